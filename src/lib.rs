@@ -1,0 +1,3 @@
+//! ruminate
+pub mod error;
+pub mod record;

@@ -1,0 +1,164 @@
+//! One message as a farm publishes it: ten fields, typed.
+
+use chrono::{DateTime, Utc};
+
+use super::fields::Fields;
+use super::{Column, Rejection, Slug};
+
+/// What one lot ate in one day, as the farm sent it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reading {
+    /// Pen, a digit string too large for 32 bits.
+    pub id_curral: String,
+    /// Breed.
+    pub id_raca: String,
+    /// Lot.
+    pub id_lote: String,
+    /// Mean weight at entry, kg per animal.
+    pub peso_entrada: f64,
+    /// Mean weight now, kg per animal.
+    pub peso_medio: f64,
+    /// When the intake was recorded, cut to microseconds.
+    pub data: DateTime<Utc>,
+    /// Head in the lot.
+    pub quantidade_animais: i32,
+    /// Days on feed.
+    pub dia_confinamento: i32,
+    /// Intake eaten, kg per animal and day.
+    pub consumo_real: f64,
+    /// The farm.
+    pub cod_cliente: String,
+}
+
+impl Reading {
+    /// Reads a message: a JSON object with the ten fields in any accepted form; other fields are left alone.
+    ///
+    /// # Errors
+    /// The precise reason for which the message is no valid reading.
+    pub fn parse(message: &[u8]) -> Result<Self, Rejection> {
+        Self::from_fields(&Fields::parse(message)?)
+    }
+
+    pub(super) fn from_fields(fields: &Fields<'_>) -> Result<Self, Rejection> {
+        let reading = Self {
+            id_curral: fields.text(Column::IdCurral)?,
+            id_raca: fields.text(Column::IdRaca)?,
+            id_lote: fields.text(Column::IdLote)?,
+            peso_entrada: fields.weight(Column::PesoEntrada)?,
+            peso_medio: fields.weight(Column::PesoMedio)?,
+            data: fields.instant(Column::Data)?,
+            quantidade_animais: fields.count(Column::QuantidadeAnimais)?,
+            dia_confinamento: fields.count(Column::DiaConfinamento)?,
+            consumo_real: fields.weight(Column::ConsumoReal)?,
+            cod_cliente: fields.text(Column::CodCliente)?,
+        };
+        Slug::of(&reading.cod_cliente)?;
+        Ok(reading)
+    }
+
+    /// The farm's folder in the lake.
+    ///
+    /// # Panics
+    /// Never for a reading that was parsed: parsing refuses farms without a usable folder name.
+    pub fn slug(&self) -> Slug {
+        Slug::of(&self.cod_cliente).expect("parsing refused farms without a slug")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::MAX_MESSAGE_BYTES;
+
+    const GOOD: &str = r#"{"id_curral":"25994051003275","id_raca":"28551700000020","id_lote":"73578741015010","peso_entrada":234.941,"peso_medio":360.341,"data":"2023-01-01 00:00:00 UTC","quantidade_animais":"51","dia_confinamento":"66","consumo_real":9.076451,"cod_cliente":"FazendaUm"}"#;
+
+    fn refused(from: &str, to: &str) -> String {
+        assert!(GOOD.contains(from), "{from}");
+        Reading::parse(GOOD.replacen(from, to, 1).as_bytes()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_real_reading_is_read() {
+        let reading = Reading::parse(GOOD.as_bytes()).unwrap();
+        assert_eq!(reading.id_curral, "25994051003275");
+        assert_eq!((reading.peso_entrada, reading.quantidade_animais, reading.dia_confinamento), (234.941, 51, 66));
+        assert_eq!(reading.slug().as_str(), "fazenda_um");
+    }
+
+    #[test]
+    fn each_refusal_names_the_field_and_what_was_found() {
+        let cases = [
+            (r#""id_lote":"73578741015010","#, "", "field id_lote is missing"),
+            (r#""73578741015010""#, "null", "field id_lote is null"),
+            (r#""73578741015010""#, r#""  ""#, "field id_lote is empty"),
+            (r#""73578741015010""#, "1.5", "field id_lote is not text or an integer: 1.5"),
+            (r#""73578741015010""#, "[1]", "field id_lote is not text or an integer: [1]"),
+            ("234.941", r#""abc""#, r#"field peso_entrada is not a number: "abc""#),
+            ("234.941", "true", "field peso_entrada is not a number: true"),
+            ("234.941", "-1", "field peso_entrada is negative: -1"),
+            ("234.941", r#""NaN""#, r#"field peso_entrada is not a finite number: "NaN""#),
+            ("234.941", r#""inf""#, r#"field peso_entrada is not a finite number: "inf""#),
+            ("234.941", "1e39", "field peso_entrada is larger than its column holds: 1e39"),
+            (r#""51""#, r#""51.5""#, r#"field quantidade_animais is not a whole number: "51.5""#),
+            (r#""51""#, "3000000000", "field quantidade_animais is larger than its column holds: 3000000000"),
+            (r#""66""#, "-3", "field dia_confinamento is negative: -3"),
+            ("2023-01-01 00:00:00 UTC", "yesterday", "field data is not a time (YYYY-MM-DD HH:MM:SS UTC or RFC 3339): yesterday"),
+            ("2023-01-01 00:00:00 UTC", "1969-12-31 00:00:00 UTC", "field data is outside 1970 to 9999: 1969-12-31 00:00:00 UTC"),
+            (r#""FazendaUm""#, r#""""#, "field cod_cliente is empty"),
+            ("FazendaUm", "../", "field cod_cliente gives no usable folder name: it climbs out of its folder: ../"),
+            ("FazendaUm", "a\\u0000b", "field cod_cliente gives no usable folder name: it has control characters: a\\u{0}b"),
+            ("FazendaUm", "--", "field cod_cliente gives no usable folder name: no letters or digits are left: --"),
+            (r#""peso_medio""#, r#""peso_entrada""#, "field peso_entrada appears more than once"),
+        ];
+        for (from, to, reason) in cases {
+            assert_eq!(refused(from, to), reason);
+        }
+    }
+
+    #[test]
+    fn text_longer_than_its_column_is_refused() {
+        let long = "é".repeat(256);
+        assert_eq!(refused("73578741015010", &long), "field id_lote has 256 characters, its column holds 255");
+        assert!(Reading::parse(GOOD.replace("73578741015010", &"é".repeat(255)).as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn what_is_not_a_json_object_is_refused() {
+        let cases: [(&[u8], &str); 7] = [
+            (b"", "not JSON: empty"),
+            (b"[1]", "not a JSON object but an array"),
+            (b"null", "not a JSON object but null"),
+            (b"\"x\"", "not a JSON object but a string"),
+            (b"12", "not a JSON object but a number"),
+            (b"{\"a\":1} {", "not JSON: trailing characters at line 1 column 9"),
+            (b"{\"a\":\"\xff\"}", "not UTF-8 text (first bad byte at offset 6)"),
+        ];
+        for (message, reason) in cases {
+            assert_eq!(Reading::parse(message).unwrap_err().to_string(), reason);
+        }
+        let truncated = &GOOD[..100];
+        assert!(Reading::parse(truncated.as_bytes()).unwrap_err().is_unreadable());
+    }
+
+    #[test]
+    fn the_size_limit_is_256_kib() {
+        let padding = MAX_MESSAGE_BYTES - GOOD.len() - r#","x":"""#.len();
+        let with = |n: usize| GOOD.replacen("\"}", &format!("\",\"x\":\"{}\"}}", "y".repeat(n)), 1);
+        assert!(Reading::parse(with(padding).as_bytes()).is_ok());
+        assert!(matches!(Reading::parse(with(padding + 1).as_bytes()), Err(Rejection::TooLarge { .. })));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..300)) {
+            let _ = Reading::parse(&bytes);
+        }
+
+        #[test]
+        fn a_damaged_reading_never_panics(at in 0..GOOD.len(), byte in proptest::num::u8::ANY) {
+            let mut bytes = GOOD.as_bytes().to_vec();
+            bytes[at] = byte;
+            let _ = Reading::parse(&bytes);
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! The name of a farm's folder in the lake.
+
+use std::fmt;
+
+use heck::ToSnakeCase;
+
+use super::Rejection;
+
+/// The longest folder name, in bytes; leaves room for the rest of a key within S3's 1,024 and a file name's 255.
+const MAX_BYTES: usize = 200;
+
+/// The folder beside the lake that keeps what could not be processed; no farm may have its name.
+pub(crate) const QUARANTINE: &str = "quarentena";
+
+/// A farm's folder: `FazendaUm` → `fazenda_um`, accents transliterated, only `a-z`, `0-9` and `_`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Slug(String);
+
+/// Why a `cod_cliente` names no folder.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{why}: {farm:?}")]
+pub struct UnusableFarm {
+    why: &'static str,
+    farm: String,
+}
+
+impl Slug {
+    /// The folder of a farm.
+    ///
+    /// # Errors
+    /// The name has control characters, climbs out of its folder (`../`), has no letter or digit, or is too long.
+    pub fn of(cod_cliente: &str) -> Result<Self, UnusableFarm> {
+        let refuse = |why| Err(UnusableFarm { why, farm: cod_cliente.to_owned() });
+        if cod_cliente.chars().any(char::is_control) {
+            return refuse("it has control characters");
+        }
+        if cod_cliente.split(['/', '\\']).any(|part| part.trim() == "..") {
+            return refuse("it climbs out of its folder");
+        }
+        let slug = any_ascii::any_ascii(cod_cliente).to_snake_case();
+        if slug.is_empty() {
+            return refuse("no letters or digits are left");
+        }
+        if slug.len() > MAX_BYTES {
+            return refuse("its folder name is longer than 200 bytes");
+        }
+        if slug == QUARANTINE {
+            return refuse("that folder is the quarantine's");
+        }
+        Ok(Self(slug))
+    }
+
+    /// The folder's name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Slug {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<UnusableFarm> for Rejection {
+    fn from(e: UnusableFarm) -> Self {
+        Self::NoSlug { why: e.why, found: e.farm.escape_default().to_string() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn farms_get_their_folders() {
+        let cases = [
+            ("FazendaUm", "fazenda_um"),
+            ("FazendaDois", "fazenda_dois"),
+            ("Fazenda São João", "fazenda_sao_joao"),
+            ("fazenda_um", "fazenda_um"),
+            ("Boa Vista S/A", "boa_vista_s_a"),
+            ("FAZENDA 3", "fazenda_3"),
+            ("Fazenda\u{301}", "fazenda"),
+            ("农场", "nong_chang"),
+        ];
+        for (farm, slug) in cases {
+            assert_eq!(Slug::of(farm).map(|s| s.to_string()).as_deref(), Ok(slug), "{farm}");
+        }
+    }
+
+    #[test]
+    fn a_slug_is_its_own_slug() {
+        for farm in ["FazendaUm", "Fazenda São João", "FAZENDA 3"] {
+            let slug = Slug::of(farm).unwrap();
+            assert_eq!(Slug::of(slug.as_str()).unwrap(), slug);
+        }
+    }
+
+    #[test]
+    fn what_names_no_folder_is_refused() {
+        for farm in ["../", "..", "a/../b", "..\\x", "\u{7}", "a\nb", "!!", "", "Quarentena"] {
+            assert!(Slug::of(farm).is_err(), "{farm:?}");
+        }
+        assert!(Slug::of(&"农".repeat(100)).is_err());
+    }
+}

@@ -1,0 +1,331 @@
+//! A record as a warehouse holds it, and the comparison at the precision of the column that holds each value.
+//!
+//! | a column of | agrees with the lake when |
+//! | --- | --- |
+//! | text | the characters are the same |
+//! | FLOAT | the lake's value rounded to binary f32 has the same bits |
+//! | DOUBLE | the values are the same f64 |
+//! | FLOAT(m,d), DECIMAL(m,d) | they differ by at most half a unit of the last kept digit |
+//! | integer | the numbers are the same |
+//! | DATETIME(n) | the stored time is the lake's instant truncated **or** rounded to n digits |
+//! | any, NULL | never: a record has no NULL |
+
+use chrono::{DateTime, NaiveDateTime, SubsecRound, Utc};
+use serde::{Serialize, Serializer};
+
+use super::{Column, Reading, Record, instant};
+
+/// What a column of a real table can hold, as `information_schema` tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holds {
+    /// Text of at most so many characters.
+    Text {
+        /// Limit in characters.
+        chars: u64,
+    },
+    /// A binary f32, perhaps rounded to so many decimals.
+    Single {
+        /// Decimals of a FLOAT(m,d).
+        decimals: Option<u8>,
+    },
+    /// A binary f64 or a decimal, perhaps rounded to so many decimals.
+    Double {
+        /// Decimals of a DOUBLE(m,d) or DECIMAL(m,d).
+        decimals: Option<u8>,
+    },
+    /// A whole number.
+    Integer,
+    /// A time without zone, taken as UTC, with so many fractional digits.
+    Instant {
+        /// Fractional digits, 0 to 6.
+        digits: u8,
+    },
+}
+
+/// What each of the thirteen columns holds, in table order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shape(pub [Holds; 13]);
+
+impl Shape {
+    /// What one column holds.
+    pub fn of(&self, column: Column) -> Holds {
+        self.0[column.index()]
+    }
+
+    /// The shape that `init` creates on MySQL: VARCHAR(255), FLOAT, INT, DATETIME (DESIGN §2).
+    pub fn standard() -> Self {
+        Self(Column::ALL.map(|column| match column {
+            Column::PesoEntrada | Column::PesoMedio | Column::ConsumoReal | Column::ConsumoMeta => Holds::Single { decimals: None },
+            Column::QuantidadeAnimais | Column::DiaConfinamento => Holds::Integer,
+            Column::Data | Column::RowTs => Holds::Instant { digits: 0 },
+            _ => Holds::Text { chars: super::MAX_TEXT_CHARS as u64 },
+        }))
+    }
+}
+
+/// One value of a row or record.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs, reason = "the variants are the SQL kinds of value")]
+pub enum Value {
+    Null,
+    Text(String),
+    Single(f32),
+    Double(f64),
+    Integer(i64),
+    Instant(NaiveDateTime),
+}
+
+impl Serialize for Value {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Null => serializer.serialize_none(),
+            Self::Text(text) => serializer.serialize_str(text),
+            Self::Single(value) => serializer.serialize_f32(*value),
+            Self::Double(value) => serializer.serialize_f64(*value),
+            Self::Integer(value) => serializer.serialize_i64(*value),
+            Self::Instant(at) => serializer.serialize_str(&instant::as_row_ts(at.and_utc())),
+        }
+    }
+}
+
+/// A row as the warehouse holds it: thirteen values in table order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row(pub [Value; 13]);
+
+impl Row {
+    /// One value.
+    pub fn get(&self, column: Column) -> &Value {
+        &self.0[column.index()]
+    }
+
+    /// The primary key; empty where the table allows NULL and has it.
+    pub fn id(&self) -> &str {
+        self.text(Column::IdTreatedData).unwrap_or_default()
+    }
+
+    /// A text value, where it is one.
+    pub fn text(&self, column: Column) -> Option<&str> {
+        match self.get(column) {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// A time, where it is one.
+    pub fn instant(&self, column: Column) -> Option<NaiveDateTime> {
+        match self.get(column) {
+            Value::Instant(at) => Some(*at),
+            _ => None,
+        }
+    }
+
+    /// The record this row was made from, as far as its columns kept it: f32 weights come back in their shortest form.
+    ///
+    /// `None` where a value is NULL or no record can have it.
+    pub fn to_record(&self) -> Option<Record> {
+        let text = |column| self.text(column).map(str::to_owned);
+        let time = |column| self.instant(column).map(|at| at.and_utc());
+        let record = Record {
+            id_treated_data: text(Column::IdTreatedData)?,
+            reading: Reading {
+                id_curral: text(Column::IdCurral)?,
+                id_raca: text(Column::IdRaca)?,
+                id_lote: text(Column::IdLote)?,
+                peso_entrada: self.weight(Column::PesoEntrada)?,
+                peso_medio: self.weight(Column::PesoMedio)?,
+                data: time(Column::Data)?,
+                quantidade_animais: self.count(Column::QuantidadeAnimais)?,
+                dia_confinamento: self.count(Column::DiaConfinamento)?,
+                consumo_real: self.weight(Column::ConsumoReal)?,
+                cod_cliente: text(Column::CodCliente)?,
+            },
+            consumo_meta: self.weight(Column::ConsumoMeta)?,
+            row_ts: time(Column::RowTs)?,
+        };
+        Record::parse(&record.object_from_values()).ok()
+    }
+
+    fn weight(&self, column: Column) -> Option<f64> {
+        match self.get(column) {
+            Value::Single(value) => value.to_string().parse().ok(),
+            Value::Double(value) => Some(*value),
+            _ => None,
+        }
+    }
+
+    fn count(&self, column: Column) -> Option<i32> {
+        match self.get(column) {
+            Value::Integer(value) => i32::try_from(*value).ok(),
+            _ => None,
+        }
+    }
+}
+
+/// A field in which lake and warehouse disagree.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Difference {
+    /// The field.
+    pub column: Column,
+    /// The lake's value, as the column would hold it.
+    pub lake: Value,
+    /// The warehouse's value.
+    pub warehouse: Value,
+}
+
+impl Record {
+    /// The value of a column as a table of that shape holds it: weights in the column's binary type, times truncated.
+    pub fn value(&self, column: Column, shape: &Shape) -> Value {
+        let reading = &self.reading;
+        let holds = shape.of(column);
+        match column {
+            Column::IdTreatedData => Value::Text(self.id_treated_data.clone()),
+            Column::IdCurral => Value::Text(reading.id_curral.clone()),
+            Column::IdRaca => Value::Text(reading.id_raca.clone()),
+            Column::IdLote => Value::Text(reading.id_lote.clone()),
+            Column::PesoEntrada => weight(reading.peso_entrada, holds),
+            Column::PesoMedio => weight(reading.peso_medio, holds),
+            Column::QuantidadeAnimais => Value::Integer(reading.quantidade_animais.into()),
+            Column::DiaConfinamento => Value::Integer(reading.dia_confinamento.into()),
+            Column::ConsumoReal => weight(reading.consumo_real, holds),
+            Column::ConsumoMeta => weight(self.consumo_meta, holds),
+            Column::Data => time(reading.data, holds),
+            Column::CodCliente => Value::Text(reading.cod_cliente.clone()),
+            Column::RowTs => time(self.row_ts, holds),
+        }
+    }
+
+    /// The row a table of that shape holds for this record.
+    pub fn to_row(&self, shape: &Shape) -> Row {
+        Row(Column::ALL.map(|column| self.value(column, shape)))
+    }
+
+    /// The fields in which a row disagrees with this record, by the table in the module's docs.
+    pub fn differences(&self, row: &Row, shape: &Shape) -> Vec<Difference> {
+        Column::ALL
+            .into_iter()
+            .filter(|&column| !self.agrees(column, row.get(column), shape))
+            .map(|column| Difference { column, lake: self.value(column, shape), warehouse: row.get(column).clone() })
+            .collect()
+    }
+
+    fn agrees(&self, column: Column, stored: &Value, shape: &Shape) -> bool {
+        let holds = shape.of(column);
+        match (self.value(column, shape), stored) {
+            (Value::Text(lake), Value::Text(stored)) => lake == *stored,
+            (Value::Integer(lake), Value::Integer(stored)) => lake == *stored,
+            (Value::Single(lake), Value::Single(stored)) => near(lake.into(), (*stored).into(), holds),
+            (Value::Double(lake), Value::Double(stored)) => near(lake, *stored, holds),
+            (Value::Instant(lake), Value::Instant(stored)) => lake == *stored || self.rounded(column, holds) == Some(*stored),
+            _ => false,
+        }
+    }
+
+    fn rounded(&self, column: Column, holds: Holds) -> Option<NaiveDateTime> {
+        let at = if column == Column::Data { self.reading.data } else { self.row_ts };
+        match holds {
+            Holds::Instant { digits } => Some(instant::rounded(at, digits)),
+            _ => None,
+        }
+    }
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "rounding to f32 is what a FLOAT column does")]
+fn weight(value: f64, holds: Holds) -> Value {
+    match holds {
+        Holds::Single { .. } => Value::Single(value as f32),
+        _ => Value::Double(value),
+    }
+}
+
+fn time(at: DateTime<Utc>, holds: Holds) -> Value {
+    match holds {
+        Holds::Instant { digits } => Value::Instant(instant::truncated(at, digits)),
+        _ => Value::Instant(at.naive_utc().trunc_subsecs(6)),
+    }
+}
+
+#[allow(clippy::float_cmp, reason = "bit equality is the point where the column keeps binary values")]
+fn near(lake: f64, stored: f64, holds: Holds) -> bool {
+    match holds {
+        Holds::Single { decimals: Some(decimals) } | Holds::Double { decimals: Some(decimals) } => {
+            let half_unit = 0.5 * 10_f64.powi(-i32::from(decimals));
+            (lake - stored).abs() <= half_unit * (1.0 + 1e-9)
+        }
+        _ => lake == stored,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Rules;
+
+    fn record() -> Record {
+        let reading = Reading {
+            id_curral: "1".into(),
+            id_raca: "2".into(),
+            id_lote: "3".into(),
+            peso_entrada: 123_456.789,
+            peso_medio: 360.341,
+            data: instant::parse("2023-01-01 00:00:00 UTC").unwrap(),
+            quantidade_animais: 51,
+            dia_confinamento: 66,
+            consumo_real: 9.076451,
+            cod_cliente: "FazendaUm".into(),
+        };
+        Record::treat(reading, Rules::default(), instant::parse("2026-11-22T18:49:03.6").unwrap())
+    }
+
+    fn with(column: Column, holds: Holds) -> Shape {
+        let mut shape = Shape::standard();
+        shape.0[column.index()] = holds;
+        shape
+    }
+
+    /// The table of the module's docs, row by row: what the column holds, what is stored, whether it agrees.
+    #[test]
+    fn the_table_of_comparison_holds() {
+        let (record, at) = (record(), |text: &str| Value::Instant(instant::parse(text).unwrap().naive_utc()));
+        let single = |decimals| Holds::Single { decimals };
+        let double = |decimals| Holds::Double { decimals };
+        let seconds = Holds::Instant { digits: 0 };
+        let cases = [
+            (Column::IdLote, Holds::Text { chars: 36 }, Value::Text("3".into()), true),
+            (Column::IdLote, Holds::Text { chars: 36 }, Value::Text("3 ".into()), false),
+            (Column::PesoEntrada, single(None), Value::Single(123_456.789), true),
+            (Column::PesoEntrada, single(None), Value::Single(123_457.0), false),
+            (Column::PesoEntrada, single(None), Value::Single(f32::from_bits(123_456.789_f32.to_bits() + 1)), false),
+            (Column::PesoEntrada, double(None), Value::Double(123_456.789), true),
+            (Column::PesoEntrada, double(None), Value::Double(f64::from(123_456.789_f32)), false),
+            (Column::PesoEntrada, double(Some(2)), Value::Double(123_456.79), true),
+            (Column::PesoEntrada, double(Some(2)), Value::Double(123_456.78), false),
+            (Column::PesoMedio, single(Some(1)), Value::Single(360.3), true),
+            (Column::QuantidadeAnimais, Holds::Integer, Value::Integer(51), true),
+            (Column::QuantidadeAnimais, Holds::Integer, Value::Integer(52), false),
+            (Column::RowTs, seconds, at("2026-11-22T18:49:03"), true),
+            (Column::RowTs, seconds, at("2026-11-22T18:49:04"), true),
+            (Column::RowTs, seconds, at("2026-11-22T18:49:05"), false),
+            (Column::RowTs, Holds::Instant { digits: 6 }, at("2026-11-22T18:49:03.6"), true),
+            (Column::RowTs, Holds::Instant { digits: 6 }, at("2026-11-22T18:49:04"), false),
+            (Column::IdRaca, Holds::Text { chars: 255 }, Value::Null, false),
+        ];
+        for (column, holds, stored, agrees) in cases {
+            let shape = with(column, holds);
+            let mut row = record.to_row(&shape);
+            row.0[column.index()] = stored.clone();
+            let found: Vec<Column> = record.differences(&row, &shape).into_iter().map(|d| d.column).collect();
+            assert_eq!(found.is_empty(), agrees, "{column} {holds:?} {stored:?}");
+            assert!(found.iter().all(|&c| c == column));
+        }
+    }
+
+    #[test]
+    fn a_row_gives_back_the_record_its_columns_kept() {
+        let mut record = record();
+        record.reading.peso_entrada = 234.941;
+        let row = record.to_row(&Shape::standard());
+        let back = row.to_record().unwrap();
+        assert_eq!(back.reading, record.reading, "f32 in its shortest form is what the farm wrote");
+        assert!(back.differences(&row, &Shape::standard()).is_empty());
+    }
+}
