@@ -24,4 +24,5 @@ pub use reading::Reading;
 pub use rejection::Rejection;
 pub use rules::Rules;
 pub use slug::{Slug, UnusableFarm};
+pub(crate) use slug::QUARANTINE;
 pub use treated::Record;

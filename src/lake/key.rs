@@ -1,0 +1,139 @@
+//! The grammar of object names: `<farm>/<YYYY>/<MM>/<DD>/historico_consumo_<YYYY-MM-DD HH:MM:SS.mmm>[_<id>].json`.
+//!
+//! Names without an id were written by the older Lambda, under the day of processing; names with one are this
+//! toolkit's, under the day of `data`. Anything else under the prefix is foreign.
+
+use std::fmt;
+
+use chrono::{Datelike, NaiveDate, NaiveDateTime};
+
+use crate::record::{Record, Slug, instant};
+
+const STEM: &str = "historico_consumo_";
+const STAMP: &str = "%Y-%m-%d %H:%M:%S%.3f";
+const STAMP_CHARS: usize = 23;
+const SUFFIX: &str = ".json";
+
+/// The longest id that a name carries, in bytes: a file name holds 255.
+const MAX_ID_BYTES: usize = 200;
+
+/// The folder into which the older Lambda put every farm but `FazendaUm`.
+pub(super) const OLD_CATCH_ALL: &str = "fazenda_dois";
+
+/// An object's name, taken apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    /// The farm's folder.
+    pub farm: String,
+    /// The day of the path.
+    pub day: NaiveDate,
+    /// The name's timestamp, to the millisecond.
+    pub stamp: NaiveDateTime,
+    /// The record's id, which older names lack.
+    pub id: Option<String>,
+}
+
+impl Key {
+    /// The name under which a record is written; `None` where its id cannot stand in a name.
+    pub fn of(record: &Record) -> Option<Self> {
+        let id = &record.id_treated_data;
+        let plain = !id.is_empty() && id.len() <= MAX_ID_BYTES && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        let data = record.reading.data;
+        plain.then(|| Self {
+            farm: record.reading.slug().as_str().to_owned(),
+            day: data.date_naive(),
+            stamp: instant::truncated(data, 3),
+            id: Some(id.clone()),
+        })
+    }
+
+    /// Takes a name apart; `None` for a foreign one.
+    pub fn parse(key: &str) -> Option<Self> {
+        let mut parts = key.split('/');
+        let farm = parts.next().filter(|farm| !farm.is_empty())?;
+        let day = day(parts.next()?, parts.next()?, parts.next()?)?;
+        let name = parts.next().filter(|_| parts.next().is_none())?;
+        let name = name.strip_prefix(STEM)?.strip_suffix(SUFFIX)?;
+        let (stamp, rest) = name.split_at_checked(STAMP_CHARS)?;
+        let stamp = NaiveDateTime::parse_from_str(stamp, "%Y-%m-%d %H:%M:%S%.f").ok()?;
+        let id = match rest.strip_prefix('_') {
+            Some(id) if !id.is_empty() => Some(id.to_owned()),
+            None if rest.is_empty() => None,
+            _ => return None,
+        };
+        Some(Self { farm: farm.to_owned(), day, stamp, id })
+    }
+
+    /// Whether the path agrees with the record it holds: the farm's folder, and the day of `data` or of processing.
+    ///
+    /// Names of the older Lambda may lie in `fazenda_dois` whatever their farm, and under the processing day.
+    pub fn fits(&self, record: &Record) -> bool {
+        let slug = record.reading.slug();
+        let old = self.id.is_none();
+        let farm = self.farm == slug.as_str() || (old && self.farm == OLD_CATCH_ALL);
+        let data = self.day == record.reading.data.date_naive();
+        let processed = self.day == record.row_ts.date_naive();
+        farm && (data || (old && processed))
+    }
+}
+
+/// The day that three path parts name.
+pub(super) fn day(year: &str, month: &str, day: &str) -> Option<NaiveDate> {
+    NaiveDate::from_ymd_opt(number(year, 4)?.try_into().ok()?, number(month, 2)?, number(day, 2)?)
+}
+
+/// A number of exactly so many digits.
+pub(super) fn number(text: &str, digits: usize) -> Option<u32> {
+    (text.len() == digits && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok()).flatten()
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let day = self.day;
+        write!(f, "{}/{:04}/{:02}/{:02}/{STEM}", self.farm, day.year(), day.month(), day.day())?;
+        write!(f, "{}", self.stamp.format(STAMP))?;
+        if let Some(id) = &self.id {
+            write!(f, "_{id}")?;
+        }
+        f.write_str(SUFFIX)
+    }
+}
+
+/// Whether a folder name can be a farm's: what [`Slug`] makes, or what an older Lambda did.
+pub(super) fn is_farm_folder(name: &str) -> bool {
+    Slug::of(name).is_ok_and(|slug| slug.as_str() == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_old_and_new_parse_and_print_alike() {
+        for key in [
+            "fazenda_um/2026/11/22/historico_consumo_2026-11-22 18:49:03.457.json",
+            "fazenda_um/2023/01/01/historico_consumo_2023-01-01 00:00:00.000_01856aa0-c800-883a-837a-29fe66bbec99.json",
+        ] {
+            assert_eq!(Key::parse(key).unwrap().to_string(), key);
+        }
+    }
+
+    #[test]
+    fn foreign_names_are_not_ours() {
+        for key in [
+            "",
+            "readme.txt",
+            "fazenda_um/2026/11/22/notes.txt",
+            "fazenda_um/2026/11/22/historico_consumo_2026-11-22 18:49:03.457.json.bak",
+            "fazenda_um/2026/11/22/historico_consumo_2026-11-22 18:49:03.457_.json",
+            "fazenda_um/2026/11/22/historico_consumo_2026-11-22 18:49:03.457+1.json",
+            "fazenda_um/2026/11/31/historico_consumo_2026-11-22 18:49:03.457.json",
+            "fazenda_um/2026/1/22/historico_consumo_2026-11-22 18:49:03.457.json",
+            "fazenda_um/2026/11/22/x/historico_consumo_2026-11-22 18:49:03.457.json",
+            "/2026/11/22/historico_consumo_2026-11-22 18:49:03.457.json",
+            "fazenda_um/2026/11/22/historico_consumo_é026-11-22 18:49:03.45.json",
+        ] {
+            assert_eq!(Key::parse(key), None, "{key}");
+        }
+    }
+}

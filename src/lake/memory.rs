@@ -1,0 +1,105 @@
+//! The lake's memory twin, for tests of everything that stands on a lake.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use sha2::{Digest, Sha256};
+
+use super::{Depth, Error, Lake, Meta, Page, Put, Reason};
+
+/// Keys a page, small enough that tests turn pages.
+const PAGE: usize = 100;
+
+type Objects = BTreeMap<String, (Bytes, DateTime<Utc>)>;
+
+/// Objects in a map; clones share them.
+#[derive(Debug, Clone, Default)]
+pub struct Memory {
+    objects: Arc<Mutex<Objects>>,
+    prefix: String,
+}
+
+impl Memory {
+    fn objects(&self) -> MutexGuard<'_, Objects> {
+        self.objects.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes an object whatever was there, as nothing in the toolkit may: for tests that damage a lake.
+    pub fn overwrite(&self, key: &str, body: impl Into<Bytes>) {
+        self.objects().insert(format!("{}{key}", self.prefix), (body.into(), Utc::now()));
+    }
+
+    /// Removes an object, as nothing in the toolkit may.
+    pub fn remove(&self, key: &str) -> Option<Bytes> {
+        self.objects().remove(&format!("{}{key}", self.prefix)).map(|(body, _)| body)
+    }
+
+    /// All keys below the prefix.
+    pub fn keys(&self) -> Vec<String> {
+        self.objects().keys().filter_map(|key| key.strip_prefix(&self.prefix)).map(str::to_owned).collect()
+    }
+}
+
+#[async_trait]
+impl Lake for Memory {
+    fn address(&self) -> String {
+        format!("memory:{}", self.prefix)
+    }
+
+    async fn list(&self, prefix: &str, depth: Depth, after: Option<&str>) -> Result<Page, Error> {
+        let objects = self.objects();
+        let (mut page, mut seen) = (Page::default(), BTreeSet::new());
+        for (key, (body, last_modified)) in objects.iter() {
+            let Some(key) = key.strip_prefix(&self.prefix).filter(|key| key.starts_with(prefix)) else { continue };
+            let folder = key[prefix.len()..].split_once('/').map(|(name, _)| format!("{prefix}{name}/"));
+            let entry = match (depth, folder) {
+                (Depth::Folders, Some(folder)) => folder,
+                _ => key.to_owned(),
+            };
+            if after.is_some_and(|after| entry.as_str() <= after) || !seen.insert(entry.clone()) {
+                continue;
+            }
+            if seen.len() > PAGE {
+                page.next = page.objects.iter().map(|o: &Meta| &o.key).chain(&page.folders).max().cloned();
+                break;
+            }
+            if entry.ends_with('/') && entry != key {
+                page.folders.push(entry);
+            } else {
+                let etag = format!("{:x?}", &Sha256::digest(body)[..8]);
+                page.objects.push(Meta { key: entry, size: body.len() as u64, etag, last_modified: *last_modified, archived: false });
+            }
+        }
+        Ok(page)
+    }
+
+    async fn get(&self, key: &str) -> Result<Bytes, Error> {
+        self.objects()
+            .get(&format!("{}{key}", self.prefix))
+            .map(|(body, _)| body.clone())
+            .ok_or_else(|| Error::new(Reason::NotFound, key, "no such object"))
+    }
+
+    async fn put_new(&self, key: &str, body: Bytes) -> Result<Put, Error> {
+        let mut objects = self.objects();
+        let key = format!("{}{key}", self.prefix);
+        if objects.contains_key(&key) {
+            return Ok(Put::Exists);
+        }
+        objects.insert(key, (body, Utc::now()));
+        Ok(Put::Created)
+    }
+
+    async fn clock(&self) -> Result<DateTime<Utc>, Error> {
+        Ok(Utc::now())
+    }
+
+    fn beside(&self, name: &str) -> Arc<dyn Lake> {
+        let parent = self.prefix.trim_end_matches('/').rsplit_once('/').map_or("", |(parent, _)| parent);
+        let prefix = if parent.is_empty() { format!("{name}/") } else { format!("{parent}/{name}/") };
+        Arc::new(Self { objects: Arc::clone(&self.objects), prefix })
+    }
+}

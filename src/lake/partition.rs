@@ -1,0 +1,264 @@
+//! Which partitions a run is about, and finding them without listing what it is not about.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::NaiveDate;
+use futures::stream::{self, StreamExt, TryStreamExt};
+
+use super::key::{self, OLD_CATCH_ALL};
+use super::{Depth, Error, Lake, Meta, list_all, list_whole};
+use crate::record::Slug;
+
+/// Listings under way at once.
+const LISTINGS: usize = 16;
+
+/// Farms and days, both ends inclusive; empty means all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Span {
+    /// Farm folders; empty for every farm.
+    pub farms: BTreeSet<Slug>,
+    /// The first day.
+    pub from: Option<NaiveDate>,
+    /// The last day.
+    pub to: Option<NaiveDate>,
+}
+
+impl Span {
+    /// Whether a day lies in the span.
+    pub fn has_day(&self, day: NaiveDate) -> bool {
+        self.from.is_none_or(|from| from <= day) && self.to.is_none_or(|to| day <= to)
+    }
+
+    /// Whether a farm's folder lies in the span.
+    pub fn has_farm(&self, folder: &str) -> bool {
+        self.farms.is_empty() || self.farms.iter().any(|farm| farm.as_str() == folder)
+    }
+
+    /// Whether nothing is left out.
+    pub fn is_everything(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The span with `days` more at either end and the older Lambda's catch-all folder: where a record that belongs
+    /// to this span by its content may lie (DESIGN §7).
+    pub fn widened(&self, days: u64) -> Self {
+        let mut farms = self.farms.clone();
+        if !farms.is_empty() {
+            farms.extend(Slug::of(OLD_CATCH_ALL));
+        }
+        let days = chrono::Days::new(days);
+        Self {
+            farms,
+            from: self.from.map(|day| day.checked_sub_days(days).unwrap_or(day)),
+            to: self.to.map(|day| day.checked_add_days(days).unwrap_or(day)),
+        }
+    }
+
+    fn may_have(&self, year: i32, month: Option<u32>) -> bool {
+        let first = NaiveDate::from_ymd_opt(year, month.unwrap_or(1), 1);
+        let last = match month {
+            None => NaiveDate::from_ymd_opt(year, 12, 31),
+            Some(month) => first.and_then(|day| day.checked_add_months(chrono::Months::new(1))).and_then(|day| {
+                debug_assert!(month <= 12);
+                day.pred_opt()
+            }),
+        };
+        match (first, last) {
+            (Some(first), Some(last)) => self.from.is_none_or(|from| from <= last) && self.to.is_none_or(|to| first <= to),
+            _ => false,
+        }
+    }
+}
+
+/// A farm's day.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Partition {
+    /// The day, first so that partitions sort by time with farms interleaved.
+    pub day: NaiveDate,
+    /// The farm's folder.
+    pub farm: String,
+}
+
+impl Partition {
+    /// The prefix of its keys, with the trailing `/`.
+    pub fn prefix(&self) -> String {
+        format!("{}/{}/", self.farm, self.day.format("%Y/%m/%d"))
+    }
+}
+
+/// What lies under the prefix: the partitions in the span, and objects in places where none belong.
+#[derive(Debug, Clone, Default)]
+pub struct Survey {
+    /// Partitions by day, farms interleaved.
+    pub partitions: Vec<Partition>,
+    /// Objects above the level of days, or in folders that are no farm, year, month or day.
+    pub strays: Vec<Meta>,
+}
+
+impl Survey {
+    /// Partitions grouped by day.
+    pub fn days(&self) -> BTreeMap<NaiveDate, Vec<Partition>> {
+        let mut days: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for partition in &self.partitions {
+            days.entry(partition.day).or_default().push(partition.clone());
+        }
+        days
+    }
+}
+
+/// One folder on the way down, and what its path has named so far.
+#[derive(Debug, Clone, Default)]
+struct Folder {
+    prefix: String,
+    farm: String,
+    year: Option<i32>,
+    month: Option<u32>,
+}
+
+/// What one level of folders holds.
+enum Next {
+    Down(Folder),
+    Day(Partition),
+    Stray(String),
+    Outside,
+}
+
+/// Finds the partitions of a span: farms, years, months and days, each level listed in parallel.
+///
+/// Objects in places where none belong are strays; they are looked for wherever the span does not exclude their folder.
+///
+/// # Errors
+/// The lake cannot be listed.
+pub async fn survey(lake: &dyn Lake, span: &Span) -> Result<Survey, Error> {
+    let mut survey = Survey::default();
+    let mut level = vec![Folder::default()];
+    while !level.is_empty() {
+        let pages: Vec<_> = stream::iter(level)
+            .map(|folder| async move {
+                let page = list_whole(lake, &folder.prefix, Depth::Folders).await?;
+                Ok::<_, Error>((folder, page))
+            })
+            .buffer_unordered(LISTINGS)
+            .try_collect()
+            .await?;
+        level = Vec::new();
+        let mut strange = Vec::new();
+        for (folder, page) in pages {
+            survey.strays.extend(page.objects);
+            for name in page.folders {
+                match step(&folder, name, span) {
+                    Next::Down(next) => level.push(next),
+                    Next::Day(partition) => survey.partitions.push(partition),
+                    Next::Stray(prefix) => strange.push(prefix),
+                    Next::Outside => {}
+                }
+            }
+        }
+        for prefix in strange {
+            survey.strays.extend(list_all(lake, &prefix).await?);
+        }
+    }
+    if !span.farms.is_empty() {
+        survey.strays.retain(|stray| stray.key.split_once('/').is_some_and(|(farm, _)| span.has_farm(farm)));
+    }
+    survey.partitions.sort();
+    survey.strays.sort_by(|a, b| a.key.cmp(&b.key));
+    Ok(survey)
+}
+
+fn step(folder: &Folder, prefix: String, span: &Span) -> Next {
+    let name = prefix[folder.prefix.len()..].trim_end_matches('/').to_owned();
+    let stray = |prefix| Next::Stray(prefix);
+    match (folder.year, folder.month) {
+        _ if folder.farm.is_empty() => {
+            if name == crate::record::QUARANTINE || !span.has_farm(&name) {
+                Next::Outside
+            } else if key::is_farm_folder(&name) {
+                Next::Down(Folder { prefix, farm: name, year: None, month: None })
+            } else {
+                stray(prefix)
+            }
+        }
+        (None, _) => match key::number(&name, 4).and_then(|year| i32::try_from(year).ok()) {
+            Some(year) if span.may_have(year, None) => Next::Down(Folder { prefix, year: Some(year), ..folder.clone() }),
+            Some(_) => Next::Outside,
+            None => stray(prefix),
+        },
+        (Some(year), None) => match key::number(&name, 2).filter(|month| (1..=12).contains(month)) {
+            Some(month) if span.may_have(year, Some(month)) => Next::Down(Folder { prefix, month: Some(month), ..folder.clone() }),
+            Some(_) => Next::Outside,
+            None => stray(prefix),
+        },
+        (Some(year), Some(month)) => match key::number(&name, 2).and_then(|day| NaiveDate::from_ymd_opt(year, month, day)) {
+            Some(day) if span.has_day(day) => Next::Day(Partition { day, farm: folder.farm.clone() }),
+            Some(_) => Next::Outside,
+            None => stray(prefix),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::lake::memory::Memory;
+
+    fn date(text: &str) -> NaiveDate {
+        text.parse().unwrap()
+    }
+
+    async fn lake() -> Memory {
+        let lake = Memory::default();
+        for key in [
+            "fazenda_um/2022/12/31/a.json",
+            "fazenda_um/2023/01/01/a.json",
+            "fazenda_um/2023/02/01/a.json",
+            "fazenda_dois/2023/01/01/a.json",
+            "fazenda_dois/2023/13/01/a.json",
+            "fazenda_dois/notes.txt",
+            "Old Stuff/x/y.json",
+            "readme.txt",
+            "quarentena/2023/01/01/x.json",
+        ] {
+            lake.put_new(key, Bytes::new()).await.unwrap();
+        }
+        lake
+    }
+
+    fn names(survey: &Survey) -> (Vec<String>, Vec<&str>) {
+        (survey.partitions.iter().map(Partition::prefix).collect(), survey.strays.iter().map(|s| s.key.as_str()).collect())
+    }
+
+    #[tokio::test]
+    async fn everything_is_found_by_day_with_strays_apart() {
+        let survey = survey(&lake().await, &Span::default()).await.unwrap();
+        let (partitions, strays) = names(&survey);
+        assert_eq!(
+            partitions,
+            ["fazenda_um/2022/12/31/", "fazenda_dois/2023/01/01/", "fazenda_um/2023/01/01/", "fazenda_um/2023/02/01/"]
+        );
+        assert_eq!(strays, ["Old Stuff/x/y.json", "fazenda_dois/2023/13/01/a.json", "fazenda_dois/notes.txt", "readme.txt"]);
+    }
+
+    #[tokio::test]
+    async fn a_span_lists_only_what_it_is_about() {
+        let span = Span {
+            farms: [Slug::of("fazenda_um").unwrap()].into(),
+            from: Some(date("2022-12-31")),
+            to: Some(date("2023-01-31")),
+        };
+        let survey = survey(&lake().await, &span).await.unwrap();
+        let (partitions, strays) = names(&survey);
+        assert_eq!(partitions, ["fazenda_um/2022/12/31/", "fazenda_um/2023/01/01/"]);
+        assert!(strays.is_empty(), "{strays:?}");
+    }
+
+    #[test]
+    fn widening_adds_days_and_the_old_catch_all() {
+        let span = Span { farms: [Slug::of("x").unwrap()].into(), from: Some(date("2023-01-01")), to: None };
+        let wide = span.widened(1);
+        assert_eq!(wide.from, Some(date("2022-12-31")));
+        assert!(wide.has_farm("fazenda_dois") && !wide.has_farm("y"));
+    }
+}
