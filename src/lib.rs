@@ -4,3 +4,4 @@ pub mod error;
 pub mod lake;
 pub mod record;
 pub mod retry;
+pub mod warehouse;

@@ -1,0 +1,13 @@
+-- Natural keys with more than one record: readings that a farm corrected, or that older ids doubled.
+CREATE OR REPLACE VIEW `{table}_repetidas` AS
+SELECT
+    cod_cliente,
+    id_curral,
+    id_lote,
+    data,
+    COUNT(*)    AS registros,
+    MIN(row_ts) AS primeiro,
+    MAX(row_ts) AS ultimo
+FROM `{table}`
+GROUP BY cod_cliente, id_curral, id_lote, data
+HAVING COUNT(*) > 1

@@ -1,0 +1,183 @@
+//! The one way by which records become rows: insert what is new, and say of the rest, exactly, what is there.
+//!
+//! Inserts are plain and all-or-nothing: no `IGNORE`, which would turn bad values into warnings. Only when a batch
+//! meets a taken id are its rows read back and compared.
+
+use std::collections::{HashMap, VecDeque};
+
+use super::{Error, Insert, Reason, Warehouse};
+use crate::record::Record;
+use crate::record::stored::{Difference, Row, Shape};
+
+/// Rows a statement: fixed sizes, because each size is a statement that the server prepares once.
+const BATCH_SIZES: [usize; 4] = [1_000, 100, 10, 1];
+
+/// What to do where a row with the same id holds other values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnConflict {
+    /// The row stays; the conflict is reported with both values.
+    #[default]
+    Keep,
+    /// The record's values replace the row's, guarded by the old ones.
+    Overwrite,
+}
+
+/// A row that holds other values than the record of its id.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Conflict {
+    /// The fields that differ, with both values.
+    pub differences: Vec<Difference>,
+    /// The row as it was found.
+    pub row: Row,
+}
+
+/// What became of one record.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Loaded {
+    /// A new row.
+    Inserted,
+    /// A row with the same values was there.
+    Identical,
+    /// A row with other values was there, and stays.
+    Conflicting(Box<Conflict>),
+    /// A row with other values was there, and now holds the record's.
+    Overwritten(Box<Conflict>),
+    /// A column refuses one of its values.
+    Refused(String),
+}
+
+/// Loads records and says of each, in their order, what became of it.
+///
+/// Loading the same records again changes nothing. Records that share an id are loaded once: the first becomes the
+/// row, the others are compared with it.
+///
+/// # Errors
+/// The server cannot be reached or refuses; records before the failure may be in, and loading again is safe.
+pub async fn load(warehouse: &dyn Warehouse, records: &[Record], shape: &Shape, policy: OnConflict) -> Result<Vec<Loaded>, Error> {
+    let mut load = Load { warehouse, records, shape, policy, outcome: vec![None; records.len()] };
+    let mut first: HashMap<&str, usize> = HashMap::with_capacity(records.len());
+    let mut repeats = Vec::new();
+    let mut firsts = Vec::with_capacity(records.len());
+    for (at, record) in records.iter().enumerate() {
+        match first.get(record.id_treated_data.as_str()) {
+            Some(_) => repeats.push(at),
+            None => {
+                first.insert(&record.id_treated_data, at);
+                firsts.push(at);
+            }
+        }
+    }
+    load.insert_new(firsts).await?;
+    for chunk in repeats.chunks(BATCH_SIZES[0]) {
+        load.compare(chunk).await?;
+    }
+    Ok(load.outcome.into_iter().map(|loaded| loaded.unwrap_or(Loaded::Identical)).collect())
+}
+
+struct Load<'a> {
+    warehouse: &'a dyn Warehouse,
+    records: &'a [Record],
+    shape: &'a Shape,
+    policy: OnConflict,
+    outcome: Vec<Option<Loaded>>,
+}
+
+impl Load<'_> {
+    /// Inserts in batches; one that meets taken ids or bad values settles those and sends the rest again, in smaller ones.
+    async fn insert_new(&mut self, records: Vec<usize>) -> Result<(), Error> {
+        let mut queue = VecDeque::new();
+        in_batches(&records, BATCH_SIZES[0], |batch| queue.push_back(batch));
+        while let Some(batch) = queue.pop_front() {
+            let rows: Vec<Row> = batch.iter().map(|&at| self.records[at].to_row(self.shape)).collect();
+            match self.warehouse.insert(&rows, self.shape).await {
+                Ok(Insert::Done) => self.settle(&batch, &Loaded::Inserted),
+                Ok(Insert::Taken) => {
+                    let left = self.compare(&batch).await?;
+                    match left.as_slice() {
+                        &[at] if batch.len() == 1 => self.outcome[at] = Some(self.taken_under_another_spelling(at).await?),
+                        left => {
+                            let most = if left.len() == batch.len() { batch.len() / 10 } else { BATCH_SIZES[0] };
+                            in_batches(left, most, |batch| queue.push_front(batch));
+                        }
+                    }
+                }
+                Err(e) if e.reason == Reason::BadRow && batch.len() == 1 => self.settle(&batch, &Loaded::Refused(e.message)),
+                Err(e) if e.reason == Reason::BadRow => in_batches(&batch, batch.len() / 10, |batch| queue.push_front(batch)),
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(())
+    }
+
+    /// The server folds case or trailing space of ids, and finds this one under another spelling.
+    async fn taken_under_another_spelling(&self, at: usize) -> Result<Loaded, Error> {
+        let id = self.records[at].id_treated_data.clone();
+        match self.warehouse.fetch(&[id], self.shape).await?.into_iter().next() {
+            Some(row) => self.judge(at, row).await,
+            None => Ok(Loaded::Refused("its id is taken, but no row shows under it: written and deleted meanwhile?".into())),
+        }
+    }
+
+    /// Judges the records whose rows are there under their exact ids; returns the others.
+    async fn compare(&mut self, pending: &[usize]) -> Result<Vec<usize>, Error> {
+        let ids: Vec<String> = pending.iter().map(|&at| self.records[at].id_treated_data.clone()).collect();
+        let rows = self.warehouse.fetch(&ids, self.shape).await?;
+        let rows: HashMap<String, Row> = rows.into_iter().map(|row| (row.id().to_owned(), row)).collect();
+        let mut left = Vec::new();
+        for &at in pending {
+            match rows.get(&self.records[at].id_treated_data) {
+                Some(row) => self.outcome[at] = Some(self.judge(at, row.clone()).await?),
+                None => left.push(at),
+            }
+        }
+        Ok(left)
+    }
+
+    async fn judge(&self, at: usize, row: Row) -> Result<Loaded, Error> {
+        let record = &self.records[at];
+        let differences = record.differences(&row, self.shape);
+        if differences.is_empty() {
+            return Ok(Loaded::Identical);
+        }
+        let conflict = Box::new(Conflict { differences, row });
+        if self.policy == OnConflict::Overwrite
+            && self.warehouse.replace(&conflict.row, &record.to_row(self.shape), self.shape).await?
+        {
+            return Ok(Loaded::Overwritten(conflict));
+        }
+        Ok(Loaded::Conflicting(conflict))
+    }
+
+    fn settle(&mut self, batch: &[usize], loaded: &Loaded) {
+        for &at in batch {
+            self.outcome[at] = Some(loaded.clone());
+        }
+    }
+}
+
+/// Cuts records into batches of the fixed sizes, none larger than `most`.
+fn in_batches(records: &[usize], most: usize, mut take: impl FnMut(Vec<usize>)) {
+    let mut rest = records;
+    while !rest.is_empty() {
+        let size = BATCH_SIZES.into_iter().find(|&size| size <= rest.len() && size <= most.max(1)).unwrap_or(1);
+        let (batch, later) = rest.split_at(size);
+        take(batch.to_vec());
+        rest = later;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_have_fixed_sizes_and_lose_nothing() {
+        let records: Vec<usize> = (0..2_345).collect();
+        for most in [1_000, 100, 10, 1, 0] {
+            let mut batches = Vec::new();
+            in_batches(&records, most, |batch| batches.push(batch));
+            assert!(batches.iter().all(|batch| BATCH_SIZES.contains(&batch.len()) && batch.len() <= most.max(1)));
+            assert_eq!(batches.concat(), records);
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! The schema: the numbered files of `sql/`, and what a real table's columns say of themselves.
+
+use super::{Error, Reason, TableName};
+use crate::record::stored::{Holds, Shape};
+use crate::record::{Column, MAX_TEXT_CHARS};
+
+/// What a step of the schema creates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Creates {
+    Table,
+    Index,
+    View,
+}
+
+/// One numbered file of `sql/<dialect>/`; run when what it creates is not there.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Step {
+    pub creates: Creates,
+    /// The object's name, with `{table}` for the table's.
+    name: &'static str,
+    sql: &'static str,
+}
+
+impl Step {
+    pub(super) fn name(&self, table: &TableName) -> String {
+        self.name.replace("{table}", table.as_str())
+    }
+
+    pub(super) fn sql(&self, table: &TableName) -> String {
+        self.sql.replace("{table}", table.as_str())
+    }
+
+    /// What is printed once it is created.
+    pub(super) fn describe(&self, table: &TableName) -> String {
+        let what = match self.creates {
+            Creates::Table => "table",
+            Creates::Index => "index",
+            Creates::View => "view",
+        };
+        format!("{what} {}", self.name(table))
+    }
+}
+
+macro_rules! steps {
+    ($dialect:literal, $index:literal) => {
+        [
+            Step { creates: Creates::Table, name: "{table}", sql: include_str!(concat!("../../sql/", $dialect, "/0001_table.sql")) },
+            Step {
+                creates: Creates::Index,
+                name: $index,
+                sql: include_str!(concat!("../../sql/", $dialect, "/0002_index_cod_cliente_data.sql")),
+            },
+            Step {
+                creates: Creates::View,
+                name: "{table}_lote_dia",
+                sql: include_str!(concat!("../../sql/", $dialect, "/0003_view_lote_dia.sql")),
+            },
+            Step {
+                creates: Creates::View,
+                name: "{table}_fazenda_dia",
+                sql: include_str!(concat!("../../sql/", $dialect, "/0004_view_fazenda_dia.sql")),
+            },
+            Step {
+                creates: Creates::View,
+                name: "{table}_repetidas",
+                sql: include_str!(concat!("../../sql/", $dialect, "/0005_view_repetidas.sql")),
+            },
+        ]
+    };
+}
+
+pub(super) const MYSQL: [Step; 5] = steps!("mysql", "idx_cod_cliente_data");
+#[cfg(feature = "cli")]
+pub(super) const SQLITE: [Step; 5] = steps!("sqlite", "{table}_cod_cliente_data");
+
+/// A column as `information_schema` describes it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Described {
+    pub name: String,
+    /// `varchar`, `float`, `datetime`, … in lower case.
+    pub kind: String,
+    pub chars: Option<u64>,
+    pub decimals: Option<u64>,
+    pub digits: Option<u64>,
+}
+
+/// The shape of a real table.
+///
+/// # Errors
+/// [`Reason::BadSchema`] naming every column that is missing or cannot hold its values.
+pub(super) fn shape(address: &str, columns: &[Described]) -> Result<Shape, Error> {
+    let mut problems = Vec::new();
+    let holds = Column::ALL.map(|column| {
+        let found = columns.iter().find(|described| described.name.eq_ignore_ascii_case(column.name()));
+        match found.map(|described| (described, holds(described))) {
+            Some((_, Some(holds))) if suits(column, holds) => holds,
+            Some((described, _)) => {
+                problems.push(format!("column {column} is {} and cannot hold it", described.kind));
+                Holds::Integer
+            }
+            None => {
+                problems.push(format!("column {column} is missing"));
+                Holds::Integer
+            }
+        }
+    });
+    if problems.is_empty() {
+        return Ok(Shape(holds));
+    }
+    Err(Error::new(Reason::BadSchema, address, format!("{}: choose another --table or mend it", problems.join("; "))))
+}
+
+fn holds(column: &Described) -> Option<Holds> {
+    let decimals = column.decimals.and_then(|decimals| u8::try_from(decimals).ok());
+    Some(match column.kind.as_str() {
+        "varchar" | "char" | "text" | "tinytext" | "mediumtext" | "longtext" => {
+            Holds::Text { chars: column.chars.unwrap_or(MAX_TEXT_CHARS as u64) }
+        }
+        "float" => Holds::Single { decimals },
+        "double" => Holds::Double { decimals },
+        "decimal" => Holds::Double { decimals: Some(decimals.unwrap_or_default()) },
+        "int" | "bigint" | "mediumint" | "smallint" => Holds::Integer,
+        "datetime" | "timestamp" => {
+            Holds::Instant { digits: column.digits.and_then(|digits| u8::try_from(digits).ok()).unwrap_or_default() }
+        }
+        _ => return None,
+    })
+}
+
+/// Whether a column of that kind can hold what belongs into it, whatever its precision.
+fn suits(column: Column, holds: Holds) -> bool {
+    let weight = matches!(holds, Holds::Single { .. } | Holds::Double { .. });
+    match column {
+        Column::PesoEntrada | Column::PesoMedio | Column::ConsumoReal | Column::ConsumoMeta => weight,
+        Column::QuantidadeAnimais | Column::DiaConfinamento => holds == Holds::Integer,
+        Column::Data | Column::RowTs => matches!(holds, Holds::Instant { .. }),
+        _ => matches!(holds, Holds::Text { .. }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn column(name: &str, kind: &str) -> Described {
+        Described { name: name.into(), kind: kind.into(), ..Described::default() }
+    }
+
+    fn standard() -> Vec<Described> {
+        Column::ALL
+            .map(|c| {
+                let kind = match Shape::standard().of(c) {
+                    Holds::Text { .. } => "varchar",
+                    Holds::Single { .. } => "float",
+                    Holds::Double { .. } => "double",
+                    Holds::Integer => "int",
+                    Holds::Instant { .. } => "datetime",
+                };
+                column(c.name(), kind)
+            })
+            .to_vec()
+    }
+
+    #[test]
+    fn a_table_like_ours_has_the_standard_shape() {
+        assert_eq!(shape("t", &standard()).unwrap(), Shape::standard());
+    }
+
+    #[test]
+    fn every_unfit_column_is_named() {
+        let mut columns = standard();
+        columns.retain(|c| c.name != "id_lote");
+        columns.iter_mut().filter(|c| c.name == "data").for_each(|c| c.kind = "varchar".into());
+        let e = shape("t", &columns).unwrap_err();
+        assert!(e.message.contains("column id_lote is missing") && e.message.contains("column data is varchar"), "{e}");
+    }
+}

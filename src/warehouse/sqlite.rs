@@ -1,0 +1,229 @@
+//! A warehouse in a SQLite file: embedded, for the demo and for work without a server.
+//!
+//! Weights are kept as f64 and times as text to the microsecond, so that nothing a record says is lost.
+
+use std::path::Path;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{NaiveDateTime, Utc};
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
+use sqlx::{AssertSqlSafe, ConnectOptions, Executor, Row as _, Sqlite as Db};
+
+use super::schema::{self, Creates};
+use super::{Error, Insert, Reason, Status, TableName, Warehouse, Window};
+use crate::record::stored::{Holds, Row, Shape, Value};
+use crate::record::{Column, MAX_TEXT_CHARS};
+
+/// Ids a lookup.
+const LOOKUP: usize = 1_000;
+
+/// A table in a SQLite file.
+#[derive(Debug, Clone)]
+pub struct Sqlite {
+    pool: SqlitePool,
+    table: TableName,
+    address: String,
+}
+
+impl Sqlite {
+    /// The table in that file, which is made when it is not there.
+    pub fn new(path: &Path, table: TableName) -> Self {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Normal)
+            .busy_timeout(Duration::from_secs(30))
+            .disable_statement_logging();
+        // One connection: SQLite has one writer, and a second would only wait for the first.
+        let pool = SqlitePoolOptions::new().max_connections(1).connect_lazy_with(options);
+        Self { pool, address: format!("sqlite:{} table {table}", path.display()), table }
+    }
+
+    /// The pool, for tests and for the demo's damage.
+    pub fn pool(&self) -> &SqlitePool {
+        &self.pool
+    }
+
+    fn failure(&self, e: &sqlx::Error) -> Error {
+        let code = e.as_database_error().and_then(|e| e.code()).and_then(|code| code.parse::<i32>().ok());
+        let said = e.to_string();
+        let reason = match code.map(|code| code & 0xff) {
+            Some(5 | 6) => Reason::Busy,
+            Some(8) => Reason::ReadOnly,
+            Some(13) => Reason::Full,
+            Some(14 | 26 | 11) => Reason::BadAddress,
+            Some(18..=20) => Reason::BadRow,
+            _ if said.contains("no such table") => Reason::NoTable,
+            _ => Reason::Other,
+        };
+        let message = match reason {
+            Reason::NoTable => format!("no table {}: run `ruminate init`, or name another with --table", self.table),
+            Reason::BadAddress => format!("the file cannot be opened as a SQLite database: check its path: {said}"),
+            _ => said,
+        };
+        Error::new(reason, &self.address, message)
+    }
+}
+
+fn decode(row: &SqliteRow, shape: &Shape) -> Result<Row, sqlx::Error> {
+    let mut values = [const { Value::Null }; 13];
+    for column in Column::ALL {
+        let at = column.index();
+        values[at] = match shape.of(column) {
+            Holds::Text { .. } => row.try_get::<Option<String>, _>(at)?.map_or(Value::Null, Value::Text),
+            Holds::Integer => row.try_get::<Option<i64>, _>(at)?.map_or(Value::Null, Value::Integer),
+            Holds::Instant { .. } => row.try_get::<Option<NaiveDateTime>, _>(at)?.map_or(Value::Null, Value::Instant),
+            _ => row.try_get::<Option<f64>, _>(at)?.map_or(Value::Null, Value::Double),
+        };
+    }
+    Ok(Row(values))
+}
+
+fn bind<'q>(query: Query<'q, Db, SqliteArguments>, value: &'q Value) -> Query<'q, Db, SqliteArguments> {
+    match value {
+        Value::Null => query.bind(None::<String>),
+        Value::Text(text) => query.bind(text.as_str()),
+        Value::Single(value) => query.bind(f64::from(*value)),
+        Value::Double(value) => query.bind(*value),
+        Value::Integer(value) => query.bind(*value),
+        Value::Instant(at) => query.bind(*at),
+    }
+}
+
+fn columns() -> String {
+    Column::ALL.map(Column::name).join(", ")
+}
+
+#[async_trait]
+impl Warehouse for Sqlite {
+    fn address(&self) -> String {
+        self.address.clone()
+    }
+
+    async fn init(&self) -> Result<Vec<String>, Error> {
+        let mut created = Vec::new();
+        for step in schema::SQLITE {
+            let kind = match step.creates {
+                Creates::Table => "table",
+                Creates::Index => "index",
+                Creates::View => "view",
+            };
+            let there: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM sqlite_master WHERE type = ? AND name = ?")
+                .bind(kind)
+                .bind(step.name(&self.table))
+                .fetch_one(&self.pool)
+                .await
+                .map_err(|e| self.failure(&e))?;
+            if there == 0 {
+                let sql = AssertSqlSafe(step.sql(&self.table));
+                self.pool.execute(sqlx::raw_sql(sql)).await.map_err(|e| self.failure(&e))?;
+                created.push(step.describe(&self.table));
+            }
+        }
+        Ok(created)
+    }
+
+    async fn shape(&self) -> Result<Shape, Error> {
+        let found: Vec<String> = sqlx::query_scalar("SELECT name FROM pragma_table_info(?)")
+            .bind(self.table.as_str())
+            .fetch_all(&self.pool)
+            .await
+            .map_err(|e| self.failure(&e))?;
+        if found.is_empty() {
+            let message = format!("no table {}: run `ruminate init`, or name another with --table", self.table);
+            return Err(Error::new(Reason::NoTable, &self.address, message));
+        }
+        if let Some(missing) = Column::ALL.into_iter().find(|column| !found.iter().any(|name| name == column.name())) {
+            let message = format!("column {missing} is missing: choose another --table or mend it");
+            return Err(Error::new(Reason::BadSchema, &self.address, message));
+        }
+        Ok(Shape(Shape::standard().0.map(|holds| match holds {
+            Holds::Single { .. } => Holds::Double { decimals: None },
+            Holds::Instant { .. } => Holds::Instant { digits: 6 },
+            Holds::Text { .. } => Holds::Text { chars: MAX_TEXT_CHARS as u64 },
+            other => other,
+        })))
+    }
+
+    async fn insert(&self, rows: &[Row], _: &Shape) -> Result<Insert, Error> {
+        let one = format!("({})", ["?"; 13].join(", "));
+        let sql = format!("INSERT INTO \"{}\" ({}) VALUES {}", self.table, columns(), vec![one; rows.len()].join(", "));
+        let query = rows.iter().flat_map(|row| &row.0).fold(sqlx::query(AssertSqlSafe(sql)), bind);
+        match query.execute(&self.pool).await {
+            Ok(_) => Ok(Insert::Done),
+            Err(e) if e.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation) => Ok(Insert::Taken),
+            Err(e) => Err(self.failure(&e)),
+        }
+    }
+
+    async fn fetch(&self, ids: &[String], shape: &Shape) -> Result<Vec<Row>, Error> {
+        let mut found = Vec::with_capacity(ids.len());
+        for chunk in ids.chunks(LOOKUP) {
+            let marks = vec!["?"; chunk.len()].join(", ");
+            let sql = format!("SELECT {} FROM \"{}\" WHERE id_treated_data IN ({marks})", columns(), self.table);
+            let query = chunk.iter().fold(sqlx::query(AssertSqlSafe(sql)), |query, id| query.bind(id.as_str()));
+            let rows = query.fetch_all(&self.pool).await.map_err(|e| self.failure(&e))?;
+            for row in &rows {
+                found.push(decode(row, shape).map_err(|e| self.failure(&e))?);
+            }
+        }
+        Ok(found)
+    }
+
+    async fn scan(&self, after: Option<&str>, limit: u32, window: Option<&Window>, shape: &Shape) -> Result<Vec<Row>, Error> {
+        let column = window.map_or(Column::Data, |window| window.column);
+        let sql = format!(
+            "SELECT {} FROM \"{}\" WHERE (?1 IS NULL OR id_treated_data > ?1) AND (?2 IS NULL OR {column} >= ?2) \
+             AND (?3 IS NULL OR {column} < ?3) ORDER BY id_treated_data LIMIT ?4",
+            columns(),
+            self.table
+        );
+        let rows = sqlx::query(AssertSqlSafe(sql))
+            .bind(after)
+            .bind(window.and_then(|window| window.from))
+            .bind(window.and_then(|window| window.until))
+            .bind(limit)
+            .fetch_all(&self.pool)
+            .await
+            .map_err(|e| self.failure(&e))?;
+        rows.iter().map(|row| decode(row, shape).map_err(|e| self.failure(&e))).collect()
+    }
+
+    async fn replace(&self, old: &Row, new: &Row, _: &Shape) -> Result<bool, Error> {
+        let set = Column::ALL.map(|column| format!("{column} = ?")).join(", ");
+        let guard = Column::ALL.map(|column| format!("{column} IS ?")).join(" AND ");
+        let sql = format!("UPDATE \"{}\" SET {set} WHERE {guard}", self.table);
+        let query = new.0.iter().chain(&old.0).fold(sqlx::query(AssertSqlSafe(sql)), bind);
+        query.execute(&self.pool).await.map(|done| done.rows_affected() > 0).map_err(|e| self.failure(&e))
+    }
+
+    async fn status(&self) -> Result<Status, Error> {
+        let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&self.pool).await.map_err(|e| self.failure(&e))?;
+        let count = sqlx::query_scalar::<_, i64>(AssertSqlSafe(format!("SELECT COUNT(*) FROM \"{}\"", self.table)));
+        let rows = count.fetch_one(&self.pool).await.ok().map(i64::unsigned_abs);
+        Ok(Status { version: format!("SQLite {version}"), clock: Some(Utc::now().naive_utc()), rows, ..Status::default() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn every_check_of_conformance_holds() {
+        let home = tempfile::tempdir().unwrap();
+        crate::warehouse::conformance::check(&Sqlite::new(&home.path().join("w.db"), TableName::default())).await;
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_no_database_is_named() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("w.db");
+        std::fs::write(&path, "this is no database, however long it may be".repeat(100)).unwrap();
+        let e = Sqlite::new(&path, TableName::default()).init().await.unwrap_err();
+        assert_eq!(e.reason, Reason::BadAddress, "{e}");
+    }
+}

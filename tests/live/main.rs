@@ -1,0 +1,6 @@
+//! Tests against real servers, named by environment variables; `scripts/test` starts them. A test whose server is not
+//! named says so and passes, so that plain `cargo test` works with no server.
+#![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs, reason = "tests")]
+
+mod support;
+mod warehouse;

@@ -1,0 +1,28 @@
+//! MySQL and MariaDB as warehouses.
+
+use ruminate::retry::Retry;
+use ruminate::warehouse::mysql::MySql;
+use ruminate::warehouse::{TableName, WarehouseUrl, conformance};
+
+use crate::support::{Database, MARIADB, MYSQL, Server};
+
+fn open(url: &str) -> MySql {
+    let WarehouseUrl::MySql(url) = url.parse().unwrap() else { panic!("{url}") };
+    MySql::new(&url, TableName::default(), 4, Retry::default()).unwrap()
+}
+
+async fn conforms(server: Server) {
+    let Some(database) = Database::new(server).await else { return };
+    conformance::check(&open(&database.url())).await;
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn live_mysql_conforms() {
+    conforms(MYSQL).await;
+}
+
+#[tokio::test]
+async fn live_mariadb_conforms() {
+    conforms(MARIADB).await;
+}
