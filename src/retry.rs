@@ -64,7 +64,8 @@ impl Retry {
 mod tests {
     use super::*;
 
-    const QUICK: Retry = Retry { attempts: 4, first_pause: Duration::from_millis(1), longest_pause: Duration::from_millis(2) };
+    const QUICK: Retry =
+        Retry { attempts: 4, first_pause: Duration::from_millis(1), longest_pause: Duration::from_millis(2) };
 
     #[tokio::test]
     async fn what_is_transient_is_tried_again_and_what_is_not_is_not() {

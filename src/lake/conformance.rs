@@ -89,7 +89,8 @@ async fn listings_page_and_fold(lake: &dyn Lake) {
 
 async fn one_of_many_writers_wins(lake: &dyn Lake) {
     let puts = (0..12).map(|n| lake.put_new("race/x.json", Bytes::from(format!("{n}"))));
-    let created = futures::future::join_all(puts).await.into_iter().filter(|put| matches!(put, Ok(Put::Created))).count();
+    let created =
+        futures::future::join_all(puts).await.into_iter().filter(|put| matches!(put, Ok(Put::Created))).count();
     assert_eq!(created, 1);
 }
 

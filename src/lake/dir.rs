@@ -38,7 +38,9 @@ impl Dir {
     }
 
     fn path(&self, key: &str) -> Result<PathBuf, Error> {
-        let safe = !key.is_empty() && !key.contains(['\0', '\\']) && key.split('/').all(|part| !matches!(part, "" | "." | ".."));
+        let safe = !key.is_empty()
+            && !key.contains(['\0', '\\'])
+            && key.split('/').all(|part| !matches!(part, "" | "." | ".."));
         if safe { Ok(self.root.join(key)) } else { Err(Error::new(Reason::BadKey, key, "no safe file name")) }
     }
 

@@ -37,7 +37,8 @@ impl Key {
     /// The name under which a record is written; `None` where its id cannot stand in a name.
     pub fn of(record: &Record) -> Option<Self> {
         let id = &record.id_treated_data;
-        let plain = !id.is_empty() && id.len() <= MAX_ID_BYTES && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        let plain =
+            !id.is_empty() && id.len() <= MAX_ID_BYTES && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         let data = record.reading.data;
         plain.then(|| Self {
             farm: record.reading.slug().as_str().to_owned(),

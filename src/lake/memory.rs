@@ -70,7 +70,13 @@ impl Lake for Memory {
                 page.folders.push(entry);
             } else {
                 let etag = format!("{:x?}", &Sha256::digest(body)[..8]);
-                page.objects.push(Meta { key: entry, size: body.len() as u64, etag, last_modified: *last_modified, archived: false });
+                page.objects.push(Meta {
+                    key: entry,
+                    size: body.len() as u64,
+                    etag,
+                    last_modified: *last_modified,
+                    archived: false,
+                });
             }
         }
         Ok(page)

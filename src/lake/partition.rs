@@ -64,7 +64,9 @@ impl Span {
             }),
         };
         match (first, last) {
-            (Some(first), Some(last)) => self.from.is_none_or(|from| from <= last) && self.to.is_none_or(|to| first <= to),
+            (Some(first), Some(last)) => {
+                self.from.is_none_or(|from| from <= last) && self.to.is_none_or(|to| first <= to)
+            }
             _ => false,
         }
     }
@@ -180,20 +182,26 @@ fn step(folder: &Folder, prefix: String, span: &Span) -> Next {
             }
         }
         (None, _) => match key::number(&name, 4).and_then(|year| i32::try_from(year).ok()) {
-            Some(year) if span.may_have(year, None) => Next::Down(Folder { prefix, year: Some(year), ..folder.clone() }),
+            Some(year) if span.may_have(year, None) => {
+                Next::Down(Folder { prefix, year: Some(year), ..folder.clone() })
+            }
             Some(_) => Next::Outside,
             None => stray(prefix),
         },
         (Some(year), None) => match key::number(&name, 2).filter(|month| (1..=12).contains(month)) {
-            Some(month) if span.may_have(year, Some(month)) => Next::Down(Folder { prefix, month: Some(month), ..folder.clone() }),
+            Some(month) if span.may_have(year, Some(month)) => {
+                Next::Down(Folder { prefix, month: Some(month), ..folder.clone() })
+            }
             Some(_) => Next::Outside,
             None => stray(prefix),
         },
-        (Some(year), Some(month)) => match key::number(&name, 2).and_then(|day| NaiveDate::from_ymd_opt(year, month, day)) {
-            Some(day) if span.has_day(day) => Next::Day(Partition { day, farm: folder.farm.clone() }),
-            Some(_) => Next::Outside,
-            None => stray(prefix),
-        },
+        (Some(year), Some(month)) => {
+            match key::number(&name, 2).and_then(|day| NaiveDate::from_ymd_opt(year, month, day)) {
+                Some(day) if span.has_day(day) => Next::Day(Partition { day, farm: folder.farm.clone() }),
+                Some(_) => Next::Outside,
+                None => stray(prefix),
+            }
+        }
     }
 }
 
@@ -227,7 +235,10 @@ mod tests {
     }
 
     fn names(survey: &Survey) -> (Vec<String>, Vec<&str>) {
-        (survey.partitions.iter().map(Partition::prefix).collect(), survey.strays.iter().map(|s| s.key.as_str()).collect())
+        (
+            survey.partitions.iter().map(Partition::prefix).collect(),
+            survey.strays.iter().map(|s| s.key.as_str()).collect(),
+        )
     }
 
     #[tokio::test]
@@ -238,7 +249,10 @@ mod tests {
             partitions,
             ["fazenda_um/2022/12/31/", "fazenda_dois/2023/01/01/", "fazenda_um/2023/01/01/", "fazenda_um/2023/02/01/"]
         );
-        assert_eq!(strays, ["Old Stuff/x/y.json", "fazenda_dois/2023/13/01/a.json", "fazenda_dois/notes.txt", "readme.txt"]);
+        assert_eq!(
+            strays,
+            ["Old Stuff/x/y.json", "fazenda_dois/2023/13/01/a.json", "fazenda_dois/notes.txt", "readme.txt"]
+        );
     }
 
     #[tokio::test]

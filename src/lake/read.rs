@@ -78,9 +78,7 @@ impl Reader {
     pub fn read(&self, partitions: Vec<Partition>) -> impl Stream<Item = Result<Found, Error>> + Send + 'static {
         let this = self.clone();
         let listed = stream::iter(partitions)
-            .map(move |partition| {
-                list_partition(Arc::clone(&this.lake), partition.prefix())
-            })
+            .map(move |partition| list_partition(Arc::clone(&this.lake), partition.prefix()))
             .buffered(LISTINGS)
             .flatten();
         self.read_listed(listed)
@@ -101,7 +99,8 @@ impl Reader {
                 let this = this.clone();
                 let task = tokio::spawn(async move { this.read_object(meta?).await });
                 async move {
-                    task.await.unwrap_or_else(|e| Err(Error::new(Reason::Other, "read", format!("a reader failed: {e}"))))
+                    task.await
+                        .unwrap_or_else(|e| Err(Error::new(Reason::Other, "read", format!("a reader failed: {e}"))))
                 }
             })
             .buffered(self.settings.concurrency.max(1))

@@ -87,7 +87,11 @@ impl S3 {
         let request = self.client.get_object().bucket(&self.bucket).key(format!("{}{key}", self.prefix));
         let object = request.send().await.map_err(|e| self.failure(key, &e))?;
         let length = object.content_length().and_then(|length| usize::try_from(length).ok());
-        let body = object.body.collect().await.map_err(|e| Error::new(Reason::Network, key, format!("body broke off: {e}")))?;
+        let body = object
+            .body
+            .collect()
+            .await
+            .map_err(|e| Error::new(Reason::Network, key, format!("body broke off: {e}")))?;
         let body = body.into_bytes();
         match length {
             Some(length) if length != body.len() => {
@@ -121,12 +125,16 @@ impl S3 {
         if let Err(e) = answer {
             let error = self.failure("", &e);
             return Err(match (status(&e), seen.region()) {
-                (Some(301 | 400), Some(region)) => {
-                    Error::new(Reason::WrongRegion, self.address(), format!("the bucket is in {region}: set AWS_REGION={region}"))
-                }
-                (Some(404), _) => {
-                    Error::new(Reason::NoLake, self.address(), format!("no such bucket {:?}: check --lake", self.bucket))
-                }
+                (Some(301 | 400), Some(region)) => Error::new(
+                    Reason::WrongRegion,
+                    self.address(),
+                    format!("the bucket is in {region}: set AWS_REGION={region}"),
+                ),
+                (Some(404), _) => Error::new(
+                    Reason::NoLake,
+                    self.address(),
+                    format!("no such bucket {:?}: check --lake", self.bucket),
+                ),
                 _ => error,
             });
         }
@@ -144,7 +152,8 @@ impl S3 {
             ("NoSuchKey", _) => (Reason::NotFound, "no such object".to_owned()),
             ("NoSuchBucket", _) => (Reason::NoLake, format!("no such bucket {:?}: check --lake", self.bucket)),
             ("InvalidObjectState", _) => (Reason::Archived, "in an archive tier: restore it first".to_owned()),
-            ("PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException", _) | (_, Some(301)) => {
+            ("PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException", _)
+            | (_, Some(301)) => {
                 (Reason::WrongRegion, format!("the bucket is in another region: set AWS_REGION ({said})"))
             }
             ("SlowDown" | "Throttling" | "ThrottlingException" | "RequestLimitExceeded" | "TooManyRequests", _)
@@ -172,9 +181,13 @@ fn sdk_failure<E: std::error::Error + 'static>(e: &SdkError<E, HttpResponse>) ->
         }
         SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) => (
             Reason::Denied,
-            format!("no usable credentials or region: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and AWS_REGION: {said}"),
+            format!(
+                "no usable credentials or region: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and AWS_REGION: {said}"
+            ),
         ),
-        SdkError::ResponseError(_) => (Reason::Network, format!("the answer makes no sense, is this an S3 endpoint? {said}")),
+        SdkError::ResponseError(_) => {
+            (Reason::Network, format!("the answer makes no sense, is this an S3 endpoint? {said}"))
+        }
         _ => (Reason::Other, said.to_owned()),
     }
 }

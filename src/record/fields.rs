@@ -125,7 +125,8 @@ fn unquote(raw: &str, field: Column) -> Result<Cow<'_, str>, Rejection> {
 
 /// An id sent as a number: its digits, also when a spreadsheet wrote `9000001.0`.
 fn digits(raw: &str, field: Column) -> Result<String, Rejection> {
-    let whole = raw.split_once('.').map_or(raw, |(whole, rest)| if rest.bytes().all(|b| b == b'0') { whole } else { "" });
+    let whole =
+        raw.split_once('.').map_or(raw, |(whole, rest)| if rest.bytes().all(|b| b == b'0') { whole } else { "" });
     if whole.is_empty() || !whole.bytes().all(|b| b.is_ascii_digit()) {
         return Err(Rejection::NotText { field, found: quoted(raw) });
     }

@@ -77,7 +77,8 @@ mod tests {
 
     #[test]
     fn what_is_no_time_is_refused() {
-        for text in ["", "2023-01-01", "01/02/2023 00:00:00", "2023-13-01 00:00:00 UTC", "2016-12-31T23:59:60Z", "now"] {
+        for text in ["", "2023-01-01", "01/02/2023 00:00:00", "2023-13-01 00:00:00 UTC", "2016-12-31T23:59:60Z", "now"]
+        {
             assert_eq!(parse(text), None, "{text}");
         }
     }

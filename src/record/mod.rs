@@ -23,6 +23,6 @@ pub use id::{canonical, reading_id};
 pub use reading::Reading;
 pub use rejection::Rejection;
 pub use rules::Rules;
-pub use slug::{Slug, UnusableFarm};
 pub(crate) use slug::QUARANTINE;
+pub use slug::{Slug, UnusableFarm};
 pub use treated::Record;

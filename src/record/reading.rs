@@ -102,11 +102,23 @@ mod tests {
             (r#""51""#, r#""51.5""#, r#"field quantidade_animais is not a whole number: "51.5""#),
             (r#""51""#, "3000000000", "field quantidade_animais is larger than its column holds: 3000000000"),
             (r#""66""#, "-3", "field dia_confinamento is negative: -3"),
-            ("2023-01-01 00:00:00 UTC", "yesterday", "field data is not a time (YYYY-MM-DD HH:MM:SS UTC or RFC 3339): yesterday"),
-            ("2023-01-01 00:00:00 UTC", "1969-12-31 00:00:00 UTC", "field data is outside 1970 to 9999: 1969-12-31 00:00:00 UTC"),
+            (
+                "2023-01-01 00:00:00 UTC",
+                "yesterday",
+                "field data is not a time (YYYY-MM-DD HH:MM:SS UTC or RFC 3339): yesterday",
+            ),
+            (
+                "2023-01-01 00:00:00 UTC",
+                "1969-12-31 00:00:00 UTC",
+                "field data is outside 1970 to 9999: 1969-12-31 00:00:00 UTC",
+            ),
             (r#""FazendaUm""#, r#""""#, "field cod_cliente is empty"),
             ("FazendaUm", "../", "field cod_cliente gives no usable folder name: it climbs out of its folder: ../"),
-            ("FazendaUm", "a\\u0000b", "field cod_cliente gives no usable folder name: it has control characters: a\\u{0}b"),
+            (
+                "FazendaUm",
+                "a\\u0000b",
+                "field cod_cliente gives no usable folder name: it has control characters: a\\u{0}b",
+            ),
             ("FazendaUm", "--", "field cod_cliente gives no usable folder name: no letters or digits are left: --"),
             (r#""peso_medio""#, r#""peso_entrada""#, "field peso_entrada appears more than once"),
         ];

@@ -55,7 +55,9 @@ impl Shape {
     /// The shape that `init` creates on MySQL: VARCHAR(255), FLOAT, INT, DATETIME (DESIGN §2).
     pub fn standard() -> Self {
         Self(Column::ALL.map(|column| match column {
-            Column::PesoEntrada | Column::PesoMedio | Column::ConsumoReal | Column::ConsumoMeta => Holds::Single { decimals: None },
+            Column::PesoEntrada | Column::PesoMedio | Column::ConsumoReal | Column::ConsumoMeta => {
+                Holds::Single { decimals: None }
+            }
             Column::QuantidadeAnimais | Column::DiaConfinamento => Holds::Integer,
             Column::Data | Column::RowTs => Holds::Instant { digits: 0 },
             _ => Holds::Text { chars: super::MAX_TEXT_CHARS as u64 },
@@ -215,7 +217,9 @@ impl Record {
             (Value::Integer(lake), Value::Integer(stored)) => lake == *stored,
             (Value::Single(lake), Value::Single(stored)) => near(lake.into(), (*stored).into(), holds),
             (Value::Double(lake), Value::Double(stored)) => near(lake, *stored, holds),
-            (Value::Instant(lake), Value::Instant(stored)) => lake == *stored || self.rounded(column, holds) == Some(*stored),
+            (Value::Instant(lake), Value::Instant(stored)) => {
+                lake == *stored || self.rounded(column, holds) == Some(*stored)
+            }
             _ => false,
         }
     }

@@ -180,6 +180,9 @@ mod tests {
         let record = Record::parse(old.as_bytes()).unwrap();
         assert_eq!(record.id_treated_data, "0f1f4d5c-4a7e-4b0c-9d62-8c7d70e6f6ab");
         assert_eq!(record.consumo_meta, Rules::default().consumo_meta(record.reading.peso_medio));
-        assert_eq!(Record::parse(old.replace("id_treated_data", "id").as_bytes()).unwrap_err().to_string(), "field id_treated_data is missing");
+        assert_eq!(
+            Record::parse(old.replace("id_treated_data", "id").as_bytes()).unwrap_err().to_string(),
+            "field id_treated_data is missing"
+        );
     }
 }

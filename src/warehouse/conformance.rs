@@ -98,7 +98,9 @@ async fn mixed_batches_are_told_apart(warehouse: &dyn Warehouse, shape: &Shape) 
     changed.reading.peso_medio += 0.5;
     let records = [record(3_000), record(7), changed, record(3_001), record(3_000)];
     let outcome = load(warehouse, &records, shape, OnConflict::Keep).await.unwrap();
-    let [Loaded::Inserted, Loaded::Identical, Loaded::Conflicting(conflict), Loaded::Inserted, Loaded::Identical] = outcome.as_slice() else {
+    let [Loaded::Inserted, Loaded::Identical, Loaded::Conflicting(conflict), Loaded::Inserted, Loaded::Identical] =
+        outcome.as_slice()
+    else {
         panic!("{outcome:?}")
     };
     assert_eq!(conflict.differences.iter().map(|d| d.column).collect::<Vec<_>>(), [Column::PesoMedio]);

@@ -53,7 +53,12 @@ pub enum Loaded {
 ///
 /// # Errors
 /// The server cannot be reached or refuses; records before the failure may be in, and loading again is safe.
-pub async fn load(warehouse: &dyn Warehouse, records: &[Record], shape: &Shape, policy: OnConflict) -> Result<Vec<Loaded>, Error> {
+pub async fn load(
+    warehouse: &dyn Warehouse,
+    records: &[Record],
+    shape: &Shape,
+    policy: OnConflict,
+) -> Result<Vec<Loaded>, Error> {
     let mut load = Load { warehouse, records, shape, policy, outcome: vec![None; records.len()] };
     let mut first: HashMap<&str, usize> = HashMap::with_capacity(records.len());
     let mut repeats = Vec::new();
@@ -94,15 +99,21 @@ impl Load<'_> {
                 Ok(Insert::Taken) => {
                     let left = self.compare(&batch).await?;
                     match left.as_slice() {
-                        &[at] if batch.len() == 1 => self.outcome[at] = Some(self.taken_under_another_spelling(at).await?),
+                        &[at] if batch.len() == 1 => {
+                            self.outcome[at] = Some(self.taken_under_another_spelling(at).await?)
+                        }
                         left => {
                             let most = if left.len() == batch.len() { batch.len() / 10 } else { BATCH_SIZES[0] };
                             in_batches(left, most, |batch| queue.push_front(batch));
                         }
                     }
                 }
-                Err(e) if e.reason == Reason::BadRow && batch.len() == 1 => self.settle(&batch, &Loaded::Refused(e.message)),
-                Err(e) if e.reason == Reason::BadRow => in_batches(&batch, batch.len() / 10, |batch| queue.push_front(batch)),
+                Err(e) if e.reason == Reason::BadRow && batch.len() == 1 => {
+                    self.settle(&batch, &Loaded::Refused(e.message))
+                }
+                Err(e) if e.reason == Reason::BadRow => {
+                    in_batches(&batch, batch.len() / 10, |batch| queue.push_front(batch))
+                }
                 Err(e) => return Err(e),
             }
         }
@@ -114,7 +125,9 @@ impl Load<'_> {
         let id = self.records[at].id_treated_data.clone();
         match self.warehouse.fetch(&[id], self.shape).await?.into_iter().next() {
             Some(row) => self.judge(at, row).await,
-            None => Ok(Loaded::Refused("its id is taken, but no row shows under it: written and deleted meanwhile?".into())),
+            None => {
+                Ok(Loaded::Refused("its id is taken, but no row shows under it: written and deleted meanwhile?".into()))
+            }
         }
     }
 

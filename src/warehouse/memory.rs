@@ -63,7 +63,9 @@ impl Warehouse for Memory {
         if rows.iter().any(|row| table.contains_key(row.id())) {
             return Ok(Insert::Taken);
         }
-        let too_long = |row: &Row| Column::ALL.into_iter().any(|c| row.text(c).is_some_and(|t| t.chars().count() > MAX_TEXT_CHARS));
+        let too_long = |row: &Row| {
+            Column::ALL.into_iter().any(|c| row.text(c).is_some_and(|t| t.chars().count() > MAX_TEXT_CHARS))
+        };
         if rows.iter().any(too_long) {
             return Err(Error::new(Reason::BadRow, "memory", "data too long for column"));
         }
@@ -77,7 +79,13 @@ impl Warehouse for Memory {
         Ok(ids.iter().filter_map(|id| table.get(id).cloned()).collect())
     }
 
-    async fn scan(&self, after: Option<&str>, limit: u32, window: Option<&Window>, _: &Shape) -> Result<Vec<Row>, Error> {
+    async fn scan(
+        &self,
+        after: Option<&str>,
+        limit: u32,
+        window: Option<&Window>,
+        _: &Shape,
+    ) -> Result<Vec<Row>, Error> {
         let table = self.rows();
         let table = table.as_ref().ok_or_else(no_table)?;
         let rows = table.values().filter(|row| after.is_none_or(|after| row.id() > after));

@@ -103,7 +103,13 @@ pub trait Warehouse: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// The server cannot be reached or refuses.
-    async fn scan(&self, after: Option<&str>, limit: u32, window: Option<&Window>, shape: &Shape) -> Result<Vec<Row>, Error>;
+    async fn scan(
+        &self,
+        after: Option<&str>,
+        limit: u32,
+        window: Option<&Window>,
+        shape: &Shape,
+    ) -> Result<Vec<Row>, Error>;
 
     /// Replaces the values of `old` by those of `new` under the same id, only if the row still is as `old` says.
     ///

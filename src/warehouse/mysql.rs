@@ -124,7 +124,14 @@ impl MySql {
         Ok(count > 0)
     }
 
-    async fn rows(&self, sql: String, bind: &[&str], limit: Option<u32>, times: &[NaiveDateTime], shape: &Shape) -> Result<Vec<Row>, Error> {
+    async fn rows(
+        &self,
+        sql: String,
+        bind: &[&str],
+        limit: Option<u32>,
+        times: &[NaiveDateTime],
+        shape: &Shape,
+    ) -> Result<Vec<Row>, Error> {
         let sql: Arc<str> = sql.into();
         let run = |_| async {
             let mut query = sqlx::query(AssertSqlSafe(Arc::clone(&sql)));
@@ -144,10 +151,11 @@ impl MySql {
     }
 
     async fn setting(&self, name: &str) -> Option<String> {
-        let row = sqlx::query("SELECT variable_value FROM performance_schema.session_variables WHERE variable_name = ?")
-            .bind(name)
-            .fetch_optional(&self.pool)
-            .await;
+        let row =
+            sqlx::query("SELECT variable_value FROM performance_schema.session_variables WHERE variable_name = ?")
+                .bind(name)
+                .fetch_optional(&self.pool)
+                .await;
         match row {
             Ok(Some(row)) => row.try_get::<String, _>(0).ok(),
             _ => {
@@ -198,21 +206,30 @@ fn bind<'q>(query: Query<'q, Db, MySqlArguments>, value: &'q Value) -> Query<'q,
 fn explain(e: &sqlx::Error, table: &TableName) -> (Reason, String) {
     let sqlx::Error::Database(database) = e else {
         return match e {
-            sqlx::Error::Io(io) => (Reason::Unreachable, format!("cannot connect, or the connection broke: check host, port and network: {io}")),
-            sqlx::Error::PoolTimedOut => (Reason::Unreachable, "no connection within 10 s: check host, port and the server's load".into()),
+            sqlx::Error::Io(io) => (
+                Reason::Unreachable,
+                format!("cannot connect, or the connection broke: check host, port and network: {io}"),
+            ),
+            sqlx::Error::PoolTimedOut => {
+                (Reason::Unreachable, "no connection within 10 s: check host, port and the server's load".into())
+            }
             sqlx::Error::Tls(tls) => (Reason::Unreachable, format!("TLS failed: check ssl-mode and ssl-ca: {tls}")),
             sqlx::Error::Configuration(what) => (Reason::BadAddress, format!("the address cannot be used: {what}")),
             sqlx::Error::Protocol(what) => (Reason::Unreachable, format!("the connection broke: {what}")),
             other => (Reason::Other, other.to_string()),
         };
     };
-    let number = database.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>().map_or(0, sqlx::mysql::MySqlDatabaseError::number);
+    let number = database
+        .try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>()
+        .map_or(0, sqlx::mysql::MySqlDatabaseError::number);
     let said = format!("{} (error {number})", database.message());
     match number {
         1045 | 1698 | 1862 => (Reason::Denied, format!("login refused: check user and password: {said}")),
         1044 | 1142 | 1143 | 1227 | 1370 => (Reason::Privilege, format!("the account lacks a privilege: {said}")),
         1049 => (Reason::NoDatabase, format!("no such database: create it or correct the address: {said}")),
-        1146 => (Reason::NoTable, format!("no table {table}: run `ruminate init`, or name another with --table: {said}")),
+        1146 => {
+            (Reason::NoTable, format!("no table {table}: run `ruminate init`, or name another with --table: {said}"))
+        }
         1054 => (Reason::BadSchema, said),
         1040 | 1203 | 1205 | 1213 | 1226 => (Reason::Busy, said),
         1053 | 1077 | 1079 | 1152 | 1158..=1161 | 1317 | 1927 | 2006 | 2013 | 4031 => (Reason::Unreachable, said),
@@ -243,14 +260,19 @@ impl Warehouse for MySql {
     }
 
     async fn shape(&self) -> Result<Shape, Error> {
-        let columns = self.retry.run(Error::kind, |_| async { self.described().await.map_err(|e| self.failure(&e)) }).await?;
+        let columns =
+            self.retry.run(Error::kind, |_| async { self.described().await.map_err(|e| self.failure(&e)) }).await?;
         if columns.is_empty() {
             let message = format!("no table {}: run `ruminate init`, or name another with --table", self.table);
             return Err(Error::new(Reason::NoTable, &self.address, message));
         }
         let shape = schema::shape(&self.address, &columns)?;
         if !self.ids_are_unique().await.map_err(|e| self.failure(&e))? {
-            return Err(Error::new(Reason::BadSchema, &self.address, "id_treated_data has no primary or unique key of its own: add one"));
+            return Err(Error::new(
+                Reason::BadSchema,
+                &self.address,
+                "id_treated_data has no primary or unique key of its own: add one",
+            ));
         }
         Ok(shape)
     }
@@ -264,7 +286,9 @@ impl Warehouse for MySql {
             let query = rows.iter().flat_map(|row| &row.0).fold(sqlx::query(AssertSqlSafe(Arc::clone(&sql))), bind);
             match query.execute(&self.pool).await {
                 Ok(_) => Ok(Insert::Done),
-                Err(e) if e.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation) => Ok(Insert::Taken),
+                Err(e) if e.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation) => {
+                    Ok(Insert::Taken)
+                }
                 Err(e) => Err(self.failure(&e)),
             }
         };
@@ -284,7 +308,13 @@ impl Warehouse for MySql {
         Ok(found)
     }
 
-    async fn scan(&self, after: Option<&str>, limit: u32, window: Option<&Window>, shape: &Shape) -> Result<Vec<Row>, Error> {
+    async fn scan(
+        &self,
+        after: Option<&str>,
+        limit: u32,
+        window: Option<&Window>,
+        shape: &Shape,
+    ) -> Result<Vec<Row>, Error> {
         let (mut conditions, mut times) = (Vec::new(), Vec::new());
         if after.is_some() {
             conditions.push("id_treated_data > ?".to_owned());
@@ -298,7 +328,8 @@ impl Warehouse for MySql {
             }
         }
         let filter = if conditions.is_empty() { String::new() } else { format!("WHERE {}", conditions.join(" AND ")) };
-        let sql = format!("SELECT {} FROM `{}` {filter} ORDER BY id_treated_data LIMIT ?", select_list(shape), self.table);
+        let sql =
+            format!("SELECT {} FROM `{}` {filter} ORDER BY id_treated_data LIMIT ?", select_list(shape), self.table);
         self.rows(sql, after.as_slice(), Some(limit), &times, shape).await
     }
 
@@ -319,14 +350,25 @@ impl Warehouse for MySql {
     }
 
     async fn status(&self) -> Result<Status, Error> {
-        let (version, clock): (String, NaiveDateTime) = sqlx::query_as("SELECT CAST(VERSION() AS CHAR), UTC_TIMESTAMP(6) FROM (SELECT ? AS x) one")
-            .bind(1)
+        let (version, clock): (String, NaiveDateTime) =
+            sqlx::query_as("SELECT CAST(VERSION() AS CHAR), UTC_TIMESTAMP(6) FROM (SELECT ? AS x) one")
+                .bind(1)
+                .fetch_one(&self.pool)
+                .await
+                .map_err(|e| self.failure(&e))?;
+        let rows = sqlx::query_scalar::<_, i64>(AssertSqlSafe(format!("SELECT COUNT(*) FROM `{}`", self.table)))
             .fetch_one(&self.pool)
-            .await
-            .map_err(|e| self.failure(&e))?;
-        let rows = sqlx::query_scalar::<_, i64>(AssertSqlSafe(format!("SELECT COUNT(*) FROM `{}`", self.table))).fetch_one(&self.pool).await;
+            .await;
         let mut settings = BTreeMap::new();
-        for name in ["sql_mode", "local_infile", "max_allowed_packet", "read_only", "character_set_server", "collation_server", "version_comment"] {
+        for name in [
+            "sql_mode",
+            "local_infile",
+            "max_allowed_packet",
+            "read_only",
+            "character_set_server",
+            "collation_server",
+            "version_comment",
+        ] {
             if let Some(value) = self.setting(name).await {
                 settings.insert(name.to_owned(), value);
             }

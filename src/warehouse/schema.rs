@@ -44,7 +44,11 @@ impl Step {
 macro_rules! steps {
     ($dialect:literal, $index:literal) => {
         [
-            Step { creates: Creates::Table, name: "{table}", sql: include_str!(concat!("../../sql/", $dialect, "/0001_table.sql")) },
+            Step {
+                creates: Creates::Table,
+                name: "{table}",
+                sql: include_str!(concat!("../../sql/", $dialect, "/0001_table.sql")),
+            },
             Step {
                 creates: Creates::Index,
                 name: $index,

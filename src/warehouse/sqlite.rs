@@ -8,7 +8,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{NaiveDateTime, Utc};
 use sqlx::query::Query;
-use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
+    SqliteSynchronous,
+};
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor, Row as _, Sqlite as Db};
 
 use super::schema::{self, Creates};
@@ -154,7 +157,9 @@ impl Warehouse for Sqlite {
         let query = rows.iter().flat_map(|row| &row.0).fold(sqlx::query(AssertSqlSafe(sql)), bind);
         match query.execute(&self.pool).await {
             Ok(_) => Ok(Insert::Done),
-            Err(e) if e.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation) => Ok(Insert::Taken),
+            Err(e) if e.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation) => {
+                Ok(Insert::Taken)
+            }
             Err(e) => Err(self.failure(&e)),
         }
     }
@@ -173,7 +178,13 @@ impl Warehouse for Sqlite {
         Ok(found)
     }
 
-    async fn scan(&self, after: Option<&str>, limit: u32, window: Option<&Window>, shape: &Shape) -> Result<Vec<Row>, Error> {
+    async fn scan(
+        &self,
+        after: Option<&str>,
+        limit: u32,
+        window: Option<&Window>,
+        shape: &Shape,
+    ) -> Result<Vec<Row>, Error> {
         let column = window.map_or(Column::Data, |window| window.column);
         let sql = format!(
             "SELECT {} FROM \"{}\" WHERE (?1 IS NULL OR id_treated_data > ?1) AND (?2 IS NULL OR {column} >= ?2) \
@@ -201,10 +212,16 @@ impl Warehouse for Sqlite {
     }
 
     async fn status(&self) -> Result<Status, Error> {
-        let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&self.pool).await.map_err(|e| self.failure(&e))?;
+        let version: String =
+            sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&self.pool).await.map_err(|e| self.failure(&e))?;
         let count = sqlx::query_scalar::<_, i64>(AssertSqlSafe(format!("SELECT COUNT(*) FROM \"{}\"", self.table)));
         let rows = count.fetch_one(&self.pool).await.ok().map(i64::unsigned_abs);
-        Ok(Status { version: format!("SQLite {version}"), clock: Some(Utc::now().naive_utc()), rows, ..Status::default() })
+        Ok(Status {
+            version: format!("SQLite {version}"),
+            clock: Some(Utc::now().naive_utc()),
+            rows,
+            ..Status::default()
+        })
     }
 }
 

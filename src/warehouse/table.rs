@@ -31,7 +31,9 @@ impl FromStr for TableName {
         if plain && text.starts_with(|c: char| !c.is_ascii_digit()) && text.len() <= MAX_CHARS {
             Ok(Self(text.to_owned()))
         } else {
-            Err(format!("{text:?} is no table name: 1 to {MAX_CHARS} letters, digits and _, not beginning with a digit"))
+            Err(format!(
+                "{text:?} is no table name: 1 to {MAX_CHARS} letters, digits and _, not beginning with a digit"
+            ))
         }
     }
 }

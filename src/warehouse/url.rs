@@ -92,7 +92,9 @@ mod tests {
         for text in [url.to_string(), format!("{url:?}")] {
             assert_eq!(text, "mysql://ana:***@db.example:3307/fazendas");
         }
-        for text in ["mysql://ana:segredo@/x", "mysql://ana:segredo@h", "pg://ana:segredo@h/x", "mysql://ana:segredo@h:99999/x"] {
+        for text in
+            ["mysql://ana:segredo@/x", "mysql://ana:segredo@h", "pg://ana:segredo@h/x", "mysql://ana:segredo@h:99999/x"]
+        {
             let e = text.parse::<WarehouseUrl>().unwrap_err();
             assert!(!e.contains("segredo"), "{e}");
         }

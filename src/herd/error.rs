@@ -1,0 +1,77 @@
+//! What can be wrong with what a herd is asked for. Owns the messages; each says what would be right.
+
+use std::fmt;
+
+use chrono::NaiveDate;
+
+use super::{Fault, MAX_FARMS, MAX_LOTS};
+
+/// Why a herd, a part or a set of faults could not be made from what was asked.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Error {
+    /// No farms, or more than [`MAX_FARMS`].
+    Farms(u32),
+    /// No pens, or more than [`MAX_LOTS`] a farm.
+    Lots(u32),
+    /// A history of no days.
+    NoDays,
+    /// A first day before 1970 or after 9999.
+    Start(NaiveDate),
+    /// A history that runs past the end of year 9999.
+    TooManyDays {
+        /// The first day asked for.
+        start: NaiveDate,
+        /// How many days from there on.
+        days: u32,
+    },
+    /// A part that is not one of 1 to n.
+    Part(String),
+    /// A format nobody delivers in.
+    Format(String),
+    /// A fault that is not `kind=rate`.
+    FaultSyntax(String),
+    /// A kind of fault that does not exist.
+    FaultKind(String),
+    /// A kind of fault named twice.
+    FaultTwice(Fault),
+    /// A rate that is no number from 0 to 1.
+    FaultRate {
+        /// The kind it was given for.
+        fault: Fault,
+        /// The rate as written.
+        rate: String,
+    },
+    /// Rates that add up to more than 1, though a reading has at most one fault.
+    FaultSum(f64),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Farms(n) => write!(f, "farms must be between 1 and {MAX_FARMS}, not {n}"),
+            Self::Lots(n) => write!(f, "lots must be between 1 and {MAX_LOTS}, not {n}"),
+            Self::NoDays => write!(f, "days must be at least 1"),
+            Self::Start(date) => write!(f, "start must be between 1970-01-01 and 9999-12-31, not {date}"),
+            Self::TooManyDays { start, days } => {
+                write!(f, "{days} days from {start} run past 9999-12-31: ask for fewer days or an earlier start")
+            }
+            Self::Part(text) => write!(f, "part {text} is not I/N with 1 <= I <= N, for example 2/4"),
+            Self::Format(text) => write!(f, "format {text:?} is unknown: use ndjson or csv"),
+            Self::FaultSyntax(text) => write!(f, "fault {text:?} is not kind=rate, for example duplicate=0.01"),
+            Self::FaultKind(kind) => {
+                let known = Fault::ALL.map(Fault::name).join(", ");
+                write!(f, "fault {kind:?} is unknown: use one of {known}")
+            }
+            Self::FaultTwice(fault) => write!(f, "fault {fault} is given twice: give one rate"),
+            Self::FaultRate { fault, rate } => {
+                write!(f, "fault {fault} has rate {rate:?}: use a number between 0 and 1")
+            }
+            Self::FaultSum(sum) => {
+                write!(f, "fault rates add up to {sum}: at most 1, because a reading has at most one fault")
+            }
+        }
+    }
+}
+
+impl std::error::Error for Error {}

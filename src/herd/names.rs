@@ -1,0 +1,175 @@
+//! What farms, pens and lots are called. Owns the spelling of farm numbers and the numbering of ids; leaves the
+//! farm's folder name in the lake to `record`.
+
+use super::chance::Chance;
+
+/// 14-digit numbers: as many as there are, and the first of them.
+const ID_SPACE: u64 = 90_000_000_000_000;
+const ID_FIRST: u64 = 10_000_000_000_000;
+
+/// Any factor without a divisor in common with [`ID_SPACE`] (2, 3, 5) makes the numbering one to one.
+const ID_STEP: u64 = 38_196_601_125_011;
+
+/// Room for the lots of one pen from 1970 to 9999: two for each stretch of 222 days.
+const LOTS_A_PEN: u64 = 28_000;
+
+/// The name of a farm, counted from 0: `FazendaUm`, `FazendaDois`, … `FazendaVinteETres`.
+///
+/// The number is spelled as Portuguese spells it, without accents, each word with a capital. Unique, and so is its
+/// snake_case form, because spelled numbers are.
+pub fn cod_cliente(farm: u32) -> String {
+    let mut name = String::from("Fazenda");
+    let number = farm.saturating_add(1);
+    let (millions, thousands, rest) = (number / 1_000_000, number / 1_000 % 1_000, number % 1_000);
+    if millions > 0 {
+        spell_below_thousand(millions, &mut name);
+        name.push_str(if millions == 1 { "Milhao" } else { "Milhoes" });
+    }
+    if thousands > 1 {
+        spell_below_thousand(thousands, &mut name);
+    }
+    if thousands > 0 {
+        name.push_str("Mil");
+    }
+    // "e" joins the last group only when it is a round hundred or has no hundred: mil e um, mil cento e um.
+    if rest > 0 && number > 1_000 && (rest < 100 || rest.is_multiple_of(100)) {
+        name.push('E');
+    }
+    spell_below_thousand(rest, &mut name);
+    name
+}
+
+fn spell_below_thousand(number: u32, name: &mut String) {
+    const HUNDREDS: [&str; 10] = [
+        "",
+        "Cento",
+        "Duzentos",
+        "Trezentos",
+        "Quatrocentos",
+        "Quinhentos",
+        "Seiscentos",
+        "Setecentos",
+        "Oitocentos",
+        "Novecentos",
+    ];
+    const TENS: [&str; 10] =
+        ["", "", "Vinte", "Trinta", "Quarenta", "Cinquenta", "Sessenta", "Setenta", "Oitenta", "Noventa"];
+    const ONES: [&str; 20] = [
+        "",
+        "Um",
+        "Dois",
+        "Tres",
+        "Quatro",
+        "Cinco",
+        "Seis",
+        "Sete",
+        "Oito",
+        "Nove",
+        "Dez",
+        "Onze",
+        "Doze",
+        "Treze",
+        "Quatorze",
+        "Quinze",
+        "Dezesseis",
+        "Dezessete",
+        "Dezoito",
+        "Dezenove",
+    ];
+    if number == 100 {
+        name.push_str("Cem");
+        return;
+    }
+    let (hundreds, rest) = (number / 100, number % 100);
+    let (tens, ones) = if rest < 20 { (0, rest) } else { (rest / 10, rest % 10) };
+    let words = [HUNDREDS[hundreds as usize], TENS[tens as usize], ONES[ones as usize]];
+    let mut first = true;
+    for word in words.into_iter().filter(|word| !word.is_empty()) {
+        if !first {
+            name.push('E');
+        }
+        name.push_str(word);
+        first = false;
+    }
+}
+
+/// The id of a pen (`id_curral`): 14 digits, no two pens of any farms alike.
+pub(super) fn pen_id(seed: u64, farm: u32, pen: u32) -> u64 {
+    id(Chance::new(seed).with(b'c'), pen_number(farm, pen))
+}
+
+/// The id of a lot (`id_lote`): 14 digits, no two lots alike, whichever pen they stood in.
+pub(super) fn lot_id(seed: u64, farm: u32, pen: u32, sequence: u32) -> u64 {
+    id(Chance::new(seed).with(b'l'), pen_number(farm, pen) * LOTS_A_PEN + u64::from(sequence))
+}
+
+fn pen_number(farm: u32, pen: u32) -> u64 {
+    u64::from(farm) * u64::from(super::MAX_LOTS) + u64::from(pen)
+}
+
+/// A one-to-one scattering of 0..[`ID_SPACE`] over the 14-digit numbers.
+fn id(offset: Chance, number: u64) -> u64 {
+    debug_assert!(number < ID_SPACE);
+    let scattered = u128::from(number) * u128::from(ID_STEP) + u128::from(offset.bits());
+    ID_FIRST + (scattered % u128::from(ID_SPACE)) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use heck::ToSnakeCase;
+
+    use super::*;
+    use crate::herd::{MAX_FARMS, MAX_LOTS};
+
+    #[test]
+    fn farm_numbers_are_spelled_as_portuguese_spells_them() {
+        let spelled = |number: u32| cod_cliente(number - 1);
+        assert_eq!(spelled(1), "FazendaUm");
+        assert_eq!(spelled(2), "FazendaDois");
+        assert_eq!(spelled(16), "FazendaDezesseis");
+        assert_eq!(spelled(20), "FazendaVinte");
+        assert_eq!(spelled(23), "FazendaVinteETres");
+        assert_eq!(spelled(100), "FazendaCem");
+        assert_eq!(spelled(101), "FazendaCentoEUm");
+        assert_eq!(spelled(345), "FazendaTrezentosEQuarentaECinco");
+        assert_eq!(spelled(1_000), "FazendaMil");
+        assert_eq!(spelled(1_001), "FazendaMilEUm");
+        assert_eq!(spelled(1_100), "FazendaMilECem");
+        assert_eq!(spelled(1_101), "FazendaMilCentoEUm");
+        assert_eq!(spelled(2_200), "FazendaDoisMilEDuzentos");
+        assert_eq!(spelled(21_022), "FazendaVinteEUmMilEVinteEDois");
+        assert_eq!(spelled(100_000), "FazendaCemMil");
+    }
+
+    #[test]
+    fn names_and_slugs_of_all_farms_are_unique() {
+        let names: HashSet<String> = (0..MAX_FARMS).map(cod_cliente).collect();
+        let slugs: HashSet<String> = names.iter().map(|name| name.to_snake_case()).collect();
+        assert_eq!(names.len(), MAX_FARMS as usize);
+        assert_eq!(slugs.len(), MAX_FARMS as usize);
+        assert!(slugs.contains("fazenda_vinte_e_tres"));
+    }
+
+    #[test]
+    fn ids_are_fourteen_digits_and_unique_across_farms() {
+        let mut pens = HashSet::new();
+        let mut lots = HashSet::new();
+        for farm in [0, 1, 2, 99_998, 99_999] {
+            for pen in (0..200).chain(MAX_LOTS - 50..MAX_LOTS) {
+                assert!(pens.insert(pen_id(3, farm, pen)));
+                for sequence in [0, 1, 2, 3, 26_900] {
+                    assert!(lots.insert(lot_id(3, farm, pen, sequence)));
+                }
+            }
+        }
+        assert!(pens.iter().chain(&lots).all(|id| id.to_string().len() == 14));
+    }
+
+    #[test]
+    fn the_numbering_of_ids_is_one_to_one() {
+        assert!(!ID_STEP.is_multiple_of(2) && !ID_STEP.is_multiple_of(3) && !ID_STEP.is_multiple_of(5));
+        assert!(u64::from(MAX_FARMS) * u64::from(MAX_LOTS) * LOTS_A_PEN <= ID_SPACE);
+    }
+}

@@ -1,0 +1,255 @@
+//! A reading as bytes: NDJSON and CSV as the farms deliver them. Owns field order, quoting and decimals; leaves files and
+//! streams to others.
+//!
+//! Nothing here needs escaping: ids are digits, names are ASCII letters. Numbers are printed from whole grams and
+//! milligrams with trailing zeros cut, so the bytes are the same everywhere.
+
+use std::str::FromStr;
+
+use chrono::{Datelike, NaiveDate};
+
+use super::{Error, Reading};
+
+/// The ten fields of a reading, in the order of the real files; the header of a CSV file.
+pub const COLUMNS: [&str; 10] = [
+    "id_curral",
+    "id_raca",
+    "id_lote",
+    "peso_entrada",
+    "peso_medio",
+    "data",
+    "quantidade_animais",
+    "dia_confinamento",
+    "consumo_real",
+    "cod_cliente",
+];
+
+/// What stands in a number's place where a reading is faulty; not a number in any language.
+const NO_NUMBER: &str = "n/d";
+
+/// How readings are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Format {
+    /// One JSON object a line, as the real farms deliver; files end in `.json`.
+    #[default]
+    Ndjson,
+    /// A header, then ten fields a line without quotes; files end in `.csv`.
+    Csv,
+}
+
+impl Format {
+    /// The ending of a file's name, without the dot.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Ndjson => "json",
+            Self::Csv => "csv",
+        }
+    }
+
+    /// What every file of this format begins with, line feed included; empty for NDJSON.
+    ///
+    /// Who joins several units into one stream keeps the first header and cuts this many bytes off the others.
+    pub fn header(self) -> &'static [u8] {
+        match self {
+            Self::Ndjson => b"",
+            Self::Csv => {
+                b"id_curral,id_raca,id_lote,peso_entrada,peso_medio,data,quantidade_animais,dia_confinamento,consumo_real,cod_cliente\n"
+            }
+        }
+    }
+}
+
+impl FromStr for Format {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        match text {
+            "ndjson" => Ok(Self::Ndjson),
+            "csv" => Ok(Self::Csv),
+            _ => Err(Error::Format(text.to_owned())),
+        }
+    }
+}
+
+/// What to print for the intake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Intake {
+    /// The number the reading holds.
+    Number,
+    /// A word where the number should be.
+    Word,
+}
+
+impl Reading<'_> {
+    /// Appends the reading as one line, line feed included; about 270 bytes of NDJSON or 120 of CSV.
+    pub fn write(&self, format: Format, out: &mut Vec<u8>) {
+        self.write_with(format, Intake::Number, out);
+    }
+
+    pub(super) fn write_with(&self, format: Format, intake: Intake, out: &mut Vec<u8>) {
+        match format {
+            Format::Ndjson => self.write_json(intake, out),
+            Format::Csv => self.write_csv(intake, out),
+        }
+        out.push(b'\n');
+    }
+
+    fn write_json(&self, intake: Intake, out: &mut Vec<u8>) {
+        out.extend_from_slice(br#"{"id_curral":""#);
+        push_whole(out, self.id_curral);
+        out.extend_from_slice(br#"","id_raca":""#);
+        out.extend_from_slice(self.id_raca.id().as_bytes());
+        out.extend_from_slice(br#"","id_lote":""#);
+        push_whole(out, self.id_lote);
+        out.extend_from_slice(br#"","peso_entrada":"#);
+        push_decimal::<3>(out, self.peso_entrada_g);
+        out.extend_from_slice(br#","peso_medio":"#);
+        push_decimal::<3>(out, self.peso_medio_g);
+        out.extend_from_slice(br#","data":""#);
+        push_midnight(out, self.data);
+        out.extend_from_slice(br#"","quantidade_animais":""#);
+        push_whole(out, u64::from(self.quantidade_animais));
+        out.extend_from_slice(br#"","dia_confinamento":""#);
+        push_whole(out, u64::from(self.dia_confinamento));
+        out.extend_from_slice(br#"","consumo_real":"#);
+        match intake {
+            Intake::Number => push_decimal::<6>(out, self.consumo_real_mg),
+            Intake::Word => {
+                out.push(b'"');
+                out.extend_from_slice(NO_NUMBER.as_bytes());
+                out.push(b'"');
+            }
+        }
+        out.extend_from_slice(br#","cod_cliente":""#);
+        out.extend_from_slice(self.cod_cliente.as_bytes());
+        out.extend_from_slice(br#""}"#);
+    }
+
+    fn write_csv(&self, intake: Intake, out: &mut Vec<u8>) {
+        push_whole(out, self.id_curral);
+        out.push(b',');
+        out.extend_from_slice(self.id_raca.id().as_bytes());
+        out.push(b',');
+        push_whole(out, self.id_lote);
+        out.push(b',');
+        push_decimal::<3>(out, self.peso_entrada_g);
+        out.push(b',');
+        push_decimal::<3>(out, self.peso_medio_g);
+        out.push(b',');
+        push_midnight(out, self.data);
+        out.push(b',');
+        push_whole(out, u64::from(self.quantidade_animais));
+        out.push(b',');
+        push_whole(out, u64::from(self.dia_confinamento));
+        out.push(b',');
+        match intake {
+            Intake::Number => push_decimal::<6>(out, self.consumo_real_mg),
+            Intake::Word => out.extend_from_slice(NO_NUMBER.as_bytes()),
+        }
+        out.push(b',');
+        out.extend_from_slice(self.cod_cliente.as_bytes());
+    }
+}
+
+fn push_whole(out: &mut Vec<u8>, mut number: u64) {
+    let mut digits = [0u8; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
+}
+
+/// A number of 10^-PLACES units in its shortest form: 450000 grams are `450`, 9076451 milligrams `9.076451`.
+fn push_decimal<const PLACES: usize>(out: &mut Vec<u8>, number: i32) {
+    if number < 0 {
+        out.push(b'-');
+    }
+    let unit = 10u32.pow(PLACES as u32);
+    let (whole, mut rest) = (number.unsigned_abs() / unit, number.unsigned_abs() % unit);
+    push_whole(out, u64::from(whole));
+    if rest == 0 {
+        return;
+    }
+    let mut digits = [b'0'; PLACES];
+    for digit in digits.iter_mut().rev() {
+        *digit += (rest % 10) as u8;
+        rest /= 10;
+    }
+    let kept = digits.iter().rposition(|&digit| digit != b'0').map_or(0, |last| last + 1);
+    out.push(b'.');
+    out.extend_from_slice(&digits[..kept]);
+}
+
+fn push_midnight(out: &mut Vec<u8>, date: NaiveDate) {
+    let two = |n: u32| [b'0' + (n / 10) as u8, b'0' + (n % 10) as u8];
+    let year = date.year().unsigned_abs();
+    let ([a, b], [c, d]) = (two(year / 100), two(year % 100));
+    let ([e, f], [g, h]) = (two(date.month()), two(date.day()));
+    out.extend_from_slice(&[a, b, c, d, b'-', e, f, b'-', g, h]);
+    out.extend_from_slice(b" 00:00:00 UTC");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::herd::Raca;
+
+    /// The first reading of the real file of 2023-01-01.
+    fn real() -> Reading<'static> {
+        Reading {
+            id_curral: 25_994_051_003_275,
+            id_raca: Raca::Cruzado,
+            id_lote: 73_578_741_015_010,
+            peso_entrada_g: 234_941,
+            peso_medio_g: 360_341,
+            data: NaiveDate::from_ymd_opt(2023, 1, 1).unwrap(),
+            quantidade_animais: 51,
+            dia_confinamento: 66,
+            consumo_real_mg: 9_076_451,
+            cod_cliente: "FazendaUm",
+        }
+    }
+
+    fn line(reading: &Reading<'_>, format: Format) -> String {
+        let mut out = Vec::new();
+        reading.write(format, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_reading_is_printed_byte_for_byte_as_the_farms_print_it() {
+        let expected = concat!(
+            r#"{"id_curral":"25994051003275","id_raca":"28551700000020","id_lote":"73578741015010","peso_entrada":234.941,"#,
+            r#""peso_medio":360.341,"data":"2023-01-01 00:00:00 UTC","quantidade_animais":"51","dia_confinamento":"66","#,
+            r#""consumo_real":9.076451,"cod_cliente":"FazendaUm"}"#,
+            "\n"
+        );
+        assert_eq!(line(&real(), Format::Ndjson), expected);
+    }
+
+    #[test]
+    fn csv_has_the_same_ten_fields_in_the_same_order() {
+        let expected = "25994051003275,28551700000020,73578741015010,234.941,360.341,2023-01-01 00:00:00 UTC,51,66,9.076451,FazendaUm\n";
+        assert_eq!(line(&real(), Format::Csv), expected);
+        assert_eq!(Format::Csv.header(), format!("{}\n", COLUMNS.join(",")).as_bytes());
+    }
+
+    #[test]
+    fn decimals_are_shortest() {
+        let print = |number| {
+            let mut out = Vec::new();
+            push_decimal::<3>(&mut out, number);
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(
+            [450_000, 499_650, 508_400, 1, 0, -360_341, 100].map(print),
+            ["450", "499.65", "508.4", "0.001", "0", "-360.341", "0.1"]
+        );
+    }
+}

@@ -1,0 +1,297 @@
+//! What happens to a message: parse → rules → lake → warehouse. Knows traits only; the Lambda is a thin shell on it.
+//!
+//! The order is an invariant: the lake first, then the warehouse, so that whatever dies in between, the lake holds
+//! everything the warehouse does. A message that can never be processed is kept whole in the quarantine.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use futures::stream::{self, StreamExt};
+
+use crate::error::Kind;
+use crate::lake::{self, Key, Lake, Put};
+use crate::record::stored::Shape;
+use crate::record::{QUARANTINE, Reading, Record, Rejection, Rules};
+use crate::warehouse::{self, Loaded, OnConflict, Warehouse};
+
+mod quarantine;
+
+/// Objects written at once unless told otherwise.
+pub const WRITES: usize = 64;
+
+/// What became of one message.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    /// It is in the lake and in the warehouse.
+    Stored {
+        /// The record's id.
+        id: String,
+        /// Whether its object is new.
+        object: Put,
+        /// What became of its row.
+        row: Loaded,
+    },
+    /// It can never be processed, and lies in the quarantine.
+    Quarantined {
+        /// Why.
+        reason: Rejection,
+        /// Where, below the quarantine's folder.
+        key: String,
+    },
+    /// A store failed; the message is to come again.
+    Failed(Failure),
+}
+
+impl Verdict {
+    /// Stored before: its object was there, and so was its row.
+    pub fn is_duplicate(&self) -> bool {
+        matches!(self, Self::Stored { object: Put::Exists, row, .. } if *row != Loaded::Inserted)
+    }
+}
+
+/// A failure of a store while a message was taken in.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    /// Whether another try can help.
+    pub kind: Kind,
+    /// What failed, in one line.
+    pub message: String,
+}
+
+impl From<lake::Error> for Failure {
+    fn from(e: lake::Error) -> Self {
+        Self { kind: e.kind(), message: e.to_string() }
+    }
+}
+
+impl From<warehouse::Error> for Failure {
+    fn from(e: warehouse::Error) -> Self {
+        Self { kind: e.kind(), message: e.to_string() }
+    }
+}
+
+/// Takes messages in.
+#[derive(Debug, Clone)]
+pub struct Intake {
+    lake: Arc<dyn Lake>,
+    quarantine: Arc<dyn Lake>,
+    warehouse: Arc<dyn Warehouse>,
+    shape: Shape,
+    rules: Rules,
+    writes: usize,
+}
+
+/// A message on its way: parsed, not yet in the lake.
+struct Treated {
+    at: usize,
+    record: Record,
+    message: Bytes,
+}
+
+impl Intake {
+    /// An intake into that lake and warehouse; looks at the table once.
+    ///
+    /// # Errors
+    /// The warehouse cannot be reached or its table cannot hold records.
+    pub async fn open(
+        lake: Arc<dyn Lake>,
+        warehouse: Arc<dyn Warehouse>,
+        rules: Rules,
+    ) -> Result<Self, warehouse::Error> {
+        let shape = warehouse.shape().await?;
+        Ok(Self { quarantine: lake.beside(QUARANTINE), lake, warehouse, shape, rules, writes: WRITES })
+    }
+
+    /// The same with so many objects written at once.
+    #[must_use]
+    pub fn with_writes(mut self, writes: usize) -> Self {
+        self.writes = writes.max(1);
+        self
+    }
+
+    /// Where quarantined messages go.
+    pub fn quarantine_address(&self) -> String {
+        self.quarantine.address()
+    }
+
+    /// Takes one message in.
+    pub async fn one(&self, message: Bytes, now: DateTime<Utc>) -> Verdict {
+        let mut verdicts = self.batch(vec![message], now).await;
+        verdicts.pop().unwrap_or_else(|| unreachable!("a batch of one has one verdict"))
+    }
+
+    /// Takes a batch in, objects concurrently and rows together; a verdict for each message, in their order.
+    ///
+    /// Taking the same messages in again changes nothing.
+    pub async fn batch(&self, messages: Vec<Bytes>, now: DateTime<Utc>) -> Vec<Verdict> {
+        let mut verdicts: Vec<Option<Verdict>> = vec![None; messages.len()];
+        let mut written: Vec<(usize, Record, Put)> = Vec::with_capacity(messages.len());
+        let mut work = stream::iter(messages.into_iter().enumerate())
+            .map(|(at, message)| {
+                let this = self.clone();
+                let task = tokio::spawn(async move { (at, this.write(at, message, now).await) });
+                async move { task.await }
+            })
+            .buffer_unordered(self.writes);
+        while let Some(done) = work.next().await {
+            match done {
+                Ok((_, Ok(entry))) => written.push(entry),
+                Ok((at, Err(verdict))) => verdicts[at] = Some(verdict),
+                Err(e) => tracing::error!("a message's work panicked and counts as failed: {e}"),
+            }
+        }
+        // Rows in key order load fastest; ties keep the order of the messages.
+        written.sort_by(|a, b| a.1.id_treated_data.cmp(&b.1.id_treated_data).then(a.0.cmp(&b.0)));
+        let (places, records): (Vec<(usize, Put)>, Vec<Record>) =
+            written.into_iter().map(|(at, record, put)| ((at, put), record)).unzip();
+        match warehouse::load(&*self.warehouse, &records, &self.shape, OnConflict::Keep).await {
+            Ok(rows) => {
+                for (((at, object), record), row) in places.into_iter().zip(records).zip(rows) {
+                    verdicts[at] = Some(Verdict::Stored { id: record.id_treated_data, object, row });
+                }
+            }
+            Err(e) => {
+                let failure = Failure::from(e);
+                for (at, _) in places {
+                    verdicts[at] = Some(Verdict::Failed(failure.clone()));
+                }
+            }
+        }
+        let panicked = || Failure { kind: Kind::Transient, message: "the work on this message panicked".into() };
+        verdicts.into_iter().map(|verdict| verdict.unwrap_or_else(|| Verdict::Failed(panicked()))).collect()
+    }
+
+    async fn write(&self, at: usize, message: Bytes, now: DateTime<Utc>) -> Result<(usize, Record, Put), Verdict> {
+        match Reading::parse(&message) {
+            Ok(reading) => {
+                let record = Record::treat(reading, self.rules, now);
+                let treated = Treated { at, record, message };
+                self.put(treated).await.map_err(|e| Verdict::Failed(e.into()))
+            }
+            Err(reason) => Err(self.set_aside(&message, reason, now).await),
+        }
+    }
+
+    /// Writes the object; where one is there already it wins, and its `row_ts` is what goes to the warehouse.
+    async fn put(&self, treated: Treated) -> Result<(usize, Record, Put), lake::Error> {
+        let Treated { at, record, message } = treated;
+        let bad = |what: &str| lake::Error::new(lake::Reason::BadKey, record.id_treated_data.clone(), what);
+        let key = Key::of(&record).ok_or_else(|| bad("its id cannot stand in a name"))?.to_string();
+        let body = record.object(&message).map_err(|e| bad(&e.to_string()))?;
+        let put = self.lake.put_new(&key, body.into()).await?;
+        if put == Put::Created {
+            return Ok((at, record, put));
+        }
+        match Record::parse(&self.lake.get(&key).await?) {
+            Ok(existing) if existing.id_treated_data == record.id_treated_data => Ok((at, existing, put)),
+            Ok(_) => {
+                tracing::warn!(key, "the object there holds another record; the warehouse gets this message's values");
+                Ok((at, record, put))
+            }
+            Err(why) => {
+                tracing::warn!(key, %why, "the object there is no valid record; the warehouse gets this message's values");
+                Ok((at, record, put))
+            }
+        }
+    }
+
+    async fn set_aside(&self, message: &Bytes, reason: Rejection, now: DateTime<Utc>) -> Verdict {
+        match quarantine::keep(&*self.quarantine, message, &reason, now).await {
+            Ok(key) => Verdict::Quarantined { reason, key },
+            Err(e) => Verdict::Failed(e.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lake::memory::Memory as Lakes;
+    use crate::warehouse::memory::Memory as Rows;
+
+    const GOOD: &str = r#"{"id_curral":"1","id_raca":"9000001","id_lote":"3","peso_entrada":450,"peso_medio":450.5,"data":"2023-01-01 00:00:00 UTC","quantidade_animais":"51","dia_confinamento":"66","consumo_real":9.0,"cod_cliente":"FazendaUm","nota":"fica"}"#;
+
+    async fn setting() -> (Lakes, Arc<dyn Lake>, Rows, Intake) {
+        let home = Lakes::default();
+        let lake = home.beside("historico_diario");
+        let rows = Rows::default();
+        rows.init().await.unwrap();
+        let intake = Intake::open(Arc::clone(&lake), Arc::new(rows.clone()), Rules::default()).await.unwrap();
+        (home, lake, rows, intake)
+    }
+
+    fn at(text: &str) -> DateTime<Utc> {
+        crate::record::instant::parse(text).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_redelivered_message_changes_nothing() {
+        let (home, lake, rows, intake) = setting().await;
+        let first = intake.one(GOOD.into(), at("2026-11-22T10:00:00.5")).await;
+        assert!(matches!(&first, Verdict::Stored { object: Put::Created, row: Loaded::Inserted, .. }), "{first:?}");
+        let again = intake.one(GOOD.replace("\"51\"", "51").into(), at("2026-11-23T10:00:00")).await;
+        assert!(again.is_duplicate(), "{again:?}");
+        assert_eq!(home.keys().len(), 1);
+        assert_eq!(rows.status().await.unwrap().rows, Some(1));
+        let key = "fazenda_um/2023/01/01/historico_consumo_2023-01-01 00:00:00.000_";
+        let listed = crate::lake::list_all(&*lake, "").await.unwrap();
+        assert!(listed[0].key.starts_with(key), "{}", listed[0].key);
+        assert!(
+            lake.get(&listed[0].key).await.unwrap().windows(13).any(|w| w == br#""nota":"fica""#),
+            "unknown fields stay"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_row_lost_after_its_object_was_written_comes_back_with_the_objects_time() {
+        let (_, _, rows, intake) = setting().await;
+        let Verdict::Stored { id, .. } = intake.one(GOOD.into(), at("2026-11-22T10:00:00")).await else { panic!() };
+        let lost = rows.remove(&id).unwrap();
+        let again = intake.one(GOOD.into(), at("2026-11-23T10:00:00")).await;
+        assert!(matches!(again, Verdict::Stored { object: Put::Exists, row: Loaded::Inserted, .. }), "{again:?}");
+        assert_eq!(rows.remove(&id).unwrap(), lost);
+    }
+
+    #[tokio::test]
+    async fn what_can_never_be_processed_is_kept_whole_beside_the_lake() {
+        let (home, _, _, intake) = setting().await;
+        let now = at("2026-11-22T10:00:00");
+        let messages = vec![
+            GOOD.into(),
+            Bytes::from_static(b"{\"a\":"),
+            Bytes::from_static(b"\xff\xfe"),
+            GOOD.replace("450.5", "-1").into(),
+        ];
+        let verdicts = intake.batch(messages, now).await;
+        assert!(matches!(verdicts[0], Verdict::Stored { .. }));
+        assert!(verdicts[1..].iter().all(|v| matches!(v, Verdict::Quarantined { .. })), "{verdicts:?}");
+        let kept: Vec<String> =
+            home.keys().into_iter().filter(|key| key.starts_with("quarentena/2026/11/22/")).collect();
+        assert_eq!(kept.len(), 3);
+        let Verdict::Quarantined { key, .. } = &verdicts[3] else { panic!() };
+        let body = home.get(&format!("quarentena/{key}")).await.unwrap();
+        let kept: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(kept["reason"], "field peso_medio is negative: -1");
+        assert!(kept["message"].as_str().unwrap().contains("FazendaUm"));
+    }
+
+    #[tokio::test]
+    async fn a_batch_may_repeat_itself() {
+        let (home, _, rows, intake) = setting().await;
+        let verdicts = intake.batch(vec![Bytes::from(GOOD); 10], at("2026-11-22T10:00:00")).await;
+        let new = verdicts.iter().filter(|v| matches!(v, Verdict::Stored { object: Put::Created, .. })).count();
+        let inserted = verdicts.iter().filter(|v| matches!(v, Verdict::Stored { row: Loaded::Inserted, .. })).count();
+        assert_eq!((new, inserted, home.keys().len(), rows.status().await.unwrap().rows), (1, 1, 1, Some(1)));
+    }
+
+    #[tokio::test]
+    async fn a_missing_table_fails_for_good_and_the_lake_keeps_the_message() {
+        let (home, _, rows, intake) = setting().await;
+        rows.drop_table();
+        let verdict = intake.one(GOOD.into(), at("2026-11-22T10:00:00")).await;
+        assert!(matches!(&verdict, Verdict::Failed(f) if f.kind == Kind::Permanent), "{verdict:?}");
+        assert_eq!(home.keys().len(), 1, "the lake first");
+    }
+}

@@ -1,0 +1,57 @@
+//! The quarantine: `quarentena/<YYYY>/<MM>/<DD>/<sha256>.json`, a message whole with the reason and the time.
+
+use std::fmt::Write as _;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::lake::{Error, Lake};
+use crate::record::{Rejection, instant};
+
+#[derive(Serialize)]
+struct Kept<'a> {
+    reason: String,
+    field: Option<&'static str>,
+    time: String,
+    bytes: usize,
+    #[serde(flatten)]
+    message: Message<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Message<'a> {
+    /// The message, as text.
+    Message(&'a str),
+    /// The message, where it is no UTF-8 text, in hexadecimal.
+    MessageHex(String),
+}
+
+/// Keeps a message and returns its key; a message that was kept before under this day stays as it was.
+pub(super) async fn keep(
+    quarantine: &dyn Lake,
+    message: &Bytes,
+    reason: &Rejection,
+    now: DateTime<Utc>,
+) -> Result<String, Error> {
+    let key = format!("{}/{}.json", now.format("%Y/%m/%d"), hex(&Sha256::digest(message)));
+    let kept = Kept {
+        reason: reason.to_string(),
+        field: reason.field().map(crate::record::Column::name),
+        time: instant::as_row_ts(now),
+        bytes: message.len(),
+        message: std::str::from_utf8(message).map_or_else(|_| Message::MessageHex(hex(message)), Message::Message),
+    };
+    let body = serde_json::to_vec(&kept).map_err(|e| Error::new(crate::lake::Reason::Other, &key, e.to_string()))?;
+    quarantine.put_new(&key, body.into()).await?;
+    Ok(key)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut out, byte| {
+        let _ = write!(out, "{byte:02x}"); // writing to a String cannot fail
+        out
+    })
+}

@@ -1,0 +1,116 @@
+//! The observer: bars on a terminal, a line every few seconds elsewhere, silent in tests. Never returns errors.
+
+use std::io::IsTerminal;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+/// How often a line is written where there is no terminal.
+const EVERY: Duration = Duration::from_secs(5);
+
+/// How progress is shown.
+#[derive(Debug, Clone)]
+pub enum Progress {
+    /// Not at all.
+    Silent,
+    /// A line on stderr every few seconds.
+    Lines,
+    /// Bars on the terminal.
+    Bars(MultiProgress),
+}
+
+impl Progress {
+    /// Bars where stderr is a terminal, lines elsewhere.
+    pub fn for_stderr() -> Self {
+        if std::io::stderr().is_terminal() { Self::Bars(MultiProgress::new()) } else { Self::Lines }
+    }
+
+    /// Begins a stage of so many steps, where their number is known.
+    pub fn stage(&self, name: &str, total: Option<u64>) -> Stage {
+        let bar = match self {
+            Self::Bars(bars) => Some(bars.add(styled(name, total))),
+            Self::Silent | Self::Lines => None,
+        };
+        Stage(Arc::new(Inner {
+            name: name.to_owned(),
+            lines: matches!(self, Self::Lines),
+            bar,
+            done: AtomicU64::new(0),
+            total: AtomicU64::new(total.unwrap_or(0)),
+            begun: Instant::now(),
+            said: Mutex::new(Instant::now()),
+        }))
+    }
+}
+
+fn styled(name: &str, total: Option<u64>) -> ProgressBar {
+    let form = match total {
+        Some(_) => "{prefix:<12} {bar:30.cyan/dim} {human_pos}/{human_len}  {per_sec}  eta {eta}  {msg}",
+        None => "{prefix:<12} {spinner} {human_pos}  {per_sec}  {elapsed}  {msg}",
+    };
+    let style = ProgressStyle::with_template(form).unwrap_or_else(|_| ProgressStyle::default_bar());
+    let bar =
+        total.map_or_else(ProgressBar::new_spinner, ProgressBar::new).with_style(style).with_prefix(name.to_owned());
+    bar.enable_steady_tick(Duration::from_millis(120));
+    bar
+}
+
+/// One stage of a run; clones count together, and the last one dropped takes the bar away.
+#[derive(Debug, Clone)]
+pub struct Stage(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    name: String,
+    lines: bool,
+    bar: Option<ProgressBar>,
+    done: AtomicU64,
+    total: AtomicU64,
+    begun: Instant,
+    said: Mutex<Instant>,
+}
+
+impl Stage {
+    /// So many steps more.
+    pub fn add(&self, steps: u64) {
+        let done = self.0.done.fetch_add(steps, Ordering::Relaxed) + steps;
+        if let Some(bar) = &self.0.bar {
+            bar.set_position(done);
+        } else if self.0.lines {
+            self.say(done);
+        }
+    }
+
+    /// A word beside the count.
+    pub fn note(&self, text: String) {
+        if let Some(bar) = &self.0.bar {
+            bar.set_message(text);
+        }
+    }
+
+    fn say(&self, done: u64) {
+        let Ok(mut said) = self.0.said.try_lock() else { return };
+        if said.elapsed() < EVERY {
+            return;
+        }
+        *said = Instant::now();
+        let rate = done as f64 / self.0.begun.elapsed().as_secs_f64().max(1e-3);
+        let total = self.0.total.load(Ordering::Relaxed);
+        let rest = if total > done {
+            format!("/{total}, eta {:.0} s", (total - done) as f64 / rate.max(1e-3))
+        } else {
+            String::new()
+        };
+        tracing::info!(target: "progress", "{} {done}{rest} at {rate:.0}/s", self.0.name);
+    }
+
+    /// Ends the stage and takes its bar away.
+    pub fn finish(self) {
+        if let Some(bar) = &self.0.bar {
+            bar.finish_and_clear();
+        }
+        drop(self.0.said.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}

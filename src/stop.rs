@@ -1,0 +1,52 @@
+//! The wish to stop: set by Ctrl-C or SIGTERM, looked at between pieces of work, so that what is in flight is finished.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// A flag that many hold; once set it stays.
+#[derive(Debug, Clone, Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// Wishes to stop.
+    pub fn set(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether somebody wishes to stop.
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+
+    /// Sets the flag at the first Ctrl-C or SIGTERM; a second one ends the process at once, with exit code 130.
+    pub fn on_signals(&self) {
+        let stop = self.clone();
+        tokio::spawn(async move {
+            loop {
+                if !signal().await {
+                    return;
+                }
+                if stop.is_set() {
+                    std::process::exit(130);
+                }
+                tracing::warn!("stopping: finishing what is in flight; once more to stop at once");
+                stop.set();
+            }
+        });
+    }
+}
+
+#[cfg(unix)]
+async fn signal() -> bool {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut term) = signal(SignalKind::terminate()) else { return false };
+    tokio::select! {
+        interrupt = tokio::signal::ctrl_c() => interrupt.is_ok(),
+        term = term.recv() => term.is_some(),
+    }
+}
+
+#[cfg(not(unix))]
+async fn signal() -> bool {
+    tokio::signal::ctrl_c().await.is_ok()
+}

@@ -1,0 +1,52 @@
+//! The topic `local`: delivers to the intake in this process, as SNS and the Lambda would.
+
+use async_trait::async_trait;
+use chrono::Utc;
+
+use super::{Error, Limits, Message, Refusal, Topic};
+use crate::intake::{Intake, Verdict};
+use crate::record::MAX_MESSAGE_BYTES;
+
+/// Entries a batch; there is no network here, so batches may be larger than SNS's ten.
+const ENTRIES: usize = 1_000;
+
+/// The intake as a topic.
+#[derive(Debug, Clone)]
+pub struct Local {
+    intake: Intake,
+}
+
+impl Local {
+    /// A topic that delivers to that intake.
+    pub fn new(intake: Intake) -> Self {
+        Self { intake }
+    }
+}
+
+#[async_trait]
+impl Topic for Local {
+    fn address(&self) -> String {
+        "local".into()
+    }
+
+    fn limits(&self) -> Limits {
+        Limits { entries: ENTRIES, bytes: ENTRIES * MAX_MESSAGE_BYTES }
+    }
+
+    /// A quarantined message was published: what its receiver makes of it is not the topic's affair.
+    async fn publish(&self, batch: &[Message]) -> Result<Vec<Result<(), Refusal>>, Error> {
+        let messages = batch.iter().map(|message| message.body.clone()).collect();
+        let verdicts = self.intake.batch(messages, Utc::now()).await;
+        let answers = verdicts.into_iter().map(|verdict| match verdict {
+            Verdict::Failed(failure) => {
+                Err(Refusal { kind: failure.kind, code: "IntakeFailed".into(), message: failure.message })
+            }
+            Verdict::Stored { .. } | Verdict::Quarantined { .. } => Ok(()),
+        });
+        Ok(answers.collect())
+    }
+
+    async fn check(&self) -> Result<(), Error> {
+        Ok(())
+    }
+}

@@ -1,0 +1,97 @@
+//! A topic in memory, for tests: keeps what was published, and fails where it is told to.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+
+use super::{Error, Limits, Message, Refusal, Topic};
+use crate::error::Kind;
+
+/// What the next call does instead of succeeding.
+#[derive(Debug, Clone)]
+pub enum Fault {
+    /// The call as a whole fails, and nothing was published.
+    Call(Kind),
+    /// The call as a whole fails, although everything was published: a lost answer.
+    LostAnswer,
+    /// The entry at this place is refused.
+    Entry(usize, Kind),
+}
+
+#[derive(Debug, Default)]
+struct State {
+    published: Vec<Message>,
+    faults: VecDeque<Fault>,
+    calls: usize,
+}
+
+/// Messages in a list; clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Memory {
+    state: Arc<Mutex<State>>,
+}
+
+impl Memory {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Plans a fault for the next call that has none yet.
+    pub fn fail_next(&self, fault: Fault) {
+        self.state().faults.push_back(fault);
+    }
+
+    /// Everything published so far.
+    pub fn published(&self) -> Vec<Message> {
+        self.state().published.clone()
+    }
+
+    /// Calls so far.
+    pub fn calls(&self) -> usize {
+        self.state().calls
+    }
+}
+
+#[async_trait]
+impl Topic for Memory {
+    fn address(&self) -> String {
+        "memory".into()
+    }
+
+    fn limits(&self) -> Limits {
+        Limits { entries: 10, bytes: 256 * 1024 }
+    }
+
+    async fn publish(&self, batch: &[Message]) -> Result<Vec<Result<(), Refusal>>, Error> {
+        let mut state = self.state();
+        state.calls += 1;
+        let failed = |kind| Error { kind, topic: "memory".into(), message: "as planned".into() };
+        let refused = match state.faults.pop_front() {
+            Some(Fault::Call(kind)) => return Err(failed(kind)),
+            Some(Fault::LostAnswer) => {
+                state.published.extend_from_slice(batch);
+                return Err(failed(Kind::Transient));
+            }
+            Some(Fault::Entry(at, kind)) => Some((at, kind)),
+            None => None,
+        };
+        let mut answers = Vec::with_capacity(batch.len());
+        for (at, message) in batch.iter().enumerate() {
+            match refused {
+                Some((refused, kind)) if refused == at => {
+                    answers.push(Err(Refusal { kind, code: "Planned".into(), message: "as planned".into() }));
+                }
+                _ => {
+                    state.published.push(message.clone());
+                    answers.push(Ok(()));
+                }
+            }
+        }
+        Ok(answers)
+    }
+
+    async fn check(&self) -> Result<(), Error> {
+        Ok(())
+    }
+}

@@ -1,0 +1,77 @@
+//! The topic: where messages are published. SNS, or the intake in-process (`local`), or a list in memory.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::error::Kind;
+
+pub mod local;
+pub mod memory;
+
+/// A message to publish.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// The body, a reading's JSON.
+    pub body: Bytes,
+    /// The message attribute `cod_cliente`, where the reading names its farm.
+    pub cod_cliente: Option<String>,
+    /// What stays the same however often this reading is sent: deduplication on FIFO topics.
+    pub dedup: String,
+}
+
+/// What one call may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Entries.
+    pub entries: usize,
+    /// Bytes of all entries together.
+    pub bytes: usize,
+}
+
+/// Why one entry of a batch was not published.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{code}: {message}")]
+pub struct Refusal {
+    /// Whether another try can help: never where the fault is the sender's.
+    pub kind: Kind,
+    /// The topic's code.
+    pub code: String,
+    /// The topic's words.
+    pub message: String,
+}
+
+/// The topic as a whole cannot be published to.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("topic {topic}: {message}")]
+pub struct Error {
+    /// Whether another try can help.
+    pub kind: Kind,
+    /// The topic.
+    pub topic: String,
+    /// What happened and what to do.
+    pub message: String,
+}
+
+/// A topic: publishes a batch and answers for each entry.
+#[async_trait]
+pub trait Topic: Send + Sync + fmt::Debug {
+    /// The topic's name.
+    fn address(&self) -> String;
+
+    /// What one call may hold.
+    fn limits(&self) -> Limits;
+
+    /// Publishes a batch within [`Topic::limits`]; an answer for each entry, in their order.
+    ///
+    /// # Errors
+    /// The call failed as a whole; no answer says which entries went through, so all are to be sent again.
+    async fn publish(&self, batch: &[Message]) -> Result<Vec<Result<(), Refusal>>, Error>;
+
+    /// Whether the topic can be published to.
+    ///
+    /// # Errors
+    /// It does not exist, or the account may not see it.
+    async fn check(&self) -> Result<(), Error>;
+}
