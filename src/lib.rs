@@ -1,5 +1,9 @@
 //! ruminate
 pub mod aws;
+#[cfg(feature = "cli")]
+pub mod backfill;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod error;
 #[cfg(feature = "cli")]
 pub mod herd;
@@ -10,6 +14,8 @@ pub mod lake;
 #[cfg(feature = "cli")]
 pub mod progress;
 pub mod record;
+#[cfg(feature = "cli")]
+pub mod report;
 pub mod retry;
 #[cfg(feature = "cli")]
 pub mod stop;

@@ -9,23 +9,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::herd::Format;
+
 /// The longest line kept; the limit of a message is far below, so a longer line is refused as too large anyway.
 const MAX_LINE_BYTES: u64 = 4 * 1024 * 1024;
 
-/// The form of a history file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// One JSON object a line.
-    Ndjson,
-    /// A header with the field names, then a reading a row.
-    Csv,
-}
-
-impl Format {
-    /// By the name's ending: `.csv` is CSV, anything else NDJSON.
-    pub fn of(path: &Path) -> Self {
-        if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv")) { Self::Csv } else { Self::Ndjson }
-    }
+/// The form of a file by its name's ending: `.csv` is CSV, anything else NDJSON.
+pub fn format_of(path: &Path) -> Format {
+    if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv")) { Format::Csv } else { Format::Ndjson }
 }
 
 /// A message with the place it was read from.
@@ -68,7 +59,7 @@ pub fn messages(
     let name: Arc<str> = path.display().to_string().into();
     let owned = path.to_owned();
     let failed = move |source| Error { file: owned.clone(), source };
-    Ok(match format.unwrap_or_else(|| Format::of(path)) {
+    Ok(match format.unwrap_or_else(|| format_of(path)) {
         Format::Ndjson => {
             Box::new(lines(BufReader::with_capacity(1 << 16, input), name).map(move |line| line.map_err(&failed)))
         }

@@ -1,0 +1,174 @@
+//! History that never went through the stream: files → intake in bulk.
+//!
+//! Batches of a fixed size, a few of them under way at once; the intake makes it safe to begin again from the start.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use bytes::Bytes;
+use chrono::Utc;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::herd::Format;
+use crate::history::{self, Message};
+use crate::intake::{Intake, Verdict};
+use crate::lake::Put;
+use crate::progress::Progress;
+use crate::report::backfill::Outcome;
+use crate::stop::Stop;
+use crate::warehouse::Loaded;
+
+/// Messages a batch.
+const BATCH: usize = 1_000;
+/// Batches under way at once: while one waits for the warehouse, the next writes its objects.
+const BATCHES: usize = 3;
+
+/// The files of a run.
+#[derive(Debug, Clone)]
+pub struct Files {
+    /// The files, in order; `-` for standard input.
+    pub paths: Vec<PathBuf>,
+    /// Their form; by their ending where it is `None`.
+    pub format: Option<Format>,
+}
+
+/// A batch under way: the places its messages came from, and its work.
+struct Batch {
+    places: Vec<String>,
+    work: JoinHandle<Vec<Verdict>>,
+}
+
+/// Takes every message of the files in.
+///
+/// # Errors
+/// A file cannot be opened, or a store refuses for good before anything was taken in.
+pub async fn run(files: Files, intake: Intake, progress: &Progress, stop: &Stop) -> anyhow::Result<Outcome> {
+    let begun = Instant::now();
+    for path in files.paths.iter().filter(|path| path.as_os_str() != "-") {
+        std::fs::File::open(path).map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
+    }
+    let stage = progress.stage("backfill", None);
+    let mut outcome = Outcome { quarantine: intake.quarantine_address(), ..Outcome::default() };
+    let mut messages = read(files, stop.clone());
+    let mut under_way = std::collections::VecDeque::new();
+    let mut more = true;
+    while (more && outcome.stopped.is_none()) || !under_way.is_empty() {
+        while more && outcome.stopped.is_none() && under_way.len() < BATCHES {
+            match messages.recv().await {
+                Some(Ok(batch)) => under_way.push_back(begin(batch, &intake)),
+                Some(Err(e)) => outcome.stopped = Some(e.to_string()),
+                None => more = false,
+            }
+        }
+        if let Some(batch) = under_way.pop_front() {
+            stage.add(batch.places.len() as u64);
+            let verdicts = batch.work.await?;
+            for (place, verdict) in batch.places.into_iter().zip(verdicts) {
+                take_down(&mut outcome, place, verdict);
+            }
+        }
+    }
+    if stop.is_set() {
+        outcome.stopped.get_or_insert_with(|| "asked to stop".into());
+    }
+    stage.finish();
+    outcome.seconds = begun.elapsed().as_secs_f64();
+    outcome.check()?;
+    // Nothing went in and the stores refuse for good: it could not run.
+    if outcome.written + outcome.existing == 0
+        && let Some(why) = outcome.refused_for_good.take()
+    {
+        anyhow::bail!(why);
+    }
+    Ok(outcome)
+}
+
+/// Reads the files in a thread of its own, a batch ahead.
+fn read(files: Files, stop: Stop) -> mpsc::Receiver<Result<Vec<Message>, history::Error>> {
+    let (send, receive) = mpsc::channel(BATCHES);
+    tokio::task::spawn_blocking(move || {
+        let mut batch = Vec::with_capacity(BATCH);
+        for path in &files.paths {
+            let messages = match history::messages(path, files.format) {
+                Ok(messages) => messages,
+                Err(e) => {
+                    let _ = send.blocking_send(Err(e)); // nobody listens once the run has ended
+                    return;
+                }
+            };
+            for message in messages {
+                if stop.is_set() || send.is_closed() {
+                    return;
+                }
+                let full = match message {
+                    Ok(message) => {
+                        batch.push(message);
+                        batch.len() == BATCH
+                    }
+                    Err(e) => {
+                        let _ = send.blocking_send(Ok(std::mem::take(&mut batch)));
+                        let _ = send.blocking_send(Err(e));
+                        return;
+                    }
+                };
+                if full && send.blocking_send(Ok(std::mem::replace(&mut batch, Vec::with_capacity(BATCH)))).is_err() {
+                    return;
+                }
+            }
+        }
+        if !batch.is_empty() {
+            let _ = send.blocking_send(Ok(batch));
+        }
+    });
+    receive
+}
+
+fn begin(batch: Vec<Message>, intake: &Intake) -> Batch {
+    let places = batch.iter().map(|message| format!("{}:{}", message.file, message.line)).collect();
+    let messages: Vec<Bytes> = batch.into_iter().map(|message| message.body).collect();
+    let intake = intake.clone();
+    Batch { places, work: tokio::spawn(async move { intake.batch(messages, Utc::now()).await }) }
+}
+
+fn take_down(outcome: &mut Outcome, place: String, verdict: Verdict) {
+    outcome.read += 1;
+    match verdict {
+        Verdict::Stored { id, object, row } => {
+            match object {
+                Put::Created => outcome.written += 1,
+                Put::Exists => outcome.existing += 1,
+            }
+            match row {
+                Loaded::Inserted => outcome.inserted += 1,
+                Loaded::Identical => outcome.identical += 1,
+                Loaded::Conflicting(conflict) | Loaded::Overwritten(conflict) => {
+                    outcome.conflicting += 1;
+                    let fields: Vec<_> = conflict.differences.iter().map(|d| d.column.name()).collect();
+                    let reason = format!("the row {id} holds other values of {}", fields.join(", "));
+                    outcome.problems.add("conflicting", place, reason);
+                }
+                Loaded::Refused(why) => {
+                    outcome.refused += 1;
+                    outcome.problems.add(
+                        "refused",
+                        place,
+                        format!("in the lake, but the warehouse refuses row {id}: {why}"),
+                    );
+                }
+            }
+        }
+        Verdict::Quarantined { reason, .. } => {
+            outcome.rejected += 1;
+            outcome.problems.add("rejected", place, reason.to_string());
+        }
+        Verdict::Failed(failure) => {
+            outcome.failed += 1;
+            outcome.stopped.get_or_insert_with(|| failure.message.clone());
+            if !failure.kind.is_transient() {
+                outcome.refused_for_good.get_or_insert_with(|| failure.message.clone());
+            }
+            outcome.problems.add("failed", place, failure.message);
+        }
+    }
+}

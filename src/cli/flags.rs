@@ -1,0 +1,185 @@
+//! Flags that several commands share, declared once, and how they open what they name.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context as _, anyhow};
+use chrono::NaiveDate;
+use clap::{ArgAction, Args, ValueEnum};
+
+use crate::lake::dir::Dir;
+use crate::lake::s3::S3;
+use crate::lake::{Lake, LakeUrl, Span};
+use crate::record::{Rules, Slug};
+use crate::report::Form;
+use crate::retry::Retry;
+use crate::warehouse::mysql::MySql;
+use crate::warehouse::sqlite::Sqlite;
+use crate::warehouse::{TableName, Warehouse, WarehouseUrl};
+
+/// Flags of every command.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Common {
+    /// The outcome on stdout: text for people, or one JSON object
+    #[arg(long, global = true, value_enum, default_value = "text", value_name = "FORM", help_heading = "Everywhere")]
+    pub output: Form,
+    /// Logs on stderr as text or as JSON lines
+    #[arg(long, global = true, value_enum, default_value = "text", value_name = "FORM", help_heading = "Everywhere")]
+    pub log_format: LogFormat,
+    /// Log more; twice for all
+    #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Everywhere")]
+    pub verbose: u8,
+    /// Log errors only, and no progress
+    #[arg(short, long, global = true, help_heading = "Everywhere")]
+    pub quiet: bool,
+    /// No progress on stderr
+    #[arg(long, global = true, help_heading = "Everywhere")]
+    pub no_progress: bool,
+    /// The settings file [default: ruminate.toml, where there is one]
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Everywhere")]
+    pub config: Option<PathBuf>,
+    /// The [profile.NAME] of the settings file whose keys win over the others
+    #[arg(long, global = true, value_name = "NAME", help_heading = "Everywhere")]
+    pub profile: Option<String>,
+}
+
+impl Common {
+    pub(super) fn silent(&self) -> bool {
+        self.quiet || self.no_progress
+    }
+}
+
+/// The form of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum LogFormat {
+    Text,
+    Json,
+}
+
+/// The lake.
+#[derive(Debug, Clone, Args)]
+pub(super) struct LakeFlags {
+    /// The lake: s3://bucket/prefix, or a directory
+    #[arg(long, value_name = "URL")]
+    pub lake: LakeUrl,
+}
+
+impl LakeFlags {
+    pub(super) async fn open(&self) -> Arc<dyn Lake> {
+        open_lake(&self.lake).await
+    }
+
+    /// Opens the lake for writing: a directory is made, a bucket must be there.
+    pub(super) async fn open_to_write(&self) -> anyhow::Result<Arc<dyn Lake>> {
+        if let LakeUrl::Dir(path) = &self.lake {
+            Dir::new(path).create()?;
+        }
+        let lake = self.open().await;
+        lake.clock().await?;
+        Ok(lake)
+    }
+}
+
+/// The lake at an address.
+pub(super) async fn open_lake(url: &LakeUrl) -> Arc<dyn Lake> {
+    match url {
+        LakeUrl::S3 { bucket, prefix } => {
+            Arc::new(S3::new(&crate::aws::config().await, bucket, prefix, Retry::default()))
+        }
+        LakeUrl::Dir(path) => Arc::new(Dir::new(path)),
+    }
+}
+
+/// The warehouse.
+#[derive(Debug, Clone, Args)]
+pub(super) struct WarehouseFlags {
+    /// The warehouse: mysql://user:pass@host:port/db, or sqlite:PATH
+    ///
+    /// Else DATABASE_URL; else RDS_HOST, RDS_PORT, RDS_USER, RDS_PASSWORD and RDS_DATABASE.
+    #[arg(long, value_name = "URL", hide_env_values = true)]
+    pub warehouse: Option<WarehouseUrl>,
+    /// The table
+    #[arg(long, value_name = "NAME", default_value_t)]
+    pub table: TableName,
+    /// Connections to the warehouse at once
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub connections: u32,
+}
+
+impl WarehouseFlags {
+    pub(super) fn open(&self) -> anyhow::Result<Arc<dyn Warehouse>> {
+        Ok(match self.url()? {
+            WarehouseUrl::MySql(url) => {
+                Arc::new(MySql::new(&url, self.table.clone(), self.connections, Retry::default())?)
+            }
+            WarehouseUrl::Sqlite(path) => Arc::new(Sqlite::new(&path, self.table.clone())),
+        })
+    }
+
+    fn url(&self) -> anyhow::Result<WarehouseUrl> {
+        if let Some(url) = &self.warehouse {
+            return Ok(url.clone());
+        }
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        if let Some(url) = variable("DATABASE_URL") {
+            return url.parse().map_err(|e: String| anyhow!(e)).context("DATABASE_URL");
+        }
+        let host = variable("RDS_HOST").ok_or_else(|| {
+            anyhow!("no warehouse is named: give --warehouse URL, or set RUMINATE_WAREHOUSE, DATABASE_URL or RDS_HOST")
+        })?;
+        let part = |name: &str, default: &str| variable(name).unwrap_or_else(|| default.to_owned());
+        let (port, user, database) =
+            (part("RDS_PORT", "3306"), part("RDS_USER", "root"), part("RDS_DATABASE", "fazendas"));
+        WarehouseUrl::from_parts(&host, &port, &user, &part("RDS_PASSWORD", ""), &database).map_err(|e| anyhow!(e))
+    }
+}
+
+/// The span of partitions.
+#[derive(Debug, Clone, Args)]
+pub(super) struct SpanFlags {
+    /// Only this farm (its folder, or its cod_cliente); may be repeated
+    #[arg(long = "farm", value_name = "SLUG", value_parser = slug)]
+    pub farms: Vec<Slug>,
+    /// The first day
+    #[arg(long, value_name = "DATE")]
+    pub from: Option<NaiveDate>,
+    /// The last day
+    #[arg(long, value_name = "DATE")]
+    pub to: Option<NaiveDate>,
+}
+
+impl SpanFlags {
+    pub(super) fn span(&self) -> anyhow::Result<Span> {
+        if let (Some(from), Some(to)) = (self.from, self.to)
+            && from > to
+        {
+            return Err(anyhow!("--from {from} is after --to {to}"));
+        }
+        Ok(Span { farms: self.farms.iter().cloned().collect(), from: self.from, to: self.to })
+    }
+}
+
+fn slug(text: &str) -> Result<Slug, String> {
+    Slug::of(text).map_err(|e| e.to_string())
+}
+
+/// The business rules.
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct RulesFlags {
+    /// Target intake as a share of live weight
+    #[arg(long, value_name = "SHARE", default_value_t = Rules::DEFAULT_META_RATE, value_parser = rate)]
+    pub meta_rate: f64,
+}
+
+impl RulesFlags {
+    pub(super) fn rules(self) -> Rules {
+        Rules { meta_rate: self.meta_rate }
+    }
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(rate) if rate > 0.0 && rate < 1.0 => Ok(rate),
+        _ => Err("a share between 0 and 1, such as 0.0176".into()),
+    }
+}

@@ -1,0 +1,60 @@
+//! Logs on stderr, above the progress bars; and the one line an error ends with.
+
+use std::io::{self, Write};
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+use super::flags::{Common, LogFormat};
+use crate::progress::Progress;
+use crate::report::Exit;
+
+/// Begins logging as the flags say; `RUST_LOG` says it more finely.
+pub(super) fn begin(common: &Common, progress: &Progress) {
+    let level = match (common.quiet, common.verbose) {
+        (true, _) => "error",
+        (_, 0) => "warn,progress=info,ruminate=info,problem=warn",
+        (_, 1) => "warn,progress=info,ruminate=debug,problem=debug",
+        _ => "debug",
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Above(progress.clone()));
+    match common.log_format {
+        LogFormat::Text => lines.with_target(false).init(),
+        LogFormat::Json => lines.json().init(),
+    }
+}
+
+/// Says why it could not run: the chain of causes in one line on stderr.
+pub(super) fn fail(e: &anyhow::Error) -> Exit {
+    let message = format!("{e:#}").replace('\n', " ");
+    // stderr may be closed too; then there is nobody to tell.
+    let _ = writeln!(io::stderr(), "error: {message}");
+    Exit::CouldNotRun
+}
+
+/// Writes whole lines while the bars stand aside.
+#[derive(Debug, Clone)]
+struct Above(Progress);
+
+impl<'a> MakeWriter<'a> for Above {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+impl Write for Above {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        match &self.0 {
+            Progress::Bars(bars) => bars.suspend(|| io::stderr().write_all(line))?,
+            Progress::Silent | Progress::Lines => io::stderr().write_all(line)?,
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}

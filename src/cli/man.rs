@@ -1,0 +1,27 @@
+//! `ruminate man`: manual pages.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+
+use crate::report::Printed;
+
+/// Prints the manual page, or writes one page a command
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Write ruminate.1 and a page a command into this directory
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+pub(super) fn run(args: &Args) -> anyhow::Result<Printed> {
+    let command = super::command();
+    let Some(dir) = &args.out else {
+        let mut page = Vec::new();
+        clap_mangen::Man::new(command).render(&mut page)?;
+        return Ok(Printed::verbatim(String::from_utf8_lossy(&page).into_owned()));
+    };
+    std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    clap_mangen::generate_to(command, dir).with_context(|| format!("cannot write into {}", dir.display()))?;
+    Ok(Printed::nothing())
+}

@@ -1,0 +1,103 @@
+//! The command line: one file a subcommand, each with its `Args` and a `run` that wires rooms together. No algorithms.
+//!
+//! Flags that several commands share are declared once in `flags`; `settings` gives every flag its environment
+//! variable and its key in `ruminate.toml`.
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::progress::Progress;
+use crate::report::{Exit, Printed};
+use crate::stop::Stop;
+
+mod backfill;
+mod completions;
+mod flags;
+mod init;
+mod log;
+mod man;
+mod settings;
+
+/// Load testing, disaster recovery, reconciliation and backfill for the feedlot consumption pipeline.
+///
+/// producer → SNS → Lambda → S3 lake + RDS MySQL warehouse: the stream runs by itself, ruminate does everything around it.
+#[derive(Debug, Parser)]
+#[command(name = "ruminate", version, propagate_version = true, disable_help_subcommand = true)]
+#[command(
+    after_help = "Exit codes: 0 clean · 1 done, but drift, rejects or failed messages · 2 could not run · 3 stopped early, resumable.\n\
+    Every flag has an environment variable RUMINATE_<FLAG> and a key in ruminate.toml."
+)]
+pub struct Cli {
+    #[command(flatten)]
+    common: flags::Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Init(init::Args),
+    Backfill(backfill::Args),
+    Completions(completions::Args),
+    Man(man::Args),
+}
+
+/// What every command is given besides its arguments.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// Where progress is shown.
+    pub progress: Progress,
+    /// The wish to stop.
+    pub stop: Stop,
+}
+
+/// The whole command with environment variables and file settings, as `completions` and `man` describe it too.
+fn command() -> clap::Command {
+    settings::with_environment(Cli::command())
+}
+
+/// Parses the command line, runs the command and prints its outcome; errors go to stderr in one line.
+pub fn main() -> Exit {
+    let cli = match parse() {
+        Ok(cli) => cli,
+        Err(e) => return usage(&e),
+    };
+    let progress = if cli.common.silent() { Progress::Silent } else { Progress::for_stderr() };
+    log::begin(&cli.common, &progress);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(e) => return log::fail(&anyhow::Error::new(e).context("cannot start")),
+    };
+    let context = Context { progress, stop: Stop::default() };
+    let form = cli.common.output;
+    let outcome = runtime.block_on(async {
+        context.stop.on_signals();
+        cli.command.run(&context).await
+    });
+    runtime.shutdown_background(); // a read of stdin may be stuck in its thread
+    match outcome.and_then(|printed| Ok(printed.print(form).map(|()| printed.exit)?)) {
+        Ok(exit) => exit,
+        Err(e) => log::fail(&e),
+    }
+}
+
+fn parse() -> Result<Cli, clap::Error> {
+    let command = settings::with_file(command())?;
+    Cli::from_arg_matches(&command.try_get_matches()?)
+}
+
+/// Help and version are what was asked for; anything else is wrong usage.
+fn usage(e: &clap::Error) -> Exit {
+    let written = e.print();
+    if e.use_stderr() || written.is_err() { Exit::CouldNotRun } else { Exit::Clean }
+}
+
+impl Command {
+    async fn run(self, context: &Context) -> anyhow::Result<Printed> {
+        match self {
+            Self::Init(args) => init::run(args).await,
+            Self::Backfill(args) => backfill::run(args, context).await,
+            Self::Completions(args) => Ok(completions::run(&args)),
+            Self::Man(args) => man::run(&args),
+        }
+    }
+}

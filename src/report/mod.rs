@@ -1,0 +1,210 @@
+//! What a command found: one outcome type a command, as text, as JSON, and for audits as HTML.
+//!
+//! Printing happens here and in [`crate::progress`], nowhere else.
+
+use std::fmt;
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+pub mod backfill;
+
+/// How a run ended, as scripts see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Exit {
+    /// Everything was done and nothing was wrong.
+    Clean,
+    /// Everything was done, and drift, rejects or failed messages were found.
+    Found,
+    /// It could not run: usage, access, schema.
+    CouldNotRun,
+    /// It stopped early and can be resumed.
+    Stopped,
+}
+
+impl Exit {
+    /// The process's exit code.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Clean => 0,
+            Self::Found => 1,
+            Self::CouldNotRun => 2,
+            Self::Stopped => 3,
+        }
+    }
+}
+
+/// What a command found: its text for people, its JSON for scripts, and how the run ended.
+pub trait Outcome: fmt::Display + Serialize {
+    /// How the run ended.
+    fn exit(&self) -> Exit;
+}
+
+/// The form of an outcome on stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+pub enum Form {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// One JSON object.
+    Json,
+}
+
+/// An outcome ready to be printed.
+#[derive(Debug, Clone)]
+pub struct Printed {
+    text: String,
+    json: serde_json::Value,
+    /// How the run ended.
+    pub exit: Exit,
+}
+
+impl Printed {
+    /// Takes an outcome's two forms.
+    pub fn of(outcome: &impl Outcome) -> Self {
+        let json = serde_json::to_value(outcome).unwrap_or_else(|e| serde_json::json!({ "error": e.to_string() }));
+        Self { text: outcome.to_string(), json, exit: outcome.exit() }
+    }
+
+    /// Text that goes to stdout as it is, whatever the form: scripts, manual pages.
+    pub fn verbatim(text: String) -> Self {
+        Self { json: serde_json::Value::Null, text, exit: Exit::Clean }
+    }
+
+    /// Nothing: the command has written its output itself.
+    pub fn nothing() -> Self {
+        Self::verbatim(String::new())
+    }
+
+    /// Prints to stdout; a closed stdout ends quietly.
+    ///
+    /// # Errors
+    /// stdout cannot be written for another reason.
+    pub fn print(&self, form: Form) -> io::Result<()> {
+        let text = match form {
+            Form::Json if !self.json.is_null() => format!("{}\n", self.json),
+            _ => self.text.clone(),
+        };
+        let mut out = io::stdout().lock();
+        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            other => other,
+        }
+    }
+}
+
+/// A table of two columns, the first padded: names and counts.
+pub(crate) struct Lines<'a>(pub &'a [(&'a str, String)]);
+
+impl fmt::Display for Lines<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = self.0.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+        let digits = self.0.iter().filter(|(_, v)| is_count(v)).map(|(_, v)| v.len()).max().unwrap_or(0);
+        for (name, value) in self.0 {
+            if is_count(value) {
+                writeln!(f, "  {name:<width$}  {value:>digits$}")?;
+            } else {
+                writeln!(f, "  {name:<width$}  {value}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_count(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || b == b',')
+}
+
+/// A count with commas: `1,234,567`.
+pub(crate) fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// Seconds for people: `0.42 s`, `3 min 20 s`.
+pub(crate) fn duration(seconds: f64) -> String {
+    if seconds < 120.0 {
+        return format!("{seconds:.2} s");
+    }
+    let whole = seconds as u64;
+    if whole < 7_200 {
+        format!("{} min {} s", whole / 60, whole % 60)
+    } else {
+        format!("{} h {} min", whole / 3_600, whole % 3_600 / 60)
+    }
+}
+
+/// A problem with one input that did not stop the rest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// `rejected`, `unreadable`, `archived`, `conflicting`, `skipped`, …
+    pub kind: &'static str,
+    /// The object's key, or the file and line.
+    #[serde(rename = "key")]
+    pub place: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// The problems of a run: all counted and logged, the first thousand kept for the outcome.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Problems {
+    kept: Vec<Problem>,
+    more: u64,
+}
+
+impl Problems {
+    /// How many are kept in the outcome; all are in the log.
+    const KEPT: usize = 1_000;
+    /// How many the text shows.
+    const SHOWN: usize = 20;
+
+    /// Takes one down and logs it.
+    pub fn add(&mut self, kind: &'static str, place: impl Into<String>, reason: impl Into<String>) {
+        let problem = Problem { kind, place: place.into(), reason: reason.into() };
+        tracing::debug!(target: "problem", kind, key = problem.place, "{}", problem.reason);
+        if self.kept.len() < Self::KEPT {
+            self.kept.push(problem);
+        } else {
+            self.more += 1;
+        }
+    }
+
+    /// Those kept.
+    pub fn kept(&self) -> &[Problem] {
+        &self.kept
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for problem in self.kept.iter().take(Self::SHOWN) {
+            writeln!(f, "  {} {}: {}", problem.kind, problem.place, problem.reason)?;
+        }
+        let rest = self.kept.len().saturating_sub(Self::SHOWN) as u64 + self.more;
+        if rest > 0 {
+            writeln!(f, "  … and {} more (--output json has the first {}, -v logs all)", count(rest), Self::KEPT)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_have_commas() {
+        for (n, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
+            assert_eq!(count(n), text);
+        }
+    }
+}
