@@ -13,8 +13,8 @@ use crate::report::Exit;
 pub(super) fn begin(common: &Common, progress: &Progress) {
     let level = match (common.quiet, common.verbose) {
         (true, _) => "error",
-        (_, 0) => "warn,progress=info,ruminate=info,problem=warn",
-        (_, 1) => "warn,progress=info,ruminate=debug,problem=debug",
+        (_, 0) => "error,progress=info,ruminate=info,problem=warn",
+        (_, 1) => "error,progress=info,ruminate=debug,problem=debug",
         _ => "debug",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
