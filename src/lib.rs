@@ -13,7 +13,11 @@ pub mod intake;
 pub mod lake;
 #[cfg(feature = "cli")]
 pub mod progress;
+#[cfg(feature = "cli")]
+pub mod reconcile;
 pub mod record;
+#[cfg(feature = "cli")]
+pub mod replay;
 #[cfg(feature = "cli")]
 pub mod report;
 pub mod retry;

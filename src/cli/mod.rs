@@ -15,6 +15,8 @@ mod flags;
 mod init;
 mod log;
 mod man;
+mod reconcile;
+mod replay;
 mod settings;
 
 /// Load testing, disaster recovery, reconciliation and backfill for the feedlot consumption pipeline.
@@ -37,6 +39,8 @@ pub struct Cli {
 enum Command {
     Init(init::Args),
     Backfill(backfill::Args),
+    Replay(replay::Args),
+    Reconcile(reconcile::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -96,6 +100,8 @@ impl Command {
         match self {
             Self::Init(args) => init::run(args).await,
             Self::Backfill(args) => backfill::run(args, context).await,
+            Self::Replay(args) => replay::run(args, context).await,
+            Self::Reconcile(args) => reconcile::run(args, context).await,
             Self::Completions(args) => Ok(completions::run(&args)),
             Self::Man(args) => man::run(&args),
         }

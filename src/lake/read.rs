@@ -59,17 +59,28 @@ pub struct Found {
     pub item: Item,
 }
 
+/// Which listed objects a reader is about.
+type Keep = Arc<dyn Fn(&Meta) -> bool + Send + Sync>;
+
 /// Reads partitions of a lake.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Reader {
     lake: Arc<dyn Lake>,
     settings: Settings,
+    keep: Keep,
 }
 
 impl Reader {
     /// A reader of that lake.
     pub fn new(lake: Arc<dyn Lake>, settings: Settings) -> Self {
-        Self { lake, settings }
+        Self { lake, settings, keep: Arc::new(|_| true) }
+    }
+
+    /// The same for those listed objects only that `keep` takes; the others are as if they were not there.
+    #[must_use]
+    pub fn keeping(mut self, keep: impl Fn(&Meta) -> bool + Send + Sync + 'static) -> Self {
+        self.keep = Arc::new(keep);
+        self
     }
 
     /// Reads every object of the partitions, in the order of the partitions and of keys within each.
@@ -77,10 +88,12 @@ impl Reader {
     /// The stream ends after an error that concerns the whole lake; what concerns one object is an [`Item`].
     pub fn read(&self, partitions: Vec<Partition>) -> impl Stream<Item = Result<Found, Error>> + Send + 'static {
         let this = self.clone();
+        let keep = Arc::clone(&self.keep);
         let listed = stream::iter(partitions)
             .map(move |partition| list_partition(Arc::clone(&this.lake), partition.prefix()))
             .buffered(LISTINGS)
-            .flatten();
+            .flatten()
+            .filter(move |meta| std::future::ready(meta.as_ref().map_or(true, |meta| keep(meta))));
         self.read_listed(listed)
     }
 

@@ -1,12 +1,13 @@
 //! One message as a farm publishes it: ten fields, typed.
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 
 use super::fields::Fields;
 use super::{Column, Rejection, Slug};
 
 /// What one lot ate in one day, as the farm sent it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Reading {
     /// Pen, a digit string too large for 32 bits.
     pub id_curral: String,
@@ -19,6 +20,7 @@ pub struct Reading {
     /// Mean weight now, kg per animal.
     pub peso_medio: f64,
     /// When the intake was recorded, cut to microseconds.
+    #[serde(with = "chrono::serde::ts_microseconds")]
     pub data: DateTime<Utc>,
     /// Head in the lot.
     pub quantidade_animais: i32,

@@ -12,7 +12,7 @@ use super::fields::Fields;
 use super::{Column, Reading, Rejection, Rules, instant, reading_id};
 
 /// A reading with what treatment adds to it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     /// The id of the treated record: version 8 where this toolkit made it, random in older lakes.
     pub id_treated_data: String,
@@ -21,6 +21,7 @@ pub struct Record {
     /// Intake targeted, kg per animal and day.
     pub consumo_meta: f64,
     /// When the record was processed, cut to microseconds.
+    #[serde(with = "chrono::serde::ts_microseconds")]
     pub row_ts: DateTime<Utc>,
 }
 

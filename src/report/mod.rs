@@ -8,6 +8,9 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 pub mod backfill;
+pub mod html;
+pub mod reconcile;
+pub mod replay;
 
 /// How a run ended, as scripts see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

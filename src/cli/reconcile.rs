@@ -1,0 +1,63 @@
+//! `ruminate reconcile`: lake against warehouse.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+
+use super::Context;
+use super::flags::{LakeFlags, RulesFlags, SpanFlags, WarehouseFlags};
+use crate::reconcile::{Audit, Direction, Sink, repair, run as audit};
+use crate::report::{Printed, html};
+
+/// Audits lake against warehouse, record by record and field by field, and repairs what can be repaired
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    lake: LakeFlags,
+    #[command(flatten)]
+    warehouse: WarehouseFlags,
+    #[command(flatten)]
+    span: SpanFlags,
+    #[command(flatten)]
+    rules: RulesFlags,
+    /// Mend this side, or both; objects of the lake are never overwritten, moved or deleted
+    #[arg(long, value_enum, value_name = "SIDE")]
+    repair: Option<Direction>,
+    /// With --repair: say what would be done, and change nothing
+    #[arg(long, requires = "repair")]
+    dry_run: bool,
+    /// Write the report as one HTML file
+    #[arg(long, value_name = "FILE.html")]
+    report: Option<PathBuf>,
+    /// Write every finding as one JSON object a line
+    #[arg(long, value_name = "FILE.ndjson")]
+    drift: Option<PathBuf>,
+    /// Objects read at once
+    #[arg(long, value_name = "N", default_value_t = 128)]
+    concurrency: usize,
+}
+
+pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed> {
+    let to_audit = Audit {
+        lake: args.lake.open().await,
+        warehouse: args.warehouse.open()?,
+        span: args.span.span()?,
+        rules: args.rules.rules(),
+        reads: args.concurrency,
+    };
+    let sink = Sink::new(args.drift.as_deref()).with_context(|| match &args.drift {
+        Some(path) => format!("--drift {} cannot be written", path.display()),
+        None => "no temporary file can be made: check TMPDIR".to_owned(),
+    })?;
+    let (mut outcome, sink) = audit(&to_audit, sink, &context.progress, &context.stop).await?;
+    if let (Some(direction), None) = (args.repair, &outcome.stopped) {
+        outcome.repair_asked = true;
+        outcome.repaired = repair(&to_audit, sink, direction, args.dry_run, &context.progress).await?;
+    } else {
+        drop(sink.read_back()?); // written to its end
+    }
+    if let Some(path) = &args.report {
+        html::write(path, &outcome).with_context(|| format!("--report {} cannot be written", path.display()))?;
+    }
+    Ok(Printed::of(&outcome))
+}

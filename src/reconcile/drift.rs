@@ -1,0 +1,150 @@
+//! One finding of an audit, and the file of findings: a JSON object a line.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, BufWriter, Seek, SeekFrom, Write};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::record::stored::Difference;
+
+/// What kind of finding it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// The lake has the record, the warehouse no row.
+    LakeOnly,
+    /// The warehouse has the row, the lake no object.
+    WarehouseOnly,
+    /// Both have it, with other values.
+    Differing,
+    /// A further object with an id that another object has.
+    DuplicateObject,
+    /// A further id on a natural key that another id has.
+    LogicalDuplicate,
+    /// The object's path does not agree with its content.
+    Misfiled,
+    /// `consumo_meta` is not what the rules make of `peso_medio`.
+    RuleBreak,
+    /// The object could not be fetched or is not JSON.
+    Unreadable,
+    /// The object is JSON, but no valid record.
+    Rejected,
+}
+
+impl Kind {
+    /// All kinds, in the order of the outcome.
+    pub const ALL: [Self; 9] = [
+        Self::LakeOnly,
+        Self::WarehouseOnly,
+        Self::Differing,
+        Self::DuplicateObject,
+        Self::LogicalDuplicate,
+        Self::Misfiled,
+        Self::RuleBreak,
+        Self::Unreadable,
+        Self::Rejected,
+    ];
+
+    /// The kind's name, as in the drift file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::LakeOnly => "lake_only",
+            Self::WarehouseOnly => "warehouse_only",
+            Self::Differing => "differing",
+            Self::DuplicateObject => "duplicate_object",
+            Self::LogicalDuplicate => "logical_duplicate",
+            Self::Misfiled => "misfiled",
+            Self::RuleBreak => "rule_break",
+            Self::Unreadable => "unreadable",
+            Self::Rejected => "rejected",
+        }
+    }
+}
+
+/// A finding: its kind, the id and key it is about, and the fields with the lake's and the warehouse's value.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Drift {
+    /// What kind of finding.
+    pub kind: Kind,
+    /// The record's id, where it is known.
+    pub id: Option<String>,
+    /// The object's key, where there is an object.
+    pub key: Option<String>,
+    /// The fields at issue: name → [lake, warehouse].
+    pub fields: BTreeMap<String, [Value; 2]>,
+    /// A word on why, where the fields do not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+impl Drift {
+    /// A finding about a record.
+    pub fn new(kind: Kind, id: impl Into<String>, key: Option<String>) -> Self {
+        Self { kind, id: Some(id.into()), key, fields: BTreeMap::new(), reason: None }
+    }
+
+    /// The same with a reason.
+    #[must_use]
+    pub fn because(mut self, reason: impl Into<String>) -> Self {
+        self.reason = Some(reason.into());
+        self
+    }
+
+    /// The same with the fields that differ.
+    #[must_use]
+    pub fn with_fields(mut self, differences: &[Difference]) -> Self {
+        let json = |value| serde_json::to_value(value).unwrap_or(Value::Null);
+        self.fields =
+            differences.iter().map(|d| (d.column.name().to_owned(), [json(&d.lake), json(&d.warehouse)])).collect();
+        self
+    }
+
+    /// The same with one more field.
+    #[must_use]
+    pub fn with_field(mut self, name: &str, lake: Value, warehouse: Value) -> Self {
+        self.fields.insert(name.to_owned(), [lake, warehouse]);
+        self
+    }
+}
+
+/// Where findings are written as they come: the drift file, or a temporary one that ends with the run.
+#[derive(Debug)]
+pub struct Sink {
+    file: BufWriter<File>,
+}
+
+impl Sink {
+    /// A new file of that name, or a temporary one.
+    ///
+    /// # Errors
+    /// The file cannot be made.
+    pub fn new(path: Option<&Path>) -> io::Result<Self> {
+        let file = match path {
+            Some(path) => File::options().read(true).write(true).create(true).truncate(true).open(path)?,
+            None => tempfile::tempfile()?,
+        };
+        Ok(Self { file: BufWriter::new(file) })
+    }
+
+    /// Writes a finding.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write(&mut self, drift: &Drift) -> io::Result<()> {
+        serde_json::to_writer(&mut self.file, drift)?;
+        self.file.write_all(b"\n")
+    }
+
+    /// Ends the writing and reads the findings from the start.
+    ///
+    /// # Errors
+    /// The file cannot be written or read.
+    pub fn read_back(self) -> io::Result<impl Iterator<Item = io::Result<Drift>>> {
+        let mut file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
+        file.seek(SeekFrom::Start(0))?;
+        Ok(BufReader::new(file).lines().map(|line| Ok(serde_json::from_str(&line?)?)))
+    }
+}

@@ -1,0 +1,402 @@
+//! What an audit found, and what repair did about it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::ser::SerializeSeq;
+use serde::{Serialize, Serializer};
+
+use super::{Exit, Lines, Problems, count, duration};
+use crate::reconcile::{Drift, Kind};
+use crate::record::Column;
+use crate::record::stored::{Row, Value};
+
+/// Findings kept for the text, the JSON and the HTML; all are in the drift file.
+const SAMPLES: usize = 1_000;
+/// Findings the text shows.
+const SHOWN: usize = 20;
+
+/// One farm's day, on both sides.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Cell {
+    /// Records of the lake.
+    pub lake: u64,
+    /// Rows of the warehouse.
+    pub warehouse: u64,
+    /// Findings.
+    pub drift: u64,
+}
+
+/// Count, sum, smallest and largest value of a numeric column on one side.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Total {
+    /// Values.
+    pub count: u64,
+    /// Their sum.
+    pub sum: f64,
+    /// The smallest.
+    pub min: f64,
+    /// The largest.
+    pub max: f64,
+}
+
+impl Default for Total {
+    fn default() -> Self {
+        Self { count: 0, sum: 0.0, min: f64::INFINITY, max: f64::NEG_INFINITY }
+    }
+}
+
+impl Total {
+    fn add(&mut self, value: &Value) {
+        let value = match value {
+            Value::Single(value) => f64::from(*value),
+            Value::Double(value) => *value,
+            #[allow(clippy::cast_precision_loss, reason = "counts of head and days")]
+            Value::Integer(value) => *value as f64,
+            Value::Null | Value::Text(_) | Value::Instant(_) => return,
+        };
+        self.count += 1;
+        self.sum += value;
+        self.min = self.min.min(value);
+        self.max = self.max.max(value);
+    }
+}
+
+/// Control totals of the numeric columns: [lake, warehouse] by column.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(transparent)]
+pub struct Totals(pub BTreeMap<&'static str, [Total; 2]>);
+
+impl Totals {
+    /// The columns that are added up.
+    pub const COLUMNS: [Column; 6] = [
+        Column::PesoEntrada,
+        Column::PesoMedio,
+        Column::QuantidadeAnimais,
+        Column::DiaConfinamento,
+        Column::ConsumoReal,
+        Column::ConsumoMeta,
+    ];
+
+    /// Adds a record of the lake, as the row it should be.
+    pub fn lake(&mut self, row: &Row) {
+        self.add(0, row);
+    }
+
+    /// Adds a row of the warehouse.
+    pub fn warehouse(&mut self, row: &Row) {
+        self.add(1, row);
+    }
+
+    fn add(&mut self, side: usize, row: &Row) {
+        for column in Self::COLUMNS {
+            self.0.entry(column.name()).or_default()[side].add(row.get(column));
+        }
+    }
+}
+
+/// What repair did, or would do.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Repaired {
+    /// Only planned: nothing was changed.
+    pub dry_run: bool,
+    /// Rows inserted.
+    pub inserted: u64,
+    /// Rows updated.
+    pub updated: u64,
+    /// Objects written.
+    pub objects_written: u64,
+    /// Of these, read back and found right.
+    pub verified: u64,
+    /// Findings that could not be mended although they should.
+    pub failed: u64,
+    /// Findings that are left as they are.
+    pub left: u64,
+    /// Why, a line a kind.
+    pub reasons: Vec<String>,
+    /// What failed, each with its key or id.
+    pub problems: Problems,
+}
+
+impl Repaired {
+    pub(crate) fn planned(&mut self, insert: bool, update: bool) {
+        let count = match (insert, update) {
+            (true, _) => &mut self.inserted,
+            (_, true) => &mut self.updated,
+            _ => &mut self.objects_written,
+        };
+        *count += 1;
+    }
+
+    pub(crate) fn done(&mut self, insert: bool, update: bool) {
+        self.planned(insert, update);
+        self.verified += 1;
+    }
+}
+
+/// The counts of an audit.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Outcome {
+    /// The lake's address.
+    pub lake: String,
+    /// The warehouse's address, without secrets.
+    pub warehouse: String,
+    /// The warehouse's server.
+    pub server: String,
+    /// Objects after this instant were not judged.
+    pub fence: Option<DateTime<Utc>>,
+    /// The column by which membership in the window was decided.
+    pub window_column: &'static str,
+    /// Objects in the window.
+    pub lake_objects: u64,
+    /// Of these, valid records.
+    pub lake_records: u64,
+    /// Rows in the window.
+    pub warehouse_rows: u64,
+    /// Records whose rows have the same values.
+    pub matched: u64,
+    /// Records without a row.
+    pub lake_only: u64,
+    /// Rows without an object.
+    pub warehouse_only: u64,
+    /// Records whose rows have other values.
+    pub differing: u64,
+    /// Further objects with an id that another object has.
+    pub duplicate_objects: u64,
+    /// Further ids on a natural key that another id has.
+    pub logical_duplicates: u64,
+    /// Objects whose path does not agree with their content.
+    pub misfiled: u64,
+    /// Values of `consumo_meta` that are not the rule's.
+    pub rule_breaks: u64,
+    /// Objects that could not be fetched or are not JSON.
+    pub unreadable: u64,
+    /// Objects that are JSON, but no valid record.
+    pub rejected: u64,
+    /// Objects in an archive tier.
+    pub archived: u64,
+    /// Objects written after the audit began.
+    pub skipped_after_fence: u64,
+    /// Objects whose names are not of this lake.
+    pub skipped_foreign: u64,
+    /// Rows whose object is there but could not be judged.
+    pub unjudged: u64,
+    /// Suspicions that a second look settled.
+    pub settled: u64,
+    /// What repair did.
+    pub repaired: Repaired,
+    /// Time of the whole run.
+    pub seconds: f64,
+    /// Why it stopped early.
+    pub stopped: Option<String>,
+    /// Control totals.
+    pub totals: Totals,
+    /// Counts by farm and day.
+    #[serde(serialize_with = "cells")]
+    pub days: BTreeMap<(String, NaiveDate), Cell>,
+    /// The first findings.
+    pub samples: Vec<Drift>,
+    /// Objects left aside.
+    pub problems: Problems,
+    /// Whether a repair was asked for.
+    #[serde(skip)]
+    pub repair_asked: bool,
+}
+
+fn cells<S: Serializer>(cells: &BTreeMap<(String, NaiveDate), Cell>, serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Entry<'a> {
+        farm: &'a str,
+        day: NaiveDate,
+        #[serde(flatten)]
+        cell: &'a Cell,
+    }
+    let mut list = serializer.serialize_seq(Some(cells.len()))?;
+    for ((farm, day), cell) in cells {
+        list.serialize_element(&Entry { farm, day: *day, cell })?;
+    }
+    list.end()
+}
+
+impl Outcome {
+    /// The count of a kind of finding.
+    pub fn of(&self, kind: Kind) -> u64 {
+        let mut copy = self.clone_counts();
+        *copy.counter(kind)
+    }
+
+    fn clone_counts(&self) -> Self {
+        Self {
+            lake_only: self.lake_only,
+            warehouse_only: self.warehouse_only,
+            differing: self.differing,
+            duplicate_objects: self.duplicate_objects,
+            logical_duplicates: self.logical_duplicates,
+            misfiled: self.misfiled,
+            rule_breaks: self.rule_breaks,
+            unreadable: self.unreadable,
+            rejected: self.rejected,
+            ..Self::default()
+        }
+    }
+
+    fn counter(&mut self, kind: Kind) -> &mut u64 {
+        match kind {
+            Kind::LakeOnly => &mut self.lake_only,
+            Kind::WarehouseOnly => &mut self.warehouse_only,
+            Kind::Differing => &mut self.differing,
+            Kind::DuplicateObject => &mut self.duplicate_objects,
+            Kind::LogicalDuplicate => &mut self.logical_duplicates,
+            Kind::Misfiled => &mut self.misfiled,
+            Kind::RuleBreak => &mut self.rule_breaks,
+            Kind::Unreadable => &mut self.unreadable,
+            Kind::Rejected => &mut self.rejected,
+        }
+    }
+
+    /// Counts a finding, and keeps it as a sample while there is room.
+    pub fn count(&mut self, drift: &Drift, place: Option<(String, NaiveDate)>) {
+        *self.counter(drift.kind) += 1;
+        if let Some((farm, day)) = place {
+            self.cell(farm, day).drift += 1;
+        }
+        if self.samples.len() < SAMPLES {
+            self.samples.push(drift.clone());
+        }
+    }
+
+    /// The counts of a farm's day.
+    pub fn cell(&mut self, farm: String, day: NaiveDate) -> &mut Cell {
+        self.days.entry((farm, day)).or_default()
+    }
+
+    /// All findings together.
+    pub fn drift(&self) -> u64 {
+        Kind::ALL.into_iter().map(|kind| self.of(kind)).sum()
+    }
+
+    /// Whether nothing is wrong and everything was judged.
+    pub fn is_clean(&self) -> bool {
+        self.drift() + self.archived + self.skipped_foreign == 0
+    }
+
+    /// Checks that every object and every row is accounted for.
+    ///
+    /// # Errors
+    /// The counts do not add up: an error of this program.
+    pub fn check(&self) -> anyhow::Result<()> {
+        let judged = self.matched + self.differing;
+        let aside = self.unreadable + self.rejected + self.archived + self.skipped_foreign + self.skipped_after_fence;
+        anyhow::ensure!(
+            self.lake_objects == self.lake_records + aside
+                && self.lake_records == judged + self.lake_only + self.duplicate_objects
+                && self.warehouse_rows == judged + self.warehouse_only + self.unjudged,
+            "the counts do not add up, which is an error of this program: {}",
+            serde_json::to_string(&Self { samples: Vec::new(), days: BTreeMap::new(), ..self.clone() })?
+        );
+        Ok(())
+    }
+}
+
+impl super::Outcome for Outcome {
+    fn exit(&self) -> Exit {
+        if self.stopped.is_some() {
+            Exit::Stopped
+        } else if self.is_clean() {
+            Exit::Clean
+        } else {
+            Exit::Found
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verdict = match (&self.stopped, self.is_clean()) {
+            (Some(why), _) => format!("stopped early: {why}"),
+            (None, true) => "lake and warehouse agree".to_owned(),
+            (None, false) => format!("{} findings", count(self.drift() + self.archived + self.skipped_foreign)),
+        };
+        writeln!(
+            f,
+            "reconcile: {verdict} ({} records against {} rows in {})",
+            count(self.lake_records),
+            count(self.warehouse_rows),
+            duration(self.seconds)
+        )?;
+        let mut lines = vec![("matched", count(self.matched))];
+        let kinds: [(&str, u64); 12] = [
+            ("lake only", self.lake_only),
+            ("warehouse only", self.warehouse_only),
+            ("differing", self.differing),
+            ("duplicate objects", self.duplicate_objects),
+            ("logical duplicates", self.logical_duplicates),
+            ("misfiled", self.misfiled),
+            ("rule breaks", self.rule_breaks),
+            ("unreadable", self.unreadable),
+            ("rejected", self.rejected),
+            ("archived", self.archived),
+            ("foreign names", self.skipped_foreign),
+            ("too new to judge", self.skipped_after_fence),
+        ];
+        lines.extend(kinds.into_iter().filter(|(_, n)| *n > 0).map(|(name, n)| (name, count(n))));
+        write!(f, "{}", Lines(&lines))?;
+        for drift in self.samples.iter().take(SHOWN) {
+            writeln!(f, "  {}", Line(drift))?;
+        }
+        let found = self.drift();
+        if found > SHOWN as u64 {
+            writeln!(f, "  … and {} more (--drift FILE has all)", count(found - SHOWN as u64))?;
+        }
+        write!(f, "{}", self.problems)?;
+        if self.repair_asked { write!(f, "{}", self.repaired) } else { Ok(()) }
+    }
+}
+
+/// A finding in one line.
+struct Line<'a>(&'a Drift);
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Drift { kind, id, key, fields, reason } = self.0;
+        write!(f, "{} {}", kind.name(), id.as_deref().or(key.as_deref()).unwrap_or("–"))?;
+        if *kind == Kind::Differing {
+            for (name, [lake, warehouse]) in fields {
+                write!(f, "  {name}: lake {lake}, warehouse {warehouse}")?;
+            }
+        } else if let (Some(_), Some(key)) = (id, key) {
+            write!(f, "  {key}")?;
+        }
+        match reason {
+            Some(reason) => write!(f, "  ({reason})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Repaired {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (title, inserted, updated, written) = if self.dry_run {
+            ("repair would do this; nothing was changed", "insert rows", "update rows", "write objects")
+        } else {
+            ("repaired", "rows inserted", "rows updated", "objects written")
+        };
+        writeln!(f, "{title}:")?;
+        let mut lines = vec![
+            (inserted, count(self.inserted)),
+            (updated, count(self.updated)),
+            (written, count(self.objects_written)),
+        ];
+        if !self.dry_run {
+            lines.push(("read back right", count(self.verified)));
+            lines.push(("failed", count(self.failed)));
+        }
+        lines.push(("left as they are", count(self.left)));
+        write!(f, "{}", Lines(&lines))?;
+        for reason in &self.reasons {
+            writeln!(f, "  {reason}")?;
+        }
+        write!(f, "{}", self.problems)
+    }
+}
