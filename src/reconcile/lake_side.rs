@@ -9,10 +9,13 @@ use super::drift::{Drift, Kind};
 use super::findings::{Findings, Place};
 use super::sorted::{LakeEntry, OrderedId, Sorted, Sorter};
 use super::{Audit, warehouse_side};
-use crate::lake::{Found, Item, Key, ReadSettings, Reader, Skip, survey};
+use crate::lake::{Depth, Found, Item, Key, ReadSettings, Reader, Skip, Span, survey};
 use crate::progress::Progress;
 use crate::record::Column;
 use crate::stop::Stop;
+
+/// Objects of a day that are asked what their path follows.
+const VOTERS: usize = 20;
 
 /// What was read of the lake, in the order of ids.
 pub(super) struct LakeSide {
@@ -60,8 +63,29 @@ pub(super) async fn read(
         }
     }
     stage.finish();
+    if !stopped && votes.data + votes.row_ts == 0 && !audit.span.is_everything() {
+        votes = learn_elsewhere(audit, &reader).await?;
+    }
     let column = if votes.row_ts > votes.data { Column::RowTs } else { Column::Data };
     Ok(LakeSide { entries: sorter.done()?, column, stopped })
+}
+
+/// What paths follow, learnt from the first and last day of the whole lake: for a window in which no object tells.
+async fn learn_elsewhere(audit: &Audit, reader: &Reader) -> anyhow::Result<Votes> {
+    let everywhere = survey(&*audit.lake, &Span::default()).await?.partitions;
+    let ends = everywhere.iter().take(1).chain(everywhere.iter().skip(1).last());
+    let mut votes = Votes::default();
+    for partition in ends {
+        let mut objects = audit.lake.list(&partition.prefix(), Depth::Everything, None).await?.objects;
+        objects.truncate(VOTERS);
+        let mut read = std::pin::pin!(reader.read_objects(objects));
+        while let Some(found) = read.next().await {
+            if let Found { key: Some(key), item: Item::Record(record), .. } = found? {
+                votes.count(&key, record.reading.data.date_naive(), record.row_ts.date_naive());
+            }
+        }
+    }
+    Ok(votes)
 }
 
 /// Counts an object; what has an id goes on into the merge.

@@ -153,8 +153,8 @@ impl Merge<'_> {
         };
         let (found, should) =
             (number(row.get(Column::ConsumoMeta)), number(&due.value(Column::ConsumoMeta, &self.shape)));
-        // The row's own peso_medio is rounded to f32, so the last bit of its target is not to be held against it.
-        if (found - should).abs() > should.abs() * f64::from(f32::EPSILON) {
+        // Weight, target and what is due are each rounded to f32: three half units of the last place.
+        if (found - should).abs() > should.abs() * 2.0 * f64::from(f32::EPSILON) {
             let drift = Drift::new(Kind::RuleBreak, row.id(), None)
                 .with_field(Column::ConsumoMeta.name(), serde_json::Value::Null, found.into())
                 .because(format!("the warehouse's consumo_meta should be {should}"));

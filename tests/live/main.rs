@@ -2,5 +2,9 @@
 //! named says so and passes, so that plain `cargo test` works with no server.
 #![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs, reason = "tests")]
 
+mod audit;
+mod old_lake;
+mod recovery;
+#[path = "../support/mod.rs"]
 mod support;
 mod warehouse;

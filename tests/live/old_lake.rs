@@ -1,0 +1,55 @@
+//! The old lake into tables as they were made before: FLOAT, DOUBLE, VARCHAR(36) keys, on both servers.
+
+use ruminate_test_s3::S3Server;
+
+use crate::support::{BUCKET, Database, MARIADB, MYSQL, PREFIX, Scene, Server, old_lake};
+
+fn table(weight: &str, key: &str) -> String {
+    format!(
+        "CREATE TABLE historico_consumo (id_treated_data {key} PRIMARY KEY, id_curral VARCHAR(255), id_raca VARCHAR(255), \
+         id_lote VARCHAR(255), peso_entrada {weight}, peso_medio {weight}, quantidade_animais INT, dia_confinamento INT, \
+         consumo_real {weight}, consumo_meta {weight}, data DATETIME, cod_cliente VARCHAR(255), row_ts DATETIME)"
+    )
+}
+
+async fn every_old_table_takes_the_old_lake(server: Server) {
+    let s3 = S3Server::with_bucket(BUCKET);
+    let unpacked = tempfile::tempdir().unwrap();
+    old_lake(unpacked.path());
+    assert_eq!(s3.store().load_dir(BUCKET, "", unpacked.path()).unwrap(), 52);
+    let keys = s3.store().list(BUCKET, PREFIX);
+    for (weight, key) in
+        [("FLOAT", "VARCHAR(255)"), ("DOUBLE", "VARCHAR(255)"), ("FLOAT", "VARCHAR(36)"), ("DECIMAL(12,6)", "CHAR(36)")]
+    {
+        let Some(database) = Database::new(server).await else { return };
+        let scene = Scene::new().with_s3(&s3).with("RUMINATE_WAREHOUSE", &database.url());
+        database.run(&table(weight, key)).await;
+        let counts = [("listed", 52), ("inserted", 52)];
+        scene.run(&["replay", "--verify"]).expect(0, &counts).expect(0, &[("verified", 52)]);
+        scene.run(&["reconcile"]).expect(0, &[("matched", 52), ("lake_records", 52)]);
+
+        // As MySQL does with the fraction that the older function sent along; our own loading cuts it.
+        let rounded = database.run("UPDATE historico_consumo SET row_ts = row_ts + INTERVAL 1 SECOND").await;
+        assert_eq!(rounded, 52);
+        let ran = scene.run(&["reconcile"]);
+        let late = ran.json["differing"].as_u64().unwrap();
+        assert!(late > 0 && late < 52, "rows whose lake instant rounds up agree, the others differ: {ran:?}");
+        assert_eq!(ran.json["matched"].as_u64(), Some(52 - late));
+        database.run("UPDATE historico_consumo SET row_ts = row_ts - INTERVAL 1 SECOND").await;
+        scene.run(&["reconcile", "--from", "2026-11-22", "--to", "2026-11-22"]).expect(0, &[("matched", 52)]);
+        scene.run(&["reconcile", "--from", "2023-01-01", "--to", "2023-01-04"]).expect(0, &[("lake_records", 0)]);
+        scene.run(&["init"]).expect(0, &[]);
+        database.drop().await;
+    }
+    assert_eq!(s3.store().list(BUCKET, PREFIX), keys, "the old lake stays as it is");
+}
+
+#[tokio::test]
+async fn live_mysql_takes_the_old_lake() {
+    every_old_table_takes_the_old_lake(MYSQL).await;
+}
+
+#[tokio::test]
+async fn live_mariadb_takes_the_old_lake() {
+    every_old_table_takes_the_old_lake(MARIADB).await;
+}

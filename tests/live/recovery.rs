@@ -1,0 +1,41 @@
+//! The real readings into S3 and MySQL, the table lost, and brought back.
+
+use ruminate_test_s3::S3Server;
+
+use crate::support::{BUCKET, Database, MARIADB, MYSQL, PREFIX, Scene, Server, real_files, with_real};
+
+async fn taken_in_lost_and_brought_back(server: Server) {
+    let Some(database) = Database::new(server).await else { return };
+    let s3 = S3Server::with_bucket(BUCKET);
+    let scene = Scene::new().with_s3(&s3).with("RUMINATE_WAREHOUSE", &database.url());
+    let files = real_files();
+    scene.run(&["init"]).expect(0, &[]);
+    let all_new = [("read", 52), ("written", 52), ("inserted", 52), ("existing", 0), ("rejected", 0)];
+    scene.run(&with_real("backfill", &files)).expect(0, &all_new);
+    let nothing_new = [("read", 52), ("existing", 52), ("identical", 52), ("inserted", 0), ("written", 0)];
+    scene.run(&with_real("backfill", &files)).expect(0, &nothing_new);
+    assert_eq!(s3.store().list(BUCKET, PREFIX).len(), 52);
+    let before = database.ids().await;
+
+    database.run("DROP TABLE historico_consumo").await;
+    let refused = scene.run(&["replay"]);
+    assert!(refused.stderr.contains("no table historico_consumo: run `ruminate init`"), "{refused:?}");
+    refused.expect(2, &[]);
+    scene.run(&["init"]).expect(0, &[]);
+    scene.run(&["replay", "--dry-run"]).expect(0, &[("objects", 52), ("rows_now", 0)]);
+    scene.run(&["replay", "--verify"]).expect(0, &[("listed", 52), ("inserted", 52), ("verified", 52)]);
+    scene.run(&["replay"]).expect(0, &[("listed", 52), ("identical", 52), ("inserted", 0)]);
+    assert_eq!(database.ids().await, before);
+    scene.run(&["reconcile"]).expect(0, &[("matched", 52), ("lake_objects", 52), ("warehouse_rows", 52)]);
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn live_mysql_is_lost_and_brought_back() {
+    taken_in_lost_and_brought_back(MYSQL).await;
+}
+
+#[tokio::test]
+async fn live_mariadb_is_lost_and_brought_back() {
+    taken_in_lost_and_brought_back(MARIADB).await;
+}

@@ -1,0 +1,199 @@
+//! What the tests share: the real binary with an environment of its own, its JSON, the servers that are there.
+#![allow(dead_code, reason = "each test binary uses its part")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use ruminate_test_s3::S3Server;
+use serde_json::Value;
+use sqlx::{AssertSqlSafe, Connection, Executor, MySqlConnection, Row};
+
+pub const BUCKET: &str = "historico-consumo-fazendas";
+pub const PREFIX: &str = "historico_diario";
+
+/// A MySQL-like server's variable and the group its tests belong to.
+#[derive(Debug, Clone, Copy)]
+pub struct Server {
+    pub variable: &'static str,
+    pub group: &'static str,
+}
+
+pub const MYSQL: Server = Server { variable: "RUMINATE_TEST_MYSQL", group: "live_mysql" };
+pub const MARIADB: Server = Server { variable: "RUMINATE_TEST_MARIADB", group: "live_mariadb" };
+
+/// The value of a variable, or a word on what is left out.
+pub fn server(variable: &str, group: &str) -> Option<String> {
+    let value = std::env::var(variable).ok().filter(|value| !value.is_empty());
+    if value.is_none() {
+        eprintln!("left out ({group}): {variable} is not set");
+    }
+    value
+}
+
+/// A new, empty database on a server.
+pub struct Database {
+    root: String,
+    pub name: String,
+}
+
+impl Database {
+    pub async fn new(server: Server) -> Option<Self> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let root = self::server(server.variable, server.group)?;
+        let name = format!("t{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let database = Self { root, name };
+        database.run(&format!("CREATE DATABASE {}", database.name)).await;
+        Some(database)
+    }
+
+    /// The address of this database.
+    pub fn url(&self) -> String {
+        format!("{}/{}", self.root, self.name)
+    }
+
+    /// Runs statements as root in this database, outside any pool; returns the rows changed.
+    pub async fn run(&self, sql: &str) -> u64 {
+        let url = if sql.contains("DATABASE") { self.root.clone() } else { self.url() };
+        let mut connection = MySqlConnection::connect(&url).await.unwrap();
+        let done = connection.execute(AssertSqlSafe(sql)).await.unwrap();
+        connection.close().await.unwrap();
+        done.rows_affected()
+    }
+
+    /// One number.
+    pub async fn count(&self, sql: &str) -> i64 {
+        let mut connection = MySqlConnection::connect(&self.url()).await.unwrap();
+        let row = connection.fetch_one(AssertSqlSafe(sql)).await.unwrap();
+        connection.close().await.unwrap();
+        row.get(0)
+    }
+
+    /// Ids in order.
+    pub async fn ids(&self) -> Vec<String> {
+        let mut connection = MySqlConnection::connect(&self.url()).await.unwrap();
+        let rows = connection.fetch_all("SELECT id_treated_data FROM historico_consumo ORDER BY 1").await.unwrap();
+        rows.iter().map(|row| row.get(0)).collect()
+    }
+
+    pub async fn drop(self) {
+        self.run(&format!("DROP DATABASE {}", self.name)).await;
+    }
+}
+
+/// A run of the binary: its exit code, its JSON, what it said on stderr.
+#[derive(Debug)]
+pub struct Ran {
+    pub code: Option<i32>,
+    pub json: Value,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ran {
+    pub fn of(output: &Output) -> Self {
+        let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+        Self {
+            code: output.status.code(),
+            json: serde_json::from_str(&stdout).unwrap_or(Value::Null),
+            stdout,
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// Asserts the exit code and counts of the outcome.
+    #[track_caller]
+    pub fn expect(&self, code: i32, counts: &[(&str, u64)]) -> &Self {
+        assert_eq!(self.code, Some(code), "{self:#?}");
+        for (name, count) in counts {
+            assert_eq!(self.json[*name].as_u64(), Some(*count), "{name}: {self:#?}");
+        }
+        self
+    }
+}
+
+/// A directory of a test's own and the environment in which the binary runs.
+pub struct Scene {
+    pub home: tempfile::TempDir,
+    env: Vec<(String, String)>,
+}
+
+impl Scene {
+    pub fn new() -> Self {
+        Self { home: tempfile::tempdir().unwrap(), env: Vec::new() }
+    }
+
+    /// The lake in a directory and the warehouse in a SQLite file.
+    pub fn embedded() -> Self {
+        let scene = Self::new();
+        let lake = scene.path("lake").display().to_string();
+        let warehouse = format!("sqlite:{}", scene.path("w.db").display());
+        scene.with("RUMINATE_LAKE", &lake).with("RUMINATE_WAREHOUSE", &warehouse)
+    }
+
+    /// The lake on the in-process S3 service.
+    pub fn with_s3(mut self, s3: &S3Server) -> Self {
+        self.env.extend(s3.env().map(|(name, value)| (name.to_owned(), value)));
+        self.with("RUMINATE_LAKE", &format!("s3://{BUCKET}/{PREFIX}"))
+    }
+
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.env.retain(|(known, _)| known != name);
+        self.env.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+
+    /// The binary in this scene's environment, without anything of ours from outside it.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ruminate"));
+        for (name, _) in std::env::vars() {
+            if ["RUMINATE_", "AWS_", "RDS_", "DATABASE_URL", "SNS_", "XDG_"].iter().any(|start| name.starts_with(start))
+            {
+                command.env_remove(name);
+            }
+        }
+        command.env("HOME", self.home.path()).env("AWS_EC2_METADATA_DISABLED", "true").current_dir(self.home.path());
+        command.envs(self.env.iter().map(|(name, value)| (name, value))).args(args);
+        command
+    }
+
+    /// Runs to the end with `--output json`.
+    pub fn run(&self, args: &[&str]) -> Ran {
+        let output = self.command(args).args(["--output", "json"]).output().unwrap();
+        Ran::of(&output)
+    }
+
+    /// Runs to the end with text on stdout.
+    pub fn text(&self, args: &[&str]) -> Ran {
+        Ran::of(&self.command(args).output().unwrap())
+    }
+}
+
+/// The four real files.
+pub fn real_files() -> Vec<String> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/real");
+    let mut files: Vec<String> = std::fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().path().display().to_string())
+        .filter(|path| path.ends_with(".json"))
+        .collect();
+    files.sort();
+    assert_eq!(files.len(), 4);
+    files
+}
+
+/// A command line of one verb and the real files.
+pub fn with_real<'a>(verb: &'a str, files: &'a [String]) -> Vec<&'a str> {
+    std::iter::once(verb).chain(files.iter().map(String::as_str)).collect()
+}
+
+/// The old lake, unpacked into a directory.
+pub fn old_lake(into: &Path) {
+    let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/real/old-lake.tar");
+    let done = Command::new("tar").arg("xf").arg(archive).arg("-C").arg(into).status().unwrap();
+    assert!(done.success());
+}
