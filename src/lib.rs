@@ -4,6 +4,8 @@ pub mod aws;
 pub mod backfill;
 #[cfg(feature = "cli")]
 pub mod cli;
+#[cfg(feature = "cli")]
+pub mod doctor;
 pub mod error;
 #[cfg(feature = "cli")]
 pub mod herd;

@@ -116,11 +116,15 @@ impl WarehouseFlags {
         })
     }
 
+    /// Whether a flag or one of the variables names a warehouse.
+    pub(super) fn is_named(&self) -> bool {
+        self.warehouse.is_some() || variable("DATABASE_URL").is_some() || variable("RDS_HOST").is_some()
+    }
+
     fn url(&self) -> anyhow::Result<WarehouseUrl> {
         if let Some(url) = &self.warehouse {
             return Ok(url.clone());
         }
-        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         if let Some(url) = variable("DATABASE_URL") {
             return url.parse().map_err(|e: String| anyhow!(e)).context("DATABASE_URL");
         }
@@ -132,6 +136,11 @@ impl WarehouseFlags {
             (part("RDS_PORT", "3306"), part("RDS_USER", "root"), part("RDS_DATABASE", "fazendas"));
         WarehouseUrl::from_parts(&host, &port, &user, &part("RDS_PASSWORD", ""), &database).map_err(|e| anyhow!(e))
     }
+}
+
+/// A variable that is set to something.
+pub(super) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// The span of partitions.

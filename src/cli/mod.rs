@@ -11,6 +11,7 @@ use crate::stop::Stop;
 
 mod backfill;
 mod completions;
+mod doctor;
 mod flags;
 mod init;
 mod log;
@@ -38,6 +39,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Init(init::Args),
+    Doctor(doctor::Args),
     Backfill(backfill::Args),
     Replay(replay::Args),
     Reconcile(reconcile::Args),
@@ -99,6 +101,7 @@ impl Command {
     async fn run(self, context: &Context) -> anyhow::Result<Printed> {
         match self {
             Self::Init(args) => init::run(args).await,
+            Self::Doctor(args) => doctor::run(args).await,
             Self::Backfill(args) => backfill::run(args, context).await,
             Self::Replay(args) => replay::run(args, context).await,
             Self::Reconcile(args) => reconcile::run(args, context).await,

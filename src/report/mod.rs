@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 pub mod backfill;
+pub mod doctor;
 pub mod html;
 pub mod reconcile;
 pub mod replay;

@@ -12,7 +12,8 @@ use async_trait::async_trait;
 use chrono::NaiveDateTime;
 use sqlx::mysql::{MySqlArguments, MySqlConnectOptions, MySqlPool, MySqlPoolOptions, MySqlRow};
 use sqlx::query::Query;
-use sqlx::{AssertSqlSafe, ConnectOptions, Executor, MySql as Db, Row as _};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, MySql as Db, Row as _};
+use tokio::sync::OnceCell;
 use url::Url;
 
 use super::schema::{self, Creates, Described};
@@ -24,6 +25,9 @@ use crate::retry::Retry;
 /// How long to wait for a connection.
 const ACQUIRE: Duration = Duration::from_secs(10);
 
+/// How long the first connection may take.
+const REACH: Duration = Duration::from_secs(5);
+
 /// Ids a lookup: one statement of a fixed size, filled up with its last id.
 const LOOKUP: usize = 1_000;
 
@@ -34,6 +38,8 @@ const STRICT: &str = "SET SESSION sql_mode = 'STRICT_TRANS_TABLES,STRICT_ALL_TAB
 #[derive(Debug, Clone)]
 pub struct MySql {
     pool: MySqlPool,
+    options: MySqlConnectOptions,
+    reached: Arc<OnceCell<()>>,
     table: TableName,
     address: String,
     retry: Retry,
@@ -58,13 +64,25 @@ impl MySql {
                     Ok(())
                 })
             })
-            .connect_lazy_with(options);
-        Ok(Self { pool, address: format!("{shown} table {table}"), table, retry })
+            .connect_lazy_with(options.clone());
+        Ok(Self { pool, options, reached: Arc::default(), address: format!("{shown} table {table}"), table, retry })
     }
 
     /// The pool, for tests that damage a table on purpose.
     pub fn pool(&self) -> &MySqlPool {
         &self.pool
+    }
+
+    /// Connects once outside the pool, which would try until its time is up and not say why it cannot.
+    async fn reach(&self) -> Result<(), Error> {
+        let connect = async || {
+            let connected = tokio::time::timeout(REACH, self.options.connect()).await;
+            let silent =
+                || Error::new(Reason::Unreachable, &self.address, "no answer within 5 s: check host, port and network");
+            let connection = connected.map_err(|_| silent())?.map_err(|e| self.failure(&e))?;
+            connection.close().await.map_err(|e| self.failure(&e))
+        };
+        self.reached.get_or_try_init(connect).await.copied()
     }
 
     fn failure(&self, e: &sqlx::Error) -> Error {
@@ -248,6 +266,7 @@ impl Warehouse for MySql {
     }
 
     async fn init(&self) -> Result<Vec<String>, Error> {
+        self.reach().await?;
         let mut created = Vec::new();
         for step in schema::MYSQL {
             if !self.exists(step.creates, &step.name(&self.table)).await.map_err(|e| self.failure(&e))? {
@@ -260,6 +279,7 @@ impl Warehouse for MySql {
     }
 
     async fn shape(&self) -> Result<Shape, Error> {
+        self.reach().await?;
         let columns =
             self.retry.run(Error::kind, |_| async { self.described().await.map_err(|e| self.failure(&e)) }).await?;
         if columns.is_empty() {
@@ -350,6 +370,7 @@ impl Warehouse for MySql {
     }
 
     async fn status(&self) -> Result<Status, Error> {
+        self.reach().await?;
         let (version, clock): (String, NaiveDateTime) =
             sqlx::query_as("SELECT CAST(VERSION() AS CHAR), UTC_TIMESTAMP(6) FROM (SELECT ? AS x) one")
                 .bind(1)

@@ -1,0 +1,219 @@
+//! The doctor: does everything that a run needs stand ready? One line a check, and what to do where it fails.
+//!
+//! Looks and changes nothing: that objects can be written is not tried.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::lake::{Depth, Lake};
+use crate::record::Column;
+use crate::record::stored::{Holds, Shape};
+use crate::report::doctor::{Health, Outcome};
+use crate::topic::Topic;
+use crate::warehouse::{Status, Warehouse};
+
+/// AWS refuses requests whose time is off by more than 15 minutes; from here on it is worth a word.
+const SKEW_WARNING: TimeDelta = TimeDelta::seconds(30);
+/// As above: from here on nothing works.
+const SKEW_LIMIT: TimeDelta = TimeDelta::minutes(15);
+
+/// A batch of 1,000 rows with text at its longest comes near 8 MiB; usual ones stay below 512 KiB.
+const PACKET_NEEDED: u64 = 1 << 20;
+
+/// Checks the lake: access, listing, clock.
+pub async fn lake(lake: &dyn Lake, now: impl Fn() -> DateTime<Utc>, outcome: &mut Outcome) {
+    let clock = match lake.clock().await {
+        Ok(clock) => clock,
+        Err(e) => {
+            outcome.add("lake access", Health::Failed, e.to_string());
+            outcome.add("lake listing", Health::Skipped, "no access");
+            outcome.add("lake clock", Health::Skipped, "no access");
+            return;
+        }
+    };
+    outcome.add("lake access", Health::Ok, lake.address());
+    match lake.list("", Depth::Folders, None).await {
+        Ok(page) if page.folders.is_empty() => {
+            outcome.add("lake listing", Health::Ok, "empty: no farm has a folder yet")
+        }
+        Ok(page) => {
+            let more = if page.next.is_some() { " or more" } else { "" };
+            outcome.add("lake listing", Health::Ok, format!("{}{more} folders", page.folders.len()));
+        }
+        Err(e) => outcome.add("lake listing", Health::Failed, format!("{e}: the policy must allow s3:ListBucket")),
+    }
+    skew("lake clock", clock, now(), outcome);
+}
+
+/// Checks the warehouse: access, server, schema, privileges, settings, clock.
+pub async fn warehouse(warehouse: &dyn Warehouse, now: impl Fn() -> DateTime<Utc>, outcome: &mut Outcome) {
+    let status = match warehouse.status().await {
+        Ok(status) => status,
+        Err(e) => {
+            outcome.add("warehouse access", Health::Failed, e.to_string());
+            for name in ["warehouse schema", "warehouse privileges", "warehouse settings", "warehouse clock"] {
+                outcome.add(name, Health::Skipped, "no access");
+            }
+            return;
+        }
+    };
+    let comment = status.settings.get("version_comment").map_or(String::new(), |comment| format!(" ({comment})"));
+    outcome.add("warehouse access", Health::Ok, format!("{}: {}{comment}", warehouse.address(), status.version));
+    match warehouse.shape().await {
+        Ok(shape) => {
+            let rows = status.rows.map_or_else(|| "unknown".to_owned(), crate::report::count);
+            outcome.add("warehouse schema", Health::Ok, format!("{rows} rows, {}", describe(&shape)));
+        }
+        Err(e) => outcome.add("warehouse schema", Health::Failed, e.to_string()),
+    }
+    privileges(&status.grants, outcome);
+    settings(&status, outcome);
+    if let Some(clock) = status.clock {
+        skew("warehouse clock", clock.and_utc(), now(), outcome);
+    }
+}
+
+/// Checks the topic.
+pub async fn topic(topic: &dyn Topic, outcome: &mut Outcome) {
+    match topic.check().await {
+        Ok(()) => outcome.add("topic", Health::Ok, topic.address()),
+        Err(e) => outcome.add("topic", Health::Failed, e.to_string()),
+    }
+}
+
+fn skew(name: &'static str, theirs: DateTime<Utc>, ours: DateTime<Utc>, outcome: &mut Outcome) {
+    let skew = (ours - theirs).abs();
+    let text = format!("{} s apart from this machine's", skew.num_seconds());
+    let (health, detail) = if skew > SKEW_LIMIT {
+        (Health::Failed, format!("{text}: set this machine's clock, AWS refuses more than 15 minutes"))
+    } else if skew > SKEW_WARNING {
+        (Health::Warning, format!("{text}: set this machine's clock"))
+    } else {
+        (Health::Ok, text)
+    };
+    outcome.add(name, health, detail);
+}
+
+fn describe(shape: &Shape) -> String {
+    let weights = match shape.of(Column::PesoMedio) {
+        Holds::Single { .. } => "FLOAT",
+        Holds::Double { decimals: None } => "DOUBLE",
+        _ => "DECIMAL",
+    };
+    let keys = match shape.of(Column::IdTreatedData) {
+        Holds::Text { chars } => format!("keys of {chars} characters"),
+        _ => "keys".to_owned(),
+    };
+    format!("weights as {weights}, {keys}")
+}
+
+/// What each command needs; `ALL PRIVILEGES` holds them all.
+fn privileges(grants: &[String], outcome: &mut Outcome) {
+    if grants.is_empty() {
+        return outcome.add("warehouse privileges", Health::Skipped, "this warehouse has none");
+    }
+    let text = grants.join("; ").to_uppercase();
+    let has = |privilege: &str| {
+        text.contains("ALL PRIVILEGES")
+            || text.contains(&format!(" {privilege}"))
+            || text.contains(&format!("{privilege},"))
+    };
+    let missing =
+        |needed: &[&'static str]| needed.iter().copied().filter(|privilege| !has(privilege)).collect::<Vec<_>>();
+    let (work, init) = (missing(&["SELECT", "INSERT", "UPDATE"]), missing(&["CREATE", "CREATE VIEW", "INDEX"]));
+    if !work.is_empty() {
+        let detail =
+            format!("no {}: grant it for backfill, replay and repair (audits need SELECT only)", work.join(", "));
+        outcome.add(
+            "warehouse privileges",
+            if work.contains(&"SELECT") { Health::Failed } else { Health::Warning },
+            detail,
+        );
+    } else if !init.is_empty() {
+        outcome.add(
+            "warehouse privileges",
+            Health::Warning,
+            format!("no {}: only `ruminate init` needs it", init.join(", ")),
+        );
+    } else {
+        outcome.add("warehouse privileges", Health::Ok, "SELECT, INSERT, UPDATE, CREATE, CREATE VIEW, INDEX");
+    }
+}
+
+fn settings(status: &Status, outcome: &mut Outcome) {
+    let settings: &BTreeMap<String, String> = &status.settings;
+    let get = |name: &str| settings.get(name).map(String::as_str);
+    let on = |name: &str| get(name).is_some_and(|value| matches!(value, "1" | "ON"));
+    match get("read_only") {
+        None => {}
+        Some(_) if on("read_only") => {
+            outcome.add("read_only", Health::Failed, "the server is read-only: point at the primary")
+        }
+        Some(_) => outcome.add("read_only", Health::Ok, "off"),
+    }
+    match get("local_infile") {
+        None => outcome.add("local_infile", Health::Skipped, "this warehouse has no such setting"),
+        Some(_) if on("local_infile") => outcome.add("local_infile", Health::Ok, "on"),
+        Some(_) => outcome.add(
+            "local_infile",
+            Health::Warning,
+            "off: loading works by INSERT; SET GLOBAL local_infile = ON allows LOAD DATA",
+        ),
+    }
+    match get("max_allowed_packet").and_then(|value| value.parse::<u64>().ok()) {
+        None => outcome.add("max_allowed_packet", Health::Skipped, "this warehouse has no such setting"),
+        Some(bytes) if bytes < PACKET_NEEDED => {
+            outcome.add(
+                "max_allowed_packet",
+                Health::Failed,
+                format!("{bytes} bytes: raise it to {PACKET_NEEDED} or more"),
+            );
+        }
+        Some(bytes) => outcome.add("max_allowed_packet", Health::Ok, format!("{} bytes", crate::report::count(bytes))),
+    }
+    if let Some(mode) = get("sql_mode") {
+        outcome.add("sql_mode", Health::Ok, format!("this session: {mode}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lake::memory::Memory as Lakes;
+    use crate::warehouse::memory::Memory as Rows;
+
+    fn health(outcome: &Outcome, name: &str) -> Health {
+        outcome.checks.iter().find(|check| check.name == name).map(|check| check.health).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_is_off_is_named() {
+        for (minutes, expected) in [(0, Health::Ok), (5, Health::Warning), (20, Health::Failed)] {
+            let mut outcome = Outcome::default();
+            lake(&Lakes::default(), || Utc::now() + TimeDelta::minutes(minutes), &mut outcome).await;
+            assert_eq!(health(&outcome, "lake clock"), expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_missing_table_fails_and_says_what_to_do() {
+        let mut outcome = Outcome::default();
+        warehouse(&Rows::default(), Utc::now, &mut outcome).await;
+        assert_eq!(health(&outcome, "warehouse schema"), Health::Failed);
+        assert!(outcome.to_string().contains("run `ruminate init`"));
+    }
+
+    #[test]
+    fn privileges_are_read_from_grants() {
+        let judge = |grant: &str| {
+            let mut outcome = Outcome::default();
+            privileges(&[grant.to_owned()], &mut outcome);
+            outcome.checks[0].health
+        };
+        assert_eq!(judge("GRANT ALL PRIVILEGES ON `fazendas`.* TO `a`@`%`"), Health::Ok);
+        assert_eq!(judge("GRANT SELECT, INSERT, UPDATE ON `fazendas`.* TO `a`@`%`"), Health::Warning);
+        assert_eq!(judge("GRANT SELECT ON `fazendas`.* TO `a`@`%`"), Health::Warning);
+        assert_eq!(judge("GRANT USAGE ON *.* TO `a`@`%`"), Health::Failed);
+    }
+}
