@@ -2,7 +2,7 @@
 //!
 //! Batches of a fixed size, a few of them under way at once; the intake makes it safe to begin again from the start.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -50,7 +50,7 @@ pub async fn run(files: Files, intake: Intake, progress: &Progress, stop: &Stop)
     }
     let stage = progress.stage("backfill", None);
     let mut outcome = Outcome { quarantine: intake.quarantine_address(), ..Outcome::default() };
-    let mut messages = read(files, stop.clone());
+    let (mut messages, reading) = read(files, stop.clone());
     let mut under_way = std::collections::VecDeque::new();
     let mut more = true;
     while (more && outcome.stopped.is_none()) || !under_way.is_empty() {
@@ -69,7 +69,8 @@ pub async fn run(files: Files, intake: Intake, progress: &Progress, stop: &Stop)
             }
         }
     }
-    if stop.is_set() {
+    drop(messages);
+    if !reading.await? {
         outcome.stopped.get_or_insert_with(|| "asked to stop".into());
     }
     stage.finish();
@@ -84,44 +85,46 @@ pub async fn run(files: Files, intake: Intake, progress: &Progress, stop: &Stop)
     Ok(outcome)
 }
 
-/// Reads the files in a thread of its own, a batch ahead.
-fn read(files: Files, stop: Stop) -> mpsc::Receiver<Result<Vec<Message>, history::Error>> {
+type Batches = mpsc::Receiver<Result<Vec<Message>, history::Error>>;
+
+/// Reads the files in a thread of its own, a few batches ahead; the thread says whether it came to their end.
+fn read(files: Files, stop: Stop) -> (Batches, JoinHandle<bool>) {
     let (send, receive) = mpsc::channel(BATCHES);
-    tokio::task::spawn_blocking(move || {
+    let reading = tokio::task::spawn_blocking(move || {
         let mut batch = Vec::with_capacity(BATCH);
         for path in &files.paths {
-            let messages = match history::messages(path, files.format) {
-                Ok(messages) => messages,
-                Err(e) => {
-                    let _ = send.blocking_send(Err(e)); // nobody listens once the run has ended
-                    return;
-                }
-            };
-            for message in messages {
-                if stop.is_set() || send.is_closed() {
-                    return;
-                }
-                let full = match message {
-                    Ok(message) => {
-                        batch.push(message);
-                        batch.len() == BATCH
-                    }
-                    Err(e) => {
-                        let _ = send.blocking_send(Ok(std::mem::take(&mut batch)));
-                        let _ = send.blocking_send(Err(e));
-                        return;
-                    }
-                };
-                if full && send.blocking_send(Ok(std::mem::replace(&mut batch, Vec::with_capacity(BATCH)))).is_err() {
-                    return;
-                }
+            if let Err(e) = read_file(path, files.format, &stop, &mut batch, &send) {
+                // Nobody listens once the run has ended.
+                let _ = send.blocking_send(Ok(std::mem::take(&mut batch)));
+                let _ = e.map(|e| send.blocking_send(Err(e)));
+                return false;
             }
         }
-        if !batch.is_empty() {
-            let _ = send.blocking_send(Ok(batch));
-        }
+        batch.is_empty() || send.blocking_send(Ok(batch)).is_ok()
     });
-    receive
+    (receive, reading)
+}
+
+/// Reads one file; the error is `None` where the run is to stop.
+fn read_file(
+    path: &Path,
+    format: Option<Format>,
+    stop: &Stop,
+    batch: &mut Vec<Message>,
+    send: &mpsc::Sender<Result<Vec<Message>, history::Error>>,
+) -> Result<(), Option<history::Error>> {
+    for message in history::messages(path, format)? {
+        if stop.is_set() {
+            batch.clear(); // not yet in flight: the next run reads it again
+            return Err(None);
+        }
+        batch.push(message?);
+        if batch.len() == BATCH {
+            let full = std::mem::replace(batch, Vec::with_capacity(BATCH));
+            send.blocking_send(Ok(full)).map_err(|_| None)?;
+        }
+    }
+    Ok(())
 }
 
 fn begin(batch: Vec<Message>, intake: &Intake) -> Batch {

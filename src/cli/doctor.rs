@@ -7,6 +7,7 @@ use crate::doctor;
 use crate::lake::LakeUrl;
 use crate::report::Printed;
 use crate::report::doctor::{Health, Outcome};
+use crate::retry::Retry;
 
 /// Checks lake, warehouse and topic: one line a check, and what to do where it fails; changes nothing
 #[derive(Debug, clap::Args)]
@@ -21,7 +22,7 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args) -> anyhow::Result<Printed> {
     let mut outcome = Outcome::default();
     match &args.lake {
-        Some(url) => doctor::lake(&*open_lake(url).await, Utc::now, &mut outcome).await,
+        Some(url) => doctor::lake(&*open_lake(url, Retry::ONCE).await, Utc::now, &mut outcome).await,
         None => outcome.add("lake access", Health::Skipped, "no lake is named: give --lake or set RUMINATE_LAKE"),
     }
     if args.warehouse.is_named() {

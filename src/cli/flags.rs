@@ -62,11 +62,14 @@ pub(super) struct LakeFlags {
     /// The lake: s3://bucket/prefix, or a directory
     #[arg(long, value_name = "URL")]
     pub lake: LakeUrl,
+    /// Tries of a request to the lake before it counts as failed
+    #[arg(long, value_name = "N", default_value_t = Retry::default().attempts, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub attempts: u32,
 }
 
 impl LakeFlags {
     pub(super) async fn open(&self) -> Arc<dyn Lake> {
-        open_lake(&self.lake).await
+        open_lake(&self.lake, Retry { attempts: self.attempts, ..Retry::default() }).await
     }
 
     /// Opens the lake for writing: a directory is made, a bucket must be there.
@@ -81,11 +84,9 @@ impl LakeFlags {
 }
 
 /// The lake at an address.
-pub(super) async fn open_lake(url: &LakeUrl) -> Arc<dyn Lake> {
+pub(super) async fn open_lake(url: &LakeUrl, retry: Retry) -> Arc<dyn Lake> {
     match url {
-        LakeUrl::S3 { bucket, prefix } => {
-            Arc::new(S3::new(&crate::aws::config().await, bucket, prefix, Retry::default()))
-        }
+        LakeUrl::S3 { bucket, prefix } => Arc::new(S3::new(&crate::aws::config().await, bucket, prefix, retry)),
         LakeUrl::Dir(path) => Arc::new(Dir::new(path)),
     }
 }
@@ -96,8 +97,9 @@ pub(super) struct WarehouseFlags {
     /// The warehouse: mysql://user:pass@host:port/db, or sqlite:PATH
     ///
     /// Else DATABASE_URL; else RDS_HOST, RDS_PORT, RDS_USER, RDS_PASSWORD and RDS_DATABASE.
+    // Text until it is opened: a value that clap refuses is printed, password and all.
     #[arg(long, value_name = "URL", hide_env_values = true)]
-    pub warehouse: Option<WarehouseUrl>,
+    pub warehouse: Option<String>,
     /// The table
     #[arg(long, value_name = "NAME", default_value_t)]
     pub table: TableName,
@@ -123,7 +125,7 @@ impl WarehouseFlags {
 
     fn url(&self) -> anyhow::Result<WarehouseUrl> {
         if let Some(url) = &self.warehouse {
-            return Ok(url.clone());
+            return url.parse().map_err(|e: String| anyhow!(e)).context("--warehouse");
         }
         if let Some(url) = variable("DATABASE_URL") {
             return url.parse().map_err(|e: String| anyhow!(e)).context("DATABASE_URL");

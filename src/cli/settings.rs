@@ -104,7 +104,7 @@ fn knows(command: &Command, key: &str) -> bool {
 
 fn with_defaults(command: Command, keys: &[(String, Vec<String>)]) -> Command {
     let set = |arg: Arg| match keys.iter().find(|(key, _)| arg.get_long() == Some(key.as_str())) {
-        Some((_, values)) => arg.required(false).default_values(values.clone()),
+        Some((_, values)) => arg.required(false).default_values(values.clone()).hide_default_value(true),
         None => arg,
     };
     command.mut_args(set).mut_subcommands(|sub| with_defaults(sub, keys))

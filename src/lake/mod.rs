@@ -125,6 +125,8 @@ pub enum Reason {
     SlowDown,
     /// The network, a time-out, or a passing fault of the store.
     Network,
+    /// Failing for longer than it makes sense to go on.
+    Outage,
     /// No space or quota left.
     Full,
     /// Anything else, as the source says.

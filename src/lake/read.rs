@@ -4,7 +4,9 @@
 //! unchanged `(key, etag, size)` can be answered in `read_object` without a change to any caller.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures::stream::{self, Stream, StreamExt};
 
@@ -13,6 +15,9 @@ use crate::record::Record;
 
 /// Listings of partitions under way at once, ahead of the reads.
 const LISTINGS: usize = 8;
+
+/// Objects in a row that may run out of tries before the whole lake counts as failing.
+const FAILURES: u32 = 50;
 
 /// Settings of a read.
 #[derive(Debug, Clone, Copy)]
@@ -68,12 +73,13 @@ pub struct Reader {
     lake: Arc<dyn Lake>,
     settings: Settings,
     keep: Keep,
+    failures: Arc<AtomicU32>,
 }
 
 impl Reader {
     /// A reader of that lake.
     pub fn new(lake: Arc<dyn Lake>, settings: Settings) -> Self {
-        Self { lake, settings, keep: Arc::new(|_| true) }
+        Self { lake, settings, keep: Arc::new(|_| true), failures: Arc::default() }
     }
 
     /// The same for those listed objects only that `keep` takes; the others are as if they were not there.
@@ -129,7 +135,7 @@ impl Reader {
             None => Item::Skipped(Skip::Foreign),
             _ if meta.last_modified > self.settings.fence => Item::Skipped(Skip::AfterFence),
             _ if meta.archived => Item::Archived,
-            _ => match self.lake.get(&meta.key).await {
+            _ => match self.get(&meta.key).await {
                 Ok(body) => match Record::parse(&body) {
                     Ok(record) => Item::Record(Box::new(record)),
                     Err(why) if why.is_unreadable() => Item::Unreadable(why.to_string()),
@@ -143,6 +149,22 @@ impl Reader {
             },
         };
         Ok(Found { meta, key, item })
+    }
+
+    /// Gets an object. Once many in a row have run out of tries it is the lake that fails, not they.
+    async fn get(&self, key: &str) -> Result<Bytes, Error> {
+        let got = self.lake.get(key).await;
+        match &got {
+            Err(e) if e.kind().is_transient() => {
+                if self.failures.fetch_add(1, Ordering::Relaxed) + 1 >= FAILURES {
+                    let message =
+                        format!("{FAILURES} objects in a row could not be read, the last because: {}", e.message);
+                    return Err(Error::new(Reason::Outage, e.about.clone(), message));
+                }
+            }
+            _ => self.failures.store(0, Ordering::Relaxed),
+        }
+        got
     }
 }
 

@@ -1,0 +1,8 @@
+//! The real binary as its users run it, against a directory or the in-process S3 service and SQLite; no server needed.
+#![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs, reason = "tests")]
+
+mod bad_input;
+mod settings;
+mod stopping;
+#[path = "../support/mod.rs"]
+mod support;

@@ -1,0 +1,48 @@
+//! Where flags get their values: command line over environment over file over default.
+
+use crate::support::{Scene, real_files, with_real};
+
+#[test]
+fn the_command_line_wins_over_the_environment_and_that_over_the_file() {
+    let scene = Scene::new();
+    let write = |text: &str| std::fs::write(scene.path("ruminate.toml"), text).unwrap();
+    write("lake = 'from-file'\nwarehouse = 'sqlite:file.db'\n[profile.other]\nlake = 'from-profile'\n");
+    let files = real_files();
+    let backfill = with_real("backfill", &files);
+    scene.run(&["init"]).expect(0, &[]);
+    assert!(scene.path("file.db").exists());
+    let made = |name: &str| scene.path(name).is_dir();
+    scene.run(&backfill).expect(0, &[("written", 52)]);
+    assert!(made("from-file"));
+    let profile = [&["--profile", "other"], &backfill[..]].concat();
+    scene.run(&profile).expect(1, &[("written", 52), ("conflicting", 52)]);
+    assert!(made("from-profile"));
+    let scene = scene.with("RUMINATE_LAKE", "from-environment");
+    // The same warehouse, another lake: its objects were processed at another time than the rows say.
+    scene.run(&backfill).expect(1, &[("written", 52), ("conflicting", 52)]);
+    assert!(scene.path("from-environment").is_dir());
+    let flag = [&backfill[..], &["--lake", "from-flag"]].concat();
+    scene.run(&flag).expect(1, &[("written", 52)]);
+    assert!(scene.path("from-flag").is_dir());
+}
+
+#[test]
+fn a_wrong_settings_file_is_named() {
+    let scene = Scene::embedded();
+    for (text, word) in [("lakke = 'x'", "--lakke"), ("lake = ", "ruminate.toml"), ("[lake]\nx = 1", "table")] {
+        std::fs::write(scene.path("ruminate.toml"), text).unwrap();
+        let ran = scene.run(&["init"]);
+        assert!(ran.code == Some(2) && ran.stderr.contains(word), "{ran:?}");
+    }
+    let ran = scene.run(&["--config", "none.toml", "init"]);
+    assert!(ran.code == Some(2) && ran.stderr.contains("none.toml"), "{ran:?}");
+}
+
+#[test]
+fn the_older_functions_variables_name_the_warehouse() {
+    let scene = Scene::new().with("RUMINATE_LAKE", ".").with("RDS_HOST", "127.0.0.1").with("RDS_PORT", "1");
+    let ran = scene.with("RDS_PASSWORD", "segredo").with("RDS_USER", "ana").run(&["replay"]);
+    assert!(ran.stderr.contains("mysql://ana:***@127.0.0.1:1/fazendas"), "{ran:?}");
+    let scene = Scene::new().with("RUMINATE_LAKE", ".").with("DATABASE_URL", "sqlite:x.db");
+    scene.run(&["init"]).expect(0, &[]);
+}

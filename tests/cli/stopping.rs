@@ -1,0 +1,152 @@
+//! A run that stops can go on: Ctrl-C ends it in order, `kill -9` loses and doubles nothing.
+
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use ruminate::herd::{Faults, Format, Herd};
+use ruminate_test_s3::S3Server;
+
+use crate::support::{BUCKET, Ran, Scene};
+
+/// Readings enough for half a second of work in a debug build.
+fn readings(scene: &Scene) -> u64 {
+    history(scene, Herd::try_new(2, 60, 25, "2024-01-01".parse().unwrap(), 7).unwrap())
+}
+
+/// Several times as many.
+fn more_readings(scene: &Scene) -> u64 {
+    history(scene, Herd::try_new(4, 400, 12, "2024-01-01".parse().unwrap(), 7).unwrap())
+}
+
+fn history(scene: &Scene, herd: Herd) -> u64 {
+    let mut text = Vec::new();
+    let units = herd.files().map(|unit| herd.write_unit(unit, Format::Ndjson, &Faults::none(), &mut text).readings);
+    let count = units.sum();
+    std::fs::write(scene.path("history.json"), text).unwrap();
+    count
+}
+
+fn start(scene: &Scene, args: &[&str]) -> Child {
+    scene.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+fn signal(child: &Child, name: &str) {
+    let id = child.id().to_string();
+    assert!(std::process::Command::new("kill").args([name, &id]).status().unwrap().success());
+}
+
+#[test]
+fn ctrl_c_finishes_what_is_in_flight_and_says_how_to_go_on() {
+    let s3 = S3Server::with_bucket(BUCKET);
+    let scene = Scene::embedded().with_s3(&s3);
+    let count = more_readings(&scene);
+    scene.run(&["init"]).expect(0, &[]);
+    s3.dials().change(|dials| dials.latency = Duration::from_millis(20));
+    let child = start(&scene, &["backfill", "history.json", "--output", "json"]);
+    std::thread::sleep(Duration::from_millis(1_200));
+    signal(&child, "-INT");
+    let ran = Ran::of(&child.wait_with_output().unwrap());
+    ran.expect(3, &[]);
+    let read = ran.json["read"].as_u64().unwrap();
+    assert!(read < count && ran.json["written"].as_u64() == Some(read), "{ran:?}");
+    s3.dials().change(|dials| dials.latency = Duration::ZERO);
+    scene.run(&["backfill", "history.json"]).expect(0, &[("existing", read), ("written", count - read)]);
+
+    s3.dials().change(|dials| dials.latency = Duration::from_millis(20));
+    let replay = ["replay", "--output", "json", "--concurrency", "8"];
+    let child = start(&scene, &replay);
+    std::thread::sleep(Duration::from_millis(1_200));
+    signal(&child, "-TERM");
+    let ran = Ran::of(&child.wait_with_output().unwrap());
+    ran.expect(3, &[]);
+    s3.dials().change(|dials| dials.latency = Duration::ZERO);
+    scene.run(&["replay"]).expect(0, &[("identical", count)]);
+    scene.run(&["reconcile"]).expect(0, &[("matched", count)]);
+}
+
+#[test]
+fn a_stopped_replay_resumes_where_it_was() {
+    let s3 = S3Server::with_bucket(BUCKET);
+    let scene = Scene::embedded().with_s3(&s3);
+    let count = more_readings(&scene);
+    scene.run(&["init"]).expect(0, &[]);
+    scene.run(&["backfill", "history.json"]).expect(0, &[("inserted", count)]);
+    std::fs::remove_file(scene.path("w.db")).unwrap();
+    scene.run(&["init"]).expect(0, &[]);
+    // The lake goes away in the middle, for longer than it is asked again.
+    s3.dials().change(|dials| dials.outage_after = Some(count * 3 / 4));
+    let stopped = scene.run(&["replay", "--connections", "1", "--attempts", "2"]);
+    stopped.expect(3, &[]);
+    assert!(stopped.json["stopped"].as_str().unwrap().contains("in a row"), "{stopped:?}");
+    let from = stopped.json["resume_from"].as_str().unwrap_or_else(|| panic!("{stopped:?}")).to_owned();
+    s3.dials().change(|dials| dials.outage_after = None);
+    let resumed = scene.run(&["replay", "--resume"]);
+    assert_eq!((resumed.code, resumed.json["resumed"].as_bool()), (Some(0), Some(true)), "{resumed:?}");
+    assert!(from.as_str() > "2024-01-01" && resumed.json["listed"].as_u64().unwrap() < count, "{from} {resumed:?}");
+    scene.run(&["reconcile"]).expect(0, &[("matched", count)]);
+    let anew = scene.run(&["replay", "--resume"]);
+    assert_eq!(anew.json["resumed"].as_bool(), Some(false), "a run that ended leaves nothing to resume");
+}
+
+/// A moment in `0..1`, the same at every run of the test.
+fn moment(n: u32) -> f64 {
+    f64::from(n.wrapping_mul(2_654_435_761) >> 8) / f64::from(1 << 24)
+}
+
+fn killed_at(scene: &Scene, args: &[&str], after: Duration) {
+    let mut child = start(scene, args);
+    std::thread::sleep(after);
+    let _ = child.kill(); // it may have ended by then
+    child.wait().unwrap();
+}
+
+#[test]
+fn a_backfill_killed_at_any_moment_loses_and_doubles_nothing() {
+    let scene = Scene::embedded();
+    let count = readings(&scene);
+    let whole = time(&scene, &["backfill", "history.json"]);
+    for n in 0..20 {
+        for name in ["lake", "quarentena"] {
+            let _ = std::fs::remove_dir_all(scene.path(name));
+        }
+        forget_rows(&scene);
+        killed_at(&scene, &["backfill", "history.json"], whole.mul_f64(moment(n)));
+        let ran = scene.run(&["backfill", "history.json"]);
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        let total = |a: &str, b: &str| ran.json[a].as_u64().unwrap() + ran.json[b].as_u64().unwrap();
+        assert_eq!((total("written", "existing"), total("inserted", "identical")), (count, count));
+        scene.run(&["reconcile"]).expect(0, &[("matched", count), ("lake_objects", count), ("warehouse_rows", count)]);
+    }
+}
+
+#[test]
+fn a_replay_killed_at_any_moment_loses_and_doubles_nothing() {
+    let scene = Scene::embedded();
+    let count = readings(&scene);
+    scene.run(&["init"]).expect(0, &[]);
+    scene.run(&["backfill", "history.json"]).expect(0, &[("inserted", count)]);
+    forget_rows(&scene);
+    let whole = time(&scene, &["replay"]);
+    for n in 0..20 {
+        forget_rows(&scene);
+        killed_at(&scene, &["replay"], whole.mul_f64(moment(n)));
+        let resume = if n % 2 == 0 { &["replay"][..] } else { &["replay", "--resume"] };
+        assert_eq!(scene.run(resume).code, Some(0));
+        scene.run(&["reconcile"]).expect(0, &[("matched", count), ("warehouse_rows", count)]);
+    }
+}
+
+fn time(scene: &Scene, args: &[&str]) -> Duration {
+    scene.run(&["init"]).expect(0, &[]);
+    let begun = Instant::now();
+    scene.run(args).expect(0, &[]);
+    begun.elapsed()
+}
+
+/// An empty table in a new file.
+fn forget_rows(scene: &Scene) {
+    for name in ["w.db", "w.db-wal", "w.db-shm"] {
+        let _ = std::fs::remove_file(scene.path(name));
+    }
+    scene.run(&["init"]).expect(0, &[]);
+}
