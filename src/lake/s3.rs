@@ -123,19 +123,22 @@ impl S3 {
         let seen = Headers::default();
         let answer = self.client.head_bucket().bucket(&self.bucket).customize().interceptor(seen.clone()).send().await;
         if let Err(e) = answer {
-            let error = self.failure("", &e);
             return Err(match (status(&e), seen.region()) {
-                (Some(301 | 400), Some(region)) => Error::new(
-                    Reason::WrongRegion,
-                    self.address(),
-                    format!("the bucket is in {region}: set AWS_REGION={region}"),
-                ),
+                (Some(301 | 400), Some(region)) => {
+                    let message = format!("the bucket is in {region}: set AWS_REGION={region}");
+                    Error::new(Reason::WrongRegion, self.address(), message)
+                }
                 (Some(404), _) => Error::new(
                     Reason::NoLake,
                     self.address(),
                     format!("no such bucket {:?}: check --lake", self.bucket),
                 ),
-                _ => error,
+                // The answer to HEAD has no body; that to a listing says what is wrong.
+                (Some(301 | 400 | 403), None) => match self.list_once("", Depth::Folders, None).await {
+                    Err(said) => said,
+                    Ok(_) => self.failure("", &e),
+                },
+                _ => self.failure("", &e),
             });
         }
         seen.date().ok_or_else(|| Error::new(Reason::Other, self.address(), "the store sends no Date header"))
