@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use aws_config::{Region, SdkConfig};
 use aws_sdk_sns::Client;
 use aws_sdk_sns::config::retry::RetryConfig;
-use aws_sdk_sns::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_sns::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sns::operation::publish_batch::PublishBatchOutput;
 use aws_sdk_sns::types::{MessageAttributeValue, PublishBatchRequestEntry};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
@@ -91,8 +91,7 @@ impl Sns {
 
 /// A failure without an answer from the service: no credentials, no connection, no end.
 fn without_answer<E: std::error::Error + 'static>(e: &SdkError<E, HttpResponse>) -> (Kind, String) {
-    let said = DisplayErrorContext(e).to_string();
-    let said = said.split(" (").next().unwrap_or(&said);
+    let said = innermost(e);
     match e {
         SdkError::TimeoutError(_) => (Kind::Transient, format!("timed out: {said}")),
         SdkError::DispatchFailure(failure) if failure.is_io() || failure.is_timeout() => {
@@ -105,8 +104,15 @@ fn without_answer<E: std::error::Error + 'static>(e: &SdkError<E, HttpResponse>)
         SdkError::ResponseError(_) => {
             (Kind::Transient, format!("the answer makes no sense, is this an SNS endpoint? {said}"))
         }
-        _ => (Kind::Permanent, said.to_owned()),
+        _ => (Kind::Permanent, said),
     }
+}
+
+/// The cause at the end of the chain, such as `Connection refused`; what lies before it only says that something failed.
+fn innermost(e: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(e), |e| e.source());
+    let last = causes.last().map(ToString::to_string).unwrap_or_default();
+    last.lines().next().unwrap_or_default().trim_end_matches(" Attempted:").to_owned()
 }
 
 fn is_throttling(code: &str) -> bool {
