@@ -6,6 +6,8 @@ pub mod backfill;
 pub mod cli;
 pub mod error;
 #[cfg(feature = "cli")]
+pub mod generate;
+#[cfg(feature = "cli")]
 pub mod herd;
 #[cfg(feature = "cli")]
 pub mod history;
@@ -13,6 +15,8 @@ pub mod intake;
 pub mod lake;
 #[cfg(feature = "cli")]
 pub mod progress;
+#[cfg(feature = "cli")]
+pub mod publish;
 pub mod record;
 #[cfg(feature = "cli")]
 pub mod report;

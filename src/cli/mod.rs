@@ -12,9 +12,11 @@ use crate::stop::Stop;
 mod backfill;
 mod completions;
 mod flags;
+mod generate;
 mod init;
 mod log;
 mod man;
+mod publish;
 mod settings;
 
 /// Load testing, disaster recovery, reconciliation and backfill for the feedlot consumption pipeline.
@@ -36,6 +38,8 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Init(init::Args),
+    Generate(generate::Args),
+    Publish(publish::Args),
     Backfill(backfill::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -95,6 +99,8 @@ impl Command {
     async fn run(self, context: &Context) -> anyhow::Result<Printed> {
         match self {
             Self::Init(args) => init::run(args).await,
+            Self::Generate(args) => generate::run(args, context).await,
+            Self::Publish(args) => publish::run(args, context).await,
             Self::Backfill(args) => backfill::run(args, context).await,
             Self::Completions(args) => Ok(completions::run(&args)),
             Self::Man(args) => man::run(&args),

@@ -3,4 +3,5 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs, reason = "tests")]
 
 mod support;
+mod topic;
 mod warehouse;
