@@ -8,6 +8,8 @@ pub mod cli;
 pub mod doctor;
 pub mod error;
 #[cfg(feature = "cli")]
+pub mod generate;
+#[cfg(feature = "cli")]
 pub mod herd;
 #[cfg(feature = "cli")]
 pub mod history;
@@ -15,6 +17,8 @@ pub mod intake;
 pub mod lake;
 #[cfg(feature = "cli")]
 pub mod progress;
+#[cfg(feature = "cli")]
+pub mod publish;
 #[cfg(feature = "cli")]
 pub mod reconcile;
 pub mod record;

@@ -7,12 +7,17 @@ use anyhow::{Context as _, anyhow};
 use chrono::NaiveDate;
 use clap::{ArgAction, Args, ValueEnum};
 
+use crate::intake::Intake;
 use crate::lake::dir::Dir;
 use crate::lake::s3::S3;
 use crate::lake::{Lake, LakeUrl, Span};
 use crate::record::{Rules, Slug};
 use crate::report::Form;
 use crate::retry::Retry;
+use crate::topic::Topic;
+use crate::topic::arn::Address;
+use crate::topic::local::Local;
+use crate::topic::sns::Sns;
 use crate::warehouse::mysql::MySql;
 use crate::warehouse::sqlite::Sqlite;
 use crate::warehouse::{TableName, Warehouse, WarehouseUrl};
@@ -143,6 +148,49 @@ impl WarehouseFlags {
 /// A variable that is set to something.
 pub(super) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The topic.
+#[derive(Debug, Clone, Args)]
+pub(super) struct TopicFlags {
+    /// The topic: an SNS topic's ARN, or local (the intake in this process) [default: SNS_TOPIC_ARN]
+    #[arg(long, value_name = "ARN")]
+    pub topic: Option<Address>,
+    /// The lake, with --topic local: s3://bucket/prefix, or a directory
+    #[arg(long, value_name = "URL", help_heading = "With --topic local")]
+    pub lake: Option<LakeUrl>,
+    #[command(flatten, next_help_heading = "With --topic local")]
+    pub warehouse: WarehouseFlags,
+    #[command(flatten, next_help_heading = "With --topic local")]
+    pub rules: RulesFlags,
+}
+
+impl TopicFlags {
+    /// The topic that is meant.
+    pub(super) fn address(&self) -> anyhow::Result<Address> {
+        if let Some(address) = &self.topic {
+            return Ok(address.clone());
+        }
+        let arn = variable("SNS_TOPIC_ARN").ok_or_else(|| {
+            anyhow!("no topic is named: give --topic ARN or --topic local, or set RUMINATE_TOPIC or SNS_TOPIC_ARN")
+        })?;
+        arn.parse().map_err(|e: String| anyhow!(e)).context("SNS_TOPIC_ARN")
+    }
+
+    /// Opens it.
+    pub(super) async fn open(&self, address: &Address) -> anyhow::Result<Arc<dyn Topic>> {
+        match address {
+            Address::Sns(arn) => Ok(Arc::new(Sns::new(&crate::aws::config().await, arn.clone()))),
+            Address::Local => {
+                let lake = self.lake.clone().ok_or_else(|| {
+                    anyhow!("--topic local delivers to a lake and a warehouse: give --lake URL and --warehouse URL")
+                })?;
+                let warehouse = self.warehouse.open().context("--topic local")?;
+                let lake = LakeFlags { lake, attempts: Retry::default().attempts }.open_to_write().await?;
+                Ok(Arc::new(Local::new(Intake::open(lake, warehouse, self.rules.rules()).await?)))
+            }
+        }
+    }
 }
 
 /// The span of partitions.

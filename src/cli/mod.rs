@@ -13,9 +13,11 @@ mod backfill;
 mod completions;
 mod doctor;
 mod flags;
+mod generate;
 mod init;
 mod log;
 mod man;
+mod publish;
 mod reconcile;
 mod replay;
 mod settings;
@@ -40,6 +42,8 @@ pub struct Cli {
 enum Command {
     Init(init::Args),
     Doctor(doctor::Args),
+    Generate(generate::Args),
+    Publish(publish::Args),
     Backfill(backfill::Args),
     Replay(replay::Args),
     Reconcile(reconcile::Args),
@@ -102,6 +106,8 @@ impl Command {
         match self {
             Self::Init(args) => init::run(args).await,
             Self::Doctor(args) => doctor::run(args).await,
+            Self::Generate(args) => generate::run(args, context).await,
+            Self::Publish(args) => publish::run(args, context).await,
             Self::Backfill(args) => backfill::run(args, context).await,
             Self::Replay(args) => replay::run(args, context).await,
             Self::Reconcile(args) => reconcile::run(args, context).await,

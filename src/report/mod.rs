@@ -9,7 +9,9 @@ use serde::Serialize;
 
 pub mod backfill;
 pub mod doctor;
+pub mod generate;
 pub mod html;
+pub mod publish;
 pub mod reconcile;
 pub mod replay;
 

@@ -7,8 +7,18 @@ use bytes::Bytes;
 
 use crate::error::Kind;
 
+#[cfg(feature = "cli")]
+pub mod arn;
 pub mod local;
 pub mod memory;
+#[cfg(feature = "cli")]
+pub mod sns;
+
+/// The message attribute that names the farm.
+pub const COD_CLIENTE: &str = "cod_cliente";
+
+/// The type of that attribute, as SNS calls it.
+pub const STRING: &str = "String";
 
 /// A message to publish.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +29,14 @@ pub struct Message {
     pub cod_cliente: Option<String>,
     /// What stays the same however often this reading is sent: deduplication on FIFO topics.
     pub dedup: String,
+}
+
+impl Message {
+    /// What it counts against [`Limits::bytes`]: its body, and name, type and value of its attribute.
+    pub fn size_bytes(&self) -> usize {
+        let attribute = self.cod_cliente.as_ref().map_or(0, |farm| COD_CLIENTE.len() + STRING.len() + farm.len());
+        self.body.len() + attribute
+    }
 }
 
 /// What one call may hold.

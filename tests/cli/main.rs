@@ -2,7 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs, reason = "tests")]
 
 mod bad_input;
+mod bare;
+mod generate;
+mod publish;
 mod settings;
+mod sns;
 mod stopping;
 #[path = "../support/mod.rs"]
 mod support;

@@ -7,4 +7,5 @@ mod old_lake;
 mod recovery;
 #[path = "../support/mod.rs"]
 mod support;
+mod topic;
 mod warehouse;

@@ -1,0 +1,219 @@
+//! Sending one batch until each of its messages is settled. Owns retry: what is sent again, how often, and when to give up.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use super::entry::Entry;
+use crate::error::Kind;
+use crate::retry::Retry;
+use crate::stop::Stop;
+use crate::topic::{Refusal, Topic};
+
+/// What became of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// The topic has it.
+    Published {
+        /// From when it was due, or else from its first call, to the answer.
+        latency: Duration,
+        /// From the call that got it through to the answer.
+        service: Duration,
+    },
+    /// It can't be sent, or could not within the tries there are.
+    Dead(Refusal),
+    /// The run ended before it was settled; it is to be sent again.
+    Unsent,
+}
+
+/// A message with its fate.
+#[derive(Debug)]
+pub(super) struct Settled {
+    pub entry: Entry,
+    pub fate: Fate,
+    /// Calls it was part of.
+    pub attempts: u32,
+}
+
+/// What became of a batch.
+#[derive(Debug, Default)]
+pub(super) struct Delivered {
+    pub settled: Vec<Settled>,
+    /// Messages sent again, each as often as it was.
+    pub retries: u64,
+    /// Why no other batch will fare better.
+    pub hopeless: Option<String>,
+}
+
+/// Sends batches to a topic; shared by all of a run.
+#[derive(Debug)]
+pub(super) struct Courier {
+    topic: Arc<dyn Topic>,
+    retry: Retry,
+    stop: Stop,
+    warned: AtomicBool,
+}
+
+impl Courier {
+    pub(super) fn new(topic: Arc<dyn Topic>, retry: Retry, stop: Stop) -> Self {
+        Self { topic, retry, stop, warned: AtomicBool::new(false) }
+    }
+
+    /// Sends the messages, and again those that another try can help, until all are settled. Latency counts from `due`.
+    pub(super) async fn deliver(&self, entries: Vec<Entry>, due: Option<Instant>) -> Delivered {
+        let mut delivered = Delivered::default();
+        let mut pending = entries;
+        let mut attempts = 0;
+        let due = due.unwrap_or_else(Instant::now);
+        while !pending.is_empty() {
+            if attempts > 0 {
+                if self.stop.is_set() || !self.pause(attempts - 1).await {
+                    delivered.settle(pending, &Fate::Unsent, attempts);
+                    break;
+                }
+                delivered.retries += pending.len() as u64;
+            }
+            attempts += 1;
+            pending = self.call(pending, due, attempts, &mut delivered).await;
+        }
+        delivered
+    }
+
+    /// One call; gives back what is to be sent again.
+    async fn call(&self, entries: Vec<Entry>, due: Instant, attempts: u32, delivered: &mut Delivered) -> Vec<Entry> {
+        let messages: Vec<_> = entries.iter().map(|entry| entry.message.clone()).collect();
+        let called = Instant::now();
+        let answers = match self.topic.publish(&messages).await {
+            Ok(answers) => answers,
+            Err(e) if e.kind.is_transient() => vec![Err(refusal("CallFailed", e.message)); entries.len()],
+            Err(e) => {
+                delivered.hopeless = Some(e.to_string());
+                delivered.settle(entries, &Fate::Unsent, attempts);
+                return Vec::new();
+            }
+        };
+        let answered = Instant::now();
+        let published = Fate::Published {
+            latency: answered.saturating_duration_since(due),
+            service: answered.saturating_duration_since(called),
+        };
+        let unanswered = std::iter::repeat_with(|| Err(refusal("NoAnswer", "the topic said nothing about it".into())));
+        let mut again = Vec::new();
+        for (entry, answer) in entries.into_iter().zip(answers.into_iter().chain(unanswered)) {
+            match answer {
+                Ok(()) => delivered.settle([entry], &published, attempts),
+                Err(refusal) if refusal.kind.is_transient() && attempts < self.retry.attempts => {
+                    self.warn_once(&refusal);
+                    again.push(entry);
+                }
+                Err(refusal) => delivered.settle([entry], &Fate::Dead(refusal), attempts),
+            }
+        }
+        again
+    }
+
+    /// Waits before the next try; false when somebody wished to stop meanwhile.
+    async fn pause(&self, failures: u32) -> bool {
+        tokio::select! {
+            () = tokio::time::sleep(self.retry.pause(failures)) => true,
+            () = super::wished(&self.stop) => false,
+        }
+    }
+
+    fn warn_once(&self, refusal: &Refusal) {
+        if !self.warned.swap(true, Ordering::Relaxed) {
+            tracing::warn!("trying again, at first after: {refusal} (each such case with -v)");
+        }
+        tracing::debug!("trying again after: {refusal}");
+    }
+}
+
+impl Delivered {
+    fn settle(&mut self, entries: impl IntoIterator<Item = Entry>, fate: &Fate, attempts: u32) {
+        self.settled.extend(entries.into_iter().map(|entry| Settled { entry, fate: fate.clone(), attempts }));
+    }
+}
+
+fn refusal(code: &str, message: String) -> Refusal {
+    Refusal { kind: Kind::Transient, code: code.into(), message }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::topic::Message;
+    use crate::topic::memory::{Fault, Memory};
+
+    const QUICK: Retry =
+        Retry { attempts: 3, first_pause: Duration::from_millis(1), longest_pause: Duration::from_millis(2) };
+
+    fn entries(count: u64) -> Vec<Entry> {
+        let entry = |index: u64| {
+            let message = Message { body: Bytes::from(index.to_string()), cod_cliente: None, dedup: index.to_string() };
+            Entry { index, file: "f".into(), line: index + 1, message }
+        };
+        (0..count).map(entry).collect()
+    }
+
+    async fn deliver(topic: &Memory, stop: &Stop) -> Delivered {
+        Courier::new(Arc::new(topic.clone()), QUICK, stop.clone()).deliver(entries(4), None).await
+    }
+
+    fn fates(delivered: &Delivered) -> Vec<(u64, &'static str, u32)> {
+        let name = |fate: &Fate| match fate {
+            Fate::Published { .. } => "published",
+            Fate::Dead(_) => "dead",
+            Fate::Unsent => "unsent",
+        };
+        let mut fates: Vec<_> =
+            delivered.settled.iter().map(|one| (one.entry.index, name(&one.fate), one.attempts)).collect();
+        fates.sort_unstable();
+        fates
+    }
+
+    #[tokio::test]
+    async fn only_the_entries_that_another_try_can_help_are_sent_again() {
+        let topic = Memory::default();
+        topic.fail_next(Fault::Entry(2, Kind::Transient));
+        topic.fail_next(Fault::Entry(0, Kind::Permanent));
+        let delivered = deliver(&topic, &Stop::default()).await;
+        assert_eq!(fates(&delivered), [(0, "published", 1), (1, "published", 1), (2, "dead", 2), (3, "published", 1)]);
+        assert_eq!((delivered.retries, topic.calls()), (1, 2));
+    }
+
+    #[tokio::test]
+    async fn a_call_that_failed_for_now_is_made_again_for_all_until_tries_run_out() {
+        let topic = Memory::default();
+        topic.fail_next(Fault::LostAnswer);
+        let delivered = deliver(&topic, &Stop::default()).await;
+        assert_eq!(fates(&delivered)[3], (3, "published", 2));
+        assert_eq!((delivered.retries, topic.published().len()), (4, 8), "the same four, known by their ids");
+        for _ in 0..3 {
+            topic.fail_next(Fault::Call(Kind::Transient));
+        }
+        let delivered = deliver(&topic, &Stop::default()).await;
+        assert!(fates(&delivered).iter().all(|&(_, fate, attempts)| (fate, attempts) == ("dead", 3)));
+        assert_eq!((delivered.retries, delivered.hopeless), (8, None));
+    }
+
+    #[tokio::test]
+    async fn a_topic_that_refuses_for_good_ends_the_run_and_loses_nothing() {
+        let topic = Memory::default();
+        topic.fail_next(Fault::Call(Kind::Permanent));
+        let delivered = deliver(&topic, &Stop::default()).await;
+        assert!(fates(&delivered).iter().all(|&(_, fate, _)| fate == "unsent"));
+        assert_eq!(delivered.hopeless.as_deref(), Some("topic memory: as planned"));
+    }
+
+    #[tokio::test]
+    async fn who_stops_does_not_wait_for_another_try() {
+        let (topic, stop) = (Memory::default(), Stop::default());
+        stop.set();
+        topic.fail_next(Fault::Entry(1, Kind::Transient));
+        let delivered = deliver(&topic, &stop).await;
+        assert_eq!(fates(&delivered)[1], (1, "unsent", 1));
+        assert_eq!((topic.calls(), topic.published().len()), (1, 3));
+    }
+}

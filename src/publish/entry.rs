@@ -1,0 +1,140 @@
+//! A message made ready for the topic, or set aside as invalid. Owns that judgement; what a reading is belongs to
+//! [`crate::record`].
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use crate::history;
+use crate::record::{Reading, Slug, reading_id};
+use crate::topic::{Limits, Message};
+
+/// What to do with a message that is no valid reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnInvalid {
+    /// It is counted and named, and not sent.
+    #[default]
+    Withhold,
+    /// It is sent all the same where the topic can take it: load for the quarantine.
+    Send,
+}
+
+/// A message on its way to the topic.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    /// How many messages were read before it.
+    pub index: u64,
+    /// The file it was read from.
+    pub file: Arc<str>,
+    /// The line, from 1.
+    pub line: u64,
+    /// What is sent.
+    pub message: Message,
+}
+
+impl Entry {
+    /// File and line, as problems name it.
+    pub(super) fn place(&self) -> String {
+        format!("{}:{}", self.file, self.line)
+    }
+}
+
+/// A message that is not sent.
+#[derive(Debug, Clone)]
+pub(super) struct Invalid {
+    /// File and line.
+    pub place: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// Makes a message ready, or says why it is not sent.
+pub(super) fn ready(
+    index: u64,
+    read: history::Message,
+    on_invalid: OnInvalid,
+    limits: Limits,
+) -> Result<Entry, Invalid> {
+    let history::Message { file, line, body } = read;
+    let refuse = |reason: String| Invalid { place: format!("{file}:{line}"), reason };
+    let message = match Reading::parse(&body) {
+        Ok(reading) => {
+            let dedup = reading_id(&reading).to_string();
+            Message { body, cod_cliente: Some(reading.cod_cliente), dedup }
+        }
+        Err(why) if on_invalid == OnInvalid::Withhold => return Err(refuse(why.to_string())),
+        Err(_) if body.is_empty() || std::str::from_utf8(&body).is_err() => {
+            return Err(refuse("a topic takes text only, and this is none".into()));
+        }
+        Err(_) => {
+            let dedup = Sha256::digest(&body).iter().map(|byte| format!("{byte:02x}")).collect();
+            Message { cod_cliente: farm_named_in(&body), body, dedup }
+        }
+    };
+    if message.size_bytes() > limits.bytes {
+        let bytes = message.size_bytes();
+        return Err(refuse(format!("{bytes} bytes with its attribute, and the topic takes {} at most", limits.bytes)));
+    }
+    Ok(Entry { index, file, line, message })
+}
+
+/// The farm that an invalid message names all the same, if it is usable as an attribute.
+fn farm_named_in(body: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Named {
+        cod_cliente: String,
+    }
+    let named: Named = serde_json::from_slice(body).ok()?;
+    Slug::of(&named.cod_cliente).is_ok().then_some(named.cod_cliente)
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    const LIMITS: Limits = Limits { entries: 10, bytes: 256 * 1024 };
+    const GOOD: &str = r#"{"id_curral":"1","id_raca":"2","id_lote":"3","peso_entrada":450,"peso_medio":450.5,"data":"2023-01-01 00:00:00 UTC","quantidade_animais":"51","dia_confinamento":"66","consumo_real":9.5,"cod_cliente":"FazendaUm"}"#;
+
+    fn judge(body: &str, on_invalid: OnInvalid) -> Result<Message, String> {
+        let read = history::Message { file: "f".into(), line: 7, body: Bytes::copy_from_slice(body.as_bytes()) };
+        ready(0, read, on_invalid, LIMITS).map(|entry| entry.message).map_err(|e| {
+            assert_eq!(e.place, "f:7");
+            e.reason
+        })
+    }
+
+    #[test]
+    fn a_reading_is_known_by_its_content_whatever_its_form() {
+        let one = judge(GOOD, OnInvalid::Withhold).unwrap();
+        let other = judge(&GOOD.replace("\"51\"", "51"), OnInvalid::Send).unwrap();
+        assert_eq!(one.cod_cliente.as_deref(), Some("FazendaUm"));
+        assert_eq!(one.dedup, other.dedup);
+        assert_ne!(one.body, other.body, "the body is sent as it was read");
+        assert_eq!(one.dedup.len(), 36);
+    }
+
+    #[test]
+    fn what_is_no_reading_is_withheld_unless_it_is_wanted() {
+        let bad = GOOD.replace("9.5", "\"n/d\"");
+        assert!(judge(&bad, OnInvalid::Withhold).unwrap_err().contains("consumo_real"));
+        let sent = judge(&bad, OnInvalid::Send).unwrap();
+        assert_eq!((sent.cod_cliente.as_deref(), sent.dedup.len()), (Some("FazendaUm"), 64));
+        assert_eq!(judge("{\"cod_cliente\":\"../x\"}", OnInvalid::Send).unwrap().cod_cliente, None);
+        assert_eq!(judge("{broken", OnInvalid::Send).unwrap().cod_cliente, None);
+        assert!(judge("", OnInvalid::Send).is_err());
+    }
+
+    #[test]
+    fn a_message_that_its_attribute_takes_over_the_limit_can_never_be_sent() {
+        let room = LIMITS.bytes - GOOD.len() - r#","x":"""#.len() - "cod_clienteStringFazendaUm".len();
+        let with = |n: usize| GOOD.replacen("\"}", &format!("\",\"x\":\"{}\"}}", "y".repeat(n)), 1);
+        assert!(judge(&with(room), OnInvalid::Withhold).is_ok());
+        for on_invalid in [OnInvalid::Withhold, OnInvalid::Send] {
+            assert!(judge(&with(room + 1), on_invalid).unwrap_err().contains("262145 bytes with its attribute"));
+            assert!(judge(&"x".repeat(300_000), on_invalid).is_err());
+        }
+    }
+}

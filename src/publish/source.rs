@@ -1,0 +1,127 @@
+//! Where messages come from: history files, or the generator. Owns reading them in order, in a thread that may block.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::herd::{Faults, FileUnit, Format, Herd, Part, generate};
+use crate::history::{self, Message};
+
+/// The messages of a run.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// History files, in order; `-` for standard input.
+    Files {
+        /// Their paths.
+        paths: Vec<PathBuf>,
+        /// Their form; by their ending where it is `None`.
+        format: Option<Format>,
+    },
+    /// A history made on the way; its files have names, but are written nowhere.
+    Herd {
+        /// The history.
+        herd: Herd,
+        /// How much of it.
+        part: Part,
+        /// What goes wrong in it.
+        faults: Faults,
+    },
+}
+
+impl Source {
+    /// Whether every file is there to be read.
+    ///
+    /// # Errors
+    /// The first one that is not, and why.
+    pub fn check(&self) -> anyhow::Result<()> {
+        let Self::Files { paths, .. } = self else { return Ok(()) };
+        for path in paths.iter().filter(|path| *path != Path::new("-")) {
+            let known = std::fs::metadata(path).and_then(|meta| {
+                // Only a file can be opened twice: what a pipe gives is gone then.
+                if meta.is_file() { std::fs::File::open(path).map(|_| meta) } else { Ok(meta) }
+            });
+            match known {
+                Ok(meta) if meta.is_dir() => anyhow::bail!("{}: is a directory: name its files", path.display()),
+                Ok(_) => {}
+                Err(e) => anyhow::bail!("{}: {e}", path.display()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands every message over, in order, until there are no more or `each` has enough. Blocks.
+    ///
+    /// # Errors
+    /// A file cannot be read on.
+    pub(super) fn feed(self, each: &mut dyn FnMut(Message) -> ControlFlow<()>) -> Result<(), history::Error> {
+        match self {
+            Self::Files { paths, format } => {
+                for path in &paths {
+                    for message in history::messages(path, format)? {
+                        if each(message?).is_break() {
+                            return Ok(());
+                        }
+                    }
+                }
+            }
+            Self::Herd { herd, part, faults } => {
+                // Having enough is the only way to fail, and no failure to tell of.
+                let _ =
+                    generate(&herd, part, Format::Ndjson, &faults, |unit, bytes, _| lines(&herd, unit, bytes, each));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn lines(
+    herd: &Herd,
+    unit: FileUnit,
+    bytes: &[u8],
+    each: &mut dyn FnMut(Message) -> ControlFlow<()>,
+) -> Result<(), ()> {
+    let file: Arc<str> = unit.name(herd, Format::Ndjson).into();
+    let lines = bytes.split(|&b| b == b'\n').zip(1..).filter(|(line, _)| !line.is_empty());
+    for (line, number) in lines {
+        let message = Message { file: Arc::clone(&file), line: number, body: Bytes::copy_from_slice(line) };
+        if each(message).is_break() {
+            return Err(());
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_generator_gives_the_lines_of_its_files() {
+        let herd = Herd::try_new(2, 10, 3, chrono::NaiveDate::from_ymd_opt(2026, 1, 1).unwrap(), 1).unwrap();
+        let (part, faults) = (Part::WHOLE, Faults::none());
+        let mut expected = Vec::new();
+        for unit in herd.files() {
+            herd.write_unit(unit, Format::Ndjson, &faults, &mut expected);
+        }
+        let (mut found, mut last) = (Vec::new(), None);
+        let mut source = Source::Herd { herd, part, faults };
+        let feed = source.clone().feed(&mut |message| {
+            found.extend_from_slice(&message.body);
+            found.push(b'\n');
+            last = Some(message);
+            ControlFlow::Continue(())
+        });
+        feed.unwrap();
+        assert!(found == expected);
+        let last = last.unwrap();
+        assert_eq!(&*last.file, "FazendaDois_Consumo_20260103.json");
+        assert!(last.line > 1);
+        source.check().unwrap();
+        source = Source::Files { paths: vec!["-".into(), "no-such-file".into()], format: None };
+        assert!(source.check().unwrap_err().to_string().starts_with("no-such-file: "));
+        source = Source::Files { paths: vec![".".into()], format: None };
+        assert!(source.check().unwrap_err().to_string().contains("name its files"));
+    }
+}

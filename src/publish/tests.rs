@@ -1,0 +1,204 @@
+//! Whole runs against a topic in memory: the account, dead letters, stopping and going on, latency under a rate.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use async_trait::async_trait;
+
+use super::*;
+use crate::error::Kind;
+use crate::topic::memory::{Fault, Memory};
+use crate::topic::{Limits, Message, Refusal};
+
+const QUICK: Retry =
+    Retry { attempts: 3, first_pause: Duration::from_millis(1), longest_pause: Duration::from_millis(2) };
+
+fn line(pen: usize) -> String {
+    format!(
+        r#"{{"id_curral":"{pen}","id_raca":"2","id_lote":"3","peso_entrada":450,"peso_medio":450.5,"data":"2023-01-01 00:00:00 UTC","quantidade_animais":"51","dia_confinamento":"66","consumo_real":9.5,"cod_cliente":"FazendaUm"}}"#
+    )
+}
+
+fn file(home: &Path, lines: impl IntoIterator<Item = String>) -> PathBuf {
+    let path = home.join("in.json");
+    std::fs::write(&path, lines.into_iter().collect::<Vec<_>>().join("\n")).unwrap();
+    path
+}
+
+fn settings() -> Settings {
+    Settings { retry: QUICK, concurrency: 4, ..Settings::default() }
+}
+
+async fn publish(path: &Path, topic: impl Topic + 'static, settings: Settings, stop: &Stop) -> anyhow::Result<Outcome> {
+    let source = Source::Files { paths: vec![path.to_owned()], format: None };
+    run(source, Arc::new(topic), settings, &Progress::Silent, stop).await
+}
+
+/// A topic that takes its time, and the first call more of it; counts how many calls it is in at once.
+#[derive(Debug, Clone, Default)]
+struct Slow {
+    inner: Memory,
+    call: Duration,
+    first: Duration,
+    now: Arc<AtomicUsize>,
+    most: Arc<AtomicUsize>,
+}
+
+#[async_trait]
+impl Topic for Slow {
+    fn address(&self) -> String {
+        self.inner.address()
+    }
+
+    fn limits(&self) -> Limits {
+        self.inner.limits()
+    }
+
+    async fn publish(&self, batch: &[Message]) -> Result<Vec<Result<(), Refusal>>, Error> {
+        let now = self.now.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most.fetch_max(now, Ordering::SeqCst);
+        let time = if self.inner.calls() == 0 { self.first } else { self.call };
+        let answers = self.inner.publish(batch).await;
+        tokio::time::sleep(time).await;
+        self.now.fetch_sub(1, Ordering::SeqCst);
+        answers
+    }
+
+    async fn check(&self) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+fn pens(topic: &Memory) -> Vec<usize> {
+    let pen = |message: Message| {
+        let body: serde_json::Value = serde_json::from_slice(&message.body).unwrap();
+        body["id_curral"].as_str().unwrap().parse().unwrap()
+    };
+    let mut pens: Vec<usize> = topic.published().into_iter().map(pen).collect();
+    pens.sort_unstable();
+    pens
+}
+
+#[tokio::test]
+async fn every_message_is_accounted_for() {
+    let home = tempfile::tempdir().unwrap();
+    let mut lines: Vec<_> = (0..95).map(line).collect();
+    lines.insert(7, "{broken".into());
+    lines.insert(50, line(0).replace("9.5", "-1"));
+    let topic = Memory::default();
+    for fault in [Fault::Entry(3, Kind::Transient), Fault::Call(Kind::Transient), Fault::Entry(0, Kind::Permanent)] {
+        topic.fail_next(fault);
+    }
+    let one_by_one = Settings { concurrency: 1, ..settings() };
+    let outcome = publish(&file(home.path(), lines), topic.clone(), one_by_one, &Stop::default()).await.unwrap();
+    assert_eq!((outcome.read, outcome.published, outcome.failed, outcome.invalid), (97, 94, 1, 2));
+    assert_eq!((outcome.retries, outcome.unsent, outcome.stopped.as_deref()), (2, 0, None));
+    assert_eq!(topic.published().len(), 94);
+    let problems: Vec<_> = outcome.problems.kept().iter().map(|one| (one.kind, one.place.as_str())).collect();
+    assert!(problems.iter().any(|(kind, place)| *kind == "invalid" && place.ends_with("in.json:8")), "{problems:?}");
+    assert!(problems.iter().any(|(kind, _)| *kind == "failed"), "named even where no file keeps them");
+    assert!(outcome.latency_ms.max >= outcome.latency_ms.p50 && outcome.latency_ms.p50 > 0.0);
+}
+
+#[tokio::test]
+async fn a_dead_letter_is_the_whole_message_with_its_reason_and_place() {
+    let home = tempfile::tempdir().unwrap();
+    let (topic, dead) = (Memory::default(), home.path().join("dead.ndjson"));
+    topic.fail_next(Fault::Entry(1, Kind::Permanent));
+    let settings = Settings { dead_letters: Some(dead.clone()), ..settings() };
+    let path = file(home.path(), (0..3).map(line));
+    publish(&path, topic.clone(), settings.clone(), &Stop::default()).await.unwrap();
+    let letter: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&dead).unwrap()).unwrap();
+    assert_eq!(letter["message"], line(1));
+    assert_eq!((&letter["code"], &letter["reason"]), (&"Planned".into(), &"as planned".into()));
+    assert_eq!((&letter["line"], &letter["attempts"]), (&2.into(), &1.into()));
+    assert!(letter["file"].as_str().unwrap().ends_with("in.json"));
+
+    let refused = publish(&path, topic.clone(), settings.clone(), &Stop::default()).await.unwrap_err();
+    assert!(refused.to_string().contains("is not empty"), "{refused}");
+    topic.fail_next(Fault::Entry(0, Kind::Permanent));
+    publish(&path, topic, Settings { skip: 2, ..settings }, &Stop::default()).await.unwrap();
+    assert_eq!(std::fs::read_to_string(&dead).unwrap().lines().count(), 2, "a run that goes on writes on");
+}
+
+#[tokio::test]
+async fn who_stops_can_go_on_and_nothing_is_lost_or_sent_twice() {
+    let home = tempfile::tempdir().unwrap();
+    let path = file(home.path(), (0..2_000).map(line));
+    let (inner, stop) = (Memory::default(), Stop::default());
+    let topic = Slow { inner: inner.clone(), call: Duration::from_millis(5), ..Slow::default() };
+    let later = stop.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(120)).await;
+        later.set();
+    });
+    let outcome = publish(&path, topic.clone(), settings(), &stop).await.unwrap();
+    assert!(outcome.published > 0 && outcome.published < 2_000, "{outcome}");
+    let skip = outcome.resume_skip.unwrap();
+    assert_eq!(skip, outcome.published);
+    assert!(outcome.to_string().contains(&format!("--skip {skip}")));
+    assert!(topic.most.load(Ordering::SeqCst) <= 4, "batches in flight");
+    let rest = publish(&path, inner.clone(), Settings { skip, ..settings() }, &Stop::default()).await.unwrap();
+    assert_eq!((rest.skipped, rest.read, rest.stopped), (skip, 2_000 - skip, None));
+    assert_eq!(pens(&inner), (0..2_000).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn the_place_to_go_on_from_is_before_the_first_message_that_is_not_settled() {
+    let home = tempfile::tempdir().unwrap();
+    let path = file(home.path(), (0..40).map(line));
+    let topic = Memory::default();
+    for _ in 0..2 {
+        topic.fail_next(Fault::Entry(9, Kind::Permanent)); // the ends of two batches, dead
+    }
+    topic.fail_next(Fault::Call(Kind::Permanent));
+    let one_by_one = Settings { concurrency: 1, ..settings() };
+    let outcome = publish(&path, topic.clone(), one_by_one, &Stop::default()).await.unwrap();
+    assert_eq!((outcome.published, outcome.failed, outcome.unsent, outcome.resume_skip), (18, 2, 10, Some(20)));
+    assert_eq!(outcome.stopped.as_deref(), Some("topic memory: as planned"));
+    topic.fail_next(Fault::Call(Kind::Permanent));
+    let refused = publish(&path, topic, Settings { concurrency: 1, ..settings() }, &Stop::default()).await.unwrap_err();
+    assert_eq!(refused.to_string(), "topic memory: as planned", "nothing was published: it could not run");
+}
+
+#[tokio::test]
+async fn a_stall_shows_in_the_latency_of_what_was_due_meanwhile() {
+    let home = tempfile::tempdir().unwrap();
+    let path = file(home.path(), (0..100).map(line));
+    let topic = Slow { first: Duration::from_millis(300), ..Slow::default() };
+    let settings = Settings { concurrency: 1, rate: Some("200/s".parse().unwrap()), ..settings() };
+    let begun = Instant::now();
+    let outcome = publish(&path, topic, settings, &Stop::default()).await.unwrap();
+    assert!(begun.elapsed() < Duration::from_millis(800), "what was missed is made up for: {:?}", begun.elapsed());
+    assert!(outcome.latency_ms.p50 > 50.0, "half of it was due during the stall: {}", outcome.latency_ms);
+    assert!(outcome.service_ms.p50 < 50.0, "though only one call was slow: {}", outcome.service_ms);
+    assert_eq!((outcome.published, outcome.rate), (100, Some(200.0)));
+}
+
+#[tokio::test]
+async fn a_topic_that_is_not_there_is_said_before_anything_is_opened() {
+    #[derive(Debug)]
+    struct Gone;
+    #[async_trait]
+    impl Topic for Gone {
+        fn address(&self) -> String {
+            "gone".into()
+        }
+        fn limits(&self) -> Limits {
+            Limits { entries: 10, bytes: 1_000 }
+        }
+        async fn publish(&self, _: &[Message]) -> Result<Vec<Result<(), Refusal>>, Error> {
+            panic!("nothing is to be sent")
+        }
+        async fn check(&self) -> Result<(), Error> {
+            Err(Error { kind: Kind::Permanent, topic: "gone".into(), message: "no such topic".into() })
+        }
+    }
+    let home = tempfile::tempdir().unwrap();
+    let (path, dead) = (file(home.path(), [line(1)]), home.path().join("dead"));
+    let settings = Settings { dead_letters: Some(dead.clone()), ..settings() };
+    let refused = publish(&path, Gone, settings, &Stop::default()).await.unwrap_err();
+    assert_eq!(refused.to_string(), "topic gone: no such topic");
+    assert!(!dead.exists());
+}

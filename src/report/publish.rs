@@ -1,0 +1,159 @@
+//! What `publish` did.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::{Exit, Lines, Problems, count, duration};
+
+/// Latencies, milliseconds; all zero where nothing was measured.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+pub struct Percentiles {
+    /// Half were at most this long.
+    pub p50: f64,
+    /// Nine of ten were.
+    pub p90: f64,
+    /// Ninety-nine of a hundred were.
+    pub p99: f64,
+    /// The longest.
+    pub max: f64,
+}
+
+impl fmt::Display for Percentiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { p50, p90, p99, max } = self;
+        write!(f, "p50 {p50:.1} ms, p90 {p90:.1} ms, p99 {p99:.1} ms, max {max:.1} ms")
+    }
+}
+
+/// Counts of a run: every message read is published, failed, invalid or, where it stopped early, unsent.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Outcome {
+    /// The topic.
+    pub topic: String,
+    /// Messages read, those passed over not counted.
+    pub read: u64,
+    /// Messages that the topic has.
+    pub published: u64,
+    /// Messages that could not be published: dead letters.
+    pub failed: u64,
+    /// Messages that were not sent: no valid reading, or too large.
+    pub invalid: u64,
+    /// Messages that were under way when it stopped early and are to be sent again.
+    pub unsent: u64,
+    /// Messages passed over at the beginning.
+    pub skipped: u64,
+    /// Messages sent again, each as often as it was.
+    pub retries: u64,
+    /// Time of the run, from the first message read to the last answer.
+    pub seconds: f64,
+    /// Messages published a second.
+    pub rate_per_second: f64,
+    /// Messages a second that were asked for.
+    pub rate: Option<f64>,
+    /// How late the last message was sent, against the schedule of that rate.
+    pub behind_seconds: Option<f64>,
+    /// From when a message was due (its first call, without a rate) to the answer.
+    pub latency_ms: Percentiles,
+    /// From the call that got a message through to the answer.
+    pub service_ms: Percentiles,
+    /// Where dead letters were written.
+    pub dead_letters: Option<String>,
+    /// Why it stopped early.
+    pub stopped: Option<String>,
+    /// With this for `--skip` the same command goes on where it stopped.
+    pub resume_skip: Option<u64>,
+    /// Problems, each with its file and line.
+    pub problems: Problems,
+    /// The failure that no other message will escape.
+    #[serde(skip)]
+    pub hopeless: Option<String>,
+}
+
+impl Outcome {
+    /// Checks that every message is accounted for.
+    ///
+    /// # Errors
+    /// The counts do not add up: an error of this program.
+    pub fn check(&self) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            self.read == self.published + self.failed + self.invalid + self.unsent
+                && (self.unsent == 0 || self.stopped.is_some()),
+            "the counts do not add up, which is an error of this program: {}",
+            serde_json::to_string(self)?
+        );
+        Ok(())
+    }
+
+    /// Whether it fell so far behind its rate that the latencies tell more of this machine than of the topic.
+    fn fell_behind(&self) -> Option<f64> {
+        self.behind_seconds.filter(|&behind| behind > 1.0)
+    }
+}
+
+impl super::Outcome for Outcome {
+    fn exit(&self) -> Exit {
+        if self.stopped.is_some() {
+            Exit::Stopped
+        } else if self.failed + self.invalid > 0 {
+            Exit::Found
+        } else {
+            Exit::Clean
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (read, took) = (count(self.read), duration(self.seconds));
+        writeln!(f, "publish: {read} messages in {took} ({:.0}/s) to {}", self.rate_per_second, self.topic)?;
+        let mut lines = vec![
+            ("published", count(self.published)),
+            ("failed", count(self.failed)),
+            ("invalid, not sent", count(self.invalid)),
+            ("sent again", count(self.retries)),
+        ];
+        if self.unsent > 0 {
+            lines.push(("unsent", count(self.unsent)));
+        }
+        if self.skipped > 0 {
+            lines.push(("passed over", count(self.skipped)));
+        }
+        if self.published > 0 {
+            lines.push(("latency", self.latency_ms.to_string()));
+            lines.push(("of a call", self.service_ms.to_string()));
+        }
+        write!(f, "{}", Lines(&lines))?;
+        write!(f, "{}", self.problems)?;
+        self.advise(f)
+    }
+}
+
+impl Outcome {
+    /// What to do next, where there is something to do.
+    fn advise(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(behind) = self.fell_behind() {
+            writeln!(
+                f,
+                "fell {} behind the rate asked for: raise --concurrency, or ask for a lower --rate",
+                duration(behind)
+            )?;
+        }
+        if self.failed > 0 {
+            match &self.dead_letters {
+                Some(file) => {
+                    writeln!(f, "dead letters are in {file}; once the cause is mended, send them again with")?;
+                    writeln!(f, "  jq -r .message {file} | ruminate publish -")?;
+                }
+                None => writeln!(f, "failed messages are kept only where --dead-letters FILE names a file")?,
+            }
+        }
+        if let Some(why) = &self.stopped {
+            writeln!(f, "stopped early: {why}")?;
+        }
+        if let Some(skip) = self.resume_skip {
+            writeln!(f, "to go on, run the same command with --skip {skip}")?;
+        }
+        Ok(())
+    }
+}

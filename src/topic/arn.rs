@@ -1,0 +1,138 @@
+//! How a topic is named on the command line: an SNS ARN, or `local`. Owns what an ARN tells by itself: region, FIFO, quota.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A topic as it is named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// An SNS topic.
+    Sns(Arn),
+    /// The intake in this process.
+    Local,
+}
+
+impl FromStr for Address {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "local" { Ok(Self::Local) } else { text.parse().map(Self::Sns) }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sns(arn) => arn.fmt(f),
+            Self::Local => f.write_str("local"),
+        }
+    }
+}
+
+/// The ARN of an SNS topic: `arn:aws:sns:REGION:ACCOUNT:NAME`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arn {
+    text: String,
+    region: String,
+}
+
+impl Arn {
+    /// The whole ARN.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The region, which is where the topic can be reached.
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
+    /// Whether the topic keeps order and drops repeats (its name ends in `.fifo`).
+    pub fn is_fifo(&self) -> bool {
+        self.text.ends_with(".fifo")
+    }
+
+    /// Messages a second that may be published unless the account's quota was raised; for FIFO topics, a group.
+    ///
+    /// Source: AWS General Reference, "Amazon SNS endpoints and quotas", Publish API throttling. A region that is not
+    /// listed here is taken to have the lowest quota, 300.
+    pub fn quota(&self) -> u32 {
+        match self.region.as_str() {
+            _ if self.is_fifo() => 300,
+            "us-east-1" => 30_000,
+            "us-west-2" | "eu-west-1" => 9_000,
+            _ => 300,
+        }
+    }
+}
+
+impl FromStr for Arn {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let name_is_good = |name: &str| {
+            let name = name.strip_suffix(".fifo").unwrap_or(name);
+            !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+        };
+        match text.split(':').collect::<Vec<_>>()[..] {
+            ["arn", partition, "sns", region, account, name]
+                if partition.starts_with("aws")
+                    && !region.is_empty()
+                    && account.len() == 12
+                    && account.bytes().all(|b| b.is_ascii_digit())
+                    && name_is_good(name) =>
+            {
+                Ok(Self { text: text.to_owned(), region: region.to_owned() })
+            }
+            _ => {
+                Err("give a topic's ARN, such as arn:aws:sns:sa-east-1:123456789012:historico-consumo, or local".into())
+            }
+        }
+    }
+}
+
+impl fmt::Display for Arn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_arn_tells_region_order_and_quota() {
+        let arn =
+            |region: &str, name: &str| -> Arn { format!("arn:aws:sns:{region}:123456789012:{name}").parse().unwrap() };
+        let cases = [
+            ("us-east-1", "a", false, 30_000),
+            ("eu-west-1", "a_b-c", false, 9_000),
+            ("sa-east-1", "a", false, 300),
+            ("us-east-1", "a.fifo", true, 300),
+        ];
+        for (region, name, fifo, quota) in cases {
+            let arn = arn(region, name);
+            assert_eq!((arn.region(), arn.is_fifo(), arn.quota()), (region, fifo, quota));
+        }
+    }
+
+    #[test]
+    fn what_is_no_topic_is_refused_with_what_would_be_one() {
+        for text in [
+            "",
+            "Local",
+            "historico",
+            "arn:aws:sqs:us-east-1:123456789012:queue",
+            "arn:aws:sns:us-east-1:12345:a",
+            "arn:aws:sns::123456789012:a",
+            "arn:aws:sns:us-east-1:123456789012:",
+            "arn:aws:sns:us-east-1:123456789012:a b",
+            "arn:aws:sns:us-east-1:123456789012:topic:subscription",
+        ] {
+            let said = text.parse::<Address>().unwrap_err();
+            assert!(said.contains("arn:aws:sns:sa-east-1") && said.contains("local"), "{text}");
+        }
+        assert_eq!("local".parse(), Ok(Address::Local));
+    }
+}

@@ -1,0 +1,64 @@
+//! `ruminate generate`: files, streams, and a stdout that nobody reads to its end.
+
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use crate::bare::{Run, ruminate};
+
+#[test]
+fn files_and_stream_hold_the_same_and_the_outcome_has_its_fields() {
+    let home = tempfile::tempdir().unwrap();
+    let flags =
+        ["generate", "--farms", "2", "--lots", "10", "--days", "3", "--start", "2026-01-01", "--faults", "late=0.2"];
+    let run = Run::of(ruminate(home.path()).args(flags).args(["--output", "json", "--out", "h"]));
+    let outcome = run.json();
+    assert_eq!((run.code, &outcome["farms"], &outcome["files"]), (0, &2.into(), &6.into()), "{}", run.err);
+    let stream = Run::of(ruminate(home.path()).args(flags).args(["--output", "json", "--out", "-"]));
+    assert_eq!(stream.out.lines().count() as u64, outcome["readings"].as_u64().unwrap());
+    assert_eq!(stream.out.len() as u64, outcome["bytes"].as_u64().unwrap());
+    assert!(stream.err.contains("readings in 6 files"), "the outcome is on stderr: {}", stream.err);
+    let mut joined = String::new();
+    for day in 1..=3 {
+        for farm in ["Um", "Dois"] {
+            joined += &std::fs::read_to_string(home.path().join(format!("h/Fazenda{farm}_Consumo_2026010{day}.json")))
+                .unwrap();
+        }
+    }
+    assert!(joined == stream.out);
+    assert!(outcome["faults"]["late"].as_u64().unwrap() > 0 && outcome["seconds"].is_f64());
+}
+
+#[test]
+fn a_csv_stream_has_one_header() {
+    let home = tempfile::tempdir().unwrap();
+    let flags = ["generate", "--farms", "2", "--days", "3", "--format", "csv", "--out", "-"];
+    let run = Run::of(ruminate(home.path()).args(flags));
+    assert!(run.out.starts_with("id_curral,"));
+    assert_eq!(run.out.matches("id_curral").count(), 1);
+}
+
+#[test]
+fn a_reader_that_had_enough_is_no_error() {
+    let home = tempfile::tempdir().unwrap();
+    let flags = ["generate", "--lots", "500", "--days", "9000", "--start", "2000-01-01", "--out", "-"];
+    let mut child = ruminate(home.path()).args(flags).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let run = Run::from(child.wait_with_output().unwrap());
+    assert_eq!((run.code, run.err.as_str()), (0, ""));
+    assert!(line.starts_with('{'));
+}
+
+#[test]
+fn another_history_under_the_same_names_is_refused_unless_forced() {
+    let home = tempfile::tempdir().unwrap();
+    let make = |more: &[&str]| {
+        Run::of(ruminate(home.path()).args(["generate", "--days", "2", "--start", "2026-01-01"]).args(more))
+    };
+    assert_eq!(make(&[]).code, 0);
+    assert_eq!(make(&[]).code, 0);
+    let refused = make(&["--seed", "2"]);
+    assert!(refused.code == 2 && refused.out.is_empty() && refused.err.contains("--force"), "{}", refused.err);
+    assert_eq!(make(&["--seed", "2", "--force"]).code, 0);
+    assert!(home.path().join("histories/FazendaUm_Consumo_20260102.json").exists());
+}

@@ -1,0 +1,218 @@
+//! `ruminate publish` against a stub of SNS.
+
+use std::collections::HashSet;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::bare::{Run, ruminate};
+use crate::sns::{Fault, Seen, Sns, TOPIC};
+
+/// A history of 93 readings in one file a day and farm.
+const SPEC: &str = "farms=1,lots=50,days=2,start=2026-01-01";
+
+fn publish(home: &Path, sns: &Sns) -> Command {
+    let mut command = ruminate(home);
+    command.args(["publish", "--output", "json", "--topic", TOPIC]).env("AWS_ENDPOINT_URL", &sns.url);
+    command
+}
+
+fn history(home: &Path, name: &str) -> Vec<String> {
+    let flags = ["generate", "--lots", "50", "--days", "2", "--start", "2026-01-01", "--out", "-", "-q"];
+    let made = Run::of(ruminate(home).args(flags));
+    std::fs::write(home.join(name), &made.out).unwrap();
+    made.out.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn every_field_is_there_and_every_reading_arrives() {
+    let (home, sns) = (tempfile::tempdir().unwrap(), Sns::start(Seen::default()));
+    let lines = history(home.path(), "in.json");
+    let run = Run::of(publish(home.path(), &sns).arg("in.json"));
+    let outcome = run.json();
+    assert_eq!(run.code, 0, "{}", run.err);
+    assert_eq!(
+        (outcome["read"].as_u64(), outcome["published"].as_u64()),
+        (Some(lines.len() as u64), Some(lines.len() as u64))
+    );
+    for field in ["failed", "invalid", "retries"] {
+        assert_eq!(outcome[field], 0, "{field}");
+    }
+    for field in ["p50", "p90", "p99", "max"] {
+        assert!(outcome["latency_ms"][field].as_f64().unwrap() > 0.0, "{field}");
+    }
+    assert!(outcome["seconds"].is_f64() && outcome["rate_per_second"].is_f64());
+    let sent: HashSet<String> = sns.messages().into_iter().collect();
+    assert_eq!(sent, lines.into_iter().collect());
+    let seen = sns.seen.lock().unwrap();
+    assert!(seen.farms.iter().all(|farm| farm == "FazendaUm") && seen.calls == sent.len().div_ceil(10));
+}
+
+#[test]
+fn what_is_refused_for_good_is_a_dead_letter_that_can_be_sent_again() {
+    let faults = [
+        Fault::Entry(2, "InvalidParameter", true),
+        Fault::Entry(4, "InternalError", false),
+        Fault::Call(400, "ThrottlingException"),
+        Fault::Lost,
+    ];
+    let sns = Sns::start(Seen { faults: faults.into(), ..Seen::default() });
+    let home = tempfile::tempdir().unwrap();
+    let lines = history(home.path(), "in.json");
+    let run = Run::of(publish(home.path(), &sns).args(["in.json", "--dead-letters", "dead", "--concurrency", "1"]));
+    let (outcome, dead) = (run.json(), std::fs::read_to_string(home.path().join("dead")).unwrap());
+    assert_eq!((run.code, &outcome["failed"]), (1, &1.into()), "{}", run.err);
+    assert_eq!(outcome["published"], lines.len() - 1);
+    assert_eq!(outcome["retries"], 1 + 1 + 1, "the entry, throttled, and its answer lost");
+    assert_eq!(dead.lines().count(), 1);
+    let letter: serde_json::Value = serde_json::from_str(&dead).unwrap();
+    assert_eq!((&letter["message"], &letter["code"]), (&lines[2].as_str().into(), &"InvalidParameter".into()));
+    assert_eq!((&letter["file"], &letter["line"], &letter["attempts"]), (&"in.json".into(), &3.into(), &1.into()));
+    let sent: HashSet<String> = sns.messages().into_iter().collect();
+    assert_eq!(sent.len(), lines.len() - 1);
+
+    let again = Run::of(publish(home.path(), &sns).args(["in.json", "--dead-letters", "dead"]));
+    assert!(again.code == 2 && again.err.contains("is not empty"), "{}", again.err);
+}
+
+#[test]
+fn what_cannot_run_says_so_in_one_line_and_exits_with_2() {
+    let (home, sns) = (tempfile::tempdir().unwrap(), Sns::start(Seen::default()));
+    history(home.path(), "in.json");
+    let cases: [(&[&str], &str); 8] = [
+        (&["none.json"], "none.json: No such file"),
+        (&["."], "is a directory"),
+        (&["in.json", "--topic", "arn:aws:sns:us-east-1:123456789012:other"], "no such topic"),
+        (&["in.json", "--topic", "other"], "arn:aws:sns"),
+        (&["in.json", "--topic", "local"], "give --lake URL"),
+        (&["in.json", "--rate", "0/s"], "500/s"),
+        (&["in.json", "--dead-letters", "no/where"], "dead-letter file no/where"),
+        (&["--generate", "farms=0"], "farms must be between"),
+    ];
+    for (flags, words) in cases {
+        let mut command = ruminate(home.path());
+        let run =
+            Run::of(command.arg("publish").args(flags).env("AWS_ENDPOINT_URL", &sns.url).env("SNS_TOPIC_ARN", TOPIC));
+        assert_eq!((run.code, run.out.as_str()), (2, ""), "{flags:?}");
+        assert!(run.err.starts_with("error: ") && run.err.contains(words), "{flags:?}: {}", run.err);
+    }
+    let nowhere = Run::of(publish(home.path(), &sns).arg("in.json").env("AWS_ENDPOINT_URL", "http://127.0.0.1:9"));
+    assert!(nowhere.code == 2 && nowhere.err.contains("cannot connect: check the network"), "{}", nowhere.err);
+    let nobody = Run::of(publish(home.path(), &sns).arg("in.json").env_remove("AWS_ACCESS_KEY_ID"));
+    assert!(nobody.code == 2 && nobody.err.contains("no usable credentials"), "{}", nobody.err);
+    assert!(sns.messages().is_empty());
+}
+
+#[test]
+fn an_account_that_may_not_look_at_the_topic_may_publish_all_the_same() {
+    let sns = Sns::start(Seen { may_not_look: true, ..Seen::default() });
+    let home = tempfile::tempdir().unwrap();
+    let run = Run::of(publish(home.path(), &sns).args(["--generate", SPEC]));
+    assert_eq!(run.code, 0, "{}", run.err);
+    assert!(run.err.contains("sns:GetTopicAttributes"), "{}", run.err);
+}
+
+#[test]
+fn a_refusal_in_the_middle_stops_and_the_same_command_goes_on() {
+    let home = tempfile::tempdir().unwrap();
+    let lines = history(home.path(), "in.json");
+    let sns = Sns::start(Seen::default());
+    // One at a time, so that the third call is the third batch.
+    sns.seen.lock().unwrap().faults = [Fault::Call(503, "ServiceUnavailable"), Fault::Call(403, "ExpiredToken")].into();
+    let first = Run::of(publish(home.path(), &sns).args(["in.json", "--concurrency", "1"]));
+    assert!(first.code == 2 && first.err.contains("log in again"), "nothing was published: {}", first.err);
+    let bad = Fault::Entry(99, "", true); // no entry has this number: a call that succeeds
+    sns.seen.lock().unwrap().faults = [bad, Fault::Call(403, "ExpiredToken")].into();
+    let second = Run::of(publish(home.path(), &sns).args(["in.json", "--concurrency", "1"]));
+    assert_eq!((second.code, &second.json()["resume_skip"]), (3, &10.into()), "{}", second.err);
+    let third = Run::of(publish(home.path(), &sns).args(["in.json", "--skip", "10"]));
+    assert_eq!((third.code, &third.json()["skipped"]), (0, &10.into()));
+    assert_eq!(sns.messages().len(), lines.len(), "none twice");
+    assert_eq!(sns.messages().into_iter().collect::<HashSet<_>>(), lines.into_iter().collect());
+}
+
+#[test]
+fn invalid_messages_are_withheld_and_named_or_sent_where_they_are_wanted() {
+    let (home, sns) = (tempfile::tempdir().unwrap(), Sns::start(Seen::default()));
+    let good = history(home.path(), "in.json")[0].clone();
+    let lines = ["{broken", &good, &format!("{{\"x\":\"{}\"}}", "y".repeat(270_000))];
+    std::fs::write(home.path().join("in.json"), lines.join("\n")).unwrap();
+    let run = Run::of(publish(home.path(), &sns).arg("in.json"));
+    let outcome = run.json();
+    assert_eq!((run.code, &outcome["invalid"], &outcome["published"]), (1, &2.into(), &1.into()));
+    assert_eq!(outcome["problems"]["kept"][0]["key"], "in.json:1");
+    let run = Run::of(publish(home.path(), &sns).args(["in.json", "--send-invalid"]));
+    let outcome = run.json();
+    assert_eq!((run.code, &outcome["invalid"], &outcome["published"]), (1, &1.into(), &2.into()));
+    assert!(outcome["problems"]["kept"][0]["reason"].as_str().unwrap().contains("262144 at most"));
+}
+
+#[test]
+fn large_messages_share_a_call_only_where_they_fit() {
+    let (home, sns) = (tempfile::tempdir().unwrap(), Sns::start(Seen::default()));
+    let good = history(home.path(), "in.json")[0].clone();
+    let large = |n: usize| good.replacen("\"}", &format!("\",\"x\":\"{}\"}}", "é".repeat(n)), 1);
+    let lines: Vec<_> = (0..12).map(|n| large(30_000 + n)).collect();
+    std::fs::write(home.path().join("in.json"), lines.join("\n")).unwrap();
+    let run = Run::of(publish(home.path(), &sns).arg("in.json"));
+    assert_eq!((run.code, &run.json()["published"]), (0, &12.into()), "{}", run.err);
+    assert_eq!(sns.seen.lock().unwrap().calls, 3, "four of 60 kB fit into 256 KiB");
+}
+
+#[test]
+fn messages_piped_in_slowly_are_sent_as_they_come() {
+    let (home, sns) = (tempfile::tempdir().unwrap(), Sns::start(Seen::default()));
+    let lines = history(home.path(), "in.json");
+    let mut child = publish(home.path(), &sns)
+        .args(["-", "--rate", "1000/s"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    for line in &lines[..2] {
+        writeln!(input, "{line}").unwrap();
+        let before = sns.messages().len();
+        let begun = Instant::now();
+        while sns.messages().len() == before {
+            assert!(begun.elapsed() < Duration::from_secs(10), "it waits for more");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+    drop(input);
+    let run = Run::from(child.wait_with_output().unwrap());
+    assert_eq!((run.code, &run.json()["published"]), (0, &2.into()));
+    assert!(run.json()["latency_ms"]["max"].as_f64().unwrap() < 500.0, "the slow pipe is not the topic's latency");
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_finishes_what_is_in_flight_and_says_how_to_go_on() {
+    let sns = Sns::start(Seen { delay: Duration::from_millis(50), ..Seen::default() });
+    let home = tempfile::tempdir().unwrap();
+    let spec = "farms=1,lots=50,days=40,start=2026-01-01";
+    let flags = ["--generate", spec, "--concurrency", "2"];
+    let child = publish(home.path(), &sns).args(flags).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    while sns.messages().len() < 40 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let run = Run::from(child.wait_with_output().unwrap());
+    let (outcome, sent) = (run.json(), sns.messages().len() as u64);
+    assert_eq!((run.code, outcome["published"].as_u64()), (3, Some(sent)), "{}", run.err);
+    assert_eq!(outcome["resume_skip"], outcome["published"]);
+    sns.seen.lock().unwrap().delay = Duration::ZERO;
+    let rest = Run::of(publish(home.path(), &sns).args(flags).args(["--skip", &sent.to_string()]));
+    assert_eq!(rest.code, 0, "{}", rest.err);
+    let all = sns.messages();
+    assert_eq!(all.len() as u64, sent + rest.json()["published"].as_u64().unwrap());
+    assert_eq!(all.iter().collect::<HashSet<_>>().len(), all.len(), "none twice");
+}
+
+#[test]
+fn a_rate_over_the_quota_is_said_before_it_starts() {
+    let (home, sns) = (tempfile::tempdir().unwrap(), Sns::start(Seen::default()));
+    let run = Run::of(publish(home.path(), &sns).args(["--generate", SPEC, "--rate", "40000/s"]));
+    assert!(run.code == 0 && run.err.contains("quota of us-east-1, 30000 messages/s"), "{}", run.err);
+}
