@@ -15,6 +15,7 @@ mod flags;
 mod init;
 mod log;
 mod man;
+mod process;
 mod settings;
 
 /// Load testing, disaster recovery, reconciliation and backfill for the feedlot consumption pipeline.
@@ -37,6 +38,7 @@ pub struct Cli {
 enum Command {
     Init(init::Args),
     Backfill(backfill::Args),
+    Process(process::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -96,6 +98,7 @@ impl Command {
         match self {
             Self::Init(args) => init::run(args).await,
             Self::Backfill(args) => backfill::run(args, context).await,
+            Self::Process(args) => process::run(args, context).await,
             Self::Completions(args) => Ok(completions::run(&args)),
             Self::Man(args) => man::run(&args),
         }
