@@ -2,5 +2,6 @@
 //! named says so and passes, so that plain `cargo test` works with no server.
 #![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs, reason = "tests")]
 
+mod listen;
 mod support;
 mod warehouse;

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use sqlx::{AssertSqlSafe, Connection, Executor, MySqlConnection};
 
-/// A MySQL-like server's variable and the group its tests belong to.
+/// A server's variable and the group its tests belong to.
 #[derive(Debug, Clone, Copy)]
 pub struct Server {
     pub variable: &'static str,
@@ -13,6 +13,7 @@ pub struct Server {
 
 pub const MYSQL: Server = Server { variable: "RUMINATE_TEST_MYSQL", group: "live_mysql" };
 pub const MARIADB: Server = Server { variable: "RUMINATE_TEST_MARIADB", group: "live_mariadb" };
+pub const MOTO: Server = Server { variable: "RUMINATE_TEST_MOTO", group: "live_moto" };
 
 /// The value of a variable, or a word on what is left out.
 pub fn server(variable: &str, group: &str) -> Option<String> {
@@ -54,4 +55,30 @@ impl Database {
     pub async fn drop(self) {
         self.run(&format!("DROP DATABASE {}", self.name)).await;
     }
+}
+
+/// A client of the SNS that moto plays.
+pub fn sns(moto: &str) -> aws_sdk_sns::Client {
+    use aws_sdk_sns::config::{BehaviorVersion, Builder, Credentials, Region};
+    use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+    let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+    let config = Builder::new()
+        .behavior_version(BehaviorVersion::latest())
+        .credentials_provider(Credentials::new("x", "y", None, None, "test"))
+        .region(Region::new("us-east-1"))
+        .endpoint_url(moto)
+        .http_client(http);
+    aws_sdk_sns::Client::from_conf(config.build())
+}
+
+/// The 52 readings of four real days, a line each.
+pub fn real_readings() -> Vec<String> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/real");
+    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let lines = files.iter().flat_map(|file| {
+        let text = std::fs::read_to_string(file).unwrap();
+        text.lines().map(str::to_owned).collect::<Vec<_>>()
+    });
+    lines.collect()
 }
