@@ -1,6 +1,6 @@
 //! Messages as the Lambda gets them, taken in here: an event → intake, and what became of each message.
 //!
-//! The endpoint that SNS delivers to is [`crate::listen`]'s; it counts its messages with [`take_down`], too.
+//! The endpoint that SNS delivers to is [`crate::listen`]'s; it counts its messages with `take_down`, too.
 
 use std::collections::HashSet;
 use std::time::Instant;
