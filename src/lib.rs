@@ -16,6 +16,10 @@ pub mod history;
 pub mod intake;
 pub mod lake;
 #[cfg(feature = "cli")]
+pub mod listen;
+#[cfg(feature = "cli")]
+pub mod process;
+#[cfg(feature = "cli")]
 pub mod progress;
 #[cfg(feature = "cli")]
 pub mod publish;

@@ -17,6 +17,7 @@ mod generate;
 mod init;
 mod log;
 mod man;
+mod process;
 mod publish;
 mod reconcile;
 mod replay;
@@ -45,6 +46,7 @@ enum Command {
     Generate(generate::Args),
     Publish(publish::Args),
     Backfill(backfill::Args),
+    Process(process::Args),
     Replay(replay::Args),
     Reconcile(reconcile::Args),
     Completions(completions::Args),
@@ -111,6 +113,7 @@ impl Command {
             Self::Backfill(args) => backfill::run(args, context).await,
             Self::Replay(args) => replay::run(args, context).await,
             Self::Reconcile(args) => reconcile::run(args, context).await,
+            Self::Process(args) => process::run(args, context).await,
             Self::Completions(args) => Ok(completions::run(&args)),
             Self::Man(args) => man::run(&args),
         }

@@ -15,6 +15,8 @@ use crate::record::stored::Shape;
 use crate::record::{QUARANTINE, Reading, Record, Rejection, Rules};
 use crate::warehouse::{self, Loaded, OnConflict, Warehouse};
 
+pub mod envelope;
+pub mod event;
 mod quarantine;
 
 /// Objects written at once unless told otherwise.

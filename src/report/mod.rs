@@ -11,6 +11,7 @@ pub mod backfill;
 pub mod doctor;
 pub mod generate;
 pub mod html;
+pub mod process;
 pub mod publish;
 pub mod reconcile;
 pub mod replay;

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs, reason = "tests")]
 
 mod audit;
+mod listen;
+mod moto;
 mod old_lake;
 mod recovery;
 #[path = "../support/mod.rs"]

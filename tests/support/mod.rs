@@ -21,6 +21,7 @@ pub struct Server {
 
 pub const MYSQL: Server = Server { variable: "RUMINATE_TEST_MYSQL", group: "live_mysql" };
 pub const MARIADB: Server = Server { variable: "RUMINATE_TEST_MARIADB", group: "live_mariadb" };
+pub const MOTO: Server = Server { variable: "RUMINATE_TEST_MOTO", group: "live_moto" };
 
 /// The value of a variable, or a word on what is left out.
 pub fn server(variable: &str, group: &str) -> Option<String> {

@@ -1,0 +1,110 @@
+//! Events of each form, sound and not.
+
+use super::*;
+
+const READING: &str = r#"{"id_curral":"1","nota":"linha 1\nlinha 2 \u00e9","consumo_real":9.10}"#;
+
+fn sns(message: &Value) -> Value {
+    serde_json::json!({"EventVersion": "1.0", "EventSource": "aws:sns", "EventSubscriptionArn": "a",
+        "Sns": {"Type": "Notification", "MessageId": "id-1", "Subject": null, "Message": message}})
+}
+
+fn sqs(id: &str, body: &str) -> Value {
+    serde_json::json!({"messageId": id, "receiptHandle": "r", "body": body, "attributes": {},
+        "eventSource": "aws:sqs", "eventSourceARN": "a", "awsRegion": "us-east-1"})
+}
+
+fn envelope(message: &str) -> String {
+    serde_json::json!({"Type": "Notification", "MessageId": "m", "TopicArn": "t", "Message": message}).to_string()
+}
+
+fn parse(records: &[Value]) -> Result<Event, Error> {
+    Event::parse(serde_json::json!({ "Records": records }).to_string().as_bytes())
+}
+
+fn refused(event: &str) -> String {
+    Event::parse(event.as_bytes()).unwrap_err().to_string()
+}
+
+#[test]
+fn an_sns_event_gives_its_message_byte_for_byte() {
+    let event = parse(&[sns(&READING.into())]).unwrap();
+    assert_eq!(event.source, Source::Sns);
+    assert_eq!(event.messages, [Message { id: "id-1".into(), body: READING.into() }]);
+}
+
+#[test]
+fn an_sqs_event_may_mix_envelopes_and_raw_messages() {
+    let event = parse(&[sqs("a", &envelope(READING)), sqs("b", READING), sqs("c", "no JSON at all")]).unwrap();
+    assert_eq!(event.source, Source::Sqs);
+    let bodies: Vec<_> = event.messages.iter().map(|m| (m.id.as_str(), &m.body[..])).collect();
+    assert_eq!(bodies, [("a", READING.as_bytes()), ("b", READING.as_bytes()), ("c", b"no JSON at all")]);
+}
+
+#[test]
+fn one_envelope_is_taken_off_a_hop_and_no_more() {
+    let inner = envelope(READING);
+    let event = parse(&[sqs("a", &envelope(&inner))]).unwrap();
+    assert_eq!(event.messages[0].body, inner.as_bytes());
+    let event = parse(&[sns(&inner.clone().into())]).unwrap();
+    assert_eq!(event.messages[0].body, inner.as_bytes());
+}
+
+#[test]
+fn a_record_without_a_message_goes_whole_and_the_rest_go_on() {
+    let mut odd = sqs("odd", READING);
+    odd["body"] = Value::Null;
+    let event = parse(&[odd, sqs("b", READING)]).unwrap();
+    assert_eq!((event.messages.len(), event.messages[0].id.as_str()), (2, "odd"));
+    assert!(event.messages[0].body.starts_with(b"{") && event.messages[0].body.windows(7).any(|w| w == b"aws:sqs"));
+    let event = parse(&[sns(&serde_json::json!({"a": 1}))]).unwrap();
+    assert_eq!(event.messages[0].id, "id-1");
+    let event = parse(&[serde_json::json!({"EventSource": "aws:sns"})]).unwrap();
+    assert_eq!(event.messages[0].id, "record 1");
+}
+
+#[test]
+fn what_is_no_event_is_refused_precisely() {
+    let cases = [
+        ("", "the event is not JSON: empty"),
+        ("{\"Records\":[", "the event is not JSON: EOF while parsing a list at line 1 column 12"),
+        ("[]", "the event is no JSON object: give the event as Lambda receives it, {\"Records\":[…]}"),
+        ("[[]]", "the event is no JSON object: give the event as Lambda receives it, {\"Records\":[…]}"),
+        ("{}", "the event has no Records: it is no SNS or SQS event"),
+        ("{\"Records\":null}", "the event has no Records: it is no SNS or SQS event"),
+        ("{\"Records\":{}}", "the event's Records is not an array"),
+        ("{\"Records\":[]}", "the event has an empty list of Records: there is no message in it"),
+        (
+            "{\"Records\":[[\"aws:sns\"]]}",
+            "record 1 of the event is no JSON object of a record's shape: it does not begin with {",
+        ),
+        (
+            "{\"Records\":[{}]}",
+            "record 1 of the event names no event source: neither EventSource nor eventSource is a text",
+        ),
+        (
+            "{\"Records\":[{\"eventSource\":\"aws:s3\",\"s3\":{}}]}",
+            "record 1 of the event is from aws:s3: only aws:sns and aws:sqs carry readings, point the trigger at the topic or its queue",
+        ),
+    ];
+    for (event, reason) in cases {
+        assert_eq!(refused(event), reason);
+    }
+    let mixed = parse(&[sqs("a", READING), sns(&READING.into())]).unwrap_err();
+    let reason = "record 2 of the event is from aws:sns, those before it from aws:sqs: an event has one source";
+    assert_eq!(mixed.to_string(), reason);
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_bytes_make_it_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
+        let _ = Event::parse(&bytes);
+    }
+
+    #[test]
+    fn any_text_survives_both_ways_of_delivery(text in ".{0,80}") {
+        let event = parse(&[sqs("a", &envelope(&text)), sqs("b", &text)]).unwrap();
+        proptest::prop_assert_eq!(&event.messages[0].body, text.as_bytes());
+        proptest::prop_assert_eq!(&event.messages[1].body, text.as_bytes());
+    }
+}

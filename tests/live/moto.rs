@@ -1,0 +1,21 @@
+//! The SNS that moto plays, and what is sent through it.
+
+/// A client of the SNS that moto plays.
+pub fn sns(moto: &str) -> aws_sdk_sns::Client {
+    use aws_sdk_sns::config::{BehaviorVersion, Builder, Credentials, Region};
+    use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+    let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+    let config = Builder::new()
+        .behavior_version(BehaviorVersion::latest())
+        .credentials_provider(Credentials::new("x", "y", None, None, "test"))
+        .region(Region::new("us-east-1"))
+        .endpoint_url(moto)
+        .http_client(http);
+    aws_sdk_sns::Client::from_conf(config.build())
+}
+
+/// The 52 readings of four real days, a line each.
+pub fn real_readings() -> Vec<String> {
+    let texts = crate::support::real_files().into_iter().map(|file| std::fs::read_to_string(file).unwrap());
+    texts.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>()).collect()
+}

@@ -1,0 +1,94 @@
+//! An endpoint in the test's own process, and a client as plain as SNS's.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use ruminate::intake::Intake;
+use ruminate::listen::get::{Fetched, Get};
+use ruminate::listen::{Endpoint, Settings, Signatures};
+use ruminate::progress::Progress;
+use ruminate::report::process::Outcome;
+use ruminate::stop::Stop;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use url::Url;
+
+pub const TOPIC: &str = "arn:aws:sns:us-east-1:123456789012:consumo";
+const CERTIFICATE: &str = include_str!("../sns/certificate.pem");
+
+/// The network: the certificate wherever one is asked for, and a list of what was asked for.
+#[derive(Debug, Default)]
+pub struct Network {
+    pub asked: Mutex<Vec<String>>,
+}
+
+#[async_trait]
+impl Get for Network {
+    async fn get(&self, url: &Url) -> Result<Fetched, String> {
+        self.asked.lock().unwrap().push(url.to_string());
+        Ok(Fetched { status: 200, body: CERTIFICATE.into() })
+    }
+}
+
+pub fn believing() -> Settings {
+    Settings { signatures: Signatures::Skip, ..Settings::default() }
+}
+
+/// A running endpoint.
+pub struct Running {
+    pub address: SocketAddr,
+    pub network: Arc<Network>,
+    stop: Stop,
+    work: JoinHandle<anyhow::Result<Outcome>>,
+}
+
+impl Running {
+    pub async fn start(settings: Settings, intake: Intake) -> Self {
+        let network = Arc::new(Network::default());
+        let endpoint = Endpoint::bind("127.0.0.1:0", settings, network.clone()).await.unwrap();
+        let (address, stop) = (endpoint.address(), Stop::default());
+        let wish = stop.clone();
+        let work = tokio::spawn(async move { endpoint.run(intake, &Progress::Silent, &wish).await });
+        Self { address, network, stop, work }
+    }
+
+    pub async fn post(&self, body: impl AsRef<[u8]>) -> (u16, String) {
+        self.ask("POST", "", body).await
+    }
+
+    /// One request on a connection of its own; `headers` are whole lines. Status 0 where no answer came.
+    pub async fn ask(&self, line: &str, headers: &str, body: impl AsRef<[u8]>) -> (u16, String) {
+        let mut answer = String::new();
+        if let Ok(mut stream) = self.send(line, headers, body).await {
+            let _ = stream.read_to_string(&mut answer).await;
+        }
+        let Some((head, text)) = answer.split_once("\r\n\r\n") else { return (0, answer) };
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), text.trim_end().to_owned())
+    }
+
+    /// Sends a request and leaves its answer in the stream.
+    pub async fn send(&self, line: &str, headers: &str, body: impl AsRef<[u8]>) -> io::Result<TcpStream> {
+        let (method, path) = line.split_once(' ').unwrap_or((line, "/"));
+        let body = body.as_ref();
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nhost: here\r\nconnection: close\r\ncontent-length: {}\r\n{headers}\r\n",
+            body.len()
+        );
+        let mut stream = TcpStream::connect(self.address).await?;
+        stream.write_all(head.as_bytes()).await?;
+        let _ = stream.write_all(body).await; // a large body may be refused before its end
+        Ok(stream)
+    }
+
+    pub async fn stop(self) -> Outcome {
+        self.stop.set();
+        self.ended().await
+    }
+
+    pub async fn ended(self) -> Outcome {
+        self.work.await.unwrap().unwrap()
+    }
+}

@@ -1,0 +1,177 @@
+//! The endpoint: what it believes, what it answers, what it counts.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ruminate::intake::Intake;
+use ruminate::lake::dir::Dir;
+use ruminate::lake::memory::Memory as Objects;
+use ruminate::listen::Settings;
+use ruminate::record::Rules;
+use ruminate::report::process::Endpoint as Others;
+use ruminate::report::{Exit, Outcome as _};
+use ruminate::warehouse::memory::Memory as Rows;
+use ruminate::warehouse::sqlite::Sqlite;
+use ruminate::warehouse::{TableName, Warehouse};
+
+use crate::http::{Running, TOPIC, believing};
+
+const ONE: &str = include_str!("../sns/notification-1.json");
+const TWO: &str = include_str!("../sns/notification-2.json");
+const SUBSCRIPTION: &str = include_str!("../sns/subscription.json");
+const UNSUBSCRIPTION: &str = include_str!("../sns/unsubscription.json");
+const REAL: &str = include_str!("../../samples/real/FazendaUm_Consumo_20230101.json");
+
+async fn stores() -> (Objects, Rows, Intake) {
+    let (lake, rows) = (Objects::default(), Rows::default());
+    rows.init().await.unwrap();
+    let intake = Intake::open(Arc::new(lake.clone()), Arc::new(rows.clone()), Rules::default()).await.unwrap();
+    (lake, rows, intake)
+}
+
+fn notification(message: &str) -> String {
+    serde_json::json!({"Type": "Notification", "MessageId": "m-1", "TopicArn": TOPIC, "Message": message}).to_string()
+}
+
+async fn count(warehouse: &dyn Warehouse) -> u64 {
+    warehouse.status().await.unwrap().rows.unwrap()
+}
+
+#[tokio::test]
+async fn what_sns_signed_is_stored_once_in_a_directory_and_sqlite() {
+    let home = tempfile::tempdir().unwrap();
+    let lake = Dir::new(home.path().join("lake"));
+    lake.create().unwrap();
+    let rows = Arc::new(Sqlite::new(&home.path().join("w.db"), TableName::default()));
+    rows.init().await.unwrap();
+    let intake = Intake::open(Arc::new(lake.clone()), rows.clone(), Rules::default()).await.unwrap();
+    let settings = Settings { topics: vec![TOPIC.into()], ..Settings::default() };
+    let endpoint = Running::start(settings, intake).await;
+    assert_eq!(endpoint.post(ONE).await, (200, "stored".into()));
+    assert_eq!(endpoint.post(ONE).await, (200, "duplicate".into()));
+    let header = "x-amz-sns-message-type: Notification\r\n";
+    assert_eq!(endpoint.ask("POST /deep/er", header, TWO).await, (200, "duplicate".into()), "same reading, other id");
+    assert_eq!(endpoint.network.asked.lock().unwrap().len(), 1, "one certificate, fetched once");
+    let outcome = endpoint.stop().await;
+    assert_eq!((outcome.messages, outcome.processed, outcome.duplicates), (3, 1, 2));
+    assert_eq!(outcome.exit(), Exit::Clean);
+    let objects = ruminate::lake::list_all(&lake, "").await.unwrap();
+    assert_eq!((objects.len(), count(&*rows).await), (1, 1));
+}
+
+#[tokio::test]
+async fn a_subscription_is_confirmed_at_its_address_and_its_end_is_noted() {
+    let (_, _, intake) = stores().await;
+    let endpoint = Running::start(Settings::default(), intake).await;
+    assert_eq!(endpoint.post(SUBSCRIPTION).await, (200, "subscribed".into()));
+    assert_eq!(endpoint.post(UNSUBSCRIPTION).await, (200, "noted".into()));
+    let tampered = SUBSCRIPTION.replace("Token=2336412f37\"", "Token=0\"");
+    assert_eq!(endpoint.post(tampered).await.0, 403);
+    let asked = endpoint.network.asked.lock().unwrap().clone();
+    assert_eq!(asked.iter().filter(|url| url.contains("Action=ConfirmSubscription")).count(), 1, "{asked:?}");
+    let outcome = endpoint.stop().await;
+    let others = Others { subscribed: 1, unsubscribed: 1, requests_refused: 1, requests_put_off: 0 };
+    assert_eq!((outcome.endpoint, outcome.messages), (Some(others), 0));
+}
+
+#[tokio::test]
+async fn what_is_not_from_sns_is_refused_and_nothing_of_it_is_stored() {
+    let (lake, rows, intake) = stores().await;
+    let settings = Settings { topics: vec![TOPIC.into()], ..Settings::default() };
+    let endpoint = Running::start(settings, intake).await;
+    let raw = format!("x-amz-sns-rawdelivery: true\r\nx-amz-sns-topic-arn: {TOPIC}\r\n");
+    let reading = REAL.lines().next().unwrap();
+    let cases: [(&str, &str, String, u16); 9] = [
+        ("POST", "", TWO.replace("234.941", "334.941"), 403),
+        ("POST", "", TWO.replace("sns.us-east-1.amazonaws.com", "sns.us-east-1.evil.example"), 403),
+        ("POST", "", TWO.replace(":consumo", ":outro"), 403),
+        ("POST", &raw, reading.into(), 403),
+        ("POST", "", reading.into(), 400),
+        ("POST", "", String::new(), 400),
+        ("POST", "", "x".repeat(3 * 1024 * 1024), 413),
+        ("GET", "", String::new(), 404),
+        ("DELETE", "", String::new(), 405),
+    ];
+    for (line, headers, body, status) in cases {
+        let (found, text) = endpoint.ask(line, headers, &body).await;
+        assert_eq!(found, status, "{line} {headers}{:.80}: {text}", body);
+    }
+    assert_eq!(endpoint.ask("GET /health", "", "").await, (200, "ok".into()));
+    let outcome = endpoint.stop().await;
+    assert_eq!((outcome.messages, outcome.endpoint.unwrap().requests_refused), (0, 7));
+    assert_eq!((lake.keys().len(), count(&rows).await), (0, 0));
+}
+
+#[tokio::test]
+async fn what_fails_is_to_come_again_and_what_never_can_is_kept() {
+    let (lake, rows, intake) = stores().await;
+    let endpoint = Running::start(believing(), intake).await;
+    rows.drop_table();
+    assert_eq!(endpoint.post(TWO).await, (503, "a store failed, deliver it again".into()));
+    rows.init().await.unwrap();
+    assert_eq!(endpoint.post(TWO).await, (200, "stored".into()));
+    assert_eq!(endpoint.post(notification("so much for JSON")).await, (200, "quarantined".into()));
+    let raw = "x-amz-sns-rawdelivery: true\r\nx-amz-sns-message-id: r-1\r\n";
+    assert_eq!(endpoint.ask("POST", raw, REAL.lines().nth(1).unwrap()).await, (200, "stored".into()));
+    let outcome = endpoint.stop().await;
+    assert_eq!((outcome.messages, outcome.processed, outcome.failed, outcome.quarantined), (4, 2, 1, 1));
+    assert_eq!(outcome.exit(), Exit::Found);
+    let places: Vec<_> = outcome.problems.kept().iter().map(|p| (p.kind, p.place.as_str())).collect();
+    assert_eq!(places, [("failed", "22b80b92-fdea-4c2c-8f9d-bdfb0c7bf322"), ("quarantined", "m-1")]);
+    assert_eq!((lake.keys().len(), count(&rows).await), (3, 2));
+}
+
+#[tokio::test]
+async fn many_at_once_are_all_answered_and_counted() {
+    let (lake, rows, intake) = stores().await;
+    let settings = Settings { concurrency: 8, ..believing() };
+    let endpoint = Running::start(settings, intake).await;
+    let bodies: Vec<String> = REAL.lines().cycle().take(13 * 20).map(notification).collect();
+    let answers = futures::future::join_all(bodies.iter().map(|body| endpoint.post(body))).await;
+    assert!(answers.iter().all(|(status, _)| *status == 200), "{answers:?}");
+    let outcome = endpoint.stop().await;
+    assert_eq!((outcome.messages, outcome.processed, outcome.duplicates), (260, 13, 247));
+    assert_eq!((lake.keys().len(), count(&rows).await), (13, 13));
+}
+
+#[tokio::test]
+async fn it_stops_by_itself_after_so_many_messages() {
+    let (_, rows, intake) = stores().await;
+    let endpoint = Running::start(Settings { max_messages: Some(5), ..believing() }, intake).await;
+    for (at, line) in REAL.lines().take(5).enumerate() {
+        assert_eq!(endpoint.post(notification(line)).await.0, 200, "message {at}");
+    }
+    let outcome = endpoint.ended().await;
+    assert_eq!((outcome.messages, count(&rows).await), (5, 5));
+}
+
+#[tokio::test]
+async fn of_more_messages_than_asked_for_the_rest_are_told_to_come_again() {
+    let (_, rows, intake) = stores().await;
+    let endpoint = Running::start(Settings { max_messages: Some(5), ..believing() }, intake).await;
+    let bodies: Vec<String> = REAL.lines().map(notification).collect();
+    let answers = futures::future::join_all(bodies.iter().map(|body| endpoint.post(body))).await;
+    let taken = answers.iter().filter(|(status, _)| *status == 200).count();
+    // One that connects after the end finds nobody, which SNS meets as it does 503.
+    assert!(answers.iter().all(|(status, _)| [200, 503, 0].contains(status)), "{answers:?}");
+    assert_eq!((taken, endpoint.ended().await.messages), (5, 5));
+    assert_eq!(count(&rows).await, 5);
+}
+
+#[tokio::test]
+async fn a_message_whose_sender_has_gone_is_taken_in_and_counted() {
+    let (_, rows, intake) = stores().await;
+    let endpoint = Running::start(believing(), intake).await;
+    for line in REAL.lines() {
+        drop(endpoint.send("POST", "", notification(line)).await.unwrap());
+    }
+    for _ in 0..100 {
+        if count(&rows).await == 13 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // A request may be gone before it was read, but none that was taken in is missing in the counts.
+    let taken = count(&rows).await;
+    assert_eq!(endpoint.stop().await.messages, taken);
+}
