@@ -117,9 +117,10 @@ impl Pacer {
             tokio::time::sleep_until((at_first + put_back).into()).await; // more than a second's worth in one batch
         }
         self.sent = last + 1;
-        self.starved = put_back;
         self.behind = Instant::now().saturating_duration_since(at_first);
-        at_first + put_back
+        // The limiter makes up for a late start: the schedule is then put back by less, or a batch would be due after it left.
+        self.starved = put_back.min(self.behind);
+        at_first + self.starved
     }
 
     /// How late the last batch was let go.
@@ -180,6 +181,17 @@ mod tests {
             pacer.admit(10, Duration::ZERO).await;
         }
         assert!(begun.elapsed() < Duration::from_millis(100), "{:?}", begun.elapsed());
+    }
+
+    #[tokio::test]
+    async fn no_batch_is_due_after_it_was_let_go() {
+        let mut pacer = Pacer::new(rate("1000/s"));
+        pacer.admit(10, Duration::ZERO).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        for _ in 0..20 {
+            let due = pacer.admit(10, Duration::from_millis(100)).await;
+            assert!(due <= Instant::now(), "{:?} early", due - Instant::now());
+        }
     }
 
     #[tokio::test]
