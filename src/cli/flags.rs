@@ -116,7 +116,7 @@ impl WarehouseFlags {
         })
     }
 
-    fn url(&self) -> anyhow::Result<WarehouseUrl> {
+    pub(super) fn url(&self) -> anyhow::Result<WarehouseUrl> {
         if let Some(url) = &self.warehouse {
             return Ok(url.clone());
         }
