@@ -128,7 +128,7 @@ impl WarehouseFlags {
         self.warehouse.is_some() || variable("DATABASE_URL").is_some() || variable("RDS_HOST").is_some()
     }
 
-    fn url(&self) -> anyhow::Result<WarehouseUrl> {
+    pub(super) fn url(&self) -> anyhow::Result<WarehouseUrl> {
         if let Some(url) = &self.warehouse {
             return url.parse().map_err(|e: String| anyhow!(e)).context("--warehouse");
         }

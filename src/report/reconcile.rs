@@ -14,6 +14,8 @@ use crate::record::stored::{Row, Value};
 
 /// Findings kept for the text, the JSON and the HTML; all are in the drift file.
 const SAMPLES: usize = 1_000;
+/// Findings of every kind that are kept even then, so that no kind hides another.
+const SAMPLES_OF_A_KIND: u64 = 20;
 /// Findings the text shows.
 const SHOWN: usize = 20;
 
@@ -135,9 +137,28 @@ impl Repaired {
     }
 }
 
+/// What was asked of an audit, so that its report can say so and it can be repeated.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Asked {
+    /// Folders of the farms; empty for all.
+    pub farms: Vec<String>,
+    /// The first day.
+    pub from: Option<NaiveDate>,
+    /// The last day.
+    pub to: Option<NaiveDate>,
+    /// Target intake as a share of live weight.
+    pub meta_rate: f64,
+    /// The command that repeats it, without secrets.
+    pub command: String,
+    /// The file of all findings.
+    pub drift_file: Option<String>,
+}
+
 /// The counts of an audit.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Outcome {
+    /// What was asked.
+    pub asked: Asked,
     /// The lake's address.
     pub lake: String,
     /// The warehouse's address, without secrets.
@@ -257,11 +278,13 @@ impl Outcome {
 
     /// Counts a finding, and keeps it as a sample while there is room.
     pub fn count(&mut self, drift: &Drift, place: Option<(String, NaiveDate)>) {
-        *self.counter(drift.kind) += 1;
+        let counter = self.counter(drift.kind);
+        *counter += 1;
+        let first_of_kind = *counter <= SAMPLES_OF_A_KIND;
         if let Some((farm, day)) = place {
             self.cell(farm, day).drift += 1;
         }
-        if self.samples.len() < SAMPLES {
+        if first_of_kind || self.samples.len() < SAMPLES {
             self.samples.push(drift.clone());
         }
     }

@@ -1,0 +1,192 @@
+//! The page as a whole: every kind of drift, hostile data, much data.
+
+use chrono::{DateTime, Days, NaiveDate};
+use serde_json::json;
+
+use super::{MOST_BYTES, render, write};
+use crate::reconcile::{Drift, Kind};
+use crate::report::reconcile::{Asked, Outcome, Total};
+
+const ID: &str = "0185a5f5-2000-8d49-8f0c-5f3c5a6a7b8c";
+
+fn day(text: &str) -> NaiveDate {
+    text.parse().unwrap()
+}
+
+fn audit() -> Outcome {
+    Outcome {
+        lake: "s3://fazendas/historico_diario".into(),
+        warehouse: "mysql://ana:***@db/fazendas table historico_consumo".into(),
+        server: "8.4.3".into(),
+        fence: DateTime::from_timestamp(1_700_000_000, 0),
+        window_column: "data",
+        asked: Asked { command: "ruminate reconcile --lake s3://f/h".into(), meta_rate: 0.0176, ..Asked::default() },
+        ..Outcome::default()
+    }
+}
+
+fn clean() -> Outcome {
+    let mut outcome = audit();
+    (outcome.lake_objects, outcome.lake_records, outcome.warehouse_rows, outcome.matched) =
+        (1_300, 1_300, 1_300, 1_300);
+    for at in 0..4 {
+        let cell = outcome.cell("fazenda_um".into(), day("2023-01-01") + Days::new(at));
+        (cell.lake, cell.warehouse) = (325, 325);
+    }
+    let total = Total { count: 1_300, sum: 451_234.5, min: 170.0, max: 500.0 };
+    outcome.totals.0.insert("peso_entrada", [total, total]);
+    outcome
+}
+
+/// One finding of each kind, all with the same text for whatever comes from data.
+fn every_kind(text: &str) -> Outcome {
+    let mut outcome = clean();
+    for kind in Kind::ALL {
+        let mut drift = Drift::new(kind, text, Some(text.into()))
+            .with_field("consumo_real", json!(9.076_451), json!(9.5))
+            .because(text);
+        drift = drift.with_field(text, json!(text), serde_json::Value::Null);
+        outcome.count(&drift, Some((text.into(), day("2023-01-02"))));
+    }
+    (outcome.archived, outcome.skipped_after_fence, outcome.skipped_foreign, outcome.unjudged) = (1, 2, 3, 4);
+    outcome.problems.add("skipped", text, text);
+    outcome.repaired.problems.add("differing", text, text);
+    outcome.repaired.reasons.push(format!("1 misfiled: {text}"));
+    outcome.repair_asked = true;
+    outcome
+}
+
+#[test]
+fn a_clean_audit_says_so_first() {
+    let html = render(&clean()).unwrap();
+    let head = &html[html.find("<h1>").unwrap()..html.find("</header>").unwrap()];
+    assert!(head.contains("Lake and warehouse agree"), "{head}");
+    assert!(head.contains("1,300 objects") && head.contains("2023-11-14 22:13:20 UTC"), "{head}");
+    assert!(html.contains("All totals agree") && html.contains("Nothing to repair"));
+    assert!(!html.contains("class=\"group\""));
+}
+
+#[test]
+fn every_kind_of_drift_has_its_section() {
+    let html = render(&every_kind(ID)).unwrap();
+    for kind in Kind::ALL {
+        assert!(html.contains(&format!("<section id=\"{}\"", kind.name())), "{}", kind.name());
+        assert!(html.contains(&format!("href=\"#{}\"", kind.name())), "{}", kind.name());
+    }
+    assert!(html.contains("<h1><span class=\"mark\" aria-hidden=\"true\">≠</span>13 findings</h1>"));
+    for text in ["+0.423549", "Archived objects", "Left as they are, and why", "Could not be mended"] {
+        assert!(html.contains(text), "{text}");
+    }
+}
+
+#[test]
+fn an_audit_that_stopped_claims_nothing() {
+    let mut outcome = clean();
+    outcome.stopped = Some("asked to stop".into());
+    let html = render(&outcome).unwrap();
+    assert!(html.contains("Stopped early") && html.contains("run it again for a verdict"));
+    assert!(!html.contains("Lake and warehouse agree") && !html.contains("class=\"account\""));
+}
+
+#[test]
+fn an_empty_audit_is_suspicious() {
+    assert!(render(&audit()).unwrap().contains("check the addresses and the window"));
+    assert!(render(&Outcome::default()).is_ok());
+}
+
+#[test]
+fn hostile_text_stays_text() {
+    let hostile = "\"'><script>alert(1)</script>&lt;{{ 7*7 }}{% raw %}\u{202e}\0\n</style><!--";
+    let mut outcome = every_kind(hostile);
+    (outcome.lake, outcome.warehouse, outcome.server) = (hostile.into(), hostile.into(), hostile.into());
+    outcome.asked.farms = vec![hostile.into()];
+    outcome.asked.command = hostile.into();
+    outcome.asked.drift_file = Some(hostile.into());
+    for long in [false, true] {
+        if long {
+            outcome.cell(hostile.into(), day("2023-12-30")).lake = 3; // calendars instead of the table
+        }
+        let html = render(&outcome).unwrap();
+        for raw in ["<script", "alert(1)</", "<!--", "'>", "\u{202e}", "\0", "49"] {
+            assert!(!html.contains(raw) || raw == "49", "{raw:?}");
+        }
+        assert!(html.contains("&lt;script&gt;alert(1)&lt;&#x2f;script&gt;"));
+        assert!(html.contains("&amp;lt;{{ 7*7 }}{% raw %}"));
+        assert_eq!(html.matches("</style>").count(), 1);
+    }
+}
+
+#[test]
+fn nothing_is_loaded_and_nothing_runs() {
+    let html = render(&every_kind(ID)).unwrap();
+    for loads in ["<script", "src=", "<link", "@import", "url(", "http:", "https:", "onclick", "javascript:"] {
+        assert!(!html.contains(loads), "{loads}");
+    }
+    assert!(html.contains("default-src 'none'"));
+}
+
+#[test]
+fn a_thousand_samples_with_long_keys_fit() {
+    let mut outcome = clean();
+    for at in 0..5_000 {
+        let key = format!("fazenda/{at:05}/{}", "k".repeat(286));
+        let drift = Drift::new(Kind::Differing, ID, Some(key)).with_field("peso_medio", json!(1.5), json!(2.5));
+        outcome.count(&drift, None);
+    }
+    let html = render(&outcome).unwrap();
+    assert!(html.len() < MOST_BYTES, "{}", html.len());
+    assert!(html.contains("4,000 further findings"), "all that were kept are shown");
+}
+
+#[test]
+fn the_worst_text_still_fits_and_no_kind_hides_another() {
+    let mut outcome = clean();
+    let worst = "\"".repeat(1_024);
+    for kind in Kind::ALL {
+        for at in 0..1_200 {
+            let drift = Drift::new(kind, &worst, Some(worst.clone())).because(&worst);
+            outcome.count(&drift, Some((worst.clone(), day("2015-01-01") + Days::new(at))));
+        }
+    }
+    let html = render(&outcome).unwrap();
+    assert!(html.len() < MOST_BYTES, "{}", html.len());
+    for kind in Kind::ALL {
+        assert!(html.contains(&format!("<section id=\"{}\"", kind.name())), "{}", kind.name());
+    }
+}
+
+#[test]
+fn ten_farms_and_three_years_fit_as_do_a_thousand_farms() {
+    for (farms, days) in [(10, 1_095), (1_000, 400)] {
+        let mut outcome = clean();
+        for farm in 0..farms {
+            for at in (0..days).filter(|at| at % 50 != 49) {
+                let cell = outcome.cell(format!("fazenda_{farm:03}"), day("2022-01-01") + Days::new(at));
+                (cell.lake, cell.warehouse, cell.drift) = (1_200 + at, 1_200 + at, u64::from(at % 9 == 0));
+            }
+        }
+        let html = render(&outcome).unwrap();
+        assert!(html.len() < MOST_BYTES, "{farms} farms: {}", html.len());
+        assert!(html.contains("class=\"months\"") && html.contains("class=\"squares"));
+        assert_eq!(html.contains("more are not."), farms > 10);
+    }
+}
+
+#[test]
+fn a_day_of_another_century_does_not_draw_the_century() {
+    let mut outcome = clean();
+    outcome.cell("fazenda_um".into(), day("1901-05-05")).lake = 1;
+    let html = render(&outcome).unwrap();
+    assert!(html.contains("121 years between have nothing at all"));
+    assert!(html.len() < 100_000, "{}", html.len());
+}
+
+#[test]
+fn a_file_is_whole_or_not_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("r.html");
+    write(&path, &clean()).unwrap();
+    assert!(std::fs::read_to_string(&path).unwrap().ends_with("</html>"));
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    assert!(write(&dir.path().join("none/r.html"), &clean()).is_err());
+}

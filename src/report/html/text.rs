@@ -1,0 +1,58 @@
+//! Text that came from data, made fit to be read: nothing invisible, nothing endless. Escaping is the template's.
+
+/// A key is shown whole: S3 allows 1,024 bytes.
+pub(super) const KEY: usize = 1_024;
+/// Reasons, values and names are cut in the middle past this many characters.
+pub(super) const VALUE: usize = 300;
+
+/// The text with control and direction characters made visible, and cut in the middle past `most` characters.
+pub(super) fn shown(text: &str, most: usize) -> String {
+    let chars = text.chars().count();
+    if chars <= most {
+        return text.chars().map(visible).collect();
+    }
+    let (head, tail) = (most * 2 / 3, most / 3);
+    let start: String = text.chars().take(head).map(visible).collect();
+    let end: String = text.chars().skip(chars - tail).map(visible).collect();
+    format!("{start} […{} characters…] {end}", super::numbers::count((chars - head - tail) as u64))
+}
+
+/// Control characters as their pictures; characters that turn the direction of writing as `�`.
+fn visible(c: char) -> char {
+    match c {
+        '\0'..='\u{1f}' => char::from_u32(0x2400 + u32::from(c)).unwrap_or('�'),
+        '\u{7f}' => '␡',
+        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' => '�',
+        c if c.is_control() => '�',
+        c => c,
+    }
+}
+
+/// The bytes that a text takes once it is escaped.
+pub(super) fn weight(text: &str) -> usize {
+    text.chars()
+        .map(|c| match c {
+            '<' | '>' => 4,
+            '&' => 5,
+            '"' | '\'' | '/' => 6,
+            c => c.len_utf8(),
+        })
+        .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_a_text_is_invisible() {
+        assert_eq!(shown("a\0b\nc\u{202e}d é", 100), "a␀b␊c�d é");
+    }
+
+    #[test]
+    fn a_long_text_keeps_its_ends() {
+        let text = format!("{}{}", "a".repeat(500), "z".repeat(500));
+        let short = shown(&text, 30);
+        assert!(short.starts_with("aaaa") && short.ends_with("zzzz") && short.contains("970 characters"), "{short}");
+    }
+}

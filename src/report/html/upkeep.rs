@@ -1,0 +1,154 @@
+//! What comes after the findings: what was not checked, what repair did or could do, and how to repeat the audit.
+
+use serde::Serialize;
+
+use super::numbers;
+use super::text::{self, KEY, VALUE};
+use crate::report::Problems;
+use crate::report::reconcile::{Outcome, Repaired};
+
+/// Problems that the page lists.
+const LISTED: usize = 50;
+
+/// Something that was not checked, and why.
+#[derive(Debug, Serialize)]
+pub(super) struct Unchecked {
+    title: &'static str,
+    count: String,
+    any: bool,
+    why: &'static str,
+    todo: &'static str,
+}
+
+/// Everything that can be left unchecked, with its count.
+pub(super) fn unchecked(outcome: &Outcome) -> Vec<Unchecked> {
+    let line = |title, n: u64, why, todo| Unchecked { title, count: numbers::count(n), any: n > 0, why, todo };
+    vec![
+        line(
+            "Archived objects",
+            outcome.archived,
+            "They are in an archive tier and cannot be read until they are restored.",
+            "Restore them and audit again.",
+        ),
+        line(
+            "Too new",
+            outcome.skipped_after_fence,
+            "They were written after the audit began; their rows may still be on the way.",
+            "The next audit judges them.",
+        ),
+        line(
+            "Foreign names",
+            outcome.skipped_foreign,
+            "Their names are not of this lake, so they were not opened.",
+            "Check who put them there; listed below.",
+        ),
+        line(
+            "Rows not judged",
+            outcome.unjudged,
+            "Their object is there, but it is archived, too new, unreadable or invalid.",
+            "Mend the object first.",
+        ),
+    ]
+}
+
+/// Problems, each with its place; as many as the page lists.
+#[derive(Debug, Serialize)]
+pub(super) struct Listed {
+    items: Vec<[String; 2]>,
+    /// How many more; empty if none.
+    more: String,
+}
+
+impl Listed {
+    pub(super) fn of(problems: &Problems) -> Self {
+        let items = problems.kept.iter().take(LISTED);
+        let items = items.map(|p| [text::shown(&p.place, KEY), text::shown(&p.reason, VALUE)]).collect();
+        let more = problems.kept.len().saturating_sub(LISTED) as u64 + problems.more;
+        Self { items, more: if more > 0 { numbers::count(more) } else { String::new() } }
+    }
+}
+
+/// The section on repair.
+#[derive(Debug, Serialize)]
+pub(super) struct Repair {
+    /// `done`, `planned`, `possible` or `none`.
+    state: &'static str,
+    lines: Vec<(&'static str, String)>,
+    /// What is left as it is, and why: number and kind, then the reason.
+    left: Vec<[String; 2]>,
+    failed: Listed,
+    /// The flags that would mend what can be mended.
+    flags: &'static str,
+}
+
+impl Repair {
+    pub(super) fn of(outcome: &Outcome) -> Self {
+        let repaired = &outcome.repaired;
+        let (rows, objects) = (outcome.lake_only + outcome.differing, outcome.warehouse_only);
+        let flags = match (rows > 0, objects > 0) {
+            (true, true) => "--repair both",
+            (true, false) => "--repair warehouse",
+            (false, true) => "--repair lake",
+            (false, false) => "",
+        };
+        let (state, lines) = if outcome.repair_asked {
+            (if repaired.dry_run { "planned" } else { "done" }, done(repaired))
+        } else if flags.is_empty() || outcome.stopped.is_some() {
+            ("none", Vec::new())
+        } else {
+            ("possible", possible(outcome))
+        };
+        let split = |reason: &String| {
+            let (what, why) = reason.split_once(": ").unwrap_or(("", reason));
+            [text::shown(&what.replace('_', " "), VALUE), text::shown(why, VALUE)]
+        };
+        let left = repaired.reasons.iter().map(split).collect();
+        Self { state, lines, left, failed: Listed::of(&repaired.problems), flags }
+    }
+}
+
+fn done(repaired: &Repaired) -> Vec<(&'static str, String)> {
+    let names = if repaired.dry_run {
+        ["Rows it would insert", "Rows it would update", "Objects it would write"]
+    } else {
+        ["Rows inserted", "Rows updated", "Objects written"]
+    };
+    let counts = [repaired.inserted, repaired.updated, repaired.objects_written].map(numbers::count);
+    let mut lines: Vec<_> = names.into_iter().zip(counts).collect();
+    if !repaired.dry_run {
+        lines.push(("Read back and found right", numbers::count(repaired.verified)));
+        lines.push(("Failed", numbers::count(repaired.failed)));
+    }
+    lines.push(("Left as they are", numbers::count(repaired.left)));
+    lines
+}
+
+fn possible(outcome: &Outcome) -> Vec<(&'static str, String)> {
+    let left = outcome.drift() - outcome.lake_only - outcome.differing - outcome.warehouse_only;
+    vec![
+        ("Rows it could insert", numbers::count(outcome.lake_only)),
+        ("Rows it could update", numbers::count(outcome.differing)),
+        ("Objects it could write", numbers::count(outcome.warehouse_only)),
+        ("Findings for people to settle", numbers::count(left)),
+    ]
+}
+
+/// How to repeat the audit.
+#[derive(Debug, Serialize)]
+pub(super) struct Repeat {
+    command: String,
+    /// Whether the command's address has its password left out.
+    masked: bool,
+    settled: String,
+}
+
+impl Repeat {
+    pub(super) fn of(outcome: &Outcome) -> Self {
+        let command = &outcome.asked.command;
+        let settled = match outcome.settled {
+            0 => String::new(),
+            n => numbers::of(n, "suspicion was", "suspicions were"),
+        };
+        Self { masked: command.contains(":***@"), command: text::shown(command, 4 * KEY), settled }
+    }
+}
