@@ -5,6 +5,8 @@ pub mod backfill;
 #[cfg(feature = "cli")]
 pub mod cli;
 #[cfg(feature = "cli")]
+pub mod demo;
+#[cfg(feature = "cli")]
 pub mod doctor;
 pub mod error;
 #[cfg(feature = "cli")]

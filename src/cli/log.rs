@@ -1,6 +1,6 @@
 //! Logs on stderr, above the progress bars; and the one line an error ends with.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
@@ -18,7 +18,10 @@ pub(super) fn begin(common: &Common, progress: &Progress) {
         _ => "debug",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Above(progress.clone()));
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(Above(progress.clone()))
+        .with_ansi(io::stderr().is_terminal());
     match common.log_format {
         LogFormat::Text => lines.with_target(false).init(),
         LogFormat::Json => lines.json().init(),

@@ -11,6 +11,7 @@ use crate::stop::Stop;
 
 mod backfill;
 mod completions;
+mod demo;
 mod doctor;
 mod flags;
 mod generate;
@@ -41,6 +42,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Demo(demo::Args),
     Init(init::Args),
     Doctor(doctor::Args),
     Generate(generate::Args),
@@ -106,6 +108,7 @@ fn usage(e: &clap::Error) -> Exit {
 impl Command {
     async fn run(self, context: &Context) -> anyhow::Result<Printed> {
         match self {
+            Self::Demo(args) => demo::run(args, context).await,
             Self::Init(args) => init::run(args).await,
             Self::Doctor(args) => doctor::run(args).await,
             Self::Generate(args) => generate::run(args, context).await,

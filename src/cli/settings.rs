@@ -104,7 +104,11 @@ fn knows(command: &Command, key: &str) -> bool {
 
 fn with_defaults(command: Command, keys: &[(String, Vec<String>)]) -> Command {
     let set = |arg: Arg| match keys.iter().find(|(key, _)| arg.get_long() == Some(key.as_str())) {
-        Some((_, values)) => arg.required(false).default_values(values.clone()).hide_default_value(true),
+        Some((_, values)) => {
+            let arg = arg.required(false).default_values(values.clone());
+            // A value of the file may be an address with a password, which is not for the help.
+            if arg.get_action().takes_values() { arg.hide_default_value(true) } else { arg }
+        }
         None => arg,
     };
     command.mut_args(set).mut_subcommands(|sub| with_defaults(sub, keys))

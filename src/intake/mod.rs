@@ -133,8 +133,7 @@ impl Intake {
         let mut work = stream::iter(messages.into_iter().enumerate())
             .map(|(at, message)| {
                 let this = self.clone();
-                let task = tokio::spawn(async move { (at, this.write(at, message, now).await) });
-                async move { task.await }
+                tokio::spawn(async move { (at, this.write(at, message, now).await) })
             })
             .buffer_unordered(self.writes);
         while let Some(done) = work.next().await {

@@ -128,10 +128,10 @@ async fn mend(audit: &Audit, shape: &Shape, drift: &Drift, action: Action) -> an
             Some(Loaded::Refused(why)) => return Ok(Err(why)),
             _ => return Ok(Err("a row with other values was written meanwhile: audit again".into())),
         }
-    } else if let Some(old) = row(audit, shape, id).await? {
-        if !audit.warehouse.replace(&old, &record.to_row(shape), shape).await? {
-            return Ok(Err("the row changed meanwhile: audit again".into()));
-        }
+    } else if let Some(old) = row(audit, shape, id).await?
+        && !audit.warehouse.replace(&old, &record.to_row(shape), shape).await?
+    {
+        return Ok(Err("the row changed meanwhile: audit again".into()));
     }
     Ok(match row(audit, shape, id).await? {
         Some(row) if record.differences(&row, shape).is_empty() => Ok(()),

@@ -82,7 +82,7 @@ impl Rows {
     /// The next row.
     pub(super) async fn next(&mut self) -> anyhow::Result<Option<Row>> {
         loop {
-            while let Some(row) = self.ready.next() {
+            for row in self.ready.by_ref() {
                 if self.inside.as_ref().is_some_and(|inside| !inside.has_row(&row)) {
                     continue;
                 }

@@ -260,6 +260,7 @@ fn near(lake: f64, stored: f64, holds: Holds) -> bool {
 }
 
 #[cfg(test)]
+#[allow(clippy::excessive_precision, reason = "more digits than f32 holds are the case in point")]
 mod tests {
     use super::*;
     use crate::record::Rules;

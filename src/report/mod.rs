@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 pub mod backfill;
+pub mod demo;
 pub mod doctor;
 pub mod generate;
 pub mod html;
@@ -61,8 +62,8 @@ pub enum Form {
 /// An outcome ready to be printed.
 #[derive(Debug, Clone)]
 pub struct Printed {
-    text: String,
-    json: serde_json::Value,
+    pub(crate) text: String,
+    pub(crate) json: serde_json::Value,
     /// How the run ended.
     pub exit: Exit,
 }

@@ -339,7 +339,10 @@ impl fmt::Display for Outcome {
         let verdict = match (&self.stopped, self.is_clean()) {
             (Some(why), _) => format!("stopped early: {why}"),
             (None, true) => "lake and warehouse agree".to_owned(),
-            (None, false) => format!("{} findings", count(self.drift() + self.archived + self.skipped_foreign)),
+            (None, false) => match self.drift() + self.archived + self.skipped_foreign {
+                1 => "1 finding".to_owned(),
+                n => format!("{} findings", count(n)),
+            },
         };
         writeln!(
             f,

@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod bare;
+mod demo;
 mod generate;
 mod publish;
 mod settings;
