@@ -1,33 +1,19 @@
 //! A run that stops can go on: Ctrl-C ends it in order, `kill -9` loses and doubles nothing.
 
-use std::process::{Child, Stdio};
+use std::process::Child;
 use std::time::{Duration, Instant};
 
-use ruminate::herd::{Faults, Format, Herd};
 use ruminate_test_s3::S3Server;
 
-use crate::support::{BUCKET, Ran, Scene};
+use crate::support::{BUCKET, Ran, Scene, moment};
 
-/// Readings enough for half a second of work in a debug build.
 fn readings(scene: &Scene) -> u64 {
-    history(scene, Herd::try_new(2, 60, 25, "2024-01-01".parse().unwrap(), 7).unwrap())
+    scene.history(2, 60, 25)
 }
 
 /// Several times as many.
 fn more_readings(scene: &Scene) -> u64 {
-    history(scene, Herd::try_new(4, 400, 12, "2024-01-01".parse().unwrap(), 7).unwrap())
-}
-
-fn history(scene: &Scene, herd: Herd) -> u64 {
-    let mut text = Vec::new();
-    let units = herd.files().map(|unit| herd.write_unit(unit, Format::Ndjson, &Faults::none(), &mut text).readings);
-    let count = units.sum();
-    std::fs::write(scene.path("history.json"), text).unwrap();
-    count
-}
-
-fn start(scene: &Scene, args: &[&str]) -> Child {
-    scene.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    scene.history(4, 400, 12)
 }
 
 fn signal(child: &Child, name: &str) {
@@ -42,7 +28,7 @@ fn ctrl_c_finishes_what_is_in_flight_and_says_how_to_go_on() {
     let count = more_readings(&scene);
     scene.run(&["init"]).expect(0, &[]);
     s3.dials().change(|dials| dials.latency = Duration::from_millis(20));
-    let child = start(&scene, &["backfill", "history.json", "--output", "json"]);
+    let child = scene.start(&["backfill", "history.json", "--output", "json"]);
     std::thread::sleep(Duration::from_millis(1_200));
     signal(&child, "-INT");
     let ran = Ran::of(&child.wait_with_output().unwrap());
@@ -54,7 +40,7 @@ fn ctrl_c_finishes_what_is_in_flight_and_says_how_to_go_on() {
 
     s3.dials().change(|dials| dials.latency = Duration::from_millis(20));
     let replay = ["replay", "--output", "json", "--concurrency", "8"];
-    let child = start(&scene, &replay);
+    let child = scene.start(&replay);
     std::thread::sleep(Duration::from_millis(1_200));
     signal(&child, "-TERM");
     let ran = Ran::of(&child.wait_with_output().unwrap());
@@ -88,18 +74,6 @@ fn a_stopped_replay_resumes_where_it_was() {
     assert_eq!(anew.json["resumed"].as_bool(), Some(false), "a run that ended leaves nothing to resume");
 }
 
-/// A moment in `0..1`, the same at every run of the test.
-fn moment(n: u32) -> f64 {
-    f64::from(n.wrapping_mul(2_654_435_761) >> 8) / f64::from(1 << 24)
-}
-
-fn killed_at(scene: &Scene, args: &[&str], after: Duration) {
-    let mut child = start(scene, args);
-    std::thread::sleep(after);
-    let _ = child.kill(); // it may have ended by then
-    child.wait().unwrap();
-}
-
 #[test]
 fn a_backfill_killed_at_any_moment_loses_and_doubles_nothing() {
     let scene = Scene::embedded();
@@ -110,7 +84,7 @@ fn a_backfill_killed_at_any_moment_loses_and_doubles_nothing() {
             let _ = std::fs::remove_dir_all(scene.path(name));
         }
         forget_rows(&scene);
-        killed_at(&scene, &["backfill", "history.json"], whole.mul_f64(moment(n)));
+        scene.kill(&["backfill", "history.json"], whole.mul_f64(moment(n)));
         let ran = scene.run(&["backfill", "history.json"]);
         assert_eq!(ran.code, Some(0), "{ran:?}");
         let total = |a: &str, b: &str| ran.json[a].as_u64().unwrap() + ran.json[b].as_u64().unwrap();
@@ -129,7 +103,7 @@ fn a_replay_killed_at_any_moment_loses_and_doubles_nothing() {
     let whole = time(&scene, &["replay"]);
     for n in 0..20 {
         forget_rows(&scene);
-        killed_at(&scene, &["replay"], whole.mul_f64(moment(n)));
+        scene.kill(&["replay"], whole.mul_f64(moment(n)));
         let resume = if n % 2 == 0 { &["replay"][..] } else { &["replay", "--resume"] };
         assert_eq!(scene.run(resume).code, Some(0));
         scene.run(&["reconcile"]).expect(0, &[("matched", count), ("warehouse_rows", count)]);

@@ -2,9 +2,11 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
+use ruminate::herd::{Faults, Format, Herd};
 use ruminate_test_s3::S3Server;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection, Executor, MySqlConnection, Row};
@@ -162,6 +164,29 @@ impl Scene {
         command
     }
 
+    /// Writes `history.json` with the readings of so many farms, pens and days; returns how many they are.
+    pub fn history(&self, farms: u32, lots: u32, days: u32) -> u64 {
+        let herd = Herd::try_new(farms, lots, days, "2024-01-01".parse().unwrap(), 7).unwrap();
+        let mut text = Vec::new();
+        let units = herd.files().map(|unit| herd.write_unit(unit, Format::Ndjson, &Faults::none(), &mut text).readings);
+        let count = units.sum();
+        std::fs::write(self.path("history.json"), text).unwrap();
+        count
+    }
+
+    /// Starts the binary and does not wait for it.
+    pub fn start(&self, args: &[&str]) -> Child {
+        self.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// Starts the binary and ends it with `kill -9` after that time, if it has not ended by then.
+    pub fn kill(&self, args: &[&str], after: Duration) {
+        let mut child = self.start(args);
+        std::thread::sleep(after);
+        let _ = child.kill();
+        child.wait().unwrap();
+    }
+
     /// Runs to the end with `--output json`.
     pub fn run(&self, args: &[&str]) -> Ran {
         let output = self.command(args).args(["--output", "json"]).output().unwrap();
@@ -172,6 +197,11 @@ impl Scene {
     pub fn text(&self, args: &[&str]) -> Ran {
         Ran::of(&self.command(args).output().unwrap())
     }
+}
+
+/// A moment in `0..1`, the same at every run of a test.
+pub fn moment(n: u32) -> f64 {
+    f64::from(n.wrapping_mul(2_654_435_761) >> 8) / f64::from(1 << 24)
 }
 
 /// The four real files.

@@ -10,17 +10,22 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::NaiveDateTime;
-use sqlx::mysql::{MySqlArguments, MySqlConnectOptions, MySqlPool, MySqlPoolOptions, MySqlRow};
-use sqlx::query::Query;
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, MySql as Db, Row as _};
+use sqlx::mysql::{MySqlConnectOptions, MySqlPool, MySqlPoolOptions, MySqlRow};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, Row as _};
 use tokio::sync::OnceCell;
 use url::Url;
+
+use explain::explain;
+use values::{bind, decode, select_list};
 
 use super::schema::{self, Creates, Described};
 use super::{Error, Insert, Reason, Status, TableName, Warehouse, Window};
 use crate::record::Column;
-use crate::record::stored::{Holds, Row, Shape, Value};
+use crate::record::stored::{Holds, Row, Shape};
 use crate::retry::Retry;
+
+mod explain;
+mod values;
 
 /// How long to wait for a connection.
 const ACQUIRE: Duration = Duration::from_secs(10);
@@ -181,81 +186,6 @@ impl MySql {
                 sqlx::query_scalar(sql).fetch_one(&self.pool).await.ok()
             }
         }
-    }
-}
-
-/// The select list, with what sqlx cannot decode into our few kinds cast by the server.
-fn select_list(shape: &Shape) -> String {
-    let columns = Column::ALL.map(|column| match shape.of(column) {
-        Holds::Integer => format!("CAST(`{column}` AS SIGNED)"),
-        Holds::Double { decimals: Some(_) } => format!("CAST(`{column}` AS DOUBLE)"),
-        _ => format!("`{column}`"),
-    });
-    columns.join(", ")
-}
-
-fn decode(row: &MySqlRow, shape: &Shape) -> Result<Row, sqlx::Error> {
-    let mut values = [const { Value::Null }; 13];
-    for column in Column::ALL {
-        let at = column.index();
-        values[at] = match shape.of(column) {
-            Holds::Text { .. } => row.try_get::<Option<String>, _>(at)?.map_or(Value::Null, Value::Text),
-            Holds::Single { .. } => row.try_get::<Option<f32>, _>(at)?.map_or(Value::Null, Value::Single),
-            Holds::Double { .. } => row.try_get::<Option<f64>, _>(at)?.map_or(Value::Null, Value::Double),
-            Holds::Integer => row.try_get::<Option<i64>, _>(at)?.map_or(Value::Null, Value::Integer),
-            Holds::Instant { .. } => row.try_get::<Option<NaiveDateTime>, _>(at)?.map_or(Value::Null, Value::Instant),
-        };
-    }
-    Ok(Row(values))
-}
-
-fn bind<'q>(query: Query<'q, Db, MySqlArguments>, value: &'q Value) -> Query<'q, Db, MySqlArguments> {
-    match value {
-        Value::Null => query.bind(None::<String>),
-        Value::Text(text) => query.bind(text.as_str()),
-        Value::Single(value) => query.bind(*value),
-        Value::Double(value) => query.bind(*value),
-        Value::Integer(value) => query.bind(*value),
-        Value::Instant(at) => query.bind(*at),
-    }
-}
-
-/// The reason and one line for an error of the driver; the numbers are MySQL's error codes.
-fn explain(e: &sqlx::Error, table: &TableName) -> (Reason, String) {
-    let sqlx::Error::Database(database) = e else {
-        return match e {
-            sqlx::Error::Io(io) => (
-                Reason::Unreachable,
-                format!("cannot connect, or the connection broke: check host, port and network: {io}"),
-            ),
-            sqlx::Error::PoolTimedOut => {
-                (Reason::Unreachable, "no connection within 10 s: check host, port and the server's load".into())
-            }
-            sqlx::Error::Tls(tls) => (Reason::Unreachable, format!("TLS failed: check ssl-mode and ssl-ca: {tls}")),
-            sqlx::Error::Configuration(what) => (Reason::BadAddress, format!("the address cannot be used: {what}")),
-            sqlx::Error::Protocol(what) => (Reason::Unreachable, format!("the connection broke: {what}")),
-            other => (Reason::Other, other.to_string()),
-        };
-    };
-    let number = database
-        .try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>()
-        .map_or(0, sqlx::mysql::MySqlDatabaseError::number);
-    let said = format!("{} (error {number})", database.message());
-    match number {
-        1045 | 1698 | 1862 => (Reason::Denied, format!("login refused: check user and password: {said}")),
-        1044 | 1142 | 1143 | 1227 | 1370 => (Reason::Privilege, format!("the account lacks a privilege: {said}")),
-        1049 => (Reason::NoDatabase, format!("no such database: create it or correct the address: {said}")),
-        1146 => {
-            (Reason::NoTable, format!("no table {table}: run `ruminate init`, or name another with --table: {said}"))
-        }
-        1054 => (Reason::BadSchema, said),
-        1040 | 1203 | 1205 | 1213 | 1226 => (Reason::Busy, said),
-        1053 | 1077 | 1079 | 1152 | 1158..=1161 | 1317 | 1927 | 2006 | 2013 | 4031 => (Reason::Unreachable, said),
-        1290 | 1792 | 1836 => (Reason::ReadOnly, format!("the server is read-only: point at the primary: {said}")),
-        1048 | 1264 | 1265 | 1292 | 1364 | 1366 | 1406 => (Reason::BadRow, said),
-        1021 | 1114 => (Reason::Full, format!("the server has no space left: {said}")),
-        1153 => (Reason::Other, format!("raise max_allowed_packet on the server: {said}")),
-        _ => (Reason::Other, said),
     }
 }
 

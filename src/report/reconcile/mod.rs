@@ -9,8 +9,12 @@ use serde::{Serialize, Serializer};
 
 use super::{Exit, Lines, Problems, count, duration};
 use crate::reconcile::{Drift, Kind};
-use crate::record::Column;
-use crate::record::stored::{Row, Value};
+
+mod repaired;
+mod totals;
+
+pub use repaired::Repaired;
+pub use totals::{Total, Totals};
 
 /// Findings kept for the text, the JSON and the HTML; all are in the drift file.
 const SAMPLES: usize = 1_000;
@@ -28,113 +32,6 @@ pub struct Cell {
     pub warehouse: u64,
     /// Findings.
     pub drift: u64,
-}
-
-/// Count, sum, smallest and largest value of a numeric column on one side.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Total {
-    /// Values.
-    pub count: u64,
-    /// Their sum.
-    pub sum: f64,
-    /// The smallest.
-    pub min: f64,
-    /// The largest.
-    pub max: f64,
-}
-
-impl Default for Total {
-    fn default() -> Self {
-        Self { count: 0, sum: 0.0, min: f64::INFINITY, max: f64::NEG_INFINITY }
-    }
-}
-
-impl Total {
-    fn add(&mut self, value: &Value) {
-        let value = match value {
-            Value::Single(value) => f64::from(*value),
-            Value::Double(value) => *value,
-            #[allow(clippy::cast_precision_loss, reason = "counts of head and days")]
-            Value::Integer(value) => *value as f64,
-            Value::Null | Value::Text(_) | Value::Instant(_) => return,
-        };
-        self.count += 1;
-        self.sum += value;
-        self.min = self.min.min(value);
-        self.max = self.max.max(value);
-    }
-}
-
-/// Control totals of the numeric columns: [lake, warehouse] by column.
-#[derive(Debug, Clone, Default, Serialize)]
-#[serde(transparent)]
-pub struct Totals(pub BTreeMap<&'static str, [Total; 2]>);
-
-impl Totals {
-    /// The columns that are added up.
-    pub const COLUMNS: [Column; 6] = [
-        Column::PesoEntrada,
-        Column::PesoMedio,
-        Column::QuantidadeAnimais,
-        Column::DiaConfinamento,
-        Column::ConsumoReal,
-        Column::ConsumoMeta,
-    ];
-
-    /// Adds a record of the lake, as the row it should be.
-    pub fn lake(&mut self, row: &Row) {
-        self.add(0, row);
-    }
-
-    /// Adds a row of the warehouse.
-    pub fn warehouse(&mut self, row: &Row) {
-        self.add(1, row);
-    }
-
-    fn add(&mut self, side: usize, row: &Row) {
-        for column in Self::COLUMNS {
-            self.0.entry(column.name()).or_default()[side].add(row.get(column));
-        }
-    }
-}
-
-/// What repair did, or would do.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct Repaired {
-    /// Only planned: nothing was changed.
-    pub dry_run: bool,
-    /// Rows inserted.
-    pub inserted: u64,
-    /// Rows updated.
-    pub updated: u64,
-    /// Objects written.
-    pub objects_written: u64,
-    /// Of these, read back and found right.
-    pub verified: u64,
-    /// Findings that could not be mended although they should.
-    pub failed: u64,
-    /// Findings that are left as they are.
-    pub left: u64,
-    /// Why, a line a kind.
-    pub reasons: Vec<String>,
-    /// What failed, each with its key or id.
-    pub problems: Problems,
-}
-
-impl Repaired {
-    pub(crate) fn planned(&mut self, insert: bool, update: bool) {
-        let count = match (insert, update) {
-            (true, _) => &mut self.inserted,
-            (_, true) => &mut self.updated,
-            _ => &mut self.objects_written,
-        };
-        *count += 1;
-    }
-
-    pub(crate) fn done(&mut self, insert: bool, update: bool) {
-        self.planned(insert, update);
-        self.verified += 1;
-    }
 }
 
 /// What was asked of an audit, so that its report can say so and it can be repeated.
@@ -398,31 +295,5 @@ impl fmt::Display for Line<'_> {
             Some(reason) => write!(f, "  ({reason})"),
             None => Ok(()),
         }
-    }
-}
-
-impl fmt::Display for Repaired {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (title, inserted, updated, written) = if self.dry_run {
-            ("repair would do this; nothing was changed", "insert rows", "update rows", "write objects")
-        } else {
-            ("repaired", "rows inserted", "rows updated", "objects written")
-        };
-        writeln!(f, "{title}:")?;
-        let mut lines = vec![
-            (inserted, count(self.inserted)),
-            (updated, count(self.updated)),
-            (written, count(self.objects_written)),
-        ];
-        if !self.dry_run {
-            lines.push(("read back right", count(self.verified)));
-            lines.push(("failed", count(self.failed)));
-        }
-        lines.push(("left as they are", count(self.left)));
-        write!(f, "{}", Lines(&lines))?;
-        for reason in &self.reasons {
-            writeln!(f, "  {reason}")?;
-        }
-        write!(f, "{}", self.problems)
     }
 }

@@ -1,0 +1,43 @@
+//! The driver's errors in one line that says what to do.
+
+use super::Reason;
+use crate::warehouse::TableName;
+
+/// The reason and one line for an error of the driver; the numbers are MySQL's error codes.
+pub(super) fn explain(e: &sqlx::Error, table: &TableName) -> (Reason, String) {
+    let sqlx::Error::Database(database) = e else {
+        return match e {
+            sqlx::Error::Io(io) => (
+                Reason::Unreachable,
+                format!("cannot connect, or the connection broke: check host, port and network: {io}"),
+            ),
+            sqlx::Error::PoolTimedOut => {
+                (Reason::Unreachable, "no connection within 10 s: check host, port and the server's load".into())
+            }
+            sqlx::Error::Tls(tls) => (Reason::Unreachable, format!("TLS failed: check ssl-mode and ssl-ca: {tls}")),
+            sqlx::Error::Configuration(what) => (Reason::BadAddress, format!("the address cannot be used: {what}")),
+            sqlx::Error::Protocol(what) => (Reason::Unreachable, format!("the connection broke: {what}")),
+            other => (Reason::Other, other.to_string()),
+        };
+    };
+    let number = database
+        .try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>()
+        .map_or(0, sqlx::mysql::MySqlDatabaseError::number);
+    let said = format!("{} (error {number})", database.message());
+    match number {
+        1045 | 1698 | 1862 => (Reason::Denied, format!("login refused: check user and password: {said}")),
+        1044 | 1142 | 1143 | 1227 | 1370 => (Reason::Privilege, format!("the account lacks a privilege: {said}")),
+        1049 => (Reason::NoDatabase, format!("no such database: create it or correct the address: {said}")),
+        1146 => {
+            (Reason::NoTable, format!("no table {table}: run `ruminate init`, or name another with --table: {said}"))
+        }
+        1054 => (Reason::BadSchema, said),
+        1040 | 1203 | 1205 | 1213 | 1226 => (Reason::Busy, said),
+        1053 | 1077 | 1079 | 1152 | 1158..=1161 | 1317 | 1927 | 2006 | 2013 | 4031 => (Reason::Unreachable, said),
+        1290 | 1792 | 1836 => (Reason::ReadOnly, format!("the server is read-only: point at the primary: {said}")),
+        1048 | 1264 | 1265 | 1292 | 1364 | 1366 | 1406 => (Reason::BadRow, said),
+        1021 | 1114 => (Reason::Full, format!("the server has no space left: {said}")),
+        1153 => (Reason::Other, format!("raise max_allowed_packet on the server: {said}")),
+        _ => (Reason::Other, said),
+    }
+}

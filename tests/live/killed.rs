@@ -1,0 +1,76 @@
+//! `kill -9` at twenty moments of a backfill and of a replay, S3 to MySQL: nothing lost, nothing double.
+
+use std::time::Instant;
+
+use ruminate_test_s3::S3Server;
+
+use crate::support::{BUCKET, Database, MYSQL, PREFIX, Scene, moment};
+
+/// Moments of each.
+const KILLS: u32 = 20;
+
+struct Stores {
+    s3: S3Server,
+    database: Database,
+    scene: Scene,
+}
+
+impl Stores {
+    async fn new() -> Option<Self> {
+        let database = Database::new(MYSQL).await?;
+        let s3 = S3Server::with_bucket(BUCKET);
+        let scene = Scene::new().with_s3(&s3).with("RUMINATE_WAREHOUSE", &database.url());
+        scene.run(&["init"]).expect(0, &[]);
+        Some(Self { s3, database, scene })
+    }
+
+    /// What both stores hold, told by the stores themselves.
+    async fn hold(&self, count: u64) {
+        assert_eq!(self.s3.store().list(BUCKET, PREFIX).len() as u64, count);
+        let distinct = "SELECT COUNT(DISTINCT cod_cliente, id_curral, id_lote, data) FROM historico_consumo";
+        for sql in ["SELECT COUNT(*) FROM historico_consumo", distinct] {
+            assert_eq!(self.database.count(sql).await.unsigned_abs(), count, "{sql}");
+        }
+        let both = [("matched", count), ("lake_objects", count), ("warehouse_rows", count)];
+        self.scene.run(&["reconcile"]).expect(0, &both);
+    }
+}
+
+#[tokio::test]
+async fn live_mysql_a_backfill_killed_at_any_moment_loses_and_doubles_nothing() {
+    let Some(stores) = Stores::new().await else { return };
+    let count = stores.scene.history(2, 60, 20);
+    let backfill = ["backfill", "history.json"];
+    let begun = Instant::now();
+    stores.scene.run(&backfill).expect(0, &[("inserted", count)]);
+    let whole = begun.elapsed();
+    for n in 0..KILLS {
+        for key in stores.s3.store().list(BUCKET, "") {
+            stores.s3.store().remove(BUCKET, &key);
+        }
+        stores.database.run("TRUNCATE TABLE historico_consumo").await;
+        stores.scene.kill(&backfill, whole.mul_f64(moment(n)));
+        stores.scene.run(&backfill).expect(0, &[("read", count), ("conflicting", 0)]);
+        stores.hold(count).await;
+    }
+    stores.database.drop().await;
+}
+
+#[tokio::test]
+async fn live_mysql_a_replay_killed_at_any_moment_loses_and_doubles_nothing() {
+    let Some(stores) = Stores::new().await else { return };
+    let count = stores.scene.history(2, 60, 20);
+    stores.scene.run(&["backfill", "history.json"]).expect(0, &[("inserted", count)]);
+    stores.database.run("TRUNCATE TABLE historico_consumo").await;
+    let begun = Instant::now();
+    stores.scene.run(&["replay"]).expect(0, &[("inserted", count)]);
+    let whole = begun.elapsed();
+    for n in 0..KILLS {
+        stores.database.run("TRUNCATE TABLE historico_consumo").await;
+        stores.scene.kill(&["replay"], whole.mul_f64(moment(n)));
+        let again = if n % 2 == 0 { &["replay"][..] } else { &["replay", "--resume"] };
+        stores.scene.run(again).expect(0, &[("conflicting", 0)]);
+        stores.hold(count).await;
+    }
+    stores.database.drop().await;
+}
