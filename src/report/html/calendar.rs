@@ -131,6 +131,9 @@ pub(super) const fn disagrees(cell: &Cell) -> bool {
 }
 
 fn note(outcome: &Outcome) -> String {
+    if outcome.days.is_empty() {
+        return "No farm has a record on any day.".into();
+    }
     let days = || outcome.days.iter().filter(|(_, cell)| disagrees(cell));
     let bad = days().count() as u64;
     let all = numbers::of(outcome.days.len() as u64, "farm-day", "farm-days");
@@ -150,7 +153,23 @@ fn note(outcome: &Outcome) -> String {
     };
     let most = numbers::of(worst.drift, "finding", "findings");
     let farm = text::shown(farm, text::VALUE);
-    format!("{} of {all} disagree, {when} on {day} in {farm} ({most}).{elsewhere}", numbers::count(bad))
+    let where_most = concentration(outcome, placed);
+    format!("{} of {all} disagree, {when} on {day} in {farm} ({most}).{where_most}{elsewhere}", numbers::count(bad))
+}
+
+/// The farm that has most of the findings, where there are several.
+fn concentration(outcome: &Outcome, placed: u64) -> String {
+    let mut farms = BTreeMap::<&str, u64>::new();
+    for ((farm, _), cell) in &outcome.days {
+        *farms.entry(farm).or_default() += cell.drift;
+    }
+    match farms.iter().max_by_key(|(_, drift)| **drift) {
+        Some((farm, drift)) if farms.len() > 1 && *drift > 0 => {
+            let [drift, placed] = [*drift, placed].map(numbers::count);
+            format!(" Of {placed} findings, {drift} lie in {}.", text::shown(farm, text::VALUE))
+        }
+        _ => String::new(),
+    }
 }
 
 fn table(farms: &Farms<'_>, first: NaiveDate, length: i64) -> Table {

@@ -61,7 +61,7 @@ fn a_clean_audit_says_so_first() {
     let html = render(&clean()).unwrap();
     let head = &html[html.find("<h1>").unwrap()..html.find("</header>").unwrap()];
     assert!(head.contains("Lake and warehouse agree"), "{head}");
-    assert!(head.contains("1,300 objects") && head.contains("2023-11-14 22:13:20 UTC"), "{head}");
+    assert!(head.contains("1,300 records") && head.contains("2023-11-14 22:13:20 UTC"), "{head}");
     assert!(html.contains("All totals agree") && html.contains("Nothing to repair"));
     assert!(!html.contains("class=\"group\""));
 }
@@ -73,7 +73,7 @@ fn every_kind_of_drift_has_its_section() {
         assert!(html.contains(&format!("<section id=\"{}\"", kind.name())), "{}", kind.name());
         assert!(html.contains(&format!("href=\"#{}\"", kind.name())), "{}", kind.name());
     }
-    assert!(html.contains("<h1><span class=\"mark\" aria-hidden=\"true\">≠</span>13 findings</h1>"));
+    assert!(html.contains("<h1>13 findings</h1>"));
     for text in ["+0.423549", "Archived objects", "Left as they are, and why", "Could not be mended"] {
         assert!(html.contains(text), "{text}");
     }
@@ -107,8 +107,8 @@ fn hostile_text_stays_text() {
             outcome.cell(hostile.into(), day("2023-12-30")).lake = 3; // calendars instead of the table
         }
         let html = render(&outcome).unwrap();
-        for raw in ["<script", "alert(1)</", "<!--", "'>", "\u{202e}", "\0", "49"] {
-            assert!(!html.contains(raw) || raw == "49", "{raw:?}");
+        for raw in ["<script", "alert(1)</", "<!--", "'>", "\u{202e}", "\0"] {
+            assert!(!html.contains(raw), "{raw:?}");
         }
         assert!(html.contains("&lt;script&gt;alert(1)&lt;&#x2f;script&gt;"));
         assert!(html.contains("&amp;lt;{{ 7*7 }}{% raw %}"));

@@ -12,7 +12,6 @@ use crate::report::{Exit, Outcome as _, duration};
 pub(super) struct Verdict {
     /// `clean`, `found` or `stopped`.
     state: &'static str,
-    mark: &'static str,
     title: String,
     lead: String,
     /// What was found, a line a kind.
@@ -39,16 +38,16 @@ struct Fact {
 
 impl Verdict {
     pub(super) fn of(outcome: &Outcome) -> Self {
-        let (state, mark) = match outcome.exit() {
-            Exit::Stopped => ("stopped", "‖"),
-            Exit::Clean => ("clean", "✓"),
-            _ => ("found", "≠"),
+        let state = match outcome.exit() {
+            Exit::Stopped => "stopped",
+            Exit::Clean => "clean",
+            _ => "found",
         };
         let points = found(outcome)
             .into_iter()
             .map(|(n, phrase, anchor)| Point { count: numbers::count(n), phrase, anchor })
             .collect();
-        Self { state, mark, title: title(outcome), lead: lead(outcome), points, evidence: evidence(outcome) }
+        Self { state, title: title(outcome), lead: lead(outcome), points, evidence: evidence(outcome) }
     }
 }
 
@@ -66,25 +65,30 @@ fn title(outcome: &Outcome) -> String {
 }
 
 fn lead(outcome: &Outcome) -> String {
-    let objects = numbers::of(outcome.lake_objects, "object", "objects");
+    let records = numbers::of(outcome.lake_records, "record", "records");
     let rows = numbers::of(outcome.warehouse_rows, "row", "rows");
     if let Some(why) = &outcome.stopped {
         let why = text::shown(why, text::VALUE);
         return format!(
-            "{why}. {objects} of the lake and {rows} of the warehouse had been seen; run it again for a verdict."
+            "{why}. {records} of the lake and {rows} of the warehouse had been seen; run it again for a verdict."
         );
     }
     if outcome.lake_objects + outcome.warehouse_rows == 0 {
         return "Both sides are empty here: check the addresses and the window.".into();
     }
+    if outcome.lake_objects == outcome.skipped_foreign && outcome.skipped_foreign > 0 {
+        return format!(
+            "No object has a name of this lake, so {rows} of the warehouse met nothing: is the prefix right?"
+        );
+    }
     let ids = outcome.matched + outcome.differing + outcome.lake_only + outcome.warehouse_only;
     let matched = if ids == 0 {
         "none could be compared".to_owned()
     } else {
-        let records = numbers::of(outcome.matched, "record is", "records are");
-        format!("{records} the same on both sides, {} of those compared", numbers::share(outcome.matched, ids))
+        let same = numbers::of(outcome.matched, "is", "are");
+        format!("{same} the same on both sides, {} of those compared", numbers::share(outcome.matched, ids))
     };
-    format!("{objects} of the lake were held against {rows} of the warehouse, value by value: {matched}.")
+    format!("{records} of the lake were held against {rows} of the warehouse, value by value: {matched}.")
 }
 
 /// What was found: the number, the phrase and the place on the page.
@@ -227,18 +231,18 @@ pub(super) fn accounts(outcome: &Outcome) -> Vec<Account> {
     let lake = vec![
         ("matched", "same", o.matched),
         ("differing", "drift", o.differing),
-        ("missing from the warehouse", "drift", o.lake_only),
-        ("copies", "drift", o.duplicate_objects),
+        ("only here", "drift", o.lake_only),
+        ("duplicate", "drift", o.duplicate_objects),
         ("unreadable", "drift", o.unreadable),
         ("invalid", "drift", o.rejected),
         ("archived", "aside", o.archived),
-        ("foreign names", "aside", o.skipped_foreign),
+        ("foreign", "aside", o.skipped_foreign),
         ("too new", "aside", o.skipped_after_fence),
     ];
     let warehouse = vec![
         ("matched", "same", o.matched),
         ("differing", "drift", o.differing),
-        ("missing from the lake", "drift", o.warehouse_only),
+        ("only here", "drift", o.warehouse_only),
         ("not judged", "aside", o.unjudged),
     ];
     vec![

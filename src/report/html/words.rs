@@ -11,14 +11,13 @@ pub(super) struct Words {
     pub one: &'static str,
     /// More of them, in the summary.
     pub many: &'static str,
-    /// What it means.
+    /// What it means; names between backticks.
     pub meaning: &'static str,
-    /// What to do.
+    /// What to do; flags between backticks.
     pub todo: &'static str,
 }
 
 /// The words for a kind.
-#[allow(clippy::too_many_lines, reason = "a table")]
 pub(super) const fn of(kind: Kind) -> Words {
     match kind {
         Kind::LakeOnly => Words {
@@ -26,21 +25,21 @@ pub(super) const fn of(kind: Kind) -> Words {
             one: "record of the lake is missing from the warehouse",
             many: "records of the lake are missing from the warehouse",
             meaning: "The lake has the record; the warehouse has no row with its id.",
-            todo: "Insert the rows: --repair warehouse.",
+            todo: "Insert the rows: `--repair warehouse`.",
         },
         Kind::WarehouseOnly => Words {
             title: "Missing from the lake",
             one: "row of the warehouse has no object in the lake",
             many: "rows of the warehouse have no object in the lake",
             meaning: "The warehouse has the row; no object of the lake holds its id.",
-            todo: "Find out who wrote the row or removed the object; then write the objects: --repair lake.",
+            todo: "Find out who wrote the row or removed the object; then write the objects: `--repair lake`.",
         },
         Kind::Differing => Words {
             title: "Different values",
             one: "record has other values in the warehouse than in the lake",
             many: "records have other values in the warehouse than in the lake",
             meaning: "Both sides have the record, at least one field differs.",
-            todo: "The lake is the original: --repair warehouse puts its values into the row.",
+            todo: "The lake is the original: `--repair warehouse` puts its values into the row.",
         },
         Kind::DuplicateObject => Words {
             title: "Copies in the lake",
@@ -65,17 +64,17 @@ pub(super) const fn of(kind: Kind) -> Words {
         },
         Kind::RuleBreak => Words {
             title: "Target intake off the rule",
-            one: "consumo_meta is not what the rule makes of peso_medio",
-            many: "consumo_meta values are not what the rule makes of peso_medio",
-            meaning: "consumo_meta is not peso_medio times the rate of this audit.",
-            todo: "Check the rate (--meta-rate) and who wrote the record before changing anything.",
+            one: "`consumo_meta` is not what the rule makes of `peso_medio`",
+            many: "`consumo_meta` values are not what the rule makes of `peso_medio`",
+            meaning: "`consumo_meta` is not `peso_medio` times the rate of this audit.",
+            todo: "Check the rate (`--meta-rate`) and who wrote the record before changing anything.",
         },
         Kind::Unreadable => Words {
             title: "Unreadable objects",
             one: "object cannot be fetched or is not JSON",
             many: "objects cannot be fetched or are not JSON",
             meaning: "The object is there but its content is lost to every reader.",
-            todo: "Move it away by hand; if the warehouse has its row, --repair lake writes it anew.",
+            todo: "Move it away by hand; if the warehouse has its row, `--repair lake` writes it anew.",
         },
         Kind::Rejected => Words {
             title: "Invalid records",
