@@ -19,7 +19,7 @@ use crate::stop::Stop;
 use crate::warehouse::{self, Loaded, Warehouse, load};
 
 /// Records a chunk: sorted by id, then loaded in the warehouse's batches.
-const CHUNK: usize = 5_000;
+const CHUNK: usize = 2_000;
 
 /// A replay ready to run.
 #[derive(Debug)]

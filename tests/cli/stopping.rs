@@ -8,12 +8,12 @@ use ruminate_test_s3::S3Server;
 use crate::support::{BUCKET, Ran, Scene, moment};
 
 fn readings(scene: &Scene) -> u64 {
-    scene.history(2, 60, 25)
+    scene.history(2, 60, 15)
 }
 
-/// Several times as many.
+/// Enough for several batches and chunks.
 fn more_readings(scene: &Scene) -> u64 {
-    scene.history(4, 400, 12)
+    scene.history(2, 300, 10)
 }
 
 fn signal(child: &Child, name: &str) {
@@ -27,7 +27,7 @@ fn ctrl_c_finishes_what_is_in_flight_and_says_how_to_go_on() {
     let scene = Scene::embedded().with_s3(&s3);
     let count = more_readings(&scene);
     scene.run(&["init"]).expect(0, &[]);
-    s3.dials().change(|dials| dials.latency = Duration::from_millis(20));
+    s3.dials().change(|dials| dials.latency = Duration::from_millis(100));
     let child = scene.start(&["backfill", "history.json", "--output", "json"]);
     std::thread::sleep(Duration::from_millis(1_200));
     signal(&child, "-INT");
@@ -38,7 +38,7 @@ fn ctrl_c_finishes_what_is_in_flight_and_says_how_to_go_on() {
     s3.dials().change(|dials| dials.latency = Duration::ZERO);
     scene.run(&["backfill", "history.json"]).expect(0, &[("existing", read), ("written", count - read)]);
 
-    s3.dials().change(|dials| dials.latency = Duration::from_millis(20));
+    s3.dials().change(|dials| dials.latency = Duration::from_millis(100));
     let replay = ["replay", "--output", "json", "--concurrency", "8"];
     let child = scene.start(&replay);
     std::thread::sleep(Duration::from_millis(1_200));
@@ -46,7 +46,6 @@ fn ctrl_c_finishes_what_is_in_flight_and_says_how_to_go_on() {
     let ran = Ran::of(&child.wait_with_output().unwrap());
     ran.expect(3, &[]);
     s3.dials().change(|dials| dials.latency = Duration::ZERO);
-    scene.run(&["replay"]).expect(0, &[("identical", count)]);
     scene.run(&["reconcile"]).expect(0, &[("matched", count)]);
 }
 
@@ -70,8 +69,8 @@ fn a_stopped_replay_resumes_where_it_was() {
     assert_eq!((resumed.code, resumed.json["resumed"].as_bool()), (Some(0), Some(true)), "{resumed:?}");
     assert!(from.as_str() > "2024-01-01" && resumed.json["listed"].as_u64().unwrap() < count, "{from} {resumed:?}");
     scene.run(&["reconcile"]).expect(0, &[("matched", count)]);
-    let anew = scene.run(&["replay", "--resume"]);
-    assert_eq!(anew.json["resumed"].as_bool(), Some(false), "a run that ended leaves nothing to resume");
+    let bookmarks = std::fs::read_dir(scene.path(".local/state/ruminate")).unwrap().count();
+    assert_eq!(bookmarks, 0, "a run that ended leaves nothing to resume");
 }
 
 #[test]
