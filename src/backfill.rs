@@ -56,6 +56,8 @@ pub async fn run(files: Files, intake: Intake, progress: &Progress, stop: &Stop)
     while (more && outcome.stopped.is_none()) || !under_way.is_empty() {
         while more && outcome.stopped.is_none() && under_way.len() < BATCHES {
             match messages.recv().await {
+                // Read, but not begun: the next run reads it again.
+                Some(_) if stop.is_set() => outcome.stopped = Some("asked to stop".into()),
                 Some(Ok(batch)) => under_way.push_back(begin(batch, &intake)),
                 Some(Err(e)) => outcome.stopped = Some(e.to_string()),
                 None => more = false,
