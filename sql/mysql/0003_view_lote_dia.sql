@@ -1,5 +1,5 @@
 -- Consumption against target, per lot and day: kg per animal and day, weighted by head.
-CREATE OR REPLACE VIEW `{table}_lote_dia` AS
+CREATE VIEW `{table}_lote_dia` AS
 SELECT
     cod_cliente,
     id_curral,

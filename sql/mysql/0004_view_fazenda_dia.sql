@@ -1,5 +1,5 @@
 -- The herd per farm and day: lots, head, mean weight in kg, feed eaten and targeted in kg.
-CREATE OR REPLACE VIEW `{table}_fazenda_dia` AS
+CREATE VIEW `{table}_fazenda_dia` AS
 SELECT
     cod_cliente,
     DATE(data)                                                                AS dia,

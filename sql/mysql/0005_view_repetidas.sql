@@ -1,5 +1,5 @@
 -- Natural keys with more than one record: readings that a farm corrected, or that older ids doubled.
-CREATE OR REPLACE VIEW `{table}_repetidas` AS
+CREATE VIEW `{table}_repetidas` AS
 SELECT
     cod_cliente,
     id_curral,

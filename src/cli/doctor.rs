@@ -1,13 +1,16 @@
 //! `ruminate doctor`: is everything ready?
 
+use anyhow::{Context as _, anyhow};
 use chrono::Utc;
 
-use super::flags::{WarehouseFlags, open_lake};
+use super::flags::{WarehouseFlags, open_lake, variable};
 use crate::doctor;
 use crate::lake::LakeUrl;
 use crate::report::Printed;
 use crate::report::doctor::{Health, Outcome};
 use crate::retry::Retry;
+use crate::topic::arn::Address;
+use crate::topic::sns::Sns;
 
 /// Checks lake, warehouse and topic: one line a check, and what to do where it fails; changes nothing
 #[derive(Debug, clap::Args)]
@@ -17,6 +20,9 @@ pub(super) struct Args {
     lake: Option<LakeUrl>,
     #[command(flatten)]
     warehouse: WarehouseFlags,
+    /// The topic: an SNS topic's ARN [default: SNS_TOPIC_ARN]
+    #[arg(long, value_name = "ARN")]
+    topic: Option<Address>,
 }
 
 pub(super) async fn run(args: Args) -> anyhow::Result<Printed> {
@@ -37,5 +43,18 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Printed> {
             "no warehouse is named: give --warehouse or set RUMINATE_WAREHOUSE",
         );
     }
+    match topic(args.topic)? {
+        Some(Address::Sns(arn)) => doctor::topic(&Sns::new(&crate::aws::config().await, arn), &mut outcome).await,
+        Some(Address::Local) => outcome.add("topic", Health::Ok, "local: the intake in the publishing process"),
+        None => outcome.add("topic", Health::Skipped, "no topic is named: give --topic or set RUMINATE_TOPIC"),
+    }
     Ok(Printed::of(&outcome))
+}
+
+/// The topic that a flag or the older function's variable names.
+fn topic(flag: Option<Address>) -> anyhow::Result<Option<Address>> {
+    match (flag, variable("SNS_TOPIC_ARN")) {
+        (None, Some(arn)) => arn.parse().map(Some).map_err(|e: String| anyhow!(e)).context("SNS_TOPIC_ARN"),
+        (flag, _) => Ok(flag),
+    }
 }

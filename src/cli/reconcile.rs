@@ -27,7 +27,7 @@ pub(super) struct Args {
     #[arg(long, value_enum, value_name = "SIDE")]
     repair: Option<Direction>,
     /// With --repair: say what would be done, and change nothing
-    #[arg(long, requires = "repair")]
+    #[arg(long)]
     dry_run: bool,
     /// Write the report as one HTML file
     #[arg(long, value_name = "FILE.html")]

@@ -2,7 +2,7 @@
 //!
 //! Looks and changes nothing: that objects can be written is not tried.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -58,7 +58,10 @@ pub async fn warehouse(warehouse: &dyn Warehouse, now: impl Fn() -> DateTime<Utc
             return;
         }
     };
-    let comment = status.settings.get("version_comment").map_or(String::new(), |comment| format!(" ({comment})"));
+    let comment = status
+        .settings
+        .get("version_comment")
+        .map_or(String::new(), |comment| format!(" ({})", comment.trim_matches(['(', ')'])));
     outcome.add("warehouse access", Health::Ok, format!("{}: {}{comment}", warehouse.address(), status.version));
     match warehouse.shape().await {
         Ok(shape) => {
@@ -113,12 +116,8 @@ fn privileges(grants: &[String], outcome: &mut Outcome) {
     if grants.is_empty() {
         return outcome.add("warehouse privileges", Health::Skipped, "this warehouse has none");
     }
-    let text = grants.join("; ").to_uppercase();
-    let has = |privilege: &str| {
-        text.contains("ALL PRIVILEGES")
-            || text.contains(&format!(" {privilege}"))
-            || text.contains(&format!("{privilege},"))
-    };
+    let granted: BTreeSet<String> = grants.iter().flat_map(|grant| granted(grant)).collect();
+    let has = |privilege: &str| granted.contains("ALL PRIVILEGES") || granted.contains(privilege);
     let missing =
         |needed: &[&'static str]| needed.iter().copied().filter(|privilege| !has(privilege)).collect::<Vec<_>>();
     let (work, init) = (missing(&["SELECT", "INSERT", "UPDATE"]), missing(&["CREATE", "CREATE VIEW", "INDEX"]));
@@ -139,6 +138,13 @@ fn privileges(grants: &[String], outcome: &mut Outcome) {
     } else {
         outcome.add("warehouse privileges", Health::Ok, "SELECT, INSERT, UPDATE, CREATE, CREATE VIEW, INDEX");
     }
+}
+
+/// The privileges that one line of SHOW GRANTS names, whatever it is about.
+fn granted(grant: &str) -> Vec<String> {
+    let grant = grant.to_uppercase();
+    let listed = grant.strip_prefix("GRANT ").and_then(|rest| rest.split_once(" ON ")).map_or("", |(listed, _)| listed);
+    listed.split(',').map(|privilege| privilege.trim().to_owned()).collect()
 }
 
 fn settings(status: &Status, outcome: &mut Outcome) {
@@ -214,6 +220,7 @@ mod tests {
         assert_eq!(judge("GRANT ALL PRIVILEGES ON `fazendas`.* TO `a`@`%`"), Health::Ok);
         assert_eq!(judge("GRANT SELECT, INSERT, UPDATE ON `fazendas`.* TO `a`@`%`"), Health::Warning);
         assert_eq!(judge("GRANT SELECT ON `fazendas`.* TO `a`@`%`"), Health::Warning);
+        assert_eq!(judge("GRANT SELECT, INSERT, UPDATE, CREATE VIEW, INDEX ON `f`.* TO `a`@`%`"), Health::Warning);
         assert_eq!(judge("GRANT USAGE ON *.* TO `a`@`%`"), Health::Failed);
     }
 }

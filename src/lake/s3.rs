@@ -166,6 +166,7 @@ impl S3 {
             ("KeyTooLongError", _) => (Reason::BadKey, said),
             (_, Some(401 | 403)) => (Reason::Denied, format!("refused: check credentials and policy ({said})")),
             (_, Some(404)) => (Reason::NotFound, "not found".to_owned()),
+            (_, Some(400..=499)) if !code.is_empty() => (Reason::Other, said),
             _ => sdk_failure(e),
         };
         let about = if key.is_empty() { self.address() } else { format!("{}/{key}", self.address()) };

@@ -45,7 +45,7 @@ impl Only {
     /// The keys that a drift file names, one JSON object a line.
     ///
     /// # Errors
-    /// A line is no JSON object.
+    /// A line is no JSON, or no line names a key.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut keys = BTreeSet::new();
         for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
@@ -53,6 +53,9 @@ impl Only {
             if let Some(key) = value.get("key").and_then(serde_json::Value::as_str) {
                 keys.insert(key.to_owned());
             }
+        }
+        if keys.is_empty() {
+            return Err("no line names a key".into());
         }
         Ok(Self(keys))
     }

@@ -163,8 +163,10 @@ impl fmt::Display for Outcome {
         write!(f, "{}", self.problems)?;
         if let Some(why) = &self.stopped {
             writeln!(f, "stopped early: {why}")?;
-            let from = self.resume_from.map_or(String::new(), |day| format!(" (from {day})"));
-            writeln!(f, "to go on, run the same command with --resume{from}")?;
+            match self.resume_from {
+                Some(day) => writeln!(f, "to go on, run the same command with --resume (from {day})")?,
+                None => writeln!(f, "to go on, run the same command again")?,
+            }
         }
         Ok(())
     }

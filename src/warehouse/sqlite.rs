@@ -12,7 +12,7 @@ use sqlx::sqlite::{
     SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
     SqliteSynchronous,
 };
-use sqlx::{AssertSqlSafe, ConnectOptions, Executor, Row as _, Sqlite as Db};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, Row as _, Sqlite as Db};
 
 use super::schema::{self, Creates};
 use super::{Error, Insert, Reason, Status, TableName, Warehouse, Window};
@@ -26,23 +26,23 @@ const LOOKUP: usize = 1_000;
 #[derive(Debug, Clone)]
 pub struct Sqlite {
     pool: SqlitePool,
+    options: SqliteConnectOptions,
     table: TableName,
     address: String,
 }
 
 impl Sqlite {
-    /// The table in that file, which is made when it is not there.
+    /// The table in that file, which [`Warehouse::init`] makes when it is not there.
     pub fn new(path: &Path, table: TableName) -> Self {
         let options = SqliteConnectOptions::new()
             .filename(path)
-            .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Normal)
             .busy_timeout(Duration::from_secs(30))
             .disable_statement_logging();
         // One connection: SQLite has one writer, and a second would only wait for the first.
-        let pool = SqlitePoolOptions::new().max_connections(1).connect_lazy_with(options);
-        Self { pool, address: format!("sqlite:{} table {table}", path.display()), table }
+        let pool = SqlitePoolOptions::new().max_connections(1).connect_lazy_with(options.clone());
+        Self { pool, options, address: format!("sqlite:{} table {table}", path.display()), table }
     }
 
     /// The pool, for tests and for the demo's damage.
@@ -57,6 +57,7 @@ impl Sqlite {
             Some(5 | 6) => Reason::Busy,
             Some(8) => Reason::ReadOnly,
             Some(13) => Reason::Full,
+            Some(14) if !self.options.get_filename().exists() => Reason::NoTable,
             Some(14 | 26 | 11) => Reason::BadAddress,
             Some(18..=20) => Reason::BadRow,
             _ if said.contains("no such table") => Reason::NoTable,
@@ -107,6 +108,8 @@ impl Warehouse for Sqlite {
     }
 
     async fn init(&self) -> Result<Vec<String>, Error> {
+        let made = self.options.clone().create_if_missing(true).connect().await.map_err(|e| self.failure(&e))?;
+        made.close().await.map_err(|e| self.failure(&e))?;
         let mut created = Vec::new();
         for step in schema::SQLITE {
             let kind = match step.creates {

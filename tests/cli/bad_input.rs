@@ -27,6 +27,7 @@ fn what_cannot_be_reached_is_named_with_what_to_do() {
     refused(&scene.run(&["replay", "--lake", "http://x"]), &["invalid value"]);
     std::fs::create_dir(scene.path("lake")).unwrap();
     refused(&scene.run(&["replay"]), &["no table historico_consumo", "ruminate init"]);
+    assert!(!scene.path("w.db").exists(), "only init makes a file");
     refused(
         &scene.run(&["replay", "--warehouse", "mysql://ana:segredo@127.0.0.1:1/x"]),
         &["127.0.0.1:1", "check host"],
