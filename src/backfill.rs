@@ -46,7 +46,9 @@ struct Batch {
 pub async fn run(files: Files, intake: Intake, progress: &Progress, stop: &Stop) -> anyhow::Result<Outcome> {
     let begun = Instant::now();
     for path in files.paths.iter().filter(|path| path.as_os_str() != "-") {
-        std::fs::File::open(path).map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
+        let meta = std::fs::File::open(path).and_then(|file| file.metadata());
+        let meta = meta.map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
+        anyhow::ensure!(!meta.is_dir(), "{} is a directory: name its files", path.display());
     }
     let stage = progress.stage("backfill", None);
     let mut outcome = Outcome { quarantine: intake.quarantine_address(), ..Outcome::default() };

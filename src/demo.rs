@@ -17,7 +17,7 @@ use crate::lake::dir::Dir;
 use crate::lake::{Key, Lake, Span, list_all};
 use crate::progress::Progress;
 use crate::publish::{self, OnInvalid, Source as Messages};
-use crate::reconcile::{Audit, Direction, Sink, repair};
+use crate::reconcile::{Audit, Direction, Plan as Repair, Sink, repair};
 use crate::record::{QUARANTINE, Rules};
 use crate::replay::{Plan, Policy, Replay, Source};
 use crate::report::{Printed, demo::Outcome, html};
@@ -245,7 +245,10 @@ impl Demo<'_> {
         match look {
             Look::Plain => self.outcome.step(title, self.command("reconcile", ""), &Printed::of(&found)),
             Look::Repair => {
-                found.repaired = repair(&audit, sink, Direction::Both, false, self.progress).await?;
+                found.repaired = {
+                    let plan = Repair { direction: Direction::Both, dry_run: false, nameless: found.nameless };
+                    repair(&audit, sink, plan, self.progress, self.stop).await?
+                };
                 let told = Printed { text: found.repaired.to_string(), ..Printed::of(&found) };
                 self.outcome.step(title, self.command("reconcile", "--repair both"), &told);
             }

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 
 use super::Context;
 use super::flags::{LakeFlags, RulesFlags, SpanFlags, WarehouseFlags};
-use crate::reconcile::{Audit, Direction, Sink, repair, run as audit};
+use crate::reconcile::{Audit, Direction, Plan, Sink, repair, run as audit};
 use crate::record::Rules;
 use crate::report::reconcile::Asked;
 use crate::report::{Printed, html};
@@ -52,11 +52,17 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed
         Some(path) => format!("--drift {} cannot be written", path.display()),
         None => "no temporary file can be made: check TMPDIR".to_owned(),
     })?;
+    if let Some(path) = &args.report {
+        // Found out now, not after an hour of work and a repair.
+        let writable = std::fs::File::options().append(true).create(true).open(path);
+        writable.with_context(|| format!("--report {} cannot be written", path.display()))?;
+    }
     let (mut outcome, sink) = audit(&to_audit, sink, &context.progress, &context.stop).await?;
     outcome.asked = args.asked(&to_audit)?;
     if let (Some(direction), None) = (args.repair, &outcome.stopped) {
         outcome.repair_asked = true;
-        outcome.repaired = repair(&to_audit, sink, direction, args.dry_run, &context.progress).await?;
+        let plan = Plan { direction, dry_run: args.dry_run, nameless: outcome.nameless };
+        outcome.repaired = repair(&to_audit, sink, plan, &context.progress, &context.stop).await?;
     } else {
         drop(sink.read_back()?); // written to its end
     }

@@ -48,7 +48,8 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed
     let bookmark = Bookmark {
         lake: lake.address(),
         warehouse: warehouse.address(),
-        settings: format!("{span:?} {:?} {only:?}", args.on_conflict),
+        // Relative paths mean other stores in other directories.
+        settings: format!("{span:?} {:?} {only:?} {:?}", args.on_conflict, std::env::current_dir().unwrap_or_default()),
         day: None,
     };
     let mut plan = Plan::new(Source { lake, span, only }).await?;

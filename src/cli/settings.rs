@@ -15,8 +15,7 @@ pub(super) fn with_environment(command: Command) -> Command {
         (Some(long), ArgAction::Set | ArgAction::Append | ArgAction::SetTrue) => {
             let variable = format!("RUMINATE_{}", long.replace('-', "_").to_uppercase());
             // Shown once in the help's last line instead of with each flag.
-            let arg = arg.env(variable).hide_env(true);
-            if matches!(arg.get_action(), ArgAction::Append) { arg.value_delimiter(',') } else { arg }
+            arg.env(variable).hide_env(true)
         }
         _ => arg,
     };

@@ -38,9 +38,8 @@ impl Dir {
     }
 
     fn path(&self, key: &str) -> Result<PathBuf, Error> {
-        let safe = !key.is_empty()
-            && !key.contains(['\0', '\\'])
-            && key.split('/').all(|part| !matches!(part, "" | "." | ".."));
+        let separator = if cfg!(windows) { '\\' } else { '\0' };
+        let safe = !key.contains(['\0', separator]) && key.split('/').all(|part| !matches!(part, "" | "." | ".."));
         if safe { Ok(self.root.join(key)) } else { Err(Error::new(Reason::BadKey, key, "no safe file name")) }
     }
 
@@ -71,7 +70,11 @@ fn walk(dir: &Path, lead: &str, depth: Depth, page: &mut Page) -> Result<(), Err
             continue;
         }
         let key = format!("{lead}{name}");
-        let meta = match fs::metadata(entry.path()) {
+        // Links are not followed into directories: they may lead out of the lake, or in a circle.
+        let meta = match fs::symlink_metadata(entry.path()) {
+            Ok(meta) if meta.is_symlink() => {
+                fs::metadata(entry.path()).ok().filter(fs::Metadata::is_file).unwrap_or(meta)
+            }
             Ok(meta) => meta,
             Err(e) if e.kind() == ErrorKind::NotFound => continue,
             Err(e) => return Err(failure(&key, &e)),
@@ -128,7 +131,17 @@ impl Lake for Dir {
 
     async fn get(&self, key: &str) -> Result<Bytes, Error> {
         let (path, key) = (self.path(key)?, key.to_owned());
-        blocking(move || fs::read(path).map(Bytes::from).map_err(|e| failure(&key, &e))).await
+        blocking(move || {
+            let unfit = |e: io::Error| match failure(&key, &e) {
+                e if e.reason == Reason::Other => Error { reason: Reason::BadKey, ..e }, // a link in a circle
+                e => e,
+            };
+            if !fs::metadata(&path).map_err(unfit)?.is_file() {
+                return Err(Error::new(Reason::BadKey, &key, "is no regular file")); // reading a pipe would never end
+            }
+            fs::read(path).map(Bytes::from).map_err(|e| failure(&key, &e))
+        })
+        .await
     }
 
     async fn put_new(&self, key: &str, body: Bytes) -> Result<Put, Error> {
@@ -173,7 +186,11 @@ fn write_new(path: &Path, body: &[u8]) -> io::Result<Put> {
 }
 
 fn temporary_in(parent: &Path) -> io::Result<tempfile::NamedTempFile> {
-    tempfile::Builder::new().prefix(TEMPORARY).suffix(".tmp").tempfile_in(parent)
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(TEMPORARY).suffix(".tmp");
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // less what the umask takes
+    builder.tempfile_in(parent)
 }
 
 #[cfg(test)]
@@ -184,7 +201,7 @@ mod tests {
     async fn names_that_leave_the_directory_are_refused() {
         let home = tempfile::tempdir().unwrap();
         let lake = Dir::new(home.path().join("lake"));
-        for key in ["../x", "a/../../x", "/etc/passwd", "a//b", ".", "", "a\\b", "a\0b"] {
+        for key in ["../x", "a/../../x", "/etc/passwd", "a//b", ".", "", "a\0b"] {
             let e = lake.put_new(key, Bytes::new()).await.unwrap_err();
             assert_eq!(e.reason, Reason::BadKey, "{key:?}");
         }

@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use futures::stream::{self, Stream, StreamExt};
 
 use super::{Depth, Error, Key, Lake, Meta, Partition, Reason};
-use crate::record::Record;
+use crate::record::{MAX_OBJECT_BYTES, Record};
 
 /// Listings of partitions under way at once, ahead of the reads.
 const LISTINGS: usize = 8;
@@ -135,6 +135,9 @@ impl Reader {
             None => Item::Skipped(Skip::Foreign),
             _ if meta.last_modified > self.settings.fence => Item::Skipped(Skip::AfterFence),
             _ if meta.archived => Item::Archived,
+            _ if meta.size > MAX_OBJECT_BYTES as u64 => {
+                Item::Rejected(format!("an object of {} bytes holds no record", meta.size))
+            }
             _ => match self.get(&meta.key).await {
                 Ok(body) => match Record::parse(&body) {
                     Ok(record) => Item::Record(Box::new(record)),
@@ -144,7 +147,7 @@ impl Reader {
                 Err(e) if e.reason == Reason::Archived => Item::Archived,
                 Err(e) if e.reason == Reason::NotFound => Item::Unreadable("vanished after it was listed".into()),
                 // Tries have run out for this object, or it alone is refused: named, and the rest goes on.
-                Err(e) if e.concerns_one_object() || e.kind().is_transient() => Item::Unreadable(e.message),
+                Err(e) if e.concerns_one_object() || failing(&e) => Item::Unreadable(e.message),
                 Err(e) => return Err(e),
             },
         };
@@ -155,7 +158,7 @@ impl Reader {
     async fn get(&self, key: &str) -> Result<Bytes, Error> {
         let got = self.lake.get(key).await;
         match &got {
-            Err(e) if e.kind().is_transient() => {
+            Err(e) if failing(e) => {
                 if self.failures.fetch_add(1, Ordering::Relaxed) + 1 >= FAILURES {
                     let message =
                         format!("{FAILURES} objects in a row could not be read, the last because: {}", e.message);
@@ -166,6 +169,11 @@ impl Reader {
         }
         got
     }
+}
+
+/// What may be this object's own fault or the beginning of the lake's: many in a row tell.
+fn failing(e: &Error) -> bool {
+    e.kind().is_transient() || e.reason == Reason::Denied
 }
 
 /// The objects of a partition: the first page now, the others as they are asked for.

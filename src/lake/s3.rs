@@ -97,6 +97,10 @@ impl S3 {
             Some(length) if length != body.len() => {
                 Err(Error::new(Reason::Network, key, format!("{} of {length} bytes arrived", body.len())))
             }
+            // An error can also arrive as the body of an answer that says 200.
+            _ if body.starts_with(b"<?xml") || body.starts_with(b"<Error>") => {
+                Err(Error::new(Reason::SlowDown, key, "an error document came in the object's place"))
+            }
             _ => Ok(body),
         }
     }
@@ -164,7 +168,9 @@ impl S3 {
             ("ConditionalRequestConflict" | "OperationAborted" | "RequestTimeout" | "InternalError", _)
             | (_, Some(408 | 409 | 500..=599)) => (Reason::Network, said),
             ("KeyTooLongError", _) => (Reason::BadKey, said),
-            (_, Some(401 | 403)) => (Reason::Denied, format!("refused: check credentials and policy ({said})")),
+            ("ExpiredToken" | "TokenRefreshRequired" | "InvalidToken", _) | (_, Some(401 | 403)) => {
+                (Reason::Denied, format!("refused: check credentials and policy ({said})"))
+            }
             (_, Some(404)) => (Reason::NotFound, "not found".to_owned()),
             (_, Some(400..=499)) if !code.is_empty() => (Reason::Other, said),
             _ => sdk_failure(e),

@@ -123,6 +123,9 @@ impl Sink {
     /// The file cannot be made.
     pub fn new(path: Option<&Path>) -> io::Result<Self> {
         let file = match path {
+            Some(path) if path.exists() && !path.is_file() => {
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, "is no regular file"));
+            }
             Some(path) => File::options().read(true).write(true).create(true).truncate(true).open(path)?,
             None => tempfile::tempfile()?,
         };

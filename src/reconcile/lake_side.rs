@@ -100,6 +100,9 @@ fn take(audit: &Audit, findings: &mut Findings, votes: &mut Votes, found: Found)
         return Ok(Some(LakeEntry { id, key: meta.key, record: Some(*record) }));
     }
     // Without content, the path says whether it belongs to the audit.
+    if id_of(&key).is_none() && !matches!(item, Item::Skipped(Skip::Foreign)) {
+        findings.outcome.nameless += 1;
+    }
     let inside = path.is_none_or(|(day, farm)| audit.span.has_day(day) && audit.span.has_farm(farm));
     let place = path.map(|(day, farm)| Place { farm: farm.to_owned(), day });
     let id = key.as_ref().and_then(|key| key.id.clone());
@@ -117,6 +120,10 @@ fn take(audit: &Audit, findings: &mut Findings, votes: &mut Votes, found: Found)
         }
     }
     Ok(id.map(|id| LakeEntry { id: OrderedId::new(&id), key: meta.key, record: None }))
+}
+
+fn id_of(key: &Option<Key>) -> Option<&str> {
+    key.as_ref()?.id.as_deref()
 }
 
 fn foreign(findings: &mut Findings, key: String) {

@@ -29,7 +29,7 @@ use crate::record::Rules;
 use crate::warehouse::Warehouse;
 
 pub use drift::{Drift, Kind, Sink};
-pub use repair::{Direction, repair};
+pub use repair::{Direction, Plan, repair};
 pub use run::run;
 
 /// The two stores, what of them is audited, and how.

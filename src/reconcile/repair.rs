@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use uuid::Uuid;
 
 use super::Audit;
 use super::drift::{Drift, Kind, Sink};
@@ -15,7 +16,8 @@ use crate::progress::Progress;
 use crate::record::Record;
 use crate::record::stored::{Row, Shape};
 use crate::report::reconcile::Repaired;
-use crate::warehouse::{Loaded, OnConflict, load};
+use crate::stop::Stop;
+use crate::warehouse::{self, Loaded, OnConflict, load};
 
 /// Which side is mended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +61,20 @@ impl Direction {
     }
 }
 
+/// What a repair may do, and what the audit before it saw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Plan {
+    /// Which side is mended.
+    pub direction: Direction,
+    /// Only count what would be done.
+    pub dry_run: bool,
+    /// Objects that could not be judged and do not name their record: any of them may be that of a row without one.
+    pub nameless: u64,
+}
+
+/// Why no object is written while such objects are about.
+const NAMELESS: &str = "objects without an id in their names could not be judged, and one of them may be this row's: mend or restore them, then audit again";
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Action {
     Insert,
@@ -68,15 +84,18 @@ enum Action {
 
 /// Mends what the findings name, or only counts what would be done.
 ///
+/// A store that fails on the way, or the wish to stop, ends it early; the account says so, and repairing again goes on.
+///
 /// # Errors
-/// A store cannot be reached. What was mended until then is mended, and repairing again goes on.
+/// The warehouse cannot be reached to begin with, or the findings cannot be read back.
 pub async fn repair(
     audit: &Audit,
     sink: Sink,
-    direction: Direction,
-    dry_run: bool,
+    plan: Plan,
     progress: &Progress,
+    stop: &Stop,
 ) -> anyhow::Result<Repaired> {
+    let Plan { direction, dry_run, nameless } = plan;
     let shape = audit.warehouse.shape().await?;
     let stage = progress.stage("repair", None);
     let mut repaired = Repaired { dry_run, ..Repaired::default() };
@@ -87,12 +106,22 @@ pub async fn repair(
         match direction.action(&drift) {
             Err(why) => *reasons.entry((drift.kind, why)).or_default() += 1,
             Ok(action) if dry_run => repaired.planned(action == Action::Insert, action == Action::Update),
-            Ok(action) => match mend(audit, &shape, &drift, action).await? {
-                Ok(()) => repaired.done(action == Action::Insert, action == Action::Update),
-                Err(why) => {
+            Ok(Action::WriteObject) if nameless > 0 => *reasons.entry((drift.kind, NAMELESS)).or_default() += 1,
+            Ok(_) if stop.is_set() => {
+                repaired.stopped = Some("asked to stop: the rest is as it was".into());
+                break;
+            }
+            Ok(action) => match mend(audit, &shape, &drift, action).await {
+                Ok(Ok(())) => repaired.done(action == Action::Insert, action == Action::Update),
+                Ok(Err(why)) => {
                     repaired.failed += 1;
                     let place = drift.key.or(drift.id).unwrap_or_default();
                     repaired.problems.add(drift.kind.name(), place, why);
+                }
+                // What was mended until now is told, whatever comes in between.
+                Err(e) => {
+                    repaired.stopped = Some(format!("{e:#}"));
+                    break;
                 }
             },
         }
@@ -128,10 +157,13 @@ async fn mend(audit: &Audit, shape: &Shape, drift: &Drift, action: Action) -> an
             Some(Loaded::Refused(why)) => return Ok(Err(why)),
             _ => return Ok(Err("a row with other values was written meanwhile: audit again".into())),
         }
-    } else if let Some(old) = row(audit, shape, id).await?
-        && !audit.warehouse.replace(&old, &record.to_row(shape), shape).await?
-    {
-        return Ok(Err("the row changed meanwhile: audit again".into()));
+    } else if let Some(old) = row(audit, shape, id).await? {
+        match audit.warehouse.replace(&old, &record.to_row(shape), shape).await {
+            Ok(true) => {}
+            Ok(false) => return Ok(Err("the row changed meanwhile: audit again".into())),
+            Err(e) if e.reason == warehouse::Reason::BadRow => return Ok(Err(e.message)),
+            Err(e) => return Err(e.into()),
+        }
     }
     Ok(match row(audit, shape, id).await? {
         Some(row) if record.differences(&row, shape).is_empty() => Ok(()),
@@ -145,9 +177,19 @@ async fn row(audit: &Audit, shape: &Shape, id: &str) -> anyhow::Result<Option<Ro
 
 async fn write_object(audit: &Audit, shape: &Shape, id: &str) -> anyhow::Result<Result<(), String>> {
     let Some(row) = row(audit, shape, id).await? else { return Ok(Err("the row has vanished".into())) };
-    let Some(record) = row.to_record() else {
+    let Some(mut record) = row.to_record() else {
         return Ok(Err("the row has NULLs or values that no record can have".into()));
     };
+    if !of_its_time(&record) {
+        return Ok(Err(
+            "its id speaks of another time than its data: the row was changed, its object lies elsewhere".into()
+        ));
+    }
+    // The f32 of a FLOAT column is not what the rule gave; where the rule gives that f32, its own value is written.
+    let due = Record { consumo_meta: audit.rules.consumo_meta(record.reading.peso_medio), ..record.clone() };
+    if due.differences(&row, shape).is_empty() {
+        record = due;
+    }
     let Some(key) = Key::of(&record) else { return Ok(Err("its id cannot stand in an object's name".into())) };
     let key = key.to_string();
     if audit.lake.put_new(&key, Bytes::from(record.object_from_values())).await? == Put::Exists {
@@ -158,4 +200,27 @@ async fn write_object(audit: &Audit, shape: &Shape, id: &str) -> anyhow::Result<
         Ok(written) if written.differences(&row, shape).is_empty() => Ok(()),
         _ => Err(format!("{key} reads back with other values")),
     })
+}
+
+/// Whether an id of this toolkit (version 8) and the row's `data` speak of the same second; other ids say nothing.
+fn of_its_time(record: &Record) -> bool {
+    let Ok(id) = Uuid::parse_str(&record.id_treated_data) else { return true };
+    let millis = id.as_u128() >> 80;
+    id.get_version_num() != 8 || millis / 1_000 == u128::from(record.reading.data.timestamp().unsigned_abs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::warehouse::conformance::record;
+
+    #[test]
+    fn an_id_knows_the_time_of_its_reading() {
+        let mut record = record(1);
+        assert!(of_its_time(&record));
+        record.reading.data += chrono::TimeDelta::days(1);
+        assert!(!of_its_time(&record));
+        record.id_treated_data = "0f1f4d5c-4a7e-4b0c-9d62-8c7d70e6f6ab".into();
+        assert!(of_its_time(&record), "an older id is random");
+    }
 }

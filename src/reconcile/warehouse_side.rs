@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chrono::{Days, NaiveDateTime, NaiveTime};
+use chrono::{Datelike, Days, NaiveDateTime, NaiveTime};
 use tokio::task::JoinHandle;
 
 use super::sorted::{OrderedId, Sorted, Sorter};
@@ -24,7 +24,8 @@ pub(super) struct Inside {
 impl Inside {
     pub(super) fn of(span: &Span, column: Column) -> Option<Self> {
         let midnight = |day: chrono::NaiveDate| day.and_time(NaiveTime::MIN);
-        let until = span.to.and_then(|day| day.checked_add_days(Days::new(1))).map(midnight);
+        let until = span.to.and_then(|day| day.checked_add_days(Days::new(1)));
+        let until = until.filter(|day| day.year() <= 9999).map(midnight); // no DATETIME lies beyond
         let window = Window { column, from: span.from.map(midnight), until };
         (!span.is_everything()).then(|| Self { window, span: span.clone() })
     }

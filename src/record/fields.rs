@@ -15,6 +15,9 @@ use super::{Column, Rejection, instant};
 /// The largest message taken in, in bytes: the SNS and SQS limit of 256 KiB.
 pub const MAX_MESSAGE_BYTES: usize = 256 * 1024;
 
+/// The largest object read as a record, in bytes: a message of the largest size and what treatment adds to it.
+pub const MAX_OBJECT_BYTES: usize = MAX_MESSAGE_BYTES + 4 * 1024;
+
 /// The most characters a text column holds: VARCHAR(255).
 pub const MAX_TEXT_CHARS: usize = 255;
 
@@ -24,24 +27,24 @@ const QUOTED_CHARS: usize = 60;
 /// The members of one JSON object, known ones by column, values still as JSON text.
 pub(super) struct Fields<'a> {
     slots: [Option<&'a RawValue>; 13],
-    repeated: Option<Column>,
+    repeated: [bool; 13],
 }
 
 impl<'a> Fields<'a> {
-    /// Splits a message into its members.
+    /// Splits a message or object of at most `limit` bytes into its members.
     ///
     /// # Errors
     /// The message is too large, not UTF-8, not JSON or not an object.
-    pub(super) fn parse(message: &'a [u8]) -> Result<Self, Rejection> {
-        if message.len() > MAX_MESSAGE_BYTES {
-            return Err(Rejection::TooLarge { bytes: message.len(), limit: MAX_MESSAGE_BYTES });
+    pub(super) fn parse(message: &'a [u8], limit: usize) -> Result<Self, Rejection> {
+        if message.len() > limit {
+            return Err(Rejection::TooLarge { bytes: message.len(), limit });
         }
         let text = std::str::from_utf8(message).map_err(|e| Rejection::NotUtf8 { offset: e.valid_up_to() })?;
         serde_json::from_str(text).map_err(|e| refuse_json(text, &e))
     }
 
     fn raw(&self, field: Column) -> Result<&'a str, Rejection> {
-        if self.repeated == Some(field) {
+        if self.repeated[field.index()] {
             return Err(Rejection::Repeated { field });
         }
         match self.slots[field.index()].map(RawValue::get) {
@@ -165,13 +168,13 @@ impl<'de> Deserialize<'de> for Fields<'de> {
             }
 
             fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Fields<'de>, M::Error> {
-                let mut fields = Fields { slots: [None; 13], repeated: None };
+                let mut fields = Fields { slots: [None; 13], repeated: [false; 13] };
                 while let Some(name) = map.next_key::<Name<'de>>()? {
                     let value: &RawValue = map.next_value()?;
                     if let Some(column) = Column::from_name(&name.0)
                         && fields.slots[column.index()].replace(value).is_some()
                     {
-                        fields.repeated.get_or_insert(column);
+                        fields.repeated[column.index()] = true;
                     }
                 }
                 Ok(fields)

@@ -18,7 +18,7 @@ pub mod stored;
 mod treated;
 
 pub use column::Column;
-pub use fields::{MAX_MESSAGE_BYTES, MAX_TEXT_CHARS};
+pub use fields::{MAX_MESSAGE_BYTES, MAX_OBJECT_BYTES, MAX_TEXT_CHARS};
 pub use id::{canonical, reading_id};
 pub use reading::Reading;
 pub use rejection::Rejection;

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::fields::Fields;
+use super::fields::{Fields, MAX_MESSAGE_BYTES};
 use super::{Column, Rejection, Slug};
 
 /// What one lot ate in one day, as the farm sent it.
@@ -38,7 +38,7 @@ impl Reading {
     /// # Errors
     /// The precise reason for which the message is no valid reading.
     pub fn parse(message: &[u8]) -> Result<Self, Rejection> {
-        Self::from_fields(&Fields::parse(message)?)
+        Self::from_fields(&Fields::parse(message, MAX_MESSAGE_BYTES)?)
     }
 
     pub(super) fn from_fields(fields: &Fields<'_>) -> Result<Self, Rejection> {
@@ -70,7 +70,6 @@ impl Reading {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::MAX_MESSAGE_BYTES;
 
     const GOOD: &str = r#"{"id_curral":"25994051003275","id_raca":"28551700000020","id_lote":"73578741015010","peso_entrada":234.941,"peso_medio":360.341,"data":"2023-01-01 00:00:00 UTC","quantidade_animais":"51","dia_confinamento":"66","consumo_real":9.076451,"cod_cliente":"FazendaUm"}"#;
 
@@ -152,6 +151,22 @@ mod tests {
         }
         let truncated = &GOOD[..100];
         assert!(Reading::parse(truncated.as_bytes()).unwrap_err().is_unreadable());
+    }
+
+    #[test]
+    fn a_repeated_field_is_seen_behind_a_repeated_treated_one() {
+        let twice = GOOD.replacen('{', r#"{"row_ts":1,"row_ts":2,"id_curral":"1","#, 1);
+        let why = Reading::parse(twice.as_bytes()).unwrap_err();
+        assert_eq!(why, Rejection::Repeated { field: Column::IdCurral });
+    }
+
+    #[test]
+    fn the_largest_message_makes_an_object_that_is_read_back() {
+        use crate::record::{Record, Rules};
+        let padding = MAX_MESSAGE_BYTES - GOOD.len() - r#","x":"""#.len();
+        let largest = GOOD.replacen("\"}", &format!("\",\"x\":\"{}\"}}", "y".repeat(padding)), 1);
+        let record = Record::treat(Reading::parse(largest.as_bytes()).unwrap(), Rules::default(), Utc::now());
+        assert_eq!(Record::parse(&record.object(largest.as_bytes()).unwrap()).unwrap(), record);
     }
 
     #[test]

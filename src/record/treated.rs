@@ -8,7 +8,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::fields::Fields;
+use super::fields::{Fields, MAX_OBJECT_BYTES};
 use super::{Column, Reading, Rejection, Rules, instant, reading_id};
 
 /// A reading with what treatment adds to it.
@@ -41,7 +41,7 @@ impl Record {
     /// # Errors
     /// The precise reason for which the object holds no valid record.
     pub fn parse(object: &[u8]) -> Result<Self, Rejection> {
-        let fields = Fields::parse(object)?;
+        let fields = Fields::parse(object, MAX_OBJECT_BYTES)?;
         Ok(Self {
             id_treated_data: fields.text(Column::IdTreatedData)?,
             reading: Reading::from_fields(&fields)?,

@@ -75,14 +75,12 @@ impl Plan {
     /// # Errors
     /// The lake cannot be listed.
     pub async fn preview(&self, warehouse: &dyn Warehouse) -> Result<Preview, lake::Error> {
-        let listed: Vec<(Partition, Vec<Meta>)> = stream::iter(self.partitions.clone())
+        let mut listed = stream::iter(self.partitions.clone())
             .map(|partition| async move {
                 let objects = list_all(&*self.lake, &partition.prefix()).await?;
                 Ok::<_, lake::Error>((partition, objects))
             })
-            .buffered(LISTINGS)
-            .try_collect()
-            .await?;
+            .buffered(LISTINGS);
         let mut preview = Preview {
             lake: self.lake.address(),
             warehouse: warehouse.address(),
@@ -94,7 +92,7 @@ impl Plan {
             ..Preview::default()
         };
         let mut farms = BTreeMap::new();
-        for (partition, objects) in listed {
+        while let Some((partition, objects)) = listed.try_next().await? {
             for object in objects.into_iter().filter(|object| self.has(&object.key)) {
                 preview.objects += 1;
                 preview.bytes += object.size;

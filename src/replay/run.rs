@@ -72,8 +72,10 @@ pub async fn run(replay: Replay, progress: &Progress, stop: &Stop) -> anyhow::Re
         shape,
         queue: VecDeque::new(),
         stage: progress.stage("replay", None),
+        failed: false,
         replay,
     };
+    run.forget_earlier_bookmark();
     run.strays();
     run.read(stop).await?;
     run.outcome.seconds = begun.elapsed().as_secs_f64();
@@ -89,6 +91,8 @@ struct Run {
     outcome: Outcome,
     queue: VecDeque<Work>,
     stage: Stage,
+    /// A chunk could not be loaded: no bookmark may go past it.
+    failed: bool,
 }
 
 impl Run {
@@ -122,7 +126,9 @@ impl Run {
                 self.send(std::mem::take(&mut chunk)).await?;
             }
         }
-        self.send(chunk).await?;
+        if !self.failed {
+            self.send(chunk).await?;
+        }
         while !self.queue.is_empty() {
             self.settle_first().await?;
         }
@@ -192,6 +198,7 @@ impl Run {
                 return Err(e.into());
             }
             Err(e) => {
+                self.failed = true;
                 self.outcome.stopped.get_or_insert_with(|| e.to_string());
             }
         }
@@ -228,7 +235,7 @@ impl Run {
         for (key, why) in done.unverified {
             outcome.problems.add("unverified", key, why);
         }
-        if let (None, Some(day)) = (&outcome.stopped, done.last_day) {
+        if let (false, Some(day)) = (self.failed, done.last_day) {
             self.bookmark(day);
         }
     }
@@ -240,6 +247,13 @@ impl Run {
             if let Err(e) = mark.save(dir) {
                 tracing::warn!("no bookmark can be kept in {}: {e}", dir.display());
             }
+        }
+    }
+
+    /// A run from the start makes what an earlier one noted worthless: the warehouse may have been lost since.
+    fn forget_earlier_bookmark(&self) {
+        if let (Some((dir, mark)), false) = (&self.replay.bookmark, self.replay.resumed) {
+            mark.remove(dir);
         }
     }
 

@@ -146,6 +146,22 @@ impl Warehouse for Sqlite {
             let message = format!("column {missing} is missing: choose another --table or mend it");
             return Err(Error::new(Reason::BadSchema, &self.address, message));
         }
+        let unique: i64 = sqlx::query_scalar(
+            "SELECT (SELECT COUNT(*) FROM pragma_table_info(?1) WHERE name = 'id_treated_data' AND pk = 1) + \
+             (SELECT COUNT(*) FROM pragma_index_list(?1) list, pragma_index_info(list.name) info \
+              WHERE list.\"unique\" = 1 AND info.seqno = 0 AND info.name = 'id_treated_data')",
+        )
+        .bind(self.table.as_str())
+        .fetch_one(&self.pool)
+        .await
+        .map_err(|e| self.failure(&e))?;
+        if unique == 0 {
+            return Err(Error::new(
+                Reason::BadSchema,
+                &self.address,
+                "id_treated_data has no primary or unique key: add one",
+            ));
+        }
         Ok(Shape(Shape::standard().0.map(|holds| match holds {
             Holds::Single { .. } => Holds::Double { decimals: None },
             Holds::Instant { .. } => Holds::Instant { digits: 6 },

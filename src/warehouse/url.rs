@@ -47,9 +47,13 @@ impl FromStr for WarehouseUrl {
             return Ok(Self::Sqlite(path.into()));
         }
         let example = "write mysql://user:pass@host:port/database or sqlite:PATH";
+        let split = "its password must be percent-encoded, or the address is cut in the middle of it";
         let url = Url::parse(text).map_err(|e| format!("the warehouse's address cannot be read ({e}): {example}"))?;
         if !matches!(url.scheme(), "mysql" | "mariadb") {
             return Err(format!("a warehouse of kind {:?} is not known: {example}", url.scheme()));
+        }
+        if text.contains('@') && url.username().is_empty() || url.fragment().is_some() {
+            return Err(format!("the warehouse's address cannot be read: {split}: {example}"));
         }
         if url.host_str().is_none_or(str::is_empty) || url.path().trim_matches('/').is_empty() {
             return Err(format!("the warehouse's address {} lacks a host or a database: {example}", shown(&url)));
@@ -64,6 +68,7 @@ fn shown(url: &Url) -> String {
         return "mysql://…".into();
     }
     url.set_query(None);
+    url.set_fragment(None);
     url.to_string()
 }
 
@@ -92,9 +97,14 @@ mod tests {
         for text in [url.to_string(), format!("{url:?}")] {
             assert_eq!(text, "mysql://ana:***@db.example:3307/fazendas");
         }
-        for text in
-            ["mysql://ana:segredo@/x", "mysql://ana:segredo@h", "pg://ana:segredo@h/x", "mysql://ana:segredo@h:99999/x"]
-        {
+        for text in [
+            "mysql://ana:segredo@/x",
+            "mysql://ana:segredo@h",
+            "pg://ana:segredo@h/x",
+            "mysql://ana:segredo@h:99999/x",
+            "mysql://ana:12#segredo@h/x",
+            "mysql://ana:12/segredo@h/x",
+        ] {
             let e = text.parse::<WarehouseUrl>().unwrap_err();
             assert!(!e.contains("segredo"), "{e}");
         }

@@ -158,6 +158,25 @@ fn walk(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
 }
 
 #[test]
+#[cfg(unix)]
+fn pipes_loops_and_giants_in_a_lake_are_named_and_the_rest_goes_on() {
+    let scene = Scene::embedded();
+    let files = real_files();
+    scene.run(&["init"]).expect(0, &[]);
+    scene.run(&with_real("backfill", &files)).expect(0, &[("inserted", 52)]);
+    let day = scene.path("lake/fazenda_um/2023/01/02");
+    let name = |n: u32| day.join(format!("historico_consumo_2023-01-02 00:00:0{n}.000.json"));
+    assert!(std::process::Command::new("mkfifo").arg(name(1)).status().unwrap().success());
+    std::os::unix::fs::symlink(name(2), name(2)).unwrap();
+    std::os::unix::fs::symlink(scene.path("lake"), day.join("circle")).unwrap();
+    std::fs::File::create(name(3)).unwrap().set_len(1 << 32).unwrap();
+    std::fs::write(day.join("a\\b.json"), "{}").unwrap();
+    let ran = scene.run(&["replay"]);
+    ran.expect(1, &[("listed", 57), ("identical", 52), ("unreadable", 2), ("rejected", 1), ("skipped", 2)]);
+    scene.run(&["reconcile"]).expect(1, &[("matched", 52), ("lake_objects", 57)]);
+}
+
+#[test]
 fn a_closed_stdout_ends_quietly() {
     let scene = Scene::embedded();
     for args in [&["--help"][..], &["man"], &["completions", "bash"]] {

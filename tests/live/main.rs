@@ -8,6 +8,7 @@ mod listen;
 mod moto;
 mod old_lake;
 mod recovery;
+mod stream;
 #[path = "../support/mod.rs"]
 mod support;
 mod topic;

@@ -1,6 +1,6 @@
 //! The old lake into tables as they were made before: FLOAT, DOUBLE, VARCHAR(36) keys, on both servers.
 
-use ruminate_test_s3::S3Server;
+use ruminate_test_s3::{S3Server, StorageClass};
 
 use crate::support::{BUCKET, Database, MARIADB, MYSQL, PREFIX, Scene, Server, old_lake};
 
@@ -41,7 +41,22 @@ async fn every_old_table_takes_the_old_lake(server: Server) {
         scene.run(&["init"]).expect(0, &[]);
         database.drop().await;
     }
+    no_object_is_made_for_one_that_is_only_archived(server, &s3, &keys).await;
     assert_eq!(s3.store().list(BUCKET, PREFIX), keys, "the old lake stays as it is");
+}
+
+/// Its name does not say whose it is, so a row without an object may be its.
+async fn no_object_is_made_for_one_that_is_only_archived(server: Server, s3: &S3Server, keys: &[String]) {
+    let Some(database) = Database::new(server).await else { return };
+    let scene = Scene::new().with_s3(s3).with("RUMINATE_WAREHOUSE", &database.url());
+    scene.run(&["init"]).expect(0, &[]);
+    scene.run(&["replay"]).expect(0, &[("inserted", 52)]);
+    s3.store().set_storage_class(BUCKET, &keys[7], StorageClass::DeepArchive);
+    let ran = scene.run(&["reconcile", "--repair", "both"]);
+    ran.expect(1, &[("archived", 1), ("warehouse_only", 1), ("nameless", 1), ("matched", 51)]);
+    assert_eq!(ran.json["repaired"]["objects_written"].as_u64(), Some(0), "{ran:?}");
+    assert_eq!(ran.json["repaired"]["left"].as_u64(), Some(1), "{ran:?}");
+    database.drop().await;
 }
 
 #[tokio::test]

@@ -100,6 +100,8 @@ pub struct Outcome {
     pub skipped_foreign: u64,
     /// Rows whose object is there but could not be judged.
     pub unjudged: u64,
+    /// Objects that could not be judged and whose names carry no id: any of them may be that of a row without one.
+    pub nameless: u64,
     /// Suspicions that a second look settled.
     pub settled: u64,
     /// What repair did.
@@ -221,7 +223,7 @@ impl Outcome {
 
 impl super::Outcome for Outcome {
     fn exit(&self) -> Exit {
-        if self.stopped.is_some() {
+        if self.stopped.is_some() || self.repaired.stopped.is_some() {
             Exit::Stopped
         } else if self.is_clean() {
             Exit::Clean

@@ -23,6 +23,8 @@ pub struct Repaired {
     pub failed: u64,
     /// Findings that are left as they are.
     pub left: u64,
+    /// Why it ended early.
+    pub stopped: Option<String>,
     /// Why, a line a kind.
     pub reasons: Vec<String>,
     /// What failed, each with its key or id.
@@ -66,6 +68,10 @@ impl fmt::Display for Repaired {
         write!(f, "{}", Lines(&lines))?;
         for reason in &self.reasons {
             writeln!(f, "  {reason}")?;
+        }
+        if let Some(why) = &self.stopped {
+            writeln!(f, "  repair stopped early: {why}")?;
+            writeln!(f, "  to go on, run the same command again")?;
         }
         write!(f, "{}", self.problems)
     }

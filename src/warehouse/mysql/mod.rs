@@ -137,7 +137,7 @@ impl MySql {
     async fn ids_are_unique(&self) -> Result<bool, sqlx::Error> {
         let count: i64 = sqlx::query_scalar(
             "SELECT COUNT(*) FROM information_schema.statistics one WHERE table_schema = DATABASE() AND table_name = ? \
-             AND non_unique = 0 AND column_name = 'id_treated_data' AND NOT EXISTS (SELECT 1 FROM information_schema.statistics more \
+             AND non_unique = 0 AND column_name = 'id_treated_data' AND nullable <> 'YES' AND NOT EXISTS (SELECT 1 FROM information_schema.statistics more \
              WHERE more.table_schema = one.table_schema AND more.table_name = one.table_name AND more.index_name = one.index_name \
              AND more.seq_in_index = 2)",
         )
@@ -221,7 +221,7 @@ impl Warehouse for MySql {
             return Err(Error::new(
                 Reason::BadSchema,
                 &self.address,
-                "id_treated_data has no primary or unique key of its own: add one",
+                "id_treated_data has no primary or unique NOT NULL key of its own: add one",
             ));
         }
         Ok(shape)
@@ -288,7 +288,7 @@ impl Warehouse for MySql {
         // A FLOAT is compared as the server's own f32: bound as f32, cast back, never as decimal text.
         let guard = Column::ALL.map(|column| match shape.of(column) {
             Holds::Double { decimals: Some(_) } => format!("CAST(`{column}` AS DOUBLE) <=> ?"),
-            Holds::Text { .. } => format!("BINARY `{column}` <=> BINARY ?"),
+            Holds::Text { .. } => format!("BINARY CONVERT(`{column}` USING utf8mb4) <=> BINARY ?"),
             _ => format!("`{column}` <=> ?"),
         });
         let sql: Arc<str> = format!("UPDATE `{}` SET {set} WHERE {}", self.table, guard.join(" AND ")).into();
