@@ -36,6 +36,7 @@ pub struct Files {
 /// A batch under way: the places its messages came from, and its work.
 struct Batch {
     places: Vec<String>,
+    bytes: u64,
     work: JoinHandle<Vec<Verdict>>,
 }
 
@@ -51,6 +52,7 @@ pub async fn run(files: Files, intake: Intake, progress: &Progress, stop: &Stop)
         anyhow::ensure!(!meta.is_dir(), "{} is a directory: name its files", path.display());
     }
     let stage = progress.stage("backfill", None);
+    let (mut bytes, whole) = (0_u64, size(&files));
     let mut outcome = Outcome { quarantine: intake.quarantine_address(), ..Outcome::default() };
     let (mut messages, reading) = read(files, stop.clone());
     let mut under_way = std::collections::VecDeque::new();
@@ -67,6 +69,10 @@ pub async fn run(files: Files, intake: Intake, progress: &Progress, stop: &Stop)
         }
         if let Some(batch) = under_way.pop_front() {
             stage.add(batch.places.len() as u64);
+            bytes += batch.bytes;
+            if let Some(whole) = whole {
+                stage.share(bytes as f64 / whole.max(1) as f64);
+            }
             let verdicts = batch.work.await?;
             for (place, verdict) in batch.places.into_iter().zip(verdicts) {
                 take_down(&mut outcome, place, verdict);
@@ -87,6 +93,15 @@ pub async fn run(files: Files, intake: Intake, progress: &Progress, stop: &Stop)
         anyhow::bail!(why);
     }
     Ok(outcome)
+}
+
+/// The bytes of all files; `None` where one is a stream. A CSV row grows as it becomes a message, so this is an estimate.
+fn size(files: &Files) -> Option<u64> {
+    files
+        .paths
+        .iter()
+        .map(|path| std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file).map(|meta| meta.len()))
+        .sum()
 }
 
 type Batches = mpsc::Receiver<Result<Vec<Message>, history::Error>>;
@@ -133,9 +148,10 @@ fn read_file(
 
 fn begin(batch: Vec<Message>, intake: &Intake) -> Batch {
     let places = batch.iter().map(|message| format!("{}:{}", message.file, message.line)).collect();
+    let bytes = batch.iter().map(|message| message.body.len() as u64 + 1).sum();
     let messages: Vec<Bytes> = batch.into_iter().map(|message| message.body).collect();
     let intake = intake.clone();
-    Batch { places, work: tokio::spawn(async move { intake.batch(messages, Utc::now()).await }) }
+    Batch { places, bytes, work: tokio::spawn(async move { intake.batch(messages, Utc::now()).await }) }
 }
 
 fn take_down(outcome: &mut Outcome, place: String, verdict: Verdict) {

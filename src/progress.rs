@@ -39,6 +39,7 @@ impl Progress {
             bar,
             done: AtomicU64::new(0),
             total: AtomicU64::new(total.unwrap_or(0)),
+            share: AtomicU64::new(0),
             begun: Instant::now(),
             said: Mutex::new(Instant::now()),
         }))
@@ -68,6 +69,8 @@ struct Inner {
     bar: Option<ProgressBar>,
     done: AtomicU64,
     total: AtomicU64,
+    /// How much of the whole is done where steps cannot be counted beforehand, in millionths.
+    share: AtomicU64,
     begun: Instant,
     said: Mutex<Instant>,
 }
@@ -90,6 +93,22 @@ impl Stage {
         }
     }
 
+    /// How much of the whole is done, 0 to 1, where its steps cannot be counted beforehand: gives the time that is left.
+    pub fn share(&self, done: f64) {
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=1")]
+        self.0.share.store((done.clamp(0.0, 1.0) * 1e6) as u64, Ordering::Relaxed);
+        if let (Some(bar), Some(left)) = (&self.0.bar, self.left()) {
+            bar.set_message(left);
+        }
+    }
+
+    /// The share in per cent and the time that is left at the pace so far.
+    fn left(&self) -> Option<String> {
+        let share = self.0.share.load(Ordering::Relaxed) as f64 / 1e6;
+        let left = self.0.begun.elapsed().as_secs_f64() * (1.0 - share) / share.max(1e-6);
+        (share > 0.0).then(|| format!("{:.0} %, eta {left:.0} s", share * 100.0))
+    }
+
     fn say(&self, done: u64) {
         let Ok(mut said) = self.0.said.try_lock() else { return };
         if said.elapsed() < EVERY {
@@ -98,7 +117,9 @@ impl Stage {
         *said = Instant::now();
         let rate = done as f64 / self.0.begun.elapsed().as_secs_f64().max(1e-3);
         let total = self.0.total.load(Ordering::Relaxed);
-        let rest = if total > done {
+        let rest = if let Some(left) = self.left() {
+            format!(" ({left})")
+        } else if total > done {
             format!("/{total}, eta {:.0} s", (total - done) as f64 / rate.max(1e-3))
         } else {
             String::new()

@@ -25,7 +25,7 @@ mod url;
 
 pub use key::Key;
 pub use partition::{Partition, Span, Survey, survey};
-pub use read::{Found, Item, Reader, Settings as ReadSettings, Skip};
+pub use read::{Found, Item, Pace, Reader, Settings as ReadSettings, Skip};
 pub use url::LakeUrl;
 
 /// An object as a listing shows it.

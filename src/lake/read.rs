@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use futures::stream::{self, Stream, StreamExt};
 
 use super::{Depth, Error, Key, Lake, Meta, Partition, Reason};
@@ -62,6 +62,32 @@ pub struct Found {
     pub key: Option<Key>,
     /// What it holds.
     pub item: Item,
+}
+
+/// How far a read has come: partitions are read in order, so each new one is a step.
+#[derive(Debug, Clone, Default)]
+pub struct Pace {
+    partitions: usize,
+    begun: usize,
+    current: Option<(NaiveDate, String)>,
+}
+
+impl Pace {
+    /// The pace of a read of so many partitions.
+    pub fn new(partitions: usize) -> Self {
+        Self { partitions, ..Self::default() }
+    }
+
+    /// The share that is done, 0 to 1, where the object is the first of another partition.
+    pub fn share(&mut self, key: Option<&Key>) -> Option<f64> {
+        let key = key?;
+        if self.current.as_ref().is_some_and(|(day, farm)| *day == key.day && *farm == key.farm) {
+            return None;
+        }
+        self.current = Some((key.day, key.farm.clone()));
+        self.begun += 1;
+        Some((self.begun - 1) as f64 / self.partitions.max(1) as f64)
+    }
 }
 
 /// Which listed objects a reader is about.
@@ -195,4 +221,20 @@ async fn list_partition(lake: Arc<dyn Lake>, prefix: String) -> impl Stream<Item
     })
     .map(stream::iter)
     .flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_new_partition_is_a_step() {
+        let key = |farm: &str, day: u32| {
+            Key::parse(&format!("{farm}/2023/01/0{day}/historico_consumo_2023-01-01 00:00:00.000.json"))
+        };
+        let mut pace = Pace::new(4);
+        let shares = [key("a", 1), key("a", 1), None, key("b", 1), key("b", 1), key("a", 2), key("b", 2)]
+            .map(|key| pace.share(key.as_ref()));
+        assert_eq!(shares, [Some(0.0), None, None, Some(0.25), None, Some(0.5), Some(0.75)]);
+    }
 }

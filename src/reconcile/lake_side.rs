@@ -9,7 +9,7 @@ use super::drift::{Drift, Kind};
 use super::findings::{Findings, Place};
 use super::sorted::{LakeEntry, OrderedId, Sorted, Sorter};
 use super::{Audit, warehouse_side};
-use crate::lake::{Depth, Found, Item, Key, ReadSettings, Reader, Skip, Span, survey};
+use crate::lake::{Depth, Found, Item, Key, Pace, ReadSettings, Reader, Skip, Span, survey};
 use crate::progress::Progress;
 use crate::record::Column;
 use crate::stop::Stop;
@@ -51,6 +51,7 @@ pub(super) async fn read(
         findings.outcome.lake_objects += 1;
         foreign(findings, stray.key);
     }
+    let mut pace = Pace::new(found.partitions.len());
     let mut read = std::pin::pin!(reader.read(found.partitions));
     while let Some(found) = read.next().await {
         if stop.is_set() {
@@ -58,7 +59,11 @@ pub(super) async fn read(
             break;
         }
         stage.add(1);
-        if let Some(entry) = take(audit, findings, &mut votes, found?)? {
+        let found = found?;
+        if let Some(share) = pace.share(found.key.as_ref()) {
+            stage.share(share);
+        }
+        if let Some(entry) = take(audit, findings, &mut votes, found)? {
             sorter.push(entry)?;
         }
     }

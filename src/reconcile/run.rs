@@ -20,10 +20,11 @@ use crate::stop::Stop;
 pub async fn run(audit: &Audit, sink: Sink, progress: &Progress, stop: &Stop) -> anyhow::Result<(Outcome, Sink)> {
     let begun = Instant::now();
     let shape = audit.warehouse.shape().await?;
+    let status = audit.warehouse.status().await?;
     let outcome = Outcome {
         lake: audit.lake.address(),
         warehouse: audit.warehouse.address(),
-        server: audit.warehouse.status().await?.version,
+        server: status.version,
         ..Outcome::default()
     };
     let mut findings = Findings::new(outcome, sink);
@@ -33,7 +34,7 @@ pub async fn run(audit: &Audit, sink: Sink, progress: &Progress, stop: &Stop) ->
         findings.outcome.window_column = lake.column.name();
         let inside = lake.window(audit);
         let rows = Rows::new(Arc::clone(&audit.warehouse), shape, inside.clone());
-        let stage = progress.stage("warehouse", None);
+        let stage = progress.stage("warehouse", status.rows.filter(|_| inside.is_none()));
         let mut merge = Merge { audit, shape, inside, findings: &mut findings, naturals: Sorter::new(), stage };
         ended = merge.run(lake, rows, stop).await?;
         let Merge { naturals, stage, .. } = merge;

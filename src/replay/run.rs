@@ -10,7 +10,7 @@ use futures::StreamExt;
 use tokio::task::JoinHandle;
 
 use super::{Bookmark, Plan, Policy};
-use crate::lake::{Found, Item, ReadSettings, Reader, Skip};
+use crate::lake::{Found, Item, Pace, ReadSettings, Reader, Skip};
 use crate::progress::{Progress, Stage};
 use crate::record::Record;
 use crate::record::stored::Shape;
@@ -67,12 +67,14 @@ type Work = JoinHandle<Result<Done, warehouse::Error>>;
 pub async fn run(replay: Replay, progress: &Progress, stop: &Stop) -> anyhow::Result<Outcome> {
     let begun = Instant::now();
     let shape = replay.warehouse.shape().await?;
+    let partitions = replay.plan.partitions.len();
     let mut run = Run {
         outcome: Outcome { resumed: replay.resumed, ..Outcome::default() },
         shape,
         queue: VecDeque::new(),
         stage: progress.stage("replay", None),
         failed: false,
+        pace: Pace::new(partitions),
         replay,
     };
     run.forget_earlier_bookmark();
@@ -93,6 +95,7 @@ struct Run {
     stage: Stage,
     /// A chunk could not be loaded: no bookmark may go past it.
     failed: bool,
+    pace: Pace,
 }
 
 impl Run {
@@ -136,6 +139,9 @@ impl Run {
     }
 
     fn take(&mut self, found: Found, chunk: &mut Chunk) {
+        if let Some(share) = self.pace.share(found.key.as_ref()) {
+            self.stage.share(share);
+        }
         let key = found.meta.key;
         if let Item::Record(record) = found.item {
             chunk.last_day = chunk.last_day.max(found.key.map(|key| key.day));
