@@ -82,7 +82,10 @@ impl Serialize for Value {
         match self {
             Self::Null => serializer.serialize_none(),
             Self::Text(text) => serializer.serialize_str(text),
-            Self::Single(value) => serializer.serialize_f32(*value),
+            // The shortest decimal that reads back to this f32, not the digits of its widening to f64.
+            Self::Single(value) => {
+                serializer.serialize_f64(value.to_string().parse().unwrap_or_else(|_| f64::from(*value)))
+            }
             Self::Double(value) => serializer.serialize_f64(*value),
             Self::Integer(value) => serializer.serialize_i64(*value),
             Self::Instant(at) => serializer.serialize_str(&instant::as_row_ts(at.and_utc())),
@@ -322,6 +325,11 @@ mod tests {
             assert_eq!(found.is_empty(), agrees, "{column} {holds:?} {stored:?}");
             assert!(found.iter().all(|&c| c == column));
         }
+    }
+
+    #[test]
+    fn an_f32_is_shown_in_its_shortest_form() {
+        assert_eq!(serde_json::to_string(&Value::Single(374.914)).unwrap(), "374.914");
     }
 
     #[test]

@@ -68,6 +68,9 @@ pub async fn run(replay: Replay, progress: &Progress, stop: &Stop) -> anyhow::Re
     let begun = Instant::now();
     let shape = replay.warehouse.shape().await?;
     let partitions = replay.plan.partitions.len();
+    if partitions == 0 {
+        tracing::warn!("no partition of the lake lies in this span: check --lake, --farm, --from and --to");
+    }
     let mut run = Run {
         outcome: Outcome { resumed: replay.resumed, ..Outcome::default() },
         shape,
@@ -80,6 +83,9 @@ pub async fn run(replay: Replay, progress: &Progress, stop: &Stop) -> anyhow::Re
     run.forget_earlier_bookmark();
     run.strays();
     run.read(stop).await?;
+    if let (Some(only), None) = (&run.replay.plan.only, &run.outcome.stopped) {
+        run.outcome.not_found = (only.0.len() as u64).saturating_sub(run.outcome.listed);
+    }
     run.outcome.seconds = begun.elapsed().as_secs_f64();
     run.close_bookmark();
     run.stage.finish();

@@ -92,6 +92,8 @@ pub struct Outcome {
     pub skipped_after_fence: u64,
     /// Of the conflicting rows, those that now hold the lake's values.
     pub overwritten: u64,
+    /// Keys that a drift file names and that are not in the lake.
+    pub not_found: u64,
     /// Rows read back and found right.
     pub verified: u64,
     /// Rows read back and found wrong.
@@ -130,7 +132,15 @@ impl super::Outcome for Outcome {
         let kept = self.conflicting - self.overwritten;
         if self.stopped.is_some() {
             Exit::Stopped
-        } else if kept + self.rejected + self.archived + self.unreadable + self.unverified + self.skipped_foreign > 0 {
+        } else if self.not_found
+            + kept
+            + self.rejected
+            + self.archived
+            + self.unreadable
+            + self.unverified
+            + self.skipped_foreign
+            > 0
+        {
             Exit::Found
         } else {
             Exit::Clean
@@ -154,6 +164,9 @@ impl fmt::Display for Outcome {
         ];
         if self.overwritten > 0 {
             lines.push(("overwritten", count(self.overwritten)));
+        }
+        if self.not_found > 0 {
+            lines.push(("named but not there", count(self.not_found)));
         }
         if self.verified + self.unverified > 0 {
             lines.push(("read back right", count(self.verified)));

@@ -202,6 +202,24 @@ fn nothing_but_one_json_object_is_on_stdout() {
 }
 
 #[test]
+fn only_named_objects_are_replayed_and_those_that_are_gone_are_counted() {
+    let scene = Scene::embedded();
+    let files = real_files();
+    scene.run(&["init"]).expect(0, &[]);
+    scene.run(&with_real("backfill", &files)).expect(0, &[("inserted", 52)]);
+    std::fs::remove_file(scene.path("w.db")).unwrap();
+    scene.run(&["init"]).expect(0, &[]);
+    scene
+        .run(&["reconcile", "--drift", "drift.ndjson", "--from", "2023-01-02", "--to", "2023-01-02"])
+        .expect(1, &[("lake_only", 13)]);
+    scene.run(&["replay", "--only", "drift.ndjson"]).expect(0, &[("listed", 13), ("inserted", 13), ("not_found", 0)]);
+    std::fs::remove_dir_all(scene.path("lake/fazenda_um/2023/01/02")).unwrap();
+    scene.run(&["replay", "--only", "drift.ndjson"]).expect(1, &[("listed", 0), ("not_found", 13)]);
+    std::fs::write(scene.path("drift.ndjson"), "{}\n").unwrap();
+    refused(&scene.run(&["replay", "--only", "drift.ndjson"]), &["no line names a key"]);
+}
+
+#[test]
 fn conflicts_are_kept_overwritten_or_fatal_as_asked() {
     let scene = Scene::embedded();
     let files = real_files();

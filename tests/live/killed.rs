@@ -39,7 +39,7 @@ impl Stores {
 #[tokio::test]
 async fn live_mysql_a_backfill_killed_at_any_moment_loses_and_doubles_nothing() {
     let Some(stores) = Stores::new().await else { return };
-    let count = stores.scene.history(2, 60, 20);
+    let count = stores.scene.history(2, 40, 15);
     let backfill = ["backfill", "history.json"];
     let begun = Instant::now();
     stores.scene.run(&backfill).expect(0, &[("inserted", count)]);
@@ -59,7 +59,7 @@ async fn live_mysql_a_backfill_killed_at_any_moment_loses_and_doubles_nothing() 
 #[tokio::test]
 async fn live_mysql_a_replay_killed_at_any_moment_loses_and_doubles_nothing() {
     let Some(stores) = Stores::new().await else { return };
-    let count = stores.scene.history(2, 60, 20);
+    let count = stores.scene.history(2, 40, 15);
     stores.scene.run(&["backfill", "history.json"]).expect(0, &[("inserted", count)]);
     stores.database.run("TRUNCATE TABLE historico_consumo").await;
     let begun = Instant::now();
