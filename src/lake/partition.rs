@@ -58,10 +58,9 @@ impl Span {
         let first = NaiveDate::from_ymd_opt(year, month.unwrap_or(1), 1);
         let last = match month {
             None => NaiveDate::from_ymd_opt(year, 12, 31),
-            Some(month) => first.and_then(|day| day.checked_add_months(chrono::Months::new(1))).and_then(|day| {
-                debug_assert!(month <= 12);
-                day.pred_opt()
-            }),
+            Some(_) => {
+                first.and_then(|day| day.checked_add_months(chrono::Months::new(1))).and_then(|day| day.pred_opt())
+            }
         };
         match (first, last) {
             (Some(first), Some(last)) => {

@@ -78,7 +78,7 @@ impl Findings {
         self.candidates.push(candidate);
     }
 
-    pub(super) fn matched(&mut self, _: &Record) {
+    pub(super) fn matched(&mut self) {
         self.outcome.matched += 1;
     }
 

@@ -125,7 +125,7 @@ impl Merge<'_> {
     fn against(&mut self, key: String, record: Record, row: Option<Row>) -> anyhow::Result<()> {
         match row {
             None => self.findings.suspect(Candidate::LakeOnly(key, record)),
-            Some(row) if record.differences(&row, &self.shape).is_empty() => self.findings.matched(&record),
+            Some(row) if record.differences(&row, &self.shape).is_empty() => self.findings.matched(),
             Some(_) => self.findings.suspect(Candidate::Differing(key, record)),
         }
         Ok(())

@@ -9,7 +9,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use super::Only;
 use crate::lake::{self, Key, Lake, Meta, Partition, Span, list_all, survey};
 use crate::report::replay::Preview;
-use crate::warehouse::{self, Warehouse};
+use crate::warehouse::Warehouse;
 
 /// Listings under way at once.
 const LISTINGS: usize = 16;
@@ -113,7 +113,7 @@ impl Plan {
 async fn rows(warehouse: &dyn Warehouse) -> Option<u64> {
     match warehouse.status().await {
         Ok(status) => status.rows,
-        Err(e @ warehouse::Error { .. }) => {
+        Err(e) => {
             tracing::warn!("{e}");
             None
         }
