@@ -2,13 +2,12 @@
 //!
 //! The endpoint that SNS delivers to is [`crate::listen`]'s; it counts its messages with `take_down`, too.
 
-use std::collections::HashSet;
 use std::time::Instant;
 
 use chrono::Utc;
 
 use crate::intake::event::Event;
-use crate::intake::{Intake, Verdict};
+use crate::intake::{Fate, Intake, Verdict};
 use crate::report::process::Outcome;
 use crate::warehouse::{Conflict, Loaded};
 
@@ -21,56 +20,39 @@ pub async fn run(event: Event, intake: &Intake) -> anyhow::Result<Outcome> {
     let mut outcome = Outcome { quarantine: intake.quarantine_address(), ..Outcome::default() };
     let (ids, bodies): (Vec<_>, Vec<_>) = event.messages.into_iter().map(|message| (message.id, message.body)).unzip();
     let verdicts = intake.batch(bodies, Utc::now()).await;
-    take_down(&mut outcome, ids.into_iter().zip(&verdicts));
+    take_down(&mut outcome, ids, &verdicts);
     outcome.seconds = begun.elapsed().as_secs_f64();
     outcome.check()?;
     Ok(outcome)
 }
 
 /// Takes down what became of the messages of one batch, each with the id it is reported by.
-///
-/// Within a batch the same reading may be written by one message and inserted by its twin: however they shared the
-/// work, one of them counts as processed and the others as duplicates.
-pub(crate) fn take_down<'a>(outcome: &mut Outcome, batch: impl Iterator<Item = (String, &'a Verdict)>) {
-    let batch: Vec<_> = batch.collect();
-    let mut fresh: HashSet<&str> = batch.iter().filter_map(|(_, verdict)| brought(verdict)).collect();
-    for (place, verdict) in batch {
+pub(crate) fn take_down(outcome: &mut Outcome, ids: impl IntoIterator<Item = String>, verdicts: &[Verdict]) {
+    for ((place, verdict), fate) in ids.into_iter().zip(verdicts).zip(Fate::of(verdicts)) {
         outcome.messages += 1;
-        match verdict {
-            Verdict::Stored { id, row: Loaded::Refused(why), .. } => {
+        match fate {
+            Fate::Processed => outcome.processed += 1,
+            Fate::Duplicate => outcome.duplicates += 1,
+            Fate::Quarantined => outcome.quarantined += 1,
+            Fate::Refused => {
                 outcome.failed += 1;
                 outcome.rows_refused += 1;
+            }
+            Fate::Failed => outcome.failed += 1,
+        }
+        match verdict {
+            Verdict::Stored { id, row: Loaded::Refused(why), .. } => {
                 let reason = format!("in the lake, but the warehouse refuses row {id}: {why}");
                 outcome.problems.add("refused", place, reason);
             }
-            Verdict::Stored { id, row, .. } => {
-                if fresh.remove(id.as_str()) {
-                    outcome.processed += 1;
-                } else {
-                    outcome.duplicates += 1;
-                }
-                if let Loaded::Conflicting(conflict) | Loaded::Overwritten(conflict) = row {
-                    outcome.conflicting += 1;
-                    outcome.problems.add("conflicting", place, other_values(id, conflict));
-                }
+            Verdict::Stored { id, row: Loaded::Conflicting(conflict) | Loaded::Overwritten(conflict), .. } => {
+                outcome.conflicting += 1;
+                outcome.problems.add("conflicting", place, other_values(id, conflict));
             }
-            Verdict::Quarantined { reason, .. } => {
-                outcome.quarantined += 1;
-                outcome.problems.add("quarantined", place, reason.to_string());
-            }
-            Verdict::Failed(failure) => {
-                outcome.failed += 1;
-                outcome.problems.add("failed", place, failure.message.clone());
-            }
+            Verdict::Stored { .. } => {}
+            Verdict::Quarantined { reason, .. } => outcome.problems.add("quarantined", place, reason.to_string()),
+            Verdict::Failed(failure) => outcome.problems.add("failed", place, failure.message.clone()),
         }
-    }
-}
-
-/// The id of the reading to which this message brought something new.
-fn brought(verdict: &Verdict) -> Option<&str> {
-    match verdict {
-        Verdict::Stored { id, .. } if !verdict.is_duplicate() => Some(id),
-        _ => None,
     }
 }
 

@@ -32,7 +32,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Printed> {
         None => outcome.add("lake access", Health::Skipped, "no lake is named: give --lake or set RUMINATE_LAKE"),
     }
     if args.warehouse.is_named() {
-        match args.warehouse.open() {
+        match args.warehouse.open().await {
             Ok(warehouse) => doctor::warehouse(&*warehouse, Utc::now, &mut outcome).await,
             Err(e) => outcome.add("warehouse access", Health::Failed, format!("{e:#}")),
         }
@@ -44,7 +44,9 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Printed> {
         );
     }
     match topic(args.topic)? {
-        Some(Address::Sns(arn)) => doctor::topic(&Sns::new(&crate::aws::config().await, arn), &mut outcome).await,
+        Some(Address::Sns(arn)) => {
+            doctor::topic(&Sns::new(&crate::aws::config(crate::aws::Patience::Bulk).await, arn), &mut outcome).await
+        }
         Some(Address::Local) => outcome.add("topic", Health::Ok, "local: the intake in the publishing process"),
         None => outcome.add("topic", Health::Skipped, "no topic is named: give --topic or set RUMINATE_TOPIC"),
     }

@@ -4,9 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
+use aws_config::SdkConfig;
 use chrono::NaiveDate;
 use clap::{ArgAction, Args, ValueEnum};
 
+use crate::aws::Patience;
 use crate::intake::Intake;
 use crate::lake::dir::Dir;
 use crate::lake::s3::S3;
@@ -20,7 +22,7 @@ use crate::topic::local::Local;
 use crate::topic::sns::Sns;
 use crate::warehouse::mysql::MySql;
 use crate::warehouse::sqlite::Sqlite;
-use crate::warehouse::{TableName, Warehouse, WarehouseUrl};
+use crate::warehouse::{Rds, TableName, Warehouse, WarehouseUrl};
 
 /// Flags of every command.
 #[derive(Debug, Clone, Args)]
@@ -91,7 +93,9 @@ impl LakeFlags {
 /// The lake at an address.
 pub(super) async fn open_lake(url: &LakeUrl, retry: Retry) -> Arc<dyn Lake> {
     match url {
-        LakeUrl::S3 { bucket, prefix } => Arc::new(S3::new(&crate::aws::config().await, bucket, prefix, retry)),
+        LakeUrl::S3 { bucket, prefix } => {
+            Arc::new(S3::new(&crate::aws::config(Patience::Bulk).await, bucket, prefix, retry))
+        }
         LakeUrl::Dir(path) => Arc::new(Dir::new(path)),
     }
 }
@@ -113,13 +117,26 @@ pub(super) struct WarehouseFlags {
     pub connections: u32,
 }
 
+/// The warehouse that is meant.
+enum Meant {
+    Url(WarehouseUrl),
+    Rds(Rds),
+}
+
 impl WarehouseFlags {
-    pub(super) fn open(&self) -> anyhow::Result<Arc<dyn Warehouse>> {
-        Ok(match self.url()? {
-            WarehouseUrl::MySql(url) => {
-                Arc::new(MySql::new(&url, self.table.clone(), self.connections, Retry::default())?)
+    pub(super) async fn open(&self) -> anyhow::Result<Arc<dyn Warehouse>> {
+        let (table, retry) = (self.table.clone(), Retry::default());
+        Ok(match self.meant()? {
+            Meant::Url(WarehouseUrl::MySql(url)) => Arc::new(MySql::new(&url, table, self.connections, retry)?),
+            Meant::Url(WarehouseUrl::Sqlite(path)) => Arc::new(Sqlite::new(&path, table)),
+            Meant::Rds(rds) => {
+                let aws = if rds.needs_aws() {
+                    crate::aws::config(Patience::Bulk).await
+                } else {
+                    SdkConfig::builder().build()
+                };
+                Arc::new(rds.open(&aws, table, self.connections, retry)?)
             }
-            WarehouseUrl::Sqlite(path) => Arc::new(Sqlite::new(&path, self.table.clone())),
         })
     }
 
@@ -129,19 +146,22 @@ impl WarehouseFlags {
     }
 
     pub(super) fn url(&self) -> anyhow::Result<WarehouseUrl> {
+        match self.meant()? {
+            Meant::Url(url) => Ok(url),
+            Meant::Rds(rds) => rds.address().map_err(|e| anyhow!(e)),
+        }
+    }
+
+    fn meant(&self) -> anyhow::Result<Meant> {
         if let Some(url) = &self.warehouse {
-            return url.parse().map_err(|e: String| anyhow!(e)).context("--warehouse");
+            return Ok(Meant::Url(url.parse().map_err(|e: String| anyhow!(e)).context("--warehouse")?));
         }
         if let Some(url) = variable("DATABASE_URL") {
-            return url.parse().map_err(|e: String| anyhow!(e)).context("DATABASE_URL");
+            return Ok(Meant::Url(url.parse().map_err(|e: String| anyhow!(e)).context("DATABASE_URL")?));
         }
-        let host = variable("RDS_HOST").ok_or_else(|| {
+        Rds::from_variables(variable).map_err(|e| anyhow!(e))?.map(Meant::Rds).ok_or_else(|| {
             anyhow!("no warehouse is named: give --warehouse URL, or set RUMINATE_WAREHOUSE, DATABASE_URL or RDS_HOST")
-        })?;
-        let part = |name: &str, default: &str| variable(name).unwrap_or_else(|| default.to_owned());
-        let (port, user, database) =
-            (part("RDS_PORT", "3306"), part("RDS_USER", "root"), part("RDS_DATABASE", "fazendas"));
-        WarehouseUrl::from_parts(&host, &port, &user, &part("RDS_PASSWORD", ""), &database).map_err(|e| anyhow!(e))
+        })
     }
 }
 
@@ -180,12 +200,12 @@ impl TopicFlags {
     /// Opens it.
     pub(super) async fn open(&self, address: &Address) -> anyhow::Result<Arc<dyn Topic>> {
         match address {
-            Address::Sns(arn) => Ok(Arc::new(Sns::new(&crate::aws::config().await, arn.clone()))),
+            Address::Sns(arn) => Ok(Arc::new(Sns::new(&crate::aws::config(Patience::Bulk).await, arn.clone()))),
             Address::Local => {
                 let lake = self.lake.clone().ok_or_else(|| {
                     anyhow!("--topic local delivers to a lake and a warehouse: give --lake URL and --warehouse URL")
                 })?;
-                let warehouse = self.warehouse.open().context("--topic local")?;
+                let warehouse = self.warehouse.open().await.context("--topic local")?;
                 let lake = LakeFlags { lake, attempts: Retry::default().attempts }.open_to_write().await?;
                 Ok(Arc::new(Local::new(Intake::open(lake, warehouse, self.rules.rules()).await?)))
             }
@@ -236,9 +256,6 @@ impl RulesFlags {
     }
 }
 
-fn rate(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(rate) if rate > 0.0 && rate < 1.0 => Ok(rate),
-        _ => Err("a share between 0 and 1, such as 0.0176".into()),
-    }
+fn rate(share: &str) -> Result<f64, String> {
+    Rules::from_share(share).map(|rules| rules.meta_rate)
 }

@@ -79,7 +79,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed
     let Args { event, listen, lake, warehouse, rules, endpoint } = args;
     let open = async || -> anyhow::Result<Intake> {
         let lake = lake.open_to_write().await?;
-        Ok(Intake::open(lake, warehouse.open()?, rules.rules()).await?)
+        Ok(Intake::open(lake, warehouse.open().await?, rules.rules()).await?)
     };
     let outcome = match (event, listen) {
         // A file's default for the other does not stand in the way of the one that was typed.

@@ -43,7 +43,7 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed> {
     let to_audit = Audit {
         lake: args.lake.open().await,
-        warehouse: args.warehouse.open()?,
+        warehouse: args.warehouse.open().await?,
         span: args.span.span()?,
         rules: args.rules.rules(),
         reads: args.concurrency,

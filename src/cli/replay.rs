@@ -44,7 +44,7 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed> {
     let span = args.span.span()?;
     let only = args.only.as_ref().map(read_only).transpose()?;
-    let (lake, warehouse) = (args.lake.open().await, args.warehouse.open()?);
+    let (lake, warehouse) = (args.lake.open().await, args.warehouse.open().await?);
     let bookmark = Bookmark {
         lake: lake.address(),
         warehouse: warehouse.address(),

@@ -7,17 +7,23 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use futures::stream::{self, StreamExt};
+use tokio::task::JoinSet;
+use tokio::time::{Duration, Instant, timeout_at};
+use tracing::Instrument;
 
 use crate::error::Kind;
 use crate::lake::{self, Key, Lake, Put};
-use crate::record::stored::Shape;
 use crate::record::{QUARANTINE, Reading, Record, Rejection, Rules};
-use crate::warehouse::{self, Loaded, OnConflict, Warehouse};
+use crate::warehouse::{self, Loaded, Warehouse};
+use table::Table;
 
 pub mod envelope;
 pub mod event;
+mod fate;
 mod quarantine;
+mod table;
+
+pub use fate::Fate;
 
 /// Objects written at once unless told otherwise.
 pub const WRITES: usize = 64;
@@ -62,6 +68,12 @@ pub struct Failure {
     pub message: String,
 }
 
+impl Failure {
+    fn passing(message: &str) -> Self {
+        Self { kind: Kind::Transient, message: message.into() }
+    }
+}
+
 impl From<lake::Error> for Failure {
     fn from(e: lake::Error) -> Self {
         Self { kind: e.kind(), message: e.to_string() }
@@ -74,13 +86,23 @@ impl From<warehouse::Error> for Failure {
     }
 }
 
+/// A batch that was taken in.
+#[derive(Debug)]
+pub struct Taken {
+    /// A verdict for each message, in their order.
+    pub verdicts: Vec<Verdict>,
+    /// How long the lake took, the quarantine included.
+    pub lake: Duration,
+    /// How long the warehouse took.
+    pub warehouse: Duration,
+}
+
 /// Takes messages in.
 #[derive(Debug, Clone)]
 pub struct Intake {
     lake: Arc<dyn Lake>,
     quarantine: Arc<dyn Lake>,
-    warehouse: Arc<dyn Warehouse>,
-    shape: Shape,
+    table: Table,
     rules: Rules,
     writes: usize,
 }
@@ -93,7 +115,12 @@ struct Treated {
 }
 
 impl Intake {
-    /// An intake into that lake and warehouse; looks at the table once.
+    /// An intake into that lake and warehouse, which connects to neither before the first message.
+    pub fn new(lake: Arc<dyn Lake>, warehouse: Arc<dyn Warehouse>, rules: Rules) -> Self {
+        Self { quarantine: lake.beside(QUARANTINE), lake, table: Table::new(warehouse), rules, writes: WRITES }
+    }
+
+    /// The same, where the table is looked at now, so that what is wrong with it shows before the first message.
     ///
     /// # Errors
     /// The warehouse cannot be reached or its table cannot hold records.
@@ -102,8 +129,9 @@ impl Intake {
         warehouse: Arc<dyn Warehouse>,
         rules: Rules,
     ) -> Result<Self, warehouse::Error> {
-        let shape = warehouse.shape().await?;
-        Ok(Self { quarantine: lake.beside(QUARANTINE), lake, warehouse, shape, rules, writes: WRITES })
+        let intake = Self::new(lake, warehouse, rules);
+        intake.table.shape(Utc::now()).await?;
+        Ok(intake)
     }
 
     /// The same with so many objects written at once.
@@ -128,40 +156,89 @@ impl Intake {
     ///
     /// Taking the same messages in again changes nothing.
     pub async fn batch(&self, messages: Vec<Bytes>, now: DateTime<Utc>) -> Vec<Verdict> {
+        self.take(messages, now, None).await.verdicts
+    }
+
+    /// The same with its times, and done by `until`: what is not finished then has failed and is to come again.
+    ///
+    /// Objects may take three quarters of the time, so that those that are written get to the warehouse.
+    pub async fn take(&self, messages: Vec<Bytes>, now: DateTime<Utc>, until: Option<Instant>) -> Taken {
+        let begun = Instant::now();
+        let for_objects = until.map(|until| begun + until.saturating_duration_since(begun) * 3 / 4);
         let mut verdicts: Vec<Option<Verdict>> = vec![None; messages.len()];
-        let mut written: Vec<(usize, Record, Put)> = Vec::with_capacity(messages.len());
-        let mut work = stream::iter(messages.into_iter().enumerate())
-            .map(|(at, message)| {
-                let this = self.clone();
-                tokio::spawn(async move { (at, this.write(at, message, now).await) })
-            })
-            .buffer_unordered(self.writes);
-        while let Some(done) = work.next().await {
-            match done {
-                Ok((_, Ok(entry))) => written.push(entry),
-                Ok((at, Err(verdict))) => verdicts[at] = Some(verdict),
-                Err(e) => tracing::error!("a message's work panicked and counts as failed: {e}"),
-            }
-        }
+        let mut written = self.write_all(messages, now, for_objects, &mut verdicts).await;
+        let lake = begun.elapsed();
         // Rows in key order load fastest; ties keep the order of the messages.
         written.sort_by(|a, b| a.1.id_treated_data.cmp(&b.1.id_treated_data).then(a.0.cmp(&b.0)));
         let (places, records): (Vec<(usize, Put)>, Vec<Record>) =
             written.into_iter().map(|(at, record, put)| ((at, put), record)).unzip();
-        match warehouse::load(&*self.warehouse, &records, &self.shape, OnConflict::Keep).await {
-            Ok(rows) => {
-                for (((at, object), record), row) in places.into_iter().zip(records).zip(rows) {
-                    verdicts[at] = Some(Verdict::Stored { id: record.id_treated_data, object, row });
-                }
+        let loaded = match self.load(&records, now, until).await {
+            Ok(rows) => rows.into_iter().map(Ok).collect(),
+            Err(failure) => vec![Err(failure); places.len()],
+        };
+        for (((at, object), record), row) in places.into_iter().zip(records).zip(loaded) {
+            verdicts[at] = Some(match row {
+                Ok(row) => Verdict::Stored { id: record.id_treated_data, object, row },
+                Err(failure) => Verdict::Failed(failure),
+            });
+        }
+        let warehouse = begun.elapsed() - lake;
+        let lost = || Verdict::Failed(Failure::passing("the work on this message panicked or ran out of time"));
+        Taken { verdicts: verdicts.into_iter().map(|verdict| verdict.unwrap_or_else(lost)).collect(), lake, warehouse }
+    }
+
+    /// Writes the objects of a batch; those that have one, with their places. The verdicts of the others are put in.
+    async fn write_all(
+        &self,
+        messages: Vec<Bytes>,
+        now: DateTime<Utc>,
+        until: Option<Instant>,
+        verdicts: &mut [Option<Verdict>],
+    ) -> Vec<(usize, Record, Put)> {
+        let mut written = Vec::with_capacity(messages.len());
+        let mut waiting = messages.into_iter().enumerate();
+        let mut work = JoinSet::new(); // dropped, it ends what is still at work
+        loop {
+            while work.len() < self.writes
+                && let Some((at, message)) = waiting.next()
+            {
+                let this = self.clone();
+                work.spawn(async move { (at, this.write(at, message, now).await) }.in_current_span());
             }
-            Err(e) => {
-                let failure = Failure::from(e);
-                for (at, _) in places {
-                    verdicts[at] = Some(Verdict::Failed(failure.clone()));
+            let next = match until {
+                Some(until) => timeout_at(until, work.join_next()).await,
+                None => Ok(work.join_next().await),
+            };
+            match next {
+                Ok(Some(Ok((_, Ok(entry))))) => written.push(entry),
+                Ok(Some(Ok((at, Err(verdict))))) => verdicts[at] = Some(verdict),
+                Ok(Some(Err(e))) => tracing::error!("a message's work panicked and counts as failed: {e}"),
+                Ok(None) => return written,
+                Err(_) => {
+                    tracing::warn!("the time for objects is up: {} messages have to come again", work.len());
+                    return written;
                 }
             }
         }
-        let panicked = || Failure { kind: Kind::Transient, message: "the work on this message panicked".into() };
-        verdicts.into_iter().map(|verdict| verdict.unwrap_or_else(|| Verdict::Failed(panicked()))).collect()
+    }
+
+    async fn load(
+        &self,
+        records: &[Record],
+        now: DateTime<Utc>,
+        until: Option<Instant>,
+    ) -> Result<Vec<Loaded>, Failure> {
+        if records.is_empty() {
+            return Ok(Vec::new());
+        }
+        let load = self.table.load(records, now);
+        let loaded = match until {
+            Some(until) => timeout_at(until, load)
+                .await
+                .map_err(|_| Failure::passing("in the lake, but the warehouse did not answer in the time there was"))?,
+            None => load.await,
+        };
+        loaded.map_err(Failure::from)
     }
 
     async fn write(&self, at: usize, message: Bytes, now: DateTime<Utc>) -> Result<(usize, Record, Put), Verdict> {
@@ -199,10 +276,18 @@ impl Intake {
     }
 
     async fn set_aside(&self, message: &Bytes, reason: Rejection, now: DateTime<Utc>) -> Verdict {
-        match quarantine::keep(&*self.quarantine, message, &reason, now).await {
+        match quarantine::keep(&*self.quarantine, message, &reason.to_string(), reason.field(), now).await {
             Ok(key) => Verdict::Quarantined { reason, key },
             Err(e) => Verdict::Failed(e.into()),
         }
+    }
+
+    /// Keeps an event from which no messages can be taken; its key below the quarantine's folder.
+    ///
+    /// # Errors
+    /// The quarantine cannot be written to.
+    pub async fn keep_event(&self, event: &Bytes, why: &event::Error, now: DateTime<Utc>) -> Result<String, Failure> {
+        Ok(quarantine::keep(&*self.quarantine, event, &why.to_string(), None, now).await?)
     }
 }
 

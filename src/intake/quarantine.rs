@@ -8,11 +8,11 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::lake::{Error, Lake};
-use crate::record::{Rejection, instant};
+use crate::record::{Column, instant};
 
 #[derive(Serialize)]
 struct Kept<'a> {
-    reason: String,
+    reason: &'a str,
     field: Option<&'static str>,
     time: String,
     bytes: usize,
@@ -33,13 +33,14 @@ enum Message<'a> {
 pub(super) async fn keep(
     quarantine: &dyn Lake,
     message: &Bytes,
-    reason: &Rejection,
+    reason: &str,
+    field: Option<Column>,
     now: DateTime<Utc>,
 ) -> Result<String, Error> {
     let key = format!("{}/{}.json", now.format("%Y/%m/%d"), hex(&Sha256::digest(message)));
     let kept = Kept {
-        reason: reason.to_string(),
-        field: reason.field().map(crate::record::Column::name),
+        reason,
+        field: field.map(Column::name),
         time: instant::as_row_ts(now),
         bytes: message.len(),
         message: std::str::from_utf8(message).map_or_else(|_| Message::MessageHex(hex(message)), Message::Message),

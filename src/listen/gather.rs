@@ -76,7 +76,7 @@ impl Gatherer {
             senders.push((id, answer));
         }
         let verdicts = self.intake.batch(bodies, Utc::now()).await;
-        take_down(outcome, senders.iter().map(|(id, _)| id.clone()).zip(&verdicts));
+        take_down(outcome, senders.iter().map(|(id, _)| id.clone()), &verdicts);
         for ((_, answer), verdict) in senders.into_iter().zip(verdicts) {
             let _ = answer.send(verdict); // its sender may have gone
         }

@@ -15,8 +15,10 @@ use crate::record::stored::{Row, Shape};
 
 pub mod conformance;
 mod load;
+pub mod login;
 pub mod memory;
 pub mod mysql;
+pub mod rds;
 mod schema;
 #[cfg(feature = "cli")]
 pub mod sqlite;
@@ -24,6 +26,8 @@ mod table;
 mod url;
 
 pub use load::{Conflict, Loaded, OnConflict, load};
+pub use login::Login;
+pub use rds::Rds;
 pub use table::TableName;
 pub use url::WarehouseUrl;
 
@@ -147,6 +151,8 @@ pub enum Reason {
     ReadOnly,
     /// A column refuses a value of this row.
     BadRow,
+    /// A row of this id is there.
+    Taken,
     /// No space left.
     Full,
     /// The address makes no sense.

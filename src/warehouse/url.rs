@@ -21,9 +21,8 @@ impl WarehouseUrl {
     ///
     /// # Errors
     /// The host is none.
-    pub fn from_parts(host: &str, port: &str, user: &str, password: &str, database: &str) -> Result<Self, String> {
+    pub fn from_parts(host: &str, port: u16, user: &str, password: &str, database: &str) -> Result<Self, String> {
         let mut url = Url::parse("mysql://localhost").map_err(|e| e.to_string())?;
-        let port: u16 = port.parse().map_err(|_| format!("RDS_PORT {port:?} is no port"))?;
         url.set_host(Some(host)).map_err(|e| format!("RDS_HOST {host:?} is no host: {e}"))?;
         let refused = |()| "RDS_HOST names no host".to_owned();
         url.set_port(Some(port)).map_err(refused)?;
@@ -112,7 +111,7 @@ mod tests {
 
     #[test]
     fn parts_with_strange_characters_make_an_address() {
-        let url = WarehouseUrl::from_parts("db", "3306", "a@b", "p/w:d#%41", "fazendas").unwrap();
+        let url = WarehouseUrl::from_parts("db", 3306, "a@b", "p/w:d#%41", "fazendas").unwrap();
         let WarehouseUrl::MySql(url) = url else { panic!() };
         assert_eq!(url.as_str(), "mysql://a%40b:p%2Fw%3Ad%23%2541@db:3306/fazendas");
     }

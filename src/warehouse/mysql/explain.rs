@@ -11,9 +11,6 @@ pub(super) fn explain(e: &sqlx::Error, table: &TableName) -> (Reason, String) {
                 Reason::Unreachable,
                 format!("cannot connect, or the connection broke: check host, port and network: {io}"),
             ),
-            sqlx::Error::PoolTimedOut => {
-                (Reason::Unreachable, "no connection within 10 s: check host, port and the server's load".into())
-            }
             sqlx::Error::Tls(tls) => (Reason::Unreachable, format!("TLS failed: check ssl-mode and ssl-ca: {tls}")),
             sqlx::Error::Configuration(what) => (Reason::BadAddress, format!("the address cannot be used: {what}")),
             sqlx::Error::Protocol(what) => (Reason::Unreachable, format!("the connection broke: {what}")),
@@ -36,6 +33,7 @@ pub(super) fn explain(e: &sqlx::Error, table: &TableName) -> (Reason, String) {
         1053 | 1077 | 1079 | 1152 | 1158..=1161 | 1317 | 1927 | 2006 | 2013 | 4031 => (Reason::Unreachable, said),
         1290 | 1792 | 1836 => (Reason::ReadOnly, format!("the server is read-only: point at the primary: {said}")),
         1048 | 1264 | 1265 | 1292 | 1364 | 1366 | 1406 | 1452 | 1644 | 3105 | 3819 | 4025 => (Reason::BadRow, said),
+        1022 | 1062 | 1169 | 1586 | 1859 => (Reason::Taken, said),
         1021 | 1114 => (Reason::Full, format!("the server has no space left: {said}")),
         1153 => (Reason::Other, format!("raise max_allowed_packet on the server: {said}")),
         _ => (Reason::Other, said),

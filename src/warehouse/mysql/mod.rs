@@ -6,45 +6,36 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use chrono::NaiveDateTime;
-use sqlx::mysql::{MySqlConnectOptions, MySqlPool, MySqlPoolOptions, MySqlRow};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, Row as _};
-use tokio::sync::OnceCell;
+use sqlx::mysql::{MySqlArguments, MySqlConnectOptions, MySqlRow, MySqlSslMode};
+use sqlx::query::Query;
+use sqlx::{AssertSqlSafe, ConnectOptions, FromRow, MySql as Db, Row as _};
 use url::Url;
 
-use explain::explain;
+use sessions::{Opener, Sessions};
 use values::{bind, decode, select_list};
 
 use super::schema::{self, Creates, Described};
-use super::{Error, Insert, Reason, Status, TableName, Warehouse, Window};
+use super::{Error, Insert, Login, Reason, Status, TableName, Warehouse, Window};
 use crate::record::Column;
 use crate::record::stored::{Holds, Row, Shape};
 use crate::retry::Retry;
 
 mod explain;
+mod sessions;
 mod values;
-
-/// How long to wait for a connection.
-const ACQUIRE: Duration = Duration::from_secs(10);
-
-/// How long the first connection may take.
-const REACH: Duration = Duration::from_secs(5);
 
 /// Ids a lookup: one statement of a fixed size, filled up with its last id.
 const LOOKUP: usize = 1_000;
 
-const STRICT: &str = "SET SESSION sql_mode = 'STRICT_TRANS_TABLES,STRICT_ALL_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,\
-                      ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00'";
-
 /// A table in MySQL.
 #[derive(Debug, Clone)]
 pub struct MySql {
-    pool: MySqlPool,
-    options: MySqlConnectOptions,
-    reached: Arc<OnceCell<()>>,
+    sessions: Sessions,
+    reached: Arc<AtomicBool>,
     table: TableName,
     address: String,
     retry: Retry,
@@ -56,46 +47,56 @@ impl MySql {
     /// # Errors
     /// [`Reason::BadAddress`] where sqlx cannot read the address's options.
     pub fn new(url: &Url, table: TableName, connections: u32, retry: Retry) -> Result<Self, Error> {
+        Self::with_login(url, None, table, connections, retry)
+    }
+
+    /// The same, where each session logs in with what `login` says at that time.
+    ///
+    /// # Errors
+    /// As for [`MySql::new`].
+    pub fn with_login(
+        url: &Url,
+        login: Option<Arc<dyn Login>>,
+        table: TableName,
+        connections: u32,
+        retry: Retry,
+    ) -> Result<Self, Error> {
         let shown = super::WarehouseUrl::MySql(url.clone()).to_string();
         let options = MySqlConnectOptions::from_str(url.as_str())
             .map_err(|e| Error::new(Reason::BadAddress, &shown, format!("the address cannot be read: {e}")))?
             .disable_statement_logging();
-        let pool = MySqlPoolOptions::new()
-            .max_connections(connections.max(1))
-            .acquire_timeout(ACQUIRE)
-            .after_connect(|connection, _| {
-                Box::pin(async move {
-                    connection.execute(STRICT).await?;
-                    Ok(())
-                })
-            })
-            .connect_lazy_with(options.clone());
-        Ok(Self { pool, options, reached: Arc::default(), address: format!("{shown} table {table}"), table, retry })
+        // RDS asks for a token in clear text: given only to a server whose name was verified.
+        let verified = matches!(options.get_ssl_mode(), MySqlSslMode::VerifyIdentity);
+        let options = options.enable_cleartext_plugin(verified);
+        let address = format!("{shown} table {table}");
+        let opener = Opener { options, login, table: table.clone(), address: address.clone() };
+        Ok(Self { sessions: Sessions::new(opener, connections), reached: Arc::default(), table, address, retry })
     }
 
-    /// The pool, for tests that damage a table on purpose.
-    pub fn pool(&self) -> &MySqlPool {
-        &self.pool
+    /// The same, where a server that cannot be reached at first is tried again like one that was reached before.
+    #[must_use]
+    pub fn patient(self) -> Self {
+        self.reached.store(true, Ordering::Relaxed);
+        self
     }
 
-    /// Connects once outside the pool, which would try until its time is up and not say why it cannot.
+    /// Fails at once where the server cannot be reached at all; once it was, only retries say that it is gone.
     async fn reach(&self) -> Result<(), Error> {
-        let connect = async || {
-            let connected = tokio::time::timeout(REACH, self.options.connect()).await;
-            let silent =
-                || Error::new(Reason::Unreachable, &self.address, "no answer within 5 s: check host, port and network");
-            let connection = connected.map_err(|_| silent())?.map_err(|e| self.failure(&e))?;
-            connection.close().await.map_err(|e| self.failure(&e))
-        };
-        self.reached.get_or_try_init(connect).await.copied()
+        if !self.reached.load(Ordering::Relaxed) {
+            self.sessions.reach().await?;
+            self.reached.store(true, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
-    fn failure(&self, e: &sqlx::Error) -> Error {
-        let (reason, message) = explain(e, &self.table);
-        Error::new(reason, &self.address, message)
+    /// The one number that a statement answers with.
+    async fn number(&self, query: Query<'_, Db, MySqlArguments>) -> Result<i64, Error> {
+        let rows = self.sessions.rows(query).await?;
+        let number = rows.first().ok_or(sqlx::Error::RowNotFound).and_then(|row| row.try_get(0));
+        number.map_err(|e| self.sessions.failure(&e))
     }
 
-    async fn exists(&self, creates: Creates, name: &str) -> Result<bool, sqlx::Error> {
+    async fn exists(&self, creates: Creates, name: &str) -> Result<bool, Error> {
         let sql = match creates {
             Creates::Table | Creates::View => {
                 "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = ? AND ? <> ''"
@@ -104,23 +105,22 @@ impl MySql {
                 "SELECT COUNT(*) FROM information_schema.statistics WHERE table_schema = DATABASE() AND index_name = ? AND table_name = ?"
             }
         };
-        let count: i64 = sqlx::query_scalar(sql).bind(name).bind(self.table.as_str()).fetch_one(&self.pool).await?;
-        Ok(count > 0)
+        Ok(self.number(sqlx::query(sql).bind(name).bind(self.table.as_str())).await? > 0)
     }
 
-    async fn described(&self) -> Result<Vec<Described>, sqlx::Error> {
-        let rows = sqlx::query(
+    async fn described(&self) -> Result<Vec<Described>, Error> {
+        let query = sqlx::query(
             "SELECT CAST(column_name AS CHAR), LOWER(CAST(data_type AS CHAR)), CAST(character_maximum_length AS SIGNED), \
              CAST(numeric_scale AS SIGNED), CAST(datetime_precision AS SIGNED) \
              FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = ?",
         )
-        .bind(self.table.as_str())
-        .fetch_all(&self.pool)
-        .await?;
+        .bind(self.table.as_str());
+        let rows = self.sessions.rows(query).await?;
         let number = |row: &MySqlRow, at: usize| -> Result<Option<u64>, sqlx::Error> {
             Ok(row.try_get::<Option<i64>, _>(at)?.map(i64::unsigned_abs))
         };
-        rows.iter()
+        let described: Result<_, sqlx::Error> = rows
+            .iter()
             .map(|row| {
                 Ok(Described {
                     name: row.try_get(0)?,
@@ -130,21 +130,20 @@ impl MySql {
                     digits: number(row, 4)?,
                 })
             })
-            .collect()
+            .collect();
+        described.map_err(|e| self.sessions.failure(&e))
     }
 
     /// Whether an index makes `id_treated_data` unique by itself.
-    async fn ids_are_unique(&self) -> Result<bool, sqlx::Error> {
-        let count: i64 = sqlx::query_scalar(
+    async fn ids_are_unique(&self) -> Result<bool, Error> {
+        let query = sqlx::query(
             "SELECT COUNT(*) FROM information_schema.statistics one WHERE table_schema = DATABASE() AND table_name = ? \
              AND non_unique = 0 AND column_name = 'id_treated_data' AND nullable <> 'YES' AND NOT EXISTS (SELECT 1 FROM information_schema.statistics more \
              WHERE more.table_schema = one.table_schema AND more.table_name = one.table_name AND more.index_name = one.index_name \
              AND more.seq_in_index = 2)",
         )
-        .bind(self.table.as_str())
-        .fetch_one(&self.pool)
-        .await?;
-        Ok(count > 0)
+        .bind(self.table.as_str());
+        Ok(self.number(query).await? > 0)
     }
 
     async fn rows(
@@ -167,25 +166,21 @@ impl MySql {
             if let Some(limit) = limit {
                 query = query.bind(limit);
             }
-            let rows = query.fetch_all(&self.pool).await.map_err(|e| self.failure(&e))?;
-            rows.iter().map(|row| decode(row, shape)).collect::<Result<Vec<Row>, _>>().map_err(|e| self.failure(&e))
+            let rows = self.sessions.rows(query).await?;
+            let rows: Result<Vec<Row>, _> = rows.iter().map(|row| decode(row, shape)).collect();
+            rows.map_err(|e| self.sessions.failure(&e))
         };
         self.retry.run(Error::kind, run).await
     }
 
     async fn setting(&self, name: &str) -> Option<String> {
-        let row =
-            sqlx::query("SELECT variable_value FROM performance_schema.session_variables WHERE variable_name = ?")
-                .bind(name)
-                .fetch_optional(&self.pool)
-                .await;
-        match row {
-            Ok(Some(row)) => row.try_get::<String, _>(0).ok(),
-            _ => {
-                let sql = AssertSqlSafe(format!("SELECT CAST(@@{name} AS CHAR)"));
-                sqlx::query_scalar(sql).fetch_one(&self.pool).await.ok()
-            }
+        let listed = "SELECT variable_value FROM performance_schema.session_variables WHERE variable_name = ?";
+        if let Ok(Some(row)) = self.sessions.rows(sqlx::query(listed).bind(name)).await.as_deref().map(<[_]>::first) {
+            return row.try_get(0).ok();
         }
+        let rows =
+            self.sessions.rows(sqlx::query(AssertSqlSafe(format!("SELECT CAST(@@{name} AS CHAR)")))).await.ok()?;
+        rows.first()?.try_get(0).ok()
     }
 }
 
@@ -199,9 +194,8 @@ impl Warehouse for MySql {
         self.reach().await?;
         let mut created = Vec::new();
         for step in schema::MYSQL {
-            if !self.exists(step.creates, &step.name(&self.table)).await.map_err(|e| self.failure(&e))? {
-                let sql = AssertSqlSafe(step.sql(&self.table));
-                self.pool.execute(sqlx::raw_sql(sql)).await.map_err(|e| self.failure(&e))?;
+            if !self.exists(step.creates, &step.name(&self.table)).await? {
+                self.sessions.run(step.sql(&self.table)).await?;
                 created.push(step.describe(&self.table));
             }
         }
@@ -210,14 +204,13 @@ impl Warehouse for MySql {
 
     async fn shape(&self) -> Result<Shape, Error> {
         self.reach().await?;
-        let columns =
-            self.retry.run(Error::kind, |_| async { self.described().await.map_err(|e| self.failure(&e)) }).await?;
+        let columns = self.retry.run(Error::kind, |_| self.described()).await?;
         if columns.is_empty() {
             let message = format!("no table {}: run `ruminate init`, or name another with --table", self.table);
             return Err(Error::new(Reason::NoTable, &self.address, message));
         }
         let shape = schema::shape(&self.address, &columns)?;
-        if !self.ids_are_unique().await.map_err(|e| self.failure(&e))? {
+        if !self.ids_are_unique().await? {
             return Err(Error::new(
                 Reason::BadSchema,
                 &self.address,
@@ -234,12 +227,10 @@ impl Warehouse for MySql {
         let sql: Arc<str> = sql.into();
         let run = |_| async {
             let query = rows.iter().flat_map(|row| &row.0).fold(sqlx::query(AssertSqlSafe(Arc::clone(&sql))), bind);
-            match query.execute(&self.pool).await {
+            match self.sessions.execute(query).await {
                 Ok(_) => Ok(Insert::Done),
-                Err(e) if e.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation) => {
-                    Ok(Insert::Taken)
-                }
-                Err(e) => Err(self.failure(&e)),
+                Err(e) if e.reason == Reason::Taken => Ok(Insert::Taken),
+                Err(e) => Err(e),
             }
         };
         self.retry.run(Error::kind, run).await
@@ -294,22 +285,18 @@ impl Warehouse for MySql {
         let sql: Arc<str> = format!("UPDATE `{}` SET {set} WHERE {}", self.table, guard.join(" AND ")).into();
         let run = |_| async {
             let query = new.0.iter().chain(&old.0).fold(sqlx::query(AssertSqlSafe(Arc::clone(&sql))), bind);
-            query.execute(&self.pool).await.map(|done| done.rows_affected() > 0).map_err(|e| self.failure(&e))
+            self.sessions.execute(query).await.map(|rows| rows > 0)
         };
         self.retry.run(Error::kind, run).await
     }
 
     async fn status(&self) -> Result<Status, Error> {
         self.reach().await?;
-        let (version, clock): (String, NaiveDateTime) =
-            sqlx::query_as("SELECT CAST(VERSION() AS CHAR), UTC_TIMESTAMP(6) FROM (SELECT ? AS x) one")
-                .bind(1)
-                .fetch_one(&self.pool)
-                .await
-                .map_err(|e| self.failure(&e))?;
-        let rows = sqlx::query_scalar::<_, i64>(AssertSqlSafe(format!("SELECT COUNT(*) FROM `{}`", self.table)))
-            .fetch_one(&self.pool)
-            .await;
+        let query = sqlx::query("SELECT CAST(VERSION() AS CHAR), UTC_TIMESTAMP(6) FROM (SELECT ? AS x) one").bind(1);
+        let said = self.sessions.rows(query).await?;
+        let said = said.first().ok_or(sqlx::Error::RowNotFound).and_then(<(String, NaiveDateTime)>::from_row);
+        let (version, clock) = said.map_err(|e| self.sessions.failure(&e))?;
+        let rows = self.number(sqlx::query(AssertSqlSafe(format!("SELECT COUNT(*) FROM `{}`", self.table)))).await;
         let mut settings = BTreeMap::new();
         for name in [
             "sql_mode",
@@ -324,7 +311,8 @@ impl Warehouse for MySql {
                 settings.insert(name.to_owned(), value);
             }
         }
-        let grants = sqlx::query_scalar("SHOW GRANTS").fetch_all(&self.pool).await.unwrap_or_default();
+        let grants = self.sessions.rows(sqlx::query("SHOW GRANTS")).await.unwrap_or_default();
+        let grants = grants.iter().filter_map(|row| row.try_get(0).ok()).collect();
         let rows = rows.ok().map(i64::unsigned_abs);
         Ok(Status { version, clock: Some(clock), rows, settings, grants })
     }

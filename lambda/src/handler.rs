@@ -1,0 +1,162 @@
+//! An event → the intake → the answer that Lambda understands.
+
+use std::time::SystemTime;
+
+use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse};
+use bytes::Bytes;
+use chrono::Utc;
+use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
+use ruminate::intake::event::{self, Event, Source};
+use ruminate::intake::{Fate, Verdict};
+use ruminate::warehouse::Loaded;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use tokio::time::{Duration, Instant};
+
+use crate::Clients;
+use crate::metrics::Counts;
+
+/// What is left of the time when work stops: enough to write the log and to answer.
+const TO_ANSWER: Duration = Duration::from_millis(500);
+
+/// What Lambda hears of an event that was taken in.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Answer {
+    /// For SNS, and for whoever calls by hand: the counts.
+    Counts(Counts),
+    /// For SQS: the items that are to come again.
+    Items(SqsBatchResponse),
+}
+
+/// A store failed, and the event is to come again.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{failed} of {messages} messages failed and have to come again: {first}")]
+pub struct Failed {
+    /// How many failed.
+    pub failed: u64,
+    /// Of how many.
+    pub messages: u64,
+    /// Why the first of them did.
+    pub first: String,
+}
+
+impl From<Failed> for Diagnostic {
+    fn from(failed: Failed) -> Self {
+        Self { error_type: "ComeAgain".into(), error_message: failed.to_string() }
+    }
+}
+
+/// Serves events until Lambda ends the process.
+///
+/// # Errors
+/// The runtime's own API fails.
+pub async fn serve(clients: Clients) -> Result<(), Error> {
+    let clients = &clients;
+    lambda_runtime::run(service_fn(move |event| handle(event, clients))).await
+}
+
+/// Takes an event in.
+///
+/// # Errors
+/// For SNS, where a message has to come again; for SQS the answer names such items.
+pub async fn handle(event: LambdaEvent<Box<RawValue>>, clients: &Clients) -> Result<Answer, Failed> {
+    let LambdaEvent { payload, context } = event;
+    let mut counts = Counts::default();
+    let parsed = Event::parse(payload.get().as_bytes());
+    let source = parsed.as_ref().ok().map(|event| event.source);
+    let failures = match parsed {
+        Ok(event) => take(event, until(context.deadline()), clients, &mut counts).await,
+        Err(event::Error::Empty) => {
+            tracing::warn!("the event has an empty list of Records: nothing to do");
+            Vec::new()
+        }
+        Err(why) => keep(payload.get(), &why, clients, &mut counts).await,
+    };
+    clients.metrics.write(&context.request_id, &counts, Utc::now());
+    match failures.first() {
+        _ if source == Some(Source::Sqs) => Ok(Answer::items(failures)),
+        None => Ok(Answer::Counts(counts)),
+        Some(first) => {
+            let (failed, messages, first) = (counts.failed, counts.messages, first.why.clone());
+            Err(Failed { failed, messages, first })
+        }
+    }
+}
+
+/// A message that is to come again.
+struct Failure {
+    id: String,
+    why: String,
+}
+
+impl Answer {
+    fn items(failures: Vec<Failure>) -> Self {
+        let mut response = SqsBatchResponse::default();
+        for failure in failures {
+            let mut item = BatchItemFailure::default();
+            item.item_identifier = failure.id;
+            response.batch_item_failures.push(item);
+        }
+        Self::Items(response)
+    }
+}
+
+/// Takes the messages of an event in; those that are to come again.
+async fn take(event: Event, until: Instant, clients: &Clients, counts: &mut Counts) -> Vec<Failure> {
+    let (ids, bodies): (Vec<_>, Vec<_>) = event.messages.into_iter().map(|message| (message.id, message.body)).unzip();
+    let taken = clients.intake.take(bodies, Utc::now(), Some(until)).await;
+    counts.took(taken.lake, taken.warehouse);
+    let fates = Fate::of(&taken.verdicts);
+    let mut failures = Vec::new();
+    for ((id, verdict), fate) in ids.into_iter().zip(taken.verdicts).zip(fates) {
+        counts.count(fate);
+        log(&id, fate, &verdict, counts);
+        if let Verdict::Failed(failure) = verdict {
+            failures.push(Failure { id, why: failure.message });
+        }
+    }
+    failures
+}
+
+fn log(message_id: &str, fate: Fate, verdict: &Verdict, counts: &mut Counts) {
+    let outcome = fate.name();
+    match verdict {
+        Verdict::Stored { id, row: Loaded::Refused(why), .. } => {
+            tracing::error!(message_id, outcome, id, why, "in the lake, but the table refuses its row");
+        }
+        Verdict::Stored { id, row: Loaded::Conflicting(conflict) | Loaded::Overwritten(conflict), .. } => {
+            counts.conflicting += 1;
+            let fields = conflict.differences.iter().map(|d| d.column.name()).collect::<Vec<_>>().join(", ");
+            tracing::warn!(message_id, outcome, id, fields, "the row holds other values");
+        }
+        Verdict::Stored { id, .. } => tracing::info!(message_id, outcome, id, "stored"),
+        Verdict::Quarantined { reason, key } => {
+            tracing::warn!(message_id, outcome, key, %reason, "can never be processed: kept in the quarantine");
+        }
+        Verdict::Failed(failure) => tracing::error!(message_id, outcome, why = failure.message, "has to come again"),
+    }
+}
+
+/// Keeps an event that is none of ours; what failed, if that did.
+async fn keep(event: &str, why: &event::Error, clients: &Clients, counts: &mut Counts) -> Vec<Failure> {
+    let kept = clients.intake.keep_event(&Bytes::copy_from_slice(event.as_bytes()), why, Utc::now()).await;
+    let fate = if kept.is_ok() { Fate::Quarantined } else { Fate::Failed };
+    counts.count(fate);
+    match kept {
+        Ok(key) => {
+            tracing::error!(outcome = fate.name(), key, %why, "an event that is none of ours: kept in the quarantine");
+            Vec::new()
+        }
+        Err(failure) => {
+            tracing::error!(outcome = fate.name(), why = failure.message, "has to come again");
+            vec![Failure { id: "event".into(), why: failure.message }]
+        }
+    }
+}
+
+/// When work has to stop.
+fn until(deadline: SystemTime) -> Instant {
+    let left = deadline.duration_since(SystemTime::now()).unwrap_or_default();
+    Instant::now() + left.saturating_sub(TO_ANSWER.min(left / 4))
+}

@@ -1,0 +1,24 @@
+//! What AWS runs: settings from the environment, clients once, then one event after the other.
+
+use std::process::ExitCode;
+
+use ruminate_lambda::{Clients, Settings, begin_logs, serve};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let variable = |name: &str| std::env::var(name).ok();
+    begin_logs(variable);
+    let ran = async {
+        let settings = Settings::from_variables(variable)?;
+        let aws = ruminate::aws::config(ruminate::aws::Patience::Stream).await;
+        let clients = Clients::new(settings.lake(&aws), settings.warehouse(&aws)?, &settings);
+        serve(clients).await
+    };
+    match ran.await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            tracing::error!("cannot run: {e}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! The environment: where lake and warehouse are, the table, the rules. Reads variables, opens nothing.
+//!
+//! | variable | meaning |
+//! | --- | --- |
+//! | `RUMINATE_LAKE` | `s3://bucket/prefix` |
+//! | `RUMINATE_TABLE` | the table; `historico_consumo` |
+//! | `RUMINATE_META_RATE` | target intake as a share of live weight; `0.0176` |
+//! | `RDS_…` | the warehouse: [`ruminate::warehouse::rds`] |
+//! | `AWS_LAMBDA_LOG_LEVEL`, `AWS_LAMBDA_FUNCTION_NAME`, … | set by Lambda |
+
+use std::sync::Arc;
+
+use aws_config::SdkConfig;
+use lambda_runtime::Error;
+use ruminate::lake::s3::S3;
+use ruminate::lake::{Lake, LakeUrl};
+use ruminate::record::Rules;
+use ruminate::retry::Retry;
+use ruminate::warehouse::{Rds, TableName, Warehouse};
+
+/// What the environment says.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    bucket: String,
+    prefix: String,
+    rds: Rds,
+    table: TableName,
+    pub(crate) rules: Rules,
+    pub(crate) function: String,
+}
+
+impl Settings {
+    /// Reads the variables; one that is empty is not set.
+    ///
+    /// # Errors
+    /// One is missing or makes no sense; the message names it, and no password.
+    pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
+        let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
+        let lake = variable("RUMINATE_LAKE").ok_or("RUMINATE_LAKE is not set: give s3://bucket/prefix")?;
+        let LakeUrl::S3 { bucket, prefix } = lake.parse().map_err(|e| format!("RUMINATE_LAKE: {e}"))? else {
+            return Err(
+                format!("RUMINATE_LAKE {lake:?} is no s3://bucket/prefix: a sandbox's files do not last").into()
+            );
+        };
+        let table = variable("RUMINATE_TABLE").map(|name| name.parse()).transpose();
+        let rate = variable("RUMINATE_META_RATE").map(|share| Rules::from_share(&share)).transpose();
+        Ok(Self {
+            bucket,
+            prefix,
+            rds: Rds::from_variables(variable)?.ok_or("RDS_HOST is not set: give the warehouse's host")?,
+            table: table.map_err(|e| format!("RUMINATE_TABLE: {e}"))?.unwrap_or_default(),
+            rules: rate.map_err(|e| format!("RUMINATE_META_RATE: {e}"))?.unwrap_or_default(),
+            function: variable("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_else(|| "ruminate".into()),
+        })
+    }
+
+    /// The lake; connects when first used.
+    pub fn lake(&self, aws: &SdkConfig) -> Arc<dyn Lake> {
+        Arc::new(S3::new(aws, self.bucket.as_str(), &self.prefix, Retry::default()))
+    }
+
+    /// The warehouse, with one connection; connects when first used.
+    ///
+    /// # Errors
+    /// The address makes no sense.
+    pub fn warehouse(&self, aws: &SdkConfig) -> Result<Arc<dyn Warehouse>, Error> {
+        Ok(Arc::new(self.rds.open(aws, self.table.clone(), 1, Retry::default())?.patient()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEAST: [(&str, &str); 2] = [("RUMINATE_LAKE", "s3://bucket/historico_diario"), ("RDS_HOST", "db")];
+
+    fn read(more: &[(&str, &str)]) -> Result<Settings, String> {
+        let all = [more, &LEAST].concat();
+        let variable = |name: &str| Some((*all.iter().find(|(known, _)| *known == name)?.1).to_owned());
+        Settings::from_variables(variable).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn the_least_is_a_lake_and_a_host() {
+        let settings = read(&[]).unwrap();
+        assert_eq!((settings.bucket.as_str(), settings.prefix.as_str()), ("bucket", "historico_diario"));
+        assert_eq!((settings.table, settings.rules), (TableName::default(), Rules::default()));
+        let set = read(&[("RUMINATE_TABLE", "historico"), ("RUMINATE_META_RATE", "0.0181")]).unwrap();
+        assert_eq!((set.table.as_str(), set.rules.meta_rate), ("historico", 0.0181));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (name, value) in [
+            ("RUMINATE_LAKE", ""),
+            ("RUMINATE_LAKE", "/tmp/lake"),
+            ("RUMINATE_LAKE", "s3://"),
+            ("RDS_HOST", ""),
+            ("RDS_PORT", "mysql"),
+            ("RUMINATE_TABLE", "a`b"),
+            ("RUMINATE_META_RATE", "1.76"),
+            ("RUMINATE_META_RATE", "a lot"),
+        ] {
+            let e = read(&[(name, value)]).unwrap_err();
+            assert!(e.contains(name), "{name}={value}: {e}");
+        }
+    }
+}

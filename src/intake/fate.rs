@@ -1,0 +1,80 @@
+//! What a message comes to in the counts, each message in exactly one of them.
+
+use std::collections::HashSet;
+
+use super::Verdict;
+use crate::warehouse::Loaded;
+
+/// What a message came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Fate {
+    /// It brought a new object, a new row, or both.
+    Processed,
+    /// All of it was there before.
+    Duplicate,
+    /// It can never be processed, and is kept in the quarantine.
+    Quarantined,
+    /// It is in the lake, but a column of the table refuses one of its values; another try cannot help.
+    Refused,
+    /// A store failed; it has to come again.
+    Failed,
+}
+
+impl Fate {
+    /// Its name in logs: `processed`, `duplicate`, `quarantined`, `refused`, `failed`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Processed => "processed",
+            Self::Duplicate => "duplicate",
+            Self::Quarantined => "quarantined",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// The fates of the messages of one batch, in their order.
+    ///
+    /// Within a batch the same reading may be written by one message and inserted by its twin: however they shared the
+    /// work, one of them counts as processed and the others as duplicates.
+    pub fn of(verdicts: &[Verdict]) -> Vec<Self> {
+        let mut fresh: HashSet<&str> = verdicts.iter().filter_map(brought).collect();
+        let fates = verdicts.iter().map(|verdict| match verdict {
+            Verdict::Stored { row: Loaded::Refused(_), .. } => Self::Refused,
+            Verdict::Stored { id, .. } if fresh.remove(id.as_str()) => Self::Processed,
+            Verdict::Stored { .. } => Self::Duplicate,
+            Verdict::Quarantined { .. } => Self::Quarantined,
+            Verdict::Failed(_) => Self::Failed,
+        });
+        fates.collect()
+    }
+}
+
+/// The id of the reading to which this message brought something new.
+fn brought(verdict: &Verdict) -> Option<&str> {
+    match verdict {
+        Verdict::Stored { row: Loaded::Refused(_), .. } => None,
+        Verdict::Stored { id, .. } if !verdict.is_duplicate() => Some(id),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lake::Put;
+
+    fn stored(id: &str, object: Put, row: Loaded) -> Verdict {
+        Verdict::Stored { id: id.into(), object, row }
+    }
+
+    #[test]
+    fn twins_that_share_the_work_count_once() {
+        let verdicts = [
+            stored("a", Put::Exists, Loaded::Inserted),
+            stored("a", Put::Created, Loaded::Identical),
+            stored("b", Put::Exists, Loaded::Identical),
+            stored("c", Put::Created, Loaded::Refused("too long".into())),
+        ];
+        assert_eq!(Fate::of(&verdicts), [Fate::Processed, Fate::Duplicate, Fate::Duplicate, Fate::Refused]);
+    }
+}

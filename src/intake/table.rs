@@ -1,0 +1,54 @@
+//! What the intake knows of the table it loads into: looked up when first needed, and again when that may be wrong.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::Mutex;
+
+use crate::error::Kind;
+use crate::record::Record;
+use crate::record::stored::Shape;
+use crate::warehouse::{Error, Loaded, OnConflict, Warehouse, load};
+
+/// How long the table is taken to be as it was found: somebody may alter it while the intake runs.
+const TRUSTED: TimeDelta = TimeDelta::minutes(10);
+
+/// The table.
+#[derive(Debug, Clone)]
+pub(super) struct Table {
+    warehouse: Arc<dyn Warehouse>,
+    known: Arc<Mutex<Option<(DateTime<Utc>, Shape)>>>,
+}
+
+impl Table {
+    pub fn new(warehouse: Arc<dyn Warehouse>) -> Self {
+        Self { warehouse, known: Arc::default() }
+    }
+
+    /// Its shape, looked up where it is not known or was looked up long ago.
+    pub async fn shape(&self, now: DateTime<Utc>) -> Result<Shape, Error> {
+        let mut known = self.known.lock().await;
+        if let Some((at, shape)) = &*known
+            && (now - at).abs() < TRUSTED
+        {
+            return Ok(shape.clone());
+        }
+        let shape = self.warehouse.shape().await?;
+        *known = Some((now, shape.clone()));
+        Ok(shape)
+    }
+
+    /// Loads the records of a batch; what became of each, in their order.
+    pub async fn load(&self, records: &[Record], now: DateTime<Utc>) -> Result<Vec<Loaded>, Error> {
+        let shape = self.shape(now).await?;
+        let loaded = load(&*self.warehouse, records, &shape, OnConflict::Keep).await;
+        let odd = match &loaded {
+            Ok(rows) => rows.iter().any(|row| matches!(row, Loaded::Refused(_))),
+            Err(e) => e.kind() != Kind::Transient,
+        };
+        if odd {
+            *self.known.lock().await = None; // the table may have been altered
+        }
+        loaded
+    }
+}

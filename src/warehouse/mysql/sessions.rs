@@ -1,0 +1,175 @@
+//! Sessions of a server: opened when first needed, checked before they serve again, thrown away when anything broke.
+//!
+//! A session goes back to the pool only from a use that ended: one whose future was dropped in the middle, or that met
+//! an error other than the server's own word, is closed. Nothing runs in the background, so that a process that is
+//! frozen between two uses (as Lambda does it) finds nothing half done when it goes on.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use deadpool::managed::{Manager, Metrics, Object, Pool, PoolError, RecycleError, RecycleResult};
+use sqlx::mysql::{MySqlArguments, MySqlConnectOptions, MySqlConnection, MySqlRow};
+use sqlx::query::Query;
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, MySql as Db};
+use tokio::time::timeout;
+
+use super::explain::explain;
+use crate::warehouse::login::Login;
+use crate::warehouse::{Error, Reason, TableName};
+
+/// How long it may take to open a session.
+const OPEN: Duration = Duration::from_secs(5);
+
+/// How long a session that is checked may take to answer.
+const CHECK: Duration = Duration::from_secs(1);
+
+/// A session that served within this time is not checked, by the wall clock, which goes on while a process is frozen.
+const FRESH: Duration = Duration::from_secs(1);
+
+const STRICT: &str = "SET SESSION sql_mode = 'STRICT_TRANS_TABLES,STRICT_ALL_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,\
+                      ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00'";
+
+/// How sessions are opened.
+#[derive(Debug)]
+pub(super) struct Opener {
+    pub options: MySqlConnectOptions,
+    pub login: Option<Arc<dyn Login>>,
+    pub table: TableName,
+    pub address: String,
+}
+
+/// At most so many sessions at once, in UTC and strict mode.
+#[derive(Debug, Clone)]
+pub(super) struct Sessions(Pool<Opener>);
+
+/// A session in use.
+struct Session {
+    held: Option<Object<Opener>>,
+    sound: bool,
+}
+
+/// A session of the pool, and when it last served.
+#[derive(Debug)]
+pub(super) struct Held {
+    connection: MySqlConnection,
+    used: SystemTime,
+}
+
+impl Sessions {
+    pub fn new(opener: Opener, most: u32) -> Self {
+        let most = usize::try_from(most.max(1)).unwrap_or(usize::MAX);
+        let pool = Pool::builder(opener).max_size(most).build();
+        Self(pool.expect("only time-outs need a runtime, and the pool has none"))
+    }
+
+    /// The rows of a statement.
+    pub async fn rows(&self, query: Query<'_, Db, MySqlArguments>) -> Result<Vec<MySqlRow>, Error> {
+        let mut session = self.get().await?;
+        let done = query.fetch_all(session.connection()).await;
+        self.after(session, done)
+    }
+
+    /// Runs a statement; how many rows it changed.
+    pub async fn execute(&self, query: Query<'_, Db, MySqlArguments>) -> Result<u64, Error> {
+        let mut session = self.get().await?;
+        let done = query.execute(session.connection()).await;
+        self.after(session, done).map(|done| done.rows_affected())
+    }
+
+    /// Runs text that no statement can be prepared from.
+    pub async fn run(&self, sql: String) -> Result<(), Error> {
+        let mut session = self.get().await?;
+        let done = session.connection().execute(sqlx::raw_sql(AssertSqlSafe(sql))).await;
+        self.after(session, done).map(drop)
+    }
+
+    /// Fails where no session can be had.
+    pub async fn reach(&self) -> Result<(), Error> {
+        let session = self.get().await?;
+        self.after(session, Ok(()))
+    }
+
+    pub fn failure(&self, e: &sqlx::Error) -> Error {
+        self.0.manager().failure(e)
+    }
+
+    /// A session that works, new or used; waits for one where all are in use.
+    async fn get(&self) -> Result<Session, Error> {
+        match self.0.get().await {
+            Ok(held) => Ok(Session { held: Some(held), sound: false }),
+            Err(PoolError::Backend(e)) => Err(e),
+            Err(other) => {
+                Err(Error::new(Reason::Unreachable, &self.0.manager().address, format!("no session: {other}")))
+            }
+        }
+    }
+
+    /// Ends a use; a session that never comes here is closed.
+    fn after<T>(&self, mut session: Session, done: Result<T, sqlx::Error>) -> Result<T, Error> {
+        session.sound = matches!(&done, Ok(_) | Err(sqlx::Error::Database(_)));
+        done.map_err(|e| self.failure(&e))
+    }
+}
+
+impl Session {
+    fn connection(&mut self) -> &mut MySqlConnection {
+        &mut self.held.as_mut().expect("held until it is dropped").connection
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        match self.held.take() {
+            Some(mut held) if self.sound => held.used = SystemTime::now(),
+            Some(held) => drop(Object::take(held)),
+            None => {}
+        }
+    }
+}
+
+impl Opener {
+    fn failure(&self, e: &sqlx::Error) -> Error {
+        let (reason, message) = explain(e, &self.table);
+        Error::new(reason, &self.address, message)
+    }
+
+    async fn open(&self, refused: bool) -> Result<Held, Error> {
+        let mut options = self.options.clone();
+        if let Some(login) = &self.login {
+            let with = login.credentials(refused).await?;
+            options = options.username(&with.user).password(&with.password);
+        }
+        let mut connection = options.connect().await.map_err(|e| self.failure(&e))?;
+        connection.execute(STRICT).await.map_err(|e| self.failure(&e))?;
+        Ok(Held { connection, used: SystemTime::now() })
+    }
+}
+
+impl Manager for Opener {
+    type Type = Held;
+    type Error = Error;
+
+    async fn create(&self) -> Result<Held, Error> {
+        let open = async || match self.open(false).await {
+            // A password may have changed since it was read.
+            Err(e) if e.reason == Reason::Denied && self.login.is_some() => self.open(true).await,
+            opened => opened,
+        };
+        let silent = |_| {
+            let message = format!("no answer within {} s: check host, port and network", OPEN.as_secs());
+            Error::new(Reason::Unreachable, &self.address, message)
+        };
+        timeout(OPEN, open()).await.map_err(silent)?
+    }
+
+    async fn recycle(&self, held: &mut Held, _: &Metrics) -> RecycleResult<Error> {
+        if held.used.elapsed().is_ok_and(|idle| idle < FRESH) {
+            return Ok(());
+        }
+        match timeout(CHECK, held.connection.ping()).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(e)) => Err(RecycleError::Backend(self.failure(&e))),
+            Err(_) => Err(RecycleError::message("no answer to a ping")),
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! A warehouse on Amazon RDS, as the older function's environment names it: `RDS_HOST`, `RDS_PORT`, `RDS_USER`,
+//! `RDS_PASSWORD`, `RDS_DATABASE`; and what RDS has for logging in without a password in the environment.
+//!
+//! | variable | meaning |
+//! | --- | --- |
+//! | `RDS_SECRET_ARN` | user and password come from this secret, and are read again when they are refused |
+//! | `RDS_IAM_AUTH=true` | a token in place of the password, signed anew for each session |
+//! | `RDS_CA_FILE` | TLS, with the server's certificate and name verified against this bundle |
+//! | `RDS_SSL_MODE` | another of MySQL's modes, such as `VERIFY_CA` for a server behind a name of one's own |
+
+use std::fmt;
+use std::sync::Arc;
+
+use aws_config::SdkConfig;
+
+use super::mysql::MySql;
+use super::{Error, Login, Reason, TableName, WarehouseUrl};
+use crate::retry::Retry;
+use secret::Secret;
+use token::Token;
+
+mod secret;
+mod token;
+
+/// What a session proves who it is with.
+#[derive(Clone, PartialEq, Eq)]
+enum Proof {
+    Password(String),
+    Secret(String),
+    Token,
+}
+
+/// A warehouse on RDS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rds {
+    host: String,
+    port: u16,
+    user: String,
+    database: String,
+    proof: Proof,
+    ca_file: Option<String>,
+    ssl_mode: Option<String>,
+}
+
+impl fmt::Debug for Proof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Password(_) => f.write_str("Password(***)"),
+            Self::Secret(arn) => f.debug_tuple("Secret").field(arn).finish(),
+            Self::Token => f.write_str("Token"),
+        }
+    }
+}
+
+impl Rds {
+    /// What the variables say; `None` where `RDS_HOST` is not set. A variable that is empty is not set.
+    ///
+    /// # Errors
+    /// A variable makes no sense, or two contradict each other.
+    pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Option<Self>, String> {
+        let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
+        let Some(host) = variable("RDS_HOST") else { return Ok(None) };
+        let or = |name: &str, default: &str| variable(name).unwrap_or_else(|| default.to_owned());
+        let port = or("RDS_PORT", "3306");
+        let rds = Self {
+            host,
+            port: port.parse().map_err(|_| format!("RDS_PORT {port:?} is no port"))?,
+            user: or("RDS_USER", "root"),
+            database: or("RDS_DATABASE", "fazendas"),
+            proof: proof(&variable)?,
+            ca_file: variable("RDS_CA_FILE"),
+            ssl_mode: variable("RDS_SSL_MODE"),
+        };
+        rds.address()?;
+        Ok(Some(rds))
+    }
+
+    /// Whether [`Rds::open`] needs to know region and credentials of AWS.
+    pub fn needs_aws(&self) -> bool {
+        !matches!(self.proof, Proof::Password(_))
+    }
+
+    /// Its address; without a password where that is had only when a session is opened.
+    ///
+    /// # Errors
+    /// Host, or another part, cannot stand in an address.
+    pub fn address(&self) -> Result<WarehouseUrl, String> {
+        let password = if let Proof::Password(password) = &self.proof { password } else { "" };
+        let mut url = WarehouseUrl::from_parts(&self.host, self.port, &self.user, password, &self.database)?;
+        let verified = self.ca_file.is_some() || self.proof == Proof::Token;
+        let ssl_mode = self.ssl_mode.as_deref().or(verified.then_some("VERIFY_IDENTITY"));
+        if let WarehouseUrl::MySql(url) = &mut url {
+            let options = [("ssl-mode", ssl_mode), ("ssl-ca", self.ca_file.as_deref())];
+            for (name, value) in options.into_iter().filter_map(|(name, value)| Some((name, value?))) {
+                url.query_pairs_mut().append_pair(name, value);
+            }
+        }
+        Ok(url)
+    }
+
+    /// The table there; connects when first used, with at most so many connections.
+    ///
+    /// # Errors
+    /// [`Reason::BadAddress`], also where a token is to be signed and no region is known.
+    pub fn open(&self, aws: &SdkConfig, table: TableName, connections: u32, retry: Retry) -> Result<MySql, Error> {
+        let bad = |message: String| Error::new(Reason::BadAddress, &self.host, message);
+        let login: Option<Arc<dyn Login>> = match &self.proof {
+            Proof::Password(_) => None,
+            Proof::Secret(arn) => Some(Arc::new(Secret::new(aws, arn, &self.user))),
+            Proof::Token => Some(Arc::new(Token::try_new(aws, &self.host, self.port, &self.user).map_err(bad)?)),
+        };
+        match self.address().map_err(bad)? {
+            WarehouseUrl::MySql(url) => MySql::with_login(&url, login, table, connections, retry),
+            WarehouseUrl::Sqlite(_) => Err(bad("the variables RDS_… name a file".into())),
+        }
+    }
+}
+
+fn proof(variable: &impl Fn(&str) -> Option<String>) -> Result<Proof, String> {
+    let token = match variable("RDS_IAM_AUTH").map(|value| value.to_ascii_lowercase()).as_deref() {
+        Some("true" | "1") => true,
+        None | Some("false" | "0") => false,
+        Some(other) => return Err(format!("RDS_IAM_AUTH {other:?} is neither true nor false")),
+    };
+    match (variable("RDS_PASSWORD"), variable("RDS_SECRET_ARN"), token) {
+        (_, None, false) => Ok(Proof::Password(variable("RDS_PASSWORD").unwrap_or_default())),
+        (None, Some(arn), false) => Ok(Proof::Secret(arn)),
+        (None, None, true) => Ok(Proof::Token),
+        _ => {
+            Err("only one of RDS_PASSWORD, RDS_SECRET_ARN and RDS_IAM_AUTH=true can be meant: unset the others".into())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(variables: &[(&str, &str)]) -> Result<Option<Rds>, String> {
+        Rds::from_variables(|name| Some((*variables.iter().find(|(known, _)| *known == name)?.1).to_owned()))
+    }
+
+    fn url(variables: &[(&str, &str)]) -> String {
+        let WarehouseUrl::MySql(url) = read(variables).unwrap().unwrap().address().unwrap() else { panic!() };
+        url.into()
+    }
+
+    #[test]
+    fn the_older_functions_variables_make_an_address() {
+        assert_eq!(read(&[("RDS_PORT", "1"), ("RDS_HOST", "")]).unwrap(), None);
+        assert_eq!(url(&[("RDS_HOST", "db")]), "mysql://root@db:3306/fazendas");
+        let all = [("RDS_HOST", "db"), ("RDS_PORT", "3307"), ("RDS_USER", "a@b"), ("RDS_PASSWORD", "p/w")];
+        assert_eq!(url(&all), "mysql://a%40b:p%2Fw@db:3307/fazendas");
+    }
+
+    #[test]
+    fn tls_is_verified_where_there_is_a_bundle_or_a_token() {
+        let bundle = [("RDS_HOST", "db"), ("RDS_CA_FILE", "/var/task/rds ca.pem")];
+        assert_eq!(
+            url(&bundle),
+            "mysql://root@db:3306/fazendas?ssl-mode=VERIFY_IDENTITY&ssl-ca=%2Fvar%2Ftask%2Frds+ca.pem"
+        );
+        let token = [("RDS_HOST", "db"), ("RDS_IAM_AUTH", "true")];
+        assert_eq!(url(&token), "mysql://root@db:3306/fazendas?ssl-mode=VERIFY_IDENTITY");
+        let own = [("RDS_HOST", "db"), ("RDS_IAM_AUTH", "true"), ("RDS_SSL_MODE", "VERIFY_CA")];
+        assert_eq!(url(&own), "mysql://root@db:3306/fazendas?ssl-mode=VERIFY_CA");
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_refused() {
+        let (secret, password) = (("RDS_SECRET_ARN", "arn:x"), ("RDS_PASSWORD", "segredo"));
+        for variables in [[secret, password], [secret, ("RDS_IAM_AUTH", "TRUE")], [password, ("RDS_IAM_AUTH", "1")]] {
+            let e = read(&[&variables[..], &[("RDS_HOST", "db")]].concat()).unwrap_err();
+            assert!(e.starts_with("only one of") && !e.contains("segredo"), "{e}");
+        }
+        for (name, value) in [("RDS_PORT", "http"), ("RDS_IAM_AUTH", "perhaps"), ("RDS_HOST", "a b")] {
+            assert!(read(&[(name, value), ("RDS_HOST", "db")]).unwrap_err().contains(name));
+        }
+        assert!(!format!("{:?}", read(&[("RDS_HOST", "db"), password]).unwrap()).contains("segredo"));
+    }
+}
