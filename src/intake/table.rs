@@ -17,7 +17,14 @@ const TRUSTED: TimeDelta = TimeDelta::minutes(10);
 #[derive(Debug, Clone)]
 pub(super) struct Table {
     warehouse: Arc<dyn Warehouse>,
-    known: Arc<Mutex<Option<(DateTime<Utc>, Shape)>>>,
+    known: Arc<Mutex<Option<Known>>>,
+}
+
+/// What was found, and when.
+#[derive(Debug)]
+struct Known {
+    at: DateTime<Utc>,
+    shape: Shape,
 }
 
 impl Table {
@@ -28,13 +35,13 @@ impl Table {
     /// Its shape, looked up where it is not known or was looked up long ago.
     pub async fn shape(&self, now: DateTime<Utc>) -> Result<Shape, Error> {
         let mut known = self.known.lock().await;
-        if let Some((at, shape)) = &*known
-            && (now - at).abs() < TRUSTED
+        if let Some(known) = &*known
+            && (now - known.at).abs() < TRUSTED
         {
-            return Ok(shape.clone());
+            return Ok(known.shape);
         }
         let shape = self.warehouse.shape().await?;
-        *known = Some((now, shape.clone()));
+        *known = Some(Known { at: now, shape });
         Ok(shape)
     }
 

@@ -19,8 +19,8 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use url::Url;
 
-use crate::moto::{real_readings, sns};
-use crate::support::{MOTO, server};
+use crate::moto::sns;
+use crate::support::{MOTO, real_readings, server};
 
 /// Finds certificates at moto, which tells its services apart by the scope of a signature; the rest over the network.
 #[derive(Debug)]

@@ -13,9 +13,3 @@ pub fn sns(moto: &str) -> aws_sdk_sns::Client {
         .http_client(http);
     aws_sdk_sns::Client::from_conf(config.build())
 }
-
-/// The 52 readings of four real days, a line each.
-pub fn real_readings() -> Vec<String> {
-    let texts = crate::support::real_files().into_iter().map(|file| std::fs::read_to_string(file).unwrap());
-    texts.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>()).collect()
-}

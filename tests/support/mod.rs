@@ -3,86 +3,20 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use ruminate::herd::{Faults, Format, Herd};
 use ruminate_test_s3::S3Server;
 use serde_json::Value;
-use sqlx::{AssertSqlSafe, Connection, Executor, MySqlConnection, Row};
+
+pub mod samples;
+pub mod servers;
+
+pub use samples::{real_files, real_readings};
+pub use servers::{Database, MARIADB, MOTO, MYSQL, Server, server};
 
 pub const BUCKET: &str = "historico-consumo-fazendas";
 pub const PREFIX: &str = "historico_diario";
-
-/// A MySQL-like server's variable and the group its tests belong to.
-#[derive(Debug, Clone, Copy)]
-pub struct Server {
-    pub variable: &'static str,
-    pub group: &'static str,
-}
-
-pub const MYSQL: Server = Server { variable: "RUMINATE_TEST_MYSQL", group: "live_mysql" };
-pub const MARIADB: Server = Server { variable: "RUMINATE_TEST_MARIADB", group: "live_mariadb" };
-pub const MOTO: Server = Server { variable: "RUMINATE_TEST_MOTO", group: "live_moto" };
-
-/// The value of a variable, or a word on what is left out.
-pub fn server(variable: &str, group: &str) -> Option<String> {
-    let value = std::env::var(variable).ok().filter(|value| !value.is_empty());
-    if value.is_none() {
-        eprintln!("left out ({group}): {variable} is not set");
-    }
-    value
-}
-
-/// A new, empty database on a server.
-pub struct Database {
-    root: String,
-    pub name: String,
-}
-
-impl Database {
-    pub async fn new(server: Server) -> Option<Self> {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let root = self::server(server.variable, server.group)?;
-        let name = format!("t{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let database = Self { root, name };
-        database.run(&format!("CREATE DATABASE {}", database.name)).await;
-        Some(database)
-    }
-
-    /// The address of this database.
-    pub fn url(&self) -> String {
-        format!("{}/{}", self.root, self.name)
-    }
-
-    /// Runs statements as root in this database, outside any pool; returns the rows changed.
-    pub async fn run(&self, sql: &str) -> u64 {
-        let url = if sql.contains("DATABASE") { self.root.clone() } else { self.url() };
-        let mut connection = MySqlConnection::connect(&url).await.unwrap();
-        let done = connection.execute(AssertSqlSafe(sql)).await.unwrap();
-        connection.close().await.unwrap();
-        done.rows_affected()
-    }
-
-    /// One number.
-    pub async fn count(&self, sql: &str) -> i64 {
-        let mut connection = MySqlConnection::connect(&self.url()).await.unwrap();
-        let row = connection.fetch_one(AssertSqlSafe(sql)).await.unwrap();
-        connection.close().await.unwrap();
-        row.get(0)
-    }
-
-    /// Ids in order.
-    pub async fn ids(&self) -> Vec<String> {
-        let mut connection = MySqlConnection::connect(&self.url()).await.unwrap();
-        let rows = connection.fetch_all("SELECT id_treated_data FROM historico_consumo ORDER BY 1").await.unwrap();
-        rows.iter().map(|row| row.get(0)).collect()
-    }
-
-    pub async fn drop(self) {
-        self.run(&format!("DROP DATABASE {}", self.name)).await;
-    }
-}
 
 /// A run of the binary: its exit code, its JSON, what it said on stderr.
 #[derive(Debug)]
@@ -202,19 +136,6 @@ impl Scene {
 /// A moment in `0..1`, the same at every run of a test.
 pub fn moment(n: u32) -> f64 {
     f64::from(n.wrapping_mul(2_654_435_761) >> 8) / f64::from(1 << 24)
-}
-
-/// The four real files.
-pub fn real_files() -> Vec<String> {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/real");
-    let mut files: Vec<String> = std::fs::read_dir(dir)
-        .unwrap()
-        .map(|entry| entry.unwrap().path().display().to_string())
-        .filter(|path| path.ends_with(".json"))
-        .collect();
-    files.sort();
-    assert_eq!(files.len(), 4);
-    files
 }
 
 /// A command line of one verb and the real files.

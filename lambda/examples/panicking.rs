@@ -1,0 +1,19 @@
+//! The bootstrap with a lake that panics where a message asks for it: what tests run to see the process survive.
+#![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
+
+use std::sync::Arc;
+
+use ruminate_lambda::{Clients, Settings, begin_logs, serve};
+
+#[path = "../tests/support/faulty.rs"]
+mod faulty;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    let variable = |name: &str| std::env::var(name).ok();
+    begin_logs(variable);
+    let settings = Settings::from_variables(variable).unwrap();
+    let aws = ruminate::aws::config(ruminate::aws::Patience::Stream).await;
+    let lake = Arc::new(faulty::Faulty(settings.lake(&aws)));
+    serve(Clients::new(lake, settings.warehouse(&aws).unwrap(), &settings)).await.unwrap();
+}

@@ -1,0 +1,122 @@
+//! What goes wrong around a sandbox, and how it goes on in the same process.
+
+use std::time::Duration;
+
+use crate::Stores;
+use crate::built;
+use crate::proxy::{Network, Proxy};
+use crate::servers::MYSQL;
+use crate::support::events::{reading, reading_with, sns};
+use crate::support::faulty::PANIC;
+use crate::support::sandbox::Sandbox;
+
+/// The environment with some variables changed.
+fn with(mut env: Vec<(String, String)>, changes: &[(&str, &str)]) -> Vec<(String, String)> {
+    env.retain(|(name, _)| changes.iter().all(|(changed, _)| name != changed));
+    env.extend(changes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+    env
+}
+
+/// A sandbox that reaches its warehouse through a network of the test's.
+async fn behind_a_network(stores: &Stores, network: Network) -> (Sandbox, Proxy) {
+    let env = stores.env();
+    let of = |name: &str| env.iter().find(|(known, _)| known == name).unwrap().1.clone();
+    let proxy = Proxy::start(format!("{}:{}", of("RDS_HOST"), of("RDS_PORT")), network).await;
+    let env = with(env, &[("RDS_PORT", &proxy.port.to_string())]);
+    (Sandbox::start(&built("bootstrap"), &env).await, proxy)
+}
+
+fn message(n: u32) -> String {
+    sns(&format!("m{n}"), &reading(n))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn live_mysql_a_panic_is_a_failed_message_and_the_process_serves_the_next() {
+    let Some(stores) = Stores::new(MYSQL).await else { return };
+    let mut sandbox = Sandbox::start(&built("examples/panicking"), &stores.env()).await;
+    let pid = sandbox.child.id();
+    sandbox.api.invoke(message(1)).await.unwrap();
+    let failed = sandbox.api.invoke(sns("bad", &reading_with(2, PANIC))).await.unwrap_err();
+    assert!(failed["errorMessage"].as_str().unwrap().contains("panicked"), "{failed}");
+    sandbox.api.invoke(message(3)).await.unwrap();
+    assert_eq!((sandbox.child.id(), sandbox.child.try_wait().unwrap()), (pid, None));
+    assert_eq!(stores.held().await, (2, 0, 2));
+    stores.database.drop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn live_mysql_a_warehouse_that_is_gone_for_a_while_costs_only_another_try() {
+    let Some(stores) = Stores::new(MYSQL).await else { return };
+    let (sandbox, network) = behind_a_network(&stores, Network::Down).await;
+    let (failed, took) = sandbox.api.invoke_within(message(1), Duration::from_secs(3)).await;
+    assert!(failed.unwrap_err()["errorMessage"].as_str().unwrap().contains("come again"));
+    assert!(took < Duration::from_secs(3), "{took:?}");
+    assert_eq!(stores.held().await, (1, 0, 0), "the lake first");
+    network.set(Network::Up);
+    assert_eq!(sandbox.api.invoke(message(1)).await.unwrap()["processed"], 1);
+    network.set(Network::Down);
+    let down = sandbox.api.clone();
+    let waiting = tokio::spawn(async move { down.invoke(message(2)).await });
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    network.set(Network::Up);
+    assert_eq!(waiting.await.unwrap().unwrap()["processed"], 1, "it came back within the deadline");
+    assert_eq!(stores.held().await, (2, 0, 2));
+    stores.database.drop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn live_mysql_a_sandbox_that_was_frozen_finds_its_connection_dead_and_opens_another() {
+    let Some(stores) = Stores::new(MYSQL).await else { return };
+    let (sandbox, network) = behind_a_network(&stores, Network::Up).await;
+    sandbox.api.invoke(message(1)).await.unwrap();
+    for (n, network_then) in [(2, Network::Down), (3, Network::Silent)] {
+        sandbox.signal("-STOP");
+        network.set(network_then);
+        tokio::time::sleep(Duration::from_millis(1_200)).await;
+        network.set(Network::Up);
+        sandbox.signal("-CONT");
+        let (answer, took) = sandbox.api.invoke_within(message(n), Duration::from_secs(10)).await;
+        assert_eq!(answer.unwrap()["processed"], 1, "{network_then:?}");
+        assert!(took < Duration::from_secs(4), "{network_then:?}: {took:?}");
+    }
+    assert_eq!(stores.held().await, (3, 0, 3));
+    stores.database.drop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn live_mysql_a_bucket_that_is_gone_fails_the_message_and_writes_no_row() {
+    let Some(stores) = Stores::new(MYSQL).await else { return };
+    let env = with(stores.env(), &[("RUMINATE_LAKE", "s3://gone/historico_diario")]);
+    let sandbox = Sandbox::start(&built("bootstrap"), &env).await;
+    for event in [message(1), sns("bad", "no reading"), r#"{"key1":"value1"}"#.to_owned()] {
+        let failed = sandbox.api.invoke(event).await.unwrap_err();
+        assert!(failed["errorMessage"].as_str().unwrap().contains("no such bucket"), "{failed}");
+    }
+    assert_eq!(stores.held().await, (0, 0, 0));
+    stores.database.drop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn live_mysql_a_login_that_changed_fails_messages_until_it_is_mended() {
+    let Some(stores) = Stores::new(MYSQL).await else { return };
+    let (name, sql) = (stores.database.name.clone(), |sql: String| {
+        let database = &stores.database;
+        async move { database.run(&sql).await }
+    });
+    sql(format!("CREATE USER {name} IDENTIFIED BY 'velha'")).await;
+    sql(format!("GRANT SELECT, INSERT ON {name}.* TO {name}")).await;
+    let env = with(stores.env(), &[("RDS_USER", &name), ("RDS_PASSWORD", "velha")]);
+    let sandbox = Sandbox::start(&built("bootstrap"), &env).await;
+    sandbox.api.invoke(message(1)).await.unwrap();
+    sql(format!("ALTER USER {name} IDENTIFIED BY 'nova'")).await;
+    let find = format!("SELECT CAST(id AS SIGNED) FROM information_schema.processlist WHERE user = '{name}'");
+    sql(format!("KILL {}", stores.database.count(&find).await)).await;
+    let failed = sandbox.api.invoke(message(2)).await.unwrap_err();
+    assert!(failed["errorMessage"].as_str().unwrap().contains("login refused"), "{failed}");
+    assert!(!sandbox.said().contains("velha"), "{}", sandbox.said());
+    sql(format!("ALTER USER {name} IDENTIFIED BY 'velha'")).await;
+    assert_eq!(sandbox.api.invoke(message(2)).await.unwrap()["processed"], 1);
+    assert_eq!(stores.held().await, (2, 0, 2));
+    sql(format!("DROP USER {name}")).await;
+    stores.database.drop().await;
+}

@@ -1,0 +1,48 @@
+//! How a sandbox begins, and what it says when it cannot.
+
+use crate::Stores;
+use crate::built;
+use crate::servers::MYSQL;
+use crate::support::events::{reading, sns};
+use crate::support::sandbox::{Sandbox, command};
+
+fn env(variables: &[(&str, &str)]) -> Vec<(String, String)> {
+    variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+#[test]
+fn settings_that_make_no_sense_are_named_in_the_log_and_no_password_is() {
+    let least = [("RUMINATE_LAKE", "s3://bucket/prefix"), ("RDS_HOST", "db"), ("RDS_PASSWORD", "s3gredo")];
+    for (name, value) in [("RUMINATE_LAKE", "lake"), ("RDS_HOST", ""), ("RDS_SECRET_ARN", "arn:x"), ("RDS_PORT", "x")] {
+        let mut variables = env(&least);
+        variables.extend(env(&[(name, value)]));
+        let output = command(&built("bootstrap"), &variables).output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        let line: serde_json::Value = serde_json::from_str(said.trim()).unwrap();
+        assert_eq!(line["level"], "ERROR");
+        assert!(line["message"].as_str().unwrap().contains(name), "{said}");
+        assert!(!said.contains("s3gredo"), "{said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn live_mysql_logs_are_json_with_request_id_and_outcome_and_without_the_password() {
+    let Some(stores) = Stores::new(MYSQL).await else { return };
+    let mut env = stores.env();
+    env.push(("AWS_LAMBDA_LOG_LEVEL".into(), "TRACE".into()));
+    let password = env.iter().find(|(name, _)| name == "RDS_PASSWORD").unwrap().1.clone();
+    let sandbox = Sandbox::start(&built("bootstrap"), &env).await;
+    sandbox.api.invoke(sns("sns-1", &reading(1))).await.unwrap();
+    sandbox.api.invoke(sns("sns-2", "bad")).await.unwrap();
+    let lines = sandbox.lines();
+    let of =
+        |message: &str| lines.iter().find(|line| line["message_id"] == message).unwrap_or_else(|| panic!("{lines:#?}"));
+    assert_eq!((&of("sns-1")["outcome"], &of("sns-1")["span"]["requestId"]), (&"processed".into(), &"req-1".into()));
+    assert_eq!(of("sns-1")["id"], stores.database.ids().await[0]);
+    assert_eq!((&of("sns-2")["outcome"], &of("sns-2")["level"]), (&"quarantined".into(), &"WARN".into()));
+    assert!(lines.iter().all(|line| line["_aws"].is_object() || line["timestamp"].is_string()), "{lines:#?}");
+    let said = sandbox.said();
+    assert!(!said.contains(&password) && !said.contains(ruminate_test_s3::SECRET_KEY), "{said}");
+    stores.database.drop().await;
+}
