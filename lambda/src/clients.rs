@@ -22,4 +22,10 @@ impl Clients {
         let metrics = Metrics::new(settings.function.clone());
         Self { intake: Intake::new(lake, warehouse, settings.rules), metrics }
     }
+
+    /// The same, with the metrics' lines given to `sink` and not to stdout.
+    #[must_use]
+    pub fn with_metrics(self, sink: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self { metrics: self.metrics.to(sink), ..self }
+    }
 }

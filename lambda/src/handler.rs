@@ -103,9 +103,9 @@ impl Answer {
 }
 
 /// Takes the messages of an event in; those that are to come again.
-async fn take(event: Event, until: Instant, clients: &Clients, counts: &mut Counts) -> Vec<Failure> {
+async fn take(event: Event, until: Option<Instant>, clients: &Clients, counts: &mut Counts) -> Vec<Failure> {
     let (ids, bodies): (Vec<_>, Vec<_>) = event.messages.into_iter().map(|message| (message.id, message.body)).unzip();
-    let taken = clients.intake.take(bodies, Utc::now(), Some(until)).await;
+    let taken = clients.intake.take(bodies, Utc::now(), until).await;
     counts.took(taken.lake, taken.warehouse);
     let fates = Fate::of(&taken.verdicts);
     let mut failures = Vec::new();
@@ -155,8 +155,9 @@ async fn keep(event: &str, why: &event::Error, clients: &Clients, counts: &mut C
     }
 }
 
-/// When work has to stop.
-fn until(deadline: SystemTime) -> Instant {
-    let left = deadline.duration_since(SystemTime::now()).unwrap_or_default();
-    Instant::now() + left.saturating_sub(TO_ANSWER.min(left / 4))
+/// When work has to stop; never, where the deadline was over before the event came: that is no deadline (as `cargo
+/// lambda watch` sends it), and Lambda itself ends what is late.
+fn until(deadline: SystemTime) -> Option<Instant> {
+    let left = deadline.duration_since(SystemTime::now()).ok()?;
+    Some(Instant::now() + left.saturating_sub(TO_ANSWER.min(left / 4)))
 }

@@ -3,6 +3,7 @@
 //! Namespace `ruminate`, dimension `function`. The format is that of «Specification: Embedded metric format»,
 //! CloudWatch User Guide.
 
+use std::fmt;
 use std::io::Write;
 use std::time::Duration;
 
@@ -57,23 +58,35 @@ fn milliseconds(time: Duration) -> f64 {
     (time.as_secs_f64() * 1e6).round() / 1e3
 }
 
+/// Where lines of metrics go.
+type Sink = Box<dyn Fn(&str) + Send + Sync>;
+
 /// Writes the metrics of a function.
-#[derive(Debug)]
 pub struct Metrics {
     function: String,
+    sink: Sink,
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").field("function", &self.function).finish_non_exhaustive()
+    }
 }
 
 impl Metrics {
+    /// Metrics to stdout, where Lambda reads them.
     pub fn new(function: String) -> Self {
-        Self { function }
+        Self { function, sink: Box::new(to_stdout) }
     }
 
-    /// Writes the line of one event to stdout.
+    /// The same to somewhere else.
+    pub fn to(self, sink: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self { sink: Box::new(sink), ..self }
+    }
+
+    /// Writes the line of one event.
     pub fn write(&self, request: &str, counts: &Counts, at: DateTime<Utc>) {
-        let line = format!("{}\n", self.line(request, counts, at));
-        if let Err(e) = std::io::stdout().write_all(line.as_bytes()) {
-            tracing::warn!("the metrics of this event are lost: {e}");
-        }
+        (self.sink)(&self.line(request, counts, at).to_string());
     }
 
     fn line(&self, request: &str, counts: &Counts, at: DateTime<Utc>) -> Value {
@@ -88,6 +101,12 @@ impl Metrics {
         line["function"] = json!(self.function);
         line["requestId"] = json!(request);
         line
+    }
+}
+
+fn to_stdout(line: &str) {
+    if let Err(e) = std::io::stdout().write_all(format!("{line}\n").as_bytes()) {
+        tracing::warn!("the metrics of this event are lost: {e}");
     }
 }
 

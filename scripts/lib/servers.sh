@@ -20,8 +20,15 @@ INSTANCES=$TARGET_DIR/test-servers
 ATTACHED=
 WHY=
 
-# variable NAME: the environment variable that tells the tests of server NAME.
+# variable NAME: the environment variable that tells the tests of server NAME;
+# with _CA at its end, the one that tells who signed a database's certificate.
 variable() { printf 'RUMINATE_TEST_%s' "${1^^}"; }
+
+# announcement NAME INSTANCE: those variables with their values, a line each.
+announcement() {
+    printf '%s=%s\n' "$(variable "$1")" "$(url "$1" "$2")"
+    [[ $1 == moto ]] || printf '%s_CA=%s\n' "$(variable "$1")" "$2/$1/data/ca.pem"
+}
 
 # ---- Making ready ---------------------------------------------------------
 
@@ -62,6 +69,7 @@ set_up() {
 }
 
 set_up_mysql() {
+    packages "$1" openssl=openssl || return 1
     if [[ ! -d $MYSQL_ROOT ]]; then
         WHY="MySQL's files ($MYSQL_ROOT) can only be made by root on Debian"
         debian_root || return 1
@@ -104,7 +112,7 @@ debian_mirror() {
 }
 
 set_up_mariadb() {
-    packages "$1" mariadbd=mariadb-server-core mariadb=mariadb-client-core || return 1
+    packages "$1" openssl=openssl mariadbd=mariadb-server-core mariadb=mariadb-client-core || return 1
     WHY="initialising its data folder failed"
     make_pristine mariadb "$1"
 }
@@ -261,12 +269,25 @@ SQL
     )
 }
 
+# new_certificates DATA: an authority of its own and a server's certificate for
+# localhost, and only by that name, so that a name that is wrong can be tried.
+new_certificates() {
+    local key=(-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30)
+    rm -f "$1"/*.pem
+    openssl req -x509 "${key[@]}" -subj '/CN=ruminate test authority' -keyout "$1/ca-key.pem" -out "$1/ca.pem" &&
+        openssl req "${key[@]}" -subj '/CN=localhost' -keyout "$1/server-key.pem" -out "$1/server.csr" &&
+        openssl x509 -req -in "$1/server.csr" -CA "$1/ca.pem" -CAkey "$1/ca-key.pem" -CAcreateserial -days 30 \
+            -extfile <(printf 'subjectAltName=DNS:localhost') -out "$1/server-cert.pem"
+}
+
 # launch_database DIR SERVER...: with what the two databases have in common.
 # Durability, packet and binlog settings are each server's defaults.
 launch_database() {
     local dir=$1
     shift
-    launch "$dir" "$@" --datadir="$dir/data" --tmpdir="$dir/tmp" --init-file="$dir/init.sql" \
+    new_certificates "$dir/data" >>"$dir/log" 2>&1 || return 1
+    launch "$dir" "$@" --ssl-ca="$dir/data/ca.pem" --ssl-cert="$dir/data/server-cert.pem" \
+        --ssl-key="$dir/data/server-key.pem" --datadir="$dir/data" --tmpdir="$dir/tmp" --init-file="$dir/init.sql" \
         --bind-address=127.0.0.1 --port="$(<"$dir/port")" --socket=server.sock \
         --skip-name-resolve --secure-file-priv= --local-infile=ON \
         --max-connections=500 --innodb-buffer-pool-size=256M

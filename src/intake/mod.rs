@@ -3,10 +3,12 @@
 //! The order is an invariant: the lake first, then the warehouse, so that whatever dies in between, the lake holds
 //! everything the warehouse does. A message that can never be processed is kept whole in the quarantine.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use futures::FutureExt;
 use tokio::task::JoinSet;
 use tokio::time::{Duration, Instant, timeout_at};
 use tracing::Instrument;
@@ -183,7 +185,7 @@ impl Intake {
             });
         }
         let warehouse = begun.elapsed() - lake;
-        let lost = || Verdict::Failed(Failure::passing("the work on this message panicked or ran out of time"));
+        let lost = || Verdict::Failed(Failure::passing("the time was up before its object was written"));
         Taken { verdicts: verdicts.into_iter().map(|verdict| verdict.unwrap_or_else(lost)).collect(), lake, warehouse }
     }
 
@@ -203,16 +205,21 @@ impl Intake {
                 && let Some((at, message)) = waiting.next()
             {
                 let this = self.clone();
-                work.spawn(async move { (at, this.write(at, message, now).await) }.in_current_span());
+                let write = async move { this.write(at, message, now).await };
+                let write = AssertUnwindSafe(write).catch_unwind(); // a panic costs its own message only
+                work.spawn(async move { (at, write.await) }.in_current_span());
             }
             let next = match until {
                 Some(until) => timeout_at(until, work.join_next()).await,
                 None => Ok(work.join_next().await),
             };
             match next {
-                Ok(Some(Ok((_, Ok(entry))))) => written.push(entry),
-                Ok(Some(Ok((at, Err(verdict))))) => verdicts[at] = Some(verdict),
-                Ok(Some(Err(e))) => tracing::error!("a message's work panicked and counts as failed: {e}"),
+                Ok(Some(Ok((_, Ok(Ok(entry)))))) => written.push(entry),
+                Ok(Some(Ok((at, Ok(Err(verdict)))))) => verdicts[at] = Some(verdict),
+                Ok(Some(Ok((at, Err(_))))) => {
+                    verdicts[at] = Some(Verdict::Failed(Failure::passing("the work on this message panicked")));
+                }
+                Ok(Some(Err(e))) => tracing::error!("the work on a message was ended: {e}"),
                 Ok(None) => return written,
                 Err(_) => {
                     tracing::warn!("the time for objects is up: {} messages have to come again", work.len());

@@ -137,6 +137,8 @@ pub enum Reason {
     Unreachable,
     /// Lock waits, deadlocks, too many connections: passing.
     Busy,
+    /// No TLS, or a certificate that cannot be verified.
+    Untrusted,
     /// Wrong user or password.
     Denied,
     /// The account lacks a privilege.

@@ -2,32 +2,19 @@
 
 use std::time::Duration;
 
-use crate::Stores;
 use crate::built;
 use crate::proxy::{Network, Proxy};
 use crate::servers::MYSQL;
-use crate::support::events::{reading, reading_with, sns};
+use crate::support::events::{message, reading_with, sns};
 use crate::support::faulty::PANIC;
 use crate::support::sandbox::Sandbox;
-
-/// The environment with some variables changed.
-fn with(mut env: Vec<(String, String)>, changes: &[(&str, &str)]) -> Vec<(String, String)> {
-    env.retain(|(name, _)| changes.iter().all(|(changed, _)| name != changed));
-    env.extend(changes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-    env
-}
+use crate::{Stores, of, with};
 
 /// A sandbox that reaches its warehouse through a network of the test's.
 async fn behind_a_network(stores: &Stores, network: Network) -> (Sandbox, Proxy) {
-    let env = stores.env();
-    let of = |name: &str| env.iter().find(|(known, _)| known == name).unwrap().1.clone();
-    let proxy = Proxy::start(format!("{}:{}", of("RDS_HOST"), of("RDS_PORT")), network).await;
-    let env = with(env, &[("RDS_PORT", &proxy.port.to_string())]);
+    let proxy = Proxy::start(format!("127.0.0.1:{}", of(&stores.env(), "RDS_PORT")), network).await;
+    let env = with(stores.env(), &[("RDS_PORT", &proxy.port.to_string())]);
     (Sandbox::start(&built("bootstrap"), &env).await, proxy)
-}
-
-fn message(n: u32) -> String {
-    sns(&format!("m{n}"), &reading(n))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -93,30 +80,5 @@ async fn live_mysql_a_bucket_that_is_gone_fails_the_message_and_writes_no_row() 
         assert!(failed["errorMessage"].as_str().unwrap().contains("no such bucket"), "{failed}");
     }
     assert_eq!(stores.held().await, (0, 0, 0));
-    stores.database.drop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn live_mysql_a_login_that_changed_fails_messages_until_it_is_mended() {
-    let Some(stores) = Stores::new(MYSQL).await else { return };
-    let (name, sql) = (stores.database.name.clone(), |sql: String| {
-        let database = &stores.database;
-        async move { database.run(&sql).await }
-    });
-    sql(format!("CREATE USER {name} IDENTIFIED BY 'velha'")).await;
-    sql(format!("GRANT SELECT, INSERT ON {name}.* TO {name}")).await;
-    let env = with(stores.env(), &[("RDS_USER", &name), ("RDS_PASSWORD", "velha")]);
-    let sandbox = Sandbox::start(&built("bootstrap"), &env).await;
-    sandbox.api.invoke(message(1)).await.unwrap();
-    sql(format!("ALTER USER {name} IDENTIFIED BY 'nova'")).await;
-    let find = format!("SELECT CAST(id AS SIGNED) FROM information_schema.processlist WHERE user = '{name}'");
-    sql(format!("KILL {}", stores.database.count(&find).await)).await;
-    let failed = sandbox.api.invoke(message(2)).await.unwrap_err();
-    assert!(failed["errorMessage"].as_str().unwrap().contains("login refused"), "{failed}");
-    assert!(!sandbox.said().contains("velha"), "{}", sandbox.said());
-    sql(format!("ALTER USER {name} IDENTIFIED BY 'velha'")).await;
-    assert_eq!(sandbox.api.invoke(message(2)).await.unwrap()["processed"], 1);
-    assert_eq!(stores.held().await, (2, 0, 2));
-    sql(format!("DROP USER {name}")).await;
     stores.database.drop().await;
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs, reason = "tests")]
 
 mod faults;
+mod logins;
 mod proxy;
 mod queue;
 #[path = "../../../tests/support/samples.rs"]
@@ -30,6 +31,19 @@ pub fn built(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_BIN_EXE_bootstrap")).with_file_name(name);
     assert!(path.exists(), "{} is not built: run the whole package's tests", path.display());
     path
+}
+
+/// The value of a variable.
+pub fn of(env: &[(String, String)], name: &str) -> String {
+    env.iter().find(|(known, _)| known == name).unwrap().1.clone()
+}
+
+/// The environment with some variables changed; one that is empty is taken away.
+pub fn with(mut env: Vec<(String, String)>, changes: &[(&str, &str)]) -> Vec<(String, String)> {
+    env.retain(|(name, _)| changes.iter().all(|(changed, _)| name != changed));
+    let set = changes.iter().filter(|(_, value)| !value.is_empty());
+    env.extend(set.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+    env
 }
 
 /// An S3 of the test's own, and a database with the table.

@@ -7,12 +7,12 @@ use aws_sdk_sqs::types::{Message, QueueAttributeName};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use serde_json::json;
 
-use crate::Stores;
 use crate::built;
 use crate::proxy::{Network, Proxy};
 use crate::servers::{MOTO, MYSQL, server};
 use crate::support::events::{reading, sqs};
 use crate::support::sandbox::Sandbox;
+use crate::{Stores, of, with};
 
 /// What moto plays.
 struct Moto {
@@ -96,11 +96,8 @@ async fn live_moto_of_a_queue_only_what_was_unlucky_comes_again_and_nothing_dies
         let message = if poison(n) { format!("poison {n}") } else { reading(n) };
         moto.sns.publish().topic_arn(&topic).message(message).send().await.unwrap();
     }
-    let env = stores.env();
-    let of = |name: &str| env.iter().find(|(known, _)| known == name).unwrap().1.clone();
-    let proxy = Proxy::start(format!("{}:{}", of("RDS_HOST"), of("RDS_PORT")), Network::Down).await;
-    let mut env = env.clone();
-    env.push(("RDS_PORT".into(), proxy.port.to_string()));
+    let proxy = Proxy::start(format!("127.0.0.1:{}", of(&stores.env(), "RDS_PORT")), Network::Down).await;
+    let env = with(stores.env(), &[("RDS_PORT", &proxy.port.to_string())]);
     let sandbox = Sandbox::start(&built("bootstrap"), &env).await;
     for _ in 0..2 {
         let (messages, failed) = round(&moto, &queue, &sandbox).await.unwrap();

@@ -19,6 +19,11 @@ pub fn sns(id: &str, message: &str) -> String {
     serde_json::to_string(&event).unwrap()
 }
 
+/// An SNS event of a good reading, another for each number.
+pub fn message(n: u32) -> String {
+    sns(&format!("m{n}"), &reading(n))
+}
+
 /// An SQS event of bodies with their ids.
 pub fn sqs<'a>(items: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
     let mut event = SqsEvent::default();

@@ -7,11 +7,13 @@ use crate::warehouse::TableName;
 pub(super) fn explain(e: &sqlx::Error, table: &TableName) -> (Reason, String) {
     let sqlx::Error::Database(database) = e else {
         return match e {
+            // So rustls hands on what it holds against a certificate.
+            sqlx::Error::Io(io) if io.kind() == std::io::ErrorKind::InvalidData => untrusted(io),
             sqlx::Error::Io(io) => (
                 Reason::Unreachable,
                 format!("cannot connect, or the connection broke: check host, port and network: {io}"),
             ),
-            sqlx::Error::Tls(tls) => (Reason::Unreachable, format!("TLS failed: check ssl-mode and ssl-ca: {tls}")),
+            sqlx::Error::Tls(tls) => untrusted(tls),
             sqlx::Error::Configuration(what) => (Reason::BadAddress, format!("the address cannot be used: {what}")),
             sqlx::Error::Protocol(what) => (Reason::Unreachable, format!("the connection broke: {what}")),
             other => (Reason::Other, other.to_string()),
@@ -38,4 +40,9 @@ pub(super) fn explain(e: &sqlx::Error, table: &TableName) -> (Reason, String) {
         1153 => (Reason::Other, format!("raise max_allowed_packet on the server: {said}")),
         _ => (Reason::Other, said),
     }
+}
+
+fn untrusted(why: &dyn std::fmt::Display) -> (Reason, String) {
+    let check = "check the host's name, and ssl-ca and ssl-mode (RDS_CA_FILE and RDS_SSL_MODE)";
+    (Reason::Untrusted, format!("no TLS with a server that can be trusted: {check}: {why}"))
 }

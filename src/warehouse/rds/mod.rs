@@ -109,11 +109,22 @@ impl Rds {
             Proof::Secret(arn) => Some(Arc::new(Secret::new(aws, arn, &self.user))),
             Proof::Token => Some(Arc::new(Token::try_new(aws, &self.host, self.port, &self.user).map_err(bad)?)),
         };
+        if let Some(path) = &self.ca_file {
+            check(path).map_err(|e| bad(format!("RDS_CA_FILE {path}: {e}")))?;
+        }
         match self.address().map_err(bad)? {
             WarehouseUrl::MySql(url) => MySql::with_login(&url, login, table, connections, retry),
             WarehouseUrl::Sqlite(_) => Err(bad("the variables RDS_… name a file".into())),
         }
     }
+}
+
+/// Whether a file holds certificates; better known now than at the first session.
+fn check(path: &str) -> Result<(), String> {
+    let text = std::fs::read(path).map_err(|e| e.to_string())?;
+    let mark = b"-----BEGIN CERTIFICATE-----";
+    let found = text.windows(mark.len()).any(|window| window == mark);
+    found.then_some(()).ok_or_else(|| "holds no certificate in PEM".into())
 }
 
 fn proof(variable: &impl Fn(&str) -> Option<String>) -> Result<Proof, String> {
