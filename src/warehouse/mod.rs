@@ -24,6 +24,7 @@ mod table;
 mod url;
 
 pub use load::{Conflict, Loaded, OnConflict, load};
+pub use schema::mysql_files;
 pub use table::TableName;
 pub use url::WarehouseUrl;
 
