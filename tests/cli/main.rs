@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod bare;
+mod bundle;
 mod demo;
 mod generate;
 mod publish;
