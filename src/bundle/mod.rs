@@ -1,7 +1,7 @@
 //! The Lambda as a folder to deploy: `bootstrap.zip`, its template, the SQL, checksums and how to go on from there.
 //!
-//! [`run`] takes a program or has cargo build it, checks that Lambda can run it ([`Refusal`](refusal::Refusal) says what it
-//! looks at), and writes the folder. The same program gives the same bytes, all files alike: no time, no path of this
+//! [`run`] takes a program or has cargo build it, checks that Lambda can run it (`refusal` lists
+//! what that takes), and writes the folder. The same program gives the same bytes, all files alike: no time, no path of this
 //! machine is in them.
 
 use std::path::PathBuf;

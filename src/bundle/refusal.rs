@@ -24,7 +24,7 @@ pub(super) enum Refusal {
     Loader(String, Arch),
     #[error("has no section headers, without which its needs cannot be checked: use `strip`, no packer")]
     Bare,
-    #[error("needs {}, which provided.al2023 has not: link it statically, or do without", .0.join(", "))]
+    #[error("needs {}, which is not glibc's own and may not be there on Lambda: link it statically, or do without", .0.join(", "))]
     Libraries(Vec<String>),
     #[error("needs a newer glibc than the {lambda} of provided.al2023: {}", Listed(.0), lambda = Glibc::LAMBDA)]
     Glibc(Vec<Missing>, Arch),
