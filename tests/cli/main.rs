@@ -4,6 +4,7 @@
 mod bad_input;
 mod bare;
 mod bundle;
+mod bundle_source;
 mod demo;
 mod generate;
 mod publish;
