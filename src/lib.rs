@@ -19,7 +19,7 @@
 //! cli · demo                                     the commands: wire rooms, choose back ends
 //!   │
 //! generate · publish · backfill · process ·      the jobs: each ends in an outcome of `report`,
-//! listen · replay · reconcile · doctor           shows itself through `progress`, heeds `stop`
+//! listen · replay · reconcile · doctor · bundle  shows itself through `progress`, heeds `stop`
 //!   │
 //! herd · history · topic                         where messages come from, and where they are published
 //!   │
@@ -47,6 +47,7 @@
 //! - [`replay`]: lake → warehouse: plan, read, order, load, verify, resume.
 //! - [`reconcile`]: lake against warehouse: ordered merge, verdicts, repair.
 //! - [`doctor`]: is everything ready? One line a check.
+//! - [`bundle`]: the Lambda as a folder to deploy: build, check what Lambda can run, zip, template, sums.
 //!
 //! What the jobs share:
 //!
@@ -56,6 +57,7 @@
 //! - [`history`]: files of readings, NDJSON or CSV, line by line.
 //! - [`herd`]: what a herd looks like and what goes wrong on the way: seeded, pure, any part by itself.
 //! - [`topic`]: SNS; `local`, which is the intake in this process; memory.
+//! - `half`: a file on its way to its name.
 //!
 //! What the Lambda stands on too:
 //!
@@ -65,6 +67,7 @@
 //! - [`record`]: readings, records, their ids and rules, and comparison at a column's precision. No IO, no clock.
 //! - [`retry`]: trying again, by kind of error, in one place.
 //! - [`aws`]: credentials, one HTTP stack, time-outs.
+//! - `hex`: bytes as text.
 //! - [`error`]: the one question that retry, the Lambda and the exit code ask.
 //!
 //! # What holds everywhere
@@ -84,6 +87,8 @@ pub mod aws;
 #[cfg(feature = "cli")]
 pub mod backfill;
 #[cfg(feature = "cli")]
+pub mod bundle;
+#[cfg(feature = "cli")]
 pub mod cli;
 #[cfg(feature = "cli")]
 pub mod demo;
@@ -93,7 +98,10 @@ pub mod error;
 #[cfg(feature = "cli")]
 pub mod generate;
 #[cfg(feature = "cli")]
+mod half;
+#[cfg(feature = "cli")]
 pub mod herd;
+mod hex;
 #[cfg(feature = "cli")]
 pub mod history;
 pub mod intake;

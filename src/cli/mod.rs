@@ -10,6 +10,7 @@ use crate::report::{Exit, Printed};
 use crate::stop::Stop;
 
 mod backfill;
+mod bundle;
 mod completions;
 mod demo;
 mod doctor;
@@ -51,6 +52,7 @@ enum Command {
     Process(process::Args),
     Replay(replay::Args),
     Reconcile(reconcile::Args),
+    Bundle(bundle::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -117,6 +119,7 @@ impl Command {
             Self::Replay(args) => replay::run(args, context).await,
             Self::Reconcile(args) => reconcile::run(args, context).await,
             Self::Process(args) => process::run(args, context).await,
+            Self::Bundle(args) => bundle::run(args, context).await,
             Self::Completions(args) => Ok(completions::run(&args)),
             Self::Man(args) => man::run(&args),
         }

@@ -1,12 +1,11 @@
 //! The quarantine: `quarentena/<YYYY>/<MM>/<DD>/<sha256>.json`, a message whole with the reason and the time.
 
-use std::fmt::Write as _;
-
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use crate::hex::hex;
 use crate::lake::{Error, Lake};
 use crate::record::{Column, instant};
 
@@ -48,11 +47,4 @@ pub(super) async fn keep(
     let body = serde_json::to_vec(&kept).map_err(|e| Error::new(crate::lake::Reason::Other, &key, e.to_string()))?;
     quarantine.put_new(&key, body.into()).await?;
     Ok(key)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut out, byte| {
-        let _ = write!(out, "{byte:02x}"); // writing to a String cannot fail
-        out
-    })
 }

@@ -14,8 +14,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
 use super::{Depth, Error, Lake, Meta, Page, Put, Reason};
-
-const TEMPORARY: &str = ".ruminate-";
+use crate::half::{self, half_in};
 
 /// A directory as a lake.
 #[derive(Debug, Clone)]
@@ -66,7 +65,7 @@ fn walk(dir: &Path, lead: &str, depth: Depth, page: &mut Page) -> Result<(), Err
     for entry in entries {
         let entry = entry.map_err(|e| failure(lead, &e))?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        if name.starts_with(TEMPORARY) {
+        if name.starts_with(half::PREFIX) {
             continue;
         }
         let key = format!("{lead}{name}");
@@ -170,10 +169,10 @@ impl Lake for Dir {
 
 fn write_new(path: &Path, body: &[u8]) -> io::Result<Put> {
     let parent = path.parent().unwrap_or(Path::new("."));
-    let mut file = match temporary_in(parent) {
+    let mut file = match half_in(parent) {
         Err(e) if e.kind() == ErrorKind::NotFound => {
             fs::create_dir_all(parent)?;
-            temporary_in(parent)?
+            half_in(parent)?
         }
         other => other?,
     };
@@ -183,14 +182,6 @@ fn write_new(path: &Path, body: &[u8]) -> io::Result<Put> {
         Err(e) if e.error.kind() == ErrorKind::AlreadyExists => Ok(Put::Exists),
         Err(e) => Err(e.error),
     }
-}
-
-fn temporary_in(parent: &Path) -> io::Result<tempfile::NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(TEMPORARY).suffix(".tmp");
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // less what the umask takes
-    builder.tempfile_in(parent)
 }
 
 #[cfg(test)]

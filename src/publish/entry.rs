@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
+use crate::hex::hex;
 use crate::history;
 use crate::record::{Reading, Slug, reading_id};
 use crate::topic::{Limits, Message};
@@ -68,7 +69,7 @@ pub(super) fn ready(
             return Err(refuse("a topic takes text only, and this is none".into()));
         }
         Err(_) => {
-            let dedup = Sha256::digest(&body).iter().map(|byte| format!("{byte:02x}")).collect();
+            let dedup = hex(&Sha256::digest(&body));
             Message { cod_cliente: farm_named_in(&body), body, dedup }
         }
     };

@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 pub mod backfill;
+pub mod bundle;
 pub mod demo;
 pub mod doctor;
 pub mod generate;

@@ -28,6 +28,7 @@ mod url;
 pub use load::{Conflict, Loaded, OnConflict, load};
 pub use login::Login;
 pub use rds::Rds;
+pub use schema::mysql_files;
 pub use table::TableName;
 pub use url::WarehouseUrl;
 

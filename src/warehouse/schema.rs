@@ -18,6 +18,8 @@ pub(super) struct Step {
     pub creates: Creates,
     /// The object's name, with `{table}` for the table's.
     name: &'static str,
+    /// The file's name in its folder.
+    file: &'static str,
     sql: &'static str,
 }
 
@@ -41,34 +43,25 @@ impl Step {
     }
 }
 
+macro_rules! step {
+    ($dialect:literal, $file:literal, $creates:ident, $name:expr) => {
+        Step {
+            creates: Creates::$creates,
+            name: $name,
+            file: $file,
+            sql: include_str!(concat!("../../sql/", $dialect, "/", $file)),
+        }
+    };
+}
+
 macro_rules! steps {
     ($dialect:literal, $index:literal) => {
         [
-            Step {
-                creates: Creates::Table,
-                name: "{table}",
-                sql: include_str!(concat!("../../sql/", $dialect, "/0001_table.sql")),
-            },
-            Step {
-                creates: Creates::Index,
-                name: $index,
-                sql: include_str!(concat!("../../sql/", $dialect, "/0002_index_cod_cliente_data.sql")),
-            },
-            Step {
-                creates: Creates::View,
-                name: "{table}_lote_dia",
-                sql: include_str!(concat!("../../sql/", $dialect, "/0003_view_lote_dia.sql")),
-            },
-            Step {
-                creates: Creates::View,
-                name: "{table}_fazenda_dia",
-                sql: include_str!(concat!("../../sql/", $dialect, "/0004_view_fazenda_dia.sql")),
-            },
-            Step {
-                creates: Creates::View,
-                name: "{table}_repetidas",
-                sql: include_str!(concat!("../../sql/", $dialect, "/0005_view_repetidas.sql")),
-            },
+            step!($dialect, "0001_table.sql", Table, "{table}"),
+            step!($dialect, "0002_index_cod_cliente_data.sql", Index, $index),
+            step!($dialect, "0003_view_lote_dia.sql", View, "{table}_lote_dia"),
+            step!($dialect, "0004_view_fazenda_dia.sql", View, "{table}_fazenda_dia"),
+            step!($dialect, "0005_view_repetidas.sql", View, "{table}_repetidas"),
         ]
     };
 }
@@ -76,6 +69,11 @@ macro_rules! steps {
 pub(super) const MYSQL: [Step; 5] = steps!("mysql", "idx_cod_cliente_data");
 #[cfg(feature = "cli")]
 pub(super) const SQLITE: [Step; 5] = steps!("sqlite", "{table}_cod_cliente_data");
+
+/// What `init` runs on MySQL, as files to be read or run by hand: each one's name, and its statement for that table.
+pub fn mysql_files(table: &TableName) -> impl Iterator<Item = (&'static str, String)> {
+    MYSQL.iter().map(move |step| (step.file, format!("{};\n", step.sql(table).trim_end())))
+}
 
 /// A column as `information_schema` describes it.
 #[derive(Debug, Clone, Default)]

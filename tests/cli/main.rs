@@ -3,6 +3,8 @@
 
 mod bad_input;
 mod bare;
+mod bundle;
+mod bundle_source;
 mod demo;
 mod generate;
 mod publish;

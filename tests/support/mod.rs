@@ -1,6 +1,8 @@
 //! What the tests share: the real binary with an environment of its own, its JSON, the servers that are there.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+pub mod elf;
+
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;

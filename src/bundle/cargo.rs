@@ -1,0 +1,169 @@
+//! Building the bootstrap: cargo, or cargo-zigbuild where the target is not this machine's, as a child process.
+
+use std::io::{BufRead, BufReader, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow, bail, ensure};
+use serde::Deserialize;
+
+use super::glibc::Glibc;
+use super::source::PACKAGE;
+use super::{Arch, Build, Linker};
+use crate::stop::Stop;
+
+/// The name that Lambda's OS-only runtimes start.
+const BIN: &str = "bootstrap";
+/// How often the wish to stop is looked at.
+const EVERY: Duration = Duration::from_millis(50);
+
+/// Builds the Lambda from the workspace in that directory and returns where the program is; nothing where it was asked
+/// to stop, and then cargo was ended too.
+///
+/// # Errors
+/// A tool is missing, or the build failed; cargo has said why on stderr.
+pub(super) fn build(root: &Path, build: &Build, stop: &Stop) -> anyhow::Result<Option<PathBuf>> {
+    let (arch, linker) = (build.arch, build.linker());
+    ready(root, arch, linker)?;
+    let target = match linker {
+        Linker::System => arch.target().to_owned(),
+        Linker::Zig => format!("{}.{}", arch.target(), Glibc::LAMBDA),
+    };
+    let mut command = cargo(root, linker);
+    command.args(["--profile", "lambda", "-p", PACKAGE, "--bin", BIN, "--target", &target, "--locked"]);
+    command.arg("--message-format=json-render-diagnostics");
+    if build.quiet {
+        command.arg("--quiet");
+    }
+    // Without it aws-lc may gather entropy from the processor's jitter at every cold start, for up to a second.
+    command.env("AWS_LC_SYS_NO_JITTER_ENTROPY", "1");
+    tracing::info!("building {PACKAGE} for {target} in {}", root.display());
+    let mut child = command.stdout(Stdio::piped()).spawn().map_err(|e| cannot_start("cargo", &e))?;
+    match watch(&mut child, stop)? {
+        End::Stopped => Ok(None),
+        End::Failed(status) => bail!("cargo could not build {PACKAGE} for {target} ({status}): what it said is above"),
+        End::Built(path) => Ok(Some(path)),
+    }
+}
+
+/// `cargo build` or `cargo zigbuild` in the workspace, with nothing on stdin.
+fn cargo(root: &Path, linker: Linker) -> Command {
+    let mut command = Command::new("cargo");
+    command.current_dir(root).stdin(Stdio::null()).arg(match linker {
+        Linker::System => "build",
+        Linker::Zig => "zigbuild",
+    });
+    command
+}
+
+fn cannot_start(program: &str, e: &std::io::Error) -> anyhow::Error {
+    match e.kind() {
+        ErrorKind::NotFound => {
+            anyhow!("{program} is not on the PATH: install Rust from https://rustup.rs, or give --bootstrap FILE")
+        }
+        _ => anyhow!("cannot start {program}: {e}"),
+    }
+}
+
+/// Checks that what the build takes is installed, for a better word than the build would have.
+fn ready(root: &Path, arch: Arch, linker: Linker) -> anyhow::Result<()> {
+    let target = arch.target();
+    if linker == Linker::Zig {
+        let help = cargo(root, linker).arg("--help").stdout(Stdio::null()).stderr(Stdio::null()).status();
+        if !help.map_err(|e| cannot_start("cargo", &e))?.success() {
+            bail!(
+                "building for {arch} here takes cargo-zigbuild, which is not installed: run `pip install cargo-zigbuild` (it \
+                brings zig) and `rustup target add {target}`, or give one built elsewhere by --bootstrap FILE"
+            );
+        }
+    }
+    // Where rustc cannot say, cargo will.
+    let asked = Command::new("rustc").current_dir(root).args(["--print", "target-libdir", "--target", target]).output();
+    let libraries = asked.ok().filter(|output| output.status.success()).map(|output| output.stdout);
+    let missing = libraries.is_some_and(|path| !Path::new(String::from_utf8_lossy(&path).trim_end()).is_dir());
+    ensure!(
+        !missing,
+        "Rust's library for {target} is not installed: run `rustup target add {target}` in {}",
+        root.display()
+    );
+    Ok(())
+}
+
+/// How a build ended.
+enum End {
+    Built(PathBuf),
+    Failed(ExitStatus),
+    Stopped,
+}
+
+/// Follows a build to its end, or ends it where somebody wishes to stop.
+///
+/// In a terminal Ctrl-C has reached all of its processes already. Where only this one was told, cargo is killed, and what
+/// that leaves running ends at its next word to a stdout that nobody reads.
+fn watch(child: &mut Child, stop: &Stop) -> anyhow::Result<End> {
+    let programs = programs(child);
+    let mut built = None;
+    let status = loop {
+        if stop.is_set() {
+            let _ = child.kill(); // it may have ended by itself
+            child.wait().context("cargo")?;
+            return Ok(End::Stopped);
+        }
+        match programs.recv_timeout(EVERY) {
+            Ok(path) => built = Some(path),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => match child.try_wait().context("cargo")? {
+                Some(status) => break status,
+                None => std::thread::sleep(EVERY),
+            },
+        }
+    };
+    if status.success() {
+        let path = built.with_context(|| format!("cargo named no program {BIN}: has {PACKAGE} a binary of that name?"));
+        return path.map(End::Built);
+    }
+    std::thread::sleep(EVERY); // the Ctrl-C that ended cargo may not have been noted yet
+    Ok(if stop.is_set() { End::Stopped } else { End::Failed(status) })
+}
+
+/// What cargo says on stdout, a line each: <https://doc.rust-lang.org/cargo/reference/external-tools.html#json-messages>.
+#[derive(Deserialize)]
+#[serde(tag = "reason", rename_all = "kebab-case")]
+enum Message {
+    CompilerArtifact {
+        target: Target,
+        executable: Option<PathBuf>,
+    },
+    BuildFinished,
+    #[serde(other)]
+    Other,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    name: String,
+    kind: Vec<String>,
+}
+
+/// Reads the child's stdout in a thread of its own, and gives the programs named there.
+fn programs(child: &mut Child) -> Receiver<PathBuf> {
+    let (sender, receiver) = channel();
+    let lines = child.stdout.take().map(|stdout| BufReader::new(stdout).split(b'\n'));
+    std::thread::spawn(move || {
+        for line in lines.into_iter().flatten().map_while(Result::ok) {
+            match serde_json::from_slice(&line) {
+                Ok(Message::CompilerArtifact { target, executable: Some(path) })
+                    if target.name == BIN && target.kind.iter().any(|kind| kind == "bin") =>
+                {
+                    let _ = sender.send(path); // whoever was asked to stop listens no more
+                }
+                Ok(Message::BuildFinished) => return, // what holds stdout open after that is no build
+                Ok(_) => {}
+                Err(_) => tracing::debug!("cargo: {}", String::from_utf8_lossy(&line)),
+            }
+        }
+    });
+    receiver
+}

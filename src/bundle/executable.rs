@@ -1,0 +1,204 @@
+//! What a bootstrap is, read from its ELF headers, and whether `provided.al2023` can run it.
+//!
+//! It judges as the loader would: by machine, interpreter, needed libraries and needed versions of glibc's symbols. It
+//! does not run the program, and cannot see what that opens by `dlopen`.
+
+use object::elf::{self, FileHeader64};
+use object::read::elf::{DynamicTable, FileHeader, ProgramHeader, SectionHeader, SectionTable};
+use object::{LittleEndian as LE, SymbolIndex};
+
+use super::Arch;
+use super::glibc::{Glibc, Need};
+use super::refusal::{Missing, Refusal};
+use crate::report::count;
+
+type Header = FileHeader64<LE>;
+type Sections<'data> = SectionTable<'data, Header>;
+
+/// glibc's own libraries; and libgcc_s, which is not glibc's, but every Rust program for a GNU target needs it to
+/// unwind and `provided.al2023` has it.
+const PROVIDED: [&str; 8] = [
+    "libc.so.6",
+    "libm.so.6",
+    "libpthread.so.0",
+    "libdl.so.2",
+    "librt.so.1",
+    "ld-linux-x86-64.so.2",
+    "ld-linux-aarch64.so.1",
+    "libgcc_s.so.1",
+];
+
+/// A program that Lambda can run.
+#[derive(Debug)]
+pub(super) struct Executable {
+    /// The processor it is for.
+    pub arch: Arch,
+    /// The newest version of glibc that it needs; none where it needs no glibc.
+    pub glibc: Option<Glibc>,
+    /// The libraries it needs, in their order.
+    pub needed: Vec<String>,
+    /// What could be better about it.
+    pub hints: Vec<String>,
+}
+
+impl Executable {
+    /// Reads a program, which must be for that processor where one is named.
+    ///
+    /// # Errors
+    /// Why Lambda could not run it.
+    pub(super) fn parse(data: &[u8], wanted: Option<Arch>) -> Result<Self, Refusal> {
+        let header = header(data)?;
+        let arch = arch(header)?;
+        if let Some(wanted) = wanted.filter(|wanted| *wanted != arch) {
+            return Err(Refusal::Arch { is: arch, wanted });
+        }
+        let sections = header.sections(LE, data).map_err(broken)?;
+        let dynamic = sections.dynamic_table(LE, data).map_err(broken)?;
+        let interpreter = interpreter(header, data, &dynamic)?;
+        if let Some(other) = interpreter.filter(|path| path != arch.loader()) {
+            return Err(Refusal::Loader(other, arch));
+        }
+        let needed = texts(&dynamic, elf::DT_NEEDED)?;
+        let foreign: Vec<_> = needed.iter().filter(|name| !PROVIDED.contains(&name.as_str())).cloned().collect();
+        if !foreign.is_empty() {
+            return Err(Refusal::Libraries(foreign));
+        }
+        let (glibc, missing) = glibc(&sections, &dynamic, data)?;
+        if !missing.is_empty() {
+            return Err(Refusal::Glibc(missing, arch));
+        }
+        Ok(Self { arch, glibc, needed, hints: hints(&sections, &dynamic)? })
+    }
+}
+
+fn broken(e: object::read::Error) -> Refusal {
+    Refusal::Broken(e.to_string())
+}
+
+/// The header of a little-endian 64-bit ELF file for Linux, or what else it is.
+fn header(data: &[u8]) -> Result<&Header, Refusal> {
+    let foreign = match data {
+        [] => return Err(Refusal::Empty),
+        [0x7f, b'E', b'L', b'F', class, encoding, _, abi, ..] => match (elf::FileClass(*class), elf::OsAbi(*abi)) {
+            (elf::ELFCLASS32, _) => "a 32-bit program",
+            _ if elf::DataEncoding(*encoding) == elf::ELFDATA2MSB => "a big-endian program",
+            (_, elf::ELFOSABI_NONE | elf::ELFOSABI_GNU) => return Header::parse(data).map_err(broken),
+            _ => "a program for another system",
+        },
+        [0x7f, b'E', b'L', b'F', ..] => return Err(Refusal::Broken("it ends within its header".into())),
+        [b'#', b'!', ..] => "a script",
+        [0xcf | 0xce, 0xfa, 0xed, 0xfe, ..] | [0xca, 0xfe, 0xba, 0xbe, ..] => "a program for macOS",
+        [b'M', b'Z', ..] => "a program for Windows",
+        [b'P', b'K', 3, 4, ..] => "a zip",
+        _ => "no program",
+    };
+    Err(Refusal::Foreign(foreign))
+}
+
+fn arch(header: &Header) -> Result<Arch, Refusal> {
+    match header.e_machine(LE) {
+        elf::EM_X86_64 => Ok(Arch::X86_64),
+        elf::EM_AARCH64 => Ok(Arch::Arm64),
+        elf::Machine(number) => Err(Refusal::Machine(format!("ELF machine {number}"))),
+    }
+}
+
+/// The loader that the program asks for; none for one that is linked statically.
+fn interpreter(header: &Header, data: &[u8], dynamic: &DynamicTable<'_, Header>) -> Result<Option<String>, Refusal> {
+    let (mut path, mut is_dynamic) = (None, false);
+    for segment in header.program_headers(LE, data).map_err(broken)? {
+        if segment.data(LE, data).is_err() {
+            return Err(Refusal::Broken("it ends within what is to be loaded".into()));
+        }
+        is_dynamic |= segment.p_type(LE) == elf::PT_DYNAMIC;
+        path = path.or(segment.interpreter(LE, data).map_err(broken)?.map(text));
+    }
+    if is_dynamic && dynamic.is_empty() {
+        return Err(Refusal::Bare);
+    }
+    // A library is ET_DYN like a position-independent program, which says that it is one, or names a loader.
+    let flags = dynamic.iter().find(|entry| entry.tag == elf::DT_FLAGS_1).map_or(0, |entry| entry.val);
+    let is_pie = path.is_some() || flags & elf::DF_1_PIE.0 != 0;
+    match header.e_type(LE) {
+        elf::ET_EXEC => Ok(path),
+        elf::ET_DYN if is_pie => Ok(path),
+        _ => Err(Refusal::NoProgram),
+    }
+}
+
+/// The texts of the dynamic entries of a kind.
+fn texts(dynamic: &DynamicTable<'_, Header>, tag: elf::DynamicTag) -> Result<Vec<String>, Refusal> {
+    dynamic
+        .iter()
+        .filter(|entry| entry.tag == tag)
+        .map(|entry| dynamic.string(entry).map(text).map_err(broken))
+        .collect()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// The newest version of glibc's symbols that Lambda has and the program needs, and those that Lambda has not.
+///
+/// Weak needs do not count: the loader leaves their symbols out where the version is missing. Rust's library refers to
+/// newer functions that way.
+fn glibc(
+    sections: &Sections<'_>,
+    dynamic: &DynamicTable<'_, Header>,
+    data: &[u8],
+) -> Result<(Option<Glibc>, Vec<Missing>), Refusal> {
+    let Some((mut needs, link)) = sections.gnu_verneed(LE, data).map_err(broken)? else {
+        let told = dynamic.iter().any(|entry| entry.tag == elf::DT_VERNEED);
+        return if told { Err(Refusal::Bare) } else { Ok((None, Vec::new())) };
+    };
+    let strings = sections.strings(LE, data, link).map_err(broken)?;
+    let (mut newest, mut missing) = (None, Vec::new());
+    while let Some((library, mut versions)) = needs.next().map_err(broken)? {
+        while let Some(version) = versions.next().map_err(broken)? {
+            let name = text(version.name(LE, strings).map_err(broken)?);
+            let weak = version.vna_flags.get(LE).contains(elf::VER_FLG_WEAK);
+            match Need::of(&name) {
+                Need::Served(version) => newest = newest.max(Some(version)),
+                Need::Missing if !weak => missing.push(Missing {
+                    version: name,
+                    library: text(library.file(LE, strings).map_err(broken)?),
+                    symbols: symbols(sections, data, version.vna_other(LE).index()),
+                }),
+                Need::Missing | Need::Other => {}
+            }
+        }
+    }
+    Ok((newest, missing))
+}
+
+/// The names of the symbols of a version; for the message, so none where they cannot be read.
+fn symbols(sections: &Sections<'_>, data: &[u8], version: elf::VersionIndex) -> Vec<String> {
+    let (Ok(symbols), Ok(Some(versions))) = (sections.symbols(LE, data, elf::SHT_DYNSYM), sections.versions(LE, data))
+    else {
+        return Vec::new();
+    };
+    let has = |index: SymbolIndex| versions.version_index(LE, index).index() == version;
+    let named = symbols.enumerate().filter(|(index, _)| has(*index));
+    named.filter_map(|(_, symbol)| symbols.symbol_name(LE, symbol).ok().map(text)).collect()
+}
+
+/// What Lambda does not mind, but whoever deploys may.
+fn hints(sections: &Sections<'_>, dynamic: &DynamicTable<'_, Header>) -> Result<Vec<String>, Refusal> {
+    let mut hints = Vec::new();
+    let is_debug = |section: &&elf::SectionHeader64<LE>| {
+        let name = sections.section_name(LE, section).unwrap_or_default();
+        section.sh_type(LE) == elf::SHT_SYMTAB
+            || [b".debug_".as_slice(), b".strtab"].iter().any(|s| name.starts_with(s))
+    };
+    let debug: u64 = sections.iter().filter(is_debug).map(|section| section.sh_size(LE)).sum();
+    if debug > 0 {
+        hints.push(format!("{} bytes of the bootstrap are symbols and debug information: `strip` it", count(debug)));
+    }
+    for tag in [elf::DT_RPATH, elf::DT_RUNPATH] {
+        for path in texts(dynamic, tag)? {
+            hints.push(format!("the bootstrap looks for its libraries in {path} first, which is not there on Lambda"));
+        }
+    }
+    Ok(hints)
+}

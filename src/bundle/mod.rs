@@ -1,0 +1,190 @@
+//! The Lambda as a folder to deploy: `bootstrap.zip`, its template, the SQL, checksums and how to go on from there.
+//!
+//! [`run`] takes a program or has cargo build it, checks that Lambda can run it (`refusal` lists
+//! what that takes), and writes the folder. The same program gives the same bytes, all files alike: no time, no path of this
+//! machine is in them.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::{Context as _, anyhow};
+use sha2::{Digest, Sha256};
+
+mod arch;
+mod archive;
+mod authorities;
+mod cargo;
+mod deploy;
+mod executable;
+mod folder;
+mod glibc;
+mod input;
+mod refusal;
+mod source;
+mod template;
+
+pub use arch::Arch;
+
+use self::archive::{Entry, MAX_UNZIPPED_BYTES};
+use self::executable::Executable;
+use self::folder::{Files, Folder};
+use self::glibc::Glibc;
+use self::refusal::Refusal;
+use crate::generate::Existing;
+use crate::report::bundle::{Made, Outcome};
+use crate::stop::Stop;
+use crate::warehouse::{TableName, mysql_files};
+
+const ZIP: &str = "bootstrap.zip";
+const TEMPLATE: &str = "template.yaml";
+const DEPLOY: &str = "DEPLOY.md";
+
+/// What to bundle, and where.
+#[derive(Debug, Clone)]
+pub struct Order {
+    /// The program.
+    pub bootstrap: Bootstrap,
+    /// A PEM file of RDS's authorities to go with it.
+    pub rds_ca: Option<PathBuf>,
+    /// The folder.
+    pub out: PathBuf,
+    /// What to do with files there that no bundle wrote.
+    pub existing: Existing,
+}
+
+/// Where the program comes from.
+#[derive(Debug, Clone)]
+pub enum Bootstrap {
+    /// It is built already.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The processor it must be for; any of Lambda's where none is named.
+        arch: Option<Arch>,
+    },
+    /// cargo builds it.
+    Source(Build),
+}
+
+/// How to build it.
+#[derive(Debug, Clone)]
+pub struct Build {
+    /// The workspace; where none is named, the current directory's.
+    pub source: Option<PathBuf>,
+    /// The processor.
+    pub arch: Arch,
+    /// Link with zig even for this machine's own processor.
+    pub zigbuild: bool,
+    /// cargo says nothing but errors.
+    pub quiet: bool,
+}
+
+/// What links a build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Linker {
+    /// This machine's, against this machine's glibc.
+    System,
+    /// zig, against the glibc of Lambda.
+    Zig,
+}
+
+impl Build {
+    fn linker(&self) -> Linker {
+        if self.zigbuild || !self.arch.is_native() { Linker::Zig } else { Linker::System }
+    }
+}
+
+/// Makes a bundle; blocks.
+///
+/// # Errors
+/// The program cannot be built, Lambda could not run it, or the folder cannot be written.
+pub fn run(order: &Order, stop: &Stop) -> anyhow::Result<Outcome> {
+    let begun = Instant::now();
+    let folder = Folder::new(order.out.clone(), order.existing);
+    let sql = sql();
+    folder.check(sql.keys().map(String::as_str).chain([ZIP, TEMPLATE, DEPLOY]))?;
+    let authorities = order.rds_ca.as_deref().map(authorities::read).transpose()?;
+    let out = order.out.display().to_string();
+    let Some((program, executable)) = program(&order.bootstrap, stop)? else {
+        return Ok(Outcome { made: None, out, stopped: Some("asked to stop".into()), seconds: seconds(begun) });
+    };
+    let zip = zip(&program, authorities.as_deref())?;
+    let mut made = Made {
+        zip: folder.path_of(ZIP).display().to_string(),
+        zip_bytes: zip.len() as u64,
+        unzipped_bytes: (program.len() + authorities.as_ref().map_or(0, Vec::len)) as u64,
+        code_sha256: aws_smithy_types::base64::encode(Sha256::digest(&zip)),
+        arch: executable.arch.to_string(),
+        glibc: executable.glibc.map(|version| version.to_string()),
+        needed: executable.needed,
+        files: Vec::new(),
+        hints: executable.hints,
+    };
+    let mut files = sql;
+    files.insert(TEMPLATE.into(), template::render(executable.arch, authorities.is_some())?.into_bytes());
+    files.insert(DEPLOY.into(), deploy::render(&made, authorities.is_some())?.into_bytes());
+    files.insert(ZIP.into(), zip);
+    let written = folder.write(&files)?;
+    made.files = written.files;
+    made.hints
+        .extend(written.left.iter().map(|name| format!("{name} is left of a former bundle: nothing uses it now")));
+    Ok(Outcome { made: Some(made), out, stopped: None, seconds: seconds(begun) })
+}
+
+fn seconds(since: Instant) -> f64 {
+    since.elapsed().as_secs_f64()
+}
+
+/// The program's bytes and what they are; nothing where the build was asked to stop.
+fn program(bootstrap: &Bootstrap, stop: &Stop) -> anyhow::Result<Option<(Vec<u8>, Executable)>> {
+    let (path, wanted) = match bootstrap {
+        Bootstrap::File { path, arch } => (path.clone(), *arch),
+        Bootstrap::Source(build) => {
+            let root = source::find(build.source.as_deref())?;
+            match cargo::build(&root, build, stop)? {
+                Some(path) => (path, Some(build.arch)),
+                None => return Ok(None),
+            }
+        }
+    };
+    let bytes = input::read(&path, MAX_UNZIPPED_BYTES - 1, "Lambda, unzipped,")?;
+    match Executable::parse(&bytes, wanted) {
+        Ok(executable) => Ok(Some((bytes, executable))),
+        Err(refusal) => {
+            let remedy = remedy(&refusal, bootstrap);
+            Err(anyhow!("refused: {} {refusal}{remedy}", path.display()))
+        }
+    }
+}
+
+/// What to do about a program that was linked against too new a glibc.
+fn remedy(refusal: &Refusal, bootstrap: &Bootstrap) -> String {
+    match (refusal, bootstrap) {
+        (Refusal::Glibc(..), Bootstrap::Source(build)) if build.linker() == Linker::System => {
+            ": run again with --zigbuild, which links against Lambda's".into()
+        }
+        (Refusal::Glibc(_, arch), Bootstrap::File { .. }) => {
+            let target = format!("{}.{}", arch.target(), Glibc::LAMBDA);
+            format!(": build it with `cargo zigbuild --target {target}`, or let --source DIR --zigbuild do so")
+        }
+        _ => String::new(),
+    }
+}
+
+fn zip(program: &[u8], authorities: Option<&[u8]>) -> anyhow::Result<Vec<u8>> {
+    let mut entries = vec![Entry { name: "bootstrap", mode: 0o755, bytes: program }];
+    entries.extend(authorities.map(|bytes| Entry { name: authorities::NAME, mode: 0o644, bytes }));
+    let unzipped_bytes: usize = entries.iter().map(|entry| entry.bytes.len()).sum();
+    let zip = archive::zip(entries).context(ZIP)?;
+    archive::fits(zip.len() as u64, unzipped_bytes as u64).map_err(|why| anyhow!("refused: {ZIP} {why}"))?;
+    Ok(zip)
+}
+
+/// The files of the MySQL schema, as `init` runs them for the default table.
+fn sql() -> Files {
+    let table = TableName::default();
+    mysql_files(&table).map(|(name, sql)| (format!("sql/mysql/{name}"), sql.into_bytes())).collect()
+}
+
+#[cfg(test)]
+mod tests;

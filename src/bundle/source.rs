@@ -1,0 +1,53 @@
+//! Where the Lambda's source is: a workspace with the package `ruminate-lambda` in its folder `lambda`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use toml::Table;
+
+/// The Lambda's package.
+pub(super) const PACKAGE: &str = "ruminate-lambda";
+
+/// The root of the workspace: the directory named, else the current one or the nearest above it.
+///
+/// # Errors
+/// There is none, or a manifest cannot be read.
+pub(super) fn find(named: Option<&Path>) -> anyhow::Result<PathBuf> {
+    if let Some(root) = named {
+        if is_root(root)? {
+            return Ok(root.to_owned());
+        }
+        bail!(
+            "--source {}: no workspace with the package {PACKAGE} in lambda/: give a checkout of ruminate",
+            root.display()
+        );
+    }
+    let here = std::env::current_dir().context("the current directory")?;
+    for root in here.ancestors() {
+        if is_root(root)? {
+            return Ok(root.to_owned());
+        }
+    }
+    bail!(
+        "the Lambda's source is not here: run this in a checkout of ruminate, or give --source DIR, or a built one by --bootstrap FILE"
+    )
+}
+
+fn is_root(directory: &Path) -> anyhow::Result<bool> {
+    let workspace = manifest(&directory.join("Cargo.toml"))?.is_some_and(|table| table.contains_key("workspace"));
+    Ok(workspace && manifest(&directory.join("lambda/Cargo.toml"))?.is_some_and(|table| is_named(&table, PACKAGE)))
+}
+
+fn is_named(manifest: &Table, name: &str) -> bool {
+    manifest.get("package").and_then(|package| package.get("name")).and_then(|value| value.as_str()) == Some(name)
+}
+
+fn manifest(path: &Path) -> anyhow::Result<Option<Table>> {
+    // What is there and is no file, such as a directory of that name, is no manifest either.
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let name = || path.display().to_string();
+    Ok(Some(fs::read_to_string(path).with_context(name)?.parse().with_context(name)?))
+}

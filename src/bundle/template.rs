@@ -1,0 +1,64 @@
+//! The stack's template, with the defaults that fit the zip beside it.
+
+use anyhow::ensure;
+
+use super::{Arch, authorities};
+
+/// The template as the repository has it.
+const TEMPLATE: &str = include_str!("../../lambda/template.yaml");
+/// Marks the line of the default processor.
+const ARCHITECTURE: &str = "# bundle: architecture";
+/// Marks the line of the default path of RDS's authorities.
+const RDS_CA_FILE: &str = "# bundle: rds-ca-file";
+
+/// The template for a zip of that processor, with or without RDS's authorities in it.
+///
+/// # Errors
+/// The template has not exactly one line for a default: an error of this program.
+pub(super) fn render(arch: Arch, authorities: bool) -> anyhow::Result<String> {
+    let path = if authorities { authorities::ON_LAMBDA } else { "\"\"" };
+    with_default(&with_default(TEMPLATE, ARCHITECTURE, &arch.to_string())?, RDS_CA_FILE, path)
+}
+
+/// Puts a value into the line `Default: … <mark>`.
+fn with_default(template: &str, mark: &str, value: &str) -> anyhow::Result<String> {
+    let mut found = 0;
+    let mut text = String::with_capacity(template.len());
+    for line in template.split_inclusive('\n') {
+        match line.split_once("Default: ").filter(|(_, rest)| rest.trim_end().ends_with(mark)) {
+            Some((indent, _)) => {
+                found += 1;
+                text += &format!("{indent}Default: {value} {mark}\n");
+            }
+            None => text += line,
+        }
+    }
+    ensure!(found == 1, "the template has {found} defaults marked {mark:?}, which is an error of this program");
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_embedded_template_has_one_line_for_each_default() {
+        for mark in [ARCHITECTURE, RDS_CA_FILE] {
+            assert_eq!(TEMPLATE.matches(mark).count(), 1, "{mark}");
+        }
+        let text = render(Arch::Arm64, true).unwrap();
+        assert!(text.contains("Default: arm64 # bundle: architecture\n"), "{text}");
+        assert!(text.contains("Default: /var/task/rds-ca.pem # bundle: rds-ca-file\n"), "{text}");
+        assert_eq!(render(Arch::X86_64, false).unwrap(), TEMPLATE, "these are its own defaults");
+        assert_eq!(text.lines().count(), TEMPLATE.lines().count());
+    }
+
+    #[test]
+    fn a_mark_that_is_missing_doubled_or_elsewhere_is_an_error() {
+        for template in ["", "Default: a # m\nDefault: b # m\n", "Type: String # m\n", "Default: a # m, or not\n"] {
+            let e = with_default(template, "# m", "c").unwrap_err().to_string();
+            assert!(e.contains("error of this program"), "{template:?}: {e}");
+        }
+        assert_eq!(with_default("x:\n  Default: a # m\ny", "# m", "c").unwrap(), "x:\n  Default: c # m\ny");
+    }
+}

@@ -1,0 +1,161 @@
+//! What is refused and what is not, on small ELF files; a real program is this test itself.
+
+use super::executable::Executable;
+use super::refusal::Refusal;
+use super::*;
+
+#[path = "../../tests/support/elf.rs"]
+mod elf;
+
+use elf::{Elf, Need, need};
+
+fn refused(elf: &Elf) -> String {
+    Executable::parse(&elf.bytes(), None).unwrap_err().to_string()
+}
+
+fn taken(elf: &Elf) -> Executable {
+    Executable::parse(&elf.bytes(), None).unwrap()
+}
+
+#[test]
+fn a_program_for_either_processor_is_taken() {
+    for (elf, arch) in [(Elf::x86_64(), Arch::X86_64), (Elf::arm64(), Arch::Arm64)] {
+        let program = taken(&elf);
+        assert_eq!((program.arch, program.glibc.unwrap().to_string()), (arch, "2.34".into()));
+        assert_eq!(program.needed, elf.needed);
+        assert!(program.hints.is_empty(), "{:?}", program.hints);
+    }
+    assert!(
+        taken(&Elf { kind: 2, abi: 3, ..Elf::x86_64() }).glibc.is_some(),
+        "neither position-independent nor System V"
+    );
+}
+
+#[test]
+fn a_program_linked_statically_needs_no_glibc() {
+    for elf in [
+        Elf::linked_statically(),
+        Elf { kind: 2, dynamic: false, pie: false, ..Elf::linked_statically() },
+        Elf { kind: 2, dynamic: false, pie: false, sections: false, ..Elf::linked_statically() },
+    ] {
+        let program = taken(&elf);
+        assert_eq!((program.glibc, program.needed.len()), (None, 0), "{elf:?}");
+    }
+}
+
+#[test]
+fn the_other_processors_program_is_refused_with_both_names() {
+    let why = Executable::parse(&Elf::arm64().bytes(), Some(Arch::X86_64)).unwrap_err().to_string();
+    assert!(why.contains("is for arm64") && why.contains("--arch says x86_64"), "{why}");
+    assert!(refused(&Elf { machine: 243, ..Elf::x86_64() }).contains("ELF machine 243"));
+}
+
+#[test]
+fn a_newer_glibc_is_refused_with_symbol_version_and_library() {
+    let elf = Elf::x86_64()
+        .needing(need("libc.so.6", "GLIBC_2.36", "arc4random"))
+        .needing(need("libm.so.6", "GLIBC_2.38", "fmod"))
+        .needing(Need { library: "libc.so.6", version: "GLIBC_ABI_DT_RELR", weak: false, symbol: None });
+    let why = refused(&elf);
+    for words in
+        ["2.34", "arc4random (GLIBC_2.36 of libc.so.6)", "fmod (GLIBC_2.38 of libm.so.6)", "GLIBC_ABI_DT_RELR of"]
+    {
+        assert!(why.contains(words), "{words}: {why}");
+    }
+    assert!(!why.contains("memcpy"), "{why}");
+    assert!(refused(&Elf::x86_64().needing(need("libc.so.6", "GLIBC_PRIVATE", "_dl_x"))).contains("GLIBC_PRIVATE"));
+}
+
+#[test]
+fn a_weak_need_of_a_newer_glibc_is_none() {
+    let weak = Need { weak: true, ..need("libc.so.6", "GLIBC_2.39", "pidfd_spawnp") };
+    assert_eq!(taken(&Elf::x86_64().needing(weak)).glibc.unwrap().to_string(), "2.34");
+}
+
+#[test]
+fn other_libraries_and_other_loaders_are_refused() {
+    let needed = vec!["libc.so.6", "libssl.so.3", "libmysqlclient.so.21"];
+    assert!(refused(&Elf { needed, ..Elf::x86_64() }).contains("needs libssl.so.3, libmysqlclient.so.21,"));
+    for loader in ["/lib/ld-musl-x86_64.so.1", "/nix/store/x/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1"] {
+        let why = refused(&Elf { interpreter: Some(loader), ..Elf::x86_64() });
+        assert!(why.contains(loader) && why.contains("/lib64/ld-linux-x86-64.so.2"), "{why}");
+    }
+}
+
+#[test]
+fn what_is_no_program_for_linux_is_named() {
+    let mut small = Elf::x86_64().bytes();
+    small[4] = 1;
+    let mut big = Elf::x86_64().bytes();
+    big[5] = 2;
+    let cases: [(&[u8], &str); 12] = [
+        (b"", "is empty"),
+        (b"#!/bin/sh\nexec python\n", "a script"),
+        (&[0xcf, 0xfa, 0xed, 0xfe, 7, 0, 0, 1], "macOS"),
+        (&[0xca, 0xfe, 0xba, 0xbe, 0, 0, 0, 2], "macOS"),
+        (b"MZ\x90\0", "Windows"),
+        (b"PK\x03\x04\x14", "a zip"),
+        (b"hello", "no program"),
+        (b"\x7fEL", "no program"),
+        (b"\x7fELF", "ends within its header"),
+        (&small, "32-bit"),
+        (&big, "big-endian"),
+        (&Elf { abi: 9, ..Elf::x86_64() }.bytes(), "another system"),
+    ];
+    for (bytes, words) in cases {
+        let why = Executable::parse(bytes, None).unwrap_err().to_string();
+        assert!(why.contains(words), "{words}: {why}");
+    }
+    for kind in [1, 4] {
+        assert!(refused(&Elf { kind, ..Elf::x86_64() }).contains("not a program"), "an object file, a core dump");
+    }
+    assert!(refused(&Elf { interpreter: None, pie: false, ..Elf::x86_64() }).contains("a library"));
+}
+
+#[test]
+fn a_program_cut_anywhere_is_broken_and_never_taken() {
+    let whole = Elf::x86_64().bytes();
+    for length in 1..whole.len() {
+        let refusal = Executable::parse(&whole[..length], None).unwrap_err();
+        assert!(matches!(refusal, Refusal::Broken(_) | Refusal::Foreign(_)), "{length}: {refusal}");
+    }
+}
+
+#[test]
+fn damaged_bytes_are_taken_or_refused_but_never_a_panic() {
+    let whole = Elf::x86_64().bytes();
+    for at in 0..whole.len() {
+        for byte in [0, 1, 0x7f, 0xff] {
+            let mut damaged = whole.clone();
+            damaged[at] = byte;
+            let _ = Executable::parse(&damaged, None);
+        }
+    }
+}
+
+#[test]
+fn a_program_whose_needs_cannot_be_read_is_refused() {
+    assert!(refused(&Elf { sections: false, ..Elf::x86_64() }).contains("no section headers"));
+}
+
+#[test]
+fn symbols_and_a_path_for_libraries_are_hinted_at() {
+    let program = taken(&Elf { symbols: 2_400, runpath: Some("/opt/lib"), ..Elf::x86_64() });
+    assert_eq!(program.hints.len(), 2);
+    assert!(program.hints[0].contains("2,400 bytes") && program.hints[1].contains("/opt/lib"), "{:?}", program.hints);
+}
+
+#[test]
+#[cfg(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
+fn a_real_program_is_read_right() {
+    let this = std::fs::read(std::env::current_exe().unwrap()).unwrap();
+    match Executable::parse(&this, Some(Arch::host())) {
+        Ok(program) => {
+            assert!(program.needed.iter().any(|name| name == "libc.so.6"), "{program:?}");
+            assert!(program.glibc.is_some() && program.hints[0].contains("strip"), "{program:?}");
+        }
+        // Where this machine's glibc is newer, the test may need it; then the symbols are named.
+        Err(Refusal::Glibc(missing, _)) => assert!(missing.iter().all(|m| !m.symbols.is_empty()), "{missing:?}"),
+        Err(refusal) => panic!("{refusal}"),
+    }
+}

@@ -1,0 +1,173 @@
+//! `ruminate bundle` from source: how it has cargo build, and what it says where that fails. No Lambda is built here:
+//! cargo is a script that says what cargo says.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::bundle::{refused, text};
+use crate::support::elf::{Elf, need};
+use crate::support::{Ran, Scene};
+
+/// A workspace with the Lambda, and a cargo that does as this script says.
+struct Workshop {
+    scene: Scene,
+    native: &'static str,
+    foreign: &'static str,
+}
+
+impl Workshop {
+    fn new(cargo: &str) -> Self {
+        let arm = cfg!(target_arch = "aarch64");
+        let (native, foreign) = if arm { ("arm64", "x86_64") } else { ("x86_64", "arm64") };
+        let scene = Scene::new();
+        fs::create_dir_all(scene.path("tree/lambda/src")).unwrap();
+        fs::write(scene.path("tree/Cargo.toml"), "[workspace]\nmembers = ['lambda']\n").unwrap();
+        fs::write(scene.path("tree/lambda/Cargo.toml"), "[package]\nname = 'ruminate-lambda'\n").unwrap();
+        fs::create_dir(scene.path("bin")).unwrap();
+        let path = scene.path("bin").display().to_string();
+        let workshop = Self { scene: scene.with("PATH", &path), native, foreign };
+        workshop.program(workshop.native);
+        workshop.tool("cargo", cargo);
+        workshop
+    }
+
+    /// What cargo will have built.
+    fn program(&self, arch: &str) {
+        let elf = if arch == "arm64" { Elf::arm64() } else { Elf::x86_64() };
+        fs::write(self.scene.path("built"), elf.bytes()).unwrap();
+    }
+
+    fn tool(&self, name: &str, script: &str) -> PathBuf {
+        let path = self.scene.path("bin").join(name);
+        let home = self.scene.home.path().display();
+        fs::write(&path, format!("#!/bin/sh\nhome={home}\n{script}")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        path
+    }
+}
+
+/// Notes how it was called, and says what cargo says where it has built everything.
+const BUILDS: &str = r#"
+echo "$AWS_LC_SYS_NO_JITTER_ENTROPY $PWD $*" >> "$home/calls"
+test "$2" = --help && exit 0
+echo "   Compiling ruminate-lambda" >&2
+echo "no JSON at all"
+echo '{"reason":"compiler-artifact","target":{"kind":["custom-build"],"name":"bootstrap"},"executable":"/no/such"}'
+echo '{"reason":"compiler-artifact","target":{"kind":["lib"],"name":"ruminate"},"filenames":[],"executable":null}'
+echo '{"reason":"compiler-artifact","target":{"kind":["bin"],"name":"bootstrap"},"executable":"'"$home"'/built","fresh":true}'
+echo '{"reason":"build-finished","success":true}'
+"#;
+
+#[test]
+fn cargo_builds_for_this_machine_from_anywhere_in_the_source() {
+    let workshop = Workshop::new(BUILDS);
+    let scene = &workshop.scene;
+    let inside = |below: &str| {
+        let mut command = scene.command(&["bundle", "--output", "json", "--out", "../out"]);
+        Ran::of(&command.current_dir(scene.path(below)).output().unwrap())
+    };
+    let ran = inside("tree/lambda");
+    ran.expect(0, &[]);
+    assert!(ran.json["arch"] == workshop.native && ran.stdout.lines().count() == 1, "{ran:#?}");
+    assert!(ran.stderr.contains("Compiling ruminate-lambda"), "what cargo says is shown: {ran:#?}");
+    let calls = text(scene, "calls");
+    let machine = if workshop.native == "arm64" { "aarch64" } else { "x86_64" };
+    let flags = format!(
+        "tree build --profile lambda -p ruminate-lambda --bin bootstrap --target {machine}-unknown-linux-gnu --locked"
+    );
+    assert!(calls.starts_with("1 ") && calls.contains(&flags), "{calls}");
+    assert!(!calls.contains("--quiet") && calls.lines().count() == 1, "{calls}");
+    scene.run(&["bundle", "--source", "tree", "-q"]).expect(0, &[]);
+    assert!(text(scene, "calls").contains("--quiet"));
+}
+
+#[test]
+fn another_processor_and_another_glibc_take_zigbuild() {
+    let workshop = Workshop::new(BUILDS);
+    let scene = &workshop.scene;
+    workshop.program(workshop.foreign);
+    let ran = scene.run(&["bundle", "--source", "tree", "--arch", workshop.foreign]);
+    ran.expect(0, &[]);
+    assert_eq!(ran.json["arch"], workshop.foreign);
+    assert!(text(scene, "calls").contains("zigbuild --profile lambda") && text(scene, "calls").contains("-gnu.2.34 "));
+    fs::remove_file(scene.path("calls")).unwrap();
+    workshop.program(workshop.native);
+    scene.run(&["bundle", "--source", "tree", "--zigbuild"]).expect(0, &[]);
+    assert!(text(scene, "calls").contains("zigbuild --profile lambda"));
+}
+
+#[test]
+fn a_build_against_too_new_a_glibc_says_how_to_build_against_lambdas() {
+    let workshop = Workshop::new(BUILDS);
+    let newer = need("libc.so.6", "GLIBC_2.38", "strlcpy");
+    let elf = if workshop.native == "arm64" { Elf::arm64() } else { Elf::x86_64() };
+    fs::write(workshop.scene.path("built"), elf.needing(newer).bytes()).unwrap();
+    refused(&workshop.scene, &["--source", "tree"], &["strlcpy (GLIBC_2.38", "run again with --zigbuild"]);
+}
+
+#[test]
+fn what_a_build_lacks_is_said_with_what_to_install() {
+    let workshop = Workshop::new("exit 101");
+    let scene = &workshop.scene;
+    let foreign = ["--source", "tree", "--arch", workshop.foreign];
+    refused(scene, &foreign, &["pip install cargo-zigbuild", "rustup target add", "--bootstrap"]);
+    refused(scene, &["--source", "tree"], &["cargo could not build ruminate-lambda", "exit status: 101"]);
+    workshop.tool("cargo", BUILDS);
+    workshop.tool("rustc", "echo \"$home/no/such/lib\"");
+    refused(scene, &foreign, &["rustup target add"]);
+    workshop.tool("rustc", "echo \"$home\"");
+    refused(scene, &foreign, &["is for", "--arch says"]); // the script has built the wrong one
+    workshop.tool("cargo", "echo '{\"reason\":\"build-finished\",\"success\":true}'");
+    refused(scene, &["--source", "tree"], &["cargo named no program bootstrap"]);
+    fs::remove_file(workshop.tool("cargo", "")).unwrap();
+    refused(scene, &["--source", "tree"], &["cargo is not on the PATH", "--bootstrap FILE"]);
+}
+
+#[test]
+fn a_place_without_the_lambdas_source_is_named() {
+    let workshop = Workshop::new(BUILDS);
+    let scene = &workshop.scene;
+    refused(scene, &[], &["source is not here", "--source DIR", "--bootstrap FILE"]);
+    refused(scene, &["--source", "bin"], &["--source bin", "ruminate-lambda"]);
+    refused(scene, &["--source", "none"], &["--source none"]);
+    fs::write(scene.path("tree/lambda/Cargo.toml"), "[package]\nname = 'another'\n").unwrap();
+    refused(scene, &["--source", "tree"], &["--source tree"]);
+    fs::write(scene.path("tree/lambda/Cargo.toml"), "[package\n").unwrap();
+    refused(scene, &["--source", "tree"], &["tree/lambda/Cargo.toml"]);
+    assert!(!scene.path("calls").exists(), "cargo was not asked");
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_named_before_the_build() {
+    let workshop = Workshop::new(BUILDS);
+    fs::write(workshop.scene.path("file"), "").unwrap();
+    refused(&workshop.scene, &["--source", "tree", "--out", "file"], &["--out file is no directory"]);
+    assert!(!workshop.scene.path("calls").exists(), "cargo was not asked");
+}
+
+#[test]
+fn who_stops_ends_cargo_too_and_gets_no_folder() {
+    let workshop = Workshop::new("echo $$ > \"$home/calls\"\nexec /bin/sleep 600");
+    let scene = &workshop.scene;
+    for signal in ["-INT", "-TERM"] {
+        let child = scene.start(&["bundle", "--source", "tree", "--output", "json"]);
+        let begun = Instant::now();
+        let cargo = loop {
+            match fs::read_to_string(scene.path("calls")) {
+                Ok(id) if id.ends_with('\n') => break id.trim_end().to_owned(),
+                _ => assert!(begun.elapsed() < Duration::from_secs(20), "cargo was never started"),
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+        let ran = Ran::of(&child.wait_with_output().unwrap());
+        ran.expect(3, &[]);
+        assert_eq!(ran.json["stopped"], "asked to stop");
+        assert!(!Path::new("/proc").join(cargo).exists(), "cargo has ended");
+        assert!(!scene.path("bundle").exists() && begun.elapsed() < Duration::from_secs(60));
+        fs::remove_file(scene.path("calls")).unwrap();
+    }
+}
