@@ -14,6 +14,7 @@
 
 SERVERS=(mysql mariadb moto)
 MOTO_VERSION=5.2.1
+CARGO_LAMBDA_VERSION=1.9.2
 MYSQL_ROOT=$CACHE_DIR/mysql-root # a small Debian sid that holds MySQL
 MOTO_VENV=$CACHE_DIR/moto-$MOTO_VERSION
 INSTANCES=$TARGET_DIR/test-servers

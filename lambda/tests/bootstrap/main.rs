@@ -1,6 +1,7 @@
 //! The real binary under a Runtime API of the tests' own, against S3, MySQL and moto; `scripts/test` starts the servers.
 #![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs, reason = "tests")]
 
+mod bundled;
 mod faults;
 mod logins;
 mod proxy;

@@ -1,0 +1,70 @@
+//! What `ruminate bundle` makes of the real binary: the same bytes twice, and a bootstrap that runs.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::servers::MYSQL;
+use crate::support::events::message;
+use crate::support::sandbox::Sandbox;
+use crate::{Stores, built};
+
+/// Runs `ruminate bundle` on the bootstrap; its outcome.
+fn bundle(out: &Path) -> Value {
+    let mut command = Command::new(built("ruminate"));
+    command.args(["bundle", "--output", "json", "--bootstrap"]).arg(built("bootstrap")).arg("--out").arg(out);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// All files below a folder with their bytes.
+fn files(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                found.insert(path.strip_prefix(root).unwrap().to_owned(), fs::read(&path).unwrap());
+            }
+        }
+    }
+    found
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn live_mysql_two_bundles_are_the_same_and_the_unzipped_bootstrap_runs() {
+    use std::os::unix::fs::OpenOptionsExt;
+
+    let Some(stores) = Stores::new(MYSQL).await else { return };
+    let home = tempfile::tempdir().unwrap();
+    let outs = ["first", "second"].map(|name| home.path().join(name));
+    let outcomes = outs.each_ref().map(|out| bundle(out));
+    let made = outs.each_ref().map(|out| files(out));
+    assert_eq!(made[0], made[1]);
+    assert_eq!(outcomes[0]["code_sha256"], outcomes[1]["code_sha256"]);
+    let named = ["bootstrap.zip", "template.yaml", "SHA256SUMS", "DEPLOY.md", "sql/mysql/0001_table.sql"];
+    assert!(named.iter().all(|name| made[0].contains_key(Path::new(name))), "{:?}", made[0].keys());
+
+    let mut zip = zip::ZipArchive::new(fs::File::open(outs[0].join("bootstrap.zip")).unwrap()).unwrap();
+    let mut entry = zip.by_name("bootstrap").unwrap();
+    let mode = entry.unix_mode().unwrap();
+    assert_eq!(mode & 0o777, 0o755);
+    let mut program = Vec::new();
+    entry.read_to_end(&mut program).unwrap();
+    let bootstrap = home.path().join("bootstrap");
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&bootstrap).unwrap();
+    std::io::Write::write_all(&mut file, &program).unwrap();
+    drop(file);
+    let sandbox = Sandbox::start(&bootstrap, &stores.env()).await;
+    assert_eq!(sandbox.api.invoke(message(1)).await.unwrap()["processed"], 1);
+    assert_eq!(stores.held().await, (1, 0, 1));
+    stores.database.drop().await;
+}
