@@ -14,8 +14,11 @@
 
 SERVERS=(mysql mariadb moto)
 MOTO_VERSION=5.2.1
+# For scripts/template, which shares moto's Python. moto brings any cfn-lint; this one finds the same tomorrow.
+CFN_LINT_VERSION=1.58.0
+SAM_VERSION=1.115.0
 MYSQL_ROOT=$CACHE_DIR/mysql-root # a small Debian sid that holds MySQL
-MOTO_VENV=$CACHE_DIR/moto-$MOTO_VERSION
+MOTO_VENV=$CACHE_DIR/moto-$MOTO_VERSION-$CFN_LINT_VERSION-$SAM_VERSION
 INSTANCES=$TARGET_DIR/test-servers
 ATTACHED=
 WHY=
@@ -110,10 +113,10 @@ set_up_mariadb() {
 }
 
 set_up_moto() {
-    ! "$MOTO_VENV/bin/python" -c 'import moto.server' 2>/dev/null || return 0
+    ! "$MOTO_VENV/bin/python" -c 'import moto.server, cfnlint, samtranslator' 2>/dev/null || return 0
     discard "$MOTO_VENV" || return 1
     find_python "$1" || return 1
-    WHY="PyPI's moto[server] could not be installed"
+    WHY="PyPI's moto[server], cfn-lint and aws-sam-translator could not be installed"
     note "installing moto $MOTO_VERSION from PyPI"
     twice make_moto_venv "$1"
 }
@@ -122,7 +125,8 @@ make_moto_venv() {
     local part=$MOTO_VENV.part
     discard "$part" || return 1
     quietly "$1" "$PYTHON" -m venv "$part" &&
-        quietly "$1" "$part/bin/python" -m pip install --no-input --no-cache-dir "moto[server]==$MOTO_VERSION" &&
+        quietly "$1" "$part/bin/python" -m pip install --no-input --no-cache-dir "moto[server]==$MOTO_VERSION" \
+            "cfn-lint==$CFN_LINT_VERSION" "aws-sam-translator==$SAM_VERSION" &&
         mv "$part" "$MOTO_VENV"
 }
 
