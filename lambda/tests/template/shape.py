@@ -278,7 +278,7 @@ class Shape(Role, unittest.TestCase):
                 given[name] = str(function[name])
         self.assertEqual(told, given)
         secret = self.stack.outputs.get("RdsSecretArn", {}).get("OutputValue")
-        self.assertEqual(secret, function.get("RDS_SECRET_ARN"))
+        self.assertEqual(secret, self.secret)
         self.assertEqual(self.stack.output("FunctionName"), NAME)
         self.assertEqual(self.stack.output("FunctionLogGroup"), f"/aws/lambda/{NAME}")
         for queue in self.stack.of_type("AWS::SQS::Queue"):
