@@ -47,7 +47,8 @@ impl Settings {
         Ok(Self {
             bucket,
             prefix,
-            rds: Rds::from_variables(variable)?.ok_or("RDS_HOST is not set: give the warehouse's host")?,
+            rds: Rds::from_variables(variable)?
+                .ok_or("neither RDS_HOST nor RDS_SECRET_ARN is set: give the warehouse's host")?,
             table: table.map_err(|e| format!("RUMINATE_TABLE: {e}"))?.unwrap_or_default(),
             rules: rate.map_err(|e| format!("RUMINATE_META_RATE: {e}"))?.unwrap_or_default(),
             function: variable("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_else(|| "ruminate".into()),

@@ -14,9 +14,13 @@
 
 SERVERS=(mysql mariadb moto)
 MOTO_VERSION=5.2.1
+# For scripts/template and scripts/lambda-watch, which share moto's Python. moto brings any cfn-lint; this one finds the
+# same tomorrow.
+CFN_LINT_VERSION=1.58.0
+SAM_VERSION=1.115.0
 CARGO_LAMBDA_VERSION=1.9.2
 MYSQL_ROOT=$CACHE_DIR/mysql-root # a small Debian sid that holds MySQL
-MOTO_VENV=$CACHE_DIR/moto-$MOTO_VERSION
+MOTO_VENV=$CACHE_DIR/python-$MOTO_VERSION-$CFN_LINT_VERSION-$SAM_VERSION-$CARGO_LAMBDA_VERSION
 INSTANCES=$TARGET_DIR/test-servers
 ATTACHED=
 WHY=
@@ -119,10 +123,10 @@ set_up_mariadb() {
 }
 
 set_up_moto() {
-    ! "$MOTO_VENV/bin/python" -c 'import moto.server' 2>/dev/null || return 0
+    ! "$MOTO_VENV/bin/python" -c 'import moto.server, cfnlint, samtranslator, pymysql' 2>/dev/null || return 0
     discard "$MOTO_VENV" || return 1
     find_python "$1" || return 1
-    WHY="PyPI's moto[server] could not be installed"
+    WHY="PyPI's moto[server], cfn-lint, aws-sam-translator, cargo-lambda and PyMySQL could not be installed"
     note "installing moto $MOTO_VERSION from PyPI"
     twice make_moto_venv "$1"
 }
@@ -131,7 +135,9 @@ make_moto_venv() {
     local part=$MOTO_VENV.part
     discard "$part" || return 1
     quietly "$1" "$PYTHON" -m venv "$part" &&
-        quietly "$1" "$part/bin/python" -m pip install --no-input --no-cache-dir "moto[server]==$MOTO_VERSION" &&
+        quietly "$1" "$part/bin/python" -m pip install --no-input --no-cache-dir "moto[server]==$MOTO_VERSION" \
+            "cfn-lint==$CFN_LINT_VERSION" "aws-sam-translator==$SAM_VERSION" \
+            "cargo-lambda==$CARGO_LAMBDA_VERSION" "PyMySQL==1.1.2" cryptography &&
         mv "$part" "$MOTO_VENV"
 }
 

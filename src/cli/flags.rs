@@ -105,7 +105,8 @@ pub(super) async fn open_lake(url: &LakeUrl, retry: Retry) -> Arc<dyn Lake> {
 pub(super) struct WarehouseFlags {
     /// The warehouse: mysql://user:pass@host:port/db, or sqlite:PATH
     ///
-    /// Else DATABASE_URL; else RDS_HOST, RDS_PORT, RDS_USER, RDS_PASSWORD and RDS_DATABASE.
+    /// Else DATABASE_URL; else RDS_HOST, RDS_PORT, RDS_USER, RDS_PASSWORD and RDS_DATABASE, or RDS_SECRET_ARN or
+    /// RDS_IAM_AUTH=true in place of a password, and RDS_CA_FILE.
     // Text until it is opened: a value that clap refuses is printed, password and all.
     #[arg(long, value_name = "URL", hide_env_values = true)]
     pub warehouse: Option<String>,
@@ -142,7 +143,8 @@ impl WarehouseFlags {
 
     /// Whether a flag or one of the variables names a warehouse.
     pub(super) fn is_named(&self) -> bool {
-        self.warehouse.is_some() || variable("DATABASE_URL").is_some() || variable("RDS_HOST").is_some()
+        let variables = ["DATABASE_URL", "RDS_HOST", "RDS_SECRET_ARN"];
+        self.warehouse.is_some() || variables.into_iter().any(|name| variable(name).is_some())
     }
 
     pub(super) fn url(&self) -> anyhow::Result<WarehouseUrl> {

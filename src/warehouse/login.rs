@@ -6,18 +6,24 @@ use async_trait::async_trait;
 
 use super::Error;
 
-/// A user with its password, which is never shown.
+/// A user with its password, which is never shown, and the server where they name one.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
     /// The user.
     pub user: String,
     /// The password, or a token in its place.
     pub password: String,
+    /// The server, in place of the address's.
+    pub host: Option<String>,
+    /// Its port, in place of the address's.
+    pub port: Option<u16>,
+    /// The database, in place of the address's.
+    pub database: Option<String>,
 }
 
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials").field("user", &self.user).field("password", &"***").finish()
+        f.debug_struct("Credentials").field("user", &self.user).field("password", &"***").finish_non_exhaustive()
     }
 }
 

@@ -14,7 +14,9 @@ use serde_json::Value;
 pub mod samples;
 pub mod servers;
 
+#[allow(unused_imports, reason = "each test binary uses its part")]
 pub use samples::{real_files, real_readings};
+#[allow(unused_imports, reason = "each test binary uses its part")]
 pub use servers::{Database, MARIADB, MOTO, MYSQL, Server, server};
 
 pub const BUCKET: &str = "historico-consumo-fazendas";

@@ -90,9 +90,15 @@ async fn live_moto_a_secret_that_changed_is_read_again_and_costs_nothing() {
     assert_eq!(stores.held().await, (2, 0, 2));
     assert!(!sandbox.said().contains("velha") && !sandbox.said().contains("nova"), "{}", sandbox.said());
 
+    let server = json!({"username": user.name, "password": "nova", "host": "127.0.0.1", "port": of(&env, "RDS_PORT").parse::<u16>().unwrap()});
+    secrets.put_secret_value().secret_id(&arn).secret_string(server.to_string()).send().await.unwrap();
+    let whole = with(env.clone(), &[("RDS_HOST", ""), ("RDS_PORT", "")]);
+    let sandbox = Sandbox::start(&built("bootstrap"), &whole).await;
+    assert_eq!(sandbox.api.invoke(message(3)).await.unwrap()["processed"], 1, "the secret names the server too");
+
     let missing = with(env, &[("RDS_SECRET_ARN", "arn:aws:secretsmanager:us-east-1:123456789012:secret:none")]);
     let sandbox = Sandbox::start(&built("bootstrap"), &missing).await;
-    says(sandbox.api.invoke(message(3)).await, "check RDS_SECRET_ARN");
+    says(sandbox.api.invoke(message(4)).await, "check RDS_SECRET_ARN");
     user.drop().await;
     stores.database.drop().await;
 }

@@ -138,6 +138,9 @@ impl Opener {
         if let Some(login) = &self.login {
             let with = login.credentials(refused).await?;
             options = options.username(&with.user).password(&with.password);
+            options = with.host.iter().fold(options, |options, host| options.host(host));
+            options = with.port.iter().fold(options, |options, port| options.port(*port));
+            options = with.database.iter().fold(options, |options, database| options.database(database));
         }
         let mut connection = options.connect().await.map_err(|e| self.failure(&e))?;
         connection.execute(STRICT).await.map_err(|e| self.failure(&e))?;

@@ -3,7 +3,7 @@
 //!
 //! | variable | meaning |
 //! | --- | --- |
-//! | `RDS_SECRET_ARN` | user and password come from this secret, and are read again when they are refused |
+//! | `RDS_SECRET_ARN` | user and password come from this secret, and are read again when they are refused; host, port and database too, where their variables are not set |
 //! | `RDS_IAM_AUTH=true` | a token in place of the password, signed anew for each session |
 //! | `RDS_CA_FILE` | TLS, with the server's certificate and name verified against this bundle |
 //! | `RDS_SSL_MODE` | another of MySQL's modes, such as `VERIFY_CA` for a server behind a name of one's own |
@@ -16,7 +16,7 @@ use aws_config::SdkConfig;
 use super::mysql::MySql;
 use super::{Error, Login, Reason, TableName, WarehouseUrl};
 use crate::retry::Retry;
-use secret::Secret;
+use secret::{Known, Secret};
 use token::Token;
 
 mod secret;
@@ -33,10 +33,10 @@ enum Proof {
 /// A warehouse on RDS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rds {
-    host: String,
-    port: u16,
+    host: Option<String>,
+    port: Option<u16>,
     user: String,
-    database: String,
+    database: Option<String>,
     proof: Proof,
     ca_file: Option<String>,
     ssl_mode: Option<String>,
@@ -53,20 +53,23 @@ impl fmt::Debug for Proof {
 }
 
 impl Rds {
-    /// What the variables say; `None` where `RDS_HOST` is not set. A variable that is empty is not set.
+    /// What the variables say; `None` where neither `RDS_HOST` nor `RDS_SECRET_ARN` is set. A variable that is empty is
+    /// not set.
     ///
     /// # Errors
     /// A variable makes no sense, or two contradict each other.
     pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Option<Self>, String> {
         let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
-        let Some(host) = variable("RDS_HOST") else { return Ok(None) };
-        let or = |name: &str, default: &str| variable(name).unwrap_or_else(|| default.to_owned());
-        let port = or("RDS_PORT", "3306");
+        let host = variable("RDS_HOST");
+        if host.is_none() && variable("RDS_SECRET_ARN").is_none() {
+            return Ok(None);
+        }
+        let port = variable("RDS_PORT").map(|port| port.parse().map_err(|_| format!("RDS_PORT {port:?} is no port")));
         let rds = Self {
             host,
-            port: port.parse().map_err(|_| format!("RDS_PORT {port:?} is no port"))?,
-            user: or("RDS_USER", "root"),
-            database: or("RDS_DATABASE", "fazendas"),
+            port: port.transpose()?,
+            user: variable("RDS_USER").unwrap_or_else(|| "root".into()),
+            database: variable("RDS_DATABASE"),
             proof: proof(&variable)?,
             ca_file: variable("RDS_CA_FILE"),
             ssl_mode: variable("RDS_SSL_MODE"),
@@ -80,13 +83,15 @@ impl Rds {
         !matches!(self.proof, Proof::Password(_))
     }
 
-    /// Its address; without a password where that is had only when a session is opened.
+    /// Its address; without a password, and with a stand-in for the host, where these are had only when a session is
+    /// opened.
     ///
     /// # Errors
     /// Host, or another part, cannot stand in an address.
     pub fn address(&self) -> Result<WarehouseUrl, String> {
         let password = if let Proof::Password(password) = &self.proof { password } else { "" };
-        let mut url = WarehouseUrl::from_parts(&self.host, self.port, &self.user, password, &self.database)?;
+        let database = self.database.as_deref().unwrap_or("fazendas");
+        let mut url = WarehouseUrl::from_parts(self.host(), self.port(), &self.user, password, database)?;
         let verified = self.ca_file.is_some() || self.proof == Proof::Token;
         let ssl_mode = self.ssl_mode.as_deref().or(verified.then_some("VERIFY_IDENTITY"));
         if let WarehouseUrl::MySql(url) = &mut url {
@@ -98,16 +103,29 @@ impl Rds {
         Ok(url)
     }
 
+    fn known(&self) -> Known {
+        let (host, port, database) = (self.host.is_some(), self.port.is_some(), self.database.is_some());
+        Known { user: self.user.clone(), host, port, database }
+    }
+
+    fn host(&self) -> &str {
+        self.host.as_deref().unwrap_or("host-in-secret")
+    }
+
+    fn port(&self) -> u16 {
+        self.port.unwrap_or(3306)
+    }
+
     /// The table there; connects when first used, with at most so many connections.
     ///
     /// # Errors
     /// [`Reason::BadAddress`], also where a token is to be signed and no region is known.
     pub fn open(&self, aws: &SdkConfig, table: TableName, connections: u32, retry: Retry) -> Result<MySql, Error> {
-        let bad = |message: String| Error::new(Reason::BadAddress, &self.host, message);
+        let bad = |message: String| Error::new(Reason::BadAddress, self.host(), message);
         let login: Option<Arc<dyn Login>> = match &self.proof {
             Proof::Password(_) => None,
-            Proof::Secret(arn) => Some(Arc::new(Secret::new(aws, arn, &self.user))),
-            Proof::Token => Some(Arc::new(Token::try_new(aws, &self.host, self.port, &self.user).map_err(bad)?)),
+            Proof::Secret(arn) => Some(Arc::new(Secret::new(aws, arn, self.known()))),
+            Proof::Token => Some(Arc::new(Token::try_new(aws, self.host(), self.port(), &self.user).map_err(bad)?)),
         };
         if let Some(path) = &self.ca_file {
             check(path).map_err(|e| bad(format!("RDS_CA_FILE {path}: {e}")))?;
@@ -162,6 +180,13 @@ mod tests {
         assert_eq!(url(&[("RDS_HOST", "db")]), "mysql://root@db:3306/fazendas");
         let all = [("RDS_HOST", "db"), ("RDS_PORT", "3307"), ("RDS_USER", "a@b"), ("RDS_PASSWORD", "p/w")];
         assert_eq!(url(&all), "mysql://a%40b:p%2Fw@db:3307/fazendas");
+    }
+
+    #[test]
+    fn a_secret_may_name_the_server() {
+        let secret = ("RDS_SECRET_ARN", "arn:x");
+        assert_eq!(url(&[secret]), "mysql://root@host-in-secret:3306/fazendas");
+        assert!(read(&[("RDS_IAM_AUTH", "true")]).unwrap().is_none());
     }
 
     #[test]

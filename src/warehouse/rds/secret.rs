@@ -1,4 +1,5 @@
-//! User and password from a secret of Secrets Manager, kept until the server refuses them.
+//! User and password from a secret of Secrets Manager, kept until the server refuses them; and the server, where the
+//! variables name none.
 
 use std::fmt;
 
@@ -12,11 +13,22 @@ use tokio::sync::Mutex;
 use crate::warehouse::login::Credentials;
 use crate::warehouse::{Error, Login, Reason};
 
-/// A secret: the JSON object that RDS makes (`username`, `password`), or the bare password.
+/// What the variables say; the secret fills in the rest.
+#[derive(Debug, Clone)]
+pub(super) struct Known {
+    /// Logs in where the secret names no user.
+    pub user: String,
+    pub host: bool,
+    pub port: bool,
+    pub database: bool,
+}
+
+/// A secret: the JSON object that RDS makes (`username`, `password`, and perhaps `host`, `port`,
+/// `dbname`), or the bare password.
 pub(super) struct Secret {
     client: Client,
     arn: String,
-    user: String,
+    known: Known,
     read: Mutex<Option<Credentials>>,
 }
 
@@ -26,16 +38,28 @@ impl fmt::Debug for Secret {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct Parts {
     username: Option<String>,
     password: Option<String>,
+    host: Option<String>,
+    port: Option<Port>,
+    dbname: Option<String>,
+}
+
+/// A port, which some write as text.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Port {
+    Number(u16),
+    Text(String),
 }
 
 impl Secret {
-    /// The secret of that ARN; `user` logs in where the secret names none.
-    pub fn new(aws: &SdkConfig, arn: &str, user: &str) -> Self {
-        Self { client: Client::new(aws), arn: arn.to_owned(), user: user.to_owned(), read: Mutex::default() }
+    /// The secret of that ARN or name.
+    pub fn new(aws: &SdkConfig, arn: &str, known: Known) -> Self {
+        Self { client: Client::new(aws), arn: arn.to_owned(), known, read: Mutex::default() }
     }
 
     async fn fetch(&self) -> Result<Credentials, Error> {
@@ -53,9 +77,7 @@ impl Secret {
             }
         })?;
         let text = answer.secret_string().unwrap_or_default();
-        parts(text, &self.user).ok_or_else(|| {
-            self.failure(Reason::Denied, "the secret holds no password: it has to be {\"username\":…,\"password\":…}")
-        })
+        parts(text, &self.known).map_err(|what| self.failure(Reason::Denied, what))
     }
 
     fn failure(&self, reason: Reason, message: impl Into<String>) -> Error {
@@ -63,15 +85,26 @@ impl Secret {
     }
 }
 
-fn parts(text: &str, user: &str) -> Option<Credentials> {
-    let (username, password) = if text.trim_start().starts_with('{') {
-        let Parts { username, password } = serde_json::from_str(text).ok()?;
-        (username, password?)
+fn parts(text: &str, known: &Known) -> Result<Credentials, &'static str> {
+    let parts = if text.trim_start().starts_with('{') {
+        serde_json::from_str(text)
+            .map_err(|_| "the secret is no JSON object of texts: username, password, host, port")?
     } else {
-        (None, text.to_owned())
+        Parts { password: Some(text.to_owned()), ..Parts::default() }
     };
-    let user = username.filter(|name| !name.is_empty()).unwrap_or_else(|| user.to_owned());
-    (!password.is_empty()).then_some(Credentials { user, password })
+    let said = |text: Option<String>| text.filter(|text| !text.is_empty());
+    let password = said(parts.password).ok_or("the secret holds no password")?;
+    let user = said(parts.username).unwrap_or_else(|| known.user.clone());
+    let host = said(parts.host).filter(|_| !known.host);
+    if host.is_none() && !known.host {
+        return Err("the secret names no host: set RDS_HOST");
+    }
+    let port = parts.port.filter(|_| !known.port).map(|port| match port {
+        Port::Number(port) => Ok(port),
+        Port::Text(text) => text.trim().parse().map_err(|_| "the secret's port is none"),
+    });
+    let database = said(parts.dbname).filter(|_| !known.database);
+    Ok(Credentials { user, password, host, port: port.transpose()?, database })
 }
 
 #[async_trait]
@@ -89,15 +122,31 @@ impl Login for Secret {
 mod tests {
     use super::*;
 
+    fn read(text: &str, known: bool) -> Result<Credentials, &'static str> {
+        parts(text, &Known { user: "root".into(), host: known, port: known, database: known })
+    }
+
     #[test]
     fn a_secret_is_the_object_that_rds_makes_or_a_bare_password() {
-        let of = |text| parts(text, "root").map(|c| (c.user, c.password));
+        let of = |text| read(text, true).map(|c| (c.user, c.password)).ok();
         let pair = |user: &str, password: &str| Some((user.to_owned(), password.to_owned()));
         assert_eq!(of(r#"{"username":"ana","password":"s","engine":"mysql","port":3306}"#), pair("ana", "s"));
-        assert_eq!(of(r#" {"password":"s"}"#), pair("root", "s"));
+        assert_eq!(of(r#" {"password":"s","more":[1]}"#), pair("root", "s"));
         assert_eq!(of("s{gredo"), pair("root", "s{gredo"));
         for odd in ["", "{}", r#"{"username":"ana"}"#, r#"{"password":""}"#, r#"{"password":7}"#, "{broken"] {
             assert_eq!(of(odd), None, "{odd}");
         }
+    }
+
+    #[test]
+    fn the_secret_names_the_server_only_where_the_variables_do_not() {
+        let text = r#"{"username":"ana","password":"s","host":"db","port":"3307","dbname":"fazendas"}"#;
+        let filled = read(text, false).unwrap();
+        let (host, database) = (filled.host.as_deref(), filled.database.as_deref());
+        assert_eq!((host, filled.port, database), (Some("db"), Some(3307), Some("fazendas")));
+        let kept = read(text, true).unwrap();
+        assert_eq!((kept.host, kept.port, kept.database), (None, None, None));
+        assert!(read(r#"{"password":"s"}"#, false).unwrap_err().contains("RDS_HOST"));
+        assert!(read(r#"{"password":"s","host":"db","port":"x"}"#, false).is_err());
     }
 }

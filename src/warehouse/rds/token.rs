@@ -70,7 +70,7 @@ impl Login for Token {
             keys.map_err(|e| failure(Reason::Denied, format!("no credentials of AWS to sign a token with: {e}")))?;
         let password = self.sign(keys, SystemTime::now());
         let password = password.map_err(|e| failure(Reason::Other, format!("the token cannot be signed: {e}")))?;
-        Ok(Credentials { user: self.user.clone(), password })
+        Ok(Credentials { user: self.user.clone(), password, host: None, port: None, database: None })
     }
 }
 

@@ -1,0 +1,242 @@
+"""The shapes in which the stack is deployed, each with what is particular to it."""
+
+import json
+import unittest
+
+from botocore.exceptions import ClientError
+from moto import mock_aws
+
+from aws import ACCOUNT, REGION, client
+from shape import ALARM_TOPIC, KEY, Shape, vpc
+from stack import NAME, Stack
+
+
+def secret():
+    value = {"username": "intake", "password": "x", "host": "db.example", "port": 3306, "dbname": "fazendas"}
+    made = client("secretsmanager").create_secret(Name="warehouse", SecretString=json.dumps(value))
+    return made["ARN"]
+
+
+def rules(group, side):
+    """A security group's rules: (from, to, groups, ranges)."""
+    (group,) = client("ec2").describe_security_groups(GroupIds=[group])["SecurityGroups"]
+    return [
+        (one["FromPort"], one["ToPort"], [g["GroupId"] for g in one["UserIdGroupPairs"]], [r["CidrIp"] for r in one["IpRanges"]])
+        for one in group[side]
+        if one["IpProtocol"] != "-1"  # moto leaves the rule that lets everything out, which CloudFormation takes away
+    ]
+
+
+class Direct(Shape):
+    """As little as one can say: a secret that names the database. Outside a VPC."""
+
+    @classmethod
+    def before(cls):
+        return {"DatabaseSecretArn": secret()}
+
+
+class Deleted(unittest.TestCase):
+    """A stack that goes leaves what holds data. The queues and the bucket's protection are such too."""
+
+    @mock_aws
+    def test_the_lake_and_the_messages_stay(self):
+        stack = Stack({"DatabaseSecretArn": secret()})
+        s3, bucket = client("s3"), stack.ids["LakeBucket"]
+        stack.delete()
+        s3.head_bucket(Bucket=bucket)
+        self.assertIn("TlsOnly", s3.get_bucket_policy(Bucket=bucket)["Policy"])
+        for queue in ("UndeliveredMessages", "FailedMessages"):
+            self.assertTrue(stack.queue(queue))
+        with self.assertRaises(ClientError):
+            client("lambda").get_function(FunctionName=NAME)
+        self.assertFalse(client("sns").list_topics()["Topics"])
+
+
+class Buffered(Shape):
+    """With a queue, keys of one's own, an unreserved function and somebody to tell."""
+
+    buffered = True
+    reserved = None
+    environment = {"RDS_HOST": "db.example", "RDS_PORT": "3307"}
+
+    @classmethod
+    def before(cls):
+        return {
+            "UseBuffer": "true",
+            "Timeout": "60",
+            "ReserveConcurrency": "false",
+            "LakeKmsKeyArn": KEY,
+            "DatabaseHost": "db.example",
+            "DatabasePort": "3307",
+            "DatabaseSecretArn": secret(),
+            "DatabaseSecretKmsKeyArn": KEY,
+            "AlarmTopicArn": ALARM_TOPIC,
+            "AlarmAgeSeconds": "1800",
+        }
+
+    def allowed(self):
+        # Decrypt twice: for what is in the bucket, and for the secret.
+        return super().allowed() | {"kms:GenerateDataKey": [KEY], "kms:Decrypt": [KEY, KEY]}
+
+    def test_keys_serve_only_their_own_service(self):
+        conditions = [statement["Condition"] for statement in self.statements() if "Condition" in statement]
+        services = {condition["StringEquals"]["kms:ViaService"] for condition in conditions}
+        self.assertEqual(services, {f"s3.{REGION}.amazonaws.com", f"secretsmanager.{REGION}.amazonaws.com"})
+
+
+class Existing(Shape):
+    """What is there already stays: topic, bucket and database. On arm64, in subnets without a NAT gateway."""
+
+    prefix = "lake"
+
+    @classmethod
+    def before(cls):
+        cls.network = vpc()
+        client("s3").create_bucket(
+            Bucket="historico-consumo-fazendas", CreateBucketConfiguration={"LocationConstraint": REGION}
+        )
+        topic = client("sns").create_topic(Name="consumo")["TopicArn"]
+        return {
+            "Architecture": "arm64",
+            "LogLevel": "DEBUG",
+            "ExistingTopicArn": topic,
+            "ExistingLakeBucket": "historico-consumo-fazendas",
+            "LakePrefix": "lake",
+            "DatabaseSecretArn": secret(),
+            "VpcId": cls.network["vpc"],
+            "SubnetIds": ",".join(cls.network["subnets"]),
+            "EndpointRouteTableIds": cls.network["table"],
+        }
+
+    def test_no_topic_is_made(self):
+        self.assertFalse(self.stack.of_type("AWS::SNS::Topic"))
+
+    def test_the_function_reaches_s3_and_its_secret_and_any_database(self):
+        group = self.stack.output("FunctionSecurityGroupId")
+        sent = self.stack.sent["Function"]["VpcConfig"]
+        self.assertEqual(sent, {"SubnetIds": self.network["subnets"], "SecurityGroupIds": [group]})
+        (https,) = self.stack.sent["FunctionSecurityGroup"]["SecurityGroupEgress"]
+        self.assertEqual((https["FromPort"], https["ToPort"], https["CidrIp"]), (443, 443, "0.0.0.0/0"))
+        self.assertEqual(rules(group, "IpPermissionsEgress"), [(3306, 3306, [], ["0.0.0.0/0"])])
+        endpoints = {one["ServiceName"]: one for one in client("ec2").describe_vpc_endpoints()["VpcEndpoints"]}
+        s3, secrets = (endpoints[f"com.amazonaws.{REGION}.{one}"] for one in ("s3", "secretsmanager"))
+        self.assertEqual((s3["VpcEndpointType"], s3["RouteTableIds"]), ("Gateway", [self.network["table"]]))
+        self.assertEqual((secrets["VpcEndpointType"], secrets["SubnetIds"]), ("Interface", self.network["subnets"]))
+        self.assertTrue(self.stack.sent["SecretEndpoint"]["PrivateDnsEnabled"])
+        (door,) = self.stack.sent["SecretEndpoint"]["SecurityGroupIds"]
+        self.assertEqual(rules(door, "IpPermissions"), [(443, 443, [group], [])])
+
+
+class ByIam(Shape):
+    """Logs in to an existing database by IAM; the database's security group lets the function in."""
+
+    environment = {"RDS_HOST": "db.example", "RDS_USER": "intake", "RDS_IAM_AUTH": "true", "RDS_CA_FILE": "rds-ca.pem"}
+
+    @classmethod
+    def before(cls):
+        cls.network = vpc()
+        return {
+            "UseIamAuth": "true",
+            "DatabaseHost": "db.example",
+            "DatabaseUser": "intake",
+            "DatabaseResourceId": "db-ABC123",
+            "DatabaseSecurityGroupId": cls.network["group"],
+            "RdsCaFile": "rds-ca.pem",
+            "VpcId": cls.network["vpc"],
+            "SubnetIds": ",".join(cls.network["subnets"]),
+            "EndpointRouteTableIds": cls.network["table"],
+        }
+
+    def allowed(self):
+        return super().allowed() | {"rds-db:connect": [f"arn:aws:rds-db:{REGION}:{ACCOUNT}:dbuser:db-ABC123/intake"]}
+
+    def test_the_two_groups_let_each_other_through(self):
+        own = self.stack.output("FunctionSecurityGroupId")
+        self.assertEqual(rules(own, "IpPermissionsEgress"), [(3306, 3306, [self.network["group"]], [])])
+        self.assertEqual(rules(self.network["group"], "IpPermissions"), [(3306, 3306, [own], [])])
+
+    def test_without_a_secret_there_is_no_endpoint_for_one(self):
+        self.assertEqual(self.stack.of_type("AWS::EC2::VPCEndpoint"), {"S3Endpoint"})
+
+
+class Created(Shape):
+    """Everything is new, the database too."""
+
+    buffered = True
+
+    @classmethod
+    def before(cls):
+        cls.network = vpc()
+        return {
+            "UseBuffer": "true",
+            "CreateDatabase": "true",
+            "VpcId": cls.network["vpc"],
+            "SubnetIds": ",".join(cls.network["subnets"]),
+        }
+
+    def database(self):
+        (instance,) = client("rds").describe_db_instances()["DBInstances"]
+        return instance
+
+    @property
+    def environment(self):
+        return {"RDS_HOST": self.database()["Endpoint"]["Address"], "RDS_PORT": "3306"}
+
+    def test_the_database_is_private_encrypted_and_backed_up(self):
+        instance = self.database()
+        self.assertEqual((instance["Engine"], instance["EngineVersion"], instance["DBName"]), ("mysql", "8.4", "fazendas"))
+        self.assertEqual((instance["PubliclyAccessible"], instance["StorageEncrypted"]), (False, True))
+        self.assertEqual((instance["BackupRetentionPeriod"], instance["AllocatedStorage"]), (7, 20))
+        self.assertEqual((instance["StorageType"], instance["CopyTagsToSnapshot"]), ("gp3", True))
+        self.assertEqual({one["SubnetIdentifier"] for one in instance["DBSubnetGroup"]["Subnets"]}, set(self.network["subnets"]))
+        sent = self.stack.sent["Database"]
+        self.assertEqual(sent["VPCSecurityGroups"], [self.stack.output("DatabaseSecurityGroupId")])
+        self.assertEqual((sent["DeletionProtection"], sent["MultiAZ"]), ("true", "false"))
+        self.assertEqual((sent["EnableIAMDatabaseAuthentication"], sent["EnablePerformanceInsights"]), (True, False))
+        self.assertEqual((sent["MaxAllocatedStorage"], sent["EnableCloudwatchLogsExports"]), (1000, ["error"]))
+
+    def test_the_database_is_set_up_for_the_toolkit(self):
+        rds = client("rds")
+        (group,) = rds.describe_db_parameter_groups()["DBParameterGroups"]
+        self.assertEqual(group["DBParameterGroupFamily"], "mysql8.4")
+        (used,) = self.database()["DBParameterGroups"]
+        self.assertEqual(used["DBParameterGroupName"], group["DBParameterGroupName"])
+        self.assertEqual(
+            self.stack.sent["DatabaseParameters"]["Parameters"],
+            {"require_secure_transport": "1", "local_infile": "1", "max_allowed_packet": "67108864", "time_zone": "UTC"},
+        )
+
+    def test_the_secret_is_generated_and_says_where_the_database_is(self):
+        value = json.loads(client("secretsmanager").get_secret_value(SecretId=self.secret)["SecretString"])
+        endpoint = self.database()["Endpoint"]
+        self.assertEqual((value["username"], value["host"], value["port"]), ("ruminate", endpoint["Address"], endpoint["Port"]))
+        self.assertEqual((value["engine"], value["dbname"]), ("mysql", "fazendas"))
+        self.assertRegex(value["password"], "^[A-Za-z0-9]{40}$")  # MySQL on RDS takes 41, and no / @ " or space
+        for name, property in (("username", "MasterUsername"), ("password", "MasterUserPassword")):
+            reference = f"{{{{resolve:secretsmanager:{self.secret}:SecretString:{name}}}}}"
+            self.assertEqual(self.stack.sent["Database"][property], reference)
+
+    def test_the_function_alone_reaches_the_database(self):
+        own, its = self.stack.output("FunctionSecurityGroupId"), self.stack.output("DatabaseSecurityGroupId")
+        self.assertEqual(rules(its, "IpPermissions"), [(3306, 3306, [own], [])])
+        self.assertEqual(rules(own, "IpPermissionsEgress"), [(3306, 3306, [its], [])])
+        self.assertFalse(self.stack.of_type("AWS::EC2::VPCEndpoint"))
+
+
+class CreatedByIam(Created):
+    """The database is new, and the function logs in by IAM; the secret is for whoever sets the account up."""
+
+    buffered = False
+
+    @classmethod
+    def before(cls):
+        created = super().before() | {"UseIamAuth": "true", "DatabaseUser": "intake", "RdsCaFile": "rds-ca.pem"}
+        return {name: value for name, value in created.items() if name != "UseBuffer"}
+
+    @property
+    def environment(self):
+        return super().environment | {"RDS_USER": "intake", "RDS_IAM_AUTH": "true", "RDS_CA_FILE": "rds-ca.pem"}
+
+    def allowed(self):
+        user = f"arn:aws:rds-db:{REGION}:{ACCOUNT}:dbuser:{self.database()['DbiResourceId']}/intake"
+        return super().allowed() | {"rds-db:connect": [user]}

@@ -1,0 +1,79 @@
+"""Each check can fail: the template with one thing wrong, and the check that has to notice."""
+
+import unittest
+
+from stack import Template
+
+ROLE = "test_the_role_may_do_this_and_no_more"
+DONE = "test_the_role_is_enough_for_the_intake_and_not_for_harm"
+LAKE = "test_the_lake_is_versioned_encrypted_private_and_never_expires"
+BUFFER = "test_the_buffer_hands_over_batches_whose_items_fail_alone"
+FUNCTION = "test_the_function_is_what_was_packed"
+ALARMS = "test_alarms_ring_for_what_nobody_would_notice"
+SOURCE = "ArnEquals: {aws:SourceArn: !If [CreateTopic, !Ref Topic, !Ref ExistingTopicArn]}"
+
+# The check, what is written, what is written instead.
+MUTATIONS = [
+    (f"test_deployed.Buffered.{BUFFER}", "      FunctionResponseTypes: [ReportBatchItemFailures]\n", ""),
+    (f"test_deployed.Buffered.{BUFFER}", "ScalingConfig: {MaximumConcurrency: !Ref MaximumConcurrency}", "ScalingConfig: {}"),
+    (f"test_deployed.Buffered.{BUFFER}", "maxReceiveCount: 5", "maxReceiveCount: 1"),
+    (f"test_deployed.Buffered.{BUFFER}", '"60": {Visibility: 660}', '"60": {Visibility: 60}'),
+    ("test_deployed.Buffered.test_a_published_message_reaches_the_buffer_as_it_was", "      RawMessageDelivery: true\n", ""),
+    ("test_deployed.Buffered.test_keys_serve_only_their_own_service", "secretsmanager.${AWS::Region}", "s3.${AWS::Region}"),
+    (f"test_deployed.Direct.{ROLE}", "Action: [s3:PutObject, s3:GetObject]", "Action: s3:*"),
+    (f"test_deployed.Direct.{ROLE}", "                  Resource: !GetAtt FailedMessages.Arn", '                  Resource: "*"'),
+    (f"test_deployed.Direct.{ROLE}", "                Resource: !GetAtt FunctionLogs.Arn", '                Resource: "*"'),
+    (f"test_deployed.Existing.{ROLE}", "                - Effect: Deny", "                - Effect: Allow"),
+    (f"test_deployed.Direct.{DONE}", "[s3:PutObject, s3:GetObject]", "[s3:PutObject]"),
+    (f"test_deployed.Direct.{DONE}", "[s3:PutObject, s3:GetObject]", "[s3:PutObject, s3:GetObject, s3:DeleteObject]"),
+    (f"test_deployed.Direct.{DONE}", "${LakeBucket.Arn}/${LakePrefix}/*", "${LakeBucket.Arn}/*"),
+    (f"test_deployed.Existing.{DONE}", "${ExistingLakeBucket}/quarentena/*", "${ExistingLakeBucket}/quarantine/*"),
+    ("test_deployed.Direct.test_only_the_topic_may_fill_the_queues", SOURCE, 'ArnLike: {aws:SourceArn: "*"}'),
+    ("test_deployed.Direct.test_there_is_one_subscription_with_its_dead_letters", "Endpoint: !GetAtt Function.Arn\n      RedrivePolicy: {deadLetterTargetArn: !GetAtt UndeliveredMessages.Arn}", "Endpoint: !GetAtt Function.Arn\n      RedrivePolicy: {deadLetterTargetArn: !GetAtt FailedMessages.Arn}"),
+    ("test_deployed.Direct.test_direct_invocations_are_retried_and_then_kept", "MaximumRetryAttempts: 2", "MaximumRetryAttempts: 0"),
+    ("test_deployed.Direct.test_queues_are_encrypted_and_dead_letters_stay_longest", "SqsManagedSseEnabled: true", "SqsManagedSseEnabled: false"),
+    ("test_deployed.Direct.test_logs_are_kept_for_a_while", "      RetentionInDays: !Ref LogRetentionDays\n", ""),
+    (f"test_deployed.Direct.{FUNCTION}", "!If [Reserve, !Ref MaximumConcurrency, !Ref AWS::NoValue]", "!Ref AWS::NoValue"),
+    (f"test_deployed.Existing.{FUNCTION}", "[!Ref Architecture]", "[x86_64]"),
+    (f"test_deployed.Direct.{LAKE}", "VersioningConfiguration: {Status: Enabled}", "VersioningConfiguration: {Status: Suspended}"),
+    (f"test_deployed.Direct.{LAKE}", "RestrictPublicBuckets: true", "RestrictPublicBuckets: false"),
+    (f"test_deployed.Direct.{LAKE}", 'aws:SecureTransport: "false"', 'aws:SecureTransport: "true"'),
+    (f"test_deployed.Direct.{LAKE}", "            ExpiredObjectDeleteMarker: true", "            ExpirationInDays: 365"),
+    (f"test_deployed.Buffered.{LAKE}", "SSEAlgorithm: aws:kms, KMSMasterKeyID: !Ref LakeKmsKeyArn", "SSEAlgorithm: AES256"),
+    ("test_deployed.Deleted", "    Condition: CreateLake\n    DeletionPolicy: Retain", "    Condition: CreateLake\n    DeletionPolicy: Delete"),
+    (f"test_deployed.Direct.{ALARMS}", "${AlarmAgeSeconds}000", "${AlarmAgeSeconds}"),
+    (f"test_deployed.Direct.{ALARMS}", "TreatMissingData: notBreaching", "TreatMissingData: breaching"),
+    (f"test_deployed.Buffered.{ALARMS}", "HasAlarmTopic, !Ref AlarmTopicArn", "HasAlarmTopic, !Ref AWS::NoValue"),
+    ("test_deployed.Direct.test_outputs_feed_the_toolkits_variables", "RUMINATE_LAKE: where", "RUMINATE_LAKES: where"),
+    ("test_deployed.ByIam.test_the_function_reads_its_environment", 'RDS_IAM_AUTH: !If [ByIam, "true"', 'RDS_IAM_AUTH: !If [BySecret, "true"'),
+    ("test_deployed.ByIam.test_the_two_groups_let_each_other_through", "SourceSecurityGroupId: !Ref FunctionSecurityGroup", "CidrIp: 0.0.0.0/0"),
+    ("test_deployed.Created.test_the_database_is_private_encrypted_and_backed_up", "StorageEncrypted: true", "StorageEncrypted: false"),
+    ("test_deployed.Created.test_the_database_is_set_up_for_the_toolkit", 'require_secure_transport: "1"', 'require_secure_transport: "0"'),
+    ("test_deployed.Created.test_the_secret_is_generated_and_says_where_the_database_is", "PasswordLength: 40", "PasswordLength: 42"),
+    ("test_deployed.Created.test_the_function_alone_reaches_the_database", "      DestinationSecurityGroupId: !Ref DatabaseSecurityGroup\n", "      CidrIp: 0.0.0.0/0\n"),
+    ("test_text.Text.test_cfn_lint_finds_nothing", "Runtime: provided.al2023", "Runtime: provided.al2032"),
+    ("test_text.Text.test_bundle_finds_its_two_lines", "x86_64 # bundle: architecture", "x86_64"),
+    ("test_text.Text.test_cloudformation_can_read_it_as_it_stands", "Dimensions: [{Name: function", "Dimensions: &own [{Name: function"),
+    ("test_text.Text.test_every_parameter_is_used_and_shown", "!Ref LogRetentionDays", "90"),
+    ("test_text.Text.test_the_function_is_told_only_what_it_reads", "RDS_CA_FILE: !If", "RDS_CAFILE: !If"),
+    ("test_text.Text.test_a_message_stays_invisible_for_six_timeouts_and_the_window", "{Visibility: 480}", "{Visibility: 180}"),
+    ("test_text.Text.test_what_holds_data_survives_the_stack", "DeletionPolicy: Snapshot", "DeletionPolicy: Delete"),
+    ("test_text.Text.test_nothing_is_delivered_before_it_is_allowed", "DependsOn: [BufferPolicy, ", "DependsOn: ["),
+    ("test_text.Text.test_sam_adds_nothing_of_its_own", "      Role: !GetAtt FunctionRole.Arn\n", ""),
+    ("test_rules.Rules.test_what_contradicts_itself_is_refused", '!Not [!Equals [!Ref RdsCaFile, ""]]\n        AssertDescription', '!Equals ["", ""]\n        AssertDescription'),
+    ("test_rules.Rules.test_values_that_cannot_work_are_refused", "(,subnet-[0-9a-f]+)+$", "(,subnet-[0-9a-f]+)*$"),
+]
+
+
+class Mutations(unittest.TestCase):
+    def test_a_wrong_template_is_noticed(self):
+        right = Template.text
+        self.addCleanup(setattr, Template, "text", right)
+        for check, written, instead in MUTATIONS:
+            with self.subTest(f"{check}: {instead!r} instead of {written!r}"):
+                self.assertIn(written, right)
+                Template.text = right.replace(written, instead)
+                result = unittest.TestResult()
+                unittest.defaultTestLoader.loadTestsFromName(check).run(result)
+                self.assertFalse(result.wasSuccessful() or not result.testsRun and not result.errors)
+                Template.text = right

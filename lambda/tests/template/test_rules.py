@@ -1,0 +1,85 @@
+"""Parameters that contradict each other are refused before anything is created, and say why."""
+
+import unittest
+
+from stack import Refused, Template, check_parameters
+
+SECRET = "arn:aws:secretsmanager:sa-east-1:123456789012:secret:warehouse-AbCdEf"
+KEY = "arn:aws:kms:sa-east-1:123456789012:key/11111111-2222-3333-4444-555555555555"
+GIVEN = {"DatabaseSecretArn": SECRET}
+VPC = {"VpcId": "vpc-0a", "SubnetIds": "subnet-0a,subnet-0b"}
+CREATED = {"CreateDatabase": "true", **VPC}
+IAM = {
+    "UseIamAuth": "true",
+    "DatabaseHost": "db.example",
+    "DatabaseUser": "intake",
+    "DatabaseResourceId": "db-ABC123",
+    "RdsCaFile": "rds-ca.pem",
+}
+
+
+def without(parameters, *names):
+    return {name: value for name, value in parameters.items() if name not in names}
+
+
+class Rules(unittest.TestCase):
+    def test_what_makes_sense_passes(self):
+        for parameters in (
+            GIVEN,
+            {**GIVEN, "DatabaseHost": "db.example", "DatabasePort": "3307", "DatabaseSecretKmsKeyArn": KEY},
+            {**GIVEN, **VPC, "DatabaseSecurityGroupId": "sg-0a", "EndpointRouteTableIds": "rtb-0a"},
+            IAM,
+            CREATED,
+            {**CREATED, "UseIamAuth": "true", "DatabaseUser": "intake", "RdsCaFile": "rds-ca.pem"},
+        ):
+            with self.subTest(parameters):
+                check_parameters(Template.parsed(), parameters)
+
+    def test_what_contradicts_itself_is_refused(self):
+        for parameters, why in (
+            ({}, "No database"),
+            ({"DatabaseHost": "db.example"}, "No way to log in"),
+            ({"CreateDatabase": "true"}, "needs VpcId"),
+            ({**CREATED, **GIVEN}, "leave those of an existing database empty"),
+            ({**CREATED, "DatabaseHost": "db.example"}, "leave those of an existing database empty"),
+            ({**CREATED, "DatabasePort": "3307"}, "leave those of an existing database empty"),
+            ({**CREATED, "DatabaseSecurityGroupId": "sg-0a"}, "leave those of an existing database empty"),
+            ({**IAM, **GIVEN}, "Two ways to log in"),
+            (without(IAM, "DatabaseUser"), "needs DatabaseUser"),
+            (without(IAM, "DatabaseResourceId"), "needs DatabaseResourceId"),
+            (without(IAM, "RdsCaFile"), "needs RdsCaFile"),
+            (without(IAM, "DatabaseHost"), "No database"),
+            ({**GIVEN, "DatabaseUser": "intake"}, "are for UseIamAuth=true"),
+            ({**CREATED, "DatabaseResourceId": "db-ABC123"}, "leave those of an existing database empty"),
+            ({**IAM, "DatabaseSecretKmsKeyArn": KEY}, "goes with DatabaseSecretArn"),
+            ({**GIVEN, "VpcId": "vpc-0a"}, "VpcId needs SubnetIds"),
+            ({**GIVEN, "SubnetIds": VPC["SubnetIds"]}, "SubnetIds needs VpcId"),
+            ({**GIVEN, "EndpointRouteTableIds": "rtb-0a"}, "EndpointRouteTableIds needs VpcId"),
+            ({**GIVEN, "DatabaseSecurityGroupId": "sg-0a"}, "DatabaseSecurityGroupId needs VpcId"),
+        ):
+            with self.subTest(parameters), self.assertRaisesRegex(Refused, why):
+                check_parameters(Template.parsed(), parameters)
+
+    def test_values_that_cannot_work_are_refused(self):
+        for name, value in (
+            ("Architecture", "arm"),
+            ("Timeout", "31"),
+            ("MaximumConcurrency", "1"),  # the event source takes 2 to 1,000
+            ("MaximumConcurrency", "1001"),
+            ("BufferWindowSeconds", "0"),  # not with batches over 10
+            ("LogRetentionDays", "100"),
+            ("ExistingTopicArn", "arn:aws:sns:sa-east-1:123456789012:consumo.fifo"),
+            ("ExistingTopicArn", "consumo"),
+            ("ExistingLakeBucket", "s3://lake"),
+            ("LakePrefix", "historico_diario/"),
+            ("LakePrefix", "a/b"),  # the quarantine would lie in a/
+            ("LakePrefix", ""),
+            ("TableName", "historico-consumo"),
+            ("SubnetIds", "subnet-0a"),  # one zone
+            ("SubnetIds", "subnet-0a, subnet-0b"),
+            ("DatabaseResourceId", "warehouse"),
+            ("MetaRate", "1.76"),
+            ("AlarmAgeSeconds", "30"),
+        ):
+            with self.subTest(f"{name}={value}"), self.assertRaisesRegex(Refused, f"^{name} "):
+                check_parameters(Template.parsed(), {**GIVEN, **VPC, name: value})
