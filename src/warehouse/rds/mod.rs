@@ -22,6 +22,9 @@ use token::Token;
 mod secret;
 mod token;
 
+/// TLS, with the server's certificate and its name verified.
+const VERIFIED: &str = "VERIFY_IDENTITY";
+
 /// What a session proves who it is with.
 #[derive(Clone, PartialEq, Eq)]
 enum Proof {
@@ -74,6 +77,11 @@ impl Rds {
             ca_file: variable("RDS_CA_FILE"),
             ssl_mode: variable("RDS_SSL_MODE"),
         };
+        if rds.proof == Proof::Token && rds.ssl_mode.as_deref().is_some_and(|mode| mode != VERIFIED) {
+            return Err(format!(
+                "RDS_IAM_AUTH sends its token in clear text: only RDS_SSL_MODE={VERIFIED} keeps it safe"
+            ));
+        }
         rds.address()?;
         Ok(Some(rds))
     }
@@ -93,7 +101,7 @@ impl Rds {
         let database = self.database.as_deref().unwrap_or("fazendas");
         let mut url = WarehouseUrl::from_parts(self.host(), self.port(), &self.user, password, database)?;
         let verified = self.ca_file.is_some() || self.proof == Proof::Token;
-        let ssl_mode = self.ssl_mode.as_deref().or(verified.then_some("VERIFY_IDENTITY"));
+        let ssl_mode = self.ssl_mode.as_deref().or(verified.then_some(VERIFIED));
         if let WarehouseUrl::MySql(url) = &mut url {
             let options = [("ssl-mode", ssl_mode), ("ssl-ca", self.ca_file.as_deref())];
             for (name, value) in options.into_iter().filter_map(|(name, value)| Some((name, value?))) {
@@ -198,8 +206,10 @@ mod tests {
         );
         let token = [("RDS_HOST", "db"), ("RDS_IAM_AUTH", "true")];
         assert_eq!(url(&token), "mysql://root@db:3306/fazendas?ssl-mode=VERIFY_IDENTITY");
-        let own = [("RDS_HOST", "db"), ("RDS_IAM_AUTH", "true"), ("RDS_SSL_MODE", "VERIFY_CA")];
-        assert_eq!(url(&own), "mysql://root@db:3306/fazendas?ssl-mode=VERIFY_CA");
+        let own = [("RDS_HOST", "db"), ("RDS_CA_FILE", "/ca.pem"), ("RDS_SSL_MODE", "VERIFY_CA")];
+        assert_eq!(url(&own), "mysql://root@db:3306/fazendas?ssl-mode=VERIFY_CA&ssl-ca=%2Fca.pem");
+        let in_clear = [("RDS_HOST", "db"), ("RDS_IAM_AUTH", "true"), ("RDS_SSL_MODE", "REQUIRED")];
+        assert!(read(&in_clear).unwrap_err().contains("clear text"));
     }
 
     #[test]
