@@ -5,6 +5,7 @@
 mod audit;
 mod killed;
 mod listen;
+mod logins;
 mod moto;
 mod old_lake;
 mod recovery;

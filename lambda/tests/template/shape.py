@@ -276,6 +276,8 @@ class Shape(Role, unittest.TestCase):
         for name in ("RUMINATE_LAKE", "RUMINATE_TABLE", "RUMINATE_META_RATE", "RDS_HOST", "RDS_PORT", "RDS_DATABASE"):
             if name in function:
                 given[name] = str(function[name])
+        if self.secret:
+            given["RDS_SECRET_ARN"] = self.secret
         self.assertEqual(told, given)
         secret = self.stack.outputs.get("RdsSecretArn", {}).get("OutputValue")
         self.assertEqual(secret, self.secret)
