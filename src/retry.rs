@@ -2,10 +2,20 @@
 //!
 //! Only what is safe to repeat comes here: reads, writes that cannot overwrite, statements that change nothing twice.
 
+use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 use crate::error::Kind;
+
+/// How long one try may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// Much at once, for somebody who waits.
+    Bulk,
+    /// A few messages before a deadline, perhaps over connections that died unnoticed.
+    Stream,
+}
 
 /// How often and how patiently to try.
 #[derive(Debug, Clone, Copy)]
@@ -35,12 +45,14 @@ impl Retry {
     /// The last failure.
     pub async fn run<T, E, F>(self, kind: impl Fn(&E) -> Kind, mut operation: impl FnMut(u32) -> F) -> Result<T, E>
     where
+        E: fmt::Display,
         F: Future<Output = Result<T, E>>,
     {
         let mut attempt = 0;
         loop {
             match operation(attempt).await {
                 Err(e) if kind(&e).is_transient() && attempt + 1 < self.attempts => {
+                    tracing::info!(target: "retry", "try {} of {} failed: {e}", attempt + 1, self.attempts);
                     tokio::time::sleep(self.pause(attempt)).await;
                     attempt += 1;
                 }

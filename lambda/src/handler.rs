@@ -71,7 +71,7 @@ pub async fn handle(event: LambdaEvent<Box<RawValue>>, clients: &Clients) -> Res
             tracing::warn!("the event has an empty list of Records: nothing to do");
             Vec::new()
         }
-        Err(why) => keep(payload.get(), &why, clients, &mut counts).await,
+        Err(why) => keep(payload.get(), &why, until(context.deadline()), clients, &mut counts).await,
     };
     clients.metrics.write(&context.request_id, &counts, Utc::now());
     match failures.first() {
@@ -139,8 +139,15 @@ fn log(message_id: &str, fate: Fate, verdict: &Verdict, counts: &mut Counts) {
 }
 
 /// Keeps an event that is none of ours; what failed, if that did.
-async fn keep(event: &str, why: &event::Error, clients: &Clients, counts: &mut Counts) -> Vec<Failure> {
-    let kept = clients.intake.keep_event(&Bytes::copy_from_slice(event.as_bytes()), why, Utc::now()).await;
+async fn keep(
+    event: &str,
+    why: &event::Error,
+    until: Option<Instant>,
+    clients: &Clients,
+    counts: &mut Counts,
+) -> Vec<Failure> {
+    let event = Bytes::copy_from_slice(event.as_bytes());
+    let kept = clients.intake.keep_event(&event, why, Utc::now(), until).await;
     let fate = if kept.is_ok() { Fate::Quarantined } else { Fate::Failed };
     counts.count(fate);
     match kept {

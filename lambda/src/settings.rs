@@ -15,7 +15,8 @@ use lambda_runtime::Error;
 use ruminate::lake::s3::S3;
 use ruminate::lake::{Lake, LakeUrl};
 use ruminate::record::Rules;
-use ruminate::retry::Retry;
+use ruminate::retry::{Patience, Retry};
+use ruminate::warehouse::mysql::Access;
 use ruminate::warehouse::{Rds, TableName, Warehouse};
 
 /// What the environment says.
@@ -65,7 +66,8 @@ impl Settings {
     /// # Errors
     /// The address makes no sense.
     pub fn warehouse(&self, aws: &SdkConfig) -> Result<Arc<dyn Warehouse>, Error> {
-        Ok(Arc::new(self.rds.open(aws, self.table.clone(), 1, Retry::default())?.patient()))
+        let access = Access { connections: 1, patience: Patience::Stream, ..Access::default() };
+        Ok(Arc::new(self.rds.open(aws, self.table.clone(), access)?))
     }
 }
 

@@ -184,3 +184,32 @@ async fn without_a_table_the_lake_has_it_and_the_message_comes_again() {
     counts(&stores.handle(&sns("a", &reading(1))).await, &[("processed", 1)]);
     assert_eq!(stores.held().await, (1, 1, 1));
 }
+
+#[tokio::test]
+async fn a_record_that_cannot_be_read_costs_itself_only() {
+    let stores = Stores::new().await;
+    let event = sqs([("a", &*reading(1)), ("b", "surrogate"), ("c", &*reading(2))]).replace("surrogate", r"\ud800");
+    assert_eq!(stores.handle(&event).await.unwrap(), items(&[]));
+    assert_eq!(stores.held().await, (2, 1, 2));
+}
+
+#[tokio::test]
+async fn a_reading_whose_place_in_the_lake_is_taken_by_something_else_is_kept_and_gets_no_row() {
+    let stores = Stores::new().await;
+    stores.handle(&sns("a", &reading(1))).await.unwrap();
+    let key = stores.home.keys().remove(0);
+    for damage in ["", "{}", &reading(1)] {
+        stores.home.overwrite(&key, damage.to_owned());
+        counts(&stores.handle(&sns("a", &reading(1).replace("9.0", "9.00"))).await, &[("quarantined", 1)]);
+    }
+    let (objects, kept, rows) = stores.held().await;
+    assert_eq!((objects, rows), (1, 1), "the row is that from before");
+    assert!(kept > 0);
+}
+
+#[tokio::test]
+async fn a_panic_says_why() {
+    let stores = Stores::new().await;
+    let failed = stores.handle(&sns("a", &reading_with(1, PANIC))).await.unwrap_err();
+    assert!(failed.first.contains("the test's own panic"), "{failed}");
+}

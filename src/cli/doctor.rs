@@ -45,7 +45,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Printed> {
     }
     match topic(args.topic)? {
         Some(Address::Sns(arn)) => {
-            doctor::topic(&Sns::new(&crate::aws::config(crate::aws::Patience::Bulk).await, arn), &mut outcome).await
+            doctor::topic(&Sns::new(&crate::aws::config(crate::retry::Patience::Bulk).await, arn), &mut outcome).await
         }
         Some(Address::Local) => outcome.add("topic", Health::Ok, "local: the intake in the publishing process"),
         None => outcome.add("topic", Health::Skipped, "no topic is named: give --topic or set RUMINATE_TOPIC"),

@@ -8,19 +8,18 @@ use aws_config::SdkConfig;
 use chrono::NaiveDate;
 use clap::{ArgAction, Args, ValueEnum};
 
-use crate::aws::Patience;
 use crate::intake::Intake;
 use crate::lake::dir::Dir;
 use crate::lake::s3::S3;
 use crate::lake::{Lake, LakeUrl, Span};
 use crate::record::{Rules, Slug};
 use crate::report::Form;
-use crate::retry::Retry;
+use crate::retry::{Patience, Retry};
 use crate::topic::Topic;
 use crate::topic::arn::Address;
 use crate::topic::local::Local;
 use crate::topic::sns::Sns;
-use crate::warehouse::mysql::MySql;
+use crate::warehouse::mysql::{Access, MySql};
 use crate::warehouse::sqlite::Sqlite;
 use crate::warehouse::{Rds, TableName, Warehouse, WarehouseUrl};
 
@@ -136,7 +135,7 @@ impl WarehouseFlags {
                 } else {
                     SdkConfig::builder().build()
                 };
-                Arc::new(rds.open(&aws, table, self.connections, retry)?)
+                Arc::new(rds.open(&aws, table, Access { connections: self.connections, ..Access::default() })?)
             }
         })
     }

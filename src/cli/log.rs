@@ -14,7 +14,7 @@ pub(super) fn begin(common: &Common, progress: &Progress) {
     let level = match (common.quiet, common.verbose) {
         (true, _) => "error",
         (_, 0) => "error,progress=info,ruminate=info,problem=warn",
-        (_, 1) => "error,progress=info,ruminate=debug,problem=debug",
+        (_, 1) => "error,progress=info,ruminate=debug,problem=debug,retry=info",
         _ => "debug",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));

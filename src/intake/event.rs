@@ -119,8 +119,8 @@ struct Record {
 impl Event {
     /// Reads an event.
     ///
-    /// A record of the right service that has no message is taken whole as its message, so that the intake keeps it in
-    /// the quarantine and the other records go on.
+    /// A record that has no message, or that cannot be read among others that can, is taken whole as its message, so
+    /// that the intake keeps it in the quarantine and the other records go on.
     ///
     /// # Errors
     /// It is no event of SNS or SQS, or has no records.
@@ -128,9 +128,17 @@ impl Event {
         let records = records(event)?;
         let mut source = None;
         let mut messages = Vec::with_capacity(records.len());
+        let mut unread = None;
         for (at, raw) in records.into_iter().enumerate() {
             let number = at + 1;
-            let record = Record::parse(raw, number)?;
+            let record = match Record::parse(raw, number) {
+                Ok(record) => record,
+                Err(e) => {
+                    messages.push(whole(raw, number, &e.to_string()));
+                    unread.get_or_insert(e);
+                    continue;
+                }
+            };
             let found = record.source(number)?;
             match source {
                 Some(first) if first != found => return Err(Error::Mixed { record: number, first, found }),
@@ -138,8 +146,15 @@ impl Event {
             }
             messages.push(record.message(found, number, raw));
         }
-        Ok(Self { source: source.ok_or(Error::Empty)?, messages })
+        let source = source.ok_or_else(|| unread.unwrap_or(Error::Empty))?;
+        Ok(Self { source, messages })
     }
+}
+
+/// A record from which no message can be taken, whole, so that the quarantine gets it and the others go on.
+fn whole(record: &RawValue, number: usize, why: &str) -> Message {
+    tracing::warn!("the quarantine gets record {number} whole: {why}");
+    Message { id: format!("record {number}"), body: Bytes::copy_from_slice(record.get().as_bytes()) }
 }
 
 fn records(event: &[u8]) -> Result<Vec<&RawValue>, Error> {

@@ -174,10 +174,7 @@ impl Intake {
         written.sort_by(|a, b| a.1.id_treated_data.cmp(&b.1.id_treated_data).then(a.0.cmp(&b.0)));
         let (places, records): (Vec<(usize, Put)>, Vec<Record>) =
             written.into_iter().map(|(at, record, put)| ((at, put), record)).unzip();
-        let loaded = match self.load(&records, now, until).await {
-            Ok(rows) => rows.into_iter().map(Ok).collect(),
-            Err(failure) => vec![Err(failure); places.len()],
-        };
+        let loaded = self.load(&records, now, until).await;
         for (((at, object), record), row) in places.into_iter().zip(records).zip(loaded) {
             verdicts[at] = Some(match row {
                 Ok(row) => Verdict::Stored { id: record.id_treated_data, object, row },
@@ -216,8 +213,10 @@ impl Intake {
             match next {
                 Ok(Some(Ok((_, Ok(Ok(entry)))))) => written.push(entry),
                 Ok(Some(Ok((at, Ok(Err(verdict)))))) => verdicts[at] = Some(verdict),
-                Ok(Some(Ok((at, Err(_))))) => {
-                    verdicts[at] = Some(Verdict::Failed(Failure::passing("the work on this message panicked")));
+                Ok(Some(Ok((at, Err(panic))))) => {
+                    let said = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(|s| &**s));
+                    let message = format!("the work on this message panicked: {}", said.unwrap_or("without a word"));
+                    verdicts[at] = Some(Verdict::Failed(Failure::passing(&message)));
                 }
                 Ok(Some(Err(e))) => tracing::error!("the work on a message was ended: {e}"),
                 Ok(None) => return written,
@@ -229,23 +228,28 @@ impl Intake {
         }
     }
 
+    /// Loads records; what became of each, also where the time was up or the server went away in the middle.
     async fn load(
         &self,
         records: &[Record],
         now: DateTime<Utc>,
         until: Option<Instant>,
-    ) -> Result<Vec<Loaded>, Failure> {
+    ) -> Vec<Result<Loaded, Failure>> {
+        let mut settled = vec![None; records.len()];
         if records.is_empty() {
-            return Ok(Vec::new());
+            return Vec::new();
         }
-        let load = self.table.load(records, now);
-        let loaded = match until {
-            Some(until) => timeout_at(until, load)
-                .await
-                .map_err(|_| Failure::passing("in the lake, but the warehouse did not answer in the time there was"))?,
-            None => load.await,
+        let load = self.table.load(records, now, &mut settled);
+        let ended = match until {
+            Some(until) => timeout_at(until, load).await,
+            None => Ok(load.await),
         };
-        loaded.map_err(Failure::from)
+        let left = match ended {
+            Ok(Ok(())) => Failure::passing("in the lake, but the load ended without a word on its row"),
+            Ok(Err(e)) => e.into(),
+            Err(_) => Failure::passing("in the lake, but the warehouse did not answer in the time there was"),
+        };
+        settled.into_iter().map(|row| row.map_or_else(|| Err(left.clone()), |row| row.map_err(Failure::from))).collect()
     }
 
     async fn write(&self, at: usize, message: Bytes, now: DateTime<Utc>) -> Result<(usize, Record, Put), Verdict> {
@@ -253,33 +257,32 @@ impl Intake {
             Ok(reading) => {
                 let record = Record::treat(reading, self.rules, now);
                 let treated = Treated { at, record, message };
-                self.put(treated).await.map_err(|e| Verdict::Failed(e.into()))
+                self.put(treated, now).await
             }
             Err(reason) => Err(self.set_aside(&message, reason, now).await),
         }
     }
 
     /// Writes the object; where one is there already it wins, and its `row_ts` is what goes to the warehouse.
-    async fn put(&self, treated: Treated) -> Result<(usize, Record, Put), lake::Error> {
+    ///
+    /// Where that one is no record of this id the message is kept whole and no row is written: the warehouse holds
+    /// nothing that the lake does not.
+    async fn put(&self, treated: Treated, now: DateTime<Utc>) -> Result<(usize, Record, Put), Verdict> {
         let Treated { at, record, message } = treated;
-        let bad = |what: &str| lake::Error::new(lake::Reason::BadKey, record.id_treated_data.clone(), what);
+        let failed = |e: lake::Error| Verdict::Failed(e.into());
+        let bad = |what: &str| failed(lake::Error::new(lake::Reason::BadKey, record.id_treated_data.clone(), what));
         let key = Key::of(&record).ok_or_else(|| bad("its id cannot stand in a name"))?.to_string();
         let body = record.object(&message).map_err(|e| bad(&e.to_string()))?;
-        let put = self.lake.put_new(&key, body.into()).await?;
+        let put = self.lake.put_new(&key, body.into()).await.map_err(failed)?;
         if put == Put::Created {
             return Ok((at, record, put));
         }
-        match Record::parse(&self.lake.get(&key).await?) {
-            Ok(existing) if existing.id_treated_data == record.id_treated_data => Ok((at, existing, put)),
-            Ok(_) => {
-                tracing::warn!(key, "the object there holds another record; the warehouse gets this message's values");
-                Ok((at, record, put))
-            }
-            Err(why) => {
-                tracing::warn!(key, %why, "the object there is no valid record; the warehouse gets this message's values");
-                Ok((at, record, put))
-            }
-        }
+        let why = match Record::parse(&self.lake.get(&key).await.map_err(failed)?) {
+            Ok(existing) if existing.id_treated_data == record.id_treated_data => return Ok((at, existing, put)),
+            Ok(existing) => format!("it holds the record {}", existing.id_treated_data),
+            Err(why) => why.to_string(),
+        };
+        Err(self.set_aside(&message, Rejection::Occupied { key, why }, now).await)
     }
 
     async fn set_aside(&self, message: &Bytes, reason: Rejection, now: DateTime<Utc>) -> Verdict {
@@ -293,8 +296,20 @@ impl Intake {
     ///
     /// # Errors
     /// The quarantine cannot be written to.
-    pub async fn keep_event(&self, event: &Bytes, why: &event::Error, now: DateTime<Utc>) -> Result<String, Failure> {
-        Ok(quarantine::keep(&*self.quarantine, event, &why.to_string(), None, now).await?)
+    pub async fn keep_event(
+        &self,
+        event: &Bytes,
+        why: &event::Error,
+        now: DateTime<Utc>,
+        until: Option<Instant>,
+    ) -> Result<String, Failure> {
+        let why = why.to_string();
+        let keep = quarantine::keep(&*self.quarantine, event, &why, None, now);
+        let kept = match until {
+            Some(until) => timeout_at(until, keep).await,
+            None => Ok(keep.await),
+        };
+        Ok(kept.map_err(|_| Failure::passing("the time was up before it was kept in the quarantine"))??)
     }
 }
 

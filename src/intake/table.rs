@@ -8,7 +8,7 @@ use tokio::sync::Mutex;
 use crate::error::Kind;
 use crate::record::Record;
 use crate::record::stored::Shape;
-use crate::warehouse::{Error, Loaded, OnConflict, Warehouse, load};
+use crate::warehouse::{Error, Loaded, OnConflict, Settled, Warehouse, load_into};
 
 /// How long the table is taken to be as it was found: somebody may alter it while the intake runs.
 const TRUSTED: TimeDelta = TimeDelta::minutes(10);
@@ -45,17 +45,18 @@ impl Table {
         Ok(shape)
     }
 
-    /// Loads the records of a batch; what became of each, in their order.
-    pub async fn load(&self, records: &[Record], now: DateTime<Utc>) -> Result<Vec<Loaded>, Error> {
+    /// Loads the records of a batch; what became of each is in `settled` as soon as it is known.
+    pub async fn load(&self, records: &[Record], now: DateTime<Utc>, settled: &mut Settled) -> Result<(), Error> {
         let shape = self.shape(now).await?;
-        let loaded = load(&*self.warehouse, records, &shape, OnConflict::Keep).await;
-        let odd = match &loaded {
-            Ok(rows) => rows.iter().any(|row| matches!(row, Loaded::Refused(_))),
-            Err(e) => e.kind() != Kind::Transient,
-        };
-        if odd {
+        let ended = load_into(&*self.warehouse, records, &shape, OnConflict::Keep, settled).await;
+        let lasts = |e: &Error| e.kind() != Kind::Transient;
+        let odd = settled.iter().flatten().any(|row| match row {
+            Ok(loaded) => matches!(loaded, Loaded::Refused(_)),
+            Err(e) => lasts(e),
+        });
+        if odd || ended.as_ref().err().is_some_and(lasts) {
             *self.known.lock().await = None; // the table may have been altered
         }
-        loaded
+        ended
     }
 }

@@ -42,6 +42,8 @@ pub enum Rejection {
     TimeOutOfRange { field: Column, found: String },
     #[error("field cod_cliente gives no usable folder name: {why}: {found}")]
     NoSlug { why: &'static str, found: String },
+    #[error("the lake has something else in its place, {key}: {why}")]
+    Occupied { key: String, why: String },
 }
 
 impl Rejection {
@@ -62,7 +64,11 @@ impl Rejection {
             | Self::NotTime { field, .. }
             | Self::TimeOutOfRange { field, .. } => Some(*field),
             Self::NoSlug { .. } => Some(Column::CodCliente),
-            Self::TooLarge { .. } | Self::NotUtf8 { .. } | Self::NotJson { .. } | Self::NotObject { .. } => None,
+            Self::TooLarge { .. }
+            | Self::NotUtf8 { .. }
+            | Self::NotJson { .. }
+            | Self::NotObject { .. }
+            | Self::Occupied { .. } => None,
         }
     }
 

@@ -12,6 +12,12 @@ use crate::record::stored::{Difference, Row, Shape};
 /// Rows a statement: fixed sizes, because each size is a statement that the server prepares once.
 const BATCH_SIZES: [usize; 4] = [1_000, 100, 10, 1];
 
+/// How often a single row that somebody else has locked is tried again.
+const LOCKED: u32 = 4;
+
+/// So many rows in a row that fail for an unknown reason fail for the same one: the load ends.
+const STRANGE: usize = 20;
+
 /// What to do where a row with the same id holds other values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnConflict {
@@ -46,20 +52,41 @@ pub enum Loaded {
     Refused(String),
 }
 
+/// What became of the records of a load: `None` for those it has not come to, the error of a row that is at fault alone.
+pub type Settled = Vec<Option<Result<Loaded, Error>>>;
+
 /// Loads records and says of each, in their order, what became of it.
 ///
 /// Loading the same records again changes nothing. Records that share an id are loaded once: the first becomes the
 /// row, the others are compared with it.
 ///
 /// # Errors
-/// The server cannot be reached or refuses; records before the failure may be in, and loading again is safe.
+/// The server cannot be reached or refuses, or fails at one of the rows; the others may be in, and loading again is safe.
 pub async fn load(
     warehouse: &dyn Warehouse,
     records: &[Record],
     shape: &Shape,
     policy: OnConflict,
 ) -> Result<Vec<Loaded>, Error> {
-    let mut load = Load { warehouse, records, shape, policy, outcome: vec![None; records.len()] };
+    let mut settled = vec![None; records.len()];
+    load_into(warehouse, records, shape, policy, &mut settled).await?;
+    let missed =
+        || Err(Error::new(Reason::Other, warehouse.address(), "a load ended without a word on one of its rows"));
+    settled.into_iter().map(|one| one.unwrap_or_else(missed)).collect()
+}
+
+/// The same, where what became of each record is known as soon as it is, also to whoever ends the load in the middle.
+///
+/// # Errors
+/// The server cannot be reached or refuses; what is not settled then may be loaded again.
+pub async fn load_into(
+    warehouse: &dyn Warehouse,
+    records: &[Record],
+    shape: &Shape,
+    policy: OnConflict,
+    settled: &mut Settled,
+) -> Result<(), Error> {
+    let mut load = Load { warehouse, records, shape, policy, settled, strange: 0 };
     let mut first: HashMap<&str, usize> = HashMap::with_capacity(records.len());
     let mut repeats = Vec::new();
     let mut firsts = Vec::with_capacity(records.len());
@@ -74,9 +101,12 @@ pub async fn load(
     }
     load.insert_new(firsts).await?;
     for chunk in repeats.chunks(BATCH_SIZES[0]) {
-        load.compare(chunk).await?;
+        for at in load.compare(chunk).await? {
+            // Its twin found no way in, and neither does this one.
+            load.settled[at] = load.settled[first[records[at].id_treated_data.as_str()]].clone();
+        }
     }
-    Ok(load.outcome.into_iter().map(|loaded| loaded.unwrap_or(Loaded::Identical)).collect())
+    Ok(())
 }
 
 struct Load<'a> {
@@ -84,15 +114,24 @@ struct Load<'a> {
     records: &'a [Record],
     shape: &'a Shape,
     policy: OnConflict,
-    outcome: Vec<Option<Loaded>>,
+    settled: &'a mut Settled,
+    /// Rows one after the other that failed for a reason that is not known to be a row's.
+    strange: usize,
+}
+
+/// Rows to be inserted together, and how often that was tried.
+struct Batch {
+    rows: Vec<usize>,
+    tries: u32,
 }
 
 impl Load<'_> {
-    /// Inserts in batches; one that meets taken ids or bad values settles those and sends the rest again, in smaller ones.
+    /// Inserts in batches; one that meets taken ids, bad values or locks settles those and sends the rest again, in
+    /// smaller ones.
     async fn insert_new(&mut self, records: Vec<usize>) -> Result<(), Error> {
         let mut queue = VecDeque::new();
-        in_batches(&records, BATCH_SIZES[0], |batch| queue.push_back(batch));
-        while let Some(batch) = queue.pop_front() {
+        in_batches(&records, BATCH_SIZES[0], |rows| queue.push_back(Batch { rows, tries: 0 }));
+        while let Some(Batch { rows: batch, tries }) = queue.pop_front() {
             let rows: Vec<Row> = batch.iter().map(|&at| self.records[at].to_row(self.shape)).collect();
             match self.warehouse.insert(&rows, self.shape).await {
                 Ok(Insert::Done) => self.settle(&batch, &Loaded::Inserted),
@@ -100,23 +139,40 @@ impl Load<'_> {
                     let left = self.compare(&batch).await?;
                     match left.as_slice() {
                         &[at] if batch.len() == 1 => {
-                            self.outcome[at] = Some(self.taken_under_another_spelling(at).await?)
+                            self.settled[at] = Some(Ok(self.taken_under_another_spelling(at).await?))
                         }
                         left => {
                             let most = if left.len() == batch.len() { batch.len() / 10 } else { BATCH_SIZES[0] };
-                            in_batches(left, most, |batch| queue.push_front(batch));
+                            in_batches(left, most, |rows| queue.push_front(Batch { rows, tries }));
                         }
                     }
                 }
                 Err(e) if e.reason == Reason::BadRow && batch.len() == 1 => {
                     self.settle(&batch, &Loaded::Refused(e.message))
                 }
-                Err(e) if e.reason == Reason::BadRow => {
-                    in_batches(&batch, batch.len() / 10, |batch| queue.push_front(batch))
+                Err(e) if matches!(e.reason, Reason::BadRow | Reason::Other) && batch.len() > 1 => {
+                    in_batches(&batch, batch.len() / 10, |rows| queue.push_front(Batch { rows, tries }))
                 }
+                // What is not locked goes first.
+                Err(e) if e.reason == Reason::Locked && (batch.len() > 1 || tries < LOCKED) => {
+                    in_batches(&batch, batch.len() / 10, |rows| queue.push_back(Batch { rows, tries: tries + 1 }))
+                }
+                Err(e) if matches!(e.reason, Reason::Locked | Reason::Other) => self.fail(batch[0], e)?,
                 Err(e) => return Err(e),
             }
         }
+        Ok(())
+    }
+
+    /// Notes that one row fails by itself; too many of them are no longer the rows' fault.
+    fn fail(&mut self, at: usize, e: Error) -> Result<(), Error> {
+        if e.reason == Reason::Other {
+            self.strange += 1;
+            if self.strange >= STRANGE {
+                return Err(e);
+            }
+        }
+        self.settled[at] = Some(Err(e));
         Ok(())
     }
 
@@ -126,7 +182,11 @@ impl Load<'_> {
         match self.warehouse.fetch(&[id], self.shape).await?.into_iter().next() {
             Some(row) => self.judge(at, row).await,
             None => {
-                Ok(Loaded::Refused("its id is taken, but no row shows under it: written and deleted meanwhile?".into()))
+                Ok(Loaded::Refused(
+                    "a row with these values in a unique key is there, but none with this id: has the table another unique \
+                     index, or was the row deleted meanwhile?"
+                        .into(),
+                ))
             }
         }
     }
@@ -139,7 +199,7 @@ impl Load<'_> {
         let mut left = Vec::new();
         for &at in pending {
             match rows.get(&self.records[at].id_treated_data) {
-                Some(row) => self.outcome[at] = Some(self.judge(at, row.clone()).await?),
+                Some(row) => self.settled[at] = Some(Ok(self.judge(at, row.clone()).await?)),
                 None => left.push(at),
             }
         }
@@ -162,8 +222,9 @@ impl Load<'_> {
     }
 
     fn settle(&mut self, batch: &[usize], loaded: &Loaded) {
+        self.strange = 0;
         for &at in batch {
-            self.outcome[at] = Some(loaded.clone());
+            self.settled[at] = Some(Ok(loaded.clone()));
         }
     }
 }

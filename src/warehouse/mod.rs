@@ -25,7 +25,7 @@ pub mod sqlite;
 mod table;
 mod url;
 
-pub use load::{Conflict, Loaded, OnConflict, load};
+pub use load::{Conflict, Loaded, OnConflict, Settled, load, load_into};
 pub use login::Login;
 pub use rds::Rds;
 pub use schema::mysql_files;
@@ -136,8 +136,10 @@ pub trait Warehouse: Send + Sync + fmt::Debug {
 pub enum Reason {
     /// No connection, or it broke.
     Unreachable,
-    /// Lock waits, deadlocks, too many connections: passing.
+    /// Too many connections: passing.
     Busy,
+    /// A lock wait that took too long, or a deadlock: passing.
+    Locked,
     /// No TLS, or a certificate that cannot be verified.
     Untrusted,
     /// Wrong user or password.
@@ -184,7 +186,8 @@ impl Error {
     /// Whether another try can help.
     pub fn kind(&self) -> Kind {
         match self.reason {
-            Reason::Unreachable | Reason::Busy => Kind::Transient,
+            // A server that has become read-only is the old primary after a failover: a new session finds the new one.
+            Reason::Unreachable | Reason::Busy | Reason::Locked | Reason::ReadOnly => Kind::Transient,
             Reason::BadAddress => Kind::Usage,
             _ => Kind::Permanent,
         }

@@ -84,6 +84,10 @@ pub(super) struct Described {
     pub chars: Option<u64>,
     pub decimals: Option<u64>,
     pub digits: Option<u64>,
+    /// Whether a row must bring a value: NOT NULL, and nothing that the server would put there.
+    pub needed: bool,
+    /// Whether the server computes it.
+    pub generated: bool,
 }
 
 /// The shape of a real table.
@@ -95,6 +99,10 @@ pub(super) fn shape(address: &str, columns: &[Described]) -> Result<Shape, Error
     let holds = Column::ALL.map(|column| {
         let found = columns.iter().find(|described| described.name.eq_ignore_ascii_case(column.name()));
         match found.map(|described| (described, holds(described))) {
+            Some((described, _)) if described.generated => {
+                problems.push(format!("column {column} is generated and takes no value"));
+                Holds::Integer
+            }
             Some((_, Some(holds))) if suits(column, holds) => holds,
             Some((described, _)) => {
                 problems.push(format!("column {column} is {} and cannot hold it", described.kind));
@@ -106,6 +114,10 @@ pub(super) fn shape(address: &str, columns: &[Described]) -> Result<Shape, Error
             }
         }
     });
+    let ours = |described: &Described| Column::ALL.iter().any(|c| described.name.eq_ignore_ascii_case(c.name()));
+    for extra in columns.iter().filter(|described| described.needed && !ours(described)) {
+        problems.push(format!("column {} needs a value that no record has: give it a default", extra.name));
+    }
     if problems.is_empty() {
         return Ok(Shape(holds));
     }
@@ -166,6 +178,17 @@ mod tests {
     #[test]
     fn a_table_like_ours_has_the_standard_shape() {
         assert_eq!(shape("t", &standard()).unwrap(), Shape::standard());
+    }
+
+    #[test]
+    fn a_column_that_needs_what_no_record_has_is_named_and_so_is_one_that_takes_nothing() {
+        let mut columns = standard();
+        columns.push(Described { needed: true, ..column("origem", "varchar") });
+        columns.push(column("nota", "varchar"));
+        columns.iter_mut().filter(|c| c.name == "consumo_meta").for_each(|c| c.generated = true);
+        let e = shape("t", &columns).unwrap_err();
+        assert!(e.message.contains("origem") && e.message.contains("consumo_meta is generated"), "{e}");
+        assert!(!e.message.contains("nota"), "{e}");
     }
 
     #[test]

@@ -34,7 +34,8 @@ struct Moto {
 impl Moto {
     async fn new(test: &str, fifo: bool) -> Option<Self> {
         let endpoint = server("RUMINATE_TEST_MOTO", "live_moto")?;
-        let shared = ruminate::aws::config(ruminate::aws::Patience::Bulk).await.into_builder().endpoint_url(&endpoint);
+        let shared =
+            ruminate::aws::config(ruminate::retry::Patience::Bulk).await.into_builder().endpoint_url(&endpoint);
         // Another region than the topic's: the topic's wins.
         let credentials = Credentials::new("x", "y", None, None, "test");
         let provider = aws_sdk_sns::config::SharedCredentialsProvider::new(credentials);

@@ -21,12 +21,12 @@ async fn behind_a_network(stores: &Stores, network: Network) -> (Sandbox, Proxy)
 async fn live_mysql_a_panic_is_a_failed_message_and_the_process_serves_the_next() {
     let Some(stores) = Stores::new(MYSQL).await else { return };
     let mut sandbox = Sandbox::start(&built("examples/panicking"), &stores.env()).await;
-    let pid = sandbox.child.id();
     sandbox.api.invoke(message(1)).await.unwrap();
     let failed = sandbox.api.invoke(sns("bad", &reading_with(2, PANIC))).await.unwrap_err();
     assert!(failed["errorMessage"].as_str().unwrap().contains("panicked"), "{failed}");
     sandbox.api.invoke(message(3)).await.unwrap();
-    assert_eq!((sandbox.child.id(), sandbox.child.try_wait().unwrap()), (pid, None));
+    assert_eq!(sandbox.child.try_wait().unwrap(), None);
+    assert!(sandbox.lines().iter().any(|line| line["message"].as_str().is_some_and(|said| said.contains("own panic"))));
     assert_eq!(stores.held().await, (2, 0, 2));
     stores.database.drop().await;
 }
@@ -80,5 +80,20 @@ async fn live_mysql_a_bucket_that_is_gone_fails_the_message_and_writes_no_row() 
         assert!(failed["errorMessage"].as_str().unwrap().contains("no such bucket"), "{failed}");
     }
     assert_eq!(stores.held().await, (0, 0, 0));
+    stores.database.drop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn live_mysql_an_event_that_is_none_of_ours_is_answered_in_time_too() {
+    let Some(stores) = Stores::new(MYSQL).await else { return };
+    let silent = Proxy::start(stores.s3.endpoint().trim_start_matches("http://").to_owned(), Network::Up).await;
+    let env = with(stores.env(), &[("AWS_ENDPOINT_URL", &format!("http://127.0.0.1:{}", silent.port))]);
+    let sandbox = Sandbox::start(&built("bootstrap"), &env).await;
+    sandbox.api.invoke(message(1)).await.unwrap();
+    silent.set(Network::Silent);
+    let (answer, took) = sandbox.api.invoke_within(r#"{"key1":"value1"}"#, Duration::from_secs(2)).await;
+    assert!(took < Duration::from_secs(2), "{took:?}");
+    assert!(answer.unwrap_err()["errorMessage"].as_str().unwrap().contains("the time was up"));
+    assert_eq!(sandbox.api.invoke(message(2)).await.unwrap()["processed"], 1, "over a new connection");
     stores.database.drop().await;
 }

@@ -6,6 +6,7 @@ mod faults;
 mod logins;
 mod proxy;
 mod queue;
+mod rows;
 #[path = "../../../tests/support/samples.rs"]
 mod samples;
 #[path = "../../../tests/support/servers.rs"]
@@ -16,6 +17,7 @@ mod stream;
 mod support;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use ruminate::retry::Retry;
 use ruminate::warehouse::mysql::MySql;
@@ -27,10 +29,14 @@ use support::sandbox::rds;
 pub const BUCKET: &str = "historico-consumo-fazendas";
 pub const PREFIX: &str = "historico_diario";
 
-/// A program that cargo builds beside the bootstrap: the bootstrap itself, or an example.
+/// A program that cargo builds beside the bootstrap: an example, or another package's; built no more than some minutes
+/// before it, since cargo does not build them with every selection of tests.
 pub fn built(name: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_BIN_EXE_bootstrap")).with_file_name(name);
-    assert!(path.exists(), "{} is not built: run the whole package's tests", path.display());
+    let bootstrap = Path::new(env!("CARGO_BIN_EXE_bootstrap"));
+    let path = bootstrap.with_file_name(name);
+    let age = |path: &Path| path.metadata().and_then(|meta| meta.modified()).ok()?.elapsed().ok();
+    let fresh = age(&path).zip(age(bootstrap)).is_some_and(|(it, ours)| it < ours + Duration::from_secs(900));
+    assert!(fresh, "{} is missing or old: cargo build --workspace --bins --examples", path.display());
     path
 }
 

@@ -69,7 +69,7 @@ async fn round(moto: &Moto, queue: &str, sandbox: &Sandbox) -> Option<(BTreeMap<
     let text = |of: &Option<String>| of.clone().unwrap();
     let items: Vec<(String, String)> = messages.iter().map(|m| (text(&m.message_id), text(&m.body))).collect();
     let event = sqs(items.iter().map(|(id, body)| (id.as_str(), body.as_str())));
-    let (answer, _) = sandbox.api.invoke_within(event, Duration::from_secs(2)).await;
+    let (answer, _) = sandbox.api.invoke_within(event, Duration::from_secs(5)).await;
     let answer = answer.unwrap();
     let failures = answer["batchItemFailures"].as_array().unwrap().iter();
     let failed: BTreeSet<String> = failures.map(|item| item["itemIdentifier"].as_str().unwrap().to_owned()).collect();

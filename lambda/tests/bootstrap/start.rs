@@ -44,5 +44,13 @@ async fn live_mysql_logs_are_json_with_request_id_and_outcome_and_without_the_pa
     assert!(lines.iter().all(|line| line["_aws"].is_object() || line["timestamp"].is_string()), "{lines:#?}");
     let said = sandbox.said();
     assert!(!said.contains(&password) && !said.contains(ruminate_test_s3::SECRET_KEY), "{said}");
+    env.push(("AWS_LAMBDA_LOG_LEVEL".into(), "ERROR".into()));
+    env.push(("RUMINATE_LAKE".into(), "s3://gone/historico_diario".into()));
+    let quiet = Sandbox::start(&built("bootstrap"), &env).await;
+    quiet.api.invoke(sns("sns-3", &reading(1))).await.unwrap_err();
+    let lines = quiet.lines();
+    let logged: Vec<_> = lines.iter().filter(|line| !line["_aws"].is_object()).collect();
+    assert_eq!(logged.len(), 1, "{logged:#?}");
+    assert_eq!((&logged[0]["message_id"], &logged[0]["span"]["requestId"]), (&"sns-3".into(), &"req-1".into()));
     stores.database.drop().await;
 }

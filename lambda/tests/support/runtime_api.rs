@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -41,13 +42,14 @@ struct Inner {
     asked: tokio::sync::Notify,
     sent: Mutex<HashMap<String, Sent>>,
     count: Mutex<u32>,
+    answered: AtomicUsize,
 }
 
 impl RuntimeApi {
     pub async fn start() -> Self {
         let (queue, next) = mpsc::unbounded_channel();
-        let (asked, sent, count) = Default::default();
-        let inner = Arc::new(Inner { queue, next: next.into(), asked, sent, count });
+        let (asked, sent, count, answered) = Default::default();
+        let inner = Arc::new(Inner { queue, next: next.into(), asked, sent, count, answered });
         let root = "/2018-06-01/runtime/invocation";
         let app = Router::new()
             .route(&format!("{root}/next"), get(hand_out))
@@ -80,6 +82,11 @@ impl RuntimeApi {
         (answer, took.elapsed())
     }
 
+    /// How many events were answered so far.
+    pub fn answered(&self) -> usize {
+        self.inner.answered.load(Ordering::Relaxed)
+    }
+
     /// The same with 30 s, as by default on AWS's side of the template; the answer alone.
     pub async fn invoke(&self, event: impl Into<String>) -> Answered {
         self.invoke_within(event, Duration::from_secs(30)).await.0
@@ -108,6 +115,7 @@ async fn take(
     of: fn(Value) -> Answered,
 ) -> StatusCode {
     let Some(sent) = inner.sent.lock().unwrap().remove(&id) else { return StatusCode::BAD_REQUEST };
+    inner.answered.fetch_add(1, Ordering::Relaxed);
     let _ = sent.answer.send((of(serde_json::from_slice(&body).unwrap()), sent.handed_out.unwrap()));
     StatusCode::ACCEPTED
 }

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -36,8 +37,19 @@ impl Sandbox {
         Self { api, child, said }
     }
 
-    /// All that it wrote so far.
+    /// All that it wrote so far; waits for the metrics of what it has answered, which are what it writes last.
     pub fn said(&self) -> String {
+        let answered = self.api.answered();
+        let complete = |said: &str| said.matches("\"_aws\":").count() >= answered;
+        let begun = Instant::now();
+        while !complete(&self.said.lock().unwrap()) {
+            assert!(
+                begun.elapsed() < Duration::from_secs(10),
+                "{answered} answers, but: {}",
+                self.said.lock().unwrap()
+            );
+            std::thread::sleep(Duration::from_millis(5));
+        }
         self.said.lock().unwrap().clone()
     }
 

@@ -20,9 +20,10 @@ use values::{bind, decode, select_list};
 
 use super::schema::{self, Creates, Described};
 use super::{Error, Insert, Login, Reason, Status, TableName, Warehouse, Window};
+use crate::error::Kind;
 use crate::record::Column;
 use crate::record::stored::{Holds, Row, Shape};
-use crate::retry::Retry;
+use crate::retry::{Patience, Retry};
 
 mod explain;
 mod sessions;
@@ -30,6 +31,26 @@ mod values;
 
 /// Ids a lookup: one statement of a fixed size, filled up with its last id.
 const LOOKUP: usize = 1_000;
+
+/// How a server is used.
+#[derive(Debug)]
+pub struct Access {
+    /// What sessions log in with, where that is not the address's user and password.
+    pub login: Option<Arc<dyn Login>>,
+    /// Connections at once.
+    pub connections: u32,
+    /// How failures are met.
+    pub retry: Retry,
+    /// How long locks are waited for. With [`Patience::Stream`] a server that cannot be reached at first is tried again
+    /// like one that was reached before.
+    pub patience: Patience,
+}
+
+impl Default for Access {
+    fn default() -> Self {
+        Self { login: None, connections: 4, retry: Retry::default(), patience: Patience::Bulk }
+    }
+}
 
 /// A table in MySQL.
 #[derive(Debug, Clone)]
@@ -47,20 +68,15 @@ impl MySql {
     /// # Errors
     /// [`Reason::BadAddress`] where sqlx cannot read the address's options.
     pub fn new(url: &Url, table: TableName, connections: u32, retry: Retry) -> Result<Self, Error> {
-        Self::with_login(url, None, table, connections, retry)
+        Self::open(url, table, Access { connections, retry, ..Access::default() })
     }
 
-    /// The same, where each session logs in with what `login` says at that time.
+    /// The same with all that can be said of how it is used.
     ///
     /// # Errors
     /// As for [`MySql::new`].
-    pub fn with_login(
-        url: &Url,
-        login: Option<Arc<dyn Login>>,
-        table: TableName,
-        connections: u32,
-        retry: Retry,
-    ) -> Result<Self, Error> {
+    pub fn open(url: &Url, table: TableName, access: Access) -> Result<Self, Error> {
+        let Access { login, connections, retry, patience } = access;
         let shown = super::WarehouseUrl::MySql(url.clone()).to_string();
         let options = MySqlConnectOptions::from_str(url.as_str())
             .map_err(|e| Error::new(Reason::BadAddress, &shown, format!("the address cannot be read: {e}")))?
@@ -69,15 +85,9 @@ impl MySql {
         let verified = matches!(options.get_ssl_mode(), MySqlSslMode::VerifyIdentity);
         let options = options.enable_cleartext_plugin(verified);
         let address = format!("{shown} table {table}");
-        let opener = Opener { options, login, table: table.clone(), address: address.clone() };
-        Ok(Self { sessions: Sessions::new(opener, connections), reached: Arc::default(), table, address, retry })
-    }
-
-    /// The same, where a server that cannot be reached at first is tried again like one that was reached before.
-    #[must_use]
-    pub fn patient(self) -> Self {
-        self.reached.store(true, Ordering::Relaxed);
-        self
+        let opener = Opener { options, login, table: table.clone(), address: address.clone(), patience };
+        let reached = Arc::new(AtomicBool::new(patience == Patience::Stream));
+        Ok(Self { sessions: Sessions::new(opener, connections), reached, table, address, retry })
     }
 
     /// Fails at once where the server cannot be reached at all; once it was, only retries say that it is gone.
@@ -111,7 +121,9 @@ impl MySql {
     async fn described(&self) -> Result<Vec<Described>, Error> {
         let query = sqlx::query(
             "SELECT CAST(column_name AS CHAR), LOWER(CAST(data_type AS CHAR)), CAST(character_maximum_length AS SIGNED), \
-             CAST(numeric_scale AS SIGNED), CAST(datetime_precision AS SIGNED) \
+             CAST(numeric_scale AS SIGNED), CAST(datetime_precision AS SIGNED), \
+             CAST(is_nullable = 'NO' AND column_default IS NULL AND extra NOT LIKE '%auto_increment%' \
+             AND extra NOT LIKE '%GENERATED%' AS SIGNED), CAST(generation_expression <> '' AS SIGNED) \
              FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = ?",
         )
         .bind(self.table.as_str());
@@ -128,6 +140,8 @@ impl MySql {
                     chars: number(row, 2)?,
                     decimals: number(row, 3)?,
                     digits: number(row, 4)?,
+                    needed: number(row, 5)? == Some(1),
+                    generated: number(row, 6)? == Some(1),
                 })
             })
             .collect();
@@ -210,7 +224,7 @@ impl Warehouse for MySql {
             return Err(Error::new(Reason::NoTable, &self.address, message));
         }
         let shape = schema::shape(&self.address, &columns)?;
-        if !self.ids_are_unique().await? {
+        if !self.retry.run(Error::kind, |_| self.ids_are_unique()).await? {
             return Err(Error::new(
                 Reason::BadSchema,
                 &self.address,
@@ -233,7 +247,9 @@ impl Warehouse for MySql {
                 Err(e) => Err(e),
             }
         };
-        self.retry.run(Error::kind, run).await
+        // Rows that are locked are tried apart from each other.
+        let kind = |e: &Error| if e.reason == Reason::Locked { Kind::Permanent } else { e.kind() };
+        self.retry.run(kind, run).await
     }
 
     async fn fetch(&self, ids: &[String], shape: &Shape) -> Result<Vec<Row>, Error> {

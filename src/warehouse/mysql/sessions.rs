@@ -1,7 +1,7 @@
 //! Sessions of a server: opened when first needed, checked before they serve again, thrown away when anything broke.
 //!
 //! A session goes back to the pool only from a use that ended: one whose future was dropped in the middle, or that met
-//! an error other than the server's own word, is closed. Nothing runs in the background, so that a process that is
+//! an error other than the server's own word, or that finds its server demoted, is closed. Nothing runs in the background, so that a process that is
 //! frozen between two uses (as Lambda does it) finds nothing half done when it goes on.
 
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, MySql as Db};
 use tokio::time::timeout;
 
 use super::explain::explain;
+use crate::retry::Patience;
 use crate::warehouse::login::Login;
 use crate::warehouse::{Error, Reason, TableName};
 
@@ -29,6 +30,16 @@ const FRESH: Duration = Duration::from_secs(1);
 const STRICT: &str = "SET SESSION sql_mode = 'STRICT_TRANS_TABLES,STRICT_ALL_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,\
                       ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00'";
 
+/// What keeps a statement whose sender has gone from waiting for a lock, and a session whose sender has gone from being
+/// held, for hours: seconds for locks on rows, for locks on the table, and for a session that says nothing.
+fn limits(patience: Patience) -> String {
+    let (rows, table, silence) = match patience {
+        Patience::Bulk => (50, 60, 8 * 3_600),
+        Patience::Stream => (2, 5, 3_600),
+    };
+    format!("SET SESSION innodb_lock_wait_timeout = {rows}, lock_wait_timeout = {table}, wait_timeout = {silence}")
+}
+
 /// How sessions are opened.
 #[derive(Debug)]
 pub(super) struct Opener {
@@ -36,6 +47,7 @@ pub(super) struct Opener {
     pub login: Option<Arc<dyn Login>>,
     pub table: TableName,
     pub address: String,
+    pub patience: Patience,
 }
 
 /// At most so many sessions at once, in UTC and strict mode.
@@ -106,8 +118,11 @@ impl Sessions {
 
     /// Ends a use; a session that never comes here is closed.
     fn after<T>(&self, mut session: Session, done: Result<T, sqlx::Error>) -> Result<T, Error> {
-        session.sound = matches!(&done, Ok(_) | Err(sqlx::Error::Database(_)));
-        done.map_err(|e| self.failure(&e))
+        let from_server = matches!(&done, Ok(_) | Err(sqlx::Error::Database(_)));
+        let done = done.map_err(|e| self.failure(&e));
+        let goes_on = |e: &Error| !matches!(e.reason, Reason::Unreachable | Reason::ReadOnly);
+        session.sound = from_server && done.as_ref().err().is_none_or(goes_on);
+        done
     }
 }
 
@@ -144,6 +159,8 @@ impl Opener {
         }
         let mut connection = options.connect().await.map_err(|e| self.failure(&e))?;
         connection.execute(STRICT).await.map_err(|e| self.failure(&e))?;
+        let limits = AssertSqlSafe(limits(self.patience));
+        connection.execute(limits).await.map_err(|e| self.failure(&e))?;
         Ok(Held { connection, used: SystemTime::now() })
     }
 }

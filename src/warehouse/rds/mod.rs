@@ -13,9 +13,8 @@ use std::sync::Arc;
 
 use aws_config::SdkConfig;
 
-use super::mysql::MySql;
+use super::mysql::{Access, MySql};
 use super::{Error, Login, Reason, TableName, WarehouseUrl};
-use crate::retry::Retry;
 use secret::{Known, Secret};
 use token::Token;
 
@@ -64,6 +63,12 @@ impl Rds {
     pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Option<Self>, String> {
         let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
         let host = variable("RDS_HOST");
+        if host.as_deref().is_some_and(|host| !is_host(host)) {
+            // Not shown: who writes an address here may have written a password with it.
+            return Err(
+                "RDS_HOST is no host's name or number: the port goes into RDS_PORT, the user into RDS_USER".into()
+            );
+        }
         if host.is_none() && variable("RDS_SECRET_ARN").is_none() {
             return Ok(None);
         }
@@ -124,11 +129,11 @@ impl Rds {
         self.port.unwrap_or(3306)
     }
 
-    /// The table there; connects when first used, with at most so many connections.
+    /// The table there; connects when first used. What sessions log in with is found here, whatever `access` says.
     ///
     /// # Errors
     /// [`Reason::BadAddress`], also where a token is to be signed and no region is known.
-    pub fn open(&self, aws: &SdkConfig, table: TableName, connections: u32, retry: Retry) -> Result<MySql, Error> {
+    pub fn open(&self, aws: &SdkConfig, table: TableName, access: Access) -> Result<MySql, Error> {
         let bad = |message: String| Error::new(Reason::BadAddress, self.host(), message);
         let login: Option<Arc<dyn Login>> = match &self.proof {
             Proof::Password(_) => None,
@@ -139,10 +144,16 @@ impl Rds {
             check(path).map_err(|e| bad(format!("RDS_CA_FILE {path}: {e}")))?;
         }
         match self.address().map_err(bad)? {
-            WarehouseUrl::MySql(url) => MySql::with_login(&url, login, table, connections, retry),
+            WarehouseUrl::MySql(url) => MySql::open(&url, table, Access { login, ..access }),
             WarehouseUrl::Sqlite(_) => Err(bad("the variables RDS_… name a file".into())),
         }
     }
+}
+
+/// Whether it is a name or a number; more is cut off by the address's parser in silence.
+fn is_host(text: &str) -> bool {
+    let number = text.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>().is_ok();
+    number || text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
 }
 
 /// Whether a file holds certificates; better known now than at the first session.
@@ -219,9 +230,13 @@ mod tests {
             let e = read(&[&variables[..], &[("RDS_HOST", "db")]].concat()).unwrap_err();
             assert!(e.starts_with("only one of") && !e.contains("segredo"), "{e}");
         }
-        for (name, value) in [("RDS_PORT", "http"), ("RDS_IAM_AUTH", "perhaps"), ("RDS_HOST", "a b")] {
+        for (name, value) in
+            [("RDS_PORT", "http"), ("RDS_IAM_AUTH", "perhaps"), ("RDS_HOST", "a b"), ("RDS_HOST", "db:3307")]
+        {
             assert!(read(&[(name, value), ("RDS_HOST", "db")]).unwrap_err().contains(name));
         }
+        let address = read(&[("RDS_HOST", "mysql://ana:segredo@db/x")]).unwrap_err();
+        assert!(address.contains("RDS_HOST") && !address.contains("segredo"), "{address}");
         assert!(!format!("{:?}", read(&[("RDS_HOST", "db"), password]).unwrap()).contains("segredo"));
     }
 }
