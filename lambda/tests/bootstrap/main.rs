@@ -17,7 +17,6 @@ mod stream;
 mod support;
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use ruminate::retry::Retry;
 use ruminate::warehouse::mysql::MySql;
@@ -29,14 +28,11 @@ use support::sandbox::rds;
 pub const BUCKET: &str = "historico-consumo-fazendas";
 pub const PREFIX: &str = "historico_diario";
 
-/// A program that cargo builds beside the bootstrap: an example, or another package's; built no more than some minutes
-/// before it, since cargo does not build them with every selection of tests.
+/// A program that cargo builds beside the bootstrap: itself, an example, or another package's. With a selection of tests
+/// cargo builds only itself; `cargo test --workspace`, or a build before, makes all of them new.
 pub fn built(name: &str) -> PathBuf {
-    let bootstrap = Path::new(env!("CARGO_BIN_EXE_bootstrap"));
-    let path = bootstrap.with_file_name(name);
-    let age = |path: &Path| path.metadata().and_then(|meta| meta.modified()).ok()?.elapsed().ok();
-    let fresh = age(&path).zip(age(bootstrap)).is_some_and(|(it, ours)| it < ours + Duration::from_secs(900));
-    assert!(fresh, "{} is missing or old: cargo build --workspace --bins --examples", path.display());
+    let path = Path::new(env!("CARGO_BIN_EXE_bootstrap")).with_file_name(name);
+    assert!(path.exists(), "{} is missing: cargo build --workspace --bins --examples", path.display());
     path
 }
 
