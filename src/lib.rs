@@ -63,7 +63,7 @@
 //!
 //! - [`intake`]: what happens to a message, and the quarantine. Knows traits only.
 //! - [`lake`]: the grammar of names, partitions, and the one read path; S3, directory, memory.
-//! - [`warehouse`]: the table, and the one way by which records become rows; MySQL, SQLite, memory.
+//! - [`warehouse`]: the table, and the one way by which records become rows; MySQL, SQLite, memory; RDS's logins.
 //! - [`record`]: readings, records, their ids and rules, and comparison at a column's precision. No IO, no clock.
 //! - [`retry`]: trying again, by kind of error, in one place.
 //! - [`aws`]: credentials, one HTTP stack, time-outs.
@@ -79,6 +79,8 @@
 //! - Only [`report`] and [`progress`] print; only [`cli`] and [`demo`] name concrete back ends.
 //!
 //! # Features
+//!
+//! The Lambda itself is the workspace's package `ruminate-lambda` (`lambda/`); its crate page says what becomes of bad input.
 //!
 //! `cli` (default) is everything a person at a terminal needs. With `--no-default-features` the library is what the Lambda
 //! takes: the last group above and the trait of [`topic`], without SQLite, SNS, clap, HTML and the like.
