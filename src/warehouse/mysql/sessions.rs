@@ -1,8 +1,8 @@
 //! Sessions of a server: opened when first needed, checked before they serve again, thrown away when anything broke.
 //!
-//! A session goes back to the pool only from a use that ended: one whose future was dropped in the middle, or that met
-//! an error other than the server's own word, or that finds its server demoted, is closed. Nothing runs in the background, so that a process that is
-//! frozen between two uses (as Lambda does it) finds nothing half done when it goes on.
+//! A session goes back to the pool only from a use that ended: one whose future was dropped in the middle, that met an
+//! error other than the server's own word, or that finds its server demoted, is closed. Nothing runs in the background,
+//! so that a process that is frozen between two uses (as Lambda does it) finds nothing half done when it goes on.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -27,17 +27,19 @@ const CHECK: Duration = Duration::from_secs(1);
 /// A session that served within this time is not checked, by the wall clock, which goes on while a process is frozen.
 const FRESH: Duration = Duration::from_secs(1);
 
-const STRICT: &str = "SET SESSION sql_mode = 'STRICT_TRANS_TABLES,STRICT_ALL_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,\
-                      ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00'";
-
-/// What keeps a statement whose sender has gone from waiting for a lock, and a session whose sender has gone from being
-/// held, for hours: seconds for locks on rows, for locks on the table, and for a session that says nothing.
-fn limits(patience: Patience) -> String {
+/// What a session is set to: strict, in UTC; and what keeps a statement whose sender has gone from waiting for a lock, and
+/// a session whose sender has gone from being held, for hours: seconds for locks on rows, for locks on the table, and
+/// for a session that says nothing.
+fn settings(patience: Patience) -> String {
     let (rows, table, silence) = match patience {
         Patience::Bulk => (50, 60, 8 * 3_600),
         Patience::Stream => (2, 5, 3_600),
     };
-    format!("SET SESSION innodb_lock_wait_timeout = {rows}, lock_wait_timeout = {table}, wait_timeout = {silence}")
+    format!(
+        "SET SESSION sql_mode = 'STRICT_TRANS_TABLES,STRICT_ALL_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,\
+         ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', \
+         innodb_lock_wait_timeout = {rows}, lock_wait_timeout = {table}, wait_timeout = {silence}"
+    )
 }
 
 /// How sessions are opened.
@@ -157,10 +159,16 @@ impl Opener {
             options = with.port.iter().fold(options, |options, port| options.port(*port));
             options = with.database.iter().fold(options, |options, database| options.database(database));
         }
-        let mut connection = options.connect().await.map_err(|e| self.failure(&e))?;
-        connection.execute(STRICT).await.map_err(|e| self.failure(&e))?;
-        let limits = AssertSqlSafe(limits(self.patience));
-        connection.execute(limits).await.map_err(|e| self.failure(&e))?;
+        let connect = async {
+            let mut connection = options.connect().await?;
+            connection.execute(AssertSqlSafe(settings(self.patience))).await?;
+            Ok(connection)
+        };
+        let silent = |_| {
+            let message = format!("no answer within {} s: check host, port and network", OPEN.as_secs());
+            Error::new(Reason::Unreachable, &self.address, message)
+        };
+        let connection = timeout(OPEN, connect).await.map_err(silent)?.map_err(|e| self.failure(&e))?;
         Ok(Held { connection, used: SystemTime::now() })
     }
 }
@@ -170,16 +178,11 @@ impl Manager for Opener {
     type Error = Error;
 
     async fn create(&self) -> Result<Held, Error> {
-        let open = async || match self.open(false).await {
+        match self.open(false).await {
             // A password may have changed since it was read.
             Err(e) if e.reason == Reason::Denied && self.login.is_some() => self.open(true).await,
             opened => opened,
-        };
-        let silent = |_| {
-            let message = format!("no answer within {} s: check host, port and network", OPEN.as_secs());
-            Error::new(Reason::Unreachable, &self.address, message)
-        };
-        timeout(OPEN, open()).await.map_err(silent)?
+        }
     }
 
     async fn recycle(&self, held: &mut Held, _: &Metrics) -> RecycleResult<Error> {
