@@ -71,6 +71,7 @@ MUTATIONS = [
     (SENSE, "MaxValue: 0.9999", "MaxValue: 0.5"),
     (VALUES, "[A-Za-z_][A-Za-z0-9_]{0,47}", "[A-Za-z_][A-Za-z0-9_]{0,48}"),
     (SENSE, "[A-Za-z_][A-Za-z0-9_]{0,47}", "[A-Za-z_][A-Za-z0-9_]{0,46}"),
+    (VALUES, "[TRACE, DEBUG, INFO]", "[TRACE, DEBUG, INFO, WARN]"),
     (VALUES, "(,subnet-[0-9a-f]+)+$", "(,subnet-[0-9a-f]+)*$"),
 ]
 

@@ -87,6 +87,9 @@ class Rules(unittest.TestCase):
             ("MetaRate", "1.76"),
             ("MetaRate", "0"),  # the function would refuse to start, as with 1
             ("MetaRate", "1"),
+            ("LogLevel", "WARN"),  # Lambda would drop the metrics
+            ("LogLevel", "ERROR"),
+            ("LogLevel", "FATAL"),
             ("AlarmAgeSeconds", "30"),
         ):
             with self.subTest(f"{name}={value}"), self.assertRaisesRegex(Refused, f"^{name} "):
