@@ -72,6 +72,9 @@ MUTATIONS = [
     (VALUES, "[A-Za-z_][A-Za-z0-9_]{0,47}", "[A-Za-z_][A-Za-z0-9_]{0,48}"),
     (SENSE, "[A-Za-z_][A-Za-z0-9_]{0,47}", "[A-Za-z_][A-Za-z0-9_]{0,46}"),
     (VALUES, "[TRACE, DEBUG, INFO]", "[TRACE, DEBUG, INFO, WARN]"),
+    (VALUES, "secret:[A-Za-z0-9/_+=.@!-]+-[A-Za-z0-9]{6}$", "secret:[A-Za-z0-9/_+=.@!-]+$"),
+    (VALUES, "secret:[A-Za-z0-9/_+=.@!-]+-[A-Za-z0-9]{6}$", "secret:.+-[A-Za-z0-9]{6}$"),
+    (SENSE, "secret:[A-Za-z0-9/_+=.@!-]+", "secret:[A-Za-z0-9/_+=.@-]+"),
     (VALUES, "(,subnet-[0-9a-f]+)+$", "(,subnet-[0-9a-f]+)*$"),
 ]
 

@@ -26,6 +26,7 @@ class Rules(unittest.TestCase):
     def test_what_makes_sense_passes(self):
         for parameters in (
             GIVEN,
+            {"DatabaseSecretArn": SECRET.replace("warehouse", "rds!db-11111111-2222-3333-4444-555555555555")},
             {**GIVEN, "MetaRate": "0.0001", "TableName": "_" + "a" * 47, "LakePrefix": "quarentena_2", "LogLevel": "TRACE"},
             {**GIVEN, "MetaRate": "0.9999", "TableName": "T", "LakePrefix": "Quarentena", "LogLevel": "INFO"},
             {**GIVEN, "DatabaseHost": "db.example", "DatabasePort": "3307", "DatabaseSecretKmsKeyArn": KEY},
@@ -90,6 +91,10 @@ class Rules(unittest.TestCase):
             ("LogLevel", "WARN"),  # Lambda would drop the metrics
             ("LogLevel", "ERROR"),
             ("LogLevel", "FATAL"),
+            ("DatabaseSecretArn", SECRET.removesuffix("-AbCdEf")),  # the role would be granted nothing
+            ("DatabaseSecretArn", SECRET.replace("-AbCdEf", "-*")),
+            ("DatabaseSecretArn", SECRET.replace("-AbCdEf", "-??????")),
+            ("DatabaseSecretArn", SECRET.replace("warehouse-", "*-")),
             ("AlarmAgeSeconds", "30"),
         ):
             with self.subTest(f"{name}={value}"), self.assertRaisesRegex(Refused, f"^{name} "):
