@@ -62,6 +62,7 @@ MUTATIONS = [
     ("test_text.Text.test_a_message_stays_invisible_for_six_timeouts_and_the_window", "{Visibility: 480}", "{Visibility: 180}"),
     ("test_text.Text.test_what_holds_data_survives_the_stack", "DeletionPolicy: Snapshot", "DeletionPolicy: Delete"),
     ("test_text.Text.test_nothing_is_delivered_before_it_is_allowed", "DependsOn: [BufferPolicy, ", "DependsOn: ["),
+    ("test_text.Text.test_the_limit_on_the_stacks_name_is_said", "at most 64 characters", "at most 128 characters"),
     ("test_text.Text.test_sam_adds_nothing_of_its_own", "      Role: !GetAtt FunctionRole.Arn\n", ""),
     (CONTRADICTIONS, '!Not [!Equals [!Ref RdsCaFile, ""]]\n        AssertDescription', '!Equals ["", ""]\n        AssertDescription'),
     (CONTRADICTIONS, "[!Ref LakePrefix, quarentena]", "[!Ref LakePrefix, quarantine]"),
