@@ -1,7 +1,8 @@
 //! What a bootstrap is, read from its ELF headers, and whether `provided.al2023` can run it.
 //!
 //! It judges as the loader would: by machine, interpreter, needed libraries and needed versions of glibc's symbols. It
-//! does not run the program, and cannot see what that opens by `dlopen`.
+//! does not run the program, and cannot see what that opens by `dlopen`; that it is a Lambda runtime it takes from a text
+//! that every one of them holds.
 
 use object::elf::{self, FileHeader64};
 use object::read::elf::{DynamicTable, FileHeader, ProgramHeader, SectionHeader, SectionTable};
@@ -27,6 +28,10 @@ const PROVIDED: [&str; 8] = [
     "ld-linux-aarch64.so.1",
     "libgcc_s.so.1",
 ];
+
+/// The variable by which Lambda tells a runtime where its API is, so that every runtime holds the name
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>). Backwards, for this program is none.
+const RUNTIME_BACKWARDS: &[u8] = b"IPA_EMITNUR_ADBMAL_SWA";
 
 /// A program that Lambda can run.
 #[derive(Debug)]
@@ -55,6 +60,9 @@ impl Executable {
         let sections = header.sections(LE, data).map_err(broken)?;
         let dynamic = sections.dynamic_table(LE, data).map_err(broken)?;
         let interpreter = interpreter(header, data, &dynamic)?;
+        if !is_runtime(data) {
+            return Err(Refusal::NoRuntime);
+        }
         if let Some(other) = interpreter.filter(|path| path != arch.loader()) {
             return Err(Refusal::Loader(other, arch));
         }
@@ -101,6 +109,13 @@ fn arch(header: &Header) -> Result<Arch, Refusal> {
         elf::EM_AARCH64 => Ok(Arch::Arm64),
         elf::Machine(number) => Err(Refusal::Machine(format!("ELF machine {number}"))),
     }
+}
+
+/// Whether the program speaks Lambda's Runtime API, as far as its texts tell.
+fn is_runtime(data: &[u8]) -> bool {
+    // Hidden from the compiler, which would turn it around by itself and so write it into this program.
+    let name: Vec<u8> = std::hint::black_box(RUNTIME_BACKWARDS).iter().rev().copied().collect();
+    data.windows(name.len()).any(|window| window == name)
 }
 
 /// The loader that the program asks for; none for one that is linked statically.

@@ -16,6 +16,10 @@ pub(super) enum Refusal {
     Broken(String),
     #[error("is a library or an object file, not a program")]
     NoProgram,
+    #[error(
+        "is no Lambda runtime: it does not speak the Runtime API, or is packed so that this cannot be seen. Give the program bootstrap of ruminate-lambda"
+    )]
+    NoRuntime,
     #[error("is for {0}, and Lambda has x86_64 and arm64")]
     Machine(String),
     #[error("is for {is}, and --arch says {wanted}: give that one's, or --arch {is}")]

@@ -179,6 +179,13 @@ fn what_lambda_could_not_run_is_refused_with_the_reason() {
 }
 
 #[test]
+fn the_toolkit_itself_is_no_bootstrap() {
+    let scene = Scene::new();
+    let toolkit = env!("CARGO_BIN_EXE_ruminate");
+    refused(&scene, &["--bootstrap", toolkit], &["is no Lambda runtime", "ruminate-lambda"]);
+}
+
+#[test]
 fn what_is_no_file_is_refused_at_once() {
     let scene = Scene::new();
     fs::create_dir(scene.path("directory")).unwrap();
