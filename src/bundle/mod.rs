@@ -20,6 +20,7 @@ mod folder;
 mod glibc;
 mod input;
 mod refusal;
+mod rustflags;
 mod source;
 mod template;
 
