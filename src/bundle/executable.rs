@@ -1,6 +1,6 @@
 //! What a bootstrap is, read from its ELF headers, and whether `provided.al2023` can run it.
 //!
-//! It judges as the loader would: by machine, interpreter, needed libraries and needed versions of glibc's symbols. It
+//! It judges as the loader would: by machine, interpreter, needed libraries and needed versions of their symbols. It
 //! does not run the program, and cannot see what that opens by `dlopen`; that it is a Lambda runtime it takes from a text
 //! that every one of them holds.
 
@@ -71,9 +71,11 @@ impl Executable {
         if !foreign.is_empty() {
             return Err(Refusal::Libraries(foreign));
         }
-        let (glibc, missing) = glibc(&sections, &dynamic, data)?;
-        if !missing.is_empty() {
-            return Err(Refusal::Glibc(missing, arch));
+        let (glibc, mut missing) = versions(&sections, &dynamic, data)?;
+        // One refusal names one project; what mends it mends both.
+        if let Some(project) = missing.iter().map(|one| one.project).min() {
+            missing.retain(|one| one.project == project);
+            return Err(Refusal::Newer(project, missing, arch));
         }
         Ok(Self { arch, glibc, needed, hints: hints(&sections, &dynamic)? })
     }
@@ -154,11 +156,12 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// The newest version of glibc's symbols that Lambda has and the program needs, and those that Lambda has not.
+/// The newest version of glibc's symbols that Lambda has and the program needs, and those of any library that Lambda has
+/// not.
 ///
 /// Weak needs do not count: the loader leaves their symbols out where the version is missing. Rust's library refers to
 /// newer functions that way.
-fn glibc(
+fn versions(
     sections: &Sections<'_>,
     dynamic: &DynamicTable<'_, Header>,
     data: &[u8],
@@ -175,12 +178,13 @@ fn glibc(
             let weak = version.vna_flags.get(LE).contains(elf::VER_FLG_WEAK);
             match Need::of(&name) {
                 Need::Served(version) => newest = newest.max(Some(version)),
-                Need::Missing if !weak => missing.push(Missing {
+                Need::Missing(project) if !weak => missing.push(Missing {
+                    project,
                     version: name,
                     library: text(library.file(LE, strings).map_err(broken)?),
                     symbols: symbols(sections, data, version.vna_other(LE).index()),
                 }),
-                Need::Missing | Need::Other => {}
+                Need::Missing(_) | Need::Other => {}
             }
         }
     }

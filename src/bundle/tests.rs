@@ -73,6 +73,16 @@ fn a_weak_need_of_a_newer_glibc_is_none() {
 }
 
 #[test]
+fn a_newer_libgcc_is_refused_with_symbol_and_version() {
+    let newer = need("libgcc_s.so.1", "GCC_12.0.0", "__extendhfsf2");
+    let why = refused(&Elf::x86_64().needing(newer));
+    assert!(why.contains("GCC 11") && why.contains("__extendhfsf2 (GCC_12.0.0 of libgcc_s.so.1)"), "{why}");
+    assert!(!why.contains("glibc") && !why.contains("_Unwind_Resume"), "{why}");
+    taken(&Elf::x86_64().needing(Need { weak: true, ..newer }));
+    taken(&Elf::arm64().needing(need("libgcc_s.so.1", "GCC_11.0", "__divhc3")));
+}
+
+#[test]
 fn a_program_that_is_no_lambda_runtime_is_refused_whatever_else_it_is() {
     for elf in [Elf::x86_64(), Elf::arm64(), Elf::linked_statically()] {
         assert!(refused(&Elf { runtime: false, ..elf }).contains("is no Lambda runtime"));
@@ -165,7 +175,7 @@ fn a_real_program_is_read_right() {
             assert!(program.glibc.is_some() && program.hints[0].contains("strip"), "{program:?}");
         }
         // Where this machine's glibc is newer, the test may need it; then the symbols are named.
-        Err(Refusal::Glibc(missing, _)) => assert!(missing.iter().all(|m| !m.symbols.is_empty()), "{missing:?}"),
+        Err(Refusal::Newer(_, missing, _)) => assert!(missing.iter().all(|m| !m.symbols.is_empty()), "{missing:?}"),
         Err(refusal) => panic!("{refusal}"),
     }
 }
