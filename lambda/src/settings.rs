@@ -14,7 +14,7 @@ use aws_config::SdkConfig;
 use lambda_runtime::Error;
 use ruminate::lake::s3::S3;
 use ruminate::lake::{Lake, LakeUrl};
-use ruminate::record::Rules;
+use ruminate::record::{QUARANTINE, Rules};
 use ruminate::retry::{Patience, Retry};
 use ruminate::warehouse::mysql::Access;
 use ruminate::warehouse::{Rds, TableName, Warehouse};
@@ -43,6 +43,13 @@ impl Settings {
                 format!("RUMINATE_LAKE {lake:?} is no s3://bucket/prefix: a sandbox's files do not last").into()
             );
         };
+        // The quarantine lies beside the lake; here it would be the lake, with what is broken among the records.
+        if prefix.rsplit('/').next() == Some(QUARANTINE) {
+            return Err(format!(
+                "RUMINATE_LAKE {lake:?} is the quarantine's folder, which lies beside the lake: give another"
+            )
+            .into());
+        }
         let table = variable("RUMINATE_TABLE").map(|name| name.parse()).transpose();
         let rate = variable("RUMINATE_META_RATE").map(|share| Rules::from_share(&share)).transpose();
         Ok(Self {
@@ -98,6 +105,8 @@ mod tests {
             ("RUMINATE_LAKE", ""),
             ("RUMINATE_LAKE", "/tmp/lake"),
             ("RUMINATE_LAKE", "s3://"),
+            ("RUMINATE_LAKE", "s3://bucket/quarentena"),
+            ("RUMINATE_LAKE", "s3://bucket/a/quarentena/"),
             ("RDS_HOST", ""),
             ("RDS_PORT", "mysql"),
             ("RUMINATE_TABLE", "a`b"),
@@ -107,5 +116,48 @@ mod tests {
             let e = read(&[(name, value)]).unwrap_err();
             assert!(e.contains(name), "{name}={value}: {e}");
         }
+        for lake in ["s3://bucket/quarentena/lake", "s3://bucket/quarentena_2", "s3://bucket"] {
+            read(&[("RUMINATE_LAKE", lake)]).unwrap();
+        }
+    }
+
+    /// What the template says of a parameter, such as its `MinValue`.
+    fn declared(parameter: &str, property: &str) -> &'static str {
+        let (_, parameters) = include_str!("../template.yaml").split_once("\nParameters:\n").unwrap();
+        let (_, its) = parameters.split_once(&format!("\n  {parameter}:\n")).unwrap();
+        let mut its = its.lines().take_while(|line| line.starts_with("    "));
+        its.find_map(|line| line.trim_start().strip_prefix(property)?.strip_prefix(": ")).unwrap()
+    }
+
+    #[test]
+    fn what_the_template_lets_through_the_function_takes() {
+        for property in ["MinValue", "MaxValue", "Default"] {
+            let share = declared("MetaRate", property);
+            let settings = read(&[("RUMINATE_META_RATE", share)]).unwrap();
+            assert_eq!(settings.rules.meta_rate, share.parse::<f64>().unwrap(), "{property}");
+        }
+        assert_eq!(read(&[("RUMINATE_META_RATE", declared("MetaRate", "Default"))]).unwrap().rules, Rules::default());
+
+        let more = declared("TableName", "AllowedPattern").strip_prefix("^[A-Za-z_][A-Za-z0-9_]{0,").unwrap();
+        let most = 1 + more.strip_suffix("}$").unwrap().parse::<usize>().unwrap();
+        let table = |name: &str| read(&[("RUMINATE_TABLE", name)]);
+        for name in ["a", "Z", "_", &"_".repeat(most), &"A9".repeat(most / 2), declared("TableName", "Default")] {
+            assert_eq!(table(name).unwrap().table.as_str(), name);
+        }
+        table(&"a".repeat(most + 1)).expect_err("the template could let longer names through");
+
+        let lake = |prefix: &str| read(&[("RUMINATE_LAKE", &format!("s3://bucket/{prefix}"))]);
+        let prefix = declared("LakePrefix", "Default");
+        assert_eq!(lake(prefix).unwrap().prefix, prefix);
+        for odd in ["_", "0", "a.-_Z", "a.."] {
+            assert_eq!(lake(odd).unwrap().prefix, odd, "{}", declared("LakePrefix", "AllowedPattern"));
+        }
+    }
+
+    #[test]
+    fn the_template_knows_the_quarantine_by_its_name() {
+        let template = include_str!("../template.yaml");
+        assert!(template.contains(&format!("!Not [!Equals [!Ref LakePrefix, {QUARANTINE}]]")));
+        assert_eq!(template.matches(&format!("/{QUARANTINE}/*")).count(), 2, "of a lake made here and of one given");
     }
 }

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::glibc::Glibc;
 use super::source::PACKAGE;
-use super::{Arch, Build, Linker};
+use super::{Arch, Build, Linker, rustflags};
 use crate::stop::Stop;
 
 /// The name that Lambda's OS-only runtimes start.
@@ -23,9 +23,11 @@ const EVERY: Duration = Duration::from_millis(50);
 /// to stop, and then cargo was ended too.
 ///
 /// # Errors
-/// A tool is missing, or the build failed; cargo has said why on stderr.
+/// A tool is missing, flags would make the program for this machine alone, or the build failed; cargo has said why on
+/// stderr.
 pub(super) fn build(root: &Path, build: &Build, stop: &Stop) -> anyhow::Result<Option<PathBuf>> {
     let (arch, linker) = (build.arch, build.linker());
+    rustflags::check(root, arch.target())?;
     ready(root, arch, linker)?;
     let target = match linker {
         Linker::System => arch.target().to_owned(),

@@ -1,7 +1,8 @@
 //! What a bootstrap is, read from its ELF headers, and whether `provided.al2023` can run it.
 //!
-//! It judges as the loader would: by machine, interpreter, needed libraries and needed versions of glibc's symbols. It
-//! does not run the program, and cannot see what that opens by `dlopen`.
+//! It judges as the loader would: by machine, interpreter, needed libraries and needed versions of their symbols. It
+//! does not run the program, and cannot see what that opens by `dlopen`; that it is a Lambda runtime it takes from a text
+//! that every one of them holds.
 
 use object::elf::{self, FileHeader64};
 use object::read::elf::{DynamicTable, FileHeader, ProgramHeader, SectionHeader, SectionTable};
@@ -27,6 +28,10 @@ const PROVIDED: [&str; 8] = [
     "ld-linux-aarch64.so.1",
     "libgcc_s.so.1",
 ];
+
+/// The variable by which Lambda tells a runtime where its API is, so that every runtime holds the name
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>). Backwards, for this program is none.
+const RUNTIME_BACKWARDS: &[u8] = b"IPA_EMITNUR_ADBMAL_SWA";
 
 /// A program that Lambda can run.
 #[derive(Debug)]
@@ -55,6 +60,9 @@ impl Executable {
         let sections = header.sections(LE, data).map_err(broken)?;
         let dynamic = sections.dynamic_table(LE, data).map_err(broken)?;
         let interpreter = interpreter(header, data, &dynamic)?;
+        if !is_runtime(data) {
+            return Err(Refusal::NoRuntime);
+        }
         if let Some(other) = interpreter.filter(|path| path != arch.loader()) {
             return Err(Refusal::Loader(other, arch));
         }
@@ -63,9 +71,11 @@ impl Executable {
         if !foreign.is_empty() {
             return Err(Refusal::Libraries(foreign));
         }
-        let (glibc, missing) = glibc(&sections, &dynamic, data)?;
-        if !missing.is_empty() {
-            return Err(Refusal::Glibc(missing, arch));
+        let (glibc, mut missing) = versions(&sections, &dynamic, data)?;
+        // One refusal names one project; what mends it mends both.
+        if let Some(project) = missing.iter().map(|one| one.project).min() {
+            missing.retain(|one| one.project == project);
+            return Err(Refusal::Newer(project, missing, arch));
         }
         Ok(Self { arch, glibc, needed, hints: hints(&sections, &dynamic)? })
     }
@@ -101,6 +111,13 @@ fn arch(header: &Header) -> Result<Arch, Refusal> {
         elf::EM_AARCH64 => Ok(Arch::Arm64),
         elf::Machine(number) => Err(Refusal::Machine(format!("ELF machine {number}"))),
     }
+}
+
+/// Whether the program speaks Lambda's Runtime API, as far as its texts tell.
+fn is_runtime(data: &[u8]) -> bool {
+    // Hidden from the compiler, which would turn it around by itself and so write it into this program.
+    let name: Vec<u8> = std::hint::black_box(RUNTIME_BACKWARDS).iter().rev().copied().collect();
+    data.windows(name.len()).any(|window| window == name)
 }
 
 /// The loader that the program asks for; none for one that is linked statically.
@@ -139,11 +156,12 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// The newest version of glibc's symbols that Lambda has and the program needs, and those that Lambda has not.
+/// The newest version of glibc's symbols that Lambda has and the program needs, and those of any library that Lambda has
+/// not.
 ///
 /// Weak needs do not count: the loader leaves their symbols out where the version is missing. Rust's library refers to
 /// newer functions that way.
-fn glibc(
+fn versions(
     sections: &Sections<'_>,
     dynamic: &DynamicTable<'_, Header>,
     data: &[u8],
@@ -160,12 +178,13 @@ fn glibc(
             let weak = version.vna_flags.get(LE).contains(elf::VER_FLG_WEAK);
             match Need::of(&name) {
                 Need::Served(version) => newest = newest.max(Some(version)),
-                Need::Missing if !weak => missing.push(Missing {
+                Need::Missing(project) if !weak => missing.push(Missing {
+                    project,
                     version: name,
                     library: text(library.file(LE, strings).map_err(broken)?),
                     symbols: symbols(sections, data, version.vna_other(LE).index()),
                 }),
-                Need::Missing | Need::Other => {}
+                Need::Missing(_) | Need::Other => {}
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Versions of glibc, and which of them Lambda's `provided.al2023` can serve.
+//! Versions of glibc's and libgcc_s's symbols, and which of them Lambda's `provided.al2023` can serve.
 
 use std::fmt;
 
@@ -31,16 +31,41 @@ impl fmt::Display for Glibc {
     }
 }
 
+/// The newest libgcc_s that `provided.al2023` has: Amazon Linux 2023 keeps GCC 11 for its lifetime
+/// (<https://docs.aws.amazon.com/linux/al2023/ug/c-cplusplus.html>). Its symbols' versions are named by the GCC in which
+/// they came: up to `GCC_7.0.0` on x86_64 and `GCC_11.0` on arm64, and then `GCC_12.0.0` and `GCC_13.0.0`, half-precision
+/// arithmetic (GCC's `libgcc/config/i386/libgcc-glibc.ver` and `libgcc/config/aarch64/libgcc-softfp.ver`).
+const GCC: u16 = 11;
+
+/// Whose symbols a program needs; each names its versions in its own way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Project {
+    /// `GLIBC_2.34`.
+    Glibc,
+    /// `GCC_3.0`, of libgcc_s.
+    Gcc,
+}
+
+impl Project {
+    /// Its library, and which of it Lambda has.
+    pub(super) fn of_lambda(self) -> (&'static str, String) {
+        match self {
+            Self::Glibc => ("glibc", Glibc::LAMBDA.to_string()),
+            Self::Gcc => ("libgcc_s", format!("GCC {GCC}")),
+        }
+    }
+}
+
 /// What a version that a program needs means to Lambda.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Need {
-    /// Another library's, such as libgcc's `GCC_3.0`.
+    /// It is there, and says nothing of glibc.
     Other,
     /// It is there.
     Served(Glibc),
     /// It is not. `GLIBC_ABI_…` are marks of what a loader can do, the first of them (`DT_RELR`) from 2.36;
     /// `GLIBC_PRIVATE` is good for the very build of glibc that the program was linked with.
-    Missing,
+    Missing(Project),
 }
 
 impl Need {
@@ -48,10 +73,18 @@ impl Need {
     pub(super) fn of(name: &str) -> Self {
         match Glibc::parse(name) {
             Some(version) if version <= Glibc::LAMBDA => Self::Served(version),
-            None if !name.starts_with("GLIBC_") => Self::Other,
-            Some(_) | None => Self::Missing,
+            Some(_) => Self::Missing(Project::Glibc),
+            None if name.starts_with("GLIBC_") => Self::Missing(Project::Glibc),
+            None => match name.strip_prefix("GCC_") {
+                Some(version) if !is_served_by_gcc(version) => Self::Missing(Project::Gcc),
+                Some(_) | None => Self::Other,
+            },
         }
     }
+}
+
+fn is_served_by_gcc(version: &str) -> bool {
+    version.split('.').next().and_then(|major| major.parse().ok()).is_some_and(|major: u16| major <= GCC)
 }
 
 #[cfg(test)]
@@ -59,20 +92,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_came_after_2_34_is_missing_and_so_are_marks_and_private_symbols() {
+    fn what_came_after_lambdas_is_missing_and_so_are_marks_and_private_symbols() {
         for (name, need) in [
             ("GLIBC_2.34", Need::Served(Glibc([2, 34, 0]))),
             ("GLIBC_2.2.5", Need::Served(Glibc([2, 2, 5]))),
             ("GLIBC_2.4", Need::Served(Glibc([2, 4, 0]))),
-            ("GCC_4.2.0", Need::Other),
-            ("GLIBC_2.35", Need::Missing),
-            ("GLIBC_2.100", Need::Missing),
-            ("GLIBC_3.0", Need::Missing),
-            ("GLIBC_2.34.1", Need::Missing),
-            ("GLIBC_PRIVATE", Need::Missing),
-            ("GLIBC_ABI_DT_RELR", Need::Missing),
-            ("GLIBC_2.3.4.5", Need::Missing),
-            ("GLIBC_", Need::Missing),
+            ("GCC_3.0", Need::Other),
+            ("GCC_7.0.0", Need::Other),
+            ("GCC_11.0", Need::Other),
+            ("GCC_12.0.0", Need::Missing(Project::Gcc)),
+            ("GCC_14.0", Need::Missing(Project::Gcc)),
+            ("GCC_", Need::Missing(Project::Gcc)),
+            ("CXXABI_1.3", Need::Other),
+            ("GLIBC_2.35", Need::Missing(Project::Glibc)),
+            ("GLIBC_2.100", Need::Missing(Project::Glibc)),
+            ("GLIBC_3.0", Need::Missing(Project::Glibc)),
+            ("GLIBC_2.34.1", Need::Missing(Project::Glibc)),
+            ("GLIBC_PRIVATE", Need::Missing(Project::Glibc)),
+            ("GLIBC_ABI_DT_RELR", Need::Missing(Project::Glibc)),
+            ("GLIBC_2.3.4.5", Need::Missing(Project::Glibc)),
+            ("GLIBC_", Need::Missing(Project::Glibc)),
         ] {
             assert_eq!(Need::of(name), need, "{name}");
         }

@@ -20,6 +20,7 @@ mod folder;
 mod glibc;
 mod input;
 mod refusal;
+mod rustflags;
 mod source;
 mod template;
 
@@ -157,13 +158,13 @@ fn program(bootstrap: &Bootstrap, stop: &Stop) -> anyhow::Result<Option<(Vec<u8>
     }
 }
 
-/// What to do about a program that was linked against too new a glibc.
+/// What to do about a program that was linked against too new a glibc or libgcc_s.
 fn remedy(refusal: &Refusal, bootstrap: &Bootstrap) -> String {
     match (refusal, bootstrap) {
-        (Refusal::Glibc(..), Bootstrap::Source(build)) if build.linker() == Linker::System => {
-            ": run again with --zigbuild, which links against Lambda's".into()
+        (Refusal::Newer(..), Bootstrap::Source(build)) if build.linker() == Linker::System => {
+            ": run again with --zigbuild, which links against Lambda's glibc and without libgcc_s".into()
         }
-        (Refusal::Glibc(_, arch), Bootstrap::File { .. }) => {
+        (Refusal::Newer(.., arch), Bootstrap::File { .. }) => {
             let target = format!("{}.{}", arch.target(), Glibc::LAMBDA);
             format!(": build it with `cargo zigbuild --target {target}`, or let --source DIR --zigbuild do so")
         }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::Arch;
-use super::glibc::Glibc;
+use super::glibc::Project;
 
 /// Why `provided.al2023` could not run a file, each worded to follow the file's name.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +16,10 @@ pub(super) enum Refusal {
     Broken(String),
     #[error("is a library or an object file, not a program")]
     NoProgram,
+    #[error(
+        "is no Lambda runtime: it does not speak the Runtime API, or is packed so that this cannot be seen. Give the program bootstrap of ruminate-lambda"
+    )]
+    NoRuntime,
     #[error("is for {0}, and Lambda has x86_64 and arm64")]
     Machine(String),
     #[error("is for {is}, and --arch says {wanted}: give that one's, or --arch {is}")]
@@ -26,13 +30,15 @@ pub(super) enum Refusal {
     Bare,
     #[error("needs {}, which is not glibc's own and may not be there on Lambda: link it statically, or do without", .0.join(", "))]
     Libraries(Vec<String>),
-    #[error("needs a newer glibc than the {lambda} of provided.al2023: {}", Listed(.0), lambda = Glibc::LAMBDA)]
-    Glibc(Vec<Missing>, Arch),
+    #[error("needs a newer {library} than the {lambda} of provided.al2023: {}", Listed(.1), library = .0.of_lambda().0, lambda = .0.of_lambda().1)]
+    Newer(Project, Vec<Missing>, Arch),
 }
 
 /// A version of a library's symbols that Lambda has not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Missing {
+    /// Who makes the library.
+    pub project: Project,
     /// `GLIBC_2.36`.
     pub version: String,
     /// `libc.so.6`.

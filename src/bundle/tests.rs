@@ -73,6 +73,25 @@ fn a_weak_need_of_a_newer_glibc_is_none() {
 }
 
 #[test]
+fn a_newer_libgcc_is_refused_with_symbol_and_version() {
+    let newer = need("libgcc_s.so.1", "GCC_12.0.0", "__extendhfsf2");
+    let why = refused(&Elf::x86_64().needing(newer));
+    assert!(why.contains("GCC 11") && why.contains("__extendhfsf2 (GCC_12.0.0 of libgcc_s.so.1)"), "{why}");
+    assert!(!why.contains("glibc") && !why.contains("_Unwind_Resume"), "{why}");
+    taken(&Elf::x86_64().needing(Need { weak: true, ..newer }));
+    taken(&Elf::arm64().needing(need("libgcc_s.so.1", "GCC_11.0", "__divhc3")));
+}
+
+#[test]
+fn a_program_that_is_no_lambda_runtime_is_refused_whatever_else_it_is() {
+    for elf in [Elf::x86_64(), Elf::arm64(), Elf::linked_statically()] {
+        assert!(refused(&Elf { runtime: false, ..elf }).contains("is no Lambda runtime"));
+    }
+    let needed = vec!["libssl.so.3"];
+    assert!(refused(&Elf { runtime: false, needed, ..Elf::x86_64() }).contains("is no Lambda runtime"));
+}
+
+#[test]
 fn other_libraries_and_other_loaders_are_refused() {
     let needed = vec!["libc.so.6", "libssl.so.3", "libmysqlclient.so.21"];
     assert!(refused(&Elf { needed, ..Elf::x86_64() }).contains("needs libssl.so.3, libmysqlclient.so.21,"));
@@ -148,6 +167,7 @@ fn symbols_and_a_path_for_libraries_are_hinted_at() {
 #[test]
 #[cfg(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
 fn a_real_program_is_read_right() {
+    // It holds the text by which a runtime is known: its small ELF files do.
     let this = std::fs::read(std::env::current_exe().unwrap()).unwrap();
     match Executable::parse(&this, Some(Arch::host())) {
         Ok(program) => {
@@ -155,7 +175,7 @@ fn a_real_program_is_read_right() {
             assert!(program.glibc.is_some() && program.hints[0].contains("strip"), "{program:?}");
         }
         // Where this machine's glibc is newer, the test may need it; then the symbols are named.
-        Err(Refusal::Glibc(missing, _)) => assert!(missing.iter().all(|m| !m.symbols.is_empty()), "{missing:?}"),
+        Err(Refusal::Newer(_, missing, _)) => assert!(missing.iter().all(|m| !m.symbols.is_empty()), "{missing:?}"),
         Err(refusal) => panic!("{refusal}"),
     }
 }

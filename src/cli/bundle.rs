@@ -10,8 +10,8 @@ use crate::report::Printed;
 
 /// Builds the Lambda, checks that Lambda can run it, and writes a folder to deploy: zip, template, SQL, checksums, DEPLOY.md
 ///
-/// The same program gives the same bytes. Refused, with the reason: a program for another processor, one that needs other
-/// libraries than glibc's own or a newer glibc than 2.34, and a zip over 50 MB.
+/// The same program gives the same bytes. Refused, with the reason: a program that is no Lambda runtime or is for another
+/// processor, one that needs other libraries than glibc's own or a newer glibc than 2.34, and a zip over 50 MB.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The processor: x86_64 or arm64 [default: the bootstrap's, else this machine's]

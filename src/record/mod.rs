@@ -23,6 +23,5 @@ pub use id::{canonical, reading_id};
 pub use reading::Reading;
 pub use rejection::Rejection;
 pub use rules::Rules;
-pub(crate) use slug::QUARANTINE;
-pub use slug::{Slug, UnusableFarm};
+pub use slug::{QUARANTINE, Slug, UnusableFarm};
 pub use treated::Record;

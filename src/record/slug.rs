@@ -9,8 +9,8 @@ use super::Rejection;
 /// The longest folder name, in bytes; leaves room for the rest of a key within S3's 1,024 and a file name's 255.
 const MAX_BYTES: usize = 200;
 
-/// The folder beside the lake that keeps what could not be processed; no farm may have its name.
-pub(crate) const QUARANTINE: &str = "quarentena";
+/// The folder beside the lake that keeps what could not be processed; no farm and no lake may have its name.
+pub const QUARANTINE: &str = "quarentena";
 
 /// A farm's folder: `FazendaUm` → `fazenda_um`, accents transliterated, only `a-z`, `0-9` and `_`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]

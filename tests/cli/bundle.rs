@@ -87,6 +87,9 @@ fn a_bundle_has_its_files_and_says_what_lambda_will_say() {
     assert_eq!(page.matches(code_sha256).count(), 2, "{page}");
     assert!(page.contains("is the Lambda for arm64") && page.contains("curl -O https://truststore"), "{page}");
     assert!(text(&scene, "bundle/template.yaml").contains("Default: arm64 # bundle: architecture"));
+    for words in ["`FunctionResponseTypes: [ReportBatchItemFailures]`", "at most 64 characters"] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
     let index = text(&scene, "bundle/sql/mysql/0002_index_cod_cliente_data.sql");
     assert!(index.contains("`historico_consumo`") && index.ends_with(";\n"), "{index}");
     let sums = ["--check", "--strict", "SHA256SUMS"];
@@ -176,6 +179,13 @@ fn what_lambda_could_not_run_is_refused_with_the_reason() {
         fs::write(scene.path("program"), bytes).unwrap();
         refused(&scene, &[&["--bootstrap", "program"], flags].concat(), words);
     }
+}
+
+#[test]
+fn the_toolkit_itself_is_no_bootstrap() {
+    let scene = Scene::new();
+    let toolkit = env!("CARGO_BIN_EXE_ruminate");
+    refused(&scene, &["--bootstrap", toolkit], &["is no Lambda runtime", "ruminate-lambda"]);
 }
 
 #[test]

@@ -127,6 +127,32 @@ fn what_a_build_lacks_is_said_with_what_to_install() {
 }
 
 #[test]
+fn a_build_for_this_machines_own_processor_is_refused() {
+    let native = "-C target-cpu=native";
+    let target = if cfg!(target_arch = "aarch64") { "AARCH64" } else { "X86_64" };
+    let of_target = format!("CARGO_TARGET_{target}_UNKNOWN_LINUX_GNU_RUSTFLAGS");
+    for (name, flags) in [
+        ("RUSTFLAGS", native),
+        ("CARGO_BUILD_RUSTFLAGS", "-Copt-level=3 -Ctarget_cpu=native"),
+        ("CARGO_ENCODED_RUSTFLAGS", "-C\u{1f}target-cpu=native"),
+        (of_target.as_str(), native),
+    ] {
+        let mut workshop = Workshop::new(BUILDS);
+        workshop.scene = workshop.scene.with(name, flags);
+        refused(&workshop.scene, &["--source", "tree"], &[name, "target-cpu=native", "SIGILL"]);
+        assert!(!workshop.scene.path("calls").exists(), "cargo was not asked");
+    }
+    let mut workshop = Workshop::new(BUILDS);
+    fs::create_dir(workshop.scene.path("tree/.cargo")).unwrap();
+    fs::write(workshop.scene.path("tree/.cargo/config.toml"), "[build]\nrustflags = ['-C', 'target-cpu=native']\n")
+        .unwrap();
+    refused(&workshop.scene, &["--source", "tree"], &["tree/.cargo/config.toml", "target-cpu=native", "RUSTFLAGS="]);
+    // Cargo asks no file where the variable is set; other flags are nobody's business but the caller's.
+    workshop.scene = workshop.scene.with("RUSTFLAGS", "-C target-cpu=x86-64-v2");
+    workshop.scene.run(&["bundle", "--source", "tree"]).expect(0, &[]);
+}
+
+#[test]
 fn a_place_without_the_lambdas_source_is_named() {
     let workshop = Workshop::new(BUILDS);
     let scene = &workshop.scene;

@@ -32,6 +32,8 @@ pub struct Elf {
     pub sections: bool,
     /// Bytes of a symbol table that `strip` would take.
     pub symbols: usize,
+    /// Whether it speaks Lambda's Runtime API, as far as its texts tell.
+    pub runtime: bool,
     /// What follows all that, so that it has some size.
     pub ballast: Vec<u8>,
 }
@@ -57,6 +59,7 @@ impl Elf {
             dynamic: true,
             sections: true,
             symbols: 0,
+            runtime: true,
             ballast: Vec::new(),
         }
     }
@@ -80,6 +83,9 @@ impl Elf {
         let mut strings = Strings::default();
         let mut file = vec![0; 64 + 3 * 56];
         let interpreter = self.interpreter.map(|path| append(&mut file, &[path.as_bytes(), b"\0"].concat()));
+        if self.runtime {
+            append(&mut file, b"pathAWS_LAMBDA_RUNTIME_APIMissing"); // texts lie without an end between them
+        }
         let (symbols, versions, needs) = self.versions(&mut strings);
         let dynamic = self.dynamic_entries(&mut strings);
         let at: Vec<(usize, usize)> = [&strings.0, &symbols, &versions, &needs, &dynamic, &vec![0; self.symbols]]

@@ -22,6 +22,9 @@ pub use servers::{Database, MARIADB, MOTO, MYSQL, Server, server};
 pub const BUCKET: &str = "historico-consumo-fazendas";
 pub const PREFIX: &str = "historico_diario";
 
+/// How the variables begin that mean something to the binary, or to the cargo that it starts.
+const OURS: [&str; 8] = ["RUMINATE_", "AWS_", "RDS_", "DATABASE_URL", "SNS_", "XDG_", "CARGO_", "RUSTFLAGS"];
+
 /// A run of the binary: its exit code, its JSON, what it said on stderr.
 #[derive(Debug)]
 pub struct Ran {
@@ -92,8 +95,7 @@ impl Scene {
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ruminate"));
         for (name, _) in std::env::vars() {
-            if ["RUMINATE_", "AWS_", "RDS_", "DATABASE_URL", "SNS_", "XDG_"].iter().any(|start| name.starts_with(start))
-            {
+            if OURS.iter().any(|start| name.starts_with(start)) {
                 command.env_remove(name);
             }
         }

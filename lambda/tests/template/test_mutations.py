@@ -10,6 +10,9 @@ LAKE = "test_the_lake_is_versioned_encrypted_private_and_never_expires"
 BUFFER = "test_the_buffer_hands_over_batches_whose_items_fail_alone"
 FUNCTION = "test_the_function_is_what_was_packed"
 ALARMS = "test_alarms_ring_for_what_nobody_would_notice"
+SENSE = "test_rules.Rules.test_what_makes_sense_passes"
+VALUES = "test_rules.Rules.test_values_that_cannot_work_are_refused"
+CONTRADICTIONS = "test_rules.Rules.test_what_contradicts_itself_is_refused"
 SOURCE = "ArnEquals: {aws:SourceArn: !If [CreateTopic, !Ref Topic, !Ref ExistingTopicArn]}"
 
 # The check, what is written, what is written instead.
@@ -59,9 +62,21 @@ MUTATIONS = [
     ("test_text.Text.test_a_message_stays_invisible_for_six_timeouts_and_the_window", "{Visibility: 480}", "{Visibility: 180}"),
     ("test_text.Text.test_what_holds_data_survives_the_stack", "DeletionPolicy: Snapshot", "DeletionPolicy: Delete"),
     ("test_text.Text.test_nothing_is_delivered_before_it_is_allowed", "DependsOn: [BufferPolicy, ", "DependsOn: ["),
+    ("test_text.Text.test_the_limit_on_the_stacks_name_is_said", "at most 64 characters", "at most 128 characters"),
     ("test_text.Text.test_sam_adds_nothing_of_its_own", "      Role: !GetAtt FunctionRole.Arn\n", ""),
-    ("test_rules.Rules.test_what_contradicts_itself_is_refused", '!Not [!Equals [!Ref RdsCaFile, ""]]\n        AssertDescription', '!Equals ["", ""]\n        AssertDescription'),
-    ("test_rules.Rules.test_values_that_cannot_work_are_refused", "(,subnet-[0-9a-f]+)+$", "(,subnet-[0-9a-f]+)*$"),
+    (CONTRADICTIONS, '!Not [!Equals [!Ref RdsCaFile, ""]]\n        AssertDescription', '!Equals ["", ""]\n        AssertDescription'),
+    (CONTRADICTIONS, "[!Ref LakePrefix, quarentena]", "[!Ref LakePrefix, quarantine]"),
+    (SENSE, "!Ref LakePrefix, quarentena]", "!Ref LakePrefix, quarentena_2]"),
+    (VALUES, "MinValue: 0.0001", "MinValue: 0"),
+    (VALUES, "MaxValue: 0.9999", "MaxValue: 1"),
+    (SENSE, "MaxValue: 0.9999", "MaxValue: 0.5"),
+    (VALUES, "[A-Za-z_][A-Za-z0-9_]{0,47}", "[A-Za-z_][A-Za-z0-9_]{0,48}"),
+    (SENSE, "[A-Za-z_][A-Za-z0-9_]{0,47}", "[A-Za-z_][A-Za-z0-9_]{0,46}"),
+    (VALUES, "[TRACE, DEBUG, INFO]", "[TRACE, DEBUG, INFO, WARN]"),
+    (VALUES, "secret:[A-Za-z0-9/_+=.@!-]+-[A-Za-z0-9]{6}$", "secret:[A-Za-z0-9/_+=.@!-]+$"),
+    (VALUES, "secret:[A-Za-z0-9/_+=.@!-]+-[A-Za-z0-9]{6}$", "secret:.+-[A-Za-z0-9]{6}$"),
+    (SENSE, "secret:[A-Za-z0-9/_+=.@!-]+", "secret:[A-Za-z0-9/_+=.@-]+"),
+    (VALUES, "(,subnet-[0-9a-f]+)+$", "(,subnet-[0-9a-f]+)*$"),
 ]
 
 

@@ -26,6 +26,9 @@ class Rules(unittest.TestCase):
     def test_what_makes_sense_passes(self):
         for parameters in (
             GIVEN,
+            {"DatabaseSecretArn": SECRET.replace("warehouse", "rds!db-11111111-2222-3333-4444-555555555555")},
+            {**GIVEN, "MetaRate": "0.0001", "TableName": "_" + "a" * 47, "LakePrefix": "quarentena_2", "LogLevel": "TRACE"},
+            {**GIVEN, "MetaRate": "0.9999", "TableName": "T", "LakePrefix": "Quarentena", "LogLevel": "INFO"},
             {**GIVEN, "DatabaseHost": "db.example", "DatabasePort": "3307", "DatabaseSecretKmsKeyArn": KEY},
             {**GIVEN, **VPC, "DatabaseSecurityGroupId": "sg-0a", "EndpointRouteTableIds": "rtb-0a"},
             IAM,
@@ -52,6 +55,7 @@ class Rules(unittest.TestCase):
             ({**GIVEN, "DatabaseUser": "intake"}, "are for UseIamAuth=true"),
             ({**CREATED, "DatabaseResourceId": "db-ABC123"}, "leave those of an existing database empty"),
             ({**IAM, "DatabaseSecretKmsKeyArn": KEY}, "goes with DatabaseSecretArn"),
+            ({**GIVEN, "LakePrefix": "quarentena"}, "is the quarantine's folder"),
             ({**GIVEN, "VpcId": "vpc-0a"}, "VpcId needs SubnetIds"),
             ({**GIVEN, "SubnetIds": VPC["SubnetIds"]}, "SubnetIds needs VpcId"),
             ({**GIVEN, "EndpointRouteTableIds": "rtb-0a"}, "EndpointRouteTableIds needs VpcId"),
@@ -75,10 +79,22 @@ class Rules(unittest.TestCase):
             ("LakePrefix", "a/b"),  # the quarantine would lie in a/
             ("LakePrefix", ""),
             ("TableName", "historico-consumo"),
+            ("TableName", "1x"),
+            ("TableName", "a" * 49),  # the longest that leaves room for its views' names
+            ("TableName", ""),
             ("SubnetIds", "subnet-0a"),  # one zone
             ("SubnetIds", "subnet-0a, subnet-0b"),
             ("DatabaseResourceId", "warehouse"),
             ("MetaRate", "1.76"),
+            ("MetaRate", "0"),  # the function would refuse to start, as with 1
+            ("MetaRate", "1"),
+            ("LogLevel", "WARN"),  # Lambda would drop the metrics
+            ("LogLevel", "ERROR"),
+            ("LogLevel", "FATAL"),
+            ("DatabaseSecretArn", SECRET.removesuffix("-AbCdEf")),  # the role would be granted nothing
+            ("DatabaseSecretArn", SECRET.replace("-AbCdEf", "-*")),
+            ("DatabaseSecretArn", SECRET.replace("-AbCdEf", "-??????")),
+            ("DatabaseSecretArn", SECRET.replace("warehouse-", "*-")),
             ("AlarmAgeSeconds", "30"),
         ):
             with self.subTest(f"{name}={value}"), self.assertRaisesRegex(Refused, f"^{name} "):

@@ -75,6 +75,11 @@ class Text(unittest.TestCase):
                 self.assertIn("Description", parameter)
                 self.assertIn("Default", parameter)
 
+    def test_the_limit_on_the_stacks_name_is_said(self):
+        # A function's name has 64 characters at most, a stack's 128; neither a pattern nor a rule sees the stack's name.
+        self.assertIn({"Ref": "AWS::StackName"}, within(self.template["Resources"]["Function"]))
+        self.assertIn("at most 64 characters", self.template["Description"])
+
     def test_every_condition_is_used(self):
         whole = json.dumps(self.template)
         for name in self.template["Conditions"]:

@@ -1,0 +1,138 @@
+//! What cargo gives to rustc from outside the workspace's manifests, and whether a program for Lambda may be made with it.
+//!
+//! Only `target-cpu=native` is looked for: it makes the program for the very processor that compiles it. Other flags are
+//! the business of whoever sets them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+use toml::{Table, Value};
+
+const NATIVE: &str = "target-cpu=native";
+
+/// Checks what cargo would find in the environment and in its configuration for a build in that directory.
+///
+/// # Errors
+/// The program would be made for this machine's own processor.
+pub(super) fn check(root: &Path, target: &str) -> anyhow::Result<()> {
+    let variable = |name: &str| std::env::var(name).ok();
+    let Some(found) = native(target, variable, || configurations(root, variable)) else { return Ok(()) };
+    let why = format!("{NATIVE}, which builds for this machine's own processor: on Lambda's it may end with SIGILL");
+    match found {
+        Source::Variable(name) => bail!("{name} has {why}. Take it out"),
+        Source::File(path) => bail!(
+            "{} has {why}. Take it out, or run again with RUSTFLAGS= (empty), which has cargo pass over that file's flags",
+            path.display()
+        ),
+    }
+}
+
+/// Where flags are.
+#[derive(Debug, PartialEq, Eq)]
+enum Source {
+    Variable(String),
+    File(PathBuf),
+}
+
+/// Where cargo would take the flag from, by its order
+/// (<https://doc.rust-lang.org/cargo/reference/config.html#buildrustflags>): the first two variables stand for all flags.
+fn native(
+    target: &str,
+    variable: impl Fn(&str) -> Option<String>,
+    files: impl FnOnce() -> Vec<(PathBuf, Table)>,
+) -> Option<Source> {
+    for name in ["CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS"] {
+        if let Some(flags) = variable(name) {
+            return is_native(&flags).then(|| Source::Variable(name.into()));
+        }
+    }
+    let of_target = format!("CARGO_TARGET_{}_RUSTFLAGS", target.to_uppercase().replace('-', "_"));
+    for name in [of_target, "CARGO_BUILD_RUSTFLAGS".into()] {
+        if variable(&name).is_some_and(|flags| is_native(&flags)) {
+            return Some(Source::Variable(name));
+        }
+    }
+    files().into_iter().find(|(_, config)| has_native(config, target)).map(|(path, _)| Source::File(path))
+}
+
+/// rustc takes `_` for `-` in the names of its options.
+fn is_native(flags: &str) -> bool {
+    flags.replace('_', "-").contains(NATIVE)
+}
+
+/// Whether a configuration has the flag for all targets, this one, or some by a `cfg(…)`, which is not evaluated here.
+fn has_native(config: &Table, target: &str) -> bool {
+    let targets = config.get("target").and_then(Value::as_table).into_iter().flatten();
+    let of_target = targets.filter(|(name, _)| *name == target || name.starts_with("cfg(")).map(|(_, its)| its);
+    config.get("build").into_iter().chain(of_target).filter_map(|its| its.get("rustflags")).any(|flags| match flags {
+        Value::String(flags) => is_native(flags),
+        Value::Array(flags) => flags.iter().filter_map(Value::as_str).any(is_native),
+        _ => false,
+    })
+}
+
+/// cargo's configuration files for a directory: of it and all above, then the user's own. What is no TOML, cargo will say.
+fn configurations(root: &Path, variable: impl Fn(&str) -> Option<String>) -> Vec<(PathBuf, Table)> {
+    let root = fs::canonicalize(root).unwrap_or_else(|_| root.to_owned());
+    let user =
+        variable("CARGO_HOME").map(PathBuf::from).or_else(|| Some(PathBuf::from(variable("HOME")?).join(".cargo")));
+    let folders = root.ancestors().map(|above| above.join(".cargo")).chain(user);
+    let paths = folders.flat_map(|folder| ["config", "config.toml"].map(|name| folder.join(name)));
+    let read = |path: PathBuf| fs::read_to_string(&path).ok()?.parse().ok().map(|config| (path, config));
+    paths.filter_map(read).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TARGET: &str = "x86_64-unknown-linux-gnu";
+
+    fn found(variables: &[(&str, &str)], config: &str) -> Option<Source> {
+        let variable = |name: &str| Some((*variables.iter().find(|(known, _)| *known == name)?.1).to_owned());
+        native(TARGET, variable, || vec![("config.toml".into(), config.parse().unwrap())])
+    }
+
+    #[test]
+    fn the_flag_is_found_wherever_cargo_would_find_it() {
+        for (name, flags) in [
+            ("RUSTFLAGS", "-C opt-level=3 -C target-cpu=native"),
+            ("CARGO_ENCODED_RUSTFLAGS", "-C\u{1f}target-cpu=native"),
+            ("CARGO_BUILD_RUSTFLAGS", "-Ctarget_cpu=native"),
+            ("CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS", "--codegen target-cpu=native"),
+        ] {
+            assert_eq!(found(&[(name, flags)], ""), Some(Source::Variable(name.into())));
+        }
+        for config in [
+            "build.rustflags = '-C target-cpu=native'",
+            "build.rustflags = ['-C', 'target-cpu=native']",
+            "target.x86_64-unknown-linux-gnu.rustflags = ['-Ctarget-cpu=native']",
+            "[target.'cfg(target_os = \"linux\")']\nrustflags = '-Ctarget-cpu=native'",
+        ] {
+            assert_eq!(found(&[], config), Some(Source::File("config.toml".into())), "{config}");
+        }
+    }
+
+    #[test]
+    fn what_cargo_would_pass_over_and_other_flags_are_no_reason() {
+        let native = "build.rustflags = '-C target-cpu=native'";
+        for variables in [
+            &[("RUSTFLAGS", "")][..],
+            &[("RUSTFLAGS", "-C target-cpu=x86-64-v2")],
+            &[("CARGO_ENCODED_RUSTFLAGS", ""), ("RUSTFLAGS", "-C target-cpu=native")],
+            &[("RUSTFLAGS", "-C debuginfo=0"), ("CARGO_BUILD_RUSTFLAGS", "-C target-cpu=native")],
+        ] {
+            assert_eq!(found(variables, native), None, "{variables:?}");
+        }
+        for config in [
+            "",
+            "build.target = 'native'",
+            "build.rustflags = 1",
+            "target.aarch64-unknown-linux-gnu.rustflags = '-C target-cpu=native'",
+            "target = 'x'",
+        ] {
+            assert_eq!(found(&[], config), None, "{config}");
+        }
+    }
+}
