@@ -167,8 +167,7 @@ fn take_down(outcome: &mut Outcome, place: String, verdict: Verdict) {
                 Loaded::Identical => outcome.identical += 1,
                 Loaded::Conflicting(conflict) | Loaded::Overwritten(conflict) => {
                     outcome.conflicting += 1;
-                    let fields: Vec<_> = conflict.differences.iter().map(|d| d.column.name()).collect();
-                    let reason = format!("the row {id} holds other values of {}", fields.join(", "));
+                    let reason = format!("the row {id} holds other values of {}", conflict.fields());
                     outcome.problems.add("conflicting", place, reason);
                 }
                 Loaded::Refused(why) => {

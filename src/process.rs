@@ -9,7 +9,7 @@ use chrono::Utc;
 use crate::intake::event::Event;
 use crate::intake::{Fate, Intake, Verdict};
 use crate::report::process::Outcome;
-use crate::warehouse::{Conflict, Loaded};
+use crate::warehouse::Loaded;
 
 /// Takes the messages of an event in.
 ///
@@ -47,16 +47,15 @@ pub(crate) fn take_down(outcome: &mut Outcome, ids: impl IntoIterator<Item = Str
             }
             Verdict::Stored { id, row: Loaded::Conflicting(conflict) | Loaded::Overwritten(conflict), .. } => {
                 outcome.conflicting += 1;
-                outcome.problems.add("conflicting", place, other_values(id, conflict));
+                outcome.problems.add(
+                    "conflicting",
+                    place,
+                    format!("the row {id} holds other values of {}", conflict.fields()),
+                );
             }
             Verdict::Stored { .. } => {}
             Verdict::Quarantined { reason, .. } => outcome.problems.add("quarantined", place, reason.to_string()),
             Verdict::Failed(failure) => outcome.problems.add("failed", place, failure.message.clone()),
         }
     }
-}
-
-fn other_values(id: &str, conflict: &Conflict) -> String {
-    let fields: Vec<_> = conflict.differences.iter().map(|d| d.column.name()).collect();
-    format!("the row {id} holds other values of {}", fields.join(", "))
 }

@@ -111,7 +111,8 @@ async fn take(event: Event, until: Option<Instant>, clients: &Clients, counts: &
     let mut failures = Vec::new();
     for ((id, verdict), fate) in ids.into_iter().zip(taken.verdicts).zip(fates) {
         counts.count(fate);
-        log(&id, fate, &verdict, counts);
+        counts.conflicting += u64::from(verdict.conflict().is_some());
+        log(&id, fate, &verdict);
         if let Verdict::Failed(failure) = verdict {
             failures.push(Failure { id, why: failure.message });
         }
@@ -119,18 +120,18 @@ async fn take(event: Event, until: Option<Instant>, clients: &Clients, counts: &
     failures
 }
 
-fn log(message_id: &str, fate: Fate, verdict: &Verdict, counts: &mut Counts) {
+fn log(message_id: &str, fate: Fate, verdict: &Verdict) {
     let outcome = fate.name();
     match verdict {
         Verdict::Stored { id, row: Loaded::Refused(why), .. } => {
             tracing::error!(message_id, outcome, id, why, "in the lake, but the table refuses its row");
         }
-        Verdict::Stored { id, row: Loaded::Conflicting(conflict) | Loaded::Overwritten(conflict), .. } => {
-            counts.conflicting += 1;
-            let fields = conflict.differences.iter().map(|d| d.column.name()).collect::<Vec<_>>().join(", ");
-            tracing::warn!(message_id, outcome, id, fields, "the row holds other values");
-        }
-        Verdict::Stored { id, .. } => tracing::info!(message_id, outcome, id, "stored"),
+        Verdict::Stored { id, .. } => match verdict.conflict() {
+            Some(conflict) => {
+                tracing::warn!(message_id, outcome, id, fields = conflict.fields(), "the row holds other values");
+            }
+            None => tracing::info!(message_id, outcome, id, "stored"),
+        },
         Verdict::Quarantined { reason, key } => {
             tracing::warn!(message_id, outcome, key, %reason, "can never be processed: kept in the quarantine");
         }

@@ -14,7 +14,7 @@ use aws_config::SdkConfig;
 use lambda_runtime::Error;
 use ruminate::lake::s3::S3;
 use ruminate::lake::{Lake, LakeUrl};
-use ruminate::record::{QUARANTINE, Rules};
+use ruminate::record::Rules;
 use ruminate::retry::{Patience, Retry};
 use ruminate::warehouse::mysql::Access;
 use ruminate::warehouse::{Rds, TableName, Warehouse};
@@ -43,13 +43,6 @@ impl Settings {
                 format!("RUMINATE_LAKE {lake:?} is no s3://bucket/prefix: a sandbox's files do not last").into()
             );
         };
-        // The quarantine lies beside the lake; here it would be the lake, with what is broken among the records.
-        if prefix.rsplit('/').next() == Some(QUARANTINE) {
-            return Err(format!(
-                "RUMINATE_LAKE {lake:?} is the quarantine's folder, which lies beside the lake: give another"
-            )
-            .into());
-        }
         let table = variable("RUMINATE_TABLE").map(|name| name.parse()).transpose();
         let rate = variable("RUMINATE_META_RATE").map(|share| Rules::from_share(&share)).transpose();
         Ok(Self {
@@ -80,6 +73,8 @@ impl Settings {
 
 #[cfg(test)]
 mod tests {
+    use ruminate::record::QUARANTINE;
+
     use super::*;
 
     const LEAST: [(&str, &str); 2] = [("RUMINATE_LAKE", "s3://bucket/historico_diario"), ("RDS_HOST", "db")];

@@ -16,7 +16,7 @@ use tracing::Instrument;
 use crate::error::Kind;
 use crate::lake::{self, Key, Lake, Put};
 use crate::record::{QUARANTINE, Reading, Record, Rejection, Rules};
-use crate::warehouse::{self, Loaded, Warehouse};
+use crate::warehouse::{self, Conflict, Loaded, Warehouse};
 use table::Table;
 
 pub mod envelope;
@@ -57,6 +57,14 @@ impl Verdict {
     /// Stored before: its object was there, and so was its row.
     pub fn is_duplicate(&self) -> bool {
         matches!(self, Self::Stored { object: Put::Exists, row, .. } if *row != Loaded::Inserted)
+    }
+
+    /// What the row that was there holds otherwise.
+    pub fn conflict(&self) -> Option<&Conflict> {
+        match self {
+            Self::Stored { row: Loaded::Conflicting(conflict) | Loaded::Overwritten(conflict), .. } => Some(conflict),
+            _ => None,
+        }
     }
 }
 

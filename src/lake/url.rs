@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use crate::record::QUARANTINE;
+
 /// Where a lake is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LakeUrl {
@@ -22,6 +24,10 @@ impl FromStr for LakeUrl {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        // It lies beside the lake; as the lake it would have what is broken among its records.
+        if text.trim_end_matches('/').rsplit('/').next() == Some(QUARANTINE) {
+            return Err(format!("{text:?} is the quarantine's folder, which lies beside the lake: give another"));
+        }
         if let Some(rest) = text.strip_prefix("s3://") {
             let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
             if bucket.is_empty() || bucket.chars().any(|c| !(c.is_ascii_alphanumeric() || "-._".contains(c))) {
@@ -55,6 +61,14 @@ impl fmt::Display for LakeUrl {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_quarantine_is_no_lake() {
+        for text in ["s3://bucket/quarentena", "s3://bucket/a/quarentena/", "quarentena", "/tmp/x/quarentena"] {
+            assert!(text.parse::<LakeUrl>().unwrap_err().contains("quarantine"), "{text}");
+        }
+        assert!("s3://quarentena/historico_diario".parse::<LakeUrl>().is_ok());
+    }
 
     #[test]
     fn addresses_parse_and_print_alike() {

@@ -37,6 +37,13 @@ pub struct Conflict {
     pub row: Row,
 }
 
+impl Conflict {
+    /// The names of the fields that differ, for a sentence.
+    pub fn fields(&self) -> String {
+        self.differences.iter().map(|difference| difference.column.name()).collect::<Vec<_>>().join(", ")
+    }
+}
+
 /// What became of one record.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Loaded {
