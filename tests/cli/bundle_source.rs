@@ -156,7 +156,12 @@ fn a_build_for_this_machines_own_processor_is_refused() {
 fn a_place_without_the_lambdas_source_is_named() {
     let workshop = Workshop::new(BUILDS);
     let scene = &workshop.scene;
-    refused(scene, &[], &["source is not here", "--source DIR", "--bootstrap FILE"]);
+    // The test's own folder may lie in a checkout, whose source would be found.
+    let nowhere = Ran::of(&scene.command(&["bundle", "--out", "tree/out"]).current_dir("/").output().unwrap());
+    assert_eq!(nowhere.code, Some(2), "{nowhere:#?}");
+    for word in ["source is not here", "--source DIR", "--bootstrap FILE"] {
+        assert!(nowhere.stderr.contains(word), "{nowhere:#?}");
+    }
     refused(scene, &["--source", "bin"], &["--source bin", "ruminate-lambda"]);
     refused(scene, &["--source", "none"], &["--source none"]);
     fs::write(scene.path("tree/lambda/Cargo.toml"), "[package]\nname = 'another'\n").unwrap();
