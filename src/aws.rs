@@ -18,8 +18,9 @@ use crate::retry::Patience;
 /// networks forget a silent connection after some minutes (a NAT gateway after 350 s).
 const STALE: Duration = Duration::from_secs(60);
 
-/// Connections kept for later by a client whose process may be frozen: each may be dead and cost an attempt.
-const KEPT: usize = 4;
+/// Connections kept for later by a client whose process may be frozen: each may be dead and cost an attempt, but a batch
+/// of ten that opened most of its connections anew took half as much CPU again (benches/RESULTS.md).
+const KEPT: usize = 16;
 
 /// Loads region, credentials and endpoint from where the AWS tools look for them.
 ///
