@@ -13,10 +13,9 @@ use tokio::task::JoinSet;
 use tokio::time::{Duration, Instant, timeout_at};
 use tracing::Instrument;
 
-use crate::error::Kind;
 use crate::lake::{self, Key, Lake, Put};
 use crate::record::{QUARANTINE, Reading, Record, Rejection, Rules};
-use crate::warehouse::{self, Conflict, Loaded, Warehouse};
+use crate::warehouse::{self, Loaded, Warehouse};
 use table::Table;
 
 pub mod envelope;
@@ -24,77 +23,13 @@ pub mod event;
 mod fate;
 mod quarantine;
 mod table;
+mod verdict;
 
 pub use fate::Fate;
+pub use verdict::{Failure, Verdict};
 
 /// Objects written at once unless told otherwise.
 pub const WRITES: usize = 64;
-
-/// What became of one message.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Verdict {
-    /// It is in the lake and in the warehouse.
-    Stored {
-        /// The record's id.
-        id: String,
-        /// Whether its object is new.
-        object: Put,
-        /// What became of its row.
-        row: Loaded,
-    },
-    /// It can never be processed, and lies in the quarantine.
-    Quarantined {
-        /// Why.
-        reason: Rejection,
-        /// Where, below the quarantine's folder.
-        key: String,
-    },
-    /// A store failed; the message is to come again.
-    Failed(Failure),
-}
-
-impl Verdict {
-    /// Stored before: its object was there, and so was its row.
-    pub fn is_duplicate(&self) -> bool {
-        matches!(self, Self::Stored { object: Put::Exists, row, .. } if *row != Loaded::Inserted)
-    }
-
-    /// What the row that was there holds otherwise.
-    pub fn conflict(&self) -> Option<&Conflict> {
-        match self {
-            Self::Stored { row: Loaded::Conflicting(conflict) | Loaded::Overwritten(conflict), .. } => Some(conflict),
-            _ => None,
-        }
-    }
-}
-
-/// A failure of a store while a message was taken in.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[error("{message}")]
-pub struct Failure {
-    /// Whether another try can help.
-    pub kind: Kind,
-    /// What failed, in one line.
-    pub message: String,
-}
-
-impl Failure {
-    fn passing(message: &str) -> Self {
-        Self { kind: Kind::Transient, message: message.into() }
-    }
-}
-
-impl From<lake::Error> for Failure {
-    fn from(e: lake::Error) -> Self {
-        Self { kind: e.kind(), message: e.to_string() }
-    }
-}
-
-impl From<warehouse::Error> for Failure {
-    fn from(e: warehouse::Error) -> Self {
-        Self { kind: e.kind(), message: e.to_string() }
-    }
-}
 
 /// A batch that was taken in.
 #[derive(Debug)]
@@ -322,92 +257,5 @@ impl Intake {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::lake::memory::Memory as Lakes;
-    use crate::warehouse::memory::Memory as Rows;
-
-    const GOOD: &str = r#"{"id_curral":"1","id_raca":"9000001","id_lote":"3","peso_entrada":450,"peso_medio":450.5,"data":"2023-01-01 00:00:00 UTC","quantidade_animais":"51","dia_confinamento":"66","consumo_real":9.0,"cod_cliente":"FazendaUm","nota":"fica"}"#;
-
-    async fn setting() -> (Lakes, Arc<dyn Lake>, Rows, Intake) {
-        let home = Lakes::default();
-        let lake = home.beside("historico_diario");
-        let rows = Rows::default();
-        rows.init().await.unwrap();
-        let intake = Intake::open(Arc::clone(&lake), Arc::new(rows.clone()), Rules::default()).await.unwrap();
-        (home, lake, rows, intake)
-    }
-
-    fn at(text: &str) -> DateTime<Utc> {
-        crate::record::instant::parse(text).unwrap()
-    }
-
-    #[tokio::test]
-    async fn a_redelivered_message_changes_nothing() {
-        let (home, lake, rows, intake) = setting().await;
-        let first = intake.one(GOOD.into(), at("2026-11-22T10:00:00.5")).await;
-        assert!(matches!(&first, Verdict::Stored { object: Put::Created, row: Loaded::Inserted, .. }), "{first:?}");
-        let again = intake.one(GOOD.replace("\"51\"", "51").into(), at("2026-11-23T10:00:00")).await;
-        assert!(again.is_duplicate(), "{again:?}");
-        assert_eq!(home.keys().len(), 1);
-        assert_eq!(rows.status().await.unwrap().rows, Some(1));
-        let key = "fazenda_um/2023/01/01/historico_consumo_2023-01-01 00:00:00.000_";
-        let listed = crate::lake::list_all(&*lake, "").await.unwrap();
-        assert!(listed[0].key.starts_with(key), "{}", listed[0].key);
-        assert!(
-            lake.get(&listed[0].key).await.unwrap().windows(13).any(|w| w == br#""nota":"fica""#),
-            "unknown fields stay"
-        );
-    }
-
-    #[tokio::test]
-    async fn a_row_lost_after_its_object_was_written_comes_back_with_the_objects_time() {
-        let (_, _, rows, intake) = setting().await;
-        let Verdict::Stored { id, .. } = intake.one(GOOD.into(), at("2026-11-22T10:00:00")).await else { panic!() };
-        let lost = rows.remove(&id).unwrap();
-        let again = intake.one(GOOD.into(), at("2026-11-23T10:00:00")).await;
-        assert!(matches!(again, Verdict::Stored { object: Put::Exists, row: Loaded::Inserted, .. }), "{again:?}");
-        assert_eq!(rows.remove(&id).unwrap(), lost);
-    }
-
-    #[tokio::test]
-    async fn what_can_never_be_processed_is_kept_whole_beside_the_lake() {
-        let (home, _, _, intake) = setting().await;
-        let now = at("2026-11-22T10:00:00");
-        let messages = vec![
-            GOOD.into(),
-            Bytes::from_static(b"{\"a\":"),
-            Bytes::from_static(b"\xff\xfe"),
-            GOOD.replace("450.5", "-1").into(),
-        ];
-        let verdicts = intake.batch(messages, now).await;
-        assert!(matches!(verdicts[0], Verdict::Stored { .. }));
-        assert!(verdicts[1..].iter().all(|v| matches!(v, Verdict::Quarantined { .. })), "{verdicts:?}");
-        let kept: Vec<String> =
-            home.keys().into_iter().filter(|key| key.starts_with("quarentena/2026/11/22/")).collect();
-        assert_eq!(kept.len(), 3);
-        let Verdict::Quarantined { key, .. } = &verdicts[3] else { panic!() };
-        let body = home.get(&format!("quarentena/{key}")).await.unwrap();
-        let kept: serde_json::Value = serde_json::from_slice(&body).unwrap();
-        assert_eq!(kept["reason"], "field peso_medio is negative: -1");
-        assert!(kept["message"].as_str().unwrap().contains("FazendaUm"));
-    }
-
-    #[tokio::test]
-    async fn a_batch_may_repeat_itself() {
-        let (home, _, rows, intake) = setting().await;
-        let verdicts = intake.batch(vec![Bytes::from(GOOD); 10], at("2026-11-22T10:00:00")).await;
-        let new = verdicts.iter().filter(|v| matches!(v, Verdict::Stored { object: Put::Created, .. })).count();
-        let inserted = verdicts.iter().filter(|v| matches!(v, Verdict::Stored { row: Loaded::Inserted, .. })).count();
-        assert_eq!((new, inserted, home.keys().len(), rows.status().await.unwrap().rows), (1, 1, 1, Some(1)));
-    }
-
-    #[tokio::test]
-    async fn a_missing_table_fails_for_good_and_the_lake_keeps_the_message() {
-        let (home, _, rows, intake) = setting().await;
-        rows.drop_table();
-        let verdict = intake.one(GOOD.into(), at("2026-11-22T10:00:00")).await;
-        assert!(matches!(&verdict, Verdict::Failed(f) if f.kind == Kind::Permanent), "{verdict:?}");
-        assert_eq!(home.keys().len(), 1, "the lake first");
-    }
-}
+#[path = "intake_tests.rs"]
+mod tests;

@@ -1,0 +1,89 @@
+//! The intake on stores in memory.
+
+use super::*;
+use crate::error::Kind;
+use crate::lake::memory::Memory as Lakes;
+use crate::warehouse::memory::Memory as Rows;
+
+const GOOD: &str = r#"{"id_curral":"1","id_raca":"9000001","id_lote":"3","peso_entrada":450,"peso_medio":450.5,"data":"2023-01-01 00:00:00 UTC","quantidade_animais":"51","dia_confinamento":"66","consumo_real":9.0,"cod_cliente":"FazendaUm","nota":"fica"}"#;
+
+async fn setting() -> (Lakes, Arc<dyn Lake>, Rows, Intake) {
+    let home = Lakes::default();
+    let lake = home.beside("historico_diario");
+    let rows = Rows::default();
+    rows.init().await.unwrap();
+    let intake = Intake::open(Arc::clone(&lake), Arc::new(rows.clone()), Rules::default()).await.unwrap();
+    (home, lake, rows, intake)
+}
+
+fn at(text: &str) -> DateTime<Utc> {
+    crate::record::instant::parse(text).unwrap()
+}
+
+#[tokio::test]
+async fn a_redelivered_message_changes_nothing() {
+    let (home, lake, rows, intake) = setting().await;
+    let first = intake.one(GOOD.into(), at("2026-11-22T10:00:00.5")).await;
+    assert!(matches!(&first, Verdict::Stored { object: Put::Created, row: Loaded::Inserted, .. }), "{first:?}");
+    let again = intake.one(GOOD.replace("\"51\"", "51").into(), at("2026-11-23T10:00:00")).await;
+    assert!(again.is_duplicate(), "{again:?}");
+    assert_eq!(home.keys().len(), 1);
+    assert_eq!(rows.status().await.unwrap().rows, Some(1));
+    let key = "fazenda_um/2023/01/01/historico_consumo_2023-01-01 00:00:00.000_";
+    let listed = crate::lake::list_all(&*lake, "").await.unwrap();
+    assert!(listed[0].key.starts_with(key), "{}", listed[0].key);
+    assert!(
+        lake.get(&listed[0].key).await.unwrap().windows(13).any(|w| w == br#""nota":"fica""#),
+        "unknown fields stay"
+    );
+}
+
+#[tokio::test]
+async fn a_row_lost_after_its_object_was_written_comes_back_with_the_objects_time() {
+    let (_, _, rows, intake) = setting().await;
+    let Verdict::Stored { id, .. } = intake.one(GOOD.into(), at("2026-11-22T10:00:00")).await else { panic!() };
+    let lost = rows.remove(&id).unwrap();
+    let again = intake.one(GOOD.into(), at("2026-11-23T10:00:00")).await;
+    assert!(matches!(again, Verdict::Stored { object: Put::Exists, row: Loaded::Inserted, .. }), "{again:?}");
+    assert_eq!(rows.remove(&id).unwrap(), lost);
+}
+
+#[tokio::test]
+async fn what_can_never_be_processed_is_kept_whole_beside_the_lake() {
+    let (home, _, _, intake) = setting().await;
+    let now = at("2026-11-22T10:00:00");
+    let messages = vec![
+        GOOD.into(),
+        Bytes::from_static(b"{\"a\":"),
+        Bytes::from_static(b"\xff\xfe"),
+        GOOD.replace("450.5", "-1").into(),
+    ];
+    let verdicts = intake.batch(messages, now).await;
+    assert!(matches!(verdicts[0], Verdict::Stored { .. }));
+    assert!(verdicts[1..].iter().all(|v| matches!(v, Verdict::Quarantined { .. })), "{verdicts:?}");
+    let kept: Vec<String> = home.keys().into_iter().filter(|key| key.starts_with("quarentena/2026/11/22/")).collect();
+    assert_eq!(kept.len(), 3);
+    let Verdict::Quarantined { key, .. } = &verdicts[3] else { panic!() };
+    let body = home.get(&format!("quarentena/{key}")).await.unwrap();
+    let kept: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(kept["reason"], "field peso_medio is negative: -1");
+    assert!(kept["message"].as_str().unwrap().contains("FazendaUm"));
+}
+
+#[tokio::test]
+async fn a_batch_may_repeat_itself() {
+    let (home, _, rows, intake) = setting().await;
+    let verdicts = intake.batch(vec![Bytes::from(GOOD); 10], at("2026-11-22T10:00:00")).await;
+    let new = verdicts.iter().filter(|v| matches!(v, Verdict::Stored { object: Put::Created, .. })).count();
+    let inserted = verdicts.iter().filter(|v| matches!(v, Verdict::Stored { row: Loaded::Inserted, .. })).count();
+    assert_eq!((new, inserted, home.keys().len(), rows.status().await.unwrap().rows), (1, 1, 1, Some(1)));
+}
+
+#[tokio::test]
+async fn a_missing_table_fails_for_good_and_the_lake_keeps_the_message() {
+    let (home, _, rows, intake) = setting().await;
+    rows.drop_table();
+    let verdict = intake.one(GOOD.into(), at("2026-11-22T10:00:00")).await;
+    assert!(matches!(&verdict, Verdict::Failed(f) if f.kind == Kind::Permanent), "{verdict:?}");
+    assert_eq!(home.keys().len(), 1, "the lake first");
+}
