@@ -97,3 +97,14 @@ async fn live_mysql_an_event_that_is_none_of_ours_is_answered_in_time_too() {
     assert_eq!(sandbox.api.invoke(message(2)).await.unwrap()["processed"], 1, "over a new connection");
     stores.database.drop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn live_mysql_a_bucket_that_refuses_fails_the_message_and_writes_no_row() {
+    let Some(stores) = Stores::new(MYSQL).await else { return };
+    let env = with(stores.env(), &[("AWS_SECRET_ACCESS_KEY", "another")]);
+    let sandbox = Sandbox::start(&built("bootstrap"), &env).await;
+    let failed = sandbox.api.invoke(message(1)).await.unwrap_err();
+    assert!(failed["errorMessage"].as_str().unwrap().contains("check credentials and policy"), "{failed}");
+    assert_eq!(stores.held().await, (0, 0, 0));
+    stores.database.drop().await;
+}

@@ -122,3 +122,29 @@ async fn live_mysql_a_column_that_needs_what_no_record_has_fails_messages_until_
     assert_eq!(sandbox.api.invoke(batch(2..4)).await.unwrap(), items(&["2", "3"]), "also where it was added meanwhile");
     stores.database.drop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn live_mysql_a_full_server_fails_messages_until_it_has_room() {
+    let Some(stores) = Stores::new(MYSQL).await else { return };
+    let sandbox = Sandbox::start(&built("bootstrap"), &stores.env()).await;
+    refuse(&stores, "TRUE", 1114).await;
+    assert_eq!(sandbox.api.invoke(batch(0..2)).await.unwrap(), items(&["0", "1"]));
+    assert!(sandbox.said().contains("no space left"), "{}", sandbox.said());
+    stores.database.run("DROP TRIGGER refuse").await;
+    assert_eq!(sandbox.api.invoke(batch(0..2)).await.unwrap(), items(&[]));
+    assert_eq!(stores.held().await, (2, 0, 2));
+    stores.database.drop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn live_mysql_a_row_with_other_values_stays_and_is_counted() {
+    let Some(stores) = Stores::new(MYSQL).await else { return };
+    let sandbox = Sandbox::start(&built("bootstrap"), &stores.env()).await;
+    sandbox.api.invoke(batch(0..1)).await.unwrap();
+    stores.database.run("UPDATE historico_consumo SET peso_medio = 1").await;
+    assert_eq!(sandbox.api.invoke(batch(0..1)).await.unwrap(), items(&[]));
+    assert_eq!((sandbox.metric("conflicting"), sandbox.metric("duplicates")), (1, 1));
+    assert!(sandbox.lines().iter().any(|line| line["fields"] == "peso_medio"), "{}", sandbox.said());
+    assert_eq!(stores.database.count("SELECT COUNT(*) FROM historico_consumo WHERE peso_medio = 1").await, 1);
+    stores.database.drop().await;
+}
