@@ -273,8 +273,6 @@ impl Run {
         if let Some((dir, mark)) = &self.replay.bookmark {
             if self.outcome.stopped.is_none() {
                 mark.remove(dir);
-            } else {
-                self.outcome.resume_from = mark.day;
             }
         }
     }

@@ -1,0 +1,280 @@
+//! What `replay` is about to do, and what it did.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{Exit, Lines, Problems, count, duration};
+
+mod preview;
+
+pub use preview::Preview;
+
+/// What became of the objects of one partition.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Cell {
+    /// Objects listed.
+    pub listed: u64,
+    /// Of these, rows that were there with other values, and were kept.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub conflicting: u64,
+    /// Objects that hold no valid record, and records that the table refuses.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub rejected: u64,
+    /// Objects in an archive tier.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub archived: u64,
+    /// Objects that could not be fetched or are not JSON.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub unreadable: u64,
+    /// Objects left aside.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub skipped: u64,
+    /// Records read and not loaded, because the run stopped early.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub pending: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
+
+impl Cell {
+    /// Records that are in the warehouse now, with the lake's values.
+    pub fn back(&self) -> u64 {
+        self.listed.saturating_sub(self.missing() + self.skipped)
+    }
+
+    /// Objects whose records are not in the warehouse with the lake's values, although they should be.
+    pub fn missing(&self) -> u64 {
+        self.conflicting + self.rejected + self.archived + self.unreadable + self.pending
+    }
+}
+
+/// What a replay was asked for.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Asked {
+    /// Folders of the farms; empty for all.
+    pub farms: Vec<String>,
+    /// The first day of the partitions.
+    pub from: Option<NaiveDate>,
+    /// The last day of the partitions.
+    pub to: Option<NaiveDate>,
+    /// Only records processed no later than this.
+    pub until: Option<DateTime<Utc>>,
+    /// Only records whose `data` is on this day or later.
+    pub data_from: Option<NaiveDate>,
+    /// Only records whose `data` is on this day or earlier.
+    pub data_to: Option<NaiveDate>,
+    /// The lake as it was at that time.
+    pub versions_at: Option<DateTime<Utc>>,
+    /// How many objects a drift file names, where it is given.
+    pub only: Option<u64>,
+    /// What is done with conflicts: `keep`, `overwrite` or `fail`.
+    pub on_conflict: String,
+}
+
+/// A reason for which a run waited, and for how long in all.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Pause {
+    /// What it waited for: `threads running`, `replica lag`, `pause file`, `throttle query`, `rows per second`, `no server`.
+    pub reason: String,
+    /// How often.
+    pub times: u64,
+    /// How long in all.
+    pub seconds: f64,
+}
+
+/// What became of the cut-over to a new table.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct CutOver {
+    /// The table that was loaded.
+    pub shadow: String,
+    /// The table's name that it took, once it was swapped in.
+    pub table: String,
+    /// What the old table is called now; `None` where there was none, or nothing was swapped.
+    pub old: Option<String>,
+    /// Whether the tables were swapped.
+    pub swapped: bool,
+    /// Rows of the old table that the new one lacks: they are in no object of the lake.
+    pub only_in_old: u64,
+    /// Objects that came into the lake while it was loaded and were loaded too.
+    pub caught_up: u64,
+}
+
+/// What became of every listed object.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Outcome {
+    /// The run's id, which `--resume` finds; empty where no journal is kept.
+    pub run: String,
+    /// The lake's address.
+    pub lake: String,
+    /// The warehouse's address with its table, without secrets.
+    pub warehouse: String,
+    /// What was asked for.
+    pub asked: Asked,
+    /// When the run began, by the lake's clock: what came later is not read.
+    pub fence: Option<DateTime<Utc>>,
+    /// How rows got in, and why so.
+    pub method: String,
+    /// Objects listed; the sum of the seven counts below.
+    pub listed: u64,
+    /// New rows.
+    pub inserted: u64,
+    /// Rows that were there with the same values.
+    pub identical: u64,
+    /// Rows that were there with other values.
+    pub conflicting: u64,
+    /// Objects that hold no valid record, and records that the table refuses.
+    pub rejected: u64,
+    /// Objects in an archive tier.
+    pub archived: u64,
+    /// Objects that could not be fetched or are not JSON.
+    pub unreadable: u64,
+    /// Objects left aside.
+    pub skipped: u64,
+    /// Of these, names that are not of this lake.
+    pub skipped_foreign: u64,
+    /// Of these, objects written after the run began.
+    pub skipped_after_fence: u64,
+    /// Of these, records processed after `--until`.
+    pub skipped_until: u64,
+    /// Of these, records whose `data` is outside of `--data-from` and `--data-to`.
+    pub skipped_data: u64,
+    /// Of these, records that were read and not loaded, because the run stopped early.
+    pub skipped_pending: u64,
+    /// Of the conflicting rows, those that now hold the lake's values.
+    pub overwritten: u64,
+    /// Keys that a drift file names and that are not in the lake.
+    pub not_found: u64,
+    /// Rows read back and found right.
+    pub verified: u64,
+    /// Rows read back and found wrong.
+    pub unverified: u64,
+    /// Time of the whole run.
+    pub seconds: f64,
+    /// Whether it went on from where an earlier run stopped.
+    pub resumed: bool,
+    /// Why it stopped early.
+    pub stopped: Option<String>,
+    /// Transactions committed by this run.
+    pub transactions: u64,
+    /// Time in which the lake was read, of this session; loading goes on beside it.
+    pub reading_seconds: f64,
+    /// Time the sessions of the warehouse spent loading, added up, of this session.
+    pub loading_seconds: f64,
+    /// What it waited for.
+    pub pauses: Vec<Pause>,
+    /// The newest processing time among the records that are back: the recovery point that was achieved.
+    pub newest_row_ts: Option<DateTime<Utc>>,
+    /// The newest `data` among the records that are back.
+    pub newest_data: Option<DateTime<Utc>>,
+    /// The file that takes overwritten values back.
+    pub undo: Option<String>,
+    /// The cut-over to a new table, where one was asked for.
+    pub cut_over: Option<CutOver>,
+    /// What became of each farm's day, in the order of farms and days.
+    #[serde(serialize_with = "as_list")]
+    pub days: BTreeMap<(String, NaiveDate), Cell>,
+    /// Problems, each with its key.
+    pub problems: Problems,
+}
+
+/// The days as a list of objects with their farm, day and what is back.
+fn as_list<S: serde::Serializer>(days: &BTreeMap<(String, NaiveDate), Cell>, to: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Day<'a> {
+        farm: &'a str,
+        day: NaiveDate,
+        back: u64,
+        #[serde(flatten)]
+        cell: &'a Cell,
+    }
+    to.collect_seq(days.iter().map(|((farm, day), cell)| Day { farm, day: *day, back: cell.back(), cell }))
+}
+
+impl Outcome {
+    fn skips(&self) -> u64 {
+        self.skipped_foreign
+            + self.skipped_after_fence
+            + self.skipped_until
+            + self.skipped_data
+            + self.skipped_pending
+    }
+
+    /// Checks that every listed object is accounted for.
+    ///
+    /// # Errors
+    /// The counts do not add up: an error of this program.
+    pub fn check(&self) -> anyhow::Result<()> {
+        let rows = self.inserted + self.identical + self.conflicting;
+        let others = self.rejected + self.archived + self.unreadable + self.skipped;
+        anyhow::ensure!(
+            self.listed == rows + others && self.skipped == self.skips(),
+            "the counts do not add up, which is an error of this program: {}",
+            serde_json::to_string(self)?
+        );
+        Ok(())
+    }
+}
+
+impl super::Outcome for Outcome {
+    fn exit(&self) -> Exit {
+        let kept = self.conflicting - self.overwritten;
+        if self.stopped.is_some() {
+            Exit::Stopped
+        } else if self.not_found
+            + kept
+            + self.rejected
+            + self.archived
+            + self.unreadable
+            + self.unverified
+            + self.skipped_foreign
+            > 0
+        {
+            Exit::Found
+        } else {
+            Exit::Clean
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rate = self.listed as f64 / self.seconds.max(1e-3);
+        let resumed = if self.resumed { ", resumed" } else { "" };
+        writeln!(f, "replay: {} objects in {} ({rate:.0}/s{resumed})", count(self.listed), duration(self.seconds))?;
+        let mut lines = vec![
+            ("inserted", count(self.inserted)),
+            ("identical", count(self.identical)),
+            ("conflicting", count(self.conflicting)),
+            ("rejected", count(self.rejected)),
+            ("archived", count(self.archived)),
+            ("unreadable", count(self.unreadable)),
+            ("skipped", count(self.skipped)),
+        ];
+        if self.overwritten > 0 {
+            lines.push(("overwritten", count(self.overwritten)));
+        }
+        if self.not_found > 0 {
+            lines.push(("named but not there", count(self.not_found)));
+        }
+        if self.verified + self.unverified > 0 {
+            lines.push(("read back right", count(self.verified)));
+            lines.push(("read back wrong", count(self.unverified)));
+        }
+        write!(f, "{}", Lines(&lines))?;
+        write!(f, "{}", self.problems)?;
+        if let Some(why) = &self.stopped {
+            writeln!(f, "stopped early: {why}")?;
+            let how = if self.run.is_empty() { "run the same command again" } else { "run the same command with --resume" };
+            writeln!(f, "to go on, {how}")?;
+        }
+        Ok(())
+    }
+}
