@@ -58,6 +58,7 @@
 //! - [`herd`]: what a herd looks like and what goes wrong on the way: seeded, pure, any part by itself.
 //! - [`topic`]: SNS; `local`, which is the intake in this process; memory.
 //! - `half`: a file on its way to its name.
+//! - `sort`: sorting more than fits in memory.
 //!
 //! What the Lambda stands on too:
 //!
@@ -124,6 +125,8 @@ pub mod replay;
 #[cfg(feature = "cli")]
 pub mod report;
 pub mod retry;
+#[cfg(feature = "cli")]
+mod sort;
 #[cfg(feature = "cli")]
 pub mod stop;
 pub mod topic;

@@ -6,12 +6,13 @@ use chrono::NaiveDate;
 use futures::StreamExt;
 
 use super::drift::{Drift, Kind};
+use super::entries::{LakeEntry, RUN};
 use super::findings::{Findings, Place};
-use super::sorted::{LakeEntry, OrderedId, Sorted, Sorter};
 use super::{Audit, warehouse_side};
 use crate::lake::{Depth, Found, Item, Key, Pace, ReadSettings, Reader, Skip, Span, survey};
 use crate::progress::Progress;
 use crate::record::Column;
+use crate::sort::{OrderedId, Sorted, Sorter};
 use crate::stop::Stop;
 
 /// Objects of a day that are asked what their path follows.
@@ -46,7 +47,7 @@ pub(super) async fn read(
     let found = survey(&*audit.lake, &wide).await?;
     let reader = Reader::new(Arc::clone(&audit.lake), ReadSettings { concurrency: audit.reads, fence });
     let stage = progress.stage("lake", None);
-    let (mut sorter, mut votes, mut stopped) = (Sorter::new(), Votes::default(), false);
+    let (mut sorter, mut votes, mut stopped) = (Sorter::new(RUN, None), Votes::default(), false);
     for stray in found.strays {
         findings.outcome.lake_objects += 1;
         foreign(findings, stray.key);

@@ -4,14 +4,15 @@ use sha2::{Digest, Sha256};
 
 use super::Audit;
 use super::drift::{Drift, Kind};
+use super::entries::{LakeEntry, NaturalEntry};
 use super::findings::{Candidate, Findings, Place};
 use super::lake_side::LakeSide;
-use super::sorted::{LakeEntry, NaturalEntry, OrderedId, Sorter};
 use super::warehouse_side::{Inside, Rows};
 use crate::lake::Key;
 use crate::progress::Stage;
 use crate::record::stored::{Row, Shape, Value};
 use crate::record::{Column, Record};
+use crate::sort::{OrderedId, Sorter};
 use crate::stop::Stop;
 
 /// The merge of one audit.

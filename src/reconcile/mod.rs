@@ -14,12 +14,12 @@
 //! | only in the name of an object that cannot be judged (unreadable, rejected, archived, too new) | a row | unjudged |
 
 mod drift;
+mod entries;
 mod findings;
 mod lake_side;
 mod merge;
 mod repair;
 mod run;
-mod sorted;
 mod warehouse_side;
 
 use std::sync::Arc;

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::drift::{Drift, Kind, Sink};
+use super::entries::{NaturalEntry, RUN};
 use super::findings::Findings;
 use super::merge::Merge;
-use super::sorted::{NaturalEntry, Sorter};
 use super::warehouse_side::Rows;
 use super::{Audit, lake_side};
 use crate::progress::Progress;
 use crate::report::reconcile::Outcome;
+use crate::sort::Sorter;
 use crate::stop::Stop;
 
 /// Audits lake against warehouse; findings go to the sink as they come.
@@ -35,7 +36,8 @@ pub async fn run(audit: &Audit, sink: Sink, progress: &Progress, stop: &Stop) ->
         let inside = lake.window(audit);
         let rows = Rows::new(Arc::clone(&audit.warehouse), shape, inside.clone());
         let stage = progress.stage("warehouse", status.rows.filter(|_| inside.is_none()));
-        let mut merge = Merge { audit, shape, inside, findings: &mut findings, naturals: Sorter::new(), stage };
+        let mut merge =
+            Merge { audit, shape, inside, findings: &mut findings, naturals: Sorter::new(RUN, None), stage };
         ended = merge.run(lake, rows, stop).await?;
         let Merge { naturals, stage, .. } = merge;
         stage.finish();

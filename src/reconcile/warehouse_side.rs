@@ -5,10 +5,11 @@ use std::sync::Arc;
 use chrono::{Datelike, Days, NaiveDateTime, NaiveTime};
 use tokio::task::JoinHandle;
 
-use super::sorted::{OrderedId, Sorted, Sorter};
+use super::entries::RUN;
 use crate::lake::Span;
 use crate::record::stored::{Row, Shape};
 use crate::record::{Column, Record, Slug};
+use crate::sort::{OrderedId, Sorted, Sorter};
 use crate::warehouse::{self, Warehouse, Window};
 
 /// Rows a page.
@@ -67,7 +68,7 @@ impl Rows {
             next: None,
             ready: Vec::new().into_iter(),
             last: None,
-            odd: Some(Sorter::new()),
+            odd: Some(Sorter::new(RUN, None)),
             odd_sorted: None,
         };
         rows.next = Some(rows.page(None));

@@ -1,29 +1,26 @@
 //! Sorting more than fits: entries in sorted runs on disk, merged as they are read. The crate `extsort` does the work;
-//! here are the entries and their order.
+//! here are the form of entries on disk and the order of ids.
 
 use std::cmp::Ordering;
 use std::io::{self, Read, Write};
 use std::marker::PhantomData;
+use std::path::Path;
 
 use extsort::{ExternalSorter, PushExternalSorter, Sortable, SortedIterator};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::record::Record;
-
-/// Entries kept in memory before a run goes to disk; an entry of the lake takes some 700 bytes.
-const RUN: usize = 50_000;
-
 /// An id in the order of the merge: plain UUIDs first, as every server sorts them, then all others by their bytes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, serde::Deserialize)]
-pub(super) struct OrderedId {
+pub(crate) struct OrderedId {
     /// Not a plain UUID: servers sort it by their collation.
     pub odd: bool,
+    /// The id as it is.
     pub id: String,
 }
 
 impl OrderedId {
-    pub(super) fn new(id: &str) -> Self {
+    pub(crate) fn new(id: &str) -> Self {
         let hyphen = |at| matches!(at, 8 | 13 | 18 | 23);
         let plain = id.len() == 36
             && id
@@ -32,22 +29,6 @@ impl OrderedId {
                 .all(|(at, b)| if hyphen(at) { b == b'-' } else { matches!(b, b'0'..=b'9' | b'a'..=b'f') });
         Self { odd: !plain, id: id.to_owned() }
     }
-}
-
-/// What the lake has under an id: a record, or a name whose object could not be judged.
-#[derive(Debug, Clone, Serialize, serde::Deserialize)]
-pub(super) struct LakeEntry {
-    pub id: OrderedId,
-    pub key: String,
-    pub record: Option<Record>,
-}
-
-/// A natural key's hash, with an id and where it was seen.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, serde::Deserialize)]
-pub(super) struct NaturalEntry {
-    pub hash: [u8; 16],
-    pub id: String,
-    pub key: Option<String>,
 }
 
 /// An entry on disk: its length, then its bytes.
@@ -71,20 +52,8 @@ impl<T: Serialize + DeserializeOwned + Send> Sortable for Stored<T> {
 }
 
 /// How entries compare.
-pub(super) trait InOrder: Serialize + DeserializeOwned + Send + 'static {
+pub(crate) trait InOrder: Serialize + DeserializeOwned + Send + 'static {
     fn compare(&self, other: &Self) -> Ordering;
-}
-
-impl InOrder for LakeEntry {
-    fn compare(&self, other: &Self) -> Ordering {
-        self.id.cmp(&other.id).then_with(|| self.key.cmp(&other.key))
-    }
-}
-
-impl InOrder for NaturalEntry {
-    fn compare(&self, other: &Self) -> Ordering {
-        self.cmp(other)
-    }
 }
 
 impl InOrder for OrderedId {
@@ -96,28 +65,31 @@ impl InOrder for OrderedId {
 type Compare<T> = fn(&Stored<T>, &Stored<T>) -> Ordering;
 
 /// Takes entries in any order and gives them back in theirs.
-pub(super) struct Sorter<T: InOrder> {
+pub(crate) struct Sorter<T: InOrder> {
     sorter: PushExternalSorter<Stored<T>, Compare<T>>,
     kind: PhantomData<T>,
 }
 
 impl<T: InOrder> Sorter<T> {
-    pub(super) fn new() -> Self {
+    /// A sorter that keeps so many entries in memory before a run of them goes to disk, into this folder.
+    pub(crate) fn new(run: usize, folder: Option<&Path>) -> Self {
         let compare: Compare<T> = |a, b| a.0.compare(&b.0);
-        Self { sorter: ExternalSorter::new().with_segment_size(RUN).pushed_by(compare), kind: PhantomData }
+        let sorter = ExternalSorter::new().with_segment_size(run.max(1));
+        let sorter = folder.iter().fold(sorter, |sorter, folder| sorter.with_sort_dir(folder.to_path_buf()));
+        Self { sorter: sorter.pushed_by(compare), kind: PhantomData }
     }
 
-    pub(super) fn push(&mut self, entry: T) -> io::Result<()> {
+    pub(crate) fn push(&mut self, entry: T) -> io::Result<()> {
         self.sorter.push(Stored(entry))
     }
 
-    pub(super) fn done(self) -> io::Result<Sorted<T>> {
+    pub(crate) fn done(self) -> io::Result<Sorted<T>> {
         Ok(Sorted(self.sorter.done()?))
     }
 }
 
 /// Entries in their order.
-pub(super) struct Sorted<T: InOrder>(SortedIterator<Stored<T>, Compare<T>>);
+pub(crate) struct Sorted<T: InOrder>(SortedIterator<Stored<T>, Compare<T>>);
 
 impl<T: InOrder> Iterator for Sorted<T> {
     type Item = io::Result<T>;
@@ -133,8 +105,8 @@ mod tests {
 
     #[test]
     fn more_than_a_run_comes_back_in_order() {
-        let mut sorter = Sorter::new();
-        let count = RUN as u32 * 2 + 10;
+        let mut sorter = Sorter::new(1_000, None);
+        let count = 2_010_u32;
         for n in 0..count {
             sorter.push(OrderedId::new(&format!("{:08x}", n.wrapping_mul(2_654_435_761)))).unwrap();
         }
