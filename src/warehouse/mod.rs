@@ -1,7 +1,7 @@
 //! The warehouse: the table `historico_consumo` in MySQL, or in SQLite when embedded.
 //!
-//! [`Warehouse`] is the small IO trait with its back ends [`mysql`], [`sqlite`] and [`memory`]; [`load`] is the one way
-//! by which records become rows, and says of each what became of it. Comparison of values is [`crate::record::stored`]'s.
+//! [`Warehouse`] is the small IO trait with its back ends [`mysql`], [`sqlite`] and [`memory`], and `Bulk` what a replay
+//! needs beyond it; [`load`] is the one way by which records become rows, and says of each what became of it. Comparison of values is [`crate::record::stored`]'s.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,6 +13,8 @@ use crate::error::Kind;
 use crate::record::Column;
 use crate::record::stored::{Row, Shape};
 
+#[cfg(feature = "cli")]
+pub mod bulk;
 pub mod conformance;
 mod load;
 pub mod login;
@@ -25,6 +27,8 @@ pub mod sqlite;
 mod table;
 mod url;
 
+#[cfg(feature = "cli")]
+pub use bulk::{Bulk, Change, LoadMethod, Method, Note, Signals};
 pub use load::{Conflict, Loaded, OnConflict, Settled, load, load_into};
 pub use login::Login;
 pub use rds::Rds;

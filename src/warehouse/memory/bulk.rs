@@ -1,0 +1,163 @@
+//! The memory twin of [`Bulk`].
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use super::{Database, Memory, insert, no_table, replace};
+use crate::record::stored::{Row, Shape};
+use crate::warehouse::bulk::{Bulk, Change, LoadMethod, Method, Note, Signals};
+use crate::warehouse::{Error, Insert, Reason, TableName};
+
+/// Notes by table, run and number.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Journal {
+    notes: BTreeMap<(String, Uuid, u64), Written>,
+    written: u64,
+}
+
+#[derive(Debug, Clone)]
+struct Written {
+    /// How many were written before it.
+    order: u64,
+    text: String,
+}
+
+impl Journal {
+    fn of(&self, table: &TableName) -> impl Iterator<Item = (u64, Note)> {
+        self.notes
+            .iter()
+            .filter(|((name, ..), _)| name == table.as_str())
+            .map(|((_, run, seq), written)| (written.order, Note { run: *run, seq: *seq, text: written.text.clone() }))
+    }
+}
+
+fn no_journal() -> Error {
+    Error::new(Reason::NoTable, "memory", "there is no journal")
+}
+
+/// Nothing is changed before all of it is known to be possible.
+fn apply(database: &mut Database, name: &str, change: &Change<'_>) -> Result<Insert, Error> {
+    let speaks = !change.notes.is_empty() || !change.forget.is_empty();
+    if speaks && database.journal.is_none() {
+        return Err(no_journal());
+    }
+    if !change.insert.is_empty() || !change.replace.is_empty() {
+        let table = database.tables.get_mut(name).ok_or_else(no_table)?;
+        let as_said = |(old, _): &(Row, Row)| table.get(old.id()) == Some(old);
+        if !change.replace.iter().all(as_said) || insert(table, change.insert)? == Insert::Taken {
+            return Ok(Insert::Taken);
+        }
+        for (old, new) in change.replace {
+            replace(table, old, new);
+        }
+    }
+    if let Some(journal) = database.journal.as_mut() {
+        for &(run, seq) in change.forget {
+            journal.notes.remove(&(name.to_owned(), run, seq));
+        }
+        for note in change.notes {
+            journal.written += 1;
+            let written = Written { order: journal.written, text: note.text.clone() };
+            journal.notes.insert((name.to_owned(), note.run, note.seq), written);
+        }
+    }
+    Ok(Insert::Done)
+}
+
+#[async_trait]
+impl Bulk for Memory {
+    async fn method(&self) -> Result<Method, Error> {
+        Ok(Method { kind: LoadMethod::Insert, why: "the rows are in memory".into() })
+    }
+
+    async fn apply(&self, change: &Change<'_>, _: &Shape) -> Result<Insert, Error> {
+        apply(&mut self.database(), self.table.as_str(), change)
+    }
+
+    async fn range(&self, first: &str, last: &str, limit: u32, _: &Shape) -> Result<Vec<Row>, Error> {
+        let inside = |row: &&Row| (first..=last).contains(&row.id());
+        self.with_rows(|table| Ok(table.values().filter(inside).take(limit as usize).cloned().collect()))
+    }
+
+    async fn count(&self, first: &str, last: &str) -> Result<u64, Error> {
+        self.with_rows(|table| Ok(table.keys().filter(|id| (first..=last).contains(&id.as_str())).count() as u64))
+    }
+
+    async fn journal(&self, create: bool) -> Result<bool, Error> {
+        let mut database = self.database();
+        if create {
+            database.journal.get_or_insert_default();
+        }
+        Ok(database.journal.is_some())
+    }
+
+    async fn heads(&self) -> Result<Vec<Note>, Error> {
+        let database = self.database();
+        let mut heads: Vec<(u64, Note)> = database
+            .journal
+            .iter()
+            .flat_map(|journal| journal.of(&self.table))
+            .filter(|(_, note)| note.seq == 0)
+            .collect();
+        heads.sort_by_key(|(order, _)| std::cmp::Reverse(*order));
+        Ok(heads.into_iter().map(|(_, note)| note).collect())
+    }
+
+    async fn notes(&self, run: Uuid) -> Result<Vec<Note>, Error> {
+        let database = self.database();
+        let notes = database.journal.iter().flat_map(|journal| journal.of(&self.table)).map(|(_, note)| note);
+        Ok(notes.filter(|note| note.run == run && note.seq > 0).collect())
+    }
+
+    async fn signals(&self, query: Option<&str>) -> Result<Signals, Error> {
+        match query {
+            None => Ok(Signals::default()),
+            Some(query) => {
+                Err(Error::new(Reason::Other, "memory", format!("there is nobody to answer the query {query:?}")))
+            }
+        }
+    }
+
+    async fn replica_lag(&self) -> Result<Option<Duration>, Error> {
+        Ok(None)
+    }
+
+    async fn obstacles(&self) -> Result<Vec<String>, Error> {
+        Ok(Vec::new())
+    }
+
+    async fn create_like(&self, shadow: &TableName) -> Result<bool, Error> {
+        let mut database = self.database();
+        let new = !database.tables.contains_key(shadow.as_str());
+        database.tables.entry(shadow.to_string()).or_default();
+        Ok(new)
+    }
+
+    async fn swap(&self, shadow: &TableName, old: &TableName) -> Result<(), Error> {
+        let mut database = self.database();
+        let tables = &mut database.tables;
+        if tables.contains_key(old.as_str()) {
+            return Err(Error::new(Reason::Taken, "memory", format!("there is a table {old} already")));
+        }
+        let new = tables.remove(shadow.as_str()).ok_or_else(no_table)?;
+        if let Some(before) = tables.insert(self.table.to_string(), new) {
+            tables.insert(old.to_string(), before);
+        }
+        Ok(())
+    }
+
+    async fn only_in(&self, other: &TableName) -> Result<u64, Error> {
+        let database = self.database();
+        let table = |name: &TableName| database.tables.get(name.as_str()).ok_or_else(no_table);
+        let (here, there) = (table(&self.table)?, table(other)?);
+        Ok(there.keys().filter(|id| !here.contains_key(*id)).count() as u64)
+    }
+
+    fn with_table(&self, table: TableName) -> Arc<dyn Bulk> {
+        Arc::new(Self { table, ..self.clone() })
+    }
+}
