@@ -1,13 +1,18 @@
 //! `ruminate replay`: lake → warehouse.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
+use chrono::{DateTime, NaiveDate, Utc};
 
 use super::Context;
 use super::flags::{LakeFlags, SpanFlags, WarehouseFlags};
-use crate::replay::{Bookmark, Only, Plan, Policy, Replay, Source};
+use crate::replay::{Filter, Keep, Limits, Only, Plan, Policy, Replay, SortSettings, Source, earlier};
 use crate::report::Printed;
+use crate::undo::Undo;
+use crate::warehouse::Bulk;
 
 /// Brings the warehouse back from the lake; safe to repeat
 #[derive(Debug, clap::Args)]
@@ -18,67 +23,146 @@ pub(super) struct Args {
     warehouse: WarehouseFlags,
     #[command(flatten)]
     span: SpanFlags,
-    /// Say what would be read, and change nothing
+    /// Say what would be read and what it takes, and change nothing
     #[arg(long)]
     dry_run: bool,
     /// What to do where a row holds other values than the lake
     #[arg(long, value_enum, default_value = "keep", value_name = "POLICY")]
     on_conflict: Policy,
+    /// Where --on-conflict overwrite writes rows down before it changes them [default: ruminate-undo-<TIME>.ndjson]
+    #[arg(long, value_name = "FILE.ndjson")]
+    undo_file: Option<PathBuf>,
     /// Read every loaded row back and compare it, bit for bit
     #[arg(long)]
     verify: bool,
     /// Go on where an earlier run of the same command stopped
     #[arg(long)]
     resume: bool,
+    /// Keep no journal in the warehouse: for accounts that may not create a table; such a run cannot be resumed
+    #[arg(long, conflicts_with = "resume")]
+    no_journal: bool,
+    /// Objects read at once
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    concurrency: u32,
+    #[command(flatten)]
+    limit: LimitFlags,
+    #[command(flatten)]
+    gentle: GentleFlags,
+    /// Memory for sorting, in MB; what does not fit goes to --sort-dir
+    #[arg(long, value_name = "MB", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=65_536), help_heading = "Resources")]
+    sort_memory: u32,
+    /// Where records are sorted that do not fit into memory [default: TMPDIR]
+    #[arg(long, value_name = "DIR", help_heading = "Resources")]
+    sort_dir: Option<PathBuf>,
+}
+
+/// Which records.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Which records")]
+struct LimitFlags {
     /// Only the objects that a drift file names
     #[arg(long, value_name = "FILE")]
     only: Option<PathBuf>,
-    /// Objects read at once
-    #[arg(long, value_name = "N", default_value_t = 128)]
-    concurrency: usize,
-    /// Where to keep the bookmark for --resume [default: the user's state directory]
-    #[arg(long, value_name = "DIR")]
-    state_dir: Option<PathBuf>,
+    /// Only records processed no later than this (row_ts), a time in RFC 3339
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    until: Option<DateTime<Utc>>,
+    /// Only records whose data is on this day or later, wherever they lie
+    #[arg(long, value_name = "DATE")]
+    data_from: Option<NaiveDate>,
+    /// Only records whose data is on this day or earlier
+    #[arg(long, value_name = "DATE")]
+    data_to: Option<NaiveDate>,
+    /// The lake as it was at this time: a bucket that keeps versions is read as it was then, deleted objects and all
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    versions_at: Option<DateTime<Utc>>,
+}
+
+/// How gently.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Gentle on production (may be changed while it runs, in the settings file)")]
+struct GentleFlags {
+    /// Wait while more threads than this run on the server
+    #[arg(long, value_name = "N")]
+    max_threads_running: Option<u64>,
+    /// Wait while a replica is further behind than this, in seconds
+    #[arg(long, value_name = "SECONDS")]
+    max_replica_lag: Option<f64>,
+    /// A replica whose lag is watched: its address, as for --warehouse; may be repeated
+    // Text until it is opened: a value that clap refuses is printed, password and all.
+    #[arg(long = "replica", value_name = "URL", hide_env_values = true)]
+    replicas: Vec<String>,
+    /// Load no more rows a second than this, on average
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    rows_per_second: Option<u64>,
+    /// Wait while this file is there
+    #[arg(long, value_name = "FILE")]
+    pause_file: Option<PathBuf>,
+    /// Wait while this query answers more than 0
+    #[arg(long, value_name = "SQL")]
+    throttle_query: Option<String>,
+    /// How long a warehouse that is gone is waited for, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    patience: u64,
+}
+
+impl GentleFlags {
+    fn limits(&self) -> Limits {
+        Limits {
+            max_threads_running: self.max_threads_running,
+            max_replica_lag: self.max_replica_lag,
+            rows_per_second: self.rows_per_second,
+            pause_file: self.pause_file.clone(),
+            throttle_query: self.throttle_query.clone(),
+        }
+    }
 }
 
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed> {
     let span = args.span.span()?;
-    let only = args.only.as_ref().map(read_only).transpose()?;
-    let (lake, warehouse) = (args.lake.open().await, args.warehouse.open().await?);
-    let bookmark = Bookmark {
-        lake: lake.address(),
-        warehouse: warehouse.address(),
-        // Relative paths mean other stores in other directories.
-        settings: format!("{span:?} {:?} {only:?} {:?}", args.on_conflict, std::env::current_dir().unwrap_or_default()),
-        day: None,
-    };
-    let mut plan = Plan::new(Source { lake, span, only }).await?;
-    let state_dir = args.state_dir.clone().or_else(state_dir);
-    let mut resumed = false;
-    if args.resume {
-        let dir = state_dir.as_ref().ok_or_else(|| anyhow!("no state directory: name one with --state-dir"))?;
-        let found = bookmark.find(dir).with_context(|| format!("the bookmark in {} cannot be read", dir.display()))?;
-        match found {
-            Some(day) => {
-                tracing::info!("going on from {day}");
-                plan = plan.from_day(day);
-                resumed = true;
-            }
-            None => tracing::info!("there is nothing to resume for this lake, warehouse and span: starting anew"),
-        }
-    }
+    let only = args.limit.only.as_ref().map(read_only).transpose()?;
+    let (lake, bulk) = (args.lake.open().await, args.warehouse.open_bulk().await?);
+    let filter = Filter { until: args.limit.until, data_from: args.limit.data_from, data_to: args.limit.data_to };
+    let plan = Plan::new(Source { lake, span, only, filter, versions_at: args.limit.versions_at }).await?;
     if args.dry_run {
-        return Ok(Printed::of(&plan.preview(&*warehouse).await?));
+        return Ok(Printed::of(&plan.preview(&*bulk).await?));
     }
+    let journal = if args.no_journal {
+        None
+    } else if args.resume {
+        match earlier(&*bulk, &plan, args.on_conflict).await? {
+            Some(earlier) => Some(Keep::Before(Box::new(earlier))),
+            None => {
+                tracing::info!("there is nothing to resume for this lake and table: starting anew");
+                Some(Keep::New)
+            }
+        }
+    } else {
+        Some(Keep::New)
+    };
+    let replicas = args.gentle.replicas.iter().map(|url| args.warehouse.replica(url));
+    let replicas: Vec<Arc<dyn Bulk>> = replicas.collect::<anyhow::Result<_>>()?;
+    let undo = (args.on_conflict == Policy::Overwrite).then(|| {
+        let stamp = Utc::now().format("%Y%m%dT%H%M%SZ");
+        let path = args.undo_file.clone().unwrap_or_else(|| format!("ruminate-undo-{stamp}.ndjson").into());
+        Undo::new(path, args.warehouse.table.to_string())
+    });
     let replay = Replay {
         plan,
-        warehouse,
+        bulk,
         policy: args.on_conflict,
         verify: args.verify,
-        reads: args.concurrency,
+        reads: args.concurrency as usize,
         loads: args.warehouse.connections as usize,
-        bookmark: state_dir.map(|dir| (dir, bookmark)),
-        resumed,
+        sort: SortSettings {
+            memory: args.sort_memory as usize * 1_000_000,
+            folder: args.sort_dir.clone().unwrap_or_else(std::env::temp_dir),
+        },
+        undo,
+        journal,
+        limits: args.gentle.limits(),
+        reload: Arc::new(|| None),
+        replicas,
+        patience: Duration::from_secs(args.gentle.patience),
     };
     Ok(Printed::of(&crate::replay::run(replay, &context.progress, &context.stop).await?))
 }
@@ -89,9 +173,6 @@ fn read_only(path: &PathBuf) -> anyhow::Result<Only> {
         .map_err(|e| anyhow!("--only {}: {e}: it takes a drift file of `ruminate reconcile`", path.display()))
 }
 
-/// `$XDG_STATE_HOME/ruminate`, else `~/.local/state/ruminate`.
-fn state_dir() -> Option<PathBuf> {
-    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let base = set("XDG_STATE_HOME").or_else(|| set("HOME").map(|home| home.join(".local/state")))?;
-    Some(base.join("ruminate"))
+fn time(text: &str) -> Result<DateTime<Utc>, String> {
+    crate::record::instant::parse(text).ok_or_else(|| "write a time like 2026-11-22T18:00:00Z".to_owned())
 }

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use futures::stream::{self, StreamExt, TryStreamExt};
 
-use super::Only;
-use crate::lake::{self, Key, Lake, Meta, Partition, Span, list_all, survey};
-use crate::report::replay::Preview;
+use super::journal::Head;
+use super::{Filter, Only, Policy};
+use crate::lake::{self, Key, Lake, Meta, Partition, ReadSettings, Reader, Span, list_all, survey};
+use crate::report::replay::{Asked, Preview};
 use crate::warehouse::Warehouse;
 
 /// Listings under way at once.
@@ -23,6 +24,17 @@ pub struct Source {
     pub span: Span,
     /// Only these objects, where it is set.
     pub only: Option<Only>,
+    /// Only records within these limits.
+    pub filter: Filter,
+    /// The lake as it was at that time, where it is set.
+    pub versions_at: Option<DateTime<Utc>>,
+}
+
+impl Source {
+    /// All of a lake.
+    pub fn of(lake: Arc<dyn Lake>) -> Self {
+        Self { lake, span: Span::default(), only: None, filter: Filter::default(), versions_at: None }
+    }
 }
 
 /// The partitions and strays a replay will read, as they were when it was planned.
@@ -32,7 +44,10 @@ pub struct Plan {
     pub(super) fence: DateTime<Utc>,
     pub(super) partitions: Vec<Partition>,
     pub(super) strays: Vec<Meta>,
-    pub(super) only: Option<Only>,
+    pub(super) only: Option<Arc<Only>>,
+    pub(super) filter: Filter,
+    span: Span,
+    versions_at: Option<DateTime<Utc>>,
 }
 
 impl Plan {
@@ -42,9 +57,13 @@ impl Plan {
     /// The lake cannot be reached or listed.
     pub async fn new(source: Source) -> Result<Self, lake::Error> {
         let fence = source.lake.clock().await?;
+        let lake = match source.versions_at {
+            Some(_) => source.lake,
+            None => source.lake,
+        };
         let (partitions, strays) = match &source.only {
             None => {
-                let found = survey(&*source.lake, &source.span).await?;
+                let found = survey(&*lake, &source.span).await?;
                 (found.partitions, found.strays)
             }
             Some(only) => {
@@ -54,19 +73,55 @@ impl Plan {
                 (inside.collect(), Vec::new())
             }
         };
-        Ok(Self { lake: source.lake, fence, partitions, strays, only: source.only })
+        Ok(Self {
+            lake,
+            fence,
+            partitions,
+            strays,
+            only: source.only.map(Arc::new),
+            filter: source.filter,
+            span: source.span,
+            versions_at: source.versions_at,
+        })
     }
 
-    /// The plan without the days before `day`, which an earlier run has loaded, and without strays, which it has counted.
-    #[must_use]
-    pub fn from_day(mut self, day: NaiveDate) -> Self {
-        self.partitions.retain(|partition| partition.day >= day);
-        self.strays.clear();
-        self
+    /// What is asked for.
+    pub(super) fn asked(&self, policy: Policy) -> Asked {
+        Asked {
+            farms: self.span.farms.iter().map(|farm| farm.as_str().to_owned()).collect(),
+            from: self.span.from,
+            to: self.span.to,
+            until: self.filter.until,
+            data_from: self.filter.data_from,
+            data_to: self.filter.data_to,
+            versions_at: self.versions_at,
+            only: self.only.as_ref().map(|only| only.0.len() as u64),
+            on_conflict: policy.name().to_owned(),
+        }
+    }
+
+    /// The first note of a run of this plan.
+    pub(super) fn head(&self, policy: Policy) -> Head {
+        Head {
+            lake: self.lake.address(),
+            asked: self.asked(policy),
+            only: self.only.as_ref().map(|only| only.digest()),
+            fence: self.fence,
+            begun: Utc::now(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            ended: None,
+        }
+    }
+
+    /// A reader of the objects that are meant.
+    pub(super) fn reader(&self, reads: usize) -> Reader {
+        let only = self.only.clone();
+        Reader::new(Arc::clone(&self.lake), ReadSettings { concurrency: reads, fence: self.fence })
+            .keeping(move |meta| only.as_ref().is_none_or(|only| only.0.contains(&meta.key)))
     }
 
     /// Whether the plan is about that object.
-    pub(super) fn has(&self, key: &str) -> bool {
+    fn has(&self, key: &str) -> bool {
         self.only.as_ref().is_none_or(|only| only.0.contains(key))
     }
 

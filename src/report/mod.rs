@@ -2,10 +2,11 @@
 //!
 //! Printing happens here and in [`crate::progress`], nowhere else.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, Write};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub mod backfill;
 pub mod bundle;
@@ -152,10 +153,10 @@ pub(crate) fn duration(seconds: f64) -> String {
 }
 
 /// A problem with one input that did not stop the rest.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
     /// `rejected`, `unreadable`, `archived`, `conflicting`, `skipped`, …
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// The object's key, or the file and line.
     #[serde(rename = "key")]
     pub place: String,
@@ -164,7 +165,8 @@ pub struct Problem {
 }
 
 /// The problems of a run: all counted and logged, the first thousand kept for the outcome.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Problems {
     kept: Vec<Problem>,
     more: u64,
@@ -178,8 +180,18 @@ impl Problems {
 
     /// Takes one down and logs it.
     pub fn add(&mut self, kind: &'static str, place: impl Into<String>, reason: impl Into<String>) {
-        let problem = Problem { kind, place: place.into(), reason: reason.into() };
+        let problem = Problem { kind: kind.into(), place: place.into(), reason: reason.into() };
         tracing::debug!(target: "problem", kind, key = problem.place, "{}", problem.reason);
+        self.keep(problem);
+    }
+
+    /// Takes over those of another, which were logged when they were found.
+    pub fn absorb(&mut self, other: Self) {
+        self.more += other.more;
+        other.kept.into_iter().for_each(|problem| self.keep(problem));
+    }
+
+    fn keep(&mut self, problem: Problem) {
         if self.kept.len() < Self::KEPT {
             self.kept.push(problem);
         } else {

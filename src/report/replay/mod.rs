@@ -203,6 +203,15 @@ impl Outcome {
         self.skipped_foreign + self.skipped_after_fence + self.skipped_until + self.skipped_data + self.skipped_pending
     }
 
+    /// The counts of the contract by name, for a journal that keeps them.
+    pub fn counts(&self) -> serde_json::Value {
+        serde_json::json!({
+            "listed": self.listed, "inserted": self.inserted, "identical": self.identical,
+            "conflicting": self.conflicting, "overwritten": self.overwritten, "rejected": self.rejected,
+            "archived": self.archived, "unreadable": self.unreadable, "skipped": self.skipped,
+        })
+    }
+
     /// Checks that every listed object is accounted for.
     ///
     /// # Errors
