@@ -1,15 +1,19 @@
 //! `ruminate replay`: lake → warehouse.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::str::FromStr;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, bail};
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::Context;
 use super::flags::{LakeFlags, SpanFlags, WarehouseFlags};
-use crate::replay::{Filter, Keep, Limits, Only, Plan, Policy, Replay, SortSettings, Source, earlier};
+use super::settings::Watched;
+use crate::replay::{
+    Filter, Keep, Limits, Only, Plan, Policy, Reload, Replay, SortSettings, Source, cut_over, earlier, shadow_of,
+};
 use crate::report::Printed;
 use crate::undo::Undo;
 use crate::warehouse::Bulk;
@@ -38,6 +42,12 @@ pub(super) struct Args {
     /// Go on where an earlier run of the same command stopped
     #[arg(long)]
     resume: bool,
+    /// Load into a new table, verify it, and swap it in when it is whole; the old table is kept under another name
+    #[arg(long)]
+    into_new_table: bool,
+    /// With --into-new-table: swap although so many records would be missing that cannot be read, or are only in the old table
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    accept_missing: u64,
     /// Keep no journal in the warehouse: for accounts that may not create a table; such a run cannot be resumed
     #[arg(long, conflicts_with = "resume")]
     no_journal: bool,
@@ -105,7 +115,29 @@ struct GentleFlags {
     patience: u64,
 }
 
+/// What of the limits an edited settings file may change.
+const WATCHED: [&str; 5] =
+    ["max-threads-running", "max-replica-lag", "rows-per-second", "pause-file", "throttle-query"];
+
 impl GentleFlags {
+    /// The limits as the settings file changes them while the run goes on; what is taken out of it is as it was at the start.
+    fn reload(&self) -> Reload {
+        let begun = self.limits();
+        let state = Watched::new(&WATCHED).map(|watched| Mutex::new((watched, begun.clone())));
+        Arc::new(move || {
+            let mut state = state.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
+            let (watched, limits) = &mut *state;
+            let changes = watched.changes();
+            for (key, value) in &changes {
+                let change = change(limits, &begun, key, value.as_deref());
+                if let Err(e) = change {
+                    tracing::warn!("settings file: {key}: {e}: it stays as it was");
+                }
+            }
+            (!changes.is_empty()).then(|| limits.clone())
+        })
+    }
+
     fn limits(&self) -> Limits {
         Limits {
             max_threads_running: self.max_threads_running,
@@ -117,19 +149,43 @@ impl GentleFlags {
     }
 }
 
+fn change(limits: &mut Limits, begun: &Limits, key: &str, value: Option<&str>) -> Result<(), String> {
+    fn of<T: Clone + FromStr>(value: Option<&str>, begun: &Option<T>) -> Result<Option<T>, String> {
+        let parsed = value.map(|text| text.parse().map_err(|_| format!("{text:?} is no value of it")));
+        Ok(parsed.transpose()?.or_else(|| begun.clone()))
+    }
+    match key {
+        "max-threads-running" => limits.max_threads_running = of(value, &begun.max_threads_running)?,
+        "max-replica-lag" => limits.max_replica_lag = of(value, &begun.max_replica_lag)?,
+        "rows-per-second" => limits.rows_per_second = of(value, &begun.rows_per_second)?,
+        "pause-file" => limits.pause_file = of(value, &begun.pause_file)?,
+        _ => limits.throttle_query = of(value, &begun.throttle_query)?,
+    }
+    Ok(())
+}
+
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed> {
     let span = args.span.span()?;
     let only = args.limit.only.as_ref().map(read_only).transpose()?;
-    let (lake, bulk) = (args.lake.open().await, args.warehouse.open_bulk().await?);
+    let (lake, table) = (args.lake.open().await, args.warehouse.open_bulk().await?);
+    let bulk = match args.into_new_table {
+        true => table.with_table(shadow_of(&args.warehouse.table)?),
+        false => Arc::clone(&table),
+    };
     let filter = Filter { until: args.limit.until, data_from: args.limit.data_from, data_to: args.limit.data_to };
     let plan = Plan::new(Source { lake, span, only, filter, versions_at: args.limit.versions_at }).await?;
     if args.dry_run {
         return Ok(Printed::of(&plan.preview(&*bulk).await?));
     }
+    if args.into_new_table && !plan.is_whole() {
+        bail!(
+            "--into-new-table needs the whole lake: leave --farm, --from, --to, --data-from, --data-to and --only away"
+        );
+    }
     let journal = if args.no_journal {
         None
     } else if args.resume {
-        match earlier(&*bulk, &plan, args.on_conflict).await? {
+        match earlier(&*bulk, &plan, args.on_conflict, args.verify || args.into_new_table).await? {
             Some(earlier) => Some(Keep::Before(Box::new(earlier))),
             None => {
                 tracing::info!("there is nothing to resume for this lake and table: starting anew");
@@ -160,11 +216,18 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed
         undo,
         journal,
         limits: args.gentle.limits(),
-        reload: Arc::new(|| None),
+        reload: args.gentle.reload(),
         replicas,
         patience: Duration::from_secs(args.gentle.patience),
     };
-    Ok(Printed::of(&crate::replay::run(replay, &context.progress, &context.stop).await?))
+    let (progress, stop) = (&context.progress, &context.stop);
+    let outcome = if args.into_new_table {
+        let name = &args.warehouse.table;
+        cut_over(replay, table, name, args.accept_missing, progress, stop).await?
+    } else {
+        crate::replay::run(replay, progress, stop).await?
+    };
+    Ok(Printed::of(&outcome))
 }
 
 fn read_only(path: &PathBuf) -> anyhow::Result<Only> {

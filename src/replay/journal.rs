@@ -161,11 +161,11 @@ pub(super) async fn unfinished(bulk: &dyn Bulk, lake: &str) -> Result<Option<(Uu
 }
 
 impl Before {
-    /// Reads what a run has noted, and looks whether it holds.
+    /// Reads what a run has noted, and looks whether it holds; with `verify` a batch holds only if it was read back.
     ///
     /// # Errors
     /// The warehouse cannot be asked.
-    pub(super) async fn read(bulk: &dyn Bulk, run: Uuid, head: Head) -> Result<Self, warehouse::Error> {
+    pub(super) async fn read(bulk: &dyn Bulk, run: Uuid, head: Head, verify: bool) -> Result<Self, warehouse::Error> {
         let (mut batches, mut days, mut last) = (BTreeMap::new(), Vec::new(), 0);
         let mut before = Self {
             journal: Journal { run, next: Arc::default() },
@@ -179,6 +179,7 @@ impl Before {
         for note in bulk.notes(run).await? {
             last = last.max(note.seq);
             match serde_json::from_str(&note.text) {
+                Ok(Page::Batch(batch)) if verify && !batch.tally.is_read_back() => before.forget.push((run, note.seq)),
                 Ok(Page::Batch(batch)) if holds(bulk, &batch).await? => drop(batches.insert(note.seq, batch)),
                 Ok(Page::Day(day)) => days.push((note.seq, day)),
                 Ok(Page::Batch(batch)) => {

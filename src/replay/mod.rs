@@ -5,6 +5,7 @@
 //! be strained (`brake`). Replaying again changes nothing; what happens to a row that holds other values is [`Policy`]'s.
 
 mod brake;
+mod cut_over;
 mod journal;
 mod load;
 mod only;
@@ -17,6 +18,7 @@ mod tally;
 mod tests;
 
 pub use brake::{Limits, Reload};
+pub use cut_over::{cut_over, shadow_of};
 pub use only::{Filter, Only};
 pub use order::SortSettings;
 pub use plan::{Plan, Source};

@@ -48,6 +48,8 @@ pub struct Plan {
     pub(super) filter: Filter,
     span: Span,
     versions_at: Option<DateTime<Utc>>,
+    /// Only objects that the store took in no earlier than this.
+    since: Option<DateTime<Utc>>,
 }
 
 impl Plan {
@@ -82,7 +84,37 @@ impl Plan {
             filter: source.filter,
             span: source.span,
             versions_at: source.versions_at,
+            since: None,
         })
+    }
+
+    /// The same plan made anew, for objects that the store took in since then.
+    ///
+    /// # Errors
+    /// As for [`Plan::new`].
+    pub(super) async fn renewed(&self, since: DateTime<Utc>) -> Result<Self, lake::Error> {
+        let source = Source {
+            lake: Arc::clone(&self.lake),
+            span: self.span.clone(),
+            only: self.only.as_deref().cloned(),
+            filter: self.filter,
+            versions_at: None,
+        };
+        let anew = Self::new(source).await?;
+        Ok(Self { strays: Vec::new(), since: Some(since), ..anew })
+    }
+
+    /// Whether it is about the lake as it was, to which nothing comes any more.
+    pub(super) fn is_of_the_past(&self) -> bool {
+        self.versions_at.is_some()
+    }
+
+    /// Whether it is about every object of the lake.
+    pub fn is_whole(&self) -> bool {
+        self.span.is_everything()
+            && self.only.is_none()
+            && self.filter.data_from.is_none()
+            && self.filter.data_to.is_none()
     }
 
     /// What is asked for.
@@ -115,9 +147,13 @@ impl Plan {
 
     /// A reader of the objects that are meant.
     pub(super) fn reader(&self, reads: usize) -> Reader {
-        let only = self.only.clone();
-        Reader::new(Arc::clone(&self.lake), ReadSettings { concurrency: reads, fence: self.fence })
-            .keeping(move |meta| only.as_ref().is_none_or(|only| only.0.contains(&meta.key)))
+        let (only, since) = (self.only.clone(), self.since);
+        Reader::new(Arc::clone(&self.lake), ReadSettings { concurrency: reads, fence: self.fence }).keeping(
+            move |meta| {
+                only.as_ref().is_none_or(|only| only.0.contains(&meta.key))
+                    && since.is_none_or(|since| meta.last_modified >= since)
+            },
+        )
     }
 
     /// Whether the plan is about that object.

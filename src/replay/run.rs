@@ -98,7 +98,7 @@ pub struct Earlier(pub(super) Arc<Before>);
 ///
 /// # Errors
 /// There is one and it was asked for other things; the journal cannot be read.
-pub async fn earlier(bulk: &dyn Bulk, plan: &Plan, policy: Policy) -> anyhow::Result<Option<Earlier>> {
+pub async fn earlier(bulk: &dyn Bulk, plan: &Plan, policy: Policy, verify: bool) -> anyhow::Result<Option<Earlier>> {
     let lake = plan.lake.address();
     if !bulk.journal(false).await? {
         return Ok(None);
@@ -113,7 +113,7 @@ pub async fn earlier(bulk: &dyn Bulk, plan: &Plan, policy: Policy) -> anyhow::Re
         head.begun.format("%Y-%m-%d %H:%M UTC"),
         differs.join("; ")
     );
-    Ok(Some(Earlier(Arc::new(Before::read(bulk, run, head).await?))))
+    Ok(Some(Earlier(Arc::new(Before::read(bulk, run, head, verify).await?))))
 }
 
 /// Reads what is planned and loads it.

@@ -98,6 +98,11 @@ impl Tally {
         self.problems.absorb(other.problems);
     }
 
+    /// Whether every row it counts was read back.
+    pub(super) fn is_read_back(&self) -> bool {
+        self.verified + self.unverified >= self.inserted + self.identical + self.overwritten
+    }
+
     /// Takes down an object that brings no record to load.
     pub(super) fn no_record(&mut self, partition: Option<&Partition>, key: String, item: Item) {
         self.listed += 1;

@@ -79,7 +79,7 @@ impl Scene {
 
     async fn resumed(&self) -> Outcome {
         let plan = self.plan().await;
-        let earlier = earlier(&self.warehouse, &plan, Policy::Keep).await.unwrap().expect("an unfinished run");
+        let earlier = earlier(&self.warehouse, &plan, Policy::Keep, false).await.unwrap().expect("an unfinished run");
         let replay = Replay::new(plan, Arc::new(self.warehouse.clone()));
         self.run(Replay { journal: Some(Keep::Before(Box::new(earlier))), ..replay }).await
     }
@@ -214,7 +214,7 @@ async fn a_stopped_run_goes_on_and_its_counts_are_exact() {
         filter: Filter { until: Some(processed(1)), ..Filter::default() },
         ..Source::of(Arc::clone(&scene.lake) as Arc<dyn Lake>)
     });
-    let e = earlier(&scene.warehouse, &other.await.unwrap(), Policy::Keep).await.unwrap_err().to_string();
+    let e = earlier(&scene.warehouse, &other.await.unwrap(), Policy::Keep, false).await.unwrap_err().to_string();
     assert!(e.contains("until was null"), "{e}");
     let second = scene.resumed().await;
     assert!(second.resumed && second.stopped.is_none() && second.run == first.run);
@@ -242,4 +242,37 @@ async fn a_journal_that_claims_more_than_is_there_is_not_believed() {
     let second = scene.resumed().await;
     assert!(second.stopped.is_none() && second.identical > 0, "what was done again was there: {second}");
     assert_eq!((second.inserted + second.identical, scene.rows().await), (3_600, 3_600));
+}
+
+#[tokio::test]
+async fn a_new_table_takes_the_old_one_s_place_once_it_is_whole() {
+    let scene = Scene::of(&(0..3).flat_map(|n| day(n, 50)).collect::<Vec<_>>()).await;
+    scene.run(scene.replay().await).await;
+    let shape = scene.warehouse.shape().await.unwrap();
+    let damaged = Record { consumo_meta: 1.5, ..new_style(1, 7).1 };
+    scene.warehouse.overwrite(damaged.to_row(&shape));
+    let name = crate::warehouse::TableName::default();
+    let shadow = shadow_of(&name).unwrap();
+    let cut = async |accept: u64| {
+        let replay = Replay::new(scene.plan().await, scene.warehouse.with_table(shadow.clone()));
+        let table: Arc<dyn Bulk> = Arc::new(scene.warehouse.clone());
+        cut_over(replay, table, &name, accept, &Progress::Silent, &scene.stop).await
+    };
+    // A row that is in no object of the lake would be lost: nothing is swapped.
+    let stranger = new_style(9, 1).1.to_row(&shape);
+    scene.warehouse.overwrite(stranger.clone());
+    let kept = cut(0).await.unwrap().cut_over.unwrap();
+    assert!(!kept.swapped && kept.only_in_old == 1, "{kept:?}");
+    assert!(kept.why_not.unwrap().contains("1 only in the old table"));
+    assert_eq!(scene.rows().await, 151);
+    let e = cut(1).await.unwrap_err().to_string();
+    assert!(e.contains("earlier attempt"), "{e}");
+    scene.warehouse.renamed(&shadow).drop_table();
+    let done = cut(1).await.unwrap();
+    let swapped = done.cut_over.clone().unwrap();
+    assert!(swapped.swapped && swapped.why_not.is_none(), "{swapped:?}");
+    assert_eq!((done.inserted, done.verified, scene.rows().await), (150, 150, 150));
+    assert_eq!(counts(&scene.run(scene.replay().await).await), [0, 150, 0, 0, 0, 0]);
+    let old = scene.warehouse.with_table(swapped.old.unwrap().parse().unwrap());
+    assert_eq!(old.status().await.unwrap().rows, Some(151));
 }

@@ -101,6 +101,8 @@ pub struct CutOver {
     pub old: Option<String>,
     /// Whether the tables were swapped.
     pub swapped: bool,
+    /// Why they were not, and what to do.
+    pub why_not: Option<String>,
     /// Rows of the old table that the new one lacks: they are in no object of the lake.
     pub only_in_old: u64,
     /// Objects that came into the lake while it was loaded and were loaded too.
@@ -240,6 +242,7 @@ impl super::Outcome for Outcome {
             + self.unreadable
             + self.unverified
             + self.skipped_foreign
+            + u64::from(self.cut_over.as_ref().is_some_and(|cut_over| !cut_over.swapped))
             > 0
         {
             Exit::Found
