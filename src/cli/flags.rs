@@ -141,7 +141,10 @@ impl WarehouseFlags {
     }
 
     pub(super) async fn open_bulk(&self) -> anyhow::Result<Arc<dyn crate::warehouse::Bulk>> {
-        anyhow::bail!("later")
+        Ok(match self.meant()? {
+            Meant::Url(WarehouseUrl::Sqlite(path)) => Arc::new(Sqlite::new(&path, self.table.clone())),
+            _ => anyhow::bail!("later"),
+        })
     }
     pub(super) fn replica(&self, _: &str) -> anyhow::Result<Arc<dyn crate::warehouse::Bulk>> {
         anyhow::bail!("later")

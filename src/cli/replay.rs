@@ -175,7 +175,11 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed
     let filter = Filter { until: args.limit.until, data_from: args.limit.data_from, data_to: args.limit.data_to };
     let plan = Plan::new(Source { lake, span, only, filter, versions_at: args.limit.versions_at }).await?;
     if args.dry_run {
-        return Ok(Printed::of(&plan.preview(&*bulk).await?));
+        let mut preview = plan.preview(&*bulk, args.on_conflict, args.concurrency as usize).await?;
+        if args.into_new_table {
+            preview.swaps(&args.warehouse.table.to_string(), bulk.address(), table.obstacles().await?);
+        }
+        return Ok(Printed::of(&preview));
     }
     if args.into_new_table && !plan.is_whole() {
         bail!(

@@ -10,7 +10,7 @@ use super::{Exit, Lines, Problems, count, duration};
 
 mod preview;
 
-pub use preview::Preview;
+pub use preview::{Class, Preview, Sample};
 
 /// What became of the objects of one partition.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
