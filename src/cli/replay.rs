@@ -16,7 +16,7 @@ use crate::replay::{
 };
 use crate::report::Printed;
 use crate::undo::Undo;
-use crate::warehouse::Bulk;
+use crate::warehouse::{Bulk, LoadMethod};
 
 /// Brings the warehouse back from the lake; safe to repeat
 #[derive(Debug, clap::Args)]
@@ -42,6 +42,9 @@ pub(super) struct Args {
     /// Go on where an earlier run of the same command stopped
     #[arg(long)]
     resume: bool,
+    /// How rows get in [default: LOAD DATA where the server allows it]
+    #[arg(long, value_enum, value_name = "METHOD")]
+    load_method: Option<LoadMethod>,
     /// Load into a new table, verify it, and swap it in when it is whole; the old table is kept under another name
     #[arg(long)]
     into_new_table: bool,
@@ -167,7 +170,7 @@ fn change(limits: &mut Limits, begun: &Limits, key: &str, value: Option<&str>) -
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed> {
     let span = args.span.span()?;
     let only = args.limit.only.as_ref().map(read_only).transpose()?;
-    let (lake, table) = (args.lake.open().await, args.warehouse.open_bulk().await?);
+    let (lake, table) = (args.lake.open().await, args.warehouse.open_bulk(args.load_method).await?);
     let bulk = match args.into_new_table {
         true => table.with_table(shadow_of(&args.warehouse.table)?),
         false => Arc::clone(&table),

@@ -14,7 +14,7 @@ use super::{Error, Insert, TableName, Warehouse};
 use crate::record::stored::{Row, Shape};
 
 /// How rows get into a table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum LoadMethod {
     /// `LOAD DATA LOCAL INFILE`, streamed from memory.
     LoadData,
