@@ -2,6 +2,7 @@
 //!
 //! Printing happens here and in [`crate::progress`], nowhere else.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Write};
 
@@ -168,11 +169,16 @@ pub struct Problem {
 pub struct Problems {
     kept: Vec<Problem>,
     more: u64,
+    /// All of them, by kind.
+    #[serde(skip)]
+    kinds: BTreeMap<&'static str, u64>,
 }
 
 impl Problems {
     /// How many are kept in the outcome; all are in the log.
     const KEPT: usize = 1_000;
+    /// Those of every kind that are kept even then, so that no kind hides another.
+    const KEPT_OF_A_KIND: u64 = 20;
     /// How many the text shows.
     const SHOWN: usize = 20;
 
@@ -180,7 +186,9 @@ impl Problems {
     pub fn add(&mut self, kind: &'static str, place: impl Into<String>, reason: impl Into<String>) {
         let problem = Problem { kind, place: place.into(), reason: reason.into() };
         tracing::debug!(target: "problem", kind, key = problem.place, "{}", problem.reason);
-        if self.kept.len() < Self::KEPT {
+        let of_kind = self.kinds.entry(kind).or_default();
+        *of_kind += 1;
+        if self.kept.len() < Self::KEPT || *of_kind <= Self::KEPT_OF_A_KIND {
             self.kept.push(problem);
         } else {
             self.more += 1;
@@ -190,6 +198,16 @@ impl Problems {
     /// Those kept.
     pub fn kept(&self) -> &[Problem] {
         &self.kept
+    }
+
+    /// How many of a kind there were.
+    pub fn of(&self, kind: &str) -> u64 {
+        self.kinds.get(kind).copied().unwrap_or(0)
+    }
+
+    /// How many there were of the kinds that are wanted.
+    pub(crate) fn count(&self, wanted: impl Fn(&str) -> bool) -> u64 {
+        self.kinds.iter().filter(|(kind, _)| wanted(kind)).map(|(_, n)| n).sum()
     }
 }
 

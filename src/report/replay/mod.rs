@@ -118,6 +118,8 @@ pub struct Outcome {
     pub warehouse: String,
     /// What was asked for.
     pub asked: Asked,
+    /// The command that repeats it, without secrets; empty where there is none to repeat.
+    pub command: String,
     /// When the run began, by the lake's clock: what came later is not read.
     pub fence: Option<DateTime<Utc>>,
     /// How rows got in, and why so.

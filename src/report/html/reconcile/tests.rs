@@ -3,8 +3,8 @@
 use chrono::{DateTime, Days, NaiveDate};
 use serde_json::json;
 
-use super::{MOST_BYTES, render, write};
 use crate::reconcile::{Drift, Kind};
+use crate::report::html::{MOST_BYTES, render, write};
 use crate::report::reconcile::{Asked, Outcome, Total};
 
 const ID: &str = "0185a5f5-2000-8d49-8f0c-5f3c5a6a7b8c";
