@@ -3,6 +3,7 @@
 //! | days from first to last | shown as |
 //! | --- | --- |
 //! | up to [`FEW_DAYS`] | a table of farms and days with the counts in it |
+//! | up to [`SOME_DAYS`] | a table of farms and days, as squares |
 //! | more | a calendar a farm and year; past [`FEW_STRIPS`] of them, a table of farms and months before it |
 //!
 //! Whatever the form, the days on which something is off follow as a list, which is also what a reader without a pointer uses.
@@ -12,11 +13,14 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use serde::Serialize;
 
-use super::strips::{self, Farm, Overview};
+use super::overview::Overview;
+use super::strips::{self, Farm};
 use super::{numbers, text};
 
 /// The most days that are shown with their numbers.
 const FEW_DAYS: i64 = 14;
+/// The most days that are squares in one table.
+const SOME_DAYS: i64 = 62;
 /// The most farms in the table of days.
 const FEW_FARMS: usize = 120;
 /// The most calendars of a year that need no overview.
@@ -123,6 +127,8 @@ pub(super) struct Square {
     pub shown: [String; 2],
     pub off: String,
     pub tip: String,
+    /// The line in the list of days that are off.
+    pub link: Option<usize>,
 }
 
 /// A day that is off.
@@ -136,11 +142,11 @@ struct Day {
 impl Calendar {
     /// Draws the days; `more` is added to the note.
     pub(super) fn of<C: Cell>(days: &BTreeMap<(String, NaiveDate), C>, window: Window, more: &str) -> Self {
-        let mut farms = Farms::new();
+        let mut farms = Farms::<C>::new();
         for ((farm, day), cell) in days {
-            farms.entry(farm.as_str()).or_insert_with(BTreeMap::new).insert(*day, *cell);
+            farms.entry(farm.as_str()).or_default().insert(*day, *cell);
         }
-        let (links, unlisted) = off(days);
+        let (links, unlisted) = listed(days);
         let range = days.keys().map(|(_, day)| *day);
         let (first, last) = (range.clone().min(), range.max());
         let length = first.zip(last).map_or(0, |(first, last)| (last - first).num_days() + 1);
@@ -161,11 +167,14 @@ impl Calendar {
             if farms.len() > FEW_FARMS {
                 calendar.undrawn = format!("{} more farms are not drawn.", farms.len() - FEW_FARMS);
             }
+        } else if length <= SOME_DAYS {
+            let all = farms.values().flat_map(|cells| cells.iter().map(|(day, cell)| (*day, *cell))).collect();
+            calendar.overview = Some(Overview::days(&farms, strips::range(&all, window), &links));
         } else {
             (calendar.farms, calendar.undrawn) = strips::draw(&farms, window, &links);
             let strips: usize = calendar.farms.iter().map(Farm::strips).sum();
             if strips > FEW_STRIPS || calendar.farms.len() < farms.len() {
-                calendar.overview = Some(Overview::of(&farms));
+                calendar.overview = Some(Overview::months(&farms));
             }
         }
         calendar
@@ -173,7 +182,7 @@ impl Calendar {
 }
 
 /// The days that are off, each with its place in the list, and how many more there are.
-fn off<C: Cell>(days: &BTreeMap<(String, NaiveDate), C>) -> (Links<'_>, usize) {
+fn listed<C: Cell>(days: &BTreeMap<(String, NaiveDate), C>) -> (Links<'_>, usize) {
     let mut found: Vec<_> = days.iter().filter(|(_, cell)| cell.is_off()).collect();
     let more = found.len().saturating_sub(LISTED);
     found.sort_by_key(|((farm, day), cell)| (std::cmp::Reverse(cell.off()), *day, farm));
@@ -253,8 +262,13 @@ impl Square {
     pub(super) fn of<C: Cell>(name: &str, cell: &C, most: u64) -> Self {
         let [one, many] = C::WORDS.off;
         let off = if cell.off() > 0 { numbers::of(cell.off(), one, many) } else { String::new() };
-        Self { class: class(cell, most), shown: cell.shown(), off, tip: tip(name, cell) }
+        Self { class: class(cell, most), shown: cell.shown(), off, tip: tip(name, cell), link: None }
     }
+}
+
+/// How much is off in some cells.
+pub(super) fn off<'a, C: Cell + 'a>(cells: impl Iterator<Item = &'a C>) -> u64 {
+    cells.map(Cell::off).sum()
 }
 
 /// What hovering or focusing shows; where nothing is off, the style sheet ends the sentence.

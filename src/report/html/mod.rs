@@ -3,7 +3,7 @@
 //! | here | what it is |
 //! | --- | --- |
 //! | [`reconcile`], [`replay`] | a page each: outcome → ready text, a file a section; their `page.html.j2` lays it out |
-//! | `calendar`, `strips` | farms and days, of any cells that say what is wrong with them |
+//! | `calendar`, `overview`, `strips` | farms and days, of any cells that say what is wrong with them |
 //! | `findings`, `head`, `account`, `listed` | the pieces that both pages have |
 //! | `text`, `numbers` | how data is made fit to be read |
 //! | `base.html.j2`, `parts.html.j2`, `style.css` | the frame, the pieces' markup, the dress |
@@ -25,6 +25,7 @@ mod findings;
 mod head;
 mod listed;
 mod numbers;
+mod overview;
 mod reconcile;
 mod replay;
 mod strips;

@@ -1,4 +1,4 @@
-//! Many days: a calendar of squares a farm and year, and the overview of farms and months before it.
+//! Many days: a calendar of squares a farm and year.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -6,19 +6,13 @@ use std::ops::RangeInclusive;
 use chrono::{Datelike, NaiveDate};
 use serde::Serialize;
 
-use super::calendar::{Cell, Farms, Links, Square, Window, class, most, records, tip};
+use super::calendar::{Cell, Farms, Links, Window, class, most, off, records, tip};
 use super::{numbers, text};
 
 /// The most squares of days on a page.
 const SQUARES: usize = 11_500;
 /// The most farms whose calendars are drawn, however few their days.
 const FARMS: usize = 200;
-/// The most squares of months in the overview.
-const MONTHS: usize = 4_000;
-/// The most farms in the overview.
-const ROWS: usize = 400;
-/// The most months in a row of the overview with the empty ones among them.
-const MONTHS_IN_A_ROW: usize = 120;
 /// Farms whose calendars are unfolded from the start, where there are many.
 const UNFOLDED: usize = 3;
 
@@ -105,13 +99,8 @@ pub(super) fn draw<C: Cell>(farms: &Farms<'_, C>, window: Window, links: &Links<
     (drawn.into_iter().map(|(_, farm)| farm).collect(), undrawn)
 }
 
-/// How much is off in some cells.
-fn off<'a, C: Cell + 'a>(cells: impl Iterator<Item = &'a C>) -> u64 {
-    cells.map(Cell::off).sum()
-}
-
 /// The days on which something may be expected: the window where it is known, else from first to last.
-fn range<C: Cell>(cells: &BTreeMap<NaiveDate, C>, [from, to]: Window) -> RangeInclusive<NaiveDate> {
+pub(super) fn range<C: Cell>(cells: &BTreeMap<NaiveDate, C>, [from, to]: Window) -> RangeInclusive<NaiveDate> {
     let first = cells.keys().next().copied().unwrap_or_default();
     let last = cells.keys().next_back().copied().unwrap_or_default();
     from.map_or(first, |from| from.min(first))..=to.map_or(last, |to| to.max(last))
@@ -184,81 +173,4 @@ fn months(days: &[NaiveDate], start: u32) -> Vec<(u32, String)> {
         months.push((column, day.format("%b").to_string()));
     }
     months
-}
-
-/// Farms and months.
-#[derive(Debug, Serialize)]
-pub(super) struct Overview {
-    years: Vec<(i32, usize)>,
-    rows: Vec<Months>,
-    /// What is not in it; empty if nothing.
-    left: String,
-}
-
-/// A farm's months.
-#[derive(Debug, Serialize)]
-struct Months {
-    farm: String,
-    cells: Vec<Square>,
-}
-
-type Month = (i32, u32);
-
-impl Overview {
-    pub(super) fn of<C: Cell>(farms: &Farms<'_, C>) -> Self {
-        let sums: BTreeMap<&str, BTreeMap<Month, C>> =
-            farms.iter().map(|(farm, days)| (*farm, by_month(days))).collect();
-        let months = all_months(&sums);
-        let mut order: Vec<_> = sums.iter().collect();
-        let rows = (MONTHS / months.len().max(1)).clamp(1, ROWS);
-        if order.len() > rows {
-            order.sort_by_key(|(_, cells)| std::cmp::Reverse(off(cells.values())));
-        }
-        let left = match order.len().saturating_sub(rows) {
-            0 => String::new(),
-            n => format!("The {rows} farms {}; {n} more are not shown.", C::WORDS.most),
-        };
-        order.truncate(rows);
-        order.sort_by_key(|(farm, _)| **farm);
-        let mut years: Vec<(i32, usize)> = Vec::new();
-        for (year, _) in &months {
-            match years.last_mut() {
-                Some((last, n)) if last == year => *n += 1,
-                _ => years.push((*year, 1)),
-            }
-        }
-        let rows = order.into_iter().map(|(farm, cells)| Months::of(farm, cells, &months)).collect();
-        Self { years, rows, left }
-    }
-}
-
-impl Months {
-    fn of<C: Cell>(farm: &str, cells: &BTreeMap<Month, C>, months: &[Month]) -> Self {
-        let most = most(cells.values());
-        let square = |month: &Month| {
-            let cell = cells.get(month).copied().unwrap_or_default();
-            Square::of(&format!("{}-{:02}", month.0, month.1), &cell, most)
-        };
-        Self { farm: text::shown(farm, text::NAME), cells: months.iter().map(square).collect() }
-    }
-}
-
-fn by_month<C: Cell>(days: &BTreeMap<NaiveDate, C>) -> BTreeMap<Month, C> {
-    let mut months = BTreeMap::<Month, C>::new();
-    for (day, cell) in days {
-        months.entry((day.year(), day.month())).or_default().add(cell);
-    }
-    months
-}
-
-/// The months from the first to the last, or only those that have something where that is too many.
-fn all_months<C>(sums: &BTreeMap<&str, BTreeMap<Month, C>>) -> Vec<Month> {
-    let mut months: Vec<Month> = sums.values().flat_map(|cells| cells.keys().copied()).collect();
-    months.sort_unstable();
-    months.dedup();
-    let (Some(first), Some(last)) = (months.first().copied(), months.last().copied()) else { return months };
-    let next = |(year, month): &Month| Some(if *month == 12 { (year + 1, 1) } else { (*year, month + 1) });
-    let row: Vec<Month> =
-        std::iter::successors(Some(first), next).take_while(|month| *month <= last).take(MONTHS_IN_A_ROW + 1).collect();
-    if row.len() > MONTHS_IN_A_ROW { months } else { row }
 }

@@ -167,7 +167,7 @@ fn ten_farms_and_three_years_fit_as_do_a_thousand_farms() {
         }
         let html = render(&outcome).unwrap();
         assert!(html.len() < MOST_BYTES, "{farms} farms: {}", html.len());
-        assert!(html.contains("class=\"months\"") && html.contains("class=\"squares"));
+        assert!(html.contains("class=\"months by-") && html.contains("class=\"squares"));
         assert_eq!(html.contains("more are not."), farms > 10);
     }
 }

@@ -21,8 +21,11 @@ pub(super) fn calendar(outcome: &Outcome) -> Calendar {
     Calendar::of(&outcome.days, window, &nothing(outcome))
 }
 
-/// The farms that were asked for and have nothing.
+/// What is not known yet, or the farms that were asked for and have nothing.
 fn nothing(outcome: &Outcome) -> String {
+    if outcome.stopped.is_some() {
+        return " Days that had not been listed when it stopped are not shown.".into();
+    }
     let there: BTreeSet<&str> = outcome.days.keys().map(|(farm, _)| farm.as_str()).collect();
     let silent: Vec<_> = outcome.asked.farms.iter().filter(|farm| !there.contains(farm.as_str())).collect();
     let names = silent.iter().take(NAMED).map(|farm| text::shown(farm, text::NAME)).collect::<Vec<_>>().join(", ");

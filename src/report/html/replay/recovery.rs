@@ -1,9 +1,9 @@
 //! How recent the warehouse is again, and what can be taken back: recovery point, cut-over, undo.
 
-use chrono::TimeDelta;
 use serde::Serialize;
 
 use super::verdict;
+use crate::report::between;
 use crate::report::html::head::{Fact, instant, stated};
 use crate::report::html::{numbers, text};
 use crate::report::replay::{CutOver, Outcome};
@@ -21,7 +21,7 @@ impl Recovery {
         let newest = outcome.newest_row_ts.map(|at| {
             let before = until.filter(|until| *until >= at).map_or_else(String::new, |until| {
                 let what = if outcome.asked.versions_at.is_some() { "the time asked for" } else { "the fence" };
-                format!(", {} before {what}", distance(until - at))
+                format!(", {} before {what}", between(at, until))
             });
             format!("{}{before}", instant(at))
         });
@@ -51,18 +51,6 @@ fn note(outcome: &Outcome) -> String {
     }
 }
 
-/// A length of time in its two largest units.
-fn distance(time: TimeDelta) -> String {
-    let (days, hours, minutes) = (time.num_days(), time.num_hours() % 24, time.num_minutes() % 60);
-    match (days, time.num_hours(), time.num_minutes()) {
-        (0, 0, 0) => format!("{} s", time.num_seconds()),
-        (0, 0, _) => format!("{minutes} min {} s", time.num_seconds() % 60),
-        (0, ..) => format!("{hours} h {minutes} min"),
-        (1, ..) => format!("1 day {hours} h"),
-        _ => format!("{} days {hours} h", numbers::count(days.unsigned_abs())),
-    }
-}
-
 /// The cut-over to a new table.
 #[derive(Debug, Serialize)]
 pub(super) struct Swap {
@@ -86,26 +74,6 @@ impl Swap {
             old: swap.old.as_deref().map_or_else(String::new, name),
             only_in_old: many(swap.only_in_old, "row of the old table is", "rows of the old table are"),
             caught_up: many(swap.caught_up, "object that came", "objects that came"),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_distance_has_two_units() {
-        for (seconds, text) in [
-            (0, "0 s"),
-            (59, "59 s"),
-            (252, "4 min 12 s"),
-            (7_265, "2 h 1 min"),
-            (90_000, "1 day 1 h"),
-            (172_800, "2 days 0 h"),
-            (200_000_000, "2,314 days 19 h"),
-        ] {
-            assert_eq!(distance(TimeDelta::seconds(seconds)), text);
         }
     }
 }

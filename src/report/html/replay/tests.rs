@@ -262,7 +262,7 @@ fn many_farms_and_days_fit() {
         }
         let html = render(&outcome).unwrap();
         assert!(html.len() < MOST_BYTES, "{farms} farms: {}", html.len());
-        assert!(html.contains("class=\"months\"") && html.contains("Incomplete days, as a list"));
+        assert!(html.contains("class=\"months by-") && html.contains("Incomplete days, as a list"));
     }
 }
 
@@ -280,4 +280,21 @@ fn a_file_is_whole_or_not_there() {
     assert!(std::fs::read_to_string(&path).unwrap().ends_with("</html>"));
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
     assert!(write(&dir.path().join("none/r.html"), &back()).is_err());
+}
+
+#[test]
+fn the_terminal_tells_what_the_page_tells() {
+    let text = every_fate("x").to_string();
+    for line in [
+        "  after --until",
+        "waited 4.50 s for x (3 times)",
+        "newest record back: processed 2026-11-22 18:49:03 UTC, 4 min 12 s before the fence",
+        "the values that were overwritten are in x",
+        "x is the new table; the old one is kept as x",
+        "2 rows of the old table are in no object of the lake",
+        "run 0199a1b2-0000-7000-8000-000000000001",
+    ] {
+        assert!(text.contains(line), "{line}:\n{text}");
+    }
+    assert!(!back().to_string().contains("waited"));
 }
