@@ -70,6 +70,12 @@ pub(super) const MYSQL: [Step; 5] = steps!("mysql", "idx_cod_cliente_data");
 #[cfg(feature = "cli")]
 pub(super) const SQLITE: [Step; 5] = steps!("sqlite", "{table}_cod_cliente_data");
 
+/// The journal of runs in bulk, which `init` does not make.
+#[cfg(feature = "cli")]
+pub(super) const MYSQL_JOURNAL: &str = include_str!("../../sql/mysql/journal.sql");
+#[cfg(feature = "cli")]
+pub(super) const SQLITE_JOURNAL: &str = include_str!("../../sql/sqlite/journal.sql");
+
 /// What `init` runs on MySQL, as files to be read or run by hand: each one's name, and its statement for that table.
 pub fn mysql_files(table: &TableName) -> impl Iterator<Item = (&'static str, String)> {
     MYSQL.iter().map(move |step| (step.file, format!("{};\n", step.sql(table).trim_end())))

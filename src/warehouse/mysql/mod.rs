@@ -25,6 +25,8 @@ use crate::record::Column;
 use crate::record::stored::{Holds, Row, Shape};
 use crate::retry::{Patience, Retry};
 
+#[cfg(feature = "cli")]
+mod bulk;
 mod explain;
 mod sessions;
 mod values;
@@ -56,8 +58,12 @@ impl Default for Access {
 #[derive(Debug, Clone)]
 pub struct MySql {
     sessions: Sessions,
+    #[cfg(feature = "cli")]
+    loader: bulk::Loader,
     reached: Arc<AtomicBool>,
     table: TableName,
+    #[cfg(feature = "cli")]
+    server: String,
     address: String,
     retry: Retry,
 }
@@ -85,9 +91,21 @@ impl MySql {
         let verified = matches!(options.get_ssl_mode(), MySqlSslMode::VerifyIdentity);
         let options = options.enable_cleartext_plugin(verified);
         let address = format!("{shown} table {table}");
+        #[cfg(feature = "cli")]
+        let loader = bulk::Loader::new(url, &options, login.clone(), connections);
         let opener = Opener { options, login, table: table.clone(), address: address.clone(), patience };
         let reached = Arc::new(AtomicBool::new(patience == Patience::Stream));
-        Ok(Self { sessions: Sessions::new(opener, connections), reached, table, address, retry })
+        Ok(Self {
+            sessions: Sessions::new(opener, connections),
+            #[cfg(feature = "cli")]
+            loader,
+            reached,
+            table,
+            #[cfg(feature = "cli")]
+            server: shown,
+            address,
+            retry,
+        })
     }
 
     /// Fails at once where the server cannot be reached at all; once it was, only retries say that it is gone.
@@ -198,6 +216,26 @@ impl MySql {
     }
 }
 
+fn insert_sql(table: &TableName, rows: usize) -> String {
+    let one = format!("({})", ["?"; 13].join(", "));
+    format!("INSERT INTO `{table}` ({}) VALUES {}", columns(), vec![one; rows].join(", "))
+}
+
+fn columns() -> String {
+    Column::ALL.map(|column| format!("`{column}`")).join(", ")
+}
+
+fn replace_sql(table: &TableName, shape: &Shape) -> String {
+    let set = Column::ALL.map(|column| format!("`{column}` = ?")).join(", ");
+    // A FLOAT is compared as the server's own f32: bound as f32, cast back, never as decimal text.
+    let guard = Column::ALL.map(|column| match shape.of(column) {
+        Holds::Double { decimals: Some(_) } => format!("CAST(`{column}` AS DOUBLE) <=> ?"),
+        Holds::Text { .. } => format!("BINARY CONVERT(`{column}` USING utf8mb4) <=> BINARY ?"),
+        _ => format!("`{column}` <=> ?"),
+    });
+    format!("UPDATE `{table}` SET {set} WHERE {}", guard.join(" AND "))
+}
+
 #[async_trait]
 impl Warehouse for MySql {
     fn address(&self) -> String {
@@ -235,10 +273,7 @@ impl Warehouse for MySql {
     }
 
     async fn insert(&self, rows: &[Row], _: &Shape) -> Result<Insert, Error> {
-        let columns = Column::ALL.map(|column| format!("`{column}`")).join(", ");
-        let one = format!("({})", ["?"; 13].join(", "));
-        let sql = format!("INSERT INTO `{}` ({columns}) VALUES {}", self.table, vec![one; rows.len()].join(", "));
-        let sql: Arc<str> = sql.into();
+        let sql: Arc<str> = insert_sql(&self.table, rows.len()).into();
         let run = |_| async {
             let query = rows.iter().flat_map(|row| &row.0).fold(sqlx::query(AssertSqlSafe(Arc::clone(&sql))), bind);
             match self.sessions.execute(query).await {
@@ -291,14 +326,7 @@ impl Warehouse for MySql {
     }
 
     async fn replace(&self, old: &Row, new: &Row, shape: &Shape) -> Result<bool, Error> {
-        let set = Column::ALL.map(|column| format!("`{column}` = ?")).join(", ");
-        // A FLOAT is compared as the server's own f32: bound as f32, cast back, never as decimal text.
-        let guard = Column::ALL.map(|column| match shape.of(column) {
-            Holds::Double { decimals: Some(_) } => format!("CAST(`{column}` AS DOUBLE) <=> ?"),
-            Holds::Text { .. } => format!("BINARY CONVERT(`{column}` USING utf8mb4) <=> BINARY ?"),
-            _ => format!("`{column}` <=> ?"),
-        });
-        let sql: Arc<str> = format!("UPDATE `{}` SET {set} WHERE {}", self.table, guard.join(" AND ")).into();
+        let sql: Arc<str> = replace_sql(&self.table, shape).into();
         let run = |_| async {
             let query = new.0.iter().chain(&old.0).fold(sqlx::query(AssertSqlSafe(Arc::clone(&sql))), bind);
             self.sessions.execute(query).await.map(|rows| rows > 0)

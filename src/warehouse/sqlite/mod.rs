@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use chrono::{NaiveDateTime, Utc};
 use sqlx::query::Query;
 use sqlx::sqlite::{
-    SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
-    SqliteSynchronous,
+    SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteQueryResult,
+    SqliteRow, SqliteSynchronous,
 };
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, Row as _, Sqlite as Db};
 
@@ -18,6 +18,8 @@ use super::schema::{self, Creates};
 use super::{Error, Insert, Reason, Status, TableName, Warehouse, Window};
 use crate::record::stored::{Holds, Row, Shape, Value};
 use crate::record::{Column, MAX_TEXT_CHARS};
+
+mod bulk;
 
 /// Ids a lookup.
 const LOOKUP: usize = 1_000;
@@ -42,12 +44,26 @@ impl Sqlite {
             .disable_statement_logging();
         // One connection: SQLite has one writer, and a second would only wait for the first.
         let pool = SqlitePoolOptions::new().max_connections(1).connect_lazy_with(options.clone());
-        Self { pool, options, address: format!("sqlite:{} table {table}", path.display()), table }
+        Self::at(options, pool, table)
+    }
+
+    fn at(options: SqliteConnectOptions, pool: SqlitePool, table: TableName) -> Self {
+        Self { address: format!("sqlite:{} table {table}", options.get_filename().display()), pool, options, table }
     }
 
     /// The pool, for tests and for the demo's damage.
     pub fn pool(&self) -> &SqlitePool {
         &self.pool
+    }
+
+    fn taken_or(&self, done: Result<SqliteQueryResult, sqlx::Error>) -> Result<Insert, Error> {
+        match done {
+            Ok(_) => Ok(Insert::Done),
+            Err(e) if e.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation) => {
+                Ok(Insert::Taken)
+            }
+            Err(e) => Err(self.failure(&e)),
+        }
     }
 
     fn failure(&self, e: &sqlx::Error) -> Error {
@@ -60,6 +76,9 @@ impl Sqlite {
             Some(14) if !self.options.get_filename().exists() => Reason::NoTable,
             Some(14 | 26 | 11) => Reason::BadAddress,
             Some(18..=20) => Reason::BadRow,
+            _ if said.contains("no such table: ruminate_journal") => {
+                return Error::new(Reason::NoTable, &self.address, "there is no journal");
+            }
             _ if said.contains("no such table") => Reason::NoTable,
             _ => Reason::Other,
         };
@@ -99,6 +118,17 @@ fn bind<'q>(query: Query<'q, Db, SqliteArguments>, value: &'q Value) -> Query<'q
 
 fn columns() -> String {
     Column::ALL.map(Column::name).join(", ")
+}
+
+fn insert_sql(table: &TableName, rows: usize) -> String {
+    let one = format!("({})", ["?"; 13].join(", "));
+    format!("INSERT INTO \"{table}\" ({}) VALUES {}", columns(), vec![one; rows].join(", "))
+}
+
+fn replace_sql(table: &TableName) -> String {
+    let set = Column::ALL.map(|column| format!("{column} = ?")).join(", ");
+    let guard = Column::ALL.map(|column| format!("{column} IS ?")).join(" AND ");
+    format!("UPDATE \"{table}\" SET {set} WHERE {guard}")
 }
 
 #[async_trait]
@@ -171,16 +201,9 @@ impl Warehouse for Sqlite {
     }
 
     async fn insert(&self, rows: &[Row], _: &Shape) -> Result<Insert, Error> {
-        let one = format!("({})", ["?"; 13].join(", "));
-        let sql = format!("INSERT INTO \"{}\" ({}) VALUES {}", self.table, columns(), vec![one; rows.len()].join(", "));
+        let sql = insert_sql(&self.table, rows.len());
         let query = rows.iter().flat_map(|row| &row.0).fold(sqlx::query(AssertSqlSafe(sql)), bind);
-        match query.execute(&self.pool).await {
-            Ok(_) => Ok(Insert::Done),
-            Err(e) if e.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation) => {
-                Ok(Insert::Taken)
-            }
-            Err(e) => Err(self.failure(&e)),
-        }
+        self.taken_or(query.execute(&self.pool).await)
     }
 
     async fn fetch(&self, ids: &[String], shape: &Shape) -> Result<Vec<Row>, Error> {
@@ -223,10 +246,7 @@ impl Warehouse for Sqlite {
     }
 
     async fn replace(&self, old: &Row, new: &Row, _: &Shape) -> Result<bool, Error> {
-        let set = Column::ALL.map(|column| format!("{column} = ?")).join(", ");
-        let guard = Column::ALL.map(|column| format!("{column} IS ?")).join(" AND ");
-        let sql = format!("UPDATE \"{}\" SET {set} WHERE {guard}", self.table);
-        let query = new.0.iter().chain(&old.0).fold(sqlx::query(AssertSqlSafe(sql)), bind);
+        let query = new.0.iter().chain(&old.0).fold(sqlx::query(AssertSqlSafe(replace_sql(&self.table))), bind);
         query.execute(&self.pool).await.map(|done| done.rows_affected() > 0).map_err(|e| self.failure(&e))
     }
 
@@ -252,6 +272,7 @@ mod tests {
     async fn every_check_of_conformance_holds() {
         let home = tempfile::tempdir().unwrap();
         crate::warehouse::conformance::check(&Sqlite::new(&home.path().join("w.db"), TableName::default())).await;
+        crate::warehouse::conformance::bulk(&Sqlite::new(&home.path().join("b.db"), TableName::default())).await;
     }
 
     #[tokio::test]

@@ -10,6 +10,11 @@ use super::{Insert, Loaded, OnConflict, Reason, Warehouse, Window, load};
 use crate::record::stored::{Row, Shape, Value};
 use crate::record::{Column, Reading, Record, Rules};
 
+#[cfg(feature = "cli")]
+mod bulk;
+#[cfg(feature = "cli")]
+pub use bulk::bulk;
+
 /// Record number `n` of a made-up lot, with values that decimal text of six digits would damage.
 pub fn record(n: u32) -> Record {
     let start = DateTime::from_timestamp(1_672_531_200, 0).unwrap();
@@ -135,5 +140,7 @@ mod tests {
     #[tokio::test]
     async fn every_check_holds_in_memory() {
         super::check(&crate::warehouse::memory::Memory::default()).await;
+        #[cfg(feature = "cli")]
+        super::bulk(&crate::warehouse::memory::Memory::default()).await;
     }
 }
