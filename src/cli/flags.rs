@@ -1,6 +1,6 @@
 //! Flags that several commands share, declared once, and how they open what they name.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
@@ -60,6 +60,12 @@ impl Common {
 pub(super) enum LogFormat {
     Text,
     Json,
+}
+
+/// Fails where a file cannot be written: found out now, not after an hour of work.
+pub(super) fn writable(flag: &str, path: &Path) -> anyhow::Result<()> {
+    let opened = std::fs::File::options().append(true).create(true).open(path);
+    opened.map(drop).with_context(|| format!("{flag} {} cannot be written", path.display()))
 }
 
 /// The lake.

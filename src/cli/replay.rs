@@ -9,13 +9,13 @@ use anyhow::{Context as _, anyhow, bail};
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::Context;
-use super::flags::{LakeFlags, SpanFlags, WarehouseFlags};
+use super::flags::{LakeFlags, SpanFlags, WarehouseFlags, writable};
 use super::settings::Watched;
 use crate::replay::{
     Filter, Keep, Limits, Only, Plan, Policy, Reload, Replay, SortSettings, Source, cut_over, earlier, shadow_of,
 };
-use crate::report::Printed;
-use crate::undo::Undo;
+use crate::report::{Printed, html};
+use crate::undo::{Undo, put_back};
 use crate::warehouse::{Bulk, LoadMethod};
 
 /// Brings the warehouse back from the lake; safe to repeat
@@ -36,6 +36,12 @@ pub(super) struct Args {
     /// Where --on-conflict overwrite writes rows down before it changes them [default: ruminate-undo-<TIME>.ndjson]
     #[arg(long, value_name = "FILE.ndjson")]
     undo_file: Option<PathBuf>,
+    /// Put back what an undo file says was overwritten; nothing is read from the lake
+    #[arg(long, value_name = "FILE.ndjson", conflicts_with_all = ["resume", "into_new_table", "verify"])]
+    undo: Option<PathBuf>,
+    /// Write the recovery report: one HTML file, or JSON where the name ends in .json
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
     /// Read every loaded row back and compare it, bit for bit
     #[arg(long)]
     verify: bool,
@@ -168,6 +174,13 @@ fn change(limits: &mut Limits, begun: &Limits, key: &str, value: Option<&str>) -
 }
 
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed> {
+    if let Some(path) = &args.undo {
+        let table = args.warehouse.open().await?;
+        return Ok(Printed::of(&put_back(&*table, path, args.warehouse.table.as_str(), args.dry_run).await?));
+    }
+    if let (Some(path), false) = (&args.report, args.dry_run) {
+        writable("--report", path)?;
+    }
     let span = args.span.span()?;
     let only = args.limit.only.as_ref().map(read_only).transpose()?;
     let (lake, table) = (args.lake.open().await, args.warehouse.open_bulk(args.load_method).await?);
@@ -234,6 +247,13 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed
     } else {
         crate::replay::run(replay, progress, stop).await?
     };
+    if let Some(path) = &args.report {
+        let json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
+        let written = if json { outcome.write_json(path) } else { html::write(path, &outcome) };
+        if let Err(e) = written {
+            tracing::error!("--report {} cannot be written: {e}", path.display());
+        }
+    }
     Ok(Printed::of(&outcome))
 }
 
