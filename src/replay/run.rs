@@ -166,6 +166,7 @@ pub async fn run(replay: Replay, progress: &Progress, stop: &Stop) -> anyhow::Re
     );
     let places = Arc::new(plan.partitions.clone());
     let loader = Loader {
+        limits: bulk.limits().await?,
         bulk,
         shape,
         policy: replay.policy,
