@@ -518,7 +518,26 @@ async fn live_mariadb_a_server_without_tls_is_preferred_as_it_is() {
     assert_eq!(e.reason, Reason::Untrusted, "{e}");
 }
 
-/// A server that goes in mid-load and comes back empty-handed: read-only first, then gone.
+/// At several moments of a load; nobody need notice.
+#[tokio::test]
+async fn live_mariadb_a_server_that_restarts_in_mid_load_is_waited_for() {
+    let Some(mut own) = Own::start(&["--local-infile=1"]).await else { return };
+    let (warehouse, shape) = ready(&own.url()).await;
+    for (round, after) in (0..).zip([30, 120, 250]) {
+        let rows = rows(round * 8_000..(round + 1) * 8_000, &shape);
+        let notes = [note(u64::from(round) + 1)];
+        let change = Change { insert: &rows, notes: &notes, ..Change::default() };
+        let restart = async {
+            tokio::time::sleep(Duration::from_millis(after)).await;
+            own.restart().await;
+        };
+        let (done, ()) = tokio::join!(warehouse.apply(&change, &shape), restart);
+        assert_eq!(done.unwrap(), Insert::Done);
+        assert_eq!(warehouse.count("0", "z").await.unwrap(), u64::from(round + 1) * 8_000);
+    }
+    assert_eq!(warehouse.notes(note(1).run).await.unwrap(), [note(1), note(2), note(3)]);
+}
+
 #[tokio::test]
 async fn live_mariadb_a_read_only_server_is_named() {
     let Some(own) = Own::start(&["--local-infile=1"]).await else { return };
