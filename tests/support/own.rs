@@ -9,6 +9,7 @@ use sqlx::{AssertSqlSafe, Connection, Executor, MySqlConnection};
 /// It ends with the test.
 pub struct Own {
     child: Child,
+    command: Command,
     _home: tempfile::TempDir,
     port: u16,
 }
@@ -31,28 +32,39 @@ impl Own {
             return None;
         }
         let init = home.path().join("init.sql");
-        let root = "CREATE USER IF NOT EXISTS root@'127.0.0.1';\nGRANT ALL PRIVILEGES ON *.* TO root@'127.0.0.1' WITH GRANT OPTION;\nCREATE DATABASE own;\n";
+        let root = "CREATE USER IF NOT EXISTS root@'127.0.0.1';\nGRANT ALL PRIVILEGES ON *.* TO root@'127.0.0.1' WITH GRANT OPTION;\nCREATE DATABASE IF NOT EXISTS own;\n";
         std::fs::write(&init, root).unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let child = Command::new("mariadbd")
+        let mut command = Command::new("mariadbd");
+        command
             .args(["--no-defaults", "--bind-address=127.0.0.1", "--socket=server.sock", "--skip-name-resolve"])
-            .args(["--innodb-buffer-pool-size=32M", "--innodb-flush-log-at-trx-commit=0"])
+            .args(["--innodb-buffer-pool-size=32M"])
             .arg(format!("--user={}", user()))
             .arg(format!("--port={port}"))
             .arg(format!("--datadir={}", data.display()))
             .arg(format!("--init-file={}", init.display()))
             .args(settings)
             .stdout(Stdio::null())
-            .stderr(std::fs::File::create(home.path().join("log")).unwrap())
-            .spawn()
-            .unwrap();
-        let own = Self { child, _home: home, port };
+            .stderr(std::fs::File::create(home.path().join("log")).unwrap());
+        let own = Self { child: command.spawn().unwrap(), command, _home: home, port };
+        own.answers().await;
+        Some(own)
+    }
+
+    /// Killed without a word, and started again on what it left.
+    pub async fn restart(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.child = self.command.spawn().unwrap();
+        self.answers().await;
+    }
+
+    async fn answers(&self) {
         let until = Instant::now() + Duration::from_secs(60);
-        while MySqlConnection::connect(&own.url()).await.is_err() {
+        while MySqlConnection::connect(&self.url()).await.is_err() {
             assert!(Instant::now() < until, "no MariaDB of our own within a minute");
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        Some(own)
     }
 
     pub fn port(&self) -> u16 {

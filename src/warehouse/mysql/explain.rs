@@ -41,7 +41,9 @@ pub(super) fn by_number(number: u16, message: &str, table: &TableName) -> (Reaso
         1205 | 1213 | 3572 => (Reason::Locked, said),
         1053 | 1077 | 1079 | 1152 | 1158..=1161 | 1317 | 1927 | 2006 | 2013 | 4031 => (Reason::Unreachable, said),
         1290 | 1792 | 1836 => (Reason::ReadOnly, format!("the server is read-only: point at the primary: {said}")),
-        1048 | 1264 | 1265 | 1292 | 1366 | 1406 | 1452 | 1526 | 1644 | 3105 | 3819 | 4025 => (Reason::BadRow, said),
+        1048 | 1264 | 1265 | 1292 | 1366 | 1406 | 1452 | 1526 | 1644 | 3105 | 3819 | 3988 | 4025 => {
+            (Reason::BadRow, said)
+        }
         1022 | 1050 | 1062 | 1169 | 1586 | 1859 => (Reason::Taken, said),
         1021 | 1114 => (Reason::Full, format!("the server has no space left: {said}")),
         1153 => (Reason::Other, format!("raise max_allowed_packet on the server: {said}")),

@@ -375,3 +375,15 @@ impl Warehouse for MySql {
         Ok(Status { version, clock: Some(clock), rows, settings, grants })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_warehouse_that_is_shown_for_debugging_shows_no_password() {
+        let url = Url::parse("mysql://ana:s3gredo@db.example/fazendas").unwrap();
+        let shown = format!("{:?}", MySql::new(&url, TableName::default(), 1, Retry::ONCE).unwrap());
+        assert!(shown.contains("db.example") && !shown.contains("s3gredo"), "{shown}");
+    }
+}

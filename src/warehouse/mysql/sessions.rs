@@ -4,6 +4,7 @@
 //! error other than the server's own word, or that finds its server demoted, is closed. Nothing runs in the background,
 //! so that a process that is frozen between two uses (as Lambda does it) finds nothing half done when it goes on.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -43,13 +44,19 @@ pub(super) fn settings(patience: Patience) -> String {
 }
 
 /// How sessions are opened.
-#[derive(Debug)]
 pub(super) struct Opener {
     pub options: MySqlConnectOptions,
     pub login: Option<Arc<dyn Login>>,
     pub table: TableName,
     pub address: String,
     pub patience: Patience,
+}
+
+/// Without the password, which the options show.
+impl fmt::Debug for Opener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opener").field("address", &self.address).field("login", &self.login).finish_non_exhaustive()
+    }
 }
 
 /// At most so many sessions at once, in UTC and strict mode.

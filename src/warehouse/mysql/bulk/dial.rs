@@ -2,6 +2,7 @@
 //!
 //! They log in with the same user to the same server, with TLS as the address's `ssl-mode` asks.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -22,10 +23,9 @@ use crate::warehouse::{Error, Reason, TableName};
 
 /// Beyond what every session is set to: all warnings are kept, and a session whose sender has gone soon ends, with what it
 /// holds; a batch is ready before its transaction begins.
-const SETTINGS: &str = "SET NAMES utf8mb4; SET SESSION max_error_count = 65535, wait_timeout = 600";
+const SETTINGS: [&str; 2] = ["SET NAMES utf8mb4", "SET SESSION max_error_count = 65535, wait_timeout = 600"];
 
 /// How sessions are opened.
-#[derive(Debug)]
 pub(super) struct Dialer {
     options: OptsBuilder,
     mode: MySqlSslMode,
@@ -33,15 +33,28 @@ pub(super) struct Dialer {
     login: Option<Arc<dyn Login>>,
 }
 
+/// Without the password, which the options show.
+impl fmt::Debug for Dialer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dialer").field("mode", &self.mode).field("login", &self.login).finish_non_exhaustive()
+    }
+}
+
 /// At most so many sessions at once.
 pub(super) type Dialers = Pool<Dialer>;
 
 /// A session of the pool, when it last served, and the largest packet that it takes, in bytes.
-#[derive(Debug)]
 pub(super) struct Held {
     pub connection: Conn,
     used: SystemTime,
     pub packet: usize,
+}
+
+/// Without the connection, whose options show the password.
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Held").field("used", &self.used).field("packet", &self.packet).finish_non_exhaustive()
+    }
 }
 
 /// A session in use; goes back only from a use that ended well.
@@ -118,7 +131,9 @@ impl Dialer {
         let connect = async {
             let mut connection = self.connect(options).await?;
             connection.query_drop(settings(Patience::Bulk)).await?;
-            connection.query_drop(SETTINGS).await?;
+            for setting in SETTINGS {
+                connection.query_drop(setting).await?;
+            }
             let packet: Option<u64> = connection.query_first("SELECT @@SESSION.max_allowed_packet").await?;
             let packet = packet.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(1_024);
             Ok(Held { connection, used: SystemTime::now(), packet })
