@@ -19,7 +19,7 @@ use crate::progress::Progress;
 use crate::publish::{self, OnInvalid, Source as Messages};
 use crate::reconcile::{Audit, Direction, Plan as Repair, Sink, repair};
 use crate::record::{QUARANTINE, Rules};
-use crate::replay::{Plan, Policy, Replay, Source};
+use crate::replay::{Plan, Replay, Source};
 use crate::report::{Printed, demo::Outcome, html};
 use crate::stop::Stop;
 use crate::topic::local::Local;
@@ -183,17 +183,8 @@ impl Demo<'_> {
     async fn replay(&mut self) -> anyhow::Result<()> {
         let warehouse = self.warehouse();
         warehouse.init().await?;
-        let source = Source { lake: Arc::clone(&self.lake) as Arc<dyn Lake>, span: Span::default(), only: None };
-        let replay = Replay {
-            plan: Plan::new(source).await?,
-            warehouse,
-            policy: Policy::Keep,
-            verify: true,
-            reads: 64,
-            loads: 1,
-            bookmark: None,
-            resumed: false,
-        };
+        let plan = Plan::new(Source::of(Arc::clone(&self.lake) as Arc<dyn Lake>)).await?;
+        let replay = Replay { verify: true, ..Replay::new(plan, warehouse) };
         let replayed = crate::replay::run(replay, self.progress, self.stop).await?;
         let command = self.command("replay", "--verify");
         self.outcome.step("Bring it back from the lake, and read every row again", command, &Printed::of(&replayed));

@@ -57,6 +57,7 @@
 //! - [`history`]: files of readings, NDJSON or CSV, line by line.
 //! - [`herd`]: what a herd looks like and what goes wrong on the way: seeded, pure, any part by itself.
 //! - [`topic`]: SNS; `local`, which is the intake in this process; memory.
+//! - [`undo`]: what was overwritten, so that it can be put back.
 //! - `half`: a file on its way to its name.
 //! - `sort`: sorting more than fits in memory.
 //!
@@ -130,4 +131,6 @@ mod sort;
 #[cfg(feature = "cli")]
 pub mod stop;
 pub mod topic;
+#[cfg(feature = "cli")]
+pub mod undo;
 pub mod warehouse;

@@ -42,6 +42,7 @@ impl Progress {
             share: AtomicU64::new(0),
             begun: Instant::now(),
             said: Mutex::new(Instant::now()),
+            waiting: Mutex::default(),
         }))
     }
 }
@@ -73,6 +74,8 @@ struct Inner {
     share: AtomicU64,
     begun: Instant,
     said: Mutex<Instant>,
+    /// What it waits for.
+    waiting: Mutex<Option<String>>,
 }
 
 impl Stage {
@@ -90,6 +93,22 @@ impl Stage {
     pub fn note(&self, text: String) {
         if let Some(bar) = &self.0.bar {
             bar.set_message(text);
+        }
+    }
+
+    /// What the stage waits for, if it does: shown in place of the time that is left.
+    pub fn waiting(&self, reason: Option<&str>) {
+        let mut waiting = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.as_deref() == reason {
+            drop(waiting);
+            if reason.is_some() && self.0.lines {
+                self.say(self.0.done.load(Ordering::Relaxed));
+            }
+            return;
+        }
+        *waiting = reason.map(str::to_owned);
+        if let Some(bar) = &self.0.bar {
+            bar.set_message(reason.map_or(String::new(), |reason| format!("waiting: {reason}")));
         }
     }
 
@@ -117,7 +136,10 @@ impl Stage {
         *said = Instant::now();
         let rate = done as f64 / self.0.begun.elapsed().as_secs_f64().max(1e-3);
         let total = self.0.total.load(Ordering::Relaxed);
-        let rest = if let Some(left) = self.left() {
+        let waiting = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let rest = if let Some(reason) = waiting {
+            format!(", waiting: {reason};")
+        } else if let Some(left) = self.left() {
             format!(" ({left})")
         } else if total > done {
             format!("/{total}, eta {:.0} s", (total - done) as f64 / rate.max(1e-3))

@@ -2,13 +2,15 @@
 //! here are the form of entries on disk and the order of ids.
 
 use std::cmp::Ordering;
+use std::fs::File;
 use std::io::{self, Read, Write};
-use std::marker::PhantomData;
 use std::path::Path;
+use std::sync::Arc;
 
 use extsort::{ExternalSorter, PushExternalSorter, Sortable, SortedIterator};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tempfile::TempDir;
 
 /// An id in the order of the merge: plain UUIDs first, as every server sorts them, then all others by their bytes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, serde::Deserialize)]
@@ -64,38 +66,108 @@ impl InOrder for OrderedId {
 
 type Compare<T> = fn(&Stored<T>, &Stored<T>) -> Ordering;
 
+/// A folder for runs, which goes away with its last sorter; what a killed process left of its own is swept away.
+#[derive(Debug, Clone)]
+pub(crate) struct Folder(Arc<Held>);
+
+#[derive(Debug)]
+struct Held {
+    dir: TempDir,
+    /// Locked while this process lives.
+    _lock: File,
+}
+
+const FOLDER: &str = ".ruminate-sort-";
+const LOCK: &str = "lock";
+
+impl Folder {
+    /// A new folder in that one.
+    ///
+    /// # Errors
+    /// It cannot be made there.
+    pub(crate) fn in_folder(folder: &Path) -> io::Result<Self> {
+        sweep(folder);
+        let dir = tempfile::Builder::new().prefix(FOLDER).tempdir_in(folder)?;
+        let lock = File::create(dir.path().join(LOCK))?;
+        lock.try_lock().map_err(io::Error::other)?;
+        Ok(Self(Arc::new(Held { dir, _lock: lock })))
+    }
+}
+
+/// Removes the folders of processes that are gone: nobody holds their lock.
+fn sweep(folder: &Path) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(FOLDER));
+        let abandoned = || File::open(entry.path().join(LOCK)).is_ok_and(|lock| lock.try_lock().is_ok());
+        if ours && abandoned() {
+            tracing::info!("removing {}, which a killed process left", entry.path().display());
+            let _ = std::fs::remove_dir_all(entry.path()); // somebody else's, or gone meanwhile
+        }
+    }
+}
+
 /// Takes entries in any order and gives them back in theirs.
 pub(crate) struct Sorter<T: InOrder> {
     sorter: PushExternalSorter<Stored<T>, Compare<T>>,
-    kind: PhantomData<T>,
+    runs: Option<Runs>,
+}
+
+/// Where a sorter's runs lie.
+struct Runs {
+    _dir: TempDir,
+    _folder: Folder,
 }
 
 impl<T: InOrder> Sorter<T> {
-    /// A sorter that keeps so many entries in memory before a run of them goes to disk, into this folder.
-    pub(crate) fn new(run: usize, folder: Option<&Path>) -> Self {
-        let compare: Compare<T> = |a, b| a.0.compare(&b.0);
-        let sorter = ExternalSorter::new().with_segment_size(run.max(1));
-        let sorter = folder.iter().fold(sorter, |sorter, folder| sorter.with_sort_dir(folder.to_path_buf()));
-        Self { sorter: sorter.pushed_by(compare), kind: PhantomData }
+    /// A sorter that keeps so many entries in memory before a run of them goes to disk, in the system's folder for such.
+    pub(crate) fn new(run: usize) -> Self {
+        Self::with(run, None)
     }
 
+    /// The same with its runs in that folder.
+    ///
+    /// # Errors
+    /// Nothing can be made there.
+    pub(crate) fn in_folder(run: usize, folder: &Folder) -> io::Result<Self> {
+        let dir = TempDir::new_in(folder.0.dir.path())?;
+        Ok(Self::with(run, Some(Runs { _dir: dir, _folder: folder.clone() })))
+    }
+
+    fn with(run: usize, runs: Option<Runs>) -> Self {
+        let compare: Compare<T> = |a, b| a.0.compare(&b.0);
+        let sorter = ExternalSorter::new().with_segment_size(run.max(1));
+        let sorter = runs.iter().fold(sorter, |sorter, runs| sorter.with_sort_dir(runs._dir.path().to_path_buf()));
+        Self { sorter: sorter.pushed_by(compare), runs }
+    }
+
+    /// Takes an entry.
+    ///
+    /// # Errors
+    /// A run cannot be written.
     pub(crate) fn push(&mut self, entry: T) -> io::Result<()> {
         self.sorter.push(Stored(entry))
     }
 
+    /// Ends taking.
+    ///
+    /// # Errors
+    /// A run cannot be written or read back.
     pub(crate) fn done(self) -> io::Result<Sorted<T>> {
-        Ok(Sorted(self.sorter.done()?))
+        Ok(Sorted { entries: self.sorter.done()?, _runs: self.runs })
     }
 }
 
 /// Entries in their order.
-pub(crate) struct Sorted<T: InOrder>(SortedIterator<Stored<T>, Compare<T>>);
+pub(crate) struct Sorted<T: InOrder> {
+    entries: SortedIterator<Stored<T>, Compare<T>>,
+    _runs: Option<Runs>,
+}
 
 impl<T: InOrder> Iterator for Sorted<T> {
     type Item = io::Result<T>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        Some(self.0.next()?.map(|entry| entry.0))
+        Some(self.entries.next()?.map(|entry| entry.0))
     }
 }
 
@@ -105,7 +177,7 @@ mod tests {
 
     #[test]
     fn more_than_a_run_comes_back_in_order() {
-        let mut sorter = Sorter::new(1_000, None);
+        let mut sorter = Sorter::new(1_000);
         let count = 2_010_u32;
         for n in 0..count {
             sorter.push(OrderedId::new(&format!("{:08x}", n.wrapping_mul(2_654_435_761)))).unwrap();
@@ -113,6 +185,25 @@ mod tests {
         let sorted: Vec<OrderedId> = sorter.done().unwrap().collect::<Result<_, _>>().unwrap();
         assert_eq!(sorted.len(), count as usize);
         assert!(sorted.is_sorted());
+    }
+
+    #[test]
+    fn runs_lie_in_their_folder_and_go_with_the_sorter_and_a_dead_process_s_are_swept() {
+        let home = tempfile::tempdir().unwrap();
+        let left = home.path().join(".ruminate-sort-dead");
+        std::fs::create_dir(&left).unwrap();
+        std::fs::write(left.join(LOCK), "").unwrap();
+        let folder = Folder::in_folder(home.path()).unwrap();
+        let other = Folder::in_folder(home.path()).unwrap();
+        assert!(!left.exists() && folder.0.dir.path().exists());
+        let mut sorter = Sorter::in_folder(10, &folder).unwrap();
+        (0..100).rev().for_each(|n| sorter.push(OrderedId::new(&format!("{n:08x}"))).unwrap());
+        let runs = sorter.runs.as_ref().unwrap()._dir.path().to_path_buf();
+        assert!(std::fs::read_dir(&runs).unwrap().count() > 5);
+        drop((folder, other));
+        let sorted: Vec<_> = sorter.done().unwrap().map(|id| id.unwrap().id).collect();
+        assert!(sorted.is_sorted() && sorted.len() == 100);
+        assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
     }
 
     #[test]

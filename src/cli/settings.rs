@@ -1,7 +1,9 @@
 //! Where flags get their values besides the command line: environment variables, then `ruminate.toml`, then defaults.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, Command, Error};
@@ -27,23 +29,82 @@ pub(super) fn with_environment(command: Command) -> Command {
 /// # Errors
 /// The file cannot be read, is no TOML, or has a key that no command knows.
 pub(super) fn with_file(command: Command) -> Result<Command, Error> {
-    let asked = asked("--config").or_else(|| std::env::var_os("RUMINATE_CONFIG")).map(PathBuf::from);
-    let path = match asked {
-        Some(path) => path,
-        None if Path::new(FILE).is_file() => FILE.into(),
-        None => return Ok(command),
-    };
-    let profile = asked_text("--profile").or_else(|| std::env::var("RUMINATE_PROFILE").ok());
+    let Some(path) = path().filter(|path| *path != Path::new(FILE) || path.is_file()) else { return Ok(command) };
     let refuse = |what: String| {
         let message = format!("settings file {}: {what}\n", path.display());
         Error::raw(ErrorKind::ValueValidation, message)
     };
     let text = std::fs::read_to_string(&path).map_err(|e| refuse(e.to_string()))?;
-    let keys = keys(&text, profile.as_deref()).map_err(refuse)?;
+    let keys = keys(&text, profile().as_deref()).map_err(refuse)?;
     if let Some((unknown, _)) = keys.iter().find(|(key, _)| !knows(&command, key)) {
         return Err(refuse(format!("no command has a flag --{unknown}")));
     }
     Ok(with_defaults(command, &keys))
+}
+
+/// The settings file: the one that is named, else the one of the working directory, which need not be there.
+fn path() -> Option<PathBuf> {
+    let named = asked("--config").or_else(|| std::env::var_os("RUMINATE_CONFIG")).map(PathBuf::from);
+    named.or_else(|| Some(FILE.into()))
+}
+
+fn profile() -> Option<String> {
+    asked_text("--profile").or_else(|| std::env::var("RUMINATE_PROFILE").ok())
+}
+
+/// The settings file while a command runs: what is edited in it is the newest word, whatever the command line said.
+#[derive(Debug)]
+pub(super) struct Watched {
+    path: PathBuf,
+    profile: Option<String>,
+    seen: Option<(SystemTime, u64)>,
+    /// The values of the watched keys when they were last looked at.
+    values: BTreeMap<&'static str, Option<String>>,
+}
+
+impl Watched {
+    /// Watches these keys.
+    pub(super) fn new(watched: &[&'static str]) -> Option<Self> {
+        let values = watched.iter().map(|key| (*key, None)).collect();
+        let mut this = Self { path: path()?, profile: profile(), seen: None, values };
+        this.changes();
+        Some(this)
+    }
+
+    /// The keys whose values have changed since they were last asked for, with their new ones; `None` for one that is gone.
+    ///
+    /// A file that cannot be read or understood changes nothing, and a warning says so once.
+    pub(super) fn changes(&mut self) -> Vec<(&'static str, Option<String>)> {
+        let seen = std::fs::metadata(&self.path).and_then(|meta| Ok((meta.modified()?, meta.len()))).ok();
+        if seen == self.seen {
+            return Vec::new();
+        }
+        self.seen = seen;
+        let text = match std::fs::read_to_string(&self.path) {
+            Ok(text) => text,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(e) => {
+                tracing::warn!("settings file {}: {e}", self.path.display());
+                return Vec::new();
+            }
+        };
+        let keys = match keys(&text, self.profile.as_deref()) {
+            Ok(keys) => keys,
+            Err(e) => {
+                tracing::warn!("settings file {}: {e}: nothing of it is taken", self.path.display());
+                return Vec::new();
+            }
+        };
+        let mut changes = Vec::new();
+        for (key, value) in &mut self.values {
+            let now = keys.iter().find(|(name, _)| name == key).map(|(_, values)| values.join(","));
+            if now != *value {
+                changes.push((*key, now.clone()));
+                *value = now;
+            }
+        }
+        changes
+    }
 }
 
 fn asked(flag: &str) -> Option<OsString> {
@@ -126,6 +187,28 @@ mod tests {
         assert_eq!(of("farm").as_deref(), Some("x,y"));
         assert_eq!(of("meta-rate").as_deref(), Some("0.018"));
         assert!(keys(text, Some("none")).unwrap_err().contains("no [profile.none]"));
+    }
+
+    #[test]
+    fn a_watched_file_tells_what_changed_in_it_and_a_broken_one_nothing() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("ruminate.toml");
+        let mut watched = Watched {
+            path: path.clone(),
+            profile: None,
+            seen: None,
+            values: [("pause-file", None), ("rows-per-second", None)].into(),
+        };
+        assert_eq!(watched.changes(), []);
+        std::fs::write(&path, "rows_per_second = 500").unwrap();
+        assert_eq!(watched.changes(), [("rows-per-second", Some("500".to_owned()))]);
+        assert_eq!(watched.changes(), []);
+        std::fs::write(&path, "rows_per_second = ").unwrap();
+        assert_eq!(watched.changes(), []);
+        std::fs::write(&path, "pause_file = 'x'").unwrap();
+        assert_eq!(watched.changes(), [("pause-file", Some("x".to_owned())), ("rows-per-second", None)]);
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(watched.changes(), [("pause-file", None)]);
     }
 
     #[test]

@@ -72,7 +72,7 @@ impl Span {
 }
 
 /// A farm's day.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Partition {
     /// The day, first so that partitions sort by time with farms interleaved.
     pub day: NaiveDate,
@@ -81,6 +81,14 @@ pub struct Partition {
 }
 
 impl Partition {
+    /// The partition that an object's key lies in; `None` above the level of days.
+    pub fn of_key(key: &str) -> Option<Self> {
+        let mut parts = key.split('/');
+        let farm = parts.next().filter(|farm| !farm.is_empty())?;
+        let day = key::day(parts.next()?, parts.next()?, parts.next()?)?;
+        parts.next().map(|_| Self { day, farm: farm.to_owned() })
+    }
+
     /// The prefix of its keys, with the trailing `/`.
     pub fn prefix(&self) -> String {
         format!("{}/{}/", self.farm, self.day.format("%Y/%m/%d"))

@@ -95,7 +95,7 @@ async fn every_message_is_accounted_for() {
     assert_eq!((outcome.read, outcome.published, outcome.failed, outcome.invalid), (97, 94, 1, 2));
     assert_eq!((outcome.retries, outcome.unsent, outcome.stopped.as_deref()), (2, 0, None));
     assert_eq!(topic.published().len(), 94);
-    let problems: Vec<_> = outcome.problems.kept().iter().map(|one| (one.kind, one.place.as_str())).collect();
+    let problems: Vec<_> = outcome.problems.kept().iter().map(|one| (one.kind.as_ref(), one.place.as_str())).collect();
     assert!(problems.iter().any(|(kind, place)| *kind == "invalid" && place.ends_with("in.json:8")), "{problems:?}");
     assert!(problems.iter().any(|(kind, _)| *kind == "failed"), "named even where no file keeps them");
     assert!(outcome.latency_ms.max >= outcome.latency_ms.p50 && outcome.latency_ms.p50 > 0.0);

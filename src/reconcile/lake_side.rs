@@ -47,7 +47,7 @@ pub(super) async fn read(
     let found = survey(&*audit.lake, &wide).await?;
     let reader = Reader::new(Arc::clone(&audit.lake), ReadSettings { concurrency: audit.reads, fence });
     let stage = progress.stage("lake", None);
-    let (mut sorter, mut votes, mut stopped) = (Sorter::new(RUN, None), Votes::default(), false);
+    let (mut sorter, mut votes, mut stopped) = (Sorter::new(RUN), Votes::default(), false);
     for stray in found.strays {
         findings.outcome.lake_objects += 1;
         foreign(findings, stray.key);

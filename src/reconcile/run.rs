@@ -36,8 +36,7 @@ pub async fn run(audit: &Audit, sink: Sink, progress: &Progress, stop: &Stop) ->
         let inside = lake.window(audit);
         let rows = Rows::new(Arc::clone(&audit.warehouse), shape, inside.clone());
         let stage = progress.stage("warehouse", status.rows.filter(|_| inside.is_none()));
-        let mut merge =
-            Merge { audit, shape, inside, findings: &mut findings, naturals: Sorter::new(RUN, None), stage };
+        let mut merge = Merge { audit, shape, inside, findings: &mut findings, naturals: Sorter::new(RUN), stage };
         ended = merge.run(lake, rows, stop).await?;
         let Merge { naturals, stage, .. } = merge;
         stage.finish();

@@ -68,7 +68,7 @@ impl Rows {
             next: None,
             ready: Vec::new().into_iter(),
             last: None,
-            odd: Some(Sorter::new(RUN, None)),
+            odd: Some(Sorter::new(RUN)),
             odd_sorted: None,
         };
         rows.next = Some(rows.page(None));

@@ -150,6 +150,21 @@ impl Row {
         Record::parse(&record.object_from_values()).ok()
     }
 
+    /// A row from its values in the JSON that [`Value`] is written as, by the kinds of a table's columns.
+    ///
+    /// # Errors
+    /// A value is missing or of another kind.
+    pub fn from_json(members: &serde_json::Map<String, serde_json::Value>, shape: &Shape) -> Result<Self, String> {
+        let mut row = Self([const { Value::Null }; 13]);
+        for column in Column::ALL {
+            let json = members.get(column.name()).ok_or_else(|| format!("{column} is missing"))?;
+            let value = value_from_json(json, shape.of(column));
+            row.0[column.index()] =
+                value.ok_or_else(|| format!("{column} is of another kind than its column: {json}"))?;
+        }
+        Ok(row)
+    }
+
     fn weight(&self, column: Column) -> Option<f64> {
         match self.get(column) {
             Value::Single(value) => value.to_string().parse().ok(),
@@ -234,6 +249,19 @@ impl Record {
             _ => None,
         }
     }
+}
+
+fn value_from_json(json: &serde_json::Value, holds: Holds) -> Option<Value> {
+    if json.is_null() {
+        return Some(Value::Null);
+    }
+    Some(match holds {
+        Holds::Text { .. } => Value::Text(json.as_str()?.to_owned()),
+        Holds::Integer => Value::Integer(json.as_i64()?),
+        Holds::Single { .. } => weight(json.as_f64()?, holds),
+        Holds::Double { .. } => Value::Double(json.as_f64()?),
+        Holds::Instant { .. } => Value::Instant(instant::parse(json.as_str()?)?.naive_utc()),
+    })
 }
 
 #[allow(clippy::cast_possible_truncation, reason = "rounding to f32 is what a FLOAT column does")]

@@ -1,62 +1,49 @@
 //! Replay: the lake brings a lost or damaged warehouse back. Plan → read → order → load → verify.
 //!
-//! Partitions are read by day with farms interleaved, records are sorted by id within each chunk, and chunks are loaded
-//! a few at a time. Replaying again changes nothing; what happens to a row that holds other values is [`Policy`]'s.
+//! One side reads partitions by day, farms interleaved, and sorts by primary key (`order`); the other loads batches of a
+//! second or so, each with the journal's note of it in one transaction (`load`, `journal`), no faster than the server may
+//! be strained (`brake`). Replaying again changes nothing; what happens to a row that holds other values is [`Policy`]'s.
 
+mod brake;
+mod cut_over;
+mod journal;
+mod load;
+mod only;
+mod order;
 mod plan;
-mod resume;
+mod preview;
+mod read;
 mod run;
+mod tally;
+#[cfg(test)]
+mod tests;
 
-use std::collections::BTreeSet;
-
+pub use brake::{Limits, Reload};
+pub use cut_over::{cut_over, shadow_of};
+pub use only::{Filter, Only};
+pub use order::SortSettings;
 pub use plan::{Plan, Source};
-pub use resume::Bookmark;
-pub use run::{Replay, run};
-
-use crate::warehouse::OnConflict;
+pub use run::{Earlier, Keep, Replay, earlier, run};
 
 /// What to do where a row holds other values than the lake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Policy {
-    /// The row stays; the conflict is reported.
+    /// The row stays; the conflict is reported with both values.
     #[default]
     Keep,
-    /// The lake's values replace the row's.
+    /// The lake's values replace the row's, which are written to an undo file first.
     Overwrite,
     /// Stop at the first conflict.
     Fail,
 }
 
 impl Policy {
-    fn on_conflict(self) -> OnConflict {
+    fn name(self) -> &'static str {
         match self {
-            Self::Overwrite => OnConflict::Overwrite,
-            Self::Keep | Self::Fail => OnConflict::Keep,
+            Self::Keep => "keep",
+            Self::Overwrite => "overwrite",
+            Self::Fail => "fail",
         }
-    }
-}
-
-/// The objects a run is limited to.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Only(pub BTreeSet<String>);
-
-impl Only {
-    /// The keys that a drift file names, one JSON object a line.
-    ///
-    /// # Errors
-    /// A line is no JSON, or no line names a key.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let mut keys = BTreeSet::new();
-        for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-            let value: serde_json::Value = serde_json::from_str(line).map_err(|e| format!("line {}: {e}", at + 1))?;
-            if let Some(key) = value.get("key").and_then(serde_json::Value::as_str) {
-                keys.insert(key.to_owned());
-            }
-        }
-        if keys.is_empty() {
-            return Err("no line names a key".into());
-        }
-        Ok(Self(keys))
     }
 }

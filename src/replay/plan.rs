@@ -1,18 +1,14 @@
 //! What a replay is about to do, as a value: which partitions, from where to where, up to which fence.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use chrono::{DateTime, NaiveDate, Utc};
-use futures::stream::{self, StreamExt, TryStreamExt};
+use chrono::{DateTime, Utc};
 
-use super::Only;
-use crate::lake::{self, Key, Lake, Meta, Partition, Span, list_all, survey};
-use crate::report::replay::Preview;
-use crate::warehouse::Warehouse;
-
-/// Listings under way at once.
-const LISTINGS: usize = 16;
+use super::journal::Head;
+use super::{Filter, Only, Policy};
+use crate::lake::{self, Key, Lake, Meta, Partition, ReadSettings, Reader, Span, survey};
+use crate::report::replay::Asked;
 
 /// Where records come from: the lake, the span of it, and the objects named one by one.
 #[derive(Debug, Clone)]
@@ -23,6 +19,17 @@ pub struct Source {
     pub span: Span,
     /// Only these objects, where it is set.
     pub only: Option<Only>,
+    /// Only records within these limits.
+    pub filter: Filter,
+    /// The lake as it was at that time, where it is set.
+    pub versions_at: Option<DateTime<Utc>>,
+}
+
+impl Source {
+    /// All of a lake.
+    pub fn of(lake: Arc<dyn Lake>) -> Self {
+        Self { lake, span: Span::default(), only: None, filter: Filter::default(), versions_at: None }
+    }
 }
 
 /// The partitions and strays a replay will read, as they were when it was planned.
@@ -32,7 +39,12 @@ pub struct Plan {
     pub(super) fence: DateTime<Utc>,
     pub(super) partitions: Vec<Partition>,
     pub(super) strays: Vec<Meta>,
-    pub(super) only: Option<Only>,
+    pub(super) only: Option<Arc<Only>>,
+    pub(super) filter: Filter,
+    span: Span,
+    versions_at: Option<DateTime<Utc>>,
+    /// Only objects that the store took in no earlier than this.
+    since: Option<DateTime<Utc>>,
 }
 
 impl Plan {
@@ -42,9 +54,13 @@ impl Plan {
     /// The lake cannot be reached or listed.
     pub async fn new(source: Source) -> Result<Self, lake::Error> {
         let fence = source.lake.clock().await?;
+        let lake = match source.versions_at {
+            Some(_) => source.lake,
+            None => source.lake,
+        };
         let (partitions, strays) = match &source.only {
             None => {
-                let found = survey(&*source.lake, &source.span).await?;
+                let found = survey(&*lake, &source.span).await?;
                 (found.partitions, found.strays)
             }
             Some(only) => {
@@ -54,68 +70,90 @@ impl Plan {
                 (inside.collect(), Vec::new())
             }
         };
-        Ok(Self { lake: source.lake, fence, partitions, strays, only: source.only })
+        Ok(Self {
+            lake,
+            fence,
+            partitions,
+            strays,
+            only: source.only.map(Arc::new),
+            filter: source.filter,
+            span: source.span,
+            versions_at: source.versions_at,
+            since: None,
+        })
     }
 
-    /// The plan without the days before `day`, which an earlier run has loaded, and without strays, which it has counted.
-    #[must_use]
-    pub fn from_day(mut self, day: NaiveDate) -> Self {
-        self.partitions.retain(|partition| partition.day >= day);
-        self.strays.clear();
-        self
+    /// The same plan made anew, for objects that the store took in since then.
+    ///
+    /// # Errors
+    /// As for [`Plan::new`].
+    pub(super) async fn renewed(&self, since: DateTime<Utc>) -> Result<Self, lake::Error> {
+        let source = Source {
+            lake: Arc::clone(&self.lake),
+            span: self.span.clone(),
+            only: self.only.as_deref().cloned(),
+            filter: self.filter,
+            versions_at: None,
+        };
+        let anew = Self::new(source).await?;
+        Ok(Self { strays: Vec::new(), since: Some(since), ..anew })
+    }
+
+    /// Whether it is about the lake as it was, to which nothing comes any more.
+    pub(super) fn is_of_the_past(&self) -> bool {
+        self.versions_at.is_some()
+    }
+
+    /// Whether it is about every object of the lake.
+    pub fn is_whole(&self) -> bool {
+        self.span.is_everything()
+            && self.only.is_none()
+            && self.filter.data_from.is_none()
+            && self.filter.data_to.is_none()
+    }
+
+    /// What is asked for.
+    pub(super) fn asked(&self, policy: Policy) -> Asked {
+        Asked {
+            farms: self.span.farms.iter().map(|farm| farm.as_str().to_owned()).collect(),
+            from: self.span.from,
+            to: self.span.to,
+            until: self.filter.until,
+            data_from: self.filter.data_from,
+            data_to: self.filter.data_to,
+            versions_at: self.versions_at,
+            only: self.only.as_ref().map(|only| only.0.len() as u64),
+            on_conflict: policy.name().to_owned(),
+        }
+    }
+
+    /// The first note of a run of this plan.
+    pub(super) fn head(&self, policy: Policy) -> Head {
+        Head {
+            lake: self.lake.address(),
+            asked: self.asked(policy),
+            only: self.only.as_ref().map(|only| only.digest()),
+            fence: self.fence,
+            begun: Utc::now(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            ended: None,
+        }
+    }
+
+    /// A reader of the objects that are meant.
+    pub(super) fn reader(&self, reads: usize) -> Reader {
+        let (only, since) = (self.only.clone(), self.since);
+        Reader::new(Arc::clone(&self.lake), ReadSettings { concurrency: reads, fence: self.fence }).keeping(
+            move |meta| {
+                only.as_ref().is_none_or(|only| only.0.contains(&meta.key))
+                    && since.is_none_or(|since| meta.last_modified >= since)
+            },
+        )
     }
 
     /// Whether the plan is about that object.
-    pub(super) fn has(&self, key: &str) -> bool {
-        self.only.as_ref().is_none_or(|only| only.0.contains(key))
-    }
-
-    /// Counts what is planned, by listing it: the dry run.
-    ///
-    /// # Errors
-    /// The lake cannot be listed.
-    pub async fn preview(&self, warehouse: &dyn Warehouse) -> Result<Preview, lake::Error> {
-        let mut listed = stream::iter(self.partitions.clone())
-            .map(|partition| async move {
-                let objects = list_all(&*self.lake, &partition.prefix()).await?;
-                Ok::<_, lake::Error>((partition, objects))
-            })
-            .buffered(LISTINGS);
-        let mut preview = Preview {
-            lake: self.lake.address(),
-            warehouse: warehouse.address(),
-            partitions: self.partitions.len() as u64,
-            first_day: self.partitions.first().map(|p| p.day),
-            last_day: self.partitions.last().map(|p| p.day),
-            foreign: self.strays.len() as u64,
-            rows_now: rows(warehouse).await,
-            ..Preview::default()
-        };
-        let mut farms = BTreeMap::new();
-        while let Some((partition, objects)) = listed.try_next().await? {
-            for object in objects.into_iter().filter(|object| self.has(&object.key)) {
-                preview.objects += 1;
-                preview.bytes += object.size;
-                *farms.entry(partition.farm.clone()).or_insert(0) += 1;
-                match Key::parse(&object.key) {
-                    None => preview.foreign += 1,
-                    Some(_) if object.last_modified > self.fence => preview.after_fence += 1,
-                    Some(_) if object.archived => preview.archived += 1,
-                    Some(_) => {}
-                }
-            }
-        }
-        preview.farms = farms;
-        Ok(preview)
-    }
-}
-
-async fn rows(warehouse: &dyn Warehouse) -> Option<u64> {
-    match warehouse.status().await {
-        Ok(status) => status.rows,
-        Err(e) => {
-            tracing::warn!("{e}");
-            None
-        }
+    pub(super) fn has(&self, object: &Meta) -> bool {
+        self.only.as_ref().is_none_or(|only| only.0.contains(&object.key))
+            && self.since.is_none_or(|since| object.last_modified >= since)
     }
 }

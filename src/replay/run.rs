@@ -1,63 +1,120 @@
-//! The work of a replay: read in order, load in chunks, account for every object.
+//! The work of a replay: one side reads and sorts, the other loads, and every object is accounted for.
 
-use std::collections::VecDeque;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use chrono::NaiveDate;
-use futures::StreamExt;
-use tokio::task::JoinHandle;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
-use super::{Bookmark, Plan, Policy};
-use crate::lake::{Found, Item, Pace, ReadSettings, Reader, Skip};
+use super::brake::{Brake, Limits, Reload};
+use super::journal::{Before, DayPage, Head, Journal, Page};
+use super::load::{Batch, Done, Failure, Loader};
+use super::order::{Entry, SortSettings, Sorters, Way};
+use super::read::{Day, End, Part, Reading, Why};
+use super::tally::{Pending, Tally};
+use super::{Plan, Policy};
+use crate::lake::{Item, Partition, Skip};
 use crate::progress::{Progress, Stage};
-use crate::record::Record;
 use crate::record::stored::Shape;
 use crate::report::replay::Outcome;
+use crate::sort::Sorted;
 use crate::stop::Stop;
-use crate::warehouse::{self, Loaded, Warehouse, load};
+use crate::undo::Undo;
+use crate::warehouse::{self, Bulk, Change, Note};
 
-/// Records a chunk: sorted by id, then loaded in the warehouse's batches.
-const CHUNK: usize = 2_000;
+/// Rows a transaction has at least, and at most: more gains nothing (benches/RESULTS.md).
+const ROWS: std::ops::RangeInclusive<usize> = 500..=20_000;
+
+/// How long a transaction should take.
+const TARGET: Duration = Duration::from_millis(1_000);
 
 /// A replay ready to run.
-#[derive(Debug)]
 pub struct Replay {
     /// What to read.
     pub plan: Plan,
     /// Where to load.
-    pub warehouse: Arc<dyn Warehouse>,
+    pub bulk: Arc<dyn Bulk>,
     /// What to do with conflicts.
     pub policy: Policy,
     /// Whether to read every loaded row back and compare it.
     pub verify: bool,
     /// Reads at once.
     pub reads: usize,
-    /// Chunks loaded at once.
+    /// Batches loaded at once.
     pub loads: usize,
-    /// Where to keep the bookmark, and what it is about; `None` keeps none.
-    pub bookmark: Option<(PathBuf, Bookmark)>,
-    /// Whether an earlier run is going on.
-    pub resumed: bool,
+    /// How much is sorted in memory, and where the rest goes.
+    pub sort: SortSettings,
+    /// Where overwritten rows are written down.
+    pub undo: Option<Undo>,
+    /// Whether a journal is kept, and a run found in it.
+    pub journal: Option<Keep>,
+    /// What the run must not exceed.
+    pub limits: Limits,
+    /// The newest word on them.
+    pub reload: Reload,
+    /// The warehouse's replicas, whose lag is watched.
+    pub replicas: Vec<Arc<dyn Bulk>>,
+    /// How long a warehouse that is gone is waited for.
+    pub patience: Duration,
 }
 
-/// Records on their way into the warehouse, with their keys.
-#[derive(Debug, Default)]
-struct Chunk {
-    records: Vec<(String, Record)>,
-    last_day: Option<NaiveDate>,
+impl Replay {
+    /// A replay as it is without any flag.
+    pub fn new(plan: Plan, bulk: Arc<dyn Bulk>) -> Self {
+        Self {
+            plan,
+            bulk,
+            policy: Policy::default(),
+            verify: false,
+            reads: 256,
+            loads: 4,
+            sort: SortSettings { memory: 64_000_000, folder: std::env::temp_dir() },
+            undo: None,
+            journal: Some(Keep::New),
+            limits: Limits::default(),
+            reload: Arc::new(|| None),
+            replicas: Vec::new(),
+            patience: Duration::from_secs(300),
+        }
+    }
 }
 
-/// A chunk's outcome: each key with what became of its record, and what a second look found.
-struct Done {
-    last_day: Option<NaiveDate>,
-    loaded: Vec<(String, Loaded)>,
-    unverified: Vec<(String, String)>,
-    verified: u64,
+/// The journal a run keeps.
+#[derive(Debug)]
+pub enum Keep {
+    /// A new run's.
+    New,
+    /// That of a run that goes on.
+    Before(Box<Earlier>),
 }
 
-type Work = JoinHandle<Result<Done, warehouse::Error>>;
+/// An earlier session of a run, as the journal has it.
+#[derive(Debug)]
+pub struct Earlier(pub(super) Arc<Before>);
+
+/// The run that `--resume` goes on with: the newest one of that lake and table that has not ended.
+///
+/// # Errors
+/// There is one and it was asked for other things; the journal cannot be read.
+pub async fn earlier(bulk: &dyn Bulk, plan: &Plan, policy: Policy, verify: bool) -> anyhow::Result<Option<Earlier>> {
+    let lake = plan.lake.address();
+    if !bulk.journal(false).await? {
+        return Ok(None);
+    }
+    let Some((run, head)) = super::journal::unfinished(bulk, &lake).await? else { return Ok(None) };
+    let now = plan.head(policy);
+    let differs = head.differs(&now);
+    anyhow::ensure!(
+        differs.is_empty(),
+        "run {run} of {} has not ended and was asked for other things ({}): give the same to go on with it, or leave \
+         --resume away to begin anew, which is safe",
+        head.begun.format("%Y-%m-%d %H:%M UTC"),
+        differs.join("; ")
+    );
+    Ok(Some(Earlier(Arc::new(Before::read(bulk, run, head, verify).await?))))
+}
 
 /// Reads what is planned and loads it.
 ///
@@ -66,263 +123,410 @@ type Work = JoinHandle<Result<Done, warehouse::Error>>;
 /// outcome that says where it stopped.
 pub async fn run(replay: Replay, progress: &Progress, stop: &Stop) -> anyhow::Result<Outcome> {
     let begun = Instant::now();
-    let shape = replay.warehouse.shape().await?;
-    let partitions = replay.plan.partitions.len();
-    if partitions == 0 {
+    let shape = replay.bulk.shape().await?;
+    let method = replay.bulk.method().await?;
+    let Replay { mut plan, bulk, journal, .. } = replay;
+    if plan.partitions.is_empty() && journal.as_ref().is_none_or(|keep| matches!(keep, Keep::New)) {
         tracing::warn!("no partition of the lake lies in this span: check --lake, --farm, --from and --to");
     }
-    let mut run = Run {
-        outcome: Outcome { resumed: replay.resumed, ..Outcome::default() },
-        shape,
-        queue: VecDeque::new(),
-        stage: progress.stage("replay", None),
-        failed: false,
-        pace: Pace::new(partitions),
-        replay,
+    let mut outcome = Outcome {
+        lake: plan.lake.address(),
+        warehouse: bulk.address(),
+        method: format!("{}: {}", method.kind, method.why),
+        asked: plan.asked(replay.policy),
+        ..Outcome::default()
     };
-    run.forget_earlier_bookmark();
-    run.strays();
-    run.read(stop).await?;
-    if let (Some(only), None) = (&run.replay.plan.only, &run.outcome.stopped) {
-        run.outcome.not_found = (only.0.len() as u64).saturating_sub(run.outcome.listed);
+    let mut head = plan.head(replay.policy);
+    let (journal, before) = match journal {
+        None => (None, None),
+        Some(Keep::New) => (Some(begin(&*bulk, &head, &shape).await?), None),
+        Some(Keep::Before(earlier)) => {
+            let before = earlier.0;
+            plan.fence = before.head.fence;
+            head = before.head.clone();
+            plan.partitions.retain(|partition| before.days.get(&partition.day).is_none_or(|&loose| loose > 0));
+            let change = Change { forget: &before.forget, ..Change::default() };
+            bulk.apply(&change, &shape).await?;
+            (Some(before.journal.clone()), Some(before))
+        }
+    };
+    outcome.fence = Some(plan.fence);
+    outcome.resumed = before.is_some();
+    outcome.run = journal.as_ref().map(|journal| journal.run.to_string()).unwrap_or_default();
+    let sorters = Sorters::new(&replay.sort).map_err(|e| {
+        anyhow::anyhow!(
+            "nothing can be sorted in {}: {e}: name another folder with --sort-dir",
+            replay.sort.folder.display()
+        )
+    })?;
+    let stage = progress.stage("replay", None);
+    let brake = Arc::new(
+        Brake::new(Arc::clone(&bulk), replay.replicas, replay.limits, replay.reload, stage.clone(), stop.clone())
+            .await?,
+    );
+    let places = Arc::new(plan.partitions.clone());
+    let loader = Loader {
+        bulk,
+        shape,
+        policy: replay.policy,
+        verify: replay.verify,
+        undo: replay.undo,
+        journal,
+        brake,
+        patience: replay.patience,
+        places: Arc::clone(&places),
+    };
+    let halt = Stop::default();
+    let reading = Reading {
+        reader: plan.reader(replay.reads),
+        places,
+        filter: plan.filter,
+        before: before.clone(),
+        sorters,
+        stop: stop.clone(),
+        halt: halt.clone(),
+    };
+    let mut run = Run {
+        days_in_all: plan.partitions.iter().map(|partition| partition.day).collect::<BTreeSet<_>>().len(),
+        loader: Arc::new(loader),
+        loads: replay.loads.max(1),
+        lanes: JoinSet::new(),
+        stage,
+        stop: stop.clone(),
+        tally: before.as_ref().map(|before| before.tally.clone()).unwrap_or_default(),
+        seen: before.as_ref().map_or(0, |before| before.tally.listed),
+        pending: HashMap::new(),
+        notes: Vec::new(),
+        days: BTreeMap::new(),
+        days_in: 0,
+        filling: Vec::new(),
+        way: Way::Timed,
+        target: 10_000,
+        head,
+        outcome,
+        settled: false,
+        refused: None,
+    };
+    run.strays(std::mem::take(&mut plan.strays));
+    run.aim(0, Duration::ZERO, 0).await;
+    let (parts, mut incoming) = mpsc::channel(2);
+    let reader = tokio::spawn(reading.run(parts));
+    while let Some(part) = incoming.recv().await {
+        match part {
+            Part::Day(day) => run.day(*day).await,
+            Part::End(end) => run.end(*end).await,
+        }
+        if run.stopped() {
+            halt.set();
+        }
     }
-    run.outcome.seconds = begun.elapsed().as_secs_f64();
-    run.close_bookmark();
-    run.stage.finish();
-    run.outcome.check()?;
-    Ok(run.outcome)
+    reader.await?;
+    run.finish(&plan, begun).await
+}
+
+/// Writes the head of a new run, which is also the proof that the journal can be written.
+async fn begin(bulk: &dyn Bulk, head: &Head, shape: &Shape) -> anyhow::Result<Journal> {
+    bulk.journal(true).await?;
+    let journal = Journal::new(head.begun)?;
+    let notes = [journal.note(0, head)];
+    bulk.apply(&Change { notes: &notes, ..Change::default() }, shape).await?;
+    Ok(journal)
 }
 
 struct Run {
-    replay: Replay,
-    shape: Shape,
-    outcome: Outcome,
-    queue: VecDeque<Work>,
+    loader: Arc<Loader>,
+    loads: usize,
+    lanes: JoinSet<(BTreeSet<NaiveDate>, Way, Done, Result<(), Failure>)>,
     stage: Stage,
-    /// A chunk could not be loaded: no bookmark may go past it.
-    failed: bool,
-    pace: Pace,
+    stop: Stop,
+    tally: Tally,
+    /// Objects that are to be accounted for.
+    seen: u64,
+    pending: HashMap<Partition, Pending>,
+    /// Notes to go with the next batch.
+    notes: Vec<Note>,
+    /// Days whose batches are under way.
+    days: BTreeMap<NaiveDate, Underway>,
+    days_in_all: usize,
+    days_in: usize,
+    filling: Vec<Entry>,
+    /// The way of what is filled.
+    way: Way,
+    /// Rows a batch should have now.
+    target: usize,
+    head: Head,
+    outcome: Outcome,
+    /// Something was loaded or counted: what fails from here on is an outcome.
+    settled: bool,
+    /// Why it could not even begin.
+    refused: Option<anyhow::Error>,
+}
+
+/// A day that was read to its end.
+struct Underway {
+    batches: usize,
+    /// All its records are in batches.
+    complete: bool,
+    page: DayPage,
 }
 
 impl Run {
-    fn strays(&mut self) {
-        for stray in std::mem::take(&mut self.replay.plan.strays) {
-            self.outcome.listed += 1;
-            self.skip(stray.key, Skip::Foreign);
+    fn strays(&mut self, strays: Vec<crate::lake::Meta>) {
+        for stray in strays {
+            self.seen += 1;
+            self.tally.no_record(None, stray.key, Item::Skipped(Skip::Foreign));
         }
     }
 
-    async fn read(&mut self, stop: &Stop) -> anyhow::Result<()> {
-        let plan = &self.replay.plan;
-        let settings = ReadSettings { concurrency: self.replay.reads, fence: plan.fence };
-        let only = plan.only.clone();
-        let reader = Reader::new(Arc::clone(&plan.lake), settings)
-            .keeping(move |meta| only.as_ref().is_none_or(|only| only.0.contains(&meta.key)));
-        let mut found = std::pin::pin!(reader.read(plan.partitions.clone()));
-        let mut chunk = Chunk::default();
-        while self.outcome.stopped.is_none() {
-            if stop.is_set() {
-                self.outcome.stopped = Some("asked to stop".into());
-                break;
-            }
-            match found.next().await {
-                None => break,
-                Some(Err(e)) if self.outcome.listed == 0 && chunk.records.is_empty() => return Err(e.into()),
-                Some(Err(e)) => self.outcome.stopped = Some(e.to_string()),
-                Some(Ok(found)) => self.take(found, &mut chunk),
-            }
-            if chunk.records.len() >= CHUNK {
-                self.send(std::mem::take(&mut chunk)).await?;
-            }
-        }
-        if !self.failed {
-            self.send(chunk).await?;
-        }
-        while !self.queue.is_empty() {
-            self.settle_first().await?;
-        }
-        Ok(())
+    fn place(&self, number: u32) -> Partition {
+        self.loader.places[number as usize].clone()
     }
 
-    fn take(&mut self, found: Found, chunk: &mut Chunk) {
-        if let Some(share) = self.pace.share(found.key.as_ref()) {
-            self.stage.share(share);
+    fn stopped(&self) -> bool {
+        self.outcome.stopped.is_some() || self.refused.is_some()
+    }
+
+    /// Takes a day: counts it, and sends its records on their way.
+    async fn day(&mut self, day: Day) {
+        let Day { day, mut tally, sorted, timed, loose } = day;
+        for (&number, &count) in &timed {
+            self.pending.entry(self.place(number)).or_default().timed += count;
         }
-        let key = found.meta.key;
-        if let Item::Record(record) = found.item {
-            chunk.last_day = chunk.last_day.max(found.key.map(|key| key.day));
-            chunk.records.push((key, *record));
+        for (&number, &count) in &loose {
+            tally.cells.at(&self.place(number)).listed += count;
+        }
+        self.stage.add(tally.listed);
+        self.settled |= tally.listed > 0;
+        let page = DayPage { day, batches: BTreeSet::new(), loose: loose.values().sum(), tally: tally.clone() };
+        self.tally.add(tally);
+        let Some(sorted) = sorted else { return };
+        self.days.insert(day, Underway { batches: 0, complete: false, page });
+        self.send_all(sorted, Way::Timed).await;
+        if !self.stopped() {
+            // The last of its records may wait for a batch that is full.
+            self.days_in += 1;
+            self.stage.share(self.days_in as f64 / self.days_in_all.max(1) as f64);
+            if let Some(underway) = self.days.get_mut(&day) {
+                underway.complete = true;
+            }
+            self.note_days();
+        }
+    }
+
+    async fn end(&mut self, end: End) {
+        self.outcome.reading_seconds = end.seconds;
+        self.seen += end.seen;
+        for (&number, &count) in &end.waiting {
+            self.pending.entry(self.place(number)).or_default().loose += count;
+        }
+        if !matches!(end.why, Some(Why::Stopped)) && !self.stopped() {
+            self.flush().await; // also where the lake fails: what was read of whole days is not read again
+        }
+        match end.why {
+            None => {}
+            Some(Why::Stopped) => drop(self.outcome.stopped.get_or_insert_with(|| ASKED.into())),
+            Some(Why::Lake(e)) if !self.settled && self.lanes.is_empty() => self.refused = Some(e.into()),
+            Some(Why::Lake(e)) => drop(self.outcome.stopped.get_or_insert_with(|| e.to_string())),
+            Some(Why::Sort(e)) => {
+                let why = format!(
+                    "the records cannot be sorted on disk: {e}: make room, or name another folder with --sort-dir"
+                );
+                self.outcome.stopped.get_or_insert(why);
+            }
+        }
+        if let (Some(loose), false) = (end.loose, self.stopped()) {
+            self.send_all(loose, Way::Loose).await;
+            if !self.stopped() {
+                self.flush().await;
+            }
+        }
+    }
+
+    /// Cuts sorted records into batches; a last one that is not full waits for more.
+    async fn send_all(&mut self, sorted: Sorted<Entry>, way: Way) {
+        self.way = way;
+        for entry in sorted {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(e) => {
+                    self.outcome.stopped.get_or_insert(format!("sorted records cannot be read back: {e}"));
+                    return;
+                }
+            };
+            let full = self.filling.len() >= self.target;
+            if full && self.filling.last().is_some_and(|last| last.id != entry.id) {
+                self.flush().await;
+            }
+            if self.stopped() {
+                return;
+            }
+            self.filling.push(entry);
+        }
+    }
+
+    /// Sends what is filled as a batch, once there is a lane for it.
+    async fn flush(&mut self) {
+        let way = self.way;
+        if self.stop.is_set() {
+            self.outcome.stopped.get_or_insert_with(|| ASKED.into());
+        }
+        while self.lanes.len() >= self.loads {
+            self.settle_one().await;
+        }
+        if self.filling.is_empty() || self.stopped() {
             return;
         }
-        self.outcome.listed += 1;
-        self.stage.add(1);
-        let problems = &mut self.outcome.problems;
-        match found.item {
-            Item::Record(_) => {}
-            Item::Rejected(why) => {
-                self.outcome.rejected += 1;
-                problems.add("rejected", key, why);
-            }
-            Item::Unreadable(why) => {
-                self.outcome.unreadable += 1;
-                problems.add("unreadable", key, why);
-            }
-            Item::Archived => {
-                self.outcome.archived += 1;
-                problems.add("archived", key, "in an archive tier: restore it, then replay again");
-            }
-            Item::Skipped(why) => self.skip(key, why),
-        }
-    }
-
-    fn skip(&mut self, key: String, why: Skip) {
-        self.outcome.skipped += 1;
-        let (count, reason) = match why {
-            Skip::Foreign => (&mut self.outcome.skipped_foreign, "not a name of this lake"),
-            Skip::AfterFence => (&mut self.outcome.skipped_after_fence, "written after the run began"),
+        let entries = std::mem::take(&mut self.filling);
+        let days: BTreeSet<NaiveDate> = match way {
+            Way::Timed => entries.iter().map(|entry| self.loader.places[entry.place as usize].day).collect(),
+            Way::Loose => BTreeSet::new(),
         };
-        *count += 1;
-        self.outcome.problems.add("skipped", key, reason);
+        for day in &days {
+            if let Some(underway) = self.days.get_mut(day) {
+                underway.batches += 1;
+            }
+        }
+        let batch = Batch { way, entries, notes: std::mem::take(&mut self.notes) };
+        let loader = Arc::clone(&self.loader);
+        self.lanes.spawn(async move {
+            let mut done = Done::default();
+            let ended = loader.load(batch, &mut done).await;
+            (days, way, done, ended)
+        });
     }
 
-    async fn send(&mut self, mut chunk: Chunk) -> anyhow::Result<()> {
-        if chunk.records.is_empty() {
-            return Ok(());
-        }
-        if self.queue.len() >= self.replay.loads.max(1) {
-            self.settle_first().await?;
-        }
-        chunk.records.sort_by(|a, b| a.1.id_treated_data.cmp(&b.1.id_treated_data));
-        let (warehouse, shape) = (Arc::clone(&self.replay.warehouse), self.shape);
-        let (policy, verify) = (self.replay.policy, self.replay.verify);
-        self.queue.push_back(tokio::spawn(async move { load_chunk(&*warehouse, chunk, &shape, policy, verify).await }));
-        Ok(())
-    }
-
-    async fn settle_first(&mut self) -> anyhow::Result<()> {
-        let Some(work) = self.queue.pop_front() else { return Ok(()) };
-        match work.await? {
-            Ok(done) => {
-                self.stage.add(done.loaded.len() as u64);
-                self.tally(done);
-            }
-            Err(e) if self.outcome.listed == 0 && self.outcome.stopped.is_none() && !e.kind().is_transient() => {
-                return Err(e.into());
-            }
+    async fn settle_one(&mut self) {
+        let Some(joined) = self.lanes.join_next().await else { return };
+        let (days, way, done, ended) = match joined {
+            Ok(settled) => settled,
             Err(e) => {
-                self.failed = true;
-                self.outcome.stopped.get_or_insert_with(|| e.to_string());
+                self.outcome
+                    .stopped
+                    .get_or_insert_with(|| format!("a loader failed, which is an error of this program: {e}"));
+                return;
+            }
+        };
+        let rows: u64 = done.places.values().sum();
+        for (&number, &count) in &done.places {
+            let place = self.place(number);
+            let pending = self.pending.entry(place).or_default();
+            match way {
+                Way::Timed => pending.timed = pending.timed.saturating_sub(count),
+                Way::Loose => pending.loose = pending.loose.saturating_sub(count),
             }
         }
-        Ok(())
-    }
-
-    fn tally(&mut self, done: Done) {
-        let outcome = &mut self.outcome;
-        for (key, loaded) in done.loaded {
-            outcome.listed += 1;
-            match loaded {
-                Loaded::Inserted => outcome.inserted += 1,
-                Loaded::Identical => outcome.identical += 1,
-                Loaded::Conflicting(conflict) => {
-                    outcome.conflicting += 1;
-                    outcome.problems.add("conflicting", key, explain(&conflict));
-                    if self.replay.policy == Policy::Fail {
-                        outcome.stopped.get_or_insert_with(|| "a conflict was found, and --on-conflict is fail".into());
-                    }
-                }
-                Loaded::Overwritten(conflict) => {
-                    outcome.conflicting += 1;
-                    outcome.overwritten += 1;
-                    outcome.problems.add("overwritten", key, explain(&conflict));
-                }
-                Loaded::Refused(why) => {
-                    outcome.rejected += 1;
-                    outcome.problems.add("rejected", key, why);
-                }
+        self.stage.add(rows);
+        self.settled |= rows > 0;
+        self.tally.add(done.tally);
+        self.notes.extend(done.notes);
+        self.outcome.transactions += done.transactions;
+        self.outcome.loading_seconds += done.spent.as_secs_f64();
+        let in_full = ended.is_ok();
+        for day in days {
+            if let Some(underway) = self.days.get_mut(&day) {
+                underway.page.batches.extend(&done.seqs);
+                // One that is not in keeps its day open for ever.
+                underway.batches -= usize::from(in_full);
             }
         }
-        outcome.verified += done.verified;
-        outcome.unverified += done.unverified.len() as u64;
-        for (key, why) in done.unverified {
-            outcome.problems.add("unverified", key, why);
+        match ended {
+            Ok(()) => self.aim(rows, done.spent, done.transactions).await,
+            Err(failure) => self.fail(failure),
         }
-        if let (false, Some(day)) = (self.failed, done.last_day) {
-            self.bookmark(day);
-        }
+        self.note_days();
     }
 
-    /// Everything before `day` is in: chunks are settled in their order, and days come in order.
-    fn bookmark(&mut self, day: NaiveDate) {
-        if let Some((dir, mark)) = &mut self.replay.bookmark {
-            mark.day = Some(day);
-            if let Err(e) = mark.save(dir) {
-                tracing::warn!("no bookmark can be kept in {}: {e}", dir.display());
+    fn fail(&mut self, failure: Failure) {
+        let why = match failure {
+            Failure::Warehouse(e) if !self.settled && !self.stopped() && !e.kind().is_transient() => {
+                self.refused = Some(e.into());
+                return;
+            }
+            Failure::Warehouse(e) => e.to_string(),
+            Failure::Undo(e) => format!("the undo file cannot be written, and nothing is overwritten without it: {e}"),
+            Failure::Conflict => "a conflict was found, and --on-conflict is fail".to_owned(),
+            Failure::Stopped => ASKED.to_owned(),
+        };
+        self.outcome.stopped.get_or_insert(why);
+    }
+
+    /// Sizes the next batches so that a transaction takes the time it should.
+    async fn aim(&mut self, rows: u64, spent: Duration, transactions: u64) {
+        let most = self.loader.brake.most_rows().await;
+        if rows >= *ROWS.start() as u64 && transactions > 0 {
+            let per_transaction = spent.as_secs_f64() / transactions as f64;
+            let ideal = rows as f64 / transactions as f64 * TARGET.as_secs_f64() / per_transaction.max(1e-3);
+            self.target = (self.target + ideal.min(1e6) as usize) / 2;
+        }
+        self.target = self.target.clamp(*ROWS.start(), *ROWS.end()).min(most);
+    }
+
+    /// Notes the days whose batches are all in; the notes go with the next batch.
+    fn note_days(&mut self) {
+        let filling = self.filling.iter().filter(|_| self.way == Way::Timed);
+        let waiting: BTreeSet<NaiveDate> = filling.map(|entry| self.loader.places[entry.place as usize].day).collect();
+        let done =
+            |day: &NaiveDate, underway: &Underway| underway.complete && underway.batches == 0 && !waiting.contains(day);
+        let days: Vec<NaiveDate> = self.days.iter().filter(|(day, u)| done(day, u)).map(|(day, _)| *day).collect();
+        for day in days {
+            if let (Some(underway), Some(journal)) = (self.days.remove(&day), &self.loader.journal) {
+                self.notes.push(journal.note(journal.seq(), &Page::Day(underway.page)));
             }
         }
     }
 
-    /// A run from the start makes what an earlier one noted worthless: the warehouse may have been lost since.
-    fn forget_earlier_bookmark(&self) {
-        if let (Some((dir, mark)), false) = (&self.replay.bookmark, self.replay.resumed) {
-            mark.remove(dir);
+    /// Waits for what is in flight, writes the last notes, and closes the account.
+    async fn finish(mut self, plan: &Plan, begun: Instant) -> anyhow::Result<Outcome> {
+        while !self.lanes.is_empty() {
+            self.settle_one().await;
         }
-    }
-
-    fn close_bookmark(&mut self) {
-        if let Some((dir, mark)) = &self.replay.bookmark {
-            if self.outcome.stopped.is_none() {
-                mark.remove(dir);
-            }
+        self.note_days();
+        let (loader, mut outcome) = (self.loader, self.outcome);
+        outcome.seconds = begun.elapsed().as_secs_f64();
+        outcome.pauses = loader.brake.pauses().await;
+        outcome.undo = loader.undo.as_ref().and_then(|undo| undo.written()).map(|path| path.display().to_string());
+        self.tally.close(&self.pending, &mut outcome);
+        if let (Some(only), None) = (&plan.only, &outcome.stopped) {
+            outcome.not_found = (only.0.len() as u64).saturating_sub(outcome.listed);
         }
+        if let Some(journal) = &loader.journal {
+            let ended = outcome.stopped.is_none() && self.refused.is_none();
+            self.head.ended = ended.then(|| outcome.counts());
+            close_journal(&*loader.bulk, journal, &self.head, self.notes, &loader.shape).await?;
+        }
+        self.stage.finish();
+        if let Some(refused) = self.refused {
+            return Err(refused);
+        }
+        outcome.check()?;
+        anyhow::ensure!(
+            outcome.listed == self.seen,
+            "{} objects were listed and {} are accounted for, which is an error of this program",
+            self.seen,
+            outcome.listed
+        );
+        Ok(outcome)
     }
 }
 
-fn explain(conflict: &warehouse::Conflict) -> String {
-    let differs = conflict.differences.iter().map(|d| {
-        let show = |value| serde_json::to_string(value).unwrap_or_default();
-        format!("{} lake {} warehouse {}", d.column, show(&d.lake), show(&d.warehouse))
-    });
-    differs.collect::<Vec<_>>().join("; ")
-}
+const ASKED: &str = "asked to stop";
 
-async fn load_chunk(
-    warehouse: &dyn Warehouse,
-    chunk: Chunk,
+/// Writes the notes that are due; of a run that has ended only the head stays, with its counts.
+async fn close_journal(
+    bulk: &dyn Bulk,
+    journal: &Journal,
+    head: &Head,
+    mut notes: Vec<Note>,
     shape: &Shape,
-    policy: Policy,
-    verify: bool,
-) -> Result<Done, warehouse::Error> {
-    let last_day = chunk.last_day;
-    let (keys, records): (Vec<String>, Vec<Record>) = chunk.records.into_iter().unzip();
-    let loaded = load(warehouse, &records, shape, policy.on_conflict()).await?;
-    let mut done =
-        Done { last_day, loaded: keys.into_iter().zip(loaded).collect(), unverified: Vec::new(), verified: 0 };
-    if verify {
-        read_back(warehouse, &records, shape, &mut done).await?;
-    }
-    Ok(done)
-}
-
-/// Reads the loaded rows again and compares them; a record whose row was kept as it is is no part of this.
-async fn read_back(
-    warehouse: &dyn Warehouse,
-    records: &[Record],
-    shape: &Shape,
-    done: &mut Done,
 ) -> Result<(), warehouse::Error> {
-    let ids: Vec<String> = records.iter().map(|record| record.id_treated_data.clone()).collect();
-    let rows = warehouse.fetch(&ids, shape).await?;
-    let rows: std::collections::HashMap<&str, _> = rows.iter().map(|row| (row.id(), row)).collect();
-    for (record, (key, loaded)) in records.iter().zip(&done.loaded) {
-        if matches!(loaded, Loaded::Conflicting(_) | Loaded::Refused(_)) {
-            continue;
-        }
-        match rows.get(record.id_treated_data.as_str()) {
-            Some(row) if record.differences(row, shape).is_empty() => done.verified += 1,
-            Some(_) => done.unverified.push((key.clone(), "read back with other values: somebody else writes".into())),
-            None => done.unverified.push((key.clone(), "not there when read back: somebody else deletes".into())),
-        }
+    let mut forget = Vec::new();
+    if head.ended.is_some() {
+        forget = bulk.notes(journal.run).await?.into_iter().map(|note| (note.run, note.seq)).collect();
+        notes = vec![journal.note(0, head)];
+    }
+    if let Err(e) = bulk.apply(&Change { notes: &notes, forget: &forget, ..Change::default() }, shape).await {
+        // The rows are in; without these notes some days are read again.
+        tracing::warn!("the last notes of the journal could not be written: {e}");
     }
     Ok(())
 }

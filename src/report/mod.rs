@@ -2,12 +2,13 @@
 //!
 //! Printing happens here and in [`crate::progress`], nowhere else.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Write};
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub mod backfill;
 pub mod bundle;
@@ -165,10 +166,10 @@ pub(crate) fn between(first: DateTime<Utc>, second: DateTime<Utc>) -> String {
 }
 
 /// A problem with one input that did not stop the rest.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
     /// `rejected`, `unreadable`, `archived`, `conflicting`, `skipped`, …
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// The object's key, or the file and line.
     #[serde(rename = "key")]
     pub place: String,
@@ -177,30 +178,47 @@ pub struct Problem {
 }
 
 /// The problems of a run: all counted and logged, the first thousand kept for the outcome.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Problems {
     kept: Vec<Problem>,
     more: u64,
     /// All of them, by kind.
+    kinds: BTreeMap<Cow<'static, str>, u64>,
+    /// Those kept, by kind.
     #[serde(skip)]
-    kinds: BTreeMap<&'static str, u64>,
+    held: BTreeMap<Cow<'static, str>, usize>,
 }
 
 impl Problems {
     /// How many are kept in the outcome; all are in the log.
     const KEPT: usize = 1_000;
     /// Those of every kind that are kept even then, so that no kind hides another.
-    const KEPT_OF_A_KIND: u64 = 20;
+    const KEPT_OF_A_KIND: usize = 20;
     /// How many the text shows.
     const SHOWN: usize = 20;
 
     /// Takes one down and logs it.
     pub fn add(&mut self, kind: &'static str, place: impl Into<String>, reason: impl Into<String>) {
-        let problem = Problem { kind, place: place.into(), reason: reason.into() };
+        let problem = Problem { kind: kind.into(), place: place.into(), reason: reason.into() };
         tracing::debug!(target: "problem", kind, key = problem.place, "{}", problem.reason);
-        let of_kind = self.kinds.entry(kind).or_default();
-        *of_kind += 1;
-        if self.kept.len() < Self::KEPT || *of_kind <= Self::KEPT_OF_A_KIND {
+        *self.kinds.entry(problem.kind.clone()).or_default() += 1;
+        self.keep(problem);
+    }
+
+    /// Takes over those of another, which were logged when they were found.
+    pub fn absorb(&mut self, other: Self) {
+        self.more += other.more;
+        for (kind, more) in other.kinds {
+            *self.kinds.entry(kind).or_default() += more;
+        }
+        other.kept.into_iter().for_each(|problem| self.keep(problem));
+    }
+
+    fn keep(&mut self, problem: Problem) {
+        let held = self.held.entry(problem.kind.clone()).or_default();
+        if self.kept.len() < Self::KEPT || *held < Self::KEPT_OF_A_KIND {
+            *held += 1;
             self.kept.push(problem);
         } else {
             self.more += 1;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs, reason = "tests")]
 
 mod audit;
+mod bulk;
 mod killed;
 mod listen;
 mod logins;

@@ -20,7 +20,7 @@ pub(super) struct Listed {
 impl Listed {
     /// The problems of the kinds that are wanted.
     pub(super) fn of(problems: &Problems, wanted: impl Fn(&str) -> bool) -> Self {
-        let items = problems.kept().iter().filter(|p| wanted(p.kind)).take(LISTED);
+        let items = problems.kept().iter().filter(|p| wanted(&p.kind)).take(LISTED);
         let items: Vec<_> = items.map(|p| [text::shown(&p.place, KEY), text::shown(&p.reason, VALUE)]).collect();
         let more = problems.count(wanted) - items.len() as u64;
         Self { items, more: if more > 0 { numbers::count(more) } else { String::new() } }

@@ -9,8 +9,10 @@ use serde::{Deserialize, Serialize};
 use super::{Exit, Lines, Problems, between, count, duration};
 
 mod preview;
+mod undone;
 
-pub use preview::Preview;
+pub use preview::{Class, Preview, Sample};
+pub use undone::Undone;
 
 /// What became of the objects of one partition.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,6 +103,8 @@ pub struct CutOver {
     pub old: Option<String>,
     /// Whether the tables were swapped.
     pub swapped: bool,
+    /// Why they were not, and what to do.
+    pub why_not: Option<String>,
     /// Rows of the old table that the new one lacks: they are in no object of the lake.
     pub only_in_old: u64,
     /// Objects that came into the lake while it was loaded and were loaded too.
@@ -205,6 +209,15 @@ impl Outcome {
         self.skipped_foreign + self.skipped_after_fence + self.skipped_until + self.skipped_data + self.skipped_pending
     }
 
+    /// The counts of the contract by name, for a journal that keeps them.
+    pub fn counts(&self) -> serde_json::Value {
+        serde_json::json!({
+            "listed": self.listed, "inserted": self.inserted, "identical": self.identical,
+            "conflicting": self.conflicting, "overwritten": self.overwritten, "rejected": self.rejected,
+            "archived": self.archived, "unreadable": self.unreadable, "skipped": self.skipped,
+        })
+    }
+
     /// Checks that every listed object is accounted for.
     ///
     /// # Errors
@@ -222,6 +235,18 @@ impl Outcome {
 }
 
 impl Outcome {
+    /// The whole outcome as a JSON file, to a temporary name first.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write_json(&self, path: &std::path::Path) -> std::io::Result<()> {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let mut file = crate::half::half_in(folder.unwrap_or_else(|| std::path::Path::new(".")))?;
+        serde_json::to_writer_pretty(&mut file, self)?;
+        file.as_file().sync_all()?;
+        file.persist(path).map(drop).map_err(|e| e.error)
+    }
+
     /// How rows got in, what it waited for, how recent the warehouse is again, and what can be taken back.
     fn tell_course(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.method.is_empty() {
@@ -238,11 +263,14 @@ impl Outcome {
         if let Some(undo) = &self.undo {
             writeln!(f, "the values that were overwritten are in {undo}")?;
         }
-        if let Some(CutOver { shadow, table, old, swapped, only_in_old, .. }) = &self.cut_over {
+        if let Some(CutOver { shadow, table, old, swapped, only_in_old, why_not, .. }) = &self.cut_over {
             match (swapped, old) {
                 (true, Some(old)) => writeln!(f, "{table} is the new table; the old one is kept as {old}")?,
                 (true, None) => writeln!(f, "{table} is the new table")?,
                 (false, _) => writeln!(f, "the records are in {shadow}, which was not swapped in")?,
+            }
+            if let Some(why) = why_not {
+                writeln!(f, "not swapped: {why}")?;
             }
             if *only_in_old > 0 {
                 writeln!(f, "{} rows of the old table are in no object of the lake", count(*only_in_old))?;
@@ -267,6 +295,7 @@ impl super::Outcome for Outcome {
             + self.unreadable
             + self.unverified
             + self.skipped_foreign
+            + u64::from(self.cut_over.as_ref().is_some_and(|cut_over| !cut_over.swapped))
             > 0
         {
             Exit::Found

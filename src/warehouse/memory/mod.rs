@@ -38,6 +38,12 @@ impl Memory {
         self.database().tables.get_mut(self.table.as_str()).ok_or_else(no_table).and_then(work)
     }
 
+    /// Another table of the same memory.
+    #[must_use]
+    pub fn renamed(&self, table: &TableName) -> Self {
+        Self { table: table.clone(), ..self.clone() }
+    }
+
     /// Drops the table.
     pub fn drop_table(&self) {
         self.database().tables.remove(self.table.as_str());

@@ -178,6 +178,19 @@ impl MySql {
         Ok(self.number(query).await? > 0)
     }
 
+    /// Ids a lookup: fewer where the server takes only small packets.
+    #[cfg(feature = "cli")]
+    async fn lookup(&self) -> Result<usize, Error> {
+        let packet = self.retry.run(Error::kind, |_| self.packet()).await?;
+        Ok(if packet < bulk::SMALL_PACKET { LOOKUP / 10 } else { LOOKUP })
+    }
+
+    #[cfg(not(feature = "cli"))]
+    #[allow(clippy::unused_async, reason = "asks the server where it can")]
+    async fn lookup(&self) -> Result<usize, Error> {
+        Ok(LOOKUP)
+    }
+
     async fn rows(
         &self,
         sql: String,
@@ -289,8 +302,9 @@ impl Warehouse for MySql {
 
     async fn fetch(&self, ids: &[String], shape: &Shape) -> Result<Vec<Row>, Error> {
         let mut found = Vec::with_capacity(ids.len());
-        for chunk in ids.chunks(LOOKUP) {
-            let size = if chunk.len() == 1 { 1 } else { LOOKUP };
+        let most = self.lookup().await?;
+        for chunk in ids.chunks(most) {
+            let size = if chunk.len() == 1 { 1 } else { most };
             let mut bind: Vec<&str> = chunk.iter().map(String::as_str).collect();
             bind.resize(size, chunk[chunk.len() - 1].as_str());
             let marks = vec!["?"; size].join(", ");

@@ -108,6 +108,14 @@ impl Sessions {
         self.after(session, done).map(drop)
     }
 
+    /// The rows of a statement as the text protocol shows them, in which every value is a text.
+    #[cfg(feature = "cli")]
+    pub async fn shown(&self, sql: String) -> Result<Vec<MySqlRow>, Error> {
+        let mut session = self.get().await?;
+        let done = session.connection().fetch_all(sqlx::raw_sql(AssertSqlSafe(sql))).await;
+        self.after(session, done)
+    }
+
     /// Fails where no session can be had.
     pub async fn reach(&self) -> Result<(), Error> {
         let session = self.get().await?;

@@ -67,6 +67,7 @@ fn every_fate(text: &str) -> Outcome {
     outcome.pauses.push(Pause { reason: text.into(), times: 3, seconds: 4.5 });
     outcome.undo = Some(text.into());
     outcome.cut_over = Some(CutOver {
+        why_not: None,
         shadow: text.into(),
         table: text.into(),
         old: Some(text.into()),

@@ -18,6 +18,7 @@ use super::MySql;
 use super::values::select_list;
 use crate::record::stored::{Row, Shape};
 use crate::warehouse::bulk::{Bulk, Change, LoadMethod, Method, Note, Signals};
+use crate::warehouse::limits::Limits;
 use crate::warehouse::login::Login;
 use crate::warehouse::{Error, Insert, Reason, TableName};
 use dial::{Dialer, Dialers, Fast};
@@ -25,10 +26,14 @@ use dial::{Dialer, Dialers, Fast};
 mod change;
 mod dial;
 mod journal;
+mod limits;
 mod session;
 mod shadow;
 mod signals;
 mod text;
+
+/// A packet that is smaller does not hold a thousand ids, in bytes.
+pub(super) const SMALL_PACKET: usize = 128 * 1024;
 
 /// What loading in bulk keeps of a server: sessions of its own, and what is known of the ways in.
 #[derive(Debug, Clone)]
@@ -103,7 +108,7 @@ impl MySql {
     }
 
     /// The largest packet that the server takes, in bytes.
-    async fn packet(&self) -> Result<usize, Error> {
+    pub(super) async fn packet(&self) -> Result<usize, Error> {
         let known = self.loader.packet.load(Ordering::Relaxed);
         if known > 0 {
             return Ok(known);
@@ -125,6 +130,10 @@ impl Bulk for MySql {
     async fn method(&self) -> Result<Method, Error> {
         self.reach().await?;
         self.load_method().await
+    }
+
+    async fn limits(&self) -> Result<Limits, Error> {
+        self.read_limits().await
     }
 
     async fn apply(&self, change: &Change<'_>, shape: &Shape) -> Result<Insert, Error> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sqlx::mysql::MySqlRow;
-use sqlx::{AssertSqlSafe, Column as _, Row as _};
+use sqlx::{Column as _, Row as _};
 
 use super::super::MySql;
 use crate::warehouse::bulk::Signals;
@@ -11,7 +11,7 @@ use crate::warehouse::{Error, Reason};
 
 impl MySql {
     pub(super) async fn strain(&self, query: Option<&str>) -> Result<Signals, Error> {
-        let rows = self.sessions.rows(sqlx::query("SHOW GLOBAL STATUS LIKE 'Threads_running'")).await?;
+        let rows = self.sessions.shown("SHOW GLOBAL STATUS LIKE 'Threads_running'".into()).await?;
         let threads_running = rows.first().and_then(|row| text(row, 1)).and_then(|text| text.parse().ok());
         let query = match query {
             Some(query) => Some(self.ask(query).await?),
@@ -23,16 +23,16 @@ impl MySql {
     /// The number that a query of the user's answers with.
     async fn ask(&self, query: &str) -> Result<f64, Error> {
         let failed = |reason, what: String| Error::new(reason, &self.address, format!("the query {query:?} {what}"));
-        let rows = self.sessions.rows(sqlx::query(AssertSqlSafe(query))).await;
+        let rows = self.sessions.shown(query.to_owned()).await;
         let rows = rows.map_err(|e| failed(e.reason, format!("fails: {}", e.message)))?;
         let number = rows.first().and_then(|row| text(row, 0)).and_then(|text| text.trim().parse().ok());
         number.ok_or_else(|| failed(Reason::Other, "answers with no number in the first column".into()))
     }
 
     pub(super) async fn lag(&self) -> Result<Option<Duration>, Error> {
-        let rows = match self.sessions.rows(sqlx::query("SHOW REPLICA STATUS")).await {
+        let rows = match self.sessions.shown("SHOW REPLICA STATUS".into()).await {
             // Servers from before 2020 know no other word.
-            Err(e) if e.reason == Reason::Other => self.sessions.rows(sqlx::query("SHOW SLAVE STATUS")).await?,
+            Err(e) if e.reason == Reason::Other => self.sessions.shown("SHOW SLAVE STATUS".into()).await?,
             rows => rows?,
         };
         let channels: Vec<Status> = rows.iter().map(status).collect();
@@ -40,7 +40,7 @@ impl MySql {
     }
 }
 
-/// A value as the text protocol shows it, in which a statement without values is answered.
+/// A value as the text protocol shows it.
 fn text(row: &MySqlRow, at: usize) -> Option<String> {
     row.try_get_unchecked::<Option<String>, _>(at).ok().flatten()
 }

@@ -1,0 +1,403 @@
+//! A batch of records into the warehouse: what is there is read first and compared, what is new goes in, and the note that
+//! says so goes with it in one transaction.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::Policy;
+use super::brake::Brake;
+use super::journal::{BatchPage, Journal, Page};
+use super::order::{Entry, Way};
+use super::tally::Tally;
+use crate::lake::Partition;
+use crate::record::stored::{Row, Shape};
+use crate::undo::Undo;
+use crate::warehouse::{self, Bulk, Change, Conflict, Insert, Loaded, Note, Reason};
+
+/// How often a batch is looked at again because others write into its range.
+const MOVING: u32 = 4;
+
+/// Rows of a range that are read although the batch has no record for them, as a multiple of the batch.
+const FOREIGN_ROWS: u64 = 4;
+
+/// The pause between two tries of a server that is gone.
+const AWAY: Duration = Duration::from_secs(1);
+
+/// What a batch needs on its way.
+#[derive(Debug)]
+pub(super) struct Loader {
+    pub bulk: Arc<dyn Bulk>,
+    pub shape: Shape,
+    pub policy: Policy,
+    pub verify: bool,
+    pub undo: Option<Undo>,
+    pub journal: Option<Journal>,
+    pub brake: Arc<Brake>,
+    /// How long a server that is gone is waited for.
+    pub patience: Duration,
+    /// The partitions of the plan, by their numbers.
+    pub places: Arc<Vec<Partition>>,
+}
+
+/// Records in the order of ids, and notes of earlier batches that are due.
+#[derive(Debug)]
+pub(super) struct Batch {
+    pub way: Way,
+    pub entries: Vec<Entry>,
+    pub notes: Vec<Note>,
+}
+
+/// What became of a batch.
+#[derive(Debug, Default)]
+pub(super) struct Done {
+    pub tally: Tally,
+    /// The numbers of its notes.
+    pub seqs: Vec<u64>,
+    /// Its records by partition.
+    pub places: HashMap<u32, u64>,
+    /// Notes that say more than those that are written, to go with a later batch.
+    pub notes: Vec<Note>,
+    pub transactions: u64,
+    pub spent: Duration,
+}
+
+/// Why a batch is not in; what of it is in already is in `Done`.
+#[derive(Debug)]
+pub(super) enum Failure {
+    Warehouse(warehouse::Error),
+    Undo(io::Error),
+    /// A row holds other values, and the policy is to stop there.
+    Conflict,
+    /// Somebody wishes to stop while the batch waits.
+    Stopped,
+}
+
+/// A part of a batch as it was judged.
+struct Judged {
+    /// What became of each record; `None` for those that go in.
+    fates: Vec<Option<Loaded>>,
+    insert: Vec<Row>,
+    replace: Vec<(Row, Row)>,
+}
+
+/// What an id has once a part is in.
+#[derive(Clone, Copy)]
+enum After<'a> {
+    Nothing,
+    Found(&'a Row),
+    Inserted(usize),
+    Replaced(usize),
+}
+
+impl<'a> After<'a> {
+    fn row(&self, judged: &'a Judged) -> Option<&'a Row> {
+        match *self {
+            Self::Nothing => None,
+            Self::Found(row) => Some(row),
+            Self::Inserted(at) => judged.insert.get(at),
+            Self::Replaced(at) => judged.replace.get(at).map(|(_, new)| new),
+        }
+    }
+}
+
+impl Loader {
+    /// Loads a batch; it may come apart into several transactions where rows are refused.
+    pub(super) async fn load(&self, batch: Batch, done: &mut Done) -> Result<(), Failure> {
+        let Batch { way, entries, mut notes } = batch;
+        let mut work = vec![entries];
+        while let Some(part) = work.pop() {
+            if !self.brake.pass(part.len()).await {
+                return Err(Failure::Stopped);
+            }
+            let begun = Instant::now();
+            match self.part(way, part, &mut notes, done).await? {
+                None => {}
+                Some((first, second)) => {
+                    work.push(second);
+                    work.push(first);
+                }
+            }
+            done.spent += begun.elapsed();
+        }
+        Ok(())
+    }
+
+    /// Loads a part in one transaction, or gives it back in two pieces.
+    async fn part(
+        &self,
+        way: Way,
+        mut part: Vec<Entry>,
+        notes: &mut Vec<Note>,
+        done: &mut Done,
+    ) -> Result<Option<(Vec<Entry>, Vec<Entry>)>, Failure> {
+        let seq = self.journal.as_ref().map(Journal::seq);
+        let mut given: Option<Loaded> = None;
+        for _ in 0..MOVING {
+            let rows = self.patiently(|| self.existing(&part)).await?;
+            let judged = self.judge(&part, &rows, given.take(), done)?;
+            if let Some(undo) = &self.undo {
+                undo.take_down(&judged.replace).map_err(Failure::Undo)?;
+            }
+            let (tally, rows) = self.tally(way, &part, &judged);
+            let own = self.journal.as_ref().zip(seq).map(|(journal, seq)| {
+                let (first, last) = (part[0].id.clone(), part[part.len() - 1].id.clone());
+                let page = BatchPage { way, first, last, rows, tally: tally.clone() };
+                (journal, seq, page)
+            });
+            let mut all = std::mem::take(notes);
+            all.extend(own.as_ref().map(|(journal, seq, page)| journal.note(*seq, &Page::Batch(page.clone()))));
+            let change = Change { insert: &judged.insert, replace: &judged.replace, notes: &all, forget: &[] };
+            let applied = self.patiently(|| self.bulk.apply(&change, &self.shape)).await;
+            match applied {
+                Ok(Insert::Done) => {
+                    done.transactions +=
+                        u64::from(!judged.insert.is_empty() || !judged.replace.is_empty() || !all.is_empty());
+                    let mut tally = tally;
+                    if self.verify {
+                        self.read_back(&part, &judged, &mut tally).await?;
+                        done.notes.extend(own.map(|(journal, seq, page)| {
+                            journal.note(seq, &Page::Batch(BatchPage { tally: tally.clone(), ..page }))
+                        }));
+                    }
+                    done.seqs.extend(seq);
+                    part.iter().for_each(|entry| *done.places.entry(entry.place).or_default() += 1);
+                    done.tally.add(tally);
+                    return Ok(None);
+                }
+                applied => {
+                    if own.is_some() {
+                        all.pop();
+                    }
+                    *notes = all;
+                    match applied {
+                        Err(Failure::Warehouse(e)) if e.reason == Reason::BadRow => {
+                            match judged.insert.len() + judged.replace.len() {
+                                1 if part.len() == 1 => given = Some(Loaded::Refused(e.message)),
+                                _ => return Ok(Some(halves(part))),
+                            }
+                        }
+                        Err(e) => return Err(e),
+                        // Somebody else writes here: look again. A single record that is not found under its own
+                        // id has met another spelling of it.
+                        Ok(_) if part.len() == 1 => given = self.spelled_otherwise(&part[0]).await?,
+                        Ok(_) => {}
+                    }
+                }
+            }
+        }
+        if part.len() > 1 {
+            return Ok(Some(halves(part)));
+        }
+        let about = part.pop().map(|entry| entry.key).unwrap_or_default();
+        let message = "its row changes each time it is looked at: somebody else writes it";
+        Err(Failure::Warehouse(warehouse::Error { reason: Reason::Locked, about, message: message.into() }))
+    }
+
+    /// The rows that are there under the ids of these records, and perhaps others of their range.
+    async fn existing(&self, part: &[Entry]) -> Result<HashMap<String, Row>, warehouse::Error> {
+        let (Some(first), Some(last)) = (part.first(), part.last()) else { return Ok(HashMap::new()) };
+        let rows = if first.id.odd || last.id.odd {
+            self.by_ids(part).await?
+        } else {
+            let found = self.bulk.count(&first.id.id, &last.id.id).await?;
+            if found == 0 {
+                return Ok(HashMap::new());
+            }
+            let most = u32::try_from(found + found / 8 + 100).unwrap_or(u32::MAX);
+            if found > FOREIGN_ROWS * part.len() as u64 + 100 {
+                self.by_ids(part).await?
+            } else {
+                let rows = self.bulk.range(&first.id.id, &last.id.id, most, &self.shape).await?;
+                if rows.len() < most as usize { rows } else { self.by_ids(part).await? }
+            }
+        };
+        Ok(rows.into_iter().map(|row| (row.id().to_owned(), row)).collect())
+    }
+
+    async fn by_ids(&self, part: &[Entry]) -> Result<Vec<Row>, warehouse::Error> {
+        let ids: Vec<String> = part.iter().map(|entry| entry.id.id.clone()).collect();
+        self.bulk.fetch(&ids, &self.shape).await
+    }
+
+    /// Says of each record what is to become of it; `given` where that is known already.
+    fn judge(
+        &self,
+        part: &[Entry],
+        rows: &HashMap<String, Row>,
+        given: Option<Loaded>,
+        done: &mut Done,
+    ) -> Result<Judged, Failure> {
+        let mut judged = Judged { fates: Vec::with_capacity(part.len()), insert: Vec::new(), replace: Vec::new() };
+        // What the id of the record before has after this, for further records of the same id.
+        let mut last: Option<(&str, After<'_>)> = None;
+        for entry in part {
+            let id = entry.id.id.as_str();
+            let twin = last.take().filter(|(other, _)| *other == id).map(|(_, after)| after);
+            let (fate, after) = match (&given, &twin) {
+                (Some(given), _) => (Some(given.clone()), After::Nothing),
+                (None, Some(after)) => match after.row(&judged) {
+                    Some(row) => (Some(self.compare(entry, row)), *after),
+                    None => self.fresh(entry, &mut judged),
+                },
+                (None, None) => match rows.get(id) {
+                    Some(row) => self.overwrite(entry, row, &mut judged),
+                    None => self.fresh(entry, &mut judged),
+                },
+            };
+            if let (Policy::Fail, Some(loaded @ Loaded::Conflicting(_))) = (self.policy, &fate) {
+                let mut tally = Tally::default();
+                tally.loaded(&entry.key, loaded);
+                let cell = tally.cells.at(&self.places[entry.place as usize]);
+                (cell.listed, cell.conflicting) = (1, 1);
+                done.tally.add(tally);
+                *done.places.entry(entry.place).or_default() += 1;
+                return Err(Failure::Conflict);
+            }
+            judged.fates.push(fate);
+            last = Some((id, after));
+        }
+        Ok(judged)
+    }
+
+    /// A record whose id has no row.
+    fn fresh<'a>(&self, entry: &Entry, judged: &mut Judged) -> (Option<Loaded>, After<'a>) {
+        if let Some(why) = misfit(&entry.record, &self.shape) {
+            return (Some(Loaded::Refused(why)), After::Nothing);
+        }
+        judged.insert.push(entry.record.to_row(&self.shape));
+        (None, After::Inserted(judged.insert.len() - 1))
+    }
+
+    /// A record whose id has a row.
+    fn compare(&self, entry: &Entry, row: &Row) -> Loaded {
+        let differences = entry.record.differences(row, &self.shape);
+        if differences.is_empty() {
+            return Loaded::Identical;
+        }
+        Loaded::Conflicting(Box::new(Conflict { differences, row: row.clone() }))
+    }
+
+    /// The same, where the row may be overwritten: only by the first record of its id.
+    fn overwrite<'a>(&self, entry: &Entry, row: &'a Row, judged: &mut Judged) -> (Option<Loaded>, After<'a>) {
+        match self.compare(entry, row) {
+            Loaded::Conflicting(conflict)
+                if self.policy == Policy::Overwrite && misfit(&entry.record, &self.shape).is_none() =>
+            {
+                judged.replace.push((row.clone(), entry.record.to_row(&self.shape)));
+                (Some(Loaded::Overwritten(conflict)), After::Replaced(judged.replace.len() - 1))
+            }
+            loaded => (Some(loaded), After::Found(row)),
+        }
+    }
+
+    /// What this part comes to, and how many rows its range then has at least.
+    fn tally(&self, way: Way, part: &[Entry], judged: &Judged) -> (Tally, u64) {
+        let mut tally = Tally::default();
+        let mut rows = 0;
+        let mut last = None;
+        let mut cells: HashMap<u32, crate::report::replay::Cell> = HashMap::new();
+        for (entry, fate) in part.iter().zip(&judged.fates) {
+            let loaded = fate.as_ref().unwrap_or(&Loaded::Inserted);
+            tally.loaded(&entry.key, loaded);
+            let cell = cells.entry(entry.place).or_default();
+            match loaded {
+                Loaded::Conflicting(_) => cell.conflicting += 1,
+                Loaded::Refused(_) => cell.rejected += 1,
+                _ => {
+                    tally.newest_row_ts = tally.newest_row_ts.max(Some(entry.record.row_ts));
+                    tally.newest_data = tally.newest_data.max(Some(entry.record.reading.data));
+                }
+            }
+            cell.listed += 1;
+            let is_row = !matches!(loaded, Loaded::Refused(_)) && last != Some(&entry.id);
+            rows += u64::from(is_row);
+            last = Some(&entry.id);
+        }
+        for (place, mut cell) in cells {
+            if way == Way::Loose {
+                cell.listed = 0; // its day has listed it
+            }
+            if cell != Default::default() {
+                *tally.cells.at(&self.places[place as usize]) = cell;
+            }
+        }
+        (tally, rows)
+    }
+
+    /// Reads the rows of a part again and compares them; a record whose row was kept as it is is no part of this.
+    async fn read_back(&self, part: &[Entry], judged: &Judged, tally: &mut Tally) -> Result<(), Failure> {
+        let rows = self.patiently(|| self.existing(part)).await?;
+        for (entry, fate) in part.iter().zip(&judged.fates) {
+            if matches!(fate, Some(Loaded::Conflicting(_) | Loaded::Refused(_))) {
+                continue;
+            }
+            let wrong = match rows.get(&entry.id.id) {
+                Some(row) if entry.record.differences(row, &self.shape).is_empty() => {
+                    tally.verified += 1;
+                    continue;
+                }
+                Some(_) => "read back with other values: somebody else writes",
+                None => "not there when read back: somebody else deletes",
+            };
+            tally.unverified += 1;
+            tally.problems.add("unverified", entry.key.as_str(), wrong);
+        }
+        Ok(())
+    }
+
+    /// Why a record cannot go in although no row has its id: the server folds case or space, or has another unique key.
+    async fn spelled_otherwise(&self, entry: &Entry) -> Result<Option<Loaded>, Failure> {
+        let ids = [entry.id.id.clone()];
+        let found = self.patiently(|| self.bulk.fetch(&ids, &self.shape)).await?;
+        Ok(match found.first() {
+            Some(row) if row.id() == entry.id.id => None,
+            Some(row) => Some(self.compare(entry, row)),
+            None => Some(Loaded::Refused(
+                "a row with these values in a unique key is there, but none with this id: has the table another unique \
+                 index?"
+                    .to_owned(),
+            )),
+        })
+    }
+
+    /// Waits for a server that is gone, as long as the run's patience lasts.
+    async fn patiently<T, F>(&self, mut work: impl FnMut() -> F) -> Result<T, Failure>
+    where
+        F: Future<Output = Result<T, warehouse::Error>>,
+    {
+        let mut away: Option<Instant> = None;
+        loop {
+            let tried = work().await;
+            if let (Some(since), true) = (away, tried.is_ok()) {
+                self.brake.note("no server", since.elapsed()).await;
+            }
+            match tried {
+                Err(e) if e.kind().is_transient() => {
+                    let since = *away.get_or_insert_with(Instant::now);
+                    if since.elapsed() > self.patience {
+                        return Err(Failure::Warehouse(e));
+                    }
+                    if !self.brake.wait_for_server(&e, AWAY).await {
+                        return Err(Failure::Stopped);
+                    }
+                }
+                tried => return tried.map_err(Failure::Warehouse),
+            }
+        }
+    }
+}
+
+fn misfit(_: &crate::record::Record, _: &Shape) -> Option<String> {
+    None
+}
+
+/// Cuts a part in two, not between records of one id where that can be helped.
+fn halves(mut part: Vec<Entry>) -> (Vec<Entry>, Vec<Entry>) {
+    let middle = part.len() / 2;
+    let same = |at: usize| part[at].id == part[at - 1].id;
+    let at = (middle..part.len()).find(|&at| !same(at)).or_else(|| (1..middle).rev().find(|&at| !same(at)));
+    let second = part.split_off(at.unwrap_or(middle));
+    (part, second)
+}

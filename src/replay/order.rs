@@ -1,0 +1,104 @@
+//! Rows reach the warehouse in the order of their primary key: what a day holds is sorted within it, what follows no day
+//! is sorted as a whole, on disk past the memory it may take.
+//!
+//! A record is *timed* where its id's time lies in the day of its path (ids of version 7 and 8 begin with their time in
+//! milliseconds, RFC 9562): days in order then are ids in order. All others, such as the random ids of older lakes, are
+//! *loose* and are loaded in one sweep at the end.
+
+use std::cmp::Ordering;
+use std::io;
+use std::path::PathBuf;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::record::Record;
+use crate::sort::{Folder, InOrder, OrderedId, Sorter};
+
+/// What an entry takes in memory while it is sorted, in bytes, measured.
+const ENTRY_BYTES: usize = 700;
+
+/// A record on its way, with where it was found.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Entry {
+    pub id: OrderedId,
+    pub key: String,
+    /// Its partition's number in the plan.
+    pub place: u32,
+    pub record: Record,
+}
+
+impl InOrder for Entry {
+    fn compare(&self, other: &Self) -> Ordering {
+        self.id.cmp(&other.id).then_with(|| self.key.cmp(&other.key))
+    }
+}
+
+/// Which way a record goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Way {
+    Timed,
+    Loose,
+}
+
+impl Way {
+    /// The way of a record in the path of that day.
+    pub(super) fn of(id: &OrderedId, day: NaiveDate) -> Self {
+        if !id.odd && time(&id.id).is_some_and(|at| at.date_naive() == day) { Self::Timed } else { Self::Loose }
+    }
+}
+
+/// The time in a plain UUID of version 7 or 8.
+fn time(id: &str) -> Option<DateTime<Utc>> {
+    let version = *id.as_bytes().get(14)?;
+    if !matches!(version, b'7' | b'8') {
+        return None;
+    }
+    let milliseconds =
+        i64::from_str_radix(id.get(..8)?, 16).ok()? << 16 | i64::from_str_radix(id.get(9..13)?, 16).ok()?;
+    DateTime::from_timestamp_millis(milliseconds)
+}
+
+/// How much is sorted in memory, and where the rest goes.
+#[derive(Debug, Clone)]
+pub struct SortSettings {
+    /// Bytes of records that may wait in memory in all.
+    pub memory: usize,
+    /// The folder for what does not fit.
+    pub folder: PathBuf,
+}
+
+/// Makes the sorters of a run.
+pub(super) struct Sorters {
+    run: usize,
+    folder: Folder,
+}
+
+impl Sorters {
+    pub(super) fn new(settings: &SortSettings) -> io::Result<Self> {
+        // A day that is read, a day that waits and the loose records share the memory.
+        let run = (settings.memory / 3 / ENTRY_BYTES).max(100);
+        Ok(Self { run, folder: Folder::in_folder(&settings.folder)? })
+    }
+
+    pub(super) fn sorter(&self) -> io::Result<Sorter<Entry>> {
+        Sorter::in_folder(self.run, &self.folder)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_ids_of_the_day_are_timed() {
+        let day = NaiveDate::from_ymd_opt(2023, 1, 1).unwrap();
+        let way = |id: &str| Way::of(&OrderedId::new(id), day);
+        assert_eq!(way("01856aa0-c800-883a-837a-29fe66bbec99"), Way::Timed);
+        assert_eq!(way("01856fc7-2400-883a-837a-29fe66bbec99"), Way::Loose, "the next day's");
+        assert_eq!(way("01856aa0-c800-483a-837a-29fe66bbec99"), Way::Loose, "a random id");
+        assert_eq!(way("01856AA0-C800-883A-837A-29FE66BBEC99"), Way::Loose);
+        assert_eq!(way("7"), Way::Loose);
+    }
+}

@@ -1,0 +1,246 @@
+//! The reading side of a run: from the lake into sorters, a day at a time, with everything counted that brings no record.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Instant;
+
+use chrono::NaiveDate;
+use futures::StreamExt;
+use tokio::sync::mpsc::Sender;
+
+use super::journal::Before;
+use super::only::Filter;
+use super::order::{Entry, Sorters, Way};
+use super::tally::Tally;
+use crate::lake::{self, Found, Item, Partition, Reader};
+use crate::sort::{OrderedId, Sorted, Sorter};
+use crate::stop::Stop;
+
+/// What the reading side hands to the loading side, in this order: days as they close, then the end.
+pub(super) enum Part {
+    Day(Box<Day>),
+    End(Box<End>),
+}
+
+/// What a day holds.
+pub(super) struct Day {
+    pub day: NaiveDate,
+    /// Objects that bring no record to load.
+    pub tally: Tally,
+    /// Its timed records; `None` where reading stopped before the day was read to its end.
+    pub sorted: Option<Sorted<Entry>>,
+    /// Records read, by partition; the loose ones are listed here and loaded at the end.
+    pub timed: HashMap<u32, u64>,
+    pub loose: HashMap<u32, u64>,
+}
+
+/// How reading ended.
+pub(super) struct End {
+    /// The loose records; `None` where reading did not come to its end.
+    pub loose: Option<Sorted<Entry>>,
+    /// How many they are, by partition; also where reading did not come to its end.
+    pub waiting: HashMap<u32, u64>,
+    /// Why it did not.
+    pub why: Option<Why>,
+    pub seconds: f64,
+    /// Objects that came from the listings.
+    pub seen: u64,
+}
+
+/// Why reading ended before its end.
+pub(super) enum Why {
+    Stopped,
+    Lake(lake::Error),
+    /// The disk, while sorting.
+    Sort(std::io::Error),
+}
+
+/// A day that is being read.
+struct Open {
+    tally: Tally,
+    sorter: Sorter<Entry>,
+    timed: HashMap<u32, u64>,
+    loose: HashMap<u32, u64>,
+}
+
+/// Reads a plan's partitions.
+pub(super) struct Reading {
+    pub reader: Reader,
+    pub places: Arc<Vec<Partition>>,
+    pub filter: Filter,
+    pub before: Option<Arc<Before>>,
+    pub sorters: Sorters,
+    pub stop: Stop,
+    /// The loading side cannot go on.
+    pub halt: Stop,
+}
+
+impl Reading {
+    /// Reads everything, handing each day over when it is read; a receiver that went away ends it.
+    pub(super) async fn run(self, parts: Sender<Part>) {
+        let begun = Instant::now();
+        let mut run = Run {
+            numbers: self.places.iter().enumerate().map(|(at, place)| (place.clone(), at as u32)).collect(),
+            open: BTreeMap::new(),
+            loose: None,
+            waiting: HashMap::new(),
+            seen: 0,
+            reading: &self,
+        };
+        let why = run.read(&parts).await.err();
+        let loose = match (&why, run.loose.take()) {
+            (None, Some(loose)) => Some(loose.done()),
+            _ => None,
+        };
+        let (loose, why) = match loose.transpose() {
+            Ok(loose) => (loose, why),
+            Err(e) => (None, Some(Why::Sort(e))),
+        };
+        for (day, open) in std::mem::take(&mut run.open) {
+            let Open { tally, timed, loose, .. } = open;
+            let _ = parts.send(Part::Day(Box::new(Day { day, tally, sorted: None, timed, loose }))).await; // nobody left to tell
+        }
+        let end = End { loose, waiting: run.waiting, why, seconds: begun.elapsed().as_secs_f64(), seen: run.seen };
+        let _ = parts.send(Part::End(Box::new(end))).await; // nobody left to tell
+    }
+}
+
+struct Run<'a> {
+    reading: &'a Reading,
+    numbers: HashMap<Partition, u32>,
+    open: BTreeMap<NaiveDate, Open>,
+    loose: Option<Sorter<Entry>>,
+    waiting: HashMap<u32, u64>,
+    seen: u64,
+}
+
+impl Run<'_> {
+    async fn read(&mut self, parts: &Sender<Part>) -> Result<(), Why> {
+        let mut steps = std::pin::pin!(shim(self.reading.reader.read(self.reading.places.to_vec())));
+        while let Some(step) = steps.next().await {
+            if self.reading.stop.is_set() || self.reading.halt.is_set() {
+                return Err(Why::Stopped);
+            }
+            match step.map_err(Why::Lake)? {
+                Step::Found(found) => self.take(*found).map_err(Why::Sort)?,
+                Step::Closed(day) => self.close(day, parts).await?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn close(&mut self, day: NaiveDate, parts: &Sender<Part>) -> Result<(), Why> {
+        let Some(open) = self.open.remove(&day) else { return Ok(()) };
+        let Open { tally, sorter, timed, loose } = open;
+        let sorted = Some(sorter.done().map_err(Why::Sort)?);
+        parts.send(Part::Day(Box::new(Day { day, tally, sorted, timed, loose }))).await.map_err(|_| Why::Stopped)
+    }
+
+    fn take(&mut self, found: Found) -> std::io::Result<()> {
+        let Found { meta, item, .. } = found;
+        let Some(place) = Partition::of_key(&meta.key) else { return Ok(()) };
+        let reading = self.reading;
+        // A day that an earlier session has settled is read for its loose records only.
+        let settled = reading.before.as_ref().is_some_and(|before| before.days.contains_key(&place.day));
+        let Item::Record(record) = item else {
+            if !settled {
+                self.seen += 1;
+                self.day(place.day)?.tally.no_record(Some(&place), meta.key, item);
+            }
+            return Ok(());
+        };
+        if let Some(beyond) = reading.filter.beyond(&record) {
+            if !settled {
+                self.seen += 1;
+                self.day(place.day)?.tally.left_out(&place, beyond);
+            }
+            return Ok(());
+        }
+        let id = OrderedId::new(&record.id_treated_data);
+        let way = Way::of(&id, place.day);
+        let known = reading.before.as_ref().is_some_and(|before| before.has(way, &id));
+        let number = *self.numbers.get(&place).unwrap_or(&0);
+        let entry = Entry { id, key: meta.key, place: number, record: *record };
+        match way {
+            Way::Timed if settled || known => Ok(()),
+            Way::Timed => {
+                self.seen += 1;
+                let open = self.day(place.day)?;
+                *open.timed.entry(number).or_default() += 1;
+                open.sorter.push(entry)
+            }
+            Way::Loose => {
+                // Its day lists it, also where its row was settled before the day was.
+                if !settled {
+                    *self.day(place.day)?.loose.entry(number).or_default() += 1;
+                }
+                if known {
+                    return Ok(());
+                }
+                self.seen += 1;
+                *self.waiting.entry(number).or_default() += 1;
+                let loose = match &mut self.loose {
+                    Some(loose) => loose,
+                    none => none.insert(reading.sorters.sorter()?),
+                };
+                loose.push(entry)
+            }
+        }
+    }
+
+    fn day(&mut self, day: NaiveDate) -> std::io::Result<&mut Open> {
+        if !self.open.contains_key(&day) {
+            let sorter = self.reading.sorters.sorter()?;
+            let open = Open { tally: Tally::default(), sorter, timed: HashMap::new(), loose: HashMap::new() };
+            self.open.insert(day, open);
+        }
+        Ok(self.open.get_mut(&day).expect("just put there"))
+    }
+}
+
+enum Step {
+    Found(Box<Found>),
+    Closed(NaiveDate),
+}
+fn shim(
+    s: impl futures::Stream<Item = Result<Found, lake::Error>>,
+) -> impl futures::Stream<Item = Result<Step, lake::Error>> {
+    async_stream(s)
+}
+fn async_stream(
+    s: impl futures::Stream<Item = Result<Found, lake::Error>>,
+) -> impl futures::Stream<Item = Result<Step, lake::Error>> {
+    let s = Box::pin(s);
+    futures::stream::unfold(
+        (s, None::<NaiveDate>, std::collections::VecDeque::new(), false),
+        |(mut s, mut day, mut q, mut over)| async move {
+            loop {
+                if let Some(x) = q.pop_front() {
+                    return Some((x, (s, day, q, over)));
+                }
+                if over {
+                    return None;
+                }
+                match s.next().await {
+                    None => {
+                        over = true;
+                        if let Some(d) = day {
+                            q.push_back(Ok(Step::Closed(d)));
+                        }
+                    }
+                    Some(Err(e)) => q.push_back(Err(e)),
+                    Some(Ok(f)) => {
+                        let d = Partition::of_key(&f.meta.key).map(|p| p.day);
+                        if d != day {
+                            if let Some(d) = day {
+                                q.push_back(Ok(Step::Closed(d)));
+                            }
+                            day = d;
+                        }
+                        q.push_back(Ok(Step::Found(Box::new(f))));
+                    }
+                }
+            }
+        },
+    )
+}

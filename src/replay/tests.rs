@@ -1,0 +1,278 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use chrono::{DateTime, Days, NaiveDate, Utc};
+use uuid::Uuid;
+
+use super::*;
+use crate::lake::memory::Memory as MemoryLake;
+use crate::lake::{Key, Lake};
+use crate::progress::Progress;
+use crate::record::{Reading, Record, Rules, instant};
+use crate::report::replay::Outcome;
+use crate::stop::Stop;
+use crate::undo::Undo;
+use crate::warehouse::memory::Memory;
+use crate::warehouse::{Bulk, Warehouse};
+
+/// So many records of that day, under new names.
+fn day(day: u32, count: u32) -> Vec<(String, Record)> {
+    (0..count).map(|n| new_style(day, n)).collect()
+}
+
+fn reading(day: u32, n: u32) -> Reading {
+    let date = NaiveDate::from_ymd_opt(2023, 1, 1).unwrap() + Days::new(day.into());
+    let text = format!(
+        r#"{{"id_curral":"1","id_raca":"2","id_lote":"{n}","peso_entrada":234.941,"peso_medio":360.341,"data":"{date} 00:00:00 UTC","quantidade_animais":"51","dia_confinamento":"66","consumo_real":9.076451,"cod_cliente":"{}"}}"#,
+        if n % 3 == 0 { "FazendaUm" } else { "Boi Gordo" }
+    );
+    Reading::parse(text.as_bytes()).unwrap()
+}
+
+fn processed(day: u32) -> DateTime<Utc> {
+    instant::parse("2023-01-01T12:00:00.5").unwrap() + Days::new(day.into())
+}
+
+fn new_style(day: u32, n: u32) -> (String, Record) {
+    let record = Record::treat(reading(day, n), Rules::default(), processed(day));
+    (Key::of(&record).unwrap().to_string(), record)
+}
+
+/// As the older Lambda wrote them: a random id, filed under the day of processing.
+fn old_style(day: u32, n: u32) -> (String, Record) {
+    let (_, mut record) = new_style(day, n);
+    let random = u128::from(n).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835) ^ u128::from(day) << 64;
+    record.id_treated_data = uuid::Builder::from_random_bytes(random.to_be_bytes()).into_uuid().to_string();
+    let stamp = format!("{}.{:03}", processed(day).format("%Y-%m-%d %H:%M:%S"), n % 1000);
+    (format!("fazenda_dois/{}/historico_consumo_{stamp}.json", processed(day).format("%Y/%m/%d")), record)
+}
+
+struct Scene {
+    lake: Arc<MemoryLake>,
+    warehouse: Memory,
+    stop: Stop,
+}
+
+impl Scene {
+    async fn of(records: &[(String, Record)]) -> Self {
+        let lake = MemoryLake::default();
+        for (key, record) in records {
+            put(&lake, key, record.object_from_values()).await;
+        }
+        let warehouse = Memory::default();
+        warehouse.init().await.unwrap();
+        Self { lake: Arc::new(lake), warehouse, stop: Stop::default() }
+    }
+
+    async fn plan(&self) -> Plan {
+        Plan::new(Source::of(Arc::clone(&self.lake) as Arc<dyn Lake>)).await.unwrap()
+    }
+
+    async fn replay(&self) -> Replay {
+        Replay::new(self.plan().await, Arc::new(self.warehouse.clone()))
+    }
+
+    async fn run(&self, replay: Replay) -> Outcome {
+        run(replay, &Progress::Silent, &self.stop).await.unwrap()
+    }
+
+    async fn resumed(&self) -> Outcome {
+        let plan = self.plan().await;
+        let earlier = earlier(&self.warehouse, &plan, Policy::Keep, false).await.unwrap().expect("an unfinished run");
+        let replay = Replay::new(plan, Arc::new(self.warehouse.clone()));
+        self.run(Replay { journal: Some(Keep::Before(Box::new(earlier))), ..replay }).await
+    }
+
+    async fn rows(&self) -> u64 {
+        self.warehouse.status().await.unwrap().rows.unwrap()
+    }
+}
+
+async fn put(lake: &MemoryLake, key: &str, body: impl Into<Bytes>) {
+    lake.put_new(key, body.into()).await.unwrap();
+}
+
+/// inserted, identical, conflicting, rejected, unreadable, skipped
+fn counts(outcome: &Outcome) -> [u64; 6] {
+    [outcome.inserted, outcome.identical, outcome.conflicting, outcome.rejected, outcome.unreadable, outcome.skipped]
+}
+
+#[tokio::test]
+async fn both_ways_come_back_and_a_second_run_changes_nothing() {
+    let mut records: Vec<_> = (0..5).flat_map(|n| day(n, 40)).collect();
+    records.extend((0..5).flat_map(|d| (0..30).map(move |n| old_style(d, n))));
+    let scene = Scene::of(&records).await;
+    put(&scene.lake, "fazenda_um/2023/01/01/historico_consumo_2023-01-01 00:00:00.000_x.json", "{").await;
+    put(&scene.lake, "fazenda_um/2023/01/01/notes.txt", "x").await;
+    put(&scene.lake, "readme.txt", "x").await;
+    put(&scene.lake, "fazenda_um/2023/01/01/historico_consumo_2023-01-01 00:00:00.000_y.json", "{}").await;
+    let first = scene.run(Replay { verify: true, ..scene.replay().await }).await;
+    assert_eq!(counts(&first), [350, 0, 0, 1, 1, 2], "{first}");
+    assert_eq!((first.verified, first.unverified), (350, 0));
+    assert_eq!(scene.rows().await, 350);
+    assert_eq!(first.newest_row_ts, Some(processed(4)));
+    let cell = first.days[&("fazenda_um".to_owned(), NaiveDate::from_ymd_opt(2023, 1, 1).unwrap())];
+    assert_eq!((cell.listed, cell.back(), cell.missing(), cell.skipped), (17, 14, 2, 1), "{cell:?}");
+    let old = first.days[&("fazenda_dois".to_owned(), NaiveDate::from_ymd_opt(2023, 1, 1).unwrap())];
+    assert_eq!((old.listed, old.back()), (30, 30));
+    let again = scene.run(scene.replay().await).await;
+    assert_eq!(counts(&again), [0, 350, 0, 1, 1, 2]);
+    let heads = scene.warehouse.heads().await.unwrap();
+    assert_eq!(heads.len(), 2, "ended runs leave their heads");
+    for head in heads {
+        assert!(scene.warehouse.notes(head.run).await.unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn what_does_not_fit_in_memory_is_sorted_on_disk() {
+    let records: Vec<_> = (0..3).flat_map(|n| day(n, 700)).chain((0..1_000).map(|n| old_style(0, n))).collect();
+    let scene = Scene::of(&records).await;
+    let home = tempfile::tempdir().unwrap();
+    let sort = SortSettings { memory: 1, folder: home.path().into() };
+    let outcome = scene.run(Replay { sort, ..scene.replay().await }).await;
+    assert_eq!(counts(&outcome)[0], 3_100);
+    assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0, "nothing is left behind");
+    let missing = SortSettings { memory: 1, folder: home.path().join("none") };
+    let e = run(Replay { sort: missing, ..scene.replay().await }, &Progress::Silent, &scene.stop).await.unwrap_err();
+    assert!(e.to_string().contains("--sort-dir"), "{e}");
+}
+
+#[tokio::test]
+async fn a_conflict_is_kept_overwritten_or_ends_the_run_and_what_was_overwritten_is_written_down() {
+    let scene = Scene::of(&day(0, 20)).await;
+    scene.run(scene.replay().await).await;
+    let (key, record) = new_style(0, 7);
+    let changed = Record { consumo_meta: 1.5, ..record.clone() };
+    let shape = scene.warehouse.shape().await.unwrap();
+    scene.warehouse.overwrite(changed.to_row(&shape));
+    let kept = scene.run(scene.replay().await).await;
+    assert_eq!(counts(&kept), [0, 19, 1, 0, 0, 0]);
+    let problem = &kept.problems.kept()[0];
+    assert_eq!(problem.place, key);
+    assert_eq!(problem.reason, "consumo_meta lake 6.3420014 warehouse 1.5");
+    let failed = scene.run(Replay { policy: Policy::Fail, ..scene.replay().await }).await;
+    assert!(failed.stopped.is_some() && failed.conflicting == 1, "{failed}");
+    assert_eq!(counts(&failed), [0, 0, 1, 0, 0, 19]);
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("undo.ndjson");
+    let undo = Some(Undo::new(path.clone(), "t".into()));
+    let over = scene.run(Replay { policy: Policy::Overwrite, undo, ..scene.replay().await }).await;
+    assert_eq!((over.conflicting, over.overwritten, over.undo), (1, 1, Some(path.display().to_string())));
+    let undone = crate::undo::read(&path, "t", &shape).unwrap();
+    assert_eq!(undone, [(changed.to_row(&shape), record.to_row(&shape))]);
+    assert_eq!(counts(&scene.run(scene.replay().await).await), [0, 20, 0, 0, 0, 0]);
+}
+
+#[tokio::test]
+async fn limits_leave_records_out_and_say_so() {
+    let scene = Scene::of(&(0..4).flat_map(|n| day(n, 10)).collect::<Vec<_>>()).await;
+    let date = |d| NaiveDate::from_ymd_opt(2023, 1, d);
+    let filter = Filter { until: Some(processed(2)), data_from: date(2), data_to: None };
+    let source = Source { filter, ..Source::of(Arc::clone(&scene.lake) as Arc<dyn Lake>) };
+    let plan = Plan::new(source).await.unwrap();
+    let outcome = scene.run(Replay::new(plan, Arc::new(scene.warehouse.clone()))).await;
+    assert_eq!(counts(&outcome), [20, 0, 0, 0, 0, 20]);
+    assert_eq!((outcome.skipped_until, outcome.skipped_data), (10, 10));
+    assert_eq!(outcome.newest_data.unwrap().date_naive(), date(3).unwrap());
+}
+
+#[tokio::test]
+async fn two_objects_of_one_id_are_one_row_and_only_the_first_may_overwrite() {
+    let mut records = day(0, 5);
+    let (key, record) = records[2].clone();
+    records.push((key.replace("00:00:00.000", "00:00:00.001"), record.clone()));
+    records.push((key.replace("00:00:00.000", "00:00:00.002"), Record { consumo_meta: 2.0, ..record.clone() }));
+    let scene = Scene::of(&records).await;
+    let outcome = scene.run(scene.replay().await).await;
+    assert_eq!(counts(&outcome), [5, 1, 1, 0, 0, 0]);
+    let over = scene.run(Replay { policy: Policy::Overwrite, ..scene.replay().await }).await;
+    assert_eq!((over.identical, over.conflicting, over.overwritten), (6, 1, 0));
+}
+
+/// A run that is stopped while it waits at the rate of rows, taken on again: in all exactly one of everything.
+#[tokio::test]
+async fn a_stopped_run_goes_on_and_its_counts_are_exact() {
+    let mut records: Vec<_> = (0..12).flat_map(|n| day(n, 300)).collect();
+    records.extend((0..12).flat_map(|d| (0..100).map(move |n| old_style(d, n))));
+    let scene = Scene::of(&records).await;
+    put(&scene.lake, "fazenda_um/2023/01/01/historico_consumo_2023-01-01 00:00:00.000_y.json", "{}").await;
+    let total = records.len() as u64;
+    let limits = Limits { rows_per_second: Some(1_000), ..Limits::default() };
+    let (stop, replay) = (scene.stop.clone(), Replay { limits, ..scene.replay().await });
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        stop.set();
+    });
+    let first = scene.run(replay).await;
+    assert!(first.stopped.is_some() && first.inserted > 0 && first.inserted < total, "{first}");
+    assert_eq!(scene.rows().await, first.inserted);
+    assert!(first.pauses.iter().any(|pause| pause.reason == "rows per second" && pause.seconds > 0.5), "{first:?}");
+    let scene = Scene { stop: Stop::default(), ..scene };
+    let other = Plan::new(Source {
+        filter: Filter { until: Some(processed(1)), ..Filter::default() },
+        ..Source::of(Arc::clone(&scene.lake) as Arc<dyn Lake>)
+    });
+    let e = earlier(&scene.warehouse, &other.await.unwrap(), Policy::Keep, false).await.unwrap_err().to_string();
+    assert!(e.contains("until was null"), "{e}");
+    let second = scene.resumed().await;
+    assert!(second.resumed && second.stopped.is_none() && second.run == first.run);
+    assert_eq!(counts(&second), [total, 0, 0, 1, 0, 0], "{second}");
+    assert!(second.days.values().all(|cell| cell.pending == 0));
+    assert_eq!(second.days.values().map(|cell| cell.back()).sum::<u64>(), total);
+    assert_eq!(scene.rows().await, total);
+}
+
+#[tokio::test]
+async fn a_journal_that_claims_more_than_is_there_is_not_believed() {
+    let scene = Scene::of(&(0..6).flat_map(|n| day(n, 600)).collect::<Vec<_>>()).await;
+    let limits = Limits { rows_per_second: Some(1_000), ..Limits::default() };
+    let (stop, replay) = (scene.stop.clone(), Replay { limits, ..scene.replay().await });
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        stop.set();
+    });
+    let first = scene.run(replay).await;
+    assert!(first.inserted >= 1_000 && first.inserted < 3_600, "{first}");
+    let notes = scene.warehouse.notes(Uuid::parse_str(&first.run).unwrap()).await.unwrap();
+    assert!(!notes.is_empty());
+    assert!(scene.warehouse.remove(&new_style(0, 3).1.id_treated_data).is_some());
+    let scene = Scene { stop: Stop::default(), ..scene };
+    let second = scene.resumed().await;
+    assert!(second.stopped.is_none() && second.identical > 0, "what was done again was there: {second}");
+    assert_eq!((second.inserted + second.identical, scene.rows().await), (3_600, 3_600));
+}
+
+#[tokio::test]
+async fn a_new_table_takes_the_old_one_s_place_once_it_is_whole() {
+    let scene = Scene::of(&(0..3).flat_map(|n| day(n, 50)).collect::<Vec<_>>()).await;
+    scene.run(scene.replay().await).await;
+    let shape = scene.warehouse.shape().await.unwrap();
+    let damaged = Record { consumo_meta: 1.5, ..new_style(1, 7).1 };
+    scene.warehouse.overwrite(damaged.to_row(&shape));
+    let name = crate::warehouse::TableName::default();
+    let shadow = shadow_of(&name).unwrap();
+    let cut = async |accept: u64| {
+        let replay = Replay::new(scene.plan().await, scene.warehouse.with_table(shadow.clone()));
+        let table: Arc<dyn Bulk> = Arc::new(scene.warehouse.clone());
+        cut_over(replay, table, &name, accept, &Progress::Silent, &scene.stop).await
+    };
+    // A row that is in no object of the lake would be lost: nothing is swapped.
+    let stranger = new_style(9, 1).1.to_row(&shape);
+    scene.warehouse.overwrite(stranger.clone());
+    let kept = cut(0).await.unwrap().cut_over.unwrap();
+    assert!(!kept.swapped && kept.only_in_old == 1, "{kept:?}");
+    assert!(kept.why_not.unwrap().contains("1 only in the old table"));
+    assert_eq!(scene.rows().await, 151);
+    let e = cut(1).await.unwrap_err().to_string();
+    assert!(e.contains("earlier attempt"), "{e}");
+    scene.warehouse.renamed(&shadow).drop_table();
+    let done = cut(1).await.unwrap();
+    let swapped = done.cut_over.clone().unwrap();
+    assert!(swapped.swapped && swapped.why_not.is_none(), "{swapped:?}");
+    assert_eq!((done.inserted, done.verified, scene.rows().await), (150, 150, 150));
+    assert_eq!(counts(&scene.run(scene.replay().await).await), [0, 150, 0, 0, 0, 0]);
+    let old = scene.warehouse.with_table(swapped.old.unwrap().parse().unwrap());
+    assert_eq!(old.status().await.unwrap().rows, Some(151));
+}
