@@ -38,8 +38,12 @@ def run(args, env, server=None, keep=True, stdin=None):
     complaints = []
     reader = threading.Thread(target=lambda: complaints.append(child.stderr.read()))
     reader.start()
-    text = child.stdout.read() if keep else b""
-    _, status, usage = os.wait4(child.pid, 0)  # of the child and of the children it waited for
+    try:
+        text = child.stdout.read() if keep else b""
+        _, status, usage = os.wait4(child.pid, 0)  # of the child and of the children it waited for
+    except BaseException:
+        child.kill()
+        raise
     wall = time.perf_counter() - begun
     child.returncode = os.waitstatus_to_exitcode(status)
     reader.join()

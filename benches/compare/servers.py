@@ -1,5 +1,5 @@
 """The servers of the benchmark, each its own, and s5cmd."""
-import os, re, shutil, signal, socket, subprocess, sys, time
+import os, re, shutil, socket, subprocess, sys, time
 
 from measure import check, clean, cpu_of, run
 
@@ -68,7 +68,7 @@ class MySql(Process):
     """A MySQL with the server's defaults: 128 MB of buffer pool, binary log, everything durable."""
 
     DATABASE = "compare"
-    sums = {}  # what a table of so many rows and such ids adds up to, from whoever loaded one first
+    sums = {}  # what a table of so many rows of a kind adds up to, from whoever loaded one first
 
     def __init__(self, root, home):
         self.root, self.home = root, os.path.join(home, "mysql")
@@ -141,9 +141,9 @@ class MySql(Process):
         statement = f"LOAD DATA LOCAL INFILE '{tsv}' INTO TABLE {self.DATABASE}.historico_consumo ({COLUMNS})"
         return run([*self.args(), "-e", statement], self.env(), self)
 
-    def expect(self, count, ids):
+    def expect(self, count, kind):
         """So many rows, and the same in every column whoever loaded them."""
         found, total = self.sql(f"USE {self.DATABASE}; {SUM}").split()
         check(int(found) == count, f"{found} rows, not {count}")
-        known = self.sums.setdefault((count, ids), total)
+        known = self.sums.setdefault((count, kind), total)
         check(total == known, f"the rows add up to {total}, another time to {known}")
