@@ -10,6 +10,7 @@ mod logins;
 mod moto;
 mod old_lake;
 mod recovery;
+mod replaying;
 mod stream;
 #[path = "../support/mod.rs"]
 mod support;

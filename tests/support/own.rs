@@ -51,10 +51,15 @@ impl Own {
         Some(own)
     }
 
-    /// Killed without a word, and started again on what it left.
-    pub async fn restart(&mut self) {
+    /// Killed without a word.
+    pub fn stop(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// Killed without a word, and started again on what it left.
+    pub async fn restart(&mut self) {
+        self.stop();
         self.child = self.command.spawn().unwrap();
         self.answers().await;
     }
