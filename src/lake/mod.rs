@@ -22,11 +22,13 @@ mod partition;
 mod read;
 pub mod s3;
 mod url;
+mod walk;
 
 pub use key::Key;
 pub use partition::{Partition, Span, Survey, survey};
-pub use read::{Found, Item, Pace, Reader, Settings as ReadSettings, Skip};
+pub use read::{Found, Item, Reader, Settings as ReadSettings, Skip};
 pub use url::LakeUrl;
+pub use walk::Step;
 
 /// An object as a listing shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +74,15 @@ pub enum Put {
     Exists,
 }
 
+/// How a lake likes to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Habits {
+    /// Pages asked for at once.
+    pub listings: usize,
+    /// Objects read in one call.
+    pub batch: usize,
+}
+
 /// A lake: list, get, and write without overwriting. Keys are relative to its prefix and use `/`.
 #[async_trait]
 pub trait Lake: Send + Sync + fmt::Debug {
@@ -89,6 +100,20 @@ pub trait Lake: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`Reason::NotFound`] where there is none; the store cannot be reached or refuses.
     async fn get(&self, key: &str) -> Result<Bytes, Error>;
+
+    /// The bytes of listed objects, one answer each in their order.
+    async fn get_listed(&self, listed: &[&Meta]) -> Vec<Result<Bytes, Error>> {
+        let mut bodies = Vec::with_capacity(listed.len());
+        for meta in listed {
+            bodies.push(self.get(&meta.key).await);
+        }
+        bodies
+    }
+
+    /// How it likes to be read: by default as a store behind a network.
+    fn habits(&self) -> Habits {
+        Habits { listings: 16, batch: 1 }
+    }
 
     /// Writes an object only if its key is free.
     ///
