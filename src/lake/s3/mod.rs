@@ -22,7 +22,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use percent_encoding::percent_decode_str;
 
-use super::{Depth, Error, Lake, Meta, Page, Put, Reason};
+use super::{Class, Depth, Error, Lake, Meta, Page, Put, Reason};
 use crate::retry::Retry;
 
 /// A bucket and prefix as a lake.
@@ -68,12 +68,18 @@ impl S3 {
         };
         let objects = listed.contents().iter().filter_map(|object| {
             let modified = object.last_modified().and_then(|at| DateTime::from_timestamp(at.secs(), at.subsec_nanos()));
+            let class = Class::of(object.storage_class().map(ObjectStorageClass::as_str));
+            // A restored object can be read whatever its class (s5cmd #206).
+            let restored = object.restore_status().is_some_and(|status| status.restore_expiry_date().is_some());
             Some(Meta {
                 key: below(object.key())?,
                 size: object.size().unwrap_or_default().unsigned_abs(),
                 etag: object.e_tag().unwrap_or_default().trim_matches('"').to_owned(),
                 last_modified: modified.unwrap_or(DateTime::UNIX_EPOCH),
-                archived: is_archived(object),
+                archived: class.is_archive() && !restored,
+                class,
+                restored,
+                version: None,
             })
         });
         Ok(Page {
@@ -204,13 +210,6 @@ fn sdk_failure<E: std::error::Error + 'static>(e: &SdkError<E, HttpResponse>) ->
 
 fn status<E>(e: &SdkError<E, HttpResponse>) -> Option<u16> {
     e.raw_response().map(|response| response.status().as_u16())
-}
-
-/// Judged by the restore status, not by the class alone: a restored object can be read (s5cmd #206).
-fn is_archived(object: &aws_sdk_s3::types::Object) -> bool {
-    let class = matches!(object.storage_class(), Some(ObjectStorageClass::Glacier | ObjectStorageClass::DeepArchive));
-    let restored = object.restore_status().is_some_and(|status| status.restore_expiry_date().is_some());
-    class && !restored
 }
 
 /// What the answer's headers said: the store's clock, and the bucket's region.
