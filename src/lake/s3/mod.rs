@@ -25,6 +25,8 @@ use percent_encoding::percent_decode_str;
 use super::{Class, Depth, Error, Lake, Meta, Page, Put, Reason};
 use crate::retry::Retry;
 
+mod versions;
+
 /// A bucket and prefix as a lake.
 #[derive(Debug, Clone)]
 pub struct S3 {
@@ -46,6 +48,13 @@ impl S3 {
             .build();
         let prefix = if prefix.is_empty() { String::new() } else { format!("{}/", prefix.trim_matches('/')) };
         Self { client: Client::from_conf(config), bucket: bucket.into(), prefix, retry }
+    }
+
+    /// The prefix of that name beside this one.
+    fn sibling(&self, name: &str) -> Self {
+        let parent = self.prefix.trim_end_matches('/').rsplit_once('/').map_or("", |(parent, _)| parent);
+        let prefix = if parent.is_empty() { format!("{name}/") } else { format!("{parent}/{name}/") };
+        Self { prefix, ..self.clone() }
     }
 
     async fn list_once(&self, prefix: &str, depth: Depth, token: Option<&str>) -> Result<Page, Error> {
@@ -89,9 +98,15 @@ impl S3 {
         })
     }
 
-    async fn get_once(&self, key: &str) -> Result<Bytes, Error> {
+    /// Gets the version that was listed.
+    async fn get_version(&self, listed: &Meta) -> Result<Bytes, Error> {
+        self.retry.run(Error::kind, |_| self.get_once(&listed.key, listed.version.as_deref())).await
+    }
+
+    async fn get_once(&self, key: &str, version: Option<&str>) -> Result<Bytes, Error> {
         let request = self.client.get_object().bucket(&self.bucket).key(format!("{}{key}", self.prefix));
-        let object = request.send().await.map_err(|e| self.failure(key, &e))?;
+        let object =
+            request.set_version_id(version.map(str::to_owned)).send().await.map_err(|e| self.failure(key, &e))?;
         let length = object.content_length().and_then(|length| usize::try_from(length).ok());
         let body = object
             .body
@@ -256,7 +271,7 @@ impl Lake for S3 {
     }
 
     async fn get(&self, key: &str) -> Result<Bytes, Error> {
-        self.retry.run(Error::kind, |_| self.get_once(key)).await
+        self.retry.run(Error::kind, |_| self.get_once(key, None)).await
     }
 
     async fn put_new(&self, key: &str, body: Bytes) -> Result<Put, Error> {
@@ -279,9 +294,11 @@ impl Lake for S3 {
         self.retry.run(Error::kind, |_| self.clock_once()).await
     }
 
+    async fn as_of(&self, at: DateTime<Utc>) -> Result<Arc<dyn Lake>, Error> {
+        Ok(Arc::new(versions::AsOf::new(self.clone(), at).await?))
+    }
+
     fn beside(&self, name: &str) -> Arc<dyn Lake> {
-        let parent = self.prefix.trim_end_matches('/').rsplit_once('/').map_or("", |(parent, _)| parent);
-        let prefix = if parent.is_empty() { format!("{name}/") } else { format!("{parent}/{name}/") };
-        Arc::new(Self { prefix, ..self.clone() })
+        Arc::new(self.sibling(name))
     }
 }
