@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
-use super::{Depth, Error, Lake, Meta, Page, Put, Reason};
+use super::{Class, Depth, Error, Lake, Meta, Page, Put, Reason};
 use crate::half::{self, half_in};
 
 /// A directory as a lake.
@@ -93,7 +93,16 @@ fn describe(key: String, meta: &fs::Metadata) -> Meta {
     let modified = meta.modified().unwrap_or(SystemTime::UNIX_EPOCH);
     let last_modified = DateTime::<Utc>::from(modified);
     let etag = format!("{:x}-{:x}", last_modified.timestamp_nanos_opt().unwrap_or_default(), meta.len());
-    Meta { key, size: meta.len(), etag, last_modified, archived: false }
+    Meta {
+        key,
+        size: meta.len(),
+        etag,
+        last_modified,
+        class: Class::default(),
+        restored: false,
+        archived: false,
+        version: None,
+    }
 }
 
 fn failure(about: &str, e: &io::Error) -> Error {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
-use super::{Depth, Error, Lake, Meta, Page, Put, Reason};
+use super::{Class, Depth, Error, Lake, Meta, Page, Put, Reason};
 
 /// Keys a page, small enough that tests turn pages.
 const PAGE: usize = 100;
@@ -75,7 +75,10 @@ impl Lake for Memory {
                     size: body.len() as u64,
                     etag,
                     last_modified: *last_modified,
+                    class: Class::default(),
+                    restored: false,
                     archived: false,
+                    version: None,
                 });
             }
         }

@@ -4,6 +4,7 @@
 //! names, new and old; [`Span`] and [`survey`] name the partitions a run is about; [`Reader`] is the one path by which
 //! replay and reconcile read records. What a record is, is decided in [`crate::record`].
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -22,11 +23,13 @@ mod partition;
 mod read;
 pub mod s3;
 mod url;
+mod walk;
 
 pub use key::Key;
 pub use partition::{Partition, Span, Survey, survey};
-pub use read::{Found, Item, Pace, Reader, Settings as ReadSettings, Skip};
+pub use read::{Found, Item, Reader, Settings as ReadSettings, Skip};
 pub use url::LakeUrl;
+pub use walk::Step;
 
 /// An object as a listing shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,8 +42,58 @@ pub struct Meta {
     pub etag: String,
     /// When the store took it in, by the store's clock.
     pub last_modified: DateTime<Utc>,
+    /// Where the store keeps it.
+    pub class: Class,
+    /// Brought back from an archive for a while.
+    pub restored: bool,
     /// In an archive tier and not restored: it cannot be read now.
     pub archived: bool,
+    /// Which version it is, where versions were listed.
+    pub version: Option<String>,
+}
+
+/// A storage class, as the store names it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Class(Cow<'static, str>);
+
+impl Class {
+    /// The class of that name; none is `STANDARD`.
+    pub fn of(name: Option<&str>) -> Self {
+        const KNOWN: [&str; 8] = [
+            "STANDARD",
+            "STANDARD_IA",
+            "ONEZONE_IA",
+            "INTELLIGENT_TIERING",
+            "GLACIER_IR",
+            "GLACIER",
+            "DEEP_ARCHIVE",
+            "REDUCED_REDUNDANCY",
+        ];
+        let name = name.filter(|name| !name.is_empty()).unwrap_or(KNOWN[0]);
+        Self(KNOWN.into_iter().find(|known| *known == name).map_or_else(|| Cow::Owned(name.to_owned()), Cow::Borrowed))
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether its objects are read only after a restore.
+    pub fn is_archive(&self) -> bool {
+        matches!(self.as_str(), "GLACIER" | "DEEP_ARCHIVE")
+    }
+}
+
+impl Default for Class {
+    fn default() -> Self {
+        Self::of(None)
+    }
+}
+
+impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
 /// One page of a listing.
@@ -72,6 +125,15 @@ pub enum Put {
     Exists,
 }
 
+/// How a lake likes to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Habits {
+    /// Pages asked for at once.
+    pub listings: usize,
+    /// Objects read in one call.
+    pub batch: usize,
+}
+
 /// A lake: list, get, and write without overwriting. Keys are relative to its prefix and use `/`.
 #[async_trait]
 pub trait Lake: Send + Sync + fmt::Debug {
@@ -90,6 +152,20 @@ pub trait Lake: Send + Sync + fmt::Debug {
     /// [`Reason::NotFound`] where there is none; the store cannot be reached or refuses.
     async fn get(&self, key: &str) -> Result<Bytes, Error>;
 
+    /// The bytes of listed objects, one answer each in their order.
+    async fn get_listed(&self, listed: &[&Meta]) -> Vec<Result<Bytes, Error>> {
+        let mut bodies = Vec::with_capacity(listed.len());
+        for meta in listed {
+            bodies.push(self.get(&meta.key).await);
+        }
+        bodies
+    }
+
+    /// How it likes to be read: by default as a store behind a network.
+    fn habits(&self) -> Habits {
+        Habits { listings: 16, batch: 1 }
+    }
+
     /// Writes an object only if its key is free.
     ///
     /// # Errors
@@ -101,6 +177,18 @@ pub trait Lake: Send + Sync + fmt::Debug {
     /// # Errors
     /// The store cannot be reached or refuses; this is also the check that the lake exists.
     async fn clock(&self) -> Result<DateTime<Utc>, Error>;
+
+    /// The lake as it was at that time, to read from only.
+    ///
+    /// # Errors
+    /// [`Reason::NoVersions`] where nothing is kept of what was; the store cannot be reached or refuses.
+    async fn as_of(&self, _at: DateTime<Utc>) -> Result<Arc<dyn Lake>, Error> {
+        Err(Error::new(
+            Reason::NoVersions,
+            self.address(),
+            "keeps no earlier versions: only an S3 bucket with versioning does",
+        ))
+    }
 
     /// The folder of that name beside the lake's prefix, as a lake of its own.
     fn beside(&self, name: &str) -> Arc<dyn Lake>;
@@ -119,6 +207,10 @@ pub enum Reason {
     Denied,
     /// The bucket lives in another region.
     WrongRegion,
+    /// Nothing is kept of what the lake was before.
+    NoVersions,
+    /// A lake that is only read was to be written.
+    ReadOnly,
     /// A key that this store cannot hold safely.
     BadKey,
     /// The store asks to slow down.
@@ -154,7 +246,7 @@ impl Error {
     pub fn kind(&self) -> Kind {
         match self.reason {
             Reason::SlowDown | Reason::Network => Kind::Transient,
-            Reason::BadKey => Kind::Usage,
+            Reason::BadKey | Reason::NoVersions | Reason::ReadOnly => Kind::Usage,
             _ => Kind::Permanent,
         }
     }

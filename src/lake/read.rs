@@ -7,14 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use bytes::Bytes;
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use futures::stream::{self, Stream, StreamExt};
 
-use super::{Depth, Error, Key, Lake, Meta, Partition, Reason};
+use super::walk::{Step, walk};
+use super::{Error, Habits, Key, Lake, Meta, Partition, Reason};
 use crate::record::{MAX_OBJECT_BYTES, Record};
-
-/// Listings of partitions under way at once, ahead of the reads.
-const LISTINGS: usize = 8;
 
 /// Objects in a row that may run out of tries before the whole lake counts as failing.
 const FAILURES: u32 = 50;
@@ -64,32 +62,6 @@ pub struct Found {
     pub item: Item,
 }
 
-/// How far a read has come: partitions are read in order, so each new one is a step.
-#[derive(Debug, Clone, Default)]
-pub struct Pace {
-    partitions: usize,
-    begun: usize,
-    current: Option<(NaiveDate, String)>,
-}
-
-impl Pace {
-    /// The pace of a read of so many partitions.
-    pub fn new(partitions: usize) -> Self {
-        Self { partitions, ..Self::default() }
-    }
-
-    /// The share that is done, 0 to 1, where the object is the first of another partition.
-    pub fn share(&mut self, key: Option<&Key>) -> Option<f64> {
-        let key = key?;
-        if self.current.as_ref().is_some_and(|(day, farm)| *day == key.day && *farm == key.farm) {
-            return None;
-        }
-        self.current = Some((key.day, key.farm.clone()));
-        self.begun += 1;
-        Some((self.begun - 1) as f64 / self.partitions.max(1) as f64)
-    }
-}
-
 /// Which listed objects a reader is about.
 type Keep = Arc<dyn Fn(&Meta) -> bool + Send + Sync>;
 
@@ -115,40 +87,35 @@ impl Reader {
         self
     }
 
-    /// Reads every object of the partitions, in the order of the partitions and of keys within each.
+    /// Reads every object of the partitions, day by day: objects as they come, and each day's end.
     ///
     /// The stream ends after an error that concerns the whole lake; what concerns one object is an [`Item`].
-    pub fn read(&self, partitions: Vec<Partition>) -> impl Stream<Item = Result<Found, Error>> + Send + 'static {
-        let this = self.clone();
-        let keep = Arc::clone(&self.keep);
-        let listed = stream::iter(partitions)
-            .map(move |partition| list_partition(Arc::clone(&this.lake), partition.prefix()))
-            .buffered(LISTINGS)
-            .flatten()
-            .filter(move |meta| std::future::ready(meta.as_ref().map_or(true, |meta| keep(meta))));
-        self.read_listed(listed)
+    pub fn read(&self, partitions: Vec<Partition>) -> impl Stream<Item = Result<Step, Error>> + Send + 'static {
+        walk(self.clone(), self.settings.concurrency.max(1), partitions)
     }
 
-    /// Reads the named objects: for strays of a survey, and for runs that name their keys.
+    /// Reads the named objects, in their order: for strays of a survey, and for runs that name their keys.
     pub fn read_objects(&self, objects: Vec<Meta>) -> impl Stream<Item = Result<Found, Error>> + Send + 'static {
-        self.read_listed(stream::iter(objects).map(Ok))
-    }
-
-    fn read_listed(
-        &self,
-        listed: impl Stream<Item = Result<Meta, Error>> + Send + 'static,
-    ) -> impl Stream<Item = Result<Found, Error>> + Send + 'static {
         let this = self.clone();
-        listed
+        stream::iter(objects)
             .map(move |meta| {
                 let this = this.clone();
-                let task = tokio::spawn(async move { this.read_object(meta?).await });
-                async move {
-                    task.await
-                        .unwrap_or_else(|e| Err(Error::new(Reason::Other, "read", format!("a reader failed: {e}"))))
-                }
+                async move { this.read_object(meta).await }
             })
             .buffered(self.settings.concurrency.max(1))
+    }
+
+    pub(super) fn lake(&self) -> Arc<dyn Lake> {
+        Arc::clone(&self.lake)
+    }
+
+    pub(super) fn habits(&self) -> Habits {
+        self.lake.habits()
+    }
+
+    /// Whether a listed object is one that is meant.
+    pub(super) fn keeps(&self, meta: &Meta) -> bool {
+        (self.keep)(meta)
     }
 
     /// Reads one listed object.
@@ -157,84 +124,92 @@ impl Reader {
     /// The lake as a whole cannot be read.
     pub async fn read_object(&self, meta: Meta) -> Result<Found, Error> {
         let key = Key::parse(&meta.key);
-        let item = match &key {
-            None => Item::Skipped(Skip::Foreign),
-            _ if meta.last_modified > self.settings.fence => Item::Skipped(Skip::AfterFence),
-            _ if meta.archived => Item::Archived,
-            _ if meta.size > MAX_OBJECT_BYTES as u64 => {
-                Item::Rejected(format!("an object of {} bytes holds no record", meta.size))
-            }
-            _ => match self.get(&meta.key).await {
-                Ok(body) => match Record::parse(&body) {
-                    Ok(record) => Item::Record(Box::new(record)),
-                    Err(why) if why.is_unreadable() => Item::Unreadable(why.to_string()),
-                    Err(why) => Item::Rejected(why.to_string()),
-                },
-                Err(e) if e.reason == Reason::Archived => Item::Archived,
-                Err(e) if e.reason == Reason::NotFound => Item::Unreadable("vanished after it was listed".into()),
-                // Tries have run out for this object, or it alone is refused: named, and the rest goes on.
-                Err(e) if e.concerns_one_object() || failing(&e) => Item::Unreadable(e.message),
-                Err(e) => return Err(e),
+        let item = match self.unread(&meta, key.as_ref()) {
+            Some(item) => item,
+            None => match self.lake.get_listed(&[&meta]).await.pop() {
+                Some(got) => self.judge(got)?,
+                None => Item::Unreadable("the lake gave no answer".into()),
             },
         };
         Ok(Found { meta, key, item })
     }
 
-    /// Gets an object. Once many in a row have run out of tries it is the lake that fails, not they.
-    async fn get(&self, key: &str) -> Result<Bytes, Error> {
-        let got = self.lake.get(key).await;
-        match &got {
-            Err(e) if failing(e) => {
-                if self.failures.fetch_add(1, Ordering::Relaxed) + 1 >= FAILURES {
-                    let message =
-                        format!("{FAILURES} objects in a row could not be read, the last because: {}", e.message);
-                    return Err(Error::new(Reason::Outage, e.about.clone(), message));
-                }
-            }
-            _ => self.failures.store(0, Ordering::Relaxed),
+    /// Reads listed objects in one call of the lake.
+    pub(super) async fn read_batch(&self, mut batch: Vec<Meta>) -> Vec<Result<Found, Error>> {
+        if batch.len() == 1
+            && let Some(meta) = batch.pop()
+        {
+            return vec![self.read_object(meta).await];
         }
-        got
+        let known: Vec<_> = batch
+            .iter()
+            .map(|meta| {
+                let key = Key::parse(&meta.key);
+                let item = self.unread(meta, key.as_ref());
+                (key, item)
+            })
+            .collect();
+        let wanted: Vec<&Meta> =
+            batch.iter().zip(&known).filter(|(_, (_, item))| item.is_none()).map(|(meta, _)| meta).collect();
+        let mut bodies = self.lake.get_listed(&wanted).await.into_iter();
+        let read = batch.into_iter().zip(known).map(|(meta, (key, item))| {
+            let item = match item {
+                Some(item) => item,
+                None => match bodies.next() {
+                    Some(got) => self.judge(got)?,
+                    None => Item::Unreadable("the lake gave no answer".into()),
+                },
+            };
+            Ok(Found { meta, key, item })
+        });
+        read.collect()
+    }
+
+    /// What becomes of an object that is not to be fetched.
+    fn unread(&self, meta: &Meta, key: Option<&Key>) -> Option<Item> {
+        if key.is_none() {
+            Some(Item::Skipped(Skip::Foreign))
+        } else if meta.last_modified > self.settings.fence {
+            Some(Item::Skipped(Skip::AfterFence))
+        } else if meta.archived {
+            Some(Item::Archived)
+        } else if meta.size > MAX_OBJECT_BYTES as u64 {
+            Some(Item::Rejected(format!("an object of {} bytes holds no record", meta.size)))
+        } else {
+            None
+        }
+    }
+
+    /// What was fetched, or why it was not. Once many in a row have run out of tries it is the lake that fails, not they.
+    fn judge(&self, got: Result<Bytes, Error>) -> Result<Item, Error> {
+        let e = match got {
+            Ok(body) => {
+                self.failures.store(0, Ordering::Relaxed);
+                return Ok(match Record::parse(&body) {
+                    Ok(record) => Item::Record(Box::new(record)),
+                    Err(why) if why.is_unreadable() => Item::Unreadable(why.to_string()),
+                    Err(why) => Item::Rejected(why.to_string()),
+                });
+            }
+            Err(e) => e,
+        };
+        if !failing(&e) {
+            self.failures.store(0, Ordering::Relaxed);
+        } else if self.failures.fetch_add(1, Ordering::Relaxed) + 1 >= FAILURES {
+            let message = format!("{FAILURES} objects in a row could not be read, the last because: {}", e.message);
+            return Err(Error::new(Reason::Outage, e.about, message));
+        }
+        match e.reason {
+            Reason::Archived => Ok(Item::Archived),
+            Reason::NotFound => Ok(Item::Unreadable("vanished after it was listed".into())),
+            // Tries have run out for this object, or it alone is refused: named, and the rest goes on.
+            _ if e.concerns_one_object() || failing(&e) => Ok(Item::Unreadable(e.message)),
+            _ => Err(e),
+        }
     }
 }
 
 /// What may be this object's own fault or the beginning of the lake's: many in a row tell.
 fn failing(e: &Error) -> bool {
     e.kind().is_transient() || e.reason == Reason::Denied
-}
-
-/// The objects of a partition: the first page now, the others as they are asked for.
-async fn list_partition(lake: Arc<dyn Lake>, prefix: String) -> impl Stream<Item = Result<Meta, Error>> + Send {
-    let first = lake.list(&prefix, Depth::Everything, None).await;
-    stream::unfold(Some(first), move |page| {
-        let (lake, prefix) = (Arc::clone(&lake), prefix.clone());
-        async move {
-            let page = match page? {
-                Ok(page) => page,
-                Err(e) => return Some((vec![Err(e)], None)),
-            };
-            let next = match &page.next {
-                Some(after) => Some(lake.list(&prefix, Depth::Everything, Some(after)).await),
-                None => None,
-            };
-            Some((page.objects.into_iter().map(Ok).collect::<Vec<_>>(), next))
-        }
-    })
-    .map(stream::iter)
-    .flatten()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_new_partition_is_a_step() {
-        let key = |farm: &str, day: u32| {
-            Key::parse(&format!("{farm}/2023/01/0{day}/historico_consumo_2023-01-01 00:00:00.000.json"))
-        };
-        let mut pace = Pace::new(4);
-        let shares = [key("a", 1), key("a", 1), None, key("b", 1), key("b", 1), key("a", 2), key("b", 2)]
-            .map(|key| pace.share(key.as_ref()));
-        assert_eq!(shares, [Some(0.0), None, None, Some(0.25), None, Some(0.5), Some(0.75)]);
-    }
 }

@@ -9,7 +9,7 @@ use super::drift::{Drift, Kind};
 use super::entries::{LakeEntry, RUN};
 use super::findings::{Findings, Place};
 use super::{Audit, warehouse_side};
-use crate::lake::{Depth, Found, Item, Key, Pace, ReadSettings, Reader, Skip, Span, survey};
+use crate::lake::{Depth, Found, Item, Key, ReadSettings, Reader, Skip, Span, Step, survey};
 use crate::progress::Progress;
 use crate::record::Column;
 use crate::sort::{OrderedId, Sorted, Sorter};
@@ -48,24 +48,28 @@ pub(super) async fn read(
     let reader = Reader::new(Arc::clone(&audit.lake), ReadSettings { concurrency: audit.reads, fence });
     let stage = progress.stage("lake", None);
     let (mut sorter, mut votes, mut stopped) = (Sorter::new(RUN), Votes::default(), false);
+    let (days, mut closed) = (found.days().len(), 0);
     for stray in found.strays {
         findings.outcome.lake_objects += 1;
         foreign(findings, stray.key);
     }
-    let mut pace = Pace::new(found.partitions.len());
     let mut read = std::pin::pin!(reader.read(found.partitions));
-    while let Some(found) = read.next().await {
+    while let Some(step) = read.next().await {
         if stop.is_set() {
             stopped = true;
             break;
         }
-        stage.add(1);
-        let found = found?;
-        if let Some(share) = pace.share(found.key.as_ref()) {
-            stage.share(share);
-        }
-        if let Some(entry) = take(audit, findings, &mut votes, found)? {
-            sorter.push(entry)?;
+        match step? {
+            Step::Found(found) => {
+                stage.add(1);
+                if let Some(entry) = take(audit, findings, &mut votes, *found)? {
+                    sorter.push(entry)?;
+                }
+            }
+            Step::Closed(_) => {
+                closed += 1;
+                stage.share(f64::from(closed) / days as f64);
+            }
         }
     }
     stage.finish();

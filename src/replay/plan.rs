@@ -55,7 +55,7 @@ impl Plan {
     pub async fn new(source: Source) -> Result<Self, lake::Error> {
         let fence = source.lake.clock().await?;
         let lake = match source.versions_at {
-            Some(_) => source.lake,
+            Some(at) => source.lake.as_of(at).await?,
             None => source.lake,
         };
         let (partitions, strays) = match &source.only {

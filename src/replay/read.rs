@@ -12,7 +12,7 @@ use super::journal::Before;
 use super::only::Filter;
 use super::order::{Entry, Sorters, Way};
 use super::tally::Tally;
-use crate::lake::{self, Found, Item, Partition, Reader};
+use crate::lake::{self, Found, Item, Partition, Reader, Step};
 use crate::sort::{OrderedId, Sorted, Sorter};
 use crate::stop::Stop;
 
@@ -116,7 +116,7 @@ struct Run<'a> {
 
 impl Run<'_> {
     async fn read(&mut self, parts: &Sender<Part>) -> Result<(), Why> {
-        let mut steps = std::pin::pin!(shim(self.reading.reader.read(self.reading.places.to_vec())));
+        let mut steps = std::pin::pin!(self.reading.reader.read(self.reading.places.to_vec()));
         while let Some(step) = steps.next().await {
             if self.reading.stop.is_set() || self.reading.halt.is_set() {
                 return Err(Why::Stopped);
@@ -196,51 +196,4 @@ impl Run<'_> {
         }
         Ok(self.open.get_mut(&day).expect("just put there"))
     }
-}
-
-enum Step {
-    Found(Box<Found>),
-    Closed(NaiveDate),
-}
-fn shim(
-    s: impl futures::Stream<Item = Result<Found, lake::Error>>,
-) -> impl futures::Stream<Item = Result<Step, lake::Error>> {
-    async_stream(s)
-}
-fn async_stream(
-    s: impl futures::Stream<Item = Result<Found, lake::Error>>,
-) -> impl futures::Stream<Item = Result<Step, lake::Error>> {
-    let s = Box::pin(s);
-    futures::stream::unfold(
-        (s, None::<NaiveDate>, std::collections::VecDeque::new(), false),
-        |(mut s, mut day, mut q, mut over)| async move {
-            loop {
-                if let Some(x) = q.pop_front() {
-                    return Some((x, (s, day, q, over)));
-                }
-                if over {
-                    return None;
-                }
-                match s.next().await {
-                    None => {
-                        over = true;
-                        if let Some(d) = day {
-                            q.push_back(Ok(Step::Closed(d)));
-                        }
-                    }
-                    Some(Err(e)) => q.push_back(Err(e)),
-                    Some(Ok(f)) => {
-                        let d = Partition::of_key(&f.meta.key).map(|p| p.day);
-                        if d != day {
-                            if let Some(d) = day {
-                                q.push_back(Ok(Step::Closed(d)));
-                            }
-                            day = d;
-                        }
-                        q.push_back(Ok(Step::Found(Box::new(f))));
-                    }
-                }
-            }
-        },
-    )
 }

@@ -12,10 +12,11 @@ use crate::dials::Dials;
 use crate::listing::{self, MAX_KEYS, Query};
 use crate::object::{Object as Stored, Restore};
 use crate::shapes::{
-    asked_class, content_type, demand_match, demand_readable, described, listed, may_write, no_such_bucket,
-    no_such_key, receive, restore_header, storage_class, timestamp,
+    asked_class, content_type, demand_match, demand_readable, described, listed, listed_versions, may_write,
+    no_such_bucket, no_such_key, receive, restore_header, storage_class, timestamp,
 };
 use crate::store::Store;
+use crate::versions::{self, NULL, Version, Versioning};
 
 type Answer<T> = S3Result<S3Response<T>>;
 
@@ -43,6 +44,20 @@ impl Service {
             return Err(no_such_key());
         }
         found.ok_or_else(no_such_key)
+    }
+
+    /// The same of a named version.
+    fn find_version(&self, bucket: &str, key: &str, version: Option<&str>) -> S3Result<Stored> {
+        let Some(id) = version else { return self.find(bucket, key) };
+        if id == NULL && self.store.versioning(bucket) == Versioning::Never {
+            return self.find(bucket, key);
+        }
+        self.demand_bucket(bucket)?;
+        match self.store.versions(bucket, key).into_iter().find(|version| version.id == id) {
+            Some(Version { object: Some(object), .. }) => Ok(object),
+            Some(_) => Err(s3_error!(MethodNotAllowed, "The specified method is not allowed against this resource.")),
+            None => Err(s3_error!(NoSuchVersion, "The specified version does not exist.")),
+        }
     }
 }
 
@@ -96,9 +111,56 @@ impl S3 for Service {
         ok(listed(input, max_keys, page))
     }
 
+    async fn put_bucket_versioning(
+        &self,
+        req: S3Request<PutBucketVersioningInput>,
+    ) -> Answer<PutBucketVersioningOutput> {
+        let status = req.input.versioning_configuration.status;
+        let state = match status.as_ref().map(BucketVersioningStatus::as_str) {
+            Some(BucketVersioningStatus::ENABLED) => Versioning::Enabled,
+            Some(BucketVersioningStatus::SUSPENDED) => Versioning::Suspended,
+            _ => {
+                return Err(s3_error!(
+                    IllegalVersioningConfigurationException,
+                    "The Versioning element must be specified"
+                ));
+            }
+        };
+        if !self.store.set_versioning(&req.input.bucket, state) {
+            return Err(no_such_bucket());
+        }
+        ok(PutBucketVersioningOutput {})
+    }
+
+    async fn get_bucket_versioning(
+        &self,
+        req: S3Request<GetBucketVersioningInput>,
+    ) -> Answer<GetBucketVersioningOutput> {
+        self.demand_bucket(&req.input.bucket)?;
+        let status = match self.store.versioning(&req.input.bucket) {
+            Versioning::Never => None,
+            Versioning::Enabled => Some(BucketVersioningStatus::from_static(BucketVersioningStatus::ENABLED)),
+            Versioning::Suspended => Some(BucketVersioningStatus::from_static(BucketVersioningStatus::SUSPENDED)),
+        };
+        ok(GetBucketVersioningOutput { status, ..Default::default() })
+    }
+
+    async fn list_object_versions(&self, req: S3Request<ListObjectVersionsInput>) -> Answer<ListObjectVersionsOutput> {
+        let input = req.input;
+        let query = versions::Query {
+            prefix: input.prefix.as_deref().unwrap_or_default(),
+            delimiter: input.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty()),
+            key_marker: input.key_marker.as_deref().filter(|marker| !marker.is_empty()),
+            version_marker: input.version_id_marker.as_deref().filter(|marker| !marker.is_empty()),
+            max_keys: input.max_keys.and_then(|asked| usize::try_from(asked).ok()).unwrap_or(MAX_KEYS).min(MAX_KEYS),
+        };
+        let page = self.store.version_page(&input.bucket, &query).ok_or_else(no_such_bucket)?;
+        ok(listed_versions(input, page))
+    }
+
     async fn get_object(&self, req: S3Request<GetObjectInput>) -> Answer<GetObjectOutput> {
         let input = req.input;
-        let found = self.find(&input.bucket, &input.key)?;
+        let found = self.find_version(&input.bucket, &input.key, input.version_id.as_deref())?;
         demand_readable(&found)?;
         demand_match(&found, input.if_match.as_ref(), input.if_none_match.as_ref())?;
         let whole = found.bytes.len() as u64;
@@ -122,6 +184,7 @@ impl S3 for Service {
             last_modified: Some(timestamp(found.last_modified)),
             storage_class: storage_class(&found),
             restore: restore_header(found.restore)?,
+            version_id: input.version_id,
             ..Default::default()
         })
     }
@@ -155,13 +218,11 @@ impl S3 for Service {
         object.described = described(input.content_type, input.metadata);
         let etag = object.etag();
         let if_none_match = input.if_none_match.filter(|_| !self.dials.settings().ignore_if_none_match);
-        let written: Option<S3Result<()>> = self.store.update(&input.bucket, |objects| {
-            may_write(objects.get(&input.key), input.if_match.as_ref(), if_none_match.as_ref())?;
-            objects.insert(input.key, object);
-            Ok(())
+        let written = self.store.put_if(&input.bucket, &input.key, object, |existing| {
+            may_write(existing, input.if_match.as_ref(), if_none_match.as_ref())
         });
-        written.ok_or_else(no_such_bucket)??;
-        ok(PutObjectOutput { e_tag: Some(ETag::Strong(etag)), ..Default::default() })
+        let version_id = written.ok_or_else(no_such_bucket)??;
+        ok(PutObjectOutput { e_tag: Some(ETag::Strong(etag)), version_id, ..Default::default() })
     }
 
     async fn copy_object(&self, req: S3Request<CopyObjectInput>) -> Answer<CopyObjectOutput> {
@@ -192,8 +253,18 @@ impl S3 for Service {
     async fn delete_object(&self, req: S3Request<DeleteObjectInput>) -> Answer<DeleteObjectOutput> {
         self.demand_bucket(&req.input.bucket)?;
         // A key that is not there is deleted too.
-        self.store.remove(&req.input.bucket, &req.input.key);
-        ok(DeleteObjectOutput::default())
+        let marker = match req.input.version_id {
+            Some(version) => {
+                self.store.remove_version(&req.input.bucket, &req.input.key, &version);
+                None
+            }
+            None => self.store.delete(&req.input.bucket, &req.input.key).1,
+        };
+        ok(DeleteObjectOutput {
+            delete_marker: marker.as_ref().map(|_| true),
+            version_id: marker,
+            ..Default::default()
+        })
     }
 
     async fn delete_objects(&self, req: S3Request<DeleteObjectsInput>) -> Answer<DeleteObjectsOutput> {

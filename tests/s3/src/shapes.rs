@@ -6,14 +6,16 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use s3s::dto::{
-    CommonPrefix, ETag, ETagCondition, EncodingType, ListObjectsV2Input, ListObjectsV2Output, Object,
-    ObjectStorageClass, OptionalObjectAttributes, RestoreStatus, StorageClass, StreamingBlob, Timestamp,
+    CommonPrefix, DeleteMarkerEntry, ETag, ETagCondition, EncodingType, ListObjectVersionsInput,
+    ListObjectVersionsOutput, ListObjectsV2Input, ListObjectsV2Output, Object, ObjectStorageClass, ObjectVersion,
+    ObjectVersionStorageClass, OptionalObjectAttributes, RestoreStatus, StorageClass, StreamingBlob, Timestamp,
     TimestampFormat,
 };
 use s3s::{Body, S3Error, S3Result, s3_error};
 
 use crate::listing::{Page, url_encode};
 use crate::object::{self, Described, Object as Stored, Restore};
+use crate::versions::{self, Shown};
 
 /// A page as ListObjectsV2 answers it.
 pub(crate) fn listed(input: ListObjectsV2Input, max_keys: usize, page: Page) -> ListObjectsV2Output {
@@ -36,6 +38,56 @@ pub(crate) fn listed(input: ListObjectsV2Input, max_keys: usize, page: Page) -> 
         encoding_type: input.encoding_type,
         name: Some(input.bucket),
         request_charged: None,
+    }
+}
+
+/// A page as ListObjectVersions answers it.
+pub(crate) fn listed_versions(input: ListObjectVersionsInput, page: versions::Page) -> ListObjectVersionsOutput {
+    let encoded = input.encoding_type.as_ref().is_some_and(|kind| kind.as_str() == EncodingType::URL);
+    let text = |text: String| if encoded { url_encode(&text) } else { text };
+    let attributes = input.optional_object_attributes.as_deref().unwrap_or_default();
+    let with_restore = attributes.iter().any(|it| it.as_str() == OptionalObjectAttributes::RESTORE_STATUS);
+    let (mut objects, mut markers) = (Vec::new(), Vec::new());
+    for Shown { key, version, is_latest } in page.versions {
+        let (key, at) = (Some(text(key)), Some(timestamp(version.at)));
+        match version.object {
+            Some(stored) => objects.push(ObjectVersion {
+                key,
+                version_id: Some(version.id),
+                is_latest: Some(is_latest),
+                last_modified: at,
+                e_tag: Some(ETag::Strong(stored.etag())),
+                size: Some(stored.bytes.len() as i64),
+                storage_class: Some(ObjectVersionStorageClass::from_static(stored.storage_class.as_str())),
+                restore_status: restore_status(stored.restore).filter(|_| with_restore),
+                ..Default::default()
+            }),
+            None => markers.push(DeleteMarkerEntry {
+                key,
+                version_id: Some(version.id),
+                is_latest: Some(is_latest),
+                last_modified: at,
+                ..Default::default()
+            }),
+        }
+    }
+    let is_truncated = Some(page.next.is_some());
+    let (next_key, next_version) = page.next.unzip();
+    ListObjectVersionsOutput {
+        is_truncated,
+        next_key_marker: next_key.map(text),
+        next_version_id_marker: next_version.flatten(),
+        versions: Some(objects),
+        delete_markers: Some(markers),
+        common_prefixes: Some(page.prefixes.into_iter().map(|it| CommonPrefix { prefix: Some(text(it)) }).collect()),
+        prefix: Some(text(input.prefix.unwrap_or_default())),
+        delimiter: input.delimiter.map(text),
+        key_marker: input.key_marker.map(text),
+        version_id_marker: input.version_id_marker,
+        max_keys: input.max_keys,
+        encoding_type: input.encoding_type,
+        name: Some(input.bucket),
+        ..Default::default()
     }
 }
 

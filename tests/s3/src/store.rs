@@ -12,6 +12,7 @@ use bytes::Bytes;
 
 use crate::listing::{self, Page, Query};
 use crate::object::{Object, Restore, StorageClass};
+use crate::versions::{self, History, Version, Versioning};
 
 pub(crate) type Objects = BTreeMap<String, Object>;
 
@@ -19,6 +20,19 @@ pub(crate) type Objects = BTreeMap<String, Object>;
 struct Bucket {
     created: SystemTime,
     objects: RwLock<Objects>,
+    /// Locked after `objects`, where both are.
+    history: RwLock<History>,
+}
+
+impl Bucket {
+    /// Keeps what is written, or deleted where there is no object, and names the version, if versions are kept.
+    fn note(&self, key: &str, object: Option<&Object>) -> Option<String> {
+        // Most buckets keep none: no lock for writing.
+        if read(&self.history).state == Versioning::Never {
+            return None;
+        }
+        write(&self.history).add(key, object.cloned())
+    }
 }
 
 /// A handle on the buckets; clones share them, so a store can outlive a server and be served again by another.
@@ -35,7 +49,7 @@ impl Store {
         let mut created = false;
         write(&self.buckets).entry(bucket.to_owned()).or_insert_with(|| {
             created = true;
-            Arc::new(Bucket { created: SystemTime::now(), objects: RwLock::default() })
+            Arc::new(Bucket { created: SystemTime::now(), objects: RwLock::default(), history: RwLock::default() })
         });
         created
     }
@@ -57,7 +71,52 @@ impl Store {
 
     /// Writes an object as given: its time, class and description too.
     pub fn put_object(&self, bucket: &str, key: &str, object: Object) {
-        write(&self.open(bucket).objects).insert(key.to_owned(), object);
+        let bucket = self.open(bucket);
+        let mut objects = write(&bucket.objects);
+        bucket.note(key, Some(&object));
+        objects.insert(key.to_owned(), object);
+    }
+
+    /// Begins or suspends the keeping of versions; false when there is no such bucket.
+    pub fn set_versioning(&self, bucket: &str, state: Versioning) -> bool {
+        let Some(bucket) = self.find(bucket) else { return false };
+        let objects = read(&bucket.objects);
+        write(&bucket.history).set(state, &objects);
+        true
+    }
+
+    /// Whether the bucket keeps versions.
+    pub fn versioning(&self, bucket: &str) -> Versioning {
+        self.find(bucket).map_or(Versioning::Never, |bucket| read(&bucket.history).state)
+    }
+
+    /// What is kept of a key, the newest last; nothing in a bucket that never kept versions.
+    pub fn versions(&self, bucket: &str, key: &str) -> Vec<Version> {
+        self.find(bucket).map_or_else(Vec::new, |bucket| read(&bucket.history).of(key).to_vec())
+    }
+
+    /// Dates one version or delete marker; false when there is none of that name.
+    pub fn set_version_time(&self, bucket: &str, key: &str, id: &str, at: SystemTime) -> bool {
+        self.find(bucket).is_some_and(|bucket| write(&bucket.history).date(key, id, at))
+    }
+
+    /// Removes a version for good; false when there was none of that name.
+    pub fn remove_version(&self, bucket: &str, key: &str, id: &str) -> bool {
+        let Some(bucket) = self.find(bucket) else { return false };
+        let mut objects = write(&bucket.objects);
+        match write(&bucket.history).remove(key, id) {
+            None => return false,
+            Some(Some(newest)) => objects.insert(key.to_owned(), newest),
+            Some(None) => objects.remove(key),
+        };
+        true
+    }
+
+    /// One page as ListObjectVersions would give it; `None` when there is no such bucket.
+    pub(crate) fn version_page(&self, bucket: &str, query: &versions::Query<'_>) -> Option<versions::Page> {
+        let bucket = self.find(bucket)?;
+        let objects = read(&bucket.objects);
+        Some(versions::page(&objects, &read(&bucket.history), query))
     }
 
     /// The content of an object.
@@ -70,9 +129,35 @@ impl Store {
         read(&self.find(bucket)?.objects).get(key).cloned()
     }
 
-    /// Removes an object and gives it back.
+    /// Removes an object and gives it back; where versions are kept it is deleted and stays one.
     pub fn remove(&self, bucket: &str, key: &str) -> Option<Object> {
-        write(&self.find(bucket)?.objects).remove(key)
+        self.delete(bucket, key).0
+    }
+
+    /// The same, with the name of the delete marker where one is kept.
+    pub(crate) fn delete(&self, bucket: &str, key: &str) -> (Option<Object>, Option<String>) {
+        let Some(bucket) = self.find(bucket) else { return (None, None) };
+        let mut objects = write(&bucket.objects);
+        (objects.remove(key), bucket.note(key, None))
+    }
+
+    /// Writes an object if `may` says so of what is there; both under one lock, so that two conditional writes cannot
+    /// both win. `None` without the bucket, else the name of the version where one is kept.
+    pub(crate) fn put_if<E>(
+        &self,
+        bucket: &str,
+        key: &str,
+        object: Object,
+        may: impl FnOnce(Option<&Object>) -> Result<(), E>,
+    ) -> Option<Result<Option<String>, E>> {
+        let bucket = self.find(bucket)?;
+        let mut objects = write(&bucket.objects);
+        if let Err(refusal) = may(objects.get(key)) {
+            return Some(Err(refusal));
+        }
+        let id = bucket.note(key, Some(&object));
+        objects.insert(key.to_owned(), object);
+        Some(Ok(id))
     }
 
     /// Every key under a prefix (`""` for all), in order.
@@ -154,13 +239,13 @@ impl Store {
         keys.filter_map(|key| self.get(bucket, &key).map(|bytes| (key, bytes))).collect()
     }
 
-    /// Decides and writes under one lock, so that two conditional writes cannot both win; `None` without the bucket.
-    pub(crate) fn update<T>(&self, bucket: &str, change: impl FnOnce(&mut Objects) -> T) -> Option<T> {
-        Some(change(&mut write(&self.find(bucket)?.objects)))
-    }
-
     fn alter(&self, bucket: &str, key: &str, change: impl FnOnce(&mut Object)) -> bool {
-        self.update(bucket, |objects| objects.get_mut(key).map(change).is_some()).unwrap_or(false)
+        let Some(bucket) = self.find(bucket) else { return false };
+        let mut objects = write(&bucket.objects);
+        let Some(object) = objects.get_mut(key) else { return false };
+        change(object);
+        write(&bucket.history).amend(key, object);
+        true
     }
 
     fn find(&self, bucket: &str) -> Option<Arc<Bucket>> {

@@ -22,8 +22,10 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use percent_encoding::percent_decode_str;
 
-use super::{Depth, Error, Lake, Meta, Page, Put, Reason};
+use super::{Class, Depth, Error, Lake, Meta, Page, Put, Reason};
 use crate::retry::Retry;
+
+mod versions;
 
 /// A bucket and prefix as a lake.
 #[derive(Debug, Clone)]
@@ -48,6 +50,13 @@ impl S3 {
         Self { client: Client::from_conf(config), bucket: bucket.into(), prefix, retry }
     }
 
+    /// The prefix of that name beside this one.
+    fn sibling(&self, name: &str) -> Self {
+        let parent = self.prefix.trim_end_matches('/').rsplit_once('/').map_or("", |(parent, _)| parent);
+        let prefix = if parent.is_empty() { format!("{name}/") } else { format!("{parent}/{name}/") };
+        Self { prefix, ..self.clone() }
+    }
+
     async fn list_once(&self, prefix: &str, depth: Depth, token: Option<&str>) -> Result<Page, Error> {
         let listed = self
             .client
@@ -68,12 +77,18 @@ impl S3 {
         };
         let objects = listed.contents().iter().filter_map(|object| {
             let modified = object.last_modified().and_then(|at| DateTime::from_timestamp(at.secs(), at.subsec_nanos()));
+            let class = Class::of(object.storage_class().map(ObjectStorageClass::as_str));
+            // A restored object can be read whatever its class (s5cmd #206).
+            let restored = object.restore_status().is_some_and(|status| status.restore_expiry_date().is_some());
             Some(Meta {
                 key: below(object.key())?,
                 size: object.size().unwrap_or_default().unsigned_abs(),
                 etag: object.e_tag().unwrap_or_default().trim_matches('"').to_owned(),
                 last_modified: modified.unwrap_or(DateTime::UNIX_EPOCH),
-                archived: is_archived(object),
+                archived: class.is_archive() && !restored,
+                class,
+                restored,
+                version: None,
             })
         });
         Ok(Page {
@@ -83,9 +98,15 @@ impl S3 {
         })
     }
 
-    async fn get_once(&self, key: &str) -> Result<Bytes, Error> {
+    /// Gets the version that was listed.
+    async fn get_version(&self, listed: &Meta) -> Result<Bytes, Error> {
+        self.retry.run(Error::kind, |_| self.get_once(&listed.key, listed.version.as_deref())).await
+    }
+
+    async fn get_once(&self, key: &str, version: Option<&str>) -> Result<Bytes, Error> {
         let request = self.client.get_object().bucket(&self.bucket).key(format!("{}{key}", self.prefix));
-        let object = request.send().await.map_err(|e| self.failure(key, &e))?;
+        let object =
+            request.set_version_id(version.map(str::to_owned)).send().await.map_err(|e| self.failure(key, &e))?;
         let length = object.content_length().and_then(|length| usize::try_from(length).ok());
         let body = object
             .body
@@ -206,13 +227,6 @@ fn status<E>(e: &SdkError<E, HttpResponse>) -> Option<u16> {
     e.raw_response().map(|response| response.status().as_u16())
 }
 
-/// Judged by the restore status, not by the class alone: a restored object can be read (s5cmd #206).
-fn is_archived(object: &aws_sdk_s3::types::Object) -> bool {
-    let class = matches!(object.storage_class(), Some(ObjectStorageClass::Glacier | ObjectStorageClass::DeepArchive));
-    let restored = object.restore_status().is_some_and(|status| status.restore_expiry_date().is_some());
-    class && !restored
-}
-
 /// What the answer's headers said: the store's clock, and the bucket's region.
 #[derive(Debug, Clone, Default)]
 struct Headers(Arc<Mutex<(Option<String>, Option<String>)>>);
@@ -257,7 +271,7 @@ impl Lake for S3 {
     }
 
     async fn get(&self, key: &str) -> Result<Bytes, Error> {
-        self.retry.run(Error::kind, |_| self.get_once(key)).await
+        self.retry.run(Error::kind, |_| self.get_once(key, None)).await
     }
 
     async fn put_new(&self, key: &str, body: Bytes) -> Result<Put, Error> {
@@ -280,9 +294,11 @@ impl Lake for S3 {
         self.retry.run(Error::kind, |_| self.clock_once()).await
     }
 
+    async fn as_of(&self, at: DateTime<Utc>) -> Result<Arc<dyn Lake>, Error> {
+        Ok(Arc::new(versions::AsOf::new(self.clone(), at).await?))
+    }
+
     fn beside(&self, name: &str) -> Arc<dyn Lake> {
-        let parent = self.prefix.trim_end_matches('/').rsplit_once('/').map_or("", |(parent, _)| parent);
-        let prefix = if parent.is_empty() { format!("{name}/") } else { format!("{parent}/{name}/") };
-        Arc::new(Self { prefix, ..self.clone() })
+        Arc::new(self.sibling(name))
     }
 }

@@ -1,0 +1,321 @@
+//! The lake as it was: of every key the version that was the newest at that time, unless it was deleted then.
+//!
+//! Versions come newest first within each key, over as many pages as there are; a page's token says where the next
+//! goes on and whether the key it broke off at was settled.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use aws_sdk_s3::config::interceptors::AfterDeserializationInterceptorContextRef;
+use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_s3::error::BoxError;
+use aws_sdk_s3::operation::list_object_versions::ListObjectVersionsOutput;
+use aws_sdk_s3::primitives::DateTime as Stamp;
+use aws_sdk_s3::types::{
+    DeleteMarkerEntry, EncodingType, ObjectVersion, ObjectVersionStorageClass, OptionalObjectAttributes,
+};
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use percent_encoding::percent_decode_str;
+
+use super::S3;
+use crate::lake::{Class, Depth, Error, Habits, Lake, Meta, Page, Put, Reason};
+
+/// A bucket and prefix as they were at a time.
+#[derive(Debug, Clone)]
+pub(super) struct AsOf {
+    s3: S3,
+    at: DateTime<Utc>,
+}
+
+impl AsOf {
+    /// Refuses where the bucket never kept versions.
+    pub(super) async fn new(s3: S3, at: DateTime<Utc>) -> Result<Self, Error> {
+        let kept = s3.retry.run(Error::kind, |_| keeps_versions(&s3)).await?;
+        if kept {
+            Ok(Self { s3, at })
+        } else {
+            let message = "the bucket never kept versions: without versioning nothing is known of what it was";
+            Err(Error::new(Reason::NoVersions, s3.address(), message))
+        }
+    }
+
+    async fn list_once(&self, prefix: &str, depth: Depth, after: Option<&Token>) -> Result<Page, Error> {
+        let s3 = &self.s3;
+        let order = Order::default();
+        let listed = s3
+            .client
+            .list_object_versions()
+            .bucket(&s3.bucket)
+            .prefix(format!("{}{prefix}", s3.prefix))
+            .set_delimiter((depth == Depth::Folders).then(|| "/".to_owned()))
+            .set_key_marker(after.map(|token| token.key.clone()))
+            .set_version_id_marker(after.and_then(|token| token.version.clone()))
+            .encoding_type(EncodingType::Url)
+            .optional_object_attributes(OptionalObjectAttributes::RestoreStatus)
+            .customize()
+            .interceptor(order.clone())
+            .send()
+            .await
+            .map_err(|e| s3.failure(prefix, &e))?;
+        let encoded = listed.encoding_type() == Some(&EncodingType::Url);
+        let plain = |text: &str| {
+            if encoded {
+                // Form encoding: a plus in a name arrives as %2B.
+                percent_decode_str(&text.replace('+', "%20")).decode_utf8_lossy().into_owned()
+            } else {
+                text.to_owned()
+            }
+        };
+        let below = |key: &str| plain(key).strip_prefix(&s3.prefix).filter(|key| !key.is_empty()).map(str::to_owned);
+        let mut page = Page {
+            folders: listed.common_prefixes().iter().filter_map(|it| below(it.prefix()?)).collect(),
+            ..Page::default()
+        };
+        // A key that the page before has settled has nothing more to say.
+        let settled = after.filter(|token| token.settled).map(|token| token.key.as_str());
+        let goes_on = listed.is_truncated() == Some(true);
+        let broken_off = goes_on.then(|| plain(listed.next_key_marker().unwrap_or_default()));
+        let mut broken_off_is_settled = false;
+        for (key, versions) in by_key(&listed, &order.read()) {
+            let full = plain(key);
+            let was_settled = settled == Some(&full);
+            let then = versions.into_iter().find(|version| version.at() <= self.at).filter(|_| !was_settled);
+            broken_off_is_settled |= broken_off.as_ref() == Some(&full) && (was_settled || then.is_some());
+            if let (Some(Entry::Object(object)), Some(key)) = (then, below(key)) {
+                page.objects.push(describe(key, object));
+            }
+        }
+        page.objects.sort_unstable_by(|a, b| a.key.cmp(&b.key)); // they were grouped by their encoded names
+        page.next = broken_off.map(|key| {
+            Token { key, version: listed.next_version_id_marker.clone(), settled: broken_off_is_settled }.to_string()
+        });
+        Ok(page)
+    }
+}
+
+async fn keeps_versions(s3: &S3) -> Result<bool, Error> {
+    let answer = s3.client.get_bucket_versioning().bucket(&s3.bucket).send().await.map_err(|e| s3.failure("", &e))?;
+    // Suspended, too, keeps what there was until then.
+    Ok(answer.status().is_some())
+}
+
+/// A version of an object, or that it was deleted.
+#[derive(Debug, Clone, Copy)]
+enum Entry<'a> {
+    Object(&'a ObjectVersion),
+    Deleted(&'a DeleteMarkerEntry),
+}
+
+impl<'a> Entry<'a> {
+    fn key(self) -> Option<&'a str> {
+        match self {
+            Entry::Object(it) => it.key(),
+            Entry::Deleted(it) => it.key(),
+        }
+    }
+
+    fn at(self) -> DateTime<Utc> {
+        let at = match self {
+            Entry::Object(it) => it.last_modified(),
+            Entry::Deleted(it) => it.last_modified(),
+        };
+        time(at).unwrap_or(DateTime::UNIX_EPOCH)
+    }
+
+    fn is_latest(self) -> bool {
+        match self {
+            Entry::Object(it) => it.is_latest(),
+            Entry::Deleted(it) => it.is_latest(),
+        }
+        .unwrap_or_default()
+    }
+}
+
+/// What a page says of each key, the newest first. Times have whole seconds: within one, the latest version goes first
+/// and then the order of the answer decides, which the SDK does not keep.
+fn by_key<'a>(listed: &'a ListObjectVersionsOutput, order: &[bool]) -> BTreeMap<&'a str, Vec<Entry<'a>>> {
+    let (mut objects, mut markers) = (listed.versions().iter(), listed.delete_markers().iter());
+    let known = order.iter().filter_map(|&is_object| match is_object {
+        true => objects.next().map(Entry::Object),
+        false => markers.next().map(Entry::Deleted),
+    });
+    let mut entries: Vec<_> = known.collect();
+    entries.extend(objects.map(Entry::Object));
+    entries.extend(markers.map(Entry::Deleted));
+    let mut keys: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for entry in entries {
+        if let Some(key) = entry.key() {
+            keys.entry(key).or_default().push(entry);
+        }
+    }
+    for versions in keys.values_mut() {
+        versions.sort_by_key(|version| (std::cmp::Reverse(version.at()), !version.is_latest()));
+    }
+    keys
+}
+
+fn describe(key: String, object: &ObjectVersion) -> Meta {
+    let class = Class::of(object.storage_class().map(ObjectVersionStorageClass::as_str));
+    let restored = object.restore_status().is_some_and(|status| status.restore_expiry_date().is_some());
+    Meta {
+        key,
+        size: object.size().unwrap_or_default().unsigned_abs(),
+        etag: object.e_tag().unwrap_or_default().trim_matches('"').to_owned(),
+        last_modified: time(object.last_modified()).unwrap_or(DateTime::UNIX_EPOCH),
+        archived: class.is_archive() && !restored,
+        class,
+        restored,
+        version: object.version_id().map(str::to_owned),
+    }
+}
+
+fn time(at: Option<&Stamp>) -> Option<DateTime<Utc>> {
+    at.and_then(|at| DateTime::from_timestamp(at.secs(), at.subsec_nanos()))
+}
+
+/// Where a listing of versions goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Token {
+    key: String,
+    version: Option<String>,
+    /// What the key was is known already.
+    settled: bool,
+}
+
+impl std::fmt::Display for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (settled, version) = (u8::from(self.settled), self.version.as_deref().unwrap_or_default());
+        write!(f, "{settled} {version} {}", self.key)
+    }
+}
+
+impl Token {
+    fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.splitn(3, ' ');
+        let settled = parts.next()? == "1";
+        let version = parts.next().filter(|version| !version.is_empty()).map(str::to_owned);
+        Some(Self { key: parts.next()?.to_owned(), version, settled })
+    }
+}
+
+/// The order of versions and delete markers in an answer: true for a version.
+#[derive(Debug, Clone, Default)]
+struct Order(Arc<Mutex<Vec<bool>>>);
+
+impl Order {
+    fn read(&self) -> Vec<bool> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn of(xml: &[u8]) -> Vec<bool> {
+        let tags = xml.split(|&b| b == b'<').filter_map(|tag| match tag {
+            _ if tag.starts_with(b"Version>") => Some(true),
+            _ if tag.starts_with(b"DeleteMarker>") => Some(false),
+            _ => None,
+        });
+        tags.collect()
+    }
+}
+
+impl Intercept for Order {
+    fn name(&self) -> &'static str {
+        "Order"
+    }
+
+    fn read_after_deserialization(
+        &self,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let order = context.response().body().bytes().map(Self::of).unwrap_or_default();
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = order;
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Lake for AsOf {
+    fn address(&self) -> String {
+        self.s3.address()
+    }
+
+    async fn list(&self, prefix: &str, depth: Depth, after: Option<&str>) -> Result<Page, Error> {
+        let after = after.and_then(Token::parse);
+        self.s3.retry.run(Error::kind, |_| self.list_once(prefix, depth, after.as_ref())).await
+    }
+
+    async fn get(&self, key: &str) -> Result<Bytes, Error> {
+        let mut after = None;
+        loop {
+            // The key's own versions come before those of any longer one.
+            let page = self.list(key, Depth::Everything, after.as_deref()).await?;
+            match page.objects.first() {
+                Some(first) if first.key == key => return self.s3.get_version(first).await,
+                None if page.next.is_some() => after = page.next,
+                _ => return Err(Error::new(Reason::NotFound, key, "no such object then")),
+            }
+        }
+    }
+
+    async fn get_listed(&self, listed: &[&Meta]) -> Vec<Result<Bytes, Error>> {
+        let mut bodies = Vec::with_capacity(listed.len());
+        for meta in listed {
+            bodies.push(match &meta.version {
+                Some(_) => self.s3.get_version(meta).await,
+                None => self.get(&meta.key).await,
+            });
+        }
+        bodies
+    }
+
+    fn habits(&self) -> Habits {
+        self.s3.habits()
+    }
+
+    async fn put_new(&self, key: &str, _: Bytes) -> Result<Put, Error> {
+        Err(Error::new(Reason::ReadOnly, key, "the lake as it was can be read only"))
+    }
+
+    async fn clock(&self) -> Result<DateTime<Utc>, Error> {
+        self.s3.clock().await
+    }
+
+    async fn as_of(&self, at: DateTime<Utc>) -> Result<Arc<dyn Lake>, Error> {
+        Ok(Arc::new(Self { at: at.min(self.at), ..self.clone() }))
+    }
+
+    fn beside(&self, name: &str) -> Arc<dyn Lake> {
+        Arc::new(Self { s3: self.s3.sibling(name), at: self.at })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_goes_there_and_back_whatever_the_key() {
+        for (key, version, settled) in [("a b/c", Some("null"), true), (" x\n", None, false), ("", Some("v+/="), false)]
+        {
+            let token = Token { key: key.into(), version: version.map(str::to_owned), settled };
+            assert_eq!(Token::parse(&token.to_string()), Some(token));
+        }
+    }
+
+    #[test]
+    fn the_answer_s_own_order_decides_within_a_second() {
+        let xml = b"<R><VersionIdMarker/><DeleteMarker><VersionId>1</VersionId></DeleteMarker><Version/><Version></R>";
+        assert_eq!(Order::of(xml), [false, true]);
+        let at = Stamp::from_secs(1_700_000_000);
+        let object = |id: &str| ObjectVersion::builder().key("k").version_id(id).last_modified(at).build();
+        let marker = DeleteMarkerEntry::builder().key("k").last_modified(at).build();
+        let listed = |order: &[bool]| {
+            let listed = ListObjectVersionsOutput::builder().versions(object("1")).delete_markers(marker.clone());
+            matches!(by_key(&listed.build(), order)["k"][0], Entry::Object(_))
+        };
+        assert!(listed(&[true, false]) && !listed(&[false, true]));
+    }
+}
