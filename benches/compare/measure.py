@@ -17,6 +17,7 @@ class Seen:
 
     def __init__(self, wall, cpu, server_cpu, rss, out):
         self.wall, self.cpu, self.server_cpu, self.rss, self.out, self.note = wall, cpu, server_cpu, rss, out, ""
+        self.walls = [wall]
 
     @staticmethod
     def median(all_of_them):
@@ -72,33 +73,36 @@ def cpu_of(pid):
 
 
 class Row:
-    """A line of the table: ours, theirs, and the mark that their ratio, or ours alone, must reach."""
+    """A line of the table: ours, theirs, and the mark that their ratio, or ours alone, must reach, where there is one."""
 
     HEAD = (
         "| what | ours | rival | ratio | mark | | wall s, each run | CPU s: ours, rival | server's CPU s: ours, rival | peak RSS MB |\n"
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
     )
 
-    def __init__(self, what, ours, theirs, unit, sense, mark, seen, rival=None):
-        self.what, self.ours, self.theirs, self.unit, self.sense, self.mark = what, ours, theirs, unit, sense, mark
+    def __init__(self, what, ours, theirs, sense, mark, seen, rival=None):
+        self.what, self.ours, self.theirs, self.sense, self.mark = what, ours, theirs, sense, mark
         self.seen, self.rival = seen, rival
 
     def value(self):
         return self.ours if self.theirs is None else self.ours / self.theirs
 
     def passed(self):
+        if self.mark is None:
+            return True
         return self.value() >= self.mark if self.sense == "≥" else self.value() <= self.mark
 
     def __str__(self):
         pair = lambda name: ", ".join(f"{getattr(s, name):.2f}" for s in (self.seen, self.rival) if s)
-        walls = " ".join(f"{wall:.2f}" for wall in getattr(self.seen, "walls", [])) if self.seen else ""
+        walls = " ".join(f"{wall:.2f}" for wall in self.seen.walls) if self.seen else ""
         ratio = "" if self.theirs is None else f"{self.value():.2f}"
         theirs = "" if self.theirs is None else number(self.theirs)
         rss = f"{self.seen.rss:.0f}" if self.seen else ""
         note = f" ({self.seen.note})" if self.seen and self.seen.note else ""
-        verdict = "pass" if self.passed() else "**missed**"
+        mark = "" if self.mark is None else f"{self.sense} {self.mark:g}"
+        verdict = "" if self.mark is None else "pass" if self.passed() else "**missed**"
         cells = [
-            self.what + note, number(self.ours), theirs, ratio, f"{self.sense} {self.mark:g}", verdict,
+            self.what + note, number(self.ours), theirs, ratio, mark, verdict,
             walls, pair("cpu"), pair("server_cpu"), rss,
         ]
         return f"| {' | '.join(cells)} |"

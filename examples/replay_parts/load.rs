@@ -1,44 +1,68 @@
-//! Loading alone: records in memory, sorted, in transactions with a note each, as a replay loads them.
+//! Loading alone, in two ways: the whole engine over a lake in memory, or no more than the transactions it makes.
 
 use std::sync::Arc;
 
 use anyhow::{bail, ensure};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
+use ruminate::progress::Progress;
 use ruminate::record::Record;
 use ruminate::record::stored::{Row, Shape};
+use ruminate::replay::{Plan, Replay, Source};
 use ruminate::retry::Retry;
+use ruminate::stop::Stop;
 use ruminate::warehouse::mysql::MySql;
 use ruminate::warehouse::sqlite::Sqlite;
 use ruminate::warehouse::{Bulk, Change, Insert, Note, TableName, WarehouseUrl};
 use uuid::Uuid;
 
+use crate::held::Held;
+use crate::records::Herd;
 use crate::{Measured, Watch, Which};
 
 #[derive(Debug, clap::Args)]
 pub struct Load {
     #[command(flatten)]
     which: Which,
-    /// The warehouse, its table made
+    /// The warehouse, its table made and empty
     #[arg(long)]
     warehouse: WarehouseUrl,
-    /// Rows a transaction
+    /// No engine: rows that are in memory, sorted, in transactions with a note each
+    #[arg(long)]
+    bare: bool,
+    /// Rows a transaction, with --bare
     #[arg(long, default_value_t = 10_000)]
     batch: usize,
     /// Transactions under way at once
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = 4)]
     sessions: u32,
 }
 
 impl Load {
     pub async fn run(self) -> anyhow::Result<Measured> {
-        let herd = self.which.herd();
-        let mut records: Vec<Record> = herd.all().collect();
         let bulk: Arc<dyn Bulk> = match &self.warehouse {
             WarehouseUrl::MySql(url) => {
                 Arc::new(MySql::new(url, TableName::default(), self.sessions, Retry::default())?)
             }
             WarehouseUrl::Sqlite(path) => Arc::new(Sqlite::new(path, TableName::default())),
         };
+        if self.bare { self.transactions(bulk).await } else { self.engine(bulk).await }
+    }
+
+    /// As `ruminate replay` does it: objects are parsed, records sorted within its memory, ranges looked at first.
+    async fn engine(self, bulk: Arc<dyn Bulk>) -> anyhow::Result<Measured> {
+        let herd: Herd = self.which.herd();
+        let lake = Arc::new(Held::of(herd));
+        let watch = Watch::start();
+        let plan = Plan::new(Source::of(lake)).await?;
+        let replay = Replay { loads: self.sessions as usize, ..Replay::new(plan, bulk) };
+        let outcome = ruminate::replay::run(replay, &Progress::Silent, &Stop::default()).await?;
+        outcome.check()?;
+        ensure!(outcome.inserted == herd.records && outcome.listed == herd.records, "{outcome}");
+        Ok(watch.stop("load", outcome.inserted, outcome.method))
+    }
+
+    async fn transactions(self, bulk: Arc<dyn Bulk>) -> anyhow::Result<Measured> {
+        let mut records: Vec<Record> = self.which.herd().all().collect();
         ensure!(bulk.journal(true).await?, "no journal");
         let shape = Shape::standard();
         let watch = Watch::start();

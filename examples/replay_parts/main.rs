@@ -3,6 +3,7 @@
 //! `serve` and `make` have the same records for the same `--records` and `--ids`; so has `load`.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, missing_docs, reason = "a benchmark")]
 
+mod held;
 mod load;
 mod places;
 mod read;

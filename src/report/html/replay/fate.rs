@@ -132,7 +132,7 @@ impl Fate {
                 "Overwritten",
                 ["row was overwritten", "rows were overwritten"],
                 "The row had other values and has the lake's now, as `--on-conflict overwrite` asks.",
-                "Look at what was replaced, below; the undo file has the former values.",
+                "Look at what was replaced, below; `ruminate replay --undo FILE` puts the former values back.",
             ),
             Self::Conflicting => (
                 "Other values in the warehouse",

@@ -61,6 +61,8 @@ pub(super) struct Swap {
     old: String,
     only_in_old: String,
     caught_up: String,
+    /// Why it was not swapped in; empty where nobody knows.
+    why_not: String,
 }
 
 impl Swap {
@@ -73,6 +75,7 @@ impl Swap {
             table: name(&swap.table),
             old: swap.old.as_deref().map_or_else(String::new, name),
             only_in_old: many(swap.only_in_old, "row of the old table is", "rows of the old table are"),
+            why_not: swap.why_not.as_deref().map_or_else(String::new, name),
             caught_up: many(swap.caught_up, "object that came", "objects that came"),
         }
     }

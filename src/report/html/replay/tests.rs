@@ -178,9 +178,14 @@ fn nothing_that_came_back_is_no_success() {
 #[test]
 fn a_new_table_that_was_not_swapped_in_is_no_success() {
     let mut outcome = back();
-    outcome.cut_over = Some(CutOver { shadow: "historico_consumo_new".into(), ..CutOver::default() });
+    outcome.cut_over = Some(CutOver {
+        shadow: "historico_consumo_new".into(),
+        why_not: Some("<i>3 records are missing".into()),
+        ..CutOver::default()
+    });
     let html = render(&outcome).unwrap();
     assert!(head(&html).contains("not yet swapped in") && html.contains("the table that is in use is as it was"));
+    assert!(html.contains("Why: &lt;i&gt;3 records are missing"));
     assert!(!html.contains("RENAME TABLE"));
 }
 
