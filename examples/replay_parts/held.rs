@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use ruminate::lake::memory::Memory;
-use ruminate::lake::{Depth, Error, Lake, Meta, Page, Put};
+use ruminate::lake::{Class, Depth, Error, Lake, Meta, Page, Put};
 
 use crate::records::Herd;
 
@@ -63,7 +63,10 @@ impl Lake for Held {
                 size: body.len() as u64,
                 etag: String::new(),
                 last_modified: DateTime::UNIX_EPOCH,
+                class: Class::of(None),
                 archived: false,
+                restored: false,
+                version: None,
             });
         }
         Ok(page)

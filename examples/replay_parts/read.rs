@@ -6,7 +6,7 @@ use anyhow::ensure;
 use futures::{StreamExt as _, pin_mut};
 use ruminate::lake::dir::Dir;
 use ruminate::lake::s3::S3;
-use ruminate::lake::{Item, Lake, LakeUrl, ReadSettings, Reader, Span, survey};
+use ruminate::lake::{Item, Lake, LakeUrl, ReadSettings, Reader, Span, Step, survey};
 use ruminate::retry::{Patience, Retry};
 
 use crate::{Measured, Watch};
@@ -40,8 +40,8 @@ impl Read {
         let found = reader.read(partitions);
         pin_mut!(found);
         let (mut records, mut others, mut first) = (0, 0, String::new());
-        while let Some(found) = found.next().await {
-            let found = found?;
+        while let Some(step) = found.next().await {
+            let Step::Found(found) = step? else { continue };
             match found.item {
                 Item::Record(_) => records += 1,
                 other => {

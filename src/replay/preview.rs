@@ -104,10 +104,10 @@ impl Plan {
             for object in page.objects.into_iter().filter(|object| self.has(object)) {
                 listed.objects += 1;
                 listed.bytes += object.size;
-                let class = listed.classes.entry(String::new()).or_default();
+                let class = listed.classes.entry(object.class.to_string()).or_default();
                 class.objects += 1;
                 class.bytes += object.size;
-                class.restored += u64::from(false);
+                class.restored += u64::from(object.restored);
                 match Key::parse(&object.key) {
                     None => listed.foreign += 1,
                     Some(_) if object.last_modified > self.fence => listed.after_fence += 1,

@@ -146,7 +146,7 @@ impl fmt::Display for Preview {
             lines.push(("loading", self.method.clone()));
         }
         f.write_str(&Lines(&lines).to_string())?;
-        for (class, of) in self.classes.iter().filter(|(class, _)| !class.is_empty()) {
+        for (class, of) in self.classes.iter().filter(|_| self.lake.starts_with("s3:")) {
             let archived =
                 if of.archived > 0 { format!(", {} of them archived", count(of.archived)) } else { String::new() };
             let restored = if of.restored > 0 { format!(", {} restored", count(of.restored)) } else { String::new() };
