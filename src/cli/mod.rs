@@ -24,6 +24,7 @@ mod publish;
 mod reconcile;
 mod replay;
 mod settings;
+mod spelled;
 
 /// Load testing, disaster recovery, reconciliation and backfill for the feedlot consumption pipeline.
 ///

@@ -6,11 +6,11 @@ use anyhow::Context as _;
 
 use super::Context;
 use super::flags::{LakeFlags, RulesFlags, SpanFlags, WarehouseFlags, writable};
+use super::spelled::Spelled;
 use crate::reconcile::{Audit, Direction, Plan, Sink, repair, run as audit};
 use crate::record::Rules;
 use crate::report::reconcile::Asked;
 use crate::report::{Printed, html};
-use crate::warehouse::TableName;
 
 /// Audits lake against warehouse, record by record and field by field, and repairs what can be repaired
 #[derive(Debug, clap::Args)]
@@ -85,42 +85,11 @@ impl Args {
 
     /// The audit as a command for a shell; settings from the environment and the file are spelled out, secrets are not.
     fn command(&self, audit: &Audit) -> anyhow::Result<String> {
-        let mut words = vec!["ruminate reconcile".to_owned()];
-        let mut flag = |name: &str, value: String| words.push(format!("--{name} {}", quoted(&value)));
-        flag("lake", self.lake.lake.to_string());
-        flag("warehouse", self.warehouse.url()?.to_string());
-        if self.warehouse.table != TableName::default() {
-            flag("table", self.warehouse.table.to_string());
-        }
-        audit.span.farms.iter().for_each(|farm| flag("farm", farm.to_string()));
-        audit.span.from.into_iter().for_each(|day| flag("from", day.to_string()));
-        audit.span.to.into_iter().for_each(|day| flag("to", day.to_string()));
+        let mut command = Spelled::new("reconcile");
+        command.stores(&self.lake, &self.warehouse)?.span(&audit.span);
         if audit.rules != Rules::default() {
-            flag("meta-rate", audit.rules.meta_rate.to_string());
+            command.flag("meta-rate", audit.rules.meta_rate);
         }
-        Ok(words.join(" "))
-    }
-}
-
-/// A word as a POSIX shell takes it.
-fn quoted(word: &str) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-./:=@,+%".contains(&b);
-    if !word.is_empty() && word.bytes().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_word_survives_the_shell() {
-        assert_eq!(quoted("s3://bucket/a-b"), "s3://bucket/a-b");
-        assert_eq!(quoted("mysql://ana:***@h/d"), "'mysql://ana:***@h/d'");
-        assert_eq!(quoted("it's $HOME"), r"'it'\''s $HOME'");
-        assert_eq!(quoted(""), "''");
+        Ok(command.to_string())
     }
 }

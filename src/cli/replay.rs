@@ -11,6 +11,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 use super::Context;
 use super::flags::{LakeFlags, SpanFlags, WarehouseFlags, writable};
 use super::settings::Watched;
+use super::spelled::Spelled;
+use crate::lake::Span;
 use crate::replay::{
     Filter, Keep, Limits, Only, Plan, Policy, Reload, Replay, SortSettings, Source, cut_over, earlier, shadow_of,
 };
@@ -173,6 +175,25 @@ fn change(limits: &mut Limits, begun: &Limits, key: &str, value: Option<&str>) -
     Ok(())
 }
 
+impl Args {
+    /// The replay as a command for a shell.
+    fn command(&self, span: &Span) -> anyhow::Result<String> {
+        let limit = &self.limit;
+        let mut command = Spelled::new("replay");
+        command.stores(&self.lake, &self.warehouse)?.span(span);
+        command.maybe("only", limit.only.as_ref().map(|path| path.display()));
+        command.maybe("until", limit.until.map(|at| at.to_rfc3339()));
+        command.maybe("data-from", limit.data_from).maybe("data-to", limit.data_to);
+        command.maybe("versions-at", limit.versions_at.map(|at| at.to_rfc3339()));
+        if self.on_conflict != Policy::default() {
+            command.flag("on-conflict", self.on_conflict);
+        }
+        command.switch("into-new-table", self.into_new_table).switch("no-journal", self.no_journal);
+        command.switch("verify", self.verify);
+        Ok(command.to_string())
+    }
+}
+
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed> {
     if let Some(path) = &args.undo {
         let table = args.warehouse.open().await?;
@@ -182,6 +203,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed
         writable("--report", path)?;
     }
     let span = args.span.span()?;
+    let command = args.command(&span)?;
     let only = args.limit.only.as_ref().map(read_only).transpose()?;
     let (lake, table) = (args.lake.open().await, args.warehouse.open_bulk(args.load_method).await?);
     let bulk = match args.into_new_table {
@@ -241,12 +263,13 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed
         patience: Duration::from_secs(args.gentle.patience),
     };
     let (progress, stop) = (&context.progress, &context.stop);
-    let outcome = if args.into_new_table {
+    let mut outcome = if args.into_new_table {
         let name = &args.warehouse.table;
         cut_over(replay, table, name, args.accept_missing, progress, stop).await?
     } else {
         crate::replay::run(replay, progress, stop).await?
     };
+    outcome.command = command;
     if let Some(path) = &args.report {
         let json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
         let written = if json { outcome.write_json(path) } else { html::write(path, &outcome) };

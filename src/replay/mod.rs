@@ -18,6 +18,8 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
+
 pub use brake::{Limits, Reload};
 pub use cut_over::{cut_over, shadow_of};
 pub use only::{Filter, Only};
@@ -38,12 +40,12 @@ pub enum Policy {
     Fail,
 }
 
-impl Policy {
-    fn name(self) -> &'static str {
-        match self {
+impl fmt::Display for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
             Self::Keep => "keep",
             Self::Overwrite => "overwrite",
             Self::Fail => "fail",
-        }
+        })
     }
 }

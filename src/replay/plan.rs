@@ -123,7 +123,7 @@ impl Plan {
             data_to: self.filter.data_to,
             versions_at: self.versions_at,
             only: self.only.as_ref().map(|only| only.0.len() as u64),
-            on_conflict: policy.name().to_owned(),
+            on_conflict: policy.to_string(),
         }
     }
 

@@ -1,0 +1,85 @@
+//! A command as it would be typed into a shell: what came from the environment or the settings file is spelled out,
+//! secrets are not.
+
+use std::fmt;
+
+use super::flags::{LakeFlags, WarehouseFlags};
+use crate::lake::Span;
+use crate::warehouse::TableName;
+
+/// A command with its flags.
+pub(super) struct Spelled(String);
+
+impl Spelled {
+    pub(super) fn new(verb: &str) -> Self {
+        Self(format!("ruminate {verb}"))
+    }
+
+    /// A flag with its value.
+    pub(super) fn flag(&mut self, name: &str, value: impl fmt::Display) -> &mut Self {
+        self.0.push_str(&format!(" --{name} {}", quoted(&value.to_string())));
+        self
+    }
+
+    /// A flag with its value, where it has one.
+    pub(super) fn maybe(&mut self, name: &str, value: Option<impl fmt::Display>) -> &mut Self {
+        if let Some(value) = value {
+            self.flag(name, value);
+        }
+        self
+    }
+
+    /// A flag without a value, where it is set.
+    pub(super) fn switch(&mut self, name: &str, set: bool) -> &mut Self {
+        if set {
+            self.0.push_str(&format!(" --{name}"));
+        }
+        self
+    }
+
+    /// The lake and the warehouse.
+    pub(super) fn stores(&mut self, lake: &LakeFlags, warehouse: &WarehouseFlags) -> anyhow::Result<&mut Self> {
+        self.flag("lake", &lake.lake).flag("warehouse", warehouse.url()?);
+        if warehouse.table != TableName::default() {
+            self.flag("table", &warehouse.table);
+        }
+        Ok(self)
+    }
+
+    /// The partitions.
+    pub(super) fn span(&mut self, span: &Span) -> &mut Self {
+        for farm in &span.farms {
+            self.flag("farm", farm);
+        }
+        self.maybe("from", span.from).maybe("to", span.to)
+    }
+}
+
+impl fmt::Display for Spelled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A word as a POSIX shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-./:=@,+%".contains(&b);
+    if !word.is_empty() && word.bytes().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_survives_the_shell() {
+        assert_eq!(quoted("s3://bucket/a-b"), "s3://bucket/a-b");
+        assert_eq!(quoted("mysql://ana:***@h/d"), "'mysql://ana:***@h/d'");
+        assert_eq!(quoted("it's $HOME"), r"'it'\''s $HOME'");
+        assert_eq!(quoted(""), "''");
+    }
+}
