@@ -14,7 +14,7 @@ use super::tally::Tally;
 use crate::lake::Partition;
 use crate::record::stored::{Row, Shape};
 use crate::undo::Undo;
-use crate::warehouse::{self, Bulk, Change, Conflict, Insert, Limits, Loaded, Note, Reason};
+use crate::warehouse::{self, Bulk, Change, Conflict, Insert, Limits, Loaded, Mark, Note, Reason};
 
 /// How often a batch is looked at again because others write into its range.
 const MOVING: u32 = 4;
@@ -110,18 +110,24 @@ impl Loader {
         let Batch { way, entries, mut notes } = batch;
         let mut work = vec![entries];
         while let Some(part) = work.pop() {
-            if !self.brake.pass(part.len()).await {
-                return Err(Failure::Stopped);
-            }
+            let passed = self.brake.pass(part.len()).await;
             let begun = Instant::now();
-            match self.part(way, part, &mut notes, done).await? {
-                None => {}
-                Some((first, second)) => {
+            let loaded = match passed {
+                true => self.part(way, part, &mut notes, done).await,
+                false => Err(Failure::Stopped),
+            };
+            done.spent += begun.elapsed();
+            match loaded {
+                Ok(None) => {}
+                Ok(Some((first, second))) => {
                     work.push(second);
                     work.push(first);
                 }
+                Err(failure) => {
+                    done.notes.append(&mut notes);
+                    return Err(failure);
+                }
             }
-            done.spent += begun.elapsed();
         }
         Ok(())
     }
@@ -150,7 +156,15 @@ impl Loader {
             });
             let mut all = std::mem::take(notes);
             all.extend(own.as_ref().map(|(journal, seq, page)| journal.note(*seq, &Page::Batch(page.clone()))));
-            let change = Change { insert: &judged.insert, replace: &judged.replace, notes: &all, forget: &[] };
+            // However often the server is waited for, this is done once.
+            let mark = Mark::of_its_own();
+            let change = Change {
+                insert: &judged.insert,
+                replace: &judged.replace,
+                notes: &all,
+                forget: &[],
+                mark: Some(&mark),
+            };
             let applied = self.patiently(|| self.bulk.apply(&change, &self.shape)).await;
             match applied {
                 Ok(Insert::Done) => {

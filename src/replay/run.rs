@@ -237,7 +237,7 @@ async fn begin(bulk: &dyn Bulk, head: &Head, shape: &Shape) -> anyhow::Result<Jo
 struct Run {
     loader: Arc<Loader>,
     loads: usize,
-    lanes: JoinSet<(BTreeSet<NaiveDate>, Way, Done, Result<(), Failure>)>,
+    lanes: JoinSet<Ended>,
     stage: Stage,
     stop: Stop,
     tally: Tally,
@@ -261,6 +261,15 @@ struct Run {
     settled: bool,
     /// Why it could not even begin.
     refused: Option<anyhow::Error>,
+}
+
+/// A batch at the end of its lane.
+struct Ended {
+    /// The days of its records, where they are timed.
+    days: BTreeSet<NaiveDate>,
+    way: Way,
+    done: Done,
+    ended: Result<(), Failure>,
 }
 
 /// A day that was read to its end.
@@ -392,13 +401,13 @@ impl Run {
         self.lanes.spawn(async move {
             let mut done = Done::default();
             let ended = loader.load(batch, &mut done).await;
-            (days, way, done, ended)
+            Ended { days, way, done, ended }
         });
     }
 
     async fn settle_one(&mut self) {
         let Some(joined) = self.lanes.join_next().await else { return };
-        let (days, way, done, ended) = match joined {
+        let Ended { days, way, done, ended } = match joined {
             Ok(settled) => settled,
             Err(e) => {
                 self.outcome

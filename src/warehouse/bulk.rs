@@ -4,7 +4,9 @@
 //! [`Bulk`] is implemented by the three back ends; one suite, [`super::conformance::bulk`], holds for all.
 
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -52,6 +54,38 @@ pub struct Change<'a> {
     pub notes: &'a [Note],
     /// Notes that go, by run and number, before others are written; those that are not there are no error.
     pub forget: &'a [(Uuid, u64)],
+    /// What this change is known by where it is tried in several calls of [`Bulk::apply`], the last of which may have been
+    /// done without an answer.
+    pub mark: Option<&'a Mark>,
+}
+
+/// Tells one change from another that says the same, also after its connection was lost.
+#[derive(Debug)]
+pub struct Mark {
+    id: String,
+    lost: AtomicBool,
+}
+
+impl Mark {
+    /// One that no other change has.
+    pub fn of_its_own() -> Self {
+        let now = std::time::SystemTime::now();
+        let word = || RandomState::new().hash_one((now, std::process::id()));
+        Self { id: format!("{:016x}{:016x}", word(), word()), lost: AtomicBool::new(false) }
+    }
+
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Whether a try of it ended without an answer.
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn lose(&self) {
+        self.lost.store(true, Ordering::Relaxed);
+    }
 }
 
 /// An entry of the journal, about one table.
@@ -174,4 +208,15 @@ pub trait Bulk: Warehouse {
 
     /// Another table of the same server, over the same sessions.
     fn with_table(&self, table: TableName) -> Arc<dyn Bulk>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_changes_have_one_mark() {
+        assert_ne!(Mark::of_its_own().id(), Mark::of_its_own().id());
+        assert_eq!(Mark::of_its_own().id().len(), 32);
+    }
 }

@@ -30,7 +30,7 @@ mod table;
 mod url;
 
 #[cfg(feature = "cli")]
-pub use bulk::{Bulk, Change, LoadMethod, Method, Note, Signals};
+pub use bulk::{Bulk, Change, LoadMethod, Mark, Method, Note, Signals};
 #[cfg(feature = "cli")]
 pub use limits::Limits;
 pub use load::{Conflict, Loaded, OnConflict, Settled, load, load_into};

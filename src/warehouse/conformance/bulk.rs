@@ -110,13 +110,13 @@ async fn replacements_are_guarded(warehouse: &dyn Bulk, shape: &Shape) {
     let new = rows(9_500..9_502, shape);
     let (a, b) = (record(20).to_row(shape), record(21).to_row(shape));
     let replace = [(a.clone(), with(&a, 7)), (b.clone(), with(&b, 8))];
-    let change = Change { insert: &new[..1], replace: &replace, notes: &[note(3, 1, "r")], forget: &[] };
+    let change = Change { insert: &new[..1], replace: &replace, notes: &[note(3, 1, "r")], forget: &[], mark: None };
     assert_eq!(warehouse.apply(&change, shape).await.unwrap(), Insert::Done);
     assert_eq!(warehouse.fetch(&[a.id().into()], shape).await.unwrap(), [with(&a, 7)]);
     assert_eq!(warehouse.fetch(&[b.id().into()], shape).await.unwrap(), [with(&b, 8)]);
     // The first still is as it is said to be, the second no longer.
     let stale = [(with(&a, 7), with(&a, 9)), (b.clone(), with(&b, 9))];
-    let change = Change { insert: &new[1..], replace: &stale, notes: &[note(3, 2, "r")], forget: &[] };
+    let change = Change { insert: &new[1..], replace: &stale, notes: &[note(3, 2, "r")], forget: &[], mark: None };
     assert_eq!(warehouse.apply(&change, shape).await.unwrap(), Insert::Taken);
     assert_eq!(warehouse.fetch(&[a.id().into()], shape).await.unwrap(), [with(&a, 7)]);
     assert_eq!(warehouse.fetch(&[new[1].id().into()], shape).await.unwrap(), []);

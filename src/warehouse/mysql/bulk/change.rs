@@ -1,15 +1,14 @@
 //! One change: everything in one transaction, tried again where that is safe, and looked for where a COMMIT was lost.
 
-use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::super::{MySql, insert_sql, replace_sql};
 use super::journal;
 use super::session::{Sent, Session, size};
 use crate::error::Kind;
 use crate::record::stored::{Row, Shape};
-use crate::warehouse::bulk::{Change, LoadMethod};
+use crate::warehouse::bulk::{Change, LoadMethod, Mark};
 use crate::warehouse::{Error, Insert, Reason};
 
 /// Rows a statement: fixed sizes, because each size is a statement that the server prepares once.
@@ -28,19 +27,20 @@ impl MySql {
             return Ok(Insert::Done);
         }
         self.reach().await?;
-        let id = change_id();
-        let (lost, locked) = (AtomicBool::new(false), AtomicU32::new(0));
+        let own = Mark::of_its_own();
+        let mark = change.mark.unwrap_or(&own);
+        let (id, locked) = (mark.id(), AtomicU32::new(0));
         let run = |_| async {
-            let was_lost = lost.load(Ordering::Relaxed) && !change.notes.is_empty();
-            if was_lost && self.noted(&change.notes[0], &id).await? {
+            let was_lost = mark.is_lost() && !change.notes.is_empty();
+            if was_lost && self.noted(&change.notes[0], id).await? {
                 return Ok(Insert::Done);
             }
-            let done = self.change_once(change, shape, &id).await;
+            let done = self.change_once(change, shape, id).await;
             match &done {
-                Err(e) if e.reason == Reason::Unreachable => lost.store(true, Ordering::Relaxed),
+                Err(e) if e.reason == Reason::Unreachable => mark.lose(),
                 Err(e) if e.reason == Reason::Locked => drop(locked.fetch_add(1, Ordering::Relaxed)),
                 // The lost session may have gone on until its rows were in the way of this one.
-                Ok(Insert::Taken) if was_lost && self.noted(&change.notes[0], &id).await? => return Ok(Insert::Done),
+                Ok(Insert::Taken) if was_lost && self.noted(&change.notes[0], id).await? => return Ok(Insert::Done),
                 _ => {}
             }
             done
@@ -129,13 +129,6 @@ fn fits(rows: &[Row], bytes: usize) -> usize {
     BATCH_SIZES.iter().position(|&count| within(count)).unwrap_or(BATCH_SIZES.len() - 1)
 }
 
-/// A name that no other change has.
-fn change_id() -> String {
-    let now = std::time::SystemTime::now();
-    let half = || RandomState::new().hash_one((now, std::process::id()));
-    format!("{:016x}{:016x}", half(), half())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,11 +142,5 @@ mod tests {
         {
             assert_eq!(BATCH_SIZES[fits(&rows[..count], bytes)], size, "{bytes} {count}");
         }
-    }
-
-    #[test]
-    fn no_two_changes_have_one_name() {
-        assert_ne!(change_id(), change_id());
-        assert_eq!(change_id().len(), 32);
     }
 }
