@@ -13,3 +13,4 @@ mod sns;
 mod stopping;
 #[path = "../support/mod.rs"]
 mod support;
+mod versions;
