@@ -34,7 +34,8 @@ fn a_replay_of_the_lake_as_it_was_brings_back_what_was_deleted() {
     date(&keys[1], 30);
     let time = |minutes| chrono::DateTime::<chrono::Utc>::from(ago(minutes)).to_rfc3339();
 
-    let scene = scene.with("RUMINATE_WAREHOUSE", &format!("sqlite:{}", scene.path("again.db").display()));
+    let again = format!("sqlite:{}", scene.path("again.db").display());
+    let scene = scene.with("RUMINATE_WAREHOUSE", &again);
     scene.run(&["init"]).expect(0, &[]);
     let left = count / 2 - 1;
     let now = scene.run(&["replay"]);
