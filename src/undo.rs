@@ -7,12 +7,16 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
+use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 use crate::record::Column;
 use crate::record::stored::{Row, Shape};
+use crate::report::replay::Undone;
+use crate::warehouse::Warehouse;
 
 /// A file that takes changes back; it is made with the first one.
 #[derive(Debug)]
@@ -88,6 +92,33 @@ pub fn read(path: &Path, table: &str, shape: &Shape) -> io::Result<Vec<(Row, Row
     }
     changes.reverse();
     Ok(changes)
+}
+
+/// Puts back what an undo file tells of, newest first; a row that has changed since stays as it is.
+///
+/// # Errors
+/// The file cannot be read or is about another table; the warehouse cannot be reached or refuses.
+pub async fn put_back(warehouse: &dyn Warehouse, path: &Path, table: &str, dry_run: bool) -> anyhow::Result<Undone> {
+    let begun = Instant::now();
+    let shape = warehouse.shape().await?;
+    let changes = read(path, table, &shape).with_context(|| format!("the undo file {}", path.display()))?;
+    let mut undone = Undone { changes: changes.len() as u64, dry_run, ..Undone::default() };
+    for (before, after) in changes {
+        let id = after.id().to_owned();
+        let now = warehouse.fetch(std::slice::from_ref(&id), &shape).await?.into_iter().find(|row| row.id() == id);
+        let as_left = now.as_ref() == Some(&after);
+        if now.as_ref() == Some(&before) {
+            undone.already += 1;
+        } else if as_left && (dry_run || warehouse.replace(&after, &before, &shape).await?) {
+            undone.restored += 1;
+        } else {
+            undone.changed_since += 1;
+            let why = if now.is_some() { "it holds other values than were written" } else { "there is no such row" };
+            undone.problems.add("changed since", id, why);
+        }
+    }
+    undone.seconds = begun.elapsed().as_secs_f64();
+    Ok(undone)
 }
 
 fn members(row: &Row) -> Map<String, Json> {

@@ -1,6 +1,6 @@
 //! Flags that several commands share, declared once, and how they open what they name.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
@@ -21,7 +21,7 @@ use crate::topic::local::Local;
 use crate::topic::sns::Sns;
 use crate::warehouse::mysql::{Access, MySql};
 use crate::warehouse::sqlite::Sqlite;
-use crate::warehouse::{Rds, TableName, Warehouse, WarehouseUrl};
+use crate::warehouse::{Bulk, LoadMethod, Rds, TableName, Warehouse, WarehouseUrl};
 
 /// Flags of every command.
 #[derive(Debug, Clone, Args)]
@@ -60,6 +60,12 @@ impl Common {
 pub(super) enum LogFormat {
     Text,
     Json,
+}
+
+/// Fails where a file cannot be written: found out now, not after an hour of work.
+pub(super) fn writable(flag: &str, path: &Path) -> anyhow::Result<()> {
+    let opened = std::fs::File::options().append(true).create(true).open(path);
+    opened.map(drop).with_context(|| format!("{flag} {} cannot be written", path.display()))
 }
 
 /// The lake.
@@ -125,26 +131,39 @@ enum Meant {
 
 impl WarehouseFlags {
     pub(super) async fn open(&self) -> anyhow::Result<Arc<dyn Warehouse>> {
-        let (table, retry) = (self.table.clone(), Retry::default());
-        Ok(match self.meant()? {
-            Meant::Url(WarehouseUrl::MySql(url)) => Arc::new(MySql::new(&url, table, self.connections, retry)?),
-            Meant::Url(WarehouseUrl::Sqlite(path)) => Arc::new(Sqlite::new(&path, table)),
+        Ok(self.open_bulk(None).await?)
+    }
+
+    /// The same for loading in bulk, by that method where one is named.
+    pub(super) async fn open_bulk(&self, method: Option<LoadMethod>) -> anyhow::Result<Arc<dyn Bulk>> {
+        match self.meant()? {
+            Meant::Url(url) => self.open_url(&url, method),
             Meant::Rds(rds) => {
                 let aws = if rds.needs_aws() {
                     crate::aws::config(Patience::Bulk).await
                 } else {
                     SdkConfig::builder().build()
                 };
-                Arc::new(rds.open(&aws, table, Access { connections: self.connections, ..Access::default() })?)
+                let access = Access { connections: self.connections, ..Access::default() };
+                Ok(Arc::new(rds.open(&aws, self.table.clone(), access)?.with_method(method)))
             }
+        }
+    }
+
+    fn open_url(&self, url: &WarehouseUrl, method: Option<LoadMethod>) -> anyhow::Result<Arc<dyn Bulk>> {
+        let table = self.table.clone();
+        Ok(match url {
+            WarehouseUrl::MySql(url) => {
+                Arc::new(MySql::new(url, table, self.connections, Retry::default())?.with_method(method))
+            }
+            WarehouseUrl::Sqlite(path) => Arc::new(Sqlite::new(path, table)),
         })
     }
 
-    pub(super) async fn open_bulk(&self) -> anyhow::Result<Arc<dyn crate::warehouse::Bulk>> {
-        anyhow::bail!("later")
-    }
-    pub(super) fn replica(&self, _: &str) -> anyhow::Result<Arc<dyn crate::warehouse::Bulk>> {
-        anyhow::bail!("later")
+    /// A replica of the warehouse, which is only asked how far behind it is.
+    pub(super) fn replica(&self, url: &str) -> anyhow::Result<Arc<dyn Bulk>> {
+        let url = url.parse().map_err(|e: String| anyhow!(e)).context("--replica")?;
+        self.open_url(&url, None)
     }
 
     /// Whether a flag or one of the variables names a warehouse.

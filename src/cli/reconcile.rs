@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 
 use super::Context;
-use super::flags::{LakeFlags, RulesFlags, SpanFlags, WarehouseFlags};
+use super::flags::{LakeFlags, RulesFlags, SpanFlags, WarehouseFlags, writable};
 use crate::reconcile::{Audit, Direction, Plan, Sink, repair, run as audit};
 use crate::record::Rules;
 use crate::report::reconcile::Asked;
@@ -53,9 +53,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed
         None => "no temporary file can be made: check TMPDIR".to_owned(),
     })?;
     if let Some(path) = &args.report {
-        // Found out now, not after an hour of work and a repair.
-        let writable = std::fs::File::options().append(true).create(true).open(path);
-        writable.with_context(|| format!("--report {} cannot be written", path.display()))?;
+        writable("--report", path)?;
     }
     let (mut outcome, sink) = audit(&to_audit, sink, &context.progress, &context.stop).await?;
     outcome.asked = args.asked(&to_audit)?;

@@ -9,14 +9,14 @@ use anyhow::{Context as _, anyhow, bail};
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::Context;
-use super::flags::{LakeFlags, SpanFlags, WarehouseFlags};
+use super::flags::{LakeFlags, SpanFlags, WarehouseFlags, writable};
 use super::settings::Watched;
 use crate::replay::{
     Filter, Keep, Limits, Only, Plan, Policy, Reload, Replay, SortSettings, Source, cut_over, earlier, shadow_of,
 };
-use crate::report::Printed;
-use crate::undo::Undo;
-use crate::warehouse::Bulk;
+use crate::report::{Printed, html};
+use crate::undo::{Undo, put_back};
+use crate::warehouse::{Bulk, LoadMethod};
 
 /// Brings the warehouse back from the lake; safe to repeat
 #[derive(Debug, clap::Args)]
@@ -36,12 +36,21 @@ pub(super) struct Args {
     /// Where --on-conflict overwrite writes rows down before it changes them [default: ruminate-undo-<TIME>.ndjson]
     #[arg(long, value_name = "FILE.ndjson")]
     undo_file: Option<PathBuf>,
+    /// Put back what an undo file says was overwritten; nothing is read from the lake
+    #[arg(long, value_name = "FILE.ndjson", conflicts_with_all = ["resume", "into_new_table", "verify"])]
+    undo: Option<PathBuf>,
+    /// Write the recovery report: one HTML file, or JSON where the name ends in .json
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
     /// Read every loaded row back and compare it, bit for bit
     #[arg(long)]
     verify: bool,
     /// Go on where an earlier run of the same command stopped
     #[arg(long)]
     resume: bool,
+    /// How rows get in [default: LOAD DATA where the server allows it]
+    #[arg(long, value_enum, value_name = "METHOD")]
+    load_method: Option<LoadMethod>,
     /// Load into a new table, verify it, and swap it in when it is whole; the old table is kept under another name
     #[arg(long)]
     into_new_table: bool,
@@ -165,9 +174,16 @@ fn change(limits: &mut Limits, begun: &Limits, key: &str, value: Option<&str>) -
 }
 
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed> {
+    if let Some(path) = &args.undo {
+        let table = args.warehouse.open().await?;
+        return Ok(Printed::of(&put_back(&*table, path, args.warehouse.table.as_str(), args.dry_run).await?));
+    }
+    if let (Some(path), false) = (&args.report, args.dry_run) {
+        writable("--report", path)?;
+    }
     let span = args.span.span()?;
     let only = args.limit.only.as_ref().map(read_only).transpose()?;
-    let (lake, table) = (args.lake.open().await, args.warehouse.open_bulk().await?);
+    let (lake, table) = (args.lake.open().await, args.warehouse.open_bulk(args.load_method).await?);
     let bulk = match args.into_new_table {
         true => table.with_table(shadow_of(&args.warehouse.table)?),
         false => Arc::clone(&table),
@@ -175,7 +191,11 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed
     let filter = Filter { until: args.limit.until, data_from: args.limit.data_from, data_to: args.limit.data_to };
     let plan = Plan::new(Source { lake, span, only, filter, versions_at: args.limit.versions_at }).await?;
     if args.dry_run {
-        return Ok(Printed::of(&plan.preview(&*bulk).await?));
+        let mut preview = plan.preview(&*bulk, args.on_conflict, args.concurrency as usize).await?;
+        if args.into_new_table {
+            preview.swaps(&args.warehouse.table.to_string(), bulk.address(), table.obstacles().await?);
+        }
+        return Ok(Printed::of(&preview));
     }
     if args.into_new_table && !plan.is_whole() {
         bail!(
@@ -227,6 +247,13 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed
     } else {
         crate::replay::run(replay, progress, stop).await?
     };
+    if let Some(path) = &args.report {
+        let json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
+        let written = if json { outcome.write_json(path) } else { html::write(path, &outcome) };
+        if let Err(e) = written {
+            tracing::error!("--report {} cannot be written: {e}", path.display());
+        }
+    }
     Ok(Printed::of(&outcome))
 }
 

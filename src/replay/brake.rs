@@ -124,6 +124,9 @@ impl Brake {
             }
             let Some(wait) = wait else { break };
             if self.stop.is_set() {
+                if let Some((signal, since)) = waited {
+                    self.waited(&mut state, signal, since.elapsed());
+                }
                 return false;
             }
             if waited.is_none() {

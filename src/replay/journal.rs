@@ -145,14 +145,14 @@ pub(super) struct Before {
     pub forget: Vec<(Uuid, u64)>,
 }
 
-/// The newest run from that lake that has not ended.
+/// The newest run from that lake, where it has not ended: an older one is worth nothing after a newer one.
 ///
 /// # Errors
 /// The journal cannot be read.
 pub(super) async fn unfinished(bulk: &dyn Bulk, lake: &str) -> Result<Option<(Uuid, Head)>, warehouse::Error> {
     for note in bulk.heads().await? {
         match serde_json::from_str::<Head>(&note.text) {
-            Ok(head) if head.lake == lake && head.ended.is_none() => return Ok(Some((note.run, head))),
+            Ok(head) if head.lake == lake => return Ok(Some((note.run, head)).filter(|(_, head)| head.ended.is_none())),
             Ok(_) => {}
             Err(e) => tracing::warn!("the journal's head of run {} cannot be read and is passed over: {e}", note.run),
         }

@@ -14,7 +14,7 @@ use super::tally::Tally;
 use crate::lake::Partition;
 use crate::record::stored::{Row, Shape};
 use crate::undo::Undo;
-use crate::warehouse::{self, Bulk, Change, Conflict, Insert, Loaded, Note, Reason};
+use crate::warehouse::{self, Bulk, Change, Conflict, Insert, Limits, Loaded, Note, Reason};
 
 /// How often a batch is looked at again because others write into its range.
 const MOVING: u32 = 4;
@@ -30,6 +30,8 @@ const AWAY: Duration = Duration::from_secs(1);
 pub(super) struct Loader {
     pub bulk: Arc<dyn Bulk>,
     pub shape: Shape,
+    /// What the columns refuse.
+    pub limits: Limits,
     pub policy: Policy,
     pub verify: bool,
     pub undo: Option<Undo>,
@@ -263,10 +265,11 @@ impl Loader {
 
     /// A record whose id has no row.
     fn fresh<'a>(&self, entry: &Entry, judged: &mut Judged) -> (Option<Loaded>, After<'a>) {
-        if let Some(why) = misfit(&entry.record, &self.shape) {
+        let row = entry.record.to_row(&self.shape);
+        if let Some(why) = self.limits.refuse(&row) {
             return (Some(Loaded::Refused(why)), After::Nothing);
         }
-        judged.insert.push(entry.record.to_row(&self.shape));
+        judged.insert.push(row);
         (None, After::Inserted(judged.insert.len() - 1))
     }
 
@@ -282,10 +285,12 @@ impl Loader {
     /// The same, where the row may be overwritten: only by the first record of its id.
     fn overwrite<'a>(&self, entry: &Entry, row: &'a Row, judged: &mut Judged) -> (Option<Loaded>, After<'a>) {
         match self.compare(entry, row) {
-            Loaded::Conflicting(conflict)
-                if self.policy == Policy::Overwrite && misfit(&entry.record, &self.shape).is_none() =>
-            {
-                judged.replace.push((row.clone(), entry.record.to_row(&self.shape)));
+            Loaded::Conflicting(conflict) if self.policy == Policy::Overwrite => {
+                let new = entry.record.to_row(&self.shape);
+                if self.limits.refuse(&new).is_some() {
+                    return (Some(Loaded::Conflicting(conflict)), After::Found(row));
+                }
+                judged.replace.push((row.clone(), new));
                 (Some(Loaded::Overwritten(conflict)), After::Replaced(judged.replace.len() - 1))
             }
             loaded => (Some(loaded), After::Found(row)),
@@ -387,10 +392,6 @@ impl Loader {
             }
         }
     }
-}
-
-fn misfit(_: &crate::record::Record, _: &Shape) -> Option<String> {
-    None
 }
 
 /// Cuts a part in two, not between records of one id where that can be helped.

@@ -11,6 +11,7 @@ mod load;
 mod only;
 mod order;
 mod plan;
+mod preview;
 mod read;
 mod run;
 mod tally;

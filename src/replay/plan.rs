@@ -1,19 +1,14 @@
 //! What a replay is about to do, as a value: which partitions, from where to where, up to which fence.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::journal::Head;
 use super::{Filter, Only, Policy};
-use crate::lake::{self, Key, Lake, Meta, Partition, ReadSettings, Reader, Span, list_all, survey};
-use crate::report::replay::{Asked, Preview};
-use crate::warehouse::Warehouse;
-
-/// Listings under way at once.
-const LISTINGS: usize = 16;
+use crate::lake::{self, Key, Lake, Meta, Partition, ReadSettings, Reader, Span, survey};
+use crate::report::replay::Asked;
 
 /// Where records come from: the lake, the span of it, and the objects named one by one.
 #[derive(Debug, Clone)]
@@ -157,56 +152,8 @@ impl Plan {
     }
 
     /// Whether the plan is about that object.
-    fn has(&self, key: &str) -> bool {
-        self.only.as_ref().is_none_or(|only| only.0.contains(key))
-    }
-
-    /// Counts what is planned, by listing it: the dry run.
-    ///
-    /// # Errors
-    /// The lake cannot be listed.
-    pub async fn preview(&self, warehouse: &dyn Warehouse) -> Result<Preview, lake::Error> {
-        let mut listed = stream::iter(self.partitions.clone())
-            .map(|partition| async move {
-                let objects = list_all(&*self.lake, &partition.prefix()).await?;
-                Ok::<_, lake::Error>((partition, objects))
-            })
-            .buffered(LISTINGS);
-        let mut preview = Preview {
-            lake: self.lake.address(),
-            warehouse: warehouse.address(),
-            partitions: self.partitions.len() as u64,
-            first_day: self.partitions.first().map(|p| p.day),
-            last_day: self.partitions.last().map(|p| p.day),
-            foreign: self.strays.len() as u64,
-            rows_now: rows(warehouse).await,
-            ..Preview::default()
-        };
-        let mut farms = BTreeMap::new();
-        while let Some((partition, objects)) = listed.try_next().await? {
-            for object in objects.into_iter().filter(|object| self.has(&object.key)) {
-                preview.objects += 1;
-                preview.bytes += object.size;
-                *farms.entry(partition.farm.clone()).or_insert(0) += 1;
-                match Key::parse(&object.key) {
-                    None => preview.foreign += 1,
-                    Some(_) if object.last_modified > self.fence => preview.after_fence += 1,
-                    Some(_) if object.archived => preview.archived += 1,
-                    Some(_) => {}
-                }
-            }
-        }
-        preview.farms = farms;
-        Ok(preview)
-    }
-}
-
-async fn rows(warehouse: &dyn Warehouse) -> Option<u64> {
-    match warehouse.status().await {
-        Ok(status) => status.rows,
-        Err(e) => {
-            tracing::warn!("{e}");
-            None
-        }
+    pub(super) fn has(&self, object: &Meta) -> bool {
+        self.only.as_ref().is_none_or(|only| only.0.contains(&object.key))
+            && self.since.is_none_or(|since| object.last_modified >= since)
     }
 }

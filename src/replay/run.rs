@@ -166,6 +166,7 @@ pub async fn run(replay: Replay, progress: &Progress, stop: &Stop) -> anyhow::Re
     );
     let places = Arc::new(plan.partitions.clone());
     let loader = Loader {
+        limits: bulk.limits().await?,
         bulk,
         shape,
         policy: replay.policy,
@@ -319,10 +320,13 @@ impl Run {
         for (&number, &count) in &end.waiting {
             self.pending.entry(self.place(number)).or_default().loose += count;
         }
+        if !matches!(end.why, Some(Why::Stopped)) && !self.stopped() {
+            self.flush().await; // also where the lake fails: what was read of whole days is not read again
+        }
         match end.why {
             None => {}
             Some(Why::Stopped) => drop(self.outcome.stopped.get_or_insert_with(|| ASKED.into())),
-            Some(Why::Lake(e)) if !self.settled && self.filling.is_empty() => self.refused = Some(e.into()),
+            Some(Why::Lake(e)) if !self.settled && self.lanes.is_empty() => self.refused = Some(e.into()),
             Some(Why::Lake(e)) => drop(self.outcome.stopped.get_or_insert_with(|| e.to_string())),
             Some(Why::Sort(e)) => {
                 let why = format!(
@@ -330,9 +334,6 @@ impl Run {
                 );
                 self.outcome.stopped.get_or_insert(why);
             }
-        }
-        if !self.stopped() {
-            self.flush().await;
         }
         if let (Some(loose), false) = (end.loose, self.stopped()) {
             self.send_all(loose, Way::Loose).await;

@@ -3,9 +3,11 @@
 //! Printing happens here and in [`crate::progress`], nowhere else.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Write};
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 pub mod backfill;
@@ -139,7 +141,7 @@ pub(crate) fn count(n: u64) -> String {
     out
 }
 
-/// Seconds for people: `0.42 s`, `3 min 20 s`.
+/// Seconds for people: `0.42 s`, `3 min 20 s`, `2 days 4 h`.
 pub(crate) fn duration(seconds: f64) -> String {
     if seconds < 120.0 {
         return format!("{seconds:.2} s");
@@ -147,8 +149,19 @@ pub(crate) fn duration(seconds: f64) -> String {
     let whole = seconds as u64;
     if whole < 7_200 {
         format!("{} min {} s", whole / 60, whole % 60)
-    } else {
+    } else if whole < 172_800 {
         format!("{} h {} min", whole / 3_600, whole % 3_600 / 60)
+    } else {
+        format!("{} days {} h", count(whole / 86_400), whole % 86_400 / 3_600)
+    }
+}
+
+/// The time between two instants, for people: `12 s`, `4 min 12 s`.
+pub(crate) fn between(first: DateTime<Utc>, second: DateTime<Utc>) -> String {
+    match (second - first).num_seconds().unsigned_abs() {
+        seconds @ 0..120 => format!("{seconds} s"),
+        #[allow(clippy::cast_precision_loss, reason = "for people")]
+        seconds => duration(seconds as f64),
     }
 }
 
@@ -170,11 +183,18 @@ pub struct Problem {
 pub struct Problems {
     kept: Vec<Problem>,
     more: u64,
+    /// All of them, by kind.
+    kinds: BTreeMap<Cow<'static, str>, u64>,
+    /// Those kept, by kind.
+    #[serde(skip)]
+    held: BTreeMap<Cow<'static, str>, usize>,
 }
 
 impl Problems {
     /// How many are kept in the outcome; all are in the log.
     const KEPT: usize = 1_000;
+    /// Those of every kind that are kept even then, so that no kind hides another.
+    const KEPT_OF_A_KIND: usize = 20;
     /// How many the text shows.
     const SHOWN: usize = 20;
 
@@ -182,17 +202,23 @@ impl Problems {
     pub fn add(&mut self, kind: &'static str, place: impl Into<String>, reason: impl Into<String>) {
         let problem = Problem { kind: kind.into(), place: place.into(), reason: reason.into() };
         tracing::debug!(target: "problem", kind, key = problem.place, "{}", problem.reason);
+        *self.kinds.entry(problem.kind.clone()).or_default() += 1;
         self.keep(problem);
     }
 
     /// Takes over those of another, which were logged when they were found.
     pub fn absorb(&mut self, other: Self) {
         self.more += other.more;
+        for (kind, more) in other.kinds {
+            *self.kinds.entry(kind).or_default() += more;
+        }
         other.kept.into_iter().for_each(|problem| self.keep(problem));
     }
 
     fn keep(&mut self, problem: Problem) {
-        if self.kept.len() < Self::KEPT {
+        let held = self.held.entry(problem.kind.clone()).or_default();
+        if self.kept.len() < Self::KEPT || *held < Self::KEPT_OF_A_KIND {
+            *held += 1;
             self.kept.push(problem);
         } else {
             self.more += 1;
@@ -202,6 +228,16 @@ impl Problems {
     /// Those kept.
     pub fn kept(&self) -> &[Problem] {
         &self.kept
+    }
+
+    /// How many of a kind there were.
+    pub fn of(&self, kind: &str) -> u64 {
+        self.kinds.get(kind).copied().unwrap_or(0)
+    }
+
+    /// How many there were of the kinds that are wanted.
+    pub(crate) fn count(&self, wanted: impl Fn(&str) -> bool) -> u64 {
+        self.kinds.iter().filter(|(kind, _)| wanted(kind)).map(|(_, n)| n).sum()
     }
 }
 
@@ -227,5 +263,27 @@ mod tests {
         for (n, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
             assert_eq!(count(n), text);
         }
+    }
+
+    #[test]
+    fn times_have_the_units_that_matter() {
+        for (seconds, text) in
+            [(0.42, "0.42 s"), (200.0, "3 min 20 s"), (7_265.0, "2 h 1 min"), (200_000_000.0, "2,314 days 19 h")]
+        {
+            assert_eq!(duration(seconds), text);
+        }
+        let first = DateTime::<Utc>::UNIX_EPOCH;
+        assert_eq!(between(first, first), "0 s");
+        assert_eq!(between(first, first + chrono::TimeDelta::seconds(252)), "4 min 12 s");
+    }
+
+    #[test]
+    fn no_kind_of_problem_hides_another() {
+        let mut problems = Problems::default();
+        (0..5_000).for_each(|n| problems.add("archived", n.to_string(), "why"));
+        (0..30).for_each(|n| problems.add("rejected", n.to_string(), "why"));
+        assert_eq!(problems.kept().iter().filter(|p| p.kind == "rejected").count(), 20);
+        assert_eq!((problems.of("archived"), problems.of("rejected"), problems.of("none")), (5_000, 30, 0));
+        assert!(problems.to_string().contains("5,010 more"), "{problems}");
     }
 }

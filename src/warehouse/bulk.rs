@@ -10,11 +10,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use uuid::Uuid;
 
+use super::limits::Limits;
 use super::{Error, Insert, TableName, Warehouse};
 use crate::record::stored::{Row, Shape};
 
 /// How rows get into a table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum LoadMethod {
     /// `LOAD DATA LOCAL INFILE`, streamed from memory.
     LoadData,
@@ -49,7 +50,7 @@ pub struct Change<'a> {
     pub replace: &'a [(Row, Row)],
     /// Notes that are written, over those of the same run and number.
     pub notes: &'a [Note],
-    /// Notes that go, by run and number, before anything is written; those that are not there are no error.
+    /// Notes that go, by run and number, before others are written; those that are not there are no error.
     pub forget: &'a [(Uuid, u64)],
 }
 
@@ -81,6 +82,12 @@ pub trait Bulk: Warehouse {
     /// # Errors
     /// The server cannot be reached or refuses.
     async fn method(&self) -> Result<Method, Error>;
+
+    /// What the columns refuse, to judge rows by before they are sent.
+    ///
+    /// # Errors
+    /// The server cannot be reached or refuses.
+    async fn limits(&self) -> Result<Limits, Error>;
 
     /// Does everything that `change` says, or nothing.
     ///

@@ -16,6 +16,8 @@ use crate::record::stored::{Row, Shape};
 #[cfg(feature = "cli")]
 pub mod bulk;
 pub mod conformance;
+#[cfg(feature = "cli")]
+pub mod limits;
 mod load;
 pub mod login;
 pub mod memory;
@@ -29,6 +31,8 @@ mod url;
 
 #[cfg(feature = "cli")]
 pub use bulk::{Bulk, Change, LoadMethod, Method, Note, Signals};
+#[cfg(feature = "cli")]
+pub use limits::Limits;
 pub use load::{Conflict, Loaded, OnConflict, Settled, load, load_into};
 pub use login::Login;
 pub use rds::Rds;

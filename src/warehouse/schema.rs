@@ -139,7 +139,7 @@ fn holds(column: &Described) -> Option<Holds> {
         "float" => Holds::Single { decimals },
         "double" => Holds::Double { decimals },
         "decimal" => Holds::Double { decimals: Some(decimals.unwrap_or_default()) },
-        "int" | "bigint" | "mediumint" | "smallint" => Holds::Integer,
+        "int" | "bigint" | "mediumint" | "smallint" | "tinyint" => Holds::Integer,
         "datetime" | "timestamp" => {
             Holds::Instant { digits: column.digits.and_then(|digits| u8::try_from(digits).ok()).unwrap_or_default() }
         }

@@ -8,6 +8,7 @@ mod bundle_source;
 mod demo;
 mod generate;
 mod publish;
+mod replaying;
 mod settings;
 mod sns;
 mod stopping;

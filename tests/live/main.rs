@@ -3,12 +3,14 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs, reason = "tests")]
 
 mod audit;
+mod bulk;
 mod killed;
 mod listen;
 mod logins;
 mod moto;
 mod old_lake;
 mod recovery;
+mod replaying;
 mod stream;
 #[path = "../support/mod.rs"]
 mod support;

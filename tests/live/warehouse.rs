@@ -2,7 +2,7 @@
 
 use ruminate::retry::Retry;
 use ruminate::warehouse::mysql::MySql;
-use ruminate::warehouse::{TableName, WarehouseUrl, conformance};
+use ruminate::warehouse::{Bulk, LoadMethod, TableName, WarehouseUrl, conformance};
 
 use crate::support::{Database, MARIADB, MYSQL, Server};
 
@@ -15,6 +15,13 @@ async fn conforms(server: Server) {
     let Some(database) = Database::new(server).await else { return };
     conformance::check(&open(&database.url())).await;
     database.drop().await;
+    for method in [LoadMethod::LoadData, LoadMethod::Insert] {
+        let Some(database) = Database::new(server).await else { return };
+        let warehouse = open(&database.url()).with_method(Some(method));
+        conformance::bulk(&warehouse).await;
+        assert_eq!(warehouse.method().await.unwrap().kind, method);
+        database.drop().await;
+    }
 }
 
 #[tokio::test]

@@ -11,9 +11,12 @@ use ruminate::herd::{Faults, Format, Herd};
 use ruminate_test_s3::S3Server;
 use serde_json::Value;
 
+pub mod own;
 pub mod samples;
 pub mod servers;
 
+#[allow(unused_imports, reason = "each test binary uses its part")]
+pub use own::Own;
 #[allow(unused_imports, reason = "each test binary uses its part")]
 pub use samples::{real_files, real_readings};
 #[allow(unused_imports, reason = "each test binary uses its part")]

@@ -3,37 +3,98 @@
 //! | days from first to last | shown as |
 //! | --- | --- |
 //! | up to [`FEW_DAYS`] | a table of farms and days with the counts in it |
+//! | up to [`SOME_DAYS`] | a table of farms and days, as squares |
 //! | more | a calendar a farm and year; past [`FEW_STRIPS`] of them, a table of farms and months before it |
 //!
-//! Whatever the form, the days that disagree follow as a list, which is also what a reader without a pointer uses.
+//! Whatever the form, the days on which something is off follow as a list, which is also what a reader without a pointer uses.
 
 use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 use serde::Serialize;
 
-use super::strips::{self, Farm, Overview};
+use super::overview::Overview;
+use super::strips::{self, Farm};
 use super::{numbers, text};
-use crate::report::reconcile::{Cell, Outcome};
 
 /// The most days that are shown with their numbers.
 const FEW_DAYS: i64 = 14;
+/// The most days that are squares in one table.
+const SOME_DAYS: i64 = 62;
 /// The most farms in the table of days.
 const FEW_FARMS: usize = 120;
 /// The most calendars of a year that need no overview.
 const FEW_STRIPS: usize = 3;
-/// Days that disagree and are listed.
+/// Days that are off and are listed.
 const LISTED: usize = 200;
 
+/// What an outcome counts for a farm's day, as the calendar sees it.
+pub(super) trait Cell: Copy + Default {
+    /// How the page speaks of it.
+    const WORDS: Words;
+
+    /// What the lake has and what the warehouse has: even where nothing is off.
+    fn sides(&self) -> [u64; 2];
+    /// How much is off.
+    fn off(&self) -> u64;
+    /// What is on neither side, and is not to be.
+    fn aside(&self) -> u64 {
+        0
+    }
+    /// Adds another day's counts.
+    fn add(&mut self, other: &Self);
+    /// The counts in words, where something is off.
+    fn told(&self) -> String;
+    /// The counts as the list of days has them, under [`Words::head`].
+    fn line(&self) -> [String; 4];
+    /// The one or two numbers in the table of days.
+    fn shown(&self) -> [String; 2];
+
+    /// Whether something is off.
+    fn is_off(&self) -> bool {
+        self.off() > 0 || self.sides()[0] != self.sides()[1]
+    }
+}
+
+/// The words of a calendar.
+#[derive(Debug, Serialize)]
+pub(super) struct Words {
+    /// Of the table of days.
+    pub caption: &'static str,
+    /// Squares and what they mean.
+    pub legend: &'static [(&'static [&'static str], &'static str)],
+    /// Between the two numbers of a day in the table.
+    pub between: &'static str,
+    /// What the squares' days are days of.
+    pub days: &'static str,
+    /// Of the list of days that are off.
+    pub list: &'static str,
+    /// The list's columns after day and farm.
+    pub head: [&'static str; 4],
+    /// What is off, one and more of them.
+    pub off: [&'static str; 2],
+    /// A day on which something is off, and several: `disagrees`, `disagree`.
+    pub is_off: [&'static str; 2],
+    /// No day on which something is off.
+    pub none: &'static str,
+    /// All days are right, after their number.
+    pub fine: &'static str,
+    /// Farms or days that are most off.
+    pub most: &'static str,
+}
+
 /// Cells by farm and day.
-pub(super) type Farms<'a> = BTreeMap<&'a str, BTreeMap<NaiveDate, Cell>>;
-/// The place of a day in the list of those that disagree.
+pub(super) type Farms<'a, C> = BTreeMap<&'a str, BTreeMap<NaiveDate, C>>;
+/// The place of a day in the list of those that are off.
 pub(super) type Links<'a> = BTreeMap<(&'a str, NaiveDate), usize>;
+/// The first and the last day on which something may be expected, where that is known.
+pub(super) type Window = [Option<NaiveDate>; 2];
 
 /// The section.
 #[derive(Debug, Serialize)]
 pub(super) struct Calendar {
-    /// Where and since when it disagrees.
+    words: Words,
+    /// Where and since when something is off.
     note: String,
     table: Option<Table>,
     overview: Option<Overview>,
@@ -41,7 +102,7 @@ pub(super) struct Calendar {
     /// What is not drawn; empty if nothing.
     undrawn: String,
     days: Vec<Day>,
-    /// How many days disagree besides those listed; empty if none.
+    /// How many days are off besides those listed; empty if none.
     more: String,
 }
 
@@ -63,41 +124,42 @@ struct Row {
 #[derive(Debug, Serialize)]
 pub(super) struct Square {
     pub class: &'static str,
-    pub lake: String,
-    pub warehouse: String,
-    pub found: String,
+    pub shown: [String; 2],
+    pub off: String,
     pub tip: String,
+    /// The line in the list of days that are off.
+    pub link: Option<usize>,
 }
 
-/// A day that disagrees.
+/// A day that is off.
 #[derive(Debug, Serialize)]
 struct Day {
     day: String,
     farm: String,
-    lake: String,
-    warehouse: String,
-    difference: String,
-    found: String,
+    line: [String; 4],
 }
 
 impl Calendar {
-    pub(super) fn of(outcome: &Outcome) -> Self {
-        let mut farms = Farms::new();
-        for ((farm, day), cell) in &outcome.days {
-            farms.entry(farm).or_default().insert(*day, *cell);
+    /// Draws the days; `more` is added to the note.
+    pub(super) fn of<C: Cell>(days: &BTreeMap<(String, NaiveDate), C>, window: Window, more: &str) -> Self {
+        let mut farms = Farms::<C>::new();
+        for ((farm, day), cell) in days {
+            farms.entry(farm.as_str()).or_default().insert(*day, *cell);
         }
-        let (links, more) = disagreeing(outcome);
-        let range = outcome.days.keys().map(|(_, day)| *day);
+        let (links, unlisted) = listed(days);
+        let range = days.keys().map(|(_, day)| *day);
         let (first, last) = (range.clone().min(), range.max());
         let length = first.zip(last).map_or(0, |(first, last)| (last - first).num_days() + 1);
+        let cell = |farm: &str, day| farms.get(farm).and_then(|cells| cells.get(&day)).copied().unwrap_or_default();
         let mut calendar = Self {
-            note: note(outcome),
+            words: C::WORDS,
+            note: format!("{}{more}", note(days)),
             table: None,
             overview: None,
             farms: Vec::new(),
             undrawn: String::new(),
-            days: links.keys().map(|(farm, day)| Day::of(farm, *day, outcome)).collect(),
-            more: if more > 0 { numbers::count(more as u64) } else { String::new() },
+            days: links.keys().map(|(farm, day)| Day::of(farm, *day, &cell(farm, *day))).collect(),
+            more: if unlisted > 0 { numbers::count(unlisted as u64) } else { String::new() },
         };
         calendar.days.sort_by(|a, b| (&a.day, &a.farm).cmp(&(&b.day, &b.farm)));
         if let Some(first) = first.filter(|_| length <= FEW_DAYS) {
@@ -105,74 +167,72 @@ impl Calendar {
             if farms.len() > FEW_FARMS {
                 calendar.undrawn = format!("{} more farms are not drawn.", farms.len() - FEW_FARMS);
             }
+        } else if length <= SOME_DAYS {
+            let all = farms.values().flat_map(|cells| cells.iter().map(|(day, cell)| (*day, *cell))).collect();
+            calendar.overview = Some(Overview::days(&farms, strips::range(&all, window), &links));
         } else {
-            (calendar.farms, calendar.undrawn) = strips::draw(&farms, outcome, &links);
+            (calendar.farms, calendar.undrawn) = strips::draw(&farms, window, &links);
             let strips: usize = calendar.farms.iter().map(Farm::strips).sum();
             if strips > FEW_STRIPS || calendar.farms.len() < farms.len() {
-                calendar.overview = Some(Overview::of(&farms));
+                calendar.overview = Some(Overview::months(&farms));
             }
         }
         calendar
     }
 }
 
-/// The days that disagree, each with its place in the list, and how many more there are.
-fn disagreeing(outcome: &Outcome) -> (Links<'_>, usize) {
-    let mut found: Vec<_> = outcome.days.iter().filter(|(_, cell)| disagrees(cell)).collect();
+/// The days that are off, each with its place in the list, and how many more there are.
+fn listed<C: Cell>(days: &BTreeMap<(String, NaiveDate), C>) -> (Links<'_>, usize) {
+    let mut found: Vec<_> = days.iter().filter(|(_, cell)| cell.is_off()).collect();
     let more = found.len().saturating_sub(LISTED);
-    found.sort_by_key(|((farm, day), cell)| (std::cmp::Reverse(cell.drift), *day, farm));
+    found.sort_by_key(|((farm, day), cell)| (std::cmp::Reverse(cell.off()), *day, farm));
     found.truncate(LISTED);
     found.sort_by_key(|((farm, day), _)| (*day, farm));
     (found.into_iter().enumerate().map(|(at, ((farm, day), _))| ((farm.as_str(), *day), at)).collect(), more)
 }
 
-pub(super) const fn disagrees(cell: &Cell) -> bool {
-    cell.drift > 0 || cell.lake != cell.warehouse
-}
-
-fn note(outcome: &Outcome) -> String {
-    if outcome.days.is_empty() {
+fn note<C: Cell>(all: &BTreeMap<(String, NaiveDate), C>) -> String {
+    if all.is_empty() {
         return "No farm has a record on any day.".into();
     }
-    let days = || outcome.days.iter().filter(|(_, cell)| disagrees(cell));
+    let Words { off, is_off, fine, .. } = C::WORDS;
+    let days = || all.iter().filter(|(_, cell)| cell.is_off());
     let bad = days().count() as u64;
-    let all = numbers::of(outcome.days.len() as u64, "farm-day", "farm-days");
-    let Some(((farm, day), worst)) = days().max_by_key(|(_, cell)| (cell.drift, cell.lake.abs_diff(cell.warehouse)))
-    else {
-        return format!("{all}, and the counts of both sides agree on each.");
+    let number = numbers::of(all.len() as u64, "farm-day", "farm-days");
+    let distance = |cell: &C| (cell.off(), cell.sides()[0].abs_diff(cell.sides()[1]));
+    let Some(((farm, day), worst)) = days().max_by_key(|(_, cell)| distance(cell)) else {
+        return format!("{number}, {fine}.");
     };
     let (first, last) = (days().map(|((_, day), _)| *day).min(), days().map(|((_, day), _)| *day).max());
     let when = match (first, last) {
         (Some(first), Some(last)) if first != last => format!("from {first} to {last}; the most"),
         _ => "all".to_owned(),
     };
-    let placed: u64 = outcome.days.values().map(|cell| cell.drift).sum();
-    let elsewhere = match outcome.drift().saturating_sub(placed) {
-        0 => String::new(),
-        n => format!(" {} to no single day.", numbers::of(n, "finding belongs", "findings belong")),
-    };
-    let most = numbers::of(worst.drift, "finding", "findings");
-    let farm = text::shown(farm, text::VALUE);
-    let where_most = concentration(outcome, placed);
-    format!("{} of {all} disagree, {when} on {day} in {farm} ({most}).{where_most}{elsewhere}", numbers::count(bad))
+    let most = numbers::of(worst.off(), off[0], off[1]);
+    let farm = text::shown(farm, text::NAME);
+    let verb = is_off[usize::from(bad != 1)];
+    let where_most = concentration(all);
+    format!("{} of {number} {verb}, {when} on {day} in {farm} ({most}).{where_most}", numbers::count(bad))
 }
 
-/// The farm that has most of the findings, where there are several.
-fn concentration(outcome: &Outcome, placed: u64) -> String {
+/// The farm where most is off, where there are several.
+fn concentration<C: Cell>(days: &BTreeMap<(String, NaiveDate), C>) -> String {
     let mut farms = BTreeMap::<&str, u64>::new();
-    for ((farm, _), cell) in &outcome.days {
-        *farms.entry(farm).or_default() += cell.drift;
+    for ((farm, _), cell) in days {
+        *farms.entry(farm).or_default() += cell.off();
     }
-    match farms.iter().max_by_key(|(_, drift)| **drift) {
-        Some((farm, drift)) if farms.len() > 1 && *drift > 0 => {
-            let [drift, placed] = [*drift, placed].map(numbers::count);
-            format!(" Of {placed} findings, {drift} lie in {}.", text::shown(farm, text::VALUE))
+    let all: u64 = farms.values().sum();
+    match farms.iter().max_by_key(|(_, off)| **off) {
+        Some((farm, off)) if farms.len() > 1 && *off > 0 => {
+            let farm = text::shown(farm, text::NAME);
+            let [one, many] = C::WORDS.off;
+            format!(" Of {}, {} in {farm}.", numbers::of(all, one, many), numbers::of(*off, "lies", "lie"))
         }
         _ => String::new(),
     }
 }
 
-fn table(farms: &Farms<'_>, first: NaiveDate, length: i64) -> Table {
+fn table<C: Cell>(farms: &Farms<'_, C>, first: NaiveDate, length: i64) -> Table {
     let days: Vec<NaiveDate> = first.iter_days().take(usize::try_from(length).unwrap_or(0)).collect();
     let rows = farms.iter().take(FEW_FARMS).map(|(farm, cells)| {
         let most = most(cells.values());
@@ -180,50 +240,64 @@ fn table(farms: &Farms<'_>, first: NaiveDate, length: i64) -> Table {
             let cell = cells.get(day).copied().unwrap_or_default();
             Square::of(&day.to_string(), &cell, most)
         };
-        Row { farm: text::shown(farm, text::VALUE), cells: days.iter().map(square).collect() }
+        Row { farm: text::shown(farm, text::NAME), cells: days.iter().map(square).collect() }
     });
     let head = |day: &NaiveDate| [day.format("%a").to_string(), day.to_string()];
     Table { rows: rows.collect(), days: days.iter().map(head).collect() }
 }
 
+/// The records of a cell: of the side that has more.
+pub(super) fn records<C: Cell>(cell: &C) -> u64 {
+    let [lake, warehouse] = cell.sides();
+    lake.max(warehouse)
+}
+
 /// The largest count of some cells.
-pub(super) fn most<'a>(cells: impl Iterator<Item = &'a Cell>) -> u64 {
-    cells.map(|cell| cell.lake.max(cell.warehouse)).max().unwrap_or(0)
+pub(super) fn most<'a, C: Cell + 'a>(cells: impl Iterator<Item = &'a C>) -> u64 {
+    cells.map(records).max().unwrap_or(0)
 }
 
 impl Square {
     /// A cell under its name, shaded against the farm's largest.
-    pub(super) fn of(name: &str, cell: &Cell, most: u64) -> Self {
-        let (lake, warehouse) = (numbers::count(cell.lake), numbers::count(cell.warehouse));
-        let found = if cell.drift > 0 { numbers::of(cell.drift, "finding", "findings") } else { String::new() };
-        let tip = tip(name, cell);
-        Self { class: class(cell, most), lake, warehouse, found, tip }
+    pub(super) fn of<C: Cell>(name: &str, cell: &C, most: u64) -> Self {
+        let [one, many] = C::WORDS.off;
+        let off = if cell.off() > 0 { numbers::of(cell.off(), one, many) } else { String::new() };
+        Self { class: class(cell, most), shown: cell.shown(), off, tip: tip(name, cell), link: None }
     }
 }
 
-/// What hovering or focusing shows; where both sides agree, the style sheet ends the sentence.
-pub(super) fn tip(name: &str, cell: &Cell) -> String {
-    if !disagrees(cell) {
-        return if cell.lake == 0 { name.to_owned() } else { format!("{name} · {}", numbers::count(cell.lake)) };
-    }
-    let (lake, warehouse) = (numbers::count(cell.lake), numbers::count(cell.warehouse));
-    let found = numbers::of(cell.drift, "finding", "findings");
-    format!("{name} · lake {lake} · warehouse {warehouse} · {found}")
+/// How much is off in some cells.
+pub(super) fn off<'a, C: Cell + 'a>(cells: impl Iterator<Item = &'a C>) -> u64 {
+    cells.map(Cell::off).sum()
 }
 
-/// The shade: `a1`–`a4` agreeing, by volume; `d1`–`d3` drift, by its share; `u` other counts and no finding; `g` a gap.
-pub(super) const fn class(cell: &Cell, most: u64) -> &'static str {
-    let n = if cell.lake > cell.warehouse { cell.lake } else { cell.warehouse };
-    if cell.drift > 0 {
-        let twentieths = cell.drift.saturating_mul(20) / if n == 0 { 1 } else { n };
-        return match twentieths {
+/// What hovering or focusing shows; where nothing is off, the style sheet ends the sentence.
+pub(super) fn tip<C: Cell>(name: &str, cell: &C) -> String {
+    if cell.is_off() {
+        return format!("{name} · {}", cell.told());
+    }
+    match (records(cell), cell.aside()) {
+        (0, 0) => name.to_owned(),
+        (0, aside) => format!("{name} · {}", numbers::count(aside)),
+        (n, _) => format!("{name} · {}", numbers::count(n)),
+    }
+}
+
+/// The shade: `a1`–`a4` right, by volume; `d1`–`d3` off, by its share; `u` other counts and nothing off; `s` only what
+/// is left aside; `g` a gap.
+pub(super) fn class<C: Cell>(cell: &C, most: u64) -> &'static str {
+    let n = records(cell);
+    if cell.off() > 0 {
+        return match cell.off().saturating_mul(20) / n.max(1) {
             0 => "d1",
             1..5 => "d2",
             _ => "d3",
         };
     }
-    match (cell.lake == cell.warehouse, n.saturating_mul(4).div_ceil(if most == 0 { 1 } else { most })) {
+    let [lake, warehouse] = cell.sides();
+    match (lake == warehouse, n.saturating_mul(4).div_ceil(most.max(1))) {
         (false, _) => "u",
+        (true, 0) if cell.aside() > 0 => "s",
         (true, 0) => "g",
         (true, 1) => "a1",
         (true, 2) => "a2",
@@ -233,17 +307,7 @@ pub(super) const fn class(cell: &Cell, most: u64) -> &'static str {
 }
 
 impl Day {
-    fn of(farm: &str, day: NaiveDate, outcome: &Outcome) -> Self {
-        let cell = outcome.days.get(&(farm.to_owned(), day)).copied().unwrap_or_default();
-        #[allow(clippy::cast_precision_loss, reason = "counts")]
-        let difference = cell.warehouse as f64 - cell.lake as f64;
-        Self {
-            day: day.to_string(),
-            farm: text::shown(farm, text::VALUE),
-            lake: numbers::count(cell.lake),
-            warehouse: numbers::count(cell.warehouse),
-            difference: numbers::signed(difference, 0),
-            found: numbers::count(cell.drift),
-        }
+    fn of<C: Cell>(farm: &str, day: NaiveDate, cell: &C) -> Self {
+        Self { day: day.to_string(), farm: text::shown(farm, text::NAME), line: cell.line() }
     }
 }

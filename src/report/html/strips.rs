@@ -1,4 +1,4 @@
-//! Many days: a calendar of squares a farm and year, and the overview of farms and months before it.
+//! Many days: a calendar of squares a farm and year.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -6,17 +6,13 @@ use std::ops::RangeInclusive;
 use chrono::{Datelike, NaiveDate};
 use serde::Serialize;
 
-use super::calendar::{Farms, Links, Square, class, disagrees, most, tip};
+use super::calendar::{Cell, Farms, Links, Window, class, most, off, records, tip};
 use super::{numbers, text};
-use crate::record::Column;
-use crate::report::reconcile::{Cell, Outcome};
 
 /// The most squares of days on a page.
 const SQUARES: usize = 11_500;
-/// The most squares of months in the overview.
-const MONTHS: usize = 4_000;
-/// The most months in a row of the overview with the empty ones among them.
-const MONTHS_IN_A_ROW: usize = 120;
+/// The most farms whose calendars are drawn, however few their days.
+const FARMS: usize = 200;
 /// Farms whose calendars are unfolded from the start, where there are many.
 const UNFOLDED: usize = 3;
 
@@ -24,7 +20,7 @@ const UNFOLDED: usize = 3;
 #[derive(Debug, Serialize)]
 pub(super) struct Farm {
     name: String,
-    /// Records, days that disagree, gaps.
+    /// Records, days that are off, gaps.
     about: String,
     open: bool,
     years: Vec<Year>,
@@ -50,7 +46,7 @@ struct Year {
 struct Mark {
     class: &'static str,
     tip: String,
-    /// The line in the list of days that disagree.
+    /// The line in the list of days that are off.
     link: Option<usize>,
 }
 
@@ -59,8 +55,8 @@ impl Farm {
         self.years.len()
     }
 
-    fn of(name: &str, cells: &BTreeMap<NaiveDate, Cell>, outcome: &Outcome, links: &Links<'_>) -> Self {
-        let range = range(cells, outcome);
+    fn of<C: Cell>(name: &str, cells: &BTreeMap<NaiveDate, C>, window: Window, links: &Links<'_>) -> Self {
+        let range = range(cells, window);
         let mut years: Vec<i32> = cells.keys().map(Datelike::year).collect();
         years.dedup();
         let silent = match years.windows(2).map(|pair| pair[1] - pair[0] - 1).sum::<i32>() {
@@ -71,7 +67,7 @@ impl Farm {
         let most = most(cells.values());
         let link = |day| links.get(&(name, day)).copied();
         let years = years.into_iter().filter_map(|year| Year::of(year, &range, cells, most, &link)).collect();
-        Self { name: text::shown(name, text::VALUE), about: about(cells, &range), open: true, years, silent }
+        Self { name: text::shown(name, text::NAME), about: about(cells, &range), open: true, years, silent }
     }
 
     fn squares(&self) -> usize {
@@ -79,57 +75,59 @@ impl Farm {
     }
 }
 
-/// The farms' calendars, those with most findings first in line for the room there is, and what is not drawn.
-pub(super) fn draw(farms: &Farms<'_>, outcome: &Outcome, links: &Links<'_>) -> (Vec<Farm>, String) {
-    let drift = |cells: &BTreeMap<NaiveDate, Cell>| cells.values().map(|cell| cell.drift).sum::<u64>();
-    let mut order: Vec<_> = farms.iter().map(|(name, cells)| (drift(cells), *name, cells)).collect();
-    order.sort_by_key(|(drift, name, _)| (std::cmp::Reverse(*drift), *name));
+/// The farms' calendars, those that are most off first in line for the room there is, and what is not drawn.
+pub(super) fn draw<C: Cell>(farms: &Farms<'_, C>, window: Window, links: &Links<'_>) -> (Vec<Farm>, String) {
+    let mut order: Vec<_> = farms.iter().map(|(name, cells)| (off(cells.values()), *name, cells)).collect();
+    order.sort_by_key(|(off, name, _)| (std::cmp::Reverse(*off), *name));
     let many = order.len() > UNFOLDED;
     let (mut room, mut drawn) = (SQUARES, Vec::new());
-    for (at, (drift, name, cells)) in order.into_iter().enumerate() {
-        let mut farm = Farm::of(name, cells, outcome, links);
+    for (at, (off, name, cells)) in order.into_iter().take(FARMS).enumerate() {
+        let mut farm = Farm::of(name, cells, window, links);
         let Some(left) = room.checked_sub(farm.squares()) else { break };
         room = left;
-        farm.open = !many || (at < UNFOLDED && drift > 0);
+        farm.open = !many || (at < UNFOLDED && off > 0);
         drawn.push((name, farm));
     }
     let undrawn = match farms.len() - drawn.len() {
         0 => String::new(),
-        n => format!("Calendars by day are drawn for the {} farms with most findings; {n} more are not.", drawn.len()),
+        n => {
+            let most = C::WORDS.most;
+            format!("Calendars by day are drawn for the {} farms {most}; {n} more are not.", drawn.len())
+        }
     };
     drawn.sort_by_key(|(name, _)| *name);
     (drawn.into_iter().map(|(_, farm)| farm).collect(), undrawn)
 }
 
-/// The days on which something may be expected: the window where it is one of `data`, else from first to last.
-fn range(cells: &BTreeMap<NaiveDate, Cell>, outcome: &Outcome) -> RangeInclusive<NaiveDate> {
+/// The days on which something may be expected: the window where it is known, else from first to last.
+pub(super) fn range<C: Cell>(cells: &BTreeMap<NaiveDate, C>, [from, to]: Window) -> RangeInclusive<NaiveDate> {
     let first = cells.keys().next().copied().unwrap_or_default();
     let last = cells.keys().next_back().copied().unwrap_or_default();
-    if outcome.window_column != Column::Data.name() {
-        return first..=last;
-    }
-    let today = outcome.fence.map_or(last, |fence| fence.date_naive());
-    let to = outcome.asked.to.map_or(last, |to| to.min(today));
-    outcome.asked.from.map_or(first, |from| from.min(first))..=to.max(last)
+    from.map_or(first, |from| from.min(first))..=to.map_or(last, |to| to.max(last))
 }
 
-fn about(cells: &BTreeMap<NaiveDate, Cell>, range: &RangeInclusive<NaiveDate>) -> String {
-    let records = cells.values().map(|cell| cell.lake.max(cell.warehouse)).sum();
-    let bad = cells.values().filter(|cell| disagrees(cell)).count() as u64;
+fn about<C: Cell>(cells: &BTreeMap<NaiveDate, C>, range: &RangeInclusive<NaiveDate>) -> String {
+    let words = C::WORDS;
+    let all = cells.values().map(records).sum();
+    let bad = cells.values().filter(|cell| cell.is_off()).count() as u64;
     let days = (*range.end() - *range.start()).num_days() + 1;
     let gaps = u64::try_from(days).unwrap_or(0).saturating_sub(cells.len() as u64);
     let gaps =
         if gaps == 0 { "no gap".to_owned() } else { format!("{} without records", numbers::of(gaps, "day", "days")) };
-    let bad = if bad == 0 { "none disagrees".into() } else { numbers::of(bad, "day disagrees", "days disagree") };
-    let records = numbers::of(records, "record", "records");
-    format!("{records} from {} to {}; {bad}; {gaps}", range.start(), range.end())
+    let bad = match bad {
+        0 => words.none.to_owned(),
+        1 => format!("1 day {}", words.is_off[0]),
+        n => format!("{} days {}", numbers::count(n), words.is_off[1]),
+    };
+    let all = numbers::of(all, "record", "records");
+    format!("{all} from {} to {}; {bad}; {gaps}", range.start(), range.end())
 }
 
 impl Year {
-    fn of(
+    fn of<C: Cell>(
         year: i32,
         range: &RangeInclusive<NaiveDate>,
-        cells: &BTreeMap<NaiveDate, Cell>,
+        cells: &BTreeMap<NaiveDate, C>,
         most: u64,
         link: &dyn Fn(NaiveDate) -> Option<usize>,
     ) -> Option<Self> {
@@ -142,9 +140,13 @@ impl Year {
             Mark { class: class(&cell, most), tip: tip(&day.to_string(), &cell), link: link(*day) }
         };
         let inside = || cells.range(first..=last).map(|(_, cell)| cell);
-        let bad = inside().filter(|cell| disagrees(cell)).count();
-        let label =
-            format!("{year}: {} days, {bad} disagree, {} without records", days.len(), days.len() - inside().count());
+        let bad = inside().filter(|cell| cell.is_off()).count();
+        let label = format!(
+            "{year}: {} days, {bad} {}, {} without records",
+            days.len(),
+            C::WORDS.is_off[usize::from(bad != 1)],
+            days.len() - inside().count()
+        );
         let months = months(&days, start);
         Some(Self {
             year,
@@ -171,84 +173,4 @@ fn months(days: &[NaiveDate], start: u32) -> Vec<(u32, String)> {
         months.push((column, day.format("%b").to_string()));
     }
     months
-}
-
-/// Farms and months.
-#[derive(Debug, Serialize)]
-pub(super) struct Overview {
-    years: Vec<(i32, usize)>,
-    rows: Vec<Months>,
-    /// What is not in it; empty if nothing.
-    left: String,
-}
-
-/// A farm's months.
-#[derive(Debug, Serialize)]
-struct Months {
-    farm: String,
-    cells: Vec<Square>,
-}
-
-type Month = (i32, u32);
-
-impl Overview {
-    pub(super) fn of(farms: &Farms<'_>) -> Self {
-        let sums: BTreeMap<&str, BTreeMap<Month, Cell>> =
-            farms.iter().map(|(farm, days)| (*farm, by_month(days))).collect();
-        let months = all_months(&sums);
-        let mut order: Vec<_> = sums.iter().collect();
-        let rows = (MONTHS / months.len().max(1)).max(1);
-        if order.len() > rows {
-            order.sort_by_key(|(_, cells)| std::cmp::Reverse(cells.values().map(|cell| cell.drift).sum::<u64>()));
-        }
-        let left = match order.len().saturating_sub(rows) {
-            0 => String::new(),
-            n => format!("The {rows} farms with most findings; {n} more are not shown."),
-        };
-        order.truncate(rows);
-        order.sort_by_key(|(farm, _)| **farm);
-        let mut years: Vec<(i32, usize)> = Vec::new();
-        for (year, _) in &months {
-            match years.last_mut() {
-                Some((last, n)) if last == year => *n += 1,
-                _ => years.push((*year, 1)),
-            }
-        }
-        let rows = order.into_iter().map(|(farm, cells)| Months::of(farm, cells, &months)).collect();
-        Self { years, rows, left }
-    }
-}
-
-impl Months {
-    fn of(farm: &str, cells: &BTreeMap<Month, Cell>, months: &[Month]) -> Self {
-        let most = most(cells.values());
-        let square = |month: &Month| {
-            let cell = cells.get(month).copied().unwrap_or_default();
-            Square::of(&format!("{}-{:02}", month.0, month.1), &cell, most)
-        };
-        Self { farm: text::shown(farm, text::VALUE), cells: months.iter().map(square).collect() }
-    }
-}
-
-fn by_month(days: &BTreeMap<NaiveDate, Cell>) -> BTreeMap<Month, Cell> {
-    let mut months = BTreeMap::<Month, Cell>::new();
-    for (day, cell) in days {
-        let month = months.entry((day.year(), day.month())).or_default();
-        month.lake += cell.lake;
-        month.warehouse += cell.warehouse;
-        month.drift += cell.drift;
-    }
-    months
-}
-
-/// The months from the first to the last, or only those that have something where that is too many.
-fn all_months(sums: &BTreeMap<&str, BTreeMap<Month, Cell>>) -> Vec<Month> {
-    let mut months: Vec<Month> = sums.values().flat_map(|cells| cells.keys().copied()).collect();
-    months.sort_unstable();
-    months.dedup();
-    let (Some(first), Some(last)) = (months.first().copied(), months.last().copied()) else { return months };
-    let next = |(year, month): &Month| Some(if *month == 12 { (year + 1, 1) } else { (*year, month + 1) });
-    let row: Vec<Month> =
-        std::iter::successors(Some(first), next).take_while(|month| *month <= last).take(MONTHS_IN_A_ROW + 1).collect();
-    if row.len() > MONTHS_IN_A_ROW { months } else { row }
 }

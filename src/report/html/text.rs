@@ -2,7 +2,9 @@
 
 /// A key is shown whole: S3 allows 1,024 bytes.
 pub(super) const KEY: usize = 1_024;
-/// Reasons, values and names are cut in the middle past this many characters.
+/// Names of farms, of which a page may have many, are cut past this many.
+pub(super) const NAME: usize = 80;
+/// Reasons and values are cut in the middle past this many characters.
 pub(super) const VALUE: usize = 300;
 
 /// The text with control and direction characters made visible, and cut in the middle past `most` characters.

@@ -6,11 +6,13 @@ use std::fmt;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Exit, Lines, Problems, count, duration};
+use super::{Exit, Lines, Problems, between, count, duration};
 
 mod preview;
+mod undone;
 
-pub use preview::Preview;
+pub use preview::{Class, Preview, Sample};
+pub use undone::Undone;
 
 /// What became of the objects of one partition.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,6 +122,8 @@ pub struct Outcome {
     pub warehouse: String,
     /// What was asked for.
     pub asked: Asked,
+    /// The command that repeats it, without secrets; empty where there is none to repeat.
+    pub command: String,
     /// When the run began, by the lake's clock: what came later is not read.
     pub fence: Option<DateTime<Utc>>,
     /// How rows got in, and why so.
@@ -230,6 +234,55 @@ impl Outcome {
     }
 }
 
+impl Outcome {
+    /// The whole outcome as a JSON file, to a temporary name first.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write_json(&self, path: &std::path::Path) -> std::io::Result<()> {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let mut file = crate::half::half_in(folder.unwrap_or_else(|| std::path::Path::new(".")))?;
+        serde_json::to_writer_pretty(&mut file, self)?;
+        file.as_file().sync_all()?;
+        file.persist(path).map(drop).map_err(|e| e.error)
+    }
+
+    /// How rows got in, what it waited for, how recent the warehouse is again, and what can be taken back.
+    fn tell_course(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.method.is_empty() {
+            writeln!(f, "loaded by {}, {} transactions", self.method, count(self.transactions))?;
+        }
+        for Pause { reason, times, seconds } in &self.pauses {
+            writeln!(f, "waited {} for {reason} ({} times)", duration(*seconds), count(*times))?;
+        }
+        if let Some(newest) = self.newest_row_ts {
+            let fence = self.fence.filter(|fence| *fence >= newest);
+            let before = fence.map_or(String::new(), |fence| format!(", {} before the fence", between(newest, fence)));
+            writeln!(f, "newest record back: processed {}{before}", newest.format("%F %T UTC"))?;
+        }
+        if let Some(undo) = &self.undo {
+            writeln!(f, "the values that were overwritten are in {undo}")?;
+        }
+        if let Some(CutOver { shadow, table, old, swapped, only_in_old, why_not, .. }) = &self.cut_over {
+            match (swapped, old) {
+                (true, Some(old)) => writeln!(f, "{table} is the new table; the old one is kept as {old}")?,
+                (true, None) => writeln!(f, "{table} is the new table")?,
+                (false, _) => writeln!(f, "the records are in {shadow}, which was not swapped in")?,
+            }
+            if let Some(why) = why_not {
+                writeln!(f, "not swapped: {why}")?;
+            }
+            if *only_in_old > 0 {
+                writeln!(f, "{} rows of the old table are in no object of the lake", count(*only_in_old))?;
+            }
+        }
+        if !self.run.is_empty() {
+            writeln!(f, "run {}", self.run)?;
+        }
+        Ok(())
+    }
+}
+
 impl super::Outcome for Outcome {
     fn exit(&self) -> Exit {
         let kept = self.conflicting - self.overwritten;
@@ -266,6 +319,14 @@ impl fmt::Display for Outcome {
             ("unreadable", count(self.unreadable)),
             ("skipped", count(self.skipped)),
         ];
+        let skips = [
+            ("  names of others", self.skipped_foreign),
+            ("  after the fence", self.skipped_after_fence),
+            ("  after --until", self.skipped_until),
+            ("  outside of the dates", self.skipped_data),
+            ("  read, not loaded", self.skipped_pending),
+        ];
+        lines.extend(skips.into_iter().filter(|(_, n)| *n > 0).map(|(name, n)| (name, count(n))));
         if self.overwritten > 0 {
             lines.push(("overwritten", count(self.overwritten)));
         }
@@ -278,6 +339,7 @@ impl fmt::Display for Outcome {
         }
         write!(f, "{}", Lines(&lines))?;
         write!(f, "{}", self.problems)?;
+        self.tell_course(f)?;
         if let Some(why) = &self.stopped {
             writeln!(f, "stopped early: {why}")?;
             let how =

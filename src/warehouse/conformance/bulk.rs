@@ -131,13 +131,17 @@ async fn a_bad_row_undoes_everything(warehouse: &dyn Bulk, shape: &Shape) {
     let mut rows = rows(9_600..9_700, shape);
     rows[70].0[Column::IdLote.index()] = Value::Text("x".repeat(MAX_TEXT_CHARS + 1));
     let change = Change { insert: &rows, notes: &[note(4, 1, "bad")], ..Change::default() };
+    let refused = warehouse.limits().await.unwrap().refuse(&rows[70]);
+    assert_eq!(warehouse.limits().await.unwrap().refuse(&rows[69]), None);
     let in_there = match warehouse.apply(&change, shape).await {
         Ok(done) => {
+            assert_eq!(refused, None, "what is taken is not said to be refused");
             assert_eq!(done, Insert::Done);
             rows.len()
         }
         Err(e) => {
             assert_eq!(e.reason, Reason::BadRow, "{e}");
+            assert!(refused.is_some_and(|why| why.starts_with("id_lote has 256 characters")));
             0
         }
     };

@@ -8,8 +8,10 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use super::{Database, Memory, insert, no_table, replace};
-use crate::record::stored::{Row, Shape};
+use crate::record::MAX_TEXT_CHARS;
+use crate::record::stored::{Holds, Row, Shape};
 use crate::warehouse::bulk::{Bulk, Change, LoadMethod, Method, Note, Signals};
+use crate::warehouse::limits::{Charset, Limit, Limits};
 use crate::warehouse::{Error, Insert, Reason, TableName};
 
 /// Notes by table, run and number.
@@ -72,6 +74,13 @@ fn apply(database: &mut Database, name: &str, change: &Change<'_>) -> Result<Ins
 impl Bulk for Memory {
     async fn method(&self) -> Result<Method, Error> {
         Ok(Method { kind: LoadMethod::Insert, why: "the rows are in memory".into() })
+    }
+
+    async fn limits(&self) -> Result<Limits, Error> {
+        let text = Limit::Text { chars: MAX_TEXT_CHARS as u64, set: Charset::Any };
+        Ok(Limits(
+            Shape::standard().0.map(|holds| if matches!(holds, Holds::Text { .. }) { text } else { Limit::Unknown }),
+        ))
     }
 
     async fn apply(&self, change: &Change<'_>, _: &Shape) -> Result<Insert, Error> {

@@ -25,6 +25,8 @@ use crate::record::Column;
 use crate::record::stored::{Holds, Row, Shape};
 use crate::retry::{Patience, Retry};
 
+#[cfg(feature = "cli")]
+mod bulk;
 mod explain;
 mod sessions;
 mod values;
@@ -56,8 +58,12 @@ impl Default for Access {
 #[derive(Debug, Clone)]
 pub struct MySql {
     sessions: Sessions,
+    #[cfg(feature = "cli")]
+    loader: bulk::Loader,
     reached: Arc<AtomicBool>,
     table: TableName,
+    #[cfg(feature = "cli")]
+    server: String,
     address: String,
     retry: Retry,
 }
@@ -85,9 +91,21 @@ impl MySql {
         let verified = matches!(options.get_ssl_mode(), MySqlSslMode::VerifyIdentity);
         let options = options.enable_cleartext_plugin(verified);
         let address = format!("{shown} table {table}");
+        #[cfg(feature = "cli")]
+        let loader = bulk::Loader::new(url, &options, login.clone(), connections);
         let opener = Opener { options, login, table: table.clone(), address: address.clone(), patience };
         let reached = Arc::new(AtomicBool::new(patience == Patience::Stream));
-        Ok(Self { sessions: Sessions::new(opener, connections), reached, table, address, retry })
+        Ok(Self {
+            sessions: Sessions::new(opener, connections),
+            #[cfg(feature = "cli")]
+            loader,
+            reached,
+            table,
+            #[cfg(feature = "cli")]
+            server: shown,
+            address,
+            retry,
+        })
     }
 
     /// Fails at once where the server cannot be reached at all; once it was, only retries say that it is gone.
@@ -160,6 +178,19 @@ impl MySql {
         Ok(self.number(query).await? > 0)
     }
 
+    /// Ids a lookup: fewer where the server takes only small packets.
+    #[cfg(feature = "cli")]
+    async fn lookup(&self) -> Result<usize, Error> {
+        let packet = self.retry.run(Error::kind, |_| self.packet()).await?;
+        Ok(if packet < bulk::SMALL_PACKET { LOOKUP / 10 } else { LOOKUP })
+    }
+
+    #[cfg(not(feature = "cli"))]
+    #[allow(clippy::unused_async, reason = "asks the server where it can")]
+    async fn lookup(&self) -> Result<usize, Error> {
+        Ok(LOOKUP)
+    }
+
     async fn rows(
         &self,
         sql: String,
@@ -196,6 +227,26 @@ impl MySql {
             self.sessions.rows(sqlx::query(AssertSqlSafe(format!("SELECT CAST(@@{name} AS CHAR)")))).await.ok()?;
         rows.first()?.try_get(0).ok()
     }
+}
+
+fn insert_sql(table: &TableName, rows: usize) -> String {
+    let one = format!("({})", ["?"; 13].join(", "));
+    format!("INSERT INTO `{table}` ({}) VALUES {}", columns(), vec![one; rows].join(", "))
+}
+
+fn columns() -> String {
+    Column::ALL.map(|column| format!("`{column}`")).join(", ")
+}
+
+fn replace_sql(table: &TableName, shape: &Shape) -> String {
+    let set = Column::ALL.map(|column| format!("`{column}` = ?")).join(", ");
+    // A FLOAT is compared as the server's own f32: bound as f32, cast back, never as decimal text.
+    let guard = Column::ALL.map(|column| match shape.of(column) {
+        Holds::Double { decimals: Some(_) } => format!("CAST(`{column}` AS DOUBLE) <=> ?"),
+        Holds::Text { .. } => format!("BINARY CONVERT(`{column}` USING utf8mb4) <=> BINARY ?"),
+        _ => format!("`{column}` <=> ?"),
+    });
+    format!("UPDATE `{table}` SET {set} WHERE {}", guard.join(" AND "))
 }
 
 #[async_trait]
@@ -235,10 +286,7 @@ impl Warehouse for MySql {
     }
 
     async fn insert(&self, rows: &[Row], _: &Shape) -> Result<Insert, Error> {
-        let columns = Column::ALL.map(|column| format!("`{column}`")).join(", ");
-        let one = format!("({})", ["?"; 13].join(", "));
-        let sql = format!("INSERT INTO `{}` ({columns}) VALUES {}", self.table, vec![one; rows.len()].join(", "));
-        let sql: Arc<str> = sql.into();
+        let sql: Arc<str> = insert_sql(&self.table, rows.len()).into();
         let run = |_| async {
             let query = rows.iter().flat_map(|row| &row.0).fold(sqlx::query(AssertSqlSafe(Arc::clone(&sql))), bind);
             match self.sessions.execute(query).await {
@@ -254,8 +302,9 @@ impl Warehouse for MySql {
 
     async fn fetch(&self, ids: &[String], shape: &Shape) -> Result<Vec<Row>, Error> {
         let mut found = Vec::with_capacity(ids.len());
-        for chunk in ids.chunks(LOOKUP) {
-            let size = if chunk.len() == 1 { 1 } else { LOOKUP };
+        let most = self.lookup().await?;
+        for chunk in ids.chunks(most) {
+            let size = if chunk.len() == 1 { 1 } else { most };
             let mut bind: Vec<&str> = chunk.iter().map(String::as_str).collect();
             bind.resize(size, chunk[chunk.len() - 1].as_str());
             let marks = vec!["?"; size].join(", ");
@@ -291,14 +340,7 @@ impl Warehouse for MySql {
     }
 
     async fn replace(&self, old: &Row, new: &Row, shape: &Shape) -> Result<bool, Error> {
-        let set = Column::ALL.map(|column| format!("`{column}` = ?")).join(", ");
-        // A FLOAT is compared as the server's own f32: bound as f32, cast back, never as decimal text.
-        let guard = Column::ALL.map(|column| match shape.of(column) {
-            Holds::Double { decimals: Some(_) } => format!("CAST(`{column}` AS DOUBLE) <=> ?"),
-            Holds::Text { .. } => format!("BINARY CONVERT(`{column}` USING utf8mb4) <=> BINARY ?"),
-            _ => format!("`{column}` <=> ?"),
-        });
-        let sql: Arc<str> = format!("UPDATE `{}` SET {set} WHERE {}", self.table, guard.join(" AND ")).into();
+        let sql: Arc<str> = replace_sql(&self.table, shape).into();
         let run = |_| async {
             let query = new.0.iter().chain(&old.0).fold(sqlx::query(AssertSqlSafe(Arc::clone(&sql))), bind);
             self.sessions.execute(query).await.map(|rows| rows > 0)
@@ -331,5 +373,17 @@ impl Warehouse for MySql {
         let grants = grants.iter().filter_map(|row| row.try_get(0).ok()).collect();
         let rows = rows.ok().map(i64::unsigned_abs);
         Ok(Status { version, clock: Some(clock), rows, settings, grants })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_warehouse_that_is_shown_for_debugging_shows_no_password() {
+        let url = Url::parse("mysql://ana:s3gredo@db.example/fazendas").unwrap();
+        let shown = format!("{:?}", MySql::new(&url, TableName::default(), 1, Retry::ONCE).unwrap());
+        assert!(shown.contains("db.example") && !shown.contains("s3gredo"), "{shown}");
     }
 }

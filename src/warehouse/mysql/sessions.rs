@@ -4,6 +4,7 @@
 //! error other than the server's own word, or that finds its server demoted, is closed. Nothing runs in the background,
 //! so that a process that is frozen between two uses (as Lambda does it) finds nothing half done when it goes on.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -19,18 +20,18 @@ use crate::warehouse::login::Login;
 use crate::warehouse::{Error, Reason, TableName};
 
 /// How long it may take to open a session.
-const OPEN: Duration = Duration::from_secs(5);
+pub(super) const OPEN: Duration = Duration::from_secs(5);
 
 /// How long a session that is checked may take to answer.
-const CHECK: Duration = Duration::from_secs(1);
+pub(super) const CHECK: Duration = Duration::from_secs(1);
 
 /// A session that served within this time is not checked, by the wall clock, which goes on while a process is frozen.
-const FRESH: Duration = Duration::from_secs(1);
+pub(super) const FRESH: Duration = Duration::from_secs(1);
 
 /// What a session is set to: strict, in UTC; and what keeps a statement whose sender has gone from waiting for a lock, and
 /// a session whose sender has gone from being held, for hours: seconds for locks on rows, for locks on the table, and
 /// for a session that says nothing.
-fn settings(patience: Patience) -> String {
+pub(super) fn settings(patience: Patience) -> String {
     let (rows, table, silence) = match patience {
         Patience::Bulk => (50, 60, 8 * 3_600),
         Patience::Stream => (2, 5, 3_600),
@@ -43,7 +44,6 @@ fn settings(patience: Patience) -> String {
 }
 
 /// How sessions are opened.
-#[derive(Debug)]
 pub(super) struct Opener {
     pub options: MySqlConnectOptions,
     pub login: Option<Arc<dyn Login>>,
@@ -52,12 +52,23 @@ pub(super) struct Opener {
     pub patience: Patience,
 }
 
+/// Without the password, which the options show.
+impl fmt::Debug for Opener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opener").field("address", &self.address).field("login", &self.login).finish_non_exhaustive()
+    }
+}
+
 /// At most so many sessions at once, in UTC and strict mode.
 #[derive(Debug, Clone)]
-pub(super) struct Sessions(Pool<Opener>);
+pub(super) struct Sessions {
+    pool: Pool<Opener>,
+    /// What errors are about: the table and its address.
+    about: (TableName, String),
+}
 
 /// A session in use.
-struct Session {
+pub(super) struct Session {
     held: Option<Object<Opener>>,
     sound: bool,
 }
@@ -72,8 +83,15 @@ pub(super) struct Held {
 impl Sessions {
     pub fn new(opener: Opener, most: u32) -> Self {
         let most = usize::try_from(most.max(1)).unwrap_or(usize::MAX);
+        let about = (opener.table.clone(), opener.address.clone());
         let pool = Pool::builder(opener).max_size(most).build();
-        Self(pool.expect("only time-outs need a runtime, and the pool has none"))
+        Self { pool: pool.expect("only time-outs need a runtime, and the pool has none"), about }
+    }
+
+    /// The same sessions for another table.
+    #[cfg(feature = "cli")]
+    pub fn about(&self, table: TableName, address: String) -> Self {
+        Self { pool: self.pool.clone(), about: (table, address) }
     }
 
     /// The rows of a statement.
@@ -97,6 +115,14 @@ impl Sessions {
         self.after(session, done).map(drop)
     }
 
+    /// The rows of a statement as the text protocol shows them, in which every value is a text.
+    #[cfg(feature = "cli")]
+    pub async fn shown(&self, sql: String) -> Result<Vec<MySqlRow>, Error> {
+        let mut session = self.get().await?;
+        let done = session.connection().fetch_all(sqlx::raw_sql(AssertSqlSafe(sql))).await;
+        self.after(session, done)
+    }
+
     /// Fails where no session can be had.
     pub async fn reach(&self) -> Result<(), Error> {
         let session = self.get().await?;
@@ -104,22 +130,21 @@ impl Sessions {
     }
 
     pub fn failure(&self, e: &sqlx::Error) -> Error {
-        self.0.manager().failure(e)
+        let (reason, message) = explain(e, &self.about.0);
+        Error::new(reason, &self.about.1, message)
     }
 
     /// A session that works, new or used; waits for one where all are in use.
-    async fn get(&self) -> Result<Session, Error> {
-        match self.0.get().await {
+    pub async fn get(&self) -> Result<Session, Error> {
+        match self.pool.get().await {
             Ok(held) => Ok(Session { held: Some(held), sound: false }),
             Err(PoolError::Backend(e)) => Err(e),
-            Err(other) => {
-                Err(Error::new(Reason::Unreachable, &self.0.manager().address, format!("no session: {other}")))
-            }
+            Err(other) => Err(Error::new(Reason::Unreachable, &self.about.1, format!("no session: {other}"))),
         }
     }
 
     /// Ends a use; a session that never comes here is closed.
-    fn after<T>(&self, mut session: Session, done: Result<T, sqlx::Error>) -> Result<T, Error> {
+    pub fn after<T>(&self, mut session: Session, done: Result<T, sqlx::Error>) -> Result<T, Error> {
         let from_server = matches!(&done, Ok(_) | Err(sqlx::Error::Database(_)));
         let done = done.map_err(|e| self.failure(&e));
         let goes_on = |e: &Error| !matches!(e.reason, Reason::Unreachable | Reason::ReadOnly);
@@ -129,7 +154,7 @@ impl Sessions {
 }
 
 impl Session {
-    fn connection(&mut self) -> &mut MySqlConnection {
+    pub fn connection(&mut self) -> &mut MySqlConnection {
         &mut self.held.as_mut().expect("held until it is dropped").connection
     }
 }

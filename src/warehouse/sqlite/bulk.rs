@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::{Sqlite, bind, columns, decode, insert_sql, replace_sql};
 use crate::record::stored::{Row, Shape};
 use crate::warehouse::bulk::{Bulk, Change, LoadMethod, Method, Note, Signals};
+use crate::warehouse::limits::Limits;
 use crate::warehouse::schema::{self, Creates};
 use crate::warehouse::{Error, Insert, Reason, TableName};
 
@@ -103,6 +104,10 @@ fn number(row: &SqliteRow) -> Option<f64> {
 impl Bulk for Sqlite {
     async fn method(&self) -> Result<Method, Error> {
         Ok(Method { kind: LoadMethod::Insert, why: "a SQLite file has no other".into() })
+    }
+
+    async fn limits(&self) -> Result<Limits, Error> {
+        Ok(Limits::default())
     }
 
     async fn apply(&self, change: &Change<'_>, _: &Shape) -> Result<Insert, Error> {

@@ -1,21 +1,16 @@
 //! What each verdict means in a short phrase, and what to do about it.
 
 use crate::reconcile::Kind;
+use crate::report::html::findings::Words;
 
-/// The words for one kind of finding.
-#[derive(Debug)]
-pub(super) struct Words {
-    /// The heading.
-    pub title: &'static str,
-    /// One of them, in the summary.
-    pub one: &'static str,
-    /// More of them, in the summary.
-    pub many: &'static str,
-    /// What it means; names between backticks.
-    pub meaning: &'static str,
-    /// What to do; flags between backticks.
-    pub todo: &'static str,
-}
+/// The words for records that agree.
+pub(super) const MATCHED: Words = Words {
+    title: "The same on both sides",
+    one: "record is the same on both sides",
+    many: "records are the same on both sides",
+    meaning: "Every field agrees at the precision of the column that holds it.",
+    todo: "Nothing.",
+};
 
 /// The words for a kind.
 pub(super) const fn of(kind: Kind) -> Words {
@@ -84,9 +79,4 @@ pub(super) const fn of(kind: Kind) -> Words {
             todo: "Correct it at its source and send it again; move the object away by hand.",
         },
     }
-}
-
-/// A sentence about a number of findings, without the number.
-pub(super) const fn phrase(kind: Kind, n: u64) -> &'static str {
-    if n == 1 { of(kind).one } else { of(kind).many }
 }

@@ -3,8 +3,8 @@
 use chrono::{DateTime, Days, NaiveDate};
 use serde_json::json;
 
-use super::{MOST_BYTES, render, write};
 use crate::reconcile::{Drift, Kind};
+use crate::report::html::{MOST_BYTES, render, write};
 use crate::report::reconcile::{Asked, Outcome, Total};
 
 const ID: &str = "0185a5f5-2000-8d49-8f0c-5f3c5a6a7b8c";
@@ -167,7 +167,7 @@ fn ten_farms_and_three_years_fit_as_do_a_thousand_farms() {
         }
         let html = render(&outcome).unwrap();
         assert!(html.len() < MOST_BYTES, "{farms} farms: {}", html.len());
-        assert!(html.contains("class=\"months\"") && html.contains("class=\"squares"));
+        assert!(html.contains("class=\"months by-") && html.contains("class=\"squares"));
         assert_eq!(html.contains("more are not."), farms > 10);
     }
 }

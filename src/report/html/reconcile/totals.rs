@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::numbers;
 use crate::record::Column;
+use crate::report::html::numbers;
 use crate::report::reconcile::{Outcome, Total, Totals as Sums};
 
 /// The section.

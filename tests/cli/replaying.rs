@@ -1,0 +1,195 @@
+//! What an operator may ask of a replay: a plan, a report, limits, a new table, a way back.
+
+use std::io::{BufRead, BufReader, Read};
+use std::time::{Duration, Instant};
+
+use ruminate_test_s3::S3Server;
+
+use crate::support::{BUCKET, Ran, Scene, real_files, with_real};
+
+/// A lake of the 52 real readings, and an empty warehouse.
+fn lost() -> Scene {
+    let scene = Scene::embedded();
+    fill(&scene);
+    scene
+}
+
+fn fill(scene: &Scene) {
+    scene.run(&["init"]).expect(0, &[]);
+    let files = real_files();
+    scene.run(&with_real("backfill", &files)).expect(0, &[("inserted", 52)]);
+    sql(scene, "DELETE FROM historico_consumo");
+}
+
+fn sql(scene: &Scene, text: &'static str) -> u64 {
+    let url = format!("sqlite:{}", scene.path("w.db").display());
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let mut connection = <sqlx::SqliteConnection as sqlx::Connection>::connect(&url).await.unwrap();
+        sqlx::query(text).execute(&mut connection).await.unwrap().rows_affected()
+    })
+}
+
+fn number(ran: &Ran, name: &str) -> f64 {
+    ran.json[name].as_f64().unwrap_or_else(|| panic!("{name}: {ran:?}"))
+}
+
+#[test]
+fn a_dry_run_says_what_it_takes_and_changes_nothing() {
+    let s3 = S3Server::with_bucket(BUCKET);
+    let scene = Scene::embedded().with_s3(&s3);
+    fill(&scene);
+    let plan = scene.run(&["replay", "--dry-run"]);
+    plan.expect(0, &[("objects", 52), ("get_requests", 52), ("rows_now", 0), ("partitions", 4)]);
+    assert!(number(&plan, "list_requests") >= 4.0 && number(&plan, "price_usd") > 0.000_04, "{plan:?}");
+    assert_eq!(plan.json["sample"]["records"].as_u64(), Some(52));
+    assert!(number(&plan, "seconds") > 0.0);
+    assert_eq!(plan.json["classes"]["STANDARD"]["objects"].as_u64(), Some(52), "{plan:?}");
+    assert!(plan.json["method"].as_str().unwrap().contains("INSERT"));
+    let text = scene.text(&["replay", "--dry-run", "--into-new-table"]).stdout;
+    for part in ["nothing was changed", "one RENAME", "their price", "objects/s", "class STANDARD: 52 objects"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    scene.run(&["replay"]).expect(0, &[("inserted", 52)]);
+}
+
+#[test]
+fn the_report_is_a_page_or_json_and_tells_of_every_day() {
+    let scene = lost();
+    std::fs::write(scene.path("lake/fazenda_um/2023/01/02/historico_consumo_2023-01-02 00:00:00.000_x.json"), "{")
+        .unwrap();
+    let ran = scene.run(&["replay", "--report", "report.html"]);
+    ran.expect(1, &[("inserted", 52), ("unreadable", 1)]);
+    let html = std::fs::read_to_string(scene.path("report.html")).unwrap();
+    assert!(html.contains("52") && html.contains("fazenda_um") && !html.contains("<script"), "{html}");
+    scene.run(&["replay", "--report", "report.json"]).expect(1, &[("identical", 52)]);
+    let json = std::fs::read(scene.path("report.json")).unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    let days = json["days"].as_array().unwrap();
+    assert_eq!(days.len(), 4);
+    let back: Vec<u64> = days.iter().map(|day| day["back"].as_u64().unwrap()).collect();
+    assert_eq!((back.iter().sum::<u64>(), days[1]["unreadable"].as_u64()), (52, Some(1)));
+    assert!(json["newest_row_ts"].as_str().is_some() && json["newest_data"].as_str() == Some("2023-01-04T00:00:00Z"));
+    let refused = scene.run(&["replay", "--report", "no/such/dir.html"]);
+    assert!(refused.code == Some(2) && refused.stderr.contains("--report"), "{refused:?}");
+}
+
+#[test]
+fn limits_on_time_and_place_leave_records_out() {
+    let scene = lost();
+    let ran = scene.run(&["replay", "--data-from", "2023-01-02", "--data-to", "2023-01-03"]);
+    ran.expect(0, &[("listed", 52), ("inserted", 26), ("skipped", 26), ("skipped_data", 26)]);
+    let ran = scene.run(&["replay", "--until", "2020-01-01T00:00:00Z"]);
+    ran.expect(0, &[("skipped_until", 52), ("inserted", 0), ("identical", 0)]);
+    let refused = scene.run(&["replay", "--until", "yesterday"]);
+    assert!(refused.code == Some(2) && refused.stderr.contains("2026-11-22T18:00:00Z"), "{refused:?}");
+}
+
+#[test]
+fn what_was_overwritten_can_be_put_back_unless_it_changed_since() {
+    let scene = lost();
+    scene.run(&["replay"]).expect(0, &[("inserted", 52)]);
+    let changed =
+        "UPDATE historico_consumo SET quantidade_animais = 1, peso_medio = 0.1 WHERE id_curral = '25994051003275'";
+    assert_eq!(sql(&scene, changed), 4);
+    let over = scene.run(&["replay", "--on-conflict", "overwrite", "--undo-file", "undo.ndjson"]);
+    over.expect(0, &[("overwritten", 4)]);
+    assert_eq!(over.json["undo"].as_str(), Some("undo.ndjson"));
+    let look = scene.run(&["replay", "--undo", "undo.ndjson", "--dry-run"]);
+    look.expect(0, &[("changes", 4), ("restored", 4)]);
+    scene.run(&["replay"]).expect(0, &[("identical", 52)]);
+    sql(
+        &scene,
+        "UPDATE historico_consumo SET id_raca = '7' WHERE data LIKE '2023-01-01%' AND id_curral = '25994051003275'",
+    );
+    let undone = scene.run(&["replay", "--undo", "undo.ndjson"]);
+    undone.expect(1, &[("changes", 4), ("restored", 3), ("changed_since", 1)]);
+    scene.run(&["replay"]).expect(1, &[("conflicting", 4), ("identical", 48)]);
+    scene.run(&["replay", "--undo", "undo.ndjson"]).expect(1, &[("already", 3), ("changed_since", 1)]);
+}
+
+#[test]
+fn a_new_table_is_swapped_in_and_the_old_one_kept() {
+    let scene = lost();
+    scene.run(&["replay"]).expect(0, &[("inserted", 52)]);
+    sql(&scene, "UPDATE historico_consumo SET quantidade_animais = 1");
+    let ran = scene.run(&["replay", "--into-new-table"]);
+    ran.expect(0, &[("inserted", 52), ("verified", 52)]);
+    assert_eq!(ran.json["cut_over"]["swapped"].as_bool(), Some(true), "{ran:?}");
+    scene.run(&["replay"]).expect(0, &[("identical", 52)]);
+    let old = ran.json["cut_over"]["old"].as_str().unwrap().to_owned();
+    scene.run(&["replay", "--table", &old]).expect(1, &[("conflicting", 52)]);
+    scene.run(&["reconcile"]).expect(0, &[("matched", 52)]);
+    let refused = scene.run(&["replay", "--into-new-table", "--farm", "fazenda_um"]);
+    assert!(refused.code == Some(2) && refused.stderr.contains("whole lake"), "{refused:?}");
+}
+
+/// A file in the way, then a limit in the settings file that is raised: both while the run goes on.
+#[test]
+fn a_run_waits_and_says_why_and_its_limits_follow_the_settings_file() {
+    let scene = lost();
+    std::fs::write(scene.path("pause"), "").unwrap();
+    std::fs::write(scene.path("ruminate.toml"), "rows-per-second = 5\n").unwrap();
+    let begun = Instant::now();
+    let args = ["replay", "--pause-file", "pause", "--output", "json"];
+    let mut child =
+        scene.command(&args).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let said = lines.find(|line| line.as_ref().is_ok_and(|line| line.contains("waiting"))).unwrap().unwrap();
+    assert!(said.contains("the file pause is there"), "{said}");
+    std::fs::remove_file(scene.path("pause")).unwrap();
+    std::thread::sleep(Duration::from_secs(2));
+    std::fs::write(scene.path("ruminate.toml"), "rows-per-second = 5000\n").unwrap();
+    let told: Vec<String> = lines.map_while(Result::ok).collect();
+    let mut out = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
+    assert!(child.wait().unwrap().success(), "{told:?}");
+    assert!(told.iter().any(|line| line.contains("the limits are now") && line.contains("5000")), "{told:?}");
+    let json: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(json["inserted"].as_u64(), Some(52));
+    let pauses = json["pauses"].as_array().unwrap();
+    let reasons: Vec<&str> = pauses.iter().map(|pause| pause["reason"].as_str().unwrap()).collect();
+    assert_eq!(reasons, ["pause file", "rows per second"]);
+    assert!(
+        begun.elapsed() < Duration::from_secs(30),
+        "52 rows at 5 a second and no more take as long as that by themselves"
+    );
+}
+
+#[test]
+fn a_full_disk_ends_the_sort_with_a_word_on_what_to_do() {
+    let scene = Scene::embedded();
+    scene.run(&["init"]).expect(0, &[]);
+    let count = scene.history(2, 250, 10);
+    scene.run(&["backfill", "history.json"]).expect(0, &[("inserted", count)]);
+    sql(&scene, "DELETE FROM historico_consumo");
+    // All in one day: more than the least memory holds.
+    let mut all = std::fs::read_dir(scene.path("lake/fazenda_um/2024/01")).unwrap().map(|day| day.unwrap().path());
+    let into = all.next().unwrap();
+    for day in all {
+        for object in std::fs::read_dir(day).unwrap() {
+            let object = object.unwrap();
+            std::fs::rename(object.path(), into.join(object.file_name())).unwrap();
+        }
+    }
+    std::fs::create_dir(scene.path("small")).unwrap();
+    let binary = env!("CARGO_BIN_EXE_ruminate");
+    let script = format!(
+        "mount -t tmpfs -o size=64k none small && exec {binary} replay --sort-memory 1 --sort-dir small --output json"
+    );
+    let run = |flags: &[&str]| {
+        let mut command = scene.command(&[]);
+        let mut unshared = std::process::Command::new("unshare");
+        unshared.args(flags).args(["sh", "-c", &script]).current_dir(scene.home.path());
+        unshared.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command = unshared;
+        Ran::of(&command.output().unwrap())
+    };
+    let mut ran = run(&["-m"]);
+    if ran.json.is_null() {
+        ran = run(&["-rm"]);
+    }
+    assert_eq!(ran.code, Some(3), "{ran:?}");
+    let stopped = ran.json["stopped"].as_str().unwrap();
+    assert!(stopped.contains("sorted on disk") && stopped.contains("--sort-dir"), "{stopped}");
+    scene.run(&["replay", "--resume"]).expect(0, &[("listed", count), ("inserted", count)]);
+}

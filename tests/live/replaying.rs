@@ -1,0 +1,234 @@
+//! A replay on real servers that are strained, restarted, or do not allow everything.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::Child;
+use std::time::Duration;
+
+use crate::support::{Database, MARIADB, MYSQL, Own, Ran, Scene, Server};
+
+/// A lake in a directory with so many readings, made with no server.
+fn lake(warehouse: &str) -> (Scene, u64) {
+    let scene = Scene::embedded();
+    let count = scene.history(2, 120, 15);
+    scene.run(&["init"]).expect(0, &[]);
+    scene.run(&["backfill", "history.json"]).expect(0, &[("inserted", count)]);
+    (scene.with("RUMINATE_WAREHOUSE", warehouse), count)
+}
+
+async fn scene(server: Server) -> Option<(Database, Scene, u64)> {
+    let database = Database::new(server).await?;
+    let (scene, count) = lake(&database.url());
+    scene.run(&["init"]).expect(0, &[]);
+    Some((database, scene, count))
+}
+
+/// Reads stderr until a line has this in it.
+fn wait_for(child: &mut Child, what: &str) -> BufReader<std::process::ChildStderr> {
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut said = String::new();
+    while !said.contains(what) {
+        said.clear();
+        assert!(stderr.read_line(&mut said).unwrap() > 0, "it ended without a word of {what:?}");
+    }
+    stderr
+}
+
+fn ended(mut child: Child, mut stderr: BufReader<std::process::ChildStderr>) -> Ran {
+    let (mut out, mut err) = (String::new(), String::new());
+    stderr.read_to_string(&mut err).unwrap();
+    child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
+    let code = child.wait().unwrap().code();
+    Ran { code, json: serde_json::from_str(&out).unwrap_or_default(), stdout: out, stderr: err }
+}
+
+fn reasons(ran: &Ran) -> Vec<String> {
+    let pauses = ran.json["pauses"].as_array().unwrap();
+    pauses.iter().map(|pause| pause["reason"].as_str().unwrap().to_owned()).collect()
+}
+
+async fn signals(server: Server) {
+    let Some((database, scene, count)) = scene(server).await else { return };
+    database.run("CREATE TABLE pausa (n INT)").await;
+    database.run("INSERT INTO pausa VALUES (1)").await;
+    let query = "SELECT COUNT(*) FROM pausa";
+    let mut child = scene.start(&["replay", "--output", "json", "--throttle-query", query]);
+    let stderr = wait_for(&mut child, "the throttle query answers 1");
+    assert_eq!(database.count("SELECT COUNT(*) FROM historico_consumo").await, 0);
+    database.run("DELETE FROM pausa").await;
+    let ran = ended(child, stderr);
+    ran.expect(0, &[("inserted", count)]);
+    assert_eq!(reasons(&ran), ["throttle query"]);
+    // No server runs fewer threads than the one that asks.
+    let mut child = scene.start(&["replay", "--output", "json", "--max-threads-running", "0"]);
+    let stderr = wait_for(&mut child, "threads run, more than 0");
+    assert!(std::process::Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+    let stopped = ended(child, stderr);
+    stopped.expect(3, &[("inserted", 0), ("skipped", count)]);
+    assert_eq!(reasons(&stopped), ["threads running"]);
+    scene.run(&["replay", "--resume"]).expect(0, &[("listed", count), ("identical", count)]);
+    let wrong = scene.run(&["replay", "--throttle-query", "SELECT nothing FROM nowhere"]);
+    assert!(wrong.code == Some(2) && wrong.stderr.contains("nowhere"), "{wrong:?}");
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn live_mysql_any_signal_makes_it_wait() {
+    signals(MYSQL).await;
+}
+
+#[tokio::test]
+async fn live_mariadb_any_signal_makes_it_wait() {
+    signals(MARIADB).await;
+}
+
+#[tokio::test]
+async fn live_mysql_a_new_table_takes_the_place_of_a_damaged_one() {
+    let Some((database, scene, count)) = scene(MYSQL).await else { return };
+    scene.run(&["replay"]).expect(0, &[("inserted", count)]);
+    database.run("UPDATE historico_consumo SET peso_medio = peso_medio * 1.001").await;
+    database
+        .run("CREATE TRIGGER vigia BEFORE INSERT ON historico_consumo FOR EACH ROW SET NEW.id_raca = NEW.id_raca")
+        .await;
+    let refused = scene.run(&["replay", "--into-new-table"]);
+    assert!(refused.code == Some(2) && refused.stderr.contains("vigia"), "{refused:?}");
+    database.run("DROP TRIGGER vigia").await;
+    let ran = scene.run(&["replay", "--into-new-table"]);
+    ran.expect(0, &[("inserted", count), ("verified", count)]);
+    let old = ran.json["cut_over"]["old"].as_str().unwrap().to_owned();
+    assert_eq!(database.count(&format!("SELECT COUNT(*) FROM {old}")).await.unsigned_abs(), count);
+    scene.run(&["reconcile"]).expect(0, &[("matched", count)]);
+    // A row that is in no object would be lost with the old table.
+    database
+        .run("INSERT INTO historico_consumo SELECT UUID(), id_curral, id_raca, id_lote, 1, 1, 1, 1, 1, 1, data, cod_cliente, row_ts FROM historico_consumo LIMIT 1")
+        .await;
+    let kept = scene.run(&["replay", "--into-new-table"]);
+    kept.expect(1, &[("inserted", count)]);
+    assert_eq!(kept.json["cut_over"]["only_in_old"].as_u64(), Some(1), "{kept:?}");
+    assert_eq!(database.count("SELECT COUNT(*) FROM historico_consumo").await.unsigned_abs(), count + 1);
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn live_mysql_accounts_that_may_not_create_go_without_a_journal() {
+    let Some((database, scene, count)) = scene(MYSQL).await else { return };
+    let user = format!("u{}", database.name);
+    database.run(&format!("CREATE USER {user} IDENTIFIED BY 'segredo-77'")).await;
+    database.run(&format!("GRANT SELECT, INSERT, UPDATE ON {}.historico_consumo TO {user}", database.name)).await;
+    let url = database.url();
+    let (_, rest) = url.split_once('@').unwrap();
+    let scene = scene.with("RUMINATE_WAREHOUSE", &format!("mysql://{user}:segredo-77@{rest}"));
+    let refused = scene.run(&["replay"]);
+    assert!(refused.code == Some(2) && refused.stderr.contains("--no-journal"), "{refused:?}");
+    assert!(!refused.stderr.contains("segredo-77"));
+    scene.run(&["replay", "--no-journal"]).expect(0, &[("inserted", count)]);
+    scene.run(&["replay", "--no-journal"]).expect(0, &[("identical", count)]);
+    database.run(&format!("DROP USER {user}")).await;
+    database.drop().await;
+}
+
+/// Each connection that loads is killed as soon as it is seen, for a while.
+#[tokio::test]
+async fn live_mysql_killed_connections_cost_time_and_nothing_else() {
+    let Some((database, scene, count)) = scene(MYSQL).await else { return };
+    let args = ["replay", "--output", "json", "--rows-per-second", "1500", "-v"];
+    let mut child = scene.start(&args);
+    let mut kills = 0;
+    for _ in 0..200 {
+        let sql = format!(
+            "SELECT CAST(COALESCE(MIN(id), 0) AS SIGNED) FROM information_schema.processlist WHERE db = '{}' AND id <> CONNECTION_ID()",
+            database.name
+        );
+        let id = database.count(&sql).await;
+        if id > 0 && kills < 12 {
+            database.run(&format!("KILL {id} -- DATABASE")).await;
+            kills += 1;
+        }
+        tokio::time::sleep(Duration::from_millis(40)).await;
+        if child.try_wait().unwrap().is_some() {
+            break;
+        }
+    }
+    let stderr = BufReader::new(child.stderr.take().unwrap());
+    let ran = ended(child, stderr);
+    assert!(kills >= 3, "{kills}");
+    ran.expect(0, &[("listed", count), ("inserted", count), ("identical", 0)]);
+    scene.run(&["reconcile"]).expect(0, &[("matched", count)]);
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn live_mysql_a_table_that_cannot_hold_records_is_refused_before_anything_is_written() {
+    let Some((database, scene, count)) = scene(MYSQL).await else { return };
+    let cases = [
+        ("ALTER TABLE historico_consumo DROP COLUMN id_raca", "id_raca is missing"),
+        ("ALTER TABLE historico_consumo ADD COLUMN id_raca INT NOT NULL DEFAULT 0", "id_raca is int"),
+        (
+            "ALTER TABLE historico_consumo MODIFY id_raca VARCHAR(255), ADD COLUMN origem INT NOT NULL",
+            "origem needs a value",
+        ),
+    ];
+    for (change, says) in cases {
+        database.run(change).await;
+        let refused = scene.run(&["replay"]);
+        assert!(refused.code == Some(2) && refused.stderr.contains(says), "{says}: {refused:?}");
+        let journal = "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = 'ruminate_journal'";
+        assert_eq!(database.count(journal).await, 0, "{says}");
+    }
+    // A narrower column takes what fits; each record that does not is named before it is sent.
+    database.run("ALTER TABLE historico_consumo DROP COLUMN origem, MODIFY quantidade_animais TINYINT, MODIFY cod_cliente VARCHAR(9)").await;
+    let ran = scene.run(&["replay"]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    let number = |name: &str| ran.json[name].as_u64().unwrap();
+    assert_eq!(number("inserted") + number("rejected"), count);
+    assert!(number("inserted") > 0 && number("rejected") > 0, "{ran:?}");
+    let reason = ran.json["problems"]["kept"][0]["reason"].as_str().unwrap();
+    assert!(reason.contains("cod_cliente has"), "{reason}");
+    database.drop().await;
+}
+
+/// The server goes away while rows go in, and comes back.
+#[tokio::test]
+async fn live_mariadb_a_server_that_restarts_is_waited_for() {
+    let Some(mut own) = Own::start(&[]).await else { return };
+    let (scene, count) = lake(&own.url());
+    scene.run(&["init"]).expect(0, &[]);
+    let mut child = scene.start(&["replay", "--output", "json", "--rows-per-second", "1200", "-v"]);
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    own.restart().await;
+    let stderr = BufReader::new(child.stderr.take().unwrap());
+    let ran = ended(child, stderr);
+    ran.expect(0, &[("listed", count), ("inserted", count), ("identical", 0)]);
+    scene.run(&["reconcile"]).expect(0, &[("matched", count)]);
+    // And one that stays away ends the run, which says how to go on.
+    let mut child = scene.start(&["replay", "--output", "json", "--rows-per-second", "1200", "--patience", "1"]);
+    tokio::time::sleep(Duration::from_millis(1_200)).await;
+    own.stop();
+    let stderr = BufReader::new(child.stderr.take().unwrap());
+    let ran = ended(child, stderr);
+    assert_eq!(ran.code, Some(3), "{ran:?}");
+    assert!(ran.json["stopped"].as_str().unwrap().contains("cannot connect"), "{ran:?}");
+    own.restart().await;
+    scene.run(&["replay", "--resume"]).expect(0, &[("listed", count), ("identical", count)]);
+}
+
+#[tokio::test]
+async fn live_mariadb_without_local_infile_and_with_small_packets_it_all_comes_back() {
+    let Some(own) = Own::start(&["--local-infile=0", "--max-allowed-packet=16384"]).await else { return };
+    let (scene, count) = lake(&own.url());
+    scene.run(&["init"]).expect(0, &[]);
+    let ran = scene.run(&["replay", "--verify"]);
+    ran.expect(0, &[("inserted", count), ("verified", count)]);
+    let method = ran.json["method"].as_str().unwrap();
+    assert!(method.contains("INSERT") && method.contains("local_infile"), "{method}");
+}
+
+#[tokio::test]
+async fn live_mariadb_a_read_only_server_is_named_at_once() {
+    let Some(own) = Own::start(&[]).await else { return };
+    let (scene, _) = lake(&own.url());
+    scene.run(&["init"]).expect(0, &[]);
+    own.run("CREATE USER leitor@'%'; GRANT SELECT, INSERT, UPDATE, CREATE, DELETE ON own.* TO leitor@'%'; SET GLOBAL read_only = ON").await;
+    let scene = scene.with("RUMINATE_WAREHOUSE", &own.url().replace("root@", "leitor@"));
+    let refused = scene.run(&["replay", "--patience", "1"]);
+    assert!(refused.code == Some(2) && refused.stderr.contains("read-only"), "{refused:?}");
+}
