@@ -1,15 +1,16 @@
 //! The S3 lake on the wire, against the in-process S3 service: the checks that every lake passes, and faults.
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use ruminate::lake::s3::S3;
-use ruminate::lake::{Lake, Put, Reason, conformance, list_all};
+use ruminate::lake::{Depth, Lake, Put, Reason, conformance, list_all};
 use ruminate::retry::Retry;
-use ruminate_test_s3::{ACCESS_KEY, Fault, Op, REGION, S3Server, SECRET_KEY, StorageClass};
+use ruminate_test_s3::{ACCESS_KEY, Fault, Op, REGION, S3Server, SECRET_KEY, StorageClass, Versioning};
 
 const BUCKET: &str = "lake";
 const QUICK: Retry =
@@ -90,9 +91,129 @@ async fn archived_objects_are_told_apart_and_restored_ones_read() {
     s3.store().set_storage_class(BUCKET, &full("thawed.json"), StorageClass::DeepArchive);
     let until = std::time::SystemTime::now() + Duration::from_secs(86_400);
     s3.store().set_restored(BUCKET, &full("thawed.json"), ruminate_test_s3::Restore::Until(until));
+    let seen = list_all(&lake, "").await.unwrap();
+    let classes: Vec<_> = seen.iter().map(|o| (o.class.as_str(), o.restored)).collect();
+    assert_eq!(classes, [("GLACIER", false), ("DEEP_ARCHIVE", true), ("STANDARD", false)]);
     let archived: Vec<(String, bool)> =
         list_all(&lake, "").await.unwrap().into_iter().map(|o| (o.key, o.archived)).collect();
     assert_eq!(archived, [("cold.json".to_owned(), true), ("thawed.json".into(), false), ("warm.json".into(), false)]);
     assert_eq!(lake.get("cold.json").await.unwrap_err().reason, Reason::Archived);
     assert_eq!(lake.get("thawed.json").await.unwrap(), "{}");
+}
+
+const DAY: u64 = 86_400;
+
+fn on(day: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000 + day * DAY)
+}
+
+/// Writes or deletes as on that day.
+fn at(s3: &S3Server, day: u64, key: &str, body: Option<&str>) {
+    let key = format!("a/historico_diario/{key}");
+    match body {
+        Some(body) => s3.store().put(BUCKET, &key, body.to_owned()),
+        None => drop(s3.store().remove(BUCKET, &key)),
+    }
+    let id = s3.store().versions(BUCKET, &key).last().unwrap().id.clone();
+    assert!(s3.store().set_version_time(BUCKET, &key, &id, on(day)));
+}
+
+#[tokio::test]
+async fn the_lake_as_it_was_has_each_key_s_version_of_then() {
+    let s3 = S3Server::with_bucket(BUCKET);
+    let lake = lake(&s3);
+    lake.put_new("f/before versioning.json", Bytes::from_static(b"null")).await.unwrap();
+    s3.store().set_last_modified(BUCKET, "a/historico_diario/f/before versioning.json", on(0));
+    let e = lake.as_of(on(1).into()).await.unwrap_err();
+    assert_eq!((e.reason, e.to_string().lines().count()), (Reason::NoVersions, 1), "{e}");
+    s3.store().set_versioning(BUCKET, Versioning::Enabled);
+    at(&s3, 1, "f/kept.json", Some("kept"));
+    at(&s3, 1, "f/changed.json", Some("first"));
+    at(&s3, 3, "f/changed.json", Some("second"));
+    at(&s3, 1, "f/deleted.json", Some("gone"));
+    at(&s3, 3, "f/deleted.json", None);
+    at(&s3, 1, "f/back again.json", Some("one"));
+    at(&s3, 2, "f/back again.json", None);
+    at(&s3, 4, "f/back again.json", Some("two"));
+    at(&s3, 3, "f/new.json", Some("new"));
+    at(&s3, 3, "f/before versioning.json", None);
+    at(&s3, 1, "f/deleted.json.more", Some("longer"));
+    for key in conformance::STRANGE_KEYS {
+        at(&s3, 1, key, Some(key));
+        at(&s3, 3, key, None);
+    }
+    let then = async |day: u64| {
+        let then = lake.as_of(on(day).into()).await.unwrap();
+        let mut all = Vec::new();
+        for object in list_all(&*then, "f/").await.unwrap() {
+            let body = then.get_listed(&[&object]).await.pop().unwrap().unwrap();
+            assert_eq!(then.get(&object.key).await.unwrap(), body, "{}", object.key);
+            assert!(object.version.is_some() && object.last_modified <= DateTime::<Utc>::from(on(day)));
+            all.push((object.key[2..].to_owned(), String::from_utf8(body.to_vec()).unwrap()));
+        }
+        all
+    };
+    let known = |all: &[(&str, &str)]| -> Vec<_> {
+        all.iter().map(|(key, body)| (format!("{key}.json"), (*body).to_owned())).collect()
+    };
+    assert_eq!(then(0).await, known(&[("before versioning", "null")]));
+    let mut one =
+        known(&[("back again", "one"), ("before versioning", "null"), ("changed", "first"), ("deleted", "gone")]);
+    one.extend([("deleted.json.more".to_owned(), "longer".to_owned())]);
+    one.extend(known(&[("kept", "kept")]));
+    assert_eq!(then(1).await, one);
+    one.remove(0);
+    assert_eq!(then(2).await, one);
+    let mut now = known(&[("back again", "two"), ("changed", "second")]);
+    now.extend([("deleted.json.more".to_owned(), "longer".to_owned())]);
+    now.extend(known(&[("kept", "kept"), ("new", "new")]));
+    assert_eq!(then(5).await, now);
+
+    let then = lake.as_of(on(2).into()).await.unwrap();
+    let mut strange = conformance::STRANGE_KEYS.to_vec();
+    strange.sort_unstable();
+    assert_eq!(list_all(&*then, "strange/").await.unwrap().into_iter().map(|o| o.key).collect::<Vec<_>>(), strange);
+    for key in strange {
+        assert_eq!(then.get(key).await.unwrap(), key);
+        assert_eq!(lake.get(key).await.unwrap_err().reason, Reason::NotFound);
+    }
+    assert_eq!(then.list("", Depth::Folders, None).await.unwrap().folders, ["f/", "strange/"]);
+    assert_eq!(then.get("f/new.json").await.unwrap_err().reason, Reason::NotFound);
+    assert_eq!(then.put_new("f/x.json", Bytes::new()).await.unwrap_err().reason, Reason::ReadOnly);
+    // A version that vanishes after it was listed is that object's fault alone.
+    let listed = list_all(&*then, "f/kept").await.unwrap();
+    assert!(s3.store().remove_version(BUCKET, "a/historico_diario/f/kept.json", listed[0].version.as_deref().unwrap()));
+    assert_eq!(then.get_listed(&[&listed[0]]).await[0].as_ref().unwrap_err().reason, Reason::NotFound);
+    s3.store().set_versioning(BUCKET, Versioning::Suspended);
+    assert!(lake.as_of(on(2).into()).await.is_ok(), "what was kept before is there");
+}
+
+#[tokio::test]
+async fn versions_over_many_pages_are_settled_once_each() {
+    let s3 = S3Server::with_bucket(BUCKET);
+    s3.store().set_versioning(BUCKET, Versioning::Enabled);
+    // 7 versions of each key: pages of 1,000 break off within a key, before and after its version of then.
+    for n in 0..700 {
+        let key = format!("f/{}/{n:04} é+.json", n % 2);
+        for day in 0..7 {
+            at(&s3, day, &key, (day != 5).then_some(&format!("{n} {day}")));
+        }
+    }
+    for day in 0..1_200 {
+        at(&s3, day, "f/many.json", Some(&day.to_string()));
+    }
+    let lake = lake(&s3);
+    for day in 0..7 {
+        let then = lake.as_of(on(day).into()).await.unwrap();
+        let all = list_all(&*then, "f/").await.unwrap();
+        assert!(all.windows(2).all(|two| two[0].key < two[1].key), "in order, each once");
+        assert_eq!(all.len(), if day == 5 { 1 } else { 701 }, "day {day}");
+        for object in all.iter().step_by(97) {
+            let body = then.get_listed(&[object]).await.pop().unwrap().unwrap();
+            assert!(object.key == "f/many.json" || body.ends_with(format!(" {day}").as_bytes()), "{body:?}");
+        }
+        assert_eq!(then.get("f/many.json").await.unwrap(), day.to_string());
+    }
+    let folded = lake.as_of(on(1).into()).await.unwrap().list("f/", Depth::Folders, None).await.unwrap();
+    assert_eq!(folded.folders, ["f/0/", "f/1/"]);
 }

@@ -3,6 +3,7 @@
 //! Objects are written to a temporary name and then linked to their own, which fails where that exists: no half
 //! objects, no overwriting. They are not synced to disk one by one; a power cut can cost what the system had not written.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -13,8 +14,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
-use super::{Class, Depth, Error, Lake, Meta, Page, Put, Reason};
+use super::{Class, Depth, Error, Habits, Lake, Meta, Page, Put, Reason};
 use crate::half::{self, half_in};
+
+/// Names a page: a folder of more is passed over once a page.
+const PAGE: usize = 100_000;
 
 /// A directory as a lake.
 #[derive(Debug, Clone)]
@@ -42,21 +46,83 @@ impl Dir {
         if safe { Ok(self.root.join(key)) } else { Err(Error::new(Reason::BadKey, key, "no safe file name")) }
     }
 
-    fn list_now(&self, prefix: &str, depth: Depth) -> Result<Page, Error> {
+    fn list_now(&self, prefix: &str, depth: Depth, after: Option<&str>, most: usize) -> Result<Page, Error> {
         let (folder, name) = prefix.rsplit_once('/').unwrap_or(("", prefix));
         let start = if folder.is_empty() { self.root.clone() } else { self.path(folder)? };
-        let mut page = Page::default();
         let lead = if folder.is_empty() { String::new() } else { format!("{folder}/") };
-        walk(&start, &lead, depth, &mut page)?;
-        page.objects.retain(|object| object.key[lead.len()..].starts_with(name));
-        page.folders.retain(|folder| folder[lead.len()..].starts_with(name));
-        page.objects.sort_unstable_by(|a, b| a.key.cmp(&b.key));
-        page.folders.sort_unstable();
+        let mut least = Least { after: after.map(str::to_owned), most, kept: BTreeMap::new(), more: false };
+        walk(&start, &lead, name, depth, &mut least)?;
+        let mut page = Page::default();
+        if least.more {
+            page.next = least.kept.last_key_value().map(|(key, _)| key.clone());
+        }
+        for (key, entry) in least.kept {
+            if entry == Entry::Folder {
+                page.folders.push(key);
+                continue;
+            }
+            match look(&self.root, &key)? {
+                Some(meta) => page.objects.push(describe(key, Some(&meta))),
+                // No name of ours, and not to be found by what can be said of it: it is shown all the same.
+                None if key.contains(char::REPLACEMENT_CHARACTER) => page.objects.push(describe(key, None)),
+                None => {}
+            }
+        }
         Ok(page)
+    }
+
+    /// A file's bytes.
+    fn read(&self, key: &str) -> Result<Bytes, Error> {
+        let path = self.path(key)?;
+        let unfit = |e: io::Error| match failure(key, &e) {
+            e if e.reason == Reason::Other => Error { reason: Reason::BadKey, ..e }, // a link in a circle
+            e => e,
+        };
+        if !fs::metadata(&path).map_err(unfit)?.is_file() {
+            return Err(Error::new(Reason::BadKey, key, "is no regular file")); // reading a pipe would never end
+        }
+        fs::read(path).map(Bytes::from).map_err(|e| failure(key, &e))
     }
 }
 
-fn walk(dir: &Path, lead: &str, depth: Depth, page: &mut Page) -> Result<(), Error> {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Entry {
+    File,
+    Folder,
+}
+
+/// The least names after a key, so many at most: a page costs one pass over the names and memory for its own only.
+struct Least {
+    after: Option<String>,
+    most: usize,
+    kept: BTreeMap<String, Entry>,
+    /// There are others after those that are kept.
+    more: bool,
+}
+
+impl Least {
+    fn take(&mut self, key: String, entry: Entry) {
+        if self.after.as_ref().is_some_and(|after| key <= *after) {
+            return;
+        }
+        if self.kept.len() >= self.most {
+            self.more = true;
+            match self.kept.last_entry() {
+                Some(last) if *last.key() > key => drop(last.remove_entry()),
+                _ => return,
+            }
+        }
+        self.kept.insert(key, entry);
+    }
+
+    /// Whether a key that begins so can be among them.
+    fn wants_below(&self, lead: &str) -> bool {
+        let passed = self.after.as_ref().is_some_and(|after| after.as_str() > lead && !after.starts_with(lead));
+        !passed
+    }
+}
+
+fn walk(dir: &Path, lead: &str, name_start: &str, depth: Depth, least: &mut Least) -> Result<(), Error> {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(()),
@@ -64,45 +130,51 @@ fn walk(dir: &Path, lead: &str, depth: Depth, page: &mut Page) -> Result<(), Err
     };
     for entry in entries {
         let entry = entry.map_err(|e| failure(lead, &e))?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name.starts_with(half::PREFIX) {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with(half::PREFIX) || !name.starts_with(name_start) {
             continue;
         }
         let key = format!("{lead}{name}");
         // Links are not followed into directories: they may lead out of the lake, or in a circle.
-        let meta = match fs::symlink_metadata(entry.path()) {
-            Ok(meta) if meta.is_symlink() => {
-                fs::metadata(entry.path()).ok().filter(fs::Metadata::is_file).unwrap_or(meta)
-            }
-            Ok(meta) => meta,
+        let is_dir = match entry.file_type() {
+            Ok(kind) => kind.is_dir(),
             Err(e) if e.kind() == ErrorKind::NotFound => continue,
             Err(e) => return Err(failure(&key, &e)),
         };
-        if !meta.is_dir() {
-            page.objects.push(describe(key, &meta));
+        if !is_dir {
+            least.take(key, Entry::File);
         } else if depth == Depth::Folders {
-            page.folders.push(format!("{key}/"));
+            least.take(format!("{key}/"), Entry::Folder);
         } else {
-            walk(&entry.path(), &format!("{key}/"), depth, page)?;
+            let lead = format!("{key}/");
+            if least.wants_below(&lead) {
+                walk(&entry.path(), &lead, "", depth, least)?;
+            }
         }
     }
     Ok(())
 }
 
-fn describe(key: String, meta: &fs::Metadata) -> Meta {
-    let modified = meta.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-    let last_modified = DateTime::<Utc>::from(modified);
-    let etag = format!("{:x}-{:x}", last_modified.timestamp_nanos_opt().unwrap_or_default(), meta.len());
-    Meta {
-        key,
-        size: meta.len(),
-        etag,
-        last_modified,
-        class: Class::default(),
-        restored: false,
-        archived: false,
-        version: None,
+/// What is known of a listed file; `None` where it is gone meanwhile.
+fn look(root: &Path, key: &str) -> Result<Option<fs::Metadata>, Error> {
+    let path = root.join(key);
+    match fs::symlink_metadata(&path) {
+        Ok(meta) if meta.is_symlink() => {
+            Ok(Some(fs::metadata(&path).ok().filter(fs::Metadata::is_file).unwrap_or(meta)))
+        }
+        Ok(meta) => Ok(Some(meta)),
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(failure(key, &e)),
     }
+}
+
+fn describe(key: String, meta: Option<&fs::Metadata>) -> Meta {
+    let modified = meta.and_then(|meta| meta.modified().ok()).unwrap_or(SystemTime::UNIX_EPOCH);
+    let size = meta.map_or(0, fs::Metadata::len);
+    let last_modified = DateTime::<Utc>::from(modified);
+    let etag = format!("{:x}-{size:x}", last_modified.timestamp_nanos_opt().unwrap_or_default());
+    Meta { key, size, etag, last_modified, class: Class::default(), restored: false, archived: false, version: None }
 }
 
 fn failure(about: &str, e: &io::Error) -> Error {
@@ -132,24 +204,26 @@ impl Lake for Dir {
     }
 
     async fn list(&self, prefix: &str, depth: Depth, after: Option<&str>) -> Result<Page, Error> {
-        debug_assert!(after.is_none(), "a directory is listed in one page");
-        let (this, prefix) = (self.clone(), prefix.to_owned());
-        blocking(move || this.list_now(&prefix, depth)).await
+        let (this, prefix, after) = (self.clone(), prefix.to_owned(), after.map(str::to_owned));
+        blocking(move || this.list_now(&prefix, depth, after.as_deref(), PAGE)).await
     }
 
     async fn get(&self, key: &str) -> Result<Bytes, Error> {
-        let (path, key) = (self.path(key)?, key.to_owned());
-        blocking(move || {
-            let unfit = |e: io::Error| match failure(&key, &e) {
-                e if e.reason == Reason::Other => Error { reason: Reason::BadKey, ..e }, // a link in a circle
-                e => e,
-            };
-            if !fs::metadata(&path).map_err(unfit)?.is_file() {
-                return Err(Error::new(Reason::BadKey, &key, "is no regular file")); // reading a pipe would never end
-            }
-            fs::read(path).map(Bytes::from).map_err(|e| failure(&key, &e))
-        })
-        .await
+        let (this, key) = (self.clone(), key.to_owned());
+        blocking(move || this.read(&key)).await
+    }
+
+    async fn get_listed(&self, listed: &[&Meta]) -> Vec<Result<Bytes, Error>> {
+        let (this, keys) = (self.clone(), listed.iter().map(|meta| meta.key.clone()).collect::<Vec<_>>());
+        let count = keys.len();
+        match blocking(move || Ok(keys.iter().map(|key| this.read(key)).collect())).await {
+            Ok(bodies) => bodies,
+            Err(e) => vec![Err(e); count],
+        }
+    }
+
+    fn habits(&self) -> Habits {
+        Habits { listings: 2, batch: 32 }
     }
 
     async fn put_new(&self, key: &str, body: Bytes) -> Result<Put, Error> {
@@ -215,6 +289,79 @@ mod tests {
         fs::write(home.path().join("a/.ruminate-x1.tmp"), b"{").unwrap();
         let keys: Vec<_> = crate::lake::list_all(&lake, "").await.unwrap().into_iter().map(|o| o.key).collect();
         assert_eq!(keys, ["a/b.json"]);
+    }
+
+    #[test]
+    fn pages_of_any_size_hold_what_one_page_does() {
+        let home = tempfile::tempdir().unwrap();
+        let lake = Dir::new(home.path());
+        let names =
+            ["a", "b/a", "b/c/x", "b/c.json", "b/c-", "b/ção", "b/d/1", "b/d/2", "b/d/3", "b-", "b.x", "c/z", "d"];
+        for name in names {
+            let path = home.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, name).unwrap();
+        }
+        for depth in [Depth::Everything, Depth::Folders] {
+            for prefix in ["", "b", "b/", "b/c", "b/d/", "none/"] {
+                let whole = lake.list_now(prefix, depth, None, 1_000).unwrap();
+                let mut expected: Vec<_> = whole.objects.iter().map(|object| object.key.clone()).collect();
+                expected.extend(whole.folders);
+                expected.sort();
+                assert!(
+                    depth == Depth::Folders || expected.len() == names.iter().filter(|n| n.starts_with(prefix)).count()
+                );
+                for most in 1..5 {
+                    let (mut seen, mut after, mut pages) = (Vec::new(), None, 0);
+                    loop {
+                        let page = lake.list_now(prefix, depth, after.as_deref(), most).unwrap();
+                        let first = seen.len();
+                        seen.extend(page.objects.into_iter().map(|object| object.key));
+                        seen.extend(page.folders);
+                        assert!(seen.len() - first <= most);
+                        seen[first..].sort();
+                        pages += 1;
+                        let Some(next) = page.next else { break };
+                        after = Some(next);
+                    }
+                    assert_eq!(
+                        (&seen, pages),
+                        (&expected, expected.len().div_ceil(most).max(1)),
+                        "{prefix:?} {depth:?} {most}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_name_that_is_no_text_is_listed_and_not_lost() {
+        use std::os::unix::ffi::OsStrExt;
+        let home = tempfile::tempdir().unwrap();
+        fs::write(home.path().join(std::ffi::OsStr::from_bytes(b"a\xff.json")), "{}").unwrap();
+        let lake = Dir::new(home.path());
+        let listed = crate::lake::list_all(&lake, "").await.unwrap();
+        assert_eq!(listed.iter().map(|object| object.key.as_str()).collect::<Vec<_>>(), ["a\u{fffd}.json"]);
+        assert_eq!(lake.get(&listed[0].key).await.unwrap_err().reason, Reason::NotFound);
+    }
+
+    #[tokio::test]
+    async fn many_are_read_in_one_call_and_each_has_its_answer() {
+        let home = tempfile::tempdir().unwrap();
+        let lake = Dir::new(home.path());
+        for n in 0..5 {
+            lake.put_new(&format!("{n}"), Bytes::from(format!("body {n}"))).await.unwrap();
+        }
+        let listed = crate::lake::list_all(&lake, "").await.unwrap();
+        fs::remove_file(home.path().join("3")).unwrap();
+        let bodies = lake.get_listed(&listed.iter().collect::<Vec<_>>()).await;
+        for (n, body) in bodies.into_iter().enumerate() {
+            match body {
+                Ok(body) => assert_eq!(body, format!("body {n}")),
+                Err(e) => assert_eq!((n, e.reason), (3, Reason::NotFound)),
+            }
+        }
     }
 
     #[tokio::test]

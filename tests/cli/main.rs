@@ -14,3 +14,4 @@ mod sns;
 mod stopping;
 #[path = "../support/mod.rs"]
 mod support;
+mod versions;

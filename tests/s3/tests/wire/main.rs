@@ -129,6 +129,53 @@ fn a_listing_pages_rolls_up_and_says_what_is_archived() -> io::Result<()> {
 }
 
 #[test]
+fn a_bucket_with_versioning_keeps_what_was_and_lists_it_page_by_page() -> io::Result<()> {
+    let (server, client) = lake();
+    client.put("lake/k", "before")?;
+    assert_eq!(client.send("GET", "lake", &[("versioning", "")], &[], "")?.one("Status"), "");
+    let on = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+    assert_eq!(client.send("PUT", "lake", &[("versioning", "")], &[], on)?.status, 200);
+    assert_eq!(client.send("GET", "lake", &[("versioning", "")], &[], "")?.one("Status"), "Enabled");
+    let id = client.put("lake/k", "first")?.header("x-amz-version-id").to_owned();
+    client.put("lake/k", "second")?;
+    let gone = client.send("DELETE", "lake/k", &[], &[], "")?;
+    assert_eq!(gone.header("x-amz-delete-marker"), "true");
+    client.put("lake/a/1", "x")?;
+    client.put("lake/a/2", "x")?;
+    assert_eq!(client.get("lake/k")?.error(), (404, "NoSuchKey"));
+    let get = |id: &str| client.send("GET", "lake/k", &[("versionId", id)], &[], "");
+    assert_eq!((get(&id)?.body.as_str(), get("null")?.body.as_str()), ("first", "before"));
+    assert_eq!(get("zzz")?.error(), (404, "NoSuchVersion"));
+    assert_eq!(get(gone.header("x-amz-version-id"))?.error(), (405, "MethodNotAllowed"));
+
+    let (mut seen, mut marker) = (Vec::new(), (String::new(), String::new()));
+    loop {
+        let query = [
+            ("delimiter", "/"),
+            ("key-marker", marker.0.as_str()),
+            ("max-keys", "1"),
+            ("version-id-marker", marker.1.as_str()),
+            ("versions", ""),
+        ];
+        let page = client.send("GET", "lake", &query, &[], "")?;
+        let kind = if page.body.contains("<DeleteMarker>") { "deleted" } else { page.one("Size") };
+        let what = if page.body.contains("<CommonPrefixes>") { "folder" } else { kind };
+        seen.push((what.to_owned(), page.one("IsLatest").to_owned()));
+        if page.one("IsTruncated") != "true" {
+            break;
+        }
+        marker = (page.one("NextKeyMarker").to_owned(), page.one("NextVersionIdMarker").to_owned());
+    }
+    let expected = [("folder", ""), ("deleted", "true"), ("6", "false"), ("5", "false"), ("6", "false")];
+    assert_eq!(seen, expected.map(|(what, latest)| (what.to_owned(), latest.to_owned())));
+    let deleted = gone.header("x-amz-version-id");
+    assert_eq!(client.send("DELETE", "lake/k", &[("versionId", deleted)], &[], "")?.status, 204);
+    assert_eq!(client.get("lake/k")?.body, "second", "without its marker it is back");
+    assert_eq!(server.store().versions("lake", "k").len(), 3);
+    Ok(())
+}
+
+#[test]
 fn a_server_that_was_dropped_is_gone_and_its_store_can_be_served_again_on_its_port() -> io::Result<()> {
     let (server, client) = lake();
     client.put("lake/a", "x")?;

@@ -1,0 +1,63 @@
+//! `replay --versions-at` on the in-process S3 service: what was deleted since then comes back.
+
+use std::time::{Duration, SystemTime};
+
+use ruminate_test_s3::{S3Server, Versioning};
+
+use crate::support::{BUCKET, PREFIX, Scene};
+
+#[test]
+fn a_replay_of_the_lake_as_it_was_brings_back_what_was_deleted() {
+    let s3 = S3Server::with_bucket(BUCKET);
+    s3.store().set_versioning(BUCKET, Versioning::Enabled);
+    let scene = Scene::new().with_s3(&s3);
+    let warehouse = format!("sqlite:{}", scene.path("w.db").display());
+    let scene = scene.with("RUMINATE_WAREHOUSE", &warehouse);
+    scene.run(&["init"]).expect(0, &[]);
+    let count = scene.history(2, 10, 3);
+    scene.run(&["backfill", "history.json"]).expect(0, &[("inserted", count)]);
+
+    // All of it was written an hour ago; half was deleted and an object replaced by rubbish half an hour ago.
+    let ago = |minutes: u64| SystemTime::now() - Duration::from_secs(minutes * 60);
+    let keys = s3.store().list(BUCKET, PREFIX);
+    assert_eq!(keys.len() as u64, count);
+    let date = |key: &str, minutes| {
+        let newest = s3.store().versions(BUCKET, key).last().unwrap().id.clone();
+        assert!(s3.store().set_version_time(BUCKET, key, &newest, ago(minutes)));
+    };
+    keys.iter().for_each(|key| date(key, 60));
+    for key in keys.iter().step_by(2) {
+        s3.store().remove(BUCKET, key).unwrap();
+        date(key, 30);
+    }
+    s3.store().put(BUCKET, &keys[1], "rubbish");
+    date(&keys[1], 30);
+    let time = |minutes| chrono::DateTime::<chrono::Utc>::from(ago(minutes)).to_rfc3339();
+
+    let again = format!("sqlite:{}", scene.path("again.db").display());
+    let scene = scene.with("RUMINATE_WAREHOUSE", &again);
+    scene.run(&["init"]).expect(0, &[]);
+    let left = count / 2 - 1;
+    let now = scene.run(&["replay"]);
+    assert_eq!((now.json["inserted"].as_u64(), now.json["unreadable"].as_u64()), (Some(left), Some(1)), "{now:#?}");
+    let early = scene.run(&["replay", "--versions-at", &time(90)]);
+    early.expect(0, &[("inserted", 0), ("identical", 0)]);
+    let then = scene.run(&["replay", "--verify", "--versions-at", &time(45)]);
+    then.expect(0, &[("inserted", count - left), ("identical", left), ("unreadable", 0), ("verified", count)]);
+}
+
+#[test]
+fn a_lake_that_keeps_no_versions_refuses_in_a_line() {
+    let s3 = S3Server::with_bucket(BUCKET);
+    let on_s3 = Scene::new().with_s3(&s3);
+    let warehouse = format!("sqlite:{}", on_s3.path("w.db").display());
+    let on_s3 = on_s3.with("RUMINATE_WAREHOUSE", &warehouse);
+    let embedded = Scene::embedded();
+    std::fs::create_dir(embedded.path("lake")).unwrap();
+    for scene in [on_s3, embedded] {
+        scene.run(&["init"]).expect(0, &[]);
+        let ran = scene.run(&["replay", "--versions-at", "2026-01-01T00:00:00Z"]);
+        assert!(ran.code.is_some_and(|code| code != 0) && ran.stderr.contains("versions"), "{ran:#?}");
+        assert_eq!(ran.stderr.trim().lines().count(), 1, "{ran:#?}");
+    }
+}
