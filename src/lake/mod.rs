@@ -17,15 +17,17 @@ pub mod conformance;
 #[cfg(feature = "cli")]
 pub mod dir;
 mod key;
+mod listed;
 pub mod memory;
 mod partition;
 mod read;
+mod reading;
 pub mod s3;
 mod url;
 
 pub use key::Key;
 pub use partition::{Partition, Span, Survey, survey};
-pub use read::{Found, Item, Pace, Reader, Settings as ReadSettings, Skip};
+pub use read::{Found, Item, Pace, Reader, Settings as ReadSettings, Skip, Step};
 pub use url::LakeUrl;
 
 /// An object as a listing shows it.

@@ -3,6 +3,8 @@
 //! Replay, reconcile and compaction all read through [`Reader`]. What a cache or a Parquet part already knows of an
 //! unchanged `(key, etag, size)` can be answered in `read_object` without a change to any caller.
 
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -10,11 +12,10 @@ use bytes::Bytes;
 use chrono::{DateTime, NaiveDate, Utc};
 use futures::stream::{self, Stream, StreamExt};
 
-use super::{Depth, Error, Key, Lake, Meta, Partition, Reason};
+use super::listed::listed;
+use super::reading::Reading;
+use super::{Error, Key, Lake, Meta, Partition, Reason};
 use crate::record::{MAX_OBJECT_BYTES, Record};
-
-/// Listings of partitions under way at once, ahead of the reads.
-const LISTINGS: usize = 8;
 
 /// Objects in a row that may run out of tries before the whole lake counts as failing.
 const FAILURES: u32 = 50;
@@ -64,12 +65,21 @@ pub struct Found {
     pub item: Item,
 }
 
-/// How far a read has come: partitions are read in order, so each new one is a step.
+/// What a read yields.
+#[derive(Debug, Clone)]
+pub enum Step {
+    /// An object, in any order.
+    Found(Box<Found>),
+    /// Every object of this day, and of the days before it, was yielded. Days close in order, those without objects too.
+    Closed(NaiveDate),
+}
+
+/// How far a read has come: each partition that was not met before is a step.
 #[derive(Debug, Clone, Default)]
 pub struct Pace {
     partitions: usize,
-    begun: usize,
-    current: Option<(NaiveDate, String)>,
+    begun: HashSet<u64>,
+    hashes: RandomState,
 }
 
 impl Pace {
@@ -81,17 +91,13 @@ impl Pace {
     /// The share that is done, 0 to 1, where the object is the first of another partition.
     pub fn share(&mut self, key: Option<&Key>) -> Option<f64> {
         let key = key?;
-        if self.current.as_ref().is_some_and(|(day, farm)| *day == key.day && *farm == key.farm) {
-            return None;
-        }
-        self.current = Some((key.day, key.farm.clone()));
-        self.begun += 1;
-        Some((self.begun - 1) as f64 / self.partitions.max(1) as f64)
+        let begun = self.begun.insert(self.hashes.hash_one((key.day, &key.farm)));
+        begun.then(|| (self.begun.len() - 1) as f64 / self.partitions.max(1) as f64)
     }
 }
 
 /// Which listed objects a reader is about.
-type Keep = Arc<dyn Fn(&Meta) -> bool + Send + Sync>;
+pub(super) type Keep = Arc<dyn Fn(&Meta) -> bool + Send + Sync>;
 
 /// Reads partitions of a lake.
 #[derive(Clone)]
@@ -115,40 +121,28 @@ impl Reader {
         self
     }
 
-    /// Reads every object of the partitions, in the order of the partitions and of keys within each.
+    /// Reads every object of the partitions: as they come, in any order; a day is closed once all of its objects and all
+    /// of the days before it were yielded. A slow object holds nothing up but the end of its day.
     ///
     /// The stream ends after an error that concerns the whole lake; what concerns one object is an [`Item`].
-    pub fn read(&self, partitions: Vec<Partition>) -> impl Stream<Item = Result<Found, Error>> + Send + 'static {
-        let this = self.clone();
-        let keep = Arc::clone(&self.keep);
-        let listed = stream::iter(partitions)
-            .map(move |partition| list_partition(Arc::clone(&this.lake), partition.prefix()))
-            .buffered(LISTINGS)
-            .flatten()
-            .filter(move |meta| std::future::ready(meta.as_ref().map_or(true, |meta| keep(meta))));
-        self.read_listed(listed)
+    pub fn read(&self, partitions: Vec<Partition>) -> impl Stream<Item = Result<Step, Error>> + Send + 'static {
+        let listed = listed(&self.lake, partitions, &self.keep);
+        Reading::new(self.clone(), listed).into_stream()
     }
 
-    /// Reads the named objects: for strays of a survey, and for runs that name their keys.
+    /// Reads the named objects, in any order: for strays of a survey, and for runs that name their keys.
     pub fn read_objects(&self, objects: Vec<Meta>) -> impl Stream<Item = Result<Found, Error>> + Send + 'static {
-        self.read_listed(stream::iter(objects).map(Ok))
-    }
-
-    fn read_listed(
-        &self,
-        listed: impl Stream<Item = Result<Meta, Error>> + Send + 'static,
-    ) -> impl Stream<Item = Result<Found, Error>> + Send + 'static {
         let this = self.clone();
-        listed
+        stream::iter(objects)
             .map(move |meta| {
                 let this = this.clone();
-                let task = tokio::spawn(async move { this.read_object(meta?).await });
-                async move {
-                    task.await
-                        .unwrap_or_else(|e| Err(Error::new(Reason::Other, "read", format!("a reader failed: {e}"))))
-                }
+                async move { this.read_object(meta).await }
             })
-            .buffered(self.settings.concurrency.max(1))
+            .buffer_unordered(self.settings.concurrency.max(1))
+    }
+
+    pub(super) fn concurrency(&self) -> usize {
+        self.settings.concurrency.max(1)
     }
 
     /// Reads one listed object.
@@ -202,27 +196,6 @@ fn failing(e: &Error) -> bool {
     e.kind().is_transient() || e.reason == Reason::Denied
 }
 
-/// The objects of a partition: the first page now, the others as they are asked for.
-async fn list_partition(lake: Arc<dyn Lake>, prefix: String) -> impl Stream<Item = Result<Meta, Error>> + Send {
-    let first = lake.list(&prefix, Depth::Everything, None).await;
-    stream::unfold(Some(first), move |page| {
-        let (lake, prefix) = (Arc::clone(&lake), prefix.clone());
-        async move {
-            let page = match page? {
-                Ok(page) => page,
-                Err(e) => return Some((vec![Err(e)], None)),
-            };
-            let next = match &page.next {
-                Some(after) => Some(lake.list(&prefix, Depth::Everything, Some(after)).await),
-                None => None,
-            };
-            Some((page.objects.into_iter().map(Ok).collect::<Vec<_>>(), next))
-        }
-    })
-    .map(stream::iter)
-    .flatten()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -233,8 +206,8 @@ mod tests {
             Key::parse(&format!("{farm}/2023/01/0{day}/historico_consumo_2023-01-01 00:00:00.000.json"))
         };
         let mut pace = Pace::new(4);
-        let shares = [key("a", 1), key("a", 1), None, key("b", 1), key("b", 1), key("a", 2), key("b", 2)]
+        let shares = [key("a", 1), key("b", 1), None, key("a", 1), key("b", 1), key("a", 2), key("b", 2)]
             .map(|key| pace.share(key.as_ref()));
-        assert_eq!(shares, [Some(0.0), None, None, Some(0.25), None, Some(0.5), Some(0.75)]);
+        assert_eq!(shares, [Some(0.0), Some(0.25), None, None, None, Some(0.5), Some(0.75)]);
     }
 }

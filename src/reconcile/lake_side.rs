@@ -9,7 +9,7 @@ use super::drift::{Drift, Kind};
 use super::findings::{Findings, Place};
 use super::sorted::{LakeEntry, OrderedId, Sorted, Sorter};
 use super::{Audit, warehouse_side};
-use crate::lake::{Depth, Found, Item, Key, Pace, ReadSettings, Reader, Skip, Span, survey};
+use crate::lake::{Depth, Found, Item, Key, Pace, ReadSettings, Reader, Skip, Span, Step, survey};
 use crate::progress::Progress;
 use crate::record::Column;
 use crate::stop::Stop;
@@ -53,17 +53,17 @@ pub(super) async fn read(
     }
     let mut pace = Pace::new(found.partitions.len());
     let mut read = std::pin::pin!(reader.read(found.partitions));
-    while let Some(found) = read.next().await {
+    while let Some(step) = read.next().await {
         if stop.is_set() {
             stopped = true;
             break;
         }
+        let Step::Found(found) = step? else { continue };
         stage.add(1);
-        let found = found?;
         if let Some(share) = pace.share(found.key.as_ref()) {
             stage.share(share);
         }
-        if let Some(entry) = take(audit, findings, &mut votes, found)? {
+        if let Some(entry) = take(audit, findings, &mut votes, *found)? {
             sorter.push(entry)?;
         }
     }

@@ -10,7 +10,7 @@ use futures::StreamExt;
 use tokio::task::JoinHandle;
 
 use super::{Bookmark, Plan, Policy};
-use crate::lake::{Found, Item, Pace, ReadSettings, Reader, Skip};
+use crate::lake::{Found, Item, Pace, ReadSettings, Reader, Skip, Step};
 use crate::progress::{Progress, Stage};
 use crate::record::Record;
 use crate::record::stored::Shape;
@@ -129,7 +129,8 @@ impl Run {
                 None => break,
                 Some(Err(e)) if self.outcome.listed == 0 && chunk.records.is_empty() => return Err(e.into()),
                 Some(Err(e)) => self.outcome.stopped = Some(e.to_string()),
-                Some(Ok(found)) => self.take(found, &mut chunk),
+                Some(Ok(Step::Found(found))) => self.take(*found, &mut chunk),
+                Some(Ok(Step::Closed(day))) => chunk.last_day = Some(day),
             }
             if chunk.records.len() >= CHUNK {
                 self.send(std::mem::take(&mut chunk)).await?;
@@ -150,7 +151,6 @@ impl Run {
         }
         let key = found.meta.key;
         if let Item::Record(record) = found.item {
-            chunk.last_day = chunk.last_day.max(found.key.map(|key| key.day));
             chunk.records.push((key, *record));
             return;
         }
@@ -252,7 +252,7 @@ impl Run {
         }
     }
 
-    /// Everything before `day` is in: chunks are settled in their order, and days come in order.
+    /// Everything before `day` is in: chunks are settled in their order, and days close in order.
     fn bookmark(&mut self, day: NaiveDate) {
         if let Some((dir, mark)) = &mut self.replay.bookmark {
             mark.day = Some(day);
