@@ -93,7 +93,7 @@ fn describe(key: String, meta: &fs::Metadata) -> Meta {
     let modified = meta.modified().unwrap_or(SystemTime::UNIX_EPOCH);
     let last_modified = DateTime::<Utc>::from(modified);
     let etag = format!("{:x}-{:x}", last_modified.timestamp_nanos_opt().unwrap_or_default(), meta.len());
-    Meta { key, size: meta.len(), etag, last_modified, archived: false }
+    Meta { key, size: meta.len(), etag, last_modified, ..Meta::default() }
 }
 
 fn failure(about: &str, e: &io::Error) -> Error {

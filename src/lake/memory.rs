@@ -75,7 +75,7 @@ impl Lake for Memory {
                     size: body.len() as u64,
                     etag,
                     last_modified: *last_modified,
-                    archived: false,
+                    ..Meta::default()
                 });
             }
         }

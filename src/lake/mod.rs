@@ -19,6 +19,7 @@ pub mod dir;
 mod key;
 mod listed;
 pub mod memory;
+mod meta;
 mod partition;
 mod read;
 mod reading;
@@ -26,24 +27,10 @@ pub mod s3;
 mod url;
 
 pub use key::Key;
+pub use meta::{Class, Meta};
 pub use partition::{Partition, Span, Survey, survey};
 pub use read::{Found, Item, Pace, Reader, Settings as ReadSettings, Skip, Step};
 pub use url::LakeUrl;
-
-/// An object as a listing shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Meta {
-    /// The key below the lake's prefix.
-    pub key: String,
-    /// Size in bytes.
-    pub size: u64,
-    /// The change token of this version of the object; not a content hash.
-    pub etag: String,
-    /// When the store took it in, by the store's clock.
-    pub last_modified: DateTime<Utc>,
-    /// In an archive tier and not restored: it cannot be read now.
-    pub archived: bool,
-}
 
 /// One page of a listing.
 #[derive(Debug, Clone, Default)]
@@ -92,6 +79,28 @@ pub trait Lake: Send + Sync + fmt::Debug {
     /// [`Reason::NotFound`] where there is none; the store cannot be reached or refuses.
     async fn get(&self, key: &str) -> Result<Bytes, Error>;
 
+    /// The bytes of an object as it was listed: of that version, where the listing names one.
+    ///
+    /// # Errors
+    /// As [`Lake::get`].
+    async fn get_listed(&self, meta: &Meta) -> Result<Bytes, Error> {
+        self.get(&meta.key).await
+    }
+
+    /// The lake as it was at that time, by the store's clock: to be read only.
+    ///
+    /// # Errors
+    /// The store keeps no earlier versions, cannot be reached, or refuses.
+    async fn as_of(&self, at: DateTime<Utc>) -> Result<Arc<dyn Lake>, Error> {
+        let message = format!("keeps no versions, so it cannot be read as of {}", at.to_rfc3339());
+        Err(Error::new(Reason::ReadOnly, self.address(), message))
+    }
+
+    /// How the store's limits were felt so far.
+    fn pressure(&self) -> Pressure {
+        Pressure::default()
+    }
+
     /// Writes an object only if its key is free.
     ///
     /// # Errors
@@ -106,6 +115,17 @@ pub trait Lake: Send + Sync + fmt::Debug {
 
     /// The folder of that name beside the lake's prefix, as a lake of its own.
     fn beside(&self, name: &str) -> Arc<dyn Lake>;
+}
+
+/// How a store's limits were felt.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Pressure {
+    /// Answers that asked to slow down.
+    pub slow_downs: u64,
+    /// Requests that were tried again, for whatever reason.
+    pub retries: u64,
+    /// The fewest requests that were allowed to be under way at once; `None` where it was never limited.
+    pub lowest_limit: Option<u64>,
 }
 
 /// Why the lake could not do something.
@@ -131,6 +151,8 @@ pub enum Reason {
     Outage,
     /// No space or quota left.
     Full,
+    /// A lake as of a time was asked to take an object, or one that keeps no versions to be read as of a time.
+    ReadOnly,
     /// Anything else, as the source says.
     Other,
 }
@@ -156,7 +178,7 @@ impl Error {
     pub fn kind(&self) -> Kind {
         match self.reason {
             Reason::SlowDown | Reason::Network => Kind::Transient,
-            Reason::BadKey => Kind::Usage,
+            Reason::BadKey | Reason::ReadOnly => Kind::Usage,
             _ => Kind::Permanent,
         }
     }

@@ -158,7 +158,7 @@ impl Reader {
             _ if meta.size > MAX_OBJECT_BYTES as u64 => {
                 Item::Rejected(format!("an object of {} bytes holds no record", meta.size))
             }
-            _ => match self.get(&meta.key).await {
+            _ => match self.get(&meta).await {
                 Ok(body) => match Record::parse(&body) {
                     Ok(record) => Item::Record(Box::new(record)),
                     Err(why) if why.is_unreadable() => Item::Unreadable(why.to_string()),
@@ -175,8 +175,8 @@ impl Reader {
     }
 
     /// Gets an object. Once many in a row have run out of tries it is the lake that fails, not they.
-    async fn get(&self, key: &str) -> Result<Bytes, Error> {
-        let got = self.lake.get(key).await;
+    async fn get(&self, meta: &Meta) -> Result<Bytes, Error> {
+        let got = self.lake.get_listed(meta).await;
         match &got {
             Err(e) if failing(e) => {
                 if self.failures.fetch_add(1, Ordering::Relaxed) + 1 >= FAILURES {

@@ -200,7 +200,11 @@ fn as_list<S: serde::Serializer>(days: &BTreeMap<(String, NaiveDate), Cell>, to:
 
 impl Outcome {
     fn skips(&self) -> u64 {
-        self.skipped_foreign + self.skipped_after_fence + self.skipped_until + self.skipped_data + self.skipped_pending
+        self.skipped_foreign
+            + self.skipped_after_fence
+            + self.skipped_until
+            + self.skipped_data
+            + self.skipped_pending
     }
 
     /// Checks that every listed object is accounted for.
@@ -268,8 +272,7 @@ impl fmt::Display for Outcome {
         write!(f, "{}", self.problems)?;
         if let Some(why) = &self.stopped {
             writeln!(f, "stopped early: {why}")?;
-            let how =
-                if self.run.is_empty() { "run the same command again" } else { "run the same command with --resume" };
+            let how = if self.run.is_empty() { "run the same command again" } else { "run the same command with --resume" };
             writeln!(f, "to go on, {how}")?;
         }
         Ok(())

@@ -16,7 +16,7 @@ pub enum Op {
     Copy,
     /// DeleteObject and DeleteObjects, one each however many keys.
     Delete,
-    /// ListObjectsV2, one a page.
+    /// ListObjectsV2 and ListObjectVersions, one a page.
     List,
     /// Everything on buckets, and anything unknown.
     Other,

@@ -126,7 +126,12 @@ fn classify<B>(request: &Request<B>) -> Op {
         (&Method::PUT, true) => Op::Put,
         (&Method::DELETE, true) => Op::Delete,
         (&Method::POST, false) if query.split('&').any(|part| part.split('=').next() == Some("delete")) => Op::Delete,
-        (&Method::GET, false) if query.contains("list-type=2") => Op::List,
+        (&Method::GET, false)
+            if query.contains("list-type=2")
+                || query.split('&').any(|part| part.split('=').next() == Some("versions")) =>
+        {
+            Op::List
+        }
         _ => Op::Other,
     }
 }

@@ -17,7 +17,7 @@
 //! is what each S3 operation does, with `shapes` for S3's own words; `listing` is the order of keys and the pages; [`Store`] holds the objects and can be
 //! read and written with no HTTP; [`Dials`] is what a test may change while the server runs.
 //!
-//! Left out on purpose: versions, multipart uploads, ACLs, ListObjects version 1, virtual-hosted addresses, TLS.
+//! Left out on purpose: deleting versions, multipart uploads, ACLs, ListObjects version 1, virtual-hosted addresses, TLS.
 
 mod counts;
 mod dials;
@@ -30,6 +30,7 @@ mod settings;
 mod shapes;
 mod socket;
 mod store;
+mod versions;
 
 pub use counts::{Counts, Injected, Op};
 pub use dials::Dials;
@@ -38,6 +39,7 @@ pub use object::{Described, Object, Restore, StorageClass};
 pub use server::{Config, S3Server};
 pub use settings::{Fault, Settings};
 pub use store::Store;
+pub use versions::Version;
 
 /// The only access key the server knows.
 pub const ACCESS_KEY: &str = "AKIARUMINATETEST0000";

@@ -12,10 +12,11 @@ use crate::dials::Dials;
 use crate::listing::{self, MAX_KEYS, Query};
 use crate::object::{Object as Stored, Restore};
 use crate::shapes::{
-    asked_class, content_type, demand_match, demand_readable, described, listed, may_write, no_such_bucket,
-    no_such_key, receive, restore_header, storage_class, timestamp,
+    asked_class, content_type, demand_match, demand_readable, described, listed, listed_versions, may_write,
+    no_such_bucket, no_such_key, receive, restore_header, storage_class, timestamp,
 };
 use crate::store::Store;
+use crate::versions;
 
 type Answer<T> = S3Result<S3Response<T>>;
 
@@ -43,6 +44,15 @@ impl Service {
             return Err(no_such_key());
         }
         found.ok_or_else(no_such_key)
+    }
+
+    fn find_version(&self, bucket: &str, key: &str, id: &str) -> S3Result<Stored> {
+        self.demand_bucket(bucket)?;
+        let version = self.store.version(bucket, key, id);
+        let version = version.ok_or_else(|| s3_error!(NoSuchVersion, "The specified version does not exist."))?;
+        version
+            .object
+            .ok_or_else(|| s3_error!(MethodNotAllowed, "The specified method is not allowed against this resource."))
     }
 }
 
@@ -96,9 +106,36 @@ impl S3 for Service {
         ok(listed(input, max_keys, page))
     }
 
+    async fn get_bucket_versioning(
+        &self,
+        req: S3Request<GetBucketVersioningInput>,
+    ) -> Answer<GetBucketVersioningOutput> {
+        self.demand_bucket(&req.input.bucket)?;
+        let enabled = self.store.keeps_versions(&req.input.bucket);
+        let status = enabled.then(|| BucketVersioningStatus::from_static(BucketVersioningStatus::ENABLED));
+        ok(GetBucketVersioningOutput { status, ..Default::default() })
+    }
+
+    async fn list_object_versions(&self, req: S3Request<ListObjectVersionsInput>) -> Answer<ListObjectVersionsOutput> {
+        let input = req.input;
+        let max_keys = input.max_keys.and_then(|asked| usize::try_from(asked).ok()).unwrap_or(MAX_KEYS);
+        let query = versions::Query {
+            prefix: input.prefix.as_deref().unwrap_or_default(),
+            delimiter: input.delimiter.as_deref(),
+            key_marker: input.key_marker.as_deref(),
+            version_marker: input.version_id_marker.as_deref(),
+            max_keys,
+        };
+        let page = self.store.versions(&input.bucket, &query).ok_or_else(no_such_bucket)?;
+        ok(listed_versions(input, page))
+    }
+
     async fn get_object(&self, req: S3Request<GetObjectInput>) -> Answer<GetObjectOutput> {
         let input = req.input;
-        let found = self.find(&input.bucket, &input.key)?;
+        let found = match &input.version_id {
+            None => self.find(&input.bucket, &input.key)?,
+            Some(id) => self.find_version(&input.bucket, &input.key, id)?,
+        };
         demand_readable(&found)?;
         demand_match(&found, input.if_match.as_ref(), input.if_none_match.as_ref())?;
         let whole = found.bytes.len() as u64;
@@ -122,6 +159,7 @@ impl S3 for Service {
             last_modified: Some(timestamp(found.last_modified)),
             storage_class: storage_class(&found),
             restore: restore_header(found.restore)?,
+            version_id: input.version_id,
             ..Default::default()
         })
     }
@@ -155,10 +193,9 @@ impl S3 for Service {
         object.described = described(input.content_type, input.metadata);
         let etag = object.etag();
         let if_none_match = input.if_none_match.filter(|_| !self.dials.settings().ignore_if_none_match);
-        let written: Option<S3Result<()>> = self.store.update(&input.bucket, |objects| {
-            may_write(objects.get(&input.key), input.if_match.as_ref(), if_none_match.as_ref())?;
-            objects.insert(input.key, object);
-            Ok(())
+        let written: Option<S3Result<()>> = self.store.replace(&input.bucket, &input.key, |there| {
+            may_write(there, input.if_match.as_ref(), if_none_match.as_ref())?;
+            Ok(object)
         });
         written.ok_or_else(no_such_bucket)??;
         ok(PutObjectOutput { e_tag: Some(ETag::Strong(etag)), ..Default::default() })

@@ -6,14 +6,16 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use s3s::dto::{
-    CommonPrefix, ETag, ETagCondition, EncodingType, ListObjectsV2Input, ListObjectsV2Output, Object,
-    ObjectStorageClass, OptionalObjectAttributes, RestoreStatus, StorageClass, StreamingBlob, Timestamp,
+    CommonPrefix, DeleteMarkerEntry, ETag, ETagCondition, EncodingType, ListObjectVersionsInput,
+    ListObjectVersionsOutput, ListObjectsV2Input, ListObjectsV2Output, Object, ObjectStorageClass, ObjectVersion,
+    ObjectVersionStorageClass, OptionalObjectAttributes, RestoreStatus, StorageClass, StreamingBlob, Timestamp,
     TimestampFormat,
 };
 use s3s::{Body, S3Error, S3Result, s3_error};
 
 use crate::listing::{Page, url_encode};
 use crate::object::{self, Described, Object as Stored, Restore};
+use crate::versions;
 
 /// A page as ListObjectsV2 answers it.
 pub(crate) fn listed(input: ListObjectsV2Input, max_keys: usize, page: Page) -> ListObjectsV2Output {
@@ -36,6 +38,46 @@ pub(crate) fn listed(input: ListObjectsV2Input, max_keys: usize, page: Page) -> 
         encoding_type: input.encoding_type,
         name: Some(input.bucket),
         request_charged: None,
+    }
+}
+
+/// A page as ListObjectVersions answers it.
+pub(crate) fn listed_versions(input: ListObjectVersionsInput, page: versions::Page) -> ListObjectVersionsOutput {
+    let encoded = input.encoding_type.as_ref().is_some_and(|kind| kind.as_str() == EncodingType::URL);
+    let text = |text: String| if encoded { url_encode(&text) } else { text };
+    let (mut versions, mut markers) = (Vec::new(), Vec::new());
+    for (key, version, latest) in page.entries {
+        let (key, at) = (Some(text(key)), Some(timestamp(version.at)));
+        let (is_latest, version_id) = (Some(latest), Some(version.id));
+        match version.object {
+            None => {
+                markers.push(DeleteMarkerEntry { key, is_latest, last_modified: at, version_id, ..Default::default() });
+            }
+            Some(object) => versions.push(ObjectVersion {
+                key,
+                is_latest,
+                last_modified: at,
+                version_id,
+                e_tag: Some(ETag::Strong(object.etag())),
+                size: Some(object.bytes.len() as i64),
+                storage_class: Some(ObjectVersionStorageClass::from_static(object.storage_class.as_str())),
+                restore_status: restore_status(object.restore),
+                ..Default::default()
+            }),
+        }
+    }
+    let (next_key, next_version) = page.next.map_or((None, None), |(key, id)| (Some(text(key)), id));
+    ListObjectVersionsOutput {
+        is_truncated: Some(next_key.is_some()),
+        next_key_marker: next_key,
+        next_version_id_marker: next_version,
+        versions: Some(versions),
+        delete_markers: Some(markers),
+        common_prefixes: Some(page.prefixes.into_iter().map(|it| CommonPrefix { prefix: Some(text(it)) }).collect()),
+        name: Some(input.bucket),
+        prefix: Some(text(input.prefix.unwrap_or_default())),
+        encoding_type: input.encoding_type,
+        ..Default::default()
     }
 }
 

@@ -12,6 +12,7 @@ use bytes::Bytes;
 
 use crate::listing::{self, Page, Query};
 use crate::object::{Object, Restore, StorageClass};
+use crate::versions::{self, History, Version};
 
 pub(crate) type Objects = BTreeMap<String, Object>;
 
@@ -19,6 +20,8 @@ pub(crate) type Objects = BTreeMap<String, Object>;
 struct Bucket {
     created: SystemTime,
     objects: RwLock<Objects>,
+    /// `None` where versioning was never enabled. Locked after the objects.
+    history: RwLock<Option<History>>,
 }
 
 /// A handle on the buckets; clones share them, so a store can outlive a server and be served again by another.
@@ -35,7 +38,7 @@ impl Store {
         let mut created = false;
         write(&self.buckets).entry(bucket.to_owned()).or_insert_with(|| {
             created = true;
-            Arc::new(Bucket { created: SystemTime::now(), objects: RwLock::default() })
+            Arc::new(Bucket { created: SystemTime::now(), objects: RwLock::default(), history: RwLock::default() })
         });
         created
     }
@@ -57,7 +60,43 @@ impl Store {
 
     /// Writes an object as given: its time, class and description too.
     pub fn put_object(&self, bucket: &str, key: &str, object: Object) {
-        write(&self.open(bucket).objects).insert(key.to_owned(), object);
+        let bucket = self.open(bucket);
+        let mut objects = write(&bucket.objects);
+        remember(&bucket, key, Some(&object));
+        objects.insert(key.to_owned(), object);
+    }
+
+    /// Lets a bucket keep every version from now on; what is in it is the first one.
+    pub fn enable_versions(&self, bucket: &str) {
+        let bucket = self.open(bucket);
+        let objects = read(&bucket.objects);
+        write(&bucket.history).get_or_insert_with(|| {
+            let mut history = History::default();
+            for (key, object) in objects.iter() {
+                history.push(key, Some(object.clone()));
+            }
+            history
+        });
+    }
+
+    /// Whether a bucket keeps versions.
+    pub fn keeps_versions(&self, bucket: &str) -> bool {
+        self.find(bucket).is_some_and(|bucket| read(&bucket.history).is_some())
+    }
+
+    /// One version of a key.
+    pub fn version(&self, bucket: &str, key: &str, id: &str) -> Option<Version> {
+        read(&self.find(bucket)?.history).as_ref()?.find(key, id).cloned()
+    }
+
+    /// Dates the n-th version of a key, from 0 and markers too; false where there is none.
+    pub fn date_version(&self, bucket: &str, key: &str, n: usize, at: SystemTime) -> bool {
+        let Some(bucket) = self.find(bucket) else { return false };
+        write(&bucket.history).as_mut().is_some_and(|history| history.date(key, n, at))
+    }
+
+    pub(crate) fn versions(&self, bucket: &str, query: &versions::Query<'_>) -> Option<versions::Page> {
+        Some(read(&self.find(bucket)?.history).as_ref().map(|history| history.page(query)).unwrap_or_default())
     }
 
     /// The content of an object.
@@ -72,7 +111,10 @@ impl Store {
 
     /// Removes an object and gives it back.
     pub fn remove(&self, bucket: &str, key: &str) -> Option<Object> {
-        write(&self.find(bucket)?.objects).remove(key)
+        let bucket = self.find(bucket)?;
+        let mut objects = write(&bucket.objects);
+        remember(&bucket, key, None);
+        objects.remove(key)
     }
 
     /// Every key under a prefix (`""` for all), in order.
@@ -154,13 +196,31 @@ impl Store {
         keys.filter_map(|key| self.get(bucket, &key).map(|bytes| (key, bytes))).collect()
     }
 
-    /// Decides and writes under one lock, so that two conditional writes cannot both win; `None` without the bucket.
-    pub(crate) fn update<T>(&self, bucket: &str, change: impl FnOnce(&mut Objects) -> T) -> Option<T> {
-        Some(change(&mut write(&self.find(bucket)?.objects)))
+    /// Writes what `decide` makes of the object that is there now, under one lock, so that two conditional writes
+    /// cannot both win; `None` without the bucket.
+    pub(crate) fn replace<E>(
+        &self,
+        bucket: &str,
+        key: &str,
+        decide: impl FnOnce(Option<&Object>) -> Result<Object, E>,
+    ) -> Option<Result<(), E>> {
+        let bucket = self.find(bucket)?;
+        let mut objects = write(&bucket.objects);
+        Some(decide(objects.get(key)).map(|object| {
+            remember(&bucket, key, Some(&object));
+            objects.insert(key.to_owned(), object);
+        }))
     }
 
     fn alter(&self, bucket: &str, key: &str, change: impl FnOnce(&mut Object)) -> bool {
-        self.update(bucket, |objects| objects.get_mut(key).map(change).is_some()).unwrap_or(false)
+        let Some(bucket) = self.find(bucket) else { return false };
+        let mut objects = write(&bucket.objects);
+        let Some(object) = objects.get_mut(key) else { return false };
+        change(object);
+        if let Some(history) = write(&bucket.history).as_mut() {
+            history.alter(key, object);
+        }
+        true
     }
 
     fn find(&self, bucket: &str) -> Option<Arc<Bucket>> {
@@ -174,6 +234,12 @@ impl Store {
             }
             self.create_bucket(bucket);
         }
+    }
+}
+
+fn remember(bucket: &Bucket, key: &str, object: Option<&Object>) {
+    if let Some(history) = write(&bucket.history).as_mut() {
+        history.push(key, object.cloned());
     }
 }
 
