@@ -43,7 +43,24 @@ impl Retry {
     ///
     /// # Errors
     /// The last failure.
-    pub async fn run<T, E, F>(self, kind: impl Fn(&E) -> Kind, mut operation: impl FnMut(u32) -> F) -> Result<T, E>
+    pub async fn run<T, E, F>(self, kind: impl Fn(&E) -> Kind, operation: impl FnMut(u32) -> F) -> Result<T, E>
+    where
+        E: fmt::Display,
+        F: Future<Output = Result<T, E>>,
+    {
+        self.run_paced(kind, |_, attempt| self.pause(attempt), operation).await
+    }
+
+    /// The same with pauses of the caller's own, from the failure and the number of the try that failed.
+    ///
+    /// # Errors
+    /// The last failure.
+    pub async fn run_paced<T, E, F>(
+        self,
+        kind: impl Fn(&E) -> Kind,
+        pause: impl Fn(&E, u32) -> Duration,
+        mut operation: impl FnMut(u32) -> F,
+    ) -> Result<T, E>
     where
         E: fmt::Display,
         F: Future<Output = Result<T, E>>,
@@ -53,7 +70,7 @@ impl Retry {
             match operation(attempt).await {
                 Err(e) if kind(&e).is_transient() && attempt + 1 < self.attempts => {
                     tracing::info!(target: "retry", "try {} of {} failed: {e}", attempt + 1, self.attempts);
-                    tokio::time::sleep(self.pause(attempt)).await;
+                    tokio::time::sleep(pause(&e, attempt)).await;
                     attempt += 1;
                 }
                 outcome => return outcome,

@@ -99,7 +99,8 @@ impl LakeFlags {
 pub(super) async fn open_lake(url: &LakeUrl, retry: Retry) -> Arc<dyn Lake> {
     match url {
         LakeUrl::S3 { bucket, prefix } => {
-            Arc::new(S3::new(&crate::aws::config(Patience::Bulk).await, bucket, prefix, retry))
+            let aws = crate::aws::config(Patience::Bulk).await;
+            Arc::new(S3::new(&aws, bucket, prefix, retry).direct(&aws))
         }
         LakeUrl::Dir(path) => Arc::new(Dir::new(path)),
     }

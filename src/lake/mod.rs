@@ -166,6 +166,11 @@ pub trait Lake: Send + Sync + fmt::Debug {
         Habits { listings: 16, batch: 1 }
     }
 
+    /// How the store's limits were felt so far.
+    fn pressure(&self) -> Pressure {
+        Pressure::default()
+    }
+
     /// Writes an object only if its key is free.
     ///
     /// # Errors
@@ -192,6 +197,17 @@ pub trait Lake: Send + Sync + fmt::Debug {
 
     /// The folder of that name beside the lake's prefix, as a lake of its own.
     fn beside(&self, name: &str) -> Arc<dyn Lake>;
+}
+
+/// How a store's limits were felt.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Pressure {
+    /// Answers that asked to slow down.
+    pub slow_downs: u64,
+    /// Requests that were tried again, for whatever reason.
+    pub retries: u64,
+    /// The fewest requests that were allowed to be under way at once; `None` where it was never limited.
+    pub lowest_limit: Option<u64>,
 }
 
 /// Why the lake could not do something.

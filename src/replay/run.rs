@@ -493,6 +493,7 @@ impl Run {
         self.note_days();
         let (loader, mut outcome) = (self.loader, self.outcome);
         outcome.seconds = begun.elapsed().as_secs_f64();
+        outcome.pressure = plan.lake.pressure();
         outcome.pauses = loader.brake.pauses().await;
         outcome.undo = loader.undo.as_ref().and_then(|undo| undo.written()).map(|path| path.display().to_string());
         self.tally.close(&self.pending, &mut outcome);

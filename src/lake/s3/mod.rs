@@ -1,9 +1,12 @@
 //! A lake in S3, or in a store that speaks its protocol.
 //!
 //! Retries are this toolkit's own ([`Retry`], by kind of error); the SDK's are off so that there is one place for them.
+//! Beneath them a limiter heeds the store's wish for fewer requests. Objects are read by `direct`, which costs a fraction of the SDK,
+//! where that is asked for and fits; all else is the SDK's.
 //! With `AWS_ENDPOINT_URL` (or `AWS_ENDPOINT_URL_S3`) set, addressing is path-style, as local stores need it.
 
 use std::fmt::Debug;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -14,18 +17,26 @@ use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::{
     ConfigBag, Intercept, RequestChecksumCalculation, ResponseChecksumValidation, RuntimeComponents,
 };
-use aws_sdk_s3::error::{BoxError, DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::error::BoxError;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{EncodingType, ObjectStorageClass, OptionalObjectAttributes};
-use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use percent_encoding::percent_decode_str;
 
-use super::{Class, Depth, Error, Lake, Meta, Page, Put, Reason};
+use super::{Class, Depth, Error, Lake, Meta, Page, Pressure, Put, Reason};
 use crate::retry::Retry;
 
+#[cfg(feature = "cli")]
+mod direct;
+mod failure;
+mod limit;
+#[cfg(feature = "cli")]
+mod sign;
 mod versions;
+
+use failure::status;
+use limit::Limiter;
 
 /// A bucket and prefix as a lake.
 #[derive(Debug, Clone)]
@@ -34,6 +45,9 @@ pub struct S3 {
     bucket: String,
     prefix: String,
     retry: Retry,
+    limiter: Arc<Limiter>,
+    #[cfg(feature = "cli")]
+    direct: Option<Arc<direct::Opening>>,
 }
 
 impl S3 {
@@ -47,14 +61,48 @@ impl S3 {
             .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
             .build();
         let prefix = if prefix.is_empty() { String::new() } else { format!("{}/", prefix.trim_matches('/')) };
-        Self { client: Client::from_conf(config), bucket: bucket.into(), prefix, retry }
+        Self {
+            client: Client::from_conf(config),
+            bucket: bucket.into(),
+            prefix,
+            retry,
+            limiter: Arc::default(),
+            #[cfg(feature = "cli")]
+            direct: None,
+        }
     }
 
-    /// The prefix of that name beside this one.
-    fn sibling(&self, name: &str) -> Self {
-        let parent = self.prefix.trim_end_matches('/').rsplit_once('/').map_or("", |(parent, _)| parent);
-        let prefix = if parent.is_empty() { format!("{name}/") } else { format!("{parent}/{name}/") };
-        Self { prefix, ..self.clone() }
+    /// The same, with objects read by a leaner client than the SDK's, where what the SDK would do is plain enough for it.
+    #[cfg(feature = "cli")]
+    #[must_use]
+    pub fn direct(self, config: &SdkConfig) -> Self {
+        Self { direct: direct::Opening::new(config).map(Arc::new), ..self }
+    }
+
+    /// Tries an operation until it succeeds, fails for good, or tries run out; never with more under way than the store
+    /// bears. The operation is given whether the try before broke off.
+    async fn tried<T, F: Future<Output = Result<T, Error>>>(
+        &self,
+        mut operation: impl FnMut(Try) -> F,
+    ) -> Result<T, Error> {
+        let broke = AtomicBool::new(false);
+        let pause = |e: &Error, attempt| {
+            self.limiter.retried();
+            broke.store(e.reason == Reason::Network, Ordering::Relaxed);
+            let pause = self.retry.pause(attempt);
+            // A refusal here and there is no overload: a long pause would only leave the worker idle.
+            if e.reason == Reason::SlowDown && self.limiter.is_calm() { pause / 8 } else { pause }
+        };
+        let one = |number| {
+            let work = operation(Try { number, after_break: broke.load(Ordering::Relaxed) });
+            async move {
+                let _permit = self.limiter.enter().await;
+                let done = work.await;
+                self.limiter.answered(matches!(&done, Err(e) if e.reason == Reason::SlowDown));
+                done
+            }
+        };
+        self.retry.run_paced(Error::kind, pause, one).await
     }
 
     async fn list_once(&self, prefix: &str, depth: Depth, token: Option<&str>) -> Result<Page, Error> {
@@ -70,15 +118,11 @@ impl S3 {
             .send()
             .await
             .map_err(|e| self.failure(prefix, &e))?;
-        let below = |key: Option<&str>| -> Option<String> {
-            let plain = key?.replace('+', "%20"); // form encoding: a plus in a name arrives as %2B
-            let key = percent_decode_str(&plain).decode_utf8_lossy().into_owned();
-            key.strip_prefix(&self.prefix).filter(|key| !key.is_empty()).map(str::to_owned)
-        };
+        let below = |key| self.below(key);
         let objects = listed.contents().iter().filter_map(|object| {
             let modified = object.last_modified().and_then(|at| DateTime::from_timestamp(at.secs(), at.subsec_nanos()));
             let class = Class::of(object.storage_class().map(ObjectStorageClass::as_str));
-            // A restored object can be read whatever its class (s5cmd #206).
+            // Judged by the restore status, not by the class alone: a restored object can be read (s5cmd #206).
             let restored = object.restore_status().is_some_and(|status| status.restore_expiry_date().is_some());
             Some(Meta {
                 key: below(object.key())?,
@@ -98,15 +142,25 @@ impl S3 {
         })
     }
 
-    /// Gets the version that was listed.
-    async fn get_version(&self, listed: &Meta) -> Result<Bytes, Error> {
-        self.retry.run(Error::kind, |_| self.get_once(&listed.key, listed.version.as_deref())).await
+    /// A key of a listing that asked for URL encoding, as a key of the lake; `None` for the prefix itself.
+    fn below(&self, key: Option<&str>) -> Option<String> {
+        let plain = key?.replace('+', "%20"); // form encoding: a plus in a name arrives as %2B
+        let key = percent_decode_str(&plain).decode_utf8_lossy().into_owned();
+        key.strip_prefix(&self.prefix).filter(|key| !key.is_empty()).map(str::to_owned)
     }
 
-    async fn get_once(&self, key: &str, version: Option<&str>) -> Result<Bytes, Error> {
-        let request = self.client.get_object().bucket(&self.bucket).key(format!("{}{key}", self.prefix));
-        let object =
-            request.set_version_id(version.map(str::to_owned)).send().await.map_err(|e| self.failure(key, &e))?;
+    async fn get_once(&self, key: &str, version: Option<&str>, this: Try) -> Result<Bytes, Error> {
+        let whole = format!("{}{key}", self.prefix);
+        #[cfg(feature = "cli")]
+        if let Some(direct) = &self.direct
+            && let Some(wire) = direct.wire(self).await
+        {
+            return wire.get(self, key, &whole, version, this.after_break).await;
+        }
+        let _ = this.after_break; // the SDK drops a connection that broke by itself
+        let request = self.client.get_object().bucket(&self.bucket).key(whole);
+        let request = request.set_version_id(version.map(str::to_owned));
+        let object = request.send().await.map_err(|e| self.failure(key, &e))?;
         let length = object.content_length().and_then(|length| usize::try_from(length).ok());
         let body = object
             .body
@@ -118,12 +172,20 @@ impl S3 {
             Some(length) if length != body.len() => {
                 Err(Error::new(Reason::Network, key, format!("{} of {length} bytes arrived", body.len())))
             }
-            // An error can also arrive as the body of an answer that says 200.
-            _ if body.starts_with(b"<?xml") || body.starts_with(b"<Error>") => {
-                Err(Error::new(Reason::SlowDown, key, "an error document came in the object's place"))
-            }
-            _ => Ok(body),
+            _ => no_error(key, body),
         }
+    }
+
+    /// Gets the version that was listed, or the newest.
+    async fn get_version(&self, key: &str, version: Option<&str>) -> Result<Bytes, Error> {
+        self.tried(|this| self.get_once(key, version, this)).await
+    }
+
+    /// The prefix of that name beside this one.
+    fn sibling(&self, name: &str) -> Self {
+        let parent = self.prefix.trim_end_matches('/').rsplit_once('/').map_or("", |(parent, _)| parent);
+        let prefix = if parent.is_empty() { format!("{name}/") } else { format!("{parent}/{name}/") };
+        Self { prefix, ..self.clone() }
     }
 
     async fn put_once(&self, key: &str, body: Bytes) -> Result<Put, Error> {
@@ -168,63 +230,23 @@ impl S3 {
         }
         seen.date().ok_or_else(|| Error::new(Reason::Other, self.address(), "the store sends no Date header"))
     }
-
-    /// Turns the SDK's error into ours: the reason, and one line that says what to do.
-    fn failure<E>(&self, key: &str, e: &SdkError<E, HttpResponse>) -> Error
-    where
-        E: ProvideErrorMetadata + std::error::Error + 'static,
-    {
-        let code = e.code().unwrap_or_default();
-        let said = e.message().map_or_else(|| code.to_owned(), |message| format!("{code}: {message}"));
-        let (reason, message) = match (code, status(e)) {
-            ("NoSuchKey", _) => (Reason::NotFound, "no such object".to_owned()),
-            ("NoSuchBucket", _) => (Reason::NoLake, format!("no such bucket {:?}: check --lake", self.bucket)),
-            ("InvalidObjectState", _) => (Reason::Archived, "in an archive tier: restore it first".to_owned()),
-            ("PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException", _)
-            | (_, Some(301)) => {
-                (Reason::WrongRegion, format!("the bucket is in another region: set AWS_REGION ({said})"))
-            }
-            ("SlowDown" | "Throttling" | "ThrottlingException" | "RequestLimitExceeded" | "TooManyRequests", _)
-            | (_, Some(429 | 503)) => (Reason::SlowDown, format!("the store asks to slow down ({said})")),
-            ("ConditionalRequestConflict" | "OperationAborted" | "RequestTimeout" | "InternalError", _)
-            | (_, Some(408 | 409 | 500..=599)) => (Reason::Network, said),
-            ("KeyTooLongError", _) => (Reason::BadKey, said),
-            ("ExpiredToken" | "TokenRefreshRequired" | "InvalidToken", _) | (_, Some(401 | 403)) => {
-                (Reason::Denied, format!("refused: check credentials and policy ({said})"))
-            }
-            (_, Some(404)) => (Reason::NotFound, "not found".to_owned()),
-            (_, Some(400..=499)) if !code.is_empty() => (Reason::Other, said),
-            _ => sdk_failure(e),
-        };
-        let about = if key.is_empty() { self.address() } else { format!("{}/{key}", self.address()) };
-        Error::new(reason, about, message)
-    }
 }
 
-/// A failure without an answer from the store: no credentials, no connection, no end.
-fn sdk_failure<E: std::error::Error + 'static>(e: &SdkError<E, HttpResponse>) -> (Reason, String) {
-    let said = DisplayErrorContext(e).to_string();
-    let said = said.split(" (").next().unwrap_or(&said);
-    match e {
-        SdkError::TimeoutError(_) => (Reason::Network, format!("timed out: {said}")),
-        SdkError::DispatchFailure(failure) if failure.is_io() || failure.is_timeout() => {
-            (Reason::Network, format!("cannot connect: check the network and AWS_ENDPOINT_URL: {said}"))
-        }
-        SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) => (
-            Reason::Denied,
-            format!(
-                "no usable credentials or region: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and AWS_REGION: {said}"
-            ),
-        ),
-        SdkError::ResponseError(_) => {
-            (Reason::Network, format!("the answer makes no sense, is this an S3 endpoint? {said}"))
-        }
-        _ => (Reason::Other, said.to_owned()),
-    }
+/// One try of several.
+#[derive(Debug, Clone, Copy)]
+struct Try {
+    /// From 0.
+    number: u32,
+    /// The one before broke off, so that its connection is worth nothing.
+    after_break: bool,
 }
 
-fn status<E>(e: &SdkError<E, HttpResponse>) -> Option<u16> {
-    e.raw_response().map(|response| response.status().as_u16())
+/// An error can also arrive as the body of an answer that says 200.
+fn no_error(key: &str, body: Bytes) -> Result<Bytes, Error> {
+    if body.starts_with(b"<?xml") || body.starts_with(b"<Error>") {
+        return Err(Error::new(Reason::SlowDown, key, "an error document came in the object's place"));
+    }
+    Ok(body)
 }
 
 /// What the answer's headers said: the store's clock, and the bucket's region.
@@ -267,19 +289,26 @@ impl Lake for S3 {
     }
 
     async fn list(&self, prefix: &str, depth: Depth, after: Option<&str>) -> Result<Page, Error> {
-        self.retry.run(Error::kind, |_| self.list_once(prefix, depth, after)).await
+        self.tried(|_| self.list_once(prefix, depth, after)).await
     }
 
     async fn get(&self, key: &str) -> Result<Bytes, Error> {
-        self.retry.run(Error::kind, |_| self.get_once(key, None)).await
+        self.get_version(key, None).await
+    }
+
+    async fn as_of(&self, at: DateTime<Utc>) -> Result<Arc<dyn Lake>, Error> {
+        Ok(Arc::new(versions::AsOf::new(self.clone(), at).await?))
+    }
+
+    fn pressure(&self) -> Pressure {
+        self.limiter.pressure()
     }
 
     async fn put_new(&self, key: &str, body: Bytes) -> Result<Put, Error> {
         let mut tries = 0;
         let put = self
-            .retry
-            .run(Error::kind, |attempt| {
-                tries = attempt;
+            .tried(|this| {
+                tries = this.number;
                 self.put_once(key, body.clone())
             })
             .await?;
@@ -291,11 +320,7 @@ impl Lake for S3 {
     }
 
     async fn clock(&self) -> Result<DateTime<Utc>, Error> {
-        self.retry.run(Error::kind, |_| self.clock_once()).await
-    }
-
-    async fn as_of(&self, at: DateTime<Utc>) -> Result<Arc<dyn Lake>, Error> {
-        Ok(Arc::new(versions::AsOf::new(self.clone(), at).await?))
+        self.tried(|_| self.clock_once()).await
     }
 
     fn beside(&self, name: &str) -> Arc<dyn Lake> {

@@ -20,7 +20,7 @@ use chrono::{DateTime, Utc};
 use percent_encoding::percent_decode_str;
 
 use super::S3;
-use crate::lake::{Class, Depth, Error, Habits, Lake, Meta, Page, Put, Reason};
+use crate::lake::{Class, Depth, Error, Habits, Lake, Meta, Page, Pressure, Put, Reason};
 
 /// A bucket and prefix as they were at a time.
 #[derive(Debug, Clone)]
@@ -32,7 +32,7 @@ pub(super) struct AsOf {
 impl AsOf {
     /// Refuses where the bucket never kept versions.
     pub(super) async fn new(s3: S3, at: DateTime<Utc>) -> Result<Self, Error> {
-        let kept = s3.retry.run(Error::kind, |_| keeps_versions(&s3)).await?;
+        let kept = s3.tried(|_| keeps_versions(&s3)).await?;
         if kept {
             Ok(Self { s3, at })
         } else {
@@ -244,7 +244,7 @@ impl Lake for AsOf {
 
     async fn list(&self, prefix: &str, depth: Depth, after: Option<&str>) -> Result<Page, Error> {
         let after = after.and_then(Token::parse);
-        self.s3.retry.run(Error::kind, |_| self.list_once(prefix, depth, after.as_ref())).await
+        self.s3.tried(|_| self.list_once(prefix, depth, after.as_ref())).await
     }
 
     async fn get(&self, key: &str) -> Result<Bytes, Error> {
@@ -253,7 +253,7 @@ impl Lake for AsOf {
             // The key's own versions come before those of any longer one.
             let page = self.list(key, Depth::Everything, after.as_deref()).await?;
             match page.objects.first() {
-                Some(first) if first.key == key => return self.s3.get_version(first).await,
+                Some(first) if first.key == key => return self.s3.get_version(key, first.version.as_deref()).await,
                 None if page.next.is_some() => after = page.next,
                 _ => return Err(Error::new(Reason::NotFound, key, "no such object then")),
             }
@@ -264,7 +264,7 @@ impl Lake for AsOf {
         let mut bodies = Vec::with_capacity(listed.len());
         for meta in listed {
             bodies.push(match &meta.version {
-                Some(_) => self.s3.get_version(meta).await,
+                Some(_) => self.s3.get_version(&meta.key, meta.version.as_deref()).await,
                 None => self.get(&meta.key).await,
             });
         }
@@ -273,6 +273,10 @@ impl Lake for AsOf {
 
     fn habits(&self) -> Habits {
         self.s3.habits()
+    }
+
+    fn pressure(&self) -> Pressure {
+        self.s3.pressure()
     }
 
     async fn put_new(&self, key: &str, _: Bytes) -> Result<Put, Error> {

@@ -6,6 +6,8 @@ use std::fmt;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::lake::Pressure;
+
 use super::{Exit, Lines, Problems, between, count, duration};
 
 mod preview;
@@ -168,6 +170,8 @@ pub struct Outcome {
     pub resumed: bool,
     /// Why it stopped early.
     pub stopped: Option<String>,
+    /// How the lake's limits were felt, in this session.
+    pub pressure: Pressure,
     /// Transactions committed by this run.
     pub transactions: u64,
     /// Time in which the lake was read, of this session; loading goes on beside it.
@@ -251,6 +255,16 @@ impl Outcome {
     fn tell_course(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.method.is_empty() {
             writeln!(f, "loaded by {}, {} transactions", self.method, count(self.transactions))?;
+        }
+        let Pressure { slow_downs, retries, lowest_limit } = self.pressure;
+        if retries > 0 {
+            let limit = lowest_limit.map_or(String::new(), |limit| format!(", down to {limit} at once"));
+            writeln!(
+                f,
+                "the lake was asked again {} times ({} to slow down{limit})",
+                count(retries),
+                count(slow_downs)
+            )?;
         }
         for Pause { reason, times, seconds } in &self.pauses {
             writeln!(f, "waited {} for {reason} ({} times)", duration(*seconds), count(*times))?;
