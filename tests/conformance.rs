@@ -27,15 +27,25 @@ fn config(s3: &S3Server, region: &'static str, secret: &str) -> SdkConfig {
         .build()
 }
 
-fn lake(s3: &S3Server) -> S3 {
-    S3::new(&config(s3, REGION, SECRET_KEY), BUCKET, "a/historico_diario", QUICK)
+/// Objects read by the SDK, and directly.
+const WAYS: [bool; 2] = [false, true];
+
+fn open(config: &SdkConfig, bucket: &str, prefix: &str, direct: bool) -> S3 {
+    let lake = S3::new(config, bucket, prefix, QUICK);
+    if direct { lake.direct(config) } else { lake }
+}
+
+fn lake(s3: &S3Server, direct: bool) -> S3 {
+    open(&config(s3, REGION, SECRET_KEY), BUCKET, "a/historico_diario", direct)
 }
 
 #[tokio::test]
 async fn every_check_of_conformance_holds_on_s3() {
-    let s3 = S3Server::with_bucket(BUCKET);
-    conformance::check(&lake(&s3)).await;
-    assert!(s3.store().list(BUCKET, "a/quarentena/").len() == 1);
+    for direct in WAYS {
+        let s3 = S3Server::with_bucket(BUCKET);
+        conformance::check(&lake(&s3, direct)).await;
+        assert!(s3.store().list(BUCKET, "a/quarentena/").len() == 1);
+    }
 }
 
 #[tokio::test]
@@ -49,8 +59,14 @@ async fn every_check_of_conformance_holds_at_the_root_of_a_bucket_too() {
 
 #[tokio::test]
 async fn passing_faults_are_tried_again_and_nothing_is_doubled() {
+    for direct in WAYS {
+        passing_faults(direct).await;
+    }
+}
+
+async fn passing_faults(direct: bool) {
     let s3 = S3Server::with_bucket(BUCKET);
-    let lake = lake(&s3);
+    let lake = lake(&s3, direct);
     for (name, set) in [("slow_down", 0), ("internal_error", 1), ("reset", 2), ("lost_answer", 3), ("truncate", 4)] {
         s3.dials().change(|dials| {
             dials.slow_down = if set == 0 { Fault::first(2) } else { Fault::default() };
@@ -65,6 +81,35 @@ async fn passing_faults_are_tried_again_and_nothing_is_doubled() {
         assert!(list_all(&lake, "f/").await.unwrap().iter().any(|object| object.key == key), "{name}");
     }
     assert_eq!(s3.store().list(BUCKET, "a/historico_diario/f/").len(), 5);
+    let pressure = lake.pressure();
+    // Two refusals of each of three requests; the other faults are retries too.
+    assert_eq!(pressure.slow_downs, 6, "{pressure:?}");
+    assert!(pressure.retries >= 24, "{pressure:?}");
+}
+
+/// A store that bears so many requests a second: all arrive, and fewer are under way at once than were asked for.
+#[tokio::test]
+async fn a_store_that_bears_less_is_asked_for_less_until_it_bears_more() {
+    let s3 = S3Server::with_bucket(BUCKET);
+    let patient = Retry { attempts: 60, ..QUICK };
+    let config = config(&s3, REGION, SECRET_KEY);
+    let lake = std::sync::Arc::new(S3::new(&config, BUCKET, "x", patient).direct(&config));
+    for n in 0..50 {
+        s3.store().put(BUCKET, &format!("x/{n}"), "{}");
+    }
+    s3.dials().change(|dials| {
+        dials.max_per_second = Some(300);
+        dials.latency = Duration::from_millis(20);
+    });
+    let reads = (0..1_500).map(|n| {
+        let lake = std::sync::Arc::clone(&lake);
+        tokio::spawn(async move { lake.get(&(n % 50).to_string()).await })
+    });
+    for read in reads.collect::<Vec<_>>() {
+        assert_eq!(read.await.unwrap().unwrap(), "{}");
+    }
+    let pressure = lake.pressure();
+    assert!(pressure.slow_downs > 0 && pressure.lowest_limit.is_some_and(|limit| limit < 1_000), "{pressure:?}");
 }
 
 #[tokio::test]
@@ -75,14 +120,27 @@ async fn what_will_not_pass_is_named() {
     assert_eq!(e.reason, Reason::NoLake, "{e}");
     let e = reason(S3::new(&config(&s3, REGION, "wrong"), BUCKET, "x", QUICK)).await;
     assert_eq!(e.reason, Reason::Denied, "{e}");
-    let e = S3::new(&config(&s3, "sa-east-1", SECRET_KEY), BUCKET, "x", QUICK).get("a").await.unwrap_err();
-    assert_eq!(e.reason, Reason::WrongRegion, "{e}");
+    let cases = [
+        ("sa-east-1", SECRET_KEY, BUCKET, Reason::WrongRegion),
+        (REGION, "wrong", BUCKET, Reason::Denied),
+        (REGION, SECRET_KEY, "nobody", Reason::NoLake),
+        (REGION, SECRET_KEY, BUCKET, Reason::NotFound),
+    ];
+    for (region, secret, bucket, reason) in cases {
+        let mut said = Vec::new();
+        for direct in WAYS {
+            let e = open(&config(&s3, region, secret), bucket, "x", direct).get("a").await.unwrap_err();
+            assert_eq!(e.reason, reason, "{e}");
+            said.push(e.to_string());
+        }
+        assert_eq!(said[0], said[1], "both ways say the same");
+    }
 }
 
 #[tokio::test]
 async fn archived_objects_are_told_apart_and_restored_ones_read() {
     let s3 = S3Server::with_bucket(BUCKET);
-    let lake = lake(&s3);
+    let (lake, direct) = (lake(&s3, false), lake(&s3, true));
     for key in ["cold.json", "thawed.json", "warm.json"] {
         lake.put_new(key, Bytes::from_static(b"{}")).await.unwrap();
     }
@@ -97,8 +155,10 @@ async fn archived_objects_are_told_apart_and_restored_ones_read() {
     let archived: Vec<(String, bool)> =
         list_all(&lake, "").await.unwrap().into_iter().map(|o| (o.key, o.archived)).collect();
     assert_eq!(archived, [("cold.json".to_owned(), true), ("thawed.json".into(), false), ("warm.json".into(), false)]);
-    assert_eq!(lake.get("cold.json").await.unwrap_err().reason, Reason::Archived);
-    assert_eq!(lake.get("thawed.json").await.unwrap(), "{}");
+    for lake in [lake, direct] {
+        assert_eq!(lake.get("cold.json").await.unwrap_err().reason, Reason::Archived);
+        assert_eq!(lake.get("thawed.json").await.unwrap(), "{}");
+    }
 }
 
 const DAY: u64 = 86_400;
@@ -120,8 +180,14 @@ fn at(s3: &S3Server, day: u64, key: &str, body: Option<&str>) {
 
 #[tokio::test]
 async fn the_lake_as_it_was_has_each_key_s_version_of_then() {
+    for direct in WAYS {
+        as_it_was(direct).await;
+    }
+}
+
+async fn as_it_was(direct: bool) {
     let s3 = S3Server::with_bucket(BUCKET);
-    let lake = lake(&s3);
+    let lake = lake(&s3, direct);
     lake.put_new("f/before versioning.json", Bytes::from_static(b"null")).await.unwrap();
     s3.store().set_last_modified(BUCKET, "a/historico_diario/f/before versioning.json", on(0));
     let e = lake.as_of(on(1).into()).await.unwrap_err();
@@ -202,7 +268,7 @@ async fn versions_over_many_pages_are_settled_once_each() {
     for day in 0..1_200 {
         at(&s3, day, "f/many.json", Some(&day.to_string()));
     }
-    let lake = lake(&s3);
+    let lake = lake(&s3, true);
     for day in 0..7 {
         let then = lake.as_of(on(day).into()).await.unwrap();
         let all = list_all(&*then, "f/").await.unwrap();
