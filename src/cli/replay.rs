@@ -14,7 +14,7 @@ use super::settings::Watched;
 use super::spelled::Spelled;
 use crate::lake::Span;
 use crate::replay::{
-    Filter, Keep, Limits, Only, Plan, Policy, Reload, Replay, SortSettings, Source, cut_over, earlier, shadow_of,
+    Filter, Keep, Limits, Only, Plan, Policy, Reload, Replay, SortSettings, Source, Swap, cut_over, earlier, shadow_of,
 };
 use crate::report::{Printed, html};
 use crate::undo::{Undo, put_back};
@@ -264,8 +264,8 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed
     };
     let (progress, stop) = (&context.progress, &context.stop);
     let mut outcome = if args.into_new_table {
-        let name = &args.warehouse.table;
-        cut_over(replay, table, name, args.accept_missing, progress, stop).await?
+        let (name, accept_missing) = (&args.warehouse.table, args.accept_missing);
+        cut_over(replay, Swap { table, name, accept_missing, resume: args.resume }, progress, stop).await?
     } else {
         crate::replay::run(replay, progress, stop).await?
     };

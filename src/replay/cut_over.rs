@@ -9,7 +9,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail, ensure};
 use chrono::{TimeDelta, Utc};
 
-use super::{Keep, Plan, Policy, Replay, run};
+use super::{Plan, Policy, Replay, run};
 use crate::progress::Progress;
 use crate::report::replay::{CutOver, Outcome};
 use crate::stop::Stop;
@@ -36,26 +36,32 @@ fn named(table: &TableName, suffix: &str) -> anyhow::Result<TableName> {
         .with_context(|| format!("there is no room for the name {name}"))
 }
 
+/// The table whose place a new one is to take.
+#[derive(Debug)]
+pub struct Swap<'a> {
+    /// The table.
+    pub table: Arc<dyn Bulk>,
+    /// Its name.
+    pub name: &'a TableName,
+    /// So many records may be missing from the new one.
+    pub accept_missing: u64,
+    /// Whether the shadow of an earlier attempt is gone on with.
+    pub resume: bool,
+}
+
 /// Loads all that `replay` is about into a new table and swaps it in, keeping the old one.
 ///
-/// `replay` is about the shadow; `table` is the table whose place it takes, and `name` that one's name.
+/// `replay` is about the shadow.
 ///
 /// # Errors
 /// Something stands against the swap, or the shadow of an earlier attempt is in the way; else as for [`run`].
-pub async fn cut_over(
-    replay: Replay,
-    table: Arc<dyn Bulk>,
-    name: &TableName,
-    accept_missing: u64,
-    progress: &Progress,
-    stop: &Stop,
-) -> anyhow::Result<Outcome> {
+pub async fn cut_over(replay: Replay, swap: Swap<'_>, progress: &Progress, stop: &Stop) -> anyhow::Result<Outcome> {
+    let Swap { table, name, accept_missing, .. } = &swap;
     let shadow_name = shadow_of(name)?;
     let obstacles = table.obstacles().await?;
     ensure!(obstacles.is_empty(), "table {name} cannot be replaced: {}", obstacles.join("; "));
     let shadow = Arc::clone(&replay.bulk);
-    let resumed = matches!(replay.journal, Some(Keep::Before(_)));
-    if !table.create_like(&shadow_name).await? && !resumed && shadow.status().await?.rows != Some(0) {
+    if !table.create_like(&shadow_name).await? && !swap.resume && shadow.status().await?.rows != Some(0) {
         bail!("table {shadow_name} is there from an earlier attempt: go on with --resume, or drop it and begin anew");
     }
     let plan = replay.plan.clone();
@@ -63,7 +69,7 @@ pub async fn cut_over(
     let mut cut_over = CutOver { shadow: shadow_name.to_string(), table: name.to_string(), ..CutOver::default() };
     if outcome.stopped.is_none() {
         let mut caught_up = Catching { plan, progress, stop };
-        caught_up.swap(&mut outcome, &mut cut_over, &shadow, &table, name, accept_missing).await?;
+        caught_up.swap(&mut outcome, &mut cut_over, &shadow, table, name, *accept_missing).await?;
     }
     outcome.cut_over = Some(cut_over);
     Ok(outcome)

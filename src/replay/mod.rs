@@ -21,7 +21,7 @@ mod tests;
 use std::fmt;
 
 pub use brake::{Limits, Reload};
-pub use cut_over::{cut_over, shadow_of};
+pub use cut_over::{Swap, cut_over, shadow_of};
 pub use only::{Filter, Only};
 pub use order::SortSettings;
 pub use plan::{Plan, Source};

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use chrono::NaiveDate;
 use futures::StreamExt;
@@ -15,6 +15,9 @@ use super::tally::Tally;
 use crate::lake::{self, Found, Item, Partition, Reader, Step};
 use crate::sort::{OrderedId, Sorted, Sorter};
 use crate::stop::Stop;
+
+/// How soon a wish to stop is seen while the lake says nothing.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// What the reading side hands to the loading side, in this order: days as they close, then the end.
 pub(super) enum Part {
@@ -117,10 +120,13 @@ struct Run<'a> {
 impl Run<'_> {
     async fn read(&mut self, parts: &Sender<Part>) -> Result<(), Why> {
         let mut steps = std::pin::pin!(self.reading.reader.read(self.reading.places.to_vec()));
-        while let Some(step) = steps.next().await {
+        loop {
+            let step = tokio::time::timeout(LOOK, steps.next()).await;
             if self.reading.stop.is_set() || self.reading.halt.is_set() {
                 return Err(Why::Stopped);
             }
+            let Ok(step) = step else { continue };
+            let Some(step) = step else { break };
             match step.map_err(Why::Lake)? {
                 Step::Found(found) => self.take(*found).map_err(Why::Sort)?,
                 Step::Closed(day) => self.close(day, parts).await?,

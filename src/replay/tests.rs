@@ -25,7 +25,7 @@ fn reading(day: u32, n: u32) -> Reading {
     let date = NaiveDate::from_ymd_opt(2023, 1, 1).unwrap() + Days::new(day.into());
     let text = format!(
         r#"{{"id_curral":"1","id_raca":"2","id_lote":"{n}","peso_entrada":234.941,"peso_medio":360.341,"data":"{date} 00:00:00 UTC","quantidade_animais":"51","dia_confinamento":"66","consumo_real":9.076451,"cod_cliente":"{}"}}"#,
-        if n % 3 == 0 { "FazendaUm" } else { "Boi Gordo" }
+        if n.is_multiple_of(3) { "FazendaUm" } else { "Boi Gordo" }
     );
     Reading::parse(text.as_bytes()).unwrap()
 }
@@ -253,22 +253,25 @@ async fn a_new_table_takes_the_old_one_s_place_once_it_is_whole() {
     scene.warehouse.overwrite(damaged.to_row(&shape));
     let name = crate::warehouse::TableName::default();
     let shadow = shadow_of(&name).unwrap();
-    let cut = async |accept: u64| {
+    let cut = async |accept: u64, resume: bool| {
         let replay = Replay::new(scene.plan().await, scene.warehouse.with_table(shadow.clone()));
         let table: Arc<dyn Bulk> = Arc::new(scene.warehouse.clone());
-        cut_over(replay, table, &name, accept, &Progress::Silent, &scene.stop).await
+        let swap = Swap { table, name: &name, accept_missing: accept, resume };
+        cut_over(replay, swap, &Progress::Silent, &scene.stop).await
     };
     // A row that is in no object of the lake would be lost: nothing is swapped.
     let stranger = new_style(9, 1).1.to_row(&shape);
     scene.warehouse.overwrite(stranger.clone());
-    let kept = cut(0).await.unwrap().cut_over.unwrap();
+    let kept = cut(0, false).await.unwrap().cut_over.unwrap();
     assert!(!kept.swapped && kept.only_in_old == 1, "{kept:?}");
     assert!(kept.why_not.unwrap().contains("1 only in the old table"));
     assert_eq!(scene.rows().await, 151);
-    let e = cut(1).await.unwrap_err().to_string();
+    let e = cut(1, false).await.unwrap_err().to_string();
     assert!(e.contains("earlier attempt"), "{e}");
+    let again = cut(0, true).await.unwrap();
+    assert!(!again.cut_over.unwrap().swapped && again.identical == 150, "what stands against it stands");
     scene.warehouse.renamed(&shadow).drop_table();
-    let done = cut(1).await.unwrap();
+    let done = cut(1, false).await.unwrap();
     let swapped = done.cut_over.clone().unwrap();
     assert!(swapped.swapped && swapped.why_not.is_none(), "{swapped:?}");
     assert_eq!((done.inserted, done.verified, scene.rows().await), (150, 150, 150));

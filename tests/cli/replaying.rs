@@ -119,6 +119,11 @@ fn a_new_table_is_swapped_in_and_the_old_one_kept() {
     let old = ran.json["cut_over"]["old"].as_str().unwrap().to_owned();
     scene.run(&["replay", "--table", &old]).expect(1, &[("conflicting", 52)]);
     scene.run(&["reconcile"]).expect(0, &[("matched", 52)]);
+    // With no table at all it is simply made.
+    sql(&scene, "DROP TABLE historico_consumo");
+    let ran = scene.run(&["replay", "--into-new-table"]);
+    assert!(ran.code == Some(0) && ran.json["cut_over"]["swapped"].as_bool() == Some(true), "{ran:?}");
+    scene.run(&["replay"]).expect(0, &[("identical", 52)]);
     let refused = scene.run(&["replay", "--into-new-table", "--farm", "fazenda_um"]);
     assert!(refused.code == Some(2) && refused.stderr.contains("whole lake"), "{refused:?}");
 }
