@@ -105,7 +105,7 @@ impl Catching<'_> {
             }
         }
         let there_is_one = table.status().await?.rows.is_some();
-        let old = named(name, &format!("_old_{}", Utc::now().format("%Y%m%d%H%M%S")))?;
+        let old = named(name, &format!("_old_{}", Utc::now().format("%Y%m%d%H%M%S%3f")))?;
         if there_is_one {
             cut_over.only_in_old = shadow.only_in(name).await?;
         }
