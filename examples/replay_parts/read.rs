@@ -30,7 +30,7 @@ impl Read {
         let lake: Arc<dyn Lake> = match &self.lake {
             LakeUrl::S3 { bucket, prefix } => {
                 let config = ruminate::aws::config(Patience::Bulk).await;
-                Arc::new(S3::new(&config, bucket, prefix, Retry::default()))
+                Arc::new(S3::new(&config, bucket, prefix, Retry::default()).direct(&config))
             }
             LakeUrl::Dir(path) => Arc::new(Dir::new(path)),
         };
