@@ -6,7 +6,7 @@ use anyhow::ensure;
 use futures::{StreamExt as _, pin_mut};
 use ruminate::lake::dir::Dir;
 use ruminate::lake::s3::S3;
-use ruminate::lake::{Item, Lake, LakeUrl, ReadSettings, Reader, Span, Step, survey};
+use ruminate::lake::{Item, Lake, LakeUrl, Pressure, ReadSettings, Reader, Span, Step, survey};
 use ruminate::retry::{Patience, Retry};
 
 use crate::{Measured, Watch};
@@ -22,6 +22,9 @@ pub struct Read {
     /// How many records there must be
     #[arg(long)]
     expect: u64,
+    /// By the SDK's client instead of the direct one
+    #[arg(long)]
+    sdk: bool,
 }
 
 impl Read {
@@ -30,11 +33,13 @@ impl Read {
         let lake: Arc<dyn Lake> = match &self.lake {
             LakeUrl::S3 { bucket, prefix } => {
                 let config = ruminate::aws::config(Patience::Bulk).await;
-                Arc::new(S3::new(&config, bucket, prefix, Retry::default()).direct(&config))
+                let s3 = S3::new(&config, bucket, prefix, Retry::default());
+                Arc::new(if self.sdk { s3 } else { s3.direct(&config) })
             }
             LakeUrl::Dir(path) => Arc::new(Dir::new(path)),
         };
         let fence = lake.clock().await?;
+        let asked = Arc::clone(&lake);
         let partitions = survey(&*lake, &Span::default()).await?.partitions;
         let reader = Reader::new(lake, ReadSettings { concurrency: self.concurrency, fence });
         let found = reader.read(partitions);
@@ -50,11 +55,13 @@ impl Read {
                 }
             }
         }
+        let Pressure { slow_downs, retries, lowest_limit } = asked.pressure();
+        let detail = format!("{retries} retries, {slow_downs} to slow down, lowest limit {lowest_limit:?}");
         ensure!(
             records == self.expect && others == 0,
             "{records} records and {others} others, not {}: {first}",
             self.expect
         );
-        Ok(watch.stop("read", records, String::new()))
+        Ok(watch.stop("read", records, detail))
     }
 }

@@ -4,11 +4,11 @@
 //! What is no plain SigV4 for `s3`, such as directory buckets and access points of many regions, stays the SDK's.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use aws_config::SdkConfig;
-use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_s3::presigning::PresigningConfig;
 use bytes::{Bytes, BytesMut};
 use chrono::Utc;
@@ -24,18 +24,13 @@ use tower_service::Service;
 use url::Url;
 
 use super::failure::no_credentials;
+use super::keys::Keys;
 use super::sign::{self, NO_BODY, Signer};
 use super::{S3, no_error};
 use crate::lake::{Error, Reason};
 
 /// A connection idle for longer is not trusted: S3 and what lies between close it without a word.
 const IDLE: Duration = Duration::from_secs(15);
-
-/// Credentials are fetched anew so long before they end.
-const EARLY: Duration = Duration::from_secs(300);
-
-/// And after so long where they do not say when they end.
-const ENDLESS: Duration = Duration::from_secs(900);
 
 /// An error document is not longer.
 const MOST_SAID: usize = 64 << 10;
@@ -59,12 +54,8 @@ impl fmt::Debug for Opening {
 }
 
 impl Opening {
-    /// `None` where the SDK has ways that this has not: a proxy, or requests that are not signed.
+    /// `None` where requests are not signed.
     pub(super) fn new(config: &SdkConfig) -> Option<Self> {
-        let proxied = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
-        if proxied.iter().any(|name| std::env::var_os(name).is_some()) {
-            return None;
-        }
         let timeouts = config.timeout_config();
         let or = |time: Option<Duration>, seconds| time.unwrap_or(Duration::from_secs(seconds));
         Some(Self {
@@ -95,10 +86,7 @@ pub(super) struct Wire {
     host: String,
     /// The path before the key, with slashes at both ends.
     base: String,
-    region: String,
-    credentials: SharedCredentialsProvider,
-    signer: RwLock<Option<(Arc<Signer>, SystemTime)>>,
-    fetching: tokio::sync::Mutex<()>,
+    keys: Keys,
     connector: HttpsConnector<HttpConnector>,
     connect: Duration,
     attempt: Duration,
@@ -118,6 +106,14 @@ enum Broken {
 struct Answer {
     status: StatusCode,
     body: Bytes,
+}
+
+impl Answer {
+    fn says_expired(&self) -> bool {
+        let code = || element(&String::from_utf8_lossy(&self.body), "Code");
+        !self.status.is_success()
+            && code().is_some_and(|code| matches!(&*code, "ExpiredToken" | "TokenRefreshRequired" | "InvalidToken"))
+    }
 }
 
 impl Wire {
@@ -146,10 +142,7 @@ impl Wire {
             origin: format!("{}://{host}", url.scheme()).parse().ok()?,
             base: url.path().strip_suffix(PROBE)?.to_owned(),
             host,
-            region: region.to_owned(),
-            credentials: opening.credentials.clone(),
-            signer: RwLock::default(),
-            fetching: tokio::sync::Mutex::default(),
+            keys: Keys::new(opening.credentials.clone(), region),
             connector: tls.ok()?.https_or_http().enable_http1().wrap_connector(http),
             connect: opening.connect,
             attempt: opening.attempt,
@@ -168,9 +161,13 @@ impl Wire {
     ) -> Result<Bytes, Error> {
         let (path, query) = (sign::path(&self.base, whole), sign::query(version));
         let work = async {
-            match self.exchange(&path, &query, fresh).await {
-                Err(Broken::Stale) => self.exchange(&path, &query, true).await,
-                done => done,
+            match self.signed_exchange(&path, &query, fresh).await? {
+                // They may have been renewed before their time: once more with what their source has now.
+                (answer, signer) if answer.says_expired() => {
+                    self.keys.drop_expired(&signer);
+                    Ok(self.signed_exchange(&path, &query, fresh).await?.0)
+                }
+                (answer, _) => Ok(answer),
             }
         };
         let answer = match tokio::time::timeout(self.attempt, work).await {
@@ -185,9 +182,6 @@ impl Wire {
         }
         let said = String::from_utf8_lossy(&answer.body);
         let code = element(&said, "Code").unwrap_or_default();
-        if matches!(code.as_str(), "ExpiredToken" | "TokenRefreshRequired" | "InvalidToken") {
-            *self.signer.write().unwrap_or_else(PoisonError::into_inner) = None; // the next read asks for others
-        }
         let status = answer.status.as_u16();
         let judged = s3.judge(&code, element(&said, "Message").as_deref(), Some(status));
         let (reason, message) = judged
@@ -195,12 +189,22 @@ impl Wire {
         Err(s3.error(key, reason, message))
     }
 
-    async fn exchange(&self, path: &str, query: &str, fresh: bool) -> Result<Answer, Broken> {
+    /// An exchange, again over a new connection where a kept one was dead; and by whose signature.
+    async fn signed_exchange(&self, path: &str, query: &str, fresh: bool) -> Result<(Answer, Arc<Signer>), Broken> {
+        let signer = self.keys.signer().await.map_err(Broken::Credentials)?;
+        let answer = match self.exchange(&signer, path, query, fresh).await {
+            Err(Broken::Stale) => self.exchange(&signer, path, query, true).await?,
+            done => done?,
+        };
+        Ok((answer, signer))
+    }
+
+    async fn exchange(&self, signer: &Signer, path: &str, query: &str, fresh: bool) -> Result<Answer, Broken> {
         let (mut connection, reused) = match if fresh { None } else { self.kept().await } {
             Some(connection) => (connection, true),
             None => (self.connect().await.map_err(Broken::On)?, false),
         };
-        let request = self.request(path, query).await?;
+        let request = self.request(signer, path, query)?;
         let response = connection.send_request(request).await.map_err(|e| {
             // An answer that was begun and not understood is no dead connection.
             if reused && !e.is_parse() { Broken::Stale } else { Broken::On(format!("no answer: {e}")) }
@@ -212,8 +216,7 @@ impl Wire {
         Ok(answer)
     }
 
-    async fn request(&self, path: &str, query: &str) -> Result<Request<Empty<Bytes>>, Broken> {
-        let signer = self.signer().await?;
+    fn request(&self, signer: &Signer, path: &str, query: &str) -> Result<Request<Empty<Bytes>>, Broken> {
         let signed = signer.sign(&self.host, path, query, Utc::now());
         let uri = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
         let mut request = Request::get(uri)
@@ -246,32 +249,6 @@ impl Wire {
         let (connection, driver) = http1::handshake(stream).await.map_err(|e| cannot(&e))?;
         tokio::spawn(driver);
         Ok(connection)
-    }
-
-    /// The signer of today, with credentials that do not end soon.
-    async fn signer(&self) -> Result<Arc<Signer>, Broken> {
-        if let Some(signer) = self.current(EARLY) {
-            return Ok(signer);
-        }
-        let _one = self.fetching.lock().await;
-        if let Some(signer) = self.current(EARLY) {
-            return Ok(signer);
-        }
-        let credentials = match self.credentials.provide_credentials().await {
-            Ok(credentials) => credentials,
-            // They hold a little longer: the next read asks again.
-            Err(e) => return self.current(Duration::ZERO).ok_or_else(|| Broken::Credentials(Chain(&e).to_string())),
-        };
-        let until = credentials.expiry().unwrap_or_else(|| SystemTime::now() + ENDLESS + EARLY);
-        let signer = Arc::new(Signer::new(credentials, &self.region, Utc::now()));
-        *self.signer.write().unwrap_or_else(PoisonError::into_inner) = Some((Arc::clone(&signer), until));
-        Ok(signer)
-    }
-
-    fn current(&self, early: Duration) -> Option<Arc<Signer>> {
-        let held = self.signer.read().unwrap_or_else(PoisonError::into_inner);
-        let (signer, until) = held.as_ref()?;
-        (*until > SystemTime::now() + early && signer.is_for(Utc::now())).then(|| Arc::clone(signer))
     }
 }
 
@@ -307,7 +284,7 @@ fn element(xml: &str, name: &str) -> Option<String> {
 }
 
 /// An error with what caused it.
-struct Chain<'a>(&'a (dyn std::error::Error + 'static));
+pub(super) struct Chain<'a>(pub &'a (dyn std::error::Error + 'static));
 
 impl fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

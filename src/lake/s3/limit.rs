@@ -58,6 +58,9 @@ impl Drop for Permit<'_> {
 impl Limiter {
     /// Waits until one more request may be made.
     pub(super) async fn enter(&self) -> Permit<'_> {
+        if !self.watching.load(Ordering::SeqCst) && self.try_enter() {
+            return Permit(self);
+        }
         loop {
             let mut free = std::pin::pin!(self.free.notified());
             free.as_mut().enable();

@@ -30,6 +30,8 @@ use crate::retry::Retry;
 #[cfg(feature = "cli")]
 mod direct;
 mod failure;
+#[cfg(feature = "cli")]
+mod keys;
 mod limit;
 #[cfg(feature = "cli")]
 mod sign;

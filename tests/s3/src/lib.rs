@@ -13,9 +13,10 @@
 //! assert_eq!(s3.dials().counts().requests(Op::Get), 0);
 //! ```
 //!
-//! Where things are: [`S3Server`] listens; `front` counts requests and injects faults before `s3s` sees them; `service`
-//! is what each S3 operation does, with `shapes` for S3's own words; `listing` is the order of keys and the pages, `versions` what a bucket keeps of each key; [`Store`] holds the objects and can be
-//! read and written with no HTTP; [`Dials`] is what a test may change while the server runs.
+//! Where things are: [`S3Server`] listens; `front` counts requests and injects faults before anything answers; `quick`
+//! answers plain reads, `s3s` all else; `service` is what each S3 operation does, with `shapes` for S3's own words;
+//! `listing` is the order of keys and the pages, `versions` what a bucket keeps of each key; [`Store`] holds the objects
+//! and can be read and written with no HTTP; [`Dials`] is what a test may change while the server runs.
 //!
 //! Left out on purpose: multipart uploads, ACLs, ListObjects version 1, virtual-hosted addresses, TLS.
 
@@ -24,6 +25,7 @@ mod dials;
 mod front;
 mod listing;
 mod object;
+mod quick;
 mod server;
 mod service;
 mod settings;

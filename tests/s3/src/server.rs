@@ -17,6 +17,7 @@ use tokio::sync::oneshot;
 
 use crate::dials::Dials;
 use crate::front::Front;
+use crate::quick::Quick;
 use crate::service::Service;
 use crate::settings::Settings;
 use crate::socket::Socket;
@@ -157,7 +158,7 @@ impl S3Auth for OneKey {
 fn front(store: &Store, dials: &Dials) -> Front {
     let mut builder = S3ServiceBuilder::new(Service::new(store.clone(), dials.clone()));
     builder.set_auth(OneKey);
-    Front::new(builder.build(), dials.clone())
+    Front::new(Quick::new(store.clone(), dials.clone()), builder.build(), dials.clone())
 }
 
 async fn accept(listener: TcpListener, front: Arc<Front>) {

@@ -36,6 +36,33 @@ fn an_object_comes_back_as_it_was_put() -> io::Result<()> {
 }
 
 #[test]
+fn a_plain_get_is_answered_as_one_that_s3s_answers() -> io::Result<()> {
+    let (server, client) = lake();
+    client.send("PUT", "lake/a/ção 1.json", &[], &[("content-type", "application/json")], "{\"a\":1}")?;
+    server.store().put("lake", "bare", "x");
+    server.store().put("lake", "empty", "");
+    let tag = |path: &str| Ok::<_, io::Error>(client.get(path)?.header("etag").to_owned());
+    for path in ["lake/a/ção 1.json", "lake/bare", "lake/empty"] {
+        for range in [None, Some("bytes=0-2"), Some("bytes=0-99")] {
+            let ranged: Vec<_> = range.map(|range| ("range", range)).into_iter().collect();
+            let tag = tag(path)?;
+            let slow: Vec<_> = ranged.iter().copied().chain([("if-match", tag.as_str())]).collect(); // s3s' to judge
+            let [mut quick, mut slow] = [ranged, slow].map(|headers| client.send("GET", path, &[], &headers, ""));
+            for answer in [&mut quick, &mut slow] {
+                let headers = &mut answer.as_mut().expect("an answer").headers;
+                for name in ["date", "x-amz-request-id"] {
+                    headers.remove(name).expect("of every answer");
+                }
+            }
+            let [quick, slow] = [quick?, slow?];
+            assert_eq!((quick.status, quick.headers), (slow.status, slow.headers), "{path} {range:?}");
+            assert_eq!(quick.body, slow.body, "{path} {range:?}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
 fn refusals_are_those_of_s3() -> io::Result<()> {
     let (server, client) = lake();
     server.store().put("lake", "a", "x");
