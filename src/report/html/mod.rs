@@ -2,7 +2,7 @@
 //!
 //! | here | what it is |
 //! | --- | --- |
-//! | [`reconcile`], [`replay`] | a page each: outcome → ready text, a file a section; their `page.html.j2` lays it out |
+//! | `reconcile`, `replay` | a page each: outcome → ready text, a file a section; their `page.html.j2` lays it out |
 //! | `calendar`, `overview`, `strips` | farms and days, of any cells that say what is wrong with them |
 //! | `findings`, `head`, `account`, `listed` | the pieces that both pages have |
 //! | `text`, `numbers` | how data is made fit to be read |
