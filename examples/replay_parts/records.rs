@@ -8,7 +8,7 @@ use uuid::Builder;
 const FARMS: u64 = 8;
 /// Readings of a farm in a day: pens of a large feedlot.
 const A_DAY: u64 = 400;
-const START: &str = "2024-01-01T00:00:00Z";
+const START: &str = "2020-01-01T00:00:00Z";
 
 /// How ids are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
