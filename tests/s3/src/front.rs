@@ -16,6 +16,7 @@ use s3s::Body;
 use s3s::service::S3Service;
 
 use crate::REGION;
+use crate::clock::Clock;
 use crate::counts::{Injected, Op, Tally};
 use crate::dials::Dials;
 use crate::quick::Quick;
@@ -25,6 +26,7 @@ use crate::socket::Resetter;
 /// The whole service, faults included.
 #[derive(Debug)]
 pub(crate) struct Front {
+    clock: Clock,
     quick: Quick,
     s3: S3Service,
     dials: Dials,
@@ -45,7 +47,7 @@ impl std::error::Error for Dropped {}
 
 impl Front {
     pub fn new(quick: Quick, s3: S3Service, dials: Dials) -> Self {
-        Front { quick, s3, dials, requests: AtomicU64::new(0) }
+        Front { clock: Clock::default(), quick, s3, dials, requests: AtomicU64::new(0) }
     }
 
     /// Answers one request, or drops its connection.
@@ -84,7 +86,7 @@ impl Front {
     async fn meet(&self, request: &Request<Incoming>, op: Op) -> Option<Injected> {
         let settings = self.dials.settings();
         if !settings.latency.is_zero() {
-            tokio::time::sleep(settings.latency).await;
+            self.clock.wait(settings.latency).await;
         }
         let path = percent_decode_str(request.uri().path().trim_start_matches('/')).decode_utf8_lossy();
         let seen = settings::Request { op, path: &path, query: request.uri().query().unwrap_or_default() };

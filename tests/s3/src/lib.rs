@@ -20,6 +20,7 @@
 //!
 //! Left out on purpose: multipart uploads, ACLs, ListObjects version 1, virtual-hosted addresses, TLS.
 
+mod clock;
 mod counts;
 mod dials;
 mod front;
