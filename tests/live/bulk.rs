@@ -243,15 +243,9 @@ async fn killed_in_the_middle(server: Server) {
 }
 
 async fn kill_sessions(database: &Database) -> u32 {
-    use sqlx::{AssertSqlSafe, Connection, Executor, MySqlConnection, Row};
-    let mut connection = MySqlConnection::connect(&database.url()).await.unwrap();
-    let sql =
-        "SELECT CAST(id AS SIGNED) FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()";
-    let ids = connection.fetch_all(sql).await.unwrap();
     let mut killed = 0;
-    for id in ids {
-        let id: i64 = id.get(0);
-        killed += u32::from(connection.execute(AssertSqlSafe(format!("KILL {id}"))).await.is_ok());
+    for session in database.sessions().await {
+        killed += u32::from(database.kill(session).await);
     }
     killed
 }

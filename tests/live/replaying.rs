@@ -134,14 +134,11 @@ async fn live_mysql_killed_connections_cost_time_and_nothing_else() {
     let mut child = scene.start(&args);
     let mut kills = 0;
     for _ in 0..200 {
-        let sql = format!(
-            "SELECT CAST(COALESCE(MIN(id), 0) AS SIGNED) FROM information_schema.processlist WHERE db = '{}' AND id <> CONNECTION_ID()",
-            database.name
-        );
-        let id = database.count(&sql).await;
-        if id > 0 && kills < 12 {
-            database.run(&format!("KILL {id} -- DATABASE")).await;
-            kills += 1;
+        let oldest = database.sessions().await.first().copied();
+        if let Some(session) = oldest
+            && kills < 12
+        {
+            kills += u32::from(database.kill(session).await);
         }
         tokio::time::sleep(Duration::from_millis(40)).await;
         if child.try_wait().unwrap().is_some() {

@@ -55,6 +55,29 @@ impl Database {
         done.rows_affected()
     }
 
+    /// The other sessions that use this database, oldest first.
+    pub async fn sessions(&self) -> Vec<i64> {
+        let mut connection = MySqlConnection::connect(&self.url()).await.unwrap();
+        let sql = "SELECT CAST(id AS SIGNED) FROM information_schema.processlist \
+                   WHERE db = DATABASE() AND id <> CONNECTION_ID() ORDER BY 1";
+        let rows = connection.fetch_all(sql).await.unwrap();
+        connection.close().await.unwrap();
+        rows.iter().map(|row| row.get(0)).collect()
+    }
+
+    /// Kills another session; false when it had gone by itself in the meantime.
+    pub async fn kill(&self, session: i64) -> bool {
+        let mut connection = MySqlConnection::connect(&self.url()).await.unwrap();
+        let killed = connection.execute(AssertSqlSafe(format!("KILL {session}"))).await;
+        connection.close().await.unwrap();
+        match killed {
+            Ok(_) => true,
+            // ER_NO_SUCH_THREAD
+            Err(sqlx::Error::Database(error)) if error.message().starts_with("Unknown thread id") => false,
+            Err(error) => panic!("KILL {session}: {error}"),
+        }
+    }
+
     /// One number.
     pub async fn count(&self, sql: &str) -> i64 {
         let mut connection = MySqlConnection::connect(&self.url()).await.unwrap();
