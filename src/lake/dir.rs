@@ -4,8 +4,8 @@
 //! objects, no overwriting. They are not synced to disk one by one; a power cut can cost what the system had not written.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::{self, ErrorKind, Write};
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -78,11 +78,37 @@ impl Dir {
             e if e.reason == Reason::Other => Error { reason: Reason::BadKey, ..e }, // a link in a circle
             e => e,
         };
-        if !fs::metadata(&path).map_err(unfit)?.is_file() {
-            return Err(Error::new(Reason::BadKey, key, "is no regular file")); // reading a pipe would never end
+        let mut file = open(&path).map_err(unfit)?;
+        let meta = file.metadata().map_err(unfit)?;
+        if !meta.is_file() {
+            return Err(Error::new(Reason::BadKey, key, "is no regular file"));
         }
-        fs::read(path).map(Bytes::from).map_err(|e| failure(key, &e))
+        let body = usize::try_from(meta.len()).map_err(io::Error::other).and_then(|size| first(&mut file, size));
+        body.map(Bytes::from).map_err(|e| failure(key, &e))
     }
+}
+
+/// Opens a file for reading; of what is no file, such as a pipe, no writer is waited for.
+fn open(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NONBLOCK);
+    options.read(true).open(path)
+}
+
+/// The first bytes of a file, fewer where it ends before; with no call to the system but those for reading.
+fn first(file: &mut File, size: usize) -> io::Result<Vec<u8>> {
+    let (mut body, mut have) = (vec![0; size], 0);
+    while have < size {
+        match file.read(&mut body[have..]) {
+            Ok(0) => break,
+            Ok(count) => have += count,
+            Err(e) if e.kind() == ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    body.truncate(have);
+    Ok(body)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -56,7 +56,7 @@ impl Key {
         let name = parts.next().filter(|_| parts.next().is_none())?;
         let name = name.strip_prefix(STEM)?.strip_suffix(SUFFIX)?;
         let (stamp, rest) = name.split_at_checked(STAMP_CHARS)?;
-        let stamp = NaiveDateTime::parse_from_str(stamp, "%Y-%m-%d %H:%M:%S%.f").ok()?;
+        let stamp = instant::digits(stamp).filter(|_| stamp.as_bytes().get(10) == Some(&b' '))?;
         let id = match rest.strip_prefix('_') {
             Some(id) if !id.is_empty() => Some(id.to_owned()),
             None if rest.is_empty() => None,

@@ -70,21 +70,21 @@ impl<'a> Fields<'a> {
 
     /// A weight or an intake in kg: finite, not negative, within the range of a FLOAT column.
     pub(super) fn weight(&self, field: Column) -> Result<f64, Rejection> {
-        let (value, found) = self.number(field)?;
+        let value = self.number(field)?;
         if value > f64::from(f32::MAX) {
-            return Err(Rejection::TooBig { field, found });
+            return Err(Rejection::TooBig { field, found: self.quoted(field) });
         }
         Ok(value)
     }
 
     /// A count of head or days: whole, not negative, within the range of an INT column.
     pub(super) fn count(&self, field: Column) -> Result<i32, Rejection> {
-        let (value, found) = self.number(field)?;
+        let value = self.number(field)?;
         if value.fract() != 0.0 {
-            return Err(Rejection::NotWhole { field, found });
+            return Err(Rejection::NotWhole { field, found: self.quoted(field) });
         }
         if value > f64::from(i32::MAX) {
-            return Err(Rejection::TooBig { field, found });
+            return Err(Rejection::TooBig { field, found: self.quoted(field) });
         }
         #[allow(clippy::cast_possible_truncation, reason = "whole and within i32, checked above")]
         Ok(value as i32)
@@ -104,24 +104,34 @@ impl<'a> Fields<'a> {
         }
     }
 
-    fn number(&self, field: Column) -> Result<(f64, String), Rejection> {
+    fn number(&self, field: Column) -> Result<f64, Rejection> {
         let raw = self.raw(field)?;
         let text = if raw.starts_with('"') { unquote(raw, field)? } else { Cow::Borrowed(raw) };
-        let found = quoted(raw);
-        let value: f64 = text.trim().parse().map_err(|_| Rejection::NotNumber { field, found: found.clone() })?;
+        let value: f64 = text.trim().parse().map_err(|_| Rejection::NotNumber { field, found: quoted(raw) })?;
         if !value.is_finite() {
-            return Err(Rejection::NotFinite { field, found });
+            return Err(Rejection::NotFinite { field, found: quoted(raw) });
         }
         if value < 0.0 {
-            return Err(Rejection::Negative { field, found });
+            return Err(Rejection::Negative { field, found: quoted(raw) });
         }
-        Ok((value + 0.0, found)) // + 0.0 turns -0 into 0: one reading, one id
+        Ok(value + 0.0) // + 0.0 turns -0 into 0: one reading, one id
+    }
+
+    /// A value as a reason quotes it.
+    fn quoted(&self, field: Column) -> String {
+        self.slots[field.index()].map(|raw| quoted(raw.get())).unwrap_or_default()
     }
 }
 
 fn unquote(raw: &str, field: Column) -> Result<Cow<'_, str>, Rejection> {
     #[derive(Deserialize)]
     struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+    // Without escapes a string is what stands between its quotes; that it is a string was seen when it was split off.
+    if let Some(plain) = raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"'))
+        && !plain.contains('\\')
+    {
+        return Ok(Cow::Borrowed(plain));
+    }
     let text: Text = serde_json::from_str(raw).map_err(|_| Rejection::NotText { field, found: quoted(raw) })?;
     Ok(text.0)
 }

@@ -1,6 +1,6 @@
 //! Points in time as this pipeline writes them: parsing every accepted form, and the three forms that are written.
 
-use chrono::{DateTime, Datelike, NaiveDateTime, SecondsFormat, SubsecRound, TimeDelta, Timelike, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, SecondsFormat, SubsecRound, TimeDelta, Timelike, Utc};
 
 /// Reads `YYYY-MM-DD HH:MM:SS[.f] UTC`, RFC 3339, or the same without a zone (taken as UTC); cut to microseconds.
 ///
@@ -8,12 +8,40 @@ use chrono::{DateTime, Datelike, NaiveDateTime, SecondsFormat, SubsecRound, Time
 pub fn parse(text: &str) -> Option<DateTime<Utc>> {
     let text = text.trim();
     let naive = text.strip_suffix(" UTC").unwrap_or(text);
+    if let Some(at) = digits(naive) {
+        return Some(at.and_utc().trunc_subsecs(6));
+    }
     let at = ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f"]
         .into_iter()
         .find_map(|form| NaiveDateTime::parse_from_str(naive, form).ok())
         .map(|naive| naive.and_utc())
         .or_else(|| DateTime::parse_from_rfc3339(text).ok().map(|at| at.to_utc()))?;
     (at.nanosecond() < 1_000_000_000).then(|| at.trunc_subsecs(6))
+}
+
+/// Exactly `YYYY-MM-DD HH:MM:SS` or the same with `T`, perhaps with a fraction of up to nine digits: by far the most of what
+/// is read, at a tenth of what a format string costs. `None` for every other form, and for leap seconds.
+pub(crate) fn digits(text: &str) -> Option<NaiveDateTime> {
+    let (whole, fraction) = text.as_bytes().split_at_checked(19)?;
+    let number = |from: usize, to: usize| decimal(&whole[from..to]);
+    let marks = [(4, b'-'), (7, b'-'), (13, b':'), (16, b':')];
+    if !marks.iter().all(|&(at, mark)| whole[at] == mark) || !matches!(whole[10], b' ' | b'T') {
+        return None;
+    }
+    let nanos = match fraction {
+        [] => 0,
+        [b'.', digits @ ..] if (1..=9).contains(&digits.len()) => {
+            decimal(digits)? * 10_u32.pow(9 - u32::try_from(digits.len()).ok()?)
+        }
+        _ => return None,
+    };
+    let date = NaiveDate::from_ymd_opt(i32::try_from(number(0, 4)?).ok()?, number(5, 7)?, number(8, 10)?)?;
+    date.and_hms_nano_opt(number(11, 13)?, number(14, 16)?, number(17, 19)?, nanos)
+}
+
+/// A number of at most nine digits.
+fn decimal(digits: &[u8]) -> Option<u32> {
+    digits.iter().try_fold(0, |sum, &b| b.is_ascii_digit().then(|| sum * 10 + u32::from(b - b'0')))
 }
 
 /// Whether both an id (48 bits of Unix milliseconds) and a DATETIME column can hold this instant: 1970 to 9999.
@@ -73,6 +101,39 @@ mod tests {
         for form in forms {
             assert_eq!(parse(form).map(as_canonical).as_deref(), Some("2023-01-01T00:00:00Z"), "{form}");
         }
+    }
+
+    /// The quick way answers what a format string answers, wherever it answers at all.
+    #[test]
+    fn the_quick_way_reads_what_a_format_string_reads() {
+        let parts = [
+            "2023", "9999", "0000", "-", "0", "1", "2", "12", "29", "31", "59", "60", " ", "T", ":", ".", "5", "+1",
+            "é",
+        ];
+        let mut seen = 0;
+        let mut state = 7_u64;
+        let mut pick = |count: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % count
+        };
+        for _ in 0..200_000 {
+            // A time, with up to two of its pieces replaced.
+            let mut pieces = vec!["2024", "-", "02", "-", "29", " ", "23", ":", "59", ":", "58", ".", "25"];
+            pieces.truncate([11, 13][pick(2)]);
+            for _ in 0..pick(3) {
+                let at = pick(pieces.len());
+                pieces[at] = parts[pick(parts.len())];
+            }
+            let text = pieces.concat();
+            let slow = ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f"]
+                .into_iter()
+                .find_map(|form| NaiveDateTime::parse_from_str(&text, form).ok());
+            if let Some(quick) = digits(&text) {
+                assert_eq!(Some(quick), slow, "{text}");
+                seen += 1;
+            }
+        }
+        assert!(seen > 50_000, "{seen}");
     }
 
     #[test]

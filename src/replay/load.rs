@@ -246,6 +246,7 @@ impl Loader {
         done: &mut Done,
     ) -> Result<Judged, Failure> {
         let mut judged = Judged { fates: Vec::with_capacity(part.len()), insert: Vec::new(), replace: Vec::new() };
+        judged.insert.reserve_exact(part.len().saturating_sub(rows.len()));
         // What the id of the record before has after this, for further records of the same id.
         let mut last: Option<(&str, After<'_>)> = None;
         for entry in part {

@@ -25,7 +25,7 @@ pub(super) struct Entry {
     pub key: String,
     /// Its partition's number in the plan.
     pub place: u32,
-    pub record: Record,
+    pub record: Box<Record>,
 }
 
 impl InOrder for Entry {

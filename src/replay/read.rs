@@ -166,7 +166,7 @@ impl Run<'_> {
         let way = Way::of(&id, place.day);
         let known = reading.before.as_ref().is_some_and(|before| before.has(way, &id));
         let number = *self.numbers.get(&place).unwrap_or(&0);
-        let entry = Entry { id, key: meta.key, place: number, record: *record };
+        let entry = Entry { id, key: meta.key, place: number, record };
         match way {
             Way::Timed if settled || known => Ok(()),
             Way::Timed => {
