@@ -4,19 +4,17 @@
 //! what came into the lake meanwhile is read once more before the swap and once after it. It is not swapped in while
 //! records are missing that should be there.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
-use chrono::{TimeDelta, Utc};
+use chrono::Utc;
 
-use super::{Plan, Policy, Replay, run};
+use super::{Limits, Plan, Policy, Reload, Replay, SortSettings, run};
 use crate::progress::Progress;
 use crate::report::replay::{CutOver, Outcome};
 use crate::stop::Stop;
 use crate::warehouse::{Bulk, TableName};
-
-/// Objects that old are read again when the new table catches up: a store's times have whole seconds, and clocks differ.
-const OVERLAP: TimeDelta = TimeDelta::seconds(60);
 
 /// Times the new table catches up before it is swapped in, at most; the last time is after the swap anyway.
 const CATCH_UPS: u32 = 3;
@@ -51,12 +49,12 @@ pub struct Swap<'a> {
 
 /// Loads all that `replay` is about into a new table and swaps it in, keeping the old one.
 ///
-/// `replay` is about the shadow.
+/// `replay` is about the shadow. What fails once the load is done is an outcome that says where it stopped.
 ///
 /// # Errors
 /// Something stands against the swap, or the shadow of an earlier attempt is in the way; else as for [`run`].
 pub async fn cut_over(replay: Replay, swap: Swap<'_>, progress: &Progress, stop: &Stop) -> anyhow::Result<Outcome> {
-    let Swap { table, name, accept_missing, .. } = &swap;
+    let Swap { table, name, .. } = &swap;
     let shadow_name = shadow_of(name)?;
     let obstacles = table.obstacles().await?;
     ensure!(obstacles.is_empty(), "table {name} cannot be replaced: {}", obstacles.join("; "));
@@ -64,83 +62,173 @@ pub async fn cut_over(replay: Replay, swap: Swap<'_>, progress: &Progress, stop:
     if !table.create_like(&shadow_name).await? && !swap.resume && shadow.status().await?.rows != Some(0) {
         bail!("table {shadow_name} is there from an earlier attempt: go on with --resume, or drop it and begin anew");
     }
-    let plan = replay.plan.clone();
-    let mut outcome = run(Replay { verify: true, ..replay }, progress, stop).await?;
-    let mut cut_over = CutOver { shadow: shadow_name.to_string(), table: name.to_string(), ..CutOver::default() };
-    if outcome.stopped.is_none() {
-        let mut caught_up = Catching { plan, progress, stop };
-        caught_up.swap(&mut outcome, &mut cut_over, &shadow, table, name, *accept_missing).await?;
+    let mut replay = Replay { verify: true, ..replay };
+    if !replay.plan.is_of_the_past() {
+        replay.plan = replay.plan.to_be_caught_up();
     }
+    let plan = replay.plan.clone();
+    let settings = Settings::of(&mut replay);
+    let outcome = run(replay, progress, stop).await?;
+    let cut_over = CutOver { shadow: shadow_name.to_string(), table: name.to_string(), ..CutOver::default() };
+    let mut cutting = Cutting { swap: &swap, shadow_name, shadow, settings, plan, progress, stop, outcome, cut_over };
+    if cutting.outcome.stopped.is_none()
+        && let Err(e) = cutting.swap_in().await
+    {
+        cutting.outcome.stopped = Some(format!("{e:#}"));
+    }
+    let Cutting { mut outcome, cut_over, .. } = cutting;
     outcome.cut_over = Some(cut_over);
+    outcome.check()?;
     Ok(outcome)
 }
 
-struct Catching<'a> {
+/// How the run was to go about it, for the runs that catch up with it.
+struct Settings {
+    reads: usize,
+    loads: usize,
+    sort: SortSettings,
+    /// The limits as they are now.
+    limits: Arc<Mutex<Limits>>,
+    reload: Reload,
+    replicas: Vec<Arc<dyn Bulk>>,
+    patience: Duration,
+}
+
+impl Settings {
+    /// Those of a run, whose changes of the limits are followed from here on.
+    fn of(replay: &mut Replay) -> Self {
+        let limits = Arc::new(Mutex::new(replay.limits.clone()));
+        let (inner, newest) = (Arc::clone(&replay.reload), Arc::clone(&limits));
+        let reload: Reload = Arc::new(move || {
+            let changed = inner()?;
+            newest.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&changed);
+            Some(changed)
+        });
+        replay.reload = Arc::clone(&reload);
+        Self {
+            reads: replay.reads,
+            loads: replay.loads,
+            sort: replay.sort.clone(),
+            limits,
+            reload,
+            replicas: replay.replicas.clone(),
+            patience: replay.patience,
+        }
+    }
+
+    /// A run of that plan into that table; what it finds taken stays, and nothing of it is resumed.
+    fn replay(&self, plan: Plan, bulk: Arc<dyn Bulk>) -> Replay {
+        Replay {
+            policy: Policy::Keep,
+            verify: true,
+            journal: None,
+            reads: self.reads,
+            loads: self.loads,
+            sort: self.sort.clone(),
+            limits: self.limits.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            reload: Arc::clone(&self.reload),
+            replicas: self.replicas.clone(),
+            patience: self.patience,
+            ..Replay::new(plan, bulk)
+        }
+    }
+}
+
+/// A cut-over whose table is loaded.
+struct Cutting<'a> {
+    swap: &'a Swap<'a>,
+    shadow_name: TableName,
+    shadow: Arc<dyn Bulk>,
+    settings: Settings,
+    /// The plan of the newest run.
     plan: Plan,
     progress: &'a Progress,
     stop: &'a Stop,
+    outcome: Outcome,
+    cut_over: CutOver,
 }
 
-impl Catching<'_> {
-    async fn swap(
-        &mut self,
-        outcome: &mut Outcome,
-        cut_over: &mut CutOver,
-        shadow: &Arc<dyn Bulk>,
-        table: &Arc<dyn Bulk>,
-        name: &TableName,
-        accept_missing: u64,
-    ) -> anyhow::Result<()> {
-        for _ in 0..if self.plan.is_of_the_past() { 0 } else { CATCH_UPS } {
-            let more = self.catch_up(shadow).await?;
-            cut_over.caught_up += more.inserted;
-            outcome.newest_row_ts = outcome.newest_row_ts.max(more.newest_row_ts);
-            outcome.newest_data = outcome.newest_data.max(more.newest_data);
-            if let Some(why) = more.stopped {
-                outcome.stopped = Some(why);
-                return Ok(());
-            }
-            if more.inserted == 0 {
+impl Cutting<'_> {
+    /// Catches up, swaps the table in unless something speaks against it, and catches up once more.
+    async fn swap_in(&mut self) -> anyhow::Result<()> {
+        let catches_up = !self.plan.is_of_the_past();
+        for _ in 0..if catches_up { CATCH_UPS } else { 0 } {
+            let more = self.catch_up(false).await;
+            if more.context("before the swap, while what came meanwhile was read")? == 0 {
                 break;
             }
         }
-        let there_is_one = table.status().await?.rows.is_some();
-        let old = named(name, &format!("_old_{}", Utc::now().format("%Y%m%d%H%M%S%3f")))?;
+        let (table, name) = (&self.swap.table, self.swap.name);
+        let there_is_one = table.status().await.context(BEFORE)?.rows.is_some();
         if there_is_one {
-            cut_over.only_in_old = shadow.only_in(name).await?;
+            self.cut_over.only_in_old = self.shadow.only_in(name).await.context(BEFORE)?;
         }
-        let against = against(outcome, cut_over, accept_missing);
+        let against = against(&self.outcome, &self.cut_over, self.swap.accept_missing);
         if !against.is_empty() {
-            cut_over.why_not = Some(format!(
+            self.cut_over.why_not = Some(format!(
                 "{}: it stays as {}; mend that and go on with --resume, or swap all the same with --accept-missing N",
                 against.join("; "),
-                cut_over.shadow
+                self.cut_over.shadow
             ));
             return Ok(());
         }
-        table.swap(&cut_over.shadow.parse().map_err(|e: String| anyhow::anyhow!(e))?, &old).await?;
-        cut_over.swapped = true;
-        cut_over.old = there_is_one.then(|| old.to_string());
-        if self.plan.is_of_the_past() {
-            return Ok(());
-        }
-        let last = self.catch_up(table).await?;
-        cut_over.caught_up += last.inserted;
-        if let Some(why) = last.stopped {
-            outcome.stopped = Some(format!("after the swap, while what came meanwhile was read: {why}"));
+        let old = named(name, &format!("_old_{}", Utc::now().format("%Y%m%d%H%M%S%3f")))?;
+        self.rename(&old).await?;
+        self.cut_over.old = there_is_one.then(|| old.to_string());
+        if catches_up {
+            let kept = if there_is_one { format!("; the old table is kept as {old}") } else { String::new() };
+            self.catch_up(true).await.with_context(|| {
+                format!(
+                    "after the swap, while what came meanwhile was read ({name} is the new table{kept}; what is not \
+                     read yet is loaded by a plain `ruminate replay`)"
+                )
+            })?;
         }
         Ok(())
     }
 
-    /// Loads what came into the lake since the plan was made, and plans for the next time.
-    async fn catch_up(&mut self, into: &Arc<dyn Bulk>) -> anyhow::Result<Outcome> {
-        let since = self.plan.fence - OVERLAP;
-        let next = self.plan.renewed(since).await?;
-        self.plan = next.clone();
-        let replay = Replay { journal: None, ..Replay::new(next, Arc::clone(into)) };
-        run(Replay { policy: Policy::Keep, ..replay }, self.progress, self.stop).await
+    /// Swaps the tables; an answer that was lost on the way does not hide that they were.
+    async fn rename(&mut self, old: &TableName) -> anyhow::Result<()> {
+        let Err(e) = self.swap.table.swap(&self.shadow_name, old).await else {
+            self.cut_over.swapped = true;
+            return Ok(());
+        };
+        match self.shadow.status().await {
+            Ok(status) if status.rows.is_some() => Err(e).context(BEFORE),
+            Ok(_) => {
+                self.cut_over.swapped = true;
+                Ok(())
+            }
+            Err(_) => Err(e).context(format!(
+                "it is not known whether the tables were swapped: if there is a table {old}, they were, and a plain \
+                 `ruminate replay` loads the rest"
+            )),
+        }
+    }
+
+    /// Loads what came into the lake since the plan was made, adds it to the account, and says how many rows are new.
+    ///
+    /// After the `last` time nothing is left for another.
+    async fn catch_up(&mut self, last: bool) -> anyhow::Result<u64> {
+        let fence = self.outcome.fence.unwrap_or(self.plan.fence);
+        let plan = self.plan.renewed(fence, last).await?;
+        let into = if last { &self.swap.table } else { &self.shadow };
+        let replay = self.settings.replay(plan.clone(), Arc::clone(into));
+        let mut more = run(replay, self.progress, self.stop).await?;
+        self.plan = plan;
+        let (inserted, stopped) = (more.inserted, more.stopped.take());
+        self.outcome.fence = more.fence;
+        self.cut_over.caught_up += inserted;
+        self.outcome.absorb(more);
+        match stopped {
+            Some(why) => bail!(why),
+            None => Ok(inserted),
+        }
     }
 }
+
+/// Where it failed.
+const BEFORE: &str = "before the swap, with the new table loaded";
 
 /// What stands against swapping the table in.
 fn against(outcome: &Outcome, cut_over: &CutOver, accept_missing: u64) -> Vec<String> {

@@ -1,14 +1,18 @@
 //! What a replay is about to do, as a value: which partitions, from where to where, up to which fence.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::journal::Head;
 use super::{Filter, Only, Policy};
 use crate::lake::{self, Key, Lake, Meta, Partition, ReadSettings, Reader, Span, survey};
 use crate::report::replay::Asked;
+
+/// Objects that old at a run's fence are looked at again by the run that catches up with it: a store's times have whole
+/// seconds, and clocks differ.
+const OVERLAP: TimeDelta = TimeDelta::seconds(60);
 
 /// Where records come from: the lake, the span of it, and the objects named one by one.
 #[derive(Debug, Clone)]
@@ -45,6 +49,58 @@ pub struct Plan {
     versions_at: Option<DateTime<Utc>>,
     /// Only objects that the store took in no earlier than this.
     since: Option<DateTime<Utc>>,
+    /// Its place among runs that catch up with one another.
+    round: Option<Round>,
+}
+
+/// A run's place among several that take every object once: each leaves to the next what is newer than its fence.
+#[derive(Debug, Clone, Default)]
+struct Round {
+    /// The objects about the fence that were taken, by the store's time and their key.
+    taken: Arc<Mutex<BTreeSet<(DateTime<Utc>, String)>>>,
+    /// Whether there is no next one.
+    last: bool,
+}
+
+/// Which listed objects a plan is about.
+#[derive(Debug, Clone)]
+struct Choice {
+    only: Option<Arc<Only>>,
+    since: Option<DateTime<Utc>>,
+    fence: DateTime<Utc>,
+    round: Option<Round>,
+}
+
+impl Choice {
+    fn has(&self, object: &Meta) -> bool {
+        self.only.as_ref().is_none_or(|only| only.0.contains(&object.key))
+            && self.since.is_none_or(|since| object.last_modified >= since)
+    }
+
+    /// The same for an object that is taken now, if it is.
+    fn takes(&self, object: &Meta) -> bool {
+        self.has(object) && self.round.as_ref().is_none_or(|round| round.takes(object, self.fence))
+    }
+}
+
+impl Round {
+    fn takes(&self, object: &Meta, fence: DateTime<Utc>) -> bool {
+        if object.last_modified > fence && !self.last {
+            return false;
+        }
+        if object.last_modified < fence - OVERLAP {
+            return true;
+        }
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.insert((object.last_modified, object.key.clone()))
+    }
+
+    /// The next one, which looks at nothing older than that.
+    fn next(&self, since: DateTime<Utc>, last: bool) -> Self {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        *taken = taken.split_off(&(since, String::new()));
+        Self { taken: Arc::clone(&self.taken), last }
+    }
 }
 
 impl Plan {
@@ -80,14 +136,24 @@ impl Plan {
             span: source.span,
             versions_at: source.versions_at,
             since: None,
+            round: None,
         })
     }
 
-    /// The same plan made anew, for objects that the store took in since then.
+    /// The same, where another run catches up with it: what is newer than its fence is left to that one.
+    pub(super) fn to_be_caught_up(self) -> Self {
+        Self { round: Some(Round::default()), ..self }
+    }
+
+    /// The same plan made anew for what came after a run with that fence; after the `last` one no other comes.
+    ///
+    /// A run that went on from an earlier session did not list all of the [`OVERLAP`] again: what it left out is met as
+    /// identical.
     ///
     /// # Errors
     /// As for [`Plan::new`].
-    pub(super) async fn renewed(&self, since: DateTime<Utc>) -> Result<Self, lake::Error> {
+    pub(super) async fn renewed(&self, fence: DateTime<Utc>, last: bool) -> Result<Self, lake::Error> {
+        let since = fence - OVERLAP;
         let source = Source {
             lake: Arc::clone(&self.lake),
             span: self.span.clone(),
@@ -96,7 +162,8 @@ impl Plan {
             versions_at: None,
         };
         let anew = Self::new(source).await?;
-        Ok(Self { strays: Vec::new(), since: Some(since), ..anew })
+        let round = self.round.as_ref().map(|round| round.next(since, last));
+        Ok(Self { strays: Vec::new(), since: Some(since), round, ..anew })
     }
 
     /// Whether it is about the lake as it was, to which nothing comes any more.
@@ -140,20 +207,19 @@ impl Plan {
         }
     }
 
+    fn choice(&self) -> Choice {
+        Choice { only: self.only.clone(), since: self.since, fence: self.fence, round: self.round.clone() }
+    }
+
     /// A reader of the objects that are meant.
     pub(super) fn reader(&self, reads: usize) -> Reader {
-        let (only, since) = (self.only.clone(), self.since);
-        Reader::new(Arc::clone(&self.lake), ReadSettings { concurrency: reads, fence: self.fence }).keeping(
-            move |meta| {
-                only.as_ref().is_none_or(|only| only.0.contains(&meta.key))
-                    && since.is_none_or(|since| meta.last_modified >= since)
-            },
-        )
+        let choice = self.choice();
+        Reader::new(Arc::clone(&self.lake), ReadSettings { concurrency: reads, fence: self.fence })
+            .keeping(move |object| choice.takes(object))
     }
 
     /// Whether the plan is about that object.
     pub(super) fn has(&self, object: &Meta) -> bool {
-        self.only.as_ref().is_none_or(|only| only.0.contains(&object.key))
-            && self.since.is_none_or(|since| object.last_modified >= since)
+        self.choice().has(object)
     }
 }

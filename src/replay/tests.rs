@@ -1,3 +1,5 @@
+mod cut_over;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -10,6 +10,7 @@ use crate::lake::Pressure;
 
 use super::{Exit, Lines, Problems, between, count, duration};
 
+mod absorb;
 mod preview;
 mod undone;
 
@@ -109,7 +110,7 @@ pub struct CutOver {
     pub why_not: Option<String>,
     /// Rows of the old table that the new one lacks: they are in no object of the lake.
     pub only_in_old: u64,
-    /// Objects that came into the lake while it was loaded and were loaded too.
+    /// Objects that came into the lake while it was loaded and were loaded too; the outcome's counts have them as well.
     pub caught_up: u64,
 }
 
@@ -251,6 +252,21 @@ impl Outcome {
         file.persist(path).map(drop).map_err(|e| e.error)
     }
 
+    /// What to do after it stopped early, as the end of a sentence.
+    pub fn to_go_on(&self) -> &'static str {
+        if self.cut_over.as_ref().is_some_and(|cut_over| cut_over.swapped) {
+            "run a plain `ruminate replay`, without --into-new-table: the new table is in its place already, and that \
+             loads what came meanwhile"
+        } else if self.conflicting > 0 && self.asked.on_conflict == "fail" {
+            "look at the conflict above, then run the same command with --on-conflict keep or --on-conflict overwrite \
+             instead; --resume with --on-conflict fail only helps once the row or the object is mended"
+        } else if self.run.is_empty() {
+            "run the same command again"
+        } else {
+            "run the same command with --resume"
+        }
+    }
+
     /// How rows got in, what it waited for, how recent the warehouse is again, and what can be taken back.
     fn tell_course(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.method.is_empty() {
@@ -356,9 +372,7 @@ impl fmt::Display for Outcome {
         self.tell_course(f)?;
         if let Some(why) = &self.stopped {
             writeln!(f, "stopped early: {why}")?;
-            let how =
-                if self.run.is_empty() { "run the same command again" } else { "run the same command with --resume" };
-            writeln!(f, "to go on, {how}")?;
+            writeln!(f, "to go on, {}", self.to_go_on())?;
         }
         Ok(())
     }

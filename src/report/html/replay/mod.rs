@@ -39,8 +39,8 @@ struct Replay {
     swap: Option<recovery::Swap>,
     undo: String,
     stopped: bool,
-    /// Whether `--resume` finds the run.
-    resumable: bool,
+    /// What to do where it stopped.
+    to_go_on: &'static str,
     repeat: Repeat,
 }
 
@@ -63,7 +63,7 @@ impl Page for Outcome {
             swap: self.cut_over.as_ref().map(recovery::Swap::of),
             undo: self.undo.as_deref().map_or_else(String::new, |file| super::text::shown(file, super::text::KEY)),
             stopped: self.stopped.is_some(),
-            resumable: !self.run.is_empty(),
+            to_go_on: self.to_go_on(),
             repeat: Repeat::of(&self.command),
         }
     }

@@ -62,8 +62,8 @@ fn lead(outcome: &Outcome) -> String {
     let (wanted, back) = (wanted(outcome), back(outcome));
     if let Some(why) = &outcome.stopped {
         let why = text::shown(why, text::VALUE);
-        let how = if outcome.run.is_empty() { "run it again" } else { "run it again with --resume" };
-        return format!("{why}. {} back so far; to go on, {how}.", numbers::of(back, "record is", "records are"));
+        let so_far = numbers::of(back, "record is", "records are");
+        return format!("{why}. {so_far} back so far; to go on, {}.", outcome.to_go_on());
     }
     if wanted == 0 && outcome.not_found > 0 {
         return "The lake has none of the objects that were asked for: was the file made for this lake?".into();
