@@ -98,11 +98,24 @@ impl Folder {
 fn sweep(folder: &Path) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(FOLDER));
-        let abandoned = || File::open(entry.path().join(LOCK)).is_ok_and(|lock| lock.try_lock().is_ok());
+        let abandoned = || open_lock(&entry.path().join(LOCK)).is_ok_and(|lock| lock.try_lock().is_ok());
         if ours && abandoned() {
             tracing::info!("removing {}, which a killed process left", entry.path().display());
             let _ = std::fs::remove_dir_all(entry.path()); // somebody else's, or gone meanwhile
         }
+    }
+}
+
+/// Opens a lock that may be anybody's: a plain file, nothing that leads elsewhere or makes its opener wait.
+fn open_lock(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.read(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NONBLOCK | libc::O_NOFOLLOW);
+    let lock = options.open(path)?;
+    match lock.metadata()?.is_file() {
+        true => Ok(lock),
+        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "no plain file")),
     }
 }
 
@@ -204,6 +217,20 @@ mod tests {
         let sorted: Vec<_> = sorter.done().unwrap().map(|id| id.unwrap().id).collect();
         assert!(sorted.is_sorted() && sorted.len() == 100);
         assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_in_the_place_of_a_lock_hangs_nobody() {
+        let home = tempfile::tempdir().unwrap();
+        let other = home.path().join(".ruminate-sort-other");
+        std::fs::create_dir(&other).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(other.join(LOCK)).status().unwrap().success());
+        let (done, ended) = std::sync::mpsc::channel();
+        let folder = home.path().to_path_buf();
+        std::thread::spawn(move || done.send(Folder::in_folder(&folder).map(drop)));
+        ended.recv_timeout(std::time::Duration::from_secs(10)).expect("it does not wait for a writer").unwrap();
+        assert!(other.exists(), "what is no lock tells nothing of its process");
     }
 
     #[test]

@@ -2,6 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// How soon a wish to stop is seen by what waits.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// A flag that many hold; once set it stays.
 #[derive(Debug, Clone, Default)]
@@ -16,6 +20,20 @@ impl Stop {
     /// Whether somebody wishes to stop.
     pub fn is_set(&self) -> bool {
         self.0.load(Ordering::SeqCst)
+    }
+
+    /// What comes of `work`; `None`, with the work dropped where it is, once somebody wishes to stop.
+    pub async fn or<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let wished = async {
+            while !self.is_set() {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = wished => None,
+            done = work => Some(done),
+        }
     }
 
     /// Sets the flag at the first Ctrl-C or SIGTERM; a second one ends the process at once, with exit code 130.

@@ -16,6 +16,7 @@ use serde_json::{Map, Value as Json};
 use crate::record::Column;
 use crate::record::stored::{Row, Shape};
 use crate::report::replay::Undone;
+use crate::stop::Stop;
 use crate::warehouse::Warehouse;
 
 /// A file that takes changes back; it is made with the first one.
@@ -98,12 +99,22 @@ pub fn read(path: &Path, table: &str, shape: &Shape) -> io::Result<Vec<(Row, Row
 ///
 /// # Errors
 /// The file cannot be read or is about another table; the warehouse cannot be reached or refuses.
-pub async fn put_back(warehouse: &dyn Warehouse, path: &Path, table: &str, dry_run: bool) -> anyhow::Result<Undone> {
+pub async fn put_back(
+    warehouse: &dyn Warehouse,
+    path: &Path,
+    table: &str,
+    dry_run: bool,
+    stop: &Stop,
+) -> anyhow::Result<Undone> {
     let begun = Instant::now();
     let shape = warehouse.shape().await?;
     let changes = read(path, table, &shape).with_context(|| format!("the undo file {}", path.display()))?;
     let mut undone = Undone { changes: changes.len() as u64, dry_run, ..Undone::default() };
-    for (before, after) in changes {
+    for (at, (before, after)) in changes.into_iter().enumerate() {
+        if stop.is_set() {
+            undone.left = undone.changes - at as u64;
+            break;
+        }
         let id = after.id().to_owned();
         let now = warehouse.fetch(std::slice::from_ref(&id), &shape).await?.into_iter().find(|row| row.id() == id);
         let as_left = now.as_ref() == Some(&after);
@@ -158,5 +169,22 @@ mod tests {
         text.truncate(text.len() - 9);
         std::fs::write(&path, &text).unwrap();
         assert_eq!(read(&path, "t", &Shape::standard()).unwrap().len(), 1, "a line that broke off");
+    }
+
+    #[tokio::test]
+    async fn who_wishes_to_stop_is_told_what_is_left() {
+        use crate::report::{Exit, Outcome as _};
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("undo.ndjson");
+        Undo::new(path.clone(), "t".into()).take_down(&[(row(1.0), row(2.0)), (row(2.0), row(3.0))]).unwrap();
+        let warehouse = crate::warehouse::memory::Memory::default();
+        warehouse.init().await.unwrap();
+        warehouse.overwrite(row(3.0));
+        let stop = Stop::default();
+        stop.set();
+        let undone = put_back(&warehouse, &path, "t", false, &stop).await.unwrap();
+        assert_eq!((undone.changes, undone.left, undone.restored, undone.exit()), (2, 2, 0, Exit::Stopped));
+        let undone = put_back(&warehouse, &path, "t", false, &Stop::default()).await.unwrap();
+        assert_eq!((undone.left, undone.restored, undone.exit()), (0, 2, Exit::Clean));
     }
 }

@@ -106,6 +106,9 @@ pub(super) async fn open_lake(url: &LakeUrl, retry: Retry) -> Arc<dyn Lake> {
     }
 }
 
+/// Connections to the warehouse where none are asked for.
+pub(super) const CONNECTIONS: u32 = 4;
+
 /// The warehouse.
 #[derive(Debug, Clone, Args)]
 pub(super) struct WarehouseFlags {
@@ -120,7 +123,7 @@ pub(super) struct WarehouseFlags {
     #[arg(long, value_name = "NAME", default_value_t)]
     pub table: TableName,
     /// Connections to the warehouse at once
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=64))]
+    #[arg(long, value_name = "N", default_value_t = CONNECTIONS, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub connections: u32,
 }
 
@@ -163,8 +166,7 @@ impl WarehouseFlags {
 
     /// A replica of the warehouse, which is only asked how far behind it is.
     pub(super) fn replica(&self, url: &str) -> anyhow::Result<Arc<dyn Bulk>> {
-        let url = url.parse().map_err(|e: String| anyhow!(e)).context("--replica")?;
-        self.open_url(&url, None)
+        self.open_url(&replica(url)?, None)
     }
 
     /// Whether a flag or one of the variables names a warehouse.
@@ -191,6 +193,11 @@ impl WarehouseFlags {
             anyhow!("no warehouse is named: give --warehouse URL, or set RUMINATE_WAREHOUSE, DATABASE_URL or RDS_HOST")
         })
     }
+}
+
+/// A replica's address.
+pub(super) fn replica(url: &str) -> anyhow::Result<WarehouseUrl> {
+    url.parse().map_err(|e: String| anyhow!(e)).context("--replica")
 }
 
 /// A variable that is set to something.

@@ -16,6 +16,7 @@ mod demo;
 mod doctor;
 mod flags;
 mod generate;
+mod gentle;
 mod init;
 mod log;
 mod man;

@@ -1,24 +1,31 @@
 //! `ruminate replay`: lake → warehouse.
 
 use std::path::PathBuf;
-use std::str::FromStr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, anyhow, ensure};
 use chrono::{DateTime, NaiveDate, Utc};
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
 
 use super::Context;
 use super::flags::{LakeFlags, SpanFlags, WarehouseFlags, writable};
-use super::settings::Watched;
+use super::gentle::GentleFlags;
 use super::spelled::Spelled;
 use crate::lake::Span;
 use crate::replay::{
-    Filter, Keep, Limits, Only, Plan, Policy, Reload, Replay, SortSettings, Source, Swap, cut_over, earlier, shadow_of,
+    Filter, Keep, Only, Plan, Policy, Replay, SortSettings, Source, Swap, cut_over, earlier, shadow_of,
 };
+use crate::report::replay::{Outcome, Preview};
 use crate::report::{Printed, html};
+use crate::stop::Stop;
 use crate::undo::{Undo, put_back};
 use crate::warehouse::{Bulk, LoadMethod};
+
+/// Objects read at once, and memory for sorting in MB, where nothing else is asked for.
+const CONCURRENCY: u32 = 256;
+const SORT_MEMORY: u32 = 64;
 
 /// Brings the warehouse back from the lake; safe to repeat
 #[derive(Debug, clap::Args)]
@@ -63,14 +70,14 @@ pub(super) struct Args {
     #[arg(long, conflicts_with = "resume")]
     no_journal: bool,
     /// Objects read at once
-    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    #[arg(long, value_name = "N", default_value_t = CONCURRENCY, value_parser = clap::value_parser!(u32).range(1..=4096))]
     concurrency: u32,
     #[command(flatten)]
     limit: LimitFlags,
     #[command(flatten)]
     gentle: GentleFlags,
     /// Memory for sorting, in MB; what does not fit goes to --sort-dir
-    #[arg(long, value_name = "MB", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=65_536), help_heading = "Resources")]
+    #[arg(long, value_name = "MB", default_value_t = SORT_MEMORY, value_parser = clap::value_parser!(u32).range(1..=65_536), help_heading = "Resources")]
     sort_memory: u32,
     /// Where records are sorted that do not fit into memory [default: TMPDIR]
     #[arg(long, value_name = "DIR", help_heading = "Resources")]
@@ -98,186 +105,176 @@ struct LimitFlags {
     versions_at: Option<DateTime<Utc>>,
 }
 
-/// How gently.
-#[derive(Debug, Clone, clap::Args)]
-#[command(next_help_heading = "Gentle on production (may be changed while it runs, in the settings file)")]
-struct GentleFlags {
-    /// Wait while more threads than this run on the server
-    #[arg(long, value_name = "N")]
-    max_threads_running: Option<u64>,
-    /// Wait while a replica is further behind than this, in seconds
-    #[arg(long, value_name = "SECONDS")]
-    max_replica_lag: Option<f64>,
-    /// A replica whose lag is watched: its address, as for --warehouse; may be repeated
-    // Text until it is opened: a value that clap refuses is printed, password and all.
-    #[arg(long = "replica", value_name = "URL", hide_env_values = true)]
-    replicas: Vec<String>,
-    /// Load no more rows a second than this, on average
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    rows_per_second: Option<u64>,
-    /// Wait while this file is there
-    #[arg(long, value_name = "FILE")]
-    pause_file: Option<PathBuf>,
-    /// Wait while this query answers more than 0
-    #[arg(long, value_name = "SQL")]
-    throttle_query: Option<String>,
-    /// How long a warehouse that is gone is waited for, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
-    patience: u64,
-}
-
-/// What of the limits an edited settings file may change.
-const WATCHED: [&str; 5] =
-    ["max-threads-running", "max-replica-lag", "rows-per-second", "pause-file", "throttle-query"];
-
-impl GentleFlags {
-    /// The limits as the settings file changes them while the run goes on; what is taken out of it is as it was at the start.
-    fn reload(&self) -> Reload {
-        let begun = self.limits();
-        let state = Watched::new(&WATCHED).map(|watched| Mutex::new((watched, begun.clone())));
-        Arc::new(move || {
-            let mut state = state.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
-            let (watched, limits) = &mut *state;
-            let changes = watched.changes();
-            for (key, value) in &changes {
-                let change = change(limits, &begun, key, value.as_deref());
-                if let Err(e) = change {
-                    tracing::warn!("settings file: {key}: {e}: it stays as it was");
-                }
-            }
-            (!changes.is_empty()).then(|| limits.clone())
-        })
-    }
-
-    fn limits(&self) -> Limits {
-        Limits {
-            max_threads_running: self.max_threads_running,
-            max_replica_lag: self.max_replica_lag,
-            rows_per_second: self.rows_per_second,
-            pause_file: self.pause_file.clone(),
-            throttle_query: self.throttle_query.clone(),
+impl LimitFlags {
+    fn check(&self) -> anyhow::Result<()> {
+        if let (Some(from), Some(to)) = (self.data_from, self.data_to) {
+            ensure!(from <= to, "--data-from {from} is after --data-to {to}");
         }
+        Ok(())
     }
-}
 
-fn change(limits: &mut Limits, begun: &Limits, key: &str, value: Option<&str>) -> Result<(), String> {
-    fn of<T: Clone + FromStr>(value: Option<&str>, begun: &Option<T>) -> Result<Option<T>, String> {
-        let parsed = value.map(|text| text.parse().map_err(|_| format!("{text:?} is no value of it")));
-        Ok(parsed.transpose()?.or_else(|| begun.clone()))
+    fn filter(&self) -> Filter {
+        Filter { until: self.until, data_from: self.data_from, data_to: self.data_to }
     }
-    match key {
-        "max-threads-running" => limits.max_threads_running = of(value, &begun.max_threads_running)?,
-        "max-replica-lag" => limits.max_replica_lag = of(value, &begun.max_replica_lag)?,
-        "rows-per-second" => limits.rows_per_second = of(value, &begun.rows_per_second)?,
-        "pause-file" => limits.pause_file = of(value, &begun.pause_file)?,
-        _ => limits.throttle_query = of(value, &begun.throttle_query)?,
+
+    fn spell(&self, command: &mut Spelled) {
+        command.maybe("only", self.only.as_ref().map(|path| path.display()));
+        command.maybe("until", self.until.map(|at| at.to_rfc3339()));
+        command.maybe("data-from", self.data_from).maybe("data-to", self.data_to);
+        command.maybe("versions-at", self.versions_at.map(|at| at.to_rfc3339()));
     }
-    Ok(())
 }
 
 impl Args {
-    /// The replay as a command for a shell.
+    /// The replay as a command for a shell: with it, it runs as it did.
     fn command(&self, span: &Span) -> anyhow::Result<String> {
-        let limit = &self.limit;
         let mut command = Spelled::new("replay");
         command.stores(&self.lake, &self.warehouse)?.span(span);
-        command.maybe("only", limit.only.as_ref().map(|path| path.display()));
-        command.maybe("until", limit.until.map(|at| at.to_rfc3339()));
-        command.maybe("data-from", limit.data_from).maybe("data-to", limit.data_to);
-        command.maybe("versions-at", limit.versions_at.map(|at| at.to_rfc3339()));
-        if self.on_conflict != Policy::default() {
-            command.flag("on-conflict", self.on_conflict);
-        }
-        command.switch("into-new-table", self.into_new_table).switch("no-journal", self.no_journal);
-        command.switch("verify", self.verify);
+        self.limit.spell(&mut command);
+        command.other("on-conflict", self.on_conflict, Policy::default());
+        command.maybe("undo-file", self.undo_file.as_ref().map(|path| path.display()));
+        command.maybe("report", self.report.as_ref().map(|path| path.display()));
+        let method = self.load_method.as_ref().and_then(ValueEnum::to_possible_value);
+        command.maybe("load-method", method.as_ref().map(PossibleValue::get_name));
+        command.switch("into-new-table", self.into_new_table).other("accept-missing", self.accept_missing, 0);
+        command.switch("no-journal", self.no_journal).switch("verify", self.verify);
+        self.gentle.spell(&mut command)?;
+        command.other("concurrency", self.concurrency, CONCURRENCY).other("sort-memory", self.sort_memory, SORT_MEMORY);
+        command.maybe("sort-dir", self.sort_dir.as_ref().map(|path| path.display()));
         Ok(command.to_string())
     }
+
+    fn sort(&self) -> SortSettings {
+        SortSettings {
+            memory: self.sort_memory as usize * 1_000_000,
+            folder: self.sort_dir.clone().unwrap_or_else(std::env::temp_dir),
+        }
+    }
+
+    /// Where overwritten rows are written down, where any are.
+    fn undo(&self) -> Option<Undo> {
+        (self.on_conflict == Policy::Overwrite).then(|| {
+            let stamp = Utc::now().format("%Y%m%dT%H%M%SZ");
+            let path = self.undo_file.clone().unwrap_or_else(|| format!("ruminate-undo-{stamp}.ndjson").into());
+            Undo::new(path, self.warehouse.table.to_string())
+        })
+    }
+
+    /// The journal that is kept, if one is: that of an earlier run where it is to go on.
+    async fn journal(&self, bulk: &dyn Bulk, plan: &Plan) -> anyhow::Result<Option<Keep>> {
+        if self.no_journal {
+            return Ok(None);
+        }
+        if self.resume {
+            if let Some(before) = earlier(bulk, plan, self.on_conflict, self.verify || self.into_new_table).await? {
+                return Ok(Some(Keep::Before(Box::new(before))));
+            }
+            tracing::info!("there is nothing to resume for this lake and table: starting anew");
+        }
+        Ok(Some(Keep::New))
+    }
+
+    async fn dry_run(&self, plan: &Plan, into: &Target, stop: &Stop) -> anyhow::Result<Preview> {
+        let mut preview = plan.preview(&*into.bulk, self.on_conflict, self.concurrency as usize, stop).await?;
+        if self.into_new_table {
+            let table = self.warehouse.table.to_string();
+            preview.swaps(&table, into.bulk.address(), into.table.obstacles().await?);
+        }
+        Ok(preview)
+    }
+
+    async fn load(&self, plan: Plan, into: Target, context: &Context) -> anyhow::Result<Outcome> {
+        let Target { table, bulk } = into;
+        let (progress, stop) = (&context.progress, &context.stop);
+        let Some(journal) = stop.or(self.journal(&*bulk, &plan)).await.transpose()? else {
+            return Ok(not_begun());
+        };
+        let replay = Replay {
+            plan,
+            bulk,
+            policy: self.on_conflict,
+            verify: self.verify,
+            reads: self.concurrency as usize,
+            loads: self.warehouse.connections as usize,
+            sort: self.sort(),
+            undo: self.undo(),
+            journal,
+            limits: self.gentle.limits(),
+            reload: self.gentle.reload(),
+            replicas: self.gentle.open(&self.warehouse)?,
+            patience: Duration::from_secs(self.gentle.patience),
+        };
+        if !self.into_new_table {
+            return crate::replay::run(replay, progress, stop).await;
+        }
+        let (name, accept_missing) = (&self.warehouse.table, self.accept_missing);
+        cut_over(replay, Swap { table, name, accept_missing, resume: self.resume }, progress, stop).await
+    }
+
+    fn write_report(&self, outcome: &Outcome) {
+        let Some(path) = &self.report else { return };
+        let json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
+        let written = if json { outcome.write_json(path) } else { html::write(path, outcome) };
+        if let Err(e) = written {
+            tracing::error!("--report {} cannot be written: {e}", path.display());
+        }
+    }
+}
+
+/// The table that is meant, and the one that is loaded: its shadow where that is to take its place.
+struct Target {
+    table: Arc<dyn Bulk>,
+    bulk: Arc<dyn Bulk>,
 }
 
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed> {
     if let Some(path) = &args.undo {
-        let table = args.warehouse.open().await?;
-        return Ok(Printed::of(&put_back(&*table, path, args.warehouse.table.as_str(), args.dry_run).await?));
+        let (table, name) = (args.warehouse.open().await?, args.warehouse.table.as_str());
+        return Ok(Printed::of(&put_back(&*table, path, name, args.dry_run, &context.stop).await?));
     }
+    let span = args.span.span()?;
+    args.limit.check()?;
+    args.gentle.check()?;
+    let command = args.command(&span)?;
+    let only = args.limit.only.as_ref().map(read_only).transpose()?;
     if let (Some(path), false) = (&args.report, args.dry_run) {
         writable("--report", path)?;
     }
-    let span = args.span.span()?;
-    let command = args.command(&span)?;
-    let only = args.limit.only.as_ref().map(read_only).transpose()?;
     let (lake, table) = (args.lake.open().await, args.warehouse.open_bulk(args.load_method).await?);
     let bulk = match args.into_new_table {
         true => table.with_table(shadow_of(&args.warehouse.table)?),
         false => Arc::clone(&table),
     };
-    let filter = Filter { until: args.limit.until, data_from: args.limit.data_from, data_to: args.limit.data_to };
-    let plan = Plan::new(Source { lake, span, only, filter, versions_at: args.limit.versions_at }).await?;
+    let source = Source { lake, span, only, filter: args.limit.filter(), versions_at: args.limit.versions_at };
+    let into = Target { table, bulk };
+    let plan = context.stop.or(Plan::new(source)).await.transpose()?;
+    ensure!(
+        !args.into_new_table || plan.as_ref().is_none_or(Plan::is_whole),
+        "--into-new-table needs the whole lake: leave --farm, --from, --to, --data-from, --data-to and --only away"
+    );
     if args.dry_run {
-        let mut preview = plan.preview(&*bulk, args.on_conflict, args.concurrency as usize).await?;
-        if args.into_new_table {
-            preview.swaps(&args.warehouse.table.to_string(), bulk.address(), table.obstacles().await?);
-        }
+        let preview = match &plan {
+            Some(plan) => args.dry_run(plan, &into, &context.stop).await?,
+            None => Preview { stopped: Some(NOT_BEGUN.into()), ..Preview::default() },
+        };
         return Ok(Printed::of(&preview));
     }
-    if args.into_new_table && !plan.is_whole() {
-        bail!(
-            "--into-new-table needs the whole lake: leave --farm, --from, --to, --data-from, --data-to and --only away"
-        );
-    }
-    let journal = if args.no_journal {
-        None
-    } else if args.resume {
-        match earlier(&*bulk, &plan, args.on_conflict, args.verify || args.into_new_table).await? {
-            Some(earlier) => Some(Keep::Before(Box::new(earlier))),
-            None => {
-                tracing::info!("there is nothing to resume for this lake and table: starting anew");
-                Some(Keep::New)
-            }
-        }
-    } else {
-        Some(Keep::New)
-    };
-    let replicas = args.gentle.replicas.iter().map(|url| args.warehouse.replica(url));
-    let replicas: Vec<Arc<dyn Bulk>> = replicas.collect::<anyhow::Result<_>>()?;
-    let undo = (args.on_conflict == Policy::Overwrite).then(|| {
-        let stamp = Utc::now().format("%Y%m%dT%H%M%SZ");
-        let path = args.undo_file.clone().unwrap_or_else(|| format!("ruminate-undo-{stamp}.ndjson").into());
-        Undo::new(path, args.warehouse.table.to_string())
-    });
-    let replay = Replay {
-        plan,
-        bulk,
-        policy: args.on_conflict,
-        verify: args.verify,
-        reads: args.concurrency as usize,
-        loads: args.warehouse.connections as usize,
-        sort: SortSettings {
-            memory: args.sort_memory as usize * 1_000_000,
-            folder: args.sort_dir.clone().unwrap_or_else(std::env::temp_dir),
+    let outcome = match plan {
+        None => not_begun(),
+        Some(plan) => match plan.nothing(&*into.bulk, args.on_conflict) {
+            Some(nothing) => nothing,
+            None => args.load(plan, into, context).await?,
         },
-        undo,
-        journal,
-        limits: args.gentle.limits(),
-        reload: args.gentle.reload(),
-        replicas,
-        patience: Duration::from_secs(args.gentle.patience),
     };
-    let (progress, stop) = (&context.progress, &context.stop);
-    let mut outcome = if args.into_new_table {
-        let (name, accept_missing) = (&args.warehouse.table, args.accept_missing);
-        cut_over(replay, Swap { table, name, accept_missing, resume: args.resume }, progress, stop).await?
-    } else {
-        crate::replay::run(replay, progress, stop).await?
-    };
-    outcome.command = command;
-    if let Some(path) = &args.report {
-        let json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
-        let written = if json { outcome.write_json(path) } else { html::write(path, &outcome) };
-        if let Err(e) = written {
-            tracing::error!("--report {} cannot be written: {e}", path.display());
-        }
-    }
+    let outcome = Outcome { command, ..outcome };
+    args.write_report(&outcome);
     Ok(Printed::of(&outcome))
+}
+
+const NOT_BEGUN: &str = "asked to stop before anything was read";
+
+fn not_begun() -> Outcome {
+    Outcome { stopped: Some(NOT_BEGUN.into()), ..Outcome::default() }
 }
 
 fn read_only(path: &PathBuf) -> anyhow::Result<Only> {

@@ -3,8 +3,9 @@
 
 use std::fmt;
 
-use super::flags::{LakeFlags, WarehouseFlags};
+use super::flags::{CONNECTIONS, LakeFlags, WarehouseFlags};
 use crate::lake::Span;
+use crate::retry::Retry;
 use crate::warehouse::TableName;
 
 /// A command with its flags.
@@ -29,6 +30,11 @@ impl Spelled {
         self
     }
 
+    /// A flag with its value, where it is another than the flag has by itself.
+    pub(super) fn other<T: fmt::Display + PartialEq>(&mut self, name: &str, value: T, default: T) -> &mut Self {
+        self.maybe(name, (value != default).then_some(value))
+    }
+
     /// A flag without a value, where it is set.
     pub(super) fn switch(&mut self, name: &str, set: bool) -> &mut Self {
         if set {
@@ -40,9 +46,9 @@ impl Spelled {
     /// The lake and the warehouse.
     pub(super) fn stores(&mut self, lake: &LakeFlags, warehouse: &WarehouseFlags) -> anyhow::Result<&mut Self> {
         self.flag("lake", &lake.lake).flag("warehouse", warehouse.url()?);
-        if warehouse.table != TableName::default() {
-            self.flag("table", &warehouse.table);
-        }
+        self.other("table", &warehouse.table, &TableName::default());
+        self.other("attempts", lake.attempts, Retry::default().attempts);
+        self.other("connections", warehouse.connections, CONNECTIONS);
         Ok(self)
     }
 

@@ -10,13 +10,17 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
 
+use super::load::Failure;
 use crate::progress::Stage;
 use crate::report::replay::Pause;
 use crate::stop::Stop;
-use crate::warehouse::{self, Bulk};
+use crate::warehouse::{self, Bulk, Reason};
 
 /// How long a look at the server's signals holds.
 const FRESH: Duration = Duration::from_secs(1);
+
+/// How long a look may take: a signal that takes longer says nothing of this moment.
+const PROMPT: Duration = Duration::from_secs(10);
 
 /// The pause between two looks while the run waits.
 const LOOK: Duration = Duration::from_millis(250);
@@ -54,6 +58,8 @@ pub struct Brake {
 struct State {
     limits: Limits,
     looked: Option<(Instant, Option<Wait>)>,
+    /// Since when no signal can be had.
+    silent: Option<Instant>,
     /// When the next batch may pass at the rate of rows.
     next: Instant,
     pauses: BTreeMap<&'static str, (u64, Duration)>,
@@ -82,7 +88,7 @@ impl Brake {
     /// A brake of that warehouse and its replicas.
     ///
     /// # Errors
-    /// A signal that is to be watched cannot be asked for.
+    /// A signal that is to be watched cannot be asked for, or is none: then the limit would protect nothing.
     pub async fn new(
         bulk: Arc<dyn Bulk>,
         replicas: Vec<Arc<dyn Bulk>>,
@@ -91,11 +97,13 @@ impl Brake {
         stage: Stage,
         stop: Stop,
     ) -> Result<Self, warehouse::Error> {
-        let state = State { limits, looked: None, next: Instant::now(), pauses: BTreeMap::new() };
+        let state = State { limits, looked: None, silent: None, next: Instant::now(), pauses: BTreeMap::new() };
         let brake = Self { bulk, replicas, reload, stop, stage, state: Mutex::new(state) };
         let limits = brake.state.lock().await.limits.clone();
-        brake.look(&limits).await?;
-        Ok(brake)
+        match brake.stop.or(brake.look(&limits)).await {
+            Some(Err(e)) => Err(e),
+            Some(Ok(_)) | None => Ok(brake),
+        }
     }
 
     /// How many rows a batch may have at most, so that it takes no more than a second of the rate.
@@ -104,52 +112,63 @@ impl Brake {
         rate.and_then(|rate| usize::try_from(rate).ok()).unwrap_or(usize::MAX).max(1)
     }
 
-    /// Waits until so many rows may be loaded; `false` where the run is to stop instead.
-    pub(super) async fn pass(&self, rows: usize) -> bool {
+    /// Waits until so many rows may be loaded.
+    ///
+    /// # Errors
+    /// The run is to stop, or no signal was to be had for longer than `patience`.
+    pub(super) async fn pass(&self, rows: usize, patience: Duration) -> Result<(), Failure> {
         let mut state = self.state.lock().await;
         let mut waited: Option<(&'static str, Instant)> = None;
-        loop {
-            if let Some(limits) = (self.reload)() {
-                tracing::info!("the limits are now {limits:?}");
-                state.limits = limits;
-                state.looked = None;
-            }
-            let wait = self.reason(&mut state).await;
+        let passed = loop {
+            self.renew(&mut state);
+            let Some(wait) = self.stop.or(self.reason(&mut state)).await else { break Err(Failure::Stopped) };
             let signal = wait.as_ref().map(|wait| wait.signal);
             if let Some((old, since)) = waited
                 && signal != Some(old)
             {
-                self.waited(&mut state, old, since.elapsed());
+                state.waited(old, since.elapsed());
                 waited = None;
             }
-            let Some(wait) = wait else { break };
-            if self.stop.is_set() {
-                if let Some((signal, since)) = waited {
-                    self.waited(&mut state, signal, since.elapsed());
-                }
-                return false;
-            }
+            let Some(wait) = wait else { break Ok(()) };
             if waited.is_none() {
-                tracing::debug!("waiting: {}", wait.says);
+                state.tell(&wait);
                 waited = Some((wait.signal, Instant::now()));
+            }
+            if state.silent.is_some_and(|since| since.elapsed() > patience) {
+                break Err(Failure::Warehouse(self.gave_up(&wait, patience)));
             }
             self.stage.waiting(Some(&wait.says));
             let left = state.next.saturating_duration_since(Instant::now());
             let nap = if wait.signal == RATE { left.min(LOOK) } else { LOOK };
             tokio::time::sleep(nap).await;
-        }
-        if let Some(rate) = state.limits.rows_per_second {
-            let takes = Duration::from_secs_f64(rows as f64 / rate.max(1) as f64);
-            state.next = state.next.max(Instant::now()) + takes;
+        };
+        if let Some((signal, since)) = waited {
+            state.waited(signal, since.elapsed());
         }
         self.stage.waiting(None);
-        !self.stop.is_set()
+        passed?;
+        if let Some(rate) = state.limits.rows_per_second {
+            state.next = state.next.max(Instant::now()) + at_rate(rows as f64, rate);
+        }
+        Ok(())
     }
 
-    fn waited(&self, state: &mut State, signal: &'static str, how_long: Duration) {
-        let (times, total) = state.pauses.entry(signal).or_default();
-        *times += 1;
-        *total += how_long;
+    /// Takes over limits that were changed.
+    fn renew(&self, state: &mut State) {
+        if let Some(limits) = (self.reload)() {
+            tracing::info!("the limits are now {limits:?}");
+            state.change(limits);
+        }
+    }
+
+    /// The end of a wait for a signal, as an error that another try can help.
+    fn gave_up(&self, wait: &Wait, patience: Duration) -> warehouse::Error {
+        let message = format!(
+            "a signal that is watched could not be had for {} s (--patience): {}",
+            patience.as_secs(),
+            wait.says
+        );
+        warehouse::Error { reason: Reason::Busy, about: self.bulk.address(), message }
     }
 
     /// Waits a moment because a server is gone; `false` where the run is to stop instead.
@@ -165,7 +184,7 @@ impl Brake {
 
     /// Takes down a wait that happened elsewhere.
     pub(super) async fn note(&self, signal: &'static str, how_long: Duration) {
-        self.waited(&mut *self.state.lock().await, signal, how_long);
+        self.state.lock().await.waited(signal, how_long);
     }
 
     /// What was waited for in all.
@@ -183,14 +202,18 @@ impl Brake {
         if let Some(file) = &state.limits.pause_file
             && file.exists()
         {
-            return Wait::new("pause file", format!("the file {} is there", file.display()));
+            let says = format!("the file {} is there", file.display());
+            state.silent = None; // nobody is asked meanwhile
+            return Wait::new("pause file", says);
         }
         let fresh = state.looked.as_ref().filter(|(at, _)| at.elapsed() < FRESH).map(|(_, wait)| wait.clone());
         let looked = match fresh {
             Some(wait) => wait,
             None => {
+                let looked = self.look(&state.limits).await;
+                state.silent = looked.is_err().then(|| state.silent.unwrap_or_else(Instant::now));
                 // What cannot be asked may be overloaded.
-                let wait = self.look(&state.limits).await.unwrap_or_else(|e| Wait::new("no signal", e.to_string()));
+                let wait = looked.unwrap_or_else(|e| Wait::new(NONE, self.says(e)));
                 state.looked = Some((Instant::now(), wait.clone()));
                 wait
             }
@@ -202,31 +225,119 @@ impl Brake {
         if state.next > Instant::now() { Wait::new(RATE, format!("no more than {rate} rows a second")) } else { None }
     }
 
-    /// Asks the servers.
+    /// Asks the servers, which must answer soon.
     async fn look(&self, limits: &Limits) -> Result<Option<Wait>, warehouse::Error> {
+        let asked = tokio::time::timeout(PROMPT, async {
+            Ok(match self.strain(limits).await? {
+                Some(wait) => Some(wait),
+                None => self.lag(limits).await?,
+            })
+        });
+        let slow = || {
+            let what =
+                limits.throttle_query.as_ref().map_or(String::new(), |query| format!(", with the query {query:?}"));
+            self.no_signal(format!("its signals took longer than {} s{what}: a signal must be quick", PROMPT.as_secs()))
+        };
+        asked.await.unwrap_or_else(|_| Err(slow()))
+    }
+
+    /// What a failure says; where it is the warehouse's own its address is said with the rest.
+    fn says(&self, e: warehouse::Error) -> String {
+        if e.about == self.bulk.address() { e.message } else { e.to_string() }
+    }
+
+    fn no_signal(&self, message: String) -> warehouse::Error {
+        warehouse::Error { reason: Reason::Other, about: self.bulk.address(), message }
+    }
+
+    async fn strain(&self, limits: &Limits) -> Result<Option<Wait>, warehouse::Error> {
         let query = limits.throttle_query.as_deref();
-        if query.is_some() || limits.max_threads_running.is_some() {
-            let signals = self.bulk.signals(query).await?;
-            if let (Some(most), Some(running)) = (limits.max_threads_running, signals.threads_running)
-                && running > most
-            {
+        if query.is_none() && limits.max_threads_running.is_none() {
+            return Ok(None);
+        }
+        let signals = self.bulk.signals(query).await?;
+        if let Some(most) = limits.max_threads_running {
+            let uncounted = || self.no_signal("nobody counts its threads: leave --max-threads-running away".into());
+            let running = signals.threads_running.ok_or_else(uncounted)?;
+            if running > most {
                 return Ok(Wait::new("threads running", format!("{running} threads run, more than {most}")));
             }
-            if let Some(answer) = signals.query.filter(|&answer| answer > 0.0) {
-                return Ok(Wait::new("throttle query", format!("the throttle query answers {answer}")));
-            }
         }
-        if let Some(most) = limits.max_replica_lag {
-            for replica in &self.replicas {
-                let lag = replica.replica_lag().await?.map_or(0.0, |lag| lag.as_secs_f64());
-                if lag > most {
-                    let says = format!("{} is {lag:.0} s behind, more than {most}", replica.address());
-                    return Ok(Wait::new("replica lag", says));
-                }
+        let answer = signals.query.filter(|&answer| answer > 0.0);
+        Ok(answer.and_then(|answer| Wait::new("throttle query", format!("the throttle query answers {answer}"))))
+    }
+
+    async fn lag(&self, limits: &Limits) -> Result<Option<Wait>, warehouse::Error> {
+        let Some(most) = limits.max_replica_lag else { return Ok(None) };
+        if self.replicas.is_empty() {
+            return Err(self.no_signal("--max-replica-lag watches nothing: name a replica with --replica".into()));
+        }
+        for replica in &self.replicas {
+            let follows_none = || warehouse::Error {
+                reason: Reason::Other,
+                about: replica.address(),
+                message: "it follows no source, so that its lag says nothing: name a replica with --replica".into(),
+            };
+            let lag = replica.replica_lag().await?.ok_or_else(follows_none)?.as_secs_f64();
+            if lag > most {
+                let says = format!("{} is {lag:.0} s behind, more than {most}", replica.address());
+                return Ok(Wait::new("replica lag", says));
             }
         }
         Ok(None)
     }
 }
 
+impl State {
+    /// Takes over new limits; what was let pass already is paid for at the new rate.
+    fn change(&mut self, limits: Limits) {
+        let now = Instant::now();
+        let left = self.next.saturating_duration_since(now).as_secs_f64();
+        let rows = left * self.limits.rows_per_second.map_or(0.0, |rate| rate as f64);
+        self.next = now + limits.rows_per_second.map_or(Duration::ZERO, |rate| at_rate(rows, rate));
+        self.limits = limits;
+        self.looked = None;
+    }
+
+    fn waited(&mut self, signal: &'static str, how_long: Duration) {
+        let (times, total) = self.pauses.entry(signal).or_default();
+        *times += 1;
+        *total += how_long;
+    }
+
+    /// Says that a wait begins: aloud the first time, and each time that a signal cannot be had.
+    fn tell(&self, wait: &Wait) {
+        if wait.signal == NONE || (wait.signal != RATE && !self.pauses.contains_key(wait.signal)) {
+            tracing::warn!("waiting: {}", wait.says);
+        } else {
+            tracing::debug!("waiting: {}", wait.says);
+        }
+    }
+}
+
+/// How long so many rows take at that many a second.
+fn at_rate(rows: f64, rate: u64) -> Duration {
+    Duration::from_secs_f64(rows / rate.max(1) as f64)
+}
+
 const RATE: &str = "rows per second";
+const NONE: &str = "no signal";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_that_is_raised_holds_for_what_was_let_pass_before() {
+        let limits = |rate| Limits { rows_per_second: rate, ..Limits::default() };
+        let left = |state: &State| state.next.saturating_duration_since(Instant::now()).as_secs_f64();
+        let next = Instant::now() + Duration::from_secs(7_200);
+        let mut state = State { limits: limits(Some(1)), looked: None, silent: None, next, pauses: BTreeMap::new() };
+        state.change(limits(Some(2)));
+        assert!((3_590.0..3_601.0).contains(&left(&state)), "{state:?}");
+        state.change(limits(Some(7_200)));
+        assert!(left(&state) <= 1.0, "{state:?}");
+        state.change(limits(None));
+        assert!(left(&state) == 0.0, "{state:?}");
+    }
+}

@@ -161,7 +161,11 @@ impl Cutting<'_> {
         let (table, name) = (&self.swap.table, self.swap.name);
         let there_is_one = table.status().await.context(BEFORE)?.rows.is_some();
         if there_is_one {
-            self.cut_over.only_in_old = self.shadow.only_in(name).await.context(BEFORE)?;
+            let counted = self.stop.or(self.shadow.only_in(name)).await;
+            let Some(only_in_old) = counted.transpose().context(BEFORE)? else {
+                bail!("asked to stop before the swap, with the new table loaded")
+            };
+            self.cut_over.only_in_old = only_in_old;
         }
         let against = against(&self.outcome, &self.cut_over, self.swap.accept_missing);
         if !against.is_empty() {

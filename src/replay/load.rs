@@ -110,11 +110,11 @@ impl Loader {
         let Batch { way, entries, mut notes } = batch;
         let mut work = vec![entries];
         while let Some(part) = work.pop() {
-            let passed = self.brake.pass(part.len()).await;
+            let passed = self.brake.pass(part.len(), self.patience).await;
             let begun = Instant::now();
             let loaded = match passed {
-                true => self.part(way, part, &mut notes, done).await,
-                false => Err(Failure::Stopped),
+                Ok(()) => self.part(way, part, &mut notes, done).await,
+                Err(failure) => Err(failure),
             };
             done.spent += begun.elapsed();
             match loaded {

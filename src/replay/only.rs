@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, NaiveDate, Utc};
 use sha2::{Digest, Sha256};
 
+use crate::lake::{Partition, Span};
 use crate::record::Record;
 
 /// The objects a run is limited to.
@@ -12,22 +13,33 @@ use crate::record::Record;
 pub struct Only(pub BTreeSet<String>);
 
 impl Only {
-    /// The keys that a drift file names, one JSON object a line.
+    /// The keys that a drift file names, one JSON object a line; none where the audit was clean, or found only rows that no
+    /// object has.
     ///
     /// # Errors
-    /// A line is no JSON, or no line names a key.
+    /// A line is no JSON, or no line names a key and one is no finding of an audit either.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut keys = BTreeSet::new();
+        let mut findings_only = true;
         for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
             let value: serde_json::Value = serde_json::from_str(line).map_err(|e| format!("line {}: {e}", at + 1))?;
-            if let Some(key) = value.get("key").and_then(serde_json::Value::as_str) {
-                keys.insert(key.to_owned());
-            }
+            let member = |name| value.get(name).and_then(serde_json::Value::as_str);
+            findings_only &= member("kind").is_some();
+            keys.extend(member("key").map(str::to_owned));
         }
-        if keys.is_empty() {
+        if keys.is_empty() && !findings_only {
             return Err("no line names a key".into());
         }
         Ok(Self(keys))
+    }
+
+    /// Leaves out the objects whose path is outside of the span, and says how many they are.
+    pub(super) fn confine(&mut self, span: &Span) -> u64 {
+        let before = self.0.len();
+        // A key that is no path of the lake stays: it will not be found.
+        let inside = |place: Partition| span.has_day(place.day) && span.has_farm(&place.farm);
+        self.0.retain(|key| Partition::of_key(key).is_none_or(inside));
+        (before - self.0.len()) as u64
     }
 
     /// What tells these objects from others: a hash over their keys.

@@ -7,8 +7,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::journal::Head;
 use super::{Filter, Only, Policy};
-use crate::lake::{self, Key, Lake, Meta, Partition, ReadSettings, Reader, Span, survey};
-use crate::report::replay::Asked;
+use crate::lake::{self, Lake, Meta, Partition, ReadSettings, Reader, Span, survey};
+use crate::report::replay::{Asked, Outcome};
+use crate::warehouse::Bulk;
 
 /// Objects that old at a run's fence are looked at again by the run that catches up with it: a store's times have whole
 /// seconds, and clocks differ.
@@ -43,7 +44,10 @@ pub struct Plan {
     pub(super) fence: DateTime<Utc>,
     pub(super) partitions: Vec<Partition>,
     pub(super) strays: Vec<Meta>,
+    /// The objects that are named and lie in the span.
     pub(super) only: Option<Arc<Only>>,
+    /// How many are named and do not.
+    outside: u64,
     pub(super) filter: Filter,
     span: Span,
     versions_at: Option<DateTime<Utc>>,
@@ -112,18 +116,18 @@ impl Plan {
         let fence = source.lake.clock().await?;
         let lake = match source.versions_at {
             Some(at) => source.lake.as_of(at).await?,
-            None => source.lake,
+            None => Arc::clone(&source.lake),
         };
-        let (partitions, strays) = match &source.only {
+        let Source { span, mut only, filter, versions_at, .. } = source;
+        let outside = only.as_mut().map_or(0, |only| only.confine(&span));
+        let (partitions, strays) = match &only {
             None => {
-                let found = survey(&*lake, &source.span).await?;
+                let found = survey(&*lake, &span).await?;
                 (found.partitions, found.strays)
             }
             Some(only) => {
-                let keys = only.0.iter().filter_map(|key| Key::parse(key));
-                let named: BTreeSet<Partition> = keys.map(|key| Partition { day: key.day, farm: key.farm }).collect();
-                let inside = named.into_iter().filter(|p| source.span.has_day(p.day) && source.span.has_farm(&p.farm));
-                (inside.collect(), Vec::new())
+                let named: BTreeSet<Partition> = only.0.iter().filter_map(|key| Partition::of_key(key)).collect();
+                (named.into_iter().collect(), Vec::new())
             }
         };
         Ok(Self {
@@ -131,10 +135,11 @@ impl Plan {
             fence,
             partitions,
             strays,
-            only: source.only.map(Arc::new),
-            filter: source.filter,
-            span: source.span,
-            versions_at: source.versions_at,
+            only: only.map(Arc::new),
+            outside,
+            filter,
+            span,
+            versions_at,
             since: None,
             round: None,
         })
@@ -179,6 +184,18 @@ impl Plan {
             && self.filter.data_to.is_none()
     }
 
+    /// The outcome without a run, where the drift file names no object that is meant.
+    pub fn nothing(&self, bulk: &dyn Bulk, policy: Policy) -> Option<Outcome> {
+        self.only.as_ref().filter(|only| only.0.is_empty())?;
+        Some(Outcome {
+            lake: self.lake.address(),
+            warehouse: bulk.address(),
+            asked: self.asked(policy),
+            fence: Some(self.fence),
+            ..Outcome::default()
+        })
+    }
+
     /// What is asked for.
     pub(super) fn asked(&self, policy: Policy) -> Asked {
         Asked {
@@ -189,7 +206,8 @@ impl Plan {
             data_from: self.filter.data_from,
             data_to: self.filter.data_to,
             versions_at: self.versions_at,
-            only: self.only.as_ref().map(|only| only.0.len() as u64),
+            only: self.only.as_ref().map(|only| only.0.len() as u64 + self.outside),
+            only_outside: self.outside,
             on_conflict: policy.to_string(),
         }
     }

@@ -8,6 +8,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use super::{Plan, Policy};
 use crate::lake::{self, Depth, Item, Key, Meta, Partition};
 use crate::report::replay::{Class, Preview, Sample};
+use crate::stop::Stop;
 use crate::warehouse::{Bulk, Reason};
 
 /// Listings under way at once.
@@ -47,16 +48,13 @@ impl Plan {
     ///
     /// # Errors
     /// The lake cannot be listed. What the warehouse lacks is part of what is said.
-    pub async fn preview(&self, bulk: &dyn Bulk, policy: Policy, reads: usize) -> Result<Preview, lake::Error> {
-        let each = (SAMPLE / self.partitions.len().max(1)).max(1);
-        let every = (self.partitions.len() / SAMPLE).max(1);
-        let partitions = self.partitions.iter().cloned().enumerate();
-        let mut listed = stream::iter(partitions)
-            .map(|(at, partition)| async move {
-                let sampled = if at % every == 0 { each } else { 0 };
-                Ok::<_, lake::Error>((self.listed(&partition, sampled).await?, partition))
-            })
-            .buffered(LISTINGS);
+    pub async fn preview(
+        &self,
+        bulk: &dyn Bulk,
+        policy: Policy,
+        reads: usize,
+        stop: &Stop,
+    ) -> Result<Preview, lake::Error> {
         let mut preview = Preview {
             lake: self.lake.address(),
             warehouse: bulk.address(),
@@ -69,6 +67,45 @@ impl Plan {
             objects: self.strays.len() as u64,
             ..Preview::default()
         };
+        let looked = stop.or(self.look(&mut preview, bulk, policy, reads)).await;
+        if looked.transpose()?.is_none() {
+            preview.stopped = Some("asked to stop".into());
+        }
+        Ok(preview)
+    }
+
+    async fn look(
+        &self,
+        preview: &mut Preview,
+        bulk: &dyn Bulk,
+        policy: Policy,
+        reads: usize,
+    ) -> Result<(), lake::Error> {
+        let sample = self.list(preview).await?;
+        // Folders are listed on the way down: a farm's years, months and days.
+        let months: BTreeSet<_> = self.partitions.iter().map(|p| (&p.farm, p.day.format("%Y%m").to_string())).collect();
+        preview.list_requests += 1 + preview.farms.len() as u64 * 2 + months.len() as u64;
+        preview.get_requests = preview.objects - preview.archived - preview.after_fence - preview.foreign;
+        let reads_cost: f64 = preview.classes.iter().map(|(class, of)| of.cost(read_price(class))).sum();
+        preview.price_usd = preview.list_requests as f64 / 1_000.0 * LISTING_PRICE + reads_cost;
+        preview.sample = self.sample(sample, reads).await?;
+        preview.seconds =
+            preview.sample.as_ref().map(|sample| preview.get_requests as f64 / sample.per_second.max(1e-9));
+        ask(bulk, policy, preview).await;
+        Ok(())
+    }
+
+    /// Lists every partition, and picks objects for a sample.
+    async fn list(&self, preview: &mut Preview) -> Result<Vec<Meta>, lake::Error> {
+        let each = (SAMPLE / self.partitions.len().max(1)).max(1);
+        let every = (self.partitions.len() / SAMPLE).max(1);
+        let partitions = self.partitions.iter().cloned().enumerate();
+        let mut listed = stream::iter(partitions)
+            .map(|(at, partition)| async move {
+                let sampled = if at % every == 0 { each } else { 0 };
+                Ok::<_, lake::Error>((self.listed(&partition, sampled).await?, partition))
+            })
+            .buffered(LISTINGS);
         let mut sample = Vec::new();
         while let Some((found, partition)) = listed.try_next().await? {
             preview.objects += found.objects;
@@ -83,17 +120,7 @@ impl Plan {
             }
             sample.extend(found.sample);
         }
-        // Folders are listed on the way down: a farm's years, months and days.
-        let months: BTreeSet<_> = self.partitions.iter().map(|p| (&p.farm, p.day.format("%Y%m").to_string())).collect();
-        preview.list_requests += 1 + preview.farms.len() as u64 * 2 + months.len() as u64;
-        preview.get_requests = preview.objects - preview.archived - preview.after_fence - preview.foreign;
-        let reads_cost: f64 = preview.classes.iter().map(|(class, of)| of.cost(read_price(class))).sum();
-        preview.price_usd = preview.list_requests as f64 / 1_000.0 * LISTING_PRICE + reads_cost;
-        preview.sample = self.sample(sample, reads).await?;
-        preview.seconds =
-            preview.sample.as_ref().map(|sample| preview.get_requests as f64 / sample.per_second.max(1e-9));
-        ask(bulk, policy, &mut preview).await;
-        Ok(preview)
+        Ok(sample)
     }
 
     async fn listed(&self, partition: &Partition, sampled: usize) -> Result<Listed, lake::Error> {

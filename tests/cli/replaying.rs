@@ -80,6 +80,8 @@ fn limits_on_time_and_place_leave_records_out() {
     ran.expect(0, &[("listed", 52), ("inserted", 26), ("skipped", 26), ("skipped_data", 26)]);
     let ran = scene.run(&["replay", "--until", "2020-01-01T00:00:00Z"]);
     ran.expect(0, &[("skipped_until", 52), ("inserted", 0), ("identical", 0)]);
+    let swapped = scene.run(&["replay", "--data-from", "2026-01-05", "--data-to", "2026-01-01"]);
+    assert!(swapped.code == Some(2) && swapped.stderr.contains("--data-from 2026-01-05 is after"), "{swapped:?}");
     let refused = scene.run(&["replay", "--until", "yesterday"]);
     assert!(refused.code == Some(2) && refused.stderr.contains("2026-11-22T18:00:00Z"), "{refused:?}");
 }
@@ -124,8 +126,11 @@ fn a_new_table_is_swapped_in_and_the_old_one_kept() {
     let ran = scene.run(&["replay", "--into-new-table"]);
     assert!(ran.code == Some(0) && ran.json["cut_over"]["swapped"].as_bool() == Some(true), "{ran:?}");
     scene.run(&["replay"]).expect(0, &[("identical", 52)]);
-    let refused = scene.run(&["replay", "--into-new-table", "--farm", "fazenda_um"]);
-    assert!(refused.code == Some(2) && refused.stderr.contains("whole lake"), "{refused:?}");
+    let partial = ["replay", "--into-new-table", "--farm", "fazenda_um", "--dry-run"];
+    for flags in [&partial[..4], &partial] {
+        let refused = scene.run(flags);
+        assert!(refused.code == Some(2) && refused.stderr.contains("whole lake"), "{flags:?}: {refused:?}");
+    }
 }
 
 /// A file in the way, then a limit in the settings file that is raised: both while the run goes on.
@@ -197,4 +202,111 @@ fn a_full_disk_ends_the_sort_with_a_word_on_what_to_do() {
     let stopped = ran.json["stopped"].as_str().unwrap();
     assert!(stopped.contains("sorted on disk") && stopped.contains("--sort-dir"), "{stopped}");
     scene.run(&["replay", "--resume"]).expect(0, &[("listed", count), ("inserted", count)]);
+}
+
+#[test]
+fn limits_that_would_protect_nothing_are_refused() {
+    let scene = lost();
+    let replica = format!("sqlite:{}", scene.path("w.db").display());
+    for (flags, says) in [
+        (&["--max-replica-lag", "5"][..], "name a replica with --replica"),
+        (&["--max-replica-lag", "5", "--dry-run"], "name a replica with --replica"),
+        (&["--max-replica-lag", "5", "--replica", &replica], "it follows no source"),
+        (&["--max-replica-lag", "nan", "--replica", &replica], "no number of seconds"),
+        (&["--max-threads-running", "0"], "0 is not in 1.."),
+        (&["--max-threads-running", "9"], "nobody counts its threads"),
+    ] {
+        let refused = scene.run(&[&["replay"], flags].concat());
+        assert!(refused.code == Some(2) && refused.stderr.contains(says), "{flags:?}: {refused:?}");
+    }
+}
+
+/// The query's table goes while the run waits at the rate of rows.
+#[test]
+fn a_signal_that_is_lost_is_waited_for_no_longer_than_the_patience() {
+    let scene = lost();
+    sql(&scene, "CREATE TABLE pausa (n INT)");
+    let query = "SELECT COUNT(*) FROM pausa";
+    let args = ["--throttle-query", query, "--rows-per-second", "10", "--connections", "1", "--patience", "2"];
+    let begun = Instant::now();
+    let child = scene.start(&[&["replay", "--output", "json"], &args[..]].concat());
+    std::thread::sleep(Duration::from_millis(1_500));
+    sql(&scene, "DROP TABLE pausa");
+    let ran = Ran::of(&child.wait_with_output().unwrap());
+    assert!(ran.code == Some(3) && begun.elapsed() < Duration::from_secs(30), "{ran:?}");
+    let stopped = ran.json["stopped"].as_str().unwrap();
+    assert!(stopped.contains("--patience") && stopped.contains(query), "{stopped}");
+    assert_eq!(ran.stderr.matches("WARN waiting: ").count(), 1, "{}", ran.stderr);
+    scene.run(&["replay", "--resume"]).expect(0, &[("listed", 52)]);
+}
+
+#[test]
+fn the_command_of_the_outcome_has_every_flag_that_was_given_and_no_secret() {
+    let scene = lost();
+    let flags = [
+        ("--rows-per-second", "9000"),
+        ("--pause-file", "pause"),
+        ("--throttle-query", "SELECT 0"),
+        ("--patience", "60"),
+        ("--sort-dir", "."),
+        ("--sort-memory", "32"),
+        ("--undo-file", "undo.ndjson"),
+        ("--on-conflict", "overwrite"),
+        ("--load-method", "insert"),
+        ("--accept-missing", "3"),
+        ("--replica", "mysql://ana:segredo@127.0.0.1:1/x"),
+        ("--concurrency", "8"),
+        ("--connections", "2"),
+        ("--attempts", "3"),
+        ("--report", "report.html"),
+    ];
+    let args: Vec<&str> = flags.iter().flat_map(|(name, value)| [*name, *value]).collect();
+    let ran = scene.run(&[&["replay"], &args[..]].concat());
+    ran.expect(0, &[("inserted", 52)]);
+    let command = ran.json["command"].as_str().unwrap();
+    for (name, value) in flags {
+        let said = match value {
+            "SELECT 0" => format!("{name} 'SELECT 0'"),
+            "mysql://ana:segredo@127.0.0.1:1/x" => format!("{name} 'mysql://ana:***@127.0.0.1:1/x'"),
+            value => format!("{name} {value}"),
+        };
+        assert!(command.contains(&said), "{said} in {command}");
+    }
+    assert!(!ran.stdout.contains("segredo"));
+}
+
+#[test]
+fn a_drift_file_that_names_no_object_leaves_nothing_to_do() {
+    let scene = lost();
+    scene.run(&["replay"]).expect(0, &[("inserted", 52)]);
+    scene.run(&["reconcile", "--drift", "drift.ndjson"]).expect(0, &[("matched", 52)]);
+    let only = ["replay", "--only", "drift.ndjson"];
+    scene.run(&only).expect(0, &[("listed", 0), ("not_found", 0)]);
+    assert!(scene.text(&only).stdout.contains("there was nothing to load"));
+    let kind = r#"{"kind":"warehouse_only","id":"a","key":null,"fields":{}}"#;
+    std::fs::write(scene.path("drift.ndjson"), kind).unwrap();
+    scene.run(&only).expect(0, &[("listed", 0)]);
+    scene.run(&[&only[..], &["--dry-run"]].concat()).expect(0, &[("objects", 0)]);
+}
+
+#[test]
+fn a_drift_file_s_objects_outside_of_the_span_are_counted_as_such() {
+    let scene = lost();
+    scene.run(&["reconcile", "--drift", "drift.ndjson"]).expect(1, &[("lake_only", 52)]);
+    let only = ["replay", "--only", "drift.ndjson"];
+    let ran = scene.run(&[&only[..], &["--from", "2023-01-02", "--to", "2023-01-02"]].concat());
+    ran.expect(0, &[("listed", 13), ("inserted", 13), ("not_found", 0)]);
+    assert_eq!((ran.json["asked"]["only"].as_u64(), ran.json["asked"]["only_outside"].as_u64()), (Some(52), Some(39)));
+    scene.run(&[&only[..], &["--farm", "nenhuma"]].concat()).expect(0, &[("listed", 0), ("not_found", 0)]);
+}
+
+#[test]
+fn a_run_that_ends_at_a_conflict_says_what_to_change() {
+    let scene = lost();
+    scene.run(&["replay"]).expect(0, &[("inserted", 52)]);
+    sql(&scene, "UPDATE historico_consumo SET quantidade_animais = 1 WHERE data LIKE '2023-01-02%'");
+    let ran = scene.text(&["replay", "--on-conflict", "fail"]);
+    assert_eq!(ran.code, Some(3), "{ran:?}");
+    let advice = ran.stdout.lines().find(|line| line.starts_with("to go on, ")).unwrap();
+    assert!(advice.contains("--on-conflict keep or --on-conflict overwrite"), "{advice}");
 }

@@ -50,6 +50,24 @@ fn ctrl_c_finishes_what_is_in_flight_and_says_how_to_go_on() {
 }
 
 #[test]
+fn ctrl_c_ends_a_dry_run_soon_with_what_it_has_seen() {
+    let s3 = S3Server::with_bucket(BUCKET);
+    let scene = Scene::embedded().with_s3(&s3);
+    readings(&scene);
+    scene.run(&["init"]).expect(0, &[]);
+    scene.run(&["backfill", "history.json"]).expect(0, &[]);
+    s3.dials().change(|dials| dials.latency = Duration::from_secs(3));
+    let child = scene.start(&["replay", "--dry-run", "--output", "json"]);
+    std::thread::sleep(Duration::from_millis(1_500));
+    signal(&child, "-INT");
+    let asked = Instant::now();
+    let ran = Ran::of(&child.wait_with_output().unwrap());
+    assert!(asked.elapsed() < Duration::from_secs(2), "{:?}: {ran:?}", asked.elapsed());
+    ran.expect(3, &[]);
+    assert!(ran.json["stopped"].as_str().unwrap().contains("asked to stop"), "{ran:?}");
+}
+
+#[test]
 fn a_stopped_replay_resumes_where_it_was() {
     let s3 = S3Server::with_bucket(BUCKET);
     let scene = Scene::embedded().with_s3(&s3);

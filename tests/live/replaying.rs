@@ -58,17 +58,66 @@ async fn signals(server: Server) {
     let ran = ended(child, stderr);
     ran.expect(0, &[("inserted", count)]);
     assert_eq!(reasons(&ran), ["throttle query"]);
-    // No server runs fewer threads than the one that asks.
-    let mut child = scene.start(&["replay", "--output", "json", "--max-threads-running", "0"]);
-    let stderr = wait_for(&mut child, "threads run, more than 0");
+    // Another thread works beside the one that asks.
+    let url = database.url();
+    let busy = tokio::spawn(async move {
+        let mut connection = <sqlx::MySqlConnection as sqlx::Connection>::connect(&url).await.unwrap();
+        sqlx::query("SELECT SLEEP(60)").execute(&mut connection).await.ok();
+    });
+    let mut child = scene.start(&["replay", "--output", "json", "--max-threads-running", "1"]);
+    let stderr = wait_for(&mut child, "threads run, more than 1");
     assert!(std::process::Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
     let stopped = ended(child, stderr);
     stopped.expect(3, &[("inserted", 0), ("skipped", count)]);
     assert_eq!(reasons(&stopped), ["threads running"]);
+    busy.abort();
     scene.run(&["replay", "--resume"]).expect(0, &[("listed", count), ("identical", count)]);
     let wrong = scene.run(&["replay", "--throttle-query", "SELECT nothing FROM nowhere"]);
     assert!(wrong.code == Some(2) && wrong.stderr.contains("nowhere"), "{wrong:?}");
+    let slow = scene.run(&["replay", "--throttle-query", "SELECT SLEEP(25)"]);
+    assert!(slow.code == Some(2) && slow.stderr.contains("took longer than 10 s"), "{slow:?}");
+    let none = scene.run(&["replay", "--max-replica-lag", "5", "--replica", &database.url()]);
+    assert!(none.code == Some(2) && none.stderr.contains("it follows no source"), "{none:?}");
     database.drop().await;
+}
+
+/// A query that stops to answer is waited for as long as the patience lasts, and Ctrl-C does not wait for a slow one.
+async fn signals_that_fail(server: Server) {
+    let Some((database, scene, count)) = scene(server).await else { return };
+    database.run("CREATE TABLE pausa (n INT, s INT)").await;
+    database.run("INSERT INTO pausa VALUES (0, 0)").await;
+    let query = "SELECT n + SLEEP(s) FROM pausa";
+    let args =
+        ["replay", "--output", "json", "--throttle-query", query, "--rows-per-second", "500", "--connections", "1"];
+    let mut child = scene.start(&[&args[..], &["--patience", "2"]].concat());
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    database.run("UPDATE pausa SET n = NULL").await;
+    let stderr = wait_for(&mut child, "answers with no number");
+    let ran = ended(child, stderr);
+    assert_eq!(ran.code, Some(3), "{ran:?}");
+    assert!(ran.json["stopped"].as_str().unwrap().contains("--patience"), "{ran:?}");
+    database.run("UPDATE pausa SET n = 0").await;
+    let child = scene.start(&args);
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    database.run("UPDATE pausa SET s = 25").await;
+    tokio::time::sleep(Duration::from_millis(2_000)).await;
+    assert!(std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let asked = std::time::Instant::now();
+    let ran = Ran::of(&child.wait_with_output().unwrap());
+    assert!(asked.elapsed() < Duration::from_secs(4), "{:?}: {ran:?}", asked.elapsed());
+    assert_eq!(ran.code, Some(3), "{ran:?}");
+    assert!(ran.json["inserted"].as_u64().unwrap() + ran.json["identical"].as_u64().unwrap() < count, "{ran:?}");
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn live_mysql_a_signal_that_fails_or_is_slow_holds_nobody_up() {
+    signals_that_fail(MYSQL).await;
+}
+
+#[tokio::test]
+async fn live_mariadb_a_signal_that_fails_or_is_slow_holds_nobody_up() {
+    signals_that_fail(MARIADB).await;
 }
 
 #[tokio::test]

@@ -80,6 +80,8 @@ pub struct Asked {
     pub versions_at: Option<DateTime<Utc>>,
     /// How many objects a drift file names, where it is given.
     pub only: Option<u64>,
+    /// Of these, how many lie outside of the farms and days that are asked for, and are not looked at.
+    pub only_outside: u64,
     /// What is done with conflicts: `keep`, `overwrite` or `fail`.
     pub on_conflict: String,
 }
@@ -252,6 +254,11 @@ impl Outcome {
         file.persist(path).map(drop).map_err(|e| e.error)
     }
 
+    /// Whether a drift file was given that names no object, or none in the span.
+    pub fn names_nothing(&self) -> bool {
+        self.asked.only == Some(self.asked.only_outside)
+    }
+
     /// What to do after it stopped early, as the end of a sentence.
     pub fn to_go_on(&self) -> &'static str {
         if self.cut_over.as_ref().is_some_and(|cut_over| cut_over.swapped) {
@@ -367,7 +374,13 @@ impl fmt::Display for Outcome {
             lines.push(("read back right", count(self.verified)));
             lines.push(("read back wrong", count(self.unverified)));
         }
+        if self.asked.only_outside > 0 {
+            lines.push(("named, out of the span", count(self.asked.only_outside)));
+        }
         write!(f, "{}", Lines(&lines))?;
+        if self.names_nothing() {
+            writeln!(f, "the drift file names no object that is meant: there was nothing to load")?;
+        }
         write!(f, "{}", self.problems)?;
         self.tell_course(f)?;
         if let Some(why) = &self.stopped {

@@ -98,6 +98,8 @@ pub struct Preview {
     pub changes: Vec<String>,
     /// What stands against it, a line each.
     pub obstacles: Vec<String>,
+    /// Why it stopped early; what is said is then of the partitions that were listed until then.
+    pub stopped: Option<String>,
 }
 
 impl Preview {
@@ -114,7 +116,11 @@ impl Preview {
 
 impl crate::report::Outcome for Preview {
     fn exit(&self) -> Exit {
-        if self.obstacles.is_empty() { Exit::Clean } else { Exit::Found }
+        match &self.stopped {
+            Some(_) => Exit::Stopped,
+            None if self.obstacles.is_empty() => Exit::Clean,
+            None => Exit::Found,
+        }
     }
 }
 
@@ -160,6 +166,9 @@ impl fmt::Display for Preview {
         }
         for obstacle in &self.obstacles {
             writeln!(f, "  in the way: {obstacle}")?;
+        }
+        if let Some(why) = &self.stopped {
+            writeln!(f, "stopped early: {why}; what is said is of what was listed until then")?;
         }
         Ok(())
     }

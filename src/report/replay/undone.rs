@@ -9,7 +9,7 @@ use crate::report::{Exit, Lines, Problems, count, duration};
 /// What became of the changes in an undo file.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Undone {
-    /// Changes that the file tells of; the sum of the three counts below.
+    /// Changes that the file tells of; the sum of the four counts below.
     pub changes: u64,
     /// Rows that hold their old values again.
     pub restored: u64,
@@ -17,6 +17,8 @@ pub struct Undone {
     pub already: u64,
     /// Rows that were changed since, or are gone, and stay as they are.
     pub changed_since: u64,
+    /// Changes that were not looked at, because the run was asked to stop.
+    pub left: u64,
     /// Whether nothing was changed because only a look was asked for.
     pub dry_run: bool,
     /// Time of the run.
@@ -27,7 +29,11 @@ pub struct Undone {
 
 impl crate::report::Outcome for Undone {
     fn exit(&self) -> Exit {
-        if self.changed_since > 0 { Exit::Found } else { Exit::Clean }
+        match (self.left, self.changed_since) {
+            (0, 0) => Exit::Clean,
+            (0, _) => Exit::Found,
+            _ => Exit::Stopped,
+        }
     }
 }
 
@@ -41,11 +47,18 @@ impl fmt::Display for Undone {
             count(self.changes),
             duration(self.seconds)
         )?;
-        let lines = [
+        let mut lines = vec![
             ("restored", count(self.restored)),
             ("restored already", count(self.already)),
             ("changed since", count(self.changed_since)),
         ];
-        write!(f, "{}{}", Lines(&lines), self.problems)
+        if self.left > 0 {
+            lines.push(("not looked at", count(self.left)));
+        }
+        write!(f, "{}{}", Lines(&lines), self.problems)?;
+        if self.left > 0 {
+            writeln!(f, "stopped early: asked to stop\nto go on, run the same command again")?;
+        }
+        Ok(())
     }
 }

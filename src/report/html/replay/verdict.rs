@@ -40,6 +40,9 @@ fn title(outcome: &Outcome) -> String {
     if outcome.stopped.is_some() {
         return "Stopped early".into();
     }
+    if outcome.names_nothing() {
+        return "There was nothing to bring back".into();
+    }
     if wanted(outcome) + missing == 0 {
         return "Nothing came back".into();
     }
@@ -64,6 +67,9 @@ fn lead(outcome: &Outcome) -> String {
         let why = text::shown(why, text::VALUE);
         let so_far = numbers::of(back, "record is", "records are");
         return format!("{why}. {so_far} back so far; to go on, {}.", outcome.to_go_on());
+    }
+    if outcome.names_nothing() {
+        return "The drift file names no object that is meant.".into();
     }
     if wanted == 0 && outcome.not_found > 0 {
         return "The lake has none of the objects that were asked for: was the file made for this lake?".into();
