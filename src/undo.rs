@@ -39,6 +39,11 @@ impl Undo {
         Self { path, table, file: Mutex::default() }
     }
 
+    /// Where it is or will be.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Where it is, once something was written.
     pub fn written(&self) -> Option<&Path> {
         self.file.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|_| &*self.path)

@@ -3,16 +3,22 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Policy;
 use super::brake::Brake;
-use super::journal::{BatchPage, Journal, Page};
+use super::journal::{Journal, Page, Slice};
 use super::order::{Entry, Way};
+use super::seen::Seen;
 use super::tally::Tally;
+use chrono::NaiveDate;
+use uuid::Uuid;
+
 use crate::lake::Partition;
 use crate::record::stored::{Row, Shape};
+use crate::sort::OrderedId;
 use crate::undo::Undo;
 use crate::warehouse::{self, Bulk, Change, Conflict, Insert, Limits, Loaded, Mark, Note, Reason};
 
@@ -43,24 +49,40 @@ pub(super) struct Loader {
     pub places: Arc<Vec<Partition>>,
 }
 
-/// Records in the order of ids, and notes of earlier batches that are due.
+/// Records in the order of ids, and what of the journal is due with them.
 #[derive(Debug)]
 pub(super) struct Batch {
     pub way: Way,
     pub entries: Vec<Entry>,
+    pub due: Due,
+}
+
+/// What is to be done to the journal with the next change.
+#[derive(Debug, Default)]
+pub(super) struct Due {
+    /// Notes to write.
     pub notes: Vec<Note>,
+    /// Notes that no longer hold.
+    pub forget: Vec<(Uuid, u64)>,
+}
+
+impl Due {
+    pub(super) fn append(&mut self, mut other: Self) {
+        self.notes.append(&mut other.notes);
+        self.forget.append(&mut other.forget);
+    }
 }
 
 /// What became of a batch.
 #[derive(Debug, Default)]
 pub(super) struct Done {
     pub tally: Tally,
-    /// The numbers of its notes.
-    pub seqs: Vec<u64>,
+    /// The numbers of its notes, with the days of whose rows they speak.
+    pub seqs: Vec<(NaiveDate, u64)>,
     /// Its records by partition.
     pub places: HashMap<u32, u64>,
-    /// Notes that say more than those that are written, to go with a later batch.
-    pub notes: Vec<Note>,
+    /// What is due with a later batch: notes that say more than those that are written, and what did not come to pass.
+    pub due: Due,
     pub transactions: u64,
     pub spent: Duration,
 }
@@ -107,13 +129,13 @@ impl<'a> After<'a> {
 impl Loader {
     /// Loads a batch; it may come apart into several transactions where rows are refused.
     pub(super) async fn load(&self, batch: Batch, done: &mut Done) -> Result<(), Failure> {
-        let Batch { way, entries, mut notes } = batch;
+        let Batch { way, entries, mut due } = batch;
         let mut work = vec![entries];
         while let Some(part) = work.pop() {
             let passed = self.brake.pass(part.len()).await;
             let begun = Instant::now();
             let loaded = match passed {
-                true => self.part(way, part, &mut notes, done).await,
+                true => self.part(way, part, &mut due, done).await,
                 false => Err(Failure::Stopped),
             };
             done.spent += begun.elapsed();
@@ -124,7 +146,7 @@ impl Loader {
                     work.push(first);
                 }
                 Err(failure) => {
-                    done.notes.append(&mut notes);
+                    done.due.append(due);
                     return Err(failure);
                 }
             }
@@ -137,10 +159,11 @@ impl Loader {
         &self,
         way: Way,
         mut part: Vec<Entry>,
-        notes: &mut Vec<Note>,
+        due: &mut Due,
         done: &mut Done,
     ) -> Result<Option<(Vec<Entry>, Vec<Entry>)>, Failure> {
-        let seq = self.journal.as_ref().map(Journal::seq);
+        let slices = self.slices(way, &part);
+        let seqs: Vec<u64> = self.journal.iter().flat_map(|journal| slices.iter().map(|_| journal.seq())).collect();
         let mut given: Option<Loaded> = None;
         for _ in 0..MOVING {
             let rows = self.patiently(|| self.existing(&part)).await?;
@@ -148,45 +171,36 @@ impl Loader {
             if let Some(undo) = &self.undo {
                 undo.take_down(&judged.replace).map_err(Failure::Undo)?;
             }
-            let (tally, rows) = self.tally(way, &part, &judged);
-            let own = self.journal.as_ref().zip(seq).map(|(journal, seq)| {
-                let (first, last) = (part[0].id.clone(), part[part.len() - 1].id.clone());
-                let page = BatchPage { way, first, last, rows, tally: tally.clone() };
-                (journal, seq, page)
-            });
-            let mut all = std::mem::take(notes);
-            all.extend(own.as_ref().map(|(journal, seq, page)| journal.note(*seq, &Page::Batch(page.clone()))));
+            let mut pages: Vec<Slice> = slices.iter().map(|slice| self.page(way, &part, slice, &judged)).collect();
+            let earlier = due.notes.len();
+            due.notes.extend(self.notes(&seqs, &pages));
             // However often the server is waited for, this is done once.
             let mark = Mark::of_its_own();
             let change = Change {
                 insert: &judged.insert,
                 replace: &judged.replace,
-                notes: &all,
-                forget: &[],
+                notes: &due.notes,
+                forget: &due.forget,
                 mark: Some(&mark),
             };
             let applied = self.patiently(|| self.bulk.apply(&change, &self.shape)).await;
             match applied {
                 Ok(Insert::Done) => {
                     done.transactions +=
-                        u64::from(!judged.insert.is_empty() || !judged.replace.is_empty() || !all.is_empty());
-                    let mut tally = tally;
+                        u64::from(!judged.insert.is_empty() || !judged.replace.is_empty() || !due.notes.is_empty());
+                    *due = Due::default();
                     if self.verify {
-                        self.read_back(&part, &judged, &mut tally).await?;
-                        done.notes.extend(own.map(|(journal, seq, page)| {
-                            journal.note(seq, &Page::Batch(BatchPage { tally: tally.clone(), ..page }))
-                        }));
+                        self.read_back(&part, &judged, &slices, &mut pages).await?;
+                        done.due.notes.extend(self.notes(&seqs, &pages));
                     }
-                    done.seqs.extend(seq);
+                    let days = slices.iter().map(|slice| self.places[part[slice.start].place as usize].day);
+                    done.seqs.extend(days.zip(seqs));
                     part.iter().for_each(|entry| *done.places.entry(entry.place).or_default() += 1);
-                    done.tally.add(tally);
+                    pages.into_iter().for_each(|page| done.tally.add(page.tally));
                     return Ok(None);
                 }
                 applied => {
-                    if own.is_some() {
-                        all.pop();
-                    }
-                    *notes = all;
+                    due.notes.truncate(earlier);
                     match applied {
                         Err(Failure::Warehouse(e)) if e.reason == Reason::BadRow => {
                             match judged.insert.len() + judged.replace.len() {
@@ -312,13 +326,43 @@ impl Loader {
         }
     }
 
-    /// What this part comes to, and how many rows its range then has at least.
-    fn tally(&self, way: Way, part: &[Entry], judged: &Judged) -> (Tally, u64) {
+    /// A part's slices: what is of one day where it is timed, so that a day that is done again takes no other with it.
+    fn slices(&self, way: Way, part: &[Entry]) -> Vec<Range<usize>> {
+        let day = |entry: &Entry| (way == Way::Timed).then(|| self.places[entry.place as usize].day);
+        let mut from = 0;
+        let lengths = part.chunk_by(|a, b| day(a) == day(b)).map(<[Entry]>::len);
+        let slices = lengths.map(|length| {
+            from += length;
+            from - length..from
+        });
+        slices.collect()
+    }
+
+    fn notes(&self, seqs: &[u64], pages: &[Slice]) -> Vec<Note> {
+        let numbered = seqs.iter().zip(pages);
+        let notes = self
+            .journal
+            .iter()
+            .flat_map(|journal| numbered.clone().map(|(&seq, page)| journal.note(seq, &Page::Slice(page.clone()))));
+        notes.collect()
+    }
+
+    /// What a slice comes to.
+    fn page(&self, way: Way, part: &[Entry], slice: &Range<usize>, judged: &Judged) -> Slice {
+        let (entries, fates) = (&part[slice.clone()], &judged.fates[slice.clone()]);
+        let (tally, rows) = self.tally(way, entries, fates);
+        let objects = if self.journal.is_some() { Seen::of(entries) } else { Seen::default() };
+        let id = |entry: Option<&Entry>| entry.map_or_else(|| OrderedId::new(""), |entry| entry.id.clone());
+        Slice { way, first: id(entries.first()), last: id(entries.last()), rows, objects, tally }
+    }
+
+    /// What these entries come to, and the ids of the rows that are then there.
+    fn tally(&self, way: Way, entries: &[Entry], fates: &[Option<Loaded>]) -> (Tally, Seen) {
         let mut tally = Tally::default();
-        let mut rows = 0;
+        let mut rows = Seen::default();
         let mut last = None;
         let mut cells: HashMap<u32, crate::report::replay::Cell> = HashMap::new();
-        for (entry, fate) in part.iter().zip(&judged.fates) {
+        for (entry, fate) in entries.iter().zip(fates) {
             let loaded = fate.as_ref().unwrap_or(&Loaded::Inserted);
             tally.loaded(&entry.key, loaded);
             let cell = cells.entry(entry.place).or_default();
@@ -331,9 +375,10 @@ impl Loader {
                 }
             }
             cell.listed += 1;
-            let is_row = !matches!(loaded, Loaded::Refused(_)) && last != Some(&entry.id);
-            rows += u64::from(is_row);
-            last = Some(&entry.id);
+            if !matches!(loaded, Loaded::Refused(_)) && last != Some(&entry.id) {
+                rows.take(entry.id.id.as_bytes());
+                last = Some(&entry.id);
+            }
         }
         for (place, mut cell) in cells {
             if way == Way::Loose {
@@ -347,24 +392,35 @@ impl Loader {
     }
 
     /// Reads the rows of a part again and compares them; a record whose row was kept as it is is no part of this.
-    async fn read_back(&self, part: &[Entry], judged: &Judged, tally: &mut Tally) -> Result<(), Failure> {
+    async fn read_back(
+        &self,
+        part: &[Entry],
+        judged: &Judged,
+        slices: &[Range<usize>],
+        pages: &mut [Slice],
+    ) -> Result<(), Failure> {
         let rows = self.patiently(|| self.existing(part)).await?;
-        for (entry, fate) in part.iter().zip(&judged.fates) {
-            if matches!(fate, Some(Loaded::Conflicting(_) | Loaded::Refused(_))) {
-                continue;
-            }
-            let wrong = match rows.get(&entry.id.id) {
-                Some(row) if entry.record.differences(row, &self.shape).is_empty() => {
-                    tally.verified += 1;
-                    continue;
+        for (page, slice) in pages.iter_mut().zip(slices) {
+            for (entry, fate) in part[slice.clone()].iter().zip(&judged.fates[slice.clone()]) {
+                if !matches!(fate, Some(Loaded::Conflicting(_) | Loaded::Refused(_))) {
+                    self.compare_back(entry, rows.get(&entry.id.id), &mut page.tally);
                 }
-                Some(_) => "read back with other values: somebody else writes",
-                None => "not there when read back: somebody else deletes",
-            };
-            tally.unverified += 1;
-            tally.problems.add("unverified", entry.key.as_str(), wrong);
+            }
         }
         Ok(())
+    }
+
+    fn compare_back(&self, entry: &Entry, row: Option<&Row>, tally: &mut Tally) {
+        let wrong = match row {
+            Some(row) if entry.record.differences(row, &self.shape).is_empty() => {
+                tally.verified += 1;
+                return;
+            }
+            Some(_) => "read back with other values: somebody else writes",
+            None => "not there when read back: somebody else deletes",
+        };
+        tally.unverified += 1;
+        tally.problems.add("unverified", entry.key.as_str(), wrong);
     }
 
     /// Why a record cannot go in although no row has its id: the server folds case or space, or has another unique key.

@@ -130,12 +130,13 @@ impl Plan {
     /// The first note of a run of this plan.
     pub(super) fn head(&self, policy: Policy) -> Head {
         Head {
-            lake: self.lake.address(),
+            lake: self.lake.identity(),
             asked: self.asked(policy),
             only: self.only.as_ref().map(|only| only.digest()),
             fence: self.fence,
             begun: Utc::now(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            undo: Vec::new(),
             ended: None,
         }
     }

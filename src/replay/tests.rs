@@ -224,6 +224,94 @@ async fn a_stopped_run_goes_on_and_its_counts_are_exact() {
     assert_eq!(scene.rows().await, total);
 }
 
+/// Stops a run at a thousand rows a second once some of it is in.
+async fn stopped_midway(scene: Scene, replay: Replay) -> (Scene, Outcome) {
+    let limits = Limits { rows_per_second: Some(1_000), ..Limits::default() };
+    let stop = scene.stop.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        stop.set();
+    });
+    let outcome = scene.run(Replay { limits, loads: 1, ..replay }).await;
+    assert!(outcome.stopped.is_some() && outcome.inserted + outcome.overwritten >= 500, "{outcome}");
+    (Scene { stop: Stop::default(), ..scene }, outcome)
+}
+
+/// Objects that could not be read in the first session lie in ranges that it has settled: they come in with the second.
+#[tokio::test]
+async fn what_becomes_readable_between_two_sessions_is_loaded() {
+    let timed: Vec<_> = (0..2).flat_map(|n| day(n, 1_500)).collect();
+    let loose: Vec<_> = (0..3).flat_map(|d| (0..1_000).map(move |n| old_style(d, n))).collect();
+    for records in [timed, loose] {
+        let mut by_id: Vec<_> = records.iter().collect();
+        by_id.sort_by(|a, b| a.1.id_treated_data.cmp(&b.1.id_treated_data));
+        let (key, hidden) = by_id[30].clone();
+        let scene = Scene::of(&records).await;
+        scene.lake.turn_into(&key, "{broken");
+        let replay = scene.replay().await;
+        let (scene, first) = stopped_midway(scene, replay).await;
+        let total = records.len() as u64;
+        assert!(first.inserted < total - 1, "{first}");
+        assert_eq!(scene.rows().await, first.inserted);
+        scene.lake.turn_into(&key, hidden.object_from_values());
+        let second = scene.resumed().await;
+        assert!(second.resumed && second.unreadable == 0, "{second}");
+        assert_eq!((second.listed, second.inserted + second.identical), (total, total), "{second}");
+        assert!(second.inserted < total, "what had to be done again was there: {second}");
+        assert_eq!(scene.rows().await, total);
+        assert!(scene.warehouse.remove(&hidden.id_treated_data).is_some());
+    }
+}
+
+/// As many rows as there were are not the rows that there were.
+#[tokio::test]
+async fn strangers_in_a_range_do_not_stand_for_rows_that_are_lost() {
+    let records: Vec<_> = day(0, 3_000);
+    let scene = Scene::of(&records).await;
+    let replay = scene.replay().await;
+    let (scene, first) = stopped_midway(scene, replay).await;
+    let shape = scene.warehouse.shape().await.unwrap();
+    let mut ids: Vec<&Record> = records.iter().map(|(_, record)| record).collect();
+    ids.sort_by(|a, b| a.id_treated_data.cmp(&b.id_treated_data));
+    for n in 0..50 {
+        let lost = ids[n * 7];
+        assert!(scene.warehouse.remove(&lost.id_treated_data).is_some(), "{first}");
+        let last = if lost.id_treated_data.ends_with('0') { "1" } else { "0" };
+        let near = format!("{}{last}", &lost.id_treated_data[..35]);
+        scene.warehouse.overwrite(Record { id_treated_data: near, ..lost.clone() }.to_row(&shape));
+    }
+    let second = scene.resumed().await;
+    assert_eq!((second.listed, second.inserted + second.identical), (3_000, 3_000), "{second}");
+    assert_eq!(scene.rows().await, 3_050);
+}
+
+#[tokio::test]
+async fn every_session_s_undo_file_is_named() {
+    let scene = Scene::of(&day(0, 3_000)).await;
+    scene.run(scene.replay().await).await;
+    let shape = scene.warehouse.shape().await.unwrap();
+    for (_, record) in day(0, 3_000) {
+        scene.warehouse.overwrite(Record { consumo_meta: 1.5, ..record }.to_row(&shape));
+    }
+    let home = tempfile::tempdir().unwrap();
+    let path = |name: &str| home.path().join(name);
+    let over = |replay: Replay, name: &str| Replay {
+        policy: Policy::Overwrite,
+        undo: Some(Undo::new(path(name), "t".into())),
+        ..replay
+    };
+    let replay = over(scene.replay().await, "first");
+    let (scene, first) = stopped_midway(scene, replay).await;
+    assert_eq!(first.undo, Some(path("first").display().to_string()));
+    let plan = scene.plan().await;
+    let earlier = earlier(&scene.warehouse, &plan, Policy::Overwrite, false).await.unwrap().expect("an unfinished run");
+    let again = Replay::new(plan, Arc::new(scene.warehouse.clone()));
+    let again = over(Replay { journal: Some(Keep::Before(Box::new(earlier))), ..again }, "second");
+    let second = scene.run(again).await;
+    assert_eq!((second.overwritten, second.undo), (3_000, Some(path("second").display().to_string())));
+    assert_eq!(second.undo_earlier, [path("first").display().to_string()]);
+}
+
 #[tokio::test]
 async fn a_journal_that_claims_more_than_is_there_is_not_believed() {
     let scene = Scene::of(&(0..6).flat_map(|n| day(n, 600)).collect::<Vec<_>>()).await;

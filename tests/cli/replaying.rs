@@ -1,6 +1,7 @@
 //! What an operator may ask of a replay: a plan, a report, limits, a new table, a way back.
 
 use std::io::{BufRead, BufReader, Read};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use ruminate_test_s3::S3Server;
@@ -197,4 +198,42 @@ fn a_full_disk_ends_the_sort_with_a_word_on_what_to_do() {
     let stopped = ran.json["stopped"].as_str().unwrap();
     assert!(stopped.contains("sorted on disk") && stopped.contains("--sort-dir"), "{stopped}");
     scene.run(&["replay", "--resume"]).expect(0, &[("listed", count), ("inserted", count)]);
+}
+
+/// The journal speaks of a lake, not of the name it was called by.
+#[test]
+fn a_run_goes_on_with_its_own_lake_only() {
+    let scene = Scene::embedded();
+    let count = scene.history(2, 250, 10);
+    scene.run(&["init"]).expect(0, &[]);
+    scene.run(&["backfill", "history.json"]).expect(0, &[("inserted", count)]);
+    std::fs::create_dir_all(scene.path("other")).unwrap();
+    std::fs::rename(scene.path("lake"), scene.path("other/lake")).unwrap();
+    std::fs::create_dir(scene.path("lake")).unwrap();
+    std::fs::remove_file(scene.path("w.db")).unwrap();
+    scene.run(&["init"]).expect(0, &[]);
+    let warehouse = format!("sqlite:{}", scene.path("w.db").display());
+    let there = scene.path("other");
+    let start = |extra: &[&str]| {
+        let mut command = scene.command(&["replay", "--lake", "lake", "--warehouse", &warehouse, "--output", "json"]);
+        command.args(extra).current_dir(&there);
+        command
+    };
+    let mut child = start(&["--rows-per-second", "1000", "--connections", "1"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(2_500));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // Of this name there is another lake here, which is empty.
+    let other = scene.run(&["replay", "--lake", "lake", "--resume"]);
+    assert_eq!(other.json["resumed"], false, "{other:?}");
+    other.expect(0, &[("listed", 0)]);
+    // And this is the same one, by another name.
+    let whole = scene.path("other/lake").display().to_string();
+    let own = scene.run(&["replay", "--lake", &whole, "--resume"]);
+    assert_eq!(own.json["resumed"], true, "{own:?}");
+    own.expect(0, &[("listed", count), ("inserted", count)]);
 }

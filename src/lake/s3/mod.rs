@@ -46,6 +46,8 @@ pub struct S3 {
     client: Client,
     bucket: String,
     prefix: String,
+    /// Where it is, if not at AWS.
+    endpoint: Option<String>,
     retry: Retry,
     limiter: Arc<Limiter>,
     #[cfg(feature = "cli")]
@@ -55,9 +57,9 @@ pub struct S3 {
 impl S3 {
     /// The lake at `s3://bucket/prefix`; the prefix may be empty.
     pub fn new(config: &SdkConfig, bucket: impl Into<String>, prefix: &str, retry: Retry) -> Self {
-        let own_endpoint = config.endpoint_url().is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
+        let endpoint = config.endpoint_url().map(str::to_owned).or_else(|| std::env::var("AWS_ENDPOINT_URL_S3").ok());
         let config = aws_sdk_s3::config::Builder::from(config)
-            .force_path_style(own_endpoint)
+            .force_path_style(endpoint.is_some())
             .retry_config(RetryConfig::disabled())
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
             .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
@@ -67,6 +69,7 @@ impl S3 {
             client: Client::from_conf(config),
             bucket: bucket.into(),
             prefix,
+            endpoint,
             retry,
             limiter: Arc::default(),
             #[cfg(feature = "cli")]
@@ -288,6 +291,11 @@ impl Intercept for Headers {
 impl Lake for S3 {
     fn address(&self) -> String {
         format!("s3://{}/{}", self.bucket, self.prefix).trim_end_matches('/').to_owned()
+    }
+
+    fn identity(&self) -> String {
+        let endpoint = self.endpoint.as_deref().map(|endpoint| format!(" at {}", endpoint.trim_end_matches('/')));
+        format!("{}{}", self.address(), endpoint.unwrap_or_default())
     }
 
     async fn list(&self, prefix: &str, depth: Depth, after: Option<&str>) -> Result<Page, Error> {

@@ -242,6 +242,10 @@ impl Lake for AsOf {
         self.s3.address()
     }
 
+    fn identity(&self) -> String {
+        self.s3.identity()
+    }
+
     async fn list(&self, prefix: &str, depth: Depth, after: Option<&str>) -> Result<Page, Error> {
         let after = after.and_then(Token::parse);
         self.s3.tried(|_| self.list_once(prefix, depth, after.as_ref())).await
