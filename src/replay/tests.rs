@@ -199,17 +199,11 @@ async fn a_stopped_run_goes_on_and_its_counts_are_exact() {
     let scene = Scene::of(&records).await;
     put(&scene.lake, "fazenda_um/2023/01/01/historico_consumo_2023-01-01 00:00:00.000_y.json", "{}").await;
     let total = records.len() as u64;
-    let limits = Limits { rows_per_second: Some(1_000), ..Limits::default() };
-    let (stop, replay) = (scene.stop.clone(), Replay { limits, ..scene.replay().await });
-    tokio::spawn(async move {
-        tokio::time::sleep(Duration::from_millis(1_500)).await;
-        stop.set();
-    });
-    let first = scene.run(replay).await;
-    assert!(first.stopped.is_some() && first.inserted > 0 && first.inserted < total, "{first}");
+    let replay = scene.replay().await;
+    let (scene, first) = stopped_midway(scene, replay).await;
+    assert!(first.inserted < total, "{first}");
     assert_eq!(scene.rows().await, first.inserted);
     assert!(first.pauses.iter().any(|pause| pause.reason == "rows per second" && pause.seconds > 0.5), "{first:?}");
-    let scene = Scene { stop: Stop::default(), ..scene };
     let other = Plan::new(Source {
         filter: Filter { until: Some(processed(1)), ..Filter::default() },
         ..Source::of(Arc::clone(&scene.lake) as Arc<dyn Lake>)
@@ -315,18 +309,12 @@ async fn every_session_s_undo_file_is_named() {
 #[tokio::test]
 async fn a_journal_that_claims_more_than_is_there_is_not_believed() {
     let scene = Scene::of(&(0..6).flat_map(|n| day(n, 600)).collect::<Vec<_>>()).await;
-    let limits = Limits { rows_per_second: Some(1_000), ..Limits::default() };
-    let (stop, replay) = (scene.stop.clone(), Replay { limits, ..scene.replay().await });
-    tokio::spawn(async move {
-        tokio::time::sleep(Duration::from_millis(1_500)).await;
-        stop.set();
-    });
-    let first = scene.run(replay).await;
+    let replay = scene.replay().await;
+    let (scene, first) = stopped_midway(scene, replay).await;
     assert!(first.inserted >= 1_000 && first.inserted < 3_600, "{first}");
     let notes = scene.warehouse.notes(Uuid::parse_str(&first.run).unwrap()).await.unwrap();
     assert!(!notes.is_empty());
     assert!(scene.warehouse.remove(&new_style(0, 3).1.id_treated_data).is_some());
-    let scene = Scene { stop: Stop::default(), ..scene };
     let second = scene.resumed().await;
     assert!(second.stopped.is_none() && second.identical > 0, "what was done again was there: {second}");
     assert_eq!((second.inserted + second.identical, scene.rows().await), (3_600, 3_600));
