@@ -150,6 +150,15 @@ impl Row {
         Record::parse(&record.object_from_values()).ok()
     }
 
+    /// Whether a table that was given this row may hold it as that one: decimals past those it keeps are rounded off.
+    pub fn is_kept_as(&self, stored: &Self, shape: &Shape) -> bool {
+        Column::ALL.into_iter().all(|column| match (self.get(column), stored.get(column)) {
+            (Value::Single(given), Value::Single(stored)) => near((*given).into(), (*stored).into(), shape.of(column)),
+            (Value::Double(given), Value::Double(stored)) => near(*given, *stored, shape.of(column)),
+            (given, stored) => given == stored,
+        })
+    }
+
     /// A row from its values in the JSON that [`Value`] is written as, by the kinds of a table's columns.
     ///
     /// # Errors

@@ -136,7 +136,8 @@ impl Limit {
 
 /// What a TIMESTAMP holds: seconds in 31 bits, of which 0 is taken. MariaDB since 11.5 holds more, which is not relied upon.
 fn timestamp() -> Limit {
-    let at = |date: Option<NaiveDate>, hour, minute, second| date.and_then(|date| date.and_hms_opt(hour, minute, second));
+    let at =
+        |date: Option<NaiveDate>, hour, minute, second| date.and_then(|date| date.and_hms_opt(hour, minute, second));
     let first = at(NaiveDate::from_ymd_opt(1970, 1, 1), 0, 0, 1);
     let last = at(NaiveDate::from_ymd_opt(2038, 1, 19), 3, 14, 7);
     first.zip(last).map_or(Limit::Unknown, |(first, last)| Limit::Instant { first, last })

@@ -168,6 +168,37 @@ async fn live_mariadb_times_may_be_timestamps() {
     timestamps(MARIADB).await;
 }
 
+/// Columns that keep fewer decimals than the lake: nothing is a conflict, and what was overwritten can be put back.
+async fn rounded(server: Server) {
+    let Some((database, scene, count)) = scene(server).await else { return };
+    database
+        .run("ALTER TABLE historico_consumo MODIFY peso_entrada FLOAT(7,2), MODIFY peso_medio DECIMAL(9,1), MODIFY consumo_real DOUBLE(9,2)")
+        .await;
+    for method in ["load-data", "insert"] {
+        let first = scene.run(&["replay", "--verify", "--load-method", method]);
+        first.expect(0, &[("inserted", count), ("verified", count), ("unverified", 0)]);
+        let changed = database.run("UPDATE historico_consumo SET id_raca = '7' LIMIT 60").await;
+        let over = ["replay", "--on-conflict", "overwrite", "--undo-file", "undo.ndjson", "--load-method", method];
+        scene.run(&over).expect(0, &[("overwritten", changed)]);
+        scene.run(&over).expect(0, &[("overwritten", 0), ("identical", count)]);
+        scene.run(&["replay", "--undo", "undo.ndjson"]).expect(0, &[("restored", changed)]);
+        scene.run(&["replay", "--undo", "undo.ndjson"]).expect(0, &[("already", changed)]);
+        std::fs::remove_file(scene.path("undo.ndjson")).unwrap();
+        database.run("DELETE FROM historico_consumo").await;
+    }
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn live_mysql_columns_that_round_are_no_conflicts() {
+    rounded(MYSQL).await;
+}
+
+#[tokio::test]
+async fn live_mariadb_columns_that_round_are_no_conflicts() {
+    rounded(MARIADB).await;
+}
+
 /// Each connection that loads is killed as soon as it is seen, for a while.
 #[tokio::test]
 async fn live_mysql_killed_connections_cost_time_and_nothing_else() {
