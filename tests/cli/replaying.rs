@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use ruminate_test_s3::S3Server;
 
-use crate::support::{BUCKET, Ran, Scene, real_files, with_real};
+use crate::support::{BUCKET, PREFIX, Ran, Scene, real_files, with_real};
 
 /// A lake of the 52 real readings, and an empty warehouse.
 fn lost() -> Scene {
@@ -50,6 +50,20 @@ fn a_dry_run_says_what_it_takes_and_changes_nothing() {
         assert!(text.contains(part), "{part}: {text}");
     }
     scene.run(&["replay"]).expect(0, &[("inserted", 52)]);
+}
+
+/// More of them in a row than a lake may fail.
+#[test]
+fn objects_that_look_like_the_store_s_errors_are_named_and_end_nothing() {
+    let s3 = S3Server::with_bucket(BUCKET);
+    let scene = Scene::embedded().with_s3(&s3);
+    fill(&scene);
+    for n in 0..120 {
+        let name = format!("historico_consumo_2023-01-02 00:00:00.{n:03}_x.json");
+        let key = format!("{PREFIX}/fazenda_um/2023/01/02/{name}");
+        s3.store().put(BUCKET, &key, "<?xml version=\"1.0\"?><Error><Code>SlowDown</Code></Error>".to_owned());
+    }
+    scene.run(&["replay"]).expect(1, &[("inserted", 52), ("unreadable", 120)]);
 }
 
 #[test]
