@@ -38,6 +38,9 @@ struct State {
     written: bool,
 }
 
+/// A row before its change and after it.
+type Pair = (Row, Row);
+
 /// What of a batch is written down already, by the ids of its rows: for a batch that is tried again.
 #[derive(Debug, Default)]
 pub struct TakenDown(HashMap<String, (Row, Row)>);
@@ -169,7 +172,7 @@ impl<'a> Changes<'a> {
     }
 
     /// Before and after, and whether it takes the place of an older line; `None` for a line that broke off.
-    fn parse(&self, line: &[u8]) -> Result<Option<((Row, Row), bool)>, String> {
+    fn parse(&self, line: &[u8]) -> Result<Option<(Pair, bool)>, String> {
         let Ok(line) = serde_json::from_slice::<Json>(line) else { return Ok(None) };
         let line: Line = serde_json::from_value(line).map_err(|e| e.to_string())?;
         if line.table != self.table {
