@@ -196,7 +196,7 @@ impl Args {
 
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed> {
     if let Some(path) = &args.undo {
-        let table = args.warehouse.open().await?;
+        let table = args.warehouse.open_bulk(args.load_method).await?;
         return Ok(Printed::of(&put_back(&*table, path, args.warehouse.table.as_str(), args.dry_run).await?));
     }
     if let (Some(path), false) = (&args.report, args.dry_run) {

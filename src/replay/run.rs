@@ -138,6 +138,7 @@ pub async fn run(replay: Replay, progress: &Progress, stop: &Stop) -> anyhow::Re
         ..Outcome::default()
     };
     let mut head = plan.head(replay.policy);
+    let days = plan.partitions.iter().map(|partition| partition.day).collect();
     let (journal, before) = match journal {
         None => (None, None),
         Some(Keep::New) => {
@@ -191,6 +192,7 @@ pub async fn run(replay: Replay, progress: &Progress, stop: &Stop) -> anyhow::Re
         brake,
         patience: replay.patience,
         places: Arc::clone(&places),
+        days,
     };
     let halt = Stop::default();
     let reading = Reading {
@@ -361,6 +363,9 @@ impl Run {
             }
         }
         if let (Some(loose), false) = (end.loose, self.stopped()) {
+            while !self.lanes.is_empty() {
+                self.settle_one().await; // a row that two objects claim is the timed one's
+            }
             self.send_all(loose, Way::Loose).await;
             if !self.stopped() {
                 self.flush().await;

@@ -17,17 +17,19 @@ pub struct Undone {
     pub already: u64,
     /// Rows that were changed since, or are gone, and stay as they are.
     pub changed_since: u64,
+    /// Lines that broke off before their changes were made, which are none of these changes.
+    pub broken: u64,
     /// Whether nothing was changed because only a look was asked for.
     pub dry_run: bool,
     /// Time of the run.
     pub seconds: f64,
-    /// The rows that stay as they are, each with its id.
+    /// The rows that stay as they are, each with its id, and the lines that broke off.
     pub problems: Problems,
 }
 
 impl crate::report::Outcome for Undone {
     fn exit(&self) -> Exit {
-        if self.changed_since > 0 { Exit::Found } else { Exit::Clean }
+        if self.changed_since + self.broken > 0 { Exit::Found } else { Exit::Clean }
     }
 }
 
@@ -45,6 +47,7 @@ impl fmt::Display for Undone {
             ("restored", count(self.restored)),
             ("restored already", count(self.already)),
             ("changed since", count(self.changed_since)),
+            ("lines broken off", count(self.broken)),
         ];
         write!(f, "{}{}", Lines(&lines), self.problems)
     }
