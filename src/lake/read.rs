@@ -4,7 +4,7 @@
 //! unchanged `(key, etag, size)` can be answered in `read_object` without a change to any caller.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -72,12 +72,14 @@ pub struct Reader {
     settings: Settings,
     keep: Keep,
     failures: Arc<AtomicU32>,
+    /// An object was read: it is not all of them that are refused.
+    any_read: Arc<AtomicBool>,
 }
 
 impl Reader {
     /// A reader of that lake.
     pub fn new(lake: Arc<dyn Lake>, settings: Settings) -> Self {
-        Self { lake, settings, keep: Arc::new(|_| true), failures: Arc::default() }
+        Self { lake, settings, keep: Arc::new(|_| true), failures: Arc::default(), any_read: Arc::default() }
     }
 
     /// The same for those listed objects only that `keep` takes; the others are as if they were not there.
@@ -186,6 +188,7 @@ impl Reader {
         let e = match got {
             Ok(body) => {
                 self.failures.store(0, Ordering::Relaxed);
+                self.any_read.store(true, Ordering::Relaxed);
                 return Ok(match Record::parse(&body) {
                     Ok(record) => Item::Record(Box::new(record)),
                     Err(why) if why.is_unreadable() => Item::Unreadable(why.to_string()),
@@ -208,15 +211,15 @@ impl Reader {
         }
     }
 
-    /// Once many in a row have run out of tries it is the lake that fails, not they. Where they are refused and the lake
-    /// lets itself be listed, it is they after all: a key of KMS, or a policy on some of them.
+    /// Once many in a row have run out of tries it is the lake that fails, not they. Where they are refused, others were
+    /// read, and the lake lets itself be listed, it is they after all: a key of KMS, or a policy on some of them.
     async fn one_more_failed(&self, e: &Error) -> Result<(), Error> {
         if self.failures.fetch_add(1, Ordering::Relaxed) + 1 < FAILURES {
             return Ok(());
         }
         if e.reason == Reason::Denied {
             self.failures.store(0, Ordering::Relaxed);
-            if self.lake.list("", Depth::Folders, None).await.is_ok() {
+            if self.any_read.load(Ordering::Relaxed) && self.lake.list("", Depth::Folders, None).await.is_ok() {
                 tracing::warn!(
                     "{FAILURES} objects in a row were refused although the lake can be listed: check the policy and the \
                      keys of what is counted as unreadable ({})",

@@ -232,3 +232,15 @@ async fn objects_that_alone_are_refused_end_nothing_unless_the_lake_is_refused_t
         }
     }
 }
+
+/// An account that may list and not read is told so, and not of every single object.
+#[tokio::test]
+async fn a_lake_of_which_nothing_can_be_read_is_not_read_to_its_end() {
+    let lake = Watched { batch: 1, locked: Some(""), ..Watched::default() };
+    fill(&lake, "a", 1, 300).await;
+    let partitions = survey(&lake, &Span::default()).await.unwrap().partitions;
+    let fence = Utc::now() + Duration::from_secs(60);
+    let reader = Reader::new(Arc::new(lake), ReadSettings { concurrency: 4, fence });
+    let steps: Vec<_> = reader.read(partitions).collect().await;
+    assert!(steps.len() < 100 && steps.last().is_some_and(Result::is_err), "{}", steps.len());
+}
