@@ -112,6 +112,22 @@ async fn a_store_that_bears_less_is_asked_for_less_until_it_bears_more() {
     assert!(pressure.slow_downs > 0 && pressure.lowest_limit.is_some_and(|limit| limit < 1_000), "{pressure:?}");
 }
 
+/// Somebody's XML in the lake is what was listed, and no error of the store's, by either way of asking.
+#[tokio::test]
+async fn an_object_is_itself_however_it_looks() {
+    let s3 = S3Server::with_bucket(BUCKET);
+    const XML: &str = "<?xml version=\"1.0\"?><Error><Code>SlowDown</Code></Error>";
+    s3.store().put(BUCKET, "a/historico_diario/x.json", XML.to_owned());
+    for direct in WAYS {
+        let lake = lake(&s3, direct);
+        let listed = list_all(&lake, "").await.unwrap();
+        let got = lake.get_listed(&listed.iter().collect::<Vec<_>>()).await;
+        assert_eq!(got[0].as_ref().unwrap(), XML);
+        assert_eq!(lake.get("x.json").await.unwrap(), XML);
+        assert_eq!(lake.pressure().retries, 0);
+    }
+}
+
 #[tokio::test]
 async fn what_will_not_pass_is_named() {
     let s3 = S3Server::with_bucket(BUCKET);

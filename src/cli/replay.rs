@@ -229,7 +229,7 @@ struct Target {
 
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed> {
     if let Some(path) = &args.undo {
-        let (table, name) = (args.warehouse.open().await?, args.warehouse.table.as_str());
+        let (table, name) = (args.warehouse.open_bulk(args.load_method).await?, args.warehouse.table.as_str());
         return Ok(Printed::of(&put_back(&*table, path, name, args.dry_run, &context.stop).await?));
     }
     let span = args.span.span()?;

@@ -229,6 +229,11 @@ impl Lake for Dir {
         self.root.display().to_string()
     }
 
+    fn identity(&self) -> String {
+        let whole = self.root.canonicalize().or_else(|_| std::path::absolute(&self.root));
+        whole.map_or_else(|_| self.address(), |path| path.display().to_string())
+    }
+
     async fn list(&self, prefix: &str, depth: Depth, after: Option<&str>) -> Result<Page, Error> {
         let (this, prefix, after) = (self.clone(), prefix.to_owned(), after.map(str::to_owned));
         blocking(move || this.list_now(&prefix, depth, after.as_deref(), PAGE)).await

@@ -32,6 +32,13 @@ impl Memory {
         self.objects().insert(format!("{}{key}", self.prefix), (body.into(), Utc::now()));
     }
 
+    /// Changes what an object reads as, not its time: as when what kept it from being read is gone.
+    pub fn turn_into(&self, key: &str, body: impl Into<Bytes>) {
+        if let Some((there, _)) = self.objects().get_mut(&format!("{}{key}", self.prefix)) {
+            *there = body.into();
+        }
+    }
+
     /// Removes an object, as nothing in the toolkit may.
     pub fn remove(&self, key: &str) -> Option<Bytes> {
         self.objects().remove(&format!("{}{key}", self.prefix)).map(|(body, _)| body)

@@ -140,6 +140,11 @@ pub trait Lake: Send + Sync + fmt::Debug {
     /// The lake's address, without secrets.
     fn address(&self) -> String;
 
+    /// What tells this lake from every other, however its address is written.
+    fn identity(&self) -> String {
+        self.address()
+    }
+
     /// One page of the objects whose keys begin with `prefix`, in key order.
     ///
     /// # Errors

@@ -4,14 +4,14 @@
 //! unchanged `(key, etag, size)` can be answered in `read_object` without a change to any caller.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures::stream::{self, Stream, StreamExt};
 
 use super::walk::{Step, walk};
-use super::{Error, Habits, Key, Lake, Meta, Partition, Reason};
+use super::{Depth, Error, Habits, Key, Lake, Meta, Partition, Reason};
 use crate::record::{MAX_OBJECT_BYTES, Record};
 
 /// Objects in a row that may run out of tries before the whole lake counts as failing.
@@ -72,12 +72,14 @@ pub struct Reader {
     settings: Settings,
     keep: Keep,
     failures: Arc<AtomicU32>,
+    /// An object was read: it is not all of them that are refused.
+    any_read: Arc<AtomicBool>,
 }
 
 impl Reader {
     /// A reader of that lake.
     pub fn new(lake: Arc<dyn Lake>, settings: Settings) -> Self {
-        Self { lake, settings, keep: Arc::new(|_| true), failures: Arc::default() }
+        Self { lake, settings, keep: Arc::new(|_| true), failures: Arc::default(), any_read: Arc::default() }
     }
 
     /// The same for those listed objects only that `keep` takes; the others are as if they were not there.
@@ -127,7 +129,7 @@ impl Reader {
         let item = match self.unread(&meta, key.as_ref()) {
             Some(item) => item,
             None => match self.lake.get_listed(&[&meta]).await.pop() {
-                Some(got) => self.judge(got)?,
+                Some(got) => self.judge(got).await?,
                 None => Item::Unreadable("the lake gave no answer".into()),
             },
         };
@@ -152,17 +154,18 @@ impl Reader {
         let wanted: Vec<&Meta> =
             batch.iter().zip(&known).filter(|(_, (_, item))| item.is_none()).map(|(meta, _)| meta).collect();
         let mut bodies = self.lake.get_listed(&wanted).await.into_iter();
-        let read = batch.into_iter().zip(known).map(|(meta, (key, item))| {
+        let mut read = Vec::with_capacity(known.len());
+        for (meta, (key, item)) in batch.into_iter().zip(known) {
             let item = match item {
-                Some(item) => item,
+                Some(item) => Ok(item),
                 None => match bodies.next() {
-                    Some(got) => self.judge(got)?,
-                    None => Item::Unreadable("the lake gave no answer".into()),
+                    Some(got) => self.judge(got).await,
+                    None => Ok(Item::Unreadable("the lake gave no answer".into())),
                 },
             };
-            Ok(Found { meta, key, item })
-        });
-        read.collect()
+            read.push(item.map(|item| Found { meta, key, item }));
+        }
+        read
     }
 
     /// What becomes of an object that is not to be fetched.
@@ -180,11 +183,12 @@ impl Reader {
         }
     }
 
-    /// What was fetched, or why it was not. Once many in a row have run out of tries it is the lake that fails, not they.
-    fn judge(&self, got: Result<Bytes, Error>) -> Result<Item, Error> {
+    /// What was fetched, or why it was not.
+    async fn judge(&self, got: Result<Bytes, Error>) -> Result<Item, Error> {
         let e = match got {
             Ok(body) => {
                 self.failures.store(0, Ordering::Relaxed);
+                self.any_read.store(true, Ordering::Relaxed);
                 return Ok(match Record::parse(&body) {
                     Ok(record) => Item::Record(Box::new(record)),
                     Err(why) if why.is_unreadable() => Item::Unreadable(why.to_string()),
@@ -193,11 +197,10 @@ impl Reader {
             }
             Err(e) => e,
         };
-        if !failing(&e) {
+        if failing(&e) {
+            self.one_more_failed(&e).await?;
+        } else {
             self.failures.store(0, Ordering::Relaxed);
-        } else if self.failures.fetch_add(1, Ordering::Relaxed) + 1 >= FAILURES {
-            let message = format!("{FAILURES} objects in a row could not be read, the last because: {}", e.message);
-            return Err(Error::new(Reason::Outage, e.about, message));
         }
         match e.reason {
             Reason::Archived => Ok(Item::Archived),
@@ -206,6 +209,27 @@ impl Reader {
             _ if e.concerns_one_object() || failing(&e) => Ok(Item::Unreadable(e.message)),
             _ => Err(e),
         }
+    }
+
+    /// Once many in a row have run out of tries it is the lake that fails, not they. Where they are refused, others were
+    /// read, and the lake lets itself be listed, it is they after all: a key of KMS, or a policy on some of them.
+    async fn one_more_failed(&self, e: &Error) -> Result<(), Error> {
+        if self.failures.fetch_add(1, Ordering::Relaxed) + 1 < FAILURES {
+            return Ok(());
+        }
+        if e.reason == Reason::Denied {
+            self.failures.store(0, Ordering::Relaxed);
+            if self.any_read.load(Ordering::Relaxed) && self.lake.list("", Depth::Folders, None).await.is_ok() {
+                tracing::warn!(
+                    "{FAILURES} objects in a row were refused although the lake can be listed: check the policy and the \
+                     keys of what is counted as unreadable ({})",
+                    e.message
+                );
+                return Ok(());
+            }
+        }
+        let message = format!("{FAILURES} objects in a row could not be read, the last because: {}", e.message);
+        Err(Error::new(Reason::Outage, e.about.clone(), message))
     }
 }
 

@@ -10,7 +10,7 @@ use futures::StreamExt;
 use tokio::sync::Semaphore;
 
 use super::*;
-use crate::lake::{Lake, Put, ReadSettings, Span, memory::Memory, survey};
+use crate::lake::{Item, Lake, Put, ReadSettings, Span, memory::Memory, survey};
 
 /// A lake whose objects named `slow` come only when they are let through, and which counts.
 #[derive(Debug, Default)]
@@ -23,6 +23,8 @@ struct Watched {
     open: AtomicUsize,
     most: AtomicUsize,
     denied: Option<String>,
+    /// Objects with this in their names are refused.
+    locked: Option<&'static str>,
 }
 
 #[async_trait]
@@ -47,6 +49,9 @@ impl Lake for Watched {
         }
         tokio::task::yield_now().await;
         self.open.fetch_sub(1, Ordering::Relaxed);
+        if self.locked.is_some_and(|name| key.contains(name)) {
+            return Err(Error::new(Reason::Denied, key, "the key is disabled"));
+        }
         self.inner.get(key).await
     }
 
@@ -204,4 +209,38 @@ async fn what_the_reader_does_not_keep_is_not_there_and_its_day_closes_all_the_s
     let steps: Vec<_> = reader.read(partitions).map(|step| told(&step.unwrap())).collect().await;
     assert_eq!(steps.len(), 5);
     assert_eq!((steps[0].as_str(), steps[4].as_str()), ("closed 2023-01-01", "closed 2023-01-02"));
+}
+
+/// As where a KMS key is disabled: the lake is well and some of its objects are not.
+#[tokio::test]
+async fn objects_that_alone_are_refused_end_nothing_unless_the_lake_is_refused_too() {
+    for (batch, denied) in [(1, None), (8, None), (1, Some(String::new()))] {
+        let mut lake = Watched { batch, locked: Some("b/2023"), ..Watched::default() };
+        fill(&lake, "a", 1, 30).await;
+        fill(&lake, "b", 2, 260).await;
+        fill(&lake, "c", 3, 30).await;
+        let partitions = survey(&lake, &Span::default()).await.unwrap().partitions;
+        lake.denied = denied.clone();
+        let reader =
+            Reader::new(Arc::new(lake), ReadSettings { concurrency: 4, fence: Utc::now() + Duration::from_secs(60) });
+        let steps: Vec<_> = reader.read(partitions).collect().await;
+        let refused = |step: &&Result<Step, Error>| matches!(step, Ok(Step::Found(found)) if matches!(&found.item, Item::Unreadable(why) if why.contains("key is disabled")));
+        let (count, ended) = (steps.iter().filter(refused).count(), steps.iter().find_map(|step| step.as_ref().err()));
+        match denied {
+            None => assert!(count == 260 && ended.is_none(), "{count} {ended:?}"),
+            Some(_) => assert!(count < 260 && ended.is_some_and(|e| e.reason == Reason::Outage), "{count} {ended:?}"),
+        }
+    }
+}
+
+/// An account that may list and not read is told so, and not of every single object.
+#[tokio::test]
+async fn a_lake_of_which_nothing_can_be_read_is_not_read_to_its_end() {
+    let lake = Watched { batch: 1, locked: Some(""), ..Watched::default() };
+    fill(&lake, "a", 1, 300).await;
+    let partitions = survey(&lake, &Span::default()).await.unwrap().partitions;
+    let fence = Utc::now() + Duration::from_secs(60);
+    let reader = Reader::new(Arc::new(lake), ReadSettings { concurrency: 4, fence });
+    let steps: Vec<_> = reader.read(partitions).collect().await;
+    assert!(steps.len() < 100 && steps.last().is_some_and(Result::is_err), "{}", steps.len());
 }

@@ -5,7 +5,7 @@
 //! | text | the characters are the same |
 //! | FLOAT | the lake's value rounded to binary f32 has the same bits |
 //! | DOUBLE | the values are the same f64 |
-//! | FLOAT(m,d), DECIMAL(m,d) | they differ by at most half a unit of the last kept digit |
+//! | FLOAT(m,d), DOUBLE(m,d), DECIMAL(m,d) | they differ by at most half a unit of the last kept digit, and what the binary type cannot tell apart |
 //! | integer | the numbers are the same |
 //! | DATETIME(n) | the stored time is the lake's instant truncated **or** rounded to n digits |
 //! | any, NULL | never: a record has no NULL |
@@ -150,6 +150,15 @@ impl Row {
         Record::parse(&record.object_from_values()).ok()
     }
 
+    /// Whether a table that was given this row may hold it as that one: decimals past those it keeps are rounded off.
+    pub fn is_kept_as(&self, stored: &Self, shape: &Shape) -> bool {
+        Column::ALL.into_iter().all(|column| match (self.get(column), stored.get(column)) {
+            (Value::Single(given), Value::Single(stored)) => near((*given).into(), (*stored).into(), shape.of(column)),
+            (Value::Double(given), Value::Double(stored)) => near(*given, *stored, shape.of(column)),
+            (given, stored) => given == stored,
+        })
+    }
+
     /// A row from its values in the JSON that [`Value`] is written as, by the kinds of a table's columns.
     ///
     /// # Errors
@@ -281,17 +290,19 @@ fn time(at: DateTime<Utc>, holds: Holds) -> Value {
 
 #[allow(clippy::float_cmp, reason = "bit equality is the point where the column keeps binary values")]
 fn near(lake: f64, stored: f64, holds: Holds) -> bool {
-    match holds {
-        Holds::Single { decimals: Some(decimals) } | Holds::Double { decimals: Some(decimals) } => {
-            let half_unit = 0.5 * 10_f64.powi(-i32::from(decimals));
-            (lake - stored).abs() <= half_unit * (1.0 + 1e-9)
-        }
-        _ => lake == stored,
-    }
+    let (decimals, epsilon) = match holds {
+        Holds::Single { decimals: Some(decimals) } => (decimals, f32::EPSILON.into()),
+        Holds::Double { decimals: Some(decimals) } => (decimals, f64::EPSILON),
+        _ => return lake == stored,
+    };
+    let half_unit = 0.5 * 10_f64.powi(-i32::from(decimals));
+    // A decimal is not what its binary form says: at a tie either neighbour is right, each as far off as its own form.
+    (lake - stored).abs() <= half_unit + epsilon * (lake.abs() + stored.abs())
 }
 
 #[cfg(test)]
 #[allow(clippy::excessive_precision, reason = "more digits than f32 holds are the case in point")]
+#[allow(clippy::cast_possible_truncation, reason = "what a FLOAT column does")]
 mod tests {
     use super::*;
     use crate::record::Rules;
@@ -336,6 +347,9 @@ mod tests {
             (Column::PesoEntrada, double(Some(2)), Value::Double(123_456.79), true),
             (Column::PesoEntrada, double(Some(2)), Value::Double(123_456.78), false),
             (Column::PesoMedio, single(Some(1)), Value::Single(360.3), true),
+            (Column::PesoMedio, single(Some(1)), Value::Single(360.4), false),
+            (Column::ConsumoReal, single(Some(5)), Value::Single(9.07645), true),
+            (Column::ConsumoReal, single(Some(5)), Value::Single(9.07644), false),
             (Column::QuantidadeAnimais, Holds::Integer, Value::Integer(51), true),
             (Column::QuantidadeAnimais, Holds::Integer, Value::Integer(52), false),
             (Column::RowTs, seconds, at("2026-11-22T18:49:03"), true),
@@ -352,6 +366,27 @@ mod tests {
             let found: Vec<Column> = record.differences(&row, &shape).into_iter().map(|d| d.column).collect();
             assert_eq!(found.is_empty(), agrees, "{column} {holds:?} {stored:?}");
             assert!(found.iter().all(|&c| c == column));
+        }
+    }
+
+    /// Servers round the decimal or its binary form, halves up or to even: at a tie both neighbours are right, no other is.
+    #[test]
+    fn at_a_tie_both_neighbours_agree() {
+        for hundredths in (1..100_000).step_by(7) {
+            let mut record = record();
+            let hundredth = |number: i32| f64::from(number) / 100.0;
+            record.reading.peso_entrada = (f64::from(hundredths) * 10.0 + 5.0) / 1_000.0;
+            for (step, agrees) in [(-1, false), (0, true), (1, true), (2, false)] {
+                let stored = hundredth(hundredths + step);
+                let single = (Holds::Single { decimals: Some(2) }, Value::Single(stored as f32));
+                let double = (Holds::Double { decimals: Some(2) }, Value::Double(stored));
+                for (holds, value) in [single, double] {
+                    let shape = with(Column::PesoEntrada, holds);
+                    let mut row = record.to_row(&shape);
+                    row.0[Column::PesoEntrada.index()] = value.clone();
+                    assert_eq!(record.differences(&row, &shape).is_empty(), agrees, "{record:?} {value:?}");
+                }
+            }
         }
     }
 

@@ -64,7 +64,7 @@ pub async fn cut_over(replay: Replay, swap: Swap<'_>, progress: &Progress, stop:
     }
     let mut replay = Replay { verify: true, ..replay };
     if !replay.plan.is_of_the_past() {
-        replay.plan = replay.plan.to_be_caught_up();
+        replay.plan = replay.plan.caught_up_with();
     }
     let plan = replay.plan.clone();
     let settings = Settings::of(&mut replay);

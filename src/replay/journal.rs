@@ -1,11 +1,17 @@
 //! What a run has done, written down in the warehouse itself, in the same transactions as the rows it speaks of.
 //!
-//! The journal is a list of notes: a *head* with what the run was asked for, a note for every batch of rows (its range of
-//! ids, how many rows it left there, what became of its objects), and one for every day whose batches are all in. A note is
-//! there exactly when its rows are, also after the database was set back; still, a run that goes on counts the rows of every
-//! range first, and does again what no longer holds.
+//! The journal is a list of notes: a *head* with what the run was asked for, a note for every slice of rows (a batch's, of
+//! one day: its range of ids, which rows it left there, which objects they came from, what became of these), and one for
+//! every day whose slices are all in. A note is there exactly when its rows are, also after the database was set back.
+//!
+//! A run that goes on believes a note only if the very rows of which it speaks are in the range, and no others. What was
+//! read of a day that is not whole is read again, and a slice stands for its objects only if they are the same ones: an
+//! object that could not be read then and can be now changes what its range has to hold. Whatever does not hold is done
+//! again, which changes no row that is right.
 
+use std::collections::hash_map::RandomState;
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -13,8 +19,10 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::order::Way;
+use super::order::{Entry, Way};
+use super::seen::Seen;
 use super::tally::Tally;
+use crate::record::stored::{Row, Shape};
 use crate::report::replay::Asked;
 use crate::sort::OrderedId;
 use crate::warehouse::{self, Bulk, Note};
@@ -22,6 +30,7 @@ use crate::warehouse::{self, Bulk, Note};
 /// The first note of a run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Head {
+    /// Which lake, however its address was written.
     pub lake: String,
     pub asked: Asked,
     /// What tells the objects of `--only` from others.
@@ -29,6 +38,9 @@ pub(super) struct Head {
     pub fence: DateTime<Utc>,
     pub begun: DateTime<Utc>,
     pub version: String,
+    /// Where the run's sessions wrote down what they overwrote.
+    #[serde(default)]
+    pub undo: Vec<String>,
     /// The counts of the whole run, once it has ended.
     pub ended: Option<serde_json::Value>,
 }
@@ -63,30 +75,31 @@ fn json(asked: &Asked) -> serde_json::Map<String, serde_json::Value> {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "note", rename_all = "snake_case")]
 pub(super) enum Page {
-    Batch(BatchPage),
+    Slice(Slice),
     Day(DayPage),
 }
 
-/// A batch of rows that is in.
+/// Rows that are in: those of a batch that are of one day, or all of a loose one.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct BatchPage {
+pub(super) struct Slice {
     pub way: Way,
     pub first: OrderedId,
     pub last: OrderedId,
-    /// Rows that were in the range when it was committed, at least.
-    pub rows: u64,
+    /// The ids of the rows it left in its range.
+    pub rows: Seen,
+    /// The objects it stands for.
+    pub objects: Seen,
     pub tally: Tally,
 }
 
-/// A day whose timed records are all in.
+/// A day whose objects were all read and whose records are all in; days with loose records have no such note, since they
+/// are read again for these anyway.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct DayPage {
     pub day: NaiveDate,
-    /// The notes of the batches that hold its rows.
-    pub batches: BTreeSet<u64>,
-    /// Its records that go the loose way.
-    pub loose: u64,
-    /// Of what brought no row of the day's batches.
+    /// The notes of the slices that hold its rows.
+    pub slices: BTreeSet<u64>,
+    /// Of what brought no row of the day's slices.
     pub tally: Tally,
 }
 
@@ -104,10 +117,14 @@ impl Journal {
         ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut random)
             .map_err(|_| anyhow::anyhow!("the system gives no random numbers"))?;
         let time = now.timestamp_millis().unsigned_abs();
-        Ok(Self {
-            run: uuid::Builder::from_unix_timestamp_millis(time, &random).into_uuid(),
-            next: Arc::new(AtomicU64::new(1)),
-        })
+        Ok(Self::session(uuid::Builder::from_unix_timestamp_millis(time, &random).into_uuid()))
+    }
+
+    /// A session of a run.
+    fn session(run: Uuid) -> Self {
+        let any = RandomState::new().hash_one((std::process::id(), std::time::SystemTime::now()));
+        let first = (any % (1 << 32)) * SESSION + 1;
+        Self { run, next: Arc::new(AtomicU64::new(first)) }
     }
 
     /// The number of the next note.
@@ -121,26 +138,44 @@ impl Journal {
     }
 }
 
-/// Ranges of ids, both ends inclusive, none overlapping another.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Ranges(BTreeMap<OrderedId, OrderedId>);
+/// Numbers of a session's notes begin anywhere, so that two sessions of one run that know nothing of each other do not
+/// write over each other's; below this many are a session's own.
+const SESSION: u64 = 1 << 24;
 
-impl Ranges {
-    pub(super) fn has(&self, id: &OrderedId) -> bool {
-        self.0.range(..=id).next_back().is_some_and(|(_, last)| id <= last)
+/// Slices by the first id of their range, none overlapping another.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Slices(BTreeMap<OrderedId, (u64, Slice)>);
+
+impl Slices {
+    /// The number of the slice in whose range an id lies.
+    fn at(&self, id: &OrderedId) -> Option<u64> {
+        let (_, (seq, slice)) = self.0.range(..=id).next_back()?;
+        (*id <= slice.last).then_some(*seq)
+    }
+
+    /// Takes a slice, where its range is free.
+    fn insert(&mut self, seq: u64, slice: Slice) -> bool {
+        let before = self.0.range(..=&slice.last).next_back();
+        let free = before.is_none_or(|(_, (_, before))| before.last < slice.first);
+        if free {
+            self.0.insert(slice.first.clone(), (seq, slice));
+        }
+        free
     }
 }
 
-/// What an earlier session of a run has done, as far as it still holds.
+/// What an earlier session of a run has done, as far as the rows still hold it.
 #[derive(Debug)]
 pub(super) struct Before {
     pub journal: Journal,
     pub head: Head,
+    /// Of the days that are in.
     pub tally: Tally,
-    /// Days that are in, with the number of their loose records.
-    pub days: BTreeMap<NaiveDate, u64>,
-    pub timed: Ranges,
-    pub loose: Ranges,
+    /// Days that are in, and are not read again.
+    pub days: BTreeSet<NaiveDate>,
+    /// Slices of other days and of loose records; whether they stand shows when their objects are read.
+    timed: Slices,
+    loose: Slices,
     /// Notes that no longer hold.
     pub forget: Vec<(Uuid, u64)>,
 }
@@ -161,32 +196,33 @@ pub(super) async fn unfinished(bulk: &dyn Bulk, lake: &str) -> Result<Option<(Uu
 }
 
 impl Before {
-    /// Reads what a run has noted, and looks whether it holds; with `verify` a batch holds only if it was read back.
+    /// Reads what a run has noted, and looks whether its rows are there; with `verify` a slice counts only if it was read
+    /// back.
     ///
     /// # Errors
     /// The warehouse cannot be asked.
     pub(super) async fn read(bulk: &dyn Bulk, run: Uuid, head: Head, verify: bool) -> Result<Self, warehouse::Error> {
-        let (mut batches, mut days, mut last) = (BTreeMap::new(), Vec::new(), 0);
+        let (mut slices, mut days) = (BTreeMap::new(), Vec::new());
         let mut before = Self {
-            journal: Journal { run, next: Arc::default() },
+            journal: Journal::session(run),
             head,
             tally: Tally::default(),
-            days: BTreeMap::new(),
-            timed: Ranges::default(),
-            loose: Ranges::default(),
+            days: BTreeSet::new(),
+            timed: Slices::default(),
+            loose: Slices::default(),
             forget: Vec::new(),
         };
+        let shape = bulk.shape().await?;
         for note in bulk.notes(run).await? {
-            last = last.max(note.seq);
             match serde_json::from_str(&note.text) {
-                Ok(Page::Batch(batch)) if verify && !batch.tally.is_read_back() => before.forget.push((run, note.seq)),
-                Ok(Page::Batch(batch)) if holds(bulk, &batch).await? => drop(batches.insert(note.seq, batch)),
+                Ok(Page::Slice(slice)) if verify && !slice.tally.is_read_back() => before.forget.push((run, note.seq)),
+                Ok(Page::Slice(slice)) if holds(bulk, &slice, &shape).await? => drop(slices.insert(note.seq, slice)),
                 Ok(Page::Day(day)) => days.push((note.seq, day)),
-                Ok(Page::Batch(batch)) => {
+                Ok(Page::Slice(slice)) => {
                     tracing::warn!(
-                        "rows that the journal speaks of are gone between {} and {}: they are done again",
-                        batch.first.id,
-                        batch.last.id
+                        "the rows between {} and {} are not those that the journal speaks of: they are done again",
+                        slice.first.id,
+                        slice.last.id
                     );
                     before.forget.push((run, note.seq));
                 }
@@ -200,44 +236,58 @@ impl Before {
             }
         }
         for (seq, day) in days {
-            if day.batches.iter().all(|batch| batches.contains_key(batch)) {
-                before.tally.add(day.tally);
-                before.days.insert(day.day, day.loose);
-            } else {
+            if before.days.contains(&day.day) || !day.slices.iter().all(|slice| slices.contains_key(slice)) {
                 before.forget.push((run, seq));
+                continue;
+            }
+            before.tally.add(day.tally);
+            for slice in day.slices.iter().filter_map(|seq| slices.remove(seq)) {
+                before.tally.add(slice.tally);
+            }
+            before.days.insert(day.day);
+        }
+        for (seq, slice) in slices {
+            let ranges = if slice.way == Way::Timed { &mut before.timed } else { &mut before.loose };
+            if !ranges.insert(seq, slice) {
+                before.forget.push((run, seq)); // two sessions did the same
             }
         }
-        for batch in batches.into_values() {
-            before.tally.add(batch.tally);
-            let ranges = if batch.way == Way::Timed { &mut before.timed } else { &mut before.loose };
-            ranges.0.insert(batch.first, batch.last);
-        }
-        before.journal.next.store(last + 1, Ordering::Relaxed);
         Ok(before)
     }
 
-    /// Whether a record was settled by an earlier session.
-    pub(super) fn has(&self, way: Way, id: &OrderedId) -> bool {
+    /// The number of the slice that may stand for a record.
+    pub(super) fn slice(&self, way: Way, id: &OrderedId) -> Option<u64> {
+        self.of(way).at(id)
+    }
+
+    /// What a slice came to, if it speaks of just those entries.
+    pub(super) fn confirm(&self, way: Way, entries: &[Entry]) -> Option<&Tally> {
+        let first = &entries.first()?.id;
+        let (_, (_, slice)) = self.of(way).0.range(..=first).next_back()?;
+        (slice.objects == Seen::of(entries)).then_some(&slice.tally)
+    }
+
+    fn of(&self, way: Way) -> &Slices {
         match way {
-            Way::Timed => self.timed.has(id),
-            Way::Loose => self.loose.has(id),
+            Way::Timed => &self.timed,
+            Way::Loose => &self.loose,
         }
     }
 }
 
-/// Whether the rows of a batch are there. Ids that are no plain UUIDs are sorted differently by the server: of those only
-/// the ends are looked for.
-async fn holds(bulk: &dyn Bulk, batch: &BatchPage) -> Result<bool, warehouse::Error> {
-    if batch.rows == 0 {
-        return Ok(true);
+/// Whether the very rows of a slice are in its range, and no others. Ids that are no plain UUIDs are sorted differently by
+/// the server, so that nothing can be said of them.
+async fn holds(bulk: &dyn Bulk, slice: &Slice, shape: &Shape) -> Result<bool, warehouse::Error> {
+    if slice.first.odd || slice.last.odd {
+        return Ok(slice.rows.count == 0);
     }
-    if batch.first.odd || batch.last.odd {
-        let ids: BTreeSet<String> = [&batch.first.id, &batch.last.id].into_iter().cloned().collect();
-        let ids: Vec<String> = ids.into_iter().collect();
-        let shape = bulk.shape().await?;
-        return Ok(bulk.fetch(&ids, &shape).await?.len() == ids.len());
+    let (first, last) = (&slice.first.id, &slice.last.id);
+    if bulk.count(first, last).await? != slice.rows.count {
+        return Ok(false);
     }
-    Ok(bulk.count(&batch.first.id, &batch.last.id).await? >= batch.rows)
+    let most = u32::try_from(slice.rows.count + 1).unwrap_or(u32::MAX);
+    let rows = bulk.range(first, last, most, shape).await?;
+    Ok(Seen::texts(rows.iter().map(Row::id)) == slice.rows)
 }
 
 #[cfg(test)]
@@ -245,10 +295,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranges_have_their_ends_and_nothing_between_them() {
+    fn an_id_lies_in_a_range_with_its_ends_and_ranges_do_not_overlap() {
         let id = |text: &str| OrderedId::new(text);
-        let ranges = Ranges([(id("b"), id("d")), (id("f"), id("f"))].into());
-        let inside: String = ["a", "b", "c", "d", "e", "f", "g"].into_iter().filter(|t| ranges.has(&id(t))).collect();
-        assert_eq!(inside, "bcdf");
+        let slice = |first, last| Slice {
+            way: Way::Timed,
+            first: id(first),
+            last: id(last),
+            rows: Seen::default(),
+            objects: Seen::default(),
+            tally: Tally::default(),
+        };
+        let mut slices = Slices::default();
+        assert!(slices.insert(1, slice("b", "d")) && slices.insert(2, slice("f", "f")));
+        for (first, last) in [("a", "b"), ("c", "c"), ("d", "e"), ("a", "z"), ("f", "g")] {
+            assert!(!slices.insert(3, slice(first, last)), "{first} {last}");
+        }
+        let at: Vec<u64> = "abcdefg".chars().map(|c| slices.at(&id(&c.to_string())).unwrap_or(0)).collect();
+        assert_eq!(at, [0, 1, 1, 1, 0, 2, 0]);
     }
 }

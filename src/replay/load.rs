@@ -1,19 +1,25 @@
 //! A batch of records into the warehouse: what is there is read first and compared, what is new goes in, and the note that
 //! says so goes with it in one transaction.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use chrono::NaiveDate;
+use uuid::Uuid;
+
 use super::Policy;
 use super::brake::Brake;
-use super::journal::{BatchPage, Journal, Page};
-use super::order::{Entry, Way};
+use super::journal::{Journal, Page, Slice};
+use super::order::{Entry, Way, own_day};
+use super::seen::Seen;
 use super::tally::Tally;
 use crate::lake::Partition;
 use crate::record::stored::{Row, Shape};
-use crate::undo::Undo;
+use crate::sort::OrderedId;
+use crate::undo::{TakenDown, Undo};
 use crate::warehouse::{self, Bulk, Change, Conflict, Insert, Limits, Loaded, Mark, Note, Reason};
 
 /// How often a batch is looked at again because others write into its range.
@@ -21,6 +27,12 @@ const MOVING: u32 = 4;
 
 /// Rows of a range that are read although the batch has no record for them, as a multiple of the batch.
 const FOREIGN_ROWS: u64 = 4;
+
+/// How long the pieces of a batch go on before the brake is asked again.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Notes on records whose place another row has, and which so change nothing, that may wait for the next transaction.
+const WAITING: usize = 100;
 
 /// The pause between two tries of a server that is gone.
 const AWAY: Duration = Duration::from_secs(1);
@@ -39,28 +51,46 @@ pub(super) struct Loader {
     pub brake: Arc<Brake>,
     /// How long a server that is gone is waited for.
     pub patience: Duration,
-    /// The partitions of the plan, by their numbers.
+    /// The partitions to be read, by their numbers.
     pub places: Arc<Vec<Partition>>,
+    /// The days of the plan, with those that an earlier session has settled.
+    pub days: BTreeSet<NaiveDate>,
 }
 
-/// Records in the order of ids, and notes of earlier batches that are due.
+/// Records in the order of ids, and what of the journal is due with them.
 #[derive(Debug)]
 pub(super) struct Batch {
     pub way: Way,
     pub entries: Vec<Entry>,
+    pub due: Due,
+}
+
+/// What is to be done to the journal with the next change.
+#[derive(Debug, Default)]
+pub(super) struct Due {
+    /// Notes to write.
     pub notes: Vec<Note>,
+    /// Notes that no longer hold.
+    pub forget: Vec<(Uuid, u64)>,
+}
+
+impl Due {
+    pub(super) fn append(&mut self, mut other: Self) {
+        self.notes.append(&mut other.notes);
+        self.forget.append(&mut other.forget);
+    }
 }
 
 /// What became of a batch.
 #[derive(Debug, Default)]
 pub(super) struct Done {
     pub tally: Tally,
-    /// The numbers of its notes.
-    pub seqs: Vec<u64>,
+    /// The numbers of its notes, with the days of whose rows they speak.
+    pub seqs: Vec<(NaiveDate, u64)>,
     /// Its records by partition.
     pub places: HashMap<u32, u64>,
-    /// Notes that say more than those that are written, to go with a later batch.
-    pub notes: Vec<Note>,
+    /// What is due with a later batch: notes that say more than those that are written, and what did not come to pass.
+    pub due: Due,
     pub transactions: u64,
     pub spent: Duration,
 }
@@ -104,101 +134,117 @@ impl<'a> After<'a> {
     }
 }
 
+/// What the parts of a batch share.
+struct Course<'a> {
+    way: Way,
+    /// What waits for a transaction.
+    due: Due,
+    taken_down: TakenDown,
+    done: &'a mut Done,
+}
+
+impl Course<'_> {
+    /// Ends before the batch is in; what was due still is.
+    fn end(self, failure: Failure) -> Result<(), Failure> {
+        self.done.due.append(self.due);
+        Err(failure)
+    }
+}
+
 impl Loader {
     /// Loads a batch; it may come apart into several transactions where rows are refused.
     pub(super) async fn load(&self, batch: Batch, done: &mut Done) -> Result<(), Failure> {
-        let Batch { way, entries, mut notes } = batch;
+        let Batch { way, entries, due } = batch;
+        let mut course = Course { way, due, taken_down: TakenDown::default(), done };
         let mut work = vec![entries];
+        let mut passed: Option<Instant> = None;
         while let Some(part) = work.pop() {
-            let passed = self.brake.pass(part.len(), self.patience).await;
+            // The rows of a batch count once, however many pieces it comes apart into.
+            if passed.is_none_or(|at| at.elapsed() >= LOOK) {
+                let rows = if passed.is_none() { part.len() } else { 0 };
+                if let Err(failure) = self.brake.pass(rows, self.patience).await {
+                    return course.end(failure);
+                }
+                passed = Some(Instant::now());
+            }
             let begun = Instant::now();
-            let loaded = match passed {
-                Ok(()) => self.part(way, part, &mut notes, done).await,
-                Err(failure) => Err(failure),
-            };
-            done.spent += begun.elapsed();
+            let loaded = self.part(part, &mut course).await;
+            course.done.spent += begun.elapsed();
             match loaded {
                 Ok(None) => {}
                 Ok(Some((first, second))) => {
                     work.push(second);
                     work.push(first);
                 }
-                Err(failure) => {
-                    done.notes.append(&mut notes);
-                    return Err(failure);
-                }
+                Err(failure) => return course.end(failure),
             }
         }
+        course.done.due.append(course.due);
         Ok(())
     }
 
     /// Loads a part in one transaction, or gives it back in two pieces.
     async fn part(
         &self,
-        way: Way,
         mut part: Vec<Entry>,
-        notes: &mut Vec<Note>,
-        done: &mut Done,
+        course: &mut Course<'_>,
     ) -> Result<Option<(Vec<Entry>, Vec<Entry>)>, Failure> {
-        let seq = self.journal.as_ref().map(Journal::seq);
-        let mut given: Option<Loaded> = None;
+        let slices = self.slices(course.way, &part);
+        let seqs: Vec<u64> = self.journal.iter().flat_map(|journal| slices.iter().map(|_| journal.seq())).collect();
+        let (mut given, mut before): (Option<Loaded>, Option<HashMap<String, Row>>) = (None, None);
+        let mut taken = false;
         for _ in 0..MOVING {
-            let rows = self.patiently(|| self.existing(&part)).await?;
-            let judged = self.judge(&part, &rows, given.take(), done)?;
-            if let Some(undo) = &self.undo {
-                undo.take_down(&judged.replace).map_err(Failure::Undo)?;
-            }
-            let (tally, rows) = self.tally(way, &part, &judged);
-            let own = self.journal.as_ref().zip(seq).map(|(journal, seq)| {
-                let (first, last) = (part[0].id.clone(), part[part.len() - 1].id.clone());
-                let page = BatchPage { way, first, last, rows, tally: tally.clone() };
-                (journal, seq, page)
-            });
-            let mut all = std::mem::take(notes);
-            all.extend(own.as_ref().map(|(journal, seq, page)| journal.note(*seq, &Page::Batch(page.clone()))));
-            // However often the server is waited for, this is done once.
-            let mark = Mark::of_its_own();
-            let change = Change {
-                insert: &judged.insert,
-                replace: &judged.replace,
-                notes: &all,
-                forget: &[],
-                mark: Some(&mark),
+            let rows = match given {
+                Some(_) => HashMap::new(),
+                None => self.patiently(|| self.existing(&part)).await?,
             };
-            let applied = self.patiently(|| self.bulk.apply(&change, &self.shape)).await;
-            match applied {
+            // Nobody has changed the rows of these ids: what is in the way is another key, and of which of them the
+            // server does not say.
+            if part.len() > 1 && before.as_ref() == Some(&rows) {
+                return Ok(Some(halves(part)));
+            }
+            let judged = self.judge(&part, &rows, given.take(), course)?;
+            if let Some(undo) = &self.undo {
+                undo.take_down(&judged.replace, &mut course.taken_down).map_err(Failure::Undo)?;
+            }
+            let page = |slice| self.page(course.way, &part, slice, &judged);
+            let mut pages: Vec<Slice> = slices.iter().map(page).collect();
+            let earlier = course.due.notes.len();
+            course.due.notes.extend(self.notes(&seqs, &pages));
+            if taken && !seqs.is_empty() && earlier < WAITING {
+                self.settle(&part, &slices, pages, seqs, course.done);
+                return Ok(None);
+            }
+            match self.apply(&judged, &course.due).await {
                 Ok(Insert::Done) => {
-                    done.transactions +=
-                        u64::from(!judged.insert.is_empty() || !judged.replace.is_empty() || !all.is_empty());
-                    let mut tally = tally;
+                    let done = &mut *course.done;
+                    let changed = !judged.insert.is_empty() || !judged.replace.is_empty();
+                    done.transactions += u64::from(changed || !course.due.notes.is_empty());
+                    course.due = Due::default();
                     if self.verify {
-                        self.read_back(&part, &judged, &mut tally).await?;
-                        done.notes.extend(own.map(|(journal, seq, page)| {
-                            journal.note(seq, &Page::Batch(BatchPage { tally: tally.clone(), ..page }))
-                        }));
+                        self.read_back(&part, &judged, &slices, &mut pages).await?;
+                        done.due.notes.extend(self.notes(&seqs, &pages));
                     }
-                    done.seqs.extend(seq);
-                    part.iter().for_each(|entry| *done.places.entry(entry.place).or_default() += 1);
-                    done.tally.add(tally);
+                    self.settle(&part, &slices, pages, seqs, course.done);
                     return Ok(None);
                 }
                 applied => {
-                    if own.is_some() {
-                        all.pop();
-                    }
-                    *notes = all;
+                    course.due.notes.truncate(earlier);
                     match applied {
                         Err(Failure::Warehouse(e)) if e.reason == Reason::BadRow => {
-                            match judged.insert.len() + judged.replace.len() {
-                                1 if part.len() == 1 => given = Some(Loaded::Refused(e.message)),
+                            match (judged.insert.len() + judged.replace.len(), part.len()) {
+                                (0, _) => return Err(note_refused(e)),
+                                (_, 1) => given = Some(Loaded::Refused(e.message)),
                                 _ => return Ok(Some(halves(part))),
                             }
                         }
                         Err(e) => return Err(e),
-                        // Somebody else writes here: look again. A single record that is not found under its own
-                        // id has met another spelling of it.
-                        Ok(_) if part.len() == 1 => given = self.spelled_otherwise(&part[0]).await?,
-                        Ok(_) => {}
+                        // A single record that is not found under its own id has met another spelling of it.
+                        Ok(_) if part.len() == 1 => {
+                            given = self.spelled_otherwise(&part[0]).await?;
+                            taken = given.is_some();
+                        }
+                        Ok(_) => before = Some(rows),
                     }
                 }
             }
@@ -209,6 +255,19 @@ impl Loader {
         let about = part.pop().map(|entry| entry.key).unwrap_or_default();
         let message = "its row changes each time it is looked at: somebody else writes it";
         Err(Failure::Warehouse(warehouse::Error { reason: Reason::Locked, about, message: message.into() }))
+    }
+
+    /// Does what was judged and writes the notes, in one transaction: once, however often the server is waited for.
+    async fn apply(&self, judged: &Judged, due: &Due) -> Result<Insert, Failure> {
+        let mark = Mark::of_its_own();
+        let change = Change {
+            insert: &judged.insert,
+            replace: &judged.replace,
+            notes: &due.notes,
+            forget: &due.forget,
+            mark: Some(&mark),
+        };
+        self.patiently(|| self.bulk.apply(&change, &self.shape)).await
     }
 
     /// The rows that are there under the ids of these records, and perhaps others of their range.
@@ -243,7 +302,7 @@ impl Loader {
         part: &[Entry],
         rows: &HashMap<String, Row>,
         given: Option<Loaded>,
-        done: &mut Done,
+        course: &mut Course<'_>,
     ) -> Result<Judged, Failure> {
         let mut judged = Judged { fates: Vec::with_capacity(part.len()), insert: Vec::new(), replace: Vec::new() };
         judged.insert.reserve_exact(part.len().saturating_sub(rows.len()));
@@ -259,7 +318,8 @@ impl Loader {
                     None => self.fresh(entry, &mut judged),
                 },
                 (None, None) => match rows.get(id) {
-                    Some(row) => self.overwrite(entry, row, &mut judged),
+                    Some(row) if self.may_overwrite(course.way, &entry.id) => self.overwrite(entry, row, &mut judged),
+                    Some(row) => (Some(self.compare(entry, row)), After::Found(row)),
                     None => self.fresh(entry, &mut judged),
                 },
             };
@@ -268,8 +328,8 @@ impl Loader {
                 tally.loaded(&entry.key, loaded);
                 let cell = tally.cells.at(&self.places[entry.place as usize]);
                 (cell.listed, cell.conflicting) = (1, 1);
-                done.tally.add(tally);
-                *done.places.entry(entry.place).or_default() += 1;
+                course.done.tally.add(tally);
+                *course.done.places.entry(entry.place).or_default() += 1;
                 return Err(Failure::Conflict);
             }
             judged.fates.push(fate);
@@ -297,10 +357,19 @@ impl Loader {
         Loaded::Conflicting(Box::new(Conflict { differences, row: row.clone() }))
     }
 
+    /// Whether a record may take the place of a row: one of two objects that claim the same row, and in every run the same.
+    ///
+    /// The records of one id are in one batch, where the first of them is meant, but for a timed one and loose ones. The
+    /// row is then the timed one's; and such a one may be wherever the day that the id tells is in the plan.
+    fn may_overwrite(&self, way: Way, id: &OrderedId) -> bool {
+        self.policy == Policy::Overwrite
+            && (way == Way::Timed || own_day(id).is_none_or(|day| !self.days.contains(&day)))
+    }
+
     /// The same, where the row may be overwritten: only by the first record of its id.
     fn overwrite<'a>(&self, entry: &Entry, row: &'a Row, judged: &mut Judged) -> (Option<Loaded>, After<'a>) {
         match self.compare(entry, row) {
-            Loaded::Conflicting(conflict) if self.policy == Policy::Overwrite => {
+            Loaded::Conflicting(conflict) => {
                 let new = entry.record.to_row(&self.shape);
                 if self.limits.refuse(&new).is_some() {
                     return (Some(Loaded::Conflicting(conflict)), After::Found(row));
@@ -312,13 +381,51 @@ impl Loader {
         }
     }
 
-    /// What this part comes to, and how many rows its range then has at least.
-    fn tally(&self, way: Way, part: &[Entry], judged: &Judged) -> (Tally, u64) {
+    /// A part's slices: what is of one day where it is timed, so that a day that is done again takes no other with it.
+    fn slices(&self, way: Way, part: &[Entry]) -> Vec<Range<usize>> {
+        let day = |entry: &Entry| (way == Way::Timed).then(|| self.places[entry.place as usize].day);
+        let mut from = 0;
+        let lengths = part.chunk_by(|a, b| day(a) == day(b)).map(<[Entry]>::len);
+        let slices = lengths.map(|length| {
+            from += length;
+            from - length..from
+        });
+        slices.collect()
+    }
+
+    /// Takes down that a part is settled, and the numbers of its notes.
+    fn settle(&self, part: &[Entry], slices: &[Range<usize>], pages: Vec<Slice>, seqs: Vec<u64>, done: &mut Done) {
+        let days = slices.iter().map(|slice| self.places[part[slice.start].place as usize].day);
+        done.seqs.extend(days.zip(seqs));
+        part.iter().for_each(|entry| *done.places.entry(entry.place).or_default() += 1);
+        pages.into_iter().for_each(|page| done.tally.add(page.tally));
+    }
+
+    fn notes(&self, seqs: &[u64], pages: &[Slice]) -> Vec<Note> {
+        let numbered = seqs.iter().zip(pages);
+        let notes = self
+            .journal
+            .iter()
+            .flat_map(|journal| numbered.clone().map(|(&seq, page)| journal.note(seq, &Page::Slice(page.clone()))));
+        notes.collect()
+    }
+
+    /// What a slice comes to.
+    fn page(&self, way: Way, part: &[Entry], slice: &Range<usize>, judged: &Judged) -> Slice {
+        let (entries, fates) = (&part[slice.clone()], &judged.fates[slice.clone()]);
+        let (tally, rows) = self.tally(way, entries, fates);
+        let objects = if self.journal.is_some() { Seen::of(entries) } else { Seen::default() };
+        let id = |entry: Option<&Entry>| entry.map_or_else(|| OrderedId::new(""), |entry| entry.id.clone());
+        Slice { way, first: id(entries.first()), last: id(entries.last()), rows, objects, tally }
+    }
+
+    /// What these entries come to, and the ids of the rows that are then there.
+    fn tally(&self, way: Way, entries: &[Entry], fates: &[Option<Loaded>]) -> (Tally, Seen) {
         let mut tally = Tally::default();
-        let mut rows = 0;
+        let mut rows = Seen::default();
         let mut last = None;
         let mut cells: HashMap<u32, crate::report::replay::Cell> = HashMap::new();
-        for (entry, fate) in part.iter().zip(&judged.fates) {
+        for (entry, fate) in entries.iter().zip(fates) {
             let loaded = fate.as_ref().unwrap_or(&Loaded::Inserted);
             tally.loaded(&entry.key, loaded);
             let cell = cells.entry(entry.place).or_default();
@@ -331,9 +438,10 @@ impl Loader {
                 }
             }
             cell.listed += 1;
-            let is_row = !matches!(loaded, Loaded::Refused(_)) && last != Some(&entry.id);
-            rows += u64::from(is_row);
-            last = Some(&entry.id);
+            if !matches!(loaded, Loaded::Refused(_)) && last != Some(&entry.id) {
+                rows.take(entry.id.id.as_bytes());
+                last = Some(&entry.id);
+            }
         }
         for (place, mut cell) in cells {
             if way == Way::Loose {
@@ -347,24 +455,35 @@ impl Loader {
     }
 
     /// Reads the rows of a part again and compares them; a record whose row was kept as it is is no part of this.
-    async fn read_back(&self, part: &[Entry], judged: &Judged, tally: &mut Tally) -> Result<(), Failure> {
+    async fn read_back(
+        &self,
+        part: &[Entry],
+        judged: &Judged,
+        slices: &[Range<usize>],
+        pages: &mut [Slice],
+    ) -> Result<(), Failure> {
         let rows = self.patiently(|| self.existing(part)).await?;
-        for (entry, fate) in part.iter().zip(&judged.fates) {
-            if matches!(fate, Some(Loaded::Conflicting(_) | Loaded::Refused(_))) {
-                continue;
-            }
-            let wrong = match rows.get(&entry.id.id) {
-                Some(row) if entry.record.differences(row, &self.shape).is_empty() => {
-                    tally.verified += 1;
-                    continue;
+        for (page, slice) in pages.iter_mut().zip(slices) {
+            for (entry, fate) in part[slice.clone()].iter().zip(&judged.fates[slice.clone()]) {
+                if !matches!(fate, Some(Loaded::Conflicting(_) | Loaded::Refused(_))) {
+                    self.compare_back(entry, rows.get(&entry.id.id), &mut page.tally);
                 }
-                Some(_) => "read back with other values: somebody else writes",
-                None => "not there when read back: somebody else deletes",
-            };
-            tally.unverified += 1;
-            tally.problems.add("unverified", entry.key.as_str(), wrong);
+            }
         }
         Ok(())
+    }
+
+    fn compare_back(&self, entry: &Entry, row: Option<&Row>, tally: &mut Tally) {
+        let wrong = match row {
+            Some(row) if entry.record.differences(row, &self.shape).is_empty() => {
+                tally.verified += 1;
+                return;
+            }
+            Some(_) => "read back with other values: somebody else writes",
+            None => "not there when read back: somebody else deletes",
+        };
+        tally.unverified += 1;
+        tally.problems.add("unverified", entry.key.as_str(), wrong);
     }
 
     /// Why a record cannot go in although no row has its id: the server folds case or space, or has another unique key.
@@ -409,7 +528,16 @@ impl Loader {
     }
 }
 
-/// Cuts a part in two, not between records of one id where that can be helped.
+/// There was nothing but a note to be written, and it was refused.
+fn note_refused(e: warehouse::Error) -> Failure {
+    let message = format!(
+        "the journal takes no note, as if ruminate_journal was altered: drop that table, or replay with --no-journal: {}",
+        e.message
+    );
+    Failure::Warehouse(warehouse::Error { reason: Reason::BadSchema, message, ..e })
+}
+
+/// Cuts a part of at least two in two, not between records of one id where that can be helped.
 fn halves(mut part: Vec<Entry>) -> (Vec<Entry>, Vec<Entry>) {
     let middle = part.len() / 2;
     let same = |at: usize| part[at].id == part[at - 1].id;

@@ -14,6 +14,7 @@ mod plan;
 mod preview;
 mod read;
 mod run;
+mod seen;
 mod tally;
 #[cfg(test)]
 mod tests;

@@ -45,8 +45,13 @@ pub(super) enum Way {
 impl Way {
     /// The way of a record in the path of that day.
     pub(super) fn of(id: &OrderedId, day: NaiveDate) -> Self {
-        if !id.odd && time(&id.id).is_some_and(|at| at.date_naive() == day) { Self::Timed } else { Self::Loose }
+        if own_day(id) == Some(day) { Self::Timed } else { Self::Loose }
     }
+}
+
+/// The day that an id itself tells, in whose path its record is timed.
+pub(super) fn own_day(id: &OrderedId) -> Option<NaiveDate> {
+    if id.odd { None } else { time(&id.id).map(|at| at.date_naive()) }
 }
 
 /// The time in a plain UUID of version 7 or 8.

@@ -57,11 +57,13 @@ pub struct Plan {
     round: Option<Round>,
 }
 
+/// The objects about the fence that were taken, by the store's time and their key.
+type Taken = BTreeSet<(DateTime<Utc>, String)>;
+
 /// A run's place among several that take every object once: each leaves to the next what is newer than its fence.
 #[derive(Debug, Clone, Default)]
 struct Round {
-    /// The objects about the fence that were taken, by the store's time and their key.
-    taken: Arc<Mutex<BTreeSet<(DateTime<Utc>, String)>>>,
+    taken: Arc<Mutex<Taken>>,
     /// Whether there is no next one.
     last: bool,
 }
@@ -146,7 +148,7 @@ impl Plan {
     }
 
     /// The same, where another run catches up with it: what is newer than its fence is left to that one.
-    pub(super) fn to_be_caught_up(self) -> Self {
+    pub(super) fn caught_up_with(self) -> Self {
         Self { round: Some(Round::default()), ..self }
     }
 
@@ -215,12 +217,13 @@ impl Plan {
     /// The first note of a run of this plan.
     pub(super) fn head(&self, policy: Policy) -> Head {
         Head {
-            lake: self.lake.address(),
+            lake: self.lake.identity(),
             asked: self.asked(policy),
             only: self.only.as_ref().map(|only| only.digest()),
             fence: self.fence,
             begun: Utc::now(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            undo: Vec::new(),
             ended: None,
         }
     }

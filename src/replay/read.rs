@@ -8,7 +8,6 @@ use chrono::NaiveDate;
 use futures::StreamExt;
 use tokio::sync::mpsc::Sender;
 
-use super::journal::Before;
 use super::only::Filter;
 use super::order::{Entry, Sorters, Way};
 use super::tally::Tally;
@@ -32,7 +31,7 @@ pub(super) struct Day {
     pub tally: Tally,
     /// Its timed records; `None` where reading stopped before the day was read to its end.
     pub sorted: Option<Sorted<Entry>>,
-    /// Records read, by partition; the loose ones are listed here and loaded at the end.
+    /// Records read, by partition; the loose ones are counted here and loaded at the end.
     pub timed: HashMap<u32, u64>,
     pub loose: HashMap<u32, u64>,
 }
@@ -71,7 +70,6 @@ pub(super) struct Reading {
     pub reader: Reader,
     pub places: Arc<Vec<Partition>>,
     pub filter: Filter,
-    pub before: Option<Arc<Before>>,
     pub sorters: Sorters,
     pub stop: Stop,
     /// The loading side cannot go on.
@@ -146,44 +144,27 @@ impl Run<'_> {
         let Found { meta, item, .. } = found;
         let Some(place) = Partition::of_key(&meta.key) else { return Ok(()) };
         let reading = self.reading;
-        // A day that an earlier session has settled is read for its loose records only.
-        let settled = reading.before.as_ref().is_some_and(|before| before.days.contains_key(&place.day));
+        self.seen += 1;
         let Item::Record(record) = item else {
-            if !settled {
-                self.seen += 1;
-                self.day(place.day)?.tally.no_record(Some(&place), meta.key, item);
-            }
+            self.day(place.day)?.tally.no_record(Some(&place), meta.key, item);
             return Ok(());
         };
         if let Some(beyond) = reading.filter.beyond(&record) {
-            if !settled {
-                self.seen += 1;
-                self.day(place.day)?.tally.left_out(&place, beyond);
-            }
+            self.day(place.day)?.tally.left_out(&place, beyond);
             return Ok(());
         }
         let id = OrderedId::new(&record.id_treated_data);
         let way = Way::of(&id, place.day);
-        let known = reading.before.as_ref().is_some_and(|before| before.has(way, &id));
         let number = *self.numbers.get(&place).unwrap_or(&0);
         let entry = Entry { id, key: meta.key, place: number, record };
         match way {
-            Way::Timed if settled || known => Ok(()),
             Way::Timed => {
-                self.seen += 1;
                 let open = self.day(place.day)?;
                 *open.timed.entry(number).or_default() += 1;
                 open.sorter.push(entry)
             }
             Way::Loose => {
-                // Its day lists it, also where its row was settled before the day was.
-                if !settled {
-                    *self.day(place.day)?.loose.entry(number).or_default() += 1;
-                }
-                if known {
-                    return Ok(());
-                }
-                self.seen += 1;
+                *self.day(place.day)?.loose.entry(number).or_default() += 1;
                 *self.waiting.entry(number).or_default() += 1;
                 let loose = match &mut self.loose {
                     Some(loose) => loose,

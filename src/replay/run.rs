@@ -1,6 +1,7 @@
 //! The work of a replay: one side reads and sorts, the other loads, and every object is accounted for.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,7 @@ use tokio::task::JoinSet;
 
 use super::brake::{Brake, Limits, Reload};
 use super::journal::{Before, DayPage, Head, Journal, Page};
-use super::load::{Batch, Done, Failure, Loader};
+use super::load::{Batch, Done, Due, Failure, Loader};
 use super::order::{Entry, SortSettings, Sorters, Way};
 use super::read::{Day, End, Part, Reading, Why};
 use super::tally::{Pending, Tally};
@@ -22,7 +23,7 @@ use crate::report::replay::Outcome;
 use crate::sort::Sorted;
 use crate::stop::Stop;
 use crate::undo::Undo;
-use crate::warehouse::{self, Bulk, Change, Note};
+use crate::warehouse::{Bulk, Change};
 
 /// Rows a transaction has at least, and at most: more gains nothing (benches/RESULTS.md).
 const ROWS: std::ops::RangeInclusive<usize> = 500..=20_000;
@@ -99,7 +100,7 @@ pub struct Earlier(pub(super) Arc<Before>);
 /// # Errors
 /// There is one and it was asked for other things; the journal cannot be read.
 pub async fn earlier(bulk: &dyn Bulk, plan: &Plan, policy: Policy, verify: bool) -> anyhow::Result<Option<Earlier>> {
-    let lake = plan.lake.address();
+    let lake = plan.lake.identity();
     if !bulk.journal(false).await? {
         return Ok(None);
     }
@@ -137,19 +138,34 @@ pub async fn run(replay: Replay, progress: &Progress, stop: &Stop) -> anyhow::Re
         ..Outcome::default()
     };
     let mut head = plan.head(replay.policy);
+    let days = plan.partitions.iter().map(|partition| partition.day).collect();
     let (journal, before) = match journal {
         None => (None, None),
-        Some(Keep::New) => (Some(begin(&*bulk, &head, &shape).await?), None),
+        Some(Keep::New) => {
+            bulk.journal(true).await?;
+            (Some(Journal::new(head.begun)?), None)
+        }
         Some(Keep::Before(earlier)) => {
             let before = earlier.0;
             plan.fence = before.head.fence;
             head = before.head.clone();
-            plan.partitions.retain(|partition| before.days.get(&partition.day).is_none_or(|&loose| loose > 0));
-            let change = Change { forget: &before.forget, ..Change::default() };
-            bulk.apply(&change, &shape).await?;
+            plan.partitions.retain(|partition| !before.days.contains(&partition.day));
             (Some(before.journal.clone()), Some(before))
         }
     };
+    outcome.undo_earlier = head.undo.iter().filter(|path| Path::new(path).exists()).cloned().collect();
+    if let Some(undo) = &replay.undo {
+        let path = std::path::absolute(undo.path()).unwrap_or_else(|_| undo.path().into()).display().to_string();
+        outcome.undo_earlier.retain(|earlier| *earlier != path);
+        if !head.undo.contains(&path) {
+            head.undo.push(path);
+        }
+    }
+    if let Some(journal) = &journal {
+        let forget = before.as_ref().map_or(&[][..], |before| &before.forget);
+        let notes = [journal.note(0, &head)];
+        bulk.apply(&Change { notes: &notes, forget, ..Change::default() }, &shape).await?;
+    }
     outcome.fence = Some(plan.fence);
     outcome.resumed = before.is_some();
     outcome.run = journal.as_ref().map(|journal| journal.run.to_string()).unwrap_or_default();
@@ -176,13 +192,13 @@ pub async fn run(replay: Replay, progress: &Progress, stop: &Stop) -> anyhow::Re
         brake,
         patience: replay.patience,
         places: Arc::clone(&places),
+        days,
     };
     let halt = Stop::default();
     let reading = Reading {
         reader: plan.reader(replay.reads),
         places,
         filter: plan.filter,
-        before: before.clone(),
         sorters,
         stop: stop.clone(),
         halt: halt.clone(),
@@ -196,8 +212,11 @@ pub async fn run(replay: Replay, progress: &Progress, stop: &Stop) -> anyhow::Re
         stop: stop.clone(),
         tally: before.as_ref().map(|before| before.tally.clone()).unwrap_or_default(),
         seen: before.as_ref().map_or(0, |before| before.tally.listed),
+        before,
+        held: Vec::new(),
+        held_by: None,
         pending: HashMap::new(),
-        notes: Vec::new(),
+        due: Due::default(),
         days: BTreeMap::new(),
         days_in: 0,
         filling: Vec::new(),
@@ -225,15 +244,6 @@ pub async fn run(replay: Replay, progress: &Progress, stop: &Stop) -> anyhow::Re
     run.finish(&plan, begun).await
 }
 
-/// Writes the head of a new run, which is also the proof that the journal can be written.
-async fn begin(bulk: &dyn Bulk, head: &Head, shape: &Shape) -> anyhow::Result<Journal> {
-    bulk.journal(true).await?;
-    let journal = Journal::new(head.begun)?;
-    let notes = [journal.note(0, head)];
-    bulk.apply(&Change { notes: &notes, ..Change::default() }, shape).await?;
-    Ok(journal)
-}
-
 struct Run {
     loader: Arc<Loader>,
     loads: usize,
@@ -243,9 +253,14 @@ struct Run {
     tally: Tally,
     /// Objects that are to be accounted for.
     seen: u64,
+    /// What earlier sessions of the run have done.
+    before: Option<Arc<Before>>,
+    /// Entries for which a slice of an earlier session may stand, by its number.
+    held: Vec<Entry>,
+    held_by: Option<u64>,
     pending: HashMap<Partition, Pending>,
-    /// Notes to go with the next batch.
-    notes: Vec<Note>,
+    /// What is due with the next batch.
+    due: Due,
     /// Days whose batches are under way.
     days: BTreeMap<NaiveDate, Underway>,
     days_in_all: usize,
@@ -277,6 +292,8 @@ struct Underway {
     batches: usize,
     /// All its records are in batches.
     complete: bool,
+    /// A session that goes on has to read it again: for its loose records, or for what may be readable by then.
+    again: bool,
     page: DayPage,
 }
 
@@ -307,10 +324,11 @@ impl Run {
         }
         self.stage.add(tally.listed);
         self.settled |= tally.listed > 0;
-        let page = DayPage { day, batches: BTreeSet::new(), loose: loose.values().sum(), tally: tally.clone() };
+        let page = DayPage { day, slices: BTreeSet::new(), tally: tally.clone() };
+        let again = !loose.is_empty() || tally.unreadable + tally.archived > 0;
         self.tally.add(tally);
         let Some(sorted) = sorted else { return };
-        self.days.insert(day, Underway { batches: 0, complete: false, page });
+        self.days.insert(day, Underway { batches: 0, complete: false, again, page });
         self.send_all(sorted, Way::Timed).await;
         if !self.stopped() {
             // The last of its records may wait for a batch that is full.
@@ -345,6 +363,9 @@ impl Run {
             }
         }
         if let (Some(loose), false) = (end.loose, self.stopped()) {
+            while !self.lanes.is_empty() {
+                self.settle_one().await; // a row that two objects claim is the timed one's
+            }
             self.send_all(loose, Way::Loose).await;
             if !self.stopped() {
                 self.flush().await;
@@ -363,15 +384,75 @@ impl Run {
                     return;
                 }
             };
-            let full = self.filling.len() >= self.target;
-            if full && self.filling.last().is_some_and(|last| last.id != entry.id) {
-                self.flush().await;
+            let slice = self.before.as_ref().and_then(|before| before.slice(way, &entry.id));
+            if slice != self.held_by {
+                self.release().await;
+                self.held_by = slice;
+            }
+            match slice {
+                Some(_) => self.held.push(entry),
+                None => self.fill(entry).await,
             }
             if self.stopped() {
                 return;
             }
-            self.filling.push(entry);
         }
+        self.release().await;
+        self.held_by = None;
+    }
+
+    /// Lets the slice of an earlier session stand for what is held, where that is what it was made of.
+    async fn release(&mut self) {
+        let held = std::mem::take(&mut self.held);
+        let (Some(before), Some(seq)) = (self.before.clone(), self.held_by) else { return };
+        if let Some(tally) = before.confirm(self.way, &held) {
+            let mut places = HashMap::new();
+            held.iter().for_each(|entry| *places.entry(entry.place).or_default() += 1);
+            self.settled(self.way, &places, tally.clone());
+            let day = held.first().map(|entry| self.loader.places[entry.place as usize].day);
+            if let (Way::Timed, Some(underway)) = (self.way, day.and_then(|day| self.days.get_mut(&day))) {
+                underway.page.slices.insert(seq);
+            }
+            return;
+        }
+        if let (Some(first), Some(last)) = (held.first(), held.last()) {
+            tracing::warn!(
+                "between {} and {} the lake now has other records to read than before: they are done again",
+                first.id.id,
+                last.id.id
+            );
+        }
+        self.due.forget.push((before.journal.run, seq));
+        for entry in held {
+            if self.stopped() {
+                return;
+            }
+            self.fill(entry).await;
+        }
+    }
+
+    async fn fill(&mut self, entry: Entry) {
+        let full = self.filling.len() >= self.target;
+        if full && self.filling.last().is_some_and(|last| last.id != entry.id) {
+            self.flush().await;
+        }
+        self.filling.push(entry);
+    }
+
+    /// Takes down what became of records, by partition.
+    fn settled(&mut self, way: Way, places: &HashMap<u32, u64>, tally: Tally) {
+        for (&number, &count) in places {
+            let place = self.place(number);
+            let pending = self.pending.entry(place).or_default();
+            match way {
+                Way::Timed => pending.timed = pending.timed.saturating_sub(count),
+                Way::Loose => pending.loose = pending.loose.saturating_sub(count),
+            }
+        }
+        let rows: u64 = places.values().sum();
+        self.stage.add(rows);
+        self.settled |= rows > 0;
+        self.tally.add(tally);
     }
 
     /// Sends what is filled as a batch, once there is a lane for it.
@@ -396,7 +477,7 @@ impl Run {
                 underway.batches += 1;
             }
         }
-        let batch = Batch { way, entries, notes: std::mem::take(&mut self.notes) };
+        let batch = Batch { way, entries, due: std::mem::take(&mut self.due) };
         let loader = Arc::clone(&self.loader);
         self.lanes.spawn(async move {
             let mut done = Done::default();
@@ -417,24 +498,16 @@ impl Run {
             }
         };
         let rows: u64 = done.places.values().sum();
-        for (&number, &count) in &done.places {
-            let place = self.place(number);
-            let pending = self.pending.entry(place).or_default();
-            match way {
-                Way::Timed => pending.timed = pending.timed.saturating_sub(count),
-                Way::Loose => pending.loose = pending.loose.saturating_sub(count),
-            }
-        }
-        self.stage.add(rows);
-        self.settled |= rows > 0;
-        self.tally.add(done.tally);
-        self.notes.extend(done.notes);
+        self.settled(way, &done.places, done.tally);
+        self.settled |= done.transactions > 0;
+        self.due.append(done.due);
         self.outcome.transactions += done.transactions;
         self.outcome.loading_seconds += done.spent.as_secs_f64();
         let in_full = ended.is_ok();
         for day in days {
             if let Some(underway) = self.days.get_mut(&day) {
-                underway.page.batches.extend(&done.seqs);
+                let of_day = done.seqs.iter().filter(|(of, _)| *of == day);
+                underway.page.slices.extend(of_day.map(|(_, seq)| seq));
                 // One that is not in keeps its day open for ever.
                 underway.batches -= usize::from(in_full);
             }
@@ -479,8 +552,10 @@ impl Run {
             |day: &NaiveDate, underway: &Underway| underway.complete && underway.batches == 0 && !waiting.contains(day);
         let days: Vec<NaiveDate> = self.days.iter().filter(|(day, u)| done(day, u)).map(|(day, _)| *day).collect();
         for day in days {
-            if let (Some(underway), Some(journal)) = (self.days.remove(&day), &self.loader.journal) {
-                self.notes.push(journal.note(journal.seq(), &Page::Day(underway.page)));
+            if let (Some(underway), Some(journal)) = (self.days.remove(&day), &self.loader.journal)
+                && !underway.again
+            {
+                self.due.notes.push(journal.note(journal.seq(), &Page::Day(underway.page)));
             }
         }
     }
@@ -503,7 +578,7 @@ impl Run {
         if let Some(journal) = &loader.journal {
             let ended = outcome.stopped.is_none() && self.refused.is_none();
             self.head.ended = ended.then(|| outcome.counts());
-            close_journal(&*loader.bulk, journal, &self.head, self.notes, &loader.shape).await?;
+            close_journal(&*loader.bulk, journal, &self.head, self.due, &loader.shape).await;
         }
         self.stage.finish();
         if let Some(refused) = self.refused {
@@ -522,22 +597,18 @@ impl Run {
 
 const ASKED: &str = "asked to stop";
 
-/// Writes the notes that are due; of a run that has ended only the head stays, with its counts.
-async fn close_journal(
-    bulk: &dyn Bulk,
-    journal: &Journal,
-    head: &Head,
-    mut notes: Vec<Note>,
-    shape: &Shape,
-) -> Result<(), warehouse::Error> {
-    let mut forget = Vec::new();
-    if head.ended.is_some() {
-        forget = bulk.notes(journal.run).await?.into_iter().map(|note| (note.run, note.seq)).collect();
-        notes = vec![journal.note(0, head)];
-    }
-    if let Err(e) = bulk.apply(&Change { notes: &notes, forget: &forget, ..Change::default() }, shape).await {
-        // The rows are in; without these notes some days are read again.
+/// Writes what is due; of a run that has ended only the head stays, with its counts.
+///
+/// The rows are in whatever becomes of this: without these notes some days are read again when the run goes on.
+async fn close_journal(bulk: &dyn Bulk, journal: &Journal, head: &Head, mut due: Due, shape: &Shape) {
+    let closed = async {
+        if head.ended.is_some() {
+            due.forget = bulk.notes(journal.run).await?.into_iter().map(|note| (note.run, note.seq)).collect();
+            due.notes = vec![journal.note(0, head)];
+        }
+        bulk.apply(&Change { notes: &due.notes, forget: &due.forget, ..Change::default() }, shape).await
+    };
+    if let Err(e) = closed.await {
         tracing::warn!("the last notes of the journal could not be written: {e}");
     }
-    Ok(())
 }

@@ -162,9 +162,11 @@ async fn a_conflict_is_kept_overwritten_or_ends_the_run_and_what_was_overwritten
     let undo = Some(Undo::new(path.clone(), "t".into()));
     let over = scene.run(Replay { policy: Policy::Overwrite, undo, ..scene.replay().await }).await;
     assert_eq!((over.conflicting, over.overwritten, over.undo), (1, 1, Some(path.display().to_string())));
-    let undone = crate::undo::read(&path, "t", &shape).unwrap();
-    assert_eq!(undone, [(changed.to_row(&shape), record.to_row(&shape))]);
     assert_eq!(counts(&scene.run(scene.replay().await).await), [0, 20, 0, 0, 0, 0]);
+    let undone = crate::undo::put_back(&scene.warehouse, &path, "t", false, &Stop::default()).await.unwrap();
+    assert_eq!((undone.changes, undone.restored), (1, 1), "{undone}");
+    let rows = scene.warehouse.fetch(std::slice::from_ref(&record.id_treated_data), &shape).await.unwrap();
+    assert_eq!(rows, [changed.to_row(&shape)]);
 }
 
 #[tokio::test]
@@ -193,6 +195,35 @@ async fn two_objects_of_one_id_are_one_row_and_only_the_first_may_overwrite() {
     assert_eq!((over.identical, over.conflicting, over.overwritten), (6, 1, 0));
 }
 
+/// The row is the timed object's, in every run, also of a run that goes on; a loose object of a day that is not in the
+/// plan has nobody beside it.
+#[tokio::test]
+async fn a_copy_under_another_day_s_path_never_takes_the_row_and_runs_come_to_rest() {
+    let mut records = [day(0, 40), day(1, 40)].concat();
+    let (key, record) = records[7].clone();
+    let copy = (key.replace("2023/01/01", "2023/01/02"), Record { consumo_meta: 2.0, ..record.clone() });
+    records.push(copy.clone());
+    let scene = Scene::of(&records).await;
+    let shape = scene.warehouse.shape().await.unwrap();
+    let row = async || scene.warehouse.fetch(std::slice::from_ref(&record.id_treated_data), &shape).await.unwrap();
+    let over = async || {
+        let replay = Replay { policy: Policy::Overwrite, verify: true, loads: 8, ..scene.replay().await };
+        scene.run(replay).await
+    };
+    for already in [0, 80, 80] {
+        let outcome = over().await;
+        assert_eq!((outcome.inserted, outcome.identical, outcome.overwritten), (80 - already, already, 0), "{outcome}");
+        assert_eq!((outcome.conflicting, outcome.unverified, row().await), (1, 0, vec![record.to_row(&shape)]));
+    }
+    scene.warehouse.overwrite(copy.1.to_row(&shape));
+    assert_eq!(over().await.overwritten, 1, "the timed one takes it back");
+    assert_eq!((over().await.overwritten, row().await), (0, vec![record.to_row(&shape)]));
+    let only = Only::parse(&format!(r#"{{"kind":"misfiled","key":"{}"}}"#, copy.0)).unwrap();
+    let source = Source { only: Some(only), ..Source::of(Arc::clone(&scene.lake) as Arc<dyn Lake>) };
+    let replay = Replay::new(Plan::new(source).await.unwrap(), Arc::new(scene.warehouse.clone()));
+    assert_eq!(scene.run(Replay { policy: Policy::Overwrite, ..replay }).await.overwritten, 1);
+}
+
 /// A run that is stopped while it waits at the rate of rows, taken on again: in all exactly one of everything.
 #[tokio::test]
 async fn a_stopped_run_goes_on_and_its_counts_are_exact() {
@@ -201,17 +232,11 @@ async fn a_stopped_run_goes_on_and_its_counts_are_exact() {
     let scene = Scene::of(&records).await;
     put(&scene.lake, "fazenda_um/2023/01/01/historico_consumo_2023-01-01 00:00:00.000_y.json", "{}").await;
     let total = records.len() as u64;
-    let limits = Limits { rows_per_second: Some(1_000), ..Limits::default() };
-    let (stop, replay) = (scene.stop.clone(), Replay { limits, ..scene.replay().await });
-    tokio::spawn(async move {
-        tokio::time::sleep(Duration::from_millis(1_500)).await;
-        stop.set();
-    });
-    let first = scene.run(replay).await;
-    assert!(first.stopped.is_some() && first.inserted > 0 && first.inserted < total, "{first}");
+    let replay = scene.replay().await;
+    let (scene, first) = stopped_midway(scene, replay).await;
+    assert!(first.inserted < total, "{first}");
     assert_eq!(scene.rows().await, first.inserted);
     assert!(first.pauses.iter().any(|pause| pause.reason == "rows per second" && pause.seconds > 0.5), "{first:?}");
-    let scene = Scene { stop: Stop::default(), ..scene };
     let other = Plan::new(Source {
         filter: Filter { until: Some(processed(1)), ..Filter::default() },
         ..Source::of(Arc::clone(&scene.lake) as Arc<dyn Lake>)
@@ -226,21 +251,103 @@ async fn a_stopped_run_goes_on_and_its_counts_are_exact() {
     assert_eq!(scene.rows().await, total);
 }
 
-#[tokio::test]
-async fn a_journal_that_claims_more_than_is_there_is_not_believed() {
-    let scene = Scene::of(&(0..6).flat_map(|n| day(n, 600)).collect::<Vec<_>>()).await;
+/// Stops a run at a thousand rows a second once some of it is in.
+async fn stopped_midway(scene: Scene, replay: Replay) -> (Scene, Outcome) {
     let limits = Limits { rows_per_second: Some(1_000), ..Limits::default() };
-    let (stop, replay) = (scene.stop.clone(), Replay { limits, ..scene.replay().await });
+    let stop = scene.stop.clone();
     tokio::spawn(async move {
         tokio::time::sleep(Duration::from_millis(1_500)).await;
         stop.set();
     });
-    let first = scene.run(replay).await;
+    let outcome = scene.run(Replay { limits, loads: 1, ..replay }).await;
+    assert!(outcome.stopped.is_some() && outcome.inserted + outcome.overwritten >= 500, "{outcome}");
+    (Scene { stop: Stop::default(), ..scene }, outcome)
+}
+
+/// Objects that could not be read in the first session lie in ranges that it has settled: they come in with the second.
+#[tokio::test]
+async fn what_becomes_readable_between_two_sessions_is_loaded() {
+    let timed: Vec<_> = (0..2).flat_map(|n| day(n, 1_500)).collect();
+    let loose: Vec<_> = (0..3).flat_map(|d| (0..1_000).map(move |n| old_style(d, n))).collect();
+    for records in [timed, loose] {
+        let mut by_id: Vec<_> = records.iter().collect();
+        by_id.sort_by(|a, b| a.1.id_treated_data.cmp(&b.1.id_treated_data));
+        let (key, hidden) = by_id[30].clone();
+        let scene = Scene::of(&records).await;
+        scene.lake.turn_into(&key, "{broken");
+        let replay = scene.replay().await;
+        let (scene, first) = stopped_midway(scene, replay).await;
+        let total = records.len() as u64;
+        assert!(first.inserted < total - 1, "{first}");
+        assert_eq!(scene.rows().await, first.inserted);
+        scene.lake.turn_into(&key, hidden.object_from_values());
+        let second = scene.resumed().await;
+        assert!(second.resumed && second.unreadable == 0, "{second}");
+        assert_eq!((second.listed, second.inserted + second.identical), (total, total), "{second}");
+        assert!(second.inserted < total, "what had to be done again was there: {second}");
+        assert_eq!(scene.rows().await, total);
+        assert!(scene.warehouse.remove(&hidden.id_treated_data).is_some());
+    }
+}
+
+/// As many rows as there were are not the rows that there were.
+#[tokio::test]
+async fn strangers_in_a_range_do_not_stand_for_rows_that_are_lost() {
+    let records: Vec<_> = day(0, 3_000);
+    let scene = Scene::of(&records).await;
+    let replay = scene.replay().await;
+    let (scene, first) = stopped_midway(scene, replay).await;
+    let shape = scene.warehouse.shape().await.unwrap();
+    let mut ids: Vec<&Record> = records.iter().map(|(_, record)| record).collect();
+    ids.sort_by(|a, b| a.id_treated_data.cmp(&b.id_treated_data));
+    for n in 0..50 {
+        let lost = ids[n * 7];
+        assert!(scene.warehouse.remove(&lost.id_treated_data).is_some(), "{first}");
+        let last = if lost.id_treated_data.ends_with('0') { "1" } else { "0" };
+        let near = format!("{}{last}", &lost.id_treated_data[..35]);
+        scene.warehouse.overwrite(Record { id_treated_data: near, ..lost.clone() }.to_row(&shape));
+    }
+    let second = scene.resumed().await;
+    assert_eq!((second.listed, second.inserted + second.identical), (3_000, 3_000), "{second}");
+    assert_eq!(scene.rows().await, 3_050);
+}
+
+#[tokio::test]
+async fn every_session_s_undo_file_is_named() {
+    let scene = Scene::of(&day(0, 3_000)).await;
+    scene.run(scene.replay().await).await;
+    let shape = scene.warehouse.shape().await.unwrap();
+    for (_, record) in day(0, 3_000) {
+        scene.warehouse.overwrite(Record { consumo_meta: 1.5, ..record }.to_row(&shape));
+    }
+    let home = tempfile::tempdir().unwrap();
+    let path = |name: &str| home.path().join(name);
+    let over = |replay: Replay, name: &str| Replay {
+        policy: Policy::Overwrite,
+        undo: Some(Undo::new(path(name), "t".into())),
+        ..replay
+    };
+    let replay = over(scene.replay().await, "first");
+    let (scene, first) = stopped_midway(scene, replay).await;
+    assert_eq!(first.undo, Some(path("first").display().to_string()));
+    let plan = scene.plan().await;
+    let earlier = earlier(&scene.warehouse, &plan, Policy::Overwrite, false).await.unwrap().expect("an unfinished run");
+    let again = Replay::new(plan, Arc::new(scene.warehouse.clone()));
+    let again = over(Replay { journal: Some(Keep::Before(Box::new(earlier))), ..again }, "second");
+    let second = scene.run(again).await;
+    assert_eq!((second.overwritten, second.undo), (3_000, Some(path("second").display().to_string())));
+    assert_eq!(second.undo_earlier, [path("first").display().to_string()]);
+}
+
+#[tokio::test]
+async fn a_journal_that_claims_more_than_is_there_is_not_believed() {
+    let scene = Scene::of(&(0..6).flat_map(|n| day(n, 600)).collect::<Vec<_>>()).await;
+    let replay = scene.replay().await;
+    let (scene, first) = stopped_midway(scene, replay).await;
     assert!(first.inserted >= 1_000 && first.inserted < 3_600, "{first}");
     let notes = scene.warehouse.notes(Uuid::parse_str(&first.run).unwrap()).await.unwrap();
     assert!(!notes.is_empty());
     assert!(scene.warehouse.remove(&new_style(0, 3).1.id_treated_data).is_some());
-    let scene = Scene { stop: Stop::default(), ..scene };
     let second = scene.resumed().await;
     assert!(second.stopped.is_none() && second.identical > 0, "what was done again was there: {second}");
     assert_eq!((second.inserted + second.identical, scene.rows().await), (3_600, 3_600));

@@ -2,10 +2,12 @@
 //!
 //! What is refused here the servers refuse too, in strict mode; they may refuse more (a CHECK, a foreign key, a trigger).
 
+use chrono::{NaiveDate, NaiveDateTime};
+
 use crate::record::Column;
 use crate::record::stored::{Row, Value};
 
-/// The most characters, numbers or digits of one column.
+/// The most characters, numbers, digits or years of one column.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub enum Limit {
     /// None that is known.
@@ -33,6 +35,13 @@ pub enum Limit {
         decimals: Option<u8>,
         /// Whether they may be negative.
         signed: bool,
+    },
+    /// Times, both ends included.
+    Instant {
+        /// The first.
+        first: NaiveDateTime,
+        /// The last.
+        last: NaiveDateTime,
     },
 }
 
@@ -105,6 +114,9 @@ impl Limit {
             (Self::Integer { least, most }, &Value::Integer(number)) if !(least..=most).contains(&number) => {
                 Some(format!("{column} is {number}, and its column holds {least} to {most}"))
             }
+            (Self::Instant { first, last }, Value::Instant(at)) if !(first..=last).contains(at) => {
+                Some(format!("{column} is {at}, and its column holds {first} to {last}: make it a DATETIME"))
+            }
             (Self::Number { .. }, Value::Single(number)) => self.refuse_number(column, f64::from(*number)),
             (Self::Number { .. }, Value::Double(number)) => self.refuse_number(column, *number),
             _ => None,
@@ -120,6 +132,15 @@ impl Limit {
         }
         (number < 0.0 && !signed).then(|| format!("{column} is {number}, and its column is UNSIGNED"))
     }
+}
+
+/// What a TIMESTAMP holds: seconds in 31 bits, of which 0 is taken. MariaDB since 11.5 holds more, which is not relied upon.
+fn timestamp() -> Limit {
+    let at =
+        |date: Option<NaiveDate>, hour, minute, second| date.and_then(|date| date.and_hms_opt(hour, minute, second));
+    let first = at(NaiveDate::from_ymd_opt(1970, 1, 1), 0, 0, 1);
+    let last = at(NaiveDate::from_ymd_opt(2038, 1, 19), 3, 14, 7);
+    first.zip(last).map_or(Limit::Unknown, |(first, last)| Limit::Instant { first, last })
 }
 
 /// A column as `information_schema` describes its limits.
@@ -164,6 +185,7 @@ impl Sizes {
             "bigint" => integer(64),
             "float" => number(f32::MAX.into()),
             "double" | "decimal" => number(f64::MAX),
+            "timestamp" => timestamp(),
             _ => Limit::Unknown,
         }
     }
@@ -196,6 +218,7 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_named_with_its_column() {
         let text = |chars, set| Limit::Text { chars, set };
+        let at = |text: &str| Value::Instant(text.parse().unwrap());
         let decimal = Sizes { digits: Some(5), decimals: Some(2), ..sizes("decimal", true) }.limit();
         let cases = [
             (text(3, Charset::Any), Value::Text("abc🐂".into()), true),
@@ -215,6 +238,11 @@ mod tests {
             (sizes("int", false).limit(), Value::Integer(1 << 31), true),
             (sizes("varbinary", false).limit(), Value::Integer(1 << 31), false),
             (text(0, Charset::Ascii), Value::Null, false),
+            (sizes("timestamp", false).limit(), at("1970-01-01T00:00:00"), true),
+            (sizes("timestamp", false).limit(), at("1970-01-01T00:00:01"), false),
+            (sizes("timestamp", false).limit(), at("2038-01-19T03:14:07"), false),
+            (sizes("timestamp", false).limit(), at("2038-01-19T03:14:08"), true),
+            (sizes("datetime", false).limit(), at("2038-01-19T03:14:08"), false),
         ];
         for (limit, value, refused) in cases {
             let why = limit.refuse(Column::IdLote, &value);

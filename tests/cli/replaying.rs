@@ -1,11 +1,12 @@
 //! What an operator may ask of a replay: a plan, a report, limits, a new table, a way back.
 
 use std::io::{BufRead, BufReader, Read};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use ruminate_test_s3::S3Server;
 
-use crate::support::{BUCKET, Ran, Scene, real_files, with_real};
+use crate::support::{BUCKET, PREFIX, Ran, Scene, real_files, with_real};
 
 /// A lake of the 52 real readings, and an empty warehouse.
 fn lost() -> Scene {
@@ -50,6 +51,20 @@ fn a_dry_run_says_what_it_takes_and_changes_nothing() {
         assert!(text.contains(part), "{part}: {text}");
     }
     scene.run(&["replay"]).expect(0, &[("inserted", 52)]);
+}
+
+/// More of them in a row than a lake may fail.
+#[test]
+fn objects_that_look_like_the_store_s_errors_are_named_and_end_nothing() {
+    let s3 = S3Server::with_bucket(BUCKET);
+    let scene = Scene::embedded().with_s3(&s3);
+    fill(&scene);
+    for n in 0..120 {
+        let name = format!("historico_consumo_2023-01-02 00:00:00.{n:03}_x.json");
+        let key = format!("{PREFIX}/fazenda_um/2023/01/02/{name}");
+        s3.store().put(BUCKET, &key, "<?xml version=\"1.0\"?><Error><Code>SlowDown</Code></Error>".to_owned());
+    }
+    scene.run(&["replay"]).expect(1, &[("inserted", 52), ("unreadable", 120)]);
 }
 
 #[test]
@@ -107,6 +122,73 @@ fn what_was_overwritten_can_be_put_back_unless_it_changed_since() {
     undone.expect(1, &[("changes", 4), ("restored", 3), ("changed_since", 1)]);
     scene.run(&["replay"]).expect(1, &[("conflicting", 4), ("identical", 48)]);
     scene.run(&["replay", "--undo", "undo.ndjson"]).expect(1, &[("already", 3), ("changed_since", 1)]);
+}
+
+#[test]
+fn an_undo_file_that_broke_off_takes_back_the_rest() {
+    let scene = lost();
+    scene.run(&["replay"]).expect(0, &[("inserted", 52)]);
+    let over = ["replay", "--on-conflict", "overwrite", "--undo-file", "undo.ndjson"];
+    sql(&scene, "UPDATE historico_consumo SET quantidade_animais = 1 WHERE id_curral = '25994051003275'");
+    scene.run(&over).expect(0, &[("overwritten", 4)]);
+    // As a kill leaves it in the middle of a line.
+    let text = std::fs::read(scene.path("undo.ndjson")).unwrap();
+    std::fs::write(scene.path("undo.ndjson"), &text[..text.len() - 50]).unwrap();
+    sql(&scene, "UPDATE historico_consumo SET quantidade_animais = 2 WHERE id_curral <> '25994051003275'");
+    scene.run(&over).expect(0, &[("overwritten", 48)]);
+    let undone = scene.run(&["replay", "--undo", "undo.ndjson"]);
+    undone.expect(1, &[("changes", 51), ("restored", 51), ("broken", 1), ("changed_since", 0)]);
+    let problem = &undone.json["problems"]["kept"][0];
+    assert_eq!(problem["key"].as_str(), Some("line 4"), "{undone:?}");
+    scene.run(&["replay"]).expect(1, &[("conflicting", 51), ("identical", 1)]);
+}
+
+/// Found out piece by piece, of which none counts at the rate of rows but the batch once.
+#[test]
+fn rows_that_another_key_refuses_are_named_and_count_once_at_the_rate() {
+    let scene = lost();
+    sql(&scene, "CREATE UNIQUE INDEX strange ON historico_consumo (data)");
+    let ran = scene.run(&["replay", "--rows-per-second", "26"]);
+    ran.expect(1, &[("inserted", 4), ("rejected", 48)]);
+    let reason = ran.json["problems"]["kept"][0]["reason"].as_str().unwrap();
+    assert!(reason.contains("another unique index"), "{reason}");
+    assert!(number(&ran, "seconds") < 4.0, "52 rows at 26 a second: {ran:?}");
+    scene.run(&["replay"]).expect(1, &[("identical", 4), ("rejected", 48)]);
+}
+
+#[test]
+fn a_journal_that_takes_no_notes_ends_the_run_with_a_word_on_what_to_do() {
+    let scene = lost();
+    scene.run(&["replay"]).expect(0, &[("inserted", 52)]);
+    sql(
+        &scene,
+        "CREATE TRIGGER vigia BEFORE INSERT ON ruminate_journal WHEN NEW.seq > 0 BEGIN SELECT RAISE(ABORT, 'no'); END",
+    );
+    for change in ["SELECT 1", "DELETE FROM historico_consumo"] {
+        sql(&scene, change);
+        let ran = scene.run(&["replay"]);
+        assert_eq!(ran.code, Some(2), "{ran:?}");
+        assert!(ran.stderr.contains("ruminate_journal was altered") && ran.stderr.contains("--no-journal"), "{ran:?}");
+    }
+    scene.run(&["replay", "--no-journal"]).expect(0, &[("inserted", 52)]);
+}
+
+/// An object under another day's path, with other values: one of the two wins, and in every run the same.
+#[test]
+fn two_objects_of_one_id_do_not_take_turns() {
+    let scene = lost();
+    let day = scene.path("lake/fazenda_um/2023/01/01");
+    let object = std::fs::read_dir(&day).unwrap().next().unwrap().unwrap();
+    let text = std::fs::read_to_string(object.path()).unwrap();
+    let mut copy: serde_json::Value = serde_json::from_str(&text).unwrap();
+    copy["peso_medio"] = 999.5.into();
+    let other = scene.path("lake/fazenda_um/2023/01/03").join(object.file_name());
+    std::fs::write(other, copy.to_string()).unwrap();
+    for (inserted, identical) in [(52, 0), (0, 52), (0, 52)] {
+        let ran = scene.run(&["replay", "--on-conflict", "overwrite", "--undo-file", "undo.ndjson", "--verify"]);
+        let counts = [("inserted", inserted), ("identical", identical), ("conflicting", 1)];
+        ran.expect(1, &counts).expect(1, &[("overwritten", 0), ("verified", 52), ("unverified", 0)]);
+    }
 }
 
 #[test]
@@ -309,4 +391,42 @@ fn a_run_that_ends_at_a_conflict_says_what_to_change() {
     assert_eq!(ran.code, Some(3), "{ran:?}");
     let advice = ran.stdout.lines().find(|line| line.starts_with("to go on, ")).unwrap();
     assert!(advice.contains("--on-conflict keep or --on-conflict overwrite"), "{advice}");
+}
+
+/// The journal speaks of a lake, not of the name it was called by.
+#[test]
+fn a_run_goes_on_with_its_own_lake_only() {
+    let scene = Scene::embedded();
+    let count = scene.history(2, 250, 10);
+    scene.run(&["init"]).expect(0, &[]);
+    scene.run(&["backfill", "history.json"]).expect(0, &[("inserted", count)]);
+    std::fs::create_dir_all(scene.path("other")).unwrap();
+    std::fs::rename(scene.path("lake"), scene.path("other/lake")).unwrap();
+    std::fs::create_dir(scene.path("lake")).unwrap();
+    std::fs::remove_file(scene.path("w.db")).unwrap();
+    scene.run(&["init"]).expect(0, &[]);
+    let warehouse = format!("sqlite:{}", scene.path("w.db").display());
+    let there = scene.path("other");
+    let start = |extra: &[&str]| {
+        let mut command = scene.command(&["replay", "--lake", "lake", "--warehouse", &warehouse, "--output", "json"]);
+        command.args(extra).current_dir(&there);
+        command
+    };
+    let mut child = start(&["--rows-per-second", "1000", "--connections", "1"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(2_500));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // Of this name there is another lake here, which is empty.
+    let other = scene.run(&["replay", "--lake", "lake", "--resume"]);
+    assert_eq!(other.json["resumed"], false, "{other:?}");
+    other.expect(0, &[("listed", 0)]);
+    // And this is the same one, by another name.
+    let whole = scene.path("other/lake").display().to_string();
+    let own = scene.run(&["replay", "--lake", &whole, "--resume"]);
+    assert_eq!(own.json["resumed"], true, "{own:?}");
+    own.expect(0, &[("listed", count), ("inserted", count)]);
 }

@@ -62,6 +62,7 @@ macro_rules! on_both {
 on_both! {
     floats_keep_their_bits: live_mysql_floats_keep_their_bits, live_mariadb_floats_keep_their_bits;
     columns_of_every_kind: live_mysql_both_methods_agree_on_every_column, live_mariadb_both_methods_agree_on_every_column;
+    ties_are_no_conflicts: live_mysql_ties_of_rounded_columns_are_no_conflicts, live_mariadb_ties_of_rounded_columns_are_no_conflicts;
     bad_rows_are_named: live_mysql_a_bad_row_is_named, live_mariadb_a_bad_row_is_named;
     killed_in_the_middle: live_mysql_a_session_killed_in_mid_load, live_mariadb_a_session_killed_in_mid_load;
     a_lost_commit_is_looked_for: live_mysql_a_lost_commit_is_looked_for, live_mariadb_a_lost_commit_is_looked_for;
@@ -149,6 +150,36 @@ async fn columns_of_every_kind(server: Server) {
     let record = conformance::record(7);
     let row = stored[0].iter().find(|row| row.id() == record.id_treated_data).unwrap();
     assert_eq!(record.differences(row, &shape), []);
+    database.drop().await;
+}
+
+/// Weights half way between two that the columns hold: whichever way a server rounds them, they agree.
+async fn ties_are_no_conflicts(server: Server) {
+    let Some(database) = Database::new(server).await else { return };
+    let (warehouse, _) = ready(&database.url()).await;
+    let kinds = "ALTER TABLE historico_consumo MODIFY peso_entrada FLOAT(7,2), MODIFY peso_medio DOUBLE(9,2), \
+                 MODIFY consumo_real DECIMAL(9,2), MODIFY consumo_meta FLOAT(9,4)";
+    database.run(kinds).await;
+    let shape = warehouse.shape().await.unwrap();
+    let mut records: Vec<_> = (0..5_000).map(conformance::record).collect();
+    for (n, record) in (0_u32..).zip(&mut records) {
+        let tie = (f64::from(n) * 137.0 * 10.0 + 5.0) / 1_000.0;
+        let reading = &mut record.reading;
+        (reading.peso_entrada, reading.peso_medio, reading.consumo_real, record.consumo_meta) =
+            (tie, tie, tie, tie + 0.00005);
+    }
+    records.sort_by(|a, b| a.id_treated_data.cmp(&b.id_treated_data));
+    let rows: Vec<Row> = records.iter().map(|record| record.to_row(&shape)).collect();
+    for method in BOTH {
+        let warehouse = warehouse.clone().with_method(Some(method));
+        let change = Change { insert: &rows, ..Change::default() };
+        assert_eq!(warehouse.apply(&change, &shape).await.unwrap(), Insert::Done);
+        let stored = warehouse.range("0", "z", 10_000, &shape).await.unwrap();
+        for (record, row) in records.iter().zip(&stored) {
+            assert_eq!(record.differences(row, &shape), [], "{method}: {record:?}");
+        }
+        database.run("DELETE FROM historico_consumo").await;
+    }
     database.drop().await;
 }
 

@@ -175,6 +175,79 @@ async fn live_mysql_accounts_that_may_not_create_go_without_a_journal() {
     database.drop().await;
 }
 
+/// As tables are whose maker wanted no DATETIME: read, compared, overwritten and audited like any other.
+async fn timestamps(server: Server) {
+    let Some((database, scene, count)) = scene(server).await else { return };
+    database
+        .run("ALTER TABLE historico_consumo MODIFY data TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP, MODIFY row_ts TIMESTAMP(6) NULL")
+        .await;
+    // One record of a time that no TIMESTAMP holds.
+    let far = r#"{"id_curral":"1","id_raca":"2","id_lote":"3","peso_entrada":200,"peso_medio":300,"data":"2040-01-01 00:00:00 UTC","quantidade_animais":1,"dia_confinamento":1,"consumo_real":9.5,"cod_cliente":"FazendaUm"}"#;
+    std::fs::write(scene.path("far.json"), format!("{far}\n")).unwrap();
+    let own = format!("sqlite:{}", scene.path("w.db").display());
+    scene.run(&["backfill", "far.json", "--warehouse", &own]).expect(0, &[("inserted", 1)]);
+    for method in ["load-data", "insert"] {
+        let first = scene.run(&["replay", "--verify", "--load-method", method]);
+        first.expect(1, &[("inserted", count), ("verified", count), ("rejected", 1)]);
+        let reason = first.json["problems"]["kept"][0]["reason"].as_str().unwrap();
+        assert!(reason.contains("data is 2040-01-01") && reason.contains("2038"), "{reason}");
+        let again = [("identical", count), ("conflicting", 0), ("rejected", 1)];
+        scene.run(&["replay", "--load-method", method]).expect(1, &again);
+        let changed = database.run("UPDATE historico_consumo SET row_ts = '2001-02-03 04:05:06.789' LIMIT 7").await;
+        let over = ["replay", "--on-conflict", "overwrite", "--undo-file", "undo.ndjson", "--load-method", method];
+        scene.run(&over).expect(1, &[("overwritten", changed)]);
+        scene.run(&["replay", "--undo", "undo.ndjson"]).expect(0, &[("restored", changed)]);
+        std::fs::remove_file(scene.path("undo.ndjson")).unwrap();
+        scene.run(&["reconcile"]).expect(1, &[("matched", count - changed), ("differing", changed), ("lake_only", 1)]);
+        let window = ["reconcile", "--from", "2024-01-03", "--to", "2024-01-05"];
+        let audited = scene.run(&window);
+        assert!(audited.code.is_some_and(|code| code < 2) && audited.json["matched"].as_u64() > Some(0), "{audited:?}");
+        database.run("DELETE FROM historico_consumo").await;
+    }
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn live_mysql_times_may_be_timestamps() {
+    timestamps(MYSQL).await;
+}
+
+#[tokio::test]
+async fn live_mariadb_times_may_be_timestamps() {
+    timestamps(MARIADB).await;
+}
+
+/// Columns that keep fewer decimals than the lake: nothing is a conflict, and what was overwritten can be put back.
+async fn rounded(server: Server) {
+    let Some((database, scene, count)) = scene(server).await else { return };
+    database
+        .run("ALTER TABLE historico_consumo MODIFY peso_entrada FLOAT(7,2), MODIFY peso_medio DECIMAL(9,1), MODIFY consumo_real DOUBLE(9,2)")
+        .await;
+    for method in ["load-data", "insert"] {
+        let first = scene.run(&["replay", "--verify", "--load-method", method]);
+        first.expect(0, &[("inserted", count), ("verified", count), ("unverified", 0)]);
+        let changed = database.run("UPDATE historico_consumo SET id_raca = '7' LIMIT 60").await;
+        let over = ["replay", "--on-conflict", "overwrite", "--undo-file", "undo.ndjson", "--load-method", method];
+        scene.run(&over).expect(0, &[("overwritten", changed)]);
+        scene.run(&over).expect(0, &[("overwritten", 0), ("identical", count)]);
+        scene.run(&["replay", "--undo", "undo.ndjson"]).expect(0, &[("restored", changed)]);
+        scene.run(&["replay", "--undo", "undo.ndjson"]).expect(0, &[("already", changed)]);
+        std::fs::remove_file(scene.path("undo.ndjson")).unwrap();
+        database.run("DELETE FROM historico_consumo").await;
+    }
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn live_mysql_columns_that_round_are_no_conflicts() {
+    rounded(MYSQL).await;
+}
+
+#[tokio::test]
+async fn live_mariadb_columns_that_round_are_no_conflicts() {
+    rounded(MARIADB).await;
+}
+
 /// Each connection that loads is killed as soon as it is seen, for a while.
 #[tokio::test]
 async fn live_mysql_killed_connections_cost_time_and_nothing_else() {

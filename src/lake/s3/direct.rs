@@ -15,7 +15,7 @@ use chrono::Utc;
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
-use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, HOST, HeaderValue, USER_AGENT};
+use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, ETAG, HOST, HeaderValue, USER_AGENT};
 use hyper::{Request, Response, StatusCode, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -26,7 +26,7 @@ use url::Url;
 use super::failure::no_credentials;
 use super::keys::Keys;
 use super::sign::{self, NO_BODY, Signer};
-use super::{S3, no_error};
+use super::{S3, Wanted, no_error};
 use crate::lake::{Error, Reason};
 
 /// A connection idle for longer is not trusted: S3 and what lies between close it without a word.
@@ -105,6 +105,7 @@ enum Broken {
 
 struct Answer {
     status: StatusCode,
+    etag: Option<HeaderValue>,
     body: Bytes,
 }
 
@@ -151,14 +152,8 @@ impl Wire {
     }
 
     /// One try to read an object; over a connection of its own where the one before broke.
-    pub(super) async fn get(
-        &self,
-        s3: &S3,
-        key: &str,
-        whole: &str,
-        version: Option<&str>,
-        fresh: bool,
-    ) -> Result<Bytes, Error> {
+    pub(super) async fn get(&self, s3: &S3, wanted: Wanted<'_>, whole: &str, fresh: bool) -> Result<Bytes, Error> {
+        let Wanted { key, version, .. } = wanted;
         let (path, query) = (sign::path(&self.base, whole), sign::query(version));
         let work = async {
             match self.signed_exchange(&path, &query, fresh).await? {
@@ -178,7 +173,8 @@ impl Wire {
             Err(_) => return Err(s3.error(key, Reason::Network, format!("timed out after {:?}", self.attempt))),
         };
         if answer.status == StatusCode::OK {
-            return no_error(key, answer.body);
+            let etag = answer.etag.as_ref().and_then(|etag| etag.to_str().ok());
+            return no_error(wanted, etag, answer.body);
         }
         let said = String::from_utf8_lossy(&answer.body);
         let code = element(&said, "Code").unwrap_or_default();
@@ -272,7 +268,8 @@ async fn receive(response: Response<Incoming>) -> Result<(Answer, bool), hyper::
     }
     let at_end = length.is_none_or(|length| length == first.len() + rest.len());
     let body = if rest.is_empty() { first } else { Bytes::from([&first[..], &rest[..]].concat()) };
-    Ok((Answer { status: head.status, body }, at_end))
+    let etag = head.headers.get(ETAG).cloned();
+    Ok((Answer { status: head.status, etag, body }, at_end))
 }
 
 /// The text of the first element of that name.

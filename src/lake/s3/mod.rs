@@ -46,6 +46,8 @@ pub struct S3 {
     client: Client,
     bucket: String,
     prefix: String,
+    /// Where it is, if not at AWS.
+    endpoint: Option<String>,
     retry: Retry,
     limiter: Arc<Limiter>,
     #[cfg(feature = "cli")]
@@ -55,9 +57,9 @@ pub struct S3 {
 impl S3 {
     /// The lake at `s3://bucket/prefix`; the prefix may be empty.
     pub fn new(config: &SdkConfig, bucket: impl Into<String>, prefix: &str, retry: Retry) -> Self {
-        let own_endpoint = config.endpoint_url().is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
+        let endpoint = config.endpoint_url().map(str::to_owned).or_else(|| std::env::var("AWS_ENDPOINT_URL_S3").ok());
         let config = aws_sdk_s3::config::Builder::from(config)
-            .force_path_style(own_endpoint)
+            .force_path_style(endpoint.is_some())
             .retry_config(RetryConfig::disabled())
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
             .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
@@ -67,6 +69,7 @@ impl S3 {
             client: Client::from_conf(config),
             bucket: bucket.into(),
             prefix,
+            endpoint,
             retry,
             limiter: Arc::default(),
             #[cfg(feature = "cli")]
@@ -151,18 +154,20 @@ impl S3 {
         key.strip_prefix(&self.prefix).filter(|key| !key.is_empty()).map(str::to_owned)
     }
 
-    async fn get_once(&self, key: &str, version: Option<&str>, this: Try) -> Result<Bytes, Error> {
+    async fn get_once(&self, wanted: Wanted<'_>, this: Try) -> Result<Bytes, Error> {
+        let Wanted { key, version, .. } = wanted;
         let whole = format!("{}{key}", self.prefix);
         #[cfg(feature = "cli")]
         if let Some(direct) = &self.direct
             && let Some(wire) = direct.wire(self).await
         {
-            return wire.get(self, key, &whole, version, this.after_break).await;
+            return wire.get(self, wanted, &whole, this.after_break).await;
         }
         let _ = this.after_break; // the SDK drops a connection that broke by itself
         let request = self.client.get_object().bucket(&self.bucket).key(whole);
         let request = request.set_version_id(version.map(str::to_owned));
         let object = request.send().await.map_err(|e| self.failure(key, &e))?;
+        let etag = object.e_tag().map(str::to_owned);
         let length = object.content_length().and_then(|length| usize::try_from(length).ok());
         let body = object
             .body
@@ -174,13 +179,12 @@ impl S3 {
             Some(length) if length != body.len() => {
                 Err(Error::new(Reason::Network, key, format!("{} of {length} bytes arrived", body.len())))
             }
-            _ => no_error(key, body),
+            _ => no_error(wanted, etag.as_deref(), body),
         }
     }
 
-    /// Gets the version that was listed, or the newest.
-    async fn get_version(&self, key: &str, version: Option<&str>) -> Result<Bytes, Error> {
-        self.tried(|this| self.get_once(key, version, this)).await
+    async fn get_wanted(&self, wanted: Wanted<'_>) -> Result<Bytes, Error> {
+        self.tried(|this| self.get_once(wanted, this)).await
     }
 
     /// The prefix of that name beside this one.
@@ -243,10 +247,30 @@ struct Try {
     after_break: bool,
 }
 
-/// An error can also arrive as the body of an answer that says 200.
-fn no_error(key: &str, body: Bytes) -> Result<Bytes, Error> {
-    if body.starts_with(b"<?xml") || body.starts_with(b"<Error>") {
-        return Err(Error::new(Reason::SlowDown, key, "an error document came in the object's place"));
+/// The object that is to be read: the version that was listed, or the newest.
+#[derive(Debug, Clone, Copy)]
+struct Wanted<'a> {
+    key: &'a str,
+    version: Option<&'a str>,
+    listed: Option<&'a Meta>,
+}
+
+impl<'a> Wanted<'a> {
+    fn listed(meta: &'a Meta) -> Self {
+        Self { key: &meta.key, version: meta.version.as_deref(), listed: Some(meta) }
+    }
+}
+
+/// An error can also arrive as the body of an answer that says 200. What has the size and the token that the listing said,
+/// or any token where nothing was listed, is the object however it looks.
+fn no_error(wanted: Wanted<'_>, etag: Option<&str>, body: Bytes) -> Result<Bytes, Error> {
+    let etag = etag.map(|etag| etag.trim_matches('"'));
+    let is_object = || match wanted.listed {
+        Some(meta) => meta.size == body.len() as u64 && etag == Some(&*meta.etag),
+        None => etag.is_some(),
+    };
+    if (body.starts_with(b"<?xml") || body.starts_with(b"<Error>")) && !is_object() {
+        return Err(Error::new(Reason::SlowDown, wanted.key, "an error document came in the object's place"));
     }
     Ok(body)
 }
@@ -290,12 +314,25 @@ impl Lake for S3 {
         format!("s3://{}/{}", self.bucket, self.prefix).trim_end_matches('/').to_owned()
     }
 
+    fn identity(&self) -> String {
+        let endpoint = self.endpoint.as_deref().map(|endpoint| format!(" at {}", endpoint.trim_end_matches('/')));
+        format!("{}{}", self.address(), endpoint.unwrap_or_default())
+    }
+
     async fn list(&self, prefix: &str, depth: Depth, after: Option<&str>) -> Result<Page, Error> {
         self.tried(|_| self.list_once(prefix, depth, after)).await
     }
 
     async fn get(&self, key: &str) -> Result<Bytes, Error> {
-        self.get_version(key, None).await
+        self.get_wanted(Wanted { key, version: None, listed: None }).await
+    }
+
+    async fn get_listed(&self, listed: &[&Meta]) -> Vec<Result<Bytes, Error>> {
+        let mut bodies = Vec::with_capacity(listed.len());
+        for meta in listed {
+            bodies.push(self.get_wanted(Wanted::listed(meta)).await);
+        }
+        bodies
     }
 
     async fn as_of(&self, at: DateTime<Utc>) -> Result<Arc<dyn Lake>, Error> {

@@ -19,7 +19,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use percent_encoding::percent_decode_str;
 
-use super::S3;
+use super::{S3, Wanted};
 use crate::lake::{Class, Depth, Error, Habits, Lake, Meta, Page, Pressure, Put, Reason};
 
 /// A bucket and prefix as they were at a time.
@@ -242,6 +242,10 @@ impl Lake for AsOf {
         self.s3.address()
     }
 
+    fn identity(&self) -> String {
+        self.s3.identity()
+    }
+
     async fn list(&self, prefix: &str, depth: Depth, after: Option<&str>) -> Result<Page, Error> {
         let after = after.and_then(Token::parse);
         self.s3.tried(|_| self.list_once(prefix, depth, after.as_ref())).await
@@ -253,7 +257,7 @@ impl Lake for AsOf {
             // The key's own versions come before those of any longer one.
             let page = self.list(key, Depth::Everything, after.as_deref()).await?;
             match page.objects.first() {
-                Some(first) if first.key == key => return self.s3.get_version(key, first.version.as_deref()).await,
+                Some(first) if first.key == key => return self.s3.get_wanted(Wanted::listed(first)).await,
                 None if page.next.is_some() => after = page.next,
                 _ => return Err(Error::new(Reason::NotFound, key, "no such object then")),
             }
@@ -264,7 +268,7 @@ impl Lake for AsOf {
         let mut bodies = Vec::with_capacity(listed.len());
         for meta in listed {
             bodies.push(match &meta.version {
-                Some(_) => self.s3.get_version(&meta.key, meta.version.as_deref()).await,
+                Some(_) => self.s3.get_wanted(Wanted::listed(meta)).await,
                 None => self.get(&meta.key).await,
             });
         }

@@ -189,6 +189,8 @@ pub struct Outcome {
     pub newest_data: Option<DateTime<Utc>>,
     /// The file that takes overwritten values back.
     pub undo: Option<String>,
+    /// Where earlier sessions of the same run wrote them.
+    pub undo_earlier: Vec<String>,
     /// The cut-over to a new table, where one was asked for.
     pub cut_over: Option<CutOver>,
     /// What became of each farm's day, in the order of farms and days.
@@ -297,7 +299,7 @@ impl Outcome {
             let before = fence.map_or(String::new(), |fence| format!(", {} before the fence", between(newest, fence)));
             writeln!(f, "newest record back: processed {}{before}", newest.format("%F %T UTC"))?;
         }
-        if let Some(undo) = &self.undo {
+        for undo in self.undo_earlier.iter().chain(&self.undo) {
             writeln!(f, "the values that were overwritten are in {undo}")?;
         }
         if let Some(CutOver { shadow, table, old, swapped, only_in_old, why_not, .. }) = &self.cut_over {

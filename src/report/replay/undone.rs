@@ -19,17 +19,19 @@ pub struct Undone {
     pub changed_since: u64,
     /// Changes that were not looked at, because the run was asked to stop.
     pub left: u64,
+    /// Lines that broke off before their changes were made, which are none of these changes.
+    pub broken: u64,
     /// Whether nothing was changed because only a look was asked for.
     pub dry_run: bool,
     /// Time of the run.
     pub seconds: f64,
-    /// The rows that stay as they are, each with its id.
+    /// The rows that stay as they are, each with its id, and the lines that broke off.
     pub problems: Problems,
 }
 
 impl crate::report::Outcome for Undone {
     fn exit(&self) -> Exit {
-        match (self.left, self.changed_since) {
+        match (self.left, self.changed_since + self.broken) {
             (0, 0) => Exit::Clean,
             (0, _) => Exit::Found,
             _ => Exit::Stopped,
@@ -51,6 +53,7 @@ impl fmt::Display for Undone {
             ("restored", count(self.restored)),
             ("restored already", count(self.already)),
             ("changed since", count(self.changed_since)),
+            ("lines broken off", count(self.broken)),
         ];
         if self.left > 0 {
             lines.push(("not looked at", count(self.left)));

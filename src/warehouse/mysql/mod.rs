@@ -22,7 +22,7 @@ use super::schema::{self, Creates, Described};
 use super::{Error, Insert, Login, Reason, Status, TableName, Warehouse, Window};
 use crate::error::Kind;
 use crate::record::Column;
-use crate::record::stored::{Holds, Row, Shape};
+use crate::record::stored::{Holds, Row, Shape, Value};
 use crate::retry::{Patience, Retry};
 
 #[cfg(feature = "cli")]
@@ -246,7 +246,13 @@ fn replace_sql(table: &TableName, shape: &Shape) -> String {
         Holds::Text { .. } => format!("BINARY CONVERT(`{column}` USING utf8mb4) <=> BINARY ?"),
         _ => format!("`{column}` <=> ?"),
     });
-    format!("UPDATE `{table}` SET {set} WHERE {}", guard.join(" AND "))
+    // The plain id finds the row by its key, which the guard's own forms of it cannot.
+    format!("UPDATE `{table}` SET {set} WHERE `{}` = ? AND {}", Column::IdTreatedData, guard.join(" AND "))
+}
+
+/// The values of [`replace_sql`], in its order.
+fn replace_values<'a>(old: &'a Row, new: &'a Row) -> impl Iterator<Item = &'a Value> {
+    new.0.iter().chain(std::iter::once(old.get(Column::IdTreatedData))).chain(&old.0)
 }
 
 #[async_trait]
@@ -342,7 +348,7 @@ impl Warehouse for MySql {
     async fn replace(&self, old: &Row, new: &Row, shape: &Shape) -> Result<bool, Error> {
         let sql: Arc<str> = replace_sql(&self.table, shape).into();
         let run = |_| async {
-            let query = new.0.iter().chain(&old.0).fold(sqlx::query(AssertSqlSafe(Arc::clone(&sql))), bind);
+            let query = replace_values(old, new).fold(sqlx::query(AssertSqlSafe(Arc::clone(&sql))), bind);
             self.sessions.execute(query).await.map(|rows| rows > 0)
         };
         self.retry.run(Error::kind, run).await

@@ -1,6 +1,6 @@
 //! Values between a table's columns and the toolkit's few kinds, always in their binary types.
 
-use chrono::NaiveDateTime;
+use chrono::{DateTime, Utc};
 use sqlx::mysql::{MySqlArguments, MySqlRow};
 use sqlx::query::Query;
 use sqlx::{MySql as Db, Row as _};
@@ -27,10 +27,15 @@ pub(super) fn decode(row: &MySqlRow, shape: &Shape) -> Result<Row, sqlx::Error> 
             Holds::Single { .. } => row.try_get::<Option<f32>, _>(at)?.map_or(Value::Null, Value::Single),
             Holds::Double { .. } => row.try_get::<Option<f64>, _>(at)?.map_or(Value::Null, Value::Double),
             Holds::Integer => row.try_get::<Option<i64>, _>(at)?.map_or(Value::Null, Value::Integer),
-            Holds::Instant { .. } => row.try_get::<Option<NaiveDateTime>, _>(at)?.map_or(Value::Null, Value::Instant),
+            Holds::Instant { .. } => instant(row.try_get(at)?),
         };
     }
     Ok(Row(values))
+}
+
+/// DATETIME and TIMESTAMP alike: the session is in UTC, and sqlx decodes a TIMESTAMP only with its zone.
+fn instant(at: Option<DateTime<Utc>>) -> Value {
+    at.map_or(Value::Null, |at| Value::Instant(at.naive_utc()))
 }
 
 pub(super) fn bind<'q>(query: Query<'q, Db, MySqlArguments>, value: &'q Value) -> Query<'q, Db, MySqlArguments> {

@@ -37,7 +37,7 @@ struct Replay {
     recovery: recovery::Recovery,
     course: course::Course,
     swap: Option<recovery::Swap>,
-    undo: String,
+    undo: Vec<String>,
     stopped: bool,
     /// What to do where it stopped.
     to_go_on: &'static str,
@@ -61,7 +61,12 @@ impl Page for Outcome {
             recovery: recovery::Recovery::of(self),
             course: course::Course::of(self),
             swap: self.cut_over.as_ref().map(recovery::Swap::of),
-            undo: self.undo.as_deref().map_or_else(String::new, |file| super::text::shown(file, super::text::KEY)),
+            undo: self
+                .undo_earlier
+                .iter()
+                .chain(&self.undo)
+                .map(|file| super::text::shown(file, super::text::KEY))
+                .collect(),
             stopped: self.stopped.is_some(),
             to_go_on: self.to_go_on(),
             repeat: Repeat::of(&self.command),

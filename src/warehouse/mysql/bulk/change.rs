@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::super::{MySql, insert_sql, replace_sql};
+use super::super::{MySql, insert_sql, replace_sql, replace_values};
 use super::journal;
 use super::session::{Sent, Session, size};
 use crate::error::Kind;
@@ -96,7 +96,7 @@ impl MySql {
         }
         let sql: Arc<str> = replace_sql(&self.table, shape).into();
         for (old, new) in change.replace {
-            if session.run(&sql, new.0.iter().chain(&old.0)).await? == 0 {
+            if session.run(&sql, replace_values(old, new)).await? == 0 {
                 return Ok(Sent::Taken);
             }
         }
