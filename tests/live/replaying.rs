@@ -64,6 +64,11 @@ async fn signals(server: Server) {
         let mut connection = <sqlx::MySqlConnection as sqlx::Connection>::connect(&url).await.unwrap();
         sqlx::query("SELECT SLEEP(60)").execute(&mut connection).await.ok();
     });
+    let sleeping =
+        "SELECT COUNT(*) FROM information_schema.processlist WHERE db = DATABASE() AND info LIKE 'SELECT SLEEP%'";
+    while database.count(sleeping).await == 0 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     let mut child = scene.start(&["replay", "--output", "json", "--max-threads-running", "1"]);
     let stderr = wait_for(&mut child, "threads run, more than 1");
     assert!(std::process::Command::new("kill").arg(child.id().to_string()).status().unwrap().success());

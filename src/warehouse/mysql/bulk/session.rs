@@ -61,8 +61,9 @@ impl<'a> Session<'a> {
                 (Line::Fast(fast), packet)
             }
             LoadMethod::Insert => {
-                let plain = warehouse.sessions.get().await?;
-                (Line::Plain(plain), warehouse.packet().await?)
+                // Asked for first: it takes a session of its own, and there may be but one.
+                let packet = warehouse.packet().await?;
+                (Line::Plain(warehouse.sessions.get().await?), packet)
             }
         };
         Ok(Self { warehouse, line, packet, broken: false })
