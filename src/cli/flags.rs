@@ -5,16 +5,18 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
 use aws_config::SdkConfig;
-use chrono::NaiveDate;
+use chrono::{NaiveDate, Utc};
 use clap::{ArgAction, Args, ValueEnum};
 
+use super::spelled::Spelled;
 use crate::intake::Intake;
 use crate::lake::dir::Dir;
 use crate::lake::s3::S3;
-use crate::lake::{Lake, LakeUrl, Span};
+use crate::lake::{Habits, Lake, LakeUrl, Span};
 use crate::record::{Rules, Slug};
 use crate::report::Form;
 use crate::retry::{Patience, Retry};
+use crate::sort::SortSettings;
 use crate::topic::Topic;
 use crate::topic::arn::Address;
 use crate::topic::local::Local;
@@ -275,6 +277,46 @@ impl SpanFlags {
 
 fn slug(text: &str) -> Result<Slug, String> {
     Slug::of(text).map_err(|e| e.to_string())
+}
+
+/// How many objects are read at once: as many as is asked for, else as the lake likes it.
+pub(super) fn reads(asked: Option<u32>, habits: Habits) -> usize {
+    asked.map_or(habits.reads, |asked| asked as usize)
+}
+
+/// Where changes are written down: where it is asked for, else under a name of this moment.
+pub(super) fn undo_file(asked: Option<&PathBuf>) -> PathBuf {
+    let stamp = Utc::now().format("%Y%m%dT%H%M%SZ");
+    asked.cloned().unwrap_or_else(|| format!("ruminate-undo-{stamp}.ndjson").into())
+}
+
+/// What a run sorts, in memory and on disk.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Resources")]
+pub(super) struct SortFlags {
+    /// Memory for sorting, in MB; what does not fit goes to --sort-dir
+    #[arg(long, value_name = "MB", default_value_t = SORT_MEMORY, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    sort_memory: u32,
+    /// Where records are sorted that do not fit into memory [default: TMPDIR]
+    #[arg(long, value_name = "DIR")]
+    sort_dir: Option<PathBuf>,
+}
+
+/// Memory for sorting in MB, where nothing else is asked for.
+const SORT_MEMORY: u32 = 64;
+
+impl SortFlags {
+    pub(super) fn settings(&self) -> SortSettings {
+        SortSettings {
+            memory: self.sort_memory as usize * 1_000_000,
+            folder: self.sort_dir.clone().unwrap_or_else(std::env::temp_dir),
+        }
+    }
+
+    pub(super) fn spell(&self, command: &mut Spelled) {
+        command.other("sort-memory", self.sort_memory, SORT_MEMORY);
+        command.maybe("sort-dir", self.sort_dir.as_ref().map(|path| path.display()));
+    }
 }
 
 /// The business rules.

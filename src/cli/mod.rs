@@ -73,6 +73,9 @@ fn command() -> clap::Command {
     settings::with_environment(Cli::command())
 }
 
+/// Threads for files and disks at most: each keeps memory of its own, and a few are as fast as many.
+const BLOCKING: usize = 8;
+
 /// Parses the command line, runs the command and prints its outcome; errors go to stderr in one line.
 pub fn main() -> Exit {
     let cli = match parse() {
@@ -81,7 +84,8 @@ pub fn main() -> Exit {
     };
     let progress = if cli.common.silent() { Progress::Silent } else { Progress::for_stderr() };
     log::begin(&cli.common, &progress);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().max_blocking_threads(BLOCKING).build()
+    {
         Ok(runtime) => runtime,
         Err(e) => return log::fail(&anyhow::Error::new(e).context("cannot start")),
     };

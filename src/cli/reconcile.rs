@@ -1,16 +1,19 @@
 //! `ruminate reconcile`: lake against warehouse.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
 
 use super::Context;
-use super::flags::{LakeFlags, RulesFlags, SpanFlags, WarehouseFlags, writable};
+use super::flags::{LakeFlags, RulesFlags, SortFlags, SpanFlags, WarehouseFlags, reads, undo_file};
 use super::spelled::Spelled;
-use crate::reconcile::{Audit, Direction, Plan, Sink, repair, run as audit};
+use crate::evidence::Evidence;
+use crate::reconcile::{Audit, Baseline, Budget, Direction, Plan, Sink, Tolerance, Trust, repair, run as audit};
 use crate::record::Rules;
-use crate::report::reconcile::Asked;
+use crate::report::reconcile::{Asked, Outcome, Settings};
 use crate::report::{Printed, html};
+use crate::undo::put_back;
 
 /// Audits lake against warehouse, record by record and field by field, and repairs what can be repaired
 #[derive(Debug, clap::Args)]
@@ -23,9 +26,21 @@ pub(super) struct Args {
     span: SpanFlags,
     #[command(flatten)]
     rules: RulesFlags,
-    /// Mend this side, or both; objects of the lake are never overwritten, moved or deleted
+    /// Mend this side, or both; objects of the lake are never moved or deleted, and written over by --trust warehouse only
     #[arg(long, value_enum, value_name = "SIDE")]
     repair: Option<Direction>,
+    /// With --repair: which side is right where both have other values
+    #[arg(long, value_enum, value_name = "SIDE", default_value = "lake", requires = "repair")]
+    trust: Trust,
+    /// With --repair: change nothing at all where it would be more than that
+    #[arg(long, value_name = "N|P%", requires = "repair")]
+    max_repairs: Option<Budget>,
+    /// With --repair: where what is changed is written down before it is [default: ruminate-undo-<TIME>.ndjson]
+    #[arg(long, value_name = "FILE", requires = "repair")]
+    undo_file: Option<PathBuf>,
+    /// Put back what a repair has changed, as its undo file says; nothing is audited
+    #[arg(long, value_name = "FILE", conflicts_with = "repair")]
+    undo: Option<PathBuf>,
     /// With --repair: say what would be done, and change nothing
     #[arg(long)]
     dry_run: bool,
@@ -35,45 +50,113 @@ pub(super) struct Args {
     /// Write every finding as one JSON object a line
     #[arg(long, value_name = "FILE.ndjson")]
     drift: Option<PathBuf>,
-    /// Objects read at once
-    #[arg(long, value_name = "N", default_value_t = 128)]
-    concurrency: usize,
+    /// Write the whole evidence into a new folder: audit, findings, totals, report, and their SHA-256
+    #[arg(long, value_name = "DIR")]
+    evidence: Option<PathBuf>,
+    /// Pass (exit 0) with no more findings than that: a count, or a share of the ids compared, such as 0.1%
+    #[arg(long, value_name = "N|P%")]
+    max_drift: Option<Budget>,
+    /// End after so many findings: enough to know
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    halt_after: Option<u64>,
+    /// Say what is new, what persists and what is resolved since an earlier audit: its drift file, or its JSON
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
+    /// Only say which ids are missing on either side: objects whose names have their ids are not opened
+    #[arg(long)]
+    quick: bool,
+    /// Keep what is learnt of each object in this folder, so that the next audit reads only what is new
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+    /// Let values of this column pass that are no further apart, times in seconds; may be repeated
+    #[arg(long = "tolerance", value_name = "COLUMN=AMOUNT")]
+    tolerances: Vec<Tolerance>,
+    /// Objects read at once [default: 256; 64 in a directory]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096), help_heading = "Resources")]
+    concurrency: Option<u32>,
+    #[command(flatten)]
+    sort: SortFlags,
 }
 
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed> {
+    if let Some(path) = &args.undo {
+        let (lake, table) = (args.lake.open().await, args.warehouse.open_bulk(None).await?);
+        let name = args.warehouse.table.as_str();
+        return Ok(Printed::of(&put_back(&*table, &*lake, path, name, args.dry_run, &context.stop).await?));
+    }
+    let lake = args.lake.open().await;
     let to_audit = Audit {
-        lake: args.lake.open().await,
-        warehouse: args.warehouse.open().await?,
+        reads: reads(args.concurrency, lake.habits()),
+        lake,
+        warehouse: args.warehouse.open_bulk(None).await?,
         span: args.span.span()?,
         rules: args.rules.rules(),
-        reads: args.concurrency,
+        halt_after: args.halt_after,
+        quick: args.quick,
+        tolerances: args.tolerances.clone(),
+        sort: args.sort.settings(),
+        cache: args.cache.clone(),
     };
+    let baseline = args.baseline.as_deref().map(Baseline::read).transpose()?;
     let sink = Sink::new(args.drift.as_deref()).with_context(|| match &args.drift {
         Some(path) => format!("--drift {} cannot be written", path.display()),
         None => "no temporary file can be made: check TMPDIR".to_owned(),
     })?;
+    let sink = sink.against(baseline);
     if let Some(path) = &args.report {
-        writable("--report", path)?;
+        html::can_write(path).with_context(|| format!("--report {} cannot be written", path.display()))?;
     }
+    let evidence = args.evidence.as_deref().map(Evidence::begin).transpose()?;
     let (mut outcome, sink) = audit(&to_audit, sink, &context.progress, &context.stop).await?;
     outcome.asked = args.asked(&to_audit)?;
-    if let (Some(direction), None) = (args.repair, &outcome.stopped) {
+    outcome.max_drift = args.max_drift;
+    let findings = sink.done().context("the findings cannot be written to their end")?;
+    let whole = outcome.stopped.is_none() && outcome.halted.is_none();
+    outcome.since = findings.since.clone().filter(|_| whole);
+    if let (Some(direction), None) = (args.repair, outcome.stopped.as_ref().or(outcome.halted.as_ref())) {
         outcome.repair_asked = true;
-        let plan = Plan { direction, dry_run: args.dry_run, nameless: outcome.nameless };
-        outcome.repaired = repair(&to_audit, sink, plan, &context.progress, &context.stop).await?;
-    } else {
-        drop(sink.read_back()?); // written to its end
+        let plan = args.plan(direction, &outcome);
+        outcome.repaired = repair(&to_audit, &findings, &plan, &context.progress, &context.stop).await?;
     }
     if let Some(path) = &args.report {
         html::write(path, &outcome).with_context(|| format!("--report {} cannot be written", path.display()))?;
+    }
+    if let Some(evidence) = evidence {
+        evidence.write(&outcome, findings.read().context("the findings cannot be read back")?)?;
     }
     Ok(Printed::of(&outcome))
 }
 
 impl Args {
+    fn plan(&self, direction: Direction, outcome: &Outcome) -> Plan {
+        Plan {
+            direction,
+            trust: self.trust,
+            dry_run: self.dry_run,
+            nameless: outcome.nameless,
+            most: self.max_repairs,
+            ids: outcome.ids(),
+            undo: (undo_file(self.undo_file.as_ref()), self.warehouse.table.to_string()),
+        }
+    }
+
     /// What is asked, for the report.
     fn asked(&self, audit: &Audit) -> anyhow::Result<Asked> {
+        let span = &audit.span;
+        let settings = Settings::default()
+            .with("lake", audit.lake.address())
+            .with("warehouse", audit.warehouse.address())
+            .with("farm", span.farms.iter().map(ToString::to_string).collect::<BTreeSet<_>>())
+            .with("from", span.from)
+            .with("to", span.to)
+            .with("meta-rate", audit.rules.meta_rate)
+            .with("quick", self.quick)
+            .with("tolerance", self.tolerances.iter().map(ToString::to_string).collect::<BTreeSet<_>>())
+            .with("max-drift", self.max_drift)
+            .with("halt-after", self.halt_after);
         Ok(Asked {
+            settings_sha256: settings.sha256(),
+            settings,
             farms: audit.span.farms.iter().map(ToString::to_string).collect(),
             from: audit.span.from,
             to: audit.span.to,
@@ -90,6 +173,13 @@ impl Args {
         if audit.rules != Rules::default() {
             command.flag("meta-rate", audit.rules.meta_rate);
         }
+        command.maybe("max-drift", self.max_drift).maybe("halt-after", self.halt_after).switch("quick", self.quick);
+        for tolerance in &self.tolerances {
+            command.flag("tolerance", tolerance);
+        }
+        command.maybe("concurrency", self.concurrency);
+        self.sort.spell(&mut command);
+        command.maybe("cache", self.cache.as_ref().map(|path| path.display()));
         Ok(command.to_string())
     }
 }

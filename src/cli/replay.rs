@@ -10,22 +10,16 @@ use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
 use super::Context;
-use super::flags::{LakeFlags, SpanFlags, WarehouseFlags, writable};
+use super::flags::{LakeFlags, SortFlags, SpanFlags, WarehouseFlags, reads, undo_file, writable};
 use super::gentle::GentleFlags;
 use super::spelled::Spelled;
 use crate::lake::Span;
-use crate::replay::{
-    Filter, Keep, Only, Plan, Policy, Replay, SortSettings, Source, Swap, cut_over, earlier, shadow_of,
-};
+use crate::replay::{Filter, Keep, Only, Plan, Policy, Replay, Source, Swap, cut_over, earlier, shadow_of};
 use crate::report::replay::{Outcome, Preview};
 use crate::report::{Printed, html};
 use crate::stop::Stop;
 use crate::undo::{Undo, put_back};
 use crate::warehouse::{Bulk, LoadMethod};
-
-/// Objects read at once, and memory for sorting in MB, where nothing else is asked for.
-const CONCURRENCY: u32 = 256;
-const SORT_MEMORY: u32 = 64;
 
 /// Brings the warehouse back from the lake; safe to repeat
 #[derive(Debug, clap::Args)]
@@ -69,19 +63,15 @@ pub(super) struct Args {
     /// Keep no journal in the warehouse: for accounts that may not create a table; such a run cannot be resumed
     #[arg(long, conflicts_with = "resume")]
     no_journal: bool,
-    /// Objects read at once
-    #[arg(long, value_name = "N", default_value_t = CONCURRENCY, value_parser = clap::value_parser!(u32).range(1..=4096))]
-    concurrency: u32,
+    /// Objects read at once [default: 256; 64 in a directory]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    concurrency: Option<u32>,
     #[command(flatten)]
     limit: LimitFlags,
     #[command(flatten)]
     gentle: GentleFlags,
-    /// Memory for sorting, in MB; what does not fit goes to --sort-dir
-    #[arg(long, value_name = "MB", default_value_t = SORT_MEMORY, value_parser = clap::value_parser!(u32).range(1..=65_536), help_heading = "Resources")]
-    sort_memory: u32,
-    /// Where records are sorted that do not fit into memory [default: TMPDIR]
-    #[arg(long, value_name = "DIR", help_heading = "Resources")]
-    sort_dir: Option<PathBuf>,
+    #[command(flatten)]
+    sort: SortFlags,
 }
 
 /// Which records.
@@ -139,25 +129,15 @@ impl Args {
         command.switch("into-new-table", self.into_new_table).other("accept-missing", self.accept_missing, 0);
         command.switch("no-journal", self.no_journal).switch("verify", self.verify);
         self.gentle.spell(&mut command)?;
-        command.other("concurrency", self.concurrency, CONCURRENCY).other("sort-memory", self.sort_memory, SORT_MEMORY);
-        command.maybe("sort-dir", self.sort_dir.as_ref().map(|path| path.display()));
+        command.maybe("concurrency", self.concurrency);
+        self.sort.spell(&mut command);
         Ok(command.to_string())
-    }
-
-    fn sort(&self) -> SortSettings {
-        SortSettings {
-            memory: self.sort_memory as usize * 1_000_000,
-            folder: self.sort_dir.clone().unwrap_or_else(std::env::temp_dir),
-        }
     }
 
     /// Where overwritten rows are written down, where any are.
     fn undo(&self) -> Option<Undo> {
-        (self.on_conflict == Policy::Overwrite).then(|| {
-            let stamp = Utc::now().format("%Y%m%dT%H%M%SZ");
-            let path = self.undo_file.clone().unwrap_or_else(|| format!("ruminate-undo-{stamp}.ndjson").into());
-            Undo::new(path, self.warehouse.table.to_string())
-        })
+        let file = || Undo::new(undo_file(self.undo_file.as_ref()), self.warehouse.table.to_string());
+        (self.on_conflict == Policy::Overwrite).then(file)
     }
 
     /// The journal that is kept, if one is: that of an earlier run where it is to go on.
@@ -174,8 +154,12 @@ impl Args {
         Ok(Some(Keep::New))
     }
 
+    fn reads(&self, plan: &Plan) -> usize {
+        reads(self.concurrency, plan.habits())
+    }
+
     async fn dry_run(&self, plan: &Plan, into: &Target, stop: &Stop) -> anyhow::Result<Preview> {
-        let mut preview = plan.preview(&*into.bulk, self.on_conflict, self.concurrency as usize, stop).await?;
+        let mut preview = plan.preview(&*into.bulk, self.on_conflict, self.reads(plan), stop).await?;
         if self.into_new_table {
             let table = self.warehouse.table.to_string();
             preview.swaps(&table, into.bulk.address(), into.table.obstacles().await?);
@@ -190,13 +174,13 @@ impl Args {
             return Ok(not_begun());
         };
         let replay = Replay {
+            reads: self.reads(&plan),
             plan,
             bulk,
             policy: self.on_conflict,
             verify: self.verify,
-            reads: self.concurrency as usize,
             loads: self.warehouse.connections as usize,
-            sort: self.sort(),
+            sort: self.sort.settings(),
             undo: self.undo(),
             journal,
             limits: self.gentle.limits(),
@@ -230,7 +214,8 @@ struct Target {
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed> {
     if let Some(path) = &args.undo {
         let (table, name) = (args.warehouse.open_bulk(args.load_method).await?, args.warehouse.table.as_str());
-        return Ok(Printed::of(&put_back(&*table, path, name, args.dry_run, &context.stop).await?));
+        let lake = args.lake.open().await;
+        return Ok(Printed::of(&put_back(&*table, &*lake, path, name, args.dry_run, &context.stop).await?));
     }
     let span = args.span.span()?;
     args.limit.check()?;

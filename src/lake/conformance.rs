@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use futures::stream::{self, StreamExt};
 
-use super::{Depth, Lake, Put, Reason, list_all, list_whole};
+use super::{Changed, Depth, Lake, Put, Reason, list_all, list_whole, look_up};
 
 /// Keys that have broken readers of S3 elsewhere: space, colon, plus, percent, accents, an escape that is none.
 pub const STRANGE_KEYS: [&str; 7] = [
@@ -28,6 +28,7 @@ pub async fn check(lake: &dyn Lake) {
     strange_keys_survive(lake).await;
     listings_page_and_fold(lake).await;
     one_of_many_writers_wins(lake).await;
+    only_the_object_that_is_meant_is_changed(lake).await;
     the_folder_beside_is_outside(lake).await;
 }
 
@@ -92,6 +93,26 @@ async fn one_of_many_writers_wins(lake: &dyn Lake) {
     let created =
         futures::future::join_all(puts).await.into_iter().filter(|put| matches!(put, Ok(Put::Created))).count();
     assert_eq!(created, 1);
+}
+
+async fn only_the_object_that_is_meant_is_changed(lake: &dyn Lake) {
+    let key = "changed/são joão 1:2.json";
+    lake.put_new(key, Bytes::from_static(b"one")).await.unwrap();
+    let token = async || look_up(lake, key).await.unwrap().unwrap().etag;
+    let first = token().await;
+    let to = |body: &'static str| Some(Bytes::from_static(body.as_bytes()));
+    assert_eq!(lake.change(key, &first, to("another")).await.unwrap(), Changed::Done);
+    assert_eq!(lake.get(key).await.unwrap(), "another");
+    for body in [to("a third"), None] {
+        assert_eq!(lake.change(key, &first, body).await.unwrap(), Changed::Moved);
+        assert_eq!(lake.get(key).await.unwrap(), "another");
+    }
+    let second = token().await;
+    assert_eq!(lake.change(key, &second, None).await.unwrap(), Changed::Done);
+    assert_eq!(lake.get(key).await.unwrap_err().reason, Reason::NotFound);
+    assert_eq!(look_up(lake, key).await.unwrap(), None);
+    assert_eq!(lake.change(key, &second, to("from nothing")).await.unwrap(), Changed::Moved);
+    assert_eq!(lake.get(key).await.unwrap_err().reason, Reason::NotFound);
 }
 
 async fn the_folder_beside_is_outside(lake: &dyn Lake) {

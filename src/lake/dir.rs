@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
-use super::{Class, Depth, Error, Habits, Lake, Meta, Page, Put, Reason};
+use super::{Changed, Class, Depth, Error, Habits, Lake, Meta, Page, Put, Reason};
 use crate::half::{self, half_in};
 
 /// Names a page: a folder of more is passed over once a page.
@@ -57,15 +57,9 @@ impl Dir {
             page.next = least.kept.last_key_value().map(|(key, _)| key.clone());
         }
         for (key, entry) in least.kept {
-            if entry == Entry::Folder {
-                page.folders.push(key);
-                continue;
-            }
-            match look(&self.root, &key)? {
-                Some(meta) => page.objects.push(describe(key, Some(&meta))),
-                // No name of ours, and not to be found by what can be said of it: it is shown all the same.
-                None if key.contains(char::REPLACEMENT_CHARACTER) => page.objects.push(describe(key, None)),
-                None => {}
+            match entry {
+                Entry::Folder => page.folders.push(key),
+                Entry::File(facts) => page.objects.push(describe(key, facts)),
             }
         }
         Ok(page)
@@ -111,9 +105,9 @@ fn first(file: &mut File, size: usize) -> io::Result<Vec<u8>> {
     Ok(body)
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 enum Entry {
-    File,
+    File(Facts),
     Folder,
 }
 
@@ -127,18 +121,27 @@ struct Least {
 }
 
 impl Least {
-    fn take(&mut self, key: String, entry: Entry) {
-        if self.after.as_ref().is_some_and(|after| key <= *after) {
-            return;
+    /// Whether a key is among them, as far as can be told by now.
+    fn wants(&self, key: &str) -> bool {
+        let passed = self.after.as_deref().is_some_and(|after| key <= after);
+        let full_before =
+            self.kept.len() >= self.most && self.kept.last_key_value().is_none_or(|(last, _)| last.as_str() < key);
+        !passed && !full_before
+    }
+
+    /// Takes a key, unless it is gone after all.
+    fn take(&mut self, key: String, entry: impl FnOnce(&str) -> Result<Option<Entry>, Error>) -> Result<(), Error> {
+        if !self.wants(&key) {
+            self.more |= self.after.as_ref().is_none_or(|after| key > *after);
+            return Ok(());
         }
+        let Some(entry) = entry(&key)? else { return Ok(()) };
         if self.kept.len() >= self.most {
             self.more = true;
-            match self.kept.last_entry() {
-                Some(last) if *last.key() > key => drop(last.remove_entry()),
-                _ => return,
-            }
+            self.kept.pop_last();
         }
         self.kept.insert(key, entry);
+        Ok(())
     }
 
     /// Whether a key that begins so can be among them.
@@ -169,9 +172,9 @@ fn walk(dir: &Path, lead: &str, name_start: &str, depth: Depth, least: &mut Leas
             Err(e) => return Err(failure(&key, &e)),
         };
         if !is_dir {
-            least.take(key, Entry::File);
+            least.take(key, |key| look_at(&entry, key))?;
         } else if depth == Depth::Folders {
-            least.take(format!("{key}/"), Entry::Folder);
+            least.take(format!("{key}/"), |_| Ok(Some(Entry::Folder)))?;
         } else {
             let lead = format!("{key}/");
             if least.wants_below(&lead) {
@@ -182,22 +185,42 @@ fn walk(dir: &Path, lead: &str, name_start: &str, depth: Depth, least: &mut Leas
     Ok(())
 }
 
-/// What is known of a listed file; `None` where it is gone meanwhile.
-fn look(root: &Path, key: &str) -> Result<Option<fs::Metadata>, Error> {
-    let path = root.join(key);
-    match fs::symlink_metadata(&path) {
-        Ok(meta) if meta.is_symlink() => {
-            Ok(Some(fs::metadata(&path).ok().filter(fs::Metadata::is_file).unwrap_or(meta)))
+/// What is known of a file in its folder, which spares the system the way to it; `None` where it is gone meanwhile.
+fn look_at(entry: &fs::DirEntry, key: &str) -> Result<Option<Entry>, Error> {
+    Ok(match known(entry.metadata(), || entry.path(), key)? {
+        // No name of ours, and not to be found by what can be said of it: it is shown all the same.
+        None if key.contains(char::REPLACEMENT_CHARACTER) => {
+            Some(Entry::File(Facts { size: 0, modified: SystemTime::UNIX_EPOCH }))
         }
-        Ok(meta) => Ok(Some(meta)),
-        Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
-        Err(e) => Err(failure(key, &e)),
-    }
+        facts => facts.map(Entry::File),
+    })
 }
 
-fn describe(key: String, meta: Option<&fs::Metadata>) -> Meta {
-    let modified = meta.and_then(|meta| meta.modified().ok()).unwrap_or(SystemTime::UNIX_EPOCH);
-    let size = meta.map_or(0, fs::Metadata::len);
+/// What is known of a file; `None` where it is not there.
+fn look(root: &Path, key: &str) -> Result<Option<Facts>, Error> {
+    let path = root.join(key);
+    known(fs::symlink_metadata(&path), || path, key)
+}
+
+/// Of a link to a file, what it leads to is described.
+fn known(found: io::Result<fs::Metadata>, path: impl FnOnce() -> PathBuf, key: &str) -> Result<Option<Facts>, Error> {
+    let meta = match found {
+        Ok(meta) if meta.is_symlink() => fs::metadata(path()).ok().filter(fs::Metadata::is_file).unwrap_or(meta),
+        Ok(meta) => meta,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(failure(key, &e)),
+    };
+    Ok(Some(Facts { size: meta.len(), modified: meta.modified().unwrap_or(SystemTime::UNIX_EPOCH) }))
+}
+
+/// What a listing tells of a file.
+#[derive(Debug, Clone, Copy)]
+struct Facts {
+    size: u64,
+    modified: SystemTime,
+}
+
+fn describe(key: String, Facts { size, modified }: Facts) -> Meta {
     let last_modified = DateTime::<Utc>::from(modified);
     let etag = format!("{:x}-{size:x}", last_modified.timestamp_nanos_opt().unwrap_or_default());
     Meta { key, size, etag, last_modified, class: Class::default(), restored: false, archived: false, version: None }
@@ -254,12 +277,30 @@ impl Lake for Dir {
     }
 
     fn habits(&self) -> Habits {
-        Habits { listings: 2, batch: 32 }
+        // More than two threads that read took 130 MB more for the same speed (400,000 objects, two cores).
+        Habits { listings: 2, batch: 32, reads: 64 }
     }
 
     async fn put_new(&self, key: &str, body: Bytes) -> Result<Put, Error> {
         let (path, key) = (self.path(key)?, key.to_owned());
         blocking(move || write_new(&path, &body).map_err(|e| failure(&key, &e))).await
+    }
+
+    /// Between the look at the token and the change another writer can come: a file system has no such guard.
+    async fn change(&self, key: &str, etag: &str, body: Option<Bytes>) -> Result<Changed, Error> {
+        let (this, path, key, etag) = (self.clone(), self.path(key)?, key.to_owned(), etag.to_owned());
+        blocking(move || {
+            let now = look(&this.root, &key)?.map(|facts| describe(key.clone(), facts).etag);
+            if now != Some(etag) {
+                return Ok(Changed::Moved);
+            }
+            let changed = match body {
+                Some(body) => overwrite(&path, &body),
+                None => fs::remove_file(&path),
+            };
+            changed.map(|()| Changed::Done).map_err(|e| failure(&key, &e))
+        })
+        .await
     }
 
     async fn clock(&self) -> Result<DateTime<Utc>, Error> {
@@ -279,6 +320,12 @@ impl Lake for Dir {
         let root = std::path::absolute(&self.root).unwrap_or_else(|_| self.root.clone());
         Arc::new(Self { root: root.parent().unwrap_or(&root).join(name) })
     }
+}
+
+fn overwrite(path: &Path, body: &[u8]) -> io::Result<()> {
+    let mut file = half_in(path.parent().unwrap_or(Path::new(".")))?;
+    file.write_all(body)?;
+    file.persist(path).map(drop).map_err(|e| e.error)
 }
 
 fn write_new(path: &Path, body: &[u8]) -> io::Result<Put> {

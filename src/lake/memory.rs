@@ -8,7 +8,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
-use super::{Class, Depth, Error, Lake, Meta, Page, Put, Reason};
+use super::{Changed, Class, Depth, Error, Lake, Meta, Page, Put, Reason};
 
 /// Keys a page, small enough that tests turn pages.
 const PAGE: usize = 100;
@@ -50,6 +50,11 @@ impl Memory {
     }
 }
 
+/// The change token of a body.
+fn token(body: &[u8]) -> String {
+    format!("{:x?}", &Sha256::digest(body)[..8])
+}
+
 #[async_trait]
 impl Lake for Memory {
     fn address(&self) -> String {
@@ -76,7 +81,7 @@ impl Lake for Memory {
             if entry.ends_with('/') && entry != key {
                 page.folders.push(entry);
             } else {
-                let etag = format!("{:x?}", &Sha256::digest(body)[..8]);
+                let etag = token(body);
                 page.objects.push(Meta {
                     key: entry,
                     size: body.len() as u64,
@@ -107,6 +112,19 @@ impl Lake for Memory {
         }
         objects.insert(key, (body, Utc::now()));
         Ok(Put::Created)
+    }
+
+    async fn change(&self, key: &str, etag: &str, body: Option<Bytes>) -> Result<Changed, Error> {
+        let mut objects = self.objects();
+        let key = format!("{}{key}", self.prefix);
+        if objects.get(&key).is_none_or(|(there, _)| token(there) != etag) {
+            return Ok(Changed::Moved);
+        }
+        match body {
+            Some(body) => drop(objects.insert(key, (body, Utc::now()))),
+            None => drop(objects.remove(&key)),
+        }
+        Ok(Changed::Done)
     }
 
     async fn clock(&self) -> Result<DateTime<Utc>, Error> {

@@ -14,21 +14,29 @@ use chrono::{DateTime, Utc};
 
 use crate::error::Kind;
 
+#[cfg(feature = "cli")]
+pub mod cache;
 pub mod conformance;
 #[cfg(feature = "cli")]
 pub mod dir;
 mod key;
+#[cfg(feature = "cli")]
+mod learn;
 pub mod memory;
 mod partition;
+#[cfg(feature = "cli")]
 mod read;
 pub mod s3;
 mod url;
+#[cfg(feature = "cli")]
 mod walk;
 
 pub use key::Key;
 pub use partition::{Partition, Span, Survey, survey};
+#[cfg(feature = "cli")]
 pub use read::{Found, Item, Reader, Settings as ReadSettings, Skip};
 pub use url::LakeUrl;
+#[cfg(feature = "cli")]
 pub use walk::Step;
 
 /// An object as a listing shows it.
@@ -125,6 +133,15 @@ pub enum Put {
     Exists,
 }
 
+/// What became of a change that must not undo another's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Changed {
+    /// The object is as it was asked for.
+    Done,
+    /// It was another already, or gone, and stays as it was.
+    Moved,
+}
+
 /// How a lake likes to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Habits {
@@ -132,6 +149,8 @@ pub struct Habits {
     pub listings: usize,
     /// Objects read in one call.
     pub batch: usize,
+    /// Objects read at once, where nobody says otherwise.
+    pub reads: usize,
 }
 
 /// A lake: list, get, and write without overwriting. Keys are relative to its prefix and use `/`.
@@ -168,7 +187,7 @@ pub trait Lake: Send + Sync + fmt::Debug {
 
     /// How it likes to be read: by default as a store behind a network.
     fn habits(&self) -> Habits {
-        Habits { listings: 16, batch: 1 }
+        Habits { listings: 16, batch: 1, reads: 256 }
     }
 
     /// How the store's limits were felt so far.
@@ -181,6 +200,15 @@ pub trait Lake: Send + Sync + fmt::Debug {
     /// # Errors
     /// The store cannot be reached or refuses.
     async fn put_new(&self, key: &str, body: Bytes) -> Result<Put, Error>;
+
+    /// Puts another body in an object's place, or takes the object away where there is none, only if it still has that
+    /// change token. For what the user asks for by name only (DESIGN §3, 5).
+    ///
+    /// # Errors
+    /// [`Reason::ReadOnly`] where the lake is only read; the store cannot be reached or refuses.
+    async fn change(&self, key: &str, _etag: &str, _body: Option<Bytes>) -> Result<Changed, Error> {
+        Err(Error::new(Reason::ReadOnly, key, "this lake can be read only"))
+    }
 
     /// The store's clock, for the fence of a run.
     ///
@@ -276,6 +304,15 @@ impl Error {
     pub fn concerns_one_object(&self) -> bool {
         matches!(self.reason, Reason::NotFound | Reason::Archived | Reason::BadKey)
     }
+}
+
+/// An object as a listing shows it now; `None` where there is none.
+///
+/// # Errors
+/// As [`Lake::list`].
+pub async fn look_up(lake: &dyn Lake, key: &str) -> Result<Option<Meta>, Error> {
+    let page = lake.list(key, Depth::Everything, None).await?;
+    Ok(page.objects.into_iter().find(|meta| meta.key == key))
 }
 
 /// Every object below a prefix, page by page.

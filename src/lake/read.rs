@@ -1,7 +1,7 @@
 //! The one read path: list partitions, get objects with bounded concurrency, parse, yield records and what is none.
 //!
-//! Replay, reconcile and compaction all read through [`Reader`]. What a cache or a Parquet part already knows of an
-//! unchanged `(key, etag, size)` can be answered in `read_object` without a change to any caller.
+//! Replay, reconcile and compaction all read through [`Reader`]. What a [`Cache`] already knows of an unchanged
+//! `(key, etag, size)` is not fetched again.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -10,6 +10,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures::stream::{self, Stream, StreamExt};
 
+use super::cache::Cache;
 use super::walk::{Step, walk};
 use super::{Depth, Error, Habits, Key, Lake, Meta, Partition, Reason};
 use crate::record::{MAX_OBJECT_BYTES, Record};
@@ -34,6 +35,8 @@ pub enum Skip {
     Foreign,
     /// It was written after the run began.
     AfterFence,
+    /// Its name has its id, and no more was asked for.
+    Unopened,
 }
 
 /// What became of one listed object.
@@ -71,6 +74,9 @@ pub struct Reader {
     lake: Arc<dyn Lake>,
     settings: Settings,
     keep: Keep,
+    /// Objects whose names have their ids are not opened.
+    by_name: bool,
+    cache: Option<Arc<Cache>>,
     failures: Arc<AtomicU32>,
     /// An object was read: it is not all of them that are refused.
     any_read: Arc<AtomicBool>,
@@ -79,7 +85,15 @@ pub struct Reader {
 impl Reader {
     /// A reader of that lake.
     pub fn new(lake: Arc<dyn Lake>, settings: Settings) -> Self {
-        Self { lake, settings, keep: Arc::new(|_| true), failures: Arc::default(), any_read: Arc::default() }
+        Self {
+            lake,
+            settings,
+            keep: Arc::new(|_| true),
+            by_name: false,
+            cache: None,
+            failures: Arc::default(),
+            any_read: Arc::default(),
+        }
     }
 
     /// The same for those listed objects only that `keep` takes; the others are as if they were not there.
@@ -87,6 +101,22 @@ impl Reader {
     pub fn keeping(mut self, keep: impl Fn(&Meta) -> bool + Send + Sync + 'static) -> Self {
         self.keep = Arc::new(keep);
         self
+    }
+
+    /// The same without opening objects whose names have their ids.
+    #[must_use]
+    pub fn by_name(self) -> Self {
+        Self { by_name: true, ..self }
+    }
+
+    /// The same with what a cache knows of objects, and learns of them. It serves [`Reader::read`] only.
+    #[must_use]
+    pub fn recalling(self, cache: Option<Arc<Cache>>) -> Self {
+        Self { cache, ..self }
+    }
+
+    pub(super) fn cache(&self) -> Option<&Arc<Cache>> {
+        self.cache.as_ref()
     }
 
     /// Reads every object of the partitions, day by day: objects as they come, and each day's end.
@@ -169,7 +199,7 @@ impl Reader {
     }
 
     /// What becomes of an object that is not to be fetched.
-    fn unread(&self, meta: &Meta, key: Option<&Key>) -> Option<Item> {
+    pub(super) fn unread(&self, meta: &Meta, key: Option<&Key>) -> Option<Item> {
         if key.is_none() {
             Some(Item::Skipped(Skip::Foreign))
         } else if meta.last_modified > self.settings.fence {
@@ -178,6 +208,8 @@ impl Reader {
             Some(Item::Archived)
         } else if meta.size > MAX_OBJECT_BYTES as u64 {
             Some(Item::Rejected(format!("an object of {} bytes holds no record", meta.size)))
+        } else if self.by_name && key.is_some_and(|key| key.id.is_some()) {
+            Some(Item::Skipped(Skip::Unopened))
         } else {
             None
         }

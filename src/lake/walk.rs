@@ -11,7 +11,9 @@ use chrono::NaiveDate;
 use futures::stream::{self, Stream};
 use tokio::task::{JoinError, JoinSet};
 
-use super::{Depth, Error, Found, Habits, Meta, Page, Partition, Reader, Reason};
+use super::cache::Recalled;
+use super::learn::{Learning, Parted, part};
+use super::{Depth, Error, Found, Habits, Meta, Partition, Reader, Reason};
 
 /// Listed objects that wait to be read, past which no page is asked for.
 const LISTED: usize = 2_000;
@@ -47,6 +49,8 @@ struct Open {
 struct Place {
     partition: Partition,
     after: Option<String>,
+    /// What the cache knows of objects after that.
+    rest: Option<Recalled>,
 }
 
 struct Walk {
@@ -58,12 +62,13 @@ struct Walk {
     ahead: Peekable<IntoIter<Partition>>,
     /// Partitions whose next page was not asked for yet.
     pages: VecDeque<Place>,
-    listings: JoinSet<(Place, Result<Page, Error>)>,
+    listings: JoinSet<(Partition, Result<Parted, Error>)>,
     days: BTreeMap<NaiveDate, Open>,
     /// Objects that wait to be read; no day of it is empty.
     listed: BTreeMap<NaiveDate, VecDeque<Meta>>,
     waiting: usize,
     reads: JoinSet<(NaiveDate, Vec<Result<Found, Error>>)>,
+    learning: Option<Learning>,
     steps: VecDeque<Step>,
     failed: Option<Error>,
     over: bool,
@@ -77,8 +82,10 @@ pub(super) fn walk(
 ) -> impl Stream<Item = Result<Step, Error>> + Send + 'static {
     partitions.sort_unstable();
     let habits = reader.habits();
+    let learning = reader.cache().cloned().map(Learning::new);
     let walk = Walk {
         reader,
+        learning,
         reads_at_once: concurrency.div_ceil(habits.batch).max(1),
         habits,
         ahead: partitions.into_iter().peekable(),
@@ -116,6 +123,9 @@ impl Walk {
                 else => self.over = true,
             }
             self.close();
+            if let Some(learning) = &mut self.learning {
+                learning.settle(self.over).await;
+            }
         }
     }
 
@@ -123,10 +133,15 @@ impl Walk {
     fn list(&mut self) {
         while self.listings.len() < self.habits.listings && self.waiting < LISTED {
             let Some(place) = self.pages.pop_front().or_else(|| self.begin()) else { return };
-            let lake = self.reader.lake();
+            let reader = self.reader.clone();
             self.listings.spawn(async move {
-                let page = lake.list(&place.partition.prefix(), Depth::Everything, place.after.as_deref()).await;
-                (place, page)
+                let Place { partition, after, rest } = place;
+                let page = reader.lake().list(&partition.prefix(), Depth::Everything, after.as_deref()).await;
+                let parted = match page {
+                    Ok(page) => Ok(part(&reader, &partition, page, rest).await),
+                    Err(e) => Err(e),
+                };
+                (partition, parted)
             });
         }
     }
@@ -146,31 +161,32 @@ impl Walk {
         open.listing += 1;
         while let Some(partition) = self.ahead.next_if(|partition| partition.day == day) {
             open.listing += 1;
-            self.pages.push_back(Place { partition, after: None });
+            self.pages.push_back(Place { partition, after: None, rest: None });
         }
-        Some(Place { partition: first, after: None })
+        Some(Place { partition: first, after: None, rest: None })
     }
 
-    fn came(&mut self, listed: Result<(Place, Result<Page, Error>), JoinError>) {
-        let (place, page) = match listed {
-            Ok((place, Ok(page))) => (place, page),
+    fn came(&mut self, listed: Result<(Partition, Result<Parted, Error>), JoinError>) {
+        let (partition, mut parted) = match listed {
+            Ok((partition, Ok(parted))) => (partition, parted),
             Ok((_, Err(e))) => return self.fail(e),
             Err(e) => return self.fail(broken(&e)),
         };
-        let day = place.partition.day;
-        let objects = page.objects.into_iter().filter(|meta| self.reader.keeps(meta));
-        let open = self.days.entry(day).or_default();
-        let mut objects = objects.peekable();
-        if objects.peek().is_some() {
-            let waiting = self.listed.entry(day).or_default();
-            let before = waiting.len();
-            waiting.extend(objects);
-            let new = waiting.len() - before;
-            (open.unfound, open.objects, self.waiting) = (open.unfound + new, open.objects + new, self.waiting + new);
+        if let Some(learning) = &mut self.learning {
+            learning.came(&partition, &mut parted);
         }
-        match page.next {
+        let Parted { unread, found, next, rest, .. } = parted;
+        let day = partition.day;
+        let open = self.days.entry(day).or_default();
+        open.objects += found.len() + unread.len();
+        self.steps.extend(found.into_iter().map(|found| Step::Found(Box::new(found))));
+        if !unread.is_empty() {
+            (open.unfound, self.waiting) = (open.unfound + unread.len(), self.waiting + unread.len());
+            self.listed.entry(day).or_default().extend(unread);
+        }
+        match next {
             // In front: what was begun first is to end first.
-            Some(next) => self.pages.push_front(Place { after: Some(next), ..place }),
+            Some(next) => self.pages.push_front(Place { partition, after: Some(next), rest }),
             None => open.listing -= 1,
         }
     }
@@ -200,7 +216,12 @@ impl Walk {
         }
         for found in batch {
             match found {
-                Ok(found) => self.steps.push_back(Step::Found(Box::new(found))),
+                Ok(found) => {
+                    if let Some(learning) = &mut self.learning {
+                        learning.found(&found);
+                    }
+                    self.steps.push_back(Step::Found(Box::new(found)));
+                }
                 Err(e) => return self.fail(e),
             }
         }

@@ -10,7 +10,7 @@ use futures::StreamExt;
 use tokio::sync::Semaphore;
 
 use super::*;
-use crate::lake::{Item, Lake, Put, ReadSettings, Span, memory::Memory, survey};
+use crate::lake::{Item, Lake, Page, Put, ReadSettings, Span, memory::Memory, survey};
 
 /// A lake whose objects named `slow` come only when they are let through, and which counts.
 #[derive(Debug, Default)]
@@ -56,7 +56,7 @@ impl Lake for Watched {
     }
 
     fn habits(&self) -> Habits {
-        Habits { listings: 4, batch: self.batch.max(1) }
+        Habits { listings: 4, batch: self.batch.max(1), reads: 8 }
     }
 
     async fn put_new(&self, key: &str, body: Bytes) -> Result<Put, Error> {

@@ -3,11 +3,15 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Seek, SeekFrom, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tempfile::TempPath;
 
+use super::baseline::{Baseline, Since};
+use super::cause::Cause;
+use crate::half::half_in;
 use crate::record::stored::Difference;
 
 /// What kind of finding it is.
@@ -64,6 +68,18 @@ impl Kind {
     }
 }
 
+impl Kind {
+    /// The name of its count in the outcome.
+    pub const fn counter(self) -> &'static str {
+        match self {
+            Self::DuplicateObject => "duplicate_objects",
+            Self::LogicalDuplicate => "logical_duplicates",
+            Self::RuleBreak => "rule_breaks",
+            other => other.name(),
+        }
+    }
+}
+
 /// A finding: its kind, the id and key it is about, and the fields with the lake's and the warehouse's value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Drift {
@@ -75,6 +91,9 @@ pub struct Drift {
     pub key: Option<String>,
     /// The fields at issue: name → [lake, warehouse].
     pub fields: BTreeMap<String, [Value; 2]>,
+    /// What plainly explains every field that differs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
     /// A word on why, where the fields do not say it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -83,7 +102,7 @@ pub struct Drift {
 impl Drift {
     /// A finding about a record.
     pub fn new(kind: Kind, id: impl Into<String>, key: Option<String>) -> Self {
-        Self { kind, id: Some(id.into()), key, fields: BTreeMap::new(), reason: None }
+        Self { kind, id: Some(id.into()), key, fields: BTreeMap::new(), cause: None, reason: None }
     }
 
     /// The same with a reason.
@@ -93,10 +112,11 @@ impl Drift {
         self
     }
 
-    /// The same with the fields that differ.
+    /// The same with the fields that differ, and what explains them.
     #[must_use]
     pub fn with_fields(mut self, differences: &[Difference]) -> Self {
         let json = |value| serde_json::to_value(value).unwrap_or(Value::Null);
+        self.cause = Cause::of(differences).map(|cause| cause.to_string());
         self.fields =
             differences.iter().map(|d| (d.column.name().to_owned(), [json(&d.lake), json(&d.warehouse)])).collect();
         self
@@ -110,10 +130,13 @@ impl Drift {
     }
 }
 
-/// Where findings are written as they come: the drift file, or a temporary one that ends with the run.
+/// Where findings are written as they come: a temporary file, which gets the drift file's name once it is whole.
 #[derive(Debug)]
 pub struct Sink {
     file: BufWriter<File>,
+    /// The file on its way to its name.
+    named: Option<(TempPath, PathBuf)>,
+    baseline: Option<Baseline>,
 }
 
 impl Sink {
@@ -122,14 +145,26 @@ impl Sink {
     /// # Errors
     /// The file cannot be made.
     pub fn new(path: Option<&Path>) -> io::Result<Self> {
-        let file = match path {
+        let (file, named) = match path {
+            None => (tempfile::tempfile()?, None),
             Some(path) if path.exists() && !path.is_file() => {
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, "is no regular file"));
             }
-            Some(path) => File::options().read(true).write(true).create(true).truncate(true).open(path)?,
-            None => tempfile::tempfile()?,
+            Some(path) => {
+                // Where the name is a link, it is the file behind it that is written.
+                let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+                let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+                let (file, half) = half_in(folder.unwrap_or(Path::new(".")))?.into_parts();
+                (file, Some((half, path)))
+            }
         };
-        Ok(Self { file: BufWriter::new(file) })
+        Ok(Self { file: BufWriter::new(file), named, baseline: None })
+    }
+
+    /// The same, with every finding held against an earlier audit's.
+    #[must_use]
+    pub fn against(self, baseline: Option<Baseline>) -> Self {
+        Self { baseline, ..self }
     }
 
     /// Writes a finding.
@@ -137,16 +172,42 @@ impl Sink {
     /// # Errors
     /// The file cannot be written.
     pub fn write(&mut self, drift: &Drift) -> io::Result<()> {
+        if let Some(baseline) = &mut self.baseline {
+            baseline.meet(drift);
+        }
         serde_json::to_writer(&mut self.file, drift)?;
         self.file.write_all(b"\n")
     }
 
-    /// Ends the writing and reads the findings from the start.
+    /// Ends the writing: now the file has its name.
     ///
     /// # Errors
-    /// The file cannot be written or read.
-    pub fn read_back(self) -> io::Result<impl Iterator<Item = io::Result<Drift>>> {
-        let mut file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
+    /// The file cannot be written.
+    pub fn done(self) -> io::Result<Written> {
+        let file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
+        if let Some((half, path)) = self.named {
+            file.sync_all()?;
+            half.persist(path).map_err(|e| e.error)?;
+        }
+        Ok(Written { file, since: self.baseline.map(Baseline::done) })
+    }
+}
+
+/// All findings of an audit, to be read as often as wished.
+#[derive(Debug)]
+pub struct Written {
+    file: File,
+    /// What became of findings since an earlier audit, where there is one to hold against; true of a whole audit only.
+    pub since: Option<Since>,
+}
+
+impl Written {
+    /// The findings from the first to the last; one reading at a time.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn read(&self) -> io::Result<impl Iterator<Item = io::Result<Drift>>> {
+        let mut file = self.file.try_clone()?;
         file.seek(SeekFrom::Start(0))?;
         Ok(BufReader::new(file).lines().map(|line| Ok(serde_json::from_str(&line?)?)))
     }

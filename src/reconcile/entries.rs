@@ -1,28 +1,46 @@
-//! What an audit sorts: the lake's entries by id, and natural keys by their hash.
+//! What an audit sorts and puts on disk: the lake's entries by id, the warehouse's rows, natural keys by their hash.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
-use serde::Serialize;
+use chrono::DateTime;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::record::Record;
+use crate::record::stored::{Row, Value};
 use crate::sort::{InOrder, OrderedId};
 
-/// Entries kept in memory before a run goes to disk; an entry of the lake takes some 700 bytes.
-pub(super) const RUN: usize = 50_000;
+/// What is known of an object.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) enum Held {
+    /// Its record.
+    Record(Box<Record>),
+    /// Its name only: it was not opened, and need not be.
+    Name,
+    /// Nothing that can be judged: it is unreadable, rejected, archived or too new.
+    Nothing,
+}
 
-/// What the lake has under an id: a record, or a name whose object could not be judged.
-#[derive(Debug, Clone, Serialize, serde::Deserialize)]
+/// What the lake has under an id.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct LakeEntry {
     pub id: OrderedId,
     pub key: String,
-    pub record: Option<Record>,
+    pub held: Held,
+}
+
+/// A row under the id that puts it in its place.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct PlacedRow {
+    pub id: OrderedId,
+    pub row: StoredRow,
 }
 
 /// A natural key's hash, with an id and where it was seen.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct NaturalEntry {
-    pub hash: [u8; 16],
-    pub id: String,
+    pub hash: u128,
+    pub id: OrderedId,
     pub key: Option<String>,
 }
 
@@ -32,8 +50,79 @@ impl InOrder for LakeEntry {
     }
 }
 
+impl InOrder for PlacedRow {
+    fn compare(&self, other: &Self) -> Ordering {
+        self.id.cmp(&other.id)
+    }
+}
+
 impl InOrder for NaturalEntry {
     fn compare(&self, other: &Self) -> Ordering {
         self.cmp(other)
+    }
+}
+
+/// A row that comes back from a disk bit by bit.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct StoredRow(pub Row);
+
+#[derive(Serialize, Deserialize)]
+enum Packed<'a> {
+    Null,
+    Text(Cow<'a, str>),
+    Single(f32),
+    Double(f64),
+    Integer(i64),
+    /// Microseconds: no DATETIME holds more digits.
+    Instant(i64),
+}
+
+impl Serialize for StoredRow {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let packed = self.0.0.each_ref().map(|value| match value {
+            Value::Null => Packed::Null,
+            Value::Text(text) => Packed::Text(Cow::Borrowed(text)),
+            Value::Single(value) => Packed::Single(*value),
+            Value::Double(value) => Packed::Double(*value),
+            Value::Integer(value) => Packed::Integer(*value),
+            Value::Instant(at) => Packed::Instant(at.and_utc().timestamp_micros()),
+        });
+        packed.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for StoredRow {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let packed = <[Packed<'_>; 13]>::deserialize(deserializer)?;
+        Ok(Self(Row(packed.map(|value| match value {
+            Packed::Null => Value::Null,
+            Packed::Text(text) => Value::Text(text.into_owned()),
+            Packed::Single(value) => Value::Single(value),
+            Packed::Double(value) => Value::Double(value),
+            Packed::Integer(value) => Value::Integer(value),
+            Packed::Instant(at) => {
+                DateTime::from_timestamp_micros(at).map_or(Value::Null, |at| Value::Instant(at.naive_utc()))
+            }
+        }))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Column;
+    use crate::record::stored::Shape;
+    use crate::warehouse::conformance::record;
+
+    #[test]
+    fn a_row_comes_back_from_disk_bit_by_bit() {
+        let mut row = record(3).to_row(&Shape::standard());
+        row.0[Column::PesoMedio.index()] = Value::Single(f32::from_bits(0x7f7f_ffff));
+        row.0[Column::IdRaca.index()] = Value::Null;
+        row.0[Column::ConsumoReal.index()] = Value::Double(0.1 + 0.2);
+        let at = DateTime::from_timestamp_micros(-1).unwrap().naive_utc();
+        row.0[Column::RowTs.index()] = Value::Instant(at);
+        let bytes = postcard::to_stdvec(&StoredRow(row.clone())).unwrap();
+        assert_eq!(postcard::from_bytes::<StoredRow>(&bytes).unwrap().0, row);
     }
 }

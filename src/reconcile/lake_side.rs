@@ -2,68 +2,81 @@
 
 use std::sync::Arc;
 
-use chrono::NaiveDate;
-use futures::StreamExt;
+use anyhow::Context as _;
+use chrono::{DateTime, Utc};
+use futures::stream::{self, StreamExt};
 
+use super::Audit;
 use super::drift::{Drift, Kind};
-use super::entries::{LakeEntry, RUN};
+use super::entries::{Held, LakeEntry};
 use super::findings::{Findings, Place};
-use super::{Audit, warehouse_side};
-use crate::lake::{Depth, Found, Item, Key, ReadSettings, Reader, Skip, Span, Step, survey};
+use super::window::Votes;
+use crate::lake::cache::Cache;
+use crate::lake::{self, Depth, Found, Item, Key, ReadSettings, Reader, Reason, Skip, Span, Step, look_up, survey};
 use crate::progress::Progress;
-use crate::record::Column;
+use crate::record::Record;
 use crate::sort::{OrderedId, Sorted, Sorter};
 use crate::stop::Stop;
 
 /// Objects of a day that are asked what their path follows.
 const VOTERS: usize = 20;
+/// Days that are asked where the window's own do not tell.
+const SAMPLES: usize = 16;
 
 /// What was read of the lake, in the order of ids.
 pub(super) struct LakeSide {
     pub entries: Sorted<LakeEntry>,
-    /// The column that paths follow: `data`, or `row_ts` in lakes of the older Lambda.
-    pub column: Column,
+    /// What the paths of older names follow.
+    pub votes: Votes,
     /// The wish to stop came while reading.
     pub stopped: bool,
 }
 
-/// Votes on which column the paths follow.
-#[derive(Default)]
-struct Votes {
-    data: u64,
-    row_ts: u64,
-}
+/// Objects that could not be read, looked at again together.
+const DOUBTS: usize = 500;
 
 /// Reads the lake's side.
 pub(super) async fn read(
     audit: &Audit,
+    mut sorter: Sorter<LakeEntry>,
     findings: &mut Findings,
     progress: &Progress,
     stop: &Stop,
 ) -> anyhow::Result<LakeSide> {
+    const FULL: &str = "what was read of the lake cannot be sorted on disk: give --sort-dir a folder with room";
     let fence = audit.lake.clock().await?;
     findings.outcome.fence = Some(fence);
     let wide = if audit.span.is_everything() { audit.span.clone() } else { audit.span.widened(1) };
     let found = survey(&*audit.lake, &wide).await?;
-    let reader = Reader::new(Arc::clone(&audit.lake), ReadSettings { concurrency: audit.reads, fence });
+    let mut reader = Reader::new(Arc::clone(&audit.lake), ReadSettings { concurrency: audit.reads, fence });
+    if audit.quick {
+        reader = reader.by_name();
+    }
+    let cache = match &audit.cache {
+        Some(folder) => Some(Arc::new(Cache::open(folder, &audit.lake.identity(), fence).with_context(|| {
+            format!("--cache {} cannot be used: give a folder that can be written", folder.display())
+        })?)),
+        None => None,
+    };
+    reader = reader.recalling(cache.clone());
     let stage = progress.stage("lake", None);
-    let (mut sorter, mut votes, mut stopped) = (Sorter::new(RUN), Votes::default(), false);
     let (days, mut closed) = (found.days().len(), 0);
     for stray in found.strays {
         findings.outcome.lake_objects += 1;
         foreign(findings, stray.key);
     }
-    let mut read = std::pin::pin!(reader.read(found.partitions));
+    let mut taking = Taking { audit, findings, votes: Votes::default(), doubts: Vec::new() };
+    let (mut read, mut stopped) = (std::pin::pin!(reader.read(found.partitions)), false);
     while let Some(step) = read.next().await {
-        if stop.is_set() {
+        if stop.is_set() || taking.findings.is_hopeless(audit) {
             stopped = true;
             break;
         }
         match step? {
             Step::Found(found) => {
                 stage.add(1);
-                if let Some(entry) = take(audit, findings, &mut votes, *found)? {
-                    sorter.push(entry)?;
+                if let Some(entry) = taking.take(*found)? {
+                    sorter.push(entry).context(FULL)?;
                 }
             }
             Step::Closed(_) => {
@@ -71,89 +84,150 @@ pub(super) async fn read(
                 stage.share(f64::from(closed) / days as f64);
             }
         }
+        if taking.doubts.len() >= DOUBTS {
+            for entry in taking.look_again().await? {
+                sorter.push(entry).context(FULL)?;
+            }
+        }
+    }
+    if !stopped {
+        for entry in taking.look_again().await? {
+            sorter.push(entry).context(FULL)?;
+        }
     }
     stage.finish();
-    if !stopped && votes.data + votes.row_ts == 0 && !audit.span.is_everything() {
-        votes = learn_elsewhere(audit, &reader).await?;
+    taking.findings.outcome.cache = cache.map(|cache| cache.served());
+    let mut votes = taking.votes;
+    if !stopped && votes.are_silent() && !audit.span.is_everything() {
+        votes = learn_elsewhere(audit, fence).await?;
     }
-    let column = if votes.row_ts > votes.data { Column::RowTs } else { Column::Data };
-    Ok(LakeSide { entries: sorter.done()?, column, stopped })
+    Ok(LakeSide { entries: sorter.done().context(FULL)?, votes, stopped })
 }
 
-/// What paths follow, learnt from the first and last day of the whole lake: for a window in which no object tells.
-async fn learn_elsewhere(audit: &Audit, reader: &Reader) -> anyhow::Result<Votes> {
+/// What the paths of older names follow, learnt from days all over the lake: for a window in which no object tells.
+async fn learn_elsewhere(audit: &Audit, fence: DateTime<Utc>) -> anyhow::Result<Votes> {
+    let reader = Reader::new(Arc::clone(&audit.lake), ReadSettings { concurrency: audit.reads, fence });
     let everywhere = survey(&*audit.lake, &Span::default()).await?.partitions;
-    let ends = everywhere.iter().take(1).chain(everywhere.iter().skip(1).last());
+    let apart = (everywhere.len() / SAMPLES).max(1);
+    let last = everywhere.last().filter(|_| (everywhere.len() - 1) % apart != 0);
     let mut votes = Votes::default();
-    for partition in ends {
+    for partition in everywhere.iter().step_by(apart).chain(last) {
         let mut objects = audit.lake.list(&partition.prefix(), Depth::Everything, None).await?.objects;
+        objects.retain(|meta| Key::parse(&meta.key).is_some_and(|key| key.id.is_none()));
         objects.truncate(VOTERS);
         let mut read = std::pin::pin!(reader.read_objects(objects));
         while let Some(found) = read.next().await {
             if let Found { key: Some(key), item: Item::Record(record), .. } = found? {
-                votes.count(&key, record.reading.data.date_naive(), record.row_ts.date_naive());
+                votes.count(&key, &record);
             }
         }
     }
     Ok(votes)
 }
 
-/// Counts an object; what has an id goes on into the merge.
-fn take(audit: &Audit, findings: &mut Findings, votes: &mut Votes, found: Found) -> anyhow::Result<Option<LakeEntry>> {
-    let Found { meta, key, item } = found;
-    let path = key.as_ref().map(|key| (key.day, key.farm.as_str()));
-    if let Item::Record(record) = item {
-        if let Some(key) = &key {
-            votes.count(key, record.reading.data.date_naive(), record.row_ts.date_naive());
-        }
-        let id = OrderedId::new(&record.id_treated_data);
-        return Ok(Some(LakeEntry { id, key: meta.key, record: Some(*record) }));
-    }
-    // Without content, the path says whether it belongs to the audit.
-    if id_of(&key).is_none() && !matches!(item, Item::Skipped(Skip::Foreign)) {
-        findings.outcome.nameless += 1;
-    }
-    let inside = path.is_none_or(|(day, farm)| audit.span.has_day(day) && audit.span.has_farm(farm));
-    let place = path.map(|(day, farm)| Place { farm: farm.to_owned(), day });
-    let id = key.as_ref().and_then(|key| key.id.clone());
-    if inside {
-        findings.outcome.lake_objects += 1;
-        let drift =
-            |kind, why: String| Drift { id: id.clone(), ..Drift::new(kind, "", Some(meta.key.clone())) }.because(why);
-        match item {
-            Item::Record(_) => {}
-            Item::Rejected(why) => findings.report(drift(Kind::Rejected, why), place)?,
-            Item::Unreadable(why) => findings.report(drift(Kind::Unreadable, why), place)?,
-            Item::Archived => findings.outcome.archived += 1,
-            Item::Skipped(Skip::AfterFence) => findings.outcome.skipped_after_fence += 1,
-            Item::Skipped(Skip::Foreign) => foreign(findings, meta.key.clone()),
-        }
-    }
-    Ok(id.map(|id| LakeEntry { id: OrderedId::new(&id), key: meta.key, record: None }))
+/// Takes objects as they are found: counts what cannot be judged, passes on what has an id.
+struct Taking<'a> {
+    audit: &'a Audit,
+    findings: &'a mut Findings,
+    votes: Votes,
+    /// Objects that could not be read.
+    doubts: Vec<Found>,
 }
 
-fn id_of(key: &Option<Key>) -> Option<&str> {
-    key.as_ref()?.id.as_deref()
+impl Taking<'_> {
+    fn take(&mut self, found: Found) -> anyhow::Result<Option<LakeEntry>> {
+        let Found { meta, key, item } = found;
+        match item {
+            Item::Record(record) => {
+                if let Some(key) = &key {
+                    self.votes.count(key, &record);
+                }
+                let id = OrderedId::new(&record.id_treated_data);
+                Ok(Some(LakeEntry { id, key: meta.key, held: Held::Record(record) }))
+            }
+            Item::Skipped(Skip::Unopened) => {
+                Ok(id_of(&key, |id| LakeEntry { id: OrderedId::new(id), key: meta.key, held: Held::Name }))
+            }
+            Item::Unreadable(_) => {
+                self.doubts.push(Found { meta, key, item });
+                Ok(None)
+            }
+            _ => self.set_aside(Found { meta, key, item }),
+        }
+    }
+
+    /// Looks again at what could not be read: it may have been deleted or written over meanwhile.
+    async fn look_again(&mut self) -> anyhow::Result<Vec<LakeEntry>> {
+        let (audit, mut entries) = (self.audit, Vec::new());
+        let mut looked = stream::iter(std::mem::take(&mut self.doubts))
+            .map(|found| async move {
+                let now = audit.lake.get(&found.meta.key).await;
+                let gone = now.as_ref().is_err_and(|e| e.reason == Reason::NotFound);
+                // A store that goes on listing what it does not give is no store that has deleted it.
+                let gone = gone && look_up(&*audit.lake, &found.meta.key).await?.is_none();
+                Ok::<_, lake::Error>((now, gone, found))
+            })
+            .buffered(audit.reads.max(1));
+        while let Some(looked) = looked.next().await {
+            let (now, gone, Found { meta, key, item }) = looked?;
+            if gone {
+                self.findings.outcome.settled += 1;
+                continue;
+            }
+            let item = match now.map(|body| Record::parse(&body)) {
+                Err(_) => item,
+                Ok(Ok(record)) => {
+                    self.findings.outcome.settled += 1;
+                    Item::Record(Box::new(record))
+                }
+                Ok(Err(why)) if why.is_unreadable() => Item::Unreadable(why.to_string()),
+                Ok(Err(why)) => Item::Rejected(why.to_string()),
+            };
+            let found = Found { meta, key, item };
+            entries.extend(match found.item {
+                Item::Record(_) => self.take(found)?,
+                _ => self.set_aside(found)?,
+            });
+        }
+        Ok(entries)
+    }
+
+    /// Counts an object without a record. Without content, the path says whether it belongs to the audit.
+    fn set_aside(&mut self, found: Found) -> anyhow::Result<Option<LakeEntry>> {
+        let Found { meta, key, item } = found;
+        let findings = &mut *self.findings;
+        if id_of(&key, |_| ()).is_none() && !matches!(item, Item::Skipped(Skip::Foreign)) {
+            findings.outcome.nameless += 1;
+        }
+        let place = key.as_ref().map(|key| Place { farm: key.farm.clone(), day: key.day });
+        let inside = |place: &Place| self.audit.span.has_day(place.day) && self.audit.span.has_farm(&place.farm);
+        if place.as_ref().is_none_or(inside) {
+            findings.outcome.lake_objects += 1;
+            let id = id_of(&key, str::to_owned);
+            let drift = |kind, why: String| Drift { id, ..Drift::new(kind, "", Some(meta.key.clone())) }.because(why);
+            match item {
+                Item::Record(_) | Item::Skipped(Skip::Unopened) => {}
+                Item::Rejected(why) => findings.report(drift(Kind::Rejected, why), place)?,
+                Item::Unreadable(why) => findings.report(drift(Kind::Unreadable, why), place)?,
+                Item::Archived => {
+                    findings.outcome.archived += 1;
+                    if let Some(Place { farm, day }) = place {
+                        findings.outcome.cell(farm, day).archived += 1;
+                    }
+                }
+                Item::Skipped(Skip::AfterFence) => findings.outcome.skipped_after_fence += 1,
+                Item::Skipped(Skip::Foreign) => foreign(findings, meta.key.clone()),
+            }
+        }
+        Ok(id_of(&key, |id| LakeEntry { id: OrderedId::new(id), key: meta.key, held: Held::Nothing }))
+    }
+}
+
+fn id_of<T>(key: &Option<Key>, then: impl FnOnce(&str) -> T) -> Option<T> {
+    key.as_ref()?.id.as_deref().map(then)
 }
 
 fn foreign(findings: &mut Findings, key: String) {
     findings.outcome.skipped_foreign += 1;
     findings.outcome.problems.add("skipped", key, "not a name of this lake");
-}
-
-impl Votes {
-    fn count(&mut self, key: &Key, data: NaiveDate, row_ts: NaiveDate) {
-        match (key.day == data, key.day == row_ts) {
-            (true, false) => self.data += 1,
-            (false, true) => self.row_ts += 1,
-            _ => {}
-        }
-    }
-}
-
-impl LakeSide {
-    /// The window of the audit on the column that paths follow.
-    pub(super) fn window(&self, audit: &Audit) -> Option<warehouse_side::Inside> {
-        warehouse_side::Inside::of(&audit.span, self.column)
-    }
 }

@@ -1,8 +1,8 @@
 //! Reconcile: lake against warehouse, record by record and field by field, with repair.
 //!
-//! The lake side is read once and sorted by id (on disk past a fixed size), the warehouse is streamed once in id order,
-//! and the two are merged. What looks like drift is looked at again before it is reported. [`repair()`] mends what can
-//! be mended without ever overwriting an object of the lake.
+//! The lake side is read once and sorted by id (on disk past a memory setting) while the warehouse is scanned once in the
+//! order of ids, out of a consistent snapshot, and the two are merged. What looks like drift is looked at again before it
+//! is reported. [`repair()`] mends what can be mended.
 //!
 //! | id in the lake | id in the warehouse | verdict |
 //! | --- | --- | --- |
@@ -10,27 +10,54 @@
 //! | a record | a row with other values | differing |
 //! | a record | none | lake_only |
 //! | none | a row | warehouse_only |
+//! | an id | the same but for case or outer space | differing, in `id_treated_data` |
 //! | more than one object | any | one is judged as above, each further one is a duplicate_object |
+//! | the name of an object that was not opened (`quick`) | a row | present |
 //! | only in the name of an object that cannot be judged (unreadable, rejected, archived, too new) | a row | unjudged |
 
+mod baseline;
+mod budget;
+mod cause;
+mod days;
 mod drift;
 mod entries;
 mod findings;
+mod gaps;
 mod lake_side;
+mod look;
 mod merge;
+mod patterns;
 mod repair;
 mod run;
+mod sorters;
+mod spool;
+mod tolerance;
+mod unpaired;
 mod warehouse_side;
+mod window;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::lake::{Lake, Span};
-use crate::record::Rules;
-use crate::warehouse::Warehouse;
+use crate::record::stored::{Difference, Row, Shape};
+use crate::record::{Record, Rules};
+use crate::sort::SortSettings;
+use crate::warehouse::Bulk;
 
-pub use drift::{Drift, Kind, Sink};
-pub use repair::{Direction, Plan, repair};
+pub use baseline::{Baseline, Since};
+pub use budget::Budget;
+pub use cause::Cause;
+pub use days::Days;
+pub use drift::{Drift, Kind, Sink, Written};
+pub use gaps::{Gap, gaps};
+pub use patterns::{LATE, Pattern, Places, Shape as PatternShape};
+pub use repair::{Action, Direction, Plan, Trust, repair};
 pub use run::run;
+pub use tolerance::Tolerance;
+
+/// How the reason begins of a finding that never held still.
+const MOVING: &str = "still moving";
 
 /// The two stores, what of them is audited, and how.
 #[derive(Debug, Clone)]
@@ -38,11 +65,33 @@ pub struct Audit {
     /// The lake.
     pub lake: Arc<dyn Lake>,
     /// The warehouse.
-    pub warehouse: Arc<dyn Warehouse>,
+    pub warehouse: Arc<dyn Bulk>,
     /// Farms and days; membership is decided by content (DESIGN §7).
     pub span: Span,
     /// The rules that `consumo_meta` must follow.
     pub rules: Rules,
     /// Objects read at once.
     pub reads: usize,
+    /// So many findings settle the matter: the audit ends with them.
+    pub halt_after: Option<u64>,
+    /// Objects whose names have their ids are not opened: only whether both sides have an id is told.
+    pub quick: bool,
+    /// How far values may be apart and still pass.
+    pub tolerances: Vec<Tolerance>,
+    /// How much is sorted in memory, and where the rest goes.
+    pub sort: SortSettings,
+    /// The folder of what earlier audits learnt of objects.
+    pub cache: Option<PathBuf>,
 }
+
+impl Audit {
+    /// Where a row is not what the record says, beyond what is let pass.
+    pub(crate) fn differences(&self, record: &Record, row: &Row, shape: &Shape) -> Vec<Difference> {
+        let mut differences = record.differences(row, shape);
+        differences.retain(|difference| !self.tolerances.iter().any(|tolerance| tolerance.forgives(difference)));
+        differences
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -3,21 +3,25 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use anyhow::Context as _;
+
 use super::drift::{Drift, Kind, Sink};
-use super::entries::{NaturalEntry, RUN};
+use super::entries::NaturalEntry;
 use super::findings::Findings;
 use super::merge::Merge;
-use super::warehouse_side::Rows;
+use super::sorters::Sorters;
+use super::warehouse_side::Scan;
+use super::window::Inside;
 use super::{Audit, lake_side};
 use crate::progress::Progress;
-use crate::report::reconcile::Outcome;
-use crate::sort::Sorter;
+use crate::report::reconcile::{Outcome, Run, Stores};
+use crate::sort::Sorted;
 use crate::stop::Stop;
 
 /// Audits lake against warehouse; findings go to the sink as they come.
 ///
 /// # Errors
-/// A store cannot be read, or the disk cannot hold the sorted lake side.
+/// A store cannot be read, or the disk cannot hold what is sorted.
 pub async fn run(audit: &Audit, sink: Sink, progress: &Progress, stop: &Stop) -> anyhow::Result<(Outcome, Sink)> {
     let begun = Instant::now();
     let shape = audit.warehouse.shape().await?;
@@ -26,45 +30,62 @@ pub async fn run(audit: &Audit, sink: Sink, progress: &Progress, stop: &Stop) ->
         lake: audit.lake.address(),
         warehouse: audit.warehouse.address(),
         server: status.version,
+        stores: Stores::of(&shape, status.settings),
+        run: Run::begin()?,
+        quick: audit.quick,
         ..Outcome::default()
     };
-    let mut findings = Findings::new(outcome, sink);
-    let lake = lake_side::read(audit, &mut findings, progress, stop).await?;
+    let sorters = Sorters::new(&audit.sort).with_context(|| {
+        format!("the folder {} cannot be sorted in: give --sort-dir another", audit.sort.folder.display())
+    })?;
+    let mut findings = Findings::new(outcome, sink, sorters.clone())?;
+    let windows = Inside::windows(&audit.span);
+    let scan = Scan::begin(Arc::clone(&audit.warehouse), shape, windows, audit.sort.folder.clone());
+    let lake = lake_side::read(audit, sorters.lake()?, &mut findings, progress, stop).await?;
     let mut ended = !lake.stopped;
     if ended {
-        findings.outcome.window_column = lake.column.name();
-        let inside = lake.window(audit);
-        let rows = Rows::new(Arc::clone(&audit.warehouse), shape, inside.clone());
+        let inside = Inside::of(&audit.span, lake.votes);
+        findings.outcome.window_column = inside.as_ref().map_or("", Inside::column);
         let stage = progress.stage("warehouse", status.rows.filter(|_| inside.is_none()));
-        let mut merge = Merge { audit, shape, inside, findings: &mut findings, naturals: Sorter::new(RUN), stage };
-        ended = merge.run(lake, rows, stop).await?;
-        let Merge { naturals, stage, .. } = merge;
-        stage.finish();
-        findings.recheck(audit, &shape).await?;
+        let mut rows = scan.into_rows(inside.clone(), sorters.late()?);
+        let mut merge = Merge { audit, shape, inside, findings: &mut findings, stage };
+        ended = merge.run(lake.entries, &mut rows, stop).await?;
+        merge.stage.finish();
+        findings.outcome.snapshots = rows.snapshots();
+        drop(rows);
+        ended &= findings.recheck_all(audit, &shape, progress, stop).await?;
         if ended {
-            natural_keys(naturals, &mut findings)?;
+            natural_keys(findings.naturals()?, &mut findings)?;
         }
     }
-    let (mut outcome, sink) = findings.into_parts()?;
-    if !ended {
+    let hopeless = !ended && findings.is_hopeless(audit);
+    let (mut outcome, sink) = findings.into_parts();
+    if hopeless {
+        outcome.halted = audit
+            .halt_after
+            .map(|most| format!("after {most} findings, as --halt-after asks: the counts are those of a part"));
+    } else if !ended {
         outcome.stopped = Some("asked to stop: the counts are those of a part".into());
     }
     outcome.seconds = begun.elapsed().as_secs_f64();
     if ended {
         outcome.check()?;
+        outcome.find_gaps();
     }
+    outcome.conclude();
     Ok((outcome, sink))
 }
 
 /// Ids that share a natural key: each one after the first is a finding.
-fn natural_keys(naturals: Sorter<NaturalEntry>, findings: &mut Findings) -> anyhow::Result<()> {
+fn natural_keys(entries: Sorted<NaturalEntry>, findings: &mut Findings) -> anyhow::Result<()> {
     let mut first: Option<NaturalEntry> = None;
-    for entry in naturals.done()? {
-        let entry = entry?;
+    for entry in entries {
+        let entry = entry.context("natural keys cannot be read back from disk")?;
         match &first {
             Some(first) if first.hash == entry.hash && first.id != entry.id => {
-                let drift = Drift::new(Kind::LogicalDuplicate, &entry.id, entry.key.clone())
-                    .with_field("id_treated_data", entry.id.clone().into(), serde_json::Value::Null)
+                let id = entry.id.text();
+                let drift = Drift::new(Kind::LogicalDuplicate, id.as_ref(), entry.key.clone())
+                    .with_field("id_treated_data", id.as_ref().into(), serde_json::Value::Null)
                     .because(format!("{} has the same farm, pen, lot and time", first.id));
                 findings.report(drift, None)?;
             }

@@ -1,136 +1,226 @@
-//! The warehouse's side of an audit: every row once, in the order of the merge, a page ahead.
+//! The warehouse's side of an audit: every row once, out of one snapshot, in the order of the merge.
+//!
+//! The scan goes on by itself while the lake is read, into a [`Spool`]. A session that is lost takes its snapshot with it:
+//! the scan goes on after the last id in a later one, and the audit says how many there were.
 
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use chrono::{Datelike, Days, NaiveDateTime, NaiveTime};
+use anyhow::Context as _;
+use futures::StreamExt;
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::entries::RUN;
-use crate::lake::Span;
-use crate::record::stored::{Row, Shape};
-use crate::record::{Column, Record, Slug};
+use super::entries::{PlacedRow, StoredRow};
+use super::window::Inside;
+use crate::record::stored::Shape;
 use crate::sort::{OrderedId, Sorted, Sorter};
-use crate::warehouse::{self, Warehouse, Window};
+use crate::warehouse::{Bulk, Error, Window};
 
-/// Rows a page.
-const PAGE: u32 = 5_000;
+use super::spool::Spool;
 
-/// Which records and rows belong to the audit, by content.
-#[derive(Debug, Clone)]
-pub(super) struct Inside {
-    pub window: Window,
-    span: Span,
+/// Rows a statement: servers drop a stream that lasts for hours.
+const CHUNK: u32 = 500_000;
+/// Rows a piece of the spool.
+const PAGE: usize = 4_000;
+/// Rows that go to the merge together.
+const BATCH: usize = 1_000;
+/// Batches that wait for the merge.
+const AHEAD: usize = 2;
+/// What is said when the disk cannot hold the rows.
+const FULL: &str = "rows of the warehouse cannot be kept on disk: give --sort-dir a folder with room";
+/// Sessions lost in a row, without a page between them, after which the scan fails.
+const LOST: u32 = 5;
+
+/// A scan under way.
+pub(super) struct Scan {
+    task: JoinHandle<anyhow::Result<()>>,
+    spool: Spool<StoredRow>,
+    snapshots: Arc<AtomicU64>,
 }
 
-impl Inside {
-    pub(super) fn of(span: &Span, column: Column) -> Option<Self> {
-        let midnight = |day: chrono::NaiveDate| day.and_time(NaiveTime::MIN);
-        let until = span.to.and_then(|day| day.checked_add_days(Days::new(1)));
-        let until = until.filter(|day| day.year() <= 9999).map(midnight); // no DATETIME lies beyond
-        let window = Window { column, from: span.from.map(midnight), until };
-        (!span.is_everything()).then(|| Self { window, span: span.clone() })
+impl Scan {
+    /// Begins to read the rows of these windows; all where there are none.
+    pub(super) fn begin(warehouse: Arc<dyn Bulk>, shape: Shape, windows: Vec<Window>, folder: PathBuf) -> Self {
+        let (spool, snapshots) = (Spool::in_folder(folder), Arc::new(AtomicU64::new(0)));
+        let (into, count) = (spool.clone(), Arc::clone(&snapshots));
+        let task = tokio::spawn(async move {
+            let scanned = scan(&*warehouse, &shape, &windows, &into, &count).await;
+            into.end();
+            scanned
+        });
+        Self { task, spool, snapshots }
     }
 
-    pub(super) fn has_record(&self, record: &Record) -> bool {
-        let at: NaiveDateTime = match self.window.column {
-            Column::RowTs => record.row_ts.naive_utc(),
-            _ => record.reading.data.naive_utc(),
+    /// Its rows, of those that are inside.
+    pub(super) fn into_rows(self, inside: Option<Inside>, late: Sorter<PlacedRow>) -> Rows {
+        let (to, from) = mpsc::channel(AHEAD);
+        let snapshots = Arc::clone(&self.snapshots);
+        let feed = Feed { scan: self, inside, ready: Vec::new().into_iter(), last: None, late: Late::Gathering(late) };
+        Rows { batch: Vec::new().into_iter(), from, feed: tokio::spawn(feed.send(to)), snapshots }
+    }
+}
+
+impl Drop for Scan {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn scan(
+    warehouse: &dyn Bulk,
+    shape: &Shape,
+    windows: &[Window],
+    spool: &Spool<StoredRow>,
+    count: &AtomicU64,
+) -> anyhow::Result<()> {
+    let (mut after, mut lost): (Option<String>, u32) = (None, 0);
+    loop {
+        let mut snapshot = warehouse.snapshot(shape).await?;
+        count.fetch_add(1, Ordering::Relaxed);
+        let e: Error = 'session: loop {
+            let mut pages = snapshot.scan(after.clone(), CHUNK, PAGE, windows);
+            let mut rows = 0;
+            while let Some(page) = pages.next().await {
+                let page = match page {
+                    Ok(page) => page,
+                    Err(e) => break 'session e,
+                };
+                (rows, lost) = (rows + page.len(), 0);
+                after = page.last().map(|row| row.id().to_owned()).or(after);
+                spool.push(page.into_iter().map(StoredRow).collect()).context(FULL)?;
+            }
+            if rows < CHUNK as usize {
+                return Ok(());
+            }
         };
-        self.window.has(at) && self.span.has_farm(record.reading.slug().as_str())
-    }
-
-    pub(super) fn has_row(&self, row: &Row) -> bool {
-        let farm = row.text(Column::CodCliente).and_then(|farm| Slug::of(farm).ok());
-        self.span.farms.is_empty() || farm.is_some_and(|farm| self.span.has_farm(farm.as_str()))
+        lost += 1;
+        if !e.kind().is_transient() || lost > LOST {
+            return Err(e.into());
+        }
+        tracing::warn!(
+            "the warehouse's snapshot is lost ({e}): going on after {} in a later one",
+            after.as_deref().unwrap_or("nothing")
+        );
     }
 }
 
-type Page = JoinHandle<Result<Vec<Row>, warehouse::Error>>;
-
-/// Rows in the order of the merge: first those with plain ids as the server sorts them, then the odd ones.
+/// Rows in the order of the merge, placed by a task of their own ahead of whoever takes them.
 pub(super) struct Rows {
-    warehouse: Arc<dyn Warehouse>,
-    shape: Shape,
-    inside: Option<Inside>,
-    next: Option<Page>,
-    ready: std::vec::IntoIter<Row>,
-    last: Option<OrderedId>,
-    odd: Option<Sorter<OrderedId>>,
-    odd_sorted: Option<Sorted<OrderedId>>,
+    batch: std::vec::IntoIter<PlacedRow>,
+    from: mpsc::Receiver<anyhow::Result<Vec<PlacedRow>>>,
+    feed: JoinHandle<()>,
+    snapshots: Arc<AtomicU64>,
 }
 
 impl Rows {
-    pub(super) fn new(warehouse: Arc<dyn Warehouse>, shape: Shape, inside: Option<Inside>) -> Self {
-        let mut rows = Self {
-            warehouse,
-            shape,
-            inside,
-            next: None,
-            ready: Vec::new().into_iter(),
-            last: None,
-            odd: Some(Sorter::new(RUN)),
-            odd_sorted: None,
-        };
-        rows.next = Some(rows.page(None));
-        rows
-    }
-
-    fn page(&self, after: Option<String>) -> Page {
-        let (warehouse, shape) = (Arc::clone(&self.warehouse), self.shape);
-        let window = self.inside.as_ref().map(|inside| inside.window);
-        tokio::spawn(async move { warehouse.scan(after.as_deref(), PAGE, window.as_ref(), &shape).await })
+    /// How many moments the rows show: more than one where a session was lost.
+    pub(super) fn snapshots(&self) -> u64 {
+        self.snapshots.load(Ordering::Relaxed)
     }
 
     /// The next row.
-    pub(super) async fn next(&mut self) -> anyhow::Result<Option<Row>> {
+    pub(super) async fn next(&mut self) -> anyhow::Result<Option<PlacedRow>> {
         loop {
-            for row in self.ready.by_ref() {
-                if self.inside.as_ref().is_some_and(|inside| !inside.has_row(&row)) {
-                    continue;
-                }
-                let id = OrderedId::new(row.id());
-                match &mut self.odd {
-                    // Not yet its turn: the server sorts it somewhere among the plain ones.
-                    Some(odd) if id.odd => odd.push(id)?,
-                    Some(_) => {
-                        anyhow::ensure!(
-                            self.last.as_ref() < Some(&id),
-                            "the server's order of ids is not that of their characters: check the collation of id_treated_data"
-                        );
-                        self.last = Some(id);
-                        return Ok(Some(row));
-                    }
-                    None => return Ok(Some(row)),
-                }
+            if let Some(row) = self.batch.next() {
+                return Ok(Some(row));
             }
-            if !self.turn().await? {
-                return Ok(None);
+            match self.from.recv().await.context("the rows of the warehouse broke off")? {
+                Ok(batch) if batch.is_empty() => return Ok(None),
+                batch => self.batch = batch?.into_iter(),
+            }
+        }
+    }
+}
+
+impl Drop for Rows {
+    fn drop(&mut self) {
+        self.feed.abort();
+    }
+}
+
+/// Places rows: those with plain ids as the server sorts them, then the odd ones, sorted here.
+struct Feed {
+    scan: Scan,
+    inside: Option<Inside>,
+    ready: std::vec::IntoIter<StoredRow>,
+    last: Option<OrderedId>,
+    late: Late,
+}
+
+enum Late {
+    Gathering(Sorter<PlacedRow>),
+    Sorted(Sorted<PlacedRow>),
+    Over,
+}
+
+impl Feed {
+    /// Sends all rows on, and an empty batch after them.
+    async fn send(mut self, to: mpsc::Sender<anyhow::Result<Vec<PlacedRow>>>) {
+        loop {
+            let batch = self.batch().await;
+            let last = batch.as_ref().map_or(true, Vec::is_empty);
+            if to.send(batch).await.is_err() || last {
+                return;
             }
         }
     }
 
-    /// Gets more rows ready; false at the end.
-    async fn turn(&mut self) -> anyhow::Result<bool> {
-        if let Some(page) = self.next.take() {
-            let rows = page.await??;
-            if rows.len() == PAGE as usize {
-                self.next = Some(self.page(rows.last().map(|row| row.id().to_owned())));
+    async fn batch(&mut self) -> anyhow::Result<Vec<PlacedRow>> {
+        let mut batch = Vec::with_capacity(BATCH);
+        while batch.len() < BATCH
+            && let Some(row) = self.next().await?
+        {
+            batch.push(row);
+        }
+        Ok(batch)
+    }
+
+    /// The next row.
+    async fn next(&mut self) -> anyhow::Result<Option<PlacedRow>> {
+        loop {
+            while let Some(row) = self.ready.next() {
+                if let Some(row) = self.place(row)? {
+                    return Ok(Some(row));
+                }
             }
-            self.ready = rows.into_iter();
-            return Ok(true);
+            if let Late::Sorted(sorted) = &mut self.late {
+                return sorted.next().transpose().context("sorted rows cannot be read back");
+            }
+            match self.scan.spool.next().await.context("rows of the warehouse cannot be read back from disk")? {
+                Some(rows) => self.ready = rows.into_iter(),
+                None => self.begin_late().await?,
+            }
         }
-        if let Some(odd) = self.odd.take() {
-            self.odd_sorted = Some(odd.done()?);
+    }
+
+    /// The row, if it is its turn.
+    fn place(&mut self, row: StoredRow) -> anyhow::Result<Option<PlacedRow>> {
+        if self.inside.as_ref().is_some_and(|inside| !inside.has_row(&row.0)) {
+            return Ok(None);
         }
-        let Some(sorted) = &mut self.odd_sorted else { return Ok(false) };
-        let ids: Vec<String> = sorted.take(1_000).map(|id| id.map(|id| id.id)).collect::<Result<_, _>>()?;
-        if ids.is_empty() {
-            return Ok(false);
+        let id = OrderedId::new(row.0.id());
+        if id.is_odd() {
+            // Not yet its turn: the server sorts it somewhere among the plain ones.
+            if let Late::Gathering(late) = &mut self.late {
+                late.push(PlacedRow { id, row }).context(FULL)?;
+            }
+            return Ok(None);
         }
-        let mut rows = self.warehouse.fetch(&ids, &self.shape).await?;
-        rows.retain(|row| ids.binary_search_by(|id| id.as_str().cmp(row.id())).is_ok());
-        rows.sort_by(|a, b| a.id().cmp(b.id()));
-        self.ready = rows.into_iter();
-        Ok(true)
+        anyhow::ensure!(
+            self.last.as_ref() < Some(&id),
+            "the server's order of ids is not that of their characters: check the collation of id_treated_data"
+        );
+        self.last = Some(id.clone());
+        Ok(Some(PlacedRow { id, row }))
+    }
+
+    async fn begin_late(&mut self) -> anyhow::Result<()> {
+        (&mut self.scan.task).await.context("the scan of the warehouse failed")??;
+        if let Late::Gathering(late) = std::mem::replace(&mut self.late, Late::Over) {
+            self.late = Late::Sorted(late.done().context(FULL)?);
+        }
+        Ok(())
     }
 }

@@ -1,5 +1,7 @@
 //! The name of a farm's folder in the lake.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::fmt;
 
 use heck::ToSnakeCase;
@@ -24,12 +26,33 @@ pub struct UnusableFarm {
     farm: String,
 }
 
+/// Farms whose folders a thread remembers: every record asks, and they are few.
+const MOST_KNOWN: usize = 1_000;
+
+thread_local! {
+    static KNOWN: RefCell<HashMap<String, Slug>> = RefCell::default();
+}
+
 impl Slug {
     /// The folder of a farm.
     ///
     /// # Errors
     /// The name has control characters, climbs out of its folder (`../`), has no letter or digit, or is too long.
     pub fn of(cod_cliente: &str) -> Result<Self, UnusableFarm> {
+        KNOWN.with_borrow_mut(|known| {
+            if let Some(slug) = known.get(cod_cliente) {
+                return Ok(slug.clone());
+            }
+            let slug = Self::make(cod_cliente)?;
+            if known.len() >= MOST_KNOWN {
+                known.clear();
+            }
+            known.insert(cod_cliente.to_owned(), slug.clone());
+            Ok(slug)
+        })
+    }
+
+    fn make(cod_cliente: &str) -> Result<Self, UnusableFarm> {
         let refuse = |why| Err(UnusableFarm { why, farm: cod_cliente.to_owned() });
         if cod_cliente.chars().any(char::is_control) {
             return refuse("it has control characters");
@@ -71,6 +94,17 @@ impl From<UnusableFarm> for Rejection {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_farm_has_the_same_folder_however_many_were_asked_before() {
+        let first = Slug::of("Fazenda São João").unwrap();
+        for n in 0..=MOST_KNOWN {
+            assert_eq!(Slug::of(&format!("Fazenda{n}A")).unwrap().as_str(), format!("fazenda{n}_a"));
+            assert!(Slug::of("../x").is_err());
+        }
+        assert!(KNOWN.with_borrow(HashMap::len) <= MOST_KNOWN);
+        assert_eq!(Slug::of("Fazenda São João").unwrap(), first);
+    }
 
     #[test]
     fn farms_get_their_folders() {

@@ -86,6 +86,8 @@ impl Serialize for Value {
             Self::Single(value) => {
                 serializer.serialize_f64(value.to_string().parse().unwrap_or_else(|_| f64::from(*value)))
             }
+            // JSON has no number for it, and would say null, which is another value.
+            Self::Double(value) if !value.is_finite() => serializer.collect_str(value),
             Self::Double(value) => serializer.serialize_f64(*value),
             Self::Integer(value) => serializer.serialize_i64(*value),
             Self::Instant(at) => serializer.serialize_str(&instant::as_row_ts(at.and_utc())),
@@ -204,13 +206,12 @@ pub struct Difference {
 impl Record {
     /// The value of a column as a table of that shape holds it: weights in the column's binary type, times truncated.
     pub fn value(&self, column: Column, shape: &Shape) -> Value {
+        if let Some(text) = self.text(column) {
+            return Value::Text(text.to_owned());
+        }
         let reading = &self.reading;
         let holds = shape.of(column);
         match column {
-            Column::IdTreatedData => Value::Text(self.id_treated_data.clone()),
-            Column::IdCurral => Value::Text(reading.id_curral.clone()),
-            Column::IdRaca => Value::Text(reading.id_raca.clone()),
-            Column::IdLote => Value::Text(reading.id_lote.clone()),
             Column::PesoEntrada => weight(reading.peso_entrada, holds),
             Column::PesoMedio => weight(reading.peso_medio, holds),
             Column::QuantidadeAnimais => Value::Integer(reading.quantidade_animais.into()),
@@ -218,9 +219,21 @@ impl Record {
             Column::ConsumoReal => weight(reading.consumo_real, holds),
             Column::ConsumoMeta => weight(self.consumo_meta, holds),
             Column::Data => time(reading.data, holds),
-            Column::CodCliente => Value::Text(reading.cod_cliente.clone()),
             Column::RowTs => time(self.row_ts, holds),
+            _ => Value::Null,
         }
+    }
+
+    /// The value of a column of text; `None` of any other.
+    fn text(&self, column: Column) -> Option<&str> {
+        Some(match column {
+            Column::IdTreatedData => &self.id_treated_data,
+            Column::IdCurral => &self.reading.id_curral,
+            Column::IdRaca => &self.reading.id_raca,
+            Column::IdLote => &self.reading.id_lote,
+            Column::CodCliente => &self.reading.cod_cliente,
+            _ => return None,
+        })
     }
 
     /// The row a table of that shape holds for this record.
@@ -238,9 +251,11 @@ impl Record {
     }
 
     fn agrees(&self, column: Column, stored: &Value, shape: &Shape) -> bool {
+        if let Some(lake) = self.text(column) {
+            return matches!(stored, Value::Text(stored) if stored == lake);
+        }
         let holds = shape.of(column);
         match (self.value(column, shape), stored) {
-            (Value::Text(lake), Value::Text(stored)) => lake == *stored,
             (Value::Integer(lake), Value::Integer(stored)) => lake == *stored,
             (Value::Single(lake), Value::Single(stored)) => near(lake.into(), (*stored).into(), holds),
             (Value::Double(lake), Value::Double(stored)) => near(lake, *stored, holds),
@@ -268,9 +283,14 @@ fn value_from_json(json: &serde_json::Value, holds: Holds) -> Option<Value> {
         Holds::Text { .. } => Value::Text(json.as_str()?.to_owned()),
         Holds::Integer => Value::Integer(json.as_i64()?),
         Holds::Single { .. } => weight(json.as_f64()?, holds),
-        Holds::Double { .. } => Value::Double(json.as_f64()?),
+        Holds::Double { .. } => Value::Double(json.as_f64().or_else(|| infinite(json.as_str()?))?),
         Holds::Instant { .. } => Value::Instant(instant::parse(json.as_str()?)?.naive_utc()),
     })
+}
+
+/// What SQLite may hold, and JSON has as text only.
+fn infinite(text: &str) -> Option<f64> {
+    text.parse().ok().filter(|value: &f64| value.is_infinite())
 }
 
 #[allow(clippy::cast_possible_truncation, reason = "rounding to f32 is what a FLOAT column does")]

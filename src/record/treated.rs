@@ -73,6 +73,23 @@ impl Record {
         self.close(out)
     }
 
+    /// The lake object of this record in place of `object`: these columns as the record has them, all else as it was.
+    ///
+    /// # Errors
+    /// `object` is no JSON object.
+    pub fn object_in_place(&self, object: &[u8], columns: &[Column]) -> Result<Vec<u8>, serde_json::Error> {
+        let members: Members = serde_json::from_slice(object)?;
+        let mut out = Vec::with_capacity(object.len() + 32);
+        for (name, value) in &members.0 {
+            match columns.iter().find(|column| column.name() == name) {
+                Some(column) => push_member(&mut out, name, &self.member(*column)),
+                None => push_member(&mut out, name, value.get()),
+            }
+        }
+        out.push(b'}');
+        Ok(out)
+    }
+
     fn member(&self, column: Column) -> String {
         let reading = &self.reading;
         let text = |text: &str| serde_json::Value::from(text).to_string();
@@ -167,6 +184,19 @@ mod tests {
         let record = record();
         let forged = MESSAGE.replacen('{', r#"{"id_treated_data":"x","row_ts":"y","consumo_meta":1,"#, 1);
         assert_eq!(record.object(forged.as_bytes()).unwrap(), record.object(MESSAGE.as_bytes()).unwrap());
+    }
+
+    #[test]
+    fn an_object_in_place_of_another_differs_in_the_named_columns_only() {
+        let mut record = record();
+        let object = record.object(MESSAGE.as_bytes()).unwrap();
+        record.reading.peso_medio = 451.5;
+        record.reading.quantidade_animais = 50;
+        let columns = [Column::PesoMedio, Column::QuantidadeAnimais];
+        let changed = String::from_utf8(record.object_in_place(&object, &columns).unwrap()).unwrap();
+        let expected = String::from_utf8(object).unwrap();
+        let expected = expected.replace("\"peso_medio\":450.483", "\"peso_medio\":451.5");
+        assert_eq!(changed, expected.replace("\"quantidade_animais\":\"51\"", "\"quantidade_animais\":\"50\""));
     }
 
     #[test]

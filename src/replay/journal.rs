@@ -221,8 +221,8 @@ impl Before {
                 Ok(Page::Slice(slice)) => {
                     tracing::warn!(
                         "the rows between {} and {} are not those that the journal speaks of: they are done again",
-                        slice.first.id,
-                        slice.last.id
+                        slice.first,
+                        slice.last
                     );
                     before.forget.push((run, note.seq));
                 }
@@ -278,15 +278,15 @@ impl Before {
 /// Whether the very rows of a slice are in its range, and no others. Ids that are no plain UUIDs are sorted differently by
 /// the server, so that nothing can be said of them.
 async fn holds(bulk: &dyn Bulk, slice: &Slice, shape: &Shape) -> Result<bool, warehouse::Error> {
-    if slice.first.odd || slice.last.odd {
+    if slice.first.is_odd() || slice.last.is_odd() {
         return Ok(slice.rows.count == 0);
     }
-    let (first, last) = (&slice.first.id, &slice.last.id);
-    if bulk.count(first, last).await? != slice.rows.count {
+    let (first, last) = (slice.first.text(), slice.last.text());
+    if bulk.count(&first, &last).await? != slice.rows.count {
         return Ok(false);
     }
     let most = u32::try_from(slice.rows.count + 1).unwrap_or(u32::MAX);
-    let rows = bulk.range(first, last, most, shape).await?;
+    let rows = bulk.range(&first, &last, most, shape).await?;
     Ok(Seen::texts(rows.iter().map(Row::id)) == slice.rows)
 }
 

@@ -205,7 +205,8 @@ impl Loader {
             }
             let judged = self.judge(&part, &rows, given.take(), course)?;
             if let Some(undo) = &self.undo {
-                undo.take_down(&judged.replace, &mut course.taken_down).map_err(Failure::Undo)?;
+                undo.take_down(judged.replace.iter().map(|(old, new)| (Some(old), new)), &mut course.taken_down)
+                    .map_err(Failure::Undo)?;
             }
             let page = |slice| self.page(course.way, &part, slice, &judged);
             let mut pages: Vec<Slice> = slices.iter().map(page).collect();
@@ -266,6 +267,7 @@ impl Loader {
             notes: &due.notes,
             forget: &due.forget,
             mark: Some(&mark),
+            ..Change::default()
         };
         self.patiently(|| self.bulk.apply(&change, &self.shape)).await
     }
@@ -273,10 +275,11 @@ impl Loader {
     /// The rows that are there under the ids of these records, and perhaps others of their range.
     async fn existing(&self, part: &[Entry]) -> Result<HashMap<String, Row>, warehouse::Error> {
         let (Some(first), Some(last)) = (part.first(), part.last()) else { return Ok(HashMap::new()) };
-        let rows = if first.id.odd || last.id.odd {
+        let rows = if first.id.is_odd() || last.id.is_odd() {
             self.by_ids(part).await?
         } else {
-            let found = self.bulk.count(&first.id.id, &last.id.id).await?;
+            let (first, last) = (&first.record.id_treated_data, &last.record.id_treated_data);
+            let found = self.bulk.count(first, last).await?;
             if found == 0 {
                 return Ok(HashMap::new());
             }
@@ -284,7 +287,7 @@ impl Loader {
             if found > FOREIGN_ROWS * part.len() as u64 + 100 {
                 self.by_ids(part).await?
             } else {
-                let rows = self.bulk.range(&first.id.id, &last.id.id, most, &self.shape).await?;
+                let rows = self.bulk.range(first, last, most, &self.shape).await?;
                 if rows.len() < most as usize { rows } else { self.by_ids(part).await? }
             }
         };
@@ -292,7 +295,7 @@ impl Loader {
     }
 
     async fn by_ids(&self, part: &[Entry]) -> Result<Vec<Row>, warehouse::Error> {
-        let ids: Vec<String> = part.iter().map(|entry| entry.id.id.clone()).collect();
+        let ids: Vec<String> = part.iter().map(|entry| entry.record.id_treated_data.clone()).collect();
         self.bulk.fetch(&ids, &self.shape).await
     }
 
@@ -309,7 +312,7 @@ impl Loader {
         // What the id of the record before has after this, for further records of the same id.
         let mut last: Option<(&str, After<'_>)> = None;
         for entry in part {
-            let id = entry.id.id.as_str();
+            let id = entry.record.id_treated_data.as_str();
             let twin = last.take().filter(|(other, _)| *other == id).map(|(_, after)| after);
             let (fate, after) = match (&given, &twin) {
                 (Some(given), _) => (Some(given.clone()), After::Nothing),
@@ -439,7 +442,7 @@ impl Loader {
             }
             cell.listed += 1;
             if !matches!(loaded, Loaded::Refused(_)) && last != Some(&entry.id) {
-                rows.take(entry.id.id.as_bytes());
+                rows.take(entry.record.id_treated_data.as_bytes());
                 last = Some(&entry.id);
             }
         }
@@ -466,7 +469,7 @@ impl Loader {
         for (page, slice) in pages.iter_mut().zip(slices) {
             for (entry, fate) in part[slice.clone()].iter().zip(&judged.fates[slice.clone()]) {
                 if !matches!(fate, Some(Loaded::Conflicting(_) | Loaded::Refused(_))) {
-                    self.compare_back(entry, rows.get(&entry.id.id), &mut page.tally);
+                    self.compare_back(entry, rows.get(&entry.record.id_treated_data), &mut page.tally);
                 }
             }
         }
@@ -488,10 +491,10 @@ impl Loader {
 
     /// Why a record cannot go in although no row has its id: the server folds case or space, or has another unique key.
     async fn spelled_otherwise(&self, entry: &Entry) -> Result<Option<Loaded>, Failure> {
-        let ids = [entry.id.id.clone()];
+        let ids = [entry.record.id_treated_data.clone()];
         let found = self.patiently(|| self.bulk.fetch(&ids, &self.shape)).await?;
         Ok(match found.first() {
-            Some(row) if row.id() == entry.id.id => None,
+            Some(row) if row.id() == entry.record.id_treated_data => None,
             Some(row) => Some(self.compare(entry, row)),
             None => Some(Loaded::Refused(
                 "a row with these values in a unique key is there, but none with this id: has the table another unique \

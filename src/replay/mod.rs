@@ -21,10 +21,10 @@ mod tests;
 
 use std::fmt;
 
+pub use crate::sort::SortSettings;
 pub use brake::{Limits, Reload};
 pub use cut_over::{Swap, cut_over, shadow_of};
 pub use only::{Filter, Only};
-pub use order::SortSettings;
 pub use plan::{Plan, Source};
 pub use run::{Earlier, Keep, Replay, earlier, run};
 

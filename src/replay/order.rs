@@ -7,13 +7,13 @@
 
 use std::cmp::Ordering;
 use std::io;
-use std::path::PathBuf;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::record::Record;
-use crate::sort::{Folder, InOrder, OrderedId, Sorter};
+use crate::sort::{Folder, InOrder, OrderedId, SortSettings, Sorter};
 
 /// What an entry takes in memory while it is sorted, in bytes, measured.
 const ENTRY_BYTES: usize = 700;
@@ -51,27 +51,16 @@ impl Way {
 
 /// The day that an id itself tells, in whose path its record is timed.
 pub(super) fn own_day(id: &OrderedId) -> Option<NaiveDate> {
-    if id.odd { None } else { time(&id.id).map(|at| at.date_naive()) }
-}
-
-/// The time in a plain UUID of version 7 or 8.
-fn time(id: &str) -> Option<DateTime<Utc>> {
-    let version = *id.as_bytes().get(14)?;
-    if !matches!(version, b'7' | b'8') {
-        return None;
+    match id {
+        OrderedId::Plain(bytes) => time(Uuid::from_bytes(*bytes)).map(|at| at.date_naive()),
+        OrderedId::Odd(_) => None,
     }
-    let milliseconds =
-        i64::from_str_radix(id.get(..8)?, 16).ok()? << 16 | i64::from_str_radix(id.get(9..13)?, 16).ok()?;
-    DateTime::from_timestamp_millis(milliseconds)
 }
 
-/// How much is sorted in memory, and where the rest goes.
-#[derive(Debug, Clone)]
-pub struct SortSettings {
-    /// Bytes of records that may wait in memory in all.
-    pub memory: usize,
-    /// The folder for what does not fit.
-    pub folder: PathBuf,
+/// The time in a UUID of version 7 or 8: its first 48 bits, in milliseconds.
+fn time(id: Uuid) -> Option<DateTime<Utc>> {
+    let timed = matches!(id.get_version_num(), 7 | 8);
+    DateTime::from_timestamp_millis(i64::try_from(id.as_u128() >> 80).ok()?).filter(|_| timed)
 }
 
 /// Makes the sorters of a run.

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::journal::Head;
 use super::{Filter, Only, Policy};
-use crate::lake::{self, Lake, Meta, Partition, ReadSettings, Reader, Span, survey};
+use crate::lake::{self, Habits, Lake, Meta, Partition, ReadSettings, Reader, Span, survey};
 use crate::report::replay::{Asked, Outcome};
 use crate::warehouse::Bulk;
 
@@ -110,6 +110,11 @@ impl Round {
 }
 
 impl Plan {
+    /// How the lake that is planned with likes to be read.
+    pub fn habits(&self) -> Habits {
+        self.lake.habits()
+    }
+
     /// Looks at the lake: its clock for the fence, then its partitions.
     ///
     /// # Errors

@@ -9,10 +9,11 @@ use chrono::NaiveDate;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use super::SortSettings;
 use super::brake::{Brake, Limits, Reload};
 use super::journal::{Before, DayPage, Head, Journal, Page};
 use super::load::{Batch, Done, Due, Failure, Loader};
-use super::order::{Entry, SortSettings, Sorters, Way};
+use super::order::{Entry, Sorters, Way};
 use super::read::{Day, End, Part, Reading, Why};
 use super::tally::{Pending, Tally};
 use super::{Plan, Policy};
@@ -418,8 +419,8 @@ impl Run {
         if let (Some(first), Some(last)) = (held.first(), held.last()) {
             tracing::warn!(
                 "between {} and {} the lake now has other records to read than before: they are done again",
-                first.id.id,
-                last.id.id
+                first.id,
+                last.id
             );
         }
         self.due.forget.push((before.journal.run, seq));

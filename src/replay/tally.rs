@@ -131,6 +131,8 @@ impl Tally {
                 let (count, reason) = match why {
                     Skip::Foreign => (&mut self.foreign, "not a name of this lake"),
                     Skip::AfterFence => (&mut self.after_fence, "written after the run began"),
+                    // No reader of a replay goes by names.
+                    Skip::Unopened => (&mut self.foreign, "was not opened"),
                 };
                 *count += 1;
                 self.problems.add("skipped", key, reason);

@@ -20,6 +20,7 @@ pub mod process;
 pub mod publish;
 pub mod reconcile;
 pub mod replay;
+pub mod undone;
 
 /// How a run ended, as scripts see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -223,6 +224,11 @@ impl Problems {
         } else {
             self.more += 1;
         }
+    }
+
+    /// Puts those kept in an order that is not that of finding them.
+    pub(crate) fn sort(&mut self) {
+        self.kept.sort_by(|a, b| (&a.kind, &a.place, &a.reason).cmp(&(&b.kind, &b.place, &b.reason)));
     }
 
     /// Those kept.

@@ -1,5 +1,5 @@
 //! What a replay needs of a warehouse beyond [`Warehouse`]: rows and the note that speaks of them in one transaction,
-//! the journal of such notes, ranges of ids, signs of the server's strain, and a shadow table that takes another's place.
+//! the journal of such notes, readings of a whole table, ranges of ids, signs of the server's strain, and a shadow table that takes another's place.
 //!
 //! [`Bulk`] is implemented by the three back ends; one suite, [`super::conformance::bulk`], holds for all.
 
@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use super::limits::Limits;
-use super::{Error, Insert, TableName, Warehouse};
+use super::{Error, Insert, Snapshot, TableName, Warehouse};
 use crate::record::stored::{Row, Shape};
 
 /// How rows get into a table.
@@ -50,6 +50,8 @@ pub struct Change<'a> {
     pub insert: &'a [Row],
     /// Rows as they must still be found, and what takes their place under the same id.
     pub replace: &'a [(Row, Row)],
+    /// Rows that go, as they must still be found.
+    pub remove: &'a [Row],
     /// Notes that are written, over those of the same run and number.
     pub notes: &'a [Note],
     /// Notes that go, by run and number, before others are written; those that are not there are no error.
@@ -123,9 +125,15 @@ pub trait Bulk: Warehouse {
     /// The server cannot be reached or refuses.
     async fn limits(&self) -> Result<Limits, Error>;
 
+    /// Begins a reading of the table as it is now.
+    ///
+    /// # Errors
+    /// The server cannot be reached or refuses.
+    async fn snapshot(&self, shape: &Shape) -> Result<Box<dyn Snapshot>, Error>;
+
     /// Does everything that `change` says, or nothing.
     ///
-    /// [`Insert::Taken`] where an id was taken or a row that was to be replaced is no longer as it was said to be.
+    /// [`Insert::Taken`] where an id was taken or a row that was to be replaced or to go is no longer as it was said to be.
     ///
     /// A connection that is lost is opened again, and a change that has notes is then looked for before it is done once
     /// more, so that what is said of it is true. A change without notes is simply done once more: `Taken` may then speak

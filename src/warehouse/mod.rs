@@ -10,7 +10,6 @@ use async_trait::async_trait;
 use chrono::NaiveDateTime;
 
 use crate::error::Kind;
-use crate::record::Column;
 use crate::record::stored::{Row, Shape};
 
 #[cfg(feature = "cli")]
@@ -25,6 +24,8 @@ pub mod mysql;
 pub mod rds;
 mod schema;
 #[cfg(feature = "cli")]
+mod snapshot;
+#[cfg(feature = "cli")]
 pub mod sqlite;
 mod table;
 mod url;
@@ -37,6 +38,8 @@ pub use load::{Conflict, Loaded, OnConflict, Settled, load, load_into};
 pub use login::Login;
 pub use rds::Rds;
 pub use schema::mysql_files;
+#[cfg(feature = "cli")]
+pub use snapshot::{Pages, Snapshot, Window};
 pub use table::TableName;
 pub use url::WarehouseUrl;
 
@@ -47,24 +50,6 @@ pub enum Insert {
     Done,
     /// At least one id was taken; none is in.
     Taken,
-}
-
-/// Rows whose time in one column lies in a window.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Window {
-    /// [`Column::Data`] or [`Column::RowTs`].
-    pub column: Column,
-    /// The first instant inside; `None` for no limit.
-    pub from: Option<NaiveDateTime>,
-    /// The first instant past the end; `None` for no limit.
-    pub until: Option<NaiveDateTime>,
-}
-
-impl Window {
-    /// Whether a time lies in the window.
-    pub fn has(&self, at: NaiveDateTime) -> bool {
-        self.from.is_none_or(|from| from <= at) && self.until.is_none_or(|until| at < until)
-    }
 }
 
 /// What the server says of itself, for `doctor` and for the evidence of an audit.
@@ -82,7 +67,7 @@ pub struct Status {
     pub grants: Vec<String>,
 }
 
-/// A warehouse: its schema, inserts that replace nothing, reads by id and in id order, and a guarded update.
+/// A warehouse: its schema, inserts that replace nothing, reads by id, and a guarded update.
 #[async_trait]
 pub trait Warehouse: Send + Sync + fmt::Debug {
     /// The warehouse's address with its table, without secrets.
@@ -111,18 +96,6 @@ pub trait Warehouse: Send + Sync + fmt::Debug {
     /// # Errors
     /// The server cannot be reached or refuses.
     async fn fetch(&self, ids: &[String], shape: &Shape) -> Result<Vec<Row>, Error>;
-
-    /// At most `limit` rows with ids after `after`, in the server's order of ids.
-    ///
-    /// # Errors
-    /// The server cannot be reached or refuses.
-    async fn scan(
-        &self,
-        after: Option<&str>,
-        limit: u32,
-        window: Option<&Window>,
-        shape: &Shape,
-    ) -> Result<Vec<Row>, Error>;
 
     /// Replaces the values of `old` by those of `new` under the same id, only if the row still is as `old` says.
     ///

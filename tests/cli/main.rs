@@ -1,17 +1,24 @@
 //! The real binary as its users run it, against a directory or the in-process S3 service and SQLite; no server needed.
 #![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs, reason = "tests")]
 
+mod auditing;
 mod bad_input;
 mod bare;
 mod bundle;
 mod bundle_source;
+mod cached;
 mod demo;
 mod generate;
+mod planted;
+mod planted_mixed;
 mod publish;
+mod repairing;
 mod replaying;
 mod settings;
 mod sns;
+mod state;
 mod stopping;
 #[path = "../support/mod.rs"]
 mod support;
+mod undoing;
 mod versions;

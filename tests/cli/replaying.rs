@@ -23,11 +23,7 @@ fn fill(scene: &Scene) {
 }
 
 fn sql(scene: &Scene, text: &'static str) -> u64 {
-    let url = format!("sqlite:{}", scene.path("w.db").display());
-    tokio::runtime::Runtime::new().unwrap().block_on(async {
-        let mut connection = <sqlx::SqliteConnection as sqlx::Connection>::connect(&url).await.unwrap();
-        sqlx::query(text).execute(&mut connection).await.unwrap().rows_affected()
-    })
+    scene.sql(text)
 }
 
 fn number(ran: &Ran, name: &str) -> f64 {

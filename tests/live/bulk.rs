@@ -15,7 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use uuid::Uuid;
 
-use crate::support::{Database, MARIADB, MYSQL, Own, Server};
+use crate::support::{Database, MYSQL, Own, Server};
 
 const BOTH: [LoadMethod; 2] = [LoadMethod::LoadData, LoadMethod::Insert];
 
@@ -41,22 +41,6 @@ async fn ready(url: &str) -> (MySql, Shape) {
     warehouse.journal(true).await.unwrap();
     let shape = warehouse.shape().await.unwrap();
     (warehouse, shape)
-}
-
-macro_rules! on_both {
-    ($($name:ident: $mysql:ident, $mariadb:ident;)*) => {
-        $(
-            #[tokio::test]
-            async fn $mysql() {
-                $name(MYSQL).await;
-            }
-
-            #[tokio::test]
-            async fn $mariadb() {
-                $name(MARIADB).await;
-            }
-        )*
-    };
 }
 
 on_both! {

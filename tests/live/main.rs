@@ -2,6 +2,23 @@
 //! named says so and passes, so that plain `cargo test` works with no server.
 #![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs, reason = "tests")]
 
+/// Makes a test on MySQL and one on MariaDB of a function that takes a [`support::Server`].
+macro_rules! on_both {
+    ($($name:ident: $mysql:ident, $mariadb:ident;)*) => {
+        $(
+            #[tokio::test]
+            async fn $mysql() {
+                $name(crate::support::MYSQL).await;
+            }
+
+            #[tokio::test]
+            async fn $mariadb() {
+                $name(crate::support::MARIADB).await;
+            }
+        )*
+    };
+}
+
 mod audit;
 mod bulk;
 mod killed;
@@ -9,10 +26,15 @@ mod listen;
 mod logins;
 mod moto;
 mod old_lake;
+mod planted;
+mod planted_disturbed;
 mod recovery;
+mod repair_stopped;
+mod repairing;
 mod replaying;
 mod stream;
 #[path = "../support/mod.rs"]
 mod support;
 mod topic;
 mod warehouse;
+mod warehouse_state;

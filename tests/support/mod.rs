@@ -12,6 +12,7 @@ use ruminate_test_s3::S3Server;
 use serde_json::Value;
 
 pub mod own;
+pub mod planted;
 pub mod samples;
 pub mod servers;
 
@@ -117,6 +118,15 @@ impl Scene {
         count
     }
 
+    /// Runs a statement in the SQLite warehouse of an embedded scene; returns the rows changed.
+    pub fn sql(&self, text: &'static str) -> u64 {
+        let url = format!("sqlite:{}", self.path("w.db").display());
+        tokio::runtime::Runtime::new().unwrap().block_on(async {
+            let mut connection = <sqlx::SqliteConnection as sqlx::Connection>::connect(&url).await.unwrap();
+            sqlx::query(text).execute(&mut connection).await.unwrap().rows_affected()
+        })
+    }
+
     /// Starts the binary and does not wait for it.
     pub fn start(&self, args: &[&str]) -> Child {
         self.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
@@ -134,6 +144,21 @@ impl Scene {
     pub fn run(&self, args: &[&str]) -> Ran {
         let output = self.command(args).args(["--output", "json"]).output().unwrap();
         Ran::of(&output)
+    }
+
+    /// Runs to the end on a disk that is full as soon as a file has more bytes than that.
+    pub fn run_on_full_disk(&self, bytes: u64, args: &[&str]) -> Ran {
+        let ran = self.command(args);
+        let limited = format!("trap '' XFSZ; ulimit -f {}; exec \"$@\"", bytes / 512);
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &limited, "sh"]).arg(ran.get_program()).args(ran.get_args()).args(["--output", "json"]);
+        for (name, value) in ran.get_envs() {
+            match value {
+                Some(value) => shell.env(name, value),
+                None => shell.env_remove(name),
+            };
+        }
+        Ran::of(&shell.current_dir(self.home.path()).output().unwrap())
     }
 
     /// Runs to the end with text on stdout.

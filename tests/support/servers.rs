@@ -55,6 +55,18 @@ impl Database {
         done.rows_affected()
     }
 
+    /// Runs statements that change one row each, all or none.
+    pub async fn run_all(&self, statements: &[String]) {
+        let mut connection = MySqlConnection::connect(&self.url()).await.unwrap();
+        let mut transaction = connection.begin().await.unwrap();
+        for statement in statements {
+            let done = transaction.execute(AssertSqlSafe(&**statement)).await.unwrap();
+            assert_eq!(done.rows_affected(), 1, "{statement}");
+        }
+        transaction.commit().await.unwrap();
+        connection.close().await.unwrap();
+    }
+
     /// The other sessions that use this database, oldest first.
     pub async fn sessions(&self) -> Vec<i64> {
         let mut connection = MySqlConnection::connect(&self.url()).await.unwrap();

@@ -24,7 +24,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use percent_encoding::percent_decode_str;
 
-use super::{Class, Depth, Error, Lake, Meta, Page, Pressure, Put, Reason};
+use super::{Changed, Class, Depth, Error, Lake, Meta, Page, Pressure, Put, Reason};
 use crate::retry::Retry;
 
 #[cfg(feature = "cli")]
@@ -212,6 +212,26 @@ impl S3 {
         }
     }
 
+    async fn change_once(&self, key: &str, etag: &str, body: Option<Bytes>) -> Result<Changed, Error> {
+        let (path, etag) = (format!("{}{key}", self.prefix), format!("\"{}\"", etag.trim_matches('"')));
+        let sent = match body {
+            Some(body) => {
+                let put = self.client.put_object().bucket(&self.bucket).key(path).if_match(etag);
+                let sent = put.content_type("application/json").body(ByteStream::from(body)).send().await;
+                sent.map(drop).map_err(|e| (status(&e), self.failure(key, &e)))
+            }
+            None => {
+                let sent = self.client.delete_object().bucket(&self.bucket).key(path).if_match(etag).send().await;
+                sent.map(drop).map_err(|e| (status(&e), self.failure(key, &e)))
+            }
+        };
+        match sent {
+            Ok(()) => Ok(Changed::Done),
+            Err((Some(404 | 412), _)) => Ok(Changed::Moved),
+            Err((_, e)) => Err(e),
+        }
+    }
+
     async fn clock_once(&self) -> Result<DateTime<Utc>, Error> {
         let seen = Headers::default();
         let answer = self.client.head_bucket().bucket(&self.bucket).customize().interceptor(seen.clone()).send().await;
@@ -341,6 +361,26 @@ impl Lake for S3 {
 
     fn pressure(&self) -> Pressure {
         self.limiter.pressure()
+    }
+
+    async fn change(&self, key: &str, etag: &str, body: Option<Bytes>) -> Result<Changed, Error> {
+        let mut tries = 0;
+        let changed = self
+            .tried(|this| {
+                tries = this.number;
+                self.change_once(key, etag, body.clone())
+            })
+            .await?;
+        // After a lost answer it may be our own change that is in the way.
+        if changed == Changed::Moved && tries > 0 {
+            let as_asked = match (self.get(key).await, &body) {
+                (Ok(there), Some(body)) => there == *body,
+                (Err(e), None) => e.reason == Reason::NotFound,
+                _ => false,
+            };
+            return Ok(if as_asked { Changed::Done } else { Changed::Moved });
+        }
+        Ok(changed)
     }
 
     async fn put_new(&self, key: &str, body: Bytes) -> Result<Put, Error> {

@@ -40,12 +40,34 @@ pub(super) struct Group {
     count: String,
     meaning: &'static str,
     todo: &'static str,
+    parts: Vec<Part>,
+}
+
+/// The findings of a kind, or those of one cause.
+#[derive(Debug, Serialize)]
+pub(super) struct Part {
+    /// The cause; empty where findings are not told apart by cause.
+    title: String,
+    count: String,
     first: Vec<Sample>,
     rest: Vec<Sample>,
     /// How many unfold.
     rest_count: String,
     /// How many are not on the page; empty if none.
     more: String,
+}
+
+impl Group {
+    /// A kind without its findings.
+    pub(super) fn titled(name: &'static str, words: &Words, total: u64) -> Self {
+        let Words { title, meaning, todo, .. } = *words;
+        Self { name, title, count: numbers::count(total), meaning, todo, parts: Vec::new() }
+    }
+
+    /// Adds a part.
+    pub(super) fn part(&mut self, part: Part) {
+        self.parts.push(part);
+    }
 }
 
 /// One finding.
@@ -88,6 +110,13 @@ impl Room {
         total: u64,
         all: impl Iterator<Item = Sample>,
     ) -> Group {
+        let mut group = Group::titled(name, words, total);
+        group.part(self.part(String::new(), total, all));
+        group
+    }
+
+    /// The samples of a kind or of a cause, as many as a share of the room takes.
+    pub(super) fn part(&mut self, title: String, total: u64, all: impl Iterator<Item = Sample>) -> Part {
         let share = self.bytes / self.kinds.max(1);
         let mut used = 0;
         let mut samples = Vec::new();
@@ -102,12 +131,9 @@ impl Room {
         self.kinds = self.kinds.saturating_sub(1);
         let more = total.saturating_sub(samples.len() as u64);
         let rest = samples.split_off(samples.len().min(AT_ONCE));
-        Group {
-            name,
-            title: words.title,
+        Part {
+            title,
             count: numbers::count(total),
-            meaning: words.meaning,
-            todo: words.todo,
             rest_count: numbers::count(rest.len() as u64),
             more: if more > 0 { numbers::count(more) } else { String::new() },
             first: samples,

@@ -10,7 +10,6 @@
 //!
 //! Nothing here counts or judges: that is the outcomes'.
 
-use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -18,6 +17,8 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior};
 use serde::Serialize;
+
+use crate::half::half_in;
 
 mod account;
 mod calendar;
@@ -75,20 +76,29 @@ pub fn render<P: Page>(outcome: &P) -> Result<String, minijinja::Error> {
     Ok(html)
 }
 
+/// Whether a report can be written there, told before hours of work.
+///
+/// # Errors
+/// It cannot.
+pub fn can_write(path: &Path) -> io::Result<()> {
+    if path.exists() && !path.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "is no regular file"));
+    }
+    half_in(folder(path)).map(drop)
+}
+
 /// Writes the report: to a temporary name beside it, then renamed.
 ///
 /// # Errors
 /// The file cannot be written.
 pub fn write<P: Page>(path: &Path, outcome: &P) -> io::Result<()> {
     let html = render(outcome).map_err(io::Error::other)?;
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.part", std::process::id()));
-    let part = path.with_file_name(name);
-    let written = fs::File::create(&part)
-        .and_then(|mut file| file.write_all(html.as_bytes()).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&part, path));
-    if written.is_err() {
-        let _ = fs::remove_file(&part); // it may never have been made
-    }
-    written
+    let mut half = half_in(folder(path))?;
+    half.write_all(html.as_bytes())?;
+    half.as_file().sync_all()?;
+    half.persist(path).map(drop).map_err(|e| e.error)
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

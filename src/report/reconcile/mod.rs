@@ -1,27 +1,41 @@
 //! What an audit found, and what repair did about it.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
 
-use super::{Exit, Lines, Problems, count, duration};
-use crate::reconcile::{Drift, Kind};
+use super::{Exit, Problems};
+use crate::lake::cache::Served;
+use crate::reconcile::{Budget, Days, Drift, Gap, Kind, LATE, Pattern, Places, Since, gaps};
+use crate::record::stored::Row;
+use crate::record::{Column, instant};
 
+mod asked;
+mod control;
 mod repaired;
+mod samples;
+mod sum;
+mod told;
 mod totals;
+mod unchecked;
 
+pub use asked::{Asked, Run, Settings, Stores};
+pub use control::Control;
 pub use repaired::Repaired;
-pub use totals::{Total, Totals};
+pub use samples::Samples;
+pub use totals::{Side, Total, Totals};
+pub use unchecked::Unchecked;
 
-/// Findings kept for the text, the JSON and the HTML; all are in the drift file.
-const SAMPLES: usize = 1_000;
-/// Findings of every kind that are kept even then, so that no kind hides another.
-const SAMPLES_OF_A_KIND: u64 = 20;
-/// Findings the text shows.
-const SHOWN: usize = 20;
+/// What was processed so shortly before the audit that its row may be on the way.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Late {
+    /// Records of the lake.
+    records: u64,
+    /// Of these, findings of the lake only.
+    lake_only: u64,
+}
 
 /// One farm's day, on both sides.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -32,28 +46,31 @@ pub struct Cell {
     pub warehouse: u64,
     /// Findings.
     pub drift: u64,
+    /// Objects in an archive tier.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub archived: u64,
+    /// Rows whose records are of other days or farms: they say nothing of what was to come on this one.
+    #[serde(skip)]
+    pub strayed: u64,
 }
 
-/// What was asked of an audit, so that its report can say so and it can be repeated.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct Asked {
-    /// Folders of the farms; empty for all.
-    pub farms: Vec<String>,
-    /// The first day.
-    pub from: Option<NaiveDate>,
-    /// The last day.
-    pub to: Option<NaiveDate>,
-    /// Target intake as a share of live weight.
-    pub meta_rate: f64,
-    /// The command that repeats it, without secrets.
-    pub command: String,
-    /// The file of all findings.
-    pub drift_file: Option<String>,
+impl Cell {
+    /// Whether anything is there that belongs there.
+    fn is_a_day_of_its_farm(&self) -> bool {
+        self.lake + self.drift + self.archived > 0 || self.warehouse > self.strayed
+    }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// The counts of an audit.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Outcome {
+    /// The run.
+    pub run: Run,
     /// What was asked.
     pub asked: Asked,
     /// The lake's address.
@@ -62,6 +79,8 @@ pub struct Outcome {
     pub warehouse: String,
     /// The warehouse's server.
     pub server: String,
+    /// What of the warehouse decides what it holds and how it was read.
+    pub stores: Stores,
     /// Objects after this instant were not judged.
     pub fence: Option<DateTime<Utc>>,
     /// The column by which membership in the window was decided.
@@ -104,19 +123,52 @@ pub struct Outcome {
     pub nameless: u64,
     /// Suspicions that a second look settled.
     pub settled: u64,
+    /// Findings that were another at every look.
+    pub moving: u64,
+    /// Objects were not opened where their names have their ids.
+    pub quick: bool,
+    /// Ids on both sides whose objects were not opened.
+    pub present: u64,
+    /// How the cache served, where there is one.
+    pub cache: Option<Served>,
+    /// Moments that the rows show: 1, and one more for each time that the warehouse's snapshot was lost.
+    pub snapshots: u64,
     /// What repair did.
     pub repaired: Repaired,
     /// Time of the whole run.
     pub seconds: f64,
     /// Why it stopped early.
     pub stopped: Option<String>,
-    /// Control totals.
-    pub totals: Totals,
+    /// Why it ended before its end although nobody stopped it: so much was found that the rest changes nothing.
+    pub halted: Option<String>,
+    /// The drift that was to be let pass.
+    pub max_drift: Option<Budget>,
+    /// What became of findings since an earlier audit.
+    pub since: Option<Since>,
+    /// Control totals, of the whole and by farm and month: `hash_totals`, `totals` and `months` in the JSON.
+    #[serde(flatten)]
+    pub control: Control,
     /// Counts by farm and day.
     #[serde(serialize_with = "cells")]
-    pub days: BTreeMap<(String, NaiveDate), Cell>,
+    pub days: Days<Cell>,
+    /// What plainly explains findings, with how many.
+    pub causes: BTreeMap<String, u64>,
+    /// Where findings concentrate, and since when.
+    pub patterns: Vec<Pattern>,
+    /// Where findings are, by kind.
+    #[serde(skip)]
+    pub places: Places,
+    /// What was processed within minutes before the audit began.
+    #[serde(skip)]
+    pub late: Late,
+    /// Days of farms that are missing from both sides, between days that are not.
+    pub gaps: Vec<Gap>,
+    /// What was not checked, and why.
+    pub unchecked: Vec<Unchecked>,
+    /// What the audit does not prove.
+    pub not_proved: Vec<String>,
     /// The first findings.
-    pub samples: Vec<Drift>,
+    pub samples: Samples,
     /// Objects left aside.
     pub problems: Problems,
     /// Whether a repair was asked for.
@@ -124,7 +176,7 @@ pub struct Outcome {
     pub repair_asked: bool,
 }
 
-fn cells<S: Serializer>(cells: &BTreeMap<(String, NaiveDate), Cell>, serializer: S) -> Result<S::Ok, S::Error> {
+fn cells<S: Serializer>(cells: &Days<Cell>, serializer: S) -> Result<S::Ok, S::Error> {
     #[derive(Serialize)]
     struct Entry<'a> {
         farm: &'a str,
@@ -132,32 +184,26 @@ fn cells<S: Serializer>(cells: &BTreeMap<(String, NaiveDate), Cell>, serializer:
         #[serde(flatten)]
         cell: &'a Cell,
     }
-    let mut list = serializer.serialize_seq(Some(cells.len()))?;
-    for ((farm, day), cell) in cells {
-        list.serialize_element(&Entry { farm, day: *day, cell })?;
+    let mut list = serializer.serialize_seq(Some(cells.count()))?;
+    for (farm, day, cell) in cells.iter() {
+        list.serialize_element(&Entry { farm, day, cell })?;
     }
     list.end()
 }
 
 impl Outcome {
     /// The count of a kind of finding.
-    pub fn of(&self, kind: Kind) -> u64 {
-        let mut copy = self.clone_counts();
-        *copy.counter(kind)
-    }
-
-    fn clone_counts(&self) -> Self {
-        Self {
-            lake_only: self.lake_only,
-            warehouse_only: self.warehouse_only,
-            differing: self.differing,
-            duplicate_objects: self.duplicate_objects,
-            logical_duplicates: self.logical_duplicates,
-            misfiled: self.misfiled,
-            rule_breaks: self.rule_breaks,
-            unreadable: self.unreadable,
-            rejected: self.rejected,
-            ..Self::default()
+    pub const fn of(&self, kind: Kind) -> u64 {
+        match kind {
+            Kind::LakeOnly => self.lake_only,
+            Kind::WarehouseOnly => self.warehouse_only,
+            Kind::Differing => self.differing,
+            Kind::DuplicateObject => self.duplicate_objects,
+            Kind::LogicalDuplicate => self.logical_duplicates,
+            Kind::Misfiled => self.misfiled,
+            Kind::RuleBreak => self.rule_breaks,
+            Kind::Unreadable => self.unreadable,
+            Kind::Rejected => self.rejected,
         }
     }
 
@@ -175,22 +221,66 @@ impl Outcome {
         }
     }
 
-    /// Counts a finding, and keeps it as a sample while there is room.
+    /// Counts a finding, and keeps it as a sample while it is one of the first.
     pub fn count(&mut self, drift: &Drift, place: Option<(String, NaiveDate)>) {
-        let counter = self.counter(drift.kind);
-        *counter += 1;
-        let first_of_kind = *counter <= SAMPLES_OF_A_KIND;
+        *self.counter(drift.kind) += 1;
         if let Some((farm, day)) = place {
-            self.cell(farm, day).drift += 1;
+            self.days.of(&farm, day).drift += 1;
+            self.places.take(drift.kind, drift.cause.as_deref(), &farm, day);
         }
-        if first_of_kind || self.samples.len() < SAMPLES {
-            self.samples.push(drift.clone());
+        if let Some(cause) = &drift.cause {
+            *self.causes.entry(cause.clone()).or_default() += 1;
         }
+        let row_ts = || drift.fields.get(Column::RowTs.name()).and_then(|[lake, _]| instant::parse(lake.as_str()?));
+        if drift.kind == Kind::LakeOnly && row_ts().is_some_and(|at| self.is_late(at)) {
+            self.late.lake_only += 1;
+        }
+        self.samples.take(drift);
+    }
+
+    /// Whether a record was processed within minutes before the audit began.
+    fn is_late(&self, at: DateTime<Utc>) -> bool {
+        self.fence.is_some_and(|fence| at > fence - LATE)
     }
 
     /// The counts of a farm's day.
-    pub fn cell(&mut self, farm: String, day: NaiveDate) -> &mut Cell {
-        self.days.entry((farm, day)).or_default()
+    pub fn cell(&mut self, farm: impl AsRef<str>, day: NaiveDate) -> &mut Cell {
+        self.days.of(farm.as_ref(), day)
+    }
+
+    /// Adds a row to the control totals of one side: of the whole, and of its farm's month.
+    pub fn add(&mut self, side: Side, row: &Row, place: Option<(&str, NaiveDate)>) {
+        self.saw_late(row, side == Side::Lake);
+        self.control.add(&[side], row, place);
+    }
+
+    /// Adds a row that its record agrees with: it is the row that the record should be, so that both sides have it.
+    pub fn add_matched(&mut self, row: &Row, place: Option<(&str, NaiveDate)>) {
+        self.saw_late(row, true);
+        self.control.add(&[Side::Lake, Side::Warehouse], row, place);
+    }
+
+    fn saw_late(&mut self, row: &Row, of_lake: bool) {
+        if of_lake && row.instant(Column::RowTs).is_some_and(|at| self.is_late(at.and_utc())) {
+            self.late.records += 1;
+        }
+    }
+
+    /// Looks for days that both sides lack.
+    pub fn find_gaps(&mut self) {
+        self.days.retain(|cell| *cell != Cell::default());
+        self.gaps = gaps(&self.days, Cell::is_a_day_of_its_farm);
+    }
+
+    /// Says where findings concentrate, and what was not checked: at the very end, when all is counted.
+    pub fn conclude(&mut self) {
+        self.patterns = self.places.patterns(&self.days, |cell| cell.lake.max(cell.warehouse));
+        let [lake, _] = self.control.hashes().map(|seen| seen.count);
+        self.patterns.extend(Pattern::late(self.late.lake_only, self.lake_only, [self.late.records, lake]));
+        self.patterns.sort_by_key(|pattern| (pattern.kind, pattern.cause.clone()));
+        self.problems.sort();
+        self.unchecked = self.unchecked().to_vec();
+        self.not_proved = self.not_proved();
     }
 
     /// All findings together.
@@ -203,19 +293,36 @@ impl Outcome {
         self.drift() + self.archived + self.skipped_foreign == 0
     }
 
+    /// Whether what was found is within what was to be let pass; never where something was not looked at.
+    pub fn is_let_pass(&self) -> bool {
+        let found = self.drift() + self.archived + self.skipped_foreign;
+        self.halted.is_none() && self.max_drift.is_some_and(|budget| budget.allows(found, self.ids()))
+    }
+
+    /// Ids that one side has or both have.
+    pub fn ids(&self) -> u64 {
+        self.matched + self.present + self.differing + self.lake_only + self.warehouse_only
+    }
+
     /// Checks that every object and every row is accounted for.
     ///
     /// # Errors
     /// The counts do not add up: an error of this program.
     pub fn check(&self) -> anyhow::Result<()> {
-        let judged = self.matched + self.differing;
+        let judged = self.matched + self.differing + self.present;
         let aside = self.unreadable + self.rejected + self.archived + self.skipped_foreign + self.skipped_after_fence;
         anyhow::ensure!(
             self.lake_objects == self.lake_records + aside
                 && self.lake_records == judged + self.lake_only + self.duplicate_objects
                 && self.warehouse_rows == judged + self.warehouse_only + self.unjudged,
             "the counts do not add up, which is an error of this program: {}",
-            serde_json::to_string(&Self { samples: Vec::new(), days: BTreeMap::new(), ..self.clone() })?
+            serde_json::to_string(&Self { samples: Samples::default(), days: Days::default(), ..self.clone() })?
+        );
+        let [lake, warehouse] = self.control.hashes();
+        let agree = self.differing + self.lake_only + self.warehouse_only + self.unjudged == 0;
+        anyhow::ensure!(
+            agree == (lake == warehouse),
+            "the hash totals of lake ({lake}) and warehouse ({warehouse}) do not say what the counts say, which is an error of this program"
         );
         Ok(())
     }
@@ -225,77 +332,10 @@ impl super::Outcome for Outcome {
     fn exit(&self) -> Exit {
         if self.stopped.is_some() || self.repaired.stopped.is_some() {
             Exit::Stopped
-        } else if self.is_clean() {
+        } else if self.is_clean() || self.is_let_pass() {
             Exit::Clean
         } else {
             Exit::Found
-        }
-    }
-}
-
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let verdict = match (&self.stopped, self.is_clean()) {
-            (Some(why), _) => format!("stopped early: {why}"),
-            (None, true) => "lake and warehouse agree".to_owned(),
-            (None, false) => match self.drift() + self.archived + self.skipped_foreign {
-                1 => "1 finding".to_owned(),
-                n => format!("{} findings", count(n)),
-            },
-        };
-        writeln!(
-            f,
-            "reconcile: {verdict} ({} records against {} rows in {})",
-            count(self.lake_records),
-            count(self.warehouse_rows),
-            duration(self.seconds)
-        )?;
-        let mut lines = vec![("matched", count(self.matched))];
-        let kinds: [(&str, u64); 12] = [
-            ("lake only", self.lake_only),
-            ("warehouse only", self.warehouse_only),
-            ("differing", self.differing),
-            ("duplicate objects", self.duplicate_objects),
-            ("logical duplicates", self.logical_duplicates),
-            ("misfiled", self.misfiled),
-            ("rule breaks", self.rule_breaks),
-            ("unreadable", self.unreadable),
-            ("rejected", self.rejected),
-            ("archived", self.archived),
-            ("foreign names", self.skipped_foreign),
-            ("too new to judge", self.skipped_after_fence),
-        ];
-        lines.extend(kinds.into_iter().filter(|(_, n)| *n > 0).map(|(name, n)| (name, count(n))));
-        write!(f, "{}", Lines(&lines))?;
-        for drift in self.samples.iter().take(SHOWN) {
-            writeln!(f, "  {}", Line(drift))?;
-        }
-        let found = self.drift();
-        if found > SHOWN as u64 {
-            writeln!(f, "  … and {} more (--drift FILE has all)", count(found - SHOWN as u64))?;
-        }
-        write!(f, "{}", self.problems)?;
-        if self.repair_asked { write!(f, "{}", self.repaired) } else { Ok(()) }
-    }
-}
-
-/// A finding in one line.
-struct Line<'a>(&'a Drift);
-
-impl fmt::Display for Line<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Drift { kind, id, key, fields, reason } = self.0;
-        write!(f, "{} {}", kind.name(), id.as_deref().or(key.as_deref()).unwrap_or("–"))?;
-        if *kind == Kind::Differing {
-            for (name, [lake, warehouse]) in fields {
-                write!(f, "  {name}: lake {lake}, warehouse {warehouse}")?;
-            }
-        } else if let (Some(_), Some(key)) = (id, key) {
-            write!(f, "  {key}")?;
-        }
-        match reason {
-            Some(reason) => write!(f, "  ({reason})"),
-            None => Ok(()),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::reconcile::Action;
 use crate::report::{Lines, Problems, count};
 
 /// What repair did, or would do.
@@ -17,12 +18,18 @@ pub struct Repaired {
     pub updated: u64,
     /// Objects written.
     pub objects_written: u64,
+    /// Objects that got other values.
+    pub objects_replaced: u64,
     /// Of these, read back and found right.
     pub verified: u64,
     /// Findings that could not be mended although they should.
     pub failed: u64,
     /// Findings that are left as they are.
     pub left: u64,
+    /// Why nothing was changed: it would have been more than was allowed.
+    pub over_budget: Option<String>,
+    /// Where what was changed is written down, to be put back with `--undo`.
+    pub undo_file: Option<String>,
     /// Why it ended early.
     pub stopped: Option<String>,
     /// Why, a line a kind.
@@ -32,27 +39,30 @@ pub struct Repaired {
 }
 
 impl Repaired {
-    pub(crate) fn planned(&mut self, insert: bool, update: bool) {
-        let count = match (insert, update) {
-            (true, _) => &mut self.inserted,
-            (_, true) => &mut self.updated,
-            _ => &mut self.objects_written,
-        };
-        *count += 1;
+    /// Counts a change, done or planned.
+    pub(crate) fn count(&mut self, action: Action) {
+        *match action {
+            Action::Insert => &mut self.inserted,
+            Action::Update => &mut self.updated,
+            Action::WriteObject => &mut self.objects_written,
+            Action::ReplaceObject => &mut self.objects_replaced,
+        } += 1;
     }
 
-    pub(crate) fn done(&mut self, insert: bool, update: bool) {
-        self.planned(insert, update);
-        self.verified += 1;
+    /// All changes.
+    pub fn changes(&self) -> u64 {
+        self.inserted + self.updated + self.objects_written + self.objects_replaced
     }
 }
 
 impl fmt::Display for Repaired {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (title, inserted, updated, written) = if self.dry_run {
-            ("repair would do this; nothing was changed", "insert rows", "update rows", "write objects")
+        let planned = self.dry_run || self.over_budget.is_some();
+        let (title, [inserted, updated, written, replaced]) = if planned {
+            let what = ["insert rows", "update rows", "write objects", "replace objects"];
+            ("repair would do this; nothing was changed", what)
         } else {
-            ("repaired", "rows inserted", "rows updated", "objects written")
+            ("repaired", ["rows inserted", "rows updated", "objects written", "objects replaced"])
         };
         writeln!(f, "{title}:")?;
         let mut lines = vec![
@@ -60,7 +70,10 @@ impl fmt::Display for Repaired {
             (updated, count(self.updated)),
             (written, count(self.objects_written)),
         ];
-        if !self.dry_run {
+        if self.objects_replaced > 0 {
+            lines.push((replaced, count(self.objects_replaced)));
+        }
+        if !planned {
             lines.push(("read back right", count(self.verified)));
             lines.push(("failed", count(self.failed)));
         }
@@ -68,6 +81,12 @@ impl fmt::Display for Repaired {
         write!(f, "{}", Lines(&lines))?;
         for reason in &self.reasons {
             writeln!(f, "  {reason}")?;
+        }
+        if let Some(why) = &self.over_budget {
+            writeln!(f, "  {why}")?;
+        }
+        if let Some(file) = &self.undo_file {
+            writeln!(f, "  what was changed is in {file}: `ruminate reconcile --undo {file}` puts it back")?;
         }
         if let Some(why) = &self.stopped {
             writeln!(f, "  repair stopped early: {why}")?;

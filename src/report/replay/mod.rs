@@ -12,10 +12,8 @@ use super::{Exit, Lines, Problems, between, count, duration};
 
 mod absorb;
 mod preview;
-mod undone;
 
 pub use preview::{Class, Preview, Sample};
-pub use undone::Undone;
 
 /// What became of the objects of one partition.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

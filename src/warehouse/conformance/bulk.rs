@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::record;
+use super::{record, snapshot};
 use crate::record::stored::{Row, Shape, Value};
 use crate::record::{Column, MAX_TEXT_CHARS};
 use crate::warehouse::bulk::{Bulk, Change, Note};
@@ -23,6 +23,7 @@ pub async fn bulk(warehouse: &dyn Bulk) {
     notes_are_written_over_and_forgotten(warehouse, &shape).await;
     a_taken_id_undoes_everything(warehouse, &shape).await;
     replacements_are_guarded(warehouse, &shape).await;
+    only_the_row_that_is_meant_goes(warehouse, &shape).await;
     a_bad_row_undoes_everything(warehouse, &shape).await;
     any_text_survives(warehouse, &shape).await;
     two_loaders_do_not_disturb_each_other(warehouse, &shape).await;
@@ -110,13 +111,13 @@ async fn replacements_are_guarded(warehouse: &dyn Bulk, shape: &Shape) {
     let new = rows(9_500..9_502, shape);
     let (a, b) = (record(20).to_row(shape), record(21).to_row(shape));
     let replace = [(a.clone(), with(&a, 7)), (b.clone(), with(&b, 8))];
-    let change = Change { insert: &new[..1], replace: &replace, notes: &[note(3, 1, "r")], forget: &[], mark: None };
+    let change = Change { insert: &new[..1], replace: &replace, notes: &[note(3, 1, "r")], ..Change::default() };
     assert_eq!(warehouse.apply(&change, shape).await.unwrap(), Insert::Done);
     assert_eq!(warehouse.fetch(&[a.id().into()], shape).await.unwrap(), [with(&a, 7)]);
     assert_eq!(warehouse.fetch(&[b.id().into()], shape).await.unwrap(), [with(&b, 8)]);
     // The first still is as it is said to be, the second no longer.
     let stale = [(with(&a, 7), with(&a, 9)), (b.clone(), with(&b, 9))];
-    let change = Change { insert: &new[1..], replace: &stale, notes: &[note(3, 2, "r")], forget: &[], mark: None };
+    let change = Change { insert: &new[1..], replace: &stale, notes: &[note(3, 2, "r")], ..Change::default() };
     assert_eq!(warehouse.apply(&change, shape).await.unwrap(), Insert::Taken);
     assert_eq!(warehouse.fetch(&[a.id().into()], shape).await.unwrap(), [with(&a, 7)]);
     assert_eq!(warehouse.fetch(&[new[1].id().into()], shape).await.unwrap(), []);
@@ -127,6 +128,29 @@ async fn replacements_are_guarded(warehouse: &dyn Bulk, shape: &Shape) {
 }
 
 /// SQLite holds text of any length, so there the long value simply goes in.
+async fn only_the_row_that_is_meant_goes(warehouse: &dyn Bulk, shape: &Shape) {
+    let there = rows(60_000..60_004, shape);
+    let insert = Change { insert: &there, ..Change::default() };
+    assert_eq!(warehouse.apply(&insert, shape).await.unwrap(), Insert::Done);
+    let ids: Vec<String> = there.iter().map(|row| row.id().to_owned()).collect();
+    for column in [Column::PesoMedio, Column::RowTs, Column::IdLote, Column::QuantidadeAnimais] {
+        let mut other = there[1].clone();
+        other.0[column.index()] = record(1).to_row(shape).get(column).clone();
+        if matches!(column, Column::RowTs | Column::QuantidadeAnimais) {
+            other.0[column.index()] = Value::Null;
+        }
+        let remove = [there[0].clone(), other];
+        let change = Change { remove: &remove, ..Change::default() };
+        assert_eq!(warehouse.apply(&change, shape).await.unwrap(), Insert::Taken, "{column}");
+        assert_eq!(warehouse.fetch(&ids, shape).await.unwrap().len(), 4, "all or nothing");
+    }
+    let change = Change { remove: &there[..3], ..Change::default() };
+    assert_eq!(warehouse.apply(&change, shape).await.unwrap(), Insert::Done);
+    assert_eq!(warehouse.fetch(&ids, shape).await.unwrap(), [there[3].clone()]);
+    let change = Change { remove: &there[3..], ..Change::default() };
+    assert_eq!(warehouse.apply(&change, shape).await.unwrap(), Insert::Done);
+}
+
 async fn a_bad_row_undoes_everything(warehouse: &dyn Bulk, shape: &Shape) {
     let mut rows = rows(9_600..9_700, shape);
     rows[70].0[Column::IdLote.index()] = Value::Text("x".repeat(MAX_TEXT_CHARS + 1));
@@ -243,4 +267,5 @@ async fn a_shadow_takes_the_place(warehouse: &dyn Bulk, shape: &Shape) {
     nowhere.swap(&shadow, &name("_never")).await.unwrap();
     assert_eq!(nowhere.status().await.unwrap().rows, Some(0));
     assert_eq!(nowhere.with_table(name("_never")).shape().await.unwrap_err().reason, Reason::NoTable);
+    snapshot::check(&*nowhere, shape).await;
 }

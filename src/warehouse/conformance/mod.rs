@@ -6,12 +6,14 @@
 
 use chrono::{DateTime, Days};
 
-use super::{Insert, Loaded, OnConflict, Reason, Warehouse, Window, load};
+use super::{Insert, Loaded, OnConflict, Reason, Warehouse, load};
 use crate::record::stored::{Row, Shape, Value};
 use crate::record::{Column, Reading, Record, Rules};
 
 #[cfg(feature = "cli")]
 mod bulk;
+#[cfg(feature = "cli")]
+mod snapshot;
 #[cfg(feature = "cli")]
 pub use bulk::bulk;
 
@@ -43,8 +45,6 @@ pub async fn check(warehouse: &dyn Warehouse) {
     let shape = warehouse.shape().await.unwrap();
     loading_twice_changes_nothing(warehouse, &shape).await;
     every_value_survives(warehouse, &shape).await;
-    scans_page_in_id_order(warehouse, &shape).await;
-    windows_hold(warehouse, &shape).await;
     a_batch_with_a_taken_id_is_not_inserted(warehouse, &shape).await;
     mixed_batches_are_told_apart(warehouse, &shape).await;
     a_guarded_update_never_overwrites_a_newer_write(warehouse, &shape).await;
@@ -68,27 +68,6 @@ async fn every_value_survives(warehouse: &dyn Warehouse, shape: &Shape) {
     let record = record(7);
     let rows = warehouse.fetch(&[record.id_treated_data.clone(), "missing".into()], shape).await.unwrap();
     assert_eq!(rows, [record.to_row(shape)], "bit for bit");
-}
-
-async fn scans_page_in_id_order(warehouse: &dyn Warehouse, shape: &Shape) {
-    let (mut ids, mut after) = (Vec::new(), None::<String>);
-    loop {
-        let rows = warehouse.scan(after.as_deref(), 100, None, shape).await.unwrap();
-        let Some(last) = rows.last() else { break };
-        after = Some(last.id().to_owned());
-        ids.extend(rows.iter().map(|row| row.id().to_owned()));
-    }
-    assert_eq!(ids.len(), 2_345);
-    assert!(ids.is_sorted_by(|a, b| a < b));
-}
-
-async fn windows_hold(warehouse: &dyn Warehouse, shape: &Shape) {
-    let day = record(0).reading.data.naive_utc();
-    let next = day.checked_add_days(Days::new(1));
-    for (from, until, expected) in [(Some(day), next, 79), (next, None, 2_345 - 79), (None, Some(day), 0)] {
-        let window = Window { column: Column::Data, from, until };
-        assert_eq!(warehouse.scan(None, 5_000, Some(&window), shape).await.unwrap().len(), expected, "{window:?}");
-    }
 }
 
 async fn a_batch_with_a_taken_id_is_not_inserted(warehouse: &dyn Warehouse, shape: &Shape) {

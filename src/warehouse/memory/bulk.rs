@@ -12,7 +12,7 @@ use crate::record::MAX_TEXT_CHARS;
 use crate::record::stored::{Holds, Row, Shape};
 use crate::warehouse::bulk::{Bulk, Change, LoadMethod, Method, Note, Signals};
 use crate::warehouse::limits::{Charset, Limit, Limits};
-use crate::warehouse::{Error, Insert, Reason, TableName};
+use crate::warehouse::{Error, Insert, Reason, Snapshot, TableName};
 
 /// Notes by table, run and number.
 #[derive(Debug, Clone, Default)]
@@ -47,14 +47,21 @@ fn apply(database: &mut Database, name: &str, change: &Change<'_>) -> Result<Ins
     if speaks && database.journal.is_none() {
         return Err(no_journal());
     }
-    if !change.insert.is_empty() || !change.replace.is_empty() {
+    if !change.insert.is_empty() || !change.replace.is_empty() || !change.remove.is_empty() {
         let table = database.tables.get_mut(name).ok_or_else(no_table)?;
         let as_said = |(old, _): &(Row, Row)| table.get(old.id()) == Some(old);
-        if !change.replace.iter().all(as_said) || insert(table, change.insert)? == Insert::Taken {
+        let there = |row: &Row| table.get(row.id()) == Some(row);
+        if !change.replace.iter().all(as_said)
+            || !change.remove.iter().all(there)
+            || insert(table, change.insert)? == Insert::Taken
+        {
             return Ok(Insert::Taken);
         }
         for (old, new) in change.replace {
             replace(table, old, new);
+        }
+        for row in change.remove {
+            table.remove(row.id());
         }
     }
     if let Some(journal) = database.journal.as_mut() {
@@ -74,6 +81,10 @@ fn apply(database: &mut Database, name: &str, change: &Change<'_>) -> Result<Ins
 impl Bulk for Memory {
     async fn method(&self) -> Result<Method, Error> {
         Ok(Method { kind: LoadMethod::Insert, why: "the rows are in memory".into() })
+    }
+
+    async fn snapshot(&self, _: &Shape) -> Result<Box<dyn Snapshot>, Error> {
+        self.reading()
     }
 
     async fn limits(&self) -> Result<Limits, Error> {

@@ -5,12 +5,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use super::{Error, Insert, Reason, Status, TableName, Warehouse, Window};
+use super::{Error, Insert, Reason, Status, TableName, Warehouse};
 use crate::record::stored::{Row, Shape};
 use crate::record::{Column, MAX_TEXT_CHARS};
 
 #[cfg(feature = "cli")]
 mod bulk;
+#[cfg(feature = "cli")]
+mod snapshot;
 
 /// Rows in maps; clones share them.
 #[derive(Debug, Clone, Default)]
@@ -106,20 +108,6 @@ impl Warehouse for Memory {
 
     async fn fetch(&self, ids: &[String], _: &Shape) -> Result<Vec<Row>, Error> {
         self.with_rows(|table| Ok(ids.iter().filter_map(|id| table.get(id).cloned()).collect()))
-    }
-
-    async fn scan(
-        &self,
-        after: Option<&str>,
-        limit: u32,
-        window: Option<&Window>,
-        _: &Shape,
-    ) -> Result<Vec<Row>, Error> {
-        let inside = |row: &&Row| window.is_none_or(|w| row.instant(w.column).is_some_and(|at| w.has(at)));
-        self.with_rows(|table| {
-            let rows = table.values().filter(|row| after.is_none_or(|after| row.id() > after));
-            Ok(rows.filter(inside).take(limit as usize).cloned().collect())
-        })
     }
 
     async fn replace(&self, old: &Row, new: &Row, _: &Shape) -> Result<bool, Error> {

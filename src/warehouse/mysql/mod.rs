@@ -19,7 +19,7 @@ use sessions::{Opener, Sessions};
 use values::{bind, decode, select_list};
 
 use super::schema::{self, Creates, Described};
-use super::{Error, Insert, Login, Reason, Status, TableName, Warehouse, Window};
+use super::{Error, Insert, Login, Reason, Status, TableName, Warehouse};
 use crate::error::Kind;
 use crate::record::Column;
 use crate::record::stored::{Holds, Row, Shape, Value};
@@ -29,6 +29,8 @@ use crate::retry::{Patience, Retry};
 mod bulk;
 mod explain;
 mod sessions;
+#[cfg(feature = "cli")]
+mod snapshot;
 mod values;
 
 /// Ids a lookup: one statement of a fixed size, filled up with its last id.
@@ -191,22 +193,12 @@ impl MySql {
         Ok(LOOKUP)
     }
 
-    async fn rows(
-        &self,
-        sql: String,
-        bind: &[&str],
-        limit: Option<u32>,
-        times: &[NaiveDateTime],
-        shape: &Shape,
-    ) -> Result<Vec<Row>, Error> {
+    async fn rows(&self, sql: String, bind: &[&str], limit: Option<u32>, shape: &Shape) -> Result<Vec<Row>, Error> {
         let sql: Arc<str> = sql.into();
         let run = |_| async {
             let mut query = sqlx::query(AssertSqlSafe(Arc::clone(&sql)));
             for text in bind {
                 query = query.bind(*text);
-            }
-            for time in times {
-                query = query.bind(*time);
             }
             if let Some(limit) = limit {
                 query = query.bind(limit);
@@ -240,6 +232,16 @@ fn columns() -> String {
 
 fn replace_sql(table: &TableName, shape: &Shape) -> String {
     let set = Column::ALL.map(|column| format!("`{column}` = ?")).join(", ");
+    format!("UPDATE `{table}` SET {set} WHERE {}", guard(shape))
+}
+
+#[cfg(feature = "cli")]
+fn remove_sql(table: &TableName, shape: &Shape) -> String {
+    format!("DELETE FROM `{table}` WHERE {}", guard(shape))
+}
+
+/// What finds a row that still holds these values: its id, then all values, one argument each.
+fn guard(shape: &Shape) -> String {
     // A FLOAT is compared as the server's own f32: bound as f32, cast back, never as decimal text.
     let guard = Column::ALL.map(|column| match shape.of(column) {
         Holds::Double { decimals: Some(_) } => format!("CAST(`{column}` AS DOUBLE) <=> ?"),
@@ -247,12 +249,17 @@ fn replace_sql(table: &TableName, shape: &Shape) -> String {
         _ => format!("`{column}` <=> ?"),
     });
     // The plain id finds the row by its key, which the guard's own forms of it cannot.
-    format!("UPDATE `{table}` SET {set} WHERE `{}` = ? AND {}", Column::IdTreatedData, guard.join(" AND "))
+    format!("`{}` = ? AND {}", Column::IdTreatedData, guard.join(" AND "))
 }
 
 /// The values of [`replace_sql`], in its order.
 fn replace_values<'a>(old: &'a Row, new: &'a Row) -> impl Iterator<Item = &'a Value> {
-    new.0.iter().chain(std::iter::once(old.get(Column::IdTreatedData))).chain(&old.0)
+    new.0.iter().chain(guard_values(old))
+}
+
+/// The values of [`guard`], in its order.
+fn guard_values(row: &Row) -> impl Iterator<Item = &Value> {
+    std::iter::once(row.get(Column::IdTreatedData)).chain(&row.0)
 }
 
 #[async_trait]
@@ -315,34 +322,9 @@ impl Warehouse for MySql {
             bind.resize(size, chunk[chunk.len() - 1].as_str());
             let marks = vec!["?"; size].join(", ");
             let sql = format!("SELECT {} FROM `{}` WHERE id_treated_data IN ({marks})", select_list(shape), self.table);
-            found.extend(self.rows(sql, &bind, None, &[], shape).await?);
+            found.extend(self.rows(sql, &bind, None, shape).await?);
         }
         Ok(found)
-    }
-
-    async fn scan(
-        &self,
-        after: Option<&str>,
-        limit: u32,
-        window: Option<&Window>,
-        shape: &Shape,
-    ) -> Result<Vec<Row>, Error> {
-        let (mut conditions, mut times) = (Vec::new(), Vec::new());
-        if after.is_some() {
-            conditions.push("id_treated_data > ?".to_owned());
-        }
-        if let Some(window) = window {
-            for (edge, sign) in [(window.from, ">="), (window.until, "<")] {
-                if let Some(at) = edge {
-                    conditions.push(format!("`{}` {sign} ?", window.column));
-                    times.push(at);
-                }
-            }
-        }
-        let filter = if conditions.is_empty() { String::new() } else { format!("WHERE {}", conditions.join(" AND ")) };
-        let sql =
-            format!("SELECT {} FROM `{}` {filter} ORDER BY id_treated_data LIMIT ?", select_list(shape), self.table);
-        self.rows(sql, after.as_slice(), Some(limit), &times, shape).await
     }
 
     async fn replace(&self, old: &Row, new: &Row, shape: &Shape) -> Result<bool, Error> {
@@ -369,6 +351,11 @@ impl Warehouse for MySql {
             "read_only",
             "character_set_server",
             "collation_server",
+            "collation_database",
+            "system_time_zone",
+            "time_zone",
+            "global.sql_mode", // of others' sessions: this program's own are stricter, and in UTC
+            "global.time_zone",
             "version_comment",
         ] {
             if let Some(value) = self.setting(name).await {

@@ -8,12 +8,12 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{AssertSqlSafe, Connection, Executor, Row as _, Sqlite as Db, Transaction};
 use uuid::Uuid;
 
-use super::{Sqlite, bind, columns, decode, insert_sql, replace_sql};
+use super::{Sqlite, bind, columns, decode, insert_sql, remove_sql, replace_sql};
 use crate::record::stored::{Row, Shape};
 use crate::warehouse::bulk::{Bulk, Change, LoadMethod, Method, Note, Signals};
 use crate::warehouse::limits::Limits;
 use crate::warehouse::schema::{self, Creates};
-use crate::warehouse::{Error, Insert, Reason, TableName};
+use crate::warehouse::{Error, Insert, Reason, Snapshot, TableName};
 
 /// Rows a statement; SQLite takes 32,766 values.
 const ROWS: usize = 1_000;
@@ -36,6 +36,13 @@ impl Sqlite {
         let sql: Arc<str> = replace_sql(&self.table).into();
         for (old, new) in change.replace {
             let query = new.0.iter().chain(&old.0).fold(sqlx::query(AssertSqlSafe(Arc::clone(&sql))), bind);
+            if query.execute(&mut **within).await.map_err(|e| self.failure(&e))?.rows_affected() == 0 {
+                return Ok(Insert::Taken);
+            }
+        }
+        let sql: Arc<str> = remove_sql(&self.table).into();
+        for row in change.remove {
+            let query = row.0.iter().fold(sqlx::query(AssertSqlSafe(Arc::clone(&sql))), bind);
             if query.execute(&mut **within).await.map_err(|e| self.failure(&e))?.rows_affected() == 0 {
                 return Ok(Insert::Taken);
             }
@@ -104,6 +111,10 @@ fn number(row: &SqliteRow) -> Option<f64> {
 impl Bulk for Sqlite {
     async fn method(&self) -> Result<Method, Error> {
         Ok(Method { kind: LoadMethod::Insert, why: "a SQLite file has no other".into() })
+    }
+
+    async fn snapshot(&self, shape: &Shape) -> Result<Box<dyn Snapshot>, Error> {
+        self.reading(shape).await
     }
 
     async fn limits(&self) -> Result<Limits, Error> {

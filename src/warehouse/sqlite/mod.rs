@@ -15,11 +15,12 @@ use sqlx::sqlite::{
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, Row as _, Sqlite as Db};
 
 use super::schema::{self, Creates};
-use super::{Error, Insert, Reason, Status, TableName, Warehouse, Window};
+use super::{Error, Insert, Reason, Status, TableName, Warehouse};
 use crate::record::stored::{Holds, Row, Shape, Value};
 use crate::record::{Column, MAX_TEXT_CHARS};
 
 mod bulk;
+mod snapshot;
 
 /// Ids a lookup.
 const LOOKUP: usize = 1_000;
@@ -127,8 +128,16 @@ fn insert_sql(table: &TableName, rows: usize) -> String {
 
 fn replace_sql(table: &TableName) -> String {
     let set = Column::ALL.map(|column| format!("{column} = ?")).join(", ");
-    let guard = Column::ALL.map(|column| format!("{column} IS ?")).join(" AND ");
-    format!("UPDATE \"{table}\" SET {set} WHERE {guard}")
+    format!("UPDATE \"{table}\" SET {set} WHERE {}", guard())
+}
+
+fn remove_sql(table: &TableName) -> String {
+    format!("DELETE FROM \"{table}\" WHERE {}", guard())
+}
+
+/// All values of a row, one argument each.
+fn guard() -> String {
+    Column::ALL.map(|column| format!("{column} IS ?")).join(" AND ")
 }
 
 #[async_trait]
@@ -218,31 +227,6 @@ impl Warehouse for Sqlite {
             }
         }
         Ok(found)
-    }
-
-    async fn scan(
-        &self,
-        after: Option<&str>,
-        limit: u32,
-        window: Option<&Window>,
-        shape: &Shape,
-    ) -> Result<Vec<Row>, Error> {
-        let column = window.map_or(Column::Data, |window| window.column);
-        let sql = format!(
-            "SELECT {} FROM \"{}\" WHERE (?1 IS NULL OR id_treated_data > ?1) AND (?2 IS NULL OR {column} >= ?2) \
-             AND (?3 IS NULL OR {column} < ?3) ORDER BY id_treated_data LIMIT ?4",
-            columns(),
-            self.table
-        );
-        let rows = sqlx::query(AssertSqlSafe(sql))
-            .bind(after)
-            .bind(window.and_then(|window| window.from))
-            .bind(window.and_then(|window| window.until))
-            .bind(limit)
-            .fetch_all(&self.pool)
-            .await
-            .map_err(|e| self.failure(&e))?;
-        rows.iter().map(|row| decode(row, shape).map_err(|e| self.failure(&e))).collect()
     }
 
     async fn replace(&self, old: &Row, new: &Row, _: &Shape) -> Result<bool, Error> {

@@ -252,6 +252,10 @@ impl S3 for Service {
 
     async fn delete_object(&self, req: S3Request<DeleteObjectInput>) -> Answer<DeleteObjectOutput> {
         self.demand_bucket(&req.input.bucket)?;
+        if let Some(condition) = &req.input.if_match {
+            let found = self.store.object(&req.input.bucket, &req.input.key).ok_or_else(no_such_key)?;
+            demand_match(&found, Some(condition), None)?;
+        }
         // A key that is not there is deleted too.
         let marker = match req.input.version_id {
             Some(version) => {

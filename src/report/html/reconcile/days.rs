@@ -14,12 +14,13 @@ pub(super) fn calendar(outcome: &Outcome) -> Calendar {
     } else {
         [None, None]
     };
-    let placed: u64 = outcome.days.values().map(|cell| cell.drift).sum();
+    let placed: u64 = outcome.days.iter().map(|(.., cell)| cell.drift).sum();
     let elsewhere = match outcome.drift().saturating_sub(placed) {
         0 => String::new(),
         n => format!(" {} to no single day.", numbers::of(n, "finding belongs", "findings belong")),
     };
-    Calendar::of(&outcome.days, window, &elsewhere)
+    let days = outcome.days.iter().map(|(farm, day, cell)| ((farm.to_owned(), day), *cell)).collect();
+    Calendar::of(&days, window, &elsewhere)
 }
 
 impl Cell for reconcile::Cell {

@@ -6,11 +6,13 @@ use super::account::{Account, Count};
 use super::calendar::Calendar;
 use super::head::{Repeat, Verdict};
 use super::listed::Listed;
-use super::{Page, numbers};
+use super::{Page, numbers, text};
 use crate::report::reconcile::Outcome;
 
+mod about;
 mod days;
 mod findings;
+mod gaps;
 #[cfg(test)]
 mod tests;
 mod totals;
@@ -29,8 +31,14 @@ struct Audit {
     accounts: Vec<Account>,
     calendar: Calendar,
     totals: totals::Totals,
+    gaps: gaps::Gaps,
+    /// Where findings concentrate, and since when: a sentence each.
+    patterns: Vec<findings::Said>,
     findings: findings::Findings,
     unchecked: Vec<upkeep::Unchecked>,
+    /// What the audit does not prove: a sentence each.
+    not_proved: Vec<String>,
+    about: about::About,
     aside: Listed,
     repair: upkeep::Repair,
     repeat: Repeat,
@@ -49,8 +57,12 @@ impl Page for Outcome {
             accounts: verdict::accounts(self),
             calendar: days::calendar(self),
             totals: totals::Totals::of(self),
+            gaps: gaps::Gaps::of(self),
+            patterns: findings::patterns(self),
             findings: findings::Findings::of(self, findings_bytes),
             unchecked: upkeep::unchecked(self),
+            not_proved: self.not_proved().iter().map(|said| text::shown(said, text::VALUE)).collect(),
+            about: about::About::of(self),
             aside: Listed::of(&self.problems, |_| true),
             repair: upkeep::Repair::of(self),
             repeat: Repeat::of(&self.asked.command),

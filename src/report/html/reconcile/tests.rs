@@ -3,9 +3,10 @@
 use chrono::{DateTime, Days, NaiveDate};
 use serde_json::json;
 
-use crate::reconcile::{Drift, Kind};
+use crate::reconcile::{Drift, Kind, Pattern, PatternShape};
+use crate::record::stored::Shape;
 use crate::report::html::{MOST_BYTES, render, write};
-use crate::report::reconcile::{Asked, Outcome, Total};
+use crate::report::reconcile::{Asked, Outcome, Run, Settings, Side, Stores};
 
 const ID: &str = "0185a5f5-2000-8d49-8f0c-5f3c5a6a7b8c";
 
@@ -30,11 +31,13 @@ fn clean() -> Outcome {
     (outcome.lake_objects, outcome.lake_records, outcome.warehouse_rows, outcome.matched) =
         (1_300, 1_300, 1_300, 1_300);
     for at in 0..4 {
-        let cell = outcome.cell("fazenda_um".into(), day("2023-01-01") + Days::new(at));
+        let cell = outcome.cell("fazenda_um", day("2023-01-01") + Days::new(at));
         (cell.lake, cell.warehouse) = (325, 325);
     }
-    let total = Total { count: 1_300, sum: 451_234.5, min: 170.0, max: 500.0 };
-    outcome.totals.0.insert("peso_entrada", [total, total]);
+    for n in 0..1_300 {
+        let record = crate::warehouse::conformance::record(n);
+        outcome.add_matched(&record.to_row(&Shape::standard()), Some(("fazenda_um", day("2023-01-01"))));
+    }
     outcome
 }
 
@@ -102,9 +105,28 @@ fn hostile_text_stays_text() {
     outcome.asked.farms = vec![hostile.into()];
     outcome.asked.command = hostile.into();
     outcome.asked.drift_file = Some(hostile.into());
+    outcome.asked.settings = Settings::default().with("lake", hostile);
+    outcome.asked.settings_sha256 = hostile.into();
+    outcome.run.id = hostile.into();
+    outcome.stores.server_settings.insert(hostile.into(), hostile.into());
+    outcome.stores.columns.insert("peso_medio", hostile.into());
+    let shape = PatternShape::OneFarm { farm: hostile.into() };
+    let (cause, kind) = (Some(hostile.to_owned()), Kind::Differing);
+    outcome.patterns.push(Pattern {
+        kind,
+        cause: cause.clone(),
+        shape,
+        findings: 1,
+        of: 1,
+        compared: 1,
+        compared_elsewhere: 9,
+    });
+    outcome.count(&Drift { cause, ..Drift::new(kind, hostile, None) }, None);
+    let row = crate::warehouse::conformance::record(1).to_row(&Shape::standard());
+    outcome.add(Side::Lake, &row, Some((hostile, day("2023-01-02"))));
     for long in [false, true] {
         if long {
-            outcome.cell(hostile.into(), day("2023-12-30")).lake = 3; // calendars instead of the table
+            outcome.cell(hostile, day("2023-12-30")).lake = 3; // calendars instead of the table
         }
         let html = render(&outcome).unwrap();
         for raw in ["<script", "alert(1)</", "<!--", "'>", "\u{202e}", "\0"] {
@@ -175,7 +197,7 @@ fn ten_farms_and_three_years_fit_as_do_a_thousand_farms() {
 #[test]
 fn a_day_of_another_century_does_not_draw_the_century() {
     let mut outcome = clean();
-    outcome.cell("fazenda_um".into(), day("1901-05-05")).lake = 1;
+    outcome.cell("fazenda_um", day("1901-05-05")).lake = 1;
     let html = render(&outcome).unwrap();
     assert!(html.contains("121 years between have nothing at all"));
     assert!(html.len() < 100_000, "{}", html.len());
@@ -189,4 +211,90 @@ fn a_file_is_whole_or_not_there() {
     assert!(std::fs::read_to_string(&path).unwrap().ends_with("</html>"));
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
     assert!(write(&dir.path().join("none/r.html"), &clean()).is_err());
+}
+
+#[test]
+fn days_that_both_sides_lack_and_what_explains_differences_have_their_place() {
+    let mut outcome = clean();
+    outcome.find_gaps();
+    let page = render(&outcome).unwrap();
+    assert!(!page.contains("Missing on both sides") && !page.contains("<h4>"));
+    outcome.cell("fazenda_um", day("2023-01-20")).lake = 1;
+    outcome.cell("fazenda_um", day("2023-01-12"));
+    outcome.find_gaps();
+    let shifted = Drift { cause: Some("3 h earlier".into()), ..Drift::new(Kind::Differing, ID, None) };
+    outcome.count(&shifted, None);
+    let page = render(&outcome).unwrap();
+    assert!(page.contains("15 days in 1 gap"), "a day with nothing on either side is none: {page}");
+    assert!(page.contains("2023-01-05") && page.contains("2023-01-19"));
+    assert!(page.contains("<h4><span class=\"tally\">1</span> 3 h earlier</h4>"), "{page}");
+}
+
+/// Three years of twenty farms, ten thousand differences of several causes, and every farm-month apart.
+#[test]
+fn a_large_audit_with_ten_thousand_differences_fits() {
+    let mut outcome = clean();
+    let row = crate::warehouse::conformance::record(1).to_row(&Shape::standard());
+    for (farm, at) in (0..20).flat_map(|farm| (0..1_096).map(move |at| (format!("fazenda_{farm:02}"), at))) {
+        let date = day("2022-01-01") + Days::new(at);
+        let cell = outcome.cell(&farm, date);
+        (cell.lake, cell.warehouse) = (400, 399);
+        outcome.add(Side::Lake, &row, Some((&farm, date)));
+    }
+    for n in 0..10_000_u64 {
+        let cause = [None, Some("rounded to 1 decimal"), Some("3 h earlier in the warehouse: another time zone")];
+        let key = format!("fazenda_{:02}/2022/01/01/historico_consumo_2022-01-01 00:00:00.000_{n:036}.json", n % 20);
+        let mut drift = Drift::new(Kind::Differing, format!("{n:036}"), Some(key));
+        drift.cause = cause[n as usize % 3].map(str::to_owned);
+        for field in ["consumo_real", "peso_medio", "data"] {
+            drift = drift.with_field(field, json!(9.076_451), json!(9.5));
+        }
+        outcome.count(&drift, Some((format!("fazenda_{:02}", n % 20), day("2022-01-01") + Days::new(n % 1_096))));
+    }
+    outcome.conclude();
+    let html = render(&outcome).unwrap();
+    assert!(html.len() < MOST_BYTES, "{}", html.len());
+    for part in ["3,333</span> rounded to 1 decimal", "3,334</span> no plain cause", "class=\"squares"] {
+        assert!(html.contains(part), "{part}");
+    }
+}
+
+#[test]
+fn hash_totals_stand_side_by_side_and_say_which_months_differ() {
+    let mut outcome = clean();
+    let [lake, _] = outcome.control.hashes();
+    let page = render(&outcome).unwrap();
+    assert!(page.contains("The same on both sides</b>: every value") && page.matches(&lake.digits()).count() == 2);
+    assert!(page.contains("So are those of each of 1 farm-month.") && !page.contains("Farm-months that differ"));
+    let row = crate::warehouse::conformance::record(9_999).to_row(&Shape::standard());
+    outcome.add(Side::Warehouse, &row, Some(("fazenda_dois", day("2023-02-01"))));
+    let page = render(&outcome).unwrap();
+    assert!(page.contains("Not the same") && page.contains("Of 2 farm-months, 1 differs."));
+    assert!(page.contains("<bdi>fazenda_dois</bdi></th><td rowspan=\"2\">2023-02</td>"));
+}
+
+#[test]
+fn what_was_asked_and_of_whom_is_at_hand() {
+    let mut outcome = clean();
+    outcome.run = Run::begin().unwrap();
+    outcome.asked.settings = Settings::default().with("meta-rate", 0.0176);
+    outcome.asked.settings_sha256 = outcome.asked.settings.sha256();
+    outcome.stores = Stores::of(&Shape::standard(), [("sql_mode".to_owned(), String::new())].into());
+    let page = render(&outcome).unwrap();
+    assert_eq!(page.matches(&outcome.run.id).count(), 2, "at the top and at the end");
+    for part in [&*outcome.asked.settings_sha256, "sql_mode = &#x27;&#x27;", "binary f32", "Not proved"] {
+        assert!(page.contains(part), "{part}");
+    }
+}
+
+#[test]
+fn an_audit_of_ids_alone_claims_no_more() {
+    let mut outcome = audit();
+    (outcome.quick, outcome.present) = (true, 1_300);
+    (outcome.lake_objects, outcome.lake_records, outcome.warehouse_rows) = (1_300, 1_300, 1_300);
+    let page = render(&outcome).unwrap();
+    assert!(page.contains("Both sides have the same ids") && !page.contains("Lake and warehouse agree"));
+    assert!(page.contains("by their ids alone: 1,300 ids are on both sides") && page.contains("Audit without <code"));
+    assert!(page.contains("1,300 not opened") && page.contains("Nothing was added up"));
+    assert!(!page.contains("Hash totals"), "of nothing");
 }

@@ -3,8 +3,9 @@
 use serde::Serialize;
 
 use crate::record::Column;
-use crate::report::html::numbers;
+use crate::report::html::{numbers, text};
 use crate::report::reconcile::{Outcome, Total, Totals as Sums};
+use crate::seen::Seen;
 
 /// The section.
 #[derive(Debug, Serialize)]
@@ -14,6 +15,62 @@ pub(super) struct Totals {
     differing: String,
     /// Why totals may differ without a finding, where that can be.
     note: String,
+    hashes: Hashes,
+}
+
+/// The hash totals: of the whole, and of the farm-months where they differ.
+#[derive(Debug, Serialize)]
+struct Hashes {
+    /// Whether both are the same.
+    same: bool,
+    /// Number of records and hash: lake, warehouse.
+    whole: [[String; 2]; 2],
+    lead: String,
+    months: Vec<Month>,
+    /// How many more differ; empty if none.
+    more: String,
+}
+
+/// A farm's month whose hash totals differ.
+#[derive(Debug, Serialize)]
+struct Month {
+    farm: String,
+    month: String,
+    sides: [[String; 2]; 2],
+}
+
+/// Farm-months that the page lists.
+const MONTHS: usize = 60;
+
+impl Hashes {
+    fn of(outcome: &Outcome) -> Self {
+        let shown = |sides: [Seen; 2]| sides.map(|seen| [numbers::count(seen.count), seen.digits()]);
+        let whole = outcome.control.hashes();
+        let [apart, all] = outcome.control.apart();
+        let lead = match (all, apart) {
+            (0, _) => String::new(),
+            (_, 0) => format!("So are those of each of {}.", numbers::of(all, "farm-month", "farm-months")),
+            _ => format!(
+                "Of {}, {}.",
+                numbers::of(all, "farm-month", "farm-months"),
+                numbers::of(apart, "differs", "differ")
+            ),
+        };
+        let apart_months = outcome.control.months().filter(|(.., totals)| totals.hashes()[0] != totals.hashes()[1]);
+        let month = |(farm, month, totals): (&str, String, &Sums)| Month {
+            farm: text::shown(farm, text::NAME),
+            month,
+            sides: shown(totals.hashes()),
+        };
+        let more = apart.saturating_sub(MONTHS as u64);
+        Self {
+            same: whole[0] == whole[1],
+            whole: shown(whole),
+            lead,
+            months: apart_months.take(MONTHS).map(month).collect(),
+            more: if more > 0 { numbers::count(more) } else { String::new() },
+        }
+    }
 }
 
 /// One column: its name, its unit and the three lines.
@@ -29,11 +86,11 @@ struct Lines {
 
 impl Totals {
     pub(super) fn of(outcome: &Outcome) -> Self {
-        let columns: Vec<Lines> = Sums::COLUMNS.into_iter().filter_map(|column| lines(outcome, column)).collect();
+        let whole = outcome.control.whole();
+        let columns: Vec<Lines> = whole.columns().map(|(column, totals)| lines(column, totals)).collect();
         let differing = columns.iter().filter(|lines| lines.difference.is_some()).count();
-        let note = if outcome.settled > 0 || outcome.duplicate_objects + outcome.unjudged > 0 {
-            "Rows without a judged object, and what a second look settled, are in these totals as first read; \
-             copies of an object are counted once."
+        let note = if outcome.duplicate_objects + outcome.unjudged > 0 {
+            "Rows without a judged object are in these totals; copies of an object are counted once."
         } else {
             ""
         };
@@ -41,44 +98,37 @@ impl Totals {
             0 => "All totals agree.".to_owned(),
             n => format!("Totals differ in {n} of {} columns.", columns.len()),
         };
-        Self { columns, differing, note: note.into() }
+        Self { columns, differing, note: note.into(), hashes: Hashes::of(outcome) }
     }
 }
 
-fn lines(outcome: &Outcome, column: Column) -> Option<Lines> {
-    let [lake, warehouse] = outcome.totals.0.get(column.name())?;
+fn lines(column: Column, [lake, warehouse]: &[Total; 2]) -> Lines {
     let (unit, decimals) = unit(column);
     let differences = [
-        difference(as_float(lake.count), as_float(warehouse.count), 0.0, 0),
-        difference(lake.sum, warehouse.sum, noise(lake, warehouse), decimals),
-        difference(lake.min, warehouse.min, 0.0, decimals),
-        difference(lake.max, warehouse.max, 0.0, decimals),
+        difference(as_float(lake.count), as_float(warehouse.count), 0),
+        difference(lake.sum(), warehouse.sum(), decimals),
+        difference(lake.min, warehouse.min, decimals),
+        difference(lake.max, warehouse.max, decimals),
     ];
     let difference = differences.iter().any(|text| !text.is_empty()).then_some(differences);
     let (lake, warehouse) = (four(lake, decimals), four(warehouse, decimals));
-    Some(Lines { name: column.name(), unit, lake, warehouse, difference })
+    Lines { name: column.name(), unit, lake, warehouse, difference }
 }
 
 fn four(total: &Total, decimals: usize) -> [String; 4] {
     let number = |value| numbers::decimal(value, decimals);
-    [numbers::count(total.count), number(total.sum), number(total.min), number(total.max)]
+    [numbers::count(total.count), number(total.sum()), number(total.min), number(total.max)]
 }
 
-fn difference(lake: f64, warehouse: f64, noise: f64, decimals: usize) -> String {
+fn difference(lake: f64, warehouse: f64, decimals: usize) -> String {
     let difference = warehouse - lake;
-    if difference.is_nan() || difference.abs() <= noise {
-        String::new() // both sides have no value, or the order of adding explains it
+    if difference.is_nan() || difference == 0.0 {
+        String::new() // the same, or no value on either side
     } else if difference.is_finite() {
         numbers::signed(difference, decimals)
     } else {
         "one side only".into()
     }
-}
-
-/// What the order of adding can change in a sum: a few units in the last place for each doubling of the values.
-fn noise(lake: &Total, warehouse: &Total) -> f64 {
-    let values = as_float(lake.count.max(warehouse.count)).max(1.0);
-    lake.sum.abs().max(warehouse.sum.abs()) * f64::EPSILON * 4.0 * values.sqrt()
 }
 
 #[allow(clippy::cast_precision_loss, reason = "counts")]

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::report::html::listed::Listed;
 use crate::report::html::numbers;
 use crate::report::html::text::{self, VALUE};
-use crate::report::reconcile::{Outcome, Repaired};
+use crate::report::reconcile::{self, Outcome, Repaired};
 
 /// Something that was not checked, and why.
 #[derive(Debug, Serialize)]
@@ -19,33 +19,14 @@ pub(super) struct Unchecked {
 
 /// Everything that can be left unchecked, with its count.
 pub(super) fn unchecked(outcome: &Outcome) -> Vec<Unchecked> {
-    let line = |title, n: u64, why, todo| Unchecked { title, count: numbers::count(n), any: n > 0, why, todo };
-    vec![
-        line(
-            "Archived objects",
-            outcome.archived,
-            "They are in an archive tier and cannot be read until they are restored.",
-            "Restore them and audit again.",
-        ),
-        line(
-            "Too new",
-            outcome.skipped_after_fence,
-            "They were written after the audit began; their rows may still be on the way.",
-            "The next audit judges them.",
-        ),
-        line(
-            "Foreign names",
-            outcome.skipped_foreign,
-            "Their names are not of this lake, so they were not opened.",
-            "Check who put them there; listed below.",
-        ),
-        line(
-            "Rows not judged",
-            outcome.unjudged,
-            "Their object is there, but it is archived, too new, unreadable or invalid.",
-            "Mend the object first.",
-        ),
-    ]
+    let line = |of: reconcile::Unchecked| Unchecked {
+        title: of.what,
+        count: numbers::count(of.count),
+        any: of.count > 0,
+        why: of.why,
+        todo: of.todo,
+    };
+    outcome.unchecked().into_iter().map(line).collect()
 }
 
 /// The section on repair.

@@ -23,7 +23,9 @@ fn title(outcome: &Outcome) -> String {
     let repaired = &outcome.repaired;
     match outcome.exit() {
         Exit::Stopped => "Stopped early".into(),
-        Exit::Clean => "Lake and warehouse agree".into(),
+        Exit::Clean if outcome.is_clean() && outcome.present > 0 => "Both sides have the same ids".into(),
+        Exit::Clean if outcome.is_clean() => "Lake and warehouse agree".into(),
+        Exit::Clean => format!("{}, let pass", numbers::of(found, "finding", "findings")),
         _ if repaired.verified > 0 && !repaired.dry_run => {
             format!("{}, {} repaired", numbers::of(found, "finding", "findings"), numbers::count(repaired.verified))
         }
@@ -40,6 +42,9 @@ fn lead(outcome: &Outcome) -> String {
             "{why}. {records} of the lake and {rows} of the warehouse had been seen; run it again for a verdict."
         );
     }
+    if let Some(why) = &outcome.halted {
+        return format!("Ended {why}. {records} of the lake and {rows} of the warehouse had been seen.");
+    }
     if outcome.lake_objects + outcome.warehouse_rows == 0 {
         return "Both sides are empty here: check the addresses and the window.".into();
     }
@@ -49,13 +54,30 @@ fn lead(outcome: &Outcome) -> String {
         );
     }
     let ids = outcome.matched + outcome.differing + outcome.lake_only + outcome.warehouse_only;
+    if outcome.quick {
+        let present = numbers::of(outcome.present, "id is", "ids are");
+        return format!(
+            "{records} of the lake were held against {rows} of the warehouse by their ids alone: {present} on both sides, and their values were not compared."
+        );
+    }
     let matched = if ids == 0 {
         "none could be compared".to_owned()
     } else {
         let same = numbers::of(outcome.matched, "is", "are");
         format!("{same} the same on both sides, {} of those compared", numbers::share(outcome.matched, ids))
     };
-    format!("{records} of the lake were held against {rows} of the warehouse, value by value: {matched}.")
+    let mut lead =
+        format!("{records} of the lake were held against {rows} of the warehouse, value by value: {matched}.");
+    if let Some(budget) = &outcome.max_drift {
+        let word = if outcome.is_let_pass() { "within" } else { "over" };
+        lead.push_str(&format!(" What was found is {word} the budget of {budget}."));
+    }
+    if let Some(since) = &outcome.since {
+        let [new, persisting, resolved] = [since.new, since.persisting, since.resolved].map(numbers::count);
+        let baseline = text::shown(&since.baseline, text::KEY);
+        lead.push_str(&format!(" Since {baseline}: {new} new, {persisting} persisting, {resolved} resolved."));
+    }
+    lead
 }
 
 /// What was found: the number, the phrase and the place on the page.
@@ -88,6 +110,7 @@ fn evidence(outcome: &Outcome) -> Vec<Fact> {
         Fact::said("Server", &outcome.server),
         Fact::said("Window", format!("{window}{column}{}", outcome.window_column)),
         Fact::said("Fence", fence),
+        Fact::code("Run", &outcome.run.id),
         Fact::said("Rule", if asked.meta_rate > 0.0 { rule } else { String::new() }),
         Fact::said("Time taken", duration(outcome.seconds)),
         Fact::program(outcome.exit(), "findings"),
@@ -110,6 +133,7 @@ pub(super) fn accounts(outcome: &Outcome) -> Vec<Account> {
     let o = outcome;
     let lake = vec![
         ("matched", "same", o.matched),
+        ("not opened", "aside", o.present),
         ("differing", "drift", o.differing),
         ("only here", "drift", o.lake_only),
         ("duplicate", "drift", o.duplicate_objects),
@@ -121,6 +145,7 @@ pub(super) fn accounts(outcome: &Outcome) -> Vec<Account> {
     ];
     let warehouse = vec![
         ("matched", "same", o.matched),
+        ("not opened", "aside", o.present),
         ("differing", "drift", o.differing),
         ("only here", "drift", o.warehouse_only),
         ("not judged", "aside", o.unjudged),

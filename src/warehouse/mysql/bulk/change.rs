@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::super::{MySql, insert_sql, replace_sql, replace_values};
+use super::super::{MySql, guard_values, insert_sql, remove_sql, replace_sql, replace_values};
 use super::journal;
 use super::session::{Sent, Session, size};
 use crate::error::Kind;
@@ -22,8 +22,8 @@ const LOCKED: u32 = 4;
 
 impl MySql {
     pub(super) async fn change(&self, change: &Change<'_>, shape: &Shape) -> Result<Insert, Error> {
-        if change.insert.is_empty() && change.replace.is_empty() && change.notes.is_empty() && change.forget.is_empty()
-        {
+        let no_rows = change.insert.is_empty() && change.replace.is_empty() && change.remove.is_empty();
+        if no_rows && change.notes.is_empty() && change.forget.is_empty() {
             return Ok(Insert::Done);
         }
         self.reach().await?;
@@ -97,6 +97,12 @@ impl MySql {
         let sql: Arc<str> = replace_sql(&self.table, shape).into();
         for (old, new) in change.replace {
             if session.run(&sql, replace_values(old, new)).await? == 0 {
+                return Ok(Sent::Taken);
+            }
+        }
+        let sql: Arc<str> = remove_sql(&self.table, shape).into();
+        for row in change.remove {
+            if session.run(&sql, guard_values(row)).await? == 0 {
                 return Ok(Sent::Taken);
             }
         }

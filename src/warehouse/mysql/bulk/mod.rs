@@ -20,7 +20,7 @@ use crate::record::stored::{Row, Shape};
 use crate::warehouse::bulk::{Bulk, Change, LoadMethod, Method, Note, Signals};
 use crate::warehouse::limits::Limits;
 use crate::warehouse::login::Login;
-use crate::warehouse::{Error, Insert, Reason, TableName};
+use crate::warehouse::{Error, Insert, Reason, Snapshot, TableName};
 use dial::{Dialer, Dialers, Fast};
 
 mod change;
@@ -132,6 +132,10 @@ impl Bulk for MySql {
         self.load_method().await
     }
 
+    async fn snapshot(&self, shape: &Shape) -> Result<Box<dyn Snapshot>, Error> {
+        self.retry.run(Error::kind, |_| self.reading(shape)).await
+    }
+
     async fn limits(&self) -> Result<Limits, Error> {
         self.read_limits().await
     }
@@ -146,7 +150,7 @@ impl Bulk for MySql {
             select_list(shape),
             self.table
         );
-        self.rows(sql, &[first, last], Some(limit), &[], shape).await
+        self.rows(sql, &[first, last], Some(limit), shape).await
     }
 
     async fn count(&self, first: &str, last: &str) -> Result<u64, Error> {

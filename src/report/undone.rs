@@ -1,4 +1,4 @@
-//! What putting back of overwritten values came to.
+//! What putting back of changes came to.
 
 use std::fmt;
 
@@ -11,11 +11,11 @@ use crate::report::{Exit, Lines, Problems, count, duration};
 pub struct Undone {
     /// Changes that the file tells of; the sum of the four counts below.
     pub changes: u64,
-    /// Rows that hold their old values again.
+    /// Rows and objects that are again as they were.
     pub restored: u64,
-    /// Rows that hold them already.
+    /// Those that were so already.
     pub already: u64,
-    /// Rows that were changed since, or are gone, and stay as they are.
+    /// Those that were changed since, or are gone, and stay as they are.
     pub changed_since: u64,
     /// Changes that were not looked at, because the run was asked to stop.
     pub left: u64,
@@ -25,7 +25,7 @@ pub struct Undone {
     pub dry_run: bool,
     /// Time of the run.
     pub seconds: f64,
-    /// The rows that stay as they are, each with its id, and the lines that broke off.
+    /// What stays as it is, each with its id or key, and the lines that broke off.
     pub problems: Problems,
 }
 
@@ -44,7 +44,7 @@ impl fmt::Display for Undone {
         let what = if self.dry_run { "would be put back; nothing was changed" } else { "put back" };
         writeln!(
             f,
-            "undo: {} of {} rows {what}, in {}",
+            "undo: {} of {} changes {what}, in {}",
             count(self.restored),
             count(self.changes),
             duration(self.seconds)

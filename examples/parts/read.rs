@@ -6,7 +6,7 @@ use anyhow::ensure;
 use futures::{StreamExt as _, pin_mut};
 use ruminate::lake::dir::Dir;
 use ruminate::lake::s3::S3;
-use ruminate::lake::{Item, Lake, LakeUrl, Pressure, ReadSettings, Reader, Span, Step, survey};
+use ruminate::lake::{Item, Lake, LakeUrl, Pressure, ReadSettings, Reader, Skip, Span, Step, survey};
 use ruminate::retry::{Patience, Retry};
 
 use crate::{Measured, Watch};
@@ -25,6 +25,9 @@ pub struct Read {
     /// By the SDK's client instead of the direct one
     #[arg(long)]
     sdk: bool,
+    /// Listings alone: objects with their ids in their names are not opened
+    #[arg(long)]
+    names: bool,
 }
 
 impl Read {
@@ -42,13 +45,14 @@ impl Read {
         let asked = Arc::clone(&lake);
         let partitions = survey(&*lake, &Span::default()).await?.partitions;
         let reader = Reader::new(lake, ReadSettings { concurrency: self.concurrency, fence });
+        let reader = if self.names { reader.by_name() } else { reader };
         let found = reader.read(partitions);
         pin_mut!(found);
         let (mut records, mut others, mut first) = (0, 0, String::new());
         while let Some(step) = found.next().await {
             let Step::Found(found) = step? else { continue };
             match found.item {
-                Item::Record(_) => records += 1,
+                Item::Record(_) | Item::Skipped(Skip::Unopened) => records += 1,
                 other => {
                     others += 1;
                     first = format!("{}: {other:?}", found.meta.key);

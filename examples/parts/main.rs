@@ -1,4 +1,4 @@
-//! The parts of a replay, each by itself, and the lakes to measure them on. `benches/compare/replay` runs it.
+//! The parts of a replay and of an audit, each by itself, and the lakes to measure them on. `benches/compare` runs it.
 //!
 //! `serve` and `make` have the same records for the same `--records` and `--ids`; so has `load`.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, missing_docs, reason = "a benchmark")]
@@ -6,8 +6,10 @@
 mod held;
 mod load;
 mod places;
+mod plant;
 mod read;
 mod records;
+mod scan;
 
 use std::path::PathBuf;
 
@@ -24,12 +26,18 @@ struct Cli {
 enum Part {
     /// Writes a lake into a directory, its rows into a file for LOAD DATA, or both
     Make(places::Make),
+    /// Plants drift of every kind in a directory and its table
+    Plant(plant::Plant),
+    /// Holds an audit's drift file against what was planted
+    Judge(plant::Judge),
     /// Serves a lake from memory until told to stop; prints its endpoint
     Serve(places::Serve),
     /// Reads and parses every object of a lake
     Read(read::Read),
     /// Loads records that are in memory
     Load(load::Load),
+    /// Scans a table in the order of ids, out of one snapshot
+    Scan(scan::Scan),
 }
 
 /// Which records.
@@ -93,8 +101,11 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> anyhow::Result<()> {
     let measured = match Cli::parse().part {
         Part::Make(make) => return make.run(),
+        Part::Plant(plant) => return plant.run(),
+        Part::Judge(judge) => return judge.run(),
         Part::Serve(serve) => return serve.run(),
         Part::Read(read) => runtime()?.block_on(read.run())?,
+        Part::Scan(scan) => runtime()?.block_on(scan.run())?,
         Part::Load(load) => runtime()?.block_on(load.run())?,
     };
     println!("{}", serde_json::to_string(&measured)?);

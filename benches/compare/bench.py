@@ -1,0 +1,57 @@
+"""What the benchmarks share: the programs, a folder for what is made, and the table of rows."""
+import argparse, os, shutil, signal, sys, tempfile, time
+
+from measure import Row, clean
+from servers import Served
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+
+
+class Programs:
+    """The programs, what was asked, and a folder for what is made."""
+
+    def __init__(self, asked, home):
+        self.asked, self.home = asked, home
+        target = os.path.join(os.environ.get("CARGO_TARGET_DIR", os.path.join(ROOT, "target")), "debug" if asked.debug else "release")
+        self.ruminate, self.parts = os.path.join(target, "ruminate"), os.path.join(target, "examples", "parts")
+        for program in (self.ruminate, self.parts):
+            if not os.path.exists(program):
+                sys.exit(f"{program} is not there: cargo build{'' if asked.debug else ' --release'} --workspace --bins --examples")
+
+    def env(self, server=None):
+        return clean(HOME=self.home, **(server.env() if server else {}))
+
+    def serve(self, records, **dials):
+        return Served(self.parts, records, dials)
+
+
+def arguments(doc, rows):
+    """The arguments that every benchmark has."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--only", action="append", choices=rows, metavar="ROW", help=", ".join(rows))
+    parser.add_argument("--debug", action="store_true", help="the debug build: for a smoke test of this script")
+    parser.add_argument("--home", help="a folder for what is made, instead of the system's for such")
+    return parser
+
+
+def measure(parser, bench, rows):
+    """Runs the rows that are asked for, prints the table, and exits with 1 where a mark is missed."""
+    asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers are stopped
+    missed = 0
+    home = tempfile.mkdtemp(prefix="ruminate-compare-", dir=asked.home)
+    try:
+        bench = bench(asked, home)
+        said = [arg for at, arg in enumerate(sys.argv[1:]) if "--home" not in (arg, sys.argv[at])]
+        print(f"`{' '.join(['benches/compare/' + os.path.basename(sys.argv[0]), *said])}`")
+        print(f"\n{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores, medians of {asked.runs}\n")
+        print(Row.HEAD, flush=True)
+        for name in asked.only or rows:
+            for row in rows[name](bench):
+                missed += not row.passed()
+                print(row, flush=True)
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+    sys.exit(1 if missed else 0)

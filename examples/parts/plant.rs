@@ -1,0 +1,83 @@
+//! Drift of every kind, planted in a lake and its table, with what an audit must find: the planter of the tests.
+
+use std::fs;
+use std::path::PathBuf;
+
+use ruminate::record::stored::Shape;
+use serde_json::json;
+
+use crate::Which;
+
+#[path = "../../tests/support/planted/damage.rs"]
+#[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "a benchmark")]
+mod damage;
+#[path = "../../tests/support/planted/findings.rs"]
+mod findings;
+
+use damage::{Case, Damage, World};
+use findings::{assert_same, found_in};
+
+#[derive(Debug, clap::Args)]
+pub struct Plant {
+    #[command(flatten)]
+    which: Which,
+    /// Every case so many times, and of larger herds two days lost from both sides
+    #[arg(long)]
+    times: usize,
+    /// The lake that `make` made of these records
+    #[arg(long)]
+    lake: PathBuf,
+    /// The statements for the warehouse
+    #[arg(long)]
+    sql: PathBuf,
+}
+
+/// Holds a drift file against what was planted.
+#[derive(Debug, clap::Args)]
+pub struct Judge {
+    #[command(flatten)]
+    which: Which,
+    /// As it was planted
+    #[arg(long)]
+    times: usize,
+    /// The drift file of an audit
+    #[arg(long)]
+    drift: PathBuf,
+}
+
+fn planted(which: Which, times: usize) -> Damage {
+    let herd = which.herd();
+    let world = World(herd.all().map(|record| (herd.key(&record), record)).collect());
+    // A gap wants days before and after it.
+    let gaps = if times == 0 || which.records < 16_000 { 0 } else { 2 };
+    Damage::plant(&world, &Shape::standard(), &Case::all(), times, gaps)
+}
+
+impl Plant {
+    pub fn run(self) -> anyhow::Result<()> {
+        let damage = planted(self.which, self.times);
+        for (key, body) in damage.objects {
+            let path = self.lake.join(key);
+            match body {
+                Some(body) => {
+                    fs::create_dir_all(path.parent().unwrap())?;
+                    fs::write(path, body)?;
+                }
+                None => fs::remove_file(path)?,
+            }
+        }
+        fs::write(self.sql, damage.sql.iter().map(|statement| format!("{statement};\n")).collect::<String>())?;
+        Ok(())
+    }
+}
+
+impl Judge {
+    pub fn run(self) -> anyhow::Result<()> {
+        let damage = planted(self.which, self.times);
+        let found = found_in(&self.drift);
+        assert_same(&found, &damage.findings, "the audit");
+        let counts = damage.counts;
+        println!("{}", json!({"findings": found.len(), "gaps": damage.gaps, "matched": counts.get("matched")}));
+        Ok(())
+    }
+}

@@ -1,0 +1,35 @@
+//! The warehouse's side of an audit alone: every row, decoded, out of one snapshot.
+
+use anyhow::ensure;
+use futures::StreamExt as _;
+use ruminate::retry::Retry;
+use ruminate::warehouse::mysql::MySql;
+use ruminate::warehouse::{Bulk as _, TableName, Warehouse as _};
+
+use crate::{Measured, Watch};
+
+#[derive(Debug, clap::Args)]
+pub struct Scan {
+    /// The warehouse
+    #[arg(long)]
+    warehouse: url::Url,
+    /// How many rows there must be
+    #[arg(long)]
+    expect: u64,
+}
+
+impl Scan {
+    pub async fn run(self) -> anyhow::Result<Measured> {
+        let watch = Watch::start();
+        let warehouse = MySql::new(&self.warehouse, TableName::default(), 1, Retry::default())?;
+        let shape = warehouse.shape().await?;
+        let mut snapshot = warehouse.snapshot(&shape).await?;
+        let mut pages = snapshot.scan(None, u32::MAX, 4_000, &[]);
+        let mut rows = 0;
+        while let Some(page) = pages.next().await {
+            rows += page?.len() as u64;
+        }
+        ensure!(rows == self.expect, "{rows} rows, not {}", self.expect);
+        Ok(watch.stop("scan", rows, String::new()))
+    }
+}

@@ -1,0 +1,124 @@
+//! What evidence is, and what it must never be: mixed, half, out of order, or a formula.
+
+use super::*;
+use crate::reconcile::Kind;
+use serde_json::json;
+
+fn outcome() -> (Outcome, Vec<Drift>) {
+    let mut outcome = Outcome::default();
+    let evil = "=HYPERLINK(\"http://x\",\"y\")";
+    let drift = [
+        Drift::new(Kind::Differing, evil, Some("+k,\"e\"\ny".into())).with_field(
+            "peso_medio",
+            json!(-1.5),
+            json!("@x"),
+        ),
+        Drift::new(Kind::LakeOnly, "plain", None).because("-2+3"),
+    ];
+    let day = "2024-02-29".parse().unwrap();
+    drift.iter().for_each(|drift| outcome.count(drift, Some((evil.into(), day))));
+    let row = crate::warehouse::conformance::record(1).to_row(&crate::record::stored::Shape::standard());
+    outcome.add_matched(&row, Some((evil, day)));
+    (outcome, drift.into())
+}
+
+fn written(folder: &Path) -> Vec<String> {
+    let (outcome, drift) = outcome();
+    Evidence::begin(folder).unwrap().write(&outcome, drift.into_iter().map(Ok)).unwrap()
+}
+
+#[test]
+fn every_file_is_summed_and_a_folder_is_used_once() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("a/b");
+    let names = written(&folder);
+    let sums = fs::read_to_string(folder.join(SUMS)).unwrap();
+    assert_eq!(sums.lines().count(), names.len() - 1);
+    for line in sums.lines() {
+        let (sum, name) = line.split_once("  ").unwrap();
+        assert_eq!(hex(&Sha256::digest(fs::read(folder.join(name)).unwrap())), sum, "{name}");
+    }
+    let mut there: Vec<_> =
+        fs::read_dir(&folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    there.sort();
+    let mut names = names;
+    names.sort();
+    assert_eq!(there, names, "nothing else is left");
+    let e = Evidence::begin(&folder).unwrap_err().to_string();
+    assert!(e.contains("not empty"), "{e}");
+    let same = |name: &str| fs::read(folder.join(name)).unwrap();
+    let again = home.path().join("again");
+    written(&again);
+    for name in names {
+        assert_eq!(same(&name), fs::read(again.join(&name)).unwrap(), "{name}: same inputs, same bytes");
+    }
+}
+
+/// One table of rules: what the code's own pages say is what the page for users says, line by line.
+#[test]
+fn the_page_on_audits_says_what_the_code_says() {
+    let page = include_str!("../../docs/audit.md");
+    let table = |code: &'static str| {
+        let docs = code.lines().map_while(|line| line.strip_prefix("//!")).map(str::trim);
+        docs.filter(|line| line.starts_with("| ")).collect::<Vec<_>>()
+    };
+    let sources = [
+        (include_str!("../record/stored.rs"), 9),
+        (include_str!("../reconcile/cause.rs"), 9),
+        (include_str!("../reconcile/patterns/mod.rs"), 6),
+    ];
+    for (source, lines) in sources {
+        let table = table(source);
+        assert_eq!(table.len(), lines, "{table:?}");
+        for line in table {
+            assert!(page.contains(line), "docs/audit.md lacks {line}");
+        }
+    }
+    for kind in Kind::ALL {
+        assert!(page.contains(&format!("`{}`", kind.name())), "{}", kind.name());
+    }
+}
+
+#[test]
+fn findings_come_in_one_order_however_they_were_found() {
+    let home = tempfile::tempdir().unwrap();
+    let (outcome, _) = outcome();
+    let drift =
+        |n: u32| Drift::new(if n.is_multiple_of(3) { Kind::Misfiled } else { Kind::LakeOnly }, n.to_string(), None);
+    let text = |name: &str, order: Vec<u32>| {
+        let folder = home.path().join(name);
+        let findings = order.into_iter().map(|n| Ok(drift(n)));
+        Evidence::begin(&folder).unwrap().write(&outcome, findings).unwrap();
+        fs::read_to_string(folder.join("drift.ndjson")).unwrap()
+    };
+    let one = text("one", (0..100).collect());
+    assert_eq!(text("other", (0..100).rev().collect()), one);
+    assert!(one.lines().next().unwrap().contains("lake_only") && one.lines().count() == 100);
+}
+
+#[test]
+fn evidence_that_was_not_written_to_its_end_has_no_sums() {
+    let home = tempfile::tempdir().unwrap();
+    let (outcome, drift) = outcome();
+    let findings = drift.into_iter().map(Ok).chain([Err(io::Error::from(io::ErrorKind::StorageFull))]);
+    let e = format!("{:#}", Evidence::begin(home.path()).unwrap().write(&outcome, findings).unwrap_err());
+    assert!(e.contains("drift.ndjson cannot be written") && e.contains("no storage space"), "{e}");
+    assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0, "and nothing half-written");
+}
+
+#[test]
+fn no_cell_begins_like_a_formula() {
+    let home = tempfile::tempdir().unwrap();
+    written(home.path());
+    for name in ["drift.csv", "days.csv", "hashes.csv", "totals.csv"] {
+        let mut table = csv::Reader::from_path(home.path().join(name)).unwrap();
+        for record in table.records() {
+            for field in record.unwrap().iter() {
+                let number = field.parse::<f64>().is_ok();
+                assert!(number || !field.starts_with(['=', '+', '-', '@', '\t', '\r']), "{name}: {field}");
+            }
+        }
+    }
+    let text = fs::read_to_string(home.path().join("drift.csv")).unwrap();
+    assert!(text.contains("'=HYPERLINK") && text.contains(",-1.5,'@x,"), "{text}");
+}

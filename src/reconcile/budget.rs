@@ -1,0 +1,73 @@
+//! How much drift an audit may find and still pass.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Serialize, Serializer};
+
+/// Drift that is let pass: so many findings, or such a share of the ids on both sides.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Budget {
+    /// Findings.
+    Count(u64),
+    /// Findings by ids that were compared, 0 to 1.
+    Share(f64),
+}
+
+impl Budget {
+    /// Whether so many findings among so many ids are within it.
+    #[allow(clippy::cast_precision_loss, reason = "counts of rows")]
+    pub fn allows(self, findings: u64, ids: u64) -> bool {
+        match self {
+            Self::Count(most) => findings <= most,
+            Self::Share(share) => findings as f64 <= share * ids as f64,
+        }
+    }
+}
+
+impl FromStr for Budget {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let refuse = || format!("{text:?} is neither a count nor a share: give 25 or 0.1%");
+        match text.trim().strip_suffix('%') {
+            None => text.trim().parse().map(Self::Count).map_err(|_| refuse()),
+            Some(percent) => {
+                let percent: f64 = percent.trim().parse().map_err(|_| refuse())?;
+                if (0.0..=100.0).contains(&percent) { Ok(Self::Share(percent / 100.0)) } else { Err(refuse()) }
+            }
+        }
+    }
+}
+
+impl fmt::Display for Budget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Count(most) => write!(f, "{most}"),
+            Self::Share(share) => write!(f, "{}%", share * 100.0),
+        }
+    }
+}
+
+impl Serialize for Budget {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_is_a_count_or_a_share_and_its_edge_passes() {
+        let parse = |text: &str| text.parse::<Budget>();
+        assert!(parse("25").unwrap().allows(25, 30) && !parse("25").unwrap().allows(26, 1_000_000));
+        let share = parse("0.1%").unwrap();
+        assert!(share.allows(10, 10_000) && !share.allows(11, 10_000) && !share.allows(1, 0) && share.allows(0, 0));
+        assert_eq!(share.to_string(), "0.1%");
+        for odd in ["", "-1", "1.5", "101%", "-1%", "nan%", "%", "a few"] {
+            assert!(parse(odd).unwrap_err().contains("0.1%"), "{odd}");
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! Why a row differs from its record, where the values alone make it plain.
+//!
+//! | lake and warehouse | cause |
+//! | --- | --- |
+//! | the warehouse's value is the lake's in six significant digits, or rounded to the digits it has | rounded |
+//! | it is the lake's with further digits cut off | truncated |
+//! | both are neighbouring binary f32 | last place |
+//! | one is the other times a factor between units of weight | unit |
+//! | times are apart by whole quarters of an hour, at most by a day's zones | shifted |
+//! | texts are alike but for case and outer space; or one is the other's beginning | folded, cut off |
+//! | the warehouse has NULL | null |
+//!
+//! A cause is given to a record only if it explains every field that differs.
+
+use std::fmt;
+
+use crate::record::stored::{Difference, Value};
+
+/// A plain reason for a difference; its text is how reports group by it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Cause {
+    /// In six significant digits, as text protocols and tools that copy FLOAT as text leave it.
+    SixDigits,
+    /// Rounded to so many decimals.
+    Rounded(u32),
+    /// Cut to so many decimals.
+    Truncated(u32),
+    /// The next or the last binary f32.
+    LastPlace,
+    /// The warehouse's value is the lake's times this.
+    Unit(&'static str),
+    /// The warehouse's time is so many minutes after the lake's; before where negative.
+    Shifted(i64),
+    /// The same text but for case and outer space.
+    Folded,
+    /// The warehouse has the beginning of the lake's text.
+    CutOff,
+    /// The warehouse has NULL.
+    Null,
+}
+
+/// Factors between units of weight: gram, tonne, pound (exactly 0.45359237 kg), and the arroba of Brazil's cattle trade
+/// (15 kg).
+const UNITS: [(f64, &str); 6] = [
+    (1_000.0, "grams for kilograms"),
+    (0.001, "tonnes for kilograms"),
+    (1.0 / 0.453_592_37, "pounds for kilograms"),
+    (0.453_592_37, "kilograms taken for pounds"),
+    (1.0 / 15.0, "arrobas for kilograms"),
+    (15.0, "kilograms taken for arrobas"),
+];
+
+/// Zones reach from 12 hours behind UTC to 14 hours before it.
+const MOST_MINUTES: i64 = 14 * 60;
+
+impl Cause {
+    /// The one cause of all these differences, if there is one.
+    pub fn of(differences: &[Difference]) -> Option<Self> {
+        let mut causes = differences.iter().map(|d| Self::of_values(&d.lake, &d.warehouse));
+        let first = causes.next()??;
+        causes.all(|cause| cause == Some(first)).then_some(first)
+    }
+
+    fn of_values(lake: &Value, warehouse: &Value) -> Option<Self> {
+        match (lake, warehouse) {
+            (_, Value::Null) => Some(Self::Null),
+            (Value::Single(lake), Value::Single(warehouse)) => {
+                let apart = i64::from(lake.to_bits()) - i64::from(warehouse.to_bits());
+                if apart.abs() == 1 { Some(Self::LastPlace) } else { number(&lake.to_string(), &warehouse.to_string()) }
+            }
+            (Value::Double(lake), Value::Double(warehouse)) => number(&lake.to_string(), &warehouse.to_string()),
+            (Value::Instant(lake), Value::Instant(warehouse)) => {
+                let apart = *warehouse - *lake;
+                let minutes = apart.num_minutes();
+                let whole = apart == chrono::TimeDelta::minutes(minutes) && minutes % 15 == 0;
+                (whole && minutes != 0 && minutes.abs() <= MOST_MINUTES).then_some(Self::Shifted(minutes))
+            }
+            (Value::Text(lake), Value::Text(warehouse)) => {
+                if lake.trim().to_lowercase() == warehouse.trim().to_lowercase() {
+                    Some(Self::Folded)
+                } else {
+                    (!warehouse.is_empty() && lake.starts_with(warehouse.as_str())).then_some(Self::CutOff)
+                }
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The cause for two numbers in their shortest decimals.
+fn number(lake: &str, warehouse: &str) -> Option<Cause> {
+    let (of_lake, of_warehouse): (f64, f64) = (lake.parse().ok()?, warehouse.parse().ok()?);
+    let (kept, had) = (decimals(warehouse), decimals(lake));
+    if kept < had {
+        let unit = 10_f64.powi(-i32::try_from(kept).ok()?);
+        let apart = (of_lake - of_warehouse).abs();
+        let near = apart <= 0.5 * unit * (1.0 + 1e-9);
+        if near && digits(warehouse) == 6 && digits(lake) > 6 {
+            return Some(Cause::SixDigits);
+        }
+        if near {
+            return Some(Cause::Rounded(kept));
+        }
+        if apart < unit && of_warehouse.abs() < of_lake.abs() {
+            return Some(Cause::Truncated(kept));
+        }
+    }
+    let unit = UNITS.iter().find(|(factor, _)| {
+        let due = of_lake * factor;
+        due != 0.0 && ((of_warehouse - due) / due).abs() < 1e-4
+    });
+    unit.map(|(_, name)| Cause::Unit(name))
+}
+
+fn decimals(text: &str) -> u32 {
+    text.split_once('.').map_or(0, |(_, fraction)| u32::try_from(fraction.len()).unwrap_or(u32::MAX))
+}
+
+/// Significant digits.
+fn digits(text: &str) -> usize {
+    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    digits.trim_start_matches('0').len()
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SixDigits => f.write_str("cut to six significant digits: copied as text"),
+            Self::Rounded(0) => f.write_str("rounded to whole numbers"),
+            Self::Rounded(1) => f.write_str("rounded to 1 decimal"),
+            Self::Rounded(n) => write!(f, "rounded to {n} decimals"),
+            Self::Truncated(0) => f.write_str("cut to whole numbers"),
+            Self::Truncated(1) => f.write_str("cut to 1 decimal"),
+            Self::Truncated(n) => write!(f, "cut to {n} decimals"),
+            Self::LastPlace => f.write_str("off by one in the last binary place of a FLOAT"),
+            Self::Unit(name) => f.write_str(name),
+            Self::Shifted(minutes) => {
+                let (hours, rest) = (minutes.abs() / 60, minutes.abs() % 60);
+                write!(f, "{hours} h")?;
+                if rest > 0 {
+                    write!(f, " {rest} min")?;
+                }
+                write!(f, " {} in the warehouse: another time zone", if *minutes < 0 { "earlier" } else { "later" })
+            }
+            Self::Folded => f.write_str("another case or outer space"),
+            Self::CutOff => f.write_str("text cut off"),
+            Self::Null => f.write_str("NULL in the warehouse"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Column, instant};
+
+    fn at(text: &str) -> Value {
+        Value::Instant(instant::parse(text).unwrap().naive_utc())
+    }
+
+    fn text(text: &str) -> Value {
+        Value::Text(text.into())
+    }
+
+    fn of(pairs: &[(Value, Value)]) -> Option<Cause> {
+        let differences: Vec<Difference> = pairs
+            .iter()
+            .map(|(lake, warehouse)| Difference {
+                column: Column::PesoMedio,
+                lake: lake.clone(),
+                warehouse: warehouse.clone(),
+            })
+            .collect();
+        Cause::of(&differences)
+    }
+
+    /// The table of the module's docs, row by row, and what lies next to each.
+    #[test]
+    fn the_table_of_causes_holds() {
+        let noon = "2023-01-01 12:00:00 UTC";
+        let cases = [
+            (Value::Single(1_234.567_9), Value::Single(1_234.57), Some(Cause::SixDigits)),
+            (Value::Single(374.914), Value::Single(374.91), Some(Cause::Rounded(2))),
+            (Value::Single(374.916), Value::Single(374.92), Some(Cause::Rounded(2))),
+            (Value::Single(374.916), Value::Single(374.91), Some(Cause::Truncated(2))),
+            (Value::Double(374.5), Value::Double(375.0), Some(Cause::Rounded(0))),
+            (Value::Single(374.914), Value::Single(f32::from_bits(374.914_f32.to_bits() + 1)), Some(Cause::LastPlace)),
+            (Value::Single(374.914), Value::Single(374.95), None),
+            (Value::Single(374.91), Value::Single(374.914), None),
+            (Value::Single(374.914), Value::Single(374_914.0), Some(Cause::Unit("grams for kilograms"))),
+            (Value::Single(374.914), Value::Single(826.544), Some(Cause::Unit("pounds for kilograms"))),
+            (Value::Single(374.914), Value::Single(24.994_267), Some(Cause::Unit("arrobas for kilograms"))),
+            (Value::Single(0.0), Value::Single(5.0), None),
+            (at(noon), at("2023-01-01 09:00:00 UTC"), Some(Cause::Shifted(-180))),
+            (at(noon), at("2023-01-01 17:45:00 UTC"), Some(Cause::Shifted(345))),
+            (at(noon), at("2023-01-01 09:00:01 UTC"), None),
+            (at(noon), at("2023-01-02 12:00:00 UTC"), None),
+            (text("FazendaUm"), text("fazendaum "), Some(Cause::Folded)),
+            (text("FazendaUm"), text("Fazenda"), Some(Cause::CutOff)),
+            (text("FazendaUm"), text(""), None),
+            (text("FazendaUm"), text("FazendaDois"), None),
+            (Value::Integer(51), Value::Integer(52), None),
+            (Value::Integer(51), Value::Null, Some(Cause::Null)),
+        ];
+        for (lake, warehouse, cause) in cases {
+            assert_eq!(of(&[(lake.clone(), warehouse.clone())]), cause, "{lake:?} {warehouse:?}");
+        }
+    }
+
+    #[test]
+    fn a_cause_explains_every_field_or_none() {
+        let (three, four) = ("2023-01-01 03:00:00 UTC", "2023-01-01 04:00:00 UTC");
+        let (shift, other) = ((at(three), at("2023-01-01 00:00:00 UTC")), (at(four), at("2023-01-01 02:00:00 UTC")));
+        assert_eq!(of(&[shift.clone(), (at(four), at("2023-01-01 01:00:00 UTC"))]), Some(Cause::Shifted(-180)));
+        assert_eq!(of(&[shift.clone(), other]), None);
+        assert_eq!(of(&[shift, (Value::Integer(1), Value::Integer(2))]), None);
+        assert_eq!(of(&[]), None);
+        assert_eq!(Cause::Shifted(-180).to_string(), "3 h earlier in the warehouse: another time zone");
+    }
+}

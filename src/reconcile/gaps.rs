@@ -1,0 +1,53 @@
+//! What is missing from both sides, so that neither can tell: days of a farm without a record between days that have some.
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+use serde::Serialize;
+
+use super::days::Days;
+
+/// Days in a row on which a farm has nothing, on neither side, though it has before and after.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Gap {
+    /// The farm's folder.
+    pub farm: String,
+    /// The first day without anything.
+    pub from: NaiveDate,
+    /// The last one.
+    pub to: NaiveDate,
+    /// How many they are.
+    pub days: u64,
+}
+
+/// The gaps between the days on which farms have something.
+pub fn gaps<T>(days: &Days<T>, has: impl Fn(&T) -> bool) -> Vec<Gap> {
+    let of_farm = |(farm, days): (&str, &BTreeMap<NaiveDate, T>)| {
+        let gap = |(before, after): (&NaiveDate, &NaiveDate)| {
+            let days = u64::try_from((*after - *before).num_days() - 1).ok().filter(|&days| days > 0)?;
+            Some(Gap { farm: farm.to_owned(), from: before.succ_opt()?, to: after.pred_opt()?, days })
+        };
+        let there = || days.iter().filter(|(_, what)| has(what)).map(|(day, _)| day);
+        there().zip(there().skip(1)).filter_map(gap).collect::<Vec<_>>()
+    };
+    days.farms().flat_map(of_farm).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_between_others_of_the_same_farm_are_a_gap() {
+        let day = |day| NaiveDate::from_ymd_opt(2024, 2, day).unwrap();
+        let has = [("a", 1), ("a", 2), ("a", 4), ("a", 9), ("b", 1), ("c", 20), ("c", 21)];
+        let mut days = Days::<u8>::default();
+        has.into_iter().for_each(|(farm, n)| *days.of(farm, day(n)) = 1);
+        let gap = |from, to, days| Gap { farm: "a".into(), from: day(from), to: day(to), days };
+        assert_eq!(gaps(&days, |_| true), [gap(3, 3, 1), gap(5, 8, 4)]);
+        *days.of("a", day(4)) = 2;
+        assert_eq!(gaps(&days, |n| *n == 1), [gap(3, 8, 6)], "what a day has may say nothing of it");
+        days.retain(|n| *n == 0);
+        assert_eq!((gaps(&days, |_| true), days.count()), (vec![], 0));
+    }
+}

@@ -1,0 +1,250 @@
+//! Where findings concentrate, and since when, where that is plain.
+//!
+//! | pattern | plain when |
+//! | --- | --- |
+//! | one farm | at least 90 % of the findings are of one farm |
+//! | one day | at least 90 % are of one day of `data` |
+//! | since, until, between | all are of days from one on, up to one, or both |
+//! | late arrival | at least 90 % of what only the lake has was processed within ten minutes before the audit |
+//!
+//! and when chance does not explain it: had findings been spread as the compared records are, that much would come
+//! together in fewer than one of a thousand audits (Chernoff's bound, `exp(−n·KL(q‖p))` for a share `q` of `n` findings in
+//! a place with a share `p` of the records). A single farm is therefore no pattern of itself, nor are three findings.
+//!
+//! Findings of a kind are looked at together, and those of each cause by themselves where a kind has several.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::RangeInclusive;
+
+use chrono::{NaiveDate, TimeDelta};
+use serde::Serialize;
+
+use super::days::Days;
+use super::drift::Kind;
+use crate::report::count;
+
+/// The least share of the findings.
+const SHARE: f64 = 0.9;
+/// The greatest chance of coincidence.
+const CHANCE: f64 = 0.001;
+
+/// So long a row may take from the lake to the warehouse: the Lambda's retries and a queue before it.
+pub const LATE: TimeDelta = TimeDelta::minutes(10);
+
+/// Findings of each kind and cause by farm and day.
+#[derive(Debug, Clone, Default)]
+pub struct Places(BTreeMap<Kind, BTreeMap<Option<String>, Found>>);
+
+/// Findings by farm and day.
+type Found = BTreeMap<String, BTreeMap<NaiveDate, u64>>;
+
+/// What the findings of a kind have in common.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Pattern {
+    /// The kind of finding.
+    pub kind: Kind,
+    /// What explains them, where the pattern is one of a cause.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
+    /// What they have in common.
+    #[serde(flatten)]
+    pub shape: Shape,
+    /// Findings of the kind, or of the cause, that have it.
+    pub findings: u64,
+    /// Findings of the kind, or of the cause.
+    pub of: u64,
+    /// Ids compared there.
+    pub compared: u64,
+    /// Ids compared elsewhere.
+    pub compared_elsewhere: u64,
+}
+
+/// What findings can have in common.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "pattern")]
+pub enum Shape {
+    /// A farm.
+    OneFarm {
+        /// Its folder.
+        farm: String,
+    },
+    /// A day of `data`.
+    OneDay {
+        /// The day.
+        day: NaiveDate,
+    },
+    /// The days from one on.
+    Since {
+        /// The first of them.
+        day: NaiveDate,
+    },
+    /// The days up to one.
+    Until {
+        /// The last of them.
+        day: NaiveDate,
+    },
+    /// The days from one to another.
+    Between {
+        /// The first of them.
+        from: NaiveDate,
+        /// The last of them.
+        to: NaiveDate,
+    },
+    /// Processed within minutes before the audit began.
+    LateArrival,
+}
+
+impl Places {
+    /// Takes a finding.
+    pub fn take(&mut self, kind: Kind, cause: Option<&str>, farm: &str, day: NaiveDate) {
+        let found = self.0.entry(kind).or_default().entry(cause.map(str::to_owned)).or_default();
+        *found.entry(farm.to_owned()).or_default().entry(day).or_default() += 1;
+    }
+
+    /// The plain patterns of findings among records that lie on `days`: as many as `weight` says of each.
+    pub fn patterns<T>(&self, days: &Days<T>, weight: impl Fn(&T) -> u64) -> Vec<Pattern> {
+        let mut records = Records::default();
+        for (farm, day, cell) in days.iter() {
+            *records.farms.entry(farm).or_default() += weight(cell);
+            *records.days.entry(day).or_default() += weight(cell);
+            records.all += weight(cell);
+        }
+        let mut patterns = Vec::new();
+        for (kind, causes) in &self.0 {
+            let mut whole = Found::new();
+            for (farm, day, n) in causes.values().flat_map(each) {
+                *whole.entry(farm.to_owned()).or_default().entry(day).or_default() += n;
+            }
+            let of_kind = records.patterns(*kind, None, &whole);
+            let several = causes.len() > 1;
+            let of_causes = causes.iter().filter(|(cause, _)| several && cause.is_some());
+            let of_causes = of_causes.flat_map(|(cause, found)| records.patterns(*kind, cause.as_ref(), found));
+            // What is true of all findings of the kind is not said again of each cause.
+            let of_causes: Vec<Pattern> =
+                of_causes.filter(|pattern| of_kind.iter().all(|of_kind| of_kind.shape != pattern.shape)).collect();
+            patterns.extend(of_kind);
+            patterns.extend(of_causes);
+        }
+        patterns
+    }
+}
+
+fn each(found: &Found) -> impl Iterator<Item = (&str, NaiveDate, u64)> {
+    found.iter().flat_map(|(farm, days)| days.iter().map(move |(day, n)| (farm.as_str(), *day, *n)))
+}
+
+/// The records among which findings are.
+#[derive(Debug, Default)]
+struct Records<'a> {
+    farms: BTreeMap<&'a str, u64>,
+    days: BTreeMap<NaiveDate, u64>,
+    all: u64,
+}
+
+impl Records<'_> {
+    fn patterns(&self, kind: Kind, cause: Option<&String>, found: &Found) -> Vec<Pattern> {
+        let mut by_day = BTreeMap::<NaiveDate, u64>::new();
+        each(found).for_each(|(_, day, n)| *by_day.entry(day).or_default() += n);
+        let of: u64 = by_day.values().sum();
+        let plain = |shape, findings, there: u64| {
+            let compared_elsewhere = self.all.saturating_sub(there);
+            let pattern =
+                Pattern { kind, cause: cause.cloned(), shape, findings, of, compared: there, compared_elsewhere };
+            pattern.is_plain().then_some(pattern)
+        };
+        let mut patterns = Vec::new();
+        if let Some((farm, findings)) = most(found.iter().map(|(farm, days)| (farm, days.values().sum()))) {
+            let there = self.farms.get(farm.as_str()).copied().unwrap_or(0);
+            patterns.extend(plain(Shape::OneFarm { farm: farm.clone() }, findings, there));
+        }
+        let on = |range: RangeInclusive<NaiveDate>| self.days.range(range).map(|(_, n)| n).sum();
+        let one_day = most(by_day.iter().map(|(day, n)| (*day, *n)))
+            .and_then(|(day, findings)| plain(Shape::OneDay { day }, findings, on(day..=day)));
+        let (first, last) = (by_day.keys().next().copied(), by_day.keys().next_back().copied());
+        if let (None, Some(from), Some(to)) = (&one_day, first, last) {
+            let since = plain(Shape::Since { day: from }, of, on(from..=NaiveDate::MAX));
+            let until = plain(Shape::Until { day: to }, of, on(NaiveDate::MIN..=to));
+            if since.is_some() && until.is_some() {
+                patterns.extend(plain(Shape::Between { from, to }, of, on(from..=to)));
+            } else {
+                patterns.extend(since.or(until));
+            }
+        }
+        patterns.extend(one_day);
+        patterns
+    }
+}
+
+/// The first of the greatest.
+fn most<K>(counts: impl Iterator<Item = (K, u64)>) -> Option<(K, u64)> {
+    counts.fold(None, |most, next| if most.as_ref().is_some_and(|(_, n)| *n >= next.1) { most } else { Some(next) })
+}
+
+impl Pattern {
+    /// What only the lake has and came within minutes of the audit, among all records that came then and before.
+    pub fn late(findings: u64, of: u64, [compared, all]: [u64; 2]) -> Option<Self> {
+        let compared_elsewhere = all.saturating_sub(compared);
+        let (kind, shape) = (Kind::LakeOnly, Shape::LateArrival);
+        let pattern = Self { kind, cause: None, shape, findings, of, compared, compared_elsewhere };
+        (of > 0 && pattern.is_plain()).then_some(pattern)
+    }
+
+    #[allow(clippy::cast_precision_loss, reason = "shares")]
+    fn share(&self) -> f64 {
+        self.findings as f64 / self.of.max(1) as f64
+    }
+
+    /// Whether enough of the findings have it, and not by chance.
+    #[allow(clippy::cast_precision_loss, reason = "shares")]
+    fn is_plain(&self) -> bool {
+        let share = self.share();
+        // Findings without records among them, as objects that cannot be read are: one record each.
+        let there = self.compared.max(self.findings) as f64;
+        let place = there / (there + self.compared_elsewhere as f64);
+        share >= SHARE && share > place && (-(self.of as f64) * divergence(share, place)).exp() < CHANCE
+    }
+}
+
+/// Kullback and Leibler's divergence of two shares.
+fn divergence(share: f64, expected: f64) -> f64 {
+    let part = |share: f64, expected: f64| if share == 0.0 { 0.0 } else { share * (share / expected).ln() };
+    part(share, expected) + part(1.0 - share, 1.0 - expected)
+}
+
+impl Pattern {
+    /// How many of the findings, and what they have in common.
+    pub fn told(&self) -> String {
+        let all = count(self.of);
+        let some =
+            if self.findings == self.of { format!("all {all}") } else { format!("{} of {all}", count(self.findings)) };
+        match &self.shape {
+            Shape::OneFarm { farm } => format!("{some} are of {farm}"),
+            Shape::OneDay { day } => format!("{some} are of {day}"),
+            Shape::Since { day } => format!("{some} are of {day} or later"),
+            Shape::Until { day } => format!("{some} are of {day} or earlier"),
+            Shape::Between { from, to } => format!("{some} are of {from} to {to}"),
+            Shape::LateArrival => format!("{some} came within ten minutes before the audit"),
+        }
+    }
+
+    /// The share of the ids compared that lie there, in per cent; never rounded down to none.
+    #[allow(clippy::cast_precision_loss, reason = "a share to one decimal")]
+    pub fn usual(&self) -> String {
+        let all = (self.compared + self.compared_elsewhere).max(1);
+        format!("{:.1} %", (self.compared as f64 / all as f64 * 100.0).max(0.1))
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.kind.counter().replace('_', " "))?;
+        if let Some(cause) = &self.cause {
+            write!(f, " ({cause})")?;
+        }
+        write!(f, ": {}, as are {} of all ids compared", self.told(), self.usual())
+    }
+}
+
+#[cfg(test)]
+mod tests;

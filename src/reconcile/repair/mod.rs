@@ -1,0 +1,265 @@
+//! Repair: what of the findings can be mended, in the direction that was asked for; then a second reading of each.
+//!
+//! | finding | mended by |
+//! | --- | --- |
+//! | lake_only | inserting the row |
+//! | warehouse_only | writing the object, never over another |
+//! | differing, the lake is trusted | writing the lake's values into the row, if it still is as the audit saw it |
+//! | differing, the warehouse is trusted | writing the row's values into the object, if it still is as the audit saw it |
+//!
+//! Everything else is said, not guessed: objects of the lake are never moved or deleted, and only written over where the
+//! user says that the warehouse is to be trusted. Each change is in the undo file, on the disk, before it is made.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+
+use super::drift::{Drift, Kind, Written};
+use super::{Audit, Budget};
+use crate::progress::{Progress, Stage};
+use crate::record::stored::Shape;
+use crate::report::reconcile::Repaired;
+use crate::stop::Stop;
+use crate::undo::Undo;
+
+mod objects;
+mod rows;
+
+/// Findings that are mended together.
+const BATCH: usize = 500;
+
+/// Which side is mended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+pub enum Direction {
+    /// Rows are inserted and updated from the lake.
+    Warehouse,
+    /// Objects that are missing are written from the warehouse.
+    Lake,
+    /// Both.
+    Both,
+}
+
+/// Which side is right where both have other values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+pub enum Trust {
+    /// The lake: rows get its values.
+    #[default]
+    Lake,
+    /// The warehouse: objects of the lake get its values.
+    Warehouse,
+}
+
+impl Direction {
+    fn mends_warehouse(self) -> bool {
+        matches!(self, Self::Warehouse | Self::Both)
+    }
+
+    fn mends_lake(self) -> bool {
+        matches!(self, Self::Lake | Self::Both)
+    }
+}
+
+/// What is done about a finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// A row is inserted.
+    Insert,
+    /// A row gets other values.
+    Update,
+    /// An object is written.
+    WriteObject,
+    /// An object gets other values.
+    ReplaceObject,
+}
+
+/// What a repair may do, and what the audit before it saw.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Which side is mended.
+    pub direction: Direction,
+    /// Which side is right where both have other values.
+    pub trust: Trust,
+    /// Only count what would be done.
+    pub dry_run: bool,
+    /// Objects that could not be judged and do not name their record: any of them may be that of a row without one.
+    pub nameless: u64,
+    /// Nothing at all is done where it would be more than that.
+    pub most: Option<Budget>,
+    /// Ids on both sides, of which the budget may be a share.
+    pub ids: u64,
+    /// The undo file, and the table that its lines are about.
+    pub undo: (PathBuf, String),
+}
+
+/// Why no object is written while such objects are about.
+const NAMELESS: &str = "objects without an id in their names could not be judged, and one of them may be this row's: mend or restore them, then audit again";
+
+impl Plan {
+    /// What is done about a finding, or why nothing is.
+    fn action(&self, drift: &Drift) -> Result<Action, &'static str> {
+        let direction = self.direction;
+        let moving = drift.reason.as_ref().is_some_and(|reason| reason.starts_with(super::MOVING));
+        match drift.kind {
+            _ if moving => Err("it was another at every look: audit again when it has come to rest"),
+            Kind::LakeOnly if direction.mends_warehouse() => Ok(Action::Insert),
+            Kind::Differing => match self.trust {
+                Trust::Lake if direction.mends_warehouse() => Ok(Action::Update),
+                Trust::Warehouse if direction.mends_lake() => Ok(Action::ReplaceObject),
+                Trust::Lake => Err("the lake is trusted: repair the warehouse, or both; or --trust warehouse"),
+                Trust::Warehouse => Err("the warehouse is trusted: repair the lake, or both; or --trust lake"),
+            },
+            Kind::WarehouseOnly if direction.mends_lake() && self.nameless > 0 => Err(NAMELESS),
+            Kind::WarehouseOnly if direction.mends_lake() => Ok(Action::WriteObject),
+            Kind::LakeOnly | Kind::WarehouseOnly => {
+                Err("its side is not the one to be mended: repair the other side, or both")
+            }
+            Kind::DuplicateObject => Err("objects of the lake are never deleted: remove the copy by hand"),
+            Kind::LogicalDuplicate => Err("which reading is right is not to be guessed: ask the farm"),
+            Kind::Misfiled => Err("objects of the lake are never moved: move it by hand"),
+            Kind::RuleBreak => Err("which side is wrong is not to be guessed: check the rule and who wrote it"),
+            Kind::Unreadable | Kind::Rejected => Err(
+                "objects of the lake are never overwritten: move it away by hand; if the warehouse has its row, repair then writes it anew",
+            ),
+        }
+    }
+}
+
+/// Mends what the findings name, or only counts what would be done.
+///
+/// A store that fails on the way, or the wish to stop, ends it early; the account says so, and repairing again goes on.
+///
+/// # Errors
+/// The warehouse cannot be reached to begin with, or the findings cannot be read back.
+pub async fn repair(
+    audit: &Audit,
+    findings: &Written,
+    plan: &Plan,
+    progress: &Progress,
+    stop: &Stop,
+) -> anyhow::Result<Repaired> {
+    let mut repaired = due(findings, plan)?;
+    let changes = repaired.changes();
+    if let Some(most) = plan.most.filter(|most| !most.allows(changes, plan.ids)) {
+        repaired.over_budget =
+            Some(format!("{changes} changes are more than --max-repairs {most}: nothing was changed"));
+        return Ok(repaired);
+    }
+    if plan.dry_run {
+        return Ok(repaired);
+    }
+    let (path, table) = plan.undo.clone();
+    let planned = std::mem::take(&mut repaired);
+    let mut work = Work {
+        audit,
+        shape: audit.warehouse.shape().await?,
+        lake: audit.lake.identity(),
+        undo: Undo::new(path, table),
+        repaired: Repaired { left: planned.left, reasons: planned.reasons, ..Repaired::default() },
+        stage: progress.stage("repair", Some(changes)),
+    };
+    let ended = work.all(findings, plan, stop).await;
+    let mut repaired = work.repaired;
+    // What was mended until now is told, whatever comes in between.
+    if let Err(e) = ended {
+        repaired.stopped = Some(format!("{e:#}"));
+    }
+    repaired.undo_file = work.undo.written().map(|path| path.display().to_string());
+    work.stage.finish();
+    Ok(repaired)
+}
+
+/// What would be done, and what is left with why.
+fn due(findings: &Written, plan: &Plan) -> anyhow::Result<Repaired> {
+    let mut repaired = Repaired { dry_run: plan.dry_run, ..Repaired::default() };
+    let mut reasons: BTreeMap<(Kind, &'static str), u64> = BTreeMap::new();
+    for drift in findings.read()? {
+        let drift = drift?;
+        match plan.action(&drift) {
+            Ok(action) => repaired.count(action),
+            Err(why) => *reasons.entry((drift.kind, why)).or_default() += 1,
+        }
+    }
+    for ((kind, why), count) in reasons {
+        repaired.left += count;
+        repaired.reasons.push(format!("{count} {}: {why}", kind.name()));
+    }
+    Ok(repaired)
+}
+
+/// A repair under way.
+struct Work<'a> {
+    audit: &'a Audit,
+    shape: Shape,
+    /// What tells the lake from others.
+    lake: String,
+    undo: Undo,
+    repaired: Repaired,
+    stage: Stage,
+}
+
+/// What became of a finding that was to be mended: done, or why not.
+type Fate = Result<(), String>;
+
+impl Work<'_> {
+    async fn all(&mut self, findings: &Written, plan: &Plan, stop: &Stop) -> anyhow::Result<()> {
+        let (mut of_rows, mut of_objects) = (Vec::new(), Vec::new());
+        for drift in findings.read()? {
+            let drift = drift?;
+            match plan.action(&drift) {
+                Ok(action @ (Action::Insert | Action::Update)) => of_rows.push((drift, action)),
+                Ok(action) => of_objects.push((drift, action)),
+                Err(_) => continue,
+            }
+            if of_rows.len() >= BATCH || of_objects.len() >= BATCH {
+                self.mend(&mut of_rows, &mut of_objects, stop).await?;
+            }
+        }
+        self.mend(&mut of_rows, &mut of_objects, stop).await
+    }
+
+    async fn mend(
+        &mut self,
+        of_rows: &mut Vec<(Drift, Action)>,
+        of_objects: &mut Vec<(Drift, Action)>,
+        stop: &Stop,
+    ) -> anyhow::Result<()> {
+        anyhow::ensure!(!stop.is_set(), "asked to stop: the rest is as it was");
+        let batch = std::mem::take(of_rows);
+        let fates = self.rows(&batch).await?;
+        for ((drift, action), fate) in batch.iter().zip(fates) {
+            self.tell(drift, *action, fate);
+        }
+        for (drift, action) in std::mem::take(of_objects) {
+            anyhow::ensure!(!stop.is_set(), "asked to stop: the rest is as it was");
+            let fate = match action {
+                Action::ReplaceObject => self.replace_object(&drift).await?,
+                _ => self.write_object(&drift).await?,
+            };
+            self.tell(&drift, action, fate);
+        }
+        Ok(())
+    }
+
+    fn tell(&mut self, drift: &Drift, action: Action, fate: Fate) {
+        self.stage.add(1);
+        match fate {
+            Ok(()) => {
+                self.repaired.count(action);
+                self.repaired.verified += 1;
+            }
+            Err(why) => {
+                self.repaired.failed += 1;
+                let place = drift.key.as_ref().or(drift.id.as_ref()).cloned().unwrap_or_default();
+                self.repaired.problems.add(drift.kind.name(), place, why);
+            }
+        }
+    }
+}
+
+/// The undo file's failure: nothing is changed without its line.
+fn without_its_line<T>(done: std::io::Result<T>) -> anyhow::Result<T> {
+    done.context("the undo file cannot be written, and nothing is changed without it")
+}

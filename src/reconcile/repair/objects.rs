@@ -1,0 +1,189 @@
+//! The lake's side of a repair: objects that are missing are written, others get a row's values where it is trusted.
+
+use anyhow::Context as _;
+use bytes::Bytes;
+use uuid::Uuid;
+
+use super::super::drift::Drift;
+use super::rows::as_audited;
+use super::{Fate, Work, without_its_line};
+use crate::lake::{Changed, Key, Put, Reason, look_up};
+use crate::record::stored::Row;
+use crate::record::{Column, Record};
+use crate::undo::Object;
+
+impl Work<'_> {
+    /// Writes the object of a row that has none.
+    pub(super) async fn write_object(&mut self, drift: &Drift) -> anyhow::Result<Fate> {
+        let Some(row) = self.row(drift).await? else { return Ok(Err("the row has vanished".into())) };
+        let record = match self.record_of(&row) {
+            Ok(record) => record,
+            Err(why) => return Ok(Err(why.into())),
+        };
+        let Some(key) = Key::of(&record) else { return Ok(Err("its id cannot stand in an object's name".into())) };
+        let (key, body) = (key.to_string(), record.object_from_values());
+        let after = std::str::from_utf8(&body).context("an object is text")?;
+        let taken = Err(format!("the name {key} is taken by another object"));
+        if look_up(&*self.audit.lake, &key).await?.is_some() {
+            return Ok(taken);
+        }
+        let object = Object { lake: &self.lake, key: &key, before: None, after };
+        without_its_line(self.undo.take_down_object(object))?;
+        if self.audit.lake.put_new(&key, Bytes::from(body.clone())).await? == Put::Exists {
+            return Ok(taken);
+        }
+        let written = self.audit.lake.get(&key).await?;
+        Ok(match Record::parse(&written) {
+            Ok(written) if written.differences(&row, &self.shape).is_empty() => Ok(()),
+            _ => Err(format!("{key} reads back with other values")),
+        })
+    }
+
+    async fn row(&self, drift: &Drift) -> anyhow::Result<Option<Row>> {
+        let id = super::rows::row_id(drift);
+        Ok(self.by_id(std::slice::from_ref(&id)).await?.remove(&id))
+    }
+
+    /// The record that an object of a row is to hold, or why there is to be none.
+    fn record_of(&self, row: &Row) -> Result<Record, &'static str> {
+        let record = row.to_record().ok_or("the row has NULLs or values that no record can have")?;
+        if !of_its_time(&record) {
+            return Err("its id speaks of another time than its data: the row was changed, its object lies elsewhere");
+        }
+        if !self.audit.span.is_everything() && !made_here(&record) {
+            return Err(
+                "its older id does not tell where its object lies, maybe outside this window: audit everything",
+            );
+        }
+        Ok(self.by_the_rule(record, row))
+    }
+
+    /// The f32 of a FLOAT column is not what the rule gave; where the rule gives that f32, its own value is taken.
+    fn by_the_rule(&self, record: Record, row: &Row) -> Record {
+        let due = self.audit.rules.consumo_meta(record.reading.peso_medio);
+        let due = Record { consumo_meta: due, ..record.clone() };
+        if due.differences(row, &self.shape).is_empty() { due } else { record }
+    }
+
+    /// Gives an object the values of its row in the fields that differ, if both are still as the audit saw them.
+    pub(super) async fn replace_object(&mut self, drift: &Drift) -> anyhow::Result<Fate> {
+        let (Some(id), Some(key)) = (&drift.id, &drift.key) else { return Ok(Err("it has no id or no key".into())) };
+        // The token is asked for first: what comes between it and the reading is met by the guard.
+        let Some(meta) = look_up(&*self.audit.lake, key).await? else {
+            return Ok(Err("the object has vanished".into()));
+        };
+        let body = match self.audit.lake.get(key).await {
+            Ok(body) => body,
+            Err(e) if e.reason == Reason::NotFound => return Ok(Err("the object has vanished".into())),
+            Err(e) => return Err(e.into()),
+        };
+        let Some(record) = Record::parse(&body).ok().filter(|record| record.id_treated_data == *id) else {
+            return Ok(Err("the object now holds another record, or none".into()));
+        };
+        let Some(row) = self.row(drift).await? else { return Ok(Err("the row has vanished".into())) };
+        let (new, columns) = match self.with_values_of(drift, &record, &row, key) {
+            Ok(Some(new)) => new,
+            Ok(None) => return Ok(Ok(())),
+            Err(why) => return Ok(Err(why.into())),
+        };
+        let new = new.object_in_place(&body, &columns).context("an object that was parsed is JSON")?;
+        let before = std::str::from_utf8(&body).context("an object that was parsed is text")?;
+        let after = std::str::from_utf8(&new).context("an object is text")?;
+        let object = Object { lake: &self.lake, key, before: Some(before), after };
+        without_its_line(self.undo.take_down_object(object))?;
+        if self.audit.lake.change(key, &meta.etag, Some(Bytes::from(new.clone()))).await? == Changed::Moved {
+            return Ok(Err("the object changed meanwhile: audit again".into()));
+        }
+        let written = self.audit.lake.get(key).await?;
+        Ok(match Record::parse(&written) {
+            Ok(written) if written.differences(&row, &self.shape).is_empty() => Ok(()),
+            _ => Err("it reads back with other values: somebody else writes".into()),
+        })
+    }
+
+    /// The record with a row's values, and the columns that change; `None` where nothing is to be done.
+    fn with_values_of(
+        &self,
+        drift: &Drift,
+        record: &Record,
+        row: &Row,
+        key: &str,
+    ) -> Result<Option<(Record, Vec<Column>)>, &'static str> {
+        let differences = record.differences(row, &self.shape);
+        if differences.is_empty() {
+            return Ok(None);
+        }
+        if !as_audited(drift, &differences) {
+            return Err("the row or the object changed since the audit: audit again");
+        }
+        let theirs = row.to_record().ok_or("the row has NULLs or values that no record can have")?;
+        let mut columns: Vec<Column> = differences.iter().map(|difference| difference.column).collect();
+        if columns.contains(&Column::IdTreatedData) {
+            return Err("an object's id is never changed");
+        }
+        let mut new = record.clone();
+        columns.iter().for_each(|&column| take(&mut new, column, &theirs));
+        if columns.contains(&Column::ConsumoMeta) {
+            new = self.by_the_rule(new, row);
+        }
+        if Key::parse(key).is_none_or(|path| !path.fits(&new)) || Key::of(&new).is_none() {
+            return Err("its path is made of what differs: it would lie in the wrong place");
+        }
+        if made_here(&new) && !of_its_time(&new) {
+            return Err("its id is made of its data: it would speak of another time");
+        }
+        if !new.differences(row, &self.shape).is_empty() {
+            return Err("no object can hold just these values");
+        }
+        columns.dedup();
+        Ok(Some((new, columns)))
+    }
+}
+
+/// Takes one column's value over.
+fn take(record: &mut Record, column: Column, from: &Record) {
+    let (to, of) = (&mut record.reading, &from.reading);
+    match column {
+        Column::IdTreatedData => {}
+        Column::IdCurral => to.id_curral.clone_from(&of.id_curral),
+        Column::IdRaca => to.id_raca.clone_from(&of.id_raca),
+        Column::IdLote => to.id_lote.clone_from(&of.id_lote),
+        Column::PesoEntrada => to.peso_entrada = of.peso_entrada,
+        Column::PesoMedio => to.peso_medio = of.peso_medio,
+        Column::QuantidadeAnimais => to.quantidade_animais = of.quantidade_animais,
+        Column::DiaConfinamento => to.dia_confinamento = of.dia_confinamento,
+        Column::ConsumoReal => to.consumo_real = of.consumo_real,
+        Column::ConsumoMeta => record.consumo_meta = from.consumo_meta,
+        Column::Data => to.data = of.data,
+        Column::CodCliente => to.cod_cliente.clone_from(&of.cod_cliente),
+        Column::RowTs => record.row_ts = from.row_ts,
+    }
+}
+
+/// Whether the id is of version 8, which says where the object lies.
+fn made_here(record: &Record) -> bool {
+    Uuid::parse_str(&record.id_treated_data).is_ok_and(|id| id.get_version_num() == 8)
+}
+
+/// Whether an id of this toolkit (version 8) and the row's `data` speak of the same second; other ids say nothing.
+fn of_its_time(record: &Record) -> bool {
+    let Ok(id) = Uuid::parse_str(&record.id_treated_data) else { return true };
+    let millis = id.as_u128() >> 80;
+    id.get_version_num() != 8 || millis / 1_000 == u128::from(record.reading.data.timestamp().unsigned_abs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::warehouse::conformance::record;
+
+    #[test]
+    fn an_id_knows_the_time_of_its_reading() {
+        let mut record = record(1);
+        assert!(of_its_time(&record));
+        record.reading.data += chrono::TimeDelta::days(1);
+        assert!(!of_its_time(&record));
+        record.id_treated_data = "0f1f4d5c-4a7e-4b0c-9d62-8c7d70e6f6ab".into();
+        assert!(of_its_time(&record), "an older id is random");
+    }
+}

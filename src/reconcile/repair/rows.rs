@@ -1,0 +1,168 @@
+//! The warehouse's side of a repair: rows are inserted and updated in batches, and read again.
+
+use std::collections::HashMap;
+
+use futures::stream::{self, StreamExt};
+
+use super::super::drift::Drift;
+use super::{Action, Fate, Work, without_its_line};
+use crate::lake::Reason;
+use crate::record::stored::{Difference, Row, Value};
+use crate::record::{Column, Record};
+use crate::undo::{Pair, TakenDown};
+use crate::warehouse::{self, Change, Insert};
+
+/// A finding on its way: the record, and the row before and after; `None` where it is as it should be already.
+struct Mending {
+    record: Record,
+    change: Option<(Option<Row>, Row)>,
+}
+
+impl Mending {
+    /// The row before and after.
+    fn pair(&self) -> Option<Pair<'_>> {
+        self.change.as_ref().map(|(before, after)| (before.as_ref(), after))
+    }
+}
+
+impl Work<'_> {
+    /// Mends findings by changing rows; one fate each.
+    pub(super) async fn rows(&mut self, batch: &[(Drift, Action)]) -> anyhow::Result<Vec<Fate>> {
+        let mut mendings = self.judged(batch).await?;
+        let mut taken_down = TakenDown::default();
+        let due = || mendings.iter().flatten().filter_map(Mending::pair);
+        if due().next().is_some() {
+            without_its_line(self.undo.take_down(due(), &mut taken_down))?;
+            if !self.apply_all(mendings.iter().flatten()).await? {
+                for mending in &mut mendings {
+                    let refused = match mending {
+                        Ok(mending) => self.apply_one(mending, &mut taken_down).await?,
+                        Err(_) => None,
+                    };
+                    if let Some(why) = refused {
+                        *mending = Err(why);
+                    }
+                }
+            }
+        }
+        self.read_again(mendings).await
+    }
+
+    /// What is to be done about each, after another look at its object and its row.
+    async fn judged(&self, batch: &[(Drift, Action)]) -> anyhow::Result<Vec<Result<Mending, String>>> {
+        let records: Vec<_> = stream::iter(batch)
+            .map(|(drift, _)| self.record(drift))
+            .buffered(self.audit.reads.max(1))
+            .collect::<Vec<_>>()
+            .await;
+        let ids: Vec<String> = batch.iter().map(|(drift, _)| row_id(drift)).collect();
+        let mut rows = self.by_id(&ids).await?;
+        let mut mendings = Vec::with_capacity(batch.len());
+        for (((drift, action), record), id) in batch.iter().zip(records).zip(&ids) {
+            let row = rows.remove(id);
+            mendings.push(record?.and_then(|record| self.step(drift, *action, record, row)));
+        }
+        Ok(mendings)
+    }
+
+    fn step(&self, drift: &Drift, action: Action, record: Record, row: Option<Row>) -> Result<Mending, String> {
+        let differences = row.as_ref().map(|row| record.differences(row, &self.shape));
+        let change = match (row, differences) {
+            (Some(_), Some(none)) if none.is_empty() => None,
+            (None, _) if action == Action::Insert => Some((None, record.to_row(&self.shape))),
+            (None, _) => return Err("the row has gone meanwhile: audit again".into()),
+            (Some(_), _) if action == Action::Insert => {
+                return Err("a row with other values was written meanwhile: audit again".into());
+            }
+            (Some(row), Some(differences)) if as_audited(drift, &differences) => {
+                Some((Some(row), record.to_row(&self.shape)))
+            }
+            _ => return Err("the row or the object changed since the audit: audit again".into()),
+        };
+        Ok(Mending { record, change })
+    }
+
+    /// The record of a finding's object, or why it has none any more.
+    async fn record(&self, drift: &Drift) -> anyhow::Result<Result<Record, String>> {
+        let (Some(id), Some(key)) = (&drift.id, &drift.key) else { return Ok(Err("it has no id or no key".into())) };
+        Ok(match self.audit.lake.get(key).await {
+            Ok(body) => match Record::parse(&body) {
+                Ok(record) if record.id_treated_data == *id => Ok(record),
+                Ok(_) => Err("the object now holds another record".into()),
+                Err(why) => Err(format!("the object can no longer be read: {why}")),
+            },
+            Err(e) if e.reason == Reason::NotFound => Err("the object has vanished".into()),
+            Err(e) => return Err(e.into()),
+        })
+    }
+
+    pub(super) async fn by_id(&self, ids: &[String]) -> anyhow::Result<HashMap<String, Row>> {
+        let rows = self.audit.warehouse.fetch(ids, &self.shape).await?;
+        Ok(rows.into_iter().map(|row| (row.id().to_owned(), row)).collect())
+    }
+
+    /// Does everything in one transaction; whether it could be done.
+    async fn apply_all(&self, mendings: impl Iterator<Item = &Mending>) -> anyhow::Result<bool> {
+        let (mut insert, replace) = sorted_out(mendings);
+        insert.sort_by(|a, b| a.id().cmp(b.id()));
+        let change = Change { insert: &insert, replace: &replace, ..Change::default() };
+        match self.audit.warehouse.apply(&change, &self.shape).await {
+            Ok(done) => Ok(done == Insert::Done),
+            Err(e) if e.reason == warehouse::Reason::BadRow => Ok(false),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    /// Does one by itself; why it was refused, if it was.
+    async fn apply_one(&self, mending: &mut Mending, taken_down: &mut TakenDown) -> anyhow::Result<Option<String>> {
+        let Some(pair) = mending.pair() else { return Ok(None) };
+        without_its_line(self.undo.take_down([pair], taken_down))?;
+        let (insert, replace) = sorted_out(std::iter::once(&*mending));
+        let change = Change { insert: &insert, replace: &replace, ..Change::default() };
+        match self.audit.warehouse.apply(&change, &self.shape).await {
+            // Taken may speak of our own row, after a lost answer: reading it again tells.
+            Ok(_) => Ok(None),
+            Err(e) if e.reason == warehouse::Reason::BadRow => Ok(Some(e.message)),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    /// Reads everything again and judges it again.
+    async fn read_again(&self, mendings: Vec<Result<Mending, String>>) -> anyhow::Result<Vec<Fate>> {
+        let ids: Vec<String> =
+            mendings.iter().flatten().map(|mending| mending.record.id_treated_data.clone()).collect();
+        let rows = self.by_id(&ids).await?;
+        let judge = |Mending { record, .. }: Mending| match rows.get(&record.id_treated_data) {
+            Some(row) if record.differences(row, &self.shape).is_empty() => Ok(()),
+            Some(_) => Err("read back with other values: somebody else writes, audit again".to_owned()),
+            None => Err("not there when read back: somebody else writes, audit again".to_owned()),
+        };
+        Ok(mendings.into_iter().map(|mending| mending.and_then(judge)).collect())
+    }
+}
+
+/// Rows that are new, and rows that get other values.
+fn sorted_out<'a>(mendings: impl Iterator<Item = &'a Mending>) -> (Vec<Row>, Vec<(Row, Row)>) {
+    let (mut insert, mut replace) = (Vec::new(), Vec::new());
+    for (before, after) in mendings.filter_map(|mending| mending.change.clone()) {
+        match before {
+            None => insert.push(after),
+            Some(before) => replace.push((before, after)),
+        }
+    }
+    (insert, replace)
+}
+
+/// The id of a finding's row, which may be spelled otherwise than its record's.
+pub(super) fn row_id(drift: &Drift) -> String {
+    let spelled = drift.fields.get(Column::IdTreatedData.name()).and_then(|[_, warehouse]| warehouse.as_str());
+    spelled.or(drift.id.as_deref()).unwrap_or_default().to_owned()
+}
+
+/// Whether both sides differ as the audit found them to, in the same fields with the same values.
+pub(super) fn as_audited(drift: &Drift, now: &[Difference]) -> bool {
+    let json = |value: &Value| serde_json::to_value(value).unwrap_or_default();
+    let same = |d: &Difference| drift.fields.get(d.column.name()) == Some(&[json(&d.lake), json(&d.warehouse)]);
+    // What a tolerance let pass is no part of the finding.
+    !drift.fields.is_empty() && drift.fields.keys().all(|name| now.iter().any(|d| d.column.name() == name && same(d)))
+}

@@ -1,0 +1,47 @@
+//! The sorters of an audit: all in one folder, sharing one memory setting.
+
+use std::io;
+
+use super::entries::{LakeEntry, NaturalEntry, PlacedRow};
+use super::unpaired::{Single, Unpaired};
+use crate::sort::{Folder, InOrder, SortSettings, Sorter};
+
+/// Sorters that are filled at the same time: of four, the lake's is done before those of findings begin.
+const AT_ONCE: usize = 3;
+
+/// What is said when the disk cannot hold what an audit found.
+pub(super) const FULL: &str = "what was found cannot be kept on disk: give --sort-dir a folder with room";
+
+/// Makes them.
+#[derive(Debug, Clone)]
+pub(super) struct Sorters {
+    folder: Folder,
+    memory: usize,
+}
+
+impl Sorters {
+    pub(super) fn new(settings: &SortSettings) -> io::Result<Self> {
+        Ok(Self { folder: Folder::in_folder(&settings.folder)?, memory: settings.memory })
+    }
+
+    /// A sorter of entries that take so many bytes each in memory, measured.
+    fn of<T: InOrder>(&self, bytes: usize) -> io::Result<Sorter<T>> {
+        Sorter::in_folder((self.memory / AT_ONCE / bytes).max(1_000), &self.folder)
+    }
+
+    pub(super) fn lake(&self) -> io::Result<Sorter<LakeEntry>> {
+        self.of(700)
+    }
+
+    pub(super) fn late(&self) -> io::Result<Sorter<PlacedRow>> {
+        self.of(900)
+    }
+
+    pub(super) fn unpaired(&self) -> io::Result<Unpaired> {
+        Ok(Unpaired::new(self.of::<Single>(900)?))
+    }
+
+    pub(super) fn naturals(&self) -> io::Result<Sorter<NaturalEntry>> {
+        self.of(220)
+    }
+}

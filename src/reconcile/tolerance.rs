@@ -1,0 +1,108 @@
+//! How far apart two values may be and still pass, where the user says so; off by default.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::record::Column;
+use crate::record::stored::{Difference, Value};
+
+/// A column and how far its values may be apart: in the column's own unit, times in seconds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Tolerance {
+    /// A column of numbers or times.
+    pub column: Column,
+    /// The most that is let pass, itself included.
+    pub most: f64,
+}
+
+impl Tolerance {
+    /// Whether a difference is within it.
+    pub fn forgives(&self, difference: &Difference) -> bool {
+        difference.column == self.column
+            && distance(&difference.lake, &difference.warehouse).is_some_and(|apart| apart <= self.most)
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "counts of head and days, and seconds")]
+fn distance(lake: &Value, warehouse: &Value) -> Option<f64> {
+    match (lake, warehouse) {
+        // In the shortest decimals of both, which is what people see and give tolerances for.
+        (Value::Single(a), Value::Single(b)) => {
+            let decimal = |value: &f32| value.to_string().parse::<f64>().ok();
+            Some(rounded(decimal(a)? - decimal(b)?))
+        }
+        (Value::Double(a), Value::Double(b)) => Some(rounded(a - b)),
+        (Value::Integer(a), Value::Integer(b)) => Some(a.abs_diff(*b) as f64),
+        (Value::Instant(a), Value::Instant(b)) => {
+            Some((*a - *b).num_microseconds()?.unsigned_abs() as f64 / 1_000_000.0)
+        }
+        _ => None,
+    }
+}
+
+/// A distance without what subtracting adds in the last places: 374.92 − 374.91 is 0.01.
+fn rounded(apart: f64) -> f64 {
+    (apart.abs() * 1e9).round() / 1e9
+}
+
+impl FromStr for Tolerance {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let refuse = || format!("{text:?} is no COLUMN=AMOUNT, such as peso_medio=0.01 or row_ts=1 (seconds)");
+        let (name, most) = text.split_once('=').ok_or_else(refuse)?;
+        let column = Column::ALL.into_iter().find(|column| column.name() == name.trim()).ok_or_else(refuse)?;
+        let of_text = matches!(
+            column,
+            Column::IdTreatedData | Column::IdCurral | Column::IdRaca | Column::IdLote | Column::CodCliente
+        );
+        if of_text {
+            return Err(format!("{column} is a text: texts are equal or not"));
+        }
+        let most = most.trim().parse().ok().filter(|most: &f64| most.is_finite() && *most >= 0.0).ok_or_else(refuse)?;
+        Ok(Self { column, most })
+    }
+}
+
+impl fmt::Display for Tolerance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.column, self.most)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::instant;
+
+    #[test]
+    fn a_tolerance_reaches_to_its_edge_and_no_further() {
+        let at = |text: &str| Value::Instant(instant::parse(text).unwrap().naive_utc());
+        let cases = [
+            ("peso_medio=0.01", Value::Single(374.91), Value::Single(374.92), true),
+            ("peso_medio=0.01", Value::Single(374.91), Value::Single(374.921), false),
+            ("peso_medio=0.01", Value::Double(374.91), Value::Double(374.9), true),
+            ("peso_medio=0", Value::Double(0.1), Value::Double(0.2), false),
+            ("peso_medio=5", Value::Single(1.0), Value::Null, false),
+            ("quantidade_animais=2", Value::Integer(51), Value::Integer(49), true),
+            ("quantidade_animais=2", Value::Integer(51), Value::Integer(54), false),
+            ("row_ts=1", at("2026-11-22T18:49:03.5"), at("2026-11-22T18:49:04"), true),
+            ("row_ts=1", at("2026-11-22T18:49:03"), at("2026-11-22T18:49:04.000001"), false),
+        ];
+        for (text, lake, warehouse, forgiven) in cases {
+            let tolerance: Tolerance = text.parse().unwrap();
+            assert_eq!(tolerance.to_string(), text);
+            let mut difference = Difference { column: tolerance.column, lake, warehouse };
+            assert_eq!(tolerance.forgives(&difference), forgiven, "{text} {difference:?}");
+            difference.column = Column::Data;
+            assert!(!tolerance.forgives(&difference), "of that column only");
+        }
+    }
+
+    #[test]
+    fn what_is_no_tolerance_is_refused() {
+        for odd in ["", "peso_medio", "peso=1", "peso_medio=", "peso_medio=-1", "peso_medio=nan", "cod_cliente=1"] {
+            assert!(odd.parse::<Tolerance>().is_err(), "{odd}");
+        }
+    }
+}

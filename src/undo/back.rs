@@ -1,0 +1,192 @@
+//! Putting back what an undo file tells of, newest first.
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::Context as _;
+use bytes::Bytes;
+
+use super::ObjectLine;
+use super::read::{Changes, Told};
+use crate::lake::{Changed, Lake, Reason, look_up};
+use crate::record::stored::{Row, Shape};
+use crate::report::undone::Undone;
+use crate::stop::Stop;
+use crate::warehouse::{Bulk, Change, Insert};
+
+/// A row before a change and after it.
+type Swap = (Option<Row>, Row);
+
+/// Puts back what an undo file tells of, newest first; what has changed since stays as it is.
+///
+/// # Errors
+/// The file cannot be read or is about another table or lake; a store cannot be reached or refuses.
+pub async fn put_back(
+    warehouse: &dyn Bulk,
+    lake: &dyn Lake,
+    path: &Path,
+    table: &str,
+    dry_run: bool,
+    stop: &Stop,
+) -> anyhow::Result<Undone> {
+    let begun = Instant::now();
+    let shape = warehouse.shape().await?;
+    let about = || format!("the undo file {}", path.display());
+    let mut changes = Changes::open(path, table, lake.identity(), &shape).with_context(about)?;
+    let undone = Undone { changes: changes.count, broken: changes.broken.len() as u64, dry_run, ..Undone::default() };
+    let mut work = Work { warehouse, lake, shape: &shape, undone };
+    for number in std::mem::take(&mut changes.broken) {
+        let why = "it broke off before its change was made, and is left out";
+        work.undone.problems.add("broken off", format!("line {number}"), why);
+    }
+    'pieces: while let Some(piece) = changes.next().with_context(about)? {
+        let (mut rows, mut objects) = (Vec::new(), Vec::new());
+        for told in piece {
+            match told {
+                Told::Row(row) => rows.push(*row),
+                Told::Object(object) => objects.push(object),
+            }
+        }
+        for rows in of_different_ids(&rows) {
+            if stop.is_set() {
+                break 'pieces;
+            }
+            work.put_back(rows).await?;
+        }
+        for object in &objects {
+            if stop.is_set() {
+                break 'pieces;
+            }
+            work.put_object_back(object).await?;
+        }
+    }
+    let undone = &mut work.undone;
+    undone.left = undone.changes - undone.restored - undone.already - undone.changed_since;
+    undone.seconds = begun.elapsed().as_secs_f64();
+    Ok(work.undone)
+}
+
+/// Cuts changes so that no id is twice in one slice: each change is to find what the one before it left.
+fn of_different_ids(changes: &[Swap]) -> Vec<&[Swap]> {
+    let (mut slices, mut begin, mut ids) = (Vec::new(), 0, HashSet::new());
+    for (at, (_, after)) in changes.iter().enumerate() {
+        if !ids.insert(after.id()) {
+            slices.push(&changes[begin..at]);
+            begin = at;
+            ids = HashSet::from([after.id()]);
+        }
+    }
+    slices.push(&changes[begin..]);
+    slices
+}
+
+struct Work<'a> {
+    warehouse: &'a dyn Bulk,
+    lake: &'a dyn Lake,
+    shape: &'a Shape,
+    undone: Undone,
+}
+
+/// What is to be done about rows: others in their place, and none.
+#[derive(Default)]
+struct Due {
+    replace: Vec<(Row, Row)>,
+    remove: Vec<Row>,
+}
+
+impl Work<'_> {
+    /// Puts rows of different ids back, in one transaction where none of them changes meanwhile.
+    async fn put_back(&mut self, changes: &[Swap]) -> anyhow::Result<()> {
+        let due = self.judge(changes).await?;
+        let change = Change { replace: &due.replace, remove: &due.remove, ..Change::default() };
+        if self.undone.dry_run || self.warehouse.apply(&change, self.shape).await? == Insert::Done {
+            self.undone.restored += (due.replace.len() + due.remove.len()) as u64;
+            return Ok(());
+        }
+        for (now, before) in &due.replace {
+            let swap = [(now.clone(), before.clone())];
+            self.put_one_back(&Change { replace: &swap, ..Change::default() }, before.id(), Some(before)).await?;
+        }
+        for now in &due.remove {
+            let change = Change { remove: std::slice::from_ref(now), ..Change::default() };
+            self.put_one_back(&change, now.id(), None).await?;
+        }
+        Ok(())
+    }
+
+    /// What is to be done; what is not is counted.
+    async fn judge(&mut self, changes: &[Swap]) -> anyhow::Result<Due> {
+        // Of a row whose id was spelled otherwise, the old spelling may be there again.
+        let other =
+            |(before, after): &Swap| before.as_ref().map(Row::id).filter(|id| *id != after.id()).map(str::to_owned);
+        let ids = changes.iter().flat_map(|change| [Some(change.1.id().to_owned()), other(change)]);
+        let ids: Vec<String> = ids.flatten().collect();
+        let rows = self.warehouse.fetch(&ids, self.shape).await?;
+        let mut rows: HashMap<String, Row> = rows.into_iter().map(|row| (row.id().to_owned(), row)).collect();
+        let mut due = Due::default();
+        for change @ (before, after) in changes {
+            let now = rows.remove(after.id()).or_else(|| rows.remove(&other(change)?));
+            if now == *before {
+                self.undone.already += 1;
+                continue;
+            }
+            match (now, before) {
+                (Some(now), before) if after.is_kept_as(&now, self.shape) => match before {
+                    Some(before) => due.replace.push((now, before.clone())),
+                    None => due.remove.push(now),
+                },
+                (now, _) => self.changed(after.id(), now.is_some()),
+            }
+        }
+        Ok(due)
+    }
+
+    async fn put_one_back(&mut self, change: &Change<'_>, id: &str, before: Option<&Row>) -> anyhow::Result<()> {
+        if self.warehouse.apply(change, self.shape).await? == Insert::Done {
+            self.undone.restored += 1;
+            return Ok(());
+        }
+        let found = self.warehouse.fetch(&[id.to_owned()], self.shape).await?;
+        match found.iter().find(|row| row.id() == id) {
+            // An answer was lost, of what was done.
+            row if row == before => self.undone.restored += 1,
+            row => self.changed(id, row.is_some()),
+        }
+        Ok(())
+    }
+
+    fn changed(&mut self, id: &str, is_there: bool) {
+        self.undone.changed_since += 1;
+        let why = if is_there { "it holds other values than were written" } else { "there is no such row" };
+        self.undone.problems.add("changed since", id, why);
+    }
+
+    async fn put_object_back(&mut self, object: &ObjectLine) -> anyhow::Result<()> {
+        let ObjectLine { lake: _, key, before, after } = object;
+        let listed = look_up(self.lake, key).await?;
+        let now = match self.lake.get(key).await {
+            Ok(body) => Some(body),
+            Err(e) if e.reason == Reason::NotFound => None,
+            Err(e) => return Err(e.into()),
+        };
+        if now.as_deref() == before.as_deref().map(str::as_bytes) {
+            self.undone.already += 1;
+            return Ok(());
+        }
+        // The token was listed before the body was read: what comes in between is met by the guard.
+        if let (Some(meta), Some(now)) = (&listed, &now)
+            && now == after.as_bytes()
+        {
+            let body = before.as_ref().map(|before| Bytes::from(before.clone()));
+            if self.undone.dry_run || self.lake.change(key, &meta.etag, body).await? == Changed::Done {
+                self.undone.restored += 1;
+                return Ok(());
+            }
+        }
+        self.undone.changed_since += 1;
+        let why = if now.is_some() { "it holds another text than was written" } else { "there is no such object" };
+        self.undone.problems.add("changed since", key.as_str(), why);
+        Ok(())
+    }
+}

@@ -1,0 +1,230 @@
+//! What is taken down comes back, whatever befell the file.
+
+use super::back::put_back;
+use super::read::{Changes, PIECE, Told};
+use super::*;
+use crate::lake::Lake as _;
+use crate::lake::memory::Memory as MemoryLake;
+use crate::record::stored::{Holds, Shape, Value};
+use crate::stop::Stop;
+
+fn row(weight: f32) -> Row {
+    let mut row = Row([const { Value::Null }; 13]);
+    row.0[Column::IdTreatedData.index()] = Value::Text("a\nb".into());
+    row.0[Column::PesoMedio.index()] = Value::Single(weight);
+    row.0[Column::DiaConfinamento.index()] = Value::Integer(7);
+    let at = chrono::DateTime::from_timestamp_micros(1_700_000_000_123_456).unwrap().naive_utc();
+    row.0[Column::RowTs.index()] = Value::Instant(at);
+    row
+}
+
+fn pairs(changes: &[(Row, Row)]) -> impl Iterator<Item = Pair<'_>> {
+    changes.iter().map(|(before, after)| (Some(before), after))
+}
+
+/// All that a file tells of.
+fn read(path: &Path, table: &str) -> io::Result<Vec<(Row, Row)>> {
+    let shape = Shape::standard();
+    let mut changes = Changes::open(path, table, MemoryLake::default().identity(), &shape)?;
+    let mut all = Vec::new();
+    while let Some(piece) = changes.next()? {
+        all.extend(piece.into_iter().map(|told| match told {
+            Told::Row(row) => (row.0.unwrap(), row.1),
+            Told::Object(object) => panic!("{object:?}"),
+        }));
+    }
+    assert_eq!(all.len() as u64, changes.count);
+    Ok(all)
+}
+
+#[test]
+fn doubles_come_back_bit_by_bit() {
+    let scene = Scene::new();
+    let mut shape = Shape::standard();
+    shape.0[Column::PesoMedio.index()] = Holds::Double { decimals: None };
+    let double = |weight: f64| {
+        let mut row = row(0.0);
+        row.0[Column::PesoMedio.index()] = Value::Double(weight);
+        row
+    };
+    // A reader that rounds on the way takes each for its neighbour.
+    let weights = [400.67699999999996, 532.899 + f64::EPSILON * 512.0, 5e-324, f64::MAX, 0.1 + 0.2];
+    let changes = weights.map(|weight| (double(weight), double(weight + 1.0)));
+    scene.write(&changes);
+    let mut told = Changes::open(&scene.path, "t", "lake".into(), &shape).unwrap();
+    let read = told.next().unwrap().unwrap().into_iter().rev();
+    for (told, (before, after)) in read.zip(changes) {
+        assert_eq!(told, Told::Row(Box::new((Some(before), after))));
+    }
+}
+
+struct Scene {
+    _home: tempfile::TempDir,
+    path: PathBuf,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        Self { path: home.path().join("undo.ndjson"), _home: home }
+    }
+
+    fn undo(&self) -> Undo {
+        Undo::new(self.path.clone(), "t".into())
+    }
+
+    fn write(&self, changes: &[(Row, Row)]) {
+        self.undo().take_down(pairs(changes), &mut TakenDown::default()).unwrap();
+    }
+
+    fn break_off(&self, bytes: usize) {
+        let mut text = std::fs::read(&self.path).unwrap();
+        text.truncate(text.len() - bytes);
+        std::fs::write(&self.path, &text).unwrap();
+    }
+}
+
+#[test]
+fn what_is_taken_down_is_read_back_bit_by_bit_and_newest_first() {
+    let scene = Scene::new();
+    let undo = scene.undo();
+    assert_eq!(undo.written(), None);
+    let changes = [(row(374.914), row(0.1)), (row(f32::MIN_POSITIVE), row(123_456.79))];
+    undo.take_down(pairs(&changes[..1]), &mut TakenDown::default()).unwrap();
+    undo.take_down(pairs(&changes[1..]), &mut TakenDown::default()).unwrap();
+    assert_eq!(undo.written(), Some(&*scene.path));
+    assert_eq!(read(&scene.path, "t").unwrap(), [changes[1].clone(), changes[0].clone()]);
+    assert!(read(&scene.path, "other").unwrap_err().to_string().contains("about table t"));
+    std::fs::write(&scene.path, "a,b\n1,2\n").unwrap();
+    assert!(read(&scene.path, "t").is_err(), "no undo file at all");
+    std::fs::write(&scene.path, "").unwrap();
+    assert_eq!(read(&scene.path, "t").unwrap(), []);
+}
+
+#[test]
+fn a_line_that_broke_off_spoils_no_other() {
+    let scene = Scene::new();
+    let changes = [(row(1.0), row(2.0)), (row(3.0), row(4.0)), (row(5.0), row(6.0))];
+    scene.write(&changes[..2]);
+    scene.break_off(9);
+    scene.write(&changes[2..]);
+    assert_eq!(read(&scene.path, "t").unwrap(), [changes[2].clone(), changes[0].clone()]);
+    assert_eq!(Changes::open(&scene.path, "t", String::new(), &Shape::standard()).unwrap().broken, [2]);
+    // A whole line of which only the end is missing is a line.
+    scene.break_off(1);
+    scene.write(&changes[1..2]);
+    assert_eq!(read(&scene.path, "t").unwrap(), [changes[1].clone(), changes[2].clone(), changes[0].clone()]);
+}
+
+#[test]
+fn a_batch_that_is_tried_again_writes_no_line_twice_and_takes_back_what_was_not_made() {
+    let scene = Scene::new();
+    let (undo, mut already) = (scene.undo(), TakenDown::default());
+    scene.write(&[(row(7.0), row(1.0))]);
+    for before in [1.0, 1.0, 2.0, 3.0, 3.0] {
+        undo.take_down(pairs(&[(row(before), row(9.0))]), &mut already).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(&scene.path).unwrap().lines().count(), 4);
+    assert_eq!(read(&scene.path, "t").unwrap(), [(row(3.0), row(9.0)), (row(7.0), row(1.0))]);
+}
+
+/// More than a piece of it, with changes of one row one after the other.
+#[tokio::test]
+async fn a_long_file_is_put_back_change_by_change() {
+    use crate::warehouse::Warehouse as _;
+    use crate::warehouse::memory::Memory;
+    let scene = Scene::new();
+    let numbered = |n: u64, weight: f32| {
+        let mut row = row(weight);
+        row.0[Column::IdTreatedData.index()] = Value::Text(n.to_string());
+        row
+    };
+    let all: Vec<_> =
+        (0..3 * PIECE + 7).map(|n| (numbered(n % 1_300, n as f32), numbered(n % 1_300, (n + 1_300) as f32))).collect();
+    scene.write(&all[..10]);
+    scene.write(&all[10..]);
+    let warehouse = Memory::default();
+    warehouse.init().await.unwrap();
+    all.iter().for_each(|(_, after)| warehouse.overwrite(after.clone()));
+    warehouse.remove("5");
+    let undone = put_back(&warehouse, &MemoryLake::default(), &scene.path, "t", false, &Stop::default()).await.unwrap();
+    let gone = all.iter().filter(|(_, after)| after.id() == "5").count() as u64;
+    assert_eq!((undone.changes, undone.changed_since), (all.len() as u64, gone), "{undone}");
+    assert_eq!((undone.restored, undone.already, undone.broken), (all.len() as u64 - gone, 0, 0), "{undone}");
+    let shape = Shape::standard();
+    assert_eq!(warehouse.fetch(&["7".into()], &shape).await.unwrap(), [numbered(7, 7.0)]);
+}
+
+#[tokio::test]
+async fn who_wishes_to_stop_is_told_what_is_left() {
+    use crate::report::{Exit, Outcome as _};
+    use crate::warehouse::Warehouse as _;
+    let scene = Scene::new();
+    scene.write(&[(row(1.0), row(2.0)), (row(2.0), row(3.0))]);
+    let warehouse = crate::warehouse::memory::Memory::default();
+    warehouse.init().await.unwrap();
+    warehouse.overwrite(row(3.0));
+    let stop = Stop::default();
+    stop.set();
+    let undone = put_back(&warehouse, &MemoryLake::default(), &scene.path, "t", false, &stop).await.unwrap();
+    assert_eq!((undone.changes, undone.left, undone.restored, undone.exit()), (2, 2, 0, Exit::Stopped));
+    let undone = put_back(&warehouse, &MemoryLake::default(), &scene.path, "t", false, &Stop::default()).await.unwrap();
+    assert_eq!((undone.left, undone.restored, undone.exit()), (0, 2, Exit::Clean));
+}
+
+#[tokio::test]
+async fn what_was_not_there_goes_again_and_what_was_written_over_comes_back_unless_it_changed_since() {
+    use crate::warehouse::Warehouse as _;
+    let scene = Scene::new();
+    let undo = scene.undo();
+    let (warehouse, lake) = (crate::warehouse::memory::Memory::default(), MemoryLake::default());
+    warehouse.init().await.unwrap();
+    let named = |id: &str, weight| {
+        let mut row = row(weight);
+        row.0[Column::IdTreatedData.index()] = Value::Text(id.into());
+        row
+    };
+    for id in ["new", "touched"] {
+        let row = named(id, 2.0);
+        undo.take_down([(None, &row)], &mut TakenDown::default()).unwrap();
+        warehouse.overwrite(row);
+    }
+    warehouse.overwrite(named("touched", 3.0));
+    undo.take_down([(None, &named("never", 1.0))], &mut TakenDown::default()).unwrap();
+    let of = lake.identity();
+    for (key, before) in [("a/new", None), ("a/over", Some("old")), ("a/touched", Some("old")), ("a/gone", Some("old"))]
+    {
+        undo.take_down_object(Object { lake: &of, key, before, after: "new" }).unwrap();
+        lake.overwrite(key, "new");
+    }
+    lake.overwrite("a/touched", "newer");
+    lake.remove("a/gone");
+    for (dry_run, restored, already) in [(true, 3, 1), (false, 3, 1), (false, 0, 4)] {
+        let undone = put_back(&warehouse, &lake, &scene.path, "t", dry_run, &Stop::default()).await.unwrap();
+        let counts = (undone.changes, undone.restored, undone.already, undone.changed_since);
+        assert_eq!(counts, (7, restored, already, 3), "{undone}");
+    }
+    let shape = Shape::standard();
+    let ids = ["new", "touched", "never"].map(str::to_owned);
+    assert_eq!(warehouse.fetch(&ids, &shape).await.unwrap(), [named("touched", 3.0)]);
+    assert_eq!(lake.keys(), ["a/over", "a/touched"]);
+    assert_eq!(lake.get("a/over").await.unwrap(), "old");
+    let other = lake.beside("other");
+    let e = put_back(&warehouse, &*other, &scene.path, "t", true, &Stop::default()).await.unwrap_err();
+    assert!(format!("{e:#}").contains("give --lake"), "{e:#}");
+}
+
+/// A row whose id was spelled otherwise before: it is found under either spelling.
+#[tokio::test]
+async fn a_row_that_has_its_old_spelling_again_is_as_it_was() {
+    use crate::warehouse::Warehouse as _;
+    let scene = Scene::new();
+    let (mut before, after) = (row(1.0), row(1.0));
+    before.0[Column::IdTreatedData.index()] = Value::Text("A\nB".into());
+    scene.write(&[(before.clone(), after)]);
+    let warehouse = crate::warehouse::memory::Memory::default();
+    warehouse.init().await.unwrap();
+    warehouse.overwrite(before);
+    let undone = put_back(&warehouse, &MemoryLake::default(), &scene.path, "t", false, &Stop::default()).await.unwrap();
+    assert_eq!((undone.already, undone.restored, undone.changed_since), (1, 0, 0), "{undone}");
+}

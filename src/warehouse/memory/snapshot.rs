@@ -1,0 +1,28 @@
+//! [`Snapshot`] in memory: a copy of the table.
+
+use std::ops::Bound;
+
+use futures::stream::{self, StreamExt};
+
+use super::{Memory, Table};
+use crate::record::stored::Row;
+use crate::warehouse::{Error, Pages, Snapshot, Window};
+
+struct Copied(Table);
+
+impl Memory {
+    pub(super) fn reading(&self) -> Result<Box<dyn Snapshot>, Error> {
+        self.with_rows(|table| Ok(Box::new(Copied(table.clone())) as Box<dyn Snapshot>))
+    }
+}
+
+impl Snapshot for Copied {
+    fn scan(&mut self, after: Option<String>, limit: u32, page: usize, windows: &[Window]) -> Pages<'_> {
+        let after = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let has = |row: &Row, window: &Window| row.instant(window.column).is_some_and(|at| window.has(at));
+        let inside = |row: &&Row| windows.is_empty() || windows.iter().any(|window| has(row, window));
+        let rows = self.0.range((after, Bound::Unbounded)).map(|(_, row)| row).filter(inside);
+        let rows: Vec<Row> = rows.take(limit as usize).cloned().collect();
+        stream::iter(rows).chunks(page).map(Ok).boxed()
+    }
+}

@@ -1,0 +1,50 @@
+//! [`Snapshot`] on MySQL and MariaDB: a session of the pool in a transaction that only reads, REPEATABLE READ whatever the
+//! server's default is, since any other isolation shows each statement another moment.
+
+use std::sync::Arc;
+
+use futures::stream::{StreamExt, TryStreamExt};
+use sqlx::{AssertSqlSafe, Executor};
+
+use super::MySql;
+use super::sessions::Session;
+use super::values::{decode, select_list};
+use crate::record::stored::Shape;
+use crate::warehouse::snapshot::filter;
+use crate::warehouse::{Error, Pages, Snapshot, Window};
+
+/// What begins a reading, one statement each: the first is about the next transaction only.
+const BEGIN: [&str; 2] =
+    ["SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"];
+
+/// A session in such a transaction; it is closed with it, never used again.
+struct Reading {
+    of: MySql,
+    session: Session,
+    shape: Shape,
+}
+
+impl MySql {
+    /// Begins one.
+    pub(super) async fn reading(&self, shape: &Shape) -> Result<Box<dyn Snapshot>, Error> {
+        let mut session = self.sessions.get().await?;
+        for statement in BEGIN {
+            let begun = session.connection().execute(sqlx::raw_sql(statement)).await;
+            begun.map_err(|e| self.sessions.failure(&e))?;
+        }
+        Ok(Box::new(Reading { of: self.clone(), session, shape: *shape }))
+    }
+}
+
+impl Snapshot for Reading {
+    fn scan(&mut self, after: Option<String>, limit: u32, page: usize, windows: &[Window]) -> Pages<'_> {
+        let (filter, times) = filter(windows, after.is_some());
+        let (list, table) = (select_list(&self.shape), &self.of.table);
+        let sql: Arc<str> = format!("SELECT {list} FROM `{table}` {filter} ORDER BY id_treated_data LIMIT ?").into();
+        let query = times.into_iter().fold(sqlx::query(AssertSqlSafe(sql)), sqlx::query::Query::bind);
+        let query = after.into_iter().fold(query, sqlx::query::Query::bind).bind(limit);
+        let (of, shape) = (&self.of, &self.shape);
+        let rows = query.fetch(self.session.connection()).map(|row| row.and_then(|row| decode(&row, shape)));
+        rows.try_chunks(page).map_err(|e| of.sessions.failure(&e.1)).boxed()
+    }
+}

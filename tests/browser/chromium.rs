@@ -1,0 +1,164 @@
+//! Chromium without a window, driven over its DevTools pipe: JSON messages with a zero byte after each.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+/// The names it goes by; `RUMINATE_TEST_CHROMIUM` names another.
+const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+/// So long it may take over one thing on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A browser with one page.
+pub struct Browser {
+    process: Child,
+    to: File,
+    from: Receiver<Value>,
+    session: Option<String>,
+    last: u64,
+    /// Everything that it told without being asked.
+    pub events: Vec<Value>,
+    _home: tempfile::TempDir,
+}
+
+impl Browser {
+    /// Starts it. A machine without one fails the test: a page that no browser opened was not tested.
+    pub fn start() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let [to, from] = ["to", "from"].map(|name| home.path().join(name));
+        assert!(Command::new("mkfifo").args([&to, &from]).status().unwrap().success());
+        let process = Command::new("sh")
+            .args(["-c", r#"to=$1 from=$2; shift 2; exec "$@" 3<"$to" 4>"$from""#, "sh"])
+            .args([&to, &from])
+            .arg(program())
+            .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"])
+            .args(["--remote-debugging-pipe", "--disable-background-networking", "--disable-component-update"])
+            .arg("--disable-ipc-flooding-protection") // hundreds of links are clicked in a moment
+            .arg(format!("--user-data-dir={}", home.path().join("profile").display()))
+            .args(["--window-size=1180,900", "about:blank"])
+            .env("HOME", home.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let to = File::options().write(true).open(&to).unwrap();
+        let mut messages = BufReader::new(File::open(&from).unwrap()).split(0);
+        let (sender, from) = channel();
+        std::thread::spawn(move || {
+            while let Some(Ok(message)) = messages.next() {
+                if sender.send(serde_json::from_slice(&message).unwrap()).is_err() {
+                    break;
+                }
+            }
+        });
+        let mut browser = Self { process, to, from, session: None, last: 0, events: Vec::new(), _home: home };
+        let target = browser.call("Target.createTarget", json!({"url": "about:blank"}));
+        let target = json!({"targetId": target["targetId"], "flatten": true});
+        browser.session = Some(browser.call("Target.attachToTarget", target)["sessionId"].as_str().unwrap().to_owned());
+        for domain in ["Page", "Runtime", "Log", "Network"] {
+            browser.call(&format!("{domain}.enable"), json!({}));
+        }
+        browser
+    }
+
+    /// Calls a method and waits for its result.
+    #[track_caller]
+    pub fn call(&mut self, method: &str, params: Value) -> Value {
+        self.last += 1;
+        let mut message = json!({"id": self.last, "method": method, "params": params});
+        if let Some(session) = &self.session {
+            message["sessionId"] = session.clone().into();
+        }
+        self.to.write_all(format!("{message}\0").as_bytes()).unwrap();
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let answer = self.from.recv_timeout(until.saturating_duration_since(Instant::now()));
+            let mut answer = answer.unwrap_or_else(|_| panic!("no answer to {method} in {PATIENCE:?}"));
+            if answer["id"] != self.last {
+                self.events.push(answer);
+                continue;
+            }
+            assert!(answer.get("error").is_none(), "{method}: {answer}");
+            return answer["result"].take();
+        }
+    }
+
+    /// Opens a file, with the page's own policy on scripts switched off where `unguarded`.
+    pub fn open(&mut self, file: &Path, unguarded: bool) {
+        self.call("Page.setBypassCSP", json!({"enabled": unguarded}));
+        self.events.clear();
+        self.call("Page.navigate", json!({"url": format!("file://{}", file.display())}));
+        let loaded = |event: &Value| event["method"] == "Page.loadEventFired";
+        let until = Instant::now() + PATIENCE;
+        while !self.events.iter().any(loaded) {
+            let event = self.from.recv_timeout(until.saturating_duration_since(Instant::now()));
+            self.events.push(event.expect("the page does not come to be loaded"));
+        }
+    }
+
+    /// The value of a JavaScript expression.
+    #[track_caller]
+    pub fn eval(&mut self, expression: &str) -> Value {
+        let asked = json!({"expression": expression, "returnByValue": true, "awaitPromise": true});
+        let mut answer = self.call("Runtime.evaluate", asked);
+        assert!(answer.get("exceptionDetails").is_none(), "{expression}: {answer}");
+        answer["result"]["value"].take()
+    }
+
+    /// Presses a key and lets it go.
+    pub fn press(&mut self, key: &str) {
+        let (code, text) = match key {
+            "Tab" => (9, ""),
+            "Enter" => (13, "\r"),
+            other => panic!("which code has {other}?"),
+        };
+        let mut event =
+            json!({"type": "keyDown", "key": key, "code": key, "windowsVirtualKeyCode": code, "text": text});
+        self.call("Input.dispatchKeyEvent", event.clone());
+        event["type"] = "keyUp".into();
+        self.call("Input.dispatchKeyEvent", event);
+    }
+
+    /// What it told that a good page gives no reason for: errors, warnings, dialogs, requests for anything else.
+    pub fn complaints(&mut self) -> Vec<String> {
+        self.eval("new Promise(done => setTimeout(done, 200))"); // what is on its way comes in
+        let asked = |event: &Value| event["params"]["request"]["url"].as_str().unwrap_or_default().to_owned();
+        let bad = |event: &&Value| match event["method"].as_str().unwrap_or_default() {
+            "Log.entryAdded" | "Runtime.exceptionThrown" | "Runtime.consoleAPICalled" => true,
+            "Page.javascriptDialogOpening" | "Page.windowOpen" => true,
+            "Network.requestWillBeSent" => !asked(event).starts_with("file://") || !asked(event).contains(".html"),
+            _ => false,
+        };
+        self.events.iter().filter(bad).map(Value::to_string).collect()
+    }
+}
+
+impl Drop for Browser {
+    /// Asks it to go, so that it leaves nothing behind, and does not ask twice.
+    fn drop(&mut self) {
+        let asked = self.to.write_all(b"{\"id\":0,\"method\":\"Browser.close\"}\0").is_ok();
+        let until = Instant::now() + Duration::from_secs(10);
+        while asked && Instant::now() < until && matches!(self.process.try_wait(), Ok(None)) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn program() -> String {
+    if let Ok(named) = std::env::var("RUMINATE_TEST_CHROMIUM") {
+        return named;
+    }
+    let there = |name: &&&str| {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        std::env::split_paths(&path).any(|folder| folder.join(name).is_file())
+    };
+    let found = NAMES.iter().find(there);
+    (*found.expect("no Chromium here: install it (Debian: chromium), or name one in RUMINATE_TEST_CHROMIUM")).to_owned()
+}
