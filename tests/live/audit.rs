@@ -6,6 +6,7 @@ use ruminate_test_s3::S3Server;
 use serde_json::Value;
 
 use crate::support::{BUCKET, Database, MARIADB, MYSQL, PREFIX, Scene, Server, real_files, with_real};
+use crate::warehouse_state::past_the_second;
 
 /// What was planted: kind → ids.
 type Planted = BTreeMap<&'static str, BTreeSet<String>>;
@@ -78,6 +79,7 @@ async fn damage_is_found_exactly_and_healed(server: Server) {
                     FROM historico_consumo WHERE id_treated_data <> 'a-mao-1'";
     let before = database.count(checksum).await;
     let planted = damage(&s3, &database).await;
+    past_the_second();
     assert_ne!(database.count(checksum).await, before);
 
     let (file, html) = (scene.path("drift.ndjson"), scene.path("audit.html"));

@@ -110,6 +110,11 @@ pub async fn nudge(database: &Database, ids: &[String]) {
     connection.close().await.unwrap();
 }
 
+/// Waits for the next second: a row of the very second in which an audit begins is not judged without its object.
+pub fn past_the_second() {
+    std::thread::sleep(Duration::from_millis(1_100));
+}
+
 /// A lake and a warehouse that agree.
 pub struct Stores {
     pub s3: S3Server,
@@ -126,8 +131,7 @@ impl Stores {
         scene.run(&["init"]).expect(0, &[]);
         let count = scene.history(2, lots, days);
         scene.run(&["backfill", "history.json"]).expect(0, &[("inserted", count)]);
-        // A row of the very second in which an audit begins is not judged without its object.
-        std::thread::sleep(Duration::from_millis(1_100));
+        past_the_second();
         Some(Self { s3, database, scene, count })
     }
 
