@@ -55,6 +55,7 @@
 //! - [`progress`]: bars on a terminal, lines elsewhere, silence in tests.
 //! - [`stop`]: the wish to stop, looked at between pieces of work.
 //! - [`history`]: files of readings, NDJSON or CSV, line by line.
+//! - [`truth`]: the truth file: what was done to every reading, and what must be in the stores in the end.
 //! - [`herd`]: what a herd looks like and what goes wrong on the way: seeded, pure, any part by itself.
 //! - [`topic`]: SNS; `local`, which is the intake in this process; memory.
 //! - [`evidence`]: an audit as files that somebody else can check.
@@ -137,6 +138,8 @@ mod sort;
 #[cfg(feature = "cli")]
 pub mod stop;
 pub mod topic;
+#[cfg(feature = "cli")]
+pub mod truth;
 #[cfg(feature = "cli")]
 pub mod undo;
 pub mod warehouse;

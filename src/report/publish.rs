@@ -26,6 +26,42 @@ impl fmt::Display for Percentiles {
     }
 }
 
+/// A stretch of a run: a second, or more of a long run, so that a run of any length has some hundreds of them.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+pub struct Interval {
+    /// When it began, seconds since the run did.
+    pub begin: f64,
+    /// How long it was, seconds.
+    pub seconds: f64,
+    /// Messages that were due in it; without a schedule, those that were sent.
+    pub offered: u64,
+    /// Messages that the topic took in it.
+    pub published: u64,
+    /// Messages given up in it.
+    pub failed: u64,
+    /// Messages that were due in it and not sent, because the sender was behind.
+    pub dropped: u64,
+    /// Messages sent again in it.
+    pub retries: u64,
+    /// Batches in flight, at most.
+    pub in_flight: u32,
+    /// Latency of those published in it, from when they were due.
+    pub latency_ms: Percentiles,
+    /// Service time of those published in it.
+    pub service_ms: Percentiles,
+}
+
+/// A point of a curve of percentiles.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Point {
+    /// Share of messages, per cent: 99.9.
+    pub percentile: f64,
+    /// So many milliseconds at most.
+    pub ms: f64,
+    /// Messages up to there.
+    pub count: u64,
+}
+
 /// Counts of a run: every message read is published, failed, invalid or, where it stopped early, unsent.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Outcome {
@@ -57,6 +93,14 @@ pub struct Outcome {
     pub latency_ms: Percentiles,
     /// From the call that got a message through to the answer.
     pub service_ms: Percentiles,
+    /// The run stretch by stretch.
+    pub intervals: Vec<Interval>,
+    /// Latency by percentile, from the least to the greatest.
+    pub latency_curve: Vec<Point>,
+    /// Service time by percentile.
+    pub service_curve: Vec<Point>,
+    /// Failures and refusals by the topic's code, those that another try mended counted in.
+    pub errors: std::collections::BTreeMap<String, u64>,
     /// Where dead letters were written.
     pub dead_letters: Option<String>,
     /// Why it stopped early.
