@@ -1,16 +1,19 @@
 //! Dead letters: messages that could not be published, whole and with the reason, one JSON object a line.
+//!
+//! A file of them can be published again as it is: the message in a letter is sent, not the letter.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use serde::Serialize;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
-use super::courier::Settled;
+use super::entry::Entry;
 use crate::topic::Refusal;
 
-/// A line of the file.
+/// A line of the file. The message is its first field, by which a letter is known.
 #[derive(Debug, Serialize)]
 struct Letter<'a> {
     message: &'a str,
@@ -19,6 +22,28 @@ struct Letter<'a> {
     file: &'a str,
     line: u64,
     attempts: u32,
+}
+
+/// How every letter begins, and no reading does.
+const BEGIN: &[u8] = br#"{"message":"#;
+
+/// What the letter holds, if this is one; else the message itself.
+pub(super) fn opened(body: Bytes) -> Bytes {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[allow(dead_code, reason = "only a letter has all of them")]
+    struct Whole {
+        message: String,
+        code: String,
+        reason: String,
+        file: String,
+        line: u64,
+        attempts: u32,
+    }
+    if !body.starts_with(BEGIN) {
+        return body;
+    }
+    serde_json::from_slice::<Whole>(&body).map_or(body, |letter| letter.message.into())
 }
 
 /// What to do with a file that holds letters already.
@@ -32,7 +57,16 @@ pub enum Held {
 
 /// The file that dead letters go to, if one was named.
 #[derive(Debug)]
-pub(super) struct DeadLetters(Option<(PathBuf, BufWriter<File>)>);
+pub(super) struct DeadLetters(Option<Open>);
+
+#[derive(Debug)]
+struct Open {
+    path: PathBuf,
+    file: File,
+    /// Letters that are whole in the file, bytes.
+    whole: u64,
+    line: Vec<u8>,
+}
 
 impl DeadLetters {
     /// Opens the file before anything is sent.
@@ -49,35 +83,79 @@ impl DeadLetters {
             "{} is not empty: publish what it holds first, or name another file",
             about()
         );
-        Ok(Self(Some((path.to_owned(), BufWriter::new(file)))))
+        Ok(Self(Some(Open { path: path.to_owned(), file, whole: meta.len(), line: Vec::new() })))
     }
 
-    /// Writes a message down.
+    /// Whether there is a file at all.
+    pub(super) fn is_kept(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Writes a message down; when this returns, the letter outlives the process. A letter that could be written in part only
+    /// is taken away again.
     ///
     /// # Errors
-    /// The file cannot be written on.
-    pub(super) fn bury(&mut self, settled: &Settled, refusal: &Refusal) -> anyhow::Result<()> {
-        let Some((path, file)) = &mut self.0 else { return Ok(()) };
-        let message = String::from_utf8_lossy(&settled.entry.message.body); // only text is ever sent
+    /// The file cannot be written on, for the reason given; the message is not kept.
+    pub(super) fn bury(&mut self, entry: &Entry, attempts: u32, refusal: &Refusal) -> Result<(), String> {
+        let Some(open) = &mut self.0 else { return Ok(()) };
+        let message = String::from_utf8_lossy(&entry.message.body); // only text is ever sent
         let letter = Letter {
             message: &message,
             code: &refusal.code,
             reason: &refusal.message,
-            file: &settled.entry.file,
-            line: settled.entry.line,
-            attempts: settled.attempts,
+            file: &entry.file,
+            line: entry.line,
+            attempts,
         };
-        let written =
-            serde_json::to_writer(&mut *file, &letter).map_err(io::Error::from).and_then(|()| file.write_all(b"\n"));
-        written.with_context(|| format!("dead-letter file {}", path.display()))
+        open.line.clear();
+        let made = serde_json::to_writer(&mut open.line, &letter).map_err(io::Error::from);
+        open.line.push(b'\n');
+        match made.and_then(|()| open.file.write_all(&open.line)) {
+            Ok(()) => {
+                open.whole += open.line.len() as u64;
+                Ok(())
+            }
+            Err(e) => {
+                let _ = open.file.set_len(open.whole); // the first failure is the one to tell of; a pipe has no length
+                Err(format!(
+                    "dead-letter file {}: {e}: make room, or go on with another --dead-letters",
+                    open.path.display()
+                ))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::entry::tests::entry;
+    use super::*;
+    use crate::error::Kind;
+
+    fn refusal() -> Refusal {
+        Refusal { kind: Kind::Permanent, code: "C".into(), message: "because".into() }
     }
 
-    /// Hands what was written to the system, so that it outlives this process.
-    ///
-    /// # Errors
-    /// The file cannot be written on.
-    pub(super) fn flush(&mut self) -> anyhow::Result<()> {
-        let Some((path, file)) = &mut self.0 else { return Ok(()) };
-        file.flush().with_context(|| format!("dead-letter file {}", path.display()))
+    #[test]
+    fn a_letter_holds_its_message_and_everything_else_is_itself() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("dead");
+        let mut dead = DeadLetters::open(Some(&path), Held::Refuse).unwrap();
+        let mut sent = entry(3, 1);
+        sent.message.body = Bytes::from_static("{\"a\":\"ção \\\" \u{1F404}\"}".as_bytes());
+        dead.bury(&sent, 2, &refusal()).unwrap();
+        let letter: Bytes = std::fs::read(&path).unwrap().into();
+        assert_eq!(opened(letter.slice(..letter.len() - 1)), sent.message.body);
+        for other in [r#"{"message":"x"}"#, r#"{"message":"#, r#"{"id_curral":"1"}"#, "", "x"] {
+            assert_eq!(opened(other.into()), other);
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_is_told_and_nothing_is_kept_by_halves() {
+        let mut dead = DeadLetters::open(Some(Path::new("/dev/full")), Held::Refuse).unwrap();
+        let said = dead.bury(&entry(0, 10), 1, &refusal()).unwrap_err();
+        assert!(said.contains("/dev/full") && said.contains("make room"), "{said}");
     }
 }

@@ -62,7 +62,7 @@ pub struct Point {
     pub count: u64,
 }
 
-/// Counts of a run: every message read is published, failed, invalid or, where it stopped early, unsent.
+/// Counts of a run: every message read is published, failed, invalid, dropped or, where it stopped early, unsent.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Outcome {
     /// The topic.
@@ -75,22 +75,34 @@ pub struct Outcome {
     pub failed: u64,
     /// Messages that were not sent: no valid reading, or too large.
     pub invalid: u64,
+    /// Messages that were not sent because the sender was too far behind its schedule.
+    pub dropped: u64,
     /// Messages that were under way when it stopped early and are to be sent again.
     pub unsent: u64,
-    /// Messages passed over at the beginning.
+    /// Messages passed over, because an earlier run had settled them.
     pub skipped: u64,
+    /// Whether it went on where an earlier run stopped.
+    pub resumed: bool,
     /// Messages sent again, each as often as it was.
     pub retries: u64,
     /// Time of the run, from the first message read to the last answer.
     pub seconds: f64,
     /// Messages published a second.
     pub rate_per_second: f64,
-    /// Messages a second that were asked for.
+    /// When messages were due, as it was asked for.
+    pub schedule: String,
+    /// Messages a second that were asked for, where it was one rate.
     pub rate: Option<f64>,
-    /// How late the last message was sent, against the schedule of that rate.
+    /// How late the last batch was sent, against its schedule.
     pub behind_seconds: Option<f64>,
+    /// How late a batch was sent at most.
+    pub most_behind_seconds: f64,
+    /// How far the schedule was put back because there was nothing to send.
+    pub starved_seconds: f64,
     /// From when a message was due (its first call, without a rate) to the answer.
     pub latency_ms: Percentiles,
+    /// Nine hundred and ninety-nine of a thousand took at most this long.
+    pub latency_p999_ms: f64,
     /// From the call that got a message through to the answer.
     pub service_ms: Percentiles,
     /// The run stretch by stretch.
@@ -105,6 +117,8 @@ pub struct Outcome {
     pub dead_letters: Option<String>,
     /// Why it stopped early.
     pub stopped: Option<String>,
+    /// The journal, with which `--resume` goes on.
+    pub journal: Option<String>,
     /// With this for `--skip` the same command goes on where it stopped.
     pub resume_skip: Option<u64>,
     /// Problems, each with its file and line.
@@ -121,7 +135,7 @@ impl Outcome {
     /// The counts do not add up: an error of this program.
     pub fn check(&self) -> anyhow::Result<()> {
         anyhow::ensure!(
-            self.read == self.published + self.failed + self.invalid + self.unsent
+            self.read == self.published + self.failed + self.invalid + self.dropped + self.unsent
                 && (self.unsent == 0 || self.stopped.is_some()),
             "the counts do not add up, which is an error of this program: {}",
             serde_json::to_string(self)?
@@ -139,7 +153,7 @@ impl super::Outcome for Outcome {
     fn exit(&self) -> Exit {
         if self.stopped.is_some() {
             Exit::Stopped
-        } else if self.failed + self.invalid > 0 {
+        } else if self.failed + self.invalid + self.dropped > 0 {
             Exit::Found
         } else {
             Exit::Clean
@@ -157,6 +171,9 @@ impl fmt::Display for Outcome {
             ("invalid, not sent", count(self.invalid)),
             ("sent again", count(self.retries)),
         ];
+        if self.dropped > 0 {
+            lines.push(("dropped, too late", count(self.dropped)));
+        }
         if self.unsent > 0 {
             lines.push(("unsent", count(self.unsent)));
         }
@@ -166,6 +183,9 @@ impl fmt::Display for Outcome {
         if self.published > 0 {
             lines.push(("latency", self.latency_ms.to_string()));
             lines.push(("of a call", self.service_ms.to_string()));
+        }
+        for (code, times) in &self.errors {
+            lines.push(("refused", format!("{} times: {code}", count(*times))));
         }
         write!(f, "{}", Lines(&lines))?;
         write!(f, "{}", self.problems)?;
@@ -179,7 +199,7 @@ impl Outcome {
         if let Some(behind) = self.fell_behind() {
             writeln!(
                 f,
-                "fell {} behind the rate asked for: raise --concurrency, or ask for a lower --rate",
+                "ended {} behind its schedule: raise --concurrency, or ask for less",
                 duration(behind)
             )?;
         }
@@ -187,7 +207,7 @@ impl Outcome {
             match &self.dead_letters {
                 Some(file) => {
                     writeln!(f, "dead letters are in {file}; once the cause is mended, send them again with")?;
-                    writeln!(f, "  jq -r .message {file} | ruminate publish -")?;
+                    writeln!(f, "  ruminate publish {file}")?;
                 }
                 None => writeln!(f, "failed messages are kept only where --dead-letters FILE names a file")?,
             }
@@ -195,8 +215,10 @@ impl Outcome {
         if let Some(why) = &self.stopped {
             writeln!(f, "stopped early: {why}")?;
         }
-        if let Some(skip) = self.resume_skip {
-            writeln!(f, "to go on, run the same command with --skip {skip}")?;
+        match (&self.journal, self.resume_skip) {
+            (Some(_), Some(_)) => writeln!(f, "to go on, run the same command with --resume")?,
+            (None, Some(skip)) => writeln!(f, "to go on, run the same command with --skip {skip}")?,
+            _ => {}
         }
         Ok(())
     }

@@ -66,11 +66,35 @@ pub struct Refusal {
 pub struct Error {
     /// Whether another try can help.
     pub kind: Kind,
+    /// The topic's code, or `NoAnswer` where none came.
+    pub code: String,
     /// The topic.
     pub topic: String,
     /// What happened and what to do.
     pub message: String,
 }
+
+impl Refusal {
+    /// Whether the topic was asked too fast: another try can help, and a slower one helps more.
+    pub fn is_throttling(&self) -> bool {
+        is_throttling(&self.code)
+    }
+}
+
+impl Error {
+    /// Whether the topic was asked too fast.
+    pub fn is_throttling(&self) -> bool {
+        is_throttling(&self.code)
+    }
+}
+
+/// Whether a code of SNS says that it was asked too fast.
+pub(crate) fn is_throttling(code: &str) -> bool {
+    code.contains("Throttl") || matches!(code, "TooManyRequestsException" | "RequestLimitExceeded" | "SlowDown")
+}
+
+/// The code of a call that no answer came to.
+pub(crate) const NO_ANSWER: &str = "NoAnswer";
 
 /// A topic: publishes a batch and answers for each entry.
 #[async_trait]

@@ -12,7 +12,7 @@ use aws_sdk_sns::types::{MessageAttributeValue, PublishBatchRequestEntry};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 use super::arn::Arn;
-use super::{Error, Limits, Message, Refusal, Topic};
+use super::{Error, Limits, Message, NO_ANSWER, Refusal, Topic, is_throttling};
 use crate::error::Kind;
 use crate::record::{QUARANTINE, Slug};
 
@@ -40,7 +40,7 @@ impl Sns {
     }
 
     fn entry(&self, at: usize, message: &Message) -> Result<PublishBatchRequestEntry, Error> {
-        let odd = |what: &str| self.error(Kind::Permanent, format!("a message has {what}, which SNS does not take"));
+        let odd = |what: &str| self.error(Kind::Permanent, "InvalidParameter", format!("a message has {what}, which SNS does not take"));
         let body = std::str::from_utf8(&message.body).map_err(|_| odd("bytes that are not UTF-8"))?;
         let mut entry = PublishBatchRequestEntry::builder().id(at.to_string()).message(body);
         if let Some(farm) = &message.cod_cliente {
@@ -54,8 +54,8 @@ impl Sns {
         entry.build().map_err(|e| odd(&e.to_string()))
     }
 
-    fn error(&self, kind: Kind, message: String) -> Error {
-        Error { kind, topic: self.arn.to_string(), message }
+    fn error(&self, kind: Kind, code: &str, message: String) -> Error {
+        Error { kind, code: code.to_owned(), topic: self.arn.to_string(), message }
     }
 
     /// Turns the SDK's error into ours: its kind, and one line that says what to do.
@@ -85,7 +85,7 @@ impl Sns {
             _ if status.is_some() && !said.is_empty() => (Kind::Permanent, said),
             _ => without_answer(e),
         };
-        self.error(kind, message.replace('\n', " "))
+        self.error(kind, if code.is_empty() { NO_ANSWER } else { code }, message.replace('\n', " "))
     }
 }
 
@@ -115,10 +115,6 @@ fn innermost(e: &(dyn std::error::Error + 'static)) -> String {
     last.lines().next().unwrap_or_default().trim_end_matches(" Attempted:").to_owned()
 }
 
-fn is_throttling(code: &str) -> bool {
-    code.contains("Throttl") || matches!(code, "TooManyRequestsException" | "RequestLimitExceeded" | "SlowDown")
-}
-
 /// The account is known and may not do this; distinct from a login that is refused.
 fn is_denied(code: &str) -> bool {
     matches!(code, "AuthorizationError" | "AuthorizationErrorException" | "AccessDenied" | "AccessDeniedException")
@@ -136,7 +132,7 @@ fn group(message: &Message) -> String {
 fn answers(entries: usize, output: &PublishBatchOutput) -> Vec<Result<(), Refusal>> {
     let unnamed = Refusal {
         kind: Kind::Transient,
-        code: "NoAnswer".into(),
+        code: NO_ANSWER.into(),
         message: "the service said nothing about this entry".into(),
     };
     let mut answers = vec![Err(unnamed); entries];
