@@ -64,9 +64,7 @@ impl Live {
         let second = telemetry.latest().map_or(String::new(), |last| rates(&last, in_flight, limit));
         let mut bad: Vec<String> =
             outcome.errors.iter().map(|(code, times)| format!("{code} {}", count(*times))).collect();
-        for (what, number) in
-            [("failed", outcome.failed), ("dropped", outcome.dropped), ("invalid", outcome.invalid)]
-        {
+        for (what, number) in [("failed", outcome.failed), ("dropped", outcome.dropped), ("invalid", outcome.invalid)] {
             if number > 0 {
                 bad.push(format!("{what} {}", count(number)));
             }
