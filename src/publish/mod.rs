@@ -19,7 +19,7 @@
 //! | `telemetry.rs` | counts and histograms over time |
 //! | `fail_if.rs` | [`FailIf`], conditions under which a run counts as failed |
 //! | `live.rs` | the view of a run under way |
-//! | `watch.rs` | what was published, looked for in the warehouse |
+//! | `watch/` | what was published, looked for in the warehouse |
 //! | `run.rs` | the loop, and the account it keeps |
 
 use std::path::PathBuf;
