@@ -13,7 +13,9 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::io::{BufRead, Write};
+use std::io::{self, BufRead, Write};
+#[cfg(feature = "cli")]
+use std::{fs::File, io::BufReader, path::Path};
 
 use anyhow::{Context, anyhow, bail};
 use serde::{Deserialize, Serialize};
@@ -165,6 +167,35 @@ impl<W: Write> Writer<W> {
     }
 }
 
+/// Reads the truth file of that name, as [`read`] does; as gzip where the name ends so.
+///
+/// # Errors
+/// As [`read`]; the file cannot be opened.
+#[cfg(feature = "cli")]
+pub fn read_file(path: &Path, each: impl FnMut(&Told<'_>) -> anyhow::Result<()>) -> anyhow::Result<(Head, Totals)> {
+    let file = File::open(path).context("cannot be read")?;
+    if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gz")) {
+        return read(BufReader::with_capacity(AHEAD, flate2::bufread::MultiGzDecoder::new(BufReader::new(file))), each);
+    }
+    read(BufReader::with_capacity(AHEAD, file), each)
+}
+
+/// Bytes of a truth file read at once.
+#[cfg(feature = "cli")]
+const AHEAD: usize = 1 << 18;
+
+/// Takes the next line in; whether there was one.
+fn next_line(from: &mut impl BufRead, line: &mut Vec<u8>, number: u64) -> anyhow::Result<bool> {
+    line.clear();
+    match from.read_until(b'\n', line) {
+        Ok(read) => Ok(read > 0),
+        Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => {
+            bail!("ends in the midst of line {number}: it was cut short, so it cannot prove anything")
+        }
+        Err(e) => Err(e).with_context(|| format!("line {number} cannot be read")),
+    }
+}
+
 /// Reads a truth file, whole, and believes its sums only where they add up; memory for one line.
 ///
 /// # Errors
@@ -174,7 +205,7 @@ pub fn read<R: BufRead>(
     mut each: impl FnMut(&Told<'_>) -> anyhow::Result<()>,
 ) -> anyhow::Result<(Head, Totals)> {
     let (mut line, mut number) = (Vec::new(), 1_u64);
-    from.read_until(b'\n', &mut line)?;
+    next_line(&mut from, &mut line, number)?;
     let head: Head = serde_json::from_slice(&line).context("is no truth file of ruminate generate --truth")?;
     if head.ruminate_truth != VERSION {
         bail!("is a truth file of version {}, and this program reads {VERSION}", head.ruminate_truth);
@@ -182,8 +213,7 @@ pub fn read<R: BufRead>(
     let mut sums = Totals::default();
     loop {
         number += 1;
-        line.clear();
-        if from.read_until(b'\n', &mut line)? == 0 {
+        if !next_line(&mut from, &mut line, number)? {
             bail!("ends at line {number} without its totals: it was cut short, so it cannot prove anything");
         }
         match serde_json::from_slice::<Told<'_>>(&line) {
@@ -196,8 +226,7 @@ pub fn read<R: BufRead>(
                 if last.totals != sums {
                     bail!("its totals do not fit its lines: it was damaged, so it cannot prove anything");
                 }
-                line.clear();
-                if from.read_until(b'\n', &mut line)? > 0 {
+                if next_line(&mut from, &mut line, number + 1)? {
                     bail!("goes on after its totals: give the truth files of several parts one by one");
                 }
                 return Ok((head, sums));

@@ -61,6 +61,7 @@ impl Scene {
             tolerances: Vec::new(),
             sort: SortSettings { memory: 1_000_000, folder: self.home.path().into() },
             cache: None,
+            truth: TruthAsked::default(),
         }
     }
 

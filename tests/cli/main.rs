@@ -20,5 +20,6 @@ mod state;
 mod stopping;
 #[path = "../support/mod.rs"]
 mod support;
+mod truth;
 mod undoing;
 mod versions;

@@ -121,7 +121,8 @@ fn evidence(outcome: &Outcome) -> Vec<Fact> {
 pub(super) fn counts(outcome: &Outcome) -> Vec<Count> {
     let mut counts = vec![Count::of(outcome.matched, "matched", &words::MATCHED)];
     let of = |kind: Kind| Count::with_section(outcome.of(kind), kind.name(), &words::of(kind));
-    counts.extend(Kind::ALL.into_iter().map(of));
+    let asked = |kind: &Kind| !kind.is_of_truth() || outcome.truth.is_some();
+    counts.extend(Kind::ALL.into_iter().filter(asked).map(of));
     counts
 }
 
