@@ -15,6 +15,8 @@ mod kept;
 mod proof;
 mod read;
 mod resolve;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 

@@ -113,7 +113,7 @@ impl Proof {
 
 /// The door that what is there tells: only a backfill brings in what no topic takes, and only `publish` alone leaves the
 /// quarantine empty. `None` where nothing was broken or too large.
-const fn told_by(truth: &Truth, beyond_topics: bool) -> Option<Door> {
+pub(super) const fn told_by(truth: &Truth, beyond_topics: bool) -> Option<Door> {
     match truth {
         _ if beyond_topics => Some(Door::Backfill),
         Truth { refused_stored: 1.., .. } => Some(Door::Backfill),

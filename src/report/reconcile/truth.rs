@@ -91,6 +91,15 @@ pub struct Truth {
 }
 
 impl Truth {
+    /// The command, or the commands, through which the history came in as far as anything tells; empty where nothing does.
+    pub fn door_in_words(&self) -> &'static str {
+        match self.door {
+            Some(Door::SendInvalid) if self.refused == 0 => "publish --send-invalid or backfill",
+            Some(door) => door.command(),
+            None => "",
+        }
+    }
+
     /// What became of the broken lines, in a sentence; empty where there were none.
     pub fn of_quarantine(&self) -> String {
         let (expected, found) = (count(self.quarantined_expected), count(self.quarantined_found));
@@ -119,7 +128,7 @@ impl fmt::Display for Truth {
         let word = if self.holds { "holds" } else { "does not hold" };
         let door = match self.door {
             Some(door) if self.door_said => format!(" through {}", door.command()),
-            Some(door) => format!(", which came in as through {}", door.command()),
+            Some(_) => format!(", which came in as through {}", self.door_in_words()),
             None => String::new(),
         };
         writeln!(f, "truth: {word} ({} lines of {}{door})", count(self.lines), self.files.join(", "))?;
