@@ -47,6 +47,58 @@ impl Progress {
     }
 }
 
+impl Progress {
+    /// Some lines of text that change in place, below the stages; elsewhere than on a terminal one line every few seconds.
+    pub fn board(&self, lines: usize) -> Board {
+        let bars = match self {
+            Self::Bars(bars) => {
+                let style = ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
+                (0..lines).map(|_| bars.add(ProgressBar::new_spinner().with_style(style.clone()))).collect()
+            }
+            Self::Silent | Self::Lines => Vec::new(),
+        };
+        Board { bars, lines: matches!(self, Self::Lines), said: Instant::now() }
+    }
+}
+
+/// Text that changes in place.
+#[derive(Debug)]
+pub struct Board {
+    bars: Vec<ProgressBar>,
+    lines: bool,
+    said: Instant,
+}
+
+impl Board {
+    /// How often it is worth writing; none where nobody looks.
+    pub fn every(&self) -> Option<Duration> {
+        match (self.bars.is_empty(), self.lines) {
+            (false, _) => Some(Duration::from_millis(500)),
+            (true, true) => Some(EVERY),
+            (true, false) => None,
+        }
+    }
+
+    /// Writes the lines anew; where there is no terminal, those that are not empty as one.
+    pub fn write(&mut self, lines: &[String]) {
+        for (bar, line) in self.bars.iter().zip(lines) {
+            bar.set_message(line.clone());
+        }
+        if self.lines && self.said.elapsed() >= EVERY {
+            self.said = Instant::now();
+            let said: Vec<_> = lines.iter().filter(|line| !line.is_empty()).map(String::as_str).collect();
+            tracing::info!(target: "progress", "{}", said.join("; "));
+        }
+    }
+
+    /// Takes the lines away.
+    pub fn finish(&self) {
+        for bar in &self.bars {
+            bar.finish_and_clear();
+        }
+    }
+}
+
 fn styled(name: &str, total: Option<u64>) -> ProgressBar {
     let form = match total {
         Some(_) => "{prefix:<12} {bar:30.cyan/dim} {human_pos}/{human_len}  {per_sec}  eta {eta}  {msg}",

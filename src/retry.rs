@@ -78,6 +78,16 @@ impl Retry {
         }
     }
 
+    /// A pause anywhere between none and all of what doubling gives, for many senders that were refused together
+    /// ("full jitter": AWS Architecture Blog, "Exponential Backoff And Jitter", 2015).
+    pub fn full_jitter(&self, attempt: u32) -> Duration {
+        let full = self.first_pause.saturating_mul(1 << attempt.min(16)).min(self.longest_pause);
+        let share = RandomState::new().hash_one(attempt) % 1_024;
+        #[allow(clippy::cast_possible_truncation, reason = "below 1,024")]
+        let part = full.saturating_mul(share as u32) / 1_024;
+        part
+    }
+
     /// The pause after failure number `attempt`: doubled each time, and shortened by up to half at random so that
     /// many workers do not come back at once.
     pub fn pause(&self, attempt: u32) -> Duration {

@@ -1,15 +1,16 @@
 //! Batching: as many messages as one call may hold, and no waiting for more than a moment. Owns the limits of a batch.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
+use super::Settings;
 use super::entry::{Entry, Invalid};
+use super::pace::{Pace, When};
 use crate::history;
 use crate::topic::Limits;
 
-/// How long a batch that is not full waits for more, so that a message typed or piped in slowly does not lie about.
-const LINGER: Duration = Duration::from_millis(100);
 /// Invalid messages that are taken down at once.
 const INVALID: usize = 1_000;
 
@@ -21,8 +22,8 @@ pub(super) type Read = Result<Result<Entry, Invalid>, history::Error>;
 pub(super) struct Batch {
     pub entries: Vec<Entry>,
     pub invalid: Vec<Invalid>,
-    /// How long it waited for messages that were not there yet.
-    pub starved: Duration,
+    /// When it is to go: when the last of its messages is due.
+    pub due: Option<Instant>,
     bytes: usize,
 }
 
@@ -40,22 +41,42 @@ impl Batch {
 /// Batches as they come.
 #[derive(Debug)]
 pub(super) struct Batches {
-    messages: mpsc::Receiver<Read>,
+    messages: mpsc::Receiver<Vec<Read>>,
+    /// What was received and not yet looked at.
+    ahead: VecDeque<Read>,
     limits: Limits,
+    /// How long a batch that is not full waits for more.
+    linger: Duration,
+    /// Whether no two of a group may be in one batch, where one could be refused and the other not.
+    keeps_order: bool,
+    pace: Pace,
     batch: Batch,
-    /// When the batch got its first message.
-    opened: Instant,
-    /// A message that no longer fitted.
-    left_over: Option<Entry>,
-    failed: Option<history::Error>,
+    /// When the batch must go, full or not.
+    closes: Instant,
+    /// Since when nothing is there to send.
     starved_since: Option<Instant>,
+    failed: Option<history::Error>,
 }
 
 impl Batches {
-    pub(super) fn new(messages: mpsc::Receiver<Read>, limits: Limits) -> Self {
-        let opened = Instant::now();
-        let batch = Batch::default();
-        Self { messages, limits, batch, opened, left_over: None, failed: None, starved_since: None }
+    pub(super) fn new(messages: mpsc::Receiver<Vec<Read>>, limits: Limits, settings: &Settings, pace: Pace) -> Self {
+        Self {
+            messages,
+            ahead: VecDeque::new(),
+            limits,
+            linger: settings.linger,
+            keeps_order: settings.keeps_order,
+            pace,
+            batch: Batch::default(),
+            closes: Instant::now(),
+            starved_since: None,
+            failed: None,
+        }
+    }
+
+    /// How far the schedule was put back because there was nothing to send.
+    pub(super) fn starved(&self) -> Duration {
+        self.pace.starved()
     }
 
     /// The next batch; none when there is nothing more. Dropped before it is done, it has lost nothing.
@@ -63,20 +84,9 @@ impl Batches {
     /// # Errors
     /// A file could not be read on; what was read before has been handed over.
     pub(super) async fn next(&mut self) -> Result<Option<Batch>, history::Error> {
-        while self.failed.is_none() && !self.batch.is_full(self.limits) {
-            match self.read().await {
-                Next::Message(Ok(Ok(entry))) => {
-                    let fits = self.batch.bytes + entry.message.size_bytes() <= self.limits.bytes;
-                    if !fits && !self.batch.entries.is_empty() {
-                        self.left_over = Some(entry);
-                        break;
-                    }
-                    self.batch.bytes += entry.message.size_bytes();
-                    self.batch.entries.push(entry);
-                }
-                Next::Message(Ok(Err(invalid))) => self.batch.invalid.push(invalid),
-                Next::Message(Err(e)) => self.failed = Some(e),
-                Next::Nothing => break,
+        while self.failed.is_none() && !self.batch.is_full(self.limits) && self.has_more().await {
+            if !self.take() {
+                break;
             }
         }
         if self.batch.read() > 0 {
@@ -85,60 +95,118 @@ impl Batches {
         self.failed.take().map_or(Ok(None), Err)
     }
 
-    async fn read(&mut self) -> Next {
-        if let Some(entry) = self.left_over.take() {
-            self.opened = Instant::now();
-            return Next::Message(Ok(Ok(entry)));
+    /// Whether there is a message ahead, waiting for one as long as the batch may wait.
+    async fn has_more(&mut self) -> bool {
+        while self.ahead.is_empty() {
+            let got = match self.messages.try_recv() {
+                Ok(got) => Some(got),
+                Err(mpsc::error::TryRecvError::Disconnected) => None,
+                Err(mpsc::error::TryRecvError::Empty) => {
+                    self.starved_since.get_or_insert_with(Instant::now);
+                    if self.batch.read() == 0 {
+                        self.messages.recv().await
+                    } else {
+                        tokio::time::timeout_at(self.closes.into(), self.messages.recv()).await.unwrap_or_default()
+                    }
+                }
+            };
+            let Some(got) = got else { return false };
+            self.ahead.extend(got);
         }
-        let got = match self.messages.try_recv() {
-            Ok(got) => Some(got),
-            Err(mpsc::error::TryRecvError::Disconnected) => None,
-            Err(mpsc::error::TryRecvError::Empty) => {
-                self.starved_since.get_or_insert_with(Instant::now);
-                let got = if self.batch.read() == 0 {
-                    self.messages.recv().await
-                } else {
-                    let until = self.opened + LINGER;
-                    tokio::time::timeout_at(until.into(), self.messages.recv()).await.unwrap_or_default()
-                };
-                self.batch.starved += self.starved_since.take().map_or(Duration::ZERO, |since| since.elapsed());
-                got
+        true
+    }
+
+    /// Takes the message ahead into the batch; false where it belongs to a later one.
+    fn take(&mut self) -> bool {
+        let entry = match self.ahead.pop_front() {
+            None => return false,
+            Some(Err(e)) => {
+                self.failed = Some(e);
+                return false;
+            }
+            Some(Ok(Err(invalid))) => {
+                self.open();
+                self.batch.invalid.push(invalid);
+                return true;
+            }
+            Some(Ok(Ok(entry))) => entry,
+        };
+        if let Some(since) = self.starved_since.take() {
+            self.pace.put_back(&entry, since.elapsed());
+        }
+        let due = match self.pace.due(&entry) {
+            When::Whenever => None,
+            When::At(due) => Some(due),
+            When::Ended => {
+                self.ahead.clear();
+                self.messages.close(); // the reading thread ends, too
+                while self.messages.try_recv().is_ok() {}
+                return false;
             }
         };
-        if self.batch.read() == 0 {
-            self.opened = Instant::now();
+        let bytes = entry.message.size_bytes();
+        let fits = self.batch.bytes + bytes <= self.limits.bytes;
+        let in_time = due.is_none_or(|due| {
+            self.batch.entries.first().and_then(|first| first.due).is_none_or(|first| due <= first + self.linger)
+        });
+        if !(self.batch.entries.is_empty() || fits && in_time && self.keeps_order_with(&entry)) {
+            self.ahead.push_front(Ok(Ok(entry)));
+            return false;
         }
-        got.map_or(Next::Nothing, Next::Message)
+        self.open();
+        self.pace.take();
+        if self.batch.entries.is_empty()
+            && let Some(due) = due
+        {
+            self.closes = due + self.linger;
+        }
+        self.batch.bytes += bytes;
+        self.batch.due = due;
+        self.batch.entries.push(Entry { due, ..entry });
+        true
     }
-}
 
-enum Next {
-    Message(Read),
-    /// There is nothing more, or nothing more in time.
-    Nothing,
+    fn keeps_order_with(&self, entry: &Entry) -> bool {
+        let of_its_group = |one: &Entry| one.message.group() == entry.message.group();
+        !(self.keeps_order && self.batch.entries.iter().any(of_its_group))
+    }
+
+    /// A batch is opened by its first message.
+    fn open(&mut self) {
+        if self.batch.read() == 0 {
+            self.closes = Instant::now() + self.linger;
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
+    use super::super::entry::tests::entry;
+    use super::super::schedule::Schedule;
     use super::*;
-    use crate::topic::Message;
 
     const LIMITS: Limits = Limits { entries: 3, bytes: 100 };
+    const LINGER: Duration = Duration::from_millis(20);
 
-    fn entry(index: u64, bytes: usize) -> Read {
-        let message = Message { body: Bytes::from(vec![b'x'; bytes]), cod_cliente: None, dedup: index.to_string() };
-        Ok(Ok(Entry { index, file: "f".into(), line: index + 1, message }))
+    fn read(index: u64, bytes: usize) -> Read {
+        Ok(Ok(entry(index, bytes)))
     }
 
-    async fn all(reads: Vec<Read>) -> Vec<Vec<u64>> {
+    fn invalid(index: u64) -> Read {
+        Ok(Err(Invalid { index, place: "f:2".into(), reason: "bad".into() }))
+    }
+
+    fn batches(reads: Vec<Read>, schedule: &Schedule) -> (Batches, mpsc::Sender<Vec<Read>>) {
         let (send, receive) = mpsc::channel(64);
-        for read in reads {
-            send.try_send(read).unwrap();
-        }
+        send.try_send(reads).unwrap();
+        let settings = Settings { linger: LINGER, ..Settings::default() };
+        (Batches::new(receive, LIMITS, &settings, Pace::new(schedule)), send)
+    }
+
+    async fn all(reads: Vec<Read>, schedule: &Schedule) -> Vec<Vec<u64>> {
+        let (mut batches, send) = batches(reads, schedule);
         drop(send);
-        let (mut batches, mut found) = (Batches::new(receive, LIMITS), Vec::new());
+        let mut found = Vec::new();
         while let Some(batch) = batches.next().await.unwrap() {
             found.push(batch.entries.iter().map(|entry| entry.index).collect());
         }
@@ -147,38 +215,91 @@ mod tests {
 
     #[tokio::test]
     async fn a_batch_keeps_to_entries_and_bytes_and_to_the_order() {
-        let small = (0..7).map(|n| entry(n, 10)).collect();
-        assert_eq!(all(small).await, [vec![0, 1, 2], vec![3, 4, 5], vec![6]]);
+        let small = (0..7).map(|n| read(n, 10)).collect();
+        assert_eq!(all(small, &Schedule::None).await, [vec![0, 1, 2], vec![3, 4, 5], vec![6]]);
         let sizes = [60, 40, 1, 99, 100, 30];
-        let large = (0..).zip(sizes).map(|(n, bytes)| entry(n, bytes)).collect();
-        assert_eq!(all(large).await, [vec![0, 1], vec![2, 3], vec![4], vec![5]]);
+        let large = (0..).zip(sizes).map(|(n, bytes)| read(n, bytes)).collect();
+        assert_eq!(all(large, &Schedule::None).await, [vec![0, 1], vec![2, 3], vec![4], vec![5]]);
+    }
+
+    #[tokio::test]
+    async fn where_order_is_kept_no_two_of_a_group_are_in_one_batch() {
+        let (send, receive) = mpsc::channel(1);
+        let lot = |index: u64, lot: &str| {
+            let mut entry = entry(index, 1);
+            (entry.message.cod_cliente, entry.message.id_lote) = (Some("F".into()), Some(lot.into()));
+            Ok(Ok(entry))
+        };
+        send.try_send(vec![lot(0, "1"), lot(1, "2"), lot(2, "1"), lot(3, "3"), lot(4, "3")]).unwrap();
+        drop(send);
+        let settings = Settings { keeps_order: true, ..Settings::default() };
+        let mut batches = Batches::new(receive, LIMITS, &settings, Pace::new(&Schedule::None));
+        let mut found = Vec::new();
+        while let Some(batch) = batches.next().await.unwrap() {
+            found.push(batch.entries.iter().map(|entry| entry.index).collect::<Vec<_>>());
+        }
+        assert_eq!(found, [vec![0, 1], vec![2, 3], vec![4]]);
+    }
+
+    #[tokio::test]
+    async fn messages_wait_for_one_another_no_longer_than_they_may_linger() {
+        let schedule = |text: &str| Schedule::Rate(text.parse().unwrap());
+        let four = || (0..4).map(|n| read(n, 1)).collect();
+        assert_eq!(all(four(), &schedule("1000/s")).await, [vec![0, 1, 2], vec![3]]);
+        assert_eq!(all(four(), &schedule("50/s")).await, [vec![0, 1], vec![2, 3]], "20 ms apart");
+        assert_eq!(all(four(), &schedule("20/s")).await, [vec![0], vec![1], vec![2], vec![3]]);
     }
 
     #[tokio::test]
     async fn a_batch_that_is_not_full_does_not_wait_for_long() {
-        let (send, receive) = mpsc::channel(64);
-        let mut batches = Batches::new(receive, LIMITS);
-        send.try_send(entry(0, 1)).unwrap();
+        let (mut batches, send) = batches(vec![read(0, 1)], &Schedule::None);
         let begun = Instant::now();
         let batch = batches.next().await.unwrap().unwrap();
         assert_eq!(batch.entries.len(), 1);
-        assert!(begun.elapsed() < Duration::from_secs(1) && batch.starved >= LINGER / 2);
+        assert!(begun.elapsed() < Duration::from_secs(1) && begun.elapsed() >= LINGER / 2);
         drop(send);
         assert!(batches.next().await.unwrap().is_none());
     }
 
     #[tokio::test]
     async fn invalid_messages_are_counted_where_they_stood() {
-        let invalid = || Ok(Err(Invalid { place: "f:2".into(), reason: "bad".into() }));
-        let (send, receive) = mpsc::channel(64);
-        for read in [entry(0, 1), invalid(), entry(2, 1), entry(3, 1), invalid()] {
-            send.try_send(read).unwrap();
-        }
+        let reads = vec![read(0, 1), invalid(1), read(2, 1), read(3, 1), invalid(4)];
+        let (mut batches, send) = batches(reads, &Schedule::None);
         drop(send);
-        let mut batches = Batches::new(receive, LIMITS);
         let batch = batches.next().await.unwrap().unwrap();
         assert_eq!((batch.read(), batch.entries.len()), (4, 3));
         let batch = batches.next().await.unwrap().unwrap();
         assert_eq!((batch.read(), batch.entries.len()), (1, 0));
+    }
+
+    #[tokio::test]
+    async fn a_schedule_that_ends_leaves_the_rest_unread() {
+        let stages = Schedule::Stages("hold:100/s:0.05s".parse().unwrap());
+        assert_eq!(all((0..20).map(|n| read(n, 1)).collect(), &stages).await.concat(), [0, 1, 2, 3, 4]);
+    }
+
+    #[tokio::test]
+    async fn a_schedule_without_messages_is_put_back() {
+        let (mut batches, send) = batches(vec![read(0, 1)], &Schedule::Rate("1000/s".parse().unwrap()));
+        batches.next().await.unwrap();
+        let later = tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            send.try_send(vec![read(1, 1)]).unwrap();
+        });
+        let batch = batches.next().await.unwrap().unwrap();
+        later.await.unwrap();
+        assert!(batch.due.unwrap().elapsed() < Duration::from_millis(50), "the topic is not to blame");
+        assert!(batches.starved() > Duration::from_millis(150), "{:?}", batches.starved());
+    }
+
+    #[tokio::test]
+    async fn who_comes_late_for_a_schedule_is_told_when_it_was() {
+        let reads = (0..30).map(|n| read(n, 1)).collect();
+        let (mut batches, _send) = batches(reads, &Schedule::Rate("1000/s".parse().unwrap()));
+        let first = batches.next().await.unwrap().unwrap();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let second = batches.next().await.unwrap().unwrap();
+        assert_eq!(second.due.unwrap() - first.due.unwrap(), Duration::from_millis(3));
+        assert_eq!(batches.starved(), Duration::ZERO);
     }
 }

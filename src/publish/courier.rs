@@ -1,14 +1,19 @@
 //! Sending one batch until each of its messages is settled. Owns retry: what is sent again, how often, and when to give up.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::entry::Entry;
+use super::throttle::Throttle;
 use crate::error::Kind;
 use crate::retry::Retry;
 use crate::stop::Stop;
-use crate::topic::{Refusal, Topic};
+use crate::topic::{NO_ANSWER, Refusal, Topic};
+
+/// Tries of a message that is refused for being too fast: that passes, and the run slows down meanwhile.
+const THROTTLED_TRIES: u32 = 100;
 
 /// What became of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +38,8 @@ pub(super) struct Settled {
     pub fate: Fate,
     /// Calls it was part of.
     pub attempts: u32,
+    /// When that was known.
+    pub at: Instant,
 }
 
 /// What became of a batch.
@@ -41,6 +48,8 @@ pub(super) struct Delivered {
     pub settled: Vec<Settled>,
     /// Messages sent again, each as often as it was.
     pub retries: u64,
+    /// Messages refused, or part of a call that failed, by code; each as often as it was.
+    pub errors: BTreeMap<String, u64>,
     /// Why no other batch will fare better.
     pub hopeless: Option<String>,
 }
@@ -51,20 +60,26 @@ pub(super) struct Courier {
     topic: Arc<dyn Topic>,
     retry: Retry,
     stop: Stop,
+    throttle: Throttle,
     warned: AtomicBool,
 }
 
 impl Courier {
     pub(super) fn new(topic: Arc<dyn Topic>, retry: Retry, stop: Stop) -> Self {
-        Self { topic, retry, stop, warned: AtomicBool::new(false) }
+        Self { topic, retry, stop, throttle: Throttle::new(), warned: AtomicBool::new(false) }
     }
 
-    /// Sends the messages, and again those that another try can help, until all are settled. Latency counts from `due`.
-    pub(super) async fn deliver(&self, entries: Vec<Entry>, due: Option<Instant>) -> Delivered {
+    /// The limit that throttling has set, messages a second.
+    pub(super) fn limit(&self) -> Option<f64> {
+        self.throttle.limit()
+    }
+
+    /// Sends the messages, and again those that another try can help, until all are settled.
+    pub(super) async fn deliver(&self, entries: Vec<Entry>) -> Delivered {
         let mut delivered = Delivered::default();
         let mut pending = entries;
         let mut attempts = 0;
-        let due = due.unwrap_or_else(Instant::now);
+        let begun = Instant::now();
         while !pending.is_empty() {
             if attempts > 0 {
                 if self.stop.is_set() || !self.pause(attempts - 1).await {
@@ -73,51 +88,73 @@ impl Courier {
                 }
                 delivered.retries += pending.len() as u64;
             }
+            let turn = self.throttle.admit(pending.len());
+            if turn > Instant::now() && !self.sleep_until(turn).await {
+                delivered.settle(pending, &Fate::Unsent, attempts);
+                break;
+            }
             attempts += 1;
-            pending = self.call(pending, due, attempts, &mut delivered).await;
+            pending = self.call(pending, begun, attempts, &mut delivered).await;
         }
         delivered
     }
 
     /// One call; gives back what is to be sent again.
-    async fn call(&self, entries: Vec<Entry>, due: Instant, attempts: u32, delivered: &mut Delivered) -> Vec<Entry> {
+    async fn call(&self, entries: Vec<Entry>, begun: Instant, attempts: u32, delivered: &mut Delivered) -> Vec<Entry> {
         let messages: Vec<_> = entries.iter().map(|entry| entry.message.clone()).collect();
         let called = Instant::now();
         let answers = match self.topic.publish(&messages).await {
             Ok(answers) => answers,
-            Err(e) if e.kind.is_transient() => vec![Err(refusal("CallFailed", e.message)); entries.len()],
+            Err(e) if e.kind.is_transient() => {
+                let refusal = Refusal { kind: e.kind, code: e.code, message: e.message };
+                vec![Err(refusal); entries.len()]
+            }
             Err(e) => {
+                delivered.count(&e.code, entries.len() as u64);
                 delivered.hopeless = Some(e.to_string());
                 delivered.settle(entries, &Fate::Unsent, attempts);
                 return Vec::new();
             }
         };
         let answered = Instant::now();
-        let published = Fate::Published {
-            latency: answered.saturating_duration_since(due),
-            service: answered.saturating_duration_since(called),
-        };
-        let unanswered = std::iter::repeat_with(|| Err(refusal("NoAnswer", "the topic said nothing about it".into())));
-        let mut again = Vec::new();
+        let service = answered.saturating_duration_since(called);
+        let unanswered = std::iter::repeat_with(no_answer);
+        let (mut again, mut throttled) = (Vec::new(), false);
         for (entry, answer) in entries.into_iter().zip(answers.into_iter().chain(unanswered)) {
-            match answer {
-                Ok(()) => delivered.settle([entry], &published, attempts),
-                Err(refusal) if refusal.kind.is_transient() && attempts < self.retry.attempts => {
-                    self.warn_once(&refusal);
-                    again.push(entry);
+            let refusal = match answer {
+                Ok(()) => {
+                    let latency = answered.saturating_duration_since(entry.due.unwrap_or(begun));
+                    delivered.settle([entry], &Fate::Published { latency, service }, attempts);
+                    continue;
                 }
-                Err(refusal) => delivered.settle([entry], &Fate::Dead(refusal), attempts),
+                Err(refusal) => refusal,
+            };
+            delivered.count(&refusal.code, 1);
+            throttled |= refusal.is_throttling();
+            let tries = if refusal.is_throttling() { THROTTLED_TRIES } else { self.retry.attempts };
+            if refusal.kind.is_transient() && attempts < tries.max(self.retry.attempts) {
+                self.warn_once(&refusal);
+                again.push(entry);
+            } else {
+                delivered.settle([entry], &Fate::Dead(refusal), attempts);
             }
+        }
+        if throttled
+            && self.throttle.refused()
+            && let Some(limit) = self.throttle.limit()
+        {
+            tracing::info!("throttled: going on at {limit:.0} messages/s for now");
         }
         again
     }
 
     /// Waits before the next try; false when somebody wished to stop meanwhile.
     async fn pause(&self, failures: u32) -> bool {
-        tokio::select! {
-            () = tokio::time::sleep(self.retry.pause(failures)) => true,
-            () = super::wished(&self.stop) => false,
-        }
+        self.sleep_until(Instant::now() + self.retry.full_jitter(failures)).await
+    }
+
+    async fn sleep_until(&self, then: Instant) -> bool {
+        self.stop.or(tokio::time::sleep_until(then.into())).await.is_some()
     }
 
     fn warn_once(&self, refusal: &Refusal) {
@@ -130,35 +167,34 @@ impl Courier {
 
 impl Delivered {
     fn settle(&mut self, entries: impl IntoIterator<Item = Entry>, fate: &Fate, attempts: u32) {
-        self.settled.extend(entries.into_iter().map(|entry| Settled { entry, fate: fate.clone(), attempts }));
+        let at = Instant::now();
+        self.settled.extend(entries.into_iter().map(|entry| Settled { entry, fate: fate.clone(), attempts, at }));
+    }
+
+    fn count(&mut self, code: &str, messages: u64) {
+        match self.errors.get_mut(code) {
+            Some(count) => *count += messages,
+            None => _ = self.errors.insert(code.to_owned(), messages),
+        }
     }
 }
 
-fn refusal(code: &str, message: String) -> Refusal {
-    Refusal { kind: Kind::Transient, code: code.into(), message }
+fn no_answer() -> Result<(), Refusal> {
+    let message = "the topic said nothing about it".into();
+    Err(Refusal { kind: Kind::Transient, code: NO_ANSWER.into(), message })
 }
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
+    use super::super::entry::tests::entry;
     use super::*;
-    use crate::topic::Message;
     use crate::topic::memory::{Fault, Memory};
 
     const QUICK: Retry =
         Retry { attempts: 3, first_pause: Duration::from_millis(1), longest_pause: Duration::from_millis(2) };
 
-    fn entries(count: u64) -> Vec<Entry> {
-        let entry = |index: u64| {
-            let message = Message { body: Bytes::from(index.to_string()), cod_cliente: None, dedup: index.to_string() };
-            Entry { index, file: "f".into(), line: index + 1, message }
-        };
-        (0..count).map(entry).collect()
-    }
-
     async fn deliver(topic: &Memory, stop: &Stop) -> Delivered {
-        Courier::new(Arc::new(topic.clone()), QUICK, stop.clone()).deliver(entries(4), None).await
+        Courier::new(Arc::new(topic.clone()), QUICK, stop.clone()).deliver((0..4).map(|n| entry(n, 1)).collect()).await
     }
 
     fn fates(delivered: &Delivered) -> Vec<(u64, &'static str, u32)> {

@@ -1,24 +1,54 @@
 //! Dead letters: messages that could not be published, whole and with the reason, one JSON object a line.
+//!
+//! A file of them can be published again as it is: the message in a letter is sent, not the letter.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use serde::Serialize;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
-use super::courier::Settled;
+use super::entry::Entry;
 use crate::topic::Refusal;
 
-/// A line of the file.
+/// A line of the file. The message is its first field, by which a letter is known.
 #[derive(Debug, Serialize)]
 struct Letter<'a> {
     message: &'a str,
+    /// The id that the reading would have had, where it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<Uuid>,
     code: &'a str,
     reason: &'a str,
     file: &'a str,
     line: u64,
     attempts: u32,
+}
+
+/// How every letter begins, and no reading does.
+const BEGIN: &[u8] = br#"{"message":"#;
+
+/// What the letter holds, if this is one; else the message itself.
+pub(super) fn opened(body: Bytes) -> Bytes {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[allow(dead_code, reason = "only a letter has all of them")]
+    struct Whole {
+        message: String,
+        id: Option<Uuid>,
+        code: String,
+        reason: String,
+        file: String,
+        line: u64,
+        attempts: u32,
+    }
+    if !body.starts_with(BEGIN) {
+        return body;
+    }
+    serde_json::from_slice::<Whole>(&body).map_or(body, |letter| letter.message.into())
 }
 
 /// What to do with a file that holds letters already.
@@ -32,7 +62,16 @@ pub enum Held {
 
 /// The file that dead letters go to, if one was named.
 #[derive(Debug)]
-pub(super) struct DeadLetters(Option<(PathBuf, BufWriter<File>)>);
+pub(super) struct DeadLetters(Option<Open>);
+
+#[derive(Debug)]
+struct Open {
+    path: PathBuf,
+    file: File,
+    /// Letters that are whole in the file, bytes.
+    whole: u64,
+    line: Vec<u8>,
+}
 
 impl DeadLetters {
     /// Opens the file before anything is sent.
@@ -42,42 +81,126 @@ impl DeadLetters {
     pub(super) fn open(path: Option<&Path>, held: Held) -> anyhow::Result<Self> {
         let Some(path) = path else { return Ok(Self(None)) };
         let about = || format!("dead-letter file {}", path.display());
-        let file = OpenOptions::new().create(true).append(true).open(path).with_context(about)?;
+        let mut file =
+            OpenOptions::new().create(true).append(true).read(held == Held::Append).open(path).with_context(about)?;
         let meta = file.metadata().with_context(about)?;
         anyhow::ensure!(
             held == Held::Append || !meta.is_file() || meta.len() == 0,
             "{} is not empty: publish what it holds first, or name another file",
             about()
         );
-        Ok(Self(Some((path.to_owned(), BufWriter::new(file)))))
+        let mut whole = meta.len();
+        if held == Held::Append && meta.is_file() {
+            whole = whole_letters(&mut file, whole).with_context(about)?;
+            file.set_len(whole).with_context(about)?;
+        }
+        Ok(Self(Some(Open { path: path.to_owned(), file, whole, line: Vec::new() })))
     }
 
-    /// Writes a message down.
+    /// Writes a message down; when this returns, the letter outlives the process. A letter that could be written in part only
+    /// is taken away again.
     ///
     /// # Errors
-    /// The file cannot be written on.
-    pub(super) fn bury(&mut self, settled: &Settled, refusal: &Refusal) -> anyhow::Result<()> {
-        let Some((path, file)) = &mut self.0 else { return Ok(()) };
-        let message = String::from_utf8_lossy(&settled.entry.message.body); // only text is ever sent
+    /// The file cannot be written on, for the reason given; the message is not kept.
+    pub(super) fn bury(&mut self, entry: &Entry, attempts: u32, refusal: &Refusal) -> Result<(), String> {
+        let Some(open) = &mut self.0 else { return Ok(()) };
+        let message = String::from_utf8_lossy(&entry.message.body); // only text is ever sent
         let letter = Letter {
             message: &message,
+            id: entry.id,
             code: &refusal.code,
             reason: &refusal.message,
-            file: &settled.entry.file,
-            line: settled.entry.line,
-            attempts: settled.attempts,
+            file: &entry.file,
+            line: entry.line,
+            attempts,
         };
-        let written =
-            serde_json::to_writer(&mut *file, &letter).map_err(io::Error::from).and_then(|()| file.write_all(b"\n"));
-        written.with_context(|| format!("dead-letter file {}", path.display()))
+        open.line.clear();
+        let made = serde_json::to_writer(&mut open.line, &letter).map_err(io::Error::from);
+        open.line.push(b'\n');
+        match made.and_then(|()| open.file.write_all(&open.line)) {
+            Ok(()) => {
+                open.whole += open.line.len() as u64;
+                Ok(())
+            }
+            Err(e) => {
+                let _ = open.file.set_len(open.whole); // the first failure is the one to tell of; a pipe has no length
+                Err(format!(
+                    "dead-letter file {}: {e}: make room, or go on with another --dead-letters",
+                    open.path.display()
+                ))
+            }
+        }
+    }
+}
+
+/// Where the last whole letter ends. What is behind it was being written when a run was killed: that message is not settled,
+/// and is sent again.
+fn whole_letters(file: &mut File, length: u64) -> io::Result<u64> {
+    const BACK: u64 = 64 * 1024;
+    let mut end = length;
+    while end > 0 {
+        let begin = end.saturating_sub(BACK);
+        let mut tail = Vec::new();
+        file.seek(SeekFrom::Start(begin))?;
+        file.take(end - begin).read_to_end(&mut tail)?;
+        if let Some(at) = tail.iter().rposition(|&b| b == b'\n') {
+            return Ok(begin + at as u64 + 1);
+        }
+        end = begin;
+    }
+    Ok(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::entry::tests::entry;
+    use super::*;
+    use crate::error::Kind;
+
+    fn refusal() -> Refusal {
+        Refusal { kind: Kind::Permanent, code: "C".into(), message: "because".into() }
     }
 
-    /// Hands what was written to the system, so that it outlives this process.
-    ///
-    /// # Errors
-    /// The file cannot be written on.
-    pub(super) fn flush(&mut self) -> anyhow::Result<()> {
-        let Some((path, file)) = &mut self.0 else { return Ok(()) };
-        file.flush().with_context(|| format!("dead-letter file {}", path.display()))
+    #[test]
+    fn a_letter_holds_its_message_and_everything_else_is_itself() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("dead");
+        let mut dead = DeadLetters::open(Some(&path), Held::Refuse).unwrap();
+        let mut sent = entry(3, 1);
+        sent.message.body = Bytes::from_static("{\"a\":\"ção \\\" \u{1F404}\"}".as_bytes());
+        dead.bury(&sent, 2, &refusal()).unwrap();
+        let letter: Bytes = std::fs::read(&path).unwrap().into();
+        assert_eq!(opened(letter.slice(..letter.len() - 1)), sent.message.body);
+        for other in [r#"{"message":"x"}"#, r#"{"message":"#, r#"{"id_curral":"1"}"#, "", "x"] {
+            assert_eq!(opened(other.into()), other);
+        }
+    }
+
+    #[test]
+    fn a_letter_that_broke_off_is_taken_away_and_no_other() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("dead");
+        for (held, kept) in [("{\"a\":1}\n{\"b\":", "{\"a\":1}\n"), ("{\"a\"", ""), ("{}\n", "{}\n"), ("", "")] {
+            std::fs::write(&path, held).unwrap();
+            let mut dead = DeadLetters::open(Some(&path), Held::Append).unwrap();
+            dead.bury(&entry(0, 1), 1, &refusal()).unwrap();
+            let now = std::fs::read_to_string(&path).unwrap();
+            assert!(
+                now.starts_with(kept) && now[kept.len()..].starts_with(r#"{"message":"x","code""#),
+                "{held}: {now}"
+            );
+        }
+        let long = "x".repeat(200_000);
+        std::fs::write(&path, format!("{{}}\n{long}")).unwrap();
+        DeadLetters::open(Some(&path), Held::Append).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "{}\n");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_is_told_and_nothing_is_kept_by_halves() {
+        let mut dead = DeadLetters::open(Some(Path::new("/dev/full")), Held::Refuse).unwrap();
+        let said = dead.bury(&entry(0, 10), 1, &refusal()).unwrap_err();
+        assert!(said.contains("/dev/full") && said.contains("make room"), "{said}");
     }
 }

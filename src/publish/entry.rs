@@ -2,14 +2,18 @@
 //! [`crate::record`].
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::dead;
 
 use crate::hex::hex;
 use crate::history;
 use crate::record::{Reading, Slug, reading_id};
-use crate::topic::{Limits, Message};
+use crate::topic::{Limits, Message, is_attribute};
 
 /// What to do with a message that is no valid reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -32,6 +36,12 @@ pub(super) struct Entry {
     pub line: u64,
     /// What is sent.
     pub message: Message,
+    /// The id, of a valid reading.
+    pub id: Option<Uuid>,
+    /// When the reading says that it was, Unix milliseconds.
+    pub data_ms: Option<i64>,
+    /// When the schedule wants it sent.
+    pub due: Option<Instant>,
 }
 
 impl Entry {
@@ -44,6 +54,8 @@ impl Entry {
 /// A message that is not sent.
 #[derive(Debug, Clone)]
 pub(super) struct Invalid {
+    /// How many messages were read before it.
+    pub index: u64,
     /// File and line.
     pub place: String,
     /// Why.
@@ -58,11 +70,15 @@ pub(super) fn ready(
     limits: Limits,
 ) -> Result<Entry, Invalid> {
     let history::Message { file, line, body } = read;
-    let refuse = |reason: String| Invalid { place: format!("{file}:{line}"), reason };
+    let refuse = |reason: String| Invalid { index, place: format!("{file}:{line}"), reason };
+    let body = dead::opened(body);
+    let (mut id, mut data_ms) = (None, None);
     let message = match Reading::parse(&body) {
         Ok(reading) => {
-            let dedup = reading_id(&reading).to_string();
-            Message { body, cod_cliente: Some(reading.cod_cliente), dedup }
+            let own = reading_id(&reading);
+            (id, data_ms) = (Some(own), Some(reading.data.timestamp_millis()));
+            let id_lote = is_attribute(&reading.id_lote).then_some(reading.id_lote);
+            Message { body, cod_cliente: Some(reading.cod_cliente), id_lote, dedup: own.to_string() }
         }
         Err(why) if on_invalid == OnInvalid::Withhold => return Err(refuse(why.to_string())),
         Err(_) if body.is_empty() || std::str::from_utf8(&body).is_err() => {
@@ -70,14 +86,14 @@ pub(super) fn ready(
         }
         Err(_) => {
             let dedup = hex(&Sha256::digest(&body));
-            Message { cod_cliente: farm_named_in(&body), body, dedup }
+            Message { cod_cliente: farm_named_in(&body), id_lote: None, body, dedup }
         }
     };
     if message.size_bytes() > limits.bytes {
         let bytes = message.size_bytes();
-        return Err(refuse(format!("{bytes} bytes with its attribute, and the topic takes {} at most", limits.bytes)));
+        return Err(refuse(format!("{bytes} bytes with its attributes, and the topic takes {} at most", limits.bytes)));
     }
-    Ok(Entry { index, file, line, message })
+    Ok(Entry { index, file, line, message, id, data_ms, due: None })
 }
 
 /// The farm that an invalid message names all the same, if it is usable as an attribute.
@@ -91,13 +107,20 @@ fn farm_named_in(body: &[u8]) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use bytes::Bytes;
 
     use super::*;
 
     const LIMITS: Limits = Limits { entries: 10, bytes: 256 * 1024 };
     const GOOD: &str = r#"{"id_curral":"1","id_raca":"2","id_lote":"3","peso_entrada":450,"peso_medio":450.5,"data":"2023-01-01 00:00:00 UTC","quantidade_animais":"51","dia_confinamento":"66","consumo_real":9.5,"cod_cliente":"FazendaUm"}"#;
+
+    /// A message of so many bytes, as it is on its way to the topic.
+    pub(in super::super) fn entry(index: u64, bytes: usize) -> Entry {
+        let message =
+            Message { body: vec![b'x'; bytes].into(), cod_cliente: None, id_lote: None, dedup: index.to_string() };
+        Entry { index, file: "f".into(), line: index + 1, message, id: None, data_ms: None, due: None }
+    }
 
     fn judge(body: &str, on_invalid: OnInvalid) -> Result<Message, String> {
         let read = history::Message { file: "f".into(), line: 7, body: Bytes::copy_from_slice(body.as_bytes()) };
@@ -130,11 +153,11 @@ mod tests {
 
     #[test]
     fn a_message_that_its_attribute_takes_over_the_limit_can_never_be_sent() {
-        let room = LIMITS.bytes - GOOD.len() - r#","x":"""#.len() - "cod_clienteStringFazendaUm".len();
+        let room = LIMITS.bytes - GOOD.len() - r#","x":"""#.len() - "cod_clienteStringFazendaUmid_loteString3".len();
         let with = |n: usize| GOOD.replacen("\"}", &format!("\",\"x\":\"{}\"}}", "y".repeat(n)), 1);
         assert!(judge(&with(room), OnInvalid::Withhold).is_ok());
         for on_invalid in [OnInvalid::Withhold, OnInvalid::Send] {
-            assert!(judge(&with(room + 1), on_invalid).unwrap_err().contains("262145 bytes with its attribute"));
+            assert!(judge(&with(room + 1), on_invalid).unwrap_err().contains("262145 bytes with its attributes"));
             assert!(judge(&"x".repeat(300_000), on_invalid).is_err());
         }
     }

@@ -2,17 +2,24 @@
 //!
 //! One thread reads and judges messages, one loop makes batches and lets them go when they are due, a bounded number of
 //! them is in flight, and the same loop takes down what became of each. Every message read is published, failed,
-//! invalid, or (where the run stopped) unsent.
+//! invalid, dropped (where the sender was too far behind its schedule), or (where the run stopped) unsent.
 //!
 //! | file | owns |
 //! | --- | --- |
 //! | `source.rs` | [`Source`], files or the generator |
+//! | `estimate.rs` | what a run will take, said beforehand |
 //! | `entry.rs` | which messages are sent, and under which id |
+//! | `schedule/` | [`Schedule`]: rates, stages, history in compressed time |
+//! | `pace.rs` | when each message is due in this run |
 //! | `batch.rs` | batches within the topic's limits |
-//! | `pace.rs` | [`Rate`] and the schedule |
 //! | `courier.rs` | one batch in flight: calls and retries |
-//! | `dead.rs` | the dead-letter file |
-//! | `latency.rs` | the histogram |
+//! | `throttle.rs` | the limit that refusals set for a while |
+//! | `dead.rs` | the dead-letter file, and how it is read again |
+//! | `journal.rs` | what is settled, on disk |
+//! | `telemetry.rs` | counts and histograms over time |
+//! | `fail_if.rs` | [`FailIf`], conditions under which a run counts as failed |
+//! | `live.rs` | the view of a run under way |
+//! | `watch.rs` | what was published, looked for in the warehouse |
 //! | `run.rs` | the loop, and the account it keeps |
 
 use std::path::PathBuf;
@@ -25,21 +32,35 @@ use crate::retry::Retry;
 use crate::stop::Stop;
 use crate::topic::{Error, Topic};
 
+use dead::DeadLetters;
+use journal::Journal;
+
 mod batch;
 mod courier;
 mod dead;
 mod entry;
-mod latency;
+mod estimate;
+mod fail_if;
+mod journal;
+mod live;
 mod pace;
 mod run;
+mod schedule;
 mod source;
+mod telemetry;
 #[cfg(test)]
 mod tests;
+mod throttle;
+mod watch;
 
 pub use dead::Held;
 pub use entry::OnInvalid;
-pub use pace::Rate;
+pub use estimate::Estimate;
+pub use fail_if::FailIf;
+pub use journal::{Place, Resume};
+pub use schedule::{Rate, Schedule, Speed, Stages, time};
 pub use source::Source;
+pub use watch::Watched;
 
 /// How often and how patiently a topic is asked whether it is there.
 const CHECK: Retry =
@@ -48,32 +69,56 @@ const CHECK: Retry =
 /// How often the wish to stop is looked for.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// How long a batch that is not full waits for more.
+const LINGER: Duration = Duration::from_millis(20);
+
 /// How a run publishes.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Messages a second; as fast as the topic takes them where it is `None`.
-    pub rate: Option<Rate>,
+    /// When messages are due.
+    pub schedule: Schedule,
     /// Batches in flight at once.
     pub concurrency: usize,
+    /// Whether a lot's messages may not overtake one another: FIFO topics.
+    pub keeps_order: bool,
+    /// How long a batch that is not full waits for more: what the first of its messages may wait for the last.
+    pub linger: Duration,
+    /// How late a message may be sent; later it is dropped. None: however late.
+    pub drop_after: Option<Duration>,
     /// Tries of a message.
     pub retry: Retry,
     /// Messages passed over at the beginning: an earlier run has settled them.
     pub skip: u64,
+    /// Where the journal is kept.
+    pub journal: Place,
+    /// Whether the run of the journal is to go on.
+    pub resume: Resume,
     /// What to do with messages that are no valid reading.
     pub on_invalid: OnInvalid,
     /// Where messages go that could not be published.
     pub dead_letters: Option<PathBuf>,
+    /// The warehouse that what is published is to arrive in, where that is watched.
+    pub watched: Option<Watched>,
+    /// Conditions under which the run counts as failed.
+    pub fail_if: FailIf,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            rate: None,
+            schedule: Schedule::None,
             concurrency: 16,
+            keeps_order: false,
+            linger: LINGER,
+            drop_after: None,
             retry: Retry::default(),
             skip: 0,
+            journal: Place::Nowhere,
+            resume: Resume::No,
             on_invalid: OnInvalid::default(),
             dead_letters: None,
+            watched: None,
+            fail_if: FailIf::default(),
         }
     }
 }
@@ -81,7 +126,8 @@ impl Default for Settings {
 /// Publishes every message of the source.
 ///
 /// # Errors
-/// Before anything was sent: a file is missing, the dead-letter file cannot be opened, the topic is not there or refuses.
+/// Before anything was sent: a file is missing, the dead-letter file cannot be opened, the topic is not there or refuses, the
+/// warehouse to be watched cannot be read.
 pub async fn run(
     source: Source,
     topic: Arc<dyn Topic>,
@@ -91,9 +137,19 @@ pub async fn run(
 ) -> anyhow::Result<Outcome> {
     source.check()?;
     CHECK.run(|e: &Error| e.kind, |_| topic.check()).await?;
-    let held = if settings.skip > 0 { Held::Append } else { Held::Refuse };
-    let dead = dead::DeadLetters::open(settings.dead_letters.as_deref(), held)?;
-    run::Run::new(topic, settings, dead, progress, stop).of(source).await
+    let of = journal::Of::new(&topic.address(), &source);
+    let goes_on = settings.skip > 0 || settings.resume == Resume::Yes;
+    let dead = DeadLetters::open(settings.dead_letters.as_deref(), if goes_on { Held::Append } else { Held::Refuse })?;
+    let journal = Journal::open(&settings.journal, of, settings.resume, settings.skip)?;
+    let watch = match settings.watched.clone() {
+        Some(watched) => Some(watch::Watch::begin(watched, stop).await?),
+        None => None,
+    };
+    let fail_if = settings.fail_if.clone();
+    let parts = run::Parts { topic, settings, dead, journal, watch };
+    let mut outcome = run::Run::new(parts, progress, stop).of(source).await?;
+    outcome.verdicts = fail_if.judge(&outcome);
+    Ok(outcome)
 }
 
 /// Returns when somebody wishes to stop.

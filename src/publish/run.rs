@@ -1,5 +1,6 @@
 //! The loop of a run: batches go out when they are due, at most so many at once, and what became of them is taken down.
 
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
@@ -8,19 +9,24 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::batch::{Batch, Batches, Read};
-use super::courier::{Courier, Delivered, Fate};
+use super::courier::{Courier, Delivered, Fate, Settled};
 use super::dead::DeadLetters;
-use super::entry::{self, OnInvalid};
-use super::latency::Latencies;
-use super::pace::Pacer;
+use super::entry::{self, Entry};
+use super::journal::{Journal, Ranges};
+use super::live::{Live, Now};
+use super::pace::Pace;
+use super::telemetry::{Counts, Telemetry};
+use super::watch::Watch;
 use super::{Settings, Source, wished};
-use crate::progress::{Progress, Stage};
+use crate::error::Kind;
+use crate::progress::Progress;
+use crate::report::count;
 use crate::report::publish::Outcome;
 use crate::stop::Stop;
-use crate::topic::{Limits, Topic};
+use crate::topic::{Limits, Refusal, Topic};
 
-/// Messages read ahead: enough to fill batches from, and a bound to memory however large they are.
-const AHEAD: usize = 512;
+/// Lots of messages read ahead: enough to fill batches from, and a bound to memory however large they are.
+const AHEAD: usize = 16;
 
 /// A run under way.
 pub(super) struct Run {
@@ -28,45 +34,50 @@ pub(super) struct Run {
     limits: Limits,
     courier: Arc<Courier>,
     in_flight: JoinSet<Delivered>,
+    /// What may not be overtaken by what follows, because it is in flight.
+    groups: HashSet<String>,
     dead: DeadLetters,
-    latency: Latencies,
-    service: Latencies,
-    stage: Stage,
+    journal: Journal,
+    telemetry: Telemetry,
+    watch: Option<Watch>,
+    live: Live,
     stop: Stop,
     outcome: Outcome,
-    /// The place of the first message that is to be sent again.
-    first_unsent: Option<u64>,
+}
+
+/// What is needed beside the source.
+pub(super) struct Parts {
+    pub topic: Arc<dyn Topic>,
+    pub settings: Settings,
+    pub dead: DeadLetters,
+    pub journal: Journal,
+    pub watch: Option<Watch>,
 }
 
 impl Run {
-    pub(super) fn new(
-        topic: Arc<dyn Topic>,
-        settings: Settings,
-        dead: DeadLetters,
-        progress: &Progress,
-        stop: &Stop,
-    ) -> Self {
-        let mut limits = topic.limits();
-        if let Some(rate) = settings.rate {
-            limits.entries = limits.entries.min(rate.batch());
-        }
+    pub(super) fn new(parts: Parts, progress: &Progress, stop: &Stop) -> Self {
+        let Parts { topic, settings, dead, journal, watch } = parts;
         let outcome = Outcome {
             topic: topic.address(),
             dead_letters: settings.dead_letters.as_ref().map(|path| path.display().to_string()),
-            rate: settings.rate.map(super::Rate::per_second),
+            schedule: settings.schedule.to_string(),
+            rate: settings.schedule.constant(),
+            skipped: journal.settled().count(),
+            resumed: settings.resume == super::Resume::Yes,
             ..Outcome::default()
         };
         Self {
+            limits: topic.limits(),
             courier: Arc::new(Courier::new(topic, settings.retry, stop.clone())),
             in_flight: JoinSet::new(),
-            latency: Latencies::new(),
-            service: Latencies::new(),
-            stage: progress.stage("publish", None),
+            groups: HashSet::new(),
+            telemetry: Telemetry::new(),
+            watch,
+            live: Live::new(progress, &settings.schedule),
             stop: stop.clone(),
-            first_unsent: None,
             settings,
-            limits,
             dead,
+            journal,
             outcome,
         }
     }
@@ -74,20 +85,31 @@ impl Run {
     /// Publishes the source and closes the account.
     pub(super) async fn of(mut self, source: Source) -> anyhow::Result<Outcome> {
         let begun = Instant::now();
-        let messages = read(source, &self.settings, self.limits, self.stop.clone());
-        let mut pacer = self.settings.rate.map(Pacer::new);
-        let mut batches = Batches::new(messages, self.limits);
+        let pace = Pace::new(&self.settings.schedule);
+        let messages = read(source, &self.settings, self.limits, self.journal.settled().clone(), self.stop.clone());
+        let mut batches = Batches::new(messages, self.limits, &self.settings, pace);
         while let Some(batch) = self.next(&mut batches).await? {
-            let Some(due) = self.wait(pacer.as_mut(), &batch).await? else { break };
-            self.send(batch, due);
+            self.account_for(&batch);
+            let Some(batch) = self.wait(batch).await? else { break };
+            self.send(batch);
         }
         if self.stop.is_set() {
             self.asked_to_stop(); // the reading thread may have seen it first, and ended as if there were no more
         }
         while let Some(delivered) = self.in_flight.join_next().await {
-            self.take_down(delivered?)?;
+            self.take_down(delivered?);
         }
-        self.close(begun, pacer.as_ref())
+        self.outcome.starved_seconds = batches.starved().as_secs_f64();
+        let watch = self.watch.take();
+        let mut outcome = self.close(begun)?;
+        if let Some(watch) = watch {
+            let (watched, arrived) = watch.so_far();
+            if watched > arrived {
+                tracing::info!("published; waiting for {} of {} to arrive", count(watched - arrived), count(watched));
+            }
+            outcome.lag = Some(watch.end().await?);
+        }
+        Ok(outcome)
     }
 
     /// The next batch, unless there is none or the run is to end; settles what comes back meanwhile.
@@ -99,8 +121,9 @@ impl Run {
             tokio::select! {
                 biased;
                 () = wished(&self.stop) => self.asked_to_stop(),
-                Some(delivered) = self.in_flight.join_next() => self.take_down(delivered?)?,
-                batch = batches.next(), if self.in_flight.len() < self.settings.concurrency => match batch {
+                Some(delivered) = self.in_flight.join_next() => self.take_down(delivered?),
+                () = self.live.tick() => self.show(),
+                batch = batches.next() => match batch {
                     Ok(batch) => return Ok(batch),
                     Err(e) => self.outcome.stopped = Some(e.to_string()),
                 },
@@ -108,85 +131,184 @@ impl Run {
         }
     }
 
-    /// Waits until the batch is due; none when the run is to end first.
-    async fn wait(&mut self, pacer: Option<&mut Pacer>, batch: &Batch) -> anyhow::Result<Option<Option<Instant>>> {
-        let Some(pacer) = pacer.filter(|_| !batch.entries.is_empty()) else { return Ok(Some(None)) };
+    /// Waits until the batch is due and there is room for it; none when the run is to end first.
+    async fn wait(&mut self, batch: Batch) -> anyhow::Result<Option<Batch>> {
         loop {
+            if self.outcome.stopped.is_some() {
+                self.outcome.unsent += batch.entries.len() as u64;
+                return Ok(None);
+            }
+            let early = batch.due.filter(|&due| due > Instant::now());
+            let room = batch.entries.is_empty() || self.has_room(&batch);
+            if early.is_none() && room {
+                return Ok(Some(batch));
+            }
             tokio::select! {
                 biased;
                 () = wished(&self.stop) => self.asked_to_stop(),
-                Some(delivered) = self.in_flight.join_next() => self.take_down(delivered?)?,
-                due = pacer.admit(batch.entries.len(), batch.starved) => return Ok(Some(Some(due))),
-            }
-            if self.outcome.stopped.is_some() {
-                return Ok(None);
+                Some(delivered) = self.in_flight.join_next() => self.take_down(delivered?),
+                () = tokio::time::sleep_until(early.unwrap_or_else(Instant::now).into()), if early.is_some() => {}
+                () = self.live.tick() => self.show(),
             }
         }
     }
 
-    fn send(&mut self, batch: Batch, due: Option<Instant>) {
+    fn has_room(&self, batch: &Batch) -> bool {
+        let overtakes = |entry: &Entry| self.groups.contains(&entry.message.group());
+        self.in_flight.len() < self.settings.concurrency
+            && !(self.settings.keeps_order && batch.entries.iter().any(overtakes))
+    }
+
+    /// The batch was read: counts it, and what of it is not sent.
+    fn account_for(&mut self, batch: &Batch) {
         self.outcome.read += batch.read();
-        self.stage.add(batch.read());
-        for invalid in batch.invalid {
+        self.live.add(batch.read());
+        for invalid in &batch.invalid {
             self.outcome.invalid += 1;
-            self.outcome.problems.add("invalid", invalid.place, invalid.reason);
-        }
-        if !batch.entries.is_empty() {
-            let courier = Arc::clone(&self.courier);
-            self.in_flight.spawn(async move { courier.deliver(batch.entries, due).await });
+            self.outcome.problems.add("invalid", invalid.place.clone(), invalid.reason.clone());
+            self.journal.settle(invalid.index);
         }
     }
 
-    fn take_down(&mut self, delivered: Delivered) -> anyhow::Result<()> {
-        self.outcome.retries += delivered.retries;
-        if delivered.retries > 0 {
-            self.stage.note(format!("{} sent again", self.outcome.retries));
+    fn send(&mut self, batch: Batch) {
+        let now = Instant::now();
+        for entry in &batch.entries {
+            self.telemetry.count(entry.due.unwrap_or(now), Counts { offered: 1, ..Counts::default() });
         }
-        for settled in &delivered.settled {
-            match &settled.fate {
-                Fate::Published { latency, service } => {
-                    self.outcome.published += 1;
-                    self.latency.add(*latency);
-                    self.service.add(*service);
-                }
-                Fate::Dead(refusal) => {
-                    self.outcome.failed += 1;
-                    self.outcome.problems.add("failed", settled.entry.place(), refusal.to_string());
-                    self.dead.bury(settled, refusal)?;
-                }
-                Fate::Unsent => {
-                    self.outcome.unsent += 1;
-                    let index = settled.entry.index;
-                    self.first_unsent = Some(self.first_unsent.map_or(index, |first| first.min(index)));
-                }
+        let mut entries = batch.entries;
+        if let Some(most) = self.settings.drop_after {
+            let late = |entry: &Entry| entry.due.is_some_and(|due| now.saturating_duration_since(due) > most);
+            if entries.iter().any(late) {
+                let (dropped, kept) = entries.into_iter().partition(late);
+                entries = kept;
+                self.drop_all(dropped);
             }
+        }
+        if let Some(due) = entries.last().and_then(|last| last.due) {
+            let behind = now.saturating_duration_since(due).as_secs_f64();
+            self.outcome.behind_seconds = Some(behind);
+            self.outcome.most_behind_seconds = self.outcome.most_behind_seconds.max(behind);
+        }
+        if entries.is_empty() {
+            return;
+        }
+        if self.settings.keeps_order {
+            self.groups.extend(entries.iter().map(|entry| entry.message.group()));
+        }
+        let courier = Arc::clone(&self.courier);
+        self.in_flight.spawn(async move { courier.deliver(entries).await });
+        self.telemetry.in_flight(self.in_flight.len());
+    }
+
+    /// The sender is so far behind that these are not sent any more.
+    fn drop_all(&mut self, dropped: Vec<Entry>) {
+        let refusal = Refusal {
+            kind: Kind::Transient,
+            code: "Dropped".into(),
+            message: "the sender was too far behind its schedule".into(),
+        };
+        for entry in dropped {
+            self.outcome.dropped += 1;
+            self.telemetry.count(entry.due.unwrap_or_else(Instant::now), Counts { dropped: 1, ..Counts::default() });
+            if self.bury(&entry, 0, &refusal) {
+                self.journal.settle(entry.index);
+            }
+        }
+    }
+
+    /// Keeps a message that is not published; where that cannot be done the run ends, and can go on with that message.
+    fn bury(&mut self, entry: &Entry, attempts: u32, refusal: &Refusal) -> bool {
+        match self.dead.bury(entry, attempts, refusal) {
+            Ok(()) => true,
+            Err(why) => {
+                self.outcome.stopped.get_or_insert(why);
+                false
+            }
+        }
+    }
+
+    fn take_down(&mut self, delivered: Delivered) {
+        self.outcome.retries += delivered.retries;
+        for (code, count) in delivered.errors {
+            *self.outcome.errors.entry(code).or_default() += count;
+        }
+        if delivered.retries > 0 {
+            self.telemetry.count(Instant::now(), Counts { retries: delivered.retries, ..Counts::default() });
+        }
+        for settled in delivered.settled {
+            self.settle(&settled);
         }
         if let Some(why) = delivered.hopeless {
             self.outcome.stopped.get_or_insert_with(|| why.clone());
             self.outcome.hopeless.get_or_insert(why);
         }
-        self.dead.flush()
+        self.journal.keep();
+    }
+
+    fn settle(&mut self, settled: &Settled) {
+        let Settled { entry, fate, attempts, at } = settled;
+        if self.settings.keeps_order {
+            self.groups.remove(&entry.message.group());
+        }
+        match fate {
+            Fate::Published { latency, service } => {
+                self.outcome.published += 1;
+                self.telemetry.published(*at, *latency, *service);
+                if let (Some(watch), Some(id)) = (&self.watch, entry.id) {
+                    watch.published(id, *at);
+                }
+            }
+            Fate::Dead(refusal) => {
+                if !self.bury(entry, *attempts, refusal) {
+                    self.outcome.unsent += 1;
+                    return;
+                }
+                self.outcome.failed += 1;
+                self.telemetry.count(*at, Counts { failed: 1, ..Counts::default() });
+                self.outcome.problems.add("failed", entry.place(), refusal.to_string());
+            }
+            Fate::Unsent => {
+                self.outcome.unsent += 1;
+                return;
+            }
+        }
+        self.journal.settle(entry.index);
     }
 
     fn asked_to_stop(&mut self) {
         self.outcome.stopped.get_or_insert_with(|| "asked to stop".into());
     }
 
-    fn close(mut self, begun: Instant, pacer: Option<&Pacer>) -> anyhow::Result<Outcome> {
-        self.stage.finish();
+    fn show(&mut self) {
+        let now = Now {
+            in_flight: self.in_flight.len(),
+            limit: self.courier.limit(),
+            arrived: self.watch.as_ref().map(Watch::so_far),
+        };
+        self.live.show(&self.telemetry, &self.outcome, &now);
+        self.journal.keep();
+    }
+
+    fn close(self, begun: Instant) -> anyhow::Result<Outcome> {
+        self.live.finish();
         let mut outcome = self.outcome;
         if outcome.unsent > 0 {
             outcome.stopped.get_or_insert_with(|| "asked to stop".into());
         }
-        outcome.seconds = begun.elapsed().as_secs_f64();
+        let end = Instant::now();
+        outcome.seconds = (end - begun).as_secs_f64();
         outcome.rate_per_second = outcome.published as f64 / outcome.seconds.max(1e-6);
-        outcome.latency_ms = self.latency.percentiles();
-        outcome.service_ms = self.service.percentiles();
-        outcome.behind_seconds = pacer.map(|pacer| pacer.behind().as_secs_f64());
+        outcome.latency_ms = self.telemetry.latency.percentiles();
+        outcome.service_ms = self.telemetry.service.percentiles();
+        outcome.latency_p999_ms = self.telemetry.latency.at(0.999);
+        outcome.latency_curve = self.telemetry.latency.curve();
+        outcome.service_curve = self.telemetry.service.curve();
+        outcome.intervals = self.telemetry.intervals(end);
+        let first_open = self.journal.settled().first_open();
+        outcome.journal = self.journal.close(outcome.stopped.is_none()).map(|path| path.display().to_string());
         if outcome.stopped.is_some() {
-            outcome.resume_skip = Some(self.first_unsent.take().unwrap_or(self.settings.skip + outcome.read));
+            outcome.resume_skip = Some(first_open);
         }
-        outcome.skipped = self.settings.skip;
         outcome.check()?;
         // Nothing went out and the topic refuses for good: it could not run.
         match outcome.hopeless.take() {
@@ -197,30 +319,31 @@ impl Run {
 }
 
 /// Reads and judges messages in a thread of its own, a little ahead.
-fn read(source: Source, settings: &Settings, limits: Limits, stop: Stop) -> mpsc::Receiver<Read> {
+fn read(source: Source, settings: &Settings, limits: Limits, settled: Ranges, stop: Stop) -> mpsc::Receiver<Vec<Read>> {
     let (send, receive) = mpsc::channel(AHEAD);
-    let (skip, on_invalid): (u64, OnInvalid) = (settings.skip, settings.on_invalid);
+    let on_invalid = settings.on_invalid;
     tokio::task::spawn_blocking(move || {
         let mut index = 0;
-        let fed = source.feed(&mut |message| {
-            let this = index;
-            index += 1;
-            if stop.is_set() || send.is_closed() {
-                return ControlFlow::Break(());
+        let hand_over = |lot: Vec<Read>| {
+            if stop.is_set() || send.blocking_send(lot).is_err() {
+                ControlFlow::Break(()) // nobody listens once the run has ended
+            } else {
+                ControlFlow::Continue(())
             }
-            if this < skip {
-                return ControlFlow::Continue(());
-            }
-            match send.blocking_send(Ok(entry::ready(this, message, on_invalid, limits))) {
-                Ok(()) => ControlFlow::Continue(()),
-                Err(_) => ControlFlow::Break(()), // nobody listens once the run has ended
-            }
-        });
+        };
+        let fed = source.feed_together(
+            |message| {
+                let this = index;
+                index += 1;
+                (!settled.contains(this)).then(|| Ok(entry::ready(this, message, on_invalid, limits)))
+            },
+            hand_over,
+        );
         if let Err(e) = fed {
-            let _ = send.blocking_send(Err(e)); // as above
+            let _ = send.blocking_send(vec![Err(e)]); // as above
         }
-        if index < skip && !stop.is_set() {
-            tracing::warn!("only {index} messages were there to skip, not {skip}: nothing was published");
+        if index < settled.first_open() && !stop.is_set() {
+            tracing::warn!("only {index} messages were there to pass over: nothing was published");
         }
     });
     receive

@@ -9,6 +9,9 @@ use bytes::Bytes;
 use crate::herd::{Faults, FileUnit, Format, Herd, Part, generate};
 use crate::history::{self, Message};
 
+/// Messages handed over together where they come fast: a channel costs more than a message otherwise.
+const TOGETHER: usize = 32;
+
 /// The messages of a run.
 #[derive(Debug, Clone)]
 pub enum Source {
@@ -51,6 +54,50 @@ impl Source {
         Ok(())
     }
 
+    /// What it is, one line a file or for the whole history, with a tab before what tells one state of a file from another.
+    pub(super) fn named(&self) -> Vec<String> {
+        match self {
+            Self::Files { paths, .. } => paths.iter().map(|path| named(path)).collect(),
+            Self::Herd { herd, part, faults } => vec![format!("{herd:?} {part:?} {faults}")],
+        }
+    }
+
+    /// Whether it can be read again from the beginning, which a pipe cannot.
+    pub fn is_repeatable(&self) -> bool {
+        match self {
+            Self::Files { paths, .. } => {
+                paths.iter().all(|path| std::fs::metadata(path).is_ok_and(|meta| meta.is_file()))
+            }
+            Self::Herd { .. } => true,
+        }
+    }
+
+    /// How many messages may be handed over together: of what comes slowly, each by itself.
+    fn together(&self) -> usize {
+        if self.is_repeatable() { TOGETHER } else { 1 }
+    }
+
+    /// Hands messages over in lots, in order, until there are no more or `each` has enough. Blocks.
+    ///
+    /// # Errors
+    /// A file cannot be read on.
+    pub(super) fn feed_together<T>(
+        self,
+        mut ready: impl FnMut(Message) -> Option<T>,
+        mut each: impl FnMut(Vec<T>) -> ControlFlow<()>,
+    ) -> Result<(), history::Error> {
+        let together = self.together();
+        let mut lot = Vec::with_capacity(together);
+        let fed = self.feed(&mut |message| {
+            lot.extend(ready(message));
+            if lot.len() < together { ControlFlow::Continue(()) } else { each(std::mem::take(&mut lot)) }
+        });
+        if !lot.is_empty() {
+            let _ = each(lot); // the last ones: there is nothing to go on with
+        }
+        fed
+    }
+
     /// Hands every message over, in order, until there are no more or `each` has enough. Blocks.
     ///
     /// # Errors
@@ -74,6 +121,18 @@ impl Source {
         }
         Ok(())
     }
+}
+
+fn named(path: &Path) -> String {
+    let full = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let state = std::fs::metadata(path).map_or_else(
+        |e| e.to_string(),
+        |meta| {
+            let changed = meta.modified().map(chrono::DateTime::<chrono::Utc>::from);
+            format!("{} bytes, changed {}", meta.len(), changed.map_or("?".into(), |time| time.to_rfc3339()))
+        },
+    );
+    format!("{}\t{state}", full.display())
 }
 
 fn lines(

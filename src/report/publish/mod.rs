@@ -6,6 +6,12 @@ use serde::Serialize;
 
 use super::{Exit, Lines, Problems, count, duration};
 
+mod lag;
+mod verdict;
+
+pub use lag::Lag;
+pub use verdict::Verdict;
+
 /// Latencies, milliseconds; all zero where nothing was measured.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 pub struct Percentiles {
@@ -62,7 +68,7 @@ pub struct Point {
     pub count: u64,
 }
 
-/// Counts of a run: every message read is published, failed, invalid or, where it stopped early, unsent.
+/// Counts of a run: every message read is published, failed, invalid, dropped or, where it stopped early, unsent.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Outcome {
     /// The topic.
@@ -75,22 +81,34 @@ pub struct Outcome {
     pub failed: u64,
     /// Messages that were not sent: no valid reading, or too large.
     pub invalid: u64,
+    /// Messages that were not sent because the sender was too far behind its schedule.
+    pub dropped: u64,
     /// Messages that were under way when it stopped early and are to be sent again.
     pub unsent: u64,
-    /// Messages passed over at the beginning.
+    /// Messages passed over, because an earlier run had settled them.
     pub skipped: u64,
+    /// Whether it went on where an earlier run stopped.
+    pub resumed: bool,
     /// Messages sent again, each as often as it was.
     pub retries: u64,
     /// Time of the run, from the first message read to the last answer.
     pub seconds: f64,
     /// Messages published a second.
     pub rate_per_second: f64,
-    /// Messages a second that were asked for.
+    /// When messages were due, as it was asked for.
+    pub schedule: String,
+    /// Messages a second that were asked for, where it was one rate.
     pub rate: Option<f64>,
-    /// How late the last message was sent, against the schedule of that rate.
+    /// How late the last batch was sent, against its schedule.
     pub behind_seconds: Option<f64>,
+    /// How late a batch was sent at most.
+    pub most_behind_seconds: f64,
+    /// How far the schedule was put back because there was nothing to send.
+    pub starved_seconds: f64,
     /// From when a message was due (its first call, without a rate) to the answer.
     pub latency_ms: Percentiles,
+    /// Nine hundred and ninety-nine of a thousand took at most this long.
+    pub latency_p999_ms: f64,
     /// From the call that got a message through to the answer.
     pub service_ms: Percentiles,
     /// The run stretch by stretch.
@@ -101,10 +119,16 @@ pub struct Outcome {
     pub service_curve: Vec<Point>,
     /// Failures and refusals by the topic's code, those that another try mended counted in.
     pub errors: std::collections::BTreeMap<String, u64>,
+    /// From publish to row, where the warehouse was watched.
+    pub lag: Option<Lag>,
+    /// What it was asked to keep to, and whether it did.
+    pub verdicts: Vec<Verdict>,
     /// Where dead letters were written.
     pub dead_letters: Option<String>,
     /// Why it stopped early.
     pub stopped: Option<String>,
+    /// The journal, with which `--resume` goes on.
+    pub journal: Option<String>,
     /// With this for `--skip` the same command goes on where it stopped.
     pub resume_skip: Option<u64>,
     /// Problems, each with its file and line.
@@ -121,7 +145,7 @@ impl Outcome {
     /// The counts do not add up: an error of this program.
     pub fn check(&self) -> anyhow::Result<()> {
         anyhow::ensure!(
-            self.read == self.published + self.failed + self.invalid + self.unsent
+            self.read == self.published + self.failed + self.invalid + self.dropped + self.unsent
                 && (self.unsent == 0 || self.stopped.is_some()),
             "the counts do not add up, which is an error of this program: {}",
             serde_json::to_string(self)?
@@ -135,11 +159,16 @@ impl Outcome {
     }
 }
 
+/// With conditions to keep to these alone decide between clean and found; whatever else is counted was agreed to by them.
 impl super::Outcome for Outcome {
     fn exit(&self) -> Exit {
         if self.stopped.is_some() {
             Exit::Stopped
-        } else if self.failed + self.invalid > 0 {
+        } else if !self.verdicts.is_empty() {
+            if self.verdicts.iter().all(|verdict| verdict.held) { Exit::Clean } else { Exit::Found }
+        } else if self.lag.as_ref().is_some_and(|lag| lag.missing > 0) {
+            Exit::Found
+        } else if self.failed + self.invalid + self.dropped > 0 {
             Exit::Found
         } else {
             Exit::Clean
@@ -157,6 +186,9 @@ impl fmt::Display for Outcome {
             ("invalid, not sent", count(self.invalid)),
             ("sent again", count(self.retries)),
         ];
+        if self.dropped > 0 {
+            lines.push(("dropped, too late", count(self.dropped)));
+        }
         if self.unsent > 0 {
             lines.push(("unsent", count(self.unsent)));
         }
@@ -164,10 +196,27 @@ impl fmt::Display for Outcome {
             lines.push(("passed over", count(self.skipped)));
         }
         if self.published > 0 {
-            lines.push(("latency", self.latency_ms.to_string()));
+            let Percentiles { p50, p90, p99, max } = self.latency_ms;
+            let p999 = self.latency_p999_ms;
+            let latency =
+                format!("p50 {p50:.1} ms, p90 {p90:.1} ms, p99 {p99:.1} ms, p99.9 {p999:.1} ms, max {max:.1} ms");
+            lines.push(("latency", latency));
             lines.push(("of a call", self.service_ms.to_string()));
         }
+        if let Some(lag) = &self.lag {
+            lines.push(("to the warehouse", lag.to_string()));
+            if lag.missing > 0 {
+                lines.push(("not arrived", count(lag.missing)));
+            }
+        }
+        for (code, times) in &self.errors {
+            lines.push(("refused", format!("{} times: {code}", count(*times))));
+        }
         write!(f, "{}", Lines(&lines))?;
+        for verdict in &self.verdicts {
+            let said = if verdict.held { "kept  " } else { "FAILED" };
+            writeln!(f, "  {said}  {}: {}", verdict.text, verdict.measured)?;
+        }
         write!(f, "{}", self.problems)?;
         self.advise(f)
     }
@@ -177,26 +226,33 @@ impl Outcome {
     /// What to do next, where there is something to do.
     fn advise(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(behind) = self.fell_behind() {
+            writeln!(f, "ended {} behind its schedule: raise --concurrency, or ask for less", duration(behind))?;
+        }
+        if self.starved_seconds > 0.01 * self.seconds && self.starved_seconds > 0.1 {
+            let starved = duration(self.starved_seconds);
             writeln!(
                 f,
-                "fell {} behind the rate asked for: raise --concurrency, or ask for a lower --rate",
-                duration(behind)
+                "the schedule was put back by {starved}, because the source had nothing to send: it is too slow for it"
             )?;
         }
-        if self.failed > 0 {
+        if self.failed + self.dropped > 0 {
             match &self.dead_letters {
                 Some(file) => {
                     writeln!(f, "dead letters are in {file}; once the cause is mended, send them again with")?;
-                    writeln!(f, "  jq -r .message {file} | ruminate publish -")?;
+                    writeln!(f, "  ruminate publish {file}")?;
                 }
-                None => writeln!(f, "failed messages are kept only where --dead-letters FILE names a file")?,
+                None => {
+                    writeln!(f, "failed and dropped messages are kept only where --dead-letters FILE names a file")?
+                }
             }
         }
         if let Some(why) = &self.stopped {
             writeln!(f, "stopped early: {why}")?;
         }
-        if let Some(skip) = self.resume_skip {
-            writeln!(f, "to go on, run the same command with --skip {skip}")?;
+        match (&self.journal, self.resume_skip) {
+            (Some(_), Some(_)) => writeln!(f, "to go on, run the same command with --resume")?,
+            (None, Some(skip)) => writeln!(f, "to go on, run the same command with --skip {skip}")?,
+            _ => {}
         }
         Ok(())
     }

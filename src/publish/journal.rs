@@ -1,0 +1,295 @@
+//! The journal of a run: which messages are settled, on disk, so that a run that ends in any way can go on.
+//!
+//! A small file, written anew every second under a temporary name and renamed. `kill -9` forgets a second at most, and what is sent
+//! again then has the same id, so that nothing is doubled. A run that comes to its end takes its journal away.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::Source;
+use crate::half::half_in;
+use crate::hex::hex;
+
+/// How often it is written.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// Which messages are settled, by how many were read before each: all below a mark, and ranges above it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Ranges {
+    /// All below are settled.
+    below: u64,
+    /// First → one past the last; they neither touch nor overlap, nor reach down to the mark.
+    above: BTreeMap<u64, u64>,
+}
+
+impl Ranges {
+    /// All below a mark.
+    pub(super) fn below(mark: u64) -> Self {
+        Self { below: mark, above: BTreeMap::new() }
+    }
+
+    /// Whether that message is settled.
+    pub(super) fn contains(&self, index: u64) -> bool {
+        index < self.below || self.above.range(..=index).next_back().is_some_and(|(_, &end)| index < end)
+    }
+
+    /// That message is settled.
+    pub(super) fn insert(&mut self, index: u64) {
+        if self.contains(index) {
+            return;
+        }
+        let (mut begin, mut end) = (index, index + 1);
+        if let Some((&first, _)) = self.above.range(..index).next_back().filter(|&(_, &last)| last == index) {
+            self.above.remove(&first);
+            begin = first;
+        }
+        if let Some(last) = self.above.remove(&end) {
+            end = last;
+        }
+        if begin == self.below { self.below = end } else { _ = self.above.insert(begin, end) }
+    }
+
+    /// How many are settled.
+    pub(super) fn count(&self) -> u64 {
+        self.below + self.above.iter().map(|(begin, end)| end - begin).sum::<u64>()
+    }
+
+    /// The first one that is not.
+    pub(super) fn first_open(&self) -> u64 {
+        self.below
+    }
+}
+
+/// What the file holds.
+#[derive(Debug, Serialize, Deserialize)]
+struct Held {
+    ruminate_publish_journal: u32,
+    /// What is published, and where to; a run that goes on must have the same.
+    of: Of,
+    settled: Ranges,
+}
+
+/// What a run is of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Of {
+    topic: String,
+    source: Vec<String>,
+}
+
+impl Of {
+    /// The topic, and the source as it is now: files with size and time of change, or the words of a generated history.
+    pub(super) fn new(topic: &str, source: &Source) -> Self {
+        Self { topic: topic.to_owned(), source: source.named() }
+    }
+
+    /// A name that files of another run do not have.
+    fn digest(&self) -> String {
+        let names = self.source.iter().map(|one| one.split('\t').next().unwrap_or(one));
+        let text = names.fold(self.topic.clone(), |text, name| text + "\n" + name);
+        hex(&Sha256::digest(text))[..16].to_owned()
+    }
+}
+
+/// Whether an earlier run is to go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Resume {
+    /// No: everything is published; a journal that is there is begun anew.
+    #[default]
+    No,
+    /// Yes: what it settled is passed over.
+    Yes,
+}
+
+/// Where a run keeps its journal.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Place {
+    /// Nowhere.
+    #[default]
+    Nowhere,
+    /// In this file.
+    File(PathBuf),
+    /// In this folder, in a file of the run's own.
+    Folder(PathBuf),
+}
+
+/// The journal of a run under way.
+#[derive(Debug)]
+pub(super) struct Journal {
+    path: Option<PathBuf>,
+    held: Held,
+    written: Instant,
+    warned: bool,
+}
+
+impl Journal {
+    /// Opens the journal of a run; with [`Resume::Yes`] it goes on from what is there.
+    ///
+    /// # Errors
+    /// There is nothing to go on with, it is another run's, a file has changed since, or the place cannot be written.
+    pub(super) fn open(place: &Place, of: Of, resume: Resume, skip: u64) -> anyhow::Result<Self> {
+        let path = match place {
+            Place::Nowhere => None,
+            Place::File(path) => Some(path.clone()),
+            Place::Folder(folder) => Some(folder.join(format!("publish-{}.json", of.digest()))),
+        };
+        let mut held = Held { ruminate_publish_journal: 1, of, settled: Ranges::below(skip) };
+        let Some(path) = path else {
+            anyhow::ensure!(resume == Resume::No, "--resume needs a journal, and this run keeps none: use --skip");
+            return Ok(Self { path: None, held, written: Instant::now(), warned: false });
+        };
+        let there = match std::fs::read(&path) {
+            Ok(bytes) => Some(bytes),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
+            Err(e) => return Err(anyhow::Error::new(e).context(format!("journal {}", path.display()))),
+        };
+        match (resume, there) {
+            (Resume::No, None) => {}
+            (Resume::No, Some(bytes)) => {
+                if let Ok(earlier) = serde_json::from_slice::<Held>(&bytes) {
+                    tracing::warn!(
+                        "an earlier run of this stopped after {} messages; this one begins anew (--resume would go on)",
+                        earlier.settled.count()
+                    );
+                }
+            }
+            (Resume::Yes, None) => anyhow::bail!(
+                "there is nothing to resume: no journal {} (a run that came to its end takes its journal away)",
+                path.display()
+            ),
+            (Resume::Yes, Some(bytes)) => {
+                let earlier: Held = serde_json::from_slice(&bytes)
+                    .with_context(|| format!("journal {} is damaged: go on with --skip", path.display()))?;
+                anyhow::ensure!(earlier.of.topic == held.of.topic, "the journal is of topic {}", earlier.of.topic);
+                let mut changed = earlier.of.source.iter().zip(&held.of.source).filter(|(was, is)| was != is);
+                if let Some((was, is)) = changed.next() {
+                    anyhow::bail!(
+                        "what is published has changed since: it was {}, and is {}; run without --resume",
+                        was.replace('\t', " "),
+                        is.replace('\t', " ")
+                    );
+                }
+                anyhow::ensure!(
+                    earlier.of.source.len() == held.of.source.len(),
+                    "the run was of {} files, and these are {}",
+                    earlier.of.source.len(),
+                    held.of.source.len()
+                );
+                held = earlier;
+            }
+        }
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            std::fs::create_dir_all(folder).with_context(|| format!("journal {}", path.display()))?;
+        }
+        let journal = Self { path: Some(path), held, written: Instant::now(), warned: false };
+        journal.write()?;
+        Ok(journal)
+    }
+
+    /// What was settled before this run began, or has been since.
+    pub(super) fn settled(&self) -> &Ranges {
+        &self.held.settled
+    }
+
+    /// That message is settled.
+    pub(super) fn settle(&mut self, index: u64) {
+        self.held.settled.insert(index);
+    }
+
+    /// Writes what is settled, if that was not done for a while. A disk that is full does not stop the run.
+    pub(super) fn keep(&mut self) {
+        if self.written.elapsed() >= EVERY {
+            self.keep_now();
+        }
+    }
+
+    fn keep_now(&mut self) {
+        self.written = Instant::now();
+        if let Err(e) = self.write()
+            && !std::mem::replace(&mut self.warned, true)
+        {
+            tracing::warn!("{e:#}: if this run is killed, it goes on from further back");
+        }
+    }
+
+    fn write(&self) -> anyhow::Result<()> {
+        let Some(path) = &self.path else { return Ok(()) };
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let written = half_in(folder).and_then(|mut half| {
+            half.write_all(&serde_json::to_vec(&self.held)?)?;
+            half.write_all(b"\n")?;
+            half.persist(path).map_err(|e| e.error)
+        });
+        written.map(drop).with_context(|| format!("journal {}", path.display()))
+    }
+
+    /// The run has come to its end, or has stopped; tells where the journal is, if there is one to go on with.
+    pub(super) fn close(mut self, ended: bool) -> Option<PathBuf> {
+        if !ended {
+            self.keep_now();
+            return self.path;
+        }
+        if let Some(path) = &self.path
+            && let Err(e) = std::fs::remove_file(path)
+        {
+            tracing::warn!("journal {}: {e}", path.display());
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_hold_what_was_put_in_in_any_order() {
+        let mut indexes: Vec<u64> = (0..200).filter(|n| n % 7 != 3).collect();
+        indexes.sort_by_key(|n| n.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40);
+        let mut ranges = Ranges::default();
+        for &index in &indexes {
+            ranges.insert(index);
+            ranges.insert(index);
+        }
+        assert_eq!((ranges.count(), ranges.first_open()), (indexes.len() as u64, 3));
+        assert!((0..220).all(|n| ranges.contains(n) == (n < 200 && n % 7 != 3)));
+        (0..200).for_each(|n| ranges.insert(n));
+        assert_eq!(ranges, Ranges::below(200));
+    }
+
+    fn of(home: &Path, content: &str) -> (Of, Place) {
+        let path = home.join("in.json");
+        std::fs::write(&path, content).unwrap();
+        let source = Source::Files { paths: vec![path], format: None };
+        (Of::new("t", &source), Place::Folder(home.join("state")))
+    }
+
+    #[test]
+    fn a_run_goes_on_only_with_what_it_was_of() {
+        let home = tempfile::tempdir().unwrap();
+        let (one, place) = of(home.path(), "x");
+        let open = |of: &Of, resume| Journal::open(&place, of.clone(), resume, 0);
+        let refused = open(&one, Resume::Yes).unwrap_err().to_string();
+        assert!(refused.contains("nothing to resume"), "{refused}");
+        let mut journal = open(&one, Resume::No).unwrap();
+        journal.settle(0);
+        journal.settle(2);
+        let path = journal.close(false).unwrap();
+        let again = open(&one, Resume::Yes).unwrap();
+        assert!([0, 2].iter().all(|&n| again.settled().contains(n)) && !again.settled().contains(1));
+        let (other, _) = of(home.path(), "changed");
+        let refused = open(&other, Resume::Yes).unwrap_err().to_string();
+        assert!(refused.contains("has changed since"), "{refused}");
+        std::fs::write(&path, "{").unwrap();
+        assert!(open(&one, Resume::Yes).unwrap_err().to_string().contains("--skip"));
+        let anew = open(&one, Resume::No).unwrap();
+        assert_eq!(anew.settled().count(), 0);
+        assert_eq!(anew.close(true), None);
+        assert!(!path.exists(), "a run that ended leaves nothing");
+    }
+}

@@ -1,0 +1,285 @@
+//! What a run measures, in bounded memory: counts and latencies of the whole and of each stretch of it.
+//!
+//! Latencies go into HDR histograms (Tene), three digits exact for the whole and two for a stretch, from a microsecond to an hour. A
+//! stretch is a second; when there are too many, two become one, histograms added up, so no figure is ever made of other figures.
+
+use std::time::{Duration, Instant};
+
+use hdrhistogram::{Counter, Histogram};
+
+use crate::report::publish::{Interval, Percentiles, Point};
+
+/// The longest latency told apart from longer ones, microseconds.
+const LONGEST: u64 = 3_600_000_000;
+/// Digits exact of the whole run's histograms, and of a stretch's.
+const DIGITS: (u8, u8) = (3, 2);
+/// Stretches at most.
+const STRETCHES: usize = 600;
+/// How long a stretch is at first.
+const FIRST_LENGTH: Duration = Duration::from_secs(1);
+/// Steps a halving of the share above: how fine a curve of percentiles is.
+const STEPS: u32 = 4;
+
+/// Latencies so far.
+#[derive(Debug, Clone)]
+pub(super) struct Latencies<C: Counter = u64>(Histogram<C>);
+
+impl Latencies {
+    pub(super) fn new() -> Self {
+        Self::with_digits(DIGITS.0)
+    }
+}
+
+impl<C: Counter> Latencies<C> {
+    /// Room for the longest latency is made when it comes.
+    fn with_digits(digits: u8) -> Self {
+        let mut histogram = Histogram::new(digits).expect("the digits are constants within bounds");
+        histogram.auto(true);
+        Self(histogram)
+    }
+
+    pub(super) fn add(&mut self, latency: Duration) {
+        let micros = u64::try_from(latency.as_micros()).unwrap_or(LONGEST).clamp(1, LONGEST);
+        self.0.record(micros).expect("it grows up to the longest latency, which is within its range");
+    }
+
+    fn absorb(&mut self, other: &Self) {
+        self.0.add(&other.0).expect("it grows to what the other holds");
+    }
+
+    /// At that share of all, 0 to 1, milliseconds; nought where nothing was measured.
+    pub(super) fn at(&self, share: f64) -> f64 {
+        millis(self.0.value_at_quantile(share))
+    }
+
+    /// In milliseconds; all zero where nothing was measured.
+    pub(super) fn percentiles(&self) -> Percentiles {
+        Percentiles { p50: self.at(0.5), p90: self.at(0.9), p99: self.at(0.99), max: millis(self.0.max()) }
+    }
+
+    /// The curve of percentiles, finer towards its end.
+    pub(super) fn curve(&self) -> Vec<Point> {
+        let points = self.0.iter_quantiles(STEPS);
+        let mut count = 0;
+        points
+            .map(|point| {
+                count += point.count_since_last_iteration();
+                Point { percentile: point.quantile_iterated_to() * 100.0, ms: millis(point.value_iterated_to()), count }
+            })
+            .collect()
+    }
+}
+
+fn millis(micros: u64) -> f64 {
+    micros as f64 / 1e3
+}
+
+/// One stretch.
+#[derive(Debug, Clone)]
+struct Stretch {
+    counts: Counts,
+    in_flight: u32,
+    latency: Latencies<u32>,
+    service: Latencies<u32>,
+}
+
+/// What happened in a stretch, messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Counts {
+    /// Were due, or without a schedule were sent.
+    pub offered: u64,
+    pub published: u64,
+    pub failed: u64,
+    pub dropped: u64,
+    pub retries: u64,
+}
+
+impl Counts {
+    fn add(&mut self, other: Self) {
+        self.offered += other.offered;
+        self.published += other.published;
+        self.failed += other.failed;
+        self.dropped += other.dropped;
+        self.retries += other.retries;
+    }
+}
+
+impl Stretch {
+    fn new() -> Self {
+        let latencies = Latencies::with_digits(DIGITS.1);
+        Self { counts: Counts::default(), in_flight: 0, latency: latencies.clone(), service: latencies }
+    }
+
+    fn absorb(&mut self, other: &Self) {
+        self.counts.add(other.counts);
+        self.in_flight = self.in_flight.max(other.in_flight);
+        self.latency.absorb(&other.latency);
+        self.service.absorb(&other.service);
+    }
+}
+
+/// The measurements of a run.
+#[derive(Debug)]
+pub(super) struct Telemetry {
+    begun: Instant,
+    length: Duration,
+    stretches: Vec<Stretch>,
+    /// From when a message was due to its answer.
+    pub latency: Latencies,
+    /// From the call to the answer.
+    pub service: Latencies,
+}
+
+impl Telemetry {
+    /// A run begins.
+    pub(super) fn new() -> Self {
+        let (latency, service) = (Latencies::new(), Latencies::new());
+        Self { begun: Instant::now(), length: FIRST_LENGTH, stretches: Vec::new(), latency, service }
+    }
+
+    /// Takes counts down where they belong.
+    pub(super) fn count(&mut self, at: Instant, counts: Counts) {
+        self.stretch(at).counts.add(counts);
+    }
+
+    /// A message was published.
+    pub(super) fn published(&mut self, at: Instant, latency: Duration, service: Duration) {
+        self.latency.add(latency);
+        self.service.add(service);
+        let stretch = self.stretch(at);
+        stretch.counts.published += 1;
+        stretch.latency.add(latency);
+        stretch.service.add(service);
+    }
+
+    /// So many batches are in flight.
+    pub(super) fn in_flight(&mut self, batches: usize) {
+        let batches = u32::try_from(batches).unwrap_or(u32::MAX);
+        let stretch = self.stretch(Instant::now());
+        stretch.in_flight = stretch.in_flight.max(batches);
+    }
+
+    fn stretch(&mut self, at: Instant) -> &mut Stretch {
+        let since = at.saturating_duration_since(self.begun);
+        while since.as_nanos() / self.length.as_nanos() >= STRETCHES as u128 {
+            self.halve();
+        }
+        let number = (since.as_nanos() / self.length.as_nanos()) as usize; // below STRETCHES
+        while self.stretches.len() <= number {
+            self.stretches.push(Stretch::new());
+        }
+        &mut self.stretches[number]
+    }
+
+    fn halve(&mut self) {
+        let mut kept: Vec<Stretch> = Vec::with_capacity(STRETCHES);
+        for (number, stretch) in std::mem::take(&mut self.stretches).into_iter().enumerate() {
+            match kept.last_mut().filter(|_| number % 2 == 1) {
+                Some(last) => last.absorb(&stretch),
+                None => kept.push(stretch),
+            }
+        }
+        self.stretches = kept;
+        self.length *= 2;
+    }
+
+    /// The stretches up to an instant.
+    pub(super) fn intervals(&self, end: Instant) -> Vec<Interval> {
+        let (length, all) = (self.length.as_secs_f64(), end.saturating_duration_since(self.begun).as_secs_f64());
+        let interval = |(number, stretch): (usize, &Stretch)| {
+            let begin = number as f64 * length;
+            let Counts { offered, published, failed, dropped, retries } = stretch.counts;
+            Interval {
+                begin,
+                seconds: (all - begin).clamp(1e-3, length),
+                offered,
+                published,
+                failed,
+                dropped,
+                retries,
+                in_flight: stretch.in_flight,
+                latency_ms: stretch.latency.percentiles(),
+                service_ms: stretch.service.percentiles(),
+            }
+        };
+        self.stretches.iter().enumerate().map(interval).collect()
+    }
+
+    /// The last stretch that is over, for who watches.
+    pub(super) fn latest(&self) -> Option<Interval> {
+        let now = Instant::now();
+        let under_way = (now.saturating_duration_since(self.begun).as_nanos() / self.length.as_nanos()) as usize;
+        let intervals = self.stretches.len().min(under_way);
+        self.intervals(now).into_iter().take(intervals).next_back()
+    }
+
+    /// How latencies of the whole are spread: shares of all in steps of doubled length, the first up to the least of them.
+    pub(super) fn spread(&self) -> Vec<(f64, u64)> {
+        let (low, high) = (self.latency.0.min().max(1), self.latency.0.max().max(1));
+        let mut spread: Vec<(f64, u64)> = Vec::new();
+        let mut edge = low.next_power_of_two();
+        let mut below = 0;
+        loop {
+            let count = self.latency.0.count_between(0, edge);
+            spread.push((millis(edge), count - below));
+            below = count;
+            if edge >= high {
+                return spread;
+            }
+            edge *= 2;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_in_milliseconds_and_three_digits_exact() {
+        let mut latencies = Latencies::new();
+        assert_eq!(latencies.percentiles(), Percentiles::default());
+        for n in 1..=1_000 {
+            latencies.add(Duration::from_millis(n));
+        }
+        latencies.add(Duration::from_secs(100_000));
+        let found = latencies.percentiles();
+        for (found, expected) in [(found.p50, 501.0), (found.p90, 901.0), (found.p99, 991.0), (found.max, 3.6e6)] {
+            assert!((found / expected - 1.0).abs() < 2e-3, "{found} is not {expected}");
+        }
+        let curve = latencies.curve();
+        assert!(curve.is_sorted_by(|a, b| a.percentile <= b.percentile && a.ms <= b.ms && a.count <= b.count));
+        let last = curve.last().unwrap();
+        assert!((last.percentile - 100.0).abs() < 1e-9 && last.count == 1_001 && curve.len() > 20, "{curve:?}");
+    }
+
+    #[test]
+    fn a_run_of_any_length_has_some_hundreds_of_stretches_and_loses_no_count() {
+        let mut telemetry = Telemetry::new();
+        let begun = telemetry.begun;
+        for second in 0..3_000_u64 {
+            let at = begun + Duration::from_secs(second);
+            telemetry.count(at, Counts { offered: 2, ..Counts::default() });
+            telemetry.published(at, Duration::from_millis(second), Duration::from_millis(1));
+        }
+        let intervals = telemetry.intervals(begun + Duration::from_secs(3_000));
+        assert!((STRETCHES / 2..=STRETCHES).contains(&intervals.len()), "{}", intervals.len());
+        assert_eq!(intervals.iter().map(|one| one.offered).sum::<u64>(), 6_000);
+        assert_eq!(intervals.iter().map(|one| one.published).sum::<u64>(), 3_000);
+        let first = intervals[0];
+        assert!((first.seconds - 8.0).abs() < 1e-9 && first.published == 8, "{first:?}");
+        assert!((first.latency_ms.max - 7.0).abs() < 0.1, "{first:?}");
+        assert!((telemetry.latency.percentiles().p50 / 1_500.0 - 1.0).abs() < 2e-3);
+    }
+
+    #[test]
+    fn the_spread_counts_everything_once() {
+        let mut telemetry = Telemetry::new();
+        for n in 1..=1_000 {
+            telemetry.published(Instant::now(), Duration::from_micros(n * 100), Duration::ZERO);
+        }
+        let spread = telemetry.spread();
+        assert_eq!(spread.iter().map(|(_, count)| count).sum::<u64>(), 1_000);
+        assert!(spread.len() < 16 && spread.is_sorted_by(|a, b| a.0 < b.0), "{spread:?}");
+    }
+}
