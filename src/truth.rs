@@ -116,9 +116,51 @@ impl Totals {
     }
 }
 
+impl std::ops::AddAssign<&Self> for Totals {
+    fn add_assign(&mut self, other: &Self) {
+        self.lines += other.lines;
+        self.stored += other.stored;
+        self.ids += other.ids;
+        self.quarantined += other.quarantined;
+        self.refused += other.refused;
+        self.never += other.never;
+        for (fault, count) in &other.faults {
+            *self.faults.entry(fault.clone()).or_default() += count;
+        }
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct Last {
     totals: Totals,
+}
+
+/// Lines of a truth file with their sums, formed apart from the file: any thread can do it.
+#[derive(Debug, Default)]
+pub struct Lines {
+    bytes: Vec<u8>,
+    totals: Totals,
+}
+
+impl Lines {
+    /// Appends one line.
+    pub fn tell(&mut self, told: &Told<'_>) {
+        self.totals.add(told);
+        // Writing to a Vec cannot fail, and everything told of has a form in JSON.
+        let _ = serde_json::to_writer(&mut self.bytes, told);
+        self.bytes.push(b'\n');
+    }
+
+    /// The lines.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Begins anew, in the same memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.totals = Totals::default();
+    }
 }
 
 /// Writes a truth file.
@@ -126,7 +168,6 @@ struct Last {
 pub struct Writer<W> {
     out: W,
     totals: Totals,
-    line: Vec<u8>,
 }
 
 impl<W: Write> Writer<W> {
@@ -137,7 +178,7 @@ impl<W: Write> Writer<W> {
     pub fn new(mut out: W, history: BTreeMap<String, String>) -> anyhow::Result<Self> {
         serde_json::to_writer(&mut out, &Head { ruminate_truth: VERSION, history })?;
         out.write_all(b"\n")?;
-        Ok(Self { out, totals: Totals::default(), line: Vec::new() })
+        Ok(Self { out, totals: Totals::default() })
     }
 
     /// Writes one line.
@@ -145,11 +186,18 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// The file cannot be written on.
     pub fn tell(&mut self, told: &Told<'_>) -> anyhow::Result<()> {
-        self.totals.add(told);
-        self.line.clear();
-        serde_json::to_writer(&mut self.line, told)?;
-        self.line.push(b'\n');
-        Ok(self.out.write_all(&self.line)?)
+        let mut lines = Lines::default();
+        lines.tell(told);
+        self.take(&lines)
+    }
+
+    /// Writes these lines.
+    ///
+    /// # Errors
+    /// The file cannot be written on.
+    pub fn take(&mut self, lines: &Lines) -> anyhow::Result<()> {
+        self.totals += &lines.totals;
+        Ok(self.out.write_all(&lines.bytes)?)
     }
 
     /// Writes the sums, and gives them and the writer back; a compressed stream is then still to be ended.

@@ -1,24 +1,50 @@
-//! What a file holds. Owns carrying out faults, delivering late, and writing the lines of a unit; leaves which fault befalls
-//! a reading to `faults` and the bytes of a line to `print`.
+//! What a file holds. Owns carrying out faults, delivering late and out of order, and writing the lines of a unit; leaves which
+//! fault befalls a reading to `faults`, broken lines to `malformed` and the bytes of a line to `print`.
 //!
 //! A unit is a pure function of herd, faults and its own place. It costs the same on any day: only late readings make
 //! it look back, three days at most.
 
-use super::faults::{Fault, FaultCounts, Faults};
-use super::print::{Format, Intake};
+use super::chance::Chance;
+use super::faults::{Chosen, Fault, FaultCounts, Faults};
+use super::print::Format;
 use super::reading::{Farm, Reading};
 use super::{FileUnit, Herd};
+use crate::record::MAX_MESSAGE_BYTES;
 
 /// A late reading is this many days late at most.
 const LATEST_DAYS: u32 = 3;
 
+/// A reading out of order is behind the next so many readings of its file at most.
+const FARTHEST_BEHIND: u32 = 20;
+
+/// The number that stands for all pens of a farm, where chance is that of a whole day.
+const ALL_PENS: u32 = u32::MAX;
+
+/// The farm that is none of any herd's.
+const UNKNOWN_FARM: &str = "FazendaDesconhecida";
+
+/// The field that makes an oversized reading so long.
+const REMARK: &str = "observacao";
+
 /// A reading on its way: what it truly is, and what is done to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct Delivery<'a> {
     /// The reading as the history has it, before the fault.
     pub reading: Reading<'a>,
     /// What goes wrong with it, if anything.
-    pub fault: Option<Fault>,
+    pub fault: Option<Chosen>,
+    chance: Chance,
+}
+
+/// A line that was written, or a reading that gets none.
+#[derive(Debug, Clone, Copy)]
+pub struct Line<'a> {
+    /// The reading as it is delivered; of a malformed line, and of one that is never delivered, as it should have been.
+    pub reading: Reading<'a>,
+    /// What is wrong with this line: of a duplicate the repeat, of a correction what corrects.
+    pub fault: Option<Chosen>,
+    /// Its bytes, line feed included; empty where there is no line.
+    pub bytes: &'a [u8],
 }
 
 /// What was written of a unit, or of many.
@@ -41,11 +67,15 @@ impl Herd {
     /// Hands over what becomes of the readings that a file holds or should hold: first those of its day by pen, then the
     /// late ones of the days before, oldest first.
     ///
-    /// Every reading of the history is handed over once, by exactly one unit; missing ones by that of their own day.
-    /// On the last day nothing can be late any more: it takes all late readings that are left, and its own are in time.
+    /// Every reading of the history is handed over once, by exactly one unit; those never delivered by that of their own
+    /// day. On the last day nothing can be late any more: it takes all late readings that are left, and its own are in time.
     pub fn deliveries(&self, unit: FileUnit, faults: &Faults, mut each: impl FnMut(Delivery<'_>)) {
         let farm = Farm::new(self, unit.farm);
-        self.deliver_own(&farm, unit, faults, &mut each);
+        if self.loses_day(&farm, unit.day, faults) {
+            self.lose_own(&farm, unit, &mut each);
+        } else {
+            self.deliver_own(&farm, unit, faults, &mut each);
+        }
         if faults.rate(Fault::Late) > 0.0 {
             for back in (1..=LATEST_DAYS.min(unit.day)).rev() {
                 self.deliver_late(&farm, unit, back, faults, &mut each);
@@ -53,18 +83,40 @@ impl Herd {
         }
     }
 
-    fn deliver_own(&self, farm: &Farm, unit: FileUnit, faults: &Faults, each: &mut impl FnMut(Delivery<'_>)) {
+    fn loses_day(&self, farm: &Farm, day: u32, faults: &Faults) -> bool {
+        faults.rate(Fault::MissingDay) > 0.0 && faults.loses_day(farm.delivery_chance(ALL_PENS, self.unix_day(day)))
+    }
+
+    fn lose_own(&self, farm: &Farm, unit: FileUnit, each: &mut impl FnMut(Delivery<'_>)) {
         let (data, unix_day) = (self.date(unit.day), self.unix_day(unit.day));
         for pen in 0..self.lots {
-            let fault = faults.choose(farm.delivery_chance(pen, unix_day));
-            let late = fault == Some(Fault::Late);
-            if late && !self.is_last(unit.day) {
-                continue;
-            }
             if let Some(reading) = farm.reading(pen, unix_day, data) {
-                each(Delivery { reading, fault: fault.filter(|_| !late) });
+                let chance = farm.delivery_chance(pen, unix_day);
+                each(Delivery { reading, fault: Some(Fault::MissingDay.into()), chance });
             }
         }
+    }
+
+    fn deliver_own(&self, farm: &Farm, unit: FileUnit, faults: &Faults, each: &mut impl FnMut(Delivery<'_>)) {
+        let (data, unix_day) = (self.date(unit.day), self.unix_day(unit.day));
+        let mut held = Held::default();
+        for pen in 0..self.lots {
+            let chance = farm.delivery_chance(pen, unix_day);
+            let chosen = faults.choose(chance);
+            let fault = chosen.map(|chosen| chosen.fault);
+            if fault == Some(Fault::Late) && !self.is_last(unit.day) {
+                continue;
+            }
+            let Some(reading) = farm.reading(pen, unix_day, data) else { continue };
+            let delivery = Delivery { reading, fault: chosen, chance };
+            match fault {
+                Some(Fault::OutOfOrder) => held.take(delivery),
+                Some(Fault::Late) => held.pass(delivery.faultless(), each),
+                Some(Fault::Missing) => each(delivery),
+                _ => held.pass(delivery, each),
+            }
+        }
+        held.release(each);
     }
 
     fn deliver_late(
@@ -76,16 +128,17 @@ impl Herd {
         each: &mut impl FnMut(Delivery<'_>),
     ) {
         let day = unit.day - back;
+        if self.loses_day(farm, day, faults) {
+            return;
+        }
         let (data, unix_day) = (self.date(day), self.unix_day(day));
         for pen in 0..self.lots {
             let chance = farm.delivery_chance(pen, unix_day);
-            if faults.choose(chance) != Some(Fault::Late) {
-                continue;
-            }
+            let Some(fault) = faults.choose(chance).filter(|chosen| chosen.fault == Fault::Late) else { continue };
             let late_by = chance.with(b'd').between(1, LATEST_DAYS);
             let arrives = late_by == back || (late_by > back && self.is_last(unit.day));
             if let Some(reading) = farm.reading(pen, unix_day, data).filter(|_| arrives) {
-                each(Delivery { reading, fault: Some(Fault::Late) });
+                each(Delivery { reading, fault: Some(fault), chance });
             }
         }
     }
@@ -96,60 +149,126 @@ impl Herd {
 
     /// Appends a whole file to `out`, header included if the format has one, and says what it holds.
     pub fn write_unit(&self, unit: FileUnit, format: Format, faults: &Faults, out: &mut Vec<u8>) -> UnitStats {
+        self.write_lines(unit, format, faults, out, |_| {})
+    }
+
+    /// As [`Herd::write_unit`], and hands over each line as it was written, and each reading that gets none.
+    pub fn write_lines(
+        &self,
+        unit: FileUnit,
+        format: Format,
+        faults: &Faults,
+        out: &mut Vec<u8>,
+        mut each: impl FnMut(&Line<'_>),
+    ) -> UnitStats {
         let mut stats = UnitStats::default();
         out.extend_from_slice(format.header());
         self.deliveries(unit, faults, |delivery| {
-            stats.readings += delivery.write(format, out);
-            if let Some(fault) = delivery.fault {
-                stats.faults.count(fault);
-            }
+            delivery.write(format, out, &mut |line| {
+                stats.readings += u64::from(!line.bytes.is_empty());
+                if let Some(chosen) = line.fault {
+                    stats.faults.count(chosen.fault);
+                }
+                each(line);
+            });
         });
         stats
     }
 }
 
-impl Delivery<'_> {
-    /// Appends the lines the file gets for it, and says how many: none, one or two.
-    pub fn write(&self, format: Format, out: &mut Vec<u8>) -> u64 {
-        let reading = self.reading;
-        match self.fault {
-            None | Some(Fault::Late) => reading.write(format, out),
-            Some(Fault::Missing) => return 0,
-            Some(Fault::Zero) => Reading { consumo_real_mg: 0, ..reading }.write(format, out),
-            Some(Fault::Negative) => {
-                Reading { peso_medio_g: -reading.peso_medio_g, ..reading }.write(format, out);
-            }
-            Some(Fault::Text) => reading.write_with(format, Intake::Word, out),
-            Some(Fault::Malformed) => self.write_broken(format, out),
-            Some(Fault::Duplicate) => {
-                reading.write(format, out);
-                reading.write(format, out);
-                return 2;
-            }
-            Some(Fault::Correction) => {
-                self.wrong_intake().write(format, out);
-                reading.write(format, out);
-                return 2;
-            }
-        }
-        1
+/// Readings that wait until enough of those that should follow them are delivered.
+#[derive(Default)]
+struct Held<'a>(Vec<(Delivery<'a>, u32)>);
+
+impl<'a> Held<'a> {
+    fn take(&mut self, delivery: Delivery<'a>) {
+        self.0.push((delivery, delivery.chance.with(b'o').between(1, FARTHEST_BEHIND)));
     }
 
-    /// The line without its end: cut before the last comma, so that neither JSON nor ten fields are left.
-    fn write_broken(&self, format: Format, out: &mut Vec<u8>) {
-        let begin = out.len();
-        self.reading.write(format, out);
-        let last_comma = out[begin..].iter().rposition(|&byte| byte == b',').unwrap_or(1);
-        // Intake in milligrams is as good as a random number, and belongs to the reading alone.
-        let kept = 1 + self.reading.consumo_real_mg.unsigned_abs() as usize % last_comma.max(1);
-        out.truncate(begin + kept);
-        out.push(b'\n');
+    /// Delivers a reading that has a line, and after it those that have waited long enough.
+    fn pass(&mut self, delivery: Delivery<'a>, each: &mut impl FnMut(Delivery<'_>)) {
+        each(delivery);
+        if !self.0.is_empty() {
+            self.0.iter_mut().for_each(|(_, behind)| *behind -= 1);
+            self.0.extract_if(.., |(_, behind)| *behind == 0).for_each(|(delivery, _)| each(delivery));
+        }
+    }
+
+    /// Delivers the rest at the end of the day, the last one first: behind that one nothing follows, so it is in order.
+    fn release(self, each: &mut impl FnMut(Delivery<'_>)) {
+        let last = self.0.len().saturating_sub(1);
+        for (at, (delivery, behind)) in self.0.into_iter().enumerate().rev() {
+            let waited = behind < delivery.chance.with(b'o').between(1, FARTHEST_BEHIND);
+            each(if at == last && !waited { delivery.faultless() } else { delivery });
+        }
+    }
+}
+
+impl Delivery<'_> {
+    fn faultless(self) -> Self {
+        Self { fault: None, ..self }
+    }
+
+    /// Appends the lines the file gets for it, none, one or two, and hands each over; where there is none, the reading.
+    pub fn write(&self, format: Format, out: &mut Vec<u8>, each: &mut impl FnMut(&Line<'_>)) {
+        let (reading, fault) = (self.reading, self.fault);
+        let mut line = |reading: Reading<'_>, fault, write: &dyn Fn(&Reading<'_>, &mut Vec<u8>)| {
+            let begin = out.len();
+            write(&reading, out);
+            each(&Line { reading, fault, bytes: &out[begin..] });
+        };
+        let whole = |reading: &Reading<'_>, out: &mut Vec<u8>| reading.write(format, out);
+        let Some(chosen) = fault else { return line(reading, None, &whole) };
+        match (chosen.fault, chosen.kind) {
+            (Fault::Malformed, Some(kind)) => {
+                line(reading, fault, &|reading, out| reading.write_malformed(kind, self.chance, format, out));
+            }
+            (Fault::Late | Fault::OutOfOrder | Fault::Malformed, _) => line(reading, fault, &whole),
+            (Fault::Missing | Fault::MissingDay, _) => line(reading, fault, &|_, _| {}),
+            (Fault::Zero, _) => line(Reading { consumo_real_mg: 0, ..reading }, fault, &whole),
+            (Fault::UnknownFarm, _) => line(Reading { cod_cliente: UNKNOWN_FARM, ..reading }, fault, &whole),
+            (Fault::Oversized, _) => line(reading, fault, &|reading, out| reading.write_oversized(format, out)),
+            (Fault::Duplicate, _) => {
+                line(reading, None, &whole);
+                line(reading, fault, &whole);
+            }
+            (Fault::Corrected, _) => {
+                line(self.wrong_intake(), None, &whole);
+                line(reading, fault, &whole);
+            }
+        }
     }
 
     /// The reading as it was first, wrongly, delivered: an eighth too much, as feed left from the day before does.
     fn wrong_intake(&self) -> Reading<'_> {
         let eaten = self.reading.consumo_real_mg;
         Reading { consumo_real_mg: eaten + eaten / 8, ..self.reading }
+    }
+}
+
+impl Reading<'_> {
+    /// The reading with a remark, so long that the message has just the bytes that the intake takes: with the attribute
+    /// that names the farm it has too many for a topic. A CSV row becomes that message once its names are put to it.
+    fn write_oversized(&self, format: Format, out: &mut Vec<u8>) {
+        let begin = out.len();
+        self.write(format, out);
+        match format {
+            Format::Ndjson => {
+                out.truncate(out.len() - "}\n".len());
+                out.extend_from_slice(format!(",\"{REMARK}\":\"").as_bytes());
+                let end = begin + MAX_MESSAGE_BYTES - "\"}".len();
+                out.resize(end, b'x');
+                out.extend_from_slice(b"\"}\n");
+            }
+            Format::Csv => {
+                out.truncate(out.len() - "\n".len());
+                let message = super::message::of_row(&out[begin..]).len();
+                let more = MAX_MESSAGE_BYTES - message - r#","column_11":"""#.len();
+                out.push(b',');
+                out.resize(out.len() + more, b'x');
+                out.push(b'\n');
+            }
+        }
     }
 }
 
@@ -237,19 +356,68 @@ mod tests {
 
     #[test]
     fn each_fault_happens_as_often_as_asked() {
-        let rates =
-            "duplicate=0.02,malformed=0.01,late=0.05,missing=0.03,zero=0.02,negative=0.01,text=0.01,correction=0.02";
+        let rates = "duplicate=0.02,malformed=0.02,late=0.05,out_of_order=0.05,missing=0.03,missing_day=0.1,zero=0.02,\
+                     corrected=0.02,oversized=0.0001,unknown_farm=0.02,malformed.text=0.01";
         let faults = Faults::parse(rates).unwrap();
         let (_, faultless) = all(&herd(), Format::Ndjson, "");
         let (text, stats) = all(&herd(), Format::Ndjson, rates);
-        for fault in Fault::ALL {
+        for fault in Fault::ALL.into_iter().filter(|&fault| fault != Fault::Oversized) {
             let share = stats.faults.get(fault) as f64 / faultless.readings as f64;
             assert!((share / faults.rate(fault) - 1.0).abs() < 0.15, "{fault}: {share}");
         }
         let count = |fault| stats.faults.get(fault);
-        let expected = faultless.readings + count(Fault::Duplicate) + count(Fault::Correction) - count(Fault::Missing);
+        assert!((1..20).contains(&count(Fault::Oversized)));
+        let twice = count(Fault::Duplicate) + count(Fault::Corrected);
+        let expected = faultless.readings + twice - count(Fault::Missing) - count(Fault::MissingDay);
         assert_eq!(stats.readings, expected);
         assert_eq!(text.lines().count() as u64, expected);
+    }
+
+    #[test]
+    fn a_missing_day_has_no_reading_anywhere() {
+        let herd = herd();
+        let faults = Faults::parse("missing_day=0.2,late=0.3").unwrap();
+        let (mut lost, mut delivered) = (HashSet::new(), HashSet::new());
+        for unit in herd.files() {
+            herd.deliveries(unit, &faults, |delivery| {
+                let day = (unit.farm, delivery.reading.data);
+                let is_lost = delivery.fault.is_some_and(|chosen| chosen.fault == Fault::MissingDay);
+                if is_lost {
+                    lost.insert(day)
+                } else {
+                    delivered.insert(day)
+                };
+            });
+        }
+        assert!(lost.is_disjoint(&delivered));
+        assert!((240..360).contains(&lost.len()), "{} of {}", lost.len(), delivered.len());
+    }
+
+    #[test]
+    fn what_is_out_of_order_stands_behind_what_should_follow_it_and_nothing_else_moves() {
+        let herd = herd();
+        let (mut moved, mut farthest) = (0, 0);
+        for unit in herd.files() {
+            let order = |faults: &str| {
+                let mut pens = Vec::new();
+                herd.deliveries(unit, &Faults::parse(faults).unwrap(), |delivery| {
+                    pens.push((delivery.reading.id_curral, delivery.fault.is_some()));
+                });
+                pens
+            };
+            let (truth, found) = (order(""), order("out_of_order=0.2"));
+            let place = |pen: u64| truth.iter().position(|&(other, _)| other == pen).unwrap();
+            let places: Vec<(usize, bool)> = found.iter().map(|&(pen, wrong)| (place(pen), wrong)).collect();
+            assert!(places.iter().filter(|(_, wrong)| !wrong).is_sorted());
+            for (at, &(place, wrong)) in places.iter().enumerate() {
+                let overtaken = places[..at].iter().filter(|(before, _)| *before > place).count();
+                assert_eq!(wrong, overtaken > 0);
+                moved += usize::from(wrong);
+                farthest = farthest.max(overtaken);
+            }
+            assert_eq!(found.len(), truth.len());
+        }
+        assert!(moved > 5_000 && farthest >= 20, "{moved} {farthest}");
     }
 
     #[test]
@@ -288,32 +456,21 @@ mod tests {
     }
 
     #[test]
-    fn broken_lines_are_neither_json_nor_ten_fields_nor_empty() {
-        let (json, stats) = all(&herd(), Format::Ndjson, "malformed=1");
-        assert_eq!(stats.readings, stats.faults.get(Fault::Malformed));
-        assert!(json.lines().all(|line| !line.is_empty() && serde_json::from_str::<Value>(line).is_err()));
-        let (csv, _) = all(&herd(), Format::Csv, "malformed=1");
-        assert!(
-            csv.lines()
-                .filter(|line| !line.starts_with("id_"))
-                .all(|row| !row.is_empty() && row.split(',').count() < 10)
-        );
+    fn a_zero_is_still_a_reading() {
+        let (text, _) = all(&herd(), Format::Ndjson, "zero=1");
+        assert!(text.lines().all(|line| serde_json::from_str::<Value>(line).unwrap()["consumo_real"] == 0));
     }
 
     #[test]
-    fn faulty_values_are_still_json_but_wrong_in_their_one_field() {
-        let check = |faults: &str, wrong: &dyn Fn(&Value) -> bool| {
-            let (text, _) = all(&herd(), Format::Ndjson, faults);
-            assert!(text.lines().all(|line| wrong(&serde_json::from_str(line).unwrap())), "{faults}");
-        };
-        check("zero=1", &|reading| reading["consumo_real"] == 0);
-        check("negative=1", &|reading| reading["peso_medio"].as_f64().unwrap() < 0.0);
-        check("text=1", &|reading| reading["consumo_real"] == "n/d");
+    fn an_unknown_farm_is_none_of_any_herd() {
+        let (text, _) = all(&herd(), Format::Ndjson, "unknown_farm=1");
+        assert!(text.lines().all(|line| line.ends_with(&format!("\"{UNKNOWN_FARM}\"}}"))));
+        assert!((0..crate::herd::MAX_FARMS).all(|farm| crate::herd::cod_cliente(farm) != UNKNOWN_FARM));
     }
 
     #[test]
     fn a_correction_is_a_second_reading_of_the_same_key_and_ends_with_the_truth() {
-        let (text, _) = all(&herd(), Format::Ndjson, "correction=1");
+        let (text, _) = all(&herd(), Format::Ndjson, "corrected=1");
         let (truth, _) = all(&herd(), Format::Ndjson, "");
         let lines: Vec<&str> = text.lines().collect();
         let (pairs, rest) = lines.as_chunks::<2>();

@@ -14,23 +14,31 @@
 //! | `reading.rs` | [`Reading`], one day of one lot |
 //! | `print.rs` | a reading as NDJSON or CSV bytes |
 //! | `faults.rs` | [`Faults`], what goes wrong and how often |
+//! | `malformed.rs` | [`Malformed`], lines that are no valid reading |
+//! | `message.rs` | a line as the message it is read as |
+//! | `id.rs` | the id that the intake gives a reading |
+//! | `told.rs` | a unit's lines of the truth file |
 //! | `unit.rs` | [`FileUnit`] (farm × day), [`Part`], order and names of files |
 //! | `delivery.rs` | [`Delivery`], what a file holds once faults are carried out |
 //! | `generate.rs` | [`generate()`], many units on all cores, handed over in order |
 //!
 //! The faultless history is the truth: every fault is a way of delivering it badly, and
-//! [`Herd::deliveries`] tells, reading by reading, what was done to it.
+//! [`Herd::tell_unit`] tells, line by line, what was done to it.
 
 mod chance;
 mod delivery;
 mod error;
 mod faults;
 mod generate;
+mod id;
 mod lot;
+mod malformed;
+mod message;
 mod names;
 mod pens;
 mod print;
 mod reading;
+mod told;
 mod unit;
 
 #[cfg(test)]
@@ -38,10 +46,11 @@ mod calibration;
 
 use chrono::{Datelike, Days, NaiveDate};
 
-pub use delivery::{Delivery, UnitStats};
+pub use delivery::{Delivery, Line, UnitStats};
 pub use error::Error;
-pub use faults::{Fault, FaultCounts, Faults};
+pub use faults::{Chosen, Fault, FaultCounts, Faults};
 pub use generate::generate;
+pub use malformed::Malformed;
 pub use names::cod_cliente;
 pub use print::{COLUMNS, Format};
 pub use reading::{Raca, Reading};

@@ -24,9 +24,6 @@ pub const COLUMNS: [&str; 10] = [
     "cod_cliente",
 ];
 
-/// What stands in a number's place where a reading is faulty; not a number in any language.
-const NO_NUMBER: &str = "n/d";
-
 /// How readings are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Format {
@@ -71,30 +68,17 @@ impl FromStr for Format {
     }
 }
 
-/// What to print for the intake.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Intake {
-    /// The number the reading holds.
-    Number,
-    /// A word where the number should be.
-    Word,
-}
-
 impl Reading<'_> {
     /// Appends the reading as one line, line feed included; about 270 bytes of NDJSON or 120 of CSV.
     pub fn write(&self, format: Format, out: &mut Vec<u8>) {
-        self.write_with(format, Intake::Number, out);
-    }
-
-    pub(super) fn write_with(&self, format: Format, intake: Intake, out: &mut Vec<u8>) {
         match format {
-            Format::Ndjson => self.write_json(intake, out),
-            Format::Csv => self.write_csv(intake, out),
+            Format::Ndjson => self.write_json(out),
+            Format::Csv => self.write_csv(out),
         }
         out.push(b'\n');
     }
 
-    fn write_json(&self, intake: Intake, out: &mut Vec<u8>) {
+    fn write_json(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(br#"{"id_curral":""#);
         push_whole(out, self.id_curral);
         out.extend_from_slice(br#"","id_raca":""#);
@@ -112,20 +96,13 @@ impl Reading<'_> {
         out.extend_from_slice(br#"","dia_confinamento":""#);
         push_whole(out, u64::from(self.dia_confinamento));
         out.extend_from_slice(br#"","consumo_real":"#);
-        match intake {
-            Intake::Number => push_decimal::<6>(out, self.consumo_real_mg),
-            Intake::Word => {
-                out.push(b'"');
-                out.extend_from_slice(NO_NUMBER.as_bytes());
-                out.push(b'"');
-            }
-        }
+        push_decimal::<6>(out, self.consumo_real_mg);
         out.extend_from_slice(br#","cod_cliente":""#);
         out.extend_from_slice(self.cod_cliente.as_bytes());
         out.extend_from_slice(br#""}"#);
     }
 
-    fn write_csv(&self, intake: Intake, out: &mut Vec<u8>) {
+    fn write_csv(&self, out: &mut Vec<u8>) {
         push_whole(out, self.id_curral);
         out.push(b',');
         out.extend_from_slice(self.id_raca.id().as_bytes());
@@ -142,16 +119,13 @@ impl Reading<'_> {
         out.push(b',');
         push_whole(out, u64::from(self.dia_confinamento));
         out.push(b',');
-        match intake {
-            Intake::Number => push_decimal::<6>(out, self.consumo_real_mg),
-            Intake::Word => out.extend_from_slice(NO_NUMBER.as_bytes()),
-        }
+        push_decimal::<6>(out, self.consumo_real_mg);
         out.push(b',');
         out.extend_from_slice(self.cod_cliente.as_bytes());
     }
 }
 
-fn push_whole(out: &mut Vec<u8>, mut number: u64) {
+pub(super) fn push_whole(out: &mut Vec<u8>, mut number: u64) {
     let mut digits = [0u8; 20];
     let mut at = digits.len();
     loop {
@@ -166,7 +140,7 @@ fn push_whole(out: &mut Vec<u8>, mut number: u64) {
 }
 
 /// A number of 10^-PLACES units in its shortest form: 450000 grams are `450`, 9076451 milligrams `9.076451`.
-fn push_decimal<const PLACES: usize>(out: &mut Vec<u8>, number: i32) {
+pub(super) fn push_decimal<const PLACES: usize>(out: &mut Vec<u8>, number: i32) {
     if number < 0 {
         out.push(b'-');
     }
@@ -187,12 +161,17 @@ fn push_decimal<const PLACES: usize>(out: &mut Vec<u8>, number: i32) {
 }
 
 fn push_midnight(out: &mut Vec<u8>, date: NaiveDate) {
+    push_date(out, date);
+    out.extend_from_slice(b" 00:00:00 UTC");
+}
+
+/// `2023-01-01`.
+pub(super) fn push_date(out: &mut Vec<u8>, date: NaiveDate) {
     let two = |n: u32| [b'0' + (n / 10) as u8, b'0' + (n % 10) as u8];
     let year = date.year().unsigned_abs();
     let ([a, b], [c, d]) = (two(year / 100), two(year % 100));
     let ([e, f], [g, h]) = (two(date.month()), two(date.day()));
     out.extend_from_slice(&[a, b, c, d, b'-', e, f, b'-', g, h]);
-    out.extend_from_slice(b" 00:00:00 UTC");
 }
 
 #[cfg(test)]
