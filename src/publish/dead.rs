@@ -86,11 +86,6 @@ impl DeadLetters {
         Ok(Self(Some(Open { path: path.to_owned(), file, whole: meta.len(), line: Vec::new() })))
     }
 
-    /// Whether there is a file at all.
-    pub(super) fn is_kept(&self) -> bool {
-        self.0.is_some()
-    }
-
     /// Writes a message down; when this returns, the letter outlives the process. A letter that could be written in part only
     /// is taken away again.
     ///

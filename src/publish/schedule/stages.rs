@@ -99,6 +99,13 @@ impl Stages {
         self.stages.last().map_or(0, |last| (last.before + last.messages()).ceil() as u64)
     }
 
+    /// How long so many messages take, or all it has room for, seconds.
+    pub(super) fn seconds(&self, messages: Option<f64>) -> f64 {
+        let whole = self.stages.last().map_or(0.0, |last| last.begin + last.seconds);
+        let last = messages.map(|messages| (messages.max(1.0) - 1.0) as u64);
+        last.and_then(|last| self.due(last)).map_or(whole, |due| due.as_secs_f64())
+    }
+
     pub(super) fn highest(&self) -> f64 {
         self.stages.iter().map(|stage| stage.form.highest()).fold(0.0, f64::max)
     }
@@ -259,7 +266,8 @@ mod tests {
     #[test]
     fn what_is_no_stage_is_refused_by_name() {
         let said = |text: &str| text.parse::<Stages>().unwrap_err();
-        for text in ["", "hold", "hold:5/s", "hold:x/s:1s", "hold:5/s:0s", "ramp:5-/s:1s", "jump:5/s:1s", "sine:5/s:1s:1s"]
+        for text in
+            ["", "hold", "hold:5/s", "hold:x/s:1s", "hold:5/s:0s", "ramp:5-/s:1s", "jump:5/s:1s", "sine:5/s:1s:1s"]
         {
             assert!(!said(text).is_empty(), "{text}");
         }
