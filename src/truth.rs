@@ -13,11 +13,13 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::io::{BufRead, Write};
+use std::io::{self, BufRead, Write};
 
 use anyhow::{Context, anyhow, bail};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+
+use crate::pack::Pack;
 
 /// The version of the form that this program writes, and the only one it reads.
 pub const VERSION: u32 = 1;
@@ -139,6 +141,7 @@ struct Last {
 #[derive(Debug, Default)]
 pub struct Lines {
     bytes: Vec<u8>,
+    packed: Vec<u8>,
     totals: Totals,
 }
 
@@ -151,9 +154,17 @@ impl Lines {
         self.bytes.push(b'\n');
     }
 
-    /// The lines.
-    pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+    /// Packs the lines told so far, as a piece of a file that is packed so; nothing may be told after it.
+    ///
+    /// # Errors
+    /// As [`Pack::pack`].
+    pub fn pack(&mut self, pack: Pack) -> io::Result<()> {
+        if pack != Pack::None {
+            self.packed.clear();
+            pack.pack(&self.bytes, &mut self.packed)?;
+            std::mem::swap(&mut self.bytes, &mut self.packed);
+        }
+        Ok(())
     }
 
     /// Begins anew, in the same memory.
@@ -167,6 +178,7 @@ impl Lines {
 #[derive(Debug)]
 pub struct Writer<W> {
     out: W,
+    pack: Pack,
     totals: Totals,
 }
 
@@ -175,10 +187,27 @@ impl<W: Write> Writer<W> {
     ///
     /// # Errors
     /// `out` cannot be written.
-    pub fn new(mut out: W, history: BTreeMap<String, String>) -> anyhow::Result<Self> {
-        serde_json::to_writer(&mut out, &Head { ruminate_truth: VERSION, history })?;
-        out.write_all(b"\n")?;
-        Ok(Self { out, totals: Totals::default() })
+    pub fn new(out: W, history: BTreeMap<String, String>) -> anyhow::Result<Self> {
+        Self::packed(out, Pack::None, history)
+    }
+
+    /// Begins a file that is packed so.
+    ///
+    /// # Errors
+    /// `out` cannot be written.
+    pub fn packed(out: W, pack: Pack, history: BTreeMap<String, String>) -> anyhow::Result<Self> {
+        let mut writer = Self { out, pack, totals: Totals::default() };
+        writer.line(&Head { ruminate_truth: VERSION, history })?;
+        Ok(writer)
+    }
+
+    /// Writes one line of its own, as a piece of its own.
+    fn line(&mut self, line: &impl Serialize) -> anyhow::Result<()> {
+        let mut bytes = serde_json::to_vec(line)?;
+        bytes.push(b'\n');
+        let mut packed = Vec::new();
+        self.pack.pack(&bytes, &mut packed)?;
+        Ok(self.out.write_all(&packed)?)
     }
 
     /// Writes one line.
@@ -188,10 +217,11 @@ impl<W: Write> Writer<W> {
     pub fn tell(&mut self, told: &Told<'_>) -> anyhow::Result<()> {
         let mut lines = Lines::default();
         lines.tell(told);
+        lines.pack(self.pack)?;
         self.take(&lines)
     }
 
-    /// Writes these lines.
+    /// Writes these lines, which are packed as the file is.
     ///
     /// # Errors
     /// The file cannot be written on.
@@ -200,14 +230,13 @@ impl<W: Write> Writer<W> {
         Ok(self.out.write_all(&lines.bytes)?)
     }
 
-    /// Writes the sums, and gives them and the writer back; a compressed stream is then still to be ended.
+    /// Writes the sums, and gives them and the writer back.
     ///
     /// # Errors
     /// The file cannot be written on.
     pub fn finish(mut self) -> anyhow::Result<(Totals, W)> {
-        let last = Last { totals: self.totals };
-        serde_json::to_writer(&mut self.out, &last)?;
-        self.out.write_all(b"\n")?;
+        let last = Last { totals: std::mem::take(&mut self.totals) };
+        self.line(&last)?;
         self.out.flush()?;
         Ok((last.totals, self.out))
     }

@@ -56,6 +56,13 @@ pub struct UnitStats {
     pub faults: FaultCounts,
 }
 
+impl UnitStats {
+    /// Whether a file has nothing in it because its whole day is missing: there is no such file then.
+    pub fn is_lost(&self) -> bool {
+        self.readings == 0 && self.faults.get(Fault::MissingDay) > 0
+    }
+}
+
 impl std::ops::AddAssign for UnitStats {
     fn add_assign(&mut self, other: Self) {
         self.readings += other.readings;
@@ -149,10 +156,11 @@ impl Herd {
 
     /// Appends a whole file to `out`, header included if the format has one, and says what it holds.
     pub fn write_unit(&self, unit: FileUnit, format: Format, faults: &Faults, out: &mut Vec<u8>) -> UnitStats {
+        out.extend_from_slice(format.header());
         self.write_lines(unit, format, faults, out, |_| {})
     }
 
-    /// As [`Herd::write_unit`], and hands over each line as it was written, and each reading that gets none.
+    /// Appends the lines of a file, without the header, and hands over each as it was written, and each reading that gets none.
     pub fn write_lines(
         &self,
         unit: FileUnit,
@@ -162,7 +170,6 @@ impl Herd {
         mut each: impl FnMut(&Line<'_>),
     ) -> UnitStats {
         let mut stats = UnitStats::default();
-        out.extend_from_slice(format.header());
         self.deliveries(unit, faults, |delivery| {
             delivery.write(format, out, &mut |line| {
                 stats.readings += u64::from(!line.bytes.is_empty());

@@ -23,7 +23,7 @@
 //! | `generate.rs` | [`generate()`], many units on all cores, handed over in order |
 //!
 //! The faultless history is the truth: every fault is a way of delivering it badly, and
-//! [`Herd::tell_unit`] tells, line by line, what was done to it.
+//! [`Herd::tell_lines`] tells, line by line, what was done to it.
 
 mod chance;
 mod delivery;
@@ -49,11 +49,12 @@ use chrono::{Datelike, Days, NaiveDate};
 pub use delivery::{Delivery, Line, UnitStats};
 pub use error::Error;
 pub use faults::{Chosen, Fault, FaultCounts, Faults};
-pub use generate::generate;
+pub use generate::{Threads, batches, generate};
 pub use malformed::Malformed;
 pub use names::cod_cliente;
 pub use print::{COLUMNS, Format};
 pub use reading::{Raca, Reading};
+pub use told::Telling;
 pub use unit::{FileUnit, Files, Part};
 
 /// Most farms a herd may have: the space of the 14-digit ids is shared out between them.

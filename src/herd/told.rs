@@ -9,22 +9,30 @@ use super::{FileUnit, Herd, Line, UnitStats, message};
 use crate::hex::hex;
 use crate::truth::{Fate, Lines, Told};
 
+/// Where the truth of a file goes.
+#[derive(Debug)]
+pub struct Telling<'a> {
+    /// The file's name.
+    pub file: &'a str,
+    /// What is told so far, of this file and others.
+    pub lines: &'a mut Lines,
+}
+
 impl Herd {
-    /// As [`Herd::write_unit`], and tells of every reading in `truth`.
-    pub fn tell_unit(
+    /// As [`Herd::write_lines`], and tells of every reading; lines are counted from 1, the header first.
+    pub fn tell_lines(
         &self,
         unit: FileUnit,
         format: Format,
         faults: &Faults,
         out: &mut Vec<u8>,
-        truth: &mut Lines,
+        telling: Telling<'_>,
     ) -> UnitStats {
-        let file = unit.name(self, format);
         let mut number = u64::from(!format.header().is_empty());
         let mut canonical = Vec::new();
         self.write_lines(unit, format, faults, out, |line| {
             number += u64::from(!line.bytes.is_empty());
-            truth.tell(&told(line, &file, number, format, &mut canonical));
+            telling.lines.tell(&told(line, telling.file, number, format, &mut canonical));
         })
     }
 }
@@ -74,11 +82,13 @@ mod tests {
         let (mut writer, mut stats) = (Writer::new(Vec::new(), [].into()).unwrap(), UnitStats::default());
         let mut lines = Lines::default();
         for unit in herd.files() {
-            let mut out = Vec::new();
+            let mut out = format.header().to_vec();
             lines.clear();
-            stats += herd.tell_unit(unit, format, &faults, &mut out, &mut lines);
+            let file = unit.name(&herd, format);
+            let telling = Telling { file: &file, lines: &mut lines };
+            stats += herd.tell_lines(unit, format, &faults, &mut out, telling);
             writer.take(&lines).unwrap();
-            std::fs::write(dir.join(unit.name(&herd, format)), out).unwrap();
+            std::fs::write(dir.join(file), out).unwrap();
         }
         let (mut said, mut unsaid) = (Said::new(), Vec::new());
         let text = writer.finish().unwrap().1;

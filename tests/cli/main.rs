@@ -9,6 +9,7 @@ mod bundle_source;
 mod cached;
 mod demo;
 mod generate;
+mod generate_truth;
 mod planted;
 mod planted_mixed;
 mod publish;
