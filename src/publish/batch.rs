@@ -149,7 +149,7 @@ impl Batches {
         let in_time = due.is_none_or(|due| {
             self.batch.entries.first().and_then(|first| first.due).is_none_or(|first| due <= first + self.linger)
         });
-        if !self.batch.entries.is_empty() && !(fits && in_time && self.keeps_order_with(&entry)) {
+        if !(self.batch.entries.is_empty() || fits && in_time && self.keeps_order_with(&entry)) {
             self.ahead.push_front(Ok(Ok(entry)));
             return false;
         }
