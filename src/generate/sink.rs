@@ -79,7 +79,7 @@ impl Sink {
     fn stream(mut out: Box<dyn Write>, name: String, plan: &Plan) -> anyhow::Result<Self> {
         let head = begin(plan)?;
         match out.write_all(&head) {
-            Err(e) if e.kind() != io::ErrorKind::BrokenPipe => return Err(anyhow::Error::new(e).context(name)),
+            Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(anyhow::Error::new(e).context(name)),
             _ => Ok(Self::Stream { out, name, head: head.len() }), // who reads no more is seen at the next write
         }
     }

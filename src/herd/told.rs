@@ -111,7 +111,7 @@ mod tests {
             Ok(reading) => {
                 let id = Some(reading_id(&reading));
                 let cod_cliente = Some(reading.cod_cliente);
-                let message = Message { body: body.to_vec().into(), cod_cliente, dedup: String::new() };
+                let message = Message { body: body.to_vec().into(), cod_cliente, id_lote: None, dedup: String::new() };
                 (id, if message.size_bytes() > TOPIC_BYTES { Fate::Refused } else { Fate::Stored })
             }
         }

@@ -38,6 +38,75 @@ fn a_csv_stream_has_one_header() {
 }
 
 #[test]
+fn parts_of_a_stream_or_of_one_file_join_to_the_whole_in_every_form() {
+    let home = tempfile::tempdir().unwrap();
+    let flags = ["generate", "--farms", "3", "--lots", "20", "--days", "4", "--start", "2026-01-01"];
+    let unpacked = |name: &str| {
+        let mut text = Vec::new();
+        let file = std::fs::File::open(home.path().join(name)).unwrap();
+        std::io::Read::read_to_end(&mut ruminate::pack::unpacked(file).unwrap(), &mut text).unwrap();
+        text
+    };
+    for format in ["csv", "ndjson"] {
+        let whole = Run::of(ruminate(home.path()).args(flags).args(["--format", format, "--out", "-"]));
+        // More parts than files: the first one is empty but for the header.
+        for of in [2, 5, 13] {
+            let (mut stream, mut packed) = (String::new(), Vec::new());
+            for index in 1..=of {
+                let part = format!("{index}/{of}");
+                let part = ["--part", &part, "--out"];
+                stream += &Run::of(ruminate(home.path()).args(flags).args(part).args(["-", "--format", format])).out;
+                let name = format!("{of}-{index}.{format}.{}", if of == 5 { "zst" } else { "gz" });
+                assert_eq!(Run::of(ruminate(home.path()).args(flags).args(part).arg(&name)).code, 0);
+                packed.extend(std::fs::read(home.path().join(name)).unwrap());
+            }
+            assert!(stream == whole.out, "{format} {of}");
+            std::fs::write(home.path().join("joined"), packed).unwrap();
+            assert!(unpacked("joined") == whole.out.as_bytes(), "{format} {of} packed");
+        }
+    }
+}
+
+#[test]
+fn files_of_a_directory_are_packed_one_by_one_and_read_again() {
+    let home = tempfile::tempdir().unwrap();
+    let make = |more: &[&str]| {
+        let flags = ["generate", "--lots", "20", "--days", "3", "--start", "2026-01-01", "--format", "csv"];
+        let run = Run::of(ruminate(home.path()).args(flags).args(more));
+        assert_eq!(run.code, 0, "{}", run.err);
+    };
+    make(&["--out", "plain"]);
+    for (packing, ending) in [("gzip", "gz"), ("zstd", "zst")] {
+        make(&["--out", packing, "--compress", packing]);
+        make(&["--out", packing, "--compress", packing]); // the same again is the same
+        for day in 1..=3 {
+            let name = format!("FazendaUm_Consumo_2026010{day}.csv");
+            let messages = |path: std::path::PathBuf| {
+                let messages = ruminate::history::messages(&path, None).unwrap();
+                messages.map(|message| message.unwrap().body).collect::<Vec<_>>()
+            };
+            let plain = messages(home.path().join("plain").join(&name));
+            assert!(plain.len() > 10);
+            assert!(messages(home.path().join(packing).join(format!("{name}.{ending}"))) == plain);
+        }
+    }
+}
+
+#[test]
+fn an_output_that_contradicts_its_name_is_refused() {
+    let home = tempfile::tempdir().unwrap();
+    let said = |more: &[&str]| {
+        let run = Run::of(ruminate(home.path()).args(["generate", "--days", "1"]).args(more));
+        assert_eq!(run.code, 2);
+        run.err
+    };
+    assert!(said(&["--out", "x.csv", "--format", "ndjson"]).contains("does not end as --format ndjson does"));
+    assert!(said(&["--out", "x.csv.gz", "--compress", "zstd"]).contains("does not end as --compress asks"));
+    assert!(said(&["--out", "no/such/x.csv"]).contains("cannot write no/such/x.csv"));
+    assert!(std::fs::read_dir(home.path()).unwrap().next().is_none());
+}
+
+#[test]
 fn a_reader_that_had_enough_is_no_error() {
     let home = tempfile::tempdir().unwrap();
     let flags = ["generate", "--lots", "500", "--days", "9000", "--start", "2000-01-01", "--out", "-"];
