@@ -93,6 +93,36 @@ fn files_of_a_directory_are_packed_one_by_one_and_read_again() {
 }
 
 #[test]
+fn parquet_is_a_file_a_day_or_one_file_and_holds_readings_only() {
+    let home = tempfile::tempdir().unwrap();
+    let make = |more: &[&str]| {
+        let flags = ["generate", "--farms", "2", "--lots", "300", "--days", "40", "--start", "2026-01-01", "--output"];
+        Run::of(ruminate(home.path()).args(flags).arg("json").args(more))
+    };
+    let rows = |name: &str| {
+        let file = std::fs::File::open(home.path().join(name)).unwrap();
+        let file = parquet::file::reader::SerializedFileReader::new(file).unwrap();
+        let meta = parquet::file::reader::FileReader::metadata(&file);
+        (meta.num_row_groups(), meta.file_metadata().num_rows() as u64)
+    };
+    let faults = ["--faults", "late=0.1,duplicate=0.1"];
+    let one = make(&[&faults[..], &["--out", "one.parquet", "--truth", "t"]].concat()).json();
+    assert_eq!(rows("one.parquet"), (2, one["readings"].as_u64().unwrap()));
+    assert_eq!(one["bytes"], home.path().join("one.parquet").metadata().unwrap().len());
+    let truth = std::fs::read_to_string(home.path().join("t")).unwrap();
+    assert!(truth.contains(&format!("\"lines\":{}", one["readings"])) && truth.contains("20260101.parquet"));
+    let many = make(&[&faults[..], &["--out", "many", "--format", "parquet"]].concat()).json();
+    let days = std::fs::read_dir(home.path().join("many")).unwrap();
+    let found: u64 = days.map(|day| rows(&format!("many/{}", day.unwrap().file_name().to_str().unwrap())).1).sum();
+    assert_eq!((&many["files"], many["readings"].as_u64()), (&80.into(), Some(found)));
+    for faults in ["malformed=0.1", "malformed.text=0.1", "oversized=0.1"] {
+        let refused = make(&["--out", "x.parquet", "--faults", faults]);
+        assert!(refused.code == 2 && refused.err.contains("holds readings only"), "{}", refused.err);
+    }
+    assert!(make(&["--format", "parquet", "--compress", "gzip"]).err.contains("packs its columns itself"));
+}
+
+#[test]
 fn an_output_that_contradicts_its_name_is_refused() {
     let home = tempfile::tempdir().unwrap();
     let said = |more: &[&str]| {
