@@ -9,7 +9,7 @@ use crate::pack::Pack;
 use crate::truth::Lines;
 
 /// Pens a row group of a Parquet file: as few as keep what it says of itself small beside it.
-const GROUP_PENS: u32 = 20_000;
+const GROUP_PENS: u32 = 8_000;
 
 /// How bytes are put together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

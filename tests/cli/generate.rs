@@ -107,7 +107,7 @@ fn parquet_is_a_file_a_day_or_one_file_and_holds_readings_only() {
     };
     let faults = ["--faults", "late=0.1,duplicate=0.1"];
     let one = make(&[&faults[..], &["--out", "one.parquet", "--truth", "t"]].concat()).json();
-    assert_eq!(rows("one.parquet"), (2, one["readings"].as_u64().unwrap()));
+    assert_eq!(rows("one.parquet"), (3, one["readings"].as_u64().unwrap()));
     assert_eq!(one["bytes"], home.path().join("one.parquet").metadata().unwrap().len());
     let truth = std::fs::read_to_string(home.path().join("t")).unwrap();
     assert!(truth.contains(&format!("\"lines\":{}", one["readings"])) && truth.contains("20260101.parquet"));
