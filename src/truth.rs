@@ -47,6 +47,18 @@ pub enum Fate {
     Never,
 }
 
+impl Fate {
+    /// Its name in the file.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stored => "stored",
+            Self::Quarantined => "quarantined",
+            Self::Refused => "refused",
+            Self::Never => "never",
+        }
+    }
+}
+
 /// What was done to one line, or to one reading that is never delivered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Told<'a> {
@@ -70,6 +82,44 @@ pub struct Told<'a> {
     pub sha256: Option<Cow<'a, str>>,
     /// What must become of it.
     pub fate: Fate,
+}
+
+impl Told<'_> {
+    /// Appends what serde would write, at a third of the cost: there is one for every reading.
+    fn print(&self, out: &mut Vec<u8>) {
+        let texts = [&self.file, &self.fault, &self.kind, &self.sha256];
+        let is_plain =
+            |text: &str| text.bytes().all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\'));
+        if !texts.into_iter().flatten().all(|text| is_plain(text)) {
+            let _ = serde_json::to_writer(out, self); // writing to a Vec cannot fail
+            return;
+        }
+        out.push(b'{');
+        let member = |out: &mut Vec<u8>, name: &str, value: &str| {
+            out.extend_from_slice(name.as_bytes());
+            out.extend_from_slice(value.as_bytes());
+            out.extend_from_slice(b"\",");
+        };
+        if let Some(file) = &self.file {
+            member(out, "\"file\":\"", file);
+        }
+        if self.line > 0 {
+            let _ = write!(out, "\"line\":{},", self.line); // as above
+        }
+        if let Some(id) = &self.id {
+            member(out, "\"id\":\"", id.hyphenated().encode_lower(&mut Uuid::encode_buffer()));
+        }
+        for (name, text) in
+            [("\"fault\":\"", &self.fault), ("\"kind\":\"", &self.kind), ("\"sha256\":\"", &self.sha256)]
+        {
+            if let Some(text) = text {
+                member(out, name, text);
+            }
+        }
+        out.extend_from_slice(b"\"fate\":\"");
+        out.extend_from_slice(self.fate.name().as_bytes());
+        out.extend_from_slice(b"\"}");
+    }
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
@@ -149,8 +199,7 @@ impl Lines {
     /// Appends one line.
     pub fn tell(&mut self, told: &Told<'_>) {
         self.totals.add(told);
-        // Writing to a Vec cannot fail, and everything told of has a form in JSON.
-        let _ = serde_json::to_writer(&mut self.bytes, told);
+        told.print(&mut self.bytes);
         self.bytes.push(b'\n');
     }
 
@@ -310,6 +359,20 @@ mod tests {
             writer.tell(&told).unwrap();
         }
         String::from_utf8(writer.finish().unwrap().1).unwrap()
+    }
+
+    #[test]
+    fn a_line_is_printed_as_serde_prints_it() {
+        let odd = Told {
+            file: Some("a \"b\" \u{e7}.json".into()),
+            kind: Some("text".into()),
+            ..told(7, Some("late"), Fate::Stored)
+        };
+        for told in lines().into_iter().chain([odd, told(0, None, Fate::Never)]) {
+            let mut printed = Vec::new();
+            told.print(&mut printed);
+            assert_eq!(String::from_utf8(printed).unwrap(), serde_json::to_string(&told).unwrap());
+        }
     }
 
     #[test]

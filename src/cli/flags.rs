@@ -216,7 +216,7 @@ pub(super) struct TopicFlags {
     /// The lake, with --topic local: s3://bucket/prefix, or a directory
     #[arg(long, value_name = "URL", help_heading = "With --topic local")]
     pub lake: Option<LakeUrl>,
-    #[command(flatten, next_help_heading = "With --topic local")]
+    #[command(flatten, next_help_heading = "With --topic local, or --watch")]
     pub warehouse: WarehouseFlags,
     #[command(flatten, next_help_heading = "With --topic local")]
     pub rules: RulesFlags,

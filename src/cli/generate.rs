@@ -16,13 +16,15 @@ use crate::report::{Outcome, Printed};
 pub(super) struct Args {
     #[command(flatten)]
     herd: HerdFlags,
-    /// The form of the files: ndjson or csv [default: by the ending of --out FILE, or else ndjson]
+    /// The form of the files: ndjson, csv or parquet [default: by the ending of --out FILE, or else ndjson]
+    ///
+    /// Parquet has typed columns, so it cannot hold malformed and oversized readings.
     #[arg(long, value_name = "FORMAT")]
     format: Option<Form>,
-    /// A directory for <CodCliente>_Consumo_<YYYYMMDD>.json, or one file if it ends in .json, .ndjson or .csv, and in .gz or
-    /// .zst behind that; - for one stream on stdout
+    /// A directory for <CodCliente>_Consumo_<YYYYMMDD>.json, or one file if it ends in .json, .ndjson, .csv (and in .gz or .zst
+    /// behind that) or .parquet; - for one stream on stdout
     ///
-    /// Parts of one file or stream (--part) can be joined: only the first one has the header.
+    /// Parts of one file or stream (--part) can be joined, but for Parquet: only the first one has the header.
     #[arg(long, value_name = "DIR|FILE|-", default_value = "histories")]
     out: PathBuf,
     /// Pack what is written: gzip, zstd or none [default: by the ending of --out FILE, or else none]

@@ -4,6 +4,7 @@
 //! | file | owns |
 //! | --- | --- |
 //! | `work.rs` | what a thread makes of a few units |
+//! | `table.rs` | readings as Parquet |
 //! | `sink.rs` | directory, file or stdout |
 //! | `told.rs` | the truth file on its way |
 
@@ -13,20 +14,21 @@ use std::time::Instant;
 
 use anyhow::Context;
 
-use crate::herd::{self, Faults, FileUnit, Format, Herd, Part, Threads, UnitStats};
+use crate::herd::{self, Fault, Faults, FileUnit, Format, Herd, Part, Threads, UnitStats};
 use crate::pack::Pack;
 use crate::progress::Progress;
 use crate::report::generate::{Outcome, Truth};
 use crate::stop::Stop;
 
 mod sink;
+mod table;
 mod told;
 mod work;
 
 pub(crate) use sink::Written;
 use sink::{End, Sink};
 use told::TruthFile;
-use work::{Batch, Shape, Tell};
+use work::{Batch, Shape, Tell, Work};
 
 /// What to generate.
 #[derive(Debug, Clone)]
@@ -52,6 +54,8 @@ pub struct Plan {
 pub enum Form {
     /// A line each.
     Lines(Format),
+    /// A row each of a table of typed columns.
+    Parquet,
 }
 
 impl Default for Form {
@@ -72,6 +76,7 @@ impl Form {
         match ending.to_ascii_lowercase().as_str() {
             "json" | "ndjson" => Some(Self::Lines(Format::Ndjson)),
             "csv" => Some(Self::Lines(Format::Csv)),
+            "parquet" => Some(Self::Parquet),
             _ => None,
         }
     }
@@ -80,6 +85,7 @@ impl Form {
     fn extension(self) -> &'static str {
         match self {
             Self::Lines(format) => format.extension(),
+            Self::Parquet => "parquet",
         }
     }
 
@@ -88,15 +94,18 @@ impl Form {
         match self {
             Self::Lines(Format::Ndjson) => "ndjson",
             Self::Lines(Format::Csv) => "csv",
+            Self::Parquet => "parquet",
         }
     }
 }
 
 impl std::str::FromStr for Form {
-    type Err = herd::Error;
+    type Err = String;
 
-    fn from_str(text: &str) -> Result<Self, herd::Error> {
-        text.parse().map(Self::Lines)
+    fn from_str(text: &str) -> Result<Self, String> {
+        let all = [Self::Lines(Format::Ndjson), Self::Lines(Format::Csv), Self::Parquet];
+        let known = all.into_iter().find(|form| form.name() == text);
+        known.ok_or_else(|| format!("format {text:?} is unknown: use ndjson, csv or parquet"))
     }
 }
 
@@ -112,6 +121,24 @@ impl Plan {
             threads: None,
             truth: None,
         }
+    }
+
+    /// Whether it can be written at all.
+    ///
+    /// # Errors
+    /// A table of typed columns is to hold what is no reading, or to be packed a second time.
+    fn check(&self) -> anyhow::Result<()> {
+        if self.form != Form::Parquet {
+            return Ok(());
+        }
+        for fault in [Fault::Malformed, Fault::Oversized] {
+            anyhow::ensure!(
+                self.faults.rate(fault) == 0.0,
+                "a Parquet file holds readings only, no {fault} ones: leave that fault out, or use ndjson or csv"
+            );
+        }
+        anyhow::ensure!(self.pack == Pack::None, "a Parquet file packs its columns itself: leave --compress out");
+        Ok(())
     }
 
     /// The name of a farm's file of a day.
@@ -162,6 +189,7 @@ pub enum Existing {
 /// A file cannot be written, or is there with other content and is to be kept.
 pub fn run(plan: &Plan, out: Out, existing: Existing, progress: &Progress, stop: &Stop) -> anyhow::Result<Outcome> {
     let begun = Instant::now();
+    plan.check()?;
     let threads = match plan.threads {
         Some(count) => Threads::of(count).with_context(|| format!("cannot start {count} threads"))?,
         None => Threads::all(),
@@ -169,18 +197,21 @@ pub fn run(plan: &Plan, out: Out, existing: Existing, progress: &Progress, stop:
     let stage = progress.stage("generate", Some(plan.herd.part(plan.part).count_left()));
     let mut truth = plan.truth.as_deref().map(|path| TruthFile::create(path, plan)).transpose()?;
     let mut sink = Sink::open(out, plan, existing)?;
-    let shape = sink.shape();
     let tell = truth.as_ref().map_or(Tell::Nothing, |truth| Tell::Packed(truth.pack()));
+    let work = Work { plan, shape: sink.shape(), tell };
     let mut outcome = Outcome::default();
     let mut total = UnitStats::default();
     let mut farms = vec![false; plan.herd.farms() as usize];
-    let fill = |units: &[FileUnit], batch: &mut Batch| batch.fill(plan, shape, tell, units);
-    let ended = herd::batches(&threads, &plan.herd, plan.part, fill, |batch: &mut Batch| {
+    let fill = |units: &[FileUnit], batch: &mut Batch| work.fill(units, batch);
+    let ended = herd::batches(&threads, &plan.herd, plan.part, work.pens(), fill, |batch: &mut Batch| {
         if let Some(e) = batch.failed.take() {
             return Err(End::Failed(e.into()));
         }
         if let Some(truth) = &mut truth {
             truth.take(&batch.truth).map_err(End::Failed)?;
+        }
+        if let Some(group) = batch.group.take() {
+            sink.append(group).inspect_err(|_| outcome.unread = true)?;
         }
         let mut begin = 0;
         for &(unit, end, stats) in &batch.units {
@@ -190,7 +221,7 @@ pub fn run(plan: &Plan, out: Out, existing: Existing, progress: &Progress, stop:
             }
             let bytes = &batch.bytes[begin..end];
             // Where a whole day was lost there is no file of it; in a stream its piece may hold others.
-            if shape == Shape::Stream || !stats.is_lost() {
+            if work.shape == Shape::Stream || !stats.is_lost() {
                 let written = sink.write(plan, unit, bytes).inspect_err(|_| outcome.unread = true)?;
                 outcome.count(written, u64::from(!stats.is_lost()), bytes.len());
                 farms[unit.farm as usize] |= !stats.is_lost();
@@ -207,7 +238,11 @@ pub fn run(plan: &Plan, out: Out, existing: Existing, progress: &Progress, stop:
         Ok(()) => true,
     };
     outcome.out = sink.name();
-    outcome.bytes += sink.finish(whole, &mut outcome.unread)?;
+    match sink.finish(whole) {
+        Ok(bytes) => outcome.bytes = bytes.unwrap_or(outcome.bytes),
+        Err(End::Enough) => outcome.unread = true,
+        Err(End::Failed(e)) => return Err(e),
+    }
     if let Some(truth) = truth.filter(|_| whole) {
         outcome.truth = Some(truth.finish(existing)?);
     }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use tempfile::NamedTempFile;
 
+use super::table::{Group, TableWriter};
 use super::work::Shape;
 use super::{Existing, Form, Out, Plan};
 use crate::half::half_in;
@@ -33,23 +34,12 @@ pub(crate) enum Written {
 
 /// Where files go.
 pub(super) enum Sink {
-    Dir {
-        dir: PathBuf,
-        existing: Existing,
-    },
-    /// Bytes as they come, to stdout or a device; how many of them stand before all files.
-    Stream {
-        out: Box<dyn Write>,
-        name: String,
-        head: usize,
-    },
+    /// Files by name.
+    Dir { dir: PathBuf, existing: Existing },
+    /// Bytes as they come, to stdout or a device.
+    Stream { body: Body<Box<dyn Write + Send>>, name: String },
     /// One file, under a temporary name until it is whole.
-    File {
-        half: NamedTempFile,
-        path: PathBuf,
-        existing: Existing,
-        head: usize,
-    },
+    File { body: Body<NamedTempFile>, path: PathBuf, existing: Existing },
 }
 
 impl Sink {
@@ -59,28 +49,21 @@ impl Sink {
                 fs::create_dir_all(&dir).with_context(|| format!("cannot make directory {}", dir.display()))?;
                 Ok(Self::Dir { dir, existing })
             }
-            Out::Stdout => Self::stream(Box::new(io::stdout()), "-".into(), plan),
+            Out::Stdout => {
+                // By itself stdout looks for the last line feed of whatever it gets.
+                let out: Box<dyn Write + Send> = Box::new(io::BufWriter::with_capacity(1 << 16, io::stdout()));
+                Ok(Self::Stream { body: Body::begin(out, plan).context("stdout")?, name: "-".into() })
+            }
             // A pipe or a device: nothing to be replaced.
             Out::File(path) if fs::metadata(&path).is_ok_and(|meta| !meta.is_file()) => {
-                let named = || format!("cannot write {}", path.display());
-                let file = File::options().write(true).open(&path).with_context(named)?;
-                Self::stream(Box::new(file), path.display().to_string(), plan)
+                let file = File::options().write(true).open(&path).map(|file| Box::new(file) as Box<dyn Write + Send>);
+                let body = file.and_then(|file| Body::begin(file, plan)).with_context(|| cannot_write(&path))?;
+                Ok(Self::Stream { body, name: path.display().to_string() })
             }
             Out::File(path) => {
-                let named = || format!("cannot write {}", path.display());
-                let mut half = half_in(dir_of(&path)).with_context(named)?;
-                let head = begin(plan)?;
-                half.write_all(&head).with_context(named)?;
-                Ok(Self::File { half, path, existing, head: head.len() })
+                let half = half_in(dir_of(&path)).and_then(|half| Body::begin(half, plan));
+                Ok(Self::File { body: half.with_context(|| cannot_write(&path))?, path, existing })
             }
-        }
-    }
-
-    fn stream(mut out: Box<dyn Write>, name: String, plan: &Plan) -> anyhow::Result<Self> {
-        let head = begin(plan)?;
-        match out.write_all(&head) {
-            Err(e) if e.kind() != io::ErrorKind::BrokenPipe => return Err(anyhow::Error::new(e).context(name)),
-            _ => Ok(Self::Stream { out, name, head: head.len() }), // who reads no more is seen at the next write
         }
     }
 
@@ -98,49 +81,107 @@ impl Sink {
         }
     }
 
+    /// Writes a file, or on in the one there is.
     pub(super) fn write(&mut self, plan: &Plan, unit: FileUnit, bytes: &[u8]) -> Result<Written, End> {
         match self {
             Self::Dir { dir, existing } => {
                 return file(dir, &plan.name(unit), bytes, *existing).map_err(End::Failed);
             }
-            Self::Stream { out, name, .. } => out.write_all(bytes).map_err(|e| unread(e, name))?,
-            Self::File { half, path, .. } => half
-                .write_all(bytes)
-                .map_err(|e| End::Failed(anyhow::Error::new(e).context(format!("cannot write {}", path.display()))))?,
+            Self::Stream { body, name } => body.write(bytes).map_err(|e| unread(e, name))?,
+            Self::File { body, path, .. } => body.write(bytes).map_err(|e| failed(e, path))?,
         }
         Ok(Written::New)
     }
 
-    /// Ends it; a file gets its name if it is whole. Gives the bytes that belong to no unit.
-    pub(super) fn finish(self, whole: bool, is_unread: &mut bool) -> anyhow::Result<u64> {
+    /// Writes a row group of a stream of Parquet.
+    pub(super) fn append(&mut self, group: Group) -> Result<(), End> {
         match self {
-            Self::Dir { .. } => Ok(0),
-            Self::Stream { mut out, name, head } => match out.flush().map_err(|e| unread(e, &name)) {
-                Err(End::Failed(e)) => Err(e),
-                Err(End::Enough) => {
-                    *is_unread = true;
-                    Ok(head as u64)
-                }
-                Ok(()) => Ok(head as u64),
-            },
-            Self::File { half, path, existing, head } => {
+            Self::Dir { .. } => Ok(()), // its files have theirs in their bytes
+            Self::Stream { body, name } => body.append(group).map_err(|e| unread(e, name)),
+            Self::File { body, path, .. } => body.append(group).map_err(|e| failed(e, path)),
+        }
+    }
+
+    /// Ends it and gives the bytes of a stream or one file, which gets its name if it is whole.
+    pub(super) fn finish(self, whole: bool) -> Result<Option<u64>, End> {
+        match self {
+            Self::Dir { .. } => Ok(None),
+            Self::Stream { body, name } => {
+                let counted = body.finish().map_err(|e| unread(e, &name))?;
+                Ok(Some(counted.bytes))
+            }
+            Self::File { body, path, existing } => {
+                let counted = body.finish().map_err(|e| failed(e, &path))?;
                 if whole {
-                    put(half, &path, existing)?;
+                    put(counted.out, &path, existing).map_err(End::Failed)?;
                 }
-                Ok(head as u64)
+                Ok(Some(counted.bytes))
             }
         }
     }
 }
 
-/// What a stream begins with: the header, where it is the first part of the whole, so that parts can be joined.
-fn begin(plan: &Plan) -> io::Result<Vec<u8>> {
-    let Form::Lines(format) = plan.form;
-    let mut head = Vec::new();
-    if plan.part.is_first() && !format.header().is_empty() {
-        plan.pack.pack(format.header(), &mut head)?;
+/// What one stream or file is made of.
+pub(super) enum Body<W: Write + Send> {
+    /// Lines, as they are.
+    Lines(Counted<W>),
+    /// A table of row groups.
+    Table(TableWriter<Counted<W>>),
+}
+
+impl<W: Write + Send> Body<W> {
+    /// Begins it: with the header, where it is the first part of the whole, so that parts can be joined.
+    fn begin(out: W, plan: &Plan) -> io::Result<Self> {
+        let mut out = Counted { out, bytes: 0 };
+        let Form::Lines(format) = plan.form else { return TableWriter::new(out).map(Self::Table) };
+        if plan.part.is_first() && !format.header().is_empty() {
+            let mut head = Vec::new();
+            plan.pack.pack(format.header(), &mut head)?;
+            out.write_all(&head)?;
+        }
+        Ok(Self::Lines(out))
     }
-    Ok(head)
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Lines(out) => out.write_all(bytes),
+            Self::Table(_) => Ok(()), // its readings are in row groups
+        }
+    }
+
+    fn append(&mut self, group: Group) -> io::Result<()> {
+        match self {
+            Self::Lines(_) => Ok(()),
+            Self::Table(table) => table.append(group),
+        }
+    }
+
+    fn finish(self) -> io::Result<Counted<W>> {
+        let mut out = match self {
+            Self::Lines(out) => out,
+            Self::Table(table) => table.finish()?,
+        };
+        out.flush()?;
+        Ok(out)
+    }
+}
+
+/// A writer that counts.
+pub(super) struct Counted<W> {
+    out: W,
+    bytes: u64,
+}
+
+impl<W: Write> Write for Counted<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.out.write(bytes)?;
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
 }
 
 /// Who closes a stream has enough.
@@ -151,6 +192,14 @@ fn unread(e: io::Error, name: &str) -> End {
         let name = if name == "-" { "stdout" } else { name };
         End::Failed(anyhow::Error::new(e).context(name.to_owned()))
     }
+}
+
+fn failed(e: io::Error, path: &Path) -> End {
+    End::Failed(anyhow::Error::new(e).context(cannot_write(path)))
+}
+
+fn cannot_write(path: &Path) -> String {
+    format!("cannot write {}", path.display())
 }
 
 /// The directory that a file is in.

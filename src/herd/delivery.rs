@@ -43,8 +43,15 @@ pub struct Line<'a> {
     pub reading: Reading<'a>,
     /// What is wrong with this line: of a duplicate the repeat, of a correction what corrects.
     pub fault: Option<Chosen>,
-    /// Its bytes, line feed included; empty where there is no line.
+    /// Its bytes, line feed included; empty where there is no line, or none is printed.
     pub bytes: &'a [u8],
+}
+
+impl Line<'_> {
+    /// Whether it is delivered at all.
+    pub fn is_delivered(&self) -> bool {
+        !self.fault.is_some_and(|chosen| matches!(chosen.fault, Fault::Missing | Fault::MissingDay))
+    }
 }
 
 /// What was written of a unit, or of many.
@@ -170,12 +177,28 @@ impl Herd {
         format: Format,
         faults: &Faults,
         out: &mut Vec<u8>,
+        each: impl FnMut(&Line<'_>),
+    ) -> UnitStats {
+        self.each_line(unit, Some(format), faults, out, each)
+    }
+
+    /// As [`Herd::write_lines`], but nothing is printed: the readings are for a form that has no lines.
+    pub fn each_reading(&self, unit: FileUnit, faults: &Faults, each: impl FnMut(&Line<'_>)) -> UnitStats {
+        self.each_line(unit, None, faults, &mut Vec::new(), each)
+    }
+
+    fn each_line(
+        &self,
+        unit: FileUnit,
+        format: Option<Format>,
+        faults: &Faults,
+        out: &mut Vec<u8>,
         mut each: impl FnMut(&Line<'_>),
     ) -> UnitStats {
         let mut stats = UnitStats::default();
         self.deliveries(unit, faults, |delivery| {
             delivery.write(format, out, &mut |line| {
-                stats.readings += u64::from(!line.bytes.is_empty());
+                stats.readings += u64::from(line.is_delivered());
                 if let Some(chosen) = line.fault {
                     stats.faults.count(chosen.fault);
                 }
@@ -219,33 +242,33 @@ impl Delivery<'_> {
         Self { fault: None, ..self }
     }
 
-    /// Appends the lines the file gets for it, none, one or two, and hands each over; where there is none, the reading.
-    pub fn write(&self, format: Format, out: &mut Vec<u8>, each: &mut impl FnMut(&Line<'_>)) {
+    /// Appends the lines the file gets for it in this format, none, one or two, and hands each over; where there is none, the
+    /// reading.
+    fn write(&self, format: Option<Format>, out: &mut Vec<u8>, each: &mut impl FnMut(&Line<'_>)) {
         let (reading, fault) = (self.reading, self.fault);
-        let mut line = |reading: Reading<'_>, fault, write: &dyn Fn(&Reading<'_>, &mut Vec<u8>)| {
+        let mut line = |reading: Reading<'_>, fault: Option<Chosen>| {
             let begin = out.len();
-            write(&reading, out);
+            if let Some(format) = format {
+                self.print(&reading, fault, format, out);
+            }
             each(&Line { reading, fault, bytes: &out[begin..] });
         };
-        let whole = |reading: &Reading<'_>, out: &mut Vec<u8>| reading.write(format, out);
-        let Some(chosen) = fault else { return line(reading, None, &whole) };
-        match (chosen.fault, chosen.kind) {
-            (Fault::Malformed, Some(kind)) => {
-                line(reading, fault, &|reading, out| reading.write_malformed(kind, self.chance, format, out));
-            }
-            (Fault::Late | Fault::OutOfOrder | Fault::Malformed, _) => line(reading, fault, &whole),
-            (Fault::Missing | Fault::MissingDay, _) => line(reading, fault, &|_, _| {}),
-            (Fault::Zero, _) => line(Reading { consumo_real_mg: 0, ..reading }, fault, &whole),
-            (Fault::UnknownFarm, _) => line(Reading { cod_cliente: UNKNOWN_FARM, ..reading }, fault, &whole),
-            (Fault::Oversized, _) => line(reading, fault, &|reading, out| reading.write_oversized(format, out)),
-            (Fault::Duplicate, _) => {
-                line(reading, None, &whole);
-                line(reading, fault, &whole);
-            }
-            (Fault::Corrected, _) => {
-                line(self.wrong_intake(), None, &whole);
-                line(reading, fault, &whole);
-            }
+        match fault.map(|chosen| chosen.fault) {
+            Some(Fault::Duplicate) => line(reading, None),
+            Some(Fault::Corrected) => line(self.wrong_intake(), None),
+            Some(Fault::Zero) => return line(Reading { consumo_real_mg: 0, ..reading }, fault),
+            Some(Fault::UnknownFarm) => return line(Reading { cod_cliente: UNKNOWN_FARM, ..reading }, fault),
+            _ => {}
+        }
+        line(reading, fault);
+    }
+
+    fn print(&self, reading: &Reading<'_>, fault: Option<Chosen>, format: Format, out: &mut Vec<u8>) {
+        match fault {
+            Some(Chosen { fault: Fault::Missing | Fault::MissingDay, .. }) => {}
+            Some(Chosen { fault: Fault::Oversized, .. }) => reading.write_oversized(format, out),
+            Some(Chosen { kind: Some(kind), .. }) => reading.write_malformed(kind, self.chance, format, out),
+            _ => reading.write(format, out),
         }
     }
 

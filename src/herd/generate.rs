@@ -1,7 +1,7 @@
 //! Many units on many threads, handed over in order. Owns the parallel run and its memory bounds; leaves where bytes go to the
 //! sink, which is the only one here that may do IO.
 //!
-//! Units are run in batches of about [`BATCH_BYTES`], a few batches a thread at a time. Whatever the number of threads,
+//! Units are run in batches of a few hundred readings or more, a few batches a thread at a time. Whatever the number of threads,
 //! the sink sees the same batches with the same bytes in the same order, on the thread that called.
 
 use std::collections::VecDeque;
@@ -13,11 +13,9 @@ use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder, Yield};
 
 use super::{Faults, FileUnit, Files, Format, Herd, Part, UnitStats};
 
-/// A batch ends with the unit that reaches this size, bytes: large enough to make handing over cheap, small enough for caches.
-const BATCH_BYTES: usize = 256 * 1024;
-
-/// What a reading takes up, bytes, to size a batch before it is run.
-const READING_BYTES: usize = 300;
+/// Pens a batch, or those of one unit where it has more: some 250 KB of lines, large enough to make handing over cheap, small
+/// enough for caches.
+pub const BATCH_PENS: u32 = 900;
 
 /// Batches under way or waiting for the sink, for every thread of the pool.
 const BATCHES_A_THREAD: usize = 4;
@@ -52,7 +50,7 @@ impl Threads {
     }
 }
 
-/// Makes something of every few units of a part, by `fill`, and hands it to `sink` in order; what `fill` gets is new, or was
+/// Makes something of every few units of a part, of at least `pens` pens where there are so many, by `fill`, and hands it to `sink` in order; what `fill` gets is new, or was
 /// handed over before.
 ///
 /// Memory is bounded by the number of threads and the size of a file, not by how many files there are.
@@ -63,11 +61,12 @@ pub fn batches<B: Default + Send, E>(
     threads: &Threads,
     herd: &Herd,
     part: Part,
+    pens: u32,
     fill: impl Fn(&[FileUnit], &mut B) + Sync,
     mut sink: impl FnMut(&mut B) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut files = herd.part(part);
-    let units_a_batch = BATCH_BYTES.div_ceil(herd.lots() as usize * READING_BYTES);
+    let units_a_batch = pens.div_ceil(herd.lots()) as usize;
     let window = threads.count() * BATCHES_A_THREAD;
     let fill = &fill;
     threads.scope(|scope| {
@@ -114,7 +113,7 @@ pub fn generate<E>(
             done.push((unit, bytes.len(), stats));
         }
     };
-    batches(&Threads::all(), herd, part, fill, |(bytes, done): &mut Filled| {
+    batches(&Threads::all(), herd, part, BATCH_PENS, fill, |(bytes, done): &mut Filled| {
         let mut begin = 0;
         for (unit, end, stats) in &*done {
             sink(*unit, &bytes[begin..*end], stats)?;

@@ -59,7 +59,7 @@ use chrono::{Datelike, Days, NaiveDate};
 pub use delivery::{Delivery, Line, UnitStats};
 pub use error::Error;
 pub use faults::{Chosen, Fault, FaultCounts, Faults};
-pub use generate::{Threads, batches, generate};
+pub use generate::{BATCH_PENS, Threads, batches, generate};
 pub use malformed::Malformed;
 pub use names::cod_cliente;
 pub use print::{COLUMNS, Format};

@@ -1,6 +1,8 @@
 //! The truth of a unit: what was done to each of its readings and what must become of it. It comes from the fault that was
 //! done, never from asking the intake.
 
+use std::borrow::Cow;
+
 use sha2::{Digest, Sha256};
 
 use super::faults::Faults;
@@ -28,27 +30,54 @@ impl Herd {
         out: &mut Vec<u8>,
         telling: Telling<'_>,
     ) -> UnitStats {
-        let mut number = u64::from(!format.header().is_empty());
-        let mut canonical = Vec::new();
+        let mut teller = Teller::new(telling, !format.header().is_empty());
         self.write_lines(unit, format, faults, out, |line| {
-            number += u64::from(!line.bytes.is_empty());
-            telling.lines.tell(&told(line, telling.file, number, format, &mut canonical));
+            teller.tell(line, || message::of_line(line.bytes, format));
+        })
+    }
+
+    /// As [`Herd::each_reading`], and tells of every reading; rows are counted from 1.
+    pub fn tell_readings(
+        &self,
+        unit: FileUnit,
+        faults: &Faults,
+        telling: Telling<'_>,
+        mut each: impl FnMut(&Line<'_>),
+    ) -> UnitStats {
+        let mut teller = Teller::new(telling, false);
+        self.each_reading(unit, faults, |line| {
+            teller.tell(line, || Cow::Borrowed(line.bytes));
+            each(line);
         })
     }
 }
 
-fn told<'a>(line: &Line<'_>, file: &'a str, number: u64, format: Format, canonical: &mut Vec<u8>) -> Told<'a> {
-    let fate = line.fault.map_or(Fate::Stored, |chosen| chosen.fault.fate());
-    let is_reading = fate != Fate::Quarantined;
-    let has_line = !line.bytes.is_empty();
-    Told {
-        file: has_line.then(|| file.into()),
-        line: if has_line { number } else { 0 },
-        id: is_reading.then(|| line.reading.id_in(canonical)),
-        fault: line.fault.map(|chosen| chosen.fault.name().into()),
-        kind: line.fault.and_then(|chosen| chosen.kind).map(|kind| kind.name().into()),
-        sha256: (!is_reading).then(|| hex(&Sha256::digest(message::of_line(line.bytes, format))).into()),
-        fate,
+/// Tells of one file.
+struct Teller<'a> {
+    telling: Telling<'a>,
+    number: u64,
+    canonical: Vec<u8>,
+}
+
+impl<'a> Teller<'a> {
+    fn new(telling: Telling<'a>, has_header: bool) -> Self {
+        Self { telling, number: u64::from(has_header), canonical: Vec::new() }
+    }
+
+    fn tell<'l>(&mut self, line: &Line<'_>, message: impl FnOnce() -> Cow<'l, [u8]>) {
+        let is_delivered = line.is_delivered();
+        self.number += u64::from(is_delivered);
+        let fate = line.fault.map_or(Fate::Stored, |chosen| chosen.fault.fate());
+        let is_reading = fate != Fate::Quarantined;
+        self.telling.lines.tell(&Told {
+            file: is_delivered.then(|| self.telling.file.into()),
+            line: if is_delivered { self.number } else { 0 },
+            id: is_reading.then(|| line.reading.id_in(&mut self.canonical)),
+            fault: line.fault.map(|chosen| chosen.fault.name().into()),
+            kind: line.fault.and_then(|chosen| chosen.kind).map(|kind| kind.name().into()),
+            sha256: (!is_reading).then(|| hex(&Sha256::digest(message())).into()),
+            fate,
+        });
     }
 }
 
@@ -111,7 +140,7 @@ mod tests {
             Ok(reading) => {
                 let id = Some(reading_id(&reading));
                 let cod_cliente = Some(reading.cod_cliente);
-                let message = Message { body: body.to_vec().into(), cod_cliente, dedup: String::new() };
+                let message = Message { body: body.to_vec().into(), cod_cliente, id_lote: None, dedup: String::new() };
                 (id, if message.size_bytes() > TOPIC_BYTES { Fate::Refused } else { Fate::Stored })
             }
         }

@@ -9,9 +9,20 @@ use crate::report::count;
 use crate::report::publish::{Interval, Outcome};
 
 /// Lines of the view.
-const LINES: usize = 4;
+const LINES: usize = 5;
 /// What a share of all looks like, from none to most.
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+
+/// What is so at this moment, and is counted nowhere else.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Now {
+    /// Batches.
+    pub in_flight: usize,
+    /// The limit that throttling has set, messages a second.
+    pub limit: Option<f64>,
+    /// Readings watched, and those of them that have arrived.
+    pub arrived: Option<(u64, u64)>,
+}
 
 /// The view.
 #[derive(Debug)]
@@ -47,12 +58,12 @@ impl Live {
     }
 
     /// Draws it.
-    pub(super) fn show(&mut self, telemetry: &Telemetry, outcome: &Outcome, in_flight: usize, limit: Option<f64>) {
-        let lines = self.lines(telemetry, outcome, in_flight, limit);
+    pub(super) fn show(&mut self, telemetry: &Telemetry, outcome: &Outcome, now: &Now) {
+        let lines = self.lines(telemetry, outcome, now);
         self.board.write(&lines);
     }
 
-    fn lines(&self, telemetry: &Telemetry, outcome: &Outcome, in_flight: usize, limit: Option<f64>) -> Vec<String> {
+    fn lines(&self, telemetry: &Telemetry, outcome: &Outcome, now: &Now) -> Vec<String> {
         let all = self.begun.elapsed();
         let first = format!(
             "publish      {} of {} read in {}, {}",
@@ -61,7 +72,7 @@ impl Live {
             seconds(all),
             self.schedule
         );
-        let second = telemetry.latest().map_or(String::new(), |last| rates(&last, in_flight, limit));
+        let second = telemetry.latest().map_or(String::new(), |last| rates(&last, now));
         let mut bad: Vec<String> =
             outcome.errors.iter().map(|(code, times)| format!("{code} {}", count(*times))).collect();
         for (what, number) in [("failed", outcome.failed), ("dropped", outcome.dropped), ("invalid", outcome.invalid)] {
@@ -70,7 +81,10 @@ impl Live {
             }
         }
         let third = if bad.is_empty() { String::new() } else { format!("  errors     {}", bad.join(", ")) };
-        vec![first, second, third, histogram(&telemetry.spread())]
+        let fifth = now.arrived.map_or(String::new(), |(watched, arrived)| {
+            format!("  warehouse  {} of {} arrived", count(arrived), count(watched))
+        });
+        vec![first, second, third, histogram(&telemetry.spread()), fifth]
     }
 
     /// Takes the view away.
@@ -84,10 +98,11 @@ fn seconds(time: Duration) -> String {
 }
 
 /// The last second.
-fn rates(last: &Interval, in_flight: usize, limit: Option<f64>) -> String {
+fn rates(last: &Interval, now: &Now) -> String {
     let a_second = |messages: u64| messages as f64 / last.seconds.max(1e-3);
     let latency = last.latency_ms;
-    let limit = limit.map_or(String::new(), |limit| format!(", throttled to {limit:.0}/s"));
+    let in_flight = now.in_flight;
+    let limit = now.limit.map_or(String::new(), |limit| format!(", throttled to {limit:.0}/s"));
     format!(
         "  now        {:.0}/s offered, {:.0}/s achieved, p50 {:.1} ms, p99 {:.1} ms, {in_flight} in flight{limit}",
         a_second(last.offered),
@@ -128,12 +143,13 @@ mod tests {
         std::thread::sleep(Duration::from_millis(1_010));
         let mut outcome = Outcome { published: 90, dropped: 10, ..Outcome::default() };
         outcome.errors.insert("Throttling".into(), 1_234);
-        let lines = live.lines(&telemetry, &outcome, 7, Some(70.0));
+        let lines = live.lines(&telemetry, &outcome, &Now { in_flight: 7, limit: Some(70.0), arrived: Some((90, 81)) });
         assert!(lines[0].starts_with("publish      90 of 0 read in ") && lines[0].ends_with("100/s"), "{lines:?}");
         assert!(lines[1].contains("100/s offered, 90/s achieved, p50 4"), "{lines:?}");
         assert!(lines[1].contains("7 in flight, throttled to 70/s"), "{lines:?}");
         assert_eq!(lines[2], "  errors     Throttling 1,234, dropped 10");
         assert!(lines[3].contains("1.0 ms") && lines[3].contains('█') && lines[3].ends_with("131 ms"), "{lines:?}");
+        assert_eq!(lines[4], "  warehouse  81 of 90 arrived");
     }
 
     #[test]

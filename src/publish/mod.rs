@@ -17,7 +17,9 @@
 //! | `dead.rs` | the dead-letter file, and how it is read again |
 //! | `journal.rs` | what is settled, on disk |
 //! | `telemetry.rs` | counts and histograms over time |
+//! | `fail_if.rs` | [`FailIf`], conditions under which a run counts as failed |
 //! | `live.rs` | the view of a run under way |
+//! | `watch.rs` | what was published, looked for in the warehouse |
 //! | `run.rs` | the loop, and the account it keeps |
 
 use std::path::PathBuf;
@@ -38,6 +40,7 @@ mod courier;
 mod dead;
 mod entry;
 mod estimate;
+mod fail_if;
 mod journal;
 mod live;
 mod pace;
@@ -48,13 +51,16 @@ mod telemetry;
 #[cfg(test)]
 mod tests;
 mod throttle;
+mod watch;
 
 pub use dead::Held;
 pub use entry::OnInvalid;
 pub use estimate::Estimate;
+pub use fail_if::FailIf;
 pub use journal::{Place, Resume};
 pub use schedule::{Rate, Schedule, Speed, Stages, time};
 pub use source::Source;
+pub use watch::Watched;
 
 /// How often and how patiently a topic is asked whether it is there.
 const CHECK: Retry =
@@ -91,6 +97,10 @@ pub struct Settings {
     pub on_invalid: OnInvalid,
     /// Where messages go that could not be published.
     pub dead_letters: Option<PathBuf>,
+    /// The warehouse that what is published is to arrive in, where that is watched.
+    pub watched: Option<Watched>,
+    /// Conditions under which the run counts as failed.
+    pub fail_if: FailIf,
 }
 
 impl Default for Settings {
@@ -107,6 +117,8 @@ impl Default for Settings {
             resume: Resume::No,
             on_invalid: OnInvalid::default(),
             dead_letters: None,
+            watched: None,
+            fail_if: FailIf::default(),
         }
     }
 }
@@ -114,7 +126,8 @@ impl Default for Settings {
 /// Publishes every message of the source.
 ///
 /// # Errors
-/// Before anything was sent: a file is missing, the dead-letter file cannot be opened, the topic is not there or refuses.
+/// Before anything was sent: a file is missing, the dead-letter file cannot be opened, the topic is not there or refuses, the
+/// warehouse to be watched cannot be read.
 pub async fn run(
     source: Source,
     topic: Arc<dyn Topic>,
@@ -128,7 +141,15 @@ pub async fn run(
     let goes_on = settings.skip > 0 || settings.resume == Resume::Yes;
     let dead = DeadLetters::open(settings.dead_letters.as_deref(), if goes_on { Held::Append } else { Held::Refuse })?;
     let journal = Journal::open(&settings.journal, of, settings.resume, settings.skip)?;
-    run::Run::new(run::Parts { topic, settings, dead, journal }, progress, stop).of(source).await
+    let watch = match settings.watched.clone() {
+        Some(watched) => Some(watch::Watch::begin(watched, stop).await?),
+        None => None,
+    };
+    let fail_if = settings.fail_if.clone();
+    let parts = run::Parts { topic, settings, dead, journal, watch };
+    let mut outcome = run::Run::new(parts, progress, stop).of(source).await?;
+    outcome.verdicts = fail_if.judge(&outcome);
+    Ok(outcome)
 }
 
 /// Returns when somebody wishes to stop.

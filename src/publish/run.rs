@@ -13,12 +13,14 @@ use super::courier::{Courier, Delivered, Fate, Settled};
 use super::dead::DeadLetters;
 use super::entry::{self, Entry};
 use super::journal::{Journal, Ranges};
-use super::live::Live;
+use super::live::{Live, Now};
 use super::pace::Pace;
 use super::telemetry::{Counts, Telemetry};
+use super::watch::Watch;
 use super::{Settings, Source, wished};
 use crate::error::Kind;
 use crate::progress::Progress;
+use crate::report::count;
 use crate::report::publish::Outcome;
 use crate::stop::Stop;
 use crate::topic::{Limits, Refusal, Topic};
@@ -37,6 +39,7 @@ pub(super) struct Run {
     dead: DeadLetters,
     journal: Journal,
     telemetry: Telemetry,
+    watch: Option<Watch>,
     live: Live,
     stop: Stop,
     outcome: Outcome,
@@ -48,11 +51,12 @@ pub(super) struct Parts {
     pub settings: Settings,
     pub dead: DeadLetters,
     pub journal: Journal,
+    pub watch: Option<Watch>,
 }
 
 impl Run {
     pub(super) fn new(parts: Parts, progress: &Progress, stop: &Stop) -> Self {
-        let Parts { topic, settings, dead, journal } = parts;
+        let Parts { topic, settings, dead, journal, watch } = parts;
         let outcome = Outcome {
             topic: topic.address(),
             dead_letters: settings.dead_letters.as_ref().map(|path| path.display().to_string()),
@@ -68,6 +72,7 @@ impl Run {
             in_flight: JoinSet::new(),
             groups: HashSet::new(),
             telemetry: Telemetry::new(),
+            watch,
             live: Live::new(progress, &settings.schedule),
             stop: stop.clone(),
             settings,
@@ -95,7 +100,16 @@ impl Run {
             self.take_down(delivered?);
         }
         self.outcome.starved_seconds = batches.starved().as_secs_f64();
-        self.close(begun)
+        let watch = self.watch.take();
+        let mut outcome = self.close(begun)?;
+        if let Some(watch) = watch {
+            let (watched, arrived) = watch.so_far();
+            if watched > arrived {
+                tracing::info!("published; waiting for {} of {} to arrive", count(watched - arrived), count(watched));
+            }
+            outcome.lag = Some(watch.end().await?);
+        }
+        Ok(outcome)
     }
 
     /// The next batch, unless there is none or the run is to end; settles what comes back meanwhile.
@@ -240,6 +254,9 @@ impl Run {
             Fate::Published { latency, service } => {
                 self.outcome.published += 1;
                 self.telemetry.published(*at, *latency, *service);
+                if let (Some(watch), Some(id)) = (&self.watch, entry.id) {
+                    watch.published(id, *at);
+                }
             }
             Fate::Dead(refusal) => {
                 if !self.bury(entry, *attempts, refusal) {
@@ -263,7 +280,12 @@ impl Run {
     }
 
     fn show(&mut self) {
-        self.live.show(&self.telemetry, &self.outcome, self.in_flight.len(), self.courier.limit());
+        let now = Now {
+            in_flight: self.in_flight.len(),
+            limit: self.courier.limit(),
+            arrived: self.watch.as_ref().map(Watch::so_far),
+        };
+        self.live.show(&self.telemetry, &self.outcome, &now);
         self.journal.keep();
     }
 

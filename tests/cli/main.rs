@@ -13,6 +13,7 @@ mod generate_truth;
 mod planted;
 mod planted_mixed;
 mod publish;
+mod publish_stopped;
 mod repairing;
 mod replaying;
 mod settings;

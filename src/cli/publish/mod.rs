@@ -4,12 +4,13 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use chrono::Utc;
 
 use super::Context;
 use super::flags::TopicFlags;
 use crate::herd::Format;
-use crate::publish::{self, OnInvalid, Place, Rate, Resume, Schedule, Settings, Source, Speed, Stages, time};
+use crate::publish::{self, FailIf, OnInvalid, Place, Rate, Resume, Schedule, Settings, Source, Speed, Stages, Watched, time};
 use crate::report::Printed;
 use crate::topic::arn::Address;
 
@@ -66,6 +67,19 @@ pub(super) struct Args {
     /// Do not ask before a large run: over a million messages, or an hour
     #[arg(long, short)]
     yes: bool,
+    /// Exit with 1 where a condition holds, and with 0 where none does: 'p99 > 500ms; failed > 0; dropped > 0; lag_p99 > 5s'
+    ///
+    /// Metrics: p50, p90, p99, p999, max of the latency; the same with service_ of the calls and lag_ of --watch; failed,
+    /// dropped, invalid, retries, unsent, missing (numbers, or shares such as 0.1%); rate; achieved (of what was due, 99%);
+    /// behind, starved. Comparisons: > >= < <=.
+    #[arg(long, value_name = "CONDITIONS")]
+    fail_if: Option<FailIf>,
+    /// Look for what is published in the warehouse, and report the lag from publish to row
+    #[arg(long)]
+    watch: bool,
+    /// With --watch: how long to wait for the rest after the last message
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = a_time, requires = "watch")]
+    watch_for: Duration,
     #[command(flatten)]
     topic: TopicFlags,
 }
@@ -158,6 +172,7 @@ impl Args {
             resume: if self.resume { Resume::Yes } else { Resume::No },
             on_invalid: if self.send_invalid { OnInvalid::Send } else { OnInvalid::Withhold },
             dead_letters: self.dead_letters.clone(),
+            fail_if: self.fail_if.clone().unwrap_or_default(),
             ..Settings::default()
         }
     }
@@ -188,6 +203,9 @@ fn state() -> Option<PathBuf> {
 }
 
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed> {
+    if let Some(condition) = args.fail_if.as_ref().and_then(FailIf::needs_watch).filter(|_| !args.watch) {
+        anyhow::bail!("--fail-if {condition}: that is measured with --watch only: give it, or leave the condition out");
+    }
     let source = args.source()?;
     source.check()?;
     let address = args.topic.address()?;
@@ -195,7 +213,11 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed
         before::tell(arn, &args, &source).await?;
     }
     let topic = args.topic.open(&address).await?;
-    let settings = args.settings(&address, &source);
+    let mut settings = args.settings(&address, &source);
+    if args.watch {
+        let warehouse = args.topic.warehouse.open().await.context("--watch")?;
+        settings.watched = Some(Watched { warehouse, patience: args.watch_for });
+    }
     let outcome = publish::run(source, topic, settings, &context.progress, &context.stop).await?;
     Ok(Printed::of(&outcome))
 }

@@ -6,6 +6,12 @@ use serde::Serialize;
 
 use super::{Exit, Lines, Problems, count, duration};
 
+mod lag;
+mod verdict;
+
+pub use lag::Lag;
+pub use verdict::Verdict;
+
 /// Latencies, milliseconds; all zero where nothing was measured.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 pub struct Percentiles {
@@ -113,6 +119,10 @@ pub struct Outcome {
     pub service_curve: Vec<Point>,
     /// Failures and refusals by the topic's code, those that another try mended counted in.
     pub errors: std::collections::BTreeMap<String, u64>,
+    /// From publish to row, where the warehouse was watched.
+    pub lag: Option<Lag>,
+    /// What it was asked to keep to, and whether it did.
+    pub verdicts: Vec<Verdict>,
     /// Where dead letters were written.
     pub dead_letters: Option<String>,
     /// Why it stopped early.
@@ -149,10 +159,15 @@ impl Outcome {
     }
 }
 
+/// With conditions to keep to these alone decide between clean and found; whatever else is counted was agreed to by them.
 impl super::Outcome for Outcome {
     fn exit(&self) -> Exit {
         if self.stopped.is_some() {
             Exit::Stopped
+        } else if !self.verdicts.is_empty() {
+            if self.verdicts.iter().all(|verdict| verdict.held) { Exit::Clean } else { Exit::Found }
+        } else if self.lag.as_ref().is_some_and(|lag| lag.missing > 0) {
+            Exit::Found
         } else if self.failed + self.invalid + self.dropped > 0 {
             Exit::Found
         } else {
@@ -188,10 +203,20 @@ impl fmt::Display for Outcome {
             lines.push(("latency", latency));
             lines.push(("of a call", self.service_ms.to_string()));
         }
+        if let Some(lag) = &self.lag {
+            lines.push(("to the warehouse", lag.to_string()));
+            if lag.missing > 0 {
+                lines.push(("not arrived", count(lag.missing)));
+            }
+        }
         for (code, times) in &self.errors {
             lines.push(("refused", format!("{} times: {code}", count(*times))));
         }
         write!(f, "{}", Lines(&lines))?;
+        for verdict in &self.verdicts {
+            let said = if verdict.held { "kept  " } else { "FAILED" };
+            writeln!(f, "  {said}  {}: {}", verdict.text, verdict.measured)?;
+        }
         write!(f, "{}", self.problems)?;
         self.advise(f)
     }

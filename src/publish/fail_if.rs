@@ -1,0 +1,340 @@
+//! Conditions under which a run counts as failed: `p99 > 500ms; failed > 0`. Owns their words, and judging by an outcome.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::time;
+use crate::report::count;
+use crate::report::publish::{Outcome, Percentiles, Verdict};
+
+/// Conditions; the run fails where any of them holds.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct FailIf(Vec<Condition>);
+
+/// A metric held against a bound.
+#[derive(Debug, Clone, PartialEq)]
+struct Condition {
+    metric: Metric,
+    compared: Compared,
+    bound: f64,
+    text: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Compared {
+    Over,
+    AtLeast,
+    Under,
+    AtMost,
+}
+
+/// Whose percentiles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Of {
+    Latency,
+    Service,
+    Lag,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Share {
+    P50,
+    P90,
+    P99,
+    P999,
+    Max,
+}
+
+/// What can be held against a bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Metric {
+    /// A percentile, milliseconds.
+    Time(Of, Share),
+    /// A number of messages.
+    Messages(Counted),
+    /// The same as a share of those read, per cent.
+    Part(Counted),
+    /// Messages published a second.
+    Rate,
+    /// Published, as a share of those that were due, per cent.
+    Achieved,
+    /// How late a batch was sent at most, milliseconds.
+    Behind,
+    /// How far the schedule was put back for want of messages, milliseconds.
+    Starved,
+}
+
+/// What can be counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Counted {
+    Failed,
+    Dropped,
+    Invalid,
+    Retries,
+    Unsent,
+    Missing,
+}
+
+/// The words of metrics.
+const WORDS: &str = "p50, p90, p99, p999, max, service_p50 … service_max, lag_p50, lag_p90, lag_p99, lag_max, missing, failed, \
+                     dropped, invalid, retries, unsent, rate, achieved, behind or starved";
+
+impl Metric {
+    /// The metric of that name, held against a share where the bound is one.
+    fn named(word: &str, is_share: bool) -> Option<Self> {
+        let counted = |counted| if is_share { Self::Part(counted) } else { Self::Messages(counted) };
+        let (of, rest) = match word.split_once('_') {
+            Some(("service", rest)) => (Of::Service, rest),
+            Some(("lag", rest)) => (Of::Lag, rest),
+            Some(_) => return None,
+            None => (Of::Latency, word),
+        };
+        let share = match rest {
+            "p50" => Some(Share::P50),
+            "p90" => Some(Share::P90),
+            "p99" => Some(Share::P99),
+            "p999" | "p99.9" if of == Of::Latency => Some(Share::P999),
+            "max" => Some(Share::Max),
+            _ => None,
+        };
+        if let Some(share) = share {
+            return Some(Self::Time(of, share));
+        }
+        Some(match word {
+            "failed" => counted(Counted::Failed),
+            "dropped" => counted(Counted::Dropped),
+            "invalid" => counted(Counted::Invalid),
+            "retries" => counted(Counted::Retries),
+            "unsent" => counted(Counted::Unsent),
+            "missing" => counted(Counted::Missing),
+            "rate" => Self::Rate,
+            "achieved" => Self::Achieved,
+            "behind" => Self::Behind,
+            "starved" => Self::Starved,
+            _ => return None,
+        })
+    }
+
+    /// Reads a bound in the metric's unit.
+    fn bound(self, text: &str) -> Result<f64, String> {
+        let number = |text: &str| text.trim().parse::<f64>().ok().filter(|number| number.is_finite() && *number >= 0.0);
+        let (read, wanted) = match self {
+            Self::Time(..) | Self::Behind | Self::Starved => {
+                let has_unit = text.ends_with(|c: char| c.is_ascii_alphabetic());
+                let read = time(text).filter(|_| has_unit || text == "0").map(|time| time.as_secs_f64() * 1e3);
+                (read, "a length of time with its unit, such as 500ms or 5s")
+            }
+            Self::Messages(_) => (number(text), "a number of messages, or a share such as 0.1%"),
+            Self::Part(_) | Self::Achieved => {
+                (text.strip_suffix('%').and_then(number), "a share in per cent, such as 99%")
+            }
+            Self::Rate => (number(text.strip_suffix("/s").unwrap_or(text)), "messages a second, such as 500/s"),
+        };
+        read.ok_or_else(|| format!("{text} is not {wanted}"))
+    }
+
+    /// What a run has measured, with how it is said.
+    fn measured(self, outcome: &Outcome) -> Option<(f64, String)> {
+        let millis = |ms: f64| (ms, format!("{ms:.1} ms"));
+        let percent = |share: f64| (share, format!("{share:.2} %"));
+        Some(match self {
+            Self::Time(Of::Latency, Share::P999) => millis(outcome.latency_p999_ms),
+            Self::Time(of, share) => {
+                let Percentiles { p50, p90, p99, max } = match of {
+                    Of::Latency => outcome.latency_ms,
+                    Of::Service => outcome.service_ms,
+                    Of::Lag => outcome.lag.as_ref()?.ms,
+                };
+                millis(match share {
+                    Share::P50 => p50,
+                    Share::P90 => p90,
+                    Share::P99 | Share::P999 => p99,
+                    Share::Max => max,
+                })
+            }
+            Self::Messages(counted) => {
+                let number = counted.number(outcome)?;
+                (number as f64, count(number))
+            }
+            Self::Part(counted) => {
+                let of = if counted == Counted::Missing { outcome.lag.as_ref()?.watched } else { outcome.read };
+                percent(100.0 * counted.number(outcome)? as f64 / (of as f64).max(1.0))
+            }
+            Self::Rate => (outcome.rate_per_second, format!("{:.0}/s", outcome.rate_per_second)),
+            Self::Achieved => {
+                let offered = outcome.intervals.iter().map(|one| one.offered).sum::<u64>() as f64;
+                percent(if offered > 0.0 { 100.0 * outcome.published as f64 / offered } else { 100.0 })
+            }
+            Self::Behind => millis(outcome.most_behind_seconds * 1e3),
+            Self::Starved => millis(outcome.starved_seconds * 1e3),
+        })
+    }
+
+    fn needs_watch(self) -> bool {
+        matches!(
+            self,
+            Self::Time(Of::Lag, _) | Self::Messages(Counted::Missing) | Self::Part(Counted::Missing)
+        )
+    }
+}
+
+impl Counted {
+    fn number(self, outcome: &Outcome) -> Option<u64> {
+        Some(match self {
+            Self::Failed => outcome.failed,
+            Self::Dropped => outcome.dropped,
+            Self::Invalid => outcome.invalid,
+            Self::Retries => outcome.retries,
+            Self::Unsent => outcome.unsent,
+            Self::Missing => outcome.lag.as_ref()?.missing,
+        })
+    }
+}
+
+impl FailIf {
+    /// The first condition that can be judged only where the warehouse is watched.
+    pub fn needs_watch(&self) -> Option<&str> {
+        self.0.iter().find(|one| one.metric.needs_watch()).map(|one| one.text.as_str())
+    }
+
+    /// Whether a run kept to each of them. What was not measured counts as not kept.
+    pub fn judge(&self, outcome: &Outcome) -> Vec<Verdict> {
+        let judge = |one: &Condition| {
+            let nothing = outcome.published == 0 && matches!(one.metric, Metric::Time(..));
+            let (held, measured) = match one.metric.measured(outcome).filter(|_| !nothing) {
+                Some((value, said)) => (!one.compared.holds(value, one.bound), said),
+                None => (false, "nothing was measured".to_owned()),
+            };
+            Verdict { text: one.text.clone(), held, measured }
+        };
+        self.0.iter().map(judge).collect()
+    }
+}
+
+impl Compared {
+    fn holds(self, value: f64, bound: f64) -> bool {
+        match self {
+            Self::Over => value > bound,
+            Self::AtLeast => value >= bound,
+            Self::Under => value < bound,
+            Self::AtMost => value <= bound,
+        }
+    }
+}
+
+impl FromStr for FailIf {
+    type Err = String;
+
+    /// Reads conditions divided by semicolons: metric, `>`, `>=`, `<` or `<=`, bound.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let words = text.split(';').map(str::trim).filter(|word| !word.is_empty());
+        let conditions: Vec<_> = words.map(str::parse).collect::<Result<_, String>>()?;
+        if conditions.is_empty() {
+            return Err("is empty: give conditions such as 'p99 > 500ms; failed > 0'".into());
+        }
+        Ok(Self(conditions))
+    }
+}
+
+impl FromStr for Condition {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let signs = [(">=", Compared::AtLeast), ("<=", Compared::AtMost), (">", Compared::Over), ("<", Compared::Under)];
+        let parts = signs.iter().find_map(|(sign, compared)| Some((text.split_once(sign)?, *compared)));
+        let Some(((word, bound), compared)) = parts else {
+            return Err(format!("{text}: give METRIC > BOUND, such as p99 > 500ms or failed > 0"));
+        };
+        let (word, bound) = (word.trim(), bound.trim());
+        let metric = Metric::named(word, bound.ends_with('%'));
+        let metric = metric.ok_or_else(|| format!("{text}: {word} is no metric: give {WORDS}"))?;
+        let bound = metric.bound(bound).map_err(|e| format!("{text}: {e}"))?;
+        Ok(Self { metric, compared, bound, text: text.to_owned() })
+    }
+}
+
+impl fmt::Display for FailIf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let all: Vec<_> = self.0.iter().map(|one| one.text.as_str()).collect();
+        f.write_str(&all.join("; "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::Exit;
+    use crate::report::Outcome as _;
+    use crate::report::publish::{Interval, Lag};
+
+    fn outcome() -> Outcome {
+        Outcome {
+            read: 1_000,
+            published: 990,
+            failed: 2,
+            dropped: 8,
+            rate_per_second: 99.0,
+            latency_ms: Percentiles { p50: 10.0, p90: 50.0, p99: 450.0, max: 900.0 },
+            latency_p999_ms: 800.0,
+            service_ms: Percentiles { p50: 5.0, p90: 6.0, p99: 7.0, max: 8.0 },
+            intervals: vec![Interval { offered: 1_000, ..Interval::default() }],
+            ..Outcome::default()
+        }
+    }
+
+    fn held(text: &str, outcome: &Outcome) -> Vec<bool> {
+        text.parse::<FailIf>().unwrap().judge(outcome).iter().map(|verdict| verdict.held).collect()
+    }
+
+    #[test]
+    fn a_run_is_judged_by_what_it_measured() {
+        let run = outcome();
+        assert_eq!(held("p99 > 500ms; p99 > 0.4s; max>=900ms; max > 900ms", &run), [true, false, false, true]);
+        assert_eq!(held("p999 > 500ms;service_p90 > 6ms; service_max < 9ms", &run), [false, true, false]);
+        assert_eq!(held("failed > 0; failed > 2; dropped > 1%; dropped > 0.5%", &run), [false, true, true, false]);
+        assert_eq!(held("rate < 99/s; rate < 100; achieved < 99%; achieved < 99.5 %", &run), [true, false, true, false]);
+        assert_eq!(held("unsent > 0; invalid > 0; retries > 0; behind > 0; starved > 1ms", &run), [true; 5]);
+        let verdict = &"p99 > 0.4s".parse::<FailIf>().unwrap().judge(&run)[0];
+        assert_eq!((verdict.text.as_str(), verdict.measured.as_str()), ("p99 > 0.4s", "450.0 ms"));
+    }
+
+    #[test]
+    fn what_was_not_measured_does_not_pass() {
+        let silent = Outcome::default();
+        assert_eq!(held("p99 > 5s; lag_p99 > 5s; missing > 0", &silent), [false; 3]);
+        let fail_if: FailIf = "failed > 0; lag_p99 > 5s".parse().unwrap();
+        assert_eq!(fail_if.needs_watch(), Some("lag_p99 > 5s"));
+        assert_eq!("failed > 0".parse::<FailIf>().unwrap().needs_watch(), None);
+        let ms = Percentiles { p99: 4_000.0, ..Percentiles::default() };
+        let watched = Outcome { lag: Some(Lag { watched: 200, missing: 1, ms, ..Lag::default() }), ..outcome() };
+        assert_eq!(held("lag_p99 > 5s; lag_p99 > 3s; missing > 0; missing > 1%", &watched), [true, false, false, true]);
+    }
+
+    #[test]
+    fn conditions_alone_decide_where_there_are_any() {
+        let mut run = outcome();
+        assert_eq!(run.exit(), Exit::Found);
+        run.verdicts = "failed > 5; dropped > 1%".parse::<FailIf>().unwrap().judge(&run);
+        assert_eq!(run.exit(), Exit::Clean);
+        run.verdicts = "failed > 5; dropped > 0".parse::<FailIf>().unwrap().judge(&run);
+        assert_eq!(run.exit(), Exit::Found);
+        run.stopped = Some("asked to stop".into());
+        assert_eq!(run.exit(), Exit::Stopped);
+    }
+
+    #[test]
+    fn what_is_no_condition_is_refused_with_the_words_there_are() {
+        let said = |text: &str| text.parse::<FailIf>().unwrap_err();
+        assert!(said("").contains("is empty"));
+        assert!(said("p99").contains("give METRIC > BOUND"));
+        assert!(said("p98 > 5ms").contains("p98 is no metric: give p50, p90"));
+        assert!(said("service_failed > 0").contains("is no metric"));
+        assert!(said("p99 > 500").contains("500 is not a length of time with its unit"));
+        assert!(said("p99 > 5%").contains("length of time"));
+        assert!(said("failed > 5ms").contains("number of messages"));
+        assert!(said("failed > -1").contains("number of messages"));
+        assert!(said("rate < fast").contains("500/s"));
+        assert!(said("achieved < 99").contains("99%"));
+        assert_eq!("p99>1s;;failed > 0;".parse::<FailIf>().unwrap().to_string(), "p99>1s; failed > 0");
+    }
+}
