@@ -102,9 +102,10 @@ impl Herd {
     }
 
     fn lose_own(&self, farm: &Farm, unit: FileUnit, each: &mut impl FnMut(Delivery<'_>)) {
-        let (data, unix_day) = (self.date(unit.day), self.unix_day(unit.day));
+        let unix_day = self.unix_day(unit.day);
+        let today = farm.day(unix_day, self.date(unit.day));
         for pen in 0..self.lots {
-            if let Some(reading) = farm.reading(pen, unix_day, data) {
+            if let Some(reading) = today.reading(pen) {
                 let chance = farm.delivery_chance(pen, unix_day);
                 each(Delivery { reading, fault: Some(Fault::MissingDay.into()), chance });
             }
@@ -112,7 +113,8 @@ impl Herd {
     }
 
     fn deliver_own(&self, farm: &Farm, unit: FileUnit, faults: &Faults, each: &mut impl FnMut(Delivery<'_>)) {
-        let (data, unix_day) = (self.date(unit.day), self.unix_day(unit.day));
+        let unix_day = self.unix_day(unit.day);
+        let today = farm.day(unix_day, self.date(unit.day));
         let mut held = Held::default();
         for pen in 0..self.lots {
             let chance = farm.delivery_chance(pen, unix_day);
@@ -121,7 +123,7 @@ impl Herd {
             if fault == Some(Fault::Late) && !self.is_last(unit.day) {
                 continue;
             }
-            let Some(reading) = farm.reading(pen, unix_day, data) else { continue };
+            let Some(reading) = today.reading(pen) else { continue };
             let delivery = Delivery { reading, fault: chosen, chance };
             match fault {
                 Some(Fault::OutOfOrder) => held.take(delivery),
@@ -145,13 +147,14 @@ impl Herd {
         if self.loses_day(farm, day, faults) {
             return;
         }
-        let (data, unix_day) = (self.date(day), self.unix_day(day));
+        let unix_day = self.unix_day(day);
+        let today = farm.day(unix_day, self.date(day));
         for pen in 0..self.lots {
             let chance = farm.delivery_chance(pen, unix_day);
             let Some(fault) = faults.choose(chance).filter(|chosen| chosen.fault == Fault::Late) else { continue };
             let late_by = chance.with(b'd').between(1, LATEST_DAYS);
             let arrives = late_by == back || (late_by > back && self.is_last(unit.day));
-            if let Some(reading) = farm.reading(pen, unix_day, data).filter(|_| arrives) {
+            if let Some(reading) = today.reading(pen).filter(|_| arrives) {
                 each(Delivery { reading, fault: Some(fault), chance });
             }
         }

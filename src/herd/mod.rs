@@ -10,7 +10,12 @@
 //! | `chance.rs` | random numbers as a function of what they are for |
 //! | `names.rs` | `cod_cliente`, and ids of pens and lots |
 //! | `pens.rs` | the calendar of a pen: which lot stands in it on a day |
-//! | `lot.rs` | what becomes of a lot: weight, head, intake; every calibrated constant |
+//! | `moves.rs` | which pen a lot stands in once two pens trade lots |
+//! | `lot.rs` | what becomes of a lot: entry, growth, appetite, day-to-day variation |
+//! | `health.rs` | illness and death in a lot |
+//! | `scales.rs` | weighings, and the weight reported between them |
+//! | `weather.rs` | rain on a farm, shared by its lots |
+//! | `mill.rs` | feeding on a farm: the week, stops of the feed mill, the New Year |
 //! | `reading.rs` | [`Reading`], one day of one lot |
 //! | `print.rs` | a reading as NDJSON or CSV bytes |
 //! | `faults.rs` | [`Faults`], what goes wrong and how often |
@@ -30,16 +35,21 @@ mod delivery;
 mod error;
 mod faults;
 mod generate;
+mod health;
 mod id;
 mod lot;
 mod malformed;
 mod message;
+mod mill;
+mod moves;
 mod names;
 mod pens;
 mod print;
 mod reading;
+mod scales;
 mod told;
 mod unit;
+mod weather;
 
 #[cfg(test)]
 mod calibration;

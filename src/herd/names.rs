@@ -110,8 +110,18 @@ fn pen_number(farm: u32, pen: u32) -> u64 {
 /// A one-to-one scattering of 0..[`ID_SPACE`] over the 14-digit numbers.
 fn id(offset: Chance, number: u64) -> u64 {
     debug_assert!(number < ID_SPACE);
-    let scattered = u128::from(number) * u128::from(ID_STEP) + u128::from(offset.bits());
-    ID_FIRST + (scattered % u128::from(ID_SPACE)) as u64
+    let scattered = stepped(number) + offset.bits() % ID_SPACE;
+    ID_FIRST + if scattered < ID_SPACE { scattered } else { scattered - ID_SPACE }
+}
+
+/// `number` × [`ID_STEP`] modulo [`ID_SPACE`], without a division of 128 bits: the quotient comes from a multiplication by 2^64 ×
+/// `ID_STEP` / `ID_SPACE`, and is one too small at most.
+#[inline]
+fn stepped(number: u64) -> u64 {
+    const RATIO: u64 = (((ID_STEP as u128) << 64) / ID_SPACE as u128) as u64;
+    let quotient = ((u128::from(number) * u128::from(RATIO)) >> 64) as u64;
+    let rest = number.wrapping_mul(ID_STEP).wrapping_sub(quotient.wrapping_mul(ID_SPACE));
+    if rest < ID_SPACE { rest } else { rest - ID_SPACE }
 }
 
 #[cfg(test)]
@@ -171,5 +181,15 @@ mod tests {
     fn the_numbering_of_ids_is_one_to_one() {
         assert!(!ID_STEP.is_multiple_of(2) && !ID_STEP.is_multiple_of(3) && !ID_STEP.is_multiple_of(5));
         assert!(u64::from(MAX_FARMS) * u64::from(MAX_LOTS) * LOTS_A_PEN <= ID_SPACE);
+    }
+
+    #[test]
+    fn steps_are_reckoned_as_long_division_does() {
+        let ends = [0, 1, 2, ID_SPACE - 1, ID_SPACE - 2, ID_SPACE / 2];
+        let others = (0..100_000u64).map(|n| Chance::new(n).bits() % ID_SPACE);
+        for number in ends.into_iter().chain(others) {
+            let long = u128::from(number) * u128::from(ID_STEP) % u128::from(ID_SPACE);
+            assert_eq!(u128::from(stepped(number)), long, "{number}");
+        }
     }
 }

@@ -5,11 +5,12 @@
 
 use chrono::NaiveDate;
 
-use super::Herd;
 use super::chance::Chance;
 use super::lot::Lot;
+use super::mill::Feeding;
 use super::names::{cod_cliente, lot_id, pen_id};
 use super::pens::Pen;
+use super::{Herd, moves, weather};
 
 /// The two breeds of the real files (DESIGN.md §2). Which id is which breed is not known: the names are an assumption.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -59,37 +60,62 @@ pub struct Reading<'a> {
 #[derive(Debug, Clone)]
 pub(super) struct Farm {
     seed: u64,
-    chance: Chance,
+    herd: Chance,
     index: u32,
     cod_cliente: String,
 }
 
+/// A day on a farm, and what its lots have in common on it: weather and feeding.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FarmDay<'a> {
+    farm: &'a Farm,
+    /// Chance of what all lots of the farm share.
+    common: Chance,
+    unix_day: u32,
+    data: NaiveDate,
+    /// What the weather leaves of intake, as a share.
+    weather: f64,
+    feeding: Feeding,
+}
+
 impl Farm {
     pub(super) fn new(herd: &Herd, index: u32) -> Self {
-        Self { seed: herd.seed, chance: Chance::new(herd.seed), index, cod_cliente: cod_cliente(index) }
+        Self { seed: herd.seed, herd: Chance::new(herd.seed), index, cod_cliente: cod_cliente(index) }
     }
 
     /// The chance of what happens to one pen's reading of a day on its way.
     pub(super) fn delivery_chance(&self, pen: u32, unix_day: u32) -> Chance {
-        self.chance.with(b'f').with(self.index).with(pen).with(unix_day)
+        self.herd.with(b'f').with(self.index).with(pen).with(unix_day)
     }
 
-    /// The reading of one pen for a day, if the pen has a lot to report: `unix_day` and `data` name the same day.
-    pub(super) fn reading(&self, pen: u32, unix_day: u32, data: NaiveDate) -> Option<Reading<'_>> {
-        let calendar = Pen::new(self.chance, self.index, pen);
-        let stay = calendar.reported(unix_day)?;
-        let lot = Lot::new(self.chance, &calendar, stay);
+    /// A day on the farm: `unix_day` and `data` name the same one.
+    pub(super) fn day(&self, unix_day: u32, data: NaiveDate) -> FarmDay<'_> {
+        let common = self.herd.with(b'd').with(self.index);
+        let weather = weather::share(common, unix_day, data);
+        FarmDay { farm: self, common, unix_day, data, weather, feeding: Feeding::new(common, unix_day, data) }
+    }
+}
+
+impl<'a> FarmDay<'a> {
+    /// The reading of one pen, if it has a lot to report.
+    pub(super) fn reading(&self, pen: u32) -> Option<Reading<'a>> {
+        let Farm { seed, herd, index, .. } = *self.farm;
+        let calendar_of = moves::calendar_of(self.common, pen, self.unix_day);
+        let calendar = Pen::new(herd, index, calendar_of);
+        let stay = calendar.reported(self.unix_day)?;
+        let lot = Lot::new(herd, &calendar, stay);
+        let health = lot.health();
         Some(Reading {
-            id_curral: pen_id(self.seed, self.index, pen),
+            id_curral: pen_id(seed, index, pen),
             id_raca: lot.raca,
-            id_lote: lot_id(self.seed, self.index, pen, stay.sequence),
+            id_lote: lot_id(seed, index, calendar_of, stay.sequence),
             peso_entrada_g: lot.peso_entrada_g(),
             peso_medio_g: lot.peso_medio_g(),
-            data,
-            quantidade_animais: lot.quantidade_animais(),
+            data: self.data,
+            quantidade_animais: lot.quantidade_animais(&health),
             dia_confinamento: stay.day,
-            consumo_real_mg: lot.consumo_real_mg(),
-            cod_cliente: &self.cod_cliente,
+            consumo_real_mg: lot.consumo_real_mg(&health, self.weather, &self.feeding),
+            cod_cliente: &self.farm.cod_cliente,
         })
     }
 }

@@ -171,10 +171,7 @@ impl Metric {
     }
 
     fn needs_watch(self) -> bool {
-        matches!(
-            self,
-            Self::Time(Of::Lag, _) | Self::Messages(Counted::Missing) | Self::Part(Counted::Missing)
-        )
+        matches!(self, Self::Time(Of::Lag, _) | Self::Messages(Counted::Missing) | Self::Part(Counted::Missing))
     }
 }
 
@@ -240,7 +237,8 @@ impl FromStr for Condition {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let signs = [(">=", Compared::AtLeast), ("<=", Compared::AtMost), (">", Compared::Over), ("<", Compared::Under)];
+        let signs =
+            [(">=", Compared::AtLeast), ("<=", Compared::AtMost), (">", Compared::Over), ("<", Compared::Under)];
         let parts = signs.iter().find_map(|(sign, compared)| Some((text.split_once(sign)?, *compared)));
         let Some(((word, bound), compared)) = parts else {
             return Err(format!("{text}: give METRIC > BOUND, such as p99 > 500ms or failed > 0"));
@@ -292,7 +290,10 @@ mod tests {
         assert_eq!(held("p99 > 500ms; p99 > 0.4s; max>=900ms; max > 900ms", &run), [true, false, false, true]);
         assert_eq!(held("p999 > 500ms;service_p90 > 6ms; service_max < 9ms", &run), [false, true, false]);
         assert_eq!(held("failed > 0; failed > 2; dropped > 1%; dropped > 0.5%", &run), [false, true, true, false]);
-        assert_eq!(held("rate < 99/s; rate < 100; achieved < 99%; achieved < 99.5 %", &run), [true, false, true, false]);
+        assert_eq!(
+            held("rate < 99/s; rate < 100; achieved < 99%; achieved < 99.5 %", &run),
+            [true, false, true, false]
+        );
         assert_eq!(held("unsent > 0; invalid > 0; retries > 0; behind > 0; starved > 1ms", &run), [true; 5]);
         let verdict = &"p99 > 0.4s".parse::<FailIf>().unwrap().judge(&run)[0];
         assert_eq!((verdict.text.as_str(), verdict.measured.as_str()), ("p99 > 0.4s", "450.0 ms"));

@@ -10,7 +10,9 @@ use chrono::Utc;
 use super::Context;
 use super::flags::TopicFlags;
 use crate::herd::Format;
-use crate::publish::{self, FailIf, OnInvalid, Place, Rate, Resume, Schedule, Settings, Source, Speed, Stages, Watched, time};
+use crate::publish::{
+    self, FailIf, OnInvalid, Place, Rate, Resume, Schedule, Settings, Source, Speed, Stages, Watched, time,
+};
 use crate::report::Printed;
 use crate::topic::arn::Address;
 
