@@ -152,6 +152,11 @@ impl Faults {
         self.rates[fault as usize] + kinds
     }
 
+    /// Whether anything goes wrong at all.
+    pub(super) fn happen(&self) -> bool {
+        self.sum > 0.0
+    }
+
     /// Whether nothing of the day to which this chance belongs is delivered.
     pub(super) fn loses_day(&self, chance: Chance) -> bool {
         share(chance) < self.rates[Fault::MissingDay as usize]
