@@ -46,7 +46,7 @@ fn push_any(out: &mut Vec<u8>, mut number: u64) {
 /// Appends a number of 10^-PLACES units in its shortest form: 450000 grams are `450`, 9076451 milligrams `9.076451`.
 #[inline]
 pub(super) fn push_decimal<const PLACES: usize>(out: &mut Vec<u8>, number: i32) {
-    const { assert!(PLACES % 3 == 0, "digits behind the point are written three at a time") }
+    const { assert!(PLACES.is_multiple_of(3), "digits behind the point are written three at a time") }
     if number < 0 {
         out.push(b'-');
     }
