@@ -6,6 +6,7 @@
 //! | `work.rs` | what a thread makes of a few units |
 //! | `table.rs` | readings as Parquet |
 //! | `sink.rs` | directory, file or stdout |
+//! | `pins.rs` | tests only: SHA-256 of reference sets |
 //! | `told.rs` | the truth file on its way |
 
 use std::num::NonZeroUsize;
@@ -20,6 +21,8 @@ use crate::progress::Progress;
 use crate::report::generate::{Outcome, Truth};
 use crate::stop::Stop;
 
+#[cfg(test)]
+mod pins;
 mod sink;
 mod table;
 mod told;
