@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 use uuid::Uuid;
 
 use super::Reading;
-use super::print::{push_date, push_decimal, push_whole};
+use super::digits::{push_date, push_decimal, push_whole};
 use crate::record::id_of_canonical;
 
 impl Reading<'_> {

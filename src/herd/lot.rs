@@ -12,7 +12,7 @@
 //!   then still missing is one factor, [`REAL_SCALE`].
 //! - **Entry weight.** Anchors say 361 ± 30 kg, real 347 in 170–500: the real mean, and a deviation that fills the range.
 
-use super::chance::{Chance, spread_lots};
+use super::chance::Chance;
 use super::health::{DEATH_CHANCES, Health};
 use super::mill::Feeding;
 use super::pens::{Pen, Stay};
@@ -91,13 +91,11 @@ pub(super) struct Lot {
 }
 
 impl Lot {
-    /// The lot of a stay in a pen, from the chance of the herd and that of the pen.
-    pub(super) fn new(herd: Chance, pen: &Pen, stay: Stay) -> Self {
-        let chance = pen.chance().with(b'l').with(stay.sequence);
-        let offset = herd.with(b'r').with(stay.sequence % 2).bits();
-        let spread = spread_lots(offset, pen.place(), stay.sequence / 2);
-        let first_breed = (spread >> 11) as f64 / (1u64 << 53) as f64 <= FIRST_BREED_SHARE;
-        let raca = if first_breed { Raca::Nelore } else { Raca::Cruzado };
+    /// The lot of a stay in a pen.
+    #[inline]
+    pub(super) fn new(pen: &Pen, stay: Stay) -> Self {
+        let chance = pen.lot(stay);
+        let raca = if pen.spread(stay) <= FIRST_BREED_SHARE { Raca::Nelore } else { Raca::Cruzado };
         let entry_kg = bell(chance.with(b'w'), ENTRY_MEAN_KG, ENTRY_DEVIATION_KG, ENTRY_BOUNDS_KG);
         let adapted = bell(chance.with(b'd'), ADAPTED_MEAN, ADAPTED_DEVIATION, ADAPTED_BOUNDS) as u32;
         Self { chance, stay, raca, entry_kg, growth: growth(chance, raca, entry_kg), adapted }
@@ -126,12 +124,13 @@ impl Lot {
     }
 
     /// Intake today, milligrams an animal: what is expected, what the farm's day (`weather` as a share, `feeding`) and the lot's health
-    /// leave of it, and the day's own variation.
+    /// leave of it, and the day's own variation. No lot reads more than real ones do because of a New Year.
     pub(super) fn consumo_real_mg(&self, health: &Health, weather: f64, feeding: &Feeding) -> i32 {
-        let today = self.chance.with(b'f').with(self.stay.day);
-        let shares = weather * feeding.share(today) * health.share(self.stay.day);
-        let intake = self.expected_intake_kg() * shares * (1.0 + DAILY_VARIATION * self.daily_variation());
-        fixed(intake.clamp(INTAKE_BOUNDS_KG.0, INTAKE_BOUNDS_KG.1), 1e6)
+        let own = health.share(self.stay.day) * (1.0 + DAILY_VARIATION * self.daily_variation());
+        let fed = self.expected_intake_kg() * weather * own;
+        let more = feeding.new_year(self.chance).map(|share| fed * share).filter(|&more| more < INTAKE_BOUNDS_KG.1);
+        let eaten = more.unwrap_or(fed * feeding.share());
+        fixed(eaten.clamp(INTAKE_BOUNDS_KG.0, INTAKE_BOUNDS_KG.1), 1e6)
     }
 
     /// Intake of an ordinary day, kg an animal.
@@ -202,11 +201,12 @@ fn fixed(value: f64, scale: f64) -> i32 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::pens::Pens;
     use super::*;
 
     fn lot(number: u32, day: u32) -> Lot {
         let stay = Stay { sequence: 0, day, length: 206 };
-        Lot::new(Chance::new(1), &Pen::new(Chance::new(1), 0, number), stay)
+        Lot::new(&Pens::new(Chance::new(1), 0).pen(number), stay)
     }
 
     fn mean(lots: u32, value: impl Fn(u32) -> f64) -> f64 {

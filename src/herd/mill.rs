@@ -47,13 +47,19 @@ impl Feeding {
         Self { share: week * mill, new_year: data.ordinal0() == 0 }
     }
 
-    /// The share of an ordinary day's intake that one lot gets; `lot` is the chance that belongs to the lot's day.
-    pub(super) fn share(&self, lot: Chance) -> f64 {
-        let (lots, of) = NEW_YEAR_LOTS;
-        if self.new_year && lot.with(b'n').share() < lots / of {
-            return NEW_YEAR.0 + NEW_YEAR.1 * lot.with(b'y').bell();
-        }
+    /// What all lots of the farm get, as a share of an ordinary day's intake.
+    #[inline]
+    pub(super) fn share(&self) -> f64 {
         self.share
+    }
+
+    /// What one lot reads instead where it is New Year and the lot one of those that read more; `lot` is the chance that belongs to
+    /// the lot, none of which is on feed on two New Year's Days.
+    #[inline]
+    pub(super) fn new_year(&self, lot: Chance) -> Option<f64> {
+        let (lots, of) = NEW_YEAR_LOTS;
+        let more = self.new_year && lot.with(b'n').share() < lots / of;
+        more.then(|| NEW_YEAR.0 + NEW_YEAR.1 * lot.with(b'y').bell())
     }
 }
 
@@ -86,10 +92,11 @@ mod tests {
     #[test]
     fn eight_lots_in_thirteen_read_half_as_much_again_on_new_year() {
         let new_year = Feeding::new(Chance::new(1), 19_358, NaiveDate::from_ymd_opt(2023, 1, 1).unwrap());
-        let shares: Vec<f64> = (0..13_000u64).map(|lot| new_year.share(Chance::new(lot))).collect();
-        let more: Vec<f64> = shares.into_iter().filter(|&share| share > 1.2).collect();
+        let more: Vec<f64> = (0..13_000u64).filter_map(|lot| new_year.new_year(Chance::new(lot))).collect();
         assert!((7_800..8_200).contains(&more.len()), "{}", more.len());
         let mean = more.iter().sum::<f64>() / more.len() as f64;
         assert!((mean - 1.55).abs() < 0.005, "{mean}");
+        let next = Feeding::new(Chance::new(1), 19_359, NaiveDate::from_ymd_opt(2023, 1, 2).unwrap());
+        assert!((0..1_000u64).all(|lot| next.new_year(Chance::new(lot)).is_none()));
     }
 }

@@ -18,6 +18,7 @@
 //! | `mill.rs` | feeding on a farm: the week, stops of the feed mill, the New Year |
 //! | `reading.rs` | [`Reading`], one day of one lot |
 //! | `print.rs` | a reading as NDJSON or CSV bytes |
+//! | `digits.rs` | numbers and dates as digits |
 //! | `faults.rs` | [`Faults`], what goes wrong and how often |
 //! | `malformed.rs` | [`Malformed`], lines that are no valid reading |
 //! | `message.rs` | a line as the message it is read as |
@@ -32,6 +33,7 @@
 
 mod chance;
 mod delivery;
+mod digits;
 mod error;
 mod faults;
 mod generate;

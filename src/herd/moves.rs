@@ -15,11 +15,11 @@ const TRADED: f64 = 0.11;
 
 /// The pen whose calendar a pen follows on a day (counted from 1970-01-01): its own, or that of its neighbour.
 ///
-/// `farm` is the chance that belongs to the farm. What is traded comes back, so this also is the pen in which the lot of a
+/// `moves` is the chance that belongs to the moves on the farm. What is traded comes back, so this also is the pen in which the lot of a
 /// calendar stands.
 #[inline]
-pub(super) fn calendar_of(farm: Chance, pen: u32, unix_day: u32) -> u32 {
-    let two = farm.with(b't').with(pen / 2);
+pub(super) fn calendar_of(moves: Chance, pen: u32, unix_day: u32) -> u32 {
+    let two = moves.with(pen / 2);
     let (time, day) = (unix_day / SETTLED_DAYS, unix_day % SETTLED_DAYS);
     let settled = two.with(time + 1);
     let before = day < (settled.lanes()[0] * SETTLED_DAYS) >> 16;

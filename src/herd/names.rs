@@ -93,24 +93,41 @@ fn spell_below_thousand(number: u32, name: &mut String) {
     }
 }
 
-/// The id of a pen (`id_curral`): 14 digits, no two pens of any farms alike.
-pub(super) fn pen_id(seed: u64, farm: u32, pen: u32) -> u64 {
-    id(Chance::new(seed).with(b'c'), pen_number(farm, pen))
+/// The ids of one farm's pens and lots.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ids {
+    first_pen: u64,
+    /// From where on pens and lots are scattered, below [`ID_SPACE`].
+    pens_from: u64,
+    lots_from: u64,
 }
 
-/// The id of a lot (`id_lote`): 14 digits, no two lots alike, whichever pen they stood in.
-pub(super) fn lot_id(seed: u64, farm: u32, pen: u32, sequence: u32) -> u64 {
-    id(Chance::new(seed).with(b'l'), pen_number(farm, pen) * LOTS_A_PEN + u64::from(sequence))
-}
+impl Ids {
+    /// The ids of a farm, counted from 0.
+    pub(super) fn new(herd: Chance, farm: u32) -> Self {
+        let first_pen = u64::from(farm) * u64::from(super::MAX_LOTS);
+        let [pens_from, lots_from] = [b'c', b'l'].map(|kind| herd.with(kind).bits() % ID_SPACE);
+        Self { first_pen, pens_from, lots_from }
+    }
 
-fn pen_number(farm: u32, pen: u32) -> u64 {
-    u64::from(farm) * u64::from(super::MAX_LOTS) + u64::from(pen)
+    /// The id of a pen (`id_curral`): 14 digits, no two pens of any farms alike.
+    #[inline]
+    pub(super) fn pen(&self, pen: u32) -> u64 {
+        scattered(self.pens_from, self.first_pen + u64::from(pen))
+    }
+
+    /// The id of a lot (`id_lote`): 14 digits, no two lots alike, whichever pen's calendar they are of.
+    #[inline]
+    pub(super) fn lot(&self, pen: u32, sequence: u32) -> u64 {
+        scattered(self.lots_from, (self.first_pen + u64::from(pen)) * LOTS_A_PEN + u64::from(sequence))
+    }
 }
 
 /// A one-to-one scattering of 0..[`ID_SPACE`] over the 14-digit numbers.
-fn id(offset: Chance, number: u64) -> u64 {
+#[inline]
+fn scattered(from: u64, number: u64) -> u64 {
     debug_assert!(number < ID_SPACE);
-    let scattered = stepped(number) + offset.bits() % ID_SPACE;
+    let scattered = from + stepped(number);
     ID_FIRST + if scattered < ID_SPACE { scattered } else { scattered - ID_SPACE }
 }
 
@@ -167,10 +184,11 @@ mod tests {
         let mut pens = HashSet::new();
         let mut lots = HashSet::new();
         for farm in [0, 1, 2, 99_998, 99_999] {
+            let ids = Ids::new(Chance::new(3), farm);
             for pen in (0..200).chain(MAX_LOTS - 50..MAX_LOTS) {
-                assert!(pens.insert(pen_id(3, farm, pen)));
+                assert!(pens.insert(ids.pen(pen)));
                 for sequence in [0, 1, 2, 3, 26_900] {
-                    assert!(lots.insert(lot_id(3, farm, pen, sequence)));
+                    assert!(lots.insert(ids.lot(pen, sequence)));
                 }
             }
         }

@@ -1,13 +1,14 @@
-//! A reading as bytes: NDJSON and CSV as the farms deliver them. Owns field order, quoting and decimals; leaves files and
-//! streams to others.
+//! A reading as bytes: NDJSON and CSV as the farms deliver them. Owns field order and quoting; leaves the spelling of
+//! numbers to `digits`, files and streams to others.
 //!
 //! Nothing here needs escaping: ids are digits, names are ASCII letters. Numbers are printed from whole grams and
 //! milligrams with trailing zeros cut, so the bytes are the same everywhere.
 
 use std::str::FromStr;
 
-use chrono::{Datelike, NaiveDate};
+use chrono::NaiveDate;
 
+use super::digits::{push_date, push_decimal, push_whole};
 use super::{Error, Reading};
 
 /// The ten fields of a reading, in the order of the real files; the header of a CSV file.
@@ -23,6 +24,9 @@ pub const COLUMNS: [&str; 10] = [
     "consumo_real",
     "cod_cliente",
 ];
+
+/// Bytes that a line of NDJSON takes at most, but for a farm of a very long name.
+const LINE_BYTES: usize = 320;
 
 /// How readings are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -79,6 +83,7 @@ impl Reading<'_> {
     }
 
     fn write_json(&self, out: &mut Vec<u8>) {
+        out.reserve(LINE_BYTES);
         out.extend_from_slice(br#"{"id_curral":""#);
         push_whole(out, self.id_curral);
         out.extend_from_slice(br#"","id_raca":""#);
@@ -125,53 +130,9 @@ impl Reading<'_> {
     }
 }
 
-pub(super) fn push_whole(out: &mut Vec<u8>, mut number: u64) {
-    let mut digits = [0u8; 20];
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[at..]);
-}
-
-/// A number of 10^-PLACES units in its shortest form: 450000 grams are `450`, 9076451 milligrams `9.076451`.
-pub(super) fn push_decimal<const PLACES: usize>(out: &mut Vec<u8>, number: i32) {
-    if number < 0 {
-        out.push(b'-');
-    }
-    let unit = 10u32.pow(PLACES as u32);
-    let (whole, mut rest) = (number.unsigned_abs() / unit, number.unsigned_abs() % unit);
-    push_whole(out, u64::from(whole));
-    if rest == 0 {
-        return;
-    }
-    let mut digits = [b'0'; PLACES];
-    for digit in digits.iter_mut().rev() {
-        *digit += (rest % 10) as u8;
-        rest /= 10;
-    }
-    let kept = digits.iter().rposition(|&digit| digit != b'0').map_or(0, |last| last + 1);
-    out.push(b'.');
-    out.extend_from_slice(&digits[..kept]);
-}
-
 fn push_midnight(out: &mut Vec<u8>, date: NaiveDate) {
     push_date(out, date);
     out.extend_from_slice(b" 00:00:00 UTC");
-}
-
-/// `2023-01-01`.
-pub(super) fn push_date(out: &mut Vec<u8>, date: NaiveDate) {
-    let two = |n: u32| [b'0' + (n / 10) as u8, b'0' + (n % 10) as u8];
-    let year = date.year().unsigned_abs();
-    let ([a, b], [c, d]) = (two(year / 100), two(year % 100));
-    let ([e, f], [g, h]) = (two(date.month()), two(date.day()));
-    out.extend_from_slice(&[a, b, c, d, b'-', e, f, b'-', g, h]);
 }
 
 #[cfg(test)]
@@ -217,18 +178,5 @@ mod tests {
         let expected = "25994051003275,28551700000020,73578741015010,234.941,360.341,2023-01-01 00:00:00 UTC,51,66,9.076451,FazendaUm\n";
         assert_eq!(line(&real(), Format::Csv), expected);
         assert_eq!(Format::Csv.header(), format!("{}\n", COLUMNS.join(",")).as_bytes());
-    }
-
-    #[test]
-    fn decimals_are_shortest() {
-        let print = |number| {
-            let mut out = Vec::new();
-            push_decimal::<3>(&mut out, number);
-            String::from_utf8(out).unwrap()
-        };
-        assert_eq!(
-            [450_000, 499_650, 508_400, 1, 0, -360_341, 100].map(print),
-            ["450", "499.65", "508.4", "0.001", "0", "-360.341", "0.1"]
-        );
     }
 }
