@@ -44,7 +44,8 @@ impl Health {
     #[inline]
     pub(super) fn new(lot: Chance) -> Self {
         let chance = lot.with(b'i');
-        let [ill, animals, _, _] = chance.lanes().map(|lane| f64::from(lane) / 65_536.0);
+        let [ill, animals, _, _] = chance.lanes();
+        let (ill, animals) = (f64::from(ill) / 65_536.0, f64::from(animals) / 65_536.0);
         let illness = (ill < ILL_LOTS).then(|| {
             let share = ILL_ANIMALS.0 + (ILL_ANIMALS.1 - ILL_ANIMALS.0) * animals;
             (chance.with(b'b').between(ILL_DAYS.0, ILL_DAYS.1), share)
