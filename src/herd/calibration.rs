@@ -297,3 +297,18 @@ fn a_young_lot_gains_what_real_ones_gain_a_day() {
     // The 48 readings of that age in the real files: 1.80 kg/day since entry, on average.
     assert!((gain / count / 1.80 - 1.0).abs() < 0.03, "{}", gain / count);
 }
+
+#[test]
+fn days_read_backwards_are_the_same_days() {
+    let herd = herd(3, 25, 120);
+    let written = |unit| {
+        let mut out = Vec::new();
+        herd.write_unit(unit, Format::Ndjson, &Faults::none(), &mut out);
+        out
+    };
+    let forwards: Vec<Vec<u8>> = herd.files().map(written).collect();
+    let units: Vec<_> = herd.files().collect();
+    let backwards: Vec<Vec<u8>> = units.iter().rev().map(|&unit| written(unit)).collect();
+    assert!(forwards.iter().eq(backwards.iter().rev()));
+    assert!(forwards.iter().all(|file| !file.is_empty()));
+}

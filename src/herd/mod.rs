@@ -55,6 +55,8 @@ mod weather;
 
 #[cfg(test)]
 mod calibration;
+#[cfg(test)]
+mod real;
 
 use chrono::{Datelike, Days, NaiveDate};
 
