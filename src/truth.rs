@@ -13,11 +13,15 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::io::BufRead;
+use std::fs::File;
+use std::io::{self, BufRead};
+use std::path::Path;
 
 use anyhow::{Context, anyhow, bail};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+
+use crate::pack::unpacked;
 
 mod write;
 
@@ -151,6 +155,27 @@ struct Last {
     totals: Totals,
 }
 
+/// Reads the truth file of that name, as [`read`] does; packed as gzip or zstd, or not.
+///
+/// # Errors
+/// As [`read`]; the file cannot be opened.
+pub fn read_file(path: &Path, each: impl FnMut(&Told<'_>) -> anyhow::Result<()>) -> anyhow::Result<(Head, Totals)> {
+    let file = File::open(path).and_then(unpacked).context("cannot be read")?;
+    read(file, each)
+}
+
+/// Takes the next line in; whether there was one.
+fn next_line(from: &mut impl BufRead, line: &mut Vec<u8>, number: u64) -> anyhow::Result<bool> {
+    line.clear();
+    match from.read_until(b'\n', line) {
+        Ok(read) => Ok(read > 0),
+        Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => {
+            bail!("ends in the midst of line {number}: it was cut short, so it cannot prove anything")
+        }
+        Err(e) => Err(e).with_context(|| format!("line {number} cannot be read")),
+    }
+}
+
 /// Reads a truth file, whole, and believes its sums only where they add up; memory for one line.
 ///
 /// # Errors
@@ -160,7 +185,7 @@ pub fn read<R: BufRead>(
     mut each: impl FnMut(&Told<'_>) -> anyhow::Result<()>,
 ) -> anyhow::Result<(Head, Totals)> {
     let (mut line, mut number) = (Vec::new(), 1_u64);
-    from.read_until(b'\n', &mut line)?;
+    next_line(&mut from, &mut line, number)?;
     let head: Head = serde_json::from_slice(&line).context("is no truth file of ruminate generate --truth")?;
     if head.ruminate_truth != VERSION {
         bail!("is a truth file of version {}, and this program reads {VERSION}", head.ruminate_truth);
@@ -168,8 +193,7 @@ pub fn read<R: BufRead>(
     let mut sums = Totals::default();
     loop {
         number += 1;
-        line.clear();
-        if from.read_until(b'\n', &mut line)? == 0 {
+        if !next_line(&mut from, &mut line, number)? {
             bail!("ends at line {number} without its totals: it was cut short, so it cannot prove anything");
         }
         match serde_json::from_slice::<Told<'_>>(&line) {
@@ -182,8 +206,7 @@ pub fn read<R: BufRead>(
                 if last.totals != sums {
                     bail!("its totals do not fit its lines: it was damaged, so it cannot prove anything");
                 }
-                line.clear();
-                if from.read_until(b'\n', &mut line)? > 0 {
+                if next_line(&mut from, &mut line, number + 1)? {
                     bail!("goes on after its totals: give the truth files of several parts one by one");
                 }
                 return Ok((head, sums));
