@@ -72,7 +72,8 @@ impl Proof {
         findings: &mut Findings,
     ) -> anyhow::Result<()> {
         let Some(entry) = self.take(id)? else {
-            if !seen.row && !(seen.key.is_some() && seen.inside) {
+            let is_audited = seen.row || (seen.key.is_some() && seen.inside);
+            if !is_audited {
                 return Ok(());
             }
             self.truth.surplus_unknown += 1;
