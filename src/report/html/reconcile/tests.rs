@@ -318,8 +318,12 @@ fn a_truth_says_first_whether_it_holds() {
     assert!(html.contains("The history is proved</h1>"));
     assert!(html.contains("It holds.") && html.contains("Of 1,300 ids that the history must have left, 1,300 are"));
     assert!(html.contains("withholds them unless --send-invalid") && html.contains("&lt;b&gt;"));
-    let lost = Truth { found: 1_297, missing: 3, missing_in_warehouse: 3, holds: false, ..truth };
-    let html = render(&Outcome { truth: Some(lost), truth_missing: 3, ..clean() }).unwrap();
-    assert!(html.contains("It does not hold.") && html.contains("3 are missing, 0 are surplus"), "{html}");
-    assert!(html.contains("<h1>3 findings</h1>"));
+    let missing = Truth { found: 1_297, missing: 3, missing_in_warehouse: 3, holds: false, ..truth };
+    let lost = Truth { quarantined_found: 5, quarantined_missing: 2, quarantined_withheld: 0, ..missing };
+    let html = render(&Outcome { truth: Some(lost), truth_missing: 5, ..clean() }).unwrap();
+    assert!(
+        html.contains("It does not hold.") && html.contains("3 are missing, 0 are surplus; the quarantine lacks 2"),
+        "{html}"
+    );
+    assert!(html.contains("<h1>5 findings</h1>"));
 }

@@ -42,13 +42,18 @@ pub(super) fn lead(truth: &Truth) -> String {
     let (found, expected) = (numbers::count(truth.found), numbers::of(truth.expected, "id", "ids"));
     let mut lead = format!("Of {expected} that the history must have left, {found} are in both stores");
     match (truth.missing, truth.surplus) {
-        (0, 0) => lead.push_str(", and nothing is there that must not be."),
+        (0, 0) => lead.push_str(", and nothing is there that must not be"),
         (missing, surplus) => lead.push_str(&format!(
-            "; {} missing, {} surplus.",
+            "; {} missing, {} surplus",
             numbers::of(missing, "is", "are"),
             numbers::of(surplus, "is", "are")
         )),
     }
+    if truth.quarantined_missing > 0 {
+        let broken = numbers::of(truth.quarantined_missing, "broken message", "broken messages");
+        lead.push_str(&format!("; the quarantine lacks {broken}"));
+    }
+    lead.push('.');
     lead
 }
 
