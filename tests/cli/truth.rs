@@ -257,6 +257,26 @@ fn corrections_that_the_truth_foretells_are_no_findings() {
 }
 
 #[test]
+fn no_budget_lets_a_truth_pass_that_does_not_hold() {
+    let mut history = Proved::new();
+    history.write();
+    history.scene.run(&["backfill", FILE]).expect(0, &[]);
+    let row =
+        "DELETE FROM historico_consumo WHERE id_treated_data = (SELECT MIN(id_treated_data) FROM historico_consumo)";
+    assert_eq!(history.scene.sql(row), 1);
+    history.scene.run(&["reconcile", "--max-drift", "10"]).expect(0, &[("lake_only", 1)]);
+    expect(&history.prove(&["--max-drift", "10"]), 1, &[("missing", 1)]);
+    history.scene.run(&["replay"]).expect(0, &[("inserted", 1)]);
+    // A correction that no truth foretells is a finding like any other, and may pass.
+    let mut json: Value = serde_json::from_str(&history.lines[4]).unwrap();
+    json["consumo_real"] = 1.25.into();
+    history.stored(json.to_string(), None);
+    history.write();
+    history.scene.run(&["backfill", FILE]).expect(0, &[("inserted", 1)]);
+    expect(&history.prove(&["--max-drift", "10"]), 0, &[("missing", 0), ("surplus", 0)]);
+}
+
+#[test]
 fn parts_are_proved_together_and_days_that_were_not_audited_are_left_out() {
     let history = Proved::new();
     let totals = history.write();

@@ -304,10 +304,12 @@ impl Outcome {
         self.drift() + self.archived + self.skipped_foreign == 0
     }
 
-    /// Whether what was found is within what was to be let pass; never where something was not looked at.
+    /// Whether what was found is within what was to be let pass; never where something was not looked at, or a truth does
+    /// not hold.
     pub fn is_let_pass(&self) -> bool {
         let found = self.drift() + self.archived + self.skipped_foreign;
-        self.halted.is_none() && self.max_drift.is_some_and(|budget| budget.allows(found, self.ids()))
+        let holds = self.truth.as_ref().is_none_or(|truth| truth.holds);
+        self.halted.is_none() && holds && self.max_drift.is_some_and(|budget| budget.allows(found, self.ids()))
     }
 
     /// Ids that one side has or both have.
