@@ -266,6 +266,8 @@ fn no_budget_lets_a_truth_pass_that_does_not_hold() {
     assert_eq!(history.scene.sql(row), 1);
     history.scene.run(&["reconcile", "--max-drift", "10"]).expect(0, &[("lake_only", 1)]);
     expect(&history.prove(&["--max-drift", "10"]), 1, &[("missing", 1)]);
+    let text = history.scene.text(&["reconcile", "--truth", "truth.ndjson", "--max-drift", "10"]).stdout;
+    assert!(text.contains("not let pass by the budget of 10, as the truth does not hold"), "{text}");
     history.scene.run(&["replay"]).expect(0, &[("inserted", 1)]);
     // A correction that no truth foretells is a finding like any other, and may pass.
     let mut json: Value = serde_json::from_str(&history.lines[4]).unwrap();

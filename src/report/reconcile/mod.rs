@@ -312,6 +312,18 @@ impl Outcome {
         self.halted.is_none() && holds && self.max_drift.is_some_and(|budget| budget.allows(found, self.ids()))
     }
 
+    /// What a budget says to what was found, as the end of a sentence; none without one.
+    pub fn by_budget(&self) -> Option<String> {
+        let budget = self.max_drift.as_ref()?;
+        Some(match &self.truth {
+            _ if self.is_let_pass() => format!("within the budget of {budget}"),
+            Some(truth) if !truth.holds => {
+                format!("not let pass by the budget of {budget}, as the truth does not hold")
+            }
+            _ => format!("over the budget of {budget}"),
+        })
+    }
+
     /// Ids that one side has or both have.
     pub fn ids(&self) -> u64 {
         self.matched + self.present + self.differing + self.lake_only + self.warehouse_only

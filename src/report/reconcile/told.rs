@@ -59,9 +59,8 @@ impl fmt::Display for Outcome {
         if found > SHOWN as u64 {
             writeln!(f, "  … and {} more (--drift FILE has all)", count(found - SHOWN as u64))?;
         }
-        if let Some(budget) = &self.max_drift {
-            let word = if self.is_let_pass() { "within" } else { "over" };
-            writeln!(f, "  {word} the budget of {budget}")?;
+        if let Some(said) = self.by_budget() {
+            writeln!(f, "  {said}")?;
         }
         if let Some(since) = &self.since {
             writeln!(

@@ -70,9 +70,8 @@ fn lead(outcome: &Outcome) -> String {
     };
     let mut lead =
         format!("{records} of the lake were held against {rows} of the warehouse, value by value: {matched}.{proved}");
-    if let Some(budget) = &outcome.max_drift {
-        let word = if outcome.is_let_pass() { "within" } else { "over" };
-        lead.push_str(&format!(" What was found is {word} the budget of {budget}."));
+    if let Some(said) = outcome.by_budget() {
+        lead.push_str(&format!(" What was found is {said}."));
     }
     if let Some(since) = &outcome.since {
         let [new, persisting, resolved] = [since.new, since.persisting, since.resolved].map(numbers::count);
