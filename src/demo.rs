@@ -17,7 +17,7 @@ use crate::lake::dir::Dir;
 use crate::lake::{Key, Lake, Span, list_all};
 use crate::progress::Progress;
 use crate::publish::{self, OnInvalid, Source as Messages};
-use crate::reconcile::{Audit, Direction, Plan as Repair, Sink, Trust, repair};
+use crate::reconcile::{Audit, Direction, Plan as Repair, Sink, Trust, TruthAsked, repair};
 use crate::record::{QUARANTINE, Rules};
 use crate::replay::{Plan, Replay, Source};
 use crate::report::{Printed, demo::Outcome, html};
@@ -234,6 +234,7 @@ impl Demo<'_> {
             tolerances: Vec::new(),
             sort: SortSettings { memory: 64_000_000, folder: std::env::temp_dir() },
             cache: None,
+            truth: TruthAsked::default(),
         };
         let drift = self.dir.join("drift.ndjson");
         let sink = Sink::new((look == Look::Report).then_some(drift.as_path()))?;

@@ -13,13 +13,19 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::io::{self, BufRead, Write};
+use std::fs::File;
+use std::io::{self, BufRead};
+use std::path::Path;
 
 use anyhow::{Context, anyhow, bail};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::pack::Pack;
+use crate::pack::unpacked;
+
+mod write;
+
+pub use write::{Lines, Writer};
 
 /// The version of the form that this program writes, and the only one it reads.
 pub const VERSION: u32 = 1;
@@ -82,44 +88,6 @@ pub struct Told<'a> {
     pub sha256: Option<Cow<'a, str>>,
     /// What must become of it.
     pub fate: Fate,
-}
-
-impl Told<'_> {
-    /// Appends what serde would write, at a third of the cost: there is one for every reading.
-    fn print(&self, out: &mut Vec<u8>) {
-        let texts = [&self.file, &self.fault, &self.kind, &self.sha256];
-        let is_plain =
-            |text: &str| text.bytes().all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\'));
-        if !texts.into_iter().flatten().all(|text| is_plain(text)) {
-            let _ = serde_json::to_writer(out, self); // writing to a Vec cannot fail
-            return;
-        }
-        out.push(b'{');
-        let member = |out: &mut Vec<u8>, name: &str, value: &str| {
-            out.extend_from_slice(name.as_bytes());
-            out.extend_from_slice(value.as_bytes());
-            out.extend_from_slice(b"\",");
-        };
-        if let Some(file) = &self.file {
-            member(out, "\"file\":\"", file);
-        }
-        if self.line > 0 {
-            let _ = write!(out, "\"line\":{},", self.line); // as above
-        }
-        if let Some(id) = &self.id {
-            member(out, "\"id\":\"", id.hyphenated().encode_lower(&mut Uuid::encode_buffer()));
-        }
-        for (name, text) in
-            [("\"fault\":\"", &self.fault), ("\"kind\":\"", &self.kind), ("\"sha256\":\"", &self.sha256)]
-        {
-            if let Some(text) = text {
-                member(out, name, text);
-            }
-        }
-        out.extend_from_slice(b"\"fate\":\"");
-        out.extend_from_slice(self.fate.name().as_bytes());
-        out.extend_from_slice(b"\"}");
-    }
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
@@ -187,107 +155,24 @@ struct Last {
     totals: Totals,
 }
 
-/// Lines of a truth file with their sums, formed apart from the file: any thread can do it.
-#[derive(Debug, Default)]
-pub struct Lines {
-    bytes: Vec<u8>,
-    packed: Vec<u8>,
-    totals: Totals,
+/// Reads the truth file of that name, as [`read`] does; packed as gzip or zstd, or not.
+///
+/// # Errors
+/// As [`read`]; the file cannot be opened.
+pub fn read_file(path: &Path, each: impl FnMut(&Told<'_>) -> anyhow::Result<()>) -> anyhow::Result<(Head, Totals)> {
+    let file = File::open(path).and_then(unpacked).context("cannot be read")?;
+    read(file, each)
 }
 
-impl Lines {
-    /// Appends one line.
-    pub fn tell(&mut self, told: &Told<'_>) {
-        self.totals.add(told);
-        told.print(&mut self.bytes);
-        self.bytes.push(b'\n');
-    }
-
-    /// Packs the lines told so far, as a piece of a file that is packed so; nothing may be told after it.
-    ///
-    /// # Errors
-    /// As [`Pack::pack`].
-    pub fn pack(&mut self, pack: Pack) -> io::Result<()> {
-        if pack != Pack::None {
-            self.packed.clear();
-            pack.pack(&self.bytes, &mut self.packed)?;
-            std::mem::swap(&mut self.bytes, &mut self.packed);
+/// Takes the next line in; whether there was one.
+fn next_line(from: &mut impl BufRead, line: &mut Vec<u8>, number: u64) -> anyhow::Result<bool> {
+    line.clear();
+    match from.read_until(b'\n', line) {
+        Ok(read) => Ok(read > 0),
+        Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => {
+            bail!("ends in the midst of line {number}: it was cut short, so it cannot prove anything")
         }
-        Ok(())
-    }
-
-    /// Begins anew, in the same memory.
-    pub fn clear(&mut self) {
-        self.bytes.clear();
-        self.totals = Totals::default();
-    }
-}
-
-/// Writes a truth file.
-#[derive(Debug)]
-pub struct Writer<W> {
-    out: W,
-    pack: Pack,
-    totals: Totals,
-}
-
-impl<W: Write> Writer<W> {
-    /// Begins a file for a history.
-    ///
-    /// # Errors
-    /// `out` cannot be written.
-    pub fn new(out: W, history: BTreeMap<String, String>) -> anyhow::Result<Self> {
-        Self::packed(out, Pack::None, history)
-    }
-
-    /// Begins a file that is packed so.
-    ///
-    /// # Errors
-    /// `out` cannot be written.
-    pub fn packed(out: W, pack: Pack, history: BTreeMap<String, String>) -> anyhow::Result<Self> {
-        let mut writer = Self { out, pack, totals: Totals::default() };
-        writer.line(&Head { ruminate_truth: VERSION, history })?;
-        Ok(writer)
-    }
-
-    /// Writes one line of its own, as a piece of its own.
-    fn line(&mut self, line: &impl Serialize) -> anyhow::Result<()> {
-        let mut bytes = serde_json::to_vec(line)?;
-        bytes.push(b'\n');
-        let mut packed = Vec::new();
-        self.pack.pack(&bytes, &mut packed)?;
-        Ok(self.out.write_all(&packed)?)
-    }
-
-    /// Writes one line.
-    ///
-    /// # Errors
-    /// The file cannot be written on.
-    pub fn tell(&mut self, told: &Told<'_>) -> anyhow::Result<()> {
-        let mut lines = Lines::default();
-        lines.tell(told);
-        lines.pack(self.pack)?;
-        self.take(&lines)
-    }
-
-    /// Writes these lines, which are packed as the file is.
-    ///
-    /// # Errors
-    /// The file cannot be written on.
-    pub fn take(&mut self, lines: &Lines) -> anyhow::Result<()> {
-        self.totals += &lines.totals;
-        Ok(self.out.write_all(&lines.bytes)?)
-    }
-
-    /// Writes the sums, and gives them and the writer back.
-    ///
-    /// # Errors
-    /// The file cannot be written on.
-    pub fn finish(mut self) -> anyhow::Result<(Totals, W)> {
-        let last = Last { totals: std::mem::take(&mut self.totals) };
-        self.line(&last)?;
-        self.out.flush()?;
-        Ok((last.totals, self.out))
+        Err(e) => Err(e).with_context(|| format!("line {number} cannot be read")),
     }
 }
 
@@ -300,7 +185,7 @@ pub fn read<R: BufRead>(
     mut each: impl FnMut(&Told<'_>) -> anyhow::Result<()>,
 ) -> anyhow::Result<(Head, Totals)> {
     let (mut line, mut number) = (Vec::new(), 1_u64);
-    from.read_until(b'\n', &mut line)?;
+    next_line(&mut from, &mut line, number)?;
     let head: Head = serde_json::from_slice(&line).context("is no truth file of ruminate generate --truth")?;
     if head.ruminate_truth != VERSION {
         bail!("is a truth file of version {}, and this program reads {VERSION}", head.ruminate_truth);
@@ -308,8 +193,7 @@ pub fn read<R: BufRead>(
     let mut sums = Totals::default();
     loop {
         number += 1;
-        line.clear();
-        if from.read_until(b'\n', &mut line)? == 0 {
+        if !next_line(&mut from, &mut line, number)? {
             bail!("ends at line {number} without its totals: it was cut short, so it cannot prove anything");
         }
         match serde_json::from_slice::<Told<'_>>(&line) {
@@ -322,8 +206,7 @@ pub fn read<R: BufRead>(
                 if last.totals != sums {
                     bail!("its totals do not fit its lines: it was damaged, so it cannot prove anything");
                 }
-                line.clear();
-                if from.read_until(b'\n', &mut line)? > 0 {
+                if next_line(&mut from, &mut line, number + 1)? {
                     bail!("goes on after its totals: give the truth files of several parts one by one");
                 }
                 return Ok((head, sums));
@@ -333,17 +216,17 @@ pub fn read<R: BufRead>(
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn told(line: u64, fault: Option<&'static str>, fate: Fate) -> Told<'static> {
+    pub(super) fn told(line: u64, fault: Option<&'static str>, fate: Fate) -> Told<'static> {
         let id = (fate != Fate::Quarantined).then(|| Uuid::from_u128(u128::from(line)));
         let sha256 = (fate == Fate::Quarantined).then(|| "ab".repeat(32).into());
         let file = (fate != Fate::Never).then_some("FazendaUm_Consumo_20260101.json".into());
         Told { file, line, id, fault: fault.map(Into::into), kind: None, sha256, fate }
     }
 
-    fn lines() -> Vec<Told<'static>> {
+    pub(super) fn lines() -> Vec<Told<'static>> {
         vec![
             told(1, None, Fate::Stored),
             told(1, Some("duplicate"), Fate::Stored),
@@ -359,20 +242,6 @@ mod tests {
             writer.tell(&told).unwrap();
         }
         String::from_utf8(writer.finish().unwrap().1).unwrap()
-    }
-
-    #[test]
-    fn a_line_is_printed_as_serde_prints_it() {
-        let odd = Told {
-            file: Some("a \"b\" \u{e7}.json".into()),
-            kind: Some("text".into()),
-            ..told(7, Some("late"), Fate::Stored)
-        };
-        for told in lines().into_iter().chain([odd, told(0, None, Fate::Never)]) {
-            let mut printed = Vec::new();
-            told.print(&mut printed);
-            assert_eq!(String::from_utf8(printed).unwrap(), serde_json::to_string(&told).unwrap());
-        }
     }
 
     #[test]

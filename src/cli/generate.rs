@@ -132,3 +132,18 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed
     printed.exit = outcome.exit();
     Ok(printed)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::herd::{Fault, Malformed};
+
+    #[test]
+    fn help_names_every_fault_and_every_kind_of_malformed() {
+        let mut command = <Args as clap::Args>::augment_args(clap::Command::new("generate"));
+        let help = command.render_long_help().to_string();
+        for name in Fault::ALL.map(Fault::name).into_iter().chain(Malformed::ALL.map(Malformed::name)) {
+            assert!(help.contains(name), "{name}");
+        }
+    }
+}

@@ -9,7 +9,7 @@ use parquet::basic::Compression;
 use parquet::column::writer::{ColumnCloseResult, get_column_writer, get_typed_column_writer};
 use parquet::data_type::{ByteArray, ByteArrayType, DataType, DoubleType, Int32Type, Int64Type};
 use parquet::errors::ParquetError;
-use parquet::file::properties::{WriterProperties, WriterPropertiesPtr};
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesPtr};
 use parquet::file::writer::{SerializedFileWriter, SerializedPageWriter, TrackedWrite};
 use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::{ColumnPath, SchemaDescriptor};
@@ -150,7 +150,11 @@ struct TableForm {
 impl TableForm {
     fn new() -> Result<Self, ParquetError> {
         let schema = SchemaDescriptor::new(Arc::new(parse_message_type(MESSAGE)?));
-        let mut properties = WriterProperties::builder().set_compression(Compression::SNAPPY);
+        // What a file says of its columns is kept until its end, so it says it of row groups and not of pages.
+        let mut properties = WriterProperties::builder()
+            .set_compression(Compression::SNAPPY)
+            .set_statistics_enabled(EnabledStatistics::Chunk)
+            .set_offset_index_disabled(true);
         for name in COLUMNS.into_iter().filter(|name| !REPEATING.contains(name)) {
             properties = properties.set_column_dictionary_enabled(ColumnPath::from(name), false);
         }

@@ -21,6 +21,8 @@
 //! | `digits.rs` | numbers and dates as digits |
 //! | `faults.rs` | [`Faults`], what goes wrong and how often |
 //! | `malformed.rs` | [`Malformed`], lines that are no valid reading |
+//! | `oversized.rs` | a reading that is too long for a topic |
+//! | `held.rs` | readings out of order |
 //! | `message.rs` | a line as the message it is read as |
 //! | `id.rs` | the id that the intake gives a reading |
 //! | `told.rs` | a unit's lines of the truth file |
@@ -38,6 +40,7 @@ mod error;
 mod faults;
 mod generate;
 mod health;
+mod held;
 mod id;
 mod lot;
 mod malformed;
@@ -45,6 +48,7 @@ mod message;
 mod mill;
 mod moves;
 mod names;
+mod oversized;
 mod pens;
 mod print;
 mod reading;

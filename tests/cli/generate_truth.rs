@@ -119,3 +119,24 @@ fn each_part_tells_its_own_truth_and_together_they_tell_the_whole_packed_or_not(
         "{refused:#?}"
     );
 }
+
+#[test]
+fn reconcile_proves_a_history_with_all_faults_from_the_truth_of_its_parts_and_sees_a_lost_row() {
+    let scene = Scene::embedded();
+    for (part, ending) in [("1/2", ".gz"), ("2/2", ".zst")] {
+        let name = part.replace('/', "-");
+        let flags = ["--faults", FAULTS, "--part", part, "--out", &format!("{name}.csv{ending}"), "--truth"];
+        let made = ran(&scene, &HISTORY, &[&flags.map(str::to_owned)[..], &[format!("{name}.truth{ending}")]].concat());
+        assert_eq!(made.code, Some(0), "{made:#?}");
+    }
+    std::fs::create_dir(scene.path("lake")).unwrap();
+    ran(&scene, &["init", "--output", "json"], &[]);
+    let publish = ["publish", "--topic", "local", "--send-invalid", "--output", "json", "1-2.csv.gz", "2-2.csv.zst"];
+    ran(&scene, &publish, &[]);
+    let reconcile = ["reconcile", "--truth", "1-2.truth.gz", "--truth", "2-2.truth.zst", "--output", "json"];
+    let proved = ran(&scene, &reconcile, &[]);
+    assert_eq!(proved.json["truth"]["holds"], true, "{:#}", proved.json["truth"]);
+    assert_eq!(scene.sql("DELETE FROM historico_consumo WHERE id_treated_data IN (SELECT MIN(id_treated_data) FROM historico_consumo)"), 1);
+    let lost = ran(&scene, &reconcile, &[]);
+    assert_eq!((&lost.json["truth"]["holds"], &lost.json["truth"]["missing"]), (&false.into(), &1.into()));
+}

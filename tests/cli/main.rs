@@ -23,5 +23,6 @@ mod state;
 mod stopping;
 #[path = "../support/mod.rs"]
 mod support;
+mod truth;
 mod undoing;
 mod versions;
