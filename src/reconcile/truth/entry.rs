@@ -8,9 +8,6 @@ use super::ToldAt;
 use crate::sort::{InOrder, OrderedId};
 use crate::truth::Fate;
 
-/// Kinds of malformed lines that are no text.
-const NO_TEXT: [&str; 2] = ["not_utf8", "bad_utf8"];
-
 /// An id that a truth file tells of.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(in crate::reconcile) struct IdEntry {
@@ -53,11 +50,6 @@ impl Place {
     pub(super) fn told(self) -> ToldAt {
         let some = |text: String| Some(text).filter(|text| !text.is_empty());
         ToldAt { file: some(self.0), line: self.1, fault: some(self.2), kind: some(self.3) }
-    }
-
-    /// Whether it is no text: no topic takes it, so that only a file brings it in.
-    pub(super) fn is_beyond_topics(&self) -> bool {
-        NO_TEXT.contains(&self.3.as_str())
     }
 }
 

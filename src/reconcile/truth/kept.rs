@@ -38,7 +38,6 @@ impl Proof {
             match has.take_if(|object| object.0 == entry.hash) {
                 Some(object) => {
                     self.truth.quarantined_found += 1;
-                    self.beyond_topics |= entry.at.is_beyond_topics();
                     has = skip_same(&mut kept, object)?;
                 }
                 None => missing.push(entry).context(FULL)?,

@@ -3,7 +3,7 @@
 //! | fate | through `publish` | through `publish --send-invalid` | through `backfill` |
 //! | --- | --- | --- | --- |
 //! | stored | in both stores | the same | the same |
-//! | quarantined | nowhere: it is withheld | in the quarantine, unless a topic cannot take it | in the quarantine |
+//! | quarantined | nowhere: it is withheld | in the quarantine | in the quarantine |
 //! | refused | in no store | the same | in both stores: files know no such limit |
 //! | never | in no store | the same | the same |
 //!
@@ -35,7 +35,7 @@ use crate::report::reconcile::truth::ToldAt;
 pub enum Door {
     /// `publish`: broken lines are withheld, and so are those too large for a topic
     Publish,
-    /// `publish --send-invalid`: broken lines are sent where a topic can take them
+    /// `publish --send-invalid`: broken lines are sent as they are
     SendInvalid,
     /// `backfill`: every line is taken in, broken ones into the quarantine, large ones into the stores
     Backfill,

@@ -39,8 +39,6 @@ pub(in crate::reconcile) struct Proof {
     pub(super) sorters: Sorters,
     pub(super) door: Option<Door>,
     pub(super) truth: Truth,
-    /// Whether the quarantine has a message that no topic takes.
-    pub(super) beyond_topics: bool,
     span: Span,
 }
 
@@ -53,7 +51,6 @@ impl Proof {
             sorters,
             door: asked.door,
             truth: Truth { door: asked.door, door_said: asked.door.is_some(), ..told.truth },
-            beyond_topics: false,
             span: span.clone(),
         })
     }

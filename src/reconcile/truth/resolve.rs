@@ -34,7 +34,7 @@ impl Proof {
         stop: &Stop,
     ) -> anyhow::Result<Option<Truth>> {
         let Some(missing) = self.quarantine(&*audit.lake, progress, stop).await? else { return Ok(None) };
-        self.truth.door = self.door.or_else(|| told_by(&self.truth, self.beyond_topics));
+        self.truth.door = self.door.or_else(|| told_by(&self.truth));
         self.judge_kept(missing, findings)?;
         let mut doubts = std::mem::replace(&mut self.doubts, self.sorters.doubts()?).done().context(FULL)?;
         let stage = progress.stage("third look", None);
@@ -63,12 +63,7 @@ impl Proof {
     fn judge_kept(&mut self, missing: Sorted<HashEntry>, findings: &mut Findings) -> anyhow::Result<()> {
         for entry in missing {
             let HashEntry { hash, at } = entry.context("what the quarantine lacks cannot be read back from disk")?;
-            let brought = match self.truth.door {
-                Some(Door::Backfill) => true,
-                Some(Door::SendInvalid) => !at.is_beyond_topics(),
-                Some(Door::Publish) | None => false,
-            };
-            if !brought {
+            if matches!(self.truth.door, Some(Door::Publish) | None) {
                 self.truth.quarantined_withheld += 1;
                 continue;
             }
@@ -111,11 +106,10 @@ impl Proof {
     }
 }
 
-/// The door that what is there tells: only a backfill brings in what no topic takes, and only `publish` alone leaves the
+/// The door that what is there tells: only a backfill brings in what is too large for a topic, and only `publish` alone leaves the
 /// quarantine empty. `None` where nothing was broken or too large.
-pub(super) const fn told_by(truth: &Truth, beyond_topics: bool) -> Option<Door> {
+pub(super) const fn told_by(truth: &Truth) -> Option<Door> {
     match truth {
-        _ if beyond_topics => Some(Door::Backfill),
         Truth { refused_stored: 1.., .. } => Some(Door::Backfill),
         Truth { quarantined_found: 1.., .. } => Some(Door::SendInvalid),
         Truth { quarantined_expected: 0, refused: 0, .. } => None,
