@@ -102,9 +102,11 @@ impl Sink {
         }
     }
 
-    /// Ends it and gives the bytes of a stream or one file, which gets its name if it is whole.
+    /// Ends what is whole: gives the bytes of a stream or one file, which gets its name. Of what is not whole a stream keeps
+    /// what it got, and nothing else is left.
     pub(super) fn finish(self, whole: bool) -> Result<Option<u64>, End> {
         match self {
+            _ if !whole => Ok(None),
             Self::Dir { .. } => Ok(None),
             Self::Stream { body, name } => {
                 let counted = body.finish().map_err(|e| unread(e, &name))?;
@@ -112,9 +114,7 @@ impl Sink {
             }
             Self::File { body, path, existing } => {
                 let counted = body.finish().map_err(|e| failed(e, &path))?;
-                if whole {
-                    put(counted.out, &path, existing).map_err(End::Failed)?;
-                }
+                put(counted.out, &path, existing).map_err(End::Failed)?;
                 Ok(Some(counted.bytes))
             }
         }

@@ -1,6 +1,5 @@
 //! `ruminate generate`: files, streams, and a stdout that nobody reads to its end.
 
-use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
 use crate::bare::{Run, ruminate};
@@ -139,13 +138,29 @@ fn an_output_that_contradicts_its_name_is_refused() {
 #[test]
 fn a_reader_that_had_enough_is_no_error() {
     let home = tempfile::tempdir().unwrap();
-    let flags = ["generate", "--lots", "500", "--days", "9000", "--start", "2000-01-01", "--out", "-"];
-    let mut child = ruminate(home.path()).args(flags).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let run = Run::from(child.wait_with_output().unwrap());
-    assert_eq!((run.code, run.err.as_str()), (0, ""));
-    assert!(line.starts_with('{'));
+    for more in [&["--format", "ndjson"][..], &["--format", "parquet"], &["--compress", "zstd"]] {
+        let flags = ["generate", "--lots", "500", "--days", "9000", "--start", "2000-01-01", "--out", "-"];
+        let mut command = ruminate(home.path());
+        let mut child = command.args(flags).args(more).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut begin = [0; 4];
+        std::io::Read::read_exact(&mut child.stdout.take().unwrap(), &mut begin).unwrap();
+        let run = Run::from(child.wait_with_output().unwrap());
+        assert_eq!((run.code, run.err.as_str()), (0, ""), "{more:?}");
+        assert!([b"{\"id", b"PAR1", b"\x28\xb5\x2f\xfd"].contains(&&begin), "{begin:?}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_disk_that_is_full_is_said_in_one_line_and_leaves_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    for format in ["ndjson", "csv", "parquet"] {
+        let flags = ["generate", "--days", "2", "--format", format, "--out", "/dev/full", "--truth", "t"];
+        let run = Run::of(ruminate(home.path()).args(flags));
+        assert!(run.code == 2 && run.err.contains("/dev/full: No space left"), "{}", run.err);
+        assert_eq!(run.err.lines().count(), 1, "{}", run.err);
+        assert!(std::fs::read_dir(home.path()).unwrap().next().is_none());
+    }
 }
 
 #[test]
