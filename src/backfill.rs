@@ -14,6 +14,7 @@ use crate::herd::Format;
 use crate::history::{self, Message};
 use crate::intake::{Intake, Verdict};
 use crate::lake::Put;
+use crate::pack::Pack;
 use crate::progress::Progress;
 use crate::report::backfill::Outcome;
 use crate::stop::Stop;
@@ -95,12 +96,15 @@ pub async fn run(files: Files, intake: Intake, progress: &Progress, stop: &Stop)
     Ok(outcome)
 }
 
-/// The bytes of all files; `None` where one is a stream. A CSV row grows as it becomes a message, so this is an estimate.
+/// The bytes of all files; `None` where one is a stream or packed. A CSV row grows as it becomes a message, so this is an estimate.
 fn size(files: &Files) -> Option<u64> {
     files
         .paths
         .iter()
-        .map(|path| std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file).map(|meta| meta.len()))
+        .map(|path| {
+            let meta = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file);
+            meta.filter(|_| Pack::of(path).0 == Pack::None).map(|meta| meta.len())
+        })
         .sum()
 }
 

@@ -11,13 +11,13 @@ use chrono::NaiveDate;
 use sqlx::AssertSqlSafe;
 
 use crate::generate::{self, Existing, Out, Plan as Histories};
-use crate::herd::{Faults, Format, Herd, Part};
+use crate::herd::Herd;
 use crate::intake::Intake;
 use crate::lake::dir::Dir;
 use crate::lake::{Key, Lake, Span, list_all};
 use crate::progress::Progress;
 use crate::publish::{self, OnInvalid, Source as Messages};
-use crate::reconcile::{Audit, Direction, Plan as Repair, Sink, Trust, repair};
+use crate::reconcile::{Audit, Direction, Plan as Repair, Sink, Trust, TruthAsked, repair};
 use crate::record::{QUARANTINE, Rules};
 use crate::replay::{Plan, Replay, Source};
 use crate::report::{Printed, demo::Outcome, html};
@@ -128,14 +128,14 @@ impl Demo<'_> {
     async fn make_histories(&mut self, start: NaiveDate) -> anyhow::Result<()> {
         let (farms, lots, days) = SIZE;
         let herd = Herd::try_new(farms, lots, days, start, 1)?;
-        let plan = Histories { herd, part: Part::WHOLE, faults: FAULTS.parse::<Faults>()?, format: Format::Ndjson };
+        let plan = Histories { faults: FAULTS.parse()?, ..Histories::new(herd) };
         let out = self.dir.join("histories");
         let command = format!(
             "ruminate generate --farms {farms} --lots {lots} --days {days} --start {start} --seed 1 --faults {FAULTS} --out {}",
             out.display()
         );
         let (progress, stop) = (self.progress.clone(), self.stop.clone());
-        let work = move || generate::run(plan, Out::Dir(out), Existing::Replace, &progress, &stop);
+        let work = move || generate::run(&plan, Out::Dir(out), Existing::Replace, &progress, &stop);
         let made = tokio::task::spawn_blocking(work).await??;
         self.outcome.step("Make the histories of two farms, four weeks of them", command, &Printed::of(&made));
         Ok(())
@@ -234,6 +234,7 @@ impl Demo<'_> {
             tolerances: Vec::new(),
             sort: SortSettings { memory: 64_000_000, folder: std::env::temp_dir() },
             cache: None,
+            truth: TruthAsked::default(),
         };
         let drift = self.dir.join("drift.ndjson");
         let sink = Sink::new((look == Look::Report).then_some(drift.as_path()))?;

@@ -62,6 +62,7 @@
 //! - [`seen`]: many things told by one number, whatever their order.
 //! - [`undo`]: what was overwritten, so that it can be put back.
 //! - `half`: a file on its way to its name.
+//! - [`pack`]: gzip and zstd.
 //! - `sort`: sorting more than fits in memory.
 //!
 //! What the Lambda stands on too:
@@ -117,6 +118,8 @@ pub mod intake;
 pub mod lake;
 #[cfg(feature = "cli")]
 pub mod listen;
+#[cfg(feature = "cli")]
+pub mod pack;
 #[cfg(feature = "cli")]
 pub mod process;
 #[cfg(feature = "cli")]

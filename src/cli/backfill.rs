@@ -13,7 +13,7 @@ use crate::report::Printed;
 /// Takes raw history files in, in bulk: lake first, then warehouse; safe to repeat
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// History files, NDJSON or CSV; - for standard input
+    /// History files, NDJSON or CSV, packed as gzip or zstd or not; - for standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// The form of the files [default: by their ending, .csv or else NDJSON]

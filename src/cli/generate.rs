@@ -1,12 +1,14 @@
 //! `ruminate generate`: synthetic histories as files, or as a stream on stdout.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use chrono::{Days, NaiveDate, Utc};
 
 use super::Context;
-use crate::generate::{self, Existing, Out, Plan};
-use crate::herd::{Faults, Format, Herd, Part};
+use crate::generate::{self, Existing, Form, Out, Plan};
+use crate::herd::{Faults, Herd, Part};
+use crate::pack::Pack;
 use crate::report::{Outcome, Printed};
 
 /// Makes synthetic farm histories: the same flags give the same bytes, on any machine and in any part
@@ -14,12 +16,27 @@ use crate::report::{Outcome, Printed};
 pub(super) struct Args {
     #[command(flatten)]
     herd: HerdFlags,
-    /// The form of the files: ndjson or csv
-    #[arg(long, value_name = "FORMAT", default_value = "ndjson")]
-    format: Format,
-    /// The directory for <CodCliente>_Consumo_<YYYYMMDD>.json (or .csv); - for one stream on stdout
-    #[arg(long, value_name = "DIR", default_value = "histories")]
+    /// The form of the files: ndjson, csv or parquet [default: by the ending of --out FILE, or else ndjson]
+    ///
+    /// Parquet has typed columns, so it cannot hold malformed and oversized readings.
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<Form>,
+    /// A directory for <CodCliente>_Consumo_<YYYYMMDD>.json, or one file if it ends in .json, .ndjson, .csv (and in .gz or .zst
+    /// behind that) or .parquet; - for one stream on stdout
+    ///
+    /// Parts of one file or stream (--part) can be joined, but for Parquet: only the first one has the header.
+    #[arg(long, value_name = "DIR|FILE|-", default_value = "histories")]
     out: PathBuf,
+    /// Pack what is written: gzip, zstd or none [default: by the ending of --out FILE, or else none]
+    #[arg(long, value_name = "PACKING")]
+    compress: Option<Pack>,
+    /// Write here what was done to every reading and what must become of it, for `ruminate reconcile --truth`; as gzip or
+    /// zstd if it ends in .gz or .zst
+    #[arg(long, value_name = "FILE")]
+    truth: Option<PathBuf>,
+    /// Threads that make the history; its bytes are the same with any number [default: as many as there are cores]
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
     /// Replace files that are there with other content
     #[arg(long)]
     force: bool,
@@ -46,10 +63,12 @@ pub(super) struct HerdFlags {
     /// One of N slices of the history, such as 2/4; in order they are the whole
     #[arg(long, value_name = "I/N", default_value = "1/1")]
     pub part: Part,
-    /// What goes wrong, as shares of readings: duplicate=0.01,late=0.05
+    /// What goes wrong, as shares of readings: duplicate=0.01,late=0.05,malformed.text=0.001
     ///
-    /// Kinds: duplicate, malformed, late, missing, zero, negative, text, correction.
-    #[arg(long, value_name = "KIND=RATE,…", default_value = "")]
+    /// Faults: duplicate, late, out_of_order, missing_day, malformed, corrected, oversized, unknown_farm, missing, zero. One kind
+    /// of malformed alone is malformed.KIND: truncated, garbage, missing_field, null_field, text, negative, nan, bad_date,
+    /// impossible_date, decimal_comma, fraction, huge, empty_farm.
+    #[arg(long, value_name = "FAULT=RATE,…", default_value = "")]
     pub faults: Faults,
 }
 
@@ -62,13 +81,46 @@ impl HerdFlags {
     }
 }
 
+impl Args {
+    fn plan(&self, herd: Herd) -> anyhow::Result<(Plan, Out)> {
+        let (out, form, pack) = self.place()?;
+        let (part, faults, threads, truth) = (self.herd.part, self.herd.faults, self.threads, self.truth.clone());
+        Ok((Plan { part, faults, form, pack, threads, truth, ..Plan::new(herd) }, out))
+    }
+
+    /// Where it goes, in which form and how packed: one file says so by its endings.
+    fn place(&self) -> anyhow::Result<(Out, Form, Pack)> {
+        let (form, pack) = (self.format.unwrap_or_default(), self.compress.unwrap_or_default());
+        if self.out == Path::new("-") {
+            return Ok((Out::Stdout, form, pack));
+        }
+        let (ends_packed, inner) = Pack::of(&self.out);
+        let ends_as = inner.extension().and_then(|ending| Form::of_ending(&ending.to_string_lossy()));
+        let is_dir = self.out.is_dir();
+        let is_device = !is_dir && self.out.exists() && !self.out.is_file();
+        let Some(ends_as) = ends_as.filter(|_| !is_dir && !is_device) else {
+            let out = if is_device { Out::File(self.out.clone()) } else { Out::Dir(self.out.clone()) };
+            return Ok((out, form, pack));
+        };
+        let name = self.out.display();
+        anyhow::ensure!(
+            self.format.is_none_or(|asked| asked == ends_as),
+            "{name} does not end as --format {form} does: give another name, or leave --format out"
+        );
+        anyhow::ensure!(
+            self.compress.is_none_or(|asked| asked == ends_packed),
+            "{name} does not end as --compress asks (.gz for gzip, .zst for zstd): give another name, or leave it out"
+        );
+        Ok((Out::File(self.out.clone()), ends_as, ends_packed))
+    }
+}
+
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed> {
     let herd = args.herd.herd(Utc::now().date_naive())?;
-    let plan = Plan { herd, part: args.herd.part, faults: args.herd.faults, format: args.format };
+    let (plan, out) = args.plan(herd)?;
     let existing = if args.force { Existing::Replace } else { Existing::Keep };
-    let out = if args.out == Path::new("-") { Out::Stdout } else { Out::Dir(args.out) };
     let (progress, stop, to_stdout) = (context.progress.clone(), context.stop.clone(), out == Out::Stdout);
-    let outcome = tokio::task::spawn_blocking(move || generate::run(plan, out, existing, &progress, &stop)).await??;
+    let outcome = tokio::task::spawn_blocking(move || generate::run(&plan, out, existing, &progress, &stop)).await??;
     if !to_stdout {
         return Ok(Printed::of(&outcome));
     }
@@ -79,4 +131,19 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed
     let mut printed = Printed::nothing();
     printed.exit = outcome.exit();
     Ok(printed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::herd::{Fault, Malformed};
+
+    #[test]
+    fn help_names_every_fault_and_every_kind_of_malformed() {
+        let mut command = <Args as clap::Args>::augment_args(clap::Command::new("generate"));
+        let help = command.render_long_help().to_string();
+        for name in Fault::ALL.map(Fault::name).into_iter().chain(Malformed::ALL.map(Malformed::name)) {
+            assert!(help.contains(name), "{name}");
+        }
+    }
 }

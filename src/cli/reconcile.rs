@@ -4,12 +4,15 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
+use clap::ValueEnum as _;
 
 use super::Context;
 use super::flags::{LakeFlags, RulesFlags, SortFlags, SpanFlags, WarehouseFlags, reads, undo_file};
 use super::spelled::Spelled;
 use crate::evidence::Evidence;
-use crate::reconcile::{Audit, Baseline, Budget, Direction, Plan, Sink, Tolerance, Trust, repair, run as audit};
+use crate::reconcile::{
+    Audit, Baseline, Budget, Direction, Door, Plan, Sink, Tolerance, Trust, TruthAsked, repair, run as audit,
+};
 use crate::record::Rules;
 use crate::report::reconcile::{Asked, Outcome, Settings};
 use crate::report::{Printed, html};
@@ -71,6 +74,12 @@ pub(super) struct Args {
     /// Let values of this column pass that are no further apart, times in seconds; may be repeated
     #[arg(long = "tolerance", value_name = "COLUMN=AMOUNT")]
     tolerances: Vec<Tolerance>,
+    /// Hold both stores and the quarantine against what `generate --truth` wrote of the history; may be repeated: all its parts
+    #[arg(long, value_name = "FILE", conflicts_with = "farms")]
+    truth: Vec<PathBuf>,
+    /// With --truth: how the history came in; where it is left out, what is there tells
+    #[arg(long, value_enum, value_name = "DOOR", requires = "truth")]
+    truth_door: Option<Door>,
     /// Objects read at once [default: 256; 64 in a directory]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096), help_heading = "Resources")]
     concurrency: Option<u32>,
@@ -96,6 +105,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed
         tolerances: args.tolerances.clone(),
         sort: args.sort.settings(),
         cache: args.cache.clone(),
+        truth: TruthAsked { files: args.truth.clone(), door: args.truth_door },
     };
     let baseline = args.baseline.as_deref().map(Baseline::read).transpose()?;
     let sink = Sink::new(args.drift.as_deref()).with_context(|| match &args.drift {
@@ -153,7 +163,9 @@ impl Args {
             .with("quick", self.quick)
             .with("tolerance", self.tolerances.iter().map(ToString::to_string).collect::<BTreeSet<_>>())
             .with("max-drift", self.max_drift)
-            .with("halt-after", self.halt_after);
+            .with("halt-after", self.halt_after)
+            .with("truth", self.truth_files())
+            .with("truth-door", self.truth_door);
         Ok(Asked {
             settings_sha256: settings.sha256(),
             settings,
@@ -164,6 +176,12 @@ impl Args {
             command: self.command(audit)?,
             drift_file: self.drift.as_ref().map(|path| path.display().to_string()),
         })
+    }
+
+    /// The truth files; none where there is none.
+    fn truth_files(&self) -> Option<Vec<String>> {
+        let files = self.truth.iter().map(|path| path.display().to_string()).collect();
+        (!self.truth.is_empty()).then_some(files)
     }
 
     /// The audit as a command for a shell; settings from the environment and the file are spelled out, secrets are not.
@@ -177,6 +195,13 @@ impl Args {
         for tolerance in &self.tolerances {
             command.flag("tolerance", tolerance);
         }
+        for file in &self.truth {
+            command.flag("truth", file.display());
+        }
+        command.maybe(
+            "truth-door",
+            self.truth_door.and_then(|door| Some(door.to_possible_value()?.get_name().to_owned())),
+        );
         command.maybe("concurrency", self.concurrency);
         self.sort.spell(&mut command);
         command.maybe("cache", self.cache.as_ref().map(|path| path.display()));

@@ -39,6 +39,20 @@ impl Chance {
         low + (((self.0 >> 32) * span) >> 32) as u32
     }
 
+    /// A number from 0 up to, and without, 1.
+    #[inline]
+    pub(super) fn share(self) -> f64 {
+        (self.0 >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    /// Four independent whole numbers of 16 bits.
+    #[inline]
+    pub(super) fn lanes(self) -> [u32; 4] {
+        // Written out: a `map` over the array stays a call, and there are ten of them for every reading.
+        let lane = |shift: u32| ((self.0 >> shift) & 0xFFFF) as u32;
+        [lane(0), lane(16), lane(32), lane(48)]
+    }
+
     /// A bell-shaped number with mean 0 and standard deviation 1, never beyond ±3.47.
     ///
     /// The sum of four uniform 16-bit lanes (Irwin–Hall, n = 4), which is close to normal and needs no logarithm.
@@ -48,9 +62,8 @@ impl Chance {
         const MEAN: f64 = 131_070.0;
         /// Standard deviation of the sum: √(4 × (65536² − 1) / 12).
         const DEVIATION: f64 = 37_837.227_252_5;
-        let lane = |shift: u32| (self.0 >> shift) & 0xFFFF;
-        let sum = lane(0) + lane(16) + lane(32) + lane(48);
-        (sum as f64 - MEAN) / DEVIATION
+        let [a, b, c, d] = self.lanes();
+        (f64::from(a + b + c + d) - MEAN) * (1.0 / DEVIATION)
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use chrono::NaiveDate;
 
-use super::{Fault, MAX_FARMS, MAX_LOTS};
+use super::{Fault, MAX_FARMS, MAX_LOTS, Malformed};
 
 /// Why a herd, a part or a set of faults could not be made from what was asked.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,14 +31,16 @@ pub enum Error {
     Format(String),
     /// A fault that is not `kind=rate`.
     FaultSyntax(String),
-    /// A kind of fault that does not exist.
+    /// A fault that does not exist.
     FaultKind(String),
-    /// A kind of fault named twice.
-    FaultTwice(Fault),
+    /// A kind of malformed that does not exist.
+    Malformed(String),
+    /// A fault named twice.
+    FaultTwice(String),
     /// A rate that is no number from 0 to 1.
     FaultRate {
-        /// The kind it was given for.
-        fault: Fault,
+        /// The fault it was given for.
+        fault: String,
         /// The rate as written.
         rate: String,
     },
@@ -61,7 +63,11 @@ impl fmt::Display for Error {
             Self::FaultSyntax(text) => write!(f, "fault {text:?} is not kind=rate, for example duplicate=0.01"),
             Self::FaultKind(kind) => {
                 let known = Fault::ALL.map(Fault::name).join(", ");
-                write!(f, "fault {kind:?} is unknown: use one of {known}")
+                write!(f, "fault {kind:?} is unknown: use one of {known}, or malformed.KIND")
+            }
+            Self::Malformed(kind) => {
+                let known = Malformed::ALL.map(Malformed::name).join(", ");
+                write!(f, "malformed has no kind {kind:?}: use one of {known}")
             }
             Self::FaultTwice(fault) => write!(f, "fault {fault} is given twice: give one rate"),
             Self::FaultRate { fault, rate } => {

@@ -1,57 +1,79 @@
-//! What goes wrong between a lot and its file, and how often. Owns the kinds, their rates and the choice for a reading;
-//! leaves carrying them out to `delivery`.
+//! What goes wrong between a lot and its file, and how often. Owns the words, their rates and the choice for a reading;
+//! leaves carrying them out to `delivery` and the kinds of broken lines to `malformed`.
 
 use std::fmt;
 use std::str::FromStr;
 
 use super::Error;
 use super::chance::Chance;
+use super::malformed::Malformed;
+use crate::truth::Fate;
 
 /// One way a reading is delivered badly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Fault {
-    /// Its line stands in the file twice.
+    /// Its line stands in the file twice; the second one is the fault.
     Duplicate,
-    /// Its line breaks off: no JSON, or a CSV row of fewer than ten fields.
-    Malformed,
     /// It is in the file of a day 1 to 3 days later, or of the last day if that comes first.
     Late,
+    /// It stands in its file behind readings that it should precede, up to 20 pens of them.
+    OutOfOrder,
+    /// Nothing of its farm's day is ever delivered.
+    MissingDay,
+    /// Its line is no valid reading.
+    Malformed,
+    /// A wrong intake comes first, and right after it a second reading of the same natural key with the true one.
+    Corrected,
+    /// It is valid, but has so long a remark that no topic takes it.
+    Oversized,
+    /// It is valid, but names a farm that is none of the herd's.
+    UnknownFarm,
     /// It is never delivered.
     Missing,
     /// Its intake is 0.
     Zero,
-    /// Its mean weight is negative.
-    Negative,
-    /// Its intake is a word.
-    Text,
-    /// A wrong intake comes first, and right after it a second reading of the same natural key with the true one.
-    Correction,
 }
 
 impl Fault {
-    /// All kinds, in the order of [`FaultCounts`].
-    pub const ALL: [Self; 8] = [
+    /// All of them, in the order of [`FaultCounts`].
+    pub const ALL: [Self; 10] = [
         Self::Duplicate,
-        Self::Malformed,
         Self::Late,
+        Self::OutOfOrder,
+        Self::MissingDay,
+        Self::Malformed,
+        Self::Corrected,
+        Self::Oversized,
+        Self::UnknownFarm,
         Self::Missing,
         Self::Zero,
-        Self::Negative,
-        Self::Text,
-        Self::Correction,
     ];
 
-    /// The word for it on the command line and in reports.
+    /// The word for it on the command line, in reports and in truth files.
     pub fn name(self) -> &'static str {
         match self {
             Self::Duplicate => "duplicate",
-            Self::Malformed => "malformed",
             Self::Late => "late",
+            Self::OutOfOrder => "out_of_order",
+            Self::MissingDay => "missing_day",
+            Self::Malformed => "malformed",
+            Self::Corrected => "corrected",
+            Self::Oversized => "oversized",
+            Self::UnknownFarm => "unknown_farm",
             Self::Missing => "missing",
             Self::Zero => "zero",
-            Self::Negative => "negative",
-            Self::Text => "text",
-            Self::Correction => "correction",
+        }
+    }
+
+    /// What must become of a line with this fault, or of a reading that has no line because of it.
+    pub fn fate(self) -> Fate {
+        match self {
+            Self::Duplicate | Self::Late | Self::OutOfOrder | Self::Corrected | Self::UnknownFarm | Self::Zero => {
+                Fate::Stored
+            }
+            Self::Malformed => Fate::Quarantined,
+            Self::Oversized => Fate::Refused,
+            Self::MissingDay | Self::Missing => Fate::Never,
         }
     }
 }
@@ -70,11 +92,15 @@ impl FromStr for Fault {
     }
 }
 
-/// How often each kind of fault happens; by default none does.
+/// How often each fault happens; by default none does.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Faults {
-    /// Share of readings, 0 to 1, a kind; their sum is at most 1.
+    /// Share of readings, 0 to 1, a fault; with `kinds` their sum is at most 1.
     rates: [f64; Fault::ALL.len()],
+    /// Share of readings, 0 to 1, that are malformed in this one way, beside those malformed in any way.
+    kinds: [f64; Malformed::ALL.len()],
+    /// The sum of all of them.
+    sum: f64,
 }
 
 impl Faults {
@@ -83,46 +109,101 @@ impl Faults {
         Self::default()
     }
 
-    /// Reads `duplicate=0.01,late=0.05`: kinds and shares of readings (0 to 1), in any order; an empty text is no faults.
+    /// Reads `duplicate=0.01,malformed.text=0.05`: faults and shares of readings (0 to 1), in any order; an empty text is
+    /// no faults. `malformed` is any kind of it, `malformed.KIND` the one.
     ///
     /// # Errors
-    /// A kind that is unknown or given twice, a rate that is no number from 0 to 1, or rates that add up to more than 1.
+    /// A fault that is unknown or given twice, a rate that is no number from 0 to 1, or rates that add up to more than 1.
     pub fn parse(text: &str) -> Result<Self, Error> {
         let mut faults = Self::none();
-        let mut seen = [false; Fault::ALL.len()];
+        let mut seen = Vec::new();
         for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
-            let (kind, rate) = part.split_once('=').ok_or_else(|| Error::FaultSyntax(part.to_owned()))?;
-            let fault: Fault = kind.trim().parse()?;
-            if std::mem::replace(&mut seen[fault as usize], true) {
-                return Err(Error::FaultTwice(fault));
-            }
-            let rate = rate.trim();
+            let (fault, rate) = part.split_once('=').ok_or_else(|| Error::FaultSyntax(part.to_owned()))?;
+            let (fault, rate) = (fault.trim(), rate.trim());
+            let place = faults.place(fault)?;
             let share = rate.parse::<f64>().ok().filter(|share| (0.0..=1.0).contains(share));
-            faults.rates[fault as usize] = share.ok_or_else(|| Error::FaultRate { fault, rate: rate.to_owned() })?;
+            *place = share.ok_or_else(|| Error::FaultRate { fault: fault.to_owned(), rate: rate.to_owned() })?;
+            if seen.contains(&fault) {
+                return Err(Error::FaultTwice(fault.to_owned()));
+            }
+            seen.push(fault);
         }
-        let sum: f64 = faults.rates.iter().sum();
+        faults.sum = faults.rates.iter().chain(&faults.kinds).sum();
         // A hair above 1 is how ten tenths add up in binary.
-        if sum > 1.0 + 1e-9 {
-            return Err(Error::FaultSum(sum));
+        if faults.sum > 1.0 + 1e-9 {
+            return Err(Error::FaultSum(faults.sum));
         }
         Ok(faults)
     }
 
-    /// The share of readings a kind of fault happens to, 0 to 1.
-    pub fn rate(&self, fault: Fault) -> f64 {
-        self.rates[fault as usize]
+    fn place(&mut self, word: &str) -> Result<&mut f64, Error> {
+        match word.strip_prefix("malformed.") {
+            Some(kind) => {
+                let kind: Malformed = kind.parse()?;
+                Ok(&mut self.kinds[kind as usize])
+            }
+            None => Ok(&mut self.rates[word.parse::<Fault>()? as usize]),
+        }
     }
 
-    /// What happens to the reading with this chance: at most one fault.
-    pub(super) fn choose(&self, chance: Chance) -> Option<Fault> {
-        let mut left = (chance.bits() >> 11) as f64 / (1u64 << 53) as f64;
-        for fault in Fault::ALL {
-            if left < self.rate(fault) {
-                return Some(fault);
+    /// The share of readings a fault happens to, 0 to 1.
+    pub fn rate(&self, fault: Fault) -> f64 {
+        let kinds = if fault == Fault::Malformed { self.kinds.iter().sum() } else { 0.0 };
+        self.rates[fault as usize] + kinds
+    }
+
+    /// Whether anything goes wrong at all.
+    pub(super) fn happen(&self) -> bool {
+        self.sum > 0.0
+    }
+
+    /// Whether nothing of the day to which this chance belongs is delivered.
+    pub(super) fn loses_day(&self, chance: Chance) -> bool {
+        share(chance) < self.rates[Fault::MissingDay as usize]
+    }
+
+    /// What happens to the reading with this chance, of a day that is delivered: at most one fault.
+    pub(super) fn choose(&self, chance: Chance) -> Option<Chosen> {
+        let days = self.rates[Fault::MissingDay as usize];
+        // Of the days that are left, so much more often: rates are shares of all readings.
+        let mut left = share(chance) * (1.0 - days);
+        if left >= self.sum - days {
+            return None;
+        }
+        for fault in Fault::ALL.into_iter().filter(|&fault| fault != Fault::MissingDay) {
+            if left < self.rates[fault as usize] {
+                let any = || Malformed::ALL[chance.with(b'k').between(0, Malformed::ALL.len() as u32 - 1) as usize];
+                return Some(Chosen { fault, kind: (fault == Fault::Malformed).then(any) });
             }
-            left -= self.rate(fault);
+            left -= self.rates[fault as usize];
+        }
+        for kind in Malformed::ALL {
+            if left < self.kinds[kind as usize] {
+                return Some(Chosen { fault: Fault::Malformed, kind: Some(kind) });
+            }
+            left -= self.kinds[kind as usize];
         }
         None
+    }
+}
+
+/// A number from 0 to 1, 1 excluded.
+fn share(chance: Chance) -> f64 {
+    (chance.bits() >> 11) as f64 / (1u64 << 53) as f64
+}
+
+/// A fault with its kind, where it has several.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Chosen {
+    /// The fault.
+    pub fault: Fault,
+    /// How a malformed line is malformed.
+    pub kind: Option<Malformed>,
+}
+
+impl From<Fault> for Chosen {
+    fn from(fault: Fault) -> Self {
+        Self { fault, kind: None }
     }
 }
 
@@ -137,26 +218,27 @@ impl FromStr for Faults {
 impl fmt::Display for Faults {
     /// The text that [`Faults::parse`] reads; empty without faults.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let given = Fault::ALL.into_iter().filter(|&fault| self.rate(fault) > 0.0);
-        for (n, fault) in given.enumerate() {
+        let words = Fault::ALL.into_iter().map(|fault| (fault.name().to_owned(), self.rates[fault as usize]));
+        let kinds = Malformed::ALL.into_iter().map(|kind| (format!("malformed.{kind}"), self.kinds[kind as usize]));
+        for (n, (word, rate)) in words.chain(kinds).filter(|&(_, rate)| rate > 0.0).enumerate() {
             let comma = if n == 0 { "" } else { "," };
-            write!(f, "{comma}{fault}={}", self.rate(fault))?;
+            write!(f, "{comma}{word}={rate}")?;
         }
         Ok(())
     }
 }
 
-/// How many readings each kind of fault happened to.
+/// How many readings each fault happened to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FaultCounts([u64; Fault::ALL.len()]);
 
 impl FaultCounts {
-    /// How many readings one kind happened to.
+    /// How many readings one fault happened to.
     pub fn get(&self, fault: Fault) -> u64 {
         self.0[fault as usize]
     }
 
-    /// Name and count of every kind, also of those that never happened.
+    /// Name and count of every fault, also of those that never happened.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
         Fault::ALL.into_iter().map(|fault| (fault.name(), self.get(fault)))
     }
@@ -185,28 +267,44 @@ mod tests {
 
     #[test]
     fn faults_print_as_the_text_they_are_read_from() {
-        let faults = Faults::parse(" late=0.05, duplicate = 0.01 ,text=0").unwrap();
-        assert_eq!(faults.to_string(), "duplicate=0.01,late=0.05");
+        let faults = Faults::parse(" late=0.05, duplicate = 0.01 ,malformed.text=0.5,malformed=0.25,zero=0").unwrap();
+        assert_eq!(faults.to_string(), "duplicate=0.01,late=0.05,malformed=0.25,malformed.text=0.5");
         assert_eq!(faults.to_string().parse::<Faults>().unwrap(), faults);
+        assert_eq!(faults.rate(Fault::Malformed), 0.75);
         assert_eq!(Faults::parse("").unwrap(), Faults::none());
     }
 
     #[test]
     fn what_cannot_be_meant_is_refused() {
         let said = |text: &str| Faults::parse(text).unwrap_err().to_string();
-        assert!(said("lost=0.1").starts_with("fault \"lost\" is unknown: use one of duplicate, malformed, late"));
+        assert!(said("lost=0.1").starts_with("fault \"lost\" is unknown: use one of duplicate, late, out_of_order"));
+        assert!(
+            said("malformed.lost=0.1").starts_with("malformed has no kind \"lost\": use one of truncated, garbage")
+        );
         assert!(said("late").contains("not kind=rate"));
-        assert!(said("late=0.1,late=0.1").contains("given twice"));
+        assert!(said("late=0.1,late=0.1").contains("fault late is given twice"));
+        assert!(said("malformed.nan=0.1,malformed.nan=0.1").contains("malformed.nan is given twice"));
         for rate in ["1.1", "-0.1", "NaN", "many", ""] {
             assert!(said(&format!("late={rate}")).contains("between 0 and 1"), "{rate}");
         }
-        assert!(said("late=0.6,zero=0.6").contains("add up to 1.2"));
+        assert!(said("late=0.6,malformed.text=0.6").contains("add up to 1.2"));
     }
 
     #[test]
     fn rates_of_ten_tenths_are_not_too_many() {
-        let eight = Fault::ALL.map(|fault| format!("{fault}=0.125")).join(",");
-        let all = Faults::parse(&eight).unwrap();
+        let all = Fault::ALL.map(|fault| format!("{fault}=0.1")).join(",");
+        let all = Faults::parse(&all).unwrap();
         assert!((0..1_000u64).all(|n| all.choose(Chance::new(n)).is_some()));
+    }
+
+    #[test]
+    fn every_kind_of_malformed_comes_about_as_often_as_any_other() {
+        let faults = Faults::parse("malformed=1").unwrap();
+        let mut counts = [0; Malformed::ALL.len()];
+        for n in 0..13_000_u64 {
+            let chosen = faults.choose(Chance::new(n)).unwrap();
+            counts[chosen.kind.unwrap() as usize] += 1;
+        }
+        assert!(counts.iter().all(|count| (850..1150).contains(count)), "{counts:?}");
     }
 }

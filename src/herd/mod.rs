@@ -10,41 +10,69 @@
 //! | `chance.rs` | random numbers as a function of what they are for |
 //! | `names.rs` | `cod_cliente`, and ids of pens and lots |
 //! | `pens.rs` | the calendar of a pen: which lot stands in it on a day |
-//! | `lot.rs` | what becomes of a lot: weight, head, intake; every calibrated constant |
+//! | `moves.rs` | which pen a lot stands in once two pens trade lots |
+//! | `lot.rs` | what becomes of a lot: entry, growth, appetite, day-to-day variation |
+//! | `health.rs` | illness and death in a lot |
+//! | `scales.rs` | weighings, and the weight reported between them |
+//! | `weather.rs` | rain on a farm, shared by its lots |
+//! | `mill.rs` | feeding on a farm: the week, stops of the feed mill, the New Year |
 //! | `reading.rs` | [`Reading`], one day of one lot |
 //! | `print.rs` | a reading as NDJSON or CSV bytes |
+//! | `digits.rs` | numbers and dates as digits |
 //! | `faults.rs` | [`Faults`], what goes wrong and how often |
+//! | `malformed.rs` | [`Malformed`], lines that are no valid reading |
+//! | `oversized.rs` | a reading that is too long for a topic |
+//! | `held.rs` | readings out of order |
+//! | `message.rs` | a line as the message it is read as |
+//! | `id.rs` | the id that the intake gives a reading |
+//! | `told.rs` | a unit's lines of the truth file |
 //! | `unit.rs` | [`FileUnit`] (farm × day), [`Part`], order and names of files |
 //! | `delivery.rs` | [`Delivery`], what a file holds once faults are carried out |
 //! | `generate.rs` | [`generate()`], many units on all cores, handed over in order |
 //!
 //! The faultless history is the truth: every fault is a way of delivering it badly, and
-//! [`Herd::deliveries`] tells, reading by reading, what was done to it.
+//! [`Herd::tell_lines`] tells, line by line, what was done to it.
 
 mod chance;
 mod delivery;
+mod digits;
 mod error;
 mod faults;
 mod generate;
+mod health;
+mod held;
+mod id;
 mod lot;
+mod malformed;
+mod message;
+mod mill;
+mod moves;
 mod names;
+mod oversized;
 mod pens;
 mod print;
 mod reading;
+mod scales;
+mod told;
 mod unit;
+mod weather;
 
 #[cfg(test)]
 mod calibration;
+#[cfg(test)]
+mod real;
 
 use chrono::{Datelike, Days, NaiveDate};
 
-pub use delivery::{Delivery, UnitStats};
+pub use delivery::{Delivery, Line, UnitStats};
 pub use error::Error;
-pub use faults::{Fault, FaultCounts, Faults};
-pub use generate::generate;
+pub use faults::{Chosen, Fault, FaultCounts, Faults};
+pub use generate::{BATCH_PENS, Threads, batches, generate};
+pub use malformed::Malformed;
 pub use names::cod_cliente;
 pub use print::{COLUMNS, Format};
 pub use reading::{Raca, Reading};
+pub use told::Telling;
 pub use unit::{FileUnit, Files, Part};
 
 /// Most farms a herd may have: the space of the 14-digit ids is shared out between them.

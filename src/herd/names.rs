@@ -93,25 +93,52 @@ fn spell_below_thousand(number: u32, name: &mut String) {
     }
 }
 
-/// The id of a pen (`id_curral`): 14 digits, no two pens of any farms alike.
-pub(super) fn pen_id(seed: u64, farm: u32, pen: u32) -> u64 {
-    id(Chance::new(seed).with(b'c'), pen_number(farm, pen))
+/// The ids of one farm's pens and lots.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ids {
+    first_pen: u64,
+    /// From where on pens and lots are scattered, below [`ID_SPACE`].
+    pens_from: u64,
+    lots_from: u64,
 }
 
-/// The id of a lot (`id_lote`): 14 digits, no two lots alike, whichever pen they stood in.
-pub(super) fn lot_id(seed: u64, farm: u32, pen: u32, sequence: u32) -> u64 {
-    id(Chance::new(seed).with(b'l'), pen_number(farm, pen) * LOTS_A_PEN + u64::from(sequence))
-}
+impl Ids {
+    /// The ids of a farm, counted from 0.
+    pub(super) fn new(herd: Chance, farm: u32) -> Self {
+        let first_pen = u64::from(farm) * u64::from(super::MAX_LOTS);
+        let [pens_from, lots_from] = [b'c', b'l'].map(|kind| herd.with(kind).bits() % ID_SPACE);
+        Self { first_pen, pens_from, lots_from }
+    }
 
-fn pen_number(farm: u32, pen: u32) -> u64 {
-    u64::from(farm) * u64::from(super::MAX_LOTS) + u64::from(pen)
+    /// The id of a pen (`id_curral`): 14 digits, no two pens of any farms alike.
+    #[inline]
+    pub(super) fn pen(&self, pen: u32) -> u64 {
+        scattered(self.pens_from, self.first_pen + u64::from(pen))
+    }
+
+    /// The id of a lot (`id_lote`): 14 digits, no two lots alike, whichever pen's calendar they are of.
+    #[inline]
+    pub(super) fn lot(&self, pen: u32, sequence: u32) -> u64 {
+        scattered(self.lots_from, (self.first_pen + u64::from(pen)) * LOTS_A_PEN + u64::from(sequence))
+    }
 }
 
 /// A one-to-one scattering of 0..[`ID_SPACE`] over the 14-digit numbers.
-fn id(offset: Chance, number: u64) -> u64 {
+#[inline]
+fn scattered(from: u64, number: u64) -> u64 {
     debug_assert!(number < ID_SPACE);
-    let scattered = u128::from(number) * u128::from(ID_STEP) + u128::from(offset.bits());
-    ID_FIRST + (scattered % u128::from(ID_SPACE)) as u64
+    let scattered = from + stepped(number);
+    ID_FIRST + if scattered < ID_SPACE { scattered } else { scattered - ID_SPACE }
+}
+
+/// `number` × [`ID_STEP`] modulo [`ID_SPACE`], without a division of 128 bits: the quotient comes from a multiplication by 2^64 ×
+/// `ID_STEP` / `ID_SPACE`, and is one too small at most.
+#[inline]
+fn stepped(number: u64) -> u64 {
+    const RATIO: u64 = (((ID_STEP as u128) << 64) / ID_SPACE as u128) as u64;
+    let quotient = ((u128::from(number) * u128::from(RATIO)) >> 64) as u64;
+    let rest = number.wrapping_mul(ID_STEP).wrapping_sub(quotient.wrapping_mul(ID_SPACE));
+    if rest < ID_SPACE { rest } else { rest - ID_SPACE }
 }
 
 #[cfg(test)]
@@ -157,10 +184,11 @@ mod tests {
         let mut pens = HashSet::new();
         let mut lots = HashSet::new();
         for farm in [0, 1, 2, 99_998, 99_999] {
+            let ids = Ids::new(Chance::new(3), farm);
             for pen in (0..200).chain(MAX_LOTS - 50..MAX_LOTS) {
-                assert!(pens.insert(pen_id(3, farm, pen)));
+                assert!(pens.insert(ids.pen(pen)));
                 for sequence in [0, 1, 2, 3, 26_900] {
-                    assert!(lots.insert(lot_id(3, farm, pen, sequence)));
+                    assert!(lots.insert(ids.lot(pen, sequence)));
                 }
             }
         }
@@ -171,5 +199,15 @@ mod tests {
     fn the_numbering_of_ids_is_one_to_one() {
         assert!(!ID_STEP.is_multiple_of(2) && !ID_STEP.is_multiple_of(3) && !ID_STEP.is_multiple_of(5));
         assert!(u64::from(MAX_FARMS) * u64::from(MAX_LOTS) * LOTS_A_PEN <= ID_SPACE);
+    }
+
+    #[test]
+    fn steps_are_reckoned_as_long_division_does() {
+        let ends = [0, 1, 2, ID_SPACE - 1, ID_SPACE - 2, ID_SPACE / 2];
+        let others = (0..100_000u64).map(|n| Chance::new(n).bits() % ID_SPACE);
+        for number in ends.into_iter().chain(others) {
+            let long = u128::from(number) * u128::from(ID_STEP) % u128::from(ID_SPACE);
+            assert_eq!(u128::from(stepped(number)), long, "{number}");
+        }
     }
 }

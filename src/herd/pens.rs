@@ -10,7 +10,7 @@
 //! most, which is what stays of 204 to 213 days give. The real figures win: six stretches in a hundred hold two
 //! lots of 90 to 120 days, all others one lot of 204 to 213.
 
-use super::chance::{Chance, spread_pens};
+use super::chance::{Chance, spread_lots, spread_pens};
 
 /// Days on feed of a lot's first reading: the smallest figure in the real files (DESIGN.md §2). What a farm does not
 /// report are the days when the lot is still being gathered.
@@ -49,6 +49,16 @@ pub(super) struct Stay {
     pub(super) length: u32,
 }
 
+/// The pens of a farm: what their calendars have in common.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pens {
+    chance: Chance,
+    farm: u32,
+    /// From where on pens are spread, and the lots they take in, first ones of a stretch and second ones.
+    pens_from: u64,
+    lots_from: [u64; 2],
+}
+
 /// A pen of a farm, and the chance that belongs to it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pen {
@@ -57,25 +67,38 @@ pub(super) struct Pen {
     place: u64,
     /// Days between the beginning of its stretches and that of the calendar's.
     phase: u32,
+    lots_from: [u64; 2],
+}
+
+impl Pens {
+    /// The pens of a farm, from the chance of the herd.
+    pub(super) fn new(herd: Chance, farm: u32) -> Self {
+        let lots_from = [0u32, 1].map(|second| herd.with(b'r').with(second).bits());
+        Self { chance: herd.with(farm), farm, pens_from: herd.with(b'p').bits(), lots_from }
+    }
+
+    /// One of them: its rhythm, and its place among all pens.
+    #[inline]
+    pub(super) fn pen(&self, pen: u32) -> Pen {
+        let chance = self.chance.with(pen);
+        let place = spread_pens(self.pens_from, self.farm, pen);
+        let phase = (((place >> 32) * u64::from(STRETCH)) >> 32) as u32;
+        Pen { chance, place, phase, lots_from: self.lots_from }
+    }
 }
 
 impl Pen {
-    /// The pen's rhythm, from the chance of the herd and the pen's place in it.
-    pub(super) fn new(herd: Chance, farm: u32, pen: u32) -> Self {
-        let chance = herd.with(farm).with(pen);
-        let place = spread_pens(herd.with(b'p').bits(), farm, pen);
-        let phase = (((place >> 32) * u64::from(STRETCH)) >> 32) as u32;
-        Self { chance, place, phase }
+    /// The chance keyed by a lot of this pen.
+    #[inline]
+    pub(super) fn lot(&self, stay: Stay) -> Chance {
+        self.chance.with(b'l').with(stay.sequence)
     }
 
-    /// The chance keyed by this pen.
-    pub(super) fn chance(&self) -> Chance {
-        self.chance
-    }
-
-    /// Where the pen stands among all pens, evenly spread over 0..2^64.
-    pub(super) fn place(&self) -> u64 {
-        self.place
+    /// Where a lot of this pen stands among all lots, evenly spread over 0 to 1.
+    #[inline]
+    pub(super) fn spread(&self, stay: Stay) -> f64 {
+        let from = self.lots_from[stay.sequence as usize % 2];
+        (spread_lots(from, self.place, stay.sequence / 2) >> 11) as f64 / (1u64 << 53) as f64
     }
 
     /// The lot whose reading the farm delivers for a day (counted from 1970-01-01), if the pen has one.
@@ -123,7 +146,7 @@ mod tests {
     #[test]
     fn a_lot_is_on_feed_one_day_more_every_day_until_it_leaves() {
         for pen in 0..200 {
-            let pen = Pen::new(Chance::new(7), 3, pen);
+            let pen = Pens::new(Chance::new(7), 3).pen(pen);
             let mut before: Option<Stay> = None;
             let mut empty_days = 0;
             for day in 19_000..20_500 {
@@ -145,7 +168,8 @@ mod tests {
 
     #[test]
     fn about_ninety_one_pens_in_a_hundred_report() {
-        let reported = (0..10_000).filter(|&pen| Pen::new(Chance::new(7), 0, pen).reported(19_000).is_some()).count();
+        let reported =
+            (0..10_000).filter(|&pen| Pens::new(Chance::new(7), 0).pen(pen).reported(19_000).is_some()).count();
         assert!((8_950..9_300).contains(&reported), "{reported}");
     }
 }

@@ -1,13 +1,14 @@
-//! A reading as bytes: NDJSON and CSV as the farms deliver them. Owns field order, quoting and decimals; leaves files and
-//! streams to others.
+//! A reading as bytes: NDJSON and CSV as the farms deliver them. Owns field order and quoting; leaves the spelling of
+//! numbers to `digits`, files and streams to others.
 //!
 //! Nothing here needs escaping: ids are digits, names are ASCII letters. Numbers are printed from whole grams and
 //! milligrams with trailing zeros cut, so the bytes are the same everywhere.
 
 use std::str::FromStr;
 
-use chrono::{Datelike, NaiveDate};
+use chrono::NaiveDate;
 
+use super::digits::{push_date, push_decimal, push_whole};
 use super::{Error, Reading};
 
 /// The ten fields of a reading, in the order of the real files; the header of a CSV file.
@@ -24,8 +25,8 @@ pub const COLUMNS: [&str; 10] = [
     "cod_cliente",
 ];
 
-/// What stands in a number's place where a reading is faulty; not a number in any language.
-const NO_NUMBER: &str = "n/d";
+/// Bytes that a line of NDJSON takes at most, but for a farm of a very long name.
+const LINE_BYTES: usize = 320;
 
 /// How readings are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -71,30 +72,18 @@ impl FromStr for Format {
     }
 }
 
-/// What to print for the intake.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Intake {
-    /// The number the reading holds.
-    Number,
-    /// A word where the number should be.
-    Word,
-}
-
 impl Reading<'_> {
     /// Appends the reading as one line, line feed included; about 270 bytes of NDJSON or 120 of CSV.
     pub fn write(&self, format: Format, out: &mut Vec<u8>) {
-        self.write_with(format, Intake::Number, out);
-    }
-
-    pub(super) fn write_with(&self, format: Format, intake: Intake, out: &mut Vec<u8>) {
         match format {
-            Format::Ndjson => self.write_json(intake, out),
-            Format::Csv => self.write_csv(intake, out),
+            Format::Ndjson => self.write_json(out),
+            Format::Csv => self.write_csv(out),
         }
         out.push(b'\n');
     }
 
-    fn write_json(&self, intake: Intake, out: &mut Vec<u8>) {
+    fn write_json(&self, out: &mut Vec<u8>) {
+        out.reserve(LINE_BYTES);
         out.extend_from_slice(br#"{"id_curral":""#);
         push_whole(out, self.id_curral);
         out.extend_from_slice(br#"","id_raca":""#);
@@ -112,20 +101,13 @@ impl Reading<'_> {
         out.extend_from_slice(br#"","dia_confinamento":""#);
         push_whole(out, u64::from(self.dia_confinamento));
         out.extend_from_slice(br#"","consumo_real":"#);
-        match intake {
-            Intake::Number => push_decimal::<6>(out, self.consumo_real_mg),
-            Intake::Word => {
-                out.push(b'"');
-                out.extend_from_slice(NO_NUMBER.as_bytes());
-                out.push(b'"');
-            }
-        }
+        push_decimal::<6>(out, self.consumo_real_mg);
         out.extend_from_slice(br#","cod_cliente":""#);
         out.extend_from_slice(self.cod_cliente.as_bytes());
         out.extend_from_slice(br#""}"#);
     }
 
-    fn write_csv(&self, intake: Intake, out: &mut Vec<u8>) {
+    fn write_csv(&self, out: &mut Vec<u8>) {
         push_whole(out, self.id_curral);
         out.push(b',');
         out.extend_from_slice(self.id_raca.id().as_bytes());
@@ -142,56 +124,14 @@ impl Reading<'_> {
         out.push(b',');
         push_whole(out, u64::from(self.dia_confinamento));
         out.push(b',');
-        match intake {
-            Intake::Number => push_decimal::<6>(out, self.consumo_real_mg),
-            Intake::Word => out.extend_from_slice(NO_NUMBER.as_bytes()),
-        }
+        push_decimal::<6>(out, self.consumo_real_mg);
         out.push(b',');
         out.extend_from_slice(self.cod_cliente.as_bytes());
     }
 }
 
-fn push_whole(out: &mut Vec<u8>, mut number: u64) {
-    let mut digits = [0u8; 20];
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[at..]);
-}
-
-/// A number of 10^-PLACES units in its shortest form: 450000 grams are `450`, 9076451 milligrams `9.076451`.
-fn push_decimal<const PLACES: usize>(out: &mut Vec<u8>, number: i32) {
-    if number < 0 {
-        out.push(b'-');
-    }
-    let unit = 10u32.pow(PLACES as u32);
-    let (whole, mut rest) = (number.unsigned_abs() / unit, number.unsigned_abs() % unit);
-    push_whole(out, u64::from(whole));
-    if rest == 0 {
-        return;
-    }
-    let mut digits = [b'0'; PLACES];
-    for digit in digits.iter_mut().rev() {
-        *digit += (rest % 10) as u8;
-        rest /= 10;
-    }
-    let kept = digits.iter().rposition(|&digit| digit != b'0').map_or(0, |last| last + 1);
-    out.push(b'.');
-    out.extend_from_slice(&digits[..kept]);
-}
-
 fn push_midnight(out: &mut Vec<u8>, date: NaiveDate) {
-    let two = |n: u32| [b'0' + (n / 10) as u8, b'0' + (n % 10) as u8];
-    let year = date.year().unsigned_abs();
-    let ([a, b], [c, d]) = (two(year / 100), two(year % 100));
-    let ([e, f], [g, h]) = (two(date.month()), two(date.day()));
-    out.extend_from_slice(&[a, b, c, d, b'-', e, f, b'-', g, h]);
+    push_date(out, date);
     out.extend_from_slice(b" 00:00:00 UTC");
 }
 
@@ -238,18 +178,5 @@ mod tests {
         let expected = "25994051003275,28551700000020,73578741015010,234.941,360.341,2023-01-01 00:00:00 UTC,51,66,9.076451,FazendaUm\n";
         assert_eq!(line(&real(), Format::Csv), expected);
         assert_eq!(Format::Csv.header(), format!("{}\n", COLUMNS.join(",")).as_bytes());
-    }
-
-    #[test]
-    fn decimals_are_shortest() {
-        let print = |number| {
-            let mut out = Vec::new();
-            push_decimal::<3>(&mut out, number);
-            String::from_utf8(out).unwrap()
-        };
-        assert_eq!(
-            [450_000, 499_650, 508_400, 1, 0, -360_341, 100].map(print),
-            ["450", "499.65", "508.4", "0.001", "0", "-360.341", "0.1"]
-        );
     }
 }

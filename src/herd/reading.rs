@@ -5,11 +5,12 @@
 
 use chrono::NaiveDate;
 
-use super::Herd;
 use super::chance::Chance;
 use super::lot::Lot;
-use super::names::{cod_cliente, lot_id, pen_id};
-use super::pens::Pen;
+use super::mill::Feeding;
+use super::names::{Ids, cod_cliente};
+use super::pens::Pens;
+use super::{Herd, moves, weather};
 
 /// The two breeds of the real files (DESIGN.md §2). Which id is which breed is not known: the names are an assumption.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -55,41 +56,76 @@ pub struct Reading<'a> {
     pub cod_cliente: &'a str,
 }
 
-/// A farm at work: its place in the herd, its name, and the chance all its readings come from.
+/// A farm at work: its name, its pens, and the chance all its readings come from.
 #[derive(Debug, Clone)]
 pub(super) struct Farm {
-    seed: u64,
-    chance: Chance,
-    index: u32,
     cod_cliente: String,
+    pens: Pens,
+    ids: Ids,
+    /// Chance of what happens to readings on their way, of what all lots share on a day, and of moves between pens.
+    delivery: Chance,
+    days: Chance,
+    moves: Chance,
+}
+
+/// A day on a farm, and what its lots have in common on it: weather and feeding.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FarmDay<'a> {
+    farm: &'a Farm,
+    unix_day: u32,
+    data: NaiveDate,
+    /// What the weather leaves of intake, as a share.
+    weather: f64,
+    feeding: Feeding,
 }
 
 impl Farm {
     pub(super) fn new(herd: &Herd, index: u32) -> Self {
-        Self { seed: herd.seed, chance: Chance::new(herd.seed), index, cod_cliente: cod_cliente(index) }
+        let chance = Chance::new(herd.seed);
+        let days = chance.with(b'd').with(index);
+        Self {
+            cod_cliente: cod_cliente(index),
+            pens: Pens::new(chance, index),
+            ids: Ids::new(chance, index),
+            delivery: chance.with(b'f').with(index),
+            days,
+            moves: days.with(b't'),
+        }
     }
 
     /// The chance of what happens to one pen's reading of a day on its way.
+    #[inline]
     pub(super) fn delivery_chance(&self, pen: u32, unix_day: u32) -> Chance {
-        self.chance.with(b'f').with(self.index).with(pen).with(unix_day)
+        self.delivery.with(pen).with(unix_day)
     }
 
-    /// The reading of one pen for a day, if the pen has a lot to report: `unix_day` and `data` name the same day.
-    pub(super) fn reading(&self, pen: u32, unix_day: u32, data: NaiveDate) -> Option<Reading<'_>> {
-        let calendar = Pen::new(self.chance, self.index, pen);
-        let stay = calendar.reported(unix_day)?;
-        let lot = Lot::new(self.chance, &calendar, stay);
+    /// A day on the farm: `unix_day` and `data` name the same one.
+    pub(super) fn day(&self, unix_day: u32, data: NaiveDate) -> FarmDay<'_> {
+        let weather = weather::share(self.days, unix_day, data);
+        FarmDay { farm: self, unix_day, data, weather, feeding: Feeding::new(self.days, unix_day, data) }
+    }
+}
+
+impl<'a> FarmDay<'a> {
+    /// The reading of one pen, if it has a lot to report.
+    pub(super) fn reading(&self, pen: u32) -> Option<Reading<'a>> {
+        let farm = self.farm;
+        let calendar_of = moves::calendar_of(farm.moves, pen, self.unix_day);
+        let calendar = farm.pens.pen(calendar_of);
+        let stay = calendar.reported(self.unix_day)?;
+        let lot = Lot::new(&calendar, stay);
+        let health = lot.health();
         Some(Reading {
-            id_curral: pen_id(self.seed, self.index, pen),
+            id_curral: farm.ids.pen(pen),
             id_raca: lot.raca,
-            id_lote: lot_id(self.seed, self.index, pen, stay.sequence),
+            id_lote: farm.ids.lot(calendar_of, stay.sequence),
             peso_entrada_g: lot.peso_entrada_g(),
             peso_medio_g: lot.peso_medio_g(),
-            data,
-            quantidade_animais: lot.quantidade_animais(),
+            data: self.data,
+            quantidade_animais: lot.quantidade_animais(&health),
             dia_confinamento: stay.day,
-            consumo_real_mg: lot.consumo_real_mg(),
-            cod_cliente: &self.cod_cliente,
+            consumo_real_mg: lot.consumo_real_mg(&health, self.weather, &self.feeding),
+            cod_cliente: &farm.cod_cliente,
         })
     }
 }

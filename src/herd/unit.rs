@@ -1,6 +1,7 @@
 //! A file as a farm delivers it: farm × day. Owns the order of files, their split into parts and their names; leaves what is
 //! in them to `delivery` and running many of them to `generate`.
 
+use std::fmt;
 use std::iter::FusedIterator;
 use std::ops::Range;
 use std::str::FromStr;
@@ -19,8 +20,13 @@ pub struct FileUnit {
 impl FileUnit {
     /// The file's name as farms give it: `<CodCliente>_Consumo_<YYYYMMDD>.json`, or `.csv`.
     pub fn name(&self, herd: &Herd, format: Format) -> String {
+        format!("{}.{}", self.stem(herd), format.extension())
+    }
+
+    /// The name without its ending.
+    pub fn stem(&self, herd: &Herd) -> String {
         let date = herd.date(self.day).format("%Y%m%d");
-        format!("{}_Consumo_{date}.{}", super::cod_cliente(self.farm), format.extension())
+        format!("{}_Consumo_{date}", super::cod_cliente(self.farm))
     }
 }
 
@@ -35,6 +41,11 @@ impl Part {
     /// All of it.
     pub const WHOLE: Self = Self { index: 1, of: 1 };
 
+    /// Whether the whole begins with it.
+    pub fn is_first(self) -> bool {
+        self.index == 1
+    }
+
     /// Part `index` of `of`, with `index` from 1 to `of`.
     ///
     /// # Errors
@@ -44,6 +55,12 @@ impl Part {
             return Err(Error::Part(format!("{index}/{of}")));
         }
         Ok(Self { index, of })
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.index, self.of)
     }
 }
 
@@ -125,6 +142,7 @@ mod tests {
     #[test]
     fn parts_are_written_as_i_of_n() {
         assert_eq!("2/4".parse::<Part>(), Part::try_new(2, 4));
+        assert_eq!(Part::try_new(2, 4).unwrap().to_string(), "2/4");
         for text in ["0/4", "5/4", "2", "a/b", "0/0", "-1/2"] {
             assert!(text.parse::<Part>().unwrap_err().to_string().contains(text), "{text}");
         }

@@ -1,21 +1,28 @@
-//! Files of readings as farms deliver them: NDJSON or CSV, a message each.
+//! Files of readings as farms deliver them: NDJSON or CSV, a message each, packed as gzip or zstd or not at all.
 //!
-//! Owns the reading of such files, line by line in bounded memory. What a message means is [`crate::record`]'s.
+//! Owns the reading of such files, line by line in bounded memory, however they were put together: with a mark before UTF-8 or
+//! with CRLF, without the last line feed, with headers in the middle where files were joined, or none where they were cut
+//! apart, with lines of JSON among rows of CSV. What a message means is [`crate::record`]'s.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use crate::herd::Format;
+use crate::pack::{Pack, unpacked};
 
-/// The longest line kept; the limit of a message is far below, so a longer line is refused as too large anyway.
-const MAX_LINE_BYTES: u64 = 4 * 1024 * 1024;
+mod lines;
+mod rows;
 
-/// The form of a file by its name's ending: `.csv` is CSV, anything else NDJSON.
+use lines::Lines;
+use rows::Columns;
+
+/// The form of a file by its name's ending, in front of `.gz` or `.zst`: `.csv` is CSV, anything else NDJSON.
 pub fn format_of(path: &Path) -> Format {
+    let (_, path) = Pack::of(path);
     if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv")) { Format::Csv } else { Format::Ndjson }
 }
 
@@ -41,7 +48,7 @@ pub struct Error {
 /// The messages of a file, `-` for standard input; blank lines are passed over.
 ///
 /// # Errors
-/// The file cannot be opened; later items are errors where it cannot be read on.
+/// The file cannot be opened; a later item is an error, and the last one, where it cannot be read on.
 pub fn messages(
     path: &Path,
     format: Option<Format>,
@@ -56,95 +63,49 @@ pub fn messages(
         }
         Box::new(file)
     };
-    let name: Arc<str> = path.display().to_string().into();
-    let owned = path.to_owned();
-    let failed = move |source| Error { file: owned.clone(), source };
-    Ok(match format.unwrap_or_else(|| format_of(path)) {
-        Format::Ndjson => {
-            Box::new(lines(BufReader::with_capacity(1 << 16, input), name).map(move |line| line.map_err(&failed)))
-        }
-        Format::Csv => Box::new(rows(input, name).map_err(&failed)?.map(move |row| row.map_err(&failed))),
-    })
+    let mut messages = Messages {
+        file: path.display().to_string().into(),
+        lines: Lines::new(unpacked(input).map_err(failed)?),
+        columns: match format.unwrap_or_else(|| format_of(path)) {
+            Format::Ndjson => Columns::None,
+            Format::Csv => Columns::Expected,
+        },
+    };
+    let file = path.to_owned();
+    Ok(Box::new(std::iter::from_fn(move || {
+        Some(messages.next()?.map_err(|source| Error { file: file.clone(), source }))
+    })))
 }
 
-fn lines(mut input: impl BufRead + Send, file: Arc<str>) -> impl Iterator<Item = io::Result<Message>> + Send {
-    let mut line = 0;
-    std::iter::from_fn(move || {
+/// A file that is being read.
+struct Messages<R> {
+    file: Arc<str>,
+    lines: Lines<R>,
+    columns: Columns,
+}
+
+impl<R: BufRead> Messages<R> {
+    fn next(&mut self) -> Option<io::Result<Message>> {
         loop {
-            let mut body = Vec::new();
-            line += 1;
-            match input.by_ref().take(MAX_LINE_BYTES).read_until(b'\n', &mut body) {
-                Ok(0) => return None,
-                Ok(read) if read as u64 == MAX_LINE_BYTES && !body.ends_with(b"\n") => {
-                    if let Err(e) = skip_line(&mut input) {
-                        return Some(Err(e));
-                    }
-                }
-                Ok(_) => {}
+            let line = match self.lines.next()? {
+                Ok(line) => line,
                 Err(e) => return Some(Err(e)),
-            }
-            while body.last().is_some_and(u8::is_ascii_whitespace) {
-                body.pop();
-            }
-            if line == 1 && body.starts_with(b"\xef\xbb\xbf") {
-                body.drain(..3); // the mark some editors put before UTF-8
-            }
-            if !body.is_empty() {
-                return Some(Ok(Message { file: Arc::clone(&file), line, body: body.into() }));
-            }
-        }
-    })
-}
-
-fn skip_line(input: &mut impl BufRead) -> io::Result<()> {
-    loop {
-        let buffer = input.fill_buf()?;
-        let (used, end) = match buffer.iter().position(|&b| b == b'\n') {
-            Some(at) => (at + 1, true),
-            None => (buffer.len(), buffer.is_empty()),
-        };
-        input.consume(used);
-        if end {
-            return Ok(());
-        }
-    }
-}
-
-/// Rows as JSON objects of the header's names; a short row lacks its last fields, a long one has `column_N` more.
-fn rows(input: impl Read + Send, file: Arc<str>) -> io::Result<impl Iterator<Item = io::Result<Message>> + Send> {
-    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(input);
-    let mut names: Vec<Vec<u8>> = reader.byte_headers().map_err(io::Error::other)?.iter().map(<[u8]>::to_vec).collect();
-    if let Some(first) = names.first_mut()
-        && first.starts_with(b"\xef\xbb\xbf")
-    {
-        first.drain(..3);
-    }
-    Ok(reader.into_byte_records().map(move |row| {
-        let row = row.map_err(io::Error::other)?;
-        let line = row.position().map_or(0, csv::Position::line);
-        let mut body = Vec::with_capacity(320);
-        for (at, value) in row.iter().enumerate() {
-            body.push(if at == 0 { b'{' } else { b',' });
-            match names.get(at) {
-                Some(name) => push_string(&mut body, name),
-                None => push_string(&mut body, format!("column_{}", at + 1).as_bytes()),
-            }
-            body.push(b':');
-            push_string(&mut body, value);
-        }
-        body.push(b'}');
-        Ok(Message { file: Arc::clone(&file), line, body: body.into() })
-    }))
-}
-
-/// A JSON string of these bytes; what is no UTF-8 stays so, and is refused where the message is parsed.
-fn push_string(out: &mut Vec<u8>, bytes: &[u8]) {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => out.extend_from_slice(serde_json::Value::from(text).to_string().as_bytes()),
-        Err(_) => {
-            out.push(b'"');
-            out.extend(bytes.iter().filter(|b| !matches!(b, b'"' | b'\\')));
-            out.push(b'"');
+            };
+            let number = line.number;
+            // A line of JSON is one in any file, and in one of NDJSON all lines are but headers.
+            let body = if line.is_json() {
+                line.text
+            } else if self.columns.take_header(&line.text) {
+                continue;
+            } else if let Some(names) = self.columns.names() {
+                match self.lines.row_of(line) {
+                    Ok(row) => rows::message(names, &row),
+                    Err(e) => return Some(Err(e)),
+                }
+            } else {
+                line.text
+            };
+            return Some(Ok(Message { file: Arc::clone(&self.file), line: number, body: body.into() }));
         }
     }
 }
@@ -186,5 +147,93 @@ mod tests {
         let found = read("x.json", &content);
         assert_eq!(found.len(), 2);
         assert_eq!(&found[1].body[..], b"{\"a\":1}");
+    }
+
+    /// A reading with this pen, as JSON and as a row.
+    fn json(pen: u32) -> String {
+        format!(
+            r#"{{"id_curral":"{pen}","id_raca":"2","id_lote":"3","peso_entrada":450.5,"peso_medio":451,"data":"2023-01-01 00:00:00 UTC","quantidade_animais":"51","dia_confinamento":"66","consumo_real":9.5,"cod_cliente":"FazendaUm"}}"#
+        )
+    }
+
+    fn row(pen: u32) -> String {
+        format!("{pen},2,3,450.5,451,2023-01-01 00:00:00 UTC,51,66,9.5,FazendaUm")
+    }
+
+    const HEADER: &str = "id_curral,id_raca,id_lote,peso_entrada,peso_medio,data,quantidade_animais,dia_confinamento,consumo_real,cod_cliente";
+
+    /// The pens of the readings, `?` for what is none, each with its line.
+    fn pens(name: &str, content: &str) -> String {
+        let pen = |m: &Message| Reading::parse(&m.body).map_or("?".into(), |reading| reading.id_curral);
+        read(name, content.as_bytes()).iter().map(|m| format!("{}:{} ", m.line, pen(m))).collect()
+    }
+
+    #[test]
+    fn a_mark_crlf_and_a_missing_line_feed_change_nothing() {
+        for (name, lines) in [("x.json", [json(1), json(2)]), ("x.csv", [row(1), row(2)])] {
+            let header = if name == "x.csv" { format!("{HEADER}\r\n") } else { "\r\n".into() };
+            let text = format!("\u{feff}{header}{}\r\n\r\n{}", lines[0], lines[1]);
+            assert_eq!(pens(name, &text), "2:1 4:2 ", "{name}");
+        }
+    }
+
+    #[test]
+    fn json_and_rows_may_be_mixed_in_one_file_and_joined_files_have_several_headers() {
+        let text = [json(1), HEADER.into(), row(2), json(3), "what?".into(), HEADER.into(), row(4)].join("\n");
+        assert_eq!(pens("x.json", &text), "1:1 3:2 4:3 5:? 7:4 ");
+        let turned = "cod_cliente,id_raca,id_lote,peso_entrada,peso_medio,data,quantidade_animais,dia_confinamento,consumo_real,id_curral";
+        let other = "FazendaUm,2,3,450.5,451,2023-01-01 00:00:00 UTC,51,66,9.5,5";
+        let text = [HEADER, &row(1), &json(2), turned, other].join("\n");
+        assert_eq!(pens("x.csv", &text), "2:1 3:2 5:5 ");
+    }
+
+    #[test]
+    fn the_later_part_of_a_csv_file_has_no_header_and_loses_no_row() {
+        assert_eq!(pens("x.csv", &[row(1), row(2)].join("\n")), "1:1 2:2 ");
+        assert_eq!(pens("x.csv", &["#$%&", &row(2)].join("\n")), "1:? 2:2 ");
+        assert_eq!(pens("x.csv", &["pen,breed,lot", &row(2)].join("\n")), "2:? ", "a header of others");
+    }
+
+    #[test]
+    fn a_quoted_cell_may_hold_line_feeds_and_a_quote_that_is_never_closed_takes_its_line_only() {
+        let long = |remark: &str| format!("{HEADER},obs\n{},\"{remark}\"\n{}", row(1), row(2));
+        assert_eq!(pens("x.csv", &long("two\nlines, \"\"quoted\"\"")), "2:1 4:2 ");
+        let open = format!("{HEADER}\n\"{}\n{}\n{}", row(1), row(2), row(3));
+        assert_eq!(pens("x.csv", &open), "2:? 3:2 4:3 ");
+    }
+
+    #[test]
+    fn packed_files_are_read_whatever_their_name_and_what_is_cut_short_is_said_after_its_last_line() {
+        let text = (0..3_000).map(json).collect::<Vec<_>>().join("\n");
+        for pack in [Pack::Gzip, Pack::Zstd] {
+            let mut packed = Vec::new();
+            pack.pack(text.as_bytes(), &mut packed).unwrap();
+            assert_eq!(read("x", &packed).len(), 3_000);
+            packed.truncate(packed.len() / 2);
+            let home = tempfile::tempdir().unwrap();
+            let path = home.path().join("x.json.gz");
+            std::fs::write(&path, &packed).unwrap();
+            let (whole, failed): (Vec<_>, Vec<_>) = messages(&path, None).unwrap().partition(Result::is_ok);
+            assert_eq!(failed.len(), 1);
+            let why = failed[0].as_ref().unwrap_err().to_string();
+            assert!(why.contains(&format!("x.json.gz: it cannot be read on after line {}", whole.len())), "{why}");
+            assert!(whole.iter().all(|message| Reading::parse(&message.as_ref().unwrap().body).is_ok()));
+            assert!(pack == Pack::Zstd || whole.len() > 1_000, "{}", whole.len());
+        }
+    }
+
+    #[test]
+    fn a_line_over_the_limit_of_a_message_is_one_message_that_is_refused() {
+        let long = json(1).replacen('{', &format!("{{\"obs\":\"{}\",", "x".repeat(300_000)), 1);
+        let found = read("x.json", [long, json(2)].join("\n").as_bytes());
+        let why = Reading::parse(&found[0].body).unwrap_err().to_string();
+        assert!(found.len() == 2 && why.contains("over the limit of 262144"), "{why}");
+    }
+
+    #[test]
+    fn the_form_is_told_by_the_ending_in_front_of_the_packing() {
+        for (name, format) in [("a.csv", Format::Csv), ("a.CSV.gz", Format::Csv), ("a.json.zst", Format::Ndjson)] {
+            assert_eq!(format_of(Path::new(name)), format, "{name}");
+        }
     }
 }

@@ -12,7 +12,7 @@ use super::dead;
 
 use crate::hex::hex;
 use crate::history;
-use crate::record::{Reading, Slug, reading_id};
+use crate::record::{MAX_MESSAGE_BYTES, Reading, Slug, reading_id};
 use crate::topic::{Limits, Message, is_attribute};
 
 /// What to do with a message that is no valid reading.
@@ -89,9 +89,10 @@ pub(super) fn ready(
             Message { cod_cliente: farm_named_in(&body), id_lote: None, body, dedup }
         }
     };
-    if message.size_bytes() > limits.bytes {
-        let bytes = message.size_bytes();
-        return Err(refuse(format!("{bytes} bytes with its attributes, and the topic takes {} at most", limits.bytes)));
+    // A topic in this process takes more at once, but no longer a message than SNS does.
+    let (bytes, most) = (message.size_bytes(), limits.bytes.min(MAX_MESSAGE_BYTES));
+    if bytes > most {
+        return Err(refuse(format!("{bytes} bytes with its attributes, and the topic takes {most} at most")));
     }
     Ok(Entry { index, file, line, message, id, data_ms, due: None })
 }

@@ -13,6 +13,7 @@ use super::baseline::{Baseline, Since};
 use super::cause::Cause;
 use crate::half::half_in;
 use crate::record::stored::Difference;
+use crate::report::reconcile::truth::ToldAt;
 
 /// What kind of finding it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -36,11 +37,15 @@ pub enum Kind {
     Unreadable,
     /// The object is JSON, but no valid record.
     Rejected,
+    /// A truth file says that it must be there, and it is not: an id in a store, or a broken message in the quarantine.
+    TruthMissing,
+    /// An id is in a store, and the truth files do not tell of it, or say that it must not be there.
+    TruthSurplus,
 }
 
 impl Kind {
     /// All kinds, in the order of the outcome.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::LakeOnly,
         Self::WarehouseOnly,
         Self::Differing,
@@ -50,6 +55,8 @@ impl Kind {
         Self::RuleBreak,
         Self::Unreadable,
         Self::Rejected,
+        Self::TruthMissing,
+        Self::TruthSurplus,
     ];
 
     /// The kind's name, as in the drift file.
@@ -64,11 +71,18 @@ impl Kind {
             Self::RuleBreak => "rule_break",
             Self::Unreadable => "unreadable",
             Self::Rejected => "rejected",
+            Self::TruthMissing => "truth_missing",
+            Self::TruthSurplus => "truth_surplus",
         }
     }
 }
 
 impl Kind {
+    /// Whether only a truth file tells it.
+    pub const fn is_of_truth(self) -> bool {
+        matches!(self, Self::TruthMissing | Self::TruthSurplus)
+    }
+
     /// The name of its count in the outcome.
     pub const fn counter(self) -> &'static str {
         match self {
@@ -97,12 +111,15 @@ pub struct Drift {
     /// A word on why, where the fields do not say it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Where a truth file tells of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<ToldAt>,
 }
 
 impl Drift {
     /// A finding about a record.
     pub fn new(kind: Kind, id: impl Into<String>, key: Option<String>) -> Self {
-        Self { kind, id: Some(id.into()), key, fields: BTreeMap::new(), cause: None, reason: None }
+        Self { kind, id: Some(id.into()), key, fields: BTreeMap::new(), cause: None, reason: None, told: None }
     }
 
     /// The same with a reason.

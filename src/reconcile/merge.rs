@@ -7,6 +7,7 @@ use super::entries::{Held, LakeEntry};
 use super::findings::{Findings, own};
 use super::look::{Suspicion, at_home};
 use super::sorters::FULL;
+use super::truth::{Proof, Seen};
 use super::warehouse_side::Rows;
 use super::window::Inside;
 use crate::progress::Stage;
@@ -22,6 +23,8 @@ pub(super) struct Merge<'a> {
     pub inside: Option<Inside>,
     pub findings: &'a mut Findings,
     pub stage: Stage,
+    /// The truth that is proved on the way.
+    pub proof: Option<Proof>,
 }
 
 impl Merge<'_> {
@@ -39,11 +42,12 @@ impl Merge<'_> {
                 Some(Err(e)) => anyhow::bail!("the sorted lake side cannot be read back: {e}"),
                 None => None,
             };
-            let id = match (lake_id, row.as_ref().map(|row| &row.id)) {
-                (None, None) => return Ok(true),
-                (Some(lake), Some(row)) => lake.min(row).clone(),
-                (Some(id), None) | (None, Some(id)) => id.clone(),
+            let told_id = match &mut self.proof {
+                Some(proof) => proof.next()?,
+                None => None,
             };
+            let first = [lake_id, row.as_ref().map(|row| &row.id), told_id].into_iter().flatten().min();
+            let Some(id) = first.cloned() else { return Ok(true) };
             while let Some(entry) = entries.next_if(|entry| entry.as_ref().is_ok_and(|entry| entry.id == id)) {
                 group.push(entry?);
             }
@@ -52,9 +56,22 @@ impl Merge<'_> {
             if this.is_some() {
                 self.stage.add(1);
             }
+            self.prove(&id, &group, this.is_some())?;
             self.judge(&id, &mut group, this.map(|row| row.row.0))?;
             self.findings.recheck_full(self.audit, &self.shape).await?;
         }
+    }
+
+    /// Holds an id against the truth, where there is one.
+    fn prove(&mut self, id: &OrderedId, group: &[LakeEntry], row: bool) -> anyhow::Result<()> {
+        let Some(proof) = &mut self.proof else { return Ok(()) };
+        let inside = |entry: &LakeEntry| match (&self.inside, &entry.held) {
+            (None, _) => true,
+            (Some(inside), Held::Record(record)) => inside.has_record(&entry.key, record),
+            (Some(inside), Held::Name | Held::Nothing) => inside.has_name(&entry.key),
+        };
+        let key = group.first().map(|entry| entry.key.as_str());
+        proof.meet(id, Seen { key, inside: group.iter().any(inside), row }, self.findings)
     }
 
     fn judge(&mut self, id: &OrderedId, group: &mut Vec<LakeEntry>, row: Option<Row>) -> anyhow::Result<()> {

@@ -32,6 +32,7 @@ mod run;
 mod sorters;
 mod spool;
 mod tolerance;
+mod truth;
 mod unpaired;
 mod warehouse_side;
 mod window;
@@ -55,6 +56,7 @@ pub use patterns::{LATE, Pattern, Places, Shape as PatternShape};
 pub use repair::{Action, Direction, Plan, Trust, repair};
 pub use run::run;
 pub use tolerance::Tolerance;
+pub use truth::{Asked as TruthAsked, Door};
 
 /// How the reason begins of a finding that never held still.
 const MOVING: &str = "still moving";
@@ -82,6 +84,8 @@ pub struct Audit {
     pub sort: SortSettings,
     /// The folder of what earlier audits learnt of objects.
     pub cache: Option<PathBuf>,
+    /// What is known of the history that the stores should hold.
+    pub truth: TruthAsked,
 }
 
 impl Audit {

@@ -10,10 +10,12 @@ use super::entries::NaturalEntry;
 use super::findings::Findings;
 use super::merge::Merge;
 use super::sorters::Sorters;
+use super::truth::{self, Corrected, Proof};
 use super::warehouse_side::Scan;
 use super::window::Inside;
 use super::{Audit, lake_side};
 use crate::progress::Progress;
+use crate::report::reconcile::truth::Truth;
 use crate::report::reconcile::{Outcome, Run, Stores};
 use crate::sort::Sorted;
 use crate::stop::Stop;
@@ -24,6 +26,10 @@ use crate::stop::Stop;
 /// A store cannot be read, or the disk cannot hold what is sorted.
 pub async fn run(audit: &Audit, sink: Sink, progress: &Progress, stop: &Stop) -> anyhow::Result<(Outcome, Sink)> {
     let begun = Instant::now();
+    let sorters = Sorters::new(&audit.sort, !audit.truth.files.is_empty()).with_context(|| {
+        format!("the folder {} cannot be sorted in: give --sort-dir another", audit.sort.folder.display())
+    })?;
+    let told = truth::read(&audit.truth, &sorters, progress)?;
     let shape = audit.warehouse.shape().await?;
     let status = audit.warehouse.status().await?;
     let outcome = Outcome {
@@ -35,9 +41,8 @@ pub async fn run(audit: &Audit, sink: Sink, progress: &Progress, stop: &Stop) ->
         quick: audit.quick,
         ..Outcome::default()
     };
-    let sorters = Sorters::new(&audit.sort).with_context(|| {
-        format!("the folder {} cannot be sorted in: give --sort-dir another", audit.sort.folder.display())
-    })?;
+    let corrected = told.as_ref().map(|told| told.corrected.clone()).unwrap_or_default();
+    let proof = told.map(|told| Proof::new(told, &audit.truth, &audit.span, sorters.clone())).transpose()?;
     let mut findings = Findings::new(outcome, sink, sorters.clone())?;
     let windows = Inside::windows(&audit.span);
     let scan = Scan::begin(Arc::clone(&audit.warehouse), shape, windows, audit.sort.folder.clone());
@@ -48,14 +53,20 @@ pub async fn run(audit: &Audit, sink: Sink, progress: &Progress, stop: &Stop) ->
         findings.outcome.window_column = inside.as_ref().map_or("", Inside::column);
         let stage = progress.stage("warehouse", status.rows.filter(|_| inside.is_none()));
         let mut rows = scan.into_rows(inside.clone(), sorters.late()?);
-        let mut merge = Merge { audit, shape, inside, findings: &mut findings, stage };
+        let mut merge = Merge { audit, shape, inside, findings: &mut findings, stage, proof };
         ended = merge.run(lake.entries, &mut rows, stop).await?;
         merge.stage.finish();
+        let proof = merge.proof.take();
         findings.outcome.snapshots = rows.snapshots();
         drop(rows);
         ended &= findings.recheck_all(audit, &shape, progress, stop).await?;
         if ended {
-            natural_keys(findings.naturals()?, &mut findings)?;
+            let corrections = natural_keys(findings.naturals()?, &corrected, &mut findings)?;
+            if let Some(proof) = proof {
+                let truth = proof.resolve(audit, &shape, &mut findings, progress, stop).await?;
+                ended = truth.is_some();
+                findings.outcome.truth = truth.map(|truth| Truth { corrections, ..truth });
+            }
         }
     }
     let hopeless = !ended && findings.is_hopeless(audit);
@@ -76,13 +87,18 @@ pub async fn run(audit: &Audit, sink: Sink, progress: &Progress, stop: &Stop) ->
     Ok((outcome, sink))
 }
 
-/// Ids that share a natural key: each one after the first is a finding.
-fn natural_keys(entries: Sorted<NaturalEntry>, findings: &mut Findings) -> anyhow::Result<()> {
-    let mut first: Option<NaturalEntry> = None;
+/// Ids that share a natural key: each one after the first is a finding, but where the truth tells that one of both is a
+/// correction; how often it does.
+fn natural_keys(entries: Sorted<NaturalEntry>, corrected: &Corrected, findings: &mut Findings) -> anyhow::Result<u64> {
+    let (mut first, mut corrections): (Option<NaturalEntry>, u64) = (None, 0);
     for entry in entries {
         let entry = entry.context("natural keys cannot be read back from disk")?;
         match &first {
             Some(first) if first.hash == entry.hash && first.id != entry.id => {
+                if corrected.has(&first.id) || corrected.has(&entry.id) {
+                    corrections += 1;
+                    continue;
+                }
                 let id = entry.id.text();
                 let drift = Drift::new(Kind::LogicalDuplicate, id.as_ref(), entry.key.clone())
                     .with_field("id_treated_data", id.as_ref().into(), serde_json::Value::Null)
@@ -92,5 +108,5 @@ fn natural_keys(entries: Sorted<NaturalEntry>, findings: &mut Findings) -> anyho
             _ => first = Some(entry),
         }
     }
-    Ok(())
+    Ok(corrections)
 }

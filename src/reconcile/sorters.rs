@@ -3,11 +3,14 @@
 use std::io;
 
 use super::entries::{LakeEntry, NaturalEntry, PlacedRow};
+use super::truth::{Doubt, HashEntry, IdEntry, KeptEntry};
 use super::unpaired::{Single, Unpaired};
 use crate::sort::{Folder, InOrder, SortSettings, Sorter};
 
 /// Sorters that are filled at the same time: of four, the lake's is done before those of findings begin.
 const AT_ONCE: usize = 3;
+/// Those of a truth that are filled, or hold what fits into memory, while those are.
+const OF_A_TRUTH: usize = 3;
 
 /// What is said when the disk cannot hold what an audit found.
 pub(super) const FULL: &str = "what was found cannot be kept on disk: give --sort-dir a folder with room";
@@ -17,16 +20,19 @@ pub(super) const FULL: &str = "what was found cannot be kept on disk: give --sor
 pub(super) struct Sorters {
     folder: Folder,
     memory: usize,
+    at_once: usize,
 }
 
 impl Sorters {
-    pub(super) fn new(settings: &SortSettings) -> io::Result<Self> {
-        Ok(Self { folder: Folder::in_folder(&settings.folder)?, memory: settings.memory })
+    /// Sorters for an audit, with a truth to prove or without.
+    pub(super) fn new(settings: &SortSettings, truth: bool) -> io::Result<Self> {
+        let at_once = if truth { AT_ONCE + OF_A_TRUTH } else { AT_ONCE };
+        Ok(Self { folder: Folder::in_folder(&settings.folder)?, memory: settings.memory, at_once })
     }
 
     /// A sorter of entries that take so many bytes each in memory, measured.
     fn of<T: InOrder>(&self, bytes: usize) -> io::Result<Sorter<T>> {
-        Sorter::in_folder((self.memory / AT_ONCE / bytes).max(1_000), &self.folder)
+        Sorter::in_folder((self.memory / self.at_once / bytes).max(1_000), &self.folder)
     }
 
     pub(super) fn lake(&self) -> io::Result<Sorter<LakeEntry>> {
@@ -43,5 +49,21 @@ impl Sorters {
 
     pub(super) fn naturals(&self) -> io::Result<Sorter<NaturalEntry>> {
         self.of(220)
+    }
+
+    pub(super) fn told_ids(&self) -> io::Result<Sorter<IdEntry>> {
+        self.of(180)
+    }
+
+    pub(super) fn told_hashes(&self) -> io::Result<Sorter<HashEntry>> {
+        self.of(180)
+    }
+
+    pub(super) fn doubts(&self) -> io::Result<Sorter<Doubt>> {
+        self.of(330)
+    }
+
+    pub(super) fn kept(&self) -> io::Result<Sorter<KeptEntry>> {
+        self.of(40)
     }
 }

@@ -19,25 +19,26 @@ use crate::warehouse::conformance;
 use crate::warehouse::memory::Memory;
 
 /// A record of that number, processed long ago.
-fn record(n: u32) -> Record {
+pub(super) fn record(n: u32) -> Record {
     Record { row_ts: instant::parse("2025-06-01T12:00:00.5").unwrap(), ..conformance::record(n) }
 }
 
-struct Scene {
-    lake: Arc<MemoryLake>,
+#[derive(Debug)]
+pub(super) struct Scene {
+    pub lake: Arc<MemoryLake>,
     warehouse: Memory,
-    home: tempfile::TempDir,
+    pub home: tempfile::TempDir,
 }
 
 impl Scene {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let warehouse = Memory::default();
         warehouse.init().await.unwrap();
         Self { lake: Arc::new(MemoryLake::default()), warehouse, home: tempfile::tempdir().unwrap() }
     }
 
     /// A record in the lake under its own name.
-    fn object(&self, record: &Record) {
+    pub(super) fn object(&self, record: &Record) {
         self.object_at(&Key::of(record).unwrap().to_string(), record);
     }
 
@@ -45,11 +46,11 @@ impl Scene {
         self.lake.overwrite(key, record.object_from_values());
     }
 
-    fn row(&self, record: &Record) {
+    pub(super) fn row(&self, record: &Record) {
         self.warehouse.overwrite(record.to_row(&Shape::standard()));
     }
 
-    fn audit(&self) -> Audit {
+    pub(super) fn audit(&self) -> Audit {
         Audit {
             lake: Arc::clone(&self.lake) as Arc<dyn Lake>,
             warehouse: Arc::new(self.warehouse.clone()),
@@ -61,10 +62,11 @@ impl Scene {
             tolerances: Vec::new(),
             sort: SortSettings { memory: 1_000_000, folder: self.home.path().into() },
             cache: None,
+            truth: TruthAsked::default(),
         }
     }
 
-    async fn run(&self, audit: &Audit) -> (Outcome, Vec<Drift>) {
+    pub(super) async fn run(&self, audit: &Audit) -> (Outcome, Vec<Drift>) {
         let sink = Sink::new(None).unwrap();
         let (outcome, sink) = run(audit, sink, &Progress::Silent, &Stop::default()).await.unwrap();
         let found = sink.done().unwrap().read().unwrap().map(Result::unwrap).collect();

@@ -46,11 +46,16 @@ pub fn canonical(reading: &Reading) -> String {
 
 /// The id of a reading: the same for every delivery of it, by any door, in time order.
 pub fn reading_id(reading: &Reading) -> Uuid {
-    let hash = Sha256::digest(canonical(reading).as_bytes());
+    id_of_canonical(canonical(reading).as_bytes(), reading.data.timestamp_millis())
+}
+
+/// The id of a reading with this canonical form and `data` in Unix milliseconds.
+pub(crate) fn id_of_canonical(canonical: &[u8], data_ms: i64) -> Uuid {
+    let hash = Sha256::digest(canonical);
     let mut head = [0_u8; 16];
     head.copy_from_slice(&hash[..16]);
     let head = u128::from_be_bytes(head);
-    let millis = u128::from(reading.data.timestamp_millis().unsigned_abs()) & ((1 << 48) - 1);
+    let millis = u128::from(data_ms.unsigned_abs()) & ((1 << 48) - 1);
     let custom_b = head >> 116;
     let custom_c = (head >> 54) & ((1 << 62) - 1);
     Uuid::from_u128(millis << 80 | 8 << 76 | custom_b << 64 | 0b10 << 62 | custom_c)

@@ -19,6 +19,8 @@ mod treated;
 
 pub use column::Column;
 pub use fields::{MAX_MESSAGE_BYTES, MAX_OBJECT_BYTES, MAX_TEXT_CHARS};
+#[cfg(feature = "cli")]
+pub(crate) use id::id_of_canonical;
 pub use id::{canonical, reading_id};
 pub use reading::Reading;
 pub use rejection::Rejection;

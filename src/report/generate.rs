@@ -33,6 +33,9 @@ pub struct Outcome {
     pub start: String,
     /// The seed.
     pub seed: u64,
+    /// The truth file, where one was asked for and the run came to its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub truth: Option<Truth>,
     /// Why it stopped early.
     pub stopped: Option<String>,
     /// Whoever read the stream had enough before its end.
@@ -40,10 +43,25 @@ pub struct Outcome {
     pub unread: bool,
 }
 
+/// What a truth file says in sum.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Truth {
+    /// The file.
+    pub file: String,
+    /// Distinct ids that must be stored.
+    pub ids: u64,
+    /// Lines that are no valid reading.
+    pub quarantined: u64,
+    /// Lines that no topic takes.
+    pub refused: u64,
+    /// Readings that are never delivered.
+    pub never: u64,
+}
+
 impl Outcome {
-    /// Counts a file of so many bytes.
-    pub(crate) fn count(&mut self, written: Written, bytes: usize) {
-        self.files += 1;
+    /// Counts a file of so many bytes; none in a stream where its whole day is missing.
+    pub(crate) fn count(&mut self, written: Written, files: u64, bytes: usize) {
+        self.files += files;
         self.bytes += bytes as u64;
         match written {
             Written::New => {}
@@ -77,6 +95,16 @@ impl fmt::Display for Outcome {
         }
         lines.extend(self.faults.iter().filter(|(_, n)| **n > 0).map(|(kind, n)| (*kind, count(*n))));
         write!(f, "{}", Lines(&lines))?;
+        if let Some(truth) = &self.truth {
+            let [ids, quarantined, refused, never] =
+                [truth.ids, truth.quarantined, truth.refused, truth.never].map(count);
+            writeln!(
+                f,
+                "  {}: {ids} ids to be stored, {quarantined} lines for the quarantine, {refused} that no topic takes, \
+                 {never} readings never delivered",
+                truth.file
+            )?;
+        }
         if let Some(why) = &self.stopped {
             writeln!(f, "stopped early: {why}")?;
             writeln!(f, "to go on, run the same command again: files that are there stay as they are")?;

@@ -1,6 +1,5 @@
 //! `ruminate generate`: files, streams, and a stdout that nobody reads to its end.
 
-use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
 use crate::bare::{Run, ruminate};
@@ -38,15 +37,130 @@ fn a_csv_stream_has_one_header() {
 }
 
 #[test]
+fn parts_of_a_stream_or_of_one_file_join_to_the_whole_in_every_form() {
+    let home = tempfile::tempdir().unwrap();
+    let flags = ["generate", "--farms", "3", "--lots", "20", "--days", "4", "--start", "2026-01-01"];
+    let unpacked = |name: &str| {
+        let mut text = Vec::new();
+        let file = std::fs::File::open(home.path().join(name)).unwrap();
+        std::io::Read::read_to_end(&mut ruminate::pack::unpacked(file).unwrap(), &mut text).unwrap();
+        text
+    };
+    for format in ["csv", "ndjson"] {
+        let whole = Run::of(ruminate(home.path()).args(flags).args(["--format", format, "--out", "-"]));
+        // More parts than files: the first one is empty but for the header.
+        for of in [2, 5, 13] {
+            let (mut stream, mut packed) = (String::new(), Vec::new());
+            for index in 1..=of {
+                let part = format!("{index}/{of}");
+                let part = ["--part", &part, "--out"];
+                stream += &Run::of(ruminate(home.path()).args(flags).args(part).args(["-", "--format", format])).out;
+                let name = format!("{of}-{index}.{format}.{}", if of == 5 { "zst" } else { "gz" });
+                assert_eq!(Run::of(ruminate(home.path()).args(flags).args(part).arg(&name)).code, 0);
+                packed.extend(std::fs::read(home.path().join(name)).unwrap());
+            }
+            assert!(stream == whole.out, "{format} {of}");
+            std::fs::write(home.path().join("joined"), packed).unwrap();
+            assert!(unpacked("joined") == whole.out.as_bytes(), "{format} {of} packed");
+        }
+    }
+}
+
+#[test]
+fn files_of_a_directory_are_packed_one_by_one_and_read_again() {
+    let home = tempfile::tempdir().unwrap();
+    let make = |more: &[&str]| {
+        let flags = ["generate", "--lots", "20", "--days", "3", "--start", "2026-01-01", "--format", "csv"];
+        let run = Run::of(ruminate(home.path()).args(flags).args(more));
+        assert_eq!(run.code, 0, "{}", run.err);
+    };
+    make(&["--out", "plain"]);
+    for (packing, ending) in [("gzip", "gz"), ("zstd", "zst")] {
+        make(&["--out", packing, "--compress", packing]);
+        make(&["--out", packing, "--compress", packing]); // the same again is the same
+        for day in 1..=3 {
+            let name = format!("FazendaUm_Consumo_2026010{day}.csv");
+            let messages = |path: std::path::PathBuf| {
+                let messages = ruminate::history::messages(&path, None).unwrap();
+                messages.map(|message| message.unwrap().body).collect::<Vec<_>>()
+            };
+            let plain = messages(home.path().join("plain").join(&name));
+            assert!(plain.len() > 10);
+            assert!(messages(home.path().join(packing).join(format!("{name}.{ending}"))) == plain);
+        }
+    }
+}
+
+#[test]
+fn parquet_is_a_file_a_day_or_one_file_and_holds_readings_only() {
+    let home = tempfile::tempdir().unwrap();
+    let make = |more: &[&str]| {
+        let flags = ["generate", "--farms", "2", "--lots", "300", "--days", "40", "--start", "2026-01-01", "--output"];
+        Run::of(ruminate(home.path()).args(flags).arg("json").args(more))
+    };
+    let rows = |name: &str| {
+        let file = std::fs::File::open(home.path().join(name)).unwrap();
+        let file = parquet::file::reader::SerializedFileReader::new(file).unwrap();
+        let meta = parquet::file::reader::FileReader::metadata(&file);
+        (meta.num_row_groups(), meta.file_metadata().num_rows() as u64)
+    };
+    let faults = ["--faults", "late=0.1,duplicate=0.1"];
+    let one = make(&[&faults[..], &["--out", "one.parquet", "--truth", "t"]].concat()).json();
+    assert_eq!(rows("one.parquet"), (3, one["readings"].as_u64().unwrap()));
+    assert_eq!(one["bytes"], home.path().join("one.parquet").metadata().unwrap().len());
+    let truth = std::fs::read_to_string(home.path().join("t")).unwrap();
+    assert!(truth.contains(&format!("\"lines\":{}", one["readings"])) && truth.contains("20260101.parquet"));
+    let many = make(&[&faults[..], &["--out", "many", "--format", "parquet"]].concat()).json();
+    let days = std::fs::read_dir(home.path().join("many")).unwrap();
+    let found: u64 = days.map(|day| rows(&format!("many/{}", day.unwrap().file_name().to_str().unwrap())).1).sum();
+    assert_eq!((&many["files"], many["readings"].as_u64()), (&80.into(), Some(found)));
+    for faults in ["malformed=0.1", "malformed.text=0.1", "oversized=0.1"] {
+        let refused = make(&["--out", "x.parquet", "--faults", faults]);
+        assert!(refused.code == 2 && refused.err.contains("holds readings only"), "{}", refused.err);
+    }
+    assert!(make(&["--format", "parquet", "--compress", "gzip"]).err.contains("packs its columns itself"));
+}
+
+#[test]
+fn an_output_that_contradicts_its_name_is_refused() {
+    let home = tempfile::tempdir().unwrap();
+    let said = |more: &[&str]| {
+        let run = Run::of(ruminate(home.path()).args(["generate", "--days", "1"]).args(more));
+        assert_eq!(run.code, 2);
+        run.err
+    };
+    assert!(said(&["--out", "x.csv", "--format", "ndjson"]).contains("does not end as --format ndjson does"));
+    assert!(said(&["--out", "x.csv.gz", "--compress", "zstd"]).contains("does not end as --compress asks"));
+    assert!(said(&["--out", "no/such/x.csv"]).contains("cannot write no/such/x.csv"));
+    assert!(std::fs::read_dir(home.path()).unwrap().next().is_none());
+}
+
+#[test]
 fn a_reader_that_had_enough_is_no_error() {
     let home = tempfile::tempdir().unwrap();
-    let flags = ["generate", "--lots", "500", "--days", "9000", "--start", "2000-01-01", "--out", "-"];
-    let mut child = ruminate(home.path()).args(flags).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let run = Run::from(child.wait_with_output().unwrap());
-    assert_eq!((run.code, run.err.as_str()), (0, ""));
-    assert!(line.starts_with('{'));
+    for more in [&["--format", "ndjson"][..], &["--format", "parquet"], &["--compress", "zstd"]] {
+        let flags = ["generate", "--lots", "500", "--days", "9000", "--start", "2000-01-01", "--out", "-"];
+        let mut command = ruminate(home.path());
+        let mut child = command.args(flags).args(more).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut begin = [0; 4];
+        std::io::Read::read_exact(&mut child.stdout.take().unwrap(), &mut begin).unwrap();
+        let run = Run::from(child.wait_with_output().unwrap());
+        assert_eq!((run.code, run.err.as_str()), (0, ""), "{more:?}");
+        assert!([b"{\"id", b"PAR1", b"\x28\xb5\x2f\xfd"].contains(&&begin), "{begin:?}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_disk_that_is_full_is_said_in_one_line_and_leaves_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    for format in ["ndjson", "csv", "parquet"] {
+        let flags = ["generate", "--days", "2", "--format", format, "--out", "/dev/full", "--truth", "t"];
+        let run = Run::of(ruminate(home.path()).args(flags));
+        assert!(run.code == 2 && run.err.contains("/dev/full: No space left"), "{}", run.err);
+        assert_eq!(run.err.lines().count(), 1, "{}", run.err);
+        assert!(std::fs::read_dir(home.path()).unwrap().next().is_none());
+    }
 }
 
 #[test]

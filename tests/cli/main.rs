@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs, reason = "tests")]
 
 mod auditing;
+mod bad_files;
 mod bad_input;
 mod bare;
 mod bundle;
@@ -9,6 +10,7 @@ mod bundle_source;
 mod cached;
 mod demo;
 mod generate;
+mod generate_truth;
 mod planted;
 mod planted_mixed;
 mod publish;
@@ -21,5 +23,6 @@ mod state;
 mod stopping;
 #[path = "../support/mod.rs"]
 mod support;
+mod truth;
 mod undoing;
 mod versions;

@@ -28,6 +28,7 @@ mod moto;
 mod old_lake;
 mod planted;
 mod planted_disturbed;
+mod proved;
 mod recovery;
 mod repair_stopped;
 mod repairing;

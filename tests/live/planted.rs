@@ -109,7 +109,9 @@ impl Table {
 
     /// What stands in tables that people have had their hands in.
     fn by_hand(&self, world: &World, damage: &mut Damage) {
-        let (mut keys, shape) = (world.drawn().into_iter().rev(), self.shape());
+        // Not of the days that both sides lose, nor of objects that are damaged already.
+        let whole: Vec<String> = world.drawn().into_iter().filter(|key| !damage.objects.contains_key(key)).collect();
+        let (mut keys, shape) = (whole.into_iter().rev(), self.shape());
         let mut next = || keys.next().map(|key| (world.0[&key].clone(), key)).unwrap();
         for column in Column::ALL.into_iter().filter(|&column| column != Column::IdTreatedData) {
             let (record, key) = next();

@@ -9,10 +9,10 @@ use ruminate_test_s3::S3Server;
 use crate::moto::sns;
 use crate::support::{BUCKET, Database, MOTO, MYSQL, PREFIX, Ran, Scene, real_files, server, with_real};
 
-/// A listener on a free port, told to end after the 52 messages; its address.
-fn listen(scene: &Scene) -> (Child, String) {
-    let args =
-        ["process", "--listen", "127.0.0.1:0", "--max-messages", "52", "--insecure-skip-signature", "--output", "json"];
+/// A listener on a free port, told to end after so many messages; its address.
+pub fn listen(scene: &Scene, messages: u64) -> (Child, String) {
+    let (messages, skip) = (messages.to_string(), "--insecure-skip-signature");
+    let args = ["process", "--listen", "127.0.0.1:0", "--max-messages", &messages, skip, "--output", "json"];
     let mut child = scene.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let address = lines.find_map(|line| Some(line.unwrap().split_once("listening on ")?.1.to_owned())).unwrap();
@@ -21,7 +21,7 @@ fn listen(scene: &Scene) -> (Child, String) {
 }
 
 /// Waits for its end, a minute at most.
-fn ended(mut child: Child) -> Ran {
+pub fn ended(mut child: Child) -> Ran {
     let begun = Instant::now();
     while child.try_wait().unwrap().is_none() {
         assert!(begun.elapsed() < Duration::from_secs(60), "the listener did not get its messages");
@@ -42,7 +42,7 @@ async fn live_moto_the_real_readings_stream_into_s3_and_mysql_twice_and_are_ther
     let sender = sender.iter().fold(Scene::new(), |scene, (name, value)| scene.with(name, value));
     let files = real_files();
     for (processed, duplicates) in [(52, 0), (0, 52)] {
-        let (listener, address) = listen(&stores);
+        let (listener, address) = listen(&stores, 52);
         let subscribe = sns(&moto);
         let subscription =
             subscribe.subscribe().topic_arn(&topic).protocol("http").endpoint(&address).send().await.unwrap();

@@ -116,6 +116,8 @@ impl Plan {
             Kind::LakeOnly | Kind::WarehouseOnly => {
                 Err("its side is not the one to be mended: repair the other side, or both")
             }
+            Kind::TruthMissing => Err("what is missing cannot be made of its id: send the history again, by any door"),
+            Kind::TruthSurplus => Err("nothing is deleted: find out who wrote it, and remove it by hand"),
             Kind::DuplicateObject => Err("objects of the lake are never deleted: remove the copy by hand"),
             Kind::LogicalDuplicate => Err("which reading is right is not to be guessed: ask the farm"),
             Kind::Misfiled => Err("objects of the lake are never moved: move it by hand"),

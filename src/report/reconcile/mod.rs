@@ -19,6 +19,7 @@ mod samples;
 mod sum;
 mod told;
 mod totals;
+pub mod truth;
 mod unchecked;
 
 pub use asked::{Asked, Run, Settings, Stores};
@@ -111,6 +112,12 @@ pub struct Outcome {
     pub unreadable: u64,
     /// Objects that are JSON, but no valid record.
     pub rejected: u64,
+    /// What a truth file says must be there, and is not.
+    pub truth_missing: u64,
+    /// What is there and, by a truth file, must not be.
+    pub truth_surplus: u64,
+    /// The proof of the truth files that were given; none without any, and where the audit did not come to its end.
+    pub truth: Option<truth::Truth>,
     /// Objects in an archive tier.
     pub archived: u64,
     /// Objects written after the audit began.
@@ -204,6 +211,8 @@ impl Outcome {
             Kind::RuleBreak => self.rule_breaks,
             Kind::Unreadable => self.unreadable,
             Kind::Rejected => self.rejected,
+            Kind::TruthMissing => self.truth_missing,
+            Kind::TruthSurplus => self.truth_surplus,
         }
     }
 
@@ -218,6 +227,8 @@ impl Outcome {
             Kind::RuleBreak => &mut self.rule_breaks,
             Kind::Unreadable => &mut self.unreadable,
             Kind::Rejected => &mut self.rejected,
+            Kind::TruthMissing => &mut self.truth_missing,
+            Kind::TruthSurplus => &mut self.truth_surplus,
         }
     }
 
@@ -293,10 +304,24 @@ impl Outcome {
         self.drift() + self.archived + self.skipped_foreign == 0
     }
 
-    /// Whether what was found is within what was to be let pass; never where something was not looked at.
+    /// Whether what was found is within what was to be let pass; never where something was not looked at, or a truth does
+    /// not hold.
     pub fn is_let_pass(&self) -> bool {
         let found = self.drift() + self.archived + self.skipped_foreign;
-        self.halted.is_none() && self.max_drift.is_some_and(|budget| budget.allows(found, self.ids()))
+        let holds = self.truth.as_ref().is_none_or(|truth| truth.holds);
+        self.halted.is_none() && holds && self.max_drift.is_some_and(|budget| budget.allows(found, self.ids()))
+    }
+
+    /// What a budget says to what was found, as the end of a sentence; none without one.
+    pub fn by_budget(&self) -> Option<String> {
+        let budget = self.max_drift.as_ref()?;
+        Some(match &self.truth {
+            _ if self.is_let_pass() => format!("within the budget of {budget}"),
+            Some(truth) if !truth.holds => {
+                format!("not let pass by the budget of {budget}, as the truth does not hold")
+            }
+            _ => format!("over the budget of {budget}"),
+        })
     }
 
     /// Ids that one side has or both have.

@@ -31,7 +31,7 @@ impl fmt::Display for Outcome {
         if self.quick {
             lines.push(("present on both sides", count(self.present)));
         }
-        let kinds: [(&str, u64); 12] = [
+        let kinds: [(&str, u64); 14] = [
             ("lake only", self.lake_only),
             ("warehouse only", self.warehouse_only),
             ("differing", self.differing),
@@ -41,12 +41,17 @@ impl fmt::Display for Outcome {
             ("rule breaks", self.rule_breaks),
             ("unreadable", self.unreadable),
             ("rejected", self.rejected),
+            ("missing by the truth", self.truth_missing),
+            ("surplus by the truth", self.truth_surplus),
             ("archived", self.archived),
             ("foreign names", self.skipped_foreign),
             ("too new to judge", self.skipped_after_fence),
         ];
         lines.extend(kinds.into_iter().filter(|(_, n)| *n > 0).map(|(name, n)| (name, count(n))));
         write!(f, "{}", Lines(&lines))?;
+        if let Some(truth) = &self.truth {
+            write!(f, "{truth}")?;
+        }
         for drift in self.samples.iter().take(SHOWN) {
             writeln!(f, "  {}", Line(drift))?;
         }
@@ -54,9 +59,8 @@ impl fmt::Display for Outcome {
         if found > SHOWN as u64 {
             writeln!(f, "  … and {} more (--drift FILE has all)", count(found - SHOWN as u64))?;
         }
-        if let Some(budget) = &self.max_drift {
-            let word = if self.is_let_pass() { "within" } else { "over" };
-            writeln!(f, "  {word} the budget of {budget}")?;
+        if let Some(said) = self.by_budget() {
+            writeln!(f, "  {said}")?;
         }
         if let Some(since) = &self.since {
             writeln!(

@@ -77,10 +77,10 @@ impl Outcome {
         if !asked.farms.is_empty() || asked.from.is_some() || asked.to.is_some() {
             not.push("Farms and days outside of the window were not looked at.".to_owned());
         }
-        not.push(
-            "What neither side has cannot be found missing; whole days that a farm lacks between others are listed as gaps."
-                .to_owned(),
-        );
+        not.push(match &self.truth {
+            Some(_) => "What no truth file tells of and neither side has cannot be found missing.".to_owned(),
+            None => "What neither side has cannot be found missing; whole days that a farm lacks between others are listed as gaps, and `--truth` proves a history that `generate` made.".to_owned(),
+        });
         not.push("A value that is wrong in the same way on both sides agrees.".to_owned());
         not.push("Fields that an object has beside the thirteen columns were not compared: the warehouse has no place for them.".to_owned());
         not

@@ -16,6 +16,7 @@ mod gaps;
 #[cfg(test)]
 mod tests;
 mod totals;
+mod truth;
 mod upkeep;
 mod verdict;
 mod words;
@@ -35,6 +36,7 @@ struct Audit {
     /// Where findings concentrate, and since when: a sentence each.
     patterns: Vec<findings::Said>,
     findings: findings::Findings,
+    truth: Option<truth::Proof>,
     unchecked: Vec<upkeep::Unchecked>,
     /// What the audit does not prove: a sentence each.
     not_proved: Vec<String>,
@@ -60,6 +62,7 @@ impl Page for Outcome {
             gaps: gaps::Gaps::of(self),
             patterns: findings::patterns(self),
             findings: findings::Findings::of(self, findings_bytes),
+            truth: truth::Proof::of(self),
             unchecked: upkeep::unchecked(self),
             not_proved: self.not_proved().iter().map(|said| text::shown(said, text::VALUE)).collect(),
             about: about::About::of(self),

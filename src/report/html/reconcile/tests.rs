@@ -6,6 +6,7 @@ use serde_json::json;
 use crate::reconcile::{Drift, Kind, Pattern, PatternShape};
 use crate::record::stored::Shape;
 use crate::report::html::{MOST_BYTES, render, write};
+use crate::report::reconcile::truth::Truth;
 use crate::report::reconcile::{Asked, Outcome, Run, Settings, Side, Stores};
 
 const ID: &str = "0185a5f5-2000-8d49-8f0c-5f3c5a6a7b8c";
@@ -76,7 +77,7 @@ fn every_kind_of_drift_has_its_section() {
         assert!(html.contains(&format!("<section id=\"{}\"", kind.name())), "{}", kind.name());
         assert!(html.contains(&format!("href=\"#{}\"", kind.name())), "{}", kind.name());
     }
-    assert!(html.contains("<h1>13 findings</h1>"));
+    assert!(html.contains("<h1>15 findings</h1>"));
     for text in ["+0.423549", "Archived objects", "Left as they are, and why", "Could not be mended"] {
         assert!(html.contains(text), "{text}");
     }
@@ -297,4 +298,32 @@ fn an_audit_of_ids_alone_claims_no_more() {
     assert!(page.contains("by their ids alone: 1,300 ids are on both sides") && page.contains("Audit without <code"));
     assert!(page.contains("1,300 not opened") && page.contains("Nothing was added up"));
     assert!(!page.contains("Hash totals"), "of nothing");
+}
+
+#[test]
+fn a_truth_says_first_whether_it_holds() {
+    let truth = Truth {
+        files: vec!["herd/truth.ndjson".into()],
+        lines: 1_310,
+        faults: [("duplicate".to_owned(), 12), ("<b>".to_owned(), 1)].into(),
+        expected: 1_300,
+        found: 1_300,
+        quarantined_expected: 7,
+        quarantined_withheld: 7,
+        holds: true,
+        ..Truth::default()
+    };
+    assert!(!render(&clean()).unwrap().contains("id=\"truth\""));
+    let html = render(&Outcome { truth: Some(truth.clone()), ..clean() }).unwrap();
+    assert!(html.contains("The history is proved</h1>"));
+    assert!(html.contains("It holds.") && html.contains("Of 1,300 ids that the history must have left, 1,300 are"));
+    assert!(html.contains("withholds them unless --send-invalid") && html.contains("&lt;b&gt;"));
+    let missing = Truth { found: 1_297, missing: 3, missing_in_warehouse: 3, holds: false, ..truth };
+    let lost = Truth { quarantined_found: 5, quarantined_missing: 2, quarantined_withheld: 0, ..missing };
+    let html = render(&Outcome { truth: Some(lost), truth_missing: 5, ..clean() }).unwrap();
+    assert!(
+        html.contains("It does not hold.") && html.contains("3 are missing, 0 are surplus; the quarantine lacks 2"),
+        "{html}"
+    );
+    assert!(html.contains("<h1>5 findings</h1>"));
 }

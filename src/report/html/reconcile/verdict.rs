@@ -1,6 +1,6 @@
 //! The head of the report: the verdict, what it rests on, and the account of every object and row.
 
-use super::words;
+use super::{truth, words};
 use crate::reconcile::Kind;
 use crate::report::html::account::{Account, Count};
 use crate::report::html::head::{self, Fact, Point, Verdict};
@@ -24,6 +24,7 @@ fn title(outcome: &Outcome) -> String {
     match outcome.exit() {
         Exit::Stopped => "Stopped early".into(),
         Exit::Clean if outcome.is_clean() && outcome.present > 0 => "Both sides have the same ids".into(),
+        Exit::Clean if outcome.is_clean() && outcome.truth.is_some() => "The history is proved".into(),
         Exit::Clean if outcome.is_clean() => "Lake and warehouse agree".into(),
         Exit::Clean => format!("{}, let pass", numbers::of(found, "finding", "findings")),
         _ if repaired.verified > 0 && !repaired.dry_run => {
@@ -53,11 +54,12 @@ fn lead(outcome: &Outcome) -> String {
             "No object has a name of this lake, so {rows} of the warehouse met nothing: is the prefix right?"
         );
     }
+    let proved = outcome.truth.as_ref().map(|truth| format!(" {}", truth::lead(truth))).unwrap_or_default();
     let ids = outcome.matched + outcome.differing + outcome.lake_only + outcome.warehouse_only;
     if outcome.quick {
         let present = numbers::of(outcome.present, "id is", "ids are");
         return format!(
-            "{records} of the lake were held against {rows} of the warehouse by their ids alone: {present} on both sides, and their values were not compared."
+            "{records} of the lake were held against {rows} of the warehouse by their ids alone: {present} on both sides, and their values were not compared.{proved}"
         );
     }
     let matched = if ids == 0 {
@@ -67,10 +69,9 @@ fn lead(outcome: &Outcome) -> String {
         format!("{same} the same on both sides, {} of those compared", numbers::share(outcome.matched, ids))
     };
     let mut lead =
-        format!("{records} of the lake were held against {rows} of the warehouse, value by value: {matched}.");
-    if let Some(budget) = &outcome.max_drift {
-        let word = if outcome.is_let_pass() { "within" } else { "over" };
-        lead.push_str(&format!(" What was found is {word} the budget of {budget}."));
+        format!("{records} of the lake were held against {rows} of the warehouse, value by value: {matched}.{proved}");
+    if let Some(said) = outcome.by_budget() {
+        lead.push_str(&format!(" What was found is {said}."));
     }
     if let Some(since) = &outcome.since {
         let [new, persisting, resolved] = [since.new, since.persisting, since.resolved].map(numbers::count);
@@ -121,7 +122,8 @@ fn evidence(outcome: &Outcome) -> Vec<Fact> {
 pub(super) fn counts(outcome: &Outcome) -> Vec<Count> {
     let mut counts = vec![Count::of(outcome.matched, "matched", &words::MATCHED)];
     let of = |kind: Kind| Count::with_section(outcome.of(kind), kind.name(), &words::of(kind));
-    counts.extend(Kind::ALL.into_iter().map(of));
+    let asked = |kind: &Kind| !kind.is_of_truth() || outcome.truth.is_some();
+    counts.extend(Kind::ALL.into_iter().filter(asked).map(of));
     counts
 }
 

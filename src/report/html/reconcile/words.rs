@@ -78,5 +78,19 @@ pub(super) const fn of(kind: Kind) -> Words {
             meaning: "A field is missing or impossible, so the record was not compared.",
             todo: "Correct it at its source and send it again; move the object away by hand.",
         },
+        Kind::TruthMissing => Words {
+            title: "Missing by the truth file",
+            one: "reading or broken message that the truth file tells of is missing",
+            many: "readings or broken messages that the truth file tells of are missing",
+            meaning: "The history has it; a store, or the quarantine, has it not.",
+            todo: "Wait if messages are still on their way; else send the history again: repeats change nothing.",
+        },
+        Kind::TruthSurplus => Words {
+            title: "Surplus by the truth file",
+            one: "id is in a store although the truth file does not put it there",
+            many: "ids are in a store although the truth file does not put them there",
+            meaning: "No truth file tells of it, or it says that it was never delivered, or refused.",
+            todo: "Leave other histories out with `--from` and `--to`; otherwise find out who wrote it.",
+        },
     }
 }

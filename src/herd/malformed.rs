@@ -1,0 +1,211 @@
+//! Lines that are no valid reading, a dozen kinds of them. Owns how each is broken, in NDJSON and in CSV.
+//!
+//! A broken line still has what tells it from any other of its history, so that no two have the same bytes.
+
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::Datelike;
+
+use super::chance::Chance;
+use super::print::{COLUMNS, Format};
+use super::{Error, Reading};
+
+/// How a line is broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Malformed {
+    /// It breaks off behind `data`: no JSON, or a CSV row of fewer than ten fields.
+    Truncated,
+    /// It is noise.
+    Garbage,
+    /// One of the ten fields is not there.
+    MissingField,
+    /// One of the ten fields is `null`, or empty in CSV.
+    NullField,
+    /// The intake is a word.
+    Text,
+    /// The mean weight is negative.
+    Negative,
+    /// The intake is `NaN`, which no JSON knows.
+    Nan,
+    /// `data` is in day, month, year.
+    BadDate,
+    /// `data` is the 30th of February.
+    ImpossibleDate,
+    /// The mean weight has a comma where its point should be.
+    DecimalComma,
+    /// There is half an animal more.
+    Fraction,
+    /// The days on feed are more than their column holds.
+    Huge,
+    /// The farm has no name.
+    EmptyFarm,
+}
+
+impl Malformed {
+    /// All kinds.
+    pub const ALL: [Self; 13] = [
+        Self::Truncated,
+        Self::Garbage,
+        Self::MissingField,
+        Self::NullField,
+        Self::Text,
+        Self::Negative,
+        Self::Nan,
+        Self::BadDate,
+        Self::ImpossibleDate,
+        Self::DecimalComma,
+        Self::Fraction,
+        Self::Huge,
+        Self::EmptyFarm,
+    ];
+
+    /// The word for it behind `malformed.` on the command line, and in truth files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Truncated => "truncated",
+            Self::Garbage => "garbage",
+            Self::MissingField => "missing_field",
+            Self::NullField => "null_field",
+            Self::Text => "text",
+            Self::Negative => "negative",
+            Self::Nan => "nan",
+            Self::BadDate => "bad_date",
+            Self::ImpossibleDate => "impossible_date",
+            Self::DecimalComma => "decimal_comma",
+            Self::Fraction => "fraction",
+            Self::Huge => "huge",
+            Self::EmptyFarm => "empty_farm",
+        }
+    }
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Malformed {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        Self::ALL.into_iter().find(|kind| kind.name() == text).ok_or_else(|| Error::Malformed(text.to_owned()))
+    }
+}
+
+/// Places of fields in [`COLUMNS`].
+const PESO_MEDIO: usize = 4;
+const DATA: usize = 5;
+const QUANTIDADE_ANIMAIS: usize = 6;
+const DIA_CONFINAMENTO: usize = 7;
+const CONSUMO_REAL: usize = 8;
+const COD_CLIENTE: usize = 9;
+
+/// Fields that stand without quotes in JSON.
+const NUMBERS: [usize; 3] = [3, PESO_MEDIO, CONSUMO_REAL];
+
+impl Reading<'_> {
+    /// Appends the reading as a line that is broken in one way, line feed included.
+    pub(super) fn write_malformed(&self, kind: Malformed, chance: Chance, format: Format, out: &mut Vec<u8>) {
+        let field = chance.with(b'n').between(0, COLUMNS.len() as u32 - 1) as usize;
+        let mut cells = self.cells();
+        match kind {
+            Malformed::Truncated => return self.write_truncated(chance, format, out),
+            Malformed::Garbage => return write_garbage(chance, out),
+            Malformed::MissingField => _ = cells.remove(field),
+            Malformed::NullField => cells[field] = Cell { plain: String::new(), json: "null".into(), ..cells[field] },
+            Malformed::Text => cells[CONSUMO_REAL].quoted("n/d".into()),
+            Malformed::Negative => {
+                let weight = format!("-{}", cells[PESO_MEDIO].plain);
+                cells[PESO_MEDIO].bare(weight);
+            }
+            Malformed::Nan => cells[CONSUMO_REAL].bare("NaN".into()),
+            Malformed::BadDate => cells[DATA].quoted(self.data.format("%d/%m/%Y 00:00:00").to_string()),
+            Malformed::ImpossibleDate => cells[DATA].quoted(format!("{:04}-02-30 00:00:00 UTC", self.data.year())),
+            Malformed::DecimalComma => {
+                let grams = self.peso_medio_g;
+                cells[PESO_MEDIO].quoted(format!("{},{:03}", grams / 1_000, grams % 1_000));
+            }
+            Malformed::Fraction => cells[QUANTIDADE_ANIMAIS].quoted(format!("{}.5", self.quantidade_animais)),
+            Malformed::Huge => {
+                let days = 10_000_000_000 + u64::from(self.dia_confinamento);
+                cells[DIA_CONFINAMENTO].quoted(days.to_string());
+            }
+            Malformed::EmptyFarm => cells[COD_CLIENTE].quoted(String::new()),
+        }
+        write_cells(&cells, format, out);
+    }
+
+    /// The ten fields as they should be.
+    fn cells(&self) -> Vec<Cell> {
+        let mut row = Vec::new();
+        self.write(Format::Csv, &mut row);
+        let row = String::from_utf8_lossy(&row);
+        let plain = row.trim_end().split(',').map(str::to_owned);
+        let cell = |(at, plain): (usize, String)| {
+            let json = if NUMBERS.contains(&at) { plain.clone() } else { format!("\"{plain}\"") };
+            Cell { name: COLUMNS[at], plain, json }
+        };
+        plain.enumerate().map(cell).collect()
+    }
+
+    /// Cut somewhere between the end of `data` and the last comma: neither JSON nor ten fields are left.
+    fn write_truncated(&self, chance: Chance, format: Format, out: &mut Vec<u8>) {
+        let begin = out.len();
+        self.write(format, out);
+        let line = &out[begin..];
+        let last_comma = line.iter().rposition(|&byte| byte == b',').unwrap_or_default();
+        let after_date = line.windows(3).position(|three| three == b"UTC").map_or(last_comma, |at| at + 3);
+        let kept = chance.with(b'c').between(after_date.min(last_comma) as u32, last_comma as u32);
+        out.truncate(begin + kept as usize);
+        out.push(b'\n');
+    }
+}
+
+/// Sixteen signs that begin no JSON, one for every four bits of chance: no two of a history are alike.
+fn write_garbage(chance: Chance, out: &mut Vec<u8>) {
+    const SIGNS: &[u8; 16] = b"#$%&*+/<=>?@^_|~";
+    let bits = chance.with(b'g').bits();
+    out.extend((0..16).map(|nibble| SIGNS[(bits >> (4 * nibble)) as usize & 15]));
+    out.push(b'\n');
+}
+
+/// One field of a line.
+struct Cell {
+    name: &'static str,
+    /// Its text in CSV.
+    plain: String,
+    /// Its text in JSON, quotes included.
+    json: String,
+}
+
+impl Cell {
+    fn quoted(&mut self, plain: String) {
+        self.json = format!("\"{plain}\"");
+        self.plain = plain;
+    }
+
+    fn bare(&mut self, plain: String) {
+        self.json.clone_from(&plain);
+        self.plain = plain;
+    }
+}
+
+fn write_cells(cells: &[Cell], format: Format, out: &mut Vec<u8>) {
+    let fields: Vec<String> = match format {
+        Format::Ndjson => cells.iter().map(|cell| format!("\"{}\":{}", cell.name, cell.json)).collect(),
+        Format::Csv => cells.iter().map(Cell::csv).collect(),
+    };
+    let line = fields.join(",");
+    match format {
+        Format::Ndjson => out.extend_from_slice(format!("{{{line}}}\n").as_bytes()),
+        Format::Csv => out.extend_from_slice(format!("{line}\n").as_bytes()),
+    }
+}
+
+impl Cell {
+    fn csv(&self) -> String {
+        if self.plain.contains(',') { format!("\"{}\"", self.plain) } else { self.plain.clone() }
+    }
+}

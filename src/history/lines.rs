@@ -1,0 +1,128 @@
+//! Lines of a file, one by one and in bounded memory; a row of CSV may go over several.
+
+use std::collections::VecDeque;
+use std::io::{self, BufRead, Read};
+
+/// The longest line kept; the limit of a message is far below, so a longer line is refused as too large anyway.
+const MAX_LINE_BYTES: u64 = 4 * 1024 * 1024;
+
+/// How many lines a row may go over, and how many bytes: a quote that is never closed takes no more than itself.
+const MAX_ROW_LINES: usize = 100;
+const MAX_ROW_BYTES: usize = 256 * 1024;
+
+/// A line that is not blank.
+#[derive(Debug)]
+pub(super) struct Line {
+    /// Which one of its file, from 1.
+    pub number: u64,
+    /// What stands in it, without white space at its end.
+    pub text: Vec<u8>,
+}
+
+impl Line {
+    /// Whether it begins as an object of JSON does.
+    pub(super) fn is_json(&self) -> bool {
+        self.text.trim_ascii_start().starts_with(b"{")
+    }
+}
+
+/// The lines of a file.
+pub(super) struct Lines<R> {
+    input: R,
+    number: u64,
+    ahead: VecDeque<Line>,
+    ended: bool,
+}
+
+impl<R: BufRead> Lines<R> {
+    pub(super) fn new(input: R) -> Self {
+        Self { input, number: 0, ahead: VecDeque::new(), ended: false }
+    }
+
+    /// The next line that is not blank; after an error there is none.
+    pub(super) fn next(&mut self) -> Option<io::Result<Line>> {
+        if let Some(line) = self.ahead.pop_front() {
+            return Some(Ok(line));
+        }
+        while !self.ended {
+            match self.read() {
+                Ok(Some(line)) if line.text.is_empty() => {}
+                Ok(Some(line)) => return Some(Ok(line)),
+                Ok(None) => self.ended = true,
+                Err(e) => {
+                    self.ended = true;
+                    return Some(Err(cut_short(e, self.number)));
+                }
+            }
+        }
+        None
+    }
+
+    fn read(&mut self) -> io::Result<Option<Line>> {
+        let mut text = Vec::new();
+        let read = self.input.by_ref().take(MAX_LINE_BYTES).read_until(b'\n', &mut text)?;
+        if read == 0 {
+            return Ok(None);
+        }
+        self.number += 1;
+        if read as u64 == MAX_LINE_BYTES && !text.ends_with(b"\n") {
+            skip_line(&mut self.input)?;
+        }
+        while text.last().is_some_and(u8::is_ascii_whitespace) {
+            text.pop();
+        }
+        if self.number == 1 && text.starts_with(b"\xef\xbb\xbf") {
+            text.drain(..3); // the mark some editors put before UTF-8
+        }
+        Ok(Some(Line { number: self.number, text }))
+    }
+
+    /// The row that begins with this line: with the lines after it as long as a quote is open, if it is closed at all.
+    pub(super) fn row_of(&mut self, line: Line) -> io::Result<Vec<u8>> {
+        let mut row = line.text;
+        if is_closed(&row) {
+            return Ok(row);
+        }
+        let own = row.len();
+        let mut taken = Vec::new();
+        while taken.len() < MAX_ROW_LINES && row.len() < MAX_ROW_BYTES {
+            let Some(next) = self.next() else { break };
+            let next = next?;
+            row.push(b'\n');
+            row.extend_from_slice(&next.text);
+            taken.push(next);
+            if is_closed(&row) {
+                return Ok(row);
+            }
+        }
+        taken.into_iter().rev().for_each(|line| self.ahead.push_front(line));
+        row.truncate(own);
+        Ok(row)
+    }
+}
+
+fn is_closed(row: &[u8]) -> bool {
+    row.iter().filter(|&&byte| byte == b'"').count() % 2 == 0
+}
+
+/// What ends a file that was whole once. What it held up to there has been handed over.
+fn cut_short(e: io::Error, line: u64) -> io::Error {
+    let why = format!(
+        "it cannot be read on after line {line}, it was cut short or damaged ({e}): get it whole and run again"
+    );
+    io::Error::new(e.kind(), why)
+}
+
+fn skip_line(input: &mut impl BufRead) -> io::Result<()> {
+    loop {
+        let buffer = input.fill_buf()?;
+        let (used, end) = match buffer.iter().position(|&b| b == b'\n') {
+            Some(at) => (at + 1, true),
+            None => (buffer.len(), buffer.is_empty()),
+        };
+        input.consume(used);
+        if end {
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! The truth's place in the merge: each id that it tells of, and each that it does not, with what both sides have of it.
+
+use anyhow::Context as _;
+use chrono::{DateTime, NaiveDate};
+
+use super::entry::{Doubt, HashEntry, IdEntry};
+use super::read::Told;
+use super::{Asked, Door};
+use crate::lake::Span;
+use crate::reconcile::drift::{Drift, Kind};
+use crate::reconcile::findings::Findings;
+use crate::reconcile::sorters::{FULL, Sorters};
+use crate::report::reconcile::truth::{ToldAt, Truth};
+use crate::sort::{OrderedId, Sorted, Sorter};
+use crate::truth::Fate;
+
+/// What both sides have of an id when its turn in the merge comes.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::reconcile) struct Seen<'a> {
+    /// Its first object.
+    pub key: Option<&'a str>,
+    /// Whether that is one of this audit, where there is no row to say so.
+    pub inside: bool,
+    /// Whether it has a row.
+    pub row: bool,
+}
+
+impl Seen<'_> {
+    const fn is_anywhere(self) -> bool {
+        self.key.is_some() || self.row
+    }
+}
+
+/// A truth that is held against both sides.
+pub(in crate::reconcile) struct Proof {
+    ids: std::iter::Peekable<Sorted<IdEntry>>,
+    pub(super) hashes: Sorted<HashEntry>,
+    pub(super) doubts: Sorter<Doubt>,
+    pub(super) sorters: Sorters,
+    pub(super) door: Option<Door>,
+    pub(super) truth: Truth,
+    span: Span,
+}
+
+impl Proof {
+    pub(in crate::reconcile) fn new(told: Told, asked: &Asked, span: &Span, sorters: Sorters) -> anyhow::Result<Self> {
+        Ok(Self {
+            ids: told.ids.peekable(),
+            hashes: told.hashes,
+            doubts: sorters.doubts()?,
+            sorters,
+            door: asked.door,
+            truth: Truth { door: asked.door, door_said: asked.door.is_some(), ..told.truth },
+            span: span.clone(),
+        })
+    }
+
+    /// The next id that is told of.
+    pub(in crate::reconcile) fn next(&mut self) -> anyhow::Result<Option<&OrderedId>> {
+        match self.ids.peek() {
+            None => Ok(None),
+            Some(Ok(entry)) => Ok(Some(&entry.id)),
+            Some(Err(e)) => anyhow::bail!("the sorted truth cannot be read back: {e}"),
+        }
+    }
+
+    /// Holds an id, which may not come before [`Proof::next`], against what there is of it.
+    pub(in crate::reconcile) fn meet(
+        &mut self,
+        id: &OrderedId,
+        seen: Seen<'_>,
+        findings: &mut Findings,
+    ) -> anyhow::Result<()> {
+        let Some(entry) = self.take(id)? else {
+            let is_audited = seen.row || (seen.key.is_some() && seen.inside);
+            if !is_audited {
+                return Ok(());
+            }
+            self.truth.surplus_unknown += 1;
+            return self.surplus(id, seen, None, "no truth file tells of it", findings);
+        };
+        if !self.is_audited(id) {
+            self.truth.outside += 1;
+            return Ok(());
+        }
+        match entry.fate {
+            Fate::Stored => {
+                self.truth.expected += 1;
+                if seen.key.is_some() && seen.row {
+                    self.truth.found += 1;
+                    return Ok(());
+                }
+                self.doubt(entry, seen)
+            }
+            Fate::Refused => {
+                self.truth.refused += 1;
+                self.truth.refused_stored += u64::from(seen.is_anywhere());
+                self.doubt(entry, seen)
+            }
+            Fate::Never => {
+                self.truth.never += 1;
+                if !seen.is_anywhere() {
+                    return Ok(());
+                }
+                self.surplus(id, seen, Some(entry.at.told()), "it was delivered nowhere", findings)
+            }
+            Fate::Quarantined => Ok(()), // it has no id
+        }
+    }
+
+    /// What is told of an id: of several lines, that which asks for the most.
+    fn take(&mut self, id: &OrderedId) -> anyhow::Result<Option<IdEntry>> {
+        let mut first = None;
+        while let Some(entry) = self.ids.next_if(|entry| entry.as_ref().is_ok_and(|entry| entry.id == *id)) {
+            first = first.or(Some(entry?));
+        }
+        Ok(first)
+    }
+
+    /// Whether the day that an id speaks of was audited.
+    fn is_audited(&self, id: &OrderedId) -> bool {
+        day_of(id).is_none_or(|day| self.span.has_day(day))
+    }
+
+    fn doubt(&mut self, entry: IdEntry, seen: Seen<'_>) -> anyhow::Result<()> {
+        self.doubts.push(Doubt { entry, key: seen.key.map(str::to_owned), row: seen.row }).context(FULL)
+    }
+
+    /// An id that is there and must not be.
+    pub(super) fn surplus(
+        &mut self,
+        id: &OrderedId,
+        seen: Seen<'_>,
+        told: Option<ToldAt>,
+        why: &str,
+        findings: &mut Findings,
+    ) -> anyhow::Result<()> {
+        self.truth.surplus += 1;
+        let drift = of_id(Kind::TruthSurplus, id, seen.key.map(str::to_owned), [seen.key.is_some(), seen.row]);
+        let why = told.as_ref().map_or_else(|| why.to_owned(), |told| format!("{why}: {told}"));
+        findings.report(Drift { told, ..drift.because(why) }, None)
+    }
+}
+
+/// A finding about an id, with the sides that have it.
+pub(super) fn of_id(kind: Kind, id: &OrderedId, key: Option<String>, [lake, warehouse]: [bool; 2]) -> Drift {
+    let text = id.text().into_owned();
+    let side = |has: bool| if has { text.clone().into() } else { serde_json::Value::Null };
+    Drift::new(kind, text.as_str(), key).with_field("id_treated_data", side(lake), side(warehouse))
+}
+
+/// The day of `data` that an id of version 8 carries.
+fn day_of(id: &OrderedId) -> Option<NaiveDate> {
+    let OrderedId::Plain(bytes) = id else { return None };
+    let mut millis = [0; 8];
+    millis[2..].copy_from_slice(&bytes[..6]);
+    (bytes[6] >> 4 == 8).then(|| DateTime::from_timestamp_millis(i64::from_be_bytes(millis)))?.map(|at| at.date_naive())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_tells_its_day() {
+        // 2023-01-01 in docs/ids.md
+        let id = OrderedId::new("01856aa0-c800-883a-837a-29fe66bbec99");
+        assert_eq!(day_of(&id), "2023-01-01".parse().ok());
+        assert_eq!(day_of(&OrderedId::new("01856aa0-c800-483a-837a-29fe66bbec99")), None, "another version tells none");
+        assert_eq!(day_of(&OrderedId::new("x")), None);
+    }
+}

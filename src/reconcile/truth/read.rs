@@ -1,0 +1,79 @@
+//! Truth files, read whole before anything else: what cannot prove anything ends the run at once.
+
+use anyhow::Context as _;
+
+use super::Asked;
+use super::entry::{HashEntry, IdEntry, Place};
+use crate::hex::unhex;
+use crate::progress::Progress;
+use crate::reconcile::sorters::{FULL, Sorters};
+use crate::report::reconcile::truth::Truth;
+use crate::sort::{OrderedId, Sorted};
+use crate::truth::{self, Fate};
+
+/// Ids of corrected readings that are kept in memory, 16 bytes each; those beyond are findings like any other.
+const CORRECTED: usize = 1_000_000;
+/// Lines that are told to the progress together.
+const STEP: u64 = 1_000;
+
+/// The ids of corrected readings: each shares its natural key with the reading it corrects.
+#[derive(Debug, Clone, Default)]
+pub(in crate::reconcile) struct Corrected(Vec<[u8; 16]>);
+
+impl Corrected {
+    pub(in crate::reconcile) fn has(&self, id: &OrderedId) -> bool {
+        matches!(id, OrderedId::Plain(bytes) if self.0.binary_search(bytes).is_ok())
+    }
+}
+
+/// What the files tell, in the order of the merge.
+pub(in crate::reconcile) struct Told {
+    pub ids: Sorted<IdEntry>,
+    pub(super) hashes: Sorted<HashEntry>,
+    pub corrected: Corrected,
+    /// The sums of the files, and nothing found yet.
+    pub(super) truth: Truth,
+}
+
+/// Reads truth files; `None` where none is asked for.
+pub(in crate::reconcile) fn read(
+    asked: &Asked,
+    sorters: &Sorters,
+    progress: &Progress,
+) -> anyhow::Result<Option<Told>> {
+    if asked.files.is_empty() {
+        return Ok(None);
+    }
+    let stage = progress.stage("truth", None);
+    let (mut ids, mut hashes) = (sorters.told_ids()?, sorters.told_hashes()?);
+    let (mut truth, mut corrected) = (Truth::default(), Vec::new());
+    for path in &asked.files {
+        let shown = path.display().to_string();
+        let each = |told: &truth::Told<'_>| -> anyhow::Result<()> {
+            truth.lines += u64::from(told.file.is_some());
+            if truth.lines.is_multiple_of(STEP) {
+                stage.add(STEP);
+            }
+            let at = Place::of(told);
+            if told.fate == Fate::Quarantined {
+                let hash = told.sha256.as_deref().and_then(unhex);
+                let hash = hash.context("is to be quarantined, and its sha256 is none")?;
+                return hashes.push(HashEntry { hash, at }).context(FULL);
+            }
+            let id = told.id.context("has no id")?;
+            if told.fault.as_deref() == Some("corrected") && corrected.len() < CORRECTED {
+                corrected.push(id.into_bytes());
+            }
+            ids.push(IdEntry { id: OrderedId::Plain(id.into_bytes()), fate: told.fate, at }).context(FULL)
+        };
+        let (_, totals) = truth::read_file(path, each).with_context(|| format!("--truth {shown}"))?;
+        for (fault, count) in totals.faults {
+            *truth.faults.entry(fault).or_default() += count;
+        }
+        truth.files.push(shown);
+    }
+    stage.finish();
+    corrected.sort_unstable();
+    let (ids, hashes) = (ids.done().context(FULL)?, hashes.done().context(FULL)?);
+    Ok(Some(Told { ids, hashes, corrected: Corrected(corrected), truth }))
+}

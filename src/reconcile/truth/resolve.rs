@@ -1,0 +1,139 @@
+//! The end of a proof: what was doubtful is looked at again, and judged by the door through which the history came.
+
+use std::collections::HashMap;
+
+use anyhow::Context as _;
+
+use super::Door;
+use super::entry::{Doubt, HashEntry};
+use super::proof::{Proof, Seen, of_id};
+use crate::hex::hex;
+use crate::lake::{Key, look_up};
+use crate::progress::Progress;
+use crate::reconcile::Audit;
+use crate::reconcile::drift::{Drift, Kind};
+use crate::reconcile::findings::Findings;
+use crate::reconcile::sorters::FULL;
+use crate::record::stored::{Row, Shape};
+use crate::report::reconcile::truth::Truth;
+use crate::sort::Sorted;
+use crate::stop::Stop;
+use crate::truth::Fate;
+
+/// Ids looked at again together.
+const BATCH: usize = 1_000;
+
+impl Proof {
+    /// Judges everything that only the end can tell; `None` where it was to stop before.
+    pub(in crate::reconcile) async fn resolve(
+        mut self,
+        audit: &Audit,
+        shape: &Shape,
+        findings: &mut Findings,
+        progress: &Progress,
+        stop: &Stop,
+    ) -> anyhow::Result<Option<Truth>> {
+        let Some(missing) = self.quarantine(&*audit.lake, progress, stop).await? else { return Ok(None) };
+        self.truth.door = self.door.or_else(|| told_by(&self.truth));
+        self.judge_kept(missing, findings)?;
+        let mut doubts = std::mem::replace(&mut self.doubts, self.sorters.doubts()?).done().context(FULL)?;
+        let stage = progress.stage("third look", None);
+        loop {
+            if stop.is_set() {
+                return Ok(None);
+            }
+            let batch: Result<Vec<Doubt>, _> = doubts.by_ref().take(BATCH).collect();
+            let mut batch = batch.context("what was doubtful cannot be read back from disk")?;
+            if batch.is_empty() {
+                break;
+            }
+            look_again(audit, shape, &mut batch).await?;
+            stage.add(batch.len() as u64);
+            for doubt in batch {
+                self.judge(doubt, findings)?;
+            }
+        }
+        stage.finish();
+        let truth = &mut self.truth;
+        truth.holds = truth.missing + truth.surplus + truth.quarantined_missing == 0;
+        Ok(Some(self.truth))
+    }
+
+    /// What the quarantine lacks: nothing is missing where nothing was sent.
+    fn judge_kept(&mut self, missing: Sorted<HashEntry>, findings: &mut Findings) -> anyhow::Result<()> {
+        for entry in missing {
+            let HashEntry { hash, at } = entry.context("what the quarantine lacks cannot be read back from disk")?;
+            if matches!(self.truth.door, Some(Door::Publish) | None) {
+                self.truth.quarantined_withheld += 1;
+                continue;
+            }
+            self.truth.quarantined_missing += 1;
+            let told = at.told();
+            let why = format!("not in the quarantine as {}.json: {told}", hex(&hash));
+            let drift = Drift { id: None, told: Some(told), ..Drift::new(Kind::TruthMissing, "", None) };
+            findings.report(drift.because(why), None)?;
+        }
+        Ok(())
+    }
+
+    fn judge(&mut self, doubt: Doubt, findings: &mut Findings) -> anyhow::Result<()> {
+        let Doubt { entry, key, row } = doubt;
+        let told = entry.at.told();
+        if entry.fate == Fate::Refused {
+            if self.truth.door != Some(Door::Backfill) {
+                let seen = Seen { key: key.as_deref(), inside: true, row };
+                let there = key.is_some() || row;
+                let why = "a topic refuses it as too large";
+                return if there { self.surplus(&entry.id, seen, Some(told), why, findings) } else { Ok(()) };
+            }
+            self.truth.expected += 1;
+        }
+        let lacks = match (key.is_some(), row) {
+            (true, true) => {
+                self.truth.found += 1;
+                return Ok(());
+            }
+            (true, false) => "not in the warehouse",
+            (false, true) => "not in the lake",
+            (false, false) => "in neither store",
+        };
+        self.truth.missing += 1;
+        self.truth.missing_in_lake += u64::from(key.is_none());
+        self.truth.missing_in_warehouse += u64::from(!row);
+        let sides = [key.is_some(), row];
+        let drift = of_id(Kind::TruthMissing, &entry.id, key, sides).because(format!("{lacks}: {told}"));
+        findings.report(Drift { told: Some(told), ..drift }, None)
+    }
+}
+
+/// The door that what is there tells: only a backfill brings in what is too large for a topic, and only `publish` alone leaves the
+/// quarantine empty. `None` where nothing was broken or too large.
+pub(super) const fn told_by(truth: &Truth) -> Option<Door> {
+    match truth {
+        Truth { refused_stored: 1.., .. } => Some(Door::Backfill),
+        Truth { quarantined_found: 1.., .. } => Some(Door::SendInvalid),
+        Truth { quarantined_expected: 0, refused: 0, .. } => None,
+        _ => Some(Door::Publish),
+    }
+}
+
+/// Looks once more for what the merge did not find: it may have been on its way.
+async fn look_again(audit: &Audit, shape: &Shape, doubts: &mut [Doubt]) -> anyhow::Result<()> {
+    let wanted = |doubt: &Doubt| !doubt.row || doubt.key.is_none();
+    let ids: Vec<String> = doubts.iter().filter(|doubt| wanted(doubt)).map(|d| d.entry.id.text().into()).collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let rows = audit.warehouse.fetch(&ids, shape).await?;
+    let rows: HashMap<&str, &Row> = rows.iter().map(|row| (row.id(), row)).collect();
+    for doubt in doubts.iter_mut().filter(|doubt| wanted(doubt)) {
+        let row = rows.get(&*doubt.entry.id.text());
+        doubt.row = row.is_some();
+        // Its object lies where its values say, if it lies anywhere.
+        let key = row.and_then(|row| row.to_record()).as_ref().and_then(Key::of);
+        if let (None, Some(key)) = (&doubt.key, key) {
+            doubt.key = look_up(&*audit.lake, &key.to_string()).await?.map(|meta| meta.key);
+        }
+    }
+    Ok(())
+}

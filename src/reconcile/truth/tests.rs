@@ -1,0 +1,138 @@
+//! Proofs over the memory twins.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::*;
+use crate::lake::{self, Depth, Lake, Page, Put};
+use crate::reconcile::Audit;
+use crate::reconcile::tests::{Scene, record};
+use crate::report::Outcome as _;
+use crate::truth::{Fate, Told, Writer};
+
+/// A truth that tells these ids with their fates.
+fn truth(scene: &Scene, told: &[(Uuid, Fate)]) -> Asked {
+    let path: PathBuf = scene.home.path().join("truth.ndjson");
+    let mut writer = Writer::new(std::fs::File::create(&path).unwrap(), Default::default()).unwrap();
+    for (line, (id, fate)) in (1..).zip(told) {
+        let file = (*fate != Fate::Never).then_some("a.json".into());
+        let told = Told { file, line, id: Some(*id), fault: None, kind: None, sha256: None, fate: *fate };
+        writer.tell(&told).unwrap();
+    }
+    writer.finish().unwrap();
+    Asked { files: vec![path], door: None }
+}
+
+fn id(n: u32) -> Uuid {
+    record(n).id_treated_data.parse().unwrap()
+}
+
+#[tokio::test]
+async fn more_ids_than_fit_into_memory_are_proved_one_by_one() {
+    let scene = Scene::new().await;
+    let told: Vec<(Uuid, Fate)> =
+        (0..5_000).rev().map(|n| (id(n), if n % 10 == 0 { Fate::Never } else { Fate::Stored })).collect();
+    for n in (0..5_000).filter(|n| n % 10 != 0 || *n == 50) {
+        let record = record(n);
+        if n != 4_321 {
+            scene.object(&record);
+        }
+        if n != 1_234 {
+            scene.row(&record);
+        }
+    }
+    let asked = truth(&scene, &told);
+    let (outcome, found) = scene.run(&Audit { truth: asked, ..scene.audit() }).await;
+    let truth = outcome.truth.as_ref().unwrap();
+    assert_eq!((truth.expected, truth.found, truth.missing, truth.surplus), (4_500, 4_498, 2, 1), "{truth:?}");
+    assert_eq!((truth.missing_in_lake, truth.missing_in_warehouse, truth.never), (1, 1, 500));
+    assert_eq!(outcome.exit(), crate::report::Exit::Found);
+    let of = |kind| found.iter().filter(move |drift| drift.kind == kind).filter_map(|drift| drift.id.clone());
+    let mut missing: Vec<String> = of(super::super::Kind::TruthMissing).collect();
+    missing.sort();
+    let mut lost = [id(4_321), id(1_234)].map(|id| id.to_string());
+    lost.sort();
+    assert_eq!(missing, lost);
+    assert_eq!(of(super::super::Kind::TruthSurplus).collect::<Vec<_>>(), [id(50).to_string()]);
+}
+
+/// A lake into which a message comes while it is audited.
+#[derive(Debug)]
+struct Late {
+    scene: Scene,
+    n: u32,
+}
+
+#[async_trait]
+impl Lake for Late {
+    fn address(&self) -> String {
+        self.scene.lake.address()
+    }
+
+    async fn list(&self, prefix: &str, depth: Depth, after: Option<&str>) -> Result<Page, lake::Error> {
+        self.scene.lake.list(prefix, depth, after).await
+    }
+
+    async fn get(&self, key: &str) -> Result<Bytes, lake::Error> {
+        self.scene.lake.get(key).await
+    }
+
+    async fn put_new(&self, key: &str, body: Bytes) -> Result<Put, lake::Error> {
+        self.scene.lake.put_new(key, body).await
+    }
+
+    async fn clock(&self) -> Result<DateTime<Utc>, lake::Error> {
+        self.scene.lake.clock().await
+    }
+
+    /// The quarantine is looked at when both sides have been.
+    fn beside(&self, name: &str) -> Arc<dyn Lake> {
+        self.scene.object(&record(self.n));
+        self.scene.row(&record(self.n));
+        self.scene.lake.beside(name)
+    }
+}
+
+#[tokio::test]
+async fn what_comes_while_it_is_audited_is_not_missing() {
+    let scene = Scene::new().await;
+    scene.object(&record(1));
+    scene.row(&record(1));
+    let asked = truth(&scene, &[(id(1), Fate::Stored), (id(2), Fate::Stored), (id(3), Fate::Stored)]);
+    let audit = Audit { truth: asked, ..scene.audit() };
+    let late = Arc::new(Late { scene, n: 2 });
+    let audit = Audit { lake: Arc::clone(&late) as Arc<dyn Lake>, ..audit };
+    let (outcome, found) = late.scene.run(&audit).await;
+    let truth = outcome.truth.unwrap();
+    assert_eq!((truth.expected, truth.found, truth.missing), (3, 2, 1), "{found:?}");
+    assert_eq!(found[0].told.as_ref().unwrap().line, 3);
+}
+
+#[test]
+fn what_is_there_tells_the_door() {
+    use crate::report::reconcile::truth::Truth;
+    let told = |quarantined_found, refused_stored| {
+        let there = Truth { quarantined_found, refused_stored, ..Truth::default() };
+        resolve::told_by(&Truth { quarantined_expected: 5, refused: 5, ..there })
+    };
+    assert_eq!(told(0, 0), Some(Door::Publish));
+    assert_eq!(told(1, 0), Some(Door::SendInvalid));
+    assert_eq!(told(1, 1), Some(Door::Backfill));
+    assert_eq!(told(0, 1), Some(Door::Backfill), "and its broken messages are missed");
+    assert_eq!(resolve::told_by(&Truth::default()), None);
+}
+
+#[test]
+fn the_page_on_audits_has_the_table_of_fates() {
+    let page = include_str!("../../../docs/audit.md");
+    let code = include_str!("mod.rs");
+    for line in code.lines().filter_map(|line| line.strip_prefix("//! | ")).skip(2) {
+        let said = |line: &str| line.split(" | ").skip(1).map(str::to_owned).collect::<Vec<_>>().join(" | ");
+        assert!(page.contains(&said(line)), "docs/audit.md lacks {line:?}");
+    }
+}
