@@ -301,6 +301,7 @@ impl Run {
         outcome.latency_ms = self.telemetry.latency.percentiles();
         outcome.service_ms = self.telemetry.service.percentiles();
         outcome.latency_p999_ms = self.telemetry.latency.at(0.999);
+        outcome.service_p999_ms = self.telemetry.service.at(0.999);
         outcome.latency_curve = self.telemetry.latency.curve();
         outcome.service_curve = self.telemetry.service.curve();
         outcome.intervals = self.telemetry.intervals(end);

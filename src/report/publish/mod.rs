@@ -73,6 +73,8 @@ pub struct Point {
 pub struct Outcome {
     /// The topic.
     pub topic: String,
+    /// The command that repeats it, without secrets; empty where there is none to repeat.
+    pub command: String,
     /// Messages read, those passed over not counted.
     pub read: u64,
     /// Messages that the topic has.
@@ -111,6 +113,8 @@ pub struct Outcome {
     pub latency_p999_ms: f64,
     /// From the call that got a message through to the answer.
     pub service_ms: Percentiles,
+    /// Nine hundred and ninety-nine of a thousand calls took at most this long.
+    pub service_p999_ms: f64,
     /// The run stretch by stretch.
     pub intervals: Vec<Interval>,
     /// Latency by percentile, from the least to the greatest.
@@ -154,7 +158,7 @@ impl Outcome {
     }
 
     /// Whether it fell so far behind its rate that the latencies tell more of this machine than of the topic.
-    fn fell_behind(&self) -> Option<f64> {
+    pub(super) fn fell_behind(&self) -> Option<f64> {
         self.behind_seconds.filter(|&behind| behind > 1.0)
     }
 }
@@ -249,11 +253,15 @@ impl Outcome {
         if let Some(why) = &self.stopped {
             writeln!(f, "stopped early: {why}")?;
         }
-        match (&self.journal, self.resume_skip) {
-            (Some(_), Some(_)) => writeln!(f, "to go on, run the same command with --resume")?,
-            (None, Some(skip)) => writeln!(f, "to go on, run the same command with --skip {skip}")?,
-            _ => {}
+        match self.to_go_on() {
+            Some(how) => writeln!(f, "to go on, run the same command with {how}"),
+            None => Ok(()),
         }
-        Ok(())
+    }
+
+    /// The flag with which the same command goes on where it stopped.
+    pub(super) fn to_go_on(&self) -> Option<String> {
+        let skip = self.resume_skip?;
+        Some(if self.journal.is_some() { "--resume".to_owned() } else { format!("--skip {skip}") })
     }
 }
