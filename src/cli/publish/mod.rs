@@ -14,9 +14,11 @@ use crate::publish::{self, FailIf, OnInvalid, Place, Rate, Resume, Schedule, Set
 use crate::report::Printed;
 use crate::topic::arn::Address;
 
+mod after;
 mod before;
 mod spec;
 
+use after::ReportFlags;
 use spec::Spec;
 
 /// Batches in flight at once without a schedule, of which more only wait at the topic.
@@ -80,6 +82,8 @@ pub(super) struct Args {
     /// With --watch: how long to wait for the rest after the last message
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = a_time, requires = "watch")]
     watch_for: Duration,
+    #[command(flatten)]
+    reports: ReportFlags,
     #[command(flatten)]
     topic: TopicFlags,
 }
@@ -208,6 +212,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed
     }
     let source = args.source()?;
     source.check()?;
+    args.reports.check()?;
     let address = args.topic.address()?;
     if let Address::Sns(arn) = &address {
         before::tell(arn, &args, &source).await?;
@@ -219,5 +224,6 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed
         settings.watched = Some(Watched { warehouse, patience: args.watch_for });
     }
     let outcome = publish::run(source, topic, settings, &context.progress, &context.stop).await?;
+    args.reports.write(&outcome);
     Ok(Printed::of(&outcome))
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::{Exit, Lines, Problems, count, duration};
 
+pub mod hdr;
 mod lag;
 mod verdict;
 
@@ -121,6 +122,10 @@ pub struct Outcome {
     pub latency_curve: Vec<Point>,
     /// Service time by percentile.
     pub service_curve: Vec<Point>,
+    /// Mean and standard deviation of the latency.
+    pub latency_shape: hdr::Shape,
+    /// Mean and standard deviation of the service time.
+    pub service_shape: hdr::Shape,
     /// Failures and refusals by the topic's code, those that another try mended counted in.
     pub errors: std::collections::BTreeMap<String, u64>,
     /// From publish to row, where the warehouse was watched.
