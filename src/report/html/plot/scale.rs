@@ -50,7 +50,7 @@ impl Scale {
         }
         let low = 10_f64.powf(least.log10().floor());
         let decades = (most.log10().floor() - low.log10()) as i32 + 1;
-        let factors: &[f64] = if decades <= 2 { &[1.0, 2.0, 5.0] } else { &[1.0] };
+        let factors: &[f64] = if decades <= 3 { &[1.0, 2.0, 5.0] } else { &[1.0] };
         let candidates =
             (0..=decades + 1).flat_map(|decade| [1.0, 2.0, 5.0].map(|factor| low * 10_f64.powi(decade) * factor));
         let high = candidates.into_iter().find(|mark| *mark >= most * 0.999).unwrap_or(most);

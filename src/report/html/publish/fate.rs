@@ -109,7 +109,7 @@ impl Fate {
 
 /// The messages read, and what became of them.
 pub(super) fn account(outcome: &Outcome) -> Account {
-    let part = |fate: Fate| Some((fate.words().title, fate.part()?, fate.of(outcome)));
+    let part = |fate: Fate| Some((fate.name(), fate.part()?, fate.of(outcome)));
     let parts = Fate::ALL.into_iter().filter_map(part).collect();
     Account::of("Read", numbers::of(outcome.read, "message", "messages"), parts)
 }
