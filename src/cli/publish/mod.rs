@@ -10,12 +10,16 @@ use chrono::Utc;
 use super::Context;
 use super::flags::TopicFlags;
 use crate::herd::Format;
-use crate::publish::{self, FailIf, OnInvalid, Place, Rate, Resume, Schedule, Settings, Source, Speed, Stages, Watched, time};
+use crate::publish::{
+    self, FailIf, OnInvalid, Place, Rate, Resume, Schedule, Settings, Source, Speed, Stages, Watched, time,
+};
 use crate::report::Printed;
+use crate::report::publish::Outcome;
 use crate::topic::arn::Address;
 
 mod after;
 mod before;
+mod command;
 mod spec;
 
 use after::ReportFlags;
@@ -149,7 +153,7 @@ impl Args {
     fn source(&self) -> anyhow::Result<Source> {
         match &self.generate {
             None => Ok(Source::Files { paths: self.files.clone(), format: self.format }),
-            Some(Spec(flags)) => {
+            Some(Spec(flags, _)) => {
                 let herd = flags.herd(Utc::now().date_naive())?;
                 Ok(Source::Herd { herd, part: flags.part, faults: flags.faults })
             }
@@ -223,7 +227,9 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed
         let warehouse = args.topic.warehouse.open().await.context("--watch")?;
         settings.watched = Some(Watched { warehouse, patience: args.watch_for });
     }
+    let command = args.command(&address)?;
     let outcome = publish::run(source, topic, settings, &context.progress, &context.stop).await?;
+    let outcome = Outcome { command, ..outcome };
     args.reports.write(&outcome);
     Ok(Printed::of(&outcome))
 }

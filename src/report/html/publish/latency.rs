@@ -4,8 +4,12 @@ use serde::Serialize;
 
 use super::Pair;
 use super::course::tipped;
+use crate::report::html::numbers;
 use crate::report::html::plot::{Column, Line, Plot, Scale, Words, millis, nines, since};
 use crate::report::publish::{Interval, Outcome, Percentiles, Point};
+
+/// A wait worth a word, milliseconds: filling a batch takes half of it.
+const A_WAIT_MS: f64 = 40.0;
 
 /// The section.
 #[derive(Debug, Serialize)]
@@ -64,25 +68,46 @@ fn note(outcome: &Outcome) -> String {
     if outcome.published == 0 {
         return "Nothing was published, so nothing was measured.".into();
     }
-    let (due, call) = (outcome.latency_ms.p99, outcome.service_ms.p99);
+    let dropped = match outcome.dropped {
+        0 => String::new(),
+        n => format!(
+            " The {} dropped have no latency at all: sent, they would have been the longest.",
+            numbers::of(n, "message", "messages")
+        ),
+    };
     if outcome.behind_seconds.is_none() {
         return "Without a schedule, latency counts from a message's first call, and nothing is sent while there is no room: a stall \
                 holds back what it would have hit. For percentiles that users would see, ask for a rate."
             .into();
     }
-    let [waited, called] = [due, call].map(millis);
-    let told = if due > 1.5 * call {
-        format!(
-            "Here p99 is {waited}, and {called} of the calls alone: the rest was spent waiting for its turn, which a tool that \
-             measures calls would not have told."
-        )
-    } else {
-        "Here both tell nearly the same: the sender kept to its schedule.".to_owned()
+    let told = match widest(outcome) {
+        Some((name, due, call)) => {
+            let [due, call] = [due, call].map(millis);
+            format!(
+                "Here {name} is {due}, and {call} of the calls alone: the rest was spent waiting for its turn, which a tool that \
+                 measures calls would not have told."
+            )
+        }
+        None if outcome.dropped == 0 => "Here both tell nearly the same: the sender kept to its schedule.".into(),
+        None => String::new(),
     };
     format!(
         "Latency counts from when a message was due, so that waiting behind a slow answer is in it; service time is the \
-         call that got it through. {told}"
+         call that got it through. {told}{dropped}"
     )
+}
+
+/// The percentile in which latency and service time differ most, where that tells something: a batch that fills makes waiting, too.
+fn widest(outcome: &Outcome) -> Option<(&'static str, f64, f64)> {
+    let (due, call) = (outcome.latency_ms, outcome.service_ms);
+    [
+        ("p90", due.p90, call.p90),
+        ("p99", due.p99, call.p99),
+        ("p99.9", outcome.latency_p999_ms, outcome.service_p999_ms),
+    ]
+    .into_iter()
+    .filter(|(_, due, call)| *due > 1.5 * call && due - call > A_WAIT_MS)
+    .max_by(|a, b| (a.1 / a.2).total_cmp(&(b.1 / b.2)))
 }
 
 /// A line of latencies over time: its class, its name, and which of an interval's percentiles it is.

@@ -100,6 +100,17 @@ fn a_run_that_held_says_so_first() {
 }
 
 #[test]
+fn what_was_dropped_is_not_hidden_by_the_percentiles_of_the_rest() {
+    let mut outcome = Outcome { latency_ms: MS, service_ms: MS, service_p999_ms: 1_500.0, ..held(60) };
+    assert!(render(&outcome).unwrap().contains("the sender kept to its schedule"));
+    (outcome.dropped, outcome.read) = (7, outcome.read + 7);
+    let html = render(&outcome).unwrap();
+    assert!(!html.contains("kept to its schedule") && html.contains("The 7 messages dropped have no latency at all"));
+    outcome.latency_ms.p90 = 800.0;
+    assert!(render(&outcome).unwrap().contains("Here p90 is 800 ms, and 30.0 ms of the calls alone"));
+}
+
+#[test]
 fn without_a_schedule_no_claim_is_made_of_it() {
     let outcome = Outcome { behind_seconds: None, rate: None, ..held(60) };
     let html = render(&outcome).unwrap();
