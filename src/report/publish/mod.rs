@@ -175,9 +175,7 @@ impl super::Outcome for Outcome {
             Exit::Stopped
         } else if !self.verdicts.is_empty() {
             if self.verdicts.iter().all(|verdict| verdict.held) { Exit::Clean } else { Exit::Found }
-        } else if self.lag.as_ref().is_some_and(|lag| lag.missing > 0) {
-            Exit::Found
-        } else if self.failed + self.invalid + self.dropped > 0 {
+        } else if self.failed + self.invalid + self.dropped + self.lag.as_ref().map_or(0, |lag| lag.missing) > 0 {
             Exit::Found
         } else {
             Exit::Clean

@@ -74,14 +74,13 @@ fn when(one: &Interval, all: f64) -> String {
     moment(one.begin, all, usize::from(one.begin.fract() > 0.01))
 }
 
-fn lines(outcome: &Outcome, of: &[(&'static str, &'static str, fn(&Interval) -> f64)]) -> (Vec<Line>, f64) {
-    let values = |value: fn(&Interval) -> f64| outcome.intervals.iter().map(move |one| value(one));
+/// A line over time: its class, its name, and which of an interval's figures it is.
+type Figure = (&'static str, &'static str, fn(&Interval) -> f64);
+
+fn lines(outcome: &Outcome, of: &[Figure]) -> (Vec<Line>, f64) {
+    let values = |value: fn(&Interval) -> f64| outcome.intervals.iter().map(value);
     let most = of.iter().flat_map(|(.., value)| values(*value)).fold(0.0, f64::max);
-    let line = |(class, name, value): &(&'static str, &'static str, fn(&Interval) -> f64)| Line {
-        class,
-        name,
-        values: values(*value).map(Some).collect(),
-    };
+    let line = |(class, name, value): &Figure| Line { class, name, values: values(*value).map(Some).collect() };
     (of.iter().map(line).collect(), most)
 }
 
