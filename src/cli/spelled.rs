@@ -16,6 +16,12 @@ impl Spelled {
         Self(format!("ruminate {verb}"))
     }
 
+    /// A word by itself.
+    pub(super) fn word(&mut self, word: impl fmt::Display) -> &mut Self {
+        self.0.push_str(&format!(" {}", quoted(&word.to_string())));
+        self
+    }
+
     /// A flag with its value.
     pub(super) fn flag(&mut self, name: &str, value: impl fmt::Display) -> &mut Self {
         self.0.push_str(&format!(" --{name} {}", quoted(&value.to_string())));

@@ -301,8 +301,11 @@ impl Run {
         outcome.latency_ms = self.telemetry.latency.percentiles();
         outcome.service_ms = self.telemetry.service.percentiles();
         outcome.latency_p999_ms = self.telemetry.latency.at(0.999);
+        outcome.service_p999_ms = self.telemetry.service.at(0.999);
         outcome.latency_curve = self.telemetry.latency.curve();
         outcome.service_curve = self.telemetry.service.curve();
+        outcome.latency_shape = self.telemetry.latency.shape();
+        outcome.service_shape = self.telemetry.service.shape();
         outcome.intervals = self.telemetry.intervals(end);
         let first_open = self.journal.settled().first_open();
         outcome.journal = self.journal.close(outcome.stopped.is_none()).map(|path| path.display().to_string());

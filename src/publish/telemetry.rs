@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::{Counter, Histogram};
 
+use crate::report::publish::hdr::Shape;
 use crate::report::publish::{Interval, Percentiles, Point};
 
 /// The longest latency told apart from longer ones, microseconds.
@@ -67,6 +68,18 @@ impl<C: Counter> Latencies<C> {
                 Point { percentile: point.quantile_iterated_to() * 100.0, ms: millis(point.value_iterated_to()), count }
             })
             .collect()
+    }
+}
+
+impl<C: Counter> Latencies<C> {
+    /// What the text of a histogram tells beside its percentiles.
+    pub(super) fn shape(&self) -> Shape {
+        Shape {
+            mean_ms: self.0.mean() / 1e3,
+            std_deviation_ms: self.0.stdev() / 1e3,
+            buckets: self.0.buckets().into(),
+            sub_buckets: (2 * 10_u32.pow(self.0.sigfig().into())).next_power_of_two(),
+        }
     }
 }
 
@@ -234,6 +247,7 @@ impl Telemetry {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::publish::hdr::Distribution;
 
     #[test]
     fn percentiles_are_in_milliseconds_and_three_digits_exact() {
@@ -251,6 +265,42 @@ mod tests {
         assert!(curve.is_sorted_by(|a, b| a.percentile <= b.percentile && a.ms <= b.ms && a.count <= b.count));
         let last = curve.last().unwrap();
         assert!((last.percentile - 100.0).abs() < 1e-9 && last.count == 1_001 && curve.len() > 20, "{curve:?}");
+    }
+
+    #[test]
+    fn the_text_of_a_histogram_is_what_the_histogram_says() {
+        let mut latencies = Latencies::new();
+        for n in 1..=20_000_u64 {
+            latencies.add(Duration::from_micros(n * n % 7_919 + 40));
+        }
+        let text = Distribution { curve: &latencies.curve(), shape: latencies.shape() }.to_string();
+        let of = &latencies.0;
+        let rows: Vec<Vec<f64>> = text
+            .lines()
+            .skip(2)
+            .take_while(|line| !line.starts_with('#'))
+            .map(|line| line.split_whitespace().map(|word| word.parse().unwrap()).collect())
+            .collect();
+        let own: Vec<_> = of.iter_quantiles(STEPS).collect();
+        assert!(rows.len() == own.len() && rows.len() > 30, "{text}");
+        for (row, own) in rows.iter().zip(own) {
+            assert!((row[0] - own.value_iterated_to() as f64 / 1e3).abs() < 1e-9, "{row:?}");
+            assert!((row[1] - own.quantile_iterated_to()).abs() < 1e-11, "{row:?}");
+            assert_eq!(row[2] as u64, of.count_between(0, own.value_iterated_to()), "{row:?}");
+            if row[1] < 1.0 {
+                assert!((row[3] * (1.0 - own.quantile_iterated_to()) - 1.0).abs() < 0.01, "{row:?}");
+            }
+        }
+        assert_eq!(rows.last().unwrap().len(), 3, "all of them have no share that is longer");
+        let number = |name: &str| -> f64 {
+            let rest = &text[text.find(name).unwrap() + name.len()..];
+            rest.trim_start_matches([' ', '=']).split([',', ']']).next().unwrap().parse().unwrap()
+        };
+        assert!((number("Mean") - of.mean() / 1e3).abs() < 1e-3);
+        assert!((number("StdDeviation") - of.stdev() / 1e3).abs() < 1e-3);
+        assert!((number("Max") - of.max() as f64 / 1e3).abs() < 1e-3);
+        assert_eq!(number("Total count") as u64, of.len());
+        assert_eq!(number("SubBuckets") as u64, 2_048);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs, reason = "tests")]
 
 mod chromium;
+mod publish;
 #[path = "../support/mod.rs"]
 mod support;
 

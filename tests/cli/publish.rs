@@ -77,6 +77,30 @@ fn what_is_refused_for_good_is_a_dead_letter_that_can_be_sent_again() {
 }
 
 #[test]
+fn the_page_and_the_text_of_the_histogram_tell_what_the_outcome_tells() {
+    let (home, sns) = (tempfile::tempdir().unwrap(), Sns::start(Seen::default()));
+    history(home.path(), "in.json");
+    let flags = ["in.json", "--rate", "300/s", "--report", "p.html", "--hdr", "p.hdr", "--fail-if", "p99 > 0ms"];
+    let run = Run::of(publish(home.path(), &sns).args(flags));
+    let outcome = run.json();
+    assert_eq!(run.code, 1, "{}", run.err);
+    let read = |name: &str| std::fs::read_to_string(home.path().join(name)).unwrap();
+    let page = read("p.html");
+    for told in ["1 condition not kept", "exit code 1", "ruminate publish in.json --rate 300", "--fail-if"] {
+        assert!(page.contains(told), "{told}");
+    }
+    for (file, of) in [("p.hdr", "latency"), ("p.hdr.service", "service")] {
+        let max = format!("#[Max     = {:>12.3},", outcome[format!("{of}_ms")]["max"].as_f64().unwrap());
+        let text = read(file);
+        assert!(text.contains(&max) && text.contains("Total count    =           93"), "{max}\n{text}");
+    }
+    for flag in ["--report", "--hdr"] {
+        let run = Run::of(publish(home.path(), &sns).args(["in.json", flag, "no/where"]));
+        assert!(run.code == 2 && run.err.contains(flag), "before anything is sent: {}", run.err);
+    }
+}
+
+#[test]
 fn what_cannot_run_says_so_in_one_line_and_exits_with_2() {
     let (home, sns) = (tempfile::tempdir().unwrap(), Sns::start(Seen::default()));
     history(home.path(), "in.json");

@@ -14,11 +14,15 @@ use crate::publish::{
     self, FailIf, OnInvalid, Place, Rate, Resume, Schedule, Settings, Source, Speed, Stages, Watched, time,
 };
 use crate::report::Printed;
+use crate::report::publish::Outcome;
 use crate::topic::arn::Address;
 
+mod after;
 mod before;
+mod command;
 mod spec;
 
+use after::ReportFlags;
 use spec::Spec;
 
 /// Batches in flight at once without a schedule, of which more only wait at the topic.
@@ -82,6 +86,8 @@ pub(super) struct Args {
     /// With --watch: how long to wait for the rest after the last message
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = a_time, requires = "watch")]
     watch_for: Duration,
+    #[command(flatten)]
+    reports: ReportFlags,
     #[command(flatten)]
     topic: TopicFlags,
 }
@@ -147,7 +153,7 @@ impl Args {
     fn source(&self) -> anyhow::Result<Source> {
         match &self.generate {
             None => Ok(Source::Files { paths: self.files.clone(), format: self.format }),
-            Some(Spec(flags)) => {
+            Some(Spec(flags, _)) => {
                 let herd = flags.herd(Utc::now().date_naive())?;
                 Ok(Source::Herd { herd, part: flags.part, faults: flags.faults })
             }
@@ -210,6 +216,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed
     }
     let source = args.source()?;
     source.check()?;
+    args.reports.check()?;
     let address = args.topic.address()?;
     if let Address::Sns(arn) = &address {
         before::tell(arn, &args, &source).await?;
@@ -220,6 +227,9 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed
         let warehouse = args.topic.warehouse.open().await.context("--watch")?;
         settings.watched = Some(Watched { warehouse, patience: args.watch_for });
     }
+    let command = args.command(&address)?;
     let outcome = publish::run(source, topic, settings, &context.progress, &context.stop).await?;
+    let outcome = Outcome { command, ..outcome };
+    args.reports.write(&outcome);
     Ok(Printed::of(&outcome))
 }

@@ -1,5 +1,6 @@
 //! A history in one argument: `--generate farms=2,lots=100,days=30`.
 
+use std::fmt;
 use std::str::FromStr;
 
 use anyhow::anyhow;
@@ -7,9 +8,15 @@ use anyhow::anyhow;
 use super::super::generate::HerdFlags;
 use crate::herd::{Faults, Part};
 
-/// A history in one argument.
+/// A history in one argument, and that argument as it was given.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Spec(pub HerdFlags);
+pub(super) struct Spec(pub HerdFlags, pub String);
+
+impl fmt::Display for Spec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.1)
+    }
+}
 
 impl FromStr for Spec {
     type Err = anyhow::Error;
@@ -43,7 +50,7 @@ impl FromStr for Spec {
         }
         anyhow::ensure!(!seen.is_empty(), "is empty: give farms=N, lots=N, days=N, start=DATE, seed=N or faults");
         flags.faults = Faults::parse(&faults.join(","))?;
-        Ok(Self(flags))
+        Ok(Self(flags, text.to_owned()))
     }
 }
 
@@ -60,12 +67,13 @@ mod tests {
 
     #[test]
     fn a_spec_says_what_differs_from_the_defaults_of_generate() {
-        let Spec(flags) = "farms=2, lots=10,days=3,start=2026-01-01,seed=7,part=2/3,late=0.1,zero=0.2".parse().unwrap();
+        let Spec(flags, _) =
+            "farms=2, lots=10,days=3,start=2026-01-01,seed=7,part=2/3,late=0.1,zero=0.2".parse().unwrap();
         assert_eq!((flags.farms, flags.lots, flags.days, flags.seed), (2, 10, 3, 7));
         assert_eq!(flags.start, NaiveDate::from_ymd_opt(2026, 1, 1));
         assert_eq!((flags.part, flags.faults.to_string()), (Part::try_new(2, 3).unwrap(), "late=0.1,zero=0.2".into()));
         let today = NaiveDate::from_ymd_opt(2026, 3, 31).unwrap();
-        let Spec(flags) = "lots=5".parse().unwrap();
+        let Spec(flags, _) = "lots=5".parse().unwrap();
         let herd = flags.herd(today).unwrap();
         assert_eq!((herd.farms(), herd.lots(), herd.days(), herd.seed()), (1, 5, 30, 1));
         assert_eq!(herd.start().to_string(), "2026-03-01");
@@ -80,7 +88,7 @@ mod tests {
             flags: HerdFlags,
         }
         let Flags { flags } = clap::Parser::parse_from(["generate"]);
-        assert_eq!("farms=1".parse::<Spec>().unwrap(), Spec(flags));
+        assert_eq!("farms=1".parse::<Spec>().unwrap().0, flags);
     }
 
     #[test]

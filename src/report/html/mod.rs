@@ -2,11 +2,12 @@
 //!
 //! | here | what it is |
 //! | --- | --- |
-//! | `reconcile`, `replay` | a page each: outcome → ready text, a file a section; their `page.html.j2` lays it out |
+//! | `reconcile`, `replay`, `publish` | a page each: outcome → ready text, a file a section; their `page.html.j2` lays it out |
 //! | `calendar`, `overview`, `strips` | farms and days, of any cells that say what is wrong with them |
-//! | `findings`, `head`, `account`, `listed` | the pieces that both pages have |
+//! | `findings`, `head`, `account`, `listed` | the pieces that the pages share |
+//! | `plot` | lines over time or percentiles, as inline SVG |
 //! | `text`, `numbers` | how data is made fit to be read |
-//! | `base.html.j2`, `parts.html.j2`, `style.css` | the frame, the pieces' markup, the dress |
+//! | `base.html.j2`, `parts.html.j2`, `plot.html.j2`, `style.css` | the frame, the pieces' markup, the dress |
 //!
 //! Nothing here counts or judges: that is the outcomes'.
 
@@ -27,6 +28,8 @@ mod head;
 mod listed;
 mod numbers;
 mod overview;
+mod plot;
+mod publish;
 mod reconcile;
 mod replay;
 mod strips;
@@ -60,6 +63,8 @@ pub fn render<P: Page>(outcome: &P) -> Result<String, minijinja::Error> {
     for (name, source) in [
         ("base.html.j2", include_str!("base.html.j2")), // .html: escapes by itself
         ("parts.html.j2", include_str!("parts.html.j2")),
+        ("plot.html.j2", include_str!("plot.html.j2")),
+        (publish::LAYOUT, include_str!("publish/page.html.j2")),
         (reconcile::LAYOUT, include_str!("reconcile/page.html.j2")),
         (replay::LAYOUT, include_str!("replay/page.html.j2")),
     ] {

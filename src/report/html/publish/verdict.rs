@@ -1,0 +1,121 @@
+//! The head of the page: does it hold, and if not, what did not.
+
+use super::fate::Fate;
+use crate::report::html::head::{self, Fact, Point, Verdict};
+use crate::report::html::plot::millis;
+use crate::report::html::{numbers, text};
+use crate::report::publish::Outcome;
+use crate::report::{Exit, Outcome as _, duration};
+
+pub(super) fn of(outcome: &Outcome) -> Verdict {
+    let nothing = outcome.published == 0 && outcome.exit() == Exit::Clean;
+    let state = if nothing { "stopped" } else { head::state(outcome.exit()) };
+    Verdict { state, title: title(outcome), lead: lead(outcome), points: points(outcome), evidence: evidence(outcome) }
+}
+
+fn broken(outcome: &Outcome) -> u64 {
+    outcome.verdicts.iter().filter(|verdict| !verdict.held).count() as u64
+}
+
+/// Messages that were read and that the topic does not have.
+fn missing(outcome: &Outcome) -> u64 {
+    outcome.read.saturating_sub(outcome.published)
+}
+
+fn not_arrived(outcome: &Outcome) -> u64 {
+    outcome.lag.as_ref().map_or(0, |lag| lag.missing)
+}
+
+fn title(outcome: &Outcome) -> String {
+    let (all, broken, missing) = (outcome.verdicts.len() as u64, broken(outcome), missing(outcome));
+    if outcome.stopped.is_some() {
+        "Stopped early".into()
+    } else if broken > 0 {
+        let of = if all == broken { String::new() } else { format!(" of {}", numbers::count(all)) };
+        format!("{}{of} {} not kept", numbers::count(broken), if all == 1 { "condition" } else { "conditions" })
+    } else if outcome.read == 0 {
+        "There was nothing to publish".into()
+    } else if all > 0 && outcome.published > 0 {
+        if all == 1 {
+            "The condition was kept".into()
+        } else {
+            format!("All {} conditions were kept", numbers::count(all))
+        }
+    } else if outcome.published == 0 {
+        "Nothing was published".into()
+    } else if missing > 0 {
+        numbers::of(missing, "message was not published", "messages were not published")
+    } else if not_arrived(outcome) > 0 {
+        numbers::of(not_arrived(outcome), "reading did not arrive", "readings did not arrive")
+    } else {
+        "Every message was published".into()
+    }
+}
+
+fn lead(outcome: &Outcome) -> String {
+    if let Some(why) = &outcome.stopped {
+        let so_far = numbers::of(outcome.published, "message was", "messages were");
+        let go_on = outcome.to_go_on().map_or_else(String::new, |how| format!("; the same command with {how} goes on"));
+        return format!("{}. {so_far} published so far{go_on}.", text::shown(why, text::VALUE));
+    }
+    if outcome.read == 0 {
+        return match outcome.skipped {
+            0 => "The source has no message.".into(),
+            n => format!("An earlier run had settled all of {}.", numbers::of(n, "message", "messages")),
+        };
+    }
+    let (read, took) = (numbers::of(outcome.read, "message", "messages"), duration(outcome.seconds));
+    let share = match missing(outcome) {
+        0 => String::new(),
+        _ if outcome.published == 0 => " (0 %)".into(),
+        _ => format!(" ({})", numbers::share(outcome.published, outcome.read)),
+    };
+    let rate = numbers::decimal(outcome.rate_per_second, if outcome.rate_per_second < 10.0 { 1 } else { 0 });
+    let asked = match outcome.rate {
+        Some(asked) => format!(" of {} asked for", numbers::decimal(asked, usize::from(asked < 10.0))),
+        None => String::new(),
+    };
+    let latency = match outcome.published {
+        0 => String::new(),
+        _ => format!(
+            " Half took at most {}, 99 % at most {}.",
+            millis(outcome.latency_ms.p50),
+            millis(outcome.latency_ms.p99)
+        ),
+    };
+    format!(
+        "{} of {read}{share} published in {took}: {rate} a second{asked}.{latency}",
+        numbers::count(outcome.published)
+    )
+}
+
+/// What went wrong, and what else asks to be looked at.
+fn points(outcome: &Outcome) -> Vec<Point> {
+    let point = |fate: Fate, anchor| (fate.of(outcome), fate.words().phrase(fate.of(outcome)), anchor);
+    let broken = broken(outcome);
+    let mut found =
+        vec![(broken, if broken == 1 { "condition was not kept" } else { "conditions were not kept" }, "conditions")];
+    found.extend(Fate::MISSING.map(|fate| point(fate, "account")));
+    let lost = not_arrived(outcome);
+    let phrase = ["reading did not arrive in the warehouse", "readings did not arrive in the warehouse"];
+    found.push((lost, phrase[usize::from(lost != 1)], "lag"));
+    found.push(point(Fate::SentAgain, "errors"));
+    Point::list(found)
+}
+
+fn evidence(outcome: &Outcome) -> Vec<Fact> {
+    let written = |file: &Option<String>| file.clone().unwrap_or_default();
+    let resumed = match (outcome.resumed, outcome.skipped) {
+        (false, 0) => String::new(),
+        (_, n) => format!("{} settled by an earlier run", numbers::of(n, "message", "messages")),
+    };
+    head::stated(vec![
+        Fact::code("Topic", &outcome.topic),
+        Fact::said("Schedule", &outcome.schedule),
+        Fact::said("Time taken", duration(outcome.seconds)),
+        Fact::said("Resumed", resumed),
+        Fact::code("Dead letters", written(&outcome.dead_letters).as_str()),
+        Fact::code("Journal", written(&outcome.journal).as_str()),
+        Fact::program(outcome.exit(), "a condition was not kept, or a message is missing"),
+    ])
+}
