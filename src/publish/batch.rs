@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
+use super::Settings;
 use super::entry::{Entry, Invalid};
 use super::pace::{Pace, When};
 use crate::history;
@@ -46,6 +47,8 @@ pub(super) struct Batches {
     limits: Limits,
     /// How long a batch that is not full waits for more.
     linger: Duration,
+    /// Whether no two of a group may be in one batch, where one could be refused and the other not.
+    keeps_order: bool,
     pace: Pace,
     batch: Batch,
     /// When the batch must go, full or not.
@@ -56,12 +59,13 @@ pub(super) struct Batches {
 }
 
 impl Batches {
-    pub(super) fn new(messages: mpsc::Receiver<Vec<Read>>, limits: Limits, linger: Duration, pace: Pace) -> Self {
+    pub(super) fn new(messages: mpsc::Receiver<Vec<Read>>, limits: Limits, settings: &Settings, pace: Pace) -> Self {
         Self {
             messages,
             ahead: VecDeque::new(),
             limits,
-            linger,
+            linger: settings.linger,
+            keeps_order: settings.keeps_order,
             pace,
             batch: Batch::default(),
             closes: Instant::now(),
@@ -142,20 +146,29 @@ impl Batches {
         };
         let bytes = entry.message.size_bytes();
         let fits = self.batch.bytes + bytes <= self.limits.bytes;
-        let in_time = due.is_none_or(|due| self.batch.entries.first().and_then(|first| first.due).is_none_or(|first| due <= first + self.linger));
-        if !self.batch.entries.is_empty() && !(fits && in_time) {
+        let in_time = due.is_none_or(|due| {
+            self.batch.entries.first().and_then(|first| first.due).is_none_or(|first| due <= first + self.linger)
+        });
+        if !(self.batch.entries.is_empty() || fits && in_time && self.keeps_order_with(&entry)) {
             self.ahead.push_front(Ok(Ok(entry)));
             return false;
         }
         self.open();
         self.pace.take();
-        if self.batch.entries.is_empty() && let Some(due) = due {
+        if self.batch.entries.is_empty()
+            && let Some(due) = due
+        {
             self.closes = due + self.linger;
         }
         self.batch.bytes += bytes;
         self.batch.due = due;
         self.batch.entries.push(Entry { due, ..entry });
         true
+    }
+
+    fn keeps_order_with(&self, entry: &Entry) -> bool {
+        let of_its_group = |one: &Entry| one.message.group() == entry.message.group();
+        !(self.keeps_order && self.batch.entries.iter().any(of_its_group))
     }
 
     /// A batch is opened by its first message.
@@ -186,7 +199,8 @@ mod tests {
     fn batches(reads: Vec<Read>, schedule: &Schedule) -> (Batches, mpsc::Sender<Vec<Read>>) {
         let (send, receive) = mpsc::channel(64);
         send.try_send(reads).unwrap();
-        (Batches::new(receive, LIMITS, LINGER, Pace::new(schedule)), send)
+        let settings = Settings { linger: LINGER, ..Settings::default() };
+        (Batches::new(receive, LIMITS, &settings, Pace::new(schedule)), send)
     }
 
     async fn all(reads: Vec<Read>, schedule: &Schedule) -> Vec<Vec<u64>> {
@@ -206,6 +220,25 @@ mod tests {
         let sizes = [60, 40, 1, 99, 100, 30];
         let large = (0..).zip(sizes).map(|(n, bytes)| read(n, bytes)).collect();
         assert_eq!(all(large, &Schedule::None).await, [vec![0, 1], vec![2, 3], vec![4], vec![5]]);
+    }
+
+    #[tokio::test]
+    async fn where_order_is_kept_no_two_of_a_group_are_in_one_batch() {
+        let (send, receive) = mpsc::channel(1);
+        let lot = |index: u64, lot: &str| {
+            let mut entry = entry(index, 1);
+            (entry.message.cod_cliente, entry.message.id_lote) = (Some("F".into()), Some(lot.into()));
+            Ok(Ok(entry))
+        };
+        send.try_send(vec![lot(0, "1"), lot(1, "2"), lot(2, "1"), lot(3, "3"), lot(4, "3")]).unwrap();
+        drop(send);
+        let settings = Settings { keeps_order: true, ..Settings::default() };
+        let mut batches = Batches::new(receive, LIMITS, &settings, Pace::new(&Schedule::None));
+        let mut found = Vec::new();
+        while let Some(batch) = batches.next().await.unwrap() {
+            found.push(batch.entries.iter().map(|entry| entry.index).collect::<Vec<_>>());
+        }
+        assert_eq!(found, [vec![0, 1], vec![2, 3], vec![4]]);
     }
 
     #[tokio::test]

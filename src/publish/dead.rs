@@ -3,12 +3,13 @@
 //! A file of them can be published again as it is: the message in a letter is sent, not the letter.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::entry::Entry;
 use crate::topic::Refusal;
@@ -17,6 +18,9 @@ use crate::topic::Refusal;
 #[derive(Debug, Serialize)]
 struct Letter<'a> {
     message: &'a str,
+    /// The id that the reading would have had, where it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<Uuid>,
     code: &'a str,
     reason: &'a str,
     file: &'a str,
@@ -34,6 +38,7 @@ pub(super) fn opened(body: Bytes) -> Bytes {
     #[allow(dead_code, reason = "only a letter has all of them")]
     struct Whole {
         message: String,
+        id: Option<Uuid>,
         code: String,
         reason: String,
         file: String,
@@ -76,19 +81,20 @@ impl DeadLetters {
     pub(super) fn open(path: Option<&Path>, held: Held) -> anyhow::Result<Self> {
         let Some(path) = path else { return Ok(Self(None)) };
         let about = || format!("dead-letter file {}", path.display());
-        let file = OpenOptions::new().create(true).append(true).open(path).with_context(about)?;
+        let mut file =
+            OpenOptions::new().create(true).append(true).read(held == Held::Append).open(path).with_context(about)?;
         let meta = file.metadata().with_context(about)?;
         anyhow::ensure!(
             held == Held::Append || !meta.is_file() || meta.len() == 0,
             "{} is not empty: publish what it holds first, or name another file",
             about()
         );
-        Ok(Self(Some(Open { path: path.to_owned(), file, whole: meta.len(), line: Vec::new() })))
-    }
-
-    /// Whether there is a file at all.
-    pub(super) fn is_kept(&self) -> bool {
-        self.0.is_some()
+        let mut whole = meta.len();
+        if held == Held::Append && meta.is_file() {
+            whole = whole_letters(&mut file, whole).with_context(about)?;
+            file.set_len(whole).with_context(about)?;
+        }
+        Ok(Self(Some(Open { path: path.to_owned(), file, whole, line: Vec::new() })))
     }
 
     /// Writes a message down; when this returns, the letter outlives the process. A letter that could be written in part only
@@ -101,6 +107,7 @@ impl DeadLetters {
         let message = String::from_utf8_lossy(&entry.message.body); // only text is ever sent
         let letter = Letter {
             message: &message,
+            id: entry.id,
             code: &refusal.code,
             reason: &refusal.message,
             file: &entry.file,
@@ -126,6 +133,24 @@ impl DeadLetters {
     }
 }
 
+/// Where the last whole letter ends. What is behind it was being written when a run was killed: that message is not settled,
+/// and is sent again.
+fn whole_letters(file: &mut File, length: u64) -> io::Result<u64> {
+    const BACK: u64 = 64 * 1024;
+    let mut end = length;
+    while end > 0 {
+        let begin = end.saturating_sub(BACK);
+        let mut tail = Vec::new();
+        file.seek(SeekFrom::Start(begin))?;
+        file.take(end - begin).read_to_end(&mut tail)?;
+        if let Some(at) = tail.iter().rposition(|&b| b == b'\n') {
+            return Ok(begin + at as u64 + 1);
+        }
+        end = begin;
+    }
+    Ok(0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::entry::tests::entry;
@@ -149,6 +174,26 @@ mod tests {
         for other in [r#"{"message":"x"}"#, r#"{"message":"#, r#"{"id_curral":"1"}"#, "", "x"] {
             assert_eq!(opened(other.into()), other);
         }
+    }
+
+    #[test]
+    fn a_letter_that_broke_off_is_taken_away_and_no_other() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("dead");
+        for (held, kept) in [("{\"a\":1}\n{\"b\":", "{\"a\":1}\n"), ("{\"a\"", ""), ("{}\n", "{}\n"), ("", "")] {
+            std::fs::write(&path, held).unwrap();
+            let mut dead = DeadLetters::open(Some(&path), Held::Append).unwrap();
+            dead.bury(&entry(0, 1), 1, &refusal()).unwrap();
+            let now = std::fs::read_to_string(&path).unwrap();
+            assert!(
+                now.starts_with(kept) && now[kept.len()..].starts_with(r#"{"message":"x","code""#),
+                "{held}: {now}"
+            );
+        }
+        let long = "x".repeat(200_000);
+        std::fs::write(&path, format!("{{}}\n{long}")).unwrap();
+        DeadLetters::open(Some(&path), Held::Append).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "{}\n");
     }
 
     #[cfg(target_os = "linux")]

@@ -13,7 +13,7 @@ use super::dead;
 use crate::hex::hex;
 use crate::history;
 use crate::record::{Reading, Slug, reading_id};
-use crate::topic::{Limits, Message};
+use crate::topic::{Limits, Message, is_attribute};
 
 /// What to do with a message that is no valid reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -45,11 +45,6 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// What keeps its order on a FIFO topic.
-    pub(super) fn group(&self) -> Option<&str> {
-        self.message.cod_cliente.as_deref()
-    }
-
     /// File and line, as problems name it.
     pub(super) fn place(&self) -> String {
         format!("{}:{}", self.file, self.line)
@@ -82,7 +77,8 @@ pub(super) fn ready(
         Ok(reading) => {
             let own = reading_id(&reading);
             (id, data_ms) = (Some(own), Some(reading.data.timestamp_millis()));
-            Message { body, cod_cliente: Some(reading.cod_cliente), dedup: own.to_string() }
+            let id_lote = is_attribute(&reading.id_lote).then_some(reading.id_lote);
+            Message { body, cod_cliente: Some(reading.cod_cliente), id_lote, dedup: own.to_string() }
         }
         Err(why) if on_invalid == OnInvalid::Withhold => return Err(refuse(why.to_string())),
         Err(_) if body.is_empty() || std::str::from_utf8(&body).is_err() => {
@@ -90,12 +86,12 @@ pub(super) fn ready(
         }
         Err(_) => {
             let dedup = hex(&Sha256::digest(&body));
-            Message { cod_cliente: farm_named_in(&body), body, dedup }
+            Message { cod_cliente: farm_named_in(&body), id_lote: None, body, dedup }
         }
     };
     if message.size_bytes() > limits.bytes {
         let bytes = message.size_bytes();
-        return Err(refuse(format!("{bytes} bytes with its attribute, and the topic takes {} at most", limits.bytes)));
+        return Err(refuse(format!("{bytes} bytes with its attributes, and the topic takes {} at most", limits.bytes)));
     }
     Ok(Entry { index, file, line, message, id, data_ms, due: None })
 }
@@ -121,7 +117,8 @@ pub(super) mod tests {
 
     /// A message of so many bytes, as it is on its way to the topic.
     pub(in super::super) fn entry(index: u64, bytes: usize) -> Entry {
-        let message = Message { body: vec![b'x'; bytes].into(), cod_cliente: None, dedup: index.to_string() };
+        let message =
+            Message { body: vec![b'x'; bytes].into(), cod_cliente: None, id_lote: None, dedup: index.to_string() };
         Entry { index, file: "f".into(), line: index + 1, message, id: None, data_ms: None, due: None }
     }
 
@@ -156,11 +153,11 @@ pub(super) mod tests {
 
     #[test]
     fn a_message_that_its_attribute_takes_over_the_limit_can_never_be_sent() {
-        let room = LIMITS.bytes - GOOD.len() - r#","x":"""#.len() - "cod_clienteStringFazendaUm".len();
+        let room = LIMITS.bytes - GOOD.len() - r#","x":"""#.len() - "cod_clienteStringFazendaUmid_loteString3".len();
         let with = |n: usize| GOOD.replacen("\"}", &format!("\",\"x\":\"{}\"}}", "y".repeat(n)), 1);
         assert!(judge(&with(room), OnInvalid::Withhold).is_ok());
         for on_invalid in [OnInvalid::Withhold, OnInvalid::Send] {
-            assert!(judge(&with(room + 1), on_invalid).unwrap_err().contains("262145 bytes with its attribute"));
+            assert!(judge(&with(room + 1), on_invalid).unwrap_err().contains("262145 bytes with its attributes"));
             assert!(judge(&"x".repeat(300_000), on_invalid).is_err());
         }
     }

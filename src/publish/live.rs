@@ -64,9 +64,7 @@ impl Live {
         let second = telemetry.latest().map_or(String::new(), |last| rates(&last, in_flight, limit));
         let mut bad: Vec<String> =
             outcome.errors.iter().map(|(code, times)| format!("{code} {}", count(*times))).collect();
-        for (what, number) in
-            [("failed", outcome.failed), ("dropped", outcome.dropped), ("invalid", outcome.invalid)]
-        {
+        for (what, number) in [("failed", outcome.failed), ("dropped", outcome.dropped), ("invalid", outcome.invalid)] {
             if number > 0 {
                 bad.push(format!("{what} {}", count(number)));
             }
@@ -135,7 +133,7 @@ mod tests {
         assert!(lines[1].contains("100/s offered, 90/s achieved, p50 4"), "{lines:?}");
         assert!(lines[1].contains("7 in flight, throttled to 70/s"), "{lines:?}");
         assert_eq!(lines[2], "  errors     Throttling 1,234, dropped 10");
-        assert!(lines[3].contains("1.0 ms") && lines[3].contains('█') && lines[3].ends_with("128 ms"), "{lines:?}");
+        assert!(lines[3].contains("1.0 ms") && lines[3].contains('█') && lines[3].ends_with("131 ms"), "{lines:?}");
     }
 
     #[test]

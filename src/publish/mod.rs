@@ -2,12 +2,12 @@
 //!
 //! One thread reads and judges messages, one loop makes batches and lets them go when they are due, a bounded number of
 //! them is in flight, and the same loop takes down what became of each. Every message read is published, failed,
-//! invalid, dropped (where the sender was too far behind its
-//! schedule), or (where the run stopped) unsent.
+//! invalid, dropped (where the sender was too far behind its schedule), or (where the run stopped) unsent.
 //!
 //! | file | owns |
 //! | --- | --- |
 //! | `source.rs` | [`Source`], files or the generator |
+//! | `estimate.rs` | what a run will take, said beforehand |
 //! | `entry.rs` | which messages are sent, and under which id |
 //! | `schedule/` | [`Schedule`]: rates, stages, history in compressed time |
 //! | `pace.rs` | when each message is due in this run |
@@ -37,6 +37,7 @@ mod batch;
 mod courier;
 mod dead;
 mod entry;
+mod estimate;
 mod journal;
 mod live;
 mod pace;
@@ -44,14 +45,15 @@ mod run;
 mod schedule;
 mod source;
 mod telemetry;
-mod throttle;
 #[cfg(test)]
 mod tests;
+mod throttle;
 
 pub use dead::Held;
 pub use entry::OnInvalid;
+pub use estimate::Estimate;
 pub use journal::{Place, Resume};
-pub use schedule::{Rate, Schedule, Speed, Stages};
+pub use schedule::{Rate, Schedule, Speed, Stages, time};
 pub use source::Source;
 
 /// How often and how patiently a topic is asked whether it is there.

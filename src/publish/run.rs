@@ -82,7 +82,7 @@ impl Run {
         let begun = Instant::now();
         let pace = Pace::new(&self.settings.schedule);
         let messages = read(source, &self.settings, self.limits, self.journal.settled().clone(), self.stop.clone());
-        let mut batches = Batches::new(messages, self.limits, self.settings.linger, pace);
+        let mut batches = Batches::new(messages, self.limits, &self.settings, pace);
         while let Some(batch) = self.next(&mut batches).await? {
             self.account_for(&batch);
             let Some(batch) = self.wait(batch).await? else { break };
@@ -140,7 +140,7 @@ impl Run {
     }
 
     fn has_room(&self, batch: &Batch) -> bool {
-        let overtakes = |entry: &Entry| entry.group().is_some_and(|group| self.groups.contains(group));
+        let overtakes = |entry: &Entry| self.groups.contains(&entry.message.group());
         self.in_flight.len() < self.settings.concurrency
             && !(self.settings.keeps_order && batch.entries.iter().any(overtakes))
     }
@@ -180,7 +180,7 @@ impl Run {
             return;
         }
         if self.settings.keeps_order {
-            self.groups.extend(entries.iter().filter_map(Entry::group).map(str::to_owned));
+            self.groups.extend(entries.iter().map(|entry| entry.message.group()));
         }
         let courier = Arc::clone(&self.courier);
         self.in_flight.spawn(async move { courier.deliver(entries).await });
@@ -234,8 +234,8 @@ impl Run {
 
     fn settle(&mut self, settled: &Settled) {
         let Settled { entry, fate, attempts, at } = settled;
-        if let Some(group) = entry.group() {
-            self.groups.remove(group);
+        if self.settings.keeps_order {
+            self.groups.remove(&entry.message.group());
         }
         match fate {
             Fate::Published { latency, service } => {
@@ -268,7 +268,7 @@ impl Run {
         self.journal.keep();
     }
 
-    fn close(mut self, begun: Instant) -> anyhow::Result<Outcome> {
+    fn close(self, begun: Instant) -> anyhow::Result<Outcome> {
         self.live.finish();
         let mut outcome = self.outcome;
         if outcome.unsent > 0 {
@@ -298,13 +298,7 @@ impl Run {
 }
 
 /// Reads and judges messages in a thread of its own, a little ahead.
-fn read(
-    source: Source,
-    settings: &Settings,
-    limits: Limits,
-    settled: Ranges,
-    stop: Stop,
-) -> mpsc::Receiver<Vec<Read>> {
+fn read(source: Source, settings: &Settings, limits: Limits, settled: Ranges, stop: Stop) -> mpsc::Receiver<Vec<Read>> {
     let (send, receive) = mpsc::channel(AHEAD);
     let on_invalid = settings.on_invalid;
     tokio::task::spawn_blocking(move || {

@@ -167,7 +167,7 @@ async fn a_stall_shows_in_the_latency_of_what_was_due_meanwhile() {
     let home = tempfile::tempdir().unwrap();
     let path = file(home.path(), (0..100).map(line));
     let topic = Slow { first: Duration::from_millis(300), ..Slow::default() };
-    let settings = Settings { concurrency: 1, rate: Some("200/s".parse().unwrap()), ..settings() };
+    let settings = Settings { concurrency: 1, schedule: Schedule::Rate("200/s".parse().unwrap()), ..settings() };
     let begun = Instant::now();
     let outcome = publish(&path, topic, settings, &Stop::default()).await.unwrap();
     assert!(begun.elapsed() < Duration::from_millis(800), "what was missed is made up for: {:?}", begun.elapsed());
@@ -192,7 +192,12 @@ async fn a_topic_that_is_not_there_is_said_before_anything_is_opened() {
             panic!("nothing is to be sent")
         }
         async fn check(&self) -> Result<(), Error> {
-            Err(Error { kind: Kind::Permanent, topic: "gone".into(), message: "no such topic".into() })
+            Err(Error {
+                kind: Kind::Permanent,
+                code: "NotFound".into(),
+                topic: "gone".into(),
+                message: "no such topic".into(),
+            })
         }
     }
     let home = tempfile::tempdir().unwrap();

@@ -197,11 +197,7 @@ impl Outcome {
     /// What to do next, where there is something to do.
     fn advise(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(behind) = self.fell_behind() {
-            writeln!(
-                f,
-                "ended {} behind its schedule: raise --concurrency, or ask for less",
-                duration(behind)
-            )?;
+            writeln!(f, "ended {} behind its schedule: raise --concurrency, or ask for less", duration(behind))?;
         }
         if self.failed > 0 {
             match &self.dead_letters {

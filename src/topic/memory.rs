@@ -66,7 +66,8 @@ impl Topic for Memory {
     async fn publish(&self, batch: &[Message]) -> Result<Vec<Result<(), Refusal>>, Error> {
         let mut state = self.state();
         state.calls += 1;
-        let failed = |kind| Error { kind, code: "Planned".into(), topic: "memory".into(), message: "as planned".into() };
+        let failed =
+            |kind| Error { kind, code: "Planned".into(), topic: "memory".into(), message: "as planned".into() };
         let refused = match state.faults.pop_front() {
             Some(Fault::Call(kind)) => return Err(failed(kind)),
             Some(Fault::LostAnswer) => {

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::error::Kind;
+use crate::record::{QUARANTINE, Slug};
 
 #[cfg(feature = "cli")]
 pub mod arn;
@@ -17,7 +18,13 @@ pub mod sns;
 /// The message attribute that names the farm.
 pub const COD_CLIENTE: &str = "cod_cliente";
 
-/// The type of that attribute, as SNS calls it.
+/// The message attribute that names the lot.
+pub const ID_LOTE: &str = "id_lote";
+
+/// The longest message attribute that is worth sending, and the longest FIFO id that SNS takes, in characters.
+pub(crate) const LONGEST_ID: usize = 128;
+
+/// The type of these attributes, as SNS calls it.
 pub const STRING: &str = "String";
 
 /// A message to publish.
@@ -27,16 +34,41 @@ pub struct Message {
     pub body: Bytes,
     /// The message attribute `cod_cliente`, where the reading names its farm.
     pub cod_cliente: Option<String>,
+    /// The message attribute `id_lote`, where the reading names its lot in a form that can be one.
+    pub id_lote: Option<String>,
     /// What stays the same however often this reading is sent: deduplication on FIFO topics.
     pub dedup: String,
 }
 
 impl Message {
-    /// What it counts against [`Limits::bytes`]: its body, and name, type and value of its attribute.
-    pub fn size_bytes(&self) -> usize {
-        let attribute = self.cod_cliente.as_ref().map_or(0, |farm| COD_CLIENTE.len() + STRING.len() + farm.len());
-        self.body.len() + attribute
+    /// Its message attributes, name and value, for the filter policies of subscriptions.
+    pub fn attributes(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let farm = self.cod_cliente.as_deref().map(|farm| (COD_CLIENTE, farm));
+        farm.into_iter().chain(self.id_lote.as_deref().map(|lot| (ID_LOTE, lot)))
     }
+
+    /// What keeps its order on a FIFO topic: the farm's folder and the lot, or `quarentena` where no farm is named; safe in
+    /// form and length.
+    pub fn group(&self) -> String {
+        let slug = self.cod_cliente.as_deref().and_then(|farm| Slug::of(farm).ok());
+        let Some(slug) = slug else { return QUARANTINE.to_owned() };
+        let mut group = match &self.id_lote {
+            Some(lot) => format!("{slug}:{lot}"),
+            None => slug.to_string(),
+        };
+        group.truncate(LONGEST_ID); // both are ASCII
+        group
+    }
+
+    /// What it counts against [`Limits::bytes`]: its body, and name, type and value of its attributes.
+    pub fn size_bytes(&self) -> usize {
+        self.body.len() + self.attributes().map(|(name, value)| name.len() + STRING.len() + value.len()).sum::<usize>()
+    }
+}
+
+/// Whether a lot's id can be a message attribute and part of a message group: printable ASCII, not too long.
+pub fn is_attribute(lot: &str) -> bool {
+    !lot.is_empty() && lot.len() <= LONGEST_ID && lot.bytes().all(|b| b.is_ascii_graphic())
 }
 
 /// What one call may hold.
@@ -116,4 +148,34 @@ pub trait Topic: Send + Sync + fmt::Debug {
     /// # Errors
     /// It does not exist, or the account may not see it.
     async fn check(&self) -> Result<(), Error>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(farm: Option<&str>, lot: Option<&str>) -> Message {
+        Message {
+            body: Bytes::from_static(b"{}"),
+            cod_cliente: farm.map(str::to_owned),
+            id_lote: lot.map(str::to_owned),
+            dedup: "d".into(),
+        }
+    }
+
+    #[test]
+    fn a_group_is_a_farms_lot_in_a_form_that_a_topic_takes() {
+        let group = |farm, lot| message(farm, lot).group();
+        assert_eq!(group(Some("Fazenda São João"), Some("7357")), "fazenda_sao_joao:7357");
+        assert_eq!(group(Some("Fazenda São João"), None), "fazenda_sao_joao");
+        assert_eq!(group(None, Some("7357")), "quarentena");
+        assert_eq!(group(Some(&"x".repeat(190)), Some("1")).len(), 128);
+        assert!(is_attribute("73578741015010") && !is_attribute("") && !is_attribute("a b") && !is_attribute("ç"));
+    }
+
+    #[test]
+    fn attributes_count_with_name_type_and_value() {
+        assert_eq!(message(None, None).size_bytes(), 2);
+        assert_eq!(message(Some("ção"), Some("12")).size_bytes(), 2 + (11 + 6 + 5) + (7 + 6 + 2));
+    }
 }

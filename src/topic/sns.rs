@@ -12,15 +12,11 @@ use aws_sdk_sns::types::{MessageAttributeValue, PublishBatchRequestEntry};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 use super::arn::Arn;
-use super::{Error, Limits, Message, NO_ANSWER, Refusal, Topic, is_throttling};
+use super::{Error, LONGEST_ID, Limits, Message, NO_ANSWER, Refusal, Topic, is_throttling};
 use crate::error::Kind;
-use crate::record::{QUARANTINE, Slug};
 
 /// Entries a batch and bytes of all of them together, attributes counted in (API reference of `PublishBatch`).
 const LIMITS: Limits = Limits { entries: 10, bytes: 262_144 };
-
-/// The longest `MessageGroupId` and `MessageDeduplicationId`, in characters.
-const MAX_FIFO_ID: usize = 128;
 
 /// A topic and the client that reaches it in its own region.
 #[derive(Debug, Clone)]
@@ -40,16 +36,18 @@ impl Sns {
     }
 
     fn entry(&self, at: usize, message: &Message) -> Result<PublishBatchRequestEntry, Error> {
-        let odd = |what: &str| self.error(Kind::Permanent, "InvalidParameter", format!("a message has {what}, which SNS does not take"));
+        let odd = |what: &str| {
+            self.error(Kind::Permanent, "InvalidParameter", format!("a message has {what}, which SNS does not take"))
+        };
         let body = std::str::from_utf8(&message.body).map_err(|_| odd("bytes that are not UTF-8"))?;
         let mut entry = PublishBatchRequestEntry::builder().id(at.to_string()).message(body);
-        if let Some(farm) = &message.cod_cliente {
-            let value = MessageAttributeValue::builder().data_type(super::STRING).string_value(farm).build();
-            entry = entry.message_attributes(super::COD_CLIENTE, value.map_err(|e| odd(&e.to_string()))?);
+        for (name, value) in message.attributes() {
+            let value = MessageAttributeValue::builder().data_type(super::STRING).string_value(value).build();
+            entry = entry.message_attributes(name, value.map_err(|e| odd(&e.to_string()))?);
         }
         if self.arn.is_fifo() {
-            let dedup: String = message.dedup.chars().take(MAX_FIFO_ID).collect();
-            entry = entry.message_group_id(group(message)).message_deduplication_id(dedup);
+            let dedup: String = message.dedup.chars().take(LONGEST_ID).collect();
+            entry = entry.message_group_id(message.group()).message_deduplication_id(dedup);
         }
         entry.build().map_err(|e| odd(&e.to_string()))
     }
@@ -118,14 +116,6 @@ fn innermost(e: &(dyn std::error::Error + 'static)) -> String {
 /// The account is known and may not do this; distinct from a login that is refused.
 fn is_denied(code: &str) -> bool {
     matches!(code, "AuthorizationError" | "AuthorizationErrorException" | "AccessDenied" | "AccessDeniedException")
-}
-
-/// The farm's folder as message group, so that a farm's readings keep their order; safe in form and length.
-fn group(message: &Message) -> String {
-    let slug = message.cod_cliente.as_deref().and_then(|farm| Slug::of(farm).ok());
-    let mut group = slug.map_or_else(|| QUARANTINE.to_owned(), |slug| slug.to_string());
-    group.truncate(MAX_FIFO_ID); // a slug is ASCII
-    group
 }
 
 /// Puts the answers of a call in the order of its entries; an entry that no answer names is to be sent again.
@@ -204,7 +194,12 @@ mod tests {
     }
 
     fn message(farm: Option<&str>) -> Message {
-        Message { body: Bytes::from_static(b"{}"), cod_cliente: farm.map(str::to_owned), dedup: "d".repeat(200) }
+        Message {
+            body: Bytes::from_static(b"{}"),
+            cod_cliente: farm.map(str::to_owned),
+            id_lote: farm.map(|_| "7".to_owned()),
+            dedup: "d".repeat(200),
+        }
     }
 
     #[test]
@@ -216,13 +211,12 @@ mod tests {
     fn an_entry_carries_its_farm_and_on_fifo_topics_its_group_and_content_id() {
         let plain = sns("a").entry(3, &message(Some("Fazenda São João"))).unwrap();
         let farm = &plain.message_attributes().unwrap()["cod_cliente"];
+        assert_eq!(plain.message_attributes().unwrap()["id_lote"].string_value(), Some("7"));
         assert_eq!((plain.id(), farm.data_type(), farm.string_value()), ("3", "String", Some("Fazenda São João")));
         assert_eq!(plain.message_group_id(), None);
         let fifo = sns("a.fifo").entry(0, &message(Some("Fazenda São João"))).unwrap();
-        assert_eq!(fifo.message_group_id(), Some("fazenda_sao_joao"));
+        assert_eq!(fifo.message_group_id(), Some("fazenda_sao_joao:7"));
         assert_eq!(fifo.message_deduplication_id().map(str::len), Some(128));
-        let long = sns("a.fifo").entry(0, &message(Some(&"x".repeat(190)))).unwrap();
-        assert_eq!(long.message_group_id().map(str::len), Some(128));
         let nobody = sns("a.fifo").entry(0, &message(None)).unwrap();
         assert_eq!((nobody.message_group_id(), nobody.message_attributes()), (Some("quarentena"), None));
     }

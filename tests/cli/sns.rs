@@ -84,9 +84,20 @@ fn publish(seen: &mut Seen, form: &BTreeMap<String, String>) -> Answer {
     seen.calls += 1;
     let of = |n: usize, field: &str| form.get(&format!("PublishBatchRequestEntries.member.{n}.{field}")).cloned();
     let entries: Vec<_> = (1..).map_while(|n| Some((n, of(n, "Id")?, of(n, "Message")?))).collect();
-    let farm = |n| of(n, "MessageAttributes.entry.1.Value.StringValue").unwrap_or_default();
-    let bytes: usize =
-        entries.iter().map(|(n, _, message)| message.len() + "cod_clienteString".len() + farm(*n).len()).sum();
+    let farm = |n| {
+        let named = |at: &usize| of(n, &format!("MessageAttributes.entry.{at}.Name")).as_deref() == Some("cod_cliente");
+        let at = (1..=2).find(named)?;
+        of(n, &format!("MessageAttributes.entry.{at}.Value.StringValue"))
+    };
+    let farm = |n| farm(n).unwrap_or_default();
+    let attributes = |n: usize| -> usize {
+        let of = |at: usize| {
+            let name = of(n, &format!("MessageAttributes.entry.{at}.Name"))?;
+            Some(name.len() + "String".len() + of(n, &format!("MessageAttributes.entry.{at}.Value.StringValue"))?.len())
+        };
+        (1..).map_while(of).sum()
+    };
+    let bytes: usize = entries.iter().map(|(n, _, message)| message.len() + attributes(*n)).sum();
     if entries.len() > 10 {
         return error(400, "TooManyEntriesInBatchRequest");
     }

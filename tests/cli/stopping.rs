@@ -78,7 +78,7 @@ fn a_stopped_replay_resumes_where_it_was() {
     scene.run(&["init"]).expect(0, &[]);
     // The lake goes away in the middle, for longer than it is asked again.
     s3.dials().change(|dials| dials.outage_after = Some(count * 3 / 4));
-    let stopped = scene.run(&["replay", "--connections", "1", "--attempts", "2"]);
+    let stopped = scene.run(&["replay", "--connections", "1", "--attempts", "2", "--concurrency", "8"]);
     stopped.expect(3, &[]);
     assert!(stopped.json["stopped"].as_str().unwrap().contains("in a row"), "{stopped:?}");
     let inserted = stopped.json["inserted"].as_u64().unwrap();
@@ -95,10 +95,10 @@ fn a_stopped_replay_resumes_where_it_was() {
     scene.run(&["reconcile"]).expect(0, &[("matched", count)]);
     forget_rows(&scene);
     s3.dials().change(|dials| dials.outage_after = Some(count * 3 / 4));
-    scene.run(&["replay", "--connections", "1", "--attempts", "2"]).expect(3, &[]);
+    scene.run(&["replay", "--connections", "1", "--attempts", "2", "--concurrency", "8"]).expect(3, &[]);
     s3.dials().change(|dials| dials.outage_after = Some(20));
     forget_rows(&scene); // lost once more, and the next run is stopped before it has loaded anything
-    scene.run(&["replay", "--connections", "1", "--attempts", "2"]);
+    scene.run(&["replay", "--connections", "1", "--attempts", "2", "--concurrency", "8"]);
     s3.dials().change(|dials| dials.outage_after = None);
     let anew = scene.run(&["replay", "--resume"]);
     // The journal went with its table: what the lost one said is worth nothing.

@@ -60,6 +60,16 @@ impl Schedule {
         }
     }
 
+    /// How long so many messages, of so many days of history, take by it, seconds; none where that cannot be said.
+    pub fn seconds(&self, messages: Option<f64>, days: Option<f64>) -> Option<f64> {
+        match self {
+            Self::None => None,
+            Self::Rate(rate) => messages.map(|messages| messages / rate.per_second()),
+            Self::Stages(stages) => Some(stages.seconds(messages)),
+            Self::Speed(speed) => days.map(|days| speed.seconds(days)),
+        }
+    }
+
     /// The times one after the other.
     pub(super) fn times(&self) -> Times {
         Times { schedule: self.clone(), next: 0, speed: speed::Course::default() }
@@ -114,7 +124,7 @@ impl Times {
 }
 
 /// Reads `500ms`, `30s`, `5m`, `2h`, or a plain number of seconds.
-pub(super) fn time(text: &str) -> Option<Duration> {
+pub fn time(text: &str) -> Option<Duration> {
     let text = text.trim();
     let at = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
     let (number, unit) = text.split_at(at);

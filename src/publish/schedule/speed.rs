@@ -8,6 +8,13 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub struct Speed(f64);
 
+impl Speed {
+    /// How long so many days of history take, seconds.
+    pub(super) fn seconds(self, days: f64) -> f64 {
+        (days - 1.0).max(0.0) * 86_400.0 / self.0
+    }
+}
+
 impl FromStr for Speed {
     type Err = String;
 

@@ -53,6 +53,7 @@ impl Form {
     /// The time at which so many messages are due.
     fn inverse(self, count: f64, seconds: f64) -> f64 {
         match self {
+            _ if count <= 0.0 => 0.0, // where a ramp begins at nought, the root is 0/0
             Self::Line { from, to } => {
                 let slope = (to - from) / seconds;
                 // The form of the root that does not lose digits where the slope is small.
@@ -97,6 +98,13 @@ impl Stages {
     /// Messages of all stages.
     pub(super) fn messages(&self) -> u64 {
         self.stages.last().map_or(0, |last| (last.before + last.messages()).ceil() as u64)
+    }
+
+    /// How long so many messages take, or all it has room for, seconds.
+    pub(super) fn seconds(&self, messages: Option<f64>) -> f64 {
+        let whole = self.stages.last().map_or(0.0, |last| last.begin + last.seconds);
+        let last = messages.map(|messages| (messages.max(1.0) - 1.0) as u64);
+        last.and_then(|last| self.due(last)).map_or(whole, |due| due.as_secs_f64())
     }
 
     pub(super) fn highest(&self) -> f64 {
@@ -218,7 +226,7 @@ mod tests {
     #[test]
     fn a_ramp_is_the_inverse_of_its_integral() {
         let stages = stages("ramp:0-1000/s:10s,hold:1000/s:5s");
-        assert_eq!(stages.messages(), 10_000);
+        assert_eq!((stages.messages(), stages.due(0)), (10_000, Some(Duration::ZERO)));
         // n = 50 t², so message 1,250 is due after 5 s.
         assert!((due(&stages, 1_250) - 5.0).abs() < 1e-9);
         assert!((due(&stages, 5_000) - 10.0).abs() < 1e-9);
@@ -259,7 +267,8 @@ mod tests {
     #[test]
     fn what_is_no_stage_is_refused_by_name() {
         let said = |text: &str| text.parse::<Stages>().unwrap_err();
-        for text in ["", "hold", "hold:5/s", "hold:x/s:1s", "hold:5/s:0s", "ramp:5-/s:1s", "jump:5/s:1s", "sine:5/s:1s:1s"]
+        for text in
+            ["", "hold", "hold:5/s", "hold:x/s:1s", "hold:5/s:0s", "ramp:5-/s:1s", "jump:5/s:1s", "sine:5/s:1s:1s"]
         {
             assert!(!said(text).is_empty(), "{text}");
         }

@@ -1,0 +1,59 @@
+//! What is said before a run starts, and the question where it is a large one.
+
+use std::io::{BufRead, IsTerminal, Write};
+
+use anyhow::ensure;
+
+use super::Args;
+use crate::publish::{Estimate, Source};
+use crate::retry::Patience;
+use crate::topic::arn::Arn;
+
+/// Says what the run will take and what will get in its way; a large one is to be agreed to.
+///
+/// # Errors
+/// It is large, and nobody agreed.
+pub(super) async fn tell(arn: &Arn, args: &Args, source: &Source) -> anyhow::Result<()> {
+    let schedule = args.pace.schedule();
+    let quota = arn.quota();
+    if let Some(rate) = schedule.highest().filter(|&rate| rate > f64::from(quota) && !arn.is_fifo()) {
+        tracing::warn!(
+            "{rate} messages/s is over the quota of {}, {quota} messages/s, unless it was raised for this account: expect \
+             throttling",
+            arn.region()
+        );
+    }
+    let estimate = Estimate::of(source, &schedule, arn, args.skip);
+    tracing::info!("{estimate}");
+    if args.yes || !estimate.is_large() || is_here().await {
+        return Ok(());
+    }
+    let asks = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    ensure!(asks, "this is a large run ({estimate}): give --yes to start it");
+    ensure!(agreed(&estimate)?, "not started");
+    Ok(())
+}
+
+/// Whether the endpoint is on this machine: nobody pays for that.
+async fn is_here() -> bool {
+    let named = std::env::var("AWS_ENDPOINT_URL_SNS").ok();
+    let endpoint = match named {
+        Some(endpoint) => Some(endpoint),
+        None => crate::aws::config(Patience::Bulk).await.endpoint_url().map(str::to_owned),
+    };
+    endpoint.and_then(|endpoint| url::Url::parse(&endpoint).ok()).is_some_and(|endpoint| match endpoint.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    })
+}
+
+fn agreed(estimate: &Estimate) -> anyhow::Result<bool> {
+    let mut err = std::io::stderr().lock();
+    write!(err, "This is a large run: {estimate}.\nStart it? [y/N] ")?;
+    err.flush()?;
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer)?;
+    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}

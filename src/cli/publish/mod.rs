@@ -1,0 +1,201 @@
+//! `ruminate publish`: history files, or a history made on the way, to the topic.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use chrono::Utc;
+
+use super::Context;
+use super::flags::TopicFlags;
+use crate::herd::Format;
+use crate::publish::{self, OnInvalid, Place, Rate, Resume, Schedule, Settings, Source, Speed, Stages, time};
+use crate::report::Printed;
+use crate::topic::arn::Address;
+
+mod before;
+mod spec;
+
+use spec::Spec;
+
+/// Batches in flight at once without a schedule, of which more only wait at the topic.
+const CLOSED: usize = 16;
+/// The same with a schedule: an answer that is late must hold up nothing that is due.
+const OPEN: usize = 512;
+/// The same with the intake in this process, which the warehouse's connections bound.
+const LOCAL: usize = 3;
+/// How late a generated message may be sent: a load test that is later than that tests something else.
+const DROP_AFTER: Duration = Duration::from_secs(1);
+
+/// Publishes history files in bulk, by a schedule and with latencies, as a backfill or as a load test
+///
+/// Messages that are no valid reading are counted and named, and not sent. What the topic refuses for good, or for too
+/// long, becomes a dead letter; a file of dead letters can be published like any other.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// History files, NDJSON or CSV, or dead letters; - for standard input
+    #[arg(value_name = "FILE", required_unless_present = "generate", conflicts_with = "generate")]
+    files: Vec<PathBuf>,
+    /// Publish a history made on the way, such as farms=2,lots=100,days=30,start=2026-01-01,seed=1,duplicate=0.01
+    ///
+    /// Keys: farms, lots, days, start, seed and part as for `ruminate generate`, and kinds of faults with their rates
+    /// as for its --faults. All may be left out but one.
+    #[arg(long, value_name = "SPEC")]
+    generate: Option<Spec>,
+    /// The form of the files [default: by their ending, .csv or else NDJSON]
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<Format>,
+    #[command(flatten)]
+    pace: PaceFlags,
+    /// Write messages that could not be published here, one JSON object a line; must be new or empty, or with --skip or
+    /// --resume is written on
+    #[arg(long, value_name = "FILE")]
+    dead_letters: Option<PathBuf>,
+    /// Go on where the same command stopped
+    #[arg(long, conflicts_with = "skip")]
+    resume: bool,
+    /// Keep what is settled in this file [default: one of the run's own in $XDG_STATE_HOME/ruminate]
+    #[arg(long, value_name = "FILE")]
+    journal: Option<PathBuf>,
+    /// Pass over the first N messages
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    skip: u64,
+    /// Send messages that are no valid reading too: load for the quarantine
+    #[arg(long)]
+    send_invalid: bool,
+    /// Do not ask before a large run: over a million messages, or an hour
+    #[arg(long, short)]
+    yes: bool,
+    #[command(flatten)]
+    topic: TopicFlags,
+}
+
+/// When messages go.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Schedule")]
+struct PaceFlags {
+    /// Messages a second (500/s, or 500), minute (30000/m) or hour [default: as fast as the topic takes them]
+    #[arg(long, value_name = "N/s", group = "schedule")]
+    rate: Option<Rate>,
+    /// Rates that change: ramp:0-5000/s:60s,hold:5000/s:5m,spike:20000/s:10s,sine:1000-5000/s:60s:10m
+    ///
+    /// Stages follow one another: hold:RATE:TIME, ramp:FROM-TO:TIME, spike:RATE:TIME (and back to the rate before it for
+    /// as long), sine:LOW-HIGH:PERIOD:TIME. The run ends with the last one, or with the last message.
+    #[arg(long, value_name = "STAGES", group = "schedule")]
+    stages: Option<Stages>,
+    /// Replay history by each reading's own time, so many times faster than life: 86400x is a day in a second
+    #[arg(long, value_name = "Nx", group = "schedule")]
+    speed: Option<Speed>,
+    /// Batches in flight at once [default: 512 with a schedule, or else 16; 3 with --topic local]
+    ///
+    /// On a FIFO topic a lot's messages wait for one another whatever it is.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    concurrency: Option<u32>,
+    /// How long a batch that is not full waits for more
+    #[arg(long, value_name = "TIME", default_value = "20ms", value_parser = a_time)]
+    linger: Duration,
+    /// Drop messages that cannot be sent within this time after they are due, or never [default: 1s with --generate,
+    /// never with files]
+    #[arg(long, value_name = "TIME|never")]
+    drop_after: Option<DropAfter>,
+}
+
+impl PaceFlags {
+    fn schedule(&self) -> Schedule {
+        match (self.rate, &self.stages, self.speed) {
+            (Some(rate), ..) => Schedule::Rate(rate),
+            (_, Some(stages), _) => Schedule::Stages(stages.clone()),
+            (.., Some(speed)) => Schedule::Speed(speed),
+            (None, None, None) => Schedule::None,
+        }
+    }
+}
+
+fn a_time(text: &str) -> Result<Duration, String> {
+    time(text).ok_or_else(|| "give a length of time, such as 500ms, 30s or 5m".into())
+}
+
+/// How late a message may be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct DropAfter(Option<Duration>);
+
+impl FromStr for DropAfter {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "never" { Ok(Self(None)) } else { Ok(Self(Some(a_time(text)?))) }
+    }
+}
+
+impl Args {
+    fn source(&self) -> anyhow::Result<Source> {
+        match &self.generate {
+            None => Ok(Source::Files { paths: self.files.clone(), format: self.format }),
+            Some(Spec(flags)) => {
+                let herd = flags.herd(Utc::now().date_naive())?;
+                Ok(Source::Herd { herd, part: flags.part, faults: flags.faults })
+            }
+        }
+    }
+
+    fn settings(&self, address: &Address, source: &Source) -> Settings {
+        let schedule = self.pace.schedule();
+        let by_itself = match address {
+            Address::Local => LOCAL,
+            Address::Sns(_) if schedule.is_open_loop() => OPEN,
+            Address::Sns(_) => CLOSED,
+        };
+        let made_on_the_way = matches!(source, Source::Herd { .. });
+        let by_source = DropAfter(made_on_the_way.then_some(DROP_AFTER));
+        Settings {
+            concurrency: self.pace.concurrency.map_or(by_itself, |n| n as usize),
+            keeps_order: matches!(address, Address::Sns(arn) if arn.is_fifo()),
+            linger: self.pace.linger,
+            drop_after: self.pace.drop_after.unwrap_or(by_source).0.filter(|_| schedule.is_open_loop()),
+            schedule,
+            skip: self.skip,
+            journal: self.place(source),
+            resume: if self.resume { Resume::Yes } else { Resume::No },
+            on_invalid: if self.send_invalid { OnInvalid::Send } else { OnInvalid::Withhold },
+            dead_letters: self.dead_letters.clone(),
+            ..Settings::default()
+        }
+    }
+
+    /// Where the journal is kept: what cannot be read again needs none.
+    fn place(&self, source: &Source) -> Place {
+        match (&self.journal, state()) {
+            _ if !source.is_repeatable() => Place::Nowhere,
+            (Some(file), _) => Place::File(file.clone()),
+            (None, Some(folder)) => Place::Folder(folder),
+            (None, None) => Place::Nowhere,
+        }
+    }
+}
+
+/// The folder for what runs leave for later ones (XDG Base Directory Specification), if it can be made.
+fn state() -> Option<PathBuf> {
+    let set = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = set("XDG_STATE_HOME").or_else(|| set("HOME").map(|home| home.join(".local/state")))?;
+    let folder = base.join("ruminate");
+    match std::fs::create_dir_all(&folder) {
+        Ok(()) => Some(folder),
+        Err(e) => {
+            tracing::debug!("no journal is kept: {}: {e}", folder.display());
+            None
+        }
+    }
+}
+
+pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed> {
+    let source = args.source()?;
+    source.check()?;
+    let address = args.topic.address()?;
+    if let Address::Sns(arn) = &address {
+        before::tell(arn, &args, &source).await?;
+    }
+    let topic = args.topic.open(&address).await?;
+    let settings = args.settings(&address, &source);
+    let outcome = publish::run(source, topic, settings, &context.progress, &context.stop).await?;
+    Ok(Printed::of(&outcome))
+}
