@@ -241,9 +241,8 @@ impl Wire {
     async fn connect(&self) -> Result<Connection, Broken> {
         let mut connector = self.connector.clone();
         let opened = tokio::time::timeout(self.patience.connect * 2, connector.call(self.origin.clone())).await;
-        let cannot = |e: &dyn fmt::Display| {
-            Broken::On(format!("cannot connect: check the network and AWS_ENDPOINT_URL: {e}"))
-        };
+        let cannot =
+            |e: &dyn fmt::Display| Broken::On(format!("cannot connect: check the network and AWS_ENDPOINT_URL: {e}"));
         let stream = opened.map_err(|e| cannot(&e))?.map_err(|e| cannot(&Chain(&*e)))?;
         let (connection, driver) = http1::handshake(stream).await.map_err(|e| cannot(&e))?;
         tokio::spawn(driver);

@@ -40,10 +40,14 @@ mod tests {
 
     #[test]
     fn an_element_says_what_stands_in_it() {
-        let xml = "<?xml version=\"1.0\"?>\n<A xmlns=\"x\"><Codes>0</Codes><Code>N&amp;lt; &lt;b&gt;</Code><B/><C></C></A>";
+        let xml =
+            "<?xml version=\"1.0\"?>\n<A xmlns=\"x\"><Codes>0</Codes><Code>N&amp;lt; &lt;b&gt;</Code><B/><C></C></A>";
         assert_eq!(element(xml, "Code").as_deref(), Some("N&lt; <b>"));
         assert_eq!((element(xml, "C").as_deref(), element(xml, "B"), element(xml, "Cod")), (Some(""), None, None));
         assert_eq!(inside(xml, "Codes"), Some(("0", "<Code>N&amp;lt; &lt;b&gt;</Code><B/><C></C></A>")));
-        assert_eq!((element("<Code>x", "Code"), element("", "Code"), element("<Code>x</Co", "Code")), (None, None, None));
+        assert_eq!(
+            (element("<Code>x", "Code"), element("", "Code"), element("<Code>x</Co", "Code")),
+            (None, None, None)
+        );
     }
 }

@@ -12,6 +12,7 @@ use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
 use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
 
 use crate::account::Account;
 use crate::answer::{self, Failed, Refused, Taken};
@@ -69,6 +70,8 @@ impl From<Refused> for No {
 /// A publishing call with what the dials know it by.
 struct Sent<'a> {
     call: &'a Call<'a>,
+    /// The request's.
+    id: Uuid,
     batch: bool,
     topic: Arc<Topic>,
     turned: &'a Turned,
@@ -93,7 +96,7 @@ impl Front {
         let asked =
             if head.method == Method::GET { head.uri.query().unwrap_or_default().as_bytes() } else { &body[..] };
         let id = self.topics.id();
-        let (status, xml) = match self.serve(&head, asked).await {
+        let (status, xml) = match self.serve(&head, asked, id).await {
             Ok(xml) => (StatusCode::OK, xml),
             Err(No::Refused(refused)) => {
                 self.account.count(|stats| *stats.refused.entry(refused.code.to_string()).or_default() += 1);
@@ -113,7 +116,7 @@ impl Front {
         Ok(response)
     }
 
-    async fn serve(&self, head: &Parts, asked: &[u8]) -> Result<String, No> {
+    async fn serve(&self, head: &Parts, asked: &[u8], id: Uuid) -> Result<String, No> {
         let turned = self.dials.turned();
         let (content, tries) = if turned.may_strike() { self.known(asked) } else { (0, 0) };
         if turned.strikes(turned.settings.reset, Drawn::Reset, content, tries) {
@@ -133,7 +136,7 @@ impl Front {
         let batch = &*call.action == "PublishBatch";
         if batch || &*call.action == "Publish" {
             let topic = self.topics.find(call.topic_arn.as_deref(), region)?;
-            return self.publish(Sent { call: &call, batch, topic, turned: &turned, content, tries }).await;
+            return self.publish(Sent { call: &call, id, batch, topic, turned: &turned, content, tries }).await;
         }
         if turned.settings.may_not_look && &*call.action == "GetTopicAttributes" {
             let said = "User: stub is not authorized to perform: SNS:GetTopicAttributes";
@@ -141,7 +144,7 @@ impl Front {
         }
         let place = Place { region, endpoint: &self.endpoint, account: &self.account };
         let said = self.topics.act(&call, &place).await?;
-        Ok(answer::answer(&call.action, said.as_deref(), self.topics.id()))
+        Ok(answer::answer(&call.action, said.as_deref(), id))
     }
 
     /// What stands for a content among all, and how often it came before.
@@ -245,7 +248,7 @@ impl Front {
                 None => return Err(Refused::invalid("Empty message").into()),
             },
         };
-        Ok(answer::answer(&call.action, Some(&said), self.topics.id()))
+        Ok(answer::answer(&call.action, Some(&said), sent.id))
     }
 
     /// What becomes of each entry: taken, and whether that was new; or failed.
