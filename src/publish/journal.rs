@@ -221,7 +221,7 @@ impl Journal {
         let Some(path) = &self.path else { return Ok(()) };
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let written = half_in(folder).and_then(|mut half| {
-            serde_json::to_writer(&mut half, &self.held)?;
+            half.write_all(&serde_json::to_vec(&self.held)?)?;
             half.write_all(b"\n")?;
             half.persist(path).map_err(|e| e.error)
         });

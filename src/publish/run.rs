@@ -154,14 +154,13 @@ impl Run {
             self.outcome.problems.add("invalid", invalid.place.clone(), invalid.reason.clone());
             self.journal.settle(invalid.index);
         }
-        let now = Instant::now();
-        for entry in &batch.entries {
-            self.telemetry.count(entry.due.unwrap_or(now), Counts { offered: 1, ..Counts::default() });
-        }
     }
 
     fn send(&mut self, batch: Batch) {
         let now = Instant::now();
+        for entry in &batch.entries {
+            self.telemetry.count(entry.due.unwrap_or(now), Counts { offered: 1, ..Counts::default() });
+        }
         let mut entries = batch.entries;
         if let Some(most) = self.settings.drop_after {
             let late = |entry: &Entry| entry.due.is_some_and(|due| now.saturating_duration_since(due) > most);

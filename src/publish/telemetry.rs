@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use hdrhistogram::Histogram;
+use hdrhistogram::{Counter, Histogram};
 
 use crate::report::publish::{Interval, Percentiles, Point};
 
@@ -22,23 +22,29 @@ const STEPS: u32 = 4;
 
 /// Latencies so far.
 #[derive(Debug, Clone)]
-pub(super) struct Latencies(Histogram<u64>);
+pub(super) struct Latencies<C: Counter = u64>(Histogram<C>);
 
 impl Latencies {
     pub(super) fn new() -> Self {
         Self::with_digits(DIGITS.0)
     }
+}
 
+impl<C: Counter> Latencies<C> {
+    /// Room for the longest latency is made when it comes.
     fn with_digits(digits: u8) -> Self {
-        Self(Histogram::new_with_bounds(1, LONGEST, digits).expect("the bounds are constants and in order"))
+        let mut histogram = Histogram::new(digits).expect("the digits are constants within bounds");
+        histogram.auto(true);
+        Self(histogram)
     }
 
     pub(super) fn add(&mut self, latency: Duration) {
-        self.0.saturating_record(u64::try_from(latency.as_micros()).unwrap_or(LONGEST).max(1));
+        let micros = u64::try_from(latency.as_micros()).unwrap_or(LONGEST).clamp(1, LONGEST);
+        self.0.record(micros).expect("it grows up to the longest latency, which is within its range");
     }
 
     fn absorb(&mut self, other: &Self) {
-        self.0.add(&other.0).expect("both have the same bounds");
+        self.0.add(&other.0).expect("it grows to what the other holds");
     }
 
     /// At that share of all, 0 to 1, milliseconds; nought where nothing was measured.
@@ -73,8 +79,8 @@ fn millis(micros: u64) -> f64 {
 struct Stretch {
     counts: Counts,
     in_flight: u32,
-    latency: Latencies,
-    service: Latencies,
+    latency: Latencies<u32>,
+    service: Latencies<u32>,
 }
 
 /// What happened in a stretch, messages.

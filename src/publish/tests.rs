@@ -207,3 +207,68 @@ async fn a_topic_that_is_not_there_is_said_before_anything_is_opened() {
     assert_eq!(refused.to_string(), "topic gone: no such topic");
     assert!(!dead.exists());
 }
+
+/// A topic that takes so many messages in any tenth of a second, and refuses the rest as SNS does.
+#[derive(Debug, Clone)]
+struct Narrow {
+    inner: Memory,
+    per_tenth: usize,
+    window: Arc<std::sync::Mutex<(Instant, usize)>>,
+}
+
+#[async_trait]
+impl Topic for Narrow {
+    fn address(&self) -> String {
+        self.inner.address()
+    }
+
+    fn limits(&self) -> Limits {
+        self.inner.limits()
+    }
+
+    async fn publish(&self, batch: &[Message]) -> Result<Vec<Result<(), Refusal>>, Error> {
+        {
+            let mut window = self.window.lock().unwrap();
+            if window.0.elapsed() >= Duration::from_millis(100) {
+                *window = (Instant::now(), 0);
+            }
+            if window.1 + batch.len() > self.per_tenth {
+                let code = "ThrottlingException".into();
+                return Err(Error {
+                    kind: Kind::Transient,
+                    code,
+                    topic: "narrow".into(),
+                    message: "Rate exceeded".into(),
+                });
+            }
+            window.1 += batch.len();
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        self.inner.publish(batch).await
+    }
+
+    async fn check(&self) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_is_throttled_slows_down_and_loses_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let path = file(home.path(), (0..3_000).map(line));
+    let inner = Memory::default();
+    let window = Arc::new(std::sync::Mutex::new((Instant::now(), 0)));
+    let topic = Narrow { inner: inner.clone(), per_tenth: 100, window };
+    let settings = Settings { retry: Retry { attempts: 3, ..QUICK }, concurrency: 16, ..settings() };
+    let outcome = publish(&path, topic, settings, &Stop::default()).await.unwrap();
+    assert_eq!((outcome.published, outcome.failed), (3_000, 0), "{outcome}");
+    assert_eq!(pens(&inner), (0..3_000).collect::<Vec<_>>(), "each once");
+    let refused = outcome.errors["ThrottlingException"];
+    assert_eq!(refused, outcome.retries);
+    assert!(refused < 6_000, "it does not knock all the time: {refused}");
+    assert!(
+        (2.5..9.0).contains(&outcome.seconds),
+        "a thousand a second at most, and not much less: {}",
+        outcome.seconds
+    );
+}

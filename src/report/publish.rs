@@ -181,7 +181,11 @@ impl fmt::Display for Outcome {
             lines.push(("passed over", count(self.skipped)));
         }
         if self.published > 0 {
-            lines.push(("latency", self.latency_ms.to_string()));
+            let Percentiles { p50, p90, p99, max } = self.latency_ms;
+            let p999 = self.latency_p999_ms;
+            let latency =
+                format!("p50 {p50:.1} ms, p90 {p90:.1} ms, p99 {p99:.1} ms, p99.9 {p999:.1} ms, max {max:.1} ms");
+            lines.push(("latency", latency));
             lines.push(("of a call", self.service_ms.to_string()));
         }
         for (code, times) in &self.errors {
@@ -199,13 +203,22 @@ impl Outcome {
         if let Some(behind) = self.fell_behind() {
             writeln!(f, "ended {} behind its schedule: raise --concurrency, or ask for less", duration(behind))?;
         }
-        if self.failed > 0 {
+        if self.starved_seconds > 0.01 * self.seconds && self.starved_seconds > 0.1 {
+            let starved = duration(self.starved_seconds);
+            writeln!(
+                f,
+                "the schedule was put back by {starved}, because the source had nothing to send: it is too slow for it"
+            )?;
+        }
+        if self.failed + self.dropped > 0 {
             match &self.dead_letters {
                 Some(file) => {
                     writeln!(f, "dead letters are in {file}; once the cause is mended, send them again with")?;
                     writeln!(f, "  ruminate publish {file}")?;
                 }
-                None => writeln!(f, "failed messages are kept only where --dead-letters FILE names a file")?,
+                None => {
+                    writeln!(f, "failed and dropped messages are kept only where --dead-letters FILE names a file")?
+                }
             }
         }
         if let Some(why) = &self.stopped {

@@ -12,13 +12,13 @@ use crate::sns::{Fault, Seen, Sns, TOPIC};
 /// A history of 93 readings in one file a day and farm.
 const SPEC: &str = "farms=1,lots=50,days=2,start=2026-01-01";
 
-fn publish(home: &Path, sns: &Sns) -> Command {
+pub fn publish(home: &Path, sns: &Sns) -> Command {
     let mut command = ruminate(home);
     command.args(["publish", "--output", "json", "--topic", TOPIC]).env("AWS_ENDPOINT_URL", &sns.url);
     command
 }
 
-fn history(home: &Path, name: &str) -> Vec<String> {
+pub fn history(home: &Path, name: &str) -> Vec<String> {
     let flags = ["generate", "--lots", "50", "--days", "2", "--start", "2026-01-01", "--out", "-", "-q"];
     let made = Run::of(ruminate(home).args(flags));
     std::fs::write(home.join(name), &made.out).unwrap();
@@ -115,25 +115,6 @@ fn an_account_that_may_not_look_at_the_topic_may_publish_all_the_same() {
 }
 
 #[test]
-fn a_refusal_in_the_middle_stops_and_the_same_command_goes_on() {
-    let home = tempfile::tempdir().unwrap();
-    let lines = history(home.path(), "in.json");
-    let sns = Sns::start(Seen::default());
-    // One at a time, so that the third call is the third batch.
-    sns.seen.lock().unwrap().faults = [Fault::Call(503, "ServiceUnavailable"), Fault::Call(403, "ExpiredToken")].into();
-    let first = Run::of(publish(home.path(), &sns).args(["in.json", "--concurrency", "1"]));
-    assert!(first.code == 2 && first.err.contains("log in again"), "nothing was published: {}", first.err);
-    let bad = Fault::Entry(99, "", true); // no entry has this number: a call that succeeds
-    sns.seen.lock().unwrap().faults = [bad, Fault::Call(403, "ExpiredToken")].into();
-    let second = Run::of(publish(home.path(), &sns).args(["in.json", "--concurrency", "1"]));
-    assert_eq!((second.code, &second.json()["resume_skip"]), (3, &10.into()), "{}", second.err);
-    let third = Run::of(publish(home.path(), &sns).args(["in.json", "--skip", "10"]));
-    assert_eq!((third.code, &third.json()["skipped"]), (0, &10.into()));
-    assert_eq!(sns.messages().len(), lines.len(), "none twice");
-    assert_eq!(sns.messages().into_iter().collect::<HashSet<_>>(), lines.into_iter().collect());
-}
-
-#[test]
 fn invalid_messages_are_withheld_and_named_or_sent_where_they_are_wanted() {
     let (home, sns) = (tempfile::tempdir().unwrap(), Sns::start(Seen::default()));
     let good = history(home.path(), "in.json")[0].clone();
@@ -187,30 +168,6 @@ fn messages_piped_in_slowly_are_sent_as_they_come() {
     assert!(run.json()["latency_ms"]["max"].as_f64().unwrap() < 500.0, "the slow pipe is not the topic's latency");
 }
 
-#[cfg(unix)]
-#[test]
-fn ctrl_c_finishes_what_is_in_flight_and_says_how_to_go_on() {
-    let sns = Sns::start(Seen { delay: Duration::from_millis(50), ..Seen::default() });
-    let home = tempfile::tempdir().unwrap();
-    let spec = "farms=1,lots=50,days=40,start=2026-01-01";
-    let flags = ["--generate", spec, "--concurrency", "2"];
-    let child = publish(home.path(), &sns).args(flags).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    while sns.messages().len() < 40 {
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    let run = Run::from(child.wait_with_output().unwrap());
-    let (outcome, sent) = (run.json(), sns.messages().len() as u64);
-    assert_eq!((run.code, outcome["published"].as_u64()), (3, Some(sent)), "{}", run.err);
-    assert_eq!(outcome["resume_skip"], outcome["published"]);
-    sns.seen.lock().unwrap().delay = Duration::ZERO;
-    let rest = Run::of(publish(home.path(), &sns).args(flags).args(["--skip", &sent.to_string()]));
-    assert_eq!(rest.code, 0, "{}", rest.err);
-    let all = sns.messages();
-    assert_eq!(all.len() as u64, sent + rest.json()["published"].as_u64().unwrap());
-    assert_eq!(all.iter().collect::<HashSet<_>>().len(), all.len(), "none twice");
-}
-
 #[test]
 fn a_rate_over_the_quota_is_said_before_it_starts() {
     let (home, sns) = (tempfile::tempdir().unwrap(), Sns::start(Seen::default()));
@@ -262,44 +219,6 @@ fn what_a_slow_topic_cannot_take_in_time_is_dropped_counted_and_kept() {
     let rest = Run::of(publish(home.path(), &sns).arg("late"));
     assert_eq!((rest.code, &rest.json()["published"]), (0, &outcome["dropped"]), "{}", rest.err);
     assert_eq!(sns.messages().into_iter().collect::<HashSet<_>>().len(), 93, "each arrived");
-}
-
-#[cfg(unix)]
-#[test]
-fn a_run_that_was_killed_goes_on_from_its_journal() {
-    let sns = Sns::start(Seen { delay: Duration::from_millis(30), ..Seen::default() });
-    let home = tempfile::tempdir().unwrap();
-    let flags = ["--generate", "farms=1,lots=50,days=40,start=2026-01-01", "--concurrency", "2", "--resume"];
-    let (resume, flags) = flags.split_last().unwrap();
-    let mut child = publish(home.path(), &sns).args(flags).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let begun = Instant::now();
-    while begun.elapsed() < Duration::from_millis(1_600) {
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
-    let before = sns.messages().len() as u64;
-    sns.seen.lock().unwrap().delay = Duration::ZERO;
-    let rest = Run::of(publish(home.path(), &sns).args(flags).arg(resume));
-    let outcome = rest.json();
-    let skipped = outcome["skipped"].as_u64().unwrap();
-    assert_eq!((rest.code, &outcome["resumed"]), (0, &true.into()), "{}", rest.err);
-    assert!(skipped > 0 && skipped <= before, "{skipped} of {before}");
-    let whole = Run::of(ruminate(home.path()).args([
-        "generate",
-        "--lots",
-        "50",
-        "--days",
-        "40",
-        "--start",
-        "2026-01-01",
-        "--out",
-        "-",
-        "-q",
-    ]));
-    assert_eq!(sns.messages().into_iter().collect::<HashSet<_>>(), whole.out.lines().map(str::to_owned).collect());
-    let none = Run::of(publish(home.path(), &sns).args(flags).arg(resume));
-    assert!(none.code == 2 && none.err.contains("there is nothing to resume"), "{}", none.err);
 }
 
 #[test]
