@@ -142,6 +142,11 @@ impl SnsStub {
         self.front.account.messages()
     }
 
+    /// Their bodies.
+    pub fn bodies(&self) -> Vec<String> {
+        self.messages().into_iter().map(|kept| kept.body).collect()
+    }
+
     /// Delivers a topic's messages to an HTTP endpoint from now on, without asking it first.
     ///
     /// # Errors
