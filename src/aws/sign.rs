@@ -134,7 +134,7 @@ pub(crate) mod tests {
             .unwrap();
         let uri = format!("http://{host}{path}{}{query}", if query.is_empty() { "" } else { "?" });
         let headers = [("host", *host)].into_iter();
-        let request = SignableRequest::new(*method, uri, headers, SignableBody::Bytes(body)).unwrap();
+        let request = SignableRequest::new(method, uri, headers, SignableBody::Bytes(body)).unwrap();
         let (instructions, _) = aws_sigv4::http_request::sign(request, &params.into()).unwrap().into_parts();
         let (headers, _) = instructions.into_parts();
         headers.iter().find(|header| header.name() == "authorization").unwrap().value().to_owned()
