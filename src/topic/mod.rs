@@ -126,6 +126,7 @@ pub(crate) fn is_throttling(code: &str) -> bool {
 }
 
 /// The code of a call that no answer came to.
+#[cfg(feature = "cli")]
 pub(crate) const NO_ANSWER: &str = "NoAnswer";
 
 /// A topic: publishes a batch and answers for each entry.

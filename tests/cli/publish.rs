@@ -6,15 +6,17 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use ruminate_test_sns::{Fault, SnsStub, TOPIC};
+
 use crate::bare::{Run, ruminate};
-use crate::sns::{Fault, Seen, Sns, TOPIC};
+use crate::sns::{stub, stub_with};
 
 /// A history of 93 readings in one file a day and farm.
 const SPEC: &str = "farms=1,lots=50,days=2,start=2026-01-01";
 
-pub fn publish(home: &Path, sns: &Sns) -> Command {
+pub fn publish(home: &Path, sns: &SnsStub) -> Command {
     let mut command = ruminate(home);
-    command.args(["publish", "--output", "json", "--topic", TOPIC]).env("AWS_ENDPOINT_URL", &sns.url);
+    command.args(["publish", "--output", "json", "--topic", TOPIC]).envs(sns.env());
     command
 }
 
@@ -27,7 +29,7 @@ pub fn history(home: &Path, name: &str) -> Vec<String> {
 
 #[test]
 fn every_field_is_there_and_every_reading_arrives() {
-    let (home, sns) = (tempfile::tempdir().unwrap(), Sns::start(Seen::default()));
+    let (home, sns) = (tempfile::tempdir().unwrap(), stub());
     let lines = history(home.path(), "in.json");
     let run = Run::of(publish(home.path(), &sns).arg("in.json"));
     let outcome = run.json();
@@ -43,10 +45,10 @@ fn every_field_is_there_and_every_reading_arrives() {
         assert!(outcome["latency_ms"][field].as_f64().unwrap() > 0.0, "{field}");
     }
     assert!(outcome["seconds"].is_f64() && outcome["rate_per_second"].is_f64());
-    let sent: HashSet<String> = sns.messages().into_iter().collect();
+    let sent: HashSet<String> = sns.bodies().into_iter().collect();
     assert_eq!(sent, lines.into_iter().collect());
-    let seen = sns.seen.lock().unwrap();
-    assert!(seen.farms.iter().all(|farm| farm == "FazendaUm") && seen.calls == sent.len().div_ceil(10));
+    assert!(sns.messages().iter().all(|message| message.attribute("cod_cliente") == Some("FazendaUm")));
+    assert_eq!(sns.stats().calls["PublishBatch"], sent.len().div_ceil(10) as u64);
 }
 
 #[test]
@@ -55,9 +57,10 @@ fn what_is_refused_for_good_is_a_dead_letter_that_can_be_sent_again() {
         Fault::Entry(2, "InvalidParameter", true),
         Fault::Entry(4, "InternalError", false),
         Fault::Call(400, "ThrottlingException"),
-        Fault::Lost,
+        Fault::LostAnswer,
     ];
-    let sns = Sns::start(Seen { faults: faults.into(), ..Seen::default() });
+    let sns = stub();
+    sns.dials().plan(faults);
     let home = tempfile::tempdir().unwrap();
     let lines = history(home.path(), "in.json");
     let run = Run::of(publish(home.path(), &sns).args(["in.json", "--dead-letters", "dead", "--concurrency", "1"]));
@@ -69,7 +72,7 @@ fn what_is_refused_for_good_is_a_dead_letter_that_can_be_sent_again() {
     let letter: serde_json::Value = serde_json::from_str(&dead).unwrap();
     assert_eq!((&letter["message"], &letter["code"]), (&lines[2].as_str().into(), &"InvalidParameter".into()));
     assert_eq!((&letter["file"], &letter["line"], &letter["attempts"]), (&"in.json".into(), &3.into(), &1.into()));
-    let sent: HashSet<String> = sns.messages().into_iter().collect();
+    let sent: HashSet<String> = sns.bodies().into_iter().collect();
     assert_eq!(sent.len(), lines.len() - 1);
 
     let again = Run::of(publish(home.path(), &sns).args(["in.json", "--dead-letters", "dead"]));
@@ -102,7 +105,7 @@ fn the_page_and_the_text_of_the_histogram_tell_what_the_outcome_tells() {
 
 #[test]
 fn what_cannot_run_says_so_in_one_line_and_exits_with_2() {
-    let (home, sns) = (tempfile::tempdir().unwrap(), Sns::start(Seen::default()));
+    let (home, sns) = (tempfile::tempdir().unwrap(), stub());
     history(home.path(), "in.json");
     let cases: [(&[&str], &str); 8] = [
         (&["none.json"], "none.json: No such file"),
@@ -116,8 +119,7 @@ fn what_cannot_run_says_so_in_one_line_and_exits_with_2() {
     ];
     for (flags, words) in cases {
         let mut command = ruminate(home.path());
-        let run =
-            Run::of(command.arg("publish").args(flags).env("AWS_ENDPOINT_URL", &sns.url).env("SNS_TOPIC_ARN", TOPIC));
+        let run = Run::of(command.arg("publish").args(flags).envs(sns.env()).env("SNS_TOPIC_ARN", TOPIC));
         assert_eq!((run.code, run.out.as_str()), (2, ""), "{flags:?}");
         let error = run.err.lines().find(|line| line.starts_with("error: "));
         assert!(error.is_some_and(|line| line.contains(words)), "{flags:?}: {}", run.err);
@@ -126,12 +128,12 @@ fn what_cannot_run_says_so_in_one_line_and_exits_with_2() {
     assert!(nowhere.code == 2 && nowhere.err.contains("cannot connect: check the network"), "{}", nowhere.err);
     let nobody = Run::of(publish(home.path(), &sns).arg("in.json").env_remove("AWS_ACCESS_KEY_ID"));
     assert!(nobody.code == 2 && nobody.err.contains("no usable credentials"), "{}", nobody.err);
-    assert!(sns.messages().is_empty());
+    assert!(sns.bodies().is_empty());
 }
 
 #[test]
 fn an_account_that_may_not_look_at_the_topic_may_publish_all_the_same() {
-    let sns = Sns::start(Seen { may_not_look: true, ..Seen::default() });
+    let sns = stub_with(|d| d.may_not_look = true);
     let home = tempfile::tempdir().unwrap();
     let run = Run::of(publish(home.path(), &sns).args(["--generate", SPEC]));
     assert_eq!(run.code, 0, "{}", run.err);
@@ -140,7 +142,7 @@ fn an_account_that_may_not_look_at_the_topic_may_publish_all_the_same() {
 
 #[test]
 fn invalid_messages_are_withheld_and_named_or_sent_where_they_are_wanted() {
-    let (home, sns) = (tempfile::tempdir().unwrap(), Sns::start(Seen::default()));
+    let (home, sns) = (tempfile::tempdir().unwrap(), stub());
     let good = history(home.path(), "in.json")[0].clone();
     let lines = ["{broken", &good, &format!("{{\"x\":\"{}\"}}", "y".repeat(270_000))];
     std::fs::write(home.path().join("in.json"), lines.join("\n")).unwrap();
@@ -156,19 +158,19 @@ fn invalid_messages_are_withheld_and_named_or_sent_where_they_are_wanted() {
 
 #[test]
 fn large_messages_share_a_call_only_where_they_fit() {
-    let (home, sns) = (tempfile::tempdir().unwrap(), Sns::start(Seen::default()));
+    let (home, sns) = (tempfile::tempdir().unwrap(), stub());
     let good = history(home.path(), "in.json")[0].clone();
     let large = |n: usize| good.replacen("\"}", &format!("\",\"x\":\"{}\"}}", "é".repeat(n)), 1);
     let lines: Vec<_> = (0..12).map(|n| large(30_000 + n)).collect();
     std::fs::write(home.path().join("in.json"), lines.join("\n")).unwrap();
     let run = Run::of(publish(home.path(), &sns).arg("in.json"));
     assert_eq!((run.code, &run.json()["published"]), (0, &12.into()), "{}", run.err);
-    assert_eq!(sns.seen.lock().unwrap().calls, 3, "four of 60 kB fit into 256 KiB");
+    assert_eq!(sns.stats().calls["PublishBatch"], 3, "four of 60 kB fit into 256 KiB");
 }
 
 #[test]
 fn messages_piped_in_slowly_are_sent_as_they_come() {
-    let (home, sns) = (tempfile::tempdir().unwrap(), Sns::start(Seen::default()));
+    let (home, sns) = (tempfile::tempdir().unwrap(), stub());
     let lines = history(home.path(), "in.json");
     let mut child = publish(home.path(), &sns)
         .args(["-", "--rate", "1000/s"])
@@ -179,9 +181,9 @@ fn messages_piped_in_slowly_are_sent_as_they_come() {
     let mut input = child.stdin.take().unwrap();
     for line in &lines[..2] {
         writeln!(input, "{line}").unwrap();
-        let before = sns.messages().len();
+        let before = sns.bodies().len();
         let begun = Instant::now();
-        while sns.messages().len() == before {
+        while sns.bodies().len() == before {
             assert!(begun.elapsed() < Duration::from_secs(10), "it waits for more");
             std::thread::sleep(Duration::from_millis(10));
         }
@@ -194,14 +196,14 @@ fn messages_piped_in_slowly_are_sent_as_they_come() {
 
 #[test]
 fn a_rate_over_the_quota_is_said_before_it_starts() {
-    let (home, sns) = (tempfile::tempdir().unwrap(), Sns::start(Seen::default()));
+    let (home, sns) = (tempfile::tempdir().unwrap(), stub());
     let run = Run::of(publish(home.path(), &sns).args(["--generate", SPEC, "--rate", "40000/s"]));
     assert!(run.code == 0 && run.err.contains("quota of us-east-1, 30000 messages/s"), "{}", run.err);
 }
 
 #[test]
 fn stages_end_a_run_and_what_is_left_is_not_read() {
-    let (home, sns) = (tempfile::tempdir().unwrap(), Sns::start(Seen::default()));
+    let (home, sns) = (tempfile::tempdir().unwrap(), stub());
     let spec = "farms=1,lots=50,days=400,start=2026-01-01";
     let stages = "ramp:0-200/s:0.5s,hold:200/s:0.5s";
     let run = Run::of(publish(home.path(), &sns).args(["--generate", spec, "--stages", stages]));
@@ -216,7 +218,7 @@ fn stages_end_a_run_and_what_is_left_is_not_read() {
 
 #[test]
 fn a_history_is_replayed_by_its_own_times() {
-    let (home, sns) = (tempfile::tempdir().unwrap(), Sns::start(Seen::default()));
+    let (home, sns) = (tempfile::tempdir().unwrap(), stub());
     let spec = "farms=1,lots=10,days=5,start=2026-01-01";
     let run = Run::of(publish(home.path(), &sns).args(["--generate", spec, "--speed", "345600x"]));
     let outcome = run.json();
@@ -228,7 +230,7 @@ fn a_history_is_replayed_by_its_own_times() {
 #[test]
 fn what_a_slow_topic_cannot_take_in_time_is_dropped_counted_and_kept() {
     let home = tempfile::tempdir().unwrap();
-    let sns = Sns::start(Seen { delay: Duration::from_millis(200), ..Seen::default() });
+    let sns = stub_with(|d| d.latency_ms = 200.0);
     let flags = ["--generate", SPEC, "--rate", "1000/s", "--concurrency", "1", "--drop-after", "100ms"];
     let run = Run::of(publish(home.path(), &sns).args(flags).args(["--dead-letters", "late"]));
     let outcome = run.json();
@@ -239,10 +241,10 @@ fn what_a_slow_topic_cannot_take_in_time_is_dropped_counted_and_kept() {
     assert_eq!(late.lines().count() as u64, number("dropped"));
     assert!(late.lines().all(|line| line.contains(r#""code":"Dropped""#)));
 
-    sns.seen.lock().unwrap().delay = Duration::ZERO;
+    sns.dials().change(|d| d.latency_ms = 0.0);
     let rest = Run::of(publish(home.path(), &sns).arg("late"));
     assert_eq!((rest.code, &rest.json()["published"]), (0, &outcome["dropped"]), "{}", rest.err);
-    assert_eq!(sns.messages().into_iter().collect::<HashSet<_>>().len(), 93, "each arrived");
+    assert_eq!(sns.bodies().into_iter().collect::<HashSet<_>>().len(), 93, "each arrived");
 }
 
 #[test]

@@ -4,49 +4,51 @@ use std::collections::HashSet;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use ruminate_test_sns::Fault;
+
 use crate::bare::{Run, ruminate};
 use crate::publish::{history, publish};
-use crate::sns::{Fault, Seen, Sns};
+use crate::sns::{EXPIRED, stub, stub_with};
 
 #[test]
 fn a_refusal_in_the_middle_stops_and_the_same_command_goes_on() {
     let home = tempfile::tempdir().unwrap();
     let lines = history(home.path(), "in.json");
-    let sns = Sns::start(Seen::default());
+    let sns = stub();
     // One at a time, so that the third call is the third batch.
-    sns.seen.lock().unwrap().faults = [Fault::Call(503, "ServiceUnavailable"), Fault::Call(403, "ExpiredToken")].into();
+    sns.dials().plan([Fault::Call(503, "ServiceUnavailable"), EXPIRED, EXPIRED]);
     let first = Run::of(publish(home.path(), &sns).args(["in.json", "--concurrency", "1"]));
     assert!(first.code == 2 && first.err.contains("log in again"), "nothing was published: {}", first.err);
     let bad = Fault::Entry(99, "", true); // no entry has this number: a call that succeeds
-    sns.seen.lock().unwrap().faults = [bad, Fault::Call(403, "ExpiredToken")].into();
+    sns.dials().plan([bad, EXPIRED, EXPIRED]);
     let second = Run::of(publish(home.path(), &sns).args(["in.json", "--concurrency", "1"]));
     assert_eq!((second.code, &second.json()["resume_skip"]), (3, &10.into()), "{}", second.err);
     let third = Run::of(publish(home.path(), &sns).args(["in.json", "--skip", "10"]));
     assert_eq!((third.code, &third.json()["skipped"]), (0, &10.into()));
-    assert_eq!(sns.messages().len(), lines.len(), "none twice");
-    assert_eq!(sns.messages().into_iter().collect::<HashSet<_>>(), lines.into_iter().collect());
+    assert_eq!(sns.bodies().len(), lines.len(), "none twice");
+    assert_eq!(sns.bodies().into_iter().collect::<HashSet<_>>(), lines.into_iter().collect());
 }
 
 #[cfg(unix)]
 #[test]
 fn ctrl_c_finishes_what_is_in_flight_and_says_how_to_go_on() {
-    let sns = Sns::start(Seen { delay: Duration::from_millis(50), ..Seen::default() });
+    let sns = stub_with(|d| d.latency_ms = 50.0);
     let home = tempfile::tempdir().unwrap();
     let spec = "farms=1,lots=50,days=40,start=2026-01-01";
     let flags = ["--generate", spec, "--concurrency", "2"];
     let child = publish(home.path(), &sns).args(flags).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    while sns.messages().len() < 40 {
+    while sns.bodies().len() < 40 {
         std::thread::sleep(Duration::from_millis(5));
     }
     Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     let run = Run::from(child.wait_with_output().unwrap());
-    let (outcome, sent) = (run.json(), sns.messages().len() as u64);
+    let (outcome, sent) = (run.json(), sns.bodies().len() as u64);
     assert_eq!((run.code, outcome["published"].as_u64()), (3, Some(sent)), "{}", run.err);
     assert_eq!(outcome["resume_skip"], outcome["published"]);
-    sns.seen.lock().unwrap().delay = Duration::ZERO;
+    sns.dials().change(|d| d.latency_ms = 0.0);
     let rest = Run::of(publish(home.path(), &sns).args(flags).args(["--skip", &sent.to_string()]));
     assert_eq!(rest.code, 0, "{}", rest.err);
-    let all = sns.messages();
+    let all = sns.bodies();
     assert_eq!(all.len() as u64, sent + rest.json()["published"].as_u64().unwrap());
     assert_eq!(all.iter().collect::<HashSet<_>>().len(), all.len(), "none twice");
 }
@@ -54,7 +56,7 @@ fn ctrl_c_finishes_what_is_in_flight_and_says_how_to_go_on() {
 #[cfg(unix)]
 #[test]
 fn a_run_that_was_killed_goes_on_from_its_journal() {
-    let sns = Sns::start(Seen { delay: Duration::from_millis(30), ..Seen::default() });
+    let sns = stub_with(|d| d.latency_ms = 30.0);
     let home = tempfile::tempdir().unwrap();
     let flags = ["--generate", "farms=1,lots=50,days=40,start=2026-01-01", "--concurrency", "2", "--resume"];
     let (resume, flags) = flags.split_last().unwrap();
@@ -65,8 +67,8 @@ fn a_run_that_was_killed_goes_on_from_its_journal() {
     }
     child.kill().unwrap();
     child.wait().unwrap();
-    let before = sns.messages().len() as u64;
-    sns.seen.lock().unwrap().delay = Duration::ZERO;
+    let before = sns.bodies().len() as u64;
+    sns.dials().change(|d| d.latency_ms = 0.0);
     let rest = Run::of(publish(home.path(), &sns).args(flags).arg(resume));
     let outcome = rest.json();
     let skipped = outcome["skipped"].as_u64().unwrap();
@@ -84,7 +86,7 @@ fn a_run_that_was_killed_goes_on_from_its_journal() {
         "-",
         "-q",
     ]));
-    assert_eq!(sns.messages().into_iter().collect::<HashSet<_>>(), whole.out.lines().map(str::to_owned).collect());
+    assert_eq!(sns.bodies().into_iter().collect::<HashSet<_>>(), whole.out.lines().map(str::to_owned).collect());
     let none = Run::of(publish(home.path(), &sns).args(flags).arg(resume));
     assert!(none.code == 2 && none.err.contains("there is nothing to resume"), "{}", none.err);
 }
@@ -94,16 +96,17 @@ fn credentials_that_expire_in_mid_run_stop_it_and_resume_goes_on() {
     let home = tempfile::tempdir().unwrap();
     let lines = history(home.path(), "in.json");
     let fine = || Fault::Entry(99, "", true); // no entry has this number: a call that succeeds
-    let faults = [fine(), fine(), Fault::Call(403, "ExpiredToken")];
-    let sns = Sns::start(Seen { faults: faults.into(), ..Seen::default() });
+    let faults = [fine(), fine(), EXPIRED, EXPIRED];
+    let sns = stub();
+    sns.dials().plan(faults);
     let stopped = Run::of(publish(home.path(), &sns).args(["in.json", "--concurrency", "1"]));
     let outcome = stopped.json();
     assert_eq!((stopped.code, &outcome["published"]), (3, &20.into()), "{}", stopped.err);
     assert!(outcome["stopped"].as_str().unwrap().contains("log in again"), "{outcome}");
     let rest = Run::of(publish(home.path(), &sns).args(["in.json", "--resume"]));
     assert_eq!((rest.code, &rest.json()["skipped"]), (0, &20.into()), "{}", rest.err);
-    assert_eq!(sns.messages().len(), lines.len(), "none twice");
-    assert_eq!(sns.messages().into_iter().collect::<HashSet<_>>(), lines.into_iter().collect());
+    assert_eq!(sns.bodies().len(), lines.len(), "none twice");
+    assert_eq!(sns.bodies().into_iter().collect::<HashSet<_>>(), lines.into_iter().collect());
 }
 
 #[cfg(target_os = "linux")]
@@ -112,7 +115,8 @@ fn a_full_disk_for_dead_letters_stops_the_run_before_a_message_is_lost() {
     let home = tempfile::tempdir().unwrap();
     let lines = history(home.path(), "in.json");
     let refused = || Fault::Entry(4, "InvalidParameter", true);
-    let sns = Sns::start(Seen { faults: [refused()].into(), ..Seen::default() });
+    let sns = stub();
+    sns.dials().plan([refused()]);
     let flags = ["in.json", "--concurrency", "1", "--dead-letters"];
     let full = Run::of(publish(home.path(), &sns).args(flags).arg("/dev/full"));
     let outcome = full.json();
@@ -120,11 +124,11 @@ fn a_full_disk_for_dead_letters_stops_the_run_before_a_message_is_lost() {
     let why = outcome["stopped"].as_str().unwrap();
     assert!(why.contains("/dev/full") && why.contains("make room"), "{why}");
     assert!(outcome["unsent"].as_u64().unwrap() > 0 && outcome["resume_skip"] == 4, "{outcome}");
-    sns.seen.lock().unwrap().faults = [refused()].into();
+    sns.dials().plan([refused()]);
     let rest = Run::of(publish(home.path(), &sns).args(flags).args(["dead", "--resume"]));
     assert_eq!((rest.code, &rest.json()["failed"]), (1, &1.into()), "{}", rest.err);
     let letters = Run::of(publish(home.path(), &sns).arg("dead"));
     assert_eq!((letters.code, &letters.json()["published"]), (0, &1.into()), "{}", letters.err);
-    assert_eq!(sns.messages().len(), lines.len(), "none twice");
-    assert_eq!(sns.messages().into_iter().collect::<HashSet<_>>(), lines.into_iter().collect());
+    assert_eq!(sns.bodies().len(), lines.len(), "none twice");
+    assert_eq!(sns.bodies().into_iter().collect::<HashSet<_>>(), lines.into_iter().collect());
 }

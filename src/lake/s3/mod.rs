@@ -29,12 +29,10 @@ use crate::retry::Retry;
 
 #[cfg(feature = "cli")]
 mod direct;
+#[cfg(feature = "cli")]
+mod escape;
 mod failure;
-#[cfg(feature = "cli")]
-mod keys;
 mod limit;
-#[cfg(feature = "cli")]
-mod sign;
 mod versions;
 
 use failure::status;
@@ -159,9 +157,9 @@ impl S3 {
         let whole = format!("{}{key}", self.prefix);
         #[cfg(feature = "cli")]
         if let Some(direct) = &self.direct
-            && let Some(wire) = direct.wire(self).await
+            && let Some(way) = direct.way(self).await
         {
-            return wire.get(self, wanted, &whole, this.after_break).await;
+            return way.get(self, wanted, &whole, this.after_break).await;
         }
         let _ = this.after_break; // the SDK drops a connection that broke by itself
         let request = self.client.get_object().bucket(&self.bucket).key(whole);

@@ -1,4 +1,12 @@
-//! The AWS side of every client: the standard credential chain, one HTTP stack, time-outs.
+//! The AWS side of every client: the standard credential chain, one HTTP stack, time-outs; and for what is asked most often,
+//! requests without the SDK.
+//!
+//! | file | owns |
+//! | --- | --- |
+//! | `wire.rs` | signed requests over kept connections to one host |
+//! | `keys.rs` | the credentials that sign them |
+//! | `sign.rs` | SigV4 |
+//! | `xml.rs` | what an answer's elements say |
 
 use std::fmt;
 use std::sync::{PoisonError, RwLock};
@@ -13,6 +21,15 @@ use aws_smithy_runtime_api::client::http::{HttpClient, HttpConnectorSettings, Sh
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 
 use crate::retry::Patience;
+
+#[cfg(feature = "cli")]
+pub(crate) mod keys;
+#[cfg(feature = "cli")]
+pub(crate) mod sign;
+#[cfg(feature = "cli")]
+pub(crate) mod wire;
+#[cfg(feature = "cli")]
+pub(crate) mod xml;
 
 /// After so long without a request, by the wall clock, connections may have died unnoticed while the process was frozen:
 /// networks forget a silent connection after some minutes (a NAT gateway after 350 s).

@@ -7,8 +7,8 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use chrono::Utc;
 use tokio::sync::Mutex;
 
-use super::direct::Chain;
 use super::sign::Signer;
+use super::wire::Chain;
 
 /// Credentials are fetched anew so long before they end.
 const EARLY: Duration = Duration::from_secs(300);
@@ -19,10 +19,11 @@ const ENDLESS: Duration = Duration::from_secs(900);
 /// But not more often than this: a source may have none that last longer.
 const AGAIN: Duration = Duration::from_secs(10);
 
-/// The signing keys of a region.
-pub(super) struct Keys {
+/// The signing keys of a service in a region.
+pub(crate) struct Keys {
     source: SharedCredentialsProvider,
     region: String,
+    service: &'static str,
     held: RwLock<Option<Held>>,
     /// One asks the source, the others wait for what it says.
     asking: Mutex<()>,
@@ -51,12 +52,12 @@ impl Held {
 }
 
 impl Keys {
-    pub(super) fn new(source: SharedCredentialsProvider, region: &str) -> Self {
-        Self { source, region: region.to_owned(), held: RwLock::default(), asking: Mutex::default() }
+    pub(crate) fn new(source: SharedCredentialsProvider, region: &str, service: &'static str) -> Self {
+        Self { source, region: region.to_owned(), service, held: RwLock::default(), asking: Mutex::default() }
     }
 
     /// The signer of today, with credentials that do not end soon where there are such; else what the source said.
-    pub(super) async fn signer(&self) -> Result<Arc<Signer>, String> {
+    pub(crate) async fn signer(&self) -> Result<Arc<Signer>, String> {
         if let Some(signer) = self.serving() {
             return Ok(signer);
         }
@@ -69,7 +70,7 @@ impl Keys {
         let said = match answer {
             Ok(credentials) => {
                 let until = credentials.expiry().unwrap_or_else(|| SystemTime::now() + ENDLESS + EARLY);
-                let signer = Arc::new(Signer::new(credentials, &self.region, Utc::now()));
+                let signer = Arc::new(Signer::new(credentials, &self.region, self.service, Utc::now()));
                 *held = Some(Held { signer: Arc::clone(&signer), until, asked });
                 return Ok(signer);
             }
@@ -85,8 +86,8 @@ impl Keys {
         }
     }
 
-    /// Lets go of credentials that the store calls expired, unless others came in the meantime.
-    pub(super) fn drop_expired(&self, expired: &Arc<Signer>) {
+    /// Lets go of credentials that the service calls expired, unless others came in the meantime.
+    pub(crate) fn drop_expired(&self, expired: &Arc<Signer>) {
         let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
         if held.as_ref().is_some_and(|held| Arc::ptr_eq(&held.signer, expired)) {
             *held = None;
@@ -134,7 +135,7 @@ mod tests {
     fn keys(lasting: u64, times: u32) -> (Keys, Arc<AtomicU32>) {
         let asked = Arc::new(AtomicU32::new(0));
         let source = Source { lasting, times, asked: Arc::clone(&asked) };
-        (Keys::new(SharedCredentialsProvider::new(source), "us-east-1"), asked)
+        (Keys::new(SharedCredentialsProvider::new(source), "us-east-1", "s3"), asked)
     }
 
     #[tokio::test]

@@ -1,0 +1,154 @@
+//! What SNS's refusals mean here: one table, whoever carried the request.
+
+use aws_sdk_sns::error::{ProvideErrorMetadata, SdkError};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+
+use super::Sns;
+use crate::aws::wire::{Answer, Broken};
+use crate::aws::xml::element;
+use crate::error::Kind;
+use crate::topic::{Error, NO_ANSWER, is_throttling};
+
+impl Sns {
+    pub(super) fn error(&self, kind: Kind, code: &str, message: &str) -> Error {
+        let code = if code.is_empty() { NO_ANSWER } else { code };
+        Error { kind, code: code.to_owned(), topic: self.arn.to_string(), message: message.replace('\n', " ") }
+    }
+
+    /// Turns the SDK's error into ours: its kind, and one line that says what to do.
+    pub(super) fn failure<E>(&self, e: &SdkError<E, HttpResponse>) -> Error
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        let (code, status) =
+            (e.code().unwrap_or_default(), e.raw_response().map(|response| response.status().as_u16()));
+        let (kind, message) =
+            status.and_then(|status| judge(code, e.message(), status)).unwrap_or_else(|| unanswered(e));
+        self.error(kind, code, &message)
+    }
+
+    /// The same for an answer that is none of success.
+    pub(super) fn refused(&self, answer: &Answer) -> Error {
+        let said = String::from_utf8_lossy(&answer.body);
+        let code = element(&said, "Code").unwrap_or_default();
+        let judged = judge(&code, element(&said, "Message").as_deref(), answer.status.as_u16());
+        let (kind, message) = judged.unwrap_or_else(|| (Kind::Transient, no_sense(answer.status.as_str())));
+        self.error(kind, &code, &message)
+    }
+
+    /// The same where no answer came.
+    pub(super) fn broken(&self, broken: &Broken) -> Error {
+        match broken {
+            Broken::Credentials(said) => self.error(Kind::Permanent, NO_ANSWER, &no_credentials(said)),
+            Broken::On(said) => self.error(Kind::Transient, NO_ANSWER, said),
+        }
+    }
+}
+
+/// What a refusal means and what to do; none where nothing was said.
+fn judge(code: &str, message: Option<&str>, status: u16) -> Option<(Kind, String)> {
+    let said = message.map_or_else(|| code.to_owned(), |message| format!("{code}: {message}"));
+    Some(match (code, status) {
+        _ if is_throttling(code) => (Kind::Transient, format!("throttled: publish more slowly ({said})")),
+        ("NotFound" | "NotFoundException" | "ResourceNotFoundException", _) => {
+            (Kind::Permanent, "no such topic: check --topic, its region and account".into())
+        }
+        ("ExpiredToken" | "ExpiredTokenException", _) => {
+            (Kind::Permanent, format!("the credentials have expired: log in again ({said})"))
+        }
+        _ if is_denied(code) => {
+            (Kind::Permanent, format!("refused: allow sns:Publish on this topic to this account ({said})"))
+        }
+        (_, 401 | 403) => (Kind::Permanent, format!("refused: check the AWS credentials ({said})")),
+        ("InvalidParameter" | "InvalidParameterException", _) => {
+            (Kind::Permanent, format!("refused: check --topic, its region and account ({said})"))
+        }
+        (_, 408 | 429 | 500..=599) => {
+            (Kind::Transient, format!("the service failed for now ({})", format!("{status} {said}").trim_end()))
+        }
+        _ if !said.is_empty() => (Kind::Permanent, said),
+        _ => return None,
+    })
+}
+
+/// A failure of the SDK without an answer from the service: no credentials, no connection, no end.
+fn unanswered<E: std::error::Error + 'static>(e: &SdkError<E, HttpResponse>) -> (Kind, String) {
+    let said = innermost(e);
+    match e {
+        SdkError::TimeoutError(_) => (Kind::Transient, format!("timed out: {said}")),
+        SdkError::DispatchFailure(failure) if failure.is_io() || failure.is_timeout() => {
+            (Kind::Transient, format!("cannot connect: check the network and AWS_ENDPOINT_URL: {said}"))
+        }
+        SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) => (Kind::Permanent, no_credentials(&said)),
+        SdkError::ResponseError(_) => (Kind::Transient, no_sense(&said)),
+        _ => (Kind::Permanent, said),
+    }
+}
+
+fn no_credentials(said: &str) -> String {
+    format!("no usable credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: {said}")
+}
+
+pub(super) fn no_sense(said: &str) -> String {
+    format!("the answer makes no sense, is this an SNS endpoint? {said}")
+}
+
+/// The cause at the end of the chain, such as `Connection refused`; what lies before it only says that something failed.
+fn innermost(e: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(e), |e| e.source());
+    let last = causes.last().map(ToString::to_string).unwrap_or_default();
+    last.lines().next().unwrap_or_default().trim_end_matches(" Attempted:").to_owned()
+}
+
+/// The account is known and may not do this; distinct from a login that is refused.
+pub(super) fn is_denied(code: &str) -> bool {
+    matches!(code, "AuthorizationError" | "AuthorizationErrorException" | "AccessDenied" | "AccessDeniedException")
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_sns::operation::get_topic_attributes::GetTopicAttributesError;
+    use aws_smithy_types::body::SdkBody;
+    use aws_smithy_types::error::ErrorMetadata;
+
+    use super::super::tests::sns;
+    use super::*;
+
+    #[test]
+    fn each_failure_of_a_call_has_its_kind_and_says_what_to_do_whoever_carried_it() {
+        let cases = [
+            ("NotFound", 404, Kind::Permanent, "no such topic: check --topic"),
+            ("AuthorizationError", 403, Kind::Permanent, "allow sns:Publish"),
+            ("InvalidClientTokenId", 403, Kind::Permanent, "check the AWS credentials"),
+            ("ExpiredToken", 403, Kind::Permanent, "log in again"),
+            ("ThrottlingException", 400, Kind::Transient, "publish more slowly"),
+            ("Throttling", 400, Kind::Transient, "publish more slowly"),
+            ("InternalError", 500, Kind::Transient, "failed for now"),
+            ("ServiceUnavailable", 503, Kind::Transient, "failed for now"),
+            ("InvalidParameter", 400, Kind::Permanent, "check --topic"),
+        ];
+        for (code, status, kind, words) in cases {
+            let meta = ErrorMetadata::builder().code(code).message("said so").build();
+            let response = HttpResponse::new(status.try_into().unwrap(), SdkBody::empty());
+            let by_sdk = sns("a").failure(&SdkError::service_error(GetTopicAttributesError::generic(meta), response));
+            let body =
+                format!("<E><Error><Type>x</Type><Code>{code}</Code><Message>said\nso</Message></Error></E>").into();
+            let answer = Answer { status: hyper::StatusCode::from_u16(status).unwrap(), etag: None, body };
+            for failure in [by_sdk, sns("a").refused(&answer)] {
+                assert_eq!((failure.kind, failure.code.as_str()), (kind, code));
+                let good = failure.message.contains(words) && !failure.message.contains('\n');
+                assert!(good, "{code}: {}", failure.message);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_answer_of_sns_may_pass() {
+        for (status, body, words) in [(404, "<html>", "makes no sense"), (502, "Bad Gateway", "failed for now (502")] {
+            let answer = Answer { status: hyper::StatusCode::from_u16(status).unwrap(), etag: None, body: body.into() };
+            let failure = sns("a").refused(&answer);
+            assert_eq!((failure.kind, failure.code.as_str()), (Kind::Transient, NO_ANSWER));
+            assert!(failure.message.contains(words), "{}", failure.message);
+        }
+    }
+}

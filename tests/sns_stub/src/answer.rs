@@ -1,0 +1,150 @@
+//! Answers in the query protocol's XML, as the SDKs read them.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use uuid::Uuid;
+
+/// The namespace of all answers.
+const NAMESPACE: &str = "http://sns.amazonaws.com/doc/2010-03-31/";
+
+/// A call that is refused whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refused {
+    pub status: u16,
+    pub code: Cow<'static, str>,
+    pub message: String,
+}
+
+impl Refused {
+    pub fn new(status: u16, code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        Self { status, code: code.into(), message: message.into() }
+    }
+
+    /// The sender's fault: 400.
+    pub fn sender(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(400, code, message)
+    }
+
+    /// A message that cannot be taken.
+    pub fn invalid(reason: &str) -> Self {
+        Self::sender("InvalidParameter", format!("Invalid parameter: {reason}"))
+    }
+
+    /// A parameter of that name that cannot be taken.
+    pub fn parameter(name: &str) -> Self {
+        Self::invalid(name)
+    }
+
+    /// A message attribute that cannot be taken.
+    pub fn value(message: &str) -> Self {
+        Self::sender("ParameterValueInvalid", message)
+    }
+
+    pub fn no_topic() -> Self {
+        Self::new(404, "NotFound", "Topic does not exist")
+    }
+
+    /// The XML of it.
+    pub fn xml(&self, request: Uuid) -> String {
+        let fault = if self.status < 500 { "Sender" } else { "Receiver" };
+        let mut xml = format!(
+            "<ErrorResponse xmlns=\"{NAMESPACE}\"><Error><Type>{fault}</Type><Code>{}</Code><Message>",
+            self.code
+        );
+        escape(&mut xml, &self.message);
+        let _ = write!(xml, "</Message></Error><RequestId>{request}</RequestId></ErrorResponse>");
+        xml
+    }
+}
+
+/// A message that was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Taken {
+    pub message_id: Uuid,
+    /// Its place on a FIFO topic.
+    pub sequence: Option<u64>,
+}
+
+/// An entry that failed under a 200.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Failed {
+    pub code: String,
+    pub sender: bool,
+    pub message: String,
+}
+
+/// The answer to an action, around what it says; nothing said is an action without a result.
+pub(crate) fn answer(action: &str, said: Option<&str>, request: Uuid) -> String {
+    let mut xml = String::with_capacity(256 + said.map_or(0, str::len));
+    let _ = write!(xml, "<{action}Response xmlns=\"{NAMESPACE}\">");
+    if let Some(said) = said {
+        let _ = write!(xml, "<{action}Result>{said}</{action}Result>");
+    }
+    let _ = write!(xml, "<ResponseMetadata><RequestId>{request}</RequestId></ResponseMetadata></{action}Response>");
+    xml
+}
+
+/// The result of `Publish`.
+pub(crate) fn published(taken: &Taken) -> String {
+    let mut xml = String::with_capacity(128);
+    write_taken(&mut xml, taken);
+    xml
+}
+
+/// The result of `PublishBatch`: the ids of the entries with what became of each.
+pub(crate) fn batch<'a>(entries: impl Iterator<Item = (&'a str, Result<Taken, Failed>)>) -> String {
+    let (mut good, mut bad) = (String::with_capacity(1_024), String::new());
+    for (id, fate) in entries {
+        match fate {
+            Ok(taken) => {
+                good.push_str("<member><Id>");
+                good.push_str(id);
+                good.push_str("</Id>");
+                write_taken(&mut good, &taken);
+                good.push_str("</member>");
+            }
+            Err(Failed { code, sender, message }) => {
+                let _ = write!(bad, "<member><Id>{id}</Id><Code>{code}</Code><Message>");
+                escape(&mut bad, &message);
+                let _ = write!(bad, "</Message><SenderFault>{sender}</SenderFault></member>");
+            }
+        }
+    }
+    format!("<Failed>{bad}</Failed><Successful>{good}</Successful>")
+}
+
+fn write_taken(xml: &mut String, taken: &Taken) {
+    let mut buffer = Uuid::encode_buffer();
+    xml.push_str("<MessageId>");
+    xml.push_str(taken.message_id.hyphenated().encode_lower(&mut buffer));
+    xml.push_str("</MessageId>");
+    if let Some(sequence) = taken.sequence {
+        let _ = write!(xml, "<SequenceNumber>{sequence:020}</SequenceNumber>");
+    }
+}
+
+/// Text as it stands in an element.
+pub(crate) fn escape(xml: &mut String, text: &str) {
+    for c in text.chars() {
+        match c {
+            '&' => xml.push_str("&amp;"),
+            '<' => xml.push_str("&lt;"),
+            '>' => xml.push_str("&gt;"),
+            '"' => xml.push_str("&quot;"),
+            c => xml.push(c),
+        }
+    }
+}
+
+/// `<entry><key>..</key><value>..</value></entry>` for each pair, in an element of that name.
+pub(crate) fn map<'a>(name: &str, pairs: impl Iterator<Item = (&'a str, String)>) -> String {
+    let mut xml = format!("<{name}>");
+    for (key, value) in pairs {
+        let _ = write!(xml, "<entry><key>{key}</key><value>");
+        escape(&mut xml, &value);
+        xml.push_str("</value></entry>");
+    }
+    let _ = write!(xml, "</{name}>");
+    xml
+}
