@@ -12,6 +12,7 @@ mod generate;
 mod planted;
 mod planted_mixed;
 mod publish;
+mod publish_faults;
 mod publish_stopped;
 mod repairing;
 mod replaying;
