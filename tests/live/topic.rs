@@ -2,6 +2,7 @@
 //!
 //! Moto is an oracle for correctness only: it keeps neither quotas nor limits of size.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use aws_sdk_sns::config::Credentials;
@@ -159,19 +160,34 @@ async fn live_moto_every_reading_arrives_with_its_farm() {
 }
 
 #[tokio::test]
-async fn live_moto_a_fifo_topic_keeps_a_farms_order_and_drops_repeats() {
+async fn live_moto_a_fifo_topic_keeps_a_lots_order_and_drops_repeats() {
     let Some(moto) = Moto::new("ordered", true).await else { return };
     let (source, ids) = history();
-    publish(&moto, source.clone(), 1).await;
-    publish(&moto, source, 1).await; // again: known by their ids
-    let queued = moto.queued().await;
-    for (farm, group) in [("FazendaUm", "fazenda_um"), ("FazendaDois", "fazenda_dois")] {
-        let attributes = queued.iter().map(|message| &message["Attributes"]);
-        let of_group = attributes.filter(|attributes| attributes["MessageGroupId"] == group);
-        let found: Vec<_> = of_group.map(|attributes| attributes["MessageDeduplicationId"].as_str().unwrap()).collect();
-        let sent: Vec<_> = ids.iter().filter(|(_, of)| of == farm).map(|(id, _)| id.as_str()).collect();
-        assert_eq!(found, sent, "{farm}");
+    let settings = Settings { concurrency: 4, keeps_order: true, ..Settings::default() };
+    for _ in 0..2 {
+        // The second time all are known by their ids.
+        let topic = Arc::new(moto.topic());
+        publish::run(source.clone(), topic, settings.clone(), &Progress::Silent, &Stop::default()).await.unwrap();
     }
+    let queued = moto.queued().await;
+    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for message in &queued {
+        let attribute = |name: &str| message["Attributes"][name].as_str().unwrap().to_owned();
+        assert_eq!(attribute("MessageDeduplicationId"), id(message));
+        found.entry(attribute("MessageGroupId")).or_default().push(id(message));
+    }
+    let mut lots = BTreeSet::new();
+    for message in &queued {
+        let reading = Reading::parse(message["Body"].as_str().unwrap().as_bytes()).unwrap();
+        let farm = if reading.cod_cliente == "FazendaUm" { "fazenda_um" } else { "fazenda_dois" };
+        lots.insert(format!("{farm}:{}", reading.id_lote));
+    }
+    assert_eq!(found.keys().collect::<Vec<_>>(), lots.iter().collect::<Vec<_>>(), "a group is a farm's lot");
+    for group in found.values() {
+        let in_order: Vec<_> = ids.iter().map(|(id, _)| id).filter(|id| group.contains(id)).collect();
+        assert_eq!(group.iter().collect::<Vec<_>>(), in_order);
+    }
+    assert!(found.values().any(|group| group.len() > 1), "two days of a lot");
     assert_eq!(queued.len(), ids.len());
     moto.drop().await;
 }

@@ -147,6 +147,19 @@ impl SnsStub {
         self.messages().into_iter().map(|kept| kept.body).collect()
     }
 
+    /// Makes a topic that is not there yet.
+    ///
+    /// # Errors
+    /// That is no ARN of a topic.
+    pub fn create_topic(&self, arn: &str) -> Result<(), String> {
+        self.front.topics.create(arn, BTreeMap::new()).map_err(|refused| refused.message)
+    }
+
+    /// Takes a topic away, in the middle of what is sent to it.
+    pub fn delete_topic(&self, arn: &str) {
+        self.front.topics.delete(arn);
+    }
+
     /// Delivers a topic's messages to an HTTP endpoint from now on, without asking it first.
     ///
     /// # Errors

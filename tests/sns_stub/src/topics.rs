@@ -84,6 +84,11 @@ impl Topics {
         Ok(())
     }
 
+    /// Takes a topic away.
+    pub fn delete(&self, arn: &str) {
+        self.all.write().unwrap_or_else(PoisonError::into_inner).remove(arn);
+    }
+
     /// The topic of that ARN, in the region that the request was signed for.
     pub fn find(&self, arn: Option<&str>, region: Option<&str>) -> Result<Arc<Topic>, Refused> {
         let arn = arn.unwrap_or_default();
@@ -136,7 +141,7 @@ impl Topics {
             "DeleteTopic" => {
                 let arn = call.topic_arn.as_deref().unwrap_or_default();
                 limits::arn(arn)?;
-                self.all.write().unwrap_or_else(PoisonError::into_inner).remove(arn);
+                self.delete(arn);
                 None
             }
             "GetTopicAttributes" => Some(described(&*topic()?)),
