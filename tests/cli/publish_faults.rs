@@ -14,7 +14,8 @@ use crate::sns::{stub, stub_with};
 
 /// A history of some hundreds of readings, all different.
 fn history(home: &Path) -> Vec<String> {
-    let flags = ["generate", "--farms", "2", "--lots", "60", "--days", "5", "--start", "2026-01-01", "--out", "-", "-q"];
+    let flags =
+        ["generate", "--farms", "2", "--lots", "60", "--days", "5", "--start", "2026-01-01", "--out", "-", "-q"];
     let made = Run::of(ruminate(home).args(flags));
     std::fs::write(home.join("in.json"), &made.out).unwrap();
     let lines: Vec<_> = made.out.lines().map(str::to_owned).collect();
