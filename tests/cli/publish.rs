@@ -15,8 +15,12 @@ use crate::sns::{stub, stub_with};
 const SPEC: &str = "farms=1,lots=50,days=2,start=2026-01-01";
 
 pub fn publish(home: &Path, sns: &SnsStub) -> Command {
+    publish_to(home, sns, TOPIC)
+}
+
+pub fn publish_to(home: &Path, sns: &SnsStub, topic: &str) -> Command {
     let mut command = ruminate(home);
-    command.args(["publish", "--output", "json", "--topic", TOPIC]).envs(sns.env());
+    command.args(["publish", "--output", "json", "--topic", topic]).envs(sns.env());
     command
 }
 

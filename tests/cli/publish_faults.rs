@@ -9,7 +9,7 @@ use ruminate_test_sns::{FIFO_TOPIC, SnsStub, TOPIC};
 use serde_json::Value;
 
 use crate::bare::{Run, ruminate};
-use crate::publish::publish;
+use crate::publish::{publish, publish_to};
 use crate::sns::{stub, stub_with};
 
 /// A history of some hundreds of readings, all different.
@@ -187,8 +187,7 @@ fn a_fifo_topic_takes_each_reading_once_however_often_it_is_sent() {
     let (home, sns) = (tempfile::tempdir().unwrap(), stub_with(|d| d.lost_answer = 0.2));
     let lines = history(home.path());
     for _ in 0..2 {
-        let mut command = publish(home.path(), &sns);
-        let run = Run::of(command.args(["in.json", "--topic", FIFO_TOPIC]));
+        let run = Run::of(publish_to(home.path(), &sns, FIFO_TOPIC).arg("in.json"));
         assert_eq!((run.code, run.json()["published"].as_u64()), (0, Some(lines.len() as u64)), "{}", run.err);
     }
     let stats = sns.stats();
