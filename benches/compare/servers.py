@@ -90,7 +90,8 @@ class Served(Process):
     def env(self):
         known = constants("s3")
         return {
-            "AWS_ENDPOINT_URL": self.endpoint, "AWS_REGION": known["REGION"], "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_REGION": known["REGION"], "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_ACCESS_KEY_ID": known["ACCESS_KEY"], "AWS_SECRET_ACCESS_KEY": known["SECRET_KEY"],
         }
 
@@ -125,7 +126,8 @@ class Stub(Process):
     def env(self):
         known = constants("sns_stub")
         return {
-            "AWS_ENDPOINT_URL": self.endpoint, "AWS_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_ENDPOINT_URL": self.endpoint, "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1",  # ruminate's, boto3's
             "AWS_ACCESS_KEY_ID": known["ACCESS_KEY"], "AWS_SECRET_ACCESS_KEY": known["SECRET_KEY"],
             "TOPIC_ARN": self.TOPIC,
         }
