@@ -13,7 +13,6 @@ use crate::evidence::Evidence;
 use crate::reconcile::{
     Audit, Baseline, Budget, Direction, Door, Plan, Sink, Tolerance, Trust, TruthAsked, repair, run as audit,
 };
-use crate::record::Rules;
 use crate::report::reconcile::{Asked, Outcome, Settings};
 use crate::report::{Printed, html};
 use crate::undo::put_back;
@@ -187,10 +186,7 @@ impl Args {
     /// The audit as a command for a shell; settings from the environment and the file are spelled out, secrets are not.
     fn command(&self, audit: &Audit) -> anyhow::Result<String> {
         let mut command = Spelled::new("reconcile");
-        command.stores(&self.lake, &self.warehouse)?.span(&audit.span);
-        if audit.rules != Rules::default() {
-            command.flag("meta-rate", audit.rules.meta_rate);
-        }
+        command.stores(&self.lake, &self.warehouse)?.span(&audit.span).rules(audit.rules);
         command.maybe("max-drift", self.max_drift).maybe("halt-after", self.halt_after).switch("quick", self.quick);
         for tolerance in &self.tolerances {
             command.flag("tolerance", tolerance);

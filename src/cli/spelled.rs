@@ -2,9 +2,11 @@
 //! secrets are not.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::flags::{CONNECTIONS, LakeFlags, WarehouseFlags};
 use crate::lake::Span;
+use crate::record::Rules;
 use crate::retry::Retry;
 use crate::warehouse::TableName;
 
@@ -51,11 +53,19 @@ impl Spelled {
 
     /// The lake and the warehouse.
     pub(super) fn stores(&mut self, lake: &LakeFlags, warehouse: &WarehouseFlags) -> anyhow::Result<&mut Self> {
-        self.flag("lake", &lake.lake).flag("warehouse", warehouse.url()?);
-        self.other("table", &warehouse.table, &TableName::default());
-        self.other("attempts", lake.attempts, Retry::default().attempts);
-        self.other("connections", warehouse.connections, CONNECTIONS);
-        Ok(self)
+        self.flag("lake", &lake.lake).warehouse(warehouse)?;
+        Ok(self.other("attempts", lake.attempts, Retry::default().attempts))
+    }
+
+    /// The warehouse.
+    pub(super) fn warehouse(&mut self, warehouse: &WarehouseFlags) -> anyhow::Result<&mut Self> {
+        self.flag("warehouse", warehouse.url()?).other("table", &warehouse.table, &TableName::default());
+        Ok(self.other("connections", warehouse.connections, CONNECTIONS))
+    }
+
+    /// The rules of treatment.
+    pub(super) fn rules(&mut self, rules: Rules) -> &mut Self {
+        self.other("meta-rate", rules.meta_rate, Rules::default().meta_rate)
     }
 
     /// The partitions.
@@ -71,6 +81,11 @@ impl fmt::Display for Spelled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// A length of time as the flags take it.
+pub(super) fn time(time: Duration) -> String {
+    if time.subsec_nanos() == 0 { format!("{}s", time.as_secs()) } else { format!("{}ms", time.as_secs_f64() * 1e3) }
 }
 
 /// A word as a POSIX shell takes it.
@@ -93,5 +108,12 @@ mod tests {
         assert_eq!(quoted("mysql://ana:***@h/d"), "'mysql://ana:***@h/d'");
         assert_eq!(quoted("it's $HOME"), r"'it'\''s $HOME'");
         assert_eq!(quoted(""), "''");
+    }
+
+    #[test]
+    fn a_time_is_read_back() {
+        for of in [Duration::ZERO, Duration::from_millis(20), Duration::from_secs(90), Duration::from_micros(1_500)] {
+            assert_eq!(crate::publish::time(&time(of)), Some(of));
+        }
     }
 }

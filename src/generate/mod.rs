@@ -95,8 +95,7 @@ impl Form {
     /// The word for it on the command line.
     fn name(self) -> &'static str {
         match self {
-            Self::Lines(Format::Ndjson) => "ndjson",
-            Self::Lines(Format::Csv) => "csv",
+            Self::Lines(format) => format.name(),
             Self::Parquet => "parquet",
         }
     }
@@ -175,6 +174,8 @@ pub enum Out {
     File(PathBuf),
     /// One stream on stdout.
     Stdout,
+    /// Nowhere: only the truth is wanted.
+    Nowhere,
 }
 
 /// What to do with a file that is there with other content.

@@ -54,6 +54,10 @@ impl Sink {
                 let out: Box<dyn Write + Send> = Box::new(io::BufWriter::with_capacity(1 << 16, io::stdout()));
                 Ok(Self::Stream { body: Body::begin(out, plan).context("stdout")?, name: "-".into() })
             }
+            Out::Nowhere => {
+                let out: Box<dyn Write + Send> = Box::new(io::sink());
+                Ok(Self::Stream { body: Body::begin(out, plan)?, name: "nowhere".into() })
+            }
             // A pipe or a device: nothing to be replaced.
             Out::File(path) if fs::metadata(&path).is_ok_and(|meta| !meta.is_file()) => {
                 let file = File::options().write(true).open(&path).map(|file| Box::new(file) as Box<dyn Write + Send>);
@@ -240,7 +244,7 @@ fn judge(held: io::Result<Held>, path: &Path, existing: Existing) -> anyhow::Res
     match held.with_context(|| path.display().to_string())? {
         Held::Same => Ok(Written::Same),
         Held::Other if existing == Existing::Keep => anyhow::bail!(
-            "{} is there with other content: give another --out, or --force to replace it",
+            "{} is there with other content: give another name, or take it away first (generate replaces it with --force)",
             path.display()
         ),
         Held::Other => Ok(Written::Replaced),

@@ -4,6 +4,7 @@
 //! Nothing here needs escaping: ids are digits, names are ASCII letters. Numbers are printed from whole grams and
 //! milligrams with trailing zeros cut, so the bytes are the same everywhere.
 
+use std::fmt;
 use std::str::FromStr;
 
 use chrono::NaiveDate;
@@ -47,6 +48,14 @@ impl Format {
         }
     }
 
+    /// The word for it on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ndjson => "ndjson",
+            Self::Csv => "csv",
+        }
+    }
+
     /// What every file of this format begins with, line feed included; empty for NDJSON.
     ///
     /// Who joins several units into one stream keeps the first header and cuts this many bytes off the others.
@@ -60,15 +69,18 @@ impl Format {
     }
 }
 
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 impl FromStr for Format {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        match text {
-            "ndjson" => Ok(Self::Ndjson),
-            "csv" => Ok(Self::Csv),
-            _ => Err(Error::Format(text.to_owned())),
-        }
+        let known = [Self::Ndjson, Self::Csv].into_iter().find(|format| format.name() == text);
+        known.ok_or_else(|| Error::Format(text.to_owned()))
     }
 }
 

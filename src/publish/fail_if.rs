@@ -183,7 +183,7 @@ impl Counted {
             Self::Invalid => outcome.invalid,
             Self::Retries => outcome.retries,
             Self::Unsent => outcome.unsent,
-            Self::Missing => outcome.lag.as_ref()?.missing,
+            Self::Missing => outcome.lag.as_ref().filter(|lag| lag.is_whole())?.never_arrived(),
         })
     }
 }
@@ -263,7 +263,7 @@ mod tests {
     use super::*;
     use crate::report::Exit;
     use crate::report::Outcome as _;
-    use crate::report::publish::{Interval, Lag};
+    use crate::report::publish::{Expected, Interval, Lag};
 
     fn outcome() -> Outcome {
         Outcome {
@@ -309,6 +309,12 @@ mod tests {
         let ms = Percentiles { p99: 4_000.0, ..Percentiles::default() };
         let watched = Outcome { lag: Some(Lag { watched: 200, missing: 1, ms, ..Lag::default() }), ..outcome() };
         assert_eq!(held("lag_p99 > 5s; lag_p99 > 3s; missing > 0; missing > 1%", &watched), [true, false, false, true]);
+        let looked_up =
+            |truth| Outcome { lag: Some(Lag { missing: 1, truth: Some(truth), ..Lag::default() }), ..outcome() };
+        assert_eq!(held("missing > 2", &looked_up(Expected { missing: 3, ..Expected::default() })), [false]);
+        assert_eq!(held("missing > 3", &looked_up(Expected { missing: 3, ..Expected::default() })), [true]);
+        let broken_off = Expected { stopped: Some("away".into()), ..Expected::default() };
+        assert_eq!(held("missing > 0", &looked_up(broken_off)), [false], "not looked for is not kept");
     }
 
     #[test]

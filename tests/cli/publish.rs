@@ -111,7 +111,10 @@ fn the_page_and_the_text_of_the_histogram_tell_what_the_outcome_tells() {
 fn what_cannot_run_says_so_in_one_line_and_exits_with_2() {
     let (home, sns) = (tempfile::tempdir().unwrap(), stub());
     history(home.path(), "in.json");
-    let cases: [(&[&str], &str); 8] = [
+    std::fs::create_dir(home.path().join("in.service")).unwrap();
+    std::fs::write(home.path().join("cut.truth"), "{\"ruminate_truth\":1,\"history\":{}}\n").unwrap();
+    let watch = ["in.json", "--watch", "--warehouse", "sqlite:w.db", "--truth", "cut.truth"];
+    let cases: [(&[&str], &str); 12] = [
         (&["none.json"], "none.json: No such file"),
         (&["."], "is a directory"),
         (&["in.json", "--topic", "arn:aws:sns:us-east-1:123456789012:other"], "no such topic"),
@@ -120,6 +123,10 @@ fn what_cannot_run_says_so_in_one_line_and_exits_with_2() {
         (&["in.json", "--rate", "0/s"], "500/s"),
         (&["in.json", "--dead-letters", "no/where"], "dead-letter file no/where"),
         (&["--generate", "farms=0"], "farms must be between"),
+        (&["in.json", "--truth", "cut.truth"], "--truth: with files it is looked up in the warehouse: give --watch"),
+        (&["--generate", SPEC, "--truth", "cut.truth"], "cut.truth is there with other content: give another name"),
+        (&watch, "--truth cut.truth: ends at line 2 without its totals"),
+        (&["in.json", "--hdr", "in"], "--hdr in.service cannot be written"),
     ];
     for (flags, words) in cases {
         let mut command = ruminate(home.path());

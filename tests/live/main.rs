@@ -39,3 +39,4 @@ mod support;
 mod topic;
 mod warehouse;
 mod warehouse_state;
+mod watched;

@@ -27,6 +27,7 @@ impl ReportFlags {
         }
         if let Some(path) = &self.hdr {
             writable("--hdr", path)?;
+            writable("--hdr", &hdr::service_file(path))?;
         }
         Ok(())
     }

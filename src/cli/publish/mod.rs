@@ -1,5 +1,6 @@
 //! `ruminate publish`: history files, or a history made on the way, to the topic.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -7,8 +8,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use chrono::Utc;
 
-use super::Context;
 use super::flags::TopicFlags;
+use super::{Context, spelled};
 use crate::herd::Format;
 use crate::publish::{
     self, FailIf, OnInvalid, Place, Rate, Resume, Schedule, Settings, Source, Speed, Stages, Watched, time,
@@ -21,6 +22,7 @@ mod after;
 mod before;
 mod command;
 mod spec;
+mod truth;
 
 use after::ReportFlags;
 use spec::Spec;
@@ -31,6 +33,10 @@ const CLOSED: usize = 16;
 const OPEN: usize = 512;
 /// The same with the intake in this process, which the warehouse's connections bound.
 const LOCAL: usize = 3;
+/// How long a batch that is not full waits for more.
+const LINGER: &str = "20ms";
+/// How long the watch waits for the rest.
+const WATCH_FOR: &str = "60s";
 /// How late a generated message may be sent: a load test that is later than that tests something else.
 const DROP_AFTER: Duration = Duration::from_secs(1);
 
@@ -84,8 +90,12 @@ pub(super) struct Args {
     #[arg(long)]
     watch: bool,
     /// With --watch: how long to wait for the rest after the last message
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = a_time, requires = "watch")]
+    #[arg(long, value_name = "TIME", default_value = WATCH_FOR, value_parser = a_time, requires = "watch")]
     watch_for: Duration,
+    /// The truth file of what is published: with --generate it is written first, with files it is there already; with --watch it
+    /// is told what of it never arrived, sent or not
+    #[arg(long, value_name = "FILE")]
+    truth: Option<PathBuf>,
     #[command(flatten)]
     reports: ReportFlags,
     #[command(flatten)]
@@ -114,7 +124,7 @@ struct PaceFlags {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
     concurrency: Option<u32>,
     /// How long a batch that is not full waits for more
-    #[arg(long, value_name = "TIME", default_value = "20ms", value_parser = a_time)]
+    #[arg(long, value_name = "TIME", default_value = LINGER, value_parser = a_time)]
     linger: Duration,
     /// Drop messages that cannot be sent within this time after they are due, or never [default: 1s with --generate,
     /// never with files]
@@ -140,6 +150,12 @@ fn a_time(text: &str) -> Result<Duration, String> {
 /// How late a message may be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct DropAfter(Option<Duration>);
+
+impl fmt::Display for DropAfter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.map_or("never".into(), spelled::time))
+    }
+}
 
 impl FromStr for DropAfter {
     type Err = String;
@@ -216,6 +232,10 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed
     }
     let source = args.source()?;
     source.check()?;
+    anyhow::ensure!(
+        args.truth.is_none() || args.watch || args.generate.is_some(),
+        "--truth: with files it is looked up in the warehouse: give --watch, or leave it out"
+    );
     args.reports.check()?;
     let address = args.topic.address()?;
     if let Address::Sns(arn) = &address {
@@ -223,9 +243,10 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed
     }
     let topic = args.topic.open(&address).await?;
     let mut settings = args.settings(&address, &source);
+    truth::write(&args, &source, context).await?;
     if args.watch {
         let warehouse = args.topic.warehouse.open().await.context("--watch")?;
-        settings.watched = Some(Watched { warehouse, patience: args.watch_for });
+        settings.watched = Some(Watched { warehouse, patience: args.watch_for, truth: args.truth.clone() });
     }
     let command = args.command(&address)?;
     let outcome = publish::run(source, topic, settings, &context.progress, &context.stop).await?;

@@ -6,18 +6,14 @@
 //! With `AWS_ENDPOINT_URL` (or `AWS_ENDPOINT_URL_S3`) set, addressing is path-style, as local stores need it.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
-use aws_sdk_s3::config::interceptors::BeforeDeserializationInterceptorContextRef;
 use aws_sdk_s3::config::retry::RetryConfig;
-use aws_sdk_s3::config::{
-    ConfigBag, Intercept, RequestChecksumCalculation, ResponseChecksumValidation, RuntimeComponents,
-};
-use aws_sdk_s3::error::BoxError;
+use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation};
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{EncodingType, ObjectStorageClass, OptionalObjectAttributes};
 use bytes::Bytes;
@@ -27,6 +23,7 @@ use percent_encoding::percent_decode_str;
 use super::{Changed, Class, Depth, Error, Lake, Meta, Page, Pressure, Put, Reason};
 use crate::retry::Retry;
 
+mod clock;
 #[cfg(feature = "cli")]
 mod direct;
 #[cfg(feature = "cli")]
@@ -229,31 +226,6 @@ impl S3 {
             Err((_, e)) => Err(e),
         }
     }
-
-    async fn clock_once(&self) -> Result<DateTime<Utc>, Error> {
-        let seen = Headers::default();
-        let answer = self.client.head_bucket().bucket(&self.bucket).customize().interceptor(seen.clone()).send().await;
-        if let Err(e) = answer {
-            return Err(match (status(&e), seen.region()) {
-                (Some(301 | 400), Some(region)) => {
-                    let message = format!("the bucket is in {region}: set AWS_REGION={region}");
-                    Error::new(Reason::WrongRegion, self.address(), message)
-                }
-                (Some(404), _) => Error::new(
-                    Reason::NoLake,
-                    self.address(),
-                    format!("no such bucket {:?}: check --lake", self.bucket),
-                ),
-                // The answer to HEAD has no body; that to a listing says what is wrong.
-                (Some(301 | 400 | 403), None) => match self.list_once("", Depth::Folders, None).await {
-                    Err(said) => said,
-                    Ok(_) => self.failure("", &e),
-                },
-                _ => self.failure("", &e),
-            });
-        }
-        seen.date().ok_or_else(|| Error::new(Reason::Other, self.address(), "the store sends no Date header"))
-    }
 }
 
 /// One try of several.
@@ -291,39 +263,6 @@ fn no_error(wanted: Wanted<'_>, etag: Option<&str>, body: Bytes) -> Result<Bytes
         return Err(Error::new(Reason::SlowDown, wanted.key, "an error document came in the object's place"));
     }
     Ok(body)
-}
-
-/// What the answer's headers said: the store's clock, and the bucket's region.
-#[derive(Debug, Clone, Default)]
-struct Headers(Arc<Mutex<(Option<String>, Option<String>)>>);
-
-impl Headers {
-    fn date(&self) -> Option<DateTime<Utc>> {
-        let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        DateTime::parse_from_rfc2822(seen.0.as_deref()?).ok().map(|at| at.to_utc())
-    }
-
-    fn region(&self) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).1.clone()
-    }
-}
-
-impl Intercept for Headers {
-    fn name(&self) -> &'static str {
-        "Headers"
-    }
-
-    fn read_before_deserialization(
-        &self,
-        context: &BeforeDeserializationInterceptorContextRef<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let headers = context.response().headers();
-        let header = |name| headers.get(name).map(str::to_owned);
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (header("date"), header("x-amz-bucket-region"));
-        Ok(())
-    }
 }
 
 #[async_trait]

@@ -4,7 +4,9 @@
 //! arrived when the answer that has its row comes, so a lag is never told shorter than it was, and at most one interval of
 //! looks longer. The interval grows with the number of ids that wait, so that the warehouse is asked for a bounded number of keys a
 //! second. What is remembered is bounded, too: past that, only ids whose last bits are nought are watched, and ids end in a hash.
+//! In the end a truth file is looked up (`truth.rs`), which needs no memory and leaves none out.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -18,9 +20,10 @@ use crate::record::stored::Shape;
 use crate::report::duration;
 use crate::report::publish::Lag;
 use crate::stop::Stop;
-use crate::warehouse::{Error, Warehouse};
+use crate::warehouse::Warehouse;
 
 mod queue;
+mod truth;
 
 use queue::{INTERVAL, Queue, Waiting};
 
@@ -34,6 +37,8 @@ pub struct Watched {
     pub warehouse: Arc<dyn Warehouse>,
     /// How long to wait for the rest after the last message was published.
     pub patience: Duration,
+    /// The truth file that says which readings must arrive.
+    pub truth: Option<PathBuf>,
 }
 
 /// A watch under way.
@@ -55,8 +60,11 @@ impl Watch {
     /// Begins to watch.
     ///
     /// # Errors
-    /// The warehouse cannot be read, or its table holds no records.
-    pub(super) async fn begin(watched: Watched, stop: &Stop) -> Result<Self, Error> {
+    /// The warehouse cannot be read, or its table holds no records; the truth file proves nothing.
+    pub(super) async fn begin(watched: Watched, stop: &Stop) -> anyhow::Result<Self> {
+        if let Some(path) = watched.truth.clone() {
+            tokio::task::spawn_blocking(move || truth::check(&path)).await??;
+        }
         let shape = watched.warehouse.shape().await?;
         let (published, receive) = mpsc::unbounded_channel();
         let seen = Arc::<Seen>::default();
@@ -96,6 +104,16 @@ struct Looker {
 
 impl Looker {
     async fn run(mut self) -> Lag {
+        let (why, waited) = self.watch().await;
+        let mut lag = self.queue.told(why, waited);
+        if let Some(path) = self.watched.truth {
+            lag.truth = Some(truth::look(path, &*self.watched.warehouse, &self.shape, &self.stop).await);
+        }
+        lag
+    }
+
+    /// Looks until everything has arrived, or time is up: why it ended before, and how long it waited for the rest.
+    async fn watch(&mut self) -> (Option<String>, Duration) {
         let mut ended: Option<Instant> = None;
         loop {
             if ended.is_none() && self.receive.is_closed() && self.receive.is_empty() {
@@ -113,7 +131,7 @@ impl Looker {
                 None
             };
             if let Some(why) = why {
-                return self.queue.told(why, waited(ended));
+                return (why, waited(ended));
             }
             let looked_for = self.queue.take(Instant::now());
             if looked_for.is_empty() {
@@ -163,7 +181,7 @@ mod tests {
     use crate::warehouse::memory::Memory;
 
     fn watched(warehouse: &Memory, patience: Duration) -> Watched {
-        Watched { warehouse: Arc::new(warehouse.clone()), patience }
+        Watched { warehouse: Arc::new(warehouse.clone()), patience, truth: None }
     }
 
     #[tokio::test]

@@ -36,6 +36,66 @@ pub struct Lag {
     pub waited_seconds: f64,
     /// Why it ended before everything had arrived.
     pub stopped: Option<String>,
+    /// What the truth file says must have arrived, where there is one.
+    pub truth: Option<Expected>,
+}
+
+/// What a truth file says must arrive, and what of it did until the watch ended.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Expected {
+    /// The truth file.
+    pub file: String,
+    /// Distinct readings that must be in the warehouse, of those looked for.
+    pub ids: u64,
+    /// Those that are there.
+    pub arrived: u64,
+    /// Those that are not.
+    pub missing: u64,
+    /// Those that are not, by the fault that was done to them, `none` where there was none.
+    pub missing_of: BTreeMap<String, u64>,
+    /// The first hundred that are missing.
+    pub readings: Vec<Missing>,
+    /// Why it was not looked for all of them.
+    pub stopped: Option<String>,
+}
+
+/// A reading that never arrived.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Missing {
+    /// Its id.
+    pub id: Uuid,
+    /// The history file it was delivered in.
+    pub file: String,
+    /// The line in that file, from 1.
+    pub line: u64,
+    /// What was done to it.
+    pub fault: Option<String>,
+}
+
+impl Lag {
+    /// Readings that are known to have never arrived: of what the truth expects, where there is one, else of what was watched.
+    pub fn never_arrived(&self) -> u64 {
+        self.truth.as_ref().map_or(self.missing, |truth| truth.missing)
+    }
+
+    /// Whether everything that was to be looked for was.
+    pub fn is_whole(&self) -> bool {
+        self.truth.as_ref().is_none_or(|truth| truth.stopped.is_none())
+    }
+}
+
+impl fmt::Display for Expected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} are there", count(self.arrived), count(self.ids))?;
+        let done: Vec<_> = self.missing_of.iter().map(|(fault, n)| format!("{fault} {}", count(*n))).collect();
+        if !done.is_empty() {
+            write!(f, "; missing by fault: {}", done.join(", "))?;
+        }
+        match &self.stopped {
+            Some(why) => write!(f, "; not looked for all: {why}"),
+            None => Ok(()),
+        }
+    }
 }
 
 impl fmt::Display for Lag {

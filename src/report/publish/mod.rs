@@ -10,7 +10,7 @@ pub mod hdr;
 mod lag;
 mod verdict;
 
-pub use lag::Lag;
+pub use lag::{Expected, Lag, Missing};
 pub use verdict::Verdict;
 
 /// Latencies, milliseconds; all zero where nothing was measured.
@@ -175,7 +175,9 @@ impl super::Outcome for Outcome {
             Exit::Stopped
         } else if !self.verdicts.is_empty() {
             if self.verdicts.iter().all(|verdict| verdict.held) { Exit::Clean } else { Exit::Found }
-        } else if self.failed + self.invalid + self.dropped + self.lag.as_ref().map_or(0, |lag| lag.missing) > 0 {
+        } else if self.failed + self.invalid + self.dropped > 0
+            || self.lag.as_ref().is_some_and(|lag| lag.never_arrived() > 0 || !lag.is_whole())
+        {
             Exit::Found
         } else {
             Exit::Clean
@@ -214,6 +216,9 @@ impl fmt::Display for Outcome {
             lines.push(("to the warehouse", lag.to_string()));
             if lag.missing > 0 {
                 lines.push(("not arrived", count(lag.missing)));
+            }
+            if let Some(truth) = &lag.truth {
+                lines.push(("of the truth", truth.to_string()));
             }
         }
         for (code, times) in &self.errors {

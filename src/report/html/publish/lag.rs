@@ -6,7 +6,7 @@ use super::errors::{self, Refused};
 use super::latency::{Percentile, curves};
 use crate::report::html::plot::{Plot, millis};
 use crate::report::html::{numbers, text};
-use crate::report::publish::Lag;
+use crate::report::publish::{Expected, Lag, Missing};
 
 /// The section.
 #[derive(Debug, Serialize)]
@@ -18,6 +18,46 @@ pub(super) struct Arrivals {
     missing: Vec<String>,
     missing_count: String,
     errors: Vec<Refused>,
+    truth: Option<Truth>,
+}
+
+/// What the truth file says must arrive.
+#[derive(Debug, Serialize)]
+struct Truth {
+    lead: String,
+    note: Option<String>,
+    missing_of: Vec<Refused>,
+    readings: Vec<Reading>,
+}
+
+/// A reading that never arrived.
+#[derive(Debug, Serialize)]
+struct Reading {
+    id: String,
+    place: String,
+    fault: String,
+}
+
+impl Truth {
+    fn of(truth: &Expected) -> Self {
+        let file = text::shown(&truth.file, text::KEY);
+        let must = numbers::of(truth.ids, "reading", "readings");
+        let arrived = match truth.missing {
+            0 => "all of them did".to_owned(),
+            missing => format!("{} did not", numbers::count(missing)),
+        };
+        let reading = |missing: &Missing| Reading {
+            id: missing.id.to_string(),
+            place: text::shown(&format!("{}:{}", missing.file, missing.line), text::KEY),
+            fault: text::shown(missing.fault.as_deref().unwrap_or("none"), text::VALUE),
+        };
+        Self {
+            lead: format!("By {file}, {must} had to arrive, and {arrived}, whether this run sent them or not."),
+            note: truth.stopped.as_ref().map(|why| format!("Not looked for all: {}.", text::shown(why, text::VALUE))),
+            missing_of: errors::of(&truth.missing_of),
+            readings: truth.readings.iter().map(reading).collect(),
+        }
+    }
 }
 
 impl Arrivals {
@@ -36,6 +76,7 @@ impl Arrivals {
             missing: lag.missing_ids.iter().map(ToString::to_string).collect(),
             missing_count: if lag.missing > 0 { numbers::count(lag.missing) } else { String::new() },
             errors: errors::of(&lag.errors),
+            truth: lag.truth.as_ref().map(Truth::of),
         }
     }
 }

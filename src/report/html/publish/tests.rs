@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::fate::Fate;
 use crate::report::Outcome as _;
 use crate::report::html::{MOST_BYTES, render, write};
-use crate::report::publish::{Interval, Lag, Outcome, Percentiles, Point, Verdict};
+use crate::report::publish::{Expected, Interval, Lag, Missing, Outcome, Percentiles, Point, Verdict};
 
 const MS: Percentiles = Percentiles { p50: 12.0, p90: 30.0, p99: 812.0, max: 1_900.0 };
 const CALL: Percentiles = Percentiles { p50: 9.0, p90: 18.0, p99: 46.0, max: 1_010.0 };
@@ -76,6 +76,15 @@ fn every_fate(text: &str) -> Outcome {
         errors: [(text.to_owned(), 3)].into(),
         waited_seconds: 60.0,
         stopped: Some(text.into()),
+        truth: Some(Expected {
+            file: text.into(),
+            ids: 30_001,
+            missing: 9,
+            missing_of: [(text.to_owned(), 9)].into(),
+            readings: vec![Missing { id: Uuid::from_u128(8), file: text.into(), line: 7, fault: Some(text.into()) }; 9],
+            stopped: Some(text.into()),
+            ..Expected::default()
+        }),
     });
     outcome.check().unwrap();
     outcome

@@ -4,7 +4,7 @@ use super::fate::Fate;
 use crate::report::html::head::{self, Fact, Point, Verdict};
 use crate::report::html::plot::millis;
 use crate::report::html::{numbers, text};
-use crate::report::publish::Outcome;
+use crate::report::publish::{Lag, Outcome};
 use crate::report::{Exit, Outcome as _, duration};
 
 pub(super) fn of(outcome: &Outcome) -> Verdict {
@@ -23,7 +23,7 @@ fn missing(outcome: &Outcome) -> u64 {
 }
 
 fn not_arrived(outcome: &Outcome) -> u64 {
-    outcome.lag.as_ref().map_or(0, |lag| lag.missing)
+    outcome.lag.as_ref().map_or(0, Lag::never_arrived)
 }
 
 fn title(outcome: &Outcome) -> String {
@@ -47,6 +47,8 @@ fn title(outcome: &Outcome) -> String {
         numbers::of(missing, "message was not published", "messages were not published")
     } else if not_arrived(outcome) > 0 {
         numbers::of(not_arrived(outcome), "reading did not arrive", "readings did not arrive")
+    } else if outcome.lag.as_ref().is_some_and(|lag| !lag.is_whole()) {
+        "Not every reading was looked for".into()
     } else {
         "Every message was published".into()
     }

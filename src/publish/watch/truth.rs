@@ -1,0 +1,103 @@
+//! What a truth file says must arrive, looked up in the warehouse once everything has had its time. Asks for every id, whether this
+//! run published it or not, so that it also tells of what was dropped, failed, or never sent.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use crate::herd::Fault;
+use crate::record::stored::{Row, Shape};
+use crate::report::publish::{Expected, Missing};
+use crate::retry::Retry;
+use crate::stop::Stop;
+use crate::truth::{self, Fate, Told};
+use crate::warehouse::{Error, Warehouse};
+
+/// Keys of one look.
+const TOGETHER: usize = 500;
+/// Looks that are read ahead of the warehouse.
+const AHEAD: usize = 4;
+/// Missing readings that are named.
+const NAMED: usize = 100;
+
+/// A reading that must be in the warehouse.
+#[derive(Debug)]
+struct Due {
+    id: Uuid,
+    file: String,
+    line: u64,
+    fault: Option<String>,
+}
+
+/// Whether the file is whole and can prove something, told before anything is published.
+///
+/// # Errors
+/// As [`truth::read_file`]; the file is named.
+pub(in super::super) fn check(path: &Path) -> anyhow::Result<()> {
+    truth::read_file(path, |_| Ok(())).map(drop).with_context(|| format!("--truth {}", path.display()))
+}
+
+/// Looks for every reading that must be stored; what cannot be looked for to the end says why, and what was seen until then.
+pub(super) async fn look(path: PathBuf, warehouse: &dyn Warehouse, shape: &Shape, stop: &Stop) -> Expected {
+    let mut expected = Expected { file: path.display().to_string(), ..Expected::default() };
+    let (send, mut receive) = mpsc::channel(AHEAD);
+    let reading = tokio::task::spawn_blocking(move || read(&path, &send));
+    while let Some(due) = receive.recv().await {
+        if stop.is_set() {
+            expected.stopped = Some("asked to stop".into());
+            return expected;
+        }
+        if let Err(e) = answer(&due, warehouse, shape, &mut expected).await {
+            expected.stopped = Some(e.to_string());
+            return expected;
+        }
+    }
+    let read = reading.await.map_err(anyhow::Error::from).and_then(|read| read);
+    expected.stopped = read.err().map(|e| format!("{e:#}"));
+    expected
+}
+
+/// Hands over the readings that must be stored, some at a time; ends early where nobody listens.
+fn read(path: &Path, send: &mpsc::Sender<Vec<Due>>) -> anyhow::Result<()> {
+    let mut together = Vec::with_capacity(TOGETHER);
+    truth::read_file(path, |told| {
+        together.extend(due(told));
+        if together.len() == TOGETHER {
+            send.blocking_send(std::mem::take(&mut together)).context("not read to its end")?;
+        }
+        Ok(())
+    })?;
+    send.blocking_send(together).context("not read to its end")
+}
+
+/// The reading, where it must be stored; a repeat is the same reading as the line it repeats.
+fn due(told: &Told<'_>) -> Option<Due> {
+    let fault = told.fault.as_deref();
+    let is_repeat = fault == Some(Fault::Duplicate.name());
+    let id = told.id.filter(|_| told.fate == Fate::Stored && !is_repeat)?;
+    let file = told.file.as_deref().unwrap_or_default().to_owned();
+    Some(Due { id, file, line: told.line, fault: fault.map(str::to_owned) })
+}
+
+async fn answer(due: &[Due], warehouse: &dyn Warehouse, shape: &Shape, expected: &mut Expected) -> Result<(), Error> {
+    let ids: Vec<String> = due.iter().map(|due| due.id.hyphenated().to_string()).collect();
+    let rows = Retry::default().run(Error::kind, |_| warehouse.fetch(&ids, shape)).await?;
+    let found: HashSet<&str> = rows.iter().map(Row::id).collect();
+    for (due, id) in due.iter().zip(&ids) {
+        expected.ids += 1;
+        if found.contains(id.as_str()) {
+            expected.arrived += 1;
+            continue;
+        }
+        expected.missing += 1;
+        let fault = due.fault.clone();
+        *expected.missing_of.entry(fault.clone().unwrap_or_else(|| "none".into())).or_default() += 1;
+        if expected.readings.len() < NAMED {
+            expected.readings.push(Missing { id: due.id, file: due.file.clone(), line: due.line, fault });
+        }
+    }
+    Ok(())
+}
