@@ -68,7 +68,8 @@ impl Fate {
 /// What was done to one line, or to one reading that is never delivered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Told<'a> {
-    /// The file of the line; none where the reading is never delivered.
+    /// The file of the line, as a farm delivers its day (also where `generate --out` joined all days in one file); none where the
+    /// reading is never delivered.
     #[serde(borrow, skip_serializing_if = "Option::is_none", default)]
     pub file: Option<Cow<'a, str>>,
     /// The line in its file, from 1; 0 where there is none.
