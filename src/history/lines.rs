@@ -51,7 +51,7 @@ impl<R: BufRead> Lines<R> {
                 Ok(None) => self.ended = true,
                 Err(e) => {
                     self.ended = true;
-                    return Some(Err(cut_short(e, self.number)));
+                    return Some(Err(e));
                 }
             }
         }
@@ -60,13 +60,19 @@ impl<R: BufRead> Lines<R> {
 
     fn read(&mut self) -> io::Result<Option<Line>> {
         let mut text = Vec::new();
-        let read = self.input.by_ref().take(MAX_LINE_BYTES).read_until(b'\n', &mut text)?;
+        let read = self.input.by_ref().take(MAX_LINE_BYTES).read_until(b'\n', &mut text);
+        let read = read.map_err(|e| cut_short(e, self.number))?;
         if read == 0 {
             return Ok(None);
         }
         self.number += 1;
         if read as u64 == MAX_LINE_BYTES && !text.ends_with(b"\n") {
-            skip_line(&mut self.input)?;
+            skip_line(&mut self.input).map_err(|e| cut_short(e, self.number))?;
+        }
+        if self.number == 1 && (text.starts_with(b"\xff\xfe") || text.starts_with(b"\xfe\xff")) {
+            let why =
+                "it is UTF-16, which some spreadsheets write: make it UTF-8 (iconv -f UTF-16 -t UTF-8) and run again";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, why));
         }
         while text.last().is_some_and(u8::is_ascii_whitespace) {
             text.pop();

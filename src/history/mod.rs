@@ -231,6 +231,22 @@ mod tests {
     }
 
     #[test]
+    fn a_file_in_utf_16_is_named_as_that_and_not_as_a_thousand_broken_messages() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("x.csv");
+        let text = [HEADER, &row(1), &row(2)].join("\r\n");
+        for begin in [0xfeff_u16.to_le_bytes(), 0xfeff_u16.to_be_bytes()] {
+            let unit = if begin[0] == 0xff { u16::to_le_bytes } else { u16::to_be_bytes };
+            let bytes: Vec<u8> = begin.into_iter().chain(text.encode_utf16().flat_map(unit)).collect();
+            std::fs::write(&path, bytes).unwrap();
+            let found: Vec<_> = messages(&path, None).unwrap().collect();
+            assert_eq!(found.len(), 1);
+            let why = found[0].as_ref().unwrap_err().to_string();
+            assert!(why.contains("x.csv: it is UTF-16") && why.contains("iconv"), "{why}");
+        }
+    }
+
+    #[test]
     fn the_form_is_told_by_the_ending_in_front_of_the_packing() {
         for (name, format) in [("a.csv", Format::Csv), ("a.CSV.gz", Format::Csv), ("a.json.zst", Format::Ndjson)] {
             assert_eq!(format_of(Path::new(name)), format, "{name}");

@@ -8,14 +8,13 @@ use tokio::sync::mpsc;
 use super::Settings;
 use super::entry::{Entry, Invalid};
 use super::pace::{Pace, When};
-use crate::history;
 use crate::topic::Limits;
 
 /// Invalid messages that are taken down at once.
 const INVALID: usize = 1_000;
 
 /// What the reading thread hands over for each message.
-pub(super) type Read = Result<Result<Entry, Invalid>, history::Error>;
+pub(super) type Read = Result<Result<Entry, Invalid>, anyhow::Error>;
 
 /// Messages that follow one another: those to send in one call, and those between them that are not sent.
 #[derive(Debug, Default)]
@@ -55,7 +54,7 @@ pub(super) struct Batches {
     closes: Instant,
     /// Since when nothing is there to send.
     starved_since: Option<Instant>,
-    failed: Option<history::Error>,
+    failed: Option<anyhow::Error>,
 }
 
 impl Batches {
@@ -83,7 +82,7 @@ impl Batches {
     ///
     /// # Errors
     /// A file could not be read on; what was read before has been handed over.
-    pub(super) async fn next(&mut self) -> Result<Option<Batch>, history::Error> {
+    pub(super) async fn next(&mut self) -> anyhow::Result<Option<Batch>> {
         while self.failed.is_none() && !self.batch.is_full(self.limits) && self.has_more().await {
             if !self.take() {
                 break;

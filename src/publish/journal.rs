@@ -169,9 +169,11 @@ impl Journal {
                 let mut changed = earlier.of.source.iter().zip(&held.of.source).filter(|(was, is)| was != is);
                 if let Some((was, is)) = changed.next() {
                     anyhow::bail!(
-                        "what is published has changed since: it was {}, and is {}; run without --resume",
+                        "what is published has changed since: it was {}, and is {}; run without --resume, or, where what was \
+                         sent still stands in front, with --skip {}",
                         was.replace('\t', " "),
-                        is.replace('\t', " ")
+                        is.replace('\t', " "),
+                        earlier.settled.first_open()
                     );
                 }
                 anyhow::ensure!(

@@ -137,6 +137,9 @@ pub async fn run(
 ) -> anyhow::Result<Outcome> {
     source.check()?;
     CHECK.run(|e: &Error| e.kind, |_| topic.check()).await?;
+    if let Some(path) = settings.dead_letters.as_deref().filter(|path| source.reads(path)) {
+        anyhow::bail!("dead-letter file {}: it is published itself, name another file", path.display());
+    }
     let of = journal::Of::new(&topic.address(), &source);
     let goes_on = settings.skip > 0 || settings.resume == Resume::Yes;
     let dead = DeadLetters::open(settings.dead_letters.as_deref(), if goes_on { Held::Append } else { Held::Refuse })?;

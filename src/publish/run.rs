@@ -125,7 +125,10 @@ impl Run {
                 () = self.live.tick() => self.show(),
                 batch = batches.next() => match batch {
                     Ok(batch) => return Ok(batch),
-                    Err(e) => self.outcome.stopped = Some(e.to_string()),
+                    Err(e) => {
+                        self.outcome.stopped = Some(e.to_string());
+                        self.outcome.source_failed = true;
+                    }
                 },
             }
         }
@@ -342,11 +345,18 @@ fn read(source: Source, settings: &Settings, limits: Limits, settled: Ranges, st
             },
             hand_over,
         );
+        let fed = fed.map_err(anyhow::Error::from).and_then(|()| {
+            let all = index >= settled.first_open() || stop.is_set();
+            anyhow::ensure!(
+                all,
+                "{} messages were to be passed over, and there were {}: is it the same source?",
+                count(settled.first_open()),
+                count(index)
+            );
+            Ok(())
+        });
         if let Err(e) = fed {
             let _ = send.blocking_send(vec![Err(e)]); // as above
-        }
-        if index < settled.first_open() && !stop.is_set() {
-            tracing::warn!("only {index} messages were there to pass over: nothing was published");
         }
     });
     receive

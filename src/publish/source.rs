@@ -54,6 +54,13 @@ impl Source {
         Ok(())
     }
 
+    /// Whether that file is one of those read, by whatever name.
+    pub(super) fn reads(&self, file: &Path) -> bool {
+        let Self::Files { paths, .. } = self else { return false };
+        let Ok(file) = std::fs::canonicalize(file) else { return false };
+        paths.iter().any(|path| std::fs::canonicalize(path).is_ok_and(|path| path == file))
+    }
+
     /// What it is, one line a file or for the whole history, with a tab before what tells one state of a file from another.
     pub(super) fn named(&self) -> Vec<String> {
         match self {

@@ -1,6 +1,7 @@
 //! `ruminate publish` stopped in mid-run: by a signal, a kill, a topic that refuses, a disk that is full; and going on.
 
 use std::collections::HashSet;
+use std::io::Write;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -131,4 +132,57 @@ fn a_full_disk_for_dead_letters_stops_the_run_before_a_message_is_lost() {
     assert_eq!((letters.code, &letters.json()["published"]), (0, &1.into()), "{}", letters.err);
     assert_eq!(sns.bodies().len(), lines.len(), "none twice");
     assert_eq!(sns.bodies().into_iter().collect::<HashSet<_>>(), lines.into_iter().collect());
+}
+
+#[test]
+fn a_damaged_file_among_others_stops_the_run_and_once_it_is_whole_the_printed_command_goes_on() {
+    let home = tempfile::tempdir().unwrap();
+    let lines = history(home.path(), "in.json");
+    let (first, rest) = lines.split_at(lines.len() / 3);
+    let text = rest.iter().fold(String::new(), |text, line| text + line + "\n");
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(text.as_bytes()).unwrap();
+    let whole = encoder.finish().unwrap();
+    std::fs::write(home.path().join("first.json"), first.join("\n")).unwrap();
+    std::fs::write(home.path().join("rest.json.gz"), &whole[..whole.len() / 2]).unwrap();
+    let sns = stub();
+    let files = ["first.json", "rest.json.gz"];
+    let cut = Run::of(publish(home.path(), &sns).args(files));
+    let outcome = cut.json();
+    let sent = outcome["published"].as_u64().unwrap();
+    assert!(cut.code == 3 && sent >= first.len() as u64 && outcome["resume_skip"] == sent, "{outcome}");
+    assert!(outcome["stopped"].as_str().unwrap().contains("rest.json.gz: it cannot be read on"), "{outcome}");
+
+    std::fs::write(home.path().join("rest.json.gz"), &whole).unwrap();
+    let resumed = Run::of(publish(home.path(), &sns).args(files).arg("--resume"));
+    assert!(resumed.code == 2 && resumed.err.contains(&format!("--skip {sent}")), "{}", resumed.err);
+    let on = Run::of(publish(home.path(), &sns).args(files).args(["--skip", &sent.to_string()]));
+    assert_eq!(on.code, 0, "{}", on.err);
+    assert_eq!(sns.bodies().len(), lines.len(), "none twice");
+    assert_eq!(sns.bodies().into_iter().collect::<HashSet<_>>(), lines.into_iter().collect());
+}
+
+#[test]
+fn more_to_pass_over_than_there_is_is_no_run_that_went_well() {
+    let home = tempfile::tempdir().unwrap();
+    let lines = history(home.path(), "in.json");
+    let sns = stub();
+    let all = lines.len().to_string();
+    assert_eq!(Run::of(publish(home.path(), &sns).args(["in.json", "--skip", &all])).code, 0);
+    let over = Run::of(publish(home.path(), &sns).args(["in.json", "--skip", "1234567"]));
+    let why = over.json()["stopped"].as_str().unwrap().to_owned();
+    assert_eq!(over.code, 3, "{}", over.err);
+    assert!(why.contains("1,234,567 messages were to be passed over") && why.contains(&all), "{why}");
+}
+
+#[test]
+fn dead_letters_never_go_to_a_file_that_is_being_read() {
+    let home = tempfile::tempdir().unwrap();
+    history(home.path(), "in.json");
+    let before = std::fs::read(home.path().join("in.json")).unwrap();
+    let sns = stub();
+    let flags = ["in.json", "--skip", "1", "--dead-letters", "./in.json"];
+    let refused = Run::of(publish(home.path(), &sns).args(flags));
+    assert!(refused.code == 2 && refused.err.contains("name another file"), "{}", refused.err);
+    assert!(sns.bodies().is_empty() && std::fs::read(home.path().join("in.json")).unwrap() == before);
 }

@@ -140,6 +140,9 @@ pub struct Outcome {
     pub journal: Option<String>,
     /// With this for `--skip` the same command goes on where it stopped.
     pub resume_skip: Option<u64>,
+    /// Whether the source itself could not be read on: it has to be mended, and then is no longer the one of the journal.
+    #[serde(skip)]
+    pub source_failed: bool,
     /// Problems, each with its file and line.
     pub problems: Problems,
     /// The failure that no other message will escape.
@@ -270,6 +273,10 @@ impl Outcome {
     /// The flag with which the same command goes on where it stopped.
     pub(super) fn to_go_on(&self) -> Option<String> {
         let skip = self.resume_skip?;
-        Some(if self.journal.is_some() { "--resume".to_owned() } else { format!("--skip {skip}") })
+        Some(if self.journal.is_some() && !self.source_failed {
+            "--resume".to_owned()
+        } else {
+            format!("--skip {skip}")
+        })
     }
 }
