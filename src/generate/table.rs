@@ -14,7 +14,7 @@ use parquet::file::writer::{SerializedFileWriter, SerializedPageWriter, TrackedW
 use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::{ColumnPath, SchemaDescriptor};
 
-use crate::herd::{COLUMNS, Reading};
+use crate::herd::{COLUMNS, Reading, push_whole};
 
 /// The ten fields as numbers, times and texts; ids are texts as everywhere, though they are digits.
 const MESSAGE: &str = "message readings {
@@ -61,17 +61,9 @@ impl Texts {
         self.ends.push(self.bytes.len());
     }
 
-    fn push_number(&mut self, mut number: u64) {
-        let (mut digits, mut at) = ([0; 20], 20);
-        loop {
-            at -= 1;
-            digits[at] = b'0' + (number % 10) as u8;
-            number /= 10;
-            if number == 0 {
-                break;
-            }
-        }
-        self.push(&digits[at..]);
+    fn push_number(&mut self, number: u64) {
+        push_whole(&mut self.bytes, number);
+        self.ends.push(self.bytes.len());
     }
 
     fn take(&mut self) -> Vec<ByteArray> {

@@ -19,7 +19,7 @@ const TWO: [[u8; 2]; 100] = {
 
 /// Appends a whole number.
 #[inline]
-pub(super) fn push_whole(out: &mut Vec<u8>, number: u64) {
+pub(crate) fn push_whole(out: &mut Vec<u8>, number: u64) {
     match number {
         0..10 => out.push(b'0' + number as u8),
         10..100 => out.extend_from_slice(&TWO[number as usize]),

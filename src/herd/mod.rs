@@ -65,6 +65,7 @@ mod real;
 use chrono::{Datelike, Days, NaiveDate};
 
 pub use delivery::{Delivery, Line, UnitStats};
+pub(crate) use digits::push_whole;
 pub use error::Error;
 pub use faults::{Chosen, Fault, FaultCounts, Faults};
 pub use generate::{BATCH_PENS, Threads, batches, generate};

@@ -86,7 +86,11 @@ impl fmt::Display for Outcome {
             }
         }
         for gap in self.gaps.iter().take(SHOWN) {
-            writeln!(f, "  nothing on either side: {} {} to {} ({} days)", gap.farm, gap.from, gap.to, gap.days)?;
+            write!(f, "  nothing on either side: {} {}", gap.farm, gap.from)?;
+            if gap.days > 1 {
+                write!(f, " to {} ({} days)", gap.to, gap.days)?;
+            }
+            writeln!(f)?;
         }
         if self.gaps.len() > SHOWN {
             writeln!(f, "  … and {} more gaps (the JSON has all)", self.gaps.len() - SHOWN)?;
