@@ -52,8 +52,11 @@ pub(super) struct Batches {
     batch: Batch,
     /// When the batch must go, full or not.
     closes: Instant,
-    /// Since when nothing is there to send.
+    /// Since when the next message is waited for, which is not there.
     starved_since: Option<Instant>,
+    /// How long it was waited for before that, until a batch went without it. What became of the batch then, a topic that stood
+    /// still, is not the source's fault.
+    starved_before: Duration,
     failed: Option<anyhow::Error>,
 }
 
@@ -69,6 +72,7 @@ impl Batches {
             batch: Batch::default(),
             closes: Instant::now(),
             starved_since: None,
+            starved_before: Duration::ZERO,
             failed: None,
         }
     }
@@ -89,6 +93,7 @@ impl Batches {
             }
         }
         if self.batch.read() > 0 {
+            self.starved_before += self.starved_since.take().map_or(Duration::ZERO, |since| since.elapsed());
             return Ok(Some(std::mem::take(&mut self.batch)));
         }
         self.failed.take().map_or(Ok(None), Err)
@@ -130,9 +135,8 @@ impl Batches {
             }
             Some(Ok(Ok(entry))) => entry,
         };
-        if let Some(since) = self.starved_since.take() {
-            self.pace.put_back(&entry, since.elapsed());
-        }
+        let starved = self.starved_since.take().map_or(Duration::ZERO, |since| since.elapsed());
+        self.pace.put_back(&entry, std::mem::take(&mut self.starved_before) + starved);
         let due = match self.pace.due(&entry) {
             When::Whenever => None,
             When::At(due) => Some(due),
@@ -289,6 +293,17 @@ mod tests {
         later.await.unwrap();
         assert!(batch.due.unwrap().elapsed() < Duration::from_millis(50), "the topic is not to blame");
         assert!(batches.starved() > Duration::from_millis(150), "{:?}", batches.starved());
+    }
+
+    #[tokio::test]
+    async fn a_stall_of_the_topic_is_not_laid_to_a_source_that_was_waited_for_just_before() {
+        let (mut batches, send) = batches(vec![read(0, 1)], &Schedule::Rate("1000/s".parse().unwrap()));
+        batches.next().await.unwrap(); // waited for more, and went without
+        send.try_send((1..4).map(|n| read(n, 1)).collect()).unwrap();
+        tokio::time::sleep(Duration::from_millis(300)).await; // no room among the batches in flight
+        let batch = batches.next().await.unwrap().unwrap();
+        assert!(batch.due.unwrap().elapsed() > Duration::from_millis(200), "late, and told to be");
+        assert!(batches.starved() < Duration::from_millis(100), "{:?}", batches.starved());
     }
 
     #[tokio::test]

@@ -53,6 +53,7 @@ impl Pace {
     /// late for that.
     pub(super) fn put_back(&mut self, entry: &Entry, waited: Duration) {
         if self.begun.is_some()
+            && waited > Duration::ZERO
             && let When::At(due) = self.due(entry)
         {
             self.starved += Instant::now().saturating_duration_since(due).min(waited);

@@ -198,32 +198,33 @@ impl Telemetry {
 
     /// The stretches up to an instant.
     pub(super) fn intervals(&self, end: Instant) -> Vec<Interval> {
+        (0..self.stretches.len()).filter_map(|number| self.interval(number, end)).collect()
+    }
+
+    fn interval(&self, number: usize, end: Instant) -> Option<Interval> {
+        let stretch = self.stretches.get(number)?;
         let (length, all) = (self.length.as_secs_f64(), end.saturating_duration_since(self.begun).as_secs_f64());
-        let interval = |(number, stretch): (usize, &Stretch)| {
-            let begin = number as f64 * length;
-            let Counts { offered, published, failed, dropped, retries } = stretch.counts;
-            Interval {
-                begin,
-                seconds: (all - begin).clamp(1e-3, length),
-                offered,
-                published,
-                failed,
-                dropped,
-                retries,
-                in_flight: stretch.in_flight,
-                latency_ms: stretch.latency.percentiles(),
-                service_ms: stretch.service.percentiles(),
-            }
-        };
-        self.stretches.iter().enumerate().map(interval).collect()
+        let begin = number as f64 * length;
+        let Counts { offered, published, failed, dropped, retries } = stretch.counts;
+        Some(Interval {
+            begin,
+            seconds: (all - begin).clamp(1e-3, length),
+            offered,
+            published,
+            failed,
+            dropped,
+            retries,
+            in_flight: stretch.in_flight,
+            latency_ms: stretch.latency.percentiles(),
+            service_ms: stretch.service.percentiles(),
+        })
     }
 
     /// The last stretch that is over, for who watches.
     pub(super) fn latest(&self) -> Option<Interval> {
         let now = Instant::now();
         let under_way = (now.saturating_duration_since(self.begun).as_nanos() / self.length.as_nanos()) as usize;
-        let intervals = self.stretches.len().min(under_way);
-        self.intervals(now).into_iter().take(intervals).next_back()
+        self.interval(self.stretches.len().min(under_way).checked_sub(1)?, now)
     }
 
     /// How latencies of the whole are spread: shares of all in steps of doubled length, the first up to the least of them.
