@@ -21,6 +21,7 @@ pub fn begin_logs(variable: impl Fn(&str) -> Option<String>) {
     let runtime = [("lambda_runtime", LevelFilter::INFO), ("lambda_runtime::layers::panic", LevelFilter::OFF)];
     let filter = Targets::new().with_default(level.min(LevelFilter::WARN)).with_targets(ours).with_targets(runtime);
     let lines = tracing_subscriber::fmt::layer().json().flatten_event(true).with_span_list(false);
+    let lines = lines.log_internal_errors(false); // a log that is closed must not end the handler: the library would panic
     // Logging begins once; a test that began before has it already.
     let _ = tracing_subscriber::registry().with(filter).with(lines.with_writer(std::io::stdout)).try_init();
     std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));

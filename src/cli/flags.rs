@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, anyhow};
 use aws_config::SdkConfig;
 use chrono::{NaiveDate, Utc};
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{ArgAction, Args, ValueEnum};
 
 use super::spelled::Spelled;
@@ -68,6 +69,12 @@ pub(super) enum LogFormat {
 pub(super) fn writable(flag: &str, path: &Path) -> anyhow::Result<()> {
     let opened = std::fs::File::options().append(true).create(true).open(path);
     opened.map(drop).with_context(|| format!("{flag} {} cannot be written", path.display()))
+}
+
+/// A file to be written or kept beside the run; `-` is none, and would be made under that name.
+pub(super) fn a_file() -> impl TypedValueParser<Value = PathBuf> {
+    let named = |path: PathBuf| if path == Path::new("-") { Err("a file is meant: give its name") } else { Ok(path) };
+    PathBufValueParser::new().try_map(named)
 }
 
 /// The lake.

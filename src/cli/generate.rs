@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use chrono::{Days, NaiveDate, Utc};
 
 use super::Context;
+use super::flags::a_file;
 use crate::generate::{self, Existing, Form, Out, Plan};
 use crate::herd::{Faults, Herd, Part};
 use crate::pack::Pack;
@@ -32,7 +33,7 @@ pub(super) struct Args {
     compress: Option<Pack>,
     /// Write here what was done to every reading and what must become of it, for `ruminate reconcile --truth`; as gzip or
     /// zstd if it ends in .gz or .zst
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = a_file())]
     truth: Option<PathBuf>,
     /// Threads that make the history; its bytes are the same with any number [default: as many as there are cores]
     #[arg(long, value_name = "N")]
@@ -84,6 +85,10 @@ impl HerdFlags {
 impl Args {
     fn plan(&self, herd: Herd) -> anyhow::Result<(Plan, Out)> {
         let (out, form, pack) = self.place()?;
+        anyhow::ensure!(
+            self.truth.as_ref().is_none_or(|truth| *truth != self.out),
+            "--truth and --out are the same file: give the truth another name"
+        );
         let (part, faults, threads, truth) = (self.herd.part, self.herd.faults, self.threads, self.truth.clone());
         Ok((Plan { part, faults, form, pack, threads, truth, ..Plan::new(herd) }, out))
     }

@@ -20,6 +20,7 @@ pub(super) fn begin(common: &Common, progress: &Progress) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .log_internal_errors(false) // a log that is full or closed must not end the run: the library would panic
         .with_writer(Above(progress.clone()))
         .with_ansi(io::stderr().is_terminal());
     match common.log_format {

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use clap::ValueEnum as _;
 
 use super::Context;
-use super::flags::{LakeFlags, RulesFlags, SortFlags, SpanFlags, WarehouseFlags, reads, undo_file};
+use super::flags::{LakeFlags, RulesFlags, SortFlags, SpanFlags, WarehouseFlags, a_file, reads, undo_file};
 use super::spelled::Spelled;
 use crate::evidence::Evidence;
 use crate::reconcile::{
@@ -38,7 +38,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "N|P%", requires = "repair")]
     max_repairs: Option<Budget>,
     /// With --repair: where what is changed is written down before it is [default: ruminate-undo-<TIME>.ndjson]
-    #[arg(long, value_name = "FILE", requires = "repair")]
+    #[arg(long, value_name = "FILE", requires = "repair", value_parser = a_file())]
     undo_file: Option<PathBuf>,
     /// Put back what a repair has changed, as its undo file says; nothing is audited
     #[arg(long, value_name = "FILE", conflicts_with = "repair")]
@@ -47,10 +47,10 @@ pub(super) struct Args {
     #[arg(long)]
     dry_run: bool,
     /// Write the report as one HTML file
-    #[arg(long, value_name = "FILE.html")]
+    #[arg(long, value_name = "FILE.html", value_parser = a_file())]
     report: Option<PathBuf>,
     /// Write every finding as one JSON object a line
-    #[arg(long, value_name = "FILE.ndjson")]
+    #[arg(long, value_name = "FILE.ndjson", value_parser = a_file())]
     drift: Option<PathBuf>,
     /// Write the whole evidence into a new folder: audit, findings, totals, report, and their SHA-256
     #[arg(long, value_name = "DIR")]

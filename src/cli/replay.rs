@@ -10,7 +10,7 @@ use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
 use super::Context;
-use super::flags::{LakeFlags, SortFlags, SpanFlags, WarehouseFlags, reads, undo_file, writable};
+use super::flags::{LakeFlags, SortFlags, SpanFlags, WarehouseFlags, a_file, reads, undo_file, writable};
 use super::gentle::GentleFlags;
 use super::spelled::Spelled;
 use crate::lake::Span;
@@ -37,13 +37,13 @@ pub(super) struct Args {
     #[arg(long, value_enum, default_value = "keep", value_name = "POLICY")]
     on_conflict: Policy,
     /// Where --on-conflict overwrite writes rows down before it changes them [default: ruminate-undo-<TIME>.ndjson]
-    #[arg(long, value_name = "FILE.ndjson")]
+    #[arg(long, value_name = "FILE.ndjson", value_parser = a_file())]
     undo_file: Option<PathBuf>,
     /// Put back what an undo file says was overwritten; nothing is read from the lake
     #[arg(long, value_name = "FILE.ndjson", conflicts_with_all = ["resume", "into_new_table", "verify"])]
     undo: Option<PathBuf>,
     /// Write the recovery report: one HTML file, or JSON where the name ends in .json
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = a_file())]
     report: Option<PathBuf>,
     /// Read every loaded row back and compare it, bit for bit
     #[arg(long)]

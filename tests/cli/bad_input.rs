@@ -191,6 +191,20 @@ fn a_closed_stdout_ends_quietly() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_log_on_a_full_disk_ends_no_run() {
+    let home = tempfile::tempdir().unwrap();
+    for form in ["text", "json"] {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let mut command = crate::bare::ruminate(home.path());
+        command.args(["generate", "--days", "2", "--lots", "5", "--out", "-", "-v", "--log-format", form]).stderr(full);
+        let ran = command.output().unwrap();
+        assert_eq!(ran.status.code(), Some(0), "{form}");
+        assert!(ran.stdout.split(|&b| b == b'\n').count() > 5);
+    }
+}
+
 #[test]
 fn nothing_but_one_json_object_is_on_stdout() {
     let scene = Scene::embedded();

@@ -164,6 +164,17 @@ fn a_disk_that_is_full_is_said_in_one_line_and_leaves_nothing() {
 }
 
 #[test]
+fn the_truth_is_a_file_of_its_own() {
+    let home = tempfile::tempdir().unwrap();
+    for (flags, why) in [(["x.json", "x.json"], "the same file"), (["-", "-"], "a file is meant")] {
+        let [out, truth] = flags;
+        let run = Run::of(ruminate(home.path()).args(["generate", "--days", "2", "--out", out, "--truth", truth]));
+        assert!(run.code == 2 && run.out.is_empty() && run.err.contains(why), "{}", run.err);
+        assert!(std::fs::read_dir(home.path()).unwrap().next().is_none());
+    }
+}
+
+#[test]
 fn another_history_under_the_same_names_is_refused_unless_forced() {
     let home = tempfile::tempdir().unwrap();
     let make = |more: &[&str]| {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 
-use super::super::flags::writable;
+use super::super::flags::{a_file, writable};
 use crate::report::html;
 use crate::report::publish::{Outcome, hdr};
 
@@ -12,10 +12,10 @@ use crate::report::publish::{Outcome, hdr};
 #[derive(Debug, clap::Args)]
 pub(super) struct ReportFlags {
     /// Write the run as one HTML page with its plots
-    #[arg(long, value_name = "FILE.html")]
+    #[arg(long, value_name = "FILE.html", value_parser = a_file())]
     pub report: Option<PathBuf>,
     /// Write the percentiles of the latency as HdrHistogram's text, and those of the calls to FILE.service
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = a_file())]
     pub hdr: Option<PathBuf>,
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use chrono::Utc;
 
-use super::flags::TopicFlags;
+use super::flags::{TopicFlags, a_file};
 use super::{Context, spelled};
 use crate::herd::Format;
 use crate::publish::{
@@ -62,13 +62,13 @@ pub(super) struct Args {
     pace: PaceFlags,
     /// Write messages that could not be published here, one JSON object a line; must be new or empty, or with --skip or
     /// --resume is written on
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = a_file())]
     dead_letters: Option<PathBuf>,
     /// Go on where the same command stopped
     #[arg(long, conflicts_with = "skip")]
     resume: bool,
     /// Keep what is settled in this file [default: one of the run's own in $XDG_STATE_HOME/ruminate]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = a_file())]
     journal: Option<PathBuf>,
     /// Pass over the first N messages
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -94,7 +94,7 @@ pub(super) struct Args {
     watch_for: Duration,
     /// The truth file of what is published: with --generate it is written first, with files it is there already; with --watch it
     /// is told what of it never arrived, sent or not
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = a_file())]
     truth: Option<PathBuf>,
     #[command(flatten)]
     reports: ReportFlags,
