@@ -15,7 +15,7 @@ use crate::records::Herd;
 /// As S3's.
 const PAGE: usize = 1_000;
 
-/// Objects that were there long before any fence.
+/// Objects that were there long before any cutoff.
 #[derive(Debug)]
 pub struct Held {
     objects: BTreeMap<String, Bytes>,

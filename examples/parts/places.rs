@@ -99,7 +99,7 @@ impl Serve {
         for record in herd.all() {
             let key = format!("historico_diario/{}", herd.key(&record));
             let mut object = Object::new(record.object_from_values().into());
-            object.last_modified = record.row_ts.into(); // long before any fence
+            object.last_modified = record.row_ts.into(); // long before any cutoff
             server.store().put_object("lake", &key, object);
         }
         println!("{}", server.endpoint());

@@ -6,7 +6,7 @@ use anyhow::ensure;
 use futures::{StreamExt as _, pin_mut};
 use ruminate::lake::dir::Dir;
 use ruminate::lake::s3::S3;
-use ruminate::lake::{Item, Lake, LakeUrl, Pressure, ReadSettings, Reader, Skip, Span, Step, survey};
+use ruminate::lake::{Cutoff, Item, Lake, LakeUrl, Pressure, ReadSettings, Reader, Skip, Span, Step, survey};
 use ruminate::retry::{Patience, Retry};
 
 use crate::{Measured, Watch};
@@ -41,10 +41,10 @@ impl Read {
             }
             LakeUrl::Dir(path) => Arc::new(Dir::new(path)),
         };
-        let fence = lake.clock().await?;
+        let cutoff = Cutoff::at(lake.clock().await?);
         let asked = Arc::clone(&lake);
         let partitions = survey(&*lake, &Span::default()).await?.partitions;
-        let reader = Reader::new(lake, ReadSettings { concurrency: self.concurrency, fence });
+        let reader = Reader::new(lake, ReadSettings { concurrency: self.concurrency, cutoff });
         let reader = if self.names { reader.by_name() } else { reader };
         let found = reader.read(partitions);
         pin_mut!(found);

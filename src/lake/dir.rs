@@ -306,7 +306,7 @@ impl Lake for Dir {
     async fn clock(&self) -> Result<DateTime<Utc>, Error> {
         let root = self.root.clone();
         blocking(move || match fs::metadata(&root) {
-            Ok(meta) if meta.is_dir() => Ok(Utc::now()),
+            Ok(meta) if meta.is_dir() => Ok(now(&root)),
             Ok(_) => Err(Error::new(Reason::NoLake, root.display().to_string(), "is a file, not a directory")),
             Err(e) if e.kind() == ErrorKind::NotFound => {
                 Err(Error::new(Reason::NoLake, root.display().to_string(), "no such directory: check --lake"))
@@ -320,6 +320,13 @@ impl Lake for Dir {
         let root = std::path::absolute(&self.root).unwrap_or_else(|_| self.root.clone());
         Arc::new(Self { root: root.parent().unwrap_or(&root).join(name) })
     }
+}
+
+/// The time that the file system gives to a file written now: on a network share it is the server's clock. A file without a
+/// name tells it; where the directory cannot be written, this machine's clock has to do.
+fn now(root: &Path) -> DateTime<Utc> {
+    let modified = tempfile::tempfile_in(root).and_then(|file| file.metadata()?.modified());
+    modified.map_or_else(|_| Utc::now(), DateTime::from)
 }
 
 fn overwrite(path: &Path, body: &[u8]) -> io::Result<()> {

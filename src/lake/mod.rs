@@ -10,13 +10,15 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::error::Kind;
 
 #[cfg(feature = "cli")]
 pub mod cache;
 pub mod conformance;
+#[cfg(feature = "cli")]
+mod cutoff;
 #[cfg(feature = "cli")]
 pub mod dir;
 mod key;
@@ -31,6 +33,8 @@ mod url;
 #[cfg(feature = "cli")]
 mod walk;
 
+#[cfg(feature = "cli")]
+pub use cutoff::{Age, Cutoff, FUTURE_DATED};
 pub use key::Key;
 pub use partition::{Partition, Span, Survey, survey};
 #[cfg(feature = "cli")]
@@ -210,11 +214,16 @@ pub trait Lake: Send + Sync + fmt::Debug {
         Err(Error::new(Reason::ReadOnly, key, "this lake can be read only"))
     }
 
-    /// The store's clock, for the fence of a run.
+    /// The store's clock, for the cutoff of a run.
     ///
     /// # Errors
     /// The store cannot be reached or refuses; this is also the check that the lake exists.
     async fn clock(&self) -> Result<DateTime<Utc>, Error>;
+
+    /// The unit to which [`Lake::clock`] is cut off: zero where it is as precise as the times of objects.
+    fn clock_precision(&self) -> TimeDelta {
+        TimeDelta::zero()
+    }
 
     /// The lake as it was at that time, to read from only.
     ///

@@ -7,12 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
 use futures::stream::{self, Stream, StreamExt};
 
 use super::cache::Cache;
 use super::walk::{Step, walk};
-use super::{Depth, Error, Habits, Key, Lake, Meta, Partition, Reason};
+use super::{Age, Cutoff, Depth, Error, Habits, Key, Lake, Meta, Partition, Reason};
 use crate::record::{MAX_OBJECT_BYTES, Record};
 
 /// Objects in a row that may run out of tries before the whole lake counts as failing.
@@ -23,8 +22,8 @@ const FAILURES: u32 = 50;
 pub struct Settings {
     /// Reads under way at once.
     pub concurrency: usize,
-    /// Objects newer than this, by the store's clock, are skipped.
-    pub fence: DateTime<Utc>,
+    /// Objects that are newer are skipped.
+    pub cutoff: Cutoff,
 }
 
 /// Why an object was not read although it could be.
@@ -33,8 +32,10 @@ pub struct Settings {
 pub enum Skip {
     /// Its name is not of the lake's grammar.
     Foreign,
-    /// It was written after the run began.
-    AfterFence,
+    /// It was written after the run started.
+    AfterCutoff,
+    /// Its time is in the future, so nothing tells whether it was written before the run started.
+    FutureDated,
     /// Its name has its id, and no more was asked for.
     Unopened,
 }
@@ -202,8 +203,8 @@ impl Reader {
     pub(super) fn unread(&self, meta: &Meta, key: Option<&Key>) -> Option<Item> {
         if key.is_none() {
             Some(Item::Skipped(Skip::Foreign))
-        } else if meta.last_modified > self.settings.fence {
-            Some(Item::Skipped(Skip::AfterFence))
+        } else if let Some(skip) = self.too_new(meta) {
+            Some(Item::Skipped(skip))
         } else if meta.archived {
             Some(Item::Archived)
         } else if meta.size > MAX_OBJECT_BYTES as u64 {
@@ -212,6 +213,14 @@ impl Reader {
             Some(Item::Skipped(Skip::Unopened))
         } else {
             None
+        }
+    }
+
+    fn too_new(&self, meta: &Meta) -> Option<Skip> {
+        match self.settings.cutoff.age(meta.last_modified) {
+            Age::Included => None,
+            Age::After => Some(Skip::AfterCutoff),
+            Age::Future => Some(Skip::FutureDated),
         }
     }
 

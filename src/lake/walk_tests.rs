@@ -1,3 +1,4 @@
+use crate::lake::Cutoff;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -85,9 +86,9 @@ async fn fill(lake: &Watched, farm: &str, day: u32, objects: usize) {
 async fn walked(lake: &Arc<Watched>, concurrency: usize) -> std::pin::Pin<Box<dyn Stream<Item = Result<Step, Error>>>> {
     let partitions = survey(&**lake, &Span::default()).await.unwrap().partitions;
     lake.pages.store(0, Ordering::Relaxed);
-    let fence = Utc::now() + Duration::from_secs(60);
+    let cutoff = Cutoff::at(Utc::now() + Duration::from_secs(60));
     let lake = Arc::clone(lake) as Arc<dyn Lake>;
-    Box::pin(Reader::new(lake, ReadSettings { concurrency, fence }).read(partitions))
+    Box::pin(Reader::new(lake, ReadSettings { concurrency, cutoff }).read(partitions))
 }
 
 fn told(step: &Step) -> String {
@@ -204,7 +205,7 @@ async fn what_the_reader_does_not_keep_is_not_there_and_its_day_closes_all_the_s
     fill(&lake, "a", 1, 3).await;
     fill(&lake, "a", 2, 3).await;
     let partitions = survey(&lake, &Span::default()).await.unwrap().partitions;
-    let settings = ReadSettings { concurrency: 2, fence: Utc::now() + Duration::from_secs(60) };
+    let settings = ReadSettings { concurrency: 2, cutoff: Cutoff::at(Utc::now() + Duration::from_secs(60)) };
     let reader = Reader::new(Arc::new(lake), settings).keeping(|meta| meta.key.contains("/02/"));
     let steps: Vec<_> = reader.read(partitions).map(|step| told(&step.unwrap())).collect().await;
     assert_eq!(steps.len(), 5);
@@ -221,8 +222,10 @@ async fn objects_that_alone_are_refused_end_nothing_unless_the_lake_is_refused_t
         fill(&lake, "c", 3, 30).await;
         let partitions = survey(&lake, &Span::default()).await.unwrap().partitions;
         lake.denied = denied.clone();
-        let reader =
-            Reader::new(Arc::new(lake), ReadSettings { concurrency: 4, fence: Utc::now() + Duration::from_secs(60) });
+        let reader = Reader::new(
+            Arc::new(lake),
+            ReadSettings { concurrency: 4, cutoff: Cutoff::at(Utc::now() + Duration::from_secs(60)) },
+        );
         let steps: Vec<_> = reader.read(partitions).collect().await;
         let refused = |step: &&Result<Step, Error>| matches!(step, Ok(Step::Found(found)) if matches!(&found.item, Item::Unreadable(why) if why.contains("key is disabled")));
         let (count, ended) = (steps.iter().filter(refused).count(), steps.iter().find_map(|step| step.as_ref().err()));
@@ -239,8 +242,8 @@ async fn a_lake_of_which_nothing_can_be_read_is_not_read_to_its_end() {
     let lake = Watched { batch: 1, locked: Some(""), ..Watched::default() };
     fill(&lake, "a", 1, 300).await;
     let partitions = survey(&lake, &Span::default()).await.unwrap().partitions;
-    let fence = Utc::now() + Duration::from_secs(60);
-    let reader = Reader::new(Arc::new(lake), ReadSettings { concurrency: 4, fence });
+    let cutoff = Cutoff::at(Utc::now() + Duration::from_secs(60));
+    let reader = Reader::new(Arc::new(lake), ReadSettings { concurrency: 4, cutoff });
     let steps: Vec<_> = reader.read(partitions).collect().await;
     assert!(steps.len() < 100 && steps.last().is_some_and(Result::is_err), "{}", steps.len());
 }

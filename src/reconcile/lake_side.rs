@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use chrono::{DateTime, Utc};
 use futures::stream::{self, StreamExt};
 
 use super::Audit;
@@ -12,7 +11,10 @@ use super::entries::{Held, LakeEntry};
 use super::findings::{Findings, Place};
 use super::window::Votes;
 use crate::lake::cache::Cache;
-use crate::lake::{self, Depth, Found, Item, Key, ReadSettings, Reader, Reason, Skip, Span, Step, look_up, survey};
+use crate::lake::{
+    self, Cutoff, Depth, FUTURE_DATED, Found, Item, Key, ReadSettings, Reader, Reason, Skip, Span, Step, look_up,
+    survey,
+};
 use crate::progress::Progress;
 use crate::record::Record;
 use crate::sort::{OrderedId, Sorted, Sorter};
@@ -44,18 +46,20 @@ pub(super) async fn read(
     stop: &Stop,
 ) -> anyhow::Result<LakeSide> {
     const FULL: &str = "what was read of the lake cannot be sorted on disk: give --sort-dir a folder with room";
-    let fence = audit.lake.clock().await?;
-    findings.outcome.fence = Some(fence);
+    let cutoff = Cutoff::of(&*audit.lake).await?;
+    findings.outcome.fence = Some(cutoff.instant());
     let wide = if audit.span.is_everything() { audit.span.clone() } else { audit.span.widened(1) };
     let found = survey(&*audit.lake, &wide).await?;
-    let mut reader = Reader::new(Arc::clone(&audit.lake), ReadSettings { concurrency: audit.reads, fence });
+    let mut reader = Reader::new(Arc::clone(&audit.lake), ReadSettings { concurrency: audit.reads, cutoff });
     if audit.quick {
         reader = reader.by_name();
     }
     let cache = match &audit.cache {
-        Some(folder) => Some(Arc::new(Cache::open(folder, &audit.lake.identity(), fence).with_context(|| {
-            format!("--cache {} cannot be used: give a folder that can be written", folder.display())
-        })?)),
+        Some(folder) => {
+            Some(Arc::new(Cache::open(folder, &audit.lake.identity(), cutoff.instant()).with_context(|| {
+                format!("--cache {} cannot be used: give a folder that can be written", folder.display())
+            })?))
+        }
         None => None,
     };
     reader = reader.recalling(cache.clone());
@@ -99,14 +103,14 @@ pub(super) async fn read(
     taking.findings.outcome.cache = cache.map(|cache| cache.served());
     let mut votes = taking.votes;
     if !stopped && votes.are_silent() && !audit.span.is_everything() {
-        votes = learn_elsewhere(audit, fence).await?;
+        votes = learn_elsewhere(audit, cutoff).await?;
     }
     Ok(LakeSide { entries: sorter.done().context(FULL)?, votes, stopped })
 }
 
 /// What the paths of older names follow, learnt from days all over the lake: for a window in which no object tells.
-async fn learn_elsewhere(audit: &Audit, fence: DateTime<Utc>) -> anyhow::Result<Votes> {
-    let reader = Reader::new(Arc::clone(&audit.lake), ReadSettings { concurrency: audit.reads, fence });
+async fn learn_elsewhere(audit: &Audit, cutoff: Cutoff) -> anyhow::Result<Votes> {
+    let reader = Reader::new(Arc::clone(&audit.lake), ReadSettings { concurrency: audit.reads, cutoff });
     let everywhere = survey(&*audit.lake, &Span::default()).await?.partitions;
     let apart = (everywhere.len() / SAMPLES).max(1);
     let last = everywhere.last().filter(|_| (everywhere.len() - 1) % apart != 0);
@@ -215,7 +219,11 @@ impl Taking<'_> {
                         findings.outcome.cell(farm, day).archived += 1;
                     }
                 }
-                Item::Skipped(Skip::AfterFence) => findings.outcome.skipped_after_fence += 1,
+                Item::Skipped(Skip::AfterCutoff) => findings.outcome.skipped_after_fence += 1,
+                Item::Skipped(Skip::FutureDated) => {
+                    findings.outcome.skipped_future_dated += 1;
+                    findings.outcome.problems.add("skipped", meta.key.clone(), FUTURE_DATED);
+                }
                 Item::Skipped(Skip::Foreign) => foreign(findings, meta.key.clone()),
             }
         }

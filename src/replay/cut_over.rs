@@ -214,8 +214,8 @@ impl Cutting<'_> {
     ///
     /// After the `last` time nothing is left for another.
     async fn catch_up(&mut self, last: bool) -> anyhow::Result<u64> {
-        let fence = self.outcome.fence.unwrap_or(self.plan.fence);
-        let plan = self.plan.renewed(fence, last).await?;
+        let cutoff = self.outcome.fence.unwrap_or(self.plan.cutoff.instant());
+        let plan = self.plan.renewed(cutoff, last).await?;
         let into = if last { &self.swap.table } else { &self.shadow };
         let replay = self.settings.replay(plan.clone(), Arc::clone(into));
         let mut more = run(replay, self.progress, self.stop).await?;
@@ -244,11 +244,11 @@ fn against(outcome: &Outcome, cut_over: &CutOver, accept_missing: u64) -> Vec<St
     if outcome.unverified > 0 {
         against.push(format!("{} rows were read back wrong", outcome.unverified));
     }
-    let missing = outcome.archived + outcome.unreadable + cut_over.only_in_old;
+    let missing = outcome.archived + outcome.unreadable + outcome.skipped_future_dated + cut_over.only_in_old;
     if missing > accept_missing {
         against.push(format!(
-            "{missing} records would be missing ({} archived, {} unreadable, {} only in the old table)",
-            outcome.archived, outcome.unreadable, cut_over.only_in_old
+            "{missing} records would be missing ({} archived, {} unreadable, {} dated in the future, {} only in the old table)",
+            outcome.archived, outcome.unreadable, outcome.skipped_future_dated, cut_over.only_in_old
         ));
     }
     against

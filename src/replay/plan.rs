@@ -1,4 +1,4 @@
-//! What a replay is about to do, as a value: which partitions, from where to where, up to which fence.
+//! What a replay is about to do, as a value: which partitions, from where to where, up to which cutoff.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,11 +7,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::journal::Head;
 use super::{Filter, Only, Policy};
-use crate::lake::{self, Habits, Lake, Meta, Partition, ReadSettings, Reader, Span, survey};
+use crate::lake::{self, Age, Cutoff, Habits, Lake, Meta, Partition, ReadSettings, Reader, Span, survey};
 use crate::report::replay::{Asked, Outcome};
 use crate::warehouse::Bulk;
 
-/// Objects that old at a run's fence are looked at again by the run that catches up with it: a store's times have whole
+/// Objects that old at a run's cutoff are looked at again by the run that catches up with it: a store's times have whole
 /// seconds, and clocks differ.
 const OVERLAP: TimeDelta = TimeDelta::seconds(60);
 
@@ -41,7 +41,7 @@ impl Source {
 #[derive(Debug, Clone)]
 pub struct Plan {
     pub(super) lake: Arc<dyn Lake>,
-    pub(super) fence: DateTime<Utc>,
+    pub(super) cutoff: Cutoff,
     pub(super) partitions: Vec<Partition>,
     pub(super) strays: Vec<Meta>,
     /// The objects that are named and lie in the span.
@@ -57,10 +57,10 @@ pub struct Plan {
     round: Option<Round>,
 }
 
-/// The objects about the fence that were taken, by the store's time and their key.
+/// The objects about the cutoff that were taken, by the store's time and their key.
 type Taken = BTreeSet<(DateTime<Utc>, String)>;
 
-/// A run's place among several that take every object once: each leaves to the next what is newer than its fence.
+/// A run's place among several that take every object once: each leaves to the next what is newer than its cutoff.
 #[derive(Debug, Clone, Default)]
 struct Round {
     taken: Arc<Mutex<Taken>>,
@@ -73,7 +73,7 @@ struct Round {
 struct Choice {
     only: Option<Arc<Only>>,
     since: Option<DateTime<Utc>>,
-    fence: DateTime<Utc>,
+    cutoff: Cutoff,
     round: Option<Round>,
 }
 
@@ -85,16 +85,16 @@ impl Choice {
 
     /// The same for an object that is taken now, if it is.
     fn takes(&self, object: &Meta) -> bool {
-        self.has(object) && self.round.as_ref().is_none_or(|round| round.takes(object, self.fence))
+        self.has(object) && self.round.as_ref().is_none_or(|round| round.takes(object, self.cutoff))
     }
 }
 
 impl Round {
-    fn takes(&self, object: &Meta, fence: DateTime<Utc>) -> bool {
-        if object.last_modified > fence && !self.last {
+    fn takes(&self, object: &Meta, cutoff: Cutoff) -> bool {
+        if cutoff.age(object.last_modified) == Age::After && !self.last {
             return false;
         }
-        if object.last_modified < fence - OVERLAP {
+        if object.last_modified < cutoff.instant() - OVERLAP {
             return true;
         }
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
@@ -115,12 +115,12 @@ impl Plan {
         self.lake.habits()
     }
 
-    /// Looks at the lake: its clock for the fence, then its partitions.
+    /// Looks at the lake: its clock for the cutoff, then its partitions.
     ///
     /// # Errors
     /// The lake cannot be reached or listed.
     pub async fn new(source: Source) -> Result<Self, lake::Error> {
-        let fence = source.lake.clock().await?;
+        let cutoff = Cutoff::of(&*source.lake).await?;
         let lake = match source.versions_at {
             Some(at) => source.lake.as_of(at).await?,
             None => Arc::clone(&source.lake),
@@ -139,7 +139,7 @@ impl Plan {
         };
         Ok(Self {
             lake,
-            fence,
+            cutoff,
             partitions,
             strays,
             only: only.map(Arc::new),
@@ -152,20 +152,20 @@ impl Plan {
         })
     }
 
-    /// The same, where another run catches up with it: what is newer than its fence is left to that one.
+    /// The same, where another run catches up with it: what is newer than its cutoff is left to that one.
     pub(super) fn caught_up_with(self) -> Self {
         Self { round: Some(Round::default()), ..self }
     }
 
-    /// The same plan made anew for what came after a run with that fence; after the `last` one no other comes.
+    /// The same plan made anew for what came after a run with that cutoff; after the `last` one no other comes.
     ///
     /// A run that went on from an earlier session did not list all of the [`OVERLAP`] again: what it left out is met as
     /// identical.
     ///
     /// # Errors
     /// As for [`Plan::new`].
-    pub(super) async fn renewed(&self, fence: DateTime<Utc>, last: bool) -> Result<Self, lake::Error> {
-        let since = fence - OVERLAP;
+    pub(super) async fn renewed(&self, cutoff: DateTime<Utc>, last: bool) -> Result<Self, lake::Error> {
+        let since = cutoff - OVERLAP;
         let source = Source {
             lake: Arc::clone(&self.lake),
             span: self.span.clone(),
@@ -198,7 +198,7 @@ impl Plan {
             lake: self.lake.address(),
             warehouse: bulk.address(),
             asked: self.asked(policy),
-            fence: Some(self.fence),
+            fence: Some(self.cutoff.instant()),
             ..Outcome::default()
         })
     }
@@ -225,7 +225,7 @@ impl Plan {
             lake: self.lake.identity(),
             asked: self.asked(policy),
             only: self.only.as_ref().map(|only| only.digest()),
-            fence: self.fence,
+            fence: self.cutoff.instant(),
             begun: Utc::now(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             undo: Vec::new(),
@@ -234,13 +234,13 @@ impl Plan {
     }
 
     fn choice(&self) -> Choice {
-        Choice { only: self.only.clone(), since: self.since, fence: self.fence, round: self.round.clone() }
+        Choice { only: self.only.clone(), since: self.since, cutoff: self.cutoff, round: self.round.clone() }
     }
 
     /// A reader of the objects that are meant.
     pub(super) fn reader(&self, reads: usize) -> Reader {
         let choice = self.choice();
-        Reader::new(Arc::clone(&self.lake), ReadSettings { concurrency: reads, fence: self.fence })
+        Reader::new(Arc::clone(&self.lake), ReadSettings { concurrency: reads, cutoff: self.cutoff })
             .keeping(move |object| choice.takes(object))
     }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::{Plan, Policy};
-use crate::lake::{self, Depth, Item, Key, Meta, Partition};
+use crate::lake::{self, Age, Depth, Item, Key, Meta, Partition};
 use crate::report::replay::{Class, Preview, Sample};
 use crate::stop::Stop;
 use crate::warehouse::{Bulk, Reason};
@@ -37,7 +37,8 @@ struct Listed {
     bytes: u64,
     pages: u64,
     archived: u64,
-    after_fence: u64,
+    after_cutoff: u64,
+    future_dated: u64,
     foreign: u64,
     classes: BTreeMap<String, Class>,
     sample: Vec<Meta>,
@@ -59,7 +60,7 @@ impl Plan {
             lake: self.lake.address(),
             warehouse: bulk.address(),
             asked: self.asked(policy),
-            fence: Some(self.fence),
+            fence: Some(self.cutoff.instant()),
             partitions: self.partitions.len() as u64,
             first_day: self.partitions.first().map(|p| p.day),
             last_day: self.partitions.last().map(|p| p.day),
@@ -85,7 +86,8 @@ impl Plan {
         // Folders are listed on the way down: a farm's years, months and days.
         let months: BTreeSet<_> = self.partitions.iter().map(|p| (&p.farm, p.day.format("%Y%m").to_string())).collect();
         preview.list_requests += 1 + preview.farms.len() as u64 * 2 + months.len() as u64;
-        preview.get_requests = preview.objects - preview.archived - preview.after_fence - preview.foreign;
+        preview.get_requests =
+            preview.objects - preview.archived - preview.after_fence - preview.future_dated - preview.foreign;
         let reads_cost: f64 = preview.classes.iter().map(|(class, of)| of.cost(read_price(class))).sum();
         preview.price_usd = preview.list_requests as f64 / 1_000.0 * LISTING_PRICE + reads_cost;
         preview.sample = self.sample(sample, reads).await?;
@@ -111,7 +113,8 @@ impl Plan {
             preview.objects += found.objects;
             preview.bytes += found.bytes;
             preview.archived += found.archived;
-            preview.after_fence += found.after_fence;
+            preview.after_fence += found.after_cutoff;
+            preview.future_dated += found.future_dated;
             preview.foreign += found.foreign;
             preview.list_requests += found.pages;
             *preview.farms.entry(partition.farm).or_insert(0) += found.objects;
@@ -135,15 +138,16 @@ impl Plan {
                 class.objects += 1;
                 class.bytes += object.size;
                 class.restored += u64::from(object.restored);
-                match Key::parse(&object.key) {
-                    None => listed.foreign += 1,
-                    Some(_) if object.last_modified > self.fence => listed.after_fence += 1,
-                    Some(_) if object.archived => {
+                match (Key::parse(&object.key), self.cutoff.age(object.last_modified)) {
+                    (None, _) => listed.foreign += 1,
+                    (Some(_), Age::After) => listed.after_cutoff += 1,
+                    (Some(_), Age::Future) => listed.future_dated += 1,
+                    (Some(_), Age::Included) if object.archived => {
                         class.archived += 1;
                         listed.archived += 1;
                     }
-                    Some(_) if listed.sample.len() < sampled => listed.sample.push(object),
-                    Some(_) => {}
+                    (Some(_), Age::Included) if listed.sample.len() < sampled => listed.sample.push(object),
+                    (Some(_), Age::Included) => {}
                 }
             }
             match page.next {

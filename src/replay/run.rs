@@ -148,7 +148,7 @@ pub async fn run(replay: Replay, progress: &Progress, stop: &Stop) -> anyhow::Re
         }
         Some(Keep::Before(earlier)) => {
             let before = earlier.0;
-            plan.fence = before.head.fence;
+            plan.cutoff = plan.cutoff.resumed(before.head.fence);
             head = before.head.clone();
             plan.partitions.retain(|partition| !before.days.contains(&partition.day));
             (Some(before.journal.clone()), Some(before))
@@ -167,7 +167,7 @@ pub async fn run(replay: Replay, progress: &Progress, stop: &Stop) -> anyhow::Re
         let notes = [journal.note(0, &head)];
         bulk.apply(&Change { notes: &notes, forget, ..Change::default() }, &shape).await?;
     }
-    outcome.fence = Some(plan.fence);
+    outcome.fence = Some(plan.cutoff.instant());
     outcome.resumed = before.is_some();
     outcome.run = journal.as_ref().map(|journal| journal.run.to_string()).unwrap_or_default();
     let sorters = Sorters::new(&replay.sort).map_err(|e| {

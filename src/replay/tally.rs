@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::only::Beyond;
-use crate::lake::{Item, Partition, Skip};
+use crate::lake::{FUTURE_DATED, Item, Partition, Skip};
 use crate::report::Problems;
 use crate::report::replay::{Cell, Outcome};
 use crate::warehouse::{Conflict, Loaded};
@@ -23,7 +23,8 @@ pub(super) struct Tally {
     pub archived: u64,
     pub unreadable: u64,
     pub foreign: u64,
-    pub after_fence: u64,
+    pub after_cutoff: u64,
+    pub future_dated: u64,
     pub until: u64,
     pub data: u64,
     /// Of the conflicting ones, those whose rows were overwritten.
@@ -86,7 +87,8 @@ impl Tally {
         self.archived += other.archived;
         self.unreadable += other.unreadable;
         self.foreign += other.foreign;
-        self.after_fence += other.after_fence;
+        self.after_cutoff += other.after_cutoff;
+        self.future_dated += other.future_dated;
         self.until += other.until;
         self.data += other.data;
         self.overwritten += other.overwritten;
@@ -128,14 +130,15 @@ impl Tally {
             }
             Item::Skipped(why) => {
                 cell.skipped += 1;
-                let (count, reason) = match why {
-                    Skip::Foreign => (&mut self.foreign, "not a name of this lake"),
-                    Skip::AfterFence => (&mut self.after_fence, "written after the run began"),
+                let (count, kind, reason) = match why {
+                    Skip::Foreign => (&mut self.foreign, "skipped", "not a name of this lake"),
+                    Skip::AfterCutoff => (&mut self.after_cutoff, "skipped", "written after the run started"),
+                    Skip::FutureDated => (&mut self.future_dated, "future_dated", FUTURE_DATED),
                     // No reader of a replay goes by names.
-                    Skip::Unopened => (&mut self.foreign, "was not opened"),
+                    Skip::Unopened => (&mut self.foreign, "skipped", "was not opened"),
                 };
                 *count += 1;
-                self.problems.add("skipped", key, reason);
+                self.problems.add(kind, key, reason);
             }
         }
     }
@@ -191,11 +194,12 @@ impl Tally {
         outcome.archived = self.archived;
         outcome.unreadable = self.unreadable;
         outcome.skipped_foreign = self.foreign;
-        outcome.skipped_after_fence = self.after_fence;
+        outcome.skipped_after_fence = self.after_cutoff;
+        outcome.skipped_future_dated = self.future_dated;
         outcome.skipped_until = self.until;
         outcome.skipped_data = self.data;
         outcome.skipped_pending = left;
-        outcome.skipped = self.foreign + self.after_fence + self.until + self.data + left;
+        outcome.skipped = self.foreign + self.after_cutoff + self.future_dated + self.until + self.data + left;
         outcome.overwritten = self.overwritten;
         outcome.verified = self.verified;
         outcome.unverified = self.unverified;

@@ -8,6 +8,7 @@ mod bare;
 mod bundle;
 mod bundle_source;
 mod cached;
+mod cutoff;
 mod demo;
 mod generate;
 mod generate_truth;

@@ -17,7 +17,7 @@ use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation}
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{EncodingType, ObjectStorageClass, OptionalObjectAttributes};
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use percent_encoding::percent_decode_str;
 
 use super::{Changed, Class, Depth, Error, Lake, Meta, Page, Pressure, Put, Reason};
@@ -337,6 +337,11 @@ impl Lake for S3 {
 
     async fn clock(&self) -> Result<DateTime<Utc>, Error> {
         self.tried(|_| self.clock_once()).await
+    }
+
+    /// The `Date` header has whole seconds (RFC 9110, 5.6.7).
+    fn clock_precision(&self) -> TimeDelta {
+        TimeDelta::seconds(1)
     }
 
     fn beside(&self, name: &str) -> Arc<dyn Lake> {

@@ -16,7 +16,7 @@ use aws_sdk_s3::types::{
     DeleteMarkerEntry, EncodingType, ObjectVersion, ObjectVersionStorageClass, OptionalObjectAttributes,
 };
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use percent_encoding::percent_decode_str;
 
 use super::{S3, Wanted};
@@ -289,6 +289,10 @@ impl Lake for AsOf {
 
     async fn clock(&self) -> Result<DateTime<Utc>, Error> {
         self.s3.clock().await
+    }
+
+    fn clock_precision(&self) -> TimeDelta {
+        self.s3.clock_precision()
     }
 
     async fn as_of(&self, at: DateTime<Utc>) -> Result<Arc<dyn Lake>, Error> {

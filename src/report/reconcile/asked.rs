@@ -12,7 +12,7 @@ use crate::hex::hex;
 use crate::record::Column;
 use crate::record::stored::{Holds, Shape};
 
-/// A run of the program: what differs between reports of the same inputs, beside the fence and the time taken.
+/// A run of the program: what differs between reports of the same inputs, beside the cutoff and the time taken.
 #[derive(Debug, Clone, Serialize)]
 pub struct Run {
     /// A UUID of its own (version 7: ordered by time); empty where nobody asked for one.

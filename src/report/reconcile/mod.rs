@@ -122,6 +122,8 @@ pub struct Outcome {
     pub archived: u64,
     /// Objects written after the audit began.
     pub skipped_after_fence: u64,
+    /// Objects whose time is in the future: nothing tells whether they were written before the audit started.
+    pub skipped_future_dated: u64,
     /// Objects whose names are not of this lake.
     pub skipped_foreign: u64,
     /// Rows whose object is there but could not be judged.
@@ -301,13 +303,13 @@ impl Outcome {
 
     /// Whether nothing is wrong and everything was judged.
     pub fn is_clean(&self) -> bool {
-        self.drift() + self.archived + self.skipped_foreign == 0
+        self.drift() + self.archived + self.skipped_foreign + self.skipped_future_dated == 0
     }
 
     /// Whether what was found is within what was to be let pass; never where something was not looked at, or a truth does
     /// not hold.
     pub fn is_let_pass(&self) -> bool {
-        let found = self.drift() + self.archived + self.skipped_foreign;
+        let found = self.drift() + self.archived + self.skipped_foreign + self.skipped_future_dated;
         let holds = self.truth.as_ref().is_none_or(|truth| truth.holds);
         self.halted.is_none() && holds && self.max_drift.is_some_and(|budget| budget.allows(found, self.ids()))
     }
@@ -335,7 +337,8 @@ impl Outcome {
     /// The counts do not add up: an error of this program.
     pub fn check(&self) -> anyhow::Result<()> {
         let judged = self.matched + self.differing + self.present;
-        let aside = self.unreadable + self.rejected + self.archived + self.skipped_foreign + self.skipped_after_fence;
+        let skipped = self.skipped_foreign + self.skipped_after_fence + self.skipped_future_dated;
+        let aside = self.unreadable + self.rejected + self.archived + skipped;
         anyhow::ensure!(
             self.lake_objects == self.lake_records + aside
                 && self.lake_records == judged + self.lake_only + self.duplicate_objects

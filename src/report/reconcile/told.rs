@@ -31,7 +31,7 @@ impl fmt::Display for Outcome {
         if self.quick {
             lines.push(("present on both sides", count(self.present)));
         }
-        let kinds: [(&str, u64); 14] = [
+        let kinds: [(&str, u64); 15] = [
             ("lake only", self.lake_only),
             ("warehouse only", self.warehouse_only),
             ("differing", self.differing),
@@ -45,7 +45,8 @@ impl fmt::Display for Outcome {
             ("surplus by the truth", self.truth_surplus),
             ("archived", self.archived),
             ("foreign names", self.skipped_foreign),
-            ("too new to judge", self.skipped_after_fence),
+            ("after the cutoff", self.skipped_after_fence),
+            ("dated in the future", self.skipped_future_dated),
         ];
         lines.extend(kinds.into_iter().filter(|(_, n)| *n > 0).map(|(name, n)| (name, count(n))));
         write!(f, "{}", Lines(&lines))?;

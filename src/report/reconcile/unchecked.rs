@@ -19,7 +19,7 @@ pub struct Unchecked {
 
 impl Outcome {
     /// Everything that can be left unchecked, with its count.
-    pub fn unchecked(&self) -> [Unchecked; 6] {
+    pub fn unchecked(&self) -> [Unchecked; 7] {
         let of = |what, count, why, todo| Unchecked { what, count, why, todo };
         [
             of(
@@ -29,10 +29,16 @@ impl Outcome {
                 "Restore them and audit again.",
             ),
             of(
-                "Too new",
+                "After the cutoff",
                 self.skipped_after_fence,
                 "They were written after the audit began; their rows may still be on the way.",
                 "The next audit judges them.",
+            ),
+            of(
+                "Dated in the future",
+                self.skipped_future_dated,
+                "Their time is later than the lake's clock, so nothing tells whether they were written before the audit started.",
+                "Give the files today's time (touch), or copy the S3 objects onto themselves, then audit again.",
             ),
             of(
                 "Foreign names",

@@ -27,6 +27,7 @@ impl Outcome {
         self.skipped += more.skipped;
         self.skipped_foreign += more.skipped_foreign;
         self.skipped_after_fence += more.skipped_after_fence;
+        self.skipped_future_dated += more.skipped_future_dated;
         self.skipped_until += more.skipped_until;
         self.skipped_data += more.skipped_data;
         self.skipped_pending += more.skipped_pending;

@@ -151,6 +151,8 @@ pub struct Outcome {
     pub skipped_foreign: u64,
     /// Of these, objects written after the run began.
     pub skipped_after_fence: u64,
+    /// Of these, objects whose time is in the future.
+    pub skipped_future_dated: u64,
     /// Of these, records processed after `--until`.
     pub skipped_until: u64,
     /// Of these, records whose `data` is outside of `--data-from` and `--data-to`.
@@ -213,7 +215,12 @@ fn as_list<S: serde::Serializer>(days: &BTreeMap<(String, NaiveDate), Cell>, to:
 
 impl Outcome {
     fn skips(&self) -> u64 {
-        self.skipped_foreign + self.skipped_after_fence + self.skipped_until + self.skipped_data + self.skipped_pending
+        self.skipped_foreign
+            + self.skipped_after_fence
+            + self.skipped_future_dated
+            + self.skipped_until
+            + self.skipped_data
+            + self.skipped_pending
     }
 
     /// The counts of the contract by name, for a journal that keeps them.
@@ -294,7 +301,7 @@ impl Outcome {
         }
         if let Some(newest) = self.newest_row_ts {
             let fence = self.fence.filter(|fence| *fence >= newest);
-            let before = fence.map_or(String::new(), |fence| format!(", {} before the fence", between(newest, fence)));
+            let before = fence.map_or(String::new(), |fence| format!(", {} before the cutoff", between(newest, fence)));
             writeln!(f, "newest record back: processed {}{before}", newest.format("%F %T UTC"))?;
         }
         for undo in self.undo_earlier.iter().chain(&self.undo) {
@@ -332,6 +339,7 @@ impl super::Outcome for Outcome {
             + self.unreadable
             + self.unverified
             + self.skipped_foreign
+            + self.skipped_future_dated
             + u64::from(self.cut_over.as_ref().is_some_and(|cut_over| !cut_over.swapped))
             > 0
         {
@@ -358,7 +366,8 @@ impl fmt::Display for Outcome {
         ];
         let skips = [
             ("  names of others", self.skipped_foreign),
-            ("  after the fence", self.skipped_after_fence),
+            ("  after the cutoff", self.skipped_after_fence),
+            ("  dated in the future", self.skipped_future_dated),
             ("  after --until", self.skipped_until),
             ("  outside of the dates", self.skipped_data),
             ("  read, not loaded", self.skipped_pending),

@@ -74,6 +74,8 @@ pub struct Preview {
     pub archived: u64,
     /// Those written after the run began.
     pub after_fence: u64,
+    /// Of these, objects whose time is in the future.
+    pub future_dated: u64,
     /// Objects whose names are not of this lake.
     pub foreign: u64,
     /// Objects by storage class.
@@ -135,7 +137,8 @@ impl fmt::Display for Preview {
             ("objects", count(self.objects)),
             ("bytes", count(self.bytes)),
             ("archived", count(self.archived)),
-            ("after the fence", count(self.after_fence)),
+            ("after the cutoff", count(self.after_fence)),
+            ("dated in the future", count(self.future_dated)),
             ("foreign names", count(self.foreign)),
             ("rows now", rows),
         ];

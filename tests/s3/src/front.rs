@@ -9,7 +9,9 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use http_body::Frame;
 use hyper::body::Incoming;
-use hyper::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderMap, HeaderValue, SERVER};
+use hyper::header::{
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, EXPECT, HeaderMap, HeaderValue, SERVER,
+};
 use hyper::{Method, Request, Response, StatusCode};
 use percent_encoding::percent_decode_str;
 use s3s::Body;
@@ -77,6 +79,11 @@ impl Front {
         let headers = response.headers_mut();
         if closes {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        let ahead = self.dials.settings().clock_ahead;
+        if !ahead.is_zero() {
+            let date = httpdate::fmt_http_date(SystemTime::now() + ahead);
+            headers.insert(DATE, HeaderValue::from_str(&date).expect("a date is a header"));
         }
         headers.insert(SERVER, HeaderValue::from_static("AmazonS3"));
         headers.insert("x-amz-request-id", HeaderValue::from_str(&id).expect("hexadecimal digits are a header"));

@@ -71,6 +71,12 @@ struct DialArgs {
     /// Overwrite in spite of If-None-Match, as Garage does
     #[arg(long)]
     ignore_if_none_match: bool,
+    /// Show the times of objects to the millisecond, as Garage does
+    #[arg(long)]
+    listed_milliseconds: bool,
+    /// Seconds by which the store's clock is ahead
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    clock_ahead: u64,
     /// Key that is listed but cannot be read; can be repeated
     #[arg(long, value_name = "KEY")]
     vanish: Vec<String>,
@@ -90,6 +96,8 @@ impl From<DialArgs> for Settings {
             error_in_ok: Fault::rate(args.error_in_ok),
             outage_after: args.outage_after,
             ignore_if_none_match: args.ignore_if_none_match,
+            listed_milliseconds: args.listed_milliseconds,
+            clock_ahead: Duration::from_secs(args.clock_ahead),
             vanish: args.vanish.into_iter().collect(),
         }
     }

@@ -12,7 +12,7 @@ use crate::dials::Dials;
 use crate::listing::{self, MAX_KEYS, Query};
 use crate::object::{Object as Stored, Restore};
 use crate::shapes::{
-    asked_class, content_type, demand_match, demand_readable, described, listed, listed_versions, may_write,
+    Times, asked_class, content_type, demand_match, demand_readable, described, listed, listed_versions, may_write,
     no_such_bucket, no_such_key, receive, restore_header, storage_class, timestamp,
 };
 use crate::store::Store;
@@ -108,7 +108,9 @@ impl S3 for Service {
             max_keys: Some(max_keys),
         };
         let page = self.store.page(&input.bucket, &query).ok_or_else(no_such_bucket)?;
-        ok(listed(input, max_keys, page))
+        let settings = self.dials.settings();
+        let times = Times { milliseconds: settings.listed_milliseconds, ahead: settings.clock_ahead };
+        ok(listed(input, max_keys, page, times))
     }
 
     async fn put_bucket_versioning(

@@ -35,6 +35,10 @@ pub struct Settings {
     pub outage_after: Option<u64>,
     /// PUT overwrites in spite of `If-None-Match: *`, as Garage does.
     pub ignore_if_none_match: bool,
+    /// Listings show the times of objects to the millisecond, as Garage does.
+    pub listed_milliseconds: bool,
+    /// The store's clock is that far ahead of this machine's.
+    pub clock_ahead: Duration,
     /// Keys, of any bucket, that are listed but that GET and HEAD say do not exist.
     pub vanish: HashSet<String>,
 }

@@ -18,7 +18,7 @@ use crate::object::{self, Described, Object as Stored, Restore};
 use crate::versions::{self, Shown};
 
 /// A page as ListObjectsV2 answers it.
-pub(crate) fn listed(input: ListObjectsV2Input, max_keys: usize, page: Page) -> ListObjectsV2Output {
+pub(crate) fn listed(input: ListObjectsV2Input, max_keys: usize, page: Page, times: Times) -> ListObjectsV2Output {
     let encoded = input.encoding_type.as_ref().is_some_and(|kind| kind.as_str() == EncodingType::URL);
     let text = |text: String| if encoded { url_encode(&text) } else { text };
     let attributes = input.optional_object_attributes.as_deref().unwrap_or_default();
@@ -28,7 +28,7 @@ pub(crate) fn listed(input: ListObjectsV2Input, max_keys: usize, page: Page) -> 
         key_count: Some((page.objects.len() + prefixes.len()) as i32),
         is_truncated: Some(page.next.is_some()),
         next_continuation_token: page.next,
-        contents: Some(page.objects.into_iter().map(|(key, it)| entry(text(key), &it, with_restore)).collect()),
+        contents: Some(page.objects.into_iter().map(|(key, it)| entry(text(key), &it, with_restore, times)).collect()),
         common_prefixes: Some(prefixes.map(|it| CommonPrefix { prefix: Some(text(it)) }).collect()),
         max_keys: Some(max_keys as i32),
         prefix: Some(text(input.prefix.unwrap_or_default())),
@@ -92,15 +92,31 @@ pub(crate) fn listed_versions(input: ListObjectVersionsInput, page: versions::Pa
 }
 
 /// One `Contents` of a listing.
-fn entry(key: String, stored: &Stored, with_restore: bool) -> Object {
+fn entry(key: String, stored: &Stored, with_restore: bool, times: Times) -> Object {
     Object {
         key: Some(key),
         e_tag: Some(ETag::Strong(stored.etag())),
         size: Some(stored.bytes.len() as i64),
-        last_modified: Some(timestamp(stored.last_modified)),
+        last_modified: Some(times.listed(stored.last_modified)),
         storage_class: Some(ObjectStorageClass::from_static(stored.storage_class.as_str())),
         restore_status: restore_status(stored.restore).filter(|_| with_restore),
         ..Object::default()
+    }
+}
+
+/// How a listing shows the times of objects.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Times {
+    /// To the millisecond, not in whole seconds.
+    pub milliseconds: bool,
+    /// The store's clock is ahead of this machine's.
+    pub ahead: Duration,
+}
+
+impl Times {
+    fn listed(self, at: SystemTime) -> Timestamp {
+        let at = at + self.ahead;
+        if self.milliseconds { Timestamp::from(at) } else { timestamp(at) }
     }
 }
 

@@ -143,7 +143,8 @@ pub(super) fn accounts(outcome: &Outcome) -> Vec<Account> {
         ("invalid", "drift", o.rejected),
         ("archived", "aside", o.archived),
         ("foreign", "aside", o.skipped_foreign),
-        ("too new", "aside", o.skipped_after_fence),
+        ("after the cutoff", "aside", o.skipped_after_fence),
+        ("dated in the future", "drift", o.skipped_future_dated),
     ];
     let warehouse = vec![
         ("matched", "same", o.matched),

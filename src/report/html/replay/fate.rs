@@ -20,13 +20,14 @@ pub(super) enum Fate {
     Unverified,
     Foreign,
     AfterFence,
+    FutureDated,
     Until,
     Data,
 }
 
 impl Fate {
     /// All, in the order of the page.
-    pub(super) const ALL: [Self; 14] = [
+    pub(super) const ALL: [Self; 15] = [
         Self::Inserted,
         Self::Identical,
         Self::Overwritten,
@@ -39,11 +40,12 @@ impl Fate {
         Self::Unverified,
         Self::Foreign,
         Self::AfterFence,
+        Self::FutureDated,
         Self::Until,
         Self::Data,
     ];
     /// Those on account of which a record is not in the warehouse as the lake has it.
-    pub(super) const MISSING: [Self; 7] = [
+    pub(super) const MISSING: [Self; 8] = [
         Self::Conflicting,
         Self::Rejected,
         Self::Archived,
@@ -51,6 +53,7 @@ impl Fate {
         Self::Pending,
         Self::NotFound,
         Self::Unverified,
+        Self::FutureDated,
     ];
 
     /// Its name, as problems and anchors have it.
@@ -68,6 +71,7 @@ impl Fate {
             Self::Unverified => "unverified",
             Self::Foreign => "foreign",
             Self::AfterFence => "after_fence",
+            Self::FutureDated => "future_dated",
             Self::Until => "until",
             Self::Data => "data",
         }
@@ -88,6 +92,7 @@ impl Fate {
             Self::Unverified => outcome.unverified,
             Self::Foreign => outcome.skipped_foreign,
             Self::AfterFence => outcome.skipped_after_fence,
+            Self::FutureDated => outcome.skipped_future_dated,
             Self::Until => outcome.skipped_until,
             Self::Data => outcome.skipped_data,
         }
@@ -106,7 +111,8 @@ impl Fate {
             Self::Unreadable => ("unreadable", "drift"),
             Self::Pending => ("pending", "drift"),
             Self::Foreign => ("foreign", "aside"),
-            Self::AfterFence => ("too new", "aside"),
+            Self::AfterFence => ("after the cutoff", "aside"),
+            Self::FutureDated => ("dated in the future", "drift"),
             Self::Until => ("after the time asked for", "aside"),
             Self::Data => ("outside of the dates asked for", "aside"),
             Self::NotFound | Self::Unverified => return None,
@@ -193,6 +199,13 @@ impl Fate {
                 ["object came after the run began", "objects came after the run began"],
                 "Written after the run began; the pipeline itself takes care of these.",
                 "Nothing, if the Lambda runs; else replay again.",
+            ),
+            Self::FutureDated => (
+                "Dated in the future",
+                ["object is dated in the future", "objects are dated in the future"],
+                "The object's time is later than the lake's clock, so nothing tells when it was written. It was left out.",
+                "The clock that set its time was wrong. Give the file today's time (`touch`), or copy the S3 object onto \
+                 itself; then replay again.",
             ),
             Self::Until => (
                 "After the time asked for",

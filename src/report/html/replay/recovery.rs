@@ -20,7 +20,7 @@ impl Recovery {
         let until = outcome.asked.versions_at.or(outcome.fence);
         let newest = outcome.newest_row_ts.map(|at| {
             let before = until.filter(|until| *until >= at).map_or_else(String::new, |until| {
-                let what = if outcome.asked.versions_at.is_some() { "the time asked for" } else { "the fence" };
+                let what = if outcome.asked.versions_at.is_some() { "the time asked for" } else { "the cutoff" };
                 format!(", {} before {what}", between(at, until))
             });
             format!("{}{before}", instant(at))
@@ -42,7 +42,7 @@ fn note(outcome: &Outcome) -> String {
         return format!("As asked, nothing that was processed after {} was brought back.", instant(until));
     }
     match verdict::missing(outcome) {
-        0 => "Nothing that had reached the lake here by the fence is missing: the recovery point is the lake's own."
+        0 => "Nothing that had reached the lake here by the cutoff is missing: the recovery point is the lake's own."
             .into(),
         n => format!(
             "{} among which there may be newer ones: the recovery point holds once they are settled.",

@@ -55,13 +55,13 @@ fn every_fate(text: &str) -> Outcome {
     (outcome.overwritten, outcome.rejected, outcome.archived, outcome.unreadable) = (5, 5, 5, 5);
     (outcome.not_found, outcome.unverified, outcome.verified) = (5, 5, 99_000);
     (outcome.skipped_pending, outcome.skipped_foreign, outcome.skipped_after_fence) = (5, 5, 5);
-    (outcome.skipped_until, outcome.skipped_data) = (5, 5);
-    outcome.skipped = 25;
-    outcome.listed += 10 + 15 + 25;
+    (outcome.skipped_until, outcome.skipped_data, outcome.skipped_future_dated) = (5, 5, 5);
+    outcome.skipped = 30;
+    outcome.listed += 10 + 15 + 30;
     for kind in Fate::ALL.map(Fate::name).into_iter().chain(["skipped"]) {
         (0..5).for_each(|_| outcome.problems.add(kind, text, text));
     }
-    let cell = Cell { listed: 50, conflicting: 5, rejected: 5, archived: 5, unreadable: 5, skipped: 20, pending: 5 };
+    let cell = Cell { listed: 55, conflicting: 5, rejected: 5, archived: 5, unreadable: 5, skipped: 25, pending: 5 };
     put(&mut outcome, text, day("2026-11-20"), cell);
     put(&mut outcome, text, day("2026-11-21"), Cell { listed: 9, skipped: 9, ..Cell::default() });
     outcome.pauses.push(Pause { reason: text.into(), times: 3, seconds: 4.5 });
@@ -91,7 +91,7 @@ fn a_warehouse_that_is_back_says_so_first() {
     assert!(head.contains("99,764 of 99,764 records are in the warehouse"), "{head}");
     assert!(head.contains("newest processed 2026-11-22 18:49 UTC"), "{head}");
     assert!(html.contains("verdict clean") && html.contains("Nothing that was read is missing"));
-    assert!(html.contains("4 min 12 s before the fence"), "the recovery point has its distance");
+    assert!(html.contains("4 min 12 s before the cutoff"), "the recovery point has its distance");
     assert!(html.contains("and each is back whole"));
     assert!(!html.contains("class=\"group\"") && !html.contains("id=\"changed\""));
 }
@@ -136,7 +136,7 @@ fn the_account_adds_up_on_the_page() {
         .map(|part| part.split(' ').next().unwrap().replace(',', "").parse::<u64>().unwrap())
         .sum();
     assert_eq!(parts, outcome.listed, "{account}");
-    assert!(account.contains("99,814 objects ="), "{account}");
+    assert!(account.contains("99,819 objects ="), "{account}");
 }
 
 #[test]
@@ -294,7 +294,7 @@ fn the_terminal_tells_what_the_page_tells() {
     for line in [
         "  after --until",
         "waited 4.50 s for x (3 times)",
-        "newest record back: processed 2026-11-22 18:49:03 UTC, 4 min 12 s before the fence",
+        "newest record back: processed 2026-11-22 18:49:03 UTC, 4 min 12 s before the cutoff",
         "the values that were overwritten are in x",
         "x is the new table; the old one is kept as x",
         "2 rows of the old table are in no object of the lake",
