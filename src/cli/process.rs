@@ -87,8 +87,9 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed
             process::run(event, &open().await?).await?
         }
         (None, Some(address)) => {
+            let settings = endpoint.settings()?;
             let intake = open().await?;
-            let endpoint = bind(&address, endpoint.settings()?).await?;
+            let endpoint = bind(&address, settings).await?;
             endpoint.run(intake, &context.progress, &context.stop).await?
         }
         (None, None) => bail!("nothing to process: give --event FILE or --listen ADDR"),

@@ -11,6 +11,8 @@ mod cached;
 mod demo;
 mod generate;
 mod generate_truth;
+mod mistyped;
+mod one_file;
 mod planted;
 mod planted_mixed;
 mod publish;

@@ -257,3 +257,93 @@ fn journal_fits(path: &Path, journal: &Path) -> io::Result<bool> {
     }
     Ok(true) // nothing in it tells
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode};
+    use sqlx::{ConnectOptions, Connection, Executor};
+
+    use super::*;
+
+    const FILL: &str = "INSERT INTO t WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) \
+                        SELECT randomblob(100) FROM n";
+
+    async fn database(path: &Path, mode: SqliteJournalMode) -> SqliteConnection {
+        let options = SqliteConnectOptions::new().filename(path).create_if_missing(true).journal_mode(mode);
+        let mut connection = options.connect().await.unwrap();
+        connection.execute("CREATE TABLE IF NOT EXISTS t (x)").await.unwrap();
+        connection
+    }
+
+    #[tokio::test]
+    async fn a_journal_fits_its_own_database_and_no_other() {
+        let home = tempfile::tempdir().unwrap();
+        let [live, killed, other] = ["live", "killed", "other"].map(|name| home.path().join(name));
+        let mut connection = database(&live, SqliteJournalMode::Delete).await;
+        connection.execute(FILL).await.unwrap();
+        connection.execute("PRAGMA cache_size = 5; BEGIN; UPDATE t SET x = randomblob(100)").await.unwrap();
+        fs::copy(&live, &killed).unwrap();
+        fs::copy(beside(&live, "-journal"), beside(&killed, "-journal")).unwrap();
+        assert_eq!(look(&killed, Missing::Refused), Ok(()));
+
+        let mut small = database(&other, SqliteJournalMode::Delete).await;
+        small.execute("INSERT INTO t VALUES (1)").await.unwrap();
+        small.close().await.unwrap();
+        fs::copy(beside(&live, "-journal"), beside(&other, "-journal")).unwrap();
+        let e = look(&other, Missing::Made).unwrap_err();
+        assert!(e.contains("other-journal does not belong to"), "{e}");
+    }
+
+    #[tokio::test]
+    async fn a_wal_fits_its_own_database_before_during_and_after_a_checkpoint() {
+        let home = tempfile::tempdir().unwrap();
+        let (live, killed) = (home.path().join("live"), home.path().join("killed"));
+        let mut connection = database(&live, SqliteJournalMode::Wal).await;
+        let steps = [
+            "PRAGMA wal_autocheckpoint = 0",
+            FILL,
+            "PRAGMA wal_checkpoint(PASSIVE)",
+            "INSERT INTO t VALUES (1)",
+            "UPDATE t SET x = 2 WHERE x = 1",
+            FILL,
+            "PRAGMA wal_checkpoint(RESTART)",
+            "UPDATE t SET x = 3 WHERE x = 2",
+            "CREATE TABLE u (y)",
+            "PRAGMA wal_checkpoint(TRUNCATE)",
+            "UPDATE t SET x = 4 WHERE x = 3",
+        ];
+        for step in steps {
+            connection.execute(step).await.unwrap();
+            fs::copy(&live, &killed).unwrap();
+            fs::copy(beside(&live, "-wal"), beside(&killed, "-wal")).unwrap();
+            assert_eq!(look(&killed, Missing::Refused), Ok(()), "after {step}");
+        }
+        let other = home.path().join("other");
+        let mut closed = database(&other, SqliteJournalMode::Delete).await;
+        closed.execute(FILL).await.unwrap();
+        closed.close().await.unwrap();
+        fs::copy(beside(&live, "-wal"), beside(&other, "-wal")).unwrap();
+        assert!(look(&other, Missing::Refused).unwrap_err().contains("other-wal does not belong to"));
+    }
+
+    #[test]
+    fn a_new_database_is_not_made_beside_what_is_left_of_another() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("w.db");
+        assert_eq!(look(&path, Missing::Made), Ok(()));
+        assert!(look(&path, Missing::Refused).unwrap_err().contains("there is no file"));
+        for ending in ["-wal", "-journal"] {
+            fs::write(beside(&path, ending), "").unwrap();
+            assert_eq!(look(&path, Missing::Made), Ok(()), "nothing is in it");
+            fs::write(beside(&path, ending), "x").unwrap();
+            for empty in [false, true] {
+                if empty {
+                    fs::write(&path, "").unwrap();
+                }
+                assert!(look(&path, Missing::Made).unwrap_err().contains("without its database"), "{ending}");
+            }
+            fs::remove_file(&path).unwrap();
+            fs::remove_file(beside(&path, ending)).unwrap();
+        }
+    }
+}
