@@ -102,6 +102,7 @@ impl Sqlite {
             Some(5 | 6) => Reason::Busy,
             Some(8) => Reason::ReadOnly,
             Some(13) => Reason::Full,
+            Some(14) if !self.options.get_filename().exists() => Reason::NoTable,
             Some(14 | 26 | 11) => Reason::BadAddress,
             Some(18..=20) => Reason::BadRow,
             _ if said.contains("no such table: ruminate_journal") => {
@@ -111,10 +112,10 @@ impl Sqlite {
             _ => Reason::Other,
         };
         let message = match reason {
-            Reason::NoTable => format!("no table {}: run `ruminate init`, or name another with --table", self.table),
-            Reason::BadAddress if !self.options.get_filename().exists() => {
+            Reason::NoTable if !self.options.get_filename().exists() => {
                 format!("there is no file {}: check --warehouse", self.options.get_filename().display())
             }
+            Reason::NoTable => format!("no table {}: run `ruminate init`, or name another with --table", self.table),
             Reason::BadAddress => format!("the file cannot be opened as a SQLite database: check its path: {said}"),
             _ => said,
         };
