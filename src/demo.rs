@@ -167,12 +167,8 @@ impl Demo<'_> {
 
     async fn lose_the_warehouse(&mut self) -> anyhow::Result<()> {
         let rows = self.rows().await?;
-        for name in ["warehouse.db", "warehouse.db-wal", "warehouse.db-shm"] {
-            match fs::remove_file(self.dir.join(name)) {
-                Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e.into()),
-                _ => {}
-            }
-        }
+        self.warehouse().close().await; // one file from now on
+        fs::remove_file(self.dir.join("warehouse.db"))?;
         self.outcome.told("Lose the warehouse", &[format!("{rows} rows are gone with the file")]);
         Ok(())
     }

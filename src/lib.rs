@@ -120,6 +120,7 @@ pub mod lake;
 pub mod listen;
 #[cfg(feature = "cli")]
 pub mod pack;
+mod place;
 #[cfg(feature = "cli")]
 pub mod process;
 #[cfg(feature = "cli")]

@@ -31,8 +31,8 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed> {
-    let lake = args.lake.open_to_write().await?;
     let warehouse = args.warehouse.open().await?;
+    let lake = args.lake.open_to_write().await?;
     let intake = Intake::open(lake, Arc::clone(&warehouse), args.rules.rules()).await?.with_writes(args.concurrency);
     let files = backfill::Files { paths: args.files, format: args.format };
     let outcome = backfill::run(files, intake, &context.progress, &context.stop).await?;

@@ -73,8 +73,12 @@ pub(super) fn writable(flag: &str, path: &Path) -> anyhow::Result<()> {
 
 /// A file to be written or kept beside the run; `-` is none, and would be made under that name.
 pub(super) fn a_file() -> impl TypedValueParser<Value = PathBuf> {
-    let named = |path: PathBuf| if path == Path::new("-") { Err("a file is meant: give its name") } else { Ok(path) };
-    PathBufValueParser::new().try_map(named)
+    a_path().try_map(|path| if path == Path::new("-") { Err("a file is meant: give its name") } else { Ok(path) })
+}
+
+/// A path of this machine that may be made: an address such as `s3://bucket` would become a directory `s3:` here.
+pub(super) fn a_path() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|path| path.to_str().map_or(Ok(path.clone()), crate::place::local))
 }
 
 /// The lake.
@@ -147,6 +151,14 @@ impl WarehouseFlags {
         Ok(self.open_bulk(None).await?)
     }
 
+    /// The same for `init`, which makes a SQLite file that is not there.
+    pub(super) async fn open_to_init(&self) -> anyhow::Result<Arc<dyn Warehouse>> {
+        match self.meant()? {
+            Meant::Url(WarehouseUrl::Sqlite(path)) => Ok(Arc::new(Sqlite::create(&path, self.table.clone())?)),
+            _ => self.open().await,
+        }
+    }
+
     /// The same for loading in bulk, by that method where one is named.
     pub(super) async fn open_bulk(&self, method: Option<LoadMethod>) -> anyhow::Result<Arc<dyn Bulk>> {
         match self.meant()? {
@@ -169,7 +181,7 @@ impl WarehouseFlags {
             WarehouseUrl::MySql(url) => {
                 Arc::new(MySql::new(url, table, self.connections, Retry::default())?.with_method(method))
             }
-            WarehouseUrl::Sqlite(path) => Arc::new(Sqlite::new(path, table)),
+            WarehouseUrl::Sqlite(path) => Arc::new(Sqlite::open(path, table)?),
         })
     }
 
@@ -211,7 +223,7 @@ pub(super) fn replica(url: &str) -> anyhow::Result<WarehouseUrl> {
 
 /// A variable that is set to something.
 pub(super) fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
+    std::env::var(name).ok().filter(|value| !value.trim().is_empty())
 }
 
 /// The topic.

@@ -89,6 +89,7 @@ pub fn main() -> Exit {
         Ok(runtime) => runtime,
         Err(e) => return log::fail(&anyhow::Error::new(e).context("cannot start")),
     };
+    let _closing = Closing;
     let context = Context { progress, stop: Stop::default() };
     let form = cli.common.output;
     let outcome = runtime.block_on(async {
@@ -99,6 +100,15 @@ pub fn main() -> Exit {
     match outcome.and_then(|printed| Ok(printed.print(form).map(|()| printed.exit)?)) {
         Ok(exit) => exit,
         Err(e) => log::fail(&e),
+    }
+}
+
+/// Closes what is left open, on every way out: also after an error and a panic.
+struct Closing;
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        crate::warehouse::sqlite::close_all();
     }
 }
 

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use clap::ValueEnum as _;
 
 use super::Context;
-use super::flags::{LakeFlags, RulesFlags, SortFlags, SpanFlags, WarehouseFlags, a_file, reads, undo_file};
+use super::flags::{LakeFlags, RulesFlags, SortFlags, SpanFlags, WarehouseFlags, a_file, a_path, reads, undo_file};
 use super::spelled::Spelled;
 use crate::evidence::Evidence;
 use crate::reconcile::{
@@ -53,7 +53,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE.ndjson", value_parser = a_file())]
     drift: Option<PathBuf>,
     /// Write the whole evidence into a new folder: audit, findings, totals, report, and their SHA-256
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = a_path())]
     evidence: Option<PathBuf>,
     /// Pass (exit 0) with no more findings than that: a count, or a share of the ids compared, such as 0.1%
     #[arg(long, value_name = "N|P%")]
@@ -68,7 +68,7 @@ pub(super) struct Args {
     #[arg(long)]
     quick: bool,
     /// Keep what is learnt of each object in this folder, so that the next audit reads only what is new
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = a_path())]
     cache: Option<PathBuf>,
     /// Let values of this column pass that are no further apart, times in seconds; may be repeated
     #[arg(long = "tolerance", value_name = "COLUMN=AMOUNT")]

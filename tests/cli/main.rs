@@ -12,6 +12,8 @@ mod cutoff;
 mod demo;
 mod generate;
 mod generate_truth;
+mod mistyped;
+mod one_file;
 mod planted;
 mod planted_mixed;
 mod publish;

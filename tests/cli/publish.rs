@@ -113,6 +113,7 @@ fn what_cannot_run_says_so_in_one_line_and_exits_with_2() {
     history(home.path(), "in.json");
     std::fs::create_dir(home.path().join("in.service")).unwrap();
     std::fs::write(home.path().join("cut.truth"), "{\"ruminate_truth\":1,\"history\":{}}\n").unwrap();
+    assert!(ruminate(home.path()).args(["init", "--warehouse", "sqlite:w.db"]).output().unwrap().status.success());
     let watch = ["in.json", "--watch", "--warehouse", "sqlite:w.db", "--truth", "cut.truth"];
     let cases: [(&[&str], &str); 12] = [
         (&["none.json"], "none.json: No such file"),

@@ -243,11 +243,11 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed
     }
     let topic = args.topic.open(&address).await?;
     let mut settings = args.settings(&address, &source);
-    truth::write(&args, &source, context).await?;
     if args.watch {
         let warehouse = args.topic.warehouse.open().await.context("--watch")?;
         settings.watched = Some(Watched { warehouse, patience: args.watch_for, truth: args.truth.clone() });
     }
+    truth::write(&args, &source, context).await?;
     let command = args.command(&address)?;
     let outcome = publish::run(source, topic, settings, &context.progress, &context.stop).await?;
     let outcome = Outcome { command, ..outcome };
