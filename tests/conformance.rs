@@ -12,6 +12,9 @@ use ruminate::lake::{Depth, Lake, Put, Reason, conformance, list_all};
 use ruminate::retry::Retry;
 use ruminate_test_s3::{ACCESS_KEY, Fault, Op, REGION, S3Server, SECRET_KEY, StorageClass, Versioning};
 
+#[path = "conformance/conditional.rs"]
+mod conditional;
+
 const BUCKET: &str = "lake";
 const QUICK: Retry =
     Retry { attempts: 6, first_pause: Duration::from_millis(5), longest_pause: Duration::from_millis(20) };

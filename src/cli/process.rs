@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail, ensure};
 
 use super::Context;
-use super::flags::{LakeFlags, RulesFlags, WarehouseFlags};
+use super::flags::{LakeFlags, RulesFlags, WarehouseFlags, WriteFlags};
 use crate::intake::Intake;
 use crate::intake::event::Event;
 use crate::listen::get::Https;
@@ -32,6 +32,8 @@ pub(super) struct Args {
     listen: Option<String>,
     #[command(flatten)]
     lake: LakeFlags,
+    #[command(flatten)]
+    writes: WriteFlags,
     #[command(flatten)]
     warehouse: WarehouseFlags,
     #[command(flatten)]
@@ -76,9 +78,9 @@ impl EndpointFlags {
 }
 
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed> {
-    let Args { event, listen, lake, warehouse, rules, endpoint } = args;
+    let Args { event, listen, lake, writes, warehouse, rules, endpoint } = args;
     let open = async || -> anyhow::Result<Intake> {
-        let lake = lake.open_to_write().await?;
+        let lake = lake.open_to_write(writes).await?;
         Ok(Intake::open(lake, warehouse.open().await?, rules.rules()).await?)
     };
     let outcome = match (event, listen) {

@@ -8,6 +8,7 @@ mod bare;
 mod bundle;
 mod bundle_source;
 mod cached;
+mod conditional;
 mod demo;
 mod generate;
 mod generate_truth;

@@ -71,6 +71,15 @@ struct DialArgs {
     /// Overwrite in spite of If-None-Match, as Garage does
     #[arg(long)]
     ignore_if_none_match: bool,
+    /// Overwrite and delete in spite of If-Match
+    #[arg(long)]
+    ignore_if_match: bool,
+    /// Answer conditional writes with 501 NotImplemented
+    #[arg(long)]
+    reject_conditions: bool,
+    /// Answer HEAD of an object with 403
+    #[arg(long)]
+    forbid_head: bool,
     /// Key that is listed but cannot be read; can be repeated
     #[arg(long, value_name = "KEY")]
     vanish: Vec<String>,
@@ -90,6 +99,9 @@ impl From<DialArgs> for Settings {
             error_in_ok: Fault::rate(args.error_in_ok),
             outage_after: args.outage_after,
             ignore_if_none_match: args.ignore_if_none_match,
+            ignore_if_match: args.ignore_if_match,
+            reject_conditions: args.reject_conditions,
+            forbid_head: args.forbid_head,
             vanish: args.vanish.into_iter().collect(),
         }
     }

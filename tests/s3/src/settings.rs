@@ -35,6 +35,12 @@ pub struct Settings {
     pub outage_after: Option<u64>,
     /// PUT overwrites in spite of `If-None-Match: *`, as Garage does.
     pub ignore_if_none_match: bool,
+    /// PUT and DELETE ignore `If-Match`.
+    pub ignore_if_match: bool,
+    /// PUT and DELETE with either condition get 501 NotImplemented.
+    pub reject_conditions: bool,
+    /// HEAD of an object gets 403, as without the right to look.
+    pub forbid_head: bool,
     /// Keys, of any bucket, that are listed but that GET and HEAD say do not exist.
     pub vanish: HashSet<String>,
 }
