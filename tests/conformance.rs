@@ -85,8 +85,8 @@ async fn passing_faults(direct: bool) {
     }
     assert_eq!(s3.store().list(BUCKET, "a/historico_diario/f/").len(), 5);
     let pressure = lake.pressure();
-    // Two refusals of each of three requests; the other faults are retries too.
-    assert_eq!(pressure.slow_downs, 6, "{pressure:?}");
+    // Two refusals of each of four requests, for the first object is looked up; the other faults are retries too.
+    assert_eq!(pressure.slow_downs, 8, "{pressure:?}");
     assert!(pressure.retries >= 24, "{pressure:?}");
 }
 

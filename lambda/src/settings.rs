@@ -168,6 +168,10 @@ mod tests {
     fn the_template_knows_the_quarantine_by_its_name() {
         let template = include_str!("../template.yaml");
         assert!(template.contains(&format!("!Not [!Equals [!Ref LakePrefix, {QUARANTINE}]]")));
-        assert_eq!(template.matches(&format!("/{QUARANTINE}/*")).count(), 2, "of a lake made here and of one given");
+        assert_eq!(
+            template.matches(&format!("/{QUARANTINE}/*")).count(),
+            3,
+            "of a lake made here and of one given, and in the former's policy"
+        );
     }
 }

@@ -141,6 +141,7 @@ fn a_repair_of_the_lake_and_its_undo_go_through() {
     for s3 in unconditional() {
         let scene = scene(&s3);
         scene.run(&with_real("backfill", &real_files())).expect(0, &[("written", 52)]);
+        std::thread::sleep(std::time::Duration::from_millis(1_100)); // a row of the audit's own second is not judged
         let before = s3.store().dump(BUCKET, "");
         let gone = before.keys().next().unwrap().clone();
         s3.store().remove(BUCKET, &gone);
