@@ -63,7 +63,7 @@ impl Verdict {
         let before = self.0.fetch_max(new, Ordering::SeqCst);
         if !honoured && before != new {
             tracing::warn!(
-                "the store does not honour {header}: objects are looked up before they are written, which two writers at once can defeat"
+                "the store does not honour {header}: two writers at once can overwrite each other's objects"
             );
         }
     }
