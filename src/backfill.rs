@@ -85,6 +85,7 @@ pub async fn run(files: Files, intake: Intake, progress: &Progress, stop: &Stop)
         outcome.stopped.get_or_insert_with(|| "asked to stop".into());
     }
     stage.finish();
+    outcome.conditional_writes = intake.conditional_writes();
     outcome.seconds = begun.elapsed().as_secs_f64();
     outcome.check()?;
     // Nothing went in and the stores refuse for good: it could not run.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, bail};
 use aws_config::SdkConfig;
 use chrono::{NaiveDate, Utc};
 use clap::builder::{PathBufValueParser, TypedValueParser};
@@ -13,7 +13,7 @@ use super::spelled::Spelled;
 use crate::intake::Intake;
 use crate::lake::dir::Dir;
 use crate::lake::s3::S3;
-use crate::lake::{Habits, Lake, LakeUrl, Span};
+use crate::lake::{ConditionalWrites, Conditions, Habits, Lake, LakeUrl, Span, Unconditional};
 use crate::record::{Rules, Slug};
 use crate::report::Form;
 use crate::retry::{Patience, Retry};
@@ -94,28 +94,65 @@ pub(super) struct LakeFlags {
 
 impl LakeFlags {
     pub(super) async fn open(&self) -> Arc<dyn Lake> {
-        open_lake(&self.lake, Retry { attempts: self.attempts, ..Retry::default() }).await
+        self.open_for(Unconditional::default()).await
+    }
+
+    /// Opens the lake for reading and for writes by those flags.
+    pub(super) async fn open_for(&self, writes: Unconditional) -> Arc<dyn Lake> {
+        open_lake(&self.lake, Retry { attempts: self.attempts, ..Retry::default() }, writes).await
     }
 
     /// Opens the lake for writing: a directory is made, a bucket must be there.
-    pub(super) async fn open_to_write(&self) -> anyhow::Result<Arc<dyn Lake>> {
+    pub(super) async fn open_to_write(&self, writes: WriteFlags) -> anyhow::Result<Arc<dyn Lake>> {
         if let LakeUrl::Dir(path) = &self.lake {
             Dir::new(path).create()?;
         }
-        let lake = self.open().await;
+        let lake = self.open_for(writes.unconditional()).await;
         lake.clock().await?;
+        writes.demand(&*lake, |conditions| conditions.create).await?;
         Ok(lake)
     }
 }
 
 /// The lake at an address.
-pub(super) async fn open_lake(url: &LakeUrl, retry: Retry) -> Arc<dyn Lake> {
+pub(super) async fn open_lake(url: &LakeUrl, retry: Retry, writes: Unconditional) -> Arc<dyn Lake> {
     match url {
         LakeUrl::S3 { bucket, prefix } => {
             let aws = crate::aws::config(Patience::Bulk).await;
-            Arc::new(S3::new(&aws, bucket, prefix, retry).direct(&aws))
+            Arc::new(S3::new(&aws, bucket, prefix, retry).direct(&aws).with_unconditional(writes))
         }
         LakeUrl::Dir(path) => Arc::new(Dir::new(path)),
+    }
+}
+
+/// How the lake is written.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub(super) struct WriteFlags {
+    /// Write nothing to a store that does not honour If-None-Match and If-Match, rather than look objects up before writing
+    ///
+    /// AWS S3 and directories honour them. Another store is tested first, with an object beside the lake that is removed again.
+    #[arg(long)]
+    pub require_conditional_writes: bool,
+}
+
+impl WriteFlags {
+    pub(super) fn unconditional(self) -> Unconditional {
+        if self.require_conditional_writes { Unconditional::Refuse } else { Unconditional::Emulate }
+    }
+
+    /// Fails if conditional writes are required and the store does not honour what is needed of them.
+    pub(super) async fn demand(
+        self,
+        lake: &dyn Lake,
+        needed: impl Fn(Conditions) -> ConditionalWrites,
+    ) -> anyhow::Result<()> {
+        if !self.require_conditional_writes || needed(lake.test_conditions().await?) == ConditionalWrites::Honoured {
+            return Ok(());
+        }
+        bail!(
+            "the store of {} does not honour conditional writes: nothing was written; without --require-conditional-writes each object is looked up before it is written, which is safe with one writer at a time",
+            lake.address()
+        )
     }
 }
 
@@ -239,6 +276,8 @@ pub(super) struct TopicFlags {
     pub warehouse: WarehouseFlags,
     #[command(flatten, next_help_heading = "With --topic local")]
     pub rules: RulesFlags,
+    #[command(flatten, next_help_heading = "With --topic local")]
+    pub writes: WriteFlags,
 }
 
 impl TopicFlags {
@@ -262,7 +301,8 @@ impl TopicFlags {
                     anyhow!("--topic local delivers to a lake and a warehouse: give --lake URL and --warehouse URL")
                 })?;
                 let warehouse = self.warehouse.open().await.context("--topic local")?;
-                let lake = LakeFlags { lake, attempts: Retry::default().attempts }.open_to_write().await?;
+                let lake = LakeFlags { lake, attempts: Retry::default().attempts };
+                let lake = lake.open_to_write(self.writes).await?;
                 Ok(Arc::new(Local::new(Intake::open(lake, warehouse, self.rules.rules()).await?)))
             }
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, anyhow, bail, ensure};
 
 use super::Context;
-use super::flags::{LakeFlags, RulesFlags, WarehouseFlags, variable};
+use super::flags::{LakeFlags, RulesFlags, WarehouseFlags, WriteFlags, variable};
 use crate::intake::Intake;
 use crate::intake::event::Event;
 use crate::listen::get::Https;
@@ -33,6 +33,8 @@ pub(super) struct Args {
     listen: Option<String>,
     #[command(flatten)]
     lake: LakeFlags,
+    #[command(flatten)]
+    writes: WriteFlags,
     #[command(flatten)]
     warehouse: WarehouseFlags,
     #[command(flatten)]
@@ -75,10 +77,10 @@ impl EndpointFlags {
 }
 
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed> {
-    let Args { event, listen, lake, warehouse, rules, endpoint } = args;
+    let Args { event, listen, lake, writes, warehouse, rules, endpoint } = args;
     let open = async || -> anyhow::Result<Intake> {
         let warehouse = warehouse.open().await?;
-        Ok(Intake::open(lake.open_to_write().await?, warehouse, rules.rules()).await?)
+        Ok(Intake::open(lake.open_to_write(writes).await?, warehouse, rules.rules()).await?)
     };
     let outcome = match (event, listen) {
         // A file's default for the other does not stand in the way of the one that was typed.

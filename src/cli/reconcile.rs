@@ -7,9 +7,12 @@ use anyhow::Context as _;
 use clap::ValueEnum as _;
 
 use super::Context;
-use super::flags::{LakeFlags, RulesFlags, SortFlags, SpanFlags, WarehouseFlags, a_file, a_path, reads, undo_file};
+use super::flags::{
+    LakeFlags, RulesFlags, SortFlags, SpanFlags, WarehouseFlags, WriteFlags, a_file, a_path, reads, undo_file,
+};
 use super::spelled::Spelled;
 use crate::evidence::Evidence;
+use crate::lake::Conditions;
 use crate::reconcile::{
     Audit, Baseline, Budget, Direction, Door, Plan, Sink, Tolerance, Trust, TruthAsked, repair, run as audit,
 };
@@ -22,6 +25,8 @@ use crate::undo::put_back;
 pub(super) struct Args {
     #[command(flatten)]
     lake: LakeFlags,
+    #[command(flatten)]
+    writes: WriteFlags,
     #[command(flatten)]
     warehouse: WarehouseFlags,
     #[command(flatten)]
@@ -87,12 +92,15 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed> {
+    let lake = args.lake.open_for(args.writes.unconditional()).await;
+    if args.writes_lake() {
+        args.writes.demand(&*lake, Conditions::weakest).await?;
+    }
     if let Some(path) = &args.undo {
-        let (lake, table) = (args.lake.open().await, args.warehouse.open_bulk(None).await?);
+        let table = args.warehouse.open_bulk(None).await?;
         let name = args.warehouse.table.as_str();
         return Ok(Printed::of(&put_back(&*table, &*lake, path, name, args.dry_run, &context.stop).await?));
     }
-    let lake = args.lake.open().await;
     let to_audit = Audit {
         reads: reads(args.concurrency, lake.habits()),
         lake,
@@ -137,6 +145,12 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed
 }
 
 impl Args {
+    /// Whether objects may be written or changed.
+    fn writes_lake(&self) -> bool {
+        let repairs = matches!(self.repair, Some(Direction::Lake | Direction::Both));
+        (repairs || self.undo.is_some()) && !self.dry_run
+    }
+
     fn plan(&self, direction: Direction, outcome: &Outcome) -> Plan {
         Plan {
             direction,

@@ -16,6 +16,7 @@ use crate::error::Kind;
 
 #[cfg(feature = "cli")]
 pub mod cache;
+mod conditional;
 pub mod conformance;
 #[cfg(feature = "cli")]
 mod cutoff;
@@ -35,6 +36,7 @@ mod walk;
 
 #[cfg(feature = "cli")]
 pub use cutoff::{Age, Cutoff, FUTURE_DATED};
+pub use conditional::{ConditionalWrites, Conditions, Unconditional};
 pub use key::Key;
 pub use partition::{Partition, Span, Survey, survey};
 #[cfg(feature = "cli")]
@@ -214,6 +216,19 @@ pub trait Lake: Send + Sync + fmt::Debug {
         Err(Error::new(Reason::ReadOnly, key, "this lake can be read only"))
     }
 
+    /// Support of the store for conditional writes, as far as it is known.
+    fn conditions(&self) -> Conditions {
+        Conditions::default()
+    }
+
+    /// Finds out whether the store honours conditional writes, with an object of its own outside the lake.
+    ///
+    /// # Errors
+    /// Returns an error if the store cannot be reached or rejects the test's object.
+    async fn test_conditions(&self) -> Result<Conditions, Error> {
+        Ok(self.conditions())
+    }
+
     /// The store's clock, for the cutoff of a run.
     ///
     /// # Errors
@@ -269,6 +284,8 @@ pub enum Reason {
     NoVersions,
     /// A lake that is only read was to be written.
     ReadOnly,
+    /// The store does not honour conditional writes, and they are required.
+    Unconditional,
     /// A key that this store cannot hold safely.
     BadKey,
     /// The store asks to slow down.
@@ -304,7 +321,7 @@ impl Error {
     pub fn kind(&self) -> Kind {
         match self.reason {
             Reason::SlowDown | Reason::Network => Kind::Transient,
-            Reason::BadKey | Reason::NoVersions | Reason::ReadOnly => Kind::Usage,
+            Reason::BadKey | Reason::NoVersions | Reason::ReadOnly | Reason::Unconditional => Kind::Usage,
             _ => Kind::Permanent,
         }
     }

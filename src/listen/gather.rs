@@ -64,6 +64,7 @@ impl Gatherer {
         }
         self.enough.set();
         self.stage.finish();
+        outcome.conditional_writes = self.intake.conditional_writes();
         outcome
     }
 

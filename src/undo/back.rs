@@ -180,6 +180,7 @@ impl Work<'_> {
         {
             let body = before.as_ref().map(|before| Bytes::from(before.clone()));
             if self.undone.dry_run || self.lake.change(key, &meta.etag, body).await? == Changed::Done {
+                self.undone.conditional_writes = (!self.undone.dry_run).then(|| self.lake.conditions().change);
                 self.undone.restored += 1;
                 return Ok(());
             }

@@ -9,6 +9,7 @@ mod bundle;
 mod bundle_source;
 mod cached;
 mod cutoff;
+mod conditional;
 mod demo;
 mod generate;
 mod generate_truth;

@@ -21,6 +21,7 @@ impl Args {
         command.flag("topic", address);
         if *address == Address::Local {
             command.maybe("lake", topic.lake.as_ref()).rules(topic.rules.rules());
+            command.switch("require-conditional-writes", topic.writes.require_conditional_writes);
         }
         if self.watch || *address == Address::Local {
             command.warehouse(&topic.warehouse)?;
@@ -68,6 +69,7 @@ mod tests {
                 "local",
                 "--lake",
                 "dir",
+                "--require-conditional-writes",
             ],
             &[
                 "--warehouse",

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -249,8 +250,8 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed
     }
     truth::write(&args, &source, context).await?;
     let command = args.command(&address)?;
-    let outcome = publish::run(source, topic, settings, &context.progress, &context.stop).await?;
-    let outcome = Outcome { command, ..outcome };
+    let outcome = publish::run(source, Arc::clone(&topic), settings, &context.progress, &context.stop).await?;
+    let outcome = Outcome { command, conditional_writes: topic.conditional_writes(), ..outcome };
     args.reports.write(&outcome);
     Ok(Printed::of(&outcome))
 }

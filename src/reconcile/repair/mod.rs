@@ -168,6 +168,12 @@ pub async fn repair(
     if let Err(e) = ended {
         repaired.stopped = Some(format!("{e:#}"));
     }
+    repaired.conditional_writes = match (repaired.objects_written, repaired.objects_replaced) {
+        (0, 0) => None,
+        (_, 0) => Some(audit.lake.conditions().create),
+        (0, _) => Some(audit.lake.conditions().change),
+        (_, _) => Some(audit.lake.conditions().weakest()),
+    };
     repaired.undo_file = work.undo.written().map(|path| path.display().to_string());
     work.stage.finish();
     Ok(repaired)

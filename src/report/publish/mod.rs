@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::{Exit, Lines, Problems, count, duration};
+use crate::lake::ConditionalWrites;
 
 pub mod hdr;
 mod lag;
@@ -76,6 +77,9 @@ pub struct Outcome {
     pub topic: String,
     /// The command that repeats it, without secrets; empty where there is none to repeat.
     pub command: String,
+    /// Support of the lake's store for conditional writes; `None` if the topic is not `local`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conditional_writes: Option<ConditionalWrites>,
     /// Messages read, those passed over not counted.
     pub read: u64,
     /// Messages that the topic has.
@@ -233,6 +237,9 @@ impl fmt::Display for Outcome {
             writeln!(f, "  {said}  {}: {}", verdict.text, verdict.measured)?;
         }
         write!(f, "{}", self.problems)?;
+        if let Some(warning) = self.conditional_writes.and_then(ConditionalWrites::warning) {
+            writeln!(f, "  {warning}")?;
+        }
         self.advise(f)
     }
 }
