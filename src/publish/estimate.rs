@@ -33,6 +33,8 @@ pub struct Estimate {
     messages: Option<f64>,
     /// Bytes of a message, on the mean.
     bytes: f64,
+    /// Messages of files for which the schedule has no room.
+    left_out: Option<f64>,
     /// How long the schedule takes, seconds.
     scheduled: Option<f64>,
     region: String,
@@ -46,6 +48,7 @@ impl Estimate {
         let (there, bytes) = size(source);
         let room = schedule.messages().map(|room| room as f64);
         let there = there.map(|there| (there - skip as f64).max(0.0));
+        let left_out = there.zip(room).map(|(there, room)| there - room).filter(|&left| left >= 1.0);
         let messages = match (there, room) {
             (Some(there), Some(room)) => Some(there.min(room)),
             (there, room) => there.or(room),
@@ -57,11 +60,17 @@ impl Estimate {
         Self {
             messages,
             bytes,
+            left_out: left_out.filter(|_| !source.is_generated()),
             scheduled: schedule.seconds(messages, days),
             region: arn.region().to_owned(),
             quota: f64::from(arn.quota()),
             is_fifo: arn.is_fifo(),
         }
+    }
+
+    /// About how many messages of files the schedule leaves out, because it ends before they do.
+    pub fn left_out(&self) -> Option<u64> {
+        self.left_out.map(|left| left as u64) // over 0, and not over 2⁶⁴
     }
 
     /// Whether somebody is to be asked first.
@@ -111,6 +120,11 @@ impl Estimate {
     fn of_whom(&self) -> &str {
         if self.is_fifo { "a message group" } else { &self.region }
     }
+}
+
+/// About how many messages a source has, where that can be said without reading it.
+pub(super) fn messages(source: &Source) -> Option<u64> {
+    size(source).0.map(|messages| messages as u64) // neither negative nor over 2⁶⁴
 }
 
 /// Messages of a source and their mean length; an estimate, but where it is known.

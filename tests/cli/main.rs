@@ -14,6 +14,7 @@ mod generate_truth;
 mod planted;
 mod planted_mixed;
 mod publish;
+mod publish_ends;
 mod publish_faults;
 mod publish_stopped;
 mod repairing;

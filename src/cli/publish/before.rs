@@ -6,6 +6,7 @@ use anyhow::ensure;
 
 use super::Args;
 use crate::publish::{Estimate, Source};
+use crate::report::count;
 use crate::retry::Patience;
 use crate::topic::arn::Arn;
 
@@ -25,6 +26,13 @@ pub(super) async fn tell(arn: &Arn, args: &Args, source: &Source) -> anyhow::Res
     }
     let estimate = Estimate::of(source, &schedule, arn, args.skip);
     tracing::info!("{estimate}");
+    if let Some(left) = estimate.left_out().filter(|_| !args.pace.stop_at_schedule_end) {
+        tracing::warn!(
+            "the schedule ends before the files do: about {} messages will not be published; a last stage without a time \
+             (hold:RATE) goes on until they are",
+            count(left)
+        );
+    }
     if args.yes || !estimate.is_large() || is_here().await {
         return Ok(());
     }

@@ -131,13 +131,13 @@ fn without_a_schedule_no_claim_is_made_of_it() {
 fn conditions_come_before_counts_and_those_not_kept_before_those_kept() {
     let mut outcome = every_fate("failed > 1%");
     let html = render(&outcome).unwrap();
-    assert!(head(&html).contains("1 of 2 conditions not kept"), "{}", head(&html));
+    assert!(head(&html).contains("1 of 2 checks failed"), "{}", head(&html));
     let at = |text: &str| html.find(text).unwrap_or_else(|| panic!("{text}"));
     assert!(at("row\"><code>p99 &gt; 500ms</code>") < at("row\"><code>failed &gt; 1%</code>"));
-    assert!(at("✗ not kept") < at("✓ kept") && at("✓ kept") < at("id=\"account\""));
+    assert!(at("✗ failed") < at("✓ passed") && at("✓ passed") < at("id=\"account\""));
     outcome.verdicts.iter_mut().for_each(|verdict| verdict.held = true);
     let html = render(&outcome).unwrap();
-    assert!(head(&html).contains("All 2 conditions were kept") && html.contains("verdict clean"));
+    assert!(head(&html).contains("All 2 checks passed") && html.contains("verdict clean"));
     assert!(head(&html).contains("messages failed"), "what failed is told all the same");
 }
 
@@ -187,7 +187,7 @@ fn a_run_that_stopped_claims_nothing() {
         );
         assert!(head.contains(&format!("with {how} goes on")) && html.contains(&format!("<code class=\"flag\">{how}")));
         assert!(html.contains("verdict stopped") && html.contains("the whole run was not judged"));
-        assert!(!html.contains("conditions were kept") && !html.contains("Every message"));
+        assert!(!html.contains("checks passed") && !html.contains("Every message"));
     }
 }
 
