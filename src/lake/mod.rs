@@ -19,6 +19,8 @@ pub mod cache;
 pub mod conformance;
 #[cfg(feature = "cli")]
 pub mod dir;
+#[cfg(feature = "cli")]
+mod empty;
 mod key;
 #[cfg(feature = "cli")]
 mod learn;
@@ -31,6 +33,8 @@ mod url;
 #[cfg(feature = "cli")]
 mod walk;
 
+#[cfg(feature = "cli")]
+pub use empty::{Empty, Unrecognised, why_empty};
 pub use key::Key;
 pub use partition::{Partition, Span, Survey, survey};
 #[cfg(feature = "cli")]

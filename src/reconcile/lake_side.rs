@@ -6,11 +6,11 @@ use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use futures::stream::{self, StreamExt};
 
-use super::Audit;
 use super::drift::{Drift, Kind};
 use super::entries::{Held, LakeEntry};
 use super::findings::{Findings, Place};
 use super::window::Votes;
+use super::{Audit, emptiness};
 use crate::lake::cache::Cache;
 use crate::lake::{self, Depth, Found, Item, Key, ReadSettings, Reader, Reason, Skip, Span, Step, look_up, survey};
 use crate::progress::Progress;
@@ -48,6 +48,7 @@ pub(super) async fn read(
     findings.outcome.fence = Some(fence);
     let wide = if audit.span.is_everything() { audit.span.clone() } else { audit.span.widened(1) };
     let found = survey(&*audit.lake, &wide).await?;
+    emptiness::refuse_lake(audit, &wide, &found).await?;
     let mut reader = Reader::new(Arc::clone(&audit.lake), ReadSettings { concurrency: audit.reads, fence });
     if audit.quick {
         reader = reader.by_name();

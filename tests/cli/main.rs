@@ -9,6 +9,7 @@ mod bundle;
 mod bundle_source;
 mod cached;
 mod demo;
+mod empty_side;
 mod generate;
 mod generate_truth;
 mod planted;

@@ -192,6 +192,32 @@ fn a_run_that_stopped_claims_nothing() {
 }
 
 #[test]
+fn a_run_that_ended_before_its_input_claims_only_what_was_due() {
+    let left = |outcome: Outcome| Outcome {
+        schedule_ended: true,
+        resume_skip: Some(outcome.read),
+        last_rate: Some(500.0),
+        ..outcome
+    };
+    let known = Outcome { known_not_reached: 70, not_reached: Some(70), input: Some(30_070), ..left(held(60)) };
+    known.check().unwrap();
+    let html = render(&known).unwrap();
+    assert!(head(&html).contains("Every message that was due was published"), "{}", head(&html));
+    assert!(head(&html).contains("The schedule ended there. 70 messages of the input were not reached."));
+    assert!(html.contains("<code class=\"flag\">--skip 30000") && html.contains("30,070 messages"));
+    let unread = Some("the rest of standard input was not read".to_owned());
+    let unknown = Outcome { not_counted: unread, known_not_reached: 3, ..left(held(60)) };
+    unknown.check().unwrap();
+    let html = render(&unknown).unwrap();
+    let said = "At least 3 messages of the input were not reached: the rest of standard input was not read.";
+    assert!(head(&html).contains(said), "{}", head(&html));
+    let wrong = Outcome { input: Some(30_071), ..known.clone() };
+    assert!(wrong.check().is_err(), "one message is nowhere");
+    let unsaid = Outcome { schedule_ended: false, ..known };
+    assert!(unsaid.check().is_err(), "a run that neither stopped nor ended its schedule reached everything");
+}
+
+#[test]
 fn an_empty_run_is_no_success_and_has_no_plots() {
     let html = render(&Outcome::default()).unwrap();
     assert!(head(&html).contains("There was nothing to publish") && !html.contains("verdict clean"));
