@@ -54,15 +54,17 @@ pub struct Unrecognised {
 impl Unrecognised {
     /// What is likely to be wrong with the address: names that are a lake's but for a folder in front of them, or without one.
     fn hint(&self) -> String {
-        let Some(name) = self.first.first() else { return "check --lake".into() };
-        let below = name.match_indices('/').find(|&(at, _)| Key::parse(&name[at + 1..]).is_some());
-        match below {
-            Some((at, _)) => format!("the lake seems to be in {}/ below it: check --lake", &name[..at]),
-            None if Key::parse(&format!("x/{name}")).is_some() => {
-                "it seems to be a farm's folder: give the folder above it as --lake".into()
-            }
-            None => "check --lake".into(),
+        let below = |name: &str| {
+            let at = name.match_indices('/').find(|&(at, _)| Key::parse(&name[at + 1..]).is_some());
+            at.map(|(at, _)| name[..at].to_owned())
+        };
+        if let Some(folder) = self.first.iter().find_map(|name| below(name)) {
+            return format!("the lake seems to be in {folder}/ below it: check --lake");
         }
+        if self.first.iter().any(|name| Key::parse(&format!("x/{name}")).is_some()) {
+            return "it seems to be a farm's folder: give the folder above it as --lake".into();
+        }
+        "check --lake".into()
     }
 
     fn add(&mut self, objects: &[Meta]) {

@@ -33,8 +33,6 @@ pub struct Estimate {
     messages: Option<f64>,
     /// Bytes of a message, on the mean.
     bytes: f64,
-    /// Messages of files for which the schedule has no room.
-    left_out: Option<f64>,
     /// How long the schedule takes, seconds.
     scheduled: Option<f64>,
     region: String,
@@ -48,7 +46,6 @@ impl Estimate {
         let (there, bytes) = size(source);
         let room = schedule.messages().map(|room| room as f64);
         let there = there.map(|there| (there - skip as f64).max(0.0));
-        let left_out = there.zip(room).map(|(there, room)| there - room).filter(|&left| left >= 1.0);
         let messages = match (there, room) {
             (Some(there), Some(room)) => Some(there.min(room)),
             (there, room) => there.or(room),
@@ -60,7 +57,6 @@ impl Estimate {
         Self {
             messages,
             bytes,
-            left_out: left_out.filter(|_| !source.is_generated()),
             scheduled: schedule.seconds(messages, days),
             region: arn.region().to_owned(),
             quota: f64::from(arn.quota()),
@@ -68,9 +64,10 @@ impl Estimate {
         }
     }
 
-    /// About how many messages of files the schedule leaves out, because it ends before they do.
-    pub fn left_out(&self) -> Option<u64> {
-        self.left_out.map(|left| left as u64) // over 0, and not over 2⁶⁴
+    /// About how many messages of files a schedule leaves out, because it ends before they do; those passed over not counted.
+    pub fn left_out(source: &Source, schedule: &Schedule, skip: u64) -> Option<u64> {
+        let room = schedule.messages().filter(|_| !source.is_generated())?;
+        Some(messages(source)?.saturating_sub(skip).saturating_sub(room)).filter(|&left| left > 0)
     }
 
     /// Whether somebody is to be asked first.

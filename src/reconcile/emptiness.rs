@@ -23,7 +23,7 @@ pub(super) async fn refuse_warehouse(audit: &Audit, shape: &Shape) -> anyhow::Re
     let found = survey(&*audit.lake, &audit.span).await?;
     let (warehouse, lake) = (audit.warehouse.address(), audit.lake.address());
     match why(audit, &audit.span, &found.partitions, &found).await? {
-        Some(why) => bail!("both sides are empty: {warehouse} has no rows, and of {lake} {why}; {MEANT}"),
+        Some(why) => bail!("both sides are empty: {warehouse} has no rows; lake {lake}: {why}; {MEANT}"),
         None => bail!(
             "the warehouse {warehouse} has no rows, and the lake {lake} has records: check --warehouse and --table; to bring \
              the rows back from the lake, run `ruminate replay` with the same --lake and --warehouse; to audit or repair an \

@@ -26,13 +26,6 @@ pub(super) async fn tell(arn: &Arn, args: &Args, source: &Source) -> anyhow::Res
     }
     let estimate = Estimate::of(source, &schedule, arn, args.skip);
     tracing::info!("{estimate}");
-    if let Some(left) = estimate.left_out().filter(|_| !args.pace.stop_at_schedule_end) {
-        tracing::warn!(
-            "the schedule ends before the files do: about {} messages will not be published; a last stage without a time \
-             (hold:RATE) goes on until they are",
-            count(left)
-        );
-    }
     if args.yes || !estimate.is_large() || is_here().await {
         return Ok(());
     }
@@ -40,6 +33,19 @@ pub(super) async fn tell(arn: &Arn, args: &Args, source: &Source) -> anyhow::Res
     ensure!(asks, "this is a large run ({estimate}): give --yes to start it");
     ensure!(agreed(&estimate)?, "not started");
     Ok(())
+}
+
+/// Says that the schedule ends before the files do, unless that is meant.
+pub(super) fn tell_of_the_rest(args: &Args, source: &Source) {
+    let left = Estimate::left_out(source, &args.pace.schedule(), args.skip);
+    // How much an earlier run has settled is in its journal: what is left is then said at the end.
+    if let Some(left) = left.filter(|_| !args.pace.stop_at_schedule_end && !args.resume) {
+        tracing::warn!(
+            "the schedule ends before the files do: about {} messages will not be published; a last stage without a time \
+             (hold:RATE) goes on until they are",
+            count(left)
+        );
+    }
 }
 
 /// Whether the endpoint is on this machine: nobody pays for that.

@@ -262,6 +262,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed
     if let Address::Sns(arn) = &address {
         before::tell(arn, &args, &source).await?;
     }
+    before::tell_of_the_rest(&args, &source);
     let topic = args.topic.open(&address).await?;
     let mut settings = args.settings(&address, &source);
     truth::write(&args, &source, context).await?;
