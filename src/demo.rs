@@ -231,6 +231,7 @@ impl Demo<'_> {
             sort: SortSettings { memory: 64_000_000, folder: std::env::temp_dir() },
             cache: None,
             truth: TruthAsked::default(),
+            allow_empty: false,
         };
         let drift = self.dir.join("drift.ndjson");
         let sink = Sink::new((look == Look::Report).then_some(drift.as_path()))?;

@@ -321,6 +321,10 @@ pub(super) struct SpanFlags {
     /// The last day
     #[arg(long, value_name = "DATE")]
     pub to: Option<NaiveDate>,
+    /// A lake or warehouse without anything, or a farm or days that the lake does not have, are meant: otherwise that is an
+    /// error (exit 2), for most often an address is mistyped
+    #[arg(long)]
+    pub allow_empty: bool,
 }
 
 impl SpanFlags {

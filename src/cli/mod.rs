@@ -114,7 +114,7 @@ impl Drop for Closing {
 
 fn parse() -> Result<Cli, clap::Error> {
     let command = settings::with_file(command())?;
-    Cli::from_arg_matches(&command.try_get_matches()?)
+    Cli::from_arg_matches(&command.try_get_matches().map_err(publish::with_tip)?)
 }
 
 /// Help and version are what was asked for; anything else is wrong usage.

@@ -113,6 +113,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed
         sort: args.sort.settings(),
         cache: args.cache.clone(),
         truth: TruthAsked { files: args.truth.clone(), door: args.truth_door },
+        allow_empty: args.span.allow_empty,
     };
     let baseline = args.baseline.as_deref().map(Baseline::read).transpose()?;
     let sink = Sink::new(args.drift.as_deref()).with_context(|| match &args.drift {
@@ -201,6 +202,7 @@ impl Args {
     fn command(&self, audit: &Audit) -> anyhow::Result<String> {
         let mut command = Spelled::new("reconcile");
         command.stores(&self.lake, &self.warehouse)?.span(&audit.span).rules(audit.rules);
+        command.switch("allow-empty", audit.allow_empty);
         command.maybe("max-drift", self.max_drift).maybe("halt-after", self.halt_after).switch("quick", self.quick);
         for tolerance in &self.tolerances {
             command.flag("tolerance", tolerance);

@@ -22,6 +22,8 @@ pub mod conformance;
 mod cutoff;
 #[cfg(feature = "cli")]
 pub mod dir;
+#[cfg(feature = "cli")]
+mod empty;
 mod key;
 #[cfg(feature = "cli")]
 mod learn;
@@ -34,9 +36,11 @@ mod url;
 #[cfg(feature = "cli")]
 mod walk;
 
+pub use conditional::{ConditionalWrites, Conditions, Unconditional};
 #[cfg(feature = "cli")]
 pub use cutoff::{Age, Cutoff, FUTURE_DATED};
-pub use conditional::{ConditionalWrites, Conditions, Unconditional};
+#[cfg(feature = "cli")]
+pub use empty::{Empty, Unrecognised, why_empty};
 pub use key::Key;
 pub use partition::{Partition, Span, Survey, survey};
 #[cfg(feature = "cli")]

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use futures::stream::{self, StreamExt};
 
-use super::Audit;
 use super::drift::{Drift, Kind};
 use super::entries::{Held, LakeEntry};
 use super::findings::{Findings, Place};
 use super::window::Votes;
+use super::{Audit, emptiness};
 use crate::lake::cache::Cache;
 use crate::lake::{
     self, Cutoff, Depth, FUTURE_DATED, Found, Item, Key, ReadSettings, Reader, Reason, Skip, Span, Step, look_up,
@@ -50,6 +50,7 @@ pub(super) async fn read(
     findings.outcome.fence = Some(cutoff.instant());
     let wide = if audit.span.is_everything() { audit.span.clone() } else { audit.span.widened(1) };
     let found = survey(&*audit.lake, &wide).await?;
+    emptiness::refuse_lake(audit, &wide, &found).await?;
     let mut reader = Reader::new(Arc::clone(&audit.lake), ReadSettings { concurrency: audit.reads, cutoff });
     if audit.quick {
         reader = reader.by_name();

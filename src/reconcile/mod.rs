@@ -20,6 +20,7 @@ mod budget;
 mod cause;
 mod days;
 mod drift;
+mod emptiness;
 mod entries;
 mod findings;
 mod gaps;
@@ -86,6 +87,8 @@ pub struct Audit {
     pub cache: Option<PathBuf>,
     /// What is known of the history that the stores should hold.
     pub truth: TruthAsked,
+    /// An empty side is meant: otherwise it is an error, for most often an address is mistyped.
+    pub allow_empty: bool,
 }
 
 impl Audit {

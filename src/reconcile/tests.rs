@@ -63,6 +63,7 @@ impl Scene {
             sort: SortSettings { memory: 1_000_000, folder: self.home.path().into() },
             cache: None,
             truth: TruthAsked::default(),
+            allow_empty: true,
         }
     }
 

@@ -231,7 +231,7 @@ fn only_named_objects_are_replayed_and_those_that_are_gone_are_counted() {
     std::fs::remove_file(scene.path("w.db")).unwrap();
     scene.run(&["init"]).expect(0, &[]);
     scene
-        .run(&["reconcile", "--drift", "drift.ndjson", "--from", "2023-01-02", "--to", "2023-01-02"])
+        .run(&["reconcile", "--allow-empty", "--drift", "drift.ndjson", "--from", "2023-01-02", "--to", "2023-01-02"])
         .expect(1, &[("lake_only", 13)]);
     scene.run(&["replay", "--only", "drift.ndjson"]).expect(0, &[("listed", 13), ("inserted", 13), ("not_found", 0)]);
     std::fs::remove_dir_all(scene.path("lake/fazenda_um/2023/01/02")).unwrap();
