@@ -12,13 +12,13 @@ use tokio::task::JoinHandle;
 
 use crate::herd::Format;
 use crate::history::{self, Message};
-use crate::intake::{Intake, Verdict};
-use crate::lake::Put;
+use pipeline::intake::{Intake, Verdict};
+use pipeline::lake::Put;
 use crate::pack::Pack;
 use crate::progress::Progress;
 use crate::report::backfill::Outcome;
 use crate::stop::Stop;
-use crate::warehouse::Loaded;
+use pipeline::warehouse::Loaded;
 
 /// Messages a batch.
 const BATCH: usize = 1_000;

@@ -12,20 +12,20 @@ use sqlx::AssertSqlSafe;
 
 use crate::generate::{self, Existing, Out, Plan as Histories};
 use crate::herd::Herd;
-use crate::intake::Intake;
-use crate::lake::dir::Dir;
-use crate::lake::{Key, Lake, Span, list_all};
+use pipeline::intake::Intake;
+use pipeline::lake::dir::Dir;
+use pipeline::lake::{Key, Lake, Span, list_all};
 use crate::progress::Progress;
 use crate::publish::{self, OnInvalid, Source as Messages};
 use crate::reconcile::{Audit, Direction, Plan as Repair, Sink, Trust, TruthAsked, repair};
-use crate::record::{QUARANTINE, Rules};
+use pipeline::record::{QUARANTINE, Rules};
 use crate::replay::{Plan, Replay, Source};
 use crate::report::{Printed, demo::Outcome, html};
 use crate::sort::SortSettings;
 use crate::stop::Stop;
 use crate::topic::local::Local;
-use crate::warehouse::sqlite::Sqlite;
-use crate::warehouse::{TableName, Warehouse};
+use pipeline::warehouse::sqlite::Sqlite;
+use pipeline::warehouse::{TableName, Warehouse};
 
 /// Says that a directory is the demo's, so that a later run may empty it.
 const MARK: &str = ".ruminate-demo";
@@ -274,7 +274,7 @@ impl Demo<'_> {
         let mut moved = Vec::new();
         for object in list_all(&*self.lake, "").await? {
             let path = self.dir.join("lake").join(&object.key);
-            if crate::record::Record::parse(&fs::read(&path)?).is_err() {
+            if pipeline::record::Record::parse(&fs::read(&path)?).is_err() {
                 let aside = self.dir.join("moved-away");
                 fs::create_dir_all(&aside)?;
                 let name = path.file_name().map(PathBuf::from).unwrap_or_default();

@@ -91,58 +91,27 @@
 //! `cli` (default) is everything a person at a terminal needs. With `--no-default-features` the library is what the Lambda
 //! takes: the last group above and the trait of [`topic`], without SQLite, SNS, clap, HTML and the like.
 
-pub mod aws;
-#[cfg(feature = "cli")]
 pub mod backfill;
-#[cfg(feature = "cli")]
 pub mod bundle;
-#[cfg(feature = "cli")]
 pub mod cli;
-#[cfg(feature = "cli")]
 pub mod demo;
-#[cfg(feature = "cli")]
 pub mod doctor;
-pub mod error;
-#[cfg(feature = "cli")]
 pub mod evidence;
-#[cfg(feature = "cli")]
 pub mod generate;
-#[cfg(feature = "cli")]
-mod half;
-#[cfg(feature = "cli")]
 pub mod herd;
-mod hex;
-#[cfg(feature = "cli")]
 pub mod history;
-pub mod intake;
-pub mod lake;
-#[cfg(feature = "cli")]
 pub mod listen;
-#[cfg(feature = "cli")]
 pub mod pack;
-#[cfg(feature = "cli")]
 pub mod process;
-#[cfg(feature = "cli")]
 pub mod progress;
-#[cfg(feature = "cli")]
 pub mod publish;
-#[cfg(feature = "cli")]
+pub mod reader;
 pub mod reconcile;
-pub mod record;
-#[cfg(feature = "cli")]
 pub mod replay;
-#[cfg(feature = "cli")]
 pub mod report;
-pub mod retry;
-#[cfg(feature = "cli")]
 pub mod seen;
-#[cfg(feature = "cli")]
 mod sort;
-#[cfg(feature = "cli")]
 pub mod stop;
 pub mod topic;
-#[cfg(feature = "cli")]
 pub mod truth;
-#[cfg(feature = "cli")]
 pub mod undo;
-pub mod warehouse;

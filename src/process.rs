@@ -6,10 +6,10 @@ use std::time::Instant;
 
 use chrono::Utc;
 
-use crate::intake::event::Event;
-use crate::intake::{Fate, Intake, Verdict};
+use pipeline::intake::event::Event;
+use pipeline::intake::{Fate, Intake, Verdict};
 use crate::report::process::Outcome;
-use crate::warehouse::Loaded;
+use pipeline::warehouse::Loaded;
 
 /// Takes the messages of an event in.
 ///

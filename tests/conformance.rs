@@ -7,9 +7,9 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use ruminate::lake::s3::S3;
-use ruminate::lake::{Depth, Lake, Put, Reason, conformance, list_all};
-use ruminate::retry::Retry;
+use pipeline::lake::s3::S3;
+use pipeline::lake::{Depth, Lake, Put, Reason, conformance, list_all};
+use pipeline::retry::Retry;
 use ruminate_test_s3::{ACCESS_KEY, Fault, Op, REGION, S3Server, SECRET_KEY, StorageClass, Versioning};
 
 const BUCKET: &str = "lake";

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use ruminate::record::stored::Shape;
+use pipeline::record::stored::Shape;
 use serde_json::json;
 
 use crate::Which;

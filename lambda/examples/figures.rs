@@ -6,9 +6,9 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use ruminate::retry::Retry;
-use ruminate::warehouse::mysql::MySql;
-use ruminate::warehouse::{TableName, Warehouse};
+use pipeline::retry::Retry;
+use pipeline::warehouse::mysql::MySql;
+use pipeline::warehouse::{TableName, Warehouse};
 use ruminate_test_s3::S3Server;
 use servers::{Database, MYSQL};
 use support::events::{reading, sns, sqs};

@@ -13,7 +13,7 @@ async fn main() {
     let variable = |name: &str| std::env::var(name).ok();
     begin_logs(variable);
     let settings = Settings::from_variables(variable).unwrap();
-    let aws = ruminate::aws::config(ruminate::retry::Patience::Stream).await;
+    let aws = pipeline::aws::config(pipeline::retry::Patience::Stream).await;
     let lake = Arc::new(faulty::Faulty(settings.lake(&aws)));
     serve(Clients::new(lake, settings.warehouse(&aws).unwrap(), &settings)).await.unwrap();
 }

@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use lambda_runtime::{Context, LambdaEvent};
-use ruminate::lake::Lake;
-use ruminate::lake::memory::Memory as Lakes;
-use ruminate::warehouse::Warehouse;
-use ruminate::warehouse::memory::Memory as Rows;
+use pipeline::lake::Lake;
+use pipeline::lake::memory::Memory as Lakes;
+use pipeline::warehouse::Warehouse;
+use pipeline::warehouse::memory::Memory as Rows;
 use ruminate_lambda::{Clients, Failed, Settings, handle};
 use serde_json::{Value, json};
 use support::events::{envelope, reading, reading_with, sns, sqs};

@@ -12,8 +12,8 @@ use anyhow::{Context as _, bail};
 use sha2::{Digest, Sha256};
 
 use crate::generate::Existing;
-use crate::half::half_in;
-use crate::hex::hex;
+use pipeline::atomic_file::half_in;
+use pipeline::hex::hex;
 use crate::report::bundle::Listed;
 
 /// The checksums, as `sha256sum -c` takes them.

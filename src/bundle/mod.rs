@@ -34,7 +34,7 @@ use self::refusal::Refusal;
 use crate::generate::Existing;
 use crate::report::bundle::{Made, Outcome};
 use crate::stop::Stop;
-use crate::warehouse::{TableName, mysql_files};
+use pipeline::warehouse::{TableName, mysql_files};
 
 const ZIP: &str = "bootstrap.zip";
 const TEMPLATE: &str = "template.yaml";

@@ -7,7 +7,7 @@ use super::Context;
 use super::flags::{LakeFlags, RulesFlags, WarehouseFlags};
 use crate::backfill;
 use crate::herd::Format;
-use crate::intake::{Intake, WRITES};
+use pipeline::intake::{Intake, WRITES};
 use crate::report::Printed;
 
 /// Takes raw history files in, in bulk: lake first, then warehouse; safe to repeat

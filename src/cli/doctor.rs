@@ -5,10 +5,10 @@ use chrono::Utc;
 
 use super::flags::{WarehouseFlags, open_lake, variable};
 use crate::doctor;
-use crate::lake::LakeUrl;
+use pipeline::lake::LakeUrl;
 use crate::report::Printed;
 use crate::report::doctor::{Health, Outcome};
-use crate::retry::Retry;
+use pipeline::retry::Retry;
 use crate::topic::arn::Address;
 use crate::topic::sns::Sns;
 
@@ -45,7 +45,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Printed> {
     }
     match topic(args.topic)? {
         Some(Address::Sns(arn)) => {
-            doctor::topic(&Sns::new(&crate::aws::config(crate::retry::Patience::Bulk).await, arn), &mut outcome).await
+            doctor::topic(&Sns::new(&pipeline::aws::config(pipeline::retry::Patience::Bulk).await, arn), &mut outcome).await
         }
         Some(Address::Local) => outcome.add("topic", Health::Ok, "local: the intake in the publishing process"),
         None => outcome.add("topic", Health::Skipped, "no topic is named: give --topic or set RUMINATE_TOPIC"),

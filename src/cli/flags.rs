@@ -10,21 +10,21 @@ use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{ArgAction, Args, ValueEnum};
 
 use super::spelled::Spelled;
-use crate::intake::Intake;
-use crate::lake::dir::Dir;
-use crate::lake::s3::S3;
-use crate::lake::{Habits, Lake, LakeUrl, Span};
-use crate::record::{Rules, Slug};
+use pipeline::intake::Intake;
+use pipeline::lake::dir::Dir;
+use pipeline::lake::s3::S3;
+use pipeline::lake::{Habits, Lake, LakeUrl, Span};
+use pipeline::record::{Rules, Slug};
 use crate::report::Form;
-use crate::retry::{Patience, Retry};
+use pipeline::retry::{Patience, Retry};
 use crate::sort::SortSettings;
 use crate::topic::Topic;
 use crate::topic::arn::Address;
 use crate::topic::local::Local;
 use crate::topic::sns::Sns;
-use crate::warehouse::mysql::{Access, MySql};
-use crate::warehouse::sqlite::Sqlite;
-use crate::warehouse::{Bulk, LoadMethod, Rds, TableName, Warehouse, WarehouseUrl};
+use pipeline::warehouse::mysql::{Access, MySql};
+use pipeline::warehouse::sqlite::Sqlite;
+use pipeline::warehouse::{Bulk, LoadMethod, Rds, TableName, Warehouse, WarehouseUrl};
 
 /// Flags of every command.
 #[derive(Debug, Clone, Args)]
@@ -108,7 +108,7 @@ impl LakeFlags {
 pub(super) async fn open_lake(url: &LakeUrl, retry: Retry) -> Arc<dyn Lake> {
     match url {
         LakeUrl::S3 { bucket, prefix } => {
-            let aws = crate::aws::config(Patience::Bulk).await;
+            let aws = pipeline::aws::config(Patience::Bulk).await;
             Arc::new(S3::new(&aws, bucket, prefix, retry).direct(&aws))
         }
         LakeUrl::Dir(path) => Arc::new(Dir::new(path)),
@@ -153,7 +153,7 @@ impl WarehouseFlags {
             Meant::Url(url) => self.open_url(&url, method),
             Meant::Rds(rds) => {
                 let aws = if rds.needs_aws() {
-                    crate::aws::config(Patience::Bulk).await
+                    pipeline::aws::config(Patience::Bulk).await
                 } else {
                     SdkConfig::builder().build()
                 };
@@ -244,7 +244,7 @@ impl TopicFlags {
     /// Opens it.
     pub(super) async fn open(&self, address: &Address) -> anyhow::Result<Arc<dyn Topic>> {
         match address {
-            Address::Sns(arn) => Ok(Arc::new(Sns::new(&crate::aws::config(Patience::Bulk).await, arn.clone()))),
+            Address::Sns(arn) => Ok(Arc::new(Sns::new(&pipeline::aws::config(Patience::Bulk).await, arn.clone()))),
             Address::Local => {
                 let lake = self.lake.clone().ok_or_else(|| {
                     anyhow!("--topic local delivers to a lake and a warehouse: give --lake URL and --warehouse URL")
@@ -342,4 +342,22 @@ impl RulesFlags {
 
 fn rate(share: &str) -> Result<f64, String> {
     Rules::from_share(share).map(|rules| rules.meta_rate)
+}
+
+/// How rows get into the warehouse, as it is typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum LoadMethodArg {
+    /// `LOAD DATA LOCAL INFILE`, streamed from memory
+    LoadData,
+    /// `INSERT` of many rows a statement
+    Insert,
+}
+
+impl From<LoadMethodArg> for LoadMethod {
+    fn from(typed: LoadMethodArg) -> Self {
+        match typed {
+            LoadMethodArg::LoadData => Self::LoadData,
+            LoadMethodArg::Insert => Self::Insert,
+        }
+    }
 }

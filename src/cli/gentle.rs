@@ -9,7 +9,7 @@ use super::flags::{WarehouseFlags, replica};
 use super::settings::Watched;
 use super::spelled::Spelled;
 use crate::replay::{Limits, Reload};
-use crate::warehouse::Bulk;
+use pipeline::warehouse::Bulk;
 
 /// Seconds.
 const PATIENCE: u64 = 300;

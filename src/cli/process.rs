@@ -8,8 +8,8 @@ use anyhow::{Context as _, bail, ensure};
 
 use super::Context;
 use super::flags::{LakeFlags, RulesFlags, WarehouseFlags};
-use crate::intake::Intake;
-use crate::intake::event::Event;
+use pipeline::intake::Intake;
+use pipeline::intake::event::Event;
 use crate::listen::get::Https;
 use crate::listen::{CONCURRENCY, Endpoint, Settings, Signatures};
 use crate::process;

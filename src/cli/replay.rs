@@ -7,19 +7,18 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow, ensure};
 use chrono::{DateTime, NaiveDate, Utc};
 use clap::ValueEnum;
-use clap::builder::PossibleValue;
 
 use super::Context;
-use super::flags::{LakeFlags, SortFlags, SpanFlags, WarehouseFlags, a_file, reads, undo_file, writable};
+use super::flags::{LoadMethodArg, LakeFlags, SortFlags, SpanFlags, WarehouseFlags, a_file, reads, undo_file, writable};
 use super::gentle::GentleFlags;
 use super::spelled::Spelled;
-use crate::lake::Span;
+use pipeline::lake::Span;
 use crate::replay::{Filter, Keep, Only, Plan, Policy, Replay, Source, Swap, cut_over, earlier, shadow_of};
 use crate::report::replay::{Outcome, Preview};
 use crate::report::{Printed, html};
 use crate::stop::Stop;
 use crate::undo::{Undo, put_back};
-use crate::warehouse::{Bulk, LoadMethod};
+use pipeline::warehouse::Bulk;
 
 /// Brings the warehouse back from the lake; safe to repeat
 #[derive(Debug, clap::Args)]
@@ -53,7 +52,7 @@ pub(super) struct Args {
     resume: bool,
     /// How rows get in [default: LOAD DATA where the server allows it]
     #[arg(long, value_enum, value_name = "METHOD")]
-    load_method: Option<LoadMethod>,
+    load_method: Option<LoadMethodArg>,
     /// Load into a new table, verify it, and swap it in when it is whole; the old table is kept under another name
     #[arg(long)]
     into_new_table: bool,
@@ -125,7 +124,7 @@ impl Args {
         command.maybe("undo-file", self.undo_file.as_ref().map(|path| path.display()));
         command.maybe("report", self.report.as_ref().map(|path| path.display()));
         let method = self.load_method.as_ref().and_then(ValueEnum::to_possible_value);
-        command.maybe("load-method", method.as_ref().map(PossibleValue::get_name));
+        command.maybe("load-method", method.as_ref().map(|method| method.get_name().to_owned()));
         command.switch("into-new-table", self.into_new_table).other("accept-missing", self.accept_missing, 0);
         command.switch("no-journal", self.no_journal).switch("verify", self.verify);
         self.gentle.spell(&mut command)?;
@@ -213,7 +212,7 @@ struct Target {
 
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed> {
     if let Some(path) = &args.undo {
-        let (table, name) = (args.warehouse.open_bulk(args.load_method).await?, args.warehouse.table.as_str());
+        let (table, name) = (args.warehouse.open_bulk(args.load_method.map(LoadMethodArg::into)).await?, args.warehouse.table.as_str());
         let lake = args.lake.open().await;
         return Ok(Printed::of(&put_back(&*table, &*lake, path, name, args.dry_run, &context.stop).await?));
     }
@@ -225,7 +224,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed
     if let (Some(path), false) = (&args.report, args.dry_run) {
         writable("--report", path)?;
     }
-    let (lake, table) = (args.lake.open().await, args.warehouse.open_bulk(args.load_method).await?);
+    let (lake, table) = (args.lake.open().await, args.warehouse.open_bulk(args.load_method.map(LoadMethodArg::into)).await?);
     let bulk = match args.into_new_table {
         true => table.with_table(shadow_of(&args.warehouse.table)?),
         false => Arc::clone(&table),
@@ -269,5 +268,5 @@ fn read_only(path: &PathBuf) -> anyhow::Result<Only> {
 }
 
 fn time(text: &str) -> Result<DateTime<Utc>, String> {
-    crate::record::instant::parse(text).ok_or_else(|| "write a time like 2026-11-22T18:00:00Z".to_owned())
+    pipeline::record::instant::parse(text).ok_or_else(|| "write a time like 2026-11-22T18:00:00Z".to_owned())
 }

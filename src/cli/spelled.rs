@@ -5,10 +5,10 @@ use std::fmt;
 use std::time::Duration;
 
 use super::flags::{CONNECTIONS, LakeFlags, WarehouseFlags};
-use crate::lake::Span;
-use crate::record::Rules;
-use crate::retry::Retry;
-use crate::warehouse::TableName;
+use pipeline::lake::Span;
+use pipeline::record::Rules;
+use pipeline::retry::Retry;
+use pipeline::warehouse::TableName;
 
 /// A command with its flags.
 pub(super) struct Spelled(String);

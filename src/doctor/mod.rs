@@ -6,12 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::lake::{Depth, Lake};
-use crate::record::Column;
-use crate::record::stored::{Holds, Shape};
+use pipeline::lake::{Depth, Lake};
+use pipeline::record::Column;
+use pipeline::record::stored::{Holds, Shape};
 use crate::report::doctor::{Health, Outcome};
 use crate::topic::Topic;
-use crate::warehouse::{Status, Warehouse};
+use pipeline::warehouse::{Status, Warehouse};
 
 /// AWS refuses requests whose time is off by more than 15 minutes; from here on it is worth a word.
 const SKEW_WARNING: TimeDelta = TimeDelta::seconds(30);
@@ -186,8 +186,8 @@ fn settings(status: &Status, outcome: &mut Outcome) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lake::memory::Memory as Lakes;
-    use crate::warehouse::memory::Memory as Rows;
+    use pipeline::lake::memory::Memory as Lakes;
+    use pipeline::warehouse::memory::Memory as Rows;
 
     fn health(outcome: &Outcome, name: &str) -> Health {
         outcome.checks.iter().find(|check| check.name == name).map(|check| check.health).unwrap()

@@ -20,8 +20,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use sha2::{Digest, Sha256};
 
-use crate::half::half_in;
-use crate::hex::hex;
+use pipeline::atomic_file::half_in;
+use pipeline::hex::hex;
 use crate::reconcile::Drift;
 use crate::report::html;
 use crate::report::reconcile::Outcome;

@@ -17,7 +17,7 @@ fn outcome() -> (Outcome, Vec<Drift>) {
     ];
     let day = "2024-02-29".parse().unwrap();
     drift.iter().for_each(|drift| outcome.count(drift, Some((evil.into(), day))));
-    let row = crate::warehouse::conformance::record(1).to_row(&crate::record::stored::Shape::standard());
+    let row = pipeline::warehouse::conformance::record(1).to_row(&pipeline::record::stored::Shape::standard());
     outcome.add_matched(&row, Some((evil, day)));
     (outcome, drift.into())
 }
@@ -63,7 +63,7 @@ fn the_page_on_audits_says_what_the_code_says() {
         docs.filter(|line| line.starts_with("| ")).collect::<Vec<_>>()
     };
     let sources = [
-        (include_str!("../record/stored.rs"), 9),
+        (include_str!("../../pipeline/src/record/stored.rs"), 9),
         (include_str!("../reconcile/cause.rs"), 9),
         (include_str!("../reconcile/patterns/mod.rs"), 6),
     ];

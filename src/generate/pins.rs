@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Existing, Out, Plan, run};
 use crate::herd::{Herd, Part};
-use crate::hex::hex;
+use pipeline::hex::hex;
 use crate::progress::Progress;
 use crate::stop::Stop;
 

@@ -10,7 +10,7 @@ use tempfile::NamedTempFile;
 use super::table::{Group, TableWriter};
 use super::work::Shape;
 use super::{Existing, Form, Out, Plan};
-use crate::half::half_in;
+use pipeline::atomic_file::half_in;
 use crate::herd::FileUnit;
 
 /// Why the generator was told to end.

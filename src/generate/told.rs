@@ -8,7 +8,7 @@ use tempfile::NamedTempFile;
 
 use super::sink::{dir_of, put};
 use super::{Existing, Plan, Truth};
-use crate::half::half_in;
+use pipeline::atomic_file::half_in;
 use crate::pack::Pack;
 use crate::truth::{Lines, Writer};
 

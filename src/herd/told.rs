@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::faults::Faults;
 use super::print::Format;
 use super::{FileUnit, Herd, Line, UnitStats, message};
-use crate::hex::hex;
+use pipeline::hex::hex;
 use crate::truth::{Fate, Lines, Told};
 
 /// Where the truth of a file goes.
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
     use crate::herd::{Fault, Malformed};
     use crate::history;
-    use crate::record::{self, reading_id};
+    use pipeline::record::{self, reading_id};
     use crate::topic::Message;
     use crate::truth::{self, Totals, Writer};
 

@@ -2,7 +2,7 @@
 //!
 //! Owns the reading of such files, line by line in bounded memory, however they were put together: with a mark before UTF-8 or
 //! with CRLF, without the last line feed, with headers in the middle where files were joined, or none where they were cut
-//! apart, with lines of JSON among rows of CSV. What a message means is [`crate::record`]'s.
+//! apart, with lines of JSON among rows of CSV. What a message means is [`pipeline::record`]'s.
 
 use std::fs::File;
 use std::io::{self, BufRead, Read};
@@ -113,7 +113,7 @@ impl<R: BufRead> Messages<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Reading;
+    use pipeline::record::Reading;
 
     fn read(name: &str, content: &[u8]) -> Vec<Message> {
         let home = tempfile::tempdir().unwrap();

@@ -15,10 +15,10 @@ use super::get::Get;
 use super::request::{Delivery, printable, read};
 use super::signature::{Error, Verifier};
 use super::{LOOK, Settings, Signatures, address};
-use crate::intake::Verdict;
-use crate::intake::envelope::Envelope;
+use pipeline::intake::Verdict;
+use pipeline::intake::envelope::Envelope;
 use crate::report::process::Endpoint;
-use crate::warehouse::Loaded;
+use pipeline::warehouse::Loaded;
 
 /// How long a request waits for its turn before it is told to come again; SNS gives up after 15 seconds.
 const TURN: Duration = Duration::from_secs(10);

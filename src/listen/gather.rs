@@ -7,7 +7,7 @@ use bytes::Bytes;
 use chrono::Utc;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::intake::{Intake, Verdict};
+use pipeline::intake::{Intake, Verdict};
 use crate::process::take_down;
 use crate::progress::Stage;
 use crate::report::process::Outcome;

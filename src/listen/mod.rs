@@ -14,7 +14,7 @@ use axum::Router;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::intake::Intake;
+use pipeline::intake::Intake;
 use crate::progress::Progress;
 use crate::report::process::Outcome;
 use crate::stop::Stop;

@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use super::address;
 use super::certificate::{Certificates, Version};
 use super::get::Get;
-use crate::intake::envelope::Envelope;
+use pipeline::intake::envelope::Envelope;
 
 /// Why a message is not believed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

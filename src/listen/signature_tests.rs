@@ -9,7 +9,7 @@ use url::Url;
 
 use super::get::{Fetched, Get};
 use super::signature::{Error, Verifier};
-use crate::intake::envelope::Envelope;
+use pipeline::intake::envelope::Envelope;
 
 const CERTIFICATE: &str = include_str!("../../tests/sns/certificate.pem");
 const ONE: &str = include_str!("../../tests/sns/notification-1.json");
@@ -42,7 +42,7 @@ fn fixed(answer: Reply) -> Arc<Fixed> {
 }
 
 fn at(text: &str) -> DateTime<Utc> {
-    crate::record::instant::parse(text).unwrap()
+    pipeline::record::instant::parse(text).unwrap()
 }
 
 fn now() -> DateTime<Utc> {

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use super::entry::Entry;
 use super::throttle::Throttle;
-use crate::error::Kind;
-use crate::retry::Retry;
+use pipeline::error::Kind;
+use pipeline::retry::Retry;
 use crate::stop::Stop;
 use crate::topic::{NO_ANSWER, Refusal, Topic};
 

@@ -155,7 +155,7 @@ fn whole_letters(file: &mut File, length: u64) -> io::Result<u64> {
 mod tests {
     use super::super::entry::tests::entry;
     use super::*;
-    use crate::error::Kind;
+    use pipeline::error::Kind;
 
     fn refusal() -> Refusal {
         Refusal { kind: Kind::Permanent, code: "C".into(), message: "because".into() }

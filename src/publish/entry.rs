@@ -1,5 +1,5 @@
 //! A message made ready for the topic, or set aside as invalid. Owns that judgement; what a reading is belongs to
-//! [`crate::record`].
+//! [`pipeline::record`].
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -10,9 +10,9 @@ use uuid::Uuid;
 
 use super::dead;
 
-use crate::hex::hex;
+use pipeline::hex::hex;
 use crate::history;
-use crate::record::{MAX_MESSAGE_BYTES, Reading, Slug, reading_id};
+use pipeline::record::{MAX_MESSAGE_BYTES, Reading, Slug, reading_id};
 use crate::topic::{Limits, Message, is_attribute};
 
 /// What to do with a message that is no valid reading.

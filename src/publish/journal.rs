@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::Source;
-use crate::half::half_in;
-use crate::hex::hex;
+use pipeline::atomic_file::half_in;
+use pipeline::hex::hex;
 
 /// How often it is written.
 const EVERY: Duration = Duration::from_secs(1);

@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use crate::progress::Progress;
 use crate::report::publish::Outcome;
-use crate::retry::Retry;
+use pipeline::retry::Retry;
 use crate::stop::Stop;
 use crate::topic::{Error, Topic};
 

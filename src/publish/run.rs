@@ -18,7 +18,7 @@ use super::pace::Pace;
 use super::telemetry::{Counts, Telemetry};
 use super::watch::Watch;
 use super::{Settings, Source, wished};
-use crate::error::Kind;
+use pipeline::error::Kind;
 use crate::progress::Progress;
 use crate::report::count;
 use crate::report::publish::Outcome;

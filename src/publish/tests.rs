@@ -7,7 +7,7 @@ use std::time::Instant;
 use async_trait::async_trait;
 
 use super::*;
-use crate::error::Kind;
+use pipeline::error::Kind;
 use crate::topic::memory::{Fault, Memory};
 use crate::topic::{Limits, Message, Refusal};
 

@@ -11,8 +11,8 @@ use tempfile::TempPath;
 
 use super::baseline::{Baseline, Since};
 use super::cause::Cause;
-use crate::half::half_in;
-use crate::record::stored::Difference;
+use pipeline::atomic_file::half_in;
+use pipeline::record::stored::Difference;
 use crate::report::reconcile::truth::ToldAt;
 
 /// What kind of finding it is.

@@ -6,8 +6,8 @@ use std::cmp::Ordering;
 use chrono::DateTime;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::record::Record;
-use crate::record::stored::{Row, Value};
+use pipeline::record::Record;
+use pipeline::record::stored::{Row, Value};
 use crate::sort::{InOrder, OrderedId};
 
 /// What is known of an object.
@@ -110,9 +110,9 @@ impl<'de> Deserialize<'de> for StoredRow {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Column;
-    use crate::record::stored::Shape;
-    use crate::warehouse::conformance::record;
+    use pipeline::record::Column;
+    use pipeline::record::stored::Shape;
+    use pipeline::warehouse::conformance::record;
 
     #[test]
     fn a_row_comes_back_from_disk_bit_by_bit() {

@@ -10,13 +10,11 @@ use super::drift::{Drift, Kind};
 use super::entries::{Held, LakeEntry};
 use super::findings::{Findings, Place};
 use super::window::Votes;
-use crate::lake::cache::Cache;
-use crate::lake::{
-    self, Cutoff, Depth, FUTURE_DATED, Found, Item, Key, ReadSettings, Reader, Reason, Skip, Span, Step, look_up,
-    survey,
-};
+use crate::reader::cache::Cache;
+use pipeline::lake::{self, Depth, Key, Reason, Span, look_up, survey};
+use crate::reader::{Cutoff, FUTURE_DATED, Found, Item, ReadSettings, Reader, Skip, Step};
 use crate::progress::Progress;
-use crate::record::Record;
+use pipeline::record::Record;
 use crate::sort::{OrderedId, Sorted, Sorter};
 use crate::stop::Stop;
 

@@ -11,8 +11,8 @@ use super::truth::{Proof, Seen};
 use super::warehouse_side::Rows;
 use super::window::Inside;
 use crate::progress::Stage;
-use crate::record::Record;
-use crate::record::stored::{Row, Shape};
+use pipeline::record::Record;
+use pipeline::record::stored::{Row, Shape};
 use crate::sort::{OrderedId, Sorted};
 use crate::stop::Stop;
 

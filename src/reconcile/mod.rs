@@ -40,11 +40,11 @@ mod window;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::lake::{Lake, Span};
-use crate::record::stored::{Difference, Row, Shape};
-use crate::record::{Record, Rules};
+use pipeline::lake::{Lake, Span};
+use pipeline::record::stored::{Difference, Row, Shape};
+use pipeline::record::{Record, Rules};
 use crate::sort::SortSettings;
-use crate::warehouse::Bulk;
+use pipeline::warehouse::Bulk;
 
 pub use baseline::{Baseline, Since};
 pub use budget::Budget;

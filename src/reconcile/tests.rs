@@ -7,16 +7,16 @@ use bytes::Bytes;
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 
 use super::*;
-use crate::lake::memory::Memory as MemoryLake;
-use crate::lake::{self, Depth, Key, Page, Put};
+use pipeline::lake::memory::Memory as MemoryLake;
+use pipeline::lake::{self, Depth, Key, Page, Put};
 use crate::progress::Progress;
-use crate::record::stored::Value;
-use crate::record::{Column, instant};
+use pipeline::record::stored::Value;
+use pipeline::record::{Column, instant};
 use crate::report::reconcile::Outcome;
 use crate::stop::Stop;
-use crate::warehouse::Warehouse;
-use crate::warehouse::conformance;
-use crate::warehouse::memory::Memory;
+use pipeline::warehouse::Warehouse;
+use pipeline::warehouse::conformance;
+use pipeline::warehouse::memory::Memory;
 
 /// A record of that number, processed long ago.
 pub(super) fn record(n: u32) -> Record {

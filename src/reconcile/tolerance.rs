@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::record::Column;
-use crate::record::stored::{Difference, Value};
+use pipeline::record::Column;
+use pipeline::record::stored::{Difference, Value};
 
 /// A column and how far its values may be apart: in the column's own unit, times in seconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -73,7 +73,7 @@ impl fmt::Display for Tolerance {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::instant;
+    use pipeline::record::instant;
 
     #[test]
     fn a_tolerance_reaches_to_its_edge_and_no_further() {

@@ -10,10 +10,10 @@
 use chrono::{Datelike, Days, NaiveDate, NaiveDateTime, NaiveTime};
 use uuid::Uuid;
 
-use crate::lake::{Key, Span};
-use crate::record::stored::Row;
-use crate::record::{Column, Record, Slug};
-use crate::warehouse::Window;
+use pipeline::lake::{Key, Span};
+use pipeline::record::stored::Row;
+use pipeline::record::{Column, Record, Slug};
+use pipeline::warehouse::Window;
 
 /// What the paths of older names follow, as their records tell.
 #[derive(Debug, Clone, Copy, Default)]

@@ -14,7 +14,7 @@ use super::load::Failure;
 use crate::progress::Stage;
 use crate::report::replay::Pause;
 use crate::stop::Stop;
-use crate::warehouse::{self, Bulk, Reason};
+use pipeline::warehouse::{self, Bulk, Reason};
 
 /// How long a look at the server's signals holds.
 const FRESH: Duration = Duration::from_secs(1);

@@ -14,7 +14,7 @@ use super::{Limits, Plan, Policy, Reload, Replay, SortSettings, run};
 use crate::progress::Progress;
 use crate::report::replay::{CutOver, Outcome};
 use crate::stop::Stop;
-use crate::warehouse::{Bulk, TableName};
+use pipeline::warehouse::{Bulk, TableName};
 
 /// Times the new table catches up before it is swapped in, at most; the last time is after the swap anyway.
 const CATCH_UPS: u32 = 3;

@@ -22,10 +22,10 @@ use uuid::Uuid;
 use super::order::{Entry, Way};
 use super::seen::Seen;
 use super::tally::Tally;
-use crate::record::stored::{Row, Shape};
+use pipeline::record::stored::{Row, Shape};
 use crate::report::replay::Asked;
 use crate::sort::OrderedId;
-use crate::warehouse::{self, Bulk, Note};
+use pipeline::warehouse::{self, Bulk, Note};
 
 /// The first note of a run.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -30,7 +30,7 @@ pub use run::{Earlier, Keep, Replay, earlier, run};
 
 /// What to do where a row holds other values than the lake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+#[derive(clap::ValueEnum)]
 pub enum Policy {
     /// The row stays; the conflict is reported with both values.
     #[default]

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, NaiveDate, Utc};
 use sha2::{Digest, Sha256};
 
-use crate::lake::{Partition, Span};
-use crate::record::Record;
+use pipeline::lake::{Partition, Span};
+use pipeline::record::Record;
 
 /// The objects a run is limited to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -49,7 +49,7 @@ impl Only {
             hash.update(key);
             hash.update([0]);
         }
-        crate::hex::hex(&hash.finalize())
+        pipeline::hex::hex(&hash.finalize())
     }
 }
 

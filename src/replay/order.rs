@@ -12,7 +12,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::record::Record;
+use pipeline::record::Record;
 use crate::sort::{Folder, InOrder, OrderedId, SortSettings, Sorter};
 
 /// What an entry takes in memory while it is sorted, in bytes, measured.

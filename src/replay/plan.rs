@@ -7,9 +7,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::journal::Head;
 use super::{Filter, Only, Policy};
-use crate::lake::{self, Age, Cutoff, Habits, Lake, Meta, Partition, ReadSettings, Reader, Span, survey};
+use pipeline::lake::{self, Habits, Lake, Meta, Partition, Span, survey};
+use crate::reader::{Age, Cutoff, ReadSettings, Reader};
 use crate::report::replay::{Asked, Outcome};
-use crate::warehouse::Bulk;
+use pipeline::warehouse::Bulk;
 
 /// Objects that old at a run's cutoff are looked at again by the run that catches up with it: a store's times have whole
 /// seconds, and clocks differ.

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::{Plan, Policy};
-use crate::lake::{self, Age, Depth, Item, Key, Meta, Partition};
+use pipeline::lake::{self, Depth, Key, Meta, Partition};
+use crate::reader::{Age, Item};
 use crate::report::replay::{Class, Preview, Sample};
 use crate::stop::Stop;
-use crate::warehouse::{Bulk, Reason};
+use pipeline::warehouse::{Bulk, Reason};
 
 /// Listings under way at once.
 const LISTINGS: usize = 16;

@@ -11,7 +11,8 @@ use tokio::sync::mpsc::Sender;
 use super::only::Filter;
 use super::order::{Entry, Sorters, Way};
 use super::tally::Tally;
-use crate::lake::{self, Found, Item, Partition, Reader, Step};
+use pipeline::lake::{self, Partition};
+use crate::reader::{Found, Item, Reader, Step};
 use crate::sort::{OrderedId, Sorted, Sorter};
 use crate::stop::Stop;
 

@@ -17,14 +17,15 @@ use super::order::{Entry, Sorters, Way};
 use super::read::{Day, End, Part, Reading, Why};
 use super::tally::{Pending, Tally};
 use super::{Plan, Policy};
-use crate::lake::{Item, Partition, Skip};
+use pipeline::lake::{Partition};
+use crate::reader::{Item, Skip};
 use crate::progress::{Progress, Stage};
-use crate::record::stored::Shape;
+use pipeline::record::stored::Shape;
 use crate::report::replay::Outcome;
 use crate::sort::Sorted;
 use crate::stop::Stop;
 use crate::undo::Undo;
-use crate::warehouse::{Bulk, Change};
+use pipeline::warehouse::{Bulk, Change};
 
 /// Rows a transaction has at least, and at most: more gains nothing (benches/RESULTS.md).
 const ROWS: std::ops::RangeInclusive<usize> = 500..=20_000;
@@ -299,7 +300,7 @@ struct Underway {
 }
 
 impl Run {
-    fn strays(&mut self, strays: Vec<crate::lake::Meta>) {
+    fn strays(&mut self, strays: Vec<pipeline::lake::Meta>) {
         for stray in strays {
             self.seen += 1;
             self.tally.no_record(None, stray.key, Item::Skipped(Skip::Foreign));

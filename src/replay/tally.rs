@@ -6,10 +6,11 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::only::Beyond;
-use crate::lake::{FUTURE_DATED, Item, Partition, Skip};
+use pipeline::lake::{Partition};
+use crate::reader::{FUTURE_DATED, Item, Skip};
 use crate::report::Problems;
 use crate::report::replay::{Cell, Outcome};
-use crate::warehouse::{Conflict, Loaded};
+use pipeline::warehouse::{Conflict, Loaded};
 
 /// Counts of objects by what became of them; every listed one is in exactly one of the others.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

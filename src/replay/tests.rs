@@ -8,15 +8,15 @@ use chrono::{DateTime, Days, NaiveDate, Utc};
 use uuid::Uuid;
 
 use super::*;
-use crate::lake::memory::Memory as MemoryLake;
-use crate::lake::{Key, Lake};
+use pipeline::lake::memory::Memory as MemoryLake;
+use pipeline::lake::{Key, Lake};
 use crate::progress::Progress;
-use crate::record::{Reading, Record, Rules, instant};
+use pipeline::record::{Reading, Record, Rules, instant};
 use crate::report::replay::Outcome;
 use crate::stop::Stop;
 use crate::undo::Undo;
-use crate::warehouse::memory::Memory;
-use crate::warehouse::{Bulk, Warehouse};
+use pipeline::warehouse::memory::Memory;
+use pipeline::warehouse::{Bulk, Warehouse};
 
 /// So many records of that day, under new names.
 fn day(day: u32, count: u32) -> Vec<(String, Record)> {
@@ -361,7 +361,7 @@ async fn a_new_table_takes_the_old_one_s_place_once_it_is_whole() {
     let shape = scene.warehouse.shape().await.unwrap();
     let damaged = Record { consumo_meta: 1.5, ..new_style(1, 7).1 };
     scene.warehouse.overwrite(damaged.to_row(&shape));
-    let name = crate::warehouse::TableName::default();
+    let name = pipeline::warehouse::TableName::default();
     let shadow = shadow_of(&name).unwrap();
     let cut = async |accept: u64, resume: bool| {
         let replay = Replay::new(scene.plan().await, scene.warehouse.with_table(shadow.clone()));

@@ -6,7 +6,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::{Exit, Lines, count, duration};
-use crate::hex::hex;
+use pipeline::hex::hex;
 
 /// A bundle, or why there is none.
 #[derive(Debug, Clone, Serialize)]

@@ -55,7 +55,7 @@ pub trait Outcome: fmt::Display + Serialize {
 
 /// The form of an outcome on stdout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+#[derive(clap::ValueEnum)]
 pub enum Form {
     /// Lines for people.
     #[default]

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use chrono::Utc;
 
 use super::{Error, Limits, Message, Refusal, Topic};
-use crate::intake::{Intake, Verdict};
-use crate::record::MAX_MESSAGE_BYTES;
+use pipeline::intake::{Intake, Verdict};
+use pipeline::record::MAX_MESSAGE_BYTES;
 
 /// Entries a batch; there is no network here, so batches may be larger than SNS's ten.
 const ENTRIES: usize = 1_000;

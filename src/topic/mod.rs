@@ -5,14 +5,12 @@ use std::fmt;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::error::Kind;
-use crate::record::{QUARANTINE, Slug};
+use pipeline::error::Kind;
+use pipeline::record::{QUARANTINE, Slug};
 
-#[cfg(feature = "cli")]
 pub mod arn;
 pub mod local;
 pub mod memory;
-#[cfg(feature = "cli")]
 pub mod sns;
 
 /// The message attribute that names the farm.
@@ -126,7 +124,6 @@ pub(crate) fn is_throttling(code: &str) -> bool {
 }
 
 /// The code of a call that no answer came to.
-#[cfg(feature = "cli")]
 pub(crate) const NO_ANSWER: &str = "NoAnswer";
 
 /// A topic: publishes a batch and answers for each entry.

@@ -9,11 +9,11 @@ use bytes::Bytes;
 
 use super::ObjectLine;
 use super::read::{Changes, Told};
-use crate::lake::{Changed, Lake, Reason, look_up};
-use crate::record::stored::{Row, Shape};
+use pipeline::lake::{Changed, Lake, Reason, look_up};
+use pipeline::record::stored::{Row, Shape};
 use crate::report::undone::Undone;
 use crate::stop::Stop;
-use crate::warehouse::{Bulk, Change, Insert};
+use pipeline::warehouse::{Bulk, Change, Insert};
 
 /// A row before a change and after it.
 type Swap = (Option<Row>, Row);

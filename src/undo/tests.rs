@@ -3,9 +3,9 @@
 use super::back::put_back;
 use super::read::{Changes, PIECE, Told};
 use super::*;
-use crate::lake::Lake as _;
-use crate::lake::memory::Memory as MemoryLake;
-use crate::record::stored::{Holds, Shape, Value};
+use pipeline::lake::Lake as _;
+use pipeline::lake::memory::Memory as MemoryLake;
+use pipeline::record::stored::{Holds, Shape, Value};
 use crate::stop::Stop;
 
 fn row(weight: f32) -> Row {
@@ -131,8 +131,8 @@ fn a_batch_that_is_tried_again_writes_no_line_twice_and_takes_back_what_was_not_
 /// More than a piece of it, with changes of one row one after the other.
 #[tokio::test]
 async fn a_long_file_is_put_back_change_by_change() {
-    use crate::warehouse::Warehouse as _;
-    use crate::warehouse::memory::Memory;
+    use pipeline::warehouse::Warehouse as _;
+    use pipeline::warehouse::memory::Memory;
     let scene = Scene::new();
     let numbered = |n: u64, weight: f32| {
         let mut row = row(weight);
@@ -158,10 +158,10 @@ async fn a_long_file_is_put_back_change_by_change() {
 #[tokio::test]
 async fn who_wishes_to_stop_is_told_what_is_left() {
     use crate::report::{Exit, Outcome as _};
-    use crate::warehouse::Warehouse as _;
+    use pipeline::warehouse::Warehouse as _;
     let scene = Scene::new();
     scene.write(&[(row(1.0), row(2.0)), (row(2.0), row(3.0))]);
-    let warehouse = crate::warehouse::memory::Memory::default();
+    let warehouse = pipeline::warehouse::memory::Memory::default();
     warehouse.init().await.unwrap();
     warehouse.overwrite(row(3.0));
     let stop = Stop::default();
@@ -174,10 +174,10 @@ async fn who_wishes_to_stop_is_told_what_is_left() {
 
 #[tokio::test]
 async fn what_was_not_there_goes_again_and_what_was_written_over_comes_back_unless_it_changed_since() {
-    use crate::warehouse::Warehouse as _;
+    use pipeline::warehouse::Warehouse as _;
     let scene = Scene::new();
     let undo = scene.undo();
-    let (warehouse, lake) = (crate::warehouse::memory::Memory::default(), MemoryLake::default());
+    let (warehouse, lake) = (pipeline::warehouse::memory::Memory::default(), MemoryLake::default());
     warehouse.init().await.unwrap();
     let named = |id: &str, weight| {
         let mut row = row(weight);
@@ -217,12 +217,12 @@ async fn what_was_not_there_goes_again_and_what_was_written_over_comes_back_unle
 /// A row whose id was spelled otherwise before: it is found under either spelling.
 #[tokio::test]
 async fn a_row_that_has_its_old_spelling_again_is_as_it_was() {
-    use crate::warehouse::Warehouse as _;
+    use pipeline::warehouse::Warehouse as _;
     let scene = Scene::new();
     let (mut before, after) = (row(1.0), row(1.0));
     before.0[Column::IdTreatedData.index()] = Value::Text("A\nB".into());
     scene.write(&[(before.clone(), after)]);
-    let warehouse = crate::warehouse::memory::Memory::default();
+    let warehouse = pipeline::warehouse::memory::Memory::default();
     warehouse.init().await.unwrap();
     warehouse.overwrite(before);
     let undone = put_back(&warehouse, &MemoryLake::default(), &scene.path, "t", false, &Stop::default()).await.unwrap();

@@ -1,7 +1,7 @@
 //! Truth planted in a lake and its warehouse, and found again: all of it, and nothing else.
 
-use ruminate::record::Column;
-use ruminate::record::stored::{Holds, Shape};
+use pipeline::record::Column;
+use pipeline::record::stored::{Holds, Shape};
 
 use std::path::{Path, PathBuf};
 

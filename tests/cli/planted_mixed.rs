@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
-use ruminate::lake::Key;
-use ruminate::record::{Record, reading_id};
+use pipeline::lake::Key;
+use pipeline::record::{Record, reading_id};
 
 use crate::support::Scene;
 use crate::support::planted::{Finding, Findings, World, assert_same, found_in, insert, to_folder, to_sqlite};

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use ruminate::record::Column;
-use ruminate::record::stored::{Row, Shape, Value};
-use ruminate::retry::Retry;
-use ruminate::warehouse::mysql::MySql;
-use ruminate::warehouse::{
+use pipeline::record::Column;
+use pipeline::record::stored::{Row, Shape, Value};
+use pipeline::retry::Retry;
+use pipeline::warehouse::mysql::MySql;
+use pipeline::warehouse::{
     Bulk, Change, Insert, LoadMethod, Note, Reason, TableName, Warehouse, WarehouseUrl, conformance,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -3,17 +3,17 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use ruminate::intake::Intake;
-use ruminate::lake::memory::Memory as Objects;
+use pipeline::intake::Intake;
+use pipeline::lake::memory::Memory as Objects;
 use ruminate::listen::get::{Fetched, Get, Https};
 use ruminate::listen::{Endpoint, Settings, Signatures};
 use ruminate::progress::Progress;
-use ruminate::record::Rules;
+use pipeline::record::Rules;
 use ruminate::report::process::Outcome;
 use ruminate::report::{Exit, Outcome as _};
 use ruminate::stop::Stop;
-use ruminate::warehouse::Warehouse;
-use ruminate::warehouse::memory::Memory as Rows;
+use pipeline::warehouse::Warehouse;
+use pipeline::warehouse::memory::Memory as Rows;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
-use ruminate::record::Record;
-use ruminate::record::stored::Shape;
+use pipeline::record::Record;
+use pipeline::record::stored::Shape;
 use ruminate_test_s3::{Fault, Op};
 
 use super::planted::Stores;

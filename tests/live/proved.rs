@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ruminate::record::QUARANTINE;
+use pipeline::record::QUARANTINE;
 use ruminate::truth::{self, Fate, Totals};
 use ruminate_test_s3::S3Server;
 use serde_json::Value;

@@ -10,7 +10,7 @@ use chrono::NaiveDate;
 use ruminate::herd::{Faults, Herd, Part};
 use ruminate::progress::Progress;
 use ruminate::publish::{self, Settings, Source};
-use ruminate::record::{Reading, reading_id};
+use pipeline::record::{Reading, reading_id};
 use ruminate::report::publish::Outcome;
 use ruminate::stop::Stop;
 use ruminate::topic::Topic;
@@ -36,7 +36,7 @@ impl Moto {
     async fn new(test: &str, fifo: bool) -> Option<Self> {
         let endpoint = server("RUMINATE_TEST_MOTO", "live_moto")?;
         let shared =
-            ruminate::aws::config(ruminate::retry::Patience::Bulk).await.into_builder().endpoint_url(&endpoint);
+            pipeline::aws::config(pipeline::retry::Patience::Bulk).await.into_builder().endpoint_url(&endpoint);
         // Another region than the topic's: the topic's wins.
         let credentials = Credentials::new("x", "y", None, None, "test");
         let provider = aws_sdk_sns::config::SharedCredentialsProvider::new(credentials);

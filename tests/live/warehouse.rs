@@ -1,8 +1,8 @@
 //! MySQL and MariaDB as warehouses.
 
-use ruminate::retry::Retry;
-use ruminate::warehouse::mysql::MySql;
-use ruminate::warehouse::{Bulk, LoadMethod, TableName, WarehouseUrl, conformance};
+use pipeline::retry::Retry;
+use pipeline::warehouse::mysql::MySql;
+use pipeline::warehouse::{Bulk, LoadMethod, TableName, WarehouseUrl, conformance};
 
 use crate::support::{Database, MARIADB, MYSQL, Server};
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use ruminate::intake::Intake;
+use pipeline::intake::Intake;
 use ruminate::listen::get::{Fetched, Get};
 use ruminate::listen::{Endpoint, Settings, Signatures};
 use ruminate::progress::Progress;

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ruminate::intake::Intake;
-use ruminate::lake::dir::Dir;
-use ruminate::lake::memory::Memory as Objects;
+use pipeline::intake::Intake;
+use pipeline::lake::dir::Dir;
+use pipeline::lake::memory::Memory as Objects;
 use ruminate::listen::Settings;
-use ruminate::record::Rules;
+use pipeline::record::Rules;
 use ruminate::report::process::Endpoint as Others;
 use ruminate::report::{Exit, Outcome as _};
-use ruminate::warehouse::memory::Memory as Rows;
-use ruminate::warehouse::sqlite::Sqlite;
-use ruminate::warehouse::{TableName, Warehouse};
+use pipeline::warehouse::memory::Memory as Rows;
+use pipeline::warehouse::sqlite::Sqlite;
+use pipeline::warehouse::{TableName, Warehouse};
 
 use crate::http::{Running, TOPIC, believing};
 
@@ -55,7 +55,7 @@ async fn what_sns_signed_is_stored_once_in_a_directory_and_sqlite() {
     let outcome = endpoint.stop().await;
     assert_eq!((outcome.messages, outcome.processed, outcome.duplicates), (3, 1, 2));
     assert_eq!(outcome.exit(), Exit::Clean);
-    let objects = ruminate::lake::list_all(&lake, "").await.unwrap();
+    let objects = pipeline::lake::list_all(&lake, "").await.unwrap();
     assert_eq!((objects.len(), count(&*rows).await), (1, 1));
 }
 

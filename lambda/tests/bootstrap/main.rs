@@ -18,9 +18,9 @@ mod support;
 
 use std::path::{Path, PathBuf};
 
-use ruminate::retry::Retry;
-use ruminate::warehouse::mysql::MySql;
-use ruminate::warehouse::{TableName, Warehouse};
+use pipeline::retry::Retry;
+use pipeline::warehouse::mysql::MySql;
+use pipeline::warehouse::{TableName, Warehouse};
 use ruminate_test_s3::S3Server;
 use servers::{Database, Server};
 use support::sandbox::rds;

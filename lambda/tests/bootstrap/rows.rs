@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ruminate::record::{Reading, Record, Rules};
+use pipeline::record::{Reading, Record, Rules};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, Executor, MySqlConnection};
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use ruminate::lake::{Depth, Error, Lake, Page, Put, Reason};
+use pipeline::lake::{Depth, Error, Lake, Page, Put, Reason};
 
 /// An object that holds this text makes the work on its message panic.
 pub const PANIC: &str = "\"teste\":\"panico\"";

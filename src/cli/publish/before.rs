@@ -6,7 +6,7 @@ use anyhow::ensure;
 
 use super::Args;
 use crate::publish::{Estimate, Source};
-use crate::retry::Patience;
+use pipeline::retry::Patience;
 use crate::topic::arn::Arn;
 
 /// Says what the run will take and what will get in its way; a large one is to be agreed to.
@@ -39,7 +39,7 @@ async fn is_here() -> bool {
     let named = std::env::var("AWS_ENDPOINT_URL_SNS").ok();
     let endpoint = match named {
         Some(endpoint) => Some(endpoint),
-        None => crate::aws::config(Patience::Bulk).await.endpoint_url().map(str::to_owned),
+        None => pipeline::aws::config(Patience::Bulk).await.endpoint_url().map(str::to_owned),
     };
     endpoint.and_then(|endpoint| url::Url::parse(&endpoint).ok()).is_some_and(|endpoint| match endpoint.host() {
         Some(url::Host::Domain(name)) => name == "localhost",

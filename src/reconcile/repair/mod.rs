@@ -18,7 +18,7 @@ use anyhow::Context as _;
 use super::drift::{Drift, Kind, Written};
 use super::{Audit, Budget};
 use crate::progress::{Progress, Stage};
-use crate::record::stored::Shape;
+use pipeline::record::stored::Shape;
 use crate::report::reconcile::Repaired;
 use crate::stop::Stop;
 use crate::undo::Undo;
@@ -31,7 +31,7 @@ const BATCH: usize = 500;
 
 /// Which side is mended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+#[derive(clap::ValueEnum)]
 pub enum Direction {
     /// Rows are inserted and updated from the lake.
     Warehouse,
@@ -43,7 +43,7 @@ pub enum Direction {
 
 /// Which side is right where both have other values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+#[derive(clap::ValueEnum)]
 pub enum Trust {
     /// The lake: rows get its values.
     #[default]

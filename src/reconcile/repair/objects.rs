@@ -7,9 +7,9 @@ use uuid::Uuid;
 use super::super::drift::Drift;
 use super::rows::as_audited;
 use super::{Fate, Work, without_its_line};
-use crate::lake::{Changed, Key, Put, Reason, look_up};
-use crate::record::stored::Row;
-use crate::record::{Column, Record};
+use pipeline::lake::{Changed, Key, Put, Reason, look_up};
+use pipeline::record::stored::Row;
+use pipeline::record::{Column, Record};
 use crate::undo::Object;
 
 impl Work<'_> {
@@ -175,7 +175,7 @@ fn of_its_time(record: &Record) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::warehouse::conformance::record;
+    use pipeline::warehouse::conformance::record;
 
     #[test]
     fn an_id_knows_the_time_of_its_reading() {

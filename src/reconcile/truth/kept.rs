@@ -4,11 +4,11 @@ use anyhow::Context as _;
 
 use super::entry::{HashEntry, KeptEntry};
 use super::proof::Proof;
-use crate::hex::unhex;
-use crate::lake::{Depth, Lake};
+use pipeline::hex::unhex;
+use pipeline::lake::{Depth, Lake};
 use crate::progress::Progress;
 use crate::reconcile::sorters::FULL;
-use crate::record::QUARANTINE;
+use pipeline::record::QUARANTINE;
 use crate::sort::Sorted;
 use crate::stop::Stop;
 

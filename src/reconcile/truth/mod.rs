@@ -30,7 +30,7 @@ use crate::report::reconcile::truth::ToldAt;
 
 /// How a history came into the stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+#[derive(clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Door {
     /// `publish`: broken lines are withheld, and so are those too large for a topic

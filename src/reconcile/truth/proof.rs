@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveDate};
 use super::entry::{Doubt, HashEntry, IdEntry};
 use super::read::Told;
 use super::{Asked, Door};
-use crate::lake::Span;
+use pipeline::lake::Span;
 use crate::reconcile::drift::{Drift, Kind};
 use crate::reconcile::findings::Findings;
 use crate::reconcile::sorters::{FULL, Sorters};

@@ -4,7 +4,7 @@ use anyhow::Context as _;
 
 use super::Asked;
 use super::entry::{HashEntry, IdEntry, Place};
-use crate::hex::unhex;
+use pipeline::hex::unhex;
 use crate::progress::Progress;
 use crate::reconcile::sorters::{FULL, Sorters};
 use crate::report::reconcile::truth::Truth;

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::*;
-use crate::lake::{self, Depth, Lake, Page, Put};
+use pipeline::lake::{self, Depth, Lake, Page, Put};
 use crate::reconcile::Audit;
 use crate::reconcile::tests::{Scene, record};
 use crate::report::Outcome as _;

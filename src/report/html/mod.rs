@@ -19,7 +19,7 @@ use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior};
 use serde::Serialize;
 
-use crate::half::half_in;
+use pipeline::atomic_file::half_in;
 
 mod account;
 mod calendar;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::{Outcome, Point};
-use crate::half::half_in;
+use pipeline::atomic_file::half_in;
 
 /// What a histogram tells of itself beside its percentiles.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]

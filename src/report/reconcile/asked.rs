@@ -8,9 +8,9 @@ use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::hex::hex;
-use crate::record::Column;
-use crate::record::stored::{Holds, Shape};
+use pipeline::hex::hex;
+use pipeline::record::Column;
+use pipeline::record::stored::{Holds, Shape};
 
 /// A run of the program: what differs between reports of the same inputs, beside the cutoff and the time taken.
 #[derive(Debug, Clone, Serialize)]

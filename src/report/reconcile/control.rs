@@ -7,7 +7,7 @@ use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
 use super::totals::{Side, Totals, hash};
-use crate::record::stored::Row;
+use pipeline::record::stored::Row;
 use crate::seen::Seen;
 
 /// Control totals by farm and month. A call of `add` costs some hundred nanoseconds: it is made for every row.
@@ -114,9 +114,9 @@ impl Hashes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Column;
-    use crate::record::stored::{Shape, Value};
-    use crate::warehouse::conformance::record;
+    use pipeline::record::Column;
+    use pipeline::record::stored::{Shape, Value};
+    use pipeline::warehouse::conformance::record;
 
     const BOTH: [Side; 2] = [Side::Lake, Side::Warehouse];
 

@@ -7,10 +7,10 @@ use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
 
 use super::{Exit, Problems};
-use crate::lake::cache::Served;
+use crate::reader::cache::Served;
 use crate::reconcile::{Budget, Days, Drift, Gap, Kind, LATE, Pattern, Places, Since, gaps};
-use crate::record::stored::Row;
-use crate::record::{Column, instant};
+use pipeline::record::stored::Row;
+use pipeline::record::{Column, instant};
 
 mod asked;
 mod control;

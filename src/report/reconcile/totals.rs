@@ -21,8 +21,8 @@ use serde::{Serialize, Serializer};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::sum::Sum;
-use crate::record::Column;
-use crate::record::stored::{Row, Value};
+use pipeline::record::Column;
+use pipeline::record::stored::{Row, Value};
 use crate::seen::Seen;
 
 /// Count, sum, smallest and largest value of a numeric column on one side.
@@ -191,8 +191,8 @@ pub(super) fn hash(row: &Row, bytes: &mut Vec<u8>) -> u128 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::stored::Shape;
-    use crate::warehouse::conformance::record;
+    use pipeline::record::stored::Shape;
+    use pipeline::warehouse::conformance::record;
 
     fn hashed(row: &Row) -> u128 {
         hash(row, &mut Vec::new())

@@ -6,7 +6,7 @@ use std::fmt;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::lake::Pressure;
+use pipeline::lake::Pressure;
 
 use super::{Exit, Lines, Problems, between, count, duration};
 
@@ -255,7 +255,7 @@ impl Outcome {
     /// The file cannot be written.
     pub fn write_json(&self, path: &std::path::Path) -> std::io::Result<()> {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let mut file = crate::half::half_in(folder.unwrap_or_else(|| std::path::Path::new(".")))?;
+        let mut file = pipeline::atomic_file::half_in(folder.unwrap_or_else(|| std::path::Path::new(".")))?;
         serde_json::to_writer_pretty(&mut file, self)?;
         file.as_file().sync_all()?;
         file.persist(path).map(drop).map_err(|e| e.error)

@@ -4,9 +4,9 @@ use aws_sdk_sns::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 use super::Sns;
-use crate::aws::wire::{Answer, Broken};
-use crate::aws::xml::element;
-use crate::error::Kind;
+use pipeline::aws::wire::{Answer, Broken};
+use pipeline::aws::xml::element;
+use pipeline::error::Kind;
 use crate::topic::{Error, NO_ANSWER, is_throttling};
 
 impl Sns {

@@ -21,7 +21,7 @@ use hyper::StatusCode;
 
 use super::arn::Arn;
 use super::{Error, Limits, Message, NO_ANSWER, Refusal, Topic};
-use crate::error::Kind;
+use pipeline::error::Kind;
 
 mod answer;
 mod failure;

@@ -19,9 +19,9 @@ use tokio::sync::OnceCell;
 use url::Url;
 
 use super::Sns;
-use crate::aws::keys::Keys;
-use crate::aws::wire::{Answer, Asked, Over, Patience, Wire};
-use crate::error::Kind;
+use pipeline::aws::keys::Keys;
+use pipeline::aws::wire::{Answer, Asked, Over, Patience, Wire};
+use pipeline::error::Kind;
 use crate::topic::Error;
 
 /// What a form says it is.

@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
-use ruminate::lake::Key;
-use ruminate::record::stored::{Shape, Value as Stored};
-use ruminate::record::{Column, Record, reading_id};
+use pipeline::lake::Key;
+use pipeline::record::stored::{Shape, Value as Stored};
+use pipeline::record::{Column, Record, reading_id};
 use serde_json::{Value, json};
 
 use super::findings::{Finding, Findings};

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use ruminate::lake::Key;
-use ruminate::record::{Reading, Record, Rules, instant};
+use pipeline::lake::Key;
+use pipeline::record::{Reading, Record, Rules, instant};
 use serde_json::Value;
 
 use super::{Ran, Scene};

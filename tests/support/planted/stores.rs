@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use ruminate::record::Record;
-use ruminate::record::stored::{Shape, Value as Stored};
+use pipeline::record::Record;
+use pipeline::record::stored::{Shape, Value as Stored};
 use ruminate_test_s3::{S3Server, StorageClass};
 
 use crate::support::{BUCKET, PREFIX};

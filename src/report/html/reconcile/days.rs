@@ -1,6 +1,6 @@
 //! The audit's calendar: the days of `data`, and whether both sides have the same.
 
-use crate::record::Column;
+use pipeline::record::Column;
 use crate::report::html::calendar::{Calendar, Cell, Words};
 use crate::report::html::numbers;
 use crate::report::reconcile::{self, Outcome};

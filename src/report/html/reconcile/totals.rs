@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::record::Column;
+use pipeline::record::Column;
 use crate::report::html::{numbers, text};
 use crate::report::reconcile::{Outcome, Total, Totals as Sums};
 use crate::seen::Seen;
