@@ -12,12 +12,12 @@ use tokio::task::JoinHandle;
 
 use crate::herd::Format;
 use crate::history::{self, Message};
-use pipeline::intake::{Intake, Verdict};
-use pipeline::lake::Put;
 use crate::pack::Pack;
 use crate::progress::Progress;
 use crate::report::backfill::Outcome;
 use crate::stop::Stop;
+use pipeline::intake::{Intake, Verdict};
+use pipeline::lake::Put;
 use pipeline::warehouse::Loaded;
 
 /// Messages a batch.
@@ -85,6 +85,7 @@ pub async fn run(files: Files, intake: Intake, progress: &Progress, stop: &Stop)
         outcome.stopped.get_or_insert_with(|| "asked to stop".into());
     }
     stage.finish();
+    outcome.conditional_writes = intake.conditional_writes();
     outcome.seconds = begun.elapsed().as_secs_f64();
     outcome.check()?;
     // Nothing went in and the stores refuse for good: it could not run.

@@ -12,18 +12,18 @@ use sqlx::AssertSqlSafe;
 
 use crate::generate::{self, Existing, Out, Plan as Histories};
 use crate::herd::Herd;
-use pipeline::intake::Intake;
-use pipeline::lake::dir::Dir;
-use pipeline::lake::{Key, Lake, Span, list_all};
 use crate::progress::Progress;
 use crate::publish::{self, OnInvalid, Source as Messages};
 use crate::reconcile::{Audit, Direction, Plan as Repair, Sink, Trust, TruthAsked, repair};
-use pipeline::record::{QUARANTINE, Rules};
 use crate::replay::{Plan, Replay, Source};
 use crate::report::{Printed, demo::Outcome, html};
 use crate::sort::SortSettings;
 use crate::stop::Stop;
 use crate::topic::local::Local;
+use pipeline::intake::Intake;
+use pipeline::lake::dir::Dir;
+use pipeline::lake::{Key, Lake, Span, list_all};
+use pipeline::record::{QUARANTINE, Rules};
 use pipeline::warehouse::sqlite::Sqlite;
 use pipeline::warehouse::{TableName, Warehouse};
 
@@ -167,12 +167,8 @@ impl Demo<'_> {
 
     async fn lose_the_warehouse(&mut self) -> anyhow::Result<()> {
         let rows = self.rows().await?;
-        for name in ["warehouse.db", "warehouse.db-wal", "warehouse.db-shm"] {
-            match fs::remove_file(self.dir.join(name)) {
-                Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e.into()),
-                _ => {}
-            }
-        }
+        self.warehouse().close().await; // one file from now on
+        fs::remove_file(self.dir.join("warehouse.db"))?;
         self.outcome.told("Lose the warehouse", &[format!("{rows} rows are gone with the file")]);
         Ok(())
     }
@@ -235,6 +231,7 @@ impl Demo<'_> {
             sort: SortSettings { memory: 64_000_000, folder: std::env::temp_dir() },
             cache: None,
             truth: TruthAsked::default(),
+            allow_empty: false,
         };
         let drift = self.dir.join("drift.ndjson");
         let sink = Sink::new((look == Look::Report).then_some(drift.as_path()))?;

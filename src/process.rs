@@ -6,9 +6,9 @@ use std::time::Instant;
 
 use chrono::Utc;
 
+use crate::report::process::Outcome;
 use pipeline::intake::event::Event;
 use pipeline::intake::{Fate, Intake, Verdict};
-use crate::report::process::Outcome;
 use pipeline::warehouse::Loaded;
 
 /// Takes the messages of an event in.
@@ -21,6 +21,7 @@ pub async fn run(event: Event, intake: &Intake) -> anyhow::Result<Outcome> {
     let (ids, bodies): (Vec<_>, Vec<_>) = event.messages.into_iter().map(|message| (message.id, message.body)).unzip();
     let verdicts = intake.batch(bodies, Utc::now()).await;
     take_down(&mut outcome, ids, &verdicts);
+    outcome.conditional_writes = intake.conditional_writes();
     outcome.seconds = begun.elapsed().as_secs_f64();
     outcome.check()?;
     Ok(outcome)

@@ -36,7 +36,7 @@ impl Stop {
         }
     }
 
-    /// Sets the flag at the first Ctrl-C or SIGTERM; a second one ends the process at once, with exit code 130.
+    /// Sets the flag at the first Ctrl-C, SIGTERM or SIGHUP (a closed terminal; not under `nohup`); a second one ends the process at once, with exit code 130.
     pub fn on_signals(&self) {
         let stop = self.clone();
         tokio::spawn(async move {
@@ -45,6 +45,7 @@ impl Stop {
                     return;
                 }
                 if stop.is_set() {
+                    pipeline::warehouse::sqlite::close_all();
                     std::process::exit(130);
                 }
                 tracing::warn!("stopping: finishing what is in flight; once more to stop at once");
@@ -58,10 +59,29 @@ impl Stop {
 async fn signal() -> bool {
     use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut term) = signal(SignalKind::terminate()) else { return false };
+    let mut hangup = if heeds_hangup() { signal(SignalKind::hangup()).ok() } else { None };
+    let hung_up = async {
+        match &mut hangup {
+            Some(hangup) => hangup.recv().await,
+            None => std::future::pending().await,
+        }
+    };
     tokio::select! {
         interrupt = tokio::signal::ctrl_c() => interrupt.is_ok(),
         term = term.recv() => term.is_some(),
+        hangup = hung_up => hangup.is_some(),
     }
+}
+
+/// Whether a SIGHUP would end the process: not where `nohup` made it ignored, nor where that cannot be seen.
+#[cfg(unix)]
+fn heeds_hangup() -> bool {
+    static HEEDS: std::sync::LazyLock<bool> = std::sync::LazyLock::new(|| {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+        ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 0)
+    });
+    *HEEDS
 }
 
 #[cfg(not(unix))]

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use anyhow::{bail, ensure};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use ruminate::progress::Progress;
 use pipeline::record::Record;
 use pipeline::record::stored::{Row, Shape};
-use ruminate::replay::{Plan, Replay, Source};
 use pipeline::retry::Retry;
-use ruminate::stop::Stop;
 use pipeline::warehouse::mysql::MySql;
 use pipeline::warehouse::sqlite::Sqlite;
 use pipeline::warehouse::{Bulk, Change, Insert, Note, TableName, WarehouseUrl};
+use ruminate::progress::Progress;
+use ruminate::replay::{Plan, Replay, Source};
+use ruminate::stop::Stop;
 use uuid::Uuid;
 
 use crate::held::Held;

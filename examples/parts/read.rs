@@ -7,8 +7,8 @@ use futures::{StreamExt as _, pin_mut};
 use pipeline::lake::dir::Dir;
 use pipeline::lake::s3::S3;
 use pipeline::lake::{Lake, LakeUrl, Pressure, Span, survey};
-use ruminate::reader::{Cutoff, Item, ReadSettings, Reader, Skip, Step};
 use pipeline::retry::{Patience, Retry};
+use ruminate::reader::{Cutoff, Item, ReadSettings, Reader, Skip, Step};
 
 use crate::{Measured, Watch};
 

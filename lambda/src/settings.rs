@@ -5,6 +5,7 @@
 //! | `RUMINATE_LAKE` | `s3://bucket/prefix` |
 //! | `RUMINATE_TABLE` | the table; `historico_consumo` |
 //! | `RUMINATE_META_RATE` | target intake as a share of live weight; `0.0176` |
+//! | `RUMINATE_REQUIRE_CONDITIONAL_WRITES` | `true`: store nothing where the lake's store does not honour them; `false` |
 //! | `RDS_…` | the warehouse: [`pipeline::warehouse::rds`] |
 //! | `AWS_LAMBDA_LOG_LEVEL`, `AWS_LAMBDA_FUNCTION_NAME`, … | set by Lambda |
 
@@ -13,17 +14,21 @@ use std::sync::Arc;
 use aws_config::SdkConfig;
 use lambda_runtime::Error;
 use pipeline::lake::s3::S3;
-use pipeline::lake::{Lake, LakeUrl};
+use pipeline::lake::{Lake, LakeUrl, Unconditional};
 use pipeline::record::Rules;
 use pipeline::retry::{Patience, Retry};
 use pipeline::warehouse::mysql::Access;
 use pipeline::warehouse::{Rds, TableName, Warehouse};
+
+/// The variable that requires conditional writes.
+const REQUIRED: &str = "RUMINATE_REQUIRE_CONDITIONAL_WRITES";
 
 /// What the environment says.
 #[derive(Debug, Clone)]
 pub struct Settings {
     bucket: String,
     prefix: String,
+    unconditional: Unconditional,
     rds: Rds,
     table: TableName,
     pub(crate) rules: Rules,
@@ -45,9 +50,15 @@ impl Settings {
         };
         let table = variable("RUMINATE_TABLE").map(|name| name.parse()).transpose();
         let rate = variable("RUMINATE_META_RATE").map(|share| Rules::from_share(&share)).transpose();
+        let required = variable(REQUIRED).map(|value| value.to_ascii_lowercase());
         Ok(Self {
             bucket,
             prefix,
+            unconditional: match required.as_deref() {
+                None | Some("false" | "0") => Unconditional::Emulate,
+                Some("true" | "1") => Unconditional::Refuse,
+                Some(other) => return Err(format!("{REQUIRED} {other:?} is neither true nor false").into()),
+            },
             rds: Rds::from_variables(variable)?
                 .ok_or("neither RDS_HOST nor RDS_SECRET_ARN is set: give the warehouse's host")?,
             table: table.map_err(|e| format!("RUMINATE_TABLE: {e}"))?.unwrap_or_default(),
@@ -58,7 +69,8 @@ impl Settings {
 
     /// The lake; connects when first used.
     pub fn lake(&self, aws: &SdkConfig) -> Arc<dyn Lake> {
-        Arc::new(S3::new(aws, self.bucket.as_str(), &self.prefix, Retry::default()))
+        let lake = S3::new(aws, self.bucket.as_str(), &self.prefix, Retry::default());
+        Arc::new(lake.with_unconditional(self.unconditional))
     }
 
     /// The warehouse, with one connection; connects when first used.
@@ -90,6 +102,8 @@ mod tests {
         let settings = read(&[]).unwrap();
         assert_eq!((settings.bucket.as_str(), settings.prefix.as_str()), ("bucket", "historico_diario"));
         assert_eq!((settings.table, settings.rules), (TableName::default(), Rules::default()));
+        assert_eq!(settings.unconditional, Unconditional::Emulate);
+        assert_eq!(read(&[(REQUIRED, "true")]).unwrap().unconditional, Unconditional::Refuse);
         let set = read(&[("RUMINATE_TABLE", "historico"), ("RUMINATE_META_RATE", "0.0181")]).unwrap();
         assert_eq!((set.table.as_str(), set.rules.meta_rate), ("historico", 0.0181));
     }
@@ -107,6 +121,7 @@ mod tests {
             ("RUMINATE_TABLE", "a`b"),
             ("RUMINATE_META_RATE", "1.76"),
             ("RUMINATE_META_RATE", "a lot"),
+            (REQUIRED, "perhaps"),
         ] {
             let e = read(&[(name, value)]).unwrap_err();
             assert!(e.contains(name), "{name}={value}: {e}");
@@ -153,6 +168,10 @@ mod tests {
     fn the_template_knows_the_quarantine_by_its_name() {
         let template = include_str!("../template.yaml");
         assert!(template.contains(&format!("!Not [!Equals [!Ref LakePrefix, {QUARANTINE}]]")));
-        assert_eq!(template.matches(&format!("/{QUARANTINE}/*")).count(), 2, "of a lake made here and of one given");
+        assert_eq!(
+            template.matches(&format!("/{QUARANTINE}/*")).count(),
+            3,
+            "of a lake made here and of one given, and in the former's policy"
+        );
     }
 }

@@ -8,7 +8,7 @@
 //! lake · warehouse         the two stores: a small trait, its back ends, their in-memory implementations
 //! aws                      credentials, HTTP and time-outs of the AWS clients
 //! record · retry           the domain, pure; trying again by kind of error
-//! atomic_file · hex · error
+//! atomic_file · hex · place · error
 //! ```
 //!
 //! # Features
@@ -22,6 +22,7 @@ pub mod error;
 pub mod hex;
 pub mod intake;
 pub mod lake;
+pub mod place;
 pub mod record;
 pub mod retry;
 pub mod warehouse;

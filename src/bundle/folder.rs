@@ -12,9 +12,9 @@ use anyhow::{Context as _, bail};
 use sha2::{Digest, Sha256};
 
 use crate::generate::Existing;
+use crate::report::bundle::Listed;
 use pipeline::atomic_file::half_in;
 use pipeline::hex::hex;
-use crate::report::bundle::Listed;
 
 /// The checksums, as `sha256sum -c` takes them.
 pub(super) const SUMS: &str = "SHA256SUMS";

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::Context;
-use super::flags::{LakeFlags, RulesFlags, WarehouseFlags};
+use super::flags::{LakeFlags, RulesFlags, WarehouseFlags, WriteFlags};
 use crate::backfill;
 use crate::herd::Format;
-use pipeline::intake::{Intake, WRITES};
 use crate::report::Printed;
+use pipeline::intake::{Intake, WRITES};
 
 /// Takes raw history files in, in bulk: lake first, then warehouse; safe to repeat
 #[derive(Debug, clap::Args)]
@@ -22,6 +22,8 @@ pub(super) struct Args {
     #[command(flatten)]
     lake: LakeFlags,
     #[command(flatten)]
+    writes: WriteFlags,
+    #[command(flatten)]
     warehouse: WarehouseFlags,
     #[command(flatten)]
     rules: RulesFlags,
@@ -31,8 +33,8 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed> {
-    let lake = args.lake.open_to_write().await?;
     let warehouse = args.warehouse.open().await?;
+    let lake = args.lake.open_to_write(args.writes).await?;
     let intake = Intake::open(lake, Arc::clone(&warehouse), args.rules.rules()).await?.with_writes(args.concurrency);
     let files = backfill::Files { paths: args.files, format: args.format };
     let outcome = backfill::run(files, intake, &context.progress, &context.stop).await?;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::Context;
+use super::flags::a_path;
 use crate::bundle::{self, Arch, Bootstrap, Build, Order};
 use crate::generate::Existing;
 use crate::progress::Progress;
@@ -30,7 +31,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE")]
     rds_ca: Option<PathBuf>,
     /// The folder
-    #[arg(long, value_name = "DIR", default_value = "bundle")]
+    #[arg(long, value_name = "DIR", default_value = "bundle", value_parser = a_path())]
     out: PathBuf,
     /// Replace files there that no bundle wrote, or that were changed since
     #[arg(long)]

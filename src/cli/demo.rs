@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use chrono::NaiveDate;
 
 use super::Context;
+use super::flags::a_path;
 use crate::demo::{self, Earlier};
 use crate::report::Printed;
 
@@ -12,7 +13,7 @@ use crate::report::Printed;
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Where the files go
-    #[arg(long, value_name = "DIR", default_value = "demo")]
+    #[arg(long, value_name = "DIR", default_value = "demo", value_parser = a_path())]
     dir: PathBuf,
     /// Keep what an earlier demo left there, and work on top of it
     #[arg(long)]

@@ -5,14 +5,14 @@ use chrono::Utc;
 
 use super::flags::{WarehouseFlags, open_lake, variable};
 use crate::doctor;
-use pipeline::lake::LakeUrl;
 use crate::report::Printed;
 use crate::report::doctor::{Health, Outcome};
-use pipeline::retry::Retry;
 use crate::topic::arn::Address;
 use crate::topic::sns::Sns;
+use pipeline::lake::{LakeUrl, Unconditional};
+use pipeline::retry::Retry;
 
-/// Checks lake, warehouse and topic: one line a check, and what to do where it fails; changes nothing
+/// Checks lake, warehouse and topic: one line a check, and what to do where it fails; changes neither store
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The lake: s3://bucket/prefix, or a directory
@@ -23,12 +23,20 @@ pub(super) struct Args {
     /// The topic: an SNS topic's ARN [default: SNS_TOPIC_ARN]
     #[arg(long, value_name = "ARN")]
     topic: Option<Address>,
+    /// Do not test whether the lake's store honours conditional writes, which writes and removes an object beside the lake
+    ///
+    /// AWS S3 and directories are never tested: they do.
+    #[arg(long)]
+    read_only: bool,
 }
 
 pub(super) async fn run(args: Args) -> anyhow::Result<Printed> {
     let mut outcome = Outcome::default();
     match &args.lake {
-        Some(url) => doctor::lake(&*open_lake(url, Retry::ONCE).await, Utc::now, &mut outcome).await,
+        Some(url) => {
+            let lake = open_lake(url, Retry::ONCE, Unconditional::default()).await;
+            doctor::lake(&*lake, Utc::now, args.read_only, &mut outcome).await;
+        }
         None => outcome.add("lake access", Health::Skipped, "no lake is named: give --lake or set RUMINATE_LAKE"),
     }
     if args.warehouse.is_named() {
@@ -45,7 +53,8 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Printed> {
     }
     match topic(args.topic)? {
         Some(Address::Sns(arn)) => {
-            doctor::topic(&Sns::new(&pipeline::aws::config(pipeline::retry::Patience::Bulk).await, arn), &mut outcome).await
+            doctor::topic(&Sns::new(&pipeline::aws::config(pipeline::retry::Patience::Bulk).await, arn), &mut outcome)
+                .await
         }
         Some(Address::Local) => outcome.add("topic", Health::Ok, "local: the intake in the publishing process"),
         None => outcome.add("topic", Health::Skipped, "no topic is named: give --topic or set RUMINATE_TOPIC"),

@@ -3,25 +3,25 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, bail};
 use aws_config::SdkConfig;
 use chrono::{NaiveDate, Utc};
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{ArgAction, Args, ValueEnum};
 
 use super::spelled::Spelled;
-use pipeline::intake::Intake;
-use pipeline::lake::dir::Dir;
-use pipeline::lake::s3::S3;
-use pipeline::lake::{Habits, Lake, LakeUrl, Span};
-use pipeline::record::{Rules, Slug};
 use crate::report::Form;
-use pipeline::retry::{Patience, Retry};
 use crate::sort::SortSettings;
 use crate::topic::Topic;
 use crate::topic::arn::Address;
 use crate::topic::local::Local;
 use crate::topic::sns::Sns;
+use pipeline::intake::Intake;
+use pipeline::lake::dir::Dir;
+use pipeline::lake::s3::S3;
+use pipeline::lake::{ConditionalWrites, Conditions, Habits, Lake, LakeUrl, Span, Unconditional};
+use pipeline::record::{Rules, Slug};
+use pipeline::retry::{Patience, Retry};
 use pipeline::warehouse::mysql::{Access, MySql};
 use pipeline::warehouse::sqlite::Sqlite;
 use pipeline::warehouse::{Bulk, LoadMethod, Rds, TableName, Warehouse, WarehouseUrl};
@@ -73,8 +73,12 @@ pub(super) fn writable(flag: &str, path: &Path) -> anyhow::Result<()> {
 
 /// A file to be written or kept beside the run; `-` is none, and would be made under that name.
 pub(super) fn a_file() -> impl TypedValueParser<Value = PathBuf> {
-    let named = |path: PathBuf| if path == Path::new("-") { Err("a file is meant: give its name") } else { Ok(path) };
-    PathBufValueParser::new().try_map(named)
+    a_path().try_map(|path| if path == Path::new("-") { Err("a file is meant: give its name") } else { Ok(path) })
+}
+
+/// A path of this machine that may be made: an address such as `s3://bucket` would become a directory `s3:` here.
+pub(super) fn a_path() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|path| path.to_str().map_or(Ok(path.clone()), pipeline::place::local))
 }
 
 /// The lake.
@@ -90,28 +94,65 @@ pub(super) struct LakeFlags {
 
 impl LakeFlags {
     pub(super) async fn open(&self) -> Arc<dyn Lake> {
-        open_lake(&self.lake, Retry { attempts: self.attempts, ..Retry::default() }).await
+        self.open_for(Unconditional::default()).await
+    }
+
+    /// Opens the lake for reading and for writes by those flags.
+    pub(super) async fn open_for(&self, writes: Unconditional) -> Arc<dyn Lake> {
+        open_lake(&self.lake, Retry { attempts: self.attempts, ..Retry::default() }, writes).await
     }
 
     /// Opens the lake for writing: a directory is made, a bucket must be there.
-    pub(super) async fn open_to_write(&self) -> anyhow::Result<Arc<dyn Lake>> {
+    pub(super) async fn open_to_write(&self, writes: WriteFlags) -> anyhow::Result<Arc<dyn Lake>> {
         if let LakeUrl::Dir(path) = &self.lake {
             Dir::new(path).create()?;
         }
-        let lake = self.open().await;
+        let lake = self.open_for(writes.unconditional()).await;
         lake.clock().await?;
+        writes.demand(&*lake, |conditions| conditions.create).await?;
         Ok(lake)
     }
 }
 
 /// The lake at an address.
-pub(super) async fn open_lake(url: &LakeUrl, retry: Retry) -> Arc<dyn Lake> {
+pub(super) async fn open_lake(url: &LakeUrl, retry: Retry, writes: Unconditional) -> Arc<dyn Lake> {
     match url {
         LakeUrl::S3 { bucket, prefix } => {
             let aws = pipeline::aws::config(Patience::Bulk).await;
-            Arc::new(S3::new(&aws, bucket, prefix, retry).direct(&aws))
+            Arc::new(S3::new(&aws, bucket, prefix, retry).direct(&aws).with_unconditional(writes))
         }
         LakeUrl::Dir(path) => Arc::new(Dir::new(path)),
+    }
+}
+
+/// How the lake is written.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub(super) struct WriteFlags {
+    /// Write nothing to a store that does not honour If-None-Match and If-Match, rather than look objects up before writing
+    ///
+    /// AWS S3 and directories honour them. Another store is tested first, with an object beside the lake that is removed again.
+    #[arg(long)]
+    pub require_conditional_writes: bool,
+}
+
+impl WriteFlags {
+    pub(super) fn unconditional(self) -> Unconditional {
+        if self.require_conditional_writes { Unconditional::Refuse } else { Unconditional::Emulate }
+    }
+
+    /// Fails if conditional writes are required and the store does not honour what is needed of them.
+    pub(super) async fn demand(
+        self,
+        lake: &dyn Lake,
+        needed: impl Fn(Conditions) -> ConditionalWrites,
+    ) -> anyhow::Result<()> {
+        if !self.require_conditional_writes || needed(lake.test_conditions().await?) == ConditionalWrites::Honoured {
+            return Ok(());
+        }
+        bail!(
+            "the store of {} does not honour conditional writes: nothing was written; without --require-conditional-writes each object is looked up before it is written, which is safe with one writer at a time",
+            lake.address()
+        )
     }
 }
 
@@ -147,6 +188,14 @@ impl WarehouseFlags {
         Ok(self.open_bulk(None).await?)
     }
 
+    /// The same for `init`, which makes a SQLite file that is not there.
+    pub(super) async fn open_to_init(&self) -> anyhow::Result<Arc<dyn Warehouse>> {
+        match self.meant()? {
+            Meant::Url(WarehouseUrl::Sqlite(path)) => Ok(Arc::new(Sqlite::create(&path, self.table.clone())?)),
+            _ => self.open().await,
+        }
+    }
+
     /// The same for loading in bulk, by that method where one is named.
     pub(super) async fn open_bulk(&self, method: Option<LoadMethod>) -> anyhow::Result<Arc<dyn Bulk>> {
         match self.meant()? {
@@ -169,7 +218,7 @@ impl WarehouseFlags {
             WarehouseUrl::MySql(url) => {
                 Arc::new(MySql::new(url, table, self.connections, Retry::default())?.with_method(method))
             }
-            WarehouseUrl::Sqlite(path) => Arc::new(Sqlite::new(path, table)),
+            WarehouseUrl::Sqlite(path) => Arc::new(Sqlite::open(path, table)?),
         })
     }
 
@@ -211,7 +260,7 @@ pub(super) fn replica(url: &str) -> anyhow::Result<WarehouseUrl> {
 
 /// A variable that is set to something.
 pub(super) fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
+    std::env::var(name).ok().filter(|value| !value.trim().is_empty())
 }
 
 /// The topic.
@@ -227,6 +276,8 @@ pub(super) struct TopicFlags {
     pub warehouse: WarehouseFlags,
     #[command(flatten, next_help_heading = "With --topic local")]
     pub rules: RulesFlags,
+    #[command(flatten, next_help_heading = "With --topic local")]
+    pub writes: WriteFlags,
 }
 
 impl TopicFlags {
@@ -250,7 +301,8 @@ impl TopicFlags {
                     anyhow!("--topic local delivers to a lake and a warehouse: give --lake URL and --warehouse URL")
                 })?;
                 let warehouse = self.warehouse.open().await.context("--topic local")?;
-                let lake = LakeFlags { lake, attempts: Retry::default().attempts }.open_to_write().await?;
+                let lake = LakeFlags { lake, attempts: Retry::default().attempts };
+                let lake = lake.open_to_write(self.writes).await?;
                 Ok(Arc::new(Local::new(Intake::open(lake, warehouse, self.rules.rules()).await?)))
             }
         }
@@ -269,6 +321,10 @@ pub(super) struct SpanFlags {
     /// The last day
     #[arg(long, value_name = "DATE")]
     pub to: Option<NaiveDate>,
+    /// A lake or warehouse without anything, or a farm or days that the lake does not have, are meant: otherwise that is an
+    /// error (exit 2), for most often an address is mistyped
+    #[arg(long)]
+    pub allow_empty: bool,
 }
 
 impl SpanFlags {

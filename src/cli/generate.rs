@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use chrono::{Days, NaiveDate, Utc};
 
 use super::Context;
-use super::flags::a_file;
+use super::flags::{a_file, a_path};
 use crate::generate::{self, Existing, Form, Out, Plan};
 use crate::herd::{Faults, Herd, Part};
 use crate::pack::Pack;
@@ -26,7 +26,7 @@ pub(super) struct Args {
     /// behind that) or .parquet; - for one stream on stdout
     ///
     /// Parts of one file or stream (--part) can be joined, but for Parquet: only the first one has the header.
-    #[arg(long, value_name = "DIR|FILE|-", default_value = "histories")]
+    #[arg(long, value_name = "DIR|FILE|-", default_value = "histories", value_parser = a_path())]
     out: PathBuf,
     /// Pack what is written: gzip, zstd or none [default: by the ending of --out FILE, or else none]
     #[arg(long, value_name = "PACKING")]

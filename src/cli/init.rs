@@ -39,7 +39,7 @@ impl Outcome for Initialised {
 }
 
 pub(super) async fn run(args: Args) -> anyhow::Result<Printed> {
-    let warehouse = args.warehouse.open().await?;
+    let warehouse = args.warehouse.open_to_init().await?;
     let created = warehouse.init().await?;
     warehouse.shape().await?; // an older table that cannot hold records is named now, not in the middle of a load
     Ok(Printed::of(&Initialised { warehouse: warehouse.address(), created }))

@@ -4,13 +4,14 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 
+use super::flags::a_path;
 use crate::report::Printed;
 
 /// Prints the manual page, or writes one page a command
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Write ruminate.1 and a page a command into this directory
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = a_path())]
     out: Option<PathBuf>,
 }
 

@@ -89,6 +89,7 @@ pub fn main() -> Exit {
         Ok(runtime) => runtime,
         Err(e) => return log::fail(&anyhow::Error::new(e).context("cannot start")),
     };
+    let _closing = Closing;
     let context = Context { progress, stop: Stop::default() };
     let form = cli.common.output;
     let outcome = runtime.block_on(async {
@@ -102,9 +103,18 @@ pub fn main() -> Exit {
     }
 }
 
+/// Closes what is left open, on every way out: also after an error and a panic.
+struct Closing;
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        pipeline::warehouse::sqlite::close_all();
+    }
+}
+
 fn parse() -> Result<Cli, clap::Error> {
     let command = settings::with_file(command())?;
-    Cli::from_arg_matches(&command.try_get_matches()?)
+    Cli::from_arg_matches(&command.try_get_matches().map_err(publish::with_tip)?)
 }
 
 /// Help and version are what was asked for; anything else is wrong usage.

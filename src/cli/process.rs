@@ -4,16 +4,17 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, anyhow, bail, ensure};
 
 use super::Context;
-use super::flags::{LakeFlags, RulesFlags, WarehouseFlags};
-use pipeline::intake::Intake;
-use pipeline::intake::event::Event;
+use super::flags::{LakeFlags, RulesFlags, WarehouseFlags, WriteFlags, variable};
 use crate::listen::get::Https;
 use crate::listen::{CONCURRENCY, Endpoint, Settings, Signatures};
 use crate::process;
 use crate::report::Printed;
+use crate::topic::arn::Arn;
+use pipeline::intake::Intake;
+use pipeline::intake::event::Event;
 
 /// The largest event file, in bytes: ten times what Lambda hands over.
 const MAX_EVENT_BYTES: u64 = 60 * 1024 * 1024;
@@ -32,6 +33,8 @@ pub(super) struct Args {
     listen: Option<String>,
     #[command(flatten)]
     lake: LakeFlags,
+    #[command(flatten)]
+    writes: WriteFlags,
     #[command(flatten)]
     warehouse: WarehouseFlags,
     #[command(flatten)]
@@ -63,23 +66,21 @@ impl EndpointFlags {
     fn settings(self) -> anyhow::Result<Settings> {
         let mut topics = self.topics;
         if topics.is_empty() {
-            topics.extend(std::env::var("SNS_TOPIC_ARN").ok().filter(|arn| !arn.is_empty()));
+            topics.extend(variable("SNS_TOPIC_ARN"));
         }
-        if let Some(odd) = topics.iter().find(|arn| !arn.starts_with("arn:")) {
-            bail!(
-                "--topic {odd} is no ARN: an endpoint is subscribed to topics like arn:aws:sns:us-east-1:123456789012:name"
-            );
-        }
+        let read =
+            |text: &String| text.parse::<Arn>().map(|arn| arn.to_string()).map_err(|e| anyhow!("--topic {text}: {e}"));
+        let topics = topics.iter().map(read).collect::<anyhow::Result<Vec<_>>>()?;
         let signatures = if self.insecure_skip_signature { Signatures::Skip } else { Signatures::Verify };
         Ok(Settings { topics, signatures, max_messages: self.max_messages, concurrency: self.concurrency })
     }
 }
 
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed> {
-    let Args { event, listen, lake, warehouse, rules, endpoint } = args;
+    let Args { event, listen, lake, writes, warehouse, rules, endpoint } = args;
     let open = async || -> anyhow::Result<Intake> {
-        let lake = lake.open_to_write().await?;
-        Ok(Intake::open(lake, warehouse.open().await?, rules.rules()).await?)
+        let warehouse = warehouse.open().await?;
+        Ok(Intake::open(lake.open_to_write(writes).await?, warehouse, rules.rules()).await?)
     };
     let outcome = match (event, listen) {
         // A file's default for the other does not stand in the way of the one that was typed.
@@ -88,8 +89,9 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed
             process::run(event, &open().await?).await?
         }
         (None, Some(address)) => {
+            let settings = endpoint.settings()?;
             let intake = open().await?;
-            let endpoint = bind(&address, endpoint.settings()?).await?;
+            let endpoint = bind(&address, settings).await?;
             endpoint.run(intake, &context.progress, &context.stop).await?
         }
         (None, None) => bail!("nothing to process: give --event FILE or --listen ADDR"),

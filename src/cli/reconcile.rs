@@ -7,7 +7,9 @@ use anyhow::Context as _;
 use clap::ValueEnum as _;
 
 use super::Context;
-use super::flags::{LakeFlags, RulesFlags, SortFlags, SpanFlags, WarehouseFlags, a_file, reads, undo_file};
+use super::flags::{
+    LakeFlags, RulesFlags, SortFlags, SpanFlags, WarehouseFlags, WriteFlags, a_file, a_path, reads, undo_file,
+};
 use super::spelled::Spelled;
 use crate::evidence::Evidence;
 use crate::reconcile::{
@@ -16,12 +18,15 @@ use crate::reconcile::{
 use crate::report::reconcile::{Asked, Outcome, Settings};
 use crate::report::{Printed, html};
 use crate::undo::put_back;
+use pipeline::lake::Conditions;
 
 /// Audits lake against warehouse, record by record and field by field, and repairs what can be repaired
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
     lake: LakeFlags,
+    #[command(flatten)]
+    writes: WriteFlags,
     #[command(flatten)]
     warehouse: WarehouseFlags,
     #[command(flatten)]
@@ -53,7 +58,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE.ndjson", value_parser = a_file())]
     drift: Option<PathBuf>,
     /// Write the whole evidence into a new folder: audit, findings, totals, report, and their SHA-256
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = a_path())]
     evidence: Option<PathBuf>,
     /// Pass (exit 0) with no more findings than that: a count, or a share of the ids compared, such as 0.1%
     #[arg(long, value_name = "N|P%")]
@@ -68,7 +73,7 @@ pub(super) struct Args {
     #[arg(long)]
     quick: bool,
     /// Keep what is learnt of each object in this folder, so that the next audit reads only what is new
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = a_path())]
     cache: Option<PathBuf>,
     /// Let values of this column pass that are no further apart, times in seconds; may be repeated
     #[arg(long = "tolerance", value_name = "COLUMN=AMOUNT")]
@@ -87,12 +92,15 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed> {
+    let lake = args.lake.open_for(args.writes.unconditional()).await;
+    if args.writes_lake() {
+        args.writes.demand(&*lake, Conditions::weakest).await?;
+    }
     if let Some(path) = &args.undo {
-        let (lake, table) = (args.lake.open().await, args.warehouse.open_bulk(None).await?);
+        let table = args.warehouse.open_bulk(None).await?;
         let name = args.warehouse.table.as_str();
         return Ok(Printed::of(&put_back(&*table, &*lake, path, name, args.dry_run, &context.stop).await?));
     }
-    let lake = args.lake.open().await;
     let to_audit = Audit {
         reads: reads(args.concurrency, lake.habits()),
         lake,
@@ -105,6 +113,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed
         sort: args.sort.settings(),
         cache: args.cache.clone(),
         truth: TruthAsked { files: args.truth.clone(), door: args.truth_door },
+        allow_empty: args.span.allow_empty,
     };
     let baseline = args.baseline.as_deref().map(Baseline::read).transpose()?;
     let sink = Sink::new(args.drift.as_deref()).with_context(|| match &args.drift {
@@ -137,6 +146,12 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed
 }
 
 impl Args {
+    /// Whether objects may be written or changed.
+    fn writes_lake(&self) -> bool {
+        let repairs = matches!(self.repair, Some(Direction::Lake | Direction::Both));
+        (repairs || self.undo.is_some()) && !self.dry_run
+    }
+
     fn plan(&self, direction: Direction, outcome: &Outcome) -> Plan {
         Plan {
             direction,
@@ -187,6 +202,7 @@ impl Args {
     fn command(&self, audit: &Audit) -> anyhow::Result<String> {
         let mut command = Spelled::new("reconcile");
         command.stores(&self.lake, &self.warehouse)?.span(&audit.span).rules(audit.rules);
+        command.switch("allow-empty", audit.allow_empty);
         command.maybe("max-drift", self.max_drift).maybe("halt-after", self.halt_after).switch("quick", self.quick);
         for tolerance in &self.tolerances {
             command.flag("tolerance", tolerance);

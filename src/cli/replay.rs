@@ -4,20 +4,22 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow, ensure};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use chrono::{DateTime, NaiveDate, Utc};
 use clap::ValueEnum;
 
 use super::Context;
-use super::flags::{LoadMethodArg, LakeFlags, SortFlags, SpanFlags, WarehouseFlags, a_file, reads, undo_file, writable};
+use super::flags::{
+    LakeFlags, LoadMethodArg, SortFlags, SpanFlags, WarehouseFlags, a_file, reads, undo_file, writable,
+};
 use super::gentle::GentleFlags;
 use super::spelled::Spelled;
-use pipeline::lake::Span;
 use crate::replay::{Filter, Keep, Only, Plan, Policy, Replay, Source, Swap, cut_over, earlier, shadow_of};
 use crate::report::replay::{Outcome, Preview};
 use crate::report::{Printed, html};
 use crate::stop::Stop;
 use crate::undo::{Undo, put_back};
+use pipeline::lake::Span;
 use pipeline::warehouse::Bulk;
 
 /// Brings the warehouse back from the lake; safe to repeat
@@ -118,7 +120,7 @@ impl Args {
     /// The replay as a command for a shell: with it, it runs as it did.
     fn command(&self, span: &Span) -> anyhow::Result<String> {
         let mut command = Spelled::new("replay");
-        command.stores(&self.lake, &self.warehouse)?.span(span);
+        command.stores(&self.lake, &self.warehouse)?.span(span).switch("allow-empty", self.span.allow_empty);
         self.limit.spell(&mut command);
         command.other("on-conflict", self.on_conflict, Policy::default());
         command.maybe("undo-file", self.undo_file.as_ref().map(|path| path.display()));
@@ -155,6 +157,20 @@ impl Args {
 
     fn reads(&self, plan: &Plan) -> usize {
         reads(self.concurrency, plan.habits())
+    }
+
+    /// Refuses a lake that has nothing of what is asked for, before anything is changed.
+    async fn refuse_empty(&self, plan: &Plan, into: &Target, stop: &Stop) -> anyhow::Result<()> {
+        if self.span.allow_empty {
+            return Ok(());
+        }
+        let Some(empty) = stop.or(plan.empty()).await.transpose()?.flatten() else { return Ok(()) };
+        if !self.dry_run && !self.into_new_table {
+            into.bulk.shape().await?; // that there is no table comes first
+        }
+        let then = self.limit.versions_at.map(|at| format!(" as it was at {}", at.to_rfc3339())).unwrap_or_default();
+        let lake = &self.lake.lake;
+        bail!("nothing of the lake {lake}{then} can be replayed: {empty}; where that is meant, give --allow-empty")
     }
 
     async fn dry_run(&self, plan: &Plan, into: &Target, stop: &Stop) -> anyhow::Result<Preview> {
@@ -212,7 +228,8 @@ struct Target {
 
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed> {
     if let Some(path) = &args.undo {
-        let (table, name) = (args.warehouse.open_bulk(args.load_method.map(LoadMethodArg::into)).await?, args.warehouse.table.as_str());
+        let (table, name) =
+            (args.warehouse.open_bulk(args.load_method.map(LoadMethodArg::into)).await?, args.warehouse.table.as_str());
         let lake = args.lake.open().await;
         return Ok(Printed::of(&put_back(&*table, &*lake, path, name, args.dry_run, &context.stop).await?));
     }
@@ -224,7 +241,8 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed
     if let (Some(path), false) = (&args.report, args.dry_run) {
         writable("--report", path)?;
     }
-    let (lake, table) = (args.lake.open().await, args.warehouse.open_bulk(args.load_method.map(LoadMethodArg::into)).await?);
+    let (lake, table) =
+        (args.lake.open().await, args.warehouse.open_bulk(args.load_method.map(LoadMethodArg::into)).await?);
     let bulk = match args.into_new_table {
         true => table.with_table(shadow_of(&args.warehouse.table)?),
         false => Arc::clone(&table),
@@ -236,6 +254,9 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed
         !args.into_new_table || plan.as_ref().is_none_or(Plan::is_whole),
         "--into-new-table needs the whole lake: leave --farm, --from, --to, --data-from, --data-to and --only away"
     );
+    if let Some(plan) = &plan {
+        args.refuse_empty(plan, &into, &context.stop).await?;
+    }
     if args.dry_run {
         let preview = match &plan {
             Some(plan) => args.dry_run(plan, &into, &context.stop).await?,

@@ -1,16 +1,17 @@
 //! The doctor: does everything that a run needs stand ready? One line a check, and what to do where it fails.
 //!
-//! Looks and changes nothing: that objects can be written is not tried.
+//! Neither store is changed. Whether a store other than AWS honours conditional writes shows only when something is
+//! written: an object beside the lake, which is removed again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use pipeline::lake::{Depth, Lake};
-use pipeline::record::Column;
-use pipeline::record::stored::{Holds, Shape};
 use crate::report::doctor::{Health, Outcome};
 use crate::topic::Topic;
+use pipeline::lake::{ConditionalWrites, Conditions, Depth, Lake};
+use pipeline::record::Column;
+use pipeline::record::stored::{Holds, Shape};
 use pipeline::warehouse::{Status, Warehouse};
 
 /// AWS refuses requests whose time is off by more than 15 minutes; from here on it is worth a word.
@@ -18,16 +19,20 @@ const SKEW_WARNING: TimeDelta = TimeDelta::seconds(30);
 /// As above: from here on nothing works.
 const SKEW_LIMIT: TimeDelta = TimeDelta::minutes(15);
 
+/// The check of the lake's conditional writes.
+const CONDITIONS: &str = "lake conditional writes";
+
 /// A batch of 1,000 rows with text at its longest comes near 8 MiB; usual ones stay below 512 KiB.
 const PACKET_NEEDED: u64 = 1 << 20;
 
-/// Checks the lake: access, listing, clock.
-pub async fn lake(lake: &dyn Lake, now: impl Fn() -> DateTime<Utc>, outcome: &mut Outcome) {
+/// Checks the lake: access, listing, conditional writes (tested unless only to be read), clock.
+pub async fn lake(lake: &dyn Lake, now: impl Fn() -> DateTime<Utc>, read_only: bool, outcome: &mut Outcome) {
     let clock = match lake.clock().await {
         Ok(clock) => clock,
         Err(e) => {
             outcome.add("lake access", Health::Failed, e.to_string());
             outcome.add("lake listing", Health::Skipped, "no access");
+            outcome.add(CONDITIONS, Health::Skipped, "no access");
             outcome.add("lake clock", Health::Skipped, "no access");
             return;
         }
@@ -43,7 +48,27 @@ pub async fn lake(lake: &dyn Lake, now: impl Fn() -> DateTime<Utc>, outcome: &mu
         }
         Err(e) => outcome.add("lake listing", Health::Failed, format!("{e}: the policy must allow s3:ListBucket")),
     }
+    conditional_writes(lake, read_only, outcome).await;
     skew("lake clock", clock, now(), outcome);
+}
+
+async fn conditional_writes(lake: &dyn Lake, read_only: bool, outcome: &mut Outcome) {
+    let found = if read_only { Ok(lake.conditions()) } else { lake.test_conditions().await };
+    let (health, detail) = match found {
+        Err(e) => (Health::Skipped, format!("cannot be tested: {e}")),
+        Ok(conditions) => match conditions.weakest() {
+            ConditionalWrites::Honoured => (Health::Ok, "If-None-Match and If-Match are honoured".to_owned()),
+            ConditionalWrites::Untested => (Health::Skipped, "not tested: leave --read-only out".to_owned()),
+            ConditionalWrites::Emulated => {
+                let Conditions { create, change } = conditions;
+                let detail = format!(
+                    "If-None-Match is {create}, If-Match is {change}: objects are looked up before they are written; let only one writer run at a time, or give --require-conditional-writes"
+                );
+                (Health::Warning, detail)
+            }
+        },
+    };
+    outcome.add(CONDITIONS, health, detail);
 }
 
 /// Checks the warehouse: access, server, schema, privileges, settings, clock.
@@ -197,7 +222,7 @@ mod tests {
     async fn a_clock_that_is_off_is_named() {
         for (minutes, expected) in [(0, Health::Ok), (5, Health::Warning), (20, Health::Failed)] {
             let mut outcome = Outcome::default();
-            lake(&Lakes::default(), || Utc::now() + TimeDelta::minutes(minutes), &mut outcome).await;
+            lake(&Lakes::default(), || Utc::now() + TimeDelta::minutes(minutes), false, &mut outcome).await;
             assert_eq!(health(&outcome, "lake clock"), expected);
         }
     }

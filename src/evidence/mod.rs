@@ -20,11 +20,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use sha2::{Digest, Sha256};
 
-use pipeline::atomic_file::half_in;
-use pipeline::hex::hex;
 use crate::reconcile::Drift;
 use crate::report::html;
 use crate::report::reconcile::Outcome;
+use pipeline::atomic_file::half_in;
+use pipeline::hex::hex;
 
 mod tables;
 

@@ -10,8 +10,8 @@ use tempfile::NamedTempFile;
 use super::table::{Group, TableWriter};
 use super::work::Shape;
 use super::{Existing, Form, Out, Plan};
-use pipeline::atomic_file::half_in;
 use crate::herd::FileUnit;
+use pipeline::atomic_file::half_in;
 
 /// Why the generator was told to end.
 pub(super) enum End {

@@ -8,9 +8,9 @@ use tempfile::NamedTempFile;
 
 use super::sink::{dir_of, put};
 use super::{Existing, Plan, Truth};
-use pipeline::atomic_file::half_in;
 use crate::pack::Pack;
 use crate::truth::{Lines, Writer};
+use pipeline::atomic_file::half_in;
 
 /// A truth file that is being written.
 pub(super) struct TruthFile {

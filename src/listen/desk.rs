@@ -15,9 +15,9 @@ use super::get::Get;
 use super::request::{Delivery, printable, read};
 use super::signature::{Error, Verifier};
 use super::{LOOK, Settings, Signatures, address};
+use crate::report::process::Endpoint;
 use pipeline::intake::Verdict;
 use pipeline::intake::envelope::Envelope;
-use crate::report::process::Endpoint;
 use pipeline::warehouse::Loaded;
 
 /// How long a request waits for its turn before it is told to come again; SNS gives up after 15 seconds.

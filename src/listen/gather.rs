@@ -7,11 +7,11 @@ use bytes::Bytes;
 use chrono::Utc;
 use tokio::sync::{mpsc, oneshot};
 
-use pipeline::intake::{Intake, Verdict};
 use crate::process::take_down;
 use crate::progress::Stage;
 use crate::report::process::Outcome;
 use crate::stop::Stop;
+use pipeline::intake::{Intake, Verdict};
 
 /// Messages a batch.
 const BATCH: usize = 100;
@@ -64,6 +64,7 @@ impl Gatherer {
         }
         self.enough.set();
         self.stage.finish();
+        outcome.conditional_writes = self.intake.conditional_writes();
         outcome
     }
 

@@ -14,10 +14,10 @@ use axum::Router;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
-use pipeline::intake::Intake;
 use crate::progress::Progress;
 use crate::report::process::Outcome;
 use crate::stop::Stop;
+use pipeline::intake::Intake;
 
 mod address;
 mod answer;

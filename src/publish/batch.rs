@@ -58,6 +58,8 @@ pub(super) struct Batches {
     /// still, is not the source's fault.
     starved_before: Duration,
     failed: Option<anyhow::Error>,
+    /// There was a message for which the schedule has no time.
+    schedule_has_ended: bool,
 }
 
 impl Batches {
@@ -74,7 +76,23 @@ impl Batches {
             starved_since: None,
             starved_before: Duration::ZERO,
             failed: None,
+            schedule_has_ended: false,
         }
+    }
+
+    /// Whether the schedule ended before the messages did.
+    pub(super) fn schedule_has_ended(&self) -> bool {
+        self.schedule_has_ended
+    }
+
+    /// How many messages were read and are in no batch. No more are taken: the reading thread counts the rest.
+    pub(super) async fn left(mut self) -> u64 {
+        self.messages.close();
+        let mut left = self.batch.read() + self.ahead.iter().filter(|read| read.is_ok()).count() as u64;
+        while let Some(lot) = self.messages.recv().await {
+            left += lot.iter().filter(|read| read.is_ok()).count() as u64;
+        }
+        left
     }
 
     /// How far the schedule was put back because there was nothing to send.
@@ -141,9 +159,8 @@ impl Batches {
             When::Whenever => None,
             When::At(due) => Some(due),
             When::Ended => {
-                self.ahead.clear();
-                self.messages.close(); // the reading thread ends, too
-                while self.messages.try_recv().is_ok() {}
+                self.ahead.push_front(Ok(Ok(entry)));
+                self.schedule_has_ended = true;
                 return false;
             }
         };

@@ -10,10 +10,10 @@ use uuid::Uuid;
 
 use super::dead;
 
-use pipeline::hex::hex;
 use crate::history;
-use pipeline::record::{MAX_MESSAGE_BYTES, Reading, Slug, reading_id};
 use crate::topic::{Limits, Message, is_attribute};
+use pipeline::hex::hex;
+use pipeline::record::{MAX_MESSAGE_BYTES, Reading, Slug, reading_id};
 
 /// What to do with a message that is no valid reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

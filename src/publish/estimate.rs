@@ -64,6 +64,12 @@ impl Estimate {
         }
     }
 
+    /// About how many messages of files a schedule leaves out, because it ends before they do; those passed over not counted.
+    pub fn left_out(source: &Source, schedule: &Schedule, skip: u64) -> Option<u64> {
+        let room = schedule.messages().filter(|_| !source.is_generated())?;
+        Some(messages(source)?.saturating_sub(skip).saturating_sub(room)).filter(|&left| left > 0)
+    }
+
     /// Whether somebody is to be asked first.
     pub fn is_large(&self) -> bool {
         self.messages.is_some_and(|messages| messages > LARGE.0) || self.seconds().is_some_and(|time| time > LARGE.1)
@@ -111,6 +117,11 @@ impl Estimate {
     fn of_whom(&self) -> &str {
         if self.is_fifo { "a message group" } else { &self.region }
     }
+}
+
+/// About how many messages a source has, where that can be said without reading it.
+pub(super) fn messages(source: &Source) -> Option<u64> {
+    size(source).0.map(|messages| messages as u64) // neither negative nor over 2⁶⁴
 }
 
 /// Messages of a source and their mean length; an estimate, but where it is known.

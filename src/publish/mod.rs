@@ -2,12 +2,14 @@
 //!
 //! One thread reads and judges messages, one loop makes batches and lets them go when they are due, a bounded number of
 //! them is in flight, and the same loop takes down what became of each. Every message read is published, failed,
-//! invalid, dropped (where the sender was too far behind its schedule), or (where the run stopped) unsent.
+//! invalid, dropped (where the sender was too far behind its schedule), or (where the run stopped) unsent; what a run that
+//! ends before its input did not read is counted as not reached.
 //!
 //! | file | owns |
 //! | --- | --- |
 //! | `source.rs` | [`Source`], files or the generator |
 //! | `estimate.rs` | what a run will take, said beforehand |
+//! | `reader.rs` | reading ahead in a thread, and counting what is not reached |
 //! | `entry.rs` | which messages are sent, and under which id |
 //! | `schedule/` | [`Schedule`]: rates, stages, history in compressed time |
 //! | `pace.rs` | when each message is due in this run |
@@ -28,9 +30,9 @@ use std::time::Duration;
 
 use crate::progress::Progress;
 use crate::report::publish::Outcome;
-use pipeline::retry::Retry;
 use crate::stop::Stop;
 use crate::topic::{Error, Topic};
+use pipeline::retry::Retry;
 
 use dead::DeadLetters;
 use journal::Journal;
@@ -44,6 +46,7 @@ mod fail_if;
 mod journal;
 mod live;
 mod pace;
+mod reader;
 mod run;
 mod schedule;
 mod source;
@@ -72,11 +75,23 @@ const LOOK: Duration = Duration::from_millis(50);
 /// How long a batch that is not full waits for more.
 const LINGER: Duration = Duration::from_millis(20);
 
+/// What it means that the stages of a schedule end before the files do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ScheduleEnd {
+    /// The run has stopped early: what is left is still to be published.
+    #[default]
+    Early,
+    /// The run is complete: so much was to be published and no more.
+    Meant,
+}
+
 /// How a run publishes.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// When messages are due.
     pub schedule: Schedule,
+    /// What it means that the schedule ends before the files do.
+    pub schedule_end: ScheduleEnd,
     /// Batches in flight at once.
     pub concurrency: usize,
     /// Whether a lot's messages may not overtake one another: FIFO topics.
@@ -107,6 +122,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             schedule: Schedule::None,
+            schedule_end: ScheduleEnd::default(),
             concurrency: 16,
             keeps_order: false,
             linger: LINGER,

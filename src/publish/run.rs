@@ -1,32 +1,28 @@
 //! The loop of a run: batches go out when they are due, at most so many at once, and what became of them is taken down.
 
 use std::collections::HashSet;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::batch::{Batch, Batches, Read};
+use super::batch::{Batch, Batches};
 use super::courier::{Courier, Delivered, Fate, Settled};
 use super::dead::DeadLetters;
-use super::entry::{self, Entry};
-use super::journal::{Journal, Ranges};
+use super::entry::Entry;
+use super::journal::Journal;
 use super::live::{Live, Now};
 use super::pace::Pace;
+use super::reader::{self, Counted};
 use super::telemetry::{Counts, Telemetry};
 use super::watch::Watch;
-use super::{Settings, Source, wished};
-use pipeline::error::Kind;
+use super::{Schedule, ScheduleEnd, Settings, Source, wished};
 use crate::progress::Progress;
 use crate::report::count;
 use crate::report::publish::Outcome;
 use crate::stop::Stop;
 use crate::topic::{Limits, Refusal, Topic};
-
-/// Lots of messages read ahead: enough to fill batches from, and a bound to memory however large they are.
-const AHEAD: usize = 16;
+use pipeline::error::Kind;
 
 /// A run under way.
 pub(super) struct Run {
@@ -86,7 +82,9 @@ impl Run {
     pub(super) async fn of(mut self, source: Source) -> anyhow::Result<Outcome> {
         let begun = Instant::now();
         let pace = Pace::new(&self.settings.schedule);
-        let messages = read(source, &self.settings, self.limits, self.journal.settled().clone(), self.stop.clone());
+        let generated = source.is_generated();
+        let settled = self.journal.settled().clone();
+        let (messages, reader) = reader::start(source, &self.settings, self.limits, settled, self.stop.clone());
         let mut batches = Batches::new(messages, self.limits, &self.settings, pace);
         while let Some(batch) = self.next(&mut batches).await? {
             self.account_for(&batch);
@@ -96,10 +94,13 @@ impl Run {
         if self.stop.is_set() {
             self.asked_to_stop(); // the reading thread may have seen it first, and ended as if there were no more
         }
+        self.outcome.schedule_ended = batches.schedule_has_ended() && self.outcome.stopped.is_none();
+        self.outcome.starved_seconds = batches.starved().as_secs_f64();
+        let left = batches.left().await;
         while let Some(delivered) = self.in_flight.join_next().await {
             self.take_down(delivered?);
         }
-        self.outcome.starved_seconds = batches.starved().as_secs_f64();
+        self.account_for_rest(left, reader.end().await, generated);
         let watch = self.watch.take();
         let mut outcome = self.close(begun)?;
         if let Some(watch) = watch {
@@ -170,6 +171,25 @@ impl Run {
             self.outcome.invalid += 1;
             self.outcome.problems.add("invalid", invalid.place.clone(), invalid.reason.clone());
             self.journal.settle(invalid.index);
+        }
+    }
+
+    /// The run has ended: counts what of the input it did not reach.
+    fn account_for_rest(&mut self, left: u64, counted: Counted, generated: bool) {
+        let outcome = &mut self.outcome;
+        outcome.input = counted.input;
+        outcome.skipped = counted.skipped;
+        outcome.known_not_reached = left + counted.not_reached;
+        outcome.not_reached = counted.not_counted.is_none().then_some(outcome.known_not_reached);
+        outcome.not_counted = counted.not_counted;
+        if let (true, Schedule::Stages(stages)) = (outcome.schedule_ended, &self.settings.schedule) {
+            outcome.last_rate = Some(stages.last_rate());
+        }
+        // A generated history is as long as it is asked for, and none of it is anybody's: a load test ends with its stages.
+        let meant = generated || self.settings.schedule_end == ScheduleEnd::Meant;
+        if outcome.schedule_ended && !meant {
+            let why = format!("the schedule ended after {}, before the input did", outcome.sent());
+            outcome.stopped.get_or_insert(why);
         }
     }
 
@@ -312,7 +332,7 @@ impl Run {
         outcome.intervals = self.telemetry.intervals(end);
         let first_open = self.journal.settled().first_open();
         outcome.journal = self.journal.close(outcome.stopped.is_none()).map(|path| path.display().to_string());
-        if outcome.stopped.is_some() {
+        if outcome.stopped.is_some() || outcome.schedule_ended {
             outcome.resume_skip = Some(first_open);
         }
         outcome.check()?;
@@ -322,42 +342,4 @@ impl Run {
             _ => Ok(outcome),
         }
     }
-}
-
-/// Reads and judges messages in a thread of its own, a little ahead.
-fn read(source: Source, settings: &Settings, limits: Limits, settled: Ranges, stop: Stop) -> mpsc::Receiver<Vec<Read>> {
-    let (send, receive) = mpsc::channel(AHEAD);
-    let on_invalid = settings.on_invalid;
-    tokio::task::spawn_blocking(move || {
-        let mut index = 0;
-        let hand_over = |lot: Vec<Read>| {
-            if stop.is_set() || send.blocking_send(lot).is_err() {
-                ControlFlow::Break(()) // nobody listens once the run has ended
-            } else {
-                ControlFlow::Continue(())
-            }
-        };
-        let fed = source.feed_together(
-            |message| {
-                let this = index;
-                index += 1;
-                (!settled.contains(this)).then(|| Ok(entry::ready(this, message, on_invalid, limits)))
-            },
-            hand_over,
-        );
-        let fed = fed.map_err(anyhow::Error::from).and_then(|()| {
-            let all = index >= settled.first_open() || stop.is_set();
-            anyhow::ensure!(
-                all,
-                "{} messages were to be passed over, and there were {}: is it the same source?",
-                count(settled.first_open()),
-                count(index)
-            );
-            Ok(())
-        });
-        if let Err(e) = fed {
-            let _ = send.blocking_send(vec![Err(e)]); // as above
-        }
-    });
-    receive
 }

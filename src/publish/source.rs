@@ -79,51 +79,60 @@ impl Source {
         }
     }
 
+    /// Whether it is made on the way.
+    pub fn is_generated(&self) -> bool {
+        matches!(self, Self::Herd { .. })
+    }
+
     /// How many messages may be handed over together: of what comes slowly, each by itself.
-    fn together(&self) -> usize {
+    pub(super) fn together(&self) -> usize {
         if self.is_repeatable() { TOGETHER } else { 1 }
     }
 
-    /// Hands messages over in lots, in order, until there are no more or `each` has enough. Blocks.
-    ///
-    /// # Errors
-    /// A file cannot be read on.
-    pub(super) fn feed_together<T>(
-        self,
-        mut ready: impl FnMut(Message) -> Option<T>,
-        mut each: impl FnMut(Vec<T>) -> ControlFlow<()>,
-    ) -> Result<(), history::Error> {
-        let together = self.together();
-        let mut lot = Vec::with_capacity(together);
-        let fed = self.feed(&mut |message| {
-            lot.extend(ready(message));
-            if lot.len() < together { ControlFlow::Continue(()) } else { each(std::mem::take(&mut lot)) }
-        });
-        if !lot.is_empty() {
-            let _ = each(lot); // the last ones: there is nothing to go on with
+    /// How many parts it has: its files, or the one history that is made.
+    pub(super) fn parts(&self) -> usize {
+        match self {
+            Self::Files { paths, .. } => paths.len(),
+            Self::Herd { .. } => 1,
         }
-        fed
     }
 
-    /// Hands every message over, in order, until there are no more or `each` has enough. Blocks.
+    /// What people call a part.
+    pub(super) fn name(&self, part: usize) -> String {
+        match self {
+            Self::Files { paths, .. } if paths[part] == Path::new("-") => "standard input".into(),
+            Self::Files { paths, .. } => paths[part].display().to_string(),
+            Self::Herd { .. } => "the generated history".into(),
+        }
+    }
+
+    /// The name of a part that may have no end, and gives nothing twice: a pipe.
+    pub(super) fn pipe(&self, part: usize) -> Option<String> {
+        let Self::Files { paths, .. } = self else { return None };
+        let is_file = std::fs::metadata(&paths[part]).is_ok_and(|meta| meta.is_file());
+        (!is_file).then(|| self.name(part))
+    }
+
+    /// Hands every message of a part over, in order, until there are no more or `each` has enough. Blocks.
     ///
     /// # Errors
-    /// A file cannot be read on.
-    pub(super) fn feed(self, each: &mut dyn FnMut(Message) -> ControlFlow<()>) -> Result<(), history::Error> {
+    /// The file cannot be read on.
+    pub(super) fn feed(
+        &self,
+        part: usize,
+        each: &mut dyn FnMut(Message) -> ControlFlow<()>,
+    ) -> Result<(), history::Error> {
         match self {
             Self::Files { paths, format } => {
-                for path in &paths {
-                    for message in history::messages(path, format)? {
-                        if each(message?).is_break() {
-                            return Ok(());
-                        }
+                for message in history::messages(&paths[part], *format)? {
+                    if each(message?).is_break() {
+                        return Ok(());
                     }
                 }
             }
             Self::Herd { herd, part, faults } => {
                 // Having enough is the only way to fail, and no failure to tell of.
-                let _ =
-                    generate(&herd, part, Format::Ndjson, &faults, |unit, bytes, _| lines(&herd, unit, bytes, each));
+                let _ = generate(herd, *part, Format::Ndjson, faults, |unit, bytes, _| lines(herd, unit, bytes, each));
             }
         }
         Ok(())
@@ -173,7 +182,7 @@ mod tests {
         }
         let (mut found, mut last) = (Vec::new(), None);
         let mut source = Source::Herd { herd, part, faults };
-        let feed = source.clone().feed(&mut |message| {
+        let feed = source.feed(0, &mut |message| {
             found.extend_from_slice(&message.body);
             found.push(b'\n');
             last = Some(message);

@@ -7,9 +7,9 @@ use std::time::Instant;
 use async_trait::async_trait;
 
 use super::*;
-use pipeline::error::Kind;
 use crate::topic::memory::{Fault, Memory};
 use crate::topic::{Limits, Message, Refusal};
+use pipeline::error::Kind;
 
 const QUICK: Retry =
     Retry { attempts: 3, first_pause: Duration::from_millis(1), longest_pause: Duration::from_millis(2) };

@@ -19,8 +19,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 use super::Item;
-use pipeline::lake::{Meta, Partition};
 use pipeline::atomic_file::half_in;
+use pipeline::lake::{Meta, Partition};
 use pipeline::record::Record;
 
 mod table;

@@ -15,10 +15,12 @@ use pipeline::record::{MAX_OBJECT_BYTES, Record};
 pub mod cache;
 mod cache_writer;
 mod cutoff;
+mod empty;
 mod walk;
 
 use cache::Cache;
 pub use cutoff::{Age, Cutoff, FUTURE_DATED};
+pub use empty::{Empty, Unrecognised, why_empty};
 pub use walk::Step;
 use walk::walk;
 

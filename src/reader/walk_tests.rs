@@ -10,8 +10,8 @@ use futures::StreamExt;
 use tokio::sync::Semaphore;
 
 use super::*;
-use pipeline::lake::{Lake, Page, Put, Span, memory::Memory, survey};
 use crate::reader::{Cutoff, Item, ReadSettings};
+use pipeline::lake::{Lake, Page, Put, Span, memory::Memory, survey};
 
 /// A lake whose objects named `slow` come only when they are let through, and which counts.
 #[derive(Debug, Default)]

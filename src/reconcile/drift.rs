@@ -11,9 +11,9 @@ use tempfile::TempPath;
 
 use super::baseline::{Baseline, Since};
 use super::cause::Cause;
+use crate::report::reconcile::truth::ToldAt;
 use pipeline::atomic_file::half_in;
 use pipeline::record::stored::Difference;
-use crate::report::reconcile::truth::ToldAt;
 
 /// What kind of finding it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

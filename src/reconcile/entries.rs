@@ -6,9 +6,9 @@ use std::cmp::Ordering;
 use chrono::DateTime;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::sort::{InOrder, OrderedId};
 use pipeline::record::Record;
 use pipeline::record::stored::{Row, Value};
-use crate::sort::{InOrder, OrderedId};
 
 /// What is known of an object.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

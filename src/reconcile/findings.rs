@@ -12,13 +12,13 @@ use super::look::{Look, Spoilt, Suspicion, agrees, look_again};
 use super::sorters::{FULL, Sorters};
 use super::unpaired::Unpaired;
 use super::{Audit, MOVING};
-use pipeline::lake::Key;
 use crate::progress::Progress;
-use pipeline::record::stored::{Row, Shape, Value};
-use pipeline::record::{Column, Record, Slug, reading_id};
 use crate::report::reconcile::{Outcome, Side};
 use crate::sort::{OrderedId, Sorted, Sorter};
 use crate::stop::Stop;
+use pipeline::lake::Key;
+use pipeline::record::stored::{Row, Shape, Value};
+use pipeline::record::{Column, Record, Slug, reading_id};
 
 /// Suspicions looked at again together.
 const RECHECK: usize = 1_000;

@@ -5,18 +5,18 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use futures::stream::{self, StreamExt};
 
-use super::Audit;
 use super::drift::{Drift, Kind};
 use super::entries::{Held, LakeEntry};
 use super::findings::{Findings, Place};
 use super::window::Votes;
-use crate::reader::cache::Cache;
-use pipeline::lake::{self, Depth, Key, Reason, Span, look_up, survey};
-use crate::reader::{Cutoff, FUTURE_DATED, Found, Item, ReadSettings, Reader, Skip, Step};
+use super::{Audit, emptiness};
 use crate::progress::Progress;
-use pipeline::record::Record;
+use crate::reader::cache::Cache;
+use crate::reader::{Cutoff, FUTURE_DATED, Found, Item, ReadSettings, Reader, Skip, Step};
 use crate::sort::{OrderedId, Sorted, Sorter};
 use crate::stop::Stop;
+use pipeline::lake::{self, Depth, Key, Reason, Span, look_up, survey};
+use pipeline::record::Record;
 
 /// Objects of a day that are asked what their path follows.
 const VOTERS: usize = 20;
@@ -48,6 +48,7 @@ pub(super) async fn read(
     findings.outcome.fence = Some(cutoff.instant());
     let wide = if audit.span.is_everything() { audit.span.clone() } else { audit.span.widened(1) };
     let found = survey(&*audit.lake, &wide).await?;
+    emptiness::refuse_lake(audit, &wide, &found).await?;
     let mut reader = Reader::new(Arc::clone(&audit.lake), ReadSettings { concurrency: audit.reads, cutoff });
     if audit.quick {
         reader = reader.by_name();

@@ -11,10 +11,10 @@ use super::truth::{Proof, Seen};
 use super::warehouse_side::Rows;
 use super::window::Inside;
 use crate::progress::Stage;
-use pipeline::record::Record;
-use pipeline::record::stored::{Row, Shape};
 use crate::sort::{OrderedId, Sorted};
 use crate::stop::Stop;
+use pipeline::record::Record;
+use pipeline::record::stored::{Row, Shape};
 
 /// The merge of one audit.
 pub(super) struct Merge<'a> {

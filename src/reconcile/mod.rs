@@ -20,6 +20,7 @@ mod budget;
 mod cause;
 mod days;
 mod drift;
+mod emptiness;
 mod entries;
 mod findings;
 mod gaps;
@@ -40,10 +41,10 @@ mod window;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::sort::SortSettings;
 use pipeline::lake::{Lake, Span};
 use pipeline::record::stored::{Difference, Row, Shape};
 use pipeline::record::{Record, Rules};
-use crate::sort::SortSettings;
 use pipeline::warehouse::Bulk;
 
 pub use baseline::{Baseline, Since};
@@ -86,6 +87,8 @@ pub struct Audit {
     pub cache: Option<PathBuf>,
     /// What is known of the history that the stores should hold.
     pub truth: TruthAsked,
+    /// An empty side is meant: otherwise it is an error, for most often an address is mistyped.
+    pub allow_empty: bool,
 }
 
 impl Audit {

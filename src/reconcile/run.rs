@@ -13,12 +13,15 @@ use super::sorters::Sorters;
 use super::truth::{self, Corrected, Proof};
 use super::warehouse_side::Scan;
 use super::window::Inside;
-use super::{Audit, lake_side};
+use super::{Audit, emptiness, lake_side};
 use crate::progress::Progress;
 use crate::report::reconcile::truth::Truth;
 use crate::report::reconcile::{Outcome, Run, Stores};
 use crate::sort::Sorted;
 use crate::stop::Stop;
+
+/// What is said of an audit that somebody stopped.
+const STOPPED: &str = "asked to stop: the counts are those of a part";
 
 /// Audits lake against warehouse; findings go to the sink as they come.
 ///
@@ -32,6 +35,9 @@ pub async fn run(audit: &Audit, sink: Sink, progress: &Progress, stop: &Stop) ->
     let told = truth::read(&audit.truth, &sorters, progress)?;
     let shape = audit.warehouse.shape().await?;
     let status = audit.warehouse.status().await?;
+    let Some(()) = stop.or(emptiness::refuse_warehouse(audit, &shape)).await.transpose()? else {
+        return Ok((Outcome { stopped: Some(STOPPED.into()), ..Outcome::default() }, sink));
+    };
     let outcome = Outcome {
         lake: audit.lake.address(),
         warehouse: audit.warehouse.address(),
@@ -76,11 +82,12 @@ pub async fn run(audit: &Audit, sink: Sink, progress: &Progress, stop: &Stop) ->
             .halt_after
             .map(|most| format!("after {most} findings, as --halt-after asks: the counts are those of a part"));
     } else if !ended {
-        outcome.stopped = Some("asked to stop: the counts are those of a part".into());
+        outcome.stopped = Some(STOPPED.into());
     }
     outcome.seconds = begun.elapsed().as_secs_f64();
     if ended {
         outcome.check()?;
+        emptiness::refuse_nothing_judged(audit, &outcome).await?;
         outcome.find_gaps();
     }
     outcome.conclude();

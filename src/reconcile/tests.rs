@@ -7,13 +7,13 @@ use bytes::Bytes;
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 
 use super::*;
-use pipeline::lake::memory::Memory as MemoryLake;
-use pipeline::lake::{self, Depth, Key, Page, Put};
 use crate::progress::Progress;
-use pipeline::record::stored::Value;
-use pipeline::record::{Column, instant};
 use crate::report::reconcile::Outcome;
 use crate::stop::Stop;
+use pipeline::lake::memory::Memory as MemoryLake;
+use pipeline::lake::{self, Depth, Key, Page, Put};
+use pipeline::record::stored::Value;
+use pipeline::record::{Column, instant};
 use pipeline::warehouse::Warehouse;
 use pipeline::warehouse::conformance;
 use pipeline::warehouse::memory::Memory;
@@ -63,6 +63,7 @@ impl Scene {
             sort: SortSettings { memory: 1_000_000, folder: self.home.path().into() },
             cache: None,
             truth: TruthAsked::default(),
+            allow_empty: true,
         }
     }
 

@@ -14,8 +14,8 @@ use tokio::task::JoinHandle;
 
 use super::entries::{PlacedRow, StoredRow};
 use super::window::Inside;
-use pipeline::record::stored::Shape;
 use crate::sort::{OrderedId, Sorted, Sorter};
+use pipeline::record::stored::Shape;
 use pipeline::warehouse::{Bulk, Error, Window};
 
 use super::spool::Spool;

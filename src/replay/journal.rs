@@ -22,9 +22,9 @@ use uuid::Uuid;
 use super::order::{Entry, Way};
 use super::seen::Seen;
 use super::tally::Tally;
-use pipeline::record::stored::{Row, Shape};
 use crate::report::replay::Asked;
 use crate::sort::OrderedId;
+use pipeline::record::stored::{Row, Shape};
 use pipeline::warehouse::{self, Bulk, Note};
 
 /// The first note of a run.

@@ -16,10 +16,10 @@ use super::journal::{Journal, Page, Slice};
 use super::order::{Entry, Way, own_day};
 use super::seen::Seen;
 use super::tally::Tally;
-use pipeline::lake::Partition;
-use pipeline::record::stored::{Row, Shape};
 use crate::sort::OrderedId;
 use crate::undo::{TakenDown, Undo};
+use pipeline::lake::Partition;
+use pipeline::record::stored::{Row, Shape};
 use pipeline::warehouse::{self, Bulk, Change, Conflict, Insert, Limits, Loaded, Mark, Note, Reason};
 
 /// How often a batch is looked at again because others write into its range.

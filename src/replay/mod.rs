@@ -29,8 +29,7 @@ pub use plan::{Plan, Source};
 pub use run::{Earlier, Keep, Replay, earlier, run};
 
 /// What to do where a row holds other values than the lake.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[derive(clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Policy {
     /// The row stays; the conflict is reported with both values.
     #[default]

@@ -12,8 +12,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use pipeline::record::Record;
 use crate::sort::{Folder, InOrder, OrderedId, SortSettings, Sorter};
+use pipeline::record::Record;
 
 /// What an entry takes in memory while it is sorted, in bytes, measured.
 const ENTRY_BYTES: usize = 700;

@@ -7,9 +7,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::journal::Head;
 use super::{Filter, Only, Policy};
-use pipeline::lake::{self, Habits, Lake, Meta, Partition, Span, survey};
 use crate::reader::{Age, Cutoff, ReadSettings, Reader};
+use crate::reader::{Empty, why_empty};
 use crate::report::replay::{Asked, Outcome};
+use pipeline::lake::{self, Habits, Lake, Meta, Partition, Span, survey};
 use pipeline::warehouse::Bulk;
 
 /// Objects that old at a run's cutoff are looked at again by the run that catches up with it: a store's times have whole
@@ -190,6 +191,26 @@ impl Plan {
             && self.only.is_none()
             && self.filter.data_from.is_none()
             && self.filter.data_to.is_none()
+    }
+
+    /// Why the lake has nothing that is planned to be read, if it has not; a plan of no object by name is not asked about.
+    ///
+    /// # Errors
+    /// The lake cannot be listed.
+    pub async fn empty(&self) -> Result<Option<Empty>, lake::Error> {
+        let lake = &*self.lake;
+        match &self.only {
+            None => why_empty(lake, &self.span, &self.partitions, &self.strays).await,
+            Some(only) if only.0.is_empty() => Ok(None),
+            // Objects by name may be gone one by one, which is counted; a lake that has none at all is another one.
+            Some(_) => {
+                if !self.partitions.is_empty() && why_empty(lake, &self.span, &self.partitions, &[]).await?.is_none() {
+                    return Ok(None);
+                }
+                let all = survey(lake, &Span::default()).await?;
+                why_empty(lake, &Span::default(), &all.partitions, &all.strays).await
+            }
+        }
     }
 
     /// The outcome without a run, where the drift file names no object that is meant.

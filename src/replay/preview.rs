@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::{Plan, Policy};
-use pipeline::lake::{self, Depth, Key, Meta, Partition};
 use crate::reader::{Age, Item};
 use crate::report::replay::{Class, Preview, Sample};
 use crate::stop::Stop;
+use pipeline::lake::{self, Depth, Key, Meta, Partition};
 use pipeline::warehouse::{Bulk, Reason};
 
 /// Listings under way at once.

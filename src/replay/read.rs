@@ -11,10 +11,10 @@ use tokio::sync::mpsc::Sender;
 use super::only::Filter;
 use super::order::{Entry, Sorters, Way};
 use super::tally::Tally;
-use pipeline::lake::{self, Partition};
 use crate::reader::{Found, Item, Reader, Step};
 use crate::sort::{OrderedId, Sorted, Sorter};
 use crate::stop::Stop;
+use pipeline::lake::{self, Partition};
 
 /// How soon a wish to stop is seen while the lake says nothing.
 const LOOK: Duration = Duration::from_millis(250);

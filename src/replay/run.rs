@@ -17,14 +17,14 @@ use super::order::{Entry, Sorters, Way};
 use super::read::{Day, End, Part, Reading, Why};
 use super::tally::{Pending, Tally};
 use super::{Plan, Policy};
-use pipeline::lake::{Partition};
-use crate::reader::{Item, Skip};
 use crate::progress::{Progress, Stage};
-use pipeline::record::stored::Shape;
+use crate::reader::{Item, Skip};
 use crate::report::replay::Outcome;
 use crate::sort::Sorted;
 use crate::stop::Stop;
 use crate::undo::Undo;
+use pipeline::lake::Partition;
+use pipeline::record::stored::Shape;
 use pipeline::warehouse::{Bulk, Change};
 
 /// Rows a transaction has at least, and at most: more gains nothing (benches/RESULTS.md).

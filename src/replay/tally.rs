@@ -6,10 +6,10 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::only::Beyond;
-use pipeline::lake::{Partition};
 use crate::reader::{FUTURE_DATED, Item, Skip};
 use crate::report::Problems;
 use crate::report::replay::{Cell, Outcome};
+use pipeline::lake::Partition;
 use pipeline::warehouse::{Conflict, Loaded};
 
 /// Counts of objects by what became of them; every listed one is in exactly one of the others.

@@ -8,13 +8,13 @@ use chrono::{DateTime, Days, NaiveDate, Utc};
 use uuid::Uuid;
 
 use super::*;
-use pipeline::lake::memory::Memory as MemoryLake;
-use pipeline::lake::{Key, Lake};
 use crate::progress::Progress;
-use pipeline::record::{Reading, Record, Rules, instant};
 use crate::report::replay::Outcome;
 use crate::stop::Stop;
 use crate::undo::Undo;
+use pipeline::lake::memory::Memory as MemoryLake;
+use pipeline::lake::{Key, Lake};
+use pipeline::record::{Reading, Record, Rules, instant};
 use pipeline::warehouse::memory::Memory;
 use pipeline::warehouse::{Bulk, Warehouse};
 

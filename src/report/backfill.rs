@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::{Exit, Lines, Problems, count, duration};
+use pipeline::lake::ConditionalWrites;
 
 /// Counts of a backfill: objects are new or existing, rows inserted, identical, conflicting or refused.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -29,6 +30,8 @@ pub struct Outcome {
     pub failed: u64,
     /// Time of the whole run.
     pub seconds: f64,
+    /// Support of the lake's store for conditional writes: `honoured`, `emulated` or `untested`.
+    pub conditional_writes: ConditionalWrites,
     /// Where rejected messages are kept.
     pub quarantine: String,
     /// Why it stopped early.
@@ -91,6 +94,9 @@ impl fmt::Display for Outcome {
         write!(f, "{}", self.problems)?;
         if self.rejected > 0 {
             writeln!(f, "  rejected messages are kept in {}", self.quarantine)?;
+        }
+        if let Some(warning) = self.conditional_writes.warning() {
+            writeln!(f, "  {warning}")?;
         }
         if let Some(why) = &self.stopped {
             writeln!(f, "stopped early: {why}")?;

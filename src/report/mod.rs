@@ -54,8 +54,7 @@ pub trait Outcome: fmt::Display + Serialize {
 }
 
 /// The form of an outcome on stdout.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[derive(clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Form {
     /// Lines for people.
     #[default]

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::{Exit, Lines, Problems, count, duration};
+use pipeline::lake::ConditionalWrites;
 
 /// Counts of messages taken in, each delivery counted: one that failed and came again counts twice.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -28,6 +29,8 @@ pub struct Outcome {
     pub endpoint: Option<Endpoint>,
     /// Time of the whole run.
     pub seconds: f64,
+    /// Support of the lake's store for conditional writes: `honoured`, `emulated` or `untested`.
+    pub conditional_writes: ConditionalWrites,
     /// Where quarantined messages are kept.
     pub quarantine: String,
     /// Problems, each with its message's id.
@@ -94,6 +97,9 @@ impl fmt::Display for Outcome {
         write!(f, "{}", self.problems)?;
         if self.quarantined > 0 {
             writeln!(f, "  quarantined messages are kept in {}", self.quarantine)?;
+        }
+        if let Some(warning) = self.conditional_writes.warning() {
+            writeln!(f, "  {warning}")?;
         }
         if self.failed > self.rows_refused && self.endpoint.is_none() {
             writeln!(f, "to try the failed ones again, run the same command: what is stored counts as a duplicate")?;

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::report::{Exit, Lines, Problems, count, duration};
+use pipeline::lake::ConditionalWrites;
 
 /// What became of the changes in an undo file.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -23,6 +24,9 @@ pub struct Undone {
     pub broken: u64,
     /// Whether nothing was changed because only a look was asked for.
     pub dry_run: bool,
+    /// Support of the lake's store for conditional writes; `None` if the file is about no object.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conditional_writes: Option<ConditionalWrites>,
     /// Time of the run.
     pub seconds: f64,
     /// What stays as it is, each with its id or key, and the lines that broke off.
@@ -59,6 +63,9 @@ impl fmt::Display for Undone {
             lines.push(("not looked at", count(self.left)));
         }
         write!(f, "{}{}", Lines(&lines), self.problems)?;
+        if let Some(warning) = self.conditional_writes.and_then(ConditionalWrites::warning) {
+            writeln!(f, "  {warning}")?;
+        }
         if self.left > 0 {
             writeln!(f, "stopped early: asked to stop\nto go on, run the same command again")?;
         }

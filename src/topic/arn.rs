@@ -3,6 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
+use pipeline::place;
+
+/// What a topic is named by.
+const EXAMPLE: &str = "give a topic's ARN, such as arn:aws:sns:sa-east-1:123456789012:historico-consumo";
+
 /// A topic as it is named.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Address {
@@ -16,6 +21,7 @@ impl FromStr for Address {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        let text = place::tidy(text).map_err(|e| format!("the topic {e}: {EXAMPLE}, or local"))?;
         if text == "local" { Ok(Self::Local) } else { text.parse().map(Self::Sns) }
     }
 }
@@ -66,27 +72,37 @@ impl Arn {
     }
 }
 
+/// Whether it has a region's form: lowercase letters, digits and hyphens.
+fn is_region(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+}
+
 impl FromStr for Arn {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        let text = place::tidy(text).map_err(|e| format!("the topic {e}: {EXAMPLE}, or local"))?;
         let name_is_good = |name: &str| {
             let name = name.strip_suffix(".fifo").unwrap_or(name);
-            !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+            (1..=256).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
         };
         match text.split(':').collect::<Vec<_>>()[..] {
             ["arn", partition, "sns", region, account, name]
                 if partition.starts_with("aws")
-                    && !region.is_empty()
+                    && is_region(region)
                     && account.len() == 12
                     && account.bytes().all(|b| b.is_ascii_digit())
                     && name_is_good(name) =>
             {
                 Ok(Self { text: text.to_owned(), region: region.to_owned() })
             }
-            _ => {
-                Err("give a topic's ARN, such as arn:aws:sns:sa-east-1:123456789012:historico-consumo, or local".into())
+            ["arn", _, "sns", _, _, _, _] => {
+                Err(format!("a subscription's ARN is no topic's: leave out its last part: {EXAMPLE}, or local"))
             }
+            ["arn", _, service, ..] if service != "sns" => {
+                Err(format!("an ARN of {service:?} is no topic's: {EXAMPLE}, or local"))
+            }
+            _ => Err(format!("{EXAMPLE}, or local")),
         }
     }
 }
@@ -129,10 +145,22 @@ mod tests {
             "arn:aws:sns:us-east-1:123456789012:",
             "arn:aws:sns:us-east-1:123456789012:a b",
             "arn:aws:sns:us-east-1:123456789012:topic:subscription",
+            "arn:aws:sns:US-EAST-1:123456789012:a",
+            "arn:aws:sns:us-east-1:12345678901x:a",
+            "ARN:aws:sns:us-east-1:123456789012:a",
+            "sns:us-east-1:123456789012:a",
+            "https://sns.us-east-1.amazonaws.com/",
+            "\"arn:aws:sns:us-east-1:123456789012:a\"",
+            "'local'",
+            " \n",
         ] {
             let said = text.parse::<Address>().unwrap_err();
             assert!(said.contains("arn:aws:sns:sa-east-1") && said.contains("local"), "{text}");
         }
         assert_eq!("local".parse(), Ok(Address::Local));
+        let arn = "arn:aws:sns:us-east-1:123456789012:a";
+        assert_eq!(format!(" {arn}\n").parse::<Address>().unwrap().to_string(), arn, "as a secret has it");
+        assert!(format!("\"{arn}\"").parse::<Arn>().unwrap_err().contains("remove the quotes"));
+        assert!(format!("{arn}:sub").parse::<Arn>().unwrap_err().contains("subscription"));
     }
 }

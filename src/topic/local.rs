@@ -5,6 +5,7 @@ use chrono::Utc;
 
 use super::{Error, Limits, Message, Refusal, Topic};
 use pipeline::intake::{Intake, Verdict};
+use pipeline::lake::ConditionalWrites;
 use pipeline::record::MAX_MESSAGE_BYTES;
 
 /// Entries a batch; there is no network here, so batches may be larger than SNS's ten.
@@ -48,5 +49,9 @@ impl Topic for Local {
 
     async fn check(&self) -> Result<(), Error> {
         Ok(())
+    }
+
+    fn conditional_writes(&self) -> Option<ConditionalWrites> {
+        Some(self.intake.conditional_writes())
     }
 }

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use pipeline::error::Kind;
+use pipeline::lake::ConditionalWrites;
 use pipeline::record::{QUARANTINE, Slug};
 
 pub mod arn;
@@ -146,6 +147,11 @@ pub trait Topic: Send + Sync + fmt::Debug {
     /// # Errors
     /// It does not exist, or the account may not see it.
     async fn check(&self) -> Result<(), Error>;
+
+    /// Support of the lake behind the topic for conditional writes; `None` if the topic writes to no lake itself.
+    fn conditional_writes(&self) -> Option<ConditionalWrites> {
+        None
+    }
 }
 
 #[cfg(test)]

@@ -9,10 +9,10 @@ use bytes::Bytes;
 
 use super::ObjectLine;
 use super::read::{Changes, Told};
-use pipeline::lake::{Changed, Lake, Reason, look_up};
-use pipeline::record::stored::{Row, Shape};
 use crate::report::undone::Undone;
 use crate::stop::Stop;
+use pipeline::lake::{Changed, Lake, Reason, look_up};
+use pipeline::record::stored::{Row, Shape};
 use pipeline::warehouse::{Bulk, Change, Insert};
 
 /// A row before a change and after it.
@@ -180,6 +180,7 @@ impl Work<'_> {
         {
             let body = before.as_ref().map(|before| Bytes::from(before.clone()));
             if self.undone.dry_run || self.lake.change(key, &meta.etag, body).await? == Changed::Done {
+                self.undone.conditional_writes = (!self.undone.dry_run).then(|| self.lake.conditions().change);
                 self.undone.restored += 1;
                 return Ok(());
             }

@@ -3,10 +3,10 @@
 use super::back::put_back;
 use super::read::{Changes, PIECE, Told};
 use super::*;
+use crate::stop::Stop;
 use pipeline::lake::Lake as _;
 use pipeline::lake::memory::Memory as MemoryLake;
 use pipeline::record::stored::{Holds, Shape, Value};
-use crate::stop::Stop;
 
 fn row(weight: f32) -> Row {
     let mut row = Row([const { Value::Null }; 13]);

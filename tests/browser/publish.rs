@@ -29,7 +29,7 @@ fn a_load_test_opens_without_a_word_and_has_its_plots() {
     let (_scene, page) = page();
     let mut browser = Browser::start();
     browser.open(&page, false);
-    assert_eq!(browser.eval("document.querySelector('h1').innerText.includes('1 of 2 conditions not kept')"), true);
+    assert_eq!(browser.eval("document.querySelector('h1').innerText.includes('1 of 2 checks failed')"), true);
     assert_eq!(browser.eval("document.querySelectorAll('svg').length"), 6);
     let drawn = browser.eval("[...document.querySelectorAll('svg path')].every(p => p.getTotalLength() > 100)");
     assert_eq!(drawn, true, "every line has a length");

@@ -90,7 +90,8 @@ fn a_budget_lets_drift_pass_and_an_audit_can_end_when_it_knows_enough() {
     };
     assert!(page("10%").contains("let pass") && page("1").contains("over the budget of 1"));
     scene.sql("DELETE FROM historico_consumo");
-    let halted = scene.run(&["reconcile", "--halt-after", "7", "--max-drift", "100%", "--repair", "warehouse"]);
+    let halted =
+        scene.run(&["reconcile", "--halt-after", "7", "--max-drift", "100%", "--repair", "warehouse", "--allow-empty"]);
     assert_eq!(halted.code, Some(1), "what was not looked at is not let pass: {halted:?}");
     let found = halted.json["lake_only"].as_u64().unwrap();
     assert!(found >= 7 && halted.json["halted"].as_str().unwrap().contains("7 findings"), "{halted:?}");
@@ -248,11 +249,13 @@ fn a_full_disk_is_said_and_leaves_nothing_that_passes_as_whole() {
     scene.run(&["init"]).expect(0, &[]);
     scene.run(&["backfill", "history.json"]).expect(0, &[("inserted", count)]);
     scene.sql("DELETE FROM historico_consumo");
-    scene.run(&["reconcile", "--drift", "drift.ndjson", "--report", "page.html"]).expect(1, &[("lake_only", count)]);
+    let whole = ["reconcile", "--allow-empty", "--drift", "drift.ndjson", "--report", "page.html"];
+    scene.run(&whole).expect(1, &[("lake_only", count)]);
     let size = |name: &str| std::fs::metadata(scene.path(name)).unwrap().len();
     let (drift, page) = (size("drift.ndjson"), size("page.html"));
     assert!(page > drift + 40_000, "{page} {drift}");
-    let with = |most: u64, flag: &str, place: &str| scene.run_on_full_disk(most, &["reconcile", flag, place]);
+    let with =
+        |most: u64, flag: &str, place: &str| scene.run_on_full_disk(most, &["reconcile", "--allow-empty", flag, place]);
     let before = std::fs::read(scene.path("drift.ndjson")).unwrap();
     let full = with(drift / 2, "--drift", "drift.ndjson");
     assert!(full.code == Some(2) && full.stderr.contains("cannot be written to the drift file"), "{full:?}");

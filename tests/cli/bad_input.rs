@@ -23,11 +23,13 @@ fn refused(ran: &Ran, words: &[&str]) {
 fn what_cannot_be_reached_is_named_with_what_to_do() {
     let s3 = S3Server::with_bucket(BUCKET);
     let scene = Scene::embedded();
-    refused(&scene.run(&["replay", "--lake", "/no/such/dir"]), &["/no/such/dir", "check --lake"]);
     refused(&scene.run(&["replay", "--lake", "http://x"]), &["invalid value"]);
     std::fs::create_dir(scene.path("lake")).unwrap();
-    refused(&scene.run(&["replay"]), &["no table historico_consumo", "ruminate init"]);
+    refused(&scene.run(&["replay"]), &["there is no file", "w.db", "ruminate init"]);
     assert!(!scene.path("w.db").exists(), "only init makes a file");
+    scene.run(&["init", "--table", "other"]).expect(0, &[]);
+    refused(&scene.run(&["replay", "--lake", "/no/such/dir", "--table", "other"]), &["/no/such/dir", "check --lake"]);
+    refused(&scene.run(&["replay"]), &["no table historico_consumo", "ruminate init"]);
     refused(
         &scene.run(&["replay", "--warehouse", "mysql://ana:segredo@127.0.0.1:1/x"]),
         &["127.0.0.1:1", "check host"],
@@ -46,11 +48,16 @@ fn what_cannot_be_reached_is_named_with_what_to_do() {
     let on_s3 = Scene::embedded().with_s3(&s3);
     on_s3.run(&["init"]).expect(0, &[]);
     refused(&on_s3.run(&["replay", "--lake", "s3://nobody/x"]), &["no such bucket", "nobody", "--lake"]);
-    let scene = Scene::embedded().with_s3(&s3).with("AWS_SECRET_ACCESS_KEY", "segredo");
+    let ready = |name: &str, value: &str| {
+        let scene = Scene::embedded().with_s3(&s3).with(name, value);
+        scene.run(&["init"]).expect(0, &[]);
+        scene
+    };
+    let scene = ready("AWS_SECRET_ACCESS_KEY", "segredo");
     refused(&scene.run(&["replay"]), &["refused", "credentials"]);
-    let scene = Scene::embedded().with_s3(&s3).with("AWS_REGION", "sa-east-1");
+    let scene = ready("AWS_REGION", "sa-east-1");
     refused(&scene.run(&["replay"]), &["us-east-1", "AWS_REGION"]);
-    let scene = Scene::embedded().with_s3(&s3).with("AWS_ENDPOINT_URL", "http://127.0.0.1:1");
+    let scene = ready("AWS_ENDPOINT_URL", "http://127.0.0.1:1");
     refused(&scene.run(&["replay", "--attempts", "2"]), &["cannot connect", "AWS_ENDPOINT_URL"]);
 }
 
@@ -224,7 +231,7 @@ fn only_named_objects_are_replayed_and_those_that_are_gone_are_counted() {
     std::fs::remove_file(scene.path("w.db")).unwrap();
     scene.run(&["init"]).expect(0, &[]);
     scene
-        .run(&["reconcile", "--drift", "drift.ndjson", "--from", "2023-01-02", "--to", "2023-01-02"])
+        .run(&["reconcile", "--allow-empty", "--drift", "drift.ndjson", "--from", "2023-01-02", "--to", "2023-01-02"])
         .expect(1, &[("lake_only", 13)]);
     scene.run(&["replay", "--only", "drift.ndjson"]).expect(0, &[("listed", 13), ("inserted", 13), ("not_found", 0)]);
     std::fs::remove_dir_all(scene.path("lake/fazenda_um/2023/01/02")).unwrap();

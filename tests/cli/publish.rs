@@ -93,7 +93,7 @@ fn the_page_and_the_text_of_the_histogram_tell_what_the_outcome_tells() {
     assert_eq!(run.code, 1, "{}", run.err);
     let read = |name: &str| std::fs::read_to_string(home.path().join(name)).unwrap();
     let page = read("p.html");
-    for told in ["1 condition not kept", "exit code 1", "ruminate publish in.json --rate 300", "--fail-if"] {
+    for told in ["1 check failed", "exit code 1", "ruminate publish in.json --rate 300", "--fail-if"] {
         assert!(page.contains(told), "{told}");
     }
     for (file, of) in [("p.hdr", "latency"), ("p.hdr.service", "service")] {
@@ -113,6 +113,7 @@ fn what_cannot_run_says_so_in_one_line_and_exits_with_2() {
     history(home.path(), "in.json");
     std::fs::create_dir(home.path().join("in.service")).unwrap();
     std::fs::write(home.path().join("cut.truth"), "{\"ruminate_truth\":1,\"history\":{}}\n").unwrap();
+    assert!(ruminate(home.path()).args(["init", "--warehouse", "sqlite:w.db"]).output().unwrap().status.success());
     let watch = ["in.json", "--watch", "--warehouse", "sqlite:w.db", "--truth", "cut.truth"];
     let cases: [(&[&str], &str); 12] = [
         (&["none.json"], "none.json: No such file"),

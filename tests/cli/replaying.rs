@@ -370,7 +370,7 @@ fn a_drift_file_that_names_no_object_leaves_nothing_to_do() {
 #[test]
 fn a_drift_file_s_objects_outside_of_the_span_are_counted_as_such() {
     let scene = lost();
-    scene.run(&["reconcile", "--drift", "drift.ndjson"]).expect(1, &[("lake_only", 52)]);
+    scene.run(&["reconcile", "--allow-empty", "--drift", "drift.ndjson"]).expect(1, &[("lake_only", 52)]);
     let only = ["replay", "--only", "drift.ndjson"];
     let ran = scene.run(&[&only[..], &["--from", "2023-01-02", "--to", "2023-01-02"]].concat());
     ran.expect(0, &[("listed", 13), ("inserted", 13), ("not_found", 0)]);
@@ -417,7 +417,7 @@ fn a_run_goes_on_with_its_own_lake_only() {
     child.kill().unwrap();
     child.wait().unwrap();
     // Of this name there is another lake here, which is empty.
-    let other = scene.run(&["replay", "--lake", "lake", "--resume"]);
+    let other = scene.run(&["replay", "--lake", "lake", "--resume", "--allow-empty"]);
     assert_eq!(other.json["resumed"], false, "{other:?}");
     other.expect(0, &[("listed", 0)]);
     // And this is the same one, by another name.

@@ -43,7 +43,7 @@ pub(crate) fn gather(folder: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>) {
     }
 }
 
-fn rows(scene: &Scene) -> BTreeMap<String, Vec<String>> {
+pub(crate) fn rows(scene: &Scene) -> BTreeMap<String, Vec<String>> {
     let url = format!("sqlite:{}", scene.path("w.db").display());
     let found = tokio::runtime::Runtime::new().unwrap().block_on(async {
         let mut connection = SqliteConnection::connect(&url).await.unwrap();

@@ -40,7 +40,13 @@ fn a_replay_of_the_lake_as_it_was_brings_back_what_was_deleted() {
     let left = count / 2 - 1;
     let now = scene.run(&["replay"]);
     assert_eq!((now.json["inserted"].as_u64(), now.json["unreadable"].as_u64()), (Some(left), Some(1)), "{now:#?}");
-    let early = scene.run(&["replay", "--versions-at", &time(90)]);
+    let early = ["replay", "--versions-at", &time(90)];
+    let refused = scene.run(&early);
+    assert!(
+        refused.code == Some(2) && refused.stderr.contains("as it was at "),
+        "before the first object: {refused:?}"
+    );
+    let early = scene.run(&[&early[..], &["--allow-empty"]].concat());
     early.expect(0, &[("inserted", 0), ("identical", 0)]);
     let then = scene.run(&["replay", "--verify", "--versions-at", &time(45)]);
     then.expect(0, &[("inserted", count - left), ("identical", left), ("unreadable", 0), ("verified", count)]);

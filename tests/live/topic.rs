@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use aws_sdk_sns::config::Credentials;
 use chrono::NaiveDate;
+use pipeline::record::{Reading, reading_id};
 use ruminate::herd::{Faults, Herd, Part};
 use ruminate::progress::Progress;
 use ruminate::publish::{self, Settings, Source};
-use pipeline::record::{Reading, reading_id};
 use ruminate::report::publish::Outcome;
 use ruminate::stop::Stop;
 use ruminate::topic::Topic;

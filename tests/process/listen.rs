@@ -6,13 +6,13 @@ use std::time::Duration;
 use pipeline::intake::Intake;
 use pipeline::lake::dir::Dir;
 use pipeline::lake::memory::Memory as Objects;
-use ruminate::listen::Settings;
 use pipeline::record::Rules;
-use ruminate::report::process::Endpoint as Others;
-use ruminate::report::{Exit, Outcome as _};
 use pipeline::warehouse::memory::Memory as Rows;
 use pipeline::warehouse::sqlite::Sqlite;
 use pipeline::warehouse::{TableName, Warehouse};
+use ruminate::listen::Settings;
+use ruminate::report::process::Endpoint as Others;
+use ruminate::report::{Exit, Outcome as _};
 
 use crate::http::{Running, TOPIC, believing};
 

@@ -197,11 +197,25 @@ class Shape(Role, unittest.TestCase):
         key = self.parameters.get("LakeKmsKeyArn")
         expected = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key} if key else {"SSEAlgorithm": "AES256"}
         self.assertEqual(rule["ApplyServerSideEncryptionByDefault"], expected)
-        (statement,) = json.loads(s3.get_bucket_policy(Bucket=self.bucket)["Policy"])["Statement"]
+        statement, conditional = json.loads(s3.get_bucket_policy(Bucket=self.bucket)["Policy"])["Statement"]
         arn = f"arn:aws:s3:::{self.bucket}"
         self.assertEqual(
             (statement["Effect"], statement["Principal"], statement["Action"], statement["Resource"], statement["Condition"]),
             ("Deny", "*", "s3:*", [arn, f"{arn}/*"], {"Bool": {"aws:SecureTransport": "false"}}),
+        )
+        # Denied only where both headers are missing: a repair has If-Match. Only requests that make an object can have one.
+        self.assertEqual(
+            [conditional[part] for part in ("Effect", "Principal", "Action", "Resource", "Condition")],
+            [
+                "Deny",
+                "*",
+                "s3:PutObject",
+                [f"{arn}/{self.prefix}/*", f"{arn}/quarentena/*"],
+                {
+                    "Null": {"s3:if-none-match": "true", "s3:if-match": "true"},
+                    "Bool": {"s3:ObjectCreationOperation": "true"},
+                },
+            ],
         )
         sent = self.stack.sent["LakeBucket"]
         self.assertEqual(sent["VersioningConfiguration"], {"Status": "Enabled"})

@@ -41,6 +41,8 @@ MUTATIONS = [
     (f"test_deployed.Direct.{LAKE}", "VersioningConfiguration: {Status: Enabled}", "VersioningConfiguration: {Status: Suspended}"),
     (f"test_deployed.Direct.{LAKE}", "RestrictPublicBuckets: true", "RestrictPublicBuckets: false"),
     (f"test_deployed.Direct.{LAKE}", 'aws:SecureTransport: "false"', 'aws:SecureTransport: "true"'),
+    (f"test_deployed.Direct.{LAKE}", 's3:if-none-match: "true", s3:if-match: "true"', 's3:if-none-match: "true"'),
+    (f"test_deployed.Direct.{LAKE}", '              Bool: {s3:ObjectCreationOperation: "true"}\n', ""),
     (f"test_deployed.Direct.{LAKE}", "            ExpiredObjectDeleteMarker: true", "            ExpirationInDays: 365"),
     (f"test_deployed.Buffered.{LAKE}", "SSEAlgorithm: aws:kms, KMSMasterKeyID: !Ref LakeKmsKeyArn", "SSEAlgorithm: AES256"),
     ("test_deployed.Deleted", "    Condition: CreateLake\n    DeletionPolicy: Retain", "    Condition: CreateLake\n    DeletionPolicy: Delete"),

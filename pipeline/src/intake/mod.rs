@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Duration, Instant, timeout_at};
 use tracing::Instrument;
 
-use crate::lake::{self, Key, Lake, Put};
+use crate::lake::{self, ConditionalWrites, Key, Lake, Put};
 use crate::record::{QUARANTINE, Reading, Record, Rejection, Rules};
 use crate::warehouse::{self, Loaded, Warehouse};
 use table::Table;
@@ -89,6 +89,11 @@ impl Intake {
     /// Where quarantined messages go.
     pub fn quarantine_address(&self) -> String {
         self.quarantine.address()
+    }
+
+    /// Support of the lake for conditional writes, as far as it is known.
+    pub fn conditional_writes(&self) -> ConditionalWrites {
+        self.lake.conditions().create
     }
 
     /// Takes one message in.

@@ -14,6 +14,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::error::Kind;
 
+mod conditional;
 pub mod conformance;
 pub mod dir;
 mod key;
@@ -22,6 +23,7 @@ mod partition;
 pub mod s3;
 mod url;
 
+pub use conditional::{ConditionalWrites, Conditions, Unconditional};
 pub use key::Key;
 pub use partition::{Partition, Span, Survey, survey};
 pub use url::LakeUrl;
@@ -197,6 +199,19 @@ pub trait Lake: Send + Sync + fmt::Debug {
         Err(Error::new(Reason::ReadOnly, key, "this lake can be read only"))
     }
 
+    /// Support of the store for conditional writes, as far as it is known.
+    fn conditions(&self) -> Conditions {
+        Conditions::default()
+    }
+
+    /// Finds out whether the store honours conditional writes, with an object of its own outside the lake.
+    ///
+    /// # Errors
+    /// Returns an error if the store cannot be reached or rejects the test's object.
+    async fn test_conditions(&self) -> Result<Conditions, Error> {
+        Ok(self.conditions())
+    }
+
     /// The store's clock, for the cutoff of a run.
     ///
     /// # Errors
@@ -252,6 +267,8 @@ pub enum Reason {
     NoVersions,
     /// A lake that is only read was to be written.
     ReadOnly,
+    /// The store does not honour conditional writes, and they are required.
+    Unconditional,
     /// A key that this store cannot hold safely.
     BadKey,
     /// The store asks to slow down.
@@ -288,7 +305,7 @@ impl Error {
     pub fn kind(&self) -> Kind {
         match self.reason {
             Reason::SlowDown | Reason::Network => Kind::Transient,
-            Reason::BadKey | Reason::NoVersions | Reason::ReadOnly => Kind::Usage,
+            Reason::BadKey | Reason::NoVersions | Reason::ReadOnly | Reason::Unconditional => Kind::Usage,
             _ => Kind::Permanent,
         }
     }

@@ -4,7 +4,11 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use crate::place;
 use crate::record::QUARANTINE;
+
+/// What an address of a lake looks like.
+const EXAMPLE: &str = "write s3://bucket/prefix or a directory";
 
 /// Where a lake is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,28 +28,87 @@ impl FromStr for LakeUrl {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        let text = place::tidy(text).map_err(|e| format!("the lake's address {e}: {EXAMPLE}"))?;
         // It lies beside the lake; as the lake it would have what is broken among its records.
         if text.trim_end_matches('/').rsplit('/').next() == Some(QUARANTINE) {
             return Err(format!("{text:?} is the quarantine's folder, which lies beside the lake: give another"));
         }
         if let Some(rest) = text.strip_prefix("s3://") {
-            let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-            if bucket.is_empty() || bucket.chars().any(|c| !(c.is_ascii_alphanumeric() || "-._".contains(c))) {
-                return Err(format!("{text:?} names no bucket: write s3://bucket/prefix"));
-            }
-            return Ok(Self::S3 { bucket: bucket.to_owned(), prefix: prefix.trim_matches('/').to_owned() });
+            return s3(text, rest);
         }
-        if let Some(path) = text.strip_prefix("file://") {
+        if let Some(path) = text.strip_prefix("file://").filter(|path| path.starts_with('/')) {
             return Ok(Self::Dir(path.into()));
         }
-        if let Some((scheme, _)) = text.split_once("://") {
-            return Err(format!("a lake of kind {scheme:?} is not known: write s3://bucket/prefix or a directory"));
+        match place::scheme(text) {
+            Some(scheme) => Err(misspelt(text, scheme)),
+            None => place::local(text).map(Self::Dir),
         }
-        if text.is_empty() {
-            return Err("the lake is empty: write s3://bucket/prefix or a directory".into());
-        }
-        Ok(Self::Dir(text.into()))
     }
+}
+
+fn s3(text: &str, rest: &str) -> Result<LakeUrl, String> {
+    let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+    if let Some(why) = no_bucket(bucket) {
+        return Err(format!("{text:?} names no bucket ({why}): write s3://bucket/prefix"));
+    }
+    Ok(LakeUrl::S3 { bucket: bucket.to_owned(), prefix: prefix.trim_matches('/').to_owned() })
+}
+
+/// Why no bucket can have that name, by S3's rules for buckets.
+fn no_bucket(name: &str) -> Option<&'static str> {
+    let at_ends = |b: Option<u8>| b.is_none_or(|b| b.is_ascii_alphanumeric());
+    if name.is_empty() {
+        Some("it is missing")
+    } else if name.bytes().any(|b| b.is_ascii_uppercase()) {
+        Some("a bucket's name has no capitals")
+    } else if !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.".contains(&b)) {
+        Some("a bucket's name has only a-z, 0-9, - and .")
+    } else if !(3..=63).contains(&name.len()) {
+        Some("a bucket's name has 3 to 63 characters")
+    } else if !at_ends(name.bytes().next()) || !at_ends(name.bytes().last()) || name.contains("..") {
+        Some("a bucket's name begins and ends with a letter or digit, and has no two dots together")
+    } else if name.parse::<std::net::Ipv4Addr>().is_ok() {
+        Some("an IP address is none")
+    } else {
+        None
+    }
+}
+
+/// What to write in place of an address of that scheme.
+fn misspelt(text: &str, scheme: &str) -> String {
+    let rest = text[scheme.len() + 1..].trim_start_matches('/');
+    match scheme.to_ascii_lowercase().as_str() {
+        "s3" | "s3a" | "s3n" if !rest.is_empty() => format!("{text:?} is no address of a lake: write s3://{rest}"),
+        "file"
+            if text.as_bytes().get(scheme.len() + 1) == Some(&b'/') && !text[scheme.len() + 1..].starts_with("//")
+                || text[scheme.len() + 1..].starts_with("///") =>
+        {
+            format!("{text:?} is no address of a lake: write the directory's path, /{rest}")
+        }
+        "file" => format!("{text:?} is no address of a lake: write the directory's path, such as ./{rest}"),
+        "http" | "https" => match of_web(rest) {
+            Some(found) => format!("{text:?} is no address of a lake: write {found}"),
+            None => format!("{text:?} is no address of a lake: {EXAMPLE}; an endpoint goes into AWS_ENDPOINT_URL"),
+        },
+        "arn" => match rest.split_once(":s3:::").map(|(_, found)| found).filter(|found| !found.is_empty()) {
+            Some(found) => format!("{text:?} is no address of a lake: write s3://{found}"),
+            None => format!("{text:?} is no address of a lake: {EXAMPLE}"),
+        },
+        _ => format!("a lake of kind {scheme:?} is not known: {EXAMPLE} (one of that name is written ./{scheme}:…)"),
+    }
+}
+
+/// The address that S3's own web addresses mean: `bucket.s3.REGION.amazonaws.com/prefix`, `s3.REGION.amazonaws.com/bucket/prefix`.
+fn of_web(rest: &str) -> Option<String> {
+    let rest = rest.split(['?', '#']).next().unwrap_or(rest);
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let host = host.strip_suffix(".amazonaws.com").or_else(|| host.strip_suffix(".amazonaws.com.cn"))?;
+    if host == "s3" || host.starts_with("s3.") || host.starts_with("s3-") {
+        return (!path.is_empty()).then(|| format!("s3://{path}"));
+    }
+    let bucket = host.rsplit_once(".s3.").or_else(|| host.rsplit_once(".s3-")).map(|(bucket, _)| bucket);
+    let bucket = bucket.or_else(|| host.strip_suffix(".s3"))?;
+    Some(if path.is_empty() { format!("s3://{bucket}") } else { format!("s3://{bucket}/{path}") })
 }
 
 impl fmt::Display for LakeUrl {
@@ -80,8 +143,66 @@ mod tests {
 
     #[test]
     fn what_is_no_lake_is_refused() {
-        for text in ["", "s3://", "s3:///x", "http://x/y", "s3://bu cket/x"] {
+        for text in ["", " \n", "s3://", "s3:///x", "http://x/y", "s3://bu cket/x", "~/lake", "~ana/lake", "a\nb"] {
             assert!(text.parse::<LakeUrl>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_misspelt_lake_is_refused_with_the_right_spelling() {
+        let cases = [
+            ("s3:/bucket/prefix", "write s3://bucket/prefix"),
+            ("s3:bucket/prefix", "write s3://bucket/prefix"),
+            ("s3:///bucket", "write s3://bucket/prefix"),
+            ("S3://bucket/prefix", "write s3://bucket/prefix"),
+            ("s3a://bucket/prefix", "write s3://bucket/prefix"),
+            ("s3n://bucket", "write s3://bucket"),
+            ("s3:", "write s3://bucket/prefix"),
+            ("file:lake", "write the directory's path, such as ./lake"),
+            ("file://lake/x", "write the directory's path, such as ./lake/x"),
+            ("file:/lake", "write the directory's path, /lake"),
+            ("FILE:///lake", "write the directory's path, /lake"),
+            ("https://bucket.s3.amazonaws.com/a/b", "write s3://bucket/a/b"),
+            ("https://my.bucket.s3.sa-east-1.amazonaws.com/", "write s3://my.bucket"),
+            ("https://s3.sa-east-1.amazonaws.com/bucket/a?x=1", "write s3://bucket/a"),
+            ("https://bucket.s3-sa-east-1.amazonaws.com/a", "write s3://bucket/a"),
+            ("http://127.0.0.1:9000/bucket", "AWS_ENDPOINT_URL"),
+            ("arn:aws:s3:::bucket/prefix", "write s3://bucket/prefix"),
+            ("arn:aws:sns:sa-east-1:123456789012:t", "write s3://bucket/prefix"),
+            ("gs://bucket/x", "a lake of kind \"gs\" is not known"),
+            ("az://x/y", "a lake of kind \"az\" is not known"),
+            ("sqlite:w.db", "a lake of kind \"sqlite\" is not known"),
+            ("lake:2026", "./lake:…"),
+            ("\"s3://bucket/prefix\"", "remove the quotes"),
+            ("'lake'", "remove the quotes"),
+        ];
+        for (text, expected) in cases {
+            let e = text.parse::<LakeUrl>().unwrap_err();
+            assert!(e.contains(expected), "{text}: {e}");
+        }
+        #[cfg(not(windows))]
+        assert!("C:\\lake".parse::<LakeUrl>().unwrap_err().contains("a lake of kind \"C\" is not known"));
+    }
+
+    #[test]
+    fn a_directory_with_a_colon_is_written_with_its_place() {
+        for text in ["./s3:", "./a:b", "/x/s3:/y", "a/b:c", "../s3:"] {
+            assert_eq!(text.parse(), Ok(LakeUrl::Dir(text.into())));
+        }
+        assert_eq!("file:///a:b".parse(), Ok(LakeUrl::Dir("/a:b".into())));
+        assert_eq!(" s3://bucket/a\n".parse::<LakeUrl>().unwrap().to_string(), "s3://bucket/a", "as a secret has it");
+    }
+
+    #[test]
+    fn no_bucket_can_have_these_names() {
+        for name in
+            ["Bucket", "a_b", "ab", "-ab", "ab-", ".ab", "a..b", "10.0.0.1", "key:secret@bucket", &"a".repeat(64)]
+        {
+            let e = format!("s3://{name}/x").parse::<LakeUrl>().unwrap_err();
+            assert!(e.contains("names no bucket"), "{e}");
+        }
+        for name in ["abc", "my.bucket", "0-1", &"a".repeat(63)] {
+            assert!(format!("s3://{name}").parse::<LakeUrl>().is_ok(), "{name}");
         }
     }
 }

@@ -7,6 +7,11 @@ use std::str::FromStr;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use url::Url;
 
+use crate::place;
+
+/// What an address of a warehouse looks like.
+const EXAMPLE: &str = "write mysql://user:pass@host:port/database or sqlite:PATH";
+
 /// Where a warehouse is.
 #[derive(Clone, PartialEq, Eq)]
 pub enum WarehouseUrl {
@@ -38,27 +43,64 @@ impl FromStr for WarehouseUrl {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        let text = place::tidy(text).map_err(|e| format!("the warehouse's address {e}: {EXAMPLE}"))?;
         if let Some(path) = text.strip_prefix("sqlite:") {
-            let path = path.strip_prefix("//").unwrap_or(path);
-            if path.is_empty() {
-                return Err("sqlite: names no file: write sqlite:PATH".into());
+            return file(path).map(Self::Sqlite);
+        }
+        match place::scheme(text) {
+            Some(scheme) if is_mysql(scheme) && text[scheme.len()..].starts_with("://") => server(text),
+            Some(scheme) => Err(misspelt(scheme)),
+            None if text.contains('@') => Err(format!("the warehouse's address has no kind: {EXAMPLE}")),
+            None => {
+                Err(format!("the warehouse {text:?} has no kind: a SQLite file is written sqlite:{text}; {EXAMPLE}"))
             }
-            return Ok(Self::Sqlite(path.into()));
         }
-        let example = "write mysql://user:pass@host:port/database or sqlite:PATH";
-        let split = "its password must be percent-encoded, or the address is cut in the middle of it";
-        let url = Url::parse(text).map_err(|e| format!("the warehouse's address cannot be read ({e}): {example}"))?;
-        if !matches!(url.scheme(), "mysql" | "mariadb") {
-            return Err(format!("a warehouse of kind {:?} is not known: {example}", url.scheme()));
-        }
-        if text.contains('@') && url.username().is_empty() || url.fragment().is_some() {
-            return Err(format!("the warehouse's address cannot be read: {split}: {example}"));
-        }
-        if url.host_str().is_none_or(str::is_empty) || url.path().trim_matches('/').is_empty() {
-            return Err(format!("the warehouse's address {} lacks a host or a database: {example}", shown(&url)));
-        }
-        Ok(Self::MySql(url))
     }
+}
+
+fn is_mysql(scheme: &str) -> bool {
+    ["mysql", "mariadb"].iter().any(|known| scheme.eq_ignore_ascii_case(known))
+}
+
+/// What to write in place of an address of that scheme; nothing of what follows it, which may be a password.
+fn misspelt(scheme: &str) -> String {
+    match scheme.to_ascii_lowercase().as_str() {
+        known if is_mysql(known) => format!("after {scheme}: come two slashes: {EXAMPLE}"),
+        "sqlite" | "sqlite3" => format!("a SQLite file is written sqlite:PATH, not {scheme}:PATH"),
+        "jdbc" => format!("leave out \"jdbc:\", and give user and password in the address: {EXAMPLE}"),
+        other if other.starts_with("mysql") || other.starts_with("mariadb") => {
+            format!("a warehouse of kind {scheme:?} is not known: the driver is not named: {EXAMPLE}")
+        }
+        _ => format!("a warehouse of kind {scheme:?} is not known: {EXAMPLE}"),
+    }
+}
+
+fn file(text: &str) -> Result<PathBuf, String> {
+    let path = text.strip_prefix("//").unwrap_or(text);
+    match path {
+        "" => return Err("sqlite: names no file: write sqlite:PATH".into()),
+        ":memory:" => return Err("a warehouse in memory is gone with the command: write sqlite:PATH".into()),
+        _ => {}
+    }
+    if path.contains('?') {
+        return Err(format!("sqlite:{path} has options, and there are none: leave out ? and what follows it"));
+    }
+    if path.ends_with('/') {
+        return Err(format!("sqlite:{path} names a directory: write sqlite:PATH of a file in it"));
+    }
+    place::local(path).map_err(|e| format!("sqlite:{path}: {e}"))
+}
+
+fn server(text: &str) -> Result<WarehouseUrl, String> {
+    let split = "its password must be percent-encoded, or the address is cut in the middle of it";
+    let url = Url::parse(text).map_err(|e| format!("the warehouse's address cannot be read ({e}): {EXAMPLE}"))?;
+    if text.contains('@') && url.username().is_empty() || url.fragment().is_some() {
+        return Err(format!("the warehouse's address cannot be read: {split}: {EXAMPLE}"));
+    }
+    if url.host_str().is_none_or(str::is_empty) || url.path().trim_matches('/').is_empty() {
+        return Err(format!("the warehouse's address {} lacks a host or a database: {EXAMPLE}", shown(&url)));
+    }
+    Ok(WarehouseUrl::MySql(url))
 }
 
 fn shown(url: &Url) -> String {
@@ -122,5 +164,56 @@ mod tests {
             assert_eq!(text.parse::<WarehouseUrl>().unwrap(), WarehouseUrl::Sqlite("x.db".into()));
         }
         assert!("sqlite:".parse::<WarehouseUrl>().is_err());
+    }
+
+    #[test]
+    fn a_misspelt_warehouse_is_refused_with_the_right_spelling_and_without_its_password() {
+        let cases = [
+            ("mysql:/ana:segredo@h/x", "two slashes"),
+            ("mysql:ana:segredo@h/x", "two slashes"),
+            ("mysql+pymysql://ana:segredo@h/x", "driver"),
+            ("mysql2://ana:segredo@h/x", "driver"),
+            ("jdbc:mysql://h/x?password=segredo", "leave out \"jdbc:\""),
+            ("postgres://ana:segredo@h/x", "\"postgres\" is not known"),
+            ("ana:segredo@h/x", "\"ana\" is not known"),
+            ("ana@segredo/x", "has no kind"),
+            ("sqlite3:w.db", "sqlite:PATH"),
+            ("SQLITE:w.db", "sqlite:PATH"),
+            ("w.db", "a SQLite file is written sqlite:w.db"),
+            ("/data/w.db", "a SQLite file is written sqlite:/data/w.db"),
+            ("./w.db", "a SQLite file is written sqlite:./w.db"),
+            ("s3://bucket/x", "\"s3\" is not known"),
+            ("sqlite:s3://bucket/x", "./s3:…"),
+            ("sqlite:file:w.db", "./file:…"),
+            ("sqlite:~/w.db", "whole path"),
+            ("sqlite:w.db?mode=rwc", "leave out ?"),
+            ("sqlite::memory:", "in memory"),
+            ("sqlite://", "names no file"),
+            ("sqlite:dir/", "names a directory"),
+            ("\"mysql://ana:segredo@h/x\"", "remove the quotes"),
+            ("", "is empty"),
+            (" \n", "is empty"),
+            ("mysql://ana:segredo@h/x\nnext", "control character"),
+        ];
+        for (text, expected) in cases {
+            let e = text.parse::<WarehouseUrl>().unwrap_err();
+            assert!(e.contains(expected) && !e.contains("segredo"), "{text}: {e}");
+        }
+        #[cfg(not(windows))]
+        assert!("C:\\w.db".parse::<WarehouseUrl>().unwrap_err().contains("\"C\" is not known"));
+    }
+
+    #[test]
+    fn a_warehouse_is_read_without_the_white_space_around_it() {
+        for (text, shown) in [
+            (" mysql://h/x\n", "mysql://h/x"),
+            ("MYSQL://h/x", "mysql://h/x"),
+            ("mariadb://h/x", "mariadb://h/x"),
+            ("sqlite:w.db\n", "sqlite:w.db"),
+            ("sqlite:./a:b.db", "sqlite:./a:b.db"),
+            ("sqlite:///a/w.db", "sqlite:/a/w.db"),
+        ] {
+            assert_eq!(text.parse::<WarehouseUrl>().unwrap().to_string(), shown);
+        }
     }
 }

@@ -6,8 +6,9 @@ use anyhow::ensure;
 
 use super::Args;
 use crate::publish::{Estimate, Source};
-use pipeline::retry::Patience;
+use crate::report::count;
 use crate::topic::arn::Arn;
+use pipeline::retry::Patience;
 
 /// Says what the run will take and what will get in its way; a large one is to be agreed to.
 ///
@@ -32,6 +33,19 @@ pub(super) async fn tell(arn: &Arn, args: &Args, source: &Source) -> anyhow::Res
     ensure!(asks, "this is a large run ({estimate}): give --yes to start it");
     ensure!(agreed(&estimate)?, "not started");
     Ok(())
+}
+
+/// Says that the schedule ends before the files do, unless that is meant.
+pub(super) fn tell_of_the_rest(args: &Args, source: &Source) {
+    let left = Estimate::left_out(source, &args.pace.schedule(), args.skip);
+    // How much an earlier run has settled is in its journal: what is left is then said at the end.
+    if let Some(left) = left.filter(|_| !args.pace.stop_at_schedule_end && !args.resume) {
+        tracing::warn!(
+            "the schedule ends before the files do: about {} messages will not be published; a last stage without a time \
+             (hold:RATE) goes on until they are",
+            count(left)
+        );
+    }
 }
 
 /// Whether the endpoint is on this machine: nobody pays for that.

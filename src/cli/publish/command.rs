@@ -15,12 +15,14 @@ impl Args {
         let (pace, topic) = (&self.pace, &self.topic);
         command.maybe("generate", self.generate.as_ref()).maybe("format", self.format);
         command.maybe("rate", pace.rate).maybe("stages", pace.stages.as_ref()).maybe("speed", pace.speed);
+        command.switch("stop-at-schedule-end", pace.stop_at_schedule_end);
         command.maybe("concurrency", pace.concurrency).other("linger", &*time(pace.linger), LINGER);
         command.maybe("drop-after", pace.drop_after);
         command.maybe("dead-letters", self.dead_letters.as_ref().map(|path| path.display()));
         command.flag("topic", address);
         if *address == Address::Local {
             command.maybe("lake", topic.lake.as_ref()).rules(topic.rules.rules());
+            command.switch("require-conditional-writes", topic.writes.require_conditional_writes);
         }
         if self.watch || *address == Address::Local {
             command.warehouse(&topic.warehouse)?;
@@ -68,6 +70,7 @@ mod tests {
                 "local",
                 "--lake",
                 "dir",
+                "--require-conditional-writes",
             ],
             &[
                 "--warehouse",
@@ -88,6 +91,7 @@ mod tests {
             "farms=2,late=0.1",
             "--stages",
             "hold:5/s:1s",
+            "--stop-at-schedule-end",
             "--topic",
             "local",
             "--warehouse",

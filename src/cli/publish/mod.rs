@@ -3,16 +3,18 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use chrono::Utc;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::flags::{TopicFlags, a_file};
 use super::{Context, spelled};
 use crate::herd::Format;
 use crate::publish::{
-    self, FailIf, OnInvalid, Place, Rate, Resume, Schedule, Settings, Source, Speed, Stages, Watched, time,
+    self, FailIf, OnInvalid, Place, Rate, Resume, Schedule, ScheduleEnd, Settings, Source, Speed, Stages, Watched, time,
 };
 use crate::report::Printed;
 use crate::report::publish::Outcome;
@@ -109,12 +111,19 @@ struct PaceFlags {
     /// Messages a second (500/s, or 500), minute (30000/m) or hour [default: as fast as the topic takes them]
     #[arg(long, value_name = "N/s", group = "schedule")]
     rate: Option<Rate>,
-    /// Rates that change: ramp:0-5000/s:60s,hold:5000/s:5m,spike:20000/s:10s,sine:1000-5000/s:60s:10m
+    /// Rates that change: ramp:0-5000/s:60s,hold:5000/s:5m,spike:20000/s:10s,sine:1000-5000/s:60s:10m; files that are not
+    /// published when the last one ends are counted, and the exit code is 3
     ///
     /// Stages follow one another: hold:RATE:TIME, ramp:FROM-TO:TIME, spike:RATE:TIME (and back to the rate before it for
-    /// as long), sine:LOW-HIGH:PERIOD:TIME. The run ends with the last one, or with the last message.
+    /// as long), sine:LOW-HIGH:PERIOD:TIME. The run ends with the last one, or with the last message. A last hold:RATE
+    /// without a time goes on until the input ends: ramp:0-200/s:5s,hold:200/s.
     #[arg(long, value_name = "STAGES", group = "schedule")]
     stages: Option<Stages>,
+    /// With --stages: the end of the last stage is meant, whatever is left of the files: exit with 0, not 3
+    ///
+    /// What is left is counted and said all the same. With --generate that end is always meant.
+    #[arg(long, requires = "stages")]
+    stop_at_schedule_end: bool,
     /// Replay history by each reading's own time, so many times faster than life: 86400x is a day in a second
     #[arg(long, value_name = "Nx", group = "schedule")]
     speed: Option<Speed>,
@@ -141,6 +150,18 @@ impl PaceFlags {
             (None, None, None) => Schedule::None,
         }
     }
+}
+
+/// Adds what to do where a rate and stages are both asked for.
+pub(super) fn with_tip(mut e: clap::Error) -> clap::Error {
+    let named = |kind| e.get(kind).map(ToString::to_string).unwrap_or_default();
+    let both = named(ContextKind::InvalidArg) + &named(ContextKind::PriorArg);
+    if e.kind() == ErrorKind::ArgumentConflict && both.contains("--stages") && both.contains("--rate") {
+        let tip = "stages have their own rates; a last one without a time goes on until the input ends: \
+                   --stages ramp:0-200/s:5s,hold:200/s";
+        e.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    }
+    e
 }
 
 fn a_time(text: &str) -> Result<Duration, String> {
@@ -191,6 +212,7 @@ impl Args {
             linger: self.pace.linger,
             drop_after: self.pace.drop_after.unwrap_or(by_source).0.filter(|_| schedule.is_open_loop()),
             schedule,
+            schedule_end: if self.pace.stop_at_schedule_end { ScheduleEnd::Meant } else { ScheduleEnd::Early },
             skip: self.skip,
             journal: self.place(source),
             resume: if self.resume { Resume::Yes } else { Resume::No },
@@ -241,16 +263,17 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed
     if let Address::Sns(arn) = &address {
         before::tell(arn, &args, &source).await?;
     }
+    before::tell_of_the_rest(&args, &source);
     let topic = args.topic.open(&address).await?;
     let mut settings = args.settings(&address, &source);
-    truth::write(&args, &source, context).await?;
     if args.watch {
         let warehouse = args.topic.warehouse.open().await.context("--watch")?;
         settings.watched = Some(Watched { warehouse, patience: args.watch_for, truth: args.truth.clone() });
     }
+    truth::write(&args, &source, context).await?;
     let command = args.command(&address)?;
-    let outcome = publish::run(source, topic, settings, &context.progress, &context.stop).await?;
-    let outcome = Outcome { command, ..outcome };
+    let outcome = publish::run(source, Arc::clone(&topic), settings, &context.progress, &context.stop).await?;
+    let outcome = Outcome { command, conditional_writes: topic.conditional_writes(), ..outcome };
     args.reports.write(&outcome);
     Ok(Printed::of(&outcome))
 }

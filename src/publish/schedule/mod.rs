@@ -55,7 +55,7 @@ impl Schedule {
     /// How many messages it has room for; none where it has no end.
     pub fn messages(&self) -> Option<u64> {
         match self {
-            Self::Stages(stages) => Some(stages.messages()),
+            Self::Stages(stages) => (!stages.is_endless()).then(|| stages.messages()),
             _ => None,
         }
     }
@@ -65,7 +65,7 @@ impl Schedule {
         match self {
             Self::None => None,
             Self::Rate(rate) => messages.map(|messages| messages / rate.per_second()),
-            Self::Stages(stages) => Some(stages.seconds(messages)),
+            Self::Stages(stages) => Some(stages.seconds(messages)).filter(|seconds| seconds.is_finite()),
             Self::Speed(speed) => days.map(|days| speed.seconds(days)),
         }
     }

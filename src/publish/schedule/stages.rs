@@ -95,12 +95,23 @@ impl Stages {
         Some(Duration::from_secs_f64(stage.begin + t.clamp(0.0, stage.seconds)))
     }
 
-    /// Messages of all stages.
+    /// Whether the last stage goes on as long as there are messages.
+    pub(super) fn is_endless(&self) -> bool {
+        self.stages.last().is_some_and(|last| last.seconds.is_infinite())
+    }
+
+    /// The rate at the end, messages a second; the highest one where they end at nought.
+    pub fn last_rate(&self) -> f64 {
+        let last = self.stages.last().map_or(0.0, |last| last.form.last());
+        if last > 0.0 { last } else { self.highest() }
+    }
+
+    /// Messages of all stages; the largest number where there is no end to them.
     pub(super) fn messages(&self) -> u64 {
         self.stages.last().map_or(0, |last| (last.before + last.messages()).ceil() as u64)
     }
 
-    /// How long so many messages take, or all it has room for, seconds.
+    /// How long so many messages take, or all it has room for, seconds; infinite where it has no end.
     pub(super) fn seconds(&self, messages: Option<f64>) -> f64 {
         let whole = self.stages.last().map_or(0.0, |last| last.begin + last.seconds);
         let last = messages.map(|messages| (messages.max(1.0) - 1.0) as u64);
@@ -114,6 +125,9 @@ impl Stages {
 
 impl Stage {
     fn messages(&self) -> f64 {
+        if self.seconds.is_infinite() {
+            return f64::INFINITY;
+        }
         self.form.integral(self.seconds, self.seconds)
     }
 }
@@ -129,7 +143,8 @@ impl FromStr for Stages {
 
     /// Reads stages divided by commas:
     ///
-    /// - `hold:5000/s:5m` (or `step`): one rate;
+    /// - `hold:5000/s:5m` (or `step`): one rate; the last stage may be without its time (`hold:5000/s`), and then goes on as
+    ///   long as there are messages;
     /// - `ramp:0-5000/s:60s`, or `ramp:5000/s:60s` from the rate before it;
     /// - `spike:20000/s:10s`: up to that rate at once, and afterwards back to the rate before it for as long;
     /// - `sine:1000-5000/s:60s:10m`: between two rates, with that period, for that time.
@@ -144,9 +159,19 @@ impl FromStr for Stages {
                 seconds.ok_or_else(|| wrong("give a length of time, such as 60s or 5m"))
             };
             let constant = |rate: f64| Form::Line { from: rate, to: rate };
+            if stages.is_endless() {
+                return Err(wrong("the stage before it has no time and so never ends: only the last one may"));
+            }
             match parts[..] {
                 ["hold" | "step", rate, long] => {
                     stages.push(constant(one(rate).map_err(|e| wrong(&e))?), length(long)?);
+                }
+                ["hold" | "step", rate] => {
+                    let rate = one(rate).map_err(|e| wrong(&e))?;
+                    if rate <= 0.0 {
+                        return Err(wrong("nothing would ever be sent: give it a time, or a rate"));
+                    }
+                    stages.push(constant(rate), f64::INFINITY);
                 }
                 ["ramp", rates, long] => {
                     let (from, to) = two(rates).map_err(|e| wrong(&e))?;
@@ -172,7 +197,7 @@ impl FromStr for Stages {
                 _ => {
                     return Err(wrong(
                         "give hold:RATE:TIME, ramp:FROM-TO:TIME, spike:RATE:TIME or sine:LOW-HIGH:PERIOD:TIME, such \
-                         as ramp:0-5000/s:60s,hold:5000/s:5m",
+                         as ramp:0-5000/s:60s,hold:5000/s:5m; hold:RATE as the last one goes on until the input ends",
                     ));
                 }
             }
@@ -265,14 +290,31 @@ mod tests {
     }
 
     #[test]
+    fn a_last_stage_without_a_time_holds_until_the_messages_end() {
+        let stages = stages("ramp:0-200/s:5s,hold:200/s");
+        assert_eq!((stages.messages(), stages.is_endless()), (u64::MAX, true));
+        assert!((due(&stages, 500) - 5.0).abs() < 1e-9);
+        assert!(
+            (due(&stages, 4_144) - (5.0 + 3_644.0 / 200.0)).abs() < 1e-6,
+            "5 s of ramp, and the rest at 200 a second"
+        );
+        assert!((due(&stages, 1_000_000_500) - 5_000_005.0).abs() < 1e-3);
+        assert!((stages.seconds(Some(4_145.0)) - 23.22).abs() < 1e-6 && stages.seconds(None).is_infinite());
+        assert_eq!(stages.to_string(), "ramp:0-200/s:5s,hold:200/s");
+        assert!((stages.last_rate() - 200.0).abs() < 1e-9);
+    }
+
+    #[test]
     fn what_is_no_stage_is_refused_by_name() {
         let said = |text: &str| text.parse::<Stages>().unwrap_err();
         for text in
-            ["", "hold", "hold:5/s", "hold:x/s:1s", "hold:5/s:0s", "ramp:5-/s:1s", "jump:5/s:1s", "sine:5/s:1s:1s"]
+            ["", "hold", "hold:0/s", "hold:x/s:1s", "hold:5/s:0s", "ramp:5-/s:1s", "jump:5/s:1s", "sine:5/s:1s:1s"]
         {
             assert!(!said(text).is_empty(), "{text}");
         }
         assert!(said("hold:5/s:1s,jump:5/s:1s").starts_with("jump:5/s:1s: give hold:RATE:TIME"));
+        assert!(said("hold:5/s,hold:6/s:1s").contains("only the last one may"));
+        assert!(said("ramp:0-5/s").contains("hold:RATE as the last one"));
         assert!(said("sine:9-5/s:1s:1s").contains("lower rate"));
         assert!(said("hold:0/s:5s").contains("no messages"));
     }

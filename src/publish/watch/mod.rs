@@ -16,10 +16,10 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use pipeline::record::stored::Shape;
 use crate::report::duration;
 use crate::report::publish::Lag;
 use crate::stop::Stop;
+use pipeline::record::stored::Shape;
 use pipeline::warehouse::Warehouse;
 
 mod queue;

@@ -10,9 +10,9 @@ use uuid::Uuid;
 
 use super::super::telemetry::Latencies;
 use super::Seen;
+use crate::report::publish::Lag;
 use pipeline::record::Column;
 use pipeline::record::stored::Row;
-use crate::report::publish::Lag;
 use pipeline::warehouse::Error;
 
 /// The shortest time between two looks at the same reading.

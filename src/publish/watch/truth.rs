@@ -9,11 +9,11 @@ use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use crate::herd::Fault;
-use pipeline::record::stored::{Row, Shape};
 use crate::report::publish::{Expected, Missing};
-use pipeline::retry::Retry;
 use crate::stop::Stop;
 use crate::truth::{self, Fate, Told};
+use pipeline::record::stored::{Row, Shape};
+use pipeline::retry::Retry;
 use pipeline::warehouse::{Error, Warehouse};
 
 /// Keys of one look.

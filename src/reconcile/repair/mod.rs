@@ -18,10 +18,10 @@ use anyhow::Context as _;
 use super::drift::{Drift, Kind, Written};
 use super::{Audit, Budget};
 use crate::progress::{Progress, Stage};
-use pipeline::record::stored::Shape;
 use crate::report::reconcile::Repaired;
 use crate::stop::Stop;
 use crate::undo::Undo;
+use pipeline::record::stored::Shape;
 
 mod objects;
 mod rows;
@@ -30,8 +30,7 @@ mod rows;
 const BATCH: usize = 500;
 
 /// Which side is mended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[derive(clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Direction {
     /// Rows are inserted and updated from the lake.
     Warehouse,
@@ -42,8 +41,7 @@ pub enum Direction {
 }
 
 /// Which side is right where both have other values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[derive(clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Trust {
     /// The lake: rows get its values.
     #[default]
@@ -168,6 +166,12 @@ pub async fn repair(
     if let Err(e) = ended {
         repaired.stopped = Some(format!("{e:#}"));
     }
+    repaired.conditional_writes = match (repaired.objects_written, repaired.objects_replaced) {
+        (0, 0) => None,
+        (_, 0) => Some(audit.lake.conditions().create),
+        (0, _) => Some(audit.lake.conditions().change),
+        (_, _) => Some(audit.lake.conditions().weakest()),
+    };
     repaired.undo_file = work.undo.written().map(|path| path.display().to_string());
     work.stage.finish();
     Ok(repaired)

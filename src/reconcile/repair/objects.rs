@@ -7,10 +7,10 @@ use uuid::Uuid;
 use super::super::drift::Drift;
 use super::rows::as_audited;
 use super::{Fate, Work, without_its_line};
+use crate::undo::Object;
 use pipeline::lake::{Changed, Key, Put, Reason, look_up};
 use pipeline::record::stored::Row;
 use pipeline::record::{Column, Record};
-use crate::undo::Object;
 
 impl Work<'_> {
     /// Writes the object of a row that has none.

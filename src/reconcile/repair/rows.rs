@@ -6,10 +6,10 @@ use futures::stream::{self, StreamExt};
 
 use super::super::drift::Drift;
 use super::{Action, Fate, Work, without_its_line};
+use crate::undo::{Pair, TakenDown};
 use pipeline::lake::Reason;
 use pipeline::record::stored::{Difference, Row, Value};
 use pipeline::record::{Column, Record};
-use crate::undo::{Pair, TakenDown};
 use pipeline::warehouse::{self, Change, Insert};
 
 /// A finding on its way: the record, and the row before and after; `None` where it is as it should be already.

@@ -4,13 +4,13 @@ use anyhow::Context as _;
 
 use super::entry::{HashEntry, KeptEntry};
 use super::proof::Proof;
-use pipeline::hex::unhex;
-use pipeline::lake::{Depth, Lake};
 use crate::progress::Progress;
 use crate::reconcile::sorters::FULL;
-use pipeline::record::QUARANTINE;
 use crate::sort::Sorted;
 use crate::stop::Stop;
+use pipeline::hex::unhex;
+use pipeline::lake::{Depth, Lake};
+use pipeline::record::QUARANTINE;
 
 impl Proof {
     /// Counts what the quarantine has of the broken messages; those it has not, or `None` where it is to stop.

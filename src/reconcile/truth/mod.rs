@@ -29,8 +29,7 @@ pub(super) use read::{Corrected, read};
 use crate::report::reconcile::truth::ToldAt;
 
 /// How a history came into the stores.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[derive(clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Door {
     /// `publish`: broken lines are withheld, and so are those too large for a topic

@@ -6,13 +6,13 @@ use chrono::{DateTime, NaiveDate};
 use super::entry::{Doubt, HashEntry, IdEntry};
 use super::read::Told;
 use super::{Asked, Door};
-use pipeline::lake::Span;
 use crate::reconcile::drift::{Drift, Kind};
 use crate::reconcile::findings::Findings;
 use crate::reconcile::sorters::{FULL, Sorters};
 use crate::report::reconcile::truth::{ToldAt, Truth};
 use crate::sort::{OrderedId, Sorted, Sorter};
 use crate::truth::Fate;
+use pipeline::lake::Span;
 
 /// What both sides have of an id when its turn in the merge comes.
 #[derive(Debug, Clone, Copy)]

@@ -4,12 +4,12 @@ use anyhow::Context as _;
 
 use super::Asked;
 use super::entry::{HashEntry, IdEntry, Place};
-use pipeline::hex::unhex;
 use crate::progress::Progress;
 use crate::reconcile::sorters::{FULL, Sorters};
 use crate::report::reconcile::truth::Truth;
 use crate::sort::{OrderedId, Sorted};
 use crate::truth::{self, Fate};
+use pipeline::hex::unhex;
 
 /// Ids of corrected readings that are kept in memory, 16 bytes each; those beyond are findings like any other.
 const CORRECTED: usize = 1_000_000;

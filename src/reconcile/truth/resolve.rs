@@ -7,18 +7,18 @@ use anyhow::Context as _;
 use super::Door;
 use super::entry::{Doubt, HashEntry};
 use super::proof::{Proof, Seen, of_id};
-use pipeline::hex::hex;
-use pipeline::lake::{Key, look_up};
 use crate::progress::Progress;
 use crate::reconcile::Audit;
 use crate::reconcile::drift::{Drift, Kind};
 use crate::reconcile::findings::Findings;
 use crate::reconcile::sorters::FULL;
-use pipeline::record::stored::{Row, Shape};
 use crate::report::reconcile::truth::Truth;
 use crate::sort::Sorted;
 use crate::stop::Stop;
 use crate::truth::Fate;
+use pipeline::hex::hex;
+use pipeline::lake::{Key, look_up};
+use pipeline::record::stored::{Row, Shape};
 
 /// Ids looked at again together.
 const BATCH: usize = 1_000;

@@ -9,11 +9,11 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::*;
-use pipeline::lake::{self, Depth, Lake, Page, Put};
 use crate::reconcile::Audit;
 use crate::reconcile::tests::{Scene, record};
 use crate::report::Outcome as _;
 use crate::truth::{Fate, Told, Writer};
+use pipeline::lake::{self, Depth, Lake, Page, Put};
 
 /// A truth that tells these ids with their fates.
 fn truth(scene: &Scene, told: &[(Uuid, Fate)]) -> Asked {

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 
 use super::*;
-use pipeline::lake::{Depth, Error, Page, Put, Reason};
 use crate::report::replay::CutOver;
 use crate::report::{Exit, Outcome as _};
+use pipeline::lake::{Depth, Error, Page, Put, Reason};
 use pipeline::warehouse::TableName;
 
 /// A lake that tells its clock so many times, and then fails.

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::{Exit, Lines, Problems, count, duration};
+use pipeline::lake::ConditionalWrites;
 
 pub mod hdr;
 mod lag;
@@ -69,13 +70,19 @@ pub struct Point {
     pub count: u64,
 }
 
-/// Counts of a run: every message read is published, failed, invalid, dropped or, where it stopped early, unsent.
+/// Counts of a run: every message read is published, failed, invalid, dropped or, where it stopped early, unsent; and every
+/// message of the input was passed over, read or, where the run ended before it, not reached.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Outcome {
     /// The topic.
     pub topic: String,
     /// The command that repeats it, without secrets; empty where there is none to repeat.
     pub command: String,
+    /// Support of the lake's store for conditional writes; `None` if the topic is not `local`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conditional_writes: Option<ConditionalWrites>,
+    /// Messages of the whole input, those passed over counted in; none where it was not read to its end.
+    pub input: Option<u64>,
     /// Messages read, those passed over not counted.
     pub read: u64,
     /// Messages that the topic has.
@@ -88,6 +95,18 @@ pub struct Outcome {
     pub dropped: u64,
     /// Messages that were under way when it stopped early and are to be sent again.
     pub unsent: u64,
+    /// Messages of the input that the run ended before; none where they could not all be counted.
+    pub not_reached: Option<u64>,
+    /// Why they could not all be counted.
+    pub not_counted: Option<String>,
+    /// Those of them that were counted.
+    #[serde(skip)]
+    pub known_not_reached: u64,
+    /// Whether the stages of the schedule ended before the input did.
+    pub schedule_ended: bool,
+    /// The rate at which they ended.
+    #[serde(skip)]
+    pub last_rate: Option<f64>,
     /// Messages passed over, because an earlier run had settled them.
     pub skipped: u64,
     /// Whether it went on where an earlier run stopped.
@@ -156,13 +175,36 @@ impl Outcome {
     /// # Errors
     /// The counts do not add up: an error of this program.
     pub fn check(&self) -> anyhow::Result<()> {
+        let reached = self.skipped + self.read + self.known_not_reached;
         anyhow::ensure!(
             self.read == self.published + self.failed + self.invalid + self.dropped + self.unsent
-                && (self.unsent == 0 || self.stopped.is_some()),
+                && (self.unsent == 0 || self.stopped.is_some())
+                && (self.reached_all() || self.stopped.is_some() || self.schedule_ended)
+                && self.input.is_none_or(|input| input == reached),
             "the counts do not add up, which is an error of this program: {}",
             serde_json::to_string(self)?
         );
         Ok(())
+    }
+
+    /// Whether the run came to the end of its input.
+    pub(super) fn reached_all(&self) -> bool {
+        self.known_not_reached == 0 && self.not_counted.is_none()
+    }
+
+    /// How many messages it had read, in words.
+    pub(crate) fn sent(&self) -> String {
+        messages(self.read)
+    }
+
+    /// How many messages were not reached, in words, where there are any.
+    pub(super) fn left_over(&self) -> Option<String> {
+        match (&self.not_counted, self.known_not_reached) {
+            (None, 0) => None,
+            (None, n) => Some(count(n)),
+            (Some(why), 0) => Some(why.clone()),
+            (Some(why), n) => Some(format!("at least {}: {why}", count(n))),
+        }
     }
 
     /// Whether it fell so far behind its rate that the latencies tell more of this machine than of the topic.
@@ -204,6 +246,9 @@ impl fmt::Display for Outcome {
         if self.unsent > 0 {
             lines.push(("unsent", count(self.unsent)));
         }
+        if let Some(left_over) = self.left_over() {
+            lines.push(("not reached", left_over));
+        }
         if self.skipped > 0 {
             lines.push(("passed over", count(self.skipped)));
         }
@@ -229,10 +274,13 @@ impl fmt::Display for Outcome {
         }
         write!(f, "{}", Lines(&lines))?;
         for verdict in &self.verdicts {
-            let said = if verdict.held { "kept  " } else { "FAILED" };
-            writeln!(f, "  {said}  {}: {}", verdict.text, verdict.measured)?;
+            let said = if verdict.held { "passed" } else { "FAILED" };
+            writeln!(f, "  {said}  {verdict}")?;
         }
         write!(f, "{}", self.problems)?;
+        if let Some(warning) = self.conditional_writes.and_then(ConditionalWrites::warning) {
+            writeln!(f, "  {warning}")?;
+        }
         self.advise(f)
     }
 }
@@ -263,11 +311,25 @@ impl Outcome {
         }
         if let Some(why) = &self.stopped {
             writeln!(f, "stopped early: {why}")?;
+        } else if self.schedule_ended {
+            writeln!(f, "the schedule ended after {}, before the input did", self.sent())?;
+        }
+        if let (true, Some(how)) = (self.stopped.is_some(), self.to_the_end()) {
+            writeln!(f, "{how}")?;
         }
         match self.to_go_on() {
             Some(how) => writeln!(f, "to go on, run the same command with {how}"),
             None => Ok(()),
         }
+    }
+
+    /// How a schedule is asked for that ends with the input, where this one ended before.
+    pub(super) fn to_the_end(&self) -> Option<String> {
+        let rate = self.last_rate.filter(|_| self.schedule_ended)?;
+        Some(format!(
+            "to publish the whole input, give a last stage without a time, such as hold:{rate}/s, or --rate {rate}/s in \
+             place of --stages; where this end is meant, --stop-at-schedule-end says so"
+        ))
     }
 
     /// The flag with which the same command goes on where it stopped.
@@ -279,4 +341,8 @@ impl Outcome {
             format!("--skip {skip}")
         })
     }
+}
+
+fn messages(n: u64) -> String {
+    format!("{} {}", count(n), if n == 1 { "message" } else { "messages" })
 }

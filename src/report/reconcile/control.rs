@@ -7,8 +7,8 @@ use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
 use super::totals::{Side, Totals, hash};
-use pipeline::record::stored::Row;
 use crate::seen::Seen;
+use pipeline::record::stored::Row;
 
 /// Control totals by farm and month. A call of `add` costs some hundred nanoseconds: it is made for every row.
 #[derive(Debug, Clone, Default)]

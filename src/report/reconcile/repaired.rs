@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::reconcile::Action;
 use crate::report::{Lines, Problems, count};
+use pipeline::lake::ConditionalWrites;
 
 /// What repair did, or would do.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -30,6 +31,9 @@ pub struct Repaired {
     pub over_budget: Option<String>,
     /// Where what was changed is written down, to be put back with `--undo`.
     pub undo_file: Option<String>,
+    /// Support of the lake's store for conditional writes; `None` if no object was to be written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conditional_writes: Option<ConditionalWrites>,
     /// Why it ended early.
     pub stopped: Option<String>,
     /// Why, a line a kind.
@@ -84,6 +88,9 @@ impl fmt::Display for Repaired {
         }
         if let Some(why) = &self.over_budget {
             writeln!(f, "  {why}")?;
+        }
+        if let Some(warning) = self.conditional_writes.and_then(ConditionalWrites::warning) {
+            writeln!(f, "  {warning}")?;
         }
         if let Some(file) = &self.undo_file {
             writeln!(f, "  what was changed is in {file}: `ruminate reconcile --undo {file}` puts it back")?;

@@ -21,9 +21,9 @@ use serde::{Serialize, Serializer};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::sum::Sum;
+use crate::seen::Seen;
 use pipeline::record::Column;
 use pipeline::record::stored::{Row, Value};
-use crate::seen::Seen;
 
 /// Count, sum, smallest and largest value of a numeric column on one side.
 #[derive(Debug, Clone, PartialEq)]

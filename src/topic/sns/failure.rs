@@ -4,10 +4,10 @@ use aws_sdk_sns::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 use super::Sns;
+use crate::topic::{Error, NO_ANSWER, is_throttling};
 use pipeline::aws::wire::{Answer, Broken};
 use pipeline::aws::xml::element;
 use pipeline::error::Kind;
-use crate::topic::{Error, NO_ANSWER, is_throttling};
 
 impl Sns {
     pub(super) fn error(&self, kind: Kind, code: &str, message: &str) -> Error {

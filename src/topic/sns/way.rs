@@ -19,10 +19,10 @@ use tokio::sync::OnceCell;
 use url::Url;
 
 use super::Sns;
+use crate::topic::Error;
 use pipeline::aws::keys::Keys;
 use pipeline::aws::wire::{Answer, Asked, Over, Patience, Wire};
 use pipeline::error::Kind;
-use crate::topic::Error;
 
 /// What a form says it is.
 const FORM: &str = "application/x-www-form-urlencoded";

@@ -77,6 +77,15 @@ struct DialArgs {
     /// Seconds by which the store's clock is ahead
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     clock_ahead: u64,
+    /// Overwrite and delete in spite of If-Match
+    #[arg(long)]
+    ignore_if_match: bool,
+    /// Answer conditional writes with 501 NotImplemented
+    #[arg(long)]
+    reject_conditions: bool,
+    /// Answer HEAD of an object with 403
+    #[arg(long)]
+    forbid_head: bool,
     /// Key that is listed but cannot be read; can be repeated
     #[arg(long, value_name = "KEY")]
     vanish: Vec<String>,
@@ -98,6 +107,9 @@ impl From<DialArgs> for Settings {
             ignore_if_none_match: args.ignore_if_none_match,
             listed_milliseconds: args.listed_milliseconds,
             clock_ahead: Duration::from_secs(args.clock_ahead),
+            ignore_if_match: args.ignore_if_match,
+            reject_conditions: args.reject_conditions,
+            forbid_head: args.forbid_head,
             vanish: args.vanish.into_iter().collect(),
         }
     }

@@ -193,6 +193,9 @@ impl S3 for Service {
 
     async fn head_object(&self, req: S3Request<HeadObjectInput>) -> Answer<HeadObjectOutput> {
         let input = req.input;
+        if self.dials.settings().forbid_head {
+            return Err(s3_error!(AccessDenied, "Access Denied"));
+        }
         let found = self.find(&input.bucket, &input.key)?;
         demand_match(&found, input.if_match.as_ref(), input.if_none_match.as_ref())?;
         let described = found.described.as_deref().cloned().unwrap_or_default();
@@ -219,9 +222,14 @@ impl S3 for Service {
         object.storage_class = asked_class(input.storage_class.as_ref())?;
         object.described = described(input.content_type, input.metadata);
         let etag = object.etag();
-        let if_none_match = input.if_none_match.filter(|_| !self.dials.settings().ignore_if_none_match);
+        let dials = self.dials.settings();
+        if dials.reject_conditions && (input.if_match.is_some() || input.if_none_match.is_some()) {
+            return Err(no_conditions());
+        }
+        let if_none_match = input.if_none_match.filter(|_| !dials.ignore_if_none_match);
+        let if_match = input.if_match.filter(|_| !dials.ignore_if_match);
         let written = self.store.put_if(&input.bucket, &input.key, object, |existing| {
-            may_write(existing, input.if_match.as_ref(), if_none_match.as_ref())
+            may_write(existing, if_match.as_ref(), if_none_match.as_ref())
         });
         let version_id = written.ok_or_else(no_such_bucket)??;
         ok(PutObjectOutput { e_tag: Some(ETag::Strong(etag)), version_id, ..Default::default() })
@@ -254,7 +262,11 @@ impl S3 for Service {
 
     async fn delete_object(&self, req: S3Request<DeleteObjectInput>) -> Answer<DeleteObjectOutput> {
         self.demand_bucket(&req.input.bucket)?;
-        if let Some(condition) = &req.input.if_match {
+        let dials = self.dials.settings();
+        if dials.reject_conditions && req.input.if_match.is_some() {
+            return Err(no_conditions());
+        }
+        if let Some(condition) = req.input.if_match.as_ref().filter(|_| !dials.ignore_if_match) {
             let found = self.store.object(&req.input.bucket, &req.input.key).ok_or_else(no_such_key)?;
             demand_match(&found, Some(condition), None)?;
         }
@@ -286,6 +298,10 @@ impl S3 for Service {
         let deleted = (!quiet.unwrap_or(false)).then(|| deleted.collect());
         ok(DeleteObjectsOutput { deleted, ..Default::default() })
     }
+}
+
+fn no_conditions() -> s3s::S3Error {
+    s3_error!(NotImplemented, "A header you provided implies functionality that is not implemented")
 }
 
 fn ok<T>(output: T) -> Answer<T> {

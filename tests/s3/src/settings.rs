@@ -39,6 +39,12 @@ pub struct Settings {
     pub listed_milliseconds: bool,
     /// The store's clock is that far ahead of this machine's.
     pub clock_ahead: Duration,
+    /// PUT and DELETE ignore `If-Match`.
+    pub ignore_if_match: bool,
+    /// PUT and DELETE with either condition get 501 NotImplemented.
+    pub reject_conditions: bool,
+    /// HEAD of an object gets 403, as without the right to look.
+    pub forbid_head: bool,
     /// Keys, of any bucket, that are listed but that GET and HEAD say do not exist.
     pub vanish: HashSet<String>,
 }

@@ -37,6 +37,10 @@ impl S3 {
             }
             ("SlowDown" | "Throttling" | "ThrottlingException" | "RequestLimitExceeded" | "TooManyRequests", _)
             | (_, Some(429 | 503)) => (Reason::SlowDown, format!("the store asks to slow down ({said})")),
+            // Permanent: what the store lacks now it lacks at the next try, too.
+            ("NotImplemented", _) | (_, Some(501)) => {
+                (Reason::Other, format!("the store does not implement this request ({said})"))
+            }
             ("ConditionalRequestConflict" | "OperationAborted" | "RequestTimeout" | "InternalError", _)
             | (_, Some(408 | 409 | 500..=599)) => (Reason::Network, said),
             ("KeyTooLongError", _) => (Reason::BadKey, said),
@@ -71,6 +75,23 @@ fn sdk_failure<E: std::error::Error + 'static>(e: &SdkError<E, HttpResponse>) ->
             (Reason::Network, format!("the answer makes no sense, is this an S3 endpoint? {said}"))
         }
         _ => (Reason::Other, said.to_owned()),
+    }
+}
+
+/// Whether the store rejects a write because it does not know the condition on it.
+pub(super) fn is_unsupported<E>(e: &SdkError<E, HttpResponse>) -> bool
+where
+    E: ProvideErrorMetadata,
+{
+    let names_it = |text: &str| {
+        let text = text.to_ascii_lowercase();
+        ["if-none-match", "if-match", "not implemented", "implies functionality"].iter().any(|part| text.contains(part))
+    };
+    match (e.code(), status(e)) {
+        (Some("PreconditionFailed" | "ConditionalRequestConflict"), _) | (_, Some(409 | 412)) => false,
+        (Some("NotImplemented"), _) | (_, Some(501)) => true,
+        (_, Some(400)) => e.message().is_some_and(names_it),
+        _ => false,
     }
 }
 

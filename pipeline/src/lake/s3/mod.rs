@@ -3,6 +3,7 @@
 //! Retries are this toolkit's own ([`Retry`], by kind of error); the SDK's are off so that there is one place for them.
 //! Beneath them a limiter heeds the store's wish for fewer requests. Objects are read by `direct`, which costs a fraction of the SDK,
 //! where that is asked for and fits; all else is the SDK's.
+//! What keeps a write from overwriting, also on stores that ignore conditions, is in `conditions`.
 //! With `AWS_ENDPOINT_URL` (or `AWS_ENDPOINT_URL_S3`) set, addressing is path-style, as local stores need it.
 
 use std::fmt::Debug;
@@ -14,16 +15,16 @@ use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation};
-use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{EncodingType, ObjectStorageClass, OptionalObjectAttributes};
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use percent_encoding::percent_decode_str;
 
-use super::{Changed, Class, Depth, Error, Lake, Meta, Page, Pressure, Put, Reason};
+use super::{Changed, Class, Conditions, Depth, Error, Lake, Meta, Page, Pressure, Put, Reason, Unconditional};
 use crate::retry::Retry;
 
 mod clock;
+mod conditions;
 #[cfg(feature = "direct")]
 mod direct;
 #[cfg(feature = "direct")]
@@ -32,7 +33,7 @@ mod failure;
 mod limit;
 mod versions;
 
-use failure::status;
+use conditions::Support;
 use limit::Limiter;
 
 /// A bucket and prefix as a lake.
@@ -45,6 +46,8 @@ pub struct S3 {
     endpoint: Option<String>,
     retry: Retry,
     limiter: Arc<Limiter>,
+    support: Arc<Support>,
+    unconditional: Unconditional,
     #[cfg(feature = "direct")]
     direct: Option<Arc<direct::Opening>>,
 }
@@ -64,6 +67,8 @@ impl S3 {
             client: Client::from_conf(config),
             bucket: bucket.into(),
             prefix,
+            support: Arc::new(Support::at(endpoint.as_deref())),
+            unconditional: Unconditional::default(),
             endpoint,
             retry,
             limiter: Arc::default(),
@@ -77,6 +82,12 @@ impl S3 {
     #[must_use]
     pub fn direct(self, config: &SdkConfig) -> Self {
         Self { direct: direct::Opening::new(config).map(Arc::new), ..self }
+    }
+
+    /// The same for a store that does not honour conditional writes: emulates them, or writes nothing.
+    #[must_use]
+    pub fn with_unconditional(self, unconditional: Unconditional) -> Self {
+        Self { unconditional, ..self }
     }
 
     /// Tries an operation until it succeeds, fails for good, or tries run out; never with more under way than the store
@@ -188,44 +199,6 @@ impl S3 {
         let prefix = if parent.is_empty() { format!("{name}/") } else { format!("{parent}/{name}/") };
         Self { prefix, ..self.clone() }
     }
-
-    async fn put_once(&self, key: &str, body: Bytes) -> Result<Put, Error> {
-        let sent = self
-            .client
-            .put_object()
-            .bucket(&self.bucket)
-            .key(format!("{}{key}", self.prefix))
-            .if_none_match("*")
-            .content_type("application/json")
-            .body(ByteStream::from(body))
-            .send()
-            .await;
-        match sent {
-            Ok(_) => Ok(Put::Created),
-            Err(e) if status(&e) == Some(412) => Ok(Put::Exists),
-            Err(e) => Err(self.failure(key, &e)),
-        }
-    }
-
-    async fn change_once(&self, key: &str, etag: &str, body: Option<Bytes>) -> Result<Changed, Error> {
-        let (path, etag) = (format!("{}{key}", self.prefix), format!("\"{}\"", etag.trim_matches('"')));
-        let sent = match body {
-            Some(body) => {
-                let put = self.client.put_object().bucket(&self.bucket).key(path).if_match(etag);
-                let sent = put.content_type("application/json").body(ByteStream::from(body)).send().await;
-                sent.map(drop).map_err(|e| (status(&e), self.failure(key, &e)))
-            }
-            None => {
-                let sent = self.client.delete_object().bucket(&self.bucket).key(path).if_match(etag).send().await;
-                sent.map(drop).map_err(|e| (status(&e), self.failure(key, &e)))
-            }
-        };
-        match sent {
-            Ok(()) => Ok(Changed::Done),
-            Err((Some(404 | 412), _)) => Ok(Changed::Moved),
-            Err((_, e)) => Err(e),
-        }
-    }
 }
 
 /// One try of several.
@@ -333,6 +306,14 @@ impl Lake for S3 {
             return Ok(Put::Created);
         }
         Ok(put)
+    }
+
+    fn conditions(&self) -> Conditions {
+        self.support.conditions()
+    }
+
+    async fn test_conditions(&self) -> Result<Conditions, Error> {
+        self.tried(|_| self.test()).await
     }
 
     async fn clock(&self) -> Result<DateTime<Utc>, Error> {

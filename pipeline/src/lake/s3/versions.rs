@@ -20,7 +20,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use percent_encoding::percent_decode_str;
 
 use super::{S3, Wanted};
-use crate::lake::{Class, Depth, Error, Habits, Lake, Meta, Page, Pressure, Put, Reason};
+use crate::lake::{Class, Conditions, Depth, Error, Habits, Lake, Meta, Page, Pressure, Put, Reason};
 
 /// A bucket and prefix as they were at a time.
 #[derive(Debug, Clone)]
@@ -285,6 +285,10 @@ impl Lake for AsOf {
 
     async fn put_new(&self, key: &str, _: Bytes) -> Result<Put, Error> {
         Err(Error::new(Reason::ReadOnly, key, "the lake as it was can be read only"))
+    }
+
+    fn conditions(&self) -> Conditions {
+        self.s3.conditions()
     }
 
     async fn clock(&self) -> Result<DateTime<Utc>, Error> {

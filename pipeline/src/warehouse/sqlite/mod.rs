@@ -20,7 +20,12 @@ use crate::record::stored::{Holds, Row, Shape, Value};
 use crate::record::{Column, MAX_TEXT_CHARS};
 
 mod bulk;
+mod closing;
+mod file;
 mod snapshot;
+
+pub use closing::close_all;
+use file::Missing;
 
 /// Ids a lookup.
 const LOOKUP: usize = 1_000;
@@ -35,7 +40,29 @@ pub struct Sqlite {
 }
 
 impl Sqlite {
+    /// The table in that file, which must be there.
+    ///
+    /// # Errors
+    /// There is no such file, or it is no database, or what lies beside it is another's.
+    pub fn open(path: &Path, table: TableName) -> Result<Self, Error> {
+        Self::checked(path, table, Missing::Refused)
+    }
+
     /// The table in that file, which [`Warehouse::init`] makes when it is not there.
+    ///
+    /// # Errors
+    /// The file cannot be made there; else as [`Sqlite::open`].
+    pub fn create(path: &Path, table: TableName) -> Result<Self, Error> {
+        Self::checked(path, table, Missing::Made)
+    }
+
+    fn checked(path: &Path, table: TableName, missing: Missing) -> Result<Self, Error> {
+        let about = format!("sqlite:{} table {table}", path.display());
+        file::check(path, missing).map_err(|(reason, message)| Error::new(reason, about, message))?;
+        Ok(Self::new(path, table))
+    }
+
+    /// The same, without a look at the file; [`Sqlite::close`] or [`close_all`] make it one file again.
     pub fn new(path: &Path, table: TableName) -> Self {
         let options = SqliteConnectOptions::new()
             .filename(path)
@@ -45,6 +72,7 @@ impl Sqlite {
             .disable_statement_logging();
         // One connection: SQLite has one writer, and a second would only wait for the first.
         let pool = SqlitePoolOptions::new().max_connections(1).connect_lazy_with(options.clone());
+        closing::note(path, &pool);
         Self::at(options, pool, table)
     }
 
@@ -84,6 +112,9 @@ impl Sqlite {
             _ => Reason::Other,
         };
         let message = match reason {
+            Reason::NoTable if !self.options.get_filename().exists() => {
+                format!("there is no file {}: check --warehouse", self.options.get_filename().display())
+            }
             Reason::NoTable => format!("no table {}: run `ruminate init`, or name another with --table", self.table),
             Reason::BadAddress => format!("the file cannot be opened as a SQLite database: check its path: {said}"),
             _ => said,

@@ -4,10 +4,10 @@ use futures::stream::{StreamExt, TryStreamExt};
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor};
 
-use super::{Sqlite, columns, decode};
+use super::{Sqlite, closing, columns, decode};
 use crate::record::stored::Shape;
 use crate::warehouse::snapshot::filter;
-use crate::warehouse::{Error, Pages, Snapshot, Window};
+use crate::warehouse::{Error, Pages, Reason, Snapshot, Window};
 
 /// A transaction that only reads.
 struct Reading {
@@ -19,11 +19,17 @@ struct Reading {
 impl Sqlite {
     /// Begins one.
     pub(super) async fn reading(&self, shape: &Shape) -> Result<Box<dyn Snapshot>, Error> {
+        self.goes_on()?;
         let mut connection = self.options.clone().connect().await.map_err(|e| self.failure(&e))?;
         // The first statement that reads is what fixes the moment.
         let begin = format!("BEGIN; SELECT 1 FROM \"{}\" LIMIT 1", self.table);
         connection.execute(sqlx::raw_sql(AssertSqlSafe(begin))).await.map_err(|e| self.failure(&e))?;
         Ok(Box::new(Reading { of: self.clone(), connection, shape: *shape }))
+    }
+
+    /// Fails once the process ends: a reading that went on would keep the file from being closed.
+    fn goes_on(&self) -> Result<(), Error> {
+        if closing::is_ending() { Err(Error::new(Reason::Other, &self.address, "the command ends")) } else { Ok(()) }
     }
 }
 
@@ -36,6 +42,7 @@ impl Snapshot for Reading {
         let query = after.into_iter().fold(query, sqlx::query::Query::bind).bind(limit);
         let (of, shape) = (&self.of, &self.shape);
         let rows = query.fetch(&mut self.connection).map(|row| row.and_then(|row| decode(&row, shape)));
-        rows.try_chunks(page).map_err(|e| of.failure(&e.1)).boxed()
+        let pages = rows.try_chunks(page).map_err(|e| of.failure(&e.1));
+        pages.and_then(|rows| std::future::ready(of.goes_on().map(|()| rows))).boxed()
     }
 }

@@ -13,7 +13,7 @@ pub(super) struct Condition {
     held: bool,
 }
 
-/// All of them, those not kept first.
+/// All of them, those that failed first.
 pub(super) fn of(outcome: &Outcome) -> Vec<Condition> {
     let mut verdicts: Vec<_> = outcome.verdicts.iter().collect();
     verdicts.sort_by_key(|verdict| verdict.held);

@@ -13,16 +13,25 @@ pub(super) enum Fate {
     Invalid,
     Dropped,
     Unsent,
+    NotReached,
     SentAgain,
     PassedOver,
 }
 
 impl Fate {
     /// All, in the order of the page.
-    pub(super) const ALL: [Self; 7] =
-        [Self::Published, Self::Failed, Self::Invalid, Self::Dropped, Self::Unsent, Self::SentAgain, Self::PassedOver];
+    pub(super) const ALL: [Self; 8] = [
+        Self::Published,
+        Self::Failed,
+        Self::Invalid,
+        Self::Dropped,
+        Self::Unsent,
+        Self::NotReached,
+        Self::SentAgain,
+        Self::PassedOver,
+    ];
     /// Those on account of which the topic does not have a message.
-    pub(super) const MISSING: [Self; 4] = [Self::Failed, Self::Invalid, Self::Dropped, Self::Unsent];
+    pub(super) const MISSING: [Self; 5] = [Self::Failed, Self::Invalid, Self::Dropped, Self::Unsent, Self::NotReached];
 
     /// Its name, as the outcome has it.
     const fn name(self) -> &'static str {
@@ -32,6 +41,7 @@ impl Fate {
             Self::Invalid => "invalid",
             Self::Dropped => "dropped",
             Self::Unsent => "unsent",
+            Self::NotReached => "not reached",
             Self::SentAgain => "retries",
             Self::PassedOver => "skipped",
         }
@@ -45,6 +55,7 @@ impl Fate {
             Self::Invalid => outcome.invalid,
             Self::Dropped => outcome.dropped,
             Self::Unsent => outcome.unsent,
+            Self::NotReached => outcome.known_not_reached,
             Self::SentAgain => outcome.retries,
             Self::PassedOver => outcome.skipped,
         }
@@ -55,7 +66,7 @@ impl Fate {
         match self {
             Self::Published => Some("same"),
             Self::Failed | Self::Invalid | Self::Dropped => Some("drift"),
-            Self::Unsent => Some("aside"),
+            Self::Unsent | Self::NotReached => Some("aside"),
             Self::SentAgain | Self::PassedOver => None,
         }
     }
@@ -90,6 +101,12 @@ impl Fate {
                 "The run stopped before its fate was known.",
                 "Go on: it is sent again, and a repeat does no harm.",
             ),
+            Self::NotReached => (
+                "Not reached",
+                ["message of the input was not reached", "messages of the input were not reached"],
+                "The run ended before it: it was counted, and not sent.",
+                "Go on as said below. A last stage without a time, such as `hold:200/s`, goes on until the input ends.",
+            ),
             Self::SentAgain => (
                 "Sent again",
                 ["message was sent again", "messages were sent again"],
@@ -107,11 +124,13 @@ impl Fate {
     }
 }
 
-/// The messages read, and what became of them.
+/// The messages read or not reached, and what became of them.
 pub(super) fn account(outcome: &Outcome) -> Account {
+    let whole = outcome.read + outcome.known_not_reached;
     let part = |fate: Fate| Some((fate.name(), fate.part()?, fate.of(outcome)));
     let parts = Fate::ALL.into_iter().filter_map(part).collect();
-    Account::of("Read", numbers::of(outcome.read, "message", "messages"), parts)
+    let side = if outcome.known_not_reached > 0 { "Input" } else { "Read" };
+    Account::of(side, numbers::of(whole, "message", "messages"), parts)
 }
 
 /// The table of fates.

@@ -39,6 +39,8 @@ struct Publish {
     dead_letters: Option<String>,
     /// The flag that goes on, where it stopped.
     to_go_on: Option<String>,
+    /// How to publish the whole input, where the schedule ended before it.
+    to_the_end: Option<String>,
     stopped: bool,
     repeat: Repeat,
 }
@@ -60,6 +62,7 @@ impl Page for Outcome {
             lag: self.lag.as_ref().map(lag::Arrivals::of),
             dead_letters: self.dead_letters.as_ref().map(|file| super::text::shown(file, super::text::KEY)),
             to_go_on: self.to_go_on(),
+            to_the_end: self.to_the_end().map(|how| format!("{}{}.", how[..1].to_uppercase(), &how[1..])),
             stopped: self.stopped.is_some(),
             repeat: Repeat::of(&self.command),
         }

@@ -131,13 +131,13 @@ fn without_a_schedule_no_claim_is_made_of_it() {
 fn conditions_come_before_counts_and_those_not_kept_before_those_kept() {
     let mut outcome = every_fate("failed > 1%");
     let html = render(&outcome).unwrap();
-    assert!(head(&html).contains("1 of 2 conditions not kept"), "{}", head(&html));
+    assert!(head(&html).contains("1 of 2 checks failed"), "{}", head(&html));
     let at = |text: &str| html.find(text).unwrap_or_else(|| panic!("{text}"));
     assert!(at("row\"><code>p99 &gt; 500ms</code>") < at("row\"><code>failed &gt; 1%</code>"));
-    assert!(at("✗ not kept") < at("✓ kept") && at("✓ kept") < at("id=\"account\""));
+    assert!(at("✗ failed") < at("✓ passed") && at("✓ passed") < at("id=\"account\""));
     outcome.verdicts.iter_mut().for_each(|verdict| verdict.held = true);
     let html = render(&outcome).unwrap();
-    assert!(head(&html).contains("All 2 conditions were kept") && html.contains("verdict clean"));
+    assert!(head(&html).contains("All 2 checks passed") && html.contains("verdict clean"));
     assert!(head(&html).contains("messages failed"), "what failed is told all the same");
 }
 
@@ -187,8 +187,34 @@ fn a_run_that_stopped_claims_nothing() {
         );
         assert!(head.contains(&format!("with {how} goes on")) && html.contains(&format!("<code class=\"flag\">{how}")));
         assert!(html.contains("verdict stopped") && html.contains("the whole run was not judged"));
-        assert!(!html.contains("conditions were kept") && !html.contains("Every message"));
+        assert!(!html.contains("checks passed") && !html.contains("Every message"));
     }
+}
+
+#[test]
+fn a_run_that_ended_before_its_input_claims_only_what_was_due() {
+    let left = |outcome: Outcome| Outcome {
+        schedule_ended: true,
+        resume_skip: Some(outcome.read),
+        last_rate: Some(500.0),
+        ..outcome
+    };
+    let known = Outcome { known_not_reached: 70, not_reached: Some(70), input: Some(30_070), ..left(held(60)) };
+    known.check().unwrap();
+    let html = render(&known).unwrap();
+    assert!(head(&html).contains("Every message that was due was published"), "{}", head(&html));
+    assert!(head(&html).contains("The schedule ended there. 70 messages of the input were not reached."));
+    assert!(html.contains("<code class=\"flag\">--skip 30000") && html.contains("30,070 messages"));
+    let unread = Some("the rest of standard input was not read".to_owned());
+    let unknown = Outcome { not_counted: unread, known_not_reached: 3, ..left(held(60)) };
+    unknown.check().unwrap();
+    let html = render(&unknown).unwrap();
+    let said = "At least 3 messages of the input were not reached: the rest of standard input was not read.";
+    assert!(head(&html).contains(said), "{}", head(&html));
+    let wrong = Outcome { input: Some(30_071), ..known.clone() };
+    assert!(wrong.check().is_err(), "one message is nowhere");
+    let unsaid = Outcome { schedule_ended: false, ..known };
+    assert!(unsaid.check().is_err(), "a run that neither stopped nor ended its schedule reached everything");
 }
 
 #[test]

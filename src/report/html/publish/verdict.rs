@@ -32,15 +32,11 @@ fn title(outcome: &Outcome) -> String {
         "Stopped early".into()
     } else if broken > 0 {
         let of = if all == broken { String::new() } else { format!(" of {}", numbers::count(all)) };
-        format!("{}{of} {} not kept", numbers::count(broken), if all == 1 { "condition" } else { "conditions" })
+        format!("{}{of} {} failed", numbers::count(broken), if all == 1 { "check" } else { "checks" })
     } else if outcome.read == 0 {
         "There was nothing to publish".into()
     } else if all > 0 && outcome.published > 0 {
-        if all == 1 {
-            "The condition was kept".into()
-        } else {
-            format!("All {} conditions were kept", numbers::count(all))
-        }
+        if all == 1 { "The check passed".into() } else { format!("All {} checks passed", numbers::count(all)) }
     } else if outcome.published == 0 {
         "Nothing was published".into()
     } else if missing > 0 {
@@ -49,8 +45,22 @@ fn title(outcome: &Outcome) -> String {
         numbers::of(not_arrived(outcome), "reading did not arrive", "readings did not arrive")
     } else if outcome.lag.as_ref().is_some_and(|lag| !lag.is_whole()) {
         "Not every reading was looked for".into()
+    } else if !outcome.reached_all() {
+        "Every message that was due was published".into()
     } else {
         "Every message was published".into()
+    }
+}
+
+/// What of the input the run ended before; nothing where it came to its end.
+fn left_over(outcome: &Outcome) -> String {
+    let known = outcome.known_not_reached;
+    let counted = numbers::of(known, "message of the input was", "messages of the input were");
+    match &outcome.not_counted {
+        None if known == 0 => String::new(),
+        None => format!(" {counted} not reached."),
+        Some(why) if known == 0 => format!(" Not all of the input was reached: {}.", text::shown(why, text::VALUE)),
+        Some(why) => format!(" At least {counted} not reached: {}.", text::shown(why, text::VALUE)),
     }
 }
 
@@ -58,7 +68,8 @@ fn lead(outcome: &Outcome) -> String {
     if let Some(why) = &outcome.stopped {
         let so_far = numbers::of(outcome.published, "message was", "messages were");
         let go_on = outcome.to_go_on().map_or_else(String::new, |how| format!("; the same command with {how} goes on"));
-        return format!("{}. {so_far} published so far{go_on}.", text::shown(why, text::VALUE));
+        let why = text::shown(why, text::VALUE);
+        return format!("{why}. {so_far} published so far{go_on}.{}", left_over(outcome));
     }
     if outcome.read == 0 {
         return match outcome.skipped {
@@ -86,8 +97,10 @@ fn lead(outcome: &Outcome) -> String {
         ),
     };
     format!(
-        "{} of {read}{share} published in {took}: {rate} a second{asked}.{latency}",
-        numbers::count(outcome.published)
+        "{} of {read}{share} published in {took}: {rate} a second{asked}.{latency}{}{}",
+        numbers::count(outcome.published),
+        if outcome.schedule_ended { " The schedule ended there." } else { "" },
+        left_over(outcome)
     )
 }
 
@@ -95,9 +108,9 @@ fn lead(outcome: &Outcome) -> String {
 fn points(outcome: &Outcome) -> Vec<Point> {
     let point = |fate: Fate, anchor| (fate.of(outcome), fate.words().phrase(fate.of(outcome)), anchor);
     let broken = broken(outcome);
-    let mut found =
-        vec![(broken, if broken == 1 { "condition was not kept" } else { "conditions were not kept" }, "conditions")];
-    found.extend(Fate::MISSING.map(|fate| point(fate, "account")));
+    let mut found = vec![(broken, if broken == 1 { "check failed" } else { "checks failed" }, "conditions")];
+    let counts = |fate: &Fate| *fate != Fate::NotReached || outcome.stopped.is_some();
+    found.extend(Fate::MISSING.into_iter().filter(counts).map(|fate| point(fate, "account")));
     let lost = not_arrived(outcome);
     let phrase = ["reading did not arrive in the warehouse", "readings did not arrive in the warehouse"];
     found.push((lost, phrase[usize::from(lost != 1)], "lag"));
@@ -118,6 +131,6 @@ fn evidence(outcome: &Outcome) -> Vec<Fact> {
         Fact::said("Resumed", resumed),
         Fact::code("Dead letters", written(&outcome.dead_letters).as_str()),
         Fact::code("Journal", written(&outcome.journal).as_str()),
-        Fact::program(outcome.exit(), "a condition was not kept, or a message is missing"),
+        Fact::program(outcome.exit(), "a check failed, or a message is missing"),
     ])
 }

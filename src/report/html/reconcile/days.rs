@@ -1,9 +1,9 @@
 //! The audit's calendar: the days of `data`, and whether both sides have the same.
 
-use pipeline::record::Column;
 use crate::report::html::calendar::{Calendar, Cell, Words};
 use crate::report::html::numbers;
 use crate::report::reconcile::{self, Outcome};
+use pipeline::record::Column;
 
 /// The audit's days.
 pub(super) fn calendar(outcome: &Outcome) -> Calendar {

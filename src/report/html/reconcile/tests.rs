@@ -4,10 +4,10 @@ use chrono::{DateTime, Days, NaiveDate};
 use serde_json::json;
 
 use crate::reconcile::{Drift, Kind, Pattern, PatternShape};
-use pipeline::record::stored::Shape;
 use crate::report::html::{MOST_BYTES, render, write};
 use crate::report::reconcile::truth::Truth;
 use crate::report::reconcile::{Asked, Outcome, Run, Settings, Side, Stores};
+use pipeline::record::stored::Shape;
 
 const ID: &str = "0185a5f5-2000-8d49-8f0c-5f3c5a6a7b8c";
 

@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use pipeline::record::Column;
 use crate::report::html::{numbers, text};
 use crate::report::reconcile::{Outcome, Total, Totals as Sums};
 use crate::seen::Seen;
+use pipeline::record::Column;
 
 /// The section.
 #[derive(Debug, Serialize)]

@@ -99,6 +99,27 @@ fn a_conditional_put_wins_once_unless_the_dial_says_otherwise() -> io::Result<()
 }
 
 #[test]
+fn conditions_are_ignored_or_answered_with_501_as_the_dials_say() -> io::Result<()> {
+    let (server, client) = lake();
+    client.put("lake/a", "first")?;
+    let other = [("if-match", "\"0\"")];
+    server.dials().change(|d| d.reject_conditions = true);
+    assert_eq!(client.put_new("lake/b", "x")?.error(), (501, "NotImplemented"));
+    for method in ["PUT", "DELETE"] {
+        assert_eq!(client.send(method, "lake/a", &[], &other, "x")?.error(), (501, "NotImplemented"));
+    }
+    assert_eq!(server.store().dump("lake", "").len(), 1);
+    server.dials().change(|d| (d.reject_conditions, d.ignore_if_match) = (false, true));
+    assert_eq!(client.send("PUT", "lake/a", &[], &other, "second")?.status, 200);
+    assert_eq!(server.store().get("lake", "a").as_deref(), Some(b"second".as_slice()));
+    assert_eq!(client.send("DELETE", "lake/a", &[], &other, "")?.status, 204);
+    server.store().put("lake", "a", "third");
+    server.dials().change(|d| d.forbid_head = true);
+    assert_eq!(client.send("HEAD", "lake/a", &[], &[], "")?.status, 403);
+    Ok(())
+}
+
+#[test]
 fn strange_keys_go_there_and_back_and_list_encoded() -> io::Result<()> {
     let (server, client) = lake();
     let keys = ["k/1+2", "k/12:30", "k/%41", "k/100%", "k/a b", "k/ação/日本", "k/x?y=1#z", "k//", "k/&<>\"'"];

@@ -1,0 +1,236 @@
+//! Reading ahead: a thread of its own reads and judges messages, and counts those that the run does not reach.
+//!
+//! A run may end before its input does: its stages end, it is asked to stop, the topic refuses, a file is damaged. What is
+//! left is then read without being sent, so that the account covers the whole input. A pipe may be endless: its rest is
+//! not read, and the account says so.
+
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::batch::Read;
+use super::entry;
+use super::estimate;
+use super::journal::Ranges;
+use super::{OnInvalid, Settings, Source};
+use crate::report::count;
+use crate::stop::Stop;
+use crate::topic::Limits;
+
+/// Lots of messages read ahead: enough to fill batches from, and a bound to memory however large they are.
+const AHEAD: usize = 16;
+
+/// How long the rest is counted once somebody wishes to stop: supervisors kill after 30 s, and then nothing is said at all.
+const ASKED: Duration = Duration::from_secs(10);
+/// How long the rest of a generated history is counted: nobody loses it.
+const GENERATED: Duration = Duration::from_secs(2);
+/// How long a thread is waited for that may hang in a pipe.
+const HANGING: Duration = Duration::from_millis(200);
+/// Messages counted between two looks at the clock.
+const LOOK_EVERY: u64 = 1_024;
+
+/// The reading thread, as the run sees it.
+pub(super) struct Reader {
+    thread: JoinHandle<()>,
+    tally: Arc<Tally>,
+    may_hang: bool,
+}
+
+/// What the thread has counted so far.
+#[derive(Debug, Default)]
+struct Tally {
+    messages: AtomicU64,
+    skipped: AtomicU64,
+    not_reached: AtomicU64,
+    not_counted: Mutex<Option<String>>,
+}
+
+/// What the thread has counted in the end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Counted {
+    /// Messages of the whole input, where it was read to its end.
+    pub input: Option<u64>,
+    /// Those passed over, because an earlier run had settled them.
+    pub skipped: u64,
+    /// Those that were never handed over.
+    pub not_reached: u64,
+    /// Why there are more that could not be counted.
+    pub not_counted: Option<String>,
+}
+
+/// Reads and judges messages in a thread of its own, a little ahead.
+pub(super) fn start(
+    source: Source,
+    settings: &Settings,
+    limits: Limits,
+    settled: Ranges,
+    stop: Stop,
+) -> (mpsc::Receiver<Vec<Read>>, Reader) {
+    let (send, receive) = mpsc::channel(AHEAD);
+    let (tally, may_hang) = (Arc::<Tally>::default(), !source.is_repeatable());
+    let mut thread = Thread {
+        send,
+        settled,
+        limits,
+        on_invalid: settings.on_invalid,
+        stop,
+        tally: Arc::clone(&tally),
+        lot: Vec::new(),
+        together: source.together(),
+        index: 0,
+        over: false,
+        ends: None,
+    };
+    let thread = tokio::task::spawn_blocking(move || thread.run(&source));
+    (receive, Reader { thread, tally, may_hang })
+}
+
+impl Reader {
+    /// Waits until the thread has counted the rest; the receiver must be closed or gone.
+    pub(super) async fn end(self) -> Counted {
+        let Self { mut thread, tally, may_hang } = self;
+        let ended = if may_hang {
+            tokio::time::timeout(HANGING, &mut thread).await.is_ok()
+        } else {
+            if tokio::time::timeout(Duration::from_secs(1), &mut thread).await.is_err() {
+                tracing::info!("counting the messages that were not reached; Ctrl-C leaves them uncounted");
+                let _ = (&mut thread).await; // a panic of the thread shows in its counts, which then do not add up
+            }
+            true
+        };
+        let get = |number: &AtomicU64| number.load(Ordering::SeqCst);
+        let mut not_counted = tally.not_counted.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if !ended {
+            not_counted.get_or_insert_with(|| "the rest of standard input was not read".into());
+        }
+        Counted {
+            input: not_counted.is_none().then(|| get(&tally.messages)),
+            skipped: get(&tally.skipped),
+            not_reached: get(&tally.not_reached),
+            not_counted,
+        }
+    }
+}
+
+/// The thread itself.
+struct Thread {
+    send: mpsc::Sender<Vec<Read>>,
+    settled: Ranges,
+    limits: Limits,
+    on_invalid: OnInvalid,
+    stop: Stop,
+    tally: Arc<Tally>,
+    lot: Vec<Read>,
+    /// How many messages are handed over together.
+    together: usize,
+    index: u64,
+    /// Nobody takes messages any more: they are counted only.
+    over: bool,
+    /// When counting is given up.
+    ends: Option<Instant>,
+}
+
+impl Thread {
+    fn run(&mut self, source: &Source) {
+        for part in 0..source.parts() {
+            let pipe = source.pipe(part);
+            if self.over
+                && let Some(name) = &pipe
+            {
+                self.leave_uncounted(format!("the rest of {name} was not read"));
+                continue;
+            }
+            let mut left = false;
+            let fed = source.feed(part, &mut |message| {
+                let flow = self.message(message, source);
+                left = flow.is_break() || self.over && pipe.is_some();
+                if left { ControlFlow::Break(()) } else { flow }
+            });
+            self.hand_over();
+            match (fed, pipe) {
+                (Err(e), _) => {
+                    self.leave_uncounted(format!("what is left of {} cannot be read", source.name(part)));
+                    self.fail(e.into());
+                }
+                (Ok(()), Some(name)) if left => self.leave_uncounted(format!("the rest of {name} was not read")),
+                (Ok(()), None) if left => return,
+                _ => {}
+            }
+        }
+        if !self.over && !self.stop.is_set() && self.index < self.settled.first_open() {
+            let (asked, there) = (count(self.settled.first_open()), count(self.index));
+            self.fail(anyhow::anyhow!(
+                "{asked} messages were to be passed over, and there were {there}: is it the same source?"
+            ));
+        }
+    }
+
+    /// Takes a message; breaks where the rest is not to be counted.
+    fn message(&mut self, message: crate::history::Message, source: &Source) -> ControlFlow<()> {
+        let this = self.index;
+        self.index += 1;
+        self.tally.messages.store(self.index, Ordering::SeqCst);
+        if self.settled.contains(this) {
+            self.tally.skipped.fetch_add(1, Ordering::SeqCst);
+        } else if self.over {
+            self.tally.not_reached.fetch_add(1, Ordering::SeqCst);
+        } else {
+            self.lot.push(Ok(entry::ready(this, message, self.on_invalid, self.limits)));
+            if self.lot.len() >= self.together {
+                self.hand_over();
+            }
+        }
+        if this.is_multiple_of(LOOK_EVERY) { self.look(source) } else { ControlFlow::Continue(()) }
+    }
+
+    /// Hands the lot over; where nobody takes it, its messages are not reached.
+    fn hand_over(&mut self) {
+        let lot = std::mem::take(&mut self.lot);
+        if lot.is_empty() {
+            return;
+        }
+        let left = if self.over || self.stop.is_set() {
+            lot.len()
+        } else {
+            self.send.blocking_send(lot).map_or_else(|unsent| unsent.0.len(), |()| 0)
+        };
+        self.over |= left > 0;
+        self.tally.not_reached.fetch_add(left as u64, Ordering::SeqCst);
+    }
+
+    /// Whether there is time to count on.
+    fn look(&mut self, source: &Source) -> ControlFlow<()> {
+        let asked = self.stop.is_set();
+        self.over |= asked;
+        if !self.over {
+            return ControlFlow::Continue(());
+        }
+        let generated = source.is_generated();
+        let time = if generated { Some(GENERATED) } else { asked.then_some(ASKED) };
+        let Some(time) = time else { return ControlFlow::Continue(()) };
+        if Instant::now() < *self.ends.get_or_insert_with(|| Instant::now() + time) {
+            return ControlFlow::Continue(());
+        }
+        let about = if generated { estimate::messages(source) } else { None };
+        self.leave_uncounted(match about {
+            Some(about) => format!("the rest of the history was not counted: it has about {} in all", count(about)),
+            None => format!("the rest was not counted within {} s", time.as_secs()),
+        });
+        ControlFlow::Break(())
+    }
+
+    /// The run is to end with this failure, if it goes on at all.
+    fn fail(&mut self, e: anyhow::Error) {
+        if !std::mem::replace(&mut self.over, true) {
+            let _ = self.send.blocking_send(vec![Err(e)]); // nobody listens once the run has ended
+        }
+    }
+
+    fn leave_uncounted(&self, why: String) {
+        self.tally.not_counted.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(why);
+    }
+}
