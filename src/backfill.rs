@@ -14,7 +14,7 @@ use crate::herd::Format;
 use crate::history::{self, Message};
 use crate::pack::Pack;
 use crate::progress::Progress;
-use crate::report::backfill::Outcome;
+use crate::render::backfill::Outcome;
 use crate::stop::Stop;
 use pipeline::intake::{Intake, Verdict};
 use pipeline::lake::Put;

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use chrono::Utc;
 
-use crate::report::process::Outcome;
+use crate::render::process::Outcome;
 use pipeline::intake::event::Event;
 use pipeline::intake::{Fate, Intake, Verdict};
 use pipeline::warehouse::Loaded;

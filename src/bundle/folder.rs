@@ -12,7 +12,7 @@ use anyhow::{Context as _, bail};
 use sha2::{Digest, Sha256};
 
 use crate::generate::Existing;
-use crate::report::bundle::Listed;
+use crate::render::bundle::Listed;
 use pipeline::atomic_file::half_in;
 use pipeline::hex::hex;
 

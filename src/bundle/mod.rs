@@ -32,7 +32,7 @@ use self::folder::{Files, Folder};
 use self::glibc::Glibc;
 use self::refusal::Refusal;
 use crate::generate::Existing;
-use crate::report::bundle::{Made, Outcome};
+use crate::render::bundle::{Made, Outcome};
 use crate::stop::Stop;
 use pipeline::warehouse::{TableName, mysql_files};
 

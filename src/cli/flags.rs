@@ -10,7 +10,7 @@ use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{ArgAction, Args, ValueEnum};
 
 use super::spelled::Spelled;
-use crate::report::Form;
+use crate::render::Form;
 use crate::sort::SortSettings;
 use crate::topic::Topic;
 use crate::topic::arn::Address;

@@ -9,8 +9,9 @@ use super::Context;
 use super::flags::{a_file, a_path};
 use crate::generate::{self, Existing, Form, Out, Plan};
 use crate::herd::{Faults, Herd, Part};
+use crate::outcome::Outcome;
 use crate::pack::Pack;
-use crate::report::{Outcome, Printed};
+use crate::render::Printed;
 
 /// Makes synthetic farm histories: the same flags give the same bytes, on any machine and in any part
 #[derive(Debug, clap::Args)]

@@ -5,7 +5,8 @@ use std::fmt;
 use serde::Serialize;
 
 use super::flags::WarehouseFlags;
-use crate::report::{Exit, Outcome, Printed};
+use crate::outcome::{Exit, Outcome};
+use crate::render::Printed;
 
 /// Creates what is missing of the warehouse's schema; safe to repeat, never alters a table that exists
 #[derive(Debug, clap::Args)]

@@ -6,8 +6,8 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::flags::{Common, LogFormat};
+use crate::outcome::Exit;
 use crate::progress::Progress;
-use crate::report::Exit;
 
 /// Begins logging as the flags say; `RUST_LOG` says it more finely.
 pub(super) fn begin(common: &Common, progress: &Progress) {

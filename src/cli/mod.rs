@@ -5,8 +5,9 @@
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::outcome::Exit;
 use crate::progress::Progress;
-use crate::report::{Exit, Printed};
+use crate::render::Printed;
 use crate::stop::Stop;
 
 mod backfill;

@@ -11,7 +11,7 @@ use super::flags::{LakeFlags, RulesFlags, WarehouseFlags, WriteFlags, variable};
 use crate::listen::get::Https;
 use crate::listen::{CONCURRENCY, Endpoint, Settings, Signatures};
 use crate::process;
-use crate::report::Printed;
+use crate::render::Printed;
 use crate::topic::arn::Arn;
 use pipeline::intake::Intake;
 use pipeline::intake::event::Event;

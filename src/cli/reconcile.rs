@@ -15,8 +15,8 @@ use crate::evidence::Evidence;
 use crate::reconcile::{
     Audit, Baseline, Budget, Direction, Door, Plan, Sink, Tolerance, Trust, TruthAsked, repair, run as audit,
 };
-use crate::report::reconcile::{Asked, Outcome, Settings};
-use crate::report::{Printed, html};
+use crate::render::reconcile::{Asked, Outcome, Settings};
+use crate::render::{Printed, html};
 use crate::undo::put_back;
 use pipeline::lake::Conditions;
 

@@ -14,9 +14,9 @@ use super::flags::{
 };
 use super::gentle::GentleFlags;
 use super::spelled::Spelled;
+use crate::render::replay::{Outcome, Preview};
+use crate::render::{Printed, html};
 use crate::replay::{Filter, Keep, Only, Plan, Policy, Replay, Source, Swap, cut_over, earlier, shadow_of};
-use crate::report::replay::{Outcome, Preview};
-use crate::report::{Printed, html};
 use crate::stop::Stop;
 use crate::undo::{Undo, put_back};
 use pipeline::lake::Span;

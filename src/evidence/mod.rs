@@ -21,8 +21,8 @@ use anyhow::{Context as _, bail};
 use sha2::{Digest, Sha256};
 
 use crate::reconcile::Drift;
-use crate::report::html;
-use crate::report::reconcile::Outcome;
+use crate::render::html;
+use crate::render::reconcile::Outcome;
 use pipeline::atomic_file::half_in;
 use pipeline::hex::hex;
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::Summed;
 use crate::reconcile::{Drift, Kind};
-use crate::report::reconcile::{Outcome, Total};
+use crate::render::reconcile::{Outcome, Total};
 use crate::sort::{Folder, InOrder, Sorter};
 
 /// Findings sorted in memory at a time; a finding takes about a kilobyte.

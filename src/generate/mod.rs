@@ -18,7 +18,7 @@ use anyhow::Context;
 use crate::herd::{self, Fault, Faults, FileUnit, Format, Herd, Part, Threads, UnitStats};
 use crate::pack::Pack;
 use crate::progress::Progress;
-use crate::report::generate::{Outcome, Truth};
+use crate::render::generate::{Outcome, Truth};
 use crate::stop::Stop;
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use super::get::Get;
 use super::request::{Delivery, printable, read};
 use super::signature::{Error, Verifier};
 use super::{LOOK, Settings, Signatures, address};
-use crate::report::process::Endpoint;
+use crate::render::process::Endpoint;
 use pipeline::intake::Verdict;
 use pipeline::intake::envelope::Envelope;
 use pipeline::warehouse::Loaded;

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::process::take_down;
 use crate::progress::Stage;
-use crate::report::process::Outcome;
+use crate::render::process::Outcome;
 use crate::stop::Stop;
 use pipeline::intake::{Intake, Verdict};
 

@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::progress::Progress;
-use crate::report::process::Outcome;
+use crate::render::process::Outcome;
 use crate::stop::Stop;
 use pipeline::intake::Intake;
 

@@ -4,8 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::time;
-use crate::report::count;
-use crate::report::publish::{Outcome, Percentiles, Verdict};
+use crate::render::count;
+use crate::render::publish::{Outcome, Percentiles, Verdict};
 
 /// Conditions; the run fails where any of them holds.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -261,9 +261,9 @@ impl fmt::Display for FailIf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::Exit;
-    use crate::report::Outcome as _;
-    use crate::report::publish::{Expected, Interval, Lag};
+    use crate::outcome::Exit;
+    use crate::outcome::Outcome as _;
+    use crate::render::publish::{Expected, Interval, Lag};
 
     fn outcome() -> Outcome {
         Outcome {

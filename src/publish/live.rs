@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use super::schedule::Schedule;
 use super::telemetry::Telemetry;
 use crate::progress::{Board, Progress};
-use crate::report::count;
-use crate::report::publish::{Interval, Outcome};
+use crate::render::count;
+use crate::render::publish::{Interval, Outcome};
 
 /// Lines of the view.
 const LINES: usize = 5;
@@ -94,7 +94,7 @@ impl Live {
 }
 
 fn seconds(time: Duration) -> String {
-    crate::report::duration(time.as_secs_f64())
+    crate::render::duration(time.as_secs_f64())
 }
 
 /// The last second.

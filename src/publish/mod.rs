@@ -29,7 +29,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::progress::Progress;
-use crate::report::publish::Outcome;
+use crate::render::publish::Outcome;
 use crate::stop::Stop;
 use crate::topic::{Error, Topic};
 use pipeline::retry::Retry;

@@ -8,7 +8,7 @@ use std::fmt;
 
 use chrono::NaiveDate;
 
-use crate::report::count;
+use crate::render::count;
 use pipeline::lake::{Depth, Error, Key, Lake, Meta, Partition, Span, survey};
 
 /// Names that are shown.

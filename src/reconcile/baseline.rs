@@ -113,7 +113,7 @@ fn about(drift: &Drift) -> [u8; 16] {
 mod tests {
     use super::*;
     use crate::reconcile::Kind;
-    use crate::report::reconcile::Outcome;
+    use crate::render::reconcile::Outcome;
 
     fn drift(id: u32) -> Drift {
         Drift::new(Kind::LakeOnly, id.to_string(), Some(format!("key {id}")))

@@ -11,7 +11,7 @@ use tempfile::TempPath;
 
 use super::baseline::{Baseline, Since};
 use super::cause::Cause;
-use crate::report::reconcile::truth::ToldAt;
+use crate::render::reconcile::truth::ToldAt;
 use pipeline::atomic_file::half_in;
 use pipeline::record::stored::Difference;
 

@@ -6,7 +6,7 @@ use futures::StreamExt;
 
 use super::Audit;
 use crate::reader::{Empty, why_empty};
-use crate::report::reconcile::Outcome;
+use crate::render::reconcile::Outcome;
 use pipeline::lake::{Partition, Span, Survey, survey};
 use pipeline::record::stored::Shape;
 

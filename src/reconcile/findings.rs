@@ -13,7 +13,7 @@ use super::sorters::{FULL, Sorters};
 use super::unpaired::Unpaired;
 use super::{Audit, MOVING};
 use crate::progress::Progress;
-use crate::report::reconcile::{Outcome, Side};
+use crate::render::reconcile::{Outcome, Side};
 use crate::sort::{OrderedId, Sorted, Sorter};
 use crate::stop::Stop;
 use pipeline::lake::Key;

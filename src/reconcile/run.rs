@@ -15,8 +15,8 @@ use super::warehouse_side::Scan;
 use super::window::Inside;
 use super::{Audit, emptiness, lake_side};
 use crate::progress::Progress;
-use crate::report::reconcile::truth::Truth;
-use crate::report::reconcile::{Outcome, Run, Stores};
+use crate::render::reconcile::truth::Truth;
+use crate::render::reconcile::{Outcome, Run, Stores};
 use crate::sort::Sorted;
 use crate::stop::Stop;
 

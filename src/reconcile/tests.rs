@@ -8,7 +8,7 @@ use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 
 use super::*;
 use crate::progress::Progress;
-use crate::report::reconcile::Outcome;
+use crate::render::reconcile::Outcome;
 use crate::stop::Stop;
 use pipeline::lake::memory::Memory as MemoryLake;
 use pipeline::lake::{self, Depth, Key, Page, Put};

@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 
 use super::load::Failure;
 use crate::progress::Stage;
-use crate::report::replay::Pause;
+use crate::render::replay::Pause;
 use crate::stop::Stop;
 use pipeline::warehouse::{self, Bulk, Reason};
 

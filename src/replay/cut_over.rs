@@ -12,7 +12,7 @@ use chrono::Utc;
 
 use super::{Limits, Plan, Policy, Reload, Replay, SortSettings, run};
 use crate::progress::Progress;
-use crate::report::replay::{CutOver, Outcome};
+use crate::render::replay::{CutOver, Outcome};
 use crate::stop::Stop;
 use pipeline::warehouse::{Bulk, TableName};
 

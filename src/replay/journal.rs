@@ -22,7 +22,7 @@ use uuid::Uuid;
 use super::order::{Entry, Way};
 use super::seen::Seen;
 use super::tally::Tally;
-use crate::report::replay::Asked;
+use crate::render::replay::Asked;
 use crate::sort::OrderedId;
 use pipeline::record::stored::{Row, Shape};
 use pipeline::warehouse::{self, Bulk, Note};

@@ -427,7 +427,7 @@ impl Loader {
         let mut tally = Tally::default();
         let mut rows = Seen::default();
         let mut last = None;
-        let mut cells: HashMap<u32, crate::report::replay::Cell> = HashMap::new();
+        let mut cells: HashMap<u32, crate::render::replay::Cell> = HashMap::new();
         for (entry, fate) in entries.iter().zip(fates) {
             let loaded = fate.as_ref().unwrap_or(&Loaded::Inserted);
             tally.loaded(&entry.key, loaded);

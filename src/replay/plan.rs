@@ -9,7 +9,7 @@ use super::journal::Head;
 use super::{Filter, Only, Policy};
 use crate::reader::{Age, Cutoff, ReadSettings, Reader};
 use crate::reader::{Empty, why_empty};
-use crate::report::replay::{Asked, Outcome};
+use crate::render::replay::{Asked, Outcome};
 use pipeline::lake::{self, Habits, Lake, Meta, Partition, Span, survey};
 use pipeline::warehouse::Bulk;
 

@@ -7,7 +7,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::{Plan, Policy};
 use crate::reader::{Age, Item};
-use crate::report::replay::{Class, Preview, Sample};
+use crate::render::replay::{Class, Preview, Sample};
 use crate::stop::Stop;
 use pipeline::lake::{self, Depth, Key, Meta, Partition};
 use pipeline::warehouse::{Bulk, Reason};

@@ -19,7 +19,7 @@ use super::tally::{Pending, Tally};
 use super::{Plan, Policy};
 use crate::progress::{Progress, Stage};
 use crate::reader::{Item, Skip};
-use crate::report::replay::Outcome;
+use crate::render::replay::Outcome;
 use crate::sort::Sorted;
 use crate::stop::Stop;
 use crate::undo::Undo;

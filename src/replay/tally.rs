@@ -6,9 +6,9 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::only::Beyond;
+use crate::outcome::Problems;
 use crate::reader::{FUTURE_DATED, Item, Skip};
-use crate::report::Problems;
-use crate::report::replay::{Cell, Outcome};
+use crate::render::replay::{Cell, Outcome};
 use pipeline::lake::Partition;
 use pipeline::warehouse::{Conflict, Loaded};
 

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::progress::Progress;
-use crate::report::replay::Outcome;
+use crate::render::replay::Outcome;
 use crate::stop::Stop;
 use crate::undo::Undo;
 use pipeline::lake::memory::Memory as MemoryLake;

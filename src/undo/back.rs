@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::ObjectLine;
 use super::read::{Changes, Told};
-use crate::report::undone::Undone;
+use crate::render::undone::Undone;
 use crate::stop::Stop;
 use pipeline::lake::{Changed, Lake, Reason, look_up};
 use pipeline::record::stored::{Row, Shape};

@@ -157,7 +157,7 @@ async fn a_long_file_is_put_back_change_by_change() {
 
 #[tokio::test]
 async fn who_wishes_to_stop_is_told_what_is_left() {
-    use crate::report::{Exit, Outcome as _};
+    use crate::outcome::{Exit, Outcome as _};
     use pipeline::warehouse::Warehouse as _;
     let scene = Scene::new();
     scene.write(&[(row(1.0), row(2.0)), (row(2.0), row(3.0))]);

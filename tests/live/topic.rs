@@ -11,7 +11,7 @@ use pipeline::record::{Reading, reading_id};
 use ruminate::herd::{Faults, Herd, Part};
 use ruminate::progress::Progress;
 use ruminate::publish::{self, Settings, Source};
-use ruminate::report::publish::Outcome;
+use ruminate::render::publish::Outcome;
 use ruminate::stop::Stop;
 use ruminate::topic::Topic;
 use ruminate::topic::sns::Sns;

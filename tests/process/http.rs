@@ -9,7 +9,7 @@ use pipeline::intake::Intake;
 use ruminate::listen::get::{Fetched, Get};
 use ruminate::listen::{Endpoint, Settings, Signatures};
 use ruminate::progress::Progress;
-use ruminate::report::process::Outcome;
+use ruminate::render::process::Outcome;
 use ruminate::stop::Stop;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

@@ -11,8 +11,8 @@ use pipeline::warehouse::memory::Memory as Rows;
 use pipeline::warehouse::sqlite::Sqlite;
 use pipeline::warehouse::{TableName, Warehouse};
 use ruminate::listen::Settings;
-use ruminate::report::process::Endpoint as Others;
-use ruminate::report::{Exit, Outcome as _};
+use ruminate::outcome::{Exit, Outcome as _};
+use ruminate::render::process::Endpoint as Others;
 
 use crate::http::{Running, TOPIC, believing};
 

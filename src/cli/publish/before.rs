@@ -6,7 +6,7 @@ use anyhow::ensure;
 
 use super::Args;
 use crate::publish::{Estimate, Source};
-use crate::report::count;
+use crate::render::count;
 use crate::topic::arn::Arn;
 use pipeline::retry::Patience;
 

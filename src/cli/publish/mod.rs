@@ -16,8 +16,8 @@ use crate::herd::Format;
 use crate::publish::{
     self, FailIf, OnInvalid, Place, Rate, Resume, Schedule, ScheduleEnd, Settings, Source, Speed, Stages, Watched, time,
 };
-use crate::report::Printed;
-use crate::report::publish::Outcome;
+use crate::render::Printed;
+use crate::render::publish::Outcome;
 use crate::topic::arn::Address;
 
 mod after;

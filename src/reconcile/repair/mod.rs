@@ -18,7 +18,7 @@ use anyhow::Context as _;
 use super::drift::{Drift, Kind, Written};
 use super::{Audit, Budget};
 use crate::progress::{Progress, Stage};
-use crate::report::reconcile::Repaired;
+use crate::render::reconcile::Repaired;
 use crate::stop::Stop;
 use crate::undo::Undo;
 use pipeline::record::stored::Shape;

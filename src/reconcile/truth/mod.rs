@@ -26,7 +26,7 @@ pub(super) use entry::{Doubt, HashEntry, IdEntry, KeptEntry};
 pub(super) use proof::{Proof, Seen};
 pub(super) use read::{Corrected, read};
 
-use crate::report::reconcile::truth::ToldAt;
+use crate::render::reconcile::truth::ToldAt;
 
 /// How a history came into the stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]

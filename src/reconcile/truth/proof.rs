@@ -9,7 +9,7 @@ use super::{Asked, Door};
 use crate::reconcile::drift::{Drift, Kind};
 use crate::reconcile::findings::Findings;
 use crate::reconcile::sorters::{FULL, Sorters};
-use crate::report::reconcile::truth::{ToldAt, Truth};
+use crate::render::reconcile::truth::{ToldAt, Truth};
 use crate::sort::{OrderedId, Sorted, Sorter};
 use crate::truth::Fate;
 use pipeline::lake::Span;

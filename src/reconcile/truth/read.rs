@@ -6,7 +6,7 @@ use super::Asked;
 use super::entry::{HashEntry, IdEntry, Place};
 use crate::progress::Progress;
 use crate::reconcile::sorters::{FULL, Sorters};
-use crate::report::reconcile::truth::Truth;
+use crate::render::reconcile::truth::Truth;
 use crate::sort::{OrderedId, Sorted};
 use crate::truth::{self, Fate};
 use pipeline::hex::unhex;

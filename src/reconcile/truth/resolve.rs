@@ -12,7 +12,7 @@ use crate::reconcile::Audit;
 use crate::reconcile::drift::{Drift, Kind};
 use crate::reconcile::findings::Findings;
 use crate::reconcile::sorters::FULL;
-use crate::report::reconcile::truth::Truth;
+use crate::render::reconcile::truth::Truth;
 use crate::sort::Sorted;
 use crate::stop::Stop;
 use crate::truth::Fate;

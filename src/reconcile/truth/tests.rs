@@ -9,9 +9,9 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::*;
+use crate::outcome::Outcome as _;
 use crate::reconcile::Audit;
 use crate::reconcile::tests::{Scene, record};
-use crate::report::Outcome as _;
 use crate::truth::{Fate, Told, Writer};
 use pipeline::lake::{self, Depth, Lake, Page, Put};
 
@@ -51,7 +51,7 @@ async fn more_ids_than_fit_into_memory_are_proved_one_by_one() {
     let truth = outcome.truth.as_ref().unwrap();
     assert_eq!((truth.expected, truth.found, truth.missing, truth.surplus), (4_500, 4_498, 2, 1), "{truth:?}");
     assert_eq!((truth.missing_in_lake, truth.missing_in_warehouse, truth.never), (1, 1, 500));
-    assert_eq!(outcome.exit(), crate::report::Exit::Found);
+    assert_eq!(outcome.exit(), crate::outcome::Exit::Found);
     let of = |kind| found.iter().filter(move |drift| drift.kind == kind).filter_map(|drift| drift.id.clone());
     let mut missing: Vec<String> = of(super::super::Kind::TruthMissing).collect();
     missing.sort();
@@ -115,7 +115,7 @@ async fn what_comes_while_it_is_audited_is_not_missing() {
 
 #[test]
 fn what_is_there_tells_the_door() {
-    use crate::report::reconcile::truth::Truth;
+    use crate::render::reconcile::truth::Truth;
     let told = |quarantined_found, refused_stored| {
         let there = Truth { quarantined_found, refused_stored, ..Truth::default() };
         resolve::told_by(&Truth { quarantined_expected: 5, refused: 5, ..there })

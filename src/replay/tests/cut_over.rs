@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 
 use super::*;
-use crate::report::replay::CutOver;
-use crate::report::{Exit, Outcome as _};
+use crate::outcome::{Exit, Outcome as _};
+use crate::render::replay::CutOver;
 use pipeline::lake::{Depth, Error, Page, Put, Reason};
 use pipeline::warehouse::TableName;
 
