@@ -69,7 +69,7 @@ fn the_warehouse_is_one_file_after_every_command() {
     scene.run(&["doctor"]);
     one_file(&scene, "doctor");
     std::fs::copy(scene.path("empty.db"), scene.path("w.db")).unwrap();
-    scene.run(&["reconcile", "--repair", "warehouse", "--undo-file", "undo.ndjson"]);
+    scene.run(&["reconcile", "--allow-empty", "--repair", "warehouse", "--undo-file", "undo.ndjson"]);
     one_file(&scene, "reconcile --repair");
     assert_eq!(rows(&scene, "w.db"), count + 1);
     scene.run(&["reconcile", "--undo", "undo.ndjson"]).expect(0, &[]);
