@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use sha2::{Digest, Sha256};
 
+use super::Listed;
 use crate::generate::Existing;
-use crate::render::bundle::Listed;
 use pipeline::atomic_file::half_in;
 use pipeline::hex::hex;
 

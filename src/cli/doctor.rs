@@ -5,8 +5,8 @@ use chrono::Utc;
 
 use super::flags::{WarehouseFlags, open_lake, variable};
 use crate::doctor;
+use crate::doctor::{Health, Outcome};
 use crate::render::Printed;
-use crate::render::doctor::{Health, Outcome};
 use crate::topic::arn::Address;
 use crate::topic::sns::Sns;
 use pipeline::lake::{LakeUrl, Unconditional};

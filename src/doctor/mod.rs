@@ -7,12 +7,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::render::doctor::{Health, Outcome};
 use crate::topic::Topic;
 use pipeline::lake::{ConditionalWrites, Conditions, Depth, Lake};
 use pipeline::record::Column;
 use pipeline::record::stored::{Holds, Shape};
 use pipeline::warehouse::{Status, Warehouse};
+
+mod outcome;
+
+pub use outcome::{Check, Health, Outcome};
 
 /// AWS refuses requests whose time is off by more than 15 minutes; from here on it is worth a word.
 const SKEW_WARNING: TimeDelta = TimeDelta::seconds(30);

@@ -12,7 +12,7 @@ mod read_back;
 mod text;
 
 pub(crate) use counts::counters;
-pub use counts::{Counter, Counts, Role, Spec};
+pub use counts::{Counter, Counts, Role, Spec, optional};
 pub use problems::{Problem, Problems};
 pub use read_back::{Unread, read_back};
 pub(crate) use text::{between, count, duration};

@@ -6,7 +6,7 @@ use super::schedule::Schedule;
 use super::telemetry::Telemetry;
 use crate::outcome::count;
 use crate::progress::{Board, Progress};
-use crate::render::publish::{Interval, Outcome};
+use crate::publish::{Interval, Outcome};
 
 /// Lines of the view.
 const LINES: usize = 5;
@@ -67,7 +67,7 @@ impl Live {
         let all = self.begun.elapsed();
         let first = format!(
             "publish      {} of {} read in {}, {}",
-            count(outcome.published),
+            count(outcome.counts[Count::Published]),
             count(self.read),
             seconds(all),
             self.schedule
@@ -75,7 +75,11 @@ impl Live {
         let second = telemetry.latest().map_or(String::new(), |last| rates(&last, now));
         let mut bad: Vec<String> =
             outcome.errors.iter().map(|(code, times)| format!("{code} {}", count(*times))).collect();
-        for (what, number) in [("failed", outcome.failed), ("dropped", outcome.dropped), ("invalid", outcome.invalid)] {
+        for (what, number) in [
+            ("failed", outcome.counts[Count::Failed]),
+            ("dropped", outcome.counts[Count::Dropped]),
+            ("invalid", outcome.counts[Count::Invalid]),
+        ] {
             if number > 0 {
                 bad.push(format!("{what} {}", count(number)));
             }

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::{Counter, Histogram};
 
-use crate::render::publish::hdr::Shape;
-use crate::render::publish::{Interval, Percentiles, Point};
+use super::hdr::Shape;
+use crate::publish::{Interval, Percentiles, Point};
 
 /// The longest latency told apart from longer ones, microseconds.
 const LONGEST: u64 = 3_600_000_000;
@@ -247,8 +247,8 @@ impl Telemetry {
 
 #[cfg(test)]
 mod tests {
+    use super::hdr::Distribution;
     use super::*;
-    use crate::render::publish::hdr::Distribution;
 
     #[test]
     fn percentiles_are_in_milliseconds_and_three_digits_exact() {

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::io::{self, Write};
 
-use crate::outcome::{Exit, Outcome, Problems};
+use crate::outcome::{Counter, Counts, Exit, Outcome, Problems};
 pub(crate) use crate::outcome::{between, count, duration};
 
 pub mod backfill;
@@ -15,11 +15,12 @@ pub mod demo;
 pub mod doctor;
 pub mod generate;
 pub mod html;
+pub mod init;
 pub mod process;
 pub mod publish;
 pub mod reconcile;
 pub mod replay;
-pub mod undone;
+pub mod undo;
 
 /// The form of an outcome on stdout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -90,6 +91,14 @@ impl fmt::Display for Lines<'_> {
         }
         Ok(())
     }
+}
+
+/// The counts of a job as lines, in the order of their table: but for those that the text `said` already, and those that
+/// are `rare` and zero.
+pub(crate) fn rows<C: Counter>(counts: &Counts<C>, said: &[C], rare: &[C]) -> Vec<(&'static str, String)> {
+    let shown = |counter: &C, n: u64| !said.contains(counter) && (n > 0 || !rare.contains(counter));
+    let rows = counts.iter().filter(|(counter, n)| shown(counter, *n));
+    rows.map(|(counter, n)| (counter.spec().title, count(n))).collect()
 }
 
 fn is_count(text: &str) -> bool {

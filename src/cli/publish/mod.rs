@@ -13,11 +13,11 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use super::flags::{TopicFlags, a_file};
 use super::{Context, spelled};
 use crate::herd::Format;
+use crate::publish::Outcome;
 use crate::publish::{
     self, FailIf, OnInvalid, Place, Rate, Resume, Schedule, ScheduleEnd, Settings, Source, Speed, Stages, Watched, time,
 };
 use crate::render::Printed;
-use crate::render::publish::Outcome;
 use crate::topic::arn::Address;
 
 mod after;

@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use crate::outcome::duration;
-use crate::render::publish::Lag;
+use crate::publish::Lag;
 use crate::stop::Stop;
 use pipeline::record::stored::Shape;
 use pipeline::warehouse::Warehouse;

@@ -9,7 +9,7 @@ use super::account::{Account, Count};
 use super::head::{Repeat, Verdict};
 use super::listed::Listed;
 use super::plot::Plot;
-use crate::render::publish::Outcome;
+use crate::publish::Outcome;
 
 mod conditions;
 mod course;

@@ -4,8 +4,8 @@ use uuid::Uuid;
 
 use super::fate::Fate;
 use crate::outcome::Outcome as _;
+use crate::publish::{Expected, Interval, Lag, Missing, Outcome, Percentiles, Point, Verdict};
 use crate::render::html::{MOST_BYTES, render, write};
-use crate::render::publish::{Expected, Interval, Lag, Missing, Outcome, Percentiles, Point, Verdict};
 
 const MS: Percentiles = Percentiles { p50: 12.0, p90: 30.0, p99: 812.0, max: 1_900.0 };
 const CALL: Percentiles = Percentiles { p50: 9.0, p90: 18.0, p99: 46.0, max: 1_010.0 };
@@ -52,13 +52,20 @@ fn held(stretches: u64) -> Outcome {
 /// Everything that can go wrong in a run that went on to its end, with the same text for whatever comes from data.
 fn every_fate(text: &str) -> Outcome {
     let mut outcome = held(60);
-    (outcome.failed, outcome.invalid, outcome.dropped, outcome.retries, outcome.skipped) = (5, 6, 7, 8, 9);
-    outcome.read += 5 + 6 + 7;
-    (outcome.topic, outcome.schedule, outcome.command) = (text.into(), text.into(), text.into());
-    (outcome.dead_letters, outcome.journal) = (Some(text.into()), Some(text.into()));
+    (
+        outcome.counts[Count::Failed],
+        outcome.counts[Count::Invalid],
+        outcome.counts[Count::Dropped],
+        outcome.counts[Count::Retries],
+        outcome.counts[Count::Skipped],
+    ) = (5, 6, 7, 8, 9);
+    outcome.counts[Count::Read] += 5 + 6 + 7;
+    (outcome.topic, outcome.pacing.schedule, outcome.command) = (text.into(), text.into(), text.into());
+    (outcome.dead_letters, outcome.end.journal) = (Some(text.into()), Some(text.into()));
     outcome.errors.insert(text.into(), 12);
     (0..5).for_each(|_| outcome.problems.add("failed", text, text));
-    outcome.intervals[3] = Interval { failed: 5, dropped: 7, retries: 8, published: 0, ..outcome.intervals[3] };
+    outcome.times.intervals[3] =
+        Interval { failed: 5, dropped: 7, retries: 8, published: 0, ..outcome.times.intervals[3] };
     outcome.verdicts = vec![
         Verdict { text: text.into(), held: true, measured: text.into() },
         Verdict { text: "p99 > 500ms".into(), held: false, measured: "812.0 ms".into() },
@@ -71,7 +78,7 @@ fn every_fate(text: &str) -> Outcome {
         missing: 8,
         ms: MS,
         resolution_ms: 100.0,
-        curve: outcome.latency_curve.clone(),
+        curve: outcome.times.latency_curve.clone(),
         missing_ids: vec![Uuid::from_u128(7); 8],
         errors: [(text.to_owned(), 3)].into(),
         waited_seconds: 60.0,
@@ -112,10 +119,10 @@ fn a_run_that_held_says_so_first() {
 fn what_was_dropped_is_not_hidden_by_the_percentiles_of_the_rest() {
     let mut outcome = Outcome { latency_ms: MS, service_ms: MS, service_p999_ms: 1_500.0, ..held(60) };
     assert!(render(&outcome).unwrap().contains("the sender kept to its schedule"));
-    (outcome.dropped, outcome.read) = (7, outcome.read + 7);
+    (outcome.counts[Count::Dropped], outcome.counts[Count::Read]) = (7, outcome.counts[Count::Read] + 7);
     let html = render(&outcome).unwrap();
     assert!(!html.contains("kept to its schedule") && html.contains("The 7 messages dropped have no latency at all"));
-    outcome.latency_ms.p90 = 800.0;
+    outcome.times.latency_ms.p90 = 800.0;
     assert!(render(&outcome).unwrap().contains("Here p90 is 800 ms, and 30.0 ms of the calls alone"));
 }
 
@@ -154,7 +161,7 @@ fn what_went_wrong_is_in_the_account_which_adds_up() {
     let account = &account[..account.find("</p>").unwrap()];
     let number = |part: &str| part.split(' ').next().unwrap().replace(',', "").parse::<u64>().unwrap();
     let parts: u64 = account.split("<span class=\"nb\">").skip(1).map(number).sum();
-    assert_eq!(parts, outcome.read, "{account}");
+    assert_eq!(parts, outcome.counts[Count::Read], "{account}");
     for told in
         ["5 failed, 7 dropped, 8 sent again", "3 s: nothing published", "29,990 (99.9 %) arrived", "The ids of 8"]
     {
@@ -173,12 +180,13 @@ fn readings_that_did_not_arrive_are_no_success() {
 #[test]
 fn a_run_that_stopped_claims_nothing() {
     let mut outcome = every_fate("x");
-    (outcome.stopped, outcome.unsent, outcome.resume_skip) = (Some("the token has expired".into()), 3, Some(1_234));
-    outcome.read += 3;
+    (outcome.end.stopped, outcome.counts[Count::Unsent], outcome.end.resume_skip) =
+        (Some("the token has expired".into()), 3, Some(1_234));
+    outcome.counts[Count::Read] += 3;
     outcome.verdicts.iter_mut().for_each(|verdict| verdict.held = true);
     outcome.check().unwrap();
     for (journal, how) in [(Some("j".to_owned()), "--resume"), (None, "--skip 1234")] {
-        outcome.journal = journal;
+        outcome.end.journal = journal;
         let html = render(&outcome).unwrap();
         let head = head(&html);
         assert!(
@@ -195,7 +203,7 @@ fn a_run_that_stopped_claims_nothing() {
 fn a_run_that_ended_before_its_input_claims_only_what_was_due() {
     let left = |outcome: Outcome| Outcome {
         schedule_ended: true,
-        resume_skip: Some(outcome.read),
+        resume_skip: Some(outcome.counts[Count::Read]),
         last_rate: Some(500.0),
         ..outcome
     };
@@ -272,7 +280,7 @@ fn nothing_is_loaded_and_nothing_runs() {
 fn the_worst_fits() {
     let worst = "\"".repeat(100_000);
     let mut outcome = every_fate(&worst);
-    outcome.intervals = held(600).intervals;
+    outcome.times.intervals = held(600).intervals;
     for n in 0..10_000 {
         outcome.errors.insert(format!("{n}{worst:.2000}"), n);
         outcome.problems.add("invalid", format!("{n}{worst:.5000}"), format!("{worst:.5000}"));
