@@ -4,8 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::time;
+use super::{Count, Outcome, Percentiles, Verdict};
 use crate::outcome::count;
-use crate::publish::{Outcome, Percentiles, Verdict};
 
 /// Conditions; the run fails where any of them holds.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -267,19 +267,19 @@ mod tests {
     use super::*;
     use crate::outcome::Exit;
     use crate::outcome::Outcome as _;
-    use crate::publish::{Expected, Interval, Lag};
+    use crate::publish::{Expected, Interval, Lag, Times};
 
     fn outcome() -> Outcome {
         Outcome {
-            read: 1_000,
-            published: 990,
-            failed: 2,
-            dropped: 8,
-            rate_per_second: 99.0,
-            latency_ms: Percentiles { p50: 10.0, p90: 50.0, p99: 450.0, max: 900.0 },
-            latency_p999_ms: 800.0,
-            service_ms: Percentiles { p50: 5.0, p90: 6.0, p99: 7.0, max: 8.0 },
-            intervals: vec![Interval { offered: 1_000, ..Interval::default() }],
+            counts: [(Count::Read, 1_000), (Count::Published, 990), (Count::Failed, 2), (Count::Dropped, 8)].into(),
+            times: Times {
+                rate_per_second: 99.0,
+                latency_ms: Percentiles { p50: 10.0, p90: 50.0, p99: 450.0, max: 900.0 },
+                latency_p999_ms: 800.0,
+                service_ms: Percentiles { p50: 5.0, p90: 6.0, p99: 7.0, max: 8.0 },
+                intervals: vec![Interval { offered: 1_000, ..Interval::default() }],
+                ..Times::default()
+            },
             ..Outcome::default()
         }
     }
@@ -329,7 +329,7 @@ mod tests {
         assert_eq!(run.exit(), Exit::Clean);
         run.verdicts = "failed > 5; dropped > 0".parse::<FailIf>().unwrap().judge(&run);
         assert_eq!(run.exit(), Exit::Found);
-        run.stopped = Some("asked to stop".into());
+        run.end.stopped = Some("asked to stop".into());
         assert_eq!(run.exit(), Exit::Stopped);
     }
 

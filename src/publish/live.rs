@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use super::schedule::Schedule;
 use super::telemetry::Telemetry;
+use super::{Count, Interval, Outcome};
 use crate::outcome::count;
 use crate::progress::{Board, Progress};
-use crate::publish::{Interval, Outcome};
 
 /// Lines of the view.
 const LINES: usize = 5;
@@ -145,7 +145,8 @@ mod tests {
             telemetry.published(at, Duration::from_millis(n), Duration::from_millis(1));
         }
         std::thread::sleep(Duration::from_millis(1_010));
-        let mut outcome = Outcome { published: 90, dropped: 10, ..Outcome::default() };
+        let mut outcome =
+            Outcome { counts: [(Count::Published, 90), (Count::Dropped, 10)].into(), ..Outcome::default() };
         outcome.errors.insert("Throttling".into(), 1_234);
         let lines = live.lines(&telemetry, &outcome, &Now { in_flight: 7, limit: Some(70.0), arrived: Some((90, 81)) });
         assert!(lines[0].starts_with("publish      90 of 0 read in ") && lines[0].ends_with("100/s"), "{lines:?}");

@@ -16,10 +16,9 @@ use super::pace::Pace;
 use super::reader::{self, Counted};
 use super::telemetry::{Counts, Telemetry};
 use super::watch::Watch;
-use super::{Schedule, ScheduleEnd, Settings, Source, wished};
+use super::{Count, End, Outcome, Pacing, Rest, Schedule, ScheduleEnd, Settings, Source, wished};
 use crate::outcome::count;
 use crate::progress::Progress;
-use crate::publish::Outcome;
 use crate::stop::Stop;
 use crate::topic::{Limits, Refusal, Topic};
 use pipeline::error::Kind;
@@ -39,6 +38,8 @@ pub(super) struct Run {
     live: Live,
     stop: Stop,
     outcome: Outcome,
+    /// The failure that no other message will escape.
+    hopeless: Option<String>,
 }
 
 /// What is needed beside the source.
@@ -56,9 +57,12 @@ impl Run {
         let outcome = Outcome {
             topic: topic.address(),
             dead_letters: settings.dead_letters.as_ref().map(|path| path.display().to_string()),
-            schedule: settings.schedule.to_string(),
-            rate: settings.schedule.constant(),
-            skipped: journal.settled().count(),
+            counts: [(Count::Skipped, journal.settled().count())].into(),
+            pacing: Pacing {
+                schedule: settings.schedule.to_string(),
+                rate: settings.schedule.constant(),
+                ..Pacing::default()
+            },
             resumed: settings.resume == super::Resume::Yes,
             ..Outcome::default()
         };
@@ -75,6 +79,7 @@ impl Run {
             dead,
             journal,
             outcome,
+            hopeless: None,
         }
     }
 
@@ -179,9 +184,7 @@ impl Run {
         let outcome = &mut self.outcome;
         outcome.input = counted.input;
         outcome.counts[Count::Skipped] = counted.skipped;
-        outcome.rest.known() = left + counted.not_reached;
-        outcome.rest.not_reached = counted.not_counted.is_none().then_some(outcome.rest.known());
-        outcome.rest.not_counted = counted.not_counted;
+        outcome.rest = Rest::new(left + counted.not_reached, counted.not_counted);
         if let (true, Schedule::Stages(stages)) = (outcome.pacing.schedule_ended, &self.settings.schedule) {
             outcome.pacing.last_rate = Some(stages.last_rate());
         }
@@ -263,7 +266,7 @@ impl Run {
         }
         if let Some(why) = delivered.hopeless {
             self.outcome.end.stopped.get_or_insert_with(|| why.clone());
-            self.outcome.hopeless.get_or_insert(why);
+            self.hopeless.get_or_insert(why);
         }
         self.journal.keep();
     }
@@ -319,25 +322,14 @@ impl Run {
             outcome.end.stopped.get_or_insert_with(|| "asked to stop".into());
         }
         let end = Instant::now();
-        outcome.times.seconds = (end - begun).as_secs_f64();
-        outcome.times.rate_per_second = outcome.counts[Count::Published] as f64 / outcome.times.seconds.max(1e-6);
-        outcome.times.latency_ms = self.telemetry.latency.percentiles();
-        outcome.times.service_ms = self.telemetry.service.percentiles();
-        outcome.times.latency_p999_ms = self.telemetry.latency.at(0.999);
-        outcome.times.service_p999_ms = self.telemetry.service.at(0.999);
-        outcome.times.latency_curve = self.telemetry.latency.curve();
-        outcome.times.service_curve = self.telemetry.service.curve();
-        outcome.times.latency_shape = self.telemetry.latency.shape();
-        outcome.times.service_shape = self.telemetry.service.shape();
-        outcome.times.intervals = self.telemetry.intervals(end);
+        outcome.times = self.telemetry.times(begun, end, outcome.counts[Count::Published]);
         let first_open = self.journal.settled().first_open();
-        outcome.end.journal = self.journal.close(outcome.end.stopped.is_none()).map(|path| path.display().to_string());
-        if outcome.end.stopped.is_some() || outcome.pacing.schedule_ended {
-            outcome.end.resume_skip = Some(first_open);
-        }
+        let journal = self.journal.close(outcome.end.stopped.is_none()).map(|path| path.display().to_string());
+        let can_go_on = outcome.end.stopped.is_some() || outcome.pacing.schedule_ended;
+        outcome.end = End { journal, resume_skip: can_go_on.then_some(first_open), ..outcome.end };
         outcome.check()?;
         // Nothing went out and the topic refuses for good: it could not run.
-        match outcome.hopeless.take() {
+        match self.hopeless {
             Some(why) if outcome.counts[Count::Published] + outcome.counts[Count::Failed] == 0 => anyhow::bail!(why),
             _ => Ok(outcome),
         }

@@ -151,7 +151,7 @@ async fn who_stops_can_go_on_and_nothing_is_lost_or_sent_twice() {
     assert!(outcome.to_string().contains(&format!("--skip {skip}")));
     assert!(topic.most.load(Ordering::SeqCst) <= 4, "batches in flight");
     let rest = publish(&path, inner.clone(), Settings { skip, ..settings() }, &Stop::default()).await.unwrap();
-    assert_eq!((rest.skipped, rest.read, rest.stopped), (skip, 2_000 - skip, None));
+    assert_eq!((rest.counts[Count::Skipped], rest.counts[Count::Read], rest.end.stopped), (skip, 2_000 - skip, None));
     assert_eq!(pens(&inner), (0..2_000).collect::<Vec<_>>());
 }
 

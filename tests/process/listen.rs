@@ -73,7 +73,7 @@ async fn a_subscription_is_confirmed_at_its_address_and_its_end_is_noted() {
     let asked = endpoint.network.asked.lock().unwrap().clone();
     assert_eq!(asked.iter().filter(|url| url.contains("Action=ConfirmSubscription")).count(), 1, "{asked:?}");
     let outcome = endpoint.stop().await;
-    let others = Others { subscribed: 1, unsubscribed: 1, requests_refused: 1, requests_put_off: 0 };
+    let others = [(Requests::Subscribed, 1), (Requests::Unsubscribed, 1), (Requests::Refused, 1)].into();
     assert_eq!((outcome.endpoint, outcome.counts[Count::Messages]), (Some(others), 0));
 }
 
@@ -168,7 +168,7 @@ async fn of_more_messages_than_asked_for_the_rest_are_told_to_come_again() {
     let taken = answers.iter().filter(|(status, _)| *status == 200).count();
     // One that connects after the end finds nobody, which SNS meets as it does 503.
     assert!(answers.iter().all(|(status, _)| [200, 503, 0].contains(status)), "{answers:?}");
-    assert_eq!((taken, endpoint.ended().await.messages), (5, 5));
+    assert_eq!((taken, endpoint.ended().await.counts[Count::Messages]), (5, 5));
     assert_eq!(count(&rows).await, 5);
 }
 
@@ -187,5 +187,5 @@ async fn a_message_whose_sender_has_gone_is_taken_in_and_counted() {
     }
     // A request may be gone before it was read, but none that was taken in is missing in the counts.
     let taken = count(&rows).await;
-    assert_eq!(endpoint.stop().await.messages, taken);
+    assert_eq!(endpoint.stop().await.counts[Count::Messages], taken);
 }

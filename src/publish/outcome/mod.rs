@@ -44,7 +44,7 @@ pub struct Rest {
 
 impl Rest {
     /// So many were counted, and all of them unless there is a reason why not.
-    pub(super) fn new(counted: u64, not_counted: Option<String>) -> Self {
+    pub(crate) fn new(counted: u64, not_counted: Option<String>) -> Self {
         let is_all = not_counted.is_none();
         Self { not_reached: is_all.then_some(counted), not_counted, not_reached_at_least: (!is_all).then_some(counted) }
     }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::Pair;
-use crate::publish::{Interval, Outcome};
+use crate::publish::{Count, Interval, Outcome};
 use crate::render::duration;
 use crate::render::html::numbers;
 use crate::render::html::plot::{Column, Line, Plot, Scale, Words, millis, moment, since};

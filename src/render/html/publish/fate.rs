@@ -1,6 +1,6 @@
 //! What became of messages: its count, its words, and its part of the account.
 
-use crate::publish::Outcome;
+use crate::publish::{Count as Counter, Outcome};
 use crate::render::html::account::{Account, Count};
 use crate::render::html::findings::Words;
 use crate::render::html::numbers;
@@ -48,16 +48,16 @@ impl Fate {
     }
 
     /// How many had it.
-    pub(super) const fn of(self, outcome: &Outcome) -> u64 {
+    pub(super) fn of(self, outcome: &Outcome) -> u64 {
         match self {
-            Self::Published => outcome.counts[Count::Published],
-            Self::Failed => outcome.counts[Count::Failed],
-            Self::Invalid => outcome.counts[Count::Invalid],
-            Self::Dropped => outcome.counts[Count::Dropped],
-            Self::Unsent => outcome.counts[Count::Unsent],
+            Self::Published => outcome.counts[Counter::Published],
+            Self::Failed => outcome.counts[Counter::Failed],
+            Self::Invalid => outcome.counts[Counter::Invalid],
+            Self::Dropped => outcome.counts[Counter::Dropped],
+            Self::Unsent => outcome.counts[Counter::Unsent],
             Self::NotReached => outcome.rest.known(),
-            Self::SentAgain => outcome.counts[Count::Retries],
-            Self::PassedOver => outcome.counts[Count::Skipped],
+            Self::SentAgain => outcome.counts[Counter::Retries],
+            Self::PassedOver => outcome.counts[Counter::Skipped],
         }
     }
 
@@ -126,7 +126,7 @@ impl Fate {
 
 /// The messages read or not reached, and what became of them.
 pub(super) fn account(outcome: &Outcome) -> Account {
-    let whole = outcome.counts[Count::Read] + outcome.rest.known();
+    let whole = outcome.counts[Counter::Read] + outcome.rest.known();
     let part = |fate: Fate| Some((fate.name(), fate.part()?, fate.of(outcome)));
     let parts = Fate::ALL.into_iter().filter_map(part).collect();
     let side = if outcome.rest.known() > 0 { "Input" } else { "Read" };

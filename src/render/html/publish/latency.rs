@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::Pair;
 use super::course::tipped;
-use crate::publish::{Interval, Outcome, Percentiles, Point};
+use crate::publish::{Count, Interval, Outcome, Percentiles, Point};
 use crate::render::html::numbers;
 use crate::render::html::plot::{Column, Line, Plot, Scale, Words, millis, nines, since};
 

@@ -2,7 +2,7 @@
 
 use super::fate::Fate;
 use crate::outcome::{Exit, Outcome as _};
-use crate::publish::{Lag, Outcome};
+use crate::publish::{Count, Lag, Outcome};
 use crate::render::duration;
 use crate::render::html::head::{self, Fact, Point, Verdict};
 use crate::render::html::plot::millis;
