@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{Outcome, Point};
-use pipeline::atomic_file::half_in;
+use pipeline::atomic_file::temp_file_beside;
 
 /// What a histogram tells of itself beside its percentiles.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
@@ -86,8 +86,7 @@ pub fn write(path: &Path, outcome: &Outcome) -> io::Result<()> {
     let latency = Distribution { curve: &outcome.times.latency_curve, shape: outcome.times.latency_shape };
     let service = Distribution { curve: &outcome.times.service_curve, shape: outcome.times.service_shape };
     for (path, distribution) in [(path, latency), (&service_file(path), service)] {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut half = half_in(folder)?;
+        let mut half = temp_file_beside(path)?;
         half.write_all(distribution.to_string().as_bytes())?;
         half.as_file().sync_all()?;
         half.persist(path).map_err(|e| e.error)?;
