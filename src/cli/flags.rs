@@ -294,9 +294,9 @@ impl TopicFlags {
 
     /// Opens it.
     pub(super) async fn open(&self, address: &Address) -> anyhow::Result<Arc<dyn Topic>> {
-        match address {
-            Address::Sns(arn) => Ok(Arc::new(Sns::new(&pipeline::aws::config(Patience::Bulk).await, arn.clone()))),
-            Address::Local => {
+        match open_service(address).await {
+            Some(topic) => Ok(topic),
+            None => {
                 let lake = self.lake.clone().ok_or_else(|| {
                     anyhow!("--topic local delivers to a lake and a warehouse: give --lake URL and --warehouse URL")
                 })?;
@@ -306,6 +306,14 @@ impl TopicFlags {
                 Ok(Arc::new(Local::new(Intake::open(lake, warehouse, self.rules.rules()).await?)))
             }
         }
+    }
+}
+
+/// Opens a topic that is a service; `None` if it is in this process.
+pub(super) async fn open_service(address: &Address) -> Option<Arc<dyn Topic>> {
+    match address {
+        Address::Sns(arn) => Some(Arc::new(Sns::new(&pipeline::aws::config(Patience::Bulk).await, arn.clone()))),
+        Address::Local => None,
     }
 }
 

@@ -134,7 +134,7 @@ impl Plan {
         if self.form != Form::Parquet {
             return Ok(());
         }
-        for fault in [Fault::Malformed, Fault::Oversized] {
+        for fault in Fault::ALL.into_iter().filter(|fault| !fault.is_plain_reading()) {
             anyhow::ensure!(
                 self.faults.rate(fault) == 0.0,
                 "a Parquet file holds readings only, no {fault} ones: leave that fault out, or use ndjson or csv"

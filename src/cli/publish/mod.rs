@@ -199,16 +199,17 @@ impl Args {
 
     fn settings(&self, address: &Address, source: &Source) -> Settings {
         let schedule = self.pace.schedule();
-        let by_itself = match address {
-            Address::Local => LOCAL,
-            Address::Sns(_) if schedule.is_open_loop() => OPEN,
-            Address::Sns(_) => CLOSED,
+        let terms = address.terms();
+        let by_itself = match &terms {
+            None => LOCAL,
+            Some(_) if schedule.is_open_loop() => OPEN,
+            Some(_) => CLOSED,
         };
         let made_on_the_way = matches!(source, Source::Herd { .. });
         let by_source = DropAfter(made_on_the_way.then_some(DROP_AFTER));
         Settings {
             concurrency: self.pace.concurrency.map_or(by_itself, |n| n as usize),
-            keeps_order: matches!(address, Address::Sns(arn) if arn.is_fifo()),
+            keeps_order: terms.is_some_and(|terms| terms.keeps_order),
             linger: self.pace.linger,
             drop_after: self.pace.drop_after.unwrap_or(by_source).0.filter(|_| schedule.is_open_loop()),
             schedule,
@@ -260,8 +261,8 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed
     );
     args.reports.check()?;
     let address = args.topic.address()?;
-    if let Address::Sns(arn) = &address {
-        before::tell(arn, &args, &source).await?;
+    if let Some(terms) = address.terms() {
+        before::tell(terms, &args, &source).await?;
     }
     before::tell_of_the_rest(&args, &source);
     let topic = args.topic.open(&address).await?;
