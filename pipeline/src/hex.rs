@@ -1,7 +1,9 @@
 //! Bytes as hexadecimal text, lowercase only, where text is compared with text. The digits are the crate `hex`'s.
 
 /// Two lowercase digits per byte.
-pub use ::hex::encode as hex;
+pub fn hex(bytes: &[u8]) -> String {
+    ::hex::encode(bytes)
+}
 
 /// The bytes of so many lowercase digits; `None` if it is anything else.
 pub fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {

@@ -3,7 +3,8 @@
 use anyhow::{Context as _, anyhow};
 use chrono::Utc;
 
-use super::flags::{WarehouseFlags, open_lake, open_service, variable};
+use super::flags::{WarehouseFlags, open_lake, variable};
+use super::topic::open_service;
 use crate::doctor;
 use crate::doctor::{Health, Outcome};
 use crate::render::Printed;

@@ -195,10 +195,7 @@ pub enum Existing {
 pub fn run(plan: &Plan, out: Out, existing: Existing, progress: &Progress, stop: &Stop) -> anyhow::Result<Outcome> {
     let begun = Instant::now();
     plan.check()?;
-    let threads = match plan.threads {
-        Some(count) => Threads::of(count).with_context(|| format!("cannot start {count} threads"))?,
-        None => Threads::all(),
-    };
+    let threads = threads(plan)?;
     let stage = progress.stage("generate", Some(plan.herd.part(plan.part).count_left()));
     let mut truth = plan.truth.as_deref().map(|path| TruthFile::create(path, plan)).transpose()?;
     let mut sink = Sink::open(out, plan, existing)?;
@@ -252,13 +249,25 @@ pub fn run(plan: &Plan, out: Out, existing: Existing, progress: &Progress, stop:
         outcome.truth = Some(truth.finish(existing)?);
     }
     stage.finish();
+    describe(&mut outcome, plan, &total, &farms);
+    outcome.seconds = begun.elapsed().as_secs_f64();
+    Ok(outcome)
+}
+
+fn threads(plan: &Plan) -> anyhow::Result<Threads> {
+    match plan.threads {
+        Some(count) => Threads::of(count).with_context(|| format!("cannot start {count} threads")),
+        None => Ok(Threads::all()),
+    }
+}
+
+/// What was generated, by farms that have a file and the totals of all units.
+fn describe(outcome: &mut Outcome, plan: &Plan, total: &UnitStats, farms: &[bool]) {
     outcome.counts[Count::Farms] = farms.iter().filter(|&&has_file| has_file).count() as u64;
     outcome.counts[Count::Readings] = total.readings;
     outcome.faults = total.faults.iter().map(|(fault, n)| (fault.into(), n)).collect();
     outcome.start = plan.herd.start().to_string();
     outcome.seed = plan.herd.seed();
-    outcome.seconds = begun.elapsed().as_secs_f64();
-    Ok(outcome)
 }
 
 #[cfg(test)]

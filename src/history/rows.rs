@@ -56,7 +56,7 @@ impl Columns {
     }
 }
 
-fn is_name(cell: &Cow<'_, [u8]>) -> bool {
+fn is_name(cell: &[u8]) -> bool {
     COLUMNS.iter().any(|name| name.as_bytes() == cell.trim_ascii())
 }
 
@@ -77,7 +77,7 @@ fn with_all_names(line: &[u8]) -> Option<&'static Dialect> {
 impl Dialect {
     /// That of a first line: the one in which it has a name, or else the one that divides it most.
     fn of(line: &[u8]) -> &'static Self {
-        let named = DIALECTS.iter().find(|dialect| dialect.cells(line).iter().any(is_name));
+        let named = DIALECTS.iter().find(|dialect| dialect.cells(line).iter().any(|cell| is_name(cell)));
         let most = || DIALECTS.iter().rev().max_by_key(|dialect| dialect.cells(line).len());
         named.or_else(most).unwrap_or(&DIALECTS[0])
     }
@@ -86,7 +86,8 @@ impl Dialect {
     fn is_data(&self, line: &[u8]) -> bool {
         let cells = self.cells(line);
         let is_number = |cell: &Cow<'_, [u8]>| cell.first().is_some_and(u8::is_ascii_digit);
-        !cells.iter().any(is_name) && (cells.iter().any(is_number) || !line.iter().any(u8::is_ascii_alphabetic))
+        !cells.iter().any(|cell| is_name(cell))
+            && (cells.iter().any(is_number) || !line.iter().any(u8::is_ascii_alphabetic))
     }
 
     /// The cells of a row; separators and quotes within quotes belong to their cell.

@@ -10,7 +10,8 @@ use anyhow::Context as _;
 use chrono::Utc;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use super::flags::{TopicFlags, a_file};
+use super::flags::a_file;
+use super::topic::TopicFlags;
 use super::{Context, spelled};
 use crate::herd::Format;
 use crate::publish::Outcome;

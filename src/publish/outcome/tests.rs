@@ -8,11 +8,34 @@ use crate::publish::hdr::Shape;
 
 const MS: Percentiles = Percentiles { p50: 1.0, p90: 2.0, p99: 4.0, max: 8.0 };
 
+fn times(curve: Vec<Point>) -> Times {
+    let shape = Shape { mean_ms: 1.5, std_deviation_ms: 0.5, ..Shape::default() };
+    Times {
+        seconds: 10.0,
+        rate_per_second: 10.0,
+        latency_ms: MS,
+        latency_p999_ms: 7.0,
+        service_ms: MS,
+        service_p999_ms: 7.0,
+        intervals: vec![Interval {
+            begin: 0.0,
+            seconds: 10.0,
+            offered: 106,
+            published: 100,
+            latency_ms: MS,
+            ..Interval::default()
+        }],
+        latency_curve: curve.clone(),
+        service_curve: curve,
+        latency_shape: shape,
+        service_shape: shape,
+    }
+}
+
 /// An outcome in which no field is what it is by default.
 fn full() -> Outcome {
     let point = |(percentile, ms, count)| Point { percentile, ms, count };
     let curve: Vec<Point> = [(0.0, 0.5, 1), (50.0, 1.0, 50), (99.0, 4.0, 99), (100.0, 8.0, 100)].map(point).into();
-    let shape = Shape { mean_ms: 1.5, std_deviation_ms: 0.5, ..Shape::default() };
     let counts = [
         (Count::Read, 109),
         (Count::Published, 100),
@@ -43,26 +66,7 @@ fn full() -> Outcome {
             most_behind_seconds: 3.0,
             starved_seconds: 4.0,
         },
-        times: Times {
-            seconds: 10.0,
-            rate_per_second: 10.0,
-            latency_ms: MS,
-            latency_p999_ms: 7.0,
-            service_ms: MS,
-            service_p999_ms: 7.0,
-            intervals: vec![Interval {
-                begin: 0.0,
-                seconds: 10.0,
-                offered: 106,
-                published: 100,
-                latency_ms: MS,
-                ..Interval::default()
-            }],
-            latency_curve: curve.clone(),
-            service_curve: curve.clone(),
-            latency_shape: shape,
-            service_shape: shape,
-        },
+        times: times(curve.clone()),
         errors: [("Throttling".into(), 7)].into(),
         lag: Some(Lag { watched: 3, arrived: 2, missing: 1, curve, truth: Some(truth), ..Lag::default() }),
         verdicts: vec![Verdict { text: "p99 > 5s".into(), held: false, measured: "6 s".into() }],
