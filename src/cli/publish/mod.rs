@@ -89,6 +89,17 @@ pub(super) struct Args {
     /// behind, starved. Comparisons: > >= < <=.
     #[arg(long, value_name = "CONDITIONS")]
     fail_if: Option<FailIf>,
+    #[command(flatten)]
+    watch: WatchFlags,
+    #[command(flatten)]
+    reports: ReportFlags,
+    #[command(flatten)]
+    topic: TopicFlags,
+}
+
+/// Whether arrival is watched, and what has to arrive.
+#[derive(Debug, clap::Args)]
+struct WatchFlags {
     /// Look for what is published in the warehouse, and report the lag from publish to row
     #[arg(long)]
     watch: bool,
@@ -99,10 +110,6 @@ pub(super) struct Args {
     /// is told what of it never arrived, sent or not
     #[arg(long, value_name = "FILE", value_parser = a_file())]
     truth: Option<PathBuf>,
-    #[command(flatten)]
-    reports: ReportFlags,
-    #[command(flatten)]
-    topic: TopicFlags,
 }
 
 /// When messages go.
@@ -251,13 +258,13 @@ fn state() -> Option<PathBuf> {
 }
 
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed> {
-    if let Some(condition) = args.fail_if.as_ref().and_then(FailIf::needs_watch).filter(|_| !args.watch) {
+    if let Some(condition) = args.fail_if.as_ref().and_then(FailIf::needs_watch).filter(|_| !args.watch.watch) {
         anyhow::bail!("--fail-if {condition}: that is measured with --watch only: give it, or leave the condition out");
     }
     let source = args.source()?;
     source.check()?;
     anyhow::ensure!(
-        args.truth.is_none() || args.watch || args.generate.is_some(),
+        args.watch.truth.is_none() || args.watch.watch || args.generate.is_some(),
         "--truth: with files it is looked up in the warehouse: give --watch, or leave it out"
     );
     args.reports.check()?;
@@ -268,9 +275,9 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed
     before::tell_of_the_rest(&args, &source);
     let topic = args.topic.open(&address).await?;
     let mut settings = args.settings(&address, &source);
-    if args.watch {
+    if args.watch.watch {
         let warehouse = args.topic.warehouse.open().await.context("--watch")?;
-        settings.watched = Some(Watched { warehouse, patience: args.watch_for, truth: args.truth.clone() });
+        settings.watched = Some(Watched { warehouse, patience: args.watch.watch_for, truth: args.watch.truth.clone() });
     }
     truth::write(&args, &source, context).await?;
     let command = args.command(&address)?;
