@@ -100,6 +100,7 @@ pub mod evidence;
 pub mod generate;
 pub mod herd;
 pub mod history;
+pub mod init;
 pub mod listen;
 pub mod outcome;
 pub mod pack;

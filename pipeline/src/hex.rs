@@ -1,30 +1,15 @@
-//! Bytes as hexadecimal text.
+//! Bytes as hexadecimal text, lowercase only, where text is compared with text. The digits are the crate `hex`'s.
 
-use std::fmt::Write as _;
-
-/// Two lowercase digits a byte.
+/// Two lowercase digits per byte.
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut out, byte| {
-        let _ = write!(out, "{byte:02x}"); // writing to a String cannot fail
-        out
-    })
+    ::hex::encode(bytes)
 }
 
-/// The bytes of so many lowercase digits; `None` where it is anything else.
+/// The bytes of so many lowercase digits; `None` if it is anything else.
 pub fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let digit = |b: u8| match b {
-        b'0'..=b'9' => Some(b - b'0'),
-        b'a'..=b'f' => Some(b - b'a' + 10),
-        _ => None,
-    };
     let mut bytes = [0; N];
-    if text.len() != 2 * N {
-        return None;
-    }
-    for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
-    }
-    Some(bytes)
+    let is_lowercase = !text.bytes().any(|b| b.is_ascii_uppercase());
+    (is_lowercase && ::hex::decode_to_slice(text, &mut bytes).is_ok()).then_some(bytes)
 }
 
 #[cfg(test)]

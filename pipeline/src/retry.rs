@@ -3,7 +3,6 @@
 //! Only what is safe to repeat comes here: reads, writes that cannot overwrite, statements that change nothing twice.
 
 use std::fmt;
-use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 use crate::error::Kind;
@@ -82,20 +81,14 @@ impl Retry {
     /// ("full jitter": AWS Architecture Blog, "Exponential Backoff And Jitter", 2015).
     pub fn full_jitter(&self, attempt: u32) -> Duration {
         let full = self.first_pause.saturating_mul(1 << attempt.min(16)).min(self.longest_pause);
-        let share = RandomState::new().hash_one(attempt) % 1_024;
-        #[allow(clippy::cast_possible_truncation, reason = "below 1,024")]
-        let part = full.saturating_mul(share as u32) / 1_024;
-        part
+        full.saturating_mul(fastrand::u32(..1_024)) / 1_024
     }
 
     /// The pause after failure number `attempt`: doubled each time, and shortened by up to half at random so that
     /// many workers do not come back at once.
     pub fn pause(&self, attempt: u32) -> Duration {
         let full = self.first_pause.saturating_mul(1 << attempt.min(16)).min(self.longest_pause);
-        let share = RandomState::new().hash_one(attempt) % 512;
-        #[allow(clippy::cast_possible_truncation, reason = "below 512")]
-        let cut = full.saturating_mul(share as u32) / 1024;
-        full - cut
+        full - full.saturating_mul(fastrand::u32(..512)) / 1_024
     }
 }
 

@@ -19,12 +19,14 @@ mod executable;
 mod folder;
 mod glibc;
 mod input;
+mod outcome;
 mod refusal;
 mod rustflags;
 mod source;
 mod template;
 
 pub use arch::Arch;
+pub use outcome::{Listed, Made, Outcome};
 
 use self::archive::{Entry, MAX_UNZIPPED_BYTES};
 use self::executable::Executable;
@@ -32,7 +34,6 @@ use self::folder::{Files, Folder};
 use self::glibc::Glibc;
 use self::refusal::Refusal;
 use crate::generate::Existing;
-use crate::render::bundle::{Made, Outcome};
 use crate::stop::Stop;
 use pipeline::warehouse::{TableName, mysql_files};
 

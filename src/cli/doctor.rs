@@ -4,11 +4,11 @@ use anyhow::{Context as _, anyhow};
 use chrono::Utc;
 
 use super::flags::{WarehouseFlags, open_lake, variable};
+use super::topic::open_service;
 use crate::doctor;
+use crate::doctor::{Health, Outcome};
 use crate::render::Printed;
-use crate::render::doctor::{Health, Outcome};
 use crate::topic::arn::Address;
-use crate::topic::sns::Sns;
 use pipeline::lake::{LakeUrl, Unconditional};
 use pipeline::retry::Retry;
 
@@ -52,11 +52,10 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Printed> {
         );
     }
     match topic(args.topic)? {
-        Some(Address::Sns(arn)) => {
-            doctor::topic(&Sns::new(&pipeline::aws::config(pipeline::retry::Patience::Bulk).await, arn), &mut outcome)
-                .await
-        }
-        Some(Address::Local) => outcome.add("topic", Health::Ok, "local: the intake in the publishing process"),
+        Some(address) => match open_service(&address).await {
+            Some(topic) => doctor::topic(&*topic, &mut outcome).await,
+            None => outcome.add("topic", Health::Ok, "local: the intake in the publishing process"),
+        },
         None => outcome.add("topic", Health::Skipped, "no topic is named: give --topic or set RUMINATE_TOPIC"),
     }
     Ok(Printed::of(&outcome))

@@ -12,11 +12,6 @@ use clap::{ArgAction, Args, ValueEnum};
 use super::spelled::Spelled;
 use crate::render::Form;
 use crate::sort::SortSettings;
-use crate::topic::Topic;
-use crate::topic::arn::Address;
-use crate::topic::local::Local;
-use crate::topic::sns::Sns;
-use pipeline::intake::Intake;
 use pipeline::lake::dir::Dir;
 use pipeline::lake::s3::S3;
 use pipeline::lake::{ConditionalWrites, Conditions, Habits, Lake, LakeUrl, Span, Unconditional};
@@ -261,52 +256,6 @@ pub(super) fn replica(url: &str) -> anyhow::Result<WarehouseUrl> {
 /// A variable that is set to something.
 pub(super) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.trim().is_empty())
-}
-
-/// The topic.
-#[derive(Debug, Clone, Args)]
-pub(super) struct TopicFlags {
-    /// The topic: an SNS topic's ARN, or local (the intake in this process) [default: SNS_TOPIC_ARN]
-    #[arg(long, value_name = "ARN")]
-    pub topic: Option<Address>,
-    /// The lake, with --topic local: s3://bucket/prefix, or a directory
-    #[arg(long, value_name = "URL", help_heading = "With --topic local")]
-    pub lake: Option<LakeUrl>,
-    #[command(flatten, next_help_heading = "With --topic local, or --watch")]
-    pub warehouse: WarehouseFlags,
-    #[command(flatten, next_help_heading = "With --topic local")]
-    pub rules: RulesFlags,
-    #[command(flatten, next_help_heading = "With --topic local")]
-    pub writes: WriteFlags,
-}
-
-impl TopicFlags {
-    /// The topic that is meant.
-    pub(super) fn address(&self) -> anyhow::Result<Address> {
-        if let Some(address) = &self.topic {
-            return Ok(address.clone());
-        }
-        let arn = variable("SNS_TOPIC_ARN").ok_or_else(|| {
-            anyhow!("no topic is named: give --topic ARN or --topic local, or set RUMINATE_TOPIC or SNS_TOPIC_ARN")
-        })?;
-        arn.parse().map_err(|e: String| anyhow!(e)).context("SNS_TOPIC_ARN")
-    }
-
-    /// Opens it.
-    pub(super) async fn open(&self, address: &Address) -> anyhow::Result<Arc<dyn Topic>> {
-        match address {
-            Address::Sns(arn) => Ok(Arc::new(Sns::new(&pipeline::aws::config(Patience::Bulk).await, arn.clone()))),
-            Address::Local => {
-                let lake = self.lake.clone().ok_or_else(|| {
-                    anyhow!("--topic local delivers to a lake and a warehouse: give --lake URL and --warehouse URL")
-                })?;
-                let warehouse = self.warehouse.open().await.context("--topic local")?;
-                let lake = LakeFlags { lake, attempts: Retry::default().attempts };
-                let lake = lake.open_to_write(self.writes).await?;
-                Ok(Arc::new(Local::new(Intake::open(lake, warehouse, self.rules.rules()).await?)))
-            }
-        }
-    }
 }
 
 /// The span of partitions.

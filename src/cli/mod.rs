@@ -27,6 +27,7 @@ mod reconcile;
 mod replay;
 mod settings;
 mod spelled;
+mod topic;
 
 /// Load testing, disaster recovery, reconciliation and backfill for the feedlot consumption pipeline.
 ///

@@ -11,7 +11,7 @@ use super::table::{Group, TableWriter};
 use super::work::Shape;
 use super::{Existing, Form, Out, Plan};
 use crate::herd::FileUnit;
-use pipeline::atomic_file::half_in;
+use pipeline::atomic_file::temp_file_beside;
 
 /// Why the generator was told to end.
 pub(super) enum End {
@@ -65,7 +65,7 @@ impl Sink {
                 Ok(Self::Stream { body, name: path.display().to_string() })
             }
             Out::File(path) => {
-                let half = half_in(dir_of(&path)).and_then(|half| Body::begin(half, plan));
+                let half = temp_file_beside(&path).and_then(|half| Body::begin(half, plan));
                 Ok(Self::File { body: half.with_context(|| cannot_write(&path))?, path, existing })
             }
         }
@@ -204,11 +204,6 @@ fn failed(e: io::Error, path: &Path) -> End {
 
 fn cannot_write(path: &Path) -> String {
     format!("cannot write {}", path.display())
-}
-
-/// The directory that a file is in.
-pub(super) fn dir_of(path: &Path) -> &Path {
-    path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Writes a file under a temporary name and renames it, so that no half file ever has its name.

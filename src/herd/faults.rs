@@ -78,6 +78,13 @@ impl Fault {
     }
 }
 
+impl Fault {
+    /// Whether its line, if it has one, is a reading that every form of file and every topic can hold.
+    pub fn is_plain_reading(self) -> bool {
+        !matches!(self.fate(), Fate::Quarantined | Fate::Refused)
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())

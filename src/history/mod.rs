@@ -97,9 +97,9 @@ impl<R: BufRead> Messages<R> {
                 line.text
             } else if self.columns.take_header(&line.text) {
                 continue;
-            } else if let Some(names) = self.columns.names() {
+            } else if let Some(message) = self.columns.rows() {
                 match self.lines.row_of(line) {
-                    Ok(row) => rows::message(names, &row),
+                    Ok(row) => message(&row),
                     Err(e) => return Some(Err(e)),
                 }
             } else {

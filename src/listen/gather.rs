@@ -7,9 +7,8 @@ use bytes::Bytes;
 use chrono::Utc;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::process::take_down;
+use crate::process::{Outcome, take_down};
 use crate::progress::Stage;
-use crate::render::process::Outcome;
 use crate::stop::Stop;
 use pipeline::intake::{Intake, Verdict};
 

@@ -14,8 +14,8 @@ use axum::Router;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::process::Outcome;
 use crate::progress::Progress;
-use crate::render::process::Outcome;
 use crate::stop::Stop;
 use pipeline::intake::Intake;
 

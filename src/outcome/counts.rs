@@ -119,6 +119,14 @@ impl<C: Counter> Counts<C> {
     }
 }
 
+impl<C: Counter, const N: usize> From<[(C, u64); N]> for Counts<C> {
+    fn from(counts: [(C, u64); N]) -> Self {
+        let mut all = Self::default();
+        counts.into_iter().for_each(|(counter, n)| all[counter] += n);
+        all
+    }
+}
+
 impl<C: Counter> Default for Counts<C> {
     fn default() -> Self {
         Self(EnumMap::from_fn(|_| 0))
@@ -182,29 +190,37 @@ impl<C: Counter> Serialize for Counts<C> {
 /// What nobody knows is found by [`read_back`](super::read_back).
 impl<'de, C: Counter> Deserialize<'de> for Counts<C> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Names<C>(PhantomData<C>);
+        Ok(optional(from)?.unwrap_or_default())
+    }
+}
 
-        impl<'de, C: Counter> Visitor<'de> for Names<C> {
-            type Value = Counts<C>;
+/// Reads counts that not every outcome has, for `#[serde(flatten, deserialize_with)]`: `None` if none of the names is there.
+///
+/// # Errors
+/// A count is not a number.
+pub fn optional<'de, C: Counter, D: Deserializer<'de>>(from: D) -> Result<Option<Counts<C>>, D::Error> {
+    struct Names<C>(PhantomData<C>);
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("counts by name")
-            }
+    impl<'de, C: Counter> Visitor<'de> for Names<C> {
+        type Value = Option<Counts<C>>;
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Counts<C>, A::Error> {
-                let mut counts = Counts::default();
-                while let Some(name) = map.next_key::<String>()? {
-                    match C::ALL.iter().find(|counter| counter.spec().name == name) {
-                        Some(counter) => counts[*counter] = map.next_value()?,
-                        None => drop(map.next_value::<serde::de::IgnoredAny>()?),
-                    }
-                }
-                Ok(counts)
-            }
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("counts by name")
         }
 
-        from.deserialize_map(Names(PhantomData))
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut counts = None::<Counts<C>>;
+            while let Some(name) = map.next_key::<String>()? {
+                match C::ALL.iter().find(|counter| counter.spec().name == name) {
+                    Some(counter) => counts.get_or_insert_default()[*counter] = map.next_value()?,
+                    None => drop(map.next_value::<serde::de::IgnoredAny>()?),
+                }
+            }
+            Ok(counts)
+        }
     }
+
+    from.deserialize_map(Names(PhantomData))
 }
 
 #[cfg(test)]

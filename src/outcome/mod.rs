@@ -4,16 +4,20 @@
 
 use std::fmt;
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
+use uuid::{NoContext, Timestamp, Uuid};
 
 mod counts;
 mod problems;
 mod read_back;
+mod text;
 
 pub(crate) use counts::counters;
-pub use counts::{Counter, Counts, Role, Spec};
+pub use counts::{Counter, Counts, Role, Spec, optional};
 pub use problems::{Problem, Problems};
 pub use read_back::{Unread, read_back};
+pub(crate) use text::{between, count, duration};
 
 /// How a run ended, as scripts see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,4 +48,10 @@ impl Exit {
 pub trait Outcome: fmt::Display + Serialize {
     /// How the run ended.
     fn exit(&self) -> Exit;
+}
+
+/// A new id for a run that begins at this instant (UUID version 7: ordered by time).
+pub(crate) fn run_id(begun: DateTime<Utc>) -> Uuid {
+    let seconds = begun.timestamp().max(0).unsigned_abs();
+    Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, begun.timestamp_subsec_nanos()))
 }

@@ -20,6 +20,8 @@
 //! | `journal.rs` | what is settled, on disk |
 //! | `telemetry.rs` | counts and histograms over time |
 //! | `fail_if.rs` | [`FailIf`], conditions under which a run counts as failed |
+//! | `outcome/` | [`Outcome`], its counters and measurements |
+//! | `hdr.rs` | latencies as HdrHistogram's text |
 //! | `live.rs` | the view of a run under way |
 //! | `watch/` | what was published, looked for in the warehouse |
 //! | `run.rs` | the loop, and the account it keeps |
@@ -29,7 +31,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::progress::Progress;
-use crate::render::publish::Outcome;
 use crate::stop::Stop;
 use crate::topic::{Error, Topic};
 use pipeline::retry::Retry;
@@ -43,8 +44,10 @@ mod dead;
 mod entry;
 mod estimate;
 mod fail_if;
+pub mod hdr;
 mod journal;
 mod live;
+mod outcome;
 mod pace;
 mod reader;
 mod run;
@@ -61,6 +64,9 @@ pub use entry::OnInvalid;
 pub use estimate::Estimate;
 pub use fail_if::FailIf;
 pub use journal::{Place, Resume};
+pub use outcome::{
+    Count, End, Expected, Interval, Lag, Missing, Outcome, Pacing, Percentiles, Point, Rest, Times, Verdict,
+};
 pub use schedule::{Rate, Schedule, Speed, Stages, time};
 pub use source::Source;
 pub use watch::Watched;

@@ -9,9 +9,7 @@
 //! object that could not be read then and can be now changes what its range has to hold. Whatever does not hold is done
 //! again, which changes no row that is right.
 
-use std::collections::hash_map::RandomState;
 use std::collections::{BTreeMap, BTreeSet};
-use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -113,17 +111,12 @@ pub(super) struct Journal {
 impl Journal {
     /// A new run's.
     pub(super) fn new(now: DateTime<Utc>) -> anyhow::Result<Self> {
-        let mut random = [0; 10];
-        ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut random)
-            .map_err(|_| anyhow::anyhow!("the system gives no random numbers"))?;
-        let time = now.timestamp_millis().unsigned_abs();
-        Ok(Self::session(uuid::Builder::from_unix_timestamp_millis(time, &random).into_uuid()))
+        Ok(Self::session(crate::outcome::run_id(now)))
     }
 
     /// A session of a run.
     fn session(run: Uuid) -> Self {
-        let any = RandomState::new().hash_one((std::process::id(), std::time::SystemTime::now()));
-        let first = (any % (1 << 32)) * SESSION + 1;
+        let first = u64::from(fastrand::u32(..)) * SESSION + 1;
         Self { run, next: Arc::new(AtomicU64::new(first)) }
     }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::{Terms, sns};
 use pipeline::place;
 
 /// What a topic is named by.
@@ -15,6 +16,16 @@ pub enum Address {
     Sns(Arn),
     /// The intake in this process.
     Local,
+}
+
+impl Address {
+    /// Quota and prices; `None` if the topic is in this process.
+    pub fn terms(&self) -> Option<Terms> {
+        match self {
+            Self::Sns(arn) => Some(sns::terms::terms(arn)),
+            Self::Local => None,
+        }
+    }
 }
 
 impl FromStr for Address {

@@ -13,6 +13,9 @@ pub mod arn;
 pub mod local;
 pub mod memory;
 pub mod sns;
+mod terms;
+
+pub use terms::Terms;
 
 /// The message attribute that names the farm.
 pub const COD_CLIENTE: &str = "cod_cliente";

@@ -11,7 +11,7 @@ use pipeline::record::{Reading, reading_id};
 use ruminate::herd::{Faults, Herd, Part};
 use ruminate::progress::Progress;
 use ruminate::publish::{self, Settings, Source};
-use ruminate::render::publish::Outcome;
+use ruminate::publish::{Count, Outcome};
 use ruminate::stop::Stop;
 use ruminate::topic::Topic;
 use ruminate::topic::sns::Sns;
@@ -142,7 +142,10 @@ async fn live_moto_every_reading_arrives_with_its_farm() {
     let Some(moto) = Moto::new("standard", false).await else { return };
     let (source, ids) = history();
     let outcome = publish(&moto, source, 4).await;
-    assert_eq!((outcome.published, outcome.failed, outcome.retries), (ids.len() as u64, 0, 0));
+    assert_eq!(
+        (outcome.counts[Count::Published], outcome.counts[Count::Failed], outcome.counts[Count::Retries]),
+        (ids.len() as u64, 0, 0)
+    );
     let queued = moto.queued().await;
     let mut found: Vec<(String, String)> = queued
         .iter()

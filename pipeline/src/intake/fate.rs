@@ -2,8 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::Verdict;
-use crate::warehouse::Loaded;
+use super::{Meaning, Verdict};
 
 /// What a message came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -38,22 +37,30 @@ impl Fate {
     /// work, one of them counts as processed and the others as duplicates.
     pub fn of(verdicts: &[Verdict]) -> Vec<Self> {
         let mut fresh: HashSet<&str> = verdicts.iter().filter_map(brought).collect();
-        let fates = verdicts.iter().map(|verdict| match verdict {
-            Verdict::Stored { row: Loaded::Refused(_), .. } => Self::Refused,
-            Verdict::Stored { id, .. } if fresh.remove(id.as_str()) => Self::Processed,
-            Verdict::Stored { .. } => Self::Duplicate,
-            Verdict::Quarantined { .. } => Self::Quarantined,
-            Verdict::Failed(_) => Self::Failed,
-        });
+        let fates = verdicts.iter().map(|verdict| Self::with(verdict, |id| fresh.remove(id)));
         fates.collect()
+    }
+
+    /// The fate of a message on its own.
+    pub fn alone(verdict: &Verdict) -> Self {
+        Self::with(verdict, |_| !verdict.is_duplicate())
+    }
+
+    fn with(verdict: &Verdict, mut is_fresh: impl FnMut(&str) -> bool) -> Self {
+        match verdict.meaning() {
+            Meaning::Stored { id } | Meaning::Conflicting { id, .. } if is_fresh(id) => Self::Processed,
+            Meaning::Stored { .. } | Meaning::Conflicting { .. } => Self::Duplicate,
+            Meaning::RowRefused { .. } => Self::Refused,
+            Meaning::Quarantined { .. } => Self::Quarantined,
+            Meaning::Failed(_) => Self::Failed,
+        }
     }
 }
 
 /// The id of the reading to which this message brought something new.
 fn brought(verdict: &Verdict) -> Option<&str> {
-    match verdict {
-        Verdict::Stored { row: Loaded::Refused(_), .. } => None,
-        Verdict::Stored { id, .. } if !verdict.is_duplicate() => Some(id),
+    match verdict.meaning() {
+        Meaning::Stored { id } | Meaning::Conflicting { id, .. } if !verdict.is_duplicate() => Some(id),
         _ => None,
     }
 }
@@ -62,6 +69,7 @@ fn brought(verdict: &Verdict) -> Option<&str> {
 mod tests {
     use super::*;
     use crate::lake::Put;
+    use crate::warehouse::Loaded;
 
     fn stored(id: &str, object: Put, row: Loaded) -> Verdict {
         Verdict::Stored { id: id.into(), object, row }

@@ -26,7 +26,7 @@ mod table;
 mod verdict;
 
 pub use fate::Fate;
-pub use verdict::{Failure, Verdict};
+pub use verdict::{Failure, Meaning, Verdict};
 
 /// Objects written at once unless told otherwise.
 pub const WRITES: usize = 64;

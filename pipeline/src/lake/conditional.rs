@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Support of a store for one kind of conditional write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ConditionalWrites {
     /// The store checks the condition itself, atomically with the write.
@@ -18,6 +18,15 @@ pub enum ConditionalWrites {
 }
 
 impl ConditionalWrites {
+    /// The weaker of two: of two kinds of writes, or of two runs.
+    pub fn weaker(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Emulated, _) | (_, Self::Emulated) => Self::Emulated,
+            (Self::Untested, _) | (_, Self::Untested) => Self::Untested,
+            (Self::Honoured, Self::Honoured) => Self::Honoured,
+        }
+    }
+
     /// The warning of a run's text output; `None` if there is nothing to warn of.
     pub fn warning(self) -> Option<&'static str> {
         (self == Self::Emulated).then_some(
@@ -48,12 +57,7 @@ pub struct Conditions {
 impl Conditions {
     /// The weaker of the two.
     pub fn weakest(self) -> ConditionalWrites {
-        use ConditionalWrites::{Emulated, Honoured, Untested};
-        match (self.create, self.change) {
-            (Emulated, _) | (_, Emulated) => Emulated,
-            (Untested, _) | (_, Untested) => Untested,
-            (Honoured, Honoured) => Honoured,
-        }
+        self.create.weaker(self.change)
     }
 }
 

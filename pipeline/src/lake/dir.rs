@@ -15,7 +15,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
 use super::{Changed, Class, Depth, Error, Habits, Lake, Meta, Page, Put, Reason};
-use crate::atomic_file::{self, half_in};
+use crate::atomic_file::{self, folder_of, temp_file_beside};
 
 /// Names a page: a folder of more is passed over once a page.
 const PAGE: usize = 100_000;
@@ -330,17 +330,16 @@ fn now(root: &Path) -> DateTime<Utc> {
 }
 
 fn overwrite(path: &Path, body: &[u8]) -> io::Result<()> {
-    let mut file = half_in(path.parent().unwrap_or(Path::new(".")))?;
+    let mut file = temp_file_beside(path)?;
     file.write_all(body)?;
     file.persist(path).map(drop).map_err(|e| e.error)
 }
 
 fn write_new(path: &Path, body: &[u8]) -> io::Result<Put> {
-    let parent = path.parent().unwrap_or(Path::new("."));
-    let mut file = match half_in(parent) {
+    let mut file = match temp_file_beside(path) {
         Err(e) if e.kind() == ErrorKind::NotFound => {
-            fs::create_dir_all(parent)?;
-            half_in(parent)?
+            fs::create_dir_all(folder_of(path))?;
+            temp_file_beside(path)?
         }
         other => other?,
     };

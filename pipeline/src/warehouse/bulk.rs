@@ -4,7 +4,6 @@
 //! [`Bulk`] is implemented by the three back ends; one suite, [`super::conformance::bulk`], holds for all.
 
 use std::fmt;
-use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -71,9 +70,7 @@ pub struct Mark {
 impl Mark {
     /// One that no other change has.
     pub fn of_its_own() -> Self {
-        let now = std::time::SystemTime::now();
-        let word = || RandomState::new().hash_one((now, std::process::id()));
-        Self { id: format!("{:016x}{:016x}", word(), word()), lost: AtomicBool::new(false) }
+        Self { id: format!("{:032x}", fastrand::u128(..)), lost: AtomicBool::new(false) }
     }
 
     pub(super) fn id(&self) -> &str {

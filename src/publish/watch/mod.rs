@@ -16,8 +16,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use crate::render::duration;
-use crate::render::publish::Lag;
+use crate::outcome::duration;
+use crate::publish::Lag;
 use crate::stop::Stop;
 use pipeline::record::stored::Shape;
 use pipeline::warehouse::Warehouse;

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::super::telemetry::Latencies;
 use super::Seen;
-use crate::render::publish::Lag;
+use crate::publish::Lag;
 use pipeline::record::Column;
 use pipeline::record::stored::Row;
 use pipeline::warehouse::Error;

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use crate::herd::Fault;
-use crate::render::publish::{Expected, Missing};
+use crate::publish::{Expected, Missing};
 use crate::stop::Stop;
 use crate::truth::{self, Fate, Told};
 use pipeline::record::stored::{Row, Shape};

@@ -19,7 +19,7 @@ use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior};
 use serde::Serialize;
 
-use pipeline::atomic_file::half_in;
+use pipeline::atomic_file::temp_file_beside;
 
 mod account;
 mod calendar;
@@ -89,7 +89,7 @@ pub fn can_write(path: &Path) -> io::Result<()> {
     if path.exists() && !path.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "is no regular file"));
     }
-    half_in(folder(path)).map(drop)
+    temp_file_beside(path).map(drop)
 }
 
 /// Writes the report: to a temporary name beside it, then renamed.
@@ -98,12 +98,8 @@ pub fn can_write(path: &Path) -> io::Result<()> {
 /// The file cannot be written.
 pub fn write<P: Page>(path: &Path, outcome: &P) -> io::Result<()> {
     let html = render(outcome).map_err(io::Error::other)?;
-    let mut half = half_in(folder(path))?;
+    let mut half = temp_file_beside(path)?;
     half.write_all(html.as_bytes())?;
     half.as_file().sync_all()?;
     half.persist(path).map(drop).map_err(|e| e.error)
-}
-
-fn folder(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

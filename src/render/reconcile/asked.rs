@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::anyhow;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 use serde_json::Value;
@@ -35,12 +34,8 @@ impl Run {
     /// # Errors
     /// The system has no random numbers.
     pub fn begin() -> anyhow::Result<Self> {
-        let mut random = [0; 10];
-        ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut random)
-            .map_err(|_| anyhow!("the system gives no random numbers"))?;
         let began = Utc::now();
-        let millis = began.timestamp_millis().unsigned_abs();
-        let id = uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid().to_string();
+        let id = crate::outcome::run_id(began).to_string();
         Ok(Self { id, began: Some(began), ..Self::default() })
     }
 }

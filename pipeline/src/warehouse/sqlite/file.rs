@@ -14,6 +14,7 @@ use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::atomic_file::folder_of;
 use crate::warehouse::Reason;
 
 /// How every SQLite database begins.
@@ -91,8 +92,7 @@ fn look(path: &Path, missing: Missing) -> Result<(), String> {
 
 fn absent(path: &Path, missing: Missing) -> Result<(), String> {
     let shown = path.display();
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    match fs::metadata(folder) {
+    match fs::metadata(folder_of(path)) {
         Ok(meta) if meta.is_dir() => {}
         _ => return Err(no_directory(path)),
     }

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
+use crate::publish::Outcome;
 use crate::render::html::text;
-use crate::render::publish::Outcome;
 
 /// A condition and what was measured.
 #[derive(Debug, Serialize)]
@@ -17,7 +17,7 @@ pub(super) struct Condition {
 pub(super) fn of(outcome: &Outcome) -> Vec<Condition> {
     let mut verdicts: Vec<_> = outcome.verdicts.iter().collect();
     verdicts.sort_by_key(|verdict| verdict.held);
-    let condition = |verdict: &crate::render::publish::Verdict| Condition {
+    let condition = |verdict: &crate::publish::Verdict| Condition {
         text: text::shown(&verdict.text, text::VALUE),
         measured: text::shown(&verdict.measured, text::VALUE),
         held: verdict.held,

@@ -3,10 +3,10 @@
 use serde::Serialize;
 
 use super::Pair;
+use crate::publish::{Count, Interval, Outcome};
 use crate::render::duration;
 use crate::render::html::numbers;
 use crate::render::html::plot::{Column, Line, Plot, Scale, Words, millis, moment, since};
-use crate::render::publish::{Interval, Outcome};
 
 /// The section.
 #[derive(Debug, Serialize)]
@@ -20,8 +20,8 @@ pub(super) struct Course {
 
 impl Course {
     pub(super) fn of(outcome: &Outcome) -> Self {
-        let any = !outcome.intervals.is_empty();
-        let wrong = outcome.intervals.iter().any(|one| one.failed + one.dropped + one.retries > 0);
+        let any = !outcome.times.intervals.is_empty();
+        let wrong = outcome.times.intervals.iter().any(|one| one.failed + one.dropped + one.retries > 0);
         let mut beside = Vec::new();
         if any && wrong {
             beside.push(trouble(outcome));
@@ -33,14 +33,14 @@ impl Course {
             notes: notes(outcome, wrong),
             rate: any.then(|| rate(outcome)),
             beside,
-            table: outcome.intervals.iter().map(|one| figures(one, outcome.seconds)).collect(),
+            table: outcome.times.intervals.iter().map(|one| figures(one, outcome.times.seconds)).collect(),
         }
     }
 }
 
 fn notes(outcome: &Outcome, wrong: bool) -> Vec<String> {
     let mut notes = Vec::new();
-    if !wrong && !outcome.intervals.is_empty() {
+    if !wrong && !outcome.times.intervals.is_empty() {
         notes.push("Nothing was dropped, failed or sent again.".into());
     }
     if let Some(behind) = outcome.fell_behind() {
@@ -50,11 +50,14 @@ fn notes(outcome: &Outcome, wrong: bool) -> Vec<String> {
              for less."
         ));
     }
-    if outcome.behind_seconds.is_some() && outcome.most_behind_seconds > 0.1 {
-        notes.push(format!("The latest batch went out {} after it was due.", duration(outcome.most_behind_seconds)));
+    if outcome.pacing.behind_seconds.is_some() && outcome.pacing.most_behind_seconds > 0.1 {
+        notes.push(format!(
+            "The latest batch went out {} after it was due.",
+            duration(outcome.pacing.most_behind_seconds)
+        ));
     }
-    if outcome.starved_seconds > 0.1 {
-        let starved = duration(outcome.starved_seconds);
+    if outcome.pacing.starved_seconds > 0.1 {
+        let starved = duration(outcome.pacing.starved_seconds);
         notes.push(format!("The schedule was put back by {starved} in all, because the source had nothing to send."));
     }
     notes
@@ -65,9 +68,9 @@ pub(super) fn tipped(outcome: &Outcome, said: impl Fn(&Interval) -> String) -> V
     let column = |one: &Interval| Column {
         from: one.begin,
         to: one.begin + one.seconds,
-        tip: format!("{}: {}", when(one, outcome.seconds), said(one)),
+        tip: format!("{}: {}", when(one, outcome.times.seconds), said(one)),
     };
-    outcome.intervals.iter().map(column).collect()
+    outcome.times.intervals.iter().map(column).collect()
 }
 
 fn when(one: &Interval, all: f64) -> String {
@@ -78,7 +81,7 @@ fn when(one: &Interval, all: f64) -> String {
 type Figure = (&'static str, &'static str, fn(&Interval) -> f64);
 
 fn lines(outcome: &Outcome, of: &[Figure]) -> (Vec<Line>, f64) {
-    let values = |value: fn(&Interval) -> f64| outcome.intervals.iter().map(value);
+    let values = |value: fn(&Interval) -> f64| outcome.times.intervals.iter().map(value);
     let most = of.iter().flat_map(|(.., value)| values(*value)).fold(0.0, f64::max);
     let line = |(class, name, value): &Figure| Line { class, name, values: values(*value).map(Some).collect() };
     (of.iter().map(line).collect(), most)
@@ -90,7 +93,7 @@ fn per_second(n: u64, one: &Interval) -> f64 {
 }
 
 fn rate(outcome: &Outcome) -> Plot {
-    let offered = if outcome.behind_seconds.is_some() { "due" } else { "sent" };
+    let offered = if outcome.pacing.behind_seconds.is_some() { "due" } else { "sent" };
     let (lines, most) = lines(
         outcome,
         &[
@@ -102,9 +105,10 @@ fn rate(outcome: &Outcome) -> Plot {
         let [due, done] = [one.offered, one.published].map(|n| numbers::decimal(per_second(n, one), 0));
         format!("{due}/s {offered}, {done}/s published")
     });
-    let told = format!("Rate over time: {:.0} messages a second published over the whole run", outcome.rate_per_second);
-    let words = Words { title: "Rate", unit: "messages a second".into(), across: since(outcome.seconds), told };
-    Plot::of(words, (&Scale::seconds(outcome.seconds), &Scale::from_nought(most)), &columns, lines)
+    let told =
+        format!("Rate over time: {:.0} messages a second published over the whole run", outcome.times.rate_per_second);
+    let words = Words { title: "Rate", unit: "messages a second".into(), across: since(outcome.times.seconds), told };
+    Plot::of(words, (&Scale::seconds(outcome.times.seconds), &Scale::from_nought(most)), &columns, lines)
 }
 
 fn trouble(outcome: &Outcome) -> Plot {
@@ -120,21 +124,28 @@ fn trouble(outcome: &Outcome) -> Plot {
         let [failed, dropped, retries] = [one.failed, one.dropped, one.retries].map(numbers::count);
         format!("{failed} failed, {dropped} dropped, {retries} sent again")
     });
-    let length = outcome.intervals.first().map_or(1.0, |one| one.seconds);
+    let length = outcome.times.intervals.first().map_or(1.0, |one| one.seconds);
     let each = if (length - 1.0).abs() < 0.01 { "each second".into() } else { format!("each {length:.0} s") };
-    let [failed, dropped, retries] = [outcome.failed, outcome.dropped, outcome.retries].map(numbers::count);
+    let [failed, dropped, retries] =
+        [outcome.counts[Count::Failed], outcome.counts[Count::Dropped], outcome.counts[Count::Retries]]
+            .map(numbers::count);
     let told = format!("What went wrong over time: {failed} failed, {dropped} dropped, {retries} sent again");
-    let words =
-        Words { title: "What went wrong", unit: format!("messages in {each}"), across: since(outcome.seconds), told };
-    Plot::of(words, (&Scale::seconds(outcome.seconds), &Scale::from_nought(most)), &columns, lines)
+    let words = Words {
+        title: "What went wrong",
+        unit: format!("messages in {each}"),
+        across: since(outcome.times.seconds),
+        told,
+    };
+    Plot::of(words, (&Scale::seconds(outcome.times.seconds), &Scale::from_nought(most)), &columns, lines)
 }
 
 fn in_flight(outcome: &Outcome) -> Plot {
     let (lines, most) = lines(outcome, &[("p99", "at most", |one| one.in_flight.into())]);
     let columns = tipped(outcome, |one| format!("{} in flight", numbers::count(one.in_flight.into())));
     let told = format!("Batches in flight over time: {most} at most");
-    let words = Words { title: "In flight", unit: "batches at once".into(), across: since(outcome.seconds), told };
-    Plot::of(words, (&Scale::seconds(outcome.seconds), &Scale::from_nought(most)), &columns, lines)
+    let words =
+        Words { title: "In flight", unit: "batches at once".into(), across: since(outcome.times.seconds), told };
+    Plot::of(words, (&Scale::seconds(outcome.times.seconds), &Scale::from_nought(most)), &columns, lines)
 }
 
 fn figures(one: &Interval, all: f64) -> Vec<String> {

@@ -1,9 +1,9 @@
 //! What became of messages: its count, its words, and its part of the account.
 
+use crate::publish::{Count as Counter, Outcome};
 use crate::render::html::account::{Account, Count};
 use crate::render::html::findings::Words;
 use crate::render::html::numbers;
-use crate::render::publish::Outcome;
 
 /// What became of a message, or what was done with it on the way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,16 +48,16 @@ impl Fate {
     }
 
     /// How many had it.
-    pub(super) const fn of(self, outcome: &Outcome) -> u64 {
+    pub(super) fn of(self, outcome: &Outcome) -> u64 {
         match self {
-            Self::Published => outcome.published,
-            Self::Failed => outcome.failed,
-            Self::Invalid => outcome.invalid,
-            Self::Dropped => outcome.dropped,
-            Self::Unsent => outcome.unsent,
-            Self::NotReached => outcome.known_not_reached,
-            Self::SentAgain => outcome.retries,
-            Self::PassedOver => outcome.skipped,
+            Self::Published => outcome.counts[Counter::Published],
+            Self::Failed => outcome.counts[Counter::Failed],
+            Self::Invalid => outcome.counts[Counter::Invalid],
+            Self::Dropped => outcome.counts[Counter::Dropped],
+            Self::Unsent => outcome.counts[Counter::Unsent],
+            Self::NotReached => outcome.rest.known(),
+            Self::SentAgain => outcome.counts[Counter::Retries],
+            Self::PassedOver => outcome.counts[Counter::Skipped],
         }
     }
 
@@ -126,10 +126,10 @@ impl Fate {
 
 /// The messages read or not reached, and what became of them.
 pub(super) fn account(outcome: &Outcome) -> Account {
-    let whole = outcome.read + outcome.known_not_reached;
+    let whole = outcome.counts[Counter::Read] + outcome.rest.known();
     let part = |fate: Fate| Some((fate.name(), fate.part()?, fate.of(outcome)));
     let parts = Fate::ALL.into_iter().filter_map(part).collect();
-    let side = if outcome.known_not_reached > 0 { "Input" } else { "Read" };
+    let side = if outcome.rest.known() > 0 { "Input" } else { "Read" };
     Account::of(side, numbers::of(whole, "message", "messages"), parts)
 }
 

@@ -4,9 +4,9 @@ use serde::Serialize;
 
 use super::errors::{self, Refused};
 use super::latency::{Percentile, curves};
+use crate::publish::{Expected, Lag, Missing};
 use crate::render::html::plot::{Plot, millis};
 use crate::render::html::{numbers, text};
-use crate::render::publish::{Expected, Lag, Missing};
 
 /// The section.
 #[derive(Debug, Serialize)]

@@ -4,9 +4,9 @@ use serde::Serialize;
 
 use super::Pair;
 use super::course::tipped;
+use crate::publish::{Count, Interval, Outcome, Percentiles, Point};
 use crate::render::html::numbers;
 use crate::render::html::plot::{Column, Line, Plot, Scale, Words, millis, nines, since};
-use crate::render::publish::{Interval, Outcome, Percentiles, Point};
 
 /// A wait worth a word, milliseconds: filling a batch takes half of it.
 const A_WAIT_MS: f64 = 40.0;
@@ -36,15 +36,15 @@ impl Percentile {
 
 impl Latency {
     pub(super) fn of(outcome: &Outcome) -> Self {
-        let (due, call) = (outcome.latency_ms, outcome.service_ms);
+        let (due, call) = (outcome.times.latency_ms, outcome.times.service_ms);
         let table = [
             ("p50", due.p50, call.p50),
             ("p90", due.p90, call.p90),
             ("p99", due.p99, call.p99),
-            ("p99.9", outcome.latency_p999_ms, outcome.service_p999_ms),
+            ("p99.9", outcome.times.latency_p999_ms, outcome.times.service_p999_ms),
             ("longest", due.max, call.max),
         ];
-        let any = outcome.published > 0;
+        let any = outcome.counts[Count::Published] > 0;
         Self {
             note: note(outcome),
             percentiles: table
@@ -56,8 +56,8 @@ impl Latency {
             curve: curves(
                 "Latency by percentile",
                 &[
-                    ("latency", "latency, from when it was due", &outcome.latency_curve),
-                    ("service", "service time, the call alone", &outcome.service_curve),
+                    ("latency", "latency, from when it was due", &outcome.times.latency_curve),
+                    ("service", "service time, the call alone", &outcome.times.service_curve),
                 ],
             ),
         }
@@ -65,17 +65,17 @@ impl Latency {
 }
 
 fn note(outcome: &Outcome) -> String {
-    if outcome.published == 0 {
+    if outcome.counts[Count::Published] == 0 {
         return "Nothing was published, so nothing was measured.".into();
     }
-    let dropped = match outcome.dropped {
+    let dropped = match outcome.counts[Count::Dropped] {
         0 => String::new(),
         n => format!(
             " The {} dropped have no latency at all: sent, they would have been the longest.",
             numbers::of(n, "message", "messages")
         ),
     };
-    if outcome.behind_seconds.is_none() {
+    if outcome.pacing.behind_seconds.is_none() {
         return "Without a schedule, latency counts from a message's first call, and nothing is sent while there is no room: a stall \
                 holds back what it would have hit. For percentiles that users would see, ask for a rate."
             .into();
@@ -88,7 +88,9 @@ fn note(outcome: &Outcome) -> String {
                  measures calls would not have told."
             )
         }
-        None if outcome.dropped == 0 => "Here both tell nearly the same: the sender kept to its schedule.".into(),
+        None if outcome.counts[Count::Dropped] == 0 => {
+            "Here both tell nearly the same: the sender kept to its schedule.".into()
+        }
         None => String::new(),
     };
     format!(
@@ -99,11 +101,11 @@ fn note(outcome: &Outcome) -> String {
 
 /// The percentile in which latency and service time differ most, where that tells something: a batch that fills makes waiting, too.
 fn widest(outcome: &Outcome) -> Option<(&'static str, f64, f64)> {
-    let (due, call) = (outcome.latency_ms, outcome.service_ms);
+    let (due, call) = (outcome.times.latency_ms, outcome.times.service_ms);
     [
         ("p90", due.p90, call.p90),
         ("p99", due.p99, call.p99),
-        ("p99.9", outcome.latency_p999_ms, outcome.service_p999_ms),
+        ("p99.9", outcome.times.latency_p999_ms, outcome.times.service_p999_ms),
     ]
     .into_iter()
     .filter(|(_, due, call)| *due > 1.5 * call && due - call > A_WAIT_MS)
@@ -122,13 +124,13 @@ const QUANTILES: [Quantile; 4] = [
 
 /// Latency and service time on the same scale, so that their difference is seen.
 fn over_time(outcome: &Outcome) -> Pair {
-    let measured = || outcome.intervals.iter().filter(|one| one.published > 0);
+    let measured = || outcome.times.intervals.iter().filter(|one| one.published > 0);
     let least = measured().map(|one| one.latency_ms.p50.min(one.service_ms.p50)).fold(f64::INFINITY, f64::min);
     let most = measured().map(|one| one.latency_ms.max.max(one.service_ms.max)).fold(0.0, f64::max);
     let scale = Scale::latencies(if least.is_finite() { least } else { 0.0 }, most);
     let plot = |title, name: &str, of: fn(&Interval) -> Percentiles, all: Percentiles| {
         let told = format!("{title}, each stretch of the run by its percentiles; of the whole: {all}");
-        let words = Words { title, unit: unit(name, &scale), across: since(outcome.seconds), told };
+        let words = Words { title, unit: unit(name, &scale), across: since(outcome.times.seconds), told };
         let columns = tipped(outcome, |one| match one.published {
             0 => "nothing published".to_owned(),
             _ => QUANTILES.map(|(_, name, quantile)| format!("{name} {}", millis(quantile(&of(one))))).join(", "),
@@ -136,13 +138,13 @@ fn over_time(outcome: &Outcome) -> Pair {
         let lines = QUANTILES.map(|(class, name, quantile)| Line {
             class,
             name,
-            values: outcome.intervals.iter().map(|one| (one.published > 0).then(|| quantile(&of(one)))).collect(),
+            values: outcome.times.intervals.iter().map(|one| (one.published > 0).then(|| quantile(&of(one)))).collect(),
         });
-        Plot::of(words, (&Scale::seconds(outcome.seconds), &scale), &columns, lines.into())
+        Plot::of(words, (&Scale::seconds(outcome.times.seconds), &scale), &columns, lines.into())
     };
     vec![
-        plot("Latency over time", "from when it was due", |one| one.latency_ms, outcome.latency_ms),
-        plot("Service time over time", "of the call alone", |one| one.service_ms, outcome.service_ms),
+        plot("Latency over time", "from when it was due", |one| one.latency_ms, outcome.times.latency_ms),
+        plot("Service time over time", "of the call alone", |one| one.service_ms, outcome.times.service_ms),
     ]
 }
 

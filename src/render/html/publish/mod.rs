@@ -9,7 +9,7 @@ use super::account::{Account, Count};
 use super::head::{Repeat, Verdict};
 use super::listed::Listed;
 use super::plot::Plot;
-use crate::render::publish::Outcome;
+use crate::publish::Outcome;
 
 mod conditions;
 mod course;
@@ -63,7 +63,7 @@ impl Page for Outcome {
             dead_letters: self.dead_letters.as_ref().map(|file| super::text::shown(file, super::text::KEY)),
             to_go_on: self.to_go_on(),
             to_the_end: self.to_the_end().map(|how| format!("{}{}.", how[..1].to_uppercase(), &how[1..])),
-            stopped: self.stopped.is_some(),
+            stopped: self.end.stopped.is_some(),
             repeat: Repeat::of(&self.command),
         }
     }

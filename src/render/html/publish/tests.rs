@@ -4,8 +4,10 @@ use uuid::Uuid;
 
 use super::fate::Fate;
 use crate::outcome::Outcome as _;
+use crate::publish::{
+    Count, End, Expected, Interval, Lag, Missing, Outcome, Pacing, Percentiles, Point, Rest, Times, Verdict,
+};
 use crate::render::html::{MOST_BYTES, render, write};
-use crate::render::publish::{Expected, Interval, Lag, Missing, Outcome, Percentiles, Point, Verdict};
 
 const MS: Percentiles = Percentiles { p50: 12.0, p90: 30.0, p99: 812.0, max: 1_900.0 };
 const CALL: Percentiles = Percentiles { p50: 9.0, p90: 18.0, p99: 46.0, max: 1_010.0 };
@@ -29,20 +31,20 @@ fn held(stretches: u64) -> Outcome {
     let outcome = Outcome {
         topic: "arn:aws:sns:us-east-1:123456789012:historico".into(),
         command: "ruminate publish history.json --rate 500/s".into(),
-        read: count,
-        published: count,
-        seconds: stretches as f64,
-        rate_per_second: 500.0,
-        schedule: "500/s".into(),
-        rate: Some(500.0),
-        behind_seconds: Some(0.0),
-        latency_ms: MS,
-        latency_p999_ms: 1_500.0,
-        service_ms: CALL,
-        service_p999_ms: 700.0,
-        intervals: (0..stretches).map(interval).collect(),
-        service_curve: curve.clone(),
-        latency_curve: curve,
+        counts: [(Count::Read, count), (Count::Published, count)].into(),
+        pacing: Pacing { schedule: "500/s".into(), rate: Some(500.0), behind_seconds: Some(0.0), ..Pacing::default() },
+        times: Times {
+            seconds: stretches as f64,
+            rate_per_second: 500.0,
+            latency_ms: MS,
+            latency_p999_ms: 1_500.0,
+            service_ms: CALL,
+            service_p999_ms: 700.0,
+            intervals: (0..stretches).map(interval).collect(),
+            service_curve: curve.clone(),
+            latency_curve: curve,
+            ..Times::default()
+        },
         ..Outcome::default()
     };
     outcome.check().unwrap();
@@ -52,13 +54,20 @@ fn held(stretches: u64) -> Outcome {
 /// Everything that can go wrong in a run that went on to its end, with the same text for whatever comes from data.
 fn every_fate(text: &str) -> Outcome {
     let mut outcome = held(60);
-    (outcome.failed, outcome.invalid, outcome.dropped, outcome.retries, outcome.skipped) = (5, 6, 7, 8, 9);
-    outcome.read += 5 + 6 + 7;
-    (outcome.topic, outcome.schedule, outcome.command) = (text.into(), text.into(), text.into());
-    (outcome.dead_letters, outcome.journal) = (Some(text.into()), Some(text.into()));
+    (
+        outcome.counts[Count::Failed],
+        outcome.counts[Count::Invalid],
+        outcome.counts[Count::Dropped],
+        outcome.counts[Count::Retries],
+        outcome.counts[Count::Skipped],
+    ) = (5, 6, 7, 8, 9);
+    outcome.counts[Count::Read] += 5 + 6 + 7;
+    (outcome.topic, outcome.pacing.schedule, outcome.command) = (text.into(), text.into(), text.into());
+    (outcome.dead_letters, outcome.end.journal) = (Some(text.into()), Some(text.into()));
     outcome.errors.insert(text.into(), 12);
     (0..5).for_each(|_| outcome.problems.add("failed", text, text));
-    outcome.intervals[3] = Interval { failed: 5, dropped: 7, retries: 8, published: 0, ..outcome.intervals[3] };
+    outcome.times.intervals[3] =
+        Interval { failed: 5, dropped: 7, retries: 8, published: 0, ..outcome.times.intervals[3] };
     outcome.verdicts = vec![
         Verdict { text: text.into(), held: true, measured: text.into() },
         Verdict { text: "p99 > 500ms".into(), held: false, measured: "812.0 ms".into() },
@@ -71,7 +80,7 @@ fn every_fate(text: &str) -> Outcome {
         missing: 8,
         ms: MS,
         resolution_ms: 100.0,
-        curve: outcome.latency_curve.clone(),
+        curve: outcome.times.latency_curve.clone(),
         missing_ids: vec![Uuid::from_u128(7); 8],
         errors: [(text.to_owned(), 3)].into(),
         waited_seconds: 60.0,
@@ -110,18 +119,20 @@ fn a_run_that_held_says_so_first() {
 
 #[test]
 fn what_was_dropped_is_not_hidden_by_the_percentiles_of_the_rest() {
-    let mut outcome = Outcome { latency_ms: MS, service_ms: MS, service_p999_ms: 1_500.0, ..held(60) };
+    let mut outcome = held(60);
+    outcome.times = Times { latency_ms: MS, service_ms: MS, service_p999_ms: 1_500.0, ..outcome.times };
     assert!(render(&outcome).unwrap().contains("the sender kept to its schedule"));
-    (outcome.dropped, outcome.read) = (7, outcome.read + 7);
+    (outcome.counts[Count::Dropped], outcome.counts[Count::Read]) = (7, outcome.counts[Count::Read] + 7);
     let html = render(&outcome).unwrap();
     assert!(!html.contains("kept to its schedule") && html.contains("The 7 messages dropped have no latency at all"));
-    outcome.latency_ms.p90 = 800.0;
+    outcome.times.latency_ms.p90 = 800.0;
     assert!(render(&outcome).unwrap().contains("Here p90 is 800 ms, and 30.0 ms of the calls alone"));
 }
 
 #[test]
 fn without_a_schedule_no_claim_is_made_of_it() {
-    let outcome = Outcome { behind_seconds: None, rate: None, ..held(60) };
+    let mut outcome = held(60);
+    outcome.pacing = Pacing { behind_seconds: None, rate: None, ..outcome.pacing };
     let html = render(&outcome).unwrap();
     assert!(html.contains("Without a schedule") && !html.contains("from when a message was due"));
     assert!(html.contains("500&#x2f;s sent, 500&#x2f;s published") && !head(&html).contains("asked for"));
@@ -154,7 +165,7 @@ fn what_went_wrong_is_in_the_account_which_adds_up() {
     let account = &account[..account.find("</p>").unwrap()];
     let number = |part: &str| part.split(' ').next().unwrap().replace(',', "").parse::<u64>().unwrap();
     let parts: u64 = account.split("<span class=\"nb\">").skip(1).map(number).sum();
-    assert_eq!(parts, outcome.read, "{account}");
+    assert_eq!(parts, outcome.counts[Count::Read], "{account}");
     for told in
         ["5 failed, 7 dropped, 8 sent again", "3 s: nothing published", "29,990 (99.9 %) arrived", "The ids of 8"]
     {
@@ -173,12 +184,13 @@ fn readings_that_did_not_arrive_are_no_success() {
 #[test]
 fn a_run_that_stopped_claims_nothing() {
     let mut outcome = every_fate("x");
-    (outcome.stopped, outcome.unsent, outcome.resume_skip) = (Some("the token has expired".into()), 3, Some(1_234));
-    outcome.read += 3;
+    (outcome.end.stopped, outcome.counts[Count::Unsent], outcome.end.resume_skip) =
+        (Some("the token has expired".into()), 3, Some(1_234));
+    outcome.counts[Count::Read] += 3;
     outcome.verdicts.iter_mut().for_each(|verdict| verdict.held = true);
     outcome.check().unwrap();
     for (journal, how) in [(Some("j".to_owned()), "--resume"), (None, "--skip 1234")] {
-        outcome.journal = journal;
+        outcome.end.journal = journal;
         let html = render(&outcome).unwrap();
         let head = head(&html);
         assert!(
@@ -194,26 +206,26 @@ fn a_run_that_stopped_claims_nothing() {
 #[test]
 fn a_run_that_ended_before_its_input_claims_only_what_was_due() {
     let left = |outcome: Outcome| Outcome {
-        schedule_ended: true,
-        resume_skip: Some(outcome.read),
-        last_rate: Some(500.0),
+        end: End { resume_skip: Some(outcome.counts[Count::Read]), ..outcome.end },
+        pacing: Pacing { schedule_ended: true, last_rate: Some(500.0), ..outcome.pacing },
         ..outcome
     };
-    let known = Outcome { known_not_reached: 70, not_reached: Some(70), input: Some(30_070), ..left(held(60)) };
+    let known = Outcome { rest: Rest::new(70, None), input: Some(30_070), ..left(held(60)) };
     known.check().unwrap();
     let html = render(&known).unwrap();
     assert!(head(&html).contains("Every message that was due was published"), "{}", head(&html));
     assert!(head(&html).contains("The schedule ended there. 70 messages of the input were not reached."));
     assert!(html.contains("<code class=\"flag\">--skip 30000") && html.contains("30,070 messages"));
     let unread = Some("the rest of standard input was not read".to_owned());
-    let unknown = Outcome { not_counted: unread, known_not_reached: 3, ..left(held(60)) };
+    let unknown = Outcome { rest: Rest::new(3, unread), ..left(held(60)) };
     unknown.check().unwrap();
     let html = render(&unknown).unwrap();
     let said = "At least 3 messages of the input were not reached: the rest of standard input was not read.";
     assert!(head(&html).contains(said), "{}", head(&html));
     let wrong = Outcome { input: Some(30_071), ..known.clone() };
     assert!(wrong.check().is_err(), "one message is nowhere");
-    let unsaid = Outcome { schedule_ended: false, ..known };
+    let mut unsaid = known;
+    unsaid.pacing.schedule_ended = false;
     assert!(unsaid.check().is_err(), "a run that neither stopped nor ended its schedule reached everything");
 }
 
@@ -222,7 +234,7 @@ fn an_empty_run_is_no_success_and_has_no_plots() {
     let html = render(&Outcome::default()).unwrap();
     assert!(head(&html).contains("There was nothing to publish") && !html.contains("verdict clean"));
     assert!(!html.contains("<svg") && html.contains("nothing was measured") && !html.contains("NaN"));
-    let refused = Outcome { read: 3, invalid: 3, ..Outcome::default() };
+    let refused = Outcome { counts: [(Count::Read, 3), (Count::Invalid, 3)].into(), ..Outcome::default() };
     let html = render(&refused).unwrap();
     assert!(head(&html).contains("Nothing was published") && head(&html).contains("0 of 3 messages (0 %)"));
 }
@@ -272,7 +284,7 @@ fn nothing_is_loaded_and_nothing_runs() {
 fn the_worst_fits() {
     let worst = "\"".repeat(100_000);
     let mut outcome = every_fate(&worst);
-    outcome.intervals = held(600).intervals;
+    outcome.times.intervals = held(600).times.intervals;
     for n in 0..10_000 {
         outcome.errors.insert(format!("{n}{worst:.2000}"), n);
         outcome.problems.add("invalid", format!("{n}{worst:.5000}"), format!("{worst:.5000}"));
@@ -283,7 +295,7 @@ fn the_worst_fits() {
 
 #[test]
 fn the_page_and_the_exit_code_agree() {
-    let stopped = Outcome { stopped: Some("x".into()), ..held(1) };
+    let stopped = Outcome { end: End { stopped: Some("x".into()), ..End::default() }, ..held(1) };
     for outcome in [held(1), every_fate("x"), stopped] {
         let code = outcome.exit().code();
         let state = ["clean", "found", "", "stopped"][usize::from(code)];

@@ -7,13 +7,13 @@ use std::fmt;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Outcome, Point};
-use pipeline::atomic_file::half_in;
+use pipeline::atomic_file::temp_file_beside;
 
 /// What a histogram tells of itself beside its percentiles.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Shape {
     /// The mean, milliseconds.
     pub mean_ms: f64,
@@ -25,6 +25,22 @@ pub struct Shape {
     /// Steps in a bucket.
     #[serde(skip)]
     pub sub_buckets: u32,
+}
+
+impl Shape {
+    /// The shape of two distributions together, with how many values each has.
+    pub(super) fn merged(self, other: Self, (mine, theirs): (u64, u64)) -> Self {
+        let (mine, theirs) = (mine as f64, theirs as f64);
+        let all = (mine + theirs).max(1.0);
+        let mean = (self.mean_ms * mine + other.mean_ms * theirs) / all;
+        let squares = |shape: Self, n: f64| n * (shape.std_deviation_ms.powi(2) + (shape.mean_ms - mean).powi(2));
+        Self {
+            mean_ms: mean,
+            std_deviation_ms: ((squares(self, mine) + squares(other, theirs)) / all).sqrt(),
+            buckets: self.buckets.max(other.buckets),
+            sub_buckets: self.sub_buckets.max(other.sub_buckets),
+        }
+    }
 }
 
 /// A distribution, to be written as text.
@@ -67,11 +83,10 @@ pub fn service_file(path: &Path) -> PathBuf {
 /// # Errors
 /// A file cannot be written.
 pub fn write(path: &Path, outcome: &Outcome) -> io::Result<()> {
-    let latency = Distribution { curve: &outcome.latency_curve, shape: outcome.latency_shape };
-    let service = Distribution { curve: &outcome.service_curve, shape: outcome.service_shape };
+    let latency = Distribution { curve: &outcome.times.latency_curve, shape: outcome.times.latency_shape };
+    let service = Distribution { curve: &outcome.times.service_curve, shape: outcome.times.service_shape };
     for (path, distribution) in [(path, latency), (&service_file(path), service)] {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut half = half_in(folder)?;
+        let mut half = temp_file_beside(path)?;
         half.write_all(distribution.to_string().as_bytes())?;
         half.as_file().sync_all()?;
         half.persist(path).map_err(|e| e.error)?;

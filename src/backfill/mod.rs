@@ -13,12 +13,15 @@ use tokio::task::JoinHandle;
 use crate::herd::Format;
 use crate::history::{self, Message};
 use crate::pack::Pack;
-use crate::progress::Progress;
-use crate::render::backfill::Outcome;
+use crate::progress::{Progress, Stage};
 use crate::stop::Stop;
-use pipeline::intake::{Intake, Verdict};
+use pipeline::intake::{Intake, Meaning, Verdict};
 use pipeline::lake::Put;
 use pipeline::warehouse::Loaded;
+
+mod outcome;
+
+pub use outcome::{Count, Outcome};
 
 /// Messages a batch.
 const BATCH: usize = 1_000;
@@ -53,18 +56,50 @@ pub async fn run(files: Files, intake: Intake, progress: &Progress, stop: &Stop)
         anyhow::ensure!(!meta.is_dir(), "{} is a directory: name its files", path.display());
     }
     let stage = progress.stage("backfill", None);
-    let (mut bytes, whole) = (0_u64, size(&files));
-    let mut outcome = Outcome { quarantine: intake.quarantine_address(), ..Outcome::default() };
-    let (mut messages, reading) = read(files, stop.clone());
+    let whole = size(&files);
+    let (messages, reading) = read(files, stop.clone());
+    let Taken { mut outcome, permanent } = take_all(messages, &intake, &stage, whole, stop).await?;
+    if !reading.await? {
+        outcome.stopped.get_or_insert_with(|| "asked to stop".into());
+    }
+    stage.finish();
+    outcome.quarantine = intake.quarantine_address();
+    outcome.conditional_writes = intake.conditional_writes();
+    outcome.seconds = begun.elapsed().as_secs_f64();
+    outcome.check()?;
+    // Nothing went in and the stores refuse permanently: it could not run.
+    match permanent {
+        Some(why) if outcome.counts[Count::Written] + outcome.counts[Count::Existing] == 0 => anyhow::bail!(why),
+        _ => Ok(outcome),
+    }
+}
+
+/// What has been taken in so far.
+#[derive(Default)]
+struct Taken {
+    outcome: Outcome,
+    /// The first failure that no second try can fix.
+    permanent: Option<String>,
+}
+
+/// Takes the batches in, a few at once, until there are no more or the run has stopped.
+async fn take_all(
+    mut messages: Batches,
+    intake: &Intake,
+    stage: &Stage,
+    whole: Option<u64>,
+    stop: &Stop,
+) -> anyhow::Result<Taken> {
+    let (mut taken, mut bytes) = (Taken::default(), 0_u64);
     let mut under_way = std::collections::VecDeque::new();
     let mut more = true;
-    while (more && outcome.stopped.is_none()) || !under_way.is_empty() {
-        while more && outcome.stopped.is_none() && under_way.len() < BATCHES {
+    while (more && taken.outcome.stopped.is_none()) || !under_way.is_empty() {
+        while more && taken.outcome.stopped.is_none() && under_way.len() < BATCHES {
             match messages.recv().await {
                 // Read, but not begun: the next run reads it again.
-                Some(_) if stop.is_set() => outcome.stopped = Some("asked to stop".into()),
-                Some(Ok(batch)) => under_way.push_back(begin(batch, &intake)),
-                Some(Err(e)) => outcome.stopped = Some(e.to_string()),
+                Some(_) if stop.is_set() => taken.outcome.stopped = Some("asked to stop".into()),
+                Some(Ok(batch)) => under_way.push_back(begin(batch, intake)),
+                Some(Err(e)) => taken.outcome.stopped = Some(e.to_string()),
                 None => more = false,
             }
         }
@@ -75,26 +110,12 @@ pub async fn run(files: Files, intake: Intake, progress: &Progress, stop: &Stop)
                 stage.share(bytes as f64 / whole.max(1) as f64);
             }
             let verdicts = batch.work.await?;
-            for (place, verdict) in batch.places.into_iter().zip(verdicts) {
-                take_down(&mut outcome, place, verdict);
+            for (place, verdict) in batch.places.into_iter().zip(&verdicts) {
+                take_down(&mut taken, place, verdict);
             }
         }
     }
-    drop(messages);
-    if !reading.await? {
-        outcome.stopped.get_or_insert_with(|| "asked to stop".into());
-    }
-    stage.finish();
-    outcome.conditional_writes = intake.conditional_writes();
-    outcome.seconds = begun.elapsed().as_secs_f64();
-    outcome.check()?;
-    // Nothing went in and the stores refuse for good: it could not run.
-    if outcome.written + outcome.existing == 0
-        && let Some(why) = outcome.refused_for_good.take()
-    {
-        anyhow::bail!(why);
-    }
-    Ok(outcome)
+    Ok(taken)
 }
 
 /// The bytes of all files; `None` where one is a stream or packed. A CSV row grows as it becomes a message, so this is an estimate.
@@ -159,43 +180,38 @@ fn begin(batch: Vec<Message>, intake: &Intake) -> Batch {
     Batch { places, bytes, work: tokio::spawn(async move { intake.batch(messages, Utc::now()).await }) }
 }
 
-fn take_down(outcome: &mut Outcome, place: String, verdict: Verdict) {
-    outcome.read += 1;
-    match verdict {
-        Verdict::Stored { id, object, row } => {
-            match object {
-                Put::Created => outcome.written += 1,
-                Put::Exists => outcome.existing += 1,
-            }
-            match row {
-                Loaded::Inserted => outcome.inserted += 1,
-                Loaded::Identical => outcome.identical += 1,
-                Loaded::Conflicting(conflict) | Loaded::Overwritten(conflict) => {
-                    outcome.conflicting += 1;
-                    let reason = format!("the row {id} holds other values of {}", conflict.fields());
-                    outcome.problems.add("conflicting", place, reason);
-                }
-                Loaded::Refused(why) => {
-                    outcome.refused += 1;
-                    outcome.problems.add(
-                        "refused",
-                        place,
-                        format!("in the lake, but the warehouse refuses row {id}: {why}"),
-                    );
-                }
-            }
+fn take_down(taken: &mut Taken, place: String, verdict: &Verdict) {
+    let outcome = &mut taken.outcome;
+    outcome.counts.add(Count::Read);
+    if let Verdict::Stored { object, row, .. } = verdict {
+        outcome.counts.add(match object {
+            Put::Created => Count::Written,
+            Put::Exists => Count::Existing,
+        });
+        outcome.counts.add(match row {
+            Loaded::Inserted => Count::Inserted,
+            Loaded::Identical => Count::Identical,
+            Loaded::Conflicting(_) | Loaded::Overwritten(_) => Count::Conflicting,
+            Loaded::Refused(_) => Count::Refused,
+        });
+    }
+    let meaning = verdict.meaning();
+    let kind = match meaning {
+        Meaning::Quarantined { .. } => {
+            outcome.counts.add(Count::Rejected);
+            Some("rejected")
         }
-        Verdict::Quarantined { reason, .. } => {
-            outcome.rejected += 1;
-            outcome.problems.add("rejected", place, reason.to_string());
-        }
-        Verdict::Failed(failure) => {
-            outcome.failed += 1;
+        Meaning::Failed(failure) => {
+            outcome.counts.add(Count::Failed);
             outcome.stopped.get_or_insert_with(|| failure.message.clone());
             if !failure.kind.is_transient() {
-                outcome.refused_for_good.get_or_insert_with(|| failure.message.clone());
+                taken.permanent.get_or_insert_with(|| failure.message.clone());
             }
-            outcome.problems.add("failed", place, failure.message);
+            meaning.problem()
         }
+        Meaning::Stored { .. } | Meaning::Conflicting { .. } | Meaning::RowRefused { .. } => meaning.problem(),
+    };
+    if let Some(kind) = kind {
+        outcome.problems.add(kind, place, meaning.to_string());
     }
 }

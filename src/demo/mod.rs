@@ -15,7 +15,7 @@ use crate::herd::Herd;
 use crate::progress::Progress;
 use crate::publish::{self, OnInvalid, Source as Messages};
 use crate::reconcile::{Audit, Direction, Plan as Repair, Sink, Trust, TruthAsked, repair};
-use crate::render::{Printed, demo::Outcome, html};
+use crate::render::{Printed, html};
 use crate::replay::{Plan, Replay, Source};
 use crate::sort::SortSettings;
 use crate::stop::Stop;
@@ -26,6 +26,10 @@ use pipeline::lake::{Key, Lake, Span, list_all};
 use pipeline::record::{QUARANTINE, Rules};
 use pipeline::warehouse::sqlite::Sqlite;
 use pipeline::warehouse::{TableName, Warehouse};
+
+mod outcome;
+
+pub use outcome::{Outcome, Step};
 
 /// Says that a directory is the demo's, so that a later run may empty it.
 const MARK: &str = ".ruminate-demo";
@@ -114,6 +118,12 @@ fn prepare(dir: &Path, earlier: Earlier) -> anyhow::Result<()> {
     fs::write(mark, "ruminate demo\n").with_context(failed)
 }
 
+/// A command's outcome as text and JSON.
+fn told(outcome: &impl crate::outcome::Outcome) -> (String, serde_json::Value) {
+    let Printed { text, json, .. } = Printed::of(outcome);
+    (text, json)
+}
+
 impl Demo<'_> {
     /// The warehouse, opened anew each time because the demo loses its file in between.
     fn warehouse(&self) -> Arc<Sqlite> {
@@ -137,7 +147,7 @@ impl Demo<'_> {
         let (progress, stop) = (self.progress.clone(), self.stop.clone());
         let work = move || generate::run(&plan, Out::Dir(out), Existing::Replace, &progress, &stop);
         let made = tokio::task::spawn_blocking(work).await??;
-        self.outcome.step("Make the histories of two farms, four weeks of them", command, &Printed::of(&made));
+        self.outcome.step("Make the histories of two farms, four weeks of them", command, told(&made));
         Ok(())
     }
 
@@ -157,11 +167,10 @@ impl Demo<'_> {
         let published = publish::run(source, topic, settings, self.progress, self.stop).await?;
         let more = format!("--topic local --send-invalid {}/histories/*", self.dir.display());
         let title = "Publish them; the intake takes them into lake and warehouse, and sets broken ones aside";
-        let mut told = Printed::of(&published);
+        let mut told = told(&published);
         let aside = list_all(&*self.lake.beside(QUARANTINE), "").await?.len();
-        told.text
-            .push_str(&format!("  {aside} broken messages were set aside in {}/{QUARANTINE}\n", self.dir.display()));
-        self.outcome.step(title, self.command("publish", &more), &told);
+        told.0.push_str(&format!("  {aside} broken messages were set aside in {}/{QUARANTINE}\n", self.dir.display()));
+        self.outcome.step(title, self.command("publish", &more), told);
         Ok(())
     }
 
@@ -184,7 +193,7 @@ impl Demo<'_> {
         let replay = Replay { verify: true, ..Replay::new(plan, warehouse) };
         let replayed = crate::replay::run(replay, self.progress, self.stop).await?;
         let command = self.command("replay", "--verify");
-        self.outcome.step("Bring it back from the lake, and read every row again", command, &Printed::of(&replayed));
+        self.outcome.step("Bring it back from the lake, and read every row again", command, told(&replayed));
         Ok(())
     }
 
@@ -238,7 +247,7 @@ impl Demo<'_> {
         let (mut found, sink) = crate::reconcile::run(&audit, sink, self.progress, self.stop).await?;
         let clean = found.is_clean();
         match look {
-            Look::Plain => self.outcome.step(title, self.command("reconcile", ""), &Printed::of(&found)),
+            Look::Plain => self.outcome.step(title, self.command("reconcile", ""), told(&found)),
             Look::Repair => {
                 found.repaired = {
                     let plan = Repair {
@@ -252,15 +261,15 @@ impl Demo<'_> {
                     };
                     repair(&audit, &sink.done()?, &plan, self.progress, self.stop).await?
                 };
-                let told = Printed { text: found.repaired.to_string(), ..Printed::of(&found) };
-                self.outcome.step(title, self.command("reconcile", "--repair both"), &told);
+                let told = (found.repaired.to_string(), told(&found).1);
+                self.outcome.step(title, self.command("reconcile", "--repair both"), told);
             }
             Look::Report => {
                 drop(sink.done()?); // written to its end
                 found.asked.command = self.command("reconcile", "");
                 html::write(&self.dir.join("audit.html"), &found)?;
                 let more = format!("--report {0}/audit.html --drift {0}/drift.ndjson", self.dir.display());
-                self.outcome.step(title, self.command("reconcile", &more), &Printed::of(&found));
+                self.outcome.step(title, self.command("reconcile", &more), told(&found));
             }
         }
         Ok(clean)
