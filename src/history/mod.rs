@@ -1,11 +1,13 @@
 //! Files of readings as farms deliver them: NDJSON or CSV, a message each, packed as gzip or zstd or not at all.
 //!
-//! Owns the reading of such files, line by line in bounded memory, however they were put together: with a mark before UTF-8 or
-//! with CRLF, without the last line feed, with headers in the middle where files were joined, or none where they were cut
-//! apart, with lines of JSON among rows of CSV. What a message means is [`pipeline::record`]'s.
+//! Owns the reading of such files in bounded memory, however they were put together: lines that end in LF, CRLF or CR, with a mark
+//! before UTF-8, without the last line feed, with headers in the middle where files were joined, or none where they were cut apart,
+//! with lines of JSON among rows of CSV, JSON in arrays, over several lines or without line feeds, any usual delimiter, decimal commas.
+//! `dialect` tells once what a file is. What a message means is [`pipeline::record`]'s.
 
+use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,11 +16,19 @@ use bytes::Bytes;
 use crate::herd::Format;
 use crate::pack::{Pack, unpacked};
 
+mod csv;
+mod dialect;
 mod lines;
-mod rows;
+mod objects;
 
-use lines::Lines;
-use rows::Columns;
+use csv::Rows;
+pub use dialect::DecimalMark;
+use dialect::{Foreign, Layout};
+use lines::{Line, Lines};
+use objects::Objects;
+
+/// How much of a file is looked at to tell what it is.
+const HEAD_BYTES: u64 = 64 * 1024;
 
 /// The form of a file by its name's ending, in front of `.gz` or `.zst`: `.csv` is CSV, anything else NDJSON.
 pub fn format_of(path: &Path) -> Format {
@@ -63,13 +73,26 @@ pub fn messages(
         }
         Box::new(file)
     };
+    let mut input = unpacked(input).map_err(failed)?;
+    let mut head = Vec::new();
+    // What breaks off here breaks off again where it is read, and is said then.
+    let broken = input.by_ref().take(HEAD_BYTES).read_to_end(&mut head).err();
+    if let Some(foreign) = Foreign::of(&head) {
+        return Err(failed(io::Error::new(io::ErrorKind::InvalidData, foreign.to_string())));
+    }
+    let layout = dialect::layout(&head, format.unwrap_or_else(|| format_of(path)));
+    let input: Box<dyn BufRead + Send> = match broken {
+        None => Box::new(BufReader::new(Cursor::new(head).chain(input))),
+        Some(e) => Box::new(BufReader::new(Cursor::new(head).chain(Broken(Some(e))))),
+    };
     let mut messages = Messages {
         file: path.display().to_string().into(),
-        lines: Lines::new(unpacked(input).map_err(failed)?),
-        columns: match format.unwrap_or_else(|| format_of(path)) {
-            Format::Ndjson => Columns::None,
-            Format::Csv => Columns::Expected,
+        body: match layout {
+            Layout::Lines => Body::Lines(Lines::new(input), Rows::none()),
+            Layout::Csv(csv) => Body::Lines(Lines::new(input), Rows::of(csv)),
+            Layout::Objects => Body::Objects(Objects::new(input)),
         },
+        ready: VecDeque::new(),
     };
     let file = path.to_owned();
     Ok(Box::new(std::iter::from_fn(move || {
@@ -77,37 +100,62 @@ pub fn messages(
     })))
 }
 
+/// An input that has broken off.
+struct Broken(Option<io::Error>);
+
+impl Read for Broken {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        self.0.take().map_or(Ok(0), Err)
+    }
+}
+
 /// A file that is being read.
 struct Messages<R> {
     file: Arc<str>,
-    lines: Lines<R>,
-    columns: Columns,
+    body: Body<R>,
+    /// Messages of a line that holds several.
+    ready: VecDeque<Message>,
+}
+
+/// What stands in a file.
+enum Body<R> {
+    Lines(Lines<R>, Rows),
+    Objects(Objects<R>),
 }
 
 impl<R: BufRead> Messages<R> {
     fn next(&mut self) -> Option<io::Result<Message>> {
-        loop {
-            let line = match self.lines.next()? {
-                Ok(line) => line,
-                Err(e) => return Some(Err(e)),
-            };
-            let number = line.number;
-            // A line of JSON is one in any file, and in one of NDJSON all lines are but headers.
-            let body = if line.is_json() {
-                line.text
-            } else if self.columns.take_header(&line.text) {
-                continue;
-            } else if let Some(names) = self.columns.names() {
-                match self.lines.row_of(line) {
-                    Ok(row) => rows::message(names, &row),
+        if let Some(ready) = self.ready.pop_front() {
+            return Some(Ok(ready));
+        }
+        match &mut self.body {
+            Body::Objects(objects) => objects.next().map(|found| Ok(message(&self.file, found?))),
+            Body::Lines(lines, rows) => loop {
+                let line = match lines.next()? {
+                    Ok(line) => line,
                     Err(e) => return Some(Err(e)),
+                };
+                // A line of JSON is one in any file, and in one of NDJSON all lines are but headers.
+                if line.is_json() {
+                    let parts = objects::split(&line.text);
+                    let part = |text: &[u8]| message(&self.file, Line { number: line.number, text: text.to_vec() });
+                    self.ready.extend(parts.into_iter().map(part));
+                    return Some(Ok(self.ready.pop_front().unwrap_or_else(|| message(&self.file, line))));
+                } else if rows.take_header(&line.text) {
+                    continue;
+                } else if !rows.are_there() {
+                    return Some(Ok(message(&self.file, line)));
                 }
-            } else {
-                line.text
-            };
-            return Some(Ok(Message { file: Arc::clone(&self.file), line: number, body: body.into() }));
+                let number = line.number;
+                let row = lines.row_of(line);
+                return Some(row.map(|row| message(&self.file, Line { number, text: rows.message(&row) })));
+            },
         }
     }
+}
+
+fn message(file: &Arc<str>, line: Line) -> Message {
+    Message { file: Arc::clone(file), line: line.number, body: line.text.into() }
 }
 
 #[cfg(test)]
