@@ -20,9 +20,10 @@ pub(super) struct Line {
 }
 
 impl Line {
-    /// Whether it begins as an object of JSON does.
+    /// Whether it begins as an object of JSON does, or an array of such.
     pub(super) fn is_json(&self) -> bool {
-        self.text.trim_ascii_start().starts_with(b"{")
+        let text = self.text.trim_ascii_start();
+        text.starts_with(b"{") || text.strip_prefix(b"[").is_some_and(|text| text.trim_ascii_start().starts_with(b"{"))
     }
 }
 

@@ -65,11 +65,15 @@ fn first_of(text: &[u8]) -> Option<u8> {
 /// The objects of a line that holds more than one; none where it is one message, whatever it is.
 pub(super) fn split(line: &[u8]) -> Vec<&[u8]> {
     let (mut found, mut rest) = (Vec::new(), line);
+    let is_array = line.trim_ascii_start().starts_with(b"[");
+    if is_array {
+        rest = line.trim_ascii().strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]")).unwrap_or(rest);
+    }
     loop {
         let from = rest.iter().position(|byte| !byte.is_ascii_whitespace() && *byte != b',').unwrap_or(rest.len());
         rest = &rest[from..];
         if rest.is_empty() {
-            return if found.len() > 1 { found } else { Vec::new() };
+            return if found.len() > 1 || is_array { found } else { Vec::new() };
         }
         let mut scan = Scan::default();
         let end =
