@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::spelling::{self, Lost};
 use super::{Column, Rejection, instant};
 
 /// The largest message taken in, in bytes: the SNS and SQS limit of 256 KiB.
@@ -24,8 +25,18 @@ pub const MAX_TEXT_CHARS: usize = 255;
 /// How much of a wrong value is quoted in a reason, in characters.
 const QUOTED_CHARS: usize = 60;
 
+/// Where a JSON object comes from, and so how its texts are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// A message: its texts are brought to one spelling, so that one reading has one id.
+    Message,
+    /// An object of a lake: its texts are as its row has them.
+    Lake,
+}
+
 /// The members of one JSON object, known ones by column, values still as JSON text.
 pub(super) struct Fields<'a> {
+    origin: Origin,
     slots: [Option<&'a RawValue>; 13],
     repeated: [bool; 13],
 }
@@ -35,12 +46,14 @@ impl<'a> Fields<'a> {
     ///
     /// # Errors
     /// The message is too large, not UTF-8, not JSON or not an object.
-    pub(super) fn parse(message: &'a [u8], limit: usize) -> Result<Self, Rejection> {
+    pub(super) fn parse(message: &'a [u8], limit: usize, origin: Origin) -> Result<Self, Rejection> {
         if message.len() > limit {
             return Err(Rejection::TooLarge { bytes: message.len(), limit });
         }
         let text = std::str::from_utf8(message).map_err(|e| Rejection::NotUtf8 { offset: e.valid_up_to() })?;
-        serde_json::from_str(text).map_err(|e| refuse_json(text, &e))
+        let text = text.trim_start_matches('\u{feff}'); // the mark some editors put before UTF-8
+        let fields: Self = serde_json::from_str(text).map_err(|e| refuse_json(text, &e))?;
+        Ok(Self { origin, ..fields })
     }
 
     fn raw(&self, field: Column) -> Result<&'a str, Rejection> {
@@ -58,6 +71,10 @@ impl<'a> Fields<'a> {
     pub(super) fn text(&self, field: Column) -> Result<String, Rejection> {
         let raw = self.raw(field)?;
         let text = if raw.starts_with('"') { unquote(raw, field)? } else { Cow::Owned(digits(raw, field)?) };
+        let text = match self.origin {
+            Origin::Message => self.spelled(field, text)?,
+            Origin::Lake => text,
+        };
         if text.trim().is_empty() {
             return Err(Rejection::Empty { field });
         }
@@ -66,6 +83,23 @@ impl<'a> Fields<'a> {
             return Err(Rejection::TooLong { field, chars, limit: MAX_TEXT_CHARS });
         }
         Ok(text.into_owned())
+    }
+
+    /// The one spelling of a text; an id has one only if its digits are all there.
+    fn spelled<'t>(&self, field: Column, text: Cow<'t, str>) -> Result<Cow<'t, str>, Rejection> {
+        let tidy = match text {
+            Cow::Borrowed(text) => spelling::tidy(text),
+            Cow::Owned(text) => Cow::Owned(spelling::tidy(&text).into_owned()),
+        };
+        if !matches!(field, Column::IdCurral | Column::IdRaca | Column::IdLote) {
+            return Ok(tidy);
+        }
+        match spelling::id(&tidy) {
+            Ok(id) if id.len() == tidy.len() => Ok(tidy),
+            Ok(id) => Ok(Cow::Owned(id.to_owned())),
+            Err(Lost::Digits) => Err(Rejection::LostDigits { field, found: quoted(&tidy) }),
+            Err(Lost::Grouping) => Err(Rejection::GroupedDigits { field, found: quoted(&tidy) }),
+        }
     }
 
     /// A weight or an intake in kg: finite, not negative, within the range of a FLOAT column.
@@ -138,6 +172,9 @@ fn unquote(raw: &str, field: Column) -> Result<Cow<'_, str>, Rejection> {
 
 /// An id sent as a number: its digits, also when a spreadsheet wrote `9000001.0`.
 fn digits(raw: &str, field: Column) -> Result<String, Rejection> {
+    if raw.contains(['e', 'E']) {
+        return Err(Rejection::LostDigits { field, found: quoted(raw) });
+    }
     let whole =
         raw.split_once('.').map_or(raw, |(whole, rest)| if rest.bytes().all(|b| b == b'0') { whole } else { "" });
     if whole.is_empty() || !whole.bytes().all(|b| b.is_ascii_digit()) {
@@ -178,7 +215,7 @@ impl<'de> Deserialize<'de> for Fields<'de> {
             }
 
             fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Fields<'de>, M::Error> {
-                let mut fields = Fields { slots: [None; 13], repeated: [false; 13] };
+                let mut fields = Fields { origin: Origin::Message, slots: [None; 13], repeated: [false; 13] };
                 while let Some(name) = map.next_key::<Name<'de>>()? {
                     let value: &RawValue = map.next_value()?;
                     if let Some(column) = Column::from_name(&name.0)

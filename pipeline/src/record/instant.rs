@@ -1,6 +1,8 @@
 //! Points in time as this pipeline writes them: parsing every accepted form, and the three forms that are written.
 
-use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, SecondsFormat, SubsecRound, TimeDelta, Timelike, Utc};
+use chrono::{
+    DateTime, Datelike, FixedOffset, NaiveDate, NaiveDateTime, SecondsFormat, SubsecRound, TimeDelta, Timelike, Utc,
+};
 
 /// Reads `YYYY-MM-DD HH:MM:SS[.f] UTC`, RFC 3339, or the same without a zone (taken as UTC); cut to microseconds.
 ///
@@ -11,12 +13,67 @@ pub fn parse(text: &str) -> Option<DateTime<Utc>> {
     if let Some(at) = digits(naive) {
         return Some(at.and_utc().trunc_subsecs(6));
     }
-    let at = ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f"]
-        .into_iter()
-        .find_map(|form| NaiveDateTime::parse_from_str(naive, form).ok())
-        .map(|naive| naive.and_utc())
-        .or_else(|| DateTime::parse_from_rfc3339(text).ok().map(|at| at.to_utc()))?;
+    let at = DateTime::parse_from_rfc3339(text).map(|at| at.to_utc()).ok().or_else(|| slowly(text))?;
     (at.nanosecond() < 1_000_000_000).then(|| at.trunc_subsecs(6))
+}
+
+/// The rarer forms: an offset without a colon or behind a space, a zone's abbreviation behind the offset as Go writes it, no
+/// seconds, no time at all, slashes, and ISO 8601 without marks. Year, month and day only in this order.
+fn slowly(text: &str) -> Option<DateTime<Utc>> {
+    let (local, offset) = split_offset(text)?;
+    let local = local.replace('/', "-");
+    let naive =
+        ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y%m%dT%H%M%S%.f"]
+            .into_iter()
+            .find_map(|form| NaiveDateTime::parse_from_str(&local, form).ok())
+            .or_else(|| NaiveDate::parse_from_str(&local, "%Y-%m-%d").ok()?.and_hms_opt(0, 0, 0))?;
+    naive.checked_sub_offset(offset).map(|at| at.and_utc())
+}
+
+/// The local time and its offset; UTC where there is none. A zone's name alone says nothing that can be relied on, but `UTC`, `GMT` and
+/// `Z` do.
+fn split_offset(text: &str) -> Option<(&str, FixedOffset)> {
+    let utc = FixedOffset::east_opt(0)?;
+    if let Some(local) = text.strip_suffix(['Z', 'z']) {
+        return Some((local.trim_end(), utc));
+    }
+    let (text, named) = match text.rsplit_once(' ') {
+        Some((rest, "UTC" | "GMT")) => (rest, Some(utc)),
+        // Go's time.String: 2023-01-01 00:00:00 -0300 -03, or +0000 UTC.
+        Some((rest, zone))
+            if is_zone(zone) && rest.rsplit_once(' ').is_some_and(|(_, offset)| offset_of(offset).is_some()) =>
+        {
+            (rest, None)
+        }
+        _ => (text, None),
+    };
+    // The sign of an offset comes after the time; hyphens of the date do not count.
+    let sign = text.rfind(['+', '-']).filter(|&at| at > 10);
+    let Some((local, offset)) = sign.map(|at| text.split_at(at)) else { return Some((text, utc)) };
+    let offset = offset_of(offset)?;
+    (named.is_none_or(|named| named == offset)).then_some((local.trim_end(), offset))
+}
+
+fn is_zone(text: &str) -> bool {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let is_number = digits.len() != text.len() && !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    is_number || (1..=5).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_uppercase())
+}
+
+/// `+00:00`, `-0300` or `-03`.
+fn offset_of(text: &str) -> Option<FixedOffset> {
+    let (sign, digits) = (text.strip_prefix('-').map_or(1, |_| -1), text.strip_prefix(['+', '-'])?);
+    let digits = digits.replacen(':', "", 1);
+    let number = decimal(digits.as_bytes())?;
+    let (hours, minutes) = match digits.len() {
+        2 => (number, 0),
+        4 => (number / 100, number % 100),
+        _ => return None,
+    };
+    if hours > 14 || minutes > 59 {
+        return None;
+    }
+    FixedOffset::east_opt(sign * i32::try_from(hours * 3_600 + minutes * 60).ok()?)
 }
 
 /// Exactly `YYYY-MM-DD HH:MM:SS` or the same with `T`, perhaps with a fraction of up to nine digits: by far the most of what
@@ -97,6 +154,20 @@ mod tests {
             "2022-12-31 21:00:00-03:00",
             " 2023-01-01 00:00:00.000 UTC ",
             "2023-01-01T00:00:00.0000009Z",
+            "2023-01-01 00:00:00 +0000",
+            "2023-01-01 00:00:00+0000",
+            "2023-01-01 00:00:00 +0000 UTC",
+            "2023-01-01T00:00:00+00",
+            "2022-12-31T21:00:00-0300",
+            "2022-12-31 21:00:00 -03:00",
+            "2022-12-31 21:00:00 -0300 -03",
+            "2022-12-31 21:00:00 -0300 BRT",
+            "2023-01-01 00:00:00 GMT",
+            "2023-01-01 00:00",
+            "2023-01-01T00:00Z",
+            "2023-01-01",
+            "2023/01/01 00:00:00",
+            "20230101T000000Z",
         ];
         for form in forms {
             assert_eq!(parse(form).map(as_canonical).as_deref(), Some("2023-01-01T00:00:00Z"), "{form}");
@@ -138,8 +209,21 @@ mod tests {
 
     #[test]
     fn what_is_no_time_is_refused() {
-        for text in ["", "2023-01-01", "01/02/2023 00:00:00", "2023-13-01 00:00:00 UTC", "2016-12-31T23:59:60Z", "now"]
-        {
+        for text in [
+            "",
+            "2023-01",
+            "2023-01-01 00:00:00 BRT",
+            "2023-01-01 00:00:00 -0300 UTC",
+            "2023-01-01 00:00:00 +9999",
+            "1672531200",
+            "01/02/2023",
+            "2023-01-01 00:00:00 America/Sao_Paulo",
+            "2023-01-01 24:00:00",
+            "01/02/2023 00:00:00",
+            "2023-13-01 00:00:00 UTC",
+            "2016-12-31T23:59:60Z",
+            "now",
+        ] {
             assert_eq!(parse(text), None, "{text}");
         }
     }

@@ -14,6 +14,7 @@ mod reading;
 mod rejection;
 mod rules;
 mod slug;
+mod spelling;
 pub mod stored;
 mod treated;
 

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::fields::{Fields, MAX_MESSAGE_BYTES};
+use super::fields::{Fields, MAX_MESSAGE_BYTES, Origin};
 use super::{Column, Rejection, Slug};
 
 /// What one lot ate in one day, as the farm sent it.
@@ -38,7 +38,7 @@ impl Reading {
     /// # Errors
     /// The precise reason for which the message is no valid reading.
     pub fn parse(message: &[u8]) -> Result<Self, Rejection> {
-        Self::from_fields(&Fields::parse(message, MAX_MESSAGE_BYTES)?)
+        Self::from_fields(&Fields::parse(message, MAX_MESSAGE_BYTES, Origin::Message)?)
     }
 
     pub(super) fn from_fields(fields: &Fields<'_>) -> Result<Self, Rejection> {

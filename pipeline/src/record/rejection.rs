@@ -24,6 +24,10 @@ pub enum Rejection {
     Repeated { field: Column },
     #[error("field {field} is not text or an integer: {found}")]
     NotText { field: Column, found: String },
+    #[error("field {field} lost digits in a spreadsheet: {found}; export the column as text")]
+    LostDigits { field: Column, found: String },
+    #[error("field {field} may have grouped digits or a fraction: {found}; export the column as text")]
+    GroupedDigits { field: Column, found: String },
     #[error("field {field} is not a number: {found}")]
     NotNumber { field: Column, found: String },
     #[error("field {field} is not a finite number: {found}")]
@@ -55,6 +59,8 @@ impl Rejection {
             | Self::Empty { field }
             | Self::Repeated { field }
             | Self::NotText { field, .. }
+            | Self::LostDigits { field, .. }
+            | Self::GroupedDigits { field, .. }
             | Self::NotNumber { field, .. }
             | Self::NotFinite { field, .. }
             | Self::NotWhole { field, .. }

@@ -8,7 +8,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::fields::{Fields, MAX_OBJECT_BYTES};
+use super::fields::{Fields, MAX_OBJECT_BYTES, Origin};
 use super::{Column, Reading, Rejection, Rules, instant, reading_id};
 
 /// A reading with what treatment adds to it.
@@ -41,7 +41,7 @@ impl Record {
     /// # Errors
     /// The precise reason for which the object holds no valid record.
     pub fn parse(object: &[u8]) -> Result<Self, Rejection> {
-        let fields = Fields::parse(object, MAX_OBJECT_BYTES)?;
+        let fields = Fields::parse(object, MAX_OBJECT_BYTES, Origin::Lake)?;
         Ok(Self {
             id_treated_data: fields.text(Column::IdTreatedData)?,
             reading: Reading::from_fields(&fields)?,
@@ -55,13 +55,31 @@ impl Record {
     /// # Errors
     /// The message is no JSON object; a message that was parsed into this record always is one.
     pub fn object(&self, message: &[u8]) -> Result<Vec<u8>, serde_json::Error> {
-        let mut members: Members = serde_json::from_slice(message)?;
+        let mut members: Members = serde_json::from_slice(without_mark(message))?;
         members.0.retain(|(name, _)| !Column::TREATED.iter().any(|column| column.name() == name));
         let mut out = Vec::with_capacity(message.len() + 160);
         for (name, value) in &members.0 {
-            push_member(&mut out, name, value.get());
+            match Column::from_name(name).and_then(|column| self.respelled(column, value.get())) {
+                Some(text) => push_member(&mut out, name, &text),
+                None => push_member(&mut out, name, value.get()),
+            }
         }
         Ok(self.close(out))
+    }
+
+    /// A text as the reading has it, where the message had another spelling: what is read back from the lake is what the row has.
+    fn respelled(&self, column: Column, sent: &str) -> Option<String> {
+        let reading = &self.reading;
+        let text = match column {
+            Column::IdCurral => &reading.id_curral,
+            Column::IdRaca => &reading.id_raca,
+            Column::IdLote => &reading.id_lote,
+            Column::CodCliente => &reading.cod_cliente,
+            _ => return None,
+        };
+        let as_sent = serde_json::from_str::<Cow<'_, str>>(sent).is_ok_and(|sent| sent == *text);
+        let is_number = !sent.starts_with('"') && sent == text;
+        (!as_sent && !is_number).then(|| self.member(column))
     }
 
     /// The lake object of a record whose message is gone, in the form farms write: used to mend a lake from the warehouse.
@@ -78,7 +96,7 @@ impl Record {
     /// # Errors
     /// `object` is no JSON object.
     pub fn object_in_place(&self, object: &[u8], columns: &[Column]) -> Result<Vec<u8>, serde_json::Error> {
-        let members: Members = serde_json::from_slice(object)?;
+        let members: Members = serde_json::from_slice(without_mark(object))?;
         let mut out = Vec::with_capacity(object.len() + 32);
         for (name, value) in &members.0 {
             match columns.iter().find(|column| column.name() == name) {
@@ -117,6 +135,11 @@ impl Record {
         out.push(b'}');
         out
     }
+}
+
+/// Without the mark that some editors put before UTF-8.
+fn without_mark(json: &[u8]) -> &[u8] {
+    json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json)
 }
 
 fn push_member(out: &mut Vec<u8>, name: &str, value: &str) {
