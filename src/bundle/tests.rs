@@ -4,10 +4,7 @@ use super::executable::Executable;
 use super::refusal::Refusal;
 use super::*;
 
-#[path = "../../tests/support/elf.rs"]
-mod elf;
-
-use elf::{Elf, Need, need};
+use testkit::elf::{Elf, Need, need};
 
 fn refused(elf: &Elf) -> String {
     Executable::parse(&elf.bytes(), None).unwrap_err().to_string()

@@ -15,8 +15,8 @@ use pipeline::lake::{self, Depth, Key, Page, Put};
 use pipeline::record::stored::Value;
 use pipeline::record::{Column, instant};
 use pipeline::warehouse::Warehouse;
-use pipeline::warehouse::conformance;
 use pipeline::warehouse::memory::Memory;
+use testkit::conformance::warehouse as conformance;
 
 /// A record of that number, processed long ago.
 pub(super) fn record(n: u32) -> Record {

@@ -3,9 +3,9 @@
 use std::io::Write;
 use std::process::Stdio;
 
-use ruminate_test_s3::{Fault, Op, S3Server, StorageClass};
+use testkit::s3::{Fault, Op, S3Server, StorageClass};
 
-use crate::support::{BUCKET, PREFIX, Ran, Scene, real_files, with_real};
+use testkit::{BUCKET, PREFIX, Ran, Scene, real_files, with_real};
 
 /// One line on stderr that begins with `error:` and holds these words; no secret; exit 2.
 #[track_caller]

@@ -8,8 +8,8 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::bundle::{refused, text};
-use crate::support::elf::{Elf, need};
-use crate::support::{Ran, Scene};
+use testkit::elf::{Elf, need};
+use testkit::{Ran, Scene};
 
 /// A workspace with the Lambda, and a cargo that does as this script says.
 struct Workshop {

@@ -28,8 +28,6 @@ mod settings;
 mod sns;
 mod state;
 mod stopping;
-#[path = "../support/mod.rs"]
-mod support;
 mod truth;
 mod undoing;
 mod versions;

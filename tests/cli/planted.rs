@@ -5,10 +5,10 @@ use pipeline::record::stored::{Holds, Shape};
 
 use std::path::{Path, PathBuf};
 
-use ruminate_test_s3::S3Server;
+use testkit::s3::S3Server;
 
-use crate::support::planted::{Case, Damage, World, archive, assert_same, found_in, to_folder, to_s3, to_sqlite};
-use crate::support::{BUCKET, Scene};
+use testkit::planted::{Case, Damage, World, archive, assert_same, found_in, to_folder, to_s3, to_sqlite};
+use testkit::{BUCKET, Scene};
 
 /// What SQLite's columns hold: weights as f64, times to the microsecond.
 pub fn shape() -> Shape {

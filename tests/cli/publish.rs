@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use ruminate_test_sns::{Fault, SnsStub, TOPIC};
+use testkit::sns::{Fault, SnsStub, TOPIC};
 
 use crate::bare::{Run, ruminate};
 use crate::sns::{stub, stub_with};

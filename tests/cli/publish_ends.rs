@@ -22,9 +22,9 @@ fn adds_up(outcome: &Value) {
     assert_eq!(n("input"), n("skipped") + n("read") + n("not_reached"), "{outcome}");
 }
 
-fn text(home: &Path, sns: &ruminate_test_sns::SnsStub, flags: &[&str]) -> Run {
+fn text(home: &Path, sns: &testkit::sns::SnsStub, flags: &[&str]) -> Run {
     let mut command = ruminate(home);
-    Run::of(command.args(["publish", "--topic", ruminate_test_sns::TOPIC]).args(flags).envs(sns.env()))
+    Run::of(command.args(["publish", "--topic", testkit::sns::TOPIC]).args(flags).envs(sns.env()))
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn the_rest_of_a_pipe_is_said_to_be_unread_and_never_waited_for() {
 fn a_refusal_in_mid_run_counts_what_it_did_not_reach() {
     let (home, sns) = (tempfile::tempdir().unwrap(), stub());
     history(home.path(), "in.json");
-    let fine = ruminate_test_sns::Fault::Entry(99, "", true); // no entry has this number: a call that succeeds
+    let fine = testkit::sns::Fault::Entry(99, "", true); // no entry has this number: a call that succeeds
     sns.dials().plan([fine, EXPIRED, EXPIRED]);
     let run = Run::of(publish(home.path(), &sns).args(["in.json", "--concurrency", "1"]));
     let outcome = run.json();
@@ -225,8 +225,7 @@ fn a_last_stage_without_a_time_goes_on_until_the_files_end() {
 #[test]
 fn a_rate_with_stages_is_refused_with_the_stages_that_do_both() {
     let home = tempfile::tempdir().unwrap();
-    let flags =
-        ["publish", "in.json", "--topic", ruminate_test_sns::TOPIC, "--rate", "200/s", "--stages", "hold:5/s:1s"];
+    let flags = ["publish", "in.json", "--topic", testkit::sns::TOPIC, "--rate", "200/s", "--stages", "hold:5/s:1s"];
     let run = Run::of(ruminate(home.path()).args(flags));
     assert_eq!(run.code, 2);
     for said in ["'--rate <N/s>' cannot be used with '--stages <STAGES>'", "--stages ramp:0-200/s:5s,hold:200/s"] {

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use ruminate_test_sns::{FIFO_TOPIC, SnsStub, TOPIC};
 use serde_json::Value;
+use testkit::sns::{FIFO_TOPIC, SnsStub, TOPIC};
 
 use crate::bare::{Run, ruminate};
 use crate::publish::{publish, publish_to};
@@ -33,7 +33,7 @@ fn all_arrived(sns: &SnsStub, lines: &[String]) -> u64 {
 }
 
 /// Publishes the history with those dials, all of which another try can help; what the outcome says, and repeats.
-fn published(dials: impl FnOnce(&mut ruminate_test_sns::Settings)) -> (Value, SnsStub, u64) {
+fn published(dials: impl FnOnce(&mut testkit::sns::Settings)) -> (Value, SnsStub, u64) {
     let (home, sns) = (tempfile::tempdir().unwrap(), stub_with(dials));
     let lines = history(home.path());
     let run = Run::of(publish(home.path(), &sns).args(["in.json", "--concurrency", "4"]));
@@ -116,8 +116,8 @@ fn credentials_that_expire_in_mid_run_are_asked_for_anew() {
     let script = format!(
         "#!/bin/sh\necho x >>{0}\nn=$(wc -l <{0})\nprintf '{{\"Version\":1,\"AccessKeyId\":\"{1}\",\"SecretAccessKey\":\"{2}\",\"SessionToken\":\"t%s\"}}' $n\n",
         asked.display(),
-        ruminate_test_sns::ACCESS_KEY,
-        ruminate_test_sns::SECRET_KEY,
+        testkit::sns::ACCESS_KEY,
+        testkit::sns::SECRET_KEY,
     );
     std::fs::write(&login, script).unwrap();
     std::fs::set_permissions(&login, std::fs::Permissions::from_mode(0o755)).unwrap();

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use ruminate_test_sns::Fault;
+use testkit::sns::Fault;
 
 use crate::bare::{Run, ruminate};
 use crate::publish::{history, publish};

@@ -10,7 +10,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::support::{Ran, Scene};
+use testkit::{Ran, Scene};
 
 /// A history with its truth, as `generate --truth` writes both.
 struct Proved {

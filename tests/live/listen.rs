@@ -20,7 +20,7 @@ use tokio::task::JoinHandle;
 use url::Url;
 
 use crate::moto::sns;
-use crate::support::{MOTO, real_readings, server};
+use testkit::{MOTO, real_readings, server};
 
 /// Finds certificates at moto, which tells its services apart by the scope of a signature; the rest over the network.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Database, MOTO, MYSQL, Scene, server};
+use testkit::{Database, MOTO, MYSQL, Scene, server};
 
 #[tokio::test]
 async fn live_moto_a_secret_is_all_that_the_toolkit_needs_to_know_of_a_warehouse() {

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::server;
+use testkit::server;
 
 const REGION: &str = "eu-west-1";
 const ACCOUNT: &str = "123456789012";

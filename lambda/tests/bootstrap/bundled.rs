@@ -8,10 +8,11 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::servers::MYSQL;
-use crate::support::events::message;
-use crate::support::sandbox::Sandbox;
-use crate::{Stores, built};
+use crate::Stores;
+use testkit::MYSQL;
+use testkit::built;
+use testkit::lambda::events::message;
+use testkit::lambda::sandbox::Sandbox;
 
 /// Runs `ruminate bundle` on the bootstrap; its outcome.
 fn bundle(out: &Path) -> Value {
