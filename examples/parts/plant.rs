@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use pipeline::record::stored::Shape;
 use serde_json::json;
-
 use testkit::planted::{Case, Damage, World, assert_same, found_in};
 
 use crate::Which;

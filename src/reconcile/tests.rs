@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
+use testkit::conformance::warehouse as conformance;
 
 use super::*;
 use crate::progress::Progress;
@@ -16,7 +17,6 @@ use pipeline::record::stored::Value;
 use pipeline::record::{Column, instant};
 use pipeline::warehouse::Warehouse;
 use pipeline::warehouse::memory::Memory;
-use testkit::conformance::warehouse as conformance;
 
 /// A record of that number, processed long ago.
 pub(super) fn record(n: u32) -> Record {

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use serde_json::json;
+use testkit::Scene;
 
 use crate::chromium::Browser;
 use crate::{CONTRAST, HOSTILE, PWNED};
-use testkit::Scene;
 
 /// A run of two seconds with conditions, a watch and invalid messages; hostile text in names and readings.
 fn page() -> (Scene, PathBuf) {

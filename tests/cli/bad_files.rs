@@ -3,7 +3,6 @@
 use std::io::Write;
 
 use serde_json::Value;
-
 use testkit::{Ran, Scene};
 
 /// A reading of this pen as a line, and as a row.

@@ -10,7 +10,6 @@ use std::process::Command;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
-
 use testkit::Scene;
 use testkit::elf::{Elf, need};
 

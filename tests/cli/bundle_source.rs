@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::bundle::{refused, text};
 use testkit::elf::{Elf, need};
 use testkit::{Ran, Scene};
+
+use crate::bundle::{refused, text};
 
 /// A workspace with the Lambda, and a cargo that does as this script says.
 struct Workshop {

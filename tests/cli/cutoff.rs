@@ -3,7 +3,6 @@
 use std::time::{Duration, SystemTime};
 
 use testkit::s3::S3Server;
-
 use testkit::{BUCKET, PREFIX, Scene};
 
 /// A store that lists times to the millisecond, as Garage does, and a SQLite warehouse.

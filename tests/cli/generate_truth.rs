@@ -5,7 +5,6 @@ use std::path::Path;
 
 use serde_json::Value;
 use sqlx::{Connection, Row, SqliteConnection};
-
 use testkit::{Ran, Scene};
 
 /// Every fault at once; oversized ones are few, as each takes a quarter of a megabyte.

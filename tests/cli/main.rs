@@ -4,7 +4,6 @@
 mod auditing;
 mod bad_files;
 mod bad_input;
-mod bare;
 mod bundle;
 mod bundle_source;
 mod cached;

@@ -5,7 +5,6 @@ use std::process::Child;
 use std::time::{Duration, Instant};
 
 use testkit::s3::S3Server;
-
 use testkit::{BUCKET, Ran, Scene};
 
 /// The names in the scene that begin like the warehouse's.

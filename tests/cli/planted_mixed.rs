@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 use pipeline::lake::Key;
 use pipeline::record::{Record, reading_id};
-
 use testkit::Scene;
 use testkit::planted::{Finding, Findings, World, assert_same, found_in, insert, to_folder, to_sqlite};
 

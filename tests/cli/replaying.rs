@@ -5,7 +5,6 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use testkit::s3::S3Server;
-
 use testkit::{BUCKET, PREFIX, Ran, Scene, real_files, with_real};
 
 /// A lake of the 52 real readings, and an empty warehouse.

@@ -4,7 +4,6 @@ use std::process::Child;
 use std::time::{Duration, Instant};
 
 use testkit::s3::S3Server;
-
 use testkit::{BUCKET, Ran, Scene, moment};
 
 fn readings(scene: &Scene) -> u64 {

@@ -3,7 +3,6 @@
 use std::time::{Duration, SystemTime};
 
 use testkit::s3::{S3Server, Versioning};
-
 use testkit::{BUCKET, PREFIX, Scene};
 
 #[test]

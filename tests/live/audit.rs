@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use testkit::s3::S3Server;
+use testkit::{BUCKET, Database, MARIADB, MYSQL, PREFIX, Scene, Server, real_files, with_real};
 
 use crate::warehouse_state::past_the_second;
-use testkit::{BUCKET, Database, MARIADB, MYSQL, PREFIX, Scene, Server, real_files, with_real};
 
 /// What was planted: kind → ids.
 type Planted = BTreeMap<&'static str, BTreeSet<String>>;

@@ -9,12 +9,11 @@ use pipeline::record::stored::{Row, Shape, Value};
 use pipeline::retry::Retry;
 use pipeline::warehouse::mysql::MySql;
 use pipeline::warehouse::{Bulk, Change, Insert, LoadMethod, Note, Reason, TableName, Warehouse, WarehouseUrl};
+use testkit::conformance::warehouse as conformance;
+use testkit::{Database, MYSQL, PrivateMariaDb, Server};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use uuid::Uuid;
-
-use testkit::conformance::warehouse as conformance;
-use testkit::{Database, MYSQL, PrivateMariaDb, Server};
 
 const BOTH: [LoadMethod; 2] = [LoadMethod::LoadData, LoadMethod::Insert];
 

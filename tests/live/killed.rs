@@ -3,7 +3,6 @@
 use std::time::Instant;
 
 use testkit::s3::S3Server;
-
 use testkit::{BUCKET, Database, MYSQL, PREFIX, Scene, moment};
 
 /// Moments of a backfill, and of a replay.

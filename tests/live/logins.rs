@@ -1,7 +1,6 @@
 //! The toolkit logs in as the Lambda does: with a secret, over TLS that is verified.
 
 use serde_json::json;
-
 use testkit::{Database, MOTO, MYSQL, Scene, server};
 
 #[tokio::test]

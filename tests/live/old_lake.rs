@@ -1,7 +1,6 @@
 //! The old lake into tables as they were made before: FLOAT, DOUBLE, VARCHAR(36) keys, on both servers.
 
 use testkit::s3::{S3Server, StorageClass};
-
 use testkit::{BUCKET, Database, MARIADB, MYSQL, PREFIX, Scene, Server, old_lake};
 
 fn table(weight: &str, key: &str) -> String {

@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 use chrono::Utc;
 use pipeline::record::Record;
 use pipeline::record::stored::Shape;
+use testkit::planted::{assert_same, found_in, insert};
 use testkit::s3::{Fault, Op};
+use testkit::{BUCKET, MARIADB, MYSQL, PREFIX, Ran, Server};
 
 use super::planted::Stores;
-use testkit::planted::{assert_same, found_in, insert};
-use testkit::{BUCKET, MARIADB, MYSQL, PREFIX, Ran, Server};
 
 /// Two requests are refused for every five that are served; eight in a row, which is when reading gives up, are not to be
 /// expected.

@@ -1,7 +1,6 @@
 //! The real readings into S3 and MySQL, the table lost, and brought back.
 
 use testkit::s3::S3Server;
-
 use testkit::{BUCKET, Database, MARIADB, MYSQL, PREFIX, Scene, Server, real_files, with_real};
 
 async fn taken_in_lost_and_brought_back(server: Server) {

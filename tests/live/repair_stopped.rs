@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use sqlx::{Connection as _, Executor as _};
+use testkit::{MARIADB, MYSQL, PREFIX, Server};
 
 use crate::warehouse_state::{REPAIR, State, Stores, UNDO, ended, holding, repaired, rows};
-use testkit::{MARIADB, MYSQL, PREFIX, Server};
 
 /// The ids and keys that whole lines of an undo file are about.
 fn told(path: &Path) -> BTreeSet<String> {

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use sqlx::{Connection as _, Executor as _};
 use testkit::s3::{Fault, Injected, Op};
+use testkit::{BUCKET, PREFIX, Server};
 
 use crate::warehouse_state::{REPAIR, Stores, UNDO, ended, holding, nudge, repaired, rows, weights_in};
-use testkit::{BUCKET, PREFIX, Server};
 
 async fn a_thousand_last_bits_are_mended_and_given_back(server: Server) {
     let Some(stores) = Stores::new(server, 40, 15).await else { return };

@@ -3,7 +3,6 @@
 use pipeline::retry::Retry;
 use pipeline::warehouse::mysql::MySql;
 use pipeline::warehouse::{Bulk, LoadMethod, TableName, WarehouseUrl};
-
 use testkit::conformance::warehouse as conformance;
 use testkit::{Database, MARIADB, MYSQL, Server};
 

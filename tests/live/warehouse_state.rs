@@ -10,7 +10,6 @@ use serde_json::Value;
 use sqlx::mysql::MySqlRow;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, MySqlConnection, Row as _};
 use testkit::s3::S3Server;
-
 use testkit::{BUCKET, Database, PREFIX, Ran, Scene, Server};
 
 pub const REPAIR: [&str; 5] = ["reconcile", "--repair", "both", "--undo-file", "undo.ndjson"];

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
-
-use crate::Stores;
 use testkit::MYSQL;
 use testkit::built;
 use testkit::lambda::events::message;
 use testkit::lambda::sandbox::Sandbox;
+
+use crate::Stores;
 
 /// Runs `ruminate bundle` on the bootstrap; its outcome.
 fn bundle(out: &Path) -> Value {

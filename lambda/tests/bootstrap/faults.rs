@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use crate::proxy::{Network, Proxy};
-use crate::{Stores, of, with};
 use testkit::MYSQL;
 use testkit::built;
 use testkit::faulty_lake::PANIC;
 use testkit::lambda::events::{message, reading_with, sns};
 use testkit::lambda::sandbox::Sandbox;
+
+use crate::proxy::{Network, Proxy};
+use crate::{Stores, of, with};
 
 /// A sandbox that reaches its warehouse through a network of the test's.
 async fn behind_a_network(stores: &Stores, network: Network) -> (Sandbox, Proxy) {

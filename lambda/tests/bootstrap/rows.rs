@@ -5,12 +5,12 @@ use std::time::Duration;
 use pipeline::record::{Reading, Record, Rules};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, Executor, MySqlConnection};
-
-use crate::Stores;
 use testkit::built;
 use testkit::lambda::events::{reading, sqs};
 use testkit::lambda::sandbox::Sandbox;
 use testkit::{MARIADB, MYSQL, Server};
+
+use crate::Stores;
 
 /// An SQS event of the readings with these numbers, each number its item's id.
 fn batch(numbers: std::ops::Range<u32>) -> String {

@@ -1,10 +1,11 @@
 //! How a sandbox begins, and what it says when it cannot.
 
-use crate::Stores;
 use testkit::MYSQL;
 use testkit::built;
 use testkit::lambda::events::{reading, sns};
 use testkit::lambda::sandbox::{Sandbox, command};
+
+use crate::Stores;
 
 fn env(variables: &[(&str, &str)]) -> Vec<(String, String)> {
     variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use crate::{BUCKET, PREFIX, Stores};
 use testkit::built;
 use testkit::lambda::events::sns;
 use testkit::lambda::sandbox::Sandbox;
 use testkit::real_readings;
 use testkit::{MARIADB, MYSQL, Server};
+
+use crate::{BUCKET, PREFIX, Stores};
 
 /// An order of `0..count` that only its seed decides.
 fn shuffled(count: usize, seed: u32) -> Vec<usize> {

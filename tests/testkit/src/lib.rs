@@ -39,5 +39,5 @@ pub mod servers;
 
 pub use private_mariadb::PrivateMariaDb;
 pub use samples::{old_lake, real_files, real_readings, with_real};
-pub use scene::{BUCKET, PREFIX, Ran, Scene, built, moment};
+pub use scene::{BUCKET, PREFIX, Ran, Scene, built, moment, ruminate};
 pub use servers::{Database, MARIADB, MOTO, MYSQL, Server, server};

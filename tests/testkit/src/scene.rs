@@ -1,6 +1,6 @@
 //! The real binary in a directory and an environment of a test's own, and what a run gave.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
@@ -24,6 +24,11 @@ pub struct Ran {
 }
 
 impl Ran {
+    /// Runs a command to its end.
+    pub fn by(command: &mut Command) -> Self {
+        Self::of(&command.output().unwrap())
+    }
+
     pub fn of(output: &Output) -> Self {
         let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
         Self {
@@ -97,13 +102,7 @@ impl Scene {
 
     /// The binary in this scene's environment, without anything of ours from outside it.
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(built("ruminate"));
-        for (name, _) in std::env::vars() {
-            if OURS.iter().any(|start| name.starts_with(start)) {
-                command.env_remove(name);
-            }
-        }
-        command.env("HOME", self.home.path()).env("AWS_EC2_METADATA_DISABLED", "true").current_dir(self.home.path());
+        let mut command = command_in(self.home.path());
         command.envs(self.env.iter().map(|(name, value)| (name, value))).args(args);
         command
     }
@@ -112,8 +111,8 @@ impl Scene {
     pub fn history(&self, farms: u32, lots: u32, days: u32) -> u64 {
         let path = self.path("history.json");
         let elsewhere = tempfile::tempdir().unwrap(); // no settings file is there
-        let mut command = Command::new(built("ruminate"));
-        command.env_clear().env("HOME", elsewhere.path()).current_dir(elsewhere.path()).arg("generate");
+        let mut command = command_in(elsewhere.path());
+        command.arg("generate");
         command.args(["--start", "2024-01-01", "--seed", "7", "--force", "--out"]).arg(&path);
         for (flag, count) in [("--farms", farms), ("--lots", lots), ("--days", days)] {
             command.arg(flag).arg(count.to_string());
@@ -170,6 +169,25 @@ impl Scene {
     pub fn text(&self, args: &[&str]) -> Ran {
         Ran::of(&self.command(args).output().unwrap())
     }
+}
+
+/// The binary in a directory, without anything of ours from outside it.
+fn command_in(home: &Path) -> Command {
+    let mut command = Command::new(built("ruminate"));
+    for (name, _) in std::env::vars() {
+        if OURS.iter().any(|start| name.starts_with(start)) {
+            command.env_remove(name);
+        }
+    }
+    command.env("HOME", home).env("AWS_EC2_METADATA_DISABLED", "true").current_dir(home);
+    command
+}
+
+/// The binary in a directory, with no settings and no credentials but made-up ones.
+pub fn ruminate(home: &Path) -> Command {
+    let mut command = command_in(home);
+    command.env("AWS_ACCESS_KEY_ID", "x").env("AWS_SECRET_ACCESS_KEY", "y").env("AWS_REGION", "us-east-1");
+    command
 }
 
 /// A moment in `0..1`, the same at every run of a test.
