@@ -17,19 +17,19 @@
 //! reads this diagram and checks every import against it.
 //!
 //! ```text
-//! main                             the program
-//! cli                              the commands: flags, settings, choice of back ends
-//! demo                             the whole loop with no server
-//! render                           outcomes as text, JSON and HTML
-//! evidence · listen                jobs that build on another job
+//! main                               the program
+//! cli                                the commands: flags, settings, choice of back ends
+//! demo                               the whole loop with no server
+//! render                             outcomes as text, JSON and HTML
+//! evidence · listen                  jobs that build on another job
 //! backfill · bundle · doctor · process · publish · reconcile · replay
-//!                                  the jobs: each owns its plan, its run and its outcome
-//! generate                         histories as files
-//! history                          input files
-//! herd                             what a history contains
-//! reader · topic · truth · undo    the lake's read path, publishing, and files that jobs share
-//! pack · progress · sort           compression, live display, sorting on disk
-//! outcome · seen · stop            counters and exit codes, hash totals, cancellation
+//!                                    the jobs: each owns its plan, its run and its outcome
+//! generate                           histories as files
+//! history                            input files
+//! herd                               what a history contains
+//! reader · topic · truth · undo      the lake's read path, publishing, and files that jobs share
+//! pack · progress · sort             compression, live display, sorting on disk
+//! outcome · seen · stop              counters and exit codes, hash totals, cancellation
 //! ```
 //!
 //! # Modules

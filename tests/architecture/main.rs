@@ -171,6 +171,22 @@ fn no_file_is_longer_than_400_lines() {
 }
 
 #[test]
+fn no_file_is_compiled_into_two_crates_by_its_path() {
+    let mut paths = Vec::new();
+    for folder in ["src", "pipeline", "lambda", "tests", "examples"] {
+        modules::gather(&repository().join(folder), &mut paths);
+    }
+    let mut broken = Vec::new();
+    for path in paths {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let tokens = source::lex(&text);
+        let attributes = tokens.windows(3).filter(|three| three.iter().map(|token| token.text).eq(["#", "[", "path"]));
+        broken.extend(attributes.map(|three| format!("{}:{}", path.display(), three[0].line)));
+    }
+    nothing_in(broken, "what tests share is in the crate testkit, and a module is where its name says");
+}
+
+#[test]
 fn no_struct_has_more_than_15_fields() {
     let lambda = Crate::read(&repository(), "ruminate_lambda", "lambda/src");
     let mut broken = Vec::new();

@@ -13,7 +13,8 @@ pub fn tokens(text: &str) -> Vec<Token<'_>> {
     without_tests(&lex(text))
 }
 
-fn lex(text: &str) -> Vec<Token<'_>> {
+/// All tokens of a file, test code included.
+pub fn lex(text: &str) -> Vec<Token<'_>> {
     let (mut tokens, mut at) = (Vec::new(), 0);
     let mut line = 1;
     while let Some(first) = text[at..].chars().next() {
