@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::Args;
 use pipeline::record::Record;
 use pipeline::record::stored::{Row, Shape, Value};
-use ruminate_test_s3::{Config, Fault, Object, Op, S3Server, Settings};
+use testkit::s3::{Config, Fault, Object, Op, S3Server, Settings};
 
 use crate::records::{Herd, Ids};
 use crate::{Which, made};

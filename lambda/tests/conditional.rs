@@ -10,10 +10,8 @@ use lambda_runtime::{Context, LambdaEvent};
 use pipeline::warehouse::Warehouse;
 use pipeline::warehouse::memory::Memory as Rows;
 use ruminate_lambda::{Answer, Clients, Failed, Settings, handle};
-use ruminate_test_s3::{ACCESS_KEY, REGION, S3Server, SECRET_KEY};
-use support::events::{reading, sns};
-
-mod support;
+use testkit::lambda::events::{reading, sns};
+use testkit::s3::{ACCESS_KEY, REGION, S3Server, SECRET_KEY};
 
 const BUCKET: &str = "lake";
 

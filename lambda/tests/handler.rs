@@ -11,10 +11,8 @@ use pipeline::warehouse::Warehouse;
 use pipeline::warehouse::memory::Memory as Rows;
 use ruminate_lambda::{Clients, Failed, Settings, handle};
 use serde_json::{Value, json};
-use support::events::{envelope, reading, reading_with, sns, sqs};
-use support::faulty::{Faulty, PANIC, SLOW, UNLUCKY};
-
-mod support;
+use testkit::faulty_lake::{Faulty, PANIC, SLOW, UNLUCKY};
+use testkit::lambda::events::{envelope, reading, reading_with, sns, sqs};
 
 /// Both stores and the clients on them.
 struct Stores {

@@ -17,7 +17,7 @@ fn outcome() -> (Outcome, Vec<Drift>) {
     ];
     let day = "2024-02-29".parse().unwrap();
     drift.iter().for_each(|drift| outcome.count(drift, Some((evil.into(), day))));
-    let row = pipeline::warehouse::conformance::record(1).to_row(&pipeline::record::stored::Shape::standard());
+    let row = testkit::conformance::warehouse::record(1).to_row(&pipeline::record::stored::Shape::standard());
     outcome.add_matched(&row, Some((evil, day)));
     (outcome, drift.into())
 }

@@ -251,5 +251,4 @@ impl Delivery<'_> {
 }
 
 #[cfg(test)]
-#[path = "delivery_tests.rs"]
 mod tests;

@@ -262,7 +262,7 @@ fn invalid(what: &str) -> io::Error {
 mod tests {
     use super::*;
     use pipeline::lake::{Class, Key};
-    use pipeline::warehouse::conformance::record;
+    use testkit::conformance::warehouse::record;
 
     struct Scene {
         home: tempfile::TempDir,

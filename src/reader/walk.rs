@@ -251,5 +251,4 @@ fn broken(e: &JoinError) -> Error {
 }
 
 #[cfg(test)]
-#[path = "walk_tests.rs"]
 mod tests;

@@ -112,7 +112,7 @@ mod tests {
     use super::*;
     use pipeline::record::Column;
     use pipeline::record::stored::Shape;
-    use pipeline::warehouse::conformance::record;
+    use testkit::conformance::warehouse::record;
 
     #[test]
     fn a_row_comes_back_from_disk_bit_by_bit() {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
+use testkit::conformance::warehouse as conformance;
 
 use super::*;
 use crate::progress::Progress;
@@ -15,7 +16,6 @@ use pipeline::lake::{self, Depth, Key, Page, Put};
 use pipeline::record::stored::Value;
 use pipeline::record::{Column, instant};
 use pipeline::warehouse::Warehouse;
-use pipeline::warehouse::conformance;
 use pipeline::warehouse::memory::Memory;
 
 /// A record of that number, processed long ago.

@@ -96,7 +96,7 @@ impl Iterator for Pairs {
 mod tests {
     use super::*;
     use pipeline::record::stored::Shape;
-    use pipeline::warehouse::conformance::record;
+    use testkit::conformance::warehouse::record;
 
     #[test]
     fn two_spellings_of_an_id_are_made_one_and_no_more_than_one_each() {

@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 use pipeline::lake::Key;
 use pipeline::record::{Record, reading_id};
-
-use crate::support::Scene;
-use crate::support::planted::{Finding, Findings, World, assert_same, found_in, insert, to_folder, to_sqlite};
+use testkit::Scene;
+use testkit::planted::{Finding, Findings, World, assert_same, found_in, insert, to_folder, to_sqlite};
 
 /// What is done to both stores, and what must be found.
 #[derive(Default)]

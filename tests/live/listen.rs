@@ -14,13 +14,13 @@ use ruminate::outcome::{Exit, Outcome as _};
 use ruminate::process::{Count, Outcome, Requests};
 use ruminate::progress::Progress;
 use ruminate::stop::Stop;
+use testkit::{MOTO, real_readings, server};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use url::Url;
 
 use crate::moto::sns;
-use crate::support::{MOTO, real_readings, server};
 
 /// Finds certificates at moto, which tells its services apart by the scope of a signature; the rest over the network.
 #[derive(Debug)]

@@ -1,8 +1,7 @@
 //! The toolkit logs in as the Lambda does: with a secret, over TLS that is verified.
 
 use serde_json::json;
-
-use crate::support::{Database, MOTO, MYSQL, Scene, server};
+use testkit::{Database, MOTO, MYSQL, Scene, server};
 
 #[tokio::test]
 async fn live_moto_a_secret_is_all_that_the_toolkit_needs_to_know_of_a_warehouse() {

@@ -2,10 +2,9 @@
 
 use pipeline::record::stored::{Holds, Shape};
 use pipeline::record::{Column, Record};
-use ruminate_test_s3::S3Server;
-
-use crate::support::planted::{Case, Damage, Finding, World, archive, assert_same, found_in, insert, to_s3};
-use crate::support::{BUCKET, Database, MARIADB, MYSQL, Scene, Server};
+use testkit::planted::{Case, Damage, Finding, World, archive, assert_same, found_in, insert, to_s3};
+use testkit::s3::S3Server;
+use testkit::{BUCKET, Database, MARIADB, MYSQL, Scene, Server};
 
 /// Both stores with a history in them, undamaged.
 pub struct Stores {

@@ -16,10 +16,9 @@ use ruminate::stop::Stop;
 use ruminate::topic::Topic;
 use ruminate::topic::sns::Sns;
 use serde_json::{Value, json};
+use testkit::server;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-
-use crate::support::server;
 
 const REGION: &str = "eu-west-1";
 const ACCOUNT: &str = "123456789012";

@@ -219,5 +219,4 @@ fn unwrap_once(body: String) -> Bytes {
 }
 
 #[cfg(test)]
-#[path = "event_tests.rs"]
 mod tests;

@@ -262,5 +262,4 @@ impl Intake {
 }
 
 #[cfg(test)]
-#[path = "intake_tests.rs"]
 mod tests;

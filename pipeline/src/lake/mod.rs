@@ -15,7 +15,6 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::error::Kind;
 
 mod conditional;
-pub mod conformance;
 pub mod dir;
 mod key;
 pub mod memory;
@@ -334,7 +333,7 @@ pub async fn list_all(lake: &dyn Lake, prefix: &str) -> Result<Vec<Meta>, Error>
 }
 
 /// All pages of a listing as one.
-pub(crate) async fn list_whole(lake: &dyn Lake, prefix: &str, depth: Depth) -> Result<Page, Error> {
+pub async fn list_whole(lake: &dyn Lake, prefix: &str, depth: Depth) -> Result<Page, Error> {
     let mut whole = Page::default();
     let mut after = None;
     loop {

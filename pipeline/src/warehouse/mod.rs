@@ -14,7 +14,6 @@ use crate::record::stored::{Row, Shape};
 
 #[cfg(feature = "bulk")]
 pub mod bulk;
-pub mod conformance;
 #[cfg(feature = "bulk")]
 pub mod limits;
 mod load;

@@ -175,7 +175,7 @@ fn of_its_time(record: &Record) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pipeline::warehouse::conformance::record;
+    use testkit::conformance::warehouse::record;
 
     #[test]
     fn an_id_knows_the_time_of_its_reading() {

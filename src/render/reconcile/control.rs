@@ -116,7 +116,7 @@ mod tests {
     use super::*;
     use pipeline::record::Column;
     use pipeline::record::stored::{Shape, Value};
-    use pipeline::warehouse::conformance::record;
+    use testkit::conformance::warehouse::record;
 
     const BOTH: [Side; 2] = [Side::Lake, Side::Warehouse];
 

@@ -192,7 +192,7 @@ pub(super) fn hash(row: &Row, bytes: &mut Vec<u8>) -> u128 {
 mod tests {
     use super::*;
     use pipeline::record::stored::Shape;
-    use pipeline::warehouse::conformance::record;
+    use testkit::conformance::warehouse::record;
 
     fn hashed(row: &Row) -> u128 {
         hash(row, &mut Vec::new())

@@ -284,13 +284,6 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn every_check_of_conformance_holds() {
-        let home = tempfile::tempdir().unwrap();
-        crate::warehouse::conformance::check(&Sqlite::new(&home.path().join("w.db"), TableName::default())).await;
-        crate::warehouse::conformance::bulk(&Sqlite::new(&home.path().join("b.db"), TableName::default())).await;
-    }
-
-    #[tokio::test]
     async fn a_file_that_is_no_database_is_named() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("w.db");

@@ -36,7 +36,7 @@ fn clean() -> Outcome {
         (cell.lake, cell.warehouse) = (325, 325);
     }
     for n in 0..1_300 {
-        let record = pipeline::warehouse::conformance::record(n);
+        let record = testkit::conformance::warehouse::record(n);
         outcome.add_matched(&record.to_row(&Shape::standard()), Some(("fazenda_um", day("2023-01-01"))));
     }
     outcome
@@ -123,7 +123,7 @@ fn hostile_text_stays_text() {
         compared_elsewhere: 9,
     });
     outcome.count(&Drift { cause, ..Drift::new(kind, hostile, None) }, None);
-    let row = pipeline::warehouse::conformance::record(1).to_row(&Shape::standard());
+    let row = testkit::conformance::warehouse::record(1).to_row(&Shape::standard());
     outcome.add(Side::Lake, &row, Some((hostile, day("2023-01-02"))));
     for long in [false, true] {
         if long {
@@ -235,7 +235,7 @@ fn days_that_both_sides_lack_and_what_explains_differences_have_their_place() {
 #[test]
 fn a_large_audit_with_ten_thousand_differences_fits() {
     let mut outcome = clean();
-    let row = pipeline::warehouse::conformance::record(1).to_row(&Shape::standard());
+    let row = testkit::conformance::warehouse::record(1).to_row(&Shape::standard());
     for (farm, at) in (0..20).flat_map(|farm| (0..1_096).map(move |at| (format!("fazenda_{farm:02}"), at))) {
         let date = day("2022-01-01") + Days::new(at);
         let cell = outcome.cell(&farm, date);
@@ -267,7 +267,7 @@ fn hash_totals_stand_side_by_side_and_say_which_months_differ() {
     let page = render(&outcome).unwrap();
     assert!(page.contains("The same on both sides</b>: every value") && page.matches(&lake.digits()).count() == 2);
     assert!(page.contains("So are those of each of 1 farm-month.") && !page.contains("Farm-months that differ"));
-    let row = pipeline::warehouse::conformance::record(9_999).to_row(&Shape::standard());
+    let row = testkit::conformance::warehouse::record(9_999).to_row(&Shape::standard());
     outcome.add(Side::Warehouse, &row, Some(("fazenda_dois", day("2023-02-01"))));
     let page = render(&outcome).unwrap();
     assert!(page.contains("Not the same") && page.contains("Of 2 farm-months, 1 differs."));

@@ -138,7 +138,18 @@ fn fits(rows: &[Row], bytes: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::warehouse::conformance::record;
+    use crate::record::{Reading, Record, Rules};
+
+    /// Record number `n` of a made-up lot.
+    fn record(n: u32) -> Record {
+        let reading = format!(
+            r#"{{"id_curral":"25994051003275","id_raca":"9000001","id_lote":"7357874101{n:04}","peso_entrada":234.941,
+            "peso_medio":1234.567891,"data":"2023-01-01 00:00:00 UTC","quantidade_animais":51,"dia_confinamento":66,
+            "consumo_real":9.076451,"cod_cliente":"Fazenda São João"}}"#
+        );
+        let processed = chrono::DateTime::from_timestamp(1_800_000_000, 600_000_000).unwrap();
+        Record::treat(Reading::parse(reading.as_bytes()).unwrap(), Rules::default(), processed)
+    }
 
     #[test]
     fn statements_are_as_large_as_a_packet_allows() {
