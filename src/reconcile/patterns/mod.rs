@@ -22,7 +22,7 @@ use serde::Serialize;
 
 use super::days::Days;
 use super::drift::Kind;
-use crate::render::count;
+use crate::outcome::count;
 
 /// The least share of the findings.
 const SHARE: f64 = 0.9;
