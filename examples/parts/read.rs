@@ -53,7 +53,7 @@ impl Read {
         while let Some(step) = found.next().await {
             let Step::Found(found) = step? else { continue };
             match found.item {
-                Item::Record(_) | Item::Skipped(Skip::Unopened) => records += 1,
+                Item::Record(_) | Item::Unopened => records += 1,
                 other => {
                     others += 1;
                     first = format!("{}: {other:?}", found.meta.key);

@@ -14,9 +14,11 @@ use super::flags::{
 };
 use super::gentle::GentleFlags;
 use super::spelled::Spelled;
-use crate::render::replay::{Outcome, Preview};
+use crate::render::replay::write_json;
 use crate::render::{Printed, html};
-use crate::replay::{Filter, Keep, Only, Plan, Policy, Replay, Source, Swap, cut_over, earlier, shadow_of};
+use crate::replay::{
+    Filter, Keep, Only, Outcome, Plan, Policy, Preview, Replay, Source, Swap, cut_over, earlier, shadow_of,
+};
 use crate::stop::Stop;
 use crate::undo::{Undo, put_back};
 use pipeline::lake::Span;
@@ -213,7 +215,7 @@ impl Args {
     fn write_report(&self, outcome: &Outcome) {
         let Some(path) = &self.report else { return };
         let json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
-        let written = if json { outcome.write_json(path) } else { html::write(path, outcome) };
+        let written = if json { write_json(outcome, path) } else { html::write(path, outcome) };
         if let Err(e) = written {
             tracing::error!("--report {} cannot be written: {e}", path.display());
         }

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
 use super::load::Failure;
+use super::outcome::Pause;
 use crate::progress::Stage;
-use crate::render::replay::Pause;
 use crate::stop::Stop;
 use pipeline::warehouse::{self, Bulk, Reason};
 

@@ -10,9 +10,10 @@ use std::time::Duration;
 use anyhow::{Context as _, bail, ensure};
 use chrono::Utc;
 
+use super::outcome::{Counter, Outcome, TableSwap};
 use super::{Limits, Plan, Policy, Reload, Replay, SortSettings, run};
 use crate::progress::Progress;
-use crate::render::replay::{CutOver, Outcome};
+use crate::reader::Skip;
 use crate::stop::Stop;
 use pipeline::warehouse::{Bulk, TableName};
 
@@ -69,7 +70,7 @@ pub async fn cut_over(replay: Replay, swap: Swap<'_>, progress: &Progress, stop:
     let plan = replay.plan.clone();
     let settings = Settings::of(&mut replay);
     let outcome = run(replay, progress, stop).await?;
-    let cut_over = CutOver { shadow: shadow_name.to_string(), table: name.to_string(), ..CutOver::default() };
+    let cut_over = TableSwap { shadow: shadow_name.to_string(), table: name.to_string(), ..TableSwap::default() };
     let mut cutting = Cutting { swap: &swap, shadow_name, shadow, settings, plan, progress, stop, outcome, cut_over };
     if cutting.outcome.stopped.is_none()
         && let Err(e) = cutting.swap_in().await
@@ -145,7 +146,7 @@ struct Cutting<'a> {
     progress: &'a Progress,
     stop: &'a Stop,
     outcome: Outcome,
-    cut_over: CutOver,
+    cut_over: TableSwap,
 }
 
 impl Cutting<'_> {
@@ -220,10 +221,10 @@ impl Cutting<'_> {
         let replay = self.settings.replay(plan.clone(), Arc::clone(into));
         let mut more = run(replay, self.progress, self.stop).await?;
         self.plan = plan;
-        let (inserted, stopped) = (more.inserted, more.stopped.take());
+        let (inserted, stopped) = (more.counts[Counter::Inserted], more.stopped.take());
         self.outcome.fence = more.fence;
         self.cut_over.caught_up += inserted;
-        self.outcome.absorb(more);
+        self.outcome.merge(more);
         match stopped {
             Some(why) => bail!(why),
             None => Ok(inserted),
@@ -235,20 +236,24 @@ impl Cutting<'_> {
 const BEFORE: &str = "before the swap, with the new table loaded";
 
 /// What stands against swapping the table in.
-fn against(outcome: &Outcome, cut_over: &CutOver, accept_missing: u64) -> Vec<String> {
+fn against(outcome: &Outcome, cut_over: &TableSwap, accept_missing: u64) -> Vec<String> {
     let mut against = Vec::new();
-    let unread = (outcome.inserted + outcome.identical).saturating_sub(outcome.verified + outcome.unverified);
+    let unread = (outcome.counts[Counter::Inserted] + outcome.counts[Counter::Identical])
+        .saturating_sub(outcome.counts[Counter::Verified] + outcome.counts[Counter::Unverified]);
     if unread > 0 {
         against.push(format!("{unread} rows were not read back"));
     }
-    if outcome.unverified > 0 {
-        against.push(format!("{} rows were read back wrong", outcome.unverified));
+    if outcome.counts[Counter::Unverified] > 0 {
+        against.push(format!("{} rows were read back wrong", outcome.counts[Counter::Unverified]));
     }
-    let missing = outcome.archived + outcome.unreadable + outcome.skipped_future_dated + cut_over.only_in_old;
+    let missing = outcome.counts[Counter::Archived]
+        + outcome.counts[Counter::Unreadable]
+        + outcome.counts[Skip::FutureDated]
+        + cut_over.only_in_old;
     if missing > accept_missing {
         against.push(format!(
             "{missing} records would be missing ({} archived, {} unreadable, {} dated in the future, {} only in the old table)",
-            outcome.archived, outcome.unreadable, outcome.skipped_future_dated, cut_over.only_in_old
+            outcome.counts[Counter::Archived], outcome.counts[Counter::Unreadable], outcome.counts[Skip::FutureDated], cut_over.only_in_old
         ));
     }
     against

@@ -19,10 +19,10 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::order::{Entry, Way};
+use super::order::{IdOrder, ReplayEntry};
+use super::outcome::ReplayOptions;
 use super::seen::Seen;
 use super::tally::Tally;
-use crate::render::replay::Asked;
 use crate::sort::OrderedId;
 use pipeline::record::stored::{Row, Shape};
 use pipeline::warehouse::{self, Bulk, Note};
@@ -32,7 +32,7 @@ use pipeline::warehouse::{self, Bulk, Note};
 pub(super) struct Head {
     /// Which lake, however its address was written.
     pub lake: String,
-    pub asked: Asked,
+    pub asked: ReplayOptions,
     /// What tells the objects of `--only` from others.
     pub only: Option<String>,
     pub fence: DateTime<Utc>,
@@ -64,7 +64,7 @@ impl Head {
     }
 }
 
-fn json(asked: &Asked) -> serde_json::Map<String, serde_json::Value> {
+fn json(asked: &ReplayOptions) -> serde_json::Map<String, serde_json::Value> {
     match serde_json::to_value(asked) {
         Ok(serde_json::Value::Object(members)) => members,
         _ => serde_json::Map::new(),
@@ -82,7 +82,7 @@ pub(super) enum Page {
 /// Rows that are in: those of a batch that are of one day, or all of a loose one.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Slice {
-    pub way: Way,
+    pub way: IdOrder,
     pub first: OrderedId,
     pub last: OrderedId,
     /// The ids of the rows it left in its range.
@@ -240,14 +240,14 @@ impl Before {
                 before.forget.push((run, seq));
                 continue;
             }
-            before.tally.add(day.tally);
+            before.tally.merge(day.tally);
             for slice in day.slices.iter().filter_map(|seq| slices.remove(seq)) {
-                before.tally.add(slice.tally);
+                before.tally.merge(slice.tally);
             }
             before.days.insert(day.day);
         }
         for (seq, slice) in slices {
-            let ranges = if slice.way == Way::Timed { &mut before.timed } else { &mut before.loose };
+            let ranges = if slice.way == IdOrder::TimeOrdered { &mut before.timed } else { &mut before.loose };
             if !ranges.insert(seq, slice) {
                 before.forget.push((run, seq)); // two sessions did the same
             }
@@ -256,21 +256,21 @@ impl Before {
     }
 
     /// The number of the slice that may stand for a record.
-    pub(super) fn slice(&self, way: Way, id: &OrderedId) -> Option<u64> {
+    pub(super) fn slice(&self, way: IdOrder, id: &OrderedId) -> Option<u64> {
         self.of(way).at(id)
     }
 
     /// What a slice came to, if it speaks of just those entries.
-    pub(super) fn confirm(&self, way: Way, entries: &[Entry]) -> Option<&Tally> {
+    pub(super) fn confirm(&self, way: IdOrder, entries: &[ReplayEntry]) -> Option<&Tally> {
         let first = &entries.first()?.id;
         let (_, (_, slice)) = self.of(way).0.range(..=first).next_back()?;
         (slice.objects == Seen::of(entries)).then_some(&slice.tally)
     }
 
-    fn of(&self, way: Way) -> &Slices {
+    fn of(&self, way: IdOrder) -> &Slices {
         match way {
-            Way::Timed => &self.timed,
-            Way::Loose => &self.loose,
+            IdOrder::TimeOrdered => &self.timed,
+            IdOrder::Unordered => &self.loose,
         }
     }
 }
@@ -298,7 +298,7 @@ mod tests {
     fn an_id_lies_in_a_range_with_its_ends_and_ranges_do_not_overlap() {
         let id = |text: &str| OrderedId::new(text);
         let slice = |first, last| Slice {
-            way: Way::Timed,
+            way: IdOrder::TimeOrdered,
             first: id(first),
             last: id(last),
             rows: Seen::default(),

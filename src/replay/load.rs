@@ -13,7 +13,8 @@ use uuid::Uuid;
 use super::Policy;
 use super::brake::Brake;
 use super::journal::{Journal, Page, Slice};
-use super::order::{Entry, Way, own_day};
+use super::order::{IdOrder, ReplayEntry, id_day};
+use super::outcome::{Counter, DayCounts};
 use super::seen::Seen;
 use super::tally::Tally;
 use crate::sort::OrderedId;
@@ -60,8 +61,8 @@ pub(super) struct Loader {
 /// Records in the order of ids, and what of the journal is due with them.
 #[derive(Debug)]
 pub(super) struct Batch {
-    pub way: Way,
-    pub entries: Vec<Entry>,
+    pub way: IdOrder,
+    pub entries: Vec<ReplayEntry>,
     pub due: Due,
 }
 
@@ -136,7 +137,7 @@ impl<'a> After<'a> {
 
 /// What the parts of a batch share.
 struct Course<'a> {
-    way: Way,
+    way: IdOrder,
     /// What waits for a transaction.
     due: Due,
     taken_down: TakenDown,
@@ -186,9 +187,9 @@ impl Loader {
     /// Loads a part in one transaction, or gives it back in two pieces.
     async fn part(
         &self,
-        mut part: Vec<Entry>,
+        mut part: Vec<ReplayEntry>,
         course: &mut Course<'_>,
-    ) -> Result<Option<(Vec<Entry>, Vec<Entry>)>, Failure> {
+    ) -> Result<Option<(Vec<ReplayEntry>, Vec<ReplayEntry>)>, Failure> {
         let slices = self.slices(course.way, &part);
         let seqs: Vec<u64> = self.journal.iter().flat_map(|journal| slices.iter().map(|_| journal.seq())).collect();
         let (mut given, mut before): (Option<Loaded>, Option<HashMap<String, Row>>) = (None, None);
@@ -273,7 +274,7 @@ impl Loader {
     }
 
     /// The rows that are there under the ids of these records, and perhaps others of their range.
-    async fn existing(&self, part: &[Entry]) -> Result<HashMap<String, Row>, warehouse::Error> {
+    async fn existing(&self, part: &[ReplayEntry]) -> Result<HashMap<String, Row>, warehouse::Error> {
         let (Some(first), Some(last)) = (part.first(), part.last()) else { return Ok(HashMap::new()) };
         let rows = if first.id.is_odd() || last.id.is_odd() {
             self.by_ids(part).await?
@@ -294,7 +295,7 @@ impl Loader {
         Ok(rows.into_iter().map(|row| (row.id().to_owned(), row)).collect())
     }
 
-    async fn by_ids(&self, part: &[Entry]) -> Result<Vec<Row>, warehouse::Error> {
+    async fn by_ids(&self, part: &[ReplayEntry]) -> Result<Vec<Row>, warehouse::Error> {
         let ids: Vec<String> = part.iter().map(|entry| entry.record.id_treated_data.clone()).collect();
         self.bulk.fetch(&ids, &self.shape).await
     }
@@ -302,7 +303,7 @@ impl Loader {
     /// Says of each record what is to become of it; `given` where that is known already.
     fn judge(
         &self,
-        part: &[Entry],
+        part: &[ReplayEntry],
         rows: &HashMap<String, Row>,
         given: Option<Loaded>,
         course: &mut Course<'_>,
@@ -328,10 +329,10 @@ impl Loader {
             };
             if let (Policy::Fail, Some(loaded @ Loaded::Conflicting(_))) = (self.policy, &fate) {
                 let mut tally = Tally::default();
-                tally.loaded(&entry.key, loaded);
+                tally.record_loaded(&entry.key, loaded);
                 let cell = tally.cells.at(&self.places[entry.place as usize]);
                 (cell.listed, cell.conflicting) = (1, 1);
-                course.done.tally.add(tally);
+                course.done.tally.merge(tally);
                 *course.done.places.entry(entry.place).or_default() += 1;
                 return Err(Failure::Conflict);
             }
@@ -342,7 +343,7 @@ impl Loader {
     }
 
     /// A record whose id has no row.
-    fn fresh<'a>(&self, entry: &Entry, judged: &mut Judged) -> (Option<Loaded>, After<'a>) {
+    fn fresh<'a>(&self, entry: &ReplayEntry, judged: &mut Judged) -> (Option<Loaded>, After<'a>) {
         let row = entry.record.to_row(&self.shape);
         if let Some(why) = self.limits.refuse(&row) {
             return (Some(Loaded::Refused(why)), After::Nothing);
@@ -352,7 +353,7 @@ impl Loader {
     }
 
     /// A record whose id has a row.
-    fn compare(&self, entry: &Entry, row: &Row) -> Loaded {
+    fn compare(&self, entry: &ReplayEntry, row: &Row) -> Loaded {
         let differences = entry.record.differences(row, &self.shape);
         if differences.is_empty() {
             return Loaded::Identical;
@@ -364,13 +365,13 @@ impl Loader {
     ///
     /// The records of one id are in one batch, where the first of them is meant, but for a timed one and loose ones. The
     /// row is then the timed one's; and such a one may be wherever the day that the id tells is in the plan.
-    fn may_overwrite(&self, way: Way, id: &OrderedId) -> bool {
+    fn may_overwrite(&self, way: IdOrder, id: &OrderedId) -> bool {
         self.policy == Policy::Overwrite
-            && (way == Way::Timed || own_day(id).is_none_or(|day| !self.days.contains(&day)))
+            && (way == IdOrder::TimeOrdered || id_day(id).is_none_or(|day| !self.days.contains(&day)))
     }
 
     /// The same, where the row may be overwritten: only by the first record of its id.
-    fn overwrite<'a>(&self, entry: &Entry, row: &'a Row, judged: &mut Judged) -> (Option<Loaded>, After<'a>) {
+    fn overwrite<'a>(&self, entry: &ReplayEntry, row: &'a Row, judged: &mut Judged) -> (Option<Loaded>, After<'a>) {
         match self.compare(entry, row) {
             Loaded::Conflicting(conflict) => {
                 let new = entry.record.to_row(&self.shape);
@@ -385,10 +386,10 @@ impl Loader {
     }
 
     /// A part's slices: what is of one day where it is timed, so that a day that is done again takes no other with it.
-    fn slices(&self, way: Way, part: &[Entry]) -> Vec<Range<usize>> {
-        let day = |entry: &Entry| (way == Way::Timed).then(|| self.places[entry.place as usize].day);
+    fn slices(&self, way: IdOrder, part: &[ReplayEntry]) -> Vec<Range<usize>> {
+        let day = |entry: &ReplayEntry| (way == IdOrder::TimeOrdered).then(|| self.places[entry.place as usize].day);
         let mut from = 0;
-        let lengths = part.chunk_by(|a, b| day(a) == day(b)).map(<[Entry]>::len);
+        let lengths = part.chunk_by(|a, b| day(a) == day(b)).map(<[ReplayEntry]>::len);
         let slices = lengths.map(|length| {
             from += length;
             from - length..from
@@ -397,11 +398,18 @@ impl Loader {
     }
 
     /// Takes down that a part is settled, and the numbers of its notes.
-    fn settle(&self, part: &[Entry], slices: &[Range<usize>], pages: Vec<Slice>, seqs: Vec<u64>, done: &mut Done) {
+    fn settle(
+        &self,
+        part: &[ReplayEntry],
+        slices: &[Range<usize>],
+        pages: Vec<Slice>,
+        seqs: Vec<u64>,
+        done: &mut Done,
+    ) {
         let days = slices.iter().map(|slice| self.places[part[slice.start].place as usize].day);
         done.seqs.extend(days.zip(seqs));
         part.iter().for_each(|entry| *done.places.entry(entry.place).or_default() += 1);
-        pages.into_iter().for_each(|page| done.tally.add(page.tally));
+        pages.into_iter().for_each(|page| done.tally.merge(page.tally));
     }
 
     fn notes(&self, seqs: &[u64], pages: &[Slice]) -> Vec<Note> {
@@ -414,23 +422,23 @@ impl Loader {
     }
 
     /// What a slice comes to.
-    fn page(&self, way: Way, part: &[Entry], slice: &Range<usize>, judged: &Judged) -> Slice {
+    fn page(&self, way: IdOrder, part: &[ReplayEntry], slice: &Range<usize>, judged: &Judged) -> Slice {
         let (entries, fates) = (&part[slice.clone()], &judged.fates[slice.clone()]);
         let (tally, rows) = self.tally(way, entries, fates);
         let objects = if self.journal.is_some() { Seen::of(entries) } else { Seen::default() };
-        let id = |entry: Option<&Entry>| entry.map_or_else(|| OrderedId::new(""), |entry| entry.id.clone());
+        let id = |entry: Option<&ReplayEntry>| entry.map_or_else(|| OrderedId::new(""), |entry| entry.id.clone());
         Slice { way, first: id(entries.first()), last: id(entries.last()), rows, objects, tally }
     }
 
     /// What these entries come to, and the ids of the rows that are then there.
-    fn tally(&self, way: Way, entries: &[Entry], fates: &[Option<Loaded>]) -> (Tally, Seen) {
+    fn tally(&self, way: IdOrder, entries: &[ReplayEntry], fates: &[Option<Loaded>]) -> (Tally, Seen) {
         let mut tally = Tally::default();
         let mut rows = Seen::default();
         let mut last = None;
-        let mut cells: HashMap<u32, crate::render::replay::Cell> = HashMap::new();
+        let mut cells: HashMap<u32, DayCounts> = HashMap::new();
         for (entry, fate) in entries.iter().zip(fates) {
             let loaded = fate.as_ref().unwrap_or(&Loaded::Inserted);
-            tally.loaded(&entry.key, loaded);
+            tally.record_loaded(&entry.key, loaded);
             let cell = cells.entry(entry.place).or_default();
             match loaded {
                 Loaded::Conflicting(_) => cell.conflicting += 1,
@@ -447,7 +455,7 @@ impl Loader {
             }
         }
         for (place, mut cell) in cells {
-            if way == Way::Loose {
+            if way == IdOrder::Unordered {
                 cell.listed = 0; // its day has listed it
             }
             if cell != Default::default() {
@@ -460,7 +468,7 @@ impl Loader {
     /// Reads the rows of a part again and compares them; a record whose row was kept as it is is no part of this.
     async fn read_back(
         &self,
-        part: &[Entry],
+        part: &[ReplayEntry],
         judged: &Judged,
         slices: &[Range<usize>],
         pages: &mut [Slice],
@@ -476,21 +484,21 @@ impl Loader {
         Ok(())
     }
 
-    fn compare_back(&self, entry: &Entry, row: Option<&Row>, tally: &mut Tally) {
+    fn compare_back(&self, entry: &ReplayEntry, row: Option<&Row>, tally: &mut Tally) {
         let wrong = match row {
             Some(row) if entry.record.differences(row, &self.shape).is_empty() => {
-                tally.verified += 1;
+                tally.counts[Counter::Verified] += 1;
                 return;
             }
             Some(_) => "read back with other values: somebody else writes",
             None => "not there when read back: somebody else deletes",
         };
-        tally.unverified += 1;
+        tally.counts[Counter::Unverified] += 1;
         tally.problems.add("unverified", entry.key.as_str(), wrong);
     }
 
     /// Why a record cannot go in although no row has its id: the server folds case or space, or has another unique key.
-    async fn spelled_otherwise(&self, entry: &Entry) -> Result<Option<Loaded>, Failure> {
+    async fn spelled_otherwise(&self, entry: &ReplayEntry) -> Result<Option<Loaded>, Failure> {
         let ids = [entry.record.id_treated_data.clone()];
         let found = self.patiently(|| self.bulk.fetch(&ids, &self.shape)).await?;
         Ok(match found.first() {
@@ -541,7 +549,7 @@ fn note_refused(e: warehouse::Error) -> Failure {
 }
 
 /// Cuts a part of at least two in two, not between records of one id where that can be helped.
-fn halves(mut part: Vec<Entry>) -> (Vec<Entry>, Vec<Entry>) {
+fn halves(mut part: Vec<ReplayEntry>) -> (Vec<ReplayEntry>, Vec<ReplayEntry>) {
     let middle = part.len() / 2;
     let same = |at: usize| part[at].id == part[at - 1].id;
     let at = (middle..part.len()).find(|&at| !same(at)).or_else(|| (1..middle).rev().find(|&at| !same(at)));

@@ -7,9 +7,11 @@
 mod brake;
 mod cut_over;
 mod journal;
+mod journal_counts;
 mod load;
 mod only;
 mod order;
+mod outcome;
 mod plan;
 mod preview;
 mod read;
@@ -25,6 +27,10 @@ pub use crate::sort::SortSettings;
 pub use brake::{Limits, Reload};
 pub use cut_over::{Swap, cut_over, shadow_of};
 pub use only::{Filter, Only};
+pub(crate) use outcome::SKIPPED;
+pub use outcome::{
+    ClassCounts, Counter, DayCounts, Days, ObjectCounts, Outcome, Pause, Preview, ReadSample, ReplayOptions, TableSwap,
+};
 pub use plan::{Plan, Source};
 pub use run::{Earlier, Keep, Replay, earlier, run};
 

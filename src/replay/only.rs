@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, NaiveDate, Utc};
 use sha2::{Digest, Sha256};
 
+use super::outcome::Counter;
 use pipeline::lake::{Partition, Span};
 use pipeline::record::Record;
 
@@ -64,21 +65,14 @@ pub struct Filter {
     pub data_to: Option<NaiveDate>,
 }
 
-/// The limit that leaves a record out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Beyond {
-    Until,
-    Data,
-}
-
 impl Filter {
-    /// The limit that leaves this record out, if one does.
-    pub(super) fn beyond(&self, record: &Record) -> Option<Beyond> {
+    /// What a record that is left out is counted as, if it is left out.
+    pub(super) fn filtered_by(&self, record: &Record) -> Option<Counter> {
         let day = record.reading.data.date_naive();
         if self.until.is_some_and(|until| record.row_ts > until) {
-            Some(Beyond::Until)
+            Some(Counter::Until)
         } else if self.data_from.is_some_and(|from| day < from) || self.data_to.is_some_and(|to| day > to) {
-            Some(Beyond::Data)
+            Some(Counter::Data)
         } else {
             None
         }

@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::journal::Head;
+use super::outcome::{Outcome, ReplayOptions};
 use super::{Filter, Only, Policy};
 use crate::reader::{Age, Cutoff, ReadSettings, Reader};
 use crate::reader::{Empty, why_empty};
-use crate::render::replay::{Asked, Outcome};
 use pipeline::lake::{self, Habits, Lake, Meta, Partition, Span, survey};
 use pipeline::warehouse::Bulk;
 
@@ -219,15 +219,15 @@ impl Plan {
         Some(Outcome {
             lake: self.lake.address(),
             warehouse: bulk.address(),
-            asked: self.asked(policy),
+            asked: self.options(policy),
             fence: Some(self.cutoff.instant()),
             ..Outcome::default()
         })
     }
 
     /// What is asked for.
-    pub(super) fn asked(&self, policy: Policy) -> Asked {
-        Asked {
+    pub(super) fn options(&self, policy: Policy) -> ReplayOptions {
+        ReplayOptions {
             farms: self.span.farms.iter().map(|farm| farm.as_str().to_owned()).collect(),
             from: self.span.from,
             to: self.span.to,
@@ -245,7 +245,7 @@ impl Plan {
     pub(super) fn head(&self, policy: Policy) -> Head {
         Head {
             lake: self.lake.identity(),
-            asked: self.asked(policy),
+            asked: self.options(policy),
             only: self.only.as_ref().map(|only| only.digest()),
             fence: self.cutoff.instant(),
             begun: Utc::now(),

@@ -9,7 +9,7 @@ use futures::StreamExt;
 use tokio::sync::mpsc::Sender;
 
 use super::only::Filter;
-use super::order::{Entry, Sorters, Way};
+use super::order::{IdOrder, ReplayEntry, Sorters};
 use super::tally::Tally;
 use crate::reader::{Found, Item, Reader, Step};
 use crate::sort::{OrderedId, Sorted, Sorter};
@@ -31,7 +31,7 @@ pub(super) struct Day {
     /// Objects that bring no record to load.
     pub tally: Tally,
     /// Its timed records; `None` where reading stopped before the day was read to its end.
-    pub sorted: Option<Sorted<Entry>>,
+    pub sorted: Option<Sorted<ReplayEntry>>,
     /// Records read, by partition; the loose ones are counted here and loaded at the end.
     pub timed: HashMap<u32, u64>,
     pub loose: HashMap<u32, u64>,
@@ -40,7 +40,7 @@ pub(super) struct Day {
 /// How reading ended.
 pub(super) struct End {
     /// The loose records; `None` where reading did not come to its end.
-    pub loose: Option<Sorted<Entry>>,
+    pub loose: Option<Sorted<ReplayEntry>>,
     /// How many they are, by partition; also where reading did not come to its end.
     pub waiting: HashMap<u32, u64>,
     /// Why it did not.
@@ -61,7 +61,7 @@ pub(super) enum Why {
 /// A day that is being read.
 struct Open {
     tally: Tally,
-    sorter: Sorter<Entry>,
+    sorter: Sorter<ReplayEntry>,
     timed: HashMap<u32, u64>,
     loose: HashMap<u32, u64>,
 }
@@ -111,7 +111,7 @@ struct Run<'a> {
     reading: &'a Reading,
     numbers: HashMap<Partition, u32>,
     open: BTreeMap<NaiveDate, Open>,
-    loose: Option<Sorter<Entry>>,
+    loose: Option<Sorter<ReplayEntry>>,
     waiting: HashMap<u32, u64>,
     seen: u64,
 }
@@ -147,24 +147,24 @@ impl Run<'_> {
         let reading = self.reading;
         self.seen += 1;
         let Item::Record(record) = item else {
-            self.day(place.day)?.tally.no_record(Some(&place), meta.key, item);
+            self.day(place.day)?.tally.record_object(Some(&place), meta.key, item);
             return Ok(());
         };
-        if let Some(beyond) = reading.filter.beyond(&record) {
-            self.day(place.day)?.tally.left_out(&place, beyond);
+        if let Some(beyond) = reading.filter.filtered_by(&record) {
+            self.day(place.day)?.tally.record_filtered(&place, beyond);
             return Ok(());
         }
         let id = OrderedId::new(&record.id_treated_data);
-        let way = Way::of(&id, place.day);
+        let way = IdOrder::of(&id, place.day);
         let number = *self.numbers.get(&place).unwrap_or(&0);
-        let entry = Entry { id, key: meta.key, place: number, record };
+        let entry = ReplayEntry { id, key: meta.key, place: number, record };
         match way {
-            Way::Timed => {
+            IdOrder::TimeOrdered => {
                 let open = self.day(place.day)?;
                 *open.timed.entry(number).or_default() += 1;
                 open.sorter.push(entry)
             }
-            Way::Loose => {
+            IdOrder::Unordered => {
                 *self.day(place.day)?.loose.entry(number).or_default() += 1;
                 *self.waiting.entry(number).or_default() += 1;
                 let loose = match &mut self.loose {

@@ -13,13 +13,13 @@ use super::SortSettings;
 use super::brake::{Brake, Limits, Reload};
 use super::journal::{Before, DayPage, Head, Journal, Page};
 use super::load::{Batch, Done, Due, Failure, Loader};
-use super::order::{Entry, Sorters, Way};
+use super::order::{IdOrder, ReplayEntry, Sorters};
+use super::outcome::{Counter, Outcome};
 use super::read::{Day, End, Part, Reading, Why};
-use super::tally::{Pending, Tally};
+use super::tally::{PendingRecords, Tally};
 use super::{Plan, Policy};
 use crate::progress::{Progress, Stage};
 use crate::reader::{Item, Skip};
-use crate::render::replay::Outcome;
 use crate::sort::Sorted;
 use crate::stop::Stop;
 use crate::undo::Undo;
@@ -136,7 +136,7 @@ pub async fn run(replay: Replay, progress: &Progress, stop: &Stop) -> anyhow::Re
         lake: plan.lake.address(),
         warehouse: bulk.address(),
         method: format!("{}: {}", method.kind, method.why),
-        asked: plan.asked(replay.policy),
+        asked: plan.options(replay.policy),
         ..Outcome::default()
     };
     let mut head = plan.head(replay.policy);
@@ -213,16 +213,16 @@ pub async fn run(replay: Replay, progress: &Progress, stop: &Stop) -> anyhow::Re
         stage,
         stop: stop.clone(),
         tally: before.as_ref().map(|before| before.tally.clone()).unwrap_or_default(),
-        seen: before.as_ref().map_or(0, |before| before.tally.listed),
+        seen: before.as_ref().map_or(0, |before| before.tally.counts[Counter::Listed]),
         before,
         held: Vec::new(),
         held_by: None,
-        pending: HashMap::new(),
+        pending: PendingRecords::default(),
         due: Due::default(),
         days: BTreeMap::new(),
         days_in: 0,
         filling: Vec::new(),
-        way: Way::Timed,
+        way: IdOrder::TimeOrdered,
         target: 10_000,
         head,
         outcome,
@@ -258,18 +258,18 @@ struct Run {
     /// What earlier sessions of the run have done.
     before: Option<Arc<Before>>,
     /// Entries for which a slice of an earlier session may stand, by its number.
-    held: Vec<Entry>,
+    held: Vec<ReplayEntry>,
     held_by: Option<u64>,
-    pending: HashMap<Partition, Pending>,
+    pending: PendingRecords,
     /// What is due with the next batch.
     due: Due,
     /// Days whose batches are under way.
     days: BTreeMap<NaiveDate, Underway>,
     days_in_all: usize,
     days_in: usize,
-    filling: Vec<Entry>,
+    filling: Vec<ReplayEntry>,
     /// The way of what is filled.
-    way: Way,
+    way: IdOrder,
     /// Rows a batch should have now.
     target: usize,
     head: Head,
@@ -284,7 +284,7 @@ struct Run {
 struct Ended {
     /// The days of its records, where they are timed.
     days: BTreeSet<NaiveDate>,
-    way: Way,
+    way: IdOrder,
     done: Done,
     ended: Result<(), Failure>,
 }
@@ -303,7 +303,7 @@ impl Run {
     fn strays(&mut self, strays: Vec<pipeline::lake::Meta>) {
         for stray in strays {
             self.seen += 1;
-            self.tally.no_record(None, stray.key, Item::Skipped(Skip::Foreign));
+            self.tally.record_object(None, stray.key, Item::Skipped(Skip::Foreign));
         }
     }
 
@@ -319,19 +319,19 @@ impl Run {
     async fn day(&mut self, day: Day) {
         let Day { day, mut tally, sorted, timed, loose } = day;
         for (&number, &count) in &timed {
-            self.pending.entry(self.place(number)).or_default().timed += count;
+            self.pending.add(&self.place(number), IdOrder::TimeOrdered, count);
         }
         for (&number, &count) in &loose {
             tally.cells.at(&self.place(number)).listed += count;
         }
-        self.stage.add(tally.listed);
-        self.settled |= tally.listed > 0;
+        self.stage.add(tally.counts[Counter::Listed]);
+        self.settled |= tally.counts[Counter::Listed] > 0;
         let page = DayPage { day, slices: BTreeSet::new(), tally: tally.clone() };
-        let again = !loose.is_empty() || tally.unreadable + tally.archived > 0;
-        self.tally.add(tally);
+        let again = !loose.is_empty() || tally.has_unread();
+        self.tally.merge(tally);
         let Some(sorted) = sorted else { return };
         self.days.insert(day, Underway { batches: 0, complete: false, again, page });
-        self.send_all(sorted, Way::Timed).await;
+        self.send_all(sorted, IdOrder::TimeOrdered).await;
         if !self.stopped() {
             // The last of its records may wait for a batch that is full.
             self.days_in += 1;
@@ -347,7 +347,7 @@ impl Run {
         self.outcome.reading_seconds = end.seconds;
         self.seen += end.seen;
         for (&number, &count) in &end.waiting {
-            self.pending.entry(self.place(number)).or_default().loose += count;
+            self.pending.add(&self.place(number), IdOrder::Unordered, count);
         }
         if !matches!(end.why, Some(Why::Stopped)) && !self.stopped() {
             self.flush().await; // also where the lake fails: what was read of whole days is not read again
@@ -368,7 +368,7 @@ impl Run {
             while !self.lanes.is_empty() {
                 self.settle_one().await; // a row that two objects claim is the timed one's
             }
-            self.send_all(loose, Way::Loose).await;
+            self.send_all(loose, IdOrder::Unordered).await;
             if !self.stopped() {
                 self.flush().await;
             }
@@ -376,7 +376,7 @@ impl Run {
     }
 
     /// Cuts sorted records into batches; a last one that is not full waits for more.
-    async fn send_all(&mut self, sorted: Sorted<Entry>, way: Way) {
+    async fn send_all(&mut self, sorted: Sorted<ReplayEntry>, way: IdOrder) {
         self.way = way;
         for entry in sorted {
             let entry = match entry {
@@ -412,7 +412,7 @@ impl Run {
             held.iter().for_each(|entry| *places.entry(entry.place).or_default() += 1);
             self.settled(self.way, &places, tally.clone());
             let day = held.first().map(|entry| self.loader.places[entry.place as usize].day);
-            if let (Way::Timed, Some(underway)) = (self.way, day.and_then(|day| self.days.get_mut(&day))) {
+            if let (IdOrder::TimeOrdered, Some(underway)) = (self.way, day.and_then(|day| self.days.get_mut(&day))) {
                 underway.page.slices.insert(seq);
             }
             return;
@@ -433,7 +433,7 @@ impl Run {
         }
     }
 
-    async fn fill(&mut self, entry: Entry) {
+    async fn fill(&mut self, entry: ReplayEntry) {
         let full = self.filling.len() >= self.target;
         if full && self.filling.last().is_some_and(|last| last.id != entry.id) {
             self.flush().await;
@@ -442,19 +442,14 @@ impl Run {
     }
 
     /// Takes down what became of records, by partition.
-    fn settled(&mut self, way: Way, places: &HashMap<u32, u64>, tally: Tally) {
+    fn settled(&mut self, way: IdOrder, places: &HashMap<u32, u64>, tally: Tally) {
         for (&number, &count) in places {
-            let place = self.place(number);
-            let pending = self.pending.entry(place).or_default();
-            match way {
-                Way::Timed => pending.timed = pending.timed.saturating_sub(count),
-                Way::Loose => pending.loose = pending.loose.saturating_sub(count),
-            }
+            self.pending.remove(&self.place(number), way, count);
         }
         let rows: u64 = places.values().sum();
         self.stage.add(rows);
         self.settled |= rows > 0;
-        self.tally.add(tally);
+        self.tally.merge(tally);
     }
 
     /// Sends what is filled as a batch, once there is a lane for it.
@@ -471,8 +466,8 @@ impl Run {
         }
         let entries = std::mem::take(&mut self.filling);
         let days: BTreeSet<NaiveDate> = match way {
-            Way::Timed => entries.iter().map(|entry| self.loader.places[entry.place as usize].day).collect(),
-            Way::Loose => BTreeSet::new(),
+            IdOrder::TimeOrdered => entries.iter().map(|entry| self.loader.places[entry.place as usize].day).collect(),
+            IdOrder::Unordered => BTreeSet::new(),
         };
         for day in &days {
             if let Some(underway) = self.days.get_mut(day) {
@@ -548,7 +543,7 @@ impl Run {
 
     /// Notes the days whose batches are all in; the notes go with the next batch.
     fn note_days(&mut self) {
-        let filling = self.filling.iter().filter(|_| self.way == Way::Timed);
+        let filling = self.filling.iter().filter(|_| self.way == IdOrder::TimeOrdered);
         let waiting: BTreeSet<NaiveDate> = filling.map(|entry| self.loader.places[entry.place as usize].day).collect();
         let done =
             |day: &NaiveDate, underway: &Underway| underway.complete && underway.batches == 0 && !waiting.contains(day);
@@ -575,11 +570,11 @@ impl Run {
         outcome.undo = loader.undo.as_ref().and_then(|undo| undo.written()).map(|path| path.display().to_string());
         self.tally.close(&self.pending, &mut outcome);
         if let (Some(only), None) = (&plan.only, &outcome.stopped) {
-            outcome.not_found = (only.0.len() as u64).saturating_sub(outcome.listed);
+            outcome.counts[Counter::NotFound] = (only.0.len() as u64).saturating_sub(outcome.counts[Counter::Listed]);
         }
         if let Some(journal) = &loader.journal {
             let ended = outcome.stopped.is_none() && self.refused.is_none();
-            self.head.ended = ended.then(|| outcome.counts());
+            self.head.ended = ended.then(|| outcome.contract());
             close_journal(&*loader.bulk, journal, &self.head, self.due, &loader.shape).await;
         }
         self.stage.finish();
@@ -587,11 +582,12 @@ impl Run {
             return Err(refused);
         }
         outcome.check()?;
+        let listed = outcome.counts[Counter::Listed];
         anyhow::ensure!(
-            outcome.listed == self.seen,
+            listed == self.seen,
             "{} objects were listed and {} are accounted for, which is an error of this program",
             self.seen,
-            outcome.listed
+            listed
         );
         Ok(outcome)
     }

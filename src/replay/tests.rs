@@ -9,7 +9,6 @@ use uuid::Uuid;
 
 use super::*;
 use crate::progress::Progress;
-use crate::render::replay::Outcome;
 use crate::stop::Stop;
 use crate::undo::Undo;
 use pipeline::lake::memory::Memory as MemoryLake;
@@ -97,7 +96,14 @@ async fn put(lake: &MemoryLake, key: &str, body: impl Into<Bytes>) {
 
 /// inserted, identical, conflicting, rejected, unreadable, skipped
 fn counts(outcome: &Outcome) -> [u64; 6] {
-    [outcome.inserted, outcome.identical, outcome.conflicting, outcome.rejected, outcome.unreadable, outcome.skipped]
+    [
+        outcome.counts[Counter::Inserted],
+        outcome.counts[Counter::Identical],
+        outcome.counts[Counter::Conflicting],
+        outcome.counts[Counter::Rejected],
+        outcome.counts[Counter::Unreadable],
+        outcome.counts.skipped(),
+    ]
 }
 
 #[tokio::test]
@@ -111,13 +117,13 @@ async fn both_ways_come_back_and_a_second_run_changes_nothing() {
     put(&scene.lake, "fazenda_um/2023/01/01/historico_consumo_2023-01-01 00:00:00.000_y.json", "{}").await;
     let first = scene.run(Replay { verify: true, ..scene.replay().await }).await;
     assert_eq!(counts(&first), [350, 0, 0, 1, 1, 2], "{first}");
-    assert_eq!((first.verified, first.unverified), (350, 0));
+    assert_eq!((first.counts[Counter::Verified], first.counts[Counter::Unverified]), (350, 0));
     assert_eq!(scene.rows().await, 350);
     assert_eq!(first.newest_row_ts, Some(processed(4)));
     let cell = first.days[&("fazenda_um".to_owned(), NaiveDate::from_ymd_opt(2023, 1, 1).unwrap())];
-    assert_eq!((cell.listed, cell.back(), cell.missing(), cell.skipped), (17, 14, 2, 1), "{cell:?}");
+    assert_eq!((cell.listed, cell.recovered(), cell.missing(), cell.skipped), (17, 14, 2, 1), "{cell:?}");
     let old = first.days[&("fazenda_dois".to_owned(), NaiveDate::from_ymd_opt(2023, 1, 1).unwrap())];
-    assert_eq!((old.listed, old.back()), (30, 30));
+    assert_eq!((old.listed, old.recovered()), (30, 30));
     let again = scene.run(scene.replay().await).await;
     assert_eq!(counts(&again), [0, 350, 0, 1, 1, 2]);
     let heads = scene.warehouse.heads().await.unwrap();
@@ -155,13 +161,16 @@ async fn a_conflict_is_kept_overwritten_or_ends_the_run_and_what_was_overwritten
     assert_eq!(problem.place, key);
     assert_eq!(problem.reason, "consumo_meta lake 6.3420014 warehouse 1.5");
     let failed = scene.run(Replay { policy: Policy::Fail, ..scene.replay().await }).await;
-    assert!(failed.stopped.is_some() && failed.conflicting == 1, "{failed}");
+    assert!(failed.stopped.is_some() && failed.counts[Counter::Conflicting] == 1, "{failed}");
     assert_eq!(counts(&failed), [0, 0, 1, 0, 0, 19]);
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("undo.ndjson");
     let undo = Some(Undo::new(path.clone(), "t".into()));
     let over = scene.run(Replay { policy: Policy::Overwrite, undo, ..scene.replay().await }).await;
-    assert_eq!((over.conflicting, over.overwritten, over.undo), (1, 1, Some(path.display().to_string())));
+    assert_eq!(
+        (over.counts[Counter::Conflicting], over.counts[Counter::Overwritten], over.undo),
+        (1, 1, Some(path.display().to_string()))
+    );
     assert_eq!(counts(&scene.run(scene.replay().await).await), [0, 20, 0, 0, 0, 0]);
     let undone =
         crate::undo::put_back(&scene.warehouse, &*scene.lake, &path, "t", false, &Stop::default()).await.unwrap();
@@ -179,7 +188,7 @@ async fn limits_leave_records_out_and_say_so() {
     let plan = Plan::new(source).await.unwrap();
     let outcome = scene.run(Replay::new(plan, Arc::new(scene.warehouse.clone()))).await;
     assert_eq!(counts(&outcome), [20, 0, 0, 0, 0, 20]);
-    assert_eq!((outcome.skipped_until, outcome.skipped_data), (10, 10));
+    assert_eq!((outcome.counts[Counter::Until], outcome.counts[Counter::Data]), (10, 10));
     assert_eq!(outcome.newest_data.unwrap().date_naive(), date(3).unwrap());
 }
 
@@ -193,7 +202,10 @@ async fn two_objects_of_one_id_are_one_row_and_only_the_first_may_overwrite() {
     let outcome = scene.run(scene.replay().await).await;
     assert_eq!(counts(&outcome), [5, 1, 1, 0, 0, 0]);
     let over = scene.run(Replay { policy: Policy::Overwrite, ..scene.replay().await }).await;
-    assert_eq!((over.identical, over.conflicting, over.overwritten), (6, 1, 0));
+    assert_eq!(
+        (over.counts[Counter::Identical], over.counts[Counter::Conflicting], over.counts[Counter::Overwritten]),
+        (6, 1, 0)
+    );
 }
 
 /// The row is the timed object's, in every run, also of a run that goes on; a loose object of a day that is not in the
@@ -213,16 +225,27 @@ async fn a_copy_under_another_day_s_path_never_takes_the_row_and_runs_come_to_re
     };
     for already in [0, 80, 80] {
         let outcome = over().await;
-        assert_eq!((outcome.inserted, outcome.identical, outcome.overwritten), (80 - already, already, 0), "{outcome}");
-        assert_eq!((outcome.conflicting, outcome.unverified, row().await), (1, 0, vec![record.to_row(&shape)]));
+        assert_eq!(
+            (
+                outcome.counts[Counter::Inserted],
+                outcome.counts[Counter::Identical],
+                outcome.counts[Counter::Overwritten]
+            ),
+            (80 - already, already, 0),
+            "{outcome}"
+        );
+        assert_eq!(
+            (outcome.counts[Counter::Conflicting], outcome.counts[Counter::Unverified], row().await),
+            (1, 0, vec![record.to_row(&shape)])
+        );
     }
     scene.warehouse.overwrite(copy.1.to_row(&shape));
-    assert_eq!(over().await.overwritten, 1, "the timed one takes it back");
-    assert_eq!((over().await.overwritten, row().await), (0, vec![record.to_row(&shape)]));
+    assert_eq!(over().await.counts[Counter::Overwritten], 1, "the timed one takes it back");
+    assert_eq!((over().await.counts[Counter::Overwritten], row().await), (0, vec![record.to_row(&shape)]));
     let only = Only::parse(&format!(r#"{{"kind":"misfiled","key":"{}"}}"#, copy.0)).unwrap();
     let source = Source { only: Some(only), ..Source::of(Arc::clone(&scene.lake) as Arc<dyn Lake>) };
     let replay = Replay::new(Plan::new(source).await.unwrap(), Arc::new(scene.warehouse.clone()));
-    assert_eq!(scene.run(Replay { policy: Policy::Overwrite, ..replay }).await.overwritten, 1);
+    assert_eq!(scene.run(Replay { policy: Policy::Overwrite, ..replay }).await.counts[Counter::Overwritten], 1);
 }
 
 /// A run that is stopped while it waits at the rate of rows, taken on again: in all exactly one of everything.
@@ -235,8 +258,8 @@ async fn a_stopped_run_goes_on_and_its_counts_are_exact() {
     let total = records.len() as u64;
     let replay = scene.replay().await;
     let (scene, first) = stopped_midway(scene, replay).await;
-    assert!(first.inserted < total, "{first}");
-    assert_eq!(scene.rows().await, first.inserted);
+    assert!(first.counts[Counter::Inserted] < total, "{first}");
+    assert_eq!(scene.rows().await, first.counts[Counter::Inserted]);
     assert!(first.pauses.iter().any(|pause| pause.reason == "rows per second" && pause.seconds > 0.5), "{first:?}");
     let other = Plan::new(Source {
         filter: Filter { until: Some(processed(1)), ..Filter::default() },
@@ -248,7 +271,7 @@ async fn a_stopped_run_goes_on_and_its_counts_are_exact() {
     assert!(second.resumed && second.stopped.is_none() && second.run == first.run);
     assert_eq!(counts(&second), [total, 0, 0, 1, 0, 0], "{second}");
     assert!(second.days.values().all(|cell| cell.pending == 0));
-    assert_eq!(second.days.values().map(|cell| cell.back()).sum::<u64>(), total);
+    assert_eq!(second.days.values().map(|cell| cell.recovered()).sum::<u64>(), total);
     assert_eq!(scene.rows().await, total);
 }
 
@@ -261,7 +284,10 @@ async fn stopped_midway(scene: Scene, replay: Replay) -> (Scene, Outcome) {
         stop.set();
     });
     let outcome = scene.run(Replay { limits, loads: 1, ..replay }).await;
-    assert!(outcome.stopped.is_some() && outcome.inserted + outcome.overwritten >= 500, "{outcome}");
+    assert!(
+        outcome.stopped.is_some() && outcome.counts[Counter::Inserted] + outcome.counts[Counter::Overwritten] >= 500,
+        "{outcome}"
+    );
     (Scene { stop: Stop::default(), ..scene }, outcome)
 }
 
@@ -279,13 +305,17 @@ async fn what_becomes_readable_between_two_sessions_is_loaded() {
         let replay = scene.replay().await;
         let (scene, first) = stopped_midway(scene, replay).await;
         let total = records.len() as u64;
-        assert!(first.inserted < total - 1, "{first}");
-        assert_eq!(scene.rows().await, first.inserted);
+        assert!(first.counts[Counter::Inserted] < total - 1, "{first}");
+        assert_eq!(scene.rows().await, first.counts[Counter::Inserted]);
         scene.lake.turn_into(&key, hidden.object_from_values());
         let second = scene.resumed().await;
-        assert!(second.resumed && second.unreadable == 0, "{second}");
-        assert_eq!((second.listed, second.inserted + second.identical), (total, total), "{second}");
-        assert!(second.inserted < total, "what had to be done again was there: {second}");
+        assert!(second.resumed && second.counts[Counter::Unreadable] == 0, "{second}");
+        assert_eq!(
+            (second.counts[Counter::Listed], second.counts[Counter::Inserted] + second.counts[Counter::Identical]),
+            (total, total),
+            "{second}"
+        );
+        assert!(second.counts[Counter::Inserted] < total, "what had to be done again was there: {second}");
         assert_eq!(scene.rows().await, total);
         assert!(scene.warehouse.remove(&hidden.id_treated_data).is_some());
     }
@@ -309,7 +339,11 @@ async fn strangers_in_a_range_do_not_stand_for_rows_that_are_lost() {
         scene.warehouse.overwrite(Record { id_treated_data: near, ..lost.clone() }.to_row(&shape));
     }
     let second = scene.resumed().await;
-    assert_eq!((second.listed, second.inserted + second.identical), (3_000, 3_000), "{second}");
+    assert_eq!(
+        (second.counts[Counter::Listed], second.counts[Counter::Inserted] + second.counts[Counter::Identical]),
+        (3_000, 3_000),
+        "{second}"
+    );
     assert_eq!(scene.rows().await, 3_050);
 }
 
@@ -336,7 +370,7 @@ async fn every_session_s_undo_file_is_named() {
     let again = Replay::new(plan, Arc::new(scene.warehouse.clone()));
     let again = over(Replay { journal: Some(Keep::Before(Box::new(earlier))), ..again }, "second");
     let second = scene.run(again).await;
-    assert_eq!((second.overwritten, second.undo), (3_000, Some(path("second").display().to_string())));
+    assert_eq!((second.counts[Counter::Overwritten], second.undo), (3_000, Some(path("second").display().to_string())));
     assert_eq!(second.undo_earlier, [path("first").display().to_string()]);
 }
 
@@ -345,13 +379,19 @@ async fn a_journal_that_claims_more_than_is_there_is_not_believed() {
     let scene = Scene::of(&(0..6).flat_map(|n| day(n, 600)).collect::<Vec<_>>()).await;
     let replay = scene.replay().await;
     let (scene, first) = stopped_midway(scene, replay).await;
-    assert!(first.inserted >= 1_000 && first.inserted < 3_600, "{first}");
+    assert!(first.counts[Counter::Inserted] >= 1_000 && first.counts[Counter::Inserted] < 3_600, "{first}");
     let notes = scene.warehouse.notes(Uuid::parse_str(&first.run).unwrap()).await.unwrap();
     assert!(!notes.is_empty());
     assert!(scene.warehouse.remove(&new_style(0, 3).1.id_treated_data).is_some());
     let second = scene.resumed().await;
-    assert!(second.stopped.is_none() && second.identical > 0, "what was done again was there: {second}");
-    assert_eq!((second.inserted + second.identical, scene.rows().await), (3_600, 3_600));
+    assert!(
+        second.stopped.is_none() && second.counts[Counter::Identical] > 0,
+        "what was done again was there: {second}"
+    );
+    assert_eq!(
+        (second.counts[Counter::Inserted] + second.counts[Counter::Identical], scene.rows().await),
+        (3_600, 3_600)
+    );
 }
 
 #[tokio::test]
@@ -379,12 +419,15 @@ async fn a_new_table_takes_the_old_one_s_place_once_it_is_whole() {
     let e = cut(1, false).await.unwrap_err().to_string();
     assert!(e.contains("earlier attempt"), "{e}");
     let again = cut(0, true).await.unwrap();
-    assert!(!again.cut_over.unwrap().swapped && again.identical == 150, "what stands against it stands");
+    assert!(
+        !again.cut_over.unwrap().swapped && again.counts[Counter::Identical] == 150,
+        "what stands against it stands"
+    );
     scene.warehouse.renamed(&shadow).drop_table();
     let done = cut(1, false).await.unwrap();
     let swapped = done.cut_over.clone().unwrap();
     assert!(swapped.swapped && swapped.why_not.is_none(), "{swapped:?}");
-    assert_eq!((done.inserted, done.verified, scene.rows().await), (150, 150, 150));
+    assert_eq!((done.counts[Counter::Inserted], done.counts[Counter::Verified], scene.rows().await), (150, 150, 150));
     assert_eq!(counts(&scene.run(scene.replay().await).await), [0, 150, 0, 0, 0, 0]);
     let old = scene.warehouse.with_table(swapped.old.unwrap().parse().unwrap());
     assert_eq!(old.status().await.unwrap().rows, Some(151));

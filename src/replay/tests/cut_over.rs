@@ -6,7 +6,6 @@ use async_trait::async_trait;
 
 use super::*;
 use crate::outcome::{Exit, Outcome as _};
-use crate::render::replay::CutOver;
 use pipeline::lake::{Depth, Error, Page, Put, Reason};
 use pipeline::warehouse::TableName;
 
@@ -65,7 +64,7 @@ async fn cut(scene: &Scene, replay: Replay, accept_missing: u64) -> Outcome {
     cut_over(Replay { bulk, ..replay }, swap, &Progress::Silent, &scene.stop).await.unwrap()
 }
 
-fn swapped(outcome: &Outcome) -> &CutOver {
+fn swapped(outcome: &Outcome) -> &TableSwap {
     outcome.cut_over.as_ref().unwrap()
 }
 
@@ -80,7 +79,11 @@ async fn what_comes_meanwhile_is_in_the_account_and_speaks_against_the_swap() {
     let kept = cut(&scene, Replay { reload: arriving(&scene, objects), ..scene.replay().await }, 0).await;
     // inserted, identical, conflicting, rejected, unreadable, skipped
     assert_eq!(counts(&kept), [51, 0, 0, 1, 1, 0], "{kept}");
-    assert_eq!((kept.listed, kept.verified, swapped(&kept).caught_up), (53, 51, 1), "{kept}");
+    assert_eq!(
+        (kept.counts[Counter::Listed], kept.counts[Counter::Verified], swapped(&kept).caught_up),
+        (53, 51, 1),
+        "{kept}"
+    );
     assert_eq!(kept.days.values().map(|cell| cell.listed).sum::<u64>(), 53);
     assert!(!swapped(&kept).swapped && swapped(&kept).why_not.as_ref().unwrap().contains("1 unreadable"), "{kept}");
     assert_eq!((kept.exit(), scene.rows().await), (Exit::Found, 50));
@@ -99,14 +102,18 @@ async fn a_failure_around_the_swap_keeps_the_account_and_says_where_the_tables_a
         let outcome = cut(&scene, Replay { plan, ..scene.replay().await }, 0).await;
         let why = outcome.stopped.as_deref().unwrap();
         assert!(why.contains("the credentials have expired"), "{why}");
-        assert_eq!((outcome.listed, outcome.verified, outcome.exit()), (50, 50, Exit::Stopped), "{outcome}");
+        assert_eq!(
+            (outcome.counts[Counter::Listed], outcome.counts[Counter::Verified], outcome.exit()),
+            (50, 50, Exit::Stopped),
+            "{outcome}"
+        );
         assert_eq!(swapped(&outcome).swapped, !before, "{outcome}");
         if before {
             assert!(why.contains("before the swap") && outcome.to_string().contains("--resume"), "{outcome}");
         } else {
             let old = swapped(&outcome).old.clone().unwrap();
             assert!(why.contains(&old) && why.contains("a plain `ruminate replay`"), "{why}");
-            assert!(outcome.to_go_on().contains("plain `ruminate replay`"), "{outcome}");
+            assert!(outcome.resume_hint().contains("plain `ruminate replay`"), "{outcome}");
         }
     }
 }
@@ -120,7 +127,7 @@ async fn catching_up_is_as_gentle_as_the_run_itself() {
     let sort = SortSettings { memory: 1, folder: home.path().into() };
     let replay = Replay { limits, sort, reload: arriving(&scene, objects), ..scene.replay().await };
     let done = cut(&scene, replay, 0).await;
-    assert!(swapped(&done).swapped && done.inserted == 100, "{done}");
+    assert!(swapped(&done).swapped && done.counts[Counter::Inserted] == 100, "{done}");
     let waited: f64 = done.pauses.iter().map(|pause| pause.seconds).sum();
     assert!(waited > 1.5, "a second each for what is more than 40 rows: {done}");
 }
