@@ -65,8 +65,8 @@ impl Plan {
             partitions: self.partitions.len() as u64,
             first_day: self.partitions.first().map(|p| p.day),
             last_day: self.partitions.last().map(|p| p.day),
-            foreign: self.strays.len() as u64,
-            objects: self.strays.len() as u64,
+            foreign: self.unrecognized.len() as u64,
+            objects: self.unrecognized.len() as u64,
             ..Preview::default()
         };
         let looked = stop.or(self.look(&mut preview, bulk, policy, reads)).await;

@@ -49,6 +49,18 @@ fn old_style(day: u32, n: u32) -> (String, Record) {
     (format!("fazenda_dois/{}/historico_consumo_{stamp}.json", processed(day).format("%Y/%m/%d")), record)
 }
 
+/// A record with an id that follows that of a smaller number, in the partition of that number.
+pub(super) fn entry(n: u32, place: u32) -> order::ReplayEntry {
+    let (_, mut record) = new_style(0, n);
+    record.id_treated_data = format!("01856aa0-{n:04x}-883a-837a-29fe66bbec99");
+    let id = crate::sort::OrderedId::new(&record.id_treated_data);
+    order::ReplayEntry { id, key: format!("key {n}"), place, record: Box::new(record) }
+}
+
+fn limited(limits: ThrottleLimits) -> ThrottleSettings {
+    ThrottleSettings { limits, ..ThrottleSettings::default() }
+}
+
 struct Scene {
     lake: Arc<MemoryLake>,
     warehouse: Memory,
@@ -67,7 +79,7 @@ impl Scene {
     }
 
     async fn plan(&self) -> Plan {
-        Plan::new(Source::of(Arc::clone(&self.lake) as Arc<dyn Lake>)).await.unwrap()
+        Plan::new(ReplaySource::of(Arc::clone(&self.lake) as Arc<dyn Lake>)).await.unwrap()
     }
 
     async fn replay(&self) -> Replay {
@@ -80,9 +92,10 @@ impl Scene {
 
     async fn resumed(&self) -> Outcome {
         let plan = self.plan().await;
-        let earlier = earlier(&self.warehouse, &plan, Policy::Keep, false).await.unwrap().expect("an unfinished run");
+        let earlier =
+            find_resumable_run(&self.warehouse, &plan, Policy::Keep, false).await.unwrap().expect("an unfinished run");
         let replay = Replay::new(plan, Arc::new(self.warehouse.clone()));
-        self.run(Replay { journal: Some(Keep::Before(Box::new(earlier))), ..replay }).await
+        self.run(Replay { journal: Some(JournalMode::Resume(Box::new(earlier))), ..replay }).await
     }
 
     async fn rows(&self) -> u64 {
@@ -183,8 +196,8 @@ async fn a_conflict_is_kept_overwritten_or_ends_the_run_and_what_was_overwritten
 async fn limits_leave_records_out_and_say_so() {
     let scene = Scene::of(&(0..4).flat_map(|n| day(n, 10)).collect::<Vec<_>>()).await;
     let date = |d| NaiveDate::from_ymd_opt(2023, 1, d);
-    let filter = Filter { until: Some(processed(2)), data_from: date(2), data_to: None };
-    let source = Source { filter, ..Source::of(Arc::clone(&scene.lake) as Arc<dyn Lake>) };
+    let filter = RecordFilter { until: Some(processed(2)), data_from: date(2), data_to: None };
+    let source = ReplaySource { filter, ..ReplaySource::of(Arc::clone(&scene.lake) as Arc<dyn Lake>) };
     let plan = Plan::new(source).await.unwrap();
     let outcome = scene.run(Replay::new(plan, Arc::new(scene.warehouse.clone()))).await;
     assert_eq!(counts(&outcome), [20, 0, 0, 0, 0, 20]);
@@ -220,7 +233,7 @@ async fn a_copy_under_another_day_s_path_never_takes_the_row_and_runs_come_to_re
     let shape = scene.warehouse.shape().await.unwrap();
     let row = async || scene.warehouse.fetch(std::slice::from_ref(&record.id_treated_data), &shape).await.unwrap();
     let over = async || {
-        let replay = Replay { policy: Policy::Overwrite, verify: true, loads: 8, ..scene.replay().await };
+        let replay = Replay { policy: Policy::Overwrite, verify: true, load_concurrency: 8, ..scene.replay().await };
         scene.run(replay).await
     };
     for already in [0, 80, 80] {
@@ -242,8 +255,8 @@ async fn a_copy_under_another_day_s_path_never_takes_the_row_and_runs_come_to_re
     scene.warehouse.overwrite(copy.1.to_row(&shape));
     assert_eq!(over().await.counts[Counter::Overwritten], 1, "the timed one takes it back");
     assert_eq!((over().await.counts[Counter::Overwritten], row().await), (0, vec![record.to_row(&shape)]));
-    let only = Only::parse(&format!(r#"{{"kind":"misfiled","key":"{}"}}"#, copy.0)).unwrap();
-    let source = Source { only: Some(only), ..Source::of(Arc::clone(&scene.lake) as Arc<dyn Lake>) };
+    let only = ObjectSelection::parse(&format!(r#"{{"kind":"misfiled","key":"{}"}}"#, copy.0)).unwrap();
+    let source = ReplaySource { only: Some(only), ..ReplaySource::of(Arc::clone(&scene.lake) as Arc<dyn Lake>) };
     let replay = Replay::new(Plan::new(source).await.unwrap(), Arc::new(scene.warehouse.clone()));
     assert_eq!(scene.run(Replay { policy: Policy::Overwrite, ..replay }).await.counts[Counter::Overwritten], 1);
 }
@@ -261,11 +274,12 @@ async fn a_stopped_run_goes_on_and_its_counts_are_exact() {
     assert!(first.counts[Counter::Inserted] < total, "{first}");
     assert_eq!(scene.rows().await, first.counts[Counter::Inserted]);
     assert!(first.pauses.iter().any(|pause| pause.reason == "rows per second" && pause.seconds > 0.5), "{first:?}");
-    let other = Plan::new(Source {
-        filter: Filter { until: Some(processed(1)), ..Filter::default() },
-        ..Source::of(Arc::clone(&scene.lake) as Arc<dyn Lake>)
+    let other = Plan::new(ReplaySource {
+        filter: RecordFilter { until: Some(processed(1)), ..RecordFilter::default() },
+        ..ReplaySource::of(Arc::clone(&scene.lake) as Arc<dyn Lake>)
     });
-    let e = earlier(&scene.warehouse, &other.await.unwrap(), Policy::Keep, false).await.unwrap_err().to_string();
+    let e =
+        find_resumable_run(&scene.warehouse, &other.await.unwrap(), Policy::Keep, false).await.unwrap_err().to_string();
     assert!(e.contains("until was null"), "{e}");
     let second = scene.resumed().await;
     assert!(second.resumed && second.stopped.is_none() && second.run == first.run);
@@ -277,13 +291,13 @@ async fn a_stopped_run_goes_on_and_its_counts_are_exact() {
 
 /// Stops a run at a thousand rows a second once some of it is in.
 async fn stopped_midway(scene: Scene, replay: Replay) -> (Scene, Outcome) {
-    let limits = Limits { rows_per_second: Some(1_000), ..Limits::default() };
+    let limits = ThrottleLimits { rows_per_second: Some(1_000), ..ThrottleLimits::default() };
     let stop = scene.stop.clone();
     tokio::spawn(async move {
         tokio::time::sleep(Duration::from_millis(1_500)).await;
         stop.set();
     });
-    let outcome = scene.run(Replay { limits, loads: 1, ..replay }).await;
+    let outcome = scene.run(Replay { throttle: limited(limits), load_concurrency: 1, ..replay }).await;
     assert!(
         outcome.stopped.is_some() && outcome.counts[Counter::Inserted] + outcome.counts[Counter::Overwritten] >= 500,
         "{outcome}"
@@ -366,9 +380,12 @@ async fn every_session_s_undo_file_is_named() {
     let (scene, first) = stopped_midway(scene, replay).await;
     assert_eq!(first.undo, Some(path("first").display().to_string()));
     let plan = scene.plan().await;
-    let earlier = earlier(&scene.warehouse, &plan, Policy::Overwrite, false).await.unwrap().expect("an unfinished run");
+    let earlier = find_resumable_run(&scene.warehouse, &plan, Policy::Overwrite, false)
+        .await
+        .unwrap()
+        .expect("an unfinished run");
     let again = Replay::new(plan, Arc::new(scene.warehouse.clone()));
-    let again = over(Replay { journal: Some(Keep::Before(Box::new(earlier))), ..again }, "second");
+    let again = over(Replay { journal: Some(JournalMode::Resume(Box::new(earlier))), ..again }, "second");
     let second = scene.run(again).await;
     assert_eq!((second.counts[Counter::Overwritten], second.undo), (3_000, Some(path("second").display().to_string())));
     assert_eq!(second.undo_earlier, [path("first").display().to_string()]);
@@ -402,12 +419,12 @@ async fn a_new_table_takes_the_old_one_s_place_once_it_is_whole() {
     let damaged = Record { consumo_meta: 1.5, ..new_style(1, 7).1 };
     scene.warehouse.overwrite(damaged.to_row(&shape));
     let name = pipeline::warehouse::TableName::default();
-    let shadow = shadow_of(&name).unwrap();
+    let shadow = shadow_table_name(&name).unwrap();
     let cut = async |accept: u64, resume: bool| {
         let replay = Replay::new(scene.plan().await, scene.warehouse.with_table(shadow.clone()));
         let table: Arc<dyn Bulk> = Arc::new(scene.warehouse.clone());
-        let swap = Swap { table, name: &name, accept_missing: accept, resume };
-        cut_over(replay, swap, &Progress::Silent, &scene.stop).await
+        let swap = SwapOptions { table, name: &name, accept_missing: accept, resume };
+        replay_into_new_table(replay, swap, &Progress::Silent, &scene.stop).await
     };
     // A row that is in no object of the lake would be lost: nothing is swapped.
     let stranger = new_style(9, 1).1.to_row(&shape);

@@ -45,8 +45,12 @@ impl Lake for Failing {
     }
 }
 
+fn throttled(limits: ThrottleLimits, reload: ReloadLimits) -> ThrottleSettings {
+    ThrottleSettings { limits, reload, ..ThrottleSettings::default() }
+}
+
 /// Puts these into the lake once rows go in.
-fn arriving(scene: &Scene, objects: Vec<(String, Vec<u8>)>) -> Reload {
+fn arriving(scene: &Scene, objects: Vec<(String, Vec<u8>)>) -> ReloadLimits {
     let (lake, objects) = (Arc::clone(&scene.lake), std::sync::Mutex::new(Some(objects)));
     Arc::new(move || {
         for (key, body) in objects.lock().unwrap().take().into_iter().flatten() {
@@ -58,10 +62,10 @@ fn arriving(scene: &Scene, objects: Vec<(String, Vec<u8>)>) -> Reload {
 
 async fn cut(scene: &Scene, replay: Replay, accept_missing: u64) -> Outcome {
     let name = TableName::default();
-    let bulk = scene.warehouse.with_table(shadow_of(&name).unwrap());
+    let bulk = scene.warehouse.with_table(shadow_table_name(&name).unwrap());
     let table: Arc<dyn Bulk> = Arc::new(scene.warehouse.clone());
-    let swap = Swap { table, name: &name, accept_missing, resume: true };
-    cut_over(Replay { bulk, ..replay }, swap, &Progress::Silent, &scene.stop).await.unwrap()
+    let swap = SwapOptions { table, name: &name, accept_missing, resume: true };
+    replay_into_new_table(Replay { bulk, ..replay }, swap, &Progress::Silent, &scene.stop).await.unwrap()
 }
 
 fn swapped(outcome: &Outcome) -> &TableSwap {
@@ -76,7 +80,12 @@ async fn what_comes_meanwhile_is_in_the_account_and_speaks_against_the_swap() {
     let broken = "fazenda_um/2023/01/01/historico_consumo_2023-01-01 00:00:00.000_x.json".to_owned();
     let none = "fazenda_um/2023/01/01/historico_consumo_2023-01-01 00:00:00.000_y.json".to_owned();
     let objects = vec![(key, record.object_from_values()), (broken, b"{".to_vec()), (none, b"{}".to_vec())];
-    let kept = cut(&scene, Replay { reload: arriving(&scene, objects), ..scene.replay().await }, 0).await;
+    let kept = cut(
+        &scene,
+        Replay { throttle: throttled(Default::default(), arriving(&scene, objects)), ..scene.replay().await },
+        0,
+    )
+    .await;
     // inserted, identical, conflicting, rejected, unreadable, skipped
     assert_eq!(counts(&kept), [51, 0, 0, 1, 1, 0], "{kept}");
     assert_eq!(
@@ -98,7 +107,7 @@ async fn a_failure_around_the_swap_keeps_the_account_and_says_where_the_tables_a
     scene.run(scene.replay().await).await;
     for (clocks, before) in [(1, true), (2, false)] {
         let lake = Failing { lake: Arc::clone(&scene.lake), clocks: AtomicUsize::new(clocks) };
-        let plan = Plan::new(Source::of(Arc::new(lake))).await.unwrap();
+        let plan = Plan::new(ReplaySource::of(Arc::new(lake))).await.unwrap();
         let outcome = cut(&scene, Replay { plan, ..scene.replay().await }, 0).await;
         let why = outcome.stopped.as_deref().unwrap();
         assert!(why.contains("the credentials have expired"), "{why}");
@@ -122,10 +131,10 @@ async fn a_failure_around_the_swap_keeps_the_account_and_says_where_the_tables_a
 async fn catching_up_is_as_gentle_as_the_run_itself() {
     let scene = Scene::of(&day(0, 50)).await;
     let objects = day(1, 50).into_iter().map(|(key, record)| (key, record.object_from_values())).collect();
-    let limits = Limits { rows_per_second: Some(40), ..Limits::default() };
+    let limits = ThrottleLimits { rows_per_second: Some(40), ..ThrottleLimits::default() };
     let home = tempfile::tempdir().unwrap();
     let sort = SortSettings { memory: 1, folder: home.path().into() };
-    let replay = Replay { limits, sort, reload: arriving(&scene, objects), ..scene.replay().await };
+    let replay = Replay { sort, throttle: throttled(limits, arriving(&scene, objects)), ..scene.replay().await };
     let done = cut(&scene, replay, 0).await;
     assert!(swapped(&done).swapped && done.counts[Counter::Inserted] == 100, "{done}");
     let waited: f64 = done.pauses.iter().map(|pause| pause.seconds).sum();
