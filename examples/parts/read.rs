@@ -8,7 +8,7 @@ use pipeline::lake::dir::Dir;
 use pipeline::lake::s3::S3;
 use pipeline::lake::{Lake, LakeUrl, Pressure, Span, survey};
 use pipeline::retry::{Patience, Retry};
-use ruminate::reader::{Cutoff, Item, ReadSettings, Reader, Skip, Step};
+use ruminate::reader::{Cutoff, Item, ReadSettings, Reader, Step};
 
 use crate::{Measured, Watch};
 

@@ -10,14 +10,15 @@ use std::time::Instant;
 use chrono::NaiveDate;
 use tokio::sync::mpsc;
 
-use super::Plan;
 use super::batching::{self, Batching};
 use super::days::DayLedger;
 use super::journal::RunEntry;
-use super::load::{Batch, LoadError, LoadedBatch, Loader, PendingJournal};
+use super::load::error::LoadError;
+use super::load::{Batch, LoadedBatch, Loader, PendingJournal};
 use super::matching::{Matched, Matching};
 use super::order::{IdOrder, ReplayEntry};
 use super::outcome::{Counter, Outcome};
+use super::plan::Plan;
 use super::read::{LakeReader, ReadDay, ReadEnd, ReadError, ReaderEvent};
 use super::session::Session;
 use super::tally::{PendingRecords, Tally};

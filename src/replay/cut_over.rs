@@ -10,9 +10,14 @@ use anyhow::{Context as _, bail, ensure};
 use chrono::Utc;
 
 use super::outcome::{Counter, Outcome, TableSwap};
-use super::{Plan, Policy, Replay, SortSettings, ThrottleLimits, ThrottleSettings, run};
+use super::plan::Plan;
+use super::policy::Policy;
+use super::run::run;
+use super::settings::Replay;
+use super::throttle::{ThrottleLimits, ThrottleSettings};
 use crate::progress::Progress;
 use crate::reader::Skip;
+use crate::sort::SortSettings;
 use crate::stop::Stop;
 use pipeline::warehouse::{Bulk, TableName};
 

@@ -18,6 +18,7 @@ mod only;
 mod order;
 mod outcome;
 mod plan;
+mod policy;
 mod preview;
 mod read;
 mod resume;
@@ -31,8 +32,6 @@ mod tests;
 mod throttle;
 mod workers;
 
-use std::fmt;
-
 pub use crate::sort::SortSettings;
 pub use cut_over::{SwapOptions, replay_into_new_table, shadow_table_name};
 pub use only::{ObjectSelection, RecordFilter};
@@ -41,28 +40,7 @@ pub use outcome::{
     ClassCounts, Counter, DayCounts, Days, ObjectCounts, Outcome, Pause, Preview, ReadSample, ReplayOptions, TableSwap,
 };
 pub use plan::{Plan, ReplaySource};
+pub use policy::Policy;
 pub use run::run;
-pub use settings::{JournalMode, Replay, ResumableRun, ThrottleSettings, find_resumable_run};
-pub use throttle::{ReloadLimits, ThrottleLimits};
-
-/// What to do where a row holds other values than the lake.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-pub enum Policy {
-    /// The row stays; the conflict is reported with both values.
-    #[default]
-    Keep,
-    /// The lake's values replace the row's, which are written to an undo file first.
-    Overwrite,
-    /// Stop at the first conflict.
-    Fail,
-}
-
-impl fmt::Display for Policy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Keep => "keep",
-            Self::Overwrite => "overwrite",
-            Self::Fail => "fail",
-        })
-    }
-}
+pub use settings::{JournalMode, Replay, ResumableRun, find_resumable_run};
+pub use throttle::{ReloadLimits, ThrottleLimits, ThrottleSettings};

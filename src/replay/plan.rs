@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::journal::RunHeader;
+use super::only::{ObjectSelection, RecordFilter};
 use super::outcome::{Outcome, ReplayOptions};
-use super::{ObjectSelection, Policy, RecordFilter};
+use super::policy::Policy;
 use crate::reader::{Age, Cutoff, ReadSettings, Reader};
 use crate::reader::{Empty, why_empty};
 use pipeline::lake::{self, Habits, Lake, Meta, Partition, Span, survey};

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::outcome::{ClassCounts, Preview, ReadSample};
-use super::{Plan, Policy};
+use super::plan::Plan;
+use super::policy::Policy;
 use crate::reader::{Age, Item};
 use crate::stop::Stop;
 use pipeline::lake::{self, Depth, Key, Meta, Partition};

@@ -158,7 +158,7 @@ impl ResumeState {
     pub(super) fn of_batches(batches: Vec<(u64, BatchEntry)>) -> Self {
         let header = RunHeader {
             lake: String::new(),
-            asked: super::ReplayOptions::default(),
+            asked: super::outcome::ReplayOptions::default(),
             only: None,
             fence: chrono::DateTime::UNIX_EPOCH,
             begun: chrono::DateTime::UNIX_EPOCH,

@@ -5,11 +5,11 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::Plan;
 use super::coordinator::ReplayRun;
 use super::load::Loader;
 use super::order::Sorters;
 use super::outcome::Outcome;
+use super::plan::Plan;
 use super::read::LakeReader;
 use super::session::Session;
 use super::settings::{JournalMode, Replay};

@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::Plan;
 use super::journal::{Journal, RunHeader};
 use super::load::PendingJournal;
+use super::plan::Plan;
 use super::resume::ResumeState;
 use super::settings::JournalMode;
 use crate::undo::Undo;

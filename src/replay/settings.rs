@@ -1,11 +1,11 @@
 //! A replay ready to run: what to read, where to load it, and how gently.
 
 use std::sync::Arc;
-use std::time::Duration;
 
+use super::plan::Plan;
+use super::policy::Policy;
 use super::resume::{ResumeState, find_unfinished_run};
-use super::throttle::{ReloadLimits, ThrottleLimits};
-use super::{Plan, Policy};
+use super::throttle::ThrottleSettings;
 use crate::sort::SortSettings;
 use crate::undo::Undo;
 use pipeline::warehouse::Bulk;
@@ -48,30 +48,6 @@ impl Replay {
             undo: None,
             journal: Some(JournalMode::New),
             throttle: ThrottleSettings::default(),
-        }
-    }
-}
-
-/// What a run waits for before it loads more.
-#[derive(Clone)]
-pub struct ThrottleSettings {
-    /// What the run must not exceed.
-    pub limits: ThrottleLimits,
-    /// The newest word on them.
-    pub reload: ReloadLimits,
-    /// The warehouse's replicas, whose lag is watched.
-    pub replicas: Vec<Arc<dyn Bulk>>,
-    /// How long a warehouse that is gone is waited for.
-    pub unavailable_timeout: Duration,
-}
-
-impl Default for ThrottleSettings {
-    fn default() -> Self {
-        Self {
-            limits: ThrottleLimits::default(),
-            reload: Arc::new(|| None),
-            replicas: Vec::new(),
-            unavailable_timeout: Duration::from_secs(300),
         }
     }
 }

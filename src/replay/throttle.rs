@@ -10,9 +10,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
 
-use super::load::LoadError;
+use super::load::error::LoadError;
 use super::outcome::Pause;
-use super::settings::ThrottleSettings;
 use crate::progress::Stage;
 use crate::stop::Stop;
 use pipeline::warehouse::{self, Bulk, Reason};
@@ -43,6 +42,30 @@ pub struct ThrottleLimits {
 
 /// The newest word on the limits, where there is one since the last time it was asked.
 pub type ReloadLimits = Arc<dyn Fn() -> Option<ThrottleLimits> + Send + Sync>;
+
+/// What a run waits for before it loads more.
+#[derive(Clone)]
+pub struct ThrottleSettings {
+    /// What the run must not exceed.
+    pub limits: ThrottleLimits,
+    /// The newest word on them.
+    pub reload: ReloadLimits,
+    /// The warehouse's replicas, whose lag is watched.
+    pub replicas: Vec<Arc<dyn Bulk>>,
+    /// How long a warehouse that is gone is waited for.
+    pub unavailable_timeout: Duration,
+}
+
+impl Default for ThrottleSettings {
+    fn default() -> Self {
+        Self {
+            limits: ThrottleLimits::default(),
+            reload: Arc::new(|| None),
+            replicas: Vec::new(),
+            unavailable_timeout: Duration::from_secs(300),
+        }
+    }
+}
 
 /// Looks at the signals before each batch.
 pub struct Throttle {

@@ -4,9 +4,9 @@ use std::collections::{BTreeSet, HashMap};
 
 use chrono::NaiveDate;
 
-use super::Loader;
-use crate::replay::Policy;
+use super::loader::Loader;
 use crate::replay::order::{IdOrder, ReplayEntry, id_day};
+use crate::replay::policy::Policy;
 use crate::sort::OrderedId;
 use pipeline::record::stored::{Row, Shape};
 use pipeline::warehouse::{Conflict, Limits, Loaded};

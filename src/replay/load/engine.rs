@@ -4,8 +4,8 @@
 
 use std::collections::HashMap;
 
-use super::LoadError;
 use super::classify::{Classified, Classifier};
+use super::error::LoadError;
 use crate::replay::order::ReplayEntry;
 use pipeline::record::stored::Row;
 use pipeline::warehouse::{self, Insert, Loaded, Reason};

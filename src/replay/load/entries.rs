@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::Loader;
+use super::loader::Loader;
 use crate::replay::journal::{BatchEntry, RunEntry};
 use crate::replay::order::{IdOrder, ReplayEntry};
 use crate::replay::outcome::DayCounts;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::Loader;
+use super::loader::Loader;
 use crate::replay::order::ReplayEntry;
 use pipeline::record::stored::Row;
 use pipeline::warehouse;

@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use super::classify::Classified;
 use super::engine::Sink;
-use super::{LoadError, LoadedBatch, Loader, PendingJournal};
+use super::error::LoadError;
+use super::loader::{LoadedBatch, Loader, PendingJournal};
 use crate::replay::journal::BatchEntry;
 use crate::replay::order::{IdOrder, ReplayEntry};
 use crate::replay::outcome::DayCounts;

@@ -1,7 +1,8 @@
 //! Reads rows back once they are in, and compares them.
 
 use super::classify::Classified;
-use super::{LoadError, Loader};
+use super::error::LoadError;
+use super::loader::Loader;
 use crate::replay::journal::BatchEntry;
 use crate::replay::order::ReplayEntry;
 use crate::replay::outcome::Counter;

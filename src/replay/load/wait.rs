@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::{LoadError, Loader};
+use super::error::LoadError;
+use super::loader::Loader;
 use pipeline::warehouse;
 
 /// The pause between two tries of a server that is gone.

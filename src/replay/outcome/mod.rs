@@ -3,15 +3,16 @@
 //! The outcome checks itself, merges with that of a run that caught up with it, and comes back from its JSON. Its text and
 //! HTML are the renderer's.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::Policy;
+use super::policy::Policy;
 use crate::outcome::{Counter as _, Exit, Problems, Role, Spec};
 use pipeline::lake::Pressure;
 
 mod counts;
 mod days;
+mod options;
 mod preview;
 mod table_swap;
 #[cfg(test)]
@@ -20,34 +21,9 @@ mod tests;
 pub(crate) use counts::SKIPPED;
 pub use counts::{Counter, ObjectCounts};
 pub use days::{DayCounts, Days};
+pub use options::ReplayOptions;
 pub use preview::{ClassCounts, Preview, ReadSample};
 pub use table_swap::TableSwap;
-
-/// What a replay was asked for.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct ReplayOptions {
-    /// Folders of the farms; empty for all.
-    pub farms: Vec<String>,
-    /// The first day of the partitions.
-    pub from: Option<NaiveDate>,
-    /// The last day of the partitions.
-    pub to: Option<NaiveDate>,
-    /// Only records processed no later than this.
-    pub until: Option<DateTime<Utc>>,
-    /// Only records whose `data` is on this day or later.
-    pub data_from: Option<NaiveDate>,
-    /// Only records whose `data` is on this day or earlier.
-    pub data_to: Option<NaiveDate>,
-    /// The lake as it was at that time.
-    pub versions_at: Option<DateTime<Utc>>,
-    /// How many objects a drift file names, where it is given.
-    pub only: Option<u64>,
-    /// Of these, how many lie outside of the farms and days that are asked for, and are not looked at.
-    pub only_outside: u64,
-    /// What is done with conflicts: `keep`, `overwrite` or `fail`.
-    pub on_conflict: String,
-}
 
 /// A reason for which a run waited, and for how long in all.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::ReplayOptions;
+use super::options::ReplayOptions;
 use crate::outcome::Exit;
 
 /// Objects of one storage class.

@@ -65,6 +65,22 @@ fn an_outcome_comes_back_from_its_json() {
 }
 
 #[test]
+fn a_preview_comes_back_from_its_json() {
+    let mut preview = Preview {
+        lake: "s3://b/p".into(),
+        objects: 3,
+        sample: Some(ReadSample { objects: 2, records: 1, per_second: 0.5 }),
+        seconds: Some(1.5),
+        changes: vec!["a line".into()],
+        ..Preview::default()
+    };
+    preview.classes.insert("GLACIER".into(), ClassCounts { objects: 3, archived: 1, ..ClassCounts::default() });
+    let json = serde_json::to_string(&preview).unwrap();
+    let back: Preview = read_back(json.as_bytes()).unwrap();
+    assert_eq!((serde_json::to_string(&back).unwrap(), back.to_string()), (json, preview.to_string()));
+}
+
+#[test]
 fn an_outcome_of_a_newer_version_with_another_counter_is_not_read() {
     let json =
         serde_json::to_string(&full()).unwrap().replace("\"not_found\":", "\"skipped_encrypted\":1,\"not_found\":");

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::super::classify::Classifier;
 use super::*;
-use crate::replay::Policy;
 use crate::replay::order::IdOrder;
+use crate::replay::policy::Policy;
 use crate::replay::tests::entry;
 use pipeline::record::stored::Shape;
 use pipeline::warehouse::{Limits, Warehouse as _, memory::Memory};
