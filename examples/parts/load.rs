@@ -11,7 +11,7 @@ use pipeline::warehouse::mysql::MySql;
 use pipeline::warehouse::sqlite::Sqlite;
 use pipeline::warehouse::{Bulk, Change, Insert, Note, TableName, WarehouseUrl};
 use ruminate::progress::Progress;
-use ruminate::replay::{Plan, Replay, Source};
+use ruminate::replay::{Counter, Plan, Replay, ReplaySource};
 use ruminate::stop::Stop;
 use uuid::Uuid;
 
@@ -53,12 +53,13 @@ impl Load {
         let herd: Herd = self.which.herd();
         let lake = Arc::new(Held::of(herd));
         let watch = Watch::start();
-        let plan = Plan::new(Source::of(lake)).await?;
-        let replay = Replay { loads: self.sessions as usize, ..Replay::new(plan, bulk) };
+        let plan = Plan::new(ReplaySource::of(lake)).await?;
+        let replay = Replay { load_concurrency: self.sessions as usize, ..Replay::new(plan, bulk) };
         let outcome = ruminate::replay::run(replay, &Progress::Silent, &Stop::default()).await?;
         outcome.check()?;
-        ensure!(outcome.inserted == herd.records && outcome.listed == herd.records, "{outcome}");
-        Ok(watch.stop("load", outcome.inserted, outcome.method))
+        let [inserted, listed] = [Counter::Inserted, Counter::Listed].map(|counter| outcome.counts[counter]);
+        ensure!(inserted == herd.records && listed == herd.records, "{outcome}");
+        Ok(watch.stop("load", inserted, outcome.method))
     }
 
     async fn transactions(self, bulk: Arc<dyn Bulk>) -> anyhow::Result<Measured> {

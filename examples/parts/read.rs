@@ -8,7 +8,7 @@ use pipeline::lake::dir::Dir;
 use pipeline::lake::s3::S3;
 use pipeline::lake::{Lake, LakeUrl, Pressure, Span, survey};
 use pipeline::retry::{Patience, Retry};
-use ruminate::reader::{Cutoff, Item, ReadSettings, Reader, Skip, Step};
+use ruminate::reader::{Cutoff, Item, ReadSettings, Reader, Step};
 
 use crate::{Measured, Watch};
 
@@ -53,7 +53,7 @@ impl Read {
         while let Some(step) = found.next().await {
             let Step::Found(found) = step? else { continue };
             match found.item {
-                Item::Record(_) | Item::Skipped(Skip::Unopened) => records += 1,
+                Item::Record(_) | Item::Unopened => records += 1,
                 other => {
                     others += 1;
                     first = format!("{}: {other:?}", found.meta.key);

@@ -14,9 +14,12 @@ use super::flags::{
 };
 use super::gentle::GentleFlags;
 use super::spelled::Spelled;
-use crate::render::replay::{Outcome, Preview};
+use crate::render::replay::write_json;
 use crate::render::{Printed, html};
-use crate::replay::{Filter, Keep, Only, Plan, Policy, Replay, Source, Swap, cut_over, earlier, shadow_of};
+use crate::replay::{
+    JournalMode, ObjectSelection, Outcome, Plan, Policy, Preview, RecordFilter, Replay, ReplaySource, SwapOptions,
+    ThrottleSettings, find_resumable_run, replay_into_new_table, shadow_table_name,
+};
 use crate::stop::Stop;
 use crate::undo::{Undo, put_back};
 use pipeline::lake::Span;
@@ -104,8 +107,8 @@ impl LimitFlags {
         Ok(())
     }
 
-    fn filter(&self) -> Filter {
-        Filter { until: self.until, data_from: self.data_from, data_to: self.data_to }
+    fn filter(&self) -> RecordFilter {
+        RecordFilter { until: self.until, data_from: self.data_from, data_to: self.data_to }
     }
 
     fn spell(&self, command: &mut Spelled) {
@@ -142,17 +145,19 @@ impl Args {
     }
 
     /// The journal that is kept, if one is: that of an earlier run where it is to go on.
-    async fn journal(&self, bulk: &dyn Bulk, plan: &Plan) -> anyhow::Result<Option<Keep>> {
+    async fn journal(&self, bulk: &dyn Bulk, plan: &Plan) -> anyhow::Result<Option<JournalMode>> {
         if self.no_journal {
             return Ok(None);
         }
         if self.resume {
-            if let Some(before) = earlier(bulk, plan, self.on_conflict, self.verify || self.into_new_table).await? {
-                return Ok(Some(Keep::Before(Box::new(before))));
+            if let Some(before) =
+                find_resumable_run(bulk, plan, self.on_conflict, self.verify || self.into_new_table).await?
+            {
+                return Ok(Some(JournalMode::Resume(Box::new(before))));
             }
             tracing::info!("there is nothing to resume for this lake and table: starting anew");
         }
-        Ok(Some(Keep::New))
+        Ok(Some(JournalMode::New))
     }
 
     fn reads(&self, plan: &Plan) -> usize {
@@ -189,31 +194,34 @@ impl Args {
             return Ok(not_begun());
         };
         let replay = Replay {
-            reads: self.reads(&plan),
+            read_concurrency: self.reads(&plan),
             plan,
             bulk,
             policy: self.on_conflict,
             verify: self.verify,
-            loads: self.warehouse.connections as usize,
+            load_concurrency: self.warehouse.connections as usize,
             sort: self.sort.settings(),
             undo: self.undo(),
             journal,
-            limits: self.gentle.limits(),
-            reload: self.gentle.reload(),
-            replicas: self.gentle.open(&self.warehouse)?,
-            patience: Duration::from_secs(self.gentle.patience),
+            throttle: ThrottleSettings {
+                limits: self.gentle.limits(),
+                reload: self.gentle.reload(),
+                replicas: self.gentle.open(&self.warehouse)?,
+                unavailable_timeout: Duration::from_secs(self.gentle.patience),
+            },
         };
         if !self.into_new_table {
             return crate::replay::run(replay, progress, stop).await;
         }
         let (name, accept_missing) = (&self.warehouse.table, self.accept_missing);
-        cut_over(replay, Swap { table, name, accept_missing, resume: self.resume }, progress, stop).await
+        replay_into_new_table(replay, SwapOptions { table, name, accept_missing, resume: self.resume }, progress, stop)
+            .await
     }
 
     fn write_report(&self, outcome: &Outcome) {
         let Some(path) = &self.report else { return };
         let json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
-        let written = if json { outcome.write_json(path) } else { html::write(path, outcome) };
+        let written = if json { write_json(outcome, path) } else { html::write(path, outcome) };
         if let Err(e) = written {
             tracing::error!("--report {} cannot be written: {e}", path.display());
         }
@@ -244,10 +252,10 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed
     let (lake, table) =
         (args.lake.open().await, args.warehouse.open_bulk(args.load_method.map(LoadMethodArg::into)).await?);
     let bulk = match args.into_new_table {
-        true => table.with_table(shadow_of(&args.warehouse.table)?),
+        true => table.with_table(shadow_table_name(&args.warehouse.table)?),
         false => Arc::clone(&table),
     };
-    let source = Source { lake, span, only, filter: args.limit.filter(), versions_at: args.limit.versions_at };
+    let source = ReplaySource { lake, span, only, filter: args.limit.filter(), versions_at: args.limit.versions_at };
     let into = Target { table, bulk };
     let plan = context.stop.or(Plan::new(source)).await.transpose()?;
     ensure!(
@@ -266,7 +274,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed
     }
     let outcome = match plan {
         None => not_begun(),
-        Some(plan) => match plan.nothing(&*into.bulk, args.on_conflict) {
+        Some(plan) => match plan.empty_outcome(&*into.bulk, args.on_conflict) {
             Some(nothing) => nothing,
             None => args.load(plan, into, context).await?,
         },
@@ -282,9 +290,9 @@ fn not_begun() -> Outcome {
     Outcome { stopped: Some(NOT_BEGUN.into()), ..Outcome::default() }
 }
 
-fn read_only(path: &PathBuf) -> anyhow::Result<Only> {
+fn read_only(path: &PathBuf) -> anyhow::Result<ObjectSelection> {
     let text = std::fs::read_to_string(path).with_context(|| format!("--only {}", path.display()))?;
-    Only::parse(&text)
+    ObjectSelection::parse(&text)
         .map_err(|e| anyhow!("--only {}: {e}: it takes a drift file of `ruminate reconcile`", path.display()))
 }
 

@@ -16,7 +16,7 @@ use crate::progress::Progress;
 use crate::publish::{self, OnInvalid, Source as Messages};
 use crate::reconcile::{Audit, Direction, Plan as Repair, Sink, Trust, TruthAsked, repair};
 use crate::render::{Printed, html};
-use crate::replay::{Plan, Replay, Source};
+use crate::replay::{Plan, Replay, ReplaySource};
 use crate::sort::SortSettings;
 use crate::stop::Stop;
 use crate::topic::local::Local;
@@ -189,7 +189,7 @@ impl Demo<'_> {
     async fn replay(&mut self) -> anyhow::Result<()> {
         let warehouse = self.warehouse();
         warehouse.init().await?;
-        let plan = Plan::new(Source::of(Arc::clone(&self.lake) as Arc<dyn Lake>)).await?;
+        let plan = Plan::new(ReplaySource::of(Arc::clone(&self.lake) as Arc<dyn Lake>)).await?;
         let replay = Replay { verify: true, ..Replay::new(plan, warehouse) };
         let replayed = crate::replay::run(replay, self.progress, self.stop).await?;
         let command = self.command("replay", "--verify");

@@ -22,6 +22,8 @@ pub enum Role {
     Finding,
     /// A part of the inputs that was left out on purpose.
     Skipped,
+    /// The same where somebody has to look at it; the exit code is 1 if there is one.
+    SkippedFinding,
     /// Something else that is counted, outside the account of the inputs.
     Detail,
     /// The same where somebody has to look at it; the exit code is 1 if there is one.
@@ -31,12 +33,17 @@ pub enum Role {
 impl Role {
     /// Whether it is a part of the inputs.
     pub const fn is_part(self) -> bool {
-        matches!(self, Self::Part | Self::Finding | Self::Skipped)
+        matches!(self, Self::Part | Self::Finding | Self::Skipped | Self::SkippedFinding)
+    }
+
+    /// Whether it is a part of the inputs that was left out.
+    pub const fn is_skipped(self) -> bool {
+        matches!(self, Self::Skipped | Self::SkippedFinding)
     }
 
     /// Whether somebody has to look at it.
     pub const fn is_finding(self) -> bool {
-        matches!(self, Self::Finding | Self::DetailFinding)
+        matches!(self, Self::Finding | Self::SkippedFinding | Self::DetailFinding)
     }
 }
 
@@ -51,6 +58,13 @@ pub struct Spec {
     pub help: &'static str,
     /// Its part in the account.
     pub role: Role,
+}
+
+impl Spec {
+    /// Its name without the word that says that it was skipped: `foreign` for `skipped_foreign`.
+    pub fn short_name(&self) -> &'static str {
+        self.name.strip_prefix("skipped_").unwrap_or(self.name)
+    }
 }
 
 /// An enum of what a job counts; made by [`counters!`].

@@ -16,10 +16,6 @@ const POLL: Duration = Duration::from_millis(100);
 /// How far an object's time may be ahead of the lake's clock: the clocks of a store's servers differ by less.
 const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(60);
 
-/// What to do about an object whose time is in the future.
-pub const FUTURE_DATED: &str = "its time is in the future, so it was left out: the clock that set it was wrong; give the \
-                                file today's time (`touch`), or copy the S3 object onto itself, then run this again";
-
 /// Where an object's time lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Age {

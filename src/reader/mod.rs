@@ -16,11 +16,13 @@ pub mod cache;
 mod cache_writer;
 mod cutoff;
 mod empty;
+mod skip;
 mod walk;
 
 use cache::Cache;
-pub use cutoff::{Age, Cutoff, FUTURE_DATED};
+pub use cutoff::{Age, Cutoff};
 pub use empty::{Empty, Unrecognised, why_empty};
+pub use skip::Skip;
 pub use walk::Step;
 use walk::walk;
 
@@ -36,20 +38,6 @@ pub struct ReadSettings {
     pub cutoff: Cutoff,
 }
 
-/// Why an object was not read although it could be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Skip {
-    /// Its name is not of the lake's grammar.
-    Foreign,
-    /// It was written after the run started.
-    AfterCutoff,
-    /// Its time is in the future, so nothing tells whether it was written before the run started.
-    FutureDated,
-    /// Its name has its id, and no more was asked for.
-    Unopened,
-}
-
 /// What became of one listed object.
 #[derive(Debug, Clone)]
 pub enum Item {
@@ -63,6 +51,8 @@ pub enum Item {
     Archived,
     /// Left aside.
     Skipped(Skip),
+    /// Not opened: its name has its id, and no more was asked for.
+    Unopened,
 }
 
 /// A listed object and what became of it.
@@ -220,7 +210,7 @@ impl Reader {
         } else if meta.size > MAX_OBJECT_BYTES as u64 {
             Some(Item::Rejected(format!("an object of {} bytes holds no record", meta.size)))
         } else if self.by_name && key.is_some_and(|key| key.id.is_some()) {
-            Some(Item::Skipped(Skip::Unopened))
+            Some(Item::Unopened)
         } else {
             None
         }

@@ -12,7 +12,7 @@ use super::window::Votes;
 use super::{Audit, emptiness};
 use crate::progress::Progress;
 use crate::reader::cache::Cache;
-use crate::reader::{Cutoff, FUTURE_DATED, Found, Item, ReadSettings, Reader, Skip, Step};
+use crate::reader::{Cutoff, Found, Item, ReadSettings, Reader, Skip, Step};
 use crate::sort::{OrderedId, Sorted, Sorter};
 use crate::stop::Stop;
 use pipeline::lake::{self, Depth, Key, Reason, Span, look_up, survey};
@@ -148,7 +148,7 @@ impl Taking<'_> {
                 let id = OrderedId::new(&record.id_treated_data);
                 Ok(Some(LakeEntry { id, key: meta.key, held: Held::Record(record) }))
             }
-            Item::Skipped(Skip::Unopened) => {
+            Item::Unopened => {
                 Ok(id_of(&key, |id| LakeEntry { id: OrderedId::new(id), key: meta.key, held: Held::Name }))
             }
             Item::Unreadable(_) => {
@@ -209,7 +209,7 @@ impl Taking<'_> {
             let id = id_of(&key, str::to_owned);
             let drift = |kind, why: String| Drift { id, ..Drift::new(kind, "", Some(meta.key.clone())) }.because(why);
             match item {
-                Item::Record(_) | Item::Skipped(Skip::Unopened) => {}
+                Item::Record(_) | Item::Unopened => {}
                 Item::Rejected(why) => findings.report(drift(Kind::Rejected, why), place)?,
                 Item::Unreadable(why) => findings.report(drift(Kind::Unreadable, why), place)?,
                 Item::Archived => {
@@ -221,7 +221,7 @@ impl Taking<'_> {
                 Item::Skipped(Skip::AfterCutoff) => findings.outcome.skipped_after_fence += 1,
                 Item::Skipped(Skip::FutureDated) => {
                     findings.outcome.skipped_future_dated += 1;
-                    findings.outcome.problems.add("skipped", meta.key.clone(), FUTURE_DATED);
+                    findings.outcome.problems.add("skipped", meta.key.clone(), Skip::FutureDated.reason());
                 }
                 Item::Skipped(Skip::Foreign) => foreign(findings, meta.key.clone()),
             }

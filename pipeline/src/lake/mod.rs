@@ -239,7 +239,8 @@ pub trait Lake: Send + Sync + fmt::Debug {
 }
 
 /// How a store's limits were felt.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct Pressure {
     /// Answers that asked to slow down.
     pub slow_downs: u64,

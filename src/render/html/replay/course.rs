@@ -2,10 +2,9 @@
 
 use serde::Serialize;
 
-use super::verdict;
 use crate::render::duration;
 use crate::render::html::{numbers, text};
-use crate::render::replay::Outcome;
+use crate::replay::{Counter, Outcome};
 
 /// The most reasons for pauses that are shown.
 const PAUSES: usize = 50;
@@ -39,14 +38,14 @@ impl Course {
             class,
             detail,
         };
-        let rows = verdict::back(outcome) + outcome.conflicting.saturating_sub(outcome.overwritten);
-        let objects = rate(outcome.listed, outcome.seconds, "object", "objects");
+        let rows = outcome.counts.recovered() + outcome.counts.kept();
+        let objects = rate(outcome.counts[Counter::Listed], outcome.seconds, "object", "objects");
         let mut lines = vec![line("The whole run", outcome.seconds, "same", objects)];
         // What an earlier session read and loaded is in the counts, its time is not.
         let of_session =
             |n, seconds, one, many| if outcome.resumed { String::new() } else { rate(n, seconds, one, many) };
         if outcome.reading_seconds > 0.0 {
-            let read = outcome.listed.saturating_sub(outcome.archived);
+            let read = outcome.counts[Counter::Listed].saturating_sub(outcome.counts[Counter::Archived]);
             let detail = of_session(read, outcome.reading_seconds, "object", "objects");
             lines.push(line("Reading the lake", outcome.reading_seconds, "same", detail));
         }

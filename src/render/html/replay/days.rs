@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::render::html::calendar::{Calendar, Cell, Words};
 use crate::render::html::{numbers, text};
-use crate::render::replay::{self, Outcome};
+use crate::replay::{DayCounts, Outcome};
 
 /// The most farms without anything that are named.
 const NAMED: usize = 12;
@@ -36,7 +36,7 @@ fn nothing(outcome: &Outcome) -> String {
     }
 }
 
-impl Cell for replay::Cell {
+impl Cell for DayCounts {
     const WORDS: Words = Words {
         caption: "Records that are back; where the lake has more of them, their number follows. Days are those of the lake's folders.",
         legend: &[
@@ -57,7 +57,7 @@ impl Cell for replay::Cell {
     };
 
     fn sides(&self) -> [u64; 2] {
-        [self.back() + self.missing(), self.back()]
+        [self.recovered() + self.missing(), self.recovered()]
     }
 
     fn off(&self) -> u64 {
@@ -69,13 +69,7 @@ impl Cell for replay::Cell {
     }
 
     fn add(&mut self, other: &Self) {
-        self.listed += other.listed;
-        self.conflicting += other.conflicting;
-        self.rejected += other.rejected;
-        self.archived += other.archived;
-        self.unreadable += other.unreadable;
-        self.skipped += other.skipped;
-        self.pending += other.pending;
+        self.merge(other);
     }
 
     fn told(&self) -> String {
@@ -95,7 +89,7 @@ impl Cell for replay::Cell {
 }
 
 /// The kinds of what is missing.
-fn why(cell: &replay::Cell) -> String {
+fn why(cell: &DayCounts) -> String {
     let kinds = [
         (cell.conflicting, "conflicting"),
         (cell.rejected, "rejected"),

@@ -10,11 +10,11 @@ use super::calendar::Calendar;
 use super::findings::Group;
 use super::head::{Repeat, Verdict};
 use super::listed::Listed;
-use crate::render::replay::Outcome;
+use crate::replay::Outcome;
 
+mod category;
 mod course;
 mod days;
-mod fate;
 mod missing;
 mod recovery;
 #[cfg(test)]
@@ -53,8 +53,8 @@ impl Page for Outcome {
             version: env!("CARGO_PKG_VERSION"),
             verdict: verdict::of(self),
             calendar: days::calendar(self),
-            accounts: vec![fate::account(self)],
-            counts: fate::counts(self),
+            accounts: vec![category::account(self)],
+            counts: category::counts(self),
             missing,
             changed,
             aside: missing::aside(self),
@@ -68,7 +68,7 @@ impl Page for Outcome {
                 .map(|file| super::text::shown(file, super::text::KEY))
                 .collect(),
             stopped: self.stopped.is_some(),
-            to_go_on: self.to_go_on(),
+            to_go_on: self.resume_hint(),
             repeat: Repeat::of(&self.command),
         }
     }

@@ -6,7 +6,7 @@ use super::verdict;
 use crate::render::between;
 use crate::render::html::head::{Fact, instant, stated};
 use crate::render::html::{numbers, text};
-use crate::render::replay::{CutOver, Outcome};
+use crate::replay::{Outcome, TableSwap};
 
 /// The recovery point that was achieved.
 #[derive(Debug, Serialize)]
@@ -66,7 +66,7 @@ pub(super) struct Swap {
 }
 
 impl Swap {
-    pub(super) fn of(swap: &CutOver) -> Self {
+    pub(super) fn of(swap: &TableSwap) -> Self {
         let name = |name: &str| text::shown(name, text::VALUE);
         let many = |n: u64, one, many| if n == 0 { String::new() } else { numbers::of(n, one, many) };
         Self {

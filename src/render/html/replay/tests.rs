@@ -2,10 +2,11 @@
 
 use chrono::{DateTime, Days, NaiveDate, Utc};
 
-use super::fate::Fate;
+use super::category::ObjectCategory;
 use crate::outcome::Outcome as _;
+use crate::reader::Skip;
 use crate::render::html::{MOST_BYTES, render, write};
-use crate::render::replay::{Asked, Cell, CutOver, Outcome, Pause};
+use crate::replay::{Counter, DayCounts, ObjectCounts, Outcome, Pause, ReplayOptions, TableSwap};
 
 fn day(text: &str) -> NaiveDate {
     text.parse().unwrap()
@@ -15,8 +16,16 @@ fn at(text: &str) -> Option<DateTime<Utc>> {
     Some(text.parse().unwrap())
 }
 
-fn put(outcome: &mut Outcome, farm: &str, day: NaiveDate, cell: Cell) {
+fn put(outcome: &mut Outcome, farm: &str, day: NaiveDate, cell: DayCounts) {
     outcome.days.insert((farm.into(), day), cell);
+}
+
+const OVERWRITTEN: ObjectCategory = ObjectCategory::Own(Counter::Overwritten);
+
+fn counts(of: &[(Counter, u64)]) -> ObjectCounts {
+    let mut counts = ObjectCounts::default();
+    of.iter().for_each(|(counter, n)| counts[*counter] = *n);
+    counts
 }
 
 fn back() -> Outcome {
@@ -26,12 +35,10 @@ fn back() -> Outcome {
             .into(),
         lake: "s3://fazendas/historico_diario".into(),
         warehouse: "mysql://ana:***@db/fazendas table historico_consumo".into(),
-        asked: Asked { on_conflict: "keep".into(), ..Asked::default() },
+        asked: ReplayOptions { on_conflict: "keep".into(), ..ReplayOptions::default() },
         fence: at("2026-11-22T18:53:15Z"),
         method: "LOAD DATA LOCAL INFILE: the server allows it".into(),
-        listed: 99_764,
-        inserted: 99_000,
-        identical: 764,
+        counts: counts(&[(Counter::Listed, 99_764), (Counter::Inserted, 99_000), (Counter::Identical, 764)]),
         seconds: 40.0,
         transactions: 25,
         reading_seconds: 20.0,
@@ -41,7 +48,7 @@ fn back() -> Outcome {
         ..Outcome::default()
     };
     for n in 0..4 {
-        let cell = Cell { listed: 24_941, ..Cell::default() };
+        let cell = DayCounts { listed: 24_941, ..DayCounts::default() };
         put(&mut outcome, "fazenda_um", day("2026-11-19") + Days::new(n), cell);
     }
     outcome.check().unwrap();
@@ -51,22 +58,28 @@ fn back() -> Outcome {
 /// Five of every fate, all with the same text for whatever comes from data.
 fn every_fate(text: &str) -> Outcome {
     let mut outcome = back();
-    outcome.conflicting = 10;
-    (outcome.overwritten, outcome.rejected, outcome.archived, outcome.unreadable) = (5, 5, 5, 5);
-    (outcome.not_found, outcome.unverified, outcome.verified) = (5, 5, 99_000);
-    (outcome.skipped_pending, outcome.skipped_foreign, outcome.skipped_after_fence) = (5, 5, 5);
-    (outcome.skipped_until, outcome.skipped_data, outcome.skipped_future_dated) = (5, 5, 5);
-    outcome.skipped = 30;
-    outcome.listed += 10 + 15 + 30;
-    for kind in Fate::ALL.map(Fate::name).into_iter().chain(["skipped"]) {
+    outcome.counts[Counter::Conflicting] = 10;
+    (
+        outcome.counts[Counter::Overwritten],
+        outcome.counts[Counter::Rejected],
+        outcome.counts[Counter::Archived],
+        outcome.counts[Counter::Unreadable],
+    ) = (5, 5, 5, 5);
+    (outcome.counts[Counter::NotFound], outcome.counts[Counter::Unverified], outcome.counts[Counter::Verified]) =
+        (5, 5, 99_000);
+    (outcome.counts[Counter::Pending], outcome.counts[Skip::Foreign], outcome.counts[Skip::AfterCutoff]) = (5, 5, 5);
+    (outcome.counts[Counter::Until], outcome.counts[Counter::Data], outcome.counts[Skip::FutureDated]) = (5, 5, 5);
+    outcome.counts[Counter::Listed] += 10 + 15 + 30;
+    for kind in ObjectCategory::all().into_iter().map(ObjectCategory::name).chain(["skipped"]) {
         (0..5).for_each(|_| outcome.problems.add(kind, text, text));
     }
-    let cell = Cell { listed: 55, conflicting: 5, rejected: 5, archived: 5, unreadable: 5, skipped: 25, pending: 5 };
+    let cell =
+        DayCounts { listed: 55, conflicting: 5, rejected: 5, archived: 5, unreadable: 5, skipped: 25, pending: 5 };
     put(&mut outcome, text, day("2026-11-20"), cell);
-    put(&mut outcome, text, day("2026-11-21"), Cell { listed: 9, skipped: 9, ..Cell::default() });
+    put(&mut outcome, text, day("2026-11-21"), DayCounts { listed: 9, skipped: 9, ..DayCounts::default() });
     outcome.pauses.push(Pause { reason: text.into(), times: 3, seconds: 4.5 });
     outcome.undo = Some(text.into());
-    outcome.cut_over = Some(CutOver {
+    outcome.cut_over = Some(TableSwap {
         why_not: None,
         shadow: text.into(),
         table: text.into(),
@@ -111,10 +124,10 @@ fn every_fate_is_in_the_account_and_what_is_missing_has_its_section() {
     let outcome = every_fate("fazenda_dois/2026/11/20/x.json");
     let html = render(&outcome).unwrap();
     assert!(head(&html).contains("30 records are not back"), "{}", head(&html));
-    for fate in Fate::ALL {
+    for fate in ObjectCategory::all() {
         assert!(html.contains(&format!("<code>{}</code>", fate.name())), "{}", fate.name());
         let section = format!("<section id=\"{}\"", fate.name());
-        let expected = Fate::MISSING.contains(&fate) || fate == Fate::Overwritten;
+        let expected = ObjectCategory::missing().contains(&fate) || fate == OVERWRITTEN;
         assert_eq!(html.contains(&section), expected, "{}", fate.name());
         assert_eq!(html.contains(&format!("href=\"#{}\"", fate.name())), expected, "{}", fate.name());
     }
@@ -135,7 +148,7 @@ fn the_account_adds_up_on_the_page() {
         .skip(1)
         .map(|part| part.split(' ').next().unwrap().replace(',', "").parse::<u64>().unwrap())
         .sum();
-    assert_eq!(parts, outcome.listed, "{account}");
+    assert_eq!(parts, outcome.counts[Counter::Listed], "{account}");
     assert!(account.contains("99,819 objects ="), "{account}");
 }
 
@@ -167,21 +180,22 @@ fn nothing_that_came_back_is_no_success() {
     let html = render(&Outcome::default()).unwrap();
     assert!(head(&html).contains("Nothing came back") && head(&html).contains("check the address"));
     assert!(!html.contains("verdict clean") && html.contains("there is no recovery point"));
-    let foreign = Outcome { listed: 3, skipped: 3, skipped_foreign: 3, ..Outcome::default() };
+    let mut foreign = Outcome { counts: counts(&[(Counter::Listed, 3)]), ..Outcome::default() };
+    foreign.counts[Skip::Foreign] = 3;
     assert!(render(&foreign).unwrap().contains("is the prefix right?"));
-    let aside = Outcome { listed: 3, skipped: 3, skipped_until: 3, ..Outcome::default() };
+    let aside = Outcome { counts: counts(&[(Counter::Listed, 3), (Counter::Until, 3)]), ..Outcome::default() };
     assert!(render(&aside).unwrap().contains("All of 3 objects were left aside"));
-    let unnamed = Outcome { not_found: 3, ..Outcome::default() };
+    let unnamed = Outcome { counts: counts(&[(Counter::NotFound, 3)]), ..Outcome::default() };
     assert!(head(&render(&unnamed).unwrap()).contains("3 records are not back"));
 }
 
 #[test]
 fn a_new_table_that_was_not_swapped_in_is_no_success() {
     let mut outcome = back();
-    outcome.cut_over = Some(CutOver {
+    outcome.cut_over = Some(TableSwap {
         shadow: "historico_consumo_new".into(),
         why_not: Some("<i>3 records are missing".into()),
-        ..CutOver::default()
+        ..TableSwap::default()
     });
     let html = render(&outcome).unwrap();
     assert!(head(&html).contains("not yet swapped in") && html.contains("the table that is in use is as it was"));
@@ -207,7 +221,7 @@ fn hostile_text_stays_text() {
     outcome.asked.on_conflict = hostile.into();
     for long in [false, true] {
         if long {
-            put(&mut outcome, hostile, day("2027-12-30"), Cell { listed: 3, ..Cell::default() }); // calendars
+            put(&mut outcome, hostile, day("2027-12-30"), DayCounts { listed: 3, ..DayCounts::default() }); // calendars
             outcome.stopped = Some(hostile.into());
         }
         let html = render(&outcome).unwrap();
@@ -234,16 +248,17 @@ fn ten_thousand_problems_fit_and_no_kind_hides_another() {
     let mut outcome = every_fate("x");
     outcome.problems = crate::outcome::Problems::default();
     let worst = "\"".repeat(1_024);
-    for fate in Fate::MISSING.into_iter().chain([Fate::Overwritten]) {
+    for fate in ObjectCategory::missing().into_iter().chain([OVERWRITTEN]) {
         for n in 0..10_000 {
             outcome.problems.add(fate.name(), format!("{} {n} {worst}", fate.name()), &worst);
         }
     }
-    (outcome.rejected, outcome.listed) = (10_000, outcome.listed + 9_995);
+    (outcome.counts[Counter::Rejected], outcome.counts[Counter::Listed]) =
+        (10_000, outcome.counts[Counter::Listed] + 9_995);
     outcome.check().unwrap();
     let html = render(&outcome).unwrap();
     assert!(html.len() < MOST_BYTES, "{}", html.len());
-    for fate in Fate::MISSING {
+    for fate in ObjectCategory::missing() {
         assert!(html.contains(&format!("<code class=\"key\">{} 0 ", fate.name())), "{}", fate.name());
     }
     let rejected = html.matches("<code class=\"key\">rejected ").count();
@@ -257,7 +272,7 @@ fn many_farms_and_days_fit() {
         let mut outcome = back();
         for farm in 0..farms {
             for n in (0..days).filter(|n| days == 1 || n % 50 != 49) {
-                let cell = Cell { listed: 1_200 + n, rejected: u64::from(n % 9 == 0), ..Cell::default() };
+                let cell = DayCounts { listed: 1_200 + n, rejected: u64::from(n % 9 == 0), ..DayCounts::default() };
                 put(
                     &mut outcome,
                     &format!("fazenda_{farm:05}{}", "\"".repeat(100)),

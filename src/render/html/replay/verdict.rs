@@ -1,11 +1,12 @@
 //! The head of the page: is it back, and if not, what is missing.
 
-use super::fate::Fate;
+use super::category::ObjectCategory;
 use crate::outcome::{Exit, Outcome as _};
+use crate::reader::Skip;
 use crate::render::duration;
 use crate::render::html::head::{self, Fact, Point, Verdict};
 use crate::render::html::{numbers, text};
-use crate::render::replay::{Asked, Outcome};
+use crate::replay::{Counter, Outcome, ReplayOptions};
 
 pub(super) fn of(outcome: &Outcome) -> Verdict {
     let state = if unsettled(outcome) { "stopped" } else { head::state(outcome.exit()) };
@@ -14,26 +15,17 @@ pub(super) fn of(outcome: &Outcome) -> Verdict {
 
 /// Whether nothing is wrong, and yet it is no success: nothing came back, or the new table was not swapped in.
 fn unsettled(outcome: &Outcome) -> bool {
-    outcome.exit() == Exit::Clean && (wanted(outcome) == 0 || not_swapped(outcome))
-}
-
-fn not_swapped(outcome: &Outcome) -> bool {
-    outcome.cut_over.as_ref().is_some_and(|swap| !swap.swapped)
+    outcome.exit() == Exit::Clean && (wanted(outcome) == 0 || outcome.is_not_swapped())
 }
 
 /// Records that should be in the warehouse.
 fn wanted(outcome: &Outcome) -> u64 {
-    (outcome.listed + outcome.skipped_pending).saturating_sub(outcome.skipped)
-}
-
-/// Records that are in the warehouse with the lake's values.
-pub(super) fn back(outcome: &Outcome) -> u64 {
-    outcome.inserted + outcome.identical + outcome.overwritten
+    (outcome.counts[Counter::Listed] + outcome.counts[Counter::Pending]).saturating_sub(outcome.counts.skipped())
 }
 
 /// Records that should be in the warehouse and are not.
 pub(super) fn missing(outcome: &Outcome) -> u64 {
-    wanted(outcome).saturating_sub(back(outcome)) + outcome.not_found
+    wanted(outcome).saturating_sub(outcome.counts.recovered()) + outcome.counts[Counter::NotFound]
 }
 
 fn title(outcome: &Outcome) -> String {
@@ -41,7 +33,7 @@ fn title(outcome: &Outcome) -> String {
     if outcome.stopped.is_some() {
         return "Stopped early".into();
     }
-    if outcome.names_nothing() {
+    if outcome.selects_nothing() {
         return "There was nothing to bring back".into();
     }
     if wanted(outcome) + missing == 0 {
@@ -50,33 +42,33 @@ fn title(outcome: &Outcome) -> String {
     if missing > 0 {
         return numbers::of(missing, "record is not back", "records are not back");
     }
-    if outcome.unverified > 0 {
-        let n = outcome.unverified;
-        return format!("{} {}", numbers::count(n), Fate::Unverified.words().phrase(n));
+    if outcome.counts[Counter::Unverified] > 0 {
+        let n = outcome.counts[Counter::Unverified];
+        return format!("{} {}", numbers::count(n), ObjectCategory::Own(Counter::Unverified).words().phrase(n));
     }
-    let asked = Asked { on_conflict: String::new(), ..outcome.asked.clone() };
-    match asked == Asked::default() {
-        _ if not_swapped(outcome) => "Loaded, and not yet swapped in".into(),
+    let asked = ReplayOptions { on_conflict: String::new(), ..outcome.asked.clone() };
+    match asked == ReplayOptions::default() {
+        _ if outcome.is_not_swapped() => "Loaded, and not yet swapped in".into(),
         true => "The warehouse is back".into(),
         false => "All that was asked for is back".into(),
     }
 }
 
 fn lead(outcome: &Outcome) -> String {
-    let (wanted, back) = (wanted(outcome), back(outcome));
+    let (wanted, back) = (wanted(outcome), outcome.counts.recovered());
     if let Some(why) = &outcome.stopped {
         let why = text::shown(why, text::VALUE);
         let so_far = numbers::of(back, "record is", "records are");
-        return format!("{why}. {so_far} back so far; to go on, {}.", outcome.to_go_on());
+        return format!("{why}. {so_far} back so far; to go on, {}.", outcome.resume_hint());
     }
-    if outcome.names_nothing() {
+    if outcome.selects_nothing() {
         return "The drift file names no object that is meant.".into();
     }
-    if wanted == 0 && outcome.not_found > 0 {
+    if wanted == 0 && outcome.counts[Counter::NotFound] > 0 {
         return "The lake has none of the objects that were asked for: was the file made for this lake?".into();
     }
     if wanted == 0 {
-        return match (outcome.listed, outcome.skipped_foreign) {
+        return match (outcome.counts[Counter::Listed], outcome.counts[Skip::Foreign]) {
             (0, _) => "The lake has no object here: check the address, the prefix and the window.".into(),
             (n, foreign) if n == foreign => "No object has a name of this lake: is the prefix right?".into(),
             (n, _) => {
@@ -92,7 +84,7 @@ fn lead(outcome: &Outcome) -> String {
     let newest = outcome
         .newest_row_ts
         .map_or_else(String::new, |at| format!(", newest processed {} UTC", at.format("%Y-%m-%d %H:%M")));
-    let verified = match outcome.verified {
+    let verified = match outcome.counts[Counter::Verified] {
         0 => String::new(),
         n => format!(" {} read back and compared bit for bit.", numbers::of(n, "row was", "rows were")),
     };
@@ -102,10 +94,14 @@ fn lead(outcome: &Outcome) -> String {
 
 /// What is missing, and what else asks to be looked at.
 fn points(outcome: &Outcome) -> Vec<Point> {
-    let point = |fate: Fate, anchor| (fate.of(outcome), fate.words().phrase(fate.of(outcome)), anchor);
-    let mut found: Vec<_> = Fate::MISSING.into_iter().map(|fate| point(fate, fate.name())).collect();
-    found.push(point(Fate::Overwritten, Fate::Overwritten.name()));
-    found.push(point(Fate::Foreign, "aside"));
+    let point = |category: ObjectCategory, anchor| {
+        let n = category.of(outcome);
+        (n, category.words().phrase(n), anchor)
+    };
+    let overwritten = ObjectCategory::Own(Counter::Overwritten);
+    let mut found: Vec<_> = ObjectCategory::missing().into_iter().map(|one| point(one, one.name())).collect();
+    found.push(point(overwritten, overwritten.name()));
+    found.push(point(ObjectCategory::Skip(Skip::Foreign), "aside"));
     Point::list(found)
 }
 

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
 
-use super::load::Failure;
+use super::load::error::LoadError;
+use super::outcome::Pause;
 use crate::progress::Stage;
-use crate::render::replay::Pause;
 use crate::stop::Stop;
 use pipeline::warehouse::{self, Bulk, Reason};
 
@@ -27,7 +27,7 @@ const LOOK: Duration = Duration::from_millis(250);
 
 /// What a run must not exceed; without any, it never waits.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Limits {
+pub struct ThrottleLimits {
     /// Running threads of the server, this run's own among them.
     pub max_threads_running: Option<u64>,
     /// Seconds that a replica may be behind.
@@ -41,13 +41,37 @@ pub struct Limits {
 }
 
 /// The newest word on the limits, where there is one since the last time it was asked.
-pub type Reload = Arc<dyn Fn() -> Option<Limits> + Send + Sync>;
+pub type ReloadLimits = Arc<dyn Fn() -> Option<ThrottleLimits> + Send + Sync>;
+
+/// What a run waits for before it loads more.
+#[derive(Clone)]
+pub struct ThrottleSettings {
+    /// What the run must not exceed.
+    pub limits: ThrottleLimits,
+    /// The newest word on them.
+    pub reload: ReloadLimits,
+    /// The warehouse's replicas, whose lag is watched.
+    pub replicas: Vec<Arc<dyn Bulk>>,
+    /// How long a warehouse that is gone is waited for.
+    pub unavailable_timeout: Duration,
+}
+
+impl Default for ThrottleSettings {
+    fn default() -> Self {
+        Self {
+            limits: ThrottleLimits::default(),
+            reload: Arc::new(|| None),
+            replicas: Vec::new(),
+            unavailable_timeout: Duration::from_secs(300),
+        }
+    }
+}
 
 /// Looks at the signals before each batch.
-pub struct Brake {
+pub struct Throttle {
     bulk: Arc<dyn Bulk>,
     replicas: Vec<Arc<dyn Bulk>>,
-    reload: Reload,
+    reload: ReloadLimits,
     stop: Stop,
     stage: Stage,
     /// Batches pass one at a time, so that a wait counts once.
@@ -56,10 +80,10 @@ pub struct Brake {
 
 #[derive(Debug)]
 struct State {
-    limits: Limits,
-    looked: Option<(Instant, Option<Wait>)>,
+    limits: ThrottleLimits,
+    looked: Option<(Instant, Option<WaitReason>)>,
     /// Since when no signal can be had.
-    silent: Option<Instant>,
+    unavailable_since: Option<Instant>,
     /// When the next batch may pass at the rate of rows.
     next: Instant,
     pauses: BTreeMap<&'static str, (u64, Duration)>,
@@ -67,37 +91,37 @@ struct State {
 
 /// Why to wait: the signal, and what it says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Wait {
+struct WaitReason {
     signal: &'static str,
-    says: String,
+    detail: String,
 }
 
-impl Wait {
-    fn new(signal: &'static str, says: String) -> Option<Self> {
-        Some(Self { signal, says })
+impl WaitReason {
+    fn new(signal: &'static str, detail: String) -> Option<Self> {
+        Some(Self { signal, detail })
     }
 }
 
-impl std::fmt::Debug for Brake {
+impl std::fmt::Debug for Throttle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Brake").field("replicas", &self.replicas).finish_non_exhaustive()
+        f.debug_struct("Throttle").field("replicas", &self.replicas).finish_non_exhaustive()
     }
 }
 
-impl Brake {
+impl Throttle {
     /// A brake of that warehouse and its replicas.
     ///
     /// # Errors
     /// A signal that is to be watched cannot be asked for, or is none: then the limit would protect nothing.
     pub async fn new(
         bulk: Arc<dyn Bulk>,
-        replicas: Vec<Arc<dyn Bulk>>,
-        limits: Limits,
-        reload: Reload,
+        settings: ThrottleSettings,
         stage: Stage,
         stop: Stop,
     ) -> Result<Self, warehouse::Error> {
-        let state = State { limits, looked: None, silent: None, next: Instant::now(), pauses: BTreeMap::new() };
+        let ThrottleSettings { limits, reload, replicas, .. } = settings;
+        let state =
+            State { limits, looked: None, unavailable_since: None, next: Instant::now(), pauses: BTreeMap::new() };
         let brake = Self { bulk, replicas, reload, stop, stage, state: Mutex::new(state) };
         let limits = brake.state.lock().await.limits.clone();
         match brake.stop.or(brake.look(&limits)).await {
@@ -107,7 +131,7 @@ impl Brake {
     }
 
     /// How many rows a batch may have at most, so that it takes no more than a second of the rate.
-    pub(super) async fn most_rows(&self) -> usize {
+    pub(super) async fn max_batch_rows(&self) -> usize {
         let rate = self.state.lock().await.limits.rows_per_second;
         rate.and_then(|rate| usize::try_from(rate).ok()).unwrap_or(usize::MAX).max(1)
     }
@@ -115,13 +139,13 @@ impl Brake {
     /// Waits until so many rows may be loaded.
     ///
     /// # Errors
-    /// The run is to stop, or no signal was to be had for longer than `patience`.
-    pub(super) async fn pass(&self, rows: usize, patience: Duration) -> Result<(), Failure> {
+    /// The run is to stop, or no signal was to be had for longer than `unavailable_timeout`.
+    pub(super) async fn acquire(&self, rows: usize, unavailable_timeout: Duration) -> Result<(), LoadError> {
         let mut state = self.state.lock().await;
         let mut waited: Option<(&'static str, Instant)> = None;
         let passed = loop {
             self.renew(&mut state);
-            let Some(wait) = self.stop.or(self.reason(&mut state)).await else { break Err(Failure::Stopped) };
+            let Some(wait) = self.stop.or(self.reason(&mut state)).await else { break Err(LoadError::Stopped) };
             let signal = wait.as_ref().map(|wait| wait.signal);
             if let Some((old, since)) = waited
                 && signal != Some(old)
@@ -134,10 +158,10 @@ impl Brake {
                 state.tell(&wait);
                 waited = Some((wait.signal, Instant::now()));
             }
-            if state.silent.is_some_and(|since| since.elapsed() > patience) {
-                break Err(Failure::Warehouse(self.gave_up(&wait, patience)));
+            if state.unavailable_since.is_some_and(|since| since.elapsed() > unavailable_timeout) {
+                break Err(LoadError::Warehouse(self.gave_up(&wait, unavailable_timeout)));
             }
-            self.stage.waiting(Some(&wait.says));
+            self.stage.waiting(Some(&wait.detail));
             let left = state.next.saturating_duration_since(Instant::now());
             let nap = if wait.signal == RATE { left.min(LOOK) } else { LOOK };
             tokio::time::sleep(nap).await;
@@ -162,11 +186,11 @@ impl Brake {
     }
 
     /// The end of a wait for a signal, as an error that another try can help.
-    fn gave_up(&self, wait: &Wait, patience: Duration) -> warehouse::Error {
+    fn gave_up(&self, wait: &WaitReason, unavailable_timeout: Duration) -> warehouse::Error {
         let message = format!(
             "a signal that is watched could not be had for {} s (--patience): {}",
-            patience.as_secs(),
-            wait.says
+            unavailable_timeout.as_secs(),
+            wait.detail
         );
         warehouse::Error { reason: Reason::Busy, about: self.bulk.address(), message }
     }
@@ -183,7 +207,7 @@ impl Brake {
     }
 
     /// Takes down a wait that happened elsewhere.
-    pub(super) async fn note(&self, signal: &'static str, how_long: Duration) {
+    pub(super) async fn record_wait(&self, signal: &'static str, how_long: Duration) {
         self.state.lock().await.waited(signal, how_long);
     }
 
@@ -198,22 +222,22 @@ impl Brake {
         pauses.collect()
     }
 
-    async fn reason(&self, state: &mut State) -> Option<Wait> {
+    async fn reason(&self, state: &mut State) -> Option<WaitReason> {
         if let Some(file) = &state.limits.pause_file
             && file.exists()
         {
             let says = format!("the file {} is there", file.display());
-            state.silent = None; // nobody is asked meanwhile
-            return Wait::new("pause file", says);
+            state.unavailable_since = None; // nobody is asked meanwhile
+            return WaitReason::new("pause file", says);
         }
         let fresh = state.looked.as_ref().filter(|(at, _)| at.elapsed() < FRESH).map(|(_, wait)| wait.clone());
         let looked = match fresh {
             Some(wait) => wait,
             None => {
                 let looked = self.look(&state.limits).await;
-                state.silent = looked.is_err().then(|| state.silent.unwrap_or_else(Instant::now));
+                state.unavailable_since = looked.is_err().then(|| state.unavailable_since.unwrap_or_else(Instant::now));
                 // What cannot be asked may be overloaded.
-                let wait = looked.unwrap_or_else(|e| Wait::new(NONE, self.says(e)));
+                let wait = looked.unwrap_or_else(|e| WaitReason::new(NONE, self.says(e)));
                 state.looked = Some((Instant::now(), wait.clone()));
                 wait
             }
@@ -222,11 +246,15 @@ impl Brake {
             return looked;
         }
         let rate = state.limits.rows_per_second?;
-        if state.next > Instant::now() { Wait::new(RATE, format!("no more than {rate} rows a second")) } else { None }
+        if state.next > Instant::now() {
+            WaitReason::new(RATE, format!("no more than {rate} rows a second"))
+        } else {
+            None
+        }
     }
 
     /// Asks the servers, which must answer soon.
-    async fn look(&self, limits: &Limits) -> Result<Option<Wait>, warehouse::Error> {
+    async fn look(&self, limits: &ThrottleLimits) -> Result<Option<WaitReason>, warehouse::Error> {
         let asked = tokio::time::timeout(PROMPT, async {
             Ok(match self.strain(limits).await? {
                 Some(wait) => Some(wait),
@@ -250,7 +278,7 @@ impl Brake {
         warehouse::Error { reason: Reason::Other, about: self.bulk.address(), message }
     }
 
-    async fn strain(&self, limits: &Limits) -> Result<Option<Wait>, warehouse::Error> {
+    async fn strain(&self, limits: &ThrottleLimits) -> Result<Option<WaitReason>, warehouse::Error> {
         let query = limits.throttle_query.as_deref();
         if query.is_none() && limits.max_threads_running.is_none() {
             return Ok(None);
@@ -260,14 +288,14 @@ impl Brake {
             let uncounted = || self.no_signal("nobody counts its threads: leave --max-threads-running away".into());
             let running = signals.threads_running.ok_or_else(uncounted)?;
             if running > most {
-                return Ok(Wait::new("threads running", format!("{running} threads run, more than {most}")));
+                return Ok(WaitReason::new("threads running", format!("{running} threads run, more than {most}")));
             }
         }
         let answer = signals.query.filter(|&answer| answer > 0.0);
-        Ok(answer.and_then(|answer| Wait::new("throttle query", format!("the throttle query answers {answer}"))))
+        Ok(answer.and_then(|answer| WaitReason::new("throttle query", format!("the throttle query answers {answer}"))))
     }
 
-    async fn lag(&self, limits: &Limits) -> Result<Option<Wait>, warehouse::Error> {
+    async fn lag(&self, limits: &ThrottleLimits) -> Result<Option<WaitReason>, warehouse::Error> {
         let Some(most) = limits.max_replica_lag else { return Ok(None) };
         if self.replicas.is_empty() {
             return Err(self.no_signal("--max-replica-lag watches nothing: name a replica with --replica".into()));
@@ -281,7 +309,7 @@ impl Brake {
             let lag = replica.replica_lag().await?.ok_or_else(follows_none)?.as_secs_f64();
             if lag > most {
                 let says = format!("{} is {lag:.0} s behind, more than {most}", replica.address());
-                return Ok(Wait::new("replica lag", says));
+                return Ok(WaitReason::new("replica lag", says));
             }
         }
         Ok(None)
@@ -290,7 +318,7 @@ impl Brake {
 
 impl State {
     /// Takes over new limits; what was let pass already is paid for at the new rate.
-    fn change(&mut self, limits: Limits) {
+    fn change(&mut self, limits: ThrottleLimits) {
         let now = Instant::now();
         let left = self.next.saturating_duration_since(now).as_secs_f64();
         let rows = left * self.limits.rows_per_second.map_or(0.0, |rate| rate as f64);
@@ -306,11 +334,11 @@ impl State {
     }
 
     /// Says that a wait begins: aloud the first time, and each time that a signal cannot be had.
-    fn tell(&self, wait: &Wait) {
+    fn tell(&self, wait: &WaitReason) {
         if wait.signal == NONE || (wait.signal != RATE && !self.pauses.contains_key(wait.signal)) {
-            tracing::warn!("waiting: {}", wait.says);
+            tracing::warn!("waiting: {}", wait.detail);
         } else {
-            tracing::debug!("waiting: {}", wait.says);
+            tracing::debug!("waiting: {}", wait.detail);
         }
     }
 }
@@ -329,10 +357,11 @@ mod tests {
 
     #[test]
     fn a_rate_that_is_raised_holds_for_what_was_let_pass_before() {
-        let limits = |rate| Limits { rows_per_second: rate, ..Limits::default() };
+        let limits = |rate| ThrottleLimits { rows_per_second: rate, ..ThrottleLimits::default() };
         let left = |state: &State| state.next.saturating_duration_since(Instant::now()).as_secs_f64();
         let next = Instant::now() + Duration::from_secs(7_200);
-        let mut state = State { limits: limits(Some(1)), looked: None, silent: None, next, pauses: BTreeMap::new() };
+        let mut state =
+            State { limits: limits(Some(1)), looked: None, unavailable_since: None, next, pauses: BTreeMap::new() };
         state.change(limits(Some(2)));
         assert!((3_590.0..3_601.0).contains(&left(&state)), "{state:?}");
         state.change(limits(Some(7_200)));
