@@ -9,90 +9,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tempfile::TempPath;
 
-use super::baseline::{Baseline, Since};
+use super::baseline::{Baseline, BaselineDiff};
 use super::cause::Cause;
-use crate::render::reconcile::truth::ToldAt;
+use super::outcome::TruthLocation;
+use super::verdict::Kind;
 use pipeline::atomic_file::half_in;
 use pipeline::record::stored::Difference;
-
-/// What kind of finding it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// The lake has the record, the warehouse no row.
-    LakeOnly,
-    /// The warehouse has the row, the lake no object.
-    WarehouseOnly,
-    /// Both have it, with other values.
-    Differing,
-    /// A further object with an id that another object has.
-    DuplicateObject,
-    /// A further id on a natural key that another id has.
-    LogicalDuplicate,
-    /// The object's path does not agree with its content.
-    Misfiled,
-    /// `consumo_meta` is not what the rules make of `peso_medio`.
-    RuleBreak,
-    /// The object could not be fetched or is not JSON.
-    Unreadable,
-    /// The object is JSON, but no valid record.
-    Rejected,
-    /// A truth file says that it must be there, and it is not: an id in a store, or a broken message in the quarantine.
-    TruthMissing,
-    /// An id is in a store, and the truth files do not tell of it, or say that it must not be there.
-    TruthSurplus,
-}
-
-impl Kind {
-    /// All kinds, in the order of the outcome.
-    pub const ALL: [Self; 11] = [
-        Self::LakeOnly,
-        Self::WarehouseOnly,
-        Self::Differing,
-        Self::DuplicateObject,
-        Self::LogicalDuplicate,
-        Self::Misfiled,
-        Self::RuleBreak,
-        Self::Unreadable,
-        Self::Rejected,
-        Self::TruthMissing,
-        Self::TruthSurplus,
-    ];
-
-    /// The kind's name, as in the drift file.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::LakeOnly => "lake_only",
-            Self::WarehouseOnly => "warehouse_only",
-            Self::Differing => "differing",
-            Self::DuplicateObject => "duplicate_object",
-            Self::LogicalDuplicate => "logical_duplicate",
-            Self::Misfiled => "misfiled",
-            Self::RuleBreak => "rule_break",
-            Self::Unreadable => "unreadable",
-            Self::Rejected => "rejected",
-            Self::TruthMissing => "truth_missing",
-            Self::TruthSurplus => "truth_surplus",
-        }
-    }
-}
-
-impl Kind {
-    /// Whether only a truth file tells it.
-    pub const fn is_of_truth(self) -> bool {
-        matches!(self, Self::TruthMissing | Self::TruthSurplus)
-    }
-
-    /// The name of its count in the outcome.
-    pub const fn counter(self) -> &'static str {
-        match self {
-            Self::DuplicateObject => "duplicate_objects",
-            Self::LogicalDuplicate => "logical_duplicates",
-            Self::RuleBreak => "rule_breaks",
-            other => other.name(),
-        }
-    }
-}
 
 /// A finding: its kind, the id and key it is about, and the fields with the lake's and the warehouse's value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -113,7 +35,7 @@ pub struct Drift {
     pub reason: Option<String>,
     /// Where a truth file tells of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub told: Option<ToldAt>,
+    pub told: Option<TruthLocation>,
 }
 
 impl Drift {
@@ -215,7 +137,7 @@ impl Sink {
 pub struct Written {
     file: File,
     /// What became of findings since an earlier audit, where there is one to hold against; true of a whole audit only.
-    pub since: Option<Since>,
+    pub since: Option<BaselineDiff>,
 }
 
 impl Written {

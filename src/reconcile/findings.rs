@@ -6,14 +6,15 @@ use anyhow::Context as _;
 use chrono::{NaiveDate, NaiveDateTime, TimeDelta, Utc};
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::drift::{Drift, Kind, Sink};
+use super::drift::{Drift, Sink};
 use super::entries::NaturalEntry;
 use super::look::{Look, Spoilt, Suspicion, agrees, look_again};
+use super::outcome::{Outcome, Store};
 use super::sorters::{FULL, Sorters};
 use super::unpaired::Unpaired;
+use super::verdict::{Counter, Kind};
 use super::{Audit, MOVING};
 use crate::progress::Progress;
-use crate::render::reconcile::{Outcome, Side};
 use crate::sort::{OrderedId, Sorted, Sorter};
 use crate::stop::Stop;
 use pipeline::lake::Key;
@@ -95,7 +96,7 @@ impl Findings {
     /// A record and its row agree, and nothing else is wrong.
     pub(super) fn matched(&mut self, key: &str, record: &Record, row: &Row) -> anyhow::Result<()> {
         self.saw_both(row);
-        self.outcome.matched += 1;
+        self.outcome[Counter::Matched] += 1;
         self.natural(record, Some(key))
     }
 
@@ -103,13 +104,13 @@ impl Findings {
     pub(super) fn present(&mut self, key: &str, row: &Row) {
         self.count_record(Place::of_key(key).as_ref());
         self.count_row(Place::of_row(row).as_ref());
-        self.outcome.present += 1;
+        self.outcome[Counter::Present] += 1;
     }
 
     /// A row whose object is there and cannot be judged.
     pub(super) fn unjudged(&mut self, row: &Row) {
         self.saw_row(row);
-        self.outcome.unjudged += 1;
+        self.outcome[Counter::Unjudged] += 1;
     }
 
     /// Both sides have this: what is stored is the row that the record should be.
@@ -122,26 +123,26 @@ impl Findings {
 
     fn saw_record(&mut self, record: &Record, shape: &Shape) {
         let place = Place::of(record);
-        self.outcome.add(Side::Lake, &record.to_row(shape), Some(place.named()));
+        self.outcome.add(Store::Lake, &record.to_row(shape), Some(place.named()));
         self.count_record(Some(&place));
     }
 
     fn saw_row(&mut self, row: &Row) {
         let place = Place::of_row(row);
-        self.outcome.add(Side::Warehouse, row, place.as_ref().map(Place::named));
+        self.outcome.add(Store::Warehouse, row, place.as_ref().map(Place::named));
         self.count_row(place.as_ref());
     }
 
     fn count_record(&mut self, place: Option<&Place>) {
-        self.outcome.lake_objects += 1;
-        self.outcome.lake_records += 1;
+        self.outcome[Counter::LakeObjects] += 1;
+        self.outcome[Counter::LakeRecords] += 1;
         if let Some(place) = place {
             self.outcome.cell(&place.farm, place.day).lake += 1;
         }
     }
 
     fn count_row(&mut self, place: Option<&Place>) {
-        self.outcome.warehouse_rows += 1;
+        self.outcome[Counter::WarehouseRows] += 1;
         if let Some(place) = place {
             self.outcome.cell(&place.farm, place.day).warehouse += 1;
         }
@@ -213,7 +214,7 @@ impl Findings {
             _ => false,
         };
         if !agreed && agrees(audit, shape, &now) {
-            self.outcome.settled += 1;
+            self.outcome[Counter::Settled] += 1;
         }
         let spoilt = !now.spoilt.is_empty();
         for (key, how) in &now.spoilt {
@@ -231,7 +232,7 @@ impl Findings {
                 if let (Some((_, record)), Some(row)) = (home, row)
                     && let Some(strayed) = Place::of_row(row).filter(|place| *place != Place::of(record))
                 {
-                    self.outcome.cell(&strayed.farm, strayed.day).strayed += 1;
+                    self.outcome.cell(&strayed.farm, strayed.day).out_of_window += 1;
                 }
             }
         }
@@ -240,7 +241,7 @@ impl Findings {
         }
         match (&now.home, &now.row) {
             (Some(_), Some(_)) if differences.is_empty() => {
-                self.outcome.matched += 1;
+                self.outcome[Counter::Matched] += 1;
                 Ok(())
             }
             (Some((key, record)), Some(_)) => {
@@ -268,18 +269,18 @@ impl Findings {
         if !now.moving {
             return self.report(drift, place);
         }
-        self.outcome.moving += 1;
+        self.outcome[Counter::Moving] += 1;
         let reason = drift.reason.clone().map(|reason| format!("; {reason}")).unwrap_or_default();
         self.report(drift.because(format!("{MOVING}: it was another at every look{reason}")), place)
     }
 
     /// An object that says nothing of its record any more.
     fn spoilt(&mut self, before: &Suspicion, key: &str, how: &Spoilt) -> anyhow::Result<()> {
-        self.outcome.lake_objects += 1;
+        self.outcome[Counter::LakeObjects] += 1;
         let drift = |kind, why: &str| Drift::new(kind, &before.id, Some(key.to_owned())).because(why);
         match how {
             Spoilt::Archived => {
-                self.outcome.archived += 1;
+                self.outcome[Counter::Archived] += 1;
                 Ok(())
             }
             Spoilt::Unreadable(why) => self.report(drift(Kind::Unreadable, why), Place::of_key(key)),
@@ -294,8 +295,8 @@ impl Findings {
             self.report(drift, Some(Place::of(record)))?;
         }
         for (copy, other) in copies {
-            self.outcome.lake_objects += 1;
-            self.outcome.lake_records += 1;
+            self.outcome[Counter::LakeObjects] += 1;
+            self.outcome[Counter::LakeRecords] += 1;
             let same = if record == other { "the same values" } else { "other values" };
             let drift = Drift::new(Kind::DuplicateObject, &record.id_treated_data, Some(copy.clone()));
             self.report(drift.because(format!("{same} as {key}")), Some(Place::of(record)))?;
@@ -310,7 +311,7 @@ impl Findings {
         let latest = (Utc::now() + CLOCKS_APART).naive_utc();
         let too_new = row.instant(Column::RowTs).is_some_and(|at| fence <= at && at <= latest);
         if spoilt || too_new {
-            self.outcome.unjudged += 1;
+            self.outcome[Counter::Unjudged] += 1;
             return Ok(());
         }
         let record = row.to_record();

@@ -5,18 +5,18 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 
-use super::drift::{Drift, Kind, Sink};
+use super::drift::{Drift, Sink};
 use super::entries::NaturalEntry;
 use super::findings::Findings;
 use super::merge::Merge;
+use super::outcome::{Outcome, RunInfo, StoreInfo, TruthCounter};
 use super::sorters::Sorters;
 use super::truth::{self, Corrected, Proof};
+use super::verdict::Kind;
 use super::warehouse_side::Scan;
 use super::window::Inside;
 use super::{Audit, emptiness, lake_side};
 use crate::progress::Progress;
-use crate::render::reconcile::truth::Truth;
-use crate::render::reconcile::{Outcome, Run, Stores};
 use crate::sort::Sorted;
 use crate::stop::Stop;
 
@@ -42,8 +42,8 @@ pub async fn run(audit: &Audit, sink: Sink, progress: &Progress, stop: &Stop) ->
         lake: audit.lake.address(),
         warehouse: audit.warehouse.address(),
         server: status.version,
-        stores: Stores::of(&shape, status.settings),
-        run: Run::begin()?,
+        stores: StoreInfo::of(&shape, status.settings),
+        run: RunInfo::begin()?,
         quick: audit.quick,
         ..Outcome::default()
     };
@@ -56,7 +56,7 @@ pub async fn run(audit: &Audit, sink: Sink, progress: &Progress, stop: &Stop) ->
     let mut ended = !lake.stopped;
     if ended {
         let inside = Inside::of(&audit.span, lake.votes);
-        findings.outcome.window_column = inside.as_ref().map_or("", Inside::column);
+        findings.outcome.window_column = inside.as_ref().map_or("", Inside::column).into();
         let stage = progress.stage("warehouse", status.rows.filter(|_| inside.is_none()));
         let mut rows = scan.into_rows(inside.clone(), sorters.late()?);
         let mut merge = Merge { audit, shape, inside, findings: &mut findings, stage, proof };
@@ -71,7 +71,10 @@ pub async fn run(audit: &Audit, sink: Sink, progress: &Progress, stop: &Stop) ->
             if let Some(proof) = proof {
                 let truth = proof.resolve(audit, &shape, &mut findings, progress, stop).await?;
                 ended = truth.is_some();
-                findings.outcome.truth = truth.map(|truth| Truth { corrections, ..truth });
+                findings.outcome.truth = truth.map(|mut truth| {
+                    truth[TruthCounter::Corrections] = corrections;
+                    truth
+                });
             }
         }
     }

@@ -25,9 +25,11 @@ use pipeline::record::Column;
 use pipeline::record::stored::Row;
 
 mod back;
+mod outcome;
 mod read;
 
 pub use back::put_back;
+pub use outcome::{Outcome, UndoCounter};
 
 /// A file that takes changes back; it is made with the first one.
 #[derive(Debug)]

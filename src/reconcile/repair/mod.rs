@@ -15,10 +15,11 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 
-use super::drift::{Drift, Kind, Written};
+use super::drift::{Drift, Written};
+use super::outcome::{RepairCounter, RepairOutcome};
+use super::verdict::Kind;
 use super::{Audit, Budget};
 use crate::progress::{Progress, Stage};
-use crate::render::reconcile::Repaired;
 use crate::stop::Stop;
 use crate::undo::Undo;
 use pipeline::record::stored::Shape;
@@ -73,6 +74,11 @@ pub enum Action {
     ReplaceObject,
 }
 
+impl Action {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Insert, Self::Update, Self::WriteObject, Self::ReplaceObject];
+}
+
 /// What a repair may do, and what the audit before it saw.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -106,23 +112,12 @@ impl Plan {
             Kind::Differing => match self.trust {
                 Trust::Lake if direction.mends_warehouse() => Ok(Action::Update),
                 Trust::Warehouse if direction.mends_lake() => Ok(Action::ReplaceObject),
-                Trust::Lake => Err("the lake is trusted: repair the warehouse, or both; or --trust warehouse"),
+                Trust::Lake => Err(Kind::Differing.left_because()),
                 Trust::Warehouse => Err("the warehouse is trusted: repair the lake, or both; or --trust lake"),
             },
             Kind::WarehouseOnly if direction.mends_lake() && self.nameless > 0 => Err(NAMELESS),
             Kind::WarehouseOnly if direction.mends_lake() => Ok(Action::WriteObject),
-            Kind::LakeOnly | Kind::WarehouseOnly => {
-                Err("its side is not the one to be mended: repair the other side, or both")
-            }
-            Kind::TruthMissing => Err("what is missing cannot be made of its id: send the history again, by any door"),
-            Kind::TruthSurplus => Err("nothing is deleted: find out who wrote it, and remove it by hand"),
-            Kind::DuplicateObject => Err("objects of the lake are never deleted: remove the copy by hand"),
-            Kind::LogicalDuplicate => Err("which reading is right is not to be guessed: ask the farm"),
-            Kind::Misfiled => Err("objects of the lake are never moved: move it by hand"),
-            Kind::RuleBreak => Err("which side is wrong is not to be guessed: check the rule and who wrote it"),
-            Kind::Unreadable | Kind::Rejected => Err(
-                "objects of the lake are never overwritten: move it away by hand; if the warehouse has its row, repair then writes it anew",
-            ),
+            kind => Err(kind.left_because()),
         }
     }
 }
@@ -139,7 +134,7 @@ pub async fn repair(
     plan: &Plan,
     progress: &Progress,
     stop: &Stop,
-) -> anyhow::Result<Repaired> {
+) -> anyhow::Result<RepairOutcome> {
     let mut repaired = due(findings, plan)?;
     let changes = repaired.changes();
     if let Some(most) = plan.most.filter(|most| !most.allows(changes, plan.ids)) {
@@ -152,12 +147,14 @@ pub async fn repair(
     }
     let (path, table) = plan.undo.clone();
     let planned = std::mem::take(&mut repaired);
+    let mut begun = RepairOutcome { reasons: planned.reasons, ..RepairOutcome::default() };
+    begun[RepairCounter::Left] = planned.counts[RepairCounter::Left];
     let mut work = Work {
         audit,
         shape: audit.warehouse.shape().await?,
         lake: audit.lake.identity(),
         undo: Undo::new(path, table),
-        repaired: Repaired { left: planned.left, reasons: planned.reasons, ..Repaired::default() },
+        repaired: begun,
         stage: progress.stage("repair", Some(changes)),
     };
     let ended = work.all(findings, plan, stop).await;
@@ -166,30 +163,31 @@ pub async fn repair(
     if let Err(e) = ended {
         repaired.stopped = Some(format!("{e:#}"));
     }
-    repaired.conditional_writes = match (repaired.objects_written, repaired.objects_replaced) {
-        (0, 0) => None,
-        (_, 0) => Some(audit.lake.conditions().create),
-        (0, _) => Some(audit.lake.conditions().change),
-        (_, _) => Some(audit.lake.conditions().weakest()),
-    };
+    repaired.conditional_writes =
+        match (repaired[RepairCounter::ObjectsWritten], repaired[RepairCounter::ObjectsReplaced]) {
+            (0, 0) => None,
+            (_, 0) => Some(audit.lake.conditions().create),
+            (0, _) => Some(audit.lake.conditions().change),
+            (_, _) => Some(audit.lake.conditions().weakest()),
+        };
     repaired.undo_file = work.undo.written().map(|path| path.display().to_string());
     work.stage.finish();
     Ok(repaired)
 }
 
 /// What would be done, and what is left with why.
-fn due(findings: &Written, plan: &Plan) -> anyhow::Result<Repaired> {
-    let mut repaired = Repaired { dry_run: plan.dry_run, ..Repaired::default() };
+fn due(findings: &Written, plan: &Plan) -> anyhow::Result<RepairOutcome> {
+    let mut repaired = RepairOutcome { dry_run: plan.dry_run, ..RepairOutcome::default() };
     let mut reasons: BTreeMap<(Kind, &'static str), u64> = BTreeMap::new();
     for drift in findings.read()? {
         let drift = drift?;
         match plan.action(&drift) {
-            Ok(action) => repaired.count(action),
+            Ok(action) => repaired.counts.add(action.counter()),
             Err(why) => *reasons.entry((drift.kind, why)).or_default() += 1,
         }
     }
     for ((kind, why), count) in reasons {
-        repaired.left += count;
+        repaired[RepairCounter::Left] += count;
         repaired.reasons.push(format!("{count} {}: {why}", kind.name()));
     }
     Ok(repaired)
@@ -202,7 +200,7 @@ struct Work<'a> {
     /// What tells the lake from others.
     lake: String,
     undo: Undo,
-    repaired: Repaired,
+    repaired: RepairOutcome,
     stage: Stage,
 }
 
@@ -253,11 +251,11 @@ impl Work<'_> {
         self.stage.add(1);
         match fate {
             Ok(()) => {
-                self.repaired.count(action);
-                self.repaired.verified += 1;
+                self.repaired.counts.add(action.counter());
+                self.repaired[RepairCounter::Verified] += 1;
             }
             Err(why) => {
-                self.repaired.failed += 1;
+                self.repaired[RepairCounter::Failed] += 1;
                 let place = drift.key.as_ref().or(drift.id.as_ref()).cloned().unwrap_or_default();
                 self.repaired.problems.add(drift.kind.name(), place, why);
             }

@@ -6,10 +6,11 @@ use chrono::{DateTime, NaiveDate};
 use super::entry::{Doubt, HashEntry, IdEntry};
 use super::read::Told;
 use super::{Asked, Door};
-use crate::reconcile::drift::{Drift, Kind};
+use crate::reconcile::drift::Drift;
 use crate::reconcile::findings::Findings;
+use crate::reconcile::outcome::{TruthCounter, TruthLocation, TruthResult};
 use crate::reconcile::sorters::{FULL, Sorters};
-use crate::render::reconcile::truth::{ToldAt, Truth};
+use crate::reconcile::verdict::Kind;
 use crate::sort::{OrderedId, Sorted, Sorter};
 use crate::truth::Fate;
 use pipeline::lake::Span;
@@ -38,7 +39,7 @@ pub(in crate::reconcile) struct Proof {
     pub(super) doubts: Sorter<Doubt>,
     pub(super) sorters: Sorters,
     pub(super) door: Option<Door>,
-    pub(super) truth: Truth,
+    pub(super) truth: TruthResult,
     span: Span,
 }
 
@@ -50,7 +51,7 @@ impl Proof {
             doubts: sorters.doubts()?,
             sorters,
             door: asked.door,
-            truth: Truth { door: asked.door, door_said: asked.door.is_some(), ..told.truth },
+            truth: TruthResult { door: asked.door, door_said: asked.door.is_some(), ..told.truth },
             span: span.clone(),
         })
     }
@@ -76,29 +77,29 @@ impl Proof {
             if !is_audited {
                 return Ok(());
             }
-            self.truth.surplus_unknown += 1;
+            self.truth[TruthCounter::SurplusUnknown] += 1;
             return self.surplus(id, seen, None, "no truth file tells of it", findings);
         };
         if !self.is_audited(id) {
-            self.truth.outside += 1;
+            self.truth[TruthCounter::Outside] += 1;
             return Ok(());
         }
         match entry.fate {
             Fate::Stored => {
-                self.truth.expected += 1;
+                self.truth[TruthCounter::Expected] += 1;
                 if seen.key.is_some() && seen.row {
-                    self.truth.found += 1;
+                    self.truth[TruthCounter::Found] += 1;
                     return Ok(());
                 }
                 self.doubt(entry, seen)
             }
             Fate::Refused => {
-                self.truth.refused += 1;
-                self.truth.refused_stored += u64::from(seen.is_anywhere());
+                self.truth[TruthCounter::Refused] += 1;
+                self.truth[TruthCounter::RefusedStored] += u64::from(seen.is_anywhere());
                 self.doubt(entry, seen)
             }
             Fate::Never => {
-                self.truth.never += 1;
+                self.truth[TruthCounter::Never] += 1;
                 if !seen.is_anywhere() {
                     return Ok(());
                 }
@@ -131,11 +132,11 @@ impl Proof {
         &mut self,
         id: &OrderedId,
         seen: Seen<'_>,
-        told: Option<ToldAt>,
+        told: Option<TruthLocation>,
         why: &str,
         findings: &mut Findings,
     ) -> anyhow::Result<()> {
-        self.truth.surplus += 1;
+        self.truth[TruthCounter::Surplus] += 1;
         let drift = of_id(Kind::TruthSurplus, id, seen.key.map(str::to_owned), [seen.key.is_some(), seen.row]);
         let why = told.as_ref().map_or_else(|| why.to_owned(), |told| format!("{why}: {told}"));
         findings.report(Drift { told, ..drift.because(why) }, None)
