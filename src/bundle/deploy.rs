@@ -6,8 +6,8 @@ use minijinja::{Environment, UndefinedBehavior};
 use serde::Serialize;
 
 use super::authorities::ON_LAMBDA;
+use crate::outcome::count;
 use crate::render::bundle::Made;
-use crate::render::count;
 
 #[derive(Serialize)]
 struct Page<'a> {

@@ -90,7 +90,7 @@ pub async fn warehouse(warehouse: &dyn Warehouse, now: impl Fn() -> DateTime<Utc
     outcome.add("warehouse access", Health::Ok, format!("{}: {}{comment}", warehouse.address(), status.version));
     match warehouse.shape().await {
         Ok(shape) => {
-            let rows = status.rows.map_or_else(|| "unknown".to_owned(), crate::render::count);
+            let rows = status.rows.map_or_else(|| "unknown".to_owned(), crate::outcome::count);
             outcome.add("warehouse schema", Health::Ok, format!("{rows} rows, {}", describe(&shape)));
         }
         Err(e) => outcome.add("warehouse schema", Health::Failed, e.to_string()),
@@ -201,7 +201,7 @@ fn settings(status: &Status, outcome: &mut Outcome) {
                 format!("{bytes} bytes: raise it to {PACKET_NEEDED} or more"),
             );
         }
-        Some(bytes) => outcome.add("max_allowed_packet", Health::Ok, format!("{} bytes", crate::render::count(bytes))),
+        Some(bytes) => outcome.add("max_allowed_packet", Health::Ok, format!("{} bytes", crate::outcome::count(bytes))),
     }
     if let Some(mode) = get("sql_mode") {
         outcome.add("sql_mode", Health::Ok, format!("this session: {mode}"));

@@ -9,11 +9,13 @@ use serde::Serialize;
 mod counts;
 mod problems;
 mod read_back;
+mod text;
 
 pub(crate) use counts::counters;
 pub use counts::{Counter, Counts, Role, Spec};
 pub use problems::{Problem, Problems};
 pub use read_back::{Unread, read_back};
+pub(crate) use text::{between, count, duration};
 
 /// How a run ended, as scripts see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::{Schedule, Source};
 use crate::history;
-use crate::render::{count, duration};
+use crate::outcome::{count, duration};
 use crate::topic::arn::Arn;
 
 /// Readings a day of a hundred pens (`herd`'s own share of pens that deliver).

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::time;
-use crate::render::count;
+use crate::outcome::count;
 use crate::render::publish::{Outcome, Percentiles, Verdict};
 
 /// Conditions; the run fails where any of them holds.

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::schedule::Schedule;
 use super::telemetry::Telemetry;
+use crate::outcome::count;
 use crate::progress::{Board, Progress};
-use crate::render::count;
 use crate::render::publish::{Interval, Outcome};
 
 /// Lines of the view.
@@ -94,7 +94,7 @@ impl Live {
 }
 
 fn seconds(time: Duration) -> String {
-    crate::render::duration(time.as_secs_f64())
+    crate::outcome::duration(time.as_secs_f64())
 }
 
 /// The last second.

@@ -17,7 +17,7 @@ use super::entry;
 use super::estimate;
 use super::journal::Ranges;
 use super::{OnInvalid, Settings, Source};
-use crate::render::count;
+use crate::outcome::count;
 use crate::stop::Stop;
 use crate::topic::Limits;
 

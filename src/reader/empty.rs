@@ -8,7 +8,7 @@ use std::fmt;
 
 use chrono::NaiveDate;
 
-use crate::render::count;
+use crate::outcome::count;
 use pipeline::lake::{Depth, Error, Key, Lake, Meta, Partition, Span, survey};
 
 /// Names that are shown.

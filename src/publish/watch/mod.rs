@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use crate::render::duration;
+use crate::outcome::duration;
 use crate::render::publish::Lag;
 use crate::stop::Stop;
 use pipeline::record::stored::Shape;
