@@ -165,7 +165,11 @@ async fn a_conflict_is_kept_overwritten_or_ends_the_run_and_what_was_overwritten
     assert_eq!(counts(&scene.run(scene.replay().await).await), [0, 20, 0, 0, 0, 0]);
     let undone =
         crate::undo::put_back(&scene.warehouse, &*scene.lake, &path, "t", false, &Stop::default()).await.unwrap();
-    assert_eq!((undone[UndoCounter::Changes], undone[UndoCounter::Restored]), (1, 1), "{undone}");
+    assert_eq!(
+        (undone[crate::undo::UndoCounter::Changes], undone[crate::undo::UndoCounter::Restored]),
+        (1, 1),
+        "{undone}"
+    );
     let rows = scene.warehouse.fetch(std::slice::from_ref(&record.id_treated_data), &shape).await.unwrap();
     assert_eq!(rows, [changed.to_row(&shape)]);
 }

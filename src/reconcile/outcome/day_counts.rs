@@ -3,6 +3,7 @@
 use chrono::NaiveDate;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::is_zero;
 use crate::reconcile::Days;
 
 /// One farm's day, on both sides.
@@ -20,11 +21,6 @@ pub struct DayCounts {
     /// Rows whose records are of other days or farms: they do not show that this day should have any.
     #[serde(skip)]
     pub out_of_window: u64,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
-fn is_zero(count: &u64) -> bool {
-    *count == 0
 }
 
 impl DayCounts {

@@ -29,6 +29,7 @@ impl Outcome {
         self.quick |= other.quick;
         merge_some(&mut self.cache, other.cache, |mine, theirs| add_served(mine, &theirs));
         self.snapshots += other.snapshots;
+        self.parts = self.parts.max(1) + other.parts.max(1);
         self.repaired.merge(other.repaired);
         self.seconds = self.seconds.max(other.seconds);
         self.stopped = first(self.stopped.take(), other.stopped);

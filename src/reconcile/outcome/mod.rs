@@ -78,6 +78,9 @@ pub struct Outcome {
     pub cache: Option<Served>,
     /// Moments that the rows show: 1, and one more for each time that the warehouse's snapshot was lost.
     pub snapshots: u64,
+    /// Audits that it was merged from; 0 if it is of one.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub parts: u64,
     /// What repair did.
     pub repaired: RepairOutcome,
     /// Time of the whole run.
@@ -119,6 +122,11 @@ pub struct Outcome {
     /// Whether a repair was requested.
     #[serde(skip)]
     pub repair_asked: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Index<Counter> for Outcome {

@@ -78,7 +78,12 @@ impl Outcome {
     /// What no audit of two stores can tell, and this one could not for what was asked: a sentence each.
     pub fn not_proved(&self) -> Vec<String> {
         let mut not = Vec::new();
-        if self.snapshots > 1 {
+        if self.parts > 1 {
+            not.push(format!(
+                "The {} parts were audited one by one: the rows are those of {} moments, not of one.",
+                self.parts, self.snapshots
+            ));
+        } else if self.snapshots > 1 {
             not.push(format!(
                 "The warehouse's snapshot was lost: its rows are those of {} moments, not of one.",
                 self.snapshots

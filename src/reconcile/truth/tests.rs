@@ -10,8 +10,8 @@ use uuid::Uuid;
 
 use super::*;
 use crate::outcome::Outcome as _;
-use crate::reconcile::{Audit, TruthCounter, TruthResult};
 use crate::reconcile::tests::{Scene, record};
+use crate::reconcile::{Audit, TruthCounter, TruthResult};
 use crate::truth::{Fate, Told, Writer};
 use pipeline::lake::{self, Depth, Lake, Page, Put};
 

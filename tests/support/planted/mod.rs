@@ -54,7 +54,7 @@ impl Damage {
         let mut counts: BTreeMap<&str, i64> = BTreeMap::from(whole);
         for kind in ruminate::reconcile::Kind::ALL {
             let of_kind = self.findings.iter().filter(|finding| finding.kind == kind.name());
-            counts.insert(kind.counter(), of_kind.count() as i64);
+            counts.insert(kind.counter_name(), of_kind.count() as i64);
         }
         counts.extend(["archived", "unjudged", "settled", "moving", "skipped_after_fence"].map(|name| (name, 0)));
         self.counts.iter().for_each(|(name, more)| *counts.get_mut(name).unwrap() += more);

@@ -124,7 +124,7 @@ fn hostile_text_stays_text() {
     outcome.asked.settings_sha256 = hostile.into();
     outcome.run.id = hostile.into();
     outcome.stores.server_settings.insert(hostile.into(), hostile.into());
-    outcome.stores.columns.insert("peso_medio", hostile.into());
+    outcome.stores.columns.insert("peso_medio".into(), hostile.into());
     let shape = PatternShape::OneFarm { farm: hostile.into() };
     let (cause, kind) = (Some(hostile.to_owned()), Kind::Differing);
     outcome.patterns.push(Pattern {
