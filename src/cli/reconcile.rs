@@ -13,8 +13,8 @@ use super::flags::{
 use super::spelled::Spelled;
 use crate::evidence::Evidence;
 use crate::reconcile::{
-    Audit, AuditOptions, AuditSettings, Baseline, Budget, Counter, Direction, Door, Outcome, Plan, Sink, Tolerance,
-    Trust, TruthAsked, repair, run as audit,
+    Audit, AuditOptions, AuditSettings, Baseline, Budget, Counter, Direction, Door, Drift, Outcome, Plan, Sink,
+    Tolerance, Trust, TruthAsked, repair, run as audit,
 };
 use crate::render::{Printed, html};
 use crate::undo::put_back;
@@ -140,7 +140,8 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed
     }
     if let Some(evidence) = evidence {
         let page = html::render(&outcome)?;
-        evidence.write(&outcome, &page, findings.read().context("the findings cannot be read back")?)?;
+        let findings = findings.read().context("the findings cannot be read back")?;
+        evidence.write(&outcome, &page, findings.map(|finding| Ok(Drift::from(&finding?))))?;
     }
     Ok(Printed::of(&outcome))
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use futures::stream::{self, StreamExt};
 
-use super::drift::Drift;
 use super::entries::{Held, LakeEntry};
-use super::findings::{Findings, Place};
+use super::finding::Finding;
+use super::findings::{FindingCollector, FindingDay};
 use super::verdict::{Counter, Kind};
 use super::window::Votes;
 use super::{Audit, emptiness};
@@ -40,7 +40,7 @@ const DOUBTS: usize = 500;
 pub(super) async fn read(
     audit: &Audit,
     mut sorter: Sorter<LakeEntry>,
-    findings: &mut Findings,
+    findings: &mut FindingCollector,
     progress: &Progress,
     stop: &Stop,
 ) -> anyhow::Result<LakeSide> {
@@ -132,7 +132,7 @@ async fn learn_elsewhere(audit: &Audit, cutoff: Cutoff) -> anyhow::Result<Votes>
 /// Takes objects as they are found: counts what cannot be judged, passes on what has an id.
 struct Taking<'a> {
     audit: &'a Audit,
-    findings: &'a mut Findings,
+    findings: &'a mut FindingCollector,
     votes: Votes,
     /// Objects that could not be read.
     doubts: Vec<Found>,
@@ -203,19 +203,20 @@ impl Taking<'_> {
         if id_of(&key, |_| ()).is_none() && !matches!(item, Item::Skipped(Skip::Foreign)) {
             findings.outcome[Counter::Nameless] += 1;
         }
-        let place = key.as_ref().map(|key| Place { farm: key.farm.clone(), day: key.day });
-        let inside = |place: &Place| self.audit.span.has_day(place.day) && self.audit.span.has_farm(&place.farm);
+        let place = key.as_ref().map(|key| FindingDay { farm: key.farm.clone(), day: key.day });
+        let inside = |place: &FindingDay| self.audit.span.has_day(place.day) && self.audit.span.has_farm(&place.farm);
         if place.as_ref().is_none_or(inside) {
             findings.outcome[Counter::LakeObjects] += 1;
             let id = id_of(&key, str::to_owned);
-            let drift = |kind, why: String| Drift { id, ..Drift::new(kind, "", Some(meta.key.clone())) }.because(why);
+            let finding =
+                |kind, why: String| Finding { id, ..Finding::without_id(kind, Some(meta.key.clone())) }.because(why);
             match item {
                 Item::Record(_) | Item::Skipped(Skip::Unopened) => {}
-                Item::Rejected(why) => findings.report(drift(Kind::Rejected, why), place)?,
-                Item::Unreadable(why) => findings.report(drift(Kind::Unreadable, why), place)?,
+                Item::Rejected(why) => findings.report(finding(Kind::Rejected, why), place)?,
+                Item::Unreadable(why) => findings.report(finding(Kind::Unreadable, why), place)?,
                 Item::Archived => {
                     findings.outcome[Counter::Archived] += 1;
-                    if let Some(Place { farm, day }) = place {
+                    if let Some(FindingDay { farm, day }) = place {
                         findings.outcome.cell(farm, day).archived += 1;
                     }
                 }
@@ -235,7 +236,7 @@ fn id_of<T>(key: &Option<Key>, then: impl FnOnce(&str) -> T) -> Option<T> {
     key.as_ref()?.id.as_deref().map(then)
 }
 
-fn foreign(findings: &mut Findings, key: String) {
+fn foreign(findings: &mut FindingCollector, key: String) {
     findings.outcome[Counter::SkippedForeign] += 1;
     findings.outcome.problems.add("skipped", key, "not a name of this lake");
 }

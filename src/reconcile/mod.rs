@@ -22,6 +22,8 @@ mod days;
 mod drift;
 mod emptiness;
 mod entries;
+mod finding;
+mod finding_file;
 mod findings;
 mod gaps;
 mod lake_side;
@@ -53,7 +55,9 @@ pub use baseline::{Baseline, BaselineDiff};
 pub use budget::Budget;
 pub use cause::Cause;
 pub use days::Days;
-pub use drift::{Drift, Sink, Written};
+pub use drift::Drift;
+pub use finding::{Finding, Stability};
+pub use finding_file::{Sink, Written};
 pub use gaps::{Gap, gaps};
 pub use outcome::{
     AuditOptions, AuditSettings, ColumnTotal, ControlTotals, DayCounts, NotChecked, Outcome, RepairCounter,
@@ -65,9 +69,6 @@ pub use run::run;
 pub use tolerance::Tolerance;
 pub use truth::{Asked as TruthAsked, Door};
 pub use verdict::{Counter, Kind, Side};
-
-/// How the reason begins of a finding that never held still.
-const MOVING: &str = "still moving";
 
 /// The two stores, what of them is audited, and how.
 #[derive(Debug, Clone)]

@@ -70,7 +70,7 @@ impl Scene {
     pub(super) async fn run(&self, audit: &Audit) -> (Outcome, Vec<Drift>) {
         let sink = Sink::new(None).unwrap();
         let (outcome, sink) = run(audit, sink, &Progress::Silent, &Stop::default()).await.unwrap();
-        let found = sink.done().unwrap().read().unwrap().map(Result::unwrap).collect();
+        let found = sink.done().unwrap().read().unwrap().map(|finding| Drift::from(&finding.unwrap())).collect();
         (outcome, found)
     }
 }

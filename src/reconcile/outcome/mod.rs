@@ -10,12 +10,13 @@ use std::ops::{Index, IndexMut};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::finding::Finding;
 use super::verdict::{Counter, Kind, Side};
 use super::{BaselineDiff, Budget, Days, Drift, Gap, LATE, Pattern, Places, gaps};
 use crate::outcome::{Counter as _, Counts, Exit, Problems};
 use crate::reader::cache::Served;
-use pipeline::record::stored::Row;
-use pipeline::record::{Column, instant};
+use pipeline::record::Column;
+use pipeline::record::stored::{Row, Value};
 
 mod control;
 mod day_counts;
@@ -159,11 +160,13 @@ impl Outcome {
         if let Some(cause) = &drift.cause {
             *self.causes.entry(cause.clone()).or_default() += 1;
         }
-        let row_ts = || drift.fields.get(Column::RowTs.name()).and_then(|[lake, _]| instant::parse(lake.as_str()?));
-        if drift.kind == Kind::LakeOnly && row_ts().is_some_and(|at| self.is_late(at)) {
-            self.late.lake_only += 1;
-        }
         self.samples.take(drift);
+    }
+
+    /// Counts whether a finding may be of a record whose row was on its way.
+    pub(super) fn count_late(&mut self, finding: &Finding) {
+        let Some(Value::Instant(at)) = finding.field(Column::RowTs).map(|field| &field.lake) else { return };
+        self.late.lake_only += u64::from(finding.kind == Kind::LakeOnly && self.is_late(at.and_utc()));
     }
 
     /// Whether a record was processed within minutes before the audit began.

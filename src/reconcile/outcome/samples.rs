@@ -40,7 +40,7 @@ impl<const MOST: usize> FirstN<MOST> {
 
 /// The order of findings, which is that of `drift.ndjson` in the evidence too.
 fn order(a: &Drift, b: &Drift) -> Ordering {
-    (a.kind, &a.id, &a.key, &a.reason).cmp(&(b.kind, &b.id, &b.key, &b.reason))
+    (a.kind, &a.id, &a.key, &a.reason, &a.cause).cmp(&(b.kind, &b.id, &b.key, &b.reason, &b.cause))
 }
 
 impl Samples {

@@ -15,7 +15,8 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 
-use super::drift::{Drift, Written};
+use super::finding::{Finding, Stability};
+use super::finding_file::Written;
 use super::outcome::{RepairCounter, RepairOutcome};
 use super::verdict::Kind;
 use super::{Audit, Budget};
@@ -103,11 +104,12 @@ const NAMELESS: &str = "objects without an id in their names could not be judged
 
 impl Plan {
     /// What is done about a finding, or why nothing is.
-    fn action(&self, drift: &Drift) -> Result<Action, &'static str> {
+    fn action(&self, finding: &Finding) -> Result<Action, &'static str> {
         let direction = self.direction;
-        let moving = drift.reason.as_ref().is_some_and(|reason| reason.starts_with(super::MOVING));
-        match drift.kind {
-            _ if moving => Err("it was another at every look: audit again when it has come to rest"),
+        match finding.kind {
+            _ if finding.stability == Stability::Unstable => {
+                Err("it was another at every look: audit again when it has come to rest")
+            }
             Kind::LakeOnly if direction.mends_warehouse() => Ok(Action::Insert),
             Kind::Differing => match self.trust {
                 Trust::Lake if direction.mends_warehouse() => Ok(Action::Update),
@@ -179,11 +181,11 @@ pub async fn repair(
 fn due(findings: &Written, plan: &Plan) -> anyhow::Result<RepairOutcome> {
     let mut repaired = RepairOutcome { dry_run: plan.dry_run, ..RepairOutcome::default() };
     let mut reasons: BTreeMap<(Kind, &'static str), u64> = BTreeMap::new();
-    for drift in findings.read()? {
-        let drift = drift?;
-        match plan.action(&drift) {
+    for finding in findings.read()? {
+        let finding = finding?;
+        match plan.action(&finding) {
             Ok(action) => repaired.counts.add(action.counter()),
-            Err(why) => *reasons.entry((drift.kind, why)).or_default() += 1,
+            Err(why) => *reasons.entry((finding.kind, why)).or_default() += 1,
         }
     }
     for ((kind, why), count) in reasons {
@@ -210,11 +212,11 @@ type Fate = Result<(), String>;
 impl Work<'_> {
     async fn all(&mut self, findings: &Written, plan: &Plan, stop: &Stop) -> anyhow::Result<()> {
         let (mut of_rows, mut of_objects) = (Vec::new(), Vec::new());
-        for drift in findings.read()? {
-            let drift = drift?;
-            match plan.action(&drift) {
-                Ok(action @ (Action::Insert | Action::Update)) => of_rows.push((drift, action)),
-                Ok(action) => of_objects.push((drift, action)),
+        for finding in findings.read()? {
+            let finding = finding?;
+            match plan.action(&finding) {
+                Ok(action @ (Action::Insert | Action::Update)) => of_rows.push((finding, action)),
+                Ok(action) => of_objects.push((finding, action)),
                 Err(_) => continue,
             }
             if of_rows.len() >= BATCH || of_objects.len() >= BATCH {
@@ -226,28 +228,28 @@ impl Work<'_> {
 
     async fn mend(
         &mut self,
-        of_rows: &mut Vec<(Drift, Action)>,
-        of_objects: &mut Vec<(Drift, Action)>,
+        of_rows: &mut Vec<(Finding, Action)>,
+        of_objects: &mut Vec<(Finding, Action)>,
         stop: &Stop,
     ) -> anyhow::Result<()> {
         anyhow::ensure!(!stop.is_set(), "asked to stop: the rest is as it was");
         let batch = std::mem::take(of_rows);
         let fates = self.rows(&batch).await?;
-        for ((drift, action), fate) in batch.iter().zip(fates) {
-            self.tell(drift, *action, fate);
+        for ((finding, action), fate) in batch.iter().zip(fates) {
+            self.tell(finding, *action, fate);
         }
-        for (drift, action) in std::mem::take(of_objects) {
+        for (finding, action) in std::mem::take(of_objects) {
             anyhow::ensure!(!stop.is_set(), "asked to stop: the rest is as it was");
             let fate = match action {
-                Action::ReplaceObject => self.replace_object(&drift).await?,
-                _ => self.write_object(&drift).await?,
+                Action::ReplaceObject => self.replace_object(&finding).await?,
+                _ => self.write_object(&finding).await?,
             };
-            self.tell(&drift, action, fate);
+            self.tell(&finding, action, fate);
         }
         Ok(())
     }
 
-    fn tell(&mut self, drift: &Drift, action: Action, fate: Fate) {
+    fn tell(&mut self, finding: &Finding, action: Action, fate: Fate) {
         self.stage.add(1);
         match fate {
             Ok(()) => {
@@ -256,8 +258,8 @@ impl Work<'_> {
             }
             Err(why) => {
                 self.repaired[RepairCounter::Failed] += 1;
-                let place = drift.key.as_ref().or(drift.id.as_ref()).cloned().unwrap_or_default();
-                self.repaired.problems.add(drift.kind.name(), place, why);
+                let place = finding.key.as_ref().or(finding.id.as_ref()).cloned().unwrap_or_default();
+                self.repaired.problems.add(finding.kind.name(), place, why);
             }
         }
     }

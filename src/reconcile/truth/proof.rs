@@ -6,14 +6,16 @@ use chrono::{DateTime, NaiveDate};
 use super::entry::{Doubt, HashEntry, IdEntry};
 use super::read::Told;
 use super::{Asked, Door};
-use crate::reconcile::drift::Drift;
-use crate::reconcile::findings::Findings;
+use crate::reconcile::finding::Finding;
+use crate::reconcile::findings::FindingCollector;
 use crate::reconcile::outcome::{TruthCounter, TruthLocation, TruthResult};
 use crate::reconcile::sorters::{FULL, Sorters};
 use crate::reconcile::verdict::Kind;
 use crate::sort::{OrderedId, Sorted, Sorter};
 use crate::truth::Fate;
 use pipeline::lake::Span;
+use pipeline::record::Column;
+use pipeline::record::stored::Value;
 
 /// What both sides have of an id when its turn in the merge comes.
 #[derive(Debug, Clone, Copy)]
@@ -70,7 +72,7 @@ impl Proof {
         &mut self,
         id: &OrderedId,
         seen: Seen<'_>,
-        findings: &mut Findings,
+        findings: &mut FindingCollector,
     ) -> anyhow::Result<()> {
         let Some(entry) = self.take(id)? else {
             let is_audited = seen.row || (seen.key.is_some() && seen.inside);
@@ -134,20 +136,20 @@ impl Proof {
         seen: Seen<'_>,
         told: Option<TruthLocation>,
         why: &str,
-        findings: &mut Findings,
+        findings: &mut FindingCollector,
     ) -> anyhow::Result<()> {
         self.truth[TruthCounter::Surplus] += 1;
-        let drift = of_id(Kind::TruthSurplus, id, seen.key.map(str::to_owned), [seen.key.is_some(), seen.row]);
+        let finding = of_id(Kind::TruthSurplus, id, seen.key.map(str::to_owned), [seen.key.is_some(), seen.row]);
         let why = told.as_ref().map_or_else(|| why.to_owned(), |told| format!("{why}: {told}"));
-        findings.report(Drift { told, ..drift.because(why) }, None)
+        findings.report(Finding { told, ..finding.because(why) }, None)
     }
 }
 
 /// A finding about an id, with the sides that have it.
-pub(super) fn of_id(kind: Kind, id: &OrderedId, key: Option<String>, [lake, warehouse]: [bool; 2]) -> Drift {
+pub(super) fn of_id(kind: Kind, id: &OrderedId, key: Option<String>, [lake, warehouse]: [bool; 2]) -> Finding {
     let text = id.text().into_owned();
-    let side = |has: bool| if has { text.clone().into() } else { serde_json::Value::Null };
-    Drift::new(kind, text.as_str(), key).with_field("id_treated_data", side(lake), side(warehouse))
+    let side = |has: bool| if has { Value::Text(text.clone()) } else { Value::Null };
+    Finding::new(kind, text.as_str(), key).with_field(Column::IdTreatedData, side(lake), side(warehouse))
 }
 
 /// The day of `data` that an id of version 8 carries.

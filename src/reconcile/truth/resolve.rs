@@ -9,8 +9,8 @@ use super::entry::{Doubt, HashEntry};
 use super::proof::{Proof, Seen, of_id};
 use crate::progress::Progress;
 use crate::reconcile::Audit;
-use crate::reconcile::drift::Drift;
-use crate::reconcile::findings::Findings;
+use crate::reconcile::finding::Finding;
+use crate::reconcile::findings::FindingCollector;
 use crate::reconcile::outcome::{TruthCounter, TruthResult};
 use crate::reconcile::sorters::FULL;
 use crate::reconcile::verdict::Kind;
@@ -30,7 +30,7 @@ impl Proof {
         mut self,
         audit: &Audit,
         shape: &Shape,
-        findings: &mut Findings,
+        findings: &mut FindingCollector,
         progress: &Progress,
         stop: &Stop,
     ) -> anyhow::Result<Option<TruthResult>> {
@@ -60,7 +60,7 @@ impl Proof {
     }
 
     /// What the quarantine lacks: nothing is missing where nothing was sent.
-    fn judge_kept(&mut self, missing: Sorted<HashEntry>, findings: &mut Findings) -> anyhow::Result<()> {
+    fn judge_kept(&mut self, missing: Sorted<HashEntry>, findings: &mut FindingCollector) -> anyhow::Result<()> {
         for entry in missing {
             let HashEntry { hash, at } = entry.context("what the quarantine lacks cannot be read back from disk")?;
             if matches!(self.truth.door, Some(Door::Publish) | None) {
@@ -70,13 +70,13 @@ impl Proof {
             self.truth[TruthCounter::QuarantinedMissing] += 1;
             let told = at.told();
             let why = format!("not in the quarantine as {}.json: {told}", hex(&hash));
-            let drift = Drift { id: None, told: Some(told), ..Drift::new(Kind::TruthMissing, "", None) };
-            findings.report(drift.because(why), None)?;
+            let finding = Finding { told: Some(told), ..Finding::without_id(Kind::TruthMissing, None) };
+            findings.report(finding.because(why), None)?;
         }
         Ok(())
     }
 
-    fn judge(&mut self, doubt: Doubt, findings: &mut Findings) -> anyhow::Result<()> {
+    fn judge(&mut self, doubt: Doubt, findings: &mut FindingCollector) -> anyhow::Result<()> {
         let Doubt { entry, key, row } = doubt;
         let told = entry.at.told();
         if entry.fate == Fate::Refused {
@@ -101,8 +101,8 @@ impl Proof {
         self.truth[TruthCounter::MissingInLake] += u64::from(key.is_none());
         self.truth[TruthCounter::MissingInWarehouse] += u64::from(!row);
         let sides = [key.is_some(), row];
-        let drift = of_id(Kind::TruthMissing, &entry.id, key, sides).because(format!("{lacks}: {told}"));
-        findings.report(Drift { told: Some(told), ..drift }, None)
+        let finding = of_id(Kind::TruthMissing, &entry.id, key, sides).because(format!("{lacks}: {told}"));
+        findings.report(Finding { told: Some(told), ..finding }, None)
     }
 }
 
