@@ -14,7 +14,7 @@ use crate::generate::{self, Existing, Out, Plan as Histories};
 use crate::herd::Herd;
 use crate::progress::Progress;
 use crate::publish::{self, OnInvalid, Source as Messages};
-use crate::reconcile::{Audit, Direction, Plan as Repair, Sink, Trust, TruthAsked, repair};
+use crate::reconcile::{Audit, Counter, Direction, Plan as Repair, Sink, Trust, TruthAsked, repair};
 use crate::render::{Printed, html};
 use crate::replay::{Plan, Replay, ReplaySource};
 use crate::sort::SortSettings;
@@ -254,7 +254,7 @@ impl Demo<'_> {
                         direction: Direction::Both,
                         trust: Trust::Lake,
                         dry_run: false,
-                        nameless: found.nameless,
+                        nameless: found[Counter::Nameless],
                         most: None,
                         ids: found.ids(),
                         undo: (self.dir.join("undo.ndjson"), TableName::default().to_string()),

@@ -97,7 +97,7 @@ impl Recalled {
 }
 
 /// How a cache served.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Served {
     /// Objects that need not be read.
     pub known: u64,

@@ -6,7 +6,7 @@ use futures::StreamExt;
 
 use super::Audit;
 use crate::reader::{Empty, why_empty};
-use crate::render::reconcile::Outcome;
+use crate::reconcile::{Counter, Outcome};
 use pipeline::lake::{Partition, Span, Survey, survey};
 use pipeline::record::stored::Shape;
 
@@ -52,7 +52,10 @@ pub(super) async fn refuse_lake(audit: &Audit, span: &Span, found: &Survey) -> a
 /// # Errors
 /// There was none.
 pub(super) async fn refuse_nothing_judged(audit: &Audit, outcome: &Outcome) -> anyhow::Result<()> {
-    if audit.allow_empty || outcome.lake_objects > outcome.skipped_foreign || outcome.settled > 0 {
+    if audit.allow_empty
+        || outcome[Counter::LakeObjects] > outcome[Counter::SkippedForeign]
+        || outcome[Counter::Settled] > 0
+    {
         return Ok(());
     }
     let found = survey(&*audit.lake, &audit.span).await?;

@@ -4,7 +4,7 @@ use anyhow::Context as _;
 
 use super::Audit;
 use super::entries::{Held, LakeEntry};
-use super::findings::{Findings, own};
+use super::findings::{FindingCollector, own};
 use super::look::{Suspicion, at_home};
 use super::sorters::FULL;
 use super::truth::{Proof, Seen};
@@ -21,7 +21,7 @@ pub(super) struct Merge<'a> {
     pub audit: &'a Audit,
     pub shape: Shape,
     pub inside: Option<Inside>,
-    pub findings: &'a mut Findings,
+    pub findings: &'a mut FindingCollector,
     pub stage: Stage,
     /// The truth that is proved on the way.
     pub proof: Option<Proof>,

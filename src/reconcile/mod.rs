@@ -22,11 +22,14 @@ mod days;
 mod drift;
 mod emptiness;
 mod entries;
+mod finding;
+mod finding_file;
 mod findings;
 mod gaps;
 mod lake_side;
 mod look;
 mod merge;
+pub mod outcome;
 mod patterns;
 mod repair;
 mod run;
@@ -35,6 +38,7 @@ mod spool;
 mod tolerance;
 mod truth;
 mod unpaired;
+mod verdict;
 mod warehouse_side;
 mod window;
 
@@ -47,20 +51,24 @@ use pipeline::record::stored::{Difference, Row, Shape};
 use pipeline::record::{Record, Rules};
 use pipeline::warehouse::Bulk;
 
-pub use baseline::{Baseline, Since};
+pub use baseline::{Baseline, BaselineDiff};
 pub use budget::Budget;
 pub use cause::Cause;
 pub use days::Days;
-pub use drift::{Drift, Kind, Sink, Written};
+pub use drift::Drift;
+pub use finding::{Finding, Stability};
+pub use finding_file::{Sink, Written};
 pub use gaps::{Gap, gaps};
+pub use outcome::{
+    AuditOptions, AuditSettings, ColumnTotal, ControlTotals, DayCounts, NotChecked, Outcome, RepairCounter,
+    RepairOutcome, RunInfo, Samples, Store, StoreInfo, Totals, TruthCounter, TruthLocation, TruthResult,
+};
 pub use patterns::{LATE, Pattern, Places, Shape as PatternShape};
 pub use repair::{Action, Direction, Plan, Trust, repair};
 pub use run::run;
 pub use tolerance::Tolerance;
 pub use truth::{Asked as TruthAsked, Door};
-
-/// How the reason begins of a finding that never held still.
-const MOVING: &str = "still moving";
+pub use verdict::{Counter, Kind, Side};
 
 /// The two stores, what of them is audited, and how.
 #[derive(Debug, Clone)]

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{Lines, count, duration, rows};
-use crate::undo::{Count, Outcome};
+use crate::undo::{Outcome, UndoCounter};
 use pipeline::lake::ConditionalWrites;
 
 impl fmt::Display for Outcome {
@@ -12,16 +12,16 @@ impl fmt::Display for Outcome {
         writeln!(
             f,
             "undo: {} of {} changes {what}, in {}",
-            count(self.counts[Count::Restored]),
-            count(self.counts[Count::Changes]),
+            count(self[UndoCounter::Restored]),
+            count(self[UndoCounter::Changes]),
             duration(self.seconds)
         )?;
-        let lines = rows(&self.counts, &[Count::Changes], &[Count::Left]);
+        let lines = rows(&self.counts, &[UndoCounter::Changes], &[UndoCounter::Left]);
         write!(f, "{}{}", Lines(&lines), self.problems)?;
         if let Some(warning) = self.conditional_writes.and_then(ConditionalWrites::warning) {
             writeln!(f, "  {warning}")?;
         }
-        if self.counts[Count::Left] > 0 {
+        if self[UndoCounter::Left] > 0 {
             writeln!(f, "stopped early: asked to stop\nto go on, run the same command again")?;
         }
         Ok(())

@@ -189,7 +189,7 @@ async fn a_conflict_is_kept_overwritten_or_ends_the_run_and_what_was_overwritten
     let undone =
         crate::undo::put_back(&scene.warehouse, &*scene.lake, &path, "t", false, &Stop::default()).await.unwrap();
     assert_eq!(
-        (undone.counts[crate::undo::Count::Changes], undone.counts[crate::undo::Count::Restored]),
+        (undone[crate::undo::UndoCounter::Changes], undone[crate::undo::UndoCounter::Restored]),
         (1, 1),
         "{undone}"
     );

@@ -29,7 +29,7 @@ mod outcome;
 mod read;
 
 pub use back::put_back;
-pub use outcome::{Count, Outcome};
+pub use outcome::{Outcome, UndoCounter};
 
 /// A file that takes changes back; it is made with the first one.
 #[derive(Debug)]

@@ -1,29 +1,33 @@
-//! Result of reverting the changes in an undo file.
+//! The outcome of an undo: how many of the changes in an undo file were reverted.
+
+use std::ops::{Index, IndexMut};
 
 use serde::{Deserialize, Serialize};
 
 use crate::outcome::{Counts, Exit, Problems, counters};
-use pipeline::lake::ConditionalWrites;
+use pipeline::lake::{ConditionalWrites, Conditions};
 
 counters! {
-    /// What is counted of the changes in an undo file.
-    pub enum Count {
-        Changes: "changes", "changes", Input, "Changes in the file.";
-        Restored: "restored", "restored", Part, "Rows and objects that are as they were before.";
-        Already: "already", "restored already", Part, "Those that were so already.";
-        ChangedSince: "changed_since", "changed since", Finding, "Those that were changed since, or are gone, and stay as they are.";
-        Broken: "broken", "lines broken off", DetailFinding, "Lines that broke off before their changes were made, which are none of these changes.";
-        Left: "left", "not looked at", Part, "Changes that were not looked at, because the run was asked to stop.";
+    /// What an undo counts.
+    pub enum UndoCounter {
+        Changes: "changes", "changes", Input, "Changes that the file has.";
+        Restored: "restored", "restored", Part, "Rows and objects that are again as they were.";
+        Already: "already", "restored already", Part, "Rows and objects that were so already.";
+        ChangedSince: "changed_since", "changed since", Finding,
+            "Rows and objects that were changed since, or are gone, and stay as they are.";
+        Broken: "broken", "lines broken off", DetailFinding,
+            "Lines that broke off before their changes were made, which are none of the changes.";
+        Left: "left", "not looked at", Skipped, "Changes that were not looked at, because the run was stopped.";
     }
 }
 
-/// Result of an undo.
+/// The outcome of an undo.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Outcome {
-    /// The counters.
+    /// What was counted.
     #[serde(flatten)]
-    pub counts: Counts<Count>,
-    /// Whether nothing was changed because only a look was asked for.
+    pub counts: Counts<UndoCounter>,
+    /// Whether nothing was changed because it was a dry run.
     pub dry_run: bool,
     /// Support of the lake's store for conditional writes; `None` if the file is about no object.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -38,20 +42,29 @@ impl Outcome {
     /// Checks that every change is accounted for.
     ///
     /// # Errors
-    /// The counts do not add up: an error of this program.
+    /// Returns an error of this program if the counts do not add up.
     pub fn check(&self) -> anyhow::Result<()> {
-        anyhow::ensure!(
-            self.counts[Count::Changes] == self.counts.parts(),
-            "the counts do not add up, which is an error of this program: {}",
-            serde_json::to_string(self)?
-        );
+        let (changes, parts) = (self[UndoCounter::Changes], self.counts.parts());
+        anyhow::ensure!(changes == parts, "{changes} changes are {parts} in parts, which is an error of this program");
         Ok(())
+    }
+
+    /// Adds the outcome of another undo file.
+    pub fn merge(&mut self, other: Self) {
+        self.counts += &other.counts;
+        self.dry_run |= other.dry_run;
+        self.conditional_writes = match (self.conditional_writes, other.conditional_writes) {
+            (Some(create), Some(change)) => Some(Conditions { create, change }.weakest()),
+            (one, other) => one.or(other),
+        };
+        self.seconds = self.seconds.max(other.seconds);
+        self.problems.absorb(other.problems);
     }
 }
 
 impl crate::outcome::Outcome for Outcome {
     fn exit(&self) -> Exit {
-        match (self.counts[Count::Left], self.counts.findings()) {
+        match (self[UndoCounter::Left], self.counts.findings()) {
             (0, 0) => Exit::Clean,
             (0, _) => Exit::Found,
             _ => Exit::Stopped,
@@ -59,23 +72,42 @@ impl crate::outcome::Outcome for Outcome {
     }
 }
 
+impl Index<UndoCounter> for Outcome {
+    type Output = u64;
+
+    fn index(&self, counter: UndoCounter) -> &u64 {
+        &self.counts[counter]
+    }
+}
+
+impl IndexMut<UndoCounter> for Outcome {
+    fn index_mut(&mut self, counter: UndoCounter) -> &mut u64 {
+        &mut self.counts[counter]
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outcome::read_back;
+    use crate::outcome::{Unread, read_back};
 
     #[test]
     fn an_outcome_comes_back_from_its_json() {
-        let counts =
-            Counts::from([(Count::Changes, 4), (Count::Restored, 2), (Count::ChangedSince, 1), (Count::Left, 1)]);
-        let mut outcome = Outcome { counts, seconds: 0.1, ..Outcome::default() };
-        outcome.problems.add("changed since", "id", "it holds other values than were written");
-        let to = Outcome { conditional_writes: Some(ConditionalWrites::Emulated), dry_run: true, ..outcome.clone() };
-        for outcome in [outcome, to] {
-            outcome.check().unwrap();
-            let json = serde_json::to_vec(&outcome).unwrap();
-            let back: Outcome = read_back(&json).unwrap();
-            assert_eq!((serde_json::to_vec(&back).unwrap(), back.to_string()), (json, outcome.to_string()));
-        }
+        let mut outcome = Outcome { dry_run: true, seconds: 1.5, ..Outcome::default() };
+        outcome[UndoCounter::Changes] = 3;
+        outcome[UndoCounter::Restored] = 2;
+        outcome[UndoCounter::ChangedSince] = 1;
+        outcome.problems.add("changed since", "x", "why");
+        outcome.check().unwrap();
+        let other = outcome.clone();
+        outcome.merge(other);
+        outcome.check().unwrap();
+        let json = serde_json::to_value(&outcome).unwrap();
+        let back: Outcome = read_back(&serde_json::to_vec(&outcome).unwrap()).unwrap();
+        assert_eq!(serde_json::to_value(&back).unwrap(), json);
+        assert_eq!((back[UndoCounter::Changes], back.counts.findings()), (6, 2));
+        let mut newer = json;
+        newer["melted"] = 1.into();
+        assert!(matches!(read_back::<Outcome>(newer.to_string().as_bytes()), Err(Unread::Newer { .. })));
     }
 }

@@ -149,13 +149,9 @@ async fn a_long_file_is_put_back_change_by_change() {
     warehouse.remove("5");
     let undone = put_back(&warehouse, &MemoryLake::default(), &scene.path, "t", false, &Stop::default()).await.unwrap();
     let gone = all.iter().filter(|(_, after)| after.id() == "5").count() as u64;
+    assert_eq!((undone[UndoCounter::Changes], undone[UndoCounter::ChangedSince]), (all.len() as u64, gone), "{undone}");
     assert_eq!(
-        (undone.counts[Count::Changes], undone.counts[Count::ChangedSince]),
-        (all.len() as u64, gone),
-        "{undone}"
-    );
-    assert_eq!(
-        (undone.counts[Count::Restored], undone.counts[Count::Already], undone.counts[Count::Broken]),
+        (undone[UndoCounter::Restored], undone[UndoCounter::Already], undone[UndoCounter::Broken]),
         (all.len() as u64 - gone, 0, 0),
         "{undone}"
     );
@@ -176,11 +172,11 @@ async fn who_wishes_to_stop_is_told_what_is_left() {
     stop.set();
     let undone = put_back(&warehouse, &MemoryLake::default(), &scene.path, "t", false, &stop).await.unwrap();
     assert_eq!(
-        (undone.counts[Count::Changes], undone.counts[Count::Left], undone.counts[Count::Restored], undone.exit()),
+        (undone[UndoCounter::Changes], undone[UndoCounter::Left], undone[UndoCounter::Restored], undone.exit()),
         (2, 2, 0, Exit::Stopped)
     );
     let undone = put_back(&warehouse, &MemoryLake::default(), &scene.path, "t", false, &Stop::default()).await.unwrap();
-    assert_eq!((undone.counts[Count::Left], undone.counts[Count::Restored], undone.exit()), (0, 2, Exit::Clean));
+    assert_eq!((undone[UndoCounter::Left], undone[UndoCounter::Restored], undone.exit()), (0, 2, Exit::Clean));
 }
 
 #[tokio::test]
@@ -213,10 +209,10 @@ async fn what_was_not_there_goes_again_and_what_was_written_over_comes_back_unle
     for (dry_run, restored, already) in [(true, 3, 1), (false, 3, 1), (false, 0, 4)] {
         let undone = put_back(&warehouse, &lake, &scene.path, "t", dry_run, &Stop::default()).await.unwrap();
         let counts = (
-            undone.counts[Count::Changes],
-            undone.counts[Count::Restored],
-            undone.counts[Count::Already],
-            undone.counts[Count::ChangedSince],
+            undone[UndoCounter::Changes],
+            undone[UndoCounter::Restored],
+            undone[UndoCounter::Already],
+            undone[UndoCounter::ChangedSince],
         );
         assert_eq!(counts, (7, restored, already, 3), "{undone}");
     }
@@ -243,7 +239,7 @@ async fn a_row_that_has_its_old_spelling_again_is_as_it_was() {
     warehouse.overwrite(before);
     let undone = put_back(&warehouse, &MemoryLake::default(), &scene.path, "t", false, &Stop::default()).await.unwrap();
     assert_eq!(
-        (undone.counts[Count::Already], undone.counts[Count::Restored], undone.counts[Count::ChangedSince]),
+        (undone[UndoCounter::Already], undone[UndoCounter::Restored], undone[UndoCounter::ChangedSince]),
         (1, 0, 0),
         "{undone}"
     );

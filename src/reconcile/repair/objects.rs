@@ -4,9 +4,8 @@ use anyhow::Context as _;
 use bytes::Bytes;
 use uuid::Uuid;
 
-use super::super::drift::Drift;
-use super::rows::as_audited;
 use super::{Fate, Work, without_its_line};
+use crate::reconcile::finding::Finding;
 use crate::undo::Object;
 use pipeline::lake::{Changed, Key, Put, Reason, look_up};
 use pipeline::record::stored::Row;
@@ -14,8 +13,8 @@ use pipeline::record::{Column, Record};
 
 impl Work<'_> {
     /// Writes the object of a row that has none.
-    pub(super) async fn write_object(&mut self, drift: &Drift) -> anyhow::Result<Fate> {
-        let Some(row) = self.row(drift).await? else { return Ok(Err("the row has vanished".into())) };
+    pub(super) async fn write_object(&mut self, finding: &Finding) -> anyhow::Result<Fate> {
+        let Some(row) = self.row(finding).await? else { return Ok(Err("the row has vanished".into())) };
         let record = match self.record_of(&row) {
             Ok(record) => record,
             Err(why) => return Ok(Err(why.into())),
@@ -39,8 +38,8 @@ impl Work<'_> {
         })
     }
 
-    async fn row(&self, drift: &Drift) -> anyhow::Result<Option<Row>> {
-        let id = super::rows::row_id(drift);
+    async fn row(&self, finding: &Finding) -> anyhow::Result<Option<Row>> {
+        let id = finding.row_id().to_owned();
         Ok(self.by_id(std::slice::from_ref(&id)).await?.remove(&id))
     }
 
@@ -66,8 +65,10 @@ impl Work<'_> {
     }
 
     /// Gives an object the values of its row in the fields that differ, if both are still as the audit saw them.
-    pub(super) async fn replace_object(&mut self, drift: &Drift) -> anyhow::Result<Fate> {
-        let (Some(id), Some(key)) = (&drift.id, &drift.key) else { return Ok(Err("it has no id or no key".into())) };
+    pub(super) async fn replace_object(&mut self, finding: &Finding) -> anyhow::Result<Fate> {
+        let (Some(id), Some(key)) = (&finding.id, &finding.key) else {
+            return Ok(Err("it has no id or no key".into()));
+        };
         // The token is asked for first: what comes between it and the reading is met by the guard.
         let Some(meta) = look_up(&*self.audit.lake, key).await? else {
             return Ok(Err("the object has vanished".into()));
@@ -80,8 +81,8 @@ impl Work<'_> {
         let Some(record) = Record::parse(&body).ok().filter(|record| record.id_treated_data == *id) else {
             return Ok(Err("the object now holds another record, or none".into()));
         };
-        let Some(row) = self.row(drift).await? else { return Ok(Err("the row has vanished".into())) };
-        let (new, columns) = match self.with_values_of(drift, &record, &row, key) {
+        let Some(row) = self.row(finding).await? else { return Ok(Err("the row has vanished".into())) };
+        let (new, columns) = match self.with_values_of(finding, &record, &row, key) {
             Ok(Some(new)) => new,
             Ok(None) => return Ok(Ok(())),
             Err(why) => return Ok(Err(why.into())),
@@ -104,7 +105,7 @@ impl Work<'_> {
     /// The record with a row's values, and the columns that change; `None` where nothing is to be done.
     fn with_values_of(
         &self,
-        drift: &Drift,
+        finding: &Finding,
         record: &Record,
         row: &Row,
         key: &str,
@@ -113,7 +114,7 @@ impl Work<'_> {
         if differences.is_empty() {
             return Ok(None);
         }
-        if !as_audited(drift, &differences) {
+        if !finding.is_unchanged(&differences) {
             return Err("the row or the object changed since the audit: audit again");
         }
         let theirs = row.to_record().ok_or("the row has NULLs or values that no record can have")?;

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 
-use super::ToldAt;
+use super::TruthLocation;
 use crate::sort::{InOrder, OrderedId};
 use crate::truth::Fate;
 
@@ -37,7 +37,7 @@ pub(in crate::reconcile) struct Doubt {
     pub row: bool,
 }
 
-/// [`ToldAt`] in a form that disks take.
+/// [`TruthLocation`] in a form that disks take.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::reconcile) struct Place(String, u64, String, String);
 
@@ -47,9 +47,9 @@ impl Place {
         Self(text(&told.file), told.line, text(&told.fault), text(&told.kind))
     }
 
-    pub(super) fn told(self) -> ToldAt {
+    pub(super) fn told(self) -> TruthLocation {
         let some = |text: String| Some(text).filter(|text| !text.is_empty());
-        ToldAt { file: some(self.0), line: self.1, fault: some(self.2), kind: some(self.3) }
+        TruthLocation { file: some(self.0), line: self.1, fault: some(self.2), kind: some(self.3) }
     }
 }
 

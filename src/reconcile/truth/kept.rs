@@ -5,6 +5,7 @@ use anyhow::Context as _;
 use super::entry::{HashEntry, KeptEntry};
 use super::proof::Proof;
 use crate::progress::Progress;
+use crate::reconcile::outcome::TruthCounter;
 use crate::reconcile::sorters::FULL;
 use crate::sort::Sorted;
 use crate::stop::Stop;
@@ -30,21 +31,21 @@ impl Proof {
             if last.replace(entry.hash) == Some(entry.hash) {
                 continue; // the same bytes again are the same object
             }
-            self.truth.quarantined_expected += 1;
+            self.truth[TruthCounter::QuarantinedExpected] += 1;
             while let Some(object) = has.take_if(|object| object.0 < entry.hash) {
-                self.truth.quarantined_unknown += 1;
+                self.truth[TruthCounter::QuarantinedUnknown] += 1;
                 has = skip_same(&mut kept, object)?;
             }
             match has.take_if(|object| object.0 == entry.hash) {
                 Some(object) => {
-                    self.truth.quarantined_found += 1;
+                    self.truth[TruthCounter::QuarantinedFound] += 1;
                     has = skip_same(&mut kept, object)?;
                 }
                 None => missing.push(entry).context(FULL)?,
             }
         }
         while let Some(object) = has {
-            self.truth.quarantined_unknown += 1;
+            self.truth[TruthCounter::QuarantinedUnknown] += 1;
             has = skip_same(&mut kept, object)?;
         }
         missing.done().context(FULL).map(Some)

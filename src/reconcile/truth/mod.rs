@@ -20,16 +20,16 @@ mod tests;
 
 use std::path::PathBuf;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub(super) use entry::{Doubt, HashEntry, IdEntry, KeptEntry};
 pub(super) use proof::{Proof, Seen};
 pub(super) use read::{Corrected, read};
 
-use crate::render::reconcile::truth::ToldAt;
+use crate::reconcile::outcome::TruthLocation;
 
 /// How a history came into the stores.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Door {
     /// `publish`: broken lines are withheld, and so are those too large for a topic

@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
+use crate::reconcile::Outcome;
 use crate::render::html::head::{self, Fact};
 use crate::render::html::text;
-use crate::render::reconcile::Outcome;
 
 /// The facts.
 #[derive(Debug, Serialize)]
@@ -24,12 +24,12 @@ impl About {
         let facts = vec![
             Fact::code("Run", &run.id),
             Fact::said("Began", run.began.map_or_else(String::new, head::instant)),
-            Fact::said("Version", run.version),
+            Fact::said("Version", &*run.version),
             Fact::code("Settings", if asked.settings_sha256.is_empty() { String::new() } else { settings }),
             Fact::code("Their SHA-256", &asked.settings_sha256),
             Fact::code("Server settings", server.join("; ")),
         ];
-        let columns = stores.columns.iter().map(|(name, holds)| [(*name).to_owned(), text::shown(holds, text::VALUE)]);
+        let columns = stores.columns.iter().map(|(name, holds)| [name.to_string(), text::shown(holds, text::VALUE)]);
         Self { facts: head::stated(facts), columns: columns.collect() }
     }
 }

@@ -1,8 +1,8 @@
 //! The audit's calendar: the days of `data`, and whether both sides have the same.
 
+use crate::reconcile::{self, Outcome};
 use crate::render::html::calendar::{Calendar, Cell, Words};
 use crate::render::html::numbers;
-use crate::render::reconcile::{self, Outcome};
 use pipeline::record::Column;
 
 /// The audit's days.
@@ -23,7 +23,7 @@ pub(super) fn calendar(outcome: &Outcome) -> Calendar {
     Calendar::of(&days, window, &elsewhere)
 }
 
-impl Cell for reconcile::Cell {
+impl Cell for reconcile::DayCounts {
     const WORDS: Words = Words {
         caption: "Records in the lake; where the warehouse has another number, it follows after the bar. Days are those of `data`.",
         legend: &[

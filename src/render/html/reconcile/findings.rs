@@ -4,11 +4,11 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::words;
+use crate::reconcile::Outcome;
 use crate::reconcile::{Drift, Kind, Pattern};
 use crate::render::html::findings::{Field, Group, Room, Sample};
 use crate::render::html::numbers;
 use crate::render::html::text::{self, KEY, VALUE};
-use crate::render::reconcile::Outcome;
 
 /// Patterns that the page tells.
 const PATTERNS: usize = 12;
@@ -108,7 +108,8 @@ pub(super) struct Said {
 /// Where findings concentrate, and since when.
 pub(super) fn patterns(outcome: &Outcome) -> Vec<Said> {
     let of_one = |a: &Pattern, b: &Pattern| (a.kind, &a.cause) == (b.kind, &b.cause);
-    let told = |pattern: &Pattern| [text::shown(&pattern.told(), VALUE), pattern.usual().replace(' ', "\u{a0}")];
+    let told =
+        |pattern: &Pattern| [text::shown(&pattern.description(), VALUE), pattern.base_rate().replace(' ', "\u{a0}")];
     let said = |patterns: &[Pattern]| {
         let first = patterns.first()?;
         Some(Said {

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
+use crate::reconcile::Outcome;
 use crate::render::html::{numbers, text};
-use crate::render::reconcile::Outcome;
 
 /// Gaps that the page lists.
 const SHOWN: usize = 100;

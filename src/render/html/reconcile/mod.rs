@@ -7,7 +7,7 @@ use super::calendar::Calendar;
 use super::head::{Repeat, Verdict};
 use super::listed::Listed;
 use super::{Page, numbers, text};
-use crate::render::reconcile::Outcome;
+use crate::reconcile::{Counter, Outcome};
 
 mod about;
 mod days;
@@ -69,7 +69,7 @@ impl Page for Outcome {
             aside: Listed::of(&self.problems, |_| true),
             repair: upkeep::Repair::of(self),
             repeat: Repeat::of(&self.asked.command),
-            settled: match self.settled {
+            settled: match self[Counter::Settled] {
                 0 => String::new(),
                 n => numbers::of(n, "suspicion was", "suspicions were"),
             },

@@ -3,10 +3,11 @@
 use chrono::{DateTime, Days, NaiveDate};
 use serde_json::json;
 
+use crate::reconcile::{
+    AuditOptions, AuditSettings, Counter, Outcome, RunInfo, Store, StoreInfo, TruthCounter, TruthResult,
+};
 use crate::reconcile::{Drift, Kind, Pattern, PatternShape};
 use crate::render::html::{MOST_BYTES, render, write};
-use crate::render::reconcile::truth::Truth;
-use crate::render::reconcile::{Asked, Outcome, Run, Settings, Side, Stores};
 use pipeline::record::stored::Shape;
 
 const ID: &str = "0185a5f5-2000-8d49-8f0c-5f3c5a6a7b8c";
@@ -21,16 +22,24 @@ fn audit() -> Outcome {
         warehouse: "mysql://ana:***@db/fazendas table historico_consumo".into(),
         server: "8.4.3".into(),
         fence: DateTime::from_timestamp(1_700_000_000, 0),
-        window_column: "data",
-        asked: Asked { command: "ruminate reconcile --lake s3://f/h".into(), meta_rate: 0.0176, ..Asked::default() },
+        window_column: "data".into(),
+        asked: AuditOptions {
+            command: "ruminate reconcile --lake s3://f/h".into(),
+            meta_rate: 0.0176,
+            ..AuditOptions::default()
+        },
         ..Outcome::default()
     }
 }
 
 fn clean() -> Outcome {
     let mut outcome = audit();
-    (outcome.lake_objects, outcome.lake_records, outcome.warehouse_rows, outcome.matched) =
-        (1_300, 1_300, 1_300, 1_300);
+    (
+        outcome[Counter::LakeObjects],
+        outcome[Counter::LakeRecords],
+        outcome[Counter::WarehouseRows],
+        outcome[Counter::Matched],
+    ) = (1_300, 1_300, 1_300, 1_300);
     for at in 0..4 {
         let cell = outcome.cell("fazenda_um", day("2023-01-01") + Days::new(at));
         (cell.lake, cell.warehouse) = (325, 325);
@@ -52,7 +61,12 @@ fn every_kind(text: &str) -> Outcome {
         drift = drift.with_field(text, json!(text), serde_json::Value::Null);
         outcome.count(&drift, Some((text.into(), day("2023-01-02"))));
     }
-    (outcome.archived, outcome.skipped_after_fence, outcome.skipped_foreign, outcome.unjudged) = (1, 2, 3, 4);
+    (
+        outcome[Counter::Archived],
+        outcome[Counter::SkippedAfterFence],
+        outcome[Counter::SkippedForeign],
+        outcome[Counter::Unjudged],
+    ) = (1, 2, 3, 4);
     outcome.problems.add("skipped", text, text);
     outcome.repaired.problems.add("differing", text, text);
     outcome.repaired.reasons.push(format!("1 misfiled: {text}"));
@@ -106,11 +120,11 @@ fn hostile_text_stays_text() {
     outcome.asked.farms = vec![hostile.into()];
     outcome.asked.command = hostile.into();
     outcome.asked.drift_file = Some(hostile.into());
-    outcome.asked.settings = Settings::default().with("lake", hostile);
+    outcome.asked.settings = AuditSettings::default().with("lake", hostile);
     outcome.asked.settings_sha256 = hostile.into();
     outcome.run.id = hostile.into();
     outcome.stores.server_settings.insert(hostile.into(), hostile.into());
-    outcome.stores.columns.insert("peso_medio", hostile.into());
+    outcome.stores.columns.insert("peso_medio".into(), hostile.into());
     let shape = PatternShape::OneFarm { farm: hostile.into() };
     let (cause, kind) = (Some(hostile.to_owned()), Kind::Differing);
     outcome.patterns.push(Pattern {
@@ -124,7 +138,7 @@ fn hostile_text_stays_text() {
     });
     outcome.count(&Drift { cause, ..Drift::new(kind, hostile, None) }, None);
     let row = testkit::conformance::warehouse::record(1).to_row(&Shape::standard());
-    outcome.add(Side::Lake, &row, Some((hostile, day("2023-01-02"))));
+    outcome.add(Store::Lake, &row, Some((hostile, day("2023-01-02"))));
     for long in [false, true] {
         if long {
             outcome.cell(hostile, day("2023-12-30")).lake = 3; // calendars instead of the table
@@ -240,7 +254,7 @@ fn a_large_audit_with_ten_thousand_differences_fits() {
         let date = day("2022-01-01") + Days::new(at);
         let cell = outcome.cell(&farm, date);
         (cell.lake, cell.warehouse) = (400, 399);
-        outcome.add(Side::Lake, &row, Some((&farm, date)));
+        outcome.add(Store::Lake, &row, Some((&farm, date)));
     }
     for n in 0..10_000_u64 {
         let cause = [None, Some("rounded to 1 decimal"), Some("3 h earlier in the warehouse: another time zone")];
@@ -268,7 +282,7 @@ fn hash_totals_stand_side_by_side_and_say_which_months_differ() {
     assert!(page.contains("The same on both sides</b>: every value") && page.matches(&lake.digits()).count() == 2);
     assert!(page.contains("So are those of each of 1 farm-month.") && !page.contains("Farm-months that differ"));
     let row = testkit::conformance::warehouse::record(9_999).to_row(&Shape::standard());
-    outcome.add(Side::Warehouse, &row, Some(("fazenda_dois", day("2023-02-01"))));
+    outcome.add(Store::Warehouse, &row, Some(("fazenda_dois", day("2023-02-01"))));
     let page = render(&outcome).unwrap();
     assert!(page.contains("Not the same") && page.contains("Of 2 farm-months, 1 differs."));
     assert!(page.contains("<bdi>fazenda_dois</bdi></th><td rowspan=\"2\">2023-02</td>"));
@@ -277,10 +291,10 @@ fn hash_totals_stand_side_by_side_and_say_which_months_differ() {
 #[test]
 fn what_was_asked_and_of_whom_is_at_hand() {
     let mut outcome = clean();
-    outcome.run = Run::begin().unwrap();
-    outcome.asked.settings = Settings::default().with("meta-rate", 0.0176);
+    outcome.run = RunInfo::begin().unwrap();
+    outcome.asked.settings = AuditSettings::default().with("meta-rate", 0.0176);
     outcome.asked.settings_sha256 = outcome.asked.settings.sha256();
-    outcome.stores = Stores::of(&Shape::standard(), [("sql_mode".to_owned(), String::new())].into());
+    outcome.stores = StoreInfo::of(&Shape::standard(), [("sql_mode".to_owned(), String::new())].into());
     let page = render(&outcome).unwrap();
     assert_eq!(page.matches(&outcome.run.id).count(), 2, "at the top and at the end");
     for part in [&*outcome.asked.settings_sha256, "sql_mode = &#x27;&#x27;", "binary f32", "Not proved"] {
@@ -291,8 +305,9 @@ fn what_was_asked_and_of_whom_is_at_hand() {
 #[test]
 fn an_audit_of_ids_alone_claims_no_more() {
     let mut outcome = audit();
-    (outcome.quick, outcome.present) = (true, 1_300);
-    (outcome.lake_objects, outcome.lake_records, outcome.warehouse_rows) = (1_300, 1_300, 1_300);
+    (outcome.quick, outcome[Counter::Present]) = (true, 1_300);
+    (outcome[Counter::LakeObjects], outcome[Counter::LakeRecords], outcome[Counter::WarehouseRows]) =
+        (1_300, 1_300, 1_300);
     let page = render(&outcome).unwrap();
     assert!(page.contains("Both sides have the same ids") && !page.contains("Lake and warehouse agree"));
     assert!(page.contains("by their ids alone: 1,300 ids are on both sides") && page.contains("Audit without <code"));
@@ -302,25 +317,40 @@ fn an_audit_of_ids_alone_claims_no_more() {
 
 #[test]
 fn a_truth_says_first_whether_it_holds() {
-    let truth = Truth {
+    let mut truth = TruthResult {
         files: vec!["herd/truth.ndjson".into()],
-        lines: 1_310,
         faults: [("duplicate".to_owned(), 12), ("<b>".to_owned(), 1)].into(),
-        expected: 1_300,
-        found: 1_300,
-        quarantined_expected: 7,
-        quarantined_withheld: 7,
         holds: true,
-        ..Truth::default()
+        ..TruthResult::default()
     };
+    for (counter, n) in [
+        (TruthCounter::Lines, 1_310),
+        (TruthCounter::Expected, 1_300),
+        (TruthCounter::Found, 1_300),
+        (TruthCounter::QuarantinedExpected, 7),
+        (TruthCounter::QuarantinedWithheld, 7),
+    ] {
+        truth[counter] = n;
+    }
     assert!(!render(&clean()).unwrap().contains("id=\"truth\""));
     let html = render(&Outcome { truth: Some(truth.clone()), ..clean() }).unwrap();
     assert!(html.contains("The history is proved</h1>"));
     assert!(html.contains("It holds.") && html.contains("Of 1,300 ids that the history must have left, 1,300 are"));
     assert!(html.contains("withholds them unless --send-invalid") && html.contains("&lt;b&gt;"));
-    let missing = Truth { found: 1_297, missing: 3, missing_in_warehouse: 3, holds: false, ..truth };
-    let lost = Truth { quarantined_found: 5, quarantined_missing: 2, quarantined_withheld: 0, ..missing };
-    let html = render(&Outcome { truth: Some(lost), truth_missing: 5, ..clean() }).unwrap();
+    let mut lost = TruthResult { holds: false, ..truth };
+    for (counter, n) in [
+        (TruthCounter::Found, 1_297),
+        (TruthCounter::Missing, 3),
+        (TruthCounter::MissingInWarehouse, 3),
+        (TruthCounter::QuarantinedFound, 5),
+        (TruthCounter::QuarantinedMissing, 2),
+        (TruthCounter::QuarantinedWithheld, 0),
+    ] {
+        lost[counter] = n;
+    }
+    let mut outcome = Outcome { truth: Some(lost), ..clean() };
+    outcome[Counter::TruthMissing] = 5;
+    let html = render(&outcome).unwrap();
     assert!(
         html.contains("It does not hold.") && html.contains("3 are missing, 0 are surplus; the quarantine lacks 2"),
         "{html}"

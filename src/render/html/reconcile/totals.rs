@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
+use crate::reconcile::{ColumnTotal, Counter, Outcome, Totals as Sums};
 use crate::render::html::{numbers, text};
-use crate::render::reconcile::{Outcome, Total, Totals as Sums};
 use crate::seen::Seen;
 use pipeline::record::Column;
 
@@ -89,7 +89,7 @@ impl Totals {
         let whole = outcome.control.whole();
         let columns: Vec<Lines> = whole.columns().map(|(column, totals)| lines(column, totals)).collect();
         let differing = columns.iter().filter(|lines| lines.difference.is_some()).count();
-        let note = if outcome.duplicate_objects + outcome.unjudged > 0 {
+        let note = if outcome[Counter::DuplicateObjects] + outcome[Counter::Unjudged] > 0 {
             "Rows without a judged object are in these totals; copies of an object are counted once."
         } else {
             ""
@@ -102,7 +102,7 @@ impl Totals {
     }
 }
 
-fn lines(column: Column, [lake, warehouse]: &[Total; 2]) -> Lines {
+fn lines(column: Column, [lake, warehouse]: &[ColumnTotal; 2]) -> Lines {
     let (unit, decimals) = unit(column);
     let differences = [
         difference(as_float(lake.count), as_float(warehouse.count), 0),
@@ -115,7 +115,7 @@ fn lines(column: Column, [lake, warehouse]: &[Total; 2]) -> Lines {
     Lines { name: column.name(), unit, lake, warehouse, difference }
 }
 
-fn four(total: &Total, decimals: usize) -> [String; 4] {
+fn four(total: &ColumnTotal, decimals: usize) -> [String; 4] {
     let number = |value| numbers::decimal(value, decimals);
     [numbers::count(total.count), number(total.sum()), number(total.min), number(total.max)]
 }

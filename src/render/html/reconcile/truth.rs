@@ -2,11 +2,10 @@
 
 use serde::Serialize;
 
+use crate::reconcile::{Outcome, TruthCounter, TruthResult};
 use crate::render::html::account::Account;
 use crate::render::html::head::{self, Fact};
 use crate::render::html::{numbers, text};
-use crate::render::reconcile::Outcome;
-use crate::render::reconcile::truth::Truth;
 
 /// The section.
 #[derive(Debug, Serialize)]
@@ -38,10 +37,11 @@ impl Proof {
 }
 
 /// What the truth comes to.
-pub(super) fn lead(truth: &Truth) -> String {
-    let (found, expected) = (numbers::count(truth.found), numbers::of(truth.expected, "id", "ids"));
+pub(super) fn lead(truth: &TruthResult) -> String {
+    let (found, expected) =
+        (numbers::count(truth[TruthCounter::Found]), numbers::of(truth[TruthCounter::Expected], "id", "ids"));
     let mut lead = format!("Of {expected} that the history must have left, {found} are in both stores");
-    match (truth.missing, truth.surplus) {
+    match (truth[TruthCounter::Missing], truth[TruthCounter::Surplus]) {
         (0, 0) => lead.push_str(", and nothing is there that must not be"),
         (missing, surplus) => lead.push_str(&format!(
             "; {} missing, {} surplus",
@@ -49,66 +49,73 @@ pub(super) fn lead(truth: &Truth) -> String {
             numbers::of(surplus, "is", "are")
         )),
     }
-    if truth.quarantined_missing > 0 {
-        let broken = numbers::of(truth.quarantined_missing, "broken message", "broken messages");
+    if truth[TruthCounter::QuarantinedMissing] > 0 {
+        let broken = numbers::of(truth[TruthCounter::QuarantinedMissing], "broken message", "broken messages");
         lead.push_str(&format!("; the quarantine lacks {broken}"));
     }
     lead.push('.');
     lead
 }
 
-fn accounts(truth: &Truth) -> Vec<Account> {
-    let lacking = |lacking: u64| vec![("there", "same", truth.expected - lacking), ("missing", "drift", lacking)];
-    let expected = || numbers::of(truth.expected, "id expected", "ids expected");
+fn accounts(truth: &TruthResult) -> Vec<Account> {
+    let lacking =
+        |lacking: u64| vec![("there", "same", truth[TruthCounter::Expected] - lacking), ("missing", "drift", lacking)];
+    let expected = || numbers::of(truth[TruthCounter::Expected], "id expected", "ids expected");
     let mut accounts = vec![
-        Account::of("Lake", expected(), lacking(truth.missing_in_lake)),
-        Account::of("Warehouse", expected(), lacking(truth.missing_in_warehouse)),
+        Account::of("Lake", expected(), lacking(truth[TruthCounter::MissingInLake])),
+        Account::of("Warehouse", expected(), lacking(truth[TruthCounter::MissingInWarehouse])),
     ];
-    if truth.quarantined_expected > 0 {
+    if truth[TruthCounter::QuarantinedExpected] > 0 {
         let parts = vec![
-            ("there", "same", truth.quarantined_found),
-            ("missing", "drift", truth.quarantined_missing),
-            ("withheld", "aside", truth.quarantined_withheld),
+            ("there", "same", truth[TruthCounter::QuarantinedFound]),
+            ("missing", "drift", truth[TruthCounter::QuarantinedMissing]),
+            ("withheld", "aside", truth[TruthCounter::QuarantinedWithheld]),
         ];
-        let whole = numbers::of(truth.quarantined_expected, "broken message", "broken messages");
+        let whole = numbers::of(truth[TruthCounter::QuarantinedExpected], "broken message", "broken messages");
         accounts.push(Account::of("Quarantine", whole, parts));
     }
     accounts
 }
 
-fn facts(truth: &Truth) -> Vec<Fact> {
+fn facts(truth: &TruthResult) -> Vec<Fact> {
     let some = |n: u64, said: String| if n > 0 { said } else { String::new() };
     let door = match truth.door {
         Some(door) if truth.door_said => door.command().to_owned(),
-        Some(_) => format!("{}, as what is there tells", truth.door_in_words()),
+        Some(_) => format!("{}, as what is there tells", truth.ingest_path_text()),
         None => String::new(),
     };
     let refused = format!(
         "{} a topic refuses as too large; {} in a store all the same",
-        numbers::of(truth.refused, "message", "messages"),
-        numbers::of(truth.refused_stored, "is", "are")
+        numbers::of(truth[TruthCounter::Refused], "message", "messages"),
+        numbers::of(truth[TruthCounter::RefusedStored], "is", "are")
     );
     let unknown = format!(
         "{} in a store that no truth file tells of; --from and --to leave other histories out",
-        numbers::of(truth.surplus_unknown, "id is", "ids are")
+        numbers::of(truth[TruthCounter::SurplusUnknown], "id is", "ids are")
     );
     head::stated(vec![
         Fact::code("Truth", truth.files.join(", ")),
-        Fact::said("Lines delivered", numbers::count(truth.lines)),
+        Fact::said("Lines delivered", numbers::count(truth[TruthCounter::Lines])),
         Fact::said("Came in through", door),
-        Fact::said("Quarantine", truth.of_quarantine()),
-        Fact::said("Too large", some(truth.refused, refused)),
-        Fact::said("Never delivered", some(truth.never, numbers::of(truth.never, "reading", "readings"))),
-        Fact::said("Unknown", some(truth.surplus_unknown, unknown)),
+        Fact::said("Quarantine", truth.quarantine_text()),
+        Fact::said("Too large", some(truth[TruthCounter::Refused], refused)),
+        Fact::said(
+            "Never delivered",
+            some(truth[TruthCounter::Never], numbers::of(truth[TruthCounter::Never], "reading", "readings")),
+        ),
+        Fact::said("Unknown", some(truth[TruthCounter::SurplusUnknown], unknown)),
         Fact::said(
             "Other days",
-            some(truth.outside, numbers::of(truth.outside, "id, not audited", "ids, not audited")),
+            some(
+                truth[TruthCounter::Outside],
+                numbers::of(truth[TruthCounter::Outside], "id, not audited", "ids, not audited"),
+            ),
         ),
         Fact::said(
             "Corrections",
             some(
-                truth.corrections,
-                numbers::of(truth.corrections, "second id, as foretold", "second ids, as foretold"),
+                truth[TruthCounter::Corrections],
+                numbers::of(truth[TruthCounter::Corrections], "second id, as foretold", "second ids, as foretold"),
             ),
         ),
     ])

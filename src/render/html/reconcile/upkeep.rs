@@ -1,25 +1,27 @@
 //! What comes after the findings: what was not checked, and what repair did or could do.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
+use crate::reconcile::{Counter, NotChecked, Outcome, RepairCounter, RepairOutcome};
 use crate::render::html::listed::Listed;
 use crate::render::html::numbers;
 use crate::render::html::text::{self, VALUE};
-use crate::render::reconcile::{self, Outcome, Repaired};
 
 /// Something that was not checked, and why.
 #[derive(Debug, Serialize)]
 pub(super) struct Unchecked {
-    title: &'static str,
+    title: Cow<'static, str>,
     count: String,
     any: bool,
-    why: &'static str,
-    todo: &'static str,
+    why: Cow<'static, str>,
+    todo: Cow<'static, str>,
 }
 
 /// Everything that can be left unchecked, with its count.
 pub(super) fn unchecked(outcome: &Outcome) -> Vec<Unchecked> {
-    let line = |of: reconcile::Unchecked| Unchecked {
+    let line = |of: NotChecked| Unchecked {
         title: of.what,
         count: numbers::count(of.count),
         any: of.count > 0,
@@ -45,7 +47,8 @@ pub(super) struct Repair {
 impl Repair {
     pub(super) fn of(outcome: &Outcome) -> Self {
         let repaired = &outcome.repaired;
-        let (rows, objects) = (outcome.lake_only + outcome.differing, outcome.warehouse_only);
+        let (rows, objects) =
+            (outcome[Counter::LakeOnly] + outcome[Counter::Differing], outcome[Counter::WarehouseOnly]);
         let flags = match (rows > 0, objects > 0) {
             (true, true) => "--repair both",
             (true, false) => "--repair warehouse",
@@ -68,28 +71,31 @@ impl Repair {
     }
 }
 
-fn done(repaired: &Repaired) -> Vec<(&'static str, String)> {
+fn done(repaired: &RepairOutcome) -> Vec<(&'static str, String)> {
     let names = if repaired.dry_run {
         ["Rows it would insert", "Rows it would update", "Objects it would write"]
     } else {
         ["Rows inserted", "Rows updated", "Objects written"]
     };
-    let counts = [repaired.inserted, repaired.updated, repaired.objects_written].map(numbers::count);
+    let counts =
+        [repaired[RepairCounter::Inserted], repaired[RepairCounter::Updated], repaired[RepairCounter::ObjectsWritten]]
+            .map(numbers::count);
     let mut lines: Vec<_> = names.into_iter().zip(counts).collect();
     if !repaired.dry_run {
-        lines.push(("Read back and found right", numbers::count(repaired.verified)));
-        lines.push(("Failed", numbers::count(repaired.failed)));
+        lines.push(("Read back and found right", numbers::count(repaired[RepairCounter::Verified])));
+        lines.push(("Failed", numbers::count(repaired[RepairCounter::Failed])));
     }
-    lines.push(("Left as they are", numbers::count(repaired.left)));
+    lines.push(("Left as they are", numbers::count(repaired[RepairCounter::Left])));
     lines
 }
 
 fn possible(outcome: &Outcome) -> Vec<(&'static str, String)> {
-    let left = outcome.drift() - outcome.lake_only - outcome.differing - outcome.warehouse_only;
+    let left =
+        outcome.drift() - outcome[Counter::LakeOnly] - outcome[Counter::Differing] - outcome[Counter::WarehouseOnly];
     vec![
-        ("Rows it could insert", numbers::count(outcome.lake_only)),
-        ("Rows it could update", numbers::count(outcome.differing)),
-        ("Objects it could write", numbers::count(outcome.warehouse_only)),
+        ("Rows it could insert", numbers::count(outcome[Counter::LakeOnly])),
+        ("Rows it could update", numbers::count(outcome[Counter::Differing])),
+        ("Objects it could write", numbers::count(outcome[Counter::WarehouseOnly])),
         ("Findings for people to settle", numbers::count(left)),
     ]
 }

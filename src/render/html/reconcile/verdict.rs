@@ -2,12 +2,13 @@
 
 use super::{truth, words};
 use crate::outcome::{Exit, Outcome as _};
-use crate::reconcile::Kind;
+use crate::reconcile::Outcome;
+use crate::reconcile::{Counter, Kind, RepairCounter};
 use crate::render::duration;
 use crate::render::html::account::{Account, Count};
 use crate::render::html::head::{self, Fact, Point, Verdict};
 use crate::render::html::{numbers, text};
-use crate::render::reconcile::Outcome;
+use crate::render::reconcile::budget_verdict;
 
 pub(super) fn of(outcome: &Outcome) -> Verdict {
     Verdict {
@@ -20,24 +21,28 @@ pub(super) fn of(outcome: &Outcome) -> Verdict {
 }
 
 fn title(outcome: &Outcome) -> String {
-    let found = outcome.drift() + outcome.archived + outcome.skipped_foreign;
+    let found = outcome.drift() + outcome[Counter::Archived] + outcome[Counter::SkippedForeign];
     let repaired = &outcome.repaired;
     match outcome.exit() {
         Exit::Stopped => "Stopped early".into(),
-        Exit::Clean if outcome.is_clean() && outcome.present > 0 => "Both sides have the same ids".into(),
+        Exit::Clean if outcome.is_clean() && outcome[Counter::Present] > 0 => "Both sides have the same ids".into(),
         Exit::Clean if outcome.is_clean() && outcome.truth.is_some() => "The history is proved".into(),
         Exit::Clean if outcome.is_clean() => "Lake and warehouse agree".into(),
         Exit::Clean => format!("{}, let pass", numbers::of(found, "finding", "findings")),
-        _ if repaired.verified > 0 && !repaired.dry_run => {
-            format!("{}, {} repaired", numbers::of(found, "finding", "findings"), numbers::count(repaired.verified))
+        _ if repaired[RepairCounter::Verified] > 0 && !repaired.dry_run => {
+            format!(
+                "{}, {} repaired",
+                numbers::of(found, "finding", "findings"),
+                numbers::count(repaired[RepairCounter::Verified])
+            )
         }
         _ => numbers::of(found, "finding", "findings"),
     }
 }
 
 fn lead(outcome: &Outcome) -> String {
-    let records = numbers::of(outcome.lake_records, "record", "records");
-    let rows = numbers::of(outcome.warehouse_rows, "row", "rows");
+    let records = numbers::of(outcome[Counter::LakeRecords], "record", "records");
+    let rows = numbers::of(outcome[Counter::WarehouseRows], "row", "rows");
     if let Some(why) = &outcome.stopped {
         let why = text::shown(why, text::VALUE);
         return format!(
@@ -47,18 +52,21 @@ fn lead(outcome: &Outcome) -> String {
     if let Some(why) = &outcome.halted {
         return format!("Ended {why}. {records} of the lake and {rows} of the warehouse had been seen.");
     }
-    if outcome.lake_objects + outcome.warehouse_rows == 0 {
+    if outcome[Counter::LakeObjects] + outcome[Counter::WarehouseRows] == 0 {
         return "Both sides are empty here: check the addresses and the window.".into();
     }
-    if outcome.lake_objects == outcome.skipped_foreign && outcome.skipped_foreign > 0 {
+    if outcome[Counter::LakeObjects] == outcome[Counter::SkippedForeign] && outcome[Counter::SkippedForeign] > 0 {
         return format!(
             "No object has a name of this lake, so {rows} of the warehouse met nothing: is the prefix right?"
         );
     }
     let proved = outcome.truth.as_ref().map(|truth| format!(" {}", truth::lead(truth))).unwrap_or_default();
-    let ids = outcome.matched + outcome.differing + outcome.lake_only + outcome.warehouse_only;
+    let ids = outcome[Counter::Matched]
+        + outcome[Counter::Differing]
+        + outcome[Counter::LakeOnly]
+        + outcome[Counter::WarehouseOnly];
     if outcome.quick {
-        let present = numbers::of(outcome.present, "id is", "ids are");
+        let present = numbers::of(outcome[Counter::Present], "id is", "ids are");
         return format!(
             "{records} of the lake were held against {rows} of the warehouse by their ids alone: {present} on both sides, and their values were not compared.{proved}"
         );
@@ -66,12 +74,12 @@ fn lead(outcome: &Outcome) -> String {
     let matched = if ids == 0 {
         "none could be compared".to_owned()
     } else {
-        let same = numbers::of(outcome.matched, "is", "are");
-        format!("{same} the same on both sides, {} of those compared", numbers::share(outcome.matched, ids))
+        let same = numbers::of(outcome[Counter::Matched], "is", "are");
+        format!("{same} the same on both sides, {} of those compared", numbers::share(outcome[Counter::Matched], ids))
     };
     let mut lead =
         format!("{records} of the lake were held against {rows} of the warehouse, value by value: {matched}.{proved}");
-    if let Some(said) = outcome.by_budget() {
+    if let Some(said) = budget_verdict(outcome) {
         lead.push_str(&format!(" What was found is {said}."));
     }
     if let Some(since) = &outcome.since {
@@ -89,7 +97,7 @@ fn found(outcome: &Outcome) -> Vec<(u64, &'static str, &'static str)> {
         .map(|kind| (outcome.of(kind), words::of(kind).phrase(outcome.of(kind)), kind.name()))
         .collect();
     let one = |n: u64, one, many| if n == 1 { one } else { many };
-    let (archived, foreign) = (outcome.archived, outcome.skipped_foreign);
+    let (archived, foreign) = (outcome[Counter::Archived], outcome[Counter::SkippedForeign]);
     let phrase = one(archived, "object is archived and was not read", "objects are archived and were not read");
     found.push((archived, phrase, "unchecked"));
     let phrase =
@@ -121,7 +129,7 @@ fn evidence(outcome: &Outcome) -> Vec<Fact> {
 
 /// Every verdict with its count, whether it occurred or not.
 pub(super) fn counts(outcome: &Outcome) -> Vec<Count> {
-    let mut counts = vec![Count::of(outcome.matched, "matched", &words::MATCHED)];
+    let mut counts = vec![Count::of(outcome[Counter::Matched], "matched", &words::MATCHED)];
     let of = |kind: Kind| Count::with_section(outcome.of(kind), kind.name(), &words::of(kind));
     let asked = |kind: &Kind| !kind.is_of_truth() || outcome.truth.is_some();
     counts.extend(Kind::ALL.into_iter().filter(asked).map(of));
@@ -135,27 +143,27 @@ pub(super) fn accounts(outcome: &Outcome) -> Vec<Account> {
     }
     let o = outcome;
     let lake = vec![
-        ("matched", "same", o.matched),
-        ("not opened", "aside", o.present),
-        ("differing", "drift", o.differing),
-        ("only here", "drift", o.lake_only),
-        ("duplicate", "drift", o.duplicate_objects),
-        ("unreadable", "drift", o.unreadable),
-        ("invalid", "drift", o.rejected),
-        ("archived", "aside", o.archived),
-        ("foreign", "aside", o.skipped_foreign),
-        ("after the cutoff", "aside", o.skipped_after_fence),
-        ("dated in the future", "drift", o.skipped_future_dated),
+        ("matched", "same", o[Counter::Matched]),
+        ("not opened", "aside", o[Counter::Present]),
+        ("differing", "drift", o[Counter::Differing]),
+        ("only here", "drift", o[Counter::LakeOnly]),
+        ("duplicate", "drift", o[Counter::DuplicateObjects]),
+        ("unreadable", "drift", o[Counter::Unreadable]),
+        ("invalid", "drift", o[Counter::Rejected]),
+        ("archived", "aside", o[Counter::Archived]),
+        ("foreign", "aside", o[Counter::SkippedForeign]),
+        ("after the cutoff", "aside", o[Counter::SkippedAfterFence]),
+        ("dated in the future", "drift", o[Counter::SkippedFutureDated]),
     ];
     let warehouse = vec![
-        ("matched", "same", o.matched),
-        ("not opened", "aside", o.present),
-        ("differing", "drift", o.differing),
-        ("only here", "drift", o.warehouse_only),
-        ("not judged", "aside", o.unjudged),
+        ("matched", "same", o[Counter::Matched]),
+        ("not opened", "aside", o[Counter::Present]),
+        ("differing", "drift", o[Counter::Differing]),
+        ("only here", "drift", o[Counter::WarehouseOnly]),
+        ("not judged", "aside", o[Counter::Unjudged]),
     ];
     vec![
-        Account::of("Lake", numbers::of(o.lake_objects, "object", "objects"), lake),
-        Account::of("Warehouse", numbers::of(o.warehouse_rows, "row", "rows"), warehouse),
+        Account::of("Lake", numbers::of(o[Counter::LakeObjects], "object", "objects"), lake),
+        Account::of("Warehouse", numbers::of(o[Counter::WarehouseRows], "row", "rows"), warehouse),
     ]
 }

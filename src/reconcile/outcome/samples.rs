@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::reconcile::{Drift, Kind};
 
@@ -15,15 +15,15 @@ const OF_A_CAUSE: usize = 20;
 /// The first findings of every kind and of every cause, in the order of their ids and keys.
 #[derive(Debug, Clone, Default)]
 pub struct Samples {
-    kinds: BTreeMap<Kind, First<OF_A_KIND>>,
-    causes: BTreeMap<(Kind, String), First<OF_A_CAUSE>>,
+    kinds: BTreeMap<Kind, FirstN<OF_A_KIND>>,
+    causes: BTreeMap<(Kind, String), FirstN<OF_A_CAUSE>>,
 }
 
 /// The first `MOST` findings.
 #[derive(Debug, Clone, Default)]
-struct First<const MOST: usize>(Vec<Drift>);
+struct FirstN<const MOST: usize>(Vec<Drift>);
 
-impl<const MOST: usize> First<MOST> {
+impl<const MOST: usize> FirstN<MOST> {
     fn take(&mut self, drift: &Drift) {
         let at = self.0.partition_point(|other| order(other, drift) == Ordering::Less);
         if at < MOST {
@@ -40,7 +40,7 @@ impl<const MOST: usize> First<MOST> {
 
 /// The order of findings, which is that of `drift.ndjson` in the evidence too.
 fn order(a: &Drift, b: &Drift) -> Ordering {
-    (a.kind, &a.id, &a.key, &a.reason).cmp(&(b.kind, &b.id, &b.key, &b.reason))
+    (a.kind, &a.id, &a.key, &a.reason, &a.cause).cmp(&(b.kind, &b.id, &b.key, &b.reason, &b.cause))
 }
 
 impl Samples {
@@ -49,6 +49,18 @@ impl Samples {
         self.kinds.entry(drift.kind).or_default().take(drift);
         if let Some(cause) = &drift.cause {
             self.causes.entry((drift.kind, cause.clone())).or_default().take(drift);
+        }
+    }
+
+    /// Keeps those of another part that are among the first of both.
+    pub(super) fn merge(&mut self, other: &Self) {
+        for (kind, first) in &other.kinds {
+            let mine = self.kinds.entry(*kind).or_default();
+            first.0.iter().for_each(|drift| mine.take(drift));
+        }
+        for (cause, first) in &other.causes {
+            let mine = self.causes.entry(cause.clone()).or_default();
+            first.0.iter().for_each(|drift| mine.take(drift));
         }
     }
 
@@ -63,6 +75,14 @@ impl Samples {
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &Drift> {
         Kind::ALL.into_iter().flat_map(|kind| self.of(kind))
+    }
+}
+
+impl<'de> Deserialize<'de> for Samples {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut samples = Self::default();
+        Vec::<Drift>::deserialize(deserializer)?.iter().for_each(|drift| samples.take(drift));
+        Ok(samples)
     }
 }
 

@@ -1,9 +1,10 @@
 //! Which run it was, what it was asked, and of which stores: what somebody needs to repeat an audit and compare.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -12,23 +13,23 @@ use pipeline::record::Column;
 use pipeline::record::stored::{Holds, Shape};
 
 /// A run of the program: what differs between reports of the same inputs, beside the cutoff and the time taken.
-#[derive(Debug, Clone, Serialize)]
-pub struct Run {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunInfo {
     /// A UUID of its own (version 7: ordered by time); empty where nobody asked for one.
     pub id: String,
     /// When it began, by the clock of the machine that it ran on.
     pub began: Option<DateTime<Utc>>,
     /// The program's version.
-    pub version: &'static str,
+    pub version: Cow<'static, str>,
 }
 
-impl Default for Run {
+impl Default for RunInfo {
     fn default() -> Self {
-        Self { id: String::new(), began: None, version: env!("CARGO_PKG_VERSION") }
+        Self { id: String::new(), began: None, version: env!("CARGO_PKG_VERSION").into() }
     }
 }
 
-impl Run {
+impl RunInfo {
     /// A run that begins now.
     ///
     /// # Errors
@@ -41,8 +42,8 @@ impl Run {
 }
 
 /// What was asked of an audit, so that its report can say so and it can be repeated.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct Asked {
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct AuditOptions {
     /// Folders of the farms; empty for all.
     pub farms: Vec<String>,
     /// The first day.
@@ -56,23 +57,23 @@ pub struct Asked {
     /// The file of all findings.
     pub drift_file: Option<String>,
     /// Everything that can change what is found, by the name of its flag.
-    pub settings: Settings,
+    pub settings: AuditSettings,
     /// The SHA-256 of the settings.
     pub settings_sha256: String,
 }
 
-/// Settings by the names of their flags.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+/// AuditSettings by the names of their flags.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Settings(BTreeMap<&'static str, Value>);
+pub struct AuditSettings(BTreeMap<Cow<'static, str>, Value>);
 
-impl Settings {
+impl AuditSettings {
     /// The same with one more; what serializes to null was not set, and is left out.
     #[must_use]
     pub fn with(mut self, flag: &'static str, value: impl Serialize) -> Self {
         let value = serde_json::to_value(value).unwrap_or(Value::Null);
         if !value.is_null() {
-            self.0.insert(flag, value);
+            self.0.insert(flag.into(), value);
         }
         self
     }
@@ -85,18 +86,18 @@ impl Settings {
 }
 
 /// What of the stores decides what they hold and how it was read.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct Stores {
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct StoreInfo {
     /// The warehouse's settings by name: `sql_mode`, time zone, collation.
     pub server_settings: BTreeMap<String, String>,
     /// What each column holds, and is compared as.
-    pub columns: BTreeMap<&'static str, String>,
+    pub columns: BTreeMap<Cow<'static, str>, String>,
 }
 
-impl Stores {
+impl StoreInfo {
     /// What the columns of a table hold, and what its server is set to.
     pub fn of(shape: &Shape, server_settings: BTreeMap<String, String>) -> Self {
-        let columns = Column::ALL.into_iter().map(|column| (column.name(), said(shape.of(column)))).collect();
+        let columns = Column::ALL.into_iter().map(|column| (column.name().into(), said(shape.of(column)))).collect();
         Self { server_settings, columns }
     }
 }
@@ -124,25 +125,25 @@ mod tests {
     #[test]
     fn settings_hash_to_what_anybody_can_compute() {
         let settings =
-            Settings::default().with("to", "2024-01-31").with("halt-after", None::<u64>).with("meta-rate", 0.0176);
+            AuditSettings::default().with("to", "2024-01-31").with("halt-after", None::<u64>).with("meta-rate", 0.0176);
         assert_eq!(serde_json::to_string(&settings).unwrap(), r#"{"meta-rate":0.0176,"to":"2024-01-31"}"#);
         // printf '{"meta-rate":0.0176,"to":"2024-01-31"}' | sha256sum
         assert_eq!(settings.sha256(), hex(&Sha256::digest(br#"{"meta-rate":0.0176,"to":"2024-01-31"}"#)));
-        let other = Settings::default().with("meta-rate", 0.0176).with("to", "2024-01-31");
+        let other = AuditSettings::default().with("meta-rate", 0.0176).with("to", "2024-01-31");
         assert_eq!(other, settings, "in whatever order they are given");
         assert_ne!(other.with("quick", true).sha256(), settings.sha256());
     }
 
     #[test]
     fn every_run_is_one_of_its_own() {
-        let (one, other) = (Run::begin().unwrap(), Run::begin().unwrap());
+        let (one, other) = (RunInfo::begin().unwrap(), RunInfo::begin().unwrap());
         assert_ne!(one.id, other.id);
         assert_eq!(uuid::Uuid::parse_str(&one.id).unwrap().get_version_num(), 7);
     }
 
     #[test]
     fn columns_say_what_they_are_compared_as() {
-        let stores = Stores::of(&Shape::standard(), BTreeMap::new());
+        let stores = StoreInfo::of(&Shape::standard(), BTreeMap::new());
         assert_eq!(stores.columns.len(), 13);
         assert_eq!(stores.columns["peso_medio"], "binary f32");
         assert_eq!(stores.columns["data"], "time to the second, UTC");

@@ -1,4 +1,4 @@
-//! Control totals of one place: what auditors add up on both sides, and one number that tells all values.
+//! ControlTotals totals of one place: what auditors add up on both sides, and one number that tells all values.
 //!
 //! The hash total is the sum of the XXH3 hashes (128 bits) of the records, which no order changes. What is hashed of a
 //! record are its thirteen values in the order of the table, each as one byte for its kind and then
@@ -16,34 +16,37 @@
 //! one it should be, also where a column lets two values pass (a DATETIME truncated or rounded, decimals of a FLOAT(m,d)):
 //! so both hash totals are the same exactly when all records and rows agree.
 
+use std::collections::BTreeMap;
+
+use serde::de::Error as _;
 use serde::ser::{SerializeMap, SerializeStruct};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::sum::Sum;
+use super::exact_sum::ExactSum;
 use crate::seen::Seen;
 use pipeline::record::Column;
 use pipeline::record::stored::{Row, Value};
 
 /// Count, sum, smallest and largest value of a numeric column on one side.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Total {
+pub struct ColumnTotal {
     /// Values.
     pub count: u64,
-    sum: Sum,
+    sum: ExactSum,
     /// The smallest.
     pub min: f64,
     /// The largest.
     pub max: f64,
 }
 
-impl Default for Total {
+impl Default for ColumnTotal {
     fn default() -> Self {
-        Self { count: 0, sum: Sum::default(), min: f64::INFINITY, max: f64::NEG_INFINITY }
+        Self { count: 0, sum: ExactSum::default(), min: f64::INFINITY, max: f64::NEG_INFINITY }
     }
 }
 
-impl Total {
+impl ColumnTotal {
     /// The sum of the values, which does not depend on their order.
     pub fn sum(&self) -> f64 {
         self.sum.value()
@@ -56,15 +59,31 @@ impl Total {
         self.max = self.max.max(value);
     }
 
-    fn absorb(&mut self, other: &Self) {
+    fn merge(&mut self, other: &Self) {
         self.count += other.count;
-        self.sum.absorb(&other.sum);
+        self.sum.merge(&other.sum);
         self.min = self.min.min(other.min);
         self.max = self.max.max(other.max);
     }
 }
 
-impl Serialize for Total {
+impl<'de> Deserialize<'de> for ColumnTotal {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Read {
+            count: u64,
+            sum: f64,
+            /// JSON has no number for the smallest of none.
+            min: Option<f64>,
+            max: Option<f64>,
+        }
+        let Read { count, sum, min, max } = Read::deserialize(deserializer)?;
+        let (min, max) = (min.unwrap_or(f64::INFINITY), max.unwrap_or(f64::NEG_INFINITY));
+        Ok(Self { count, sum: ExactSum::of(sum), min, max })
+    }
+}
+
+impl Serialize for ColumnTotal {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut total = serializer.serialize_struct("Total", 4)?;
         total.serialize_field("count", &self.count)?;
@@ -75,21 +94,21 @@ impl Serialize for Total {
     }
 }
 
-/// One of the two stores.
+/// One of the two stores that totals are kept of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Side {
+pub enum Store {
     /// The lake's records, as the rows they should be.
     Lake,
     /// The warehouse's rows.
     Warehouse,
 }
 
-/// Control totals of one place, on both sides.
+/// ControlTotals totals of one place, on both sides.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Totals {
     /// By column, in the order of [`Self::COLUMNS`]: lake, warehouse.
-    columns: [[Total; 2]; Self::COLUMNS.len()],
-    /// Lake, warehouse.
+    columns: [[ColumnTotal; 2]; Self::COLUMNS.len()],
+    /// Of the lake and of the warehouse.
     hash: [Seen; 2],
 }
 
@@ -105,7 +124,7 @@ impl Totals {
     ];
 
     /// Each column with its total in the lake and in the warehouse; none where neither side has anything.
-    pub fn columns(&self) -> impl Iterator<Item = (Column, &[Total; 2])> {
+    pub fn columns(&self) -> impl Iterator<Item = (Column, &[ColumnTotal; 2])> {
         let any = self.hash.iter().any(|side| side.count > 0);
         Self::COLUMNS.into_iter().zip(&self.columns).filter(move |_| any)
     }
@@ -115,7 +134,7 @@ impl Totals {
         self.hash
     }
 
-    pub(super) fn add(&mut self, sides: &[Side], row: &Row, hash: u128) {
+    pub(super) fn add(&mut self, sides: &[Store], row: &Row, hash: u128) {
         for side in sides {
             self.hash[*side as usize].take_hash(hash);
         }
@@ -126,12 +145,48 @@ impl Totals {
         }
     }
 
-    pub(super) fn absorb(&mut self, other: &Self) {
+    pub(super) fn merge(&mut self, other: &Self) {
         for (mine, theirs) in self.hash.iter_mut().zip(other.hash) {
             mine.absorb(theirs);
         }
         for (mine, theirs) in self.columns.iter_mut().flatten().zip(other.columns.iter().flatten()) {
-            mine.absorb(theirs);
+            mine.merge(theirs);
+        }
+    }
+
+    /// What is left of these totals of a whole without those of its parts.
+    ///
+    /// The smallest and largest values stay those of the whole, as nothing else is known of them.
+    pub(super) fn without<'a>(mut self, parts: impl Iterator<Item = &'a Self>) -> Self {
+        for part in parts {
+            for (mine, theirs) in self.hash.iter_mut().zip(part.hash) {
+                mine.remove(theirs);
+            }
+            for (mine, theirs) in self.columns.iter_mut().flatten().zip(part.columns.iter().flatten()) {
+                mine.count = mine.count.saturating_sub(theirs.count);
+                mine.sum.subtract(&theirs.sum);
+            }
+        }
+        for left in self.columns.iter_mut().flatten().filter(|left| left.count == 0) {
+            (left.min, left.max) = (f64::INFINITY, f64::NEG_INFINITY);
+        }
+        self
+    }
+
+    /// The same with these hash totals, which the JSON has beside them.
+    pub(super) fn with_hashes(self, hash: [Seen; 2]) -> Self {
+        Self { hash, ..self }
+    }
+}
+
+/// Totals as they are in the JSON: without their hash totals.
+impl<'de> Deserialize<'de> for Totals {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut by_name = BTreeMap::<String, [ColumnTotal; 2]>::deserialize(deserializer)?;
+        let columns = Self::COLUMNS.map(|column| by_name.remove(column.name()).unwrap_or_default());
+        match by_name.keys().next() {
+            None => Ok(Self { columns, ..Self::default() }),
+            Some(name) => Err(D::Error::custom(format!("{name:?} is no column with totals"))),
         }
     }
 }

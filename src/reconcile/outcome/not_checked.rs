@@ -1,66 +1,74 @@
 //! What an audit did not check, and why: said even where it is nothing, so that nobody has to wonder.
 
-use serde::Serialize;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
 
 use super::Outcome;
+use crate::reconcile::Counter;
 
 /// Something that was not checked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Unchecked {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotChecked {
     /// What it is.
-    pub what: &'static str,
+    pub what: Cow<'static, str>,
     /// How many there were.
     pub count: u64,
     /// Why they were not checked; flags between backticks.
-    pub why: &'static str,
+    pub why: Cow<'static, str>,
     /// What to do about it; flags between backticks.
-    pub todo: &'static str,
+    pub todo: Cow<'static, str>,
 }
 
 impl Outcome {
     /// Everything that can be left unchecked, with its count.
-    pub fn unchecked(&self) -> [Unchecked; 7] {
-        let of = |what, count, why, todo| Unchecked { what, count, why, todo };
+    pub fn unchecked(&self) -> [NotChecked; 7] {
+        let of = |what: &'static str, count, why: &'static str, todo: &'static str| NotChecked {
+            what: what.into(),
+            count,
+            why: why.into(),
+            todo: todo.into(),
+        };
         [
             of(
                 "Archived objects",
-                self.archived,
+                self[Counter::Archived],
                 "They are in an archive tier and cannot be read until they are restored.",
                 "Restore them and audit again.",
             ),
             of(
                 "After the cutoff",
-                self.skipped_after_fence,
+                self[Counter::SkippedAfterFence],
                 "They were written after the audit began; their rows may still be on the way.",
                 "The next audit judges them.",
             ),
             of(
                 "Dated in the future",
-                self.skipped_future_dated,
+                self[Counter::SkippedFutureDated],
                 "Their time is later than the lake's clock, so nothing tells whether they were written before the audit started.",
                 "Give the files today's time (touch), or copy the S3 objects onto themselves, then audit again.",
             ),
             of(
                 "Foreign names",
-                self.skipped_foreign,
+                self[Counter::SkippedForeign],
                 "Their names are not of this lake, so they were not opened.",
                 "Check who put them there.",
             ),
             of(
                 "Objects without content",
-                self.unreadable + self.rejected,
+                self[Counter::Unreadable] + self[Counter::Rejected],
                 "They cannot be read or are no valid records: their values could not be compared. Each is a finding.",
                 "Mend them as their finding says.",
             ),
             of(
                 "Objects not opened",
-                self.present,
+                self[Counter::Present],
                 "`--quick` asks only whether both sides have an id: no value of these was compared.",
                 "Audit without `--quick`.",
             ),
             of(
                 "Rows not judged",
-                self.unjudged,
+                self[Counter::Unjudged],
                 "Their object is there, but it is archived, too new, unreadable or invalid.",
                 "Mend the object first.",
             ),
@@ -70,7 +78,12 @@ impl Outcome {
     /// What no audit of two stores can tell, and this one could not for what was asked: a sentence each.
     pub fn not_proved(&self) -> Vec<String> {
         let mut not = Vec::new();
-        if self.snapshots > 1 {
+        if self.parts > 1 {
+            not.push(format!(
+                "The {} parts were audited one by one: the rows are those of {} moments, not of one.",
+                self.parts, self.snapshots
+            ));
+        } else if self.snapshots > 1 {
             not.push(format!(
                 "The warehouse's snapshot was lost: its rows are those of {} moments, not of one.",
                 self.snapshots

@@ -17,13 +17,13 @@ const ROOM: i32 = 42;
 
 /// A sum of finite values.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Sum {
+pub(super) struct ExactSum {
     units: i128,
     /// Sums of whole significands, by the power of two that each counts.
     large: BTreeMap<i32, i128>,
 }
 
-impl Sum {
+impl ExactSum {
     /// Adds a value.
     pub(super) fn add(&mut self, value: f64) {
         let bits = value.to_bits();
@@ -41,11 +41,26 @@ impl Sum {
     }
 
     /// Adds another sum.
-    pub(super) fn absorb(&mut self, other: &Self) {
+    pub(super) fn merge(&mut self, other: &Self) {
         self.units += other.units;
         for (power, significands) in &other.large {
             *self.large.entry(*power).or_default() += significands;
         }
+    }
+
+    /// Takes another sum away.
+    pub(super) fn subtract(&mut self, other: &Self) {
+        self.units -= other.units;
+        for (power, significands) in &other.large {
+            *self.large.entry(*power).or_default() -= significands;
+        }
+    }
+
+    /// The sum of one value.
+    pub(super) fn of(value: f64) -> Self {
+        let mut sum = Self::default();
+        sum.add(value);
+        sum
     }
 
     /// The sum as the nearest `f64`; where there are large values, near it.
@@ -61,8 +76,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn sum(values: &[f64]) -> Sum {
-        let mut sum = Sum::default();
+    fn sum(values: &[f64]) -> ExactSum {
+        let mut sum = ExactSum::default();
         values.iter().for_each(|value| sum.add(*value));
         sum
     }
@@ -93,7 +108,7 @@ mod tests {
             prop_assert_eq!(&sum(&turned), &whole);
             let (one, other) = values.split_at(cut.min(values.len()));
             let mut parts = sum(other);
-            parts.absorb(&sum(one));
+            parts.merge(&sum(one));
             prop_assert_eq!(parts.value().to_bits(), whole.value().to_bits());
         }
     }

@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 
 use chrono::{Datelike, NaiveDate};
+use serde::de::Error as _;
 use serde::ser::SerializeStruct;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::totals::{Side, Totals, hash};
+use super::totals::{Store, Totals, hash};
 use crate::seen::Seen;
 use pipeline::record::stored::Row;
 
-/// Control totals by farm and month. A call of `add` costs some hundred nanoseconds: it is made for every row.
+/// ControlTotals totals by farm and month. A call of `add` costs some hundred nanoseconds: it is made for every row.
 #[derive(Debug, Clone, Default)]
-pub struct Control {
+pub struct ControlTotals {
     farms: BTreeMap<String, BTreeMap<Month, Totals>>,
     /// What has no farm or no day.
     nowhere: Totals,
@@ -23,9 +24,9 @@ pub struct Control {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Month(i32, u32);
 
-impl Control {
+impl ControlTotals {
     /// Adds a row to one side, or to both where they agree.
-    pub(super) fn add(&mut self, sides: &[Side], row: &Row, place: Option<(&str, NaiveDate)>) {
+    pub(super) fn add(&mut self, sides: &[Store], row: &Row, place: Option<(&str, NaiveDate)>) {
         let hash = hash(row, &mut self.bytes);
         let Some((farm, day)) = place else { return self.nowhere.add(sides, row, hash) };
         let month = Month(day.year(), day.month());
@@ -38,10 +39,19 @@ impl Control {
         }
     }
 
+    /// Adds the totals of another part.
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.nowhere.merge(&other.nowhere);
+        for (farm, months) in &other.farms {
+            let mine = self.farms.entry(farm.clone()).or_default();
+            months.iter().for_each(|(month, totals)| mine.entry(*month).or_default().merge(totals));
+        }
+    }
+
     /// The totals of the whole.
     pub fn whole(&self) -> Totals {
         let mut whole = self.nowhere.clone();
-        self.farms.values().flat_map(BTreeMap::values).for_each(|totals| whole.absorb(totals));
+        self.farms.values().flat_map(BTreeMap::values).for_each(|totals| whole.merge(totals));
         whole
     }
 
@@ -68,46 +78,87 @@ impl Control {
     }
 }
 
-impl Serialize for Control {
+impl Serialize for ControlTotals {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
         struct Entry<'a> {
             farm: &'a str,
             month: String,
-            hash_totals: Hashes,
+            hash_totals: HashTotals,
             totals: &'a Totals,
         }
         let months: Vec<_> = self
             .months()
-            .map(|(farm, month, totals)| Entry { farm, month, hash_totals: Hashes::of(totals.hashes()), totals })
+            .map(|(farm, month, totals)| Entry { farm, month, hash_totals: HashTotals::of(totals.hashes()), totals })
             .collect();
         let whole = self.whole();
         let mut control = serializer.serialize_struct("Control", 3)?;
-        control.serialize_field("hash_totals", &Hashes::of(whole.hashes()))?;
+        control.serialize_field("hash_totals", &HashTotals::of(whole.hashes()))?;
         control.serialize_field("totals", &whole)?;
         control.serialize_field("months", &months)?;
         control.end()
     }
 }
 
+/// The totals of the months come back as they were, and those of what has no place from the rest of the whole.
+impl<'de> Deserialize<'de> for ControlTotals {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Read {
+            hash_totals: HashTotals,
+            totals: Totals,
+            months: Vec<Entry>,
+        }
+        #[derive(Deserialize)]
+        struct Entry {
+            farm: String,
+            month: Month,
+            hash_totals: HashTotals,
+            totals: Totals,
+        }
+        let Read { hash_totals, totals: whole, months } = Read::deserialize(deserializer)?;
+        let mut control = Self::default();
+        for Entry { farm, month, hash_totals, totals } in months {
+            let totals = totals.with_hashes(hash_totals.seen().map_err(D::Error::custom)?);
+            control.farms.entry(farm).or_default().entry(month).or_default().merge(&totals);
+        }
+        let whole = whole.with_hashes(hash_totals.seen().map_err(D::Error::custom)?);
+        control.nowhere = whole.without(control.farms.values().flat_map(BTreeMap::values));
+        Ok(control)
+    }
+}
+
+impl<'de> Deserialize<'de> for Month {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let parts = text.rsplit_once('-').and_then(|(year, month)| Some(Self(year.parse().ok()?, month.parse().ok()?)));
+        parts.ok_or_else(|| D::Error::custom(format!("{text:?} is no month such as 2024-02")))
+    }
+}
+
 /// The hash totals of both sides, as the JSON has them.
-#[derive(Debug, Serialize)]
-struct Hashes {
+#[derive(Debug, Serialize, Deserialize)]
+struct HashTotals {
     same: bool,
     lake: Hash,
     warehouse: Hash,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Hash {
     records: u64,
     xxh3_128: String,
 }
 
-impl Hashes {
+impl HashTotals {
     fn of([lake, warehouse]: [Seen; 2]) -> Self {
         let hash = |seen: Seen| Hash { records: seen.count, xxh3_128: seen.digits() };
         Self { same: lake == warehouse, lake: hash(lake), warehouse: hash(warehouse) }
+    }
+
+    fn seen(self) -> Result<[Seen; 2], std::num::ParseIntError> {
+        let seen = |Hash { records, xxh3_128 }| Seen::try_from((records, xxh3_128));
+        Ok([seen(self.lake)?, seen(self.warehouse)?])
     }
 }
 
@@ -118,7 +169,7 @@ mod tests {
     use pipeline::record::stored::{Shape, Value};
     use testkit::conformance::warehouse::record;
 
-    const BOTH: [Side; 2] = [Side::Lake, Side::Warehouse];
+    const BOTH: [Store; 2] = [Store::Lake, Store::Warehouse];
 
     fn row(n: u32) -> Row {
         record(n).to_row(&Shape::standard())
@@ -131,12 +182,12 @@ mod tests {
     #[test]
     fn the_order_of_adding_changes_nothing_and_months_add_up() {
         let places = |n: u32| (if n.is_multiple_of(2) { "a" } else { "b" }, day(n * 20));
-        let mut one = Control::default();
+        let mut one = ControlTotals::default();
         (0..20).for_each(|n| one.add(&BOTH, &row(n), Some(places(n))));
-        let mut other = Control::default();
-        (0..20).rev().for_each(|n| other.add(&[Side::Warehouse], &row(n), Some(places(n))));
-        (0..20).for_each(|n| other.add(&[Side::Lake], &row(n), Some(places(n))));
-        let json = |control: &Control| serde_json::to_string(control).unwrap();
+        let mut other = ControlTotals::default();
+        (0..20).rev().for_each(|n| other.add(&[Store::Warehouse], &row(n), Some(places(n))));
+        (0..20).for_each(|n| other.add(&[Store::Lake], &row(n), Some(places(n))));
+        let json = |control: &ControlTotals| serde_json::to_string(control).unwrap();
         assert_eq!(json(&one), json(&other));
         assert_eq!(one.apart()[0], 0);
         let whole = one.whole();
@@ -149,14 +200,14 @@ mod tests {
 
     #[test]
     fn one_value_of_one_row_is_seen_in_its_month_and_in_the_whole() {
-        let mut control = Control::default();
+        let mut control = ControlTotals::default();
         for n in 0..10 {
-            control.add(&[Side::Lake], &row(n), Some(("a", day(n * 10))));
+            control.add(&[Store::Lake], &row(n), Some(("a", day(n * 10))));
             let mut stored = row(n);
             if n == 7 {
                 stored.0[Column::IdLote.index()] = Value::Text("another".into());
             }
-            control.add(&[Side::Warehouse], &stored, Some(("a", day(n * 10))));
+            control.add(&[Store::Warehouse], &stored, Some(("a", day(n * 10))));
         }
         let [lake, warehouse] = control.hashes();
         assert_ne!(lake, warehouse);
@@ -170,7 +221,7 @@ mod tests {
 
     #[test]
     fn what_has_no_place_is_in_the_whole_only() {
-        let mut control = Control::default();
+        let mut control = ControlTotals::default();
         control.add(&BOTH, &Row([const { Value::Null }; 13]), None);
         assert_eq!((control.months().count(), control.hashes()[1].count), (0, 1));
         assert_eq!(control.whole().columns().count(), 6, "with counts of none");
