@@ -103,6 +103,7 @@ pub mod history;
 pub mod listen;
 pub mod outcome;
 pub mod pack;
+mod parquet;
 pub mod process;
 pub mod progress;
 pub mod publish;

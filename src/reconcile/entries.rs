@@ -7,8 +7,8 @@ use chrono::DateTime;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::sort::{InOrder, OrderedId};
-use pipeline::record::Record;
 use pipeline::record::stored::{Row, Value};
+use pipeline::record::{Column, Record};
 
 /// What is known of an object.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -93,7 +93,7 @@ impl Serialize for StoredRow {
 
 impl<'de> Deserialize<'de> for StoredRow {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let packed = <[Packed<'_>; 13]>::deserialize(deserializer)?;
+        let packed = <[Packed<'_>; Column::COUNT]>::deserialize(deserializer)?;
         Ok(Self(Row(packed.map(|value| match value {
             Packed::Null => Value::Null,
             Packed::Text(text) => Value::Text(text.into_owned()),
@@ -110,7 +110,6 @@ impl<'de> Deserialize<'de> for StoredRow {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pipeline::record::Column;
     use pipeline::record::stored::Shape;
     use pipeline::warehouse::conformance::record;
 

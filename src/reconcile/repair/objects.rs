@@ -122,7 +122,7 @@ impl Work<'_> {
             return Err("an object's id is never changed");
         }
         let mut new = record.clone();
-        columns.iter().for_each(|&column| take(&mut new, column, &theirs));
+        columns.iter().for_each(|&column| new.copy_field(column, &theirs));
         if columns.contains(&Column::ConsumoMeta) {
             new = self.by_the_rule(new, row);
         }
@@ -137,26 +137,6 @@ impl Work<'_> {
         }
         columns.dedup();
         Ok(Some((new, columns)))
-    }
-}
-
-/// Takes one column's value over.
-fn take(record: &mut Record, column: Column, from: &Record) {
-    let (to, of) = (&mut record.reading, &from.reading);
-    match column {
-        Column::IdTreatedData => {}
-        Column::IdCurral => to.id_curral.clone_from(&of.id_curral),
-        Column::IdRaca => to.id_raca.clone_from(&of.id_raca),
-        Column::IdLote => to.id_lote.clone_from(&of.id_lote),
-        Column::PesoEntrada => to.peso_entrada = of.peso_entrada,
-        Column::PesoMedio => to.peso_medio = of.peso_medio,
-        Column::QuantidadeAnimais => to.quantidade_animais = of.quantidade_animais,
-        Column::DiaConfinamento => to.dia_confinamento = of.dia_confinamento,
-        Column::ConsumoReal => to.consumo_real = of.consumo_real,
-        Column::ConsumoMeta => record.consumo_meta = from.consumo_meta,
-        Column::Data => to.data = of.data,
-        Column::CodCliente => to.cod_cliente.clone_from(&of.cod_cliente),
-        Column::RowTs => record.row_ts = from.row_ts,
     }
 }
 
