@@ -8,7 +8,7 @@
 //! | FLOAT(m,d), DOUBLE(m,d), DECIMAL(m,d) | they differ by at most half a unit of the last kept digit, and what the binary type cannot tell apart |
 //! | integer | the numbers are the same |
 //! | DATETIME(n) | the stored time is the lake's instant truncated **or** rounded to n digits |
-//! | any, NULL | the record lacks the field, which only an optional column allows |
+//! | any, NULL | never: a record has no NULL |
 
 use super::{Holds, Row, Shape, Value, time, weight};
 use crate::record::{Column, Field, Record, instant};
