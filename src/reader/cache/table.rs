@@ -22,8 +22,8 @@ const OBJECT: [Field; 4] = [
     Field::required("rejected", Type::Text),
 ];
 
-/// By which rules objects were read: raised whenever [`Record::parse`] takes or refuses anything else than before, and
-/// whenever the columns change.
+/// By which rules objects were read: raised whenever [`Record::parse`] takes or refuses anything else than before. A file of
+/// other columns than today's is not read either way.
 const RULES: &str = "1";
 
 fn fields() -> Vec<Field> {

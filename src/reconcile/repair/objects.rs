@@ -2,7 +2,6 @@
 
 use anyhow::Context as _;
 use bytes::Bytes;
-use uuid::Uuid;
 
 use super::super::drift::Drift;
 use super::rows::as_audited;
@@ -10,7 +9,7 @@ use super::{Fate, Work, without_its_line};
 use crate::undo::Object;
 use pipeline::lake::{Changed, Key, Put, Reason, look_up};
 use pipeline::record::stored::Row;
-use pipeline::record::{Column, Record};
+use pipeline::record::{Column, Record, RecordId};
 
 impl Work<'_> {
     /// Writes the object of a row that has none.
@@ -142,14 +141,13 @@ impl Work<'_> {
 
 /// Whether the id is of version 8, which says where the object lies.
 fn made_here(record: &Record) -> bool {
-    Uuid::parse_str(&record.id_treated_data).is_ok_and(|id| id.get_version_num() == 8)
+    RecordId::new(&record.id_treated_data).is_made_here()
 }
 
 /// Whether an id of this toolkit (version 8) and the row's `data` speak of the same second; other ids say nothing.
 fn of_its_time(record: &Record) -> bool {
-    let Ok(id) = Uuid::parse_str(&record.id_treated_data) else { return true };
-    let millis = id.as_u128() >> 80;
-    id.get_version_num() != 8 || millis / 1_000 == u128::from(record.reading.data.timestamp().unsigned_abs())
+    let millis = RecordId::new(&record.id_treated_data).data_millis();
+    millis.is_none_or(|millis| millis / 1_000 == record.reading.data.timestamp())
 }
 
 #[cfg(test)]
