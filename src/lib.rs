@@ -63,6 +63,7 @@
 //! - [`undo`]: what was overwritten, so that it can be put back.
 //! - `half`: a file on its way to its name.
 //! - [`pack`]: gzip and zstd.
+//! - `parquet`: records as Parquet, from the column table.
 //! - `sort`: sorting more than fits in memory.
 //!
 //! What the Lambda stands on too:

@@ -15,6 +15,7 @@
 //!
 //! A feature adds a back end that the Lambda must not carry: `bulk` the loading and scanning of many rows at once, `sqlite`
 //! the embedded warehouse, `direct` S3 objects and SNS batches over a leaner client than the SDK's.
+//! `testing` adds the in-memory stores and the conformance suites; only tests enable it.
 
 pub mod atomic_file;
 pub mod aws;

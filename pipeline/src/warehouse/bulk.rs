@@ -1,7 +1,7 @@
 //! What a replay needs of a warehouse beyond [`Warehouse`]: rows and the note that speaks of them in one transaction,
 //! the journal of such notes, readings of a whole table, ranges of ids, signs of the server's strain, and a shadow table that takes another's place.
 //!
-//! [`Bulk`] is implemented by the three back ends; one suite, [`super::conformance::bulk`], holds for all.
+//! [`Bulk`] is implemented by the three back ends; one suite, `super::conformance::bulk`, holds for all.
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};

@@ -1,6 +1,6 @@
 //! The warehouse: the table `historico_consumo` in MySQL, or in SQLite when embedded.
 //!
-//! [`Warehouse`] is the small IO trait with its back ends [`mysql`], [`sqlite`] and [`memory`], and `Bulk` what a replay
+//! [`Warehouse`] is the small IO trait with its back ends [`mysql`] and `sqlite`, and for tests `memory`, and `Bulk` what a replay
 //! needs beyond it; [`load`] is the one way by which records become rows, and says of each what became of it. Comparison of values is [`crate::record::stored`]'s.
 
 use std::collections::BTreeMap;
@@ -14,11 +14,13 @@ use crate::record::stored::{Row, Shape};
 
 #[cfg(feature = "bulk")]
 pub mod bulk;
+#[cfg(any(test, feature = "testing"))]
 pub mod conformance;
 #[cfg(feature = "bulk")]
 pub mod limits;
 mod load;
 pub mod login;
+#[cfg(any(test, feature = "testing"))]
 pub mod memory;
 pub mod mysql;
 pub mod rds;

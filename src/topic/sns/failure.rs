@@ -130,20 +130,22 @@ mod tests {
         ];
         for (code, status, kind, words) in cases {
             let meta = ErrorMetadata::builder().code(code).message("said so").build();
-            let response = HttpResponse::new(status.try_into().unwrap(), SdkBody::empty());
+            let mut response = HttpResponse::new(status.try_into().unwrap(), SdkBody::empty());
+            response.headers_mut().insert("x-amzn-requestid", "r-1");
             let by_sdk = sns("a").failure(&SdkError::service_error(GetTopicAttributesError::generic(meta), response));
             let body =
                 format!("<E><Error><Type>x</Type><Code>{code}</Code><Message>said\nso</Message></Error></E>").into();
             let answer = ApiResponse {
                 status: hyper::StatusCode::from_u16(status).unwrap(),
                 etag: None,
-                request_id: None,
+                request_id: Some("r-1".into()),
                 body,
             };
             for failure in [by_sdk, sns("a").refused(&answer)] {
                 assert_eq!((failure.kind, failure.code.as_str()), (kind, code));
                 let good = failure.message.contains(words) && !failure.message.contains('\n');
                 assert!(good, "{code}: {}", failure.message);
+                assert!(failure.message.ends_with("(request id r-1)"), "{}", failure.message);
             }
         }
     }
