@@ -22,13 +22,13 @@
 //! demo                               the whole loop with no server
 //! render                             outcomes as text, JSON and HTML
 //! evidence · listen                  jobs that build on another job
-//! backfill · bundle · doctor · process · publish · reconcile · replay
+//! backfill · bundle · doctor · init · process · publish · reconcile · replay
 //!                                    the jobs: each owns its plan, its run and its outcome
 //! generate                           histories as files
 //! history                            input files
 //! herd                               what a history contains
 //! reader · topic · truth · undo      the lake's read path, publishing, and files that jobs share
-//! pack · progress · sort             compression, live display, sorting on disk
+//! pack · parquet · progress · sort   compression, live display, sorting on disk
 //! outcome · seen · stop              counters and exit codes, hash totals, cancellation
 //! ```
 //!
@@ -62,6 +62,7 @@
 //! - [`truth`]: the truth file: each reading's fault and expected result.
 //! - [`undo`]: the undo file: rows and objects before and after each change.
 //! - [`pack`]: gzip and zstd.
+//! - `parquet`: records as Parquet, from the column table.
 //! - [`progress`]: bars on a terminal, lines elsewhere, silence in tests.
 //! - `sort`: sorting more than fits in memory.
 //! - [`outcome`]: counters, problems and exit codes of every outcome.
@@ -116,6 +117,7 @@ pub mod init;
 pub mod listen;
 pub mod outcome;
 pub mod pack;
+mod parquet;
 pub mod process;
 pub mod progress;
 pub mod publish;

@@ -33,7 +33,8 @@
 //! # Features
 //!
 //! A feature adds a back end that the Lambda must not contain: `bulk` loads and scans many rows at once, `sqlite` is the embedded
-//! warehouse, `direct` reads S3 objects and sends SNS batches with a leaner client than the SDK.
+//! warehouse, `direct` reads S3 objects and sends SNS batches with a leaner client than the SDK. `testing` adds the in-memory
+//! stores; only tests enable it.
 
 pub mod atomic_file;
 pub mod aws;

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use tempfile::NamedTempFile;
 
-use super::table::{Group, TableWriter};
+use super::table;
 use super::work::Shape;
 use super::{Existing, Form, Out, Plan};
 use crate::herd::FileUnit;
+use crate::parquet::{Group, Writer};
 use pipeline::atomic_file::temp_file_beside;
 
 /// Why the generator was told to end.
@@ -130,14 +131,14 @@ pub(super) enum Body<W: Write + Send> {
     /// Lines, as they are.
     Lines(Counted<W>),
     /// A table of row groups.
-    Table(TableWriter<Counted<W>>),
+    Table(Writer<Counted<W>>),
 }
 
 impl<W: Write + Send> Body<W> {
     /// Begins it: with the header, where it is the first part of the whole, so that parts can be joined.
     fn begin(out: W, plan: &Plan) -> io::Result<Self> {
         let mut out = Counted { out, bytes: 0 };
-        let Form::Lines(format) = plan.form else { return TableWriter::new(out).map(Self::Table) };
+        let Form::Lines(format) = plan.form else { return table::writer(out).map(Self::Table) };
         if plan.part.is_first() && !format.header().is_empty() {
             let mut head = Vec::new();
             plan.pack.pack(format.header(), &mut head)?;

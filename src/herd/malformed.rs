@@ -6,9 +6,10 @@ use std::fmt;
 use std::str::FromStr;
 
 use chrono::Datelike;
+use pipeline::record::{Column, ColumnKind};
 
 use super::chance::Chance;
-use super::print::{COLUMNS, Format};
+use super::print::{COLUMNS, FIELDS, Format};
 use super::{Error, Reading};
 
 /// How a line is broken.
@@ -95,15 +96,20 @@ impl FromStr for Malformed {
 }
 
 /// Places of fields in [`COLUMNS`].
-const PESO_MEDIO: usize = 4;
-const DATA: usize = 5;
-const QUANTIDADE_ANIMAIS: usize = 6;
-const DIA_CONFINAMENTO: usize = 7;
-const CONSUMO_REAL: usize = 8;
-const COD_CLIENTE: usize = 9;
+const PESO_MEDIO: usize = place(Column::PesoMedio);
+const DATA: usize = place(Column::Data);
+const QUANTIDADE_ANIMAIS: usize = place(Column::QuantidadeAnimais);
+const DIA_CONFINAMENTO: usize = place(Column::DiaConfinamento);
+const CONSUMO_REAL: usize = place(Column::ConsumoReal);
+const COD_CLIENTE: usize = place(Column::CodCliente);
 
-/// Fields that stand without quotes in JSON.
-const NUMBERS: [usize; 3] = [3, PESO_MEDIO, CONSUMO_REAL];
+const fn place(column: Column) -> usize {
+    let mut at = 0;
+    while FIELDS[at].index() != column.index() {
+        at += 1;
+    }
+    at
+}
 
 impl Reading<'_> {
     /// Appends the reading as a line that is broken in one way, line feed included.
@@ -144,7 +150,7 @@ impl Reading<'_> {
         let row = String::from_utf8_lossy(&row);
         let plain = row.trim_end().split(',').map(str::to_owned);
         let cell = |(at, plain): (usize, String)| {
-            let json = if NUMBERS.contains(&at) { plain.clone() } else { format!("\"{plain}\"") };
+            let json = if FIELDS[at].kind() == ColumnKind::Weight { plain.clone() } else { format!("\"{plain}\"") };
             Cell { name: COLUMNS[at], plain, json }
         };
         plain.enumerate().map(cell).collect()

@@ -71,7 +71,7 @@ pub use faults::{Chosen, Fault, FaultCounts, Faults};
 pub use generate::{BATCH_PENS, Threads, batches, generate};
 pub use malformed::Malformed;
 pub use names::cod_cliente;
-pub use print::{COLUMNS, Format};
+pub use print::{COLUMNS, FIELDS, Format};
 pub use reading::{Raca, Reading};
 pub use told::Telling;
 pub use unit::{FileUnit, Files, Part};

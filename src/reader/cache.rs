@@ -9,92 +9,26 @@
 use std::collections::HashMap;
 use std::fs;
 use std::io::{self, Write};
-use std::iter::Peekable;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::vec::IntoIter;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
-use super::Item;
 use pipeline::atomic_file::half_in;
 use pipeline::lake::{Meta, Partition};
-use pipeline::record::Record;
 
+mod known;
 mod table;
+
+pub(super) use known::{Known, Recalled};
 
 /// Objects of a partition that are kept; of larger ones none are, so that memory is bounded.
 const MOST: usize = 100_000;
 
 /// A change token may stand for two bodies where both were written within the precision of a clock.
 const TOO_NEW: TimeDelta = TimeDelta::seconds(2);
-
-/// An object as it was when it was read.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Known {
-    key: String,
-    etag: String,
-    size: u64,
-    held: Result<Box<Record>, String>,
-}
-
-impl Known {
-    /// What there is to keep of an object; nothing of what may be otherwise when it is read again.
-    pub(super) fn of(meta: &Meta, item: &Item) -> Option<Self> {
-        let held = match item {
-            Item::Record(record) => Ok(record.clone()),
-            Item::Rejected(why) if !why.is_empty() => Err(why.clone()),
-            _ => return None,
-        };
-        Some(Self { key: meta.key.clone(), etag: meta.etag.clone(), size: meta.size, held })
-    }
-
-    /// What becomes of the object.
-    pub(super) fn into_item(self) -> Item {
-        match self.held {
-            Ok(record) => Item::Record(record),
-            Err(why) => Item::Rejected(why),
-        }
-    }
-}
-
-/// What is known of a partition's objects, to be asked for in the order of their keys, as listings come.
-#[derive(Debug)]
-pub(super) struct Recalled {
-    known: Peekable<IntoIter<Known>>,
-    /// An object that was known is not there as it was.
-    changed: bool,
-}
-
-impl Default for Recalled {
-    fn default() -> Self {
-        Self::of(Vec::new())
-    }
-}
-
-impl Recalled {
-    fn of(known: Vec<Known>) -> Self {
-        Self { known: known.into_iter().peekable(), changed: false }
-    }
-
-    /// What is known of the next listed object, if it is still that one.
-    pub(super) fn take(&mut self, meta: &Meta) -> Option<Known> {
-        while self.known.next_if(|known| known.key < meta.key).is_some() {
-            self.changed = true;
-        }
-        let known = self.known.next_if(|known| known.key == meta.key)?;
-        let same = known.etag == meta.etag && known.size == meta.size;
-        self.changed |= !same;
-        same.then_some(known)
-    }
-
-    /// Whether every object that was known is there still.
-    pub(super) fn is_used_up(&self) -> bool {
-        !self.changed && self.known.len() == 0
-    }
-}
 
 /// How a cache served.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -261,6 +195,7 @@ fn invalid(what: &str) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reader::Item;
     use pipeline::lake::{Class, Key};
     use testkit::conformance::warehouse::record;
 

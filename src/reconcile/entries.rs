@@ -7,8 +7,8 @@ use chrono::DateTime;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::sort::{InOrder, OrderedId};
-use pipeline::record::Record;
 use pipeline::record::stored::{Row, Value};
+use pipeline::record::{Column, Record};
 
 /// What is known of an object.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -112,14 +112,13 @@ impl Serialize for StoredRow {
 
 impl<'de> Deserialize<'de> for StoredRow {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Self(Row(<[Packed<'_>; 13]>::deserialize(deserializer)?.map(Packed::into_value))))
+        Ok(Self(Row(<[Packed<'_>; Column::COUNT]>::deserialize(deserializer)?.map(Packed::into_value))))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pipeline::record::Column;
     use pipeline::record::stored::Shape;
     use testkit::conformance::warehouse::record;
 

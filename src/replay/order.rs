@@ -8,12 +8,11 @@
 use std::cmp::Ordering;
 use std::io;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 use crate::sort::{Folder, InOrder, OrderedId, SortSettings, Sorter};
-use pipeline::record::Record;
+use pipeline::record::{Record, RecordId};
 
 /// What an entry takes in memory while it is sorted, in bytes, measured.
 const ENTRY_BYTES: usize = 700;
@@ -53,15 +52,9 @@ impl IdOrder {
 /// The day that an id itself tells, in whose path its record is timed.
 pub(super) fn id_day(id: &OrderedId) -> Option<NaiveDate> {
     match id {
-        OrderedId::Plain(bytes) => time(Uuid::from_bytes(*bytes)).map(|at| at.date_naive()),
+        OrderedId::Plain(bytes) => RecordId::Uuid(*bytes).day(),
         OrderedId::Odd(_) => None,
     }
-}
-
-/// The time in a UUID of version 7 or 8: its first 48 bits, in milliseconds.
-fn time(id: Uuid) -> Option<DateTime<Utc>> {
-    let timed = matches!(id.get_version_num(), 7 | 8);
-    DateTime::from_timestamp_millis(i64::try_from(id.as_u128() >> 80).ok()?).filter(|_| timed)
 }
 
 /// Makes the sorters of a run.

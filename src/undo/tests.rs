@@ -9,7 +9,7 @@ use pipeline::lake::memory::Memory as MemoryLake;
 use pipeline::record::stored::{Holds, Shape, Value};
 
 fn row(weight: f32) -> Row {
-    let mut row = Row([const { Value::Null }; 13]);
+    let mut row = Row::nulls();
     row.0[Column::IdTreatedData.index()] = Value::Text("a\nb".into());
     row.0[Column::PesoMedio.index()] = Value::Single(weight);
     row.0[Column::DiaConfinamento.index()] = Value::Integer(7);

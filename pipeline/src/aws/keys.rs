@@ -8,7 +8,7 @@ use chrono::Utc;
 use tokio::sync::Mutex;
 
 use super::sign::Signer;
-use super::wire::Chain;
+use crate::error::with_causes;
 
 /// Credentials are fetched anew so long before they end.
 const EARLY: Duration = Duration::from_secs(300);
@@ -75,7 +75,7 @@ impl Keys {
                 *held = Some(Held { signer: Arc::clone(&signer), until, asked });
                 return Ok(signer);
             }
-            Err(e) => Chain(&e).to_string(),
+            Err(e) => with_causes(&e),
         };
         // Those at hand may hold a little longer.
         match held.as_mut().filter(|held| held.holds()) {

@@ -3,9 +3,10 @@
 //!
 //! | file | owns |
 //! | --- | --- |
-//! | `wire.rs` | signed requests over kept connections to one host |
+//! | `http.rs` | signed requests over kept connections to one host |
 //! | `keys.rs` | the credentials that sign them |
 //! | `sign.rs` | SigV4 |
+//! | `request_id.rs` | the id of a request that failed |
 //! | `xml.rs` | what an answer's elements say |
 
 use std::fmt;
@@ -23,11 +24,12 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use crate::retry::Patience;
 
 #[cfg(feature = "direct")]
+pub mod http;
+#[cfg(feature = "direct")]
 pub mod keys;
+pub mod request_id;
 #[cfg(feature = "direct")]
 pub mod sign;
-#[cfg(feature = "direct")]
-pub mod wire;
 #[cfg(feature = "direct")]
 pub mod xml;
 

@@ -1,6 +1,6 @@
 //! The lake: where every record is one JSON object in a farm's day, in S3 or in a directory.
 //!
-//! [`Lake`] is the small IO trait with its back ends [`s3`], [`dir`] and [`memory`]; [`Key`] is the grammar of object
+//! [`Lake`] is the small IO trait with its back ends [`s3`] and [`dir`], and for tests `memory`; [`Key`] is the grammar of object
 //! names, new and old; [`Span`] and [`survey`] name the partitions a run is about; [`Reader`] is the one path by which
 //! replay and reconcile read records. What a record is, is decided in [`crate::record`].
 
@@ -17,6 +17,7 @@ use crate::error::Kind;
 mod conditional;
 pub mod dir;
 mod key;
+#[cfg(any(test, feature = "testing"))]
 pub mod memory;
 mod partition;
 pub mod s3;

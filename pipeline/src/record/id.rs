@@ -14,31 +14,29 @@
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::{Reading, instant};
+use super::{Column, Field, Reading, instant};
 
 /// The canonical form of a reading, as the module's docs define it.
+///
+/// Optional fields at its end that the reading lacks are omitted, so that a reading without them keeps its id.
 pub fn canonical(reading: &Reading) -> String {
     let mut out = String::with_capacity(192);
-    let mut numbers = ryu_js::Buffer::new();
-    let mut number = |value: f64| numbers.format(value).to_owned();
-    let parts = [
-        quote(&reading.id_curral),
-        quote(&reading.id_raca),
-        quote(&reading.id_lote),
-        number(reading.peso_entrada),
-        number(reading.peso_medio),
-        quote(&instant::as_canonical(reading.data)),
-        reading.quantidade_animais.to_string(),
-        reading.dia_confinamento.to_string(),
-        number(reading.consumo_real),
-        quote(&reading.cod_cliente),
-    ];
-    out.push('[');
-    for (i, part) in parts.iter().enumerate() {
-        if i > 0 {
-            out.push(',');
+    let mut absent = 0;
+    for column in Column::READING {
+        let field = reading.field(column);
+        if field == Field::Absent {
+            absent += 1;
+            continue;
         }
-        out.push_str(part);
+        (0..std::mem::take(&mut absent)).for_each(|_| out.push_str(",null"));
+        out.push(if out.is_empty() { '[' } else { ',' });
+        match field {
+            Field::Absent => {}
+            Field::Text(text) => out.push_str(&quote(text)),
+            Field::Weight(value) => out.push_str(ryu_js::Buffer::new().format(value)),
+            Field::Count(value) => out.push_str(&value.to_string()),
+            Field::Instant(at) => out.push_str(&quote(&instant::as_canonical(at))),
+        }
     }
     out.push(']');
     out

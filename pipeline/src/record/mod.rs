@@ -7,10 +7,12 @@
 //! [`crate::lake`] and [`crate::warehouse`].
 
 mod column;
-mod fields;
+mod field;
 mod id;
 pub mod instant;
+mod json;
 mod reading;
+mod record_id;
 mod rejection;
 mod rules;
 mod slug;
@@ -18,11 +20,13 @@ mod spelling;
 pub mod stored;
 mod treated;
 
-pub use column::Column;
-pub use fields::{MAX_MESSAGE_BYTES, MAX_OBJECT_BYTES, MAX_TEXT_CHARS};
+pub use column::{Column, Unit};
+pub use field::{ColumnKind, Field, FieldType, Source};
 pub use id::id_of_canonical;
 pub use id::{canonical, reading_id};
+pub use json::{MAX_MESSAGE_BYTES, MAX_OBJECT_BYTES, MAX_TEXT_CHARS};
 pub use reading::Reading;
+pub use record_id::RecordId;
 pub use rejection::Rejection;
 pub use rules::Rules;
 pub use slug::{QUARANTINE, Slug, UnusableFarm};

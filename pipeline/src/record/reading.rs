@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::fields::{Fields, MAX_MESSAGE_BYTES, Origin};
-use super::{Column, Rejection, Slug};
+use super::json::{Fields, MAX_MESSAGE_BYTES, Origin};
+use super::{Column, FieldType, Rejection, Slug, Source};
 
 /// What one lot ate in one day, as the farm sent it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -38,23 +38,27 @@ impl Reading {
     /// # Errors
     /// The precise reason for which the message is no valid reading.
     pub fn parse(message: &[u8]) -> Result<Self, Rejection> {
-        Self::from_fields(&Fields::parse(message, MAX_MESSAGE_BYTES, Origin::Message)?)
+        Self::read(&mut Fields::parse(message, MAX_MESSAGE_BYTES, Origin::Message)?)
     }
 
-    pub(super) fn from_fields(fields: &Fields<'_>) -> Result<Self, Rejection> {
+    /// Reads the fields from a source, in the order in which farms send them.
+    ///
+    /// # Errors
+    /// Returns the source's error for the first field that cannot be read.
+    pub fn read<S: Source>(from: &mut S) -> Result<Self, S::Error> {
         let reading = Self {
-            id_curral: fields.text(Column::IdCurral)?,
-            id_raca: fields.text(Column::IdRaca)?,
-            id_lote: fields.text(Column::IdLote)?,
-            peso_entrada: fields.weight(Column::PesoEntrada)?,
-            peso_medio: fields.weight(Column::PesoMedio)?,
-            data: fields.instant(Column::Data)?,
-            quantidade_animais: fields.count(Column::QuantidadeAnimais)?,
-            dia_confinamento: fields.count(Column::DiaConfinamento)?,
-            consumo_real: fields.weight(Column::ConsumoReal)?,
-            cod_cliente: fields.text(Column::CodCliente)?,
+            id_curral: FieldType::read(from, Column::IdCurral)?,
+            id_raca: FieldType::read(from, Column::IdRaca)?,
+            id_lote: FieldType::read(from, Column::IdLote)?,
+            peso_entrada: FieldType::read(from, Column::PesoEntrada)?,
+            peso_medio: FieldType::read(from, Column::PesoMedio)?,
+            data: FieldType::read(from, Column::Data)?,
+            quantidade_animais: FieldType::read(from, Column::QuantidadeAnimais)?,
+            dia_confinamento: FieldType::read(from, Column::DiaConfinamento)?,
+            consumo_real: FieldType::read(from, Column::ConsumoReal)?,
+            cod_cliente: FieldType::read(from, Column::CodCliente)?,
         };
-        Slug::of(&reading.cod_cliente)?;
+        from.check(&reading)?;
         Ok(reading)
     }
 

@@ -1,19 +1,15 @@
-//! A record as a warehouse holds it, and the comparison at the precision of the column that holds each value.
+//! A record as a warehouse stores it: the kinds of a table's columns, rows, and rows from records and back.
 //!
-//! | a column of | agrees with the lake when |
-//! | --- | --- |
-//! | text | the characters are the same |
-//! | FLOAT | the lake's value rounded to binary f32 has the same bits |
-//! | DOUBLE | the values are the same f64 |
-//! | FLOAT(m,d), DOUBLE(m,d), DECIMAL(m,d) | they differ by at most half a unit of the last kept digit, and what the binary type cannot tell apart |
-//! | integer | the numbers are the same |
-//! | DATETIME(n) | the stored time is the lake's instant truncated **or** rounded to n digits |
-//! | any, NULL | never: a record has no NULL |
+//! Whether a record and a row agree is decided in `compare`.
 
 use chrono::{DateTime, NaiveDateTime, SubsecRound, Utc};
 use serde::{Serialize, Serializer};
 
-use super::{Column, Reading, Record, instant};
+mod compare;
+
+pub use compare::Difference;
+
+use super::{Column, ColumnKind, Field, Record, Source, instant};
 
 /// What a column of a real table can hold, as `information_schema` tells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +40,7 @@ pub enum Holds {
 
 /// What each of the thirteen columns holds, in table order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shape(pub [Holds; 13]);
+pub struct Shape(pub [Holds; Column::COUNT]);
 
 impl Shape {
     /// What one column holds.
@@ -54,14 +50,24 @@ impl Shape {
 
     /// The shape that `init` creates on MySQL: VARCHAR(255), FLOAT, INT, DATETIME (DESIGN §2).
     pub fn standard() -> Self {
-        Self(Column::ALL.map(|column| match column {
-            Column::PesoEntrada | Column::PesoMedio | Column::ConsumoReal | Column::ConsumoMeta => {
-                Holds::Single { decimals: None }
-            }
-            Column::QuantidadeAnimais | Column::DiaConfinamento => Holds::Integer,
-            Column::Data | Column::RowTs => Holds::Instant { digits: 0 },
-            _ => Holds::Text { chars: super::MAX_TEXT_CHARS as u64 },
+        Self(Column::ALL.map(|column| match column.kind() {
+            ColumnKind::Text => Holds::Text { chars: super::MAX_TEXT_CHARS as u64 },
+            ColumnKind::Weight => Holds::Single { decimals: None },
+            ColumnKind::Count => Holds::Integer,
+            ColumnKind::Instant => Holds::Instant { digits: 0 },
         }))
+    }
+}
+
+impl Holds {
+    /// The kind of a record's values that it can hold, whatever its precision.
+    pub const fn kind(self) -> ColumnKind {
+        match self {
+            Self::Text { .. } => ColumnKind::Text,
+            Self::Single { .. } | Self::Double { .. } => ColumnKind::Weight,
+            Self::Integer => ColumnKind::Count,
+            Self::Instant { .. } => ColumnKind::Instant,
+        }
     }
 }
 
@@ -97,9 +103,14 @@ impl Serialize for Value {
 
 /// A row as the warehouse holds it: thirteen values in table order.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Row(pub [Value; 13]);
+pub struct Row(pub [Value; Column::COUNT]);
 
 impl Row {
+    /// A row of NULLs.
+    pub const fn nulls() -> Self {
+        Self([const { Value::Null }; Column::COUNT])
+    }
+
     /// One value.
     pub fn get(&self, column: Column) -> &Value {
         &self.0[column.index()]
@@ -130,35 +141,8 @@ impl Row {
     ///
     /// `None` where a value is NULL or no record can have it.
     pub fn to_record(&self) -> Option<Record> {
-        let text = |column| self.text(column).map(str::to_owned);
-        let time = |column| self.instant(column).map(|at| at.and_utc());
-        let record = Record {
-            id_treated_data: text(Column::IdTreatedData)?,
-            reading: Reading {
-                id_curral: text(Column::IdCurral)?,
-                id_raca: text(Column::IdRaca)?,
-                id_lote: text(Column::IdLote)?,
-                peso_entrada: self.weight(Column::PesoEntrada)?,
-                peso_medio: self.weight(Column::PesoMedio)?,
-                data: time(Column::Data)?,
-                quantidade_animais: self.count(Column::QuantidadeAnimais)?,
-                dia_confinamento: self.count(Column::DiaConfinamento)?,
-                consumo_real: self.weight(Column::ConsumoReal)?,
-                cod_cliente: text(Column::CodCliente)?,
-            },
-            consumo_meta: self.weight(Column::ConsumoMeta)?,
-            row_ts: time(Column::RowTs)?,
-        };
+        let record = Record::read(&mut RowSource(self)).ok()?;
         Record::parse(&record.object_from_values()).ok()
-    }
-
-    /// Whether a table that was given this row may hold it as that one: decimals past those it keeps are rounded off.
-    pub fn is_kept_as(&self, stored: &Self, shape: &Shape) -> bool {
-        Column::ALL.into_iter().all(|column| match (self.get(column), stored.get(column)) {
-            (Value::Single(given), Value::Single(stored)) => near((*given).into(), (*stored).into(), shape.of(column)),
-            (Value::Double(given), Value::Double(stored)) => near(*given, *stored, shape.of(column)),
-            (given, stored) => given == stored,
-        })
     }
 
     /// A row from its values in the JSON that [`Value`] is written as, by the kinds of a table's columns.
@@ -166,112 +150,74 @@ impl Row {
     /// # Errors
     /// A value is missing or of another kind.
     pub fn from_json(members: &serde_json::Map<String, serde_json::Value>, shape: &Shape) -> Result<Self, String> {
-        let mut row = Self([const { Value::Null }; 13]);
+        let mut row = Self::nulls();
         for column in Column::ALL {
-            let json = members.get(column.name()).ok_or_else(|| format!("{column} is missing"))?;
+            let json = match members.get(column.name()) {
+                Some(json) => json,
+                // A file of before the column was added.
+                None if column.is_optional() => continue,
+                None => return Err(format!("{column} is missing")),
+            };
             let value = value_from_json(json, shape.of(column));
             row.0[column.index()] =
                 value.ok_or_else(|| format!("{column} is of another kind than its column: {json}"))?;
         }
         Ok(row)
     }
-
-    fn weight(&self, column: Column) -> Option<f64> {
-        match self.get(column) {
-            Value::Single(value) => value.to_string().parse().ok(),
-            Value::Double(value) => Some(*value),
-            _ => None,
-        }
-    }
-
-    fn count(&self, column: Column) -> Option<i32> {
-        match self.get(column) {
-            Value::Integer(value) => i32::try_from(*value).ok(),
-            _ => None,
-        }
-    }
 }
 
-/// A field in which lake and warehouse disagree.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Difference {
-    /// The field.
-    pub column: Column,
-    /// The lake's value, as the column would hold it.
-    pub lake: Value,
-    /// The warehouse's value.
-    pub warehouse: Value,
+/// A row as a source of a record: an `f32` is read in its shortest form.
+struct RowSource<'a>(&'a Row);
+
+/// The row has no such value.
+struct NoValue;
+
+impl Source for RowSource<'_> {
+    type Error = NoValue;
+
+    fn has(&mut self, column: Column) -> bool {
+        *self.0.get(column) != Value::Null
+    }
+
+    fn text(&mut self, column: Column) -> Result<String, NoValue> {
+        self.0.text(column).map(str::to_owned).ok_or(NoValue)
+    }
+
+    fn weight(&mut self, column: Column) -> Result<f64, NoValue> {
+        match self.0.get(column) {
+            Value::Single(value) => value.to_string().parse().map_err(|_| NoValue),
+            Value::Double(value) => Ok(*value),
+            _ => Err(NoValue),
+        }
+    }
+
+    fn count(&mut self, column: Column) -> Result<i32, NoValue> {
+        match self.0.get(column) {
+            Value::Integer(value) => i32::try_from(*value).map_err(|_| NoValue),
+            _ => Err(NoValue),
+        }
+    }
+
+    fn instant(&mut self, column: Column) -> Result<DateTime<Utc>, NoValue> {
+        self.0.instant(column).map(|at| at.and_utc()).ok_or(NoValue)
+    }
 }
 
 impl Record {
     /// The value of a column as a table of that shape holds it: weights in the column's binary type, times truncated.
     pub fn value(&self, column: Column, shape: &Shape) -> Value {
-        if let Some(text) = self.text(column) {
-            return Value::Text(text.to_owned());
+        match self.field(column) {
+            Field::Absent => Value::Null,
+            Field::Text(text) => Value::Text(text.to_owned()),
+            Field::Weight(value) => weight(value, shape.of(column)),
+            Field::Count(value) => Value::Integer(value.into()),
+            Field::Instant(at) => time(at, shape.of(column)),
         }
-        let reading = &self.reading;
-        let holds = shape.of(column);
-        match column {
-            Column::PesoEntrada => weight(reading.peso_entrada, holds),
-            Column::PesoMedio => weight(reading.peso_medio, holds),
-            Column::QuantidadeAnimais => Value::Integer(reading.quantidade_animais.into()),
-            Column::DiaConfinamento => Value::Integer(reading.dia_confinamento.into()),
-            Column::ConsumoReal => weight(reading.consumo_real, holds),
-            Column::ConsumoMeta => weight(self.consumo_meta, holds),
-            Column::Data => time(reading.data, holds),
-            Column::RowTs => time(self.row_ts, holds),
-            _ => Value::Null,
-        }
-    }
-
-    /// The value of a column of text; `None` of any other.
-    fn text(&self, column: Column) -> Option<&str> {
-        Some(match column {
-            Column::IdTreatedData => &self.id_treated_data,
-            Column::IdCurral => &self.reading.id_curral,
-            Column::IdRaca => &self.reading.id_raca,
-            Column::IdLote => &self.reading.id_lote,
-            Column::CodCliente => &self.reading.cod_cliente,
-            _ => return None,
-        })
     }
 
     /// The row a table of that shape holds for this record.
     pub fn to_row(&self, shape: &Shape) -> Row {
         Row(Column::ALL.map(|column| self.value(column, shape)))
-    }
-
-    /// The fields in which a row disagrees with this record, by the table in the module's docs.
-    pub fn differences(&self, row: &Row, shape: &Shape) -> Vec<Difference> {
-        Column::ALL
-            .into_iter()
-            .filter(|&column| !self.agrees(column, row.get(column), shape))
-            .map(|column| Difference { column, lake: self.value(column, shape), warehouse: row.get(column).clone() })
-            .collect()
-    }
-
-    fn agrees(&self, column: Column, stored: &Value, shape: &Shape) -> bool {
-        if let Some(lake) = self.text(column) {
-            return matches!(stored, Value::Text(stored) if stored == lake);
-        }
-        let holds = shape.of(column);
-        match (self.value(column, shape), stored) {
-            (Value::Integer(lake), Value::Integer(stored)) => lake == *stored,
-            (Value::Single(lake), Value::Single(stored)) => near(lake.into(), (*stored).into(), holds),
-            (Value::Double(lake), Value::Double(stored)) => near(lake, *stored, holds),
-            (Value::Instant(lake), Value::Instant(stored)) => {
-                lake == *stored || self.rounded(column, holds) == Some(*stored)
-            }
-            _ => false,
-        }
-    }
-
-    fn rounded(&self, column: Column, holds: Holds) -> Option<NaiveDateTime> {
-        let at = if column == Column::Data { self.reading.data } else { self.row_ts };
-        match holds {
-            Holds::Instant { digits } => Some(instant::rounded(at, digits)),
-            _ => None,
-        }
     }
 }
 
@@ -308,106 +254,16 @@ fn time(at: DateTime<Utc>, holds: Holds) -> Value {
     }
 }
 
-#[allow(clippy::float_cmp, reason = "bit equality is the point where the column keeps binary values")]
-fn near(lake: f64, stored: f64, holds: Holds) -> bool {
-    let (decimals, epsilon) = match holds {
-        Holds::Single { decimals: Some(decimals) } => (decimals, f32::EPSILON.into()),
-        Holds::Double { decimals: Some(decimals) } => (decimals, f64::EPSILON),
-        _ => return lake == stored,
-    };
-    let half_unit = 0.5 * 10_f64.powi(-i32::from(decimals));
-    // A decimal is not what its binary form says: at a tie either neighbour is right, each as far off as its own form.
-    (lake - stored).abs() <= half_unit + epsilon * (lake.abs() + stored.abs())
-}
-
 #[cfg(test)]
-#[allow(clippy::excessive_precision, reason = "more digits than f32 holds are the case in point")]
-#[allow(clippy::cast_possible_truncation, reason = "what a FLOAT column does")]
 mod tests {
     use super::*;
-    use crate::record::Rules;
+    use crate::record::{Reading, Rules};
+
+    const OBJECT: &str = r#"{"id_curral":"1","id_raca":"2","id_lote":"3","peso_entrada":123456.789,"peso_medio":360.341,"data":"2023-01-01 00:00:00 UTC","quantidade_animais":"51","dia_confinamento":"66","consumo_real":9.076451,"cod_cliente":"FazendaUm"}"#;
 
     fn record() -> Record {
-        let reading = Reading {
-            id_curral: "1".into(),
-            id_raca: "2".into(),
-            id_lote: "3".into(),
-            peso_entrada: 123_456.789,
-            peso_medio: 360.341,
-            data: instant::parse("2023-01-01 00:00:00 UTC").unwrap(),
-            quantidade_animais: 51,
-            dia_confinamento: 66,
-            consumo_real: 9.076451,
-            cod_cliente: "FazendaUm".into(),
-        };
+        let reading = Reading::parse(OBJECT.as_bytes()).unwrap();
         Record::treat(reading, Rules::default(), instant::parse("2026-11-22T18:49:03.6").unwrap())
-    }
-
-    fn with(column: Column, holds: Holds) -> Shape {
-        let mut shape = Shape::standard();
-        shape.0[column.index()] = holds;
-        shape
-    }
-
-    /// The table of the module's docs, row by row: what the column holds, what is stored, whether it agrees.
-    #[test]
-    fn the_table_of_comparison_holds() {
-        let (record, at) = (record(), |text: &str| Value::Instant(instant::parse(text).unwrap().naive_utc()));
-        let single = |decimals| Holds::Single { decimals };
-        let double = |decimals| Holds::Double { decimals };
-        let seconds = Holds::Instant { digits: 0 };
-        let cases = [
-            (Column::IdLote, Holds::Text { chars: 36 }, Value::Text("3".into()), true),
-            (Column::IdLote, Holds::Text { chars: 36 }, Value::Text("3 ".into()), false),
-            (Column::PesoEntrada, single(None), Value::Single(123_456.789), true),
-            (Column::PesoEntrada, single(None), Value::Single(123_457.0), false),
-            (Column::PesoEntrada, single(None), Value::Single(f32::from_bits(123_456.789_f32.to_bits() + 1)), false),
-            (Column::PesoEntrada, double(None), Value::Double(123_456.789), true),
-            (Column::PesoEntrada, double(None), Value::Double(f64::from(123_456.789_f32)), false),
-            (Column::PesoEntrada, double(Some(2)), Value::Double(123_456.79), true),
-            (Column::PesoEntrada, double(Some(2)), Value::Double(123_456.78), false),
-            (Column::PesoMedio, single(Some(1)), Value::Single(360.3), true),
-            (Column::PesoMedio, single(Some(1)), Value::Single(360.4), false),
-            (Column::ConsumoReal, single(Some(5)), Value::Single(9.07645), true),
-            (Column::ConsumoReal, single(Some(5)), Value::Single(9.07644), false),
-            (Column::QuantidadeAnimais, Holds::Integer, Value::Integer(51), true),
-            (Column::QuantidadeAnimais, Holds::Integer, Value::Integer(52), false),
-            (Column::RowTs, seconds, at("2026-11-22T18:49:03"), true),
-            (Column::RowTs, seconds, at("2026-11-22T18:49:04"), true),
-            (Column::RowTs, seconds, at("2026-11-22T18:49:05"), false),
-            (Column::RowTs, Holds::Instant { digits: 6 }, at("2026-11-22T18:49:03.6"), true),
-            (Column::RowTs, Holds::Instant { digits: 6 }, at("2026-11-22T18:49:04"), false),
-            (Column::IdRaca, Holds::Text { chars: 255 }, Value::Null, false),
-        ];
-        for (column, holds, stored, agrees) in cases {
-            let shape = with(column, holds);
-            let mut row = record.to_row(&shape);
-            row.0[column.index()] = stored.clone();
-            let found: Vec<Column> = record.differences(&row, &shape).into_iter().map(|d| d.column).collect();
-            assert_eq!(found.is_empty(), agrees, "{column} {holds:?} {stored:?}");
-            assert!(found.iter().all(|&c| c == column));
-        }
-    }
-
-    /// Servers round the decimal or its binary form, halves up or to even: at a tie both neighbours are right, no other is.
-    #[test]
-    fn at_a_tie_both_neighbours_agree() {
-        for hundredths in (1..100_000).step_by(7) {
-            let mut record = record();
-            let hundredth = |number: i32| f64::from(number) / 100.0;
-            record.reading.peso_entrada = (f64::from(hundredths) * 10.0 + 5.0) / 1_000.0;
-            for (step, agrees) in [(-1, false), (0, true), (1, true), (2, false)] {
-                let stored = hundredth(hundredths + step);
-                let single = (Holds::Single { decimals: Some(2) }, Value::Single(stored as f32));
-                let double = (Holds::Double { decimals: Some(2) }, Value::Double(stored));
-                for (holds, value) in [single, double] {
-                    let shape = with(Column::PesoEntrada, holds);
-                    let mut row = record.to_row(&shape);
-                    row.0[Column::PesoEntrada.index()] = value.clone();
-                    assert_eq!(record.differences(&row, &shape).is_empty(), agrees, "{record:?} {value:?}");
-                }
-            }
-        }
     }
 
     #[test]

@@ -8,8 +8,8 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::fields::{Fields, MAX_OBJECT_BYTES, Origin};
-use super::{Column, Reading, Rejection, Rules, instant, reading_id};
+use super::json::{Fields, MAX_OBJECT_BYTES, Origin};
+use super::{Column, Field, FieldType, Reading, Rejection, Rules, Source, instant, reading_id};
 
 /// A reading with what treatment adds to it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -41,12 +41,19 @@ impl Record {
     /// # Errors
     /// The precise reason for which the object holds no valid record.
     pub fn parse(object: &[u8]) -> Result<Self, Rejection> {
-        let fields = Fields::parse(object, MAX_OBJECT_BYTES, Origin::Lake)?;
+        Self::read(&mut Fields::parse(object, MAX_OBJECT_BYTES, Origin::Lake)?)
+    }
+
+    /// Reads the columns from a source.
+    ///
+    /// # Errors
+    /// Returns the source's error for the first column that cannot be read.
+    pub fn read<S: Source>(from: &mut S) -> Result<Self, S::Error> {
         Ok(Self {
-            id_treated_data: fields.text(Column::IdTreatedData)?,
-            reading: Reading::from_fields(&fields)?,
-            consumo_meta: fields.weight(Column::ConsumoMeta)?,
-            row_ts: fields.instant(Column::RowTs)?,
+            id_treated_data: FieldType::read(from, Column::IdTreatedData)?,
+            reading: Reading::read(from)?,
+            consumo_meta: FieldType::read(from, Column::ConsumoMeta)?,
+            row_ts: FieldType::read(from, Column::RowTs)?,
         })
     }
 
@@ -79,14 +86,14 @@ impl Record {
         };
         let as_sent = serde_json::from_str::<Cow<'_, str>>(sent).is_ok_and(|sent| sent == *text);
         let is_number = !sent.starts_with('"') && sent == text;
-        (!as_sent && !is_number).then(|| self.member(column))
+        if as_sent || is_number { None } else { self.member(column) }
     }
 
     /// The lake object of a record whose message is gone, in the form farms write: used to mend a lake from the warehouse.
     pub fn object_from_values(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(420);
         for column in Column::READING {
-            push_member(&mut out, column.name(), &self.member(column));
+            self.push_column(&mut out, column);
         }
         self.close(out)
     }
@@ -100,37 +107,40 @@ impl Record {
         let mut out = Vec::with_capacity(object.len() + 32);
         for (name, value) in &members.0 {
             match columns.iter().find(|column| column.name() == name) {
-                Some(column) => push_member(&mut out, name, &self.member(*column)),
+                Some(column) => self.push_column(&mut out, *column),
                 None => push_member(&mut out, name, value.get()),
             }
+        }
+        // Only an optional column can be missing from an object that was read.
+        for column in columns.iter().filter(|column| !members.0.iter().any(|(name, _)| column.name() == name)) {
+            self.push_column(&mut out, *column);
         }
         out.push(b'}');
         Ok(out)
     }
 
-    fn member(&self, column: Column) -> String {
-        let reading = &self.reading;
+    /// A column's value as JSON text in the form farms write; `None` if the record has none.
+    fn member(&self, column: Column) -> Option<String> {
         let text = |text: &str| serde_json::Value::from(text).to_string();
-        match column {
-            Column::IdTreatedData => text(&self.id_treated_data),
-            Column::IdCurral => text(&reading.id_curral),
-            Column::IdRaca => text(&reading.id_raca),
-            Column::IdLote => text(&reading.id_lote),
-            Column::PesoEntrada => shortest(reading.peso_entrada),
-            Column::PesoMedio => shortest(reading.peso_medio),
-            Column::QuantidadeAnimais => text(&reading.quantidade_animais.to_string()),
-            Column::DiaConfinamento => text(&reading.dia_confinamento.to_string()),
-            Column::ConsumoReal => shortest(reading.consumo_real),
-            Column::ConsumoMeta => shortest(self.consumo_meta),
-            Column::Data => text(&instant::as_farm(reading.data)),
-            Column::CodCliente => text(&reading.cod_cliente),
-            Column::RowTs => text(&instant::as_row_ts(self.row_ts)),
+        Some(match self.field(column) {
+            Field::Absent => return None,
+            Field::Text(value) => text(value),
+            Field::Weight(value) => ryu_js::Buffer::new().format(value).to_owned(),
+            Field::Count(value) => text(&value.to_string()),
+            Field::Instant(at) if column.is_treated() => text(&instant::as_row_ts(at)),
+            Field::Instant(at) => text(&instant::as_farm(at)),
+        })
+    }
+
+    fn push_column(&self, out: &mut Vec<u8>, column: Column) {
+        if let Some(value) = self.member(column) {
+            push_member(out, column.name(), &value);
         }
     }
 
     fn close(&self, mut out: Vec<u8>) -> Vec<u8> {
         for column in Column::TREATED {
-            push_member(&mut out, column.name(), &self.member(column));
+            self.push_column(&mut out, column);
         }
         out.push(b'}');
         out
@@ -147,10 +157,6 @@ fn push_member(out: &mut Vec<u8>, name: &str, value: &str) {
     out.extend_from_slice(serde_json::Value::from(name).to_string().as_bytes());
     out.push(b':');
     out.extend_from_slice(value.as_bytes());
-}
-
-fn shortest(value: f64) -> String {
-    ryu_js::Buffer::new().format(value).to_owned()
 }
 
 /// The members of a JSON object in their order, values as their text.

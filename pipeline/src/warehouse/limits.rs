@@ -90,7 +90,7 @@ impl Charset {
 
 /// The limits of the thirteen columns, in table order.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Limits(pub [Limit; 13]);
+pub struct Limits(pub [Limit; Column::COUNT]);
 
 impl Limits {
     /// Why a row does not fit, with the column's name; `None` where nothing is known against it.

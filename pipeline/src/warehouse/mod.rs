@@ -1,6 +1,6 @@
 //! The warehouse: the table `historico_consumo` in MySQL, or in SQLite when embedded.
 //!
-//! [`Warehouse`] is the small IO trait with its back ends [`mysql`], [`sqlite`] and [`memory`], and `Bulk` what a replay
+//! [`Warehouse`] is the small IO trait with its back ends [`mysql`] and `sqlite`, and for tests `memory`, and `Bulk` what a replay
 //! needs beyond it; [`load`] is the one way by which records become rows, and says of each what became of it. Comparison of values is [`crate::record::stored`]'s.
 
 use std::collections::BTreeMap;
@@ -18,6 +18,7 @@ pub mod bulk;
 pub mod limits;
 mod load;
 pub mod login;
+#[cfg(any(test, feature = "testing"))]
 pub mod memory;
 pub mod mysql;
 pub mod rds;

@@ -12,6 +12,30 @@ pub(super) enum Creates {
     View,
 }
 
+impl Creates {
+    /// The query on MySQL that counts the objects of that name; its arguments are the name and the table.
+    pub(super) const fn count_on_mysql(self) -> &'static str {
+        match self {
+            Self::Table | Self::View => {
+                "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = ? AND ? <> ''"
+            }
+            Self::Index => {
+                "SELECT COUNT(*) FROM information_schema.statistics WHERE table_schema = DATABASE() AND index_name = ? AND table_name = ?"
+            }
+        }
+    }
+
+    /// The same on SQLite.
+    #[cfg(feature = "sqlite")]
+    pub(super) const fn count_on_sqlite(self) -> &'static str {
+        match self {
+            Self::Table => "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = ? AND ? <> ''",
+            Self::Index => "SELECT COUNT(*) FROM sqlite_master WHERE type = 'index' AND name = ? AND tbl_name = ?",
+            Self::View => "SELECT COUNT(*) FROM sqlite_master WHERE type = 'view' AND name = ? AND ? <> ''",
+        }
+    }
+}
+
 /// One numbered file of `sql/<dialect>/`; run when what it creates is not there.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Step {
@@ -109,7 +133,7 @@ pub(super) fn shape(address: &str, columns: &[Described]) -> Result<Shape, Error
                 problems.push(format!("column {column} is generated and takes no value"));
                 Holds::Integer
             }
-            Some((_, Some(holds))) if suits(column, holds) => holds,
+            Some((_, Some(holds))) if holds.kind() == column.kind() => holds,
             Some((described, _)) => {
                 problems.push(format!("column {column} is {} and cannot hold it", described.kind));
                 Holds::Integer
@@ -145,17 +169,6 @@ fn holds(column: &Described) -> Option<Holds> {
         }
         _ => return None,
     })
-}
-
-/// Whether a column of that kind can hold what belongs into it, whatever its precision.
-fn suits(column: Column, holds: Holds) -> bool {
-    let weight = matches!(holds, Holds::Single { .. } | Holds::Double { .. });
-    match column {
-        Column::PesoEntrada | Column::PesoMedio | Column::ConsumoReal | Column::ConsumoMeta => weight,
-        Column::QuantidadeAnimais | Column::DiaConfinamento => holds == Holds::Integer,
-        Column::Data | Column::RowTs => matches!(holds, Holds::Instant { .. }),
-        _ => matches!(holds, Holds::Text { .. }),
-    }
 }
 
 #[cfg(test)]

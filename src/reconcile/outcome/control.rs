@@ -222,7 +222,7 @@ mod tests {
     #[test]
     fn what_has_no_place_is_in_the_whole_only() {
         let mut control = ControlTotals::default();
-        control.add(&BOTH, &Row([const { Value::Null }; 13]), None);
+        control.add(&BOTH, &Row::nulls(), None);
         assert_eq!((control.months().count(), control.hashes()[1].count), (0, 1));
         assert_eq!(control.whole().columns().count(), 6, "with counts of none");
     }

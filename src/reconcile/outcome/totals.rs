@@ -114,14 +114,7 @@ pub struct Totals {
 
 impl Totals {
     /// The columns that are added up.
-    pub const COLUMNS: [Column; 6] = [
-        Column::PesoEntrada,
-        Column::PesoMedio,
-        Column::QuantidadeAnimais,
-        Column::DiaConfinamento,
-        Column::ConsumoReal,
-        Column::ConsumoMeta,
-    ];
+    pub const COLUMNS: [Column; Column::NUMBERS.len()] = Column::NUMBERS;
 
     /// Each column with its total in the lake and in the warehouse; none where neither side has anything.
     pub fn columns(&self) -> impl Iterator<Item = (Column, &[ColumnTotal; 2])> {
@@ -256,8 +249,8 @@ mod tests {
     /// The table above, byte by byte, so that others can make the same number.
     #[test]
     fn what_is_hashed_is_what_the_table_says() {
-        let mut row = Row([const { Value::Null }; 13]);
-        let mut bytes = vec![0; 13];
+        let mut row = Row::nulls();
+        let mut bytes = vec![0; Column::COUNT];
         assert_eq!(hashed(&row), xxh3_128(&bytes));
         row.0[0] = Value::Text("né".into());
         row.0[1] = Value::Single(1.5);

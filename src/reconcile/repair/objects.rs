@@ -2,14 +2,13 @@
 
 use anyhow::Context as _;
 use bytes::Bytes;
-use uuid::Uuid;
 
 use super::{Fate, Work, without_its_line};
 use crate::reconcile::finding::Finding;
 use crate::undo::Object;
 use pipeline::lake::{Changed, Key, Put, Reason, look_up};
 use pipeline::record::stored::Row;
-use pipeline::record::{Column, Record};
+use pipeline::record::{Column, Record, RecordId};
 
 impl Work<'_> {
     /// Writes the object of a row that has none.
@@ -123,7 +122,7 @@ impl Work<'_> {
             return Err("an object's id is never changed");
         }
         let mut new = record.clone();
-        columns.iter().for_each(|&column| take(&mut new, column, &theirs));
+        columns.iter().for_each(|&column| new.copy_field(column, &theirs));
         if columns.contains(&Column::ConsumoMeta) {
             new = self.by_the_rule(new, row);
         }
@@ -141,36 +140,15 @@ impl Work<'_> {
     }
 }
 
-/// Takes one column's value over.
-fn take(record: &mut Record, column: Column, from: &Record) {
-    let (to, of) = (&mut record.reading, &from.reading);
-    match column {
-        Column::IdTreatedData => {}
-        Column::IdCurral => to.id_curral.clone_from(&of.id_curral),
-        Column::IdRaca => to.id_raca.clone_from(&of.id_raca),
-        Column::IdLote => to.id_lote.clone_from(&of.id_lote),
-        Column::PesoEntrada => to.peso_entrada = of.peso_entrada,
-        Column::PesoMedio => to.peso_medio = of.peso_medio,
-        Column::QuantidadeAnimais => to.quantidade_animais = of.quantidade_animais,
-        Column::DiaConfinamento => to.dia_confinamento = of.dia_confinamento,
-        Column::ConsumoReal => to.consumo_real = of.consumo_real,
-        Column::ConsumoMeta => record.consumo_meta = from.consumo_meta,
-        Column::Data => to.data = of.data,
-        Column::CodCliente => to.cod_cliente.clone_from(&of.cod_cliente),
-        Column::RowTs => record.row_ts = from.row_ts,
-    }
-}
-
 /// Whether the id is of version 8, which says where the object lies.
 fn made_here(record: &Record) -> bool {
-    Uuid::parse_str(&record.id_treated_data).is_ok_and(|id| id.get_version_num() == 8)
+    RecordId::new(&record.id_treated_data).is_made_here()
 }
 
 /// Whether an id of this toolkit (version 8) and the row's `data` speak of the same second; other ids say nothing.
 fn of_its_time(record: &Record) -> bool {
-    let Ok(id) = Uuid::parse_str(&record.id_treated_data) else { return true };
-    let millis = id.as_u128() >> 80;
-    id.get_version_num() != 8 || millis / 1_000 == u128::from(record.reading.data.timestamp().unsigned_abs())
+    let millis = RecordId::new(&record.id_treated_data).data_millis();
+    millis.is_none_or(|millis| millis / 1_000 == record.reading.data.timestamp())
 }
 
 #[cfg(test)]

@@ -14,8 +14,8 @@ use crate::reconcile::verdict::Kind;
 use crate::sort::{OrderedId, Sorted, Sorter};
 use crate::truth::Fate;
 use pipeline::lake::Span;
-use pipeline::record::Column;
 use pipeline::record::stored::Value;
+use pipeline::record::{Column, RecordId};
 
 /// What both sides have of an id when its turn in the merge comes.
 #[derive(Debug, Clone, Copy)]
@@ -155,9 +155,7 @@ pub(super) fn of_id(kind: Kind, id: &OrderedId, key: Option<String>, [lake, ware
 /// The day of `data` that an id of version 8 carries.
 fn day_of(id: &OrderedId) -> Option<NaiveDate> {
     let OrderedId::Plain(bytes) = id else { return None };
-    let mut millis = [0; 8];
-    millis[2..].copy_from_slice(&bytes[..6]);
-    (bytes[6] >> 4 == 8).then(|| DateTime::from_timestamp_millis(i64::from_be_bytes(millis)))?.map(|at| at.date_naive())
+    DateTime::from_timestamp_millis(RecordId::Uuid(*bytes).data_millis()?).map(|at| at.date_naive())
 }
 
 #[cfg(test)]

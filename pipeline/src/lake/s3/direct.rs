@@ -1,5 +1,5 @@
 //! Reading objects without the SDK: where it would go and how it would sign is asked of the SDK once, by a presigned
-//! address; the requests themselves go by [`crate::aws::wire`].
+//! address; the requests themselves go by [`crate::aws::http`].
 //!
 //! What is no plain SigV4 for `s3`, such as directory buckets and access points of many regions, stays the SDK's.
 
@@ -16,8 +16,9 @@ use url::Url;
 
 use super::failure::no_credentials;
 use super::{S3, Wanted, escape, no_error};
+use crate::aws::http::{ApiRequest, ConnectionReuse, SignedHttpClient, Timeouts, TransportError};
 use crate::aws::keys::Keys;
-use crate::aws::wire::{Asked, Broken, Over, Patience, Wire};
+use crate::aws::request_id::with_request_id;
 use crate::aws::xml::element;
 use crate::lake::{Error, Reason};
 
@@ -27,7 +28,7 @@ const PROBE: &str = "k";
 /// Whether and how to read directly: found out at the first read.
 pub(super) struct Opening {
     credentials: SharedCredentialsProvider,
-    patience: Patience,
+    patience: Timeouts,
     /// `None` in it: the SDK is to read.
     way: OnceCell<Option<Way>>,
 }
@@ -42,7 +43,7 @@ impl Opening {
     /// `None` where requests are not signed.
     pub(super) fn new(config: &SdkConfig) -> Option<Self> {
         let credentials = config.credentials_provider()?;
-        Some(Self { credentials, patience: Patience::of(config), way: OnceCell::new() })
+        Some(Self { credentials, patience: Timeouts::of(config), way: OnceCell::new() })
     }
 
     /// The way to the bucket; `None` where the SDK is to read: for good, or for now because it cannot say yet.
@@ -60,7 +61,7 @@ impl Opening {
 
 /// A way to a bucket's objects.
 pub(super) struct Way {
-    wire: Wire,
+    client: SignedHttpClient,
     /// The path before the key, with slashes at both ends.
     base: String,
 }
@@ -84,7 +85,7 @@ impl Way {
         };
         let keys = Keys::new(opening.credentials.clone(), region, "s3");
         Some(Self {
-            wire: Wire::to(url.scheme(), host, keys, opening.patience)?,
+            client: SignedHttpClient::try_new(url.scheme(), host, keys, opening.patience)?,
             base: url.path().strip_suffix(PROBE)?.to_owned(),
         })
     }
@@ -92,18 +93,18 @@ impl Way {
     /// One try to read an object; over a connection of its own where the one before broke.
     pub(super) async fn get(&self, s3: &S3, wanted: Wanted<'_>, whole: &str, fresh: bool) -> Result<Bytes, Error> {
         let Wanted { key, version, .. } = wanted;
-        let asked = Asked {
+        let asked = ApiRequest {
             method: Method::GET,
             path: &escape::path(&self.base, whole),
             query: &escape::query(version),
             body: Bytes::new(),
             content_type: None,
-            over: if fresh { Over::New } else { Over::AnyTwice },
+            over: if fresh { ConnectionReuse::Fresh } else { ConnectionReuse::ReuseOrRetry },
         };
-        let answer = match self.wire.ask(&asked).await {
+        let answer = match self.client.send(&asked).await {
             Ok(answer) => answer,
-            Err(Broken::Credentials(said)) => return Err(s3.error(key, Reason::Denied, no_credentials(&said))),
-            Err(Broken::On(said)) => return Err(s3.error(key, Reason::Network, said)),
+            Err(TransportError::Credentials(said)) => return Err(s3.error(key, Reason::Denied, no_credentials(&said))),
+            Err(TransportError::Network(said)) => return Err(s3.error(key, Reason::Network, said)),
         };
         if answer.status == StatusCode::OK {
             let etag = answer.etag.as_ref().and_then(|etag| etag.to_str().ok());
@@ -115,6 +116,6 @@ impl Way {
         let judged = s3.judge(&code, element(&said, "Message").as_deref(), Some(status));
         let (reason, message) = judged
             .unwrap_or_else(|| (Reason::Other, format!("the answer makes no sense, is this an S3 endpoint? {status}")));
-        Err(s3.error(key, reason, message))
+        Err(s3.error(key, reason, with_request_id(message, answer.request_id.as_deref())))
     }
 }

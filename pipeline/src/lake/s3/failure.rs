@@ -4,6 +4,7 @@ use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 use super::S3;
+use crate::aws::request_id::{request_id, with_request_id};
 use crate::lake::{Error, Reason};
 
 impl S3 {
@@ -14,7 +15,8 @@ impl S3 {
     {
         let (reason, message) =
             self.judge(e.code().unwrap_or_default(), e.message(), status(e)).unwrap_or_else(|| sdk_failure(e));
-        self.error(key, reason, message)
+        let id = e.raw_response().and_then(|response| request_id(|name| response.headers().get(name)));
+        self.error(key, reason, with_request_id(message, id))
     }
 
     /// An error about an object, or about the lake where the key is empty.

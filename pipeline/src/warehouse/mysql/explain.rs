@@ -32,7 +32,6 @@ pub(super) fn by_number(number: u16, message: &str, table: &TableName) -> (Reaso
         1045 | 1698 | 1862 => (Reason::Denied, format!("login refused: check user and password: {said}")),
         1044 | 1142 | 1143 | 1227 | 1370 => (Reason::Privilege, format!("the account lacks a privilege: {said}")),
         1049 => (Reason::NoDatabase, format!("no such database: create it or correct the address: {said}")),
-        1146 if message.contains("ruminate_journal") => (Reason::NoTable, format!("there is no journal: {said}")),
         1146 => {
             (Reason::NoTable, format!("no table {table}: run `ruminate init`, or name another with --table: {said}"))
         }

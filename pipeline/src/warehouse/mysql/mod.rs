@@ -127,15 +127,7 @@ impl MySql {
     }
 
     async fn exists(&self, creates: Creates, name: &str) -> Result<bool, Error> {
-        let sql = match creates {
-            Creates::Table | Creates::View => {
-                "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = ? AND ? <> ''"
-            }
-            Creates::Index => {
-                "SELECT COUNT(*) FROM information_schema.statistics WHERE table_schema = DATABASE() AND index_name = ? AND table_name = ?"
-            }
-        };
-        Ok(self.number(sqlx::query(sql).bind(name).bind(self.table.as_str())).await? > 0)
+        Ok(self.number(sqlx::query(creates.count_on_mysql()).bind(name).bind(self.table.as_str())).await? > 0)
     }
 
     async fn described(&self) -> Result<Vec<Described>, Error> {
@@ -222,7 +214,7 @@ impl MySql {
 }
 
 fn insert_sql(table: &TableName, rows: usize) -> String {
-    let one = format!("({})", ["?"; 13].join(", "));
+    let one = format!("({})", ["?"; Column::COUNT].join(", "));
     format!("INSERT INTO `{table}` ({}) VALUES {}", columns(), vec![one; rows].join(", "))
 }
 

@@ -19,10 +19,10 @@ pub(super) fn select_list(shape: &Shape) -> String {
 }
 
 pub(super) fn decode(row: &MySqlRow, shape: &Shape) -> Result<Row, sqlx::Error> {
-    let mut values = [const { Value::Null }; 13];
+    let mut decoded = Row::nulls();
     for column in Column::ALL {
         let at = column.index();
-        values[at] = match shape.of(column) {
+        decoded.0[at] = match shape.of(column) {
             Holds::Text { .. } => row.try_get::<Option<String>, _>(at)?.map_or(Value::Null, Value::Text),
             Holds::Single { .. } => row.try_get::<Option<f32>, _>(at)?.map_or(Value::Null, Value::Single),
             Holds::Double { .. } => row.try_get::<Option<f64>, _>(at)?.map_or(Value::Null, Value::Double),
@@ -30,7 +30,7 @@ pub(super) fn decode(row: &MySqlRow, shape: &Shape) -> Result<Row, sqlx::Error> 
             Holds::Instant { .. } => instant(row.try_get(at)?),
         };
     }
-    Ok(Row(values))
+    Ok(decoded)
 }
 
 /// DATETIME and TIMESTAMP alike: the session is in UTC, and sqlx decodes a TIMESTAMP only with its zone.

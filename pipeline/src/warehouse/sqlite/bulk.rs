@@ -207,7 +207,11 @@ impl Bulk for Sqlite {
         let sql = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?";
         let made = self.listed(sql, &[self.table.as_str()]).await?;
         let like = made.first().and_then(|made| made.find('(').map(|at| &made[at..]));
-        for step in schema::SQLITE.iter().filter(|step| step.creates != Creates::View) {
+        let wanted = |creates| match like {
+            Some(_) => matches!(creates, Creates::Table | Creates::Index),
+            None => creates != Creates::View,
+        };
+        for step in schema::SQLITE.iter().filter(|step| wanted(step.creates)) {
             let sql = match (step.creates, like) {
                 (Creates::Table, Some(like)) => format!("CREATE TABLE \"{shadow}\" {like}"),
                 _ => step.sql(shadow),

@@ -14,7 +14,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, Row as _, Sqlite as Db};
 
-use super::schema::{self, Creates};
+use super::schema;
 use super::{Error, Insert, Reason, Status, TableName, Warehouse};
 use crate::record::stored::{Holds, Row, Shape, Value};
 use crate::record::{Column, MAX_TEXT_CHARS};
@@ -124,17 +124,17 @@ impl Sqlite {
 }
 
 fn decode(row: &SqliteRow, shape: &Shape) -> Result<Row, sqlx::Error> {
-    let mut values = [const { Value::Null }; 13];
+    let mut decoded = Row::nulls();
     for column in Column::ALL {
         let at = column.index();
-        values[at] = match shape.of(column) {
+        decoded.0[at] = match shape.of(column) {
             Holds::Text { .. } => row.try_get::<Option<String>, _>(at)?.map_or(Value::Null, Value::Text),
             Holds::Integer => row.try_get::<Option<i64>, _>(at)?.map_or(Value::Null, Value::Integer),
             Holds::Instant { .. } => row.try_get::<Option<NaiveDateTime>, _>(at)?.map_or(Value::Null, Value::Instant),
             _ => row.try_get::<Option<f64>, _>(at)?.map_or(Value::Null, Value::Double),
         };
     }
-    Ok(Row(values))
+    Ok(decoded)
 }
 
 fn bind<'q>(query: Query<'q, Db, SqliteArguments>, value: &'q Value) -> Query<'q, Db, SqliteArguments> {
@@ -153,7 +153,7 @@ fn columns() -> String {
 }
 
 fn insert_sql(table: &TableName, rows: usize) -> String {
-    let one = format!("({})", ["?"; 13].join(", "));
+    let one = format!("({})", ["?"; Column::COUNT].join(", "));
     format!("INSERT INTO \"{table}\" ({}) VALUES {}", columns(), vec![one; rows].join(", "))
 }
 
@@ -182,14 +182,9 @@ impl Warehouse for Sqlite {
         made.close().await.map_err(|e| self.failure(&e))?;
         let mut created = Vec::new();
         for step in schema::SQLITE {
-            let kind = match step.creates {
-                Creates::Table => "table",
-                Creates::Index => "index",
-                Creates::View => "view",
-            };
-            let there: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM sqlite_master WHERE type = ? AND name = ?")
-                .bind(kind)
+            let there: i64 = sqlx::query_scalar(step.creates.count_on_sqlite())
                 .bind(step.name(&self.table))
+                .bind(self.table.as_str())
                 .fetch_one(&self.pool)
                 .await
                 .map_err(|e| self.failure(&e))?;

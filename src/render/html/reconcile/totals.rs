@@ -137,11 +137,6 @@ const fn as_float(n: u64) -> f64 {
 }
 
 /// The unit of a column, and the decimals worth showing.
-const fn unit(column: Column) -> (&'static str, usize) {
-    match column {
-        Column::QuantidadeAnimais => ("head", 0),
-        Column::DiaConfinamento => ("days on feed", 0),
-        Column::ConsumoReal | Column::ConsumoMeta => ("kg per animal and day", 3),
-        _ => ("kg per animal", 3),
-    }
+fn unit(column: Column) -> (&'static str, usize) {
+    column.unit().map_or(("", 0), |unit| (unit.name, unit.decimals))
 }

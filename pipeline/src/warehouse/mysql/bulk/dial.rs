@@ -11,12 +11,14 @@ use deadpool::managed::{Manager, Metrics, Object, Pool, PoolError, RecycleError,
 use mysql_async::prelude::Queryable;
 use mysql_async::{ClientIdentity, Conn, DriverError, OptsBuilder, SslOpts};
 use percent_encoding::percent_decode_str;
+use rustls::CertificateError;
 use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
 use tokio::time::timeout;
 use url::Url;
 
 use super::super::explain::explain_async;
 use super::super::sessions::{CHECK, FRESH, OPEN, settings};
+use crate::error::chain;
 use crate::retry::Patience;
 use crate::warehouse::login::Login;
 use crate::warehouse::{Error, Reason, TableName};
@@ -159,7 +161,7 @@ impl Dialer {
             },
             MySqlSslMode::VerifyCa => match with(self.tls.clone()).await {
                 // The chain is good, and the name may be any that the certificate has.
-                Err(e) => match name_in(&e.to_string()) {
+                Err(e) => match other_name(&e) {
                     Some(name) => with(self.tls.clone().with_danger_tls_hostname_override(Some(name))).await,
                     None => Err(e),
                 },
@@ -169,12 +171,16 @@ impl Dialer {
     }
 }
 
-/// A name that the certificate is valid for, as rustls words it when it is not valid for the server's.
-fn name_in(said: &str) -> Option<String> {
-    let (_, names) = said.split_once("certificate is only valid for ")?;
-    let (_, name) = names.split_once("DnsName(\"").or_else(|| names.split_once("IpAddress("))?;
-    let end = name.find(['"', ')'])?;
-    Some(name[..end].trim_start_matches("*.").to_owned())
+/// A name that the server's certificate is valid for, if it is valid and only not for the server's name.
+fn other_name(e: &mysql_async::Error) -> Option<String> {
+    let tls = chain(e).find_map(|e| e.downcast_ref::<rustls::Error>())?;
+    let rustls::Error::InvalidCertificate(CertificateError::NotValidForNameContext { presented, .. }) = tls else {
+        return None;
+    };
+    // Each name is as rustls shows it: `DnsName("*.example")`, `IpAddress(::1)`.
+    let name = presented.first()?.strip_suffix(')')?;
+    let name = name.strip_prefix("DnsName(").or_else(|| name.strip_prefix("IpAddress("))?.trim_matches('"');
+    Some(name.trim_start_matches("*.").to_owned())
 }
 
 fn failure(e: &mysql_async::Error) -> Error {
@@ -211,11 +217,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_names_of_a_certificate_are_read_from_what_rustls_says() {
-        let said =
-            "invalid peer certificate: certificate not valid for name \"127.0.0.1\"; certificate is only valid for ";
-        assert_eq!(name_in(&format!("{said}DnsName(\"db.example\")")).as_deref(), Some("db.example"));
-        assert_eq!(name_in(&format!("{said}DnsName(\"a\"), DnsName(\"b\") or IpAddress(::1)")).as_deref(), Some("a"));
-        assert_eq!(name_in("certificate is not valid for any names"), None);
+    fn the_names_of_a_certificate_are_read_from_the_error_of_rustls() {
+        let error = |names: &[&str]| {
+            let expected = rustls::pki_types::ServerName::try_from("127.0.0.1").unwrap();
+            let presented = names.iter().map(|&name| name.to_owned()).collect();
+            let invalid = CertificateError::NotValidForNameContext { expected, presented };
+            let e = rustls::Error::InvalidCertificate(invalid);
+            // As the driver of the protocol hands it on.
+            mysql_async::Error::from(std::io::Error::new(std::io::ErrorKind::InvalidData, e))
+        };
+        let name = |names: &[&str]| other_name(&error(names));
+        assert_eq!(name(&[r#"DnsName("db.example")"#]).as_deref(), Some("db.example"));
+        assert_eq!(name(&[r#"DnsName("a")"#, r#"DnsName("b")"#, "IpAddress(::1)"]).as_deref(), Some("a"));
+        assert_eq!(name(&[r#"DnsName("*.db.example")"#]).as_deref(), Some("db.example"));
+        assert_eq!(name(&["IpAddress(::1)"]).as_deref(), Some("::1"));
+        assert_eq!(name(&[]), None);
+        let other = rustls::Error::InvalidCertificate(CertificateError::Expired);
+        assert_eq!(other_name(&mysql_async::Error::from(other)), None);
     }
 }

@@ -28,8 +28,8 @@ pub(super) async fn write(
     let single: Arc<str> = format!("{whole} AND part = 0 AND parts = 1").into();
     for (run, seq) in change.forget {
         let key = [text(table.as_str()), text(run), Value::Integer(seq.cast_signed())];
-        if session.run(&single, key.iter()).await? == 0 {
-            session.run(&whole, key.iter()).await?;
+        if session.run(&single, key.iter()).await.map_err(of_journal)? == 0 {
+            session.run(&whole, key.iter()).await.map_err(of_journal)?;
         }
     }
     let sql: Arc<str> = "INSERT INTO ruminate_journal (table_name, run_id, seq, part, parts, change_id, at, note) \
@@ -48,10 +48,18 @@ pub(super) async fn write(
                 text(id),
                 text(said),
             ];
-            session.run(&sql, values.iter()).await?;
+            session.run(&sql, values.iter()).await.map_err(of_journal)?;
         }
     }
     Ok(())
+}
+
+/// The table that is missing is the journal, not the table of records.
+fn of_journal(e: Error) -> Error {
+    match e.reason {
+        Reason::NoTable => Error { message: "there is no journal".into(), ..e },
+        _ => e,
+    }
 }
 
 fn text(shown: impl ToString) -> Value {
@@ -96,7 +104,7 @@ impl MySql {
         let sql = "SELECT COUNT(*) FROM ruminate_journal \
                    WHERE table_name = ? AND run_id = ? AND seq = ? AND part = 0 AND change_id = ?";
         let query = sqlx::query(sql).bind(self.table.as_str()).bind(note.run.to_string()).bind(note.seq).bind(id);
-        Ok(self.number(query).await? > 0)
+        Ok(self.number(query).await.map_err(of_journal)? > 0)
     }
 
     /// Notes of this table that a condition holds for, in the order that it ends with.
@@ -113,7 +121,7 @@ impl MySql {
         .into();
         let read = |_| async {
             let query = sqlx::query(AssertSqlSafe(Arc::clone(&sql))).bind(self.table.as_str()).bind(run);
-            let rows = self.sessions.rows(query).await?;
+            let rows = self.sessions.rows(query).await.map_err(of_journal)?;
             whole(&rows).map_err(|e| self.sessions.failure(&e))
         };
         self.retry.run(|e: &Error| if e.reason == Reason::NoTable { Kind::Permanent } else { e.kind() }, read).await

@@ -2,7 +2,7 @@
 //!
 //! [`Bulk`]: pipeline::warehouse::Bulk
 
-use chrono::{DateTime, Days};
+use chrono::DateTime;
 
 use pipeline::record::stored::{Row, Shape, Value};
 use pipeline::record::{Column, Reading, Record, Rules};
@@ -15,19 +15,14 @@ pub use bulk::bulk;
 
 /// Record number `n` of a made-up lot, with values that decimal text of six digits would damage.
 pub fn record(n: u32) -> Record {
-    let start = DateTime::from_timestamp(1_672_531_200, 0).unwrap();
-    let reading = Reading {
-        id_curral: "25994051003275".into(),
-        id_raca: "9000001".into(),
-        id_lote: format!("7357874101{n:04}"),
-        peso_entrada: 234.941_234 + f64::from(n),
-        peso_medio: 1_234.567_891 + f64::from(n) / 7.0,
-        data: start.checked_add_days(Days::new(u64::from(n % 30))).unwrap(),
-        quantidade_animais: 51,
-        dia_confinamento: 66,
-        consumo_real: 9.076_451,
-        cod_cliente: "Fazenda São João".into(),
-    };
+    let (peso_entrada, peso_medio) = (234.941_234 + f64::from(n), 1_234.567_891 + f64::from(n) / 7.0);
+    let message = format!(
+        r#"{{"id_curral":"25994051003275","id_raca":"9000001","id_lote":"7357874101{n:04}","peso_entrada":{peso_entrada},
+            "peso_medio":{peso_medio},"data":"2023-01-{:02} 00:00:00 UTC","quantidade_animais":"51","dia_confinamento":"66",
+            "consumo_real":9.076451,"cod_cliente":"Fazenda São João"}}"#,
+        n % 30 + 1
+    );
+    let reading = Reading::parse(message.as_bytes()).unwrap();
     let processed = DateTime::from_timestamp(1_800_000_000, 600_000_000).unwrap();
     Record::treat(reading, Rules::default(), processed)
 }

@@ -11,7 +11,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::spelling::{self, Lost};
-use super::{Column, Rejection, instant};
+use super::{Column, Reading, Rejection, Slug, Source, instant};
 
 /// The largest message taken in, in bytes: the SNS and SQS limit of 256 KiB.
 pub const MAX_MESSAGE_BYTES: usize = 256 * 1024;
@@ -37,8 +37,8 @@ pub(super) enum Origin {
 /// The members of one JSON object, known ones by column, values still as JSON text.
 pub(super) struct Fields<'a> {
     origin: Origin,
-    slots: [Option<&'a RawValue>; 13],
-    repeated: [bool; 13],
+    slots: [Option<&'a RawValue>; Column::COUNT],
+    repeated: [bool; Column::COUNT],
 }
 
 impl<'a> Fields<'a> {
@@ -67,24 +67,6 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A text or id: a JSON string, or an integer number taken as its digits.
-    pub(super) fn text(&self, field: Column) -> Result<String, Rejection> {
-        let raw = self.raw(field)?;
-        let text = if raw.starts_with('"') { unquote(raw, field)? } else { Cow::Owned(digits(raw, field)?) };
-        let text = match self.origin {
-            Origin::Message => self.spelled(field, text)?,
-            Origin::Lake => text,
-        };
-        if text.trim().is_empty() {
-            return Err(Rejection::Empty { field });
-        }
-        let chars = text.chars().count();
-        if chars > MAX_TEXT_CHARS {
-            return Err(Rejection::TooLong { field, chars, limit: MAX_TEXT_CHARS });
-        }
-        Ok(text.into_owned())
-    }
-
     /// The one spelling of a text; an id has one only if its digits are all there.
     fn spelled<'t>(&self, field: Column, text: Cow<'t, str>) -> Result<Cow<'t, str>, Rejection> {
         let tidy = match text {
@@ -99,42 +81,6 @@ impl<'a> Fields<'a> {
             Ok(id) => Ok(Cow::Owned(id.to_owned())),
             Err(Lost::Digits) => Err(Rejection::LostDigits { field, found: quoted(&tidy) }),
             Err(Lost::Grouping) => Err(Rejection::GroupedDigits { field, found: quoted(&tidy) }),
-        }
-    }
-
-    /// A weight or an intake in kg: finite, not negative, within the range of a FLOAT column.
-    pub(super) fn weight(&self, field: Column) -> Result<f64, Rejection> {
-        let value = self.number(field)?;
-        if value > f64::from(f32::MAX) {
-            return Err(Rejection::TooBig { field, found: self.quoted(field) });
-        }
-        Ok(value)
-    }
-
-    /// A count of head or days: whole, not negative, within the range of an INT column.
-    pub(super) fn count(&self, field: Column) -> Result<i32, Rejection> {
-        let value = self.number(field)?;
-        if value.fract() != 0.0 {
-            return Err(Rejection::NotWhole { field, found: self.quoted(field) });
-        }
-        if value > f64::from(i32::MAX) {
-            return Err(Rejection::TooBig { field, found: self.quoted(field) });
-        }
-        #[allow(clippy::cast_possible_truncation, reason = "whole and within i32, checked above")]
-        Ok(value as i32)
-    }
-
-    /// A point in time, cut to whole microseconds.
-    pub(super) fn instant(&self, field: Column) -> Result<DateTime<Utc>, Rejection> {
-        let raw = self.raw(field)?;
-        if !raw.starts_with('"') {
-            return Err(Rejection::NotTime { field, found: quoted(raw) });
-        }
-        let text = unquote(raw, field)?;
-        match instant::parse(&text) {
-            None => Err(Rejection::NotTime { field, found: quoted(&text) }),
-            Some(at) if !instant::in_range(at) => Err(Rejection::TimeOutOfRange { field, found: quoted(&text) }),
-            Some(at) => Ok(at),
         }
     }
 
@@ -154,6 +100,72 @@ impl<'a> Fields<'a> {
     /// A value as a reason quotes it.
     fn quoted(&self, field: Column) -> String {
         self.slots[field.index()].map(|raw| quoted(raw.get())).unwrap_or_default()
+    }
+}
+
+impl Source for Fields<'_> {
+    type Error = Rejection;
+
+    fn has(&mut self, field: Column) -> bool {
+        self.repeated[field.index()] || self.slots[field.index()].is_some_and(|raw| raw.get() != "null")
+    }
+
+    /// A text or id: a JSON string, or an integer number taken as its digits.
+    fn text(&mut self, field: Column) -> Result<String, Rejection> {
+        let raw = self.raw(field)?;
+        let text = if raw.starts_with('"') { unquote(raw, field)? } else { Cow::Owned(digits(raw, field)?) };
+        let text = match self.origin {
+            Origin::Message => self.spelled(field, text)?,
+            Origin::Lake => text,
+        };
+        if text.trim().is_empty() {
+            return Err(Rejection::Empty { field });
+        }
+        let chars = text.chars().count();
+        if chars > MAX_TEXT_CHARS {
+            return Err(Rejection::TooLong { field, chars, limit: MAX_TEXT_CHARS });
+        }
+        Ok(text.into_owned())
+    }
+
+    /// A weight or an intake in kg: finite, not negative, within the range of a FLOAT column.
+    fn weight(&mut self, field: Column) -> Result<f64, Rejection> {
+        let value = self.number(field)?;
+        if value > f64::from(f32::MAX) {
+            return Err(Rejection::TooBig { field, found: self.quoted(field) });
+        }
+        Ok(value)
+    }
+
+    /// A count of head or days: whole, not negative, within the range of an INT column.
+    fn count(&mut self, field: Column) -> Result<i32, Rejection> {
+        let value = self.number(field)?;
+        if value.fract() != 0.0 {
+            return Err(Rejection::NotWhole { field, found: self.quoted(field) });
+        }
+        if value > f64::from(i32::MAX) {
+            return Err(Rejection::TooBig { field, found: self.quoted(field) });
+        }
+        #[allow(clippy::cast_possible_truncation, reason = "whole and within i32, checked above")]
+        Ok(value as i32)
+    }
+
+    /// A point in time, cut to whole microseconds.
+    fn instant(&mut self, field: Column) -> Result<DateTime<Utc>, Rejection> {
+        let raw = self.raw(field)?;
+        if !raw.starts_with('"') {
+            return Err(Rejection::NotTime { field, found: quoted(raw) });
+        }
+        let text = unquote(raw, field)?;
+        match instant::parse(&text) {
+            None => Err(Rejection::NotTime { field, found: quoted(&text) }),
+            Some(at) if !instant::in_range(at) => Err(Rejection::TimeOutOfRange { field, found: quoted(&text) }),
+            Some(at) => Ok(at),
+        }
+    }
+
+    fn check(&self, reading: &Reading) -> Result<(), Rejection> {
+        Slug::of(&reading.cod_cliente).map(drop).map_err(Rejection::from)
     }
 }
 
@@ -215,7 +227,8 @@ impl<'de> Deserialize<'de> for Fields<'de> {
             }
 
             fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Fields<'de>, M::Error> {
-                let mut fields = Fields { origin: Origin::Message, slots: [None; 13], repeated: [false; 13] };
+                let mut fields =
+                    Fields { origin: Origin::Message, slots: [None; Column::COUNT], repeated: [false; Column::COUNT] };
                 while let Some(name) = map.next_key::<Name<'de>>()? {
                     let value: &RawValue = map.next_value()?;
                     if let Some(column) = Column::from_name(&name.0)

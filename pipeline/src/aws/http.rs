@@ -18,8 +18,10 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use tower_service::Service;
 
 use super::keys::Keys;
+use super::request_id::request_id;
 use super::sign::{Signable, Signer};
 use super::xml::element;
+use crate::error::with_causes;
 
 /// A connection idle for longer is not trusted: AWS and what lies between close it without a word.
 const IDLE: Duration = Duration::from_secs(15);
@@ -29,14 +31,14 @@ const MOST_SAID: usize = 64 << 10;
 
 /// How long connecting and a whole exchange may take.
 #[derive(Debug, Clone, Copy)]
-pub struct Patience {
+pub struct Timeouts {
     /// To connect.
     pub connect: Duration,
     /// From the request to the end of the answer.
     pub attempt: Duration,
 }
 
-impl Patience {
+impl Timeouts {
     /// What the configuration says, or else 5 s and a minute.
     pub fn of(config: &SdkConfig) -> Self {
         let timeouts = config.timeout_config();
@@ -48,14 +50,14 @@ impl Patience {
     }
 }
 
-/// A way to a host.
-pub struct Wire {
+/// A client of one host.
+pub struct SignedHttpClient {
     /// Where to connect.
     origin: Uri,
     host: String,
     keys: Keys,
     connector: HttpsConnector<HttpConnector>,
-    patience: Patience,
+    patience: Timeouts,
     idle: Mutex<Vec<(Connection, Instant)>>,
 }
 
@@ -63,7 +65,7 @@ type Connection = SendRequest<Full<Bytes>>;
 
 /// A request.
 #[derive(Debug, Clone)]
-pub struct Asked<'a> {
+pub struct ApiRequest<'a> {
     /// `GET`, `POST`.
     pub method: Method,
     /// Escaped.
@@ -74,57 +76,59 @@ pub struct Asked<'a> {
     pub body: Bytes,
     /// What it is.
     pub content_type: Option<&'static str>,
-    /// Over which connection.
-    pub over: Over,
+    /// ConnectionReuse which connection.
+    pub over: ConnectionReuse,
 }
 
-/// Over which connection a request goes.
+/// ConnectionReuse which connection a request goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Over {
+pub enum ConnectionReuse {
     /// A kept one; where that turns out to be dead, a new one at once, for the request may be carried out twice.
-    AnyTwice,
+    ReuseOrRetry,
     /// A kept one; a new one at once only where the request was not sent at all.
-    AnyOnce,
+    Reuse,
     /// A new one.
-    New,
+    Fresh,
 }
 
 /// What came back.
 #[derive(Debug)]
-pub struct Answer {
+pub struct ApiResponse {
     /// The status.
     pub status: StatusCode,
     /// The entity tag.
     pub etag: Option<HeaderValue>,
+    /// The id of the request, which AWS's support asks for.
+    pub request_id: Option<String>,
     /// The body; of anything but a 200 only its beginning.
     pub body: Bytes,
 }
 
 /// Why there is no answer.
 #[derive(Debug)]
-pub enum Broken {
+pub enum TransportError {
     /// There are no credentials to sign with.
     Credentials(String),
     /// On the way, there or back.
-    On(String),
+    Network(String),
 }
 
 /// The same, as far as a second connection could help.
-enum Failed {
+enum AttemptError {
     /// The request did not leave.
     Unsent,
     /// Before any answer, on a connection that had been idle: it may have been dead all along.
-    Stale,
-    For(Broken),
+    StaleConnection,
+    Fatal(TransportError),
 }
 
-impl From<Broken> for Failed {
-    fn from(broken: Broken) -> Self {
-        Self::For(broken)
+impl From<TransportError> for AttemptError {
+    fn from(broken: TransportError) -> Self {
+        Self::Fatal(broken)
     }
 }
 
-impl Answer {
+impl ApiResponse {
     fn says_expired(&self) -> bool {
         let known = |code: &str| {
             matches!(code, "ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired" | "InvalidToken")
@@ -133,9 +137,9 @@ impl Answer {
     }
 }
 
-impl Wire {
-    /// A way to `http://HOST` or `https://HOST`; `None` where that is none, or there is no TLS to be had.
-    pub fn to(scheme: &str, host: String, keys: Keys, patience: Patience) -> Option<Self> {
+impl SignedHttpClient {
+    /// A client of `http://HOST` or `https://HOST`; `None` where that is none, or there is no TLS to be had.
+    pub fn try_new(scheme: &str, host: String, keys: Keys, patience: Timeouts) -> Option<Self> {
         let mut http = HttpConnector::new();
         http.set_nodelay(true);
         http.enforce_http(false);
@@ -152,7 +156,7 @@ impl Wire {
     }
 
     /// One request and its answer. Credentials that have expired before their time are asked for anew, once.
-    pub async fn ask(&self, asked: &Asked<'_>) -> Result<Answer, Broken> {
+    pub async fn send(&self, asked: &ApiRequest<'_>) -> Result<ApiResponse, TransportError> {
         let work = async {
             match self.signed_exchange(asked).await? {
                 (answer, signer) if answer.says_expired() => {
@@ -163,28 +167,33 @@ impl Wire {
             }
         };
         let limit = self.patience.attempt;
-        let timed_out = |_| Err(Broken::On(format!("timed out after {limit:?}")));
+        let timed_out = |_| Err(TransportError::Network(format!("timed out after {limit:?}")));
         tokio::time::timeout(limit, work).await.unwrap_or_else(timed_out)
     }
 
     /// An exchange, again over a new connection where a kept one was dead; and by whose signature.
-    async fn signed_exchange(&self, asked: &Asked<'_>) -> Result<(Answer, Arc<Signer>), Broken> {
-        let signer = self.keys.signer().await.map_err(Broken::Credentials)?;
-        let broke = || Broken::On("the connection broke".into());
+    async fn signed_exchange(&self, asked: &ApiRequest<'_>) -> Result<(ApiResponse, Arc<Signer>), TransportError> {
+        let signer = self.keys.signer().await.map_err(TransportError::Credentials)?;
+        let broke = || TransportError::Network("the connection broke".into());
         let mut over = asked.over;
         loop {
             over = match self.exchange(&signer, asked, over).await {
                 Ok(answer) => return Ok((answer, signer)),
-                Err(Failed::For(broken)) => return Err(broken),
-                Err(Failed::Unsent) if over != Over::New => Over::New,
-                Err(Failed::Stale) if over == Over::AnyTwice => Over::New,
-                Err(Failed::Unsent | Failed::Stale) => return Err(broke()),
+                Err(AttemptError::Fatal(broken)) => return Err(broken),
+                Err(AttemptError::Unsent) if over != ConnectionReuse::Fresh => ConnectionReuse::Fresh,
+                Err(AttemptError::StaleConnection) if over == ConnectionReuse::ReuseOrRetry => ConnectionReuse::Fresh,
+                Err(AttemptError::Unsent | AttemptError::StaleConnection) => return Err(broke()),
             };
         }
     }
 
-    async fn exchange(&self, signer: &Signer, asked: &Asked<'_>, over: Over) -> Result<Answer, Failed> {
-        let (mut connection, reused) = match if over == Over::New { None } else { self.kept().await } {
+    async fn exchange(
+        &self,
+        signer: &Signer,
+        asked: &ApiRequest<'_>,
+        over: ConnectionReuse,
+    ) -> Result<ApiResponse, AttemptError> {
+        let (mut connection, reused) = match if over == ConnectionReuse::Fresh { None } else { self.kept().await } {
             Some(connection) => (connection, true),
             None => (self.connect().await?, false),
         };
@@ -192,21 +201,22 @@ impl Wire {
         let response = connection.try_send_request(request).await.map_err(|mut refused| {
             let (unsent, e) = (refused.take_message().is_some(), refused.into_error());
             match e {
-                _ if unsent => Failed::Unsent,
+                _ if unsent => AttemptError::Unsent,
                 // An answer that was begun and not understood is no dead connection.
-                e if reused && !e.is_parse() => Failed::Stale,
-                e => Broken::On(format!("no answer: {}", Chain(&e))).into(),
+                e if reused && !e.is_parse() => AttemptError::StaleConnection,
+                e => TransportError::Network(format!("no answer: {}", with_causes(&e))).into(),
             }
         })?;
-        let (answer, at_end) = receive(response).await.map_err(|e| Broken::On(format!("body broke off: {e}")))?;
+        let (answer, at_end) =
+            receive(response).await.map_err(|e| TransportError::Network(format!("body broke off: {e}")))?;
         if at_end && !connection.is_closed() {
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push((connection, Instant::now()));
         }
         Ok(answer)
     }
 
-    fn request(&self, signer: &Signer, asked: &Asked<'_>) -> Result<Request<Full<Bytes>>, Broken> {
-        let Asked { method, path, query, body, content_type, .. } = asked;
+    fn request(&self, signer: &Signer, asked: &ApiRequest<'_>) -> Result<Request<Full<Bytes>>, TransportError> {
+        let ApiRequest { method, path, query, body, content_type, .. } = asked;
         let signable = Signable { method: method.as_str(), host: &self.host, path, query, body };
         let signed = signer.sign(&signable, Utc::now());
         let uri = if query.is_empty() { (*path).to_owned() } else { format!("{path}?{query}") };
@@ -224,7 +234,7 @@ impl Wire {
         if let Some(content_type) = content_type {
             request = request.header(CONTENT_TYPE, HeaderValue::from_static(content_type));
         }
-        let impossible = |e| Broken::On(format!("no request can be made of this key: {e}"));
+        let impossible = |e| TransportError::Network(format!("no request can be made of this key: {e}"));
         request.body(Full::new(body.clone())).map_err(impossible)
     }
 
@@ -238,12 +248,13 @@ impl Wire {
         }
     }
 
-    async fn connect(&self) -> Result<Connection, Broken> {
+    async fn connect(&self) -> Result<Connection, TransportError> {
         let mut connector = self.connector.clone();
         let opened = tokio::time::timeout(self.patience.connect * 2, connector.call(self.origin.clone())).await;
-        let cannot =
-            |e: &dyn fmt::Display| Broken::On(format!("cannot connect: check the network and AWS_ENDPOINT_URL: {e}"));
-        let stream = opened.map_err(|e| cannot(&e))?.map_err(|e| cannot(&Chain(&*e)))?;
+        let cannot = |e: &dyn fmt::Display| {
+            TransportError::Network(format!("cannot connect: check the network and AWS_ENDPOINT_URL: {e}"))
+        };
+        let stream = opened.map_err(|e| cannot(&e))?.map_err(|e| cannot(&with_causes(&*e)))?;
         let (connection, driver) = http1::handshake(stream).await.map_err(|e| cannot(&e))?;
         tokio::spawn(driver);
         Ok(connection)
@@ -251,7 +262,7 @@ impl Wire {
 }
 
 /// The body whole, and whether it was read to its end, so that the connection can be used again.
-async fn receive(response: Response<Incoming>) -> Result<(Answer, bool), hyper::Error> {
+async fn receive(response: Response<Incoming>) -> Result<(ApiResponse, bool), hyper::Error> {
     let (head, mut body) = response.into_parts();
     let most = if head.status == StatusCode::OK { usize::MAX } else { MOST_SAID };
     let length = head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
@@ -271,20 +282,9 @@ async fn receive(response: Response<Incoming>) -> Result<(Answer, bool), hyper::
     let at_end = length.is_none_or(|length| length == first.len() + rest.len());
     let body = if rest.is_empty() { first } else { Bytes::from([&first[..], &rest[..]].concat()) };
     let etag = head.headers.get(ETAG).cloned();
-    Ok((Answer { status: head.status, etag, body }, at_end))
-}
-
-/// An error with what caused it.
-pub struct Chain<'a>(pub &'a (dyn std::error::Error + 'static));
-
-impl fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut source = self.0.source();
-        while let Some(e) = source {
-            write!(f, ": {e}")?;
-            source = e.source();
-        }
-        Ok(())
-    }
+    let request_id = match head.status {
+        StatusCode::OK => None, // nobody asks for it
+        _ => request_id(|name| head.headers.get(name)?.to_str().ok()).map(str::to_owned),
+    };
+    Ok((ApiResponse { status: head.status, etag, request_id, body }, at_end))
 }
