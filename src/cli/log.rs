@@ -13,8 +13,8 @@ use crate::progress::Progress;
 pub(super) fn begin(common: &Common, progress: &Progress) {
     let level = match (common.quiet, common.verbose) {
         (true, _) => "error",
-        (_, 0) => "error,progress=info,ruminate=info,problem=warn",
-        (_, 1) => "error,progress=info,ruminate=debug,problem=debug,retry=info",
+        (_, 0) => "error,progress=info,ruminate=info,pipeline=info,problem=warn",
+        (_, 1) => "error,progress=info,ruminate=debug,pipeline=debug,problem=debug,retry=info",
         _ => "debug",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
