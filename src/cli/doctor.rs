@@ -8,7 +8,7 @@ use super::topic::open_service;
 use crate::doctor;
 use crate::doctor::{Health, Outcome};
 use crate::render::Printed;
-use crate::topic::arn::Address;
+use crate::topic::address::Address;
 use pipeline::lake::{LakeUrl, Unconditional};
 use pipeline::retry::Retry;
 

@@ -9,7 +9,6 @@ use chrono::{NaiveDate, Utc};
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{ArgAction, Args, ValueEnum};
 
-use super::spelled::Spelled;
 use crate::render::Form;
 use crate::sort::SortSettings;
 use pipeline::lake::dir::Dir;
@@ -308,14 +307,14 @@ pub(super) fn undo_file(asked: Option<&PathBuf>) -> PathBuf {
 pub(super) struct SortFlags {
     /// Memory for sorting, in MB; what does not fit goes to --sort-dir
     #[arg(long, value_name = "MB", default_value_t = SORT_MEMORY, value_parser = clap::value_parser!(u32).range(1..=65_536))]
-    sort_memory: u32,
+    pub sort_memory: u32,
     /// Where records are sorted that do not fit into memory [default: TMPDIR]
     #[arg(long, value_name = "DIR")]
-    sort_dir: Option<PathBuf>,
+    pub sort_dir: Option<PathBuf>,
 }
 
 /// Memory for sorting in MB, where nothing else is asked for.
-const SORT_MEMORY: u32 = 64;
+pub(super) const SORT_MEMORY: u32 = 64;
 
 impl SortFlags {
     pub(super) fn settings(&self) -> SortSettings {
@@ -323,11 +322,6 @@ impl SortFlags {
             memory: self.sort_memory as usize * 1_000_000,
             folder: self.sort_dir.clone().unwrap_or_else(std::env::temp_dir),
         }
-    }
-
-    pub(super) fn spell(&self, command: &mut Spelled) {
-        command.other("sort-memory", self.sort_memory, SORT_MEMORY);
-        command.maybe("sort-dir", self.sort_dir.as_ref().map(|path| path.display()));
     }
 }
 

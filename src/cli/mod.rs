@@ -95,7 +95,7 @@ pub fn main() -> Exit {
     let context = Context { progress, stop: Stop::default() };
     let form = cli.common.output;
     let outcome = runtime.block_on(async {
-        context.stop.on_signals();
+        context.stop.on_signals(pipeline::warehouse::sqlite::close_all);
         cli.command.run(&context).await
     });
     runtime.shutdown_background(); // a read of stdin may be stuck in its thread

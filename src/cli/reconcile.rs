@@ -216,7 +216,7 @@ impl Args {
             self.truth_door.and_then(|door| Some(door.to_possible_value()?.get_name().to_owned())),
         );
         command.maybe("concurrency", self.concurrency);
-        self.sort.spell(&mut command);
+        command.sort(&self.sort);
         command.maybe("cache", self.cache.as_ref().map(|path| path.display()));
         Ok(command.to_string())
     }

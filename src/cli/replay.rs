@@ -134,7 +134,7 @@ impl Args {
         command.switch("no-journal", self.no_journal).switch("verify", self.verify);
         self.gentle.spell(&mut command)?;
         command.maybe("concurrency", self.concurrency);
-        self.sort.spell(&mut command);
+        command.sort(&self.sort);
         Ok(command.to_string())
     }
 

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::flags::{LakeFlags, RulesFlags, WarehouseFlags, WriteFlags, variable};
 use crate::topic::Topic;
-use crate::topic::arn::Address;
+use crate::topic::address::Address;
 use crate::topic::local::Local;
 use crate::topic::sns::Sns;
 use pipeline::intake::Intake;

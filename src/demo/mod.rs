@@ -28,6 +28,7 @@ use pipeline::warehouse::sqlite::Sqlite;
 use pipeline::warehouse::{TableName, Warehouse};
 
 mod outcome;
+mod text;
 
 pub use outcome::{Outcome, Step};
 

@@ -5,7 +5,6 @@
 
 use std::borrow::Cow;
 
-use super::dialect::DecimalMark;
 use crate::herd::COLUMNS;
 
 /// The delimiters that are tried, the likeliest first.
@@ -16,6 +15,16 @@ const NAMES_OF_A_HEADER: usize = 6;
 
 /// The columns that hold numbers.
 const NUMBERS: [&str; 5] = ["peso_entrada", "peso_medio", "quantidade_animais", "dia_confinamento", "consumo_real"];
+
+/// The mark between whole and fraction of a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum DecimalMark {
+    /// `234.941`
+    #[default]
+    Point,
+    /// `234,941`, as spreadsheets write in Brazil.
+    Comma,
+}
 
 /// How a CSV file is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,8 +4,6 @@
 
 use std::fmt;
 
-use serde::Serialize;
-
 use super::csv::{self, Csv};
 use super::objects;
 use crate::herd::Format;
@@ -65,17 +63,6 @@ impl fmt::Display for Foreign {
             Self::Pdf => "it is a PDF document: readings come as NDJSON or CSV",
         })
     }
-}
-
-/// The mark between whole and fraction of a number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DecimalMark {
-    /// `234.941`
-    #[default]
-    Point,
-    /// `234,941`, as spreadsheets write in Brazil.
-    Comma,
 }
 
 /// The layout of what begins with these bytes, by what they look like and by the name where they do not tell.

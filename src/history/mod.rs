@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Cursor, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -22,13 +22,12 @@ mod lines;
 mod objects;
 
 use csv::Rows;
-pub use dialect::DecimalMark;
 use dialect::{Foreign, Layout};
 use lines::{Line, Lines};
 use objects::Objects;
 
 /// How much of a file is looked at to tell what it is.
-const HEAD_BYTES: u64 = 64 * 1024;
+const HEAD_BYTES: usize = 64 * 1024;
 
 /// The form of a file by its name's ending, in front of `.gz` or `.zst`: `.csv` is CSV, anything else NDJSON.
 pub fn format_of(path: &Path) -> Format {
@@ -73,19 +72,17 @@ pub fn messages(
         }
         Box::new(file)
     };
-    let mut input = unpacked(input).map_err(failed)?;
-    let mut head = Vec::new();
-    // What breaks off here breaks off again where it is read, and is said then.
-    let broken = input.by_ref().take(HEAD_BYTES).read_to_end(&mut head).err();
-    if let Some(foreign) = Foreign::of(&head) {
+    let mut input = BufReader::with_capacity(HEAD_BYTES, unpacked(input).map_err(failed)?);
+    // One read: a pipe gives what it has, and is not waited for.
+    let head = match input.fill_buf() {
+        Ok(head) => head,
+        Err(source) => return Ok(Box::new(std::iter::once(Err(failed(lines::cut_short(source, 0)))))),
+    };
+    if let Some(foreign) = Foreign::of(head) {
         let foreign = io::Error::new(io::ErrorKind::InvalidData, foreign.to_string());
         return Ok(Box::new(std::iter::once(Err(failed(foreign)))));
     }
-    let layout = dialect::layout(&head, format.unwrap_or_else(|| format_of(path)));
-    let input: Box<dyn BufRead + Send> = match broken {
-        None => Box::new(BufReader::new(Cursor::new(head).chain(input))),
-        Some(e) => Box::new(BufReader::new(Cursor::new(head).chain(Broken(Some(e))))),
-    };
+    let layout = dialect::layout(head, format.unwrap_or_else(|| format_of(path)));
     let mut messages = Messages {
         file: path.display().to_string().into(),
         body: match layout {
@@ -99,15 +96,6 @@ pub fn messages(
     Ok(Box::new(std::iter::from_fn(move || {
         Some(messages.next()?.map_err(|source| Error { file: file.clone(), source }))
     })))
-}
-
-/// An input that has broken off.
-struct Broken(Option<io::Error>);
-
-impl Read for Broken {
-    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-        self.0.take().map_or(Ok(0), Err)
-    }
 }
 
 /// A file that is being read.

@@ -10,10 +10,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::answer::Answer;
+use super::error::Error;
 use super::gather::Waiting;
 use super::get::Get;
 use super::request::{Delivery, printable, read};
-use super::signature::{Error, Verifier};
+use super::signature::Verifier;
 use super::{LOOK, Settings, Signatures, address};
 use crate::outcome::Counts;
 use crate::process::Requests;

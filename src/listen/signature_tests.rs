@@ -7,8 +7,9 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use url::Url;
 
+use super::error::Error;
 use super::get::{Fetched, Get};
-use super::signature::{Error, Verifier};
+use super::signature::Verifier;
 use pipeline::intake::envelope::Envelope;
 
 const CERTIFICATE: &str = include_str!("../../tests/sns/certificate.pem");

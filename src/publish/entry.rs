@@ -8,8 +8,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::dead;
-
+use super::letter;
 use crate::history;
 use crate::topic::{Limits, Message, is_attribute};
 use pipeline::hex::hex;
@@ -71,7 +70,7 @@ pub(super) fn ready(
 ) -> Result<Entry, Invalid> {
     let history::Message { file, line, body } = read;
     let refuse = |reason: String| Invalid { index, place: format!("{file}:{line}"), reason };
-    let body = dead::opened(body);
+    let body = letter::opened(body);
     let (mut id, mut data_ms) = (None, None);
     let message = match Reading::parse(&body) {
         Ok(reading) => {

@@ -148,7 +148,7 @@ fn file_size(path: &Path, format: Option<crate::herd::Format>) -> Option<(f64, f
 mod tests {
     use super::*;
     use crate::herd::{Faults, Herd, Part};
-    use crate::topic::arn::Address;
+    use crate::topic::address::Address;
 
     fn arn(region: &str, name: &str) -> Terms {
         format!("arn:aws:sns:{region}:123456789012:{name}").parse::<Address>().unwrap().terms().unwrap()

@@ -7,41 +7,8 @@ use std::fmt;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-
-use super::{Outcome, Point};
+use super::{Outcome, Point, Shape};
 use pipeline::atomic_file::temp_file_beside;
-
-/// What a histogram tells of itself beside its percentiles.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-pub struct Shape {
-    /// The mean, milliseconds.
-    pub mean_ms: f64,
-    /// The standard deviation, milliseconds.
-    pub std_deviation_ms: f64,
-    /// Its buckets, each of twice the width of the one before.
-    #[serde(skip)]
-    pub buckets: u32,
-    /// Steps in a bucket.
-    #[serde(skip)]
-    pub sub_buckets: u32,
-}
-
-impl Shape {
-    /// The shape of two distributions together, with how many values each has.
-    pub(super) fn merged(self, other: Self, (mine, theirs): (u64, u64)) -> Self {
-        let (mine, theirs) = (mine as f64, theirs as f64);
-        let all = (mine + theirs).max(1.0);
-        let mean = (self.mean_ms * mine + other.mean_ms * theirs) / all;
-        let squares = |shape: Self, n: f64| n * (shape.std_deviation_ms.powi(2) + (shape.mean_ms - mean).powi(2));
-        Self {
-            mean_ms: mean,
-            std_deviation_ms: ((squares(self, mine) + squares(other, theirs)) / all).sqrt(),
-            buckets: self.buckets.max(other.buckets),
-            sub_buckets: self.sub_buckets.max(other.sub_buckets),
-        }
-    }
-}
 
 /// A distribution, to be written as text.
 #[derive(Debug, Clone, Copy)]

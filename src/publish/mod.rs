@@ -16,7 +16,8 @@
 //! | `batch.rs` | batches within the topic's limits |
 //! | `courier.rs` | one batch in flight: calls and retries |
 //! | `throttle.rs` | the limit that refusals set for a while |
-//! | `dead.rs` | the dead-letter file, and how it is read again |
+//! | `letter.rs` | a dead letter, and how it is opened again |
+//! | `dead.rs` | the dead-letter file |
 //! | `journal.rs` | what is settled, on disk |
 //! | `telemetry.rs` | counts and histograms over time |
 //! | `fail_if.rs` | [`FailIf`], conditions under which a run counts as failed |
@@ -46,6 +47,7 @@ mod estimate;
 mod fail_if;
 pub mod hdr;
 mod journal;
+mod letter;
 mod live;
 mod outcome;
 mod pace;
@@ -65,7 +67,7 @@ pub use estimate::Estimate;
 pub use fail_if::FailIf;
 pub use journal::{Place, Resume};
 pub use outcome::{
-    Count, End, Expected, Interval, Lag, Missing, Outcome, Pacing, Percentiles, Point, Rest, Times, Verdict,
+    Count, End, Expected, Interval, Lag, Missing, Outcome, Pacing, Percentiles, Point, Rest, Shape, Times, Verdict,
 };
 pub use schedule::{Rate, Schedule, Speed, Stages, time};
 pub use source::Source;

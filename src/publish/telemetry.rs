@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::{Counter, Histogram};
 
-use super::hdr::Shape;
-use super::{Interval, Percentiles, Point, Times};
+use super::{Interval, Percentiles, Point, Shape, Times};
 
 /// The longest latency told apart from longer ones, microseconds.
 const LONGEST: u64 = 3_600_000_000;

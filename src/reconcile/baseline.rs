@@ -6,38 +6,16 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::Drift;
+use super::drift::Drift;
+use super::outcome::BaselineDiff;
 
 /// Findings of an earlier audit that were not met again yet, by a hash of what they are about: 16 bytes each.
 #[derive(Debug)]
 pub struct Baseline {
     open: HashSet<[u8; 16]>,
     since: BaselineDiff,
-}
-
-/// What became of findings since an earlier audit.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BaselineDiff {
-    /// The file that was held against.
-    pub baseline: String,
-    /// Findings that it has not.
-    pub new: u64,
-    /// Findings that it has too.
-    pub persisting: u64,
-    /// Findings that it has, and that are no more.
-    pub resolved: u64,
-}
-
-impl BaselineDiff {
-    /// Adds the comparison of another part with the same baseline, whose findings are all resolved in this part.
-    pub(super) fn merge(&mut self, other: &Self) {
-        self.new += other.new;
-        self.resolved = self.resolved.saturating_sub(other.persisting);
-        self.persisting += other.persisting;
-    }
 }
 
 impl Baseline {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::finding::{Finding, Stability};
-use super::outcome::TruthLocation;
+use super::truth_location::TruthLocation;
 use super::verdict::Kind;
 
 /// A finding: its kind, the id and key it is about, and the fields with the lake's and the warehouse's value.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::cause::Cause;
 use super::entries::Packed;
-use super::outcome::TruthLocation;
+use super::truth_location::TruthLocation;
 use super::verdict::Kind;
 use pipeline::record::Column;
 use pipeline::record::stored::{Difference, Value};

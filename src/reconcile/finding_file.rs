@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempPath;
 
-use super::baseline::{Baseline, BaselineDiff};
+use super::baseline::Baseline;
 use super::drift::Drift;
 use super::finding::Finding;
+use super::outcome::BaselineDiff;
 use pipeline::atomic_file::half_in;
 
 /// Writes findings.

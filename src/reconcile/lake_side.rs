@@ -54,14 +54,7 @@ pub(super) async fn read(
     if audit.quick {
         reader = reader.by_name();
     }
-    let cache = match &audit.cache {
-        Some(folder) => {
-            Some(Arc::new(Cache::open(folder, &audit.lake.identity(), cutoff.instant()).with_context(|| {
-                format!("--cache {} cannot be used: give a folder that can be written", folder.display())
-            })?))
-        }
-        None => None,
-    };
+    let cache = open_cache(audit, cutoff)?;
     reader = reader.recalling(cache.clone());
     let stage = progress.stage("lake", None);
     let (days, mut closed) = (found.days().len(), 0);
@@ -106,6 +99,14 @@ pub(super) async fn read(
         votes = learn_elsewhere(audit, cutoff).await?;
     }
     Ok(LakeSide { entries: sorter.done().context(FULL)?, votes, stopped })
+}
+
+/// What earlier audits learnt of objects; `None` where no folder is given for it.
+fn open_cache(audit: &Audit, cutoff: Cutoff) -> anyhow::Result<Option<Arc<Cache>>> {
+    let Some(folder) = &audit.cache else { return Ok(None) };
+    let cache = Cache::open(folder, &audit.lake.identity(), cutoff.instant())
+        .with_context(|| format!("--cache {} cannot be used: give a folder that can be written", folder.display()))?;
+    Ok(Some(Arc::new(cache)))
 }
 
 /// What the paths of older names follow, learnt from days all over the lake: for a window in which no object tells.

@@ -19,6 +19,7 @@ mod baseline;
 mod budget;
 mod cause;
 mod days;
+mod door;
 mod drift;
 mod emptiness;
 mod entries;
@@ -37,6 +38,8 @@ mod sorters;
 mod spool;
 mod tolerance;
 mod truth;
+mod truth_entries;
+mod truth_location;
 mod unpaired;
 mod verdict;
 mod warehouse_side;
@@ -51,23 +54,25 @@ use pipeline::record::stored::{Difference, Row, Shape};
 use pipeline::record::{Record, Rules};
 use pipeline::warehouse::Bulk;
 
-pub use baseline::{Baseline, BaselineDiff};
+pub use baseline::Baseline;
 pub use budget::Budget;
 pub use cause::Cause;
 pub use days::Days;
+pub use door::Door;
 pub use drift::Drift;
 pub use finding::{Finding, Stability};
 pub use finding_file::{Sink, Written};
 pub use gaps::{Gap, gaps};
 pub use outcome::{
-    AuditOptions, AuditSettings, ColumnTotal, ControlTotals, DayCounts, NotChecked, Outcome, RepairCounter,
-    RepairOutcome, RunInfo, Samples, Store, StoreInfo, Totals, TruthCounter, TruthLocation, TruthResult,
+    Action, AuditOptions, AuditSettings, BaselineDiff, ColumnTotal, ControlTotals, DayCounts, NotChecked, Outcome,
+    RepairCounter, RepairOutcome, RunInfo, Samples, Store, StoreInfo, Totals, TruthCounter, TruthResult,
 };
 pub use patterns::{LATE, Pattern, Places, Shape as PatternShape};
-pub use repair::{Action, Direction, Plan, Trust, repair};
+pub use repair::{Direction, Plan, Trust, repair};
 pub use run::run;
 pub use tolerance::Tolerance;
-pub use truth::{Asked as TruthAsked, Door};
+pub use truth::Asked as TruthAsked;
+pub use truth_location::TruthLocation;
 pub use verdict::{Counter, Kind, Side};
 
 /// The two stores, what of them is audited, and how.

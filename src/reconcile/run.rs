@@ -81,6 +81,16 @@ pub async fn run(audit: &Audit, sink: Sink, progress: &Progress, stop: &Stop) ->
             }
         }
     }
+    end(audit, findings, ended, begun).await
+}
+
+/// Ends an audit: why it did not come to its end, or the checks of one that did, and what follows from the counts.
+async fn end(
+    audit: &Audit,
+    findings: FindingCollector,
+    ended: bool,
+    begun: Instant,
+) -> anyhow::Result<(Outcome, Sink)> {
     let hopeless = !ended && findings.is_hopeless(audit);
     let (mut outcome, sink) = findings.into_parts();
     if hopeless {

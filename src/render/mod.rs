@@ -11,7 +11,6 @@ pub(crate) use crate::outcome::{between, count, duration};
 
 pub mod backfill;
 pub mod bundle;
-pub mod demo;
 pub mod doctor;
 pub mod generate;
 pub mod html;

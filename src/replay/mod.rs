@@ -13,6 +13,7 @@ mod days;
 mod journal;
 mod journal_counts;
 mod load;
+mod load_error;
 mod matching;
 mod only;
 mod order;

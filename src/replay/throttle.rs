@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
 
-use super::load::error::LoadError;
+use super::load_error::LoadError;
 use super::outcome::Pause;
 use crate::progress::Stage;
 use crate::stop::Stop;

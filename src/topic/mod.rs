@@ -9,6 +9,7 @@ use pipeline::error::Kind;
 use pipeline::lake::ConditionalWrites;
 use pipeline::record::{QUARANTINE, Slug};
 
+pub mod address;
 pub mod arn;
 pub mod local;
 pub mod memory;

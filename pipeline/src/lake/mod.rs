@@ -1,8 +1,8 @@
 //! The lake: where every record is one JSON object in a farm's day, in S3 or in a directory.
 //!
 //! [`Lake`] is the small IO trait with its back ends [`s3`] and [`dir`], and for tests `memory`; [`Key`] is the grammar of object
-//! names, new and old; [`Span`] and [`survey`] name the partitions a run is about; [`Reader`] is the one path by which
-//! replay and reconcile read records. What a record is, is decided in [`crate::record`].
+//! names, new and old; [`Span`] and [`survey`] name the partitions a run is about. The read path of replay and reconcile is the
+//! toolkit's. What a record is, is decided in [`crate::record`].
 
 use std::borrow::Cow;
 use std::fmt;

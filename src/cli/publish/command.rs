@@ -2,7 +2,7 @@
 
 use super::super::spelled::{Spelled, time};
 use super::{Args, LINGER, WATCH_FOR};
-use crate::topic::arn::Address;
+use crate::topic::address::Address;
 
 impl Args {
     /// The command; settings from the environment and the file are spelled out, secrets are not. Without what goes on with an

@@ -19,7 +19,7 @@ use crate::publish::{
     self, FailIf, OnInvalid, Place, Rate, Resume, Schedule, ScheduleEnd, Settings, Source, Speed, Stages, Watched, time,
 };
 use crate::render::Printed;
-use crate::topic::arn::Address;
+use crate::topic::address::Address;
 
 mod after;
 mod before;

@@ -12,7 +12,7 @@ mod times;
 mod verdict;
 
 pub use lag::{Expected, Lag, Missing};
-pub use times::{Interval, Percentiles, Point, Times};
+pub use times::{Interval, Percentiles, Point, Shape, Times};
 pub use verdict::Verdict;
 
 counters! {

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::outcome::read_back;
-use crate::publish::hdr::Shape;
+use crate::publish::Shape;
 
 const MS: Percentiles = Percentiles { p50: 1.0, p90: 2.0, p99: 4.0, max: 8.0 };
 

@@ -12,12 +12,13 @@ use serde::{Deserialize, Serialize};
 
 use super::finding::Finding;
 use super::verdict::{Counter, Kind, Side};
-use super::{BaselineDiff, Budget, Days, Drift, Gap, LATE, Pattern, Places, gaps};
+use super::{Budget, Days, Drift, Gap, LATE, Pattern, Places, gaps};
 use crate::outcome::{Counter as _, Counts, Exit, Problems};
 use crate::reader::cache::Served;
 use pipeline::record::Column;
 use pipeline::record::stored::{Row, Value};
 
+mod baseline;
 mod control;
 mod day_counts;
 mod exact_sum;
@@ -31,14 +32,15 @@ mod tests;
 mod totals;
 mod truth;
 
+pub use baseline::BaselineDiff;
 pub use control::ControlTotals;
 pub use day_counts::DayCounts;
 pub use not_checked::NotChecked;
-pub use repair::{RepairCounter, RepairOutcome};
+pub use repair::{Action, RepairCounter, RepairOutcome};
 pub use run_info::{AuditOptions, AuditSettings, RunInfo, StoreInfo};
 pub use samples::Samples;
 pub use totals::{ColumnTotal, Store, Totals};
-pub use truth::{TruthCounter, TruthLocation, TruthResult};
+pub use truth::{TruthCounter, TruthResult};
 
 /// What was processed so shortly before the audit that its row may be on the way.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

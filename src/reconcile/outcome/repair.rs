@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 
 use super::merge::first;
 use crate::outcome::{Counts, Problems, counters};
-use crate::reconcile::Action;
 use pipeline::lake::{ConditionalWrites, Conditions};
 
 counters! {
@@ -22,7 +21,23 @@ counters! {
     }
 }
 
+/// What is done about a finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// A row is inserted.
+    Insert,
+    /// A row gets other values.
+    Update,
+    /// An object is written.
+    WriteObject,
+    /// An object gets other values.
+    ReplaceObject,
+}
+
 impl Action {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Insert, Self::Update, Self::WriteObject, Self::ReplaceObject];
+
     /// What counts it.
     pub const fn counter(self) -> RepairCounter {
         match self {

@@ -17,7 +17,7 @@ use anyhow::Context as _;
 
 use super::finding::{Finding, Stability};
 use super::finding_file::Written;
-use super::outcome::{RepairCounter, RepairOutcome};
+use super::outcome::{Action, RepairCounter, RepairOutcome};
 use super::verdict::Kind;
 use super::{Audit, Budget};
 use crate::progress::{Progress, Stage};
@@ -60,24 +60,6 @@ impl Direction {
     fn mends_lake(self) -> bool {
         matches!(self, Self::Lake | Self::Both)
     }
-}
-
-/// What is done about a finding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
-    /// A row is inserted.
-    Insert,
-    /// A row gets other values.
-    Update,
-    /// An object is written.
-    WriteObject,
-    /// An object gets other values.
-    ReplaceObject,
-}
-
-impl Action {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Insert, Self::Update, Self::WriteObject, Self::ReplaceObject];
 }
 
 /// What a repair may do, and what the audit before it saw.

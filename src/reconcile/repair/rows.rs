@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use futures::stream::{self, StreamExt};
 
-use super::{Action, Fate, Work, without_its_line};
+use super::{Fate, Work, without_its_line};
 use crate::reconcile::finding::Finding;
+use crate::reconcile::outcome::Action;
 use crate::undo::{Pair, TakenDown};
 use pipeline::lake::Reason;
 use pipeline::record::Record;

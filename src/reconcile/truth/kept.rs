@@ -2,11 +2,11 @@
 
 use anyhow::Context as _;
 
-use super::entry::{HashEntry, KeptEntry};
 use super::proof::Proof;
 use crate::progress::Progress;
 use crate::reconcile::outcome::TruthCounter;
 use crate::reconcile::sorters::FULL;
+use crate::reconcile::truth_entries::{HashEntry, KeptEntry};
 use crate::sort::Sorted;
 use crate::stop::Stop;
 use pipeline::hex::unhex;

@@ -3,13 +3,15 @@
 use anyhow::Context as _;
 use chrono::{DateTime, NaiveDate};
 
-use super::entry::{Doubt, HashEntry, IdEntry};
+use super::Asked;
 use super::read::Told;
-use super::{Asked, Door};
+use crate::reconcile::door::Door;
 use crate::reconcile::finding::Finding;
 use crate::reconcile::findings::FindingCollector;
-use crate::reconcile::outcome::{TruthCounter, TruthLocation, TruthResult};
+use crate::reconcile::outcome::{TruthCounter, TruthResult};
 use crate::reconcile::sorters::{FULL, Sorters};
+use crate::reconcile::truth_entries::{Doubt, HashEntry, IdEntry};
+use crate::reconcile::truth_location::TruthLocation;
 use crate::reconcile::verdict::Kind;
 use crate::sort::{OrderedId, Sorted, Sorter};
 use crate::truth::Fate;

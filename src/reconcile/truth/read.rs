@@ -3,10 +3,10 @@
 use anyhow::Context as _;
 
 use super::Asked;
-use super::entry::{HashEntry, IdEntry, Place};
 use crate::progress::Progress;
 use crate::reconcile::outcome::{TruthCounter, TruthResult};
 use crate::reconcile::sorters::{FULL, Sorters};
+use crate::reconcile::truth_entries::{HashEntry, IdEntry, Place};
 use crate::sort::{OrderedId, Sorted};
 use crate::truth::{self, Fate};
 use pipeline::hex::unhex;

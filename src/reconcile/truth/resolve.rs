@@ -4,15 +4,15 @@ use std::collections::HashMap;
 
 use anyhow::Context as _;
 
-use super::Door;
-use super::entry::{Doubt, HashEntry};
 use super::proof::{Proof, Seen, of_id};
 use crate::progress::Progress;
 use crate::reconcile::Audit;
+use crate::reconcile::door::Door;
 use crate::reconcile::finding::Finding;
 use crate::reconcile::findings::FindingCollector;
 use crate::reconcile::outcome::{TruthCounter, TruthResult};
 use crate::reconcile::sorters::FULL;
+use crate::reconcile::truth_entries::{Doubt, HashEntry};
 use crate::reconcile::verdict::Kind;
 use crate::sort::Sorted;
 use crate::stop::Stop;

@@ -3,7 +3,7 @@
 //! | here | what it is |
 //! | --- | --- |
 //! | `reconcile`, `replay`, `publish` | a page each: outcome → ready text, a file a section; their `page.html.j2` lays it out |
-//! | `calendar`, `overview`, `strips` | farms and days, of any cells that say what is wrong with them |
+//! | `calendar`, `overview`, `strips` | farms and days, of any `cells` that say what is wrong with them |
 //! | `findings`, `head`, `account`, `listed` | the pieces that the pages share |
 //! | `plot` | lines over time or percentiles, as inline SVG |
 //! | `text`, `numbers` | how data is made fit to be read |
@@ -23,6 +23,7 @@ use pipeline::atomic_file::temp_file_beside;
 
 mod account;
 mod calendar;
+mod cells;
 mod findings;
 mod head;
 mod listed;

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use chrono::{Datelike, NaiveDate};
 use serde::Serialize;
 
-use super::calendar::{Cell, Farms, Links, Square, most, off, records};
+use super::cells::{Cell, Farms, Links, Square, most, off, records};
 use super::{numbers, text};
 
 /// The most squares.

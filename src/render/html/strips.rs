@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use chrono::{Datelike, NaiveDate};
 use serde::Serialize;
 
-use super::calendar::{Cell, Farms, Links, Window, class, most, off, records, tip};
+use super::cells::{Cell, Farms, Links, Window, class, most, off, records, tip};
 use super::{numbers, text};
 
 /// The most squares of days on a page.

@@ -19,7 +19,7 @@ impl fmt::Display for Outcome {
             (Some(why), _) => format!("stopped early: {why}"),
             (None, _) if self.halted.is_some() => format!("ended {}", self.halted.as_deref().unwrap_or_default()),
             (None, true) => "lake and warehouse agree".to_owned(),
-            (None, false) => match self.drift() + self[Counter::Archived] + self[Counter::SkippedForeign] {
+            (None, false) => match self.counts.findings() {
                 1 => "1 finding".to_owned(),
                 n => format!("{} findings", count(n)),
             },
@@ -60,32 +60,44 @@ impl fmt::Display for Outcome {
                 count(since.resolved)
             )?;
         }
-        for (cause, n) in &self.causes {
-            writeln!(f, "  plainly explained, {}: {cause}", count(*n))?;
-        }
-        for pattern in &self.patterns {
-            writeln!(f, "  {pattern}")?;
-        }
-        match self.control.hashes() {
-            [lake, warehouse] if lake.count + warehouse.count == 0 => {}
-            [lake, warehouse] if lake == warehouse => writeln!(f, "  hash total of both sides: {}", lake.digits())?,
-            [lake, warehouse] => {
-                writeln!(f, "  hash totals: lake {}, warehouse {}", lake.digits(), warehouse.digits())?;
-            }
-        }
-        for gap in self.gaps.iter().take(SHOWN) {
-            write!(f, "  nothing on either side: {} {}", gap.farm, gap.from)?;
-            if gap.days > 1 {
-                write!(f, " to {} ({} days)", gap.to, gap.days)?;
-            }
-            writeln!(f)?;
-        }
-        if self.gaps.len() > SHOWN {
-            writeln!(f, "  … and {} more gaps (the JSON has all)", self.gaps.len() - SHOWN)?;
-        }
+        patterns(self, f)?;
+        gaps(self, f)?;
         write!(f, "{}", self.problems)?;
         if self.repair_asked { write!(f, "{}", self.repaired) } else { Ok(()) }
     }
+}
+
+/// Causes, patterns and hash totals.
+fn patterns(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for (cause, n) in &outcome.causes {
+        writeln!(f, "  plainly explained, {}: {cause}", count(*n))?;
+    }
+    for pattern in &outcome.patterns {
+        writeln!(f, "  {pattern}")?;
+    }
+    match outcome.control.hashes() {
+        [lake, warehouse] if lake.count + warehouse.count == 0 => {}
+        [lake, warehouse] if lake == warehouse => writeln!(f, "  hash total of both sides: {}", lake.digits())?,
+        [lake, warehouse] => {
+            writeln!(f, "  hash totals: lake {}, warehouse {}", lake.digits(), warehouse.digits())?;
+        }
+    }
+    Ok(())
+}
+
+/// Days that both sides lack.
+fn gaps(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for gap in outcome.gaps.iter().take(SHOWN) {
+        write!(f, "  nothing on either side: {} {}", gap.farm, gap.from)?;
+        if gap.days > 1 {
+            write!(f, " to {} ({} days)", gap.to, gap.days)?;
+        }
+        writeln!(f)?;
+    }
+    if outcome.gaps.len() > SHOWN {
+        writeln!(f, "  … and {} more gaps (the JSON has all)", outcome.gaps.len() - SHOWN)?;
+    }
+    Ok(())
 }
 
 /// What there is of findings and of skipped objects, with its count.

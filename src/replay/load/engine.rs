@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use super::classify::{Classified, Classifier};
-use super::error::LoadError;
+use crate::replay::load_error::LoadError;
 use crate::replay::order::ReplayEntry;
 use pipeline::record::stored::Row;
 use pipeline::warehouse::{self, Insert, Loaded, Reason};

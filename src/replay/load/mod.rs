@@ -8,17 +8,16 @@ use std::time::{Duration, Instant};
 mod classify;
 mod engine;
 mod entries;
-pub(super) mod error;
 mod existing;
 mod loader;
 mod sink;
 mod verify;
 mod wait;
 
+use super::load_error::LoadError;
 use super::order::ReplayEntry;
 use classify::Classifier;
 use engine::Part;
-use error::LoadError;
 pub(super) use loader::{Batch, LoadedBatch, Loader, PendingJournal};
 use sink::BatchSink;
 

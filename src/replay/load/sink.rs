@@ -6,9 +6,9 @@ use std::time::Instant;
 
 use super::classify::Classified;
 use super::engine::Sink;
-use super::error::LoadError;
 use super::loader::{LoadedBatch, Loader, PendingJournal};
 use crate::replay::journal::BatchEntry;
+use crate::replay::load_error::LoadError;
 use crate::replay::order::{IdOrder, ReplayEntry};
 use crate::replay::outcome::DayCounts;
 use crate::replay::tally::Tally;

@@ -1,9 +1,9 @@
 //! Reads rows back once they are in, and compares them.
 
 use super::classify::Classified;
-use super::error::LoadError;
 use super::loader::Loader;
 use crate::replay::journal::BatchEntry;
+use crate::replay::load_error::LoadError;
 use crate::replay::order::ReplayEntry;
 use crate::replay::outcome::Counter;
 use crate::replay::tally::Tally;

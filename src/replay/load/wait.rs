@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::error::LoadError;
 use super::loader::Loader;
+use crate::replay::load_error::LoadError;
 use pipeline::warehouse;
 
 /// The pause between two tries of a server that is gone.

@@ -71,9 +71,15 @@ pub struct Scene {
     env: Vec<(String, String)>,
 }
 
+impl Default for Scene {
+    fn default() -> Self {
+        Self { home: tempfile::tempdir().unwrap(), env: Vec::new() }
+    }
+}
+
 impl Scene {
     pub fn new() -> Self {
-        Self { home: tempfile::tempdir().unwrap(), env: Vec::new() }
+        Self::default()
     }
 
     /// The lake in a directory and the warehouse in a SQLite file.

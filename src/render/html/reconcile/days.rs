@@ -1,7 +1,8 @@
 //! The audit's calendar: the days of `data`, and whether both sides have the same.
 
 use crate::reconcile::{self, Outcome};
-use crate::render::html::calendar::{Calendar, Cell, Words};
+use crate::render::html::calendar::Calendar;
+use crate::render::html::cells::{Cell, Words};
 use crate::render::html::numbers;
 use pipeline::record::Column;
 

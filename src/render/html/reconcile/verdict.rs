@@ -21,7 +21,7 @@ pub(super) fn of(outcome: &Outcome) -> Verdict {
 }
 
 fn title(outcome: &Outcome) -> String {
-    let found = outcome.drift() + outcome[Counter::Archived] + outcome[Counter::SkippedForeign];
+    let found = outcome.counts.findings();
     let repaired = &outcome.repaired;
     match outcome.exit() {
         Exit::Stopped => "Stopped early".into(),
@@ -103,6 +103,9 @@ fn found(outcome: &Outcome) -> Vec<(u64, &'static str, &'static str)> {
     let phrase =
         one(foreign, "object has a name that is not this lake's", "objects have names that are not this lake's");
     found.push((foreign, phrase, "unchecked"));
+    let future = outcome[Counter::SkippedFutureDated];
+    let phrase = one(future, "object is dated in the future", "objects are dated in the future");
+    found.push((future, phrase, "unchecked"));
     found
 }
 

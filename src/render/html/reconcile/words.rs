@@ -13,6 +13,7 @@ pub(super) const MATCHED: Words = Words {
 };
 
 /// The words for a kind.
+#[allow(clippy::too_many_lines, reason = "a table")]
 pub(super) const fn of(kind: Kind) -> Words {
     match kind {
         Kind::LakeOnly => Words {

@@ -123,6 +123,7 @@ impl ObjectCategory {
 type Texts = (&'static str, [&'static str; 2], &'static str, &'static str);
 
 /// The words of the categories that have some of their own.
+#[allow(clippy::too_many_lines, reason = "a table")]
 const fn words(category: ObjectCategory) -> Option<Texts> {
     Some(match category {
         Own(Counter::Inserted) => (

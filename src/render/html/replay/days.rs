@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::render::html::calendar::{Calendar, Cell, Words};
+use crate::render::html::calendar::Calendar;
+use crate::render::html::cells::{Cell, Words};
 use crate::render::html::{numbers, text};
 use crate::replay::{DayCounts, Outcome};
 

@@ -139,6 +139,7 @@ impl Damage {
     }
 
     /// Damages one record.
+    #[allow(clippy::too_many_lines, reason = "a table of cases")]
     pub fn add(&mut self, case: Case, key: &str, record: &Record, shape: &Shape) {
         let id = &*record.id_treated_data;
         match case {

@@ -4,13 +4,13 @@ use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 
-use super::TruthLocation;
+use super::truth_location::TruthLocation;
 use crate::sort::{InOrder, OrderedId};
 use crate::truth::Fate;
 
 /// An id that a truth file tells of.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(in crate::reconcile) struct IdEntry {
+pub(super) struct IdEntry {
     pub id: OrderedId,
     pub fate: Fate,
     pub at: Place,
@@ -18,18 +18,18 @@ pub(in crate::reconcile) struct IdEntry {
 
 /// A broken message, by the SHA-256 of its bytes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(in crate::reconcile) struct HashEntry {
+pub(super) struct HashEntry {
     pub hash: [u8; 32],
     pub at: Place,
 }
 
 /// An object of the quarantine.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(in crate::reconcile) struct KeptEntry(pub [u8; 32]);
+pub(super) struct KeptEntry(pub [u8; 32]);
 
 /// An id that was not in both stores, or of which only the end tells whether it should be.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(in crate::reconcile) struct Doubt {
+pub(super) struct Doubt {
     pub entry: IdEntry,
     /// Its object, where there is one.
     pub key: Option<String>,
@@ -39,7 +39,7 @@ pub(in crate::reconcile) struct Doubt {
 
 /// [`TruthLocation`] in a form that disks take.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(in crate::reconcile) struct Place(String, u64, String, String);
+pub(super) struct Place(String, u64, String, String);
 
 impl Place {
     pub(super) fn of(told: &crate::truth::Told<'_>) -> Self {

@@ -1,6 +1,6 @@
 //! Readings out of order: how long each is held back behind those that should follow it.
 
-use super::delivery::Delivery;
+use super::Delivery;
 
 /// A reading out of order is behind the next so many readings of its file at most.
 const FARTHEST_BEHIND: u32 = 20;

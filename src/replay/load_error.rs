@@ -4,9 +4,9 @@ use std::io;
 
 use pipeline::warehouse;
 
-/// Why a batch is not in; what of it is in already is in [`super::loader::LoadedBatch`].
+/// Why a batch is not in; what of it is in already is in [`super::load::LoadedBatch`].
 #[derive(Debug, thiserror::Error)]
-pub(in crate::replay) enum LoadError {
+pub(super) enum LoadError {
     #[error(transparent)]
     Warehouse(#[from] warehouse::Error),
     #[error("the undo file cannot be written, and nothing is overwritten without it: {0}")]

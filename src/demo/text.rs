@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::duration;
-use crate::demo::Outcome;
+use super::Outcome;
+use crate::outcome::duration;
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
