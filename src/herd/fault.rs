@@ -31,7 +31,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// All of them, in the order of [`FaultCounts`].
+    /// All of them, in the order of their counts.
     pub const ALL: [Self; 10] = [
         Self::Duplicate,
         Self::Late,

@@ -1,6 +1,6 @@
 //! Counters of a job as a table: an enum of what is counted, each with its name, title, help and role, and the counts.
 //!
-//! A new counter is one line of [`counters!`]: sums, merging, JSON and the text follow from it.
+//! A new counter is one line of `counters!`: sums, merging, JSON and the text follow from it.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -67,7 +67,7 @@ impl Spec {
     }
 }
 
-/// An enum of what a job counts; made by [`counters!`].
+/// An enum of what a job counts; made by `counters!`.
 pub trait Counter: EnumArray<u64> + Copy + Eq + fmt::Debug + 'static {
     /// All, in the order in which they are shown.
     const ALL: &'static [Self];

@@ -103,7 +103,7 @@ impl Crate {
             let named = file.names.iter().filter(|(name, _)| name == item).map(|(_, target)| target.clone());
             let globs = file.names.iter().filter(|(name, _)| name == "*").map(|(_, target)| {
                 let module = &target[..target.len() - 1];
-                [module, &[item.clone()]].concat()
+                [module, std::slice::from_ref(item)].concat()
             });
             for target in named.chain(globs) {
                 if target[0] != "crate" {

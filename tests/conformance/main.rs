@@ -206,6 +206,7 @@ async fn the_lake_as_it_was_has_each_key_s_version_of_then() {
     }
 }
 
+#[allow(clippy::too_many_lines, reason = "one story, told in order")]
 async fn as_it_was(direct: bool) {
     let s3 = S3Server::with_bucket(BUCKET);
     let lake = lake(&s3, direct);

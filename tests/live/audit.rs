@@ -68,6 +68,7 @@ fn drift(path: &std::path::Path) -> (Planted, Vec<Value>) {
     (found, lines)
 }
 
+#[allow(clippy::too_many_lines, reason = "one story, told in order")]
 async fn damage_is_found_exactly_and_healed(server: Server) {
     let Some(database) = Database::new(server).await else { return };
     let s3 = S3Server::with_bucket(BUCKET);

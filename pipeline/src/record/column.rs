@@ -1,13 +1,10 @@
 //! The column table: every column of `historico_consumo` with its name, unit and field, in the order of the table.
 //!
 //! Everything that goes through a record column by column is derived from here: checks of a real table, SELECT lists,
-//! bindings, LOAD DATA text, the Parquet schema, hashes, control totals and the comparison. Kind and optionality of a
-//! column come from the Rust type of its field (see [`FieldType`]). What a real table's column holds is in `stored`.
+//! bindings, LOAD DATA text, the Parquet schema, hashes, control totals and the comparison. How
+//! records are read by it is in `columns`, which checks each kind against the Rust type of its field.
 
 use std::fmt;
-
-use super::field::{ColumnKind, Field, FieldType};
-use super::{Reading, Record};
 
 /// Unit of a column's numbers, and the decimals worth showing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,33 +24,60 @@ const KG_PER_ANIMAL_AND_DAY: Option<Unit> = unit("kg per animal and day", 3);
 const HEAD: Option<Unit> = unit("head", 0);
 const DAYS_ON_FEED: Option<Unit> = unit("days on feed", 0);
 
-/// Kind and optionality of a field, by its Rust type.
-const fn described<T: FieldType>(_: fn(&Record) -> &T) -> (ColumnKind, bool) {
-    (T::KIND, T::OPTIONAL)
+/// Kind of a column's values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ColumnKind {
+    /// An id or a name.
+    Text,
+    /// A weight or an intake in kg: f64 in the lake, FLOAT or DOUBLE in a warehouse.
+    Weight,
+    /// A whole number of head or days.
+    Count,
+    /// A point in time, UTC.
+    Instant,
 }
 
-/// The field of a record.
-macro_rules! of_record {
-    ($record:expr, added.$field:ident) => {
-        $record.$field
+impl ColumnKind {
+    /// Returns true for weights and counts.
+    pub const fn is_number(self) -> bool {
+        matches!(self, Self::Weight | Self::Count)
+    }
+}
+
+/// The table: variant, name, kind, whether every record has it, unit, and the field of the record. It is handed to another macro, so that
+/// the fields can be read where records are known.
+macro_rules! column_table {
+    ($with:ident) => {
+        $with! {
+            IdTreatedData: "id_treated_data", Text, required, None, added.id_treated_data;
+            IdCurral: "id_curral", Text, required, None, reading.id_curral;
+            IdRaca: "id_raca", Text, required, None, reading.id_raca;
+            IdLote: "id_lote", Text, required, None, reading.id_lote;
+            PesoEntrada: "peso_entrada", Weight, required, KG_PER_ANIMAL, reading.peso_entrada;
+            PesoMedio: "peso_medio", Weight, required, KG_PER_ANIMAL, reading.peso_medio;
+            QuantidadeAnimais: "quantidade_animais", Count, required, HEAD, reading.quantidade_animais;
+            DiaConfinamento: "dia_confinamento", Count, required, DAYS_ON_FEED, reading.dia_confinamento;
+            ConsumoReal: "consumo_real", Weight, required, KG_PER_ANIMAL_AND_DAY, reading.consumo_real;
+            ConsumoMeta: "consumo_meta", Weight, required, KG_PER_ANIMAL_AND_DAY, added.consumo_meta;
+            Data: "data", Instant, required, None, reading.data;
+            CodCliente: "cod_cliente", Text, required, None, reading.cod_cliente;
+            RowTs: "row_ts", Instant, required, None, added.row_ts;
+        }
     };
-    ($record:expr, reading.$field:ident) => {
-        $record.reading.$field
+}
+pub(super) use column_table;
+
+macro_rules! is_optional {
+    (required) => {
+        false
+    };
+    (optional) => {
+        true
     };
 }
 
-/// The value of a reading, which lacks what processing adds.
-macro_rules! of_reading {
-    ($reading:expr, added.$field:ident) => {
-        Field::Absent
-    };
-    ($reading:expr, reading.$field:ident) => {
-        $reading.$field.field()
-    };
-}
-
-macro_rules! columns {
-    ($($variant:ident: $name:literal, $unit:expr, $origin:ident.$field:ident;)*) => {
+macro_rules! declare {
+    ($($variant:ident: $name:literal, $kind:ident, $need:ident, $unit:expr, $origin:ident.$field:ident;)*) => {
         /// A column of the warehouse table, which is also the name of a field in the lake's JSON.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[allow(missing_docs, reason = "the variants are the column names; DESIGN §2 gives their meaning")]
@@ -68,7 +92,7 @@ macro_rules! columns {
             /// All columns in the order of the table.
             pub const ALL: [Self; [$($name),*].len()] = [$(Self::$variant,)*];
 
-            const DESCRIBED: [(ColumnKind, bool); Self::COUNT] = [$(described(|record| &of_record!(record, $origin.$field)),)*];
+            const DESCRIBED: [(ColumnKind, bool); Self::COUNT] = [$((ColumnKind::$kind, is_optional!($need)),)*];
 
             /// The column's name in SQL, JSON, CSV and Parquet.
             pub const fn name(self) -> &'static str {
@@ -84,51 +108,10 @@ macro_rules! columns {
                 }
             }
         }
-
-        impl Reading {
-            /// The value of a field; absent for columns that processing adds.
-            #[inline]
-            pub fn field(&self, column: Column) -> Field<'_> {
-                match column {
-                    $(Column::$variant => of_reading!(self, $origin.$field),)*
-                }
-            }
-        }
-
-        impl Record {
-            /// The value of a column.
-            #[inline]
-            pub fn field(&self, column: Column) -> Field<'_> {
-                match column {
-                    $(Column::$variant => of_record!(self, $origin.$field).field(),)*
-                }
-            }
-
-            /// Copies one column's value from another record.
-            pub fn copy_field(&mut self, column: Column, from: &Self) {
-                match column {
-                    $(Column::$variant => of_record!(self, $origin.$field).clone_from(&of_record!(from, $origin.$field)),)*
-                }
-            }
-        }
     };
 }
 
-columns! {
-    IdTreatedData: "id_treated_data", None, added.id_treated_data;
-    IdCurral: "id_curral", None, reading.id_curral;
-    IdRaca: "id_raca", None, reading.id_raca;
-    IdLote: "id_lote", None, reading.id_lote;
-    PesoEntrada: "peso_entrada", KG_PER_ANIMAL, reading.peso_entrada;
-    PesoMedio: "peso_medio", KG_PER_ANIMAL, reading.peso_medio;
-    QuantidadeAnimais: "quantidade_animais", HEAD, reading.quantidade_animais;
-    DiaConfinamento: "dia_confinamento", DAYS_ON_FEED, reading.dia_confinamento;
-    ConsumoReal: "consumo_real", KG_PER_ANIMAL_AND_DAY, reading.consumo_real;
-    ConsumoMeta: "consumo_meta", KG_PER_ANIMAL_AND_DAY, added.consumo_meta;
-    Data: "data", None, reading.data;
-    CodCliente: "cod_cliente", None, reading.cod_cliente;
-    RowTs: "row_ts", None, added.row_ts;
-}
+column_table!(declare);
 
 impl Column {
     /// The fields that processing adds; a message that contains them loses them to the computed values.

@@ -2,27 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Column, Reading};
-
-/// Kind of a column's values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ColumnKind {
-    /// An id or a name.
-    Text,
-    /// A weight or an intake in kg: f64 in the lake, FLOAT or DOUBLE in a warehouse.
-    Weight,
-    /// A whole number of head or days.
-    Count,
-    /// A point in time, UTC.
-    Instant,
-}
-
-impl ColumnKind {
-    /// Returns true for weights and counts.
-    pub const fn is_number(self) -> bool {
-        matches!(self, Self::Weight | Self::Count)
-    }
-}
+use super::{Column, ColumnKind};
 
 /// One value of a record, as its lake object has it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -71,12 +51,12 @@ pub trait Source {
     /// As for [`Source::text`].
     fn instant(&mut self, column: Column) -> Result<DateTime<Utc>, Self::Error>;
 
-    /// Checks a reading once all of its fields are read.
+    /// Checks a reading, by its farm, once all of its fields are read.
     ///
     /// # Errors
     /// Returns an error if the source does not accept the reading as a whole.
-    fn check(&self, reading: &Reading) -> Result<(), Self::Error> {
-        let _ = reading;
+    fn check(&self, cod_cliente: &str) -> Result<(), Self::Error> {
+        let _ = cod_cliente;
         Ok(())
     }
 }

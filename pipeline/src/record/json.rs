@@ -11,7 +11,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::spelling::{self, Lost};
-use super::{Column, Reading, Rejection, Slug, Source, instant};
+use super::{Column, Rejection, Slug, Source, instant};
 
 /// The largest message taken in, in bytes: the SNS and SQS limit of 256 KiB.
 pub const MAX_MESSAGE_BYTES: usize = 256 * 1024;
@@ -164,8 +164,8 @@ impl Source for Fields<'_> {
         }
     }
 
-    fn check(&self, reading: &Reading) -> Result<(), Rejection> {
-        Slug::of(&reading.cod_cliente).map(drop).map_err(Rejection::from)
+    fn check(&self, cod_cliente: &str) -> Result<(), Rejection> {
+        Slug::of(cod_cliente).map(drop).map_err(Rejection::from)
     }
 }
 

@@ -7,6 +7,7 @@
 //! [`crate::lake`] and [`crate::warehouse`].
 
 mod column;
+mod columns;
 mod field;
 mod id;
 pub mod instant;
@@ -20,8 +21,8 @@ mod spelling;
 pub mod stored;
 mod treated;
 
-pub use column::{Column, Unit};
-pub use field::{ColumnKind, Field, FieldType, Source};
+pub use column::{Column, ColumnKind, Unit};
+pub use field::{Field, FieldType, Source};
 pub use id::id_of_canonical;
 pub use id::{canonical, reading_id};
 pub use json::{MAX_MESSAGE_BYTES, MAX_OBJECT_BYTES, MAX_TEXT_CHARS};

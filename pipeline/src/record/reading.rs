@@ -58,7 +58,7 @@ impl Reading {
             consumo_real: FieldType::read(from, Column::ConsumoReal)?,
             cod_cliente: FieldType::read(from, Column::CodCliente)?,
         };
-        from.check(&reading)?;
+        from.check(&reading.cod_cliente)?;
         Ok(reading)
     }
 
