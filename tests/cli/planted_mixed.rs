@@ -30,7 +30,7 @@ impl Mixed {
     }
 
     /// Whatever is planted next to each other must be kept apart.
-#[allow(clippy::too_many_lines, reason = "one story, told in order")]
+    #[allow(clippy::too_many_lines, reason = "one story, told in order")]
     fn plant(&mut self, case: usize, key: &str, record: &Record) {
         let id = &*record.id_treated_data;
         let path = Key::parse(key).unwrap();
