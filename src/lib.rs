@@ -1,149 +1,133 @@
-//! Everything around a feedlot's consumption pipeline (producer → SNS → Lambda → S3 lake + MySQL warehouse), in bulk:
-//! make histories, publish them, backfill, replay, reconcile.
+//! Bulk work around the consumption pipeline of cattle feedlots: producer → SNS → Lambda → S3 lake and MySQL warehouse.
 //!
-//! This page is the map of the house. The way in: the README says what the program promises, this page which room keeps
-//! the promise, [`cli`] how a command line becomes a run; then read one command (`cli/replay.rs` is a good first)
-//! and the room it wires ([`replay`]).
+//! The toolkit generates histories, publishes them, backfills files, replays the lake into the warehouse, reconciles the two
+//! stores and repairs them, and bundles the Lambda. The README states what the program guarantees; this page shows which module
+//! is responsible. To start reading: [`cli`], then one command (`cli/replay.rs`) and the module that it runs ([`replay`]).
 //!
-//! # Words
+//! # Crates
 //!
-//! A *reading* is one message as a farm publishes it, a *record* the treated reading. A *lake* holds a record as one JSON
-//! object under `<farm>/<YYYY>/<MM>/<DD>/`, a *warehouse* holds it as one row. The *intake* is what happens to a message;
-//! the *quarantine* is where it ends if it can never be processed. *Drift* is any disagreement of the two stores.
+//! - `pipeline` (`pipeline/`): record, lake, warehouse and intake, which the Lambda and the toolkit share.
+//! - `ruminate` (`src/`): the toolkit, this crate.
+//! - `ruminate_lambda` (`lambda/`): the streaming Lambda, a thin shell around the intake.
+//! - `testkit` (`tests/testkit/`): in-process S3 and SNS, sample data, faults and the conformance suites, for tests only.
 //!
-//! # Rooms
+//! # Module order
 //!
-//! Each opens with what it owns and what it leaves to others. A room uses those below it:
+//! A module may import modules in lower rows and the crate `pipeline`, never its own row or a higher one. `tests/architecture`
+//! reads this diagram and checks every import against it.
 //!
 //! ```text
-//! cli · demo                                     the commands: wire rooms, choose back ends
-//!   │
-//! generate · publish · backfill · process ·      the jobs: each ends in an outcome of `report`,
-//! listen · replay · reconcile · doctor · bundle  shows itself through `progress`, heeds `stop`
-//!   │
-//! herd · history · topic                         where messages come from, and where they are published
-//!   │
-//! intake                                         one message: parse → rules → lake → warehouse
-//!   │
-//! lake · warehouse                               the two stores: a small trait, its back ends, one conformance suite
-//!   │
-//! record · retry · aws                           the domain, pure; trying again; the AWS clients' set-up
-//!   │
-//! error                                          the kind of a failure: transient, permanent, usage
+//! main                               the program
+//! cli                                the commands: flags, settings, choice of back ends
+//! demo                               the whole loop with no server
+//! render                             outcomes as text, JSON and HTML
+//! evidence · listen                  jobs that build on another job
+//! backfill · bundle · doctor · init · process · publish · reconcile · replay
+//!                                    the jobs: each owns its plan, its run and its outcome
+//! generate                           histories as files
+//! history                            input files
+//! herd                               what a history contains
+//! reader · topic · truth · undo      the lake's read path, publishing, and files that jobs share
+//! pack · parquet · progress · sort   compression, live display, sorting on disk
+//! outcome · seen · stop              counters and exit codes, hash totals, cancellation
 //! ```
+//!
+//! # Modules
 //!
 //! The commands:
 //!
-//! - [`cli`]: one file a subcommand, shared flags, settings; no algorithms.
-//! - [`demo`]: the whole loop with no server, told as a story.
+//! - [`cli`]: one file per subcommand, shared flags, the settings file; no algorithms.
+//! - [`demo`]: generate, publish, lose the warehouse, replay, damage, reconcile and repair in a temporary directory.
+//! - [`render`]: text, JSON and HTML as functions of an outcome; it counts, decides and stores nothing.
 //!
 //! The jobs:
 //!
-//! - [`generate`]: synthetic histories as files or as a stream; names, no half files, no overwriting.
-//! - [`publish`]: bulk publishing to a topic: pacing, batches, retry, dead letters, latency.
+//! - [`generate`]: synthetic histories as files or as a stream, in NDJSON, CSV or Parquet.
+//! - [`publish`]: bulk publishing to a topic: schedule, batches, retry, dead letters, latency.
 //! - [`backfill`]: history files through the intake, in batches.
 //! - [`process`]: one SNS or SQS event through the intake, as the Lambda does it.
-//! - [`listen`]: the endpoint that SNS can be subscribed to: signature, topic, and the answers SNS understands.
+//! - [`listen`]: the HTTP endpoint that SNS delivers to: signature, topic, responses.
 //! - [`replay`]: lake → warehouse: plan, read, order, load, verify, resume.
 //! - [`reconcile`]: lake against warehouse: ordered merge, verdicts, repair.
-//! - [`doctor`]: is everything ready? One line a check.
-//! - [`bundle`]: the Lambda as a folder to deploy: build, check what Lambda can run, zip, template, sums.
+//! - [`doctor`]: checks of everything a run needs, one line per check.
+//! - [`bundle`]: the Lambda as a directory to deploy: build, check, zip, template, checksums.
+//! - [`evidence`]: an audit as files that others can check.
 //!
 //! What the jobs share:
 //!
-//! - [`report`]: one outcome a command, as text, as JSON, and for audits as HTML; counts that must add up; exit codes.
-//! - [`progress`]: bars on a terminal, lines elsewhere, silence in tests.
-//! - [`stop`]: the wish to stop, looked at between pieces of work.
-//! - [`history`]: files of readings, NDJSON or CSV, line by line.
-//! - [`truth`]: the truth file: what was done to every reading, and what must be in the stores in the end.
-//! - [`herd`]: what a herd looks like and what goes wrong on the way: seeded, pure, any part by itself.
-//! - [`topic`]: SNS; `local`, which is the intake in this process; memory.
-//! - [`evidence`]: an audit as files that somebody else can check.
-//! - [`seen`]: many things told by one number, whatever their order.
-//! - [`undo`]: what was overwritten, so that it can be put back.
-//! - `half`: a file on its way to its name.
+//! - [`herd`]: synthetic farms: seeded, pure, and any part without the ones before it.
+//! - [`history`]: input files of readings, NDJSON or CSV, line by line.
+//! - [`reader`]: the one read path of the lake: list, fetch, parse, yield records and rejects.
+//! - [`topic`]: the trait of topics; SNS, `local` (the intake in this process), memory.
+//! - [`truth`]: the truth file: each reading's fault and expected result.
+//! - [`undo`]: the undo file: rows and objects before and after each change.
 //! - [`pack`]: gzip and zstd.
+//! - `parquet`: records as Parquet, from the column table.
+//! - [`progress`]: bars on a terminal, lines elsewhere, silence in tests.
 //! - `sort`: sorting more than fits in memory.
+//! - [`outcome`]: counters, problems and exit codes of every outcome.
+//! - [`seen`]: an order-independent hash of many items.
+//! - [`stop`]: cancellation, checked between pieces of work.
 //!
-//! What the Lambda stands on too:
+//! # Glossary
 //!
-//! - [`intake`]: what happens to a message, and the quarantine. Knows traits only.
-//! - [`lake`]: the grammar of names, partitions, and the one read path; S3, directory, memory.
-//! - [`warehouse`]: the table, and the one way by which records become rows; MySQL, SQLite, memory; RDS's logins.
-//! - [`record`]: readings, records, their ids and rules, and comparison at a column's precision. No IO, no clock.
-//! - [`retry`]: trying again, by kind of error, in one place.
-//! - [`aws`]: credentials, one HTTP stack, time-outs.
-//! - `hex`: bytes as text.
-//! - [`error`]: the one question that retry, the Lambda and the exit code ask.
+//! | term | definition |
+//! | --- | --- |
+//! | reading | one message as a farm publishes it: ten fields for one lot on one day |
+//! | record | a reading enriched with `id_treated_data`, `consumo_meta` and `row_ts` |
+//! | farm, slug | `cod_cliente` (`FazendaUm`) and its directory in the lake (`fazenda_um`) |
+//! | history | readings as a farm delivers them in files |
+//! | lake | S3 prefix or directory with one JSON object per record |
+//! | object | one record as one JSON object in a partition |
+//! | partition | the objects of one farm and day: `<farm>/<YYYY>/<MM>/<DD>/` |
+//! | span | farms and days that a run is limited to |
+//! | warehouse | the table `historico_consumo` in MySQL, MariaDB or SQLite, one row per record |
+//! | topic | the SNS topic, or `local`: the intake in this process |
+//! | intake | processing of one message: parse → rules → lake → warehouse |
+//! | quarantine | where a message that can never be processed is kept whole, with the reason |
+//! | natural key | farm, pen, lot and `data`: what identifies a reading apart from its id |
+//! | drift | any disagreement between lake and warehouse |
+//! | conflict | an existing row whose values differ from the record with the same id |
+//! | cutoff | the lake's clock when a run starts; later objects are not part of the run |
+//! | recheck | reading both sides again before a difference is reported |
+//! | outcome | the result of a job: counts that must add up, problems, an exit code |
+//! | hash total | order-independent sum of the hashes of all records of a side |
+//! | journal | progress of a run, committed with its rows, for `--resume` |
+//! | undo file | rows and objects before and after each change, written before the change |
+//! | shadow table | the table that a replay loads and verifies before it is swapped in |
 //!
-//! # What holds everywhere
+//! # Invariants
 //!
-//! - The lake first, then the warehouse; objects of the lake are never overwritten, moved or deleted.
-//! - The id is made from content ([`record::reading_id`], `docs/ids.md`), so everything is safe to repeat.
+//! - The lake is written first, then the warehouse. Only a repair with an explicit flag changes or deletes lake objects.
+//! - An id is computed from content ([`pipeline::record::reading_id`], `docs/ids.md`), so every command can be repeated.
 //! - Every input is accounted for: an outcome whose counts do not add up is an error of the program.
 //! - Time and randomness are values, an instant and a seed; streams are read in bounded memory.
-//! - Only [`report`] and [`progress`] print; only [`cli`] and [`demo`] name concrete back ends.
-//!
-//! # Features
-//!
-//! The Lambda itself is the workspace's package `ruminate-lambda` (`lambda/`); its crate page says what becomes of bad input.
-//!
-//! `cli` (default) is everything a person at a terminal needs. With `--no-default-features` the library is what the Lambda
-//! takes: the last group above and the trait of [`topic`], without SQLite, SNS, clap, HTML and the like.
+//! - Only [`render`] and [`progress`] print; only [`cli`] and [`demo`] choose concrete back ends.
 
-pub mod aws;
-#[cfg(feature = "cli")]
 pub mod backfill;
-#[cfg(feature = "cli")]
 pub mod bundle;
-#[cfg(feature = "cli")]
 pub mod cli;
-#[cfg(feature = "cli")]
 pub mod demo;
-#[cfg(feature = "cli")]
 pub mod doctor;
-pub mod error;
-#[cfg(feature = "cli")]
 pub mod evidence;
-#[cfg(feature = "cli")]
 pub mod generate;
-#[cfg(feature = "cli")]
-mod half;
-#[cfg(feature = "cli")]
 pub mod herd;
-mod hex;
-#[cfg(feature = "cli")]
 pub mod history;
-pub mod intake;
-pub mod lake;
-#[cfg(feature = "cli")]
+pub mod init;
 pub mod listen;
-#[cfg(feature = "cli")]
+pub mod outcome;
 pub mod pack;
-mod place;
-#[cfg(feature = "cli")]
+mod parquet;
 pub mod process;
-#[cfg(feature = "cli")]
 pub mod progress;
-#[cfg(feature = "cli")]
 pub mod publish;
-#[cfg(feature = "cli")]
+pub mod reader;
 pub mod reconcile;
-pub mod record;
-#[cfg(feature = "cli")]
+pub mod render;
 pub mod replay;
-#[cfg(feature = "cli")]
-pub mod report;
-pub mod retry;
-#[cfg(feature = "cli")]
 pub mod seen;
-#[cfg(feature = "cli")]
 mod sort;
-#[cfg(feature = "cli")]
 pub mod stop;
 pub mod topic;
-#[cfg(feature = "cli")]
 pub mod truth;
-#[cfg(feature = "cli")]
 pub mod undo;
-pub mod warehouse;

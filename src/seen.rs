@@ -32,6 +32,12 @@ impl Seen {
         self.sum = self.sum.wrapping_add(other.sum);
     }
 
+    /// Takes away all that another took, which this one took too.
+    pub(crate) const fn remove(&mut self, other: Self) {
+        self.count = self.count.saturating_sub(other.count);
+        self.sum = self.sum.wrapping_sub(other.sum);
+    }
+
     /// The sum of the hashes: 32 hexadecimal digits.
     pub fn digits(&self) -> String {
         format!("{:032x}", self.sum)

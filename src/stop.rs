@@ -36,8 +36,9 @@ impl Stop {
         }
     }
 
-    /// Sets the flag at the first Ctrl-C, SIGTERM or SIGHUP (a closed terminal; not under `nohup`); a second one ends the process at once, with exit code 130.
-    pub fn on_signals(&self) {
+    /// Sets the flag at the first Ctrl-C, SIGTERM or SIGHUP (a closed terminal; not under `nohup`). A second one calls `close` and
+    /// ends the process at once, with exit code 130.
+    pub fn on_signals(&self, close: fn()) {
         let stop = self.clone();
         tokio::spawn(async move {
             loop {
@@ -45,8 +46,7 @@ impl Stop {
                     return;
                 }
                 if stop.is_set() {
-                    #[cfg(feature = "cli")]
-                    crate::warehouse::sqlite::close_all();
+                    close();
                     std::process::exit(130);
                 }
                 tracing::warn!("stopping: finishing what is in flight; once more to stop at once");

@@ -9,9 +9,9 @@ use std::time::Duration;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
-use ruminate::lake::s3::S3;
-use ruminate::lake::{Lake, Reason};
-use ruminate::retry::Retry;
+use pipeline::lake::s3::S3;
+use pipeline::lake::{Lake, Reason};
+use pipeline::retry::Retry;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 

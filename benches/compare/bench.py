@@ -15,7 +15,7 @@ class Programs:
         self.asked, self.home = asked, home
         target = os.path.join(os.environ.get("CARGO_TARGET_DIR", os.path.join(ROOT, "target")), "debug" if asked.debug else "release")
         self.ruminate, self.parts = os.path.join(target, "ruminate"), os.path.join(target, "examples", "parts")
-        self.stub_program = os.path.join(target, "examples", "sns_stub")
+        self.stub_program = os.path.join(target, "ruminate-test-sns")
         for program in (self.ruminate, self.parts, self.stub_program):
             if not os.path.exists(program):
                 sys.exit(f"{program} is not there: cargo build{'' if asked.debug else ' --release'} --workspace --bins --examples")

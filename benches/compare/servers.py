@@ -51,10 +51,10 @@ def boto3(root):
     return os.path.join(os.path.dirname(installed(root, "boto3", BOTO3, "jp.py")), "python")
 
 
-def constants(package):
-    """The names that a server of the tests declares."""
+def constants(server):
+    """The names that a server of the test kit declares."""
     here = os.path.dirname(os.path.abspath(__file__))
-    with open(os.path.join(here, "..", "..", "tests", package, "src", "lib.rs")) as file:
+    with open(os.path.join(here, "..", "..", "tests", "testkit", "src", server, "mod.rs")) as file:
         return dict(re.findall(r'pub const (\w+): &str = "([^"]*)"', file.read()))
 
 
@@ -99,7 +99,7 @@ class Served(Process):
 class Stub(Process):
     """The stub of SNS."""
 
-    TOPIC = constants("sns_stub")["TOPIC"]
+    TOPIC = constants("sns")["TOPIC"]
 
     def __init__(self, program, dials):
         self.dials, self.args = dials, [program]
@@ -124,7 +124,7 @@ class Stub(Process):
         return self.ask("GET", "/stats")
 
     def env(self):
-        known = constants("sns_stub")
+        known = constants("sns")
         return {
             "AWS_ENDPOINT_URL": self.endpoint, "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1",  # ruminate's, boto3's

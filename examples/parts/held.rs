@@ -7,8 +7,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use ruminate::lake::memory::Memory;
-use ruminate::lake::{Class, Depth, Error, Lake, Meta, Page, Put};
+use pipeline::lake::memory::Memory;
+use pipeline::lake::{Class, Depth, Error, Lake, Meta, Page, Put};
 
 use crate::records::Herd;
 

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use anyhow::{bail, ensure};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
+use pipeline::record::Record;
+use pipeline::record::stored::{Row, Shape};
+use pipeline::retry::Retry;
+use pipeline::warehouse::mysql::MySql;
+use pipeline::warehouse::sqlite::Sqlite;
+use pipeline::warehouse::{Bulk, Change, Insert, Note, TableName, WarehouseUrl};
 use ruminate::progress::Progress;
-use ruminate::record::Record;
-use ruminate::record::stored::{Row, Shape};
-use ruminate::replay::{Plan, Replay, Source};
-use ruminate::retry::Retry;
+use ruminate::replay::{Counter, Plan, Replay, ReplaySource};
 use ruminate::stop::Stop;
-use ruminate::warehouse::mysql::MySql;
-use ruminate::warehouse::sqlite::Sqlite;
-use ruminate::warehouse::{Bulk, Change, Insert, Note, TableName, WarehouseUrl};
 use uuid::Uuid;
 
 use crate::held::Held;
@@ -53,12 +53,13 @@ impl Load {
         let herd: Herd = self.which.herd();
         let lake = Arc::new(Held::of(herd));
         let watch = Watch::start();
-        let plan = Plan::new(Source::of(lake)).await?;
-        let replay = Replay { loads: self.sessions as usize, ..Replay::new(plan, bulk) };
+        let plan = Plan::new(ReplaySource::of(lake)).await?;
+        let replay = Replay { load_concurrency: self.sessions as usize, ..Replay::new(plan, bulk) };
         let outcome = ruminate::replay::run(replay, &Progress::Silent, &Stop::default()).await?;
         outcome.check()?;
-        ensure!(outcome.inserted == herd.records && outcome.listed == herd.records, "{outcome}");
-        Ok(watch.stop("load", outcome.inserted, outcome.method))
+        let [inserted, listed] = [Counter::Inserted, Counter::Listed].map(|counter| outcome.counts[counter]);
+        ensure!(inserted == herd.records && listed == herd.records, "{outcome}");
+        Ok(watch.stop("load", inserted, outcome.method))
     }
 
     async fn transactions(self, bulk: Arc<dyn Bulk>) -> anyhow::Result<Measured> {

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use ruminate::record::Record;
-use ruminate::record::stored::{Row, Shape, Value};
-use ruminate_test_s3::{Config, Fault, Object, Op, S3Server, Settings};
+use pipeline::record::Record;
+use pipeline::record::stored::{Row, Shape, Value};
+use testkit::s3::{Config, Fault, Object, Op, S3Server, Settings};
 
 use crate::records::{Herd, Ids};
 use crate::{Which, made};

@@ -3,19 +3,11 @@
 use std::fs;
 use std::path::PathBuf;
 
-use ruminate::record::stored::Shape;
+use pipeline::record::stored::Shape;
 use serde_json::json;
+use testkit::planted::{Case, Damage, World, assert_same, found_in};
 
 use crate::Which;
-
-#[path = "../../tests/support/planted/damage.rs"]
-#[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "a benchmark")]
-mod damage;
-#[path = "../../tests/support/planted/findings.rs"]
-mod findings;
-
-use damage::{Case, Damage, World};
-use findings::{assert_same, found_in};
 
 #[derive(Debug, clap::Args)]
 pub struct Plant {

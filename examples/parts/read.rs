@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use anyhow::ensure;
 use futures::{StreamExt as _, pin_mut};
-use ruminate::lake::dir::Dir;
-use ruminate::lake::s3::S3;
-use ruminate::lake::{Cutoff, Item, Lake, LakeUrl, Pressure, ReadSettings, Reader, Skip, Span, Step, survey};
-use ruminate::retry::{Patience, Retry};
+use pipeline::lake::dir::Dir;
+use pipeline::lake::s3::S3;
+use pipeline::lake::{Lake, LakeUrl, Pressure, Span, survey};
+use pipeline::retry::{Patience, Retry};
+use ruminate::reader::{Cutoff, Item, ReadSettings, Reader, Step};
 
 use crate::{Measured, Watch};
 
@@ -35,7 +36,7 @@ impl Read {
         let watch = Watch::start();
         let lake: Arc<dyn Lake> = match &self.lake {
             LakeUrl::S3 { bucket, prefix } => {
-                let config = ruminate::aws::config(Patience::Bulk).await;
+                let config = pipeline::aws::config(Patience::Bulk).await;
                 let s3 = S3::new(&config, bucket, prefix, Retry::default());
                 Arc::new(if self.sdk { s3 } else { s3.direct(&config) })
             }
@@ -52,7 +53,7 @@ impl Read {
         while let Some(step) = found.next().await {
             let Step::Found(found) = step? else { continue };
             match found.item {
-                Item::Record(_) | Item::Skipped(Skip::Unopened) => records += 1,
+                Item::Record(_) | Item::Unopened => records += 1,
                 other => {
                     others += 1;
                     first = format!("{}: {other:?}", found.meta.key);

@@ -1,8 +1,8 @@
 //! Records by number: the same number is the same record, on every machine.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use ruminate::lake::Key;
-use ruminate::record::{Reading, Record, Rules};
+use pipeline::lake::Key;
+use pipeline::record::{Reading, Record, Rules};
 use uuid::Builder;
 
 const FARMS: u64 = 8;

@@ -2,9 +2,9 @@
 
 use anyhow::ensure;
 use futures::StreamExt as _;
-use ruminate::retry::Retry;
-use ruminate::warehouse::mysql::MySql;
-use ruminate::warehouse::{Bulk as _, TableName, Warehouse as _};
+use pipeline::retry::Retry;
+use pipeline::warehouse::mysql::MySql;
+use pipeline::warehouse::{Bulk as _, TableName, Warehouse as _};
 
 use crate::{Measured, Watch};
 

@@ -6,18 +6,13 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use ruminate::retry::Retry;
-use ruminate::warehouse::mysql::MySql;
-use ruminate::warehouse::{TableName, Warehouse};
-use ruminate_test_s3::S3Server;
-use servers::{Database, MYSQL};
-use support::events::{reading, sns, sqs};
-use support::sandbox::{Sandbox, rds};
-
-#[path = "../../tests/support/servers.rs"]
-mod servers;
-#[path = "../tests/support/mod.rs"]
-mod support;
+use pipeline::retry::Retry;
+use pipeline::warehouse::mysql::MySql;
+use pipeline::warehouse::{TableName, Warehouse};
+use testkit::lambda::events::{reading, sns, sqs};
+use testkit::lambda::sandbox::{Sandbox, rds};
+use testkit::s3::S3Server;
+use testkit::{Database, MYSQL};
 
 const STARTS: usize = 41;
 const MESSAGES: u32 = 3_000;

@@ -4,16 +4,14 @@
 use std::sync::Arc;
 
 use ruminate_lambda::{Clients, Settings, begin_logs, serve};
-
-#[path = "../tests/support/faulty.rs"]
-mod faulty;
+use testkit::faulty_lake::Faulty;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let variable = |name: &str| std::env::var(name).ok();
     begin_logs(variable);
     let settings = Settings::from_variables(variable).unwrap();
-    let aws = ruminate::aws::config(ruminate::retry::Patience::Stream).await;
-    let lake = Arc::new(faulty::Faulty(settings.lake(&aws)));
+    let aws = pipeline::aws::config(pipeline::retry::Patience::Stream).await;
+    let lake = Arc::new(Faulty(settings.lake(&aws)));
     serve(Clients::new(lake, settings.warehouse(&aws).unwrap(), &settings)).await.unwrap();
 }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use ruminate::intake::Intake;
-use ruminate::lake::Lake;
-use ruminate::warehouse::Warehouse;
+use pipeline::intake::Intake;
+use pipeline::lake::Lake;
+use pipeline::warehouse::Warehouse;
 
 use crate::Settings;
 use crate::metrics::Metrics;

@@ -6,9 +6,8 @@ use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse};
 use bytes::Bytes;
 use chrono::Utc;
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
-use ruminate::intake::event::{self, Event, Source};
-use ruminate::intake::{Fate, Verdict};
-use ruminate::warehouse::Loaded;
+use pipeline::intake::event::{self, Event, Source};
+use pipeline::intake::{Fate, Meaning, Verdict};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::time::{Duration, Instant};
@@ -111,10 +110,10 @@ async fn take(event: Event, until: Option<Instant>, clients: &Clients, counts: &
     let mut failures = Vec::new();
     for ((id, verdict), fate) in ids.into_iter().zip(taken.verdicts).zip(fates) {
         counts.count(fate);
-        counts.conflicting += u64::from(verdict.conflict().is_some());
+        counts.conflicting += u64::from(matches!(verdict.meaning(), Meaning::Conflicting { .. }));
         log(&id, fate, &verdict);
-        if let Verdict::Failed(failure) = verdict {
-            failures.push(Failure { id, why: failure.message });
+        if let Meaning::Failed(failure) = verdict.meaning() {
+            failures.push(Failure { id, why: failure.message.clone() });
         }
     }
     failures
@@ -122,20 +121,18 @@ async fn take(event: Event, until: Option<Instant>, clients: &Clients, counts: &
 
 fn log(message_id: &str, fate: Fate, verdict: &Verdict) {
     let outcome = fate.name();
-    match verdict {
-        Verdict::Stored { id, row: Loaded::Refused(why), .. } => {
+    match verdict.meaning() {
+        Meaning::RowRefused { id, why } => {
             tracing::error!(message_id, outcome, id, why, "in the lake, but the table refuses its row");
         }
-        Verdict::Stored { id, .. } => match verdict.conflict() {
-            Some(conflict) => {
-                tracing::warn!(message_id, outcome, id, fields = conflict.fields(), "the row holds other values");
-            }
-            None => tracing::info!(message_id, outcome, id, "stored"),
-        },
-        Verdict::Quarantined { reason, key } => {
+        Meaning::Conflicting { id, conflict } => {
+            tracing::warn!(message_id, outcome, id, fields = conflict.fields(), "the row holds other values");
+        }
+        Meaning::Stored { id } => tracing::info!(message_id, outcome, id, "stored"),
+        Meaning::Quarantined { reason, key } => {
             tracing::warn!(message_id, outcome, key, %reason, "can never be processed: kept in the quarantine");
         }
-        Verdict::Failed(failure) => tracing::error!(message_id, outcome, why = failure.message, "has to come again"),
+        Meaning::Failed(failure) => tracing::error!(message_id, outcome, why = failure.message, "has to come again"),
     }
 }
 

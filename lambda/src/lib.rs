@@ -1,4 +1,4 @@
-//! The streaming Lambda: an SNS or SQS event → [`ruminate::intake`] → lake and warehouse. A thin shell: what happens to a
+//! The streaming Lambda: an SNS or SQS event → [`pipeline::intake`] → lake and warehouse. A thin shell: what happens to a
 //! message is the library's; this crate owns the event's answer, the environment, the logs and the metrics.
 //!
 //! The way through it: [`Settings`] from the environment, [`Clients`] built once, [`handle`] for each event.

@@ -16,7 +16,7 @@ pub fn begin_logs(variable: impl Fn(&str) -> Option<String>) {
         Some("ERROR" | "FATAL") => LevelFilter::ERROR,
         _ => LevelFilter::INFO,
     };
-    let ours = ["ruminate", "ruminate_lambda", "bootstrap", "retry"].map(|target| (target, level));
+    let ours = ["pipeline", "ruminate_lambda", "bootstrap", "retry"].map(|target| (target, level));
     // The runtime's span has the request's id, at whatever level; what it says of an error is in our line already.
     let runtime = [("lambda_runtime", LevelFilter::INFO), ("lambda_runtime::layers::panic", LevelFilter::OFF)];
     let filter = Targets::new().with_default(level.min(LevelFilter::WARN)).with_targets(ours).with_targets(runtime);

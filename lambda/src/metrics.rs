@@ -8,7 +8,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use ruminate::intake::Fate;
+use pipeline::intake::Fate;
 use serde::Serialize;
 use serde_json::{Value, json};
 

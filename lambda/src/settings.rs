@@ -6,19 +6,19 @@
 //! | `RUMINATE_TABLE` | the table; `historico_consumo` |
 //! | `RUMINATE_META_RATE` | target intake as a share of live weight; `0.0176` |
 //! | `RUMINATE_REQUIRE_CONDITIONAL_WRITES` | `true`: store nothing where the lake's store does not honour them; `false` |
-//! | `RDS_…` | the warehouse: [`ruminate::warehouse::rds`] |
+//! | `RDS_…` | the warehouse: [`pipeline::warehouse::rds`] |
 //! | `AWS_LAMBDA_LOG_LEVEL`, `AWS_LAMBDA_FUNCTION_NAME`, … | set by Lambda |
 
 use std::sync::Arc;
 
 use aws_config::SdkConfig;
 use lambda_runtime::Error;
-use ruminate::lake::s3::S3;
-use ruminate::lake::{Lake, LakeUrl, Unconditional};
-use ruminate::record::Rules;
-use ruminate::retry::{Patience, Retry};
-use ruminate::warehouse::mysql::Access;
-use ruminate::warehouse::{Rds, TableName, Warehouse};
+use pipeline::lake::s3::S3;
+use pipeline::lake::{Lake, LakeUrl, Unconditional};
+use pipeline::record::Rules;
+use pipeline::retry::{Patience, Retry};
+use pipeline::warehouse::mysql::Access;
+use pipeline::warehouse::{Rds, TableName, Warehouse};
 
 /// The variable that requires conditional writes.
 const REQUIRED: &str = "RUMINATE_REQUIRE_CONDITIONAL_WRITES";
@@ -85,7 +85,7 @@ impl Settings {
 
 #[cfg(test)]
 mod tests {
-    use ruminate::record::QUARANTINE;
+    use pipeline::record::QUARANTINE;
 
     use super::*;
 

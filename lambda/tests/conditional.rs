@@ -7,13 +7,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sqs::config::{Credentials, SharedCredentialsProvider};
 use lambda_runtime::{Context, LambdaEvent};
-use ruminate::warehouse::Warehouse;
-use ruminate::warehouse::memory::Memory as Rows;
+use pipeline::warehouse::Warehouse;
+use pipeline::warehouse::memory::Memory as Rows;
 use ruminate_lambda::{Answer, Clients, Failed, Settings, handle};
-use ruminate_test_s3::{ACCESS_KEY, REGION, S3Server, SECRET_KEY};
-use support::events::{reading, sns};
-
-mod support;
+use testkit::lambda::events::{reading, sns};
+use testkit::s3::{ACCESS_KEY, REGION, S3Server, SECRET_KEY};
 
 const BUCKET: &str = "lake";
 

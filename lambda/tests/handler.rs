@@ -5,16 +5,14 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use lambda_runtime::{Context, LambdaEvent};
-use ruminate::lake::Lake;
-use ruminate::lake::memory::Memory as Lakes;
-use ruminate::warehouse::Warehouse;
-use ruminate::warehouse::memory::Memory as Rows;
+use pipeline::lake::Lake;
+use pipeline::lake::memory::Memory as Lakes;
+use pipeline::warehouse::Warehouse;
+use pipeline::warehouse::memory::Memory as Rows;
 use ruminate_lambda::{Clients, Failed, Settings, handle};
 use serde_json::{Value, json};
-use support::events::{envelope, reading, reading_with, sns, sqs};
-use support::faulty::{Faulty, PANIC, SLOW, UNLUCKY};
-
-mod support;
+use testkit::faulty_lake::{Faulty, PANIC, SLOW, UNLUCKY};
+use testkit::lambda::events::{envelope, reading, reading_with, sns, sqs};
 
 /// Both stores and the clients on them.
 struct Stores {

@@ -94,7 +94,7 @@ mod tests {
         assert!(zip(turned).unwrap() == first);
         // Pinned: another deflater, or a time of day in a header, would be another CodeSha256 for everybody.
         assert_eq!(
-            crate::hex::hex(&Sha256::digest(&first)),
+            pipeline::hex::hex(&Sha256::digest(&first)),
             "61658ec211912366b588258a1ad2b61be3e9596367b6ed56c5d861635cccb375"
         );
     }

@@ -5,9 +5,9 @@ use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior};
 use serde::Serialize;
 
+use super::Made;
 use super::authorities::ON_LAMBDA;
-use crate::report::bundle::Made;
-use crate::report::count;
+use crate::outcome::count;
 
 #[derive(Serialize)]
 struct Page<'a> {

@@ -11,7 +11,7 @@ use object::{LittleEndian as LE, SymbolIndex};
 use super::Arch;
 use super::glibc::{Glibc, Need};
 use super::refusal::{Missing, Refusal};
-use crate::report::count;
+use crate::outcome::count;
 
 type Header = FileHeader64<LE>;
 type Sections<'data> = SectionTable<'data, Header>;

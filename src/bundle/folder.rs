@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use sha2::{Digest, Sha256};
 
+use super::Listed;
 use crate::generate::Existing;
-use crate::half::half_in;
-use crate::hex::hex;
-use crate::report::bundle::Listed;
+use pipeline::atomic_file::{folder_of, half_in, temp_file_beside};
+use pipeline::hex::hex;
 
 /// The checksums, as `sha256sum -c` takes them.
 pub(super) const SUMS: &str = "SHA256SUMS";
@@ -127,9 +127,8 @@ impl Folder {
     fn half(&self, name: &str, bytes: impl AsRef<[u8]>) -> anyhow::Result<(tempfile::NamedTempFile, PathBuf)> {
         let path = self.path_of(name);
         let context = || format!("cannot write {}", path.display());
-        let parent = path.parent().unwrap_or(&self.path);
-        fs::create_dir_all(parent).with_context(context)?;
-        let mut half = half_in(parent).with_context(context)?;
+        fs::create_dir_all(folder_of(&path)).with_context(context)?;
+        let mut half = temp_file_beside(&path).with_context(context)?;
         half.write_all(bytes.as_ref()).and_then(|()| half.as_file().sync_all()).with_context(context)?;
         Ok((half, path))
     }

@@ -19,12 +19,14 @@ mod executable;
 mod folder;
 mod glibc;
 mod input;
+mod outcome;
 mod refusal;
 mod rustflags;
 mod source;
 mod template;
 
 pub use arch::Arch;
+pub use outcome::{Listed, Made, Outcome};
 
 use self::archive::{Entry, MAX_UNZIPPED_BYTES};
 use self::executable::Executable;
@@ -32,9 +34,8 @@ use self::folder::{Files, Folder};
 use self::glibc::Glibc;
 use self::refusal::Refusal;
 use crate::generate::Existing;
-use crate::report::bundle::{Made, Outcome};
 use crate::stop::Stop;
-use crate::warehouse::{TableName, mysql_files};
+use pipeline::warehouse::{TableName, mysql_files};
 
 const ZIP: &str = "bootstrap.zip";
 const TEMPLATE: &str = "template.yaml";

@@ -1,13 +1,10 @@
 //! What is refused and what is not, on small ELF files; a real program is this test itself.
 
+use testkit::elf::{Elf, Need, need};
+
 use super::executable::Executable;
 use super::refusal::Refusal;
 use super::*;
-
-#[path = "../../tests/support/elf.rs"]
-mod elf;
-
-use elf::{Elf, Need, need};
 
 fn refused(elf: &Elf) -> String {
     Executable::parse(&elf.bytes(), None).unwrap_err().to_string()

@@ -7,8 +7,8 @@ use super::Context;
 use super::flags::{LakeFlags, RulesFlags, WarehouseFlags, WriteFlags};
 use crate::backfill;
 use crate::herd::Format;
-use crate::intake::{Intake, WRITES};
-use crate::report::Printed;
+use crate::render::Printed;
+use pipeline::intake::{Intake, WRITES};
 
 /// Takes raw history files in, in bulk: lake first, then warehouse; safe to repeat
 #[derive(Debug, clap::Args)]

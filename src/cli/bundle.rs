@@ -7,7 +7,7 @@ use super::flags::a_path;
 use crate::bundle::{self, Arch, Bootstrap, Build, Order};
 use crate::generate::Existing;
 use crate::progress::Progress;
-use crate::report::Printed;
+use crate::render::Printed;
 
 /// Builds the Lambda, checks that Lambda can run it, and writes a folder to deploy: zip, template, SQL, checksums, DEPLOY.md
 ///

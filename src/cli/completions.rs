@@ -2,7 +2,7 @@
 
 use clap_complete::Shell;
 
-use crate::report::Printed;
+use crate::render::Printed;
 
 /// Prints completions for a shell
 #[derive(Debug, clap::Args)]

@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 use super::Context;
 use super::flags::a_path;
 use crate::demo::{self, Earlier};
-use crate::report::Printed;
+use crate::render::Printed;
 
 /// The whole loop with no server: make, publish, lose, replay, damage, audit, repair; says where it left its files
 #[derive(Debug, clap::Args)]

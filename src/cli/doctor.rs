@@ -4,13 +4,13 @@ use anyhow::{Context as _, anyhow};
 use chrono::Utc;
 
 use super::flags::{WarehouseFlags, open_lake, variable};
+use super::topic::open_service;
 use crate::doctor;
-use crate::lake::{LakeUrl, Unconditional};
-use crate::report::Printed;
-use crate::report::doctor::{Health, Outcome};
-use crate::retry::Retry;
-use crate::topic::arn::Address;
-use crate::topic::sns::Sns;
+use crate::doctor::{Health, Outcome};
+use crate::render::Printed;
+use crate::topic::address::Address;
+use pipeline::lake::{LakeUrl, Unconditional};
+use pipeline::retry::Retry;
 
 /// Checks lake, warehouse and topic: one line a check, and what to do where it fails; changes neither store
 #[derive(Debug, clap::Args)]
@@ -52,10 +52,10 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Printed> {
         );
     }
     match topic(args.topic)? {
-        Some(Address::Sns(arn)) => {
-            doctor::topic(&Sns::new(&crate::aws::config(crate::retry::Patience::Bulk).await, arn), &mut outcome).await
-        }
-        Some(Address::Local) => outcome.add("topic", Health::Ok, "local: the intake in the publishing process"),
+        Some(address) => match open_service(&address).await {
+            Some(topic) => doctor::topic(&*topic, &mut outcome).await,
+            None => outcome.add("topic", Health::Ok, "local: the intake in the publishing process"),
+        },
         None => outcome.add("topic", Health::Skipped, "no topic is named: give --topic or set RUMINATE_TOPIC"),
     }
     Ok(Printed::of(&outcome))

@@ -9,22 +9,16 @@ use chrono::{NaiveDate, Utc};
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{ArgAction, Args, ValueEnum};
 
-use super::spelled::Spelled;
-use crate::intake::Intake;
-use crate::lake::dir::Dir;
-use crate::lake::s3::S3;
-use crate::lake::{ConditionalWrites, Conditions, Habits, Lake, LakeUrl, Span, Unconditional};
-use crate::record::{Rules, Slug};
-use crate::report::Form;
-use crate::retry::{Patience, Retry};
+use crate::render::Form;
 use crate::sort::SortSettings;
-use crate::topic::Topic;
-use crate::topic::arn::Address;
-use crate::topic::local::Local;
-use crate::topic::sns::Sns;
-use crate::warehouse::mysql::{Access, MySql};
-use crate::warehouse::sqlite::Sqlite;
-use crate::warehouse::{Bulk, LoadMethod, Rds, TableName, Warehouse, WarehouseUrl};
+use pipeline::lake::dir::Dir;
+use pipeline::lake::s3::S3;
+use pipeline::lake::{ConditionalWrites, Conditions, Habits, Lake, LakeUrl, Span, Unconditional};
+use pipeline::record::{Rules, Slug};
+use pipeline::retry::{Patience, Retry};
+use pipeline::warehouse::mysql::{Access, MySql};
+use pipeline::warehouse::sqlite::Sqlite;
+use pipeline::warehouse::{Bulk, LoadMethod, Rds, TableName, Warehouse, WarehouseUrl};
 
 /// Flags of every command.
 #[derive(Debug, Clone, Args)]
@@ -78,7 +72,7 @@ pub(super) fn a_file() -> impl TypedValueParser<Value = PathBuf> {
 
 /// A path of this machine that may be made: an address such as `s3://bucket` would become a directory `s3:` here.
 pub(super) fn a_path() -> impl TypedValueParser<Value = PathBuf> {
-    PathBufValueParser::new().try_map(|path| path.to_str().map_or(Ok(path.clone()), crate::place::local))
+    PathBufValueParser::new().try_map(|path| path.to_str().map_or(Ok(path.clone()), pipeline::place::local))
 }
 
 /// The lake.
@@ -118,7 +112,7 @@ impl LakeFlags {
 pub(super) async fn open_lake(url: &LakeUrl, retry: Retry, writes: Unconditional) -> Arc<dyn Lake> {
     match url {
         LakeUrl::S3 { bucket, prefix } => {
-            let aws = crate::aws::config(Patience::Bulk).await;
+            let aws = pipeline::aws::config(Patience::Bulk).await;
             Arc::new(S3::new(&aws, bucket, prefix, retry).direct(&aws).with_unconditional(writes))
         }
         LakeUrl::Dir(path) => Arc::new(Dir::new(path)),
@@ -202,7 +196,7 @@ impl WarehouseFlags {
             Meant::Url(url) => self.open_url(&url, method),
             Meant::Rds(rds) => {
                 let aws = if rds.needs_aws() {
-                    crate::aws::config(Patience::Bulk).await
+                    pipeline::aws::config(Patience::Bulk).await
                 } else {
                     SdkConfig::builder().build()
                 };
@@ -263,52 +257,6 @@ pub(super) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.trim().is_empty())
 }
 
-/// The topic.
-#[derive(Debug, Clone, Args)]
-pub(super) struct TopicFlags {
-    /// The topic: an SNS topic's ARN, or local (the intake in this process) [default: SNS_TOPIC_ARN]
-    #[arg(long, value_name = "ARN")]
-    pub topic: Option<Address>,
-    /// The lake, with --topic local: s3://bucket/prefix, or a directory
-    #[arg(long, value_name = "URL", help_heading = "With --topic local")]
-    pub lake: Option<LakeUrl>,
-    #[command(flatten, next_help_heading = "With --topic local, or --watch")]
-    pub warehouse: WarehouseFlags,
-    #[command(flatten, next_help_heading = "With --topic local")]
-    pub rules: RulesFlags,
-    #[command(flatten, next_help_heading = "With --topic local")]
-    pub writes: WriteFlags,
-}
-
-impl TopicFlags {
-    /// The topic that is meant.
-    pub(super) fn address(&self) -> anyhow::Result<Address> {
-        if let Some(address) = &self.topic {
-            return Ok(address.clone());
-        }
-        let arn = variable("SNS_TOPIC_ARN").ok_or_else(|| {
-            anyhow!("no topic is named: give --topic ARN or --topic local, or set RUMINATE_TOPIC or SNS_TOPIC_ARN")
-        })?;
-        arn.parse().map_err(|e: String| anyhow!(e)).context("SNS_TOPIC_ARN")
-    }
-
-    /// Opens it.
-    pub(super) async fn open(&self, address: &Address) -> anyhow::Result<Arc<dyn Topic>> {
-        match address {
-            Address::Sns(arn) => Ok(Arc::new(Sns::new(&crate::aws::config(Patience::Bulk).await, arn.clone()))),
-            Address::Local => {
-                let lake = self.lake.clone().ok_or_else(|| {
-                    anyhow!("--topic local delivers to a lake and a warehouse: give --lake URL and --warehouse URL")
-                })?;
-                let warehouse = self.warehouse.open().await.context("--topic local")?;
-                let lake = LakeFlags { lake, attempts: Retry::default().attempts };
-                let lake = lake.open_to_write(self.writes).await?;
-                Ok(Arc::new(Local::new(Intake::open(lake, warehouse, self.rules.rules()).await?)))
-            }
-        }
-    }
-}
-
 /// The span of partitions.
 #[derive(Debug, Clone, Args)]
 pub(super) struct SpanFlags {
@@ -359,14 +307,14 @@ pub(super) fn undo_file(asked: Option<&PathBuf>) -> PathBuf {
 pub(super) struct SortFlags {
     /// Memory for sorting, in MB; what does not fit goes to --sort-dir
     #[arg(long, value_name = "MB", default_value_t = SORT_MEMORY, value_parser = clap::value_parser!(u32).range(1..=65_536))]
-    sort_memory: u32,
+    pub sort_memory: u32,
     /// Where records are sorted that do not fit into memory [default: TMPDIR]
     #[arg(long, value_name = "DIR")]
-    sort_dir: Option<PathBuf>,
+    pub sort_dir: Option<PathBuf>,
 }
 
 /// Memory for sorting in MB, where nothing else is asked for.
-const SORT_MEMORY: u32 = 64;
+pub(super) const SORT_MEMORY: u32 = 64;
 
 impl SortFlags {
     pub(super) fn settings(&self) -> SortSettings {
@@ -374,11 +322,6 @@ impl SortFlags {
             memory: self.sort_memory as usize * 1_000_000,
             folder: self.sort_dir.clone().unwrap_or_else(std::env::temp_dir),
         }
-    }
-
-    pub(super) fn spell(&self, command: &mut Spelled) {
-        command.other("sort-memory", self.sort_memory, SORT_MEMORY);
-        command.maybe("sort-dir", self.sort_dir.as_ref().map(|path| path.display()));
     }
 }
 
@@ -398,4 +341,22 @@ impl RulesFlags {
 
 fn rate(share: &str) -> Result<f64, String> {
     Rules::from_share(share).map(|rules| rules.meta_rate)
+}
+
+/// How rows get into the warehouse, as it is typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum LoadMethodArg {
+    /// `LOAD DATA LOCAL INFILE`, streamed from memory
+    LoadData,
+    /// `INSERT` of many rows a statement
+    Insert,
+}
+
+impl From<LoadMethodArg> for LoadMethod {
+    fn from(typed: LoadMethodArg) -> Self {
+        match typed {
+            LoadMethodArg::LoadData => Self::LoadData,
+            LoadMethodArg::Insert => Self::Insert,
+        }
+    }
 }

@@ -9,8 +9,10 @@ use super::Context;
 use super::flags::{a_file, a_path};
 use crate::generate::{self, Existing, Form, Out, Plan};
 use crate::herd::{Faults, Herd, Part};
+use crate::outcome::Outcome;
 use crate::pack::Pack;
-use crate::report::{Outcome, Printed};
+use crate::render::Printed;
+use crate::render::generate::line;
 
 /// Makes synthetic farm histories: the same flags give the same bytes, on any machine and in any part
 #[derive(Debug, clap::Args)]
@@ -131,7 +133,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed
     }
     // stdout is the history's: the outcome goes to the log, unless nobody listens any more.
     if !outcome.unread {
-        tracing::info!("{}", outcome.line());
+        tracing::info!("{}", line(&outcome));
     }
     let mut printed = Printed::nothing();
     printed.exit = outcome.exit();

@@ -8,8 +8,8 @@ use anyhow::ensure;
 use super::flags::{WarehouseFlags, replica};
 use super::settings::Watched;
 use super::spelled::Spelled;
-use crate::replay::{Limits, Reload};
-use crate::warehouse::Bulk;
+use crate::replay::{ReloadLimits, ThrottleLimits};
+use pipeline::warehouse::Bulk;
 
 /// Seconds.
 const PATIENCE: u64 = 300;
@@ -73,7 +73,7 @@ impl GentleFlags {
     }
 
     /// The limits as the settings file changes them while the run goes on; what is taken out of it is as it was at the start.
-    pub(super) fn reload(&self) -> Reload {
+    pub(super) fn reload(&self) -> ReloadLimits {
         let (begun, watches) = (self.limits(), !self.replicas.is_empty());
         let state = Watched::new(&WATCHED).map(|watched| Mutex::new((watched, begun.clone())));
         Arc::new(move || {
@@ -90,8 +90,8 @@ impl GentleFlags {
         })
     }
 
-    pub(super) fn limits(&self) -> Limits {
-        Limits {
+    pub(super) fn limits(&self) -> ThrottleLimits {
+        ThrottleLimits {
             max_threads_running: self.max_threads_running,
             max_replica_lag: self.max_replica_lag,
             rows_per_second: self.rows_per_second,
@@ -101,7 +101,13 @@ impl GentleFlags {
     }
 }
 
-fn change(limits: &mut Limits, begun: &Limits, watches: bool, key: &str, value: Option<&str>) -> Result<(), String> {
+fn change(
+    limits: &mut ThrottleLimits,
+    begun: &ThrottleLimits,
+    watches: bool,
+    key: &str,
+    value: Option<&str>,
+) -> Result<(), String> {
     match key {
         "max-threads-running" => limits.max_threads_running = of(value, begun.max_threads_running, number)?,
         "max-replica-lag" => {
@@ -138,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_settings_file_changes_limits_as_the_flags_would_and_nothing_else() {
-        let begun = Limits { rows_per_second: Some(7), ..Limits::default() };
+        let begun = ThrottleLimits { rows_per_second: Some(7), ..ThrottleLimits::default() };
         let mut limits = begun.clone();
         for (key, value) in [
             ("max-replica-lag", "nan"),

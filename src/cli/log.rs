@@ -6,15 +6,15 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::flags::{Common, LogFormat};
+use crate::outcome::Exit;
 use crate::progress::Progress;
-use crate::report::Exit;
 
 /// Begins logging as the flags say; `RUST_LOG` says it more finely.
 pub(super) fn begin(common: &Common, progress: &Progress) {
     let level = match (common.quiet, common.verbose) {
         (true, _) => "error",
-        (_, 0) => "error,progress=info,ruminate=info,problem=warn",
-        (_, 1) => "error,progress=info,ruminate=debug,problem=debug,retry=info",
+        (_, 0) => "error,progress=info,ruminate=info,pipeline=info,problem=warn",
+        (_, 1) => "error,progress=info,ruminate=debug,pipeline=debug,problem=debug,retry=info",
         _ => "debug",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 
 use super::flags::a_path;
-use crate::report::Printed;
+use crate::render::Printed;
 
 /// Prints the manual page, or writes one page a command
 #[derive(Debug, clap::Args)]

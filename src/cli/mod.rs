@@ -5,8 +5,9 @@
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::outcome::Exit;
 use crate::progress::Progress;
-use crate::report::{Exit, Printed};
+use crate::render::Printed;
 use crate::stop::Stop;
 
 mod backfill;
@@ -26,6 +27,7 @@ mod reconcile;
 mod replay;
 mod settings;
 mod spelled;
+mod topic;
 
 /// Load testing, disaster recovery, reconciliation and backfill for the feedlot consumption pipeline.
 ///
@@ -93,7 +95,7 @@ pub fn main() -> Exit {
     let context = Context { progress, stop: Stop::default() };
     let form = cli.common.output;
     let outcome = runtime.block_on(async {
-        context.stop.on_signals();
+        context.stop.on_signals(pipeline::warehouse::sqlite::close_all);
         cli.command.run(&context).await
     });
     runtime.shutdown_background(); // a read of stdin may be stuck in its thread
@@ -108,7 +110,7 @@ struct Closing;
 
 impl Drop for Closing {
     fn drop(&mut self) {
-        crate::warehouse::sqlite::close_all();
+        pipeline::warehouse::sqlite::close_all();
     }
 }
 

@@ -8,13 +8,13 @@ use anyhow::{Context as _, anyhow, bail, ensure};
 
 use super::Context;
 use super::flags::{LakeFlags, RulesFlags, WarehouseFlags, WriteFlags, variable};
-use crate::intake::Intake;
-use crate::intake::event::Event;
 use crate::listen::get::Https;
 use crate::listen::{CONCURRENCY, Endpoint, Settings, Signatures};
 use crate::process;
-use crate::report::Printed;
+use crate::render::Printed;
 use crate::topic::arn::Arn;
+use pipeline::intake::Intake;
+use pipeline::intake::event::Event;
 
 /// The largest event file, in bytes: ten times what Lambda hands over.
 const MAX_EVENT_BYTES: u64 = 60 * 1024 * 1024;

@@ -12,13 +12,13 @@ use super::flags::{
 };
 use super::spelled::Spelled;
 use crate::evidence::Evidence;
-use crate::lake::Conditions;
 use crate::reconcile::{
-    Audit, Baseline, Budget, Direction, Door, Plan, Sink, Tolerance, Trust, TruthAsked, repair, run as audit,
+    Audit, AuditOptions, AuditSettings, Baseline, Budget, Counter, Direction, Door, Drift, Outcome, Plan, Sink,
+    Tolerance, Trust, TruthAsked, repair, run as audit,
 };
-use crate::report::reconcile::{Asked, Outcome, Settings};
-use crate::report::{Printed, html};
+use crate::render::{Printed, html};
 use crate::undo::put_back;
+use pipeline::lake::Conditions;
 
 /// Audits lake against warehouse, record by record and field by field, and repairs what can be repaired
 #[derive(Debug, clap::Args)]
@@ -129,9 +129,8 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed
     outcome.asked = args.asked(&to_audit)?;
     outcome.max_drift = args.max_drift;
     let findings = sink.done().context("the findings cannot be written to their end")?;
-    let whole = outcome.stopped.is_none() && outcome.halted.is_none();
-    outcome.since = findings.since.clone().filter(|_| whole);
-    if let (Some(direction), None) = (args.repair, outcome.stopped.as_ref().or(outcome.halted.as_ref())) {
+    outcome.since = findings.since.clone().filter(|_| outcome.is_whole());
+    if let Some(direction) = args.repair.filter(|_| outcome.is_whole()) {
         outcome.repair_asked = true;
         let plan = args.plan(direction, &outcome);
         outcome.repaired = repair(&to_audit, &findings, &plan, &context.progress, &context.stop).await?;
@@ -140,7 +139,9 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed
         html::write(path, &outcome).with_context(|| format!("--report {} cannot be written", path.display()))?;
     }
     if let Some(evidence) = evidence {
-        evidence.write(&outcome, findings.read().context("the findings cannot be read back")?)?;
+        let page = html::render(&outcome)?;
+        let findings = findings.read().context("the findings cannot be read back")?;
+        evidence.write(&outcome, &page, findings.map(|finding| Ok(Drift::from(&finding?))))?;
     }
     Ok(Printed::of(&outcome))
 }
@@ -157,7 +158,7 @@ impl Args {
             direction,
             trust: self.trust,
             dry_run: self.dry_run,
-            nameless: outcome.nameless,
+            nameless: outcome[Counter::Nameless],
             most: self.max_repairs,
             ids: outcome.ids(),
             undo: (undo_file(self.undo_file.as_ref()), self.warehouse.table.to_string()),
@@ -165,9 +166,9 @@ impl Args {
     }
 
     /// What is asked, for the report.
-    fn asked(&self, audit: &Audit) -> anyhow::Result<Asked> {
+    fn asked(&self, audit: &Audit) -> anyhow::Result<AuditOptions> {
         let span = &audit.span;
-        let settings = Settings::default()
+        let settings = AuditSettings::default()
             .with("lake", audit.lake.address())
             .with("warehouse", audit.warehouse.address())
             .with("farm", span.farms.iter().map(ToString::to_string).collect::<BTreeSet<_>>())
@@ -180,7 +181,7 @@ impl Args {
             .with("halt-after", self.halt_after)
             .with("truth", self.truth_files())
             .with("truth-door", self.truth_door);
-        Ok(Asked {
+        Ok(AuditOptions {
             settings_sha256: settings.sha256(),
             settings,
             farms: audit.span.farms.iter().map(ToString::to_string).collect(),
@@ -215,7 +216,7 @@ impl Args {
             self.truth_door.and_then(|door| Some(door.to_possible_value()?.get_name().to_owned())),
         );
         command.maybe("concurrency", self.concurrency);
-        self.sort.spell(&mut command);
+        command.sort(&self.sort);
         command.maybe("cache", self.cache.as_ref().map(|path| path.display()));
         Ok(command.to_string())
     }

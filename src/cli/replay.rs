@@ -7,19 +7,23 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow, bail, ensure};
 use chrono::{DateTime, NaiveDate, Utc};
 use clap::ValueEnum;
-use clap::builder::PossibleValue;
 
 use super::Context;
-use super::flags::{LakeFlags, SortFlags, SpanFlags, WarehouseFlags, a_file, reads, undo_file, writable};
+use super::flags::{
+    LakeFlags, LoadMethodArg, SortFlags, SpanFlags, WarehouseFlags, a_file, reads, undo_file, writable,
+};
 use super::gentle::GentleFlags;
 use super::spelled::Spelled;
-use crate::lake::Span;
-use crate::replay::{Filter, Keep, Only, Plan, Policy, Replay, Source, Swap, cut_over, earlier, shadow_of};
-use crate::report::replay::{Outcome, Preview};
-use crate::report::{Printed, html};
+use crate::render::replay::write_json;
+use crate::render::{Printed, html};
+use crate::replay::{
+    JournalMode, ObjectSelection, Outcome, Plan, Policy, Preview, RecordFilter, Replay, ReplaySource, SwapOptions,
+    ThrottleSettings, find_resumable_run, replay_into_new_table, shadow_table_name,
+};
 use crate::stop::Stop;
 use crate::undo::{Undo, put_back};
-use crate::warehouse::{Bulk, LoadMethod};
+use pipeline::lake::Span;
+use pipeline::warehouse::Bulk;
 
 /// Brings the warehouse back from the lake; safe to repeat
 #[derive(Debug, clap::Args)]
@@ -53,7 +57,7 @@ pub(super) struct Args {
     resume: bool,
     /// How rows get in [default: LOAD DATA where the server allows it]
     #[arg(long, value_enum, value_name = "METHOD")]
-    load_method: Option<LoadMethod>,
+    load_method: Option<LoadMethodArg>,
     /// Load into a new table, verify it, and swap it in when it is whole; the old table is kept under another name
     #[arg(long)]
     into_new_table: bool,
@@ -103,8 +107,8 @@ impl LimitFlags {
         Ok(())
     }
 
-    fn filter(&self) -> Filter {
-        Filter { until: self.until, data_from: self.data_from, data_to: self.data_to }
+    fn filter(&self) -> RecordFilter {
+        RecordFilter { until: self.until, data_from: self.data_from, data_to: self.data_to }
     }
 
     fn spell(&self, command: &mut Spelled) {
@@ -125,12 +129,12 @@ impl Args {
         command.maybe("undo-file", self.undo_file.as_ref().map(|path| path.display()));
         command.maybe("report", self.report.as_ref().map(|path| path.display()));
         let method = self.load_method.as_ref().and_then(ValueEnum::to_possible_value);
-        command.maybe("load-method", method.as_ref().map(PossibleValue::get_name));
+        command.maybe("load-method", method.as_ref().map(|method| method.get_name().to_owned()));
         command.switch("into-new-table", self.into_new_table).other("accept-missing", self.accept_missing, 0);
         command.switch("no-journal", self.no_journal).switch("verify", self.verify);
         self.gentle.spell(&mut command)?;
         command.maybe("concurrency", self.concurrency);
-        self.sort.spell(&mut command);
+        command.sort(&self.sort);
         Ok(command.to_string())
     }
 
@@ -141,17 +145,19 @@ impl Args {
     }
 
     /// The journal that is kept, if one is: that of an earlier run where it is to go on.
-    async fn journal(&self, bulk: &dyn Bulk, plan: &Plan) -> anyhow::Result<Option<Keep>> {
+    async fn journal(&self, bulk: &dyn Bulk, plan: &Plan) -> anyhow::Result<Option<JournalMode>> {
         if self.no_journal {
             return Ok(None);
         }
         if self.resume {
-            if let Some(before) = earlier(bulk, plan, self.on_conflict, self.verify || self.into_new_table).await? {
-                return Ok(Some(Keep::Before(Box::new(before))));
+            if let Some(before) =
+                find_resumable_run(bulk, plan, self.on_conflict, self.verify || self.into_new_table).await?
+            {
+                return Ok(Some(JournalMode::Resume(Box::new(before))));
             }
             tracing::info!("there is nothing to resume for this lake and table: starting anew");
         }
-        Ok(Some(Keep::New))
+        Ok(Some(JournalMode::New))
     }
 
     fn reads(&self, plan: &Plan) -> usize {
@@ -188,31 +194,34 @@ impl Args {
             return Ok(not_begun());
         };
         let replay = Replay {
-            reads: self.reads(&plan),
+            read_concurrency: self.reads(&plan),
             plan,
             bulk,
             policy: self.on_conflict,
             verify: self.verify,
-            loads: self.warehouse.connections as usize,
+            load_concurrency: self.warehouse.connections as usize,
             sort: self.sort.settings(),
             undo: self.undo(),
             journal,
-            limits: self.gentle.limits(),
-            reload: self.gentle.reload(),
-            replicas: self.gentle.open(&self.warehouse)?,
-            patience: Duration::from_secs(self.gentle.patience),
+            throttle: ThrottleSettings {
+                limits: self.gentle.limits(),
+                reload: self.gentle.reload(),
+                replicas: self.gentle.open(&self.warehouse)?,
+                unavailable_timeout: Duration::from_secs(self.gentle.patience),
+            },
         };
         if !self.into_new_table {
             return crate::replay::run(replay, progress, stop).await;
         }
         let (name, accept_missing) = (&self.warehouse.table, self.accept_missing);
-        cut_over(replay, Swap { table, name, accept_missing, resume: self.resume }, progress, stop).await
+        replay_into_new_table(replay, SwapOptions { table, name, accept_missing, resume: self.resume }, progress, stop)
+            .await
     }
 
     fn write_report(&self, outcome: &Outcome) {
         let Some(path) = &self.report else { return };
         let json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
-        let written = if json { outcome.write_json(path) } else { html::write(path, outcome) };
+        let written = if json { write_json(outcome, path) } else { html::write(path, outcome) };
         if let Err(e) = written {
             tracing::error!("--report {} cannot be written: {e}", path.display());
         }
@@ -227,7 +236,8 @@ struct Target {
 
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed> {
     if let Some(path) = &args.undo {
-        let (table, name) = (args.warehouse.open_bulk(args.load_method).await?, args.warehouse.table.as_str());
+        let (table, name) =
+            (args.warehouse.open_bulk(args.load_method.map(LoadMethodArg::into)).await?, args.warehouse.table.as_str());
         let lake = args.lake.open().await;
         return Ok(Printed::of(&put_back(&*table, &*lake, path, name, args.dry_run, &context.stop).await?));
     }
@@ -239,12 +249,13 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed
     if let (Some(path), false) = (&args.report, args.dry_run) {
         writable("--report", path)?;
     }
-    let (lake, table) = (args.lake.open().await, args.warehouse.open_bulk(args.load_method).await?);
+    let (lake, table) =
+        (args.lake.open().await, args.warehouse.open_bulk(args.load_method.map(LoadMethodArg::into)).await?);
     let bulk = match args.into_new_table {
-        true => table.with_table(shadow_of(&args.warehouse.table)?),
+        true => table.with_table(shadow_table_name(&args.warehouse.table)?),
         false => Arc::clone(&table),
     };
-    let source = Source { lake, span, only, filter: args.limit.filter(), versions_at: args.limit.versions_at };
+    let source = ReplaySource { lake, span, only, filter: args.limit.filter(), versions_at: args.limit.versions_at };
     let into = Target { table, bulk };
     let plan = context.stop.or(Plan::new(source)).await.transpose()?;
     ensure!(
@@ -263,7 +274,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed
     }
     let outcome = match plan {
         None => not_begun(),
-        Some(plan) => match plan.nothing(&*into.bulk, args.on_conflict) {
+        Some(plan) => match plan.empty_outcome(&*into.bulk, args.on_conflict) {
             Some(nothing) => nothing,
             None => args.load(plan, into, context).await?,
         },
@@ -279,12 +290,12 @@ fn not_begun() -> Outcome {
     Outcome { stopped: Some(NOT_BEGUN.into()), ..Outcome::default() }
 }
 
-fn read_only(path: &PathBuf) -> anyhow::Result<Only> {
+fn read_only(path: &PathBuf) -> anyhow::Result<ObjectSelection> {
     let text = std::fs::read_to_string(path).with_context(|| format!("--only {}", path.display()))?;
-    Only::parse(&text)
+    ObjectSelection::parse(&text)
         .map_err(|e| anyhow!("--only {}: {e}: it takes a drift file of `ruminate reconcile`", path.display()))
 }
 
 fn time(text: &str) -> Result<DateTime<Utc>, String> {
-    crate::record::instant::parse(text).ok_or_else(|| "write a time like 2026-11-22T18:00:00Z".to_owned())
+    pipeline::record::instant::parse(text).ok_or_else(|| "write a time like 2026-11-22T18:00:00Z".to_owned())
 }

@@ -4,11 +4,11 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::flags::{CONNECTIONS, LakeFlags, WarehouseFlags};
-use crate::lake::Span;
-use crate::record::Rules;
-use crate::retry::Retry;
-use crate::warehouse::TableName;
+use super::flags::{CONNECTIONS, LakeFlags, SORT_MEMORY, SortFlags, WarehouseFlags};
+use pipeline::lake::Span;
+use pipeline::record::Rules;
+use pipeline::retry::Retry;
+use pipeline::warehouse::TableName;
 
 /// A command with its flags.
 pub(super) struct Spelled(String);
@@ -66,6 +66,12 @@ impl Spelled {
     /// The rules of treatment.
     pub(super) fn rules(&mut self, rules: Rules) -> &mut Self {
         self.other("meta-rate", rules.meta_rate, Rules::default().meta_rate)
+    }
+
+    /// The resources for sorting.
+    pub(super) fn sort(&mut self, sort: &SortFlags) -> &mut Self {
+        self.other("sort-memory", sort.sort_memory, SORT_MEMORY);
+        self.maybe("sort-dir", sort.sort_dir.as_ref().map(|path| path.display()))
     }
 
     /// The partitions.

@@ -7,12 +7,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::lake::{ConditionalWrites, Conditions, Depth, Lake};
-use crate::record::Column;
-use crate::record::stored::{Holds, Shape};
-use crate::report::doctor::{Health, Outcome};
 use crate::topic::Topic;
-use crate::warehouse::{Status, Warehouse};
+use pipeline::lake::{ConditionalWrites, Conditions, Depth, Lake};
+use pipeline::record::Column;
+use pipeline::record::stored::{Holds, Shape};
+use pipeline::warehouse::{Status, Warehouse};
+
+mod outcome;
+
+pub use outcome::{Check, Health, Outcome};
 
 /// AWS refuses requests whose time is off by more than 15 minutes; from here on it is worth a word.
 const SKEW_WARNING: TimeDelta = TimeDelta::seconds(30);
@@ -90,7 +93,7 @@ pub async fn warehouse(warehouse: &dyn Warehouse, now: impl Fn() -> DateTime<Utc
     outcome.add("warehouse access", Health::Ok, format!("{}: {}{comment}", warehouse.address(), status.version));
     match warehouse.shape().await {
         Ok(shape) => {
-            let rows = status.rows.map_or_else(|| "unknown".to_owned(), crate::report::count);
+            let rows = status.rows.map_or_else(|| "unknown".to_owned(), crate::outcome::count);
             outcome.add("warehouse schema", Health::Ok, format!("{rows} rows, {}", describe(&shape)));
         }
         Err(e) => outcome.add("warehouse schema", Health::Failed, e.to_string()),
@@ -201,7 +204,7 @@ fn settings(status: &Status, outcome: &mut Outcome) {
                 format!("{bytes} bytes: raise it to {PACKET_NEEDED} or more"),
             );
         }
-        Some(bytes) => outcome.add("max_allowed_packet", Health::Ok, format!("{} bytes", crate::report::count(bytes))),
+        Some(bytes) => outcome.add("max_allowed_packet", Health::Ok, format!("{} bytes", crate::outcome::count(bytes))),
     }
     if let Some(mode) = get("sql_mode") {
         outcome.add("sql_mode", Health::Ok, format!("this session: {mode}"));
@@ -211,8 +214,8 @@ fn settings(status: &Status, outcome: &mut Outcome) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lake::memory::Memory as Lakes;
-    use crate::warehouse::memory::Memory as Rows;
+    use pipeline::lake::memory::Memory as Lakes;
+    use pipeline::warehouse::memory::Memory as Rows;
 
     fn health(outcome: &Outcome, name: &str) -> Health {
         outcome.checks.iter().find(|check| check.name == name).map(|check| check.health).unwrap()

@@ -20,11 +20,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use sha2::{Digest, Sha256};
 
-use crate::half::half_in;
-use crate::hex::hex;
-use crate::reconcile::Drift;
-use crate::report::html;
-use crate::report::reconcile::Outcome;
+use crate::reconcile::{Drift, Outcome};
+use pipeline::atomic_file::half_in;
+use pipeline::hex::hex;
 
 mod tables;
 
@@ -54,13 +52,14 @@ impl Evidence {
         Ok(Self { folder: folder.to_owned(), sums: Vec::new() })
     }
 
-    /// Writes everything, whatever the number of findings: they are sorted within the folder.
+    /// Writes everything, the report's page included, for any number of findings: they are sorted within the folder.
     ///
     /// # Errors
     /// A file cannot be written, or is there already, from another audit into the same folder.
     pub fn write(
         mut self,
         outcome: &Outcome,
+        page: &str,
         findings: impl Iterator<Item = io::Result<Drift>>,
     ) -> anyhow::Result<Vec<String>> {
         let folder = self.folder.clone();
@@ -72,7 +71,6 @@ impl Evidence {
         self.file("totals.csv", |file| tables::totals(file, outcome))?;
         self.file("hashes.csv", |file| tables::hashes(file, outcome))?;
         self.file("days.csv", |file| tables::days(file, outcome))?;
-        let page = html::render(outcome)?;
         self.file("report.html", |file| file.write_all(page.as_bytes()))?;
         self.file("audit.json", |file| {
             serde_json::to_writer_pretty(&mut *file, outcome)?;

@@ -8,8 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Summed;
-use crate::reconcile::{Drift, Kind};
-use crate::report::reconcile::{Outcome, Total};
+use crate::reconcile::{ColumnTotal, Drift, Kind, Outcome};
 use crate::sort::{Folder, InOrder, Sorter};
 
 /// Findings sorted in memory at a time; a finding takes about a kilobyte.
@@ -82,7 +81,7 @@ pub(super) fn totals(file: &mut Summed, outcome: &Outcome) -> io::Result<()> {
     table.flush()
 }
 
-fn four(total: &Total) -> [String; 4] {
+fn four(total: &ColumnTotal) -> [String; 4] {
     let number = |value: f64| if total.count == 0 { String::new() } else { value.to_string() };
     [total.count.to_string(), number(total.sum()), number(total.min), number(total.max)]
 }

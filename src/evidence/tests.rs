@@ -4,6 +4,8 @@ use super::*;
 use crate::reconcile::Kind;
 use serde_json::json;
 
+const PAGE: &str = "<html></html>";
+
 fn outcome() -> (Outcome, Vec<Drift>) {
     let mut outcome = Outcome::default();
     let evil = "=HYPERLINK(\"http://x\",\"y\")";
@@ -17,14 +19,14 @@ fn outcome() -> (Outcome, Vec<Drift>) {
     ];
     let day = "2024-02-29".parse().unwrap();
     drift.iter().for_each(|drift| outcome.count(drift, Some((evil.into(), day))));
-    let row = crate::warehouse::conformance::record(1).to_row(&crate::record::stored::Shape::standard());
+    let row = testkit::conformance::warehouse::record(1).to_row(&pipeline::record::stored::Shape::standard());
     outcome.add_matched(&row, Some((evil, day)));
     (outcome, drift.into())
 }
 
 fn written(folder: &Path) -> Vec<String> {
     let (outcome, drift) = outcome();
-    Evidence::begin(folder).unwrap().write(&outcome, drift.into_iter().map(Ok)).unwrap()
+    Evidence::begin(folder).unwrap().write(&outcome, PAGE, drift.into_iter().map(Ok)).unwrap()
 }
 
 #[test]
@@ -63,7 +65,7 @@ fn the_page_on_audits_says_what_the_code_says() {
         docs.filter(|line| line.starts_with("| ")).collect::<Vec<_>>()
     };
     let sources = [
-        (include_str!("../record/stored.rs"), 9),
+        (include_str!("../../pipeline/src/record/stored/compare.rs"), 9),
         (include_str!("../reconcile/cause.rs"), 9),
         (include_str!("../reconcile/patterns/mod.rs"), 6),
     ];
@@ -88,7 +90,7 @@ fn findings_come_in_one_order_however_they_were_found() {
     let text = |name: &str, order: Vec<u32>| {
         let folder = home.path().join(name);
         let findings = order.into_iter().map(|n| Ok(drift(n)));
-        Evidence::begin(&folder).unwrap().write(&outcome, findings).unwrap();
+        Evidence::begin(&folder).unwrap().write(&outcome, PAGE, findings).unwrap();
         fs::read_to_string(folder.join("drift.ndjson")).unwrap()
     };
     let one = text("one", (0..100).collect());
@@ -101,7 +103,7 @@ fn evidence_that_was_not_written_to_its_end_has_no_sums() {
     let home = tempfile::tempdir().unwrap();
     let (outcome, drift) = outcome();
     let findings = drift.into_iter().map(Ok).chain([Err(io::Error::from(io::ErrorKind::StorageFull))]);
-    let e = format!("{:#}", Evidence::begin(home.path()).unwrap().write(&outcome, findings).unwrap_err());
+    let e = format!("{:#}", Evidence::begin(home.path()).unwrap().write(&outcome, PAGE, findings).unwrap_err());
     assert!(e.contains("drift.ndjson cannot be written") && e.contains("no storage space"), "{e}");
     assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0, "and nothing half-written");
 }

@@ -18,9 +18,9 @@ use anyhow::Context;
 use crate::herd::{self, Fault, Faults, FileUnit, Format, Herd, Part, Threads, UnitStats};
 use crate::pack::Pack;
 use crate::progress::Progress;
-use crate::report::generate::{Outcome, Truth};
 use crate::stop::Stop;
 
+mod outcome;
 #[cfg(test)]
 mod pins;
 mod sink;
@@ -28,7 +28,8 @@ mod table;
 mod told;
 mod work;
 
-pub(crate) use sink::Written;
+pub use outcome::{Count, Outcome, Truth};
+use sink::Written;
 use sink::{End, Sink};
 use told::TruthFile;
 use work::{Batch, Shape, Tell, Work};
@@ -133,7 +134,7 @@ impl Plan {
         if self.form != Form::Parquet {
             return Ok(());
         }
-        for fault in [Fault::Malformed, Fault::Oversized] {
+        for fault in Fault::ALL.into_iter().filter(|fault| !fault.is_plain_reading()) {
             anyhow::ensure!(
                 self.faults.rate(fault) == 0.0,
                 "a Parquet file holds readings only, no {fault} ones: leave that fault out, or use ndjson or csv"
@@ -194,10 +195,7 @@ pub enum Existing {
 pub fn run(plan: &Plan, out: Out, existing: Existing, progress: &Progress, stop: &Stop) -> anyhow::Result<Outcome> {
     let begun = Instant::now();
     plan.check()?;
-    let threads = match plan.threads {
-        Some(count) => Threads::of(count).with_context(|| format!("cannot start {count} threads"))?,
-        None => Threads::all(),
-    };
+    let threads = threads(plan)?;
     let stage = progress.stage("generate", Some(plan.herd.part(plan.part).count_left()));
     let mut truth = plan.truth.as_deref().map(|path| TruthFile::create(path, plan)).transpose()?;
     let mut sink = Sink::open(out, plan, existing)?;
@@ -243,7 +241,7 @@ pub fn run(plan: &Plan, out: Out, existing: Existing, progress: &Progress, stop:
     };
     outcome.out = sink.name();
     match sink.finish(whole) {
-        Ok(bytes) => outcome.bytes = bytes.unwrap_or(outcome.bytes),
+        Ok(bytes) => outcome.counts[Count::Bytes] = bytes.unwrap_or(outcome.counts[Count::Bytes]),
         Err(End::Enough) => outcome.unread = true,
         Err(End::Failed(e)) => return Err(e),
     }
@@ -251,13 +249,25 @@ pub fn run(plan: &Plan, out: Out, existing: Existing, progress: &Progress, stop:
         outcome.truth = Some(truth.finish(existing)?);
     }
     stage.finish();
-    outcome.farms = farms.iter().filter(|&&has_file| has_file).count() as u64;
-    outcome.readings = total.readings;
-    outcome.faults = total.faults.iter().collect();
-    outcome.start = plan.herd.start().to_string();
-    outcome.seed = plan.herd.seed();
+    describe(&mut outcome, plan, &total, &farms);
     outcome.seconds = begun.elapsed().as_secs_f64();
     Ok(outcome)
+}
+
+fn threads(plan: &Plan) -> anyhow::Result<Threads> {
+    match plan.threads {
+        Some(count) => Threads::of(count).with_context(|| format!("cannot start {count} threads")),
+        None => Ok(Threads::all()),
+    }
+}
+
+/// What was generated, by farms that have a file and the totals of all units.
+fn describe(outcome: &mut Outcome, plan: &Plan, total: &UnitStats, farms: &[bool]) {
+    outcome.counts[Count::Farms] = farms.iter().filter(|&&has_file| has_file).count() as u64;
+    outcome.counts[Count::Readings] = total.readings;
+    outcome.faults = total.faults.iter().map(|(fault, n)| (fault.into(), n)).collect();
+    outcome.start = plan.herd.start().to_string();
+    outcome.seed = plan.herd.seed();
 }
 
 #[cfg(test)]
@@ -293,9 +303,15 @@ mod tests {
         let names = names(&dir);
         assert_eq!((names.len(), names[0].as_str()), (6, "FazendaDois_Consumo_20260101.json"));
         let contents: Vec<_> = names.iter().map(|name| fs::read_to_string(dir.join(name)).unwrap()).collect();
-        assert_eq!(outcome.readings, contents.iter().map(|text| text.lines().count() as u64).sum::<u64>());
-        assert_eq!(outcome.bytes, contents.iter().map(|text| text.len() as u64).sum::<u64>());
-        assert_eq!((outcome.farms, outcome.files, outcome.existing), (2, 6, 0));
+        assert_eq!(
+            outcome.counts[Count::Readings],
+            contents.iter().map(|text| text.lines().count() as u64).sum::<u64>()
+        );
+        assert_eq!(outcome.counts[Count::Bytes], contents.iter().map(|text| text.len() as u64).sum::<u64>());
+        assert_eq!(
+            (outcome.counts[Count::Farms], outcome.counts[Count::Files], outcome.counts[Count::Existing]),
+            (2, 6, 0)
+        );
         assert!(outcome.faults["duplicate"] > 0 && outcome.faults["late"] == 0);
     }
 
@@ -305,11 +321,11 @@ mod tests {
         generate(plan(1, ""), home.path(), Existing::Keep).unwrap();
         fs::remove_file(home.path().join("FazendaUm_Consumo_20260102.json")).unwrap();
         let again = generate(plan(1, ""), home.path(), Existing::Keep).unwrap();
-        assert_eq!((again.files, again.existing), (6, 5));
+        assert_eq!((again.counts[Count::Files], again.counts[Count::Existing]), (6, 5));
         let refused = generate(plan(2, ""), home.path(), Existing::Keep).unwrap_err().to_string();
         assert!(refused.contains("FazendaUm_Consumo_20260101.json") && refused.contains("--force"), "{refused}");
         let forced = generate(plan(2, ""), home.path(), Existing::Replace).unwrap();
-        assert_eq!((forced.replaced, forced.existing), (6, 0));
+        assert_eq!((forced.counts[Count::Replaced], forced.counts[Count::Existing]), (6, 0));
         assert_eq!(names(home.path()).len(), 6);
     }
 
@@ -320,7 +336,7 @@ mod tests {
         stop.set();
         let out = Out::Dir(home.path().to_owned());
         let outcome = run(&plan(1, ""), out, Existing::Keep, &Progress::Silent, &stop).unwrap();
-        assert_eq!((outcome.files, outcome.stopped.as_deref()), (0, Some("asked to stop")));
+        assert_eq!((outcome.counts[Count::Files], outcome.stopped.as_deref()), (0, Some("asked to stop")));
         assert!(names(home.path()).is_empty());
     }
 }

@@ -8,9 +8,9 @@ use sha2::{Digest, Sha256};
 
 use super::{Existing, Out, Plan, run};
 use crate::herd::{Herd, Part};
-use crate::hex::hex;
 use crate::progress::Progress;
 use crate::stop::Stop;
+use pipeline::hex::hex;
 
 /// All that can be in any form.
 const READINGS: &str = "duplicate=0.02,late=0.1,out_of_order=0.1,missing_day=0.05,corrected=0.02,unknown_farm=0.02,\

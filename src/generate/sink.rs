@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use tempfile::NamedTempFile;
 
-use super::table::{Group, TableWriter};
+use super::table;
 use super::work::Shape;
 use super::{Existing, Form, Out, Plan};
-use crate::half::half_in;
 use crate::herd::FileUnit;
+use crate::parquet::{Group, Writer};
+use pipeline::atomic_file::temp_file_beside;
 
 /// Why the generator was told to end.
 pub(super) enum End {
@@ -65,7 +66,7 @@ impl Sink {
                 Ok(Self::Stream { body, name: path.display().to_string() })
             }
             Out::File(path) => {
-                let half = half_in(dir_of(&path)).and_then(|half| Body::begin(half, plan));
+                let half = temp_file_beside(&path).and_then(|half| Body::begin(half, plan));
                 Ok(Self::File { body: half.with_context(|| cannot_write(&path))?, path, existing })
             }
         }
@@ -130,14 +131,14 @@ pub(super) enum Body<W: Write + Send> {
     /// Lines, as they are.
     Lines(Counted<W>),
     /// A table of row groups.
-    Table(TableWriter<Counted<W>>),
+    Table(Writer<Counted<W>>),
 }
 
 impl<W: Write + Send> Body<W> {
     /// Begins it: with the header, where it is the first part of the whole, so that parts can be joined.
     fn begin(out: W, plan: &Plan) -> io::Result<Self> {
         let mut out = Counted { out, bytes: 0 };
-        let Form::Lines(format) = plan.form else { return TableWriter::new(out).map(Self::Table) };
+        let Form::Lines(format) = plan.form else { return table::writer(out).map(Self::Table) };
         if plan.part.is_first() && !format.header().is_empty() {
             let mut head = Vec::new();
             plan.pack.pack(format.header(), &mut head)?;
@@ -204,11 +205,6 @@ fn failed(e: io::Error, path: &Path) -> End {
 
 fn cannot_write(path: &Path) -> String {
     format!("cannot write {}", path.display())
-}
-
-/// The directory that a file is in.
-pub(super) fn dir_of(path: &Path) -> &Path {
-    path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Writes a file under a temporary name and renames it, so that no half file ever has its name.

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use tempfile::NamedTempFile;
 
-use super::sink::{dir_of, put};
+use super::sink::put;
 use super::{Existing, Plan, Truth};
-use crate::half::half_in;
 use crate::pack::Pack;
 use crate::truth::{Lines, Writer};
+use pipeline::atomic_file::temp_file_beside;
 
 /// A truth file that is being written.
 pub(super) struct TruthFile {
@@ -23,7 +23,7 @@ impl TruthFile {
     pub(super) fn create(path: &Path, plan: &Plan) -> anyhow::Result<Self> {
         let named = || format!("cannot write the truth to {}", path.display());
         let (pack, _) = Pack::of(path);
-        let half = half_in(dir_of(path)).with_context(named)?;
+        let half = temp_file_beside(path).with_context(named)?;
         let writer = Writer::packed(BufWriter::with_capacity(1 << 16, half), pack, plan.flags()).with_context(named)?;
         Ok(Self { path: path.to_owned(), pack, writer })
     }

@@ -2,10 +2,11 @@
 
 use std::io;
 
-use super::table::{Columns, Group, TableWriter};
+use super::table::{self, Columns};
 use super::{Form, Plan};
 use crate::herd::{BATCH_PENS, FileUnit, Format, Telling, UnitStats};
 use crate::pack::Pack;
+use crate::parquet::Group;
 use crate::truth::Lines;
 
 /// Pens a row group of a Parquet file: as few as keep what it says of itself small beside it.
@@ -128,7 +129,7 @@ impl Work<'_> {
                 }
             };
             if self.shape == Shape::Files {
-                let mut table = TableWriter::new(std::mem::take(&mut batch.text))?;
+                let mut table = table::writer(std::mem::take(&mut batch.text))?;
                 table.append(batch.columns.encode()?)?;
                 let file = table.finish()?;
                 batch.bytes.extend_from_slice(&file);

@@ -7,7 +7,7 @@ use chrono::{Datelike, NaiveDate};
 
 use super::chance::Chance;
 use super::{Faults, Format, Herd, Raca, Reading, mill, weather};
-use crate::record;
+use pipeline::record;
 
 /// Means over readings, in the units of DESIGN.md §2.
 #[derive(Debug, Default)]

@@ -5,11 +5,14 @@
 //! it look back, three days at most.
 
 use super::chance::Chance;
-use super::faults::{Chosen, Fault, FaultCounts, Faults};
-use super::held::Held;
+use super::fault::Fault;
+use super::faults::{Chosen, FaultCounts, Faults};
 use super::print::Format;
 use super::reading::{Farm, Reading};
 use super::{FileUnit, Herd};
+use held::Held;
+
+mod held;
 
 /// A late reading is this many days late at most.
 const LATEST_DAYS: u32 = 3;
@@ -251,5 +254,4 @@ impl Delivery<'_> {
 }
 
 #[cfg(test)]
-#[path = "delivery_tests.rs"]
 mod tests;

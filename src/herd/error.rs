@@ -4,7 +4,8 @@ use std::fmt;
 
 use chrono::NaiveDate;
 
-use super::{Fault, MAX_FARMS, MAX_LOTS, Malformed};
+use super::fault::{Fault, Malformed};
+use super::{MAX_FARMS, MAX_LOTS};
 
 /// Why a herd, a part or a set of faults could not be made from what was asked.
 #[derive(Debug, Clone, PartialEq)]

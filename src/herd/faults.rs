@@ -1,94 +1,26 @@
-//! What goes wrong between a lot and its file, and how often. Owns the words, their rates and the choice for a reading;
-//! leaves carrying them out to `delivery` and the kinds of broken lines to `malformed`.
+//! What goes wrong between a lot and its file, and how often. Owns how faults are read, their rates and the choice for a
+//! reading; leaves the words to `fault`, carrying them out to `delivery` and how a line is broken to `malformed`.
 
 use std::fmt;
 use std::str::FromStr;
 
 use super::Error;
 use super::chance::Chance;
-use super::malformed::Malformed;
-use crate::truth::Fate;
-
-/// One way a reading is delivered badly.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Fault {
-    /// Its line stands in the file twice; the second one is the fault.
-    Duplicate,
-    /// It is in the file of a day 1 to 3 days later, or of the last day if that comes first.
-    Late,
-    /// It stands in its file behind readings that it should precede, up to 20 pens of them.
-    OutOfOrder,
-    /// Nothing of its farm's day is ever delivered.
-    MissingDay,
-    /// Its line is no valid reading.
-    Malformed,
-    /// A wrong intake comes first, and right after it a second reading of the same natural key with the true one.
-    Corrected,
-    /// It is valid, but has so long a remark that no topic takes it.
-    Oversized,
-    /// It is valid, but names a farm that is none of the herd's.
-    UnknownFarm,
-    /// It is never delivered.
-    Missing,
-    /// Its intake is 0.
-    Zero,
-}
-
-impl Fault {
-    /// All of them, in the order of [`FaultCounts`].
-    pub const ALL: [Self; 10] = [
-        Self::Duplicate,
-        Self::Late,
-        Self::OutOfOrder,
-        Self::MissingDay,
-        Self::Malformed,
-        Self::Corrected,
-        Self::Oversized,
-        Self::UnknownFarm,
-        Self::Missing,
-        Self::Zero,
-    ];
-
-    /// The word for it on the command line, in reports and in truth files.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Duplicate => "duplicate",
-            Self::Late => "late",
-            Self::OutOfOrder => "out_of_order",
-            Self::MissingDay => "missing_day",
-            Self::Malformed => "malformed",
-            Self::Corrected => "corrected",
-            Self::Oversized => "oversized",
-            Self::UnknownFarm => "unknown_farm",
-            Self::Missing => "missing",
-            Self::Zero => "zero",
-        }
-    }
-
-    /// What must become of a line with this fault, or of a reading that has no line because of it.
-    pub fn fate(self) -> Fate {
-        match self {
-            Self::Duplicate | Self::Late | Self::OutOfOrder | Self::Corrected | Self::UnknownFarm | Self::Zero => {
-                Fate::Stored
-            }
-            Self::Malformed => Fate::Quarantined,
-            Self::Oversized => Fate::Refused,
-            Self::MissingDay | Self::Missing => Fate::Never,
-        }
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
+use super::fault::{Fault, Malformed};
 
 impl FromStr for Fault {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
         Self::ALL.into_iter().find(|fault| fault.name() == text).ok_or_else(|| Error::FaultKind(text.to_owned()))
+    }
+}
+
+impl FromStr for Malformed {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        Self::ALL.into_iter().find(|kind| kind.name() == text).ok_or_else(|| Error::Malformed(text.to_owned()))
     }
 }
 

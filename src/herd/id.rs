@@ -1,11 +1,11 @@
-//! The id of a reading of a herd, as [`crate::record`] makes it, from whole grams and milligrams at a tenth of the cost.
+//! The id of a reading of a herd, as [`pipeline::record`] makes it, from whole grams and milligrams at a tenth of the cost.
 
 use chrono::NaiveDate;
 use uuid::Uuid;
 
 use super::Reading;
 use super::digits::{push_date, push_decimal, push_whole};
-use crate::record::id_of_canonical;
+use pipeline::record::id_of_canonical;
 
 impl Reading<'_> {
     /// The id that the intake gives this reading.

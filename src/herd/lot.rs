@@ -16,7 +16,7 @@ use super::chance::Chance;
 use super::health::{DEATH_CHANCES, Health};
 use super::mill::Feeding;
 use super::pens::{Pen, Stay};
-use super::reading::Raca;
+use super::raca::Raca;
 use super::scales::{LAST_GAIN_G, STEP_G, Scales};
 
 /// Weight at entry, kg: real mean and bounds; with this deviation 228 lots reach from about one bound to the other.

@@ -1,109 +1,30 @@
-//! Lines that are no valid reading, a dozen kinds of them. Owns how each is broken, in NDJSON and in CSV.
+//! Lines that are no valid reading. Owns how each kind of them, a [`Malformed`], is broken, in NDJSON and in CSV.
 //!
 //! A broken line still has what tells it from any other of its history, so that no two have the same bytes.
 
-use std::fmt;
-use std::str::FromStr;
-
 use chrono::Datelike;
+use pipeline::record::{Column, ColumnKind};
 
+use super::Reading;
 use super::chance::Chance;
-use super::print::{COLUMNS, Format};
-use super::{Error, Reading};
-
-/// How a line is broken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Malformed {
-    /// It breaks off behind `data`: no JSON, or a CSV row of fewer than ten fields.
-    Truncated,
-    /// It is noise.
-    Garbage,
-    /// One of the ten fields is not there.
-    MissingField,
-    /// One of the ten fields is `null`, or empty in CSV.
-    NullField,
-    /// The intake is a word.
-    Text,
-    /// The mean weight is negative.
-    Negative,
-    /// The intake is `NaN`, which no JSON knows.
-    Nan,
-    /// `data` is in day, month, year.
-    BadDate,
-    /// `data` is the 30th of February.
-    ImpossibleDate,
-    /// The mean weight has a comma where its point should be.
-    DecimalComma,
-    /// There is half an animal more.
-    Fraction,
-    /// The days on feed are more than their column holds.
-    Huge,
-    /// The farm has no name.
-    EmptyFarm,
-}
-
-impl Malformed {
-    /// All kinds.
-    pub const ALL: [Self; 13] = [
-        Self::Truncated,
-        Self::Garbage,
-        Self::MissingField,
-        Self::NullField,
-        Self::Text,
-        Self::Negative,
-        Self::Nan,
-        Self::BadDate,
-        Self::ImpossibleDate,
-        Self::DecimalComma,
-        Self::Fraction,
-        Self::Huge,
-        Self::EmptyFarm,
-    ];
-
-    /// The word for it behind `malformed.` on the command line, and in truth files.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Truncated => "truncated",
-            Self::Garbage => "garbage",
-            Self::MissingField => "missing_field",
-            Self::NullField => "null_field",
-            Self::Text => "text",
-            Self::Negative => "negative",
-            Self::Nan => "nan",
-            Self::BadDate => "bad_date",
-            Self::ImpossibleDate => "impossible_date",
-            Self::DecimalComma => "decimal_comma",
-            Self::Fraction => "fraction",
-            Self::Huge => "huge",
-            Self::EmptyFarm => "empty_farm",
-        }
-    }
-}
-
-impl fmt::Display for Malformed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for Malformed {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self, Error> {
-        Self::ALL.into_iter().find(|kind| kind.name() == text).ok_or_else(|| Error::Malformed(text.to_owned()))
-    }
-}
+use super::fault::Malformed;
+use super::print::{COLUMNS, FIELDS, Format};
 
 /// Places of fields in [`COLUMNS`].
-const PESO_MEDIO: usize = 4;
-const DATA: usize = 5;
-const QUANTIDADE_ANIMAIS: usize = 6;
-const DIA_CONFINAMENTO: usize = 7;
-const CONSUMO_REAL: usize = 8;
-const COD_CLIENTE: usize = 9;
+const PESO_MEDIO: usize = place(Column::PesoMedio);
+const DATA: usize = place(Column::Data);
+const QUANTIDADE_ANIMAIS: usize = place(Column::QuantidadeAnimais);
+const DIA_CONFINAMENTO: usize = place(Column::DiaConfinamento);
+const CONSUMO_REAL: usize = place(Column::ConsumoReal);
+const COD_CLIENTE: usize = place(Column::CodCliente);
 
-/// Fields that stand without quotes in JSON.
-const NUMBERS: [usize; 3] = [3, PESO_MEDIO, CONSUMO_REAL];
+const fn place(column: Column) -> usize {
+    let mut at = 0;
+    while FIELDS[at].index() != column.index() {
+        at += 1;
+    }
+    at
+}
 
 impl Reading<'_> {
     /// Appends the reading as a line that is broken in one way, line feed included.
@@ -144,7 +65,7 @@ impl Reading<'_> {
         let row = String::from_utf8_lossy(&row);
         let plain = row.trim_end().split(',').map(str::to_owned);
         let cell = |(at, plain): (usize, String)| {
-            let json = if NUMBERS.contains(&at) { plain.clone() } else { format!("\"{plain}\"") };
+            let json = if FIELDS[at].kind() == ColumnKind::Weight { plain.clone() } else { format!("\"{plain}\"") };
             Cell { name: COLUMNS[at], plain, json }
         };
         plain.enumerate().map(cell).collect()

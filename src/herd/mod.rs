@@ -16,18 +16,20 @@
 //! | `scales.rs` | weighings, and the weight reported between them |
 //! | `weather.rs` | rain on a farm, shared by its lots |
 //! | `mill.rs` | feeding on a farm: the week, stops of the feed mill, the New Year |
+//! | `raca.rs` | [`Raca`], the breed of a lot |
 //! | `reading.rs` | [`Reading`], one day of one lot |
 //! | `print.rs` | a reading as NDJSON or CSV bytes |
 //! | `digits.rs` | numbers and dates as digits |
+//! | `fault.rs` | [`Fault`] and [`Malformed`], the words for what goes wrong |
 //! | `faults.rs` | [`Faults`], what goes wrong and how often |
-//! | `malformed.rs` | [`Malformed`], lines that are no valid reading |
+//! | `malformed.rs` | lines that are no valid reading |
 //! | `oversized.rs` | a reading that is too long for a topic |
-//! | `held.rs` | readings out of order |
 //! | `message.rs` | a line as the message it is read as |
 //! | `id.rs` | the id that the intake gives a reading |
 //! | `told.rs` | a unit's lines of the truth file |
 //! | `unit.rs` | [`FileUnit`] (farm × day), [`Part`], order and names of files |
 //! | `delivery.rs` | [`Delivery`], what a file holds once faults are carried out |
+//! | `delivery/held.rs` | readings out of order |
 //! | `generate.rs` | [`generate()`], many units on all cores, handed over in order |
 //!
 //! The faultless history is the truth: every fault is a way of delivering it badly, and
@@ -37,10 +39,10 @@ mod chance;
 mod delivery;
 mod digits;
 mod error;
+mod fault;
 mod faults;
 mod generate;
 mod health;
-mod held;
 mod id;
 mod lot;
 mod malformed;
@@ -51,6 +53,7 @@ mod names;
 mod oversized;
 mod pens;
 mod print;
+mod raca;
 mod reading;
 mod scales;
 mod told;
@@ -67,12 +70,13 @@ use chrono::{Datelike, Days, NaiveDate};
 pub use delivery::{Delivery, Line, UnitStats};
 pub(crate) use digits::push_whole;
 pub use error::Error;
-pub use faults::{Chosen, Fault, FaultCounts, Faults};
+pub use fault::{Fault, Malformed};
+pub use faults::{Chosen, FaultCounts, Faults};
 pub use generate::{BATCH_PENS, Threads, batches, generate};
-pub use malformed::Malformed;
 pub use names::cod_cliente;
-pub use print::{COLUMNS, Format};
-pub use reading::{Raca, Reading};
+pub use print::{COLUMNS, FIELDS, Format};
+pub use raca::Raca;
+pub use reading::Reading;
 pub use told::Telling;
 pub use unit::{FileUnit, Files, Part};
 

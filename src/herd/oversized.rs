@@ -2,7 +2,7 @@
 
 use super::print::Format;
 use super::{Reading, message};
-use crate::record::MAX_MESSAGE_BYTES;
+use pipeline::record::MAX_MESSAGE_BYTES;
 
 /// The field that makes it so long.
 const REMARK: &str = "observacao";

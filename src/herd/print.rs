@@ -6,25 +6,28 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::LazyLock;
 
 use chrono::NaiveDate;
+use pipeline::record::Column;
 
 use super::digits::{push_date, push_decimal, push_whole};
 use super::{Error, Reading};
 
-/// The ten fields of a reading, in the order of the real files; the header of a CSV file.
-pub const COLUMNS: [&str; 10] = [
-    "id_curral",
-    "id_raca",
-    "id_lote",
-    "peso_entrada",
-    "peso_medio",
-    "data",
-    "quantidade_animais",
-    "dia_confinamento",
-    "consumo_real",
-    "cod_cliente",
-];
+/// The fields of a reading, in the order of the real files.
+pub const FIELDS: [Column; Column::REQUIRED.len()] = Column::REQUIRED;
+
+/// Their names; the header of a CSV file.
+pub const COLUMNS: [&str; FIELDS.len()] = {
+    let (mut names, mut at) = ([""; FIELDS.len()], 0);
+    while at < FIELDS.len() {
+        names[at] = FIELDS[at].name();
+        at += 1;
+    }
+    names
+};
+
+static CSV_HEADER: LazyLock<String> = LazyLock::new(|| format!("{}\n", COLUMNS.join(",")));
 
 /// Bytes that a line of NDJSON takes at most, but for a farm of a very long name.
 const LINE_BYTES: usize = 320;
@@ -62,9 +65,7 @@ impl Format {
     pub fn header(self) -> &'static [u8] {
         match self {
             Self::Ndjson => b"",
-            Self::Csv => {
-                b"id_curral,id_raca,id_lote,peso_entrada,peso_medio,data,quantidade_animais,dia_confinamento,consumo_real,cod_cliente\n"
-            }
+            Self::Csv => CSV_HEADER.as_bytes(),
         }
     }
 }
@@ -189,6 +190,7 @@ mod tests {
     fn csv_has_the_same_ten_fields_in_the_same_order() {
         let expected = "25994051003275,28551700000020,73578741015010,234.941,360.341,2023-01-01 00:00:00 UTC,51,66,9.076451,FazendaUm\n";
         assert_eq!(line(&real(), Format::Csv), expected);
-        assert_eq!(Format::Csv.header(), format!("{}\n", COLUMNS.join(",")).as_bytes());
+        let header = b"id_curral,id_raca,id_lote,peso_entrada,peso_medio,data,quantidade_animais,dia_confinamento,consumo_real,cod_cliente\n";
+        assert_eq!(Format::Csv.header(), header);
     }
 }

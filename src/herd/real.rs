@@ -4,7 +4,7 @@
 use chrono::NaiveDate;
 
 use super::{Faults, Herd};
-use crate::record::Reading;
+use pipeline::record::Reading;
 
 const FILES: [&str; 4] = [
     include_str!("../../samples/real/FazendaUm_Consumo_20230101.json"),

@@ -8,8 +8,8 @@ use sha2::{Digest, Sha256};
 use super::faults::Faults;
 use super::print::Format;
 use super::{FileUnit, Herd, Line, UnitStats, message};
-use crate::hex::hex;
 use crate::truth::{Fate, Lines, Told};
+use pipeline::hex::hex;
 
 /// Where the truth of a file goes.
 #[derive(Debug)]
@@ -91,9 +91,9 @@ mod tests {
     use super::*;
     use crate::herd::{Fault, Malformed};
     use crate::history;
-    use crate::record::{self, reading_id};
     use crate::topic::Message;
     use crate::truth::{self, Totals, Writer};
+    use pipeline::record::{self, reading_id};
 
     /// The largest message that SNS takes.
     const TOPIC_BYTES: usize = 256 * 1024;

@@ -1,10 +1,10 @@
 //! Lines of a file, one by one and in bounded memory; a row of CSV may go over several.
 
 use std::collections::VecDeque;
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead};
 
 /// The longest line kept; the limit of a message is far below, so a longer line is refused as too large anyway.
-const MAX_LINE_BYTES: u64 = 4 * 1024 * 1024;
+pub(super) const MAX_LINE_BYTES: usize = 4 * 1024 * 1024;
 
 /// How many lines a row may go over, and how many bytes: a quote that is never closed takes no more than itself.
 const MAX_ROW_LINES: usize = 100;
@@ -20,9 +20,10 @@ pub(super) struct Line {
 }
 
 impl Line {
-    /// Whether it begins as an object of JSON does.
+    /// Whether it begins as an object of JSON does, or an array of such.
     pub(super) fn is_json(&self) -> bool {
-        self.text.trim_ascii_start().starts_with(b"{")
+        let text = self.text.trim_ascii_start();
+        text.starts_with(b"{") || text.strip_prefix(b"[").is_some_and(|text| text.trim_ascii_start().starts_with(b"{"))
     }
 }
 
@@ -59,26 +60,18 @@ impl<R: BufRead> Lines<R> {
     }
 
     fn read(&mut self) -> io::Result<Option<Line>> {
-        let mut text = Vec::new();
-        let read = self.input.by_ref().take(MAX_LINE_BYTES).read_until(b'\n', &mut text);
-        let read = read.map_err(|e| cut_short(e, self.number))?;
-        if read == 0 {
+        let Some(mut text) = read_line(&mut self.input).map_err(|e| cut_short(e, self.number))? else {
             return Ok(None);
-        }
+        };
         self.number += 1;
-        if read as u64 == MAX_LINE_BYTES && !text.ends_with(b"\n") {
-            skip_line(&mut self.input).map_err(|e| cut_short(e, self.number))?;
-        }
-        if self.number == 1 && (text.starts_with(b"\xff\xfe") || text.starts_with(b"\xfe\xff")) {
-            let why =
-                "it is UTF-16, which some spreadsheets write: make it UTF-8 (iconv -f UTF-16 -t UTF-8) and run again";
-            return Err(io::Error::new(io::ErrorKind::InvalidData, why));
-        }
-        while text.last().is_some_and(u8::is_ascii_whitespace) {
+        while text.last().is_some_and(|byte| byte.is_ascii_whitespace() && *byte != b'\t') {
             text.pop();
         }
-        if self.number == 1 && text.starts_with(b"\xef\xbb\xbf") {
-            text.drain(..3); // the mark some editors put before UTF-8
+        if text.iter().all(u8::is_ascii_whitespace) {
+            text.clear();
+        }
+        if text.starts_with(b"\xef\xbb\xbf") {
+            text.drain(..3); // the mark some editors put before UTF-8, also where files were joined
         }
         Ok(Some(Line { number: self.number, text }))
     }
@@ -112,23 +105,38 @@ fn is_closed(row: &[u8]) -> bool {
 }
 
 /// What ends a file that was whole once. What it held up to there has been handed over.
-fn cut_short(e: io::Error, line: u64) -> io::Error {
+pub(super) fn cut_short(e: io::Error, line: u64) -> io::Error {
     let why = format!(
         "it cannot be read on after line {line}, it was cut short or damaged ({e}): get it whole and run again"
     );
     io::Error::new(e.kind(), why)
 }
 
-fn skip_line(input: &mut impl BufRead) -> io::Result<()> {
+/// A line up to its end, which is LF, CRLF or a lone CR; of a longer one than is kept, the beginning. `None` at the end.
+fn read_line(input: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
+    let mut text = Vec::new();
+    let mut any = false;
     loop {
-        let buffer = input.fill_buf()?;
-        let (used, end) = match buffer.iter().position(|&b| b == b'\n') {
-            Some(at) => (at + 1, true),
-            None => (buffer.len(), buffer.is_empty()),
+        let buffer = match input.fill_buf() {
+            Ok(buffer) => buffer,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+            Err(e) => return Err(e),
         };
+        if buffer.is_empty() {
+            return Ok(any.then_some(text));
+        }
+        any = true;
+        let end = memchr::memchr2(b'\n', b'\r', buffer);
+        let line = &buffer[..end.unwrap_or(buffer.len())];
+        text.extend_from_slice(&line[..line.len().min(MAX_LINE_BYTES - text.len())]);
+        let is_cr = end.is_some_and(|at| buffer[at] == b'\r');
+        let used = end.map_or(buffer.len(), |at| at + 1);
         input.consume(used);
-        if end {
-            return Ok(());
+        if is_cr && input.fill_buf()?.first() == Some(&b'\n') {
+            input.consume(1);
+        }
+        if end.is_some() {
+            return Ok(Some(text));
         }
     }
 }

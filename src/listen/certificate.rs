@@ -13,8 +13,8 @@ use x509_cert::Certificate as X509;
 use x509_cert::der::DecodePem;
 use x509_cert::time::Time;
 
+use super::error::Error;
 use super::get::Get;
-use super::signature::Error;
 
 /// Certificates kept; SNS has one a region and changes it about once a year.
 const KEPT: usize = 16;

@@ -10,15 +10,16 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::answer::Answer;
+use super::error::Error;
 use super::gather::Waiting;
 use super::get::Get;
 use super::request::{Delivery, printable, read};
-use super::signature::{Error, Verifier};
+use super::signature::Verifier;
 use super::{LOOK, Settings, Signatures, address};
-use crate::intake::Verdict;
-use crate::intake::envelope::Envelope;
-use crate::report::process::Endpoint;
-use crate::warehouse::Loaded;
+use crate::outcome::Counts;
+use crate::process::Requests;
+use pipeline::intake::Fate;
+use pipeline::intake::envelope::Envelope;
 
 /// How long a request waits for its turn before it is told to come again; SNS gives up after 15 seconds.
 const TURN: Duration = Duration::from_secs(10);
@@ -34,7 +35,7 @@ pub(super) struct Desk {
     get: Arc<dyn Get>,
     waiting: mpsc::Sender<Waiting>,
     turns: Semaphore,
-    counts: Mutex<Endpoint>,
+    counts: Mutex<Counts<Requests>>,
 }
 
 /// Answers one request.
@@ -64,8 +65,8 @@ impl Desk {
     }
 
     /// What came besides messages.
-    pub(super) fn counts(&self) -> Endpoint {
-        *self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn counts(&self) -> Counts<Requests> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Ends when no request is being answered.
@@ -75,8 +76,8 @@ impl Desk {
         }
     }
 
-    fn counted(&self, count: impl FnOnce(&mut Endpoint)) {
-        count(&mut self.counts.lock().unwrap_or_else(PoisonError::into_inner));
+    fn counted(&self, counter: Requests) {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner).add(counter);
     }
 
     fn count(&self, answer: &Answer) {
@@ -84,11 +85,11 @@ impl Desk {
             Answer::Done(_) | Answer::Failed | Answer::NotFound | Answer::BadMethod => {}
             Answer::NotSns(_) | Answer::Forbidden(_) | Answer::TooLarge => {
                 tracing::warn!("request refused: {}", answer.text());
-                self.counted(|counts| counts.requests_refused += 1);
+                self.counted(Requests::Refused);
             }
             Answer::PutOff(why) => {
                 tracing::warn!("request put off: {why}");
-                self.counted(|counts| counts.requests_put_off += 1);
+                self.counted(Requests::PutOff);
             }
         }
     }
@@ -153,7 +154,7 @@ impl Desk {
             "UnsubscribeConfirmation" => {
                 let topic = printable(&envelope.topic_arn);
                 tracing::warn!(topic, "unsubscribed: this topic's messages no longer come here");
-                self.counted(|counts| counts.unsubscribed += 1);
+                self.counted(Requests::Unsubscribed);
                 Ok(Answer::Done("noted"))
             }
             _ => Err(Answer::NotSns("its Type is none that SNS sends".into())),
@@ -172,7 +173,7 @@ impl Desk {
         let failed = match self.get.get(&url).await {
             Ok(fetched) if (200..300).contains(&fetched.status) => {
                 tracing::info!(topic, "subscribed");
-                self.counted(|counts| counts.subscribed += 1);
+                self.counted(Requests::Subscribed);
                 return Ok(Answer::Done("subscribed"));
             }
             Ok(fetched) => format!("status {}", fetched.status),
@@ -186,12 +187,12 @@ impl Desk {
         let (answer, verdict) = oneshot::channel();
         let stopping = || Answer::PutOff("stopping, deliver it again".into());
         self.waiting.send(Waiting { id, body, answer }).await.map_err(|_| stopping())?;
-        Ok(match verdict.await.map_err(|_| stopping())? {
-            Verdict::Stored { row: Loaded::Refused(_), .. } => Answer::Done("in the lake, its row is refused"),
-            stored @ Verdict::Stored { .. } if stored.is_duplicate() => Answer::Done("duplicate"),
-            Verdict::Stored { .. } => Answer::Done("stored"),
-            Verdict::Quarantined { .. } => Answer::Done("quarantined"),
-            Verdict::Failed(_) => Answer::Failed,
+        Ok(match Fate::alone(&verdict.await.map_err(|_| stopping())?) {
+            Fate::Refused => Answer::Done("in the lake, its row is refused"),
+            Fate::Duplicate => Answer::Done("duplicate"),
+            Fate::Processed => Answer::Done("stored"),
+            Fate::Quarantined => Answer::Done("quarantined"),
+            Fate::Failed => Answer::Failed,
         })
     }
 }

@@ -7,11 +7,10 @@ use bytes::Bytes;
 use chrono::Utc;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::intake::{Intake, Verdict};
-use crate::process::take_down;
+use crate::process::{Outcome, take_down};
 use crate::progress::Stage;
-use crate::report::process::Outcome;
 use crate::stop::Stop;
+use pipeline::intake::{Intake, Verdict};
 
 /// Messages a batch.
 const BATCH: usize = 100;

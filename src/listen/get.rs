@@ -12,6 +12,7 @@ use aws_smithy_runtime_api::client::http::HttpConnector;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::byte_stream::ByteStream;
 use bytes::{Bytes, BytesMut};
+use pipeline::error::with_causes;
 use url::Url;
 
 /// How long a fetch may take, its body included.
@@ -77,14 +78,4 @@ impl Get for Https {
         let late = |_| Err(format!("no answer within {} s", LONGEST.as_secs()));
         tokio::time::timeout(LONGEST, self.fetch(url)).await.unwrap_or_else(late)
     }
-}
-
-fn with_causes(e: &dyn std::error::Error) -> String {
-    let mut text = e.to_string();
-    let mut cause = e.source();
-    while let Some(e) = cause {
-        text = format!("{text}: {e}");
-        cause = e.source();
-    }
-    text
 }

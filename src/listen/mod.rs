@@ -2,7 +2,7 @@
 //!
 //! Owns what stands between the internet and the intake: size, signature, topic, the confirmation of subscriptions, and
 //! the answers by which SNS knows whether to deliver again. `request` reads, `signature` (with `certificate`, `address`
-//! and [`get`]) believes or not, `desk` decides, `gather` makes batches. What becomes of a message is the
+//! and [`get`]) believes or not, `error` says why not, `desk` decides, `gather` makes batches. What becomes of a message is the
 //! intake's business; TLS is that of the proxy in front.
 
 use std::net::SocketAddr;
@@ -14,15 +14,16 @@ use axum::Router;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::intake::Intake;
+use crate::process::Outcome;
 use crate::progress::Progress;
-use crate::report::process::Outcome;
 use crate::stop::Stop;
+use pipeline::intake::Intake;
 
 mod address;
 mod answer;
 mod certificate;
 mod desk;
+mod error;
 mod gather;
 pub mod get;
 mod request;

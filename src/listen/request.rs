@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 
 use super::answer::Answer;
-use crate::intake::envelope::Envelope;
+use pipeline::intake::envelope::Envelope;
 
 /// The largest body, in bytes: a message of 256 KiB, each byte of which JSON may write as six, and its envelope.
 pub(super) const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;

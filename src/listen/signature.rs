@@ -9,19 +9,9 @@ use chrono::{DateTime, Utc};
 
 use super::address;
 use super::certificate::{Certificates, Version};
+use super::error::Error;
 use super::get::Get;
-use crate::intake::envelope::Envelope;
-
-/// Why a message is not believed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Error {
-    /// It is not from SNS, or was changed on its way.
-    #[error("{0}")]
-    Invalid(String),
-    /// It cannot be told now; another try may.
-    #[error("{0}")]
-    Unavailable(String),
-}
+use pipeline::intake::envelope::Envelope;
 
 /// Verifies signatures.
 #[derive(Debug)]

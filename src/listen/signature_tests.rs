@@ -7,9 +7,10 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use url::Url;
 
+use super::error::Error;
 use super::get::{Fetched, Get};
-use super::signature::{Error, Verifier};
-use crate::intake::envelope::Envelope;
+use super::signature::Verifier;
+use pipeline::intake::envelope::Envelope;
 
 const CERTIFICATE: &str = include_str!("../../tests/sns/certificate.pem");
 const ONE: &str = include_str!("../../tests/sns/notification-1.json");
@@ -42,7 +43,7 @@ fn fixed(answer: Reply) -> Arc<Fixed> {
 }
 
 fn at(text: &str) -> DateTime<Utc> {
-    crate::record::instant::parse(text).unwrap()
+    pipeline::record::instant::parse(text).unwrap()
 }
 
 fn now() -> DateTime<Utc> {

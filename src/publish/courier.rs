@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use super::entry::Entry;
 use super::throttle::Throttle;
-use crate::error::Kind;
-use crate::retry::Retry;
 use crate::stop::Stop;
 use crate::topic::{NO_ANSWER, Refusal, Topic};
+use pipeline::error::Kind;
+use pipeline::retry::Retry;
 
 /// Tries of a message that is refused for being too fast: that passes, and the run slows down meanwhile.
 const THROTTLED_TRIES: u32 = 100;

@@ -7,49 +7,10 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use bytes::Bytes;
-use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 use super::entry::Entry;
+use super::letter::Letter;
 use crate::topic::Refusal;
-
-/// A line of the file. The message is its first field, by which a letter is known.
-#[derive(Debug, Serialize)]
-struct Letter<'a> {
-    message: &'a str,
-    /// The id that the reading would have had, where it is one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<Uuid>,
-    code: &'a str,
-    reason: &'a str,
-    file: &'a str,
-    line: u64,
-    attempts: u32,
-}
-
-/// How every letter begins, and no reading does.
-const BEGIN: &[u8] = br#"{"message":"#;
-
-/// What the letter holds, if this is one; else the message itself.
-pub(super) fn opened(body: Bytes) -> Bytes {
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    #[allow(dead_code, reason = "only a letter has all of them")]
-    struct Whole {
-        message: String,
-        id: Option<Uuid>,
-        code: String,
-        reason: String,
-        file: String,
-        line: u64,
-        attempts: u32,
-    }
-    if !body.starts_with(BEGIN) {
-        return body;
-    }
-    serde_json::from_slice::<Whole>(&body).map_or(body, |letter| letter.message.into())
-}
 
 /// What to do with a file that holds letters already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,9 +114,12 @@ fn whole_letters(file: &mut File, length: u64) -> io::Result<u64> {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::super::entry::tests::entry;
+    use super::super::letter::opened;
     use super::*;
-    use crate::error::Kind;
+    use pipeline::error::Kind;
 
     fn refusal() -> Refusal {
         Refusal { kind: Kind::Permanent, code: "C".into(), message: "because".into() }

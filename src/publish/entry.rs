@@ -1,5 +1,5 @@
 //! A message made ready for the topic, or set aside as invalid. Owns that judgement; what a reading is belongs to
-//! [`crate::record`].
+//! [`pipeline::record`].
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -8,12 +8,11 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::dead;
-
-use crate::hex::hex;
+use super::letter;
 use crate::history;
-use crate::record::{MAX_MESSAGE_BYTES, Reading, Slug, reading_id};
 use crate::topic::{Limits, Message, is_attribute};
+use pipeline::hex::hex;
+use pipeline::record::{MAX_MESSAGE_BYTES, Reading, Slug, reading_id};
 
 /// What to do with a message that is no valid reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -71,7 +70,7 @@ pub(super) fn ready(
 ) -> Result<Entry, Invalid> {
     let history::Message { file, line, body } = read;
     let refuse = |reason: String| Invalid { index, place: format!("{file}:{line}"), reason };
-    let body = dead::opened(body);
+    let body = letter::opened(body);
     let (mut id, mut data_ms) = (None, None);
     let message = match Reading::parse(&body) {
         Ok(reading) => {

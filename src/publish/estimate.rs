@@ -6,8 +6,8 @@ use std::path::Path;
 
 use super::{Schedule, Source};
 use crate::history;
-use crate::report::{count, duration};
-use crate::topic::arn::Arn;
+use crate::outcome::{count, duration};
+use crate::topic::Terms;
 
 /// Readings a day of a hundred pens (`herd`'s own share of pens that deliver).
 const DELIVERING: f64 = 0.91;
@@ -15,14 +15,6 @@ const DELIVERING: f64 = 0.91;
 const LOOKED_AT: usize = 256 * 1024;
 /// Bytes of a generated reading (measured, NDJSON).
 const READING_BYTES: f64 = 272.0;
-/// Messages a call.
-const TOGETHER: f64 = 10.0;
-/// Payload that is billed as one request, bytes (Amazon SNS pricing: "each 64 KB chunk is billed as 1 request").
-const CHUNK_BYTES: f64 = 65_536.0;
-/// List price of a million API requests, US dollars (Amazon SNS pricing, standard topics, after the first million a month).
-const PRICE: f64 = 0.50;
-/// The same of FIFO topics, and of a gigabyte of payload published to them (Amazon SNS pricing, FIFO topics).
-const FIFO_PRICE: (f64, f64) = (0.30, 0.017);
 /// A run of more messages, or of a longer time in seconds, is a large one: it is asked about.
 const LARGE: (f64, f64) = (1e6, 3_600.0);
 
@@ -35,14 +27,12 @@ pub struct Estimate {
     bytes: f64,
     /// How long the schedule takes, seconds.
     scheduled: Option<f64>,
-    region: String,
-    quota: f64,
-    is_fifo: bool,
+    terms: Terms,
 }
 
 impl Estimate {
     /// Of publishing a source to a topic by a schedule, those passed over not counted.
-    pub fn of(source: &Source, schedule: &Schedule, arn: &Arn, skip: u64) -> Self {
+    pub fn of(source: &Source, schedule: &Schedule, terms: Terms, skip: u64) -> Self {
         let (there, bytes) = size(source);
         let room = schedule.messages().map(|room| room as f64);
         let there = there.map(|there| (there - skip as f64).max(0.0));
@@ -54,14 +44,7 @@ impl Estimate {
             Source::Herd { herd, .. } => Some(f64::from(herd.days())),
             Source::Files { .. } => None,
         };
-        Self {
-            messages,
-            bytes,
-            scheduled: schedule.seconds(messages, days),
-            region: arn.region().to_owned(),
-            quota: f64::from(arn.quota()),
-            is_fifo: arn.is_fifo(),
-        }
+        Self { messages, bytes, scheduled: schedule.seconds(messages, days), terms }
     }
 
     /// About how many messages of files a schedule leaves out, because it ends before they do; those passed over not counted.
@@ -77,7 +60,8 @@ impl Estimate {
 
     /// How long it takes at least, seconds: the schedule's time, or the quota's where that is longer.
     fn seconds(&self) -> Option<f64> {
-        let by_quota = self.messages.filter(|_| !self.is_fifo).map(|messages| messages / self.quota);
+        let by_quota =
+            self.messages.filter(|_| !self.terms.keeps_order).map(|messages| messages / f64::from(self.terms.quota));
         match (self.scheduled, by_quota) {
             (Some(scheduled), Some(by_quota)) => Some(scheduled.max(by_quota)),
             (scheduled, by_quota) => scheduled.or(by_quota),
@@ -85,15 +69,13 @@ impl Estimate {
     }
 
     fn requests(&self) -> Option<f64> {
-        self.messages.map(|messages| (messages / TOGETHER).max(messages * self.bytes / CHUNK_BYTES).ceil())
+        let Terms { per_call, chunk_bytes, .. } = self.terms;
+        self.messages.map(|messages| (messages / per_call).max(messages * self.bytes / chunk_bytes).ceil())
     }
 
     fn dollars(&self) -> Option<f64> {
-        let requests = self.requests()? / 1e6;
-        if !self.is_fifo {
-            return Some(requests * PRICE);
-        }
-        Some(requests * FIFO_PRICE.0 + self.messages? * self.bytes / 1e9 * FIFO_PRICE.1)
+        let Terms { per_million, per_gigabyte, .. } = self.terms;
+        Some(self.requests()? / 1e6 * per_million + self.messages? * self.bytes / 1e9 * per_gigabyte)
     }
 }
 
@@ -101,7 +83,11 @@ impl fmt::Display for Estimate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (Some(messages), Some(requests), Some(dollars)) = (self.messages, self.requests(), self.dollars()) else {
             f.write_str("how many messages there are is not known beforehand")?;
-            return write!(f, "; {} takes {}/s unless that was raised for this account", self.of_whom(), self.quota);
+            return write!(
+                f,
+                "; {} takes {}/s unless that was raised for this account",
+                self.terms.granted_to, self.terms.quota
+            );
         };
         let rounded = |number: f64| count(number as u64); // neither negative nor over 2⁶⁴
         write!(f, "about {} messages in {} requests", rounded(messages), rounded(requests))?;
@@ -109,13 +95,7 @@ impl fmt::Display for Estimate {
         if let Some(seconds) = self.seconds() {
             write!(f, "; at least {}", duration(seconds))?;
         }
-        write!(f, " ({} takes {}/s unless that was raised for this account)", self.of_whom(), self.quota)
-    }
-}
-
-impl Estimate {
-    fn of_whom(&self) -> &str {
-        if self.is_fifo { "a message group" } else { &self.region }
+        write!(f, " ({} takes {}/s unless that was raised for this account)", self.terms.granted_to, self.terms.quota)
     }
 }
 
@@ -168,9 +148,10 @@ fn file_size(path: &Path, format: Option<crate::herd::Format>) -> Option<(f64, f
 mod tests {
     use super::*;
     use crate::herd::{Faults, Herd, Part};
+    use crate::topic::address::Address;
 
-    fn arn(region: &str, name: &str) -> Arn {
-        format!("arn:aws:sns:{region}:123456789012:{name}").parse().unwrap()
+    fn arn(region: &str, name: &str) -> Terms {
+        format!("arn:aws:sns:{region}:123456789012:{name}").parse::<Address>().unwrap().terms().unwrap()
     }
 
     fn herd(lots: u32, days: u32) -> Source {
@@ -181,20 +162,20 @@ mod tests {
 
     #[test]
     fn a_large_run_says_what_the_quota_means_and_what_it_costs() {
-        let large = Estimate::of(&herd(10_000, 300), &Schedule::None, &arn("sa-east-1", "a"), 0);
+        let large = Estimate::of(&herd(10_000, 300), &Schedule::None, arn("sa-east-1", "a"), 0);
         assert!(large.is_large());
         assert_eq!(
             large.to_string(),
             "about 2,730,000 messages in 273,000 requests, some $0.14 at list price; at least 2 h 31 min (sa-east-1 takes \
              300/s unless that was raised for this account)"
         );
-        let small = Estimate::of(&herd(100, 30), &Schedule::None, &arn("us-east-1", "a"), 730);
+        let small = Estimate::of(&herd(100, 30), &Schedule::None, arn("us-east-1", "a"), 730);
         assert!(!small.is_large() && small.to_string().starts_with("about 2,000 messages in 200 requests"), "{small}");
         let slow = Schedule::Rate("1/s".parse().unwrap());
-        let slow = Estimate::of(&herd(100, 60), &slow, &arn("us-east-1", "a"), 0);
+        let slow = Estimate::of(&herd(100, 60), &slow, arn("us-east-1", "a"), 0);
         assert!(slow.is_large() && slow.to_string().contains("at least 91 min 0 s"), "{slow}");
         let week = Schedule::Speed("86400x".parse().unwrap());
-        let week = Estimate::of(&herd(1, 7), &week, &arn("us-east-1", "a"), 0);
+        let week = Estimate::of(&herd(1, 7), &week, arn("us-east-1", "a"), 0);
         assert!(week.to_string().contains("at least 6.00 s"), "{week}");
     }
 
@@ -206,7 +187,7 @@ mod tests {
             std::fs::write(home.path().join(name), bytes).unwrap();
             Source::Files { paths: vec![home.path().join(name)], format: None }
         };
-        let of = |source: &Source| Estimate::of(source, &Schedule::None, &arn("us-east-1", "a.fifo"), 0);
+        let of = |source: &Source| Estimate::of(source, &Schedule::None, arn("us-east-1", "a.fifo"), 0);
         let lines = of(&write("a.json", line.repeat(10_000).as_bytes()));
         assert!(lines.to_string().starts_with("about 10,000 messages in 1,000 requests"), "{lines}");
         assert!(lines.to_string().ends_with("(a message group takes 300/s unless that was raised for this account)"));

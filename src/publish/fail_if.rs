@@ -4,8 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::time;
-use crate::report::count;
-use crate::report::publish::{Outcome, Percentiles, Verdict};
+use super::{Count, Outcome, Percentiles, Verdict};
+use crate::outcome::count;
 
 /// Conditions; the run fails where any of them holds.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -138,11 +138,11 @@ impl Metric {
         let millis = |ms: f64| (ms, format!("{ms:.1} ms"));
         let percent = |share: f64| (share, format!("{share:.2} %"));
         Some(match self {
-            Self::Time(Of::Latency, Share::P999) => millis(outcome.latency_p999_ms),
+            Self::Time(Of::Latency, Share::P999) => millis(outcome.times.latency_p999_ms),
             Self::Time(of, share) => {
                 let Percentiles { p50, p90, p99, max } = match of {
-                    Of::Latency => outcome.latency_ms,
-                    Of::Service => outcome.service_ms,
+                    Of::Latency => outcome.times.latency_ms,
+                    Of::Service => outcome.times.service_ms,
                     Of::Lag => outcome.lag.as_ref()?.ms,
                 };
                 millis(match share {
@@ -157,16 +157,20 @@ impl Metric {
                 (number as f64, count(number))
             }
             Self::Part(counted) => {
-                let of = if counted == Counted::Missing { outcome.lag.as_ref()?.watched } else { outcome.read };
+                let of = if counted == Counted::Missing {
+                    outcome.lag.as_ref()?.watched
+                } else {
+                    outcome.counts[Count::Read]
+                };
                 percent(100.0 * counted.number(outcome)? as f64 / (of as f64).max(1.0))
             }
-            Self::Rate => (outcome.rate_per_second, format!("{:.0}/s", outcome.rate_per_second)),
+            Self::Rate => (outcome.times.rate_per_second, format!("{:.0}/s", outcome.times.rate_per_second)),
             Self::Achieved => {
-                let offered = outcome.intervals.iter().map(|one| one.offered).sum::<u64>() as f64;
-                percent(if offered > 0.0 { 100.0 * outcome.published as f64 / offered } else { 100.0 })
+                let offered = outcome.times.intervals.iter().map(|one| one.offered).sum::<u64>() as f64;
+                percent(if offered > 0.0 { 100.0 * outcome.counts[Count::Published] as f64 / offered } else { 100.0 })
             }
-            Self::Behind => millis(outcome.most_behind_seconds * 1e3),
-            Self::Starved => millis(outcome.starved_seconds * 1e3),
+            Self::Behind => millis(outcome.pacing.most_behind_seconds * 1e3),
+            Self::Starved => millis(outcome.pacing.starved_seconds * 1e3),
         })
     }
 
@@ -178,11 +182,11 @@ impl Metric {
 impl Counted {
     fn number(self, outcome: &Outcome) -> Option<u64> {
         Some(match self {
-            Self::Failed => outcome.failed,
-            Self::Dropped => outcome.dropped,
-            Self::Invalid => outcome.invalid,
-            Self::Retries => outcome.retries,
-            Self::Unsent => outcome.unsent,
+            Self::Failed => outcome.counts[Count::Failed],
+            Self::Dropped => outcome.counts[Count::Dropped],
+            Self::Invalid => outcome.counts[Count::Invalid],
+            Self::Retries => outcome.counts[Count::Retries],
+            Self::Unsent => outcome.counts[Count::Unsent],
             Self::Missing => outcome.lag.as_ref().filter(|lag| lag.is_whole())?.never_arrived(),
         })
     }
@@ -197,7 +201,7 @@ impl FailIf {
     /// Whether a run kept to each of them. What was not measured counts as not kept.
     pub fn judge(&self, outcome: &Outcome) -> Vec<Verdict> {
         let judge = |one: &Condition| {
-            let nothing = outcome.published == 0 && matches!(one.metric, Metric::Time(..));
+            let nothing = outcome.counts[Count::Published] == 0 && matches!(one.metric, Metric::Time(..));
             let (held, measured) = match one.metric.measured(outcome).filter(|_| !nothing) {
                 Some((value, said)) => (!one.compared.holds(value, one.bound), said),
                 None => (false, "nothing was measured".to_owned()),
@@ -261,21 +265,21 @@ impl fmt::Display for FailIf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::Exit;
-    use crate::report::Outcome as _;
-    use crate::report::publish::{Expected, Interval, Lag};
+    use crate::outcome::Exit;
+    use crate::outcome::Outcome as _;
+    use crate::publish::{Expected, Interval, Lag, Times};
 
     fn outcome() -> Outcome {
         Outcome {
-            read: 1_000,
-            published: 990,
-            failed: 2,
-            dropped: 8,
-            rate_per_second: 99.0,
-            latency_ms: Percentiles { p50: 10.0, p90: 50.0, p99: 450.0, max: 900.0 },
-            latency_p999_ms: 800.0,
-            service_ms: Percentiles { p50: 5.0, p90: 6.0, p99: 7.0, max: 8.0 },
-            intervals: vec![Interval { offered: 1_000, ..Interval::default() }],
+            counts: [(Count::Read, 1_000), (Count::Published, 990), (Count::Failed, 2), (Count::Dropped, 8)].into(),
+            times: Times {
+                rate_per_second: 99.0,
+                latency_ms: Percentiles { p50: 10.0, p90: 50.0, p99: 450.0, max: 900.0 },
+                latency_p999_ms: 800.0,
+                service_ms: Percentiles { p50: 5.0, p90: 6.0, p99: 7.0, max: 8.0 },
+                intervals: vec![Interval { offered: 1_000, ..Interval::default() }],
+                ..Times::default()
+            },
             ..Outcome::default()
         }
     }
@@ -325,7 +329,7 @@ mod tests {
         assert_eq!(run.exit(), Exit::Clean);
         run.verdicts = "failed > 5; dropped > 0".parse::<FailIf>().unwrap().judge(&run);
         assert_eq!(run.exit(), Exit::Found);
-        run.stopped = Some("asked to stop".into());
+        run.end.stopped = Some("asked to stop".into());
         assert_eq!(run.exit(), Exit::Stopped);
     }
 

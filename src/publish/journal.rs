@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::Source;
-use crate::half::half_in;
-use crate::hex::hex;
+use pipeline::atomic_file::{folder_of, temp_file_beside};
+use pipeline::hex::hex;
 
 /// How often it is written.
 const EVERY: Duration = Duration::from_secs(1);
@@ -185,9 +185,7 @@ impl Journal {
                 held = earlier;
             }
         }
-        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            std::fs::create_dir_all(folder).with_context(|| format!("journal {}", path.display()))?;
-        }
+        std::fs::create_dir_all(folder_of(&path)).with_context(|| format!("journal {}", path.display()))?;
         let journal = Self { path: Some(path), held, written: Instant::now(), warned: false };
         journal.write()?;
         Ok(journal)
@@ -221,8 +219,7 @@ impl Journal {
 
     fn write(&self) -> anyhow::Result<()> {
         let Some(path) = &self.path else { return Ok(()) };
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let written = half_in(folder).and_then(|mut half| {
+        let written = temp_file_beside(path).and_then(|mut half| {
             half.write_all(&serde_json::to_vec(&self.held)?)?;
             half.write_all(b"\n")?;
             half.persist(path).map_err(|e| e.error)
@@ -247,6 +244,8 @@ impl Journal {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]

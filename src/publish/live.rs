@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use super::schedule::Schedule;
 use super::telemetry::Telemetry;
+use super::{Count, Interval, Outcome};
+use crate::outcome::count;
 use crate::progress::{Board, Progress};
-use crate::report::count;
-use crate::report::publish::{Interval, Outcome};
 
 /// Lines of the view.
 const LINES: usize = 5;
@@ -67,7 +67,7 @@ impl Live {
         let all = self.begun.elapsed();
         let first = format!(
             "publish      {} of {} read in {}, {}",
-            count(outcome.published),
+            count(outcome.counts[Count::Published]),
             count(self.read),
             seconds(all),
             self.schedule
@@ -75,7 +75,11 @@ impl Live {
         let second = telemetry.latest().map_or(String::new(), |last| rates(&last, now));
         let mut bad: Vec<String> =
             outcome.errors.iter().map(|(code, times)| format!("{code} {}", count(*times))).collect();
-        for (what, number) in [("failed", outcome.failed), ("dropped", outcome.dropped), ("invalid", outcome.invalid)] {
+        for (what, number) in [
+            ("failed", outcome.counts[Count::Failed]),
+            ("dropped", outcome.counts[Count::Dropped]),
+            ("invalid", outcome.counts[Count::Invalid]),
+        ] {
             if number > 0 {
                 bad.push(format!("{what} {}", count(number)));
             }
@@ -94,7 +98,7 @@ impl Live {
 }
 
 fn seconds(time: Duration) -> String {
-    crate::report::duration(time.as_secs_f64())
+    crate::outcome::duration(time.as_secs_f64())
 }
 
 /// The last second.
@@ -141,7 +145,8 @@ mod tests {
             telemetry.published(at, Duration::from_millis(n), Duration::from_millis(1));
         }
         std::thread::sleep(Duration::from_millis(1_010));
-        let mut outcome = Outcome { published: 90, dropped: 10, ..Outcome::default() };
+        let mut outcome =
+            Outcome { counts: [(Count::Published, 90), (Count::Dropped, 10)].into(), ..Outcome::default() };
         outcome.errors.insert("Throttling".into(), 1_234);
         let lines = live.lines(&telemetry, &outcome, &Now { in_flight: 7, limit: Some(70.0), arrived: Some((90, 81)) });
         assert!(lines[0].starts_with("publish      90 of 0 read in ") && lines[0].ends_with("100/s"), "{lines:?}");

@@ -16,10 +16,13 @@
 //! | `batch.rs` | batches within the topic's limits |
 //! | `courier.rs` | one batch in flight: calls and retries |
 //! | `throttle.rs` | the limit that refusals set for a while |
-//! | `dead.rs` | the dead-letter file, and how it is read again |
+//! | `letter.rs` | a dead letter, and how it is opened again |
+//! | `dead.rs` | the dead-letter file |
 //! | `journal.rs` | what is settled, on disk |
 //! | `telemetry.rs` | counts and histograms over time |
 //! | `fail_if.rs` | [`FailIf`], conditions under which a run counts as failed |
+//! | `outcome/` | [`Outcome`], its counters and measurements |
+//! | `hdr.rs` | latencies as HdrHistogram's text |
 //! | `live.rs` | the view of a run under way |
 //! | `watch/` | what was published, looked for in the warehouse |
 //! | `run.rs` | the loop, and the account it keeps |
@@ -29,10 +32,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::progress::Progress;
-use crate::report::publish::Outcome;
-use crate::retry::Retry;
 use crate::stop::Stop;
 use crate::topic::{Error, Topic};
+use pipeline::retry::Retry;
 
 use dead::DeadLetters;
 use journal::Journal;
@@ -43,8 +45,11 @@ mod dead;
 mod entry;
 mod estimate;
 mod fail_if;
+pub mod hdr;
 mod journal;
+mod letter;
 mod live;
+mod outcome;
 mod pace;
 mod reader;
 mod run;
@@ -61,6 +66,9 @@ pub use entry::OnInvalid;
 pub use estimate::Estimate;
 pub use fail_if::FailIf;
 pub use journal::{Place, Resume};
+pub use outcome::{
+    Count, End, Expected, Interval, Lag, Missing, Outcome, Pacing, Percentiles, Point, Rest, Shape, Times, Verdict,
+};
 pub use schedule::{Rate, Schedule, Speed, Stages, time};
 pub use source::Source;
 pub use watch::Watched;

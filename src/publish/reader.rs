@@ -17,7 +17,7 @@ use super::entry;
 use super::estimate;
 use super::journal::Ranges;
 use super::{OnInvalid, Settings, Source};
-use crate::report::count;
+use crate::outcome::count;
 use crate::stop::Stop;
 use crate::topic::Limits;
 

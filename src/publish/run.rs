@@ -16,13 +16,12 @@ use super::pace::Pace;
 use super::reader::{self, Counted};
 use super::telemetry::{Counts, Telemetry};
 use super::watch::Watch;
-use super::{Schedule, ScheduleEnd, Settings, Source, wished};
-use crate::error::Kind;
+use super::{Count, End, Outcome, Pacing, Rest, Schedule, ScheduleEnd, Settings, Source, wished};
+use crate::outcome::count;
 use crate::progress::Progress;
-use crate::report::count;
-use crate::report::publish::Outcome;
 use crate::stop::Stop;
 use crate::topic::{Limits, Refusal, Topic};
+use pipeline::error::Kind;
 
 /// A run under way.
 pub(super) struct Run {
@@ -39,6 +38,8 @@ pub(super) struct Run {
     live: Live,
     stop: Stop,
     outcome: Outcome,
+    /// The failure that no other message will escape.
+    hopeless: Option<String>,
 }
 
 /// What is needed beside the source.
@@ -56,9 +57,12 @@ impl Run {
         let outcome = Outcome {
             topic: topic.address(),
             dead_letters: settings.dead_letters.as_ref().map(|path| path.display().to_string()),
-            schedule: settings.schedule.to_string(),
-            rate: settings.schedule.constant(),
-            skipped: journal.settled().count(),
+            counts: [(Count::Skipped, journal.settled().count())].into(),
+            pacing: Pacing {
+                schedule: settings.schedule.to_string(),
+                rate: settings.schedule.constant(),
+                ..Pacing::default()
+            },
             resumed: settings.resume == super::Resume::Yes,
             ..Outcome::default()
         };
@@ -75,6 +79,7 @@ impl Run {
             dead,
             journal,
             outcome,
+            hopeless: None,
         }
     }
 
@@ -94,8 +99,8 @@ impl Run {
         if self.stop.is_set() {
             self.asked_to_stop(); // the reading thread may have seen it first, and ended as if there were no more
         }
-        self.outcome.schedule_ended = batches.schedule_has_ended() && self.outcome.stopped.is_none();
-        self.outcome.starved_seconds = batches.starved().as_secs_f64();
+        self.outcome.pacing.schedule_ended = batches.schedule_has_ended() && self.outcome.end.stopped.is_none();
+        self.outcome.pacing.starved_seconds = batches.starved().as_secs_f64();
         let left = batches.left().await;
         while let Some(delivered) = self.in_flight.join_next().await {
             self.take_down(delivered?);
@@ -116,7 +121,7 @@ impl Run {
     /// The next batch, unless there is none or the run is to end; settles what comes back meanwhile.
     async fn next(&mut self, batches: &mut Batches) -> anyhow::Result<Option<Batch>> {
         loop {
-            if self.outcome.stopped.is_some() {
+            if self.outcome.end.stopped.is_some() {
                 return Ok(None);
             }
             tokio::select! {
@@ -127,8 +132,8 @@ impl Run {
                 batch = batches.next() => match batch {
                     Ok(batch) => return Ok(batch),
                     Err(e) => {
-                        self.outcome.stopped = Some(e.to_string());
-                        self.outcome.source_failed = true;
+                        self.outcome.end.stopped = Some(e.to_string());
+                        self.outcome.end.source_failed = true;
                     }
                 },
             }
@@ -138,8 +143,8 @@ impl Run {
     /// Waits until the batch is due and there is room for it; none when the run is to end first.
     async fn wait(&mut self, batch: Batch) -> anyhow::Result<Option<Batch>> {
         loop {
-            if self.outcome.stopped.is_some() {
-                self.outcome.unsent += batch.entries.len() as u64;
+            if self.outcome.end.stopped.is_some() {
+                self.outcome.counts[Count::Unsent] += batch.entries.len() as u64;
                 return Ok(None);
             }
             let early = batch.due.filter(|&due| due > Instant::now());
@@ -165,10 +170,10 @@ impl Run {
 
     /// The batch was read: counts it, and what of it is not sent.
     fn account_for(&mut self, batch: &Batch) {
-        self.outcome.read += batch.read();
+        self.outcome.counts[Count::Read] += batch.read();
         self.live.add(batch.read());
         for invalid in &batch.invalid {
-            self.outcome.invalid += 1;
+            self.outcome.counts[Count::Invalid] += 1;
             self.outcome.problems.add("invalid", invalid.place.clone(), invalid.reason.clone());
             self.journal.settle(invalid.index);
         }
@@ -178,18 +183,16 @@ impl Run {
     fn account_for_rest(&mut self, left: u64, counted: Counted, generated: bool) {
         let outcome = &mut self.outcome;
         outcome.input = counted.input;
-        outcome.skipped = counted.skipped;
-        outcome.known_not_reached = left + counted.not_reached;
-        outcome.not_reached = counted.not_counted.is_none().then_some(outcome.known_not_reached);
-        outcome.not_counted = counted.not_counted;
-        if let (true, Schedule::Stages(stages)) = (outcome.schedule_ended, &self.settings.schedule) {
-            outcome.last_rate = Some(stages.last_rate());
+        outcome.counts[Count::Skipped] = counted.skipped;
+        outcome.rest = Rest::new(left + counted.not_reached, counted.not_counted);
+        if let (true, Schedule::Stages(stages)) = (outcome.pacing.schedule_ended, &self.settings.schedule) {
+            outcome.pacing.last_rate = Some(stages.last_rate());
         }
         // A generated history is as long as it is asked for, and none of it is anybody's: a load test ends with its stages.
         let meant = generated || self.settings.schedule_end == ScheduleEnd::Meant;
-        if outcome.schedule_ended && !meant {
+        if outcome.pacing.schedule_ended && !meant {
             let why = format!("the schedule ended after {}, before the input did", outcome.sent());
-            outcome.stopped.get_or_insert(why);
+            outcome.end.stopped.get_or_insert(why);
         }
     }
 
@@ -209,8 +212,8 @@ impl Run {
         }
         if let Some(due) = entries.last().and_then(|last| last.due) {
             let behind = now.saturating_duration_since(due).as_secs_f64();
-            self.outcome.behind_seconds = Some(behind);
-            self.outcome.most_behind_seconds = self.outcome.most_behind_seconds.max(behind);
+            self.outcome.pacing.behind_seconds = Some(behind);
+            self.outcome.pacing.most_behind_seconds = self.outcome.pacing.most_behind_seconds.max(behind);
         }
         if entries.is_empty() {
             return;
@@ -231,7 +234,7 @@ impl Run {
             message: "the sender was too far behind its schedule".into(),
         };
         for entry in dropped {
-            self.outcome.dropped += 1;
+            self.outcome.counts[Count::Dropped] += 1;
             self.telemetry.count(entry.due.unwrap_or_else(Instant::now), Counts { dropped: 1, ..Counts::default() });
             if self.bury(&entry, 0, &refusal) {
                 self.journal.settle(entry.index);
@@ -244,14 +247,14 @@ impl Run {
         match self.dead.bury(entry, attempts, refusal) {
             Ok(()) => true,
             Err(why) => {
-                self.outcome.stopped.get_or_insert(why);
+                self.outcome.end.stopped.get_or_insert(why);
                 false
             }
         }
     }
 
     fn take_down(&mut self, delivered: Delivered) {
-        self.outcome.retries += delivered.retries;
+        self.outcome.counts[Count::Retries] += delivered.retries;
         for (code, count) in delivered.errors {
             *self.outcome.errors.entry(code).or_default() += count;
         }
@@ -262,8 +265,8 @@ impl Run {
             self.settle(&settled);
         }
         if let Some(why) = delivered.hopeless {
-            self.outcome.stopped.get_or_insert_with(|| why.clone());
-            self.outcome.hopeless.get_or_insert(why);
+            self.outcome.end.stopped.get_or_insert_with(|| why.clone());
+            self.hopeless.get_or_insert(why);
         }
         self.journal.keep();
     }
@@ -275,7 +278,7 @@ impl Run {
         }
         match fate {
             Fate::Published { latency, service } => {
-                self.outcome.published += 1;
+                self.outcome.counts[Count::Published] += 1;
                 self.telemetry.published(*at, *latency, *service);
                 if let (Some(watch), Some(id)) = (&self.watch, entry.id) {
                     watch.published(id, *at);
@@ -283,15 +286,15 @@ impl Run {
             }
             Fate::Dead(refusal) => {
                 if !self.bury(entry, *attempts, refusal) {
-                    self.outcome.unsent += 1;
+                    self.outcome.counts[Count::Unsent] += 1;
                     return;
                 }
-                self.outcome.failed += 1;
+                self.outcome.counts[Count::Failed] += 1;
                 self.telemetry.count(*at, Counts { failed: 1, ..Counts::default() });
                 self.outcome.problems.add("failed", entry.place(), refusal.to_string());
             }
             Fate::Unsent => {
-                self.outcome.unsent += 1;
+                self.outcome.counts[Count::Unsent] += 1;
                 return;
             }
         }
@@ -299,7 +302,7 @@ impl Run {
     }
 
     fn asked_to_stop(&mut self) {
-        self.outcome.stopped.get_or_insert_with(|| "asked to stop".into());
+        self.outcome.end.stopped.get_or_insert_with(|| "asked to stop".into());
     }
 
     fn show(&mut self) {
@@ -315,30 +318,19 @@ impl Run {
     fn close(self, begun: Instant) -> anyhow::Result<Outcome> {
         self.live.finish();
         let mut outcome = self.outcome;
-        if outcome.unsent > 0 {
-            outcome.stopped.get_or_insert_with(|| "asked to stop".into());
+        if outcome.counts[Count::Unsent] > 0 {
+            outcome.end.stopped.get_or_insert_with(|| "asked to stop".into());
         }
         let end = Instant::now();
-        outcome.seconds = (end - begun).as_secs_f64();
-        outcome.rate_per_second = outcome.published as f64 / outcome.seconds.max(1e-6);
-        outcome.latency_ms = self.telemetry.latency.percentiles();
-        outcome.service_ms = self.telemetry.service.percentiles();
-        outcome.latency_p999_ms = self.telemetry.latency.at(0.999);
-        outcome.service_p999_ms = self.telemetry.service.at(0.999);
-        outcome.latency_curve = self.telemetry.latency.curve();
-        outcome.service_curve = self.telemetry.service.curve();
-        outcome.latency_shape = self.telemetry.latency.shape();
-        outcome.service_shape = self.telemetry.service.shape();
-        outcome.intervals = self.telemetry.intervals(end);
+        outcome.times = self.telemetry.times(begun, end, outcome.counts[Count::Published]);
         let first_open = self.journal.settled().first_open();
-        outcome.journal = self.journal.close(outcome.stopped.is_none()).map(|path| path.display().to_string());
-        if outcome.stopped.is_some() || outcome.schedule_ended {
-            outcome.resume_skip = Some(first_open);
-        }
+        let journal = self.journal.close(outcome.end.stopped.is_none()).map(|path| path.display().to_string());
+        let can_go_on = outcome.end.stopped.is_some() || outcome.pacing.schedule_ended;
+        outcome.end = End { journal, resume_skip: can_go_on.then_some(first_open), ..outcome.end };
         outcome.check()?;
         // Nothing went out and the topic refuses for good: it could not run.
-        match outcome.hopeless.take() {
-            Some(why) if outcome.published + outcome.failed == 0 => anyhow::bail!(why),
+        match self.hopeless {
+            Some(why) if outcome.counts[Count::Published] + outcome.counts[Count::Failed] == 0 => anyhow::bail!(why),
             _ => Ok(outcome),
         }
     }

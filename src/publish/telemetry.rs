@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::{Counter, Histogram};
 
-use crate::report::publish::hdr::Shape;
-use crate::report::publish::{Interval, Percentiles, Point};
+use super::{Interval, Percentiles, Point, Shape, Times};
 
 /// The longest latency told apart from longer ones, microseconds.
 const LONGEST: u64 = 3_600_000_000;
@@ -196,6 +195,24 @@ impl Telemetry {
         self.length *= 2;
     }
 
+    /// The measurements of a run in which so many messages were published.
+    pub(super) fn times(&self, begun: Instant, end: Instant, published: u64) -> Times {
+        let seconds = (end - begun).as_secs_f64();
+        Times {
+            seconds,
+            rate_per_second: published as f64 / seconds.max(1e-6),
+            latency_ms: self.latency.percentiles(),
+            latency_p999_ms: self.latency.at(0.999),
+            service_ms: self.service.percentiles(),
+            service_p999_ms: self.service.at(0.999),
+            intervals: self.intervals(end),
+            latency_curve: self.latency.curve(),
+            service_curve: self.service.curve(),
+            latency_shape: self.latency.shape(),
+            service_shape: self.service.shape(),
+        }
+    }
+
     /// The stretches up to an instant.
     pub(super) fn intervals(&self, end: Instant) -> Vec<Interval> {
         (0..self.stretches.len()).filter_map(|number| self.interval(number, end)).collect()
@@ -248,7 +265,7 @@ impl Telemetry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::publish::hdr::Distribution;
+    use crate::publish::hdr::Distribution;
 
     #[test]
     fn percentiles_are_in_milliseconds_and_three_digits_exact() {

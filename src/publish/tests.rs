@@ -7,9 +7,9 @@ use std::time::Instant;
 use async_trait::async_trait;
 
 use super::*;
-use crate::error::Kind;
 use crate::topic::memory::{Fault, Memory};
 use crate::topic::{Limits, Message, Refusal};
+use pipeline::error::Kind;
 
 const QUICK: Retry =
     Retry { attempts: 3, first_pause: Duration::from_millis(1), longest_pause: Duration::from_millis(2) };
@@ -92,13 +92,24 @@ async fn every_message_is_accounted_for() {
     }
     let one_by_one = Settings { concurrency: 1, ..settings() };
     let outcome = publish(&file(home.path(), lines), topic.clone(), one_by_one, &Stop::default()).await.unwrap();
-    assert_eq!((outcome.read, outcome.published, outcome.failed, outcome.invalid), (97, 94, 1, 2));
-    assert_eq!((outcome.retries, outcome.unsent, outcome.stopped.as_deref()), (2, 0, None));
+    assert_eq!(
+        (
+            outcome.counts[Count::Read],
+            outcome.counts[Count::Published],
+            outcome.counts[Count::Failed],
+            outcome.counts[Count::Invalid]
+        ),
+        (97, 94, 1, 2)
+    );
+    assert_eq!(
+        (outcome.counts[Count::Retries], outcome.counts[Count::Unsent], outcome.end.stopped.as_deref()),
+        (2, 0, None)
+    );
     assert_eq!(topic.published().len(), 94);
     let problems: Vec<_> = outcome.problems.kept().iter().map(|one| (one.kind.as_ref(), one.place.as_str())).collect();
     assert!(problems.iter().any(|(kind, place)| *kind == "invalid" && place.ends_with("in.json:8")), "{problems:?}");
     assert!(problems.iter().any(|(kind, _)| *kind == "failed"), "named even where no file keeps them");
-    assert!(outcome.latency_ms.max >= outcome.latency_ms.p50 && outcome.latency_ms.p50 > 0.0);
+    assert!(outcome.times.latency_ms.max >= outcome.times.latency_ms.p50 && outcome.times.latency_ms.p50 > 0.0);
 }
 
 #[tokio::test]
@@ -134,13 +145,13 @@ async fn who_stops_can_go_on_and_nothing_is_lost_or_sent_twice() {
         later.set();
     });
     let outcome = publish(&path, topic.clone(), settings(), &stop).await.unwrap();
-    assert!(outcome.published > 0 && outcome.published < 2_000, "{outcome}");
-    let skip = outcome.resume_skip.unwrap();
-    assert_eq!(skip, outcome.published);
+    assert!(outcome.counts[Count::Published] > 0 && outcome.counts[Count::Published] < 2_000, "{outcome}");
+    let skip = outcome.end.resume_skip.unwrap();
+    assert_eq!(skip, outcome.counts[Count::Published]);
     assert!(outcome.to_string().contains(&format!("--skip {skip}")));
     assert!(topic.most.load(Ordering::SeqCst) <= 4, "batches in flight");
     let rest = publish(&path, inner.clone(), Settings { skip, ..settings() }, &Stop::default()).await.unwrap();
-    assert_eq!((rest.skipped, rest.read, rest.stopped), (skip, 2_000 - skip, None));
+    assert_eq!((rest.counts[Count::Skipped], rest.counts[Count::Read], rest.end.stopped), (skip, 2_000 - skip, None));
     assert_eq!(pens(&inner), (0..2_000).collect::<Vec<_>>());
 }
 
@@ -155,9 +166,15 @@ async fn the_place_to_go_on_from_is_before_the_first_message_that_is_not_settled
     topic.fail_next(Fault::Call(Kind::Permanent));
     let one_by_one = Settings { concurrency: 1, ..settings() };
     let outcome = publish(&path, topic.clone(), one_by_one, &Stop::default()).await.unwrap();
-    assert_eq!((outcome.published, outcome.failed, outcome.resume_skip), (18, 2, Some(20)));
-    assert!(outcome.unsent == outcome.read - 20 && outcome.unsent >= 10, "the batch, and one read ahead: {outcome}");
-    assert_eq!(outcome.stopped.as_deref(), Some("topic memory: as planned"));
+    assert_eq!(
+        (outcome.counts[Count::Published], outcome.counts[Count::Failed], outcome.end.resume_skip),
+        (18, 2, Some(20))
+    );
+    assert!(
+        outcome.counts[Count::Unsent] == outcome.counts[Count::Read] - 20 && outcome.counts[Count::Unsent] >= 10,
+        "the batch, and one read ahead: {outcome}"
+    );
+    assert_eq!(outcome.end.stopped.as_deref(), Some("topic memory: as planned"));
     topic.fail_next(Fault::Call(Kind::Permanent));
     let refused = publish(&path, topic, Settings { concurrency: 1, ..settings() }, &Stop::default()).await.unwrap_err();
     assert_eq!(refused.to_string(), "topic memory: as planned", "nothing was published: it could not run");
@@ -172,9 +189,9 @@ async fn a_stall_shows_in_the_latency_of_what_was_due_meanwhile() {
     let begun = Instant::now();
     let outcome = publish(&path, topic, settings, &Stop::default()).await.unwrap();
     assert!(begun.elapsed() < Duration::from_millis(800), "what was missed is made up for: {:?}", begun.elapsed());
-    assert!(outcome.latency_ms.p50 > 50.0, "half of it was due during the stall: {}", outcome.latency_ms);
-    assert!(outcome.service_ms.p50 < 50.0, "though only one call was slow: {}", outcome.service_ms);
-    assert_eq!((outcome.published, outcome.rate), (100, Some(200.0)));
+    assert!(outcome.times.latency_ms.p50 > 50.0, "half of it was due during the stall: {}", outcome.times.latency_ms);
+    assert!(outcome.times.service_ms.p50 < 50.0, "though only one call was slow: {}", outcome.times.service_ms);
+    assert_eq!((outcome.counts[Count::Published], outcome.pacing.rate), (100, Some(200.0)));
 }
 
 #[tokio::test]
@@ -262,14 +279,14 @@ async fn a_run_that_is_throttled_slows_down_and_loses_nothing() {
     let topic = Narrow { inner: inner.clone(), per_tenth: 100, window };
     let settings = Settings { retry: Retry { attempts: 3, ..QUICK }, concurrency: 16, ..settings() };
     let outcome = publish(&path, topic, settings, &Stop::default()).await.unwrap();
-    assert_eq!((outcome.published, outcome.failed), (3_000, 0), "{outcome}");
+    assert_eq!((outcome.counts[Count::Published], outcome.counts[Count::Failed]), (3_000, 0), "{outcome}");
     assert_eq!(pens(&inner), (0..3_000).collect::<Vec<_>>(), "each once");
     let refused = outcome.errors["ThrottlingException"];
-    assert_eq!(refused, outcome.retries);
+    assert_eq!(refused, outcome.counts[Count::Retries]);
     assert!(refused < 6_000, "it does not knock all the time: {refused}");
     assert!(
-        (2.5..9.0).contains(&outcome.seconds),
+        (2.5..9.0).contains(&outcome.times.seconds),
         "a thousand a second at most, and not much less: {}",
-        outcome.seconds
+        outcome.times.seconds
     );
 }

@@ -6,29 +6,16 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::Drift;
+use super::drift::Drift;
+use super::outcome::BaselineDiff;
 
 /// Findings of an earlier audit that were not met again yet, by a hash of what they are about: 16 bytes each.
 #[derive(Debug)]
 pub struct Baseline {
     open: HashSet<[u8; 16]>,
-    since: Since,
-}
-
-/// What became of findings since an earlier audit.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Since {
-    /// The file that was held against.
-    pub baseline: String,
-    /// Findings that it has not.
-    pub new: u64,
-    /// Findings that it has too.
-    pub persisting: u64,
-    /// Findings that it has, and that are no more.
-    pub resolved: u64,
+    since: BaselineDiff,
 }
 
 impl Baseline {
@@ -60,7 +47,7 @@ impl Baseline {
         if !text.trim().is_empty() {
             open = of_outcome(&text).with_context(|| format!("--baseline {shown}"))?;
         }
-        Ok(Self { open, since: Since { baseline: shown.to_string(), ..Since::default() } })
+        Ok(Self { open, since: BaselineDiff { baseline: shown.to_string(), ..BaselineDiff::default() } })
     }
 
     /// Takes a finding of this audit.
@@ -73,8 +60,8 @@ impl Baseline {
     }
 
     /// What it comes to once all findings were met.
-    pub fn done(self) -> Since {
-        Since { resolved: self.open.len() as u64, ..self.since }
+    pub fn done(self) -> BaselineDiff {
+        BaselineDiff { resolved: self.open.len() as u64, ..self.since }
     }
 }
 
@@ -91,7 +78,7 @@ fn of_outcome(text: &str) -> anyhow::Result<HashSet<[u8; 16]>> {
         bail!("is of an audit that did not come to its end ({why}), so that nothing can be called new");
     }
     let count = |name: &str| audit.counts.get(name).and_then(serde_json::Value::as_u64).unwrap_or(0);
-    let found: u64 = super::Kind::ALL.into_iter().map(|kind| count(kind.counter())).sum();
+    let found: u64 = super::Kind::ALL.into_iter().map(|kind| count(kind.counter_name())).sum();
     if found != audit.samples.len() as u64 {
         bail!(
             "has {} of its audit's {found} findings: give the file that --drift or --evidence wrote",
@@ -112,8 +99,7 @@ fn about(drift: &Drift) -> [u8; 16] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reconcile::Kind;
-    use crate::report::reconcile::Outcome;
+    use crate::reconcile::{Counter, Kind, Outcome};
 
     fn drift(id: u32) -> Drift {
         Drift::new(Kind::LakeOnly, id.to_string(), Some(format!("key {id}")))
@@ -146,7 +132,7 @@ mod tests {
         (0..10).for_each(|id| outcome.count(&drift(id), None));
         assert_eq!(since(&serde_json::to_string(&outcome).unwrap(), 5..12).unwrap(), [2, 5, 5]);
         assert_eq!(since(&serde_json::to_string_pretty(&outcome).unwrap(), 5..12).unwrap(), [2, 5, 5]);
-        outcome.lake_only += 1;
+        outcome[Counter::LakeOnly] += 1;
         let e = format!("{:#}", since(&serde_json::to_string(&outcome).unwrap(), 0..1).unwrap_err());
         assert!(e.contains("10 of its audit's 11"), "{e}");
         outcome.stopped = Some("asked to stop".into());

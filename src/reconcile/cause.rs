@@ -14,7 +14,7 @@
 
 use std::fmt;
 
-use crate::record::stored::{Difference, Value};
+use pipeline::record::stored::{Difference, Value};
 
 /// A plain reason for a difference; its text is how reports group by it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -152,7 +152,7 @@ impl fmt::Display for Cause {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Column, instant};
+    use pipeline::record::{Column, instant};
 
     fn at(text: &str) -> Value {
         Value::Instant(instant::parse(text).unwrap().naive_utc())

@@ -41,6 +41,14 @@ impl<T> Days<T> {
         self.0.values().map(BTreeMap::len).sum()
     }
 
+    /// Adds the values of another, day by day.
+    pub fn merge(&mut self, other: &Self, merge: impl Fn(&mut T, &T))
+    where
+        T: Default,
+    {
+        other.iter().for_each(|(farm, day, value)| merge(self.of(farm, day), value));
+    }
+
     /// Keeps those that are wanted.
     pub fn retain(&mut self, wanted: impl Fn(&T) -> bool) {
         self.0.values_mut().for_each(|days| days.retain(|_, value| wanted(value)));

@@ -1,98 +1,13 @@
-//! One finding of an audit, and the file of findings: a JSON object a line.
+//! One finding as JSON: a line of the drift file, a sample in the outcome.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tempfile::TempPath;
 
-use super::baseline::{Baseline, Since};
-use super::cause::Cause;
-use crate::half::half_in;
-use crate::record::stored::Difference;
-use crate::report::reconcile::truth::ToldAt;
-
-/// What kind of finding it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// The lake has the record, the warehouse no row.
-    LakeOnly,
-    /// The warehouse has the row, the lake no object.
-    WarehouseOnly,
-    /// Both have it, with other values.
-    Differing,
-    /// A further object with an id that another object has.
-    DuplicateObject,
-    /// A further id on a natural key that another id has.
-    LogicalDuplicate,
-    /// The object's path does not agree with its content.
-    Misfiled,
-    /// `consumo_meta` is not what the rules make of `peso_medio`.
-    RuleBreak,
-    /// The object could not be fetched or is not JSON.
-    Unreadable,
-    /// The object is JSON, but no valid record.
-    Rejected,
-    /// A truth file says that it must be there, and it is not: an id in a store, or a broken message in the quarantine.
-    TruthMissing,
-    /// An id is in a store, and the truth files do not tell of it, or say that it must not be there.
-    TruthSurplus,
-}
-
-impl Kind {
-    /// All kinds, in the order of the outcome.
-    pub const ALL: [Self; 11] = [
-        Self::LakeOnly,
-        Self::WarehouseOnly,
-        Self::Differing,
-        Self::DuplicateObject,
-        Self::LogicalDuplicate,
-        Self::Misfiled,
-        Self::RuleBreak,
-        Self::Unreadable,
-        Self::Rejected,
-        Self::TruthMissing,
-        Self::TruthSurplus,
-    ];
-
-    /// The kind's name, as in the drift file.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::LakeOnly => "lake_only",
-            Self::WarehouseOnly => "warehouse_only",
-            Self::Differing => "differing",
-            Self::DuplicateObject => "duplicate_object",
-            Self::LogicalDuplicate => "logical_duplicate",
-            Self::Misfiled => "misfiled",
-            Self::RuleBreak => "rule_break",
-            Self::Unreadable => "unreadable",
-            Self::Rejected => "rejected",
-            Self::TruthMissing => "truth_missing",
-            Self::TruthSurplus => "truth_surplus",
-        }
-    }
-}
-
-impl Kind {
-    /// Whether only a truth file tells it.
-    pub const fn is_of_truth(self) -> bool {
-        matches!(self, Self::TruthMissing | Self::TruthSurplus)
-    }
-
-    /// The name of its count in the outcome.
-    pub const fn counter(self) -> &'static str {
-        match self {
-            Self::DuplicateObject => "duplicate_objects",
-            Self::LogicalDuplicate => "logical_duplicates",
-            Self::RuleBreak => "rule_breaks",
-            other => other.name(),
-        }
-    }
-}
+use super::finding::{Finding, Stability};
+use super::truth_location::TruthLocation;
+use super::verdict::Kind;
 
 /// A finding: its kind, the id and key it is about, and the fields with the lake's and the warehouse's value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -113,7 +28,7 @@ pub struct Drift {
     pub reason: Option<String>,
     /// Where a truth file tells of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub told: Option<ToldAt>,
+    pub told: Option<TruthLocation>,
 }
 
 impl Drift {
@@ -129,16 +44,6 @@ impl Drift {
         self
     }
 
-    /// The same with the fields that differ, and what explains them.
-    #[must_use]
-    pub fn with_fields(mut self, differences: &[Difference]) -> Self {
-        let json = |value| serde_json::to_value(value).unwrap_or(Value::Null);
-        self.cause = Cause::of(differences).map(|cause| cause.to_string());
-        self.fields =
-            differences.iter().map(|d| (d.column.name().to_owned(), [json(&d.lake), json(&d.warehouse)])).collect();
-        self
-    }
-
     /// The same with one more field.
     #[must_use]
     pub fn with_field(mut self, name: &str, lake: Value, warehouse: Value) -> Self {
@@ -147,85 +52,27 @@ impl Drift {
     }
 }
 
-/// Where findings are written as they come: a temporary file, which gets the drift file's name once it is whole.
-#[derive(Debug)]
-pub struct Sink {
-    file: BufWriter<File>,
-    /// The file on its way to its name.
-    named: Option<(TempPath, PathBuf)>,
-    baseline: Option<Baseline>,
-}
-
-impl Sink {
-    /// A new file of that name, or a temporary one.
-    ///
-    /// # Errors
-    /// The file cannot be made.
-    pub fn new(path: Option<&Path>) -> io::Result<Self> {
-        let (file, named) = match path {
-            None => (tempfile::tempfile()?, None),
-            Some(path) if path.exists() && !path.is_file() => {
-                return Err(io::Error::new(io::ErrorKind::InvalidInput, "is no regular file"));
-            }
-            Some(path) => {
-                // Where the name is a link, it is the file behind it that is written.
-                let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-                let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-                let (file, half) = half_in(folder.unwrap_or(Path::new(".")))?.into_parts();
-                (file, Some((half, path)))
-            }
-        };
-        Ok(Self { file: BufWriter::new(file), named, baseline: None })
-    }
-
-    /// The same, with every finding held against an earlier audit's.
-    #[must_use]
-    pub fn against(self, baseline: Option<Baseline>) -> Self {
-        Self { baseline, ..self }
-    }
-
-    /// Writes a finding.
-    ///
-    /// # Errors
-    /// The file cannot be written.
-    pub fn write(&mut self, drift: &Drift) -> io::Result<()> {
-        if let Some(baseline) = &mut self.baseline {
-            baseline.meet(drift);
+impl From<&Finding> for Drift {
+    fn from(finding: &Finding) -> Self {
+        let json = |value| serde_json::to_value(value).unwrap_or(Value::Null);
+        let fields = finding.fields.iter();
+        Self {
+            kind: finding.kind,
+            id: finding.id.clone(),
+            key: finding.key.clone(),
+            fields: fields
+                .map(|field| (field.column.name().to_owned(), [json(&field.lake), json(&field.warehouse)]))
+                .collect(),
+            cause: finding.cause().map(|cause| cause.to_string()),
+            reason: match (finding.stability, &finding.reason) {
+                (Stability::Confirmed, reason) => reason.clone(),
+                (Stability::Unstable, None) => Some(UNSTABLE.to_owned()),
+                (Stability::Unstable, Some(reason)) => Some(format!("{UNSTABLE}; {reason}")),
+            },
+            told: finding.told.clone(),
         }
-        serde_json::to_writer(&mut self.file, drift)?;
-        self.file.write_all(b"\n")
-    }
-
-    /// Ends the writing: now the file has its name.
-    ///
-    /// # Errors
-    /// The file cannot be written.
-    pub fn done(self) -> io::Result<Written> {
-        let file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
-        if let Some((half, path)) = self.named {
-            file.sync_all()?;
-            half.persist(path).map_err(|e| e.error)?;
-        }
-        Ok(Written { file, since: self.baseline.map(Baseline::done) })
     }
 }
 
-/// All findings of an audit, to be read as often as wished.
-#[derive(Debug)]
-pub struct Written {
-    file: File,
-    /// What became of findings since an earlier audit, where there is one to hold against; true of a whole audit only.
-    pub since: Option<Since>,
-}
-
-impl Written {
-    /// The findings from the first to the last; one reading at a time.
-    ///
-    /// # Errors
-    /// The file cannot be read.
-    pub fn read(&self) -> io::Result<impl Iterator<Item = io::Result<Drift>>> {
-        let mut file = self.file.try_clone()?;
-        file.seek(SeekFrom::Start(0))?;
-        Ok(BufReader::new(file).lines().map(|line| Ok(serde_json::from_str(&line?)?)))
-    }
-}
+/// The reason of a finding that was different on every recheck.
+const UNSTABLE: &str = "still moving: it was another at every look";

@@ -5,9 +5,10 @@ use anyhow::bail;
 use futures::StreamExt;
 
 use super::Audit;
-use crate::lake::{Empty, Partition, Span, Survey, survey, why_empty};
-use crate::record::stored::Shape;
-use crate::report::reconcile::Outcome;
+use crate::reader::{Empty, why_empty};
+use crate::reconcile::{Counter, Outcome};
+use pipeline::lake::{Partition, Span, Survey, survey};
+use pipeline::record::stored::Shape;
 
 /// What says that it is meant.
 const MEANT: &str = "where that is meant, give --allow-empty";
@@ -51,7 +52,10 @@ pub(super) async fn refuse_lake(audit: &Audit, span: &Span, found: &Survey) -> a
 /// # Errors
 /// There was none.
 pub(super) async fn refuse_nothing_judged(audit: &Audit, outcome: &Outcome) -> anyhow::Result<()> {
-    if audit.allow_empty || outcome.lake_objects > outcome.skipped_foreign || outcome.settled > 0 {
+    if audit.allow_empty
+        || outcome[Counter::LakeObjects] > outcome[Counter::SkippedForeign]
+        || outcome[Counter::Settled] > 0
+    {
         return Ok(());
     }
     let found = survey(&*audit.lake, &audit.span).await?;
@@ -67,7 +71,7 @@ async fn why(
     span: &Span,
     partitions: &[Partition],
     found: &Survey,
-) -> Result<Option<Empty>, crate::lake::Error> {
+) -> Result<Option<Empty>, pipeline::lake::Error> {
     why_empty(&*audit.lake, span, partitions, &found.strays).await
 }
 

@@ -6,9 +6,9 @@ use std::cmp::Ordering;
 use chrono::DateTime;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::record::Record;
-use crate::record::stored::{Row, Value};
 use crate::sort::{InOrder, OrderedId};
+use pipeline::record::stored::{Row, Value};
+use pipeline::record::{Column, Record};
 
 /// What is known of an object.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -66,8 +66,9 @@ impl InOrder for NaturalEntry {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct StoredRow(pub Row);
 
+/// A value on the disk.
 #[derive(Serialize, Deserialize)]
-enum Packed<'a> {
+pub(super) enum Packed<'a> {
     Null,
     Text(Cow<'a, str>),
     Single(f32),
@@ -77,42 +78,49 @@ enum Packed<'a> {
     Instant(i64),
 }
 
+impl<'a> Packed<'a> {
+    pub(super) fn of(value: &'a Value) -> Self {
+        match value {
+            Value::Null => Self::Null,
+            Value::Text(text) => Self::Text(Cow::Borrowed(text)),
+            Value::Single(value) => Self::Single(*value),
+            Value::Double(value) => Self::Double(*value),
+            Value::Integer(value) => Self::Integer(*value),
+            Value::Instant(at) => Self::Instant(at.and_utc().timestamp_micros()),
+        }
+    }
+
+    pub(super) fn into_value(self) -> Value {
+        match self {
+            Self::Null => Value::Null,
+            Self::Text(text) => Value::Text(text.into_owned()),
+            Self::Single(value) => Value::Single(value),
+            Self::Double(value) => Value::Double(value),
+            Self::Integer(value) => Value::Integer(value),
+            Self::Instant(at) => {
+                DateTime::from_timestamp_micros(at).map_or(Value::Null, |at| Value::Instant(at.naive_utc()))
+            }
+        }
+    }
+}
+
 impl Serialize for StoredRow {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let packed = self.0.0.each_ref().map(|value| match value {
-            Value::Null => Packed::Null,
-            Value::Text(text) => Packed::Text(Cow::Borrowed(text)),
-            Value::Single(value) => Packed::Single(*value),
-            Value::Double(value) => Packed::Double(*value),
-            Value::Integer(value) => Packed::Integer(*value),
-            Value::Instant(at) => Packed::Instant(at.and_utc().timestamp_micros()),
-        });
-        packed.serialize(serializer)
+        self.0.0.each_ref().map(Packed::of).serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for StoredRow {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let packed = <[Packed<'_>; 13]>::deserialize(deserializer)?;
-        Ok(Self(Row(packed.map(|value| match value {
-            Packed::Null => Value::Null,
-            Packed::Text(text) => Value::Text(text.into_owned()),
-            Packed::Single(value) => Value::Single(value),
-            Packed::Double(value) => Value::Double(value),
-            Packed::Integer(value) => Value::Integer(value),
-            Packed::Instant(at) => {
-                DateTime::from_timestamp_micros(at).map_or(Value::Null, |at| Value::Instant(at.naive_utc()))
-            }
-        }))))
+        Ok(Self(Row(<[Packed<'_>; Column::COUNT]>::deserialize(deserializer)?.map(Packed::into_value))))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Column;
-    use crate::record::stored::Shape;
-    use crate::warehouse::conformance::record;
+    use pipeline::record::stored::Shape;
+    use testkit::conformance::warehouse::record;
 
     #[test]
     fn a_row_comes_back_from_disk_bit_by_bit() {

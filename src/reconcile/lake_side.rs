@@ -5,20 +5,19 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use futures::stream::{self, StreamExt};
 
-use super::drift::{Drift, Kind};
 use super::entries::{Held, LakeEntry};
-use super::findings::{Findings, Place};
+use super::finding::Finding;
+use super::findings::{FindingCollector, FindingDay};
+use super::verdict::{Counter, Kind};
 use super::window::Votes;
 use super::{Audit, emptiness};
-use crate::lake::cache::Cache;
-use crate::lake::{
-    self, Cutoff, Depth, FUTURE_DATED, Found, Item, Key, ReadSettings, Reader, Reason, Skip, Span, Step, look_up,
-    survey,
-};
 use crate::progress::Progress;
-use crate::record::Record;
+use crate::reader::cache::Cache;
+use crate::reader::{Cutoff, Found, Item, ReadSettings, Reader, Skip, Step};
 use crate::sort::{OrderedId, Sorted, Sorter};
 use crate::stop::Stop;
+use pipeline::lake::{self, Depth, Key, Reason, Span, look_up, survey};
+use pipeline::record::Record;
 
 /// Objects of a day that are asked what their path follows.
 const VOTERS: usize = 20;
@@ -41,7 +40,7 @@ const DOUBTS: usize = 500;
 pub(super) async fn read(
     audit: &Audit,
     mut sorter: Sorter<LakeEntry>,
-    findings: &mut Findings,
+    findings: &mut FindingCollector,
     progress: &Progress,
     stop: &Stop,
 ) -> anyhow::Result<LakeSide> {
@@ -55,19 +54,12 @@ pub(super) async fn read(
     if audit.quick {
         reader = reader.by_name();
     }
-    let cache = match &audit.cache {
-        Some(folder) => {
-            Some(Arc::new(Cache::open(folder, &audit.lake.identity(), cutoff.instant()).with_context(|| {
-                format!("--cache {} cannot be used: give a folder that can be written", folder.display())
-            })?))
-        }
-        None => None,
-    };
+    let cache = open_cache(audit, cutoff)?;
     reader = reader.recalling(cache.clone());
     let stage = progress.stage("lake", None);
     let (days, mut closed) = (found.days().len(), 0);
     for stray in found.strays {
-        findings.outcome.lake_objects += 1;
+        findings.outcome[Counter::LakeObjects] += 1;
         foreign(findings, stray.key);
     }
     let mut taking = Taking { audit, findings, votes: Votes::default(), doubts: Vec::new() };
@@ -109,6 +101,14 @@ pub(super) async fn read(
     Ok(LakeSide { entries: sorter.done().context(FULL)?, votes, stopped })
 }
 
+/// What earlier audits learnt of objects; `None` where no folder is given for it.
+fn open_cache(audit: &Audit, cutoff: Cutoff) -> anyhow::Result<Option<Arc<Cache>>> {
+    let Some(folder) = &audit.cache else { return Ok(None) };
+    let cache = Cache::open(folder, &audit.lake.identity(), cutoff.instant())
+        .with_context(|| format!("--cache {} cannot be used: give a folder that can be written", folder.display()))?;
+    Ok(Some(Arc::new(cache)))
+}
+
 /// What the paths of older names follow, learnt from days all over the lake: for a window in which no object tells.
 async fn learn_elsewhere(audit: &Audit, cutoff: Cutoff) -> anyhow::Result<Votes> {
     let reader = Reader::new(Arc::clone(&audit.lake), ReadSettings { concurrency: audit.reads, cutoff });
@@ -133,7 +133,7 @@ async fn learn_elsewhere(audit: &Audit, cutoff: Cutoff) -> anyhow::Result<Votes>
 /// Takes objects as they are found: counts what cannot be judged, passes on what has an id.
 struct Taking<'a> {
     audit: &'a Audit,
-    findings: &'a mut Findings,
+    findings: &'a mut FindingCollector,
     votes: Votes,
     /// Objects that could not be read.
     doubts: Vec<Found>,
@@ -150,7 +150,7 @@ impl Taking<'_> {
                 let id = OrderedId::new(&record.id_treated_data);
                 Ok(Some(LakeEntry { id, key: meta.key, held: Held::Record(record) }))
             }
-            Item::Skipped(Skip::Unopened) => {
+            Item::Unopened => {
                 Ok(id_of(&key, |id| LakeEntry { id: OrderedId::new(id), key: meta.key, held: Held::Name }))
             }
             Item::Unreadable(_) => {
@@ -176,13 +176,13 @@ impl Taking<'_> {
         while let Some(looked) = looked.next().await {
             let (now, gone, Found { meta, key, item }) = looked?;
             if gone {
-                self.findings.outcome.settled += 1;
+                self.findings.outcome[Counter::Settled] += 1;
                 continue;
             }
             let item = match now.map(|body| Record::parse(&body)) {
                 Err(_) => item,
                 Ok(Ok(record)) => {
-                    self.findings.outcome.settled += 1;
+                    self.findings.outcome[Counter::Settled] += 1;
                     Item::Record(Box::new(record))
                 }
                 Ok(Err(why)) if why.is_unreadable() => Item::Unreadable(why.to_string()),
@@ -202,28 +202,29 @@ impl Taking<'_> {
         let Found { meta, key, item } = found;
         let findings = &mut *self.findings;
         if id_of(&key, |_| ()).is_none() && !matches!(item, Item::Skipped(Skip::Foreign)) {
-            findings.outcome.nameless += 1;
+            findings.outcome[Counter::Nameless] += 1;
         }
-        let place = key.as_ref().map(|key| Place { farm: key.farm.clone(), day: key.day });
-        let inside = |place: &Place| self.audit.span.has_day(place.day) && self.audit.span.has_farm(&place.farm);
+        let place = key.as_ref().map(|key| FindingDay { farm: key.farm.clone(), day: key.day });
+        let inside = |place: &FindingDay| self.audit.span.has_day(place.day) && self.audit.span.has_farm(&place.farm);
         if place.as_ref().is_none_or(inside) {
-            findings.outcome.lake_objects += 1;
+            findings.outcome[Counter::LakeObjects] += 1;
             let id = id_of(&key, str::to_owned);
-            let drift = |kind, why: String| Drift { id, ..Drift::new(kind, "", Some(meta.key.clone())) }.because(why);
+            let finding =
+                |kind, why: String| Finding { id, ..Finding::without_id(kind, Some(meta.key.clone())) }.because(why);
             match item {
-                Item::Record(_) | Item::Skipped(Skip::Unopened) => {}
-                Item::Rejected(why) => findings.report(drift(Kind::Rejected, why), place)?,
-                Item::Unreadable(why) => findings.report(drift(Kind::Unreadable, why), place)?,
+                Item::Record(_) | Item::Unopened => {}
+                Item::Rejected(why) => findings.report(finding(Kind::Rejected, why), place)?,
+                Item::Unreadable(why) => findings.report(finding(Kind::Unreadable, why), place)?,
                 Item::Archived => {
-                    findings.outcome.archived += 1;
-                    if let Some(Place { farm, day }) = place {
+                    findings.outcome[Counter::Archived] += 1;
+                    if let Some(FindingDay { farm, day }) = place {
                         findings.outcome.cell(farm, day).archived += 1;
                     }
                 }
-                Item::Skipped(Skip::AfterCutoff) => findings.outcome.skipped_after_fence += 1,
+                Item::Skipped(Skip::AfterCutoff) => findings.outcome[Counter::SkippedAfterFence] += 1,
                 Item::Skipped(Skip::FutureDated) => {
-                    findings.outcome.skipped_future_dated += 1;
-                    findings.outcome.problems.add("skipped", meta.key.clone(), FUTURE_DATED);
+                    findings.outcome[Counter::SkippedFutureDated] += 1;
+                    findings.outcome.problems.add("skipped", meta.key.clone(), Skip::FutureDated.reason());
                 }
                 Item::Skipped(Skip::Foreign) => foreign(findings, meta.key.clone()),
             }
@@ -236,7 +237,7 @@ fn id_of<T>(key: &Option<Key>, then: impl FnOnce(&str) -> T) -> Option<T> {
     key.as_ref()?.id.as_deref().map(then)
 }
 
-fn foreign(findings: &mut Findings, key: String) {
-    findings.outcome.skipped_foreign += 1;
+fn foreign(findings: &mut FindingCollector, key: String) {
+    findings.outcome[Counter::SkippedForeign] += 1;
     findings.outcome.problems.add("skipped", key, "not a name of this lake");
 }

@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Audit;
 use super::entries::StoredRow;
-use crate::lake::{Key, Reason};
-use crate::record::Record;
-use crate::record::stored::{Row, Shape};
+use pipeline::lake::{Key, Reason};
+use pipeline::record::Record;
+use pipeline::record::stored::{Row, Shape};
 
 /// The pauses before further looks at what moves.
 const PAUSES: [Duration; 3] = [Duration::from_millis(200), Duration::from_millis(600), Duration::from_millis(1_800)];

@@ -4,24 +4,24 @@ use anyhow::Context as _;
 
 use super::Audit;
 use super::entries::{Held, LakeEntry};
-use super::findings::{Findings, own};
+use super::findings::{FindingCollector, own};
 use super::look::{Suspicion, at_home};
 use super::sorters::FULL;
 use super::truth::{Proof, Seen};
 use super::warehouse_side::Rows;
 use super::window::Inside;
 use crate::progress::Stage;
-use crate::record::Record;
-use crate::record::stored::{Row, Shape};
 use crate::sort::{OrderedId, Sorted};
 use crate::stop::Stop;
+use pipeline::record::Record;
+use pipeline::record::stored::{Row, Shape};
 
 /// The merge of one audit.
 pub(super) struct Merge<'a> {
     pub audit: &'a Audit,
     pub shape: Shape,
     pub inside: Option<Inside>,
-    pub findings: &'a mut Findings,
+    pub findings: &'a mut FindingCollector,
     pub stage: Stage,
     /// The truth that is proved on the way.
     pub proof: Option<Proof>,

@@ -19,14 +19,18 @@ mod baseline;
 mod budget;
 mod cause;
 mod days;
+mod door;
 mod drift;
 mod emptiness;
 mod entries;
+mod finding;
+mod finding_file;
 mod findings;
 mod gaps;
 mod lake_side;
 mod look;
 mod merge;
+pub mod outcome;
 mod patterns;
 mod repair;
 mod run;
@@ -34,33 +38,42 @@ mod sorters;
 mod spool;
 mod tolerance;
 mod truth;
+mod truth_entries;
+mod truth_location;
 mod unpaired;
+mod verdict;
 mod warehouse_side;
 mod window;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::lake::{Lake, Span};
-use crate::record::stored::{Difference, Row, Shape};
-use crate::record::{Record, Rules};
 use crate::sort::SortSettings;
-use crate::warehouse::Bulk;
+use pipeline::lake::{Lake, Span};
+use pipeline::record::stored::{Difference, Row, Shape};
+use pipeline::record::{Record, Rules};
+use pipeline::warehouse::Bulk;
 
-pub use baseline::{Baseline, Since};
+pub use baseline::Baseline;
 pub use budget::Budget;
 pub use cause::Cause;
 pub use days::Days;
-pub use drift::{Drift, Kind, Sink, Written};
+pub use door::Door;
+pub use drift::Drift;
+pub use finding::{Finding, Stability};
+pub use finding_file::{Sink, Written};
 pub use gaps::{Gap, gaps};
+pub use outcome::{
+    Action, AuditOptions, AuditSettings, BaselineDiff, ColumnTotal, ControlTotals, DayCounts, NotChecked, Outcome,
+    RepairCounter, RepairOutcome, RunInfo, Samples, Store, StoreInfo, Totals, TruthCounter, TruthResult,
+};
 pub use patterns::{LATE, Pattern, Places, Shape as PatternShape};
-pub use repair::{Action, Direction, Plan, Trust, repair};
+pub use repair::{Direction, Plan, Trust, repair};
 pub use run::run;
 pub use tolerance::Tolerance;
-pub use truth::{Asked as TruthAsked, Door};
-
-/// How the reason begins of a finding that never held still.
-const MOVING: &str = "still moving";
+pub use truth::Asked as TruthAsked;
+pub use truth_location::TruthLocation;
+pub use verdict::{Counter, Kind, Side};
 
 /// The two stores, what of them is audited, and how.
 #[derive(Debug, Clone)]

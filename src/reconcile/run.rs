@@ -5,20 +5,23 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 
-use super::drift::{Drift, Kind, Sink};
 use super::entries::NaturalEntry;
-use super::findings::Findings;
+use super::finding::Finding;
+use super::finding_file::Sink;
+use super::findings::FindingCollector;
 use super::merge::Merge;
+use super::outcome::{Outcome, RunInfo, StoreInfo, TruthCounter};
 use super::sorters::Sorters;
 use super::truth::{self, Corrected, Proof};
+use super::verdict::Kind;
 use super::warehouse_side::Scan;
 use super::window::Inside;
 use super::{Audit, emptiness, lake_side};
 use crate::progress::Progress;
-use crate::report::reconcile::truth::Truth;
-use crate::report::reconcile::{Outcome, Run, Stores};
 use crate::sort::Sorted;
 use crate::stop::Stop;
+use pipeline::record::Column;
+use pipeline::record::stored::Value;
 
 /// What is said of an audit that somebody stopped.
 const STOPPED: &str = "asked to stop: the counts are those of a part";
@@ -42,21 +45,21 @@ pub async fn run(audit: &Audit, sink: Sink, progress: &Progress, stop: &Stop) ->
         lake: audit.lake.address(),
         warehouse: audit.warehouse.address(),
         server: status.version,
-        stores: Stores::of(&shape, status.settings),
-        run: Run::begin()?,
+        stores: StoreInfo::of(&shape, status.settings),
+        run: RunInfo::begin()?,
         quick: audit.quick,
         ..Outcome::default()
     };
     let corrected = told.as_ref().map(|told| told.corrected.clone()).unwrap_or_default();
     let proof = told.map(|told| Proof::new(told, &audit.truth, &audit.span, sorters.clone())).transpose()?;
-    let mut findings = Findings::new(outcome, sink, sorters.clone())?;
+    let mut findings = FindingCollector::new(outcome, sink, sorters.clone())?;
     let windows = Inside::windows(&audit.span);
     let scan = Scan::begin(Arc::clone(&audit.warehouse), shape, windows, audit.sort.folder.clone());
     let lake = lake_side::read(audit, sorters.lake()?, &mut findings, progress, stop).await?;
     let mut ended = !lake.stopped;
     if ended {
         let inside = Inside::of(&audit.span, lake.votes);
-        findings.outcome.window_column = inside.as_ref().map_or("", Inside::column);
+        findings.outcome.window_column = inside.as_ref().map_or("", Inside::column).into();
         let stage = progress.stage("warehouse", status.rows.filter(|_| inside.is_none()));
         let mut rows = scan.into_rows(inside.clone(), sorters.late()?);
         let mut merge = Merge { audit, shape, inside, findings: &mut findings, stage, proof };
@@ -71,10 +74,23 @@ pub async fn run(audit: &Audit, sink: Sink, progress: &Progress, stop: &Stop) ->
             if let Some(proof) = proof {
                 let truth = proof.resolve(audit, &shape, &mut findings, progress, stop).await?;
                 ended = truth.is_some();
-                findings.outcome.truth = truth.map(|truth| Truth { corrections, ..truth });
+                findings.outcome.truth = truth.map(|mut truth| {
+                    truth[TruthCounter::Corrections] = corrections;
+                    truth
+                });
             }
         }
     }
+    end(audit, findings, ended, begun).await
+}
+
+/// Ends an audit: why it did not come to its end, or the checks of one that did, and what follows from the counts.
+async fn end(
+    audit: &Audit,
+    findings: FindingCollector,
+    ended: bool,
+    begun: Instant,
+) -> anyhow::Result<(Outcome, Sink)> {
     let hopeless = !ended && findings.is_hopeless(audit);
     let (mut outcome, sink) = findings.into_parts();
     if hopeless {
@@ -96,7 +112,11 @@ pub async fn run(audit: &Audit, sink: Sink, progress: &Progress, stop: &Stop) ->
 
 /// Ids that share a natural key: each one after the first is a finding, but where the truth tells that one of both is a
 /// correction; how often it does.
-fn natural_keys(entries: Sorted<NaturalEntry>, corrected: &Corrected, findings: &mut Findings) -> anyhow::Result<u64> {
+fn natural_keys(
+    entries: Sorted<NaturalEntry>,
+    corrected: &Corrected,
+    findings: &mut FindingCollector,
+) -> anyhow::Result<u64> {
     let (mut first, mut corrections): (Option<NaturalEntry>, u64) = (None, 0);
     for entry in entries {
         let entry = entry.context("natural keys cannot be read back from disk")?;
@@ -107,10 +127,10 @@ fn natural_keys(entries: Sorted<NaturalEntry>, corrected: &Corrected, findings: 
                     continue;
                 }
                 let id = entry.id.text();
-                let drift = Drift::new(Kind::LogicalDuplicate, id.as_ref(), entry.key.clone())
-                    .with_field("id_treated_data", id.as_ref().into(), serde_json::Value::Null)
+                let finding = Finding::new(Kind::LogicalDuplicate, id.as_ref(), entry.key.clone())
+                    .with_field(Column::IdTreatedData, Value::Text(id.to_string()), Value::Null)
                     .because(format!("{} has the same farm, pen, lot and time", first.id));
-                findings.report(drift, None)?;
+                findings.report(finding, None)?;
             }
             _ => first = Some(entry),
         }

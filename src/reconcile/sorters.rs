@@ -3,7 +3,7 @@
 use std::io;
 
 use super::entries::{LakeEntry, NaturalEntry, PlacedRow};
-use super::truth::{Doubt, HashEntry, IdEntry, KeptEntry};
+use super::truth_entries::{Doubt, HashEntry, IdEntry, KeptEntry};
 use super::unpaired::{Single, Unpaired};
 use crate::sort::{Folder, InOrder, SortSettings, Sorter};
 

@@ -5,18 +5,18 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
+use testkit::conformance::warehouse as conformance;
 
 use super::*;
-use crate::lake::memory::Memory as MemoryLake;
-use crate::lake::{self, Depth, Key, Page, Put};
 use crate::progress::Progress;
-use crate::record::stored::Value;
-use crate::record::{Column, instant};
-use crate::report::reconcile::Outcome;
+use crate::reconcile::outcome::Outcome;
 use crate::stop::Stop;
-use crate::warehouse::Warehouse;
-use crate::warehouse::conformance;
-use crate::warehouse::memory::Memory;
+use pipeline::lake::memory::Memory as MemoryLake;
+use pipeline::lake::{self, Depth, Key, Page, Put};
+use pipeline::record::stored::Value;
+use pipeline::record::{Column, instant};
+use pipeline::warehouse::Warehouse;
+use pipeline::warehouse::memory::Memory;
 
 /// A record of that number, processed long ago.
 pub(super) fn record(n: u32) -> Record {
@@ -70,7 +70,7 @@ impl Scene {
     pub(super) async fn run(&self, audit: &Audit) -> (Outcome, Vec<Drift>) {
         let sink = Sink::new(None).unwrap();
         let (outcome, sink) = run(audit, sink, &Progress::Silent, &Stop::default()).await.unwrap();
-        let found = sink.done().unwrap().read().unwrap().map(Result::unwrap).collect();
+        let found = sink.done().unwrap().read().unwrap().map(|finding| Drift::from(&finding.unwrap())).collect();
         (outcome, found)
     }
 }
@@ -106,9 +106,14 @@ async fn one_id_in_two_spellings_is_one_finding_whichever_side_has_which() {
     scene.object(&record(6));
     scene.row(&record(6));
     let (outcome, found) = scene.run(&scene.audit()).await;
-    let counts = (outcome.matched, outcome.differing, outcome.lake_only, outcome.warehouse_only);
+    let counts = (
+        outcome[Counter::Matched],
+        outcome[Counter::Differing],
+        outcome[Counter::LakeOnly],
+        outcome[Counter::WarehouseOnly],
+    );
     assert_eq!(counts, (2, 3, 1, 1), "{found:?}");
-    assert_eq!((outcome.lake_objects, outcome.warehouse_rows), (6, 6));
+    assert_eq!((outcome[Counter::LakeObjects], outcome[Counter::WarehouseRows]), (6, 6));
     for drift in found.iter().filter(|drift| drift.kind == Kind::Differing) {
         assert_eq!(drift.fields.keys().collect::<Vec<_>>(), ["id_treated_data"]);
         assert_eq!(drift.cause.as_deref(), Some("another case or outer space"));
@@ -130,7 +135,7 @@ async fn a_row_that_strayed_to_another_year_makes_no_gap_of_the_years_between() 
     scene.object(&day(3, "2024-01-04"));
     scene.row(&day(3, "2019-06-01"));
     let (outcome, found) = scene.run(&scene.audit()).await;
-    assert_eq!((outcome.differing, outcome.matched), (1, 3), "{found:?}");
+    assert_eq!((outcome[Counter::Differing], outcome[Counter::Matched]), (1, 3), "{found:?}");
     let gaps: Vec<_> = outcome.gaps.iter().map(|gap| (gap.from.to_string(), gap.days)).collect();
     assert_eq!(gaps, [("2024-01-03".to_owned(), 1)]);
 }
@@ -184,8 +189,12 @@ async fn what_moves_is_looked_at_until_it_holds_still_or_is_called_moving() {
         scene.row(&record(1));
         let restless = Restless { lake: Arc::clone(&scene.lake), readings: AtomicU32::new(0), until };
         let (outcome, found) = scene.run(&Audit { lake: Arc::new(restless), ..scene.audit() }).await;
-        assert_eq!((outcome.settled, outcome.moving), (settled, moving), "until {until}: {found:?}");
-        assert_eq!((outcome.matched, outcome.differing), (settled, moving));
+        assert_eq!(
+            (outcome[Counter::Settled], outcome[Counter::Moving]),
+            (settled, moving),
+            "until {until}: {found:?}"
+        );
+        assert_eq!((outcome[Counter::Matched], outcome[Counter::Differing]), (settled, moving));
         assert_eq!(found.iter().filter(|d| d.reason.as_ref().unwrap().contains("still moving")).count() as u64, moving);
     }
 }
@@ -200,7 +209,11 @@ async fn a_row_processed_after_the_fence_is_not_judged_without_an_object() {
     from_the_future.row_ts = Utc::now() + TimeDelta::days(300);
     [&new, &old, &from_the_future].into_iter().for_each(|record| scene.row(record));
     let (outcome, found) = scene.run(&scene.audit()).await;
-    assert_eq!((outcome.unjudged, outcome.warehouse_only, outcome.warehouse_rows), (1, 2, 3), "{found:?}");
+    assert_eq!(
+        (outcome[Counter::Unjudged], outcome[Counter::WarehouseOnly], outcome[Counter::WarehouseRows]),
+        (1, 2, 3),
+        "{found:?}"
+    );
 }
 
 /// Under an older name, with a random id, filed under the day of processing.
@@ -240,7 +253,7 @@ async fn in_a_lake_of_both_layouts_each_name_is_judged_by_the_day_that_made_its_
         let audit = Audit { span: span(from, to), ..scene.audit() };
         let (outcome, found) = scene.run(&audit).await;
         assert_eq!(found, [], "{from} {to}");
-        let counts = (outcome.matched, outcome.lake_records, outcome.warehouse_rows);
+        let counts = (outcome[Counter::Matched], outcome[Counter::LakeRecords], outcome[Counter::WarehouseRows]);
         assert_eq!(counts, (matched, matched, matched), "{from} {to}");
     }
     // What is missing inside is missed, and only that.
@@ -274,11 +287,17 @@ async fn a_quick_audit_opens_no_object_that_has_a_row_and_finds_what_is_missing(
     let lake = Arc::new(Restless { lake: Arc::clone(&scene.lake), readings: AtomicU32::new(0), until: 0 });
     let (outcome, _) =
         scene.run(&Audit { quick: true, lake: Arc::clone(&lake) as Arc<dyn Lake>, ..scene.audit() }).await;
-    let counts = (outcome.present, outcome.matched, outcome.lake_only, outcome.warehouse_only, outcome.differing);
+    let counts = (
+        outcome[Counter::Present],
+        outcome[Counter::Matched],
+        outcome[Counter::LakeOnly],
+        outcome[Counter::WarehouseOnly],
+        outcome[Counter::Differing],
+    );
     assert_eq!(counts, (18, 1, 1, 1, 0), "another value is not seen, and not called the same");
     assert_eq!(lake.readings.load(Ordering::Relaxed), 2, "the older name, and the one that is missing");
     let (outcome, _) = scene.run(&scene.audit()).await;
-    assert_eq!((outcome.present, outcome.differing), (0, 1));
+    assert_eq!((outcome[Counter::Present], outcome[Counter::Differing]), (0, 1));
 }
 
 #[tokio::test]
@@ -292,7 +311,7 @@ async fn a_tolerance_lets_pass_what_is_near_in_its_column_only() {
     scene.warehouse.overwrite(row);
     for (tolerance, differing) in [("peso_entrada=0.3", 0), ("peso_entrada=0.2", 1), ("peso_medio=0.3", 1)] {
         let audit = Audit { tolerances: vec![tolerance.parse().unwrap()], ..scene.audit() };
-        assert_eq!(scene.run(&audit).await.0.differing, differing, "{tolerance}");
+        assert_eq!(scene.run(&audit).await.0[Counter::Differing], differing, "{tolerance}");
     }
 }
 

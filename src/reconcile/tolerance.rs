@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::record::Column;
-use crate::record::stored::{Difference, Value};
+use pipeline::record::stored::{Difference, Value};
+use pipeline::record::{Column, ColumnKind};
 
 /// A column and how far its values may be apart: in the column's own unit, times in seconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -51,12 +51,8 @@ impl FromStr for Tolerance {
     fn from_str(text: &str) -> Result<Self, String> {
         let refuse = || format!("{text:?} is no COLUMN=AMOUNT, such as peso_medio=0.01 or row_ts=1 (seconds)");
         let (name, most) = text.split_once('=').ok_or_else(refuse)?;
-        let column = Column::ALL.into_iter().find(|column| column.name() == name.trim()).ok_or_else(refuse)?;
-        let of_text = matches!(
-            column,
-            Column::IdTreatedData | Column::IdCurral | Column::IdRaca | Column::IdLote | Column::CodCliente
-        );
-        if of_text {
+        let column = Column::from_name(name.trim()).ok_or_else(refuse)?;
+        if column.kind() == ColumnKind::Text {
             return Err(format!("{column} is a text: texts are equal or not"));
         }
         let most = most.trim().parse().ok().filter(|most: &f64| most.is_finite() && *most >= 0.0).ok_or_else(refuse)?;
@@ -73,7 +69,7 @@ impl fmt::Display for Tolerance {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::instant;
+    use pipeline::record::instant;
 
     #[test]
     fn a_tolerance_reaches_to_its_edge_and_no_further() {

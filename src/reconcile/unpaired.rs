@@ -95,8 +95,8 @@ impl Iterator for Pairs {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::stored::Shape;
-    use crate::warehouse::conformance::record;
+    use pipeline::record::stored::Shape;
+    use testkit::conformance::warehouse::record;
 
     #[test]
     fn two_spellings_of_an_id_are_made_one_and_no_more_than_one_each() {

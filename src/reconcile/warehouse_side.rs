@@ -14,9 +14,9 @@ use tokio::task::JoinHandle;
 
 use super::entries::{PlacedRow, StoredRow};
 use super::window::Inside;
-use crate::record::stored::Shape;
 use crate::sort::{OrderedId, Sorted, Sorter};
-use crate::warehouse::{Bulk, Error, Window};
+use pipeline::record::stored::Shape;
+use pipeline::warehouse::{Bulk, Error, Window};
 
 use super::spool::Spool;
 

@@ -8,12 +8,11 @@
 //! | any other row | as an older name |
 
 use chrono::{Datelike, Days, NaiveDate, NaiveDateTime, NaiveTime};
-use uuid::Uuid;
 
-use crate::lake::{Key, Span};
-use crate::record::stored::Row;
-use crate::record::{Column, Record, Slug};
-use crate::warehouse::Window;
+use pipeline::lake::{Key, Span};
+use pipeline::record::stored::Row;
+use pipeline::record::{Column, Record, RecordId, Slug};
+use pipeline::warehouse::Window;
 
 /// What the paths of older names follow, as their records tell.
 #[derive(Debug, Clone, Copy, Default)]
@@ -109,7 +108,7 @@ impl Inside {
         if self.from.is_none() && self.until.is_none() {
             return of_farm;
         }
-        let made_here = Uuid::try_parse(row.id()).is_ok_and(|id| id.get_version_num() == 8);
+        let made_here = RecordId::new(row.id()).is_made_here();
         let column = if made_here { Column::Data } else { self.older };
         of_farm && row.instant(column).is_some_and(|at| self.window(column).has(at))
     }

@@ -5,16 +5,21 @@
 //! records are missing that should be there.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use chrono::Utc;
 
-use super::{Limits, Plan, Policy, Reload, Replay, SortSettings, run};
+use super::outcome::{Counter, Outcome, TableSwap};
+use super::plan::Plan;
+use super::policy::Policy;
+use super::run::run;
+use super::settings::Replay;
+use super::throttle::{ThrottleLimits, ThrottleSettings};
 use crate::progress::Progress;
-use crate::report::replay::{CutOver, Outcome};
+use crate::reader::Skip;
+use crate::sort::SortSettings;
 use crate::stop::Stop;
-use crate::warehouse::{Bulk, TableName};
+use pipeline::warehouse::{Bulk, TableName};
 
 /// Times the new table catches up before it is swapped in, at most; the last time is after the swap anyway.
 const CATCH_UPS: u32 = 3;
@@ -23,7 +28,7 @@ const CATCH_UPS: u32 = 3;
 ///
 /// # Errors
 /// The table's name is too long for it.
-pub fn shadow_of(table: &TableName) -> anyhow::Result<TableName> {
+pub fn shadow_table_name(table: &TableName) -> anyhow::Result<TableName> {
     named(table, "_ruminate_new")
 }
 
@@ -36,7 +41,7 @@ fn named(table: &TableName, suffix: &str) -> anyhow::Result<TableName> {
 
 /// The table whose place a new one is to take.
 #[derive(Debug)]
-pub struct Swap<'a> {
+pub struct SwapOptions<'a> {
     /// The table.
     pub table: Arc<dyn Bulk>,
     /// Its name.
@@ -53,9 +58,14 @@ pub struct Swap<'a> {
 ///
 /// # Errors
 /// Something stands against the swap, or the shadow of an earlier attempt is in the way; else as for [`run`].
-pub async fn cut_over(replay: Replay, swap: Swap<'_>, progress: &Progress, stop: &Stop) -> anyhow::Result<Outcome> {
-    let Swap { table, name, .. } = &swap;
-    let shadow_name = shadow_of(name)?;
+pub async fn replay_into_new_table(
+    replay: Replay,
+    swap: SwapOptions<'_>,
+    progress: &Progress,
+    stop: &Stop,
+) -> anyhow::Result<Outcome> {
+    let SwapOptions { table, name, .. } = &swap;
+    let shadow_name = shadow_table_name(name)?;
     let obstacles = table.obstacles().await?;
     ensure!(obstacles.is_empty(), "table {name} cannot be replaced: {}", obstacles.join("; "));
     let shadow = Arc::clone(&replay.bulk);
@@ -63,95 +73,89 @@ pub async fn cut_over(replay: Replay, swap: Swap<'_>, progress: &Progress, stop:
         bail!("table {shadow_name} is there from an earlier attempt: go on with --resume, or drop it and begin anew");
     }
     let mut replay = Replay { verify: true, ..replay };
-    if !replay.plan.is_of_the_past() {
-        replay.plan = replay.plan.caught_up_with();
+    if !replay.plan.is_historical() {
+        replay.plan = replay.plan.with_catch_up();
     }
     let plan = replay.plan.clone();
-    let settings = Settings::of(&mut replay);
+    let settings = CatchUpSettings::of(&mut replay);
     let outcome = run(replay, progress, stop).await?;
-    let cut_over = CutOver { shadow: shadow_name.to_string(), table: name.to_string(), ..CutOver::default() };
-    let mut cutting = Cutting { swap: &swap, shadow_name, shadow, settings, plan, progress, stop, outcome, cut_over };
+    let cut_over = TableSwap { shadow: shadow_name.to_string(), table: name.to_string(), ..TableSwap::default() };
+    let mut cutting =
+        TableSwapRun { swap: &swap, shadow_name, shadow, settings, plan, progress, stop, outcome, cut_over };
     if cutting.outcome.stopped.is_none()
         && let Err(e) = cutting.swap_in().await
     {
         cutting.outcome.stopped = Some(format!("{e:#}"));
     }
-    let Cutting { mut outcome, cut_over, .. } = cutting;
+    let TableSwapRun { mut outcome, cut_over, .. } = cutting;
     outcome.cut_over = Some(cut_over);
     outcome.check()?;
     Ok(outcome)
 }
 
 /// How the run was to go about it, for the runs that catch up with it.
-struct Settings {
-    reads: usize,
-    loads: usize,
+struct CatchUpSettings {
+    read_concurrency: usize,
+    load_concurrency: usize,
     sort: SortSettings,
     /// The limits as they are now.
-    limits: Arc<Mutex<Limits>>,
-    reload: Reload,
-    replicas: Vec<Arc<dyn Bulk>>,
-    patience: Duration,
+    limits: Arc<Mutex<ThrottleLimits>>,
+    throttle: ThrottleSettings,
 }
 
-impl Settings {
+impl CatchUpSettings {
     /// Those of a run, whose changes of the limits are followed from here on.
     fn of(replay: &mut Replay) -> Self {
-        let limits = Arc::new(Mutex::new(replay.limits.clone()));
-        let (inner, newest) = (Arc::clone(&replay.reload), Arc::clone(&limits));
-        let reload: Reload = Arc::new(move || {
+        let limits = Arc::new(Mutex::new(replay.throttle.limits.clone()));
+        let (inner, newest) = (Arc::clone(&replay.throttle.reload), Arc::clone(&limits));
+        replay.throttle.reload = Arc::new(move || {
             let changed = inner()?;
             newest.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&changed);
             Some(changed)
         });
-        replay.reload = Arc::clone(&reload);
         Self {
-            reads: replay.reads,
-            loads: replay.loads,
+            read_concurrency: replay.read_concurrency,
+            load_concurrency: replay.load_concurrency,
             sort: replay.sort.clone(),
             limits,
-            reload,
-            replicas: replay.replicas.clone(),
-            patience: replay.patience,
+            throttle: replay.throttle.clone(),
         }
     }
 
     /// A run of that plan into that table; what it finds taken stays, and nothing of it is resumed.
     fn replay(&self, plan: Plan, bulk: Arc<dyn Bulk>) -> Replay {
+        let limits = self.limits.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Replay {
             policy: Policy::Keep,
             verify: true,
             journal: None,
-            reads: self.reads,
-            loads: self.loads,
+            read_concurrency: self.read_concurrency,
+            load_concurrency: self.load_concurrency,
             sort: self.sort.clone(),
-            limits: self.limits.lock().unwrap_or_else(PoisonError::into_inner).clone(),
-            reload: Arc::clone(&self.reload),
-            replicas: self.replicas.clone(),
-            patience: self.patience,
+            throttle: ThrottleSettings { limits, ..self.throttle.clone() },
             ..Replay::new(plan, bulk)
         }
     }
 }
 
 /// A cut-over whose table is loaded.
-struct Cutting<'a> {
-    swap: &'a Swap<'a>,
+struct TableSwapRun<'a> {
+    swap: &'a SwapOptions<'a>,
     shadow_name: TableName,
     shadow: Arc<dyn Bulk>,
-    settings: Settings,
+    settings: CatchUpSettings,
     /// The plan of the newest run.
     plan: Plan,
     progress: &'a Progress,
     stop: &'a Stop,
     outcome: Outcome,
-    cut_over: CutOver,
+    cut_over: TableSwap,
 }
 
-impl Cutting<'_> {
+impl TableSwapRun<'_> {
     /// Catches up, swaps the table in unless something speaks against it, and catches up once more.
     async fn swap_in(&mut self) -> anyhow::Result<()> {
-        let catches_up = !self.plan.is_of_the_past();
+        let catches_up = !self.plan.is_historical();
         for _ in 0..if catches_up { CATCH_UPS } else { 0 } {
             let more = self.catch_up(false).await;
             if more.context("before the swap, while what came meanwhile was read")? == 0 {
@@ -215,15 +219,15 @@ impl Cutting<'_> {
     /// After the `last` time nothing is left for another.
     async fn catch_up(&mut self, last: bool) -> anyhow::Result<u64> {
         let cutoff = self.outcome.fence.unwrap_or(self.plan.cutoff.instant());
-        let plan = self.plan.renewed(cutoff, last).await?;
+        let plan = self.plan.for_catch_up(cutoff, last).await?;
         let into = if last { &self.swap.table } else { &self.shadow };
         let replay = self.settings.replay(plan.clone(), Arc::clone(into));
         let mut more = run(replay, self.progress, self.stop).await?;
         self.plan = plan;
-        let (inserted, stopped) = (more.inserted, more.stopped.take());
+        let (inserted, stopped) = (more.counts[Counter::Inserted], more.stopped.take());
         self.outcome.fence = more.fence;
         self.cut_over.caught_up += inserted;
-        self.outcome.absorb(more);
+        self.outcome.merge(more);
         match stopped {
             Some(why) => bail!(why),
             None => Ok(inserted),
@@ -235,20 +239,24 @@ impl Cutting<'_> {
 const BEFORE: &str = "before the swap, with the new table loaded";
 
 /// What stands against swapping the table in.
-fn against(outcome: &Outcome, cut_over: &CutOver, accept_missing: u64) -> Vec<String> {
+fn against(outcome: &Outcome, cut_over: &TableSwap, accept_missing: u64) -> Vec<String> {
     let mut against = Vec::new();
-    let unread = (outcome.inserted + outcome.identical).saturating_sub(outcome.verified + outcome.unverified);
+    let unread = (outcome.counts[Counter::Inserted] + outcome.counts[Counter::Identical])
+        .saturating_sub(outcome.counts[Counter::Verified] + outcome.counts[Counter::Unverified]);
     if unread > 0 {
         against.push(format!("{unread} rows were not read back"));
     }
-    if outcome.unverified > 0 {
-        against.push(format!("{} rows were read back wrong", outcome.unverified));
+    if outcome.counts[Counter::Unverified] > 0 {
+        against.push(format!("{} rows were read back wrong", outcome.counts[Counter::Unverified]));
     }
-    let missing = outcome.archived + outcome.unreadable + outcome.skipped_future_dated + cut_over.only_in_old;
+    let missing = outcome.counts[Counter::Archived]
+        + outcome.counts[Counter::Unreadable]
+        + outcome.counts[Skip::FutureDated]
+        + cut_over.only_in_old;
     if missing > accept_missing {
         against.push(format!(
             "{missing} records would be missing ({} archived, {} unreadable, {} dated in the future, {} only in the old table)",
-            outcome.archived, outcome.unreadable, outcome.skipped_future_dated, cut_over.only_in_old
+            outcome.counts[Counter::Archived], outcome.counts[Counter::Unreadable], outcome.counts[Skip::FutureDated], cut_over.only_in_old
         ));
     }
     against

@@ -1,52 +1,47 @@
 //! Replay: the lake brings a lost or damaged warehouse back. Plan → read → order → load → verify.
 //!
-//! One side reads partitions by day, farms interleaved, and sorts by primary key (`order`); the other loads batches of a
-//! second or so, each with the journal's note of it in one transaction (`load`, `journal`), no faster than the server may
-//! be strained (`brake`). Replaying again changes nothing; what happens to a row that holds other values is [`Policy`]'s.
+//! One side reads partitions by day, farms interleaved, and sorts by primary key (`read`, `order`); the other loads batches
+//! of a second or so (`coordinator`, `batching`, `workers`), each with the journal's entry about it in one transaction
+//! (`load`, `journal`), no faster than the server may be strained (`throttle`). A run that is resumed does not do again what
+//! is done (`resume`, `matching`, `days`). Replaying again changes nothing; what happens to a row that holds other values is
+//! [`Policy`]'s. What a run came to is its [`Outcome`]; text and HTML are the renderer's.
 
-mod brake;
+mod batching;
+mod coordinator;
 mod cut_over;
+mod days;
 mod journal;
+mod journal_counts;
 mod load;
+mod load_error;
+mod matching;
 mod only;
 mod order;
+mod outcome;
 mod plan;
+mod policy;
 mod preview;
 mod read;
+mod resume;
 mod run;
 mod seen;
+mod session;
+mod settings;
 mod tally;
 #[cfg(test)]
 mod tests;
-
-use std::fmt;
+mod throttle;
+mod workers;
 
 pub use crate::sort::SortSettings;
-pub use brake::{Limits, Reload};
-pub use cut_over::{Swap, cut_over, shadow_of};
-pub use only::{Filter, Only};
-pub use plan::{Plan, Source};
-pub use run::{Earlier, Keep, Replay, earlier, run};
-
-/// What to do where a row holds other values than the lake.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
-pub enum Policy {
-    /// The row stays; the conflict is reported with both values.
-    #[default]
-    Keep,
-    /// The lake's values replace the row's, which are written to an undo file first.
-    Overwrite,
-    /// Stop at the first conflict.
-    Fail,
-}
-
-impl fmt::Display for Policy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Keep => "keep",
-            Self::Overwrite => "overwrite",
-            Self::Fail => "fail",
-        })
-    }
-}
+pub use cut_over::{SwapOptions, replay_into_new_table, shadow_table_name};
+pub use only::{ObjectSelection, RecordFilter};
+pub(crate) use outcome::SKIPPED;
+pub use outcome::{
+    ClassCounts, Counter, DayCounts, Days, ObjectCounts, Outcome, Pause, Preview, ReadSample, ReplayOptions, TableSwap,
+};
+pub use plan::{Plan, ReplaySource};
+pub use policy::Policy;
+pub use run::run;
+pub use settings::{JournalMode, Replay, ResumableRun, find_resumable_run};
+pub use throttle::{ReloadLimits, ThrottleLimits, ThrottleSettings};

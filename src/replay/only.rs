@@ -5,14 +5,15 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, NaiveDate, Utc};
 use sha2::{Digest, Sha256};
 
-use crate::lake::{Partition, Span};
-use crate::record::Record;
+use super::outcome::Counter;
+use pipeline::lake::{Partition, Span};
+use pipeline::record::Record;
 
 /// The objects a run is limited to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Only(pub BTreeSet<String>);
+pub struct ObjectSelection(pub BTreeSet<String>);
 
-impl Only {
+impl ObjectSelection {
     /// The keys that a drift file names, one JSON object a line; none where the audit was clean, or found only rows that no
     /// object has.
     ///
@@ -34,7 +35,7 @@ impl Only {
     }
 
     /// Leaves out the objects whose path is outside of the span, and says how many they are.
-    pub(super) fn confine(&mut self, span: &Span) -> u64 {
+    pub(super) fn restrict_to(&mut self, span: &Span) -> u64 {
         let before = self.0.len();
         // A key that is no path of the lake stays: it will not be found.
         let inside = |place: Partition| span.has_day(place.day) && span.has_farm(&place.farm);
@@ -49,13 +50,13 @@ impl Only {
             hash.update(key);
             hash.update([0]);
         }
-        crate::hex::hex(&hash.finalize())
+        pipeline::hex::hex(&hash.finalize())
     }
 }
 
 /// Limits on what a record holds; without any, every record is meant.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Filter {
+pub struct RecordFilter {
     /// Processed no later than this (`row_ts`).
     pub until: Option<DateTime<Utc>>,
     /// `data` on this day or later.
@@ -64,21 +65,14 @@ pub struct Filter {
     pub data_to: Option<NaiveDate>,
 }
 
-/// The limit that leaves a record out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Beyond {
-    Until,
-    Data,
-}
-
-impl Filter {
-    /// The limit that leaves this record out, if one does.
-    pub(super) fn beyond(&self, record: &Record) -> Option<Beyond> {
+impl RecordFilter {
+    /// What a record that is left out is counted as, if it is left out.
+    pub(super) fn filtered_by(&self, record: &Record) -> Option<Counter> {
         let day = record.reading.data.date_naive();
         if self.until.is_some_and(|until| record.row_ts > until) {
-            Some(Beyond::Until)
+            Some(Counter::Until)
         } else if self.data_from.is_some_and(|from| day < from) || self.data_to.is_some_and(|to| day > to) {
-            Some(Beyond::Data)
+            Some(Counter::Data)
         } else {
             None
         }

@@ -8,19 +8,18 @@
 use std::cmp::Ordering;
 use std::io;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
-use crate::record::Record;
 use crate::sort::{Folder, InOrder, OrderedId, SortSettings, Sorter};
+use pipeline::record::{Record, RecordId};
 
 /// What an entry takes in memory while it is sorted, in bytes, measured.
 const ENTRY_BYTES: usize = 700;
 
 /// A record on its way, with where it was found.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Entry {
+pub(super) struct ReplayEntry {
     pub id: OrderedId,
     pub key: String,
     /// Its partition's number in the plan.
@@ -28,7 +27,7 @@ pub(super) struct Entry {
     pub record: Box<Record>,
 }
 
-impl InOrder for Entry {
+impl InOrder for ReplayEntry {
     fn compare(&self, other: &Self) -> Ordering {
         self.id.cmp(&other.id).then_with(|| self.key.cmp(&other.key))
     }
@@ -36,31 +35,26 @@ impl InOrder for Entry {
 
 /// Which way a record goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Way {
-    Timed,
-    Loose,
+pub(super) enum IdOrder {
+    #[serde(rename = "timed")]
+    TimeOrdered,
+    #[serde(rename = "loose")]
+    Unordered,
 }
 
-impl Way {
+impl IdOrder {
     /// The way of a record in the path of that day.
     pub(super) fn of(id: &OrderedId, day: NaiveDate) -> Self {
-        if own_day(id) == Some(day) { Self::Timed } else { Self::Loose }
+        if id_day(id) == Some(day) { Self::TimeOrdered } else { Self::Unordered }
     }
 }
 
 /// The day that an id itself tells, in whose path its record is timed.
-pub(super) fn own_day(id: &OrderedId) -> Option<NaiveDate> {
+pub(super) fn id_day(id: &OrderedId) -> Option<NaiveDate> {
     match id {
-        OrderedId::Plain(bytes) => time(Uuid::from_bytes(*bytes)).map(|at| at.date_naive()),
+        OrderedId::Plain(bytes) => RecordId::Uuid(*bytes).day(),
         OrderedId::Odd(_) => None,
     }
-}
-
-/// The time in a UUID of version 7 or 8: its first 48 bits, in milliseconds.
-fn time(id: Uuid) -> Option<DateTime<Utc>> {
-    let timed = matches!(id.get_version_num(), 7 | 8);
-    DateTime::from_timestamp_millis(i64::try_from(id.as_u128() >> 80).ok()?).filter(|_| timed)
 }
 
 /// Makes the sorters of a run.
@@ -76,7 +70,7 @@ impl Sorters {
         Ok(Self { run, folder: Folder::in_folder(&settings.folder)? })
     }
 
-    pub(super) fn sorter(&self) -> io::Result<Sorter<Entry>> {
+    pub(super) fn sorter(&self) -> io::Result<Sorter<ReplayEntry>> {
         Sorter::in_folder(self.run, &self.folder)
     }
 }
@@ -88,11 +82,11 @@ mod tests {
     #[test]
     fn only_ids_of_the_day_are_timed() {
         let day = NaiveDate::from_ymd_opt(2023, 1, 1).unwrap();
-        let way = |id: &str| Way::of(&OrderedId::new(id), day);
-        assert_eq!(way("01856aa0-c800-883a-837a-29fe66bbec99"), Way::Timed);
-        assert_eq!(way("01856fc7-2400-883a-837a-29fe66bbec99"), Way::Loose, "the next day's");
-        assert_eq!(way("01856aa0-c800-483a-837a-29fe66bbec99"), Way::Loose, "a random id");
-        assert_eq!(way("01856AA0-C800-883A-837A-29FE66BBEC99"), Way::Loose);
-        assert_eq!(way("7"), Way::Loose);
+        let way = |id: &str| IdOrder::of(&OrderedId::new(id), day);
+        assert_eq!(way("01856aa0-c800-883a-837a-29fe66bbec99"), IdOrder::TimeOrdered);
+        assert_eq!(way("01856fc7-2400-883a-837a-29fe66bbec99"), IdOrder::Unordered, "the next day's");
+        assert_eq!(way("01856aa0-c800-483a-837a-29fe66bbec99"), IdOrder::Unordered, "a random id");
+        assert_eq!(way("01856AA0-C800-883A-837A-29FE66BBEC99"), IdOrder::Unordered);
+        assert_eq!(way("7"), IdOrder::Unordered);
     }
 }

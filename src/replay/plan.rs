@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::journal::Head;
-use super::{Filter, Only, Policy};
-use crate::lake::{
-    self, Age, Cutoff, Empty, Habits, Lake, Meta, Partition, ReadSettings, Reader, Span, survey, why_empty,
-};
-use crate::report::replay::{Asked, Outcome};
-use crate::warehouse::Bulk;
+use super::journal::RunHeader;
+use super::only::{ObjectSelection, RecordFilter};
+use super::outcome::{Outcome, ReplayOptions};
+use super::policy::Policy;
+use crate::reader::{Age, Cutoff, ReadSettings, Reader};
+use crate::reader::{Empty, why_empty};
+use pipeline::lake::{self, Habits, Lake, Meta, Partition, Span, survey};
+use pipeline::warehouse::Bulk;
 
 /// Objects that old at a run's cutoff are looked at again by the run that catches up with it: a store's times have whole
 /// seconds, and clocks differ.
@@ -19,23 +20,23 @@ const OVERLAP: TimeDelta = TimeDelta::seconds(60);
 
 /// Where records come from: the lake, the span of it, and the objects named one by one.
 #[derive(Debug, Clone)]
-pub struct Source {
+pub struct ReplaySource {
     /// The lake.
     pub lake: Arc<dyn Lake>,
     /// The partitions, by path date.
     pub span: Span,
     /// Only these objects, where it is set.
-    pub only: Option<Only>,
+    pub only: Option<ObjectSelection>,
     /// Only records within these limits.
-    pub filter: Filter,
+    pub filter: RecordFilter,
     /// The lake as it was at that time, where it is set.
     pub versions_at: Option<DateTime<Utc>>,
 }
 
-impl Source {
+impl ReplaySource {
     /// All of a lake.
     pub fn of(lake: Arc<dyn Lake>) -> Self {
-        Self { lake, span: Span::default(), only: None, filter: Filter::default(), versions_at: None }
+        Self { lake, span: Span::default(), only: None, filter: RecordFilter::default(), versions_at: None }
     }
 }
 
@@ -45,41 +46,41 @@ pub struct Plan {
     pub(super) lake: Arc<dyn Lake>,
     pub(super) cutoff: Cutoff,
     pub(super) partitions: Vec<Partition>,
-    pub(super) strays: Vec<Meta>,
+    pub(super) unrecognized: Vec<Meta>,
     /// The objects that are named and lie in the span.
-    pub(super) only: Option<Arc<Only>>,
+    pub(super) only: Option<Arc<ObjectSelection>>,
     /// How many are named and do not.
     outside: u64,
-    pub(super) filter: Filter,
+    pub(super) filter: RecordFilter,
     span: Span,
     versions_at: Option<DateTime<Utc>>,
     /// Only objects that the store took in no earlier than this.
     since: Option<DateTime<Utc>>,
     /// Its place among runs that catch up with one another.
-    round: Option<Round>,
+    round: Option<CatchUpRound>,
 }
 
 /// The objects about the cutoff that were taken, by the store's time and their key.
-type Taken = BTreeSet<(DateTime<Utc>, String)>;
+type LoadedObjects = BTreeSet<(DateTime<Utc>, String)>;
 
 /// A run's place among several that take every object once: each leaves to the next what is newer than its cutoff.
 #[derive(Debug, Clone, Default)]
-struct Round {
-    taken: Arc<Mutex<Taken>>,
+struct CatchUpRound {
+    taken: Arc<Mutex<LoadedObjects>>,
     /// Whether there is no next one.
     last: bool,
 }
 
 /// Which listed objects a plan is about.
 #[derive(Debug, Clone)]
-struct Choice {
-    only: Option<Arc<Only>>,
+struct PlannedObjects {
+    only: Option<Arc<ObjectSelection>>,
     since: Option<DateTime<Utc>>,
     cutoff: Cutoff,
-    round: Option<Round>,
+    round: Option<CatchUpRound>,
 }
 
-impl Choice {
+impl PlannedObjects {
     fn has(&self, object: &Meta) -> bool {
         self.only.as_ref().is_none_or(|only| only.0.contains(&object.key))
             && self.since.is_none_or(|since| object.last_modified >= since)
@@ -91,7 +92,7 @@ impl Choice {
     }
 }
 
-impl Round {
+impl CatchUpRound {
     fn takes(&self, object: &Meta, cutoff: Cutoff) -> bool {
         if cutoff.age(object.last_modified) == Age::After && !self.last {
             return false;
@@ -121,15 +122,15 @@ impl Plan {
     ///
     /// # Errors
     /// The lake cannot be reached or listed.
-    pub async fn new(source: Source) -> Result<Self, lake::Error> {
+    pub async fn new(source: ReplaySource) -> Result<Self, lake::Error> {
         let cutoff = Cutoff::of(&*source.lake).await?;
         let lake = match source.versions_at {
             Some(at) => source.lake.as_of(at).await?,
             None => Arc::clone(&source.lake),
         };
-        let Source { span, mut only, filter, versions_at, .. } = source;
-        let outside = only.as_mut().map_or(0, |only| only.confine(&span));
-        let (partitions, strays) = match &only {
+        let ReplaySource { span, mut only, filter, versions_at, .. } = source;
+        let outside = only.as_mut().map_or(0, |only| only.restrict_to(&span));
+        let (partitions, unrecognized) = match &only {
             None => {
                 let found = survey(&*lake, &span).await?;
                 (found.partitions, found.strays)
@@ -143,7 +144,7 @@ impl Plan {
             lake,
             cutoff,
             partitions,
-            strays,
+            unrecognized,
             only: only.map(Arc::new),
             outside,
             filter,
@@ -155,8 +156,8 @@ impl Plan {
     }
 
     /// The same, where another run catches up with it: what is newer than its cutoff is left to that one.
-    pub(super) fn caught_up_with(self) -> Self {
-        Self { round: Some(Round::default()), ..self }
+    pub(super) fn with_catch_up(self) -> Self {
+        Self { round: Some(CatchUpRound::default()), ..self }
     }
 
     /// The same plan made anew for what came after a run with that cutoff; after the `last` one no other comes.
@@ -166,9 +167,9 @@ impl Plan {
     ///
     /// # Errors
     /// As for [`Plan::new`].
-    pub(super) async fn renewed(&self, cutoff: DateTime<Utc>, last: bool) -> Result<Self, lake::Error> {
+    pub(super) async fn for_catch_up(&self, cutoff: DateTime<Utc>, last: bool) -> Result<Self, lake::Error> {
         let since = cutoff - OVERLAP;
-        let source = Source {
+        let source = ReplaySource {
             lake: Arc::clone(&self.lake),
             span: self.span.clone(),
             only: self.only.as_deref().cloned(),
@@ -177,11 +178,11 @@ impl Plan {
         };
         let anew = Self::new(source).await?;
         let round = self.round.as_ref().map(|round| round.next(since, last));
-        Ok(Self { strays: Vec::new(), since: Some(since), round, ..anew })
+        Ok(Self { unrecognized: Vec::new(), since: Some(since), round, ..anew })
     }
 
     /// Whether it is about the lake as it was, to which nothing comes any more.
-    pub(super) fn is_of_the_past(&self) -> bool {
+    pub(super) fn is_historical(&self) -> bool {
         self.versions_at.is_some()
     }
 
@@ -200,7 +201,7 @@ impl Plan {
     pub async fn empty(&self) -> Result<Option<Empty>, lake::Error> {
         let lake = &*self.lake;
         match &self.only {
-            None => why_empty(lake, &self.span, &self.partitions, &self.strays).await,
+            None => why_empty(lake, &self.span, &self.partitions, &self.unrecognized).await,
             Some(only) if only.0.is_empty() => Ok(None),
             // Objects by name may be gone one by one, which is counted; a lake that has none at all is another one.
             Some(_) => {
@@ -214,20 +215,20 @@ impl Plan {
     }
 
     /// The outcome without a run, where the drift file names no object that is meant.
-    pub fn nothing(&self, bulk: &dyn Bulk, policy: Policy) -> Option<Outcome> {
+    pub fn empty_outcome(&self, bulk: &dyn Bulk, policy: Policy) -> Option<Outcome> {
         self.only.as_ref().filter(|only| only.0.is_empty())?;
         Some(Outcome {
             lake: self.lake.address(),
             warehouse: bulk.address(),
-            asked: self.asked(policy),
+            asked: self.options(policy),
             fence: Some(self.cutoff.instant()),
             ..Outcome::default()
         })
     }
 
     /// What is asked for.
-    pub(super) fn asked(&self, policy: Policy) -> Asked {
-        Asked {
+    pub(super) fn options(&self, policy: Policy) -> ReplayOptions {
+        ReplayOptions {
             farms: self.span.farms.iter().map(|farm| farm.as_str().to_owned()).collect(),
             from: self.span.from,
             to: self.span.to,
@@ -242,10 +243,10 @@ impl Plan {
     }
 
     /// The first note of a run of this plan.
-    pub(super) fn head(&self, policy: Policy) -> Head {
-        Head {
+    pub(super) fn run_header(&self, policy: Policy) -> RunHeader {
+        RunHeader {
             lake: self.lake.identity(),
-            asked: self.asked(policy),
+            asked: self.options(policy),
             only: self.only.as_ref().map(|only| only.digest()),
             fence: self.cutoff.instant(),
             begun: Utc::now(),
@@ -255,19 +256,19 @@ impl Plan {
         }
     }
 
-    fn choice(&self) -> Choice {
-        Choice { only: self.only.clone(), since: self.since, cutoff: self.cutoff, round: self.round.clone() }
+    fn planned_objects(&self) -> PlannedObjects {
+        PlannedObjects { only: self.only.clone(), since: self.since, cutoff: self.cutoff, round: self.round.clone() }
     }
 
     /// A reader of the objects that are meant.
     pub(super) fn reader(&self, reads: usize) -> Reader {
-        let choice = self.choice();
+        let choice = self.planned_objects();
         Reader::new(Arc::clone(&self.lake), ReadSettings { concurrency: reads, cutoff: self.cutoff })
             .keeping(move |object| choice.takes(object))
     }
 
     /// Whether the plan is about that object.
     pub(super) fn has(&self, object: &Meta) -> bool {
-        self.choice().has(object)
+        self.planned_objects().has(object)
     }
 }

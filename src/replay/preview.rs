@@ -5,11 +5,13 @@ use std::time::{Duration, Instant};
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 
-use super::{Plan, Policy};
-use crate::lake::{self, Age, Depth, Item, Key, Meta, Partition};
-use crate::report::replay::{Class, Preview, Sample};
+use super::outcome::{ClassCounts, Preview, ReadSample};
+use super::plan::Plan;
+use super::policy::Policy;
+use crate::reader::{Age, Item};
 use crate::stop::Stop;
-use crate::warehouse::{Bulk, Reason};
+use pipeline::lake::{self, Depth, Key, Meta, Partition};
+use pipeline::warehouse::{Bulk, Reason};
 
 /// Listings under way at once.
 const LISTINGS: usize = 16;
@@ -40,7 +42,7 @@ struct Listed {
     after_cutoff: u64,
     future_dated: u64,
     foreign: u64,
-    classes: BTreeMap<String, Class>,
+    classes: BTreeMap<String, ClassCounts>,
     sample: Vec<Meta>,
 }
 
@@ -59,13 +61,13 @@ impl Plan {
         let mut preview = Preview {
             lake: self.lake.address(),
             warehouse: bulk.address(),
-            asked: self.asked(policy),
+            asked: self.options(policy),
             fence: Some(self.cutoff.instant()),
             partitions: self.partitions.len() as u64,
             first_day: self.partitions.first().map(|p| p.day),
             last_day: self.partitions.last().map(|p| p.day),
-            foreign: self.strays.len() as u64,
-            objects: self.strays.len() as u64,
+            foreign: self.unrecognized.len() as u64,
+            objects: self.unrecognized.len() as u64,
             ..Preview::default()
         };
         let looked = stop.or(self.look(&mut preview, bulk, policy, reads)).await;
@@ -119,7 +121,7 @@ impl Plan {
             preview.list_requests += found.pages;
             *preview.farms.entry(partition.farm).or_insert(0) += found.objects;
             for (class, more) in found.classes {
-                preview.classes.entry(class).or_default().add(&more);
+                preview.classes.entry(class).or_default().merge(&more);
             }
             sample.extend(found.sample);
         }
@@ -158,12 +160,12 @@ impl Plan {
     }
 
     /// Reads a sample as the run would.
-    async fn sample(&self, objects: Vec<Meta>, reads: usize) -> Result<Option<Sample>, lake::Error> {
+    async fn sample(&self, objects: Vec<Meta>, reads: usize) -> Result<Option<ReadSample>, lake::Error> {
         if objects.is_empty() {
             return Ok(None);
         }
         let begun = Instant::now();
-        let mut sample = Sample::default();
+        let mut sample = ReadSample::default();
         let mut found = std::pin::pin!(self.reader(reads).read_objects(objects));
         while let Some(found) = found.next().await {
             sample.objects += 1;
@@ -218,7 +220,7 @@ mod tests {
 
     #[test]
     fn a_price_is_of_requests_and_of_bytes_where_the_class_asks_for_them() {
-        let class = |objects, archived, bytes| Class { objects, archived, bytes, restored: 0 };
+        let class = |objects, archived, bytes| ClassCounts { objects, archived, bytes, restored: 0 };
         assert!((class(1_000_000, 0, 400_000_000).cost(read_price("STANDARD")) - 0.4).abs() < 1e-9);
         assert!((class(1_000_000, 0, 1_000_000_000).cost(read_price("STANDARD_IA")) - 1.01).abs() < 1e-9);
         assert!(class(10, 10, 4_000).cost(read_price("GLACIER")).abs() < 1e-9, "what is archived is not read");

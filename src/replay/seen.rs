@@ -1,12 +1,12 @@
 //! What a replay saw of objects, told by one number.
 
-use super::order::Entry;
+use super::order::ReplayEntry;
 
 pub(super) use crate::seen::Seen;
 
 impl Seen {
     /// All entries with everything that they hold.
-    pub(super) fn of<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Self {
+    pub(super) fn of<'a>(entries: impl IntoIterator<Item = &'a ReplayEntry>) -> Self {
         let (mut seen, mut bytes) = (Self::default(), Vec::new());
         for entry in entries {
             bytes.clear();

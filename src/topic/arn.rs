@@ -1,39 +1,12 @@
-//! How a topic is named on the command line: an SNS ARN, or `local`. Owns what an ARN tells by itself: region, FIFO, quota.
+//! The ARN of an SNS topic. Owns what it tells by itself: region, FIFO, quota.
 
 use std::fmt;
 use std::str::FromStr;
 
-use crate::place;
+use pipeline::place;
 
 /// What a topic is named by.
-const EXAMPLE: &str = "give a topic's ARN, such as arn:aws:sns:sa-east-1:123456789012:historico-consumo";
-
-/// A topic as it is named.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Address {
-    /// An SNS topic.
-    Sns(Arn),
-    /// The intake in this process.
-    Local,
-}
-
-impl FromStr for Address {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let text = place::tidy(text).map_err(|e| format!("the topic {e}: {EXAMPLE}, or local"))?;
-        if text == "local" { Ok(Self::Local) } else { text.parse().map(Self::Sns) }
-    }
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Sns(arn) => arn.fmt(f),
-            Self::Local => f.write_str("local"),
-        }
-    }
-}
+pub(super) const EXAMPLE: &str = "give a topic's ARN, such as arn:aws:sns:sa-east-1:123456789012:historico-consumo";
 
 /// The ARN of an SNS topic: `arn:aws:sns:REGION:ACCOUNT:NAME`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,36 +104,5 @@ mod tests {
             let arn = arn(region, name);
             assert_eq!((arn.region(), arn.is_fifo(), arn.quota()), (region, fifo, quota));
         }
-    }
-
-    #[test]
-    fn what_is_no_topic_is_refused_with_what_would_be_one() {
-        for text in [
-            "",
-            "Local",
-            "historico",
-            "arn:aws:sqs:us-east-1:123456789012:queue",
-            "arn:aws:sns:us-east-1:12345:a",
-            "arn:aws:sns::123456789012:a",
-            "arn:aws:sns:us-east-1:123456789012:",
-            "arn:aws:sns:us-east-1:123456789012:a b",
-            "arn:aws:sns:us-east-1:123456789012:topic:subscription",
-            "arn:aws:sns:US-EAST-1:123456789012:a",
-            "arn:aws:sns:us-east-1:12345678901x:a",
-            "ARN:aws:sns:us-east-1:123456789012:a",
-            "sns:us-east-1:123456789012:a",
-            "https://sns.us-east-1.amazonaws.com/",
-            "\"arn:aws:sns:us-east-1:123456789012:a\"",
-            "'local'",
-            " \n",
-        ] {
-            let said = text.parse::<Address>().unwrap_err();
-            assert!(said.contains("arn:aws:sns:sa-east-1") && said.contains("local"), "{text}");
-        }
-        assert_eq!("local".parse(), Ok(Address::Local));
-        let arn = "arn:aws:sns:us-east-1:123456789012:a";
-        assert_eq!(format!(" {arn}\n").parse::<Address>().unwrap().to_string(), arn, "as a secret has it");
-        assert!(format!("\"{arn}\"").parse::<Arn>().unwrap_err().contains("remove the quotes"));
-        assert!(format!("{arn}:sub").parse::<Arn>().unwrap_err().contains("subscription"));
     }
 }

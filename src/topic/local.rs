@@ -4,9 +4,9 @@ use async_trait::async_trait;
 use chrono::Utc;
 
 use super::{Error, Limits, Message, Refusal, Topic};
-use crate::intake::{Intake, Verdict};
-use crate::lake::ConditionalWrites;
-use crate::record::MAX_MESSAGE_BYTES;
+use pipeline::intake::{Failure, Intake, Meaning};
+use pipeline::lake::ConditionalWrites;
+use pipeline::record::MAX_MESSAGE_BYTES;
 
 /// Entries a batch; there is no network here, so batches may be larger than SNS's ten.
 const ENTRIES: usize = 1_000;
@@ -38,11 +38,14 @@ impl Topic for Local {
     async fn publish(&self, batch: &[Message]) -> Result<Vec<Result<(), Refusal>>, Error> {
         let messages = batch.iter().map(|message| message.body.clone()).collect();
         let verdicts = self.intake.batch(messages, Utc::now()).await;
-        let answers = verdicts.into_iter().map(|verdict| match verdict {
-            Verdict::Failed(failure) => {
-                Err(Refusal { kind: failure.kind, code: "IntakeFailed".into(), message: failure.message })
+        let answers = verdicts.iter().map(|verdict| match verdict.meaning() {
+            Meaning::Failed(Failure { kind, message }) => {
+                Err(Refusal { kind: *kind, code: "IntakeFailed".into(), message: message.clone() })
             }
-            Verdict::Stored { .. } | Verdict::Quarantined { .. } => Ok(()),
+            Meaning::Stored { .. }
+            | Meaning::Conflicting { .. }
+            | Meaning::RowRefused { .. }
+            | Meaning::Quarantined { .. } => Ok(()),
         });
         Ok(answers.collect())
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use super::{Error, Limits, Message, Refusal, Topic};
-use crate::error::Kind;
+use pipeline::error::Kind;
 
 /// What the next call does instead of succeeding.
 #[derive(Debug, Clone)]

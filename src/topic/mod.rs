@@ -5,16 +5,18 @@ use std::fmt;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::error::Kind;
-use crate::lake::ConditionalWrites;
-use crate::record::{QUARANTINE, Slug};
+use pipeline::error::Kind;
+use pipeline::lake::ConditionalWrites;
+use pipeline::record::{QUARANTINE, Slug};
 
-#[cfg(feature = "cli")]
+pub mod address;
 pub mod arn;
 pub mod local;
 pub mod memory;
-#[cfg(feature = "cli")]
 pub mod sns;
+mod terms;
+
+pub use terms::Terms;
 
 /// The message attribute that names the farm.
 pub const COD_CLIENTE: &str = "cod_cliente";
@@ -127,7 +129,6 @@ pub(crate) fn is_throttling(code: &str) -> bool {
 }
 
 /// The code of a call that no answer came to.
-#[cfg(feature = "cli")]
 pub(crate) const NO_ANSWER: &str = "NoAnswer";
 
 /// A topic: publishes a batch and answers for each entry.

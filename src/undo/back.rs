@@ -8,12 +8,12 @@ use anyhow::Context as _;
 use bytes::Bytes;
 
 use super::ObjectLine;
+use super::outcome::{Outcome, UndoCounter};
 use super::read::{Changes, Told};
-use crate::lake::{Changed, Lake, Reason, look_up};
-use crate::record::stored::{Row, Shape};
-use crate::report::undone::Undone;
 use crate::stop::Stop;
-use crate::warehouse::{Bulk, Change, Insert};
+use pipeline::lake::{Changed, Lake, Reason, look_up};
+use pipeline::record::stored::{Row, Shape};
+use pipeline::warehouse::{Bulk, Change, Insert};
 
 /// A row before a change and after it.
 type Swap = (Option<Row>, Row);
@@ -29,12 +29,14 @@ pub async fn put_back(
     table: &str,
     dry_run: bool,
     stop: &Stop,
-) -> anyhow::Result<Undone> {
+) -> anyhow::Result<Outcome> {
     let begun = Instant::now();
     let shape = warehouse.shape().await?;
     let about = || format!("the undo file {}", path.display());
     let mut changes = Changes::open(path, table, lake.identity(), &shape).with_context(about)?;
-    let undone = Undone { changes: changes.count, broken: changes.broken.len() as u64, dry_run, ..Undone::default() };
+    let mut undone = Outcome { dry_run, ..Outcome::default() };
+    undone[UndoCounter::Changes] = changes.count;
+    undone[UndoCounter::Broken] = changes.broken.len() as u64;
     let mut work = Work { warehouse, lake, shape: &shape, undone };
     for number in std::mem::take(&mut changes.broken) {
         let why = "it broke off before its change was made, and is left out";
@@ -62,7 +64,7 @@ pub async fn put_back(
         }
     }
     let undone = &mut work.undone;
-    undone.left = undone.changes - undone.restored - undone.already - undone.changed_since;
+    undone[UndoCounter::Left] = undone[UndoCounter::Changes] - undone.counts.parts();
     undone.seconds = begun.elapsed().as_secs_f64();
     Ok(work.undone)
 }
@@ -85,7 +87,7 @@ struct Work<'a> {
     warehouse: &'a dyn Bulk,
     lake: &'a dyn Lake,
     shape: &'a Shape,
-    undone: Undone,
+    undone: Outcome,
 }
 
 /// What is to be done about rows: others in their place, and none.
@@ -101,7 +103,7 @@ impl Work<'_> {
         let due = self.judge(changes).await?;
         let change = Change { replace: &due.replace, remove: &due.remove, ..Change::default() };
         if self.undone.dry_run || self.warehouse.apply(&change, self.shape).await? == Insert::Done {
-            self.undone.restored += (due.replace.len() + due.remove.len()) as u64;
+            self.undone[UndoCounter::Restored] += (due.replace.len() + due.remove.len()) as u64;
             return Ok(());
         }
         for (now, before) in &due.replace {
@@ -128,7 +130,7 @@ impl Work<'_> {
         for change @ (before, after) in changes {
             let now = rows.remove(after.id()).or_else(|| rows.remove(&other(change)?));
             if now == *before {
-                self.undone.already += 1;
+                self.undone[UndoCounter::Already] += 1;
                 continue;
             }
             match (now, before) {
@@ -144,20 +146,20 @@ impl Work<'_> {
 
     async fn put_one_back(&mut self, change: &Change<'_>, id: &str, before: Option<&Row>) -> anyhow::Result<()> {
         if self.warehouse.apply(change, self.shape).await? == Insert::Done {
-            self.undone.restored += 1;
+            self.undone[UndoCounter::Restored] += 1;
             return Ok(());
         }
         let found = self.warehouse.fetch(&[id.to_owned()], self.shape).await?;
         match found.iter().find(|row| row.id() == id) {
             // An answer was lost, of what was done.
-            row if row == before => self.undone.restored += 1,
+            row if row == before => self.undone[UndoCounter::Restored] += 1,
             row => self.changed(id, row.is_some()),
         }
         Ok(())
     }
 
     fn changed(&mut self, id: &str, is_there: bool) {
-        self.undone.changed_since += 1;
+        self.undone[UndoCounter::ChangedSince] += 1;
         let why = if is_there { "it holds other values than were written" } else { "there is no such row" };
         self.undone.problems.add("changed since", id, why);
     }
@@ -171,7 +173,7 @@ impl Work<'_> {
             Err(e) => return Err(e.into()),
         };
         if now.as_deref() == before.as_deref().map(str::as_bytes) {
-            self.undone.already += 1;
+            self.undone[UndoCounter::Already] += 1;
             return Ok(());
         }
         // The token was listed before the body was read: what comes in between is met by the guard.
@@ -181,11 +183,11 @@ impl Work<'_> {
             let body = before.as_ref().map(|before| Bytes::from(before.clone()));
             if self.undone.dry_run || self.lake.change(key, &meta.etag, body).await? == Changed::Done {
                 self.undone.conditional_writes = (!self.undone.dry_run).then(|| self.lake.conditions().change);
-                self.undone.restored += 1;
+                self.undone[UndoCounter::Restored] += 1;
                 return Ok(());
             }
         }
-        self.undone.changed_since += 1;
+        self.undone[UndoCounter::ChangedSince] += 1;
         let why = if now.is_some() { "it holds another text than was written" } else { "there is no such object" };
         self.undone.problems.add("changed since", key.as_str(), why);
         Ok(())

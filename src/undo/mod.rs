@@ -21,13 +21,15 @@ use std::sync::{Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
-use crate::record::Column;
-use crate::record::stored::Row;
+use pipeline::record::Column;
+use pipeline::record::stored::Row;
 
 mod back;
+mod outcome;
 mod read;
 
 pub use back::put_back;
+pub use outcome::{Outcome, UndoCounter};
 
 /// A file that takes changes back; it is made with the first one.
 #[derive(Debug)]
@@ -54,7 +56,7 @@ pub struct TakenDown(HashMap<String, (Option<Row>, Row)>);
 /// An object that is to be changed.
 #[derive(Debug, Clone, Copy)]
 pub struct Object<'a> {
-    /// The lake that it is of, as [`crate::lake::Lake::identity`] tells it.
+    /// The lake that it is of, as [`pipeline::lake::Lake::identity`] tells it.
     pub lake: &'a str,
     /// Its key.
     pub key: &'a str,

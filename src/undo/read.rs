@@ -8,7 +8,7 @@ use std::path::Path;
 use serde_json::Value as Json;
 
 use super::{Line, ObjectLine, invalid};
-use crate::record::stored::{Row, Shape};
+use pipeline::record::stored::{Row, Shape};
 
 /// Lines that are read and put back at a time.
 pub(super) const PIECE: u64 = 1_000;

@@ -3,13 +3,13 @@
 use super::back::put_back;
 use super::read::{Changes, PIECE, Told};
 use super::*;
-use crate::lake::Lake as _;
-use crate::lake::memory::Memory as MemoryLake;
-use crate::record::stored::{Holds, Shape, Value};
 use crate::stop::Stop;
+use pipeline::lake::Lake as _;
+use pipeline::lake::memory::Memory as MemoryLake;
+use pipeline::record::stored::{Holds, Shape, Value};
 
 fn row(weight: f32) -> Row {
-    let mut row = Row([const { Value::Null }; 13]);
+    let mut row = Row::nulls();
     row.0[Column::IdTreatedData.index()] = Value::Text("a\nb".into());
     row.0[Column::PesoMedio.index()] = Value::Single(weight);
     row.0[Column::DiaConfinamento.index()] = Value::Integer(7);
@@ -131,8 +131,8 @@ fn a_batch_that_is_tried_again_writes_no_line_twice_and_takes_back_what_was_not_
 /// More than a piece of it, with changes of one row one after the other.
 #[tokio::test]
 async fn a_long_file_is_put_back_change_by_change() {
-    use crate::warehouse::Warehouse as _;
-    use crate::warehouse::memory::Memory;
+    use pipeline::warehouse::Warehouse as _;
+    use pipeline::warehouse::memory::Memory;
     let scene = Scene::new();
     let numbered = |n: u64, weight: f32| {
         let mut row = row(weight);
@@ -149,35 +149,42 @@ async fn a_long_file_is_put_back_change_by_change() {
     warehouse.remove("5");
     let undone = put_back(&warehouse, &MemoryLake::default(), &scene.path, "t", false, &Stop::default()).await.unwrap();
     let gone = all.iter().filter(|(_, after)| after.id() == "5").count() as u64;
-    assert_eq!((undone.changes, undone.changed_since), (all.len() as u64, gone), "{undone}");
-    assert_eq!((undone.restored, undone.already, undone.broken), (all.len() as u64 - gone, 0, 0), "{undone}");
+    assert_eq!((undone[UndoCounter::Changes], undone[UndoCounter::ChangedSince]), (all.len() as u64, gone), "{undone}");
+    assert_eq!(
+        (undone[UndoCounter::Restored], undone[UndoCounter::Already], undone[UndoCounter::Broken]),
+        (all.len() as u64 - gone, 0, 0),
+        "{undone}"
+    );
     let shape = Shape::standard();
     assert_eq!(warehouse.fetch(&["7".into()], &shape).await.unwrap(), [numbered(7, 7.0)]);
 }
 
 #[tokio::test]
 async fn who_wishes_to_stop_is_told_what_is_left() {
-    use crate::report::{Exit, Outcome as _};
-    use crate::warehouse::Warehouse as _;
+    use crate::outcome::{Exit, Outcome as _};
+    use pipeline::warehouse::Warehouse as _;
     let scene = Scene::new();
     scene.write(&[(row(1.0), row(2.0)), (row(2.0), row(3.0))]);
-    let warehouse = crate::warehouse::memory::Memory::default();
+    let warehouse = pipeline::warehouse::memory::Memory::default();
     warehouse.init().await.unwrap();
     warehouse.overwrite(row(3.0));
     let stop = Stop::default();
     stop.set();
     let undone = put_back(&warehouse, &MemoryLake::default(), &scene.path, "t", false, &stop).await.unwrap();
-    assert_eq!((undone.changes, undone.left, undone.restored, undone.exit()), (2, 2, 0, Exit::Stopped));
+    assert_eq!(
+        (undone[UndoCounter::Changes], undone[UndoCounter::Left], undone[UndoCounter::Restored], undone.exit()),
+        (2, 2, 0, Exit::Stopped)
+    );
     let undone = put_back(&warehouse, &MemoryLake::default(), &scene.path, "t", false, &Stop::default()).await.unwrap();
-    assert_eq!((undone.left, undone.restored, undone.exit()), (0, 2, Exit::Clean));
+    assert_eq!((undone[UndoCounter::Left], undone[UndoCounter::Restored], undone.exit()), (0, 2, Exit::Clean));
 }
 
 #[tokio::test]
 async fn what_was_not_there_goes_again_and_what_was_written_over_comes_back_unless_it_changed_since() {
-    use crate::warehouse::Warehouse as _;
+    use pipeline::warehouse::Warehouse as _;
     let scene = Scene::new();
     let undo = scene.undo();
-    let (warehouse, lake) = (crate::warehouse::memory::Memory::default(), MemoryLake::default());
+    let (warehouse, lake) = (pipeline::warehouse::memory::Memory::default(), MemoryLake::default());
     warehouse.init().await.unwrap();
     let named = |id: &str, weight| {
         let mut row = row(weight);
@@ -201,7 +208,12 @@ async fn what_was_not_there_goes_again_and_what_was_written_over_comes_back_unle
     lake.remove("a/gone");
     for (dry_run, restored, already) in [(true, 3, 1), (false, 3, 1), (false, 0, 4)] {
         let undone = put_back(&warehouse, &lake, &scene.path, "t", dry_run, &Stop::default()).await.unwrap();
-        let counts = (undone.changes, undone.restored, undone.already, undone.changed_since);
+        let counts = (
+            undone[UndoCounter::Changes],
+            undone[UndoCounter::Restored],
+            undone[UndoCounter::Already],
+            undone[UndoCounter::ChangedSince],
+        );
         assert_eq!(counts, (7, restored, already, 3), "{undone}");
     }
     let shape = Shape::standard();
@@ -217,14 +229,18 @@ async fn what_was_not_there_goes_again_and_what_was_written_over_comes_back_unle
 /// A row whose id was spelled otherwise before: it is found under either spelling.
 #[tokio::test]
 async fn a_row_that_has_its_old_spelling_again_is_as_it_was() {
-    use crate::warehouse::Warehouse as _;
+    use pipeline::warehouse::Warehouse as _;
     let scene = Scene::new();
     let (mut before, after) = (row(1.0), row(1.0));
     before.0[Column::IdTreatedData.index()] = Value::Text("A\nB".into());
     scene.write(&[(before.clone(), after)]);
-    let warehouse = crate::warehouse::memory::Memory::default();
+    let warehouse = pipeline::warehouse::memory::Memory::default();
     warehouse.init().await.unwrap();
     warehouse.overwrite(before);
     let undone = put_back(&warehouse, &MemoryLake::default(), &scene.path, "t", false, &Stop::default()).await.unwrap();
-    assert_eq!((undone.already, undone.restored, undone.changed_since), (1, 0, 0), "{undone}");
+    assert_eq!(
+        (undone[UndoCounter::Already], undone[UndoCounter::Restored], undone[UndoCounter::ChangedSince]),
+        (1, 0, 0),
+        "{undone}"
+    );
 }

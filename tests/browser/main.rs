@@ -3,14 +3,12 @@
 
 mod chromium;
 mod publish;
-#[path = "../support/mod.rs"]
-mod support;
 
 use std::path::PathBuf;
 
 use chromium::Browser;
 use serde_json::{Value, json};
-use support::Scene;
+use testkit::Scene;
 
 /// Text that does something wherever it is not taken as text.
 const HOSTILE: &str = "\"'><img src=x onerror=pwned()><script>pwned()</script>";

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use serde_json::json;
+use testkit::Scene;
 
 use crate::chromium::Browser;
-use crate::support::Scene;
 use crate::{CONTRAST, HOSTILE, PWNED};
 
 /// A run of two seconds with conditions, a watch and invalid messages; hostile text in names and readings.

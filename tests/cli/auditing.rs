@@ -1,6 +1,6 @@
 //! What an audit says of both sides beyond counts.
 
-use crate::support::Scene;
+use testkit::Scene;
 
 /// A day that was lost before it reached either store, and a warehouse whose clock was another zone's.
 #[test]

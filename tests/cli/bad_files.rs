@@ -3,8 +3,7 @@
 use std::io::Write;
 
 use serde_json::Value;
-
-use crate::support::{Ran, Scene};
+use testkit::{Ran, Scene};
 
 /// A reading of this pen as a line, and as a row.
 fn json(pen: u32) -> String {

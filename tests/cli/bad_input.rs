@@ -3,9 +3,8 @@
 use std::io::Write;
 use std::process::Stdio;
 
-use ruminate_test_s3::{Fault, Op, S3Server, StorageClass};
-
-use crate::support::{BUCKET, PREFIX, Ran, Scene, real_files, with_real};
+use testkit::s3::{Fault, Op, S3Server, StorageClass};
+use testkit::{BUCKET, PREFIX, Ran, Scene, real_files, with_real};
 
 /// One line on stderr that begins with `error:` and holds these words; no secret; exit 2.
 #[track_caller]
@@ -204,7 +203,7 @@ fn a_log_on_a_full_disk_ends_no_run() {
     let home = tempfile::tempdir().unwrap();
     for form in ["text", "json"] {
         let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
-        let mut command = crate::bare::ruminate(home.path());
+        let mut command = testkit::scene::ruminate(home.path());
         command.args(["generate", "--days", "2", "--lots", "5", "--out", "-", "-v", "--log-format", form]).stderr(full);
         let ran = command.output().unwrap();
         assert_eq!(ran.status.code(), Some(0), "{form}");

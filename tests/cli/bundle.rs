@@ -10,9 +10,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
-
-use crate::support::Scene;
-use crate::support::elf::{Elf, need};
+use testkit::Scene;
+use testkit::elf::{Elf, need};
 
 const FILES: [&str; 9] = [
     "DEPLOY.md",
@@ -184,8 +183,8 @@ fn what_lambda_could_not_run_is_refused_with_the_reason() {
 #[test]
 fn the_toolkit_itself_is_no_bootstrap() {
     let scene = Scene::new();
-    let toolkit = env!("CARGO_BIN_EXE_ruminate");
-    refused(&scene, &["--bootstrap", toolkit], &["is no Lambda runtime", "ruminate-lambda"]);
+    let toolkit = testkit::built("ruminate");
+    refused(&scene, &["--bootstrap", toolkit.to_str().unwrap()], &["is no Lambda runtime", "ruminate-lambda"]);
 }
 
 #[test]

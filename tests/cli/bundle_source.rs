@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use testkit::elf::{Elf, need};
+use testkit::{Ran, Scene};
+
 use crate::bundle::{refused, text};
-use crate::support::elf::{Elf, need};
-use crate::support::{Ran, Scene};
 
 /// A workspace with the Lambda, and a cargo that does as this script says.
 struct Workshop {

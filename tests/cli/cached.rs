@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::support::{Ran, Scene};
+use testkit::{Ran, Scene};
 
 const CACHED: [&str; 3] = ["reconcile", "--cache", "cache"];
 

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use ruminate_test_s3::{Op, S3Server};
+use testkit::s3::{Op, S3Server};
+use testkit::{BUCKET, PREFIX, Ran, Scene, real_files, with_real};
 
 use crate::state;
-use crate::support::{BUCKET, PREFIX, Ran, Scene, real_files, with_real};
 
 /// Stores that do not honour conditions: as Garage, and with 501 for an answer.
 fn unconditional() -> [S3Server; 2] {

@@ -2,9 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use ruminate_test_s3::S3Server;
-
-use crate::support::{BUCKET, PREFIX, Scene};
+use testkit::s3::S3Server;
+use testkit::{BUCKET, PREFIX, Scene};
 
 /// A store that lists times to the millisecond, as Garage does, and a SQLite warehouse.
 fn scene_on(s3: &S3Server) -> Scene {

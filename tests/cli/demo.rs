@@ -1,6 +1,6 @@
 //! The demo: what a newcomer runs first, and again.
 
-use crate::support::Scene;
+use testkit::Scene;
 
 #[test]
 fn the_demo_ends_clean_and_so_does_its_second_run() {

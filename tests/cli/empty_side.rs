@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::{Ran, Scene};
+use testkit::{Ran, Scene};
 
 fn refused(ran: &Ran, said: &[&str]) {
     assert_eq!(ran.code, Some(2), "{ran:?}");

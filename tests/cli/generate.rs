@@ -2,20 +2,20 @@
 
 use std::process::Stdio;
 
-use crate::bare::{Run, ruminate};
+use testkit::{Ran, ruminate};
 
 #[test]
 fn files_and_stream_hold_the_same_and_the_outcome_has_its_fields() {
     let home = tempfile::tempdir().unwrap();
     let flags =
         ["generate", "--farms", "2", "--lots", "10", "--days", "3", "--start", "2026-01-01", "--faults", "late=0.2"];
-    let run = Run::of(ruminate(home.path()).args(flags).args(["--output", "json", "--out", "h"]));
-    let outcome = run.json();
-    assert_eq!((run.code, &outcome["farms"], &outcome["files"]), (0, &2.into(), &6.into()), "{}", run.err);
-    let stream = Run::of(ruminate(home.path()).args(flags).args(["--output", "json", "--out", "-"]));
-    assert_eq!(stream.out.lines().count() as u64, outcome["readings"].as_u64().unwrap());
-    assert_eq!(stream.out.len() as u64, outcome["bytes"].as_u64().unwrap());
-    assert!(stream.err.contains("readings in 6 files"), "the outcome is on stderr: {}", stream.err);
+    let run = Ran::by(ruminate(home.path()).args(flags).args(["--output", "json", "--out", "h"]));
+    let outcome = run.json;
+    assert_eq!((run.code, &outcome["farms"], &outcome["files"]), (Some(0), &2.into(), &6.into()), "{}", run.stderr);
+    let stream = Ran::by(ruminate(home.path()).args(flags).args(["--output", "json", "--out", "-"]));
+    assert_eq!(stream.stdout.lines().count() as u64, outcome["readings"].as_u64().unwrap());
+    assert_eq!(stream.stdout.len() as u64, outcome["bytes"].as_u64().unwrap());
+    assert!(stream.stderr.contains("readings in 6 files"), "the outcome is on stderr: {}", stream.stderr);
     let mut joined = String::new();
     for day in 1..=3 {
         for farm in ["Um", "Dois"] {
@@ -23,7 +23,7 @@ fn files_and_stream_hold_the_same_and_the_outcome_has_its_fields() {
                 .unwrap();
         }
     }
-    assert!(joined == stream.out);
+    assert!(joined == stream.stdout);
     assert!(outcome["faults"]["late"].as_u64().unwrap() > 0 && outcome["seconds"].is_f64());
 }
 
@@ -31,9 +31,9 @@ fn files_and_stream_hold_the_same_and_the_outcome_has_its_fields() {
 fn a_csv_stream_has_one_header() {
     let home = tempfile::tempdir().unwrap();
     let flags = ["generate", "--farms", "2", "--days", "3", "--format", "csv", "--out", "-"];
-    let run = Run::of(ruminate(home.path()).args(flags));
-    assert!(run.out.starts_with("id_curral,"));
-    assert_eq!(run.out.matches("id_curral").count(), 1);
+    let run = Ran::by(ruminate(home.path()).args(flags));
+    assert!(run.stdout.starts_with("id_curral,"));
+    assert_eq!(run.stdout.matches("id_curral").count(), 1);
 }
 
 #[test]
@@ -47,21 +47,21 @@ fn parts_of_a_stream_or_of_one_file_join_to_the_whole_in_every_form() {
         text
     };
     for format in ["csv", "ndjson"] {
-        let whole = Run::of(ruminate(home.path()).args(flags).args(["--format", format, "--out", "-"]));
+        let whole = Ran::by(ruminate(home.path()).args(flags).args(["--format", format, "--out", "-"]));
         // More parts than files: the first one is empty but for the header.
         for of in [2, 5, 13] {
             let (mut stream, mut packed) = (String::new(), Vec::new());
             for index in 1..=of {
                 let part = format!("{index}/{of}");
                 let part = ["--part", &part, "--out"];
-                stream += &Run::of(ruminate(home.path()).args(flags).args(part).args(["-", "--format", format])).out;
+                stream += &Ran::by(ruminate(home.path()).args(flags).args(part).args(["-", "--format", format])).stdout;
                 let name = format!("{of}-{index}.{format}.{}", if of == 5 { "zst" } else { "gz" });
-                assert_eq!(Run::of(ruminate(home.path()).args(flags).args(part).arg(&name)).code, 0);
+                assert_eq!(Ran::by(ruminate(home.path()).args(flags).args(part).arg(&name)).code, Some(0));
                 packed.extend(std::fs::read(home.path().join(name)).unwrap());
             }
-            assert!(stream == whole.out, "{format} {of}");
+            assert!(stream == whole.stdout, "{format} {of}");
             std::fs::write(home.path().join("joined"), packed).unwrap();
-            assert!(unpacked("joined") == whole.out.as_bytes(), "{format} {of} packed");
+            assert!(unpacked("joined") == whole.stdout.as_bytes(), "{format} {of} packed");
         }
     }
 }
@@ -71,8 +71,8 @@ fn files_of_a_directory_are_packed_one_by_one_and_read_again() {
     let home = tempfile::tempdir().unwrap();
     let make = |more: &[&str]| {
         let flags = ["generate", "--lots", "20", "--days", "3", "--start", "2026-01-01", "--format", "csv"];
-        let run = Run::of(ruminate(home.path()).args(flags).args(more));
-        assert_eq!(run.code, 0, "{}", run.err);
+        let run = Ran::by(ruminate(home.path()).args(flags).args(more));
+        assert_eq!(run.code, Some(0), "{}", run.stderr);
     };
     make(&["--out", "plain"]);
     for (packing, ending) in [("gzip", "gz"), ("zstd", "zst")] {
@@ -96,7 +96,7 @@ fn parquet_is_a_file_a_day_or_one_file_and_holds_readings_only() {
     let home = tempfile::tempdir().unwrap();
     let make = |more: &[&str]| {
         let flags = ["generate", "--farms", "2", "--lots", "300", "--days", "40", "--start", "2026-01-01", "--output"];
-        Run::of(ruminate(home.path()).args(flags).arg("json").args(more))
+        Ran::by(ruminate(home.path()).args(flags).arg("json").args(more))
     };
     let rows = |name: &str| {
         let file = std::fs::File::open(home.path().join(name)).unwrap();
@@ -105,29 +105,29 @@ fn parquet_is_a_file_a_day_or_one_file_and_holds_readings_only() {
         (meta.num_row_groups(), meta.file_metadata().num_rows() as u64)
     };
     let faults = ["--faults", "late=0.1,duplicate=0.1"];
-    let one = make(&[&faults[..], &["--out", "one.parquet", "--truth", "t"]].concat()).json();
+    let one = make(&[&faults[..], &["--out", "one.parquet", "--truth", "t"]].concat()).json;
     assert_eq!(rows("one.parquet"), (3, one["readings"].as_u64().unwrap()));
     assert_eq!(one["bytes"], home.path().join("one.parquet").metadata().unwrap().len());
     let truth = std::fs::read_to_string(home.path().join("t")).unwrap();
     assert!(truth.contains(&format!("\"lines\":{}", one["readings"])) && truth.contains("20260101.parquet"));
-    let many = make(&[&faults[..], &["--out", "many", "--format", "parquet"]].concat()).json();
+    let many = make(&[&faults[..], &["--out", "many", "--format", "parquet"]].concat()).json;
     let days = std::fs::read_dir(home.path().join("many")).unwrap();
     let found: u64 = days.map(|day| rows(&format!("many/{}", day.unwrap().file_name().to_str().unwrap())).1).sum();
     assert_eq!((&many["files"], many["readings"].as_u64()), (&80.into(), Some(found)));
     for faults in ["malformed=0.1", "malformed.text=0.1", "oversized=0.1"] {
         let refused = make(&["--out", "x.parquet", "--faults", faults]);
-        assert!(refused.code == 2 && refused.err.contains("holds readings only"), "{}", refused.err);
+        assert!(refused.code == Some(2) && refused.stderr.contains("holds readings only"), "{}", refused.stderr);
     }
-    assert!(make(&["--format", "parquet", "--compress", "gzip"]).err.contains("packs its columns itself"));
+    assert!(make(&["--format", "parquet", "--compress", "gzip"]).stderr.contains("packs its columns itself"));
 }
 
 #[test]
 fn an_output_that_contradicts_its_name_is_refused() {
     let home = tempfile::tempdir().unwrap();
     let said = |more: &[&str]| {
-        let run = Run::of(ruminate(home.path()).args(["generate", "--days", "1"]).args(more));
-        assert_eq!(run.code, 2);
-        run.err
+        let run = Ran::by(ruminate(home.path()).args(["generate", "--days", "1"]).args(more));
+        assert_eq!(run.code, Some(2));
+        run.stderr
     };
     assert!(said(&["--out", "x.csv", "--format", "ndjson"]).contains("does not end as --format ndjson does"));
     assert!(said(&["--out", "x.csv.gz", "--compress", "zstd"]).contains("does not end as --compress asks"));
@@ -144,8 +144,8 @@ fn a_reader_that_had_enough_is_no_error() {
         let mut child = command.args(flags).args(more).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut begin = [0; 4];
         std::io::Read::read_exact(&mut child.stdout.take().unwrap(), &mut begin).unwrap();
-        let run = Run::from(child.wait_with_output().unwrap());
-        assert_eq!((run.code, run.err.as_str()), (0, ""), "{more:?}");
+        let run = Ran::of(&child.wait_with_output().unwrap());
+        assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{more:?}");
         assert!([b"{\"id", b"PAR1", b"\x28\xb5\x2f\xfd"].contains(&&begin), "{begin:?}");
     }
 }
@@ -156,9 +156,9 @@ fn a_disk_that_is_full_is_said_in_one_line_and_leaves_nothing() {
     let home = tempfile::tempdir().unwrap();
     for format in ["ndjson", "csv", "parquet"] {
         let flags = ["generate", "--days", "2", "--format", format, "--out", "/dev/full", "--truth", "t"];
-        let run = Run::of(ruminate(home.path()).args(flags));
-        assert!(run.code == 2 && run.err.contains("/dev/full: No space left"), "{}", run.err);
-        assert_eq!(run.err.lines().count(), 1, "{}", run.err);
+        let run = Ran::by(ruminate(home.path()).args(flags));
+        assert!(run.code == Some(2) && run.stderr.contains("/dev/full: No space left"), "{}", run.stderr);
+        assert_eq!(run.stderr.lines().count(), 1, "{}", run.stderr);
         assert!(std::fs::read_dir(home.path()).unwrap().next().is_none());
     }
 }
@@ -168,8 +168,8 @@ fn the_truth_is_a_file_of_its_own() {
     let home = tempfile::tempdir().unwrap();
     for (flags, why) in [(["x.json", "x.json"], "the same file"), (["-", "-"], "a file is meant")] {
         let [out, truth] = flags;
-        let run = Run::of(ruminate(home.path()).args(["generate", "--days", "2", "--out", out, "--truth", truth]));
-        assert!(run.code == 2 && run.out.is_empty() && run.err.contains(why), "{}", run.err);
+        let run = Ran::by(ruminate(home.path()).args(["generate", "--days", "2", "--out", out, "--truth", truth]));
+        assert!(run.code == Some(2) && run.stdout.is_empty() && run.stderr.contains(why), "{}", run.stderr);
         assert!(std::fs::read_dir(home.path()).unwrap().next().is_none());
     }
 }
@@ -178,12 +178,16 @@ fn the_truth_is_a_file_of_its_own() {
 fn another_history_under_the_same_names_is_refused_unless_forced() {
     let home = tempfile::tempdir().unwrap();
     let make = |more: &[&str]| {
-        Run::of(ruminate(home.path()).args(["generate", "--days", "2", "--start", "2026-01-01"]).args(more))
+        Ran::by(ruminate(home.path()).args(["generate", "--days", "2", "--start", "2026-01-01"]).args(more))
     };
-    assert_eq!(make(&[]).code, 0);
-    assert_eq!(make(&[]).code, 0);
+    assert_eq!(make(&[]).code, Some(0));
+    assert_eq!(make(&[]).code, Some(0));
     let refused = make(&["--seed", "2"]);
-    assert!(refused.code == 2 && refused.out.is_empty() && refused.err.contains("--force"), "{}", refused.err);
-    assert_eq!(make(&["--seed", "2", "--force"]).code, 0);
+    assert!(
+        refused.code == Some(2) && refused.stdout.is_empty() && refused.stderr.contains("--force"),
+        "{}",
+        refused.stderr
+    );
+    assert_eq!(make(&["--seed", "2", "--force"]).code, Some(0));
     assert!(home.path().join("histories/FazendaUm_Consumo_20260102.json").exists());
 }

@@ -5,8 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 use sqlx::{Connection, Row, SqliteConnection};
-
-use crate::support::{Ran, Scene};
+use testkit::{Ran, Scene};
 
 /// Every fault at once; oversized ones are few, as each takes a quarter of a megabyte.
 const FAULTS: &str = "duplicate=0.05,late=0.1,out_of_order=0.1,missing_day=0.05,malformed=0.1,corrected=0.05,\

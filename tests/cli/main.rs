@@ -4,7 +4,6 @@
 mod auditing;
 mod bad_files;
 mod bad_input;
-mod bare;
 mod bundle;
 mod bundle_source;
 mod cached;
@@ -28,8 +27,6 @@ mod settings;
 mod sns;
 mod state;
 mod stopping;
-#[path = "../support/mod.rs"]
-mod support;
 mod truth;
 mod undoing;
 mod versions;

@@ -1,6 +1,6 @@
 //! A mistyped place is an error that says how it is written; nothing is made under the wrong name.
 
-use crate::support::Scene;
+use testkit::Scene;
 
 /// The names in the scene.
 fn names(scene: &Scene) -> Vec<String> {

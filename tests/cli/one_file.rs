@@ -4,9 +4,8 @@ use std::path::Path;
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-use ruminate_test_s3::S3Server;
-
-use crate::support::{BUCKET, Ran, Scene};
+use testkit::s3::S3Server;
+use testkit::{BUCKET, Ran, Scene};
 
 /// The names in the scene that begin like the warehouse's.
 fn files(scene: &Scene) -> Vec<String> {

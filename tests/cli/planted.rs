@@ -1,14 +1,12 @@
 //! Truth planted in a lake and its warehouse, and found again: all of it, and nothing else.
 
-use ruminate::record::Column;
-use ruminate::record::stored::{Holds, Shape};
+use pipeline::record::Column;
+use pipeline::record::stored::{Holds, Shape};
+use testkit::planted::{Case, Damage, World, archive, assert_same, found_in, to_folder, to_s3, to_sqlite};
+use testkit::s3::S3Server;
+use testkit::{BUCKET, Scene};
 
 use std::path::{Path, PathBuf};
-
-use ruminate_test_s3::S3Server;
-
-use crate::support::planted::{Case, Damage, World, archive, assert_same, found_in, to_folder, to_s3, to_sqlite};
-use crate::support::{BUCKET, Scene};
 
 /// What SQLite's columns hold: weights as f64, times to the microsecond.
 pub fn shape() -> Shape {

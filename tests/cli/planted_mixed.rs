@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
-use ruminate::lake::Key;
-use ruminate::record::{Record, reading_id};
-
-use crate::support::Scene;
-use crate::support::planted::{Finding, Findings, World, assert_same, found_in, insert, to_folder, to_sqlite};
+use pipeline::lake::Key;
+use pipeline::record::{Record, reading_id};
+use testkit::Scene;
+use testkit::planted::{Finding, Findings, World, assert_same, found_in, insert, to_folder, to_sqlite};
 
 /// What is done to both stores, and what must be found.
 #[derive(Default)]
@@ -31,6 +30,7 @@ impl Mixed {
     }
 
     /// Whatever is planted next to each other must be kept apart.
+    #[allow(clippy::too_many_lines, reason = "one story, told in order")]
     fn plant(&mut self, case: usize, key: &str, record: &Record) {
         let id = &*record.id_treated_data;
         let path = Key::parse(key).unwrap();

@@ -6,9 +6,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use ruminate_test_sns::{Fault, SnsStub, TOPIC};
+use testkit::sns::{Fault, SnsStub, TOPIC};
+use testkit::{Ran, ruminate};
 
-use crate::bare::{Run, ruminate};
 use crate::sns::{stub, stub_with};
 
 /// A history of 93 readings in one file a day and farm.
@@ -26,18 +26,18 @@ pub fn publish_to(home: &Path, sns: &SnsStub, topic: &str) -> Command {
 
 pub fn history(home: &Path, name: &str) -> Vec<String> {
     let flags = ["generate", "--lots", "50", "--days", "2", "--start", "2026-01-01", "--out", "-", "-q"];
-    let made = Run::of(ruminate(home).args(flags));
-    std::fs::write(home.join(name), &made.out).unwrap();
-    made.out.lines().map(str::to_owned).collect()
+    let made = Ran::by(ruminate(home).args(flags));
+    std::fs::write(home.join(name), &made.stdout).unwrap();
+    made.stdout.lines().map(str::to_owned).collect()
 }
 
 #[test]
 fn every_field_is_there_and_every_reading_arrives() {
     let (home, sns) = (tempfile::tempdir().unwrap(), stub());
     let lines = history(home.path(), "in.json");
-    let run = Run::of(publish(home.path(), &sns).arg("in.json"));
-    let outcome = run.json();
-    assert_eq!(run.code, 0, "{}", run.err);
+    let run = Ran::by(publish(home.path(), &sns).arg("in.json"));
+    let outcome = run.json;
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
     assert_eq!(
         (outcome["read"].as_u64(), outcome["published"].as_u64()),
         (Some(lines.len() as u64), Some(lines.len() as u64))
@@ -67,9 +67,9 @@ fn what_is_refused_for_good_is_a_dead_letter_that_can_be_sent_again() {
     sns.dials().plan(faults);
     let home = tempfile::tempdir().unwrap();
     let lines = history(home.path(), "in.json");
-    let run = Run::of(publish(home.path(), &sns).args(["in.json", "--dead-letters", "dead", "--concurrency", "1"]));
-    let (outcome, dead) = (run.json(), std::fs::read_to_string(home.path().join("dead")).unwrap());
-    assert_eq!((run.code, &outcome["failed"]), (1, &1.into()), "{}", run.err);
+    let run = Ran::by(publish(home.path(), &sns).args(["in.json", "--dead-letters", "dead", "--concurrency", "1"]));
+    let (outcome, dead) = (run.json, std::fs::read_to_string(home.path().join("dead")).unwrap());
+    assert_eq!((run.code, &outcome["failed"]), (Some(1), &1.into()), "{}", run.stderr);
     assert_eq!(outcome["published"], lines.len() - 1);
     assert_eq!(outcome["retries"], 1 + 1 + 1, "the entry, throttled, and its answer lost");
     assert_eq!(dead.lines().count(), 1);
@@ -79,8 +79,8 @@ fn what_is_refused_for_good_is_a_dead_letter_that_can_be_sent_again() {
     let sent: HashSet<String> = sns.bodies().into_iter().collect();
     assert_eq!(sent.len(), lines.len() - 1);
 
-    let again = Run::of(publish(home.path(), &sns).args(["in.json", "--dead-letters", "dead"]));
-    assert!(again.code == 2 && again.err.contains("is not empty"), "{}", again.err);
+    let again = Ran::by(publish(home.path(), &sns).args(["in.json", "--dead-letters", "dead"]));
+    assert!(again.code == Some(2) && again.stderr.contains("is not empty"), "{}", again.stderr);
 }
 
 #[test]
@@ -88,9 +88,9 @@ fn the_page_and_the_text_of_the_histogram_tell_what_the_outcome_tells() {
     let (home, sns) = (tempfile::tempdir().unwrap(), stub());
     history(home.path(), "in.json");
     let flags = ["in.json", "--rate", "300/s", "--report", "p.html", "--hdr", "p.hdr", "--fail-if", "p99 > 0ms"];
-    let run = Run::of(publish(home.path(), &sns).args(flags));
-    let outcome = run.json();
-    assert_eq!(run.code, 1, "{}", run.err);
+    let run = Ran::by(publish(home.path(), &sns).args(flags));
+    let outcome = run.json;
+    assert_eq!(run.code, Some(1), "{}", run.stderr);
     let read = |name: &str| std::fs::read_to_string(home.path().join(name)).unwrap();
     let page = read("p.html");
     for told in ["1 check failed", "exit code 1", "ruminate publish in.json --rate 300", "--fail-if"] {
@@ -102,8 +102,8 @@ fn the_page_and_the_text_of_the_histogram_tell_what_the_outcome_tells() {
         assert!(text.contains(&max) && text.contains("Total count    =           93"), "{max}\n{text}");
     }
     for flag in ["--report", "--hdr"] {
-        let run = Run::of(publish(home.path(), &sns).args(["in.json", flag, "no/where"]));
-        assert!(run.code == 2 && run.err.contains(flag), "before anything is sent: {}", run.err);
+        let run = Ran::by(publish(home.path(), &sns).args(["in.json", flag, "no/where"]));
+        assert!(run.code == Some(2) && run.stderr.contains(flag), "before anything is sent: {}", run.stderr);
     }
 }
 
@@ -131,15 +131,19 @@ fn what_cannot_run_says_so_in_one_line_and_exits_with_2() {
     ];
     for (flags, words) in cases {
         let mut command = ruminate(home.path());
-        let run = Run::of(command.arg("publish").args(flags).envs(sns.env()).env("SNS_TOPIC_ARN", TOPIC));
-        assert_eq!((run.code, run.out.as_str()), (2, ""), "{flags:?}");
-        let error = run.err.lines().find(|line| line.starts_with("error: "));
-        assert!(error.is_some_and(|line| line.contains(words)), "{flags:?}: {}", run.err);
+        let run = Ran::by(command.arg("publish").args(flags).envs(sns.env()).env("SNS_TOPIC_ARN", TOPIC));
+        assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{flags:?}");
+        let error = run.stderr.lines().find(|line| line.starts_with("error: "));
+        assert!(error.is_some_and(|line| line.contains(words)), "{flags:?}: {}", run.stderr);
     }
-    let nowhere = Run::of(publish(home.path(), &sns).arg("in.json").env("AWS_ENDPOINT_URL", "http://127.0.0.1:9"));
-    assert!(nowhere.code == 2 && nowhere.err.contains("cannot connect: check the network"), "{}", nowhere.err);
-    let nobody = Run::of(publish(home.path(), &sns).arg("in.json").env_remove("AWS_ACCESS_KEY_ID"));
-    assert!(nobody.code == 2 && nobody.err.contains("no usable credentials"), "{}", nobody.err);
+    let nowhere = Ran::by(publish(home.path(), &sns).arg("in.json").env("AWS_ENDPOINT_URL", "http://127.0.0.1:9"));
+    assert!(
+        nowhere.code == Some(2) && nowhere.stderr.contains("cannot connect: check the network"),
+        "{}",
+        nowhere.stderr
+    );
+    let nobody = Ran::by(publish(home.path(), &sns).arg("in.json").env_remove("AWS_ACCESS_KEY_ID"));
+    assert!(nobody.code == Some(2) && nobody.stderr.contains("no usable credentials"), "{}", nobody.stderr);
     assert!(sns.bodies().is_empty());
 }
 
@@ -147,9 +151,9 @@ fn what_cannot_run_says_so_in_one_line_and_exits_with_2() {
 fn an_account_that_may_not_look_at_the_topic_may_publish_all_the_same() {
     let sns = stub_with(|d| d.may_not_look = true);
     let home = tempfile::tempdir().unwrap();
-    let run = Run::of(publish(home.path(), &sns).args(["--generate", SPEC]));
-    assert_eq!(run.code, 0, "{}", run.err);
-    assert!(run.err.contains("sns:GetTopicAttributes"), "{}", run.err);
+    let run = Ran::by(publish(home.path(), &sns).args(["--generate", SPEC]));
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    assert!(run.stderr.contains("sns:GetTopicAttributes"), "{}", run.stderr);
 }
 
 #[test]
@@ -158,13 +162,13 @@ fn invalid_messages_are_withheld_and_named_or_sent_where_they_are_wanted() {
     let good = history(home.path(), "in.json")[0].clone();
     let lines = ["{broken", &good, &format!("{{\"x\":\"{}\"}}", "y".repeat(270_000))];
     std::fs::write(home.path().join("in.json"), lines.join("\n")).unwrap();
-    let run = Run::of(publish(home.path(), &sns).arg("in.json"));
-    let outcome = run.json();
-    assert_eq!((run.code, &outcome["invalid"], &outcome["published"]), (1, &2.into(), &1.into()));
+    let run = Ran::by(publish(home.path(), &sns).arg("in.json"));
+    let outcome = run.json;
+    assert_eq!((run.code, &outcome["invalid"], &outcome["published"]), (Some(1), &2.into(), &1.into()));
     assert_eq!(outcome["problems"]["kept"][0]["key"], "in.json:1");
-    let run = Run::of(publish(home.path(), &sns).args(["in.json", "--send-invalid"]));
-    let outcome = run.json();
-    assert_eq!((run.code, &outcome["invalid"], &outcome["published"]), (1, &1.into(), &2.into()));
+    let run = Ran::by(publish(home.path(), &sns).args(["in.json", "--send-invalid"]));
+    let outcome = run.json;
+    assert_eq!((run.code, &outcome["invalid"], &outcome["published"]), (Some(1), &1.into(), &2.into()));
     assert!(outcome["problems"]["kept"][0]["reason"].as_str().unwrap().contains("262144 at most"));
 }
 
@@ -175,8 +179,8 @@ fn large_messages_share_a_call_only_where_they_fit() {
     let large = |n: usize| good.replacen("\"}", &format!("\",\"x\":\"{}\"}}", "é".repeat(n)), 1);
     let lines: Vec<_> = (0..12).map(|n| large(30_000 + n)).collect();
     std::fs::write(home.path().join("in.json"), lines.join("\n")).unwrap();
-    let run = Run::of(publish(home.path(), &sns).arg("in.json"));
-    assert_eq!((run.code, &run.json()["published"]), (0, &12.into()), "{}", run.err);
+    let run = Ran::by(publish(home.path(), &sns).arg("in.json"));
+    assert_eq!((run.code, &run.json["published"]), (Some(0), &12.into()), "{}", run.stderr);
     assert_eq!(sns.stats().calls["PublishBatch"], 3, "four of 60 kB fit into 256 KiB");
 }
 
@@ -201,16 +205,16 @@ fn messages_piped_in_slowly_are_sent_as_they_come() {
         }
     }
     drop(input);
-    let run = Run::from(child.wait_with_output().unwrap());
-    assert_eq!((run.code, &run.json()["published"]), (0, &2.into()));
-    assert!(run.json()["latency_ms"]["max"].as_f64().unwrap() < 500.0, "the slow pipe is not the topic's latency");
+    let run = Ran::of(&child.wait_with_output().unwrap());
+    assert_eq!((run.code, &run.json["published"]), (Some(0), &2.into()));
+    assert!(run.json["latency_ms"]["max"].as_f64().unwrap() < 500.0, "the slow pipe is not the topic's latency");
 }
 
 #[test]
 fn a_rate_over_the_quota_is_said_before_it_starts() {
     let (home, sns) = (tempfile::tempdir().unwrap(), stub());
-    let run = Run::of(publish(home.path(), &sns).args(["--generate", SPEC, "--rate", "40000/s"]));
-    assert!(run.code == 0 && run.err.contains("quota of us-east-1, 30000 messages/s"), "{}", run.err);
+    let run = Ran::by(publish(home.path(), &sns).args(["--generate", SPEC, "--rate", "40000/s"]));
+    assert!(run.code == Some(0) && run.stderr.contains("quota of us-east-1, 30000 messages/s"), "{}", run.stderr);
 }
 
 #[test]
@@ -218,9 +222,9 @@ fn stages_end_a_run_and_what_is_left_is_not_read() {
     let (home, sns) = (tempfile::tempdir().unwrap(), stub());
     let spec = "farms=1,lots=50,days=400,start=2026-01-01";
     let stages = "ramp:0-200/s:0.5s,hold:200/s:0.5s";
-    let run = Run::of(publish(home.path(), &sns).args(["--generate", spec, "--stages", stages]));
-    let outcome = run.json();
-    assert_eq!((run.code, &outcome["published"]), (0, &150.into()), "{}", run.err);
+    let run = Ran::by(publish(home.path(), &sns).args(["--generate", spec, "--stages", stages]));
+    let outcome = run.json;
+    assert_eq!((run.code, &outcome["published"]), (Some(0), &150.into()), "{}", run.stderr);
     assert_eq!((&outcome["schedule"], &outcome["dropped"]), (&stages.into(), &0.into()));
     let offered: u64 =
         outcome["intervals"].as_array().unwrap().iter().map(|one| one["offered"].as_u64().unwrap()).sum();
@@ -232,9 +236,9 @@ fn stages_end_a_run_and_what_is_left_is_not_read() {
 fn a_history_is_replayed_by_its_own_times() {
     let (home, sns) = (tempfile::tempdir().unwrap(), stub());
     let spec = "farms=1,lots=10,days=5,start=2026-01-01";
-    let run = Run::of(publish(home.path(), &sns).args(["--generate", spec, "--speed", "345600x"]));
-    let outcome = run.json();
-    assert_eq!(run.code, 0, "{}", run.err);
+    let run = Ran::by(publish(home.path(), &sns).args(["--generate", spec, "--speed", "345600x"]));
+    let outcome = run.json;
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
     // Four days lie between the first reading and the last, a quarter of a second each.
     assert!((0.95..3.0).contains(&outcome["seconds"].as_f64().unwrap()), "{}", outcome["seconds"]);
 }
@@ -244,18 +248,18 @@ fn what_a_slow_topic_cannot_take_in_time_is_dropped_counted_and_kept() {
     let home = tempfile::tempdir().unwrap();
     let sns = stub_with(|d| d.latency_ms = 200.0);
     let flags = ["--generate", SPEC, "--rate", "1000/s", "--concurrency", "1", "--drop-after", "100ms"];
-    let run = Run::of(publish(home.path(), &sns).args(flags).args(["--dead-letters", "late"]));
-    let outcome = run.json();
+    let run = Ran::by(publish(home.path(), &sns).args(flags).args(["--dead-letters", "late"]));
+    let outcome = run.json;
     let number = |field: &str| outcome[field].as_u64().unwrap();
-    assert_eq!((run.code, number("read")), (1, 93), "{}", run.err);
+    assert_eq!((run.code, number("read")), (Some(1), 93), "{}", run.stderr);
     assert!(number("dropped") > 0 && number("published") + number("dropped") == 93, "{outcome}");
     let late = std::fs::read_to_string(home.path().join("late")).unwrap();
     assert_eq!(late.lines().count() as u64, number("dropped"));
     assert!(late.lines().all(|line| line.contains(r#""code":"Dropped""#)));
 
     sns.dials().change(|d| d.latency_ms = 0.0);
-    let rest = Run::of(publish(home.path(), &sns).arg("late"));
-    assert_eq!((rest.code, &rest.json()["published"]), (0, &outcome["dropped"]), "{}", rest.err);
+    let rest = Ran::by(publish(home.path(), &sns).arg("late"));
+    assert_eq!((rest.code, &rest.json["published"]), (Some(0), &outcome["dropped"]), "{}", rest.stderr);
     assert_eq!(sns.bodies().into_iter().collect::<HashSet<_>>().len(), 93, "each arrived");
 }
 
@@ -263,12 +267,12 @@ fn what_a_slow_topic_cannot_take_in_time_is_dropped_counted_and_kept() {
 fn a_large_run_against_aws_is_agreed_to_first() {
     let home = tempfile::tempdir().unwrap();
     let flags = ["publish", "--topic", TOPIC, "--generate", "farms=100,lots=1000,days=365"];
-    let run = Run::of(ruminate(home.path()).args(flags));
-    assert_eq!(run.code, 2);
+    let run = Ran::by(ruminate(home.path()).args(flags));
+    assert_eq!(run.code, Some(2));
     assert!(
-        run.err.contains("about 33,215,000 messages in 3,321,500 requests, some $1.66 at list price"),
+        run.stderr.contains("about 33,215,000 messages in 3,321,500 requests, some $1.66 at list price"),
         "{}",
-        run.err
+        run.stderr
     );
-    assert!(run.err.contains("give --yes to start it"), "{}", run.err);
+    assert!(run.stderr.contains("give --yes to start it"), "{}", run.stderr);
 }

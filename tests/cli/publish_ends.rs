@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use testkit::{Ran, ruminate};
 
-use crate::bare::{Run, ruminate};
 use crate::publish::{history, publish};
 use crate::sns::{EXPIRED, stub, stub_with};
 
@@ -22,9 +22,9 @@ fn adds_up(outcome: &Value) {
     assert_eq!(n("input"), n("skipped") + n("read") + n("not_reached"), "{outcome}");
 }
 
-fn text(home: &Path, sns: &ruminate_test_sns::SnsStub, flags: &[&str]) -> Run {
+fn text(home: &Path, sns: &testkit::sns::SnsStub, flags: &[&str]) -> Ran {
     let mut command = ruminate(home);
-    Run::of(command.args(["publish", "--topic", ruminate_test_sns::TOPIC]).args(flags).envs(sns.env()))
+    Ran::by(command.args(["publish", "--topic", testkit::sns::TOPIC]).args(flags).envs(sns.env()))
 }
 
 #[test]
@@ -32,21 +32,31 @@ fn stages_that_end_before_the_files_are_no_success_and_resume_publishes_the_rest
     let (home, sns) = (tempfile::tempdir().unwrap(), stub());
     let lines = history(home.path(), "in.json");
     let report = ["in.json", "--report", "p.html"];
-    let run = Run::of(publish(home.path(), &sns).args(TWENTY).args(report));
-    let outcome = run.json();
+    let run = Ran::by(publish(home.path(), &sns).args(TWENTY).args(report));
+    let outcome = run.json;
     adds_up(&outcome);
-    assert_eq!((run.code, &outcome["published"], &outcome["not_reached"]), (3, &20.into(), &73.into()), "{}", run.err);
+    assert_eq!(
+        (run.code, &outcome["published"], &outcome["not_reached"]),
+        (Some(3), &20.into(), &73.into()),
+        "{}",
+        run.stderr
+    );
     assert_eq!((&outcome["schedule_ended"], &outcome["input"]), (&true.into(), &93.into()));
-    assert!(run.err.contains("about 73 messages will not be published"), "said before it starts: {}", run.err);
+    assert!(run.stderr.contains("about 73 messages will not be published"), "said before it starts: {}", run.stderr);
     let page = std::fs::read_to_string(home.path().join("p.html")).unwrap();
     let head = &page[page.find("<h1>").unwrap()..page.find("</header>").unwrap()];
     assert!(head.contains("Stopped early") && head.contains("73 messages of the input were not reached"), "{head}");
     assert!(!page.contains("Every message was published") && page.contains("hold:200"));
 
-    let rest = Run::of(publish(home.path(), &sns).args(["in.json", "--resume", "--stages", "hold:500/s"]));
-    let outcome = rest.json();
+    let rest = Ran::by(publish(home.path(), &sns).args(["in.json", "--resume", "--stages", "hold:500/s"]));
+    let outcome = rest.json;
     adds_up(&outcome);
-    assert_eq!((rest.code, &outcome["skipped"], &outcome["not_reached"]), (0, &20.into(), &0.into()), "{}", rest.err);
+    assert_eq!(
+        (rest.code, &outcome["skipped"], &outcome["not_reached"]),
+        (Some(0), &20.into(), &0.into()),
+        "{}",
+        rest.stderr
+    );
     assert_eq!(sns.bodies().len(), lines.len(), "none twice");
     assert_eq!(sns.bodies().into_iter().collect::<HashSet<_>>(), lines.into_iter().collect());
 }
@@ -65,10 +75,10 @@ fn the_text_says_what_the_schedule_left_out_and_how_to_publish_it() {
         "--stop-at-schedule-end",
         "run the same command with --resume",
     ] {
-        assert!(run.out.contains(said), "{said}\n{}", run.out);
+        assert!(run.stdout.contains(said), "{said}\n{}", run.stdout);
     }
-    let rest = Run::of(publish(home.path(), &sns).args(["in.json", "--skip", "20"]));
-    assert_eq!((rest.code, &rest.json()["published"]), (0, &73.into()), "{}", rest.err);
+    let rest = Ran::by(publish(home.path(), &sns).args(["in.json", "--skip", "20"]));
+    assert_eq!((rest.code, &rest.json["published"]), (Some(0), &73.into()), "{}", rest.stderr);
 }
 
 #[test]
@@ -76,17 +86,26 @@ fn a_schedule_whose_end_is_meant_is_clean_and_counts_what_is_left_all_the_same()
     let (home, sns) = (tempfile::tempdir().unwrap(), stub());
     let lines = history(home.path(), "in.json");
     let flags = ["in.json", "--stop-at-schedule-end", "--report", "p.html"];
-    let run = Run::of(publish(home.path(), &sns).args(TWENTY).args(flags));
-    let outcome = run.json();
+    let run = Ran::by(publish(home.path(), &sns).args(TWENTY).args(flags));
+    let outcome = run.json;
     adds_up(&outcome);
-    assert_eq!((run.code, &outcome["not_reached"], &outcome["stopped"]), (0, &73.into(), &Value::Null), "{}", run.err);
+    assert_eq!(
+        (run.code, &outcome["not_reached"], &outcome["stopped"]),
+        (Some(0), &73.into(), &Value::Null),
+        "{}",
+        run.stderr
+    );
     assert_eq!(outcome["resume_skip"], 20);
     let page = std::fs::read_to_string(home.path().join("p.html")).unwrap();
     assert!(page.contains("Every message that was due was published") && page.contains("73 messages of the input"));
     let flags = ["in.json", "--stages", "hold:200/s:0.1s", "--stop-at-schedule-end", "--skip", "20"];
     let run = text(home.path(), &sns, &flags);
-    assert!(run.code == 0 && run.out.contains("the schedule ended after 20 messages"), "{}", run.out);
-    assert!(run.out.contains("not reached") && run.out.contains("53") && run.out.contains("--skip 40"), "{}", run.out);
+    assert!(run.code == Some(0) && run.stdout.contains("the schedule ended after 20 messages"), "{}", run.stdout);
+    assert!(
+        run.stdout.contains("not reached") && run.stdout.contains("53") && run.stdout.contains("--skip 40"),
+        "{}",
+        run.stdout
+    );
     assert_eq!(sns.bodies().len(), 40, "none twice");
     let first: HashSet<String> = lines.into_iter().take(40).collect();
     assert!(sns.bodies().into_iter().collect::<HashSet<_>>() == first, "the second went on with the 21st");
@@ -95,14 +114,24 @@ fn a_schedule_whose_end_is_meant_is_clean_and_counts_what_is_left_all_the_same()
 #[test]
 fn a_generated_history_that_is_longer_than_the_stages_is_counted_and_no_failure() {
     let (home, sns) = (tempfile::tempdir().unwrap(), stub());
-    let run = Run::of(publish(home.path(), &sns).args(["--generate", "lots=50,days=2,start=2026-01-01"]).args(TWENTY));
-    let outcome = run.json();
+    let run = Ran::by(publish(home.path(), &sns).args(["--generate", "lots=50,days=2,start=2026-01-01"]).args(TWENTY));
+    let outcome = run.json;
     adds_up(&outcome);
-    assert_eq!((run.code, &outcome["input"], &outcome["not_reached"]), (0, &93.into(), &73.into()), "{}", run.err);
+    assert_eq!(
+        (run.code, &outcome["input"], &outcome["not_reached"]),
+        (Some(0), &93.into(), &73.into()),
+        "{}",
+        run.stderr
+    );
     let large = ["--generate", "farms=40,lots=2000,days=3000,start=2026-01-01"];
-    let run = Run::of(publish(home.path(), &sns).args(large).args(TWENTY).arg("--yes"));
-    let outcome = run.json();
-    assert_eq!((run.code, &outcome["input"], &outcome["not_reached"]), (0, &Value::Null, &Value::Null), "{}", run.err);
+    let run = Ran::by(publish(home.path(), &sns).args(large).args(TWENTY).arg("--yes"));
+    let outcome = run.json;
+    assert_eq!(
+        (run.code, &outcome["input"], &outcome["not_reached"]),
+        (Some(0), &Value::Null, &Value::Null),
+        "{}",
+        run.stderr
+    );
     assert!(outcome["not_counted"].as_str().unwrap().contains("has about 218,400,000 in all"), "{outcome}");
 }
 
@@ -111,11 +140,11 @@ fn a_schedule_with_room_for_exactly_what_there_is_reaches_all_of_it() {
     let (home, sns) = (tempfile::tempdir().unwrap(), stub());
     let lines = history(home.path(), "in.json");
     std::fs::write(home.path().join("in.json"), lines[..20].join("\n")).unwrap();
-    let run = Run::of(publish(home.path(), &sns).arg("in.json").args(TWENTY));
-    let outcome = run.json();
+    let run = Ran::by(publish(home.path(), &sns).arg("in.json").args(TWENTY));
+    let outcome = run.json;
     adds_up(&outcome);
     let ended = (&outcome["not_reached"], &outcome["schedule_ended"], &outcome["resume_skip"]);
-    assert_eq!((run.code, ended), (0, (&0.into(), &false.into(), &Value::Null)), "{}", run.err);
+    assert_eq!((run.code, ended), (Some(0), (&0.into(), &false.into(), &Value::Null)), "{}", run.stderr);
 }
 
 #[test]
@@ -129,11 +158,11 @@ fn the_rest_of_a_pipe_is_said_to_be_unread_and_never_waited_for() {
         let mut pipe = child.stdin.take().unwrap();
         writeln!(pipe, "{}", lines[..30].join("\n")).unwrap();
         let begun = Instant::now();
-        let run = Run::from(child.wait_with_output().unwrap()); // the pipe is open all the while
+        let run = Ran::of(&child.wait_with_output().unwrap()); // the pipe is open all the while
         drop(pipe);
         assert!(begun.elapsed() < Duration::from_secs(20));
-        let outcome = run.json();
-        assert_eq!((run.code, &outcome["published"]), (if meant { 0 } else { 3 }, &20.into()), "{}", run.err);
+        let outcome = run.json;
+        assert_eq!((run.code, &outcome["published"]), (Some(if meant { 0 } else { 3 }), &20.into()), "{}", run.stderr);
         assert_eq!((&outcome["not_reached"], &outcome["input"]), (&Value::Null, &Value::Null), "{outcome}");
         assert_eq!(outcome["not_counted"], "the rest of standard input was not read");
         assert_eq!(outcome["resume_skip"], 20, "of the same input");
@@ -144,12 +173,17 @@ fn the_rest_of_a_pipe_is_said_to_be_unread_and_never_waited_for() {
 fn a_refusal_in_mid_run_counts_what_it_did_not_reach() {
     let (home, sns) = (tempfile::tempdir().unwrap(), stub());
     history(home.path(), "in.json");
-    let fine = ruminate_test_sns::Fault::Entry(99, "", true); // no entry has this number: a call that succeeds
+    let fine = testkit::sns::Fault::Entry(99, "", true); // no entry has this number: a call that succeeds
     sns.dials().plan([fine, EXPIRED, EXPIRED]);
-    let run = Run::of(publish(home.path(), &sns).args(["in.json", "--concurrency", "1"]));
-    let outcome = run.json();
+    let run = Ran::by(publish(home.path(), &sns).args(["in.json", "--concurrency", "1"]));
+    let outcome = run.json;
     adds_up(&outcome);
-    assert_eq!((run.code, &outcome["published"], &outcome["input"]), (3, &10.into(), &93.into()), "{}", run.err);
+    assert_eq!(
+        (run.code, &outcome["published"], &outcome["input"]),
+        (Some(3), &10.into(), &93.into()),
+        "{}",
+        run.stderr
+    );
     assert!(outcome["not_reached"].as_u64().unwrap() >= 60, "{outcome}");
 }
 
@@ -159,7 +193,7 @@ fn ctrl_c_counts_what_it_did_not_reach() {
     let sns = stub_with(|d| d.latency_ms = 50.0);
     let home = tempfile::tempdir().unwrap();
     let made = ["generate", "--lots", "50", "--days", "40", "--start", "2026-01-01", "--out", "-", "-q"];
-    let whole = Run::of(ruminate(home.path()).args(made)).out;
+    let whole = Ran::by(ruminate(home.path()).args(made)).stdout;
     std::fs::write(home.path().join("in.json"), &whole).unwrap();
     let mut command = publish(home.path(), &sns);
     command.args(["in.json", "--concurrency", "2"]).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -168,15 +202,15 @@ fn ctrl_c_counts_what_it_did_not_reach() {
         std::thread::sleep(Duration::from_millis(5));
     }
     Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    let run = Run::from(child.wait_with_output().unwrap());
-    let outcome = run.json();
+    let run = Ran::of(&child.wait_with_output().unwrap());
+    let outcome = run.json;
     adds_up(&outcome);
-    assert_eq!((run.code, outcome["input"].as_u64()), (3, Some(whole.lines().count() as u64)), "{outcome}");
+    assert_eq!((run.code, outcome["input"].as_u64()), (Some(3), Some(whole.lines().count() as u64)), "{outcome}");
     assert!(outcome["not_reached"].as_u64().unwrap() > 100, "{outcome}");
     sns.dials().change(|d| d.latency_ms = 0.0);
-    let rest = Run::of(publish(home.path(), &sns).args(["in.json", "--resume"]));
-    adds_up(&rest.json());
-    assert_eq!((rest.code, sns.bodies().len()), (0, whole.lines().count()), "{}", rest.err);
+    let rest = Ran::by(publish(home.path(), &sns).args(["in.json", "--resume"]));
+    adds_up(&rest.json);
+    assert_eq!((rest.code, sns.bodies().len()), (Some(0), whole.lines().count()), "{}", rest.stderr);
 }
 
 #[test]
@@ -187,17 +221,22 @@ fn a_damaged_file_leaves_itself_uncounted_and_the_files_after_it_counted() {
     encoder.write_all((lines.join("\n") + "\n").as_bytes()).unwrap();
     let whole = encoder.finish().unwrap();
     std::fs::write(home.path().join("cut.json.gz"), &whole[..whole.len() / 2]).unwrap();
-    let run = Run::of(publish(home.path(), &sns).args(["cut.json.gz", "after.json"]));
-    let outcome = run.json();
-    assert_eq!((run.code, &outcome["not_reached"], &outcome["input"]), (3, &Value::Null, &Value::Null), "{}", run.err);
+    let run = Ran::by(publish(home.path(), &sns).args(["cut.json.gz", "after.json"]));
+    let outcome = run.json;
+    assert_eq!(
+        (run.code, &outcome["not_reached"], &outcome["input"]),
+        (Some(3), &Value::Null, &Value::Null),
+        "{}",
+        run.stderr
+    );
     assert_eq!(outcome["not_counted"], "what is left of cut.json.gz cannot be read");
     let said = text(home.path(), &sns, &["cut.json.gz", "after.json"]);
-    assert!(said.out.contains("at least 93: what is left of cut.json.gz cannot be read"), "{}", said.out);
+    assert!(said.stdout.contains("at least 93: what is left of cut.json.gz cannot be read"), "{}", said.stdout);
 
     // The damage lies behind the end of the schedule.
-    let run = Run::of(publish(home.path(), &sns).args(["after.json", "cut.json.gz", "after.json"]).args(TWENTY));
-    let outcome = run.json();
-    assert_eq!((run.code, &outcome["schedule_ended"]), (3, &true.into()), "{}", run.err);
+    let run = Ran::by(publish(home.path(), &sns).args(["after.json", "cut.json.gz", "after.json"]).args(TWENTY));
+    let outcome = run.json;
+    assert_eq!((run.code, &outcome["schedule_ended"]), (Some(3), &true.into()), "{}", run.stderr);
     assert_eq!(outcome["not_counted"], "what is left of cut.json.gz cannot be read");
 }
 
@@ -205,32 +244,36 @@ fn a_damaged_file_leaves_itself_uncounted_and_the_files_after_it_counted() {
 fn more_to_pass_over_than_there_is_is_not_said_to_have_been_passed_over() {
     let (home, sns) = (tempfile::tempdir().unwrap(), stub());
     history(home.path(), "in.json");
-    let over = Run::of(publish(home.path(), &sns).args(["in.json", "--skip", "1234567"]));
-    let outcome = over.json();
+    let over = Ran::by(publish(home.path(), &sns).args(["in.json", "--skip", "1234567"]));
+    let outcome = over.json;
     adds_up(&outcome);
-    assert_eq!((over.code, &outcome["skipped"], &outcome["input"]), (3, &93.into(), &93.into()), "{}", over.err);
+    assert_eq!(
+        (over.code, &outcome["skipped"], &outcome["input"]),
+        (Some(3), &93.into(), &93.into()),
+        "{}",
+        over.stderr
+    );
 }
 
 #[test]
 fn a_last_stage_without_a_time_goes_on_until_the_files_end() {
     let (home, sns) = (tempfile::tempdir().unwrap(), stub());
     let lines = history(home.path(), "in.json");
-    let run = Run::of(publish(home.path(), &sns).args(["in.json", "--stages", "ramp:0-200/s:0.2s,hold:200/s"]));
-    let outcome = run.json();
+    let run = Ran::by(publish(home.path(), &sns).args(["in.json", "--stages", "ramp:0-200/s:0.2s,hold:200/s"]));
+    let outcome = run.json;
     adds_up(&outcome);
-    assert_eq!((run.code, &outcome["published"]), (0, &lines.len().into()), "{}", run.err);
+    assert_eq!((run.code, &outcome["published"]), (Some(0), &lines.len().into()), "{}", run.stderr);
     assert!((0.5..2.0).contains(&outcome["seconds"].as_f64().unwrap()), "20 in 0.2 s, 73 at 200/s: {outcome}");
 }
 
 #[test]
 fn a_rate_with_stages_is_refused_with_the_stages_that_do_both() {
     let home = tempfile::tempdir().unwrap();
-    let flags =
-        ["publish", "in.json", "--topic", ruminate_test_sns::TOPIC, "--rate", "200/s", "--stages", "hold:5/s:1s"];
-    let run = Run::of(ruminate(home.path()).args(flags));
-    assert_eq!(run.code, 2);
+    let flags = ["publish", "in.json", "--topic", testkit::sns::TOPIC, "--rate", "200/s", "--stages", "hold:5/s:1s"];
+    let run = Ran::by(ruminate(home.path()).args(flags));
+    assert_eq!(run.code, Some(2));
     for said in ["'--rate <N/s>' cannot be used with '--stages <STAGES>'", "--stages ramp:0-200/s:5s,hold:200/s"] {
-        assert!(run.err.contains(said), "{said}\n{}", run.err);
+        assert!(run.stderr.contains(said), "{said}\n{}", run.stderr);
     }
 }
 
@@ -239,11 +282,11 @@ fn a_check_that_passed_reads_as_one() {
     let (home, sns) = (tempfile::tempdir().unwrap(), stub());
     history(home.path(), "in.json");
     let run = text(home.path(), &sns, &["in.json", "--fail-if", "p99 > 50s; failed > 0; rate > 0.001/s"]);
-    assert_eq!(run.code, 1, "{}", run.out);
+    assert_eq!(run.code, Some(1), "{}", run.stdout);
     for said in ["passed  p99 ", " ms (fails if > 50s)", "passed  failed 0 (fails if > 0)", "FAILED  rate "] {
-        assert!(run.out.contains(said), "{said}\n{}", run.out);
+        assert!(run.stdout.contains(said), "{said}\n{}", run.stdout);
     }
-    let verdicts = Run::of(publish(home.path(), &sns).args(["in.json", "--fail-if", "p99 > 50s"])).json();
+    let verdicts = Ran::by(publish(home.path(), &sns).args(["in.json", "--fail-if", "p99 > 50s"])).json;
     assert_eq!(
         (&verdicts["verdicts"][0]["passed"], &verdicts["verdicts"][0]["text"]),
         (&true.into(), &"p99 > 50s".into())

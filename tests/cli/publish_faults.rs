@@ -5,10 +5,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use ruminate_test_sns::{FIFO_TOPIC, SnsStub, TOPIC};
 use serde_json::Value;
+use testkit::sns::{FIFO_TOPIC, SnsStub, TOPIC};
+use testkit::{Ran, ruminate};
 
-use crate::bare::{Run, ruminate};
 use crate::publish::{publish, publish_to};
 use crate::sns::{stub, stub_with};
 
@@ -16,10 +16,10 @@ use crate::sns::{stub, stub_with};
 fn history(home: &Path) -> Vec<String> {
     let flags =
         ["generate", "--farms", "2", "--lots", "60", "--days", "5", "--start", "2026-01-01", "--out", "-", "-q"];
-    let made = Run::of(ruminate(home).args(flags));
-    std::fs::write(home.join("in.json"), &made.out).unwrap();
-    let lines: Vec<_> = made.out.lines().map(str::to_owned).collect();
-    assert!(lines.len() > 300, "{}", made.err);
+    let made = Ran::by(ruminate(home).args(flags));
+    std::fs::write(home.join("in.json"), &made.stdout).unwrap();
+    let lines: Vec<_> = made.stdout.lines().map(str::to_owned).collect();
+    assert!(lines.len() > 300, "{}", made.stderr);
     lines
 }
 
@@ -33,12 +33,12 @@ fn all_arrived(sns: &SnsStub, lines: &[String]) -> u64 {
 }
 
 /// Publishes the history with those dials, all of which another try can help; what the outcome says, and repeats.
-fn published(dials: impl FnOnce(&mut ruminate_test_sns::Settings)) -> (Value, SnsStub, u64) {
+fn published(dials: impl FnOnce(&mut testkit::sns::Settings)) -> (Value, SnsStub, u64) {
     let (home, sns) = (tempfile::tempdir().unwrap(), stub_with(dials));
     let lines = history(home.path());
-    let run = Run::of(publish(home.path(), &sns).args(["in.json", "--concurrency", "4"]));
-    assert_eq!(run.code, 0, "{}", run.err);
-    let outcome = run.json();
+    let run = Ran::by(publish(home.path(), &sns).args(["in.json", "--concurrency", "4"]));
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let outcome = run.json;
     assert_eq!((&outcome["published"], &outcome["failed"]), (&lines.len().into(), &0.into()));
     let repeats = all_arrived(&sns, &lines);
     (outcome, sns, repeats)
@@ -94,10 +94,10 @@ fn everything_at_once_is_survived() {
 fn entries_that_are_the_senders_fault_are_dead_letters_and_only_they() {
     let (home, sns) = (tempfile::tempdir().unwrap(), stub_with(|d| (d.fail_entries, d.fail_sender) = (0.05, true)));
     let lines = history(home.path());
-    let run = Run::of(publish(home.path(), &sns).args(["in.json", "--dead-letters", "dead"]));
+    let run = Ran::by(publish(home.path(), &sns).args(["in.json", "--dead-letters", "dead"]));
     let dead = std::fs::read_to_string(home.path().join("dead")).unwrap();
     let dead: Vec<Value> = dead.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!((run.code, run.json()["failed"].as_u64()), (1, Some(dead.len() as u64)), "{}", run.err);
+    assert_eq!((run.code, run.json["failed"].as_u64()), (Some(1), Some(dead.len() as u64)), "{}", run.stderr);
     assert!(!dead.is_empty() && dead.iter().all(|letter| letter["code"] == "InternalError"));
     assert_eq!((sns.stats().failed_entries, sns.stats().repeats), (dead.len() as u64, 0));
     let dead = dead.iter().map(|letter| letter["message"].as_str().unwrap().to_owned());
@@ -116,8 +116,8 @@ fn credentials_that_expire_in_mid_run_are_asked_for_anew() {
     let script = format!(
         "#!/bin/sh\necho x >>{0}\nn=$(wc -l <{0})\nprintf '{{\"Version\":1,\"AccessKeyId\":\"{1}\",\"SecretAccessKey\":\"{2}\",\"SessionToken\":\"t%s\"}}' $n\n",
         asked.display(),
-        ruminate_test_sns::ACCESS_KEY,
-        ruminate_test_sns::SECRET_KEY,
+        testkit::sns::ACCESS_KEY,
+        testkit::sns::SECRET_KEY,
     );
     std::fs::write(&login, script).unwrap();
     std::fs::set_permissions(&login, std::fs::Permissions::from_mode(0o755)).unwrap();
@@ -126,19 +126,19 @@ fn credentials_that_expire_in_mid_run_are_asked_for_anew() {
     let with_process = |command: &mut Command| {
         command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY").env("AWS_CONFIG_FILE", &config);
         command.env("PATH", "/usr/bin:/bin");
-        Run::of(command)
+        Ran::by(command)
     };
     let run = with_process(publish(home.path(), &sns).args(["in.json", "--concurrency", "2"]));
-    assert_eq!((run.code, run.json()["published"].as_u64()), (0, Some(lines.len() as u64)), "{}", run.err);
+    assert_eq!((run.code, run.json["published"].as_u64()), (Some(0), Some(lines.len() as u64)), "{}", run.stderr);
     assert_eq!(all_arrived(&sns, &lines), 0);
     assert!(sns.stats().refused["ExpiredToken"] > 0, "{:?}", sns.stats());
-    let errors = run.json()["errors"].clone();
+    let errors = run.json["errors"].clone();
     assert_eq!(errors.as_object().map(serde_json::Map::len), Some(0), "no message was any the worse for it: {errors}");
 
     sns.dials().change(|d| d.expired = true);
     let stays = with_process(publish(home.path(), &sns).arg("in.json"));
-    assert_eq!(stays.code, 2);
-    assert!(stays.err.contains("the credentials have expired: log in again"), "{}", stays.err);
+    assert_eq!(stays.code, Some(2));
+    assert!(stays.stderr.contains("the credentials have expired: log in again"), "{}", stays.stderr);
 }
 
 #[test]
@@ -154,14 +154,19 @@ fn a_topic_that_goes_away_in_mid_run_stops_it_and_resume_goes_on() {
         std::thread::sleep(Duration::from_millis(2));
     }
     sns.delete_topic(TOPIC);
-    let run = Run::from(child.wait_with_output().unwrap());
-    assert_eq!(run.code, 3, "{}", run.err);
-    assert!(run.err.contains("no such topic") || run.out.contains("no such topic"), "{} {}", run.out, run.err);
+    let run = Ran::of(&child.wait_with_output().unwrap());
+    assert_eq!(run.code, Some(3), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("no such topic") || run.stdout.contains("no such topic"),
+        "{} {}",
+        run.stdout,
+        run.stderr
+    );
     sns.create_topic(TOPIC).unwrap();
     sns.dials().change(|d| d.latency_ms = 0.0);
     let flags = ["in.json", "--concurrency", "2", "--journal", "journal", "--resume"];
-    let rest = Run::of(publish(home.path(), &sns).args(flags));
-    assert_eq!(rest.code, 0, "{}", rest.err);
+    let rest = Ran::by(publish(home.path(), &sns).args(flags));
+    assert_eq!(rest.code, Some(0), "{}", rest.stderr);
     assert_eq!(all_arrived(&sns, &lines), 0);
 }
 
@@ -172,9 +177,9 @@ fn a_stall_is_in_the_latency_of_every_message_that_was_due_in_it() {
     sns.dials().change(|d| (d.stall_seconds, d.stall_every_seconds) = (0.5, 1.5));
     let spec = "farms=1,lots=500,days=20,start=2026-01-01";
     let flags = ["--generate", spec, "--stages", "hold:1000/s:4.5s", "--drop-after", "never"];
-    let run = Run::of(publish(home.path(), &sns).args(flags));
-    let outcome = run.json();
-    assert_eq!((run.code, outcome["published"].as_u64()), (0, Some(4_500)), "{}", run.err);
+    let run = Ran::by(publish(home.path(), &sns).args(flags));
+    let outcome = run.json;
+    assert_eq!((run.code, outcome["published"].as_u64()), (Some(0), Some(4_500)), "{}", run.stderr);
     // A third of the messages was due in a stall, and 1 % of all in its first 15 ms.
     let p99 = outcome["latency_ms"]["p99"].as_f64().unwrap();
     assert!((p99 - 485.0).abs() < 60.0, "{p99}");
@@ -187,8 +192,8 @@ fn a_fifo_topic_takes_each_reading_once_however_often_it_is_sent() {
     let (home, sns) = (tempfile::tempdir().unwrap(), stub_with(|d| d.lost_answer = 0.2));
     let lines = history(home.path());
     for _ in 0..2 {
-        let run = Run::of(publish_to(home.path(), &sns, FIFO_TOPIC).arg("in.json"));
-        assert_eq!((run.code, run.json()["published"].as_u64()), (0, Some(lines.len() as u64)), "{}", run.err);
+        let run = Ran::by(publish_to(home.path(), &sns, FIFO_TOPIC).arg("in.json"));
+        assert_eq!((run.code, run.json["published"].as_u64()), (Some(0), Some(lines.len() as u64)), "{}", run.stderr);
     }
     let stats = sns.stats();
     assert_eq!((stats.accepted, stats.repeats), (lines.len() as u64, 0), "{stats:?}");

@@ -5,9 +5,9 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use ruminate_test_sns::Fault;
+use testkit::sns::Fault;
+use testkit::{Ran, ruminate};
 
-use crate::bare::{Run, ruminate};
 use crate::publish::{history, publish};
 use crate::sns::{EXPIRED, stub, stub_with};
 
@@ -18,14 +18,14 @@ fn a_refusal_in_the_middle_stops_and_the_same_command_goes_on() {
     let sns = stub();
     // One at a time, so that the third call is the third batch.
     sns.dials().plan([Fault::Call(503, "ServiceUnavailable"), EXPIRED, EXPIRED]);
-    let first = Run::of(publish(home.path(), &sns).args(["in.json", "--concurrency", "1"]));
-    assert!(first.code == 2 && first.err.contains("log in again"), "nothing was published: {}", first.err);
+    let first = Ran::by(publish(home.path(), &sns).args(["in.json", "--concurrency", "1"]));
+    assert!(first.code == Some(2) && first.stderr.contains("log in again"), "nothing was published: {}", first.stderr);
     let bad = Fault::Entry(99, "", true); // no entry has this number: a call that succeeds
     sns.dials().plan([bad, EXPIRED, EXPIRED]);
-    let second = Run::of(publish(home.path(), &sns).args(["in.json", "--concurrency", "1"]));
-    assert_eq!((second.code, &second.json()["resume_skip"]), (3, &10.into()), "{}", second.err);
-    let third = Run::of(publish(home.path(), &sns).args(["in.json", "--skip", "10"]));
-    assert_eq!((third.code, &third.json()["skipped"]), (0, &10.into()));
+    let second = Ran::by(publish(home.path(), &sns).args(["in.json", "--concurrency", "1"]));
+    assert_eq!((second.code, &second.json["resume_skip"]), (Some(3), &10.into()), "{}", second.stderr);
+    let third = Ran::by(publish(home.path(), &sns).args(["in.json", "--skip", "10"]));
+    assert_eq!((third.code, &third.json["skipped"]), (Some(0), &10.into()));
     assert_eq!(sns.bodies().len(), lines.len(), "none twice");
     assert_eq!(sns.bodies().into_iter().collect::<HashSet<_>>(), lines.into_iter().collect());
 }
@@ -42,15 +42,15 @@ fn ctrl_c_finishes_what_is_in_flight_and_says_how_to_go_on() {
         std::thread::sleep(Duration::from_millis(5));
     }
     Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    let run = Run::from(child.wait_with_output().unwrap());
-    let (outcome, sent) = (run.json(), sns.bodies().len() as u64);
-    assert_eq!((run.code, outcome["published"].as_u64()), (3, Some(sent)), "{}", run.err);
+    let run = Ran::of(&child.wait_with_output().unwrap());
+    let (outcome, sent) = (run.json, sns.bodies().len() as u64);
+    assert_eq!((run.code, outcome["published"].as_u64()), (Some(3), Some(sent)), "{}", run.stderr);
     assert_eq!(outcome["resume_skip"], outcome["published"]);
     sns.dials().change(|d| d.latency_ms = 0.0);
-    let rest = Run::of(publish(home.path(), &sns).args(flags).args(["--skip", &sent.to_string()]));
-    assert_eq!(rest.code, 0, "{}", rest.err);
+    let rest = Ran::by(publish(home.path(), &sns).args(flags).args(["--skip", &sent.to_string()]));
+    assert_eq!(rest.code, Some(0), "{}", rest.stderr);
     let all = sns.bodies();
-    assert_eq!(all.len() as u64, sent + rest.json()["published"].as_u64().unwrap());
+    assert_eq!(all.len() as u64, sent + rest.json["published"].as_u64().unwrap());
     assert_eq!(all.iter().collect::<HashSet<_>>().len(), all.len(), "none twice");
 }
 
@@ -70,12 +70,12 @@ fn a_run_that_was_killed_goes_on_from_its_journal() {
     child.wait().unwrap();
     let before = sns.bodies().len() as u64;
     sns.dials().change(|d| d.latency_ms = 0.0);
-    let rest = Run::of(publish(home.path(), &sns).args(flags).arg(resume));
-    let outcome = rest.json();
+    let rest = Ran::by(publish(home.path(), &sns).args(flags).arg(resume));
+    let outcome = rest.json;
     let skipped = outcome["skipped"].as_u64().unwrap();
-    assert_eq!((rest.code, &outcome["resumed"]), (0, &true.into()), "{}", rest.err);
+    assert_eq!((rest.code, &outcome["resumed"]), (Some(0), &true.into()), "{}", rest.stderr);
     assert!(skipped > 0 && skipped <= before, "{skipped} of {before}");
-    let whole = Run::of(ruminate(home.path()).args([
+    let whole = Ran::by(ruminate(home.path()).args([
         "generate",
         "--lots",
         "50",
@@ -87,9 +87,9 @@ fn a_run_that_was_killed_goes_on_from_its_journal() {
         "-",
         "-q",
     ]));
-    assert_eq!(sns.bodies().into_iter().collect::<HashSet<_>>(), whole.out.lines().map(str::to_owned).collect());
-    let none = Run::of(publish(home.path(), &sns).args(flags).arg(resume));
-    assert!(none.code == 2 && none.err.contains("there is nothing to resume"), "{}", none.err);
+    assert_eq!(sns.bodies().into_iter().collect::<HashSet<_>>(), whole.stdout.lines().map(str::to_owned).collect());
+    let none = Ran::by(publish(home.path(), &sns).args(flags).arg(resume));
+    assert!(none.code == Some(2) && none.stderr.contains("there is nothing to resume"), "{}", none.stderr);
 }
 
 #[test]
@@ -100,12 +100,12 @@ fn credentials_that_expire_in_mid_run_stop_it_and_resume_goes_on() {
     let faults = [fine(), fine(), EXPIRED, EXPIRED];
     let sns = stub();
     sns.dials().plan(faults);
-    let stopped = Run::of(publish(home.path(), &sns).args(["in.json", "--concurrency", "1"]));
-    let outcome = stopped.json();
-    assert_eq!((stopped.code, &outcome["published"]), (3, &20.into()), "{}", stopped.err);
+    let stopped = Ran::by(publish(home.path(), &sns).args(["in.json", "--concurrency", "1"]));
+    let outcome = stopped.json;
+    assert_eq!((stopped.code, &outcome["published"]), (Some(3), &20.into()), "{}", stopped.stderr);
     assert!(outcome["stopped"].as_str().unwrap().contains("log in again"), "{outcome}");
-    let rest = Run::of(publish(home.path(), &sns).args(["in.json", "--resume"]));
-    assert_eq!((rest.code, &rest.json()["skipped"]), (0, &20.into()), "{}", rest.err);
+    let rest = Ran::by(publish(home.path(), &sns).args(["in.json", "--resume"]));
+    assert_eq!((rest.code, &rest.json["skipped"]), (Some(0), &20.into()), "{}", rest.stderr);
     assert_eq!(sns.bodies().len(), lines.len(), "none twice");
     assert_eq!(sns.bodies().into_iter().collect::<HashSet<_>>(), lines.into_iter().collect());
 }
@@ -119,17 +119,17 @@ fn a_full_disk_for_dead_letters_stops_the_run_before_a_message_is_lost() {
     let sns = stub();
     sns.dials().plan([refused()]);
     let flags = ["in.json", "--concurrency", "1", "--dead-letters"];
-    let full = Run::of(publish(home.path(), &sns).args(flags).arg("/dev/full"));
-    let outcome = full.json();
-    assert_eq!((full.code, &outcome["failed"]), (3, &0.into()), "{}", full.err);
+    let full = Ran::by(publish(home.path(), &sns).args(flags).arg("/dev/full"));
+    let outcome = full.json;
+    assert_eq!((full.code, &outcome["failed"]), (Some(3), &0.into()), "{}", full.stderr);
     let why = outcome["stopped"].as_str().unwrap();
     assert!(why.contains("/dev/full") && why.contains("make room"), "{why}");
     assert!(outcome["unsent"].as_u64().unwrap() > 0 && outcome["resume_skip"] == 4, "{outcome}");
     sns.dials().plan([refused()]);
-    let rest = Run::of(publish(home.path(), &sns).args(flags).args(["dead", "--resume"]));
-    assert_eq!((rest.code, &rest.json()["failed"]), (1, &1.into()), "{}", rest.err);
-    let letters = Run::of(publish(home.path(), &sns).arg("dead"));
-    assert_eq!((letters.code, &letters.json()["published"]), (0, &1.into()), "{}", letters.err);
+    let rest = Ran::by(publish(home.path(), &sns).args(flags).args(["dead", "--resume"]));
+    assert_eq!((rest.code, &rest.json["failed"]), (Some(1), &1.into()), "{}", rest.stderr);
+    let letters = Ran::by(publish(home.path(), &sns).arg("dead"));
+    assert_eq!((letters.code, &letters.json["published"]), (Some(0), &1.into()), "{}", letters.stderr);
     assert_eq!(sns.bodies().len(), lines.len(), "none twice");
     assert_eq!(sns.bodies().into_iter().collect::<HashSet<_>>(), lines.into_iter().collect());
 }
@@ -147,17 +147,17 @@ fn a_damaged_file_among_others_stops_the_run_and_once_it_is_whole_the_printed_co
     std::fs::write(home.path().join("rest.json.gz"), &whole[..whole.len() / 2]).unwrap();
     let sns = stub();
     let files = ["first.json", "rest.json.gz"];
-    let cut = Run::of(publish(home.path(), &sns).args(files));
-    let outcome = cut.json();
+    let cut = Ran::by(publish(home.path(), &sns).args(files));
+    let outcome = cut.json;
     let sent = outcome["published"].as_u64().unwrap();
-    assert!(cut.code == 3 && sent >= first.len() as u64 && outcome["resume_skip"] == sent, "{outcome}");
+    assert!(cut.code == Some(3) && sent >= first.len() as u64 && outcome["resume_skip"] == sent, "{outcome}");
     assert!(outcome["stopped"].as_str().unwrap().contains("rest.json.gz: it cannot be read on"), "{outcome}");
 
     std::fs::write(home.path().join("rest.json.gz"), &whole).unwrap();
-    let resumed = Run::of(publish(home.path(), &sns).args(files).arg("--resume"));
-    assert!(resumed.code == 2 && resumed.err.contains(&format!("--skip {sent}")), "{}", resumed.err);
-    let on = Run::of(publish(home.path(), &sns).args(files).args(["--skip", &sent.to_string()]));
-    assert_eq!(on.code, 0, "{}", on.err);
+    let resumed = Ran::by(publish(home.path(), &sns).args(files).arg("--resume"));
+    assert!(resumed.code == Some(2) && resumed.stderr.contains(&format!("--skip {sent}")), "{}", resumed.stderr);
+    let on = Ran::by(publish(home.path(), &sns).args(files).args(["--skip", &sent.to_string()]));
+    assert_eq!(on.code, Some(0), "{}", on.stderr);
     assert_eq!(sns.bodies().len(), lines.len(), "none twice");
     assert_eq!(sns.bodies().into_iter().collect::<HashSet<_>>(), lines.into_iter().collect());
 }
@@ -168,10 +168,10 @@ fn more_to_pass_over_than_there_is_is_no_run_that_went_well() {
     let lines = history(home.path(), "in.json");
     let sns = stub();
     let all = lines.len().to_string();
-    assert_eq!(Run::of(publish(home.path(), &sns).args(["in.json", "--skip", &all])).code, 0);
-    let over = Run::of(publish(home.path(), &sns).args(["in.json", "--skip", "1234567"]));
-    let why = over.json()["stopped"].as_str().unwrap().to_owned();
-    assert_eq!(over.code, 3, "{}", over.err);
+    assert_eq!(Ran::by(publish(home.path(), &sns).args(["in.json", "--skip", &all])).code, Some(0));
+    let over = Ran::by(publish(home.path(), &sns).args(["in.json", "--skip", "1234567"]));
+    let why = over.json["stopped"].as_str().unwrap().to_owned();
+    assert_eq!(over.code, Some(3), "{}", over.stderr);
     assert!(why.contains("1,234,567 messages were to be passed over") && why.contains(&all), "{why}");
 }
 
@@ -182,7 +182,7 @@ fn dead_letters_never_go_to_a_file_that_is_being_read() {
     let before = std::fs::read(home.path().join("in.json")).unwrap();
     let sns = stub();
     let flags = ["in.json", "--skip", "1", "--dead-letters", "./in.json"];
-    let refused = Run::of(publish(home.path(), &sns).args(flags));
-    assert!(refused.code == 2 && refused.err.contains("name another file"), "{}", refused.err);
+    let refused = Ran::by(publish(home.path(), &sns).args(flags));
+    assert!(refused.code == Some(2) && refused.stderr.contains("name another file"), "{}", refused.stderr);
     assert!(sns.bodies().is_empty() && std::fs::read(home.path().join("in.json")).unwrap() == before);
 }

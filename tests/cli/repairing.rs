@@ -1,7 +1,8 @@
 //! Repair and undo on a lake in a directory and a warehouse in SQLite: what they change, to the bit, and what they leave.
 
+use testkit::{Ran, Scene};
+
 use crate::state::{State, id_of, objects_of, sql, whole};
-use crate::support::{Ran, Scene};
 
 /// What [`damage`] did.
 pub(crate) struct Damage {

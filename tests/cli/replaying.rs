@@ -4,9 +4,8 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use ruminate_test_s3::S3Server;
-
-use crate::support::{BUCKET, PREFIX, Ran, Scene, real_files, with_real};
+use testkit::s3::S3Server;
+use testkit::{BUCKET, PREFIX, Ran, Scene, real_files, with_real};
 
 /// A lake of the 52 real readings, and an empty warehouse.
 fn lost() -> Scene {
@@ -260,7 +259,7 @@ fn a_full_disk_ends_the_sort_with_a_word_on_what_to_do() {
         }
     }
     std::fs::create_dir(scene.path("small")).unwrap();
-    let binary = env!("CARGO_BIN_EXE_ruminate");
+    let binary = testkit::built("ruminate").display().to_string();
     let script = format!(
         "mount -t tmpfs -o size=64k none small && exec {binary} replay --sort-memory 1 --sort-dir small --output json"
     );

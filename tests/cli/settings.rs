@@ -1,6 +1,6 @@
 //! Where flags get their values: command line over environment over file over default.
 
-use crate::support::{Scene, real_files, with_real};
+use testkit::{Scene, real_files, with_real};
 
 #[test]
 fn the_command_line_wins_over_the_environment_and_that_over_the_file() {

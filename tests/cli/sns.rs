@@ -1,6 +1,6 @@
 //! The SNS stub as these tests want it: every message is kept.
 
-use ruminate_test_sns::{Config, Fault, Keep, Settings, SnsStub};
+use testkit::sns::{Config, Fault, Keep, Settings, SnsStub};
 
 /// The credentials have expired; said once, they are renewed and the call is made again.
 pub const EXPIRED: Fault = Fault::Call(403, "ExpiredToken");

@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqliteConnection, TypeInfo as _, ValueRef as _};
-
-use crate::support::Scene;
+use testkit::Scene;
 
 /// Both stores: every file's bytes, and every row's values, each with its type and its last bit.
 #[derive(Debug, PartialEq, Clone)]

@@ -3,9 +3,8 @@
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-use ruminate_test_s3::S3Server;
-
-use crate::support::{BUCKET, Ran, Scene, moment};
+use testkit::s3::S3Server;
+use testkit::{BUCKET, Ran, Scene, moment};
 
 fn readings(scene: &Scene) -> u64 {
     scene.history(2, 60, 15)

@@ -4,13 +4,12 @@ use std::io::Write as _;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use ruminate::record::{Reading, reading_id};
+use pipeline::record::{Reading, reading_id};
 use ruminate::truth::{Fate, Told, Totals, Writer};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use testkit::{Ran, Scene};
 use uuid::Uuid;
-
-use crate::support::{Ran, Scene};
 
 /// A history with its truth, as `generate --truth` writes both.
 struct Proved {

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use serde_json::json;
+use testkit::{Ran, Scene};
 
 use crate::repairing::{damage, expect_repaired};
 use crate::state::{State, id_of, objects_of, sql, whole};
-use crate::support::{Ran, Scene};
 
 const REPAIR: [&str; 5] = ["reconcile", "--repair", "both", "--undo-file", "undo.ndjson"];
 const UNDO: [&str; 3] = ["reconcile", "--undo", "undo.ndjson"];

@@ -2,9 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use ruminate_test_s3::{S3Server, Versioning};
-
-use crate::support::{BUCKET, PREFIX, Scene};
+use testkit::s3::{S3Server, Versioning};
+use testkit::{BUCKET, PREFIX, Scene};
 
 #[test]
 fn a_replay_of_the_lake_as_it_was_brings_back_what_was_deleted() {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ruminate::lake::{Changed, ConditionalWrites, Conditions, Unconditional, look_up};
+use pipeline::lake::{Changed, ConditionalWrites, Conditions, Unconditional, look_up};
 
 use super::*;
 

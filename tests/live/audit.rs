@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ruminate_test_s3::S3Server;
 use serde_json::Value;
+use testkit::s3::S3Server;
+use testkit::{BUCKET, Database, MARIADB, MYSQL, PREFIX, Scene, Server, real_files, with_real};
 
-use crate::support::{BUCKET, Database, MARIADB, MYSQL, PREFIX, Scene, Server, real_files, with_real};
 use crate::warehouse_state::past_the_second;
 
 /// What was planted: kind → ids.
@@ -68,6 +68,7 @@ fn drift(path: &std::path::Path) -> (Planted, Vec<Value>) {
     (found, lines)
 }
 
+#[allow(clippy::too_many_lines, reason = "one story, told in order")]
 async fn damage_is_found_exactly_and_healed(server: Server) {
     let Some(database) = Database::new(server).await else { return };
     let s3 = S3Server::with_bucket(BUCKET);
@@ -118,7 +119,7 @@ async fn damage_is_found_exactly_and_healed(server: Server) {
     }
 
     let planned = scene.run(&["reconcile", "--repair", "both", "--dry-run"]);
-    let repaired = |ran: &crate::support::Ran, name: &str| ran.json["repaired"][name].as_u64().unwrap();
+    let repaired = |ran: &testkit::Ran, name: &str| ran.json["repaired"][name].as_u64().unwrap();
     for (name, count) in [("inserted", 5), ("updated", 3), ("objects_written", 3), ("left", 3), ("failed", 0)] {
         assert_eq!(repaired(&planned, name), count, "{name} {planned:?}");
     }

@@ -4,18 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use ruminate::record::Column;
-use ruminate::record::stored::{Row, Shape, Value};
-use ruminate::retry::Retry;
-use ruminate::warehouse::mysql::MySql;
-use ruminate::warehouse::{
-    Bulk, Change, Insert, LoadMethod, Note, Reason, TableName, Warehouse, WarehouseUrl, conformance,
-};
+use pipeline::record::Column;
+use pipeline::record::stored::{Row, Shape, Value};
+use pipeline::retry::Retry;
+use pipeline::warehouse::mysql::MySql;
+use pipeline::warehouse::{Bulk, Change, Insert, LoadMethod, Note, Reason, TableName, Warehouse, WarehouseUrl};
+use testkit::conformance::warehouse as conformance;
+use testkit::{Database, MYSQL, PrivateMariaDb, Server};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use uuid::Uuid;
-
-use crate::support::{Database, MYSQL, Own, Server};
 
 const BOTH: [LoadMethod; 2] = [LoadMethod::LoadData, LoadMethod::Insert];
 
@@ -386,7 +384,7 @@ async fn small_accounts(server: Server) {
 }
 
 async fn tls_of_every_mode(server: Server) {
-    let Some(ca) = crate::support::server(&format!("{}_CA", server.variable), server.group) else { return };
+    let Some(ca) = testkit::server(&format!("{}_CA", server.variable), server.group) else { return };
     let Some(database) = Database::new(server).await else { return };
     let (owner, shape) = ready(&database.url()).await;
     drop(owner);
@@ -487,7 +485,7 @@ async fn signals_are_read(server: Server) {
 
 #[tokio::test]
 async fn live_mariadb_without_local_infile_rows_go_in_by_insert() {
-    let Some(own) = Own::start(&["--local-infile=0"]).await else { return };
+    let Some(own) = PrivateMariaDb::start(&["--local-infile=0"]).await else { return };
     let warehouse = open(&own.url());
     conformance::bulk(&warehouse).await;
     let method = warehouse.method().await.unwrap();
@@ -511,7 +509,7 @@ async fn live_mariadb_without_local_infile_rows_go_in_by_insert() {
 /// 16 KB, for rows, notes of 100 KB and lookups of a thousand ids.
 #[tokio::test]
 async fn live_mariadb_packets_may_be_small() {
-    let Some(own) = Own::start(&["--local-infile=1", "--max-allowed-packet=16384"]).await else { return };
+    let Some(own) = PrivateMariaDb::start(&["--local-infile=1", "--max-allowed-packet=16384"]).await else { return };
     for (at, method) in BOTH.into_iter().enumerate() {
         own.run(&format!("CREATE DATABASE small{at}")).await;
         let url = own.url().replace("/own", &format!("/small{at}"));
@@ -521,7 +519,7 @@ async fn live_mariadb_packets_may_be_small() {
 
 #[tokio::test]
 async fn live_mariadb_a_server_without_tls_is_preferred_as_it_is() {
-    let Some(own) = Own::start(&["--local-infile=1", "--skip-ssl"]).await else { return };
+    let Some(own) = PrivateMariaDb::start(&["--local-infile=1", "--skip-ssl"]).await else { return };
     assert_eq!(open(&own.url()).method().await.unwrap().kind, LoadMethod::LoadData);
     let e = open(&format!("{}?ssl-mode=REQUIRED", own.url())).method().await.unwrap_err();
     assert_eq!(e.reason, Reason::Untrusted, "{e}");
@@ -530,7 +528,7 @@ async fn live_mariadb_a_server_without_tls_is_preferred_as_it_is() {
 /// At several moments of a load; nobody need notice.
 #[tokio::test]
 async fn live_mariadb_a_server_that_restarts_in_mid_load_is_waited_for() {
-    let Some(mut own) = Own::start(&["--local-infile=1"]).await else { return };
+    let Some(mut own) = PrivateMariaDb::start(&["--local-infile=1"]).await else { return };
     let (warehouse, shape) = ready(&own.url()).await;
     for (round, after) in (0..).zip([30, 120, 250]) {
         let rows = rows(round * 8_000..(round + 1) * 8_000, &shape);
@@ -549,7 +547,7 @@ async fn live_mariadb_a_server_that_restarts_in_mid_load_is_waited_for() {
 
 #[tokio::test]
 async fn live_mariadb_a_read_only_server_is_named() {
-    let Some(own) = Own::start(&["--local-infile=1"]).await else { return };
+    let Some(own) = PrivateMariaDb::start(&["--local-infile=1"]).await else { return };
     let (_, shape) = ready(&own.url()).await;
     own.run("CREATE USER w@'127.0.0.1'; GRANT ALL ON own.* TO w@'127.0.0.1'; SET GLOBAL read_only = 1").await;
     let WarehouseUrl::MySql(url) = own.url().replace("root@", "w@").parse().unwrap() else { panic!() };
@@ -565,8 +563,8 @@ async fn live_mariadb_a_read_only_server_is_named() {
 #[tokio::test]
 async fn live_mariadb_a_replica_says_how_far_it_is_behind() {
     let settings = ["--server-id=1", "--log-bin=bin", "--binlog-format=ROW"];
-    let Some(source) = Own::start(&settings).await else { return };
-    let Some(replica) = Own::start(&["--server-id=2"]).await else { return };
+    let Some(source) = PrivateMariaDb::start(&settings).await else { return };
+    let Some(replica) = PrivateMariaDb::start(&["--server-id=2"]).await else { return };
     assert_eq!(open(&replica.url()).replica_lag().await.unwrap(), None);
     let port = source.port();
     let follow = format!(

@@ -2,9 +2,8 @@
 
 use std::time::Instant;
 
-use ruminate_test_s3::S3Server;
-
-use crate::support::{BUCKET, Database, MYSQL, PREFIX, Scene, moment};
+use testkit::s3::S3Server;
+use testkit::{BUCKET, Database, MYSQL, PREFIX, Scene, moment};
 
 /// Moments of a backfill, and of a replay.
 const BACKFILLS: u32 = 20;

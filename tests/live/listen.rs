@@ -3,24 +3,24 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use ruminate::intake::Intake;
-use ruminate::lake::memory::Memory as Objects;
+use pipeline::intake::Intake;
+use pipeline::lake::memory::Memory as Objects;
+use pipeline::record::Rules;
+use pipeline::warehouse::Warehouse;
+use pipeline::warehouse::memory::Memory as Rows;
 use ruminate::listen::get::{Fetched, Get, Https};
 use ruminate::listen::{Endpoint, Settings, Signatures};
+use ruminate::outcome::{Exit, Outcome as _};
+use ruminate::process::{Count, Outcome, Requests};
 use ruminate::progress::Progress;
-use ruminate::record::Rules;
-use ruminate::report::process::Outcome;
-use ruminate::report::{Exit, Outcome as _};
 use ruminate::stop::Stop;
-use ruminate::warehouse::Warehouse;
-use ruminate::warehouse::memory::Memory as Rows;
+use testkit::{MOTO, real_readings, server};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use url::Url;
 
 use crate::moto::sns;
-use crate::support::{MOTO, real_readings, server};
 
 /// Finds certificates at moto, which tells its services apart by the scope of a signature; the rest over the network.
 #[derive(Debug)]
@@ -79,7 +79,10 @@ async fn delivered_twice(signatures: Signatures, name: &str) {
     sns.delete_topic().topic_arn(&topic).send().await.unwrap();
     running.stop.set();
     let outcome = running.work.await.unwrap().unwrap();
-    assert_eq!((outcome.messages, outcome.processed, outcome.duplicates), (104, 52, 52));
+    assert_eq!(
+        (outcome.counts[Count::Messages], outcome.counts[Count::Processed], outcome.counts[Count::Duplicates]),
+        (104, 52, 52)
+    );
     assert_eq!(outcome.exit(), Exit::Clean);
 }
 
@@ -112,7 +115,7 @@ async fn live_moto_confirms_a_subscription_at_its_address() {
     assert_eq!(post(&running.address, confirmation("ftp://127.0.0.1/")).await, 403);
     running.stop.set();
     let outcome = running.work.await.unwrap().unwrap();
-    assert_eq!(outcome.endpoint.unwrap().subscribed, 1);
+    assert_eq!(outcome.endpoint.unwrap()[Requests::Subscribed], 1);
 }
 
 async fn post(address: &str, body: String) -> u16 {

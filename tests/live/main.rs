@@ -2,18 +2,18 @@
 //! named says so and passes, so that plain `cargo test` works with no server.
 #![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs, reason = "tests")]
 
-/// Makes a test on MySQL and one on MariaDB of a function that takes a [`support::Server`].
+/// Makes a test on MySQL and one on MariaDB of a function that takes a [`testkit::Server`].
 macro_rules! on_both {
     ($($name:ident: $mysql:ident, $mariadb:ident;)*) => {
         $(
             #[tokio::test]
             async fn $mysql() {
-                $name(crate::support::MYSQL).await;
+                $name(testkit::MYSQL).await;
             }
 
             #[tokio::test]
             async fn $mariadb() {
-                $name(crate::support::MARIADB).await;
+                $name(testkit::MARIADB).await;
             }
         )*
     };
@@ -34,8 +34,6 @@ mod repair_stopped;
 mod repairing;
 mod replaying;
 mod stream;
-#[path = "../support/mod.rs"]
-mod support;
 mod topic;
 mod warehouse;
 mod warehouse_state;

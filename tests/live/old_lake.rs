@@ -1,8 +1,7 @@
 //! The old lake into tables as they were made before: FLOAT, DOUBLE, VARCHAR(36) keys, on both servers.
 
-use ruminate_test_s3::{S3Server, StorageClass};
-
-use crate::support::{BUCKET, Database, MARIADB, MYSQL, PREFIX, Scene, Server, old_lake};
+use testkit::s3::{S3Server, StorageClass};
+use testkit::{BUCKET, Database, MARIADB, MYSQL, PREFIX, Scene, Server, old_lake};
 
 fn table(weight: &str, key: &str) -> String {
     format!(

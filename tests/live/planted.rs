@@ -1,11 +1,10 @@
 //! Truth planted in S3 and on servers, in tables of every kind, and found again: all of it, and nothing else.
 
-use ruminate::record::stored::{Holds, Shape};
-use ruminate::record::{Column, Record};
-use ruminate_test_s3::S3Server;
-
-use crate::support::planted::{Case, Damage, Finding, World, archive, assert_same, found_in, insert, to_s3};
-use crate::support::{BUCKET, Database, MARIADB, MYSQL, Scene, Server};
+use pipeline::record::stored::{Holds, Shape};
+use pipeline::record::{Column, Record};
+use testkit::planted::{Case, Damage, Finding, World, archive, assert_same, found_in, insert, to_s3};
+use testkit::s3::S3Server;
+use testkit::{BUCKET, Database, MARIADB, MYSQL, Scene, Server};
 
 /// Both stores with a history in them, undamaged.
 pub struct Stores {

@@ -8,13 +8,13 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
-use ruminate::record::Record;
-use ruminate::record::stored::Shape;
-use ruminate_test_s3::{Fault, Op};
+use pipeline::record::Record;
+use pipeline::record::stored::Shape;
+use testkit::planted::{assert_same, found_in, insert};
+use testkit::s3::{Fault, Op};
+use testkit::{BUCKET, MARIADB, MYSQL, PREFIX, Ran, Server};
 
 use super::planted::Stores;
-use crate::support::planted::{assert_same, found_in, insert};
-use crate::support::{BUCKET, MARIADB, MYSQL, PREFIX, Ran, Server};
 
 /// Two requests are refused for every five that are served; eight in a row, which is when reading gives up, are not to be
 /// expected.
@@ -24,7 +24,7 @@ async fn storm(server: Server) {
     stores.s3.dials().change(|settings| settings.slow_down = Fault::rate(0.3));
     stores.s3.dials().reset_counts();
     damage.is_found_by(&stores.scene, &stores.world, &[]);
-    let refused = stores.s3.dials().counts().injected(ruminate_test_s3::Injected::SlowDown);
+    let refused = stores.s3.dials().counts().injected(testkit::s3::Injected::SlowDown);
     assert!(refused > stores.world.0.len() as u64 / 4, "{refused} were refused");
     stores.database.drop().await;
 }

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use ruminate::record::QUARANTINE;
+use pipeline::record::QUARANTINE;
 use ruminate::truth::{self, Fate, Totals};
-use ruminate_test_s3::S3Server;
 use serde_json::Value;
+use testkit::s3::S3Server;
+use testkit::{BUCKET, Database, MOTO, MYSQL, PREFIX, Ran, Scene, Server, server};
 
 use crate::moto::sns;
 use crate::stream::{ended, listen};
-use crate::support::{BUCKET, Database, MOTO, MYSQL, PREFIX, Ran, Scene, Server, server};
 
 /// Every fault at once; oversized ones are few, as each takes a quarter of a megabyte.
 const FAULTS: &str = "duplicate=0.03,late=0.05,out_of_order=0.05,missing_day=0.05,malformed=0.06,corrected=0.05,\

@@ -1,8 +1,7 @@
 //! The real readings into S3 and MySQL, the table lost, and brought back.
 
-use ruminate_test_s3::S3Server;
-
-use crate::support::{BUCKET, Database, MARIADB, MYSQL, PREFIX, Scene, Server, real_files, with_real};
+use testkit::s3::S3Server;
+use testkit::{BUCKET, Database, MARIADB, MYSQL, PREFIX, Scene, Server, real_files, with_real};
 
 async fn taken_in_lost_and_brought_back(server: Server) {
     let Some(database) = Database::new(server).await else { return };

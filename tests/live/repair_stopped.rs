@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use sqlx::{Connection as _, Executor as _};
+use testkit::{MARIADB, MYSQL, PREFIX, Server};
 
-use crate::support::{MARIADB, MYSQL, PREFIX, Server};
 use crate::warehouse_state::{REPAIR, State, Stores, UNDO, ended, holding, repaired, rows};
 
 /// The ids and keys that whole lines of an undo file are about.

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use ruminate_test_s3::{Fault, Injected, Op};
 use sqlx::{Connection as _, Executor as _};
+use testkit::s3::{Fault, Injected, Op};
+use testkit::{BUCKET, PREFIX, Server};
 
-use crate::support::{BUCKET, PREFIX, Server};
 use crate::warehouse_state::{REPAIR, Stores, UNDO, ended, holding, nudge, repaired, rows, weights_in};
 
 async fn a_thousand_last_bits_are_mended_and_given_back(server: Server) {

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::Child;
 use std::time::Duration;
 
-use crate::support::{Database, MARIADB, MYSQL, Own, Ran, Scene, Server};
+use testkit::{Database, MARIADB, MYSQL, PrivateMariaDb, Ran, Scene, Server};
 
 /// A lake in a directory with so many readings, made with no server.
 fn lake(warehouse: &str) -> (Scene, u64) {
@@ -313,7 +313,7 @@ async fn live_mysql_a_table_that_cannot_hold_records_is_refused_before_anything_
 /// The server goes away while rows go in, and comes back.
 #[tokio::test]
 async fn live_mariadb_a_server_that_restarts_is_waited_for() {
-    let Some(mut own) = Own::start(&[]).await else { return };
+    let Some(mut own) = PrivateMariaDb::start(&[]).await else { return };
     let (scene, count) = lake(&own.url());
     scene.run(&["init"]).expect(0, &[]);
     let mut child = scene.start(&["replay", "--output", "json", "--rows-per-second", "1200", "-v"]);
@@ -337,7 +337,7 @@ async fn live_mariadb_a_server_that_restarts_is_waited_for() {
 
 #[tokio::test]
 async fn live_mariadb_without_local_infile_and_with_small_packets_it_all_comes_back() {
-    let Some(own) = Own::start(&["--local-infile=0", "--max-allowed-packet=16384"]).await else { return };
+    let Some(own) = PrivateMariaDb::start(&["--local-infile=0", "--max-allowed-packet=16384"]).await else { return };
     let (scene, count) = lake(&own.url());
     scene.run(&["init"]).expect(0, &[]);
     let ran = scene.run(&["replay", "--verify"]);
@@ -348,7 +348,7 @@ async fn live_mariadb_without_local_infile_and_with_small_packets_it_all_comes_b
 
 #[tokio::test]
 async fn live_mariadb_a_read_only_server_is_named_at_once() {
-    let Some(own) = Own::start(&[]).await else { return };
+    let Some(own) = PrivateMariaDb::start(&[]).await else { return };
     let (scene, _) = lake(&own.url());
     scene.run(&["init"]).expect(0, &[]);
     own.run("CREATE USER leitor@'%'; GRANT SELECT, INSERT, UPDATE, CREATE, DELETE ON own.* TO leitor@'%'; SET GLOBAL read_only = ON").await;

@@ -4,10 +4,10 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use ruminate_test_s3::S3Server;
+use testkit::s3::S3Server;
+use testkit::{BUCKET, Database, MOTO, MYSQL, PREFIX, Ran, Scene, real_files, server, with_real};
 
 use crate::moto::sns;
-use crate::support::{BUCKET, Database, MOTO, MYSQL, PREFIX, Ran, Scene, real_files, server, with_real};
 
 /// A listener on a free port, told to end after so many messages; its address.
 pub fn listen(scene: &Scene, messages: u64) -> (Child, String) {

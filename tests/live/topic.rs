@@ -7,19 +7,18 @@ use std::sync::Arc;
 
 use aws_sdk_sns::config::Credentials;
 use chrono::NaiveDate;
+use pipeline::record::{Reading, reading_id};
 use ruminate::herd::{Faults, Herd, Part};
 use ruminate::progress::Progress;
 use ruminate::publish::{self, Settings, Source};
-use ruminate::record::{Reading, reading_id};
-use ruminate::report::publish::Outcome;
+use ruminate::publish::{Count, Outcome};
 use ruminate::stop::Stop;
 use ruminate::topic::Topic;
 use ruminate::topic::sns::Sns;
 use serde_json::{Value, json};
+use testkit::server;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-
-use crate::support::server;
 
 const REGION: &str = "eu-west-1";
 const ACCOUNT: &str = "123456789012";
@@ -36,7 +35,7 @@ impl Moto {
     async fn new(test: &str, fifo: bool) -> Option<Self> {
         let endpoint = server("RUMINATE_TEST_MOTO", "live_moto")?;
         let shared =
-            ruminate::aws::config(ruminate::retry::Patience::Bulk).await.into_builder().endpoint_url(&endpoint);
+            pipeline::aws::config(pipeline::retry::Patience::Bulk).await.into_builder().endpoint_url(&endpoint);
         // Another region than the topic's: the topic's wins.
         let credentials = Credentials::new("x", "y", None, None, "test");
         let provider = aws_sdk_sns::config::SharedCredentialsProvider::new(credentials);
@@ -142,7 +141,10 @@ async fn live_moto_every_reading_arrives_with_its_farm() {
     let Some(moto) = Moto::new("standard", false).await else { return };
     let (source, ids) = history();
     let outcome = publish(&moto, source, 4).await;
-    assert_eq!((outcome.published, outcome.failed, outcome.retries), (ids.len() as u64, 0, 0));
+    assert_eq!(
+        (outcome.counts[Count::Published], outcome.counts[Count::Failed], outcome.counts[Count::Retries]),
+        (ids.len() as u64, 0, 0)
+    );
     let queued = moto.queued().await;
     let mut found: Vec<(String, String)> = queued
         .iter()

@@ -1,10 +1,10 @@
 //! MySQL and MariaDB as warehouses.
 
-use ruminate::retry::Retry;
-use ruminate::warehouse::mysql::MySql;
-use ruminate::warehouse::{Bulk, LoadMethod, TableName, WarehouseUrl, conformance};
-
-use crate::support::{Database, MARIADB, MYSQL, Server};
+use pipeline::retry::Retry;
+use pipeline::warehouse::mysql::MySql;
+use pipeline::warehouse::{Bulk, LoadMethod, TableName, WarehouseUrl};
+use testkit::conformance::warehouse as conformance;
+use testkit::{Database, MARIADB, MYSQL, Server};
 
 fn open(url: &str) -> MySql {
     let WarehouseUrl::MySql(url) = url.parse().unwrap() else { panic!("{url}") };

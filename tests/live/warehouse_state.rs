@@ -6,12 +6,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use ruminate_test_s3::S3Server;
 use serde_json::Value;
 use sqlx::mysql::MySqlRow;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, MySqlConnection, Row as _};
-
-use crate::support::{BUCKET, Database, PREFIX, Ran, Scene, Server};
+use testkit::s3::S3Server;
+use testkit::{BUCKET, Database, PREFIX, Ran, Scene, Server};
 
 pub const REPAIR: [&str; 5] = ["reconcile", "--repair", "both", "--undo-file", "undo.ndjson"];
 pub const UNDO: [&str; 3] = ["reconcile", "--undo", "undo.ndjson"];

@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 
 use ruminate::truth::{self, Fate};
-use ruminate_test_s3::S3Server;
-use ruminate_test_sns::{SnsStub, TOPIC};
+use testkit::s3::S3Server;
+use testkit::sns::{SnsStub, TOPIC};
+use testkit::{BUCKET, Database, Scene, Server};
 
 use crate::stream::{ended, listen};
-use crate::support::{BUCKET, Database, Scene, Server};
 
 const HERD: [&str; 4] = ["farms=2", "lots=30", "days=4", "start=2026-01-01"];
 const FAULTS: &str = "duplicate=0.05,corrected=0.1,late=0.1,malformed=0.05,missing=0.05";

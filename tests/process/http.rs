@@ -5,11 +5,11 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use ruminate::intake::Intake;
+use pipeline::intake::Intake;
 use ruminate::listen::get::{Fetched, Get};
 use ruminate::listen::{Endpoint, Settings, Signatures};
+use ruminate::process::Outcome;
 use ruminate::progress::Progress;
-use ruminate::report::process::Outcome;
 use ruminate::stop::Stop;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ruminate::intake::Intake;
-use ruminate::lake::dir::Dir;
-use ruminate::lake::memory::Memory as Objects;
+use pipeline::intake::Intake;
+use pipeline::lake::dir::Dir;
+use pipeline::lake::memory::Memory as Objects;
+use pipeline::record::Rules;
+use pipeline::warehouse::memory::Memory as Rows;
+use pipeline::warehouse::sqlite::Sqlite;
+use pipeline::warehouse::{TableName, Warehouse};
 use ruminate::listen::Settings;
-use ruminate::record::Rules;
-use ruminate::report::process::Endpoint as Others;
-use ruminate::report::{Exit, Outcome as _};
-use ruminate::warehouse::memory::Memory as Rows;
-use ruminate::warehouse::sqlite::Sqlite;
-use ruminate::warehouse::{TableName, Warehouse};
+use ruminate::outcome::{Exit, Outcome as _};
+use ruminate::process::{Count, Requests};
 
 use crate::http::{Running, TOPIC, believing};
 
@@ -53,9 +53,12 @@ async fn what_sns_signed_is_stored_once_in_a_directory_and_sqlite() {
     assert_eq!(endpoint.ask("POST /deep/er", header, TWO).await, (200, "duplicate".into()), "same reading, other id");
     assert_eq!(endpoint.network.asked.lock().unwrap().len(), 1, "one certificate, fetched once");
     let outcome = endpoint.stop().await;
-    assert_eq!((outcome.messages, outcome.processed, outcome.duplicates), (3, 1, 2));
+    assert_eq!(
+        (outcome.counts[Count::Messages], outcome.counts[Count::Processed], outcome.counts[Count::Duplicates]),
+        (3, 1, 2)
+    );
     assert_eq!(outcome.exit(), Exit::Clean);
-    let objects = ruminate::lake::list_all(&lake, "").await.unwrap();
+    let objects = pipeline::lake::list_all(&lake, "").await.unwrap();
     assert_eq!((objects.len(), count(&*rows).await), (1, 1));
 }
 
@@ -70,8 +73,8 @@ async fn a_subscription_is_confirmed_at_its_address_and_its_end_is_noted() {
     let asked = endpoint.network.asked.lock().unwrap().clone();
     assert_eq!(asked.iter().filter(|url| url.contains("Action=ConfirmSubscription")).count(), 1, "{asked:?}");
     let outcome = endpoint.stop().await;
-    let others = Others { subscribed: 1, unsubscribed: 1, requests_refused: 1, requests_put_off: 0 };
-    assert_eq!((outcome.endpoint, outcome.messages), (Some(others), 0));
+    let others = [(Requests::Subscribed, 1), (Requests::Unsubscribed, 1), (Requests::Refused, 1)].into();
+    assert_eq!((outcome.endpoint, outcome.counts[Count::Messages]), (Some(others), 0));
 }
 
 #[tokio::test]
@@ -98,7 +101,7 @@ async fn what_is_not_from_sns_is_refused_and_nothing_of_it_is_stored() {
     }
     assert_eq!(endpoint.ask("GET /health", "", "").await, (200, "ok".into()));
     let outcome = endpoint.stop().await;
-    assert_eq!((outcome.messages, outcome.endpoint.unwrap().requests_refused), (0, 7));
+    assert_eq!((outcome.counts[Count::Messages], outcome.endpoint.unwrap()[Requests::Refused]), (0, 7));
     assert_eq!((lake.keys().len(), count(&rows).await), (0, 0));
 }
 
@@ -114,7 +117,15 @@ async fn what_fails_is_to_come_again_and_what_never_can_is_kept() {
     let raw = "x-amz-sns-rawdelivery: true\r\nx-amz-sns-message-id: r-1\r\n";
     assert_eq!(endpoint.ask("POST", raw, REAL.lines().nth(1).unwrap()).await, (200, "stored".into()));
     let outcome = endpoint.stop().await;
-    assert_eq!((outcome.messages, outcome.processed, outcome.failed, outcome.quarantined), (4, 2, 1, 1));
+    assert_eq!(
+        (
+            outcome.counts[Count::Messages],
+            outcome.counts[Count::Processed],
+            outcome.counts[Count::Failed],
+            outcome.counts[Count::Quarantined]
+        ),
+        (4, 2, 1, 1)
+    );
     assert_eq!(outcome.exit(), Exit::Found);
     let places: Vec<_> = outcome.problems.kept().iter().map(|p| (p.kind.as_ref(), p.place.as_str())).collect();
     assert_eq!(places, [("failed", "22b80b92-fdea-4c2c-8f9d-bdfb0c7bf322"), ("quarantined", "m-1")]);
@@ -130,7 +141,10 @@ async fn many_at_once_are_all_answered_and_counted() {
     let answers = futures::future::join_all(bodies.iter().map(|body| endpoint.post(body))).await;
     assert!(answers.iter().all(|(status, _)| *status == 200), "{answers:?}");
     let outcome = endpoint.stop().await;
-    assert_eq!((outcome.messages, outcome.processed, outcome.duplicates), (260, 13, 247));
+    assert_eq!(
+        (outcome.counts[Count::Messages], outcome.counts[Count::Processed], outcome.counts[Count::Duplicates]),
+        (260, 13, 247)
+    );
     assert_eq!((lake.keys().len(), count(&rows).await), (13, 13));
 }
 
@@ -142,7 +156,7 @@ async fn it_stops_by_itself_after_so_many_messages() {
         assert_eq!(endpoint.post(notification(line)).await.0, 200, "message {at}");
     }
     let outcome = endpoint.ended().await;
-    assert_eq!((outcome.messages, count(&rows).await), (5, 5));
+    assert_eq!((outcome.counts[Count::Messages], count(&rows).await), (5, 5));
 }
 
 #[tokio::test]
@@ -154,7 +168,7 @@ async fn of_more_messages_than_asked_for_the_rest_are_told_to_come_again() {
     let taken = answers.iter().filter(|(status, _)| *status == 200).count();
     // One that connects after the end finds nobody, which SNS meets as it does 503.
     assert!(answers.iter().all(|(status, _)| [200, 503, 0].contains(status)), "{answers:?}");
-    assert_eq!((taken, endpoint.ended().await.messages), (5, 5));
+    assert_eq!((taken, endpoint.ended().await.counts[Count::Messages]), (5, 5));
     assert_eq!(count(&rows).await, 5);
 }
 
@@ -173,5 +187,5 @@ async fn a_message_whose_sender_has_gone_is_taken_in_and_counted() {
     }
     // A request may be gone before it was read, but none that was taken in is missing in the counts.
     let taken = count(&rows).await;
-    assert_eq!(endpoint.stop().await.messages, taken);
+    assert_eq!(endpoint.stop().await.counts[Count::Messages], taken);
 }

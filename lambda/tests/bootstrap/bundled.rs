@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
+use testkit::MYSQL;
+use testkit::built;
+use testkit::lambda::events::message;
+use testkit::lambda::sandbox::Sandbox;
 
-use crate::servers::MYSQL;
-use crate::support::events::message;
-use crate::support::sandbox::Sandbox;
-use crate::{Stores, built};
+use crate::Stores;
 
 /// Runs `ruminate bundle` on the bootstrap; its outcome.
 fn bundle(out: &Path) -> Value {

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use crate::built;
+use testkit::MYSQL;
+use testkit::built;
+use testkit::faulty_lake::PANIC;
+use testkit::lambda::events::{message, reading_with, sns};
+use testkit::lambda::sandbox::Sandbox;
+
 use crate::proxy::{Network, Proxy};
-use crate::servers::MYSQL;
-use crate::support::events::{message, reading_with, sns};
-use crate::support::faulty::PANIC;
-use crate::support::sandbox::Sandbox;
 use crate::{Stores, of, with};
 
 /// A sandbox that reaches its warehouse through a network of the test's.

@@ -4,11 +4,12 @@ use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::config::{BehaviorVersion, Builder, Credentials, Region};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use serde_json::{Value, json};
+use testkit::built;
+use testkit::lambda::events::message;
+use testkit::lambda::sandbox::Sandbox;
+use testkit::{MARIADB, MOTO, MYSQL, Server, server};
 
-use crate::servers::{MARIADB, MOTO, MYSQL, Server, server};
-use crate::support::events::message;
-use crate::support::sandbox::Sandbox;
-use crate::{Stores, built, of, with};
+use crate::{Stores, of, with};
 
 /// A user of the test's own, named like its database.
 struct User<'a> {

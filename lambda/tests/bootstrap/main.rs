@@ -7,34 +7,15 @@ mod logins;
 mod proxy;
 mod queue;
 mod rows;
-#[path = "../../../tests/support/samples.rs"]
-mod samples;
-#[path = "../../../tests/support/servers.rs"]
-mod servers;
 mod start;
 mod stream;
-#[path = "../support/mod.rs"]
-mod support;
 
-use std::path::{Path, PathBuf};
-
-use ruminate::retry::Retry;
-use ruminate::warehouse::mysql::MySql;
-use ruminate::warehouse::{TableName, Warehouse};
-use ruminate_test_s3::S3Server;
-use servers::{Database, Server};
-use support::sandbox::rds;
-
-pub const BUCKET: &str = "historico-consumo-fazendas";
-pub const PREFIX: &str = "historico_diario";
-
-/// A program that cargo builds beside the bootstrap: itself, an example, or another package's. With a selection of tests
-/// cargo builds only itself; `cargo test --workspace`, or a build before, makes all of them new.
-pub fn built(name: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_BIN_EXE_bootstrap")).with_file_name(name);
-    assert!(path.exists(), "{} is missing: cargo build --workspace --bins --examples", path.display());
-    path
-}
+use pipeline::retry::Retry;
+use pipeline::warehouse::mysql::MySql;
+use pipeline::warehouse::{TableName, Warehouse};
+use testkit::lambda::sandbox::rds;
+use testkit::s3::S3Server;
+use testkit::{BUCKET, Database, PREFIX, Server};
 
 /// The value of a variable.
 pub fn of(env: &[(String, String)], name: &str) -> String {

@@ -6,12 +6,12 @@ use std::time::Duration;
 use aws_sdk_sqs::types::{Message, QueueAttributeName};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use serde_json::json;
+use testkit::built;
+use testkit::lambda::events::{reading, sqs};
+use testkit::lambda::sandbox::Sandbox;
+use testkit::{MOTO, MYSQL, server};
 
-use crate::built;
 use crate::proxy::{Network, Proxy};
-use crate::servers::{MOTO, MYSQL, server};
-use crate::support::events::{reading, sqs};
-use crate::support::sandbox::Sandbox;
 use crate::{Stores, of, with};
 
 /// What moto plays.

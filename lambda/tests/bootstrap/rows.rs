@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use ruminate::record::{Reading, Record, Rules};
+use pipeline::record::{Reading, Record, Rules};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, Executor, MySqlConnection};
+use testkit::built;
+use testkit::lambda::events::{reading, sqs};
+use testkit::lambda::sandbox::Sandbox;
+use testkit::{MARIADB, MYSQL, Server};
 
-use crate::servers::{MARIADB, MYSQL, Server};
-use crate::support::events::{reading, sqs};
-use crate::support::sandbox::Sandbox;
-use crate::{Stores, built};
+use crate::Stores;
 
 /// An SQS event of the readings with these numbers, each number its item's id.
 fn batch(numbers: std::ops::Range<u32>) -> String {

@@ -1,10 +1,11 @@
 //! How a sandbox begins, and what it says when it cannot.
 
+use testkit::MYSQL;
+use testkit::built;
+use testkit::lambda::events::{reading, sns};
+use testkit::lambda::sandbox::{Sandbox, command};
+
 use crate::Stores;
-use crate::built;
-use crate::servers::MYSQL;
-use crate::support::events::{reading, sns};
-use crate::support::sandbox::{Sandbox, command};
 
 fn env(variables: &[(&str, &str)]) -> Vec<(String, String)> {
     variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
@@ -43,7 +44,7 @@ async fn live_mysql_logs_are_json_with_request_id_and_outcome_and_without_the_pa
     assert_eq!((&of("sns-2")["outcome"], &of("sns-2")["level"]), (&"quarantined".into(), &"WARN".into()));
     assert!(lines.iter().all(|line| line["_aws"].is_object() || line["timestamp"].is_string()), "{lines:#?}");
     let said = sandbox.said();
-    assert!(!said.contains(&password) && !said.contains(ruminate_test_s3::SECRET_KEY), "{said}");
+    assert!(!said.contains(&password) && !said.contains(testkit::s3::SECRET_KEY), "{said}");
     env.push(("AWS_LAMBDA_LOG_LEVEL".into(), "ERROR".into()));
     env.push(("RUMINATE_LAKE".into(), "s3://gone/historico_diario".into()));
     let quiet = Sandbox::start(&built("bootstrap"), &env).await;

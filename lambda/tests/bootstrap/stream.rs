@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use crate::built;
-use crate::samples::real_readings;
-use crate::servers::{MARIADB, MYSQL, Server};
-use crate::support::events::sns;
-use crate::support::sandbox::Sandbox;
+use testkit::built;
+use testkit::lambda::events::sns;
+use testkit::lambda::sandbox::Sandbox;
+use testkit::real_readings;
+use testkit::{MARIADB, MYSQL, Server};
+
 use crate::{BUCKET, PREFIX, Stores};
 
 /// An order of `0..count` that only its seed decides.

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 
 use super::super::flags::{a_file, writable};
-use crate::report::html;
-use crate::report::publish::{Outcome, hdr};
+use crate::publish::{Outcome, hdr};
+use crate::render::html;
 
 /// Files that tell of the run.
 #[derive(Debug, clap::Args)]

@@ -6,27 +6,27 @@ use anyhow::ensure;
 
 use super::Args;
 use crate::publish::{Estimate, Source};
-use crate::report::count;
-use crate::retry::Patience;
-use crate::topic::arn::Arn;
+use crate::render::count;
+use crate::topic::Terms;
+use pipeline::retry::Patience;
 
 /// Says what the run will take and what will get in its way; a large one is to be agreed to.
 ///
 /// # Errors
 /// It is large, and nobody agreed.
-pub(super) async fn tell(arn: &Arn, args: &Args, source: &Source) -> anyhow::Result<()> {
+pub(super) async fn tell(terms: Terms, args: &Args, source: &Source) -> anyhow::Result<()> {
     let schedule = args.pace.schedule();
-    let quota = arn.quota();
-    if let Some(rate) = schedule.highest().filter(|&rate| rate > f64::from(quota) && !arn.is_fifo()) {
+    let Terms { quota, endpoint_variable, .. } = terms;
+    if let Some(rate) = schedule.highest().filter(|&rate| rate > f64::from(quota) && !terms.keeps_order) {
         tracing::warn!(
             "{rate} messages/s is over the quota of {}, {quota} messages/s, unless it was raised for this account: expect \
              throttling",
-            arn.region()
+            terms.region
         );
     }
-    let estimate = Estimate::of(source, &schedule, arn, args.skip);
+    let estimate = Estimate::of(source, &schedule, terms, args.skip);
     tracing::info!("{estimate}");
-    if args.yes || !estimate.is_large() || is_here().await {
+    if args.yes || !estimate.is_large() || is_here(endpoint_variable).await {
         return Ok(());
     }
     let asks = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
@@ -49,11 +49,11 @@ pub(super) fn tell_of_the_rest(args: &Args, source: &Source) {
 }
 
 /// Whether the endpoint is on this machine: nobody pays for that.
-async fn is_here() -> bool {
-    let named = std::env::var("AWS_ENDPOINT_URL_SNS").ok();
+async fn is_here(variable: &str) -> bool {
+    let named = std::env::var(variable).ok();
     let endpoint = match named {
         Some(endpoint) => Some(endpoint),
-        None => crate::aws::config(Patience::Bulk).await.endpoint_url().map(str::to_owned),
+        None => pipeline::aws::config(Patience::Bulk).await.endpoint_url().map(str::to_owned),
     };
     endpoint.and_then(|endpoint| url::Url::parse(&endpoint).ok()).is_some_and(|endpoint| match endpoint.host() {
         Some(url::Host::Domain(name)) => name == "localhost",

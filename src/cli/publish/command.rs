@@ -2,7 +2,7 @@
 
 use super::super::spelled::{Spelled, time};
 use super::{Args, LINGER, WATCH_FOR};
-use crate::topic::arn::Address;
+use crate::topic::address::Address;
 
 impl Args {
     /// The command; settings from the environment and the file are spelled out, secrets are not. Without what goes on with an
@@ -24,12 +24,12 @@ impl Args {
             command.maybe("lake", topic.lake.as_ref()).rules(topic.rules.rules());
             command.switch("require-conditional-writes", topic.writes.require_conditional_writes);
         }
-        if self.watch || *address == Address::Local {
+        if self.watch.watch || *address == Address::Local {
             command.warehouse(&topic.warehouse)?;
         }
-        command.switch("send-invalid", self.send_invalid).switch("watch", self.watch);
-        command.other("watch-for", &*time(self.watch_for), WATCH_FOR);
-        command.maybe("truth", self.truth.as_ref().map(|path| path.display()));
+        command.switch("send-invalid", self.send_invalid).switch("watch", self.watch.watch);
+        command.other("watch-for", &*time(self.watch.watch_for), WATCH_FOR);
+        command.maybe("truth", self.watch.truth.as_ref().map(|path| path.display()));
         command.maybe("fail-if", self.fail_if.as_ref());
         Ok(command.to_string())
     }

@@ -10,15 +10,16 @@ use anyhow::Context as _;
 use chrono::Utc;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use super::flags::{TopicFlags, a_file};
+use super::flags::a_file;
+use super::topic::TopicFlags;
 use super::{Context, spelled};
 use crate::herd::Format;
+use crate::publish::Outcome;
 use crate::publish::{
     self, FailIf, OnInvalid, Place, Rate, Resume, Schedule, ScheduleEnd, Settings, Source, Speed, Stages, Watched, time,
 };
-use crate::report::Printed;
-use crate::report::publish::Outcome;
-use crate::topic::arn::Address;
+use crate::render::Printed;
+use crate::topic::address::Address;
 
 mod after;
 mod before;
@@ -88,6 +89,17 @@ pub(super) struct Args {
     /// behind, starved. Comparisons: > >= < <=.
     #[arg(long, value_name = "CONDITIONS")]
     fail_if: Option<FailIf>,
+    #[command(flatten)]
+    watch: WatchFlags,
+    #[command(flatten)]
+    reports: ReportFlags,
+    #[command(flatten)]
+    topic: TopicFlags,
+}
+
+/// Whether arrival is watched, and what has to arrive.
+#[derive(Debug, clap::Args)]
+struct WatchFlags {
     /// Look for what is published in the warehouse, and report the lag from publish to row
     #[arg(long)]
     watch: bool,
@@ -98,10 +110,6 @@ pub(super) struct Args {
     /// is told what of it never arrived, sent or not
     #[arg(long, value_name = "FILE", value_parser = a_file())]
     truth: Option<PathBuf>,
-    #[command(flatten)]
-    reports: ReportFlags,
-    #[command(flatten)]
-    topic: TopicFlags,
 }
 
 /// When messages go.
@@ -199,16 +207,17 @@ impl Args {
 
     fn settings(&self, address: &Address, source: &Source) -> Settings {
         let schedule = self.pace.schedule();
-        let by_itself = match address {
-            Address::Local => LOCAL,
-            Address::Sns(_) if schedule.is_open_loop() => OPEN,
-            Address::Sns(_) => CLOSED,
+        let terms = address.terms();
+        let by_itself = match &terms {
+            None => LOCAL,
+            Some(_) if schedule.is_open_loop() => OPEN,
+            Some(_) => CLOSED,
         };
         let made_on_the_way = matches!(source, Source::Herd { .. });
         let by_source = DropAfter(made_on_the_way.then_some(DROP_AFTER));
         Settings {
             concurrency: self.pace.concurrency.map_or(by_itself, |n| n as usize),
-            keeps_order: matches!(address, Address::Sns(arn) if arn.is_fifo()),
+            keeps_order: terms.is_some_and(|terms| terms.keeps_order),
             linger: self.pace.linger,
             drop_after: self.pace.drop_after.unwrap_or(by_source).0.filter(|_| schedule.is_open_loop()),
             schedule,
@@ -249,26 +258,26 @@ fn state() -> Option<PathBuf> {
 }
 
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed> {
-    if let Some(condition) = args.fail_if.as_ref().and_then(FailIf::needs_watch).filter(|_| !args.watch) {
+    if let Some(condition) = args.fail_if.as_ref().and_then(FailIf::needs_watch).filter(|_| !args.watch.watch) {
         anyhow::bail!("--fail-if {condition}: that is measured with --watch only: give it, or leave the condition out");
     }
     let source = args.source()?;
     source.check()?;
     anyhow::ensure!(
-        args.truth.is_none() || args.watch || args.generate.is_some(),
+        args.watch.truth.is_none() || args.watch.watch || args.generate.is_some(),
         "--truth: with files it is looked up in the warehouse: give --watch, or leave it out"
     );
     args.reports.check()?;
     let address = args.topic.address()?;
-    if let Address::Sns(arn) = &address {
-        before::tell(arn, &args, &source).await?;
+    if let Some(terms) = address.terms() {
+        before::tell(terms, &args, &source).await?;
     }
     before::tell_of_the_rest(&args, &source);
     let topic = args.topic.open(&address).await?;
     let mut settings = args.settings(&address, &source);
-    if args.watch {
+    if args.watch.watch {
         let warehouse = args.topic.warehouse.open().await.context("--watch")?;
-        settings.watched = Some(Watched { warehouse, patience: args.watch_for, truth: args.truth.clone() });
+        settings.watched = Some(Watched { warehouse, patience: args.watch.watch_for, truth: args.watch.truth.clone() });
     }
     truth::write(&args, &source, context).await?;
     let command = args.command(&address)?;

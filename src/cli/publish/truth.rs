@@ -13,7 +13,7 @@ use crate::publish::Source;
 /// # Errors
 /// The file cannot be written, or is there and tells of something else.
 pub(super) async fn write(args: &Args, source: &Source, context: &Context) -> anyhow::Result<()> {
-    let (Some(path), &Source::Herd { herd, part, faults }) = (&args.truth, source) else { return Ok(()) };
+    let (Some(path), &Source::Herd { herd, part, faults }) = (&args.watch.truth, source) else { return Ok(()) };
     let plan = Plan { part, faults, truth: Some(path.clone()), ..Plan::new(herd) };
     let (progress, stop) = (context.progress.clone(), context.stop.clone());
     let made = move || generate::run(&plan, Out::Nowhere, Existing::Keep, &progress, &stop);

@@ -16,11 +16,11 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use crate::record::stored::Shape;
-use crate::report::duration;
-use crate::report::publish::Lag;
+use crate::outcome::duration;
+use crate::publish::Lag;
 use crate::stop::Stop;
-use crate::warehouse::Warehouse;
+use pipeline::record::stored::Shape;
+use pipeline::warehouse::Warehouse;
 
 mod queue;
 mod truth;
@@ -178,7 +178,7 @@ impl Looker {
 mod tests {
     use super::queue::tests::{id, rows};
     use super::*;
-    use crate::warehouse::memory::Memory;
+    use pipeline::warehouse::memory::Memory;
 
     fn watched(warehouse: &Memory, patience: Duration) -> Watched {
         Watched { warehouse: Arc::new(warehouse.clone()), patience, truth: None }

@@ -10,10 +10,10 @@ use uuid::Uuid;
 
 use super::super::telemetry::Latencies;
 use super::Seen;
-use crate::record::Column;
-use crate::record::stored::Row;
-use crate::report::publish::Lag;
-use crate::warehouse::Error;
+use crate::publish::Lag;
+use pipeline::record::Column;
+use pipeline::record::stored::Row;
+use pipeline::warehouse::Error;
 
 /// The shortest time between two looks at the same reading.
 pub(super) const INTERVAL: Duration = Duration::from_millis(100);
@@ -171,8 +171,8 @@ pub(super) mod tests {
     use chrono::{DateTime, Utc};
 
     use super::*;
-    use crate::record::stored::Shape;
-    use crate::record::{Reading, Record, Rules, reading_id};
+    use pipeline::record::stored::Shape;
+    use pipeline::record::{Reading, Record, Rules, reading_id};
 
     fn record(pen: u32, processed: DateTime<Utc>) -> Record {
         let text = format!(

@@ -9,12 +9,12 @@ use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use crate::herd::Fault;
-use crate::record::stored::{Row, Shape};
-use crate::report::publish::{Expected, Missing};
-use crate::retry::Retry;
+use crate::publish::{Expected, Missing};
 use crate::stop::Stop;
 use crate::truth::{self, Fate, Told};
-use crate::warehouse::{Error, Warehouse};
+use pipeline::record::stored::{Row, Shape};
+use pipeline::retry::Retry;
+use pipeline::warehouse::{Error, Warehouse};
 
 /// Keys of one look.
 const TOGETHER: usize = 500;

@@ -14,15 +14,13 @@
 //! Findings of a kind are looked at together, and those of each cause by themselves where a kind has several.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::ops::RangeInclusive;
 
 use chrono::{NaiveDate, TimeDelta};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::days::Days;
-use super::drift::Kind;
-use crate::report::count;
+use super::verdict::Kind;
 
 /// The least share of the findings.
 const SHARE: f64 = 0.9;
@@ -33,14 +31,14 @@ const CHANCE: f64 = 0.001;
 pub const LATE: TimeDelta = TimeDelta::minutes(10);
 
 /// Findings of each kind and cause by farm and day.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Places(BTreeMap<Kind, BTreeMap<Option<String>, Found>>);
 
 /// Findings by farm and day.
 type Found = BTreeMap<String, BTreeMap<NaiveDate, u64>>;
 
 /// What the findings of a kind have in common.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pattern {
     /// The kind of finding.
     pub kind: Kind,
@@ -61,7 +59,7 @@ pub struct Pattern {
 }
 
 /// What findings can have in common.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "pattern")]
 pub enum Shape {
     /// A farm.
@@ -100,6 +98,18 @@ impl Places {
     pub fn take(&mut self, kind: Kind, cause: Option<&str>, farm: &str, day: NaiveDate) {
         let found = self.0.entry(kind).or_default().entry(cause.map(str::to_owned)).or_default();
         *found.entry(farm.to_owned()).or_default().entry(day).or_default() += 1;
+    }
+
+    /// Adds the findings of another part.
+    pub fn merge(&mut self, other: &Self) {
+        for (kind, causes) in &other.0 {
+            for (cause, found) in causes {
+                let mine = self.0.entry(*kind).or_default().entry(cause.clone()).or_default();
+                for (farm, day, n) in each(found) {
+                    *mine.entry(farm.to_owned()).or_default().entry(day).or_default() += n;
+                }
+            }
+        }
     }
 
     /// The plain patterns of findings among records that lie on `days`: as many as `weight` says of each.
@@ -210,40 +220,6 @@ impl Pattern {
 fn divergence(share: f64, expected: f64) -> f64 {
     let part = |share: f64, expected: f64| if share == 0.0 { 0.0 } else { share * (share / expected).ln() };
     part(share, expected) + part(1.0 - share, 1.0 - expected)
-}
-
-impl Pattern {
-    /// How many of the findings, and what they have in common.
-    pub fn told(&self) -> String {
-        let all = count(self.of);
-        let some =
-            if self.findings == self.of { format!("all {all}") } else { format!("{} of {all}", count(self.findings)) };
-        match &self.shape {
-            Shape::OneFarm { farm } => format!("{some} are of {farm}"),
-            Shape::OneDay { day } => format!("{some} are of {day}"),
-            Shape::Since { day } => format!("{some} are of {day} or later"),
-            Shape::Until { day } => format!("{some} are of {day} or earlier"),
-            Shape::Between { from, to } => format!("{some} are of {from} to {to}"),
-            Shape::LateArrival => format!("{some} came within ten minutes before the audit"),
-        }
-    }
-
-    /// The share of the ids compared that lie there, in per cent; never rounded down to none.
-    #[allow(clippy::cast_precision_loss, reason = "a share to one decimal")]
-    pub fn usual(&self) -> String {
-        let all = (self.compared + self.compared_elsewhere).max(1);
-        format!("{:.1} %", (self.compared as f64 / all as f64 * 100.0).max(0.1))
-    }
-}
-
-impl fmt::Display for Pattern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.kind.counter().replace('_', " "))?;
-        if let Some(cause) = &self.cause {
-            write!(f, " ({cause})")?;
-        }
-        write!(f, ": {}, as are {} of all ids compared", self.told(), self.usual())
-    }
 }
 
 #[cfg(test)]

@@ -15,13 +15,15 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 
-use super::drift::{Drift, Kind, Written};
+use super::finding::{Finding, Stability};
+use super::finding_file::Written;
+use super::outcome::{Action, RepairCounter, RepairOutcome};
+use super::verdict::Kind;
 use super::{Audit, Budget};
 use crate::progress::{Progress, Stage};
-use crate::record::stored::Shape;
-use crate::report::reconcile::Repaired;
 use crate::stop::Stop;
 use crate::undo::Undo;
+use pipeline::record::stored::Shape;
 
 mod objects;
 mod rows;
@@ -30,8 +32,7 @@ mod rows;
 const BATCH: usize = 500;
 
 /// Which side is mended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Direction {
     /// Rows are inserted and updated from the lake.
     Warehouse,
@@ -42,8 +43,7 @@ pub enum Direction {
 }
 
 /// Which side is right where both have other values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Trust {
     /// The lake: rows get its values.
     #[default]
@@ -60,19 +60,6 @@ impl Direction {
     fn mends_lake(self) -> bool {
         matches!(self, Self::Lake | Self::Both)
     }
-}
-
-/// What is done about a finding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
-    /// A row is inserted.
-    Insert,
-    /// A row gets other values.
-    Update,
-    /// An object is written.
-    WriteObject,
-    /// An object gets other values.
-    ReplaceObject,
 }
 
 /// What a repair may do, and what the audit before it saw.
@@ -99,32 +86,22 @@ const NAMELESS: &str = "objects without an id in their names could not be judged
 
 impl Plan {
     /// What is done about a finding, or why nothing is.
-    fn action(&self, drift: &Drift) -> Result<Action, &'static str> {
+    fn action(&self, finding: &Finding) -> Result<Action, &'static str> {
         let direction = self.direction;
-        let moving = drift.reason.as_ref().is_some_and(|reason| reason.starts_with(super::MOVING));
-        match drift.kind {
-            _ if moving => Err("it was another at every look: audit again when it has come to rest"),
+        match finding.kind {
+            _ if finding.stability == Stability::Unstable => {
+                Err("it was another at every look: audit again when it has come to rest")
+            }
             Kind::LakeOnly if direction.mends_warehouse() => Ok(Action::Insert),
             Kind::Differing => match self.trust {
                 Trust::Lake if direction.mends_warehouse() => Ok(Action::Update),
                 Trust::Warehouse if direction.mends_lake() => Ok(Action::ReplaceObject),
-                Trust::Lake => Err("the lake is trusted: repair the warehouse, or both; or --trust warehouse"),
+                Trust::Lake => Err(Kind::Differing.left_because()),
                 Trust::Warehouse => Err("the warehouse is trusted: repair the lake, or both; or --trust lake"),
             },
             Kind::WarehouseOnly if direction.mends_lake() && self.nameless > 0 => Err(NAMELESS),
             Kind::WarehouseOnly if direction.mends_lake() => Ok(Action::WriteObject),
-            Kind::LakeOnly | Kind::WarehouseOnly => {
-                Err("its side is not the one to be mended: repair the other side, or both")
-            }
-            Kind::TruthMissing => Err("what is missing cannot be made of its id: send the history again, by any door"),
-            Kind::TruthSurplus => Err("nothing is deleted: find out who wrote it, and remove it by hand"),
-            Kind::DuplicateObject => Err("objects of the lake are never deleted: remove the copy by hand"),
-            Kind::LogicalDuplicate => Err("which reading is right is not to be guessed: ask the farm"),
-            Kind::Misfiled => Err("objects of the lake are never moved: move it by hand"),
-            Kind::RuleBreak => Err("which side is wrong is not to be guessed: check the rule and who wrote it"),
-            Kind::Unreadable | Kind::Rejected => Err(
-                "objects of the lake are never overwritten: move it away by hand; if the warehouse has its row, repair then writes it anew",
-            ),
+            kind => Err(kind.left_because()),
         }
     }
 }
@@ -141,7 +118,7 @@ pub async fn repair(
     plan: &Plan,
     progress: &Progress,
     stop: &Stop,
-) -> anyhow::Result<Repaired> {
+) -> anyhow::Result<RepairOutcome> {
     let mut repaired = due(findings, plan)?;
     let changes = repaired.changes();
     if let Some(most) = plan.most.filter(|most| !most.allows(changes, plan.ids)) {
@@ -154,12 +131,14 @@ pub async fn repair(
     }
     let (path, table) = plan.undo.clone();
     let planned = std::mem::take(&mut repaired);
+    let mut begun = RepairOutcome { reasons: planned.reasons, ..RepairOutcome::default() };
+    begun[RepairCounter::Left] = planned.counts[RepairCounter::Left];
     let mut work = Work {
         audit,
         shape: audit.warehouse.shape().await?,
         lake: audit.lake.identity(),
         undo: Undo::new(path, table),
-        repaired: Repaired { left: planned.left, reasons: planned.reasons, ..Repaired::default() },
+        repaired: begun,
         stage: progress.stage("repair", Some(changes)),
     };
     let ended = work.all(findings, plan, stop).await;
@@ -168,30 +147,31 @@ pub async fn repair(
     if let Err(e) = ended {
         repaired.stopped = Some(format!("{e:#}"));
     }
-    repaired.conditional_writes = match (repaired.objects_written, repaired.objects_replaced) {
-        (0, 0) => None,
-        (_, 0) => Some(audit.lake.conditions().create),
-        (0, _) => Some(audit.lake.conditions().change),
-        (_, _) => Some(audit.lake.conditions().weakest()),
-    };
+    repaired.conditional_writes =
+        match (repaired[RepairCounter::ObjectsWritten], repaired[RepairCounter::ObjectsReplaced]) {
+            (0, 0) => None,
+            (_, 0) => Some(audit.lake.conditions().create),
+            (0, _) => Some(audit.lake.conditions().change),
+            (_, _) => Some(audit.lake.conditions().weakest()),
+        };
     repaired.undo_file = work.undo.written().map(|path| path.display().to_string());
     work.stage.finish();
     Ok(repaired)
 }
 
 /// What would be done, and what is left with why.
-fn due(findings: &Written, plan: &Plan) -> anyhow::Result<Repaired> {
-    let mut repaired = Repaired { dry_run: plan.dry_run, ..Repaired::default() };
+fn due(findings: &Written, plan: &Plan) -> anyhow::Result<RepairOutcome> {
+    let mut repaired = RepairOutcome { dry_run: plan.dry_run, ..RepairOutcome::default() };
     let mut reasons: BTreeMap<(Kind, &'static str), u64> = BTreeMap::new();
-    for drift in findings.read()? {
-        let drift = drift?;
-        match plan.action(&drift) {
-            Ok(action) => repaired.count(action),
-            Err(why) => *reasons.entry((drift.kind, why)).or_default() += 1,
+    for finding in findings.read()? {
+        let finding = finding?;
+        match plan.action(&finding) {
+            Ok(action) => repaired.counts.add(action.counter()),
+            Err(why) => *reasons.entry((finding.kind, why)).or_default() += 1,
         }
     }
     for ((kind, why), count) in reasons {
-        repaired.left += count;
+        repaired[RepairCounter::Left] += count;
         repaired.reasons.push(format!("{count} {}: {why}", kind.name()));
     }
     Ok(repaired)
@@ -204,7 +184,7 @@ struct Work<'a> {
     /// What tells the lake from others.
     lake: String,
     undo: Undo,
-    repaired: Repaired,
+    repaired: RepairOutcome,
     stage: Stage,
 }
 
@@ -214,11 +194,11 @@ type Fate = Result<(), String>;
 impl Work<'_> {
     async fn all(&mut self, findings: &Written, plan: &Plan, stop: &Stop) -> anyhow::Result<()> {
         let (mut of_rows, mut of_objects) = (Vec::new(), Vec::new());
-        for drift in findings.read()? {
-            let drift = drift?;
-            match plan.action(&drift) {
-                Ok(action @ (Action::Insert | Action::Update)) => of_rows.push((drift, action)),
-                Ok(action) => of_objects.push((drift, action)),
+        for finding in findings.read()? {
+            let finding = finding?;
+            match plan.action(&finding) {
+                Ok(action @ (Action::Insert | Action::Update)) => of_rows.push((finding, action)),
+                Ok(action) => of_objects.push((finding, action)),
                 Err(_) => continue,
             }
             if of_rows.len() >= BATCH || of_objects.len() >= BATCH {
@@ -230,38 +210,38 @@ impl Work<'_> {
 
     async fn mend(
         &mut self,
-        of_rows: &mut Vec<(Drift, Action)>,
-        of_objects: &mut Vec<(Drift, Action)>,
+        of_rows: &mut Vec<(Finding, Action)>,
+        of_objects: &mut Vec<(Finding, Action)>,
         stop: &Stop,
     ) -> anyhow::Result<()> {
         anyhow::ensure!(!stop.is_set(), "asked to stop: the rest is as it was");
         let batch = std::mem::take(of_rows);
         let fates = self.rows(&batch).await?;
-        for ((drift, action), fate) in batch.iter().zip(fates) {
-            self.tell(drift, *action, fate);
+        for ((finding, action), fate) in batch.iter().zip(fates) {
+            self.tell(finding, *action, fate);
         }
-        for (drift, action) in std::mem::take(of_objects) {
+        for (finding, action) in std::mem::take(of_objects) {
             anyhow::ensure!(!stop.is_set(), "asked to stop: the rest is as it was");
             let fate = match action {
-                Action::ReplaceObject => self.replace_object(&drift).await?,
-                _ => self.write_object(&drift).await?,
+                Action::ReplaceObject => self.replace_object(&finding).await?,
+                _ => self.write_object(&finding).await?,
             };
-            self.tell(&drift, action, fate);
+            self.tell(&finding, action, fate);
         }
         Ok(())
     }
 
-    fn tell(&mut self, drift: &Drift, action: Action, fate: Fate) {
+    fn tell(&mut self, finding: &Finding, action: Action, fate: Fate) {
         self.stage.add(1);
         match fate {
             Ok(()) => {
-                self.repaired.count(action);
-                self.repaired.verified += 1;
+                self.repaired.counts.add(action.counter());
+                self.repaired[RepairCounter::Verified] += 1;
             }
             Err(why) => {
-                self.repaired.failed += 1;
-                let place = drift.key.as_ref().or(drift.id.as_ref()).cloned().unwrap_or_default();
-                self.repaired.problems.add(drift.kind.name(), place, why);
+                self.repaired[RepairCounter::Failed] += 1;
+                let place = finding.key.as_ref().or(finding.id.as_ref()).cloned().unwrap_or_default();
+                self.repaired.problems.add(finding.kind.name(), place, why);
             }
         }
     }

@@ -2,20 +2,18 @@
 
 use anyhow::Context as _;
 use bytes::Bytes;
-use uuid::Uuid;
 
-use super::super::drift::Drift;
-use super::rows::as_audited;
 use super::{Fate, Work, without_its_line};
-use crate::lake::{Changed, Key, Put, Reason, look_up};
-use crate::record::stored::Row;
-use crate::record::{Column, Record};
+use crate::reconcile::finding::Finding;
 use crate::undo::Object;
+use pipeline::lake::{Changed, Key, Put, Reason, look_up};
+use pipeline::record::stored::Row;
+use pipeline::record::{Column, Record, RecordId};
 
 impl Work<'_> {
     /// Writes the object of a row that has none.
-    pub(super) async fn write_object(&mut self, drift: &Drift) -> anyhow::Result<Fate> {
-        let Some(row) = self.row(drift).await? else { return Ok(Err("the row has vanished".into())) };
+    pub(super) async fn write_object(&mut self, finding: &Finding) -> anyhow::Result<Fate> {
+        let Some(row) = self.row(finding).await? else { return Ok(Err("the row has vanished".into())) };
         let record = match self.record_of(&row) {
             Ok(record) => record,
             Err(why) => return Ok(Err(why.into())),
@@ -39,8 +37,8 @@ impl Work<'_> {
         })
     }
 
-    async fn row(&self, drift: &Drift) -> anyhow::Result<Option<Row>> {
-        let id = super::rows::row_id(drift);
+    async fn row(&self, finding: &Finding) -> anyhow::Result<Option<Row>> {
+        let id = finding.row_id().to_owned();
         Ok(self.by_id(std::slice::from_ref(&id)).await?.remove(&id))
     }
 
@@ -66,8 +64,10 @@ impl Work<'_> {
     }
 
     /// Gives an object the values of its row in the fields that differ, if both are still as the audit saw them.
-    pub(super) async fn replace_object(&mut self, drift: &Drift) -> anyhow::Result<Fate> {
-        let (Some(id), Some(key)) = (&drift.id, &drift.key) else { return Ok(Err("it has no id or no key".into())) };
+    pub(super) async fn replace_object(&mut self, finding: &Finding) -> anyhow::Result<Fate> {
+        let (Some(id), Some(key)) = (&finding.id, &finding.key) else {
+            return Ok(Err("it has no id or no key".into()));
+        };
         // The token is asked for first: what comes between it and the reading is met by the guard.
         let Some(meta) = look_up(&*self.audit.lake, key).await? else {
             return Ok(Err("the object has vanished".into()));
@@ -80,8 +80,8 @@ impl Work<'_> {
         let Some(record) = Record::parse(&body).ok().filter(|record| record.id_treated_data == *id) else {
             return Ok(Err("the object now holds another record, or none".into()));
         };
-        let Some(row) = self.row(drift).await? else { return Ok(Err("the row has vanished".into())) };
-        let (new, columns) = match self.with_values_of(drift, &record, &row, key) {
+        let Some(row) = self.row(finding).await? else { return Ok(Err("the row has vanished".into())) };
+        let (new, columns) = match self.with_values_of(finding, &record, &row, key) {
             Ok(Some(new)) => new,
             Ok(None) => return Ok(Ok(())),
             Err(why) => return Ok(Err(why.into())),
@@ -104,7 +104,7 @@ impl Work<'_> {
     /// The record with a row's values, and the columns that change; `None` where nothing is to be done.
     fn with_values_of(
         &self,
-        drift: &Drift,
+        finding: &Finding,
         record: &Record,
         row: &Row,
         key: &str,
@@ -113,7 +113,7 @@ impl Work<'_> {
         if differences.is_empty() {
             return Ok(None);
         }
-        if !as_audited(drift, &differences) {
+        if !finding.is_unchanged(&differences) {
             return Err("the row or the object changed since the audit: audit again");
         }
         let theirs = row.to_record().ok_or("the row has NULLs or values that no record can have")?;
@@ -122,7 +122,7 @@ impl Work<'_> {
             return Err("an object's id is never changed");
         }
         let mut new = record.clone();
-        columns.iter().for_each(|&column| take(&mut new, column, &theirs));
+        columns.iter().for_each(|&column| new.copy_field(column, &theirs));
         if columns.contains(&Column::ConsumoMeta) {
             new = self.by_the_rule(new, row);
         }
@@ -140,42 +140,21 @@ impl Work<'_> {
     }
 }
 
-/// Takes one column's value over.
-fn take(record: &mut Record, column: Column, from: &Record) {
-    let (to, of) = (&mut record.reading, &from.reading);
-    match column {
-        Column::IdTreatedData => {}
-        Column::IdCurral => to.id_curral.clone_from(&of.id_curral),
-        Column::IdRaca => to.id_raca.clone_from(&of.id_raca),
-        Column::IdLote => to.id_lote.clone_from(&of.id_lote),
-        Column::PesoEntrada => to.peso_entrada = of.peso_entrada,
-        Column::PesoMedio => to.peso_medio = of.peso_medio,
-        Column::QuantidadeAnimais => to.quantidade_animais = of.quantidade_animais,
-        Column::DiaConfinamento => to.dia_confinamento = of.dia_confinamento,
-        Column::ConsumoReal => to.consumo_real = of.consumo_real,
-        Column::ConsumoMeta => record.consumo_meta = from.consumo_meta,
-        Column::Data => to.data = of.data,
-        Column::CodCliente => to.cod_cliente.clone_from(&of.cod_cliente),
-        Column::RowTs => record.row_ts = from.row_ts,
-    }
-}
-
 /// Whether the id is of version 8, which says where the object lies.
 fn made_here(record: &Record) -> bool {
-    Uuid::parse_str(&record.id_treated_data).is_ok_and(|id| id.get_version_num() == 8)
+    RecordId::new(&record.id_treated_data).is_made_here()
 }
 
 /// Whether an id of this toolkit (version 8) and the row's `data` speak of the same second; other ids say nothing.
 fn of_its_time(record: &Record) -> bool {
-    let Ok(id) = Uuid::parse_str(&record.id_treated_data) else { return true };
-    let millis = id.as_u128() >> 80;
-    id.get_version_num() != 8 || millis / 1_000 == u128::from(record.reading.data.timestamp().unsigned_abs())
+    let millis = RecordId::new(&record.id_treated_data).data_millis();
+    millis.is_none_or(|millis| millis / 1_000 == record.reading.data.timestamp())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::warehouse::conformance::record;
+    use testkit::conformance::warehouse::record;
 
     #[test]
     fn an_id_knows_the_time_of_its_reading() {

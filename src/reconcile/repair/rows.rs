@@ -4,13 +4,14 @@ use std::collections::HashMap;
 
 use futures::stream::{self, StreamExt};
 
-use super::super::drift::Drift;
-use super::{Action, Fate, Work, without_its_line};
-use crate::lake::Reason;
-use crate::record::stored::{Difference, Row, Value};
-use crate::record::{Column, Record};
+use super::{Fate, Work, without_its_line};
+use crate::reconcile::finding::Finding;
+use crate::reconcile::outcome::Action;
 use crate::undo::{Pair, TakenDown};
-use crate::warehouse::{self, Change, Insert};
+use pipeline::lake::Reason;
+use pipeline::record::Record;
+use pipeline::record::stored::Row;
+use pipeline::warehouse::{self, Change, Insert};
 
 /// A finding on its way: the record, and the row before and after; `None` where it is as it should be already.
 struct Mending {
@@ -27,7 +28,7 @@ impl Mending {
 
 impl Work<'_> {
     /// Mends findings by changing rows; one fate each.
-    pub(super) async fn rows(&mut self, batch: &[(Drift, Action)]) -> anyhow::Result<Vec<Fate>> {
+    pub(super) async fn rows(&mut self, batch: &[(Finding, Action)]) -> anyhow::Result<Vec<Fate>> {
         let mut mendings = self.judged(batch).await?;
         let mut taken_down = TakenDown::default();
         let due = || mendings.iter().flatten().filter_map(Mending::pair);
@@ -49,23 +50,23 @@ impl Work<'_> {
     }
 
     /// What is to be done about each, after another look at its object and its row.
-    async fn judged(&self, batch: &[(Drift, Action)]) -> anyhow::Result<Vec<Result<Mending, String>>> {
+    async fn judged(&self, batch: &[(Finding, Action)]) -> anyhow::Result<Vec<Result<Mending, String>>> {
         let records: Vec<_> = stream::iter(batch)
-            .map(|(drift, _)| self.record(drift))
+            .map(|(finding, _)| self.record(finding))
             .buffered(self.audit.reads.max(1))
             .collect::<Vec<_>>()
             .await;
-        let ids: Vec<String> = batch.iter().map(|(drift, _)| row_id(drift)).collect();
+        let ids: Vec<String> = batch.iter().map(|(finding, _)| finding.row_id().to_owned()).collect();
         let mut rows = self.by_id(&ids).await?;
         let mut mendings = Vec::with_capacity(batch.len());
-        for (((drift, action), record), id) in batch.iter().zip(records).zip(&ids) {
+        for (((finding, action), record), id) in batch.iter().zip(records).zip(&ids) {
             let row = rows.remove(id);
-            mendings.push(record?.and_then(|record| self.step(drift, *action, record, row)));
+            mendings.push(record?.and_then(|record| self.step(finding, *action, record, row)));
         }
         Ok(mendings)
     }
 
-    fn step(&self, drift: &Drift, action: Action, record: Record, row: Option<Row>) -> Result<Mending, String> {
+    fn step(&self, finding: &Finding, action: Action, record: Record, row: Option<Row>) -> Result<Mending, String> {
         let differences = row.as_ref().map(|row| record.differences(row, &self.shape));
         let change = match (row, differences) {
             (Some(_), Some(none)) if none.is_empty() => None,
@@ -74,7 +75,7 @@ impl Work<'_> {
             (Some(_), _) if action == Action::Insert => {
                 return Err("a row with other values was written meanwhile: audit again".into());
             }
-            (Some(row), Some(differences)) if as_audited(drift, &differences) => {
+            (Some(row), Some(differences)) if finding.is_unchanged(&differences) => {
                 Some((Some(row), record.to_row(&self.shape)))
             }
             _ => return Err("the row or the object changed since the audit: audit again".into()),
@@ -83,8 +84,10 @@ impl Work<'_> {
     }
 
     /// The record of a finding's object, or why it has none any more.
-    async fn record(&self, drift: &Drift) -> anyhow::Result<Result<Record, String>> {
-        let (Some(id), Some(key)) = (&drift.id, &drift.key) else { return Ok(Err("it has no id or no key".into())) };
+    async fn record(&self, finding: &Finding) -> anyhow::Result<Result<Record, String>> {
+        let (Some(id), Some(key)) = (&finding.id, &finding.key) else {
+            return Ok(Err("it has no id or no key".into()));
+        };
         Ok(match self.audit.lake.get(key).await {
             Ok(body) => match Record::parse(&body) {
                 Ok(record) if record.id_treated_data == *id => Ok(record),
@@ -151,18 +154,4 @@ fn sorted_out<'a>(mendings: impl Iterator<Item = &'a Mending>) -> (Vec<Row>, Vec
         }
     }
     (insert, replace)
-}
-
-/// The id of a finding's row, which may be spelled otherwise than its record's.
-pub(super) fn row_id(drift: &Drift) -> String {
-    let spelled = drift.fields.get(Column::IdTreatedData.name()).and_then(|[_, warehouse]| warehouse.as_str());
-    spelled.or(drift.id.as_deref()).unwrap_or_default().to_owned()
-}
-
-/// Whether both sides differ as the audit found them to, in the same fields with the same values.
-pub(super) fn as_audited(drift: &Drift, now: &[Difference]) -> bool {
-    let json = |value: &Value| serde_json::to_value(value).unwrap_or_default();
-    let same = |d: &Difference| drift.fields.get(d.column.name()) == Some(&[json(&d.lake), json(&d.warehouse)]);
-    // What a tolerance let pass is no part of the finding.
-    !drift.fields.is_empty() && drift.fields.keys().all(|name| now.iter().any(|d| d.column.name() == name && same(d)))
 }

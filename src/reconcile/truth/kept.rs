@@ -2,15 +2,16 @@
 
 use anyhow::Context as _;
 
-use super::entry::{HashEntry, KeptEntry};
 use super::proof::Proof;
-use crate::hex::unhex;
-use crate::lake::{Depth, Lake};
 use crate::progress::Progress;
+use crate::reconcile::outcome::TruthCounter;
 use crate::reconcile::sorters::FULL;
-use crate::record::QUARANTINE;
+use crate::reconcile::truth_entries::{HashEntry, KeptEntry};
 use crate::sort::Sorted;
 use crate::stop::Stop;
+use pipeline::hex::unhex;
+use pipeline::lake::{Depth, Lake};
+use pipeline::record::QUARANTINE;
 
 impl Proof {
     /// Counts what the quarantine has of the broken messages; those it has not, or `None` where it is to stop.
@@ -30,21 +31,21 @@ impl Proof {
             if last.replace(entry.hash) == Some(entry.hash) {
                 continue; // the same bytes again are the same object
             }
-            self.truth.quarantined_expected += 1;
+            self.truth[TruthCounter::QuarantinedExpected] += 1;
             while let Some(object) = has.take_if(|object| object.0 < entry.hash) {
-                self.truth.quarantined_unknown += 1;
+                self.truth[TruthCounter::QuarantinedUnknown] += 1;
                 has = skip_same(&mut kept, object)?;
             }
             match has.take_if(|object| object.0 == entry.hash) {
                 Some(object) => {
-                    self.truth.quarantined_found += 1;
+                    self.truth[TruthCounter::QuarantinedFound] += 1;
                     has = skip_same(&mut kept, object)?;
                 }
                 None => missing.push(entry).context(FULL)?,
             }
         }
         while let Some(object) = has {
-            self.truth.quarantined_unknown += 1;
+            self.truth[TruthCounter::QuarantinedUnknown] += 1;
             has = skip_same(&mut kept, object)?;
         }
         missing.done().context(FULL).map(Some)

@@ -10,7 +10,6 @@
 //! Ids and hashes are sorted on disk as the lake's are, and go through the same merge; no more than a batch of them is in
 //! memory. Where nobody says which [`Door`] it was, what is there tells it.
 
-mod entry;
 mod kept;
 mod proof;
 mod read;
@@ -20,37 +19,10 @@ mod tests;
 
 use std::path::PathBuf;
 
-use serde::Serialize;
-
-pub(super) use entry::{Doubt, HashEntry, IdEntry, KeptEntry};
 pub(super) use proof::{Proof, Seen};
 pub(super) use read::{Corrected, read};
 
-use crate::report::reconcile::truth::ToldAt;
-
-/// How a history came into the stores.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
-#[serde(rename_all = "kebab-case")]
-pub enum Door {
-    /// `publish`: broken lines are withheld, and so are those too large for a topic
-    Publish,
-    /// `publish --send-invalid`: broken lines are sent as they are
-    SendInvalid,
-    /// `backfill`: every line is taken in, broken ones into the quarantine, large ones into the stores
-    Backfill,
-}
-
-impl Door {
-    /// The command, as people name it.
-    pub const fn command(self) -> &'static str {
-        match self {
-            Self::Publish => "publish",
-            Self::SendInvalid => "publish --send-invalid",
-            Self::Backfill => "backfill",
-        }
-    }
-}
+use crate::reconcile::door::Door;
 
 /// The truth files of a history, and how it came in.
 #[derive(Debug, Clone, Default)]

@@ -3,16 +3,21 @@
 use anyhow::Context as _;
 use chrono::{DateTime, NaiveDate};
 
-use super::entry::{Doubt, HashEntry, IdEntry};
+use super::Asked;
 use super::read::Told;
-use super::{Asked, Door};
-use crate::lake::Span;
-use crate::reconcile::drift::{Drift, Kind};
-use crate::reconcile::findings::Findings;
+use crate::reconcile::door::Door;
+use crate::reconcile::finding::Finding;
+use crate::reconcile::findings::FindingCollector;
+use crate::reconcile::outcome::{TruthCounter, TruthResult};
 use crate::reconcile::sorters::{FULL, Sorters};
-use crate::report::reconcile::truth::{ToldAt, Truth};
+use crate::reconcile::truth_entries::{Doubt, HashEntry, IdEntry};
+use crate::reconcile::truth_location::TruthLocation;
+use crate::reconcile::verdict::Kind;
 use crate::sort::{OrderedId, Sorted, Sorter};
 use crate::truth::Fate;
+use pipeline::lake::Span;
+use pipeline::record::stored::Value;
+use pipeline::record::{Column, RecordId};
 
 /// What both sides have of an id when its turn in the merge comes.
 #[derive(Debug, Clone, Copy)]
@@ -38,7 +43,7 @@ pub(in crate::reconcile) struct Proof {
     pub(super) doubts: Sorter<Doubt>,
     pub(super) sorters: Sorters,
     pub(super) door: Option<Door>,
-    pub(super) truth: Truth,
+    pub(super) truth: TruthResult,
     span: Span,
 }
 
@@ -50,7 +55,7 @@ impl Proof {
             doubts: sorters.doubts()?,
             sorters,
             door: asked.door,
-            truth: Truth { door: asked.door, door_said: asked.door.is_some(), ..told.truth },
+            truth: TruthResult { door: asked.door, door_said: asked.door.is_some(), ..told.truth },
             span: span.clone(),
         })
     }
@@ -69,36 +74,36 @@ impl Proof {
         &mut self,
         id: &OrderedId,
         seen: Seen<'_>,
-        findings: &mut Findings,
+        findings: &mut FindingCollector,
     ) -> anyhow::Result<()> {
         let Some(entry) = self.take(id)? else {
             let is_audited = seen.row || (seen.key.is_some() && seen.inside);
             if !is_audited {
                 return Ok(());
             }
-            self.truth.surplus_unknown += 1;
+            self.truth[TruthCounter::SurplusUnknown] += 1;
             return self.surplus(id, seen, None, "no truth file tells of it", findings);
         };
         if !self.is_audited(id) {
-            self.truth.outside += 1;
+            self.truth[TruthCounter::Outside] += 1;
             return Ok(());
         }
         match entry.fate {
             Fate::Stored => {
-                self.truth.expected += 1;
+                self.truth[TruthCounter::Expected] += 1;
                 if seen.key.is_some() && seen.row {
-                    self.truth.found += 1;
+                    self.truth[TruthCounter::Found] += 1;
                     return Ok(());
                 }
                 self.doubt(entry, seen)
             }
             Fate::Refused => {
-                self.truth.refused += 1;
-                self.truth.refused_stored += u64::from(seen.is_anywhere());
+                self.truth[TruthCounter::Refused] += 1;
+                self.truth[TruthCounter::RefusedStored] += u64::from(seen.is_anywhere());
                 self.doubt(entry, seen)
             }
             Fate::Never => {
-                self.truth.never += 1;
+                self.truth[TruthCounter::Never] += 1;
                 if !seen.is_anywhere() {
                     return Ok(());
                 }
@@ -131,30 +136,28 @@ impl Proof {
         &mut self,
         id: &OrderedId,
         seen: Seen<'_>,
-        told: Option<ToldAt>,
+        told: Option<TruthLocation>,
         why: &str,
-        findings: &mut Findings,
+        findings: &mut FindingCollector,
     ) -> anyhow::Result<()> {
-        self.truth.surplus += 1;
-        let drift = of_id(Kind::TruthSurplus, id, seen.key.map(str::to_owned), [seen.key.is_some(), seen.row]);
+        self.truth[TruthCounter::Surplus] += 1;
+        let finding = of_id(Kind::TruthSurplus, id, seen.key.map(str::to_owned), [seen.key.is_some(), seen.row]);
         let why = told.as_ref().map_or_else(|| why.to_owned(), |told| format!("{why}: {told}"));
-        findings.report(Drift { told, ..drift.because(why) }, None)
+        findings.report(Finding { told, ..finding.because(why) }, None)
     }
 }
 
 /// A finding about an id, with the sides that have it.
-pub(super) fn of_id(kind: Kind, id: &OrderedId, key: Option<String>, [lake, warehouse]: [bool; 2]) -> Drift {
+pub(super) fn of_id(kind: Kind, id: &OrderedId, key: Option<String>, [lake, warehouse]: [bool; 2]) -> Finding {
     let text = id.text().into_owned();
-    let side = |has: bool| if has { text.clone().into() } else { serde_json::Value::Null };
-    Drift::new(kind, text.as_str(), key).with_field("id_treated_data", side(lake), side(warehouse))
+    let side = |has: bool| if has { Value::Text(text.clone()) } else { Value::Null };
+    Finding::new(kind, text.as_str(), key).with_field(Column::IdTreatedData, side(lake), side(warehouse))
 }
 
 /// The day of `data` that an id of version 8 carries.
 fn day_of(id: &OrderedId) -> Option<NaiveDate> {
     let OrderedId::Plain(bytes) = id else { return None };
-    let mut millis = [0; 8];
-    millis[2..].copy_from_slice(&bytes[..6]);
-    (bytes[6] >> 4 == 8).then(|| DateTime::from_timestamp_millis(i64::from_be_bytes(millis)))?.map(|at| at.date_naive())
+    DateTime::from_timestamp_millis(RecordId::Uuid(*bytes).data_millis()?).map(|at| at.date_naive())
 }
 
 #[cfg(test)]

@@ -3,13 +3,13 @@
 use anyhow::Context as _;
 
 use super::Asked;
-use super::entry::{HashEntry, IdEntry, Place};
-use crate::hex::unhex;
 use crate::progress::Progress;
+use crate::reconcile::outcome::{TruthCounter, TruthResult};
 use crate::reconcile::sorters::{FULL, Sorters};
-use crate::report::reconcile::truth::Truth;
+use crate::reconcile::truth_entries::{HashEntry, IdEntry, Place};
 use crate::sort::{OrderedId, Sorted};
 use crate::truth::{self, Fate};
+use pipeline::hex::unhex;
 
 /// Ids of corrected readings that are kept in memory, 16 bytes each; those beyond are findings like any other.
 const CORRECTED: usize = 1_000_000;
@@ -32,7 +32,7 @@ pub(in crate::reconcile) struct Told {
     pub(super) hashes: Sorted<HashEntry>,
     pub corrected: Corrected,
     /// The sums of the files, and nothing found yet.
-    pub(super) truth: Truth,
+    pub(super) truth: TruthResult,
 }
 
 /// Reads truth files; `None` where none is asked for.
@@ -46,12 +46,12 @@ pub(in crate::reconcile) fn read(
     }
     let stage = progress.stage("truth", None);
     let (mut ids, mut hashes) = (sorters.told_ids()?, sorters.told_hashes()?);
-    let (mut truth, mut corrected) = (Truth::default(), Vec::new());
+    let (mut truth, mut corrected) = (TruthResult::default(), Vec::new());
     for path in &asked.files {
         let shown = path.display().to_string();
         let each = |told: &truth::Told<'_>| -> anyhow::Result<()> {
-            truth.lines += u64::from(told.file.is_some());
-            if truth.lines.is_multiple_of(STEP) {
+            truth[TruthCounter::Lines] += u64::from(told.file.is_some());
+            if truth[TruthCounter::Lines].is_multiple_of(STEP) {
                 stage.add(STEP);
             }
             let at = Place::of(told);

@@ -4,21 +4,22 @@ use std::collections::HashMap;
 
 use anyhow::Context as _;
 
-use super::Door;
-use super::entry::{Doubt, HashEntry};
 use super::proof::{Proof, Seen, of_id};
-use crate::hex::hex;
-use crate::lake::{Key, look_up};
 use crate::progress::Progress;
 use crate::reconcile::Audit;
-use crate::reconcile::drift::{Drift, Kind};
-use crate::reconcile::findings::Findings;
+use crate::reconcile::door::Door;
+use crate::reconcile::finding::Finding;
+use crate::reconcile::findings::FindingCollector;
+use crate::reconcile::outcome::{TruthCounter, TruthResult};
 use crate::reconcile::sorters::FULL;
-use crate::record::stored::{Row, Shape};
-use crate::report::reconcile::truth::Truth;
+use crate::reconcile::truth_entries::{Doubt, HashEntry};
+use crate::reconcile::verdict::Kind;
 use crate::sort::Sorted;
 use crate::stop::Stop;
 use crate::truth::Fate;
+use pipeline::hex::hex;
+use pipeline::lake::{Key, look_up};
+use pipeline::record::stored::{Row, Shape};
 
 /// Ids looked at again together.
 const BATCH: usize = 1_000;
@@ -29,10 +30,10 @@ impl Proof {
         mut self,
         audit: &Audit,
         shape: &Shape,
-        findings: &mut Findings,
+        findings: &mut FindingCollector,
         progress: &Progress,
         stop: &Stop,
-    ) -> anyhow::Result<Option<Truth>> {
+    ) -> anyhow::Result<Option<TruthResult>> {
         let Some(missing) = self.quarantine(&*audit.lake, progress, stop).await? else { return Ok(None) };
         self.truth.door = self.door.or_else(|| told_by(&self.truth));
         self.judge_kept(missing, findings)?;
@@ -54,29 +55,28 @@ impl Proof {
             }
         }
         stage.finish();
-        let truth = &mut self.truth;
-        truth.holds = truth.missing + truth.surplus + truth.quarantined_missing == 0;
+        self.truth.conclude();
         Ok(Some(self.truth))
     }
 
     /// What the quarantine lacks: nothing is missing where nothing was sent.
-    fn judge_kept(&mut self, missing: Sorted<HashEntry>, findings: &mut Findings) -> anyhow::Result<()> {
+    fn judge_kept(&mut self, missing: Sorted<HashEntry>, findings: &mut FindingCollector) -> anyhow::Result<()> {
         for entry in missing {
             let HashEntry { hash, at } = entry.context("what the quarantine lacks cannot be read back from disk")?;
             if matches!(self.truth.door, Some(Door::Publish) | None) {
-                self.truth.quarantined_withheld += 1;
+                self.truth[TruthCounter::QuarantinedWithheld] += 1;
                 continue;
             }
-            self.truth.quarantined_missing += 1;
+            self.truth[TruthCounter::QuarantinedMissing] += 1;
             let told = at.told();
             let why = format!("not in the quarantine as {}.json: {told}", hex(&hash));
-            let drift = Drift { id: None, told: Some(told), ..Drift::new(Kind::TruthMissing, "", None) };
-            findings.report(drift.because(why), None)?;
+            let finding = Finding { told: Some(told), ..Finding::without_id(Kind::TruthMissing, None) };
+            findings.report(finding.because(why), None)?;
         }
         Ok(())
     }
 
-    fn judge(&mut self, doubt: Doubt, findings: &mut Findings) -> anyhow::Result<()> {
+    fn judge(&mut self, doubt: Doubt, findings: &mut FindingCollector) -> anyhow::Result<()> {
         let Doubt { entry, key, row } = doubt;
         let told = entry.at.told();
         if entry.fate == Fate::Refused {
@@ -86,34 +86,36 @@ impl Proof {
                 let why = "a topic refuses it as too large";
                 return if there { self.surplus(&entry.id, seen, Some(told), why, findings) } else { Ok(()) };
             }
-            self.truth.expected += 1;
+            self.truth[TruthCounter::Expected] += 1;
         }
         let lacks = match (key.is_some(), row) {
             (true, true) => {
-                self.truth.found += 1;
+                self.truth[TruthCounter::Found] += 1;
                 return Ok(());
             }
             (true, false) => "not in the warehouse",
             (false, true) => "not in the lake",
             (false, false) => "in neither store",
         };
-        self.truth.missing += 1;
-        self.truth.missing_in_lake += u64::from(key.is_none());
-        self.truth.missing_in_warehouse += u64::from(!row);
+        self.truth[TruthCounter::Missing] += 1;
+        self.truth[TruthCounter::MissingInLake] += u64::from(key.is_none());
+        self.truth[TruthCounter::MissingInWarehouse] += u64::from(!row);
         let sides = [key.is_some(), row];
-        let drift = of_id(Kind::TruthMissing, &entry.id, key, sides).because(format!("{lacks}: {told}"));
-        findings.report(Drift { told: Some(told), ..drift }, None)
+        let finding = of_id(Kind::TruthMissing, &entry.id, key, sides).because(format!("{lacks}: {told}"));
+        findings.report(Finding { told: Some(told), ..finding }, None)
     }
 }
 
 /// The door that what is there tells: only a backfill brings in what is too large for a topic, and only `publish` alone leaves the
 /// quarantine empty. `None` where nothing was broken or too large.
-pub(super) const fn told_by(truth: &Truth) -> Option<Door> {
-    match truth {
-        Truth { refused_stored: 1.., .. } => Some(Door::Backfill),
-        Truth { quarantined_found: 1.., .. } => Some(Door::SendInvalid),
-        Truth { quarantined_expected: 0, refused: 0, .. } => None,
-        _ => Some(Door::Publish),
+pub(super) fn told_by(truth: &TruthResult) -> Option<Door> {
+    let any = |counter: TruthCounter| truth[counter] > 0;
+    if any(TruthCounter::RefusedStored) {
+        Some(Door::Backfill)
+    } else if any(TruthCounter::QuarantinedFound) {
+        Some(Door::SendInvalid)
+    } else {
+        (any(TruthCounter::QuarantinedExpected) || any(TruthCounter::Refused)).then_some(Door::Publish)
     }
 }
 

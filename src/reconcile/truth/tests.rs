@@ -9,11 +9,11 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::*;
-use crate::lake::{self, Depth, Lake, Page, Put};
-use crate::reconcile::Audit;
+use crate::outcome::Outcome as _;
 use crate::reconcile::tests::{Scene, record};
-use crate::report::Outcome as _;
+use crate::reconcile::{Audit, TruthCounter, TruthResult};
 use crate::truth::{Fate, Told, Writer};
+use pipeline::lake::{self, Depth, Lake, Page, Put};
 
 /// A truth that tells these ids with their fates.
 fn truth(scene: &Scene, told: &[(Uuid, Fate)]) -> Asked {
@@ -49,9 +49,21 @@ async fn more_ids_than_fit_into_memory_are_proved_one_by_one() {
     let asked = truth(&scene, &told);
     let (outcome, found) = scene.run(&Audit { truth: asked, ..scene.audit() }).await;
     let truth = outcome.truth.as_ref().unwrap();
-    assert_eq!((truth.expected, truth.found, truth.missing, truth.surplus), (4_500, 4_498, 2, 1), "{truth:?}");
-    assert_eq!((truth.missing_in_lake, truth.missing_in_warehouse, truth.never), (1, 1, 500));
-    assert_eq!(outcome.exit(), crate::report::Exit::Found);
+    assert_eq!(
+        (
+            truth[TruthCounter::Expected],
+            truth[TruthCounter::Found],
+            truth[TruthCounter::Missing],
+            truth[TruthCounter::Surplus]
+        ),
+        (4_500, 4_498, 2, 1),
+        "{truth:?}"
+    );
+    assert_eq!(
+        (truth[TruthCounter::MissingInLake], truth[TruthCounter::MissingInWarehouse], truth[TruthCounter::Never]),
+        (1, 1, 500)
+    );
+    assert_eq!(outcome.exit(), crate::outcome::Exit::Found);
     let of = |kind| found.iter().filter(move |drift| drift.kind == kind).filter_map(|drift| drift.id.clone());
     let mut missing: Vec<String> = of(super::super::Kind::TruthMissing).collect();
     missing.sort();
@@ -109,22 +121,29 @@ async fn what_comes_while_it_is_audited_is_not_missing() {
     let audit = Audit { lake: Arc::clone(&late) as Arc<dyn Lake>, ..audit };
     let (outcome, found) = late.scene.run(&audit).await;
     let truth = outcome.truth.unwrap();
-    assert_eq!((truth.expected, truth.found, truth.missing), (3, 2, 1), "{found:?}");
+    assert_eq!(
+        (truth[TruthCounter::Expected], truth[TruthCounter::Found], truth[TruthCounter::Missing]),
+        (3, 2, 1),
+        "{found:?}"
+    );
     assert_eq!(found[0].told.as_ref().unwrap().line, 3);
 }
 
 #[test]
 fn what_is_there_tells_the_door() {
-    use crate::report::reconcile::truth::Truth;
     let told = |quarantined_found, refused_stored| {
-        let there = Truth { quarantined_found, refused_stored, ..Truth::default() };
-        resolve::told_by(&Truth { quarantined_expected: 5, refused: 5, ..there })
+        let mut there = TruthResult::default();
+        there[TruthCounter::QuarantinedFound] = quarantined_found;
+        there[TruthCounter::RefusedStored] = refused_stored;
+        there[TruthCounter::QuarantinedExpected] = 5;
+        there[TruthCounter::Refused] = 5;
+        resolve::told_by(&there)
     };
     assert_eq!(told(0, 0), Some(Door::Publish));
     assert_eq!(told(1, 0), Some(Door::SendInvalid));
     assert_eq!(told(1, 1), Some(Door::Backfill));
     assert_eq!(told(0, 1), Some(Door::Backfill), "and its broken messages are missed");
-    assert_eq!(resolve::told_by(&Truth::default()), None);
+    assert_eq!(resolve::told_by(&TruthResult::default()), None);
 }
 
 #[test]

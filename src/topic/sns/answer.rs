@@ -1,8 +1,8 @@
 //! What `PublishBatch` answers: which entries were taken, and why the others were not.
 
-use crate::aws::xml::{element, inside};
-use crate::error::Kind;
 use crate::topic::{NO_ANSWER, Refusal, is_throttling};
+use pipeline::aws::xml::{element, inside};
+use pipeline::error::Kind;
 
 /// The answers of a call in the order of its entries; an entry that no answer names is to be sent again. `None` where the
 /// text is no such answer.

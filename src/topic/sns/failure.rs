@@ -4,10 +4,11 @@ use aws_sdk_sns::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 use super::Sns;
-use crate::aws::wire::{Answer, Broken};
-use crate::aws::xml::element;
-use crate::error::Kind;
 use crate::topic::{Error, NO_ANSWER, is_throttling};
+use pipeline::aws::http::{ApiResponse, TransportError};
+use pipeline::aws::request_id::{request_id, with_request_id};
+use pipeline::aws::xml::element;
+use pipeline::error::{Kind, chain};
 
 impl Sns {
     pub(super) fn error(&self, kind: Kind, code: &str, message: &str) -> Error {
@@ -24,23 +25,24 @@ impl Sns {
             (e.code().unwrap_or_default(), e.raw_response().map(|response| response.status().as_u16()));
         let (kind, message) =
             status.and_then(|status| judge(code, e.message(), status)).unwrap_or_else(|| unanswered(e));
-        self.error(kind, code, &message)
+        let id = e.raw_response().and_then(|response| request_id(|name| response.headers().get(name)));
+        self.error(kind, code, &with_request_id(message, id))
     }
 
     /// The same for an answer that is none of success.
-    pub(super) fn refused(&self, answer: &Answer) -> Error {
+    pub(super) fn refused(&self, answer: &ApiResponse) -> Error {
         let said = String::from_utf8_lossy(&answer.body);
         let code = element(&said, "Code").unwrap_or_default();
         let judged = judge(&code, element(&said, "Message").as_deref(), answer.status.as_u16());
         let (kind, message) = judged.unwrap_or_else(|| (Kind::Transient, no_sense(answer.status.as_str())));
-        self.error(kind, &code, &message)
+        self.error(kind, &code, &with_request_id(message, answer.request_id.as_deref()))
     }
 
     /// The same where no answer came.
-    pub(super) fn broken(&self, broken: &Broken) -> Error {
+    pub(super) fn broken(&self, broken: &TransportError) -> Error {
         match broken {
-            Broken::Credentials(said) => self.error(Kind::Permanent, NO_ANSWER, &no_credentials(said)),
-            Broken::On(said) => self.error(Kind::Transient, NO_ANSWER, said),
+            TransportError::Credentials(said) => self.error(Kind::Permanent, NO_ANSWER, &no_credentials(said)),
+            TransportError::Network(said) => self.error(Kind::Transient, NO_ANSWER, said),
         }
     }
 }
@@ -95,8 +97,7 @@ pub(super) fn no_sense(said: &str) -> String {
 
 /// The cause at the end of the chain, such as `Connection refused`; what lies before it only says that something failed.
 fn innermost(e: &(dyn std::error::Error + 'static)) -> String {
-    let causes = std::iter::successors(Some(e), |e| e.source());
-    let last = causes.last().map(ToString::to_string).unwrap_or_default();
+    let last = chain(e).last().map(ToString::to_string).unwrap_or_default();
     last.lines().next().unwrap_or_default().trim_end_matches(" Attempted:").to_owned()
 }
 
@@ -129,15 +130,22 @@ mod tests {
         ];
         for (code, status, kind, words) in cases {
             let meta = ErrorMetadata::builder().code(code).message("said so").build();
-            let response = HttpResponse::new(status.try_into().unwrap(), SdkBody::empty());
+            let mut response = HttpResponse::new(status.try_into().unwrap(), SdkBody::empty());
+            response.headers_mut().insert("x-amzn-requestid", "r-1");
             let by_sdk = sns("a").failure(&SdkError::service_error(GetTopicAttributesError::generic(meta), response));
             let body =
                 format!("<E><Error><Type>x</Type><Code>{code}</Code><Message>said\nso</Message></Error></E>").into();
-            let answer = Answer { status: hyper::StatusCode::from_u16(status).unwrap(), etag: None, body };
+            let answer = ApiResponse {
+                status: hyper::StatusCode::from_u16(status).unwrap(),
+                etag: None,
+                request_id: Some("r-1".into()),
+                body,
+            };
             for failure in [by_sdk, sns("a").refused(&answer)] {
                 assert_eq!((failure.kind, failure.code.as_str()), (kind, code));
                 let good = failure.message.contains(words) && !failure.message.contains('\n');
                 assert!(good, "{code}: {}", failure.message);
+                assert!(failure.message.ends_with("(request id r-1)"), "{}", failure.message);
             }
         }
     }
@@ -145,7 +153,12 @@ mod tests {
     #[test]
     fn what_is_no_answer_of_sns_may_pass() {
         for (status, body, words) in [(404, "<html>", "makes no sense"), (502, "Bad Gateway", "failed for now (502")] {
-            let answer = Answer { status: hyper::StatusCode::from_u16(status).unwrap(), etag: None, body: body.into() };
+            let answer = ApiResponse {
+                status: hyper::StatusCode::from_u16(status).unwrap(),
+                etag: None,
+                request_id: None,
+                body: body.into(),
+            };
             let failure = sns("a").refused(&answer);
             assert_eq!((failure.kind, failure.code.as_str()), (Kind::Transient, NO_ANSWER));
             assert!(failure.message.contains(words), "{}", failure.message);

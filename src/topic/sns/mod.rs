@@ -9,6 +9,7 @@
 //! | `form.rs` | how a batch is written |
 //! | `answer.rs` | how its answer is read |
 //! | `failure.rs` | what a refusal means |
+//! | `terms.rs` | prices |
 
 use std::sync::Arc;
 
@@ -21,11 +22,12 @@ use hyper::StatusCode;
 
 use super::arn::Arn;
 use super::{Error, Limits, Message, NO_ANSWER, Refusal, Topic};
-use crate::error::Kind;
+use pipeline::error::Kind;
 
 mod answer;
 mod failure;
 mod form;
+pub(super) mod terms;
 mod way;
 
 use failure::is_denied;

@@ -19,10 +19,10 @@ use tokio::sync::OnceCell;
 use url::Url;
 
 use super::Sns;
-use crate::aws::keys::Keys;
-use crate::aws::wire::{Answer, Asked, Over, Patience, Wire};
-use crate::error::Kind;
 use crate::topic::Error;
+use pipeline::aws::http::{ApiRequest, ApiResponse, ConnectionReuse, SignedHttpClient, Timeouts};
+use pipeline::aws::keys::Keys;
+use pipeline::error::Kind;
 
 /// What a form says it is.
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -34,8 +34,8 @@ const BUFFERS: usize = 256;
 pub(super) struct Way {
     /// Those that sign; none where the configuration has none.
     credentials: Option<SharedCredentialsProvider>,
-    patience: Patience,
-    opened: OnceCell<(Wire, String)>,
+    patience: Timeouts,
+    opened: OnceCell<(SignedHttpClient, String)>,
     buffers: Mutex<Vec<BytesMut>>,
 }
 
@@ -49,33 +49,33 @@ impl Way {
     pub(super) fn new(config: &SdkConfig) -> Self {
         Self {
             credentials: config.credentials_provider(),
-            patience: Patience::of(config),
+            patience: Timeouts::of(config),
             opened: OnceCell::new(),
             buffers: Mutex::default(),
         }
     }
 
     /// Sends the form that is written into an empty buffer.
-    pub(super) async fn send(&self, sns: &Sns, write: impl FnOnce(&mut BytesMut)) -> Result<Answer, Error> {
-        let (wire, path) = self.opened.get_or_try_init(|| self.open(sns)).await?;
+    pub(super) async fn send(&self, sns: &Sns, write: impl FnOnce(&mut BytesMut)) -> Result<ApiResponse, Error> {
+        let (client, path) = self.opened.get_or_try_init(|| self.open(sns)).await?;
         let mut form = self.buffers().pop().unwrap_or_default();
         write(&mut form);
         let body = form.freeze();
-        let asked = Asked {
+        let asked = ApiRequest {
             method: Method::POST,
             path,
             query: "",
             body: body.clone(),
             content_type: Some(FORM),
-            over: Over::AnyOnce, // a batch whose answer was lost is the sender's to count and to send again
+            over: ConnectionReuse::Reuse, // a batch whose answer was lost is the sender's to count and to send again
         };
-        let answer = wire.ask(&asked).await;
+        let answer = client.send(&asked).await;
         drop(asked);
         self.take_back(body);
         answer.map_err(|broken| sns.broken(&broken))
     }
 
-    async fn open(&self, sns: &Sns) -> Result<(Wire, String), Error> {
+    async fn open(&self, sns: &Sns) -> Result<(SignedHttpClient, String), Error> {
         let request = Probe::of(&sns.client).await.map_err(|e| e.map_or_else(|| no_way(sns), |e| sns.failure(&e)))?;
         let found = || {
             let url = Url::parse(&request.uri).ok()?;
@@ -89,7 +89,7 @@ impl Way {
                 None => url.host_str()?.to_owned(),
             };
             let keys = Keys::new(self.credentials.clone()?, region, "sns");
-            Some((Wire::to(url.scheme(), host, keys, self.patience)?, url.path().to_owned()))
+            Some((SignedHttpClient::try_new(url.scheme(), host, keys, self.patience)?, url.path().to_owned()))
         };
         found().ok_or_else(|| no_way(sns))
     }

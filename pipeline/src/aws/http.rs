@@ -1,0 +1,290 @@
+//! Requests without the SDK: signed here, over connections that are kept. For what is asked so often that the SDK's cost a
+//! request counts; what to ask and what an answer means is the caller's.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use aws_config::SdkConfig;
+use bytes::{Bytes, BytesMut};
+use chrono::Utc;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HOST, HeaderValue, USER_AGENT};
+use hyper::{Method, Request, Response, StatusCode, Uri};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::connect::HttpConnector;
+use tower_service::Service;
+
+use super::keys::Keys;
+use super::request_id::request_id;
+use super::sign::{Signable, Signer};
+use super::xml::element;
+use crate::error::with_causes;
+
+/// A connection idle for longer is not trusted: AWS and what lies between close it without a word.
+const IDLE: Duration = Duration::from_secs(15);
+
+/// An error document is not longer.
+const MOST_SAID: usize = 64 << 10;
+
+/// How long connecting and a whole exchange may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Timeouts {
+    /// To connect.
+    pub connect: Duration,
+    /// From the request to the end of the answer.
+    pub attempt: Duration,
+}
+
+impl Timeouts {
+    /// What the configuration says, or else 5 s and a minute.
+    pub fn of(config: &SdkConfig) -> Self {
+        let timeouts = config.timeout_config();
+        let or = |time: Option<Duration>, seconds| time.unwrap_or(Duration::from_secs(seconds));
+        Self {
+            connect: or(timeouts.and_then(|t| t.connect_timeout()), 5),
+            attempt: or(timeouts.and_then(|t| t.operation_attempt_timeout()), 60),
+        }
+    }
+}
+
+/// A client of one host.
+pub struct SignedHttpClient {
+    /// Where to connect.
+    origin: Uri,
+    host: String,
+    keys: Keys,
+    connector: HttpsConnector<HttpConnector>,
+    patience: Timeouts,
+    idle: Mutex<Vec<(Connection, Instant)>>,
+}
+
+type Connection = SendRequest<Full<Bytes>>;
+
+/// A request.
+#[derive(Debug, Clone)]
+pub struct ApiRequest<'a> {
+    /// `GET`, `POST`.
+    pub method: Method,
+    /// Escaped.
+    pub path: &'a str,
+    /// Escaped, of at most one parameter.
+    pub query: &'a str,
+    /// The body.
+    pub body: Bytes,
+    /// What it is.
+    pub content_type: Option<&'static str>,
+    /// ConnectionReuse which connection.
+    pub over: ConnectionReuse,
+}
+
+/// ConnectionReuse which connection a request goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConnectionReuse {
+    /// A kept one; where that turns out to be dead, a new one at once, for the request may be carried out twice.
+    ReuseOrRetry,
+    /// A kept one; a new one at once only where the request was not sent at all.
+    Reuse,
+    /// A new one.
+    Fresh,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct ApiResponse {
+    /// The status.
+    pub status: StatusCode,
+    /// The entity tag.
+    pub etag: Option<HeaderValue>,
+    /// The id of the request, which AWS's support asks for.
+    pub request_id: Option<String>,
+    /// The body; of anything but a 200 only its beginning.
+    pub body: Bytes,
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub enum TransportError {
+    /// There are no credentials to sign with.
+    Credentials(String),
+    /// On the way, there or back.
+    Network(String),
+}
+
+/// The same, as far as a second connection could help.
+enum AttemptError {
+    /// The request did not leave.
+    Unsent,
+    /// Before any answer, on a connection that had been idle: it may have been dead all along.
+    StaleConnection,
+    Fatal(TransportError),
+}
+
+impl From<TransportError> for AttemptError {
+    fn from(broken: TransportError) -> Self {
+        Self::Fatal(broken)
+    }
+}
+
+impl ApiResponse {
+    fn says_expired(&self) -> bool {
+        let known = |code: &str| {
+            matches!(code, "ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired" | "InvalidToken")
+        };
+        !self.status.is_success() && element(&String::from_utf8_lossy(&self.body), "Code").is_some_and(|c| known(&c))
+    }
+}
+
+impl SignedHttpClient {
+    /// A client of `http://HOST` or `https://HOST`; `None` where that is none, or there is no TLS to be had.
+    pub fn try_new(scheme: &str, host: String, keys: Keys, patience: Timeouts) -> Option<Self> {
+        let mut http = HttpConnector::new();
+        http.set_nodelay(true);
+        http.enforce_http(false);
+        http.set_connect_timeout(Some(patience.connect));
+        let tls = HttpsConnectorBuilder::new().with_provider_and_native_roots(rustls::crypto::ring::default_provider());
+        Some(Self {
+            origin: format!("{scheme}://{host}").parse().ok()?,
+            host,
+            keys,
+            connector: tls.ok()?.https_or_http().enable_http1().wrap_connector(http),
+            patience,
+            idle: Mutex::default(),
+        })
+    }
+
+    /// One request and its answer. Credentials that have expired before their time are asked for anew, once.
+    pub async fn send(&self, asked: &ApiRequest<'_>) -> Result<ApiResponse, TransportError> {
+        let work = async {
+            match self.signed_exchange(asked).await? {
+                (answer, signer) if answer.says_expired() => {
+                    self.keys.drop_expired(&signer);
+                    Ok(self.signed_exchange(asked).await?.0)
+                }
+                (answer, _) => Ok(answer),
+            }
+        };
+        let limit = self.patience.attempt;
+        let timed_out = |_| Err(TransportError::Network(format!("timed out after {limit:?}")));
+        tokio::time::timeout(limit, work).await.unwrap_or_else(timed_out)
+    }
+
+    /// An exchange, again over a new connection where a kept one was dead; and by whose signature.
+    async fn signed_exchange(&self, asked: &ApiRequest<'_>) -> Result<(ApiResponse, Arc<Signer>), TransportError> {
+        let signer = self.keys.signer().await.map_err(TransportError::Credentials)?;
+        let broke = || TransportError::Network("the connection broke".into());
+        let mut over = asked.over;
+        loop {
+            over = match self.exchange(&signer, asked, over).await {
+                Ok(answer) => return Ok((answer, signer)),
+                Err(AttemptError::Fatal(broken)) => return Err(broken),
+                Err(AttemptError::Unsent) if over != ConnectionReuse::Fresh => ConnectionReuse::Fresh,
+                Err(AttemptError::StaleConnection) if over == ConnectionReuse::ReuseOrRetry => ConnectionReuse::Fresh,
+                Err(AttemptError::Unsent | AttemptError::StaleConnection) => return Err(broke()),
+            };
+        }
+    }
+
+    async fn exchange(
+        &self,
+        signer: &Signer,
+        asked: &ApiRequest<'_>,
+        over: ConnectionReuse,
+    ) -> Result<ApiResponse, AttemptError> {
+        let (mut connection, reused) = match if over == ConnectionReuse::Fresh { None } else { self.kept().await } {
+            Some(connection) => (connection, true),
+            None => (self.connect().await?, false),
+        };
+        let request = self.request(signer, asked)?;
+        let response = connection.try_send_request(request).await.map_err(|mut refused| {
+            let (unsent, e) = (refused.take_message().is_some(), refused.into_error());
+            match e {
+                _ if unsent => AttemptError::Unsent,
+                // An answer that was begun and not understood is no dead connection.
+                e if reused && !e.is_parse() => AttemptError::StaleConnection,
+                e => TransportError::Network(format!("no answer: {}", with_causes(&e))).into(),
+            }
+        })?;
+        let (answer, at_end) =
+            receive(response).await.map_err(|e| TransportError::Network(format!("body broke off: {e}")))?;
+        if at_end && !connection.is_closed() {
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push((connection, Instant::now()));
+        }
+        Ok(answer)
+    }
+
+    fn request(&self, signer: &Signer, asked: &ApiRequest<'_>) -> Result<Request<Full<Bytes>>, TransportError> {
+        let ApiRequest { method, path, query, body, content_type, .. } = asked;
+        let signable = Signable { method: method.as_str(), host: &self.host, path, query, body };
+        let signed = signer.sign(&signable, Utc::now());
+        let uri = if query.is_empty() { (*path).to_owned() } else { format!("{path}?{query}") };
+        let mut request = Request::builder()
+            .method(method)
+            .uri(uri)
+            .header(HOST, self.host.as_str())
+            .header("x-amz-content-sha256", signed.body)
+            .header("x-amz-date", signed.date)
+            .header(AUTHORIZATION, signed.authorization)
+            .header(USER_AGENT, HeaderValue::from_static(concat!("ruminate/", env!("CARGO_PKG_VERSION"))));
+        if let Some(token) = signer.token() {
+            request = request.header("x-amz-security-token", token);
+        }
+        if let Some(content_type) = content_type {
+            request = request.header(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        }
+        let impossible = |e| TransportError::Network(format!("no request can be made of this key: {e}"));
+        request.body(Full::new(body.clone())).map_err(impossible)
+    }
+
+    /// A connection that was kept and seems alive.
+    async fn kept(&self) -> Option<Connection> {
+        loop {
+            let (mut connection, since) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
+            if since.elapsed() < IDLE && connection.ready().await.is_ok() {
+                return Some(connection);
+            }
+        }
+    }
+
+    async fn connect(&self) -> Result<Connection, TransportError> {
+        let mut connector = self.connector.clone();
+        let opened = tokio::time::timeout(self.patience.connect * 2, connector.call(self.origin.clone())).await;
+        let cannot = |e: &dyn fmt::Display| {
+            TransportError::Network(format!("cannot connect: check the network and AWS_ENDPOINT_URL: {e}"))
+        };
+        let stream = opened.map_err(|e| cannot(&e))?.map_err(|e| cannot(&with_causes(&*e)))?;
+        let (connection, driver) = http1::handshake(stream).await.map_err(|e| cannot(&e))?;
+        tokio::spawn(driver);
+        Ok(connection)
+    }
+}
+
+/// The body whole, and whether it was read to its end, so that the connection can be used again.
+async fn receive(response: Response<Incoming>) -> Result<(ApiResponse, bool), hyper::Error> {
+    let (head, mut body) = response.into_parts();
+    let most = if head.status == StatusCode::OK { usize::MAX } else { MOST_SAID };
+    let length = head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    let (mut first, mut rest) = (Bytes::new(), BytesMut::new());
+    while first.len() + rest.len() < most {
+        let Some(frame) = body.frame().await else { break };
+        let Ok(data) = frame?.into_data() else { continue };
+        if first.is_empty() {
+            first = data;
+            if length == Some(first.len()) {
+                break; // the usual: one piece, and it is all
+            }
+        } else {
+            rest.extend_from_slice(&data);
+        }
+    }
+    let at_end = length.is_none_or(|length| length == first.len() + rest.len());
+    let body = if rest.is_empty() { first } else { Bytes::from([&first[..], &rest[..]].concat()) };
+    let etag = head.headers.get(ETAG).cloned();
+    let request_id = match head.status {
+        StatusCode::OK => None, // nobody asks for it
+        _ => request_id(|name| head.headers.get(name)?.to_str().ok()).map(str::to_owned),
+    };
+    Ok((ApiResponse { status: head.status, etag, request_id, body }, at_end))
+}

@@ -1,0 +1,129 @@
+//! The AWS side of every client: the standard credential chain, one HTTP stack, time-outs; and for what is asked most often,
+//! requests without the SDK.
+//!
+//! | file | owns |
+//! | --- | --- |
+//! | `http.rs` | signed requests over kept connections to one host |
+//! | `keys.rs` | the credentials that sign them |
+//! | `sign.rs` | SigV4 |
+//! | `request_id.rs` | the id of a request that failed |
+//! | `xml.rs` | what an answer's elements say |
+
+use std::fmt;
+use std::sync::{PoisonError, RwLock};
+use std::time::{Duration, SystemTime};
+
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_smithy_http_client::Builder;
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_runtime_api::client::http::{HttpClient, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+
+use crate::retry::Patience;
+
+#[cfg(feature = "direct")]
+pub mod http;
+#[cfg(feature = "direct")]
+pub mod keys;
+pub mod request_id;
+#[cfg(feature = "direct")]
+pub mod sign;
+#[cfg(feature = "direct")]
+pub mod xml;
+
+/// After so long without a request, by the wall clock, connections may have died unnoticed while the process was frozen:
+/// networks forget a silent connection after some minutes (a NAT gateway after 350 s).
+const STALE: Duration = Duration::from_secs(60);
+
+/// Connections kept for later by a client whose process may be frozen: each may be dead and cost an attempt, but a batch
+/// of ten that opened most of its connections anew took half as much CPU again (benches/RESULTS.md).
+const KEPT: usize = 16;
+
+/// Loads region, credentials and endpoint from where the AWS tools look for them.
+///
+/// An attempt of a request may take a minute with [`Patience::Bulk`], its body included, and 3 s with
+/// [`Patience::Stream`]; connecting 5 s and 1 s.
+pub async fn config(patience: Patience) -> SdkConfig {
+    let (connect, attempt) = match patience {
+        Patience::Bulk => (5, 60),
+        Patience::Stream => (1, 3),
+    };
+    let timeouts = TimeoutConfig::builder().connect_timeout(Duration::from_secs(connect));
+    let timeouts = timeouts.operation_attempt_timeout(Duration::from_secs(attempt)).build();
+    let http = match patience {
+        Patience::Bulk => https(usize::MAX),
+        Patience::Stream => SharedHttpClient::new(Renewed::new(|| https(KEPT), STALE)),
+    };
+    aws_config::defaults(BehaviorVersion::latest()).http_client(http).timeout_config(timeouts).load().await
+}
+
+/// A client that keeps so many idle connections a host.
+fn https(kept: usize) -> SharedHttpClient {
+    let tls = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring));
+    tls.pool_max_idle_per_host(kept).build_https()
+}
+
+/// A client that is made anew, with new connections, when it was not used for a while.
+struct Renewed<F> {
+    make: F,
+    after: Duration,
+    held: RwLock<(SharedHttpClient, SystemTime)>,
+}
+
+impl<F: Fn() -> SharedHttpClient> Renewed<F> {
+    fn new(make: F, after: Duration) -> Self {
+        let held = RwLock::new((make(), SystemTime::now()));
+        Self { make, after, held }
+    }
+
+    fn client(&self) -> SharedHttpClient {
+        let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
+        let now = SystemTime::now();
+        if now.duration_since(held.1).is_ok_and(|silence| silence > self.after) {
+            held.0 = (self.make)();
+        }
+        held.1 = now;
+        held.0.clone()
+    }
+}
+
+impl<F> fmt::Debug for Renewed<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Renewed").field("after", &self.after).finish_non_exhaustive()
+    }
+}
+
+impl<F: Fn() -> SharedHttpClient + Send + Sync + 'static> HttpClient for Renewed<F> {
+    fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
+        self.client().http_connector(settings, components)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn a_client_is_made_anew_only_after_a_silence() {
+        let made = Arc::new(AtomicU32::new(0));
+        let count = Arc::clone(&made);
+        let make = move || {
+            count.fetch_add(1, Ordering::Relaxed);
+            https(KEPT)
+        };
+        let client = Renewed::new(make, Duration::from_millis(300));
+        for _ in 0..3 {
+            client.client();
+        }
+        assert_eq!(made.load(Ordering::Relaxed), 1);
+        std::thread::sleep(Duration::from_millis(320));
+        client.client();
+        client.client();
+        assert_eq!(made.load(Ordering::Relaxed), 2);
+    }
+}

@@ -1,0 +1,222 @@
+//! What Lambda hands over: an SNS or SQS event → its messages, each with the id by which it can be reported as failed.
+//!
+//! The structures are our own. Those of `aws_lambda_events` refuse a whole event for a field that nobody here reads
+//! (a missing `EventVersion`, a timestamp in another form), and would have it come again until it is dropped.
+//!
+//! One hop adds one envelope, and one is taken off: an SNS event's `Sns.Message` is the message, and so is the `Message`
+//! of the envelope in an SQS body. A message that is itself an envelope was republished by somebody; it is no reading,
+//! and the intake keeps it whole in the quarantine rather than guess how deep to look.
+
+use std::fmt;
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::envelope::Envelope;
+
+/// The service whose event it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// SNS calls asynchronously, one message an event; a failed event comes again whole.
+    Sns,
+    /// SQS hands over batches; items can fail alone.
+    Sqs,
+}
+
+impl Source {
+    fn of(name: &str) -> Option<Self> {
+        match name {
+            "aws:sns" => Some(Self::Sns),
+            "aws:sqs" => Some(Self::Sqs),
+            _ => None,
+        }
+    }
+
+    fn part(self) -> &'static str {
+        match self {
+            Self::Sns => "Sns.Message",
+            Self::Sqs => "body",
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sns => "aws:sns",
+            Self::Sqs => "aws:sqs",
+        })
+    }
+}
+
+/// One message of an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// The SNS `MessageId` or the SQS `messageId`; `record N` where it has none.
+    pub id: String,
+    /// The message as it was published, byte for byte.
+    pub body: Bytes,
+}
+
+/// An event: where it comes from, and its messages in their order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// The service.
+    pub source: Source,
+    /// At least one.
+    pub messages: Vec<Message>,
+}
+
+/// Why something is no event that messages can be taken from; nothing of it was taken in.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what it and its parts mean")]
+pub enum Error {
+    #[error("the event is not JSON: {0}")]
+    NotJson(String),
+    #[error("the event is no JSON object: give the event as Lambda receives it, {{\"Records\":[…]}}")]
+    NotObject,
+    #[error("the event has no Records: it is no SNS or SQS event")]
+    NoRecords,
+    #[error("the event's Records is not an array")]
+    NotArray,
+    #[error("the event has an empty list of Records: there is no message in it")]
+    Empty,
+    #[error("record {record} of the event is no JSON object of a record's shape: {why}")]
+    BadRecord { record: usize, why: String },
+    #[error("record {record} of the event names no event source: neither EventSource nor eventSource is a text")]
+    NoSource { record: usize },
+    #[error(
+        "record {record} of the event is from {found}: only aws:sns and aws:sqs carry readings, point the trigger at the topic or its queue"
+    )]
+    OtherService { record: usize, found: String },
+    #[error("record {record} of the event is from {found}, those before it from {first}: an event has one source")]
+    Mixed { record: usize, first: Source, found: Source },
+}
+
+#[derive(Deserialize)]
+struct Outer<'a> {
+    #[serde(rename = "Records", borrow)]
+    records: Option<&'a RawValue>,
+}
+
+/// The fields of a record that matter; any JSON in them, so that an odd one never costs the others.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Record {
+    #[serde(rename = "EventSource")]
+    sns_source: Value,
+    #[serde(rename = "eventSource")]
+    sqs_source: Value,
+    #[serde(rename = "Sns")]
+    sns: Value,
+    #[serde(rename = "messageId")]
+    message_id: Value,
+    body: Value,
+}
+
+impl Event {
+    /// Reads an event.
+    ///
+    /// A record that has no message, or that cannot be read among others that can, is taken whole as its message, so
+    /// that the intake keeps it in the quarantine and the other records go on.
+    ///
+    /// # Errors
+    /// It is no event of SNS or SQS, or has no records.
+    pub fn parse(event: &[u8]) -> Result<Self, Error> {
+        let records = records(event)?;
+        let mut source = None;
+        let mut messages = Vec::with_capacity(records.len());
+        let mut unread = None;
+        for (at, raw) in records.into_iter().enumerate() {
+            let number = at + 1;
+            let record = match Record::parse(raw, number) {
+                Ok(record) => record,
+                Err(e) => {
+                    messages.push(whole(raw, number, &e.to_string()));
+                    unread.get_or_insert(e);
+                    continue;
+                }
+            };
+            let found = record.source(number)?;
+            match source {
+                Some(first) if first != found => return Err(Error::Mixed { record: number, first, found }),
+                _ => source = Some(found),
+            }
+            messages.push(record.message(found, number, raw));
+        }
+        let source = source.ok_or_else(|| unread.unwrap_or(Error::Empty))?;
+        Ok(Self { source, messages })
+    }
+}
+
+/// A record from which no message can be taken, whole, so that the quarantine gets it and the others go on.
+fn whole(record: &RawValue, number: usize, why: &str) -> Message {
+    tracing::warn!("the quarantine gets record {number} whole: {why}");
+    Message { id: format!("record {number}"), body: Bytes::copy_from_slice(record.get().as_bytes()) }
+}
+
+fn records(event: &[u8]) -> Result<Vec<&RawValue>, Error> {
+    let event = event.strip_prefix(b"\xef\xbb\xbf").unwrap_or(event); // editors on Windows put a mark there
+    let outer: Outer<'_> = serde_json::from_slice(event).map_err(|e| match e.classify() {
+        serde_json::error::Category::Data => Error::NotObject,
+        _ if event.trim_ascii().is_empty() => Error::NotJson("empty".into()),
+        _ => Error::NotJson(e.to_string()),
+    })?;
+    if !event.trim_ascii_start().starts_with(b"{") {
+        return Err(Error::NotObject); // serde would take an array for the fields in their order
+    }
+    match outer.records.map(RawValue::get) {
+        None | Some("null") => Err(Error::NoRecords),
+        Some(list) => serde_json::from_str(list).map_err(|_| Error::NotArray),
+    }
+}
+
+impl Record {
+    fn parse(raw: &RawValue, record: usize) -> Result<Self, Error> {
+        if !raw.get().starts_with('{') {
+            return Err(Error::BadRecord { record, why: "it does not begin with {".into() });
+        }
+        serde_json::from_str(raw.get()).map_err(|e| Error::BadRecord { record, why: e.to_string() })
+    }
+
+    fn source(&self, record: usize) -> Result<Source, Error> {
+        let name = self.sns_source.as_str().or(self.sqs_source.as_str()).ok_or(Error::NoSource { record })?;
+        Source::of(name).ok_or_else(|| Error::OtherService { record, found: name.chars().take(60).collect() })
+    }
+
+    fn message(mut self, source: Source, number: usize, whole: &RawValue) -> Message {
+        let (id, body) = match source {
+            Source::Sns => {
+                let mut take = |name| self.sns.get_mut(name).map(Value::take).unwrap_or_default();
+                (take("MessageId"), take("Message"))
+            }
+            Source::Sqs => (self.message_id, self.body),
+        };
+        let id = match id {
+            Value::String(id) if !id.is_empty() => id,
+            _ => format!("record {number}"),
+        };
+        let body = match (body, source) {
+            (Value::String(body), Source::Sns) => body.into(),
+            (Value::String(body), Source::Sqs) => unwrap_once(body),
+            _ => {
+                let part = source.part();
+                tracing::warn!(
+                    "record {number} ({id:?}) of the event has no text {part}: the quarantine gets it whole"
+                );
+                Bytes::copy_from_slice(whole.get().as_bytes())
+            }
+        };
+        Message { id, body }
+    }
+}
+
+/// The message in an SQS body: that of the envelope where it is one, or else the body itself (raw delivery).
+fn unwrap_once(body: String) -> Bytes {
+    Envelope::parse(body.as_bytes()).map_or(body, |envelope| envelope.message).into()
+}
+
+#[cfg(test)]
+mod tests;

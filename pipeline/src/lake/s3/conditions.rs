@@ -1,0 +1,394 @@
+//! Writes under a condition, also on stores that do not know it.
+//!
+//! AWS honours `If-None-Match` and `If-Match`, and is trusted. Other stores ignore the header (Garage) or answer 501, so
+//! there it is tested: the first object that was created is written again with the same bytes, which must get a 412.
+//! Until that is known, and where it fails, a HEAD request before each write does the header's work. What remains is a race
+//! of two processes between HEAD and PUT; within one process, writes of one key wait for one another.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::primitives::ByteStream;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use bytes::Bytes;
+use tokio::sync::{Mutex, MutexGuard};
+use url::Url;
+
+use super::S3;
+use super::failure::{is_unsupported, status};
+use crate::lake::{Changed, ConditionalWrites, Conditions, Error, Lake as _, Put, Reason, Unconditional};
+
+/// The folder beside the lake in which the test's object lies for a moment.
+const TEST_FOLDER: &str = "ruminate-test";
+
+/// Locks for keys; two keys that share one only wait for each other.
+const LOCKS: usize = 1_024;
+
+/// What is known of a store, shared by all lakes in it.
+#[derive(Debug)]
+pub(super) struct Support {
+    /// AWS itself: nothing is tested.
+    trusted: bool,
+    create: Verdict,
+    change: Verdict,
+    /// Whoever finds out does so alone.
+    test: Mutex<()>,
+    /// Found out by an object of the test's own, outside the lake.
+    tested: AtomicBool,
+    hasher: RandomState,
+    locks: OnceLock<Vec<Mutex<()>>>,
+}
+
+/// Support for one condition, as far as it is known.
+#[derive(Debug, Default)]
+struct Verdict(AtomicU8);
+
+impl Verdict {
+    const HONOURED: u8 = 1;
+    const EMULATED: u8 = 2;
+
+    fn read(&self) -> ConditionalWrites {
+        match self.0.load(Ordering::SeqCst) {
+            Self::HONOURED => ConditionalWrites::Honoured,
+            Self::EMULATED => ConditionalWrites::Emulated,
+            _ => ConditionalWrites::Untested,
+        }
+    }
+
+    /// Records what a test showed. That a condition was not honoured once is final.
+    fn record(&self, honoured: bool, header: &str) {
+        let new = if honoured { Self::HONOURED } else { Self::EMULATED };
+        let before = self.0.fetch_max(new, Ordering::SeqCst);
+        if !honoured && before != new {
+            tracing::warn!(
+                "the store does not honour {header}: two writers at once can overwrite each other's objects"
+            );
+        }
+    }
+}
+
+impl Support {
+    pub(super) fn at(endpoint: Option<&str>) -> Self {
+        Self {
+            trusted: endpoint.is_none_or(is_aws),
+            create: Verdict::default(),
+            change: Verdict::default(),
+            test: Mutex::default(),
+            tested: AtomicBool::new(false),
+            hasher: RandomState::new(),
+            locks: OnceLock::new(),
+        }
+    }
+
+    pub(super) fn conditions(&self) -> Conditions {
+        if self.trusted {
+            return Conditions::default();
+        }
+        Conditions { create: self.create.read(), change: self.change.read() }
+    }
+
+    /// Waits until no other write of that key is under way in this process.
+    async fn alone_with(&self, path: &str) -> MutexGuard<'_, ()> {
+        let locks = self.locks.get_or_init(|| (0..LOCKS).map(|_| Mutex::default()).collect());
+        #[allow(clippy::cast_possible_truncation, reason = "any bits of a hash do")]
+        let at = self.hasher.hash_one(path) as usize % LOCKS;
+        locks[at].lock().await
+    }
+}
+
+/// Whether an endpoint is AWS's own.
+fn is_aws(endpoint: &str) -> bool {
+    const DOMAINS: [&str; 6] =
+        ["amazonaws.com", "amazonaws.com.cn", "amazonaws.eu", "api.aws", "c2s.ic.gov", "sc2s.sgov.gov"];
+    let host = Url::parse(endpoint).ok().and_then(|url| url.host_str().map(str::to_ascii_lowercase));
+    host.is_some_and(|host| {
+        DOMAINS
+            .iter()
+            .any(|domain| host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
+    })
+}
+
+/// A change token without what stores put around it.
+fn plain(etag: &str) -> &str {
+    etag.trim_start_matches("W/").trim_matches('"')
+}
+
+/// The condition on a write.
+#[derive(Debug, Clone, Copy)]
+enum If<'a> {
+    /// There is no such object.
+    Free,
+    /// The object has this change token.
+    Match(&'a str),
+    /// None: it was looked up.
+    LookedUp,
+}
+
+/// The answer to a write that reached the store.
+#[derive(Debug)]
+enum Sent {
+    /// It is done; with the new object's change token.
+    Done(Option<String>),
+    /// The condition does not hold.
+    Refused,
+    /// The store does not know the condition.
+    Unsupported,
+}
+
+impl S3 {
+    pub(super) async fn put_once(&self, key: &str, body: Bytes) -> Result<Put, Error> {
+        self.demand(|conditions| conditions.create).await?;
+        match self.support.conditions().create {
+            ConditionalWrites::Honoured => match self.send(key, If::Free, Some(body)).await? {
+                Sent::Done(_) => Ok(Put::Created),
+                Sent::Refused => Ok(Put::Exists),
+                Sent::Unsupported => Err(self.error(key, Reason::Other, "the store rejects If-None-Match")),
+            },
+            ConditionalWrites::Emulated => self.put_looked_up(key, body).await,
+            ConditionalWrites::Untested => self.put_first(key, body).await,
+        }
+    }
+
+    /// Writes an object while nobody knows whether the store honours the condition, and finds out if it is new.
+    async fn put_first(&self, key: &str, body: Bytes) -> Result<Put, Error> {
+        match self.token(key).await {
+            Ok(None) => {}
+            Ok(Some(_)) => return Ok(Put::Exists),
+            // Whether it is there may not be asked: an object outside the lake shows what the store does.
+            Err(e) if e.reason == Reason::Denied => drop(self.test().await?),
+            Err(e) => return Err(e),
+        }
+        let alone = self.support.test.lock().await;
+        if self.support.create.read() != ConditionalWrites::Untested {
+            drop(alone);
+            return Box::pin(self.put_once(key, body)).await;
+        }
+        // Others had their turn since.
+        if self.token(key).await?.is_some() {
+            return Ok(Put::Exists);
+        }
+        match self.send(key, If::Free, Some(body.clone())).await? {
+            Sent::Done(_) => {
+                self.try_again(key, If::Free, body).await;
+                Ok(Put::Created)
+            }
+            Sent::Refused => {
+                self.support.create.record(true, "If-None-Match");
+                Ok(Put::Exists)
+            }
+            Sent::Unsupported => {
+                self.support.create.record(false, "If-None-Match");
+                drop(alone);
+                self.put_looked_up(key, body).await
+            }
+        }
+    }
+
+    /// Repeats a write that was done, with the same bytes and a condition that no longer holds: it must be refused.
+    async fn try_again(&self, key: &str, condition: If<'_>, body: Bytes) {
+        let (verdict, header) = match condition {
+            If::Match(_) => (&self.support.change, "If-Match"),
+            _ => (&self.support.create, "If-None-Match"),
+        };
+        match self.send(key, condition, Some(body)).await {
+            Ok(Sent::Refused) => verdict.record(true, header),
+            Ok(Sent::Done(_) | Sent::Unsupported) => verdict.record(false, header),
+            Err(e) => tracing::debug!("whether the store honours {header} is not known yet: {e}"),
+        }
+    }
+
+    async fn put_looked_up(&self, key: &str, body: Bytes) -> Result<Put, Error> {
+        let _alone = self.support.alone_with(&self.path(key)).await;
+        if self.token(key).await?.is_some() {
+            return Ok(Put::Exists);
+        }
+        match self.send(key, If::LookedUp, Some(body)).await? {
+            Sent::Done(_) => Ok(Put::Created),
+            Sent::Refused | Sent::Unsupported => Err(self.error(key, Reason::Other, "the store rejects a plain write")),
+        }
+    }
+
+    pub(super) async fn change_once(&self, key: &str, etag: &str, body: Option<Bytes>) -> Result<Changed, Error> {
+        self.demand(|conditions| conditions.change).await?;
+        let etag = plain(etag);
+        if self.support.trusted {
+            return match self.send(key, If::Match(etag), body).await? {
+                Sent::Done(_) => Ok(Changed::Done),
+                Sent::Refused => Ok(Changed::Moved),
+                Sent::Unsupported => Err(self.error(key, Reason::Other, "the store rejects If-Match")),
+            };
+        }
+        // Changes are few: their token is always compared, as a store may honour the header on PUT and not on DELETE.
+        let _alone = self.support.alone_with(&self.path(key)).await;
+        if self.token(key).await?.as_deref() != Some(etag) {
+            return Ok(Changed::Moved);
+        }
+        let known = self.support.change.read();
+        let condition = if known == ConditionalWrites::Emulated { If::LookedUp } else { If::Match(etag) };
+        match self.send(key, condition, body.clone()).await? {
+            Sent::Done(new) => {
+                if let (Some(body), ConditionalWrites::Untested) = (body, known)
+                    && new.is_some_and(|new| plain(&new) != etag)
+                {
+                    self.try_again(key, If::Match(etag), body).await;
+                }
+                Ok(Changed::Done)
+            }
+            Sent::Refused => Ok(Changed::Moved),
+            Sent::Unsupported => {
+                self.support.change.record(false, "If-Match");
+                self.send(key, If::LookedUp, body).await.map(|_| Changed::Done)
+            }
+        }
+    }
+
+    /// Fails if conditional writes are required and the store does not honour them.
+    async fn demand(&self, of: impl Fn(Conditions) -> ConditionalWrites) -> Result<(), Error> {
+        if self.unconditional == Unconditional::Emulate || self.support.trusted {
+            return Ok(());
+        }
+        match of(self.test().await?) {
+            ConditionalWrites::Honoured => Ok(()),
+            _ => Err(self.error("", Reason::Unconditional, UNCONDITIONAL)),
+        }
+    }
+
+    /// Finds out what the store honours, once, with an object of its own beside the lake; removes it.
+    pub(super) async fn test(&self) -> Result<Conditions, Error> {
+        let Support { trusted, tested, test, .. } = &*self.support;
+        if !trusted && !tested.load(Ordering::SeqCst) {
+            let _alone = test.lock().await;
+            if !tested.load(Ordering::SeqCst) {
+                self.sibling(TEST_FOLDER).test_alone().await?;
+                tested.store(true, Ordering::SeqCst);
+            }
+        }
+        Ok(self.support.conditions())
+    }
+
+    async fn test_alone(&self) -> Result<(), Error> {
+        let key = format!("{:032x}.json", fastrand::u128(..));
+        let tested = self.test_with(&key).await;
+        // Also after a failure: its answer may be what was lost.
+        if let Err(e) = self.send(&key, If::LookedUp, None).await {
+            tracing::warn!("the object of a test of the store may have stayed, remove {}/{key}: {e}", self.address());
+        }
+        let (create, change) = tested?;
+        self.support.create.record(create, "If-None-Match");
+        self.support.change.record(change, "If-Match");
+        Ok(())
+    }
+
+    /// Whether the store honours the condition on a new object, and that on a change.
+    async fn test_with(&self, key: &str) -> Result<(bool, bool), Error> {
+        const OTHER: If<'_> = If::Match("00000000000000000000000000000000");
+        let body = || Some(Bytes::from_static(b"{}"));
+        let create = match self.send(key, If::Free, body()).await? {
+            Sent::Done(_) => matches!(self.send(key, If::Free, body()).await?, Sent::Refused),
+            Sent::Refused => true,
+            Sent::Unsupported => {
+                self.send(key, If::LookedUp, body()).await?;
+                false
+            }
+        };
+        let put = self.send(key, OTHER, body()).await?;
+        let delete = self.send(key, OTHER, None).await;
+        Ok((create, matches!((put, delete), (Sent::Refused, Ok(Sent::Refused)))))
+    }
+
+    /// The change token of the object as it is now; `None` if there is no such object.
+    async fn token(&self, key: &str) -> Result<Option<String>, Error> {
+        match self.client.head_object().bucket(&self.bucket).key(self.path(key)).send().await {
+            Ok(head) => Ok(Some(plain(head.e_tag().unwrap_or_default()).to_owned())),
+            Err(e) if status(&e) == Some(404) => Ok(None),
+            Err(e) if status(&e) == Some(403) => Err(self.error(key, Reason::Denied, MAY_NOT_LOOK)),
+            Err(e) => Err(self.failure(key, &e)),
+        }
+    }
+
+    /// Writes an object, or removes it if there is no body.
+    async fn send(&self, key: &str, condition: If<'_>, body: Option<Bytes>) -> Result<Sent, Error> {
+        let quoted = |etag: &str| format!("\"{etag}\"");
+        let (none_match, only_match) = match condition {
+            If::Free => (Some("*".to_owned()), None),
+            If::Match(etag) => (None, Some(quoted(etag))),
+            If::LookedUp => (None, None),
+        };
+        match body {
+            Some(body) => {
+                let put = self.client.put_object().bucket(&self.bucket).key(self.path(key));
+                let put = put.set_if_none_match(none_match).set_if_match(only_match);
+                let sent = put.content_type("application/json").body(ByteStream::from(body)).send().await;
+                self.judged(key, condition, sent.map(|put| put.e_tag))
+            }
+            None => {
+                let delete = self.client.delete_object().bucket(&self.bucket).key(self.path(key));
+                let sent = delete.set_if_match(only_match).send().await;
+                self.judged(key, condition, sent.map(|_| None))
+            }
+        }
+    }
+
+    fn judged<E>(
+        &self,
+        key: &str,
+        condition: If<'_>,
+        sent: Result<Option<String>, SdkError<E, HttpResponse>>,
+    ) -> Result<Sent, Error>
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        match (sent, condition) {
+            (Ok(etag), _) => Ok(Sent::Done(etag)),
+            (Err(e), If::Free | If::Match(_)) if status(&e) == Some(412) => Ok(Sent::Refused),
+            (Err(e), If::Match(_)) if status(&e) == Some(404) => Ok(Sent::Refused),
+            (Err(e), If::Free | If::Match(_)) if is_unsupported(&e) => Ok(Sent::Unsupported),
+            (Err(e), _) => Err(self.failure(key, &e)),
+        }
+    }
+
+    fn path(&self, key: &str) -> String {
+        format!("{}{key}", self.prefix)
+    }
+}
+
+const UNCONDITIONAL: &str = "the store does not honour conditional writes (If-None-Match and If-Match), and they are required (--require-conditional-writes, RUMINATE_REQUIRE_CONDITIONAL_WRITES): without that, objects are looked up before they are written, with one writer at a time";
+
+const MAY_NOT_LOOK: &str = "refused: on this store an object is looked up before it is written: allow s3:GetObject and s3:ListBucket (HEAD answers 403)";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_aws_is_trusted_untested() {
+        for trusted in [
+            "https://s3.us-east-1.amazonaws.com",
+            "https://bucket.vpce-1.s3.sa-east-1.vpce.amazonaws.com/",
+            "https://s3.cn-north-1.amazonaws.com.cn:443",
+        ] {
+            assert!(Support::at(Some(trusted)).trusted, "{trusted}");
+        }
+        assert!(Support::at(None).trusted);
+        for other in ["http://127.0.0.1:3900", "https://amazonaws.com.example", "https://notamazonaws.com", "nonsense"]
+        {
+            assert!(!Support::at(Some(other)).trusted, "{other}");
+        }
+    }
+
+    #[test]
+    fn one_condition_that_was_not_honoured_is_enough() {
+        let verdict = Verdict::default();
+        assert_eq!(verdict.read(), ConditionalWrites::Untested);
+        for (honoured, expected) in [
+            (true, ConditionalWrites::Honoured),
+            (false, ConditionalWrites::Emulated),
+            (true, ConditionalWrites::Emulated),
+        ] {
+            verdict.record(honoured, "If-Match");
+            assert_eq!(verdict.read(), expected);
+        }
+    }
+}

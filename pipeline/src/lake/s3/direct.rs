@@ -1,0 +1,121 @@
+//! Reading objects without the SDK: where it would go and how it would sign is asked of the SDK once, by a presigned
+//! address; the requests themselves go by [`crate::aws::http`].
+//!
+//! What is no plain SigV4 for `s3`, such as directory buckets and access points of many regions, stays the SDK's.
+
+use std::fmt;
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_s3::presigning::PresigningConfig;
+use bytes::Bytes;
+use hyper::{Method, StatusCode};
+use tokio::sync::OnceCell;
+use url::Url;
+
+use super::failure::no_credentials;
+use super::{S3, Wanted, escape, no_error};
+use crate::aws::http::{ApiRequest, ConnectionReuse, SignedHttpClient, Timeouts, TransportError};
+use crate::aws::keys::Keys;
+use crate::aws::request_id::with_request_id;
+use crate::aws::xml::element;
+use crate::lake::{Error, Reason};
+
+/// The address of this key is asked of the SDK.
+const PROBE: &str = "k";
+
+/// Whether and how to read directly: found out at the first read.
+pub(super) struct Opening {
+    credentials: SharedCredentialsProvider,
+    patience: Timeouts,
+    /// `None` in it: the SDK is to read.
+    way: OnceCell<Option<Way>>,
+}
+
+impl fmt::Debug for Opening {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opening").finish_non_exhaustive()
+    }
+}
+
+impl Opening {
+    /// `None` where requests are not signed.
+    pub(super) fn new(config: &SdkConfig) -> Option<Self> {
+        let credentials = config.credentials_provider()?;
+        Some(Self { credentials, patience: Timeouts::of(config), way: OnceCell::new() })
+    }
+
+    /// The way to the bucket; `None` where the SDK is to read: for good, or for now because it cannot say yet.
+    pub(super) async fn way(&self, s3: &S3) -> Option<&Way> {
+        let found = self.way.get_or_try_init(|| async {
+            let soon = PresigningConfig::expires_in(Duration::from_secs(60)).map_err(|_| ())?;
+            let request = s3.client.get_object().bucket(&s3.bucket).key(PROBE).presigned(soon).await.map_err(|_| ())?;
+            let way = Way::of(request.uri(), self);
+            tracing::debug!("objects are read {}", if way.is_some() { "directly" } else { "by the SDK" });
+            Ok::<_, ()>(way)
+        });
+        found.await.ok()?.as_ref()
+    }
+}
+
+/// A way to a bucket's objects.
+pub(super) struct Way {
+    client: SignedHttpClient,
+    /// The path before the key, with slashes at both ends.
+    base: String,
+}
+
+impl Way {
+    /// Takes a presigned address of [`PROBE`] apart; `None` for what is not plain.
+    fn of(presigned: &str, opening: &Opening) -> Option<Self> {
+        let url = Url::parse(presigned).ok()?;
+        let of = |name: &str| url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
+        if of("X-Amz-Algorithm")? != "AWS4-HMAC-SHA256" || of("X-Amz-S3session-Token").is_some() {
+            return None;
+        }
+        let credential = of("X-Amz-Credential")?;
+        let mut scope = credential.rsplit('/');
+        let (Some("aws4_request"), Some("s3"), Some(region)) = (scope.next(), scope.next(), scope.next()) else {
+            return None;
+        };
+        let host = match url.port() {
+            Some(port) => format!("{}:{port}", url.host_str()?),
+            None => url.host_str()?.to_owned(),
+        };
+        let keys = Keys::new(opening.credentials.clone(), region, "s3");
+        Some(Self {
+            client: SignedHttpClient::try_new(url.scheme(), host, keys, opening.patience)?,
+            base: url.path().strip_suffix(PROBE)?.to_owned(),
+        })
+    }
+
+    /// One try to read an object; over a connection of its own where the one before broke.
+    pub(super) async fn get(&self, s3: &S3, wanted: Wanted<'_>, whole: &str, fresh: bool) -> Result<Bytes, Error> {
+        let Wanted { key, version, .. } = wanted;
+        let asked = ApiRequest {
+            method: Method::GET,
+            path: &escape::path(&self.base, whole),
+            query: &escape::query(version),
+            body: Bytes::new(),
+            content_type: None,
+            over: if fresh { ConnectionReuse::Fresh } else { ConnectionReuse::ReuseOrRetry },
+        };
+        let answer = match self.client.send(&asked).await {
+            Ok(answer) => answer,
+            Err(TransportError::Credentials(said)) => return Err(s3.error(key, Reason::Denied, no_credentials(&said))),
+            Err(TransportError::Network(said)) => return Err(s3.error(key, Reason::Network, said)),
+        };
+        if answer.status == StatusCode::OK {
+            let etag = answer.etag.as_ref().and_then(|etag| etag.to_str().ok());
+            return no_error(wanted, etag, answer.body);
+        }
+        let said = String::from_utf8_lossy(&answer.body);
+        let code = element(&said, "Code").unwrap_or_default();
+        let status = answer.status.as_u16();
+        let judged = s3.judge(&code, element(&said, "Message").as_deref(), Some(status));
+        let (reason, message) = judged
+            .unwrap_or_else(|| (Reason::Other, format!("the answer makes no sense, is this an S3 endpoint? {status}")));
+        Err(s3.error(key, reason, with_request_id(message, answer.request_id.as_deref())))
+    }
+}

@@ -1,0 +1,221 @@
+//! The column table: every column of `historico_consumo` with its name, unit and field, in the order of the table.
+//!
+//! Everything that goes through a record column by column is derived from here: checks of a real table, SELECT lists,
+//! bindings, LOAD DATA text, the Parquet schema, hashes, control totals and the comparison. How
+//! records are read by it is in `columns`, which checks each kind against the Rust type of its field.
+
+use std::fmt;
+
+/// Unit of a column's numbers, and the decimals worth showing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unit {
+    /// The unit in words.
+    pub name: &'static str,
+    /// Decimals worth showing.
+    pub decimals: usize,
+}
+
+const fn unit(name: &'static str, decimals: usize) -> Option<Unit> {
+    Some(Unit { name, decimals })
+}
+
+const KG_PER_ANIMAL: Option<Unit> = unit("kg per animal", 3);
+const KG_PER_ANIMAL_AND_DAY: Option<Unit> = unit("kg per animal and day", 3);
+const HEAD: Option<Unit> = unit("head", 0);
+const DAYS_ON_FEED: Option<Unit> = unit("days on feed", 0);
+
+/// Kind of a column's values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ColumnKind {
+    /// An id or a name.
+    Text,
+    /// A weight or an intake in kg: f64 in the lake, FLOAT or DOUBLE in a warehouse.
+    Weight,
+    /// A whole number of head or days.
+    Count,
+    /// A point in time, UTC.
+    Instant,
+}
+
+impl ColumnKind {
+    /// Returns true for weights and counts.
+    pub const fn is_number(self) -> bool {
+        matches!(self, Self::Weight | Self::Count)
+    }
+}
+
+/// The table: variant, name, kind, whether every record has it, unit, and the field of the record. It is handed to another macro, so that
+/// the fields can be read where records are known.
+macro_rules! column_table {
+    ($with:ident) => {
+        $with! {
+            IdTreatedData: "id_treated_data", Text, required, None, added.id_treated_data;
+            IdCurral: "id_curral", Text, required, None, reading.id_curral;
+            IdRaca: "id_raca", Text, required, None, reading.id_raca;
+            IdLote: "id_lote", Text, required, None, reading.id_lote;
+            PesoEntrada: "peso_entrada", Weight, required, KG_PER_ANIMAL, reading.peso_entrada;
+            PesoMedio: "peso_medio", Weight, required, KG_PER_ANIMAL, reading.peso_medio;
+            QuantidadeAnimais: "quantidade_animais", Count, required, HEAD, reading.quantidade_animais;
+            DiaConfinamento: "dia_confinamento", Count, required, DAYS_ON_FEED, reading.dia_confinamento;
+            ConsumoReal: "consumo_real", Weight, required, KG_PER_ANIMAL_AND_DAY, reading.consumo_real;
+            ConsumoMeta: "consumo_meta", Weight, required, KG_PER_ANIMAL_AND_DAY, added.consumo_meta;
+            Data: "data", Instant, required, None, reading.data;
+            CodCliente: "cod_cliente", Text, required, None, reading.cod_cliente;
+            RowTs: "row_ts", Instant, required, None, added.row_ts;
+        }
+    };
+}
+pub(super) use column_table;
+
+macro_rules! is_optional {
+    (required) => {
+        false
+    };
+    (optional) => {
+        true
+    };
+}
+
+macro_rules! declare {
+    ($($variant:ident: $name:literal, $kind:ident, $need:ident, $unit:expr, $origin:ident.$field:ident;)*) => {
+        /// A column of the warehouse table, which is also the name of a field in the lake's JSON.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[allow(missing_docs, reason = "the variants are the column names; DESIGN §2 gives their meaning")]
+        pub enum Column {
+            $($variant,)*
+        }
+
+        impl Column {
+            /// Number of columns.
+            pub const COUNT: usize = Self::ALL.len();
+
+            /// All columns in the order of the table.
+            pub const ALL: [Self; [$($name),*].len()] = [$(Self::$variant,)*];
+
+            const DESCRIBED: [(ColumnKind, bool); Self::COUNT] = [$((ColumnKind::$kind, is_optional!($need)),)*];
+
+            /// The column's name in SQL, JSON, CSV and Parquet.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+
+            /// The unit of its numbers; `None` for texts and times.
+            pub const fn unit(self) -> Option<Unit> {
+                match self {
+                    $(Self::$variant => $unit,)*
+                }
+            }
+        }
+    };
+}
+
+column_table!(declare);
+
+impl Column {
+    /// The fields that processing adds; a message that contains them loses them to the computed values.
+    pub const TREATED: [Self; 3] = [Self::ConsumoMeta, Self::IdTreatedData, Self::RowTs];
+
+    /// The fields of a reading, in the order in which farms send them and in which the id is computed.
+    ///
+    /// Optional fields come last: those that a reading lacks are not part of its id.
+    pub const READING: [Self; Self::COUNT - Self::TREATED.len()] = [
+        Self::IdCurral,
+        Self::IdRaca,
+        Self::IdLote,
+        Self::PesoEntrada,
+        Self::PesoMedio,
+        Self::Data,
+        Self::QuantidadeAnimais,
+        Self::DiaConfinamento,
+        Self::ConsumoReal,
+        Self::CodCliente,
+    ];
+
+    /// The fields that every reading has, in the order in which farms send them.
+    pub const REQUIRED: [Self; count(&Self::READING, Choice::Required)] = chosen(&Self::READING, Choice::Required);
+
+    /// The columns of numbers, in the order of the table.
+    pub const NUMBERS: [Self; count(&Self::ALL, Choice::Numbers)] = chosen(&Self::ALL, Choice::Numbers);
+
+    /// What kind of value it has.
+    pub const fn kind(self) -> ColumnKind {
+        Self::DESCRIBED[self.index()].0
+    }
+
+    /// Returns true if a record may have no value for it.
+    pub const fn is_optional(self) -> bool {
+        Self::DESCRIBED[self.index()].1
+    }
+
+    /// Returns true if processing adds it to the reading.
+    pub fn is_treated(self) -> bool {
+        Self::TREATED.contains(&self)
+    }
+
+    /// The column with that name, if there is one.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|column| column.name() == name)
+    }
+
+    /// The column's place in the table, from 0.
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// Columns that are chosen when this is compiled.
+#[derive(Clone, Copy)]
+enum Choice {
+    Required,
+    Numbers,
+}
+
+const fn is_chosen(column: Column, choice: Choice) -> bool {
+    match choice {
+        Choice::Required => !column.is_optional(),
+        Choice::Numbers => column.kind().is_number(),
+    }
+}
+
+const fn count(from: &[Column], choice: Choice) -> usize {
+    let (mut at, mut count) = (0, 0);
+    while at < from.len() {
+        count += is_chosen(from[at], choice) as usize;
+        at += 1;
+    }
+    count
+}
+
+const fn chosen<const N: usize>(from: &[Column], choice: Choice) -> [Column; N] {
+    let (mut chosen, mut at, mut next) = ([from[0]; N], 0, 0);
+    while at < from.len() {
+        if is_chosen(from[at], choice) {
+            chosen[next] = from[at];
+            next += 1;
+        }
+        at += 1;
+    }
+    chosen
+}
+
+impl fmt::Display for Column {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_column_is_of_the_reading_or_added_and_only_optional_ones_end_a_reading() {
+        for column in Column::ALL {
+            assert_ne!(Column::READING.contains(&column), column.is_treated(), "{column}");
+            assert_eq!(column.unit().is_some(), column.kind().is_number(), "{column}");
+        }
+        assert!(Column::READING.is_sorted_by_key(|column| column.is_optional()));
+    }
+}

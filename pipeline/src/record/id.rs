@@ -1,0 +1,114 @@
+//! One reading, one id: the canonical form of a reading and the UUID version 8 made from it.
+//!
+//! **Canonical form**: a JSON array in the serialisation of RFC 8785 (JCS) with the ten fields in the order farms send
+//! them: `id_curral`, `id_raca`, `id_lote` as strings, `peso_entrada`, `peso_medio` as numbers, `data` as a string in
+//! RFC 3339 (UTC, `Z`, fraction cut to microseconds, without trailing zeros, absent when zero), `quantidade_animais`,
+//! `dia_confinamento`, `consumo_real` as numbers, `cod_cliente` as a string. JCS writes numbers as ECMAScript does, in
+//! their shortest form, so `"51"`, `51` and `51.0` agree.
+//!
+//! **Id** (RFC 9562, version 8): 48 bits `data` in Unix milliseconds, big-endian; version `8`; the first 12 bits of
+//! the SHA-256 of the canonical form's UTF-8; variant `10`; the following 62 bits of the hash.
+//!
+//! Test vectors are in `docs/ids.md`, and [`tests`](self) checks them.
+
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::{Column, Field, Reading, instant};
+
+/// The canonical form of a reading, as the module's docs define it.
+///
+/// Optional fields at its end that the reading lacks are omitted, so that a reading without them keeps its id.
+pub fn canonical(reading: &Reading) -> String {
+    let mut out = String::with_capacity(192);
+    let mut absent = 0;
+    for column in Column::READING {
+        let field = reading.field(column);
+        if field == Field::Absent {
+            absent += 1;
+            continue;
+        }
+        (0..std::mem::take(&mut absent)).for_each(|_| out.push_str(",null"));
+        out.push(if out.is_empty() { '[' } else { ',' });
+        match field {
+            Field::Absent => {}
+            Field::Text(text) => out.push_str(&quote(text)),
+            Field::Weight(value) => out.push_str(ryu_js::Buffer::new().format(value)),
+            Field::Count(value) => out.push_str(&value.to_string()),
+            Field::Instant(at) => out.push_str(&quote(&instant::as_canonical(at))),
+        }
+    }
+    out.push(']');
+    out
+}
+
+/// The id of a reading: the same for every delivery of it, by any door, in time order.
+pub fn reading_id(reading: &Reading) -> Uuid {
+    id_of_canonical(canonical(reading).as_bytes(), reading.data.timestamp_millis())
+}
+
+/// The id of a reading with this canonical form and `data` in Unix milliseconds.
+pub fn id_of_canonical(canonical: &[u8], data_ms: i64) -> Uuid {
+    let hash = Sha256::digest(canonical);
+    let mut head = [0_u8; 16];
+    head.copy_from_slice(&hash[..16]);
+    let head = u128::from_be_bytes(head);
+    let millis = u128::from(data_ms.unsigned_abs()) & ((1 << 48) - 1);
+    let custom_b = head >> 116;
+    let custom_c = (head >> 54) & ((1 << 62) - 1);
+    Uuid::from_u128(millis << 80 | 8 << 76 | custom_b << 64 | 0b10 << 62 | custom_c)
+}
+
+fn quote(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(json: &str) -> Reading {
+        Reading::parse(json.as_bytes()).unwrap()
+    }
+
+    /// The table of `docs/ids.md`: message, canonical form, id.
+    #[test]
+    fn the_written_down_vectors_hold() {
+        let page = include_str!("../../../docs/ids.md");
+        let blocks: Vec<&str> = page.split("```").skip(1).step_by(2).map(|block| block.trim()).collect();
+        let vectors: Vec<&[&str]> = blocks.chunks(3).collect();
+        assert!(vectors.len() >= 4, "docs/ids.md has its vectors");
+        for vector in vectors {
+            let [message, form, id] = vector else { panic!("three blocks a vector: {vector:?}") };
+            let reading = parse(message);
+            assert_eq!(canonical(&reading), *form);
+            assert_eq!(reading_id(&reading).to_string(), *id);
+        }
+    }
+
+    #[test]
+    fn the_form_of_a_number_or_time_does_not_change_the_id() {
+        let one = parse(
+            r#"{"id_curral":"1","id_raca":"2","id_lote":"3","peso_entrada":450,"peso_medio":"450.50","data":"2023-01-01 00:00:00 UTC",
+                "quantidade_animais":"51","dia_confinamento":"66","consumo_real":9.0,"cod_cliente":"FazendaUm"}"#,
+        );
+        let other = parse(
+            r#"{"cod_cliente":"FazendaUm","extra":1,"id_curral":1,"id_raca":2.0,"id_lote":"3","peso_entrada":"450.0","peso_medio":450.5,
+                "data":"2022-12-31T21:00:00-03:00","quantidade_animais":51,"dia_confinamento":66.0,"consumo_real":"9"}"#,
+        );
+        assert_eq!(reading_id(&one), reading_id(&other));
+    }
+
+    #[test]
+    fn a_corrected_reading_is_another_reading_of_the_same_moment() {
+        let one = parse(
+            r#"{"id_curral":"1","id_raca":"2","id_lote":"3","peso_entrada":450,"peso_medio":450,"data":"2023-01-01 00:00:00 UTC",
+                "quantidade_animais":"51","dia_confinamento":"66","consumo_real":9.0,"cod_cliente":"FazendaUm"}"#,
+        );
+        let corrected = Reading { consumo_real: 9.1, ..one.clone() };
+        let (a, b) = (reading_id(&one), reading_id(&corrected));
+        assert_ne!(a, b);
+        assert_eq!(a.as_bytes()[..6], b.as_bytes()[..6]);
+        assert_eq!(a.get_version_num(), 8);
+    }
+}

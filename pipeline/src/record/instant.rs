@@ -1,0 +1,247 @@
+//! Points in time as this pipeline writes them: parsing every accepted form, and the three forms that are written.
+
+use chrono::{
+    DateTime, Datelike, FixedOffset, NaiveDate, NaiveDateTime, SecondsFormat, SubsecRound, TimeDelta, Timelike, Utc,
+};
+
+/// Reads `YYYY-MM-DD HH:MM:SS[.f] UTC`, RFC 3339, or the same without a zone (taken as UTC); cut to microseconds.
+///
+/// `None` where the text is none of these, or names a leap second, which no column can hold.
+pub fn parse(text: &str) -> Option<DateTime<Utc>> {
+    let text = text.trim();
+    let naive = text.strip_suffix(" UTC").unwrap_or(text);
+    if let Some(at) = digits(naive) {
+        return Some(at.and_utc().trunc_subsecs(6));
+    }
+    let at = DateTime::parse_from_rfc3339(text).map(|at| at.to_utc()).ok().or_else(|| slowly(text))?;
+    (at.nanosecond() < 1_000_000_000).then(|| at.trunc_subsecs(6))
+}
+
+/// The rarer forms: an offset without a colon or behind a space, a zone's abbreviation behind the offset as Go writes it, no
+/// seconds, no time at all, slashes, and ISO 8601 without marks. Year, month and day only in this order.
+fn slowly(text: &str) -> Option<DateTime<Utc>> {
+    let (local, offset) = split_offset(text)?;
+    let local = local.replace('/', "-");
+    let naive =
+        ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y%m%dT%H%M%S%.f"]
+            .into_iter()
+            .find_map(|form| NaiveDateTime::parse_from_str(&local, form).ok())
+            .or_else(|| NaiveDate::parse_from_str(&local, "%Y-%m-%d").ok()?.and_hms_opt(0, 0, 0))?;
+    naive.checked_sub_offset(offset).map(|at| at.and_utc())
+}
+
+/// The local time and its offset; UTC where there is none. A zone's name alone says nothing that can be relied on, but `UTC`, `GMT` and
+/// `Z` do.
+fn split_offset(text: &str) -> Option<(&str, FixedOffset)> {
+    let utc = FixedOffset::east_opt(0)?;
+    if let Some(local) = text.strip_suffix(['Z', 'z']) {
+        return Some((local.trim_end(), utc));
+    }
+    let (text, named) = match text.rsplit_once(' ') {
+        Some((rest, "UTC" | "GMT")) => (rest, Some(utc)),
+        // Go's time.String: 2023-01-01 00:00:00 -0300 -03, or +0000 UTC.
+        Some((rest, zone))
+            if is_zone(zone) && rest.rsplit_once(' ').is_some_and(|(_, offset)| offset_of(offset).is_some()) =>
+        {
+            (rest, None)
+        }
+        _ => (text, None),
+    };
+    // The sign of an offset comes after the time; hyphens of the date do not count.
+    let sign = text.rfind(['+', '-']).filter(|&at| at > 10);
+    let Some((local, offset)) = sign.map(|at| text.split_at(at)) else { return Some((text, utc)) };
+    let offset = offset_of(offset)?;
+    (named.is_none_or(|named| named == offset)).then_some((local.trim_end(), offset))
+}
+
+fn is_zone(text: &str) -> bool {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let is_number = digits.len() != text.len() && !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    is_number || (1..=5).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_uppercase())
+}
+
+/// `+00:00`, `-0300` or `-03`.
+fn offset_of(text: &str) -> Option<FixedOffset> {
+    let (sign, digits) = (text.strip_prefix('-').map_or(1, |_| -1), text.strip_prefix(['+', '-'])?);
+    let digits = digits.replacen(':', "", 1);
+    let number = decimal(digits.as_bytes())?;
+    let (hours, minutes) = match digits.len() {
+        2 => (number, 0),
+        4 => (number / 100, number % 100),
+        _ => return None,
+    };
+    if hours > 14 || minutes > 59 {
+        return None;
+    }
+    FixedOffset::east_opt(sign * i32::try_from(hours * 3_600 + minutes * 60).ok()?)
+}
+
+/// Exactly `YYYY-MM-DD HH:MM:SS` or the same with `T`, perhaps with a fraction of up to nine digits: by far the most of what
+/// is read, at a tenth of what a format string costs. `None` for every other form, and for leap seconds.
+pub fn digits(text: &str) -> Option<NaiveDateTime> {
+    let (whole, fraction) = text.as_bytes().split_at_checked(19)?;
+    let number = |from: usize, to: usize| decimal(&whole[from..to]);
+    let marks = [(4, b'-'), (7, b'-'), (13, b':'), (16, b':')];
+    if !marks.iter().all(|&(at, mark)| whole[at] == mark) || !matches!(whole[10], b' ' | b'T') {
+        return None;
+    }
+    let nanos = match fraction {
+        [] => 0,
+        [b'.', digits @ ..] if (1..=9).contains(&digits.len()) => {
+            decimal(digits)? * 10_u32.pow(9 - u32::try_from(digits.len()).ok()?)
+        }
+        _ => return None,
+    };
+    let date = NaiveDate::from_ymd_opt(i32::try_from(number(0, 4)?).ok()?, number(5, 7)?, number(8, 10)?)?;
+    date.and_hms_nano_opt(number(11, 13)?, number(14, 16)?, number(17, 19)?, nanos)
+}
+
+/// A number of at most nine digits.
+fn decimal(digits: &[u8]) -> Option<u32> {
+    digits.iter().try_fold(0, |sum, &b| b.is_ascii_digit().then(|| sum * 10 + u32::from(b - b'0')))
+}
+
+/// Whether both an id (48 bits of Unix milliseconds) and a DATETIME column can hold this instant: 1970 to 9999.
+pub fn in_range(at: DateTime<Utc>) -> bool {
+    at.timestamp() >= 0 && at.year() <= 9999
+}
+
+/// As farms write `data`: `2023-01-01 00:00:00 UTC`, with a fraction only where there is one.
+pub fn as_farm(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m-%d %H:%M:%S%.f UTC").to_string()
+}
+
+/// As `row_ts` stands in the lake: `2026-11-22T18:49:03.454063`, no zone, the fraction absent when it is zero.
+pub fn as_row_ts(at: DateTime<Utc>) -> String {
+    let form = if at.timestamp_subsec_micros() == 0 { "%Y-%m-%dT%H:%M:%S" } else { "%Y-%m-%dT%H:%M:%S%.6f" };
+    at.format(form).to_string()
+}
+
+/// As the canonical reading holds it: RFC 3339 in UTC, the fraction without trailing zeros and absent when zero.
+pub fn as_canonical(at: DateTime<Utc>) -> String {
+    let micros = at.timestamp_subsec_micros();
+    let whole = at.to_rfc3339_opts(SecondsFormat::Secs, true);
+    if micros == 0 {
+        return whole;
+    }
+    let fraction = format!("{micros:06}");
+    format!("{}.{}Z", whole.trim_end_matches('Z'), fraction.trim_end_matches('0'))
+}
+
+/// Cut to `digits` fractional digits (0 to 6), as MariaDB does and as this toolkit does before it binds a value.
+pub fn truncated(at: DateTime<Utc>, digits: u8) -> NaiveDateTime {
+    at.naive_utc().trunc_subsecs(u16::from(digits))
+}
+
+/// Rounded half up to `digits` fractional digits (0 to 6), as MySQL does with a longer fraction.
+pub fn rounded(at: DateTime<Utc>, digits: u8) -> NaiveDateTime {
+    let half = TimeDelta::nanoseconds(500_000_000 / 10_i64.pow(u32::from(digits.min(6))));
+    truncated(at + half, digits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_accepted_form_is_the_same_instant() {
+        let forms = [
+            "2023-01-01 00:00:00 UTC",
+            "2023-01-01 00:00:00",
+            "2023-01-01T00:00:00",
+            "2023-01-01T00:00:00Z",
+            "2022-12-31T21:00:00-03:00",
+            "2022-12-31 21:00:00-03:00",
+            " 2023-01-01 00:00:00.000 UTC ",
+            "2023-01-01T00:00:00.0000009Z",
+            "2023-01-01 00:00:00 +0000",
+            "2023-01-01 00:00:00+0000",
+            "2023-01-01 00:00:00 +0000 UTC",
+            "2023-01-01T00:00:00+00",
+            "2022-12-31T21:00:00-0300",
+            "2022-12-31 21:00:00 -03:00",
+            "2022-12-31 21:00:00 -0300 -03",
+            "2022-12-31 21:00:00 -0300 BRT",
+            "2023-01-01 00:00:00 GMT",
+            "2023-01-01 00:00",
+            "2023-01-01T00:00Z",
+            "2023-01-01",
+            "2023/01/01 00:00:00",
+            "20230101T000000Z",
+        ];
+        for form in forms {
+            assert_eq!(parse(form).map(as_canonical).as_deref(), Some("2023-01-01T00:00:00Z"), "{form}");
+        }
+    }
+
+    /// The quick way answers what a format string answers, wherever it answers at all.
+    #[test]
+    fn the_quick_way_reads_what_a_format_string_reads() {
+        let parts = [
+            "2023", "9999", "0000", "-", "0", "1", "2", "12", "29", "31", "59", "60", " ", "T", ":", ".", "5", "+1",
+            "é",
+        ];
+        let mut seen = 0;
+        let mut state = 7_u64;
+        let mut pick = |count: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % count
+        };
+        for _ in 0..200_000 {
+            // A time, with up to two of its pieces replaced.
+            let mut pieces = vec!["2024", "-", "02", "-", "29", " ", "23", ":", "59", ":", "58", ".", "25"];
+            pieces.truncate([11, 13][pick(2)]);
+            for _ in 0..pick(3) {
+                let at = pick(pieces.len());
+                pieces[at] = parts[pick(parts.len())];
+            }
+            let text = pieces.concat();
+            let slow = ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f"]
+                .into_iter()
+                .find_map(|form| NaiveDateTime::parse_from_str(&text, form).ok());
+            if let Some(quick) = digits(&text) {
+                assert_eq!(Some(quick), slow, "{text}");
+                seen += 1;
+            }
+        }
+        assert!(seen > 50_000, "{seen}");
+    }
+
+    #[test]
+    fn what_is_no_time_is_refused() {
+        for text in [
+            "",
+            "2023-01",
+            "2023-01-01 00:00:00 BRT",
+            "2023-01-01 00:00:00 -0300 UTC",
+            "2023-01-01 00:00:00 +9999",
+            "1672531200",
+            "01/02/2023",
+            "2023-01-01 00:00:00 America/Sao_Paulo",
+            "2023-01-01 24:00:00",
+            "01/02/2023 00:00:00",
+            "2023-13-01 00:00:00 UTC",
+            "2016-12-31T23:59:60Z",
+            "now",
+        ] {
+            assert_eq!(parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn fractions_are_written_as_each_form_wants_them() {
+        let at = parse("2026-11-22T18:49:03.454060").unwrap();
+        assert_eq!(as_row_ts(at), "2026-11-22T18:49:03.454060");
+        assert_eq!(as_canonical(at), "2026-11-22T18:49:03.45406Z");
+        assert_eq!(as_row_ts(parse("2026-11-22T18:49:03").unwrap()), "2026-11-22T18:49:03");
+        assert_eq!(as_farm(parse("2026-11-22T18:49:03").unwrap()), "2026-11-22 18:49:03 UTC");
+    }
+
+    #[test]
+    fn mysql_rounds_and_mariadb_cuts() {
+        let at = parse("2026-12-31T23:59:59.600").unwrap();
+        assert_eq!(truncated(at, 0).to_string(), "2026-12-31 23:59:59");
+        assert_eq!(rounded(at, 0).to_string(), "2027-01-01 00:00:00");
+        assert_eq!(rounded(at, 3), truncated(at, 3));
+    }
+}

@@ -1,0 +1,248 @@
+//! From JSON text to typed fields: every form of a number, text or time that farms and older Lambdas have sent.
+//!
+//! Owns the accepted forms and the limits; which fields belong to a reading or a record is decided by their own files.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::spelling::{self, Lost};
+use super::{Column, Rejection, Slug, Source, instant};
+
+/// The largest message taken in, in bytes: the SNS and SQS limit of 256 KiB.
+pub const MAX_MESSAGE_BYTES: usize = 256 * 1024;
+
+/// The largest object read as a record, in bytes: a message of the largest size and what treatment adds to it.
+pub const MAX_OBJECT_BYTES: usize = MAX_MESSAGE_BYTES + 4 * 1024;
+
+/// The most characters a text column holds: VARCHAR(255).
+pub const MAX_TEXT_CHARS: usize = 255;
+
+/// How much of a wrong value is quoted in a reason, in characters.
+const QUOTED_CHARS: usize = 60;
+
+/// Where a JSON object comes from, and so how its texts are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// A message: its texts are brought to one spelling, so that one reading has one id.
+    Message,
+    /// An object of a lake: its texts are as its row has them.
+    Lake,
+}
+
+/// The members of one JSON object, known ones by column, values still as JSON text.
+pub(super) struct Fields<'a> {
+    origin: Origin,
+    slots: [Option<&'a RawValue>; Column::COUNT],
+    repeated: [bool; Column::COUNT],
+}
+
+impl<'a> Fields<'a> {
+    /// Splits a message or object of at most `limit` bytes into its members.
+    ///
+    /// # Errors
+    /// The message is too large, not UTF-8, not JSON or not an object.
+    pub(super) fn parse(message: &'a [u8], limit: usize, origin: Origin) -> Result<Self, Rejection> {
+        if message.len() > limit {
+            return Err(Rejection::TooLarge { bytes: message.len(), limit });
+        }
+        let text = std::str::from_utf8(message).map_err(|e| Rejection::NotUtf8 { offset: e.valid_up_to() })?;
+        let text = text.trim_start_matches('\u{feff}'); // the mark some editors put before UTF-8
+        let fields: Self = serde_json::from_str(text).map_err(|e| refuse_json(text, &e))?;
+        Ok(Self { origin, ..fields })
+    }
+
+    fn raw(&self, field: Column) -> Result<&'a str, Rejection> {
+        if self.repeated[field.index()] {
+            return Err(Rejection::Repeated { field });
+        }
+        match self.slots[field.index()].map(RawValue::get) {
+            None => Err(Rejection::Missing { field }),
+            Some("null") => Err(Rejection::Null { field }),
+            Some(raw) => Ok(raw),
+        }
+    }
+
+    /// The one spelling of a text; an id has one only if its digits are all there.
+    fn spelled<'t>(&self, field: Column, text: Cow<'t, str>) -> Result<Cow<'t, str>, Rejection> {
+        let tidy = match text {
+            Cow::Borrowed(text) => spelling::tidy(text),
+            Cow::Owned(text) => Cow::Owned(spelling::tidy(&text).into_owned()),
+        };
+        if !matches!(field, Column::IdCurral | Column::IdRaca | Column::IdLote) {
+            return Ok(tidy);
+        }
+        match spelling::id(&tidy) {
+            Ok(id) if id.len() == tidy.len() => Ok(tidy),
+            Ok(id) => Ok(Cow::Owned(id.to_owned())),
+            Err(Lost::Digits) => Err(Rejection::LostDigits { field, found: quoted(&tidy) }),
+            Err(Lost::Grouping) => Err(Rejection::GroupedDigits { field, found: quoted(&tidy) }),
+        }
+    }
+
+    fn number(&self, field: Column) -> Result<f64, Rejection> {
+        let raw = self.raw(field)?;
+        let text = if raw.starts_with('"') { unquote(raw, field)? } else { Cow::Borrowed(raw) };
+        let value: f64 = text.trim().parse().map_err(|_| Rejection::NotNumber { field, found: quoted(raw) })?;
+        if !value.is_finite() {
+            return Err(Rejection::NotFinite { field, found: quoted(raw) });
+        }
+        if value < 0.0 {
+            return Err(Rejection::Negative { field, found: quoted(raw) });
+        }
+        Ok(value + 0.0) // + 0.0 turns -0 into 0: one reading, one id
+    }
+
+    /// A value as a reason quotes it.
+    fn quoted(&self, field: Column) -> String {
+        self.slots[field.index()].map(|raw| quoted(raw.get())).unwrap_or_default()
+    }
+}
+
+impl Source for Fields<'_> {
+    type Error = Rejection;
+
+    fn has(&mut self, field: Column) -> bool {
+        self.repeated[field.index()] || self.slots[field.index()].is_some_and(|raw| raw.get() != "null")
+    }
+
+    /// A text or id: a JSON string, or an integer number taken as its digits.
+    fn text(&mut self, field: Column) -> Result<String, Rejection> {
+        let raw = self.raw(field)?;
+        let text = if raw.starts_with('"') { unquote(raw, field)? } else { Cow::Owned(digits(raw, field)?) };
+        let text = match self.origin {
+            Origin::Message => self.spelled(field, text)?,
+            Origin::Lake => text,
+        };
+        if text.trim().is_empty() {
+            return Err(Rejection::Empty { field });
+        }
+        let chars = text.chars().count();
+        if chars > MAX_TEXT_CHARS {
+            return Err(Rejection::TooLong { field, chars, limit: MAX_TEXT_CHARS });
+        }
+        Ok(text.into_owned())
+    }
+
+    /// A weight or an intake in kg: finite, not negative, within the range of a FLOAT column.
+    fn weight(&mut self, field: Column) -> Result<f64, Rejection> {
+        let value = self.number(field)?;
+        if value > f64::from(f32::MAX) {
+            return Err(Rejection::TooBig { field, found: self.quoted(field) });
+        }
+        Ok(value)
+    }
+
+    /// A count of head or days: whole, not negative, within the range of an INT column.
+    fn count(&mut self, field: Column) -> Result<i32, Rejection> {
+        let value = self.number(field)?;
+        if value.fract() != 0.0 {
+            return Err(Rejection::NotWhole { field, found: self.quoted(field) });
+        }
+        if value > f64::from(i32::MAX) {
+            return Err(Rejection::TooBig { field, found: self.quoted(field) });
+        }
+        #[allow(clippy::cast_possible_truncation, reason = "whole and within i32, checked above")]
+        Ok(value as i32)
+    }
+
+    /// A point in time, cut to whole microseconds.
+    fn instant(&mut self, field: Column) -> Result<DateTime<Utc>, Rejection> {
+        let raw = self.raw(field)?;
+        if !raw.starts_with('"') {
+            return Err(Rejection::NotTime { field, found: quoted(raw) });
+        }
+        let text = unquote(raw, field)?;
+        match instant::parse(&text) {
+            None => Err(Rejection::NotTime { field, found: quoted(&text) }),
+            Some(at) if !instant::in_range(at) => Err(Rejection::TimeOutOfRange { field, found: quoted(&text) }),
+            Some(at) => Ok(at),
+        }
+    }
+
+    fn check(&self, cod_cliente: &str) -> Result<(), Rejection> {
+        Slug::of(cod_cliente).map(drop).map_err(Rejection::from)
+    }
+}
+
+fn unquote(raw: &str, field: Column) -> Result<Cow<'_, str>, Rejection> {
+    #[derive(Deserialize)]
+    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+    // Without escapes a string is what stands between its quotes; that it is a string was seen when it was split off.
+    if let Some(plain) = raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"'))
+        && !plain.contains('\\')
+    {
+        return Ok(Cow::Borrowed(plain));
+    }
+    let text: Text = serde_json::from_str(raw).map_err(|_| Rejection::NotText { field, found: quoted(raw) })?;
+    Ok(text.0)
+}
+
+/// An id sent as a number: its digits, also when a spreadsheet wrote `9000001.0`.
+fn digits(raw: &str, field: Column) -> Result<String, Rejection> {
+    if raw.contains(['e', 'E']) {
+        return Err(Rejection::LostDigits { field, found: quoted(raw) });
+    }
+    let whole =
+        raw.split_once('.').map_or(raw, |(whole, rest)| if rest.bytes().all(|b| b == b'0') { whole } else { "" });
+    if whole.is_empty() || !whole.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(Rejection::NotText { field, found: quoted(raw) });
+    }
+    Ok(whole.to_owned())
+}
+
+fn quoted(text: &str) -> String {
+    let mut out: String = text.chars().take(QUOTED_CHARS).collect();
+    if out.len() < text.len() {
+        out.push('…');
+    }
+    out
+}
+
+fn refuse_json(text: &str, error: &serde_json::Error) -> Rejection {
+    let found = match serde_json::from_str::<serde_json::Value>(text) {
+        Ok(serde_json::Value::Array(_)) => "an array",
+        Ok(serde_json::Value::String(_)) => "a string",
+        Ok(serde_json::Value::Number(_)) => "a number",
+        Ok(serde_json::Value::Bool(_)) => "a boolean",
+        Ok(serde_json::Value::Null) => "null",
+        _ if text.trim().is_empty() => return Rejection::NotJson { why: "empty".into() },
+        _ => return Rejection::NotJson { why: error.to_string() },
+    };
+    Rejection::NotObject { found }
+}
+
+impl<'de> Deserialize<'de> for Fields<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+        impl<'de> Visitor<'de> for Members {
+            type Value = Fields<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Fields<'de>, M::Error> {
+                let mut fields =
+                    Fields { origin: Origin::Message, slots: [None; Column::COUNT], repeated: [false; Column::COUNT] };
+                while let Some(name) = map.next_key::<Name<'de>>()? {
+                    let value: &RawValue = map.next_value()?;
+                    if let Some(column) = Column::from_name(&name.0)
+                        && fields.slots[column.index()].replace(value).is_some()
+                    {
+                        fields.repeated[column.index()] = true;
+                    }
+                }
+                Ok(fields)
+            }
+        }
+        deserializer.deserialize_map(Members)
+    }
+}
+
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);

@@ -1,0 +1,197 @@
+//! One message as a farm publishes it: ten fields, typed.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::json::{Fields, MAX_MESSAGE_BYTES, Origin};
+use super::{Column, FieldType, Rejection, Slug, Source};
+
+/// What one lot ate in one day, as the farm sent it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reading {
+    /// Pen, a digit string too large for 32 bits.
+    pub id_curral: String,
+    /// Breed.
+    pub id_raca: String,
+    /// Lot.
+    pub id_lote: String,
+    /// Mean weight at entry, kg per animal.
+    pub peso_entrada: f64,
+    /// Mean weight now, kg per animal.
+    pub peso_medio: f64,
+    /// When the intake was recorded, cut to microseconds.
+    #[serde(with = "chrono::serde::ts_microseconds")]
+    pub data: DateTime<Utc>,
+    /// Head in the lot.
+    pub quantidade_animais: i32,
+    /// Days on feed.
+    pub dia_confinamento: i32,
+    /// Intake eaten, kg per animal and day.
+    pub consumo_real: f64,
+    /// The farm.
+    pub cod_cliente: String,
+}
+
+impl Reading {
+    /// Reads a message: a JSON object with the ten fields in any accepted form; other fields are left alone.
+    ///
+    /// # Errors
+    /// The precise reason for which the message is no valid reading.
+    pub fn parse(message: &[u8]) -> Result<Self, Rejection> {
+        Self::read(&mut Fields::parse(message, MAX_MESSAGE_BYTES, Origin::Message)?)
+    }
+
+    /// Reads the fields from a source, in the order in which farms send them.
+    ///
+    /// # Errors
+    /// Returns the source's error for the first field that cannot be read.
+    pub fn read<S: Source>(from: &mut S) -> Result<Self, S::Error> {
+        let reading = Self {
+            id_curral: FieldType::read(from, Column::IdCurral)?,
+            id_raca: FieldType::read(from, Column::IdRaca)?,
+            id_lote: FieldType::read(from, Column::IdLote)?,
+            peso_entrada: FieldType::read(from, Column::PesoEntrada)?,
+            peso_medio: FieldType::read(from, Column::PesoMedio)?,
+            data: FieldType::read(from, Column::Data)?,
+            quantidade_animais: FieldType::read(from, Column::QuantidadeAnimais)?,
+            dia_confinamento: FieldType::read(from, Column::DiaConfinamento)?,
+            consumo_real: FieldType::read(from, Column::ConsumoReal)?,
+            cod_cliente: FieldType::read(from, Column::CodCliente)?,
+        };
+        from.check(&reading.cod_cliente)?;
+        Ok(reading)
+    }
+
+    /// The farm's folder in the lake.
+    ///
+    /// # Panics
+    /// Never for a reading that was parsed: parsing refuses farms without a usable folder name.
+    pub fn slug(&self) -> Slug {
+        Slug::of(&self.cod_cliente).expect("parsing refused farms without a slug")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"{"id_curral":"25994051003275","id_raca":"28551700000020","id_lote":"73578741015010","peso_entrada":234.941,"peso_medio":360.341,"data":"2023-01-01 00:00:00 UTC","quantidade_animais":"51","dia_confinamento":"66","consumo_real":9.076451,"cod_cliente":"FazendaUm"}"#;
+
+    fn refused(from: &str, to: &str) -> String {
+        assert!(GOOD.contains(from), "{from}");
+        Reading::parse(GOOD.replacen(from, to, 1).as_bytes()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_real_reading_is_read() {
+        let reading = Reading::parse(GOOD.as_bytes()).unwrap();
+        assert_eq!(reading.id_curral, "25994051003275");
+        assert_eq!((reading.peso_entrada, reading.quantidade_animais, reading.dia_confinamento), (234.941, 51, 66));
+        assert_eq!(reading.slug().as_str(), "fazenda_um");
+    }
+
+    #[test]
+    fn each_refusal_names_the_field_and_what_was_found() {
+        let cases = [
+            (r#""id_lote":"73578741015010","#, "", "field id_lote is missing"),
+            (r#""73578741015010""#, "null", "field id_lote is null"),
+            (r#""73578741015010""#, r#""  ""#, "field id_lote is empty"),
+            (r#""73578741015010""#, "1.5", "field id_lote is not text or an integer: 1.5"),
+            (r#""73578741015010""#, "[1]", "field id_lote is not text or an integer: [1]"),
+            ("234.941", r#""abc""#, r#"field peso_entrada is not a number: "abc""#),
+            ("234.941", "true", "field peso_entrada is not a number: true"),
+            ("234.941", "-1", "field peso_entrada is negative: -1"),
+            ("234.941", r#""NaN""#, r#"field peso_entrada is not a finite number: "NaN""#),
+            ("234.941", r#""inf""#, r#"field peso_entrada is not a finite number: "inf""#),
+            ("234.941", "1e39", "field peso_entrada is larger than its column holds: 1e39"),
+            (r#""51""#, r#""51.5""#, r#"field quantidade_animais is not a whole number: "51.5""#),
+            (r#""51""#, "3000000000", "field quantidade_animais is larger than its column holds: 3000000000"),
+            (r#""66""#, "-3", "field dia_confinamento is negative: -3"),
+            (
+                "2023-01-01 00:00:00 UTC",
+                "yesterday",
+                "field data is not a time (YYYY-MM-DD HH:MM:SS UTC or RFC 3339): yesterday",
+            ),
+            (
+                "2023-01-01 00:00:00 UTC",
+                "1969-12-31 00:00:00 UTC",
+                "field data is outside 1970 to 9999: 1969-12-31 00:00:00 UTC",
+            ),
+            (r#""FazendaUm""#, r#""""#, "field cod_cliente is empty"),
+            ("FazendaUm", "../", "field cod_cliente gives no usable folder name: it climbs out of its folder: ../"),
+            (
+                "FazendaUm",
+                "a\\u0000b",
+                "field cod_cliente gives no usable folder name: it has control characters: a\\u{0}b",
+            ),
+            ("FazendaUm", "--", "field cod_cliente gives no usable folder name: no letters or digits are left: --"),
+            (r#""peso_medio""#, r#""peso_entrada""#, "field peso_entrada appears more than once"),
+        ];
+        for (from, to, reason) in cases {
+            assert_eq!(refused(from, to), reason);
+        }
+    }
+
+    #[test]
+    fn text_longer_than_its_column_is_refused() {
+        let long = "é".repeat(256);
+        assert_eq!(refused("73578741015010", &long), "field id_lote has 256 characters, its column holds 255");
+        assert!(Reading::parse(GOOD.replace("73578741015010", &"é".repeat(255)).as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn what_is_not_a_json_object_is_refused() {
+        let cases: [(&[u8], &str); 7] = [
+            (b"", "not JSON: empty"),
+            (b"[1]", "not a JSON object but an array"),
+            (b"null", "not a JSON object but null"),
+            (b"\"x\"", "not a JSON object but a string"),
+            (b"12", "not a JSON object but a number"),
+            (b"{\"a\":1} {", "not JSON: trailing characters at line 1 column 9"),
+            (b"{\"a\":\"\xff\"}", "not UTF-8 text (first bad byte at offset 6)"),
+        ];
+        for (message, reason) in cases {
+            assert_eq!(Reading::parse(message).unwrap_err().to_string(), reason);
+        }
+        let truncated = &GOOD[..100];
+        assert!(Reading::parse(truncated.as_bytes()).unwrap_err().is_unreadable());
+    }
+
+    #[test]
+    fn a_repeated_field_is_seen_behind_a_repeated_treated_one() {
+        let twice = GOOD.replacen('{', r#"{"row_ts":1,"row_ts":2,"id_curral":"1","#, 1);
+        let why = Reading::parse(twice.as_bytes()).unwrap_err();
+        assert_eq!(why, Rejection::Repeated { field: Column::IdCurral });
+    }
+
+    #[test]
+    fn the_largest_message_makes_an_object_that_is_read_back() {
+        use crate::record::{Record, Rules};
+        let padding = MAX_MESSAGE_BYTES - GOOD.len() - r#","x":"""#.len();
+        let largest = GOOD.replacen("\"}", &format!("\",\"x\":\"{}\"}}", "y".repeat(padding)), 1);
+        let record = Record::treat(Reading::parse(largest.as_bytes()).unwrap(), Rules::default(), Utc::now());
+        assert_eq!(Record::parse(&record.object(largest.as_bytes()).unwrap()).unwrap(), record);
+    }
+
+    #[test]
+    fn the_size_limit_is_256_kib() {
+        let padding = MAX_MESSAGE_BYTES - GOOD.len() - r#","x":"""#.len();
+        let with = |n: usize| GOOD.replacen("\"}", &format!("\",\"x\":\"{}\"}}", "y".repeat(n)), 1);
+        assert!(Reading::parse(with(padding).as_bytes()).is_ok());
+        assert!(matches!(Reading::parse(with(padding + 1).as_bytes()), Err(Rejection::TooLarge { .. })));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..300)) {
+            let _ = Reading::parse(&bytes);
+        }
+
+        #[test]
+        fn a_damaged_reading_never_panics(at in 0..GOOD.len(), byte in proptest::num::u8::ANY) {
+            let mut bytes = GOOD.as_bytes().to_vec();
+            bytes[at] = byte;
+            let _ = Reading::parse(&bytes);
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Why a message is no reading, or an object no record: precise enough that somebody can go and mend it.
+
+use super::Column;
+
+/// The reason for which a message or object was refused; its text names the field and what was found in it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what it and its parts mean")]
+pub enum Rejection {
+    #[error("message of {bytes} bytes is over the limit of {limit}")]
+    TooLarge { bytes: usize, limit: usize },
+    #[error("not UTF-8 text (first bad byte at offset {offset})")]
+    NotUtf8 { offset: usize },
+    #[error("not JSON: {why}")]
+    NotJson { why: String },
+    #[error("not a JSON object but {found}")]
+    NotObject { found: &'static str },
+    #[error("field {field} is missing")]
+    Missing { field: Column },
+    #[error("field {field} is null")]
+    Null { field: Column },
+    #[error("field {field} is empty")]
+    Empty { field: Column },
+    #[error("field {field} appears more than once")]
+    Repeated { field: Column },
+    #[error("field {field} is not text or an integer: {found}")]
+    NotText { field: Column, found: String },
+    #[error("field {field} lost digits in a spreadsheet: {found}; export the column as text")]
+    LostDigits { field: Column, found: String },
+    #[error("field {field} may have grouped digits or a fraction: {found}; export the column as text")]
+    GroupedDigits { field: Column, found: String },
+    #[error("field {field} is not a number: {found}")]
+    NotNumber { field: Column, found: String },
+    #[error("field {field} is not a finite number: {found}")]
+    NotFinite { field: Column, found: String },
+    #[error("field {field} is not a whole number: {found}")]
+    NotWhole { field: Column, found: String },
+    #[error("field {field} is negative: {found}")]
+    Negative { field: Column, found: String },
+    #[error("field {field} is larger than its column holds: {found}")]
+    TooBig { field: Column, found: String },
+    #[error("field {field} has {chars} characters, its column holds {limit}")]
+    TooLong { field: Column, chars: usize, limit: usize },
+    #[error("field {field} is not a time (YYYY-MM-DD HH:MM:SS UTC or RFC 3339): {found}")]
+    NotTime { field: Column, found: String },
+    #[error("field {field} is outside 1970 to 9999: {found}")]
+    TimeOutOfRange { field: Column, found: String },
+    #[error("field cod_cliente gives no usable folder name: {why}: {found}")]
+    NoSlug { why: &'static str, found: String },
+    #[error("the lake has something else in its place, {key}: {why}")]
+    Occupied { key: String, why: String },
+}
+
+impl Rejection {
+    /// The field that is at fault, where it is one field.
+    pub fn field(&self) -> Option<Column> {
+        match self {
+            Self::Missing { field }
+            | Self::Null { field }
+            | Self::Empty { field }
+            | Self::Repeated { field }
+            | Self::NotText { field, .. }
+            | Self::LostDigits { field, .. }
+            | Self::GroupedDigits { field, .. }
+            | Self::NotNumber { field, .. }
+            | Self::NotFinite { field, .. }
+            | Self::NotWhole { field, .. }
+            | Self::Negative { field, .. }
+            | Self::TooBig { field, .. }
+            | Self::TooLong { field, .. }
+            | Self::NotTime { field, .. }
+            | Self::TimeOutOfRange { field, .. } => Some(*field),
+            Self::NoSlug { .. } => Some(Column::CodCliente),
+            Self::TooLarge { .. }
+            | Self::NotUtf8 { .. }
+            | Self::NotJson { .. }
+            | Self::NotObject { .. }
+            | Self::Occupied { .. } => None,
+        }
+    }
+
+    /// Whether the bytes were not even JSON, as opposed to JSON that is no valid record.
+    ///
+    /// The outcome of a run counts the first as `unreadable`, the second as `rejected`.
+    pub fn is_unreadable(&self) -> bool {
+        matches!(self, Self::NotUtf8 { .. } | Self::NotJson { .. })
+    }
+}

@@ -1,0 +1,253 @@
+//! What the columns of a real table refuse, so that a row can be judged before it is sent.
+//!
+//! What is refused here the servers refuse too, in strict mode; they may refuse more (a CHECK, a foreign key, a trigger).
+
+use chrono::{NaiveDate, NaiveDateTime};
+
+use crate::record::Column;
+use crate::record::stored::{Row, Value};
+
+/// The most characters, numbers, digits or years of one column.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub enum Limit {
+    /// None that is known.
+    #[default]
+    Unknown,
+    /// Text.
+    Text {
+        /// Characters.
+        chars: u64,
+        /// Which characters.
+        set: Charset,
+    },
+    /// Whole numbers, both ends included.
+    Integer {
+        /// The least.
+        least: i64,
+        /// The most.
+        most: i64,
+    },
+    /// Numbers whose size is at most this, after rounding to so many decimals.
+    Number {
+        /// The largest.
+        most: f64,
+        /// Decimals that are kept; `None` for binary numbers.
+        decimals: Option<u8>,
+        /// Whether they may be negative.
+        signed: bool,
+    },
+    /// Times, both ends included.
+    Instant {
+        /// The first.
+        first: NaiveDateTime,
+        /// The last.
+        last: NaiveDateTime,
+    },
+}
+
+/// Characters that a column can hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Charset {
+    /// All.
+    Any,
+    /// The first 65,536: no emoji.
+    Utf8mb3,
+    /// MySQL's latin1, which is Windows-1252.
+    Latin1,
+    /// Plain ASCII.
+    Ascii,
+}
+
+/// Windows-1252 has these in place of the control characters U+0080 to U+009F.
+const WINDOWS_1252: &str = "€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ";
+
+/// The control characters for which Windows-1252 has nothing else, and MySQL's latin1 keeps them.
+const KEPT: [char; 5] = ['\u{81}', '\u{8d}', '\u{8f}', '\u{90}', '\u{9d}'];
+
+impl Charset {
+    /// The characters of a character set by its name; any where it is not known.
+    pub fn named(name: &str) -> Self {
+        match name {
+            "utf8" | "utf8mb3" | "ucs2" => Self::Utf8mb3,
+            "latin1" => Self::Latin1,
+            "ascii" => Self::Ascii,
+            _ => Self::Any,
+        }
+    }
+
+    /// Whether a character can be held.
+    pub fn has(self, c: char) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Utf8mb3 => u32::from(c) <= 0xffff,
+            Self::Latin1 => {
+                matches!(c, ..'\u{80}' | '\u{a0}'..='\u{ff}') || KEPT.contains(&c) || WINDOWS_1252.contains(c)
+            }
+            Self::Ascii => c.is_ascii(),
+        }
+    }
+}
+
+/// The limits of the thirteen columns, in table order.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Limits(pub [Limit; Column::COUNT]);
+
+impl Limits {
+    /// Why a row does not fit, with the column's name; `None` where nothing is known against it.
+    pub fn refuse(&self, row: &Row) -> Option<String> {
+        let columns = Column::ALL.into_iter().zip(&self.0).zip(&row.0);
+        columns.filter_map(|((column, limit), value)| limit.refuse(column, value)).next()
+    }
+}
+
+impl Limit {
+    fn refuse(self, column: Column, value: &Value) -> Option<String> {
+        match (self, value) {
+            (Self::Text { chars, set }, Value::Text(text)) => {
+                let count = text.chars().count();
+                if count as u64 > chars {
+                    return Some(format!("{column} has {count} characters, and its column holds {chars}"));
+                }
+                let strange = text.chars().find(|&c| !set.has(c))?;
+                Some(format!("{column} has {strange:?}, which its column's character set lacks: convert it to utf8mb4"))
+            }
+            (Self::Integer { least, most }, &Value::Integer(number)) if !(least..=most).contains(&number) => {
+                Some(format!("{column} is {number}, and its column holds {least} to {most}"))
+            }
+            (Self::Instant { first, last }, Value::Instant(at)) if !(first..=last).contains(at) => {
+                Some(format!("{column} is {at}, and its column holds {first} to {last}: make it a DATETIME"))
+            }
+            (Self::Number { .. }, Value::Single(number)) => self.refuse_number(column, f64::from(*number)),
+            (Self::Number { .. }, Value::Double(number)) => self.refuse_number(column, *number),
+            _ => None,
+        }
+    }
+
+    fn refuse_number(self, column: Column, number: f64) -> Option<String> {
+        let Self::Number { most, decimals, signed } = self else { return None };
+        // Half a unit of the last decimal is rounded away, or over the edge.
+        let half = decimals.map_or(0.0, |decimals| 0.5 * 10_f64.powi(-i32::from(decimals)));
+        if !number.is_finite() || number.abs() >= most + half && number.abs() > most {
+            return Some(format!("{column} is {number}, and its column holds no more than {most}"));
+        }
+        (number < 0.0 && !signed).then(|| format!("{column} is {number}, and its column is UNSIGNED"))
+    }
+}
+
+/// What a TIMESTAMP holds: seconds in 31 bits, of which 0 is taken. MariaDB since 11.5 holds more, which is not relied upon.
+fn timestamp() -> Limit {
+    let at =
+        |date: Option<NaiveDate>, hour, minute, second| date.and_then(|date| date.and_hms_opt(hour, minute, second));
+    let first = at(NaiveDate::from_ymd_opt(1970, 1, 1), 0, 0, 1);
+    let last = at(NaiveDate::from_ymd_opt(2038, 1, 19), 3, 14, 7);
+    first.zip(last).map_or(Limit::Unknown, |(first, last)| Limit::Instant { first, last })
+}
+
+/// A column as `information_schema` describes its limits.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Sizes {
+    /// `varchar`, `decimal`, … in lower case.
+    pub kind: String,
+    pub unsigned: bool,
+    pub chars: Option<u64>,
+    /// Its character set's name.
+    pub set: Option<String>,
+    pub digits: Option<u64>,
+    pub decimals: Option<u64>,
+}
+
+impl Sizes {
+    pub fn limit(&self) -> Limit {
+        let integer = |bits: u32| {
+            let most = i64::MAX >> (64 - bits);
+            if self.unsigned {
+                return Limit::Integer { least: 0, most: most.saturating_mul(2).saturating_add(1) };
+            }
+            Limit::Integer { least: -most - 1, most }
+        };
+        let decimals = self.decimals.and_then(|decimals| u8::try_from(decimals).ok());
+        let number = |most: f64| {
+            let fixed = self.digits.zip(decimals).map(|(digits, decimals)| {
+                let whole = i32::try_from(digits).unwrap_or_default() - i32::from(decimals);
+                10_f64.powi(whole) - 10_f64.powi(-i32::from(decimals))
+            });
+            Limit::Number { most: fixed.unwrap_or(most), decimals, signed: !self.unsigned }
+        };
+        match self.kind.as_str() {
+            "varchar" | "char" | "text" | "mediumtext" | "longtext" => Limit::Text {
+                chars: self.chars.unwrap_or(u64::MAX),
+                set: self.set.as_deref().map_or(Charset::Any, Charset::named),
+            },
+            "tinyint" => integer(8),
+            "smallint" => integer(16),
+            "mediumint" => integer(24),
+            "int" => integer(32),
+            "bigint" => integer(64),
+            "float" => number(f32::MAX.into()),
+            "double" | "decimal" => number(f64::MAX),
+            "timestamp" => timestamp(),
+            _ => Limit::Unknown,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sizes(kind: &str, unsigned: bool) -> Sizes {
+        Sizes { kind: kind.into(), unsigned, ..Sizes::default() }
+    }
+
+    #[test]
+    fn integers_have_the_range_of_their_type() {
+        for (kind, unsigned, least, most) in [
+            ("tinyint", false, -128, 127),
+            ("tinyint", true, 0, 255),
+            ("smallint", false, -32_768, 32_767),
+            ("mediumint", true, 0, 16_777_215),
+            ("int", false, i64::from(i32::MIN), i64::from(i32::MAX)),
+            ("int", true, 0, u32::MAX.into()),
+            ("bigint", false, i64::MIN, i64::MAX),
+            ("bigint", true, 0, i64::MAX),
+        ] {
+            assert_eq!(sizes(kind, unsigned).limit(), Limit::Integer { least, most }, "{kind} {unsigned}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_named_with_its_column() {
+        let text = |chars, set| Limit::Text { chars, set };
+        let at = |text: &str| Value::Instant(text.parse().unwrap());
+        let decimal = Sizes { digits: Some(5), decimals: Some(2), ..sizes("decimal", true) }.limit();
+        let cases = [
+            (text(3, Charset::Any), Value::Text("abc🐂".into()), true),
+            (text(4, Charset::Any), Value::Text("abc🐂".into()), false),
+            (text(4, Charset::Utf8mb3), Value::Text("abc🐂".into()), true),
+            (text(9, Charset::Utf8mb3), Value::Text("ração 日".into()), false),
+            (text(9, Charset::Latin1), Value::Text("ração €".into()), false),
+            (text(9, Charset::Latin1), Value::Text("日".into()), true),
+            (text(9, Charset::Latin1), Value::Text("\u{80}".into()), true),
+            (text(9, Charset::Ascii), Value::Text("ã".into()), true),
+            (decimal, Value::Double(999.99), false),
+            (decimal, Value::Double(999.994), false),
+            (decimal, Value::Double(999.996), true),
+            (decimal, Value::Double(-1.0), true),
+            (sizes("float", false).limit(), Value::Single(f32::MAX), false),
+            (sizes("float", false).limit(), Value::Single(f32::INFINITY), true),
+            (sizes("int", false).limit(), Value::Integer(1 << 31), true),
+            (sizes("varbinary", false).limit(), Value::Integer(1 << 31), false),
+            (text(0, Charset::Ascii), Value::Null, false),
+            (sizes("timestamp", false).limit(), at("1970-01-01T00:00:00"), true),
+            (sizes("timestamp", false).limit(), at("1970-01-01T00:00:01"), false),
+            (sizes("timestamp", false).limit(), at("2038-01-19T03:14:07"), false),
+            (sizes("timestamp", false).limit(), at("2038-01-19T03:14:08"), true),
+            (sizes("datetime", false).limit(), at("2038-01-19T03:14:08"), false),
+        ];
+        for (limit, value, refused) in cases {
+            let why = limit.refuse(Column::IdLote, &value);
+            assert_eq!(why.is_some(), refused, "{limit:?} {value:?} {why:?}");
+            assert!(why.is_none_or(|why| why.starts_with("id_lote ")));
+        }
+    }
+}

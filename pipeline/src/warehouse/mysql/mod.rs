@@ -1,0 +1,374 @@
+//! A warehouse in MySQL or MariaDB, through sqlx: sessions in UTC and strict mode, values bound in their binary types.
+//!
+//! Every statement that reads values has a bound argument, because sqlx sends one without over the text protocol,
+//! which shows FLOAT in six digits. TLS is as the address asks (`ssl-mode`, `ssl-ca`).
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use chrono::NaiveDateTime;
+use sqlx::mysql::{MySqlArguments, MySqlConnectOptions, MySqlRow, MySqlSslMode};
+use sqlx::query::Query;
+use sqlx::{AssertSqlSafe, ConnectOptions, FromRow, MySql as Db, Row as _};
+use url::Url;
+
+use sessions::{Opener, Sessions};
+use values::{bind, decode, select_list};
+
+use super::schema::{self, Creates, Described};
+use super::{Error, Insert, Login, Reason, Status, TableName, Warehouse};
+use crate::error::Kind;
+use crate::record::Column;
+use crate::record::stored::{Holds, Row, Shape, Value};
+use crate::retry::{Patience, Retry};
+
+#[cfg(feature = "bulk")]
+mod bulk;
+mod explain;
+mod sessions;
+#[cfg(feature = "bulk")]
+mod snapshot;
+mod values;
+
+/// Ids a lookup: one statement of a fixed size, filled up with its last id.
+const LOOKUP: usize = 1_000;
+
+/// How a server is used.
+#[derive(Debug)]
+pub struct Access {
+    /// What sessions log in with, where that is not the address's user and password.
+    pub login: Option<Arc<dyn Login>>,
+    /// Connections at once.
+    pub connections: u32,
+    /// How failures are met.
+    pub retry: Retry,
+    /// How long locks are waited for. With [`Patience::Stream`] a server that cannot be reached at first is tried again
+    /// like one that was reached before.
+    pub patience: Patience,
+}
+
+impl Default for Access {
+    fn default() -> Self {
+        Self { login: None, connections: 4, retry: Retry::default(), patience: Patience::Bulk }
+    }
+}
+
+/// A table in MySQL.
+#[derive(Debug, Clone)]
+pub struct MySql {
+    sessions: Sessions,
+    #[cfg(feature = "bulk")]
+    loader: bulk::Loader,
+    reached: Arc<AtomicBool>,
+    table: TableName,
+    #[cfg(feature = "bulk")]
+    server: String,
+    address: String,
+    retry: Retry,
+}
+
+impl MySql {
+    /// The table at that address; connects when first used, with at most so many connections.
+    ///
+    /// # Errors
+    /// [`Reason::BadAddress`] where sqlx cannot read the address's options.
+    pub fn new(url: &Url, table: TableName, connections: u32, retry: Retry) -> Result<Self, Error> {
+        Self::open(url, table, Access { connections, retry, ..Access::default() })
+    }
+
+    /// The same with all that can be said of how it is used.
+    ///
+    /// # Errors
+    /// As for [`MySql::new`].
+    pub fn open(url: &Url, table: TableName, access: Access) -> Result<Self, Error> {
+        let Access { login, connections, retry, patience } = access;
+        let shown = super::WarehouseUrl::MySql(url.clone()).to_string();
+        let options = MySqlConnectOptions::from_str(url.as_str())
+            .map_err(|e| Error::new(Reason::BadAddress, &shown, format!("the address cannot be read: {e}")))?
+            .disable_statement_logging();
+        // RDS asks for a token in clear text: given only to a server whose name was verified.
+        let verified = matches!(options.get_ssl_mode(), MySqlSslMode::VerifyIdentity);
+        let options = options.enable_cleartext_plugin(verified);
+        let address = format!("{shown} table {table}");
+        #[cfg(feature = "bulk")]
+        let loader = bulk::Loader::new(url, &options, login.clone(), connections);
+        let opener = Opener { options, login, table: table.clone(), address: address.clone(), patience };
+        let reached = Arc::new(AtomicBool::new(patience == Patience::Stream));
+        Ok(Self {
+            sessions: Sessions::new(opener, connections),
+            #[cfg(feature = "bulk")]
+            loader,
+            reached,
+            table,
+            #[cfg(feature = "bulk")]
+            server: shown,
+            address,
+            retry,
+        })
+    }
+
+    /// Fails at once where the server cannot be reached at all; once it was, only retries say that it is gone.
+    async fn reach(&self) -> Result<(), Error> {
+        if !self.reached.load(Ordering::Relaxed) {
+            self.sessions.reach().await?;
+            self.reached.store(true, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// The one number that a statement answers with.
+    async fn number(&self, query: Query<'_, Db, MySqlArguments>) -> Result<i64, Error> {
+        let rows = self.sessions.rows(query).await?;
+        let number = rows.first().ok_or(sqlx::Error::RowNotFound).and_then(|row| row.try_get(0));
+        number.map_err(|e| self.sessions.failure(&e))
+    }
+
+    async fn exists(&self, creates: Creates, name: &str) -> Result<bool, Error> {
+        Ok(self.number(sqlx::query(creates.count_on_mysql()).bind(name).bind(self.table.as_str())).await? > 0)
+    }
+
+    async fn described(&self) -> Result<Vec<Described>, Error> {
+        let query = sqlx::query(
+            "SELECT CAST(column_name AS CHAR), LOWER(CAST(data_type AS CHAR)), CAST(character_maximum_length AS SIGNED), \
+             CAST(numeric_scale AS SIGNED), CAST(datetime_precision AS SIGNED), \
+             CAST(is_nullable = 'NO' AND column_default IS NULL AND extra NOT LIKE '%auto_increment%' \
+             AND extra NOT LIKE '%GENERATED%' AS SIGNED), CAST(generation_expression <> '' AS SIGNED) \
+             FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = ?",
+        )
+        .bind(self.table.as_str());
+        let rows = self.sessions.rows(query).await?;
+        let number = |row: &MySqlRow, at: usize| -> Result<Option<u64>, sqlx::Error> {
+            Ok(row.try_get::<Option<i64>, _>(at)?.map(i64::unsigned_abs))
+        };
+        let described: Result<_, sqlx::Error> = rows
+            .iter()
+            .map(|row| {
+                Ok(Described {
+                    name: row.try_get(0)?,
+                    kind: row.try_get(1)?,
+                    chars: number(row, 2)?,
+                    decimals: number(row, 3)?,
+                    digits: number(row, 4)?,
+                    needed: number(row, 5)? == Some(1),
+                    generated: number(row, 6)? == Some(1),
+                })
+            })
+            .collect();
+        described.map_err(|e| self.sessions.failure(&e))
+    }
+
+    /// Whether an index makes `id_treated_data` unique by itself.
+    async fn ids_are_unique(&self) -> Result<bool, Error> {
+        let query = sqlx::query(
+            "SELECT COUNT(*) FROM information_schema.statistics one WHERE table_schema = DATABASE() AND table_name = ? \
+             AND non_unique = 0 AND column_name = 'id_treated_data' AND nullable <> 'YES' AND NOT EXISTS (SELECT 1 FROM information_schema.statistics more \
+             WHERE more.table_schema = one.table_schema AND more.table_name = one.table_name AND more.index_name = one.index_name \
+             AND more.seq_in_index = 2)",
+        )
+        .bind(self.table.as_str());
+        Ok(self.number(query).await? > 0)
+    }
+
+    /// Ids a lookup: fewer where the server takes only small packets.
+    #[cfg(feature = "bulk")]
+    async fn lookup(&self) -> Result<usize, Error> {
+        let packet = self.retry.run(Error::kind, |_| self.packet()).await?;
+        Ok(if packet < bulk::SMALL_PACKET { LOOKUP / 10 } else { LOOKUP })
+    }
+
+    #[cfg(not(feature = "bulk"))]
+    #[allow(clippy::unused_async, reason = "asks the server where it can")]
+    async fn lookup(&self) -> Result<usize, Error> {
+        Ok(LOOKUP)
+    }
+
+    async fn rows(&self, sql: String, bind: &[&str], limit: Option<u32>, shape: &Shape) -> Result<Vec<Row>, Error> {
+        let sql: Arc<str> = sql.into();
+        let run = |_| async {
+            let mut query = sqlx::query(AssertSqlSafe(Arc::clone(&sql)));
+            for text in bind {
+                query = query.bind(*text);
+            }
+            if let Some(limit) = limit {
+                query = query.bind(limit);
+            }
+            let rows = self.sessions.rows(query).await?;
+            let rows: Result<Vec<Row>, _> = rows.iter().map(|row| decode(row, shape)).collect();
+            rows.map_err(|e| self.sessions.failure(&e))
+        };
+        self.retry.run(Error::kind, run).await
+    }
+
+    async fn setting(&self, name: &str) -> Option<String> {
+        let listed = "SELECT variable_value FROM performance_schema.session_variables WHERE variable_name = ?";
+        if let Ok(Some(row)) = self.sessions.rows(sqlx::query(listed).bind(name)).await.as_deref().map(<[_]>::first) {
+            return row.try_get(0).ok();
+        }
+        let rows =
+            self.sessions.rows(sqlx::query(AssertSqlSafe(format!("SELECT CAST(@@{name} AS CHAR)")))).await.ok()?;
+        rows.first()?.try_get(0).ok()
+    }
+}
+
+fn insert_sql(table: &TableName, rows: usize) -> String {
+    let one = format!("({})", ["?"; Column::COUNT].join(", "));
+    format!("INSERT INTO `{table}` ({}) VALUES {}", columns(), vec![one; rows].join(", "))
+}
+
+fn columns() -> String {
+    Column::ALL.map(|column| format!("`{column}`")).join(", ")
+}
+
+fn replace_sql(table: &TableName, shape: &Shape) -> String {
+    let set = Column::ALL.map(|column| format!("`{column}` = ?")).join(", ");
+    format!("UPDATE `{table}` SET {set} WHERE {}", guard(shape))
+}
+
+#[cfg(feature = "bulk")]
+fn remove_sql(table: &TableName, shape: &Shape) -> String {
+    format!("DELETE FROM `{table}` WHERE {}", guard(shape))
+}
+
+/// What finds a row that still holds these values: its id, then all values, one argument each.
+fn guard(shape: &Shape) -> String {
+    // A FLOAT is compared as the server's own f32: bound as f32, cast back, never as decimal text.
+    let guard = Column::ALL.map(|column| match shape.of(column) {
+        Holds::Double { decimals: Some(_) } => format!("CAST(`{column}` AS DOUBLE) <=> ?"),
+        Holds::Text { .. } => format!("BINARY CONVERT(`{column}` USING utf8mb4) <=> BINARY ?"),
+        _ => format!("`{column}` <=> ?"),
+    });
+    // The plain id finds the row by its key, which the guard's own forms of it cannot.
+    format!("`{}` = ? AND {}", Column::IdTreatedData, guard.join(" AND "))
+}
+
+/// The values of [`replace_sql`], in its order.
+fn replace_values<'a>(old: &'a Row, new: &'a Row) -> impl Iterator<Item = &'a Value> {
+    new.0.iter().chain(guard_values(old))
+}
+
+/// The values of [`guard`], in its order.
+fn guard_values(row: &Row) -> impl Iterator<Item = &Value> {
+    std::iter::once(row.get(Column::IdTreatedData)).chain(&row.0)
+}
+
+#[async_trait]
+impl Warehouse for MySql {
+    fn address(&self) -> String {
+        self.address.clone()
+    }
+
+    async fn init(&self) -> Result<Vec<String>, Error> {
+        self.reach().await?;
+        let mut created = Vec::new();
+        for step in schema::MYSQL {
+            if !self.exists(step.creates, &step.name(&self.table)).await? {
+                self.sessions.run(step.sql(&self.table)).await?;
+                created.push(step.describe(&self.table));
+            }
+        }
+        Ok(created)
+    }
+
+    async fn shape(&self) -> Result<Shape, Error> {
+        self.reach().await?;
+        let columns = self.retry.run(Error::kind, |_| self.described()).await?;
+        if columns.is_empty() {
+            let message = format!("no table {}: run `ruminate init`, or name another with --table", self.table);
+            return Err(Error::new(Reason::NoTable, &self.address, message));
+        }
+        let shape = schema::shape(&self.address, &columns)?;
+        if !self.retry.run(Error::kind, |_| self.ids_are_unique()).await? {
+            return Err(Error::new(
+                Reason::BadSchema,
+                &self.address,
+                "id_treated_data has no primary or unique NOT NULL key of its own: add one",
+            ));
+        }
+        Ok(shape)
+    }
+
+    async fn insert(&self, rows: &[Row], _: &Shape) -> Result<Insert, Error> {
+        let sql: Arc<str> = insert_sql(&self.table, rows.len()).into();
+        let run = |_| async {
+            let query = rows.iter().flat_map(|row| &row.0).fold(sqlx::query(AssertSqlSafe(Arc::clone(&sql))), bind);
+            match self.sessions.execute(query).await {
+                Ok(_) => Ok(Insert::Done),
+                Err(e) if e.reason == Reason::Taken => Ok(Insert::Taken),
+                Err(e) => Err(e),
+            }
+        };
+        // Rows that are locked are tried apart from each other.
+        let kind = |e: &Error| if e.reason == Reason::Locked { Kind::Permanent } else { e.kind() };
+        self.retry.run(kind, run).await
+    }
+
+    async fn fetch(&self, ids: &[String], shape: &Shape) -> Result<Vec<Row>, Error> {
+        let mut found = Vec::with_capacity(ids.len());
+        let most = self.lookup().await?;
+        for chunk in ids.chunks(most) {
+            let size = if chunk.len() == 1 { 1 } else { most };
+            let mut bind: Vec<&str> = chunk.iter().map(String::as_str).collect();
+            bind.resize(size, chunk[chunk.len() - 1].as_str());
+            let marks = vec!["?"; size].join(", ");
+            let sql = format!("SELECT {} FROM `{}` WHERE id_treated_data IN ({marks})", select_list(shape), self.table);
+            found.extend(self.rows(sql, &bind, None, shape).await?);
+        }
+        Ok(found)
+    }
+
+    async fn replace(&self, old: &Row, new: &Row, shape: &Shape) -> Result<bool, Error> {
+        let sql: Arc<str> = replace_sql(&self.table, shape).into();
+        let run = |_| async {
+            let query = replace_values(old, new).fold(sqlx::query(AssertSqlSafe(Arc::clone(&sql))), bind);
+            self.sessions.execute(query).await.map(|rows| rows > 0)
+        };
+        self.retry.run(Error::kind, run).await
+    }
+
+    async fn status(&self) -> Result<Status, Error> {
+        self.reach().await?;
+        let query = sqlx::query("SELECT CAST(VERSION() AS CHAR), UTC_TIMESTAMP(6) FROM (SELECT ? AS x) one").bind(1);
+        let said = self.sessions.rows(query).await?;
+        let said = said.first().ok_or(sqlx::Error::RowNotFound).and_then(<(String, NaiveDateTime)>::from_row);
+        let (version, clock) = said.map_err(|e| self.sessions.failure(&e))?;
+        let rows = self.number(sqlx::query(AssertSqlSafe(format!("SELECT COUNT(*) FROM `{}`", self.table)))).await;
+        let mut settings = BTreeMap::new();
+        for name in [
+            "sql_mode",
+            "local_infile",
+            "max_allowed_packet",
+            "read_only",
+            "character_set_server",
+            "collation_server",
+            "collation_database",
+            "system_time_zone",
+            "time_zone",
+            "global.sql_mode", // of others' sessions: this program's own are stricter, and in UTC
+            "global.time_zone",
+            "version_comment",
+        ] {
+            if let Some(value) = self.setting(name).await {
+                settings.insert(name.to_owned(), value);
+            }
+        }
+        let grants = self.sessions.rows(sqlx::query("SHOW GRANTS")).await.unwrap_or_default();
+        let grants = grants.iter().filter_map(|row| row.try_get(0).ok()).collect();
+        let rows = rows.ok().map(i64::unsigned_abs);
+        Ok(Status { version, clock: Some(clock), rows, settings, grants })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_warehouse_that_is_shown_for_debugging_shows_no_password() {
+        let url = Url::parse("mysql://ana:s3gredo@db.example/fazendas").unwrap();
+        let shown = format!("{:?}", MySql::new(&url, TableName::default(), 1, Retry::ONCE).unwrap());
+        assert!(shown.contains("db.example") && !shown.contains("s3gredo"), "{shown}");
+    }
+}

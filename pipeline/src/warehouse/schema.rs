@@ -1,0 +1,221 @@
+//! The schema: the numbered files of `sql/`, and what a real table's columns say of themselves.
+
+use super::{Error, Reason, TableName};
+use crate::record::stored::{Holds, Shape};
+use crate::record::{Column, MAX_TEXT_CHARS};
+
+/// What a step of the schema creates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Creates {
+    Table,
+    Index,
+    View,
+}
+
+impl Creates {
+    /// The query on MySQL that counts the objects of that name; its arguments are the name and the table.
+    pub(super) const fn count_on_mysql(self) -> &'static str {
+        match self {
+            Self::Table | Self::View => {
+                "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = ? AND ? <> ''"
+            }
+            Self::Index => {
+                "SELECT COUNT(*) FROM information_schema.statistics WHERE table_schema = DATABASE() AND index_name = ? AND table_name = ?"
+            }
+        }
+    }
+
+    /// The same on SQLite.
+    #[cfg(feature = "sqlite")]
+    pub(super) const fn count_on_sqlite(self) -> &'static str {
+        match self {
+            Self::Table => "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = ? AND ? <> ''",
+            Self::Index => "SELECT COUNT(*) FROM sqlite_master WHERE type = 'index' AND name = ? AND tbl_name = ?",
+            Self::View => "SELECT COUNT(*) FROM sqlite_master WHERE type = 'view' AND name = ? AND ? <> ''",
+        }
+    }
+}
+
+/// One numbered file of `sql/<dialect>/`; run when what it creates is not there.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Step {
+    pub creates: Creates,
+    /// The object's name, with `{table}` for the table's.
+    name: &'static str,
+    /// The file's name in its folder.
+    file: &'static str,
+    sql: &'static str,
+}
+
+impl Step {
+    pub(super) fn name(&self, table: &TableName) -> String {
+        self.name.replace("{table}", table.as_str())
+    }
+
+    pub(super) fn sql(&self, table: &TableName) -> String {
+        self.sql.replace("{table}", table.as_str())
+    }
+
+    /// What is printed once it is created.
+    pub(super) fn describe(&self, table: &TableName) -> String {
+        let what = match self.creates {
+            Creates::Table => "table",
+            Creates::Index => "index",
+            Creates::View => "view",
+        };
+        format!("{what} {}", self.name(table))
+    }
+}
+
+macro_rules! step {
+    ($dialect:literal, $file:literal, $creates:ident, $name:expr) => {
+        Step {
+            creates: Creates::$creates,
+            name: $name,
+            file: $file,
+            sql: include_str!(concat!("../../../sql/", $dialect, "/", $file)),
+        }
+    };
+}
+
+macro_rules! steps {
+    ($dialect:literal, $index:literal) => {
+        [
+            step!($dialect, "0001_table.sql", Table, "{table}"),
+            step!($dialect, "0002_index_cod_cliente_data.sql", Index, $index),
+            step!($dialect, "0003_view_lote_dia.sql", View, "{table}_lote_dia"),
+            step!($dialect, "0004_view_fazenda_dia.sql", View, "{table}_fazenda_dia"),
+            step!($dialect, "0005_view_repetidas.sql", View, "{table}_repetidas"),
+        ]
+    };
+}
+
+pub(super) const MYSQL: [Step; 5] = steps!("mysql", "idx_cod_cliente_data");
+#[cfg(feature = "sqlite")]
+pub(super) const SQLITE: [Step; 5] = steps!("sqlite", "{table}_cod_cliente_data");
+
+/// The journal of runs in bulk, which `init` does not make.
+#[cfg(feature = "bulk")]
+pub(super) const MYSQL_JOURNAL: &str = include_str!("../../../sql/mysql/journal.sql");
+#[cfg(feature = "sqlite")]
+pub(super) const SQLITE_JOURNAL: &str = include_str!("../../../sql/sqlite/journal.sql");
+
+/// What `init` runs on MySQL, as files to be read or run by hand: each one's name, and its statement for that table.
+pub fn mysql_files(table: &TableName) -> impl Iterator<Item = (&'static str, String)> {
+    MYSQL.iter().map(move |step| (step.file, format!("{};\n", step.sql(table).trim_end())))
+}
+
+/// A column as `information_schema` describes it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Described {
+    pub name: String,
+    /// `varchar`, `float`, `datetime`, … in lower case.
+    pub kind: String,
+    pub chars: Option<u64>,
+    pub decimals: Option<u64>,
+    pub digits: Option<u64>,
+    /// Whether a row must bring a value: NOT NULL, and nothing that the server would put there.
+    pub needed: bool,
+    /// Whether the server computes it.
+    pub generated: bool,
+}
+
+/// The shape of a real table.
+///
+/// # Errors
+/// [`Reason::BadSchema`] naming every column that is missing or cannot hold its values.
+pub(super) fn shape(address: &str, columns: &[Described]) -> Result<Shape, Error> {
+    let mut problems = Vec::new();
+    let holds = Column::ALL.map(|column| {
+        let found = columns.iter().find(|described| described.name.eq_ignore_ascii_case(column.name()));
+        match found.map(|described| (described, holds(described))) {
+            Some((described, _)) if described.generated => {
+                problems.push(format!("column {column} is generated and takes no value"));
+                Holds::Integer
+            }
+            Some((_, Some(holds))) if holds.kind() == column.kind() => holds,
+            Some((described, _)) => {
+                problems.push(format!("column {column} is {} and cannot hold it", described.kind));
+                Holds::Integer
+            }
+            None => {
+                problems.push(format!("column {column} is missing"));
+                Holds::Integer
+            }
+        }
+    });
+    let ours = |described: &Described| Column::ALL.iter().any(|c| described.name.eq_ignore_ascii_case(c.name()));
+    for extra in columns.iter().filter(|described| described.needed && !ours(described)) {
+        problems.push(format!("column {} needs a value that no record has: give it a default", extra.name));
+    }
+    if problems.is_empty() {
+        return Ok(Shape(holds));
+    }
+    Err(Error::new(Reason::BadSchema, address, format!("{}: choose another --table or mend it", problems.join("; "))))
+}
+
+fn holds(column: &Described) -> Option<Holds> {
+    let decimals = column.decimals.and_then(|decimals| u8::try_from(decimals).ok());
+    Some(match column.kind.as_str() {
+        "varchar" | "char" | "text" | "tinytext" | "mediumtext" | "longtext" => {
+            Holds::Text { chars: column.chars.unwrap_or(MAX_TEXT_CHARS as u64) }
+        }
+        "float" => Holds::Single { decimals },
+        "double" => Holds::Double { decimals },
+        "decimal" => Holds::Double { decimals: Some(decimals.unwrap_or_default()) },
+        "int" | "bigint" | "mediumint" | "smallint" | "tinyint" => Holds::Integer,
+        "datetime" | "timestamp" => {
+            Holds::Instant { digits: column.digits.and_then(|digits| u8::try_from(digits).ok()).unwrap_or_default() }
+        }
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn column(name: &str, kind: &str) -> Described {
+        Described { name: name.into(), kind: kind.into(), ..Described::default() }
+    }
+
+    fn standard() -> Vec<Described> {
+        Column::ALL
+            .map(|c| {
+                let kind = match Shape::standard().of(c) {
+                    Holds::Text { .. } => "varchar",
+                    Holds::Single { .. } => "float",
+                    Holds::Double { .. } => "double",
+                    Holds::Integer => "int",
+                    Holds::Instant { .. } => "datetime",
+                };
+                column(c.name(), kind)
+            })
+            .to_vec()
+    }
+
+    #[test]
+    fn a_table_like_ours_has_the_standard_shape() {
+        assert_eq!(shape("t", &standard()).unwrap(), Shape::standard());
+    }
+
+    #[test]
+    fn a_column_that_needs_what_no_record_has_is_named_and_so_is_one_that_takes_nothing() {
+        let mut columns = standard();
+        columns.push(Described { needed: true, ..column("origem", "varchar") });
+        columns.push(column("nota", "varchar"));
+        columns.iter_mut().filter(|c| c.name == "consumo_meta").for_each(|c| c.generated = true);
+        let e = shape("t", &columns).unwrap_err();
+        assert!(e.message.contains("origem") && e.message.contains("consumo_meta is generated"), "{e}");
+        assert!(!e.message.contains("nota"), "{e}");
+    }
+
+    #[test]
+    fn every_unfit_column_is_named() {
+        let mut columns = standard();
+        columns.retain(|c| c.name != "id_lote");
+        columns.iter_mut().filter(|c| c.name == "data").for_each(|c| c.kind = "varchar".into());
+        let e = shape("t", &columns).unwrap_err();
+        assert!(e.message.contains("column id_lote is missing") && e.message.contains("column data is varchar"), "{e}");
+    }
+}

@@ -1,0 +1,252 @@
+//! [`Bulk`] on a SQLite file.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::{AssertSqlSafe, Connection, Executor, Row as _, Sqlite as Db, Transaction};
+use uuid::Uuid;
+
+use super::{Sqlite, bind, columns, decode, insert_sql, remove_sql, replace_sql};
+use crate::record::stored::{Row, Shape};
+use crate::warehouse::bulk::{Bulk, Change, LoadMethod, Method, Note, Signals};
+use crate::warehouse::limits::Limits;
+use crate::warehouse::schema::{self, Creates};
+use crate::warehouse::{Error, Insert, Reason, Snapshot, TableName};
+
+/// Rows a statement; SQLite takes 32,766 values.
+const ROWS: usize = 1_000;
+
+impl Sqlite {
+    /// Does what a change says within a transaction, which the caller ends.
+    async fn change(&self, within: &mut Transaction<'_, Db>, change: &Change<'_>) -> Result<Insert, Error> {
+        for (run, seq) in change.forget {
+            let sql = "DELETE FROM ruminate_journal WHERE table_name = ? AND run_id = ? AND seq = ?";
+            let query = sqlx::query(sql).bind(self.table.as_str()).bind(run.to_string()).bind(seq.cast_signed());
+            query.execute(&mut **within).await.map_err(|e| self.failure(&e))?;
+        }
+        for rows in change.insert.chunks(ROWS) {
+            let sql = AssertSqlSafe(insert_sql(&self.table, rows.len()));
+            let query = rows.iter().flat_map(|row| &row.0).fold(sqlx::query(sql), bind);
+            if self.taken_or(query.execute(&mut **within).await)? == Insert::Taken {
+                return Ok(Insert::Taken);
+            }
+        }
+        let sql: Arc<str> = replace_sql(&self.table).into();
+        for (old, new) in change.replace {
+            let query = new.0.iter().chain(&old.0).fold(sqlx::query(AssertSqlSafe(Arc::clone(&sql))), bind);
+            if query.execute(&mut **within).await.map_err(|e| self.failure(&e))?.rows_affected() == 0 {
+                return Ok(Insert::Taken);
+            }
+        }
+        let sql: Arc<str> = remove_sql(&self.table).into();
+        for row in change.remove {
+            let query = row.0.iter().fold(sqlx::query(AssertSqlSafe(Arc::clone(&sql))), bind);
+            if query.execute(&mut **within).await.map_err(|e| self.failure(&e))?.rows_affected() == 0 {
+                return Ok(Insert::Taken);
+            }
+        }
+        for note in change.notes {
+            // A row that is replaced gets a new rowid: the order of writing.
+            let sql = "INSERT OR REPLACE INTO ruminate_journal (table_name, run_id, seq, at, note) \
+                       VALUES (?, ?, ?, strftime('%Y-%m-%d %H:%M:%f', 'now'), ?)";
+            let query = sqlx::query(sql).bind(self.table.as_str()).bind(note.run.to_string());
+            let query = query.bind(note.seq.cast_signed()).bind(note.text.as_str());
+            query.execute(&mut **within).await.map_err(|e| self.failure(&e))?;
+        }
+        Ok(Insert::Done)
+    }
+
+    async fn listed(&self, sql: &str, bind: &[&str]) -> Result<Vec<String>, Error> {
+        let query = bind.iter().fold(sqlx::query_scalar(AssertSqlSafe(sql)), |query, text| query.bind(*text));
+        query.fetch_all(&self.pool).await.map_err(|e| self.failure(&e))
+    }
+
+    async fn exists(&self, table: &str) -> Result<bool, Error> {
+        let sql = "SELECT name FROM sqlite_master WHERE type = 'table' AND name = ? COLLATE NOCASE";
+        Ok(!self.listed(sql, &[table]).await?.is_empty())
+    }
+
+    async fn read_notes(&self, filter: &str, run: &str) -> Result<Vec<Note>, Error> {
+        if !self.exists("ruminate_journal").await? {
+            return Ok(Vec::new());
+        }
+        let sql = format!("SELECT run_id, seq, note FROM ruminate_journal WHERE table_name = ?1 AND {filter}");
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(self.table.as_str()).bind(run);
+        let rows = query.fetch_all(&self.pool).await.map_err(|e| self.failure(&e))?;
+        rows.iter().map(|row| note(row).map_err(|e| self.failure(&e))).collect()
+    }
+
+    /// Renames within one transaction, and gives each table the schema's index under its own name.
+    async fn rename(&self, connection: &mut SqliteConnection, names: &[[&TableName; 2]]) -> Result<(), sqlx::Error> {
+        let mut within = connection.begin().await?;
+        for [from, to] in names {
+            within.execute(AssertSqlSafe(format!("ALTER TABLE \"{from}\" RENAME TO \"{to}\""))).await?;
+        }
+        for step in schema::SQLITE.iter().filter(|step| step.creates == Creates::Index) {
+            for [from, _] in names {
+                within.execute(AssertSqlSafe(format!("DROP INDEX IF EXISTS \"{}\"", step.name(from)))).await?;
+            }
+            for [_, to] in names {
+                within.execute(sqlx::raw_sql(AssertSqlSafe(step.sql(to)))).await?;
+            }
+        }
+        within.commit().await
+    }
+}
+
+fn note(row: &SqliteRow) -> Result<Note, sqlx::Error> {
+    let run = row.try_get::<String, _>(0)?.parse().map_err(|e| sqlx::Error::Decode(Box::new(e)))?;
+    Ok(Note { run, seq: row.try_get::<i64, _>(1)?.unsigned_abs(), text: row.try_get(2)? })
+}
+
+/// A value as a number, whatever its type.
+fn number(row: &SqliteRow) -> Option<f64> {
+    let value = row.try_get_unchecked::<String, _>(0).ok().and_then(|text| text.trim().parse().ok());
+    value.or_else(|| row.try_get_unchecked::<f64, _>(0).ok())
+}
+
+#[async_trait]
+impl Bulk for Sqlite {
+    async fn method(&self) -> Result<Method, Error> {
+        Ok(Method { kind: LoadMethod::Insert, why: "a SQLite file has no other".into() })
+    }
+
+    async fn snapshot(&self, shape: &Shape) -> Result<Box<dyn Snapshot>, Error> {
+        self.reading(shape).await
+    }
+
+    async fn limits(&self) -> Result<Limits, Error> {
+        Ok(Limits::default())
+    }
+
+    async fn apply(&self, change: &Change<'_>, _: &Shape) -> Result<Insert, Error> {
+        // A writer from the start: one that begins as a reader cannot wait for another writer.
+        let mut within = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(|e| self.failure(&e))?;
+        let done = self.change(&mut within, change).await;
+        let ended = if matches!(done, Ok(Insert::Done)) { within.commit().await } else { within.rollback().await };
+        ended.map_err(|e| self.failure(&e)).and(done)
+    }
+
+    async fn range(&self, first: &str, last: &str, limit: u32, shape: &Shape) -> Result<Vec<Row>, Error> {
+        let sql = format!(
+            "SELECT {} FROM \"{}\" WHERE id_treated_data BETWEEN ? AND ? ORDER BY id_treated_data LIMIT ?",
+            columns(),
+            self.table
+        );
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(first).bind(last).bind(limit);
+        let rows = query.fetch_all(&self.pool).await.map_err(|e| self.failure(&e))?;
+        rows.iter().map(|row| decode(row, shape).map_err(|e| self.failure(&e))).collect()
+    }
+
+    async fn count(&self, first: &str, last: &str) -> Result<u64, Error> {
+        let sql = format!("SELECT COUNT(*) FROM \"{}\" WHERE id_treated_data BETWEEN ? AND ?", self.table);
+        let query = sqlx::query_scalar::<_, i64>(AssertSqlSafe(sql)).bind(first).bind(last);
+        query.fetch_one(&self.pool).await.map(i64::unsigned_abs).map_err(|e| self.failure(&e))
+    }
+
+    async fn journal(&self, create: bool) -> Result<bool, Error> {
+        if create {
+            self.pool.execute(sqlx::raw_sql(schema::SQLITE_JOURNAL)).await.map_err(|e| self.failure(&e))?;
+        }
+        self.exists("ruminate_journal").await
+    }
+
+    async fn heads(&self) -> Result<Vec<Note>, Error> {
+        self.read_notes("seq = 0 AND ?2 = '' ORDER BY rowid DESC", "").await
+    }
+
+    async fn notes(&self, run: Uuid) -> Result<Vec<Note>, Error> {
+        self.read_notes("seq > 0 AND run_id = ?2 ORDER BY seq", &run.to_string()).await
+    }
+
+    async fn signals(&self, query: Option<&str>) -> Result<Signals, Error> {
+        let Some(query) = query else { return Ok(Signals::default()) };
+        let failed = |what: String| Error::new(Reason::Other, &self.address, format!("the query {query:?} {what}"));
+        let rows = sqlx::query(AssertSqlSafe(query)).fetch_all(&self.pool).await;
+        let rows = rows.map_err(|e| failed(format!("fails: {}", self.failure(&e).message)))?;
+        let answer = rows.first().and_then(number).ok_or_else(|| failed("answers with no number".into()))?;
+        Ok(Signals { threads_running: None, query: Some(answer) })
+    }
+
+    async fn replica_lag(&self) -> Result<Option<Duration>, Error> {
+        Ok(None)
+    }
+
+    async fn obstacles(&self) -> Result<Vec<String>, Error> {
+        let table = self.table.as_str();
+        let ours: Vec<String> = schema::SQLITE.iter().map(|step| step.name(&self.table)).collect();
+        let mut found = Vec::new();
+        for view in self.listed("SELECT name FROM sqlite_master WHERE type = 'view' AND name = ?", &[table]).await? {
+            found.push(format!("{view} is a view"));
+        }
+        for trigger in
+            self.listed("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = ?", &[table]).await?
+        {
+            found.push(format!("trigger {trigger} would stay with the old table"));
+        }
+        let sql = "SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = ? AND sql IS NOT NULL";
+        for index in self.listed(sql, &[table]).await?.into_iter().filter(|name| !ours.contains(name)) {
+            found.push(format!("index {index} would stay with the old table"));
+        }
+        let sql = "SELECT owner.name || ' to ' || key.\"table\" FROM sqlite_master owner, \
+                   pragma_foreign_key_list(owner.name) key \
+                   WHERE owner.type = 'table' AND (owner.name = ?1 OR key.\"table\" = ?1)";
+        for key in self.listed(sql, &[table]).await? {
+            found.push(format!("a foreign key leads from {key}"));
+        }
+        Ok(found)
+    }
+
+    async fn create_like(&self, shadow: &TableName) -> Result<bool, Error> {
+        if self.exists(shadow.as_str()).await? {
+            return Ok(false);
+        }
+        // SQLite keeps each table's own statement: what follows the name is the same for the shadow.
+        let sql = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?";
+        let made = self.listed(sql, &[self.table.as_str()]).await?;
+        let like = made.first().and_then(|made| made.find('(').map(|at| &made[at..]));
+        let wanted = |creates| match like {
+            Some(_) => matches!(creates, Creates::Table | Creates::Index),
+            None => creates != Creates::View,
+        };
+        for step in schema::SQLITE.iter().filter(|step| wanted(step.creates)) {
+            let sql = match (step.creates, like) {
+                (Creates::Table, Some(like)) => format!("CREATE TABLE \"{shadow}\" {like}"),
+                _ => step.sql(shadow),
+            };
+            self.pool.execute(sqlx::raw_sql(AssertSqlSafe(sql))).await.map_err(|e| self.failure(&e))?;
+        }
+        Ok(true)
+    }
+
+    async fn swap(&self, shadow: &TableName, old: &TableName) -> Result<(), Error> {
+        if self.exists(old.as_str()).await? {
+            return Err(Error::new(Reason::Taken, &self.address, format!("there is a table {old} already")));
+        }
+        let both = [[&self.table, old], [shadow, &self.table]];
+        let names = if self.exists(self.table.as_str()).await? { &both[..] } else { &both[1..] };
+        let mut connection = self.pool.acquire().await.map_err(|e| self.failure(&e))?;
+        // As SQLite renamed before 3.25: without it, views follow the old table to its new name.
+        let legacy = |on: &str| AssertSqlSafe(format!("PRAGMA legacy_alter_table = {on}"));
+        connection.execute(legacy("ON")).await.map_err(|e| self.failure(&e))?;
+        let renamed = self.rename(&mut connection, names).await;
+        connection.execute(legacy("OFF")).await.map_err(|e| self.failure(&e))?;
+        renamed.map_err(|e| self.failure(&e))
+    }
+
+    async fn only_in(&self, other: &TableName) -> Result<u64, Error> {
+        let sql = format!(
+            "SELECT COUNT(*) FROM \"{other}\" o WHERE NOT EXISTS \
+             (SELECT 1 FROM \"{}\" h WHERE h.id_treated_data = o.id_treated_data)",
+            self.table
+        );
+        let number = sqlx::query_scalar::<_, i64>(AssertSqlSafe(sql)).fetch_one(&self.pool).await;
+        number.map(i64::unsigned_abs).map_err(|e| self.failure(&e))
+    }
+
+    fn with_table(&self, table: TableName) -> Arc<dyn Bulk> {
+        Arc::new(Self::at(self.options.clone(), self.pool.clone(), table))
+    }
+}

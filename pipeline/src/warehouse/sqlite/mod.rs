@@ -1,0 +1,289 @@
+//! A warehouse in a SQLite file: embedded, for the demo and for work without a server.
+//!
+//! Weights are kept as f64 and times as text to the microsecond, so that nothing a record says is lost.
+
+use std::path::Path;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{NaiveDateTime, Utc};
+use sqlx::query::Query;
+use sqlx::sqlite::{
+    SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteQueryResult,
+    SqliteRow, SqliteSynchronous,
+};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, Row as _, Sqlite as Db};
+
+use super::schema;
+use super::{Error, Insert, Reason, Status, TableName, Warehouse};
+use crate::record::stored::{Holds, Row, Shape, Value};
+use crate::record::{Column, MAX_TEXT_CHARS};
+
+mod bulk;
+mod closing;
+mod file;
+mod snapshot;
+
+pub use closing::close_all;
+use file::Missing;
+
+/// Ids a lookup.
+const LOOKUP: usize = 1_000;
+
+/// A table in a SQLite file.
+#[derive(Debug, Clone)]
+pub struct Sqlite {
+    pool: SqlitePool,
+    options: SqliteConnectOptions,
+    table: TableName,
+    address: String,
+}
+
+impl Sqlite {
+    /// The table in that file, which must be there.
+    ///
+    /// # Errors
+    /// There is no such file, or it is no database, or what lies beside it is another's.
+    pub fn open(path: &Path, table: TableName) -> Result<Self, Error> {
+        Self::checked(path, table, Missing::Refused)
+    }
+
+    /// The table in that file, which [`Warehouse::init`] makes when it is not there.
+    ///
+    /// # Errors
+    /// The file cannot be made there; else as [`Sqlite::open`].
+    pub fn create(path: &Path, table: TableName) -> Result<Self, Error> {
+        Self::checked(path, table, Missing::Made)
+    }
+
+    fn checked(path: &Path, table: TableName, missing: Missing) -> Result<Self, Error> {
+        let about = format!("sqlite:{} table {table}", path.display());
+        file::check(path, missing).map_err(|(reason, message)| Error::new(reason, about, message))?;
+        Ok(Self::new(path, table))
+    }
+
+    /// The same, without a look at the file; [`Sqlite::close`] or [`close_all`] make it one file again.
+    pub fn new(path: &Path, table: TableName) -> Self {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Normal)
+            .busy_timeout(Duration::from_secs(30))
+            .disable_statement_logging();
+        // One connection: SQLite has one writer, and a second would only wait for the first.
+        let pool = SqlitePoolOptions::new().max_connections(1).connect_lazy_with(options.clone());
+        closing::note(path, &pool);
+        Self::at(options, pool, table)
+    }
+
+    fn at(options: SqliteConnectOptions, pool: SqlitePool, table: TableName) -> Self {
+        Self { address: format!("sqlite:{} table {table}", options.get_filename().display()), pool, options, table }
+    }
+
+    /// The pool, for tests and for the demo's damage.
+    pub fn pool(&self) -> &SqlitePool {
+        &self.pool
+    }
+
+    fn taken_or(&self, done: Result<SqliteQueryResult, sqlx::Error>) -> Result<Insert, Error> {
+        match done {
+            Ok(_) => Ok(Insert::Done),
+            Err(e) if e.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation) => {
+                Ok(Insert::Taken)
+            }
+            Err(e) => Err(self.failure(&e)),
+        }
+    }
+
+    fn failure(&self, e: &sqlx::Error) -> Error {
+        let code = e.as_database_error().and_then(|e| e.code()).and_then(|code| code.parse::<i32>().ok());
+        let said = e.to_string();
+        let reason = match code.map(|code| code & 0xff) {
+            Some(5 | 6) => Reason::Busy,
+            Some(8) => Reason::ReadOnly,
+            Some(13) => Reason::Full,
+            Some(14) if !self.options.get_filename().exists() => Reason::NoTable,
+            Some(14 | 26 | 11) => Reason::BadAddress,
+            Some(18..=20) => Reason::BadRow,
+            _ if said.contains("no such table: ruminate_journal") => {
+                return Error::new(Reason::NoTable, &self.address, "there is no journal");
+            }
+            _ if said.contains("no such table") => Reason::NoTable,
+            _ => Reason::Other,
+        };
+        let message = match reason {
+            Reason::NoTable if !self.options.get_filename().exists() => {
+                format!("there is no file {}: check --warehouse", self.options.get_filename().display())
+            }
+            Reason::NoTable => format!("no table {}: run `ruminate init`, or name another with --table", self.table),
+            Reason::BadAddress => format!("the file cannot be opened as a SQLite database: check its path: {said}"),
+            _ => said,
+        };
+        Error::new(reason, &self.address, message)
+    }
+}
+
+fn decode(row: &SqliteRow, shape: &Shape) -> Result<Row, sqlx::Error> {
+    let mut decoded = Row::nulls();
+    for column in Column::ALL {
+        let at = column.index();
+        decoded.0[at] = match shape.of(column) {
+            Holds::Text { .. } => row.try_get::<Option<String>, _>(at)?.map_or(Value::Null, Value::Text),
+            Holds::Integer => row.try_get::<Option<i64>, _>(at)?.map_or(Value::Null, Value::Integer),
+            Holds::Instant { .. } => row.try_get::<Option<NaiveDateTime>, _>(at)?.map_or(Value::Null, Value::Instant),
+            _ => row.try_get::<Option<f64>, _>(at)?.map_or(Value::Null, Value::Double),
+        };
+    }
+    Ok(decoded)
+}
+
+fn bind<'q>(query: Query<'q, Db, SqliteArguments>, value: &'q Value) -> Query<'q, Db, SqliteArguments> {
+    match value {
+        Value::Null => query.bind(None::<String>),
+        Value::Text(text) => query.bind(text.as_str()),
+        Value::Single(value) => query.bind(f64::from(*value)),
+        Value::Double(value) => query.bind(*value),
+        Value::Integer(value) => query.bind(*value),
+        Value::Instant(at) => query.bind(*at),
+    }
+}
+
+fn columns() -> String {
+    Column::ALL.map(Column::name).join(", ")
+}
+
+fn insert_sql(table: &TableName, rows: usize) -> String {
+    let one = format!("({})", ["?"; Column::COUNT].join(", "));
+    format!("INSERT INTO \"{table}\" ({}) VALUES {}", columns(), vec![one; rows].join(", "))
+}
+
+fn replace_sql(table: &TableName) -> String {
+    let set = Column::ALL.map(|column| format!("{column} = ?")).join(", ");
+    format!("UPDATE \"{table}\" SET {set} WHERE {}", guard())
+}
+
+fn remove_sql(table: &TableName) -> String {
+    format!("DELETE FROM \"{table}\" WHERE {}", guard())
+}
+
+/// All values of a row, one argument each.
+fn guard() -> String {
+    Column::ALL.map(|column| format!("{column} IS ?")).join(" AND ")
+}
+
+#[async_trait]
+impl Warehouse for Sqlite {
+    fn address(&self) -> String {
+        self.address.clone()
+    }
+
+    async fn init(&self) -> Result<Vec<String>, Error> {
+        let made = self.options.clone().create_if_missing(true).connect().await.map_err(|e| self.failure(&e))?;
+        made.close().await.map_err(|e| self.failure(&e))?;
+        let mut created = Vec::new();
+        for step in schema::SQLITE {
+            let there: i64 = sqlx::query_scalar(step.creates.count_on_sqlite())
+                .bind(step.name(&self.table))
+                .bind(self.table.as_str())
+                .fetch_one(&self.pool)
+                .await
+                .map_err(|e| self.failure(&e))?;
+            if there == 0 {
+                let sql = AssertSqlSafe(step.sql(&self.table));
+                self.pool.execute(sqlx::raw_sql(sql)).await.map_err(|e| self.failure(&e))?;
+                created.push(step.describe(&self.table));
+            }
+        }
+        Ok(created)
+    }
+
+    async fn shape(&self) -> Result<Shape, Error> {
+        let found: Vec<String> = sqlx::query_scalar("SELECT name FROM pragma_table_info(?)")
+            .bind(self.table.as_str())
+            .fetch_all(&self.pool)
+            .await
+            .map_err(|e| self.failure(&e))?;
+        if found.is_empty() {
+            let message = format!("no table {}: run `ruminate init`, or name another with --table", self.table);
+            return Err(Error::new(Reason::NoTable, &self.address, message));
+        }
+        if let Some(missing) = Column::ALL.into_iter().find(|column| !found.iter().any(|name| name == column.name())) {
+            let message = format!("column {missing} is missing: choose another --table or mend it");
+            return Err(Error::new(Reason::BadSchema, &self.address, message));
+        }
+        let unique: i64 = sqlx::query_scalar(
+            "SELECT (SELECT COUNT(*) FROM pragma_table_info(?1) WHERE name = 'id_treated_data' AND pk = 1) + \
+             (SELECT COUNT(*) FROM pragma_index_list(?1) list, pragma_index_info(list.name) info \
+              WHERE list.\"unique\" = 1 AND info.seqno = 0 AND info.name = 'id_treated_data')",
+        )
+        .bind(self.table.as_str())
+        .fetch_one(&self.pool)
+        .await
+        .map_err(|e| self.failure(&e))?;
+        if unique == 0 {
+            return Err(Error::new(
+                Reason::BadSchema,
+                &self.address,
+                "id_treated_data has no primary or unique key: add one",
+            ));
+        }
+        Ok(Shape(Shape::standard().0.map(|holds| match holds {
+            Holds::Single { .. } => Holds::Double { decimals: None },
+            Holds::Instant { .. } => Holds::Instant { digits: 6 },
+            Holds::Text { .. } => Holds::Text { chars: MAX_TEXT_CHARS as u64 },
+            other => other,
+        })))
+    }
+
+    async fn insert(&self, rows: &[Row], _: &Shape) -> Result<Insert, Error> {
+        let sql = insert_sql(&self.table, rows.len());
+        let query = rows.iter().flat_map(|row| &row.0).fold(sqlx::query(AssertSqlSafe(sql)), bind);
+        self.taken_or(query.execute(&self.pool).await)
+    }
+
+    async fn fetch(&self, ids: &[String], shape: &Shape) -> Result<Vec<Row>, Error> {
+        let mut found = Vec::with_capacity(ids.len());
+        for chunk in ids.chunks(LOOKUP) {
+            let marks = vec!["?"; chunk.len()].join(", ");
+            let sql = format!("SELECT {} FROM \"{}\" WHERE id_treated_data IN ({marks})", columns(), self.table);
+            let query = chunk.iter().fold(sqlx::query(AssertSqlSafe(sql)), |query, id| query.bind(id.as_str()));
+            let rows = query.fetch_all(&self.pool).await.map_err(|e| self.failure(&e))?;
+            for row in &rows {
+                found.push(decode(row, shape).map_err(|e| self.failure(&e))?);
+            }
+        }
+        Ok(found)
+    }
+
+    async fn replace(&self, old: &Row, new: &Row, _: &Shape) -> Result<bool, Error> {
+        let query = new.0.iter().chain(&old.0).fold(sqlx::query(AssertSqlSafe(replace_sql(&self.table))), bind);
+        query.execute(&self.pool).await.map(|done| done.rows_affected() > 0).map_err(|e| self.failure(&e))
+    }
+
+    async fn status(&self) -> Result<Status, Error> {
+        let version: String =
+            sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&self.pool).await.map_err(|e| self.failure(&e))?;
+        let count = sqlx::query_scalar::<_, i64>(AssertSqlSafe(format!("SELECT COUNT(*) FROM \"{}\"", self.table)));
+        let rows = count.fetch_one(&self.pool).await.ok().map(i64::unsigned_abs);
+        Ok(Status {
+            version: format!("SQLite {version}"),
+            clock: Some(Utc::now().naive_utc()),
+            rows,
+            ..Status::default()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_file_that_is_no_database_is_named() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("w.db");
+        std::fs::write(&path, "this is no database, however long it may be".repeat(100)).unwrap();
+        let e = Sqlite::new(&path, TableName::default()).init().await.unwrap_err();
+        assert_eq!(e.reason, Reason::BadAddress, "{e}");
+    }
+}

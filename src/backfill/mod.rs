@@ -1,0 +1,217 @@
+//! History that never went through the stream: files → intake in bulk.
+//!
+//! Batches of a fixed size, a few of them under way at once; the intake makes it safe to begin again from the start.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use bytes::Bytes;
+use chrono::Utc;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::herd::Format;
+use crate::history::{self, Message};
+use crate::pack::Pack;
+use crate::progress::{Progress, Stage};
+use crate::stop::Stop;
+use pipeline::intake::{Intake, Meaning, Verdict};
+use pipeline::lake::Put;
+use pipeline::warehouse::Loaded;
+
+mod outcome;
+
+pub use outcome::{Count, Outcome};
+
+/// Messages a batch.
+const BATCH: usize = 1_000;
+/// Batches under way at once: while one waits for the warehouse, the next writes its objects.
+const BATCHES: usize = 3;
+
+/// The files of a run.
+#[derive(Debug, Clone)]
+pub struct Files {
+    /// The files, in order; `-` for standard input.
+    pub paths: Vec<PathBuf>,
+    /// Their form; by their ending where it is `None`.
+    pub format: Option<Format>,
+}
+
+/// A batch under way: the places its messages came from, and its work.
+struct Batch {
+    places: Vec<String>,
+    bytes: u64,
+    work: JoinHandle<Vec<Verdict>>,
+}
+
+/// Takes every message of the files in.
+///
+/// # Errors
+/// A file cannot be opened, or a store refuses for good before anything was taken in.
+pub async fn run(files: Files, intake: Intake, progress: &Progress, stop: &Stop) -> anyhow::Result<Outcome> {
+    let begun = Instant::now();
+    for path in files.paths.iter().filter(|path| path.as_os_str() != "-") {
+        let meta = std::fs::File::open(path).and_then(|file| file.metadata());
+        let meta = meta.map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
+        anyhow::ensure!(!meta.is_dir(), "{} is a directory: name its files", path.display());
+    }
+    let stage = progress.stage("backfill", None);
+    let whole = size(&files);
+    let (messages, reading) = read(files, stop.clone());
+    let Taken { mut outcome, permanent } = take_all(messages, &intake, &stage, whole, stop).await?;
+    if !reading.await? {
+        outcome.stopped.get_or_insert_with(|| "asked to stop".into());
+    }
+    stage.finish();
+    outcome.quarantine = intake.quarantine_address();
+    outcome.conditional_writes = intake.conditional_writes();
+    outcome.seconds = begun.elapsed().as_secs_f64();
+    outcome.check()?;
+    // Nothing went in and the stores refuse permanently: it could not run.
+    match permanent {
+        Some(why) if outcome.counts[Count::Written] + outcome.counts[Count::Existing] == 0 => anyhow::bail!(why),
+        _ => Ok(outcome),
+    }
+}
+
+/// What has been taken in so far.
+#[derive(Default)]
+struct Taken {
+    outcome: Outcome,
+    /// The first failure that no second try can fix.
+    permanent: Option<String>,
+}
+
+/// Takes the batches in, a few at once, until there are no more or the run has stopped.
+async fn take_all(
+    mut messages: Batches,
+    intake: &Intake,
+    stage: &Stage,
+    whole: Option<u64>,
+    stop: &Stop,
+) -> anyhow::Result<Taken> {
+    let (mut taken, mut bytes) = (Taken::default(), 0_u64);
+    let mut under_way = std::collections::VecDeque::new();
+    let mut more = true;
+    while (more && taken.outcome.stopped.is_none()) || !under_way.is_empty() {
+        while more && taken.outcome.stopped.is_none() && under_way.len() < BATCHES {
+            match messages.recv().await {
+                // Read, but not begun: the next run reads it again.
+                Some(_) if stop.is_set() => taken.outcome.stopped = Some("asked to stop".into()),
+                Some(Ok(batch)) => under_way.push_back(begin(batch, intake)),
+                Some(Err(e)) => taken.outcome.stopped = Some(e.to_string()),
+                None => more = false,
+            }
+        }
+        if let Some(batch) = under_way.pop_front() {
+            stage.add(batch.places.len() as u64);
+            bytes += batch.bytes;
+            if let Some(whole) = whole {
+                stage.share(bytes as f64 / whole.max(1) as f64);
+            }
+            let verdicts = batch.work.await?;
+            for (place, verdict) in batch.places.into_iter().zip(&verdicts) {
+                take_down(&mut taken, place, verdict);
+            }
+        }
+    }
+    Ok(taken)
+}
+
+/// The bytes of all files; `None` where one is a stream or packed. A CSV row grows as it becomes a message, so this is an estimate.
+fn size(files: &Files) -> Option<u64> {
+    files
+        .paths
+        .iter()
+        .map(|path| {
+            let meta = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file);
+            meta.filter(|_| Pack::of(path).0 == Pack::None).map(|meta| meta.len())
+        })
+        .sum()
+}
+
+type Batches = mpsc::Receiver<Result<Vec<Message>, history::Error>>;
+
+/// Reads the files in a thread of its own, a few batches ahead; the thread says whether it came to their end.
+fn read(files: Files, stop: Stop) -> (Batches, JoinHandle<bool>) {
+    let (send, receive) = mpsc::channel(BATCHES);
+    let reading = tokio::task::spawn_blocking(move || {
+        let mut batch = Vec::with_capacity(BATCH);
+        for path in &files.paths {
+            if let Err(e) = read_file(path, files.format, &stop, &mut batch, &send) {
+                // Nobody listens once the run has ended.
+                let _ = send.blocking_send(Ok(std::mem::take(&mut batch)));
+                let _ = e.map(|e| send.blocking_send(Err(e)));
+                return false;
+            }
+        }
+        batch.is_empty() || send.blocking_send(Ok(batch)).is_ok()
+    });
+    (receive, reading)
+}
+
+/// Reads one file; the error is `None` where the run is to stop.
+fn read_file(
+    path: &Path,
+    format: Option<Format>,
+    stop: &Stop,
+    batch: &mut Vec<Message>,
+    send: &mpsc::Sender<Result<Vec<Message>, history::Error>>,
+) -> Result<(), Option<history::Error>> {
+    for message in history::messages(path, format)? {
+        if stop.is_set() {
+            batch.clear(); // not yet in flight: the next run reads it again
+            return Err(None);
+        }
+        batch.push(message?);
+        if batch.len() == BATCH {
+            let full = std::mem::replace(batch, Vec::with_capacity(BATCH));
+            send.blocking_send(Ok(full)).map_err(|_| None)?;
+        }
+    }
+    Ok(())
+}
+
+fn begin(batch: Vec<Message>, intake: &Intake) -> Batch {
+    let places = batch.iter().map(|message| format!("{}:{}", message.file, message.line)).collect();
+    let bytes = batch.iter().map(|message| message.body.len() as u64 + 1).sum();
+    let messages: Vec<Bytes> = batch.into_iter().map(|message| message.body).collect();
+    let intake = intake.clone();
+    Batch { places, bytes, work: tokio::spawn(async move { intake.batch(messages, Utc::now()).await }) }
+}
+
+fn take_down(taken: &mut Taken, place: String, verdict: &Verdict) {
+    let outcome = &mut taken.outcome;
+    outcome.counts.add(Count::Read);
+    if let Verdict::Stored { object, row, .. } = verdict {
+        outcome.counts.add(match object {
+            Put::Created => Count::Written,
+            Put::Exists => Count::Existing,
+        });
+        outcome.counts.add(match row {
+            Loaded::Inserted => Count::Inserted,
+            Loaded::Identical => Count::Identical,
+            Loaded::Conflicting(_) | Loaded::Overwritten(_) => Count::Conflicting,
+            Loaded::Refused(_) => Count::Refused,
+        });
+    }
+    let meaning = verdict.meaning();
+    let kind = match meaning {
+        Meaning::Quarantined { .. } => {
+            outcome.counts.add(Count::Rejected);
+            Some("rejected")
+        }
+        Meaning::Failed(failure) => {
+            outcome.counts.add(Count::Failed);
+            outcome.stopped.get_or_insert_with(|| failure.message.clone());
+            if !failure.kind.is_transient() {
+                taken.permanent.get_or_insert_with(|| failure.message.clone());
+            }
+            meaning.problem()
+        }
+        Meaning::Stored { .. } | Meaning::Conflicting { .. } | Meaning::RowRefused { .. } => meaning.problem(),
+    };
+    if let Some(kind) = kind {
+        outcome.problems.add(kind, place, meaning.to_string());
+    }
+}

@@ -1,0 +1,108 @@
+//! Result of a backfill: its counters and their account.
+
+use serde::{Deserialize, Serialize};
+
+use crate::outcome::{Counts, Exit, Problems, counters};
+use pipeline::lake::ConditionalWrites;
+
+counters! {
+    /// What a backfill counts: objects are new or existing, rows inserted, identical, conflicting or refused.
+    pub enum Count {
+        Read: "read", "readings", Input, "Messages read.";
+        Written: "written", "new objects", Part, "New objects.";
+        Existing: "existing", "existing objects", Part, "Objects that were there.";
+        Inserted: "inserted", "inserted rows", Detail, "New rows.";
+        Identical: "identical", "identical rows", Detail, "Rows that were there with the same values.";
+        Conflicting: "conflicting", "conflicting rows", DetailFinding, "Rows that were there with other values; they stay.";
+        Rejected: "rejected", "rejected", Finding, "Messages that are no valid reading; they are in the quarantine.";
+        Refused: "refused", "refused by the table", DetailFinding, "Rows that a column of the table refuses; their objects are in the lake.";
+        Failed: "failed", "failed", Finding, "Messages that a store failed to take; run again.";
+    }
+}
+
+/// Result of a backfill.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The counters.
+    #[serde(flatten)]
+    pub counts: Counts<Count>,
+    /// Time of the complete run.
+    pub seconds: f64,
+    /// Support of the lake's store for conditional writes: `honoured`, `emulated` or `untested`.
+    pub conditional_writes: ConditionalWrites,
+    /// Where rejected messages are kept.
+    pub quarantine: String,
+    /// Why it stopped early.
+    pub stopped: Option<String>,
+    /// Problems, each with its file and line.
+    pub problems: Problems,
+}
+
+impl Outcome {
+    /// Checks that every message is accounted for.
+    ///
+    /// # Errors
+    /// The counts do not add up: an error of this program.
+    pub fn check(&self) -> anyhow::Result<()> {
+        let of = |count| self.counts[count];
+        let objects = of(Count::Written) + of(Count::Existing);
+        let rows = of(Count::Inserted) + of(Count::Identical) + of(Count::Conflicting) + of(Count::Refused);
+        anyhow::ensure!(
+            of(Count::Read) == self.counts.parts() && objects == rows,
+            "the counts do not add up, which is an error of this program: {}",
+            serde_json::to_string(self)?
+        );
+        Ok(())
+    }
+
+    /// Adds another backfill into the same lake and warehouse, as if its files had been read after these.
+    pub fn merge(&mut self, other: Self) {
+        self.counts.merge(&other.counts);
+        self.seconds += other.seconds;
+        self.conditional_writes = self.conditional_writes.weaker(other.conditional_writes);
+        self.stopped = self.stopped.take().or(other.stopped);
+        self.problems.absorb(other.problems);
+    }
+}
+
+impl crate::outcome::Outcome for Outcome {
+    fn exit(&self) -> Exit {
+        match (&self.stopped, self.counts.findings()) {
+            (Some(_), _) => Exit::Stopped,
+            (None, 0) => Exit::Clean,
+            (None, _) => Exit::Found,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outcome::read_back;
+
+    #[test]
+    fn an_outcome_comes_back_from_its_json() {
+        let counts =
+            [(Count::Read, 3), (Count::Written, 2), (Count::Inserted, 1), (Count::Conflicting, 1), (Count::Failed, 1)];
+        let mut outcome = Outcome {
+            counts: Counts::from(counts),
+            seconds: 0.1,
+            conditional_writes: ConditionalWrites::Emulated,
+            quarantine: "q".into(),
+            stopped: Some("why".into()),
+            problems: Problems::default(),
+        };
+        outcome.problems.add("failed", "a.json:3", "away");
+        let merged = |mut one: Outcome| {
+            one.merge(outcome.clone());
+            one
+        };
+        for outcome in [outcome.clone(), merged(outcome.clone()), merged(Outcome::default())] {
+            outcome.check().unwrap();
+            let json = serde_json::to_vec(&outcome).unwrap();
+            let back: Outcome = read_back(&json).unwrap();
+            assert_eq!((serde_json::to_vec(&back).unwrap(), back.to_string()), (json, outcome.to_string()));
+        }
+        assert_eq!(merged(outcome.clone()).counts[Count::Read], 6);
+    }
+}

@@ -1,0 +1,69 @@
+//! Flags that name a topic, and how it is opened: the one place that knows every topic.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, anyhow};
+use clap::Args;
+
+use super::flags::{LakeFlags, RulesFlags, WarehouseFlags, WriteFlags, variable};
+use crate::topic::Topic;
+use crate::topic::address::Address;
+use crate::topic::local::Local;
+use crate::topic::sns::Sns;
+use pipeline::intake::Intake;
+use pipeline::lake::LakeUrl;
+use pipeline::retry::{Patience, Retry};
+
+/// The topic.
+#[derive(Debug, Clone, Args)]
+pub(super) struct TopicFlags {
+    /// The topic: an SNS topic's ARN, or local (the intake in this process) [default: SNS_TOPIC_ARN]
+    #[arg(long, value_name = "ARN")]
+    pub topic: Option<Address>,
+    /// The lake, with --topic local: s3://bucket/prefix, or a directory
+    #[arg(long, value_name = "URL", help_heading = "With --topic local")]
+    pub lake: Option<LakeUrl>,
+    #[command(flatten, next_help_heading = "With --topic local, or --watch")]
+    pub warehouse: WarehouseFlags,
+    #[command(flatten, next_help_heading = "With --topic local")]
+    pub rules: RulesFlags,
+    #[command(flatten, next_help_heading = "With --topic local")]
+    pub writes: WriteFlags,
+}
+
+impl TopicFlags {
+    /// The topic that is meant.
+    pub(super) fn address(&self) -> anyhow::Result<Address> {
+        if let Some(address) = &self.topic {
+            return Ok(address.clone());
+        }
+        let arn = variable("SNS_TOPIC_ARN").ok_or_else(|| {
+            anyhow!("no topic is named: give --topic ARN or --topic local, or set RUMINATE_TOPIC or SNS_TOPIC_ARN")
+        })?;
+        arn.parse().map_err(|e: String| anyhow!(e)).context("SNS_TOPIC_ARN")
+    }
+
+    /// Opens it.
+    pub(super) async fn open(&self, address: &Address) -> anyhow::Result<Arc<dyn Topic>> {
+        match open_service(address).await {
+            Some(topic) => Ok(topic),
+            None => {
+                let lake = self.lake.clone().ok_or_else(|| {
+                    anyhow!("--topic local delivers to a lake and a warehouse: give --lake URL and --warehouse URL")
+                })?;
+                let warehouse = self.warehouse.open().await.context("--topic local")?;
+                let lake = LakeFlags { lake, attempts: Retry::default().attempts };
+                let lake = lake.open_to_write(self.writes).await?;
+                Ok(Arc::new(Local::new(Intake::open(lake, warehouse, self.rules.rules()).await?)))
+            }
+        }
+    }
+}
+
+/// Opens a topic that is a service; `None` if it is in this process.
+pub(super) async fn open_service(address: &Address) -> Option<Arc<dyn Topic>> {
+    match address {
+        Address::Sns(arn) => Some(Arc::new(Sns::new(&pipeline::aws::config(Patience::Bulk).await, arn.clone()))),
+        Address::Local => None,
+    }
+}

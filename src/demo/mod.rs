@@ -1,0 +1,295 @@
+//! The whole loop with no server: generate → publish → intake → lose the warehouse → replay → damage both → reconcile →
+//! repair → reconcile clean. The lake is a directory, the warehouse a SQLite file, the topic is `local`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::Context as _;
+use chrono::NaiveDate;
+use sqlx::AssertSqlSafe;
+
+use crate::generate::{self, Existing, Out, Plan as Histories};
+use crate::herd::Herd;
+use crate::progress::Progress;
+use crate::publish::{self, OnInvalid, Source as Messages};
+use crate::reconcile::{Audit, Counter, Direction, Plan as Repair, Sink, Trust, TruthAsked, repair};
+use crate::render::{Printed, html};
+use crate::replay::{Plan, Replay, ReplaySource};
+use crate::sort::SortSettings;
+use crate::stop::Stop;
+use crate::topic::local::Local;
+use pipeline::intake::Intake;
+use pipeline::lake::dir::Dir;
+use pipeline::lake::{Key, Lake, Span, list_all};
+use pipeline::record::{QUARANTINE, Rules};
+use pipeline::warehouse::sqlite::Sqlite;
+use pipeline::warehouse::{TableName, Warehouse};
+
+mod outcome;
+mod text;
+
+pub use outcome::{Outcome, Step};
+
+/// Says that a directory is the demo's, so that a later run may empty it.
+const MARK: &str = ".ruminate-demo";
+/// Farms, pens a farm and days: some three thousand readings, a few seconds of work.
+const SIZE: (u32, u32, u32) = (2, 60, 28);
+/// What goes wrong on the way: deliveries that come twice, and messages that are broken.
+const FAULTS: &str = "duplicate=0.01,malformed=0.002";
+
+/// What to do with what an earlier demo left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Earlier {
+    /// Begin anew.
+    Remove,
+    /// Work on top of it: everything is there already, and stays so.
+    Keep,
+}
+
+/// What an audit of the demo does besides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Look {
+    /// Nothing.
+    Plain,
+    /// Writes the report and the drift file.
+    Report,
+    /// Repairs both sides.
+    Repair,
+}
+
+/// The places of a demo.
+struct Demo<'a> {
+    dir: PathBuf,
+    lake: Arc<Dir>,
+    progress: &'a Progress,
+    stop: &'a Stop,
+    outcome: Outcome,
+}
+
+/// Runs the loop in that directory.
+///
+/// # Errors
+/// The directory holds something else than an earlier demo, or cannot be written.
+pub async fn run(
+    dir: &Path,
+    earlier: Earlier,
+    start: NaiveDate,
+    progress: &Progress,
+    stop: &Stop,
+) -> anyhow::Result<Outcome> {
+    let begun = Instant::now();
+    prepare(dir, earlier)?;
+    let outcome = Outcome {
+        dir: dir.display().to_string(),
+        report: dir.join("audit.html").display().to_string(),
+        ..Outcome::default()
+    };
+    let lake = Arc::new(Dir::new(dir.join("lake")));
+    let mut demo = Demo { dir: dir.to_owned(), lake, progress, stop, outcome };
+    demo.make_histories(start).await?;
+    demo.publish().await?;
+    demo.lose_the_warehouse().await?;
+    demo.replay().await?;
+    demo.damage().await?;
+    demo.audit("Audit lake against warehouse: every wound is found", Look::Report).await?;
+    demo.audit("Repair both sides, as far as that can be done without overwriting an object", Look::Repair).await?;
+    demo.move_away_what_is_unreadable().await?;
+    demo.audit("Repair again: the object comes back from its row", Look::Repair).await?;
+    demo.outcome.clean = demo.audit("Audit once more", Look::Plain).await?;
+    demo.outcome.seconds = begun.elapsed().as_secs_f64();
+    Ok(demo.outcome)
+}
+
+/// Makes the directory, or empties it where it is an earlier demo's.
+fn prepare(dir: &Path, earlier: Earlier) -> anyhow::Result<()> {
+    let mark = dir.join(MARK);
+    let taken = dir.is_dir() && dir.read_dir().is_ok_and(|mut entries| entries.next().is_some());
+    anyhow::ensure!(
+        !taken || mark.is_file(),
+        "{} holds something else than a demo: name a new directory with --dir",
+        dir.display()
+    );
+    let failed = || format!("the demo's directory {} cannot be made", dir.display());
+    if taken && earlier == Earlier::Remove {
+        fs::remove_dir_all(dir).with_context(failed)?;
+    }
+    fs::create_dir_all(dir).with_context(failed)?;
+    fs::write(mark, "ruminate demo\n").with_context(failed)
+}
+
+/// A command's outcome as text and JSON.
+fn told(outcome: &impl crate::outcome::Outcome) -> (String, serde_json::Value) {
+    let Printed { text, json, .. } = Printed::of(outcome);
+    (text, json)
+}
+
+impl Demo<'_> {
+    /// The warehouse, opened anew each time because the demo loses its file in between.
+    fn warehouse(&self) -> Arc<Sqlite> {
+        Arc::new(Sqlite::new(&self.dir.join("warehouse.db"), TableName::default()))
+    }
+
+    fn command(&self, verb: &str, more: &str) -> String {
+        let dir = self.dir.display();
+        format!("ruminate {verb} --lake {dir}/lake --warehouse sqlite:{dir}/warehouse.db {more}").trim_end().to_owned()
+    }
+
+    async fn make_histories(&mut self, start: NaiveDate) -> anyhow::Result<()> {
+        let (farms, lots, days) = SIZE;
+        let herd = Herd::try_new(farms, lots, days, start, 1)?;
+        let plan = Histories { faults: FAULTS.parse()?, ..Histories::new(herd) };
+        let out = self.dir.join("histories");
+        let command = format!(
+            "ruminate generate --farms {farms} --lots {lots} --days {days} --start {start} --seed 1 --faults {FAULTS} --out {}",
+            out.display()
+        );
+        let (progress, stop) = (self.progress.clone(), self.stop.clone());
+        let work = move || generate::run(&plan, Out::Dir(out), Existing::Replace, &progress, &stop);
+        let made = tokio::task::spawn_blocking(work).await??;
+        self.outcome.step("Make the histories of two farms, four weeks of them", command, told(&made));
+        Ok(())
+    }
+
+    async fn publish(&mut self) -> anyhow::Result<()> {
+        self.lake.create()?;
+        let warehouse = self.warehouse();
+        warehouse.init().await?;
+        let intake = Intake::open(Arc::clone(&self.lake) as Arc<dyn Lake>, warehouse, Rules::default()).await?;
+        let mut paths = fs::read_dir(self.dir.join("histories"))?
+            .map(|entry| Ok(entry?.path()))
+            .collect::<std::io::Result<Vec<_>>>()?;
+        paths.sort();
+        let settings =
+            publish::Settings { concurrency: 3, on_invalid: OnInvalid::Send, ..publish::Settings::default() };
+        let source = Messages::Files { paths, format: None };
+        let topic = Arc::new(Local::new(intake));
+        let published = publish::run(source, topic, settings, self.progress, self.stop).await?;
+        let more = format!("--topic local --send-invalid {}/histories/*", self.dir.display());
+        let title = "Publish them; the intake takes them into lake and warehouse, and sets broken ones aside";
+        let mut told = told(&published);
+        let aside = list_all(&*self.lake.beside(QUARANTINE), "").await?.len();
+        told.0.push_str(&format!("  {aside} broken messages were set aside in {}/{QUARANTINE}\n", self.dir.display()));
+        self.outcome.step(title, self.command("publish", &more), told);
+        Ok(())
+    }
+
+    async fn lose_the_warehouse(&mut self) -> anyhow::Result<()> {
+        let rows = self.rows().await?;
+        self.warehouse().close().await; // one file from now on
+        fs::remove_file(self.dir.join("warehouse.db"))?;
+        self.outcome.told("Lose the warehouse", &[format!("{rows} rows are gone with the file")]);
+        Ok(())
+    }
+
+    async fn rows(&self) -> anyhow::Result<u64> {
+        Ok(self.warehouse().status().await?.rows.unwrap_or_default())
+    }
+
+    async fn replay(&mut self) -> anyhow::Result<()> {
+        let warehouse = self.warehouse();
+        warehouse.init().await?;
+        let plan = Plan::new(ReplaySource::of(Arc::clone(&self.lake) as Arc<dyn Lake>)).await?;
+        let replay = Replay { verify: true, ..Replay::new(plan, warehouse) };
+        let replayed = crate::replay::run(replay, self.progress, self.stop).await?;
+        let command = self.command("replay", "--verify");
+        self.outcome.step("Bring it back from the lake, and read every row again", command, told(&replayed));
+        Ok(())
+    }
+
+    /// Hurts both stores as no command of this toolkit would.
+    async fn damage(&mut self) -> anyhow::Result<()> {
+        let warehouse = self.warehouse();
+        let run = async |sql: String| sqlx::query(AssertSqlSafe(sql)).execute(warehouse.pool()).await;
+        let of = |from: u32, count: u32| {
+            format!(
+                "id_treated_data IN (SELECT id_treated_data FROM historico_consumo ORDER BY 1 LIMIT {count} OFFSET {from})"
+            )
+        };
+        let deleted = run(format!("DELETE FROM historico_consumo WHERE {}", of(100, 5))).await?.rows_affected();
+        let changed = run(format!("UPDATE historico_consumo SET peso_medio = peso_medio + 0.001 WHERE {}", of(200, 3)));
+        let changed = changed.await?.rows_affected();
+        let mut keys: Vec<String> = list_all(&*self.lake, "").await?.into_iter().map(|object| object.key).collect();
+        keys.sort_by_key(|key| Key::parse(key).and_then(|key| key.id)); // away from the rows hurt above
+        let lake = self.dir.join("lake");
+        let hurt: Vec<&String> = keys.iter().skip(300).take(3).collect();
+        let [lost, other, broken] = hurt[..] else { anyhow::bail!("the demo's lake is too small to be damaged") };
+        fs::remove_file(lake.join(lost))?;
+        fs::remove_file(lake.join(other))?;
+        let whole = fs::read(lake.join(broken))?;
+        fs::write(lake.join(broken), &whole[..whole.len() / 2])?;
+        let lines = [
+            format!("{deleted} rows deleted, {changed} weights changed by a gram"),
+            "2 objects removed, 1 cut in half".to_owned(),
+        ];
+        self.outcome.told("Damage both stores", &lines);
+        Ok(())
+    }
+
+    /// Audits, and repairs where it is asked; says whether the audit found nothing.
+    async fn audit(&mut self, title: &str, look: Look) -> anyhow::Result<bool> {
+        let audit = Audit {
+            lake: Arc::clone(&self.lake) as Arc<dyn Lake>,
+            warehouse: self.warehouse(),
+            span: Span::default(),
+            rules: Rules::default(),
+            reads: 64,
+            halt_after: None,
+            quick: false,
+            tolerances: Vec::new(),
+            sort: SortSettings { memory: 64_000_000, folder: std::env::temp_dir() },
+            cache: None,
+            truth: TruthAsked::default(),
+            allow_empty: false,
+        };
+        let drift = self.dir.join("drift.ndjson");
+        let sink = Sink::new((look == Look::Report).then_some(drift.as_path()))?;
+        let (mut found, sink) = crate::reconcile::run(&audit, sink, self.progress, self.stop).await?;
+        let clean = found.is_clean();
+        match look {
+            Look::Plain => self.outcome.step(title, self.command("reconcile", ""), told(&found)),
+            Look::Repair => {
+                found.repaired = {
+                    let plan = Repair {
+                        direction: Direction::Both,
+                        trust: Trust::Lake,
+                        dry_run: false,
+                        nameless: found[Counter::Nameless],
+                        most: None,
+                        ids: found.ids(),
+                        undo: (self.dir.join("undo.ndjson"), TableName::default().to_string()),
+                    };
+                    repair(&audit, &sink.done()?, &plan, self.progress, self.stop).await?
+                };
+                let told = (found.repaired.to_string(), told(&found).1);
+                self.outcome.step(title, self.command("reconcile", "--repair both"), told);
+            }
+            Look::Report => {
+                drop(sink.done()?); // written to its end
+                found.asked.command = self.command("reconcile", "");
+                html::write(&self.dir.join("audit.html"), &found)?;
+                let more = format!("--report {0}/audit.html --drift {0}/drift.ndjson", self.dir.display());
+                self.outcome.step(title, self.command("reconcile", &more), told(&found));
+            }
+        }
+        Ok(clean)
+    }
+
+    /// What repair may not do, a person does: the cut object goes out of the way.
+    async fn move_away_what_is_unreadable(&mut self) -> anyhow::Result<()> {
+        let mut moved = Vec::new();
+        for object in list_all(&*self.lake, "").await? {
+            let path = self.dir.join("lake").join(&object.key);
+            if pipeline::record::Record::parse(&fs::read(&path)?).is_err() {
+                let aside = self.dir.join("moved-away");
+                fs::create_dir_all(&aside)?;
+                let name = path.file_name().map(PathBuf::from).unwrap_or_default();
+                fs::rename(&path, aside.join(name))?;
+                moved.push(format!("moved {} out of the lake", object.key));
+            }
+        }
+        self.outcome.told("Do by hand what no tool should do by itself", &moved);
+        Ok(())
+    }
+}

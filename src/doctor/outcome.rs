@@ -1,0 +1,71 @@
+//! Result of `doctor`: its checks, in order.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use crate::outcome::Exit;
+
+/// How a check ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Health {
+    /// As it should be.
+    Ok,
+    /// It works, but something is to be known.
+    Warning,
+    /// It will not work.
+    Failed,
+    /// Not checked, because it was not named or something before it failed.
+    Skipped,
+}
+
+/// One check: a line.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Check {
+    /// What was checked.
+    pub name: Cow<'static, str>,
+    /// How it ended.
+    pub health: Health,
+    /// What was found, and what to do where it fails.
+    pub detail: String,
+}
+
+/// All checks, in order.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The checks.
+    pub checks: Vec<Check>,
+}
+
+impl Outcome {
+    /// Takes a check down.
+    pub fn add(&mut self, name: &'static str, health: Health, detail: impl Into<String>) {
+        self.checks.push(Check { name: name.into(), health, detail: detail.into() });
+    }
+}
+
+impl crate::outcome::Outcome for Outcome {
+    fn exit(&self) -> Exit {
+        match self.checks.iter().any(|check| check.health == Health::Failed) {
+            true => Exit::CouldNotRun,
+            false => Exit::Clean,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outcome::read_back;
+
+    #[test]
+    fn an_outcome_comes_back_from_its_json() {
+        let mut outcome = Outcome::default();
+        outcome.add("lake", Health::Ok, "there");
+        outcome.add("topic", Health::Failed, "not there");
+        let json = serde_json::to_vec(&outcome).unwrap();
+        let back: Outcome = read_back(&json).unwrap();
+        assert_eq!((serde_json::to_vec(&back).unwrap(), back.to_string()), (json, outcome.to_string()));
+    }
+}

@@ -1,0 +1,260 @@
+//! Rows of CSV as messages: JSON objects of the header's names.
+//!
+//! Owns what a CSV file may look like: its delimiter (comma, semicolon, tab, bar, or what a `sep=` line says), the decimal mark of
+//! its numbers, and where its header is.
+
+use std::borrow::Cow;
+
+use crate::herd::COLUMNS;
+
+/// The delimiters that are tried, the likeliest first.
+const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
+
+/// Of the ten names, so many tell a header.
+const NAMES_OF_A_HEADER: usize = 6;
+
+/// The columns that hold numbers.
+const NUMBERS: [&str; 5] = ["peso_entrada", "peso_medio", "quantidade_animais", "dia_confinamento", "consumo_real"];
+
+/// The mark between whole and fraction of a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum DecimalMark {
+    /// `234.941`
+    #[default]
+    Point,
+    /// `234,941`, as spreadsheets write in Brazil.
+    Comma,
+}
+
+/// How a CSV file is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Csv {
+    pub delimiter: u8,
+    pub decimal: DecimalMark,
+}
+
+impl Default for Csv {
+    fn default() -> Self {
+        Self { delimiter: b',', decimal: DecimalMark::Point }
+    }
+}
+
+/// The CSV that begins with these bytes; `None` where they look like none.
+///
+/// A decimal comma is told by the numbers of the first rows. Where the delimiter is a comma it is not looked for: `"234,941"` may as well be
+/// grouped digits there, and is rejected by its row.
+pub(super) fn detect(head: &[u8]) -> Option<Csv> {
+    let mut lines = head.split(|byte| matches!(byte, b'\n' | b'\r')).filter(|line| !line.trim_ascii().is_empty());
+    let first = lines.next()?;
+    let (delimiter, header) = match separator(first) {
+        Some(delimiter) => (delimiter, lines.next().unwrap_or_default()),
+        None => (DELIMITERS.into_iter().find(|delimiter| is_row_of(first, *delimiter))?, first),
+    };
+    let names = cells(header, delimiter);
+    let at: Vec<usize> = if names_in(&names) > 0 {
+        let is_number = |cell: &Cow<'_, [u8]>| NUMBERS.iter().any(|name| name.as_bytes() == cell.trim_ascii());
+        (0..names.len()).filter(|&at| is_number(&names[at])).collect()
+    } else {
+        (0..COLUMNS.len()).filter(|&at| NUMBERS.contains(&COLUMNS[at])).collect()
+    };
+    let is_comma = |line: &[u8]| {
+        let cells = cells(line, delimiter);
+        at.iter().filter_map(|&at| cells.get(at)).any(|cell| has_decimal_comma(cell))
+    };
+    let comma = delimiter != b',' && std::iter::once(header).chain(lines).any(is_comma);
+    Some(Csv { delimiter, decimal: if comma { DecimalMark::Comma } else { DecimalMark::Point } })
+}
+
+/// The delimiter that a first line `sep=;` names, as Excel writes and reads it.
+fn separator(line: &[u8]) -> Option<u8> {
+    match line.trim_ascii_end().strip_prefix(b"sep=").or_else(|| line.strip_prefix(b"SEP="))? {
+        [delimiter] => Some(*delimiter),
+        [] if line.ends_with(b"\t") => Some(b'\t'),
+        _ => None,
+    }
+}
+
+/// Whether it is a header, or a row without one, with this delimiter.
+fn is_row_of(line: &[u8], delimiter: u8) -> bool {
+    let cells = cells(line, delimiter);
+    names_in(&cells) >= NAMES_OF_A_HEADER || cells.len() >= COLUMNS.len()
+}
+
+fn names_in(cells: &[Cow<'_, [u8]>]) -> usize {
+    COLUMNS.iter().filter(|name| cells.iter().any(|cell| cell.trim_ascii() == name.as_bytes())).count()
+}
+
+fn has_decimal_comma(cell: &[u8]) -> bool {
+    let cell = cell.trim_ascii();
+    cell.contains(&b',') && cell.iter().all(|byte| byte.is_ascii_digit() || matches!(byte, b',' | b'.' | b'-'))
+}
+
+/// The names of the cells of a row, and how rows are written.
+#[derive(Debug)]
+pub(super) struct Rows {
+    csv: Csv,
+    names: Names,
+}
+
+#[derive(Debug)]
+enum Names {
+    /// There are no rows so far.
+    None,
+    /// There are rows, and the first line should say it.
+    Expected,
+    /// The header said it, or the first row had the usual ones.
+    Known(Vec<Vec<u8>>),
+}
+
+impl Rows {
+    /// Rows among lines of JSON: only where a header says so.
+    pub(super) fn none() -> Self {
+        Self { csv: Csv::default(), names: Names::None }
+    }
+
+    /// Rows from the first line on.
+    pub(super) fn of(csv: Csv) -> Self {
+        Self { csv, names: Names::Expected }
+    }
+
+    /// Takes a line as a header, where it is one, or a line that names the delimiter.
+    ///
+    /// The first line of a CSV file is one unless it looks like data: that file is then the later part of another, with the
+    /// usual columns. Anywhere else a header has all ten names.
+    pub(super) fn take_header(&mut self, line: &[u8]) -> bool {
+        if matches!(self.names, Names::Expected | Names::None) && separator(line).is_some() {
+            return true;
+        }
+        let delimiter = self.csv.delimiter;
+        let is_header = match self.names {
+            Names::Expected => !is_data(line, delimiter),
+            Names::None | Names::Known(_) => has_all_names(line, delimiter),
+        };
+        if is_header {
+            let names = cells(line, delimiter).into_iter().map(|cell| cell.trim_ascii().to_vec());
+            self.names = Names::Known(names.collect());
+        } else if matches!(self.names, Names::Expected) {
+            self.names = Names::Known(COLUMNS.map(|name| name.as_bytes().to_vec()).into());
+        }
+        is_header
+    }
+
+    /// Whether lines are rows.
+    pub(super) fn are_there(&self) -> bool {
+        matches!(self.names, Names::Known(_))
+    }
+
+    /// A row as a JSON object; a short row lacks its last fields, a long one has `column_N` more.
+    pub(super) fn message(&self, row: &[u8]) -> Vec<u8> {
+        let names = match &self.names {
+            Names::Known(names) => &names[..],
+            Names::None | Names::Expected => &[],
+        };
+        let mut body = Vec::with_capacity(320);
+        for (at, value) in cells(row, self.csv.delimiter).iter().enumerate() {
+            body.push(if at == 0 { b'{' } else { b',' });
+            match names.get(at) {
+                Some(name) => push_string(&mut body, name),
+                None => push_string(&mut body, format!("column_{}", at + 1).as_bytes()),
+            }
+            body.push(b':');
+            let is_number = || names.get(at).is_some_and(|name| NUMBERS.iter().any(|number| number.as_bytes() == name));
+            match self.csv.decimal {
+                DecimalMark::Comma if is_number() => push_string(&mut body, &with_point(value)),
+                DecimalMark::Comma | DecimalMark::Point => push_string(&mut body, value),
+            }
+        }
+        body.push(b'}');
+        body
+    }
+}
+
+/// A number of a file with decimal commas, with a point: `1.234,5` is `1234.5`. Where a file has decimal commas, a point alone may
+/// group digits or be a slip, so such a number is left with a mark that its rejection shows.
+fn with_point(cell: &[u8]) -> Vec<u8> {
+    let cell = cell.trim_ascii();
+    if !has_decimal_comma(cell) {
+        let ambiguous = cell.contains(&b'.') && cell.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.');
+        return if ambiguous { [cell, b" (point in a file with decimal commas)"].concat() } else { cell.to_vec() };
+    }
+    cell.iter().filter(|byte| **byte != b'.').map(|&byte| if byte == b',' { b'.' } else { byte }).collect()
+}
+
+/// Whether no header would look so: none of the names, and a cell that begins with a digit, or no letter at all.
+fn is_data(line: &[u8], delimiter: u8) -> bool {
+    let cells = cells(line, delimiter);
+    let is_number = |cell: &Cow<'_, [u8]>| cell.first().is_some_and(u8::is_ascii_digit);
+    names_in(&cells) == 0 && (cells.iter().any(is_number) || !line.iter().any(u8::is_ascii_alphabetic))
+}
+
+fn has_all_names(line: &[u8], delimiter: u8) -> bool {
+    // Rows begin otherwise, and there are many of them.
+    let begin = line.trim_ascii_start().first();
+    if !begin.is_some_and(|&byte| byte == b'"' || byte.is_ascii_alphabetic()) {
+        return false;
+    }
+    names_in(&cells(line, delimiter)) == COLUMNS.len()
+}
+
+/// The cells of a row; delimiters and quotes within quotes belong to their cell.
+fn cells(row: &[u8], delimiter: u8) -> Vec<Cow<'_, [u8]>> {
+    if !row.contains(&b'"') {
+        return row.split(|&byte| byte == delimiter).map(Cow::Borrowed).collect();
+    }
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .delimiter(delimiter)
+        .buffer_capacity(row.len())
+        .from_reader(row);
+    let mut record = csv::ByteRecord::new();
+    // Bytes in memory can be read, and any of them are a row.
+    match reader.read_byte_record(&mut record) {
+        Ok(true) => record.iter().map(|cell| Cow::Owned(cell.to_vec())).collect(),
+        Ok(false) | Err(_) => vec![Cow::Borrowed(row)],
+    }
+}
+
+/// A JSON string of these bytes; what is no UTF-8 stays so, and is refused where the message is parsed.
+fn push_string(out: &mut Vec<u8>, bytes: &[u8]) {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => out.extend_from_slice(serde_json::Value::from(text).to_string().as_bytes()),
+        Err(_) => {
+            out.push(b'"');
+            out.extend(bytes.iter().filter(|b| !matches!(b, b'"' | b'\\')));
+            out.push(b'"');
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_delimiter_and_the_decimal_mark_are_told_by_header_and_first_rows() {
+        let of = |delimiter, decimal| Some(Csv { delimiter, decimal });
+        let header = |delimiter: &str| COLUMNS.join(delimiter);
+        let cases = [
+            (format!("{}\n1,2,3,234.9,360,2023-01-01,51,66,9.0,F", header(",")), of(b',', DecimalMark::Point)),
+            (format!("{}\r\n1;2;3;234,941;360;2023-01-01;51;66;9,0;F", header(";")), of(b';', DecimalMark::Comma)),
+            (format!("sep=;\r\n{}\r\n1;2;3;234.9;360;x;51;66;9;F", header(";")), of(b';', DecimalMark::Point)),
+            (format!("{}\r1\t2\t3\t234,9\t360\tx\t51\t66\t9\tF", header("\t")), of(b'\t', DecimalMark::Comma)),
+            ("1;2;3;234,9;360;2023-01-01;51;66;9;F".into(), of(b';', DecimalMark::Comma)),
+            ("what?".into(), None),
+            (String::new(), None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(detect(text.as_bytes()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_number_with_a_decimal_comma_has_its_point_and_an_ambiguous_one_is_left_to_its_rejection() {
+        let cases = [("234,941", "234.941"), ("1.234,5", "1234.5"), ("51", "51"), (" 9,0 ", "9.0"), ("-1,5", "-1.5")];
+        for (cell, expected) in cases {
+            assert_eq!(with_point(cell.as_bytes()), expected.as_bytes(), "{cell}");
+        }
+        assert!(with_point(b"360.341").ends_with(b"decimal commas)"));
+    }
+}

@@ -1,0 +1,81 @@
+//! The dialect of a file, told from its first bytes: what the bytes are, and how readings are laid out in them.
+//!
+//! Decides once for a file; reading by it is the other files' of this module.
+
+use std::fmt;
+
+use super::csv::{self, Csv};
+use super::objects;
+use crate::herd::Format;
+
+/// How readings are laid out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Layout {
+    /// A JSON object a line; rows of CSV between them have their own header.
+    Lines,
+    /// JSON objects in an array, over several lines each, or behind one another without a line feed.
+    Objects,
+    /// Rows of CSV; lines of JSON may stand between them.
+    Csv(Csv),
+}
+
+/// What a file that holds no readings as text is, by its first bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Foreign {
+    Parquet,
+    Zip,
+    Tar,
+    Utf16,
+    Sqlite,
+    Pdf,
+}
+
+impl Foreign {
+    /// Finds out what it is; `None` where it may be text.
+    pub(super) fn of(head: &[u8]) -> Option<Self> {
+        let starts = |mark: &[u8]| head.starts_with(mark);
+        Some(match () {
+            () if starts(b"PAR1") => Self::Parquet,
+            () if starts(b"PK\x03\x04") || starts(b"PK\x05\x06") => Self::Zip,
+            () if head.get(257..262) == Some(b"ustar") => Self::Tar,
+            () if starts(b"\xff\xfe") || starts(b"\xfe\xff") => Self::Utf16,
+            () if starts(b"SQLite format 3\0") => Self::Sqlite,
+            () if starts(b"%PDF-") => Self::Pdf,
+            () => return None,
+        })
+    }
+}
+
+impl fmt::Display for Foreign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Parquet => {
+                "it is Parquet: export it as NDJSON or CSV (DuckDB: COPY (FROM 'x.parquet') TO 'x.csv') and run again"
+            }
+            Self::Zip => {
+                "it is a ZIP archive or an Excel workbook: unpack it, or save the sheet as CSV UTF-8, and run again"
+            }
+            Self::Tar => "it is a tar archive: unpack it (tar xf) and name its files",
+            Self::Utf16 => {
+                "it is UTF-16, which some spreadsheets write: make it UTF-8 (iconv -f UTF-16 -t UTF-8) and run again"
+            }
+            Self::Sqlite => "it is a SQLite database: export the table as CSV and run again",
+            Self::Pdf => "it is a PDF document: readings come as NDJSON or CSV",
+        })
+    }
+}
+
+/// The layout of what begins with these bytes, by what they look like and by the name where they do not tell.
+pub(super) fn layout(head: &[u8], named: Format) -> Layout {
+    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
+    match text.first() {
+        Some(b'[') => Layout::Objects,
+        Some(b'{') if objects::goes_beyond_a_line(text) => Layout::Objects,
+        Some(b'{') if named == Format::Ndjson => Layout::Lines,
+        _ => match csv::detect(text) {
+            Some(csv) => Layout::Csv(csv),
+            None if named == Format::Csv => Layout::Csv(Csv::default()),
+            None => Layout::Lines,
+        },
+    }
+}

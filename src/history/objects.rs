@@ -1,0 +1,204 @@
+//! JSON objects wherever they stand: in an array, over several lines, or behind one another without a line feed.
+//!
+//! An object that is not closed ends where a line begins with the next one, so that a cut message takes no other with it.
+
+use std::io::{self, BufRead};
+
+use super::lines::{Line, MAX_LINE_BYTES, cut_short};
+
+/// Where a scan is within an object.
+#[derive(Debug, Default)]
+struct Scan {
+    depth: u32,
+    in_text: bool,
+    escaped: bool,
+}
+
+impl Scan {
+    /// Takes the next byte; whether the object ends with it.
+    fn ends_with(&mut self, byte: u8) -> bool {
+        if self.in_text {
+            match byte {
+                _ if self.escaped => self.escaped = false,
+                b'\\' => self.escaped = true,
+                // A text cannot hold a line feed: its end is missing.
+                b'"' | b'\n' => self.in_text = false,
+                _ => {}
+            }
+            return false;
+        }
+        match byte {
+            b'"' => self.in_text = true,
+            b'{' | b'[' => self.depth += 1,
+            b'}' | b']' => self.depth = self.depth.saturating_sub(1),
+            _ => {}
+        }
+        self.depth == 0
+    }
+}
+
+/// Whether an object does not end with its line, or another one begins behind it on the same line.
+pub(super) fn goes_beyond_a_line(text: &[u8]) -> bool {
+    let mut scan = Scan::default();
+    for (at, &byte) in text.iter().enumerate() {
+        if byte == b'\n' || byte == b'\r' {
+            return text[..at].last() == Some(&b'{') || begins_a_member(&text[at..]);
+        }
+        if scan.ends_with(byte) {
+            let rest = text[at + 1..].split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
+            return matches!(first_of(rest), Some(b'{' | b'['));
+        }
+    }
+    false
+}
+
+/// Whether the next line goes on with an object rather than beginning one: the line before may only have been cut.
+fn begins_a_member(rest: &[u8]) -> bool {
+    matches!(rest.trim_ascii_start().first(), Some(b'"' | b'}'))
+}
+
+/// The first byte that is neither white space nor a comma.
+fn first_of(text: &[u8]) -> Option<u8> {
+    text.iter().copied().find(|byte| !byte.is_ascii_whitespace() && *byte != b',')
+}
+
+/// The objects of a line that holds more than one; none where it is one message, whatever it is.
+pub(super) fn split(line: &[u8]) -> Vec<&[u8]> {
+    let (mut found, mut rest) = (Vec::new(), line);
+    let is_array = line.trim_ascii_start().starts_with(b"[");
+    if is_array {
+        rest = line.trim_ascii().strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]")).unwrap_or(rest);
+    }
+    loop {
+        let from = rest.iter().position(|byte| !byte.is_ascii_whitespace() && *byte != b',').unwrap_or(rest.len());
+        rest = &rest[from..];
+        if rest.is_empty() {
+            return if found.len() > 1 || is_array { found } else { Vec::new() };
+        }
+        let mut scan = Scan::default();
+        let end =
+            rest.first().filter(|byte| **byte == b'{').and_then(|_| rest.iter().position(|&byte| scan.ends_with(byte)));
+        let Some(end) = end else { return Vec::new() };
+        found.push(&rest[..=end]);
+        rest = &rest[end + 1..];
+    }
+}
+
+/// The objects of an input, one by one and in bounded memory.
+#[derive(Debug)]
+pub(super) struct Objects<R> {
+    input: R,
+    /// The line, from 1.
+    line: u64,
+    ended: bool,
+}
+
+impl<R: BufRead> Objects<R> {
+    pub(super) fn new(input: R) -> Self {
+        Self { input, line: 1, ended: false }
+    }
+
+    /// The next object, or whatever stands in its place up to the end of its line; after an error there is none.
+    pub(super) fn next(&mut self) -> Option<io::Result<Line>> {
+        if self.ended {
+            return None;
+        }
+        let found = self.read().map_err(|e| cut_short(e, self.line));
+        self.ended = !matches!(found, Ok(Some(_)));
+        found.transpose()
+    }
+
+    fn read(&mut self) -> io::Result<Option<Line>> {
+        let Some(first) = self.skip_between()? else { return Ok(None) };
+        let (number, is_object) = (self.line, first == b'{');
+        let (mut text, mut scan, mut line_begins) = (Vec::new(), Scan::default(), false);
+        while let Some(byte) = self.peek()? {
+            if (line_begins && byte == b'{') || (!is_object && byte == b'\n') {
+                break; // the object was cut, and here is the next; what is no object is a line
+            }
+            line_begins = byte == b'\n';
+            self.line += u64::from(line_begins);
+            self.input.consume(1);
+            if text.len() < MAX_LINE_BYTES {
+                text.push(byte); // one that is longer is rejected for its length
+            }
+            if is_object && scan.ends_with(byte) {
+                break;
+            }
+        }
+        Ok(Some(Line { number, text: text.trim_ascii_end().to_vec() }))
+    }
+
+    /// Passes over what stands between objects, and says what comes then.
+    fn skip_between(&mut self) -> io::Result<Option<u8>> {
+        while let Some(byte) = self.peek()? {
+            let between =
+                byte.is_ascii_whitespace() || matches!(byte, b',' | b'[' | b']' | b'\xef' | b'\xbb' | b'\xbf');
+            if !between {
+                return Ok(Some(byte));
+            }
+            self.line += u64::from(byte == b'\n');
+            self.input.consume(1);
+        }
+        Ok(None)
+    }
+
+    fn peek(&mut self) -> io::Result<Option<u8>> {
+        loop {
+            match self.input.fill_buf() {
+                Ok(buffer) => return Ok(buffer.first().copied()),
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(text: &str) -> Vec<(u64, String)> {
+        let mut objects = Objects::new(text.as_bytes());
+        std::iter::from_fn(|| objects.next())
+            .map(|found| found.unwrap())
+            .map(|line| (line.number, String::from_utf8(line.text).unwrap()))
+            .collect()
+    }
+
+    #[test]
+    fn objects_are_found_in_arrays_over_lines_and_behind_one_another() {
+        let expected = [r#"{"a":"}{,"}"#, r#"{"b":[1,{"c":2}]}"#];
+        let [a, b] = expected;
+        for text in
+            [format!("[{a},{b}]"), format!("{a}{b}"), format!("[\n{a},\n{b}\n]\n"), format!("\u{feff}{a}\u{feff}{b}")]
+        {
+            assert_eq!(all(&text).into_iter().map(|(_, text)| text).collect::<Vec<_>>(), expected, "{text}");
+        }
+        assert_eq!(
+            all("{\n  \"a\": 1\n}\n{\n  \"b\": 2\n}"),
+            [(1, "{\n  \"a\": 1\n}".into()), (4, "{\n  \"b\": 2\n}".into())]
+        );
+    }
+
+    #[test]
+    fn a_cut_object_takes_no_other_with_it() {
+        let found = all("{\"a\":1,\"b\":\"x\n{\"c\":2}\nwhat?\n{\"d\":3}");
+        let texts: Vec<&str> = found.iter().map(|(_, text)| text.as_str()).collect();
+        assert_eq!(texts, ["{\"a\":1,\"b\":\"x", "{\"c\":2}", "what?", "{\"d\":3}"]);
+    }
+
+    #[test]
+    fn what_goes_beyond_a_line_is_told_from_lines() {
+        for text in ["{\"a\":1}{\"b\":2}\n", "{\"a\":1}, {\"b\":2}", "{\n\"a\":1}", "{\"a\":\n1}"] {
+            assert_eq!(goes_beyond_a_line(text.as_bytes()), text != "{\"a\":\n1}", "{text}");
+        }
+        for text in ["{\"a\":1}\n{\"b\":2}\n", "{\"a\":\"}{\"}\n", "{\"a\":1\n{\"b\":2}", "{\"a\":1}"] {
+            assert!(!goes_beyond_a_line(text.as_bytes()), "{text}");
+        }
+        assert_eq!(split(b"{\"a\":1} ,{\"b\":\"}{\"}").len(), 2);
+        for one in [&b"{\"a\":1}"[..], b"{\"a\":1}x{", b"{\"a\":1", b""] {
+            assert!(split(one).is_empty());
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! Files as they come, each with its messages.
+
+use super::*;
+use pipeline::record::Reading;
+
+fn read(name: &str, content: &[u8]) -> Vec<Message> {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join(name);
+    std::fs::write(&path, content).unwrap();
+    messages(&path, None).unwrap().collect::<Result<_, _>>().unwrap()
+}
+
+#[test]
+fn lines_are_messages_and_blank_ones_are_not() {
+    let found = read("x.json", b"\xef\xbb\xbf{\"a\":1}\r\n\n  \n{\"b\":2}");
+    let found: Vec<(u64, &[u8])> = found.iter().map(|m| (m.line, &m.body[..])).collect();
+    assert_eq!(found, [(1, &b"{\"a\":1}"[..]), (4, b"{\"b\":2}")]);
+}
+
+#[test]
+fn a_csv_row_is_the_same_reading_as_its_line() {
+    let json = br#"{"id_curral":"1","id_raca":"2","id_lote":"3","peso_entrada":450.5,"peso_medio":451,"data":"2023-01-01 00:00:00 UTC","quantidade_animais":"51","dia_confinamento":"66","consumo_real":9.5,"cod_cliente":"Fazenda \"Um\", SA"}"#;
+    let csv = b"id_curral,id_raca,id_lote,peso_entrada,peso_medio,data,quantidade_animais,dia_confinamento,consumo_real,cod_cliente\n\
+        1,2,3,450.5,451,2023-01-01 00:00:00 UTC,51,66,9.5,\"Fazenda \"\"Um\"\", SA\"\n1,2\n";
+    let rows = read("x.csv", csv);
+    assert_eq!(Reading::parse(&rows[0].body), Reading::parse(json));
+    assert_eq!(Reading::parse(&rows[1].body).unwrap_err().to_string(), "field id_lote is missing");
+    assert_eq!(rows[1].line, 3);
+}
+
+#[test]
+fn an_endless_line_is_cut_and_the_next_one_is_read() {
+    let mut content = vec![b'x'; 5 * 1024 * 1024];
+    content.extend_from_slice(b"\n{\"a\":1}\n");
+    let found = read("x.json", &content);
+    assert_eq!(found.len(), 2);
+    assert_eq!(&found[1].body[..], b"{\"a\":1}");
+}
+
+/// A reading with this pen, as JSON and as a row.
+fn json(pen: u32) -> String {
+    format!(
+        r#"{{"id_curral":"{pen}","id_raca":"2","id_lote":"3","peso_entrada":450.5,"peso_medio":451,"data":"2023-01-01 00:00:00 UTC","quantidade_animais":"51","dia_confinamento":"66","consumo_real":9.5,"cod_cliente":"FazendaUm"}}"#
+    )
+}
+
+fn row(pen: u32) -> String {
+    format!("{pen},2,3,450.5,451,2023-01-01 00:00:00 UTC,51,66,9.5,FazendaUm")
+}
+
+const HEADER: &str = "id_curral,id_raca,id_lote,peso_entrada,peso_medio,data,quantidade_animais,dia_confinamento,consumo_real,cod_cliente";
+
+/// The pens of the readings, `?` for what is none, each with its line.
+fn pens(name: &str, content: &str) -> String {
+    let pen = |m: &Message| Reading::parse(&m.body).map_or("?".into(), |reading| reading.id_curral);
+    read(name, content.as_bytes()).iter().map(|m| format!("{}:{} ", m.line, pen(m))).collect()
+}
+
+#[test]
+fn a_mark_crlf_and_a_missing_line_feed_change_nothing() {
+    for (name, lines) in [("x.json", [json(1), json(2)]), ("x.csv", [row(1), row(2)])] {
+        let header = if name == "x.csv" { format!("{HEADER}\r\n") } else { "\r\n".into() };
+        let text = format!("\u{feff}{header}{}\r\n\r\n{}", lines[0], lines[1]);
+        assert_eq!(pens(name, &text), "2:1 4:2 ", "{name}");
+    }
+}
+
+#[test]
+fn json_and_rows_may_be_mixed_in_one_file_and_joined_files_have_several_headers() {
+    let text = [json(1), HEADER.into(), row(2), json(3), "what?".into(), HEADER.into(), row(4)].join("\n");
+    assert_eq!(pens("x.json", &text), "1:1 3:2 4:3 5:? 7:4 ");
+    let turned = "cod_cliente,id_raca,id_lote,peso_entrada,peso_medio,data,quantidade_animais,dia_confinamento,consumo_real,id_curral";
+    let other = "FazendaUm,2,3,450.5,451,2023-01-01 00:00:00 UTC,51,66,9.5,5";
+    let text = [HEADER, &row(1), &json(2), turned, other].join("\n");
+    assert_eq!(pens("x.csv", &text), "2:1 3:2 5:5 ");
+}
+
+#[test]
+fn the_later_part_of_a_csv_file_has_no_header_and_loses_no_row() {
+    assert_eq!(pens("x.csv", &[row(1), row(2)].join("\n")), "1:1 2:2 ");
+    assert_eq!(pens("x.csv", &["#$%&", &row(2)].join("\n")), "1:? 2:2 ");
+    assert_eq!(pens("x.csv", &["pen,breed,lot", &row(2)].join("\n")), "2:? ", "a header of others");
+}
+
+#[test]
+fn a_quoted_cell_may_hold_line_feeds_and_a_quote_that_is_never_closed_takes_its_line_only() {
+    let long = |remark: &str| format!("{HEADER},obs\n{},\"{remark}\"\n{}", row(1), row(2));
+    assert_eq!(pens("x.csv", &long("two\nlines, \"\"quoted\"\"")), "2:1 4:2 ");
+    let open = format!("{HEADER}\n\"{}\n{}\n{}", row(1), row(2), row(3));
+    assert_eq!(pens("x.csv", &open), "2:? 3:2 4:3 ");
+}
+
+#[test]
+fn packed_files_are_read_whatever_their_name_and_what_is_cut_short_is_said_after_its_last_line() {
+    let text = (0..3_000).map(json).collect::<Vec<_>>().join("\n");
+    for pack in [Pack::Gzip, Pack::Zstd] {
+        let mut packed = Vec::new();
+        pack.pack(text.as_bytes(), &mut packed).unwrap();
+        assert_eq!(read("x", &packed).len(), 3_000);
+        packed.truncate(packed.len() / 2);
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("x.json.gz");
+        std::fs::write(&path, &packed).unwrap();
+        let (whole, failed): (Vec<_>, Vec<_>) = messages(&path, None).unwrap().partition(Result::is_ok);
+        assert_eq!(failed.len(), 1);
+        let why = failed[0].as_ref().unwrap_err().to_string();
+        assert!(why.contains(&format!("x.json.gz: it cannot be read on after line {}", whole.len())), "{why}");
+        assert!(whole.iter().all(|message| Reading::parse(&message.as_ref().unwrap().body).is_ok()));
+        assert!(pack == Pack::Zstd || whole.len() > 1_000, "{}", whole.len());
+    }
+}
+
+#[test]
+fn a_line_over_the_limit_of_a_message_is_one_message_that_is_refused() {
+    let long = json(1).replacen('{', &format!("{{\"obs\":\"{}\",", "x".repeat(300_000)), 1);
+    let found = read("x.json", [long, json(2)].join("\n").as_bytes());
+    let why = Reading::parse(&found[0].body).unwrap_err().to_string();
+    assert!(found.len() == 2 && why.contains("over the limit of 262144"), "{why}");
+}
+
+#[test]
+fn a_file_in_utf_16_is_named_as_that_and_not_as_a_thousand_broken_messages() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("x.csv");
+    let text = [HEADER, &row(1), &row(2)].join("\r\n");
+    for begin in [0xfeff_u16.to_le_bytes(), 0xfeff_u16.to_be_bytes()] {
+        let unit = if begin[0] == 0xff { u16::to_le_bytes } else { u16::to_be_bytes };
+        let bytes: Vec<u8> = begin.into_iter().chain(text.encode_utf16().flat_map(unit)).collect();
+        std::fs::write(&path, bytes).unwrap();
+        let found: Vec<_> = messages(&path, None).unwrap().collect();
+        assert_eq!(found.len(), 1);
+        let why = found[0].as_ref().unwrap_err().to_string();
+        assert!(why.contains("x.csv: it is UTF-16") && why.contains("iconv"), "{why}");
+    }
+}
+
+#[test]
+fn the_form_is_told_by_the_ending_in_front_of_the_packing() {
+    for (name, format) in [("a.csv", Format::Csv), ("a.CSV.gz", Format::Csv), ("a.json.zst", Format::Ndjson)] {
+        assert_eq!(format_of(Path::new(name)), format, "{name}");
+    }
+}
+
+/// The readings of ten columns with this delimiter, numbers with a decimal comma.
+fn with_commas(delimiter: &str, line_end: &str) -> String {
+    let row = |pen: u32| {
+        [&pen.to_string(), "2", "3", "450,5", "451", "2023-01-01 00:00:00 UTC", "51", "66", "9,5", "FazendaUm"]
+            .join(delimiter)
+    };
+    [HEADER.replace(',', delimiter), row(1), row(2)].join(line_end)
+}
+
+#[test]
+fn lone_carriage_returns_end_lines_too() {
+    assert_eq!(pens("x.csv", &[HEADER, &row(1), &row(2)].join("\r")), "2:1 3:2 ");
+    assert_eq!(pens("x.json", &[json(1), json(2)].join("\r")), "1:1 2:2 ");
+}
+
+#[test]
+fn any_usual_delimiter_and_decimal_commas_are_read_as_what_was_meant() {
+    for (delimiter, line_end) in [(";", "\r\n"), ("\t", "\n"), ("|", "\n"), (";", "\r")] {
+        for name in ["x.csv", "x.txt"] {
+            assert_eq!(pens(name, &with_commas(delimiter, line_end)), "2:1 3:2 ", "{name} {delimiter:?} {line_end:?}");
+        }
+    }
+    let with_separator = format!("sep=;\r\n{}", with_commas(";", "\r\n"));
+    assert_eq!(pens("x.csv", &with_separator), "3:1 4:2 ");
+    let found = read("x.csv", with_commas(";", "\n").as_bytes());
+    assert_eq!(Reading::parse(&found[0].body), Reading::parse(json(1).as_bytes()));
+}
+
+#[test]
+fn a_point_in_a_file_with_decimal_commas_is_rejected_and_not_guessed() {
+    let text = with_commas(";", "\n").replacen("451", "451.000", 1);
+    let found = read("x.csv", text.as_bytes());
+    let why = Reading::parse(&found[0].body).unwrap_err().to_string();
+    assert!(why.contains("peso_medio is not a number") && why.contains("point in a file with decimal commas"), "{why}");
+    assert!(Reading::parse(&found[1].body).is_ok());
+}
+
+#[test]
+fn objects_without_line_feeds_in_arrays_and_over_several_lines_are_all_read() {
+    let pretty = |pen: u32| {
+        let value: serde_json::Value = serde_json::from_str(&json(pen)).unwrap();
+        serde_json::to_string_pretty(&value).unwrap()
+    };
+    let read = |text: &str| {
+        let found = pens("x.json", text);
+        found.split_whitespace().map(|found| found.split_once(':').unwrap().1.to_owned()).collect::<Vec<_>>()
+    };
+    for text in [
+        [json(1), json(2), json(3)].concat(),
+        format!("[{}]", [json(1), json(2), json(3)].join(",")),
+        format!("[\n{}\n]", [json(1), json(2), json(3)].join(",\n")),
+        [pretty(1), pretty(2), pretty(3)].join("\n"),
+        format!("[{}]", [pretty(1), pretty(2), pretty(3)].join(", ")),
+        format!("{}\n{}{}", json(1), json(2), json(3)),
+        format!("{}\n[{}]", json(1), [json(2), json(3)].join(",")),
+        format!("{}\n\u{feff}{}\n{}", json(1), json(2), json(3)),
+    ] {
+        assert_eq!(read(&text), ["1", "2", "3"], "{text}");
+    }
+}
+
+#[test]
+fn ten_megabytes_on_one_line_are_as_many_messages_as_were_written() {
+    let text = (0..50_000).map(json).collect::<String>();
+    assert!(text.len() > 10_000_000);
+    assert_eq!(read("x.json", text.as_bytes()).len(), 50_000);
+    let mut packed = Vec::new();
+    Pack::Gzip.pack(text.as_bytes(), &mut packed).unwrap();
+    assert_eq!(read("x.json.gz", &packed).len(), 50_000);
+}
+
+#[test]
+fn what_is_no_text_is_rejected_once_with_what_to_do() {
+    let mut tar = vec![0; 512];
+    tar[257..262].copy_from_slice(b"ustar");
+    for (name, content, todo) in [
+        ("x.parquet", &b"PAR1\x15\x04"[..], "Parquet"),
+        ("x.xlsx", b"PK\x03\x04\x14\0", "CSV UTF-8"),
+        ("x.tar", &tar, "tar xf"),
+        ("x.db", b"SQLite format 3\0", "export"),
+    ] {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        let found: Vec<_> = messages(&path, None).unwrap().collect();
+        assert_eq!(found.len(), 1, "{name}");
+        assert!(found[0].as_ref().unwrap_err().to_string().contains(todo), "{name}");
+    }
+}

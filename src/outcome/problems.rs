@@ -1,0 +1,104 @@
+//! Problems with single inputs: all counted and logged, the first kept with their reason.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// A problem with one input that did not stop the rest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// `rejected`, `unreadable`, `archived`, `conflicting`, `skipped`, …
+    pub kind: Cow<'static, str>,
+    /// The object's key, or the file and line.
+    #[serde(rename = "key")]
+    pub place: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// The problems of a run: all counted and logged, the first thousand kept for the outcome.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Problems {
+    kept: Vec<Problem>,
+    more: u64,
+    /// All of them, by kind.
+    kinds: BTreeMap<Cow<'static, str>, u64>,
+    /// Those kept, by kind.
+    #[serde(skip)]
+    held: BTreeMap<Cow<'static, str>, usize>,
+}
+
+impl Problems {
+    /// How many are kept in the outcome; all are in the log.
+    pub const KEPT: usize = 1_000;
+    /// Those of every kind that are kept even then, so that no kind hides another.
+    const KEPT_OF_A_KIND: usize = 20;
+    /// Takes one down and logs it.
+    pub fn add(&mut self, kind: &'static str, place: impl Into<String>, reason: impl Into<String>) {
+        let problem = Problem { kind: kind.into(), place: place.into(), reason: reason.into() };
+        tracing::debug!(target: "problem", kind, key = problem.place, "{}", problem.reason);
+        *self.kinds.entry(problem.kind.clone()).or_default() += 1;
+        self.keep(problem);
+    }
+
+    /// Takes over those of another, which were logged when they were found.
+    pub fn absorb(&mut self, other: Self) {
+        self.more += other.more;
+        for (kind, more) in other.kinds {
+            *self.kinds.entry(kind).or_default() += more;
+        }
+        other.kept.into_iter().for_each(|problem| self.keep(problem));
+    }
+
+    fn keep(&mut self, problem: Problem) {
+        let held = self.held.entry(problem.kind.clone()).or_default();
+        if self.kept.len() < Self::KEPT || *held < Self::KEPT_OF_A_KIND {
+            *held += 1;
+            self.kept.push(problem);
+        } else {
+            self.more += 1;
+        }
+    }
+
+    /// Puts those kept in an order that is not that of finding them.
+    pub(crate) fn sort(&mut self) {
+        self.kept.sort_by(|a, b| (&a.kind, &a.place, &a.reason).cmp(&(&b.kind, &b.place, &b.reason)));
+    }
+
+    /// Those kept.
+    pub fn kept(&self) -> &[Problem] {
+        &self.kept
+    }
+
+    /// How many were not kept.
+    pub fn more(&self) -> u64 {
+        self.more
+    }
+
+    /// How many of a kind there were.
+    pub fn of(&self, kind: &str) -> u64 {
+        self.kinds.get(kind).copied().unwrap_or(0)
+    }
+
+    /// How many there were of the kinds that are wanted.
+    pub(crate) fn count(&self, wanted: impl Fn(&str) -> bool) -> u64 {
+        self.kinds.iter().filter(|(kind, _)| wanted(kind)).map(|(_, n)| n).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_kind_of_problem_hides_another() {
+        let mut problems = Problems::default();
+        (0..5_000).for_each(|n| problems.add("archived", n.to_string(), "why"));
+        (0..30).for_each(|n| problems.add("rejected", n.to_string(), "why"));
+        assert_eq!(problems.kept().iter().filter(|p| p.kind == "rejected").count(), 20);
+        assert_eq!((problems.of("archived"), problems.of("rejected"), problems.of("none")), (5_000, 30, 0));
+        assert!(problems.to_string().contains("5,010 more"), "{problems}");
+    }
+}

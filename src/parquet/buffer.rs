@@ -1,0 +1,126 @@
+//! Values of one column until its row group is encoded.
+
+use bytes::Bytes;
+use parquet::data_type::ByteArray;
+use pipeline::record::Field as Value;
+
+use super::{Field, Times, Type};
+
+/// Values of one column, and for an optional column which rows have one.
+#[derive(Debug)]
+pub(crate) struct Buffer {
+    pub(super) values: Values,
+    /// Definition levels of an optional column: 1 for a row that has a value.
+    pub(super) levels: Option<Vec<i16>>,
+    times: Times,
+}
+
+#[derive(Debug)]
+pub(super) enum Values {
+    Texts(Texts),
+    Doubles(Vec<f64>),
+    Ints(Vec<i32>),
+    Longs(Vec<i64>),
+}
+
+/// Texts, one behind the other.
+#[derive(Debug, Default)]
+pub(super) struct Texts {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Texts {
+    pub(super) fn take(&mut self) -> Vec<ByteArray> {
+        let bytes = Bytes::from(std::mem::take(&mut self.bytes));
+        let mut begin = 0;
+        let slice = |end| ByteArray::from(bytes.slice(std::mem::replace(&mut begin, end)..end));
+        self.ends.drain(..).map(slice).collect()
+    }
+}
+
+impl Buffer {
+    /// An empty buffer for that column.
+    pub(crate) fn new(field: &Field) -> Self {
+        let (values, times) = match field.kind {
+            Type::Text => (Values::Texts(Texts::default()), Times::Micros),
+            Type::Double => (Values::Doubles(Vec::new()), Times::Micros),
+            Type::Int => (Values::Ints(Vec::new()), Times::Micros),
+            Type::Long => (Values::Longs(Vec::new()), Times::Micros),
+            Type::Time(times) => (Values::Longs(Vec::new()), times),
+        };
+        Self { values, levels: field.optional.then(Vec::new), times }
+    }
+
+    /// Appends a text that `write` appends to the bytes of those before.
+    #[inline]
+    pub(crate) fn push_text_with(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        if let Values::Texts(texts) = &mut self.values {
+            write(&mut texts.bytes);
+            texts.ends.push(texts.bytes.len());
+        }
+        self.is_there(1);
+    }
+
+    /// Appends a text; nothing if the column is of another type, as for the other functions.
+    #[inline]
+    pub(crate) fn push_text(&mut self, text: &str) {
+        self.push_text_with(|bytes| bytes.extend_from_slice(text.as_bytes()));
+    }
+
+    #[inline]
+    pub(crate) fn push_double(&mut self, value: f64) {
+        if let Values::Doubles(values) = &mut self.values {
+            values.push(value);
+        }
+        self.is_there(1);
+    }
+
+    #[inline]
+    pub(crate) fn push_int(&mut self, value: i32) {
+        if let Values::Ints(values) = &mut self.values {
+            values.push(value);
+        }
+        self.is_there(1);
+    }
+
+    #[inline]
+    pub(crate) fn push_long(&mut self, value: i64) {
+        if let Values::Longs(values) = &mut self.values {
+            values.push(value);
+        }
+        self.is_there(1);
+    }
+
+    /// Appends a value of a record.
+    pub(crate) fn push(&mut self, value: Value<'_>) {
+        match value {
+            Value::Absent => self.push_nothing(),
+            Value::Text(text) => self.push_text(text),
+            Value::Weight(value) => self.push_double(value),
+            Value::Count(value) => self.push_int(value),
+            Value::Instant(at) if self.times == Times::Millis => self.push_long(at.timestamp_millis()),
+            Value::Instant(at) => self.push_long(at.timestamp_micros()),
+        }
+    }
+
+    /// Appends no value, which in a required column is an empty one.
+    pub(crate) fn push_nothing(&mut self) {
+        if self.levels.is_some() {
+            return self.is_there(0);
+        }
+        match &mut self.values {
+            Values::Texts(_) => self.push_text(""),
+            Values::Doubles(values) => values.push(0.0),
+            Values::Ints(values) => values.push(0),
+            Values::Longs(values) => values.push(0),
+        }
+    }
+
+    #[inline]
+    fn is_there(&mut self, level: i16) {
+        if let Some(levels) = &mut self.levels {
+            levels.push(level);
+        }
+    }
+}

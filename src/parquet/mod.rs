@@ -1,0 +1,195 @@
+//! Records as Parquet: the schema from the column table, columns of values to row groups, and row groups to records.
+//!
+//! Owns how a column of a record maps to Parquet. Which columns a file has, what else it holds and how it is compressed
+//! is decided by its owner: the cache of audits and `generate`.
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use parquet::column::writer::{ColumnCloseResult, ColumnWriterImpl, get_column_writer, get_typed_column_writer};
+use parquet::data_type::{ByteArrayType, DataType, DoubleType, Int32Type, Int64Type};
+use parquet::errors::ParquetError;
+use parquet::file::properties::{WriterProperties, WriterPropertiesPtr};
+use parquet::file::writer::{SerializedFileWriter, SerializedPageWriter, TrackedWrite};
+use parquet::schema::parser::parse_message_type;
+use parquet::schema::types::SchemaDescriptor;
+use pipeline::record::{Column, ColumnKind};
+
+mod buffer;
+mod read;
+
+use buffer::Values;
+
+pub(crate) use buffer::Buffer;
+pub(crate) use read::RowGroup;
+
+/// Precision of the times in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Times {
+    /// Milliseconds.
+    Millis,
+    /// Microseconds, as exact as a record.
+    Micros,
+}
+
+/// Type of a column's values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Type {
+    /// UTF-8.
+    Text,
+    /// f64.
+    Double,
+    /// i32.
+    Int,
+    /// i64.
+    Long,
+    /// A time, UTC, as an i64.
+    Time(Times),
+}
+
+/// A column of a file.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Field {
+    pub name: &'static str,
+    pub kind: Type,
+    /// Whether a row may lack it.
+    pub optional: bool,
+}
+
+impl Field {
+    /// A column that every row has.
+    pub(crate) const fn required(name: &'static str, kind: Type) -> Self {
+        Self { name, kind, optional: false }
+    }
+
+    /// A column of a record.
+    pub(crate) const fn of(column: Column, times: Times) -> Self {
+        let kind = match column.kind() {
+            ColumnKind::Text => Type::Text,
+            ColumnKind::Weight => Type::Double,
+            ColumnKind::Count => Type::Int,
+            ColumnKind::Instant => Type::Time(times),
+        };
+        Self { name: column.name(), kind, optional: column.is_optional() }
+    }
+
+    /// The column in the words of a Parquet schema.
+    fn line(&self) -> String {
+        let repetition = if self.optional { "optional" } else { "required" };
+        let (physical, logical) = match self.kind {
+            Type::Text => ("binary", " (UTF8)"),
+            Type::Double => ("double", ""),
+            Type::Int => ("int32", ""),
+            Type::Long => ("int64", ""),
+            Type::Time(Times::Millis) => ("int64", " (TIMESTAMP(MILLIS,true))"),
+            Type::Time(Times::Micros) => ("int64", " (TIMESTAMP(MICROS,true))"),
+        };
+        format!("{repetition} {physical} {}{logical};", self.name)
+    }
+}
+
+/// What the row groups of a file have in common.
+pub(crate) struct Layout {
+    schema: SchemaDescriptor,
+    properties: WriterPropertiesPtr,
+}
+
+impl Layout {
+    /// A file with that message name, these columns and properties.
+    ///
+    /// # Errors
+    /// Returns an error if a name cannot be used in a schema.
+    pub(crate) fn new(name: &str, fields: &[Field], properties: WriterProperties) -> io::Result<Self> {
+        let lines: Vec<String> = fields.iter().map(Field::line).collect();
+        let message = parse_message_type(&format!("message {name} {{ {} }}", lines.join(" "))).map_err(io_error)?;
+        Ok(Self { schema: SchemaDescriptor::new(Arc::new(message)), properties: Arc::new(properties) })
+    }
+
+    /// Encodes a row group, one buffer per column, and empties the buffers.
+    ///
+    /// # Errors
+    /// Returns an error if the buffers do not have the columns' types.
+    pub(crate) fn encode(&self, buffers: &mut [Buffer]) -> io::Result<Group> {
+        let columns: Result<_, ParquetError> =
+            buffers.iter_mut().enumerate().map(|(at, buffer)| self.column(at, buffer)).collect();
+        columns.map(Group).map_err(io_error)
+    }
+
+    fn column(&self, at: usize, buffer: &mut Buffer) -> Result<(Bytes, ColumnCloseResult), ParquetError> {
+        let levels = buffer.levels.as_mut().map(std::mem::take);
+        let levels = levels.as_deref();
+        match &mut buffer.values {
+            Values::Texts(texts) => self.typed::<ByteArrayType>(at, &texts.take(), levels),
+            Values::Doubles(values) => self.drained::<DoubleType>(at, values, levels),
+            Values::Ints(values) => self.drained::<Int32Type>(at, values, levels),
+            Values::Longs(values) => self.drained::<Int64Type>(at, values, levels),
+        }
+    }
+
+    fn drained<T: DataType>(
+        &self,
+        at: usize,
+        values: &mut Vec<T::T>,
+        levels: Option<&[i16]>,
+    ) -> Result<(Bytes, ColumnCloseResult), ParquetError> {
+        let column = self.typed::<T>(at, values, levels);
+        values.clear();
+        column
+    }
+
+    fn typed<T: DataType>(
+        &self,
+        at: usize,
+        values: &[T::T],
+        levels: Option<&[i16]>,
+    ) -> Result<(Bytes, ColumnCloseResult), ParquetError> {
+        let mut out = TrackedWrite::new(Vec::new());
+        let pages = Box::new(SerializedPageWriter::new(&mut out));
+        let column = get_column_writer(self.schema.column(at), Arc::clone(&self.properties), pages);
+        let mut column: ColumnWriterImpl<'_, T> = get_typed_column_writer(column);
+        column.write_batch(values, levels, None)?;
+        let closed = column.close()?;
+        Ok((out.into_inner()?.into(), closed))
+    }
+}
+
+/// A row group that is not in a file yet.
+#[derive(Debug)]
+pub(crate) struct Group(Vec<(Bytes, ColumnCloseResult)>);
+
+/// A file that is being written.
+pub(crate) struct Writer<W: io::Write + Send>(SerializedFileWriter<W>);
+
+impl<W: io::Write + Send> Writer<W> {
+    pub(crate) fn new(out: W, layout: Layout) -> io::Result<Self> {
+        SerializedFileWriter::new(out, layout.schema.root_schema_ptr(), layout.properties).map(Self).map_err(io_error)
+    }
+
+    pub(crate) fn append(&mut self, group: Group) -> io::Result<()> {
+        let append = || {
+            let mut rows = self.0.next_row_group()?;
+            for (bytes, closed) in group.0 {
+                rows.append_column(&bytes, closed)?;
+            }
+            rows.close()
+        };
+        append().map(|_| ()).map_err(io_error)
+    }
+
+    /// Ends the file and returns what it was written to.
+    pub(crate) fn finish(self) -> io::Result<W> {
+        self.0.into_inner().map_err(io_error)
+    }
+}
+
+/// The error of a file; for a stream it keeps the kind, which shows whether its reader has gone.
+pub(crate) fn io_error(e: ParquetError) -> io::Error {
+    match e {
+        ParquetError::External(e) => match e.downcast::<io::Error>() {
+            Ok(e) => *e,
+            Err(e) => io::Error::other(e),
+        },
+        e => io::Error::other(e),
+    }
+}

@@ -1,0 +1,161 @@
+//! Row groups to values and records.
+
+use chrono::{DateTime, Utc};
+use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
+use parquet::data_type::{ByteArray, DataType};
+use parquet::errors::ParquetError;
+use parquet::file::reader::RowGroupReader;
+use pipeline::record::{Column, Source};
+
+use super::{Field, Times, Type};
+
+/// A row group in memory, column by column.
+pub(crate) struct RowGroup {
+    columns: Vec<ReadColumn>,
+    /// Where a record's columns are among them.
+    places: [usize; Column::COUNT],
+}
+
+struct ReadColumn {
+    values: Values,
+    times: Times,
+    /// For an optional column, where each row's value is among the values.
+    rows: Option<Vec<Option<usize>>>,
+}
+
+enum Values {
+    Texts(Vec<ByteArray>),
+    Doubles(Vec<f64>),
+    Ints(Vec<i32>),
+    Longs(Vec<i64>),
+}
+
+/// The columns are not those of the file, or a value is invalid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Mismatch;
+
+impl RowGroup {
+    /// Reads these columns of a row group.
+    ///
+    /// # Errors
+    /// Returns an error if the file is damaged or has columns of other types.
+    pub(crate) fn read(group: &dyn RowGroupReader, fields: &[Field]) -> Result<Self, ParquetError> {
+        let rows = usize::try_from(group.metadata().num_rows()).map_err(|e| ParquetError::External(e.into()))?;
+        if group.num_columns() != fields.len() {
+            return Err(ParquetError::General("its columns are others".into()));
+        }
+        let column = |(at, field)| ReadColumn::read(group.get_column_reader(at)?, field, rows);
+        let columns = fields.iter().enumerate().map(column).collect::<Result<_, _>>()?;
+        let place = |column: Column| fields.iter().position(|field| field.name == column.name());
+        Ok(Self { columns, places: Column::ALL.map(|column| place(column).unwrap_or(usize::MAX)) })
+    }
+
+    /// The text of a column, by its place in the file.
+    pub(crate) fn text(&self, column: usize, row: usize) -> Option<&str> {
+        let column = self.columns.get(column)?;
+        let Values::Texts(texts) = &column.values else { return None };
+        texts.get(column.at(row)?)?.as_utf8().ok()
+    }
+
+    /// The whole number of a column, by its place in the file.
+    pub(crate) fn long(&self, column: usize, row: usize) -> Option<i64> {
+        let column = self.columns.get(column)?;
+        let Values::Longs(values) = &column.values else { return None };
+        values.get(column.at(row)?).copied()
+    }
+
+    /// A row as the source of a record.
+    pub(crate) const fn record(&self, row: usize) -> RecordSource<'_> {
+        RecordSource { group: self, row }
+    }
+}
+
+impl ReadColumn {
+    fn read(reader: ColumnReader, field: &Field, rows: usize) -> Result<Self, ParquetError> {
+        let mut levels = field.optional.then(|| Vec::with_capacity(rows));
+        let levels_of = &mut levels;
+        let values = match (reader, field.kind) {
+            (ColumnReader::ByteArrayColumnReader(reader), Type::Text) => Values::Texts(take(reader, rows, levels_of)?),
+            (ColumnReader::DoubleColumnReader(reader), Type::Double) => Values::Doubles(take(reader, rows, levels_of)?),
+            (ColumnReader::Int32ColumnReader(reader), Type::Int) => Values::Ints(take(reader, rows, levels_of)?),
+            (ColumnReader::Int64ColumnReader(reader), Type::Long | Type::Time(_)) => {
+                Values::Longs(take(reader, rows, levels_of)?)
+            }
+            _ => return Err(ParquetError::General("a column of another type".into())),
+        };
+        let times = if let Type::Time(times) = field.kind { times } else { Times::Micros };
+        let mut next = 0;
+        let mut place = |level| {
+            let at = next;
+            next += usize::from(level > 0);
+            (level > 0).then_some(at)
+        };
+        let rows = levels.map(|levels: Vec<i16>| levels.into_iter().map(&mut place).collect());
+        Ok(Self { values, times, rows })
+    }
+
+    /// Where the value of a row is; `None` if it has none.
+    #[inline]
+    fn at(&self, row: usize) -> Option<usize> {
+        self.rows.as_ref().map_or(Some(row), |rows| rows.get(row).copied().flatten())
+    }
+}
+
+fn take<T: DataType>(
+    mut reader: ColumnReaderImpl<T>,
+    rows: usize,
+    levels: &mut Option<Vec<i16>>,
+) -> Result<Vec<T::T>, ParquetError> {
+    let mut values = Vec::with_capacity(rows);
+    reader.read_records(rows, levels.as_mut(), None, &mut values)?;
+    Ok(values)
+}
+
+/// One row of a row group, from which a record is read.
+pub(crate) struct RecordSource<'a> {
+    group: &'a RowGroup,
+    row: usize,
+}
+
+impl RecordSource<'_> {
+    #[inline]
+    fn column(&self, column: Column) -> Result<(&ReadColumn, usize), Mismatch> {
+        let column = self.group.columns.get(self.group.places[column.index()]).ok_or(Mismatch)?;
+        Ok((column, column.at(self.row).ok_or(Mismatch)?))
+    }
+}
+
+impl Source for RecordSource<'_> {
+    type Error = Mismatch;
+
+    fn has(&mut self, column: Column) -> bool {
+        self.column(column).is_ok()
+    }
+
+    fn text(&mut self, column: Column) -> Result<String, Mismatch> {
+        self.group.text(self.group.places[column.index()], self.row).map(str::to_owned).ok_or(Mismatch)
+    }
+
+    fn weight(&mut self, column: Column) -> Result<f64, Mismatch> {
+        let (column, at) = self.column(column)?;
+        let Values::Doubles(values) = &column.values else { return Err(Mismatch) };
+        values.get(at).copied().ok_or(Mismatch)
+    }
+
+    fn count(&mut self, column: Column) -> Result<i32, Mismatch> {
+        let (column, at) = self.column(column)?;
+        let Values::Ints(values) = &column.values else { return Err(Mismatch) };
+        values.get(at).copied().ok_or(Mismatch)
+    }
+
+    fn instant(&mut self, column: Column) -> Result<DateTime<Utc>, Mismatch> {
+        let (column, at) = self.column(column)?;
+        let Values::Longs(values) = &column.values else { return Err(Mismatch) };
+        let at = *values.get(at).ok_or(Mismatch)?;
+        let at = match column.times {
+            Times::Millis => DateTime::from_timestamp_millis(at),
+            Times::Micros => DateTime::from_timestamp_micros(at),
+        };
+        at.ok_or(Mismatch)
+    }
+}

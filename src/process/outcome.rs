@@ -1,0 +1,113 @@
+//! Result of `process`: its counters, those of its endpoint, and their account.
+
+use serde::{Deserialize, Serialize};
+
+use crate::outcome::{Counts, Exit, Problems, counters, optional};
+use pipeline::lake::ConditionalWrites;
+
+counters! {
+    /// What is counted of messages taken in, each delivery counted: one that failed and came again counts twice.
+    pub enum Count {
+        Messages: "messages", "messages", Input, "Messages that reached the intake.";
+        Processed: "processed", "processed", Part, "Messages that brought a new object or a new row.";
+        Duplicates: "duplicates", "duplicates", Part, "Messages whose object and row were there.";
+        Quarantined: "quarantined", "quarantined", Finding, "Messages that can never be processed; they are in the quarantine.";
+        Failed: "failed", "failed", Finding, "Messages that are not in both stores: a store failed, or the table refuses the row.";
+        RowsRefused: "rows_refused", "rows refused by the table", Detail, "Of those that failed: in the lake, but the table refuses the row.";
+        Conflicting: "conflicting", "conflicting rows", DetailFinding, "Of those processed or duplicates: the row holds other values, and stays.";
+    }
+}
+
+counters! {
+    /// What is counted of an endpoint's requests that brought no message.
+    pub enum Requests {
+        Subscribed: "subscribed", "subscriptions confirmed", Detail, "Subscriptions confirmed.";
+        Unsubscribed: "unsubscribed", "subscriptions ended", Detail, "Notices that a subscription ended.";
+        Refused: "requests_refused", "requests refused", Detail, "Requests refused: no SNS message, a bad signature, another topic, too large.";
+        PutOff: "requests_put_off", "requests put off", Detail, "Requests told to come again without their message having reached the intake.";
+    }
+}
+
+/// Result of messages taken in.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The counters.
+    #[serde(flatten)]
+    pub counts: Counts<Count>,
+    /// What came to the endpoint in addition to messages; only with `--listen`.
+    #[serde(flatten, skip_serializing_if = "Option::is_none", deserialize_with = "optional")]
+    pub endpoint: Option<Counts<Requests>>,
+    /// Time of the complete run.
+    pub seconds: f64,
+    /// Support of the lake's store for conditional writes: `honoured`, `emulated` or `untested`.
+    pub conditional_writes: ConditionalWrites,
+    /// Where quarantined messages are kept.
+    pub quarantine: String,
+    /// Problems, each with its message's id.
+    pub problems: Problems,
+}
+
+impl Outcome {
+    /// Checks that every message is accounted for.
+    ///
+    /// # Errors
+    /// The counts do not add up: an error of this program.
+    pub fn check(&self) -> anyhow::Result<()> {
+        let of = |count| self.counts[count];
+        anyhow::ensure!(
+            of(Count::Messages) == self.counts.parts()
+                && of(Count::RowsRefused) <= of(Count::Failed)
+                && of(Count::Conflicting) <= of(Count::Processed) + of(Count::Duplicates),
+            "the counts do not add up, which is an error of this program: {}",
+            serde_json::to_string(self)?
+        );
+        Ok(())
+    }
+
+    /// Adds another run into the same lake and warehouse.
+    pub fn merge(&mut self, other: Self) {
+        self.counts.merge(&other.counts);
+        if let Some(endpoint) = &other.endpoint {
+            self.endpoint.get_or_insert_default().merge(endpoint);
+        }
+        self.seconds += other.seconds;
+        self.conditional_writes = self.conditional_writes.weaker(other.conditional_writes);
+        self.problems.absorb(other.problems);
+    }
+}
+
+impl crate::outcome::Outcome for Outcome {
+    fn exit(&self) -> Exit {
+        if self.counts.findings() > 0 { Exit::Found } else { Exit::Clean }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outcome::read_back;
+
+    #[test]
+    fn an_outcome_comes_back_from_its_json() {
+        let counts = [
+            (Count::Messages, 5),
+            (Count::Processed, 2),
+            (Count::Quarantined, 1),
+            (Count::Failed, 2),
+            (Count::RowsRefused, 1),
+        ];
+        let mut event =
+            Outcome { counts: Counts::from(counts), seconds: 0.1, quarantine: "q".into(), ..Outcome::default() };
+        event.problems.add("refused", "m-1", "too long");
+        let endpoint = Outcome { endpoint: Some(Counts::from([(Requests::Subscribed, 1)])), ..event.clone() };
+        let mut merged = event.clone();
+        merged.merge(endpoint.clone());
+        for outcome in [event, endpoint, merged] {
+            outcome.check().unwrap();
+            let json = serde_json::to_vec(&outcome).unwrap();
+            let back: Outcome = read_back(&json).unwrap();
+            assert_eq!((serde_json::to_vec(&back).unwrap(), back.to_string()), (json, outcome.to_string()));
+            assert_eq!(back.endpoint, outcome.endpoint, "no endpoint is not one without requests");
+        }
+    }
+}

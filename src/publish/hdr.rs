@@ -1,0 +1,97 @@
+//! Latencies as HdrHistogram's text, which its plotter reads.
+//!
+//! The form is that of `AbstractHistogram.outputPercentileDistribution` of the Java library
+//! (<https://github.com/HdrHistogram/HdrHistogram>), in milliseconds.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use super::{Outcome, Point, Shape};
+use pipeline::atomic_file::temp_file_beside;
+
+/// A distribution, to be written as text.
+#[derive(Debug, Clone, Copy)]
+pub struct Distribution<'a> {
+    /// Its percentiles, from the least to the greatest.
+    pub curve: &'a [Point],
+    /// The rest.
+    pub shape: Shape,
+}
+
+impl fmt::Display for Distribution<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{:>12} {:>14} {:>10} {:>14}\n", "Value", "Percentile", "TotalCount", "1/(1-Percentile)")?;
+        for Point { percentile, ms, count } in self.curve {
+            let share = percentile / 100.0;
+            write!(f, "{ms:>12.3} {share:>14.12} {count:>10}")?;
+            if share < 1.0 {
+                write!(f, " {:>14.2}", 1.0 / (1.0 - share))?;
+            }
+            writeln!(f)?;
+        }
+        let Shape { mean_ms, std_deviation_ms, buckets, sub_buckets } = self.shape;
+        let (max, count) = self.curve.last().map_or((0.0, 0), |last| (last.ms, last.count));
+        writeln!(f, "#[Mean    = {mean_ms:>12.3}, StdDeviation   = {std_deviation_ms:>12.3}]")?;
+        writeln!(f, "#[Max     = {max:>12.3}, Total count    = {count:>12}]")?;
+        writeln!(f, "#[Buckets = {buckets:>12}, SubBuckets     = {sub_buckets:>12}]")
+    }
+}
+
+/// The file of service times beside that of latencies: its name with `.service` after it.
+pub fn service_file(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".service");
+    name.into()
+}
+
+/// Writes latencies to that file, and service times to [`service_file`]; each to a temporary name, then renamed.
+///
+/// # Errors
+/// A file cannot be written.
+pub fn write(path: &Path, outcome: &Outcome) -> io::Result<()> {
+    let latency = Distribution { curve: &outcome.times.latency_curve, shape: outcome.times.latency_shape };
+    let service = Distribution { curve: &outcome.times.service_curve, shape: outcome.times.service_shape };
+    for (path, distribution) in [(path, latency), (&service_file(path), service)] {
+        let mut half = temp_file_beside(path)?;
+        half.write_all(distribution.to_string().as_bytes())?;
+        half.as_file().sync_all()?;
+        half.persist(path).map_err(|e| e.error)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_the_text_of_the_java_library() {
+        let point = |percentile, ms, count| Point { percentile, ms, count };
+        let curve = [point(0.0, 1.0, 1), point(99.9, 1_234.567_8, 999), point(100.0, 2_000.0, 1_000)];
+        let shape = Shape { mean_ms: 12.345_67, std_deviation_ms: 1.5, buckets: 12, sub_buckets: 2_048 };
+        let expected = "       Value     Percentile TotalCount 1/(1-Percentile)
+
+       1.000 0.000000000000          1           1.00
+    1234.568 0.999000000000        999        1000.00
+    2000.000 1.000000000000       1000
+#[Mean    =       12.346, StdDeviation   =        1.500]
+#[Max     =     2000.000, Total count    =         1000]
+#[Buckets =           12, SubBuckets     =         2048]
+";
+        assert_eq!(Distribution { curve: &curve, shape }.to_string(), expected);
+    }
+
+    #[test]
+    fn two_files_are_written_and_an_empty_run_has_them_too() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("hdr.txt");
+        write(&path, &Outcome::default()).unwrap();
+        for path in [&path, &service_file(&path)] {
+            let text = std::fs::read_to_string(path).unwrap();
+            assert!(text.starts_with("       Value") && text.contains("Total count    =            0"), "{text}");
+        }
+        assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 2);
+        assert!(write(&home.path().join("no/where"), &Outcome::default()).is_err());
+    }
+}

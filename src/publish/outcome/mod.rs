@@ -1,0 +1,231 @@
+//! Result of a run: its counters with their account, its measurements, its schedule, its end.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::outcome::{Counts, Exit, Problems, Role, count, counters};
+use pipeline::lake::ConditionalWrites;
+
+mod lag;
+mod times;
+mod verdict;
+
+pub use lag::{Expected, Lag, Missing};
+pub use times::{Interval, Percentiles, Point, Shape, Times};
+pub use verdict::Verdict;
+
+counters! {
+    /// What a run counts: every message read is published, failed, invalid, dropped or, if it stopped early, unsent; and
+    /// every message of the input was skipped, read or, if the run ended before it, not reached.
+    pub enum Count {
+        Read: "read", "read", Input, "Messages read, those skipped not counted.";
+        Published: "published", "published", Part, "Messages that the topic has.";
+        Failed: "failed", "failed", Finding, "Messages that could not be published: dead letters.";
+        Invalid: "invalid", "invalid, not sent", Finding, "Messages that were not sent: no valid reading, or too large.";
+        Retries: "retries", "sent again", Detail, "Messages sent again, each as often as it was.";
+        Dropped: "dropped", "dropped, too late", Finding, "Messages that were not sent because the sender was too far behind its schedule.";
+        Unsent: "unsent", "unsent", Part, "Messages that were under way when it stopped early and are to be sent again.";
+        Skipped: "skipped", "passed over", Skipped, "Messages skipped, because an earlier run had completed them.";
+    }
+}
+
+/// Messages of the input that the run ended before.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rest {
+    /// How many; `None` if they could not all be counted.
+    pub not_reached: Option<u64>,
+    /// Why they could not all be counted.
+    pub not_counted: Option<String>,
+    /// How many were counted, if not all could be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_reached_at_least: Option<u64>,
+}
+
+impl Rest {
+    /// So many were counted, and all of them unless there is a reason why not.
+    pub(crate) fn new(counted: u64, not_counted: Option<String>) -> Self {
+        let is_all = not_counted.is_none();
+        Self { not_reached: is_all.then_some(counted), not_counted, not_reached_at_least: (!is_all).then_some(counted) }
+    }
+
+    /// How many were counted.
+    pub fn known(&self) -> u64 {
+        self.not_reached.or(self.not_reached_at_least).unwrap_or_default()
+    }
+
+    fn merge(&mut self, other: Self) {
+        let counted = self.known() + other.known();
+        *self = Self::new(counted, self.not_counted.take().or(other.not_counted));
+    }
+}
+
+/// When messages were due, and how far the run kept to it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Pacing {
+    /// When messages were due, as requested.
+    pub schedule: String,
+    /// Messages per second that were requested; `None` if it was not one rate.
+    pub rate: Option<f64>,
+    /// Whether the stages of the schedule ended before the input did.
+    pub schedule_ended: bool,
+    /// The rate at which they ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_rate: Option<f64>,
+    /// How late the last batch was sent, against its schedule.
+    pub behind_seconds: Option<f64>,
+    /// How late a batch was sent at most.
+    pub most_behind_seconds: f64,
+    /// How far the schedule was delayed because there was nothing to send.
+    pub starved_seconds: f64,
+}
+
+/// How the run ended, and with what it can be resumed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct End {
+    /// Why it stopped early.
+    pub stopped: Option<String>,
+    /// The journal, with which `--resume` continues.
+    pub journal: Option<String>,
+    /// With this for `--skip` the same command continues where it stopped.
+    pub resume_skip: Option<u64>,
+    /// Whether the source itself could not be read further: once it is repaired it is no longer the one of the journal.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub source_failed: bool,
+}
+
+/// Result of a run.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The topic.
+    pub topic: String,
+    /// The command that repeats it, without secrets; empty if there is none to repeat.
+    pub command: String,
+    /// Support of the lake's store for conditional writes; `None` if the topic is not `local`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conditional_writes: Option<ConditionalWrites>,
+    /// Messages of the complete input, those skipped included; `None` if it was not read to its end.
+    pub input: Option<u64>,
+    /// The counters.
+    #[serde(flatten)]
+    pub counts: Counts<Count>,
+    /// What of the input was not reached.
+    #[serde(flatten)]
+    pub rest: Rest,
+    /// Whether it continued where an earlier run stopped.
+    pub resumed: bool,
+    /// The schedule.
+    #[serde(flatten)]
+    pub pacing: Pacing,
+    /// The measurements.
+    #[serde(flatten)]
+    pub times: Times,
+    /// Failures and refusals by the topic's code, including those that a retry fixed.
+    pub errors: BTreeMap<String, u64>,
+    /// From publish to row, if the warehouse was watched.
+    pub lag: Option<Lag>,
+    /// The conditions of `--fail-if`, and whether they were met.
+    pub verdicts: Vec<Verdict>,
+    /// Where dead letters were written.
+    pub dead_letters: Option<String>,
+    /// The end.
+    #[serde(flatten)]
+    pub end: End,
+    /// Problems, each with its file and line.
+    pub problems: Problems,
+}
+
+impl Outcome {
+    /// Checks that every message is accounted for.
+    ///
+    /// # Errors
+    /// The counts do not add up: an error of this program.
+    pub fn check(&self) -> anyhow::Result<()> {
+        let read = self.counts[Count::Read];
+        let skipped = self.counts.total(|spec| spec.role == Role::Skipped);
+        let stopped = self.end.stopped.is_some();
+        anyhow::ensure!(
+            read == self.counts.parts() - skipped
+                && (self.counts[Count::Unsent] == 0 || stopped)
+                && (self.reached_all() || stopped || self.pacing.schedule_ended)
+                && self.input.is_none_or(|input| input == skipped + read + self.rest.known()),
+            "the counts do not add up, which is an error of this program: {}",
+            serde_json::to_string(self)?
+        );
+        Ok(())
+    }
+
+    /// Adds a run of another input to the same topic, as if it had come after this one. What was asked of each alone stays
+    /// with neither: the lag, the conditions and the way to resume.
+    pub fn merge(&mut self, other: Self) {
+        self.input = self.input.zip(other.input).map(|(one, more)| one + more);
+        self.counts.merge(&other.counts);
+        self.rest.merge(other.rest);
+        self.resumed |= other.resumed;
+        self.conditional_writes = match (self.conditional_writes, other.conditional_writes) {
+            (Some(one), Some(other)) => Some(one.weaker(other)),
+            (one, other) => one.or(other),
+        };
+        self.pacing = Pacing {
+            schedule_ended: self.pacing.schedule_ended || other.pacing.schedule_ended,
+            behind_seconds: other.pacing.behind_seconds.or(self.pacing.behind_seconds),
+            most_behind_seconds: self.pacing.most_behind_seconds.max(other.pacing.most_behind_seconds),
+            starved_seconds: self.pacing.starved_seconds + other.pacing.starved_seconds,
+            ..std::mem::take(&mut self.pacing)
+        };
+        self.times.merge(other.times);
+        for (code, n) in other.errors {
+            *self.errors.entry(code).or_default() += n;
+        }
+        self.lag = None;
+        self.verdicts.clear();
+        self.end = End { stopped: self.end.stopped.take().or(other.end.stopped), ..End::default() };
+        self.problems.absorb(other.problems);
+    }
+
+    /// Whether the run came to the end of its input.
+    pub(crate) fn reached_all(&self) -> bool {
+        self.rest.known() == 0 && self.rest.not_counted.is_none()
+    }
+
+    /// How many messages it had read, in words.
+    pub(crate) fn sent(&self) -> String {
+        let n = self.counts[Count::Read];
+        format!("{} {}", count(n), if n == 1 { "message" } else { "messages" })
+    }
+
+    /// Whether it fell so far behind its rate that the latencies tell more of this machine than of the topic.
+    pub(crate) fn fell_behind(&self) -> Option<f64> {
+        self.pacing.behind_seconds.filter(|&behind| behind > 1.0)
+    }
+
+    /// The flag with which the same command continues where it stopped.
+    pub(crate) fn to_go_on(&self) -> Option<String> {
+        let skip = self.end.resume_skip?;
+        Some(if self.end.journal.is_some() && !self.end.source_failed {
+            "--resume".to_owned()
+        } else {
+            format!("--skip {skip}")
+        })
+    }
+}
+
+/// With conditions to keep to these alone decide between clean and found; whatever else is counted was agreed to by them.
+impl crate::outcome::Outcome for Outcome {
+    fn exit(&self) -> Exit {
+        if self.end.stopped.is_some() {
+            Exit::Stopped
+        } else if !self.verdicts.is_empty() {
+            if self.verdicts.iter().all(|verdict| verdict.held) { Exit::Clean } else { Exit::Found }
+        } else if self.counts.findings() > 0
+            || self.lag.as_ref().is_some_and(|lag| lag.never_arrived() > 0 || !lag.is_whole())
+        {
+            Exit::Found
+        } else {
+            Exit::Clean
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,347 @@
+//! What earlier runs learnt of objects, by `(key, etag, size)`: a Parquet file a partition, so that an unchanged lake costs
+//! its listings only.
+//!
+//! A file is known by a hash of its bytes in its own name, and says inside of which lake and partition it is and by which
+//! rules its objects were read. What does not fit is not believed: the objects are read, and the file is written anew.
+//! Files are written whole or not at all, under names that two runs at once can both write. Objects that could not be
+//! read, and those so new that another of the same change token might still follow, are not kept.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
+
+use pipeline::atomic_file::half_in;
+use pipeline::lake::{Meta, Partition};
+
+mod known;
+mod table;
+
+pub(super) use known::{Known, Recalled};
+
+/// Objects of a partition that are kept; of larger ones none are, so that memory is bounded.
+const MOST: usize = 100_000;
+
+/// A change token may stand for two bodies where both were written within the precision of a clock.
+const TOO_NEW: TimeDelta = TimeDelta::seconds(2);
+
+/// How a cache served.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Served {
+    /// Objects that need not be read.
+    pub known: u64,
+    /// Objects that were read.
+    pub read: u64,
+    /// Files that were damaged, or of another lake or program, and not believed.
+    pub not_believed: u64,
+    /// Files that were written.
+    pub written: u64,
+    /// Files that could not be written: the next run reads their objects again.
+    pub not_written: u64,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    known: AtomicU64,
+    read: AtomicU64,
+    not_believed: AtomicU64,
+    written: AtomicU64,
+    not_written: AtomicU64,
+}
+
+/// A cache of one lake.
+#[derive(Debug)]
+pub struct Cache {
+    folder: PathBuf,
+    lake: String,
+    /// Names of files by farm and by the day they are of.
+    names: Mutex<HashMap<String, HashMap<String, Vec<String>>>>,
+    counts: Counts,
+    /// Objects that are newer are not kept.
+    fence: DateTime<Utc>,
+}
+
+impl Cache {
+    /// The part of a folder that is about the lake of that identity, for a run with that fence.
+    ///
+    /// # Errors
+    /// The folder cannot be made or written.
+    pub fn open(folder: &Path, lake: &str, fence: DateTime<Utc>) -> io::Result<Self> {
+        let folder = folder.join(format!("{:016x}", xxh3_64(lake.as_bytes())));
+        fs::create_dir_all(&folder)?;
+        half_in(&folder)?;
+        let (names, counts) = (Mutex::default(), Counts::default());
+        Ok(Self { folder, lake: lake.to_owned(), names, counts, fence: fence - TOO_NEW })
+    }
+
+    /// How it served so far.
+    pub fn served(&self) -> Served {
+        let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let Counts { known, read, not_believed, written, not_written } = &self.counts;
+        Served {
+            known: of(known),
+            read: of(read),
+            not_believed: of(not_believed),
+            written: of(written),
+            not_written: of(not_written),
+        }
+    }
+
+    pub(super) fn count(&self, known: usize, read: usize) {
+        self.counts.known.fetch_add(known as u64, Ordering::Relaxed);
+        self.counts.read.fetch_add(read as u64, Ordering::Relaxed);
+    }
+
+    /// Whether an object is old enough to be kept.
+    pub(super) fn keeps(&self, meta: &Meta) -> bool {
+        meta.last_modified < self.fence && meta.version.is_none()
+    }
+
+    /// Whether so many objects of a partition are kept.
+    pub(super) fn holds(&self, objects: usize) -> bool {
+        objects <= MOST
+    }
+
+    /// What is known of a partition; reads a file.
+    pub(super) fn recall(&self, partition: &Partition) -> Recalled {
+        for name in self.named(partition) {
+            match self.read(&self.farm(partition).join(&name), partition) {
+                Ok(known) => {
+                    return Recalled::of(known);
+                }
+                Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+                Err(e) => {
+                    tracing::warn!("the cache of {} is not believed and made anew: {e}", partition.prefix());
+                    self.counts.not_believed.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        }
+        Recalled::default()
+    }
+
+    fn read(&self, path: &Path, partition: &Partition) -> io::Result<Vec<Known>> {
+        let bytes = fs::read(path)?;
+        if path.file_name().and_then(|name| name.to_str()) != Some(&*name(partition, &bytes)) {
+            return Err(invalid("its bytes are not those that were written"));
+        }
+        table::decode(bytes, &self.lake, partition)
+    }
+
+    /// Keeps what is known of a partition, in place of what was; writes a file.
+    pub(super) fn learn(&self, partition: &Partition, mut known: Vec<Known>) {
+        known.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        let done = self.write(partition, &known);
+        let count = if done.is_ok() { &self.counts.written } else { &self.counts.not_written };
+        let first = count.fetch_add(1, Ordering::Relaxed) == 0;
+        if let (Err(e), true) = (done, first) {
+            tracing::warn!("the cache of {} cannot be written: {e}; others are counted only", partition.prefix());
+        }
+    }
+
+    fn write(&self, partition: &Partition, known: &[Known]) -> io::Result<()> {
+        let folder = self.farm(partition);
+        let mut new = None;
+        if !known.is_empty() {
+            let bytes = table::encode(known, &self.lake, partition)?;
+            fs::create_dir_all(&folder)?;
+            let mut half = half_in(&folder)?;
+            half.write_all(&bytes)?;
+            let name = name(partition, &bytes);
+            half.persist(folder.join(&name)).map_err(|e| e.error)?;
+            new = Some(name);
+        }
+        for old in self.named(partition).into_iter().filter(|old| new.as_ref() != Some(old)) {
+            // Another run may have done so.
+            let _ = fs::remove_file(folder.join(old));
+        }
+        Ok(())
+    }
+
+    fn farm(&self, partition: &Partition) -> PathBuf {
+        self.folder.join(&partition.farm)
+    }
+
+    /// The files of a partition: one, or more where two runs wrote at once.
+    fn named(&self, partition: &Partition) -> Vec<String> {
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        if !names.contains_key(&partition.farm) {
+            let mut days: HashMap<String, Vec<String>> = HashMap::new();
+            for entry in fs::read_dir(self.farm(partition)).into_iter().flatten().flatten() {
+                let Ok(name) = entry.file_name().into_string() else { continue };
+                let Some((day, _)) = name.split_once('.').filter(|_| name.ends_with(".parquet")) else { continue };
+                days.entry(day.to_owned()).or_default().push(name);
+            }
+            names.insert(partition.farm.clone(), days);
+        }
+        let of_day = names.get(&partition.farm).and_then(|days| days.get(&partition.day.to_string()));
+        of_day.cloned().unwrap_or_default()
+    }
+}
+
+/// The name of a file of these bytes.
+fn name(partition: &Partition, bytes: &[u8]) -> String {
+    format!("{}.{:032x}.parquet", partition.day, xxh3_128(bytes))
+}
+
+fn invalid(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reader::Item;
+    use pipeline::lake::{Class, Key};
+    use testkit::conformance::warehouse::record;
+
+    struct Scene {
+        home: tempfile::TempDir,
+        partition: Partition,
+    }
+
+    impl Scene {
+        fn new() -> Self {
+            let day = record(0).reading.data.date_naive();
+            Self { home: tempfile::tempdir().unwrap(), partition: Partition { day, farm: "fazenda_sao_joao".into() } }
+        }
+
+        fn cache(&self) -> Cache {
+            Cache::open(self.home.path(), "lake", Utc::now()).unwrap()
+        }
+
+        fn file(&self) -> PathBuf {
+            let cache = self.cache();
+            let names = cache.named(&self.partition);
+            assert_eq!(names.len(), 1, "{names:?}");
+            cache.farm(&self.partition).join(&names[0])
+        }
+    }
+
+    fn meta(n: u32) -> Meta {
+        Meta {
+            key: Key::of(&record(n)).unwrap().to_string(),
+            size: 300 + u64::from(n),
+            etag: format!("e{n}"),
+            last_modified: DateTime::UNIX_EPOCH,
+            class: Class::default(),
+            restored: false,
+            archived: false,
+            version: None,
+        }
+    }
+
+    fn known() -> Vec<Known> {
+        let mut known: Vec<Known> =
+            (0..50).filter_map(|n| Known::of(&meta(n), &Item::Record(Box::new(record(n))))).collect();
+        known.extend(Known::of(&meta(50), &Item::Rejected("field data is missing: “x”".into())));
+        known
+    }
+
+    #[test]
+    fn what_was_learnt_is_recalled_bit_by_bit_and_only_of_the_same_object() {
+        let scene = Scene::new();
+        scene.cache().learn(&scene.partition, known());
+        let mut recalled = scene.cache().recall(&scene.partition);
+        let mut expected = known();
+        expected.sort_by(|a, b| a.key.cmp(&b.key));
+        let listed =
+            |known: &Known| Meta { key: known.key.clone(), etag: known.etag.clone(), size: known.size, ..meta(0) };
+        for expected in &expected {
+            assert_eq!(recalled.take(&listed(expected)).as_ref(), Some(expected));
+        }
+        assert!(recalled.is_used_up());
+        let others = [
+            Meta { etag: "other".into(), ..listed(&expected[0]) },
+            Meta { size: 1, ..listed(&expected[0]) },
+            Meta { key: format!("{}x", expected[0].key), ..listed(&expected[0]) },
+        ];
+        for other in others {
+            let mut recalled = scene.cache().recall(&scene.partition);
+            assert_eq!(recalled.take(&other), None);
+            expected[1..].iter().for_each(|known| assert!(recalled.take(&listed(known)).is_some()));
+            assert!(!recalled.is_used_up(), "{other:?}");
+        }
+        let mut recalled = scene.cache().recall(&scene.partition);
+        expected[1..].iter().for_each(|known| assert!(recalled.take(&listed(known)).is_some()));
+        assert!(!recalled.is_used_up(), "one is gone");
+    }
+
+    #[test]
+    fn what_is_learnt_later_takes_the_place_of_what_was() {
+        let scene = Scene::new();
+        scene.cache().learn(&scene.partition, known());
+        let first = scene.file();
+        scene.cache().learn(&scene.partition, known());
+        assert_eq!(scene.file(), first, "the same objects make the same file");
+        scene.cache().learn(&scene.partition, known()[..3].to_vec());
+        assert_ne!(scene.file(), first);
+        scene.cache().learn(&scene.partition, Vec::new());
+        assert!(scene.cache().named(&scene.partition).is_empty());
+    }
+
+    #[test]
+    fn a_file_that_was_changed_in_any_byte_is_not_believed() {
+        let scene = Scene::new();
+        scene.cache().learn(&scene.partition, known());
+        let (path, whole) = (scene.file(), fs::read(scene.file()).unwrap());
+        for at in (0..whole.len()).step_by(97) {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 1;
+            fs::write(&path, damaged).unwrap();
+            let cache = scene.cache();
+            assert!(cache.recall(&scene.partition).is_used_up(), "byte {at}");
+            assert_eq!(cache.served().not_believed, 1);
+        }
+        for length in [0, 1, whole.len() / 2, whole.len() - 1] {
+            fs::write(&path, &whole[..length]).unwrap();
+            assert!(scene.cache().recall(&scene.partition).is_used_up(), "{length} bytes");
+        }
+    }
+
+    #[test]
+    fn a_file_of_another_lake_or_day_is_not_believed_wherever_it_was_put() {
+        let scene = Scene::new();
+        scene.cache().learn(&scene.partition, known());
+        let path = scene.file();
+        let other = Cache::open(scene.home.path(), "another lake", Utc::now()).unwrap();
+        assert!(other.recall(&scene.partition).is_used_up(), "it has a place of its own");
+        let place = other.farm(&scene.partition).join(path.file_name().unwrap());
+        fs::create_dir_all(place.parent().unwrap()).unwrap();
+        fs::copy(&path, &place).unwrap();
+        let other = Cache::open(scene.home.path(), "another lake", Utc::now()).unwrap();
+        assert!(other.recall(&scene.partition).is_used_up());
+        assert_eq!(other.served().not_believed, 1);
+        let tomorrow = Partition { day: scene.partition.day.succ_opt().unwrap(), ..scene.partition.clone() };
+        let bytes = fs::read(&path).unwrap();
+        fs::write(path.with_file_name(name(&tomorrow, &bytes)), &bytes).unwrap();
+        let cache = scene.cache();
+        assert!(cache.recall(&tomorrow).is_used_up());
+        assert_eq!(cache.served().not_believed, 1);
+    }
+
+    #[test]
+    fn what_may_still_change_is_not_kept() {
+        let now = Utc::now();
+        let cache = Scene::new().cache();
+        assert!(cache.keeps(&Meta { last_modified: now - TimeDelta::minutes(1), ..meta(1) }));
+        assert!(!cache.keeps(&Meta { last_modified: now - TimeDelta::seconds(1), ..meta(1) }));
+        assert_eq!(Known::of(&meta(1), &Item::Unreadable("no answer".into())), None);
+        assert_eq!(Known::of(&meta(1), &Item::Archived), None);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_costs_the_cache_and_nothing_else() {
+        let scene = Scene::new();
+        let cache = scene.cache();
+        fs::create_dir_all(cache.farm(&scene.partition).parent().unwrap()).unwrap();
+        fs::write(cache.farm(&scene.partition), "a file where a folder should be").unwrap();
+        cache.learn(&scene.partition, known());
+        assert_eq!(cache.served().not_written, 1);
+    }
+}

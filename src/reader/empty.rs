@@ -1,0 +1,224 @@
+//! Whether a lake has anything that is asked for, and if not why: an empty lake, a farm that is not there, days without a
+//! partition, or only objects whose names are not of the lake's grammar.
+//!
+//! Most often an empty lake is a mistyped one, and a run that takes it at its word counts every row as lost, or none as missing.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use chrono::NaiveDate;
+
+use crate::outcome::count;
+use pipeline::lake::{Depth, Error, Key, Lake, Meta, Partition, Span, survey};
+
+/// Names that are shown.
+const SHOWN: usize = 3;
+/// Farms that are shown.
+const FARMS: usize = 8;
+
+/// Why nothing that is asked for is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Empty {
+    /// The lake has no partition at all.
+    Lake(Unrecognised),
+    /// It has partitions, but not one of these farms.
+    Farm {
+        /// The farms asked for.
+        asked: Vec<String>,
+        /// The farms it has.
+        farms: Vec<String>,
+    },
+    /// The farms have partitions, but none in these days.
+    Days {
+        /// The first day there is.
+        first: NaiveDate,
+        /// The last day there is.
+        last: NaiveDate,
+    },
+    /// There are partitions, and no object of the lake's grammar in them.
+    Partitions {
+        /// How many.
+        partitions: usize,
+        /// What lies in them instead.
+        names: Unrecognised,
+    },
+}
+
+/// Names that are not of the lake's grammar: how many, and the first of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Unrecognised {
+    count: u64,
+    first: Vec<String>,
+}
+
+impl Unrecognised {
+    /// What is likely to be wrong with the address: names that are a lake's but for a folder in front of them, or without one.
+    fn hint(&self) -> String {
+        let below = |name: &str| {
+            let at = name.match_indices('/').find(|&(at, _)| Key::parse(&name[at + 1..]).is_some());
+            at.map(|(at, _)| name[..at].to_owned())
+        };
+        if let Some(folder) = self.first.iter().find_map(|name| below(name)) {
+            return format!("the lake seems to be in {folder}/ below it: check --lake");
+        }
+        if self.first.iter().any(|name| Key::parse(&format!("x/{name}")).is_some()) {
+            return "it seems to be a farm's folder: give the folder above it as --lake".into();
+        }
+        "check --lake".into()
+    }
+
+    fn add(&mut self, objects: &[Meta]) {
+        self.count += objects.len() as u64;
+        let room = SHOWN - self.first.len();
+        self.first.extend(objects.iter().take(room).map(|object| object.key.clone()));
+    }
+}
+
+/// Why none of these partitions holds an object of the lake's grammar; `None` as soon as one is found, which mostly takes one
+/// page of one partition.
+///
+/// # Errors
+/// The lake cannot be listed.
+pub async fn why_empty(
+    lake: &dyn Lake,
+    span: &Span,
+    partitions: &[Partition],
+    strays: &[Meta],
+) -> Result<Option<Empty>, Error> {
+    let mut names = Unrecognised::default();
+    names.add(strays);
+    for partition in partitions {
+        let (prefix, mut after): (_, Option<String>) = (partition.prefix(), None);
+        loop {
+            let page = lake.list(&prefix, Depth::Everything, after.as_deref()).await?;
+            if page.objects.iter().any(|object| Key::parse(&object.key).is_some()) {
+                return Ok(None);
+            }
+            names.add(&page.objects);
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+    }
+    if !partitions.is_empty() {
+        return Ok(Some(Empty::Partitions { partitions: partitions.len(), names }));
+    }
+    if span.is_everything() { Ok(Some(Empty::Lake(names))) } else { outside(lake, span).await.map(Some) }
+}
+
+/// Why a span without partitions has none.
+async fn outside(lake: &dyn Lake, span: &Span) -> Result<Empty, Error> {
+    let found = survey(lake, &Span::default()).await?;
+    let of_farms: BTreeSet<NaiveDate> =
+        found.partitions.iter().filter(|one| span.has_farm(&one.farm)).map(|one| one.day).collect();
+    Ok(match (of_farms.first(), of_farms.last()) {
+        (Some(&first), Some(&last)) => Empty::Days { first, last },
+        _ if found.partitions.is_empty() => {
+            let mut names = Unrecognised::default();
+            names.add(&found.strays);
+            Empty::Lake(names)
+        }
+        _ => {
+            let farms: BTreeSet<String> = found.partitions.into_iter().map(|one| one.farm).collect();
+            let asked = span.farms.iter().map(|farm| farm.as_str().to_owned()).collect();
+            Empty::Farm { asked, farms: farms.into_iter().collect() }
+        }
+    })
+}
+
+impl fmt::Display for Empty {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lake(names) if names.count == 0 => f.write_str("the lake is empty: check --lake"),
+            Self::Lake(names) => write!(f, "the lake is empty but for {names}: {}", names.hint()),
+            Self::Farm { asked, farms } => {
+                write!(f, "no farm of that name is in the lake ({}): farms are {}", asked.join(", "), some(farms))
+            }
+            Self::Days { first, last } => write!(
+                f,
+                "no partition of the lake lies in this span: its days are {first} to {last}: check --from and --to"
+            ),
+            Self::Partitions { partitions, names } => {
+                let of = if *partitions == 1 { "partition of the lake is" } else { "partitions of the lake are" };
+                write!(f, "{} {of} empty", count(*partitions as u64))?;
+                if names.count > 0 { write!(f, " but for {names}: {}", names.hint()) } else { Ok(()) }
+            }
+        }
+    }
+}
+
+impl fmt::Display for Unrecognised {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let of = if self.count == 1 { "object with an unrecognised name" } else { "objects with unrecognised names" };
+        write!(f, "{} {of} ({}", count(self.count), self.first.join(", "))?;
+        f.write_str(if self.count > self.first.len() as u64 { ", …)" } else { ")" })
+    }
+}
+
+fn some(farms: &[String]) -> String {
+    let shown = farms.iter().take(FARMS).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match farms.len().saturating_sub(FARMS) {
+        0 => shown,
+        more => format!("{shown} and {} more", count(more as u64)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use pipeline::lake::memory::Memory;
+    use pipeline::record::Slug;
+
+    const OBJECT: &str = "fazenda_um/2026/01/02/historico_consumo_2026-01-02 10:00:00.000.json";
+
+    async fn why(keys: &[&str], span: Span) -> Option<String> {
+        let lake = Memory::default();
+        for key in keys {
+            lake.put_new(key, Bytes::new()).await.unwrap();
+        }
+        let found = survey(&lake, &span).await.unwrap();
+        why_empty(&lake, &span, &found.partitions, &found.strays).await.unwrap().map(|empty| empty.to_string())
+    }
+
+    #[tokio::test]
+    async fn an_empty_lake_a_missing_farm_and_days_without_partition_are_told_apart() {
+        let all = Span::default;
+        let farm = |farm: &str| Span { farms: [Slug::of(farm).unwrap()].into(), ..all() };
+        let from = |day: &str| Span { from: day.parse().ok(), ..all() };
+        assert_eq!(why(&[OBJECT], all()).await, None);
+        assert_eq!(why(&[], all()).await.unwrap(), "the lake is empty: check --lake");
+        assert_eq!(why(&[], farm("fazenda_um")).await.unwrap(), "the lake is empty: check --lake");
+        assert_eq!(
+            why(&["quarentena/2026/01/02/x.json"], from("2026-01-01")).await.unwrap(),
+            "the lake is empty: check --lake"
+        );
+        assert_eq!(
+            why(&[OBJECT], farm("fazenda_do")).await.unwrap(),
+            "no farm of that name is in the lake (fazenda_do): farms are fazenda_um"
+        );
+        assert_eq!(
+            why(&[OBJECT, "fazenda_um/2026/01/05/a.json"], from("2027-01-01")).await.unwrap(),
+            "no partition of the lake lies in this span: its days are 2026-01-02 to 2026-01-05: check --from and --to"
+        );
+    }
+
+    #[tokio::test]
+    async fn unrecognised_names_alone_are_an_empty_lake_and_the_first_are_named() {
+        let strays = ["a.txt", "b.txt", "c/d.txt", "e.txt"];
+        let said = why(&strays, Span::default()).await.unwrap();
+        assert!(said.contains("4 objects with unrecognised names (a.txt, b.txt, c/d.txt, …): check --lake"), "{said}");
+        let said = why(&["fazenda_um/2026/01/02/readme.txt"], Span::default()).await.unwrap();
+        assert!(
+            said.starts_with("1 partition of the lake is empty but for 1 object with an unrecognised name (fazenda_um"),
+            "{said}"
+        );
+        assert_eq!(why(&["fazenda_um/2026/01/02/readme.txt", OBJECT], Span::default()).await, None);
+        let said = why(&[&format!("hist/{OBJECT}")], Span::default()).await.unwrap();
+        assert!(said.ends_with("the lake seems to be in hist/ below it: check --lake"), "{said}");
+        let said = why(&[OBJECT.strip_prefix("fazenda_um/").unwrap()], Span::default()).await.unwrap();
+        assert!(said.ends_with("it seems to be a farm's folder: give the folder above it as --lake"), "{said}");
+    }
+}

@@ -1,0 +1,27 @@
+//! Why an object is left aside: one table, from which the outcomes of the jobs count, explain and decide.
+//!
+//! A new reason is one line here. What a job does about it follows from its role.
+
+use crate::outcome::{Counter as _, counters};
+
+counters! {
+    /// Why an object was not read although it could be.
+    pub enum Skip {
+        Foreign: "skipped_foreign", "names of others", SkippedFinding, "not a name of this lake";
+        AfterCutoff: "skipped_after_fence", "after the cutoff", Skipped, "written after the run started";
+        FutureDated: "skipped_future_dated", "dated in the future", SkippedFinding,
+            "its time is in the future, so it was left out: the clock that set it was wrong; give the file today's time (`touch`), or copy the S3 object onto itself, then run this again";
+    }
+}
+
+impl Skip {
+    /// What is said of an object that is left aside for it.
+    pub fn reason(self) -> &'static str {
+        self.spec().help
+    }
+
+    /// Whether a record may be missing because of it: somebody has to look at an object of this lake.
+    pub fn hides_a_record(self) -> bool {
+        self.spec().role.is_finding() && self != Self::Foreign
+    }
+}

@@ -1,0 +1,254 @@
+//! The way through a lake: days in order, their partitions listed ahead, their objects read as they come.
+//!
+//! An object that is slow, throttled or tried again holds up only the closing of its day; what else may be open until
+//! then is bounded, in listed objects as in days.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::iter::Peekable;
+use std::vec::IntoIter;
+
+use chrono::NaiveDate;
+use futures::stream::{self, Stream};
+use tokio::task::{JoinError, JoinSet};
+
+use super::cache::Recalled;
+use super::cache_writer::{Learning, Parted, part};
+use super::{Found, Reader};
+use pipeline::lake::{Depth, Error, Habits, Meta, Partition, Reason};
+
+/// Listed objects that wait to be read, past which no page is asked for.
+const LISTED: usize = 2_000;
+
+/// Objects of days after the first open one, past which no further day begins.
+const AHEAD: usize = 16_000;
+
+/// Days open at once.
+const DAYS: usize = 32;
+
+/// One step of a read.
+#[derive(Debug, Clone)]
+pub enum Step {
+    /// An object; within the open days they come in any order.
+    Found(Box<Found>),
+    /// Every object of that day and of all days before it was found. Days close in order.
+    Closed(NaiveDate),
+}
+
+/// A day that has begun and is not closed.
+#[derive(Debug, Default)]
+struct Open {
+    /// Partitions that were not listed to their end.
+    listing: usize,
+    /// Objects listed and not found yet.
+    unfound: usize,
+    /// Objects listed so far.
+    objects: usize,
+}
+
+/// Where a listing goes on.
+#[derive(Debug)]
+struct Place {
+    partition: Partition,
+    after: Option<String>,
+    /// What the cache knows of objects after that.
+    rest: Option<Recalled>,
+}
+
+struct Walk {
+    reader: Reader,
+    habits: Habits,
+    /// Reads under way at once.
+    reads_at_once: usize,
+    /// Partitions of days to come.
+    ahead: Peekable<IntoIter<Partition>>,
+    /// Partitions whose next page was not asked for yet.
+    pages: VecDeque<Place>,
+    listings: JoinSet<(Partition, Result<Parted, Error>)>,
+    days: BTreeMap<NaiveDate, Open>,
+    /// Objects that wait to be read; no day of it is empty.
+    listed: BTreeMap<NaiveDate, VecDeque<Meta>>,
+    waiting: usize,
+    reads: JoinSet<(NaiveDate, Vec<Result<Found, Error>>)>,
+    learning: Option<Learning>,
+    steps: VecDeque<Step>,
+    failed: Option<Error>,
+    over: bool,
+}
+
+/// Walks through the partitions in the order of their days.
+pub(super) fn walk(
+    reader: Reader,
+    concurrency: usize,
+    mut partitions: Vec<Partition>,
+) -> impl Stream<Item = Result<Step, Error>> + Send + 'static {
+    partitions.sort_unstable();
+    let habits = reader.habits();
+    let learning = reader.cache().cloned().map(Learning::new);
+    let walk = Walk {
+        reader,
+        learning,
+        reads_at_once: concurrency.div_ceil(habits.batch).max(1),
+        habits,
+        ahead: partitions.into_iter().peekable(),
+        pages: VecDeque::new(),
+        listings: JoinSet::new(),
+        days: BTreeMap::new(),
+        listed: BTreeMap::new(),
+        waiting: 0,
+        reads: JoinSet::new(),
+        steps: VecDeque::new(),
+        failed: None,
+        over: false,
+    };
+    stream::unfold(walk, |mut walk| async move { walk.step().await.map(|step| (step, walk)) })
+}
+
+impl Walk {
+    async fn step(&mut self) -> Option<Result<Step, Error>> {
+        loop {
+            if let Some(step) = self.steps.pop_front() {
+                return Some(Ok(step));
+            }
+            if let Some(e) = self.failed.take() {
+                self.over = true;
+                return Some(Err(e));
+            }
+            if self.over {
+                return None;
+            }
+            self.list();
+            self.read();
+            tokio::select! {
+                Some(read) = self.reads.join_next() => self.found(read),
+                Some(listed) = self.listings.join_next() => self.came(listed),
+                else => self.over = true,
+            }
+            self.close();
+            if let Some(learning) = &mut self.learning {
+                learning.settle(self.over).await;
+            }
+        }
+    }
+
+    /// Asks for pages: of partitions that were begun, then of the next ones.
+    fn list(&mut self) {
+        while self.listings.len() < self.habits.listings && self.waiting < LISTED {
+            let Some(place) = self.pages.pop_front().or_else(|| self.begin()) else { return };
+            let reader = self.reader.clone();
+            self.listings.spawn(async move {
+                let Place { partition, after, rest } = place;
+                let page = reader.lake().list(&partition.prefix(), Depth::Everything, after.as_deref()).await;
+                let parted = match page {
+                    Ok(page) => Ok(part(&reader, &partition, page, rest).await),
+                    Err(e) => Err(e),
+                };
+                (partition, parted)
+            });
+        }
+    }
+
+    /// The next partition, if it may begin.
+    fn begin(&mut self) -> Option<Place> {
+        let day = self.ahead.peek()?.day;
+        if !self.days.contains_key(&day) {
+            let ahead: usize = self.days.values().skip(1).map(|open| open.objects).sum();
+            if self.days.len() >= DAYS || ahead >= AHEAD {
+                return None;
+            }
+        }
+        let first = self.ahead.next()?;
+        let open = self.days.entry(day).or_default();
+        // All of a day's partitions begin together, or it could close between them.
+        open.listing += 1;
+        while let Some(partition) = self.ahead.next_if(|partition| partition.day == day) {
+            open.listing += 1;
+            self.pages.push_back(Place { partition, after: None, rest: None });
+        }
+        Some(Place { partition: first, after: None, rest: None })
+    }
+
+    fn came(&mut self, listed: Result<(Partition, Result<Parted, Error>), JoinError>) {
+        let (partition, mut parted) = match listed {
+            Ok((partition, Ok(parted))) => (partition, parted),
+            Ok((_, Err(e))) => return self.fail(e),
+            Err(e) => return self.fail(broken(&e)),
+        };
+        if let Some(learning) = &mut self.learning {
+            learning.came(&partition, &mut parted);
+        }
+        let Parted { unread, found, next, rest, .. } = parted;
+        let day = partition.day;
+        let open = self.days.entry(day).or_default();
+        open.objects += found.len() + unread.len();
+        self.steps.extend(found.into_iter().map(|found| Step::Found(Box::new(found))));
+        if !unread.is_empty() {
+            (open.unfound, self.waiting) = (open.unfound + unread.len(), self.waiting + unread.len());
+            self.listed.entry(day).or_default().extend(unread);
+        }
+        match next {
+            // In front: what was begun first is to end first.
+            Some(next) => self.pages.push_front(Place { partition, after: Some(next), rest }),
+            None => open.listing -= 1,
+        }
+    }
+
+    /// Reads what waits, the earliest day first.
+    fn read(&mut self) {
+        while self.reads.len() < self.reads_at_once {
+            let Some(mut first) = self.listed.first_entry() else { return };
+            let (day, waiting) = (*first.key(), first.get_mut());
+            let batch: Vec<Meta> = waiting.drain(..waiting.len().min(self.habits.batch)).collect();
+            if waiting.is_empty() {
+                first.remove();
+            }
+            self.waiting -= batch.len();
+            let reader = self.reader.clone();
+            self.reads.spawn(async move { (day, reader.read_batch(batch).await) });
+        }
+    }
+
+    fn found(&mut self, read: Result<(NaiveDate, Vec<Result<Found, Error>>), JoinError>) {
+        let (day, batch) = match read {
+            Ok(read) => read,
+            Err(e) => return self.fail(broken(&e)),
+        };
+        if let Some(open) = self.days.get_mut(&day) {
+            open.unfound -= batch.len();
+        }
+        for found in batch {
+            match found {
+                Ok(found) => {
+                    if let Some(learning) = &mut self.learning {
+                        learning.found(&found);
+                    }
+                    self.steps.push_back(Step::Found(Box::new(found)));
+                }
+                Err(e) => return self.fail(e),
+            }
+        }
+    }
+
+    fn close(&mut self) {
+        while self.failed.is_none()
+            && let Some(first) = self.days.first_entry()
+            && first.get().listing == 0
+            && first.get().unfound == 0
+        {
+            self.steps.push_back(Step::Closed(first.remove_entry().0));
+        }
+    }
+
+    /// The lake as a whole fails: nothing more is asked of it.
+    fn fail(&mut self, e: Error) {
+        self.reads.abort_all();
+        self.listings.abort_all();
+        self.failed.get_or_insert(e);
+    }
+}
+
+fn broken(e: &JoinError) -> Error {
+    Error::new(Reason::Other, "read", format!("a reader failed: {e}"))
+}
+
+#[cfg(test)]
+mod tests;

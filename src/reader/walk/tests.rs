@@ -1,0 +1,249 @@
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use futures::StreamExt;
+use tokio::sync::Semaphore;
+
+use super::*;
+use crate::reader::{Cutoff, Item, ReadSettings};
+use pipeline::lake::{Lake, Page, Put, Span, memory::Memory, survey};
+
+/// A lake whose objects named `slow` come only when they are let through, and which counts.
+#[derive(Debug, Default)]
+struct Watched {
+    inner: Memory,
+    slow: Option<Arc<Semaphore>>,
+    batch: usize,
+    pages: AtomicUsize,
+    gets: AtomicUsize,
+    open: AtomicUsize,
+    most: AtomicUsize,
+    denied: Option<String>,
+    /// Objects with this in their names are refused.
+    locked: Option<&'static str>,
+}
+
+#[async_trait]
+impl Lake for Watched {
+    fn address(&self) -> String {
+        "watched".into()
+    }
+
+    async fn list(&self, prefix: &str, depth: Depth, after: Option<&str>) -> Result<Page, Error> {
+        self.pages.fetch_add(1, Ordering::Relaxed);
+        if self.denied.as_deref() == Some(prefix) {
+            return Err(Error::new(Reason::Denied, prefix, "no"));
+        }
+        self.inner.list(prefix, depth, after).await
+    }
+
+    async fn get(&self, key: &str) -> Result<Bytes, Error> {
+        self.gets.fetch_add(1, Ordering::Relaxed);
+        self.most.fetch_max(self.open.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+        if let Some(slow) = self.slow.as_ref().filter(|_| key.contains("slow")) {
+            slow.acquire().await.expect("never closed").forget();
+        }
+        tokio::task::yield_now().await;
+        self.open.fetch_sub(1, Ordering::Relaxed);
+        if self.locked.is_some_and(|name| key.contains(name)) {
+            return Err(Error::new(Reason::Denied, key, "the key is disabled"));
+        }
+        self.inner.get(key).await
+    }
+
+    fn habits(&self) -> Habits {
+        Habits { listings: 4, batch: self.batch.max(1), reads: 8 }
+    }
+
+    async fn put_new(&self, key: &str, body: Bytes) -> Result<Put, Error> {
+        self.inner.put_new(key, body).await
+    }
+
+    async fn clock(&self) -> Result<DateTime<Utc>, Error> {
+        Ok(Utc::now())
+    }
+
+    fn beside(&self, name: &str) -> Arc<dyn Lake> {
+        self.inner.beside(name)
+    }
+}
+
+fn name(farm: &str, day: u32, id: &str) -> String {
+    format!("{farm}/2023/01/{day:02}/historico_consumo_2023-01-01 00:00:00.000_{id}.json")
+}
+
+async fn fill(lake: &Watched, farm: &str, day: u32, objects: usize) {
+    for n in 0..objects {
+        lake.put_new(&name(farm, day, &format!("{n:05}")), Bytes::from_static(b"{}")).await.unwrap();
+    }
+}
+
+async fn walked(lake: &Arc<Watched>, concurrency: usize) -> std::pin::Pin<Box<dyn Stream<Item = Result<Step, Error>>>> {
+    let partitions = survey(&**lake, &Span::default()).await.unwrap().partitions;
+    lake.pages.store(0, Ordering::Relaxed);
+    let cutoff = Cutoff::at(Utc::now() + Duration::from_secs(60));
+    let lake = Arc::clone(lake) as Arc<dyn Lake>;
+    Box::pin(Reader::new(lake, ReadSettings { concurrency, cutoff }).read(partitions))
+}
+
+fn told(step: &Step) -> String {
+    match step {
+        Step::Found(found) => found.meta.key.clone(),
+        Step::Closed(day) => format!("closed {day}"),
+    }
+}
+
+#[tokio::test]
+async fn every_object_comes_once_and_before_its_days_end() {
+    for (batch, concurrency) in [(1, 1), (1, 7), (8, 16), (64, 1)] {
+        let lake = Watched { batch, ..Watched::default() };
+        for day in 1..=9 {
+            fill(&lake, "b", day, 250).await;
+            fill(&lake, "a", day, day as usize).await;
+        }
+        let lake = Arc::new(lake);
+        let (mut keys, mut closed) = (BTreeSet::new(), Vec::new());
+        let mut steps = walked(&lake, concurrency).await;
+        while let Some(step) = steps.next().await {
+            match step.unwrap() {
+                Step::Closed(day) => closed.push(day),
+                Step::Found(found) => {
+                    let day = found.key.as_ref().unwrap().day;
+                    assert!(closed.iter().all(|closed| *closed < day), "{day} is closed");
+                    assert!(keys.insert(found.meta.key));
+                }
+            }
+        }
+        assert_eq!(keys.into_iter().collect::<Vec<_>>(), lake.inner.keys());
+        assert!(closed.is_sorted() && closed.len() == 9, "{closed:?}");
+        assert!(lake.most.load(Ordering::Relaxed) <= concurrency.max(1));
+    }
+}
+
+#[tokio::test]
+async fn a_slow_object_holds_up_its_day_and_nothing_else() {
+    let slow = Arc::new(Semaphore::new(0));
+    let lake = Watched { slow: Some(Arc::clone(&slow)), ..Watched::default() };
+    for day in 1..=5 {
+        fill(&lake, "a", day, 120).await;
+    }
+    lake.put_new(&name("a", 2, "slow"), Bytes::from_static(b"{}")).await.unwrap();
+    let lake = Arc::new(lake);
+    let mut steps = walked(&lake, 4).await;
+    let mut before = Vec::new();
+    // All but the slow one and the four days that cannot close.
+    for _ in 0..601 {
+        before.push(told(&steps.next().await.unwrap().unwrap()));
+    }
+    assert!(tokio::time::timeout(Duration::from_millis(50), steps.next()).await.is_err());
+    assert_eq!(before.iter().filter(|told| told.starts_with("closed")).collect::<Vec<_>>(), ["closed 2023-01-01"]);
+    slow.add_permits(1);
+    let rest: Vec<_> = steps.map(|step| told(&step.unwrap())).collect().await;
+    let closed = [2, 3, 4, 5].map(|day| format!("closed 2023-01-0{day}"));
+    assert_eq!((rest[0].as_str(), &rest[1..]), (name("a", 2, "slow").as_str(), &closed[..]));
+}
+
+#[tokio::test]
+async fn what_runs_ahead_of_a_slow_day_is_bounded() {
+    let slow = Arc::new(Semaphore::new(0));
+    let lake = Watched { slow: Some(Arc::clone(&slow)), ..Watched::default() };
+    lake.put_new(&name("a", 1, "slow"), Bytes::from_static(b"{}")).await.unwrap();
+    for month in ["02", "03"] {
+        for day in 1..=28 {
+            let key = name("a", day, "x").replace("/2023/01/", &format!("/2023/{month}/"));
+            lake.put_new(&key, Bytes::from_static(b"{}")).await.unwrap();
+        }
+    }
+    let lake = Arc::new(lake);
+    let mut steps = walked(&lake, 4).await;
+    for _ in 0..DAYS - 1 {
+        assert!(matches!(steps.next().await.unwrap().unwrap(), Step::Found(_)));
+    }
+    assert!(tokio::time::timeout(Duration::from_millis(50), steps.next()).await.is_err());
+    assert_eq!(lake.gets.load(Ordering::Relaxed), DAYS);
+    slow.add_permits(1);
+    assert_eq!(steps.count().await, 57 - (DAYS - 1) + 57);
+}
+
+#[tokio::test]
+async fn a_large_partition_is_listed_as_it_is_read() {
+    let slow = Arc::new(Semaphore::new(0));
+    let lake = Watched { slow: Some(Arc::clone(&slow)), ..Watched::default() };
+    for n in 0..9_000 {
+        lake.put_new(&name("a", 1, &format!("slow{n:05}")), Bytes::from_static(b"{}")).await.unwrap();
+    }
+    let lake = Arc::new(lake);
+    let mut steps = walked(&lake, 4).await;
+    assert!(tokio::time::timeout(Duration::from_millis(200), steps.next()).await.is_err());
+    let pages = lake.pages.load(Ordering::Relaxed);
+    assert!((20..=25).contains(&pages), "{pages} pages of 100 were listed, {LISTED} objects may wait");
+    slow.add_permits(9_000);
+    assert_eq!(steps.count().await, 9_001);
+}
+
+#[tokio::test]
+async fn a_lake_that_refuses_a_listing_ends_the_walk() {
+    let lake = Watched { denied: Some("a/2023/01/02/".into()), ..Watched::default() };
+    for day in 1..=3 {
+        fill(&lake, "a", day, 10).await;
+    }
+    let steps: Vec<_> = walked(&Arc::new(lake), 4).await.collect().await;
+    let errors: Vec<_> = steps.iter().filter_map(|step| step.as_ref().err()).map(|e| e.reason).collect();
+    assert_eq!(errors, [Reason::Denied]);
+    assert!(steps.last().unwrap().is_err());
+    assert!(!steps.iter().flatten().any(|step| told(step) == "closed 2023-01-02"));
+}
+
+#[tokio::test]
+async fn what_the_reader_does_not_keep_is_not_there_and_its_day_closes_all_the_same() {
+    let lake = Watched::default();
+    fill(&lake, "a", 1, 3).await;
+    fill(&lake, "a", 2, 3).await;
+    let partitions = survey(&lake, &Span::default()).await.unwrap().partitions;
+    let settings = ReadSettings { concurrency: 2, cutoff: Cutoff::at(Utc::now() + Duration::from_secs(60)) };
+    let reader = Reader::new(Arc::new(lake), settings).keeping(|meta| meta.key.contains("/02/"));
+    let steps: Vec<_> = reader.read(partitions).map(|step| told(&step.unwrap())).collect().await;
+    assert_eq!(steps.len(), 5);
+    assert_eq!((steps[0].as_str(), steps[4].as_str()), ("closed 2023-01-01", "closed 2023-01-02"));
+}
+
+/// As where a KMS key is disabled: the lake is well and some of its objects are not.
+#[tokio::test]
+async fn objects_that_alone_are_refused_end_nothing_unless_the_lake_is_refused_too() {
+    for (batch, denied) in [(1, None), (8, None), (1, Some(String::new()))] {
+        let mut lake = Watched { batch, locked: Some("b/2023"), ..Watched::default() };
+        fill(&lake, "a", 1, 30).await;
+        fill(&lake, "b", 2, 260).await;
+        fill(&lake, "c", 3, 30).await;
+        let partitions = survey(&lake, &Span::default()).await.unwrap().partitions;
+        lake.denied = denied.clone();
+        let reader = Reader::new(
+            Arc::new(lake),
+            ReadSettings { concurrency: 4, cutoff: Cutoff::at(Utc::now() + Duration::from_secs(60)) },
+        );
+        let steps: Vec<_> = reader.read(partitions).collect().await;
+        let refused = |step: &&Result<Step, Error>| matches!(step, Ok(Step::Found(found)) if matches!(&found.item, Item::Unreadable(why) if why.contains("key is disabled")));
+        let (count, ended) = (steps.iter().filter(refused).count(), steps.iter().find_map(|step| step.as_ref().err()));
+        match denied {
+            None => assert!(count == 260 && ended.is_none(), "{count} {ended:?}"),
+            Some(_) => assert!(count < 260 && ended.is_some_and(|e| e.reason == Reason::Outage), "{count} {ended:?}"),
+        }
+    }
+}
+
+/// An account that may list and not read is told so, and not of every single object.
+#[tokio::test]
+async fn a_lake_of_which_nothing_can_be_read_is_not_read_to_its_end() {
+    let lake = Watched { batch: 1, locked: Some(""), ..Watched::default() };
+    fill(&lake, "a", 1, 300).await;
+    let partitions = survey(&lake, &Span::default()).await.unwrap().partitions;
+    let cutoff = Cutoff::at(Utc::now() + Duration::from_secs(60));
+    let reader = Reader::new(Arc::new(lake), ReadSettings { concurrency: 4, cutoff });
+    let steps: Vec<_> = reader.read(partitions).collect().await;
+    assert!(steps.len() < 100 && steps.last().is_some_and(Result::is_err), "{}", steps.len());
+}

@@ -1,0 +1,170 @@
+//! A finding on its way from the audit to the repair: its kind, whether it held still, and the values of both sides.
+//!
+//! Values are those of the record and the row, in the types of the columns. Findings go through a file on the disk in a
+//! binary form that gives them back bit by bit. Their form as JSON is [`super::Drift`], for what people and other programs
+//! read.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::cause::Cause;
+use super::entries::Packed;
+use super::truth_location::TruthLocation;
+use super::verdict::Kind;
+use pipeline::record::Column;
+use pipeline::record::stored::{Difference, Value};
+
+/// Whether rechecks saw the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Stability {
+    /// It was the same on a recheck, or needs none.
+    Confirmed,
+    /// It was different on every recheck.
+    Unstable,
+}
+
+/// A finding of an audit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
+    /// What kind of finding.
+    pub kind: Kind,
+    /// Whether rechecks saw the same.
+    pub stability: Stability,
+    /// The record's id; `None` if it is not known.
+    pub id: Option<String>,
+    /// The object's key; `None` without an object.
+    pub key: Option<String>,
+    /// The columns at issue with the values of record and row; NULL for a side that has none.
+    #[serde(with = "fields")]
+    pub fields: Vec<Difference>,
+    /// Why it is one, if the fields do not show it.
+    pub reason: Option<String>,
+    /// Where a truth file has it.
+    #[serde(with = "location")]
+    pub told: Option<TruthLocation>,
+}
+
+impl Finding {
+    /// A finding about a record.
+    pub(super) fn new(kind: Kind, id: impl Into<String>, key: Option<String>) -> Self {
+        Self { id: Some(id.into()), ..Self::without_id(kind, key) }
+    }
+
+    /// A finding about an object or message whose record is not known.
+    pub(super) const fn without_id(kind: Kind, key: Option<String>) -> Self {
+        let stability = Stability::Confirmed;
+        Self { kind, stability, id: None, key, fields: Vec::new(), reason: None, told: None }
+    }
+
+    /// The same with a reason.
+    #[must_use]
+    pub(super) fn because(mut self, reason: impl Into<String>) -> Self {
+        self.reason = Some(reason.into());
+        self
+    }
+
+    /// The same with one more column.
+    #[must_use]
+    pub(super) fn with_field(mut self, column: Column, lake: Value, warehouse: Value) -> Self {
+        self.fields.push(Difference { column, lake, warehouse });
+        self
+    }
+
+    /// The values of a column on both sides.
+    pub fn field(&self, column: Column) -> Option<&Difference> {
+        self.fields.iter().find(|field| field.column == column)
+    }
+
+    /// What explains every field in which a record and its row differ.
+    pub fn cause(&self) -> Option<Cause> {
+        if self.kind == Kind::Differing { Cause::of(&self.fields) } else { None }
+    }
+
+    /// The id of its row, which may have another spelling than that of its record.
+    pub(super) fn row_id(&self) -> &str {
+        match self.field(Column::IdTreatedData).map(|field| &field.warehouse) {
+            Some(Value::Text(id)) => id,
+            _ => self.id.as_deref().unwrap_or_default(),
+        }
+    }
+
+    /// Whether both sides still differ as the audit saw it: in the same columns, with the same values.
+    pub(super) fn is_unchanged(&self, now: &[Difference]) -> bool {
+        // Columns within a tolerance are no part of the finding.
+        !self.fields.is_empty() && self.fields.iter().all(|field| now.contains(field))
+    }
+}
+
+/// Fields on the disk: the column by its place in the table, and both values.
+mod fields {
+    use super::{Column, Deserialize, Deserializer, Difference, Packed, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(fields: &[Difference], serializer: S) -> Result<S::Ok, S::Error> {
+        let packed = fields
+            .iter()
+            .map(|Difference { column, lake, warehouse }| (column.index(), Packed::of(lake), Packed::of(warehouse)));
+        serializer.collect_seq(packed)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Difference>, D::Error> {
+        let packed = Vec::<(usize, Packed<'_>, Packed<'_>)>::deserialize(deserializer)?;
+        let field = |(column, lake, warehouse): (usize, Packed<'_>, Packed<'_>)| {
+            let column = *Column::ALL.get(column)?;
+            Some(Difference { column, lake: lake.into_value(), warehouse: warehouse.into_value() })
+        };
+        let fields: Option<Vec<_>> = packed.into_iter().map(field).collect();
+        fields.ok_or_else(|| serde::de::Error::custom("a column that no table has"))
+    }
+}
+
+/// A location on the disk: all its members, while its JSON leaves out those that are not there.
+mod location {
+    use super::{Deserialize, Deserializer, Serialize, Serializer, TruthLocation};
+
+    type Packed = (Option<String>, u64, Option<String>, Option<String>);
+
+    pub(super) fn serialize<S: Serializer>(told: &Option<TruthLocation>, serializer: S) -> Result<S::Ok, S::Error> {
+        let packed = told.clone().map(|TruthLocation { file, line, fault, kind }| (file, line, fault, kind));
+        packed.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<TruthLocation>, D::Error> {
+        let packed = Option::<Packed>::deserialize(deserializer)?;
+        Ok(packed.map(|(file, line, fault, kind)| TruthLocation { file, line, fault, kind }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finding_comes_back_from_disk_bit_by_bit() {
+        let told = TruthLocation { file: Some("a".into()), line: 3, fault: None, kind: Some("text".into()) };
+        let finding = Finding {
+            stability: Stability::Unstable,
+            told: Some(told),
+            ..Finding::new(Kind::Differing, "x", Some("key".into()))
+                .with_field(Column::PesoMedio, Value::Single(0.1), Value::Null)
+                .with_field(Column::ConsumoReal, Value::Double(0.1 + 0.2), Value::Text("=1".into()))
+                .because("why")
+        };
+        for finding in [finding, Finding::without_id(Kind::Unreadable, None)] {
+            let bytes = postcard::to_stdvec(&finding).unwrap();
+            assert_eq!(postcard::from_bytes::<Finding>(&bytes).unwrap(), finding);
+        }
+    }
+
+    #[test]
+    fn what_has_changed_since_the_audit_is_seen_in_any_column() {
+        let field = |column, lake| Difference { column, lake: Value::Integer(lake), warehouse: Value::Null };
+        let finding = Finding::new(Kind::Differing, "x", None);
+        assert!(!finding.is_unchanged(&[]), "a finding without fields shows nothing");
+        let finding = Finding { fields: vec![field(Column::DiaConfinamento, 1)], ..finding };
+        let other = field(Column::QuantidadeAnimais, 5);
+        assert!(finding.is_unchanged(&[other.clone(), field(Column::DiaConfinamento, 1)]));
+        assert!(!finding.is_unchanged(&[other, field(Column::DiaConfinamento, 2)]));
+        assert_eq!(finding.row_id(), "x");
+        let spelled = finding.with_field(Column::IdTreatedData, Value::Text("x".into()), Value::Text("X".into()));
+        assert_eq!(spelled.row_id(), "X");
+    }
+}

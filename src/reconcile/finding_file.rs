@@ -1,0 +1,164 @@
+//! Where findings are written as they come: the drift file for people, if they want one, and a file for the repair.
+//!
+//! The drift file is JSON, one finding per line; it is a temporary file, which gets its name once it is whole. The other
+//! one has the findings in their binary form and no name.
+
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::TempPath;
+
+use super::baseline::Baseline;
+use super::drift::Drift;
+use super::finding::Finding;
+use super::outcome::BaselineDiff;
+use pipeline::atomic_file::half_in;
+
+/// Writes findings.
+#[derive(Debug)]
+pub struct Sink {
+    findings: BufWriter<File>,
+    drift: Option<DriftFile>,
+    baseline: Option<Baseline>,
+}
+
+/// A drift file on its way to its name.
+#[derive(Debug)]
+struct DriftFile {
+    file: BufWriter<File>,
+    half: TempPath,
+    path: PathBuf,
+}
+
+impl Sink {
+    /// Writes the drift file of that name too, if there is one.
+    ///
+    /// # Errors
+    /// Returns an error if a file cannot be created.
+    pub fn new(path: Option<&Path>) -> io::Result<Self> {
+        let (findings, drift) = match path {
+            None => (tempfile::tempfile()?, None),
+            Some(path) if path.exists() && !path.is_file() => {
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, "is no regular file"));
+            }
+            Some(path) => {
+                // Where the name is a link, it is the file behind it that is written.
+                let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+                let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+                let folder = folder.unwrap_or(Path::new("."));
+                let (file, half) = half_in(folder)?.into_parts();
+                let findings = tempfile::tempfile_in(folder)?;
+                (findings, Some(DriftFile { file: BufWriter::new(file), half, path }))
+            }
+        };
+        Ok(Self { findings: BufWriter::new(findings), drift, baseline: None })
+    }
+
+    /// The same, with every finding compared with those of an earlier audit.
+    #[must_use]
+    pub fn against(self, baseline: Option<Baseline>) -> Self {
+        Self { baseline, ..self }
+    }
+
+    /// Writes a finding, which is also given as JSON.
+    ///
+    /// # Errors
+    /// Returns an error if a file cannot be written.
+    pub(super) fn write(&mut self, finding: &Finding, drift: &Drift) -> io::Result<()> {
+        if let Some(baseline) = &mut self.baseline {
+            baseline.meet(drift);
+        }
+        if let Some(DriftFile { file, .. }) = &mut self.drift {
+            serde_json::to_writer(&mut *file, drift)?;
+            file.write_all(b"\n")?;
+        }
+        let bytes = postcard::to_stdvec(finding).map_err(io::Error::other)?;
+        let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
+        self.findings.write_all(&length.to_le_bytes())?;
+        self.findings.write_all(&bytes)
+    }
+
+    /// Ends the writing: now the drift file has its name.
+    ///
+    /// # Errors
+    /// Returns an error if a file cannot be written.
+    pub fn done(self) -> io::Result<Written> {
+        if let Some(DriftFile { file, half, path }) = self.drift {
+            let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+            file.sync_all()?;
+            half.persist(path).map_err(|e| e.error)?;
+        }
+        let file = self.findings.into_inner().map_err(io::IntoInnerError::into_error)?;
+        Ok(Written { file, since: self.baseline.map(Baseline::done) })
+    }
+}
+
+/// All findings of an audit, which can be read more than once.
+#[derive(Debug)]
+pub struct Written {
+    file: File,
+    /// The comparison with an earlier audit, if there is one; true of a whole audit only.
+    pub since: Option<BaselineDiff>,
+}
+
+impl Written {
+    /// The findings from the first to the last; only one reader at a time.
+    ///
+    /// # Errors
+    /// Returns an error if the file cannot be read.
+    pub fn read(&self) -> io::Result<impl Iterator<Item = io::Result<Finding>>> {
+        let mut file = self.file.try_clone()?;
+        file.seek(SeekFrom::Start(0))?;
+        let mut file = BufReader::new(file);
+        Ok(std::iter::from_fn(move || next(&mut file).transpose()))
+    }
+}
+
+/// The next finding; `None` after the last.
+fn next(file: &mut impl Read) -> io::Result<Option<Finding>> {
+    let mut length = [0; 4];
+    match file.read_exact(&mut length) {
+        Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        other => other?,
+    }
+    let mut bytes = vec![0; u32::from_le_bytes(length) as usize];
+    file.read_exact(&mut bytes)?;
+    postcard::from_bytes(&bytes).map(Some).map_err(io::Error::other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reconcile::Kind;
+
+    #[test]
+    fn findings_come_back_as_often_as_wanted_and_the_drift_file_has_them_as_json() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("drift.ndjson");
+        for path in [None, Some(path.as_path())] {
+            let mut sink = Sink::new(path).unwrap();
+            let findings: Vec<_> = (0..1_000).map(|n| Finding::new(Kind::LakeOnly, n.to_string(), None)).collect();
+            findings.iter().for_each(|finding| sink.write(finding, &Drift::from(finding)).unwrap());
+            let written = sink.done().unwrap();
+            for _ in 0..2 {
+                let read: Vec<_> = written.read().unwrap().map(Result::unwrap).collect();
+                assert_eq!(read, findings);
+            }
+        }
+        let lines = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(lines.lines().count(), 1_000);
+        assert_eq!(serde_json::from_str::<Drift>(lines.lines().nth(7).unwrap()).unwrap().id.unwrap(), "7");
+        assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 1, "and nothing else is left");
+    }
+
+    #[test]
+    fn a_file_of_findings_that_was_cut_is_an_error_and_no_end() {
+        let mut sink = Sink::new(None).unwrap();
+        let finding = Finding::new(Kind::LakeOnly, "1", None);
+        sink.write(&finding, &Drift::from(&finding)).unwrap();
+        let written = sink.done().unwrap();
+        written.file.set_len(written.file.metadata().unwrap().len() - 1).unwrap();
+        assert!(written.read().unwrap().next().unwrap().is_err());
+    }
+}

@@ -1,0 +1,50 @@
+//! What can be wrong with a record or a row alone: its place, and the rule of `consumo_meta`.
+
+use crate::reconcile::Audit;
+use crate::reconcile::finding::Finding;
+use crate::reconcile::verdict::Kind;
+use pipeline::lake::Key;
+use pipeline::record::stored::{Row, Shape, Value};
+use pipeline::record::{Column, Record};
+
+/// What is wrong with a record by itself: its place, its rule.
+pub(in crate::reconcile) fn own(audit: &Audit, key: &str, record: &Record) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let finding = |kind| Finding::new(kind, &record.id_treated_data, Some(key.to_owned()));
+    if Key::parse(key).is_some_and(|path| !path.fits(record)) {
+        let home = Key::of(record).map_or_else(String::new, |home| home.to_string());
+        found.push(finding(Kind::Misfiled).because(format!("its content belongs under {home}")));
+    }
+    let due = audit.rules.consumo_meta(record.reading.peso_medio);
+    if !same_rule(record.consumo_meta, due) {
+        let finding = finding(Kind::RuleBreak)
+            .with_field(Column::ConsumoMeta, Value::Double(record.consumo_meta), Value::Null)
+            .because(format!("the lake's consumo_meta should be {due}"));
+        found.push(finding);
+    }
+    found
+}
+
+/// Equal up to the last bits: older lakes may have multiplied in another order.
+fn same_rule(found: f64, due: f64) -> bool {
+    (found - due).abs() <= due.abs() * 4.0 * f64::EPSILON
+}
+
+/// A row that no object speaks for is held against the rule at the precision of its own columns.
+pub(super) fn rule_of_row(audit: &Audit, shape: &Shape, row: &Row, record: &Record) -> Option<Finding> {
+    let due = Record { consumo_meta: audit.rules.consumo_meta(record.reading.peso_medio), ..record.clone() };
+    let number = |value: &Value| match value {
+        Value::Single(value) => f64::from(*value),
+        Value::Double(value) => *value,
+        _ => f64::NAN,
+    };
+    let (found, should) = (number(row.get(Column::ConsumoMeta)), number(&due.value(Column::ConsumoMeta, shape)));
+    // Weight, target and what is due are each rounded to f32: three half units of the last place.
+    let breaks = (found - should).abs() > should.abs() * 2.0 * f64::from(f32::EPSILON);
+    let finding = || {
+        Finding::new(Kind::RuleBreak, row.id(), None)
+            .with_field(Column::ConsumoMeta, Value::Null, Value::Double(found))
+            .because(format!("the warehouse's consumo_meta should be {should}"))
+    };
+    breaks.then(finding)
+}

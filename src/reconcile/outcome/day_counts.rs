@@ -1,0 +1,68 @@
+//! What an audit counts of one farm's day, and the list of days in the JSON.
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::is_zero;
+use crate::reconcile::Days;
+
+/// One farm's day, on both sides.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DayCounts {
+    /// Records of the lake.
+    pub lake: u64,
+    /// Rows of the warehouse.
+    pub warehouse: u64,
+    /// Findings.
+    pub drift: u64,
+    /// Objects in an archive tier.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub archived: u64,
+    /// Rows whose records are of other days or farms: they do not show that this day should have any.
+    #[serde(skip)]
+    pub out_of_window: u64,
+}
+
+impl DayCounts {
+    /// Whether anything is there that belongs there.
+    pub(super) fn is_a_day_of_its_farm(&self) -> bool {
+        self.lake + self.drift + self.archived > 0 || self.warehouse > self.out_of_window
+    }
+
+    /// Adds the counts of the same day in another part.
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.lake += other.lake;
+        self.warehouse += other.warehouse;
+        self.drift += other.drift;
+        self.archived += other.archived;
+        self.out_of_window += other.out_of_window;
+    }
+}
+
+#[derive(Serialize)]
+struct Written<'a> {
+    farm: &'a str,
+    day: NaiveDate,
+    #[serde(flatten)]
+    counts: &'a DayCounts,
+}
+
+#[derive(Deserialize)]
+struct Read {
+    farm: String,
+    day: NaiveDate,
+    #[serde(flatten)]
+    counts: DayCounts,
+}
+
+pub(super) fn serialize<S: Serializer>(days: &Days<DayCounts>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(days.iter().map(|(farm, day, counts)| Written { farm, day, counts }))
+}
+
+pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Days<DayCounts>, D::Error> {
+    let mut days = Days::<DayCounts>::default();
+    for Read { farm, day, counts } in Vec::<Read>::deserialize(deserializer)? {
+        days.of(&farm, day).merge(&counts);
+    }
+    Ok(days)
+}

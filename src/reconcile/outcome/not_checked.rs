@@ -1,0 +1,107 @@
+//! What an audit did not check, and why: said even where it is nothing, so that nobody has to wonder.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use super::Outcome;
+use crate::reconcile::Counter;
+
+/// Something that was not checked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotChecked {
+    /// What it is.
+    pub what: Cow<'static, str>,
+    /// How many there were.
+    pub count: u64,
+    /// Why they were not checked; flags between backticks.
+    pub why: Cow<'static, str>,
+    /// What to do about it; flags between backticks.
+    pub todo: Cow<'static, str>,
+}
+
+impl Outcome {
+    /// Everything that can be left unchecked, with its count.
+    pub fn unchecked(&self) -> [NotChecked; 7] {
+        let of = |what: &'static str, count, why: &'static str, todo: &'static str| NotChecked {
+            what: what.into(),
+            count,
+            why: why.into(),
+            todo: todo.into(),
+        };
+        [
+            of(
+                "Archived objects",
+                self[Counter::Archived],
+                "They are in an archive tier and cannot be read until they are restored.",
+                "Restore them and audit again.",
+            ),
+            of(
+                "After the cutoff",
+                self[Counter::SkippedAfterFence],
+                "They were written after the audit began; their rows may still be on the way.",
+                "The next audit judges them.",
+            ),
+            of(
+                "Dated in the future",
+                self[Counter::SkippedFutureDated],
+                "Their time is later than the lake's clock, so nothing tells whether they were written before the audit started.",
+                "Give the files today's time (touch), or copy the S3 objects onto themselves, then audit again.",
+            ),
+            of(
+                "Foreign names",
+                self[Counter::SkippedForeign],
+                "Their names are not of this lake, so they were not opened.",
+                "Check who put them there.",
+            ),
+            of(
+                "Objects without content",
+                self[Counter::Unreadable] + self[Counter::Rejected],
+                "They cannot be read or are no valid records: their values could not be compared. Each is a finding.",
+                "Mend them as their finding says.",
+            ),
+            of(
+                "Objects not opened",
+                self[Counter::Present],
+                "`--quick` asks only whether both sides have an id: no value of these was compared.",
+                "Audit without `--quick`.",
+            ),
+            of(
+                "Rows not judged",
+                self[Counter::Unjudged],
+                "Their object is there, but it is archived, too new, unreadable or invalid.",
+                "Mend the object first.",
+            ),
+        ]
+    }
+
+    /// What no audit of two stores can tell, and this one could not for what was asked: a sentence each.
+    pub fn not_proved(&self) -> Vec<String> {
+        let mut not = Vec::new();
+        if self.parts > 1 {
+            not.push(format!(
+                "The {} parts were audited one by one: the rows are those of {} moments, not of one.",
+                self.parts, self.snapshots
+            ));
+        } else if self.snapshots > 1 {
+            not.push(format!(
+                "The warehouse's snapshot was lost: its rows are those of {} moments, not of one.",
+                self.snapshots
+            ));
+        }
+        if let Some(why) = self.stopped.as_ref().or(self.halted.as_ref()) {
+            not.push(format!("The audit did not come to its end ({why}): what it had not reached was not compared."));
+        }
+        let asked = &self.asked;
+        if !asked.farms.is_empty() || asked.from.is_some() || asked.to.is_some() {
+            not.push("Farms and days outside of the window were not looked at.".to_owned());
+        }
+        not.push(match &self.truth {
+            Some(_) => "What no truth file tells of and neither side has cannot be found missing.".to_owned(),
+            None => "What neither side has cannot be found missing; whole days that a farm lacks between others are listed as gaps, and `--truth` proves a history that `generate` made.".to_owned(),
+        });
+        not.push("A value that is wrong in the same way on both sides agrees.".to_owned());
+        not.push("Fields that an object has beside the thirteen columns were not compared: the warehouse has no place for them.".to_owned());
+        not
+    }
+}

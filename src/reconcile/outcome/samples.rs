@@ -1,0 +1,123 @@
+//! Findings kept for the text, the JSON and the HTML: which ones does not depend on the order in which they were found.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::reconcile::{Drift, Kind};
+
+/// Findings of a kind that are kept; all are in the drift file.
+const OF_A_KIND: usize = 1_000;
+/// Findings of a cause that are kept even then, so that no cause hides another.
+const OF_A_CAUSE: usize = 20;
+
+/// The first findings of every kind and of every cause, in the order of their ids and keys.
+#[derive(Debug, Clone, Default)]
+pub struct Samples {
+    kinds: BTreeMap<Kind, FirstN<OF_A_KIND>>,
+    causes: BTreeMap<(Kind, String), FirstN<OF_A_CAUSE>>,
+}
+
+/// The first `MOST` findings.
+#[derive(Debug, Clone, Default)]
+struct FirstN<const MOST: usize>(Vec<Drift>);
+
+impl<const MOST: usize> FirstN<MOST> {
+    fn take(&mut self, drift: &Drift) {
+        let at = self.0.partition_point(|other| order(other, drift) == Ordering::Less);
+        if at < MOST {
+            self.0.truncate(MOST - 1);
+            self.0.insert(at, drift.clone());
+        }
+    }
+
+    /// Whether it has no room for this one.
+    fn is_past(&self, drift: &Drift) -> bool {
+        self.0.len() == MOST && self.0.last().is_some_and(|last| order(last, drift) == Ordering::Less)
+    }
+}
+
+/// The order of findings, which is that of `drift.ndjson` in the evidence too.
+fn order(a: &Drift, b: &Drift) -> Ordering {
+    (a.kind, &a.id, &a.key, &a.reason, &a.cause).cmp(&(b.kind, &b.id, &b.key, &b.reason, &b.cause))
+}
+
+impl Samples {
+    /// Keeps a finding if it is one of the first.
+    pub(super) fn take(&mut self, drift: &Drift) {
+        self.kinds.entry(drift.kind).or_default().take(drift);
+        if let Some(cause) = &drift.cause {
+            self.causes.entry((drift.kind, cause.clone())).or_default().take(drift);
+        }
+    }
+
+    /// Keeps those of another part that are among the first of both.
+    pub(super) fn merge(&mut self, other: &Self) {
+        for (kind, first) in &other.kinds {
+            let mine = self.kinds.entry(*kind).or_default();
+            first.0.iter().for_each(|drift| mine.take(drift));
+        }
+        for (cause, first) in &other.causes {
+            let mine = self.causes.entry(cause.clone()).or_default();
+            first.0.iter().for_each(|drift| mine.take(drift));
+        }
+    }
+
+    /// Those of a kind.
+    pub fn of(&self, kind: Kind) -> impl Iterator<Item = &Drift> {
+        let first = self.kinds.get(&kind);
+        let further = self.causes.iter().filter(move |((of, _), _)| *of == kind).flat_map(|(_, drifts)| &drifts.0);
+        let further = further.filter(move |drift| first.is_some_and(|first| first.is_past(drift)));
+        first.into_iter().flat_map(|first| &first.0).chain(further)
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Drift> {
+        Kind::ALL.into_iter().flat_map(|kind| self.of(kind))
+    }
+}
+
+impl<'de> Deserialize<'de> for Samples {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut samples = Self::default();
+        Vec::<Drift>::deserialize(deserializer)?.iter().for_each(|drift| samples.take(drift));
+        Ok(samples)
+    }
+}
+
+impl Serialize for Samples {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drift(n: usize) -> Drift {
+        let cause = (n % 500 == 7).then(|| format!("cause {}", n % 3));
+        Drift { cause, ..Drift::new(Kind::Differing, format!("{n:06}"), None) }
+    }
+
+    #[test]
+    fn the_same_are_kept_whatever_the_order() {
+        let (mut one, mut other) = (Samples::default(), Samples::default());
+        (0..5_000).for_each(|n| one.take(&drift(n)));
+        (0..5_000).rev().for_each(|n| other.take(&drift(n * 7 % 5_000)));
+        let ids = |samples: &Samples| samples.iter().map(|drift| drift.id.clone()).collect::<Vec<_>>();
+        assert_eq!(ids(&one), ids(&other));
+        assert_eq!(ids(&one).len(), 1_000 + 8, "and of each cause those past the first thousand");
+    }
+
+    #[test]
+    fn no_kind_and_no_cause_hides_another() {
+        let mut samples = Samples::default();
+        (0..3_000).for_each(|n| samples.take(&drift(n)));
+        samples.take(&Drift::new(Kind::Misfiled, "x", None));
+        let rare = Drift { cause: Some("rare".into()), ..Drift::new(Kind::Differing, "zzz", None) };
+        samples.take(&rare);
+        assert!(samples.iter().any(|drift| drift == &rare) && samples.of(Kind::Misfiled).count() == 1);
+    }
+}

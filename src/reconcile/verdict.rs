@@ -1,0 +1,180 @@
+//! The verdicts of an audit: what it counts of objects and rows, and the kinds of findings.
+//!
+//! A new verdict is one line in each of the two tables here, plus its words for people in
+//! `render/html/reconcile/words.rs`. Sums, checks, JSON, text and the default answer of a repair follow from them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::outcome::{Counter as _, counters};
+
+counters! {
+    /// What an audit counts of objects, rows and findings.
+    pub enum Counter {
+        LakeObjects: "lake_objects", "lake objects", Input, "Objects in the window.";
+        LakeRecords: "lake_records", "lake records", Detail, "Objects that are valid records.";
+        WarehouseRows: "warehouse_rows", "warehouse rows", Input, "Rows in the window.";
+        Matched: "matched", "matched", Part, "Records whose rows have the same values.";
+        LakeOnly: "lake_only", "lake only", Finding, "Records without a row.";
+        WarehouseOnly: "warehouse_only", "warehouse only", Finding, "Rows without an object.";
+        Differing: "differing", "differing", Finding, "Records whose rows have other values.";
+        DuplicateObjects: "duplicate_objects", "duplicate objects", Finding,
+            "Further objects with an id that another object has.";
+        LogicalDuplicates: "logical_duplicates", "logical duplicates", DetailFinding,
+            "Further ids on a natural key that another id has.";
+        Misfiled: "misfiled", "misfiled", DetailFinding, "Objects whose path does not agree with their content.";
+        RuleBreaks: "rule_breaks", "rule breaks", DetailFinding, "Values of `consumo_meta` that break the rule.";
+        Unreadable: "unreadable", "unreadable", Finding, "Objects that could not be fetched or are not JSON.";
+        Rejected: "rejected", "rejected", Finding, "Objects that are JSON, but no valid record.";
+        TruthMissing: "truth_missing", "missing by the truth", DetailFinding,
+            "Ids and broken messages that a truth file requires, and that are missing.";
+        TruthSurplus: "truth_surplus", "surplus by the truth", DetailFinding,
+            "Ids that are stored and, by a truth file, must not be.";
+        Archived: "archived", "archived", Finding, "Objects in an archive tier.";
+        SkippedForeign: "skipped_foreign", "foreign names", Finding, "Objects whose names are not of this lake.";
+        SkippedAfterFence: "skipped_after_fence", "after the cutoff", Skipped,
+            "Objects written after the audit began.";
+        SkippedFutureDated: "skipped_future_dated", "dated in the future", Finding,
+            "Objects with a time in the future: they may or may not have been written before the audit began.";
+        Unjudged: "unjudged", "not judged", Skipped, "Rows whose object is there but could not be judged.";
+        Nameless: "nameless", "without an id", Detail,
+            "Objects that could not be judged and have no id in their names: each may be that of a row without one.";
+        Settled: "settled", "settled", Detail, "Differences that were gone on the recheck.";
+        Moving: "moving", "moving", Detail, "Findings that were different on every recheck.";
+        Present: "present", "present on both sides", Part, "Ids on both sides whose objects were not opened.";
+    }
+}
+
+/// The sums that a counter is a part of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// A record of the lake and its row: part of objects, records and rows.
+    Both,
+    /// A record of the lake: part of objects and records.
+    Record,
+    /// An object of the lake without a record: part of objects.
+    Object,
+    /// A row of the warehouse: part of rows.
+    Row,
+    /// One of the sums themselves, or a count of something else.
+    None,
+}
+
+impl Counter {
+    /// The sums that it is a part of.
+    pub const fn side(self) -> Side {
+        match self {
+            Self::Matched | Self::Differing | Self::Present => Side::Both,
+            Self::LakeOnly | Self::DuplicateObjects => Side::Record,
+            Self::Unreadable
+            | Self::Rejected
+            | Self::Archived
+            | Self::SkippedForeign
+            | Self::SkippedAfterFence
+            | Self::SkippedFutureDated => Side::Object,
+            Self::WarehouseOnly | Self::Unjudged => Side::Row,
+            Self::LakeObjects
+            | Self::LakeRecords
+            | Self::WarehouseRows
+            | Self::LogicalDuplicates
+            | Self::Misfiled
+            | Self::RuleBreaks
+            | Self::TruthMissing
+            | Self::TruthSurplus
+            | Self::Nameless
+            | Self::Settled
+            | Self::Moving => Side::None,
+        }
+    }
+}
+
+/// Declares the kinds of findings: `Variant: "name", counter, "why repair leaves it to people", "what it is";`.
+macro_rules! kinds {
+    ($($kind:ident: $name:literal, $counter:ident, $left:literal, $help:literal;)+) => {
+        /// What kind of finding it is.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Kind { $(#[doc = $help] $kind,)+ }
+
+        impl Kind {
+            /// All kinds, in the order of the outcome.
+            pub const ALL: [Self; [$($name),+].len()] = [$(Self::$kind),+];
+
+            /// The kind's name, as in the drift file.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$kind => $name,)+ }
+            }
+
+            /// What counts its findings.
+            pub const fn counter(self) -> Counter {
+                match self { $(Self::$kind => Counter::$counter,)+ }
+            }
+
+            /// Why repair leaves such a finding as it is, unless it was asked for what repairs it.
+            pub(super) const fn left_because(self) -> &'static str {
+                match self { $(Self::$kind => $left,)+ }
+            }
+        }
+    };
+}
+
+kinds! {
+    LakeOnly: "lake_only", LakeOnly, "its side is not the one to be mended: repair the other side, or both",
+        "The lake has the record, the warehouse no row.";
+    WarehouseOnly: "warehouse_only", WarehouseOnly, "its side is not the one to be mended: repair the other side, or both",
+        "The warehouse has the row, the lake no object.";
+    Differing: "differing", Differing, "the lake is trusted: repair the warehouse, or both; or --trust warehouse",
+        "Both have it, with other values.";
+    DuplicateObject: "duplicate_object", DuplicateObjects,
+        "objects of the lake are never deleted: remove the copy by hand",
+        "A further object with an id that another object has.";
+    LogicalDuplicate: "logical_duplicate", LogicalDuplicates,
+        "which reading is right is not to be guessed: ask the farm",
+        "A further id on a natural key that another id has.";
+    Misfiled: "misfiled", Misfiled, "objects of the lake are never moved: move it by hand",
+        "The object's path does not agree with its content.";
+    RuleBreak: "rule_break", RuleBreaks,
+        "which side is wrong is not to be guessed: check the rule and who wrote it",
+        "`consumo_meta` is not what the rules make of `peso_medio`.";
+    Unreadable: "unreadable", Unreadable,
+        "objects of the lake are never overwritten: move it away by hand; if the warehouse has its row, repair then writes it anew",
+        "The object could not be fetched or is not JSON.";
+    Rejected: "rejected", Rejected,
+        "objects of the lake are never overwritten: move it away by hand; if the warehouse has its row, repair then writes it anew",
+        "The object is JSON, but no valid record.";
+    TruthMissing: "truth_missing", TruthMissing,
+        "what is missing cannot be made of its id: send the history again, by any door",
+        "A truth file requires it and it is missing: an id in a store, or a broken message in the quarantine.";
+    TruthSurplus: "truth_surplus", TruthSurplus, "nothing is deleted: find out who wrote it, and remove it by hand",
+        "An id is in a store, and no truth file has it, or one has it as not stored.";
+}
+
+impl Kind {
+    /// Whether only a truth file shows it.
+    pub const fn is_of_truth(self) -> bool {
+        matches!(self, Self::TruthMissing | Self::TruthSurplus)
+    }
+
+    /// The name of its count in the outcome.
+    pub fn counter_name(self) -> &'static str {
+        self.counter().spec().name
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_a_counter_of_its_own_that_is_a_finding() {
+        let counters: std::collections::BTreeSet<_> = Kind::ALL.into_iter().map(Kind::counter).collect();
+        assert_eq!(counters.len(), Kind::ALL.len());
+        assert!(counters.iter().all(|counter| counter.spec().role.is_finding()));
+    }
+
+    #[test]
+    fn a_counter_is_a_part_of_a_side_exactly_if_its_role_says_so() {
+        for counter in Counter::ALL {
+            assert_eq!(counter.side() != Side::None, counter.spec().role.is_part(), "{counter:?}");
+        }
+    }
+}

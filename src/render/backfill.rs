@@ -1,0 +1,35 @@
+//! Text of a backfill's outcome.
+
+use std::fmt;
+
+use super::{Lines, count, duration, rows};
+use crate::backfill::{Count, Outcome};
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rate = self.counts[Count::Read] as f64 / self.seconds.max(1e-3);
+        writeln!(
+            f,
+            "backfill: {} readings in {} ({rate:.0}/s)",
+            count(self.counts[Count::Read]),
+            duration(self.seconds)
+        )?;
+        let lines = rows(&self.counts, &[Count::Read], &[Count::Refused, Count::Failed]);
+        write!(f, "{}", Lines(&lines))?;
+        write!(f, "{}", self.problems)?;
+        if self.counts[Count::Rejected] > 0 {
+            writeln!(f, "  rejected messages are kept in {}", self.quarantine)?;
+        }
+        if let Some(warning) = self.conditional_writes.warning() {
+            writeln!(f, "  {warning}")?;
+        }
+        if let Some(why) = &self.stopped {
+            writeln!(f, "stopped early: {why}")?;
+            writeln!(
+                f,
+                "to go on, run the same command again: what is stored already counts as existing and identical"
+            )?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,35 @@
+//! Text of a bundle.
+
+use std::fmt;
+
+use super::{Lines, count, duration};
+use crate::bundle::{Made, Outcome};
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let took = duration(self.seconds);
+        if let Some(made) = &self.made {
+            writeln!(f, "bundle: {} files for {} in {took}, in {}", made.files.len(), made.arch, self.out)?;
+            write!(f, "{made}")?;
+            writeln!(f, "to deploy it, read {}/DEPLOY.md", self.out)?;
+        }
+        if let Some(why) = &self.stopped {
+            writeln!(f, "bundle: stopped early after {took}: {why}; nothing was written")?;
+            writeln!(f, "to go on, run the same command again: cargo keeps what it has built")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Made {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let needed = if self.needed.is_empty() { "nothing".into() } else { self.needed.join(", ") };
+        let lines = [
+            ("zip", format!("{} bytes, unzipped {}: {}", count(self.zip_bytes), count(self.unzipped_bytes), self.zip)),
+            ("CodeSha256", self.code_sha256.clone()),
+            ("needs", self.glibc.as_ref().map_or(needed.clone(), |glibc| format!("{needed}; glibc {glibc} or newer"))),
+        ];
+        write!(f, "{}", Lines(&lines))?;
+        self.hints.iter().try_for_each(|hint| writeln!(f, "  hint: {hint}"))
+    }
+}

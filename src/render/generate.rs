@@ -1,0 +1,38 @@
+//! Text of a generated history.
+
+use std::fmt;
+
+use super::{Lines, count, duration, rows};
+use crate::generate::{Count, Outcome};
+
+/// The outcome in one line, for the log.
+pub fn line(outcome: &Outcome) -> String {
+    let [readings, files] = [Count::Readings, Count::Files].map(|counter| count(outcome.counts[counter]));
+    let took = duration(outcome.seconds);
+    format!("{readings} readings in {files} files from {} with seed {} in {took}", outcome.start, outcome.seed)
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "generate: {}, in {}", line(self), self.out)?;
+        let said = [Count::Readings, Count::Files];
+        let mut lines = rows(&self.counts, &said, &[Count::Existing, Count::Replaced]);
+        lines.extend(self.faults.iter().filter(|(_, n)| **n > 0).map(|(kind, n)| (&**kind, count(*n))));
+        write!(f, "{}", Lines(&lines))?;
+        if let Some(truth) = &self.truth {
+            let [ids, quarantined, refused, never] =
+                [truth.ids, truth.quarantined, truth.refused, truth.never].map(count);
+            writeln!(
+                f,
+                "  {}: {ids} ids to be stored, {quarantined} lines for the quarantine, {refused} that no topic takes, \
+                 {never} readings never delivered",
+                truth.file
+            )?;
+        }
+        if let Some(why) = &self.stopped {
+            writeln!(f, "stopped early: {why}")?;
+            writeln!(f, "to go on, run the same command again: files that are there stay as they are")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,181 @@
+//! The calendar of farms and days: numbers where there are few days, squares where there are many.
+//!
+//! | days from first to last | shown as |
+//! | --- | --- |
+//! | up to [`FEW_DAYS`] | a table of farms and days with the counts in it |
+//! | up to [`SOME_DAYS`] | a table of farms and days, as squares |
+//! | more | a calendar a farm and year; past [`FEW_STRIPS`] of them, a table of farms and months before it |
+//!
+//! Whatever the form, the days on which something is off follow as a list, which is also what a reader without a pointer uses.
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+use serde::Serialize;
+
+use super::cells::{Cell, Farms, Links, Square, Window, Words, most};
+use super::overview::Overview;
+use super::strips::{self, Farm};
+use super::{numbers, text};
+
+/// The most days that are shown with their numbers.
+const FEW_DAYS: i64 = 14;
+/// The most days that are squares in one table.
+const SOME_DAYS: i64 = 62;
+/// The most farms in the table of days.
+const FEW_FARMS: usize = 120;
+/// The most calendars of a year that need no overview.
+const FEW_STRIPS: usize = 3;
+/// Days that are off and are listed.
+const LISTED: usize = 200;
+
+/// The section.
+#[derive(Debug, Serialize)]
+pub(super) struct Calendar {
+    words: Words,
+    /// Where and since when something is off.
+    note: String,
+    table: Option<Table>,
+    overview: Option<Overview>,
+    farms: Vec<Farm>,
+    /// What is not drawn; empty if nothing.
+    undrawn: String,
+    days: Vec<Day>,
+    /// How many days are off besides those listed; empty if none.
+    more: String,
+}
+
+/// A few days with their numbers.
+#[derive(Debug, Serialize)]
+struct Table {
+    days: Vec<[String; 2]>,
+    rows: Vec<Row>,
+}
+
+/// A farm in the table of days.
+#[derive(Debug, Serialize)]
+struct Row {
+    farm: String,
+    cells: Vec<Square>,
+}
+
+/// A day that is off.
+#[derive(Debug, Serialize)]
+struct Day {
+    day: String,
+    farm: String,
+    line: [String; 4],
+}
+
+impl Calendar {
+    /// Draws the days; `more` is added to the note.
+    pub(super) fn of<C: Cell>(days: &BTreeMap<(String, NaiveDate), C>, window: Window, more: &str) -> Self {
+        let mut farms = Farms::<C>::new();
+        for ((farm, day), cell) in days {
+            farms.entry(farm.as_str()).or_default().insert(*day, *cell);
+        }
+        let (links, unlisted) = listed(days);
+        let range = days.keys().map(|(_, day)| *day);
+        let (first, last) = (range.clone().min(), range.max());
+        let length = first.zip(last).map_or(0, |(first, last)| (last - first).num_days() + 1);
+        let cell = |farm: &str, day| farms.get(farm).and_then(|cells| cells.get(&day)).copied().unwrap_or_default();
+        let mut calendar = Self {
+            words: C::WORDS,
+            note: format!("{}{more}", note(days)),
+            table: None,
+            overview: None,
+            farms: Vec::new(),
+            undrawn: String::new(),
+            days: links.keys().map(|(farm, day)| Day::of(farm, *day, &cell(farm, *day))).collect(),
+            more: if unlisted > 0 { numbers::count(unlisted as u64) } else { String::new() },
+        };
+        calendar.days.sort_by(|a, b| (&a.day, &a.farm).cmp(&(&b.day, &b.farm)));
+        if let Some(first) = first.filter(|_| length <= FEW_DAYS) {
+            calendar.table = Some(table(&farms, first, length));
+            if farms.len() > FEW_FARMS {
+                calendar.undrawn = format!("{} more farms are not drawn.", farms.len() - FEW_FARMS);
+            }
+        } else if length <= SOME_DAYS {
+            let all = farms.values().flat_map(|cells| cells.iter().map(|(day, cell)| (*day, *cell))).collect();
+            calendar.overview = Some(Overview::days(&farms, strips::range(&all, window), &links));
+        } else {
+            (calendar.farms, calendar.undrawn) = strips::draw(&farms, window, &links);
+            let strips: usize = calendar.farms.iter().map(Farm::strips).sum();
+            if strips > FEW_STRIPS || calendar.farms.len() < farms.len() {
+                calendar.overview = Some(Overview::months(&farms));
+            }
+        }
+        calendar
+    }
+}
+
+/// The days that are off, each with its place in the list, and how many more there are.
+fn listed<C: Cell>(days: &BTreeMap<(String, NaiveDate), C>) -> (Links<'_>, usize) {
+    let mut found: Vec<_> = days.iter().filter(|(_, cell)| cell.is_off()).collect();
+    let more = found.len().saturating_sub(LISTED);
+    found.sort_by_key(|((farm, day), cell)| (std::cmp::Reverse(cell.off()), *day, farm));
+    found.truncate(LISTED);
+    found.sort_by_key(|((farm, day), _)| (*day, farm));
+    (found.into_iter().enumerate().map(|(at, ((farm, day), _))| ((farm.as_str(), *day), at)).collect(), more)
+}
+
+fn note<C: Cell>(all: &BTreeMap<(String, NaiveDate), C>) -> String {
+    if all.is_empty() {
+        return "No farm has a record on any day.".into();
+    }
+    let Words { off, is_off, fine, .. } = C::WORDS;
+    let days = || all.iter().filter(|(_, cell)| cell.is_off());
+    let bad = days().count() as u64;
+    let number = numbers::of(all.len() as u64, "farm-day", "farm-days");
+    let distance = |cell: &C| (cell.off(), cell.sides()[0].abs_diff(cell.sides()[1]));
+    let Some(((farm, day), worst)) = days().max_by_key(|(_, cell)| distance(cell)) else {
+        return format!("{number}, {fine}.");
+    };
+    let (first, last) = (days().map(|((_, day), _)| *day).min(), days().map(|((_, day), _)| *day).max());
+    let when = match (first, last) {
+        (Some(first), Some(last)) if first != last => format!("from {first} to {last}; the most"),
+        _ => "all".to_owned(),
+    };
+    let most = numbers::of(worst.off(), off[0], off[1]);
+    let farm = text::shown(farm, text::NAME);
+    let verb = is_off[usize::from(bad != 1)];
+    let where_most = concentration(all);
+    format!("{} of {number} {verb}, {when} on {day} in {farm} ({most}).{where_most}", numbers::count(bad))
+}
+
+/// The farm where most is off, where there are several.
+fn concentration<C: Cell>(days: &BTreeMap<(String, NaiveDate), C>) -> String {
+    let mut farms = BTreeMap::<&str, u64>::new();
+    for ((farm, _), cell) in days {
+        *farms.entry(farm).or_default() += cell.off();
+    }
+    let all: u64 = farms.values().sum();
+    match farms.iter().max_by_key(|(_, off)| **off) {
+        Some((farm, off)) if farms.len() > 1 && *off > 0 => {
+            let farm = text::shown(farm, text::NAME);
+            let [one, many] = C::WORDS.off;
+            format!(" Of {}, {} in {farm}.", numbers::of(all, one, many), numbers::of(*off, "lies", "lie"))
+        }
+        _ => String::new(),
+    }
+}
+
+fn table<C: Cell>(farms: &Farms<'_, C>, first: NaiveDate, length: i64) -> Table {
+    let days: Vec<NaiveDate> = first.iter_days().take(usize::try_from(length).unwrap_or(0)).collect();
+    let rows = farms.iter().take(FEW_FARMS).map(|(farm, cells)| {
+        let most = most(cells.values());
+        let square = |day| {
+            let cell = cells.get(day).copied().unwrap_or_default();
+            Square::of(&day.to_string(), &cell, most)
+        };
+        Row { farm: text::shown(farm, text::NAME), cells: days.iter().map(square).collect() }
+    });
+    let head = |day: &NaiveDate| [day.format("%a").to_string(), day.to_string()];
+    Table { rows: rows.collect(), days: days.iter().map(head).collect() }
+}
+
+impl Day {
+    fn of<C: Cell>(farm: &str, day: NaiveDate, cell: &C) -> Self {
+        Self { day: day.to_string(), farm: text::shown(farm, text::NAME), line: cell.line() }
+    }
+}

@@ -1,0 +1,32 @@
+//! Failures and refusals by the topic's code, or the warehouse's reason.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::render::html::{numbers, text};
+
+/// Codes that are shown.
+const SHOWN: usize = 50;
+
+/// A code and how often it came.
+#[derive(Debug, Serialize)]
+pub(super) struct Refused {
+    code: String,
+    count: String,
+    /// Of the most frequent, per cent.
+    share: u64,
+}
+
+/// The most frequent, the most first.
+pub(super) fn of(errors: &BTreeMap<String, u64>) -> Vec<Refused> {
+    let mut all: Vec<_> = errors.iter().collect();
+    all.sort_by_key(|(code, times)| (std::cmp::Reverse(**times), *code));
+    let most = all.first().map_or(1, |(_, times)| (**times).max(1));
+    let refused = |(code, times): (&String, &u64)| Refused {
+        code: text::shown(code, text::VALUE),
+        count: numbers::count(*times),
+        share: (u128::from(*times) * 100 / u128::from(most)) as u64,
+    };
+    all.into_iter().take(SHOWN).map(refused).collect()
+}

@@ -1,0 +1,115 @@
+//! From publish to row, where the warehouse was watched.
+
+use serde::Serialize;
+
+use super::errors::{self, Refused};
+use super::latency::{Percentile, curves};
+use crate::publish::{Expected, Lag, Missing};
+use crate::render::html::plot::{Plot, millis};
+use crate::render::html::{numbers, text};
+
+/// The section.
+#[derive(Debug, Serialize)]
+pub(super) struct Arrivals {
+    lead: String,
+    notes: Vec<String>,
+    percentiles: Vec<Percentile>,
+    curve: Option<Plot>,
+    missing: Vec<String>,
+    missing_count: String,
+    errors: Vec<Refused>,
+    truth: Option<Truth>,
+}
+
+/// What the truth file says must arrive.
+#[derive(Debug, Serialize)]
+struct Truth {
+    lead: String,
+    note: Option<String>,
+    missing_of: Vec<Refused>,
+    readings: Vec<Reading>,
+}
+
+/// A reading that never arrived.
+#[derive(Debug, Serialize)]
+struct Reading {
+    id: String,
+    place: String,
+    fault: String,
+}
+
+impl Truth {
+    fn of(truth: &Expected) -> Self {
+        let file = text::shown(&truth.file, text::KEY);
+        let must = numbers::of(truth.ids, "reading", "readings");
+        let arrived = match truth.missing {
+            0 => "all of them did".to_owned(),
+            missing => format!("{} did not", numbers::count(missing)),
+        };
+        let reading = |missing: &Missing| Reading {
+            id: missing.id.to_string(),
+            place: text::shown(&format!("{}:{}", missing.file, missing.line), text::KEY),
+            fault: text::shown(missing.fault.as_deref().unwrap_or("none"), text::VALUE),
+        };
+        Self {
+            lead: format!("By {file}, {must} had to arrive, and {arrived}, whether this run sent them or not."),
+            note: truth.stopped.as_ref().map(|why| format!("Not looked for all: {}.", text::shown(why, text::VALUE))),
+            missing_of: errors::of(&truth.missing_of),
+            readings: truth.readings.iter().map(reading).collect(),
+        }
+    }
+}
+
+impl Arrivals {
+    pub(super) fn of(lag: &Lag) -> Self {
+        let seen = lag.arrived > 0;
+        let percentiles = [("p50", lag.ms.p50), ("p90", lag.ms.p90), ("p99", lag.ms.p99), ("longest", lag.ms.max)];
+        Self {
+            lead: lead(lag),
+            notes: notes(lag),
+            percentiles: percentiles
+                .into_iter()
+                .filter(|_| seen)
+                .map(|(name, ms)| Percentile::of(name, &[ms]))
+                .collect(),
+            curve: curves("Lag by percentile", &[("latency", "from publish to row", &lag.curve)]),
+            missing: lag.missing_ids.iter().map(ToString::to_string).collect(),
+            missing_count: if lag.missing > 0 { numbers::count(lag.missing) } else { String::new() },
+            errors: errors::of(&lag.errors),
+            truth: lag.truth.as_ref().map(Truth::of),
+        }
+    }
+}
+
+fn lead(lag: &Lag) -> String {
+    let watched = numbers::of(lag.watched, "reading was", "readings were");
+    let arrived = match lag.watched {
+        0 => return "No reading was looked for in the warehouse.".into(),
+        all if lag.arrived == all => "all arrived".to_owned(),
+        all => format!("{} ({}) arrived", numbers::count(lag.arrived), shown_share(lag.arrived, all)),
+    };
+    let within = millis(lag.resolution_ms);
+    format!(
+        "{watched} looked for and {arrived}. A lag is at most {within} shorter than what is told here, never longer."
+    )
+}
+
+fn shown_share(part: u64, whole: u64) -> String {
+    if part == 0 { "0 %".into() } else { numbers::share(part, whole) }
+}
+
+fn notes(lag: &Lag) -> Vec<String> {
+    let mut notes = Vec::new();
+    if lag.already > 0 {
+        let n = numbers::of(lag.already, "reading was", "readings were");
+        notes.push(format!("{n} in the warehouse before the run published them: they say nothing of the lag."));
+    }
+    if lag.unwatched > 0 {
+        let n = numbers::of(lag.unwatched, "reading was", "readings were");
+        notes.push(format!("{n} not looked for, because there were too many at once: the rest is a sample."));
+    }
+    if let Some(why) = &lag.stopped {
+        notes.push(format!("The watch ended early: {}.", text::shown(why, text::VALUE)));
+    }
+    notes
+}

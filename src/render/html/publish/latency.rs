@@ -1,0 +1,201 @@
+//! Latency from when a message was due, and service time beside it: over time, and by percentile.
+
+use serde::Serialize;
+
+use super::Pair;
+use super::course::tipped;
+use crate::publish::{Count, Interval, Outcome, Percentiles, Point};
+use crate::render::html::numbers;
+use crate::render::html::plot::{Column, Line, Plot, Scale, Words, millis, nines, since};
+
+/// A wait worth a word, milliseconds: filling a batch takes half of it.
+const A_WAIT_MS: f64 = 40.0;
+
+/// The section.
+#[derive(Debug, Serialize)]
+pub(super) struct Latency {
+    /// What the figures are of, and what the difference between them tells.
+    note: String,
+    percentiles: Vec<Percentile>,
+    over_time: Pair,
+    curve: Option<Plot>,
+}
+
+/// A line of the table of percentiles.
+#[derive(Debug, Serialize)]
+pub(super) struct Percentile {
+    name: &'static str,
+    values: Vec<String>,
+}
+
+impl Percentile {
+    pub(super) fn of(name: &'static str, ms: &[f64]) -> Self {
+        Self { name, values: ms.iter().map(|ms| millis(*ms)).collect() }
+    }
+}
+
+impl Latency {
+    pub(super) fn of(outcome: &Outcome) -> Self {
+        let (due, call) = (outcome.times.latency_ms, outcome.times.service_ms);
+        let table = [
+            ("p50", due.p50, call.p50),
+            ("p90", due.p90, call.p90),
+            ("p99", due.p99, call.p99),
+            ("p99.9", outcome.times.latency_p999_ms, outcome.times.service_p999_ms),
+            ("longest", due.max, call.max),
+        ];
+        let any = outcome.counts[Count::Published] > 0;
+        Self {
+            note: note(outcome),
+            percentiles: table
+                .into_iter()
+                .filter(|_| any)
+                .map(|(name, due, call)| Percentile::of(name, &[due, call]))
+                .collect(),
+            over_time: if any { over_time(outcome) } else { Vec::new() },
+            curve: curves(
+                "Latency by percentile",
+                &[
+                    ("latency", "latency, from when it was due", &outcome.times.latency_curve),
+                    ("service", "service time, the call alone", &outcome.times.service_curve),
+                ],
+            ),
+        }
+    }
+}
+
+fn note(outcome: &Outcome) -> String {
+    if outcome.counts[Count::Published] == 0 {
+        return "Nothing was published, so nothing was measured.".into();
+    }
+    let dropped = match outcome.counts[Count::Dropped] {
+        0 => String::new(),
+        n => format!(
+            " The {} dropped have no latency at all: sent, they would have been the longest.",
+            numbers::of(n, "message", "messages")
+        ),
+    };
+    if outcome.pacing.behind_seconds.is_none() {
+        return "Without a schedule, latency counts from a message's first call, and nothing is sent while there is no room: a stall \
+                holds back what it would have hit. For percentiles that users would see, ask for a rate."
+            .into();
+    }
+    let told = match widest(outcome) {
+        Some((name, due, call)) => {
+            let [due, call] = [due, call].map(millis);
+            format!(
+                "Here {name} is {due}, and {call} of the calls alone: the rest was spent waiting for its turn, which a tool that \
+                 measures calls would not have told."
+            )
+        }
+        None if outcome.counts[Count::Dropped] == 0 => {
+            "Here both tell nearly the same: the sender kept to its schedule.".into()
+        }
+        None => String::new(),
+    };
+    format!(
+        "Latency counts from when a message was due, so that waiting behind a slow answer is in it; service time is the \
+         call that got it through. {told}{dropped}"
+    )
+}
+
+/// The percentile in which latency and service time differ most, where that tells something: a batch that fills makes waiting, too.
+fn widest(outcome: &Outcome) -> Option<(&'static str, f64, f64)> {
+    let (due, call) = (outcome.times.latency_ms, outcome.times.service_ms);
+    [
+        ("p90", due.p90, call.p90),
+        ("p99", due.p99, call.p99),
+        ("p99.9", outcome.times.latency_p999_ms, outcome.times.service_p999_ms),
+    ]
+    .into_iter()
+    .filter(|(_, due, call)| *due > 1.5 * call && due - call > A_WAIT_MS)
+    .max_by(|a, b| (a.1 / a.2).total_cmp(&(b.1 / b.2)))
+}
+
+/// A line of latencies over time: its class, its name, and which of an interval's percentiles it is.
+type Quantile = (&'static str, &'static str, fn(&Percentiles) -> f64);
+
+const QUANTILES: [Quantile; 4] = [
+    ("p50", "p50", |ms| ms.p50),
+    ("p90", "p90", |ms| ms.p90),
+    ("p99", "p99", |ms| ms.p99),
+    ("max", "longest", |ms| ms.max),
+];
+
+/// Latency and service time on the same scale, so that their difference is seen.
+fn over_time(outcome: &Outcome) -> Pair {
+    let measured = || outcome.times.intervals.iter().filter(|one| one.published > 0);
+    let least = measured().map(|one| one.latency_ms.p50.min(one.service_ms.p50)).fold(f64::INFINITY, f64::min);
+    let most = measured().map(|one| one.latency_ms.max.max(one.service_ms.max)).fold(0.0, f64::max);
+    let scale = Scale::latencies(if least.is_finite() { least } else { 0.0 }, most);
+    let plot = |title, name: &str, of: fn(&Interval) -> Percentiles, all: Percentiles| {
+        let told = format!("{title}, each stretch of the run by its percentiles; of the whole: {all}");
+        let words = Words { title, unit: unit(name, &scale), across: since(outcome.times.seconds), told };
+        let columns = tipped(outcome, |one| match one.published {
+            0 => "nothing published".to_owned(),
+            _ => QUANTILES.map(|(_, name, quantile)| format!("{name} {}", millis(quantile(&of(one))))).join(", "),
+        });
+        let lines = QUANTILES.map(|(class, name, quantile)| Line {
+            class,
+            name,
+            values: outcome.times.intervals.iter().map(|one| (one.published > 0).then(|| quantile(&of(one)))).collect(),
+        });
+        Plot::of(words, (&Scale::seconds(outcome.times.seconds), &scale), &columns, lines.into())
+    };
+    vec![
+        plot("Latency over time", "from when it was due", |one| one.latency_ms, outcome.times.latency_ms),
+        plot("Service time over time", "of the call alone", |one| one.service_ms, outcome.times.service_ms),
+    ]
+}
+
+fn unit(name: &str, scale: &Scale) -> String {
+    if scale.is_logarithmic() { format!("{name}, logarithmic") } else { name.to_owned() }
+}
+
+/// Curves of percentiles on one scale: class, name, points. None where nothing was measured.
+pub(super) fn curves(title: &'static str, curves: &[(&'static str, &'static str, &Vec<Point>)]) -> Option<Plot> {
+    let points = || curves.iter().flat_map(|(.., points)| points.iter());
+    let count = points().map(|point| point.count).max().filter(|count| *count > 0)?;
+    // The last message is drawn as the last share that can be told among so many.
+    let all = (count as f64).log10().max(1.0) + 0.15;
+    let mut ends: Vec<f64> = points().map(|point| nines(point.percentile).min(all)).filter(|end| *end > 0.0).collect();
+    ends.push(all);
+    ends.sort_by(f64::total_cmp);
+    ends.dedup_by(|a, b| (*a - *b).abs() < 1e-6);
+    let at = |points: &[Point], end: f64| {
+        points
+            .iter()
+            .find(|point| nines(point.percentile).min(all) >= end - 1e-6)
+            .or(points.last())
+            .map(|point| point.ms)
+    };
+    let starts = std::iter::once(0.0).chain(ends.iter().copied());
+    let columns = starts
+        .zip(&ends)
+        .map(|(from, to)| Column { from, to: *to, tip: tip(curves, *to, all, at) })
+        .collect::<Vec<_>>();
+    let lines = curves.iter().map(|(class, name, points)| Line {
+        class,
+        name,
+        values: ends.iter().map(|end| at(points, *end)).collect(),
+    });
+    let least = points().map(|point| point.ms).fold(f64::INFINITY, f64::min);
+    let most = points().map(|point| point.ms).fold(0.0, f64::max);
+    let scale = Scale::latencies(least, most);
+    let told = format!("{title}, of {count} messages, from {} to {}", millis(least), millis(most));
+    let words = Words { title, unit: unit("at most so long", &scale), across: "per cent of the messages".into(), told };
+    Some(Plot::of(words, (&Scale::nines(all), &scale), &columns, lines.collect()))
+}
+
+fn tip(
+    curves: &[(&'static str, &'static str, &Vec<Point>)],
+    end: f64,
+    all: f64,
+    at: impl Fn(&[Point], f64) -> Option<f64>,
+) -> String {
+    let percentile = (1.0 - 10_f64.powf(-end)) * 100.0;
+    let share =
+        if end >= all - 1e-6 { "all".to_owned() } else { format!("{:.*} %", end.ceil().max(1.0) as usize, percentile) };
+    let said = curves.iter().filter_map(|(class, _, points)| Some(format!("{class} {}", millis(at(points, end)?))));
+    format!("{share}: {}", said.collect::<Vec<_>>().join(", "))
+}

@@ -1,0 +1,139 @@
+//! The head of the page: does it hold, and if not, what did not.
+
+use super::fate::Fate;
+use crate::outcome::{Exit, Outcome as _};
+use crate::publish::{Count, Lag, Outcome};
+use crate::render::duration;
+use crate::render::html::head::{self, Fact, Point, Verdict};
+use crate::render::html::plot::millis;
+use crate::render::html::{numbers, text};
+
+pub(super) fn of(outcome: &Outcome) -> Verdict {
+    let nothing = outcome.counts[Count::Published] == 0 && outcome.exit() == Exit::Clean;
+    let state = if nothing { "stopped" } else { head::state(outcome.exit()) };
+    Verdict { state, title: title(outcome), lead: lead(outcome), points: points(outcome), evidence: evidence(outcome) }
+}
+
+fn broken(outcome: &Outcome) -> u64 {
+    outcome.verdicts.iter().filter(|verdict| !verdict.held).count() as u64
+}
+
+/// Messages that were read and that the topic does not have.
+fn missing(outcome: &Outcome) -> u64 {
+    outcome.counts[Count::Read].saturating_sub(outcome.counts[Count::Published])
+}
+
+fn not_arrived(outcome: &Outcome) -> u64 {
+    outcome.lag.as_ref().map_or(0, Lag::never_arrived)
+}
+
+fn title(outcome: &Outcome) -> String {
+    let (all, broken, missing) = (outcome.verdicts.len() as u64, broken(outcome), missing(outcome));
+    if outcome.end.stopped.is_some() {
+        "Stopped early".into()
+    } else if broken > 0 {
+        let of = if all == broken { String::new() } else { format!(" of {}", numbers::count(all)) };
+        format!("{}{of} {} failed", numbers::count(broken), if all == 1 { "check" } else { "checks" })
+    } else if outcome.counts[Count::Read] == 0 {
+        "There was nothing to publish".into()
+    } else if all > 0 && outcome.counts[Count::Published] > 0 {
+        if all == 1 { "The check passed".into() } else { format!("All {} checks passed", numbers::count(all)) }
+    } else if outcome.counts[Count::Published] == 0 {
+        "Nothing was published".into()
+    } else if missing > 0 {
+        numbers::of(missing, "message was not published", "messages were not published")
+    } else if not_arrived(outcome) > 0 {
+        numbers::of(not_arrived(outcome), "reading did not arrive", "readings did not arrive")
+    } else if outcome.lag.as_ref().is_some_and(|lag| !lag.is_whole()) {
+        "Not every reading was looked for".into()
+    } else if !outcome.reached_all() {
+        "Every message that was due was published".into()
+    } else {
+        "Every message was published".into()
+    }
+}
+
+/// What of the input the run ended before; nothing where it came to its end.
+fn left_over(outcome: &Outcome) -> String {
+    let known = outcome.rest.known();
+    let counted = numbers::of(known, "message of the input was", "messages of the input were");
+    match &outcome.rest.not_counted {
+        None if known == 0 => String::new(),
+        None => format!(" {counted} not reached."),
+        Some(why) if known == 0 => format!(" Not all of the input was reached: {}.", text::shown(why, text::VALUE)),
+        Some(why) => format!(" At least {counted} not reached: {}.", text::shown(why, text::VALUE)),
+    }
+}
+
+fn lead(outcome: &Outcome) -> String {
+    if let Some(why) = &outcome.end.stopped {
+        let so_far = numbers::of(outcome.counts[Count::Published], "message was", "messages were");
+        let go_on = outcome.to_go_on().map_or_else(String::new, |how| format!("; the same command with {how} goes on"));
+        let why = text::shown(why, text::VALUE);
+        return format!("{why}. {so_far} published so far{go_on}.{}", left_over(outcome));
+    }
+    if outcome.counts[Count::Read] == 0 {
+        return match outcome.counts[Count::Skipped] {
+            0 => "The source has no message.".into(),
+            n => format!("An earlier run had settled all of {}.", numbers::of(n, "message", "messages")),
+        };
+    }
+    let (read, took) =
+        (numbers::of(outcome.counts[Count::Read], "message", "messages"), duration(outcome.times.seconds));
+    let share = match missing(outcome) {
+        0 => String::new(),
+        _ if outcome.counts[Count::Published] == 0 => " (0 %)".into(),
+        _ => format!(" ({})", numbers::share(outcome.counts[Count::Published], outcome.counts[Count::Read])),
+    };
+    let rate =
+        numbers::decimal(outcome.times.rate_per_second, if outcome.times.rate_per_second < 10.0 { 1 } else { 0 });
+    let asked = match outcome.pacing.rate {
+        Some(asked) => format!(" of {} asked for", numbers::decimal(asked, usize::from(asked < 10.0))),
+        None => String::new(),
+    };
+    let latency = match outcome.counts[Count::Published] {
+        0 => String::new(),
+        _ => format!(
+            " Half took at most {}, 99 % at most {}.",
+            millis(outcome.times.latency_ms.p50),
+            millis(outcome.times.latency_ms.p99)
+        ),
+    };
+    format!(
+        "{} of {read}{share} published in {took}: {rate} a second{asked}.{latency}{}{}",
+        numbers::count(outcome.counts[Count::Published]),
+        if outcome.pacing.schedule_ended { " The schedule ended there." } else { "" },
+        left_over(outcome)
+    )
+}
+
+/// What went wrong, and what else asks to be looked at.
+fn points(outcome: &Outcome) -> Vec<Point> {
+    let point = |fate: Fate, anchor| (fate.of(outcome), fate.words().phrase(fate.of(outcome)), anchor);
+    let broken = broken(outcome);
+    let mut found = vec![(broken, if broken == 1 { "check failed" } else { "checks failed" }, "conditions")];
+    let counts = |fate: &Fate| *fate != Fate::NotReached || outcome.end.stopped.is_some();
+    found.extend(Fate::MISSING.into_iter().filter(counts).map(|fate| point(fate, "account")));
+    let lost = not_arrived(outcome);
+    let phrase = ["reading did not arrive in the warehouse", "readings did not arrive in the warehouse"];
+    found.push((lost, phrase[usize::from(lost != 1)], "lag"));
+    found.push(point(Fate::SentAgain, "errors"));
+    Point::list(found)
+}
+
+fn evidence(outcome: &Outcome) -> Vec<Fact> {
+    let written = |file: &Option<String>| file.clone().unwrap_or_default();
+    let resumed = match (outcome.resumed, outcome.counts[Count::Skipped]) {
+        (false, 0) => String::new(),
+        (_, n) => format!("{} settled by an earlier run", numbers::of(n, "message", "messages")),
+    };
+    head::stated(vec![
+        Fact::code("Topic", &outcome.topic),
+        Fact::said("Schedule", &outcome.pacing.schedule),
+        Fact::said("Time taken", duration(outcome.times.seconds)),
+        Fact::said("Resumed", resumed),
+        Fact::code("Dead letters", written(&outcome.dead_letters).as_str()),
+        Fact::code("Journal", written(&outcome.end.journal).as_str()),
+        Fact::program(outcome.exit(), "a check failed, or a message is missing"),
+    ])
+}

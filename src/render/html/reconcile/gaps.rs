@@ -1,0 +1,47 @@
+//! Days that both sides lack.
+
+use serde::Serialize;
+
+use crate::reconcile::Outcome;
+use crate::render::html::{numbers, text};
+
+/// Gaps that the page lists.
+const SHOWN: usize = 100;
+
+/// The section of gaps.
+#[derive(Debug, Serialize)]
+pub(super) struct Gaps {
+    lead: String,
+    rows: Vec<Row>,
+    more: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Row {
+    farm: String,
+    from: String,
+    to: String,
+    days: String,
+}
+
+impl Gaps {
+    pub(super) fn of(outcome: &Outcome) -> Self {
+        let days: u64 = outcome.gaps.iter().map(|gap| gap.days).sum();
+        let (days, gaps) = (numbers::of(days, "day", "days"), numbers::of(outcome.gaps.len() as u64, "gap", "gaps"));
+        let row = |gap: &crate::reconcile::Gap| Row {
+            farm: text::shown(&gap.farm, text::KEY),
+            from: gap.from.to_string(),
+            to: gap.to.to_string(),
+            days: numbers::count(gap.days),
+        };
+        let more = match outcome.gaps.len().checked_sub(SHOWN) {
+            None | Some(0) => String::new(),
+            Some(more) => format!("{} more are in the JSON.", numbers::count(more as u64)),
+        };
+        Self {
+            lead: format!("{days} in {gaps} between days on which the same farm has records."),
+            rows: outcome.gaps.iter().take(SHOWN).map(row).collect(),
+            more,
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Control totals: count, sum, smallest and largest value of each numeric column, the lake's above the warehouse's.
+
+use serde::Serialize;
+
+use crate::reconcile::{ColumnTotal, Counter, Outcome, Totals as Sums};
+use crate::render::html::{numbers, text};
+use crate::seen::Seen;
+use pipeline::record::Column;
+
+/// The section.
+#[derive(Debug, Serialize)]
+pub(super) struct Totals {
+    columns: Vec<Lines>,
+    /// Columns whose totals differ.
+    differing: String,
+    /// Why totals may differ without a finding, where that can be.
+    note: String,
+    hashes: Hashes,
+}
+
+/// The hash totals: of the whole, and of the farm-months where they differ.
+#[derive(Debug, Serialize)]
+struct Hashes {
+    /// Whether both are the same.
+    same: bool,
+    /// Number of records and hash: lake, warehouse.
+    whole: [[String; 2]; 2],
+    lead: String,
+    months: Vec<Month>,
+    /// How many more differ; empty if none.
+    more: String,
+}
+
+/// A farm's month whose hash totals differ.
+#[derive(Debug, Serialize)]
+struct Month {
+    farm: String,
+    month: String,
+    sides: [[String; 2]; 2],
+}
+
+/// Farm-months that the page lists.
+const MONTHS: usize = 60;
+
+impl Hashes {
+    fn of(outcome: &Outcome) -> Self {
+        let shown = |sides: [Seen; 2]| sides.map(|seen| [numbers::count(seen.count), seen.digits()]);
+        let whole = outcome.control.hashes();
+        let [apart, all] = outcome.control.apart();
+        let lead = match (all, apart) {
+            (0, _) => String::new(),
+            (_, 0) => format!("So are those of each of {}.", numbers::of(all, "farm-month", "farm-months")),
+            _ => format!(
+                "Of {}, {}.",
+                numbers::of(all, "farm-month", "farm-months"),
+                numbers::of(apart, "differs", "differ")
+            ),
+        };
+        let apart_months = outcome.control.months().filter(|(.., totals)| totals.hashes()[0] != totals.hashes()[1]);
+        let month = |(farm, month, totals): (&str, String, &Sums)| Month {
+            farm: text::shown(farm, text::NAME),
+            month,
+            sides: shown(totals.hashes()),
+        };
+        let more = apart.saturating_sub(MONTHS as u64);
+        Self {
+            same: whole[0] == whole[1],
+            whole: shown(whole),
+            lead,
+            months: apart_months.take(MONTHS).map(month).collect(),
+            more: if more > 0 { numbers::count(more) } else { String::new() },
+        }
+    }
+}
+
+/// One column: its name, its unit and the three lines.
+#[derive(Debug, Serialize)]
+struct Lines {
+    name: &'static str,
+    unit: &'static str,
+    lake: [String; 4],
+    warehouse: [String; 4],
+    /// Differences, empty where there is none; `None` where no total differs.
+    difference: Option<[String; 4]>,
+}
+
+impl Totals {
+    pub(super) fn of(outcome: &Outcome) -> Self {
+        let whole = outcome.control.whole();
+        let columns: Vec<Lines> = whole.columns().map(|(column, totals)| lines(column, totals)).collect();
+        let differing = columns.iter().filter(|lines| lines.difference.is_some()).count();
+        let note = if outcome[Counter::DuplicateObjects] + outcome[Counter::Unjudged] > 0 {
+            "Rows without a judged object are in these totals; copies of an object are counted once."
+        } else {
+            ""
+        };
+        let differing = match differing {
+            0 => "All totals agree.".to_owned(),
+            n => format!("Totals differ in {n} of {} columns.", columns.len()),
+        };
+        Self { columns, differing, note: note.into(), hashes: Hashes::of(outcome) }
+    }
+}
+
+fn lines(column: Column, [lake, warehouse]: &[ColumnTotal; 2]) -> Lines {
+    let (unit, decimals) = unit(column);
+    let differences = [
+        difference(as_float(lake.count), as_float(warehouse.count), 0),
+        difference(lake.sum(), warehouse.sum(), decimals),
+        difference(lake.min, warehouse.min, decimals),
+        difference(lake.max, warehouse.max, decimals),
+    ];
+    let difference = differences.iter().any(|text| !text.is_empty()).then_some(differences);
+    let (lake, warehouse) = (four(lake, decimals), four(warehouse, decimals));
+    Lines { name: column.name(), unit, lake, warehouse, difference }
+}
+
+fn four(total: &ColumnTotal, decimals: usize) -> [String; 4] {
+    let number = |value| numbers::decimal(value, decimals);
+    [numbers::count(total.count), number(total.sum()), number(total.min), number(total.max)]
+}
+
+fn difference(lake: f64, warehouse: f64, decimals: usize) -> String {
+    let difference = warehouse - lake;
+    if difference.is_nan() || difference == 0.0 {
+        String::new() // the same, or no value on either side
+    } else if difference.is_finite() {
+        numbers::signed(difference, decimals)
+    } else {
+        "one side only".into()
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "counts")]
+const fn as_float(n: u64) -> f64 {
+    n as f64
+}
+
+/// The unit of a column, and the decimals worth showing.
+fn unit(column: Column) -> (&'static str, usize) {
+    column.unit().map_or(("", 0), |unit| (unit.name, unit.decimals))
+}

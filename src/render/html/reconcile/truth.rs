@@ -1,0 +1,122 @@
+//! The truth of a history, where one was proved: what had to be there, and what of it is.
+
+use serde::Serialize;
+
+use crate::reconcile::{Outcome, TruthCounter, TruthResult};
+use crate::render::html::account::Account;
+use crate::render::html::head::{self, Fact};
+use crate::render::html::{numbers, text};
+
+/// The section.
+#[derive(Debug, Serialize)]
+pub(super) struct Proof {
+    holds: bool,
+    /// What it comes to, in a sentence.
+    lead: String,
+    accounts: Vec<Account>,
+    facts: Vec<Fact>,
+    /// What was done to the history, and how often.
+    faults: Vec<[String; 2]>,
+}
+
+impl Proof {
+    /// The section; `None` where no truth was given, or the audit did not come to its end.
+    pub(super) fn of(outcome: &Outcome) -> Option<Self> {
+        outcome.truth.as_ref().map(|truth| Self {
+            holds: truth.holds,
+            lead: lead(truth),
+            accounts: accounts(truth),
+            facts: facts(truth),
+            faults: truth
+                .faults
+                .iter()
+                .map(|(fault, n)| [text::shown(fault, text::NAME), numbers::count(*n)])
+                .collect(),
+        })
+    }
+}
+
+/// What the truth comes to.
+pub(super) fn lead(truth: &TruthResult) -> String {
+    let (found, expected) =
+        (numbers::count(truth[TruthCounter::Found]), numbers::of(truth[TruthCounter::Expected], "id", "ids"));
+    let mut lead = format!("Of {expected} that the history must have left, {found} are in both stores");
+    match (truth[TruthCounter::Missing], truth[TruthCounter::Surplus]) {
+        (0, 0) => lead.push_str(", and nothing is there that must not be"),
+        (missing, surplus) => lead.push_str(&format!(
+            "; {} missing, {} surplus",
+            numbers::of(missing, "is", "are"),
+            numbers::of(surplus, "is", "are")
+        )),
+    }
+    if truth[TruthCounter::QuarantinedMissing] > 0 {
+        let broken = numbers::of(truth[TruthCounter::QuarantinedMissing], "broken message", "broken messages");
+        lead.push_str(&format!("; the quarantine lacks {broken}"));
+    }
+    lead.push('.');
+    lead
+}
+
+fn accounts(truth: &TruthResult) -> Vec<Account> {
+    let lacking =
+        |lacking: u64| vec![("there", "same", truth[TruthCounter::Expected] - lacking), ("missing", "drift", lacking)];
+    let expected = || numbers::of(truth[TruthCounter::Expected], "id expected", "ids expected");
+    let mut accounts = vec![
+        Account::of("Lake", expected(), lacking(truth[TruthCounter::MissingInLake])),
+        Account::of("Warehouse", expected(), lacking(truth[TruthCounter::MissingInWarehouse])),
+    ];
+    if truth[TruthCounter::QuarantinedExpected] > 0 {
+        let parts = vec![
+            ("there", "same", truth[TruthCounter::QuarantinedFound]),
+            ("missing", "drift", truth[TruthCounter::QuarantinedMissing]),
+            ("withheld", "aside", truth[TruthCounter::QuarantinedWithheld]),
+        ];
+        let whole = numbers::of(truth[TruthCounter::QuarantinedExpected], "broken message", "broken messages");
+        accounts.push(Account::of("Quarantine", whole, parts));
+    }
+    accounts
+}
+
+fn facts(truth: &TruthResult) -> Vec<Fact> {
+    let some = |n: u64, said: String| if n > 0 { said } else { String::new() };
+    let door = match truth.door {
+        Some(door) if truth.door_said => door.command().to_owned(),
+        Some(_) => format!("{}, as what is there tells", truth.ingest_path_text()),
+        None => String::new(),
+    };
+    let refused = format!(
+        "{} a topic refuses as too large; {} in a store all the same",
+        numbers::of(truth[TruthCounter::Refused], "message", "messages"),
+        numbers::of(truth[TruthCounter::RefusedStored], "is", "are")
+    );
+    let unknown = format!(
+        "{} in a store that no truth file tells of; --from and --to leave other histories out",
+        numbers::of(truth[TruthCounter::SurplusUnknown], "id is", "ids are")
+    );
+    head::stated(vec![
+        Fact::code("Truth", truth.files.join(", ")),
+        Fact::said("Lines delivered", numbers::count(truth[TruthCounter::Lines])),
+        Fact::said("Came in through", door),
+        Fact::said("Quarantine", truth.quarantine_text()),
+        Fact::said("Too large", some(truth[TruthCounter::Refused], refused)),
+        Fact::said(
+            "Never delivered",
+            some(truth[TruthCounter::Never], numbers::of(truth[TruthCounter::Never], "reading", "readings")),
+        ),
+        Fact::said("Unknown", some(truth[TruthCounter::SurplusUnknown], unknown)),
+        Fact::said(
+            "Other days",
+            some(
+                truth[TruthCounter::Outside],
+                numbers::of(truth[TruthCounter::Outside], "id, not audited", "ids, not audited"),
+            ),
+        ),
+        Fact::said(
+            "Corrections",
+            some(
+                truth[TruthCounter::Corrections],
+                numbers::of(truth[TruthCounter::Corrections], "second id, as foretold", "second ids, as foretold"),
+            ),
+        ),
+    ])
+}

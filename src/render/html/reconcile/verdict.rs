@@ -1,0 +1,172 @@
+//! The head of the report: the verdict, what it rests on, and the account of every object and row.
+
+use super::{truth, words};
+use crate::outcome::{Exit, Outcome as _};
+use crate::reconcile::Outcome;
+use crate::reconcile::{Counter, Kind, RepairCounter};
+use crate::render::duration;
+use crate::render::html::account::{Account, Count};
+use crate::render::html::head::{self, Fact, Point, Verdict};
+use crate::render::html::{numbers, text};
+use crate::render::reconcile::budget_verdict;
+
+pub(super) fn of(outcome: &Outcome) -> Verdict {
+    Verdict {
+        state: head::state(outcome.exit()),
+        title: title(outcome),
+        lead: lead(outcome),
+        points: Point::list(found(outcome)),
+        evidence: evidence(outcome),
+    }
+}
+
+fn title(outcome: &Outcome) -> String {
+    let found = outcome.counts.findings();
+    let repaired = &outcome.repaired;
+    match outcome.exit() {
+        Exit::Stopped => "Stopped early".into(),
+        Exit::Clean if outcome.is_clean() && outcome[Counter::Present] > 0 => "Both sides have the same ids".into(),
+        Exit::Clean if outcome.is_clean() && outcome.truth.is_some() => "The history is proved".into(),
+        Exit::Clean if outcome.is_clean() => "Lake and warehouse agree".into(),
+        Exit::Clean => format!("{}, let pass", numbers::of(found, "finding", "findings")),
+        _ if repaired[RepairCounter::Verified] > 0 && !repaired.dry_run => {
+            format!(
+                "{}, {} repaired",
+                numbers::of(found, "finding", "findings"),
+                numbers::count(repaired[RepairCounter::Verified])
+            )
+        }
+        _ => numbers::of(found, "finding", "findings"),
+    }
+}
+
+fn lead(outcome: &Outcome) -> String {
+    let records = numbers::of(outcome[Counter::LakeRecords], "record", "records");
+    let rows = numbers::of(outcome[Counter::WarehouseRows], "row", "rows");
+    if let Some(why) = &outcome.stopped {
+        let why = text::shown(why, text::VALUE);
+        return format!(
+            "{why}. {records} of the lake and {rows} of the warehouse had been seen; run it again for a verdict."
+        );
+    }
+    if let Some(why) = &outcome.halted {
+        return format!("Ended {why}. {records} of the lake and {rows} of the warehouse had been seen.");
+    }
+    if outcome[Counter::LakeObjects] + outcome[Counter::WarehouseRows] == 0 {
+        return "Both sides are empty here: check the addresses and the window.".into();
+    }
+    if outcome[Counter::LakeObjects] == outcome[Counter::SkippedForeign] && outcome[Counter::SkippedForeign] > 0 {
+        return format!(
+            "No object has a name of this lake, so {rows} of the warehouse met nothing: is the prefix right?"
+        );
+    }
+    let proved = outcome.truth.as_ref().map(|truth| format!(" {}", truth::lead(truth))).unwrap_or_default();
+    let ids = outcome[Counter::Matched]
+        + outcome[Counter::Differing]
+        + outcome[Counter::LakeOnly]
+        + outcome[Counter::WarehouseOnly];
+    if outcome.quick {
+        let present = numbers::of(outcome[Counter::Present], "id is", "ids are");
+        return format!(
+            "{records} of the lake were held against {rows} of the warehouse by their ids alone: {present} on both sides, and their values were not compared.{proved}"
+        );
+    }
+    let matched = if ids == 0 {
+        "none could be compared".to_owned()
+    } else {
+        let same = numbers::of(outcome[Counter::Matched], "is", "are");
+        format!("{same} the same on both sides, {} of those compared", numbers::share(outcome[Counter::Matched], ids))
+    };
+    let mut lead =
+        format!("{records} of the lake were held against {rows} of the warehouse, value by value: {matched}.{proved}");
+    if let Some(said) = budget_verdict(outcome) {
+        lead.push_str(&format!(" What was found is {said}."));
+    }
+    if let Some(since) = &outcome.since {
+        let [new, persisting, resolved] = [since.new, since.persisting, since.resolved].map(numbers::count);
+        let baseline = text::shown(&since.baseline, text::KEY);
+        lead.push_str(&format!(" Since {baseline}: {new} new, {persisting} persisting, {resolved} resolved."));
+    }
+    lead
+}
+
+/// What was found: the number, the phrase and the place on the page.
+fn found(outcome: &Outcome) -> Vec<(u64, &'static str, &'static str)> {
+    let mut found: Vec<_> = Kind::ALL
+        .into_iter()
+        .map(|kind| (outcome.of(kind), words::of(kind).phrase(outcome.of(kind)), kind.name()))
+        .collect();
+    let one = |n: u64, one, many| if n == 1 { one } else { many };
+    let (archived, foreign) = (outcome[Counter::Archived], outcome[Counter::SkippedForeign]);
+    let phrase = one(archived, "object is archived and was not read", "objects are archived and were not read");
+    found.push((archived, phrase, "unchecked"));
+    let phrase =
+        one(foreign, "object has a name that is not this lake's", "objects have names that are not this lake's");
+    found.push((foreign, phrase, "unchecked"));
+    let future = outcome[Counter::SkippedFutureDated];
+    let phrase = one(future, "object is dated in the future", "objects are dated in the future");
+    found.push((future, phrase, "unchecked"));
+    found
+}
+
+fn evidence(outcome: &Outcome) -> Vec<Fact> {
+    let asked = &outcome.asked;
+    let rule = format!("consumo_meta = peso_medio × {}", asked.meta_rate);
+    let column = if outcome.window_column.is_empty() { "" } else { ", by " };
+    let window = head::window(&asked.farms, asked.from, asked.to);
+    let fence = outcome.fence.map_or_else(String::new, |at| {
+        format!("{}, the lake's clock as the audit began; later objects were left aside", head::instant(at))
+    });
+    head::stated(vec![
+        Fact::code("Lake", &outcome.lake),
+        Fact::code("Warehouse", &outcome.warehouse),
+        Fact::said("Server", &outcome.server),
+        Fact::said("Window", format!("{window}{column}{}", outcome.window_column)),
+        Fact::said("Fence", fence),
+        Fact::code("Run", &outcome.run.id),
+        Fact::said("Rule", if asked.meta_rate > 0.0 { rule } else { String::new() }),
+        Fact::said("Time taken", duration(outcome.seconds)),
+        Fact::program(outcome.exit(), "findings"),
+    ])
+}
+
+/// Every verdict with its count, whether it occurred or not.
+pub(super) fn counts(outcome: &Outcome) -> Vec<Count> {
+    let mut counts = vec![Count::of(outcome[Counter::Matched], "matched", &words::MATCHED)];
+    let of = |kind: Kind| Count::with_section(outcome.of(kind), kind.name(), &words::of(kind));
+    let asked = |kind: &Kind| !kind.is_of_truth() || outcome.truth.is_some();
+    counts.extend(Kind::ALL.into_iter().filter(asked).map(of));
+    counts
+}
+
+/// Both sides accounted for; empty where the audit stopped early and the sums need not hold.
+pub(super) fn accounts(outcome: &Outcome) -> Vec<Account> {
+    if outcome.stopped.is_some() {
+        return Vec::new();
+    }
+    let o = outcome;
+    let lake = vec![
+        ("matched", "same", o[Counter::Matched]),
+        ("not opened", "aside", o[Counter::Present]),
+        ("differing", "drift", o[Counter::Differing]),
+        ("only here", "drift", o[Counter::LakeOnly]),
+        ("duplicate", "drift", o[Counter::DuplicateObjects]),
+        ("unreadable", "drift", o[Counter::Unreadable]),
+        ("invalid", "drift", o[Counter::Rejected]),
+        ("archived", "aside", o[Counter::Archived]),
+        ("foreign", "aside", o[Counter::SkippedForeign]),
+        ("after the cutoff", "aside", o[Counter::SkippedAfterFence]),
+        ("dated in the future", "drift", o[Counter::SkippedFutureDated]),
+    ];
+    let warehouse = vec![
+        ("matched", "same", o[Counter::Matched]),
+        ("not opened", "aside", o[Counter::Present]),
+        ("differing", "drift", o[Counter::Differing]),
+        ("only here", "drift", o[Counter::WarehouseOnly]),
+        ("not judged", "aside", o[Counter::Unjudged]),
+    ];
+    vec![
+        Account::of("Lake", numbers::of(o[Counter::LakeObjects], "object", "objects"), lake),
+        Account::of("Warehouse", numbers::of(o[Counter::WarehouseRows], "row", "rows"), warehouse),
+    ]
+}

@@ -1,0 +1,244 @@
+//! The categories of objects on the page: counts, words and place in the account.
+//!
+//! Every counter of the outcome that is a part of the account or a finding is a category. A counter that is not named here
+//! is shown with the words of its own table.
+
+use crate::outcome::{Counter as _, Role, Spec};
+use crate::reader::Skip;
+use crate::render::html::account::{Account, Count};
+use crate::render::html::findings::Words;
+use crate::render::html::numbers;
+use crate::replay::{Counter, Outcome};
+
+use ObjectCategory::{Own, Skip as Left};
+
+/// What happened to an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ObjectCategory {
+    /// As the replay counts it.
+    Own(Counter),
+    /// Left aside by the reader.
+    Skip(Skip),
+}
+
+/// The first categories of the page, in their order; others follow as they are declared.
+const ORDER: [ObjectCategory; 15] = [
+    Own(Counter::Inserted),
+    Own(Counter::Identical),
+    Own(Counter::Overwritten),
+    Own(Counter::Conflicting),
+    Own(Counter::Rejected),
+    Own(Counter::Archived),
+    Own(Counter::Unreadable),
+    Own(Counter::Pending),
+    Own(Counter::NotFound),
+    Own(Counter::Unverified),
+    Left(Skip::Foreign),
+    Left(Skip::AfterCutoff),
+    Left(Skip::FutureDated),
+    Own(Counter::Until),
+    Own(Counter::Data),
+];
+
+impl ObjectCategory {
+    /// All, in the order of the page.
+    pub(super) fn all() -> Vec<Self> {
+        let own = Counter::ALL.iter().map(|counter| Own(*counter));
+        let declared = own.chain(Skip::ALL.iter().map(|skip| Left(*skip)));
+        let shown = |category: &Self| category.spec().role.is_part() || category.spec().role.is_finding();
+        let others = declared.filter(|category| shown(category) && !ORDER.contains(category));
+        ORDER.into_iter().chain(others).collect()
+    }
+
+    /// Those on account of which a record is not in the warehouse as the lake has it.
+    pub(super) fn missing() -> Vec<Self> {
+        Self::all().into_iter().filter(|category| category.is_missing()).collect()
+    }
+
+    fn is_missing(self) -> bool {
+        match self {
+            Own(Counter::Pending) => true,
+            Own(counter) => counter.spec().role.is_finding(),
+            Left(skip) => skip.hides_a_record(),
+        }
+    }
+
+    fn spec(self) -> Spec {
+        match self {
+            Own(counter) => counter.spec(),
+            Left(skip) => skip.spec(),
+        }
+    }
+
+    /// Its name, as problems and anchors have it.
+    pub(super) fn name(self) -> &'static str {
+        self.spec().short_name()
+    }
+
+    /// How many there are.
+    pub(super) fn of(self, outcome: &Outcome) -> u64 {
+        match self {
+            Own(Counter::Conflicting) => outcome.counts.kept(),
+            Own(counter) => outcome.counts[counter],
+            Left(skip) => outcome.counts[skip],
+        }
+    }
+
+    /// Its part of the account, if it is one: a key that is not there was not listed, and a row read back wrong is in
+    /// another part too.
+    fn part(self) -> Option<(&'static str, &'static str)> {
+        let role = self.spec().role;
+        if !role.is_part() && self != Own(Counter::Overwritten) {
+            return None;
+        }
+        let name = match self {
+            Own(Counter::Pending) => "pending",
+            Own(Counter::Until) => "after the time asked for",
+            Own(Counter::Data) => "outside of the dates asked for",
+            Left(Skip::Foreign) => "foreign",
+            _ => self.spec().title,
+        };
+        let class = match role {
+            Role::Part | Role::Detail => "same",
+            _ if self.is_missing() => "drift",
+            _ => "aside",
+        };
+        Some((name, class))
+    }
+
+    /// Its words.
+    pub(super) fn words(self) -> Words {
+        let (title, [one, many], meaning, todo) = words(self).unwrap_or_else(|| {
+            let objects = match self.is_missing() {
+                true => ["object is not back", "objects are not back"],
+                false => ["object was left aside", "objects were left aside"],
+            };
+            (self.spec().title, objects, self.spec().help, "Look at the reason of each.")
+        });
+        Words { title, one, many, meaning, todo }
+    }
+}
+
+/// Title, one and more of them, meaning, and what to do.
+type Texts = (&'static str, [&'static str; 2], &'static str, &'static str);
+
+/// The words of the categories that have some of their own.
+#[allow(clippy::too_many_lines, reason = "a table")]
+const fn words(category: ObjectCategory) -> Option<Texts> {
+    Some(match category {
+        Own(Counter::Inserted) => (
+            "Inserted",
+            ["record was inserted", "records were inserted"],
+            "The row was missing and is there now.",
+            "Nothing.",
+        ),
+        Own(Counter::Identical) => (
+            "Already there",
+            ["row was there already", "rows were there already"],
+            "The row was there with the lake's values.",
+            "Nothing.",
+        ),
+        Own(Counter::Overwritten) => (
+            "Overwritten",
+            ["row was overwritten", "rows were overwritten"],
+            "The row had other values and has the lake's now, as `--on-conflict overwrite` asks.",
+            "Look at what was replaced, below; `ruminate replay --undo FILE` puts the former values back.",
+        ),
+        Own(Counter::Conflicting) => (
+            "Other values in the warehouse",
+            ["row has other values than the lake, and was kept", "rows have other values than the lake, and were kept"],
+            "The warehouse had a row of this id with other values; it was left as it is.",
+            "Find out who changed it. To take the lake's values: `--on-conflict overwrite`, which writes an undo file; to see \
+                 it all side by side: `ruminate reconcile`.",
+        ),
+        Own(Counter::Rejected) => (
+            "Rejected",
+            ["object was rejected", "objects were rejected"],
+            "The object was read and holds no valid record, or a column of the table refuses one of its values.",
+            "Look at each reason: correct the record at its source and send it again, or widen the column and replay again.",
+        ),
+        Own(Counter::Archived) => (
+            "In an archive tier",
+            ["object is archived and was not read", "objects are archived and were not read"],
+            "The object is there, but in a storage class that must be restored before it can be read.",
+            "Restore them in S3, then run the same command again: rows that are there are met as identical. To load only \
+                 those: `ruminate reconcile --drift FILE`, then `ruminate replay --only FILE`.",
+        ),
+        Own(Counter::Unreadable) => (
+            "Unreadable",
+            ["object could not be read", "objects could not be read"],
+            "The object could not be fetched after all retries, or is not JSON.",
+            "Look at the reason: access and network pass, so replay again; a damaged object needs an older version of it \
+                 (`--versions-at`) or the source's file.",
+        ),
+        Own(Counter::Pending) => (
+            "Read and not loaded",
+            ["record was read and not loaded", "records were read and not loaded"],
+            "The run stopped before these were loaded.",
+            "Go on where it stopped: the same command with `--resume`.",
+        ),
+        Own(Counter::NotFound) => (
+            "Named but not in the lake",
+            ["key that was asked for is not in the lake", "keys that were asked for are not in the lake"],
+            "The file given with `--only` names objects that the lake does not have.",
+            "Check that the file was made for this lake; an object that was deleted may be in `--versions-at`.",
+        ),
+        Own(Counter::Unverified) => (
+            "Read back wrong",
+            ["row was read back wrong", "rows were read back wrong"],
+            "After loading, the row did not hold what was written: something else writes to the table, or a trigger does.",
+            "Stop other writers, look for triggers, then replay again with `--verify`.",
+        ),
+        Left(Skip::Foreign) => (
+            "Foreign names",
+            ["object has a name that is not this lake's", "objects have names that are not this lake's"],
+            "The name is not of this lake, so the object was not opened.",
+            "Check the prefix, and who put them there.",
+        ),
+        Left(Skip::AfterCutoff) => (
+            "Too new",
+            ["object came after the run began", "objects came after the run began"],
+            "Written after the run began; the pipeline itself takes care of these.",
+            "Nothing, if the Lambda runs; else replay again.",
+        ),
+        Left(Skip::FutureDated) => (
+            "Dated in the future",
+            ["object is dated in the future", "objects are dated in the future"],
+            "The object's time is later than the lake's clock, so nothing tells when it was written. It was left out.",
+            "The clock that set its time was wrong. Give the file today's time (`touch`), or copy the S3 object onto \
+                 itself; then replay again.",
+        ),
+        Own(Counter::Until) => (
+            "After the time asked for",
+            ["record was processed after the time asked for", "records were processed after the time asked for"],
+            "Processed after `--until`.",
+            "Nothing: it was asked for.",
+        ),
+        Own(Counter::Data) => (
+            "Outside of the dates asked for",
+            ["record is outside of the dates asked for", "records are outside of the dates asked for"],
+            "`data` lies outside of `--data-from` and `--data-to`.",
+            "Nothing: it was asked for.",
+        ),
+        _ => return None,
+    })
+}
+
+/// Every listed object, in parts that add up.
+pub(super) fn account(outcome: &Outcome) -> Account {
+    let parts = ObjectCategory::all().into_iter().filter_map(|category| {
+        let (name, class) = category.part()?;
+        Some((name, class, category.of(outcome)))
+    });
+    Account::of("Listed", numbers::of(outcome.counts[Counter::Listed], "object", "objects"), parts.collect())
+}
+
+/// Every category with its count, whether it occurred or not.
+pub(super) fn counts(outcome: &Outcome) -> Vec<Count> {
+    let count = |category: ObjectCategory| {
+        let (n, name, words) = (category.of(outcome), category.name(), category.words());
+        let has_section = category == Own(Counter::Overwritten) || category.is_missing();
+        if has_section { Count::with_section(n, name, &words) } else { Count::of(n, name, &words) }
+    };
+    ObjectCategory::all().into_iter().map(count).collect()
+}

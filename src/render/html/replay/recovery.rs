@@ -1,0 +1,82 @@
+//! How recent the warehouse is again, and what can be taken back: recovery point, cut-over, undo.
+
+use serde::Serialize;
+
+use super::verdict;
+use crate::render::between;
+use crate::render::html::head::{Fact, instant, stated};
+use crate::render::html::{numbers, text};
+use crate::replay::{Outcome, TableSwap};
+
+/// The recovery point that was achieved.
+#[derive(Debug, Serialize)]
+pub(super) struct Recovery {
+    facts: Vec<Fact>,
+    note: String,
+}
+
+impl Recovery {
+    pub(super) fn of(outcome: &Outcome) -> Self {
+        let until = outcome.asked.versions_at.or(outcome.fence);
+        let newest = outcome.newest_row_ts.map(|at| {
+            let before = until.filter(|until| *until >= at).map_or_else(String::new, |until| {
+                let what = if outcome.asked.versions_at.is_some() { "the time asked for" } else { "the cutoff" };
+                format!(", {} before {what}", between(at, until))
+            });
+            format!("{}{before}", instant(at))
+        });
+        let facts = stated(vec![
+            Fact::said("Newest record back", newest.unwrap_or_default()),
+            Fact::said("Newest reading back", outcome.newest_data.map_or_else(String::new, instant)),
+            Fact::said("Fence", outcome.fence.map_or_else(String::new, instant)),
+        ]);
+        Self { facts, note: note(outcome) }
+    }
+}
+
+fn note(outcome: &Outcome) -> String {
+    if outcome.newest_row_ts.is_none() {
+        return "No record is back, so there is no recovery point.".into();
+    }
+    if let Some(until) = outcome.asked.until {
+        return format!("As asked, nothing that was processed after {} was brought back.", instant(until));
+    }
+    match verdict::missing(outcome) {
+        0 => "Nothing that had reached the lake here by the cutoff is missing: the recovery point is the lake's own."
+            .into(),
+        n => format!(
+            "{} among which there may be newer ones: the recovery point holds once they are settled.",
+            numbers::of(n, "record is not back,", "records are not back,")
+        ),
+    }
+}
+
+/// The cut-over to a new table.
+#[derive(Debug, Serialize)]
+pub(super) struct Swap {
+    swapped: bool,
+    shadow: String,
+    table: String,
+    /// What the old table is called now; empty where there was none.
+    old: String,
+    only_in_old: String,
+    caught_up: String,
+    /// Why it was not swapped in; empty where nobody knows.
+    why_not: String,
+}
+
+impl Swap {
+    pub(super) fn of(swap: &TableSwap) -> Self {
+        let name = |name: &str| text::shown(name, text::VALUE);
+        let many = |n: u64, one, many| if n == 0 { String::new() } else { numbers::of(n, one, many) };
+        Self {
+            swapped: swap.swapped,
+            shadow: name(&swap.shadow),
+            table: name(&swap.table),
+            old: swap.old.as_deref().map_or_else(String::new, name),
+            only_in_old: many(swap.only_in_old, "row of the old table is", "rows of the old table are"),
+            why_not: swap.why_not.as_deref().map_or_else(String::new, name),
+            caught_up: many(swap.caught_up, "object that came", "objects that came"),
+        }
+    }
+}

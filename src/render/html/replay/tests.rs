@@ -1,0 +1,321 @@
+//! The page as a whole: back, not back, stopped, resumed, hostile data, much data.
+
+use chrono::{DateTime, Days, NaiveDate, Utc};
+
+use super::category::ObjectCategory;
+use crate::outcome::Outcome as _;
+use crate::reader::Skip;
+use crate::render::html::{MOST_BYTES, render, write};
+use crate::replay::{Counter, DayCounts, ObjectCounts, Outcome, Pause, ReplayOptions, TableSwap};
+
+fn day(text: &str) -> NaiveDate {
+    text.parse().unwrap()
+}
+
+fn at(text: &str) -> Option<DateTime<Utc>> {
+    Some(text.parse().unwrap())
+}
+
+fn put(outcome: &mut Outcome, farm: &str, day: NaiveDate, cell: DayCounts) {
+    outcome.days.insert((farm.into(), day), cell);
+}
+
+const OVERWRITTEN: ObjectCategory = ObjectCategory::Own(Counter::Overwritten);
+
+fn counts(of: &[(Counter, u64)]) -> ObjectCounts {
+    let mut counts = ObjectCounts::default();
+    of.iter().for_each(|(counter, n)| counts[*counter] = *n);
+    counts
+}
+
+fn back() -> Outcome {
+    let mut outcome = Outcome {
+        run: "0199a1b2-0000-7000-8000-000000000001".into(),
+        command: "ruminate replay --lake s3://fazendas/historico_diario --warehouse 'mysql://ana:***@db/fazendas'"
+            .into(),
+        lake: "s3://fazendas/historico_diario".into(),
+        warehouse: "mysql://ana:***@db/fazendas table historico_consumo".into(),
+        asked: ReplayOptions { on_conflict: "keep".into(), ..ReplayOptions::default() },
+        fence: at("2026-11-22T18:53:15Z"),
+        method: "LOAD DATA LOCAL INFILE: the server allows it".into(),
+        counts: counts(&[(Counter::Listed, 99_764), (Counter::Inserted, 99_000), (Counter::Identical, 764)]),
+        seconds: 40.0,
+        transactions: 25,
+        reading_seconds: 20.0,
+        loading_seconds: 60.0,
+        newest_row_ts: at("2026-11-22T18:49:03Z"),
+        newest_data: at("2026-11-22T12:00:00Z"),
+        ..Outcome::default()
+    };
+    for n in 0..4 {
+        let cell = DayCounts { listed: 24_941, ..DayCounts::default() };
+        put(&mut outcome, "fazenda_um", day("2026-11-19") + Days::new(n), cell);
+    }
+    outcome.check().unwrap();
+    outcome
+}
+
+/// Five of every fate, all with the same text for whatever comes from data.
+fn every_fate(text: &str) -> Outcome {
+    let mut outcome = back();
+    outcome.counts[Counter::Conflicting] = 10;
+    (
+        outcome.counts[Counter::Overwritten],
+        outcome.counts[Counter::Rejected],
+        outcome.counts[Counter::Archived],
+        outcome.counts[Counter::Unreadable],
+    ) = (5, 5, 5, 5);
+    (outcome.counts[Counter::NotFound], outcome.counts[Counter::Unverified], outcome.counts[Counter::Verified]) =
+        (5, 5, 99_000);
+    (outcome.counts[Counter::Pending], outcome.counts[Skip::Foreign], outcome.counts[Skip::AfterCutoff]) = (5, 5, 5);
+    (outcome.counts[Counter::Until], outcome.counts[Counter::Data], outcome.counts[Skip::FutureDated]) = (5, 5, 5);
+    outcome.counts[Counter::Listed] += 10 + 15 + 30;
+    for kind in ObjectCategory::all().into_iter().map(ObjectCategory::name).chain(["skipped"]) {
+        (0..5).for_each(|_| outcome.problems.add(kind, text, text));
+    }
+    let cell =
+        DayCounts { listed: 55, conflicting: 5, rejected: 5, archived: 5, unreadable: 5, skipped: 25, pending: 5 };
+    put(&mut outcome, text, day("2026-11-20"), cell);
+    put(&mut outcome, text, day("2026-11-21"), DayCounts { listed: 9, skipped: 9, ..DayCounts::default() });
+    outcome.pauses.push(Pause { reason: text.into(), times: 3, seconds: 4.5 });
+    outcome.undo = Some(text.into());
+    outcome.cut_over = Some(TableSwap {
+        why_not: None,
+        shadow: text.into(),
+        table: text.into(),
+        old: Some(text.into()),
+        swapped: true,
+        only_in_old: 2,
+        caught_up: 7,
+    });
+    outcome.check().unwrap();
+    outcome
+}
+
+fn head(html: &str) -> &str {
+    &html[html.find("<h1>").unwrap()..html.find("</header>").unwrap()]
+}
+
+#[test]
+fn a_warehouse_that_is_back_says_so_first() {
+    let html = render(&back()).unwrap();
+    let head = head(&html);
+    assert!(head.contains("The warehouse is back"), "{head}");
+    assert!(head.contains("99,764 of 99,764 records are in the warehouse"), "{head}");
+    assert!(head.contains("newest processed 2026-11-22 18:49 UTC"), "{head}");
+    assert!(html.contains("verdict clean") && html.contains("Nothing that was read is missing"));
+    assert!(html.contains("4 min 12 s before the cutoff"), "the recovery point has its distance");
+    assert!(html.contains("and each is back whole"));
+    assert!(!html.contains("class=\"group\"") && !html.contains("id=\"changed\""));
+}
+
+#[test]
+fn a_part_that_was_asked_for_is_not_the_whole() {
+    let mut outcome = back();
+    outcome.asked.until = at("2026-11-22T18:50:00Z");
+    let html = render(&outcome).unwrap();
+    assert!(head(&html).contains("All that was asked for is back"));
+    assert!(html.contains("nothing that was processed after 2026-11-22 18:50:00 UTC was brought back"));
+    assert!(!html.contains("The warehouse is back"));
+}
+
+#[test]
+fn every_fate_is_in_the_account_and_what_is_missing_has_its_section() {
+    let outcome = every_fate("fazenda_dois/2026/11/20/x.json");
+    let html = render(&outcome).unwrap();
+    assert!(head(&html).contains("30 records are not back"), "{}", head(&html));
+    for fate in ObjectCategory::all() {
+        assert!(html.contains(&format!("<code>{}</code>", fate.name())), "{}", fate.name());
+        let section = format!("<section id=\"{}\"", fate.name());
+        let expected = ObjectCategory::missing().contains(&fate) || fate == OVERWRITTEN;
+        assert_eq!(html.contains(&section), expected, "{}", fate.name());
+        assert_eq!(html.contains(&format!("href=\"#{}\"", fate.name())), expected, "{}", fate.name());
+    }
+    for text in ["25 of 50", "5 conflicting, 5 rejected", "left aside", "Waiting: fazenda_dois", "RENAME TABLE"] {
+        let text = text.replace("25 of 50", "<b>5</b> <span class=\"bar\">of</span> <b>30</b>");
+        assert!(html.contains(&text), "{text}");
+    }
+}
+
+#[test]
+fn the_account_adds_up_on_the_page() {
+    let outcome = every_fate("x");
+    let html = render(&outcome).unwrap();
+    let account = &html[html.find("<div class=\"account\">").unwrap()..];
+    let account = &account[..account.find("</p>").unwrap()];
+    let parts: u64 = account
+        .split("<span class=\"nb\">")
+        .skip(1)
+        .map(|part| part.split(' ').next().unwrap().replace(',', "").parse::<u64>().unwrap())
+        .sum();
+    assert_eq!(parts, outcome.counts[Counter::Listed], "{account}");
+    assert!(account.contains("99,819 objects ="), "{account}");
+}
+
+#[test]
+fn a_run_that_stopped_claims_nothing() {
+    let mut outcome = back();
+    outcome.stopped = Some("the server went away".into());
+    for (run, how) in [("0199a1b2", "with <code class=\"flag\">--resume</code>"), ("", "met as identical")] {
+        outcome.run = run.into();
+        let html = render(&outcome).unwrap();
+        assert!(head(&html).contains("Stopped early") && head(&html).contains("99,764 records are back so far"));
+        assert!(!html.contains("The warehouse is back") && html.contains(how), "{how}");
+        assert!(html.contains("verdict stopped"));
+    }
+}
+
+#[test]
+fn a_resumed_run_shows_no_rate_of_what_it_did_not_do() {
+    let mut outcome = back();
+    let whole = "99,764 objects, 4,988&#x2f;s";
+    assert!(render(&outcome).unwrap().contains(whole));
+    outcome.resumed = true;
+    let html = render(&outcome).unwrap();
+    assert!(!html.contains(whole) && html.contains(", resumed") && html.contains("those of the last session"));
+}
+
+#[test]
+fn nothing_that_came_back_is_no_success() {
+    let html = render(&Outcome::default()).unwrap();
+    assert!(head(&html).contains("Nothing came back") && head(&html).contains("check the address"));
+    assert!(!html.contains("verdict clean") && html.contains("there is no recovery point"));
+    let mut foreign = Outcome { counts: counts(&[(Counter::Listed, 3)]), ..Outcome::default() };
+    foreign.counts[Skip::Foreign] = 3;
+    assert!(render(&foreign).unwrap().contains("is the prefix right?"));
+    let aside = Outcome { counts: counts(&[(Counter::Listed, 3), (Counter::Until, 3)]), ..Outcome::default() };
+    assert!(render(&aside).unwrap().contains("All of 3 objects were left aside"));
+    let unnamed = Outcome { counts: counts(&[(Counter::NotFound, 3)]), ..Outcome::default() };
+    assert!(head(&render(&unnamed).unwrap()).contains("3 records are not back"));
+}
+
+#[test]
+fn a_new_table_that_was_not_swapped_in_is_no_success() {
+    let mut outcome = back();
+    outcome.cut_over = Some(TableSwap {
+        shadow: "historico_consumo_new".into(),
+        why_not: Some("<i>3 records are missing".into()),
+        ..TableSwap::default()
+    });
+    let html = render(&outcome).unwrap();
+    assert!(head(&html).contains("not yet swapped in") && html.contains("the table that is in use is as it was"));
+    assert!(html.contains("Why: &lt;i&gt;3 records are missing"));
+    assert!(!html.contains("RENAME TABLE"));
+}
+
+#[test]
+fn a_farm_that_was_asked_for_and_has_nothing_is_named() {
+    let mut outcome = back();
+    outcome.asked.farms = vec!["fazenda_um".into(), "<b>fazenda_zero".into()];
+    let html = render(&outcome).unwrap();
+    assert!(html.contains("Nothing was listed for &lt;b&gt;fazenda_zero, though asked for"));
+}
+
+#[test]
+fn hostile_text_stays_text() {
+    let hostile = "\"'><script>alert(1)</script>&lt;{{ 7*7 }}{% raw %}\u{202e}\0\n</style><!--`";
+    let mut outcome = every_fate(hostile);
+    (outcome.lake, outcome.warehouse, outcome.run) = (hostile.into(), hostile.into(), hostile.into());
+    (outcome.method, outcome.command) = (hostile.into(), hostile.into());
+    outcome.asked.farms = vec![hostile.into(), format!("{hostile}2")];
+    outcome.asked.on_conflict = hostile.into();
+    for long in [false, true] {
+        if long {
+            put(&mut outcome, hostile, day("2027-12-30"), DayCounts { listed: 3, ..DayCounts::default() }); // calendars
+            outcome.stopped = Some(hostile.into());
+        }
+        let html = render(&outcome).unwrap();
+        for raw in ["<script", "alert(1)</", "<!--", "'>", "\u{202e}", "\0"] {
+            assert!(!html.contains(raw), "{raw:?}");
+        }
+        assert!(html.contains("&lt;script&gt;alert(1)&lt;&#x2f;script&gt;"));
+        assert!(html.contains("&amp;lt;{{ 7*7 }}{% raw %}"));
+        assert_eq!(html.matches("</style>").count(), 1);
+    }
+}
+
+#[test]
+fn nothing_is_loaded_and_nothing_runs() {
+    let html = render(&every_fate("x")).unwrap();
+    for loads in ["<script", "src=", "<link", "@import", "url(", "http:", "https:", "onclick", "javascript:"] {
+        assert!(!html.contains(loads), "{loads}");
+    }
+    assert!(html.contains("default-src 'none'"));
+}
+
+#[test]
+fn ten_thousand_problems_fit_and_no_kind_hides_another() {
+    let mut outcome = every_fate("x");
+    outcome.problems = crate::outcome::Problems::default();
+    let worst = "\"".repeat(1_024);
+    for fate in ObjectCategory::missing().into_iter().chain([OVERWRITTEN]) {
+        for n in 0..10_000 {
+            outcome.problems.add(fate.name(), format!("{} {n} {worst}", fate.name()), &worst);
+        }
+    }
+    (outcome.counts[Counter::Rejected], outcome.counts[Counter::Listed]) =
+        (10_000, outcome.counts[Counter::Listed] + 9_995);
+    outcome.check().unwrap();
+    let html = render(&outcome).unwrap();
+    assert!(html.len() < MOST_BYTES, "{}", html.len());
+    for fate in ObjectCategory::missing() {
+        assert!(html.contains(&format!("<code class=\"key\">{} 0 ", fate.name())), "{}", fate.name());
+    }
+    let rejected = html.matches("<code class=\"key\">rejected ").count();
+    let more = crate::render::count(10_000 - rejected as u64);
+    assert!(html.contains(&format!("{more} further findings of this kind")), "{rejected} of 10,000 shown");
+}
+
+#[test]
+fn many_farms_and_days_fit() {
+    for (farms, days) in [(10, 3_650), (100, 365), (1_000, 365), (36_500, 1)] {
+        let mut outcome = back();
+        for farm in 0..farms {
+            for n in (0..days).filter(|n| days == 1 || n % 50 != 49) {
+                let cell = DayCounts { listed: 1_200 + n, rejected: u64::from(n % 9 == 0), ..DayCounts::default() };
+                put(
+                    &mut outcome,
+                    &format!("fazenda_{farm:05}{}", "\"".repeat(100)),
+                    day("2022-01-01") + Days::new(n),
+                    cell,
+                );
+            }
+        }
+        let html = render(&outcome).unwrap();
+        assert!(html.len() < MOST_BYTES, "{farms} farms: {}", html.len());
+        assert!(html.contains("class=\"months by-") && html.contains("Incomplete days, as a list"));
+    }
+}
+
+#[test]
+fn the_page_and_the_exit_code_agree() {
+    let html = render(&every_fate("x")).unwrap();
+    assert!(html.contains(&format!("exit code {}", every_fate("x").exit().code())));
+}
+
+#[test]
+fn a_file_is_whole_or_not_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("r.html");
+    write(&path, &back()).unwrap();
+    assert!(std::fs::read_to_string(&path).unwrap().ends_with("</html>"));
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    assert!(write(&dir.path().join("none/r.html"), &back()).is_err());
+}
+
+#[test]
+fn the_terminal_tells_what_the_page_tells() {
+    let text = every_fate("x").to_string();
+    for line in [
+        "  after --until",
+        "waited 4.50 s for x (3 times)",
+        "newest record back: processed 2026-11-22 18:49:03 UTC, 4 min 12 s before the cutoff",
+        "the values that were overwritten are in x",
+        "x is the new table; the old one is kept as x",
+        "2 rows of the old table are in no object of the lake",
+        "run 0199a1b2-0000-7000-8000-000000000001",
+    ] {
+        assert!(text.contains(line), "{line}:\n{text}");
+    }
+    assert!(!back().to_string().contains("waited"));
+}

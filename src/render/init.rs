@@ -1,0 +1,17 @@
+//! Text of `init`.
+
+use std::fmt;
+
+use crate::init::Outcome;
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for what in &self.created {
+            writeln!(f, "created {what}")?;
+        }
+        if self.created.is_empty() {
+            writeln!(f, "{}: everything was there", self.warehouse)?;
+        }
+        Ok(())
+    }
+}

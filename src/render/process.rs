@@ -1,0 +1,27 @@
+//! Text of the outcome of `process`.
+
+use std::fmt;
+
+use super::{Lines, count, duration, rows};
+use crate::outcome::Counter as _;
+use crate::process::{Count, Outcome, Requests};
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "process: {} messages in {}", count(self.counts[Count::Messages]), duration(self.seconds))?;
+        let mut lines = rows(&self.counts, &[Count::Messages], &[Count::RowsRefused, Count::Conflicting]);
+        lines.extend(self.endpoint.iter().flat_map(|requests| rows(requests, &[], Requests::ALL)));
+        write!(f, "{}", Lines(&lines))?;
+        write!(f, "{}", self.problems)?;
+        if self.counts[Count::Quarantined] > 0 {
+            writeln!(f, "  quarantined messages are kept in {}", self.quarantine)?;
+        }
+        if let Some(warning) = self.conditional_writes.warning() {
+            writeln!(f, "  {warning}")?;
+        }
+        if self.counts[Count::Failed] > self.counts[Count::RowsRefused] && self.endpoint.is_none() {
+            writeln!(f, "to try the failed ones again, run the same command: what is stored counts as a duplicate")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,144 @@
+//! An audit as text for a terminal.
+
+use std::fmt;
+
+use crate::outcome::{Counter as _, Role};
+use crate::reconcile::{Counter, Drift, Kind, Outcome, Side};
+use crate::render::{Lines, count, duration};
+
+mod pattern;
+mod repair;
+mod truth;
+
+/// Findings the text shows.
+const SHOWN: usize = 20;
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verdict = match (&self.stopped, self.is_clean()) {
+            (Some(why), _) => format!("stopped early: {why}"),
+            (None, _) if self.halted.is_some() => format!("ended {}", self.halted.as_deref().unwrap_or_default()),
+            (None, true) => "lake and warehouse agree".to_owned(),
+            (None, false) => match self.counts.findings() {
+                1 => "1 finding".to_owned(),
+                n => format!("{} findings", count(n)),
+            },
+        };
+        writeln!(
+            f,
+            "reconcile: {verdict} ({} records against {} rows in {})",
+            count(self[Counter::LakeRecords]),
+            count(self[Counter::WarehouseRows]),
+            duration(self.seconds)
+        )?;
+        let mut lines = vec![("matched", count(self[Counter::Matched]))];
+        if self.quick {
+            lines.push(("present on both sides", count(self[Counter::Present])));
+        }
+        lines.extend(found(self));
+        write!(f, "{}", Lines(&lines))?;
+        if let Some(truth) = &self.truth {
+            write!(f, "{truth}")?;
+        }
+        for drift in self.samples.iter().take(SHOWN) {
+            writeln!(f, "  {}", Line(drift))?;
+        }
+        let found = self.drift();
+        if found > SHOWN as u64 {
+            writeln!(f, "  … and {} more (--drift FILE has all)", count(found - SHOWN as u64))?;
+        }
+        if let Some(said) = budget_verdict(self) {
+            writeln!(f, "  {said}")?;
+        }
+        if let Some(since) = &self.since {
+            writeln!(
+                f,
+                "  since {}: {} new, {} persisting, {} resolved",
+                since.baseline,
+                count(since.new),
+                count(since.persisting),
+                count(since.resolved)
+            )?;
+        }
+        patterns(self, f)?;
+        gaps(self, f)?;
+        write!(f, "{}", self.problems)?;
+        if self.repair_asked { write!(f, "{}", self.repaired) } else { Ok(()) }
+    }
+}
+
+/// Causes, patterns and hash totals.
+fn patterns(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for (cause, n) in &outcome.causes {
+        writeln!(f, "  plainly explained, {}: {cause}", count(*n))?;
+    }
+    for pattern in &outcome.patterns {
+        writeln!(f, "  {pattern}")?;
+    }
+    match outcome.control.hashes() {
+        [lake, warehouse] if lake.count + warehouse.count == 0 => {}
+        [lake, warehouse] if lake == warehouse => writeln!(f, "  hash total of both sides: {}", lake.digits())?,
+        [lake, warehouse] => {
+            writeln!(f, "  hash totals: lake {}, warehouse {}", lake.digits(), warehouse.digits())?;
+        }
+    }
+    Ok(())
+}
+
+/// Days that both sides lack.
+fn gaps(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for gap in outcome.gaps.iter().take(SHOWN) {
+        write!(f, "  nothing on either side: {} {}", gap.farm, gap.from)?;
+        if gap.days > 1 {
+            write!(f, " to {} ({} days)", gap.to, gap.days)?;
+        }
+        writeln!(f)?;
+    }
+    if outcome.gaps.len() > SHOWN {
+        writeln!(f, "  … and {} more gaps (the JSON has all)", outcome.gaps.len() - SHOWN)?;
+    }
+    Ok(())
+}
+
+/// What there is of findings and of skipped objects, with its count.
+fn found(outcome: &Outcome) -> impl Iterator<Item = (&'static str, String)> {
+    let is_shown = |counter: Counter| {
+        let role = counter.spec().role;
+        role.is_finding() || (role == Role::Skipped && counter.side() == Side::Object)
+    };
+    let shown = outcome.counts.iter().filter(move |(counter, n)| *n > 0 && is_shown(*counter));
+    shown.map(|(counter, n)| (counter.spec().title, count(n)))
+}
+
+/// What a budget makes of what was found, as the end of a sentence; `None` without one.
+pub(crate) fn budget_verdict(outcome: &Outcome) -> Option<String> {
+    let budget = outcome.max_drift.as_ref()?;
+    Some(match &outcome.truth {
+        _ if outcome.is_within_budget() => format!("within the budget of {budget}"),
+        Some(truth) if !truth.holds => {
+            format!("not let pass by the budget of {budget}, as the truth does not hold")
+        }
+        _ => format!("over the budget of {budget}"),
+    })
+}
+
+/// A finding in one line.
+struct Line<'a>(&'a Drift);
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Drift { kind, id, key, fields, reason, .. } = self.0;
+        write!(f, "{} {}", kind.name(), id.as_deref().or(key.as_deref()).unwrap_or("–"))?;
+        if *kind == Kind::Differing {
+            for (name, [lake, warehouse]) in fields {
+                write!(f, "  {name}: lake {lake}, warehouse {warehouse}")?;
+            }
+        } else if let (Some(_), Some(key)) = (id, key) {
+            write!(f, "  {key}")?;
+        }
+        match reason {
+            Some(reason) => write!(f, "  ({reason})"),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! A pattern of findings in a sentence.
+
+use std::fmt;
+
+use crate::reconcile::{Pattern, PatternShape};
+use crate::render::count;
+
+impl Pattern {
+    /// How many of the findings, and what they have in common.
+    pub(crate) fn description(&self) -> String {
+        let all = count(self.of);
+        let some =
+            if self.findings == self.of { format!("all {all}") } else { format!("{} of {all}", count(self.findings)) };
+        match &self.shape {
+            PatternShape::OneFarm { farm } => format!("{some} are of {farm}"),
+            PatternShape::OneDay { day } => format!("{some} are of {day}"),
+            PatternShape::Since { day } => format!("{some} are of {day} or later"),
+            PatternShape::Until { day } => format!("{some} are of {day} or earlier"),
+            PatternShape::Between { from, to } => format!("{some} are of {from} to {to}"),
+            PatternShape::LateArrival => format!("{some} came within ten minutes before the audit"),
+        }
+    }
+
+    /// The share of the ids compared that lie there, in per cent; never rounded down to none.
+    #[allow(clippy::cast_precision_loss, reason = "a share to one decimal")]
+    pub(crate) fn base_rate(&self) -> String {
+        let all = (self.compared + self.compared_elsewhere).max(1);
+        format!("{:.1} %", (self.compared as f64 / all as f64 * 100.0).max(0.1))
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.kind.counter_name().replace('_', " "))?;
+        if let Some(cause) = &self.cause {
+            write!(f, " ({cause})")?;
+        }
+        write!(f, ": {}, as are {} of all ids compared", self.description(), self.base_rate())
+    }
+}

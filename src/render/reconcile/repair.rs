@@ -1,0 +1,51 @@
+//! What repair did, as text.
+
+use std::fmt;
+
+use crate::reconcile::{RepairCounter, RepairOutcome};
+use crate::render::{Lines, count};
+use pipeline::lake::ConditionalWrites;
+
+impl fmt::Display for RepairOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let planned = self.dry_run || self.over_budget.is_some();
+        let (title, [inserted, updated, written, replaced]) = if planned {
+            let what = ["insert rows", "update rows", "write objects", "replace objects"];
+            ("repair would do this; nothing was changed", what)
+        } else {
+            ("repaired", ["rows inserted", "rows updated", "objects written", "objects replaced"])
+        };
+        writeln!(f, "{title}:")?;
+        let mut lines = vec![
+            (inserted, count(self[RepairCounter::Inserted])),
+            (updated, count(self[RepairCounter::Updated])),
+            (written, count(self[RepairCounter::ObjectsWritten])),
+        ];
+        if self[RepairCounter::ObjectsReplaced] > 0 {
+            lines.push((replaced, count(self[RepairCounter::ObjectsReplaced])));
+        }
+        if !planned {
+            lines.push(("read back right", count(self[RepairCounter::Verified])));
+            lines.push(("failed", count(self[RepairCounter::Failed])));
+        }
+        lines.push(("left as they are", count(self[RepairCounter::Left])));
+        write!(f, "{}", Lines(&lines))?;
+        for reason in &self.reasons {
+            writeln!(f, "  {reason}")?;
+        }
+        if let Some(why) = &self.over_budget {
+            writeln!(f, "  {why}")?;
+        }
+        if let Some(warning) = self.conditional_writes.and_then(ConditionalWrites::warning) {
+            writeln!(f, "  {warning}")?;
+        }
+        if let Some(file) = &self.undo_file {
+            writeln!(f, "  what was changed is in {file}: `ruminate reconcile --undo {file}` puts it back")?;
+        }
+        if let Some(why) = &self.stopped {
+            writeln!(f, "  repair stopped early: {why}")?;
+            writeln!(f, "  to go on, run the same command again")?;
+        }
+        write!(f, "{}", self.problems)
+    }
+}

@@ -1,0 +1,59 @@
+//! What `replay` is about to do, as text.
+
+use std::fmt;
+
+use chrono::NaiveDate;
+
+use crate::render::{Lines, count, duration};
+use crate::replay::Preview;
+
+impl fmt::Display for Preview {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let day = |day: Option<NaiveDate>| day.map_or("–".to_owned(), |day| day.to_string());
+        let rows = self.rows_now.map_or("no table: run `ruminate init` first".to_owned(), count);
+        writeln!(f, "replay would read {} into {}; nothing was changed", self.lake, self.warehouse)?;
+        let mut lines = vec![
+            ("days", format!("{} to {}", day(self.first_day), day(self.last_day))),
+            ("partitions", count(self.partitions)),
+            ("objects", count(self.objects)),
+            ("bytes", count(self.bytes)),
+            ("archived", count(self.archived)),
+            ("after the cutoff", count(self.after_fence)),
+            ("dated in the future", count(self.future_dated)),
+            ("foreign names", count(self.foreign)),
+            ("rows now", rows),
+        ];
+        if self.lake.starts_with("s3:") {
+            lines.push(("list requests", count(self.list_requests)));
+            lines.push(("get requests", count(self.get_requests)));
+            lines.push(("their price", format!("{:.2} US$ (S3, us-east-1)", self.price_usd)));
+        }
+        if let (Some(sample), Some(seconds)) = (&self.sample, self.seconds) {
+            let rate = format!("{:.0} objects/s, a sample of {} says", sample.per_second, count(sample.objects));
+            lines.push(("reading", format!("{} at {rate}", duration(seconds))));
+        }
+        if !self.method.is_empty() {
+            lines.push(("loading", self.method.clone()));
+        }
+        f.write_str(&Lines(&lines).to_string())?;
+        for (class, of) in self.classes.iter().filter(|_| self.lake.starts_with("s3:")) {
+            let archived =
+                if of.archived > 0 { format!(", {} of them archived", count(of.archived)) } else { String::new() };
+            let restored = if of.restored > 0 { format!(", {} restored", count(of.restored)) } else { String::new() };
+            writeln!(f, "  class {class}: {} objects{archived}{restored}", count(of.objects))?;
+        }
+        for (farm, objects) in &self.farms {
+            writeln!(f, "  farm {farm}: {} objects", count(*objects))?;
+        }
+        for change in &self.changes {
+            writeln!(f, "  changes: {change}")?;
+        }
+        for obstacle in &self.obstacles {
+            writeln!(f, "  in the way: {obstacle}")?;
+        }
+        if let Some(why) = &self.stopped {
+            writeln!(f, "stopped early: {why}; what is said is of what was listed until then")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,29 @@
+//! Text of an undo.
+
+use std::fmt;
+
+use super::{Lines, count, duration, rows};
+use crate::undo::{Outcome, UndoCounter};
+use pipeline::lake::ConditionalWrites;
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = if self.dry_run { "would be put back; nothing was changed" } else { "put back" };
+        writeln!(
+            f,
+            "undo: {} of {} changes {what}, in {}",
+            count(self[UndoCounter::Restored]),
+            count(self[UndoCounter::Changes]),
+            duration(self.seconds)
+        )?;
+        let lines = rows(&self.counts, &[UndoCounter::Changes], &[UndoCounter::Left]);
+        write!(f, "{}{}", Lines(&lines), self.problems)?;
+        if let Some(warning) = self.conditional_writes.and_then(ConditionalWrites::warning) {
+            writeln!(f, "  {warning}")?;
+        }
+        if self[UndoCounter::Left] > 0 {
+            writeln!(f, "stopped early: asked to stop\nto go on, run the same command again")?;
+        }
+        Ok(())
+    }
+}

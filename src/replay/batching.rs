@@ -1,0 +1,144 @@
+//! Fills batches up to a size at which a transaction takes the time it should.
+//!
+//! Records come in the order of ids. Records of one id are never torn apart: one batch decides which of them is the row.
+
+use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use chrono::NaiveDate;
+
+use super::order::{IdOrder, ReplayEntry};
+use pipeline::lake::Partition;
+
+/// Rows a transaction has at least, and at most: more gains nothing (benches/RESULTS.md).
+const ROWS: RangeInclusive<usize> = 500..=20_000;
+
+/// Rows of the first batches.
+const FIRST: usize = 10_000;
+
+/// How long a transaction should take.
+const TARGET: Duration = Duration::from_millis(1_000);
+
+/// The batch that is being filled.
+#[derive(Debug)]
+pub(super) struct Batching {
+    current: Vec<ReplayEntry>,
+    order: IdOrder,
+    /// Rows a batch should have now.
+    target: usize,
+}
+
+impl Batching {
+    /// Nothing yet; a batch has at most `most` rows.
+    pub(super) fn new(most: usize) -> Self {
+        let mut batching = Self { current: Vec::new(), order: IdOrder::TimeOrdered, target: FIRST };
+        batching.limit(most);
+        batching
+    }
+
+    /// What comes from here on is in that order.
+    pub(super) fn begin(&mut self, order: IdOrder) {
+        self.order = order;
+    }
+
+    /// The order of what is filled.
+    pub(super) fn order(&self) -> IdOrder {
+        self.order
+    }
+
+    /// Whether the batch is to be taken before this record is added.
+    pub(super) fn is_full_before(&self, next: &ReplayEntry) -> bool {
+        self.current.len() >= self.target && self.current.last().is_some_and(|last| last.id != next.id)
+    }
+
+    /// Adds a record.
+    pub(super) fn push(&mut self, entry: ReplayEntry) {
+        self.current.push(entry);
+    }
+
+    /// Whether there is nothing to take.
+    pub(super) fn is_empty(&self) -> bool {
+        self.current.is_empty()
+    }
+
+    /// Takes what is filled.
+    pub(super) fn take(&mut self) -> Vec<ReplayEntry> {
+        std::mem::take(&mut self.current)
+    }
+
+    /// The days of which time-ordered records wait for their batch to be full.
+    pub(super) fn waiting_days(&self, places: &[Partition]) -> BTreeSet<NaiveDate> {
+        days(self.order, &self.current, places)
+    }
+
+    /// Sizes the next batches by how long the transactions of one took; a batch has at most `most` rows.
+    pub(super) fn retarget(&mut self, rows: u64, elapsed: Duration, transactions: u64, most: usize) {
+        if rows >= *ROWS.start() as u64 && transactions > 0 {
+            let per_transaction = elapsed.as_secs_f64() / transactions as f64;
+            let ideal = rows as f64 / transactions as f64 * TARGET.as_secs_f64() / per_transaction.max(1e-3);
+            self.target = (self.target + ideal.min(1e6) as usize) / 2;
+        }
+        self.limit(most);
+    }
+
+    fn limit(&mut self, most: usize) {
+        self.target = self.target.clamp(*ROWS.start(), *ROWS.end()).min(most);
+    }
+}
+
+/// The days of time-ordered records; none of others.
+pub(super) fn days(order: IdOrder, entries: &[ReplayEntry], places: &[Partition]) -> BTreeSet<NaiveDate> {
+    let entries = entries.iter().filter(|_| order == IdOrder::TimeOrdered);
+    entries.map(|entry| places[entry.place as usize].day).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::entry;
+    use super::*;
+
+    #[test]
+    fn a_batch_is_full_at_its_target_but_never_between_records_of_one_id() {
+        let mut batching = Batching::new(3);
+        let ids = [1, 2, 3, 3, 3, 4];
+        let full: Vec<bool> = ids
+            .map(|n| {
+                let next = entry(n, 0);
+                let full = batching.is_full_before(&next);
+                batching.push(next);
+                full
+            })
+            .into();
+        assert_eq!(full, [false, false, false, false, false, true]);
+        assert_eq!((batching.take().len(), batching.is_empty()), (6, true));
+        assert!(!batching.is_full_before(&entry(9, 0)), "an empty batch is never full");
+    }
+
+    #[test]
+    fn a_target_follows_the_time_of_a_transaction_between_its_bounds() {
+        let mut batching = Batching::new(usize::MAX);
+        assert_eq!(batching.target, FIRST);
+        batching.retarget(10_000, Duration::from_secs(2), 1, usize::MAX);
+        assert_eq!(batching.target, 7_500, "half of the way to 5,000");
+        batching.retarget(400, Duration::from_secs(9), 1, usize::MAX);
+        assert_eq!(batching.target, 7_500, "a small batch says nothing");
+        batching.retarget(10_000, Duration::from_millis(1), 1, usize::MAX);
+        assert_eq!(batching.target, *ROWS.end());
+        (0..20).for_each(|_| batching.retarget(500, Duration::from_secs(60), 1, usize::MAX));
+        assert_eq!(batching.target, *ROWS.start());
+        batching.retarget(0, Duration::ZERO, 0, 7);
+        assert_eq!(batching.target, 7, "a rate of rows allows less");
+    }
+
+    #[test]
+    fn days_wait_only_where_records_are_time_ordered() {
+        let day = |n| NaiveDate::from_ymd_opt(2023, 1, n).unwrap();
+        let places = [1, 2].map(|n| Partition { day: day(n), farm: "a".into() });
+        let mut batching = Batching::new(9);
+        [entry(1, 0), entry(2, 1), entry(3, 1)].into_iter().for_each(|entry| batching.push(entry));
+        assert_eq!(batching.waiting_days(&places), [day(1), day(2)].into());
+        batching.begin(IdOrder::Unordered);
+        assert!(batching.waiting_days(&places).is_empty());
+    }
+}

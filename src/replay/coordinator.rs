@@ -1,0 +1,361 @@
+//! The loading side of a run: takes what the reading side hands over, and gives batches of it to the workers.
+//!
+//! What is a batch, what an earlier session has done, and when a day is done is decided by [`super::batching`],
+//! [`super::matching`] and [`super::days`]; this file carries records between them and keeps the account.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Instant;
+
+use chrono::NaiveDate;
+use tokio::sync::mpsc;
+
+use super::batching::{self, Batching};
+use super::days::DayLedger;
+use super::journal::RunEntry;
+use super::load::{Batch, LoadedBatch, Loader, PendingJournal};
+use super::load_error::LoadError;
+use super::matching::{Matched, Matching};
+use super::order::{IdOrder, ReplayEntry};
+use super::outcome::{Counter, Outcome};
+use super::plan::Plan;
+use super::read::{LakeReader, ReadDay, ReadEnd, ReadError, ReaderEvent};
+use super::session::Session;
+use super::tally::{PendingRecords, Tally};
+use super::workers::Workers;
+use crate::progress::Stage;
+use crate::reader::{Item, Skip};
+use crate::sort::Sorted;
+use crate::stop::Stop;
+use pipeline::lake::{Meta, Partition};
+
+const ASKED: &str = "asked to stop";
+
+/// A run on its way.
+pub(super) struct ReplayRun {
+    loader: Arc<Loader>,
+    workers: Workers<WorkerResult>,
+    session: Session,
+    stage: Stage,
+    stop: Stop,
+    tally: Tally,
+    /// Objects that are to be accounted for.
+    seen: u64,
+    pending: PendingRecords,
+    matching: Matching,
+    batching: Batching,
+    days: DayLedger,
+    /// What is to be written to the journal with the next batch.
+    pending_journal: PendingJournal,
+    outcome: Outcome,
+    /// Something was loaded or counted: what fails from here on is an outcome.
+    has_progress: bool,
+    /// Why it could not even begin.
+    startup_error: Option<anyhow::Error>,
+}
+
+/// A batch at the end of its way.
+struct WorkerResult {
+    /// The days of its records, where they are time-ordered.
+    days: BTreeSet<NaiveDate>,
+    order: IdOrder,
+    loaded: LoadedBatch,
+    ended: Result<(), LoadError>,
+}
+
+impl ReplayRun {
+    /// A run that begins, or goes on where its session's earlier ones have stopped.
+    pub(super) async fn new(
+        loader: Loader,
+        load_concurrency: usize,
+        session: Session,
+        outcome: Outcome,
+        (stage, stop): (Stage, Stop),
+    ) -> Self {
+        let days: BTreeSet<NaiveDate> = loader.places.iter().map(|partition| partition.day).collect();
+        let tally = session.resume.as_ref().map(|resume| resume.tally.clone()).unwrap_or_default();
+        Self {
+            workers: Workers::new(load_concurrency),
+            stage,
+            stop,
+            seen: tally.counts[Counter::Listed],
+            tally,
+            pending: PendingRecords::default(),
+            matching: Matching::new(session.resume.clone()),
+            batching: Batching::new(loader.throttle.max_batch_rows().await),
+            days: DayLedger::new(days.len()),
+            pending_journal: PendingJournal::default(),
+            session,
+            outcome,
+            has_progress: false,
+            startup_error: None,
+            loader: Arc::new(loader),
+        }
+    }
+
+    /// Counts objects that lie where none belong.
+    pub(super) fn count_unrecognized(&mut self, objects: Vec<Meta>) {
+        for object in objects {
+            self.seen += 1;
+            self.tally.record_object(None, object.key, Item::Skipped(Skip::Foreign));
+        }
+    }
+
+    /// Lets the reader run, and takes everything it hands over; `halt` ends the reader where this side cannot go on.
+    pub(super) async fn take_all(&mut self, reader: LakeReader, halt: &Stop) -> anyhow::Result<()> {
+        let (events, mut incoming) = mpsc::channel(2);
+        let reader = tokio::spawn(reader.run(events));
+        while let Some(event) = incoming.recv().await {
+            match event {
+                ReaderEvent::Day(day) => self.take_day(*day).await,
+                ReaderEvent::End(end) => self.take_end(*end).await,
+            }
+            if self.has_stopped() {
+                halt.set();
+            }
+        }
+        Ok(reader.await?)
+    }
+
+    fn place(&self, number: u32) -> &Partition {
+        &self.loader.places[number as usize]
+    }
+
+    fn has_stopped(&self) -> bool {
+        self.outcome.stopped.is_some() || self.startup_error.is_some()
+    }
+
+    /// Ends the run; the first reason stays.
+    fn stop_because(&mut self, why: impl Into<String>) {
+        self.outcome.stopped.get_or_insert_with(|| why.into());
+    }
+
+    /// Takes a day: counts it, and sends its records on their way.
+    async fn take_day(&mut self, read: ReadDay) {
+        let ReadDay { day, mut tally, sorted, timed, unordered } = read;
+        for (&number, &count) in &timed {
+            self.pending.add(&self.loader.places[number as usize], IdOrder::TimeOrdered, count);
+        }
+        for (&number, &count) in &unordered {
+            tally.cells.at(self.place(number)).listed += count;
+        }
+        let listed = tally.counts[Counter::Listed];
+        self.stage.add(listed);
+        self.has_progress |= listed > 0;
+        self.tally.merge(tally.clone());
+        let Some(sorted) = sorted else { return };
+        let again = !unordered.is_empty() || tally.has_unread();
+        self.days.open(day, tally, again);
+        self.send_all(sorted, IdOrder::TimeOrdered).await;
+        if !self.has_stopped() {
+            // The last of its records may wait for a batch that is full.
+            self.stage.share(self.days.complete(day));
+            self.note_days();
+        }
+    }
+
+    async fn take_end(&mut self, end: ReadEnd) {
+        self.outcome.reading_seconds = end.seconds;
+        self.seen += end.seen;
+        for (&number, &count) in &end.waiting {
+            self.pending.add(&self.loader.places[number as usize], IdOrder::Unordered, count);
+        }
+        if !matches!(end.error, Some(ReadError::Stopped)) && !self.has_stopped() {
+            self.flush().await; // also where the lake fails: what was read of whole days is not read again
+        }
+        match end.error {
+            None => {}
+            Some(ReadError::Stopped) => self.stop_because(ASKED),
+            Some(ReadError::Lake(e)) if !self.has_progress && self.workers.are_idle() => {
+                self.startup_error = Some(e.into());
+            }
+            Some(ReadError::Lake(e)) => self.stop_because(e.to_string()),
+            Some(ReadError::Sort(e)) => self.stop_because(format!(
+                "the records cannot be sorted on disk: {e}: make room, or name another folder with --sort-dir"
+            )),
+        }
+        if let (Some(unordered), false) = (end.unordered, self.has_stopped()) {
+            while !self.workers.are_idle() {
+                self.settle_one().await; // a row that two objects claim is the time-ordered one's
+            }
+            self.send_all(unordered, IdOrder::Unordered).await;
+            if !self.has_stopped() {
+                self.flush().await;
+            }
+        }
+    }
+
+    /// Cuts sorted records into batches; a last one that is not full waits for more.
+    async fn send_all(&mut self, sorted: Sorted<ReplayEntry>, order: IdOrder) {
+        self.matching.begin(order);
+        self.batching.begin(order);
+        for entry in sorted {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(e) => return self.stop_because(format!("sorted records cannot be read back: {e}")),
+            };
+            let (matched, entry) = self.matching.push(entry);
+            if let Some(matched) = matched {
+                self.take_matched(matched, order).await;
+            }
+            if let Some(entry) = entry {
+                self.fill(entry).await;
+            }
+            if self.has_stopped() {
+                return;
+            }
+        }
+        if let Some(matched) = self.matching.finish() {
+            self.take_matched(matched, order).await;
+        }
+    }
+
+    /// Counts what an earlier session has loaded, and loads what it has not.
+    async fn take_matched(&mut self, matched: Matched, order: IdOrder) {
+        match matched {
+            Matched::Loaded { seq, entries, tally } => {
+                let mut places = HashMap::new();
+                entries.iter().for_each(|entry| *places.entry(entry.place).or_default() += 1);
+                self.settle(order, &places, *tally);
+                if let (IdOrder::TimeOrdered, Some(first)) = (order, entries.first()) {
+                    self.days.resumed(self.loader.places[first.place as usize].day, seq);
+                }
+            }
+            Matched::Stale { seq, entries } => {
+                if let (Some(first), Some(last)) = (entries.first(), entries.last()) {
+                    tracing::warn!(
+                        "between {} and {} the lake now has other records to read than before: they are done again",
+                        first.id,
+                        last.id
+                    );
+                }
+                let run = self.session.resume.as_ref().map(|resume| resume.journal.run);
+                self.pending_journal.deletes.extend(run.map(|run| (run, seq)));
+                for entry in entries {
+                    if self.has_stopped() {
+                        return;
+                    }
+                    self.fill(entry).await;
+                }
+            }
+        }
+    }
+
+    async fn fill(&mut self, entry: ReplayEntry) {
+        if self.batching.is_full_before(&entry) {
+            self.flush().await;
+        }
+        self.batching.push(entry);
+    }
+
+    /// Counts records that are in or refused, by partition.
+    fn settle(&mut self, order: IdOrder, places: &HashMap<u32, u64>, tally: Tally) {
+        for (&number, &count) in places {
+            self.pending.remove(&self.loader.places[number as usize], order, count);
+        }
+        let rows: u64 = places.values().sum();
+        self.stage.add(rows);
+        self.has_progress |= rows > 0;
+        self.tally.merge(tally);
+    }
+
+    /// Sends what is filled as a batch, once there is a worker for it.
+    async fn flush(&mut self) {
+        if self.stop.is_set() {
+            self.stop_because(ASKED);
+        }
+        while self.workers.are_busy() {
+            self.settle_one().await;
+        }
+        if self.batching.is_empty() || self.has_stopped() {
+            return;
+        }
+        let (order, entries) = (self.batching.order(), self.batching.take());
+        let days = batching::days(order, &entries, &self.loader.places);
+        self.days.batch_sent(&days);
+        let batch = Batch { order, entries, pending: std::mem::take(&mut self.pending_journal) };
+        let loader = Arc::clone(&self.loader);
+        self.workers.start(async move {
+            let mut loaded = LoadedBatch::default();
+            let ended = loader.load(batch, &mut loaded).await;
+            WorkerResult { days, order, loaded, ended }
+        });
+    }
+
+    /// Waits for the next batch to end, and counts it.
+    async fn settle_one(&mut self) {
+        let WorkerResult { days, order, loaded, ended } = match self.workers.next().await {
+            None => return,
+            Some(Ok(result)) => result,
+            Some(Err(e)) => {
+                return self.stop_because(format!("a loader failed, which is an error of this program: {e}"));
+            }
+        };
+        let rows: u64 = loaded.places.values().sum();
+        self.settle(order, &loaded.places, loaded.tally);
+        self.has_progress |= loaded.transactions > 0;
+        self.pending_journal.append(loaded.pending);
+        self.outcome.transactions += loaded.transactions;
+        self.outcome.loading_seconds += loaded.elapsed.as_secs_f64();
+        self.days.batch_ended(&days, &loaded.seqs, ended.is_ok());
+        match ended {
+            Ok(()) => {
+                let most = self.loader.throttle.max_batch_rows().await;
+                self.batching.retarget(rows, loaded.elapsed, loaded.transactions, most);
+            }
+            Err(e) => self.fail(e),
+        }
+        self.note_days();
+    }
+
+    fn fail(&mut self, error: LoadError) {
+        match error {
+            LoadError::Warehouse(e) if !self.has_progress && !self.has_stopped() && !e.kind().is_transient() => {
+                self.startup_error = Some(e.into());
+            }
+            error => self.stop_because(error.to_string()),
+        }
+    }
+
+    /// Notes the days that are done; the entries go with the next batch.
+    fn note_days(&mut self) {
+        let waiting = self.batching.waiting_days(&self.loader.places);
+        let done = self.days.take_done(&waiting);
+        if let Some(journal) = &self.loader.journal {
+            let entries = done.into_iter().map(|day| journal.entry(journal.seq(), &RunEntry::Day(day)));
+            self.pending_journal.writes.extend(entries);
+        }
+    }
+
+    /// Waits for what is in flight, writes the last entries, and closes the account.
+    pub(super) async fn finish(mut self, plan: &Plan, begun: Instant) -> anyhow::Result<Outcome> {
+        while !self.workers.are_idle() {
+            self.settle_one().await;
+        }
+        self.note_days();
+        let (loader, mut outcome) = (self.loader, self.outcome);
+        outcome.seconds = begun.elapsed().as_secs_f64();
+        outcome.pressure = plan.lake.pressure();
+        outcome.pauses = loader.throttle.pauses().await;
+        outcome.undo = loader.undo.as_ref().and_then(|undo| undo.written()).map(|path| path.display().to_string());
+        self.tally.close(&self.pending, &mut outcome);
+        let listed = outcome.counts[Counter::Listed];
+        if let (Some(only), None) = (&plan.only, &outcome.stopped) {
+            outcome.counts[Counter::NotFound] = (only.0.len() as u64).saturating_sub(listed);
+        }
+        let has_ended = outcome.stopped.is_none() && self.startup_error.is_none();
+        let ended = has_ended.then(|| outcome.contract());
+        self.session.close(ended, self.pending_journal, (&*loader.bulk, &loader.shape)).await;
+        self.stage.finish();
+        if let Some(error) = self.startup_error {
+            return Err(error);
+        }
+        outcome.check()?;
+        anyhow::ensure!(
+            listed == self.seen,
+            "{} objects were listed and {listed} are accounted for, which is an error of this program",
+            self.seen,
+        );
+        Ok(outcome)
+    }
+}

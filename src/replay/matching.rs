@@ -1,0 +1,134 @@
+//! Matches what a resumed run reads with what an earlier session has loaded, batch by batch.
+//!
+//! Records that lie in the range of an earlier batch are kept back until the range is passed. They are done where the batch
+//! was made of just these objects; else they are loaded again.
+
+use std::sync::Arc;
+
+use super::order::{IdOrder, ReplayEntry};
+use super::resume::ResumeState;
+use super::tally::Tally;
+
+/// Records in the range of an earlier batch, once all of them are read.
+#[derive(Debug)]
+pub(super) enum Matched {
+    /// The batch was made of just these objects, and its rows are there.
+    Loaded {
+        /// The number of its entry.
+        seq: u64,
+        entries: Vec<ReplayEntry>,
+        tally: Box<Tally>,
+    },
+    /// It was made of others: they are loaded again, and its entry no longer holds.
+    Stale { seq: u64, entries: Vec<ReplayEntry> },
+}
+
+/// Compares what is read, in the order of ids, with the batches of an earlier session.
+#[derive(Debug)]
+pub(super) struct Matching {
+    state: Option<Arc<ResumeState>>,
+    order: IdOrder,
+    buffer: Vec<ReplayEntry>,
+    /// The batch in whose range the buffer lies.
+    batch: Option<u64>,
+}
+
+impl Matching {
+    /// With an earlier session, if there was one.
+    pub(super) fn new(state: Option<Arc<ResumeState>>) -> Self {
+        Self { state, order: IdOrder::TimeOrdered, buffer: Vec::new(), batch: None }
+    }
+
+    /// What comes from here on is in that order.
+    pub(super) fn begin(&mut self, order: IdOrder) {
+        self.order = order;
+    }
+
+    /// Takes a record: gives back the records of a range that is passed, and the record itself where it is in none.
+    pub(super) fn push(&mut self, entry: ReplayEntry) -> (Option<Matched>, Option<ReplayEntry>) {
+        let batch = self.state.as_ref().and_then(|state| state.batch_containing(self.order, &entry.id));
+        let passed = if batch == self.batch { None } else { self.finish() };
+        self.batch = batch;
+        match batch {
+            None => (passed, Some(entry)),
+            Some(_) => {
+                self.buffer.push(entry);
+                (passed, None)
+            }
+        }
+    }
+
+    /// Gives back the records of the last range, where there are no more.
+    pub(super) fn finish(&mut self) -> Option<Matched> {
+        let entries = std::mem::take(&mut self.buffer);
+        let (state, seq) = (self.state.as_ref()?, self.batch.take()?);
+        Some(match state.matching_batch(self.order, &entries) {
+            Some(tally) => Matched::Loaded { seq, entries, tally: Box::new(tally.clone()) },
+            None => Matched::Stale { seq, entries },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::journal::BatchEntry;
+    use super::super::seen::Seen;
+    use super::super::tests::entry;
+    use super::*;
+
+    /// An earlier session with a batch of the entries 2 to 4 and one of the entry 6.
+    fn earlier() -> Matching {
+        let batch = |of: &[u32]| {
+            let entries: Vec<_> = of.iter().map(|n| entry(*n, 0)).collect();
+            let id = |entry: Option<&ReplayEntry>| entry.unwrap().id.clone();
+            BatchEntry {
+                order: IdOrder::TimeOrdered,
+                first: id(entries.first()),
+                last: id(entries.last()),
+                rows: Seen::default(),
+                objects: Seen::of(&entries),
+                tally: Tally::default(),
+            }
+        };
+        Matching::new(Some(Arc::new(ResumeState::of_batches(vec![(20, batch(&[2, 3, 4])), (60, batch(&[6]))]))))
+    }
+
+    /// What becomes of entries: those that go on at once as `+n`, loaded batches as `=seq`, others as `!seq`.
+    fn told(matching: &mut Matching, read: &[u32]) -> Vec<String> {
+        let mut told = Vec::new();
+        let mut tell = |matched: Option<Matched>| match matched {
+            None => {}
+            Some(Matched::Loaded { seq, entries, .. }) => told.push(format!("={seq} {}", entries.len())),
+            Some(Matched::Stale { seq, entries }) => told.push(format!("!{seq} {}", entries.len())),
+        };
+        let mut direct = 0;
+        for n in read {
+            let (matched, entry) = matching.push(entry(*n, 0));
+            tell(matched);
+            direct += entry.map_or(0, |_| 1);
+        }
+        tell(matching.finish());
+        told.push(format!("+{direct}"));
+        told
+    }
+
+    #[test]
+    fn a_batch_of_the_same_objects_is_loaded_already() {
+        assert_eq!(told(&mut earlier(), &[1, 2, 3, 4, 5, 6]), ["=20 3", "=60 1", "+2"]);
+    }
+
+    #[test]
+    fn a_batch_of_other_objects_is_stale() {
+        assert_eq!(told(&mut earlier(), &[2, 4, 6, 7]), ["!20 2", "=60 1", "+1"], "one is no longer read");
+        assert_eq!(told(&mut earlier(), &[2, 3, 3, 4]), ["!20 4", "+0"], "one more is read");
+    }
+
+    #[test]
+    fn what_is_in_no_range_goes_on_at_once() {
+        assert_eq!(told(&mut Matching::new(None), &[1, 2, 3]), ["+3"]);
+        let mut unordered = earlier();
+        unordered.begin(IdOrder::Unordered);
+        assert_eq!(told(&mut unordered, &[1, 2, 3]), ["+3"], "batches of the other order");
+        assert_eq!(told(&mut earlier(), &[]), ["+0"]);
+    }
+}

@@ -1,0 +1,163 @@
+//! What a replay counts of objects: its own counters, and the reader's reasons for leaving an object aside.
+//!
+//! A new counter is one line of [`Counter`], a new skip reason one line of [`Skip`]. Sums, the check, JSON, text, HTML
+//! and the exit code follow from their roles.
+
+use std::ops::{Index, IndexMut};
+
+use serde::ser::SerializeMap as _;
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::outcome::{Counter as Table, Counts, Spec, counters};
+use crate::reader::Skip;
+
+counters! {
+    /// What a replay counts, besides what [`Skip`] names.
+    pub enum Counter {
+        Listed: "listed", "listed", Input, "Objects listed.";
+        Inserted: "inserted", "inserted", Part, "New rows.";
+        Identical: "identical", "identical", Part, "Rows that were there with the same values.";
+        Conflicting: "conflicting", "conflicting", Finding, "Rows that were there with other values.";
+        Rejected: "rejected", "rejected", Finding, "Objects that hold no valid record, and records that the table refuses.";
+        Archived: "archived", "archived", Finding, "Objects in an archive tier.";
+        Unreadable: "unreadable", "unreadable", Finding, "Objects that could not be fetched or are not JSON.";
+        Until: "skipped_until", "after --until", Skipped, "Records processed after `--until`.";
+        Data: "skipped_data", "outside of the dates", Skipped,
+            "Records whose `data` is outside of `--data-from` and `--data-to`.";
+        Pending: "skipped_pending", "read, not loaded", Skipped,
+            "Records that were read and not loaded, because the run stopped early.";
+        Overwritten: "overwritten", "overwritten", Detail, "Of the conflicting rows, those that now hold the lake's values.";
+        NotFound: "not_found", "named but not there", DetailFinding,
+            "Keys that a drift file names and that are not in the lake.";
+        Verified: "verified", "read back right", Detail, "Rows read back and found right.";
+        Unverified: "unverified", "read back wrong", DetailFinding, "Rows read back and found wrong.";
+    }
+}
+
+/// The name of the sum of everything that is left aside.
+pub(crate) const SKIPPED: &str = "skipped";
+
+/// How many objects there were, by what happened to them; every listed one is in exactly one part.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub struct ObjectCounts {
+    #[serde(flatten)]
+    own: Counts<Counter>,
+    #[serde(flatten)]
+    skips: Counts<Skip>,
+}
+
+impl ObjectCounts {
+    /// Adds those of another.
+    pub fn merge(&mut self, other: &Self) {
+        self.own.merge(&other.own);
+        self.skips.merge(&other.skips);
+    }
+
+    /// Every counter with its count, in the order in which they are shown.
+    pub fn iter(&self) -> impl Iterator<Item = (Spec, u64)> + '_ {
+        let first = Counter::ALL.iter().position(|counter| counter.spec().role.is_skipped()).unwrap_or_default();
+        let own = |counter: &Counter| (counter.spec(), self[*counter]);
+        let (before, after) = Counter::ALL.split_at(first);
+        let skips = self.skips.iter().map(|(skip, n)| (skip.spec(), n));
+        before.iter().map(own).chain(skips).chain(after.iter().map(own))
+    }
+
+    fn total(&self, wanted: impl Fn(Spec) -> bool) -> u64 {
+        self.iter().filter(|(spec, _)| wanted(*spec)).map(|(_, n)| n).sum()
+    }
+
+    /// Objects that were left aside, for whatever reason.
+    pub fn skipped(&self) -> u64 {
+        self.total(|spec| spec.role.is_skipped())
+    }
+
+    /// Records that are in the warehouse with the lake's values.
+    pub fn recovered(&self) -> u64 {
+        self[Counter::Inserted] + self[Counter::Identical] + self[Counter::Overwritten]
+    }
+
+    /// Rows that hold other values than the lake, and were kept.
+    pub fn kept(&self) -> u64 {
+        self[Counter::Conflicting].saturating_sub(self[Counter::Overwritten])
+    }
+
+    /// How much there is for somebody to look at.
+    pub fn findings(&self) -> u64 {
+        // A row that was overwritten is settled.
+        self.total(|spec| spec.role.is_finding()).saturating_sub(self[Counter::Overwritten])
+    }
+
+    /// Whether every listed object is in one of the parts.
+    pub fn add_up(&self) -> bool {
+        self[Counter::Listed] == self.total(|spec| spec.role.is_part())
+    }
+}
+
+impl Index<Counter> for ObjectCounts {
+    type Output = u64;
+
+    fn index(&self, counter: Counter) -> &u64 {
+        &self.own[counter]
+    }
+}
+
+impl IndexMut<Counter> for ObjectCounts {
+    fn index_mut(&mut self, counter: Counter) -> &mut u64 {
+        &mut self.own[counter]
+    }
+}
+
+impl Index<Skip> for ObjectCounts {
+    type Output = u64;
+
+    fn index(&self, skip: Skip) -> &u64 {
+        &self.skips[skip]
+    }
+}
+
+impl IndexMut<Skip> for ObjectCounts {
+    fn index_mut(&mut self, skip: Skip) -> &mut u64 {
+        &mut self.skips[skip]
+    }
+}
+
+/// A map of names and counts, with the sum of what was left aside before its parts.
+impl Serialize for ObjectCounts {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut map = to.serialize_map(None)?;
+        let mut summed = false;
+        for (spec, n) in self.iter() {
+            if spec.role.is_skipped() && !summed {
+                summed = true;
+                map.serialize_entry(SKIPPED, &self.skipped())?;
+            }
+            map.serialize_entry(spec.name, &n)?;
+        }
+        map.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_to_skip_are_summed_and_written_between_the_parts_and_the_details() {
+        let mut counts = ObjectCounts::default();
+        counts[Counter::Listed] = 6;
+        counts[Counter::Inserted] = 1;
+        counts[Skip::Foreign] = 2;
+        counts[Counter::Until] = 3;
+        counts[Counter::Verified] = 1;
+        assert!(counts.add_up());
+        assert_eq!((counts.skipped(), counts.findings(), counts.recovered()), (5, 2, 1));
+        let json = serde_json::to_string(&counts).unwrap();
+        assert_eq!(
+            json,
+            "{\"listed\":6,\"inserted\":1,\"identical\":0,\"conflicting\":0,\"rejected\":0,\"archived\":0,\"unreadable\":0,\
+             \"skipped\":5,\"skipped_foreign\":2,\"skipped_after_fence\":0,\"skipped_future_dated\":0,\"skipped_until\":3,\
+             \"skipped_data\":0,\"skipped_pending\":0,\"overwritten\":0,\"not_found\":0,\"verified\":1,\"unverified\":0}"
+        );
+        assert_eq!(serde_json::from_str::<ObjectCounts>(&json).unwrap(), counts);
+    }
+}

@@ -1,0 +1,232 @@
+//! What an earlier session of a run has done, as far as the rows still hold it.
+//!
+//! An entry of the journal counts only if the very rows it speaks of are in its range, and no others. What was read of a
+//! day that is not whole is read again, and a batch stands for its objects only if they are the same ones: an object that
+//! could not be read then and can be now changes what its range has to hold ([`super::matching`]). Whatever does not hold is
+//! done again, which changes no row that is right.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::NaiveDate;
+use uuid::Uuid;
+
+use super::journal::{BatchEntry, DayEntry, Journal, RunEntry, RunHeader};
+use super::order::{IdOrder, ReplayEntry};
+use super::seen::Seen;
+use super::tally::Tally;
+use crate::sort::OrderedId;
+use pipeline::record::stored::{Row, Shape};
+use pipeline::warehouse::{self, Bulk};
+
+/// Batches by the first id of their range, none overlapping another.
+#[derive(Debug, Clone, Default)]
+pub(super) struct BatchIndex(BTreeMap<OrderedId, (u64, BatchEntry)>);
+
+impl BatchIndex {
+    /// The number of the batch in whose range an id lies.
+    fn at(&self, id: &OrderedId) -> Option<u64> {
+        let (_, (seq, batch)) = self.0.range(..=id).next_back()?;
+        (*id <= batch.last).then_some(*seq)
+    }
+
+    /// Takes a batch, where its range is free.
+    fn insert(&mut self, seq: u64, batch: BatchEntry) -> bool {
+        let before = self.0.range(..=&batch.last).next_back();
+        let free = before.is_none_or(|(_, (_, before))| before.last < batch.first);
+        if free {
+            self.0.insert(batch.first.clone(), (seq, batch));
+        }
+        free
+    }
+}
+
+/// What an earlier session of a run has done, as far as the rows still hold it.
+#[derive(Debug)]
+pub(super) struct ResumeState {
+    pub journal: Journal,
+    pub header: RunHeader,
+    /// Of the days that are in.
+    pub tally: Tally,
+    /// Days that are in, and are not read again.
+    pub days: BTreeSet<NaiveDate>,
+    /// Batches of other days and of loose records; whether they stand shows when their objects are read.
+    time_ordered: BatchIndex,
+    unordered: BatchIndex,
+    /// Notes that no longer hold.
+    pub stale_entries: Vec<(Uuid, u64)>,
+}
+
+/// The newest run from that lake, where it has not ended: an older one is worth nothing after a newer one.
+///
+/// # Errors
+/// The journal cannot be read.
+pub(super) async fn find_unfinished_run(
+    bulk: &dyn Bulk,
+    lake: &str,
+) -> Result<Option<(Uuid, RunHeader)>, warehouse::Error> {
+    for note in bulk.heads().await? {
+        match serde_json::from_str::<RunHeader>(&note.text) {
+            Ok(head) if head.lake == lake => return Ok(Some((note.run, head)).filter(|(_, head)| head.ended.is_none())),
+            Ok(_) => {}
+            Err(e) => tracing::warn!("the journal's head of run {} cannot be read and is passed over: {e}", note.run),
+        }
+    }
+    Ok(None)
+}
+
+impl ResumeState {
+    fn new(run: Uuid, header: RunHeader) -> Self {
+        Self {
+            journal: Journal::session(run),
+            header,
+            tally: Tally::default(),
+            days: BTreeSet::new(),
+            time_ordered: BatchIndex::default(),
+            unordered: BatchIndex::default(),
+            stale_entries: Vec::new(),
+        }
+    }
+
+    /// Reads what a run has noted, and looks whether its rows are there; with `verify` a batch counts only if it was read
+    /// back.
+    ///
+    /// # Errors
+    /// The warehouse cannot be asked.
+    pub(super) async fn read(
+        bulk: &dyn Bulk,
+        run: Uuid,
+        head: RunHeader,
+        verify: bool,
+    ) -> Result<Self, warehouse::Error> {
+        let (mut batches, mut days) = (BTreeMap::new(), Vec::new());
+        let mut before = Self::new(run, head);
+        let shape = bulk.shape().await?;
+        for note in bulk.notes(run).await? {
+            match serde_json::from_str(&note.text) {
+                Ok(RunEntry::Batch(batch)) if verify && !batch.tally.is_read_back() => {
+                    before.stale_entries.push((run, note.seq))
+                }
+                Ok(RunEntry::Batch(batch)) if holds(bulk, &batch, &shape).await? => {
+                    drop(batches.insert(note.seq, batch))
+                }
+                Ok(RunEntry::Day(day)) => days.push((note.seq, day)),
+                Ok(RunEntry::Batch(batch)) => {
+                    tracing::warn!(
+                        "the rows between {} and {} are not those that the journal speaks of: they are done again",
+                        batch.first,
+                        batch.last
+                    );
+                    before.stale_entries.push((run, note.seq));
+                }
+                Err(e) => {
+                    tracing::warn!(
+                        "note {} of the journal cannot be read, and what it says is done again: {e}",
+                        note.seq
+                    );
+                    before.stale_entries.push((run, note.seq));
+                }
+            }
+        }
+        before.adopt(batches, days);
+        Ok(before)
+    }
+
+    /// Counts the days that are whole, and keeps the batches of all others for matching.
+    fn adopt(&mut self, mut batches: BTreeMap<u64, BatchEntry>, days: Vec<(u64, DayEntry)>) {
+        let run = self.journal.run;
+        for (seq, day) in days {
+            if self.days.contains(&day.day) || !day.batches.iter().all(|batch| batches.contains_key(batch)) {
+                self.stale_entries.push((run, seq));
+                continue;
+            }
+            self.tally.merge(day.tally);
+            for batch in day.batches.iter().filter_map(|seq| batches.remove(seq)) {
+                self.tally.merge(batch.tally);
+            }
+            self.days.insert(day.day);
+        }
+        for (seq, batch) in batches {
+            let ranges = if batch.order == IdOrder::TimeOrdered { &mut self.time_ordered } else { &mut self.unordered };
+            if !ranges.insert(seq, batch) {
+                self.stale_entries.push((run, seq)); // two sessions did the same
+            }
+        }
+    }
+
+    /// An earlier session that has loaded these batches.
+    #[cfg(test)]
+    pub(super) fn of_batches(batches: Vec<(u64, BatchEntry)>) -> Self {
+        let header = RunHeader {
+            lake: String::new(),
+            asked: super::outcome::ReplayOptions::default(),
+            only: None,
+            fence: chrono::DateTime::UNIX_EPOCH,
+            begun: chrono::DateTime::UNIX_EPOCH,
+            version: String::new(),
+            undo: Vec::new(),
+            ended: None,
+        };
+        let mut state = Self::new(Uuid::nil(), header);
+        state.adopt(batches.into_iter().collect(), Vec::new());
+        state
+    }
+
+    /// The number of the batch that may stand for a record.
+    pub(super) fn batch_containing(&self, order: IdOrder, id: &OrderedId) -> Option<u64> {
+        self.of(order).at(id)
+    }
+
+    /// What a batch came to, if it speaks of just those entries.
+    pub(super) fn matching_batch(&self, order: IdOrder, entries: &[ReplayEntry]) -> Option<&Tally> {
+        let first = &entries.first()?.id;
+        let (_, (_, batch)) = self.of(order).0.range(..=first).next_back()?;
+        (batch.objects == Seen::of(entries)).then_some(&batch.tally)
+    }
+
+    fn of(&self, order: IdOrder) -> &BatchIndex {
+        match order {
+            IdOrder::TimeOrdered => &self.time_ordered,
+            IdOrder::Unordered => &self.unordered,
+        }
+    }
+}
+
+/// Whether the very rows of a batch are in its range, and no others. Ids that are no plain UUIDs are sorted differently by
+/// the server, so that nothing can be said of them.
+async fn holds(bulk: &dyn Bulk, batch: &BatchEntry, shape: &Shape) -> Result<bool, warehouse::Error> {
+    if batch.first.is_odd() || batch.last.is_odd() {
+        return Ok(batch.rows.count == 0);
+    }
+    let (first, last) = (batch.first.text(), batch.last.text());
+    if bulk.count(&first, &last).await? != batch.rows.count {
+        return Ok(false);
+    }
+    let most = u32::try_from(batch.rows.count + 1).unwrap_or(u32::MAX);
+    let rows = bulk.range(&first, &last, most, shape).await?;
+    Ok(Seen::texts(rows.iter().map(Row::id)) == batch.rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_lies_in_a_range_with_its_ends_and_ranges_do_not_overlap() {
+        let id = |text: &str| OrderedId::new(text);
+        let batch = |first, last| BatchEntry {
+            order: IdOrder::TimeOrdered,
+            first: id(first),
+            last: id(last),
+            rows: Seen::default(),
+            objects: Seen::default(),
+            tally: Tally::default(),
+        };
+        let mut batches = BatchIndex::default();
+        assert!(batches.insert(1, batch("b", "d")) && batches.insert(2, batch("f", "f")));
+        for (first, last) in [("a", "b"), ("c", "c"), ("d", "e"), ("a", "z"), ("f", "g")] {
+            assert!(!batches.insert(3, batch(first, last)), "{first} {last}");
+        }
+        let at: Vec<u64> = "abcdefg".chars().map(|c| batches.at(&id(&c.to_string())).unwrap_or(0)).collect();
+        assert_eq!(at, [0, 1, 1, 1, 0, 2, 0]);
+    }
+}

@@ -1,0 +1,100 @@
+//! The journal of a run from its first entry to its last: a new run's, or that of a run that is resumed.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::journal::{Journal, RunHeader};
+use super::load::PendingJournal;
+use super::plan::Plan;
+use super::resume::ResumeState;
+use super::settings::JournalMode;
+use crate::undo::Undo;
+use pipeline::record::stored::Shape;
+use pipeline::warehouse::{Bulk, Change};
+
+/// A session of a run.
+#[derive(Debug)]
+pub(super) struct Session {
+    /// Where its entries go; `None` where no journal is kept.
+    pub journal: Option<Journal>,
+    /// What earlier sessions of the run have done.
+    pub resume: Option<Arc<ResumeState>>,
+    pub header: RunHeader,
+    /// Where earlier sessions wrote down what they overwrote.
+    pub undo_earlier: Vec<String>,
+}
+
+impl Session {
+    /// Opens the journal and writes the header. What an earlier session has done is taken out of the plan.
+    pub(super) async fn open(
+        mode: Option<JournalMode>,
+        plan: &mut Plan,
+        header: RunHeader,
+        undo: Option<&Undo>,
+        (bulk, shape): (&dyn Bulk, &Shape),
+    ) -> anyhow::Result<Self> {
+        let (journal, resume) = match mode {
+            None => (None, None),
+            Some(JournalMode::New) => {
+                bulk.journal(true).await?;
+                (Some(Journal::new(header.begun)?), None)
+            }
+            Some(JournalMode::Resume(earlier)) => (Some(earlier.0.journal.clone()), Some(earlier.0)),
+        };
+        let mut session = Self { journal, resume, header, undo_earlier: Vec::new() };
+        if let Some(resume) = &session.resume {
+            plan.cutoff = plan.cutoff.resumed(resume.header.fence);
+            plan.partitions.retain(|partition| !resume.days.contains(&partition.day));
+            session.header = resume.header.clone();
+        }
+        session.name_undo_files(undo);
+        if let Some(journal) = &session.journal {
+            let forget = session.resume.as_ref().map_or(&[][..], |resume| &resume.stale_entries);
+            let notes = [journal.entry(0, &session.header)];
+            bulk.apply(&Change { notes: &notes, forget, ..Change::default() }, shape).await?;
+        }
+        Ok(session)
+    }
+
+    /// Names the undo files that are there, and this session's own in the header.
+    fn name_undo_files(&mut self, undo: Option<&Undo>) {
+        let there = self.header.undo.iter().filter(|path| Path::new(path).exists());
+        self.undo_earlier = there.cloned().collect();
+        if let Some(undo) = undo {
+            let path = std::path::absolute(undo.path()).unwrap_or_else(|_| undo.path().into()).display().to_string();
+            self.undo_earlier.retain(|earlier| *earlier != path);
+            if !self.header.undo.contains(&path) {
+                self.header.undo.push(path);
+            }
+        }
+    }
+
+    /// The run's id; empty where no journal is kept.
+    pub(super) fn run_id(&self) -> String {
+        self.journal.as_ref().map(|journal| journal.run.to_string()).unwrap_or_default()
+    }
+
+    /// Writes what is pending; of a run that has ended only the header stays, with its counts.
+    ///
+    /// The rows are in whatever becomes of this: without these entries some days are read again when the run goes on.
+    pub(super) async fn close(
+        &mut self,
+        ended: Option<serde_json::Value>,
+        mut pending: PendingJournal,
+        (bulk, shape): (&dyn Bulk, &Shape),
+    ) {
+        let Some(journal) = &self.journal else { return };
+        self.header.ended = ended;
+        let closed = async {
+            if self.header.ended.is_some() {
+                pending.deletes = bulk.notes(journal.run).await?.into_iter().map(|note| (note.run, note.seq)).collect();
+                pending.writes = vec![journal.entry(0, &self.header)];
+            }
+            let change = Change { notes: &pending.writes, forget: &pending.deletes, ..Change::default() };
+            bulk.apply(&change, shape).await
+        };
+        if let Err(e) = closed.await {
+            tracing::warn!("the last notes of the journal could not be written: {e}");
+        }
+    }
+}

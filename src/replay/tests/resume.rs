@@ -1,0 +1,153 @@
+//! Runs that stop and go on: in all exactly one of everything.
+
+use super::*;
+
+/// A run that is stopped while it waits at the rate of rows, taken on again: in all exactly one of everything.
+#[tokio::test]
+async fn a_stopped_run_goes_on_and_its_counts_are_exact() {
+    let mut records: Vec<_> = (0..12).flat_map(|n| day(n, 300)).collect();
+    records.extend((0..12).flat_map(|d| (0..100).map(move |n| old_style(d, n))));
+    let scene = Scene::of(&records).await;
+    put(&scene.lake, "fazenda_um/2023/01/01/historico_consumo_2023-01-01 00:00:00.000_y.json", "{}").await;
+    let total = records.len() as u64;
+    let replay = scene.replay().await;
+    let (scene, first) = stopped_midway(scene, replay).await;
+    assert!(first.counts[Counter::Inserted] < total, "{first}");
+    assert_eq!(scene.rows().await, first.counts[Counter::Inserted]);
+    assert!(first.pauses.iter().any(|pause| pause.reason == "rows per second" && pause.seconds > 0.5), "{first:?}");
+    let other = Plan::new(ReplaySource {
+        filter: RecordFilter { until: Some(processed(1)), ..RecordFilter::default() },
+        ..ReplaySource::of(Arc::clone(&scene.lake) as Arc<dyn Lake>)
+    });
+    let e =
+        find_resumable_run(&scene.warehouse, &other.await.unwrap(), Policy::Keep, false).await.unwrap_err().to_string();
+    assert!(e.contains("until was null"), "{e}");
+    let second = scene.resumed().await;
+    assert!(second.resumed && second.stopped.is_none() && second.run == first.run);
+    assert_eq!(counts(&second), [total, 0, 0, 1, 0, 0], "{second}");
+    assert!(second.days.values().all(|cell| cell.pending == 0));
+    assert_eq!(second.days.values().map(|cell| cell.recovered()).sum::<u64>(), total);
+    assert_eq!(scene.rows().await, total);
+}
+
+/// Stops a run at a thousand rows a second once some of it is in.
+async fn stopped_midway(scene: Scene, replay: Replay) -> (Scene, Outcome) {
+    let limits = ThrottleLimits { rows_per_second: Some(1_000), ..ThrottleLimits::default() };
+    let stop = scene.stop.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        stop.set();
+    });
+    let outcome = scene.run(Replay { throttle: limited(limits), load_concurrency: 1, ..replay }).await;
+    assert!(
+        outcome.stopped.is_some() && outcome.counts[Counter::Inserted] + outcome.counts[Counter::Overwritten] >= 500,
+        "{outcome}"
+    );
+    (Scene { stop: Stop::default(), ..scene }, outcome)
+}
+
+/// Objects that could not be read in the first session lie in ranges that it has settled: they come in with the second.
+#[tokio::test]
+async fn what_becomes_readable_between_two_sessions_is_loaded() {
+    let timed: Vec<_> = (0..2).flat_map(|n| day(n, 1_500)).collect();
+    let loose: Vec<_> = (0..3).flat_map(|d| (0..1_000).map(move |n| old_style(d, n))).collect();
+    for records in [timed, loose] {
+        let mut by_id: Vec<_> = records.iter().collect();
+        by_id.sort_by(|a, b| a.1.id_treated_data.cmp(&b.1.id_treated_data));
+        let (key, hidden) = by_id[30].clone();
+        let scene = Scene::of(&records).await;
+        scene.lake.turn_into(&key, "{broken");
+        let replay = scene.replay().await;
+        let (scene, first) = stopped_midway(scene, replay).await;
+        let total = records.len() as u64;
+        assert!(first.counts[Counter::Inserted] < total - 1, "{first}");
+        assert_eq!(scene.rows().await, first.counts[Counter::Inserted]);
+        scene.lake.turn_into(&key, hidden.object_from_values());
+        let second = scene.resumed().await;
+        assert!(second.resumed && second.counts[Counter::Unreadable] == 0, "{second}");
+        assert_eq!(
+            (second.counts[Counter::Listed], second.counts[Counter::Inserted] + second.counts[Counter::Identical]),
+            (total, total),
+            "{second}"
+        );
+        assert!(second.counts[Counter::Inserted] < total, "what had to be done again was there: {second}");
+        assert_eq!(scene.rows().await, total);
+        assert!(scene.warehouse.remove(&hidden.id_treated_data).is_some());
+    }
+}
+
+/// As many rows as there were are not the rows that there were.
+#[tokio::test]
+async fn strangers_in_a_range_do_not_stand_for_rows_that_are_lost() {
+    let records: Vec<_> = day(0, 3_000);
+    let scene = Scene::of(&records).await;
+    let replay = scene.replay().await;
+    let (scene, first) = stopped_midway(scene, replay).await;
+    let shape = scene.warehouse.shape().await.unwrap();
+    let mut ids: Vec<&Record> = records.iter().map(|(_, record)| record).collect();
+    ids.sort_by(|a, b| a.id_treated_data.cmp(&b.id_treated_data));
+    for n in 0..50 {
+        let lost = ids[n * 7];
+        assert!(scene.warehouse.remove(&lost.id_treated_data).is_some(), "{first}");
+        let last = if lost.id_treated_data.ends_with('0') { "1" } else { "0" };
+        let near = format!("{}{last}", &lost.id_treated_data[..35]);
+        scene.warehouse.overwrite(Record { id_treated_data: near, ..lost.clone() }.to_row(&shape));
+    }
+    let second = scene.resumed().await;
+    assert_eq!(
+        (second.counts[Counter::Listed], second.counts[Counter::Inserted] + second.counts[Counter::Identical]),
+        (3_000, 3_000),
+        "{second}"
+    );
+    assert_eq!(scene.rows().await, 3_050);
+}
+
+#[tokio::test]
+async fn every_session_s_undo_file_is_named() {
+    let scene = Scene::of(&day(0, 3_000)).await;
+    scene.run(scene.replay().await).await;
+    let shape = scene.warehouse.shape().await.unwrap();
+    for (_, record) in day(0, 3_000) {
+        scene.warehouse.overwrite(Record { consumo_meta: 1.5, ..record }.to_row(&shape));
+    }
+    let home = tempfile::tempdir().unwrap();
+    let path = |name: &str| home.path().join(name);
+    let over = |replay: Replay, name: &str| Replay {
+        policy: Policy::Overwrite,
+        undo: Some(Undo::new(path(name), "t".into())),
+        ..replay
+    };
+    let replay = over(scene.replay().await, "first");
+    let (scene, first) = stopped_midway(scene, replay).await;
+    assert_eq!(first.undo, Some(path("first").display().to_string()));
+    let plan = scene.plan().await;
+    let earlier = find_resumable_run(&scene.warehouse, &plan, Policy::Overwrite, false)
+        .await
+        .unwrap()
+        .expect("an unfinished run");
+    let again = Replay::new(plan, Arc::new(scene.warehouse.clone()));
+    let again = over(Replay { journal: Some(JournalMode::Resume(Box::new(earlier))), ..again }, "second");
+    let second = scene.run(again).await;
+    assert_eq!((second.counts[Counter::Overwritten], second.undo), (3_000, Some(path("second").display().to_string())));
+    assert_eq!(second.undo_earlier, [path("first").display().to_string()]);
+}
+
+#[tokio::test]
+async fn a_journal_that_claims_more_than_is_there_is_not_believed() {
+    let scene = Scene::of(&(0..6).flat_map(|n| day(n, 600)).collect::<Vec<_>>()).await;
+    let replay = scene.replay().await;
+    let (scene, first) = stopped_midway(scene, replay).await;
+    assert!(first.counts[Counter::Inserted] >= 1_000 && first.counts[Counter::Inserted] < 3_600, "{first}");
+    let notes = scene.warehouse.notes(Uuid::parse_str(&first.run).unwrap()).await.unwrap();
+    assert!(!notes.is_empty());
+    assert!(scene.warehouse.remove(&new_style(0, 3).1.id_treated_data).is_some());
+    let second = scene.resumed().await;
+    assert!(
+        second.stopped.is_none() && second.counts[Counter::Identical] > 0,
+        "what was done again was there: {second}"
+    );
+    assert_eq!(
+        (second.counts[Counter::Inserted] + second.counts[Counter::Identical], scene.rows().await),
+        (3_600, 3_600)
+    );
+}

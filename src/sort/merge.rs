@@ -1,0 +1,101 @@
+//! Giving entries back in their order: runs are merged while they are read.
+
+use std::io;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread::JoinHandle;
+
+use extsort::SortedIterator;
+
+use super::runs::RunFiles;
+use super::{BATCH, Compare, EncodedEntry, InOrder, ON_THE_WAY};
+
+/// Entries in their order; more than a few are read back from disk by a thread of its own, ahead of whoever takes them.
+pub(crate) struct Sorted<T: InOrder> {
+    source: SortedSource<T>,
+    // After the source: its thread reads there.
+    _runs: Option<RunFiles>,
+}
+
+/// Who reads the runs back.
+enum SortedSource<T: InOrder> {
+    Inline(SortedIterator<EncodedEntry<T>, Compare<T>>),
+    Prefetched {
+        batch: std::vec::IntoIter<T>,
+        /// `None` once all has come, or a failure.
+        from: Option<Receiver<io::Result<Vec<T>>>>,
+        thread: Option<JoinHandle<()>>,
+    },
+}
+
+impl<T: InOrder> Sorted<T> {
+    /// Entries whose runs lie there.
+    ///
+    /// # Errors
+    /// Returns an error if no thread can be started.
+    pub(super) fn of(entries: SortedIterator<EncodedEntry<T>, Compare<T>>, runs: Option<RunFiles>) -> io::Result<Self> {
+        let source = if entries.sorted_count() > BATCH as u64 {
+            SortedSource::ahead(entries)?
+        } else {
+            SortedSource::Inline(entries)
+        };
+        Ok(Self { source, _runs: runs })
+    }
+}
+
+impl<T: InOrder> SortedSource<T> {
+    fn ahead(mut entries: SortedIterator<EncodedEntry<T>, Compare<T>>) -> io::Result<Self> {
+        let (to, from) = sync_channel(ON_THE_WAY);
+        let read = move || {
+            loop {
+                let batch: io::Result<Vec<T>> = entries.by_ref().take(BATCH).map(|entry| Ok(entry?.0)).collect();
+                let last = batch.as_ref().map_or(true, |batch| batch.len() < BATCH);
+                if to.send(batch).is_err() || last {
+                    return;
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name("sorted".into()).spawn(read)?;
+        Ok(Self::Prefetched { batch: Vec::new().into_iter(), from: Some(from), thread: Some(thread) })
+    }
+}
+
+impl<T: InOrder> Drop for SortedSource<T> {
+    fn drop(&mut self) {
+        if let Self::Prefetched { from, thread, .. } = self {
+            drop(from.take());
+            // It ends with its next batch; a panic of its own was told as a broken channel.
+            drop(thread.take().map(JoinHandle::join));
+        }
+    }
+}
+
+impl<T: InOrder> Iterator for Sorted<T> {
+    type Item = io::Result<T>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match &mut self.source {
+            SortedSource::Inline(entries) => Some(entries.next()?.map(|entry| entry.0)),
+            SortedSource::Prefetched { batch, from, .. } => {
+                if batch.len() == 0 {
+                    match from.as_ref()?.recv() {
+                        Ok(Ok(more)) => {
+                            if more.len() < BATCH {
+                                *from = None;
+                            }
+                            *batch = more.into_iter();
+                        }
+                        Ok(Err(e)) => {
+                            *from = None;
+                            return Some(Err(e));
+                        }
+                        Err(_) => {
+                            *from = None;
+                            return Some(Err(io::Error::other("the reading of sorted runs broke off")));
+                        }
+                    }
+                }
+                batch.next().map(Ok)
+            }
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Ids in the order of the merge, in sixteen bytes where they are plain UUIDs.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use uuid::Uuid;
+
+use super::InOrder;
+
+/// An id in the order of the merge: plain UUIDs first, as every server sorts them, then all others by their characters.
+///
+/// A plain UUID is one in lower case with its hyphens; of it only the sixteen bytes are kept.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum OrderedId {
+    /// A plain UUID.
+    Plain([u8; 16]),
+    /// Anything else: servers sort it by their collation.
+    Odd(String),
+}
+
+impl OrderedId {
+    pub(crate) fn new(id: &str) -> Self {
+        let hyphen = |at| matches!(at, 8 | 13 | 18 | 23);
+        let plain = id.len() == 36
+            && id
+                .bytes()
+                .enumerate()
+                .all(|(at, b)| if hyphen(at) { b == b'-' } else { matches!(b, b'0'..=b'9' | b'a'..=b'f') });
+        match Uuid::try_parse(id) {
+            Ok(uuid) if plain => Self::Plain(uuid.into_bytes()),
+            _ => Self::Odd(id.to_owned()),
+        }
+    }
+
+    pub(crate) const fn is_odd(&self) -> bool {
+        matches!(self, Self::Odd(_))
+    }
+
+    /// The id as it is written.
+    pub(crate) fn text(&self) -> Cow<'_, str> {
+        match self {
+            Self::Plain(bytes) => Cow::Owned(Uuid::from_bytes(*bytes).hyphenated().to_string()),
+            Self::Odd(id) => Cow::Borrowed(id),
+        }
+    }
+}
+
+impl fmt::Display for OrderedId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text())
+    }
+}
+
+/// What an id is on disk; for people it is its text.
+#[derive(Serialize, Deserialize)]
+enum EncodedId<'a> {
+    Plain([u8; 16]),
+    Odd(Cow<'a, str>),
+}
+
+impl Serialize for OrderedId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            _ if serializer.is_human_readable() => serializer.collect_str(self),
+            Self::Plain(bytes) => EncodedId::Plain(*bytes).serialize(serializer),
+            Self::Odd(id) => EncodedId::Odd(Cow::Borrowed(id)).serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for OrderedId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            return Ok(Self::new(&String::deserialize(deserializer)?));
+        }
+        Ok(match EncodedId::deserialize(deserializer)? {
+            EncodedId::Plain(bytes) => Self::Plain(bytes),
+            EncodedId::Odd(id) => Self::Odd(id.into_owned()),
+        })
+    }
+}
+
+impl InOrder for OrderedId {
+    fn compare(&self, other: &Self) -> Ordering {
+        self.cmp(other)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_uuids_come_before_all_others() {
+        let plain = OrderedId::new("ffffffff-ffff-8fff-bfff-ffffffffffff");
+        for odd in ["", "1", "0FFFFFFF-FFFF-8FFF-BFFF-FFFFFFFFFFFF", "00000000-0000-0000-0000-00000000000 "] {
+            assert!(plain < OrderedId::new(odd), "{odd}");
+        }
+    }
+
+    #[test]
+    fn an_id_comes_back_as_it_was_written_whatever_holds_it() {
+        for text in ["01856aa0-c800-883a-837a-29fe66bbec99", "01856AA0-C800-883A-837A-29FE66BBEC99", "x ", ""] {
+            let id = OrderedId::new(text);
+            assert_eq!((id.text().as_ref(), id.is_odd()), (text, !text.starts_with("01856a")));
+            let packed = postcard::to_stdvec(&id).unwrap();
+            assert_eq!(postcard::from_bytes::<OrderedId>(&packed).unwrap(), id);
+            let json = serde_json::to_string(&id).unwrap();
+            assert_eq!(json, format!("{text:?}"));
+            assert_eq!(serde_json::from_str::<OrderedId>(&json).unwrap(), id);
+        }
+        let plain = OrderedId::new("01856aa0-c800-883a-837a-29fe66bbec99");
+        assert_eq!(postcard::to_stdvec(&plain).unwrap().len(), 17);
+    }
+}

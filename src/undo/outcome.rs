@@ -1,0 +1,113 @@
+//! The outcome of an undo: how many of the changes in an undo file were reverted.
+
+use std::ops::{Index, IndexMut};
+
+use serde::{Deserialize, Serialize};
+
+use crate::outcome::{Counts, Exit, Problems, counters};
+use pipeline::lake::{ConditionalWrites, Conditions};
+
+counters! {
+    /// What an undo counts.
+    pub enum UndoCounter {
+        Changes: "changes", "changes", Input, "Changes that the file has.";
+        Restored: "restored", "restored", Part, "Rows and objects that are again as they were.";
+        Already: "already", "restored already", Part, "Rows and objects that were so already.";
+        ChangedSince: "changed_since", "changed since", Finding,
+            "Rows and objects that were changed since, or are gone, and stay as they are.";
+        Broken: "broken", "lines broken off", DetailFinding,
+            "Lines that broke off before their changes were made, which are none of the changes.";
+        Left: "left", "not looked at", Skipped, "Changes that were not looked at, because the run was stopped.";
+    }
+}
+
+/// The outcome of an undo.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Outcome {
+    /// What was counted.
+    #[serde(flatten)]
+    pub counts: Counts<UndoCounter>,
+    /// Whether nothing was changed because it was a dry run.
+    pub dry_run: bool,
+    /// Support of the lake's store for conditional writes; `None` if the file is about no object.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conditional_writes: Option<ConditionalWrites>,
+    /// Time of the run.
+    pub seconds: f64,
+    /// What stays as it is, each with its id or key, and the lines that broke off.
+    pub problems: Problems,
+}
+
+impl Outcome {
+    /// Checks that every change is accounted for.
+    ///
+    /// # Errors
+    /// Returns an error of this program if the counts do not add up.
+    pub fn check(&self) -> anyhow::Result<()> {
+        let (changes, parts) = (self[UndoCounter::Changes], self.counts.parts());
+        anyhow::ensure!(changes == parts, "{changes} changes are {parts} in parts, which is an error of this program");
+        Ok(())
+    }
+
+    /// Adds the outcome of another undo file.
+    pub fn merge(&mut self, other: Self) {
+        self.counts += &other.counts;
+        self.dry_run |= other.dry_run;
+        self.conditional_writes = match (self.conditional_writes, other.conditional_writes) {
+            (Some(create), Some(change)) => Some(Conditions { create, change }.weakest()),
+            (one, other) => one.or(other),
+        };
+        self.seconds = self.seconds.max(other.seconds);
+        self.problems.absorb(other.problems);
+    }
+}
+
+impl crate::outcome::Outcome for Outcome {
+    fn exit(&self) -> Exit {
+        match (self[UndoCounter::Left], self.counts.findings()) {
+            (0, 0) => Exit::Clean,
+            (0, _) => Exit::Found,
+            _ => Exit::Stopped,
+        }
+    }
+}
+
+impl Index<UndoCounter> for Outcome {
+    type Output = u64;
+
+    fn index(&self, counter: UndoCounter) -> &u64 {
+        &self.counts[counter]
+    }
+}
+
+impl IndexMut<UndoCounter> for Outcome {
+    fn index_mut(&mut self, counter: UndoCounter) -> &mut u64 {
+        &mut self.counts[counter]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outcome::{Unread, read_back};
+
+    #[test]
+    fn an_outcome_comes_back_from_its_json() {
+        let mut outcome = Outcome { dry_run: true, seconds: 1.5, ..Outcome::default() };
+        outcome[UndoCounter::Changes] = 3;
+        outcome[UndoCounter::Restored] = 2;
+        outcome[UndoCounter::ChangedSince] = 1;
+        outcome.problems.add("changed since", "x", "why");
+        outcome.check().unwrap();
+        let other = outcome.clone();
+        outcome.merge(other);
+        outcome.check().unwrap();
+        let json = serde_json::to_value(&outcome).unwrap();
+        let back: Outcome = read_back(&serde_json::to_vec(&outcome).unwrap()).unwrap();
+        assert_eq!(serde_json::to_value(&back).unwrap(), json);
+        assert_eq!((back[UndoCounter::Changes], back.counts.findings()), (6, 2));
+        let mut newer = json;
+        newer["melted"] = 1.into();
+        assert!(matches!(read_back::<Outcome>(newer.to_string().as_bytes()), Err(Unread::Newer { .. })));
+    }
+}

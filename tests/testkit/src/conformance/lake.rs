@@ -1,0 +1,120 @@
+//! The suite for [`Lake`]: what every back end does alike, checked on an empty lake.
+
+use bytes::Bytes;
+use futures::stream::{self, StreamExt};
+
+use pipeline::lake::{Changed, Depth, Lake, Put, Reason, list_all, list_whole, look_up};
+
+/// Keys that have broken readers of S3 elsewhere: space, colon, plus, percent, accents, an escape that is none.
+pub const STRANGE_KEYS: [&str; 7] = [
+    "strange/historico_consumo_2026-11-22 18:49:03.457.json",
+    "strange/a+b.json",
+    "strange/a%20b.json",
+    "strange/100%.json",
+    "strange/são joão.json",
+    "strange/a&b=c?d#e.json",
+    "strange/'quoted\".json",
+];
+
+/// Runs every check on an empty lake.
+pub async fn check(lake: &dyn Lake) {
+    clock_is_near_ours(lake).await;
+    an_object_is_written_once_and_read_back(lake).await;
+    a_missing_object_is_not_found(lake).await;
+    strange_keys_survive(lake).await;
+    listings_page_and_fold(lake).await;
+    one_of_many_writers_wins(lake).await;
+    only_the_object_that_is_meant_is_changed(lake).await;
+    the_folder_beside_is_outside(lake).await;
+}
+
+async fn clock_is_near_ours(lake: &dyn Lake) {
+    lake.put_new("clock/x", Bytes::new()).await.unwrap();
+    let skew = (lake.clock().await.unwrap() - chrono::Utc::now()).num_seconds().abs();
+    assert!(skew <= 5, "{skew} s");
+}
+
+async fn an_object_is_written_once_and_read_back(lake: &dyn Lake) {
+    let body = Bytes::from_static("{\"a\":\"ção\"}".as_bytes());
+    assert_eq!(lake.put_new("once/a.json", body.clone()).await.unwrap(), Put::Created);
+    assert_eq!(lake.put_new("once/a.json", Bytes::from_static(b"other")).await.unwrap(), Put::Exists);
+    assert_eq!(lake.get("once/a.json").await.unwrap(), body);
+    let listed = list_all(lake, "once/").await.unwrap();
+    assert_eq!(listed.len(), 1);
+    assert_eq!((listed[0].key.as_str(), listed[0].size, listed[0].archived), ("once/a.json", body.len() as u64, false));
+    assert!(!listed[0].etag.is_empty());
+    assert!((listed[0].last_modified - chrono::Utc::now()).num_seconds().abs() <= 5);
+}
+
+async fn a_missing_object_is_not_found(lake: &dyn Lake) {
+    let e = lake.get("once/missing.json").await.unwrap_err();
+    assert_eq!(e.reason, Reason::NotFound, "{e}");
+    assert!(e.concerns_one_object());
+    assert!(list_all(lake, "nothing/here/").await.unwrap().is_empty());
+}
+
+async fn strange_keys_survive(lake: &dyn Lake) {
+    for key in STRANGE_KEYS {
+        assert_eq!(lake.put_new(key, Bytes::from(key)).await.unwrap(), Put::Created, "{key}");
+    }
+    let mut keys: Vec<String> = list_all(lake, "strange/").await.unwrap().into_iter().map(|o| o.key).collect();
+    keys.sort();
+    let mut expected = STRANGE_KEYS.map(str::to_owned).to_vec();
+    expected.sort();
+    assert_eq!(keys, expected);
+    for key in keys {
+        assert_eq!(lake.get(&key).await.unwrap(), key.as_bytes(), "{key}");
+    }
+}
+
+async fn listings_page_and_fold(lake: &dyn Lake) {
+    let keys: Vec<String> = (0..1_100).map(|n| format!("many/{:02}/{n:04}.json", n % 3)).collect();
+    stream::iter(&keys)
+        .for_each_concurrent(16, |key| async move {
+            lake.put_new(key, Bytes::from_static(b"{}")).await.unwrap();
+        })
+        .await;
+    lake.put_new("many/top.json", Bytes::new()).await.unwrap();
+    let listed: Vec<String> = list_all(lake, "many/").await.unwrap().into_iter().map(|o| o.key).collect();
+    assert_eq!(listed.len(), keys.len() + 1);
+    assert!(listed.is_sorted(), "in key order");
+    let folded = list_whole(lake, "many/", Depth::Folders).await.unwrap();
+    assert_eq!(folded.folders, ["many/00/", "many/01/", "many/02/"]);
+    assert_eq!(folded.objects.iter().map(|o| o.key.as_str()).collect::<Vec<_>>(), ["many/top.json"]);
+    assert!(list_whole(lake, "", Depth::Folders).await.unwrap().folders.contains(&"many/".to_owned()));
+}
+
+async fn one_of_many_writers_wins(lake: &dyn Lake) {
+    let puts = (0..12).map(|n| lake.put_new("race/x.json", Bytes::from(format!("{n}"))));
+    let created =
+        futures::future::join_all(puts).await.into_iter().filter(|put| matches!(put, Ok(Put::Created))).count();
+    assert_eq!(created, 1);
+}
+
+async fn only_the_object_that_is_meant_is_changed(lake: &dyn Lake) {
+    let key = "changed/são joão 1:2.json";
+    lake.put_new(key, Bytes::from_static(b"one")).await.unwrap();
+    let token = async || look_up(lake, key).await.unwrap().unwrap().etag;
+    let first = token().await;
+    let to = |body: &'static str| Some(Bytes::from_static(body.as_bytes()));
+    assert_eq!(lake.change(key, &first, to("another")).await.unwrap(), Changed::Done);
+    assert_eq!(lake.get(key).await.unwrap(), "another");
+    for body in [to("a third"), None] {
+        assert_eq!(lake.change(key, &first, body).await.unwrap(), Changed::Moved);
+        assert_eq!(lake.get(key).await.unwrap(), "another");
+    }
+    let second = token().await;
+    assert_eq!(lake.change(key, &second, None).await.unwrap(), Changed::Done);
+    assert_eq!(lake.get(key).await.unwrap_err().reason, Reason::NotFound);
+    assert_eq!(look_up(lake, key).await.unwrap(), None);
+    assert_eq!(lake.change(key, &second, to("from nothing")).await.unwrap(), Changed::Moved);
+    assert_eq!(lake.get(key).await.unwrap_err().reason, Reason::NotFound);
+}
+
+async fn the_folder_beside_is_outside(lake: &dyn Lake) {
+    let beside = lake.beside("quarentena");
+    assert_eq!(beside.put_new("2026/11/22/x.json", Bytes::from_static(b"{}")).await.unwrap(), Put::Created);
+    assert_eq!(beside.get("2026/11/22/x.json").await.unwrap(), "{}");
+    assert!(lake.get("quarentena/2026/11/22/x.json").await.is_err());
+    assert!(list_all(lake, "").await.unwrap().iter().all(|object| !object.key.contains("quarentena")));
+}

@@ -1,0 +1,59 @@
+//! A lake that fails as the objects that are put into it say: for tests, and never in what is shipped.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use pipeline::lake::{Depth, Error, Lake, Page, Put, Reason};
+
+/// An object that holds this text makes the work on its message panic.
+pub const PANIC: &str = "\"teste\":\"panico\"";
+/// An object that holds this text cannot be written now.
+pub const UNLUCKY: &str = "\"teste\":\"azar\"";
+/// An object that holds this text takes a minute.
+pub const SLOW: &str = "\"teste\":\"lento\"";
+
+/// Another lake with these faults.
+#[derive(Debug)]
+pub struct Faulty(pub Arc<dyn Lake>);
+
+#[async_trait]
+impl Lake for Faulty {
+    fn address(&self) -> String {
+        self.0.address()
+    }
+
+    async fn list(&self, prefix: &str, depth: Depth, after: Option<&str>) -> Result<Page, Error> {
+        self.0.list(prefix, depth, after).await
+    }
+
+    async fn get(&self, key: &str) -> Result<Bytes, Error> {
+        self.0.get(key).await
+    }
+
+    async fn put_new(&self, key: &str, body: Bytes) -> Result<Put, Error> {
+        let text = String::from_utf8_lossy(&body);
+        assert!(!text.contains(PANIC), "the test's own panic");
+        if text.contains(SLOW) {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+        }
+        if text.contains(UNLUCKY) {
+            return Err(Error {
+                reason: Reason::SlowDown,
+                about: key.to_owned(),
+                message: "the test's own refusal".into(),
+            });
+        }
+        self.0.put_new(key, body).await
+    }
+
+    async fn clock(&self) -> Result<DateTime<Utc>, Error> {
+        self.0.clock().await
+    }
+
+    fn beside(&self, name: &str) -> Arc<dyn Lake> {
+        Arc::new(Self(self.0.beside(name)))
+    }
+}

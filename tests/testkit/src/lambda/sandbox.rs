@@ -1,0 +1,107 @@
+//! A sandbox: the real binary, alone with its environment, served by a Runtime API of its own.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::runtime_api::RuntimeApi;
+
+/// A running sandbox; killed when dropped.
+pub struct Sandbox {
+    pub api: RuntimeApi,
+    pub child: Child,
+    said: Arc<Mutex<String>>,
+}
+
+impl Sandbox {
+    /// Starts a binary with this environment and what Lambda sets, and nothing else.
+    pub async fn start(binary: &Path, env: &[(String, String)]) -> Self {
+        let api = RuntimeApi::start().await;
+        let mut child = command(binary, env).env("AWS_LAMBDA_RUNTIME_API", &api.address).spawn().unwrap();
+        let said = Arc::new(Mutex::new(String::new()));
+        let pipes: [Box<dyn Read + Send>; 2] =
+            [Box::new(child.stdout.take().unwrap()), Box::new(child.stderr.take().unwrap())];
+        for pipe in pipes {
+            let said = Arc::clone(&said);
+            std::thread::spawn(move || {
+                for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+                    said.lock().unwrap().push_str(&format!("{line}\n"));
+                }
+            });
+        }
+        Self { api, child, said }
+    }
+
+    /// All that it wrote so far; waits for the metrics of what it has answered, which are what it writes last.
+    pub fn said(&self) -> String {
+        let answered = self.api.answered();
+        let complete = |said: &str| said.matches("\"_aws\":").count() >= answered;
+        let begun = Instant::now();
+        while !complete(&self.said.lock().unwrap()) {
+            assert!(
+                begun.elapsed() < Duration::from_secs(10),
+                "{answered} answers, but: {}",
+                self.said.lock().unwrap()
+            );
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.said.lock().unwrap().clone()
+    }
+
+    /// Its log lines and metrics, each a JSON object.
+    pub fn lines(&self) -> Vec<Value> {
+        self.said()
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}")))
+            .collect()
+    }
+
+    /// A count of the metrics, summed over all events so far.
+    pub fn metric(&self, name: &str) -> u64 {
+        self.lines().iter().filter(|line| line["_aws"].is_object()).map(|line| line[name].as_u64().unwrap()).sum()
+    }
+
+    /// Stops the process where it is, as Lambda does between two events, or lets it go on.
+    pub fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The binary with this environment and what Lambda sets, without the address of its Runtime API.
+pub fn command(binary: &Path, env: &[(String, String)]) -> Command {
+    let mut command = Command::new(binary);
+    command.env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let lambda = [
+        ("AWS_LAMBDA_FUNCTION_NAME", "ruminate"),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
+        ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+        ("AWS_EXECUTION_ENV", "AWS_Lambda_provided.al2023"),
+    ];
+    command.envs(lambda).envs(env.iter().map(|(name, value)| (name, value)));
+    command
+}
+
+/// The variables of the older function for a warehouse's address.
+pub fn rds(url: &str) -> Vec<(String, String)> {
+    let url = url::Url::parse(url).unwrap();
+    let of = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    vec![
+        of("RDS_HOST", url.host_str().unwrap()),
+        of("RDS_PORT", &url.port().unwrap().to_string()),
+        of("RDS_USER", url.username()),
+        of("RDS_PASSWORD", url.password().unwrap_or_default()),
+        of("RDS_DATABASE", url.path().trim_matches('/')),
+    ]
+}

@@ -1,0 +1,43 @@
+//! What the tests, benchmarks and examples of the workspace share.
+//!
+//! - [`s3`] and [`sns`]: servers in the test's own process, with faults on demand; as programs they are `ruminate-test-s3` and
+//!   `ruminate-test-sns`.
+//! - [`scene`]: the real binary in a directory and an environment of the test's own, and the outcome of a run.
+//! - [`servers`] and [`private_mariadb`]: databases on real servers, which environment variables name.
+//! - [`samples`]: the real readings and the legacy lake of the repository.
+//! - [`planted`]: drift planted in a lake and its table, with what an audit must find.
+//! - [`conformance`]: the suites that every back end of a lake and of a warehouse passes.
+//! - [`faulty_lake`]: a lake that fails when an object's content requests it.
+//! - [`lambda`]: events, the Runtime API and a sandbox for the Lambda.
+//! - [`elf`]: small ELF files, for what `bundle` accepts and rejects.
+//!
+//! It depends on `pipeline` only; the toolkit is reached through its binary. A test that needs both uses them side by side.
+
+mod listener;
+
+pub mod s3;
+pub mod sns;
+
+#[allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test suite: panicking is how it reports")]
+pub mod conformance;
+#[allow(clippy::unwrap_used, missing_docs, reason = "support of tests")]
+pub mod elf;
+#[allow(clippy::unwrap_used, missing_docs, reason = "support of tests")]
+pub mod faulty_lake;
+#[allow(clippy::unwrap_used, missing_docs, reason = "support of tests")]
+pub mod lambda;
+#[allow(clippy::unwrap_used, missing_docs, reason = "support of tests")]
+pub mod planted;
+#[allow(clippy::unwrap_used, clippy::print_stderr, missing_docs, reason = "support of tests")]
+pub mod private_mariadb;
+#[allow(clippy::unwrap_used, missing_docs, reason = "support of tests")]
+pub mod samples;
+#[allow(clippy::unwrap_used, missing_docs, reason = "support of tests")]
+pub mod scene;
+#[allow(clippy::unwrap_used, clippy::print_stderr, missing_docs, reason = "support of tests")]
+pub mod servers;
+
+pub use private_mariadb::PrivateMariaDb;
+pub use samples::{old_lake, real_files, real_readings, with_real};
+pub use scene::{BUCKET, PREFIX, Ran, Scene, built, moment, ruminate};
+pub use servers::{Database, MARIADB, MOTO, MYSQL, Server, server};

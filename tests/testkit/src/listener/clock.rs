@@ -1,0 +1,152 @@
+//! Waiting as long as was asked and no longer. The runtime's own timer counts whole milliseconds and rounds up: of 20 ms
+//! it makes more than 21, which a client with many requests at once pays for in requests a second.
+
+use std::cmp::{Ordering, Reverse};
+use std::collections::BinaryHeap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+/// A clock with a thread of its own, which starts with the first wait and ends with the clock.
+#[derive(Debug, Default)]
+pub(crate) struct Clock {
+    shared: Arc<Shared>,
+    started: OnceLock<()>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    waits: Mutex<Waits>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Waits {
+    next: BinaryHeap<Reverse<Wait>>,
+    over: bool,
+}
+
+#[derive(Debug)]
+struct Wait {
+    until: Instant,
+    done: oneshot::Sender<()>,
+}
+
+impl Clock {
+    /// Waits; at once where the thread cannot be had.
+    pub async fn wait(&self, time: Duration) {
+        self.started.get_or_init(|| {
+            let shared = Arc::clone(&self.shared);
+            // Without it every wait ends at once, for its sender is dropped below.
+            if std::thread::Builder::new().name("test-clock".into()).spawn(move || shared.run()).is_err() {
+                self.shared.lock().over = true;
+            }
+        });
+        let (done, waited) = oneshot::channel();
+        let wait = Wait { until: Instant::now() + time, done };
+        {
+            let mut waits = self.shared.lock();
+            if waits.over {
+                return;
+            }
+            let is_first = waits.next.peek().is_none_or(|Reverse(first)| wait < *first);
+            waits.next.push(Reverse(wait));
+            if is_first {
+                self.shared.changed.notify_one();
+            }
+        }
+        let _ = waited.await; // the clock's end is an end of the wait, too
+    }
+}
+
+impl Drop for Clock {
+    fn drop(&mut self) {
+        self.shared.lock().over = true;
+        self.shared.changed.notify_one();
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Waits> {
+        self.waits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn run(&self) {
+        let mut waits = self.lock();
+        let mut due = Vec::new();
+        while !waits.over {
+            let now = Instant::now();
+            while waits.next.peek().is_some_and(|Reverse(first)| first.until <= now) {
+                due.extend(waits.next.pop());
+            }
+            if due.is_empty() {
+                // No wait is an hour, and waking once in one costs nothing.
+                let pause = waits.next.peek().map_or(Duration::from_secs(3_600), |Reverse(first)| first.until - now);
+                waits = self.changed.wait_timeout(waits, pause).unwrap_or_else(PoisonError::into_inner).0;
+                continue;
+            }
+            drop(waits);
+            for Reverse(wait) in due.drain(..) {
+                let _ = wait.done.send(()); // who waited may have left
+            }
+            waits = self.lock();
+        }
+        waits.next.clear();
+    }
+}
+
+impl Ord for Wait {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.until.cmp(&other.until)
+    }
+}
+
+impl PartialOrd for Wait {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Eq for Wait {}
+
+impl PartialEq for Wait {
+    fn eq(&self, other: &Self) -> bool {
+        self.until == other.until
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn waits_end_in_their_own_time_whatever_their_order() {
+        let clock = Clock::default();
+        let begun = Instant::now();
+        let wait = async |milliseconds: u64| {
+            clock.wait(Duration::from_millis(milliseconds)).await;
+            (milliseconds, begun.elapsed())
+        };
+        let (long, short, middle) = tokio::join!(wait(60), wait(5), wait(30));
+        for (asked, took) in [long, short, middle] {
+            assert!(took >= Duration::from_millis(asked), "{asked} ms: {took:?}");
+        }
+        assert!(short.1 < middle.1 && middle.1 < long.1);
+        wait(1).await; // and again after a silence
+    }
+
+    #[tokio::test]
+    async fn the_end_of_the_clock_ends_its_thread_and_every_wait() {
+        let clock = Arc::new(Clock::default());
+        clock.wait(Duration::ZERO).await;
+        let shared = Arc::downgrade(&clock.shared);
+        let (done, waited) = oneshot::channel();
+        clock.shared.lock().next.push(Reverse(Wait { until: Instant::now() + Duration::from_secs(600), done }));
+        drop(clock);
+        assert!(waited.await.is_err());
+        while shared.upgrade().is_some() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! What a drift file says, as a set that can be held against another.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde_json::Value;
+
+/// A finding as the drift file words it, without values and reasons.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Finding {
+    pub kind: String,
+    pub id: Option<String>,
+    pub key: Option<String>,
+    pub fields: Vec<String>,
+}
+
+pub type Findings = BTreeSet<Finding>;
+
+/// The columns that a finding of one side names, so that nobody need look it up.
+const ABOUT: [&str; 5] = ["cod_cliente", "data", "id_curral", "id_lote", "row_ts"];
+
+impl Finding {
+    pub fn new(kind: &str, id: &str, key: Option<&str>, fields: &[&str]) -> Self {
+        let fields = fields.iter().map(ToString::to_string).collect();
+        Self { kind: kind.into(), id: Some(id.into()), key: key.map(str::to_owned), fields }
+    }
+
+    pub fn lake_only(id: &str, key: &str) -> Self {
+        Self::new("lake_only", id, Some(key), &ABOUT)
+    }
+
+    pub fn warehouse_only(id: &str) -> Self {
+        Self::new("warehouse_only", id, None, &ABOUT)
+    }
+
+    pub fn differing(id: &str, key: &str, fields: &[&str]) -> Self {
+        Self::new("differing", id, Some(key), fields)
+    }
+
+    /// Whether an audit that opens only what lacks its other side can tell.
+    pub fn shows_in_names(&self) -> bool {
+        match &*self.kind {
+            "lake_only" | "warehouse_only" | "duplicate_object" => true,
+            "differing" => self.fields == ["id_treated_data"],
+            "rule_break" => self.key.is_none(),
+            _ => false,
+        }
+    }
+}
+
+/// The findings of a drift file, none of them twice.
+pub fn found_in(file: &Path) -> Findings {
+    let mut found = Findings::new();
+    for line in std::fs::read_to_string(file).unwrap().lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        let text = |name: &str| line[name].as_str().map(str::to_owned);
+        let fields = line["fields"].as_object().unwrap().keys().cloned().collect();
+        let finding = Finding { kind: text("kind").unwrap(), id: text("id"), key: text("key"), fields };
+        assert!(found.insert(finding), "twice: {line}");
+    }
+    found
+}
+
+/// Both ways: everything that was planted, and nothing else.
+#[track_caller]
+pub fn assert_same(found: &Findings, planted: &Findings, what: &str) {
+    let missed: Vec<_> = planted.difference(found).take(5).collect();
+    let false_ones: Vec<_> = found.difference(planted).take(5).collect();
+    assert!(
+        missed.is_empty() && false_ones.is_empty(),
+        "{what}: {} found, {} planted; missed: {missed:#?}; not planted: {false_ones:#?}",
+        found.len(),
+        planted.len()
+    );
+}

@@ -1,0 +1,156 @@
+//! The handle a test turns dials with while the server runs, and what the dials that depend on the past remember.
+//! What each position means is `fault_settings`', carrying a fault out is `middleware`'s.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use crate::s3::fault_settings::{Request, Settings};
+use crate::s3::stats::{Counts, Injected, Tally};
+
+/// A handle on the dials and counters of a running server; clones share them.
+#[derive(Debug, Clone, Default)]
+pub struct Dials {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    settings: RwLock<Arc<Settings>>,
+    tally: Tally,
+    progress: Mutex<Progress>,
+}
+
+/// What the dials that depend on the past remember.
+#[derive(Debug, Default)]
+struct Progress {
+    /// Tries by request, kept only while a fault is set.
+    tries: HashMap<u64, u32>,
+    served: u64,
+    second: u64,
+    in_second: u32,
+}
+
+impl Dials {
+    /// Turns dials; requests that arrive later see it. Tries and the outage count start again.
+    pub fn change(&self, change: impl FnOnce(&mut Settings)) {
+        let mut settings = self.shared.settings.write().unwrap_or_else(PoisonError::into_inner);
+        change(Arc::make_mut(&mut settings));
+        *self.shared.progress.lock().unwrap_or_else(PoisonError::into_inner) = Progress::default();
+    }
+
+    /// The dials as they stand.
+    pub fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.shared.settings.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The counters as they stand.
+    pub fn counts(&self) -> Counts {
+        self.shared.tally.read()
+    }
+
+    /// Starts the counters again at zero.
+    pub fn reset_counts(&self) {
+        self.shared.tally.reset();
+    }
+
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.shared.tally
+    }
+
+    /// The fault that strikes this request, if any, in the order a real request would meet them.
+    pub(crate) fn draw(&self, request: &Request<'_>, settings: &Settings, clock: Duration) -> Option<Injected> {
+        let faults = [
+            (&settings.reset, Injected::Reset),
+            (&settings.slow_down, Injected::SlowDown),
+            (&settings.internal_error, Injected::InternalError),
+            (&settings.error_in_ok, Injected::ErrorInOk),
+            (&settings.truncate, Injected::Truncated),
+            (&settings.lost_answer, Injected::LostAnswer),
+        ];
+        let may_strike = faults.iter().any(|(fault, _)| fault.is_set());
+        if !may_strike && settings.outage_after.is_none() && settings.max_per_second.is_none() {
+            return None;
+        }
+        let mut progress = self.shared.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(early) = progress.exhausted(settings, clock) {
+            return Some(early);
+        }
+        let tries = progress.tries.entry(request.identity()).or_default();
+        let tries_before = std::mem::replace(tries, *tries + 1);
+        faults
+            .into_iter()
+            .find(|(fault, kind)| fault.hits(request, *kind, settings.seed, tries_before))
+            .map(|(_, kind)| kind)
+    }
+}
+
+impl Progress {
+    /// Counts a request against the outage and the rate, and says which of them refuses it.
+    fn exhausted(&mut self, settings: &Settings, clock: Duration) -> Option<Injected> {
+        self.served += 1;
+        if settings.outage_after.is_some_and(|after| self.served > after) {
+            return Some(Injected::Outage);
+        }
+        if self.second != clock.as_secs() {
+            (self.second, self.in_second) = (clock.as_secs(), 0);
+        }
+        self.in_second += 1;
+        settings.max_per_second.filter(|&most| self.in_second > most).map(|_| Injected::OverRate)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::s3::fault_settings::Fault;
+    use crate::s3::stats::Op;
+
+    fn drawn(dials: &Dials, keys: impl Iterator<Item = usize>) -> Vec<(usize, Option<Injected>)> {
+        let settings = dials.settings();
+        let mut all: Vec<_> = keys
+            .map(|n| {
+                let path = format!("lake/{n}");
+                let request = Request { op: Op::Get, path: &path, query: "" };
+                (n, dials.draw(&request, &settings, Duration::ZERO))
+            })
+            .collect();
+        all.sort_by_key(|(n, _)| *n);
+        all
+    }
+
+    #[test]
+    fn the_order_of_arrival_does_not_choose_the_victims() {
+        let dials = Dials::default();
+        dials.change(|d| (d.seed, d.slow_down, d.reset) = (7, Fault::rate(0.1), Fault::rate(0.05)));
+        let forward = drawn(&dials, 0..5_000);
+        dials.change(|_| ());
+        assert_eq!(forward, drawn(&dials, (0..5_000).rev()));
+        let slowed = forward.iter().filter(|(_, kind)| *kind == Some(Injected::SlowDown)).count();
+        assert!((400..600).contains(&slowed), "{slowed} of 5,000");
+        assert_ne!(forward, drawn(&dials, 0..5_000), "a retry is drawn anew");
+    }
+
+    #[test]
+    fn a_fault_keeps_to_its_operations_paths_and_tries() {
+        let dials = Dials::default();
+        dials.change(|d| d.reset = Fault::first(2).on(&[Op::Get]).under("lake/4"));
+        for expected in [Some(Injected::Reset), Some(Injected::Reset), None] {
+            assert_eq!(drawn(&dials, 4..6), [(4, expected), (5, None)]);
+        }
+        dials.change(|d| d.reset = Fault::always().on(&[Op::Put, Op::List]));
+        assert_eq!(drawn(&dials, 4..5), [(4, None)]);
+    }
+
+    #[test]
+    fn an_outage_begins_after_so_many_requests_and_a_cap_starts_again_each_second() {
+        let dials = Dials::default();
+        dials.change(|d| d.outage_after = Some(3));
+        assert_eq!(drawn(&dials, 0..5).iter().filter(|(_, kind)| *kind == Some(Injected::Outage)).count(), 2);
+        dials.change(|d| (d.outage_after, d.max_per_second) = (None, Some(2)));
+        let settings = dials.settings();
+        let request = Request { op: Op::Get, path: "lake/1", query: "" };
+        let at = |seconds| dials.draw(&request, &settings, Duration::from_secs(seconds));
+        assert_eq!([at(1), at(1), at(1), at(2)], [None, None, Some(Injected::OverRate), None]);
+    }
+}

@@ -1,0 +1,141 @@
+//! The positions of the dials, and whom a fault hits.
+//!
+//! A fault is drawn from the seed, the kind of fault, the request (method, path, query) and how many times that request
+//! was made before: never from the order of arrival. So the same requests meet the same faults however many workers send
+//! them, and a retry is drawn anew. Counting the tries is `fault_control`', carrying the fault out is `middleware`'s.
+
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
+
+use crate::s3::stats::{Injected, Op};
+
+/// The positions of every dial. The default is a server that behaves.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// Another seed, another choice of victims.
+    pub seed: u64,
+    /// Waited before every answer.
+    pub latency: Duration,
+    /// 503 SlowDown, as S3 sends while it splits a partition.
+    pub slow_down: Fault,
+    /// 503 SlowDown for what comes above this many requests in a second of the clock.
+    pub max_per_second: Option<u32>,
+    /// 500 InternalError.
+    pub internal_error: Fault,
+    /// The connection is reset with nothing done and no answer.
+    pub reset: Fault,
+    /// The request is carried out and then the connection reset: the client cannot know.
+    pub lost_answer: Fault,
+    /// Half of the body the Content-Length promised, then the end of the connection.
+    pub truncate: Fault,
+    /// Status 200 with an error document for a body.
+    pub error_in_ok: Fault,
+    /// From the next request on, this many are served and all later ones get 503 ServiceUnavailable.
+    pub outage_after: Option<u64>,
+    /// PUT overwrites in spite of `If-None-Match: *`, as Garage does.
+    pub ignore_if_none_match: bool,
+    /// Listings show the times of objects to the millisecond, as Garage does.
+    pub listed_milliseconds: bool,
+    /// The store's clock is that far ahead of this machine's.
+    pub clock_ahead: Duration,
+    /// PUT and DELETE ignore `If-Match`.
+    pub ignore_if_match: bool,
+    /// PUT and DELETE with either condition get 501 NotImplemented.
+    pub reject_conditions: bool,
+    /// HEAD of an object gets 403, as without the right to look.
+    pub forbid_head: bool,
+    /// Keys, of any bucket, that are listed but that GET and HEAD say do not exist.
+    pub vanish: HashSet<String>,
+}
+
+/// When one kind of fault strikes.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Fault {
+    when: When,
+    ops: Option<u8>,
+    under: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+enum When {
+    /// No request.
+    #[default]
+    Never,
+    /// This fraction of the requests.
+    Rate(f64),
+    /// The first tries of every request.
+    First(u32),
+}
+
+impl Fault {
+    /// Whether it can strike at all.
+    pub(crate) fn is_set(&self) -> bool {
+        self.when != When::Never
+    }
+
+    /// A fraction of the requests: 0 is none, 1 is all.
+    pub fn rate(rate: f64) -> Self {
+        Fault { when: When::Rate(rate), ..Fault::default() }
+    }
+
+    /// The first `tries` of every request, and then never again: what any client that retries enough must survive.
+    pub fn first(tries: u32) -> Self {
+        Fault { when: When::First(tries), ..Fault::default() }
+    }
+
+    /// Every request.
+    pub fn always() -> Self {
+        Fault::rate(1.0)
+    }
+
+    /// Only these operations.
+    pub fn on(self, ops: &[Op]) -> Self {
+        Fault { ops: Some(ops.iter().fold(0, |bits, op| bits | op.bit())), ..self }
+    }
+
+    /// Only objects whose `bucket/key` starts with this.
+    pub fn under(self, path: impl Into<String>) -> Self {
+        Fault { under: path.into(), ..self }
+    }
+
+    pub(crate) fn hits(&self, request: &Request<'_>, kind: Injected, seed: u64, tries_before: u32) -> bool {
+        if self.ops.is_some_and(|ops| ops & request.op.bit() == 0) || !request.path.starts_with(&self.under) {
+            return false;
+        }
+        match self.when {
+            When::Never => false,
+            When::First(tries) => tries_before < tries,
+            When::Rate(rate) => unit(&(seed, kind, request.identity(), tries_before)) < rate,
+        }
+    }
+}
+
+/// A request as the dials see it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Request<'a> {
+    pub op: Op,
+    /// `bucket/key`, decoded.
+    pub path: &'a str,
+    /// What else tells it apart: a page from the next.
+    pub query: &'a str,
+}
+
+impl Request<'_> {
+    /// What stands for it among all requests.
+    pub fn identity(&self) -> u64 {
+        hash(&(self.op, self.path, self.query))
+    }
+}
+
+/// A hash that is the same in every run, for `DefaultHasher::new` has fixed keys; another Rust may choose other victims.
+fn hash(value: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// A number in [0, 1) that stands for the value.
+fn unit(value: &impl Hash) -> f64 {
+    (hash(value) >> 11) as f64 / (1u64 << 53) as f64
+}

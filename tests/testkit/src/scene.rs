@@ -1,0 +1,202 @@
+//! The real binary in a directory and an environment of a test's own, and what a run gave.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::s3::S3Server;
+
+pub const BUCKET: &str = "historico-consumo-fazendas";
+pub const PREFIX: &str = "historico_diario";
+
+/// How the variables begin that mean something to the binary, or to the cargo that it starts.
+const OURS: [&str; 8] = ["RUMINATE_", "AWS_", "RDS_", "DATABASE_URL", "SNS_", "XDG_", "CARGO_", "RUSTFLAGS"];
+
+/// A run of the binary: its exit code, its JSON, what it said on stderr.
+#[derive(Debug)]
+pub struct Ran {
+    pub code: Option<i32>,
+    pub json: Value,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ran {
+    /// Runs a command to its end.
+    pub fn by(command: &mut Command) -> Self {
+        Self::of(&command.output().unwrap())
+    }
+
+    pub fn of(output: &Output) -> Self {
+        let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+        Self {
+            code: output.status.code(),
+            json: serde_json::from_str(&stdout).unwrap_or(Value::Null),
+            stdout,
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// Asserts the exit code and counts of the outcome.
+    #[track_caller]
+    pub fn expect(&self, code: i32, counts: &[(&str, u64)]) -> &Self {
+        assert_eq!(self.code, Some(code), "{self:#?}");
+        for (name, count) in counts {
+            assert_eq!(self.json[*name].as_u64(), Some(*count), "{name}: {self:#?}");
+        }
+        self
+    }
+}
+
+/// The path of a program that cargo built for this test, example or benchmark: this package's or another's.
+///
+/// With a selection of tests cargo builds only the programs of their own package; `cargo test --workspace`, or a build
+/// before, makes all of them new.
+pub fn built(name: &str) -> PathBuf {
+    let this = std::env::current_exe().unwrap();
+    let dir = this.parent().unwrap();
+    // Tests are in target/<profile>/deps, examples in target/<profile>/examples.
+    let inner = dir.ends_with("deps") || dir.ends_with("examples");
+    let profile = if inner { dir.parent().unwrap() } else { dir };
+    let path = profile.join(name).with_extension(std::env::consts::EXE_EXTENSION);
+    assert!(path.exists(), "{} is missing: cargo build --workspace --bins --examples", path.display());
+    path
+}
+
+/// A directory of a test's own and the environment in which the binary runs.
+pub struct Scene {
+    pub home: tempfile::TempDir,
+    env: Vec<(String, String)>,
+}
+
+impl Default for Scene {
+    fn default() -> Self {
+        Self { home: tempfile::tempdir().unwrap(), env: Vec::new() }
+    }
+}
+
+impl Scene {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The lake in a directory and the warehouse in a SQLite file.
+    pub fn embedded() -> Self {
+        let scene = Self::new();
+        let lake = scene.path("lake").display().to_string();
+        let warehouse = format!("sqlite:{}", scene.path("w.db").display());
+        scene.with("RUMINATE_LAKE", &lake).with("RUMINATE_WAREHOUSE", &warehouse)
+    }
+
+    /// The lake on the in-process S3 service.
+    pub fn with_s3(mut self, s3: &S3Server) -> Self {
+        self.env.extend(s3.env().map(|(name, value)| (name.to_owned(), value)));
+        self.with("RUMINATE_LAKE", &format!("s3://{BUCKET}/{PREFIX}"))
+    }
+
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.env.retain(|(known, _)| known != name);
+        self.env.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+
+    /// The binary in this scene's environment, without anything of ours from outside it.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = command_in(self.home.path());
+        command.envs(self.env.iter().map(|(name, value)| (name, value))).args(args);
+        command
+    }
+
+    /// Writes `history.json` with the readings of so many farms, pens and days; returns how many they are.
+    pub fn history(&self, farms: u32, lots: u32, days: u32) -> u64 {
+        let path = self.path("history.json");
+        let elsewhere = tempfile::tempdir().unwrap(); // no settings file is there
+        let mut command = command_in(elsewhere.path());
+        command.arg("generate");
+        command.args(["--start", "2024-01-01", "--seed", "7", "--force", "--out"]).arg(&path);
+        for (flag, count) in [("--farms", farms), ("--lots", lots), ("--days", days)] {
+            command.arg(flag).arg(count.to_string());
+        }
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        std::fs::read(path).unwrap().iter().filter(|byte| **byte == b'\n').count() as u64
+    }
+
+    /// Runs a statement in the SQLite warehouse of an embedded scene; returns the rows changed.
+    pub fn sql(&self, text: &'static str) -> u64 {
+        let url = format!("sqlite:{}", self.path("w.db").display());
+        tokio::runtime::Runtime::new().unwrap().block_on(async {
+            let mut connection = <sqlx::SqliteConnection as sqlx::Connection>::connect(&url).await.unwrap();
+            sqlx::query(text).execute(&mut connection).await.unwrap().rows_affected()
+        })
+    }
+
+    /// Starts the binary and does not wait for it.
+    pub fn start(&self, args: &[&str]) -> Child {
+        self.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// Starts the binary and ends it with `kill -9` after that time, if it has not ended by then.
+    pub fn kill(&self, args: &[&str], after: Duration) {
+        let mut child = self.start(args);
+        std::thread::sleep(after);
+        let _ = child.kill();
+        child.wait().unwrap();
+    }
+
+    /// Runs to the end with `--output json`.
+    pub fn run(&self, args: &[&str]) -> Ran {
+        let output = self.command(args).args(["--output", "json"]).output().unwrap();
+        Ran::of(&output)
+    }
+
+    /// Runs to the end on a disk that is full as soon as a file has more bytes than that.
+    pub fn run_on_full_disk(&self, bytes: u64, args: &[&str]) -> Ran {
+        let ran = self.command(args);
+        let limited = format!("trap '' XFSZ; ulimit -f {}; exec \"$@\"", bytes / 512);
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &limited, "sh"]).arg(ran.get_program()).args(ran.get_args()).args(["--output", "json"]);
+        for (name, value) in ran.get_envs() {
+            match value {
+                Some(value) => shell.env(name, value),
+                None => shell.env_remove(name),
+            };
+        }
+        Ran::of(&shell.current_dir(self.home.path()).output().unwrap())
+    }
+
+    /// Runs to the end with text on stdout.
+    pub fn text(&self, args: &[&str]) -> Ran {
+        Ran::of(&self.command(args).output().unwrap())
+    }
+}
+
+/// The binary in a directory, without anything of ours from outside it.
+fn command_in(home: &Path) -> Command {
+    let mut command = Command::new(built("ruminate"));
+    for (name, _) in std::env::vars() {
+        if OURS.iter().any(|start| name.starts_with(start)) {
+            command.env_remove(name);
+        }
+    }
+    command.env("HOME", home).env("AWS_EC2_METADATA_DISABLED", "true").current_dir(home);
+    command
+}
+
+/// The binary in a directory, with no settings and no credentials but made-up ones.
+pub fn ruminate(home: &Path) -> Command {
+    let mut command = command_in(home);
+    command.env("AWS_ACCESS_KEY_ID", "x").env("AWS_SECRET_ACCESS_KEY", "y").env("AWS_REGION", "us-east-1");
+    command
+}
+
+/// A moment in `0..1`, the same at every run of a test.
+pub fn moment(n: u32) -> f64 {
+    f64::from(n.wrapping_mul(2_654_435_761) >> 8) / f64::from(1 << 24)
+}

@@ -1,0 +1,226 @@
+//! The handle a test turns dials with while the stub runs, and what the dials that depend on the past remember: tries,
+//! the throttle's bucket, credentials that expired. Carrying a fault out is `middleware`'s.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use crate::sns::fault_settings::Settings;
+
+/// Contents whose tries are remembered; after so many it begins anew, so that memory is bounded.
+const TRIES: usize = 1 << 20;
+
+/// A batch must fit into the throttle's bucket.
+const LEAST_BURST: f64 = 10.0;
+
+/// What the next publishing call meets, one fault a call, before the dials are asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// It is refused whole with this status and code, and nothing is published.
+    Call(u16, &'static str),
+    /// The entry at this place, from 0, fails with this code; whether the fault is the sender's.
+    Entry(usize, &'static str, bool),
+    /// It is carried out, and then the connection is reset.
+    LostAnswer,
+    /// The connection is reset with nothing done.
+    Reset,
+}
+
+/// Which dial a draw is for.
+#[derive(Debug, Clone, Copy, Hash)]
+pub(crate) enum Drawn {
+    Reset,
+    InternalError,
+    LostAnswer,
+    Entry,
+    Jitter,
+    Twice,
+}
+
+/// A handle on the dials of a running stub; clones share them.
+#[derive(Debug, Clone, Default)]
+pub struct Dials(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    settings: RwLock<Arc<Turned>>,
+    past: Mutex<Past>,
+}
+
+/// Positions, and since when they are so.
+#[derive(Debug)]
+pub(crate) struct Turned {
+    pub settings: Settings,
+    pub since: Instant,
+}
+
+impl Default for Turned {
+    fn default() -> Self {
+        Self { settings: Settings::default(), since: Instant::now() }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Past {
+    tries: HashMap<u64, u32>,
+    script: VecDeque<Fault>,
+    bucket: Option<(f64, Instant)>,
+    served: u64,
+    /// Credentials seen so far, and those of them that have expired.
+    seen: HashSet<u64>,
+    expired: HashSet<u64>,
+}
+
+impl Dials {
+    /// Turns dials; calls that arrive later see it, and periods of stalls begin now. Counts of tries start again.
+    ///
+    /// # Panics
+    /// Where a position cannot be meant, such as a fraction over 1: a test has nothing better to do.
+    pub fn change(&self, change: impl FnOnce(&mut Settings)) {
+        let mut settings = self.settings();
+        change(&mut settings);
+        self.try_set(settings).expect("positions of the dials");
+    }
+
+    /// Sets all dials.
+    pub(crate) fn try_set(&self, settings: Settings) -> Result<(), String> {
+        settings.check()?;
+        let turned = Turned { settings, since: Instant::now() };
+        *self.0.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(turned);
+        let mut past = self.past();
+        (past.bucket, past.served) = (None, 0);
+        past.tries.clear();
+        Ok(())
+    }
+
+    /// The dials as they stand.
+    pub fn settings(&self) -> Settings {
+        self.turned().settings.clone()
+    }
+
+    /// Plans what the next publishing calls meet, one after the other.
+    pub fn plan(&self, faults: impl IntoIterator<Item = Fault>) {
+        self.past().script.extend(faults);
+    }
+
+    pub(crate) fn turned(&self) -> Arc<Turned> {
+        Arc::clone(&self.0.settings.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn past(&self) -> MutexGuard<'_, Past> {
+        self.0.past.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What was planned for this call.
+    pub(crate) fn planned(&self) -> Option<Fault> {
+        self.past().script.pop_front()
+    }
+
+    /// How often this content came before.
+    pub(crate) fn tries(&self, content: u64) -> u32 {
+        let mut past = self.past();
+        if past.tries.len() >= TRIES {
+            past.tries.clear();
+        }
+        let tries = past.tries.entry(content).or_default();
+        std::mem::replace(tries, *tries + 1)
+    }
+
+    /// Takes so many messages from the throttle's bucket; false where there are not so many in it.
+    pub(crate) fn admits(&self, messages: usize, per_second: u32) -> bool {
+        let mut past = self.past();
+        let (now, rate) = (Instant::now(), f64::from(per_second));
+        let most = rate.max(LEAST_BURST);
+        let (left, at) = past.bucket.unwrap_or((most, now));
+        let left = (left + rate * now.duration_since(at).as_secs_f64()).min(most);
+        let admitted = left >= messages as f64;
+        past.bucket = Some((if admitted { left - messages as f64 } else { left }, now));
+        admitted
+    }
+
+    /// Whether these credentials have expired; `after` so many requests all that were seen have.
+    pub(crate) fn has_expired(&self, credentials: u64, after: u64) -> bool {
+        let mut past = self.past();
+        past.served += 1;
+        if past.served > after && past.expired.is_empty() {
+            past.expired = std::mem::take(&mut past.seen);
+        }
+        past.seen.insert(credentials);
+        past.expired.contains(&credentials)
+    }
+}
+
+impl Turned {
+    /// Whether a fault of that fraction strikes that content on that try.
+    pub fn strikes(&self, fraction: f64, drawn: Drawn, content: u64, tries: u32) -> bool {
+        fraction > 0.0 && self.unit(drawn, content, tries) < fraction
+    }
+
+    /// A number in [0, 1) that stands for all that.
+    fn unit(&self, drawn: Drawn, content: u64, tries: u32) -> f64 {
+        (hash(&(self.settings.seed, drawn, content, tries)) >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    /// What to wait before the answer, and whether the service stands still for now.
+    pub fn latency(&self, number: u64) -> Duration {
+        let Settings { latency_ms, jitter_ms, .. } = self.settings;
+        let jitter = if jitter_ms > 0.0 { jitter_ms * self.unit(Drawn::Jitter, number, 0) } else { 0.0 };
+        Duration::from_secs_f64((latency_ms + jitter) / 1e3)
+    }
+
+    /// How much longer a stall lasts.
+    pub fn stall_left(&self) -> Option<Duration> {
+        self.settings.stall_left(self.since.elapsed())
+    }
+
+    /// Whether what is drawn for calls or entries must be known.
+    pub fn may_strike(&self) -> bool {
+        let Settings { reset, internal_error, lost_answer, fail_entries, .. } = self.settings;
+        [reset, internal_error, lost_answer, fail_entries].iter().any(|&fraction| fraction > 0.0)
+    }
+}
+
+/// A hash that is the same in every run, for `DefaultHasher::new` has fixed keys; another Rust may choose other victims.
+pub(crate) fn hash(value: &(impl Hash + ?Sized)) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_and_tries_choose_the_victims_and_not_the_order() {
+        let dials = Dials::default();
+        dials.change(|d| (d.seed, d.fail_entries) = (7, 0.1));
+        let turned = dials.turned();
+        let hit = |n: u64, tries| turned.strikes(0.1, Drawn::Entry, hash(&n), tries);
+        let struck = (0..5_000).filter(|&n| hit(n, 0)).count();
+        assert!((400..600).contains(&struck), "{struck} of 5,000");
+        let both = (0..5_000).filter(|&n| hit(n, 0) && hit(n, 1)).count();
+        assert!(both < 100, "a retry is drawn anew: {both}");
+        assert_eq!([dials.tries(1), dials.tries(1), dials.tries(2)], [0, 1, 0]);
+    }
+
+    #[test]
+    fn a_throttle_has_a_second_of_messages_and_fills_up_again() {
+        let dials = Dials::default();
+        let admitted = (0..100).filter(|_| dials.admits(10, 100)).count();
+        assert!((10..=11).contains(&admitted), "{admitted}");
+        std::thread::sleep(Duration::from_millis(220));
+        let admitted = (0..100).filter(|_| dials.admits(10, 100)).count();
+        assert!((2..=4).contains(&admitted), "{admitted}");
+        dials.change(|_| ());
+        assert!(dials.admits(10, 3), "a batch fits in any case");
+    }
+
+    #[test]
+    fn credentials_expire_after_so_many_requests_and_others_do_not() {
+        let dials = Dials::default();
+        let of = |credentials| dials.has_expired(credentials, 2);
+        assert_eq!([of(1), of(1), of(1), of(2), of(1), of(2)], [false, false, true, false, true, false]);
+    }
+}

@@ -1,0 +1,151 @@
+//! The positions of the dials, as tests set them and as `PUT /dials` takes them in JSON. Who is hit is `fault_control`' to say.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// The positions of every dial. The default is a service that behaves.
+///
+/// Fractions are from 0 to 1. What is drawn is drawn from the seed, the content and how often that content came before,
+/// never from the order of arrival: the same messages meet the same faults however many connections send them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Another seed, another choice of victims.
+    pub seed: u64,
+    /// Waited before every answer, milliseconds.
+    pub latency_ms: f64,
+    /// Waited beside that, evenly drawn from 0 to this, milliseconds.
+    pub jitter_ms: f64,
+    /// Messages a second, and as many at once; a call over it is refused whole.
+    pub throttle_per_second: Option<u32>,
+    /// The code of that refusal; SNS says `Throttling` or `ThrottlingException`, with a 400.
+    pub throttle_code: String,
+    /// Fraction of the entries that fail under a 200.
+    pub fail_entries: f64,
+    /// The code of those.
+    pub fail_code: String,
+    /// Whether those are said to be the sender's fault.
+    pub fail_sender: bool,
+    /// Fraction of the calls answered 500 `InternalFailure`, with nothing done.
+    pub internal_error: f64,
+    /// Fraction of the calls whose connection is reset with nothing done.
+    pub reset: f64,
+    /// Fraction of the calls that are carried out, and then the connection is reset: the sender cannot know.
+    pub lost_answer: f64,
+    /// For so long in every `stall_every_seconds` nothing is answered; what came is answered afterwards. The first stall
+    /// comes at the end of the first period after the dial was turned.
+    pub stall_seconds: f64,
+    /// From the begin of a stall to that of the next.
+    pub stall_every_seconds: f64,
+    /// Every request is told that its credentials have expired.
+    pub expired: bool,
+    /// After so many requests all credentials seen until then have expired; others are good.
+    pub expire_after: Option<u64>,
+    /// The account may publish to topics but not look at them.
+    pub may_not_look: bool,
+    /// Repeats on a FIFO topic are dropped for so long, seconds.
+    pub dedup_seconds: f64,
+    /// Fraction of the deliveries to subscribers that come twice.
+    pub deliver_twice: f64,
+    /// What is kept of accepted messages.
+    pub keep: Keep,
+    /// Of so many messages at most; later ones are only counted.
+    pub keep_most: usize,
+}
+
+/// What is kept of accepted messages beside their number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Keep {
+    /// Nothing.
+    #[default]
+    Counts,
+    /// 16 bytes of SHA-256 each, so that repeats are known.
+    Digests,
+    /// All of it.
+    Bodies,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            latency_ms: 0.0,
+            jitter_ms: 0.0,
+            throttle_per_second: None,
+            throttle_code: "Throttling".into(),
+            fail_entries: 0.0,
+            fail_code: "InternalError".into(),
+            fail_sender: false,
+            internal_error: 0.0,
+            reset: 0.0,
+            lost_answer: 0.0,
+            stall_seconds: 0.0,
+            stall_every_seconds: 0.0,
+            expired: false,
+            expire_after: None,
+            may_not_look: false,
+            dedup_seconds: 300.0,
+            deliver_twice: 0.0,
+            keep: Keep::Counts,
+            keep_most: 10_000_000,
+        }
+    }
+}
+
+impl Settings {
+    /// How much longer a stall lasts that much time after the dials were turned; none outside of stalls.
+    pub(crate) fn stall_left(&self, since: Duration) -> Option<Duration> {
+        let every = self.stall_every_seconds;
+        if self.stall_seconds <= 0.0 || every <= 0.0 {
+            return None;
+        }
+        let phase = since.as_secs_f64() % every;
+        (phase >= every - self.stall_seconds).then(|| Duration::from_secs_f64(every - phase))
+    }
+
+    /// Refuses positions that cannot be meant.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let fractions = [self.fail_entries, self.internal_error, self.reset, self.lost_answer, self.deliver_twice];
+        if !fractions.iter().all(|fraction| (0.0..=1.0).contains(fraction)) {
+            return Err("fractions are from 0 to 1".into());
+        }
+        let times = [self.latency_ms, self.jitter_ms, self.stall_seconds, self.stall_every_seconds, self.dedup_seconds];
+        if !times.iter().all(|time| (0.0..=1e9).contains(time)) {
+            return Err("times are not negative, nor endless".into());
+        }
+        if self.stall_seconds > 0.0 && self.stall_seconds >= self.stall_every_seconds {
+            return Err("stall_seconds must be less than stall_every_seconds".into());
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stall_is_the_end_of_each_period() {
+        let settings = Settings { stall_seconds: 1.0, stall_every_seconds: 10.0, ..Settings::default() };
+        let left = |at: f64| settings.stall_left(Duration::from_secs_f64(at)).map(|left| left.as_millis());
+        assert_eq!(
+            [left(0.0), left(8.9), left(9.25), left(10.5), left(19.5)],
+            [None, None, Some(750), None, Some(500)]
+        );
+        assert_eq!(Settings::default().stall_left(Duration::from_secs(9)), None);
+    }
+
+    #[test]
+    fn positions_that_cannot_be_meant_are_refused() {
+        let bad = [
+            Settings { reset: 1.5, ..Settings::default() },
+            Settings { latency_ms: -1.0, ..Settings::default() },
+            Settings { stall_seconds: 2.0, stall_every_seconds: 1.0, ..Settings::default() },
+            Settings { lost_answer: f64::NAN, ..Settings::default() },
+        ];
+        assert!(bad.iter().all(|settings| settings.check().is_err()));
+        assert_eq!(Settings::default().check(), Ok(()));
+    }
+}

@@ -1,0 +1,57 @@
+//! What a FIFO topic remembers: the ids of the last minutes, and how far its sequence is.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use crate::sns::response::Taken;
+
+/// The first sequence number, as SNS has them: 20 digits.
+const FIRST: u64 = 10_000_000_000_000_000_000;
+
+/// A topic's memory.
+#[derive(Debug, Default)]
+pub(crate) struct Fifo {
+    known: HashMap<String, Taken>,
+    /// The same in the order they came.
+    order: VecDeque<(Instant, String)>,
+    sent: u64,
+}
+
+impl Fifo {
+    /// The message with that id: new, with the next number, or what was said to the first one. True where it is new.
+    pub fn take(&mut self, dedup: &str, new: Taken, remembers: Duration) -> (Taken, bool) {
+        let now = Instant::now();
+        while self.order.front().is_some_and(|(since, _)| now.duration_since(*since) >= remembers) {
+            if let Some((_, id)) = self.order.pop_front() {
+                self.known.remove(&id);
+            }
+        }
+        if let Some(first) = self.known.get(dedup) {
+            return (*first, false);
+        }
+        let taken = Taken { sequence: Some(FIRST + self.sent), ..new };
+        self.sent += 1;
+        self.known.insert(dedup.to_owned(), taken);
+        self.order.push_back((now, dedup.to_owned()));
+        (taken, true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn a_repeat_is_answered_as_the_first_was_until_it_is_forgotten() {
+        let (mut fifo, long) = (Fifo::default(), Duration::from_secs(300));
+        let taken = |n| Taken { message_id: Uuid::from_u128(n), sequence: None };
+        let (first, new) = fifo.take("a", taken(1), long);
+        assert!(new);
+        assert_eq!(fifo.take("a", taken(2), long), (first, false));
+        let (second, _) = fifo.take("b", taken(3), long);
+        assert!(second.sequence > first.sequence);
+        assert!(fifo.take("a", taken(4), Duration::ZERO).1, "forgotten");
+    }
+}

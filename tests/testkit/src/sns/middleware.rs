@@ -1,0 +1,349 @@
+//! What every request meets, in this order: the dials of the connection, the latency, who asks, what it asks for, and for
+//! messages the limits, the throttle and the faults. What a topic does is `topics`', what the dials say is `fault_control`'.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::{Method, Request, Response, StatusCode};
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use crate::listener::{Clock, Dropped, Resetter, Respond};
+use crate::sns::delivery;
+use crate::sns::fault_control::{Dials, Drawn, Fault, Turned, hash};
+use crate::sns::limits;
+use crate::sns::request::{Call, Entry};
+use crate::sns::response::{self, Failed, Refused, Taken};
+use crate::sns::server::Login;
+use crate::sns::signature::{Checker, Claim};
+use crate::sns::stats::Account;
+use crate::sns::topics::{Place, Topic, Topics};
+
+/// No request is longer: the largest batch with every byte of it escaped, and what is around it.
+const BODY: usize = 1 << 20;
+
+/// The whole service, faults included.
+#[derive(Debug)]
+pub(crate) struct Front {
+    pub topics: Topics,
+    pub account: Account,
+    pub dials: Dials,
+    pub endpoint: String,
+    pub login: Login,
+    pub checker: Checker,
+    pub clock: Clock,
+    pub requests: AtomicU64,
+}
+
+/// Why a call is not answered with its result.
+enum No {
+    Refused(Refused),
+    /// The connection is reset.
+    Reset,
+}
+
+impl From<Refused> for No {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
+    }
+}
+
+/// A publishing call with what the dials know it by.
+struct Sent<'a> {
+    call: &'a Call<'a>,
+    /// The request's.
+    id: Uuid,
+    batch: bool,
+    topic: Arc<Topic>,
+    turned: &'a Turned,
+    content: u64,
+    tries: u32,
+}
+
+impl Respond for Front {
+    type Body = Full<Bytes>;
+
+    fn connected(&self) {
+        self.account.count(|stats| stats.connections += 1);
+    }
+
+    async fn respond(&self, request: Request<Incoming>, resetter: Resetter) -> Result<Response<Full<Bytes>>, Dropped> {
+        let (head, body) = request.into_parts();
+        let body = Limited::new(body, BODY).collect().await.map_err(|_| Dropped)?.to_bytes();
+        if head.uri.path() != "/" {
+            return Ok(self.administer(&head, &body));
+        }
+        let _open = self.account.arrive();
+        // What a subscriber visits comes as a GET.
+        let asked =
+            if head.method == Method::GET { head.uri.query().unwrap_or_default().as_bytes() } else { &body[..] };
+        let id = self.topics.id();
+        let (status, xml) = match self.serve(&head, asked, id).await {
+            Ok(xml) => (StatusCode::OK, xml),
+            Err(No::Refused(refused)) => {
+                self.account.count(|stats| *stats.refused.entry(refused.code.to_string()).or_default() += 1);
+                (StatusCode::from_u16(refused.status).unwrap_or_default(), refused.xml(id))
+            }
+            Err(No::Reset) => {
+                resetter.reset_on_close();
+                return Err(Dropped);
+            }
+        };
+        let mut response = Response::new(Full::from(xml));
+        *response.status_mut() = status;
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/xml"));
+        if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
+            response.headers_mut().insert("x-amzn-requestid", id);
+        }
+        Ok(response)
+    }
+}
+
+impl Front {
+    async fn serve(&self, head: &Parts, asked: &[u8], id: Uuid) -> Result<String, No> {
+        let turned = self.dials.turned();
+        let (content, tries) = if turned.may_strike() { self.known(asked) } else { (0, 0) };
+        if turned.strikes(turned.settings.reset, Drawn::Reset, content, tries) {
+            return Err(self.reset());
+        }
+        self.wait(&turned).await;
+        let malformed =
+            |_| Refused::sender("MalformedInput", "the form cannot be read: UTF-8 is needed, and entries from 1");
+        let call = Call::read(asked).map_err(malformed)?;
+        let claim = Claim::of(&head.headers);
+        self.admit(head, asked, &call, claim.as_ref(), &turned)?;
+        self.account.count(|stats| match stats.calls.get_mut(&*call.action) {
+            Some(count) => *count += 1,
+            None => _ = stats.calls.insert(call.action.to_string(), 1),
+        });
+        let region = claim.as_ref().map(|claim| claim.region);
+        let batch = &*call.action == "PublishBatch";
+        if batch || &*call.action == "Publish" {
+            let topic = self.topics.find(call.topic_arn.as_deref(), region)?;
+            return self.publish(Sent { call: &call, id, batch, topic, turned: &turned, content, tries }).await;
+        }
+        if turned.settings.may_not_look && &*call.action == "GetTopicAttributes" {
+            let said = "User: stub is not authorized to perform: SNS:GetTopicAttributes";
+            return Err(Refused::new(403, "AuthorizationError", said).into());
+        }
+        let place = Place { region, endpoint: &self.endpoint, account: &self.account };
+        let said = self.topics.act(&call, &place).await?;
+        Ok(response::answer(&call.action, said.as_deref(), id))
+    }
+
+    /// What stands for a content among all, and how often it came before.
+    fn known(&self, content: &[u8]) -> (u64, u32) {
+        let content = hash(content);
+        (content, self.dials.tries(content))
+    }
+
+    fn reset(&self) -> No {
+        self.account.count(|stats| stats.resets += 1);
+        No::Reset
+    }
+
+    /// Waits out the latency, and any stall: nothing is answered in one, however early it came.
+    async fn wait(&self, turned: &Turned) {
+        let latency = turned.latency(self.requests.fetch_add(1, Relaxed));
+        let arrived = self.stalled(turned).await;
+        if latency > Duration::ZERO {
+            self.clock.wait(latency).await;
+            if self.stalled(turned).await || arrived {
+                self.account.count(|stats| stats.stalled += 1);
+            }
+        } else if arrived {
+            self.account.count(|stats| stats.stalled += 1);
+        }
+    }
+
+    async fn stalled(&self, turned: &Turned) -> bool {
+        let Some(left) = turned.stall_left() else { return false };
+        self.clock.wait(left).await;
+        true
+    }
+
+    /// Whether the sender is known and its credentials hold.
+    fn admit(
+        &self,
+        head: &Parts,
+        body: &[u8],
+        call: &Call<'_>,
+        claim: Option<&Claim<'_>>,
+        turned: &Turned,
+    ) -> Result<(), Refused> {
+        if &*call.action == "ConfirmSubscription" {
+            return Ok(()); // its token is proof enough
+        }
+        match (self.login, claim) {
+            (Login::Known, None) => {
+                return Err(Refused::new(403, "MissingAuthenticationToken", "Request is missing Authentication Token"));
+            }
+            (Login::Known, Some(claim)) => self.checker.check(head, body, claim)?,
+            (Login::Any, _) => {}
+        }
+        let expires = |after| claim.is_some_and(|claim| self.dials.has_expired(hash(&claim.credentials()), after));
+        if turned.settings.expired || turned.settings.expire_after.is_some_and(expires) {
+            let said = "The security token included in the request is expired";
+            return Err(Refused::new(403, "ExpiredToken", said));
+        }
+        Ok(())
+    }
+
+    async fn publish(&self, sent: Sent<'_>) -> Result<String, No> {
+        let Sent { call, batch, turned, content, tries, .. } = sent;
+        let messages = call.entries.len();
+        self.account.count(|stats| stats.offered += messages as u64);
+        if batch {
+            limits::batch(call, sent.topic.kind)?;
+        } else {
+            let nothing = Entry::default();
+            limits::message(call.entries.first().unwrap_or(&nothing), sent.topic.kind)?;
+        }
+        if let Some(per_second) = turned.settings.throttle_per_second
+            && !self.dials.admits(messages, per_second)
+        {
+            self.account.count(|stats| {
+                stats.throttled_calls += 1;
+                stats.throttled_messages += messages as u64;
+            });
+            return Err(Refused::new(400, turned.settings.throttle_code.clone(), "Rate exceeded").into());
+        }
+        let planned = self.dials.planned();
+        match planned {
+            Some(Fault::Call(status, code)) => return Err(Refused::new(status, code, "as planned").into()),
+            Some(Fault::Reset) => return Err(self.reset()),
+            _ => {}
+        }
+        if turned.strikes(turned.settings.internal_error, Drawn::InternalError, content, tries) {
+            return Err(Refused::new(500, "InternalFailure", "as the dial says").into());
+        }
+        let fates = self.take(&sent, planned);
+        self.deliver(&sent, &fates).await;
+        let lost = turned.strikes(turned.settings.lost_answer, Drawn::LostAnswer, content, tries);
+        if lost || planned == Some(Fault::LostAnswer) {
+            self.account.count(|stats| stats.lost_answers += 1);
+            return Err(No::Reset);
+        }
+        let said = match fates.into_iter().map(|fate| fate.map(|(taken, _)| taken)).collect::<Vec<_>>() {
+            fates if batch => response::batch(call.entries.iter().map(|entry| &*entry.id).zip(fates)),
+            fates => match fates.into_iter().next() {
+                Some(Ok(taken)) => response::published(&taken),
+                Some(Err(failed)) => return Err(Refused::new(500, failed.code, failed.message).into()),
+                None => return Err(Refused::invalid("Empty message").into()),
+            },
+        };
+        Ok(response::answer(&call.action, Some(&said), sent.id))
+    }
+
+    /// What becomes of each entry: taken, and whether that was new; or failed.
+    fn take(&self, sent: &Sent<'_>, planned: Option<Fault>) -> Vec<Result<(Taken, bool), Failed>> {
+        let settings = &sent.turned.settings;
+        let one = |(at, entry): (usize, &Entry<'_>)| {
+            if let Some(Fault::Entry(place, code, sender)) = planned
+                && place == at
+            {
+                return Err(Failed { code: code.to_owned(), sender, message: "as planned".into() });
+            }
+            if settings.fail_entries > 0.0 {
+                let (content, tries) = self.known(entry.message.as_deref().unwrap_or_default().as_bytes());
+                if sent.turned.strikes(settings.fail_entries, Drawn::Entry, content, tries) {
+                    let (code, sender) = (settings.fail_code.clone(), settings.fail_sender);
+                    return Err(Failed { code, sender, message: "as the dial says".into() });
+                }
+            }
+            let new = Taken { message_id: self.topics.id(), sequence: None };
+            if !sent.topic.kind.fifo {
+                return Ok((new, true));
+            }
+            let content_id;
+            let dedup = match &entry.dedup {
+                Some(dedup) => dedup,
+                None => {
+                    content_id =
+                        format!("{:x?}", Sha256::digest(entry.message.as_deref().unwrap_or_default()).as_slice());
+                    &content_id[..]
+                }
+            };
+            let remembers = Duration::from_secs_f64(settings.dedup_seconds);
+            Ok(sent.topic.fifo.lock().unwrap_or_else(PoisonError::into_inner).take(dedup, new, remembers))
+        };
+        let fates: Vec<_> = sent.call.entries.iter().enumerate().map(one).collect();
+        let both = || sent.call.entries.iter().zip(&fates);
+        let accepted = both().filter(|(_, fate)| matches!(fate, Ok((_, true)))).map(|(entry, _)| entry);
+        self.account.accept(&sent.topic.arn, accepted, settings);
+        let failed = fates.iter().filter(|fate| fate.is_err()).count() as u64;
+        let known = fates.iter().filter(|fate| matches!(fate, Ok((_, false)))).count() as u64;
+        if failed + known > 0 {
+            self.account.count(|stats| {
+                stats.failed_entries += failed;
+                stats.deduplicated += known;
+            });
+        }
+        fates
+    }
+
+    /// Hands what was taken to the subscribers; waits where they are behind.
+    async fn deliver(&self, sent: &Sent<'_>, fates: &[Result<(Taken, bool), Failed>]) {
+        let subscriptions = sent.topic.subscriptions.read().unwrap_or_else(PoisonError::into_inner).clone();
+        for subscription in subscriptions.iter().filter(|one| one.is_confirmed()) {
+            for (entry, fate) in sent.call.entries.iter().zip(fates) {
+                let Ok((taken, true)) = fate else { continue };
+                if !subscription.filter.takes(&entry.attributes) {
+                    continue;
+                }
+                let id = taken.message_id.to_string();
+                let delivery = delivery::notification(&sent.topic.arn, &id, entry, subscription.raw);
+                if sent.turned.strikes(sent.turned.settings.deliver_twice, Drawn::Twice, hash(&id), 0) {
+                    self.account.count(|stats| stats.delivered_twice += 1);
+                    subscription.door.send(delivery.clone()).await;
+                }
+                subscription.door.send(delivery).await;
+            }
+        }
+    }
+
+    /// What is no SNS: the dials and the account, for who has only HTTP.
+    fn administer(&self, head: &Parts, body: &[u8]) -> Response<Full<Bytes>> {
+        let said = match (&head.method, head.uri.path()) {
+            (&Method::GET, "/stats") => serde_json::to_string_pretty(&self.account.read()).map_err(|e| e.to_string()),
+            (&Method::DELETE, "/stats") => {
+                self.account.reset();
+                Ok("{}".into())
+            }
+            (&Method::GET, "/dials") => serde_json::to_string_pretty(&self.dials.settings()).map_err(|e| e.to_string()),
+            (&Method::PUT, "/dials") => self.turn(body),
+            (&Method::GET, "/messages") => {
+                let bodies: Vec<_> = self.account.messages().into_iter().map(|kept| kept.body).collect();
+                serde_json::to_string(&bodies).map_err(|e| e.to_string())
+            }
+            _ => Err("there are GET and DELETE /stats, GET and PUT /dials, GET /messages; SNS is at /".into()),
+        };
+        let (status, mut text) = match said {
+            Ok(text) => (StatusCode::OK, text),
+            Err(why) => (StatusCode::BAD_REQUEST, why),
+        };
+        text.push('\n');
+        let mut response = Response::new(Full::from(text));
+        *response.status_mut() = status;
+        response
+    }
+
+    /// Turns the dials that are named, and leaves the others.
+    fn turn(&self, body: &[u8]) -> Result<String, String> {
+        let turned: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_slice(body).map_err(|e| e.to_string())?;
+        let mut all = serde_json::to_value(self.dials.settings()).map_err(|e| e.to_string())?;
+        for (name, value) in turned {
+            all[name] = value;
+        }
+        let text = all.to_string();
+        self.dials.try_set(serde_json::from_value(all).map_err(|e| e.to_string())?)?;
+        Ok(text)
+    }
+}

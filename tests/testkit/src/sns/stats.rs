@@ -1,0 +1,251 @@
+//! The account of what came and what was done with it, exact to the message; and what is kept of accepted messages.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::sns::fault_settings::{Keep, Settings};
+use crate::sns::request::{Attribute, Entry};
+
+/// Seconds of [`Stats::accepted_per_second`] at most: what comes later is not in it.
+const SECONDS: usize = 3_600;
+
+/// The numbers of a stub since it started or was told to start again.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Stats {
+    /// How long that is.
+    pub seconds: f64,
+    /// Connections opened.
+    pub connections: u64,
+    /// Requests, whatever became of them.
+    pub requests: u64,
+    /// Requests under way at once, at most.
+    pub most_open_requests: u64,
+    /// Calls by action.
+    pub calls: BTreeMap<String, u64>,
+    /// Messages in the publishing calls that could be read.
+    pub offered: u64,
+    /// Messages taken, those whose answer was lost among them.
+    pub accepted: u64,
+    /// Bytes of these, attributes counted in.
+    pub accepted_bytes: u64,
+    /// How many of these were taken before, byte for byte; known only where digests or bodies are kept.
+    pub repeats: u64,
+    /// Messages that a FIFO topic knew already: answered, but neither accepted nor delivered.
+    pub deduplicated: u64,
+    /// Entries that failed under a 200.
+    pub failed_entries: u64,
+    /// Calls refused for being too fast.
+    pub throttled_calls: u64,
+    /// Messages in these.
+    pub throttled_messages: u64,
+    /// Calls that were carried out and not answered.
+    pub lost_answers: u64,
+    /// Calls whose connection was reset with nothing done.
+    pub resets: u64,
+    /// Requests that waited for the end of a stall.
+    pub stalled: u64,
+    /// Calls refused whole, by code.
+    pub refused: BTreeMap<String, u64>,
+    /// When the first message was taken, seconds from the begin.
+    pub first_accepted: Option<f64>,
+    /// And the last.
+    pub last_accepted: Option<f64>,
+    /// Messages taken in each second from the begin, for an hour.
+    pub accepted_per_second: Vec<u64>,
+    /// Deliveries that subscribers took.
+    pub delivered: u64,
+    /// Deliveries that were made a second time on purpose.
+    pub delivered_twice: u64,
+    /// Deliveries given up.
+    pub undelivered: u64,
+    /// Messages kept, or their digests.
+    pub kept: usize,
+    /// Whether more came than may be kept.
+    pub kept_is_cut: bool,
+}
+
+/// An accepted message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// The topic's ARN.
+    pub topic: String,
+    /// The sender's id in its batch; empty outside of one.
+    pub id: String,
+    /// The message.
+    pub body: String,
+    /// Its attributes.
+    pub attributes: Vec<Attribute>,
+    /// Its group.
+    pub group: Option<String>,
+    /// Its deduplication id.
+    pub dedup: Option<String>,
+}
+
+impl Kept {
+    /// The value of an attribute.
+    pub fn attribute(&self, name: &str) -> Option<&str> {
+        self.attributes.iter().find(|attribute| attribute.name == name).map(|attribute| attribute.value.as_str())
+    }
+}
+
+/// The account; clones share it.
+#[derive(Debug, Clone)]
+pub(crate) struct Account(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct State {
+    stats: Stats,
+    begun: Instant,
+    open: u64,
+    digests: HashSet<[u8; 16]>,
+    messages: Vec<Kept>,
+}
+
+impl Default for Account {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(State::new())))
+    }
+}
+
+impl State {
+    fn new() -> Self {
+        let (stats, begun) = (Stats::default(), Instant::now());
+        Self { stats, begun, open: 0, digests: HashSet::new(), messages: Vec::new() }
+    }
+}
+
+impl Account {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn read(&self) -> Stats {
+        let state = self.state();
+        let kept = state.digests.len().max(state.messages.len());
+        Stats { seconds: state.begun.elapsed().as_secs_f64(), kept, ..state.stats.clone() }
+    }
+
+    /// Starts again at nothing; requests under way stay so.
+    pub fn reset(&self) {
+        let mut state = self.state();
+        let open = state.open;
+        *state = State { open, ..State::new() };
+    }
+
+    pub fn messages(&self) -> Vec<Kept> {
+        self.state().messages.clone()
+    }
+
+    /// Counts anything.
+    pub fn count(&self, count: impl FnOnce(&mut Stats)) {
+        count(&mut self.state().stats);
+    }
+
+    /// A request that counts as under way until what is given back is dropped.
+    pub fn arrive(&self) -> Open<'_> {
+        let mut state = self.state();
+        state.open += 1;
+        state.stats.requests += 1;
+        state.stats.most_open_requests = state.stats.most_open_requests.max(state.open);
+        Open(self)
+    }
+
+    /// Messages that were taken by a topic.
+    pub fn accept<'a>(&self, topic: &str, entries: impl Iterator<Item = &'a Entry<'a>>, settings: &Settings) {
+        let digest = |entry: &Entry<'_>| {
+            let whole = Sha256::digest(entry.message.as_deref().unwrap_or_default());
+            <[u8; 16]>::try_from(&whole[..16]).unwrap_or_default()
+        };
+        let keeps = settings.keep != Keep::Counts;
+        let entries: Vec<_> = entries.map(|entry| (entry, keeps.then(|| digest(entry)))).collect();
+        if entries.is_empty() {
+            return;
+        }
+        let mut state = self.state();
+        let at = state.begun.elapsed().as_secs_f64();
+        for (entry, digest) in &entries {
+            state.stats.accepted_bytes += entry.size_bytes() as u64;
+            let Some(digest) = digest else { continue };
+            if state.digests.contains(digest) {
+                state.stats.repeats += 1;
+            } else if state.digests.len() < settings.keep_most {
+                state.digests.insert(*digest);
+            } else {
+                state.stats.kept_is_cut = true;
+            }
+            if settings.keep == Keep::Bodies {
+                if state.messages.len() < settings.keep_most {
+                    state.messages.push(kept(topic, entry));
+                } else {
+                    state.stats.kept_is_cut = true;
+                }
+            }
+        }
+        let (stats, second) = (&mut state.stats, at as usize);
+        stats.accepted += entries.len() as u64;
+        stats.first_accepted.get_or_insert(at);
+        stats.last_accepted = Some(at);
+        if second < SECONDS {
+            if stats.accepted_per_second.len() <= second {
+                stats.accepted_per_second.resize(second + 1, 0);
+            }
+            stats.accepted_per_second[second] += entries.len() as u64;
+        }
+    }
+}
+
+fn kept(topic: &str, entry: &Entry<'_>) -> Kept {
+    Kept {
+        topic: topic.to_owned(),
+        id: entry.id.to_string(),
+        body: entry.message.as_deref().unwrap_or_default().to_owned(),
+        attributes: entry.attributes.clone(),
+        group: entry.group.as_deref().map(str::to_owned),
+        dedup: entry.dedup.as_deref().map(str::to_owned),
+    }
+}
+
+/// Counts a request out when it ends, also where the client went away in the middle.
+pub(crate) struct Open<'a>(&'a Account);
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        let mut state = self.0.state();
+        state.open = state.open.saturating_sub(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(message: &'static str) -> Entry<'static> {
+        Entry { message: Some(message.into()), ..Entry::default() }
+    }
+
+    #[test]
+    fn repeats_are_known_where_digests_are_kept_and_memory_is_bounded() {
+        let account = Account::default();
+        let settings = Settings { keep: Keep::Digests, keep_most: 2, ..Settings::default() };
+        account.accept("t", [entry("a"), entry("b"), entry("a"), entry("c")].iter(), &settings);
+        let stats = account.read();
+        assert_eq!((stats.accepted, stats.repeats, stats.kept, stats.kept_is_cut), (4, 1, 2, true));
+        assert_eq!((stats.accepted_bytes, stats.accepted_per_second.iter().sum::<u64>()), (4, 4));
+        account.reset();
+        account.accept("t", [entry("a")].iter(), &Settings { keep: Keep::Bodies, ..Settings::default() });
+        assert_eq!((account.read().accepted, account.messages()[0].body.as_str()), (1, "a"));
+    }
+
+    #[test]
+    fn requests_under_way_are_counted_at_their_most() {
+        let account = Account::default();
+        let (one, two) = (account.arrive(), account.arrive());
+        drop((one, two));
+        drop(account.arrive());
+        assert_eq!((account.read().requests, account.read().most_open_requests), (3, 2));
+    }
+}
