@@ -14,7 +14,7 @@ pub struct Outcome {
     pub created: Vec<String>,
 }
 
-impl crate::outcome::Outcome for Outcome {
+impl crate::outcome::CommandOutcome for Outcome {
     fn exit(&self) -> Exit {
         Exit::Clean
     }
@@ -26,7 +26,7 @@ impl crate::outcome::Outcome for Outcome {
 /// Returns an error if the warehouse cannot be reached, or if a table that exists cannot hold records.
 pub async fn run(warehouse: &dyn Warehouse) -> anyhow::Result<Outcome> {
     let created = warehouse.init().await?;
-    warehouse.shape().await?; // an older table that cannot hold records is named now, not in the middle of a load
+    warehouse.table_schema().await?; // an older table that cannot hold records is named now, not in the middle of a load
     Ok(Outcome { warehouse: warehouse.address(), created })
 }
 

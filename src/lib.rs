@@ -46,7 +46,7 @@
 //! - [`publish`]: bulk publishing to a topic: schedule, batches, retry, dead letters, latency.
 //! - [`backfill`]: history files through the intake, in batches.
 //! - [`process`]: one SNS or SQS event through the intake, as the Lambda does it.
-//! - [`listen`]: the HTTP endpoint that SNS delivers to: signature, topic, responses.
+//! - [`endpoint`]: the HTTP endpoint that SNS delivers to: signature, topic, responses.
 //! - [`replay`]: lake → warehouse: plan, read, order, load, verify, resume.
 //! - [`reconcile`]: lake against warehouse: ordered merge, verdicts, repair.
 //! - [`doctor`]: checks of everything a run needs, one line per check.
@@ -61,13 +61,13 @@
 //! - [`topic`]: the trait of topics; SNS, `local` (the intake in this process), memory.
 //! - [`truth`]: the truth file: each reading's fault and expected result.
 //! - [`undo`]: the undo file: rows and objects before and after each change.
-//! - [`pack`]: gzip and zstd.
+//! - [`compression`]: gzip and zstd.
 //! - `parquet`: records as Parquet, from the column table.
 //! - [`progress`]: bars on a terminal, lines elsewhere, silence in tests.
 //! - `sort`: sorting more than fits in memory.
 //! - [`outcome`]: counters, problems and exit codes of every outcome.
-//! - [`seen`]: an order-independent hash of many items.
-//! - [`stop`]: cancellation, checked between pieces of work.
+//! - [`multiset_hash`]: an order-independent hash of many items.
+//! - [`cancellation`]: cancellation, checked between pieces of work.
 //!
 //! # Glossary
 //!
@@ -106,17 +106,19 @@
 
 pub mod backfill;
 pub mod bundle;
+pub mod cancellation;
 pub mod cli;
+pub mod compression;
 pub mod demo;
 pub mod doctor;
+pub mod endpoint;
 pub mod evidence;
 pub mod generate;
 pub mod herd;
 pub mod history;
 pub mod init;
-pub mod listen;
+pub mod multiset_hash;
 pub mod outcome;
-pub mod pack;
 mod parquet;
 pub mod process;
 pub mod progress;
@@ -125,9 +127,7 @@ pub mod reader;
 pub mod reconcile;
 pub mod render;
 pub mod replay;
-pub mod seen;
 mod sort;
-pub mod stop;
 pub mod topic;
 pub mod truth;
 pub mod undo;

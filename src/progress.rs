@@ -40,8 +40,8 @@ impl Progress {
             done: AtomicU64::new(0),
             total: AtomicU64::new(total.unwrap_or(0)),
             share: AtomicU64::new(0),
-            begun: Instant::now(),
-            said: Mutex::new(Instant::now()),
+            started_at: Instant::now(),
+            last_logged: Mutex::new(Instant::now()),
             waiting: Mutex::default(),
         }))
     }
@@ -49,7 +49,7 @@ impl Progress {
 
 impl Progress {
     /// Some lines of text that change in place, below the stages; elsewhere than on a terminal one line every few seconds.
-    pub fn board(&self, lines: usize) -> Board {
+    pub fn board(&self, lines: usize) -> LiveDisplay {
         let bars = match self {
             Self::Bars(bars) => {
                 let style = ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
@@ -57,19 +57,19 @@ impl Progress {
             }
             Self::Silent | Self::Lines => Vec::new(),
         };
-        Board { bars, lines: matches!(self, Self::Lines), said: Instant::now() }
+        LiveDisplay { bars, lines: matches!(self, Self::Lines), last_logged: Instant::now() }
     }
 }
 
 /// Text that changes in place.
 #[derive(Debug)]
-pub struct Board {
+pub struct LiveDisplay {
     bars: Vec<ProgressBar>,
     lines: bool,
-    said: Instant,
+    last_logged: Instant,
 }
 
-impl Board {
+impl LiveDisplay {
     /// How often it is worth writing; none where nobody looks.
     pub fn every(&self) -> Option<Duration> {
         match (self.bars.is_empty(), self.lines) {
@@ -84,8 +84,8 @@ impl Board {
         for (bar, line) in self.bars.iter().zip(lines) {
             bar.set_message(line.clone());
         }
-        if self.lines && self.said.elapsed() >= EVERY {
-            self.said = Instant::now();
+        if self.lines && self.last_logged.elapsed() >= EVERY {
+            self.last_logged = Instant::now();
             let said: Vec<_> = lines.iter().filter(|line| !line.is_empty()).map(String::as_str).collect();
             tracing::info!(target: "progress", "{}", said.join("; "));
         }
@@ -124,8 +124,8 @@ struct Inner {
     total: AtomicU64,
     /// How much of the whole is done where steps cannot be counted beforehand, in millionths.
     share: AtomicU64,
-    begun: Instant,
-    said: Mutex<Instant>,
+    started_at: Instant,
+    last_logged: Mutex<Instant>,
     /// What it waits for.
     waiting: Mutex<Option<String>>,
 }
@@ -137,7 +137,7 @@ impl Stage {
         if let Some(bar) = &self.0.bar {
             bar.set_position(done);
         } else if self.0.lines {
-            self.say(done);
+            self.log_line(done);
         }
     }
 
@@ -154,7 +154,7 @@ impl Stage {
         if waiting.as_deref() == reason {
             drop(waiting);
             if reason.is_some() && self.0.lines {
-                self.say(self.0.done.load(Ordering::Relaxed));
+                self.log_line(self.0.done.load(Ordering::Relaxed));
             }
             return;
         }
@@ -165,33 +165,33 @@ impl Stage {
     }
 
     /// How much of the whole is done, 0 to 1, where its steps cannot be counted beforehand: gives the time that is left.
-    pub fn share(&self, done: f64) {
+    pub fn set_fraction(&self, done: f64) {
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=1")]
         self.0.share.store((done.clamp(0.0, 1.0) * 1e6) as u64, Ordering::Relaxed);
-        if let (Some(bar), Some(left)) = (&self.0.bar, self.left()) {
+        if let (Some(bar), Some(left)) = (&self.0.bar, self.eta()) {
             bar.set_message(left);
         }
     }
 
     /// The share in per cent and the time that is left at the pace so far.
-    fn left(&self) -> Option<String> {
+    fn eta(&self) -> Option<String> {
         let share = self.0.share.load(Ordering::Relaxed) as f64 / 1e6;
-        let left = self.0.begun.elapsed().as_secs_f64() * (1.0 - share) / share.max(1e-6);
+        let left = self.0.started_at.elapsed().as_secs_f64() * (1.0 - share) / share.max(1e-6);
         (share > 0.0).then(|| format!("{:.0} %, eta {left:.0} s", share * 100.0))
     }
 
-    fn say(&self, done: u64) {
-        let Ok(mut said) = self.0.said.try_lock() else { return };
+    fn log_line(&self, done: u64) {
+        let Ok(mut said) = self.0.last_logged.try_lock() else { return };
         if said.elapsed() < EVERY {
             return;
         }
         *said = Instant::now();
-        let rate = done as f64 / self.0.begun.elapsed().as_secs_f64().max(1e-3);
+        let rate = done as f64 / self.0.started_at.elapsed().as_secs_f64().max(1e-3);
         let total = self.0.total.load(Ordering::Relaxed);
         let waiting = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let rest = if let Some(reason) = waiting {
             format!(", waiting: {reason};")
-        } else if let Some(left) = self.left() {
+        } else if let Some(left) = self.eta() {
             format!(" ({left})")
         } else if total > done {
             format!("/{total}, eta {:.0} s", (total - done) as f64 / rate.max(1e-3))
@@ -206,6 +206,6 @@ impl Stage {
         if let Some(bar) = &self.0.bar {
             bar.finish_and_clear();
         }
-        drop(self.0.said.lock().unwrap_or_else(PoisonError::into_inner));
+        drop(self.0.last_logged.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }

@@ -5,9 +5,9 @@
 //!
 //! | line | is |
 //! | --- | --- |
-//! | first | [`Head`]: the version of the form, and the flags that make this history again |
-//! | each further one | [`Told`]: one delivered line, or one reading that is never delivered |
-//! | last | [`Totals`]: how many there were of each [`Fate`]; without it the file was cut short |
+//! | first | [`Header`]: the version of the form, and the flags that make this history again |
+//! | each further one | [`Entry`]: one delivered line, or one reading that is never delivered |
+//! | last | [`Totals`]: how many there were of each [`Expectation`]; without it the file was cut short |
 //!
 //! Owns the form and its reading and writing; what is done to readings belongs to [`crate::herd`].
 
@@ -21,18 +21,18 @@ use anyhow::{Context, anyhow, bail};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::pack::unpacked;
+use crate::compression::open_decompressed;
 
-mod write;
+mod writer;
 
-pub use write::{Lines, Writer};
+pub use writer::{EncodedLines, Writer};
 
 /// The version of the form that this program writes, and the only one it reads.
 pub const VERSION: u32 = 1;
 
 /// The first line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Head {
+pub struct Header {
     /// [`VERSION`].
     pub ruminate_truth: u32,
     /// The history, as flags of `ruminate generate` without their dashes: `farms` → `2`.
@@ -42,32 +42,34 @@ pub struct Head {
 /// What must become of a line, or of a reading that is never delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Fate {
+pub enum Expectation {
     /// Its id must be in the lake and in the warehouse, once.
     Stored,
     /// It is no valid reading: where it is sent at all, it must be in the quarantine, under the SHA-256 of its bytes.
     Quarantined,
     /// It is larger than a topic takes: it must be in no store.
-    Refused,
+    #[serde(rename = "refused")]
+    Oversized,
     /// It is delivered nowhere: its id must be in no store.
-    Never,
+    #[serde(rename = "never")]
+    Undelivered,
 }
 
-impl Fate {
+impl Expectation {
     /// Its name in the file.
     pub fn name(self) -> &'static str {
         match self {
             Self::Stored => "stored",
             Self::Quarantined => "quarantined",
-            Self::Refused => "refused",
-            Self::Never => "never",
+            Self::Oversized => "refused",
+            Self::Undelivered => "never",
         }
     }
 }
 
 /// What was done to one line, or to one reading that is never delivered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Told<'a> {
+pub struct Entry<'a> {
     /// The file of the line, as a farm delivers its day (also where `generate --out` joined all days in one file); none where the
     /// reading is never delivered.
     #[serde(borrow, skip_serializing_if = "Option::is_none", default)]
@@ -84,11 +86,12 @@ pub struct Told<'a> {
     /// Which of the fault's kinds, where it has several.
     #[serde(borrow, skip_serializing_if = "Option::is_none", default)]
     pub kind: Option<Cow<'a, str>>,
-    /// SHA-256 of the message's bytes in hexadecimal, for [`Fate::Quarantined`].
+    /// SHA-256 of the message's bytes in hexadecimal, for [`Expectation::Quarantined`].
     #[serde(borrow, skip_serializing_if = "Option::is_none", default)]
     pub sha256: Option<Cow<'a, str>>,
     /// What must become of it.
-    pub fate: Fate,
+    #[serde(rename = "fate")]
+    pub expect: Expectation,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
@@ -101,32 +104,34 @@ fn is_zero(line: &u64) -> bool {
 pub struct Totals {
     /// Lines delivered.
     pub lines: u64,
-    /// Lines of [`Fate::Stored`].
+    /// Lines of [`Expectation::Stored`].
     pub stored: u64,
     /// Distinct ids among them: the rows there must be.
     pub ids: u64,
-    /// Lines of [`Fate::Quarantined`].
+    /// Lines of [`Expectation::Quarantined`].
     pub quarantined: u64,
-    /// Lines of [`Fate::Refused`].
-    pub refused: u64,
-    /// Readings of [`Fate::Never`].
-    pub never: u64,
+    /// Lines of [`Expectation::Oversized`].
+    #[serde(rename = "refused")]
+    pub oversized: u64,
+    /// Readings of [`Expectation::Undelivered`].
+    #[serde(rename = "never")]
+    pub undelivered: u64,
     /// How often each fault was done.
     pub faults: BTreeMap<String, u64>,
 }
 
 impl Totals {
     /// Takes one more line into the sums. A line labelled `duplicate` repeats an id that was told before.
-    pub fn add(&mut self, told: &Told<'_>) {
+    pub fn add(&mut self, told: &Entry<'_>) {
         self.lines += u64::from(told.file.is_some());
-        match told.fate {
-            Fate::Stored => {
+        match told.expect {
+            Expectation::Stored => {
                 self.stored += 1;
                 self.ids += u64::from(told.fault.as_deref() != Some("duplicate"));
             }
-            Fate::Quarantined => self.quarantined += 1,
-            Fate::Refused => self.refused += 1,
-            Fate::Never => self.never += 1,
+            Expectation::Quarantined => self.quarantined += 1,
+            Expectation::Oversized => self.oversized += 1,
+            Expectation::Undelivered => self.undelivered += 1,
         }
         if let Some(fault) = &told.fault {
             match self.faults.get_mut(&**fault) {
@@ -143,8 +148,8 @@ impl std::ops::AddAssign<&Self> for Totals {
         self.stored += other.stored;
         self.ids += other.ids;
         self.quarantined += other.quarantined;
-        self.refused += other.refused;
-        self.never += other.never;
+        self.oversized += other.oversized;
+        self.undelivered += other.undelivered;
         for (fault, count) in &other.faults {
             *self.faults.entry(fault.clone()).or_default() += count;
         }
@@ -152,7 +157,7 @@ impl std::ops::AddAssign<&Self> for Totals {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Last {
+struct Trailer {
     totals: Totals,
 }
 
@@ -160,8 +165,8 @@ struct Last {
 ///
 /// # Errors
 /// As [`read`]; the file cannot be opened.
-pub fn read_file(path: &Path, each: impl FnMut(&Told<'_>) -> anyhow::Result<()>) -> anyhow::Result<(Head, Totals)> {
-    let file = File::open(path).and_then(unpacked).context("cannot be read")?;
+pub fn read_file(path: &Path, each: impl FnMut(&Entry<'_>) -> anyhow::Result<()>) -> anyhow::Result<(Header, Totals)> {
+    let file = File::open(path).and_then(open_decompressed).context("cannot be read")?;
     read(file, each)
 }
 
@@ -183,11 +188,11 @@ fn next_line(from: &mut impl BufRead, line: &mut Vec<u8>, number: u64) -> anyhow
 /// It is no truth file, of another version, damaged, or cut short; or `each` fails. The line is named.
 pub fn read<R: BufRead>(
     mut from: R,
-    mut each: impl FnMut(&Told<'_>) -> anyhow::Result<()>,
-) -> anyhow::Result<(Head, Totals)> {
+    mut each: impl FnMut(&Entry<'_>) -> anyhow::Result<()>,
+) -> anyhow::Result<(Header, Totals)> {
     let (mut line, mut number) = (Vec::new(), 1_u64);
     next_line(&mut from, &mut line, number)?;
-    let head: Head = serde_json::from_slice(&line).context("is no truth file of ruminate generate --truth")?;
+    let head: Header = serde_json::from_slice(&line).context("is no truth file of ruminate generate --truth")?;
     if head.ruminate_truth != VERSION {
         bail!("is a truth file of version {}, and this program reads {VERSION}", head.ruminate_truth);
     }
@@ -197,13 +202,13 @@ pub fn read<R: BufRead>(
         if !next_line(&mut from, &mut line, number)? {
             bail!("ends at line {number} without its totals: it was cut short, so it cannot prove anything");
         }
-        match serde_json::from_slice::<Told<'_>>(&line) {
+        match serde_json::from_slice::<Entry<'_>>(&line) {
             Ok(told) => {
                 sums.add(&told);
                 each(&told).with_context(|| format!("line {number}"))?;
             }
             Err(e) => {
-                let last: Last = serde_json::from_slice(&line).map_err(|_| anyhow!("line {number}: {e}"))?;
+                let last: Trailer = serde_json::from_slice(&line).map_err(|_| anyhow!("line {number}: {e}"))?;
                 if last.totals != sums {
                     bail!("its totals do not fit its lines: it was damaged, so it cannot prove anything");
                 }
@@ -220,27 +225,27 @@ pub fn read<R: BufRead>(
 pub(crate) mod tests {
     use super::*;
 
-    pub(super) fn told(line: u64, fault: Option<&'static str>, fate: Fate) -> Told<'static> {
-        let id = (fate != Fate::Quarantined).then(|| Uuid::from_u128(u128::from(line)));
-        let sha256 = (fate == Fate::Quarantined).then(|| "ab".repeat(32).into());
-        let file = (fate != Fate::Never).then_some("FazendaUm_Consumo_20260101.json".into());
-        Told { file, line, id, fault: fault.map(Into::into), kind: None, sha256, fate }
+    pub(super) fn told(line: u64, fault: Option<&'static str>, fate: Expectation) -> Entry<'static> {
+        let id = (fate != Expectation::Quarantined).then(|| Uuid::from_u128(u128::from(line)));
+        let sha256 = (fate == Expectation::Quarantined).then(|| "ab".repeat(32).into());
+        let file = (fate != Expectation::Undelivered).then_some("FazendaUm_Consumo_20260101.json".into());
+        Entry { file, line, id, fault: fault.map(Into::into), kind: None, sha256, expect: fate }
     }
 
-    pub(super) fn lines() -> Vec<Told<'static>> {
+    pub(super) fn lines() -> Vec<Entry<'static>> {
         vec![
-            told(1, None, Fate::Stored),
-            told(1, Some("duplicate"), Fate::Stored),
-            told(2, Some("malformed"), Fate::Quarantined),
-            told(3, Some("oversized"), Fate::Refused),
-            told(0, Some("missing_day"), Fate::Never),
+            told(1, None, Expectation::Stored),
+            told(1, Some("duplicate"), Expectation::Stored),
+            told(2, Some("malformed"), Expectation::Quarantined),
+            told(3, Some("oversized"), Expectation::Oversized),
+            told(0, Some("missing_day"), Expectation::Undelivered),
         ]
     }
 
     fn written() -> String {
         let mut writer = Writer::new(Vec::new(), [("farms".to_owned(), "2".to_owned())].into()).unwrap();
         for told in lines() {
-            writer.tell(&told).unwrap();
+            writer.write(&told).unwrap();
         }
         String::from_utf8(writer.finish().unwrap().1).unwrap()
     }
@@ -257,7 +262,7 @@ pub(crate) mod tests {
         assert_eq!(head.history["farms"], "2");
         assert_eq!(found, lines().iter().map(|told| format!("{told:?}")).collect::<Vec<_>>());
         assert_eq!((totals.lines, totals.stored, totals.ids, totals.quarantined), (4, 2, 1, 1));
-        assert_eq!((totals.refused, totals.never, totals.faults["duplicate"]), (1, 1, 1));
+        assert_eq!((totals.oversized, totals.undelivered, totals.faults["duplicate"]), (1, 1, 1));
     }
 
     #[test]

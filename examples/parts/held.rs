@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use pipeline::lake::memory::Memory;
-use pipeline::lake::{Class, Depth, Error, Lake, Meta, Page, Put};
+use pipeline::lake::{Depth, Error, Lake, ListPage, ObjectMeta, PutResult, StorageClass};
 
 use crate::records::Herd;
 
@@ -40,10 +40,10 @@ impl Lake for Held {
         "held".into()
     }
 
-    async fn list(&self, prefix: &str, depth: Depth, after: Option<&str>) -> Result<Page, Error> {
+    async fn list(&self, prefix: &str, depth: Depth, after: Option<&str>) -> Result<ListPage, Error> {
         let from = after.map_or(Bound::Included(prefix), Bound::Excluded);
-        let mut page = Page::default();
-        if depth == Depth::Folders {
+        let mut page = ListPage::default();
+        if depth == Depth::OneLevel {
             let below = self.folders.range::<str, _>((from, Bound::Unbounded));
             let below = below.take_while(|folder| folder.starts_with(prefix));
             let direct =
@@ -58,12 +58,12 @@ impl Lake for Held {
                 page.next = page.objects.last().map(|meta| meta.key.clone());
                 break;
             }
-            page.objects.push(Meta {
+            page.objects.push(ObjectMeta {
                 key: key.clone(),
                 size: body.len() as u64,
                 etag: String::new(),
                 last_modified: DateTime::UNIX_EPOCH,
-                class: Class::of(None),
+                class: StorageClass::of(None),
                 archived: false,
                 restored: false,
                 version: None,
@@ -79,7 +79,7 @@ impl Lake for Held {
         }
     }
 
-    async fn put_new(&self, key: &str, body: Bytes) -> Result<Put, Error> {
+    async fn put_new(&self, key: &str, body: Bytes) -> Result<PutResult, Error> {
         self.none.put_new(key, body).await
     }
 
@@ -87,7 +87,7 @@ impl Lake for Held {
         Ok(Utc::now())
     }
 
-    fn beside(&self, name: &str) -> Arc<dyn Lake> {
-        self.none.beside(name)
+    fn sibling(&self, name: &str) -> Arc<dyn Lake> {
+        self.none.sibling(name)
     }
 }

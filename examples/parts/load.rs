@@ -5,14 +5,14 @@ use std::sync::Arc;
 use anyhow::{bail, ensure};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use pipeline::record::Record;
-use pipeline::record::stored::{Row, Shape};
-use pipeline::retry::Retry;
+use pipeline::record::row::{Row, TableSchema};
+use pipeline::retry::RetryPolicy;
 use pipeline::warehouse::mysql::MySql;
 use pipeline::warehouse::sqlite::Sqlite;
-use pipeline::warehouse::{Bulk, Change, Insert, Note, TableName, WarehouseUrl};
+use pipeline::warehouse::{BulkWarehouse, ChangeSet, InsertResult, JournalEntry, TableName, WarehouseUrl};
+use ruminate::cancellation::CancellationToken;
 use ruminate::progress::Progress;
 use ruminate::replay::{Counter, Plan, Replay, ReplaySource};
-use ruminate::stop::Stop;
 use uuid::Uuid;
 
 use crate::held::Held;
@@ -39,9 +39,9 @@ pub struct Load {
 
 impl Load {
     pub async fn run(self) -> anyhow::Result<Measured> {
-        let bulk: Arc<dyn Bulk> = match &self.warehouse {
+        let bulk: Arc<dyn BulkWarehouse> = match &self.warehouse {
             WarehouseUrl::MySql(url) => {
-                Arc::new(MySql::new(url, TableName::default(), self.sessions, Retry::default())?)
+                Arc::new(MySql::new(url, TableName::default(), self.sessions, RetryPolicy::default())?)
             }
             WarehouseUrl::Sqlite(path) => Arc::new(Sqlite::new(path, TableName::default())),
         };
@@ -49,45 +49,52 @@ impl Load {
     }
 
     /// As `ruminate replay` does it: objects are parsed, records sorted within its memory, ranges looked at first.
-    async fn engine(self, bulk: Arc<dyn Bulk>) -> anyhow::Result<Measured> {
+    async fn engine(self, bulk: Arc<dyn BulkWarehouse>) -> anyhow::Result<Measured> {
         let herd: Herd = self.which.herd();
         let lake = Arc::new(Held::of(herd));
         let watch = Watch::start();
         let plan = Plan::new(ReplaySource::of(lake)).await?;
         let replay = Replay { load_concurrency: self.sessions as usize, ..Replay::new(plan, bulk) };
-        let outcome = ruminate::replay::run(replay, &Progress::Silent, &Stop::default()).await?;
+        let outcome = ruminate::replay::run(replay, &Progress::Silent, &CancellationToken::default()).await?;
         outcome.check()?;
         let [inserted, listed] = [Counter::Inserted, Counter::Listed].map(|counter| outcome.counts[counter]);
         ensure!(inserted == herd.records && listed == herd.records, "{outcome}");
         Ok(watch.stop("load", inserted, outcome.method))
     }
 
-    async fn transactions(self, bulk: Arc<dyn Bulk>) -> anyhow::Result<Measured> {
+    async fn transactions(self, bulk: Arc<dyn BulkWarehouse>) -> anyhow::Result<Measured> {
         let mut records: Vec<Record> = self.which.herd().all().collect();
-        ensure!(bulk.journal(true).await?, "no journal");
-        let shape = Shape::standard();
+        ensure!(bulk.open_journal(true).await?, "no journal");
+        let shape = TableSchema::standard();
         let watch = Watch::start();
-        let method = bulk.method().await?;
+        let method = bulk.load_strategy().await?;
         records.sort_by(|a, b| a.id_treated_data.cmp(&b.id_treated_data));
         let run = Uuid::from_u128(u128::from(std::process::id()));
         let batches = records.chunks(self.batch.max(1)).enumerate().map(|(at, batch)| {
             let bulk = Arc::clone(&bulk);
-            async move { load(&*bulk, batch, &Note { run, seq: at as u64 + 1, text: "{}".into() }, &shape).await }
+            async move {
+                load(&*bulk, batch, &JournalEntry { run_id: run, seq: at as u64 + 1, text: "{}".into() }, &shape).await
+            }
         });
         let loaded: u64 = stream::iter(batches)
             .buffered(self.sessions.max(1) as usize)
             .try_fold(0, |sum, n| async move { Ok(sum + n) })
             .await?;
         ensure!(loaded == records.len() as u64, "{loaded} of {} loaded", records.len());
-        Ok(watch.stop("load", loaded, format!("{} ({})", method.kind, method.why)))
+        Ok(watch.stop("load", loaded, format!("{} ({})", method.kind, method.reason)))
     }
 }
 
-async fn load(bulk: &dyn Bulk, batch: &[Record], note: &Note, shape: &Shape) -> anyhow::Result<u64> {
+async fn load(
+    bulk: &dyn BulkWarehouse,
+    batch: &[Record],
+    note: &JournalEntry,
+    shape: &TableSchema,
+) -> anyhow::Result<u64> {
     let rows: Vec<Row> = batch.iter().map(|record| record.to_row(shape)).collect();
     let notes = std::slice::from_ref(note);
-    match bulk.apply(&Change { insert: &rows, notes, ..Change::default() }, shape).await? {
-        Insert::Done => Ok(rows.len() as u64),
-        Insert::Taken => bail!("an id of batch {} is taken: the table is not empty", note.seq),
+    match bulk.apply(&ChangeSet { insert: &rows, journal_writes: notes, ..ChangeSet::default() }, shape).await? {
+        InsertResult::Inserted => Ok(rows.len() as u64),
+        InsertResult::IdTaken => bail!("an id of batch {} is taken: the table is not empty", note.seq),
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 use pipeline::record::Record;
-use pipeline::record::stored::{Row, Shape, Value};
+use pipeline::record::row::{Row, TableSchema, Value};
 use testkit::s3::{Config, Fault, Object, Op, S3Server, Settings};
 
 use crate::records::{Herd, Ids};
@@ -55,7 +55,7 @@ fn tsv(file: &Path, herd: Herd) -> anyhow::Result<()> {
     }
     let mut out = BufWriter::with_capacity(1 << 20, File::create(file)?);
     for record in records {
-        let Row(values) = record.to_row(&Shape::standard());
+        let Row(values) = record.to_row(&TableSchema::standard());
         let line: Vec<String> = values.into_iter().map(plain).collect();
         writeln!(out, "{}", line.join("\t"))?;
     }
@@ -67,10 +67,10 @@ fn plain(value: Value) -> String {
     match value {
         Value::Null => "\\N".into(),
         Value::Text(text) => text,
-        Value::Single(value) => value.to_string(),
+        Value::Float(value) => value.to_string(),
         Value::Double(value) => value.to_string(),
         Value::Integer(value) => value.to_string(),
-        Value::Instant(at) => at.format("%F %T").to_string(),
+        Value::DateTime(at) => at.format("%F %T").to_string(),
     }
 }
 

@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::PathBuf;
 
-use pipeline::record::stored::Shape;
+use pipeline::record::row::TableSchema;
 use serde_json::json;
-use testkit::planted::{Case, Damage, World, assert_same, found_in};
+use testkit::planted_drift::{Case, Damage, World, assert_same, found_in};
 
 use crate::Which;
 
@@ -42,7 +42,7 @@ fn planted(which: Which, times: usize) -> Damage {
     let world = World(herd.all().map(|record| (herd.key(&record), record)).collect());
     // A gap wants days before and after it.
     let gaps = if times == 0 || which.records < 16_000 { 0 } else { 2 };
-    Damage::plant(&world, &Shape::standard(), &Case::all(), times, gaps)
+    Damage::plant(&world, &TableSchema::standard(), &Case::all(), times, gaps)
 }
 
 impl Plant {

@@ -6,9 +6,9 @@ use anyhow::ensure;
 use futures::{StreamExt as _, pin_mut};
 use pipeline::lake::dir::Dir;
 use pipeline::lake::s3::S3;
-use pipeline::lake::{Lake, LakeUrl, Pressure, Span, survey};
-use pipeline::retry::{Patience, Retry};
-use ruminate::reader::{Cutoff, Item, ReadSettings, Reader, Step};
+use pipeline::lake::{Lake, LakeUrl, Span, ThrottleStats, scan_partitions};
+use pipeline::retry::{RetryPolicy, TimeoutProfile};
+use ruminate::reader::{Cutoff, ObjectContent, ReadEvent, ReadSettings, Reader};
 
 use crate::{Measured, Watch};
 
@@ -36,31 +36,31 @@ impl Read {
         let watch = Watch::start();
         let lake: Arc<dyn Lake> = match &self.lake {
             LakeUrl::S3 { bucket, prefix } => {
-                let config = pipeline::aws::config(Patience::Bulk).await;
-                let s3 = S3::new(&config, bucket, prefix, Retry::default());
+                let config = pipeline::aws::config(TimeoutProfile::Bulk).await;
+                let s3 = S3::new(&config, bucket, prefix, RetryPolicy::default());
                 Arc::new(if self.sdk { s3 } else { s3.direct(&config) })
             }
             LakeUrl::Dir(path) => Arc::new(Dir::new(path)),
         };
         let cutoff = Cutoff::at(lake.clock().await?);
         let asked = Arc::clone(&lake);
-        let partitions = survey(&*lake, &Span::default()).await?.partitions;
+        let partitions = scan_partitions(&*lake, &Span::default()).await?.partitions;
         let reader = Reader::new(lake, ReadSettings { concurrency: self.concurrency, cutoff });
-        let reader = if self.names { reader.by_name() } else { reader };
+        let reader = if self.names { reader.ids_only() } else { reader };
         let found = reader.read(partitions);
         pin_mut!(found);
         let (mut records, mut others, mut first) = (0, 0, String::new());
         while let Some(step) = found.next().await {
-            let Step::Found(found) = step? else { continue };
+            let ReadEvent::Object(found) = step? else { continue };
             match found.item {
-                Item::Record(_) | Item::Unopened => records += 1,
+                ObjectContent::Record(_) | ObjectContent::Unopened => records += 1,
                 other => {
                     others += 1;
                     first = format!("{}: {other:?}", found.meta.key);
                 }
             }
         }
-        let Pressure { slow_downs, retries, lowest_limit } = asked.pressure();
+        let ThrottleStats { slow_downs, retries, min_concurrency: lowest_limit } = asked.throttle_stats();
         let detail = format!("{retries} retries, {slow_downs} to slow down, lowest limit {lowest_limit:?}");
         ensure!(
             records == self.expect && others == 0,

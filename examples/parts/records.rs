@@ -50,7 +50,7 @@ impl Herd {
             cod_cliente: format!("Fazenda{farm:02}"),
         };
         let processed = data + TimeDelta::microseconds(1_234_000 + (chance % 1_000) as i64);
-        let mut record = Record::treat(reading, Rules::default(), processed);
+        let mut record = Record::from_reading(reading, Rules::default(), processed);
         if self.ids == Ids::Random {
             let bits = u128::from(mixed(chance)) << 64 | u128::from(mixed(chance ^ 0xabcd));
             record.id_treated_data = Builder::from_random_bytes(bits.to_be_bytes()).into_uuid().to_string();

@@ -2,9 +2,9 @@
 
 use anyhow::ensure;
 use futures::StreamExt as _;
-use pipeline::retry::Retry;
+use pipeline::retry::RetryPolicy;
 use pipeline::warehouse::mysql::MySql;
-use pipeline::warehouse::{Bulk as _, TableName, Warehouse as _};
+use pipeline::warehouse::{BulkWarehouse as _, TableName, Warehouse as _};
 
 use crate::{Measured, Watch};
 
@@ -21,8 +21,8 @@ pub struct Scan {
 impl Scan {
     pub async fn run(self) -> anyhow::Result<Measured> {
         let watch = Watch::start();
-        let warehouse = MySql::new(&self.warehouse, TableName::default(), 1, Retry::default())?;
-        let shape = warehouse.shape().await?;
+        let warehouse = MySql::new(&self.warehouse, TableName::default(), 1, RetryPolicy::default())?;
+        let shape = warehouse.table_schema().await?;
         let mut snapshot = warehouse.snapshot(&shape).await?;
         let mut pages = snapshot.scan(None, u32::MAX, 4_000, &[]);
         let mut rows = 0;

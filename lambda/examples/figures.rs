@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use pipeline::retry::Retry;
+use pipeline::retry::RetryPolicy;
 use pipeline::warehouse::mysql::MySql;
 use pipeline::warehouse::{TableName, Warehouse};
 use testkit::lambda::events::{reading, sns, sqs};
@@ -47,7 +47,7 @@ async fn main() {
 async fn measure(rival: &Rival) -> Vec<String> {
     let database = Database::new(MYSQL).await.expect("RUMINATE_TEST_MYSQL names the server");
     let url = database.url().parse().unwrap();
-    MySql::new(&url, TableName::default(), 1, Retry::ONCE).unwrap().init().await.unwrap();
+    MySql::new(&url, TableName::default(), 1, RetryPolicy::NO_RETRY).unwrap().init().await.unwrap();
     let s3 = S3Server::with_bucket("lake");
     let mut env = rds(&database.url());
     env.extend(s3.env().map(|(name, value)| (name.to_owned(), value)));

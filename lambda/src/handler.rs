@@ -6,8 +6,8 @@ use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse};
 use bytes::Bytes;
 use chrono::Utc;
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
-use pipeline::intake::event::{self, Event, Source};
-use pipeline::intake::{Fate, Meaning, Verdict};
+use pipeline::intake::event::{self, Event, EventSource};
+use pipeline::intake::{Meaning, MessageOutcome, Verdict};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::time::{Duration, Instant};
@@ -16,22 +16,22 @@ use crate::Clients;
 use crate::metrics::Counts;
 
 /// What is left of the time when work stops: enough to write the log and to answer.
-const TO_ANSWER: Duration = Duration::from_millis(500);
+const RESPONSE_MARGIN: Duration = Duration::from_millis(500);
 
 /// What Lambda hears of an event that was taken in.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
-pub enum Answer {
+pub enum HandlerResponse {
     /// For SNS, and for whoever calls by hand: the counts.
     Counts(Counts),
     /// For SQS: the items that are to come again.
-    Items(SqsBatchResponse),
+    BatchItemFailures(SqsBatchResponse),
 }
 
 /// A store failed, and the event is to come again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{failed} of {messages} messages failed and have to come again: {first}")]
-pub struct Failed {
+pub struct RetryableFailure {
     /// How many failed.
     pub failed: u64,
     /// Of how many.
@@ -40,8 +40,8 @@ pub struct Failed {
     pub first: String,
 }
 
-impl From<Failed> for Diagnostic {
-    fn from(failed: Failed) -> Self {
+impl From<RetryableFailure> for Diagnostic {
+    fn from(failed: RetryableFailure) -> Self {
         Self { error_type: "ComeAgain".into(), error_message: failed.to_string() }
     }
 }
@@ -59,67 +59,72 @@ pub async fn serve(clients: Clients) -> Result<(), Error> {
 ///
 /// # Errors
 /// For SNS, where a message has to come again; for SQS the answer names such items.
-pub async fn handle(event: LambdaEvent<Box<RawValue>>, clients: &Clients) -> Result<Answer, Failed> {
+pub async fn handle(event: LambdaEvent<Box<RawValue>>, clients: &Clients) -> Result<HandlerResponse, RetryableFailure> {
     let LambdaEvent { payload, context } = event;
     let mut counts = Counts::default();
     let parsed = Event::parse(payload.get().as_bytes());
     let source = parsed.as_ref().ok().map(|event| event.source);
     let failures = match parsed {
-        Ok(event) => take(event, until(context.deadline()), clients, &mut counts).await,
+        Ok(event) => process_event(event, deadline(context.deadline()), clients, &mut counts).await,
         Err(event::Error::Empty) => {
             tracing::warn!("the event has an empty list of Records: nothing to do");
             Vec::new()
         }
-        Err(why) => keep(payload.get(), &why, until(context.deadline()), clients, &mut counts).await,
+        Err(why) => quarantine_event(payload.get(), &why, deadline(context.deadline()), clients, &mut counts).await,
     };
     clients.metrics.write(&context.request_id, &counts, Utc::now());
     match failures.first() {
-        _ if source == Some(Source::Sqs) => Ok(Answer::items(failures)),
-        None => Ok(Answer::Counts(counts)),
+        _ if source == Some(EventSource::Sqs) => Ok(HandlerResponse::items(failures)),
+        None => Ok(HandlerResponse::Counts(counts)),
         Some(first) => {
             let (failed, messages, first) = (counts.failed, counts.messages, first.why.clone());
-            Err(Failed { failed, messages, first })
+            Err(RetryableFailure { failed, messages, first })
         }
     }
 }
 
 /// A message that is to come again.
-struct Failure {
+struct FailedItem {
     id: String,
     why: String,
 }
 
-impl Answer {
-    fn items(failures: Vec<Failure>) -> Self {
+impl HandlerResponse {
+    fn items(failures: Vec<FailedItem>) -> Self {
         let mut response = SqsBatchResponse::default();
         for failure in failures {
             let mut item = BatchItemFailure::default();
             item.item_identifier = failure.id;
             response.batch_item_failures.push(item);
         }
-        Self::Items(response)
+        Self::BatchItemFailures(response)
     }
 }
 
 /// Takes the messages of an event in; those that are to come again.
-async fn take(event: Event, until: Option<Instant>, clients: &Clients, counts: &mut Counts) -> Vec<Failure> {
+async fn process_event(
+    event: Event,
+    until: Option<Instant>,
+    clients: &Clients,
+    counts: &mut Counts,
+) -> Vec<FailedItem> {
     let (ids, bodies): (Vec<_>, Vec<_>) = event.messages.into_iter().map(|message| (message.id, message.body)).unzip();
-    let taken = clients.intake.take(bodies, Utc::now(), until).await;
-    counts.took(taken.lake, taken.warehouse);
-    let fates = Fate::of(&taken.verdicts);
+    let taken = clients.intake.process_until(bodies, Utc::now(), until).await;
+    counts.record_times(taken.lake, taken.warehouse);
+    let fates = MessageOutcome::classify(&taken.verdicts);
     let mut failures = Vec::new();
     for ((id, verdict), fate) in ids.into_iter().zip(taken.verdicts).zip(fates) {
         counts.count(fate);
         counts.conflicting += u64::from(matches!(verdict.meaning(), Meaning::Conflicting { .. }));
         log(&id, fate, &verdict);
         if let Meaning::Failed(failure) = verdict.meaning() {
-            failures.push(Failure { id, why: failure.message.clone() });
+            failures.push(FailedItem { id, why: failure.message.clone() });
         }
     }
     failures
 }
 
-fn log(message_id: &str, fate: Fate, verdict: &Verdict) {
+fn log(message_id: &str, fate: MessageOutcome, verdict: &Verdict) {
     let outcome = fate.name();
     match verdict.meaning() {
         Meaning::RowRefused { id, why } => {
@@ -137,16 +142,16 @@ fn log(message_id: &str, fate: Fate, verdict: &Verdict) {
 }
 
 /// Keeps an event that is none of ours; what failed, if that did.
-async fn keep(
+async fn quarantine_event(
     event: &str,
     why: &event::Error,
     until: Option<Instant>,
     clients: &Clients,
     counts: &mut Counts,
-) -> Vec<Failure> {
+) -> Vec<FailedItem> {
     let event = Bytes::copy_from_slice(event.as_bytes());
     let kept = clients.intake.keep_event(&event, why, Utc::now(), until).await;
-    let fate = if kept.is_ok() { Fate::Quarantined } else { Fate::Failed };
+    let fate = if kept.is_ok() { MessageOutcome::Quarantined } else { MessageOutcome::Failed };
     counts.count(fate);
     match kept {
         Ok(key) => {
@@ -155,14 +160,14 @@ async fn keep(
         }
         Err(failure) => {
             tracing::error!(outcome = fate.name(), why = failure.message, "has to come again");
-            vec![Failure { id: "event".into(), why: failure.message }]
+            vec![FailedItem { id: "event".into(), why: failure.message }]
         }
     }
 }
 
 /// When work has to stop; never, where the deadline was over before the event came: that is no deadline (as `cargo
 /// lambda watch` sends it), and Lambda itself ends what is late.
-fn until(deadline: SystemTime) -> Option<Instant> {
+fn deadline(deadline: SystemTime) -> Option<Instant> {
     let left = deadline.duration_since(SystemTime::now()).ok()?;
-    Some(Instant::now() + left.saturating_sub(TO_ANSWER.min(left / 4)))
+    Some(Instant::now() + left.saturating_sub(RESPONSE_MARGIN.min(left / 4)))
 }

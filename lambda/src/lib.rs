@@ -45,6 +45,6 @@ mod metrics;
 mod settings;
 
 pub use clients::Clients;
-pub use handler::{Answer, Failed, handle, serve};
+pub use handler::{HandlerResponse, RetryableFailure, handle, serve};
 pub use logs::begin_logs;
 pub use settings::Settings;

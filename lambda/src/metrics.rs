@@ -8,7 +8,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use pipeline::intake::Fate;
+use pipeline::intake::MessageOutcome;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -37,19 +37,19 @@ pub struct Counts {
 
 impl Counts {
     /// Counts one message.
-    pub fn count(&mut self, fate: Fate) {
+    pub fn count(&mut self, fate: MessageOutcome) {
         self.messages += 1;
         *match fate {
-            Fate::Processed => &mut self.processed,
-            Fate::Duplicate => &mut self.duplicates,
-            Fate::Quarantined => &mut self.quarantined,
-            Fate::Refused => &mut self.refused,
-            Fate::Failed => &mut self.failed,
+            MessageOutcome::Processed => &mut self.processed,
+            MessageOutcome::Duplicate => &mut self.duplicates,
+            MessageOutcome::Quarantined => &mut self.quarantined,
+            MessageOutcome::RowRefused => &mut self.refused,
+            MessageOutcome::Failed => &mut self.failed,
         } += 1;
     }
 
     /// Notes what the stores took.
-    pub fn took(&mut self, lake: Duration, warehouse: Duration) {
+    pub fn record_times(&mut self, lake: Duration, warehouse: Duration) {
         (self.lake_ms, self.warehouse_ms) = (milliseconds(lake), milliseconds(warehouse));
     }
 }
@@ -117,10 +117,12 @@ mod tests {
     #[test]
     fn a_line_names_each_metric_that_it_holds() {
         let mut counts = Counts::default();
-        for fate in [Fate::Processed, Fate::Failed, Fate::Quarantined, Fate::Processed] {
+        for fate in
+            [MessageOutcome::Processed, MessageOutcome::Failed, MessageOutcome::Quarantined, MessageOutcome::Processed]
+        {
             counts.count(fate);
         }
-        counts.took(Duration::from_micros(12_345), Duration::ZERO);
+        counts.record_times(Duration::from_micros(12_345), Duration::ZERO);
         let line =
             Metrics::new("f".into()).line("r-1", &counts, DateTime::from_timestamp_millis(1_700_000_000_123).unwrap());
         let directive = &line["_aws"]["CloudWatchMetrics"][0];

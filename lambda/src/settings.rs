@@ -16,8 +16,8 @@ use lambda_runtime::Error;
 use pipeline::lake::s3::S3;
 use pipeline::lake::{Lake, LakeUrl, Unconditional};
 use pipeline::record::Rules;
-use pipeline::retry::{Patience, Retry};
-use pipeline::warehouse::mysql::Access;
+use pipeline::retry::{RetryPolicy, TimeoutProfile};
+use pipeline::warehouse::mysql::AccessOptions;
 use pipeline::warehouse::{Rds, TableName, Warehouse};
 
 /// The variable that requires conditional writes.
@@ -69,7 +69,7 @@ impl Settings {
 
     /// The lake; connects when first used.
     pub fn lake(&self, aws: &SdkConfig) -> Arc<dyn Lake> {
-        let lake = S3::new(aws, self.bucket.as_str(), &self.prefix, Retry::default());
+        let lake = S3::new(aws, self.bucket.as_str(), &self.prefix, RetryPolicy::default());
         Arc::new(lake.with_unconditional(self.unconditional))
     }
 
@@ -78,7 +78,7 @@ impl Settings {
     /// # Errors
     /// The address makes no sense.
     pub fn warehouse(&self, aws: &SdkConfig) -> Result<Arc<dyn Warehouse>, Error> {
-        let access = Access { connections: 1, patience: Patience::Stream, ..Access::default() };
+        let access = AccessOptions { connections: 1, patience: TimeoutProfile::Streaming, ..AccessOptions::default() };
         Ok(Arc::new(self.rds.open(aws, self.table.clone(), access)?))
     }
 }

@@ -9,7 +9,7 @@ use aws_sdk_sqs::config::{Credentials, SharedCredentialsProvider};
 use lambda_runtime::{Context, LambdaEvent};
 use pipeline::warehouse::Warehouse;
 use pipeline::warehouse::memory::Memory as Rows;
-use ruminate_lambda::{Answer, Clients, Failed, Settings, handle};
+use ruminate_lambda::{Clients, HandlerResponse, RetryableFailure, Settings, handle};
 use testkit::lambda::events::{reading, sns};
 use testkit::s3::{ACCESS_KEY, REGION, S3Server, SECRET_KEY};
 
@@ -44,7 +44,7 @@ fn clients(s3: &S3Server, rows: &Rows, required: bool) -> Clients {
     Clients::new(settings.lake(&aws), Arc::new(rows.clone()), &settings).with_metrics(|_| ())
 }
 
-async fn deliver(clients: &Clients, event: &str) -> Result<Answer, Failed> {
+async fn deliver(clients: &Clients, event: &str) -> Result<HandlerResponse, RetryableFailure> {
     let mut context = Context::default();
     let deadline = (SystemTime::now() + Duration::from_secs(30)).duration_since(UNIX_EPOCH).unwrap();
     context.deadline = u64::try_from(deadline.as_millis()).unwrap();
@@ -67,7 +67,7 @@ async fn a_redelivered_message_changes_nothing_on_a_store_without_conditional_wr
         let stored = s3.store().object(BUCKET, &key).unwrap();
         let same = clients(&s3, &rows, false);
         for _ in 0..3 {
-            let Answer::Counts(counts) = deliver(&same, &event).await.unwrap() else { panic!("no counts") };
+            let HandlerResponse::Counts(counts) = deliver(&same, &event).await.unwrap() else { panic!("no counts") };
             assert_eq!((counts.duplicates, counts.processed, counts.conflicting), (1, 0, 0));
         }
         let now = s3.store().object(BUCKET, &key).unwrap();

@@ -9,7 +9,7 @@ use pipeline::lake::Lake;
 use pipeline::lake::memory::Memory as Lakes;
 use pipeline::warehouse::Warehouse;
 use pipeline::warehouse::memory::Memory as Rows;
-use ruminate_lambda::{Clients, Failed, Settings, handle};
+use ruminate_lambda::{Clients, RetryableFailure, Settings, handle};
 use serde_json::{Value, json};
 use testkit::faulty_lake::{Faulty, PANIC, SLOW, UNLUCKY};
 use testkit::lambda::events::{envelope, reading, reading_with, sns, sqs};
@@ -29,7 +29,7 @@ impl Stores {
         let variables = [("RUMINATE_LAKE", "s3://bucket/historico_diario"), ("RDS_HOST", "db")];
         let variable = |name: &str| Some((*variables.iter().find(|(known, _)| *known == name)?.1).to_owned());
         let settings = Settings::from_variables(variable).unwrap();
-        let lake = Arc::new(Faulty(home.beside("historico_diario")));
+        let lake = Arc::new(Faulty(home.sibling("historico_diario")));
         let metrics: Arc<Mutex<Vec<Value>>> = Arc::default();
         let lines = Arc::clone(&metrics);
         let clients = Clients::new(lake, Arc::new(rows.clone()), &settings)
@@ -37,11 +37,11 @@ impl Stores {
         Self { home, rows, clients, metrics }
     }
 
-    async fn handle(&self, event: &str) -> Result<Value, Failed> {
+    async fn handle(&self, event: &str) -> Result<Value, RetryableFailure> {
         self.handle_within(event, Duration::from_secs(30)).await
     }
 
-    async fn handle_within(&self, event: &str, time: Duration) -> Result<Value, Failed> {
+    async fn handle_within(&self, event: &str, time: Duration) -> Result<Value, RetryableFailure> {
         let mut context = Context::default();
         let deadline = (SystemTime::now() + time).duration_since(UNIX_EPOCH).unwrap();
         context.deadline = u64::try_from(deadline.as_millis()).unwrap();
@@ -58,7 +58,7 @@ impl Stores {
 }
 
 #[track_caller]
-fn counts(answer: &Result<Value, Failed>, expected: &[(&str, u64)]) {
+fn counts(answer: &Result<Value, RetryableFailure>, expected: &[(&str, u64)]) {
     let answer = answer.as_ref().unwrap();
     for name in ["processed", "duplicates", "quarantined", "refused", "failed", "conflicting"] {
         let count = expected.iter().find(|(known, _)| *known == name).map_or(0, |(_, count)| *count);
@@ -91,7 +91,7 @@ async fn the_same_message_ten_times_at_once_is_one_object_and_one_row() {
     assert_eq!(stores.held().await, (1, 0, 1));
 }
 
-async fn futures_of(stores: &Stores, event: &str) -> Vec<Result<Value, Failed>> {
+async fn futures_of(stores: &Stores, event: &str) -> Vec<Result<Value, RetryableFailure>> {
     let handle = || stores.handle(event);
     let (a, b, c, d, e) = tokio::join!(handle(), handle(), handle(), handle(), handle());
     let (f, g, h, i, j) = tokio::join!(handle(), handle(), handle(), handle(), handle());

@@ -12,7 +12,7 @@ pub const PREFIX: &str = ".ruminate-";
 ///
 /// # Errors
 /// The directory is missing or cannot be written.
-pub fn half_in(directory: &Path) -> io::Result<NamedTempFile> {
+pub fn temp_file_in(directory: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(PREFIX).suffix(".tmp");
     #[cfg(unix)]
@@ -25,7 +25,7 @@ pub fn half_in(directory: &Path) -> io::Result<NamedTempFile> {
 /// # Errors
 /// Returns an error if the folder is missing or cannot be written.
 pub fn temp_file_beside(path: &Path) -> io::Result<NamedTempFile> {
-    half_in(folder_of(path))
+    temp_file_in(folder_of(path))
 }
 
 /// The folder that a file is in; `.` for a bare name.

@@ -11,7 +11,7 @@ use testkit::conformance::{lake, warehouse};
 
 #[tokio::test]
 async fn a_lake_in_memory_conforms() {
-    lake::check(&*MemoryLake::default().beside("lake")).await;
+    lake::check(&*MemoryLake::default().sibling("lake")).await;
 }
 
 #[tokio::test]

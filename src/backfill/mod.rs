@@ -10,14 +10,14 @@ use chrono::Utc;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::herd::Format;
-use crate::history::{self, Message};
-use crate::pack::Pack;
+use crate::cancellation::CancellationToken;
+use crate::compression::CompressionFormat;
+use crate::herd::LineFormat;
+use crate::history::{self, InputMessage};
 use crate::progress::{Progress, Stage};
-use crate::stop::Stop;
 use pipeline::intake::{Intake, Meaning, Verdict};
-use pipeline::lake::Put;
-use pipeline::warehouse::Loaded;
+use pipeline::lake::PutResult;
+use pipeline::warehouse::LoadResult;
 
 mod outcome;
 
@@ -30,11 +30,11 @@ const BATCHES: usize = 3;
 
 /// The files of a run.
 #[derive(Debug, Clone)]
-pub struct Files {
+pub struct InputFiles {
     /// The files, in order; `-` for standard input.
     pub paths: Vec<PathBuf>,
     /// Their form; by their ending where it is `None`.
-    pub format: Option<Format>,
+    pub format: Option<LineFormat>,
 }
 
 /// A batch under way: the places its messages came from, and its work.
@@ -48,7 +48,12 @@ struct Batch {
 ///
 /// # Errors
 /// A file cannot be opened, or a store refuses for good before anything was taken in.
-pub async fn run(files: Files, intake: Intake, progress: &Progress, stop: &Stop) -> anyhow::Result<Outcome> {
+pub async fn run(
+    files: InputFiles,
+    intake: Intake,
+    progress: &Progress,
+    stop: &CancellationToken,
+) -> anyhow::Result<Outcome> {
     let begun = Instant::now();
     for path in files.paths.iter().filter(|path| path.as_os_str() != "-") {
         let meta = std::fs::File::open(path).and_then(|file| file.metadata());
@@ -88,7 +93,7 @@ async fn take_all(
     intake: &Intake,
     stage: &Stage,
     whole: Option<u64>,
-    stop: &Stop,
+    stop: &CancellationToken,
 ) -> anyhow::Result<Taken> {
     let (mut taken, mut bytes) = (Taken::default(), 0_u64);
     let mut under_way = std::collections::VecDeque::new();
@@ -97,7 +102,7 @@ async fn take_all(
         while more && taken.outcome.stopped.is_none() && under_way.len() < BATCHES {
             match messages.recv().await {
                 // Read, but not begun: the next run reads it again.
-                Some(_) if stop.is_set() => taken.outcome.stopped = Some("asked to stop".into()),
+                Some(_) if stop.is_cancelled() => taken.outcome.stopped = Some("asked to stop".into()),
                 Some(Ok(batch)) => under_way.push_back(begin(batch, intake)),
                 Some(Err(e)) => taken.outcome.stopped = Some(e.to_string()),
                 None => more = false,
@@ -107,11 +112,11 @@ async fn take_all(
             stage.add(batch.places.len() as u64);
             bytes += batch.bytes;
             if let Some(whole) = whole {
-                stage.share(bytes as f64 / whole.max(1) as f64);
+                stage.set_fraction(bytes as f64 / whole.max(1) as f64);
             }
             let verdicts = batch.work.await?;
             for (place, verdict) in batch.places.into_iter().zip(&verdicts) {
-                take_down(&mut taken, place, verdict);
+                record_result(&mut taken, place, verdict);
             }
         }
     }
@@ -119,21 +124,21 @@ async fn take_all(
 }
 
 /// The bytes of all files; `None` where one is a stream or packed. A CSV row grows as it becomes a message, so this is an estimate.
-fn size(files: &Files) -> Option<u64> {
+fn size(files: &InputFiles) -> Option<u64> {
     files
         .paths
         .iter()
         .map(|path| {
             let meta = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file);
-            meta.filter(|_| Pack::of(path).0 == Pack::None).map(|meta| meta.len())
+            meta.filter(|_| CompressionFormat::from_path(path).0 == CompressionFormat::None).map(|meta| meta.len())
         })
         .sum()
 }
 
-type Batches = mpsc::Receiver<Result<Vec<Message>, history::Error>>;
+type Batches = mpsc::Receiver<Result<Vec<InputMessage>, history::Error>>;
 
 /// Reads the files in a thread of its own, a few batches ahead; the thread says whether it came to their end.
-fn read(files: Files, stop: Stop) -> (Batches, JoinHandle<bool>) {
+fn read(files: InputFiles, stop: CancellationToken) -> (Batches, JoinHandle<bool>) {
     let (send, receive) = mpsc::channel(BATCHES);
     let reading = tokio::task::spawn_blocking(move || {
         let mut batch = Vec::with_capacity(BATCH);
@@ -153,13 +158,13 @@ fn read(files: Files, stop: Stop) -> (Batches, JoinHandle<bool>) {
 /// Reads one file; the error is `None` where the run is to stop.
 fn read_file(
     path: &Path,
-    format: Option<Format>,
-    stop: &Stop,
-    batch: &mut Vec<Message>,
-    send: &mpsc::Sender<Result<Vec<Message>, history::Error>>,
+    format: Option<LineFormat>,
+    stop: &CancellationToken,
+    batch: &mut Vec<InputMessage>,
+    send: &mpsc::Sender<Result<Vec<InputMessage>, history::Error>>,
 ) -> Result<(), Option<history::Error>> {
     for message in history::messages(path, format)? {
-        if stop.is_set() {
+        if stop.is_cancelled() {
             batch.clear(); // not yet in flight: the next run reads it again
             return Err(None);
         }
@@ -172,27 +177,27 @@ fn read_file(
     Ok(())
 }
 
-fn begin(batch: Vec<Message>, intake: &Intake) -> Batch {
+fn begin(batch: Vec<InputMessage>, intake: &Intake) -> Batch {
     let places = batch.iter().map(|message| format!("{}:{}", message.file, message.line)).collect();
     let bytes = batch.iter().map(|message| message.body.len() as u64 + 1).sum();
     let messages: Vec<Bytes> = batch.into_iter().map(|message| message.body).collect();
     let intake = intake.clone();
-    Batch { places, bytes, work: tokio::spawn(async move { intake.batch(messages, Utc::now()).await }) }
+    Batch { places, bytes, work: tokio::spawn(async move { intake.process(messages, Utc::now()).await }) }
 }
 
-fn take_down(taken: &mut Taken, place: String, verdict: &Verdict) {
+fn record_result(taken: &mut Taken, place: String, verdict: &Verdict) {
     let outcome = &mut taken.outcome;
     outcome.counts.add(Count::Read);
     if let Verdict::Stored { object, row, .. } = verdict {
         outcome.counts.add(match object {
-            Put::Created => Count::Written,
-            Put::Exists => Count::Existing,
+            PutResult::Created => Count::Written,
+            PutResult::AlreadyExists => Count::Existing,
         });
         outcome.counts.add(match row {
-            Loaded::Inserted => Count::Inserted,
-            Loaded::Identical => Count::Identical,
-            Loaded::Conflicting(_) | Loaded::Overwritten(_) => Count::Conflicting,
-            Loaded::Refused(_) => Count::Refused,
+            LoadResult::Inserted => Count::Inserted,
+            LoadResult::Identical => Count::Identical,
+            LoadResult::Conflicting(_) | LoadResult::Overwritten(_) => Count::Conflicting,
+            LoadResult::Refused(_) => Count::Refused,
         });
     }
     let meaning = verdict.meaning();

@@ -61,16 +61,16 @@ impl Outcome {
         self.seconds += other.seconds;
         self.conditional_writes = self.conditional_writes.weaker(other.conditional_writes);
         self.stopped = self.stopped.take().or(other.stopped);
-        self.problems.absorb(other.problems);
+        self.problems.merge(other.problems);
     }
 }
 
-impl crate::outcome::Outcome for Outcome {
+impl crate::outcome::CommandOutcome for Outcome {
     fn exit(&self) -> Exit {
         match (&self.stopped, self.counts.findings()) {
             (Some(_), _) => Exit::Stopped,
             (None, 0) => Exit::Clean,
-            (None, _) => Exit::Found,
+            (None, _) => Exit::Findings,
         }
     }
 }

@@ -20,7 +20,7 @@ const LEVEL: i64 = 9;
 
 /// A file in the zip.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Entry<'a> {
+pub(super) struct ZipEntry<'a> {
     /// Its name, without directories.
     pub name: &'a str,
     /// Its permissions.
@@ -33,7 +33,7 @@ pub(super) struct Entry<'a> {
 ///
 /// # Errors
 /// Two have the same name, or one has more than 4 GiB.
-pub(super) fn zip(mut entries: Vec<Entry<'_>>) -> ZipResult<Vec<u8>> {
+pub(super) fn zip(mut entries: Vec<ZipEntry<'_>>) -> ZipResult<Vec<u8>> {
     entries.sort_by_key(|entry| entry.name);
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
     let options = SimpleFileOptions::default()
@@ -75,9 +75,9 @@ mod tests {
 
     use super::*;
 
-    fn entries(program: &[u8]) -> Vec<Entry<'_>> {
-        let authorities = Entry { name: "rds-ca.pem", mode: 0o644, bytes: b"pem" };
-        vec![authorities, Entry { name: "bootstrap", mode: 0o755, bytes: program }]
+    fn entries(program: &[u8]) -> Vec<ZipEntry<'_>> {
+        let authorities = ZipEntry { name: "rds-ca.pem", mode: 0o644, bytes: b"pem" };
+        vec![authorities, ZipEntry { name: "bootstrap", mode: 0o755, bytes: program }]
     }
 
     /// Bytes of which some repeat.

@@ -10,9 +10,9 @@ use anyhow::{Context as _, anyhow, bail, ensure};
 use serde::Deserialize;
 
 use super::glibc::Glibc;
-use super::source::PACKAGE;
-use super::{Arch, Build, Linker, rustflags};
-use crate::stop::Stop;
+use super::workspace::PACKAGE;
+use super::{Arch, BuildOptions, Linker, rustflags};
+use crate::cancellation::CancellationToken;
 
 /// The name that Lambda's OS-only runtimes start.
 const BIN: &str = "bootstrap";
@@ -25,10 +25,10 @@ const EVERY: Duration = Duration::from_millis(50);
 /// # Errors
 /// A tool is missing, flags would make the program for this machine alone, or the build failed; cargo has said why on
 /// stderr.
-pub(super) fn build(root: &Path, build: &Build, stop: &Stop) -> anyhow::Result<Option<PathBuf>> {
+pub(super) fn build(root: &Path, build: &BuildOptions, stop: &CancellationToken) -> anyhow::Result<Option<PathBuf>> {
     let (arch, linker) = (build.arch, build.linker());
     rustflags::check(root, arch.target())?;
-    ready(root, arch, linker)?;
+    check_toolchain(root, arch, linker)?;
     let target = match linker {
         Linker::System => arch.target().to_owned(),
         Linker::Zig => format!("{}.{}", arch.target(), Glibc::LAMBDA),
@@ -44,9 +44,11 @@ pub(super) fn build(root: &Path, build: &Build, stop: &Stop) -> anyhow::Result<O
     tracing::info!("building {PACKAGE} for {target} in {}", root.display());
     let mut child = command.stdout(Stdio::piped()).spawn().map_err(|e| cannot_start("cargo", &e))?;
     match watch(&mut child, stop)? {
-        End::Stopped => Ok(None),
-        End::Failed(status) => bail!("cargo could not build {PACKAGE} for {target} ({status}): what it said is above"),
-        End::Built(path) => Ok(Some(path)),
+        BuildResult::Stopped => Ok(None),
+        BuildResult::Failed(status) => {
+            bail!("cargo could not build {PACKAGE} for {target} ({status}): what it said is above")
+        }
+        BuildResult::Built(path) => Ok(Some(path)),
     }
 }
 
@@ -70,7 +72,7 @@ fn cannot_start(program: &str, e: &std::io::Error) -> anyhow::Error {
 }
 
 /// Checks that what the build takes is installed, for a better word than the build would have.
-fn ready(root: &Path, arch: Arch, linker: Linker) -> anyhow::Result<()> {
+fn check_toolchain(root: &Path, arch: Arch, linker: Linker) -> anyhow::Result<()> {
     let target = arch.target();
     if linker == Linker::Zig {
         let help = cargo(root, linker).arg("--help").stdout(Stdio::null()).stderr(Stdio::null()).status();
@@ -94,7 +96,7 @@ fn ready(root: &Path, arch: Arch, linker: Linker) -> anyhow::Result<()> {
 }
 
 /// How a build ended.
-enum End {
+enum BuildResult {
     Built(PathBuf),
     Failed(ExitStatus),
     Stopped,
@@ -104,14 +106,14 @@ enum End {
 ///
 /// In a terminal Ctrl-C has reached all of its processes already. Where only this one was told, cargo is killed, and what
 /// that leaves running ends at its next word to a stdout that nobody reads.
-fn watch(child: &mut Child, stop: &Stop) -> anyhow::Result<End> {
+fn watch(child: &mut Child, stop: &CancellationToken) -> anyhow::Result<BuildResult> {
     let programs = programs(child);
     let mut built = None;
     let status = loop {
-        if stop.is_set() {
+        if stop.is_cancelled() {
             let _ = child.kill(); // it may have ended by itself
             child.wait().context("cargo")?;
-            return Ok(End::Stopped);
+            return Ok(BuildResult::Stopped);
         }
         match programs.recv_timeout(EVERY) {
             Ok(path) => built = Some(path),
@@ -124,10 +126,10 @@ fn watch(child: &mut Child, stop: &Stop) -> anyhow::Result<End> {
     };
     if status.success() {
         let path = built.with_context(|| format!("cargo named no program {BIN}: has {PACKAGE} a binary of that name?"));
-        return path.map(End::Built);
+        return path.map(BuildResult::Built);
     }
     std::thread::sleep(EVERY); // the Ctrl-C that ended cargo may not have been noted yet
-    Ok(if stop.is_set() { End::Stopped } else { End::Failed(status) })
+    Ok(if stop.is_cancelled() { BuildResult::Stopped } else { BuildResult::Failed(status) })
 }
 
 /// What cargo says on stdout, a line each: <https://doc.rust-lang.org/cargo/reference/external-tools.html#json-messages>.

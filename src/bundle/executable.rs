@@ -9,8 +9,8 @@ use object::read::elf::{DynamicTable, FileHeader, ProgramHeader, SectionHeader, 
 use object::{LittleEndian as LE, SymbolIndex};
 
 use super::Arch;
-use super::glibc::{Glibc, Need};
-use super::refusal::{Missing, Refusal};
+use super::glibc::{Glibc, VersionRequirement};
+use super::incompatibility::{Incompatibility, MissingSymbolVersion};
 use crate::outcome::count;
 
 type Header = FileHeader64<LE>;
@@ -51,65 +51,65 @@ impl Executable {
     ///
     /// # Errors
     /// Why Lambda could not run it.
-    pub(super) fn parse(data: &[u8], wanted: Option<Arch>) -> Result<Self, Refusal> {
+    pub(super) fn parse(data: &[u8], wanted: Option<Arch>) -> Result<Self, Incompatibility> {
         let header = header(data)?;
         let arch = arch(header)?;
         if let Some(wanted) = wanted.filter(|wanted| *wanted != arch) {
-            return Err(Refusal::Arch { is: arch, wanted });
+            return Err(Incompatibility::Arch { is: arch, wanted });
         }
         let sections = header.sections(LE, data).map_err(broken)?;
         let dynamic = sections.dynamic_table(LE, data).map_err(broken)?;
         let interpreter = interpreter(header, data, &dynamic)?;
         if !is_runtime(data) {
-            return Err(Refusal::NoRuntime);
+            return Err(Incompatibility::NoRuntime);
         }
         if let Some(other) = interpreter.filter(|path| path != arch.loader()) {
-            return Err(Refusal::Loader(other, arch));
+            return Err(Incompatibility::WrongInterpreter(other, arch));
         }
         let needed = texts(&dynamic, elf::DT_NEEDED)?;
         let foreign: Vec<_> = needed.iter().filter(|name| !PROVIDED.contains(&name.as_str())).cloned().collect();
         if !foreign.is_empty() {
-            return Err(Refusal::Libraries(foreign));
+            return Err(Incompatibility::Libraries(foreign));
         }
         let (glibc, mut missing) = versions(&sections, &dynamic, data)?;
         // One refusal names one project; what mends it mends both.
         if let Some(project) = missing.iter().map(|one| one.project).min() {
             missing.retain(|one| one.project == project);
-            return Err(Refusal::Newer(project, missing, arch));
+            return Err(Incompatibility::NewerSymbols(project, missing, arch));
         }
         Ok(Self { arch, glibc, needed, hints: hints(&sections, &dynamic)? })
     }
 }
 
-fn broken(e: object::read::Error) -> Refusal {
-    Refusal::Broken(e.to_string())
+fn broken(e: object::read::Error) -> Incompatibility {
+    Incompatibility::Broken(e.to_string())
 }
 
 /// The header of a little-endian 64-bit ELF file for Linux, or what else it is.
-fn header(data: &[u8]) -> Result<&Header, Refusal> {
+fn header(data: &[u8]) -> Result<&Header, Incompatibility> {
     let foreign = match data {
-        [] => return Err(Refusal::Empty),
+        [] => return Err(Incompatibility::Empty),
         [0x7f, b'E', b'L', b'F', class, encoding, _, abi, ..] => match (elf::FileClass(*class), elf::OsAbi(*abi)) {
             (elf::ELFCLASS32, _) => "a 32-bit program",
             _ if elf::DataEncoding(*encoding) == elf::ELFDATA2MSB => "a big-endian program",
             (_, elf::ELFOSABI_NONE | elf::ELFOSABI_GNU) => return Header::parse(data).map_err(broken),
             _ => "a program for another system",
         },
-        [0x7f, b'E', b'L', b'F', ..] => return Err(Refusal::Broken("it ends within its header".into())),
+        [0x7f, b'E', b'L', b'F', ..] => return Err(Incompatibility::Broken("it ends within its header".into())),
         [b'#', b'!', ..] => "a script",
         [0xcf | 0xce, 0xfa, 0xed, 0xfe, ..] | [0xca, 0xfe, 0xba, 0xbe, ..] => "a program for macOS",
         [b'M', b'Z', ..] => "a program for Windows",
         [b'P', b'K', 3, 4, ..] => "a zip",
         _ => "no program",
     };
-    Err(Refusal::Foreign(foreign))
+    Err(Incompatibility::NotElf(foreign))
 }
 
-fn arch(header: &Header) -> Result<Arch, Refusal> {
+fn arch(header: &Header) -> Result<Arch, Incompatibility> {
     match header.e_machine(LE) {
         elf::EM_X86_64 => Ok(Arch::X86_64),
         elf::EM_AARCH64 => Ok(Arch::Arm64),
-        elf::Machine(number) => Err(Refusal::Machine(format!("ELF machine {number}"))),
+        elf::Machine(number) => Err(Incompatibility::Machine(format!("ELF machine {number}"))),
     }
 }
 
@@ -121,17 +121,21 @@ fn is_runtime(data: &[u8]) -> bool {
 }
 
 /// The loader that the program asks for; none for one that is linked statically.
-fn interpreter(header: &Header, data: &[u8], dynamic: &DynamicTable<'_, Header>) -> Result<Option<String>, Refusal> {
+fn interpreter(
+    header: &Header,
+    data: &[u8],
+    dynamic: &DynamicTable<'_, Header>,
+) -> Result<Option<String>, Incompatibility> {
     let (mut path, mut is_dynamic) = (None, false);
     for segment in header.program_headers(LE, data).map_err(broken)? {
         if segment.data(LE, data).is_err() {
-            return Err(Refusal::Broken("it ends within what is to be loaded".into()));
+            return Err(Incompatibility::Broken("it ends within what is to be loaded".into()));
         }
         is_dynamic |= segment.p_type(LE) == elf::PT_DYNAMIC;
         path = path.or(segment.interpreter(LE, data).map_err(broken)?.map(text));
     }
     if is_dynamic && dynamic.is_empty() {
-        return Err(Refusal::Bare);
+        return Err(Incompatibility::NoSectionHeaders);
     }
     // A library is ET_DYN like a position-independent program, which says that it is one, or names a loader.
     let flags = dynamic.iter().find(|entry| entry.tag == elf::DT_FLAGS_1).map_or(0, |entry| entry.val);
@@ -139,12 +143,12 @@ fn interpreter(header: &Header, data: &[u8], dynamic: &DynamicTable<'_, Header>)
     match header.e_type(LE) {
         elf::ET_EXEC => Ok(path),
         elf::ET_DYN if is_pie => Ok(path),
-        _ => Err(Refusal::NoProgram),
+        _ => Err(Incompatibility::NoProgram),
     }
 }
 
 /// The texts of the dynamic entries of a kind.
-fn texts(dynamic: &DynamicTable<'_, Header>, tag: elf::DynamicTag) -> Result<Vec<String>, Refusal> {
+fn texts(dynamic: &DynamicTable<'_, Header>, tag: elf::DynamicTag) -> Result<Vec<String>, Incompatibility> {
     dynamic
         .iter()
         .filter(|entry| entry.tag == tag)
@@ -165,10 +169,10 @@ fn versions(
     sections: &Sections<'_>,
     dynamic: &DynamicTable<'_, Header>,
     data: &[u8],
-) -> Result<(Option<Glibc>, Vec<Missing>), Refusal> {
+) -> Result<(Option<Glibc>, Vec<MissingSymbolVersion>), Incompatibility> {
     let Some((mut needs, link)) = sections.gnu_verneed(LE, data).map_err(broken)? else {
         let told = dynamic.iter().any(|entry| entry.tag == elf::DT_VERNEED);
-        return if told { Err(Refusal::Bare) } else { Ok((None, Vec::new())) };
+        return if told { Err(Incompatibility::NoSectionHeaders) } else { Ok((None, Vec::new())) };
     };
     let strings = sections.strings(LE, data, link).map_err(broken)?;
     let (mut newest, mut missing) = (None, Vec::new());
@@ -176,15 +180,15 @@ fn versions(
         while let Some(version) = versions.next().map_err(broken)? {
             let name = text(version.name(LE, strings).map_err(broken)?);
             let weak = version.vna_flags.get(LE).contains(elf::VER_FLG_WEAK);
-            match Need::of(&name) {
-                Need::Served(version) => newest = newest.max(Some(version)),
-                Need::Missing(project) if !weak => missing.push(Missing {
+            match VersionRequirement::of(&name) {
+                VersionRequirement::Available(version) => newest = newest.max(Some(version)),
+                VersionRequirement::Missing(project) if !weak => missing.push(MissingSymbolVersion {
                     project,
                     version: name,
                     library: text(library.file(LE, strings).map_err(broken)?),
                     symbols: symbols(sections, data, version.vna_other(LE).index()),
                 }),
-                Need::Missing(_) | Need::Other => {}
+                VersionRequirement::Missing(_) | VersionRequirement::Irrelevant => {}
             }
         }
     }
@@ -203,7 +207,7 @@ fn symbols(sections: &Sections<'_>, data: &[u8], version: elf::VersionIndex) -> 
 }
 
 /// What Lambda does not mind, but whoever deploys may.
-fn hints(sections: &Sections<'_>, dynamic: &DynamicTable<'_, Header>) -> Result<Vec<String>, Refusal> {
+fn hints(sections: &Sections<'_>, dynamic: &DynamicTable<'_, Header>) -> Result<Vec<String>, Incompatibility> {
     let mut hints = Vec::new();
     let is_debug = |section: &&elf::SectionHeader64<LE>| {
         let name = sections.section_name(LE, section).unwrap_or_default();

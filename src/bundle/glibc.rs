@@ -39,14 +39,14 @@ const GCC: u16 = 11;
 
 /// Whose symbols a program needs; each names its versions in its own way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Project {
+pub(super) enum RuntimeLibrary {
     /// `GLIBC_2.34`.
     Glibc,
     /// `GCC_3.0`, of libgcc_s.
     Gcc,
 }
 
-impl Project {
+impl RuntimeLibrary {
     /// Its library, and which of it Lambda has.
     pub(super) fn of_lambda(self) -> (&'static str, String) {
         match self {
@@ -58,26 +58,26 @@ impl Project {
 
 /// What a version that a program needs means to Lambda.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Need {
+pub(super) enum VersionRequirement {
     /// It is there, and says nothing of glibc.
-    Other,
+    Irrelevant,
     /// It is there.
-    Served(Glibc),
+    Available(Glibc),
     /// It is not. `GLIBC_ABI_…` are marks of what a loader can do, the first of them (`DT_RELR`) from 2.36;
     /// `GLIBC_PRIVATE` is good for the very build of glibc that the program was linked with.
-    Missing(Project),
+    Missing(RuntimeLibrary),
 }
 
-impl Need {
+impl VersionRequirement {
     /// What is needed by this name.
     pub(super) fn of(name: &str) -> Self {
         match Glibc::parse(name) {
-            Some(version) if version <= Glibc::LAMBDA => Self::Served(version),
-            Some(_) => Self::Missing(Project::Glibc),
-            None if name.starts_with("GLIBC_") => Self::Missing(Project::Glibc),
+            Some(version) if version <= Glibc::LAMBDA => Self::Available(version),
+            Some(_) => Self::Missing(RuntimeLibrary::Glibc),
+            None if name.starts_with("GLIBC_") => Self::Missing(RuntimeLibrary::Glibc),
             None => match name.strip_prefix("GCC_") {
-                Some(version) if !is_served_by_gcc(version) => Self::Missing(Project::Gcc),
-                Some(_) | None => Self::Other,
+                Some(version) if !is_served_by_gcc(version) => Self::Missing(RuntimeLibrary::Gcc),
+                Some(_) | None => Self::Irrelevant,
             },
         }
     }
@@ -94,26 +94,26 @@ mod tests {
     #[test]
     fn what_came_after_lambdas_is_missing_and_so_are_marks_and_private_symbols() {
         for (name, need) in [
-            ("GLIBC_2.34", Need::Served(Glibc([2, 34, 0]))),
-            ("GLIBC_2.2.5", Need::Served(Glibc([2, 2, 5]))),
-            ("GLIBC_2.4", Need::Served(Glibc([2, 4, 0]))),
-            ("GCC_3.0", Need::Other),
-            ("GCC_7.0.0", Need::Other),
-            ("GCC_11.0", Need::Other),
-            ("GCC_12.0.0", Need::Missing(Project::Gcc)),
-            ("GCC_14.0", Need::Missing(Project::Gcc)),
-            ("GCC_", Need::Missing(Project::Gcc)),
-            ("CXXABI_1.3", Need::Other),
-            ("GLIBC_2.35", Need::Missing(Project::Glibc)),
-            ("GLIBC_2.100", Need::Missing(Project::Glibc)),
-            ("GLIBC_3.0", Need::Missing(Project::Glibc)),
-            ("GLIBC_2.34.1", Need::Missing(Project::Glibc)),
-            ("GLIBC_PRIVATE", Need::Missing(Project::Glibc)),
-            ("GLIBC_ABI_DT_RELR", Need::Missing(Project::Glibc)),
-            ("GLIBC_2.3.4.5", Need::Missing(Project::Glibc)),
-            ("GLIBC_", Need::Missing(Project::Glibc)),
+            ("GLIBC_2.34", VersionRequirement::Available(Glibc([2, 34, 0]))),
+            ("GLIBC_2.2.5", VersionRequirement::Available(Glibc([2, 2, 5]))),
+            ("GLIBC_2.4", VersionRequirement::Available(Glibc([2, 4, 0]))),
+            ("GCC_3.0", VersionRequirement::Irrelevant),
+            ("GCC_7.0.0", VersionRequirement::Irrelevant),
+            ("GCC_11.0", VersionRequirement::Irrelevant),
+            ("GCC_12.0.0", VersionRequirement::Missing(RuntimeLibrary::Gcc)),
+            ("GCC_14.0", VersionRequirement::Missing(RuntimeLibrary::Gcc)),
+            ("GCC_", VersionRequirement::Missing(RuntimeLibrary::Gcc)),
+            ("CXXABI_1.3", VersionRequirement::Irrelevant),
+            ("GLIBC_2.35", VersionRequirement::Missing(RuntimeLibrary::Glibc)),
+            ("GLIBC_2.100", VersionRequirement::Missing(RuntimeLibrary::Glibc)),
+            ("GLIBC_3.0", VersionRequirement::Missing(RuntimeLibrary::Glibc)),
+            ("GLIBC_2.34.1", VersionRequirement::Missing(RuntimeLibrary::Glibc)),
+            ("GLIBC_PRIVATE", VersionRequirement::Missing(RuntimeLibrary::Glibc)),
+            ("GLIBC_ABI_DT_RELR", VersionRequirement::Missing(RuntimeLibrary::Glibc)),
+            ("GLIBC_2.3.4.5", VersionRequirement::Missing(RuntimeLibrary::Glibc)),
+            ("GLIBC_", VersionRequirement::Missing(RuntimeLibrary::Glibc)),
         ] {
-            assert_eq!(Need::of(name), need, "{name}");
+            assert_eq!(VersionRequirement::of(name), need, "{name}");
         }
     }
 

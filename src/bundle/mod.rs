@@ -1,6 +1,6 @@
 //! The Lambda as a folder to deploy: `bootstrap.zip`, its template, the SQL, checksums and how to go on from there.
 //!
-//! [`run`] takes a program or has cargo build it, checks that Lambda can run it (`refusal` lists
+//! [`run`] takes a program or has cargo build it, checks that Lambda can run it (`incompatibility` lists
 //! what that takes), and writes the folder. The same program gives the same bytes, all files alike: no time, no path of this
 //! machine is in them.
 
@@ -12,29 +12,29 @@ use sha2::{Digest, Sha256};
 
 mod arch;
 mod archive;
-mod authorities;
 mod cargo;
-mod deploy;
+mod deploy_guide;
 mod executable;
-mod folder;
 mod glibc;
-mod input;
+mod incompatibility;
 mod outcome;
-mod refusal;
+mod output_dir;
+mod rds_ca;
+mod read_file;
 mod rustflags;
-mod source;
 mod template;
+mod workspace;
 
 pub use arch::Arch;
-pub use outcome::{Listed, Made, Outcome};
+pub use outcome::{Bundle, BundleFile, Outcome};
 
-use self::archive::{Entry, MAX_UNZIPPED_BYTES};
+use self::archive::{MAX_UNZIPPED_BYTES, ZipEntry};
 use self::executable::Executable;
-use self::folder::{Files, Folder};
 use self::glibc::Glibc;
-use self::refusal::Refusal;
-use crate::generate::Existing;
-use crate::stop::Stop;
+use self::incompatibility::Incompatibility;
+use self::output_dir::{BundleFiles, OutputDir};
+use crate::cancellation::CancellationToken;
+use crate::generate::IfExists;
 use pipeline::warehouse::{TableName, mysql_files};
 
 const ZIP: &str = "bootstrap.zip";
@@ -43,7 +43,7 @@ const DEPLOY: &str = "DEPLOY.md";
 
 /// What to bundle, and where.
 #[derive(Debug, Clone)]
-pub struct Order {
+pub struct BundleOptions {
     /// The program.
     pub bootstrap: Bootstrap,
     /// A PEM file of RDS's authorities to go with it.
@@ -51,7 +51,7 @@ pub struct Order {
     /// The folder.
     pub out: PathBuf,
     /// What to do with files there that no bundle wrote.
-    pub existing: Existing,
+    pub existing: IfExists,
 }
 
 /// Where the program comes from.
@@ -65,12 +65,12 @@ pub enum Bootstrap {
         arch: Option<Arch>,
     },
     /// cargo builds it.
-    Source(Build),
+    Source(BuildOptions),
 }
 
 /// How to build it.
 #[derive(Debug, Clone)]
-pub struct Build {
+pub struct BuildOptions {
     /// The workspace; where none is named, the current directory's.
     pub source: Option<PathBuf>,
     /// The processor.
@@ -90,7 +90,7 @@ enum Linker {
     Zig,
 }
 
-impl Build {
+impl BuildOptions {
     fn linker(&self) -> Linker {
         if self.zigbuild || !self.arch.is_native() { Linker::Zig } else { Linker::System }
     }
@@ -100,18 +100,18 @@ impl Build {
 ///
 /// # Errors
 /// The program cannot be built, Lambda could not run it, or the folder cannot be written.
-pub fn run(order: &Order, stop: &Stop) -> anyhow::Result<Outcome> {
+pub fn run(order: &BundleOptions, stop: &CancellationToken) -> anyhow::Result<Outcome> {
     let begun = Instant::now();
-    let folder = Folder::new(order.out.clone(), order.existing);
+    let folder = OutputDir::new(order.out.clone(), order.existing);
     let sql = sql();
     folder.check(sql.keys().map(String::as_str).chain([ZIP, TEMPLATE, DEPLOY]))?;
-    let authorities = order.rds_ca.as_deref().map(authorities::read).transpose()?;
+    let authorities = order.rds_ca.as_deref().map(rds_ca::read).transpose()?;
     let out = order.out.display().to_string();
     let Some((program, executable)) = program(&order.bootstrap, stop)? else {
         return Ok(Outcome { made: None, out, stopped: Some("asked to stop".into()), seconds: seconds(begun) });
     };
     let zip = zip(&program, authorities.as_deref())?;
-    let mut made = Made {
+    let mut made = Bundle {
         zip: folder.path_of(ZIP).display().to_string(),
         zip_bytes: zip.len() as u64,
         unzipped_bytes: (program.len() + authorities.as_ref().map_or(0, Vec::len)) as u64,
@@ -124,7 +124,7 @@ pub fn run(order: &Order, stop: &Stop) -> anyhow::Result<Outcome> {
     };
     let mut files = sql;
     files.insert(TEMPLATE.into(), template::render(executable.arch, authorities.is_some())?.into_bytes());
-    files.insert(DEPLOY.into(), deploy::render(&made, authorities.is_some())?.into_bytes());
+    files.insert(DEPLOY.into(), deploy_guide::render(&made, authorities.is_some())?.into_bytes());
     files.insert(ZIP.into(), zip);
     let written = folder.write(&files)?;
     made.files = written.files;
@@ -138,18 +138,18 @@ fn seconds(since: Instant) -> f64 {
 }
 
 /// The program's bytes and what they are; nothing where the build was asked to stop.
-fn program(bootstrap: &Bootstrap, stop: &Stop) -> anyhow::Result<Option<(Vec<u8>, Executable)>> {
+fn program(bootstrap: &Bootstrap, stop: &CancellationToken) -> anyhow::Result<Option<(Vec<u8>, Executable)>> {
     let (path, wanted) = match bootstrap {
         Bootstrap::File { path, arch } => (path.clone(), *arch),
         Bootstrap::Source(build) => {
-            let root = source::find(build.source.as_deref())?;
+            let root = workspace::find(build.source.as_deref())?;
             match cargo::build(&root, build, stop)? {
                 Some(path) => (path, Some(build.arch)),
                 None => return Ok(None),
             }
         }
     };
-    let bytes = input::read(&path, MAX_UNZIPPED_BYTES - 1, "Lambda, unzipped,")?;
+    let bytes = read_file::read(&path, MAX_UNZIPPED_BYTES - 1, "Lambda, unzipped,")?;
     match Executable::parse(&bytes, wanted) {
         Ok(executable) => Ok(Some((bytes, executable))),
         Err(refusal) => {
@@ -160,12 +160,12 @@ fn program(bootstrap: &Bootstrap, stop: &Stop) -> anyhow::Result<Option<(Vec<u8>
 }
 
 /// What to do about a program that was linked against too new a glibc or libgcc_s.
-fn remedy(refusal: &Refusal, bootstrap: &Bootstrap) -> String {
+fn remedy(refusal: &Incompatibility, bootstrap: &Bootstrap) -> String {
     match (refusal, bootstrap) {
-        (Refusal::Newer(..), Bootstrap::Source(build)) if build.linker() == Linker::System => {
+        (Incompatibility::NewerSymbols(..), Bootstrap::Source(build)) if build.linker() == Linker::System => {
             ": run again with --zigbuild, which links against Lambda's glibc and without libgcc_s".into()
         }
-        (Refusal::Newer(.., arch), Bootstrap::File { .. }) => {
+        (Incompatibility::NewerSymbols(.., arch), Bootstrap::File { .. }) => {
             let target = format!("{}.{}", arch.target(), Glibc::LAMBDA);
             format!(": build it with `cargo zigbuild --target {target}`, or let --source DIR --zigbuild do so")
         }
@@ -174,8 +174,8 @@ fn remedy(refusal: &Refusal, bootstrap: &Bootstrap) -> String {
 }
 
 fn zip(program: &[u8], authorities: Option<&[u8]>) -> anyhow::Result<Vec<u8>> {
-    let mut entries = vec![Entry { name: "bootstrap", mode: 0o755, bytes: program }];
-    entries.extend(authorities.map(|bytes| Entry { name: authorities::NAME, mode: 0o644, bytes }));
+    let mut entries = vec![ZipEntry { name: "bootstrap", mode: 0o755, bytes: program }];
+    entries.extend(authorities.map(|bytes| ZipEntry { name: rds_ca::NAME, mode: 0o644, bytes }));
     let unzipped_bytes: usize = entries.iter().map(|entry| entry.bytes.len()).sum();
     let zip = archive::zip(entries).context(ZIP)?;
     archive::fits(zip.len() as u64, unzipped_bytes as u64).map_err(|why| anyhow!("refused: {ZIP} {why}"))?;
@@ -183,7 +183,7 @@ fn zip(program: &[u8], authorities: Option<&[u8]>) -> anyhow::Result<Vec<u8>> {
 }
 
 /// The files of the MySQL schema, as `init` runs them for the default table.
-fn sql() -> Files {
+fn sql() -> BundleFiles {
     let table = TableName::default();
     mysql_files(&table).map(|(name, sql)| (format!("sql/mysql/{name}"), sql.into_bytes())).collect()
 }

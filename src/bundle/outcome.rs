@@ -11,7 +11,7 @@ use pipeline::hex::hex;
 pub struct Outcome {
     /// The bundle; none where it stopped early.
     #[serde(flatten)]
-    pub made: Option<Made>,
+    pub made: Option<Bundle>,
     /// The folder.
     pub out: String,
     /// Why it stopped early.
@@ -22,7 +22,7 @@ pub struct Outcome {
 
 /// What is in a bundle.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Made {
+pub struct Bundle {
     /// Where the zip is.
     pub zip: String,
     /// Its size.
@@ -38,14 +38,14 @@ pub struct Made {
     /// The libraries that the program needs.
     pub needed: Vec<String>,
     /// Every file of the bundle, sorted.
-    pub files: Vec<Listed>,
+    pub files: Vec<BundleFile>,
     /// What could be better.
     pub hints: Vec<String>,
 }
 
 /// A file of a bundle.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Listed {
+pub struct BundleFile {
     /// Its path in the folder.
     pub path: String,
     /// Its size.
@@ -54,14 +54,14 @@ pub struct Listed {
     pub sha256: String,
 }
 
-impl Listed {
+impl BundleFile {
     /// A file of that path and content.
     pub(super) fn of(path: &str, bytes: &[u8]) -> Self {
         Self { path: path.into(), bytes: bytes.len() as u64, sha256: hex(&Sha256::digest(bytes)) }
     }
 }
 
-impl crate::outcome::Outcome for Outcome {
+impl crate::outcome::CommandOutcome for Outcome {
     fn exit(&self) -> Exit {
         if self.stopped.is_some() { Exit::Stopped } else { Exit::Clean }
     }
@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn an_outcome_comes_back_from_its_json() {
-        let made = Made {
+        let made = Bundle {
             zip: "out/function.zip".into(),
             zip_bytes: 3,
             unzipped_bytes: 9,
@@ -82,7 +82,7 @@ mod tests {
             arch: "arm64".into(),
             glibc: Some("2.34".into()),
             needed: vec!["libc.so.6".into()],
-            files: vec![Listed::of("bootstrap", b"x")],
+            files: vec![BundleFile::of("bootstrap", b"x")],
             hints: vec!["smaller".into()],
         };
         for (made, stopped) in [(Some(made), None), (None, Some("asked to stop".to_owned()))] {

@@ -20,8 +20,8 @@ pub(super) fn check(root: &Path, target: &str) -> anyhow::Result<()> {
     let Some(found) = native(target, variable, || configurations(root, variable)) else { return Ok(()) };
     let why = format!("{NATIVE}, which builds for this machine's own processor: on Lambda's it may end with SIGILL");
     match found {
-        Source::Variable(name) => bail!("{name} has {why}. Take it out"),
-        Source::File(path) => bail!(
+        FlagSource::Variable(name) => bail!("{name} has {why}. Take it out"),
+        FlagSource::File(path) => bail!(
             "{} has {why}. Take it out, or run again with RUSTFLAGS= (empty), which has cargo pass over that file's flags",
             path.display()
         ),
@@ -30,7 +30,7 @@ pub(super) fn check(root: &Path, target: &str) -> anyhow::Result<()> {
 
 /// Where flags are.
 #[derive(Debug, PartialEq, Eq)]
-enum Source {
+enum FlagSource {
     Variable(String),
     File(PathBuf),
 }
@@ -41,19 +41,19 @@ fn native(
     target: &str,
     variable: impl Fn(&str) -> Option<String>,
     files: impl FnOnce() -> Vec<(PathBuf, Table)>,
-) -> Option<Source> {
+) -> Option<FlagSource> {
     for name in ["CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS"] {
         if let Some(flags) = variable(name) {
-            return is_native(&flags).then(|| Source::Variable(name.into()));
+            return is_native(&flags).then(|| FlagSource::Variable(name.into()));
         }
     }
     let of_target = format!("CARGO_TARGET_{}_RUSTFLAGS", target.to_uppercase().replace('-', "_"));
     for name in [of_target, "CARGO_BUILD_RUSTFLAGS".into()] {
         if variable(&name).is_some_and(|flags| is_native(&flags)) {
-            return Some(Source::Variable(name));
+            return Some(FlagSource::Variable(name));
         }
     }
-    files().into_iter().find(|(_, config)| has_native(config, target)).map(|(path, _)| Source::File(path))
+    files().into_iter().find(|(_, config)| has_native(config, target)).map(|(path, _)| FlagSource::File(path))
 }
 
 /// rustc takes `_` for `-` in the names of its options.
@@ -89,7 +89,7 @@ mod tests {
 
     const TARGET: &str = "x86_64-unknown-linux-gnu";
 
-    fn found(variables: &[(&str, &str)], config: &str) -> Option<Source> {
+    fn found(variables: &[(&str, &str)], config: &str) -> Option<FlagSource> {
         let variable = |name: &str| Some((*variables.iter().find(|(known, _)| *known == name)?.1).to_owned());
         native(TARGET, variable, || vec![("config.toml".into(), config.parse().unwrap())])
     }
@@ -102,7 +102,7 @@ mod tests {
             ("CARGO_BUILD_RUSTFLAGS", "-Ctarget_cpu=native"),
             ("CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS", "--codegen target-cpu=native"),
         ] {
-            assert_eq!(found(&[(name, flags)], ""), Some(Source::Variable(name.into())));
+            assert_eq!(found(&[(name, flags)], ""), Some(FlagSource::Variable(name.into())));
         }
         for config in [
             "build.rustflags = '-C target-cpu=native'",
@@ -110,7 +110,7 @@ mod tests {
             "target.x86_64-unknown-linux-gnu.rustflags = ['-Ctarget-cpu=native']",
             "[target.'cfg(target_os = \"linux\")']\nrustflags = '-Ctarget-cpu=native'",
         ] {
-            assert_eq!(found(&[], config), Some(Source::File("config.toml".into())), "{config}");
+            assert_eq!(found(&[], config), Some(FlagSource::File("config.toml".into())), "{config}");
         }
     }
 

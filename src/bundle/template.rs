@@ -2,7 +2,7 @@
 
 use anyhow::ensure;
 
-use super::{Arch, authorities};
+use super::{Arch, rds_ca};
 
 /// The template as the repository has it.
 const TEMPLATE: &str = include_str!("../../lambda/template.yaml");
@@ -16,7 +16,7 @@ const RDS_CA_FILE: &str = "# bundle: rds-ca-file";
 /// # Errors
 /// The template has not exactly one line for a default: an error of this program.
 pub(super) fn render(arch: Arch, authorities: bool) -> anyhow::Result<String> {
-    let path = if authorities { authorities::ON_LAMBDA } else { "\"\"" };
+    let path = if authorities { rds_ca::ON_LAMBDA } else { "\"\"" };
     with_default(&with_default(TEMPLATE, ARCHITECTURE, &arch.to_string())?, RDS_CA_FILE, path)
 }
 

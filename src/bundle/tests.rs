@@ -3,7 +3,7 @@
 use testkit::elf::{Elf, Need, need};
 
 use super::executable::Executable;
-use super::refusal::Refusal;
+use super::incompatibility::Incompatibility;
 use super::*;
 
 fn refused(elf: &Elf) -> String {
@@ -133,7 +133,7 @@ fn a_program_cut_anywhere_is_broken_and_never_taken() {
     let whole = Elf::x86_64().bytes();
     for length in 1..whole.len() {
         let refusal = Executable::parse(&whole[..length], None).unwrap_err();
-        assert!(matches!(refusal, Refusal::Broken(_) | Refusal::Foreign(_)), "{length}: {refusal}");
+        assert!(matches!(refusal, Incompatibility::Broken(_) | Incompatibility::NotElf(_)), "{length}: {refusal}");
     }
 }
 
@@ -172,7 +172,9 @@ fn a_real_program_is_read_right() {
             assert!(program.glibc.is_some() && program.hints[0].contains("strip"), "{program:?}");
         }
         // Where this machine's glibc is newer, the test may need it; then the symbols are named.
-        Err(Refusal::Newer(_, missing, _)) => assert!(missing.iter().all(|m| !m.symbols.is_empty()), "{missing:?}"),
+        Err(Incompatibility::NewerSymbols(_, missing, _)) => {
+            assert!(missing.iter().all(|m| !m.symbols.is_empty()), "{missing:?}")
+        }
         Err(refusal) => panic!("{refusal}"),
     }
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::Context;
 use super::flags::{LakeFlags, RulesFlags, WarehouseFlags, WriteFlags};
 use crate::backfill;
-use crate::herd::Format;
-use crate::render::Printed;
+use crate::herd::LineFormat;
+use crate::render::Rendered;
 use pipeline::intake::{Intake, WRITES};
 
 /// Takes raw history files in, in bulk: lake first, then warehouse; safe to repeat
@@ -18,7 +18,7 @@ pub(super) struct Args {
     files: Vec<PathBuf>,
     /// The form of the files [default: by their ending, .csv or else NDJSON]
     #[arg(long, value_name = "FORMAT")]
-    format: Option<Format>,
+    format: Option<LineFormat>,
     #[command(flatten)]
     lake: LakeFlags,
     #[command(flatten)]
@@ -32,11 +32,11 @@ pub(super) struct Args {
     concurrency: usize,
 }
 
-pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed> {
+pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendered> {
     let warehouse = args.warehouse.open().await?;
     let lake = args.lake.open_to_write(args.writes).await?;
     let intake = Intake::open(lake, Arc::clone(&warehouse), args.rules.rules()).await?.with_writes(args.concurrency);
-    let files = backfill::Files { paths: args.files, format: args.format };
+    let files = backfill::InputFiles { paths: args.files, format: args.format };
     let outcome = backfill::run(files, intake, &context.progress, &context.stop).await?;
-    Ok(Printed::of(&outcome))
+    Ok(Rendered::of(&outcome))
 }

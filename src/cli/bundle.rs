@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use super::Context;
 use super::flags::a_path;
-use crate::bundle::{self, Arch, Bootstrap, Build, Order};
-use crate::generate::Existing;
+use crate::bundle::{self, Arch, Bootstrap, BuildOptions, BundleOptions};
+use crate::generate::IfExists;
 use crate::progress::Progress;
-use crate::render::Printed;
+use crate::render::Rendered;
 
 /// Builds the Lambda, checks that Lambda can run it, and writes a folder to deploy: zip, template, SQL, checksums, DEPLOY.md
 ///
@@ -38,19 +38,19 @@ pub(super) struct Args {
     force: bool,
 }
 
-pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed> {
+pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendered> {
     let bootstrap = match args.bootstrap {
         Some(path) => Bootstrap::File { path, arch: args.arch },
-        None => Bootstrap::Source(Build {
+        None => Bootstrap::Source(BuildOptions {
             source: args.source,
             arch: args.arch.unwrap_or_else(Arch::host),
             zigbuild: args.zigbuild,
             quiet: matches!(context.progress, Progress::Silent),
         }),
     };
-    let existing = if args.force { Existing::Replace } else { Existing::Keep };
-    let order = Order { bootstrap, rds_ca: args.rds_ca, out: args.out, existing };
+    let existing = if args.force { IfExists::Replace } else { IfExists::Fail };
+    let order = BundleOptions { bootstrap, rds_ca: args.rds_ca, out: args.out, existing };
     let stop = context.stop.clone();
     let outcome = tokio::task::spawn_blocking(move || bundle::run(&order, &stop)).await??;
-    Ok(Printed::of(&outcome))
+    Ok(Rendered::of(&outcome))
 }

@@ -2,7 +2,7 @@
 
 use clap_complete::Shell;
 
-use crate::render::Printed;
+use crate::render::Rendered;
 
 /// Prints completions for a shell
 #[derive(Debug, clap::Args)]
@@ -11,8 +11,8 @@ pub(super) struct Args {
     shell: Shell,
 }
 
-pub(super) fn run(args: &Args) -> Printed {
+pub(super) fn run(args: &Args) -> Rendered {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut super::command(), "ruminate", &mut script);
-    Printed::verbatim(String::from_utf8_lossy(&script).into_owned())
+    Rendered::verbatim(String::from_utf8_lossy(&script).into_owned())
 }

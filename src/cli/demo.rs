@@ -6,8 +6,8 @@ use chrono::NaiveDate;
 
 use super::Context;
 use super::flags::a_path;
-use crate::demo::{self, Earlier};
-use crate::render::Printed;
+use crate::demo::{self, PreviousRun};
+use crate::render::Rendered;
 
 /// The whole loop with no server: make, publish, lose, replay, damage, audit, repair; says where it left its files
 #[derive(Debug, clap::Args)]
@@ -23,8 +23,8 @@ pub(super) struct Args {
     start: NaiveDate,
 }
 
-pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed> {
-    let earlier = if args.keep { Earlier::Keep } else { Earlier::Remove };
+pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendered> {
+    let earlier = if args.keep { PreviousRun::Keep } else { PreviousRun::Remove };
     let told = demo::run(&args.dir, earlier, args.start, &context.progress, &context.stop).await?;
-    Ok(Printed::of(&told))
+    Ok(Rendered::of(&told))
 }

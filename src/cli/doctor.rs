@@ -6,11 +6,11 @@ use chrono::Utc;
 use super::flags::{WarehouseFlags, open_lake, variable};
 use super::topic::open_service;
 use crate::doctor;
-use crate::doctor::{Health, Outcome};
-use crate::render::Printed;
-use crate::topic::address::Address;
+use crate::doctor::{CheckStatus, Outcome};
+use crate::render::Rendered;
+use crate::topic::address::TopicAddress;
 use pipeline::lake::{LakeUrl, Unconditional};
-use pipeline::retry::Retry;
+use pipeline::retry::RetryPolicy;
 
 /// Checks lake, warehouse and topic: one line a check, and what to do where it fails; changes neither store
 #[derive(Debug, clap::Args)]
@@ -22,7 +22,7 @@ pub(super) struct Args {
     warehouse: WarehouseFlags,
     /// The topic: an SNS topic's ARN [default: SNS_TOPIC_ARN]
     #[arg(long, value_name = "ARN")]
-    topic: Option<Address>,
+    topic: Option<TopicAddress>,
     /// Do not test whether the lake's store honours conditional writes, which writes and removes an object beside the lake
     ///
     /// AWS S3 and directories are never tested: they do.
@@ -30,39 +30,39 @@ pub(super) struct Args {
     read_only: bool,
 }
 
-pub(super) async fn run(args: Args) -> anyhow::Result<Printed> {
+pub(super) async fn run(args: Args) -> anyhow::Result<Rendered> {
     let mut outcome = Outcome::default();
     match &args.lake {
         Some(url) => {
-            let lake = open_lake(url, Retry::ONCE, Unconditional::default()).await;
+            let lake = open_lake(url, RetryPolicy::NO_RETRY, Unconditional::default()).await;
             doctor::lake(&*lake, Utc::now, args.read_only, &mut outcome).await;
         }
-        None => outcome.add("lake access", Health::Skipped, "no lake is named: give --lake or set RUMINATE_LAKE"),
+        None => outcome.add("lake access", CheckStatus::Skipped, "no lake is named: give --lake or set RUMINATE_LAKE"),
     }
     if args.warehouse.is_named() {
         match args.warehouse.open().await {
             Ok(warehouse) => doctor::warehouse(&*warehouse, Utc::now, &mut outcome).await,
-            Err(e) => outcome.add("warehouse access", Health::Failed, format!("{e:#}")),
+            Err(e) => outcome.add("warehouse access", CheckStatus::Failed, format!("{e:#}")),
         }
     } else {
         outcome.add(
             "warehouse access",
-            Health::Skipped,
+            CheckStatus::Skipped,
             "no warehouse is named: give --warehouse or set RUMINATE_WAREHOUSE",
         );
     }
     match topic(args.topic)? {
         Some(address) => match open_service(&address).await {
             Some(topic) => doctor::topic(&*topic, &mut outcome).await,
-            None => outcome.add("topic", Health::Ok, "local: the intake in the publishing process"),
+            None => outcome.add("topic", CheckStatus::Ok, "local: the intake in the publishing process"),
         },
-        None => outcome.add("topic", Health::Skipped, "no topic is named: give --topic or set RUMINATE_TOPIC"),
+        None => outcome.add("topic", CheckStatus::Skipped, "no topic is named: give --topic or set RUMINATE_TOPIC"),
     }
-    Ok(Printed::of(&outcome))
+    Ok(Rendered::of(&outcome))
 }
 
 /// The topic that a flag or the older function's variable names.
-fn topic(flag: Option<Address>) -> anyhow::Result<Option<Address>> {
+fn topic(flag: Option<TopicAddress>) -> anyhow::Result<Option<TopicAddress>> {
     match (flag, variable("SNS_TOPIC_ARN")) {
         (None, Some(arn)) => arn.parse().map(Some).map_err(|e: String| anyhow!(e)).context("SNS_TOPIC_ARN"),
         (flag, _) => Ok(flag),

@@ -9,23 +9,23 @@ use chrono::{NaiveDate, Utc};
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{ArgAction, Args, ValueEnum};
 
-use crate::render::Form;
+use crate::render::OutputFormat;
 use crate::sort::SortSettings;
 use pipeline::lake::dir::Dir;
 use pipeline::lake::s3::S3;
-use pipeline::lake::{ConditionalWrites, Conditions, Habits, Lake, LakeUrl, Span, Unconditional};
+use pipeline::lake::{ConditionalWrites, Conditions, Lake, LakeUrl, ReadHints, Span, Unconditional};
 use pipeline::record::{Rules, Slug};
-use pipeline::retry::{Patience, Retry};
-use pipeline::warehouse::mysql::{Access, MySql};
+use pipeline::retry::{RetryPolicy, TimeoutProfile};
+use pipeline::warehouse::mysql::{AccessOptions, MySql};
 use pipeline::warehouse::sqlite::Sqlite;
-use pipeline::warehouse::{Bulk, LoadMethod, Rds, TableName, Warehouse, WarehouseUrl};
+use pipeline::warehouse::{BulkWarehouse, LoadMethod, Rds, TableName, Warehouse, WarehouseUrl};
 
 /// Flags of every command.
 #[derive(Debug, Clone, Args)]
-pub(super) struct Common {
+pub(super) struct GlobalFlags {
     /// The outcome on stdout: text for people, or one JSON object
     #[arg(long, global = true, value_enum, default_value = "text", value_name = "FORM", help_heading = "Everywhere")]
-    pub output: Form,
+    pub output: OutputFormat,
     /// Logs on stderr as text or as JSON lines
     #[arg(long, global = true, value_enum, default_value = "text", value_name = "FORM", help_heading = "Everywhere")]
     pub log_format: LogFormat,
@@ -46,7 +46,7 @@ pub(super) struct Common {
     pub profile: Option<String>,
 }
 
-impl Common {
+impl GlobalFlags {
     pub(super) fn silent(&self) -> bool {
         self.quiet || self.no_progress
     }
@@ -60,13 +60,13 @@ pub(super) enum LogFormat {
 }
 
 /// Fails where a file cannot be written: found out now, not after an hour of work.
-pub(super) fn writable(flag: &str, path: &Path) -> anyhow::Result<()> {
+pub(super) fn check_writable(flag: &str, path: &Path) -> anyhow::Result<()> {
     let opened = std::fs::File::options().append(true).create(true).open(path);
     opened.map(drop).with_context(|| format!("{flag} {} cannot be written", path.display()))
 }
 
 /// A file to be written or kept beside the run; `-` is none, and would be made under that name.
-pub(super) fn a_file() -> impl TypedValueParser<Value = PathBuf> {
+pub(super) fn output_path() -> impl TypedValueParser<Value = PathBuf> {
     a_path().try_map(|path| if path == Path::new("-") { Err("a file is meant: give its name") } else { Ok(path) })
 }
 
@@ -82,7 +82,7 @@ pub(super) struct LakeFlags {
     #[arg(long, value_name = "URL")]
     pub lake: LakeUrl,
     /// Tries of a request to the lake before it counts as failed
-    #[arg(long, value_name = "N", default_value_t = Retry::default().attempts, value_parser = clap::value_parser!(u32).range(1..=100))]
+    #[arg(long, value_name = "N", default_value_t = RetryPolicy::default().max_attempts, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub attempts: u32,
 }
 
@@ -93,7 +93,7 @@ impl LakeFlags {
 
     /// Opens the lake for reading and for writes by those flags.
     pub(super) async fn open_for(&self, writes: Unconditional) -> Arc<dyn Lake> {
-        open_lake(&self.lake, Retry { attempts: self.attempts, ..Retry::default() }, writes).await
+        open_lake(&self.lake, RetryPolicy { max_attempts: self.attempts, ..RetryPolicy::default() }, writes).await
     }
 
     /// Opens the lake for writing: a directory is made, a bucket must be there.
@@ -109,10 +109,10 @@ impl LakeFlags {
 }
 
 /// The lake at an address.
-pub(super) async fn open_lake(url: &LakeUrl, retry: Retry, writes: Unconditional) -> Arc<dyn Lake> {
+pub(super) async fn open_lake(url: &LakeUrl, retry: RetryPolicy, writes: Unconditional) -> Arc<dyn Lake> {
     match url {
         LakeUrl::S3 { bucket, prefix } => {
-            let aws = pipeline::aws::config(Patience::Bulk).await;
+            let aws = pipeline::aws::config(TimeoutProfile::Bulk).await;
             Arc::new(S3::new(&aws, bucket, prefix, retry).direct(&aws).with_unconditional(writes))
         }
         LakeUrl::Dir(path) => Arc::new(Dir::new(path)),
@@ -172,7 +172,7 @@ pub(super) struct WarehouseFlags {
 }
 
 /// The warehouse that is meant.
-enum Meant {
+enum WarehouseTarget {
     Url(WarehouseUrl),
     Rds(Rds),
 }
@@ -184,40 +184,42 @@ impl WarehouseFlags {
 
     /// The same for `init`, which makes a SQLite file that is not there.
     pub(super) async fn open_to_init(&self) -> anyhow::Result<Arc<dyn Warehouse>> {
-        match self.meant()? {
-            Meant::Url(WarehouseUrl::Sqlite(path)) => Ok(Arc::new(Sqlite::create(&path, self.table.clone())?)),
+        match self.target()? {
+            WarehouseTarget::Url(WarehouseUrl::Sqlite(path)) => {
+                Ok(Arc::new(Sqlite::create(&path, self.table.clone())?))
+            }
             _ => self.open().await,
         }
     }
 
     /// The same for loading in bulk, by that method where one is named.
-    pub(super) async fn open_bulk(&self, method: Option<LoadMethod>) -> anyhow::Result<Arc<dyn Bulk>> {
-        match self.meant()? {
-            Meant::Url(url) => self.open_url(&url, method),
-            Meant::Rds(rds) => {
+    pub(super) async fn open_bulk(&self, method: Option<LoadMethod>) -> anyhow::Result<Arc<dyn BulkWarehouse>> {
+        match self.target()? {
+            WarehouseTarget::Url(url) => self.open_url(&url, method),
+            WarehouseTarget::Rds(rds) => {
                 let aws = if rds.needs_aws() {
-                    pipeline::aws::config(Patience::Bulk).await
+                    pipeline::aws::config(TimeoutProfile::Bulk).await
                 } else {
                     SdkConfig::builder().build()
                 };
-                let access = Access { connections: self.connections, ..Access::default() };
-                Ok(Arc::new(rds.open(&aws, self.table.clone(), access)?.with_method(method)))
+                let access = AccessOptions { connections: self.connections, ..AccessOptions::default() };
+                Ok(Arc::new(rds.open(&aws, self.table.clone(), access)?.with_load_method(method)))
             }
         }
     }
 
-    fn open_url(&self, url: &WarehouseUrl, method: Option<LoadMethod>) -> anyhow::Result<Arc<dyn Bulk>> {
+    fn open_url(&self, url: &WarehouseUrl, method: Option<LoadMethod>) -> anyhow::Result<Arc<dyn BulkWarehouse>> {
         let table = self.table.clone();
         Ok(match url {
             WarehouseUrl::MySql(url) => {
-                Arc::new(MySql::new(url, table, self.connections, Retry::default())?.with_method(method))
+                Arc::new(MySql::new(url, table, self.connections, RetryPolicy::default())?.with_load_method(method))
             }
             WarehouseUrl::Sqlite(path) => Arc::new(Sqlite::open(path, table)?),
         })
     }
 
     /// A replica of the warehouse, which is only asked how far behind it is.
-    pub(super) fn replica(&self, url: &str) -> anyhow::Result<Arc<dyn Bulk>> {
+    pub(super) fn replica(&self, url: &str) -> anyhow::Result<Arc<dyn BulkWarehouse>> {
         self.open_url(&replica(url)?, None)
     }
 
@@ -228,20 +230,20 @@ impl WarehouseFlags {
     }
 
     pub(super) fn url(&self) -> anyhow::Result<WarehouseUrl> {
-        match self.meant()? {
-            Meant::Url(url) => Ok(url),
-            Meant::Rds(rds) => rds.address().map_err(|e| anyhow!(e)),
+        match self.target()? {
+            WarehouseTarget::Url(url) => Ok(url),
+            WarehouseTarget::Rds(rds) => rds.address().map_err(|e| anyhow!(e)),
         }
     }
 
-    fn meant(&self) -> anyhow::Result<Meant> {
+    fn target(&self) -> anyhow::Result<WarehouseTarget> {
         if let Some(url) = &self.warehouse {
-            return Ok(Meant::Url(url.parse().map_err(|e: String| anyhow!(e)).context("--warehouse")?));
+            return Ok(WarehouseTarget::Url(url.parse().map_err(|e: String| anyhow!(e)).context("--warehouse")?));
         }
         if let Some(url) = variable("DATABASE_URL") {
-            return Ok(Meant::Url(url.parse().map_err(|e: String| anyhow!(e)).context("DATABASE_URL")?));
+            return Ok(WarehouseTarget::Url(url.parse().map_err(|e: String| anyhow!(e)).context("DATABASE_URL")?));
         }
-        Rds::from_variables(variable).map_err(|e| anyhow!(e))?.map(Meant::Rds).ok_or_else(|| {
+        Rds::from_variables(variable).map_err(|e| anyhow!(e))?.map(WarehouseTarget::Rds).ok_or_else(|| {
             anyhow!("no warehouse is named: give --warehouse URL, or set RUMINATE_WAREHOUSE, DATABASE_URL or RDS_HOST")
         })
     }
@@ -291,8 +293,8 @@ fn slug(text: &str) -> Result<Slug, String> {
 }
 
 /// How many objects are read at once: as many as is asked for, else as the lake likes it.
-pub(super) fn reads(asked: Option<u32>, habits: Habits) -> usize {
-    asked.map_or(habits.reads, |asked| asked as usize)
+pub(super) fn read_concurrency(asked: Option<u32>, habits: ReadHints) -> usize {
+    asked.map_or(habits.concurrent_reads, |asked| asked as usize)
 }
 
 /// Where changes are written down: where it is asked for, else under a name of this moment.

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use chrono::{Days, NaiveDate, Utc};
 
 use super::Context;
-use super::flags::{a_file, a_path};
-use crate::generate::{self, Existing, Form, Out, Plan};
+use super::flags::{a_path, output_path};
+use crate::compression::CompressionFormat;
+use crate::generate::{self, Destination, FileFormat, GeneratePlan, IfExists};
 use crate::herd::{Faults, Herd, Part};
-use crate::outcome::Outcome;
-use crate::pack::Pack;
-use crate::render::Printed;
+use crate::outcome::CommandOutcome;
+use crate::render::Rendered;
 use crate::render::generate::line;
 
 /// Makes synthetic farm histories: the same flags give the same bytes, on any machine and in any part
@@ -23,7 +23,7 @@ pub(super) struct Args {
     ///
     /// Parquet has typed columns, so it cannot hold malformed and oversized readings.
     #[arg(long, value_name = "FORMAT")]
-    format: Option<Form>,
+    format: Option<FileFormat>,
     /// A directory for <CodCliente>_Consumo_<YYYYMMDD>.json, or one file if it ends in .json, .ndjson, .csv (and in .gz or .zst
     /// behind that) or .parquet; - for one stream on stdout
     ///
@@ -32,10 +32,10 @@ pub(super) struct Args {
     out: PathBuf,
     /// Pack what is written: gzip, zstd or none [default: by the ending of --out FILE, or else none]
     #[arg(long, value_name = "PACKING")]
-    compress: Option<Pack>,
+    compress: Option<CompressionFormat>,
     /// Write here what was done to every reading and what must become of it, for `ruminate reconcile --truth`; as gzip or
     /// zstd if it ends in .gz or .zst
-    #[arg(long, value_name = "FILE", value_parser = a_file())]
+    #[arg(long, value_name = "FILE", value_parser = output_path())]
     truth: Option<PathBuf>,
     /// Threads that make the history; its bytes are the same with any number [default: as many as there are cores]
     #[arg(long, value_name = "N")]
@@ -85,28 +85,28 @@ impl HerdFlags {
 }
 
 impl Args {
-    fn plan(&self, herd: Herd) -> anyhow::Result<(Plan, Out)> {
+    fn plan(&self, herd: Herd) -> anyhow::Result<(GeneratePlan, Destination)> {
         let (out, form, pack) = self.place()?;
         anyhow::ensure!(
             self.truth.as_ref().is_none_or(|truth| *truth != self.out),
             "--truth and --out are the same file: give the truth another name"
         );
         let (part, faults, threads, truth) = (self.herd.part, self.herd.faults, self.threads, self.truth.clone());
-        Ok((Plan { part, faults, form, pack, threads, truth, ..Plan::new(herd) }, out))
+        Ok((GeneratePlan { part, faults, form, pack, threads, truth, ..GeneratePlan::new(herd) }, out))
     }
 
     /// Where it goes, in which form and how packed: one file says so by its endings.
-    fn place(&self) -> anyhow::Result<(Out, Form, Pack)> {
+    fn place(&self) -> anyhow::Result<(Destination, FileFormat, CompressionFormat)> {
         let (form, pack) = (self.format.unwrap_or_default(), self.compress.unwrap_or_default());
         if self.out == Path::new("-") {
-            return Ok((Out::Stdout, form, pack));
+            return Ok((Destination::Stdout, form, pack));
         }
-        let (ends_packed, inner) = Pack::of(&self.out);
-        let ends_as = inner.extension().and_then(|ending| Form::of_ending(&ending.to_string_lossy()));
+        let (ends_packed, inner) = CompressionFormat::from_path(&self.out);
+        let ends_as = inner.extension().and_then(|ending| FileFormat::of_ending(&ending.to_string_lossy()));
         let is_dir = self.out.is_dir();
         let is_device = !is_dir && self.out.exists() && !self.out.is_file();
         let Some(ends_as) = ends_as.filter(|_| !is_dir && !is_device) else {
-            let out = if is_device { Out::File(self.out.clone()) } else { Out::Dir(self.out.clone()) };
+            let out = if is_device { Destination::File(self.out.clone()) } else { Destination::Dir(self.out.clone()) };
             return Ok((out, form, pack));
         };
         let name = self.out.display();
@@ -118,24 +118,24 @@ impl Args {
             self.compress.is_none_or(|asked| asked == ends_packed),
             "{name} does not end as --compress asks (.gz for gzip, .zst for zstd): give another name, or leave it out"
         );
-        Ok((Out::File(self.out.clone()), ends_as, ends_packed))
+        Ok((Destination::File(self.out.clone()), ends_as, ends_packed))
     }
 }
 
-pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed> {
+pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendered> {
     let herd = args.herd.herd(Utc::now().date_naive())?;
     let (plan, out) = args.plan(herd)?;
-    let existing = if args.force { Existing::Replace } else { Existing::Keep };
-    let (progress, stop, to_stdout) = (context.progress.clone(), context.stop.clone(), out == Out::Stdout);
+    let existing = if args.force { IfExists::Replace } else { IfExists::Fail };
+    let (progress, stop, to_stdout) = (context.progress.clone(), context.stop.clone(), out == Destination::Stdout);
     let outcome = tokio::task::spawn_blocking(move || generate::run(&plan, out, existing, &progress, &stop)).await??;
     if !to_stdout {
-        return Ok(Printed::of(&outcome));
+        return Ok(Rendered::of(&outcome));
     }
     // stdout is the history's: the outcome goes to the log, unless nobody listens any more.
     if !outcome.unread {
         tracing::info!("{}", line(&outcome));
     }
-    let mut printed = Printed::nothing();
+    let mut printed = Rendered::nothing();
     printed.exit = outcome.exit();
     Ok(printed)
 }

@@ -2,7 +2,7 @@
 
 use super::flags::WarehouseFlags;
 use crate::init;
-use crate::render::Printed;
+use crate::render::Rendered;
 
 /// Creates what is missing of the warehouse's schema; safe to repeat, never alters a table that exists
 #[derive(Debug, clap::Args)]
@@ -11,7 +11,7 @@ pub(super) struct Args {
     warehouse: WarehouseFlags,
 }
 
-pub(super) async fn run(args: Args) -> anyhow::Result<Printed> {
+pub(super) async fn run(args: Args) -> anyhow::Result<Rendered> {
     let warehouse = args.warehouse.open_to_init().await?;
-    Ok(Printed::of(&init::run(&*warehouse).await?))
+    Ok(Rendered::of(&init::run(&*warehouse).await?))
 }

@@ -5,12 +5,12 @@ use std::io::{self, IsTerminal, Write};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::flags::{Common, LogFormat};
+use super::flags::{GlobalFlags, LogFormat};
 use crate::outcome::Exit;
 use crate::progress::Progress;
 
 /// Begins logging as the flags say; `RUST_LOG` says it more finely.
-pub(super) fn begin(common: &Common, progress: &Progress) {
+pub(super) fn begin(common: &GlobalFlags, progress: &Progress) {
     let level = match (common.quiet, common.verbose) {
         (true, _) => "error",
         (_, 0) => "error,progress=info,ruminate=info,pipeline=info,problem=warn",
@@ -21,7 +21,7 @@ pub(super) fn begin(common: &Common, progress: &Progress) {
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .log_internal_errors(false) // a log that is full or closed must not end the run: the library would panic
-        .with_writer(Above(progress.clone()))
+        .with_writer(ProgressAwareWriter(progress.clone()))
         .with_ansi(io::stderr().is_terminal());
     match common.log_format {
         LogFormat::Text => lines.with_target(false).init(),
@@ -39,9 +39,9 @@ pub(super) fn fail(e: &anyhow::Error) -> Exit {
 
 /// Writes whole lines while the bars stand aside.
 #[derive(Debug, Clone)]
-struct Above(Progress);
+struct ProgressAwareWriter(Progress);
 
-impl<'a> MakeWriter<'a> for Above {
+impl<'a> MakeWriter<'a> for ProgressAwareWriter {
     type Writer = Self;
 
     fn make_writer(&'a self) -> Self {
@@ -49,7 +49,7 @@ impl<'a> MakeWriter<'a> for Above {
     }
 }
 
-impl Write for Above {
+impl Write for ProgressAwareWriter {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         match &self.0 {
             Progress::Bars(bars) => bars.suspend(|| io::stderr().write_all(line))?,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 
 use super::flags::a_path;
-use crate::render::Printed;
+use crate::render::Rendered;
 
 /// Prints the manual page, or writes one page a command
 #[derive(Debug, clap::Args)]
@@ -15,14 +15,14 @@ pub(super) struct Args {
     out: Option<PathBuf>,
 }
 
-pub(super) fn run(args: &Args) -> anyhow::Result<Printed> {
+pub(super) fn run(args: &Args) -> anyhow::Result<Rendered> {
     let command = super::command();
     let Some(dir) = &args.out else {
         let mut page = Vec::new();
         clap_mangen::Man::new(command).render(&mut page)?;
-        return Ok(Printed::verbatim(String::from_utf8_lossy(&page).into_owned()));
+        return Ok(Rendered::verbatim(String::from_utf8_lossy(&page).into_owned()));
     };
     std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
     clap_mangen::generate_to(command, dir).with_context(|| format!("cannot write into {}", dir.display()))?;
-    Ok(Printed::nothing())
+    Ok(Rendered::nothing())
 }

@@ -1,23 +1,24 @@
 //! The command line: one file a subcommand, each with its `Args` and a `run` that wires rooms together. No algorithms.
 //!
-//! Flags that several commands share are declared once in `flags`; `settings` gives every flag its environment
+//! Flags that several commands share are declared once in `flags`; `config` gives every flag its environment
 //! variable and its key in `ruminate.toml`.
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::cancellation::CancellationToken;
 use crate::outcome::Exit;
 use crate::progress::Progress;
-use crate::render::Printed;
-use crate::stop::Stop;
+use crate::render::Rendered;
 
 mod backfill;
 mod bundle;
+mod command_line;
 mod completions;
+mod config;
 mod demo;
 mod doctor;
 mod flags;
 mod generate;
-mod gentle;
 mod init;
 mod log;
 mod man;
@@ -25,8 +26,7 @@ mod process;
 mod publish;
 mod reconcile;
 mod replay;
-mod settings;
-mod spelled;
+mod throttle;
 mod topic;
 
 /// Load testing, disaster recovery, reconciliation and backfill for the feedlot consumption pipeline.
@@ -40,7 +40,7 @@ mod topic;
 )]
 pub struct Cli {
     #[command(flatten)]
-    common: flags::Common,
+    common: flags::GlobalFlags,
     #[command(subcommand)]
     command: Command,
 }
@@ -67,12 +67,12 @@ pub struct Context {
     /// Where progress is shown.
     pub progress: Progress,
     /// The wish to stop.
-    pub stop: Stop,
+    pub stop: CancellationToken,
 }
 
 /// The whole command with environment variables and file settings, as `completions` and `man` describe it too.
 fn command() -> clap::Command {
-    settings::with_environment(Cli::command())
+    config::with_environment(Cli::command())
 }
 
 /// Threads for files and disks at most: each keeps memory of its own, and a few are as fast as many.
@@ -92,10 +92,10 @@ pub fn main() -> Exit {
         Err(e) => return log::fail(&anyhow::Error::new(e).context("cannot start")),
     };
     let _closing = Closing;
-    let context = Context { progress, stop: Stop::default() };
+    let context = Context { progress, stop: CancellationToken::default() };
     let form = cli.common.output;
     let outcome = runtime.block_on(async {
-        context.stop.on_signals(pipeline::warehouse::sqlite::close_all);
+        context.stop.cancel_on_signals(pipeline::warehouse::sqlite::close_all);
         cli.command.run(&context).await
     });
     runtime.shutdown_background(); // a read of stdin may be stuck in its thread
@@ -115,7 +115,7 @@ impl Drop for Closing {
 }
 
 fn parse() -> Result<Cli, clap::Error> {
-    let command = settings::with_file(command())?;
+    let command = config::with_file(command())?;
     Cli::from_arg_matches(&command.try_get_matches().map_err(publish::with_tip)?)
 }
 
@@ -126,7 +126,7 @@ fn usage(e: &clap::Error) -> Exit {
 }
 
 impl Command {
-    async fn run(self, context: &Context) -> anyhow::Result<Printed> {
+    async fn run(self, context: &Context) -> anyhow::Result<Rendered> {
         match self {
             Self::Demo(args) => demo::run(args, context).await,
             Self::Init(args) => init::run(args).await,

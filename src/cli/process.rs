@@ -8,10 +8,10 @@ use anyhow::{Context as _, anyhow, bail, ensure};
 
 use super::Context;
 use super::flags::{LakeFlags, RulesFlags, WarehouseFlags, WriteFlags, variable};
-use crate::listen::get::Https;
-use crate::listen::{CONCURRENCY, Endpoint, Settings, Signatures};
+use crate::endpoint::fetch::HttpsFetcher;
+use crate::endpoint::{CONCURRENCY, Endpoint, Settings, Signatures};
 use crate::process;
-use crate::render::Printed;
+use crate::render::Rendered;
 use crate::topic::arn::Arn;
 use pipeline::intake::Intake;
 use pipeline::intake::event::Event;
@@ -76,7 +76,7 @@ impl EndpointFlags {
     }
 }
 
-pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed> {
+pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendered> {
     let Args { event, listen, lake, writes, warehouse, rules, endpoint } = args;
     let open = async || -> anyhow::Result<Intake> {
         let warehouse = warehouse.open().await?;
@@ -96,7 +96,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed
         }
         (None, None) => bail!("nothing to process: give --event FILE or --listen ADDR"),
     };
-    Ok(Printed::of(&outcome))
+    Ok(Rendered::of(&outcome))
 }
 
 fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
@@ -113,7 +113,7 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
 
 async fn bind(address: &str, settings: Settings) -> anyhow::Result<Endpoint> {
     let (signatures, topics) = (settings.signatures, settings.topics.join(", "));
-    let endpoint = Endpoint::bind(address, settings, Arc::new(Https::new())).await?;
+    let endpoint = Endpoint::bind(address, settings, Arc::new(HttpsFetcher::new())).await?;
     tracing::info!("listening on http://{}", endpoint.address());
     if signatures == Signatures::Skip {
         tracing::warn!("signatures are not verified: whoever reaches this endpoint is believed");

@@ -7,17 +7,18 @@ use anyhow::Context as _;
 use clap::ValueEnum as _;
 
 use super::Context;
+use super::command_line::CommandLine;
 use super::flags::{
-    LakeFlags, RulesFlags, SortFlags, SpanFlags, WarehouseFlags, WriteFlags, a_file, a_path, reads, undo_file,
+    LakeFlags, RulesFlags, SortFlags, SpanFlags, WarehouseFlags, WriteFlags, a_path, output_path, read_concurrency,
+    undo_file,
 };
-use super::spelled::Spelled;
 use crate::evidence::Evidence;
 use crate::reconcile::{
-    Audit, AuditOptions, AuditSettings, Baseline, Budget, Counter, Direction, Door, Drift, Outcome, Plan, Sink,
-    Tolerance, Trust, TruthAsked, repair, run as audit,
+    Audit, AuditOptions, AuditSettings, Baseline, Budget, Counter, Drift, DriftWriter, IngestPath, Outcome, RepairPlan,
+    RepairTarget, Tolerance, Trust, TruthAsked, repair, run as audit,
 };
-use crate::render::{Printed, html};
-use crate::undo::put_back;
+use crate::render::{Rendered, html};
+use crate::undo::revert;
 use pipeline::lake::Conditions;
 
 /// Audits lake against warehouse, record by record and field by field, and repairs what can be repaired
@@ -35,7 +36,7 @@ pub(super) struct Args {
     rules: RulesFlags,
     /// Mend this side, or both; objects of the lake are never moved or deleted, and written over by --trust warehouse only
     #[arg(long, value_enum, value_name = "SIDE")]
-    repair: Option<Direction>,
+    repair: Option<RepairTarget>,
     /// With --repair: which side is right where both have other values
     #[arg(long, value_enum, value_name = "SIDE", default_value = "lake", requires = "repair")]
     trust: Trust,
@@ -43,7 +44,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "N|P%", requires = "repair")]
     max_repairs: Option<Budget>,
     /// With --repair: where what is changed is written down before it is [default: ruminate-undo-<TIME>.ndjson]
-    #[arg(long, value_name = "FILE", requires = "repair", value_parser = a_file())]
+    #[arg(long, value_name = "FILE", requires = "repair", value_parser = output_path())]
     undo_file: Option<PathBuf>,
     /// Put back what a repair has changed, as its undo file says; nothing is audited
     #[arg(long, value_name = "FILE", conflicts_with = "repair")]
@@ -52,10 +53,10 @@ pub(super) struct Args {
     #[arg(long)]
     dry_run: bool,
     /// Write the report as one HTML file
-    #[arg(long, value_name = "FILE.html", value_parser = a_file())]
+    #[arg(long, value_name = "FILE.html", value_parser = output_path())]
     report: Option<PathBuf>,
     /// Write every finding as one JSON object a line
-    #[arg(long, value_name = "FILE.ndjson", value_parser = a_file())]
+    #[arg(long, value_name = "FILE.ndjson", value_parser = output_path())]
     drift: Option<PathBuf>,
     /// Write the whole evidence into a new folder: audit, findings, totals, report, and their SHA-256
     #[arg(long, value_name = "DIR", value_parser = a_path())]
@@ -83,7 +84,7 @@ pub(super) struct Args {
     truth: Vec<PathBuf>,
     /// With --truth: how the history came in; where it is left out, what is there tells
     #[arg(long, value_enum, value_name = "DOOR", requires = "truth")]
-    truth_door: Option<Door>,
+    truth_door: Option<IngestPath>,
     /// Objects read at once [default: 256; 64 in a directory]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096), help_heading = "Resources")]
     concurrency: Option<u32>,
@@ -91,7 +92,7 @@ pub(super) struct Args {
     sort: SortFlags,
 }
 
-pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed> {
+pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendered> {
     let lake = args.lake.open_for(args.writes.unconditional()).await;
     if args.writes_lake() {
         args.writes.demand(&*lake, Conditions::weakest).await?;
@@ -99,10 +100,10 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed
     if let Some(path) = &args.undo {
         let table = args.warehouse.open_bulk(None).await?;
         let name = args.warehouse.table.as_str();
-        return Ok(Printed::of(&put_back(&*table, &*lake, path, name, args.dry_run, &context.stop).await?));
+        return Ok(Rendered::of(&revert(&*table, &*lake, path, name, args.dry_run, &context.stop).await?));
     }
     let to_audit = Audit {
-        reads: reads(args.concurrency, lake.habits()),
+        reads: read_concurrency(args.concurrency, lake.read_hints()),
         lake,
         warehouse: args.warehouse.open_bulk(None).await?,
         span: args.span.span()?,
@@ -116,11 +117,11 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed
         allow_empty: args.span.allow_empty,
     };
     let baseline = args.baseline.as_deref().map(Baseline::read).transpose()?;
-    let sink = Sink::new(args.drift.as_deref()).with_context(|| match &args.drift {
+    let sink = DriftWriter::new(args.drift.as_deref()).with_context(|| match &args.drift {
         Some(path) => format!("--drift {} cannot be written", path.display()),
         None => "no temporary file can be made: check TMPDIR".to_owned(),
     })?;
-    let sink = sink.against(baseline);
+    let sink = sink.with_baseline(baseline);
     if let Some(path) = &args.report {
         html::can_write(path).with_context(|| format!("--report {} cannot be written", path.display()))?;
     }
@@ -128,7 +129,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed
     let (mut outcome, sink) = audit(&to_audit, sink, &context.progress, &context.stop).await?;
     outcome.asked = args.asked(&to_audit)?;
     outcome.max_drift = args.max_drift;
-    let findings = sink.done().context("the findings cannot be written to their end")?;
+    let findings = sink.finish().context("the findings cannot be written to their end")?;
     outcome.since = findings.since.clone().filter(|_| outcome.is_whole());
     if let Some(direction) = args.repair.filter(|_| outcome.is_whole()) {
         outcome.repair_asked = true;
@@ -143,23 +144,23 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed
         let findings = findings.read().context("the findings cannot be read back")?;
         evidence.write(&outcome, &page, findings.map(|finding| Ok(Drift::from(&finding?))))?;
     }
-    Ok(Printed::of(&outcome))
+    Ok(Rendered::of(&outcome))
 }
 
 impl Args {
     /// Whether objects may be written or changed.
     fn writes_lake(&self) -> bool {
-        let repairs = matches!(self.repair, Some(Direction::Lake | Direction::Both));
+        let repairs = matches!(self.repair, Some(RepairTarget::Lake | RepairTarget::Both));
         (repairs || self.undo.is_some()) && !self.dry_run
     }
 
-    fn plan(&self, direction: Direction, outcome: &Outcome) -> Plan {
-        Plan {
+    fn plan(&self, direction: RepairTarget, outcome: &Outcome) -> RepairPlan {
+        RepairPlan {
             direction,
             trust: self.trust,
             dry_run: self.dry_run,
-            nameless: outcome[Counter::Nameless],
-            most: self.max_repairs,
+            unidentified: outcome[Counter::Unidentified],
+            max_changes: self.max_repairs,
             ids: outcome.ids(),
             undo: (undo_file(self.undo_file.as_ref()), self.warehouse.table.to_string()),
         }
@@ -201,23 +202,26 @@ impl Args {
 
     /// The audit as a command for a shell; settings from the environment and the file are spelled out, secrets are not.
     fn command(&self, audit: &Audit) -> anyhow::Result<String> {
-        let mut command = Spelled::new("reconcile");
+        let mut command = CommandLine::new("reconcile");
         command.stores(&self.lake, &self.warehouse)?.span(&audit.span).rules(audit.rules);
-        command.switch("allow-empty", audit.allow_empty);
-        command.maybe("max-drift", self.max_drift).maybe("halt-after", self.halt_after).switch("quick", self.quick);
+        command.flag_if("allow-empty", audit.allow_empty);
+        command
+            .flag_if_some("max-drift", self.max_drift)
+            .flag_if_some("halt-after", self.halt_after)
+            .flag_if("quick", self.quick);
         for tolerance in &self.tolerances {
             command.flag("tolerance", tolerance);
         }
         for file in &self.truth {
             command.flag("truth", file.display());
         }
-        command.maybe(
+        command.flag_if_some(
             "truth-door",
             self.truth_door.and_then(|door| Some(door.to_possible_value()?.get_name().to_owned())),
         );
-        command.maybe("concurrency", self.concurrency);
+        command.flag_if_some("concurrency", self.concurrency);
         command.sort(&self.sort);
-        command.maybe("cache", self.cache.as_ref().map(|path| path.display()));
+        command.flag_if_some("cache", self.cache.as_ref().map(|path| path.display()));
         Ok(command.to_string())
     }
 }

@@ -9,21 +9,22 @@ use chrono::{DateTime, NaiveDate, Utc};
 use clap::ValueEnum;
 
 use super::Context;
+use super::command_line::CommandLine;
 use super::flags::{
-    LakeFlags, LoadMethodArg, SortFlags, SpanFlags, WarehouseFlags, a_file, reads, undo_file, writable,
+    LakeFlags, LoadMethodArg, SortFlags, SpanFlags, WarehouseFlags, check_writable, output_path, read_concurrency,
+    undo_file,
 };
-use super::gentle::GentleFlags;
-use super::spelled::Spelled;
+use super::throttle::ThrottleFlags;
+use crate::cancellation::CancellationToken;
 use crate::render::replay::write_json;
-use crate::render::{Printed, html};
+use crate::render::{Rendered, html};
 use crate::replay::{
     JournalMode, ObjectSelection, Outcome, Plan, Policy, Preview, RecordFilter, Replay, ReplaySource, SwapOptions,
     ThrottleSettings, find_resumable_run, replay_into_new_table, shadow_table_name,
 };
-use crate::stop::Stop;
-use crate::undo::{Undo, put_back};
+use crate::undo::{UndoFile, revert};
 use pipeline::lake::Span;
-use pipeline::warehouse::Bulk;
+use pipeline::warehouse::BulkWarehouse;
 
 /// Brings the warehouse back from the lake; safe to repeat
 #[derive(Debug, clap::Args)]
@@ -41,13 +42,13 @@ pub(super) struct Args {
     #[arg(long, value_enum, default_value = "keep", value_name = "POLICY")]
     on_conflict: Policy,
     /// Where --on-conflict overwrite writes rows down before it changes them [default: ruminate-undo-<TIME>.ndjson]
-    #[arg(long, value_name = "FILE.ndjson", value_parser = a_file())]
+    #[arg(long, value_name = "FILE.ndjson", value_parser = output_path())]
     undo_file: Option<PathBuf>,
     /// Put back what an undo file says was overwritten; nothing is read from the lake
     #[arg(long, value_name = "FILE.ndjson", conflicts_with_all = ["resume", "into_new_table", "verify"])]
     undo: Option<PathBuf>,
     /// Write the recovery report: one HTML file, or JSON where the name ends in .json
-    #[arg(long, value_name = "FILE", value_parser = a_file())]
+    #[arg(long, value_name = "FILE", value_parser = output_path())]
     report: Option<PathBuf>,
     /// Read every loaded row back and compare it, bit for bit
     #[arg(long)]
@@ -71,9 +72,9 @@ pub(super) struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
     concurrency: Option<u32>,
     #[command(flatten)]
-    limit: LimitFlags,
+    limit: FilterFlags,
     #[command(flatten)]
-    gentle: GentleFlags,
+    gentle: ThrottleFlags,
     #[command(flatten)]
     sort: SortFlags,
 }
@@ -81,7 +82,7 @@ pub(super) struct Args {
 /// Which records.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Which records")]
-struct LimitFlags {
+struct FilterFlags {
     /// Only the objects that a drift file names
     #[arg(long, value_name = "FILE")]
     only: Option<PathBuf>,
@@ -99,7 +100,7 @@ struct LimitFlags {
     versions_at: Option<DateTime<Utc>>,
 }
 
-impl LimitFlags {
+impl FilterFlags {
     fn check(&self) -> anyhow::Result<()> {
         if let (Some(from), Some(to)) = (self.data_from, self.data_to) {
             ensure!(from <= to, "--data-from {from} is after --data-to {to}");
@@ -111,41 +112,45 @@ impl LimitFlags {
         RecordFilter { until: self.until, data_from: self.data_from, data_to: self.data_to }
     }
 
-    fn spell(&self, command: &mut Spelled) {
-        command.maybe("only", self.only.as_ref().map(|path| path.display()));
-        command.maybe("until", self.until.map(|at| at.to_rfc3339()));
-        command.maybe("data-from", self.data_from).maybe("data-to", self.data_to);
-        command.maybe("versions-at", self.versions_at.map(|at| at.to_rfc3339()));
+    fn append_to(&self, command: &mut CommandLine) {
+        command.flag_if_some("only", self.only.as_ref().map(|path| path.display()));
+        command.flag_if_some("until", self.until.map(|at| at.to_rfc3339()));
+        command.flag_if_some("data-from", self.data_from).flag_if_some("data-to", self.data_to);
+        command.flag_if_some("versions-at", self.versions_at.map(|at| at.to_rfc3339()));
     }
 }
 
 impl Args {
     /// The replay as a command for a shell: with it, it runs as it did.
     fn command(&self, span: &Span) -> anyhow::Result<String> {
-        let mut command = Spelled::new("replay");
-        command.stores(&self.lake, &self.warehouse)?.span(span).switch("allow-empty", self.span.allow_empty);
-        self.limit.spell(&mut command);
-        command.other("on-conflict", self.on_conflict, Policy::default());
-        command.maybe("undo-file", self.undo_file.as_ref().map(|path| path.display()));
-        command.maybe("report", self.report.as_ref().map(|path| path.display()));
+        let mut command = CommandLine::new("replay");
+        command.stores(&self.lake, &self.warehouse)?.span(span).flag_if("allow-empty", self.span.allow_empty);
+        self.limit.append_to(&mut command);
+        command.flag_unless_default("on-conflict", self.on_conflict, Policy::default());
+        command.flag_if_some("undo-file", self.undo_file.as_ref().map(|path| path.display()));
+        command.flag_if_some("report", self.report.as_ref().map(|path| path.display()));
         let method = self.load_method.as_ref().and_then(ValueEnum::to_possible_value);
-        command.maybe("load-method", method.as_ref().map(|method| method.get_name().to_owned()));
-        command.switch("into-new-table", self.into_new_table).other("accept-missing", self.accept_missing, 0);
-        command.switch("no-journal", self.no_journal).switch("verify", self.verify);
-        self.gentle.spell(&mut command)?;
-        command.maybe("concurrency", self.concurrency);
+        command.flag_if_some("load-method", method.as_ref().map(|method| method.get_name().to_owned()));
+        command.flag_if("into-new-table", self.into_new_table).flag_unless_default(
+            "accept-missing",
+            self.accept_missing,
+            0,
+        );
+        command.flag_if("no-journal", self.no_journal).flag_if("verify", self.verify);
+        self.gentle.append_to(&mut command)?;
+        command.flag_if_some("concurrency", self.concurrency);
         command.sort(&self.sort);
         Ok(command.to_string())
     }
 
     /// Where overwritten rows are written down, where any are.
-    fn undo(&self) -> Option<Undo> {
-        let file = || Undo::new(undo_file(self.undo_file.as_ref()), self.warehouse.table.to_string());
+    fn undo(&self) -> Option<UndoFile> {
+        let file = || UndoFile::new(undo_file(self.undo_file.as_ref()), self.warehouse.table.to_string());
         (self.on_conflict == Policy::Overwrite).then(file)
     }
 
     /// The journal that is kept, if one is: that of an earlier run where it is to go on.
-    async fn journal(&self, bulk: &dyn Bulk, plan: &Plan) -> anyhow::Result<Option<JournalMode>> {
+    async fn journal(&self, bulk: &dyn BulkWarehouse, plan: &Plan) -> anyhow::Result<Option<JournalMode>> {
         if self.no_journal {
             return Ok(None);
         }
@@ -161,37 +166,37 @@ impl Args {
     }
 
     fn reads(&self, plan: &Plan) -> usize {
-        reads(self.concurrency, plan.habits())
+        read_concurrency(self.concurrency, plan.read_hints())
     }
 
     /// Refuses a lake that has nothing of what is asked for, before anything is changed.
-    async fn refuse_empty(&self, plan: &Plan, into: &Target, stop: &Stop) -> anyhow::Result<()> {
+    async fn refuse_empty(&self, plan: &Plan, into: &ReplayTarget, stop: &CancellationToken) -> anyhow::Result<()> {
         if self.span.allow_empty {
             return Ok(());
         }
-        let Some(empty) = stop.or(plan.empty()).await.transpose()?.flatten() else { return Ok(()) };
+        let Some(empty) = stop.run_until_cancelled(plan.empty()).await.transpose()?.flatten() else { return Ok(()) };
         if !self.dry_run && !self.into_new_table {
-            into.bulk.shape().await?; // that there is no table comes first
+            into.bulk.table_schema().await?; // that there is no table comes first
         }
         let then = self.limit.versions_at.map(|at| format!(" as it was at {}", at.to_rfc3339())).unwrap_or_default();
         let lake = &self.lake.lake;
         bail!("nothing of the lake {lake}{then} can be replayed: {empty}; where that is meant, give --allow-empty")
     }
 
-    async fn dry_run(&self, plan: &Plan, into: &Target, stop: &Stop) -> anyhow::Result<Preview> {
+    async fn dry_run(&self, plan: &Plan, into: &ReplayTarget, stop: &CancellationToken) -> anyhow::Result<Preview> {
         let mut preview = plan.preview(&*into.bulk, self.on_conflict, self.reads(plan), stop).await?;
         if self.into_new_table {
             let table = self.warehouse.table.to_string();
-            preview.swaps(&table, into.bulk.address(), into.table.obstacles().await?);
+            preview.swaps(&table, into.bulk.address(), into.table.swap_blockers().await?);
         }
         Ok(preview)
     }
 
-    async fn load(&self, plan: Plan, into: Target, context: &Context) -> anyhow::Result<Outcome> {
-        let Target { table, bulk } = into;
+    async fn load(&self, plan: Plan, into: ReplayTarget, context: &Context) -> anyhow::Result<Outcome> {
+        let ReplayTarget { table, bulk } = into;
         let (progress, stop) = (&context.progress, &context.stop);
-        let Some(journal) = stop.or(self.journal(&*bulk, &plan)).await.transpose()? else {
-            return Ok(not_begun());
+        let Some(journal) = stop.run_until_cancelled(self.journal(&*bulk, &plan)).await.transpose()? else {
+            return Ok(interrupted_before_start());
         };
         let replay = Replay {
             read_concurrency: self.reads(&plan),
@@ -229,17 +234,17 @@ impl Args {
 }
 
 /// The table that is meant, and the one that is loaded: its shadow where that is to take its place.
-struct Target {
-    table: Arc<dyn Bulk>,
-    bulk: Arc<dyn Bulk>,
+struct ReplayTarget {
+    table: Arc<dyn BulkWarehouse>,
+    bulk: Arc<dyn BulkWarehouse>,
 }
 
-pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed> {
+pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendered> {
     if let Some(path) = &args.undo {
         let (table, name) =
             (args.warehouse.open_bulk(args.load_method.map(LoadMethodArg::into)).await?, args.warehouse.table.as_str());
         let lake = args.lake.open().await;
-        return Ok(Printed::of(&put_back(&*table, &*lake, path, name, args.dry_run, &context.stop).await?));
+        return Ok(Rendered::of(&revert(&*table, &*lake, path, name, args.dry_run, &context.stop).await?));
     }
     let span = args.span.span()?;
     args.limit.check()?;
@@ -247,7 +252,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed
     let command = args.command(&span)?;
     let only = args.limit.only.as_ref().map(read_only).transpose()?;
     if let (Some(path), false) = (&args.report, args.dry_run) {
-        writable("--report", path)?;
+        check_writable("--report", path)?;
     }
     let (lake, table) =
         (args.lake.open().await, args.warehouse.open_bulk(args.load_method.map(LoadMethodArg::into)).await?);
@@ -256,8 +261,8 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed
         false => Arc::clone(&table),
     };
     let source = ReplaySource { lake, span, only, filter: args.limit.filter(), versions_at: args.limit.versions_at };
-    let into = Target { table, bulk };
-    let plan = context.stop.or(Plan::new(source)).await.transpose()?;
+    let into = ReplayTarget { table, bulk };
+    let plan = context.stop.run_until_cancelled(Plan::new(source)).await.transpose()?;
     ensure!(
         !args.into_new_table || plan.as_ref().is_none_or(Plan::is_whole),
         "--into-new-table needs the whole lake: leave --farm, --from, --to, --data-from, --data-to and --only away"
@@ -270,10 +275,10 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed
             Some(plan) => args.dry_run(plan, &into, &context.stop).await?,
             None => Preview { stopped: Some(NOT_BEGUN.into()), ..Preview::default() },
         };
-        return Ok(Printed::of(&preview));
+        return Ok(Rendered::of(&preview));
     }
     let outcome = match plan {
-        None => not_begun(),
+        None => interrupted_before_start(),
         Some(plan) => match plan.empty_outcome(&*into.bulk, args.on_conflict) {
             Some(nothing) => nothing,
             None => args.load(plan, into, context).await?,
@@ -281,12 +286,12 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed
     };
     let outcome = Outcome { command, ..outcome };
     args.write_report(&outcome);
-    Ok(Printed::of(&outcome))
+    Ok(Rendered::of(&outcome))
 }
 
 const NOT_BEGUN: &str = "asked to stop before anything was read";
 
-fn not_begun() -> Outcome {
+fn interrupted_before_start() -> Outcome {
     Outcome { stopped: Some(NOT_BEGUN.into()), ..Outcome::default() }
 }
 
@@ -297,5 +302,5 @@ fn read_only(path: &PathBuf) -> anyhow::Result<ObjectSelection> {
 }
 
 fn time(text: &str) -> Result<DateTime<Utc>, String> {
-    pipeline::record::instant::parse(text).ok_or_else(|| "write a time like 2026-11-22T18:00:00Z".to_owned())
+    pipeline::record::timestamp::parse(text).ok_or_else(|| "write a time like 2026-11-22T18:00:00Z".to_owned())
 }

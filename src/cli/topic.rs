@@ -7,19 +7,19 @@ use clap::Args;
 
 use super::flags::{LakeFlags, RulesFlags, WarehouseFlags, WriteFlags, variable};
 use crate::topic::Topic;
-use crate::topic::address::Address;
+use crate::topic::address::TopicAddress;
 use crate::topic::local::Local;
 use crate::topic::sns::Sns;
 use pipeline::intake::Intake;
 use pipeline::lake::LakeUrl;
-use pipeline::retry::{Patience, Retry};
+use pipeline::retry::{RetryPolicy, TimeoutProfile};
 
 /// The topic.
 #[derive(Debug, Clone, Args)]
 pub(super) struct TopicFlags {
     /// The topic: an SNS topic's ARN, or local (the intake in this process) [default: SNS_TOPIC_ARN]
     #[arg(long, value_name = "ARN")]
-    pub topic: Option<Address>,
+    pub topic: Option<TopicAddress>,
     /// The lake, with --topic local: s3://bucket/prefix, or a directory
     #[arg(long, value_name = "URL", help_heading = "With --topic local")]
     pub lake: Option<LakeUrl>,
@@ -33,7 +33,7 @@ pub(super) struct TopicFlags {
 
 impl TopicFlags {
     /// The topic that is meant.
-    pub(super) fn address(&self) -> anyhow::Result<Address> {
+    pub(super) fn address(&self) -> anyhow::Result<TopicAddress> {
         if let Some(address) = &self.topic {
             return Ok(address.clone());
         }
@@ -44,7 +44,7 @@ impl TopicFlags {
     }
 
     /// Opens it.
-    pub(super) async fn open(&self, address: &Address) -> anyhow::Result<Arc<dyn Topic>> {
+    pub(super) async fn open(&self, address: &TopicAddress) -> anyhow::Result<Arc<dyn Topic>> {
         match open_service(address).await {
             Some(topic) => Ok(topic),
             None => {
@@ -52,7 +52,7 @@ impl TopicFlags {
                     anyhow!("--topic local delivers to a lake and a warehouse: give --lake URL and --warehouse URL")
                 })?;
                 let warehouse = self.warehouse.open().await.context("--topic local")?;
-                let lake = LakeFlags { lake, attempts: Retry::default().attempts };
+                let lake = LakeFlags { lake, attempts: RetryPolicy::default().max_attempts };
                 let lake = lake.open_to_write(self.writes).await?;
                 Ok(Arc::new(Local::new(Intake::open(lake, warehouse, self.rules.rules()).await?)))
             }
@@ -61,9 +61,11 @@ impl TopicFlags {
 }
 
 /// Opens a topic that is a service; `None` if it is in this process.
-pub(super) async fn open_service(address: &Address) -> Option<Arc<dyn Topic>> {
+pub(super) async fn open_service(address: &TopicAddress) -> Option<Arc<dyn Topic>> {
     match address {
-        Address::Sns(arn) => Some(Arc::new(Sns::new(&pipeline::aws::config(Patience::Bulk).await, arn.clone()))),
-        Address::Local => None,
+        TopicAddress::Sns(arn) => {
+            Some(Arc::new(Sns::new(&pipeline::aws::config(TimeoutProfile::Bulk).await, arn.clone())))
+        }
+        TopicAddress::Local => None,
     }
 }

@@ -10,15 +10,15 @@ use anyhow::Context as _;
 use chrono::NaiveDate;
 use sqlx::AssertSqlSafe;
 
-use crate::generate::{self, Existing, Out, Plan as Histories};
+use crate::cancellation::CancellationToken;
+use crate::generate::{self, Destination, GeneratePlan as Histories, IfExists};
 use crate::herd::Herd;
 use crate::progress::Progress;
 use crate::publish::{self, OnInvalid, Source as Messages};
-use crate::reconcile::{Audit, Counter, Direction, Plan as Repair, Sink, Trust, TruthAsked, repair};
-use crate::render::{Printed, html};
+use crate::reconcile::{Audit, Counter, DriftWriter, RepairPlan as Repair, RepairTarget, Trust, TruthAsked, repair};
+use crate::render::{Rendered, html};
 use crate::replay::{Plan, Replay, ReplaySource};
 use crate::sort::SortSettings;
-use crate::stop::Stop;
 use crate::topic::local::Local;
 use pipeline::intake::Intake;
 use pipeline::lake::dir::Dir;
@@ -41,7 +41,7 @@ const FAULTS: &str = "duplicate=0.01,malformed=0.002";
 
 /// What to do with what an earlier demo left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Earlier {
+pub enum PreviousRun {
     /// Begin anew.
     Remove,
     /// Work on top of it: everything is there already, and stays so.
@@ -50,9 +50,9 @@ pub enum Earlier {
 
 /// What an audit of the demo does besides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Look {
+enum AuditMode {
     /// Nothing.
-    Plain,
+    Check,
     /// Writes the report and the drift file.
     Report,
     /// Repairs both sides.
@@ -64,7 +64,7 @@ struct Demo<'a> {
     dir: PathBuf,
     lake: Arc<Dir>,
     progress: &'a Progress,
-    stop: &'a Stop,
+    stop: &'a CancellationToken,
     outcome: Outcome,
 }
 
@@ -74,10 +74,10 @@ struct Demo<'a> {
 /// The directory holds something else than an earlier demo, or cannot be written.
 pub async fn run(
     dir: &Path,
-    earlier: Earlier,
+    earlier: PreviousRun,
     start: NaiveDate,
     progress: &Progress,
-    stop: &Stop,
+    stop: &CancellationToken,
 ) -> anyhow::Result<Outcome> {
     let begun = Instant::now();
     prepare(dir, earlier)?;
@@ -93,17 +93,18 @@ pub async fn run(
     demo.lose_the_warehouse().await?;
     demo.replay().await?;
     demo.damage().await?;
-    demo.audit("Audit lake against warehouse: every wound is found", Look::Report).await?;
-    demo.audit("Repair both sides, as far as that can be done without overwriting an object", Look::Repair).await?;
-    demo.move_away_what_is_unreadable().await?;
-    demo.audit("Repair again: the object comes back from its row", Look::Repair).await?;
-    demo.outcome.clean = demo.audit("Audit once more", Look::Plain).await?;
+    demo.audit("Audit lake against warehouse: every wound is found", AuditMode::Report).await?;
+    demo.audit("Repair both sides, as far as that can be done without overwriting an object", AuditMode::Repair)
+        .await?;
+    demo.move_unreadable_object().await?;
+    demo.audit("Repair again: the object comes back from its row", AuditMode::Repair).await?;
+    demo.outcome.clean = demo.audit("Audit once more", AuditMode::Check).await?;
     demo.outcome.seconds = begun.elapsed().as_secs_f64();
     Ok(demo.outcome)
 }
 
 /// Makes the directory, or empties it where it is an earlier demo's.
-fn prepare(dir: &Path, earlier: Earlier) -> anyhow::Result<()> {
+fn prepare(dir: &Path, earlier: PreviousRun) -> anyhow::Result<()> {
     let mark = dir.join(MARK);
     let taken = dir.is_dir() && dir.read_dir().is_ok_and(|mut entries| entries.next().is_some());
     anyhow::ensure!(
@@ -112,7 +113,7 @@ fn prepare(dir: &Path, earlier: Earlier) -> anyhow::Result<()> {
         dir.display()
     );
     let failed = || format!("the demo's directory {} cannot be made", dir.display());
-    if taken && earlier == Earlier::Remove {
+    if taken && earlier == PreviousRun::Remove {
         fs::remove_dir_all(dir).with_context(failed)?;
     }
     fs::create_dir_all(dir).with_context(failed)?;
@@ -120,8 +121,8 @@ fn prepare(dir: &Path, earlier: Earlier) -> anyhow::Result<()> {
 }
 
 /// A command's outcome as text and JSON.
-fn told(outcome: &impl crate::outcome::Outcome) -> (String, serde_json::Value) {
-    let Printed { text, json, .. } = Printed::of(outcome);
+fn told(outcome: &impl crate::outcome::CommandOutcome) -> (String, serde_json::Value) {
+    let Rendered { text, json, .. } = Rendered::of(outcome);
     (text, json)
 }
 
@@ -146,7 +147,7 @@ impl Demo<'_> {
             out.display()
         );
         let (progress, stop) = (self.progress.clone(), self.stop.clone());
-        let work = move || generate::run(&plan, Out::Dir(out), Existing::Replace, &progress, &stop);
+        let work = move || generate::run(&plan, Destination::Dir(out), IfExists::Replace, &progress, &stop);
         let made = tokio::task::spawn_blocking(work).await??;
         self.outcome.step("Make the histories of two farms, four weeks of them", command, told(&made));
         Ok(())
@@ -169,7 +170,7 @@ impl Demo<'_> {
         let more = format!("--topic local --send-invalid {}/histories/*", self.dir.display());
         let title = "Publish them; the intake takes them into lake and warehouse, and sets broken ones aside";
         let mut told = told(&published);
-        let aside = list_all(&*self.lake.beside(QUARANTINE), "").await?.len();
+        let aside = list_all(&*self.lake.sibling(QUARANTINE), "").await?.len();
         told.0.push_str(&format!("  {aside} broken messages were set aside in {}/{QUARANTINE}\n", self.dir.display()));
         self.outcome.step(title, self.command("publish", &more), told);
         Ok(())
@@ -228,7 +229,7 @@ impl Demo<'_> {
     }
 
     /// Audits, and repairs where it is asked; says whether the audit found nothing.
-    async fn audit(&mut self, title: &str, look: Look) -> anyhow::Result<bool> {
+    async fn audit(&mut self, title: &str, look: AuditMode) -> anyhow::Result<bool> {
         let audit = Audit {
             lake: Arc::clone(&self.lake) as Arc<dyn Lake>,
             warehouse: self.warehouse(),
@@ -244,29 +245,29 @@ impl Demo<'_> {
             allow_empty: false,
         };
         let drift = self.dir.join("drift.ndjson");
-        let sink = Sink::new((look == Look::Report).then_some(drift.as_path()))?;
+        let sink = DriftWriter::new((look == AuditMode::Report).then_some(drift.as_path()))?;
         let (mut found, sink) = crate::reconcile::run(&audit, sink, self.progress, self.stop).await?;
         let clean = found.is_clean();
         match look {
-            Look::Plain => self.outcome.step(title, self.command("reconcile", ""), told(&found)),
-            Look::Repair => {
+            AuditMode::Check => self.outcome.step(title, self.command("reconcile", ""), told(&found)),
+            AuditMode::Repair => {
                 found.repaired = {
                     let plan = Repair {
-                        direction: Direction::Both,
+                        direction: RepairTarget::Both,
                         trust: Trust::Lake,
                         dry_run: false,
-                        nameless: found[Counter::Nameless],
-                        most: None,
+                        unidentified: found[Counter::Unidentified],
+                        max_changes: None,
                         ids: found.ids(),
                         undo: (self.dir.join("undo.ndjson"), TableName::default().to_string()),
                     };
-                    repair(&audit, &sink.done()?, &plan, self.progress, self.stop).await?
+                    repair(&audit, &sink.finish()?, &plan, self.progress, self.stop).await?
                 };
                 let told = (found.repaired.to_string(), told(&found).1);
                 self.outcome.step(title, self.command("reconcile", "--repair both"), told);
             }
-            Look::Report => {
-                drop(sink.done()?); // written to its end
+            AuditMode::Report => {
+                drop(sink.finish()?); // written to its end
                 found.asked.command = self.command("reconcile", "");
                 html::write(&self.dir.join("audit.html"), &found)?;
                 let more = format!("--report {0}/audit.html --drift {0}/drift.ndjson", self.dir.display());
@@ -277,7 +278,7 @@ impl Demo<'_> {
     }
 
     /// What repair may not do, a person does: the cut object goes out of the way.
-    async fn move_away_what_is_unreadable(&mut self) -> anyhow::Result<()> {
+    async fn move_unreadable_object(&mut self) -> anyhow::Result<()> {
         let mut moved = Vec::new();
         for object in list_all(&*self.lake, "").await? {
             let path = self.dir.join("lake").join(&object.key);

@@ -47,9 +47,9 @@ impl Outcome {
     }
 }
 
-impl crate::outcome::Outcome for Outcome {
+impl crate::outcome::CommandOutcome for Outcome {
     fn exit(&self) -> Exit {
-        if self.clean { Exit::Clean } else { Exit::Found }
+        if self.clean { Exit::Clean } else { Exit::Findings }
     }
 }
 

@@ -10,12 +10,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::topic::Topic;
 use pipeline::lake::{ConditionalWrites, Conditions, Depth, Lake};
 use pipeline::record::Column;
-use pipeline::record::stored::{Holds, Shape};
-use pipeline::warehouse::{Status, Warehouse};
+use pipeline::record::row::{ColumnType, TableSchema};
+use pipeline::warehouse::{ServerStatus, Warehouse};
 
 mod outcome;
 
-pub use outcome::{Check, Health, Outcome};
+pub use outcome::{Check, CheckStatus, Outcome};
 
 /// AWS refuses requests whose time is off by more than 15 minutes; from here on it is worth a word.
 const SKEW_WARNING: TimeDelta = TimeDelta::seconds(30);
@@ -33,23 +33,23 @@ pub async fn lake(lake: &dyn Lake, now: impl Fn() -> DateTime<Utc>, read_only: b
     let clock = match lake.clock().await {
         Ok(clock) => clock,
         Err(e) => {
-            outcome.add("lake access", Health::Failed, e.to_string());
-            outcome.add("lake listing", Health::Skipped, "no access");
-            outcome.add(CONDITIONS, Health::Skipped, "no access");
-            outcome.add("lake clock", Health::Skipped, "no access");
+            outcome.add("lake access", CheckStatus::Failed, e.to_string());
+            outcome.add("lake listing", CheckStatus::Skipped, "no access");
+            outcome.add(CONDITIONS, CheckStatus::Skipped, "no access");
+            outcome.add("lake clock", CheckStatus::Skipped, "no access");
             return;
         }
     };
-    outcome.add("lake access", Health::Ok, lake.address());
-    match lake.list("", Depth::Folders, None).await {
+    outcome.add("lake access", CheckStatus::Ok, lake.address());
+    match lake.list("", Depth::OneLevel, None).await {
         Ok(page) if page.folders.is_empty() => {
-            outcome.add("lake listing", Health::Ok, "empty: no farm has a folder yet")
+            outcome.add("lake listing", CheckStatus::Ok, "empty: no farm has a folder yet")
         }
         Ok(page) => {
             let more = if page.next.is_some() { " or more" } else { "" };
-            outcome.add("lake listing", Health::Ok, format!("{}{more} folders", page.folders.len()));
+            outcome.add("lake listing", CheckStatus::Ok, format!("{}{more} folders", page.folders.len()));
         }
-        Err(e) => outcome.add("lake listing", Health::Failed, format!("{e}: the policy must allow s3:ListBucket")),
+        Err(e) => outcome.add("lake listing", CheckStatus::Failed, format!("{e}: the policy must allow s3:ListBucket")),
     }
     conditional_writes(lake, read_only, outcome).await;
     skew("lake clock", clock, now(), outcome);
@@ -58,16 +58,16 @@ pub async fn lake(lake: &dyn Lake, now: impl Fn() -> DateTime<Utc>, read_only: b
 async fn conditional_writes(lake: &dyn Lake, read_only: bool, outcome: &mut Outcome) {
     let found = if read_only { Ok(lake.conditions()) } else { lake.test_conditions().await };
     let (health, detail) = match found {
-        Err(e) => (Health::Skipped, format!("cannot be tested: {e}")),
+        Err(e) => (CheckStatus::Skipped, format!("cannot be tested: {e}")),
         Ok(conditions) => match conditions.weakest() {
-            ConditionalWrites::Honoured => (Health::Ok, "If-None-Match and If-Match are honoured".to_owned()),
-            ConditionalWrites::Untested => (Health::Skipped, "not tested: leave --read-only out".to_owned()),
+            ConditionalWrites::Honoured => (CheckStatus::Ok, "If-None-Match and If-Match are honoured".to_owned()),
+            ConditionalWrites::Untested => (CheckStatus::Skipped, "not tested: leave --read-only out".to_owned()),
             ConditionalWrites::Emulated => {
                 let Conditions { create, change } = conditions;
                 let detail = format!(
                     "If-None-Match is {create}, If-Match is {change}: objects are looked up before they are written; let only one writer run at a time, or give --require-conditional-writes"
                 );
-                (Health::Warning, detail)
+                (CheckStatus::Warning, detail)
             }
         },
     };
@@ -79,9 +79,9 @@ pub async fn warehouse(warehouse: &dyn Warehouse, now: impl Fn() -> DateTime<Utc
     let status = match warehouse.status().await {
         Ok(status) => status,
         Err(e) => {
-            outcome.add("warehouse access", Health::Failed, e.to_string());
+            outcome.add("warehouse access", CheckStatus::Failed, e.to_string());
             for name in ["warehouse schema", "warehouse privileges", "warehouse settings", "warehouse clock"] {
-                outcome.add(name, Health::Skipped, "no access");
+                outcome.add(name, CheckStatus::Skipped, "no access");
             }
             return;
         }
@@ -90,13 +90,13 @@ pub async fn warehouse(warehouse: &dyn Warehouse, now: impl Fn() -> DateTime<Utc
         .settings
         .get("version_comment")
         .map_or(String::new(), |comment| format!(" ({})", comment.trim_matches(['(', ')'])));
-    outcome.add("warehouse access", Health::Ok, format!("{}: {}{comment}", warehouse.address(), status.version));
-    match warehouse.shape().await {
+    outcome.add("warehouse access", CheckStatus::Ok, format!("{}: {}{comment}", warehouse.address(), status.version));
+    match warehouse.table_schema().await {
         Ok(shape) => {
             let rows = status.rows.map_or_else(|| "unknown".to_owned(), crate::outcome::count);
-            outcome.add("warehouse schema", Health::Ok, format!("{rows} rows, {}", describe(&shape)));
+            outcome.add("warehouse schema", CheckStatus::Ok, format!("{rows} rows, {}", describe(&shape)));
         }
-        Err(e) => outcome.add("warehouse schema", Health::Failed, e.to_string()),
+        Err(e) => outcome.add("warehouse schema", CheckStatus::Failed, e.to_string()),
     }
     privileges(&status.grants, outcome);
     settings(&status, outcome);
@@ -108,8 +108,8 @@ pub async fn warehouse(warehouse: &dyn Warehouse, now: impl Fn() -> DateTime<Utc
 /// Checks the topic.
 pub async fn topic(topic: &dyn Topic, outcome: &mut Outcome) {
     match topic.check().await {
-        Ok(()) => outcome.add("topic", Health::Ok, topic.address()),
-        Err(e) => outcome.add("topic", Health::Failed, e.to_string()),
+        Ok(()) => outcome.add("topic", CheckStatus::Ok, topic.address()),
+        Err(e) => outcome.add("topic", CheckStatus::Failed, e.to_string()),
     }
 }
 
@@ -117,23 +117,23 @@ fn skew(name: &'static str, theirs: DateTime<Utc>, ours: DateTime<Utc>, outcome:
     let skew = (ours - theirs).abs();
     let text = format!("{} s apart from this machine's", skew.num_seconds());
     let (health, detail) = if skew > SKEW_LIMIT {
-        (Health::Failed, format!("{text}: set this machine's clock, AWS refuses more than 15 minutes"))
+        (CheckStatus::Failed, format!("{text}: set this machine's clock, AWS refuses more than 15 minutes"))
     } else if skew > SKEW_WARNING {
-        (Health::Warning, format!("{text}: set this machine's clock"))
+        (CheckStatus::Warning, format!("{text}: set this machine's clock"))
     } else {
-        (Health::Ok, text)
+        (CheckStatus::Ok, text)
     };
     outcome.add(name, health, detail);
 }
 
-fn describe(shape: &Shape) -> String {
+fn describe(shape: &TableSchema) -> String {
     let weights = match shape.of(Column::PesoMedio) {
-        Holds::Single { .. } => "FLOAT",
-        Holds::Double { decimals: None } => "DOUBLE",
+        ColumnType::Float { .. } => "FLOAT",
+        ColumnType::Double { decimals: None } => "DOUBLE",
         _ => "DECIMAL",
     };
     let keys = match shape.of(Column::IdTreatedData) {
-        Holds::Text { chars } => format!("keys of {chars} characters"),
+        ColumnType::Text { chars } => format!("keys of {chars} characters"),
         _ => "keys".to_owned(),
     };
     format!("weights as {weights}, {keys}")
@@ -142,7 +142,7 @@ fn describe(shape: &Shape) -> String {
 /// What each command needs; `ALL PRIVILEGES` holds them all.
 fn privileges(grants: &[String], outcome: &mut Outcome) {
     if grants.is_empty() {
-        return outcome.add("warehouse privileges", Health::Skipped, "this warehouse has none");
+        return outcome.add("warehouse privileges", CheckStatus::Skipped, "this warehouse has none");
     }
     let granted: BTreeSet<String> = grants.iter().flat_map(|grant| granted(grant)).collect();
     let has = |privilege: &str| granted.contains("ALL PRIVILEGES") || granted.contains(privilege);
@@ -154,17 +154,17 @@ fn privileges(grants: &[String], outcome: &mut Outcome) {
             format!("no {}: grant it for backfill, replay and repair (audits need SELECT only)", work.join(", "));
         outcome.add(
             "warehouse privileges",
-            if work.contains(&"SELECT") { Health::Failed } else { Health::Warning },
+            if work.contains(&"SELECT") { CheckStatus::Failed } else { CheckStatus::Warning },
             detail,
         );
     } else if !init.is_empty() {
         outcome.add(
             "warehouse privileges",
-            Health::Warning,
+            CheckStatus::Warning,
             format!("no {}: only `ruminate init` needs it", init.join(", ")),
         );
     } else {
-        outcome.add("warehouse privileges", Health::Ok, "SELECT, INSERT, UPDATE, CREATE, CREATE VIEW, INDEX");
+        outcome.add("warehouse privileges", CheckStatus::Ok, "SELECT, INSERT, UPDATE, CREATE, CREATE VIEW, INDEX");
     }
 }
 
@@ -175,39 +175,41 @@ fn granted(grant: &str) -> Vec<String> {
     listed.split(',').map(|privilege| privilege.trim().to_owned()).collect()
 }
 
-fn settings(status: &Status, outcome: &mut Outcome) {
+fn settings(status: &ServerStatus, outcome: &mut Outcome) {
     let settings: &BTreeMap<String, String> = &status.settings;
     let get = |name: &str| settings.get(name).map(String::as_str);
     let on = |name: &str| get(name).is_some_and(|value| matches!(value, "1" | "ON"));
     match get("read_only") {
         None => {}
         Some(_) if on("read_only") => {
-            outcome.add("read_only", Health::Failed, "the server is read-only: point at the primary")
+            outcome.add("read_only", CheckStatus::Failed, "the server is read-only: point at the primary")
         }
-        Some(_) => outcome.add("read_only", Health::Ok, "off"),
+        Some(_) => outcome.add("read_only", CheckStatus::Ok, "off"),
     }
     match get("local_infile") {
-        None => outcome.add("local_infile", Health::Skipped, "this warehouse has no such setting"),
-        Some(_) if on("local_infile") => outcome.add("local_infile", Health::Ok, "on"),
+        None => outcome.add("local_infile", CheckStatus::Skipped, "this warehouse has no such setting"),
+        Some(_) if on("local_infile") => outcome.add("local_infile", CheckStatus::Ok, "on"),
         Some(_) => outcome.add(
             "local_infile",
-            Health::Warning,
+            CheckStatus::Warning,
             "off: loading works by INSERT; SET GLOBAL local_infile = ON allows LOAD DATA",
         ),
     }
     match get("max_allowed_packet").and_then(|value| value.parse::<u64>().ok()) {
-        None => outcome.add("max_allowed_packet", Health::Skipped, "this warehouse has no such setting"),
+        None => outcome.add("max_allowed_packet", CheckStatus::Skipped, "this warehouse has no such setting"),
         Some(bytes) if bytes < PACKET_NEEDED => {
             outcome.add(
                 "max_allowed_packet",
-                Health::Failed,
+                CheckStatus::Failed,
                 format!("{bytes} bytes: raise it to {PACKET_NEEDED} or more"),
             );
         }
-        Some(bytes) => outcome.add("max_allowed_packet", Health::Ok, format!("{} bytes", crate::outcome::count(bytes))),
+        Some(bytes) => {
+            outcome.add("max_allowed_packet", CheckStatus::Ok, format!("{} bytes", crate::outcome::count(bytes)))
+        }
     }
     if let Some(mode) = get("sql_mode") {
-        outcome.add("sql_mode", Health::Ok, format!("this session: {mode}"));
+        outcome.add("sql_mode", CheckStatus::Ok, format!("this session: {mode}"));
     }
 }
 
@@ -217,13 +219,13 @@ mod tests {
     use pipeline::lake::memory::Memory as Lakes;
     use pipeline::warehouse::memory::Memory as Rows;
 
-    fn health(outcome: &Outcome, name: &str) -> Health {
-        outcome.checks.iter().find(|check| check.name == name).map(|check| check.health).unwrap()
+    fn health(outcome: &Outcome, name: &str) -> CheckStatus {
+        outcome.checks.iter().find(|check| check.name == name).map(|check| check.status).unwrap()
     }
 
     #[tokio::test]
     async fn a_clock_that_is_off_is_named() {
-        for (minutes, expected) in [(0, Health::Ok), (5, Health::Warning), (20, Health::Failed)] {
+        for (minutes, expected) in [(0, CheckStatus::Ok), (5, CheckStatus::Warning), (20, CheckStatus::Failed)] {
             let mut outcome = Outcome::default();
             lake(&Lakes::default(), || Utc::now() + TimeDelta::minutes(minutes), false, &mut outcome).await;
             assert_eq!(health(&outcome, "lake clock"), expected);
@@ -234,7 +236,7 @@ mod tests {
     async fn a_missing_table_fails_and_says_what_to_do() {
         let mut outcome = Outcome::default();
         warehouse(&Rows::default(), Utc::now, &mut outcome).await;
-        assert_eq!(health(&outcome, "warehouse schema"), Health::Failed);
+        assert_eq!(health(&outcome, "warehouse schema"), CheckStatus::Failed);
         assert!(outcome.to_string().contains("run `ruminate init`"));
     }
 
@@ -243,12 +245,12 @@ mod tests {
         let judge = |grant: &str| {
             let mut outcome = Outcome::default();
             privileges(&[grant.to_owned()], &mut outcome);
-            outcome.checks[0].health
+            outcome.checks[0].status
         };
-        assert_eq!(judge("GRANT ALL PRIVILEGES ON `fazendas`.* TO `a`@`%`"), Health::Ok);
-        assert_eq!(judge("GRANT SELECT, INSERT, UPDATE ON `fazendas`.* TO `a`@`%`"), Health::Warning);
-        assert_eq!(judge("GRANT SELECT ON `fazendas`.* TO `a`@`%`"), Health::Warning);
-        assert_eq!(judge("GRANT SELECT, INSERT, UPDATE, CREATE VIEW, INDEX ON `f`.* TO `a`@`%`"), Health::Warning);
-        assert_eq!(judge("GRANT USAGE ON *.* TO `a`@`%`"), Health::Failed);
+        assert_eq!(judge("GRANT ALL PRIVILEGES ON `fazendas`.* TO `a`@`%`"), CheckStatus::Ok);
+        assert_eq!(judge("GRANT SELECT, INSERT, UPDATE ON `fazendas`.* TO `a`@`%`"), CheckStatus::Warning);
+        assert_eq!(judge("GRANT SELECT ON `fazendas`.* TO `a`@`%`"), CheckStatus::Warning);
+        assert_eq!(judge("GRANT SELECT, INSERT, UPDATE, CREATE VIEW, INDEX ON `f`.* TO `a`@`%`"), CheckStatus::Warning);
+        assert_eq!(judge("GRANT USAGE ON *.* TO `a`@`%`"), CheckStatus::Failed);
     }
 }

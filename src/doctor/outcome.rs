@@ -9,7 +9,7 @@ use crate::outcome::Exit;
 /// How a check ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Health {
+pub enum CheckStatus {
     /// As it should be.
     Ok,
     /// It works, but something is to be known.
@@ -26,7 +26,8 @@ pub struct Check {
     /// What was checked.
     pub name: Cow<'static, str>,
     /// How it ended.
-    pub health: Health,
+    #[serde(rename = "health")]
+    pub status: CheckStatus,
     /// What was found, and what to do where it fails.
     pub detail: String,
 }
@@ -40,14 +41,14 @@ pub struct Outcome {
 
 impl Outcome {
     /// Takes a check down.
-    pub fn add(&mut self, name: &'static str, health: Health, detail: impl Into<String>) {
-        self.checks.push(Check { name: name.into(), health, detail: detail.into() });
+    pub fn add(&mut self, name: &'static str, health: CheckStatus, detail: impl Into<String>) {
+        self.checks.push(Check { name: name.into(), status: health, detail: detail.into() });
     }
 }
 
-impl crate::outcome::Outcome for Outcome {
+impl crate::outcome::CommandOutcome for Outcome {
     fn exit(&self) -> Exit {
-        match self.checks.iter().any(|check| check.health == Health::Failed) {
+        match self.checks.iter().any(|check| check.status == CheckStatus::Failed) {
             true => Exit::CouldNotRun,
             false => Exit::Clean,
         }
@@ -62,8 +63,8 @@ mod tests {
     #[test]
     fn an_outcome_comes_back_from_its_json() {
         let mut outcome = Outcome::default();
-        outcome.add("lake", Health::Ok, "there");
-        outcome.add("topic", Health::Failed, "not there");
+        outcome.add("lake", CheckStatus::Ok, "there");
+        outcome.add("topic", CheckStatus::Failed, "not there");
         let json = serde_json::to_vec(&outcome).unwrap();
         let back: Outcome = read_back(&json).unwrap();
         assert_eq!((serde_json::to_vec(&back).unwrap(), back.to_string()), (json, outcome.to_string()));

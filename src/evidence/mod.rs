@@ -21,7 +21,7 @@ use anyhow::{Context as _, bail};
 use sha2::{Digest, Sha256};
 
 use crate::reconcile::{Drift, Outcome};
-use pipeline::atomic_file::half_in;
+use pipeline::atomic_file::temp_file_in;
 use pipeline::hex::hex;
 
 mod tables;
@@ -48,7 +48,7 @@ impl Evidence {
         if there.next().is_some() {
             bail!("--evidence {shown} is not empty, and evidence is never mixed: give a new folder");
         }
-        half_in(folder).with_context(|| format!("--evidence {shown} cannot be written"))?;
+        temp_file_in(folder).with_context(|| format!("--evidence {shown} cannot be written"))?;
         Ok(Self { folder: folder.to_owned(), sums: Vec::new() })
     }
 
@@ -84,11 +84,11 @@ impl Evidence {
         Ok(names)
     }
 
-    fn file(&mut self, name: &str, write: impl FnOnce(&mut Summed) -> io::Result<()>) -> anyhow::Result<()> {
+    fn file(&mut self, name: &str, write: impl FnOnce(&mut HashingWriter) -> io::Result<()>) -> anyhow::Result<()> {
         let path = self.folder.join(name);
         let context = || format!("--evidence: {} cannot be written", path.display());
-        let half = half_in(&self.folder).with_context(context)?;
-        let mut file = Summed { file: io::BufWriter::new(half), sum: Sha256::new() };
+        let half = temp_file_in(&self.folder).with_context(context)?;
+        let mut file = HashingWriter { file: io::BufWriter::new(half), sum: Sha256::new() };
         write(&mut file).and_then(|()| file.flush()).with_context(context)?;
         let half = file.file.into_inner().map_err(io::IntoInnerError::into_error).with_context(context)?;
         half.as_file().sync_all().with_context(context)?;
@@ -99,12 +99,12 @@ impl Evidence {
 }
 
 /// A file whose checksum is made while it is written.
-struct Summed {
+struct HashingWriter {
     file: io::BufWriter<tempfile::NamedTempFile>,
     sum: Sha256,
 }
 
-impl Write for Summed {
+impl Write for HashingWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let count = self.file.write(bytes)?;
         self.sum.update(&bytes[..count]);

@@ -7,9 +7,9 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Summed;
+use super::HashingWriter;
 use crate::reconcile::{ColumnTotal, Drift, Kind, Outcome};
-use crate::sort::{Folder, InOrder, Sorter};
+use crate::sort::{SortDir, SortOrder, Sorter};
 
 /// Findings sorted in memory at a time; a finding takes about a kilobyte.
 const RUN: usize = 20_000;
@@ -23,31 +23,31 @@ struct Entry {
     line: String,
 }
 
-impl InOrder for Entry {
+impl SortOrder for Entry {
     fn compare(&self, other: &Self) -> Ordering {
         self.cmp(other)
     }
 }
 
 pub(super) fn drift_lines(
-    file: &mut Summed,
+    file: &mut HashingWriter,
     folder: &Path,
     findings: impl Iterator<Item = io::Result<Drift>>,
 ) -> io::Result<()> {
-    let mut sorter = Sorter::in_folder(RUN, &Folder::in_folder(folder)?)?;
+    let mut sorter = Sorter::in_dir(RUN, &SortDir::in_dir(folder)?)?;
     for drift in findings {
         let drift = drift?;
         let line = serde_json::to_string(&drift)?;
         sorter.push(Entry { kind: drift.kind, id: drift.id, key: drift.key, line })?;
     }
-    for entry in sorter.done()? {
+    for entry in sorter.finish()? {
         file.write_all(entry?.line.as_bytes())?;
         file.write_all(b"\n")?;
     }
     Ok(())
 }
 
-pub(super) fn drift(file: &mut Summed, findings: impl Iterator<Item = io::Result<Drift>>) -> io::Result<()> {
+pub(super) fn drift(file: &mut HashingWriter, findings: impl Iterator<Item = io::Result<Drift>>) -> io::Result<()> {
     let mut table = csv::Writer::from_writer(file);
     table.write_record(["kind", "id", "key", "field", "lake", "warehouse", "cause", "reason"])?;
     for drift in findings {
@@ -67,7 +67,7 @@ pub(super) fn drift(file: &mut Summed, findings: impl Iterator<Item = io::Result
     table.flush()
 }
 
-pub(super) fn totals(file: &mut Summed, outcome: &Outcome) -> io::Result<()> {
+pub(super) fn totals(file: &mut HashingWriter, outcome: &Outcome) -> io::Result<()> {
     let mut table = csv::Writer::from_writer(file);
     let of_total = ["count", "sum", "min", "max"];
     let sides = ["lake", "warehouse"].into_iter().flat_map(|side| of_total.map(|what| format!("{side}_{what}")));
@@ -75,18 +75,18 @@ pub(super) fn totals(file: &mut Summed, outcome: &Outcome) -> io::Result<()> {
     for (farm, month, totals) in outcome.control.months() {
         for (column, [lake, warehouse]) in totals.columns() {
             let place = [cell(farm), month.clone(), column.name().to_owned()];
-            table.write_record(place.into_iter().chain(four(lake)).chain(four(warehouse)))?;
+            table.write_record(place.into_iter().chain(total_columns(lake)).chain(total_columns(warehouse)))?;
         }
     }
     table.flush()
 }
 
-fn four(total: &ColumnTotal) -> [String; 4] {
+fn total_columns(total: &ColumnTotal) -> [String; 4] {
     let number = |value: f64| if total.count == 0 { String::new() } else { value.to_string() };
     [total.count.to_string(), number(total.sum()), number(total.min), number(total.max)]
 }
 
-pub(super) fn hashes(file: &mut Summed, outcome: &Outcome) -> io::Result<()> {
+pub(super) fn hashes(file: &mut HashingWriter, outcome: &Outcome) -> io::Result<()> {
     let mut table = csv::Writer::from_writer(file);
     table.write_record([
         "farm",
@@ -97,13 +97,13 @@ pub(super) fn hashes(file: &mut Summed, outcome: &Outcome) -> io::Result<()> {
         "warehouse_xxh3_128",
     ])?;
     for (farm, month, totals) in outcome.control.months() {
-        let [lake, warehouse] = totals.hashes().map(|seen| [seen.count.to_string(), seen.digits()]);
+        let [lake, warehouse] = totals.hashes().map(|seen| [seen.count.to_string(), seen.hex()]);
         table.write_record([cell(farm), month].into_iter().chain(lake).chain(warehouse))?;
     }
     table.flush()
 }
 
-pub(super) fn days(file: &mut Summed, outcome: &Outcome) -> io::Result<()> {
+pub(super) fn days(file: &mut HashingWriter, outcome: &Outcome) -> io::Result<()> {
     let mut table = csv::Writer::from_writer(file);
     table.write_record(["farm", "day", "lake", "warehouse", "drift", "archived"])?;
     for (farm, day, of) in outcome.days.iter() {

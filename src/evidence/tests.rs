@@ -15,11 +15,11 @@ fn outcome() -> (Outcome, Vec<Drift>) {
             json!(-1.5),
             json!("@x"),
         ),
-        Drift::new(Kind::LakeOnly, "plain", None).because("-2+3"),
+        Drift::new(Kind::LakeOnly, "plain", None).with_reason("-2+3"),
     ];
     let day = "2024-02-29".parse().unwrap();
     drift.iter().for_each(|drift| outcome.count(drift, Some((evil.into(), day))));
-    let row = testkit::conformance::warehouse::record(1).to_row(&pipeline::record::stored::Shape::standard());
+    let row = testkit::conformance::warehouse::record(1).to_row(&pipeline::record::row::TableSchema::standard());
     outcome.add_matched(&row, Some((evil, day)));
     (outcome, drift.into())
 }

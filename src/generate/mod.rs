@@ -15,28 +15,28 @@ use std::time::Instant;
 
 use anyhow::Context;
 
-use crate::herd::{self, Fault, Faults, FileUnit, Format, Herd, Part, Threads, UnitStats};
-use crate::pack::Pack;
+use crate::cancellation::CancellationToken;
+use crate::compression::CompressionFormat;
+use crate::herd::{self, Fault, Faults, FileStats, FileUnit, Herd, LineFormat, Part, Threads};
 use crate::progress::Progress;
-use crate::stop::Stop;
 
-mod outcome;
 #[cfg(test)]
-mod pins;
+mod checksum_tests;
+mod encode;
+mod outcome;
+mod parquet;
 mod sink;
-mod table;
-mod told;
-mod work;
+mod truth_file;
 
-pub use outcome::{Count, Outcome, Truth};
-use sink::Written;
-use sink::{End, Sink};
-use told::TruthFile;
-use work::{Batch, Shape, Tell, Work};
+use encode::{BatchEncoder, EncodedBatch, Layout, TruthOutput};
+pub use outcome::{Count, Outcome, TruthSummary};
+use sink::WriteResult;
+use sink::{Sink, SinkError};
+use truth_file::TruthFileWriter;
 
 /// What to generate.
 #[derive(Debug, Clone)]
-pub struct Plan {
+pub struct GeneratePlan {
     /// The history.
     pub herd: Herd,
     /// How much of it.
@@ -44,9 +44,9 @@ pub struct Plan {
     /// What goes wrong in it.
     pub faults: Faults,
     /// How readings are written.
-    pub form: Form,
+    pub form: FileFormat,
     /// How files are packed.
-    pub pack: Pack,
+    pub pack: CompressionFormat,
     /// How many threads make it; as many as there are cores where it is `None`.
     pub threads: Option<NonZeroUsize>,
     /// The file that says what was done to every reading.
@@ -55,31 +55,31 @@ pub struct Plan {
 
 /// How readings are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub enum FileFormat {
     /// A line each.
-    Lines(Format),
+    Lines(LineFormat),
     /// A row each of a table of typed columns.
     Parquet,
 }
 
-impl Default for Form {
+impl Default for FileFormat {
     fn default() -> Self {
-        Self::Lines(Format::Ndjson)
+        Self::Lines(LineFormat::Ndjson)
     }
 }
 
-impl std::fmt::Display for Form {
+impl std::fmt::Display for FileFormat {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name())
     }
 }
 
-impl Form {
+impl FileFormat {
     /// The form of a file whose name ends so.
     pub fn of_ending(ending: &str) -> Option<Self> {
         match ending.to_ascii_lowercase().as_str() {
-            "json" | "ndjson" => Some(Self::Lines(Format::Ndjson)),
-            "csv" => Some(Self::Lines(Format::Csv)),
+            "json" | "ndjson" => Some(Self::Lines(LineFormat::Ndjson)),
+            "csv" => Some(Self::Lines(LineFormat::Csv)),
             "parquet" => Some(Self::Parquet),
             _ => None,
         }
@@ -102,25 +102,25 @@ impl Form {
     }
 }
 
-impl std::str::FromStr for Form {
+impl std::str::FromStr for FileFormat {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let all = [Self::Lines(Format::Ndjson), Self::Lines(Format::Csv), Self::Parquet];
+        let all = [Self::Lines(LineFormat::Ndjson), Self::Lines(LineFormat::Csv), Self::Parquet];
         let known = all.into_iter().find(|form| form.name() == text);
         known.ok_or_else(|| format!("format {text:?} is unknown: use ndjson, csv or parquet"))
     }
 }
 
-impl Plan {
+impl GeneratePlan {
     /// The whole of a history as NDJSON, with no fault, not packed.
     pub fn new(herd: Herd) -> Self {
         Self {
             herd,
             part: Part::WHOLE,
             faults: Faults::none(),
-            form: Form::default(),
-            pack: Pack::None,
+            form: FileFormat::default(),
+            pack: CompressionFormat::None,
             threads: None,
             truth: None,
         }
@@ -131,7 +131,7 @@ impl Plan {
     /// # Errors
     /// A table of typed columns is to hold what is no reading, or to be packed a second time.
     fn check(&self) -> anyhow::Result<()> {
-        if self.form != Form::Parquet {
+        if self.form != FileFormat::Parquet {
             return Ok(());
         }
         for fault in Fault::ALL.into_iter().filter(|fault| !fault.is_plain_reading()) {
@@ -140,7 +140,10 @@ impl Plan {
                 "a Parquet file holds readings only, no {fault} ones: leave that fault out, or use ndjson or csv"
             );
         }
-        anyhow::ensure!(self.pack == Pack::None, "a Parquet file packs its columns itself: leave --compress out");
+        anyhow::ensure!(
+            self.pack == CompressionFormat::None,
+            "a Parquet file packs its columns itself: leave --compress out"
+        );
         Ok(())
     }
 
@@ -168,7 +171,7 @@ impl Plan {
 
 /// Where it goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Out {
+pub enum Destination {
     /// Files in this directory, which is made if need be.
     Dir(PathBuf),
     /// One file.
@@ -176,14 +179,14 @@ pub enum Out {
     /// One stream on stdout.
     Stdout,
     /// Nowhere: only the truth is wanted.
-    Nowhere,
+    Discard,
 }
 
 /// What to do with a file that is there with other content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Existing {
+pub enum IfExists {
     /// Leave it alone and stop.
-    Keep,
+    Fail,
     /// Put the new one in its place.
     Replace,
 }
@@ -192,38 +195,44 @@ pub enum Existing {
 ///
 /// # Errors
 /// A file cannot be written, or is there with other content and is to be kept.
-pub fn run(plan: &Plan, out: Out, existing: Existing, progress: &Progress, stop: &Stop) -> anyhow::Result<Outcome> {
+pub fn run(
+    plan: &GeneratePlan,
+    out: Destination,
+    existing: IfExists,
+    progress: &Progress,
+    stop: &CancellationToken,
+) -> anyhow::Result<Outcome> {
     let begun = Instant::now();
     plan.check()?;
     let threads = threads(plan)?;
     let stage = progress.stage("generate", Some(plan.herd.part(plan.part).count_left()));
-    let mut truth = plan.truth.as_deref().map(|path| TruthFile::create(path, plan)).transpose()?;
+    let mut truth = plan.truth.as_deref().map(|path| TruthFileWriter::create(path, plan)).transpose()?;
     let mut sink = Sink::open(out, plan, existing)?;
-    let tell = truth.as_ref().map_or(Tell::Nothing, |truth| Tell::Packed(truth.pack()));
-    let work = Work { plan, shape: sink.shape(), tell };
+    let tell = truth.as_ref().map_or(TruthOutput::None, |truth| TruthOutput::Compressed(truth.pack()));
+    let work = BatchEncoder { plan, shape: sink.shape(), tell };
     let mut outcome = Outcome::default();
-    let mut total = UnitStats::default();
+    let mut total = FileStats::default();
     let mut farms = vec![false; plan.herd.farms() as usize];
-    let fill = |units: &[FileUnit], batch: &mut Batch| work.fill(units, batch);
-    let ended = herd::batches(&threads, &plan.herd, plan.part, work.pens(), fill, |batch: &mut Batch| {
+    let fill = |units: &[FileUnit], batch: &mut EncodedBatch| work.fill(units, batch);
+    let ended = herd::batches(&threads, &plan.herd, plan.part, work.pens(), fill, |batch: &mut EncodedBatch| {
         if let Some(e) = batch.failed.take() {
-            return Err(End::Failed(e.into()));
+            return Err(SinkError::Failed(e.into()));
         }
         if let Some(truth) = &mut truth {
-            truth.take(&batch.truth).map_err(End::Failed)?;
+            truth.take(&batch.truth).map_err(SinkError::Failed)?;
         }
         if let Some(group) = batch.group.take() {
             sink.append(group).inspect_err(|_| outcome.unread = true)?;
         }
         let mut begin = 0;
         for &(unit, end, stats) in &batch.units {
-            if stop.is_set() {
+            if stop.is_cancelled() {
                 outcome.stopped = Some("asked to stop".into());
-                return Err(End::Enough);
+                return Err(SinkError::Closed);
             }
             let bytes = &batch.bytes[begin..end];
             // Where a whole day was lost there is no file of it; in a stream its piece may hold others.
-            if work.shape == Shape::Stream || !stats.is_lost() {
+            if work.shape == Layout::Stream || !stats.is_lost() {
                 let written = sink.write(plan, unit, bytes).inspect_err(|_| outcome.unread = true)?;
                 outcome.count(written, u64::from(!stats.is_lost()), bytes.len());
                 farms[unit.farm as usize] |= !stats.is_lost();
@@ -235,15 +244,15 @@ pub fn run(plan: &Plan, out: Out, existing: Existing, progress: &Progress, stop:
         Ok(())
     });
     let whole = match ended {
-        Err(End::Failed(e)) => return Err(e),
-        Err(End::Enough) => false,
+        Err(SinkError::Failed(e)) => return Err(e),
+        Err(SinkError::Closed) => false,
         Ok(()) => true,
     };
     outcome.out = sink.name();
     match sink.finish(whole) {
         Ok(bytes) => outcome.counts[Count::Bytes] = bytes.unwrap_or(outcome.counts[Count::Bytes]),
-        Err(End::Enough) => outcome.unread = true,
-        Err(End::Failed(e)) => return Err(e),
+        Err(SinkError::Closed) => outcome.unread = true,
+        Err(SinkError::Failed(e)) => return Err(e),
     }
     if let Some(truth) = truth.filter(|_| whole) {
         outcome.truth = Some(truth.finish(existing)?);
@@ -254,7 +263,7 @@ pub fn run(plan: &Plan, out: Out, existing: Existing, progress: &Progress, stop:
     Ok(outcome)
 }
 
-fn threads(plan: &Plan) -> anyhow::Result<Threads> {
+fn threads(plan: &GeneratePlan) -> anyhow::Result<Threads> {
     match plan.threads {
         Some(count) => Threads::of(count).with_context(|| format!("cannot start {count} threads")),
         None => Ok(Threads::all()),
@@ -262,7 +271,7 @@ fn threads(plan: &Plan) -> anyhow::Result<Threads> {
 }
 
 /// What was generated, by farms that have a file and the totals of all units.
-fn describe(outcome: &mut Outcome, plan: &Plan, total: &UnitStats, farms: &[bool]) {
+fn describe(outcome: &mut Outcome, plan: &GeneratePlan, total: &FileStats, farms: &[bool]) {
     outcome.counts[Count::Farms] = farms.iter().filter(|&&has_file| has_file).count() as u64;
     outcome.counts[Count::Readings] = total.readings;
     outcome.faults = total.faults.iter().map(|(fault, n)| (fault.into(), n)).collect();
@@ -279,13 +288,13 @@ mod tests {
 
     use super::*;
 
-    fn plan(seed: u64, faults: &str) -> Plan {
+    fn plan(seed: u64, faults: &str) -> GeneratePlan {
         let herd = Herd::try_new(2, 10, 3, NaiveDate::from_ymd_opt(2026, 1, 1).unwrap(), seed).unwrap();
-        Plan { faults: Faults::parse(faults).unwrap(), ..Plan::new(herd) }
+        GeneratePlan { faults: Faults::parse(faults).unwrap(), ..GeneratePlan::new(herd) }
     }
 
-    fn generate(plan: Plan, dir: &Path, existing: Existing) -> anyhow::Result<Outcome> {
-        run(&plan, Out::Dir(dir.to_owned()), existing, &Progress::Silent, &Stop::default())
+    fn generate(plan: GeneratePlan, dir: &Path, existing: IfExists) -> anyhow::Result<Outcome> {
+        run(&plan, Destination::Dir(dir.to_owned()), existing, &Progress::Silent, &CancellationToken::default())
     }
 
     fn names(dir: &Path) -> Vec<String> {
@@ -299,7 +308,7 @@ mod tests {
     fn a_file_a_farm_and_day_and_nothing_else_is_left() {
         let home = tempfile::tempdir().unwrap();
         let dir = home.path().join("a/b");
-        let outcome = generate(plan(1, "duplicate=0.2"), &dir, Existing::Keep).unwrap();
+        let outcome = generate(plan(1, "duplicate=0.2"), &dir, IfExists::Fail).unwrap();
         let names = names(&dir);
         assert_eq!((names.len(), names[0].as_str()), (6, "FazendaDois_Consumo_20260101.json"));
         let contents: Vec<_> = names.iter().map(|name| fs::read_to_string(dir.join(name)).unwrap()).collect();
@@ -318,13 +327,13 @@ mod tests {
     #[test]
     fn the_same_again_changes_nothing_and_another_history_is_refused() {
         let home = tempfile::tempdir().unwrap();
-        generate(plan(1, ""), home.path(), Existing::Keep).unwrap();
+        generate(plan(1, ""), home.path(), IfExists::Fail).unwrap();
         fs::remove_file(home.path().join("FazendaUm_Consumo_20260102.json")).unwrap();
-        let again = generate(plan(1, ""), home.path(), Existing::Keep).unwrap();
+        let again = generate(plan(1, ""), home.path(), IfExists::Fail).unwrap();
         assert_eq!((again.counts[Count::Files], again.counts[Count::Existing]), (6, 5));
-        let refused = generate(plan(2, ""), home.path(), Existing::Keep).unwrap_err().to_string();
+        let refused = generate(plan(2, ""), home.path(), IfExists::Fail).unwrap_err().to_string();
         assert!(refused.contains("FazendaUm_Consumo_20260101.json") && refused.contains("--force"), "{refused}");
-        let forced = generate(plan(2, ""), home.path(), Existing::Replace).unwrap();
+        let forced = generate(plan(2, ""), home.path(), IfExists::Replace).unwrap();
         assert_eq!((forced.counts[Count::Replaced], forced.counts[Count::Existing]), (6, 0));
         assert_eq!(names(home.path()).len(), 6);
     }
@@ -332,10 +341,10 @@ mod tests {
     #[test]
     fn who_stops_gets_whole_files_only() {
         let home = tempfile::tempdir().unwrap();
-        let stop = Stop::default();
-        stop.set();
-        let out = Out::Dir(home.path().to_owned());
-        let outcome = run(&plan(1, ""), out, Existing::Keep, &Progress::Silent, &stop).unwrap();
+        let stop = CancellationToken::default();
+        stop.cancel();
+        let out = Destination::Dir(home.path().to_owned());
+        let outcome = run(&plan(1, ""), out, IfExists::Fail, &Progress::Silent, &stop).unwrap();
         assert_eq!((outcome.counts[Count::Files], outcome.stopped.as_deref()), (0, Some("asked to stop")));
         assert!(names(home.path()).is_empty());
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Written;
+use super::WriteResult;
 use crate::outcome::{Counts, Exit, counters};
 
 counters! {
@@ -38,7 +38,7 @@ pub struct Outcome {
     pub seed: u64,
     /// The truth file; `None` if none was requested or the run stopped early.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub truth: Option<Truth>,
+    pub truth: Option<TruthSummary>,
     /// Why it stopped early.
     pub stopped: Option<String>,
     /// Whether the reader of the stream closed it before its end.
@@ -48,7 +48,7 @@ pub struct Outcome {
 
 /// Totals of a truth file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Truth {
+pub struct TruthSummary {
     /// The file.
     pub file: String,
     /// Distinct ids that must be stored.
@@ -63,13 +63,13 @@ pub struct Truth {
 
 impl Outcome {
     /// Counts a file of so many bytes; none in a stream where its complete day is missing.
-    pub(super) fn count(&mut self, written: Written, files: u64, bytes: usize) {
+    pub(super) fn count(&mut self, written: WriteResult, files: u64, bytes: usize) {
         self.counts[Count::Files] += files;
         self.counts[Count::Bytes] += bytes as u64;
         match written {
-            Written::New => {}
-            Written::Same => self.counts.add(Count::Existing),
-            Written::Replaced => self.counts.add(Count::Replaced),
+            WriteResult::New => {}
+            WriteResult::Unchanged => self.counts.add(Count::Existing),
+            WriteResult::Replaced => self.counts.add(Count::Replaced),
         }
     }
 
@@ -91,7 +91,7 @@ impl Outcome {
     }
 }
 
-impl Truth {
+impl TruthSummary {
     fn merge(&mut self, other: &Self) {
         self.file = format!("{}, {}", self.file, other.file);
         self.ids += other.ids;
@@ -101,7 +101,7 @@ impl Truth {
     }
 }
 
-impl crate::outcome::Outcome for Outcome {
+impl crate::outcome::CommandOutcome for Outcome {
     fn exit(&self) -> Exit {
         if self.stopped.is_some() { Exit::Stopped } else { Exit::Clean }
     }
@@ -118,7 +118,7 @@ mod tests {
             counts: Counts::from([(Count::Readings, 90), (Count::Farms, 2), (Count::Files, 6), (Count::Bytes, 9_000)]),
             seconds: 0.1,
             faults: [("late".into(), 3)].into(),
-            truth: Some(Truth { file: "a.ndjson".into(), ids: 90, ..Truth::default() }),
+            truth: Some(TruthSummary { file: "a.ndjson".into(), ids: 90, ..TruthSummary::default() }),
             ..Outcome::default()
         };
         let mut merged = part.clone();

@@ -7,28 +7,28 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use tempfile::NamedTempFile;
 
-use super::table;
-use super::work::Shape;
-use super::{Existing, Form, Out, Plan};
+use super::encode::Layout;
+use super::parquet;
+use super::{Destination, FileFormat, GeneratePlan, IfExists};
 use crate::herd::FileUnit;
 use crate::parquet::{Group, Writer};
 use pipeline::atomic_file::temp_file_beside;
 
 /// Why the generator was told to end.
-pub(super) enum End {
+pub(super) enum SinkError {
     /// Somebody wished to stop, or reads no more.
-    Enough,
+    Closed,
     /// Something cannot be written.
     Failed(anyhow::Error),
 }
 
 /// What became of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Written {
+pub(crate) enum WriteResult {
     /// It is new.
     New,
     /// It was there with the same content.
-    Same,
+    Unchanged,
     /// It took the place of one with other content.
     Replaced,
 }
@@ -36,46 +36,46 @@ pub(crate) enum Written {
 /// Where files go.
 pub(super) enum Sink {
     /// Files by name.
-    Dir { dir: PathBuf, existing: Existing },
+    Dir { dir: PathBuf, existing: IfExists },
     /// Bytes as they come, to stdout or a device.
-    Stream { body: Body<Box<dyn Write + Send>>, name: String },
+    Stream { body: Encoder<Box<dyn Write + Send>>, name: String },
     /// One file, under a temporary name until it is whole.
-    File { body: Body<NamedTempFile>, path: PathBuf, existing: Existing },
+    File { body: Encoder<NamedTempFile>, path: PathBuf, existing: IfExists },
 }
 
 impl Sink {
-    pub(super) fn open(out: Out, plan: &Plan, existing: Existing) -> anyhow::Result<Self> {
+    pub(super) fn open(out: Destination, plan: &GeneratePlan, existing: IfExists) -> anyhow::Result<Self> {
         match out {
-            Out::Dir(dir) => {
+            Destination::Dir(dir) => {
                 fs::create_dir_all(&dir).with_context(|| format!("cannot make directory {}", dir.display()))?;
                 Ok(Self::Dir { dir, existing })
             }
-            Out::Stdout => {
+            Destination::Stdout => {
                 // By itself stdout looks for the last line feed of whatever it gets.
                 let out: Box<dyn Write + Send> = Box::new(io::BufWriter::with_capacity(1 << 16, io::stdout()));
-                Ok(Self::Stream { body: Body::begin(out, plan).context("stdout")?, name: "-".into() })
+                Ok(Self::Stream { body: Encoder::begin(out, plan).context("stdout")?, name: "-".into() })
             }
-            Out::Nowhere => {
+            Destination::Discard => {
                 let out: Box<dyn Write + Send> = Box::new(io::sink());
-                Ok(Self::Stream { body: Body::begin(out, plan)?, name: "nowhere".into() })
+                Ok(Self::Stream { body: Encoder::begin(out, plan)?, name: "nowhere".into() })
             }
             // A pipe or a device: nothing to be replaced.
-            Out::File(path) if fs::metadata(&path).is_ok_and(|meta| !meta.is_file()) => {
+            Destination::File(path) if fs::metadata(&path).is_ok_and(|meta| !meta.is_file()) => {
                 let file = File::options().write(true).open(&path).map(|file| Box::new(file) as Box<dyn Write + Send>);
-                let body = file.and_then(|file| Body::begin(file, plan)).with_context(|| cannot_write(&path))?;
+                let body = file.and_then(|file| Encoder::begin(file, plan)).with_context(|| cannot_write(&path))?;
                 Ok(Self::Stream { body, name: path.display().to_string() })
             }
-            Out::File(path) => {
-                let half = temp_file_beside(&path).and_then(|half| Body::begin(half, plan));
+            Destination::File(path) => {
+                let half = temp_file_beside(&path).and_then(|half| Encoder::begin(half, plan));
                 Ok(Self::File { body: half.with_context(|| cannot_write(&path))?, path, existing })
             }
         }
     }
 
-    pub(super) fn shape(&self) -> Shape {
+    pub(super) fn shape(&self) -> Layout {
         match self {
-            Self::Dir { .. } => Shape::Files,
-            Self::Stream { .. } | Self::File { .. } => Shape::Stream,
+            Self::Dir { .. } => Layout::Files,
+            Self::Stream { .. } | Self::File { .. } => Layout::Stream,
         }
     }
 
@@ -87,39 +87,44 @@ impl Sink {
     }
 
     /// Writes a file, or on in the one there is.
-    pub(super) fn write(&mut self, plan: &Plan, unit: FileUnit, bytes: &[u8]) -> Result<Written, End> {
+    pub(super) fn write(
+        &mut self,
+        plan: &GeneratePlan,
+        unit: FileUnit,
+        bytes: &[u8],
+    ) -> Result<WriteResult, SinkError> {
         match self {
             Self::Dir { dir, existing } => {
-                return file(dir, &plan.name(unit), bytes, *existing).map_err(End::Failed);
+                return file(dir, &plan.name(unit), bytes, *existing).map_err(SinkError::Failed);
             }
-            Self::Stream { body, name } => body.write(bytes).map_err(|e| unread(e, name))?,
+            Self::Stream { body, name } => body.write(bytes).map_err(|e| reader_closed(e, name))?,
             Self::File { body, path, .. } => body.write(bytes).map_err(|e| failed(e, path))?,
         }
-        Ok(Written::New)
+        Ok(WriteResult::New)
     }
 
     /// Writes a row group of a stream of Parquet.
-    pub(super) fn append(&mut self, group: Group) -> Result<(), End> {
+    pub(super) fn append(&mut self, group: Group) -> Result<(), SinkError> {
         match self {
             Self::Dir { .. } => Ok(()), // its files have theirs in their bytes
-            Self::Stream { body, name } => body.append(group).map_err(|e| unread(e, name)),
+            Self::Stream { body, name } => body.append(group).map_err(|e| reader_closed(e, name)),
             Self::File { body, path, .. } => body.append(group).map_err(|e| failed(e, path)),
         }
     }
 
     /// Ends what is whole: gives the bytes of a stream or one file, which gets its name. Of what is not whole a stream keeps
     /// what it got, and nothing else is left.
-    pub(super) fn finish(self, whole: bool) -> Result<Option<u64>, End> {
+    pub(super) fn finish(self, whole: bool) -> Result<Option<u64>, SinkError> {
         match self {
             _ if !whole => Ok(None),
             Self::Dir { .. } => Ok(None),
             Self::Stream { body, name } => {
-                let counted = body.finish().map_err(|e| unread(e, &name))?;
+                let counted = body.finish().map_err(|e| reader_closed(e, &name))?;
                 Ok(Some(counted.bytes))
             }
             Self::File { body, path, existing } => {
                 let counted = body.finish().map_err(|e| failed(e, &path))?;
-                put(counted.out, &path, existing).map_err(End::Failed)?;
+                put(counted.out, &path, existing).map_err(SinkError::Failed)?;
                 Ok(Some(counted.bytes))
             }
         }
@@ -127,21 +132,21 @@ impl Sink {
 }
 
 /// What one stream or file is made of.
-pub(super) enum Body<W: Write + Send> {
+pub(super) enum Encoder<W: Write + Send> {
     /// Lines, as they are.
-    Lines(Counted<W>),
+    Lines(CountingWriter<W>),
     /// A table of row groups.
-    Table(Writer<Counted<W>>),
+    Table(Writer<CountingWriter<W>>),
 }
 
-impl<W: Write + Send> Body<W> {
+impl<W: Write + Send> Encoder<W> {
     /// Begins it: with the header, where it is the first part of the whole, so that parts can be joined.
-    fn begin(out: W, plan: &Plan) -> io::Result<Self> {
-        let mut out = Counted { out, bytes: 0 };
-        let Form::Lines(format) = plan.form else { return table::writer(out).map(Self::Table) };
+    fn begin(out: W, plan: &GeneratePlan) -> io::Result<Self> {
+        let mut out = CountingWriter { out, bytes: 0 };
+        let FileFormat::Lines(format) = plan.form else { return parquet::writer(out).map(Self::Table) };
         if plan.part.is_first() && !format.header().is_empty() {
             let mut head = Vec::new();
-            plan.pack.pack(format.header(), &mut head)?;
+            plan.pack.compress(format.header(), &mut head)?;
             out.write_all(&head)?;
         }
         Ok(Self::Lines(out))
@@ -161,7 +166,7 @@ impl<W: Write + Send> Body<W> {
         }
     }
 
-    fn finish(self) -> io::Result<Counted<W>> {
+    fn finish(self) -> io::Result<CountingWriter<W>> {
         let mut out = match self {
             Self::Lines(out) => out,
             Self::Table(table) => table.finish()?,
@@ -172,12 +177,12 @@ impl<W: Write + Send> Body<W> {
 }
 
 /// A writer that counts.
-pub(super) struct Counted<W> {
+pub(super) struct CountingWriter<W> {
     out: W,
     bytes: u64,
 }
 
-impl<W: Write> Write for Counted<W> {
+impl<W: Write> Write for CountingWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.out.write(bytes)?;
         self.bytes += written as u64;
@@ -190,17 +195,17 @@ impl<W: Write> Write for Counted<W> {
 }
 
 /// Who closes a stream has enough.
-fn unread(e: io::Error, name: &str) -> End {
+fn reader_closed(e: io::Error, name: &str) -> SinkError {
     if e.kind() == io::ErrorKind::BrokenPipe {
-        End::Enough
+        SinkError::Closed
     } else {
         let name = if name == "-" { "stdout" } else { name };
-        End::Failed(anyhow::Error::new(e).context(name.to_owned()))
+        SinkError::Failed(anyhow::Error::new(e).context(name.to_owned()))
     }
 }
 
-fn failed(e: io::Error, path: &Path) -> End {
-    End::Failed(anyhow::Error::new(e).context(cannot_write(path)))
+fn failed(e: io::Error, path: &Path) -> SinkError {
+    SinkError::Failed(anyhow::Error::new(e).context(cannot_write(path)))
 }
 
 fn cannot_write(path: &Path) -> String {
@@ -208,10 +213,10 @@ fn cannot_write(path: &Path) -> String {
 }
 
 /// Writes a file under a temporary name and renames it, so that no half file ever has its name.
-fn file(dir: &Path, name: &str, bytes: &[u8], existing: Existing) -> anyhow::Result<Written> {
+fn file(dir: &Path, name: &str, bytes: &[u8], existing: IfExists) -> anyhow::Result<WriteResult> {
     let path = dir.join(name);
-    let written = judge(held(&path, bytes, bytes.len() as u64), &path, existing)?;
-    if written != Written::Same {
+    let written = check_existing(compare_existing(&path, bytes, bytes.len() as u64), &path, existing)?;
+    if written != WriteResult::Unchanged {
         let half = dir.join(format!(".{name}.half"));
         let done = fs::write(&half, bytes).and_then(|()| fs::rename(&half, &path));
         if done.is_err() {
@@ -223,53 +228,53 @@ fn file(dir: &Path, name: &str, bytes: &[u8], existing: Existing) -> anyhow::Res
 }
 
 /// Gives a file its name, unless another is there that is to be kept.
-pub(super) fn put(mut half: NamedTempFile, path: &Path, existing: Existing) -> anyhow::Result<Written> {
+pub(super) fn put(mut half: NamedTempFile, path: &Path, existing: IfExists) -> anyhow::Result<WriteResult> {
     let mut compared = || {
         half.rewind()?;
         let size = half.as_file().metadata()?.len();
-        held(path, BufReader::new(&half), size)
+        compare_existing(path, BufReader::new(&half), size)
     };
-    let written = judge(compared(), path, existing)?;
-    if written != Written::Same {
+    let written = check_existing(compared(), path, existing)?;
+    if written != WriteResult::Unchanged {
         half.persist(path).with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(written)
 }
 
-fn judge(held: io::Result<Held>, path: &Path, existing: Existing) -> anyhow::Result<Written> {
+fn check_existing(held: io::Result<ExistingFile>, path: &Path, existing: IfExists) -> anyhow::Result<WriteResult> {
     match held.with_context(|| path.display().to_string())? {
-        Held::Same => Ok(Written::Same),
-        Held::Other if existing == Existing::Keep => anyhow::bail!(
+        ExistingFile::Same => Ok(WriteResult::Unchanged),
+        ExistingFile::Different if existing == IfExists::Fail => anyhow::bail!(
             "{} is there with other content: give another name, or take it away first (generate replaces it with --force)",
             path.display()
         ),
-        Held::Other => Ok(Written::Replaced),
-        Held::Nothing => Ok(Written::New),
+        ExistingFile::Different => Ok(WriteResult::Replaced),
+        ExistingFile::Absent => Ok(WriteResult::New),
     }
 }
 
-enum Held {
-    Nothing,
+enum ExistingFile {
+    Absent,
     Same,
-    Other,
+    Different,
 }
 
 /// Whether the file holds just these bytes, `size` of them.
-fn held(path: &Path, mut bytes: impl BufRead, size: u64) -> io::Result<Held> {
+fn compare_existing(path: &Path, mut bytes: impl BufRead, size: u64) -> io::Result<ExistingFile> {
     let mut there = match fs::metadata(path) {
-        Ok(meta) if meta.is_file() && meta.len() != size => return Ok(Held::Other),
+        Ok(meta) if meta.is_file() && meta.len() != size => return Ok(ExistingFile::Different),
         Ok(_) => BufReader::new(File::open(path)?),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Held::Nothing),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(ExistingFile::Absent),
         Err(e) => return Err(e),
     };
     loop {
         let (a, b) = (there.fill_buf()?, bytes.fill_buf()?);
         let both = a.len().min(b.len());
         if a[..both] != b[..both] || (both == 0 && a.len() != b.len()) {
-            return Ok(Held::Other);
+            return Ok(ExistingFile::Different);
         }
         if both == 0 {
-            return Ok(Held::Same);
+            return Ok(ExistingFile::Same);
         }
         there.consume(both);
         bytes.consume(both);

@@ -1,18 +1,18 @@
 //! What a file holds. Owns carrying out faults, delivering late and out of order, and writing the lines of a unit; leaves which
-//! fault befalls a reading to `faults`, broken lines to `malformed` and the bytes of a line to `print`.
+//! fault befalls a reading to `faults`, broken lines to `malformed` and the bytes of a line to `encode`.
 //!
 //! A unit is a pure function of herd, faults and its own place. It costs the same on any day: only late readings make
 //! it look back, three days at most.
 
-use super::chance::Chance;
+use super::encode::LineFormat;
 use super::fault::Fault;
-use super::faults::{Chosen, FaultCounts, Faults};
-use super::print::Format;
+use super::faults::{FaultCounts, Faults, InjectedFault};
+use super::random::KeyedRng;
 use super::reading::{Farm, Reading};
 use super::{FileUnit, Herd};
-use held::Held;
+use reorder::ReorderBuffer;
 
-mod held;
+mod reorder;
 
 /// A late reading is this many days late at most.
 const LATEST_DAYS: u32 = 3;
@@ -29,22 +29,22 @@ pub struct Delivery<'a> {
     /// The reading as the history has it, before the fault.
     pub reading: Reading<'a>,
     /// What goes wrong with it, if anything.
-    pub fault: Option<Chosen>,
-    pub(super) chance: Chance,
+    pub fault: Option<InjectedFault>,
+    pub(super) chance: KeyedRng,
 }
 
 /// A line that was written, or a reading that gets none.
 #[derive(Debug, Clone, Copy)]
-pub struct Line<'a> {
+pub struct DeliveredLine<'a> {
     /// The reading as it is delivered; of a malformed line, and of one that is never delivered, as it should have been.
     pub reading: Reading<'a>,
     /// What is wrong with this line: of a duplicate the repeat, of a correction what corrects.
-    pub fault: Option<Chosen>,
+    pub fault: Option<InjectedFault>,
     /// Its bytes, line feed included; empty where there is no line, or none is printed.
     pub bytes: &'a [u8],
 }
 
-impl Line<'_> {
+impl DeliveredLine<'_> {
     /// Whether it is delivered at all.
     pub fn is_delivered(&self) -> bool {
         !self.fault.is_some_and(|chosen| matches!(chosen.fault, Fault::Missing | Fault::MissingDay))
@@ -53,21 +53,21 @@ impl Line<'_> {
 
 /// What was written of a unit, or of many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct UnitStats {
+pub struct FileStats {
     /// Lines that stand for a reading: all lines but headers, duplicates and broken ones included.
     pub readings: u64,
     /// Readings each kind of fault happened to.
     pub faults: FaultCounts,
 }
 
-impl UnitStats {
+impl FileStats {
     /// Whether a file has nothing in it because its whole day is missing: there is no such file then.
     pub fn is_lost(&self) -> bool {
         self.readings == 0 && self.faults.get(Fault::MissingDay) > 0
     }
 }
 
-impl std::ops::AddAssign for UnitStats {
+impl std::ops::AddAssign for FileStats {
     fn add_assign(&mut self, other: Self) {
         self.readings += other.readings;
         self.faults += other.faults;
@@ -83,9 +83,9 @@ impl Herd {
     pub fn deliveries(&self, unit: FileUnit, faults: &Faults, mut each: impl FnMut(Delivery<'_>)) {
         let farm = Farm::new(self, unit.farm);
         if self.loses_day(&farm, unit.day, faults) {
-            self.lose_own(&farm, unit, &mut each);
+            self.drop_day(&farm, unit, &mut each);
         } else {
-            self.deliver_own(&farm, unit, faults, &mut each);
+            self.deliver_day(&farm, unit, faults, &mut each);
         }
         if faults.rate(Fault::Late) > 0.0 {
             for back in (1..=LATEST_DAYS.min(unit.day)).rev() {
@@ -98,7 +98,7 @@ impl Herd {
         faults.rate(Fault::MissingDay) > 0.0 && faults.loses_day(farm.delivery_chance(ALL_PENS, self.unix_day(day)))
     }
 
-    fn lose_own(&self, farm: &Farm, unit: FileUnit, each: &mut impl FnMut(Delivery<'_>)) {
+    fn drop_day(&self, farm: &Farm, unit: FileUnit, each: &mut impl FnMut(Delivery<'_>)) {
         let unix_day = self.unix_day(unit.day);
         let today = farm.day(unix_day, self.date(unit.day));
         for pen in 0..self.lots {
@@ -109,7 +109,7 @@ impl Herd {
         }
     }
 
-    fn deliver_own(&self, farm: &Farm, unit: FileUnit, faults: &Faults, each: &mut impl FnMut(Delivery<'_>)) {
+    fn deliver_day(&self, farm: &Farm, unit: FileUnit, faults: &Faults, each: &mut impl FnMut(Delivery<'_>)) {
         let unix_day = self.unix_day(unit.day);
         let today = farm.day(unix_day, self.date(unit.day));
         if !faults.happen() {
@@ -117,7 +117,7 @@ impl Herd {
             let readings = (0..self.lots).filter_map(|pen| today.reading(pen));
             return readings.for_each(|reading| each(Delivery { reading, fault: None, chance }));
         }
-        let mut held = Held::default();
+        let mut held = ReorderBuffer::default();
         for pen in 0..self.lots {
             let chance = farm.delivery_chance(pen, unix_day);
             let chosen = faults.choose(chance);
@@ -128,13 +128,13 @@ impl Herd {
             let Some(reading) = today.reading(pen) else { continue };
             let delivery = Delivery { reading, fault: chosen, chance };
             match fault {
-                Some(Fault::OutOfOrder) => held.take(delivery),
-                Some(Fault::Late) => held.pass(delivery.faultless(), each),
+                Some(Fault::OutOfOrder) => held.hold_back(delivery),
+                Some(Fault::Late) => held.deliver(delivery.faultless(), each),
                 Some(Fault::Missing) => each(delivery),
-                _ => held.pass(delivery, each),
+                _ => held.deliver(delivery, each),
             }
         }
-        held.release(each);
+        held.flush(each);
     }
 
     fn deliver_late(
@@ -167,7 +167,7 @@ impl Herd {
     }
 
     /// Appends a whole file to `out`, header included if the format has one, and says what it holds.
-    pub fn write_unit(&self, unit: FileUnit, format: Format, faults: &Faults, out: &mut Vec<u8>) -> UnitStats {
+    pub fn write_unit(&self, unit: FileUnit, format: LineFormat, faults: &Faults, out: &mut Vec<u8>) -> FileStats {
         out.extend_from_slice(format.header());
         self.write_lines(unit, format, faults, out, |_| {})
     }
@@ -176,28 +176,28 @@ impl Herd {
     pub fn write_lines(
         &self,
         unit: FileUnit,
-        format: Format,
+        format: LineFormat,
         faults: &Faults,
         out: &mut Vec<u8>,
-        each: impl FnMut(&Line<'_>),
-    ) -> UnitStats {
+        each: impl FnMut(&DeliveredLine<'_>),
+    ) -> FileStats {
         self.each_line(unit, Some(format), faults, out, each)
     }
 
     /// As [`Herd::write_lines`], but nothing is printed: the readings are for a form that has no lines.
-    pub fn each_reading(&self, unit: FileUnit, faults: &Faults, each: impl FnMut(&Line<'_>)) -> UnitStats {
+    pub fn each_reading(&self, unit: FileUnit, faults: &Faults, each: impl FnMut(&DeliveredLine<'_>)) -> FileStats {
         self.each_line(unit, None, faults, &mut Vec::new(), each)
     }
 
     fn each_line(
         &self,
         unit: FileUnit,
-        format: Option<Format>,
+        format: Option<LineFormat>,
         faults: &Faults,
         out: &mut Vec<u8>,
-        mut each: impl FnMut(&Line<'_>),
-    ) -> UnitStats {
-        let mut stats = UnitStats::default();
+        mut each: impl FnMut(&DeliveredLine<'_>),
+    ) -> FileStats {
+        let mut stats = FileStats::default();
         self.deliveries(unit, faults, |delivery| {
             delivery.write(format, out, &mut |line| {
                 stats.readings += u64::from(line.is_delivered());
@@ -218,14 +218,14 @@ impl Delivery<'_> {
 
     /// Appends the lines the file gets for it in this format, none, one or two, and hands each over; where there is none, the
     /// reading.
-    fn write(&self, format: Option<Format>, out: &mut Vec<u8>, each: &mut impl FnMut(&Line<'_>)) {
+    fn write(&self, format: Option<LineFormat>, out: &mut Vec<u8>, each: &mut impl FnMut(&DeliveredLine<'_>)) {
         let (reading, fault) = (self.reading, self.fault);
-        let mut line = |reading: Reading<'_>, fault: Option<Chosen>| {
+        let mut line = |reading: Reading<'_>, fault: Option<InjectedFault>| {
             let begin = out.len();
             if let Some(format) = format {
                 self.print(&reading, fault, format, out);
             }
-            each(&Line { reading, fault, bytes: &out[begin..] });
+            each(&DeliveredLine { reading, fault, bytes: &out[begin..] });
         };
         match fault.map(|chosen| chosen.fault) {
             Some(Fault::Duplicate) => line(reading, None),
@@ -237,11 +237,11 @@ impl Delivery<'_> {
         line(reading, fault);
     }
 
-    fn print(&self, reading: &Reading<'_>, fault: Option<Chosen>, format: Format, out: &mut Vec<u8>) {
+    fn print(&self, reading: &Reading<'_>, fault: Option<InjectedFault>, format: LineFormat, out: &mut Vec<u8>) {
         match fault {
-            Some(Chosen { fault: Fault::Missing | Fault::MissingDay, .. }) => {}
-            Some(Chosen { fault: Fault::Oversized, .. }) => reading.write_oversized(format, out),
-            Some(Chosen { kind: Some(kind), .. }) => reading.write_malformed(kind, self.chance, format, out),
+            Some(InjectedFault { fault: Fault::Missing | Fault::MissingDay, .. }) => {}
+            Some(InjectedFault { fault: Fault::Oversized, .. }) => reading.write_oversized(format, out),
+            Some(InjectedFault { kind: Some(kind), .. }) => reading.write_malformed(kind, self.chance, format, out),
             _ => reading.write(format, out),
         }
     }

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::truth::Fate;
+use crate::truth::Expectation;
 
 /// One way a reading is delivered badly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -62,14 +62,14 @@ impl Fault {
     }
 
     /// What must become of a line with this fault, or of a reading that has no line because of it.
-    pub fn fate(self) -> Fate {
+    pub fn expectation(self) -> Expectation {
         match self {
             Self::Duplicate | Self::Late | Self::OutOfOrder | Self::Corrected | Self::UnknownFarm | Self::Zero => {
-                Fate::Stored
+                Expectation::Stored
             }
-            Self::Malformed => Fate::Quarantined,
-            Self::Oversized => Fate::Refused,
-            Self::MissingDay | Self::Missing => Fate::Never,
+            Self::Malformed => Expectation::Quarantined,
+            Self::Oversized => Expectation::Oversized,
+            Self::MissingDay | Self::Missing => Expectation::Undelivered,
         }
     }
 }
@@ -77,7 +77,7 @@ impl Fault {
 impl Fault {
     /// Whether its line, if it has one, is a reading that every form of file and every topic can hold.
     pub fn is_plain_reading(self) -> bool {
-        !matches!(self.fate(), Fate::Quarantined | Fate::Refused)
+        !matches!(self.expectation(), Expectation::Quarantined | Expectation::Oversized)
     }
 }
 

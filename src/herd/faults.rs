@@ -5,8 +5,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::Error;
-use super::chance::Chance;
 use super::fault::{Fault, Malformed};
+use super::random::KeyedRng;
 
 impl FromStr for Fault {
     type Err = Error;
@@ -90,12 +90,12 @@ impl Faults {
     }
 
     /// Whether nothing of the day to which this chance belongs is delivered.
-    pub(super) fn loses_day(&self, chance: Chance) -> bool {
+    pub(super) fn loses_day(&self, chance: KeyedRng) -> bool {
         share(chance) < self.rates[Fault::MissingDay as usize]
     }
 
     /// What happens to the reading with this chance, of a day that is delivered: at most one fault.
-    pub(super) fn choose(&self, chance: Chance) -> Option<Chosen> {
+    pub(super) fn choose(&self, chance: KeyedRng) -> Option<InjectedFault> {
         let days = self.rates[Fault::MissingDay as usize];
         // Of the days that are left, so much more often: rates are shares of all readings.
         let mut left = share(chance) * (1.0 - days);
@@ -105,13 +105,13 @@ impl Faults {
         for fault in Fault::ALL.into_iter().filter(|&fault| fault != Fault::MissingDay) {
             if left < self.rates[fault as usize] {
                 let any = || Malformed::ALL[chance.with(b'k').between(0, Malformed::ALL.len() as u32 - 1) as usize];
-                return Some(Chosen { fault, kind: (fault == Fault::Malformed).then(any) });
+                return Some(InjectedFault { fault, kind: (fault == Fault::Malformed).then(any) });
             }
             left -= self.rates[fault as usize];
         }
         for kind in Malformed::ALL {
             if left < self.kinds[kind as usize] {
-                return Some(Chosen { fault: Fault::Malformed, kind: Some(kind) });
+                return Some(InjectedFault { fault: Fault::Malformed, kind: Some(kind) });
             }
             left -= self.kinds[kind as usize];
         }
@@ -120,20 +120,20 @@ impl Faults {
 }
 
 /// A number from 0 to 1, 1 excluded.
-fn share(chance: Chance) -> f64 {
+fn share(chance: KeyedRng) -> f64 {
     (chance.bits() >> 11) as f64 / (1u64 << 53) as f64
 }
 
 /// A fault with its kind, where it has several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Chosen {
+pub struct InjectedFault {
     /// The fault.
     pub fault: Fault,
     /// How a malformed line is malformed.
     pub kind: Option<Malformed>,
 }
 
-impl From<Fault> for Chosen {
+impl From<Fault> for InjectedFault {
     fn from(fault: Fault) -> Self {
         Self { fault, kind: None }
     }
@@ -226,7 +226,7 @@ mod tests {
     fn rates_of_ten_tenths_are_not_too_many() {
         let all = Fault::ALL.map(|fault| format!("{fault}=0.1")).join(",");
         let all = Faults::parse(&all).unwrap();
-        assert!((0..1_000u64).all(|n| all.choose(Chance::new(n)).is_some()));
+        assert!((0..1_000u64).all(|n| all.choose(KeyedRng::new(n)).is_some()));
     }
 
     #[test]
@@ -234,7 +234,7 @@ mod tests {
         let faults = Faults::parse("malformed=1").unwrap();
         let mut counts = [0; Malformed::ALL.len()];
         for n in 0..13_000_u64 {
-            let chosen = faults.choose(Chance::new(n)).unwrap();
+            let chosen = faults.choose(KeyedRng::new(n)).unwrap();
             counts[chosen.kind.unwrap() as usize] += 1;
         }
         assert!(counts.iter().all(|count| (850..1150).contains(count)), "{counts:?}");

@@ -1,7 +1,7 @@
 //! Illness and death in a lot. Owns when a lot falls ill, what that does to its intake, and when animals die; leaves the rest of a
 //! lot's life to `lot`.
 
-use super::chance::Chance;
+use super::random::KeyedRng;
 
 /// Share of lots that fall ill, and of their animals that do, at least and at most. Together 16 % of all animals: of 14 studies of calves
 /// in North American feedlots most found 15 % to 45 % (Kelly and Janzen, Canadian Veterinary Journal 27, 1986); Brazilian lots are
@@ -33,7 +33,7 @@ const DEATH_AFTER: (u32, u32) = (2, 21);
 /// The health of a lot over its stay.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Health {
-    chance: Chance,
+    chance: KeyedRng,
     /// Day on feed on which the lot falls ill, and the share of its animals that do.
     illness: Option<(u32, f64)>,
 }
@@ -41,7 +41,7 @@ pub(super) struct Health {
 impl Health {
     /// What is in store for a lot; `lot` is the chance that belongs to it.
     #[inline]
-    pub(super) fn new(lot: Chance) -> Self {
+    pub(super) fn new(lot: KeyedRng) -> Self {
         let chance = lot.with(b'i');
         let [ill, animals, _, _] = chance.lanes();
         let (ill, animals) = (f64::from(ill) / 65_536.0, f64::from(animals) / 65_536.0);
@@ -74,7 +74,7 @@ impl Health {
         dead.count() as u32
     }
 
-    fn death_day(&self, death: Chance, length: u32) -> u32 {
+    fn death_day(&self, death: KeyedRng, length: u32) -> u32 {
         match self.illness {
             Some((begin, _)) if death.share() < DEATHS_OF_ILLNESS => {
                 begin + death.with(b'i').between(DEATH_AFTER.0, DEATH_AFTER.1)
@@ -98,7 +98,7 @@ mod tests {
     const LENGTH: u32 = 206;
 
     fn lots() -> impl Iterator<Item = Health> {
-        (0..20_000u64).map(|lot| Health::new(Chance::new(2).with(lot)))
+        (0..20_000u64).map(|lot| Health::new(KeyedRng::new(2).with(lot)))
     }
 
     #[test]

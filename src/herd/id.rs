@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 use uuid::Uuid;
 
 use super::Reading;
-use super::digits::{push_date, push_decimal, push_whole};
+use super::format_digits::{push_date, push_decimal, push_whole};
 use pipeline::record::id_of_canonical;
 
 impl Reading<'_> {

@@ -1,23 +1,23 @@
 //! What becomes of a lot: weight, head and intake on each of its days. Owns entry, growth, appetite and day-to-day variation; leaves
-//! when a lot comes and goes to `pens`, what befalls it to `health`, what is reported of its weight to `scales`, and what its farm's
-//! days have in common to `weather` and `mill`.
+//! when a lot comes and goes to `pens`, what befalls it to `health`, what is reported of its weight to `weighing`, and what its farm's
+//! days have in common to `weather` and `feeding`.
 //!
 //! Sources: *real* is DESIGN.md §2 (912 readings, 228 lots) and, where days are followed, the 52 readings at hand of 13 of those lots;
 //! *anchors* is ANCHORS.md, "Making histories". They disagree, and real means win:
 //!
 //! - **Gain.** Anchors say 1.48 kg/day; in the real files (506 − 347) / 105 = 1.51, 1.9 in young lots and less later. The mean gain
-//!   since entry falls here in a straight line, along the gains that the real farm reckons with (`scales`).
+//!   since entry falls here in a straight line, along the gains that the real farm reckons with (`weighing`).
 //! - **Intake.** The published equations (SciELO S1516-35982010000800024) give 10.3 kg at the mean weight and gain, the real mean is
 //!   12.1. Anchors know that they under-predict by 12–20 % (Bioscience J. 54149) and give a lot-level multiplier of 1.0–1.2; what is
 //!   then still missing is one factor, [`REAL_SCALE`].
 //! - **Entry weight.** Anchors say 361 ± 30 kg, real 347 in 170–500: the real mean, and a deviation that fills the range.
 
-use super::chance::Chance;
+use super::feeding::Feeding;
 use super::health::{DEATH_CHANCES, Health};
-use super::mill::Feeding;
 use super::pens::{Pen, Stay};
 use super::raca::Raca;
-use super::scales::{LAST_GAIN_G, STEP_G, Scales};
+use super::random::KeyedRng;
+use super::weighing::{LAST_GAIN_G, STEP_G, Weighings};
 
 /// Weight at entry, kg: real mean and bounds; with this deviation 228 lots reach from about one bound to the other.
 const ENTRY_MEAN_KG: f64 = 347.0;
@@ -25,7 +25,7 @@ const ENTRY_DEVIATION_KG: f64 = 58.0;
 const ENTRY_BOUNDS_KG: (f64, f64) = (170.0, 500.0);
 
 /// Mean gain since entry, kg/day, of a lot of growth 1: on day 0, and how much less it is on every later day. Follows the gains of
-/// `scales`: 1.90 on day 17, 1.67 on day 81, 1.36 on day 166.
+/// `weighing`: 1.90 on day 17, 1.67 on day 81, 1.36 on day 166.
 const MEAN_GAIN_KG: f64 = 1.96;
 const MEAN_GAIN_DECLINE_KG: f64 = 0.0036;
 
@@ -36,7 +36,7 @@ const CROSSES_GAIN: f64 = 1.0546;
 const NELORE_GROWTH: f64 = 1.0 / (FIRST_BREED_SHARE + (1.0 - FIRST_BREED_SHARE) * CROSSES_GAIN);
 
 /// Lots of one breed differ in gain by this coefficient of variation. Real lots of one age do not differ at all, being reckoned with one
-/// gain (`scales`); this much leaves most of them within a step or two of 0.05 kg/day (assumption).
+/// gain (`weighing`); this much leaves most of them within a step or two of 0.05 kg/day (assumption).
 const GAIN_VARIATION: f64 = 0.05;
 
 /// No lot grows beyond this weight, kg (real maximum 707): what enters heavy gains less.
@@ -84,7 +84,7 @@ const INTAKE_BOUNDS_KG: (f64, f64) = (2.2, 19.3);
 /// A lot on one day of its stay.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Lot {
-    chance: Chance,
+    chance: KeyedRng,
     stay: Stay,
     /// Its breed.
     pub(super) raca: Raca,
@@ -111,7 +111,7 @@ impl Lot {
 
     /// Mean weight today as the farm reckons it, grams.
     pub(super) fn peso_medio_g(&self) -> i32 {
-        let scales = Scales::new(self.chance, self.adapted, self.growth);
+        let scales = Weighings::new(self.chance, self.adapted, self.growth);
         self.peso_entrada_g() + (scales.gain_g(self.stay.day) * self.stay.day) as i32
     }
 
@@ -181,7 +181,7 @@ impl Lot {
 
 /// How much more than others a lot gains. What enters heavy gains as much as leaves it below the heaviest weight on the last day,
 /// rounding of the reported gain included.
-fn growth(lot: Chance, raca: Raca, entry_kg: f64) -> f64 {
+fn growth(lot: KeyedRng, raca: Raca, entry_kg: f64) -> f64 {
     let breed = match raca {
         Raca::Nelore => NELORE_GROWTH,
         Raca::Cruzado => NELORE_GROWTH * CROSSES_GAIN,
@@ -193,7 +193,7 @@ fn growth(lot: Chance, raca: Raca, entry_kg: f64) -> f64 {
 
 /// A bell-shaped number with this mean and deviation, cut at its bounds.
 #[inline]
-fn bell(chance: Chance, mean: f64, deviation: f64, bounds: (f64, f64)) -> f64 {
+fn bell(chance: KeyedRng, mean: f64, deviation: f64, bounds: (f64, f64)) -> f64 {
     (mean + deviation * chance.bell()).clamp(bounds.0, bounds.1)
 }
 
@@ -209,7 +209,7 @@ mod tests {
 
     fn lot(number: u32, day: u32) -> Lot {
         let stay = Stay { sequence: 0, day, length: 206 };
-        Lot::new(&Pens::new(Chance::new(1), 0).pen(number), stay)
+        Lot::new(&Pens::new(KeyedRng::new(1), 0).pen(number), stay)
     }
 
     fn mean(lots: u32, value: impl Fn(u32) -> f64) -> f64 {

@@ -6,9 +6,9 @@ use chrono::Datelike;
 use pipeline::record::{Column, ColumnKind};
 
 use super::Reading;
-use super::chance::Chance;
+use super::encode::{COLUMNS, FIELDS, LineFormat};
 use super::fault::Malformed;
-use super::print::{COLUMNS, FIELDS, Format};
+use super::random::KeyedRng;
 
 /// Places of fields in [`COLUMNS`].
 const PESO_MEDIO: usize = place(Column::PesoMedio);
@@ -28,7 +28,7 @@ const fn place(column: Column) -> usize {
 
 impl Reading<'_> {
     /// Appends the reading as a line that is broken in one way, line feed included.
-    pub(super) fn write_malformed(&self, kind: Malformed, chance: Chance, format: Format, out: &mut Vec<u8>) {
+    pub(super) fn write_malformed(&self, kind: Malformed, chance: KeyedRng, format: LineFormat, out: &mut Vec<u8>) {
         let field = chance.with(b'n').between(0, COLUMNS.len() as u32 - 1) as usize;
         let mut cells = self.cells();
         match kind {
@@ -61,7 +61,7 @@ impl Reading<'_> {
     /// The ten fields as they should be.
     fn cells(&self) -> Vec<Cell> {
         let mut row = Vec::new();
-        self.write(Format::Csv, &mut row);
+        self.write(LineFormat::Csv, &mut row);
         let row = String::from_utf8_lossy(&row);
         let plain = row.trim_end().split(',').map(str::to_owned);
         let cell = |(at, plain): (usize, String)| {
@@ -72,7 +72,7 @@ impl Reading<'_> {
     }
 
     /// Cut somewhere between the end of `data` and the last comma: neither JSON nor ten fields are left.
-    fn write_truncated(&self, chance: Chance, format: Format, out: &mut Vec<u8>) {
+    fn write_truncated(&self, chance: KeyedRng, format: LineFormat, out: &mut Vec<u8>) {
         let begin = out.len();
         self.write(format, out);
         let line = &out[begin..];
@@ -85,7 +85,7 @@ impl Reading<'_> {
 }
 
 /// Sixteen signs that begin no JSON, one for every four bits of chance: no two of a history are alike.
-fn write_garbage(chance: Chance, out: &mut Vec<u8>) {
+fn write_garbage(chance: KeyedRng, out: &mut Vec<u8>) {
     const SIGNS: &[u8; 16] = b"#$%&*+/<=>?@^_|~";
     let bits = chance.with(b'g').bits();
     out.extend((0..16).map(|nibble| SIGNS[(bits >> (4 * nibble)) as usize & 15]));
@@ -113,15 +113,15 @@ impl Cell {
     }
 }
 
-fn write_cells(cells: &[Cell], format: Format, out: &mut Vec<u8>) {
+fn write_cells(cells: &[Cell], format: LineFormat, out: &mut Vec<u8>) {
     let fields: Vec<String> = match format {
-        Format::Ndjson => cells.iter().map(|cell| format!("\"{}\":{}", cell.name, cell.json)).collect(),
-        Format::Csv => cells.iter().map(Cell::csv).collect(),
+        LineFormat::Ndjson => cells.iter().map(|cell| format!("\"{}\":{}", cell.name, cell.json)).collect(),
+        LineFormat::Csv => cells.iter().map(Cell::csv).collect(),
     };
     let line = fields.join(",");
     match format {
-        Format::Ndjson => out.extend_from_slice(format!("{{{line}}}\n").as_bytes()),
-        Format::Csv => out.extend_from_slice(format!("{line}\n").as_bytes()),
+        LineFormat::Ndjson => out.extend_from_slice(format!("{{{line}}}\n").as_bytes()),
+        LineFormat::Csv => out.extend_from_slice(format!("{line}\n").as_bytes()),
     }
 }
 

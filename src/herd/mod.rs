@@ -35,50 +35,50 @@
 //! The faultless history is the truth: every fault is a way of delivering it badly, and
 //! [`Herd::tell_lines`] tells, line by line, what was done to it.
 
-mod chance;
 mod delivery;
-mod digits;
+mod encode;
 mod error;
 mod fault;
 mod faults;
-mod generate;
+mod feeding;
+mod file_unit;
+mod format_digits;
 mod health;
 mod id;
+mod line_message;
 mod lot;
 mod malformed;
-mod message;
-mod mill;
-mod moves;
 mod names;
 mod oversized;
+mod parallel;
+mod pen_moves;
 mod pens;
-mod print;
 mod raca;
+mod random;
 mod reading;
-mod scales;
-mod told;
-mod unit;
+mod truth_lines;
 mod weather;
+mod weighing;
 
 #[cfg(test)]
-mod calibration;
+mod calibration_tests;
 #[cfg(test)]
-mod real;
+mod real_data_tests;
 
 use chrono::{Datelike, Days, NaiveDate};
 
-pub use delivery::{Delivery, Line, UnitStats};
-pub(crate) use digits::push_whole;
+pub use delivery::{DeliveredLine, Delivery, FileStats};
+pub use encode::{COLUMNS, FIELDS, LineFormat};
 pub use error::Error;
 pub use fault::{Fault, Malformed};
-pub use faults::{Chosen, FaultCounts, Faults};
-pub use generate::{BATCH_PENS, Threads, batches, generate};
+pub use faults::{FaultCounts, Faults, InjectedFault};
+pub use file_unit::{FileUnit, Files, Part};
+pub(crate) use format_digits::push_whole;
 pub use names::cod_cliente;
-pub use print::{COLUMNS, FIELDS, Format};
+pub use parallel::{BATCH_PENS, Threads, batches, generate};
 pub use raca::Raca;
 pub use reading::Reading;
-pub use told::Telling;
-pub use unit::{FileUnit, Files, Part};
+pub use truth_lines::TruthTarget;
 
 /// Most farms a herd may have: the space of the 14-digit ids is shared out between them.
 pub const MAX_FARMS: u32 = 100_000;

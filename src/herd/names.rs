@@ -1,7 +1,7 @@
 //! What farms, pens and lots are called. Owns the spelling of farm numbers and the numbering of ids; leaves the
 //! farm's folder name in the lake to `record`.
 
-use super::chance::Chance;
+use super::random::KeyedRng;
 
 /// 14-digit numbers: as many as there are, and the first of them.
 const ID_SPACE: u64 = 90_000_000_000_000;
@@ -95,16 +95,16 @@ fn spell_below_thousand(number: u32, name: &mut String) {
 
 /// The ids of one farm's pens and lots.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Ids {
+pub(super) struct IdAllocator {
     first_pen: u64,
     /// From where on pens and lots are scattered, below [`ID_SPACE`].
     pens_from: u64,
     lots_from: u64,
 }
 
-impl Ids {
+impl IdAllocator {
     /// The ids of a farm, counted from 0.
-    pub(super) fn new(herd: Chance, farm: u32) -> Self {
+    pub(super) fn new(herd: KeyedRng, farm: u32) -> Self {
         let first_pen = u64::from(farm) * u64::from(super::MAX_LOTS);
         let [pens_from, lots_from] = [b'c', b'l'].map(|kind| herd.with(kind).bits() % ID_SPACE);
         Self { first_pen, pens_from, lots_from }
@@ -184,7 +184,7 @@ mod tests {
         let mut pens = HashSet::new();
         let mut lots = HashSet::new();
         for farm in [0, 1, 2, 99_998, 99_999] {
-            let ids = Ids::new(Chance::new(3), farm);
+            let ids = IdAllocator::new(KeyedRng::new(3), farm);
             for pen in (0..200).chain(MAX_LOTS - 50..MAX_LOTS) {
                 assert!(pens.insert(ids.pen(pen)));
                 for sequence in [0, 1, 2, 3, 26_900] {
@@ -204,7 +204,7 @@ mod tests {
     #[test]
     fn steps_are_reckoned_as_long_division_does() {
         let ends = [0, 1, 2, ID_SPACE - 1, ID_SPACE - 2, ID_SPACE / 2];
-        let others = (0..100_000u64).map(|n| Chance::new(n).bits() % ID_SPACE);
+        let others = (0..100_000u64).map(|n| KeyedRng::new(n).bits() % ID_SPACE);
         for number in ends.into_iter().chain(others) {
             let long = u128::from(number) * u128::from(ID_STEP) % u128::from(ID_SPACE);
             assert_eq!(u128::from(stepped(number)), long, "{number}");

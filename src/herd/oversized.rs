@@ -1,7 +1,7 @@
 //! A reading that is too long for a topic, and valid otherwise.
 
-use super::print::Format;
-use super::{Reading, message};
+use super::encode::LineFormat;
+use super::{Reading, line_message};
 use pipeline::record::MAX_MESSAGE_BYTES;
 
 /// The field that makes it so long.
@@ -10,20 +10,20 @@ const REMARK: &str = "observacao";
 impl Reading<'_> {
     /// The reading with a remark, so long that the message has just the bytes that the intake takes: with the attribute
     /// that names the farm it has too many for a topic. A CSV row becomes that message once its names are put to it.
-    pub(super) fn write_oversized(&self, format: Format, out: &mut Vec<u8>) {
+    pub(super) fn write_oversized(&self, format: LineFormat, out: &mut Vec<u8>) {
         let begin = out.len();
         self.write(format, out);
         match format {
-            Format::Ndjson => {
+            LineFormat::Ndjson => {
                 out.truncate(out.len() - "}\n".len());
                 out.extend_from_slice(format!(",\"{REMARK}\":\"").as_bytes());
                 let end = begin + MAX_MESSAGE_BYTES - "\"}".len();
                 out.resize(end, b'x');
                 out.extend_from_slice(b"\"}\n");
             }
-            Format::Csv => {
+            LineFormat::Csv => {
                 out.truncate(out.len() - "\n".len());
-                let message = message::of_row(&out[begin..]).len();
+                let message = line_message::of_row(&out[begin..]).len();
                 let more = MAX_MESSAGE_BYTES - message - r#","column_11":"""#.len();
                 out.push(b',');
                 out.resize(out.len() + more, b'x');

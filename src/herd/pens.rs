@@ -10,7 +10,7 @@
 //! most, which is what stays of 204 to 213 days give. The real figures win: six stretches in a hundred hold two
 //! lots of 90 to 120 days, all others one lot of 204 to 213.
 
-use super::chance::{Chance, spread_lots, spread_pens};
+use super::random::{KeyedRng, spread_lots, spread_pens};
 
 /// Days on feed of a lot's first reading: the smallest figure in the real files (DESIGN.md §2). What a farm does not
 /// report are the days when the lot is still being gathered.
@@ -52,7 +52,7 @@ pub(super) struct Stay {
 /// The pens of a farm: what their calendars have in common.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pens {
-    chance: Chance,
+    chance: KeyedRng,
     farm: u32,
     /// From where on pens are spread, and the lots they take in, first ones of a stretch and second ones.
     pens_from: u64,
@@ -62,7 +62,7 @@ pub(super) struct Pens {
 /// A pen of a farm, and the chance that belongs to it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pen {
-    chance: Chance,
+    chance: KeyedRng,
     /// Where it stands among all pens, evenly spread over 0..2^64.
     place: u64,
     /// Days between the beginning of its stretches and that of the calendar's.
@@ -72,7 +72,7 @@ pub(super) struct Pen {
 
 impl Pens {
     /// The pens of a farm, from the chance of the herd.
-    pub(super) fn new(herd: Chance, farm: u32) -> Self {
+    pub(super) fn new(herd: KeyedRng, farm: u32) -> Self {
         let lots_from = [0u32, 1].map(|second| herd.with(b'r').with(second).bits());
         Self { chance: herd.with(farm), farm, pens_from: herd.with(b'p').bits(), lots_from }
     }
@@ -90,7 +90,7 @@ impl Pens {
 impl Pen {
     /// The chance keyed by a lot of this pen.
     #[inline]
-    pub(super) fn lot(&self, stay: Stay) -> Chance {
+    pub(super) fn lot(&self, stay: Stay) -> KeyedRng {
         self.chance.with(b'l').with(stay.sequence)
     }
 
@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn a_lot_is_on_feed_one_day_more_every_day_until_it_leaves() {
         for pen in 0..200 {
-            let pen = Pens::new(Chance::new(7), 3).pen(pen);
+            let pen = Pens::new(KeyedRng::new(7), 3).pen(pen);
             let mut before: Option<Stay> = None;
             let mut empty_days = 0;
             for day in 19_000..20_500 {
@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn about_ninety_one_pens_in_a_hundred_report() {
         let reported =
-            (0..10_000).filter(|&pen| Pens::new(Chance::new(7), 0).pen(pen).reported(19_000).is_some()).count();
+            (0..10_000).filter(|&pen| Pens::new(KeyedRng::new(7), 0).pen(pen).reported(19_000).is_some()).count();
         assert!((8_950..9_300).contains(&reported), "{reported}");
     }
 }

@@ -5,13 +5,13 @@
 
 use chrono::NaiveDate;
 
-use super::chance::Chance;
+use super::feeding::Feeding;
 use super::lot::Lot;
-use super::mill::Feeding;
-use super::names::{Ids, cod_cliente};
+use super::names::{IdAllocator, cod_cliente};
 use super::pens::Pens;
 use super::raca::Raca;
-use super::{Herd, moves, weather};
+use super::random::KeyedRng;
+use super::{Herd, pen_moves, weather};
 
 /// One reading of the history: the ten fields, in units that print exactly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,11 +43,11 @@ pub struct Reading<'a> {
 pub(super) struct Farm {
     cod_cliente: String,
     pens: Pens,
-    ids: Ids,
+    ids: IdAllocator,
     /// Chance of what happens to readings on their way, of what all lots share on a day, and of moves between pens.
-    delivery: Chance,
-    days: Chance,
-    moves: Chance,
+    delivery: KeyedRng,
+    days: KeyedRng,
+    moves: KeyedRng,
 }
 
 /// A day on a farm, and what its lots have in common on it: weather and feeding.
@@ -63,12 +63,12 @@ pub(super) struct FarmDay<'a> {
 
 impl Farm {
     pub(super) fn new(herd: &Herd, index: u32) -> Self {
-        let chance = Chance::new(herd.seed);
+        let chance = KeyedRng::new(herd.seed);
         let days = chance.with(b'd').with(index);
         Self {
             cod_cliente: cod_cliente(index),
             pens: Pens::new(chance, index),
-            ids: Ids::new(chance, index),
+            ids: IdAllocator::new(chance, index),
             delivery: chance.with(b'f').with(index),
             days,
             moves: days.with(b't'),
@@ -77,7 +77,7 @@ impl Farm {
 
     /// The chance of what happens to one pen's reading of a day on its way.
     #[inline]
-    pub(super) fn delivery_chance(&self, pen: u32, unix_day: u32) -> Chance {
+    pub(super) fn delivery_chance(&self, pen: u32, unix_day: u32) -> KeyedRng {
         self.delivery.with(pen).with(unix_day)
     }
 
@@ -92,7 +92,7 @@ impl<'a> FarmDay<'a> {
     /// The reading of one pen, if it has a lot to report.
     pub(super) fn reading(&self, pen: u32) -> Option<Reading<'a>> {
         let farm = self.farm;
-        let calendar_of = moves::calendar_of(farm.moves, pen, self.unix_day);
+        let calendar_of = pen_moves::calendar_of(farm.moves, pen, self.unix_day);
         let calendar = farm.pens.pen(calendar_of);
         let stay = calendar.reported(self.unix_day)?;
         let lot = Lot::new(&calendar, stay);

@@ -5,7 +5,7 @@
 
 use chrono::{Datelike, NaiveDate};
 
-use super::chance::Chance;
+use super::random::KeyedRng;
 
 /// Share of days with rain, January to December: a year of the Cerrado, some 110 days with rain, nearly all from October to April.
 ///
@@ -25,7 +25,7 @@ const MUD: f64 = 0.5;
 const HARDEST: f64 = 0.24;
 
 /// What rain leaves of intake on a day, as a share of that of a dry one; `farm` is the chance that belongs to the farm.
-pub(super) fn share(farm: Chance, unix_day: u32, data: NaiveDate) -> f64 {
+pub(super) fn share(farm: KeyedRng, unix_day: u32, data: NaiveDate) -> f64 {
     let month = data.month0() as usize;
     // The day before is taken to be in the same month, which one day in thirty is not.
     let before = unix_day.checked_sub(1).map_or(0.0, |before| rain(farm, before, month));
@@ -33,7 +33,7 @@ pub(super) fn share(farm: Chance, unix_day: u32, data: NaiveDate) -> f64 {
 }
 
 /// How hard it rains on a day, 0 (not at all) to 1.
-pub(super) fn rain(farm: Chance, unix_day: u32, month: usize) -> f64 {
+pub(super) fn rain(farm: KeyedRng, unix_day: u32, month: usize) -> f64 {
     let day = farm.with(b'w').with(unix_day);
     let rainy = day.share() < RAINY[month];
     // Evenly spread below the hardest, which comes close to exponential amounts cut there.
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     fn year(farm: u32) -> impl Iterator<Item = (NaiveDate, f64, f64)> {
-        let chance = Chance::new(7).with(farm);
+        let chance = KeyedRng::new(7).with(farm);
         (0..365).map(move |n| {
             let data = NaiveDate::from_yo_opt(2023, n + 1).unwrap();
             let unix_day = 19_358 + n;

@@ -6,7 +6,7 @@ use std::fmt;
 
 use super::csv::{self, Csv};
 use super::objects;
-use crate::herd::Format;
+use crate::herd::LineFormat;
 
 /// How readings are laid out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,15 +66,15 @@ impl fmt::Display for Foreign {
 }
 
 /// The layout of what begins with these bytes, by what they look like and by the name where they do not tell.
-pub(super) fn layout(head: &[u8], named: Format) -> Layout {
+pub(super) fn layout(head: &[u8], named: LineFormat) -> Layout {
     let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
     match text.first() {
         Some(b'[') => Layout::Objects,
         Some(b'{') if objects::goes_beyond_a_line(text) => Layout::Objects,
-        Some(b'{') if named == Format::Ndjson => Layout::Lines,
+        Some(b'{') if named == LineFormat::Ndjson => Layout::Lines,
         _ => match csv::detect(text) {
             Some(csv) => Layout::Csv(csv),
-            None if named == Format::Csv => Layout::Csv(Csv::default()),
+            None if named == LineFormat::Csv => Layout::Csv(Csv::default()),
             None => Layout::Lines,
         },
     }

@@ -60,7 +60,7 @@ impl<R: BufRead> Lines<R> {
     }
 
     fn read(&mut self) -> io::Result<Option<Line>> {
-        let Some(mut text) = read_line(&mut self.input).map_err(|e| cut_short(e, self.number))? else {
+        let Some(mut text) = read_line(&mut self.input).map_err(|e| truncated_error(e, self.number))? else {
             return Ok(None);
         };
         self.number += 1;
@@ -77,7 +77,7 @@ impl<R: BufRead> Lines<R> {
     }
 
     /// The row that begins with this line: with the lines after it as long as a quote is open, if it is closed at all.
-    pub(super) fn row_of(&mut self, line: Line) -> io::Result<Vec<u8>> {
+    pub(super) fn read_csv_row(&mut self, line: Line) -> io::Result<Vec<u8>> {
         let mut row = line.text;
         if is_closed(&row) {
             return Ok(row);
@@ -105,7 +105,7 @@ fn is_closed(row: &[u8]) -> bool {
 }
 
 /// What ends a file that was whole once. What it held up to there has been handed over.
-pub(super) fn cut_short(e: io::Error, line: u64) -> io::Error {
+pub(super) fn truncated_error(e: io::Error, line: u64) -> io::Error {
     let why = format!(
         "it cannot be read on after line {line}, it was cut short or damaged ({e}): get it whole and run again"
     );

@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::herd::Format;
-use crate::pack::{Pack, unpacked};
+use crate::compression::{CompressionFormat, open_decompressed};
+use crate::herd::LineFormat;
 
 mod csv;
 mod dialect;
@@ -30,14 +30,18 @@ use objects::Objects;
 const HEAD_BYTES: usize = 64 * 1024;
 
 /// The form of a file by its name's ending, in front of `.gz` or `.zst`: `.csv` is CSV, anything else NDJSON.
-pub fn format_of(path: &Path) -> Format {
-    let (_, path) = Pack::of(path);
-    if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv")) { Format::Csv } else { Format::Ndjson }
+pub fn format_of(path: &Path) -> LineFormat {
+    let (_, path) = CompressionFormat::from_path(path);
+    if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv")) {
+        LineFormat::Csv
+    } else {
+        LineFormat::Ndjson
+    }
 }
 
 /// A message with the place it was read from.
 #[derive(Debug, Clone)]
-pub struct Message {
+pub struct InputMessage {
     /// The file, `-` for standard input.
     pub file: Arc<str>,
     /// The line, from 1.
@@ -60,8 +64,8 @@ pub struct Error {
 /// The file cannot be opened; a later item is an error, and the last one, where it cannot be read on.
 pub fn messages(
     path: &Path,
-    format: Option<Format>,
-) -> Result<Box<dyn Iterator<Item = Result<Message, Error>> + Send>, Error> {
+    format: Option<LineFormat>,
+) -> Result<Box<dyn Iterator<Item = Result<InputMessage, Error>> + Send>, Error> {
     let failed = |source| Error { file: path.to_owned(), source };
     let input: Box<dyn Read + Send> = if path == Path::new("-") {
         Box::new(io::stdin())
@@ -72,11 +76,11 @@ pub fn messages(
         }
         Box::new(file)
     };
-    let mut input = BufReader::with_capacity(HEAD_BYTES, unpacked(input).map_err(failed)?);
+    let mut input = BufReader::with_capacity(HEAD_BYTES, open_decompressed(input).map_err(failed)?);
     // One read: a pipe gives what it has, and is not waited for.
     let head = match input.fill_buf() {
         Ok(head) => head,
-        Err(source) => return Ok(Box::new(std::iter::once(Err(failed(lines::cut_short(source, 0)))))),
+        Err(source) => return Ok(Box::new(std::iter::once(Err(failed(lines::truncated_error(source, 0)))))),
     };
     if let Some(foreign) = Foreign::of(head) {
         let foreign = io::Error::new(io::ErrorKind::InvalidData, foreign.to_string());
@@ -103,7 +107,7 @@ struct Messages<R> {
     file: Arc<str>,
     body: Body<R>,
     /// Messages of a line that holds several.
-    ready: VecDeque<Message>,
+    ready: VecDeque<InputMessage>,
 }
 
 /// What stands in a file.
@@ -113,7 +117,7 @@ enum Body<R> {
 }
 
 impl<R: BufRead> Messages<R> {
-    fn next(&mut self) -> Option<io::Result<Message>> {
+    fn next(&mut self) -> Option<io::Result<InputMessage>> {
         if let Some(ready) = self.ready.pop_front() {
             return Some(Ok(ready));
         }
@@ -136,15 +140,15 @@ impl<R: BufRead> Messages<R> {
                     return Some(Ok(message(&self.file, line)));
                 }
                 let number = line.number;
-                let row = lines.row_of(line);
+                let row = lines.read_csv_row(line);
                 return Some(row.map(|row| message(&self.file, Line { number, text: rows.message(&row) })));
             },
         }
     }
 }
 
-fn message(file: &Arc<str>, line: Line) -> Message {
-    Message { file: Arc::clone(file), line: line.number, body: line.text.into() }
+fn message(file: &Arc<str>, line: Line) -> InputMessage {
+    InputMessage { file: Arc::clone(file), line: line.number, body: line.text.into() }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 
 use std::io::{self, BufRead};
 
-use super::lines::{Line, MAX_LINE_BYTES, cut_short};
+use super::lines::{Line, MAX_LINE_BYTES, truncated_error};
 
 /// Where a scan is within an object.
 #[derive(Debug, Default)]
@@ -103,7 +103,7 @@ impl<R: BufRead> Objects<R> {
         if self.ended {
             return None;
         }
-        let found = self.read().map_err(|e| cut_short(e, self.line));
+        let found = self.read().map_err(|e| truncated_error(e, self.line));
         self.ended = !matches!(found, Ok(Some(_)));
         found.transpose()
     }

@@ -3,7 +3,7 @@
 use super::*;
 use pipeline::record::Reading;
 
-fn read(name: &str, content: &[u8]) -> Vec<Message> {
+fn read(name: &str, content: &[u8]) -> Vec<InputMessage> {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join(name);
     std::fs::write(&path, content).unwrap();
@@ -52,7 +52,7 @@ const HEADER: &str = "id_curral,id_raca,id_lote,peso_entrada,peso_medio,data,qua
 
 /// The pens of the readings, `?` for what is none, each with its line.
 fn pens(name: &str, content: &str) -> String {
-    let pen = |m: &Message| Reading::parse(&m.body).map_or("?".into(), |reading| reading.id_curral);
+    let pen = |m: &InputMessage| Reading::parse(&m.body).map_or("?".into(), |reading| reading.id_curral);
     read(name, content.as_bytes()).iter().map(|m| format!("{}:{} ", m.line, pen(m))).collect()
 }
 
@@ -93,9 +93,9 @@ fn a_quoted_cell_may_hold_line_feeds_and_a_quote_that_is_never_closed_takes_its_
 #[test]
 fn packed_files_are_read_whatever_their_name_and_what_is_cut_short_is_said_after_its_last_line() {
     let text = (0..3_000).map(json).collect::<Vec<_>>().join("\n");
-    for pack in [Pack::Gzip, Pack::Zstd] {
+    for pack in [CompressionFormat::Gzip, CompressionFormat::Zstd] {
         let mut packed = Vec::new();
-        pack.pack(text.as_bytes(), &mut packed).unwrap();
+        pack.compress(text.as_bytes(), &mut packed).unwrap();
         assert_eq!(read("x", &packed).len(), 3_000);
         packed.truncate(packed.len() / 2);
         let home = tempfile::tempdir().unwrap();
@@ -106,7 +106,7 @@ fn packed_files_are_read_whatever_their_name_and_what_is_cut_short_is_said_after
         let why = failed[0].as_ref().unwrap_err().to_string();
         assert!(why.contains(&format!("x.json.gz: it cannot be read on after line {}", whole.len())), "{why}");
         assert!(whole.iter().all(|message| Reading::parse(&message.as_ref().unwrap().body).is_ok()));
-        assert!(pack == Pack::Zstd || whole.len() > 1_000, "{}", whole.len());
+        assert!(pack == CompressionFormat::Zstd || whole.len() > 1_000, "{}", whole.len());
     }
 }
 
@@ -136,7 +136,9 @@ fn a_file_in_utf_16_is_named_as_that_and_not_as_a_thousand_broken_messages() {
 
 #[test]
 fn the_form_is_told_by_the_ending_in_front_of_the_packing() {
-    for (name, format) in [("a.csv", Format::Csv), ("a.CSV.gz", Format::Csv), ("a.json.zst", Format::Ndjson)] {
+    for (name, format) in
+        [("a.csv", LineFormat::Csv), ("a.CSV.gz", LineFormat::Csv), ("a.json.zst", LineFormat::Ndjson)]
+    {
         assert_eq!(format_of(Path::new(name)), format, "{name}");
     }
 }
@@ -208,7 +210,7 @@ fn ten_megabytes_on_one_line_are_as_many_messages_as_were_written() {
     assert!(text.len() > 10_000_000);
     assert_eq!(read("x.json", text.as_bytes()).len(), 50_000);
     let mut packed = Vec::new();
-    Pack::Gzip.pack(text.as_bytes(), &mut packed).unwrap();
+    CompressionFormat::Gzip.compress(text.as_bytes(), &mut packed).unwrap();
     assert_eq!(read("x.json.gz", &packed).len(), 50_000);
 }
 

@@ -25,7 +25,7 @@ pub enum Exit {
     /// Everything was done and nothing was wrong.
     Clean,
     /// Everything was done, and drift, rejects or failed messages were found.
-    Found,
+    Findings,
     /// It could not run: usage, access, schema.
     CouldNotRun,
     /// It stopped early and can be resumed.
@@ -37,7 +37,7 @@ impl Exit {
     pub const fn code(self) -> u8 {
         match self {
             Self::Clean => 0,
-            Self::Found => 1,
+            Self::Findings => 1,
             Self::CouldNotRun => 2,
             Self::Stopped => 3,
         }
@@ -45,7 +45,7 @@ impl Exit {
 }
 
 /// What a command found: its text for people, its JSON for scripts, and how the run ended.
-pub trait Outcome: fmt::Display + Serialize {
+pub trait CommandOutcome: fmt::Display + Serialize {
     /// How the run ended.
     fn exit(&self) -> Exit;
 }

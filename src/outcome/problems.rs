@@ -27,7 +27,7 @@ pub struct Problems {
     kinds: BTreeMap<Cow<'static, str>, u64>,
     /// Those kept, by kind.
     #[serde(skip)]
-    held: BTreeMap<Cow<'static, str>, usize>,
+    kept_by_kind: BTreeMap<Cow<'static, str>, usize>,
 }
 
 impl Problems {
@@ -44,7 +44,7 @@ impl Problems {
     }
 
     /// Takes over those of another, which were logged when they were found.
-    pub fn absorb(&mut self, other: Self) {
+    pub fn merge(&mut self, other: Self) {
         self.more += other.more;
         for (kind, more) in other.kinds {
             *self.kinds.entry(kind).or_default() += more;
@@ -53,7 +53,7 @@ impl Problems {
     }
 
     fn keep(&mut self, problem: Problem) {
-        let held = self.held.entry(problem.kind.clone()).or_default();
+        let held = self.kept_by_kind.entry(problem.kind.clone()).or_default();
         if self.kept.len() < Self::KEPT || *held < Self::KEPT_OF_A_KIND {
             *held += 1;
             self.kept.push(problem);

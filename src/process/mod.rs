@@ -1,13 +1,13 @@
 //! Messages as the Lambda gets them, taken in here: an event → intake, and what became of each message.
 //!
-//! The endpoint that SNS delivers to is [`crate::listen`]'s; it counts its messages with `take_down`, too.
+//! The endpoint that SNS delivers to is [`crate::listen`]'s; it counts its messages with `record_results`, too.
 
 use std::time::Instant;
 
 use chrono::Utc;
 
 use pipeline::intake::event::Event;
-use pipeline::intake::{Fate, Intake, Meaning, Verdict};
+use pipeline::intake::{Intake, Meaning, MessageOutcome, Verdict};
 
 mod outcome;
 
@@ -21,8 +21,8 @@ pub async fn run(event: Event, intake: &Intake) -> anyhow::Result<Outcome> {
     let begun = Instant::now();
     let mut outcome = Outcome { quarantine: intake.quarantine_address(), ..Outcome::default() };
     let (ids, bodies): (Vec<_>, Vec<_>) = event.messages.into_iter().map(|message| (message.id, message.body)).unzip();
-    let verdicts = intake.batch(bodies, Utc::now()).await;
-    take_down(&mut outcome, ids, &verdicts);
+    let verdicts = intake.process(bodies, Utc::now()).await;
+    record_results(&mut outcome, ids, &verdicts);
     outcome.conditional_writes = intake.conditional_writes();
     outcome.seconds = begun.elapsed().as_secs_f64();
     outcome.check()?;
@@ -30,14 +30,14 @@ pub async fn run(event: Event, intake: &Intake) -> anyhow::Result<Outcome> {
 }
 
 /// Takes down what became of the messages of one batch, each with the id it is reported by.
-pub(crate) fn take_down(outcome: &mut Outcome, ids: impl IntoIterator<Item = String>, verdicts: &[Verdict]) {
-    for ((place, verdict), fate) in ids.into_iter().zip(verdicts).zip(Fate::of(verdicts)) {
+pub(crate) fn record_results(outcome: &mut Outcome, ids: impl IntoIterator<Item = String>, verdicts: &[Verdict]) {
+    for ((place, verdict), fate) in ids.into_iter().zip(verdicts).zip(MessageOutcome::classify(verdicts)) {
         outcome.counts.add(Count::Messages);
         outcome.counts.add(match fate {
-            Fate::Processed => Count::Processed,
-            Fate::Duplicate => Count::Duplicates,
-            Fate::Quarantined => Count::Quarantined,
-            Fate::Refused | Fate::Failed => Count::Failed,
+            MessageOutcome::Processed => Count::Processed,
+            MessageOutcome::Duplicate => Count::Duplicates,
+            MessageOutcome::Quarantined => Count::Quarantined,
+            MessageOutcome::RowRefused | MessageOutcome::Failed => Count::Failed,
         });
         let meaning = verdict.meaning();
         match meaning {

@@ -72,13 +72,13 @@ impl Outcome {
         }
         self.seconds += other.seconds;
         self.conditional_writes = self.conditional_writes.weaker(other.conditional_writes);
-        self.problems.absorb(other.problems);
+        self.problems.merge(other.problems);
     }
 }
 
-impl crate::outcome::Outcome for Outcome {
+impl crate::outcome::CommandOutcome for Outcome {
     fn exit(&self) -> Exit {
-        if self.counts.findings() > 0 { Exit::Found } else { Exit::Clean }
+        if self.counts.findings() > 0 { Exit::Findings } else { Exit::Clean }
     }
 }
 

@@ -6,21 +6,21 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use super::Settings;
-use super::entry::{Entry, Invalid};
-use super::pace::{Pace, When};
-use crate::topic::Limits;
+use super::entry::{Entry, InvalidMessage};
+use super::pacer::{Pacer, SendTime};
+use crate::topic::BatchLimits;
 
 /// Invalid messages that are taken down at once.
 const INVALID: usize = 1_000;
 
 /// What the reading thread hands over for each message.
-pub(super) type Read = Result<Result<Entry, Invalid>, anyhow::Error>;
+pub(super) type ReadResult = Result<Result<Entry, InvalidMessage>, anyhow::Error>;
 
 /// Messages that follow one another: those to send in one call, and those between them that are not sent.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     pub entries: Vec<Entry>,
-    pub invalid: Vec<Invalid>,
+    pub invalid: Vec<InvalidMessage>,
     /// When it is to go: when the last of its messages is due.
     pub due: Option<Instant>,
     bytes: usize,
@@ -32,23 +32,23 @@ impl Batch {
         (self.entries.len() + self.invalid.len()) as u64
     }
 
-    fn is_full(&self, limits: Limits) -> bool {
+    fn is_full(&self, limits: BatchLimits) -> bool {
         self.entries.len() >= limits.entries || self.invalid.len() >= INVALID
     }
 }
 
 /// Batches as they come.
 #[derive(Debug)]
-pub(super) struct Batches {
-    messages: mpsc::Receiver<Vec<Read>>,
+pub(super) struct Batcher {
+    messages: mpsc::Receiver<Vec<ReadResult>>,
     /// What was received and not yet looked at.
-    ahead: VecDeque<Read>,
-    limits: Limits,
+    ahead: VecDeque<ReadResult>,
+    limits: BatchLimits,
     /// How long a batch that is not full waits for more.
     linger: Duration,
     /// Whether no two of a group may be in one batch, where one could be refused and the other not.
     keeps_order: bool,
-    pace: Pace,
+    pace: Pacer,
     batch: Batch,
     /// When the batch must go, full or not.
     closes: Instant,
@@ -62,8 +62,13 @@ pub(super) struct Batches {
     schedule_has_ended: bool,
 }
 
-impl Batches {
-    pub(super) fn new(messages: mpsc::Receiver<Vec<Read>>, limits: Limits, settings: &Settings, pace: Pace) -> Self {
+impl Batcher {
+    pub(super) fn new(
+        messages: mpsc::Receiver<Vec<ReadResult>>,
+        limits: BatchLimits,
+        settings: &Settings,
+        pace: Pacer,
+    ) -> Self {
         Self {
             messages,
             ahead: VecDeque::new(),
@@ -105,7 +110,7 @@ impl Batches {
     /// # Errors
     /// A file could not be read on; what was read before has been handed over.
     pub(super) async fn next(&mut self) -> anyhow::Result<Option<Batch>> {
-        while self.failed.is_none() && !self.batch.is_full(self.limits) && self.has_more().await {
+        while self.failed.is_none() && !self.batch.is_full(self.limits) && self.fill_lookahead().await {
             if !self.take() {
                 break;
             }
@@ -118,7 +123,7 @@ impl Batches {
     }
 
     /// Whether there is a message ahead, waiting for one as long as the batch may wait.
-    async fn has_more(&mut self) -> bool {
+    async fn fill_lookahead(&mut self) -> bool {
         while self.ahead.is_empty() {
             let got = match self.messages.try_recv() {
                 Ok(got) => Some(got),
@@ -154,11 +159,11 @@ impl Batches {
             Some(Ok(Ok(entry))) => entry,
         };
         let starved = self.starved_since.take().map_or(Duration::ZERO, |since| since.elapsed());
-        self.pace.put_back(&entry, std::mem::take(&mut self.starved_before) + starved);
+        self.pace.delay_by(&entry, std::mem::take(&mut self.starved_before) + starved);
         let due = match self.pace.due(&entry) {
-            When::Whenever => None,
-            When::At(due) => Some(due),
-            When::Ended => {
+            SendTime::Immediately => None,
+            SendTime::At(due) => Some(due),
+            SendTime::Ended => {
                 self.ahead.push_front(Ok(Ok(entry)));
                 self.schedule_has_ended = true;
                 return false;
@@ -205,25 +210,25 @@ mod tests {
     use super::super::schedule::Schedule;
     use super::*;
 
-    const LIMITS: Limits = Limits { entries: 3, bytes: 100 };
+    const LIMITS: BatchLimits = BatchLimits { entries: 3, bytes: 100 };
     const LINGER: Duration = Duration::from_millis(20);
 
-    fn read(index: u64, bytes: usize) -> Read {
+    fn read(index: u64, bytes: usize) -> ReadResult {
         Ok(Ok(entry(index, bytes)))
     }
 
-    fn invalid(index: u64) -> Read {
-        Ok(Err(Invalid { index, place: "f:2".into(), reason: "bad".into() }))
+    fn invalid(index: u64) -> ReadResult {
+        Ok(Err(InvalidMessage { index, place: "f:2".into(), reason: "bad".into() }))
     }
 
-    fn batches(reads: Vec<Read>, schedule: &Schedule) -> (Batches, mpsc::Sender<Vec<Read>>) {
+    fn batches(reads: Vec<ReadResult>, schedule: &Schedule) -> (Batcher, mpsc::Sender<Vec<ReadResult>>) {
         let (send, receive) = mpsc::channel(64);
         send.try_send(reads).unwrap();
         let settings = Settings { linger: LINGER, ..Settings::default() };
-        (Batches::new(receive, LIMITS, &settings, Pace::new(schedule)), send)
+        (Batcher::new(receive, LIMITS, &settings, Pacer::new(schedule)), send)
     }
 
-    async fn all(reads: Vec<Read>, schedule: &Schedule) -> Vec<Vec<u64>> {
+    async fn all(reads: Vec<ReadResult>, schedule: &Schedule) -> Vec<Vec<u64>> {
         let (mut batches, send) = batches(reads, schedule);
         drop(send);
         let mut found = Vec::new();
@@ -253,7 +258,7 @@ mod tests {
         send.try_send(vec![lot(0, "1"), lot(1, "2"), lot(2, "1"), lot(3, "3"), lot(4, "3")]).unwrap();
         drop(send);
         let settings = Settings { keeps_order: true, ..Settings::default() };
-        let mut batches = Batches::new(receive, LIMITS, &settings, Pace::new(&Schedule::None));
+        let mut batches = Batcher::new(receive, LIMITS, &settings, Pacer::new(&Schedule::None));
         let mut found = Vec::new();
         while let Some(batch) = batches.next().await.unwrap() {
             found.push(batch.entries.iter().map(|entry| entry.index).collect::<Vec<_>>());

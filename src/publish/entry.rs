@@ -8,9 +8,9 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::letter;
+use super::dead_letter;
 use crate::history;
-use crate::topic::{Limits, Message, is_attribute};
+use crate::topic::{BatchLimits, Message, is_attribute};
 use pipeline::hex::hex;
 use pipeline::record::{MAX_MESSAGE_BYTES, Reading, Slug, reading_id};
 
@@ -52,7 +52,7 @@ impl Entry {
 
 /// A message that is not sent.
 #[derive(Debug, Clone)]
-pub(super) struct Invalid {
+pub(super) struct InvalidMessage {
     /// How many messages were read before it.
     pub index: u64,
     /// File and line.
@@ -62,22 +62,22 @@ pub(super) struct Invalid {
 }
 
 /// Makes a message ready, or says why it is not sent.
-pub(super) fn ready(
+pub(super) fn prepare(
     index: u64,
-    read: history::Message,
+    read: history::InputMessage,
     on_invalid: OnInvalid,
-    limits: Limits,
-) -> Result<Entry, Invalid> {
-    let history::Message { file, line, body } = read;
-    let refuse = |reason: String| Invalid { index, place: format!("{file}:{line}"), reason };
-    let body = letter::opened(body);
+    limits: BatchLimits,
+) -> Result<Entry, InvalidMessage> {
+    let history::InputMessage { file, line, body } = read;
+    let refuse = |reason: String| InvalidMessage { index, place: format!("{file}:{line}"), reason };
+    let body = dead_letter::unwrap_dead_letter(body);
     let (mut id, mut data_ms) = (None, None);
     let message = match Reading::parse(&body) {
         Ok(reading) => {
             let own = reading_id(&reading);
             (id, data_ms) = (Some(own), Some(reading.data.timestamp_millis()));
             let id_lote = is_attribute(&reading.id_lote).then_some(reading.id_lote);
-            Message { body, cod_cliente: Some(reading.cod_cliente), id_lote, dedup: own.to_string() }
+            Message { body, cod_cliente: Some(reading.cod_cliente), id_lote, dedup_id: own.to_string() }
         }
         Err(why) if on_invalid == OnInvalid::Withhold => return Err(refuse(why.to_string())),
         Err(_) if body.is_empty() || std::str::from_utf8(&body).is_err() => {
@@ -85,7 +85,7 @@ pub(super) fn ready(
         }
         Err(_) => {
             let dedup = hex(&Sha256::digest(&body));
-            Message { cod_cliente: farm_named_in(&body), id_lote: None, body, dedup }
+            Message { cod_cliente: farm_named_in(&body), id_lote: None, body, dedup_id: dedup }
         }
     };
     // A topic in this process takes more at once, but no longer a message than SNS does.
@@ -112,19 +112,19 @@ pub(super) mod tests {
 
     use super::*;
 
-    const LIMITS: Limits = Limits { entries: 10, bytes: 256 * 1024 };
+    const LIMITS: BatchLimits = BatchLimits { entries: 10, bytes: 256 * 1024 };
     const GOOD: &str = r#"{"id_curral":"1","id_raca":"2","id_lote":"3","peso_entrada":450,"peso_medio":450.5,"data":"2023-01-01 00:00:00 UTC","quantidade_animais":"51","dia_confinamento":"66","consumo_real":9.5,"cod_cliente":"FazendaUm"}"#;
 
     /// A message of so many bytes, as it is on its way to the topic.
     pub(in super::super) fn entry(index: u64, bytes: usize) -> Entry {
         let message =
-            Message { body: vec![b'x'; bytes].into(), cod_cliente: None, id_lote: None, dedup: index.to_string() };
+            Message { body: vec![b'x'; bytes].into(), cod_cliente: None, id_lote: None, dedup_id: index.to_string() };
         Entry { index, file: "f".into(), line: index + 1, message, id: None, data_ms: None, due: None }
     }
 
     fn judge(body: &str, on_invalid: OnInvalid) -> Result<Message, String> {
-        let read = history::Message { file: "f".into(), line: 7, body: Bytes::copy_from_slice(body.as_bytes()) };
-        ready(0, read, on_invalid, LIMITS).map(|entry| entry.message).map_err(|e| {
+        let read = history::InputMessage { file: "f".into(), line: 7, body: Bytes::copy_from_slice(body.as_bytes()) };
+        prepare(0, read, on_invalid, LIMITS).map(|entry| entry.message).map_err(|e| {
             assert_eq!(e.place, "f:7");
             e.reason
         })
@@ -135,9 +135,9 @@ pub(super) mod tests {
         let one = judge(GOOD, OnInvalid::Withhold).unwrap();
         let other = judge(&GOOD.replace("\"51\"", "51"), OnInvalid::Send).unwrap();
         assert_eq!(one.cod_cliente.as_deref(), Some("FazendaUm"));
-        assert_eq!(one.dedup, other.dedup);
+        assert_eq!(one.dedup_id, other.dedup_id);
         assert_ne!(one.body, other.body, "the body is sent as it was read");
-        assert_eq!(one.dedup.len(), 36);
+        assert_eq!(one.dedup_id.len(), 36);
     }
 
     #[test]
@@ -145,7 +145,7 @@ pub(super) mod tests {
         let bad = GOOD.replace("9.5", "\"n/d\"");
         assert!(judge(&bad, OnInvalid::Withhold).unwrap_err().contains("consumo_real"));
         let sent = judge(&bad, OnInvalid::Send).unwrap();
-        assert_eq!((sent.cod_cliente.as_deref(), sent.dedup.len()), (Some("FazendaUm"), 64));
+        assert_eq!((sent.cod_cliente.as_deref(), sent.dedup_id.len()), (Some("FazendaUm"), 64));
         assert_eq!(judge("{\"cod_cliente\":\"../x\"}", OnInvalid::Send).unwrap().cod_cliente, None);
         assert_eq!(judge("{broken", OnInvalid::Send).unwrap().cod_cliente, None);
         assert!(judge("", OnInvalid::Send).is_err());

@@ -123,7 +123,7 @@ fn size(source: &Source) -> (Option<f64>, f64) {
 }
 
 /// Messages and bytes of a file, from the lines at its beginning; none where it cannot be read twice, or is compressed.
-fn file_size(path: &Path, format: Option<crate::herd::Format>) -> Option<(f64, f64)> {
+fn file_size(path: &Path, format: Option<crate::herd::LineFormat>) -> Option<(f64, f64)> {
     let meta = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
     let (mut messages, mut bytes) = (0_u32, 0);
     let begin = std::fs::File::open(path).ok()?;
@@ -139,7 +139,7 @@ fn file_size(path: &Path, format: Option<crate::herd::Format>) -> Option<(f64, f
     if messages == 0 {
         return Some((0.0, 0.0));
     }
-    let header = u32::from(format.unwrap_or_else(|| history::format_of(path)) == crate::herd::Format::Csv);
+    let header = u32::from(format.unwrap_or_else(|| history::format_of(path)) == crate::herd::LineFormat::Csv);
     let lines = f64::from(messages) * meta.len() as f64 / (bytes as f64).max(1.0);
     Some(((lines - f64::from(header)).max(0.0).round(), meta.len() as f64))
 }
@@ -148,10 +148,10 @@ fn file_size(path: &Path, format: Option<crate::herd::Format>) -> Option<(f64, f
 mod tests {
     use super::*;
     use crate::herd::{Faults, Herd, Part};
-    use crate::topic::address::Address;
+    use crate::topic::address::TopicAddress;
 
     fn arn(region: &str, name: &str) -> Terms {
-        format!("arn:aws:sns:{region}:123456789012:{name}").parse::<Address>().unwrap().terms().unwrap()
+        format!("arn:aws:sns:{region}:123456789012:{name}").parse::<TopicAddress>().unwrap().terms().unwrap()
     }
 
     fn herd(lots: u32, days: u32) -> Source {

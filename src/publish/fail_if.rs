@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::time;
-use super::{Count, Outcome, Percentiles, Verdict};
+use super::parse_duration;
+use super::{ConditionResult, Count, Outcome, Percentiles};
 use crate::outcome::count;
 
 /// Conditions; the run fails where any of them holds.
@@ -15,13 +15,13 @@ pub struct FailIf(Vec<Condition>);
 #[derive(Debug, Clone, PartialEq)]
 struct Condition {
     metric: Metric,
-    compared: Compared,
+    compared: Comparison,
     bound: f64,
     text: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Compared {
+enum Comparison {
     Over,
     AtLeast,
     Under,
@@ -30,14 +30,14 @@ enum Compared {
 
 /// Whose percentiles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Of {
+enum LatencyKind {
     Latency,
     Service,
     Lag,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Share {
+enum Quantile {
     P50,
     P90,
     P99,
@@ -49,11 +49,11 @@ enum Share {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Metric {
     /// A percentile, milliseconds.
-    Time(Of, Share),
+    Time(LatencyKind, Quantile),
     /// A number of messages.
-    Messages(Counted),
+    Messages(MessageCount),
     /// The same as a share of those read, per cent.
-    Part(Counted),
+    Share(MessageCount),
     /// Messages published a second.
     Rate,
     /// Published, as a share of those that were due, per cent.
@@ -66,7 +66,7 @@ enum Metric {
 
 /// What can be counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Counted {
+enum MessageCount {
     Failed,
     Dropped,
     Invalid,
@@ -82,31 +82,31 @@ const WORDS: &str = "p50, p90, p99, p999, max, service_p50 … service_max, lag_
 impl Metric {
     /// The metric of that name, held against a share where the bound is one.
     fn named(word: &str, is_share: bool) -> Option<Self> {
-        let counted = |counted| if is_share { Self::Part(counted) } else { Self::Messages(counted) };
+        let counted = |counted| if is_share { Self::Share(counted) } else { Self::Messages(counted) };
         let (of, rest) = match word.split_once('_') {
-            Some(("service", rest)) => (Of::Service, rest),
-            Some(("lag", rest)) => (Of::Lag, rest),
+            Some(("service", rest)) => (LatencyKind::Service, rest),
+            Some(("lag", rest)) => (LatencyKind::Lag, rest),
             Some(_) => return None,
-            None => (Of::Latency, word),
+            None => (LatencyKind::Latency, word),
         };
         let share = match rest {
-            "p50" => Some(Share::P50),
-            "p90" => Some(Share::P90),
-            "p99" => Some(Share::P99),
-            "p999" | "p99.9" if of == Of::Latency => Some(Share::P999),
-            "max" => Some(Share::Max),
+            "p50" => Some(Quantile::P50),
+            "p90" => Some(Quantile::P90),
+            "p99" => Some(Quantile::P99),
+            "p999" | "p99.9" if of == LatencyKind::Latency => Some(Quantile::P999),
+            "max" => Some(Quantile::Max),
             _ => None,
         };
         if let Some(share) = share {
             return Some(Self::Time(of, share));
         }
         Some(match word {
-            "failed" => counted(Counted::Failed),
-            "dropped" => counted(Counted::Dropped),
-            "invalid" => counted(Counted::Invalid),
-            "retries" => counted(Counted::Retries),
-            "unsent" => counted(Counted::Unsent),
-            "missing" => counted(Counted::Missing),
+            "failed" => counted(MessageCount::Failed),
+            "dropped" => counted(MessageCount::Dropped),
+            "invalid" => counted(MessageCount::Invalid),
+            "retries" => counted(MessageCount::Retries),
+            "unsent" => counted(MessageCount::Unsent),
+            "missing" => counted(MessageCount::Missing),
             "rate" => Self::Rate,
             "achieved" => Self::Achieved,
             "behind" => Self::Behind,
@@ -121,11 +121,12 @@ impl Metric {
         let (read, wanted) = match self {
             Self::Time(..) | Self::Behind | Self::Starved => {
                 let has_unit = text.ends_with(|c: char| c.is_ascii_alphabetic());
-                let read = time(text).filter(|_| has_unit || text == "0").map(|time| time.as_secs_f64() * 1e3);
+                let read =
+                    parse_duration(text).filter(|_| has_unit || text == "0").map(|time| time.as_secs_f64() * 1e3);
                 (read, "a length of time with its unit, such as 500ms or 5s")
             }
             Self::Messages(_) => (number(text), "a number of messages, or a share such as 0.1%"),
-            Self::Part(_) | Self::Achieved => {
+            Self::Share(_) | Self::Achieved => {
                 (text.strip_suffix('%').and_then(number), "a share in per cent, such as 99%")
             }
             Self::Rate => (number(text.strip_suffix("/s").unwrap_or(text)), "messages a second, such as 500/s"),
@@ -138,26 +139,26 @@ impl Metric {
         let millis = |ms: f64| (ms, format!("{ms:.1} ms"));
         let percent = |share: f64| (share, format!("{share:.2} %"));
         Some(match self {
-            Self::Time(Of::Latency, Share::P999) => millis(outcome.times.latency_p999_ms),
+            Self::Time(LatencyKind::Latency, Quantile::P999) => millis(outcome.times.latency_p999_ms),
             Self::Time(of, share) => {
                 let Percentiles { p50, p90, p99, max } = match of {
-                    Of::Latency => outcome.times.latency_ms,
-                    Of::Service => outcome.times.service_ms,
-                    Of::Lag => outcome.lag.as_ref()?.ms,
+                    LatencyKind::Latency => outcome.times.latency_ms,
+                    LatencyKind::Service => outcome.times.service_ms,
+                    LatencyKind::Lag => outcome.lag.as_ref()?.ms,
                 };
                 millis(match share {
-                    Share::P50 => p50,
-                    Share::P90 => p90,
-                    Share::P99 | Share::P999 => p99,
-                    Share::Max => max,
+                    Quantile::P50 => p50,
+                    Quantile::P90 => p90,
+                    Quantile::P99 | Quantile::P999 => p99,
+                    Quantile::Max => max,
                 })
             }
             Self::Messages(counted) => {
                 let number = counted.number(outcome)?;
                 (number as f64, count(number))
             }
-            Self::Part(counted) => {
-                let of = if counted == Counted::Missing {
+            Self::Share(counted) => {
+                let of = if counted == MessageCount::Missing {
                     outcome.lag.as_ref()?.watched
                 } else {
                     outcome.counts[Count::Read]
@@ -175,11 +176,16 @@ impl Metric {
     }
 
     fn needs_watch(self) -> bool {
-        matches!(self, Self::Time(Of::Lag, _) | Self::Messages(Counted::Missing) | Self::Part(Counted::Missing))
+        matches!(
+            self,
+            Self::Time(LatencyKind::Lag, _)
+                | Self::Messages(MessageCount::Missing)
+                | Self::Share(MessageCount::Missing)
+        )
     }
 }
 
-impl Counted {
+impl MessageCount {
     fn number(self, outcome: &Outcome) -> Option<u64> {
         Some(match self {
             Self::Failed => outcome.counts[Count::Failed],
@@ -199,20 +205,20 @@ impl FailIf {
     }
 
     /// Whether a run kept to each of them. What was not measured counts as not kept.
-    pub fn judge(&self, outcome: &Outcome) -> Vec<Verdict> {
+    pub fn evaluate(&self, outcome: &Outcome) -> Vec<ConditionResult> {
         let judge = |one: &Condition| {
             let nothing = outcome.counts[Count::Published] == 0 && matches!(one.metric, Metric::Time(..));
             let (held, measured) = match one.metric.measured(outcome).filter(|_| !nothing) {
                 Some((value, said)) => (!one.compared.holds(value, one.bound), said),
                 None => (false, "nothing was measured".to_owned()),
             };
-            Verdict { text: one.text.clone(), held, measured }
+            ConditionResult { text: one.text.clone(), passed: held, measured }
         };
         self.0.iter().map(judge).collect()
     }
 }
 
-impl Compared {
+impl Comparison {
     fn holds(self, value: f64, bound: f64) -> bool {
         match self {
             Self::Over => value > bound,
@@ -241,8 +247,12 @@ impl FromStr for Condition {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let signs =
-            [(">=", Compared::AtLeast), ("<=", Compared::AtMost), (">", Compared::Over), ("<", Compared::Under)];
+        let signs = [
+            (">=", Comparison::AtLeast),
+            ("<=", Comparison::AtMost),
+            (">", Comparison::Over),
+            ("<", Comparison::Under),
+        ];
         let parts = signs.iter().find_map(|(sign, compared)| Some((text.split_once(sign)?, *compared)));
         let Some(((word, bound), compared)) = parts else {
             return Err(format!("{text}: give METRIC > BOUND, such as p99 > 500ms or failed > 0"));
@@ -265,9 +275,9 @@ impl fmt::Display for FailIf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outcome::CommandOutcome as _;
     use crate::outcome::Exit;
-    use crate::outcome::Outcome as _;
-    use crate::publish::{Expected, Interval, Lag, Times};
+    use crate::publish::{Interval, Lag, Times, TruthDelivery};
 
     fn outcome() -> Outcome {
         Outcome {
@@ -285,7 +295,7 @@ mod tests {
     }
 
     fn held(text: &str, outcome: &Outcome) -> Vec<bool> {
-        text.parse::<FailIf>().unwrap().judge(outcome).iter().map(|verdict| verdict.held).collect()
+        text.parse::<FailIf>().unwrap().evaluate(outcome).iter().map(|verdict| verdict.passed).collect()
     }
 
     #[test]
@@ -299,7 +309,7 @@ mod tests {
             [true, false, true, false]
         );
         assert_eq!(held("unsent > 0; invalid > 0; retries > 0; behind > 0; starved > 1ms", &run), [true; 5]);
-        let verdict = &"p99 > 0.4s".parse::<FailIf>().unwrap().judge(&run)[0];
+        let verdict = &"p99 > 0.4s".parse::<FailIf>().unwrap().evaluate(&run)[0];
         assert_eq!((verdict.text.as_str(), verdict.measured.as_str()), ("p99 > 0.4s", "450.0 ms"));
     }
 
@@ -315,20 +325,20 @@ mod tests {
         assert_eq!(held("lag_p99 > 5s; lag_p99 > 3s; missing > 0; missing > 1%", &watched), [true, false, false, true]);
         let looked_up =
             |truth| Outcome { lag: Some(Lag { missing: 1, truth: Some(truth), ..Lag::default() }), ..outcome() };
-        assert_eq!(held("missing > 2", &looked_up(Expected { missing: 3, ..Expected::default() })), [false]);
-        assert_eq!(held("missing > 3", &looked_up(Expected { missing: 3, ..Expected::default() })), [true]);
-        let broken_off = Expected { stopped: Some("away".into()), ..Expected::default() };
+        assert_eq!(held("missing > 2", &looked_up(TruthDelivery { missing: 3, ..TruthDelivery::default() })), [false]);
+        assert_eq!(held("missing > 3", &looked_up(TruthDelivery { missing: 3, ..TruthDelivery::default() })), [true]);
+        let broken_off = TruthDelivery { stopped: Some("away".into()), ..TruthDelivery::default() };
         assert_eq!(held("missing > 0", &looked_up(broken_off)), [false], "not looked for is not kept");
     }
 
     #[test]
     fn conditions_alone_decide_where_there_are_any() {
         let mut run = outcome();
-        assert_eq!(run.exit(), Exit::Found);
-        run.verdicts = "failed > 5; dropped > 1%".parse::<FailIf>().unwrap().judge(&run);
+        assert_eq!(run.exit(), Exit::Findings);
+        run.verdicts = "failed > 5; dropped > 1%".parse::<FailIf>().unwrap().evaluate(&run);
         assert_eq!(run.exit(), Exit::Clean);
-        run.verdicts = "failed > 5; dropped > 0".parse::<FailIf>().unwrap().judge(&run);
-        assert_eq!(run.exit(), Exit::Found);
+        run.verdicts = "failed > 5; dropped > 0".parse::<FailIf>().unwrap().evaluate(&run);
+        assert_eq!(run.exit(), Exit::Findings);
         run.end.stopped = Some("asked to stop".into());
         assert_eq!(run.exit(), Exit::Stopped);
     }

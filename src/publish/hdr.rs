@@ -7,22 +7,22 @@ use std::fmt;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::{Outcome, Point, Shape};
+use super::{HistogramStats, Outcome, PercentilePoint};
 use pipeline::atomic_file::temp_file_beside;
 
 /// A distribution, to be written as text.
 #[derive(Debug, Clone, Copy)]
 pub struct Distribution<'a> {
     /// Its percentiles, from the least to the greatest.
-    pub curve: &'a [Point],
+    pub curve: &'a [PercentilePoint],
     /// The rest.
-    pub shape: Shape,
+    pub shape: HistogramStats,
 }
 
 impl fmt::Display for Distribution<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{:>12} {:>14} {:>10} {:>14}\n", "Value", "Percentile", "TotalCount", "1/(1-Percentile)")?;
-        for Point { percentile, ms, count } in self.curve {
+        for PercentilePoint { percentile, ms, count } in self.curve {
             let share = percentile / 100.0;
             write!(f, "{ms:>12.3} {share:>14.12} {count:>10}")?;
             if share < 1.0 {
@@ -30,7 +30,7 @@ impl fmt::Display for Distribution<'_> {
             }
             writeln!(f)?;
         }
-        let Shape { mean_ms, std_deviation_ms, buckets, sub_buckets } = self.shape;
+        let HistogramStats { mean_ms, std_deviation_ms, buckets, sub_buckets } = self.shape;
         let (max, count) = self.curve.last().map_or((0.0, 0), |last| (last.ms, last.count));
         writeln!(f, "#[Mean    = {mean_ms:>12.3}, StdDeviation   = {std_deviation_ms:>12.3}]")?;
         writeln!(f, "#[Max     = {max:>12.3}, Total count    = {count:>12}]")?;
@@ -67,9 +67,9 @@ mod tests {
 
     #[test]
     fn it_is_the_text_of_the_java_library() {
-        let point = |percentile, ms, count| Point { percentile, ms, count };
+        let point = |percentile, ms, count| PercentilePoint { percentile, ms, count };
         let curve = [point(0.0, 1.0, 1), point(99.9, 1_234.567_8, 999), point(100.0, 2_000.0, 1_000)];
-        let shape = Shape { mean_ms: 12.345_67, std_deviation_ms: 1.5, buckets: 12, sub_buckets: 2_048 };
+        let shape = HistogramStats { mean_ms: 12.345_67, std_deviation_ms: 1.5, buckets: 12, sub_buckets: 2_048 };
         let expected = "       Value     Percentile TotalCount 1/(1-Percentile)
 
        1.000 0.000000000000          1           1.00

@@ -21,14 +21,14 @@ const EVERY: Duration = Duration::from_secs(1);
 
 /// Which messages are settled, by how many were read before each: all below a mark, and ranges above it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Ranges {
+pub(super) struct CompletedRanges {
     /// All below are settled.
     below: u64,
     /// First → one past the last; they neither touch nor overlap, nor reach down to the mark.
     above: BTreeMap<u64, u64>,
 }
 
-impl Ranges {
+impl CompletedRanges {
     /// All below a mark.
     pub(super) fn below(mark: u64) -> Self {
         Self { below: mark, above: BTreeMap::new() }
@@ -61,31 +61,31 @@ impl Ranges {
     }
 
     /// The first one that is not.
-    pub(super) fn first_open(&self) -> u64 {
+    pub(super) fn first_incomplete(&self) -> u64 {
         self.below
     }
 }
 
 /// What the file holds.
 #[derive(Debug, Serialize, Deserialize)]
-struct Held {
+struct JournalFile {
     ruminate_publish_journal: u32,
     /// What is published, and where to; a run that goes on must have the same.
-    of: Of,
-    settled: Ranges,
+    of: RunIdentity,
+    settled: CompletedRanges,
 }
 
 /// What a run is of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Of {
+pub(super) struct RunIdentity {
     topic: String,
     source: Vec<String>,
 }
 
-impl Of {
+impl RunIdentity {
     /// The topic, and the source as it is now: files with size and time of change, or the words of a generated history.
     pub(super) fn new(topic: &str, source: &Source) -> Self {
-        Self { topic: topic.to_owned(), source: source.named() }
+        Self { topic: topic.to_owned(), source: source.identity() }
     }
 
     /// A name that files of another run do not have.
@@ -108,10 +108,10 @@ pub enum Resume {
 
 /// Where a run keeps its journal.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Place {
+pub enum JournalLocation {
     /// Nowhere.
     #[default]
-    Nowhere,
+    Disabled,
     /// In this file.
     File(PathBuf),
     /// In this folder, in a file of the run's own.
@@ -122,7 +122,7 @@ pub enum Place {
 #[derive(Debug)]
 pub(super) struct Journal {
     path: Option<PathBuf>,
-    held: Held,
+    held: JournalFile,
     written: Instant,
     warned: bool,
 }
@@ -132,13 +132,13 @@ impl Journal {
     ///
     /// # Errors
     /// There is nothing to go on with, it is another run's, a file has changed since, or the place cannot be written.
-    pub(super) fn open(place: &Place, of: Of, resume: Resume, skip: u64) -> anyhow::Result<Self> {
+    pub(super) fn open(place: &JournalLocation, of: RunIdentity, resume: Resume, skip: u64) -> anyhow::Result<Self> {
         let path = match place {
-            Place::Nowhere => None,
-            Place::File(path) => Some(path.clone()),
-            Place::Folder(folder) => Some(folder.join(format!("publish-{}.json", of.digest()))),
+            JournalLocation::Disabled => None,
+            JournalLocation::File(path) => Some(path.clone()),
+            JournalLocation::Folder(folder) => Some(folder.join(format!("publish-{}.json", of.digest()))),
         };
-        let mut held = Held { ruminate_publish_journal: 1, of, settled: Ranges::below(skip) };
+        let mut held = JournalFile { ruminate_publish_journal: 1, of, settled: CompletedRanges::below(skip) };
         let Some(path) = path else {
             anyhow::ensure!(resume == Resume::No, "--resume needs a journal, and this run keeps none: use --skip");
             return Ok(Self { path: None, held, written: Instant::now(), warned: false });
@@ -151,7 +151,7 @@ impl Journal {
         match (resume, there) {
             (Resume::No, None) => {}
             (Resume::No, Some(bytes)) => {
-                if let Ok(earlier) = serde_json::from_slice::<Held>(&bytes) {
+                if let Ok(earlier) = serde_json::from_slice::<JournalFile>(&bytes) {
                     tracing::warn!(
                         "an earlier run of this stopped after {} messages; this one begins anew (--resume would go on)",
                         earlier.settled.count()
@@ -163,7 +163,7 @@ impl Journal {
                 path.display()
             ),
             (Resume::Yes, Some(bytes)) => {
-                let earlier: Held = serde_json::from_slice(&bytes)
+                let earlier: JournalFile = serde_json::from_slice(&bytes)
                     .with_context(|| format!("journal {} is damaged: go on with --skip", path.display()))?;
                 anyhow::ensure!(earlier.of.topic == held.of.topic, "the journal is of topic {}", earlier.of.topic);
                 let mut changed = earlier.of.source.iter().zip(&held.of.source).filter(|(was, is)| was != is);
@@ -173,7 +173,7 @@ impl Journal {
                          sent still stands in front, with --skip {}",
                         was.replace('\t', " "),
                         is.replace('\t', " "),
-                        earlier.settled.first_open()
+                        earlier.settled.first_incomplete()
                     );
                 }
                 anyhow::ensure!(
@@ -192,23 +192,23 @@ impl Journal {
     }
 
     /// What was settled before this run began, or has been since.
-    pub(super) fn settled(&self) -> &Ranges {
+    pub(super) fn completed(&self) -> &CompletedRanges {
         &self.held.settled
     }
 
     /// That message is settled.
-    pub(super) fn settle(&mut self, index: u64) {
+    pub(super) fn mark_done(&mut self, index: u64) {
         self.held.settled.insert(index);
     }
 
     /// Writes what is settled, if that was not done for a while. A disk that is full does not stop the run.
-    pub(super) fn keep(&mut self) {
+    pub(super) fn save_if_due(&mut self) {
         if self.written.elapsed() >= EVERY {
-            self.keep_now();
+            self.save();
         }
     }
 
-    fn keep_now(&mut self) {
+    fn save(&mut self) {
         self.written = Instant::now();
         if let Err(e) = self.write()
             && !std::mem::replace(&mut self.warned, true)
@@ -230,7 +230,7 @@ impl Journal {
     /// The run has come to its end, or has stopped; tells where the journal is, if there is one to go on with.
     pub(super) fn close(mut self, ended: bool) -> Option<PathBuf> {
         if !ended {
-            self.keep_now();
+            self.save();
             return self.path;
         }
         if let Some(path) = &self.path
@@ -252,44 +252,44 @@ mod tests {
     fn ranges_hold_what_was_put_in_in_any_order() {
         let mut indexes: Vec<u64> = (0..200).filter(|n| n % 7 != 3).collect();
         indexes.sort_by_key(|n| n.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40);
-        let mut ranges = Ranges::default();
+        let mut ranges = CompletedRanges::default();
         for &index in &indexes {
             ranges.insert(index);
             ranges.insert(index);
         }
-        assert_eq!((ranges.count(), ranges.first_open()), (indexes.len() as u64, 3));
+        assert_eq!((ranges.count(), ranges.first_incomplete()), (indexes.len() as u64, 3));
         assert!((0..220).all(|n| ranges.contains(n) == (n < 200 && n % 7 != 3)));
         (0..200).for_each(|n| ranges.insert(n));
-        assert_eq!(ranges, Ranges::below(200));
+        assert_eq!(ranges, CompletedRanges::below(200));
     }
 
-    fn of(home: &Path, content: &str) -> (Of, Place) {
+    fn of(home: &Path, content: &str) -> (RunIdentity, JournalLocation) {
         let path = home.join("in.json");
         std::fs::write(&path, content).unwrap();
         let source = Source::Files { paths: vec![path], format: None };
-        (Of::new("t", &source), Place::Folder(home.join("state")))
+        (RunIdentity::new("t", &source), JournalLocation::Folder(home.join("state")))
     }
 
     #[test]
     fn a_run_goes_on_only_with_what_it_was_of() {
         let home = tempfile::tempdir().unwrap();
         let (one, place) = of(home.path(), "x");
-        let open = |of: &Of, resume| Journal::open(&place, of.clone(), resume, 0);
+        let open = |of: &RunIdentity, resume| Journal::open(&place, of.clone(), resume, 0);
         let refused = open(&one, Resume::Yes).unwrap_err().to_string();
         assert!(refused.contains("nothing to resume"), "{refused}");
         let mut journal = open(&one, Resume::No).unwrap();
-        journal.settle(0);
-        journal.settle(2);
+        journal.mark_done(0);
+        journal.mark_done(2);
         let path = journal.close(false).unwrap();
         let again = open(&one, Resume::Yes).unwrap();
-        assert!([0, 2].iter().all(|&n| again.settled().contains(n)) && !again.settled().contains(1));
+        assert!([0, 2].iter().all(|&n| again.completed().contains(n)) && !again.completed().contains(1));
         let (other, _) = of(home.path(), "changed");
         let refused = open(&other, Resume::Yes).unwrap_err().to_string();
         assert!(refused.contains("has changed since"), "{refused}");
         std::fs::write(&path, "{").unwrap();
         assert!(open(&one, Resume::Yes).unwrap_err().to_string().contains("--skip"));
         let anew = open(&one, Resume::No).unwrap();
-        assert_eq!(anew.settled().count(), 0);
+        assert_eq!(anew.completed().count(), 0);
         assert_eq!(anew.close(true), None);
         assert!(!path.exists(), "a run that ended leaves nothing");
     }

@@ -31,51 +31,55 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::cancellation::CancellationToken;
 use crate::progress::Progress;
-use crate::stop::Stop;
 use crate::topic::{Error, Topic};
-use pipeline::retry::Retry;
+use pipeline::retry::RetryPolicy;
 
-use dead::DeadLetters;
+use dead_letters::DeadLetters;
 use journal::Journal;
 
 mod batch;
-mod courier;
-mod dead;
+mod dead_letter;
+mod dead_letters;
 mod entry;
 mod estimate;
 mod fail_if;
 pub mod hdr;
 mod journal;
-mod letter;
-mod live;
+mod live_view;
 mod outcome;
-mod pace;
+mod pacer;
+mod rate_limiter;
 mod reader;
 mod run;
 mod schedule;
+mod sender;
 mod source;
 mod telemetry;
 #[cfg(test)]
 mod tests;
-mod throttle;
 mod watch;
 
-pub use dead::Held;
+pub use dead_letters::IfNotEmpty;
 pub use entry::OnInvalid;
 pub use estimate::Estimate;
 pub use fail_if::FailIf;
-pub use journal::{Place, Resume};
+pub use journal::{JournalLocation, Resume};
 pub use outcome::{
-    Count, End, Expected, Interval, Lag, Missing, Outcome, Pacing, Percentiles, Point, Rest, Shape, Times, Verdict,
+    ConditionResult, Count, End, HistogramStats, Interval, Lag, MissingReading, Outcome, Pacing, PercentilePoint,
+    Percentiles, Rest, Times, TruthDelivery,
 };
-pub use schedule::{Rate, Schedule, Speed, Stages, time};
+pub use schedule::{Rate, Schedule, Speedup, Stages, parse_duration};
 pub use source::Source;
-pub use watch::Watched;
+pub use watch::WatchOptions;
 
 /// How often and how patiently a topic is asked whether it is there.
-const CHECK: Retry =
-    Retry { attempts: 3, first_pause: Duration::from_millis(200), longest_pause: Duration::from_millis(500) };
+const CHECK: RetryPolicy = RetryPolicy {
+    max_attempts: 3,
+    initial_backoff: Duration::from_millis(200),
+    max_backoff: Duration::from_millis(500),
+};
 
 /// How often the wish to stop is looked for.
 const LOOK: Duration = Duration::from_millis(50);
@@ -109,11 +113,11 @@ pub struct Settings {
     /// How late a message may be sent; later it is dropped. None: however late.
     pub drop_after: Option<Duration>,
     /// Tries of a message.
-    pub retry: Retry,
+    pub retry: RetryPolicy,
     /// Messages passed over at the beginning: an earlier run has settled them.
     pub skip: u64,
     /// Where the journal is kept.
-    pub journal: Place,
+    pub journal: JournalLocation,
     /// Whether the run of the journal is to go on.
     pub resume: Resume,
     /// What to do with messages that are no valid reading.
@@ -121,7 +125,7 @@ pub struct Settings {
     /// Where messages go that could not be published.
     pub dead_letters: Option<PathBuf>,
     /// The warehouse that what is published is to arrive in, where that is watched.
-    pub watched: Option<Watched>,
+    pub watched: Option<WatchOptions>,
     /// Conditions under which the run counts as failed.
     pub fail_if: FailIf,
 }
@@ -135,9 +139,9 @@ impl Default for Settings {
             keeps_order: false,
             linger: LINGER,
             drop_after: None,
-            retry: Retry::default(),
+            retry: RetryPolicy::default(),
             skip: 0,
-            journal: Place::Nowhere,
+            journal: JournalLocation::Disabled,
             resume: Resume::No,
             on_invalid: OnInvalid::default(),
             dead_letters: None,
@@ -157,31 +161,34 @@ pub async fn run(
     topic: Arc<dyn Topic>,
     settings: Settings,
     progress: &Progress,
-    stop: &Stop,
+    stop: &CancellationToken,
 ) -> anyhow::Result<Outcome> {
     source.check()?;
     CHECK.run(|e: &Error| e.kind, |_| topic.check()).await?;
     if let Some(path) = settings.dead_letters.as_deref().filter(|path| source.reads(path)) {
         anyhow::bail!("dead-letter file {}: it is published itself, name another file", path.display());
     }
-    let of = journal::Of::new(&topic.address(), &source);
+    let of = journal::RunIdentity::new(&topic.address(), &source);
     let goes_on = settings.skip > 0 || settings.resume == Resume::Yes;
-    let dead = DeadLetters::open(settings.dead_letters.as_deref(), if goes_on { Held::Append } else { Held::Refuse })?;
+    let dead = DeadLetters::open(
+        settings.dead_letters.as_deref(),
+        if goes_on { IfNotEmpty::Append } else { IfNotEmpty::Fail },
+    )?;
     let journal = Journal::open(&settings.journal, of, settings.resume, settings.skip)?;
     let watch = match settings.watched.clone() {
-        Some(watched) => Some(watch::Watch::begin(watched, stop).await?),
+        Some(watched) => Some(watch::DeliveryWatch::begin(watched, stop).await?),
         None => None,
     };
     let fail_if = settings.fail_if.clone();
-    let parts = run::Parts { topic, settings, dead, journal, watch };
-    let mut outcome = run::Run::new(parts, progress, stop).of(source).await?;
-    outcome.verdicts = fail_if.judge(&outcome);
+    let parts = run::RunParts { topic, settings, dead, journal, watch };
+    let mut outcome = run::PublishRun::new(parts, progress, stop).run(source).await?;
+    outcome.verdicts = fail_if.evaluate(&outcome);
     Ok(outcome)
 }
 
 /// Returns when somebody wishes to stop.
-async fn wished(stop: &Stop) {
-    while !stop.is_set() {
+async fn wished(stop: &CancellationToken) {
+    while !stop.is_cancelled() {
         tokio::time::sleep(LOOK).await;
     }
 }

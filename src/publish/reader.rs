@@ -12,14 +12,14 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::batch::Read;
+use super::batch::ReadResult;
 use super::entry;
 use super::estimate;
-use super::journal::Ranges;
+use super::journal::CompletedRanges;
 use super::{OnInvalid, Settings, Source};
+use crate::cancellation::CancellationToken;
 use crate::outcome::count;
-use crate::stop::Stop;
-use crate::topic::Limits;
+use crate::topic::BatchLimits;
 
 /// Lots of messages read ahead: enough to fill batches from, and a bound to memory however large they are.
 const AHEAD: usize = 16;
@@ -66,10 +66,10 @@ pub(super) struct Counted {
 pub(super) fn start(
     source: Source,
     settings: &Settings,
-    limits: Limits,
-    settled: Ranges,
-    stop: Stop,
-) -> (mpsc::Receiver<Vec<Read>>, Reader) {
+    limits: BatchLimits,
+    settled: CompletedRanges,
+    stop: CancellationToken,
+) -> (mpsc::Receiver<Vec<ReadResult>>, Reader) {
     let (send, receive) = mpsc::channel(AHEAD);
     let (tally, may_hang) = (Arc::<Tally>::default(), !source.is_repeatable());
     let mut thread = Thread {
@@ -80,7 +80,7 @@ pub(super) fn start(
         stop,
         tally: Arc::clone(&tally),
         lot: Vec::new(),
-        together: source.together(),
+        together: source.batch_size(),
         index: 0,
         over: false,
         ends: None,
@@ -118,13 +118,13 @@ impl Reader {
 
 /// The thread itself.
 struct Thread {
-    send: mpsc::Sender<Vec<Read>>,
-    settled: Ranges,
-    limits: Limits,
+    send: mpsc::Sender<Vec<ReadResult>>,
+    settled: CompletedRanges,
+    limits: BatchLimits,
     on_invalid: OnInvalid,
-    stop: Stop,
+    stop: CancellationToken,
     tally: Arc<Tally>,
-    lot: Vec<Read>,
+    lot: Vec<ReadResult>,
     /// How many messages are handed over together.
     together: usize,
     index: u64,
@@ -161,8 +161,8 @@ impl Thread {
                 _ => {}
             }
         }
-        if !self.over && !self.stop.is_set() && self.index < self.settled.first_open() {
-            let (asked, there) = (count(self.settled.first_open()), count(self.index));
+        if !self.over && !self.stop.is_cancelled() && self.index < self.settled.first_incomplete() {
+            let (asked, there) = (count(self.settled.first_incomplete()), count(self.index));
             self.fail(anyhow::anyhow!(
                 "{asked} messages were to be passed over, and there were {there}: is it the same source?"
             ));
@@ -170,7 +170,7 @@ impl Thread {
     }
 
     /// Takes a message; breaks where the rest is not to be counted.
-    fn message(&mut self, message: crate::history::Message, source: &Source) -> ControlFlow<()> {
+    fn message(&mut self, message: crate::history::InputMessage, source: &Source) -> ControlFlow<()> {
         let this = self.index;
         self.index += 1;
         self.tally.messages.store(self.index, Ordering::SeqCst);
@@ -179,7 +179,7 @@ impl Thread {
         } else if self.over {
             self.tally.not_reached.fetch_add(1, Ordering::SeqCst);
         } else {
-            self.lot.push(Ok(entry::ready(this, message, self.on_invalid, self.limits)));
+            self.lot.push(Ok(entry::prepare(this, message, self.on_invalid, self.limits)));
             if self.lot.len() >= self.together {
                 self.hand_over();
             }
@@ -193,7 +193,7 @@ impl Thread {
         if lot.is_empty() {
             return;
         }
-        let left = if self.over || self.stop.is_set() {
+        let left = if self.over || self.stop.is_cancelled() {
             lot.len()
         } else {
             self.send.blocking_send(lot).map_or_else(|unsent| unsent.0.len(), |()| 0)
@@ -204,7 +204,7 @@ impl Thread {
 
     /// Whether there is time to count on.
     fn look(&mut self, source: &Source) -> ControlFlow<()> {
-        let asked = self.stop.is_set();
+        let asked = self.stop.is_cancelled();
         self.over |= asked;
         if !self.over {
             return ControlFlow::Continue(());

@@ -6,58 +6,58 @@ use std::time::Instant;
 
 use tokio::task::JoinSet;
 
-use super::batch::{Batch, Batches};
-use super::courier::{Courier, Delivered, Fate, Settled};
-use super::dead::DeadLetters;
+use super::batch::{Batch, Batcher};
+use super::dead_letters::DeadLetters;
 use super::entry::Entry;
 use super::journal::Journal;
-use super::live::{Live, Now};
-use super::pace::Pace;
+use super::live_view::{LiveStats, LiveView};
+use super::pacer::Pacer;
 use super::reader::{self, Counted};
+use super::sender::{BatchDelivery, BatchSender, SendOutcome, SentMessage};
 use super::telemetry::{Counts, Telemetry};
-use super::watch::Watch;
+use super::watch::DeliveryWatch;
 use super::{Count, End, Outcome, Pacing, Rest, Schedule, ScheduleEnd, Settings, Source, wished};
+use crate::cancellation::CancellationToken;
 use crate::outcome::count;
 use crate::progress::Progress;
-use crate::stop::Stop;
-use crate::topic::{Limits, Refusal, Topic};
+use crate::topic::{BatchLimits, EntryError, Topic};
 use pipeline::error::Kind;
 
 /// A run under way.
-pub(super) struct Run {
+pub(super) struct PublishRun {
     settings: Settings,
-    limits: Limits,
-    courier: Arc<Courier>,
-    in_flight: JoinSet<Delivered>,
+    limits: BatchLimits,
+    sender: Arc<BatchSender>,
+    in_flight: JoinSet<BatchDelivery>,
     /// What may not be overtaken by what follows, because it is in flight.
     groups: HashSet<String>,
     dead: DeadLetters,
     journal: Journal,
     telemetry: Telemetry,
-    watch: Option<Watch>,
-    live: Live,
-    stop: Stop,
+    watch: Option<DeliveryWatch>,
+    live: LiveView,
+    stop: CancellationToken,
     outcome: Outcome,
     /// The failure that no other message will escape.
     hopeless: Option<String>,
 }
 
 /// What is needed beside the source.
-pub(super) struct Parts {
+pub(super) struct RunParts {
     pub topic: Arc<dyn Topic>,
     pub settings: Settings,
     pub dead: DeadLetters,
     pub journal: Journal,
-    pub watch: Option<Watch>,
+    pub watch: Option<DeliveryWatch>,
 }
 
-impl Run {
-    pub(super) fn new(parts: Parts, progress: &Progress, stop: &Stop) -> Self {
-        let Parts { topic, settings, dead, journal, watch } = parts;
+impl PublishRun {
+    pub(super) fn new(parts: RunParts, progress: &Progress, stop: &CancellationToken) -> Self {
+        let RunParts { topic, settings, dead, journal, watch } = parts;
         let outcome = Outcome {
             topic: topic.address(),
             dead_letters: settings.dead_letters.as_ref().map(|path| path.display().to_string()),
-            counts: [(Count::Skipped, journal.settled().count())].into(),
+            counts: [(Count::Skipped, journal.completed().count())].into(),
             pacing: Pacing {
                 schedule: settings.schedule.to_string(),
                 rate: settings.schedule.constant(),
@@ -68,12 +68,12 @@ impl Run {
         };
         Self {
             limits: topic.limits(),
-            courier: Arc::new(Courier::new(topic, settings.retry, stop.clone())),
+            sender: Arc::new(BatchSender::new(topic, settings.retry, stop.clone())),
             in_flight: JoinSet::new(),
             groups: HashSet::new(),
             telemetry: Telemetry::new(),
             watch,
-            live: Live::new(progress, &settings.schedule),
+            live: LiveView::new(progress, &settings.schedule),
             stop: stop.clone(),
             settings,
             dead,
@@ -84,32 +84,32 @@ impl Run {
     }
 
     /// Publishes the source and closes the account.
-    pub(super) async fn of(mut self, source: Source) -> anyhow::Result<Outcome> {
+    pub(super) async fn run(mut self, source: Source) -> anyhow::Result<Outcome> {
         let begun = Instant::now();
-        let pace = Pace::new(&self.settings.schedule);
+        let pace = Pacer::new(&self.settings.schedule);
         let generated = source.is_generated();
-        let settled = self.journal.settled().clone();
+        let settled = self.journal.completed().clone();
         let (messages, reader) = reader::start(source, &self.settings, self.limits, settled, self.stop.clone());
-        let mut batches = Batches::new(messages, self.limits, &self.settings, pace);
+        let mut batches = Batcher::new(messages, self.limits, &self.settings, pace);
         while let Some(batch) = self.next(&mut batches).await? {
-            self.account_for(&batch);
+            self.count_read(&batch);
             let Some(batch) = self.wait(batch).await? else { break };
             self.send(batch);
         }
-        if self.stop.is_set() {
-            self.asked_to_stop(); // the reading thread may have seen it first, and ended as if there were no more
+        if self.stop.is_cancelled() {
+            self.note_interruption(); // the reading thread may have seen it first, and ended as if there were no more
         }
         self.outcome.pacing.schedule_ended = batches.schedule_has_ended() && self.outcome.end.stopped.is_none();
         self.outcome.pacing.starved_seconds = batches.starved().as_secs_f64();
         let left = batches.left().await;
         while let Some(delivered) = self.in_flight.join_next().await {
-            self.take_down(delivered?);
+            self.record_delivery(delivered?);
         }
         self.account_for_rest(left, reader.end().await, generated);
         let watch = self.watch.take();
         let mut outcome = self.close(begun)?;
         if let Some(watch) = watch {
-            let (watched, arrived) = watch.so_far();
+            let (watched, arrived) = watch.progress();
             if watched > arrived {
                 tracing::info!("published; waiting for {} of {} to arrive", count(watched - arrived), count(watched));
             }
@@ -119,15 +119,15 @@ impl Run {
     }
 
     /// The next batch, unless there is none or the run is to end; settles what comes back meanwhile.
-    async fn next(&mut self, batches: &mut Batches) -> anyhow::Result<Option<Batch>> {
+    async fn next(&mut self, batches: &mut Batcher) -> anyhow::Result<Option<Batch>> {
         loop {
             if self.outcome.end.stopped.is_some() {
                 return Ok(None);
             }
             tokio::select! {
                 biased;
-                () = wished(&self.stop) => self.asked_to_stop(),
-                Some(delivered) = self.in_flight.join_next() => self.take_down(delivered?),
+                () = wished(&self.stop) => self.note_interruption(),
+                Some(delivered) = self.in_flight.join_next() => self.record_delivery(delivered?),
                 () = self.live.tick() => self.show(),
                 batch = batches.next() => match batch {
                     Ok(batch) => return Ok(batch),
@@ -154,8 +154,8 @@ impl Run {
             }
             tokio::select! {
                 biased;
-                () = wished(&self.stop) => self.asked_to_stop(),
-                Some(delivered) = self.in_flight.join_next() => self.take_down(delivered?),
+                () = wished(&self.stop) => self.note_interruption(),
+                Some(delivered) = self.in_flight.join_next() => self.record_delivery(delivered?),
                 () = tokio::time::sleep_until(early.unwrap_or_else(Instant::now).into()), if early.is_some() => {}
                 () = self.live.tick() => self.show(),
             }
@@ -169,13 +169,13 @@ impl Run {
     }
 
     /// The batch was read: counts it, and what of it is not sent.
-    fn account_for(&mut self, batch: &Batch) {
+    fn count_read(&mut self, batch: &Batch) {
         self.outcome.counts[Count::Read] += batch.read();
         self.live.add(batch.read());
         for invalid in &batch.invalid {
             self.outcome.counts[Count::Invalid] += 1;
             self.outcome.problems.add("invalid", invalid.place.clone(), invalid.reason.clone());
-            self.journal.settle(invalid.index);
+            self.journal.mark_done(invalid.index);
         }
     }
 
@@ -221,14 +221,14 @@ impl Run {
         if self.settings.keeps_order {
             self.groups.extend(entries.iter().map(|entry| entry.message.group()));
         }
-        let courier = Arc::clone(&self.courier);
-        self.in_flight.spawn(async move { courier.deliver(entries).await });
+        let courier = Arc::clone(&self.sender);
+        self.in_flight.spawn(async move { courier.send(entries).await });
         self.telemetry.in_flight(self.in_flight.len());
     }
 
     /// The sender is so far behind that these are not sent any more.
     fn drop_all(&mut self, dropped: Vec<Entry>) {
-        let refusal = Refusal {
+        let refusal = EntryError {
             kind: Kind::Transient,
             code: "Dropped".into(),
             message: "the sender was too far behind its schedule".into(),
@@ -236,15 +236,15 @@ impl Run {
         for entry in dropped {
             self.outcome.counts[Count::Dropped] += 1;
             self.telemetry.count(entry.due.unwrap_or_else(Instant::now), Counts { dropped: 1, ..Counts::default() });
-            if self.bury(&entry, 0, &refusal) {
-                self.journal.settle(entry.index);
+            if self.write_dead_letter(&entry, 0, &refusal) {
+                self.journal.mark_done(entry.index);
             }
         }
     }
 
     /// Keeps a message that is not published; where that cannot be done the run ends, and can go on with that message.
-    fn bury(&mut self, entry: &Entry, attempts: u32, refusal: &Refusal) -> bool {
-        match self.dead.bury(entry, attempts, refusal) {
+    fn write_dead_letter(&mut self, entry: &Entry, attempts: u32, refusal: &EntryError) -> bool {
+        match self.dead.write(entry, attempts, refusal) {
             Ok(()) => true,
             Err(why) => {
                 self.outcome.end.stopped.get_or_insert(why);
@@ -253,7 +253,7 @@ impl Run {
         }
     }
 
-    fn take_down(&mut self, delivered: Delivered) {
+    fn record_delivery(&mut self, delivered: BatchDelivery) {
         self.outcome.counts[Count::Retries] += delivered.retries;
         for (code, count) in delivered.errors {
             *self.outcome.errors.entry(code).or_default() += count;
@@ -262,30 +262,30 @@ impl Run {
             self.telemetry.count(Instant::now(), Counts { retries: delivered.retries, ..Counts::default() });
         }
         for settled in delivered.settled {
-            self.settle(&settled);
+            self.record_message(&settled);
         }
-        if let Some(why) = delivered.hopeless {
+        if let Some(why) = delivered.fatal {
             self.outcome.end.stopped.get_or_insert_with(|| why.clone());
             self.hopeless.get_or_insert(why);
         }
-        self.journal.keep();
+        self.journal.save_if_due();
     }
 
-    fn settle(&mut self, settled: &Settled) {
-        let Settled { entry, fate, attempts, at } = settled;
+    fn record_message(&mut self, settled: &SentMessage) {
+        let SentMessage { entry, fate, attempts, at } = settled;
         if self.settings.keeps_order {
             self.groups.remove(&entry.message.group());
         }
         match fate {
-            Fate::Published { latency, service } => {
+            SendOutcome::Published { latency, service } => {
                 self.outcome.counts[Count::Published] += 1;
                 self.telemetry.published(*at, *latency, *service);
                 if let (Some(watch), Some(id)) = (&self.watch, entry.id) {
                     watch.published(id, *at);
                 }
             }
-            Fate::Dead(refusal) => {
-                if !self.bury(entry, *attempts, refusal) {
+            SendOutcome::Failed(refusal) => {
+                if !self.write_dead_letter(entry, *attempts, refusal) {
                     self.outcome.counts[Count::Unsent] += 1;
                     return;
                 }
@@ -293,26 +293,26 @@ impl Run {
                 self.telemetry.count(*at, Counts { failed: 1, ..Counts::default() });
                 self.outcome.problems.add("failed", entry.place(), refusal.to_string());
             }
-            Fate::Unsent => {
+            SendOutcome::Unsent => {
                 self.outcome.counts[Count::Unsent] += 1;
                 return;
             }
         }
-        self.journal.settle(entry.index);
+        self.journal.mark_done(entry.index);
     }
 
-    fn asked_to_stop(&mut self) {
+    fn note_interruption(&mut self) {
         self.outcome.end.stopped.get_or_insert_with(|| "asked to stop".into());
     }
 
     fn show(&mut self) {
-        let now = Now {
+        let now = LiveStats {
             in_flight: self.in_flight.len(),
-            limit: self.courier.limit(),
-            arrived: self.watch.as_ref().map(Watch::so_far),
+            limit: self.sender.limit(),
+            arrived: self.watch.as_ref().map(DeliveryWatch::progress),
         };
         self.live.show(&self.telemetry, &self.outcome, &now);
-        self.journal.keep();
+        self.journal.save_if_due();
     }
 
     fn close(self, begun: Instant) -> anyhow::Result<Outcome> {
@@ -323,7 +323,7 @@ impl Run {
         }
         let end = Instant::now();
         outcome.times = self.telemetry.times(begun, end, outcome.counts[Count::Published]);
-        let first_open = self.journal.settled().first_open();
+        let first_open = self.journal.completed().first_incomplete();
         let journal = self.journal.close(outcome.end.stopped.is_none()).map(|path| path.display().to_string());
         let can_go_on = outcome.end.stopped.is_some() || outcome.pacing.schedule_ended;
         outcome.end = End { journal, resume_skip: can_go_on.then_some(first_open), ..outcome.end };

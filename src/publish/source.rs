@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::herd::{Faults, FileUnit, Format, Herd, Part, generate};
-use crate::history::{self, Message};
+use crate::herd::{Faults, FileUnit, Herd, LineFormat, Part, generate};
+use crate::history::{self, InputMessage};
 
 /// Messages handed over together where they come fast: a channel costs more than a message otherwise.
 const TOGETHER: usize = 32;
@@ -20,7 +20,7 @@ pub enum Source {
         /// Their paths.
         paths: Vec<PathBuf>,
         /// Their form; by their ending where it is `None`.
-        format: Option<Format>,
+        format: Option<LineFormat>,
     },
     /// A history made on the way; its files have names, but are written nowhere.
     Herd {
@@ -62,9 +62,9 @@ impl Source {
     }
 
     /// What it is, one line a file or for the whole history, with a tab before what tells one state of a file from another.
-    pub(super) fn named(&self) -> Vec<String> {
+    pub(super) fn identity(&self) -> Vec<String> {
         match self {
-            Self::Files { paths, .. } => paths.iter().map(|path| named(path)).collect(),
+            Self::Files { paths, .. } => paths.iter().map(|path| file_identity(path)).collect(),
             Self::Herd { herd, part, faults } => vec![format!("{herd:?} {part:?} {faults}")],
         }
     }
@@ -85,7 +85,7 @@ impl Source {
     }
 
     /// How many messages may be handed over together: of what comes slowly, each by itself.
-    pub(super) fn together(&self) -> usize {
+    pub(super) fn batch_size(&self) -> usize {
         if self.is_repeatable() { TOGETHER } else { 1 }
     }
 
@@ -120,7 +120,7 @@ impl Source {
     pub(super) fn feed(
         &self,
         part: usize,
-        each: &mut dyn FnMut(Message) -> ControlFlow<()>,
+        each: &mut dyn FnMut(InputMessage) -> ControlFlow<()>,
     ) -> Result<(), history::Error> {
         match self {
             Self::Files { paths, format } => {
@@ -132,14 +132,15 @@ impl Source {
             }
             Self::Herd { herd, part, faults } => {
                 // Having enough is the only way to fail, and no failure to tell of.
-                let _ = generate(herd, *part, Format::Ndjson, faults, |unit, bytes, _| lines(herd, unit, bytes, each));
+                let _ =
+                    generate(herd, *part, LineFormat::Ndjson, faults, |unit, bytes, _| lines(herd, unit, bytes, each));
             }
         }
         Ok(())
     }
 }
 
-fn named(path: &Path) -> String {
+fn file_identity(path: &Path) -> String {
     let full = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let state = std::fs::metadata(path).map_or_else(
         |e| e.to_string(),
@@ -155,12 +156,12 @@ fn lines(
     herd: &Herd,
     unit: FileUnit,
     bytes: &[u8],
-    each: &mut dyn FnMut(Message) -> ControlFlow<()>,
+    each: &mut dyn FnMut(InputMessage) -> ControlFlow<()>,
 ) -> Result<(), ()> {
-    let file: Arc<str> = unit.name(herd, Format::Ndjson).into();
+    let file: Arc<str> = unit.name(herd, LineFormat::Ndjson).into();
     let lines = bytes.split(|&b| b == b'\n').zip(1..).filter(|(line, _)| !line.is_empty());
     for (line, number) in lines {
-        let message = Message { file: Arc::clone(&file), line: number, body: Bytes::copy_from_slice(line) };
+        let message = InputMessage { file: Arc::clone(&file), line: number, body: Bytes::copy_from_slice(line) };
         if each(message).is_break() {
             return Err(());
         }
@@ -178,7 +179,7 @@ mod tests {
         let (part, faults) = (Part::WHOLE, Faults::none());
         let mut expected = Vec::new();
         for unit in herd.files() {
-            herd.write_unit(unit, Format::Ndjson, &faults, &mut expected);
+            herd.write_unit(unit, LineFormat::Ndjson, &faults, &mut expected);
         }
         let (mut found, mut last) = (Vec::new(), None);
         let mut source = Source::Herd { herd, part, faults };

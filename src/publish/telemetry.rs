@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::{Counter, Histogram};
 
-use super::{Interval, Percentiles, Point, Shape, Times};
+use super::{HistogramStats, Interval, PercentilePoint, Percentiles, Times};
 
 /// The longest latency told apart from longer ones, microseconds.
 const LONGEST: u64 = 3_600_000_000;
@@ -43,7 +43,7 @@ impl<C: Counter> Latencies<C> {
         self.0.record(micros).expect("it grows up to the longest latency, which is within its range");
     }
 
-    fn absorb(&mut self, other: &Self) {
+    fn merge(&mut self, other: &Self) {
         self.0.add(&other.0).expect("it grows to what the other holds");
     }
 
@@ -58,13 +58,17 @@ impl<C: Counter> Latencies<C> {
     }
 
     /// The curve of percentiles, finer towards its end.
-    pub(super) fn curve(&self) -> Vec<Point> {
+    pub(super) fn curve(&self) -> Vec<PercentilePoint> {
         let points = self.0.iter_quantiles(STEPS);
         let mut count = 0;
         points
             .map(|point| {
                 count += point.count_since_last_iteration();
-                Point { percentile: point.quantile_iterated_to() * 100.0, ms: millis(point.value_iterated_to()), count }
+                PercentilePoint {
+                    percentile: point.quantile_iterated_to() * 100.0,
+                    ms: millis(point.value_iterated_to()),
+                    count,
+                }
             })
             .collect()
     }
@@ -72,8 +76,8 @@ impl<C: Counter> Latencies<C> {
 
 impl<C: Counter> Latencies<C> {
     /// What the text of a histogram tells beside its percentiles.
-    pub(super) fn shape(&self) -> Shape {
-        Shape {
+    pub(super) fn shape(&self) -> HistogramStats {
+        HistogramStats {
             mean_ms: self.0.mean() / 1e3,
             std_deviation_ms: self.0.stdev() / 1e3,
             buckets: self.0.buckets().into(),
@@ -88,7 +92,7 @@ fn millis(micros: u64) -> f64 {
 
 /// One stretch.
 #[derive(Debug, Clone)]
-struct Stretch {
+struct IntervalStats {
     counts: Counts,
     in_flight: u32,
     latency: Latencies<u32>,
@@ -116,17 +120,17 @@ impl Counts {
     }
 }
 
-impl Stretch {
+impl IntervalStats {
     fn new() -> Self {
         let latencies = Latencies::with_digits(DIGITS.1);
         Self { counts: Counts::default(), in_flight: 0, latency: latencies.clone(), service: latencies }
     }
 
-    fn absorb(&mut self, other: &Self) {
+    fn merge(&mut self, other: &Self) {
         self.counts.add(other.counts);
         self.in_flight = self.in_flight.max(other.in_flight);
-        self.latency.absorb(&other.latency);
-        self.service.absorb(&other.service);
+        self.latency.merge(&other.latency);
+        self.service.merge(&other.service);
     }
 }
 
@@ -135,7 +139,7 @@ impl Stretch {
 pub(super) struct Telemetry {
     begun: Instant,
     length: Duration,
-    stretches: Vec<Stretch>,
+    stretches: Vec<IntervalStats>,
     /// From when a message was due to its answer.
     pub latency: Latencies,
     /// From the call to the answer.
@@ -151,14 +155,14 @@ impl Telemetry {
 
     /// Takes counts down where they belong.
     pub(super) fn count(&mut self, at: Instant, counts: Counts) {
-        self.stretch(at).counts.add(counts);
+        self.interval_at(at).counts.add(counts);
     }
 
     /// A message was published.
     pub(super) fn published(&mut self, at: Instant, latency: Duration, service: Duration) {
         self.latency.add(latency);
         self.service.add(service);
-        let stretch = self.stretch(at);
+        let stretch = self.interval_at(at);
         stretch.counts.published += 1;
         stretch.latency.add(latency);
         stretch.service.add(service);
@@ -167,27 +171,27 @@ impl Telemetry {
     /// So many batches are in flight.
     pub(super) fn in_flight(&mut self, batches: usize) {
         let batches = u32::try_from(batches).unwrap_or(u32::MAX);
-        let stretch = self.stretch(Instant::now());
+        let stretch = self.interval_at(Instant::now());
         stretch.in_flight = stretch.in_flight.max(batches);
     }
 
-    fn stretch(&mut self, at: Instant) -> &mut Stretch {
+    fn interval_at(&mut self, at: Instant) -> &mut IntervalStats {
         let since = at.saturating_duration_since(self.begun);
         while since.as_nanos() / self.length.as_nanos() >= STRETCHES as u128 {
-            self.halve();
+            self.merge_intervals();
         }
         let number = (since.as_nanos() / self.length.as_nanos()) as usize; // below STRETCHES
         while self.stretches.len() <= number {
-            self.stretches.push(Stretch::new());
+            self.stretches.push(IntervalStats::new());
         }
         &mut self.stretches[number]
     }
 
-    fn halve(&mut self) {
-        let mut kept: Vec<Stretch> = Vec::with_capacity(STRETCHES);
+    fn merge_intervals(&mut self) {
+        let mut kept: Vec<IntervalStats> = Vec::with_capacity(STRETCHES);
         for (number, stretch) in std::mem::take(&mut self.stretches).into_iter().enumerate() {
             match kept.last_mut().filter(|_| number % 2 == 1) {
-                Some(last) => last.absorb(&stretch),
+                Some(last) => last.merge(&stretch),
                 None => kept.push(stretch),
             }
         }

@@ -8,11 +8,11 @@ use async_trait::async_trait;
 
 use super::*;
 use crate::topic::memory::{Fault, Memory};
-use crate::topic::{Limits, Message, Refusal};
+use crate::topic::{BatchLimits, EntryError, Message};
 use pipeline::error::Kind;
 
-const QUICK: Retry =
-    Retry { attempts: 3, first_pause: Duration::from_millis(1), longest_pause: Duration::from_millis(2) };
+const QUICK: RetryPolicy =
+    RetryPolicy { max_attempts: 3, initial_backoff: Duration::from_millis(1), max_backoff: Duration::from_millis(2) };
 
 fn line(pen: usize) -> String {
     format!(
@@ -30,7 +30,12 @@ fn settings() -> Settings {
     Settings { retry: QUICK, concurrency: 4, ..Settings::default() }
 }
 
-async fn publish(path: &Path, topic: impl Topic + 'static, settings: Settings, stop: &Stop) -> anyhow::Result<Outcome> {
+async fn publish(
+    path: &Path,
+    topic: impl Topic + 'static,
+    settings: Settings,
+    stop: &CancellationToken,
+) -> anyhow::Result<Outcome> {
     let source = Source::Files { paths: vec![path.to_owned()], format: None };
     run(source, Arc::new(topic), settings, &Progress::Silent, stop).await
 }
@@ -51,11 +56,11 @@ impl Topic for Slow {
         self.inner.address()
     }
 
-    fn limits(&self) -> Limits {
+    fn limits(&self) -> BatchLimits {
         self.inner.limits()
     }
 
-    async fn publish(&self, batch: &[Message]) -> Result<Vec<Result<(), Refusal>>, Error> {
+    async fn publish(&self, batch: &[Message]) -> Result<Vec<Result<(), EntryError>>, Error> {
         let now = self.now.fetch_add(1, Ordering::SeqCst) + 1;
         self.most.fetch_max(now, Ordering::SeqCst);
         let time = if self.inner.calls() == 0 { self.first } else { self.call };
@@ -91,7 +96,8 @@ async fn every_message_is_accounted_for() {
         topic.fail_next(fault);
     }
     let one_by_one = Settings { concurrency: 1, ..settings() };
-    let outcome = publish(&file(home.path(), lines), topic.clone(), one_by_one, &Stop::default()).await.unwrap();
+    let outcome =
+        publish(&file(home.path(), lines), topic.clone(), one_by_one, &CancellationToken::default()).await.unwrap();
     assert_eq!(
         (
             outcome.counts[Count::Read],
@@ -119,17 +125,17 @@ async fn a_dead_letter_is_the_whole_message_with_its_reason_and_place() {
     topic.fail_next(Fault::Entry(1, Kind::Permanent));
     let settings = Settings { dead_letters: Some(dead.clone()), ..settings() };
     let path = file(home.path(), (0..3).map(line));
-    publish(&path, topic.clone(), settings.clone(), &Stop::default()).await.unwrap();
+    publish(&path, topic.clone(), settings.clone(), &CancellationToken::default()).await.unwrap();
     let letter: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&dead).unwrap()).unwrap();
     assert_eq!(letter["message"], line(1));
     assert_eq!((&letter["code"], &letter["reason"]), (&"Planned".into(), &"as planned".into()));
     assert_eq!((&letter["line"], &letter["attempts"]), (&2.into(), &1.into()));
     assert!(letter["file"].as_str().unwrap().ends_with("in.json"));
 
-    let refused = publish(&path, topic.clone(), settings.clone(), &Stop::default()).await.unwrap_err();
+    let refused = publish(&path, topic.clone(), settings.clone(), &CancellationToken::default()).await.unwrap_err();
     assert!(refused.to_string().contains("is not empty"), "{refused}");
     topic.fail_next(Fault::Entry(0, Kind::Permanent));
-    publish(&path, topic, Settings { skip: 2, ..settings }, &Stop::default()).await.unwrap();
+    publish(&path, topic, Settings { skip: 2, ..settings }, &CancellationToken::default()).await.unwrap();
     assert_eq!(std::fs::read_to_string(&dead).unwrap().lines().count(), 2, "a run that goes on writes on");
 }
 
@@ -137,12 +143,12 @@ async fn a_dead_letter_is_the_whole_message_with_its_reason_and_place() {
 async fn who_stops_can_go_on_and_nothing_is_lost_or_sent_twice() {
     let home = tempfile::tempdir().unwrap();
     let path = file(home.path(), (0..2_000).map(line));
-    let (inner, stop) = (Memory::default(), Stop::default());
+    let (inner, stop) = (Memory::default(), CancellationToken::default());
     let topic = Slow { inner: inner.clone(), call: Duration::from_millis(5), ..Slow::default() };
     let later = stop.clone();
     tokio::spawn(async move {
         tokio::time::sleep(Duration::from_millis(120)).await;
-        later.set();
+        later.cancel();
     });
     let outcome = publish(&path, topic.clone(), settings(), &stop).await.unwrap();
     assert!(outcome.counts[Count::Published] > 0 && outcome.counts[Count::Published] < 2_000, "{outcome}");
@@ -150,7 +156,8 @@ async fn who_stops_can_go_on_and_nothing_is_lost_or_sent_twice() {
     assert_eq!(skip, outcome.counts[Count::Published]);
     assert!(outcome.to_string().contains(&format!("--skip {skip}")));
     assert!(topic.most.load(Ordering::SeqCst) <= 4, "batches in flight");
-    let rest = publish(&path, inner.clone(), Settings { skip, ..settings() }, &Stop::default()).await.unwrap();
+    let rest =
+        publish(&path, inner.clone(), Settings { skip, ..settings() }, &CancellationToken::default()).await.unwrap();
     assert_eq!((rest.counts[Count::Skipped], rest.counts[Count::Read], rest.end.stopped), (skip, 2_000 - skip, None));
     assert_eq!(pens(&inner), (0..2_000).collect::<Vec<_>>());
 }
@@ -165,7 +172,7 @@ async fn the_place_to_go_on_from_is_before_the_first_message_that_is_not_settled
     }
     topic.fail_next(Fault::Call(Kind::Permanent));
     let one_by_one = Settings { concurrency: 1, ..settings() };
-    let outcome = publish(&path, topic.clone(), one_by_one, &Stop::default()).await.unwrap();
+    let outcome = publish(&path, topic.clone(), one_by_one, &CancellationToken::default()).await.unwrap();
     assert_eq!(
         (outcome.counts[Count::Published], outcome.counts[Count::Failed], outcome.end.resume_skip),
         (18, 2, Some(20))
@@ -176,7 +183,9 @@ async fn the_place_to_go_on_from_is_before_the_first_message_that_is_not_settled
     );
     assert_eq!(outcome.end.stopped.as_deref(), Some("topic memory: as planned"));
     topic.fail_next(Fault::Call(Kind::Permanent));
-    let refused = publish(&path, topic, Settings { concurrency: 1, ..settings() }, &Stop::default()).await.unwrap_err();
+    let refused = publish(&path, topic, Settings { concurrency: 1, ..settings() }, &CancellationToken::default())
+        .await
+        .unwrap_err();
     assert_eq!(refused.to_string(), "topic memory: as planned", "nothing was published: it could not run");
 }
 
@@ -187,7 +196,7 @@ async fn a_stall_shows_in_the_latency_of_what_was_due_meanwhile() {
     let topic = Slow { first: Duration::from_millis(300), ..Slow::default() };
     let settings = Settings { concurrency: 1, schedule: Schedule::Rate("200/s".parse().unwrap()), ..settings() };
     let begun = Instant::now();
-    let outcome = publish(&path, topic, settings, &Stop::default()).await.unwrap();
+    let outcome = publish(&path, topic, settings, &CancellationToken::default()).await.unwrap();
     assert!(begun.elapsed() < Duration::from_millis(800), "what was missed is made up for: {:?}", begun.elapsed());
     assert!(outcome.times.latency_ms.p50 > 50.0, "half of it was due during the stall: {}", outcome.times.latency_ms);
     assert!(outcome.times.service_ms.p50 < 50.0, "though only one call was slow: {}", outcome.times.service_ms);
@@ -203,10 +212,10 @@ async fn a_topic_that_is_not_there_is_said_before_anything_is_opened() {
         fn address(&self) -> String {
             "gone".into()
         }
-        fn limits(&self) -> Limits {
-            Limits { entries: 10, bytes: 1_000 }
+        fn limits(&self) -> BatchLimits {
+            BatchLimits { entries: 10, bytes: 1_000 }
         }
-        async fn publish(&self, _: &[Message]) -> Result<Vec<Result<(), Refusal>>, Error> {
+        async fn publish(&self, _: &[Message]) -> Result<Vec<Result<(), EntryError>>, Error> {
             panic!("nothing is to be sent")
         }
         async fn check(&self) -> Result<(), Error> {
@@ -221,7 +230,7 @@ async fn a_topic_that_is_not_there_is_said_before_anything_is_opened() {
     let home = tempfile::tempdir().unwrap();
     let (path, dead) = (file(home.path(), [line(1)]), home.path().join("dead"));
     let settings = Settings { dead_letters: Some(dead.clone()), ..settings() };
-    let refused = publish(&path, Gone, settings, &Stop::default()).await.unwrap_err();
+    let refused = publish(&path, Gone, settings, &CancellationToken::default()).await.unwrap_err();
     assert_eq!(refused.to_string(), "topic gone: no such topic");
     assert!(!dead.exists());
 }
@@ -240,11 +249,11 @@ impl Topic for Narrow {
         self.inner.address()
     }
 
-    fn limits(&self) -> Limits {
+    fn limits(&self) -> BatchLimits {
         self.inner.limits()
     }
 
-    async fn publish(&self, batch: &[Message]) -> Result<Vec<Result<(), Refusal>>, Error> {
+    async fn publish(&self, batch: &[Message]) -> Result<Vec<Result<(), EntryError>>, Error> {
         {
             let mut window = self.window.lock().unwrap();
             if window.0.elapsed() >= Duration::from_millis(100) {
@@ -277,8 +286,8 @@ async fn a_run_that_is_throttled_slows_down_and_loses_nothing() {
     let inner = Memory::default();
     let window = Arc::new(std::sync::Mutex::new((Instant::now(), 0)));
     let topic = Narrow { inner: inner.clone(), per_tenth: 100, window };
-    let settings = Settings { retry: Retry { attempts: 3, ..QUICK }, concurrency: 16, ..settings() };
-    let outcome = publish(&path, topic, settings, &Stop::default()).await.unwrap();
+    let settings = Settings { retry: RetryPolicy { max_attempts: 3, ..QUICK }, concurrency: 16, ..settings() };
+    let outcome = publish(&path, topic, settings, &CancellationToken::default()).await.unwrap();
     assert_eq!((outcome.counts[Count::Published], outcome.counts[Count::Failed]), (3_000, 0), "{outcome}");
     assert_eq!(pens(&inner), (0..3_000).collect::<Vec<_>>(), "each once");
     let refused = outcome.errors["ThrottlingException"];

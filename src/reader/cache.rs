@@ -16,13 +16,13 @@ use std::sync::{Mutex, PoisonError};
 use chrono::{DateTime, TimeDelta, Utc};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
-use pipeline::atomic_file::half_in;
-use pipeline::lake::{Meta, Partition};
+use pipeline::atomic_file::temp_file_in;
+use pipeline::lake::{ObjectMeta, Partition};
 
-mod known;
-mod table;
+mod cached_object;
+mod parquet;
 
-pub(super) use known::{Known, Recalled};
+pub(super) use cached_object::{CachedObject, CachedPartition};
 
 /// Objects of a partition that are kept; of larger ones none are, so that memory is bounded.
 const MOST: usize = 100_000;
@@ -32,7 +32,7 @@ const TOO_NEW: TimeDelta = TimeDelta::seconds(2);
 
 /// How a cache served.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Served {
+pub struct CacheStats {
     /// Objects that need not be read.
     pub known: u64,
     /// Objects that were read.
@@ -46,7 +46,7 @@ pub struct Served {
 }
 
 #[derive(Debug, Default)]
-struct Counts {
+struct CacheCounters {
     known: AtomicU64,
     read: AtomicU64,
     not_believed: AtomicU64,
@@ -61,7 +61,7 @@ pub struct Cache {
     lake: String,
     /// Names of files by farm and by the day they are of.
     names: Mutex<HashMap<String, HashMap<String, Vec<String>>>>,
-    counts: Counts,
+    counts: CacheCounters,
     /// Objects that are newer are not kept.
     fence: DateTime<Utc>,
 }
@@ -74,16 +74,16 @@ impl Cache {
     pub fn open(folder: &Path, lake: &str, fence: DateTime<Utc>) -> io::Result<Self> {
         let folder = folder.join(format!("{:016x}", xxh3_64(lake.as_bytes())));
         fs::create_dir_all(&folder)?;
-        half_in(&folder)?;
-        let (names, counts) = (Mutex::default(), Counts::default());
+        temp_file_in(&folder)?;
+        let (names, counts) = (Mutex::default(), CacheCounters::default());
         Ok(Self { folder, lake: lake.to_owned(), names, counts, fence: fence - TOO_NEW })
     }
 
     /// How it served so far.
-    pub fn served(&self) -> Served {
+    pub fn stats(&self) -> CacheStats {
         let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        let Counts { known, read, not_believed, written, not_written } = &self.counts;
-        Served {
+        let CacheCounters { known, read, not_believed, written, not_written } = &self.counts;
+        CacheStats {
             known: of(known),
             read: of(read),
             not_believed: of(not_believed),
@@ -98,21 +98,21 @@ impl Cache {
     }
 
     /// Whether an object is old enough to be kept.
-    pub(super) fn keeps(&self, meta: &Meta) -> bool {
+    pub(super) fn is_cacheable(&self, meta: &ObjectMeta) -> bool {
         meta.last_modified < self.fence && meta.version.is_none()
     }
 
     /// Whether so many objects of a partition are kept.
-    pub(super) fn holds(&self, objects: usize) -> bool {
+    pub(super) fn fits(&self, objects: usize) -> bool {
         objects <= MOST
     }
 
     /// What is known of a partition; reads a file.
-    pub(super) fn recall(&self, partition: &Partition) -> Recalled {
+    pub(super) fn load(&self, partition: &Partition) -> CachedPartition {
         for name in self.named(partition) {
             match self.read(&self.farm(partition).join(&name), partition) {
                 Ok(known) => {
-                    return Recalled::of(known);
+                    return CachedPartition::of(known);
                 }
                 Err(e) if e.kind() == io::ErrorKind::NotFound => {}
                 Err(e) => {
@@ -121,19 +121,19 @@ impl Cache {
                 }
             }
         }
-        Recalled::default()
+        CachedPartition::default()
     }
 
-    fn read(&self, path: &Path, partition: &Partition) -> io::Result<Vec<Known>> {
+    fn read(&self, path: &Path, partition: &Partition) -> io::Result<Vec<CachedObject>> {
         let bytes = fs::read(path)?;
         if path.file_name().and_then(|name| name.to_str()) != Some(&*name(partition, &bytes)) {
             return Err(invalid("its bytes are not those that were written"));
         }
-        table::decode(bytes, &self.lake, partition)
+        parquet::decode(bytes, &self.lake, partition)
     }
 
     /// Keeps what is known of a partition, in place of what was; writes a file.
-    pub(super) fn learn(&self, partition: &Partition, mut known: Vec<Known>) {
+    pub(super) fn store(&self, partition: &Partition, mut known: Vec<CachedObject>) {
         known.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         let done = self.write(partition, &known);
         let count = if done.is_ok() { &self.counts.written } else { &self.counts.not_written };
@@ -143,13 +143,13 @@ impl Cache {
         }
     }
 
-    fn write(&self, partition: &Partition, known: &[Known]) -> io::Result<()> {
+    fn write(&self, partition: &Partition, known: &[CachedObject]) -> io::Result<()> {
         let folder = self.farm(partition);
         let mut new = None;
         if !known.is_empty() {
-            let bytes = table::encode(known, &self.lake, partition)?;
+            let bytes = parquet::encode(known, &self.lake, partition)?;
             fs::create_dir_all(&folder)?;
-            let mut half = half_in(&folder)?;
+            let mut half = temp_file_in(&folder)?;
             half.write_all(&bytes)?;
             let name = name(partition, &bytes);
             half.persist(folder.join(&name)).map_err(|e| e.error)?;
@@ -195,8 +195,8 @@ fn invalid(what: &str) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reader::Item;
-    use pipeline::lake::{Class, Key};
+    use crate::reader::ObjectContent;
+    use pipeline::lake::{Key, StorageClass};
     use testkit::conformance::warehouse::record;
 
     struct Scene {
@@ -222,51 +222,55 @@ mod tests {
         }
     }
 
-    fn meta(n: u32) -> Meta {
-        Meta {
+    fn meta(n: u32) -> ObjectMeta {
+        ObjectMeta {
             key: Key::of(&record(n)).unwrap().to_string(),
             size: 300 + u64::from(n),
             etag: format!("e{n}"),
             last_modified: DateTime::UNIX_EPOCH,
-            class: Class::default(),
+            class: StorageClass::default(),
             restored: false,
             archived: false,
             version: None,
         }
     }
 
-    fn known() -> Vec<Known> {
-        let mut known: Vec<Known> =
-            (0..50).filter_map(|n| Known::of(&meta(n), &Item::Record(Box::new(record(n))))).collect();
-        known.extend(Known::of(&meta(50), &Item::Rejected("field data is missing: “x”".into())));
+    fn known() -> Vec<CachedObject> {
+        let mut known: Vec<CachedObject> =
+            (0..50).filter_map(|n| CachedObject::of(&meta(n), &ObjectContent::Record(Box::new(record(n))))).collect();
+        known.extend(CachedObject::of(&meta(50), &ObjectContent::Rejected("field data is missing: “x”".into())));
         known
     }
 
     #[test]
     fn what_was_learnt_is_recalled_bit_by_bit_and_only_of_the_same_object() {
         let scene = Scene::new();
-        scene.cache().learn(&scene.partition, known());
-        let mut recalled = scene.cache().recall(&scene.partition);
+        scene.cache().store(&scene.partition, known());
+        let mut recalled = scene.cache().load(&scene.partition);
         let mut expected = known();
         expected.sort_by(|a, b| a.key.cmp(&b.key));
-        let listed =
-            |known: &Known| Meta { key: known.key.clone(), etag: known.etag.clone(), size: known.size, ..meta(0) };
+        let listed = |known: &CachedObject| ObjectMeta {
+            key: known.key.clone(),
+            etag: known.etag.clone(),
+            size: known.size,
+            ..meta(0)
+        };
         for expected in &expected {
             assert_eq!(recalled.take(&listed(expected)).as_ref(), Some(expected));
         }
         assert!(recalled.is_used_up());
         let others = [
-            Meta { etag: "other".into(), ..listed(&expected[0]) },
-            Meta { size: 1, ..listed(&expected[0]) },
-            Meta { key: format!("{}x", expected[0].key), ..listed(&expected[0]) },
+            ObjectMeta { etag: "other".into(), ..listed(&expected[0]) },
+            ObjectMeta { size: 1, ..listed(&expected[0]) },
+            ObjectMeta { key: format!("{}x", expected[0].key), ..listed(&expected[0]) },
         ];
         for other in others {
-            let mut recalled = scene.cache().recall(&scene.partition);
+            let mut recalled = scene.cache().load(&scene.partition);
             assert_eq!(recalled.take(&other), None);
             expected[1..].iter().for_each(|known| assert!(recalled.take(&listed(known)).is_some()));
             assert!(!recalled.is_used_up(), "{other:?}");
         }
-        let mut recalled = scene.cache().recall(&scene.partition);
+        let mut recalled = scene.cache().load(&scene.partition);
         expected[1..].iter().for_each(|known| assert!(recalled.take(&listed(known)).is_some()));
         assert!(!recalled.is_used_up(), "one is gone");
     }
@@ -274,64 +278,64 @@ mod tests {
     #[test]
     fn what_is_learnt_later_takes_the_place_of_what_was() {
         let scene = Scene::new();
-        scene.cache().learn(&scene.partition, known());
+        scene.cache().store(&scene.partition, known());
         let first = scene.file();
-        scene.cache().learn(&scene.partition, known());
+        scene.cache().store(&scene.partition, known());
         assert_eq!(scene.file(), first, "the same objects make the same file");
-        scene.cache().learn(&scene.partition, known()[..3].to_vec());
+        scene.cache().store(&scene.partition, known()[..3].to_vec());
         assert_ne!(scene.file(), first);
-        scene.cache().learn(&scene.partition, Vec::new());
+        scene.cache().store(&scene.partition, Vec::new());
         assert!(scene.cache().named(&scene.partition).is_empty());
     }
 
     #[test]
     fn a_file_that_was_changed_in_any_byte_is_not_believed() {
         let scene = Scene::new();
-        scene.cache().learn(&scene.partition, known());
+        scene.cache().store(&scene.partition, known());
         let (path, whole) = (scene.file(), fs::read(scene.file()).unwrap());
         for at in (0..whole.len()).step_by(97) {
             let mut damaged = whole.clone();
             damaged[at] ^= 1;
             fs::write(&path, damaged).unwrap();
             let cache = scene.cache();
-            assert!(cache.recall(&scene.partition).is_used_up(), "byte {at}");
-            assert_eq!(cache.served().not_believed, 1);
+            assert!(cache.load(&scene.partition).is_used_up(), "byte {at}");
+            assert_eq!(cache.stats().not_believed, 1);
         }
         for length in [0, 1, whole.len() / 2, whole.len() - 1] {
             fs::write(&path, &whole[..length]).unwrap();
-            assert!(scene.cache().recall(&scene.partition).is_used_up(), "{length} bytes");
+            assert!(scene.cache().load(&scene.partition).is_used_up(), "{length} bytes");
         }
     }
 
     #[test]
     fn a_file_of_another_lake_or_day_is_not_believed_wherever_it_was_put() {
         let scene = Scene::new();
-        scene.cache().learn(&scene.partition, known());
+        scene.cache().store(&scene.partition, known());
         let path = scene.file();
         let other = Cache::open(scene.home.path(), "another lake", Utc::now()).unwrap();
-        assert!(other.recall(&scene.partition).is_used_up(), "it has a place of its own");
+        assert!(other.load(&scene.partition).is_used_up(), "it has a place of its own");
         let place = other.farm(&scene.partition).join(path.file_name().unwrap());
         fs::create_dir_all(place.parent().unwrap()).unwrap();
         fs::copy(&path, &place).unwrap();
         let other = Cache::open(scene.home.path(), "another lake", Utc::now()).unwrap();
-        assert!(other.recall(&scene.partition).is_used_up());
-        assert_eq!(other.served().not_believed, 1);
+        assert!(other.load(&scene.partition).is_used_up());
+        assert_eq!(other.stats().not_believed, 1);
         let tomorrow = Partition { day: scene.partition.day.succ_opt().unwrap(), ..scene.partition.clone() };
         let bytes = fs::read(&path).unwrap();
         fs::write(path.with_file_name(name(&tomorrow, &bytes)), &bytes).unwrap();
         let cache = scene.cache();
-        assert!(cache.recall(&tomorrow).is_used_up());
-        assert_eq!(cache.served().not_believed, 1);
+        assert!(cache.load(&tomorrow).is_used_up());
+        assert_eq!(cache.stats().not_believed, 1);
     }
 
     #[test]
     fn what_may_still_change_is_not_kept() {
         let now = Utc::now();
         let cache = Scene::new().cache();
-        assert!(cache.keeps(&Meta { last_modified: now - TimeDelta::minutes(1), ..meta(1) }));
-        assert!(!cache.keeps(&Meta { last_modified: now - TimeDelta::seconds(1), ..meta(1) }));
-        assert_eq!(Known::of(&meta(1), &Item::Unreadable("no answer".into())), None);
-        assert_eq!(Known::of(&meta(1), &Item::Archived), None);
+        assert!(cache.is_cacheable(&ObjectMeta { last_modified: now - TimeDelta::minutes(1), ..meta(1) }));
+        assert!(!cache.is_cacheable(&ObjectMeta { last_modified: now - TimeDelta::seconds(1), ..meta(1) }));
+        assert_eq!(CachedObject::of(&meta(1), &ObjectContent::Unreadable("no answer".into())), None);
+        assert_eq!(CachedObject::of(&meta(1), &ObjectContent::Archived), None);
     }
 
     #[cfg(target_os = "linux")]
@@ -341,7 +345,7 @@ mod tests {
         let cache = scene.cache();
         fs::create_dir_all(cache.farm(&scene.partition).parent().unwrap()).unwrap();
         fs::write(cache.farm(&scene.partition), "a file where a folder should be").unwrap();
-        cache.learn(&scene.partition, known());
-        assert_eq!(cache.served().not_written, 1);
+        cache.store(&scene.partition, known());
+        assert_eq!(cache.stats().not_written, 1);
     }
 }

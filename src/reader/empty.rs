@@ -9,7 +9,7 @@ use std::fmt;
 use chrono::NaiveDate;
 
 use crate::outcome::count;
-use pipeline::lake::{Depth, Error, Key, Lake, Meta, Partition, Span, survey};
+use pipeline::lake::{Depth, Error, Key, Lake, ObjectMeta, Partition, Span, scan_partitions};
 
 /// Names that are shown.
 const SHOWN: usize = 3;
@@ -67,7 +67,7 @@ impl Unrecognised {
         "check --lake".into()
     }
 
-    fn add(&mut self, objects: &[Meta]) {
+    fn add(&mut self, objects: &[ObjectMeta]) {
         self.count += objects.len() as u64;
         let room = SHOWN - self.first.len();
         self.first.extend(objects.iter().take(room).map(|object| object.key.clone()));
@@ -83,14 +83,14 @@ pub async fn why_empty(
     lake: &dyn Lake,
     span: &Span,
     partitions: &[Partition],
-    strays: &[Meta],
+    strays: &[ObjectMeta],
 ) -> Result<Option<Empty>, Error> {
     let mut names = Unrecognised::default();
     names.add(strays);
     for partition in partitions {
         let (prefix, mut after): (_, Option<String>) = (partition.prefix(), None);
         loop {
-            let page = lake.list(&prefix, Depth::Everything, after.as_deref()).await?;
+            let page = lake.list(&prefix, Depth::Recursive, after.as_deref()).await?;
             if page.objects.iter().any(|object| Key::parse(&object.key).is_some()) {
                 return Ok(None);
             }
@@ -109,14 +109,14 @@ pub async fn why_empty(
 
 /// Why a span without partitions has none.
 async fn outside(lake: &dyn Lake, span: &Span) -> Result<Empty, Error> {
-    let found = survey(lake, &Span::default()).await?;
+    let found = scan_partitions(lake, &Span::default()).await?;
     let of_farms: BTreeSet<NaiveDate> =
         found.partitions.iter().filter(|one| span.has_farm(&one.farm)).map(|one| one.day).collect();
     Ok(match (of_farms.first(), of_farms.last()) {
         (Some(&first), Some(&last)) => Empty::Days { first, last },
         _ if found.partitions.is_empty() => {
             let mut names = Unrecognised::default();
-            names.add(&found.strays);
+            names.add(&found.unrecognized);
             Empty::Lake(names)
         }
         _ => {
@@ -179,8 +179,8 @@ mod tests {
         for key in keys {
             lake.put_new(key, Bytes::new()).await.unwrap();
         }
-        let found = survey(&lake, &span).await.unwrap();
-        why_empty(&lake, &span, &found.partitions, &found.strays).await.unwrap().map(|empty| empty.to_string())
+        let found = scan_partitions(&lake, &span).await.unwrap();
+        why_empty(&lake, &span, &found.partitions, &found.unrecognized).await.unwrap().map(|empty| empty.to_string())
     }
 
     #[tokio::test]

@@ -7,7 +7,7 @@ use crate::outcome::{Counter as _, counters};
 counters! {
     /// Why an object was not read although it could be.
     pub enum Skip {
-        Foreign: "skipped_foreign", "names of others", SkippedFinding, "not a name of this lake";
+        Unrecognized: "skipped_foreign", "names of others", SkippedFinding, "not a name of this lake";
         AfterCutoff: "skipped_after_fence", "after the cutoff", Skipped, "written after the run started";
         FutureDated: "skipped_future_dated", "dated in the future", SkippedFinding,
             "its time is in the future, so it was left out: the clock that set it was wrong; give the file today's time (`touch`), or copy the S3 object onto itself, then run this again";
@@ -22,6 +22,6 @@ impl Skip {
 
     /// Whether a record may be missing because of it: somebody has to look at an object of this lake.
     pub fn hides_a_record(self) -> bool {
-        self.spec().role.is_finding() && self != Self::Foreign
+        self.spec().role.is_finding() && self != Self::Unrecognized
     }
 }

@@ -11,10 +11,10 @@ use chrono::NaiveDate;
 use futures::stream::{self, Stream};
 use tokio::task::{JoinError, JoinSet};
 
-use super::cache::Recalled;
-use super::cache_writer::{Learning, Parted, part};
-use super::{Found, Reader};
-use pipeline::lake::{Depth, Error, Habits, Meta, Partition, Reason};
+use super::cache::CachedPartition;
+use super::cache_writer::{CacheWriter, SplitPage, split_page};
+use super::{ReadObject, Reader};
+use pipeline::lake::{Depth, Error, ObjectMeta, Partition, ReadHints, Reason};
 
 /// Listed objects that wait to be read, past which no page is asked for.
 const LISTED: usize = 2_000;
@@ -27,16 +27,16 @@ const DAYS: usize = 32;
 
 /// One step of a read.
 #[derive(Debug, Clone)]
-pub enum Step {
+pub enum ReadEvent {
     /// An object; within the open days they come in any order.
-    Found(Box<Found>),
+    Object(Box<ReadObject>),
     /// Every object of that day and of all days before it was found. Days close in order.
-    Closed(NaiveDate),
+    DayComplete(NaiveDate),
 }
 
 /// A day that has begun and is not closed.
 #[derive(Debug, Default)]
-struct Open {
+struct OpenDay {
     /// Partitions that were not listed to their end.
     listing: usize,
     /// Objects listed and not found yet.
@@ -47,30 +47,30 @@ struct Open {
 
 /// Where a listing goes on.
 #[derive(Debug)]
-struct Place {
+struct ListingCursor {
     partition: Partition,
     after: Option<String>,
     /// What the cache knows of objects after that.
-    rest: Option<Recalled>,
+    rest: Option<CachedPartition>,
 }
 
 struct Walk {
     reader: Reader,
-    habits: Habits,
+    habits: ReadHints,
     /// Reads under way at once.
     reads_at_once: usize,
     /// Partitions of days to come.
     ahead: Peekable<IntoIter<Partition>>,
     /// Partitions whose next page was not asked for yet.
-    pages: VecDeque<Place>,
-    listings: JoinSet<(Partition, Result<Parted, Error>)>,
-    days: BTreeMap<NaiveDate, Open>,
+    pages: VecDeque<ListingCursor>,
+    listings: JoinSet<(Partition, Result<SplitPage, Error>)>,
+    days: BTreeMap<NaiveDate, OpenDay>,
     /// Objects that wait to be read; no day of it is empty.
-    listed: BTreeMap<NaiveDate, VecDeque<Meta>>,
+    listed: BTreeMap<NaiveDate, VecDeque<ObjectMeta>>,
     waiting: usize,
-    reads: JoinSet<(NaiveDate, Vec<Result<Found, Error>>)>,
-    learning: Option<Learning>,
-    steps: VecDeque<Step>,
+    reads: JoinSet<(NaiveDate, Vec<Result<ReadObject, Error>>)>,
+    learning: Option<CacheWriter>,
+    steps: VecDeque<ReadEvent>,
     failed: Option<Error>,
     over: bool,
 }
@@ -80,14 +80,14 @@ pub(super) fn walk(
     reader: Reader,
     concurrency: usize,
     mut partitions: Vec<Partition>,
-) -> impl Stream<Item = Result<Step, Error>> + Send + 'static {
+) -> impl Stream<Item = Result<ReadEvent, Error>> + Send + 'static {
     partitions.sort_unstable();
-    let habits = reader.habits();
-    let learning = reader.cache().cloned().map(Learning::new);
+    let habits = reader.read_hints();
+    let learning = reader.cache().cloned().map(CacheWriter::new);
     let walk = Walk {
         reader,
         learning,
-        reads_at_once: concurrency.div_ceil(habits.batch).max(1),
+        reads_at_once: concurrency.div_ceil(habits.batch_size).max(1),
         habits,
         ahead: partitions.into_iter().peekable(),
         pages: VecDeque::new(),
@@ -104,7 +104,7 @@ pub(super) fn walk(
 }
 
 impl Walk {
-    async fn step(&mut self) -> Option<Result<Step, Error>> {
+    async fn step(&mut self) -> Option<Result<ReadEvent, Error>> {
         loop {
             if let Some(step) = self.steps.pop_front() {
                 return Some(Ok(step));
@@ -119,27 +119,27 @@ impl Walk {
             self.list();
             self.read();
             tokio::select! {
-                Some(read) = self.reads.join_next() => self.found(read),
-                Some(listed) = self.listings.join_next() => self.came(listed),
+                Some(read) = self.reads.join_next() => self.object_arrived(read),
+                Some(listed) = self.listings.join_next() => self.page_arrived(listed),
                 else => self.over = true,
             }
             self.close();
             if let Some(learning) = &mut self.learning {
-                learning.settle(self.over).await;
+                learning.wait_for_writes(self.over).await;
             }
         }
     }
 
     /// Asks for pages: of partitions that were begun, then of the next ones.
     fn list(&mut self) {
-        while self.listings.len() < self.habits.listings && self.waiting < LISTED {
+        while self.listings.len() < self.habits.concurrent_listings && self.waiting < LISTED {
             let Some(place) = self.pages.pop_front().or_else(|| self.begin()) else { return };
             let reader = self.reader.clone();
             self.listings.spawn(async move {
-                let Place { partition, after, rest } = place;
-                let page = reader.lake().list(&partition.prefix(), Depth::Everything, after.as_deref()).await;
+                let ListingCursor { partition, after, rest } = place;
+                let page = reader.lake().list(&partition.prefix(), Depth::Recursive, after.as_deref()).await;
                 let parted = match page {
-                    Ok(page) => Ok(part(&reader, &partition, page, rest).await),
+                    Ok(page) => Ok(split_page(&reader, &partition, page, rest).await),
                     Err(e) => Err(e),
                 };
                 (partition, parted)
@@ -148,7 +148,7 @@ impl Walk {
     }
 
     /// The next partition, if it may begin.
-    fn begin(&mut self) -> Option<Place> {
+    fn begin(&mut self) -> Option<ListingCursor> {
         let day = self.ahead.peek()?.day;
         if !self.days.contains_key(&day) {
             let ahead: usize = self.days.values().skip(1).map(|open| open.objects).sum();
@@ -162,32 +162,32 @@ impl Walk {
         open.listing += 1;
         while let Some(partition) = self.ahead.next_if(|partition| partition.day == day) {
             open.listing += 1;
-            self.pages.push_back(Place { partition, after: None, rest: None });
+            self.pages.push_back(ListingCursor { partition, after: None, rest: None });
         }
-        Some(Place { partition: first, after: None, rest: None })
+        Some(ListingCursor { partition: first, after: None, rest: None })
     }
 
-    fn came(&mut self, listed: Result<(Partition, Result<Parted, Error>), JoinError>) {
+    fn page_arrived(&mut self, listed: Result<(Partition, Result<SplitPage, Error>), JoinError>) {
         let (partition, mut parted) = match listed {
             Ok((partition, Ok(parted))) => (partition, parted),
             Ok((_, Err(e))) => return self.fail(e),
             Err(e) => return self.fail(broken(&e)),
         };
         if let Some(learning) = &mut self.learning {
-            learning.came(&partition, &mut parted);
+            learning.page_listed(&partition, &mut parted);
         }
-        let Parted { unread, found, next, rest, .. } = parted;
+        let SplitPage { unread, found, next, rest, .. } = parted;
         let day = partition.day;
         let open = self.days.entry(day).or_default();
         open.objects += found.len() + unread.len();
-        self.steps.extend(found.into_iter().map(|found| Step::Found(Box::new(found))));
+        self.steps.extend(found.into_iter().map(|found| ReadEvent::Object(Box::new(found))));
         if !unread.is_empty() {
             (open.unfound, self.waiting) = (open.unfound + unread.len(), self.waiting + unread.len());
             self.listed.entry(day).or_default().extend(unread);
         }
         match next {
             // In front: what was begun first is to end first.
-            Some(next) => self.pages.push_front(Place { partition, after: Some(next), rest }),
+            Some(next) => self.pages.push_front(ListingCursor { partition, after: Some(next), rest }),
             None => open.listing -= 1,
         }
     }
@@ -197,7 +197,7 @@ impl Walk {
         while self.reads.len() < self.reads_at_once {
             let Some(mut first) = self.listed.first_entry() else { return };
             let (day, waiting) = (*first.key(), first.get_mut());
-            let batch: Vec<Meta> = waiting.drain(..waiting.len().min(self.habits.batch)).collect();
+            let batch: Vec<ObjectMeta> = waiting.drain(..waiting.len().min(self.habits.batch_size)).collect();
             if waiting.is_empty() {
                 first.remove();
             }
@@ -207,7 +207,7 @@ impl Walk {
         }
     }
 
-    fn found(&mut self, read: Result<(NaiveDate, Vec<Result<Found, Error>>), JoinError>) {
+    fn object_arrived(&mut self, read: Result<(NaiveDate, Vec<Result<ReadObject, Error>>), JoinError>) {
         let (day, batch) = match read {
             Ok(read) => read,
             Err(e) => return self.fail(broken(&e)),
@@ -219,9 +219,9 @@ impl Walk {
             match found {
                 Ok(found) => {
                     if let Some(learning) = &mut self.learning {
-                        learning.found(&found);
+                        learning.object_read(&found);
                     }
-                    self.steps.push_back(Step::Found(Box::new(found)));
+                    self.steps.push_back(ReadEvent::Object(Box::new(found)));
                 }
                 Err(e) => return self.fail(e),
             }
@@ -234,7 +234,7 @@ impl Walk {
             && first.get().listing == 0
             && first.get().unfound == 0
         {
-            self.steps.push_back(Step::Closed(first.remove_entry().0));
+            self.steps.push_back(ReadEvent::DayComplete(first.remove_entry().0));
         }
     }
 

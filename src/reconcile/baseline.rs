@@ -51,7 +51,7 @@ impl Baseline {
     }
 
     /// Takes a finding of this audit.
-    pub fn meet(&mut self, drift: &Drift) {
+    pub fn observe(&mut self, drift: &Drift) {
         if self.open.remove(&about(drift)) {
             self.since.persisting += 1;
         } else {
@@ -60,7 +60,7 @@ impl Baseline {
     }
 
     /// What it comes to once all findings were met.
-    pub fn done(self) -> BaselineDiff {
+    pub fn finish(self) -> BaselineDiff {
         BaselineDiff { resolved: self.open.len() as u64, ..self.since }
     }
 }
@@ -110,8 +110,8 @@ mod tests {
         let path = home.path().join("before");
         std::fs::write(&path, text).unwrap();
         let mut baseline = Baseline::read(&path)?;
-        now.for_each(|id| baseline.meet(&drift(id)));
-        let since = baseline.done();
+        now.for_each(|id| baseline.observe(&drift(id)));
+        let since = baseline.finish();
         Ok([since.new, since.persisting, since.resolved])
     }
 

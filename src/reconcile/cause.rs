@@ -14,7 +14,7 @@
 
 use std::fmt;
 
-use pipeline::record::stored::{Difference, Value};
+use pipeline::record::row::{Difference, Value};
 
 /// A plain reason for a difference; its text is how reports group by it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -26,15 +26,15 @@ pub enum Cause {
     /// Cut to so many decimals.
     Truncated(u32),
     /// The next or the last binary f32.
-    LastPlace,
+    OneUlp,
     /// The warehouse's value is the lake's times this.
     Unit(&'static str),
     /// The warehouse's time is so many minutes after the lake's; before where negative.
-    Shifted(i64),
+    TimeShift(i64),
     /// The same text but for case and outer space.
-    Folded,
+    CaseOrWhitespace,
     /// The warehouse has the beginning of the lake's text.
-    CutOff,
+    TextTruncated,
     /// The warehouse has NULL.
     Null,
 }
@@ -64,22 +64,22 @@ impl Cause {
     fn of_values(lake: &Value, warehouse: &Value) -> Option<Self> {
         match (lake, warehouse) {
             (_, Value::Null) => Some(Self::Null),
-            (Value::Single(lake), Value::Single(warehouse)) => {
+            (Value::Float(lake), Value::Float(warehouse)) => {
                 let apart = i64::from(lake.to_bits()) - i64::from(warehouse.to_bits());
-                if apart.abs() == 1 { Some(Self::LastPlace) } else { number(&lake.to_string(), &warehouse.to_string()) }
+                if apart.abs() == 1 { Some(Self::OneUlp) } else { number(&lake.to_string(), &warehouse.to_string()) }
             }
             (Value::Double(lake), Value::Double(warehouse)) => number(&lake.to_string(), &warehouse.to_string()),
-            (Value::Instant(lake), Value::Instant(warehouse)) => {
+            (Value::DateTime(lake), Value::DateTime(warehouse)) => {
                 let apart = *warehouse - *lake;
                 let minutes = apart.num_minutes();
                 let whole = apart == chrono::TimeDelta::minutes(minutes) && minutes % 15 == 0;
-                (whole && minutes != 0 && minutes.abs() <= MOST_MINUTES).then_some(Self::Shifted(minutes))
+                (whole && minutes != 0 && minutes.abs() <= MOST_MINUTES).then_some(Self::TimeShift(minutes))
             }
             (Value::Text(lake), Value::Text(warehouse)) => {
                 if lake.trim().to_lowercase() == warehouse.trim().to_lowercase() {
-                    Some(Self::Folded)
+                    Some(Self::CaseOrWhitespace)
                 } else {
-                    (!warehouse.is_empty() && lake.starts_with(warehouse.as_str())).then_some(Self::CutOff)
+                    (!warehouse.is_empty() && lake.starts_with(warehouse.as_str())).then_some(Self::TextTruncated)
                 }
             }
             _ => None,
@@ -132,9 +132,9 @@ impl fmt::Display for Cause {
             Self::Truncated(0) => f.write_str("cut to whole numbers"),
             Self::Truncated(1) => f.write_str("cut to 1 decimal"),
             Self::Truncated(n) => write!(f, "cut to {n} decimals"),
-            Self::LastPlace => f.write_str("off by one in the last binary place of a FLOAT"),
+            Self::OneUlp => f.write_str("off by one in the last binary place of a FLOAT"),
             Self::Unit(name) => f.write_str(name),
-            Self::Shifted(minutes) => {
+            Self::TimeShift(minutes) => {
                 let (hours, rest) = (minutes.abs() / 60, minutes.abs() % 60);
                 write!(f, "{hours} h")?;
                 if rest > 0 {
@@ -142,8 +142,8 @@ impl fmt::Display for Cause {
                 }
                 write!(f, " {} in the warehouse: another time zone", if *minutes < 0 { "earlier" } else { "later" })
             }
-            Self::Folded => f.write_str("another case or outer space"),
-            Self::CutOff => f.write_str("text cut off"),
+            Self::CaseOrWhitespace => f.write_str("another case or outer space"),
+            Self::TextTruncated => f.write_str("text cut off"),
             Self::Null => f.write_str("NULL in the warehouse"),
         }
     }
@@ -152,10 +152,10 @@ impl fmt::Display for Cause {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pipeline::record::{Column, instant};
+    use pipeline::record::{Column, timestamp};
 
     fn at(text: &str) -> Value {
-        Value::Instant(instant::parse(text).unwrap().naive_utc())
+        Value::DateTime(timestamp::parse(text).unwrap().naive_utc())
     }
 
     fn text(text: &str) -> Value {
@@ -179,24 +179,24 @@ mod tests {
     fn the_table_of_causes_holds() {
         let noon = "2023-01-01 12:00:00 UTC";
         let cases = [
-            (Value::Single(1_234.567_9), Value::Single(1_234.57), Some(Cause::SixDigits)),
-            (Value::Single(374.914), Value::Single(374.91), Some(Cause::Rounded(2))),
-            (Value::Single(374.916), Value::Single(374.92), Some(Cause::Rounded(2))),
-            (Value::Single(374.916), Value::Single(374.91), Some(Cause::Truncated(2))),
+            (Value::Float(1_234.567_9), Value::Float(1_234.57), Some(Cause::SixDigits)),
+            (Value::Float(374.914), Value::Float(374.91), Some(Cause::Rounded(2))),
+            (Value::Float(374.916), Value::Float(374.92), Some(Cause::Rounded(2))),
+            (Value::Float(374.916), Value::Float(374.91), Some(Cause::Truncated(2))),
             (Value::Double(374.5), Value::Double(375.0), Some(Cause::Rounded(0))),
-            (Value::Single(374.914), Value::Single(f32::from_bits(374.914_f32.to_bits() + 1)), Some(Cause::LastPlace)),
-            (Value::Single(374.914), Value::Single(374.95), None),
-            (Value::Single(374.91), Value::Single(374.914), None),
-            (Value::Single(374.914), Value::Single(374_914.0), Some(Cause::Unit("grams for kilograms"))),
-            (Value::Single(374.914), Value::Single(826.544), Some(Cause::Unit("pounds for kilograms"))),
-            (Value::Single(374.914), Value::Single(24.994_267), Some(Cause::Unit("arrobas for kilograms"))),
-            (Value::Single(0.0), Value::Single(5.0), None),
-            (at(noon), at("2023-01-01 09:00:00 UTC"), Some(Cause::Shifted(-180))),
-            (at(noon), at("2023-01-01 17:45:00 UTC"), Some(Cause::Shifted(345))),
+            (Value::Float(374.914), Value::Float(f32::from_bits(374.914_f32.to_bits() + 1)), Some(Cause::OneUlp)),
+            (Value::Float(374.914), Value::Float(374.95), None),
+            (Value::Float(374.91), Value::Float(374.914), None),
+            (Value::Float(374.914), Value::Float(374_914.0), Some(Cause::Unit("grams for kilograms"))),
+            (Value::Float(374.914), Value::Float(826.544), Some(Cause::Unit("pounds for kilograms"))),
+            (Value::Float(374.914), Value::Float(24.994_267), Some(Cause::Unit("arrobas for kilograms"))),
+            (Value::Float(0.0), Value::Float(5.0), None),
+            (at(noon), at("2023-01-01 09:00:00 UTC"), Some(Cause::TimeShift(-180))),
+            (at(noon), at("2023-01-01 17:45:00 UTC"), Some(Cause::TimeShift(345))),
             (at(noon), at("2023-01-01 09:00:01 UTC"), None),
             (at(noon), at("2023-01-02 12:00:00 UTC"), None),
-            (text("FazendaUm"), text("fazendaum "), Some(Cause::Folded)),
-            (text("FazendaUm"), text("Fazenda"), Some(Cause::CutOff)),
+            (text("FazendaUm"), text("fazendaum "), Some(Cause::CaseOrWhitespace)),
+            (text("FazendaUm"), text("Fazenda"), Some(Cause::TextTruncated)),
             (text("FazendaUm"), text(""), None),
             (text("FazendaUm"), text("FazendaDois"), None),
             (Value::Integer(51), Value::Integer(52), None),
@@ -211,10 +211,10 @@ mod tests {
     fn a_cause_explains_every_field_or_none() {
         let (three, four) = ("2023-01-01 03:00:00 UTC", "2023-01-01 04:00:00 UTC");
         let (shift, other) = ((at(three), at("2023-01-01 00:00:00 UTC")), (at(four), at("2023-01-01 02:00:00 UTC")));
-        assert_eq!(of(&[shift.clone(), (at(four), at("2023-01-01 01:00:00 UTC"))]), Some(Cause::Shifted(-180)));
+        assert_eq!(of(&[shift.clone(), (at(four), at("2023-01-01 01:00:00 UTC"))]), Some(Cause::TimeShift(-180)));
         assert_eq!(of(&[shift.clone(), other]), None);
         assert_eq!(of(&[shift, (Value::Integer(1), Value::Integer(2))]), None);
         assert_eq!(of(&[]), None);
-        assert_eq!(Cause::Shifted(-180).to_string(), "3 h earlier in the warehouse: another time zone");
+        assert_eq!(Cause::TimeShift(-180).to_string(), "3 h earlier in the warehouse: another time zone");
     }
 }

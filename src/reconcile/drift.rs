@@ -28,18 +28,19 @@ pub struct Drift {
     pub reason: Option<String>,
     /// Where a truth file tells of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub told: Option<TruthLocation>,
+    #[serde(rename = "told")]
+    pub truth: Option<TruthLocation>,
 }
 
 impl Drift {
     /// A finding about a record.
     pub fn new(kind: Kind, id: impl Into<String>, key: Option<String>) -> Self {
-        Self { kind, id: Some(id.into()), key, fields: BTreeMap::new(), cause: None, reason: None, told: None }
+        Self { kind, id: Some(id.into()), key, fields: BTreeMap::new(), cause: None, reason: None, truth: None }
     }
 
     /// The same with a reason.
     #[must_use]
-    pub fn because(mut self, reason: impl Into<String>) -> Self {
+    pub fn with_reason(mut self, reason: impl Into<String>) -> Self {
         self.reason = Some(reason.into());
         self
     }
@@ -69,7 +70,7 @@ impl From<&Finding> for Drift {
                 (Stability::Unstable, None) => Some(UNSTABLE.to_owned()),
                 (Stability::Unstable, Some(reason)) => Some(format!("{UNSTABLE}; {reason}")),
             },
-            told: finding.told.clone(),
+            truth: finding.told.clone(),
         }
     }
 }

@@ -7,8 +7,8 @@ use futures::StreamExt;
 use super::Audit;
 use crate::reader::{Empty, why_empty};
 use crate::reconcile::{Counter, Outcome};
-use pipeline::lake::{Partition, Span, Survey, survey};
-use pipeline::record::stored::Shape;
+use pipeline::lake::{Partition, PartitionScan, Span, scan_partitions};
+use pipeline::record::row::TableSchema;
 
 /// What says that it is meant.
 const MEANT: &str = "where that is meant, give --allow-empty";
@@ -17,11 +17,11 @@ const MEANT: &str = "where that is meant, give --allow-empty";
 ///
 /// # Errors
 /// It has no row, or cannot be read.
-pub(super) async fn refuse_warehouse(audit: &Audit, shape: &Shape) -> anyhow::Result<()> {
+pub(super) async fn refuse_warehouse(audit: &Audit, shape: &TableSchema) -> anyhow::Result<()> {
     if audit.allow_empty || has_rows(audit, shape).await? {
         return Ok(());
     }
-    let found = survey(&*audit.lake, &audit.span).await?;
+    let found = scan_partitions(&*audit.lake, &audit.span).await?;
     let (warehouse, lake) = (audit.warehouse.address(), audit.lake.address());
     match why(audit, &audit.span, &found.partitions, &found).await? {
         Some(why) => bail!("both sides are empty: {warehouse} has no rows; lake {lake}: {why}; {MEANT}"),
@@ -37,7 +37,7 @@ pub(super) async fn refuse_warehouse(audit: &Audit, shape: &Shape) -> anyhow::Re
 ///
 /// # Errors
 /// There is nothing, or the lake cannot be listed.
-pub(super) async fn refuse_lake(audit: &Audit, span: &Span, found: &Survey) -> anyhow::Result<()> {
+pub(super) async fn refuse_lake(audit: &Audit, span: &Span, found: &PartitionScan) -> anyhow::Result<()> {
     if audit.allow_empty {
         return Ok(());
     }
@@ -53,12 +53,12 @@ pub(super) async fn refuse_lake(audit: &Audit, span: &Span, found: &Survey) -> a
 /// There was none.
 pub(super) async fn refuse_nothing_judged(audit: &Audit, outcome: &Outcome) -> anyhow::Result<()> {
     if audit.allow_empty
-        || outcome[Counter::LakeObjects] > outcome[Counter::SkippedForeign]
-        || outcome[Counter::Settled] > 0
+        || outcome[Counter::LakeObjects] > outcome[Counter::SkippedUnrecognized]
+        || outcome[Counter::ResolvedOnRecheck] > 0
     {
         return Ok(());
     }
-    let found = survey(&*audit.lake, &audit.span).await?;
+    let found = scan_partitions(&*audit.lake, &audit.span).await?;
     let lake = audit.lake.address();
     match why(audit, &audit.span, &found.partitions, &found).await? {
         Some(why) => bail!("nothing of the lake {lake} belongs to this audit: {why}; {MEANT}"),
@@ -70,13 +70,13 @@ async fn why(
     audit: &Audit,
     span: &Span,
     partitions: &[Partition],
-    found: &Survey,
+    found: &PartitionScan,
 ) -> Result<Option<Empty>, pipeline::lake::Error> {
-    why_empty(&*audit.lake, span, partitions, &found.strays).await
+    why_empty(&*audit.lake, span, partitions, &found.unrecognized).await
 }
 
 /// Whether the warehouse has any row at all, of whatever farm and day.
-async fn has_rows(audit: &Audit, shape: &Shape) -> anyhow::Result<bool> {
+async fn has_rows(audit: &Audit, shape: &TableSchema) -> anyhow::Result<bool> {
     let mut snapshot = audit.warehouse.snapshot(shape).await?;
     let mut pages = snapshot.scan(None, 1, 1, &[]);
     Ok(pages.next().await.transpose()?.is_some_and(|page| !page.is_empty()))

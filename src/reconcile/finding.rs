@@ -11,7 +11,7 @@ use super::entries::Packed;
 use super::truth_location::TruthLocation;
 use super::verdict::Kind;
 use pipeline::record::Column;
-use pipeline::record::stored::{Difference, Value};
+use pipeline::record::row::{Difference, Value};
 
 /// Whether rechecks saw the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -144,7 +144,7 @@ mod tests {
             stability: Stability::Unstable,
             told: Some(told),
             ..Finding::new(Kind::Differing, "x", Some("key".into()))
-                .with_field(Column::PesoMedio, Value::Single(0.1), Value::Null)
+                .with_field(Column::PesoMedio, Value::Float(0.1), Value::Null)
                 .with_field(Column::ConsumoReal, Value::Double(0.1 + 0.2), Value::Text("=1".into()))
                 .because("why")
         };

@@ -13,11 +13,11 @@ use super::baseline::Baseline;
 use super::drift::Drift;
 use super::finding::Finding;
 use super::outcome::BaselineDiff;
-use pipeline::atomic_file::half_in;
+use pipeline::atomic_file::temp_file_in;
 
 /// Writes findings.
 #[derive(Debug)]
-pub struct Sink {
+pub struct DriftWriter {
     findings: BufWriter<File>,
     drift: Option<DriftFile>,
     baseline: Option<Baseline>,
@@ -31,7 +31,7 @@ struct DriftFile {
     path: PathBuf,
 }
 
-impl Sink {
+impl DriftWriter {
     /// Writes the drift file of that name too, if there is one.
     ///
     /// # Errors
@@ -47,7 +47,7 @@ impl Sink {
                 let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
                 let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
                 let folder = folder.unwrap_or(Path::new("."));
-                let (file, half) = half_in(folder)?.into_parts();
+                let (file, half) = temp_file_in(folder)?.into_parts();
                 let findings = tempfile::tempfile_in(folder)?;
                 (findings, Some(DriftFile { file: BufWriter::new(file), half, path }))
             }
@@ -57,7 +57,7 @@ impl Sink {
 
     /// The same, with every finding compared with those of an earlier audit.
     #[must_use]
-    pub fn against(self, baseline: Option<Baseline>) -> Self {
+    pub fn with_baseline(self, baseline: Option<Baseline>) -> Self {
         Self { baseline, ..self }
     }
 
@@ -67,7 +67,7 @@ impl Sink {
     /// Returns an error if a file cannot be written.
     pub(super) fn write(&mut self, finding: &Finding, drift: &Drift) -> io::Result<()> {
         if let Some(baseline) = &mut self.baseline {
-            baseline.meet(drift);
+            baseline.observe(drift);
         }
         if let Some(DriftFile { file, .. }) = &mut self.drift {
             serde_json::to_writer(&mut *file, drift)?;
@@ -83,26 +83,26 @@ impl Sink {
     ///
     /// # Errors
     /// Returns an error if a file cannot be written.
-    pub fn done(self) -> io::Result<Written> {
+    pub fn finish(self) -> io::Result<DriftFile> {
         if let Some(DriftFile { file, half, path }) = self.drift {
             let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
             file.sync_all()?;
             half.persist(path).map_err(|e| e.error)?;
         }
         let file = self.findings.into_inner().map_err(io::IntoInnerError::into_error)?;
-        Ok(Written { file, since: self.baseline.map(Baseline::done) })
+        Ok(DriftFile { file, since: self.baseline.map(Baseline::finish) })
     }
 }
 
 /// All findings of an audit, which can be read more than once.
 #[derive(Debug)]
-pub struct Written {
+pub struct DriftFile {
     file: File,
     /// The comparison with an earlier audit, if there is one; true of a whole audit only.
     pub since: Option<BaselineDiff>,
 }
 
-impl Written {
+impl DriftFile {
     /// The findings from the first to the last; only one reader at a time.
     ///
     /// # Errors
@@ -137,10 +137,10 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("drift.ndjson");
         for path in [None, Some(path.as_path())] {
-            let mut sink = Sink::new(path).unwrap();
+            let mut sink = DriftWriter::new(path).unwrap();
             let findings: Vec<_> = (0..1_000).map(|n| Finding::new(Kind::LakeOnly, n.to_string(), None)).collect();
             findings.iter().for_each(|finding| sink.write(finding, &Drift::from(finding)).unwrap());
-            let written = sink.done().unwrap();
+            let written = sink.finish().unwrap();
             for _ in 0..2 {
                 let read: Vec<_> = written.read().unwrap().map(Result::unwrap).collect();
                 assert_eq!(read, findings);
@@ -154,10 +154,10 @@ mod tests {
 
     #[test]
     fn a_file_of_findings_that_was_cut_is_an_error_and_no_end() {
-        let mut sink = Sink::new(None).unwrap();
+        let mut sink = DriftWriter::new(None).unwrap();
         let finding = Finding::new(Kind::LakeOnly, "1", None);
         sink.write(&finding, &Drift::from(&finding)).unwrap();
-        let written = sink.done().unwrap();
+        let written = sink.finish().unwrap();
         written.file.set_len(written.file.metadata().unwrap().len() - 1).unwrap();
         assert!(written.read().unwrap().next().unwrap().is_err());
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
-use super::days::Days;
+use super::farm_days::FarmDays;
 
 /// Days in a row on which a farm has nothing, on neither side, though it has before and after.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,7 +21,7 @@ pub struct Gap {
 }
 
 /// The gaps between the days on which farms have something.
-pub fn gaps<T>(days: &Days<T>, has: impl Fn(&T) -> bool) -> Vec<Gap> {
+pub fn gaps<T>(days: &FarmDays<T>, has: impl Fn(&T) -> bool) -> Vec<Gap> {
     let of_farm = |(farm, days): (&str, &BTreeMap<NaiveDate, T>)| {
         let gap = |(before, after): (&NaiveDate, &NaiveDate)| {
             let days = u64::try_from((*after - *before).num_days() - 1).ok().filter(|&days| days > 0)?;
@@ -41,7 +41,7 @@ mod tests {
     fn days_between_others_of_the_same_farm_are_a_gap() {
         let day = |day| NaiveDate::from_ymd_opt(2024, 2, day).unwrap();
         let has = [("a", 1), ("a", 2), ("a", 4), ("a", 9), ("b", 1), ("c", 20), ("c", 21)];
-        let mut days = Days::<u8>::default();
+        let mut days = FarmDays::<u8>::default();
         has.into_iter().for_each(|(farm, n)| *days.of(farm, day(n)) = 1);
         let gap = |from, to, days| Gap { farm: "a".into(), from: day(from), to: day(to), days };
         assert_eq!(gaps(&days, |_| true), [gap(3, 3, 1), gap(5, 8, 4)]);

@@ -5,18 +5,18 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use futures::stream::{self, StreamExt};
 
-use super::entries::{Held, LakeEntry};
+use super::entries::{LakeEntry, ObjectState};
 use super::finding::Finding;
 use super::findings::{FindingCollector, FindingDay};
 use super::verdict::{Counter, Kind};
-use super::window::Votes;
+use super::window::PathDateVotes;
 use super::{Audit, emptiness};
+use crate::cancellation::CancellationToken;
 use crate::progress::Progress;
 use crate::reader::cache::Cache;
-use crate::reader::{Cutoff, Found, Item, ReadSettings, Reader, Skip, Step};
+use crate::reader::{Cutoff, ObjectContent, ReadEvent, ReadObject, ReadSettings, Reader, Skip};
 use crate::sort::{OrderedId, Sorted, Sorter};
-use crate::stop::Stop;
-use pipeline::lake::{self, Depth, Key, Reason, Span, look_up, survey};
+use pipeline::lake::{self, Depth, Key, Reason, Span, head, scan_partitions};
 use pipeline::record::Record;
 
 /// Objects of a day that are asked what their path follows.
@@ -28,7 +28,7 @@ const SAMPLES: usize = 16;
 pub(super) struct LakeSide {
     pub entries: Sorted<LakeEntry>,
     /// What the paths of older names follow.
-    pub votes: Votes,
+    pub votes: PathDateVotes,
     /// The wish to stop came while reading.
     pub stopped: bool,
 }
@@ -42,63 +42,63 @@ pub(super) async fn read(
     mut sorter: Sorter<LakeEntry>,
     findings: &mut FindingCollector,
     progress: &Progress,
-    stop: &Stop,
+    stop: &CancellationToken,
 ) -> anyhow::Result<LakeSide> {
     const FULL: &str = "what was read of the lake cannot be sorted on disk: give --sort-dir a folder with room";
     let cutoff = Cutoff::of(&*audit.lake).await?;
     findings.outcome.fence = Some(cutoff.instant());
     let wide = if audit.span.is_everything() { audit.span.clone() } else { audit.span.widened(1) };
-    let found = survey(&*audit.lake, &wide).await?;
+    let found = scan_partitions(&*audit.lake, &wide).await?;
     emptiness::refuse_lake(audit, &wide, &found).await?;
     let mut reader = Reader::new(Arc::clone(&audit.lake), ReadSettings { concurrency: audit.reads, cutoff });
     if audit.quick {
-        reader = reader.by_name();
+        reader = reader.ids_only();
     }
     let cache = open_cache(audit, cutoff)?;
-    reader = reader.recalling(cache.clone());
+    reader = reader.with_cache(cache.clone());
     let stage = progress.stage("lake", None);
     let (days, mut closed) = (found.days().len(), 0);
-    for stray in found.strays {
+    for stray in found.unrecognized {
         findings.outcome[Counter::LakeObjects] += 1;
         foreign(findings, stray.key);
     }
-    let mut taking = Taking { audit, findings, votes: Votes::default(), doubts: Vec::new() };
+    let mut taking = LakeCollector { audit, findings, votes: PathDateVotes::default(), doubts: Vec::new() };
     let (mut read, mut stopped) = (std::pin::pin!(reader.read(found.partitions)), false);
     while let Some(step) = read.next().await {
-        if stop.is_set() || taking.findings.is_hopeless(audit) {
+        if stop.is_cancelled() || taking.findings.reached_limit(audit) {
             stopped = true;
             break;
         }
         match step? {
-            Step::Found(found) => {
+            ReadEvent::Object(found) => {
                 stage.add(1);
                 if let Some(entry) = taking.take(*found)? {
                     sorter.push(entry).context(FULL)?;
                 }
             }
-            Step::Closed(_) => {
+            ReadEvent::DayComplete(_) => {
                 closed += 1;
-                stage.share(f64::from(closed) / days as f64);
+                stage.set_fraction(f64::from(closed) / days as f64);
             }
         }
         if taking.doubts.len() >= DOUBTS {
-            for entry in taking.look_again().await? {
+            for entry in taking.retry_unreadable().await? {
                 sorter.push(entry).context(FULL)?;
             }
         }
     }
     if !stopped {
-        for entry in taking.look_again().await? {
+        for entry in taking.retry_unreadable().await? {
             sorter.push(entry).context(FULL)?;
         }
     }
     stage.finish();
-    taking.findings.outcome.cache = cache.map(|cache| cache.served());
+    taking.findings.outcome.cache = cache.map(|cache| cache.stats());
     let mut votes = taking.votes;
-    if !stopped && votes.are_silent() && !audit.span.is_everything() {
-        votes = learn_elsewhere(audit, cutoff).await?;
+    if !stopped && votes.is_empty() && !audit.span.is_everything() {
+        votes = sample_path_dates(audit, cutoff).await?;
     }
-    Ok(LakeSide { entries: sorter.done().context(FULL)?, votes, stopped })
+    Ok(LakeSide { entries: sorter.finish().context(FULL)?, votes, stopped })
 }
 
 /// What earlier audits learnt of objects; `None` where no folder is given for it.
@@ -110,19 +110,19 @@ fn open_cache(audit: &Audit, cutoff: Cutoff) -> anyhow::Result<Option<Arc<Cache>
 }
 
 /// What the paths of older names follow, learnt from days all over the lake: for a window in which no object tells.
-async fn learn_elsewhere(audit: &Audit, cutoff: Cutoff) -> anyhow::Result<Votes> {
+async fn sample_path_dates(audit: &Audit, cutoff: Cutoff) -> anyhow::Result<PathDateVotes> {
     let reader = Reader::new(Arc::clone(&audit.lake), ReadSettings { concurrency: audit.reads, cutoff });
-    let everywhere = survey(&*audit.lake, &Span::default()).await?.partitions;
+    let everywhere = scan_partitions(&*audit.lake, &Span::default()).await?.partitions;
     let apart = (everywhere.len() / SAMPLES).max(1);
     let last = everywhere.last().filter(|_| (everywhere.len() - 1) % apart != 0);
-    let mut votes = Votes::default();
+    let mut votes = PathDateVotes::default();
     for partition in everywhere.iter().step_by(apart).chain(last) {
-        let mut objects = audit.lake.list(&partition.prefix(), Depth::Everything, None).await?.objects;
+        let mut objects = audit.lake.list(&partition.prefix(), Depth::Recursive, None).await?.objects;
         objects.retain(|meta| Key::parse(&meta.key).is_some_and(|key| key.id.is_none()));
         objects.truncate(VOTERS);
         let mut read = std::pin::pin!(reader.read_objects(objects));
         while let Some(found) = read.next().await {
-            if let Found { key: Some(key), item: Item::Record(record), .. } = found? {
+            if let ReadObject { key: Some(key), item: ObjectContent::Record(record), .. } = found? {
                 votes.count(&key, &record);
             }
         }
@@ -131,78 +131,78 @@ async fn learn_elsewhere(audit: &Audit, cutoff: Cutoff) -> anyhow::Result<Votes>
 }
 
 /// Takes objects as they are found: counts what cannot be judged, passes on what has an id.
-struct Taking<'a> {
+struct LakeCollector<'a> {
     audit: &'a Audit,
     findings: &'a mut FindingCollector,
-    votes: Votes,
+    votes: PathDateVotes,
     /// Objects that could not be read.
-    doubts: Vec<Found>,
+    doubts: Vec<ReadObject>,
 }
 
-impl Taking<'_> {
-    fn take(&mut self, found: Found) -> anyhow::Result<Option<LakeEntry>> {
-        let Found { meta, key, item } = found;
+impl LakeCollector<'_> {
+    fn take(&mut self, found: ReadObject) -> anyhow::Result<Option<LakeEntry>> {
+        let ReadObject { meta, key, item } = found;
         match item {
-            Item::Record(record) => {
+            ObjectContent::Record(record) => {
                 if let Some(key) = &key {
                     self.votes.count(key, &record);
                 }
                 let id = OrderedId::new(&record.id_treated_data);
-                Ok(Some(LakeEntry { id, key: meta.key, held: Held::Record(record) }))
+                Ok(Some(LakeEntry { id, key: meta.key, state: ObjectState::Record(record) }))
             }
-            Item::Unopened => {
-                Ok(id_of(&key, |id| LakeEntry { id: OrderedId::new(id), key: meta.key, held: Held::Name }))
+            ObjectContent::Unopened => {
+                Ok(id_of(&key, |id| LakeEntry { id: OrderedId::new(id), key: meta.key, state: ObjectState::IdOnly }))
             }
-            Item::Unreadable(_) => {
-                self.doubts.push(Found { meta, key, item });
+            ObjectContent::Unreadable(_) => {
+                self.doubts.push(ReadObject { meta, key, item });
                 Ok(None)
             }
-            _ => self.set_aside(Found { meta, key, item }),
+            _ => self.count_skipped(ReadObject { meta, key, item }),
         }
     }
 
     /// Looks again at what could not be read: it may have been deleted or written over meanwhile.
-    async fn look_again(&mut self) -> anyhow::Result<Vec<LakeEntry>> {
+    async fn retry_unreadable(&mut self) -> anyhow::Result<Vec<LakeEntry>> {
         let (audit, mut entries) = (self.audit, Vec::new());
         let mut looked = stream::iter(std::mem::take(&mut self.doubts))
             .map(|found| async move {
                 let now = audit.lake.get(&found.meta.key).await;
                 let gone = now.as_ref().is_err_and(|e| e.reason == Reason::NotFound);
                 // A store that goes on listing what it does not give is no store that has deleted it.
-                let gone = gone && look_up(&*audit.lake, &found.meta.key).await?.is_none();
+                let gone = gone && head(&*audit.lake, &found.meta.key).await?.is_none();
                 Ok::<_, lake::Error>((now, gone, found))
             })
             .buffered(audit.reads.max(1));
         while let Some(looked) = looked.next().await {
-            let (now, gone, Found { meta, key, item }) = looked?;
+            let (now, gone, ReadObject { meta, key, item }) = looked?;
             if gone {
-                self.findings.outcome[Counter::Settled] += 1;
+                self.findings.outcome[Counter::ResolvedOnRecheck] += 1;
                 continue;
             }
             let item = match now.map(|body| Record::parse(&body)) {
                 Err(_) => item,
                 Ok(Ok(record)) => {
-                    self.findings.outcome[Counter::Settled] += 1;
-                    Item::Record(Box::new(record))
+                    self.findings.outcome[Counter::ResolvedOnRecheck] += 1;
+                    ObjectContent::Record(Box::new(record))
                 }
-                Ok(Err(why)) if why.is_unreadable() => Item::Unreadable(why.to_string()),
-                Ok(Err(why)) => Item::Rejected(why.to_string()),
+                Ok(Err(why)) if why.is_unreadable() => ObjectContent::Unreadable(why.to_string()),
+                Ok(Err(why)) => ObjectContent::Rejected(why.to_string()),
             };
-            let found = Found { meta, key, item };
+            let found = ReadObject { meta, key, item };
             entries.extend(match found.item {
-                Item::Record(_) => self.take(found)?,
-                _ => self.set_aside(found)?,
+                ObjectContent::Record(_) => self.take(found)?,
+                _ => self.count_skipped(found)?,
             });
         }
         Ok(entries)
     }
 
     /// Counts an object without a record. Without content, the path says whether it belongs to the audit.
-    fn set_aside(&mut self, found: Found) -> anyhow::Result<Option<LakeEntry>> {
-        let Found { meta, key, item } = found;
+    fn count_skipped(&mut self, found: ReadObject) -> anyhow::Result<Option<LakeEntry>> {
+        let ReadObject { meta, key, item } = found;
         let findings = &mut *self.findings;
-        if id_of(&key, |_| ()).is_none() && !matches!(item, Item::Skipped(Skip::Foreign)) {
-            findings.outcome[Counter::Nameless] += 1;
+        if id_of(&key, |_| ()).is_none() && !matches!(item, ObjectContent::Skipped(Skip::Unrecognized)) {
+            findings.outcome[Counter::Unidentified] += 1;
         }
         let place = key.as_ref().map(|key| FindingDay { farm: key.farm.clone(), day: key.day });
         let inside = |place: &FindingDay| self.audit.span.has_day(place.day) && self.audit.span.has_farm(&place.farm);
@@ -212,24 +212,24 @@ impl Taking<'_> {
             let finding =
                 |kind, why: String| Finding { id, ..Finding::without_id(kind, Some(meta.key.clone())) }.because(why);
             match item {
-                Item::Record(_) | Item::Unopened => {}
-                Item::Rejected(why) => findings.report(finding(Kind::Rejected, why), place)?,
-                Item::Unreadable(why) => findings.report(finding(Kind::Unreadable, why), place)?,
-                Item::Archived => {
+                ObjectContent::Record(_) | ObjectContent::Unopened => {}
+                ObjectContent::Rejected(why) => findings.report(finding(Kind::Rejected, why), place)?,
+                ObjectContent::Unreadable(why) => findings.report(finding(Kind::Unreadable, why), place)?,
+                ObjectContent::Archived => {
                     findings.outcome[Counter::Archived] += 1;
                     if let Some(FindingDay { farm, day }) = place {
                         findings.outcome.cell(farm, day).archived += 1;
                     }
                 }
-                Item::Skipped(Skip::AfterCutoff) => findings.outcome[Counter::SkippedAfterFence] += 1,
-                Item::Skipped(Skip::FutureDated) => {
+                ObjectContent::Skipped(Skip::AfterCutoff) => findings.outcome[Counter::SkippedAfterCutoff] += 1,
+                ObjectContent::Skipped(Skip::FutureDated) => {
                     findings.outcome[Counter::SkippedFutureDated] += 1;
                     findings.outcome.problems.add("skipped", meta.key.clone(), Skip::FutureDated.reason());
                 }
-                Item::Skipped(Skip::Foreign) => foreign(findings, meta.key.clone()),
+                ObjectContent::Skipped(Skip::Unrecognized) => foreign(findings, meta.key.clone()),
             }
         }
-        Ok(id_of(&key, |id| LakeEntry { id: OrderedId::new(id), key: meta.key, held: Held::Nothing }))
+        Ok(id_of(&key, |id| LakeEntry { id: OrderedId::new(id), key: meta.key, state: ObjectState::Unavailable }))
     }
 }
 
@@ -238,6 +238,6 @@ fn id_of<T>(key: &Option<Key>, then: impl FnOnce(&str) -> T) -> Option<T> {
 }
 
 fn foreign(findings: &mut FindingCollector, key: String) {
-    findings.outcome[Counter::SkippedForeign] += 1;
+    findings.outcome[Counter::SkippedUnrecognized] += 1;
     findings.outcome.problems.add("skipped", key, "not a name of this lake");
 }

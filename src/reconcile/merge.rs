@@ -3,38 +3,43 @@
 use anyhow::Context as _;
 
 use super::Audit;
-use super::entries::{Held, LakeEntry};
-use super::findings::{FindingCollector, own};
-use super::look::{Suspicion, at_home};
+use super::entries::{LakeEntry, ObjectState};
+use super::findings::{FindingCollector, record_findings};
+use super::recheck::{Candidate, has_canonical_key};
 use super::sorters::FULL;
-use super::truth::{Proof, Seen};
-use super::warehouse_side::Rows;
-use super::window::Inside;
+use super::truth::{Observed, TruthCheck};
+use super::warehouse_side::RowStream;
+use super::window::AuditWindow;
+use crate::cancellation::CancellationToken;
 use crate::progress::Stage;
 use crate::sort::{OrderedId, Sorted};
-use crate::stop::Stop;
 use pipeline::record::Record;
-use pipeline::record::stored::{Row, Shape};
+use pipeline::record::row::{Row, TableSchema};
 
 /// The merge of one audit.
 pub(super) struct Merge<'a> {
     pub audit: &'a Audit,
-    pub shape: Shape,
-    pub inside: Option<Inside>,
+    pub shape: TableSchema,
+    pub inside: Option<AuditWindow>,
     pub findings: &'a mut FindingCollector,
     pub stage: Stage,
     /// The truth that is proved on the way.
-    pub proof: Option<Proof>,
+    pub proof: Option<TruthCheck>,
 }
 
 impl Merge<'_> {
     /// Judges every id of both sides; returns whether it came to the end.
-    pub(super) async fn run(&mut self, lake: Sorted<LakeEntry>, rows: &mut Rows, stop: &Stop) -> anyhow::Result<bool> {
+    pub(super) async fn run(
+        &mut self,
+        lake: Sorted<LakeEntry>,
+        rows: &mut RowStream,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<bool> {
         let mut entries = lake.peekable();
         let mut row = rows.next().await?;
         let mut group = Vec::new();
         loop {
-            if stop.is_set() || self.findings.is_hopeless(self.audit) {
+            if stop.is_cancelled() || self.findings.reached_limit(self.audit) {
                 return Ok(false);
             }
             let lake_id = match entries.peek() {
@@ -56,27 +61,27 @@ impl Merge<'_> {
             if this.is_some() {
                 self.stage.add(1);
             }
-            self.prove(&id, &group, this.is_some())?;
-            self.judge(&id, &mut group, this.map(|row| row.row.0))?;
+            self.check_truth(&id, &group, this.is_some())?;
+            self.compare_group(&id, &mut group, this.map(|row| row.row.0))?;
             self.findings.recheck_full(self.audit, &self.shape).await?;
         }
     }
 
     /// Holds an id against the truth, where there is one.
-    fn prove(&mut self, id: &OrderedId, group: &[LakeEntry], row: bool) -> anyhow::Result<()> {
+    fn check_truth(&mut self, id: &OrderedId, group: &[LakeEntry], row: bool) -> anyhow::Result<()> {
         let Some(proof) = &mut self.proof else { return Ok(()) };
-        let inside = |entry: &LakeEntry| match (&self.inside, &entry.held) {
+        let inside = |entry: &LakeEntry| match (&self.inside, &entry.state) {
             (None, _) => true,
-            (Some(inside), Held::Record(record)) => inside.has_record(&entry.key, record),
-            (Some(inside), Held::Name | Held::Nothing) => inside.has_name(&entry.key),
+            (Some(inside), ObjectState::Record(record)) => inside.has_record(&entry.key, record),
+            (Some(inside), ObjectState::IdOnly | ObjectState::Unavailable) => inside.has_name(&entry.key),
         };
         let key = group.first().map(|entry| entry.key.as_str());
-        proof.meet(id, Seen { key, inside: group.iter().any(inside), row }, self.findings)
+        proof.check_id(id, Observed { key, inside: group.iter().any(inside), row }, self.findings)
     }
 
-    fn judge(&mut self, id: &OrderedId, group: &mut Vec<LakeEntry>, row: Option<Row>) -> anyhow::Result<()> {
+    fn compare_group(&mut self, id: &OrderedId, group: &mut Vec<LakeEntry>, row: Option<Row>) -> anyhow::Result<()> {
         // By far the most.
-        if let ([LakeEntry { key, held: Held::Record(record), .. }], Some(row)) = (group.as_slice(), &row)
+        if let ([LakeEntry { key, state: ObjectState::Record(record), .. }], Some(row)) = (group.as_slice(), &row)
             && self.is_plain(key, record, row)
         {
             self.findings.matched(key, record, row)?;
@@ -85,10 +90,10 @@ impl Merge<'_> {
         }
         let (mut opened, mut names, mut unjudged) = (Vec::new(), Vec::new(), false);
         for entry in group.drain(..) {
-            match entry.held {
-                Held::Record(record) => opened.push((entry.key, *record)),
-                Held::Name => names.push(entry.key),
-                Held::Nothing => unjudged = true,
+            match entry.state {
+                ObjectState::Record(record) => opened.push((entry.key, *record)),
+                ObjectState::IdOnly => names.push(entry.key),
+                ObjectState::Unavailable => unjudged = true,
             }
         }
         if let (Some(inside), None) = (&self.inside, &row) {
@@ -99,10 +104,10 @@ impl Merge<'_> {
         match (opened.as_slice(), names.as_slice(), row) {
             ([], [], None) => Ok(()),
             ([], [], Some(row)) if unjudged => {
-                self.findings.unjudged(&row);
+                self.findings.add_not_compared(&row);
                 Ok(())
             }
-            ([], [], Some(row)) => self.findings.suspect(Suspicion::of_row(row)).context(FULL),
+            ([], [], Some(row)) => self.findings.add_candidate(Candidate::of_row(row)).context(FULL),
             ([], [name], Some(row)) => {
                 self.findings.present(name, &row);
                 Ok(())
@@ -110,19 +115,20 @@ impl Merge<'_> {
             ([(key, record)], [], Some(row)) if self.is_plain(key, record, &row) => {
                 self.findings.matched(key, record, &row)
             }
-            (_, _, row) => self.findings.suspect(suspicion(&id.text(), opened, names, row)).context(FULL),
+            (_, _, row) => self.findings.add_candidate(suspicion(&id.text(), opened, names, row)).context(FULL),
         }
     }
 
     /// Whether nothing at all is wrong.
     fn is_plain(&self, key: &str, record: &Record, row: &Row) -> bool {
-        self.audit.differences(record, row, &self.shape).is_empty() && own(self.audit, key, record).is_empty()
+        self.audit.differences(record, row, &self.shape).is_empty()
+            && record_findings(self.audit, key, record).is_empty()
     }
 }
 
 /// The object that lies where it belongs is the one that is judged; others of its id are copies.
-fn suspicion(id: &str, mut opened: Vec<(String, Record)>, names: Vec<String>, row: Option<Row>) -> Suspicion {
-    opened.sort_by(|a, b| (!at_home(&a.0, &a.1), &a.0).cmp(&(!at_home(&b.0, &b.1), &b.0)));
+fn suspicion(id: &str, mut opened: Vec<(String, Record)>, names: Vec<String>, row: Option<Row>) -> Candidate {
+    opened.sort_by(|a, b| (!has_canonical_key(&a.0, &a.1), &a.0).cmp(&(!has_canonical_key(&b.0, &b.1), &b.0)));
     let unopened = !names.is_empty();
     let mut keys = Vec::with_capacity(opened.len() + names.len());
     let mut home = None;
@@ -132,5 +138,5 @@ fn suspicion(id: &str, mut opened: Vec<(String, Record)>, names: Vec<String>, ro
     }
     keys.extend(names);
     let record = home.filter(|_| !unopened);
-    Suspicion { id: id.to_owned(), keys, record, unopened, row: row.map(super::entries::StoredRow) }
+    Candidate { id: id.to_owned(), keys, record, unopened, row: row.map(super::entries::SpooledRow) }
 }

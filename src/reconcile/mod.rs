@@ -18,20 +18,21 @@
 mod baseline;
 mod budget;
 mod cause;
-mod days;
-mod door;
 mod drift;
 mod emptiness;
 mod entries;
+mod farm_days;
 mod finding;
 mod finding_file;
 mod findings;
 mod gaps;
+mod ingest_path;
 mod lake_side;
-mod look;
 mod merge;
+mod one_sided;
 pub mod outcome;
 mod patterns;
+mod recheck;
 mod repair;
 mod run;
 mod sorters;
@@ -40,7 +41,6 @@ mod tolerance;
 mod truth;
 mod truth_entries;
 mod truth_location;
-mod unpaired;
 mod verdict;
 mod warehouse_side;
 mod window;
@@ -50,28 +50,28 @@ use std::sync::Arc;
 
 use crate::sort::SortSettings;
 use pipeline::lake::{Lake, Span};
-use pipeline::record::stored::{Difference, Row, Shape};
+use pipeline::record::row::{Difference, Row, TableSchema};
 use pipeline::record::{Record, Rules};
-use pipeline::warehouse::Bulk;
+use pipeline::warehouse::BulkWarehouse;
 
 pub use baseline::Baseline;
 pub use budget::Budget;
 pub use cause::Cause;
-pub use days::Days;
-pub use door::Door;
 pub use drift::Drift;
+pub use farm_days::FarmDays;
 pub use finding::{Finding, Stability};
-pub use finding_file::{Sink, Written};
+pub use finding_file::{DriftFile, DriftWriter};
 pub use gaps::{Gap, gaps};
+pub use ingest_path::IngestPath;
 pub use outcome::{
     Action, AuditOptions, AuditSettings, BaselineDiff, ColumnTotal, ControlTotals, DayCounts, NotChecked, Outcome,
     RepairCounter, RepairOutcome, RunInfo, Samples, Store, StoreInfo, Totals, TruthCounter, TruthResult,
 };
-pub use patterns::{LATE, Pattern, Places, Shape as PatternShape};
-pub use repair::{Direction, Plan, Trust, repair};
+pub use patterns::{FindingCounts, LATE, Pattern, PatternKind as PatternShape};
+pub use repair::{RepairPlan, RepairTarget, Trust, repair};
 pub use run::run;
 pub use tolerance::Tolerance;
-pub use truth::Asked as TruthAsked;
+pub use truth::TruthOptions as TruthAsked;
 pub use truth_location::TruthLocation;
 pub use verdict::{Counter, Kind, Side};
 
@@ -81,7 +81,7 @@ pub struct Audit {
     /// The lake.
     pub lake: Arc<dyn Lake>,
     /// The warehouse.
-    pub warehouse: Arc<dyn Bulk>,
+    pub warehouse: Arc<dyn BulkWarehouse>,
     /// Farms and days; membership is decided by content (DESIGN §7).
     pub span: Span,
     /// The rules that `consumo_meta` must follow.
@@ -106,7 +106,7 @@ pub struct Audit {
 
 impl Audit {
     /// Where a row is not what the record says, beyond what is let pass.
-    pub(crate) fn differences(&self, record: &Record, row: &Row, shape: &Shape) -> Vec<Difference> {
+    pub(crate) fn differences(&self, record: &Record, row: &Row, shape: &TableSchema) -> Vec<Difference> {
         let mut differences = record.differences(row, shape);
         differences.retain(|difference| !self.tolerances.iter().any(|tolerance| tolerance.forgives(difference)));
         differences

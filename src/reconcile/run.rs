@@ -5,23 +5,23 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 
-use super::entries::NaturalEntry;
+use super::entries::NaturalKeyEntry;
 use super::finding::Finding;
-use super::finding_file::Sink;
+use super::finding_file::DriftWriter;
 use super::findings::FindingCollector;
 use super::merge::Merge;
 use super::outcome::{Outcome, RunInfo, StoreInfo, TruthCounter};
 use super::sorters::Sorters;
-use super::truth::{self, Corrected, Proof};
+use super::truth::{self, Corrected, TruthCheck};
 use super::verdict::Kind;
-use super::warehouse_side::Scan;
-use super::window::Inside;
+use super::warehouse_side::WarehouseScan;
+use super::window::AuditWindow;
 use super::{Audit, emptiness, lake_side};
+use crate::cancellation::CancellationToken;
 use crate::progress::Progress;
 use crate::sort::Sorted;
-use crate::stop::Stop;
 use pipeline::record::Column;
-use pipeline::record::stored::Value;
+use pipeline::record::row::Value;
 
 /// What is said of an audit that somebody stopped.
 const STOPPED: &str = "asked to stop: the counts are those of a part";
@@ -30,15 +30,20 @@ const STOPPED: &str = "asked to stop: the counts are those of a part";
 ///
 /// # Errors
 /// A store cannot be read, or the disk cannot hold what is sorted.
-pub async fn run(audit: &Audit, sink: Sink, progress: &Progress, stop: &Stop) -> anyhow::Result<(Outcome, Sink)> {
+pub async fn run(
+    audit: &Audit,
+    sink: DriftWriter,
+    progress: &Progress,
+    stop: &CancellationToken,
+) -> anyhow::Result<(Outcome, DriftWriter)> {
     let begun = Instant::now();
     let sorters = Sorters::new(&audit.sort, !audit.truth.files.is_empty()).with_context(|| {
         format!("the folder {} cannot be sorted in: give --sort-dir another", audit.sort.folder.display())
     })?;
     let told = truth::read(&audit.truth, &sorters, progress)?;
-    let shape = audit.warehouse.shape().await?;
+    let shape = audit.warehouse.table_schema().await?;
     let status = audit.warehouse.status().await?;
-    let Some(()) = stop.or(emptiness::refuse_warehouse(audit, &shape)).await.transpose()? else {
+    let Some(()) = stop.run_until_cancelled(emptiness::refuse_warehouse(audit, &shape)).await.transpose()? else {
         return Ok((Outcome { stopped: Some(STOPPED.into()), ..Outcome::default() }, sink));
     };
     let outcome = Outcome {
@@ -51,15 +56,15 @@ pub async fn run(audit: &Audit, sink: Sink, progress: &Progress, stop: &Stop) ->
         ..Outcome::default()
     };
     let corrected = told.as_ref().map(|told| told.corrected.clone()).unwrap_or_default();
-    let proof = told.map(|told| Proof::new(told, &audit.truth, &audit.span, sorters.clone())).transpose()?;
+    let proof = told.map(|told| TruthCheck::new(told, &audit.truth, &audit.span, sorters.clone())).transpose()?;
     let mut findings = FindingCollector::new(outcome, sink, sorters.clone())?;
-    let windows = Inside::windows(&audit.span);
-    let scan = Scan::begin(Arc::clone(&audit.warehouse), shape, windows, audit.sort.folder.clone());
+    let windows = AuditWindow::windows(&audit.span);
+    let scan = WarehouseScan::begin(Arc::clone(&audit.warehouse), shape, windows, audit.sort.folder.clone());
     let lake = lake_side::read(audit, sorters.lake()?, &mut findings, progress, stop).await?;
     let mut ended = !lake.stopped;
     if ended {
-        let inside = Inside::of(&audit.span, lake.votes);
-        findings.outcome.window_column = inside.as_ref().map_or("", Inside::column).into();
+        let inside = AuditWindow::of(&audit.span, lake.votes);
+        findings.outcome.window_column = inside.as_ref().map_or("", AuditWindow::column).into();
         let stage = progress.stage("warehouse", status.rows.filter(|_| inside.is_none()));
         let mut rows = scan.into_rows(inside.clone(), sorters.late()?);
         let mut merge = Merge { audit, shape, inside, findings: &mut findings, stage, proof };
@@ -90,8 +95,8 @@ async fn end(
     findings: FindingCollector,
     ended: bool,
     begun: Instant,
-) -> anyhow::Result<(Outcome, Sink)> {
-    let hopeless = !ended && findings.is_hopeless(audit);
+) -> anyhow::Result<(Outcome, DriftWriter)> {
+    let hopeless = !ended && findings.reached_limit(audit);
     let (mut outcome, sink) = findings.into_parts();
     if hopeless {
         outcome.halted = audit
@@ -106,18 +111,18 @@ async fn end(
         emptiness::refuse_nothing_judged(audit, &outcome).await?;
         outcome.find_gaps();
     }
-    outcome.conclude();
+    outcome.finalize();
     Ok((outcome, sink))
 }
 
 /// Ids that share a natural key: each one after the first is a finding, but where the truth tells that one of both is a
 /// correction; how often it does.
 fn natural_keys(
-    entries: Sorted<NaturalEntry>,
+    entries: Sorted<NaturalKeyEntry>,
     corrected: &Corrected,
     findings: &mut FindingCollector,
 ) -> anyhow::Result<u64> {
-    let (mut first, mut corrections): (Option<NaturalEntry>, u64) = (None, 0);
+    let (mut first, mut corrections): (Option<NaturalKeyEntry>, u64) = (None, 0);
     for entry in entries {
         let entry = entry.context("natural keys cannot be read back from disk")?;
         match &first {

@@ -2,10 +2,10 @@
 
 use std::io;
 
-use super::entries::{LakeEntry, NaturalEntry, PlacedRow};
-use super::truth_entries::{Doubt, HashEntry, IdEntry, KeptEntry};
-use super::unpaired::{Single, Unpaired};
-use crate::sort::{Folder, InOrder, SortSettings, Sorter};
+use super::entries::{LakeEntry, NaturalKeyEntry, WarehouseEntry};
+use super::one_sided::{OneSided, OneSidedEntry};
+use super::truth_entries::{HashEntry, IdEntry, QuarantinedHash, Unresolved};
+use crate::sort::{SortDir, SortOrder, SortSettings, Sorter};
 
 /// Sorters that are filled at the same time: of four, the lake's is done before those of findings begin.
 const AT_ONCE: usize = 3;
@@ -18,7 +18,7 @@ pub(super) const FULL: &str = "what was found cannot be kept on disk: give --sor
 /// Makes them.
 #[derive(Debug, Clone)]
 pub(super) struct Sorters {
-    folder: Folder,
+    folder: SortDir,
     memory: usize,
     at_once: usize,
 }
@@ -27,27 +27,27 @@ impl Sorters {
     /// Sorters for an audit, with a truth to prove or without.
     pub(super) fn new(settings: &SortSettings, truth: bool) -> io::Result<Self> {
         let at_once = if truth { AT_ONCE + OF_A_TRUTH } else { AT_ONCE };
-        Ok(Self { folder: Folder::in_folder(&settings.folder)?, memory: settings.memory, at_once })
+        Ok(Self { folder: SortDir::in_dir(&settings.folder)?, memory: settings.memory, at_once })
     }
 
     /// A sorter of entries that take so many bytes each in memory, measured.
-    fn of<T: InOrder>(&self, bytes: usize) -> io::Result<Sorter<T>> {
-        Sorter::in_folder((self.memory / self.at_once / bytes).max(1_000), &self.folder)
+    fn of<T: SortOrder>(&self, bytes: usize) -> io::Result<Sorter<T>> {
+        Sorter::in_dir((self.memory / self.at_once / bytes).max(1_000), &self.folder)
     }
 
     pub(super) fn lake(&self) -> io::Result<Sorter<LakeEntry>> {
         self.of(700)
     }
 
-    pub(super) fn late(&self) -> io::Result<Sorter<PlacedRow>> {
+    pub(super) fn late(&self) -> io::Result<Sorter<WarehouseEntry>> {
         self.of(900)
     }
 
-    pub(super) fn unpaired(&self) -> io::Result<Unpaired> {
-        Ok(Unpaired::new(self.of::<Single>(900)?))
+    pub(super) fn unpaired(&self) -> io::Result<OneSided> {
+        Ok(OneSided::new(self.of::<OneSidedEntry>(900)?))
     }
 
-    pub(super) fn naturals(&self) -> io::Result<Sorter<NaturalEntry>> {
+    pub(super) fn naturals(&self) -> io::Result<Sorter<NaturalKeyEntry>> {
         self.of(220)
     }
 
@@ -59,11 +59,11 @@ impl Sorters {
         self.of(180)
     }
 
-    pub(super) fn doubts(&self) -> io::Result<Sorter<Doubt>> {
+    pub(super) fn doubts(&self) -> io::Result<Sorter<Unresolved>> {
         self.of(330)
     }
 
-    pub(super) fn kept(&self) -> io::Result<Sorter<KeptEntry>> {
+    pub(super) fn kept(&self) -> io::Result<Sorter<QuarantinedHash>> {
         self.of(40)
     }
 }

@@ -8,19 +8,19 @@ use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use testkit::conformance::warehouse as conformance;
 
 use super::*;
+use crate::cancellation::CancellationToken;
 use crate::progress::Progress;
 use crate::reconcile::outcome::Outcome;
-use crate::stop::Stop;
 use pipeline::lake::memory::Memory as MemoryLake;
-use pipeline::lake::{self, Depth, Key, Page, Put};
-use pipeline::record::stored::Value;
-use pipeline::record::{Column, instant};
+use pipeline::lake::{self, Depth, Key, ListPage, PutResult};
+use pipeline::record::row::Value;
+use pipeline::record::{Column, timestamp};
 use pipeline::warehouse::Warehouse;
 use pipeline::warehouse::memory::Memory;
 
 /// A record of that number, processed long ago.
 pub(super) fn record(n: u32) -> Record {
-    Record { row_ts: instant::parse("2025-06-01T12:00:00.5").unwrap(), ..conformance::record(n) }
+    Record { row_ts: timestamp::parse("2025-06-01T12:00:00.5").unwrap(), ..conformance::record(n) }
 }
 
 #[derive(Debug)]
@@ -47,7 +47,7 @@ impl Scene {
     }
 
     pub(super) fn row(&self, record: &Record) {
-        self.warehouse.overwrite(record.to_row(&Shape::standard()));
+        self.warehouse.overwrite(record.to_row(&TableSchema::standard()));
     }
 
     pub(super) fn audit(&self) -> Audit {
@@ -68,9 +68,9 @@ impl Scene {
     }
 
     pub(super) async fn run(&self, audit: &Audit) -> (Outcome, Vec<Drift>) {
-        let sink = Sink::new(None).unwrap();
-        let (outcome, sink) = run(audit, sink, &Progress::Silent, &Stop::default()).await.unwrap();
-        let found = sink.done().unwrap().read().unwrap().map(|finding| Drift::from(&finding.unwrap())).collect();
+        let sink = DriftWriter::new(None).unwrap();
+        let (outcome, sink) = run(audit, sink, &Progress::Silent, &CancellationToken::default()).await.unwrap();
+        let found = sink.finish().unwrap().read().unwrap().map(|finding| Drift::from(&finding.unwrap())).collect();
         (outcome, found)
     }
 }
@@ -125,7 +125,7 @@ async fn a_row_that_strayed_to_another_year_makes_no_gap_of_the_years_between() 
     let scene = Scene::new().await;
     let day = |n: u32, day: &str| {
         let mut record = record(n);
-        record.reading.data = instant::parse(&format!("{day} 00:00:00 UTC")).unwrap();
+        record.reading.data = timestamp::parse(&format!("{day} 00:00:00 UTC")).unwrap();
         record
     };
     for (n, on) in [(0, "2024-01-01"), (1, "2024-01-02"), (2, "2024-01-04")] {
@@ -155,7 +155,7 @@ impl Lake for Restless {
         self.lake.address()
     }
 
-    async fn list(&self, prefix: &str, depth: Depth, after: Option<&str>) -> Result<Page, lake::Error> {
+    async fn list(&self, prefix: &str, depth: Depth, after: Option<&str>) -> Result<ListPage, lake::Error> {
         self.lake.list(prefix, depth, after).await
     }
 
@@ -168,7 +168,7 @@ impl Lake for Restless {
         Ok(record.object_from_values().into())
     }
 
-    async fn put_new(&self, key: &str, body: Bytes) -> Result<Put, lake::Error> {
+    async fn put_new(&self, key: &str, body: Bytes) -> Result<PutResult, lake::Error> {
         self.lake.put_new(key, body).await
     }
 
@@ -176,8 +176,8 @@ impl Lake for Restless {
         self.lake.clock().await
     }
 
-    fn beside(&self, name: &str) -> Arc<dyn Lake> {
-        self.lake.beside(name)
+    fn sibling(&self, name: &str) -> Arc<dyn Lake> {
+        self.lake.sibling(name)
     }
 }
 
@@ -190,7 +190,7 @@ async fn what_moves_is_looked_at_until_it_holds_still_or_is_called_moving() {
         let restless = Restless { lake: Arc::clone(&scene.lake), readings: AtomicU32::new(0), until };
         let (outcome, found) = scene.run(&Audit { lake: Arc::new(restless), ..scene.audit() }).await;
         assert_eq!(
-            (outcome[Counter::Settled], outcome[Counter::Moving]),
+            (outcome[Counter::ResolvedOnRecheck], outcome[Counter::Unstable]),
             (settled, moving),
             "until {until}: {found:?}"
         );
@@ -210,7 +210,7 @@ async fn a_row_processed_after_the_fence_is_not_judged_without_an_object() {
     [&new, &old, &from_the_future].into_iter().for_each(|record| scene.row(record));
     let (outcome, found) = scene.run(&scene.audit()).await;
     assert_eq!(
-        (outcome[Counter::Unjudged], outcome[Counter::WarehouseOnly], outcome[Counter::WarehouseRows]),
+        (outcome[Counter::NotCompared], outcome[Counter::WarehouseOnly], outcome[Counter::WarehouseRows]),
         (1, 2, 3),
         "{found:?}"
     );
@@ -221,7 +221,7 @@ fn older(n: u32, data: NaiveDate, processed: &str) -> (String, Record) {
     let mut record = record(n);
     record.reading.id_curral = "older".into();
     record.reading.data = data.and_hms_opt(0, 0, 0).unwrap().and_utc();
-    record.row_ts = instant::parse(processed).unwrap();
+    record.row_ts = timestamp::parse(processed).unwrap();
     let random = u128::from(n + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
     record.id_treated_data = uuid::Builder::from_random_bytes(random.to_be_bytes()).into_uuid().to_string();
     let at = record.row_ts;
@@ -304,10 +304,10 @@ async fn a_quick_audit_opens_no_object_that_has_a_row_and_finds_what_is_missing(
 async fn a_tolerance_lets_pass_what_is_near_in_its_column_only() {
     let scene = Scene::new().await;
     scene.object(&record(1));
-    let mut row = record(1).to_row(&Shape::standard());
+    let mut row = record(1).to_row(&TableSchema::standard());
     let weight = row.get(Column::PesoEntrada).clone();
-    let Value::Single(weight) = weight else { panic!("{weight:?}") };
-    row.0[Column::PesoEntrada.index()] = Value::Single(weight + 0.25);
+    let Value::Float(weight) = weight else { panic!("{weight:?}") };
+    row.0[Column::PesoEntrada.index()] = Value::Float(weight + 0.25);
     scene.warehouse.overwrite(row);
     for (tolerance, differing) in [("peso_entrada=0.3", 0), ("peso_entrada=0.2", 1), ("peso_medio=0.3", 1)] {
         let audit = Audit { tolerances: vec![tolerance.parse().unwrap()], ..scene.audit() };
@@ -319,6 +319,8 @@ async fn a_tolerance_lets_pass_what_is_near_in_its_column_only() {
 async fn a_folder_that_cannot_be_sorted_in_is_named_before_anything_is_read() {
     let scene = Scene::new().await;
     let audit = Audit { sort: SortSettings { memory: 1, folder: scene.home.path().join("none") }, ..scene.audit() };
-    let e = run(&audit, Sink::new(None).unwrap(), &Progress::Silent, &Stop::default()).await.unwrap_err();
+    let e = run(&audit, DriftWriter::new(None).unwrap(), &Progress::Silent, &CancellationToken::default())
+        .await
+        .unwrap_err();
     assert!(format!("{e:#}").contains("--sort-dir"), "{e:#}");
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use pipeline::record::stored::{Difference, Value};
+use pipeline::record::row::{Difference, Value};
 use pipeline::record::{Column, ColumnKind};
 
 /// A column and how far its values may be apart: in the column's own unit, times in seconds.
@@ -27,13 +27,13 @@ impl Tolerance {
 fn distance(lake: &Value, warehouse: &Value) -> Option<f64> {
     match (lake, warehouse) {
         // In the shortest decimals of both, which is what people see and give tolerances for.
-        (Value::Single(a), Value::Single(b)) => {
+        (Value::Float(a), Value::Float(b)) => {
             let decimal = |value: &f32| value.to_string().parse::<f64>().ok();
             Some(rounded(decimal(a)? - decimal(b)?))
         }
         (Value::Double(a), Value::Double(b)) => Some(rounded(a - b)),
         (Value::Integer(a), Value::Integer(b)) => Some(a.abs_diff(*b) as f64),
-        (Value::Instant(a), Value::Instant(b)) => {
+        (Value::DateTime(a), Value::DateTime(b)) => {
             Some((*a - *b).num_microseconds()?.unsigned_abs() as f64 / 1_000_000.0)
         }
         _ => None,
@@ -69,17 +69,17 @@ impl fmt::Display for Tolerance {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pipeline::record::instant;
+    use pipeline::record::timestamp;
 
     #[test]
     fn a_tolerance_reaches_to_its_edge_and_no_further() {
-        let at = |text: &str| Value::Instant(instant::parse(text).unwrap().naive_utc());
+        let at = |text: &str| Value::DateTime(timestamp::parse(text).unwrap().naive_utc());
         let cases = [
-            ("peso_medio=0.01", Value::Single(374.91), Value::Single(374.92), true),
-            ("peso_medio=0.01", Value::Single(374.91), Value::Single(374.921), false),
+            ("peso_medio=0.01", Value::Float(374.91), Value::Float(374.92), true),
+            ("peso_medio=0.01", Value::Float(374.91), Value::Float(374.921), false),
             ("peso_medio=0.01", Value::Double(374.91), Value::Double(374.9), true),
             ("peso_medio=0", Value::Double(0.1), Value::Double(0.2), false),
-            ("peso_medio=5", Value::Single(1.0), Value::Null, false),
+            ("peso_medio=5", Value::Float(1.0), Value::Null, false),
             ("quantidade_animais=2", Value::Integer(51), Value::Integer(49), true),
             ("quantidade_animais=2", Value::Integer(51), Value::Integer(54), false),
             ("row_ts=1", at("2026-11-22T18:49:03.5"), at("2026-11-22T18:49:04"), true),

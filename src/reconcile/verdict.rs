@@ -30,16 +30,16 @@ counters! {
         TruthSurplus: "truth_surplus", "surplus by the truth", DetailFinding,
             "Ids that are stored and, by a truth file, must not be.";
         Archived: "archived", "archived", Finding, "Objects in an archive tier.";
-        SkippedForeign: "skipped_foreign", "foreign names", Finding, "Objects whose names are not of this lake.";
-        SkippedAfterFence: "skipped_after_fence", "after the cutoff", Skipped,
+        SkippedUnrecognized: "skipped_foreign", "foreign names", Finding, "Objects whose names are not of this lake.";
+        SkippedAfterCutoff: "skipped_after_fence", "after the cutoff", Skipped,
             "Objects written after the audit began.";
         SkippedFutureDated: "skipped_future_dated", "dated in the future", Finding,
             "Objects with a time in the future: they may or may not have been written before the audit began.";
-        Unjudged: "unjudged", "not judged", Skipped, "Rows whose object is there but could not be judged.";
-        Nameless: "nameless", "without an id", Detail,
+        NotCompared: "unjudged", "not judged", Skipped, "Rows whose object is there but could not be judged.";
+        Unidentified: "nameless", "without an id", Detail,
             "Objects that could not be judged and have no id in their names: each may be that of a row without one.";
-        Settled: "settled", "settled", Detail, "Differences that were gone on the recheck.";
-        Moving: "moving", "moving", Detail, "Findings that were different on every recheck.";
+        ResolvedOnRecheck: "settled", "settled", Detail, "Differences that were gone on the recheck.";
+        Unstable: "moving", "moving", Detail, "Findings that were different on every recheck.";
         Present: "present", "present on both sides", Part, "Ids on both sides whose objects were not opened.";
     }
 }
@@ -68,10 +68,10 @@ impl Counter {
             Self::Unreadable
             | Self::Rejected
             | Self::Archived
-            | Self::SkippedForeign
-            | Self::SkippedAfterFence
+            | Self::SkippedUnrecognized
+            | Self::SkippedAfterCutoff
             | Self::SkippedFutureDated => Side::Object,
-            Self::WarehouseOnly | Self::Unjudged => Side::Row,
+            Self::WarehouseOnly | Self::NotCompared => Side::Row,
             Self::LakeObjects
             | Self::LakeRecords
             | Self::WarehouseRows
@@ -80,9 +80,9 @@ impl Counter {
             | Self::RuleBreaks
             | Self::TruthMissing
             | Self::TruthSurplus
-            | Self::Nameless
-            | Self::Settled
-            | Self::Moving => Side::None,
+            | Self::Unidentified
+            | Self::ResolvedOnRecheck
+            | Self::Unstable => Side::None,
         }
     }
 }

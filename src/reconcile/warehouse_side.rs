@@ -12,11 +12,11 @@ use futures::StreamExt;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::entries::{PlacedRow, StoredRow};
-use super::window::Inside;
+use super::entries::{SpooledRow, WarehouseEntry};
+use super::window::AuditWindow;
 use crate::sort::{OrderedId, Sorted, Sorter};
-use pipeline::record::stored::Shape;
-use pipeline::warehouse::{Bulk, Error, Window};
+use pipeline::record::row::TableSchema;
+use pipeline::warehouse::{BulkWarehouse, Error, TimeWindow};
 
 use super::spool::Spool;
 
@@ -34,15 +34,20 @@ const FULL: &str = "rows of the warehouse cannot be kept on disk: give --sort-di
 const LOST: u32 = 5;
 
 /// A scan under way.
-pub(super) struct Scan {
+pub(super) struct WarehouseScan {
     task: JoinHandle<anyhow::Result<()>>,
-    spool: Spool<StoredRow>,
+    spool: Spool<SpooledRow>,
     snapshots: Arc<AtomicU64>,
 }
 
-impl Scan {
+impl WarehouseScan {
     /// Begins to read the rows of these windows; all where there are none.
-    pub(super) fn begin(warehouse: Arc<dyn Bulk>, shape: Shape, windows: Vec<Window>, folder: PathBuf) -> Self {
+    pub(super) fn begin(
+        warehouse: Arc<dyn BulkWarehouse>,
+        shape: TableSchema,
+        windows: Vec<TimeWindow>,
+        folder: PathBuf,
+    ) -> Self {
         let (spool, snapshots) = (Spool::in_folder(folder), Arc::new(AtomicU64::new(0)));
         let (into, count) = (spool.clone(), Arc::clone(&snapshots));
         let task = tokio::spawn(async move {
@@ -54,25 +59,31 @@ impl Scan {
     }
 
     /// Its rows, of those that are inside.
-    pub(super) fn into_rows(self, inside: Option<Inside>, late: Sorter<PlacedRow>) -> Rows {
+    pub(super) fn into_rows(self, inside: Option<AuditWindow>, late: Sorter<WarehouseEntry>) -> RowStream {
         let (to, from) = mpsc::channel(AHEAD);
         let snapshots = Arc::clone(&self.snapshots);
-        let feed = Feed { scan: self, inside, ready: Vec::new().into_iter(), last: None, late: Late::Gathering(late) };
-        Rows { batch: Vec::new().into_iter(), from, feed: tokio::spawn(feed.send(to)), snapshots }
+        let feed = RowFeed {
+            scan: self,
+            inside,
+            ready: Vec::new().into_iter(),
+            last: None,
+            late: UnorderedRows::Gathering(late),
+        };
+        RowStream { batch: Vec::new().into_iter(), from, feed: tokio::spawn(feed.send(to)), snapshots }
     }
 }
 
-impl Drop for Scan {
+impl Drop for WarehouseScan {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
 async fn scan(
-    warehouse: &dyn Bulk,
-    shape: &Shape,
-    windows: &[Window],
-    spool: &Spool<StoredRow>,
+    warehouse: &dyn BulkWarehouse,
+    shape: &TableSchema,
+    windows: &[TimeWindow],
+    spool: &Spool<SpooledRow>,
     count: &AtomicU64,
 ) -> anyhow::Result<()> {
     let (mut after, mut lost): (Option<String>, u32) = (None, 0);
@@ -89,7 +100,7 @@ async fn scan(
                 };
                 (rows, lost) = (rows + page.len(), 0);
                 after = page.last().map(|row| row.id().to_owned()).or(after);
-                spool.push(page.into_iter().map(StoredRow).collect()).context(FULL)?;
+                spool.push(page.into_iter().map(SpooledRow).collect()).context(FULL)?;
             }
             if rows < CHUNK as usize {
                 return Ok(());
@@ -107,21 +118,21 @@ async fn scan(
 }
 
 /// Rows in the order of the merge, placed by a task of their own ahead of whoever takes them.
-pub(super) struct Rows {
-    batch: std::vec::IntoIter<PlacedRow>,
-    from: mpsc::Receiver<anyhow::Result<Vec<PlacedRow>>>,
+pub(super) struct RowStream {
+    batch: std::vec::IntoIter<WarehouseEntry>,
+    from: mpsc::Receiver<anyhow::Result<Vec<WarehouseEntry>>>,
     feed: JoinHandle<()>,
     snapshots: Arc<AtomicU64>,
 }
 
-impl Rows {
+impl RowStream {
     /// How many moments the rows show: more than one where a session was lost.
     pub(super) fn snapshots(&self) -> u64 {
         self.snapshots.load(Ordering::Relaxed)
     }
 
     /// The next row.
-    pub(super) async fn next(&mut self) -> anyhow::Result<Option<PlacedRow>> {
+    pub(super) async fn next(&mut self) -> anyhow::Result<Option<WarehouseEntry>> {
         loop {
             if let Some(row) = self.batch.next() {
                 return Ok(Some(row));
@@ -134,30 +145,30 @@ impl Rows {
     }
 }
 
-impl Drop for Rows {
+impl Drop for RowStream {
     fn drop(&mut self) {
         self.feed.abort();
     }
 }
 
 /// Places rows: those with plain ids as the server sorts them, then the odd ones, sorted here.
-struct Feed {
-    scan: Scan,
-    inside: Option<Inside>,
-    ready: std::vec::IntoIter<StoredRow>,
+struct RowFeed {
+    scan: WarehouseScan,
+    inside: Option<AuditWindow>,
+    ready: std::vec::IntoIter<SpooledRow>,
     last: Option<OrderedId>,
-    late: Late,
+    late: UnorderedRows,
 }
 
-enum Late {
-    Gathering(Sorter<PlacedRow>),
-    Sorted(Sorted<PlacedRow>),
+enum UnorderedRows {
+    Gathering(Sorter<WarehouseEntry>),
+    Sorted(Sorted<WarehouseEntry>),
     Over,
 }
 
-impl Feed {
+impl RowFeed {
     /// Sends all rows on, and an empty batch after them.
-    async fn send(mut self, to: mpsc::Sender<anyhow::Result<Vec<PlacedRow>>>) {
+    async fn send(mut self, to: mpsc::Sender<anyhow::Result<Vec<WarehouseEntry>>>) {
         loop {
             let batch = self.batch().await;
             let last = batch.as_ref().map_or(true, Vec::is_empty);
@@ -167,7 +178,7 @@ impl Feed {
         }
     }
 
-    async fn batch(&mut self) -> anyhow::Result<Vec<PlacedRow>> {
+    async fn batch(&mut self) -> anyhow::Result<Vec<WarehouseEntry>> {
         let mut batch = Vec::with_capacity(BATCH);
         while batch.len() < BATCH
             && let Some(row) = self.next().await?
@@ -178,14 +189,14 @@ impl Feed {
     }
 
     /// The next row.
-    async fn next(&mut self) -> anyhow::Result<Option<PlacedRow>> {
+    async fn next(&mut self) -> anyhow::Result<Option<WarehouseEntry>> {
         loop {
             while let Some(row) = self.ready.next() {
                 if let Some(row) = self.place(row)? {
                     return Ok(Some(row));
                 }
             }
-            if let Late::Sorted(sorted) = &mut self.late {
+            if let UnorderedRows::Sorted(sorted) = &mut self.late {
                 return sorted.next().transpose().context("sorted rows cannot be read back");
             }
             match self.scan.spool.next().await.context("rows of the warehouse cannot be read back from disk")? {
@@ -196,15 +207,15 @@ impl Feed {
     }
 
     /// The row, if it is its turn.
-    fn place(&mut self, row: StoredRow) -> anyhow::Result<Option<PlacedRow>> {
+    fn place(&mut self, row: SpooledRow) -> anyhow::Result<Option<WarehouseEntry>> {
         if self.inside.as_ref().is_some_and(|inside| !inside.has_row(&row.0)) {
             return Ok(None);
         }
         let id = OrderedId::new(row.0.id());
         if id.is_odd() {
             // Not yet its turn: the server sorts it somewhere among the plain ones.
-            if let Late::Gathering(late) = &mut self.late {
-                late.push(PlacedRow { id, row }).context(FULL)?;
+            if let UnorderedRows::Gathering(late) = &mut self.late {
+                late.push(WarehouseEntry { id, row }).context(FULL)?;
             }
             return Ok(None);
         }
@@ -213,13 +224,13 @@ impl Feed {
             "the server's order of ids is not that of their characters: check the collation of id_treated_data"
         );
         self.last = Some(id.clone());
-        Ok(Some(PlacedRow { id, row }))
+        Ok(Some(WarehouseEntry { id, row }))
     }
 
     async fn begin_late(&mut self) -> anyhow::Result<()> {
         (&mut self.scan.task).await.context("the scan of the warehouse failed")??;
-        if let Late::Gathering(late) = std::mem::replace(&mut self.late, Late::Over) {
-            self.late = Late::Sorted(late.done().context(FULL)?);
+        if let UnorderedRows::Gathering(late) = std::mem::replace(&mut self.late, UnorderedRows::Over) {
+            self.late = UnorderedRows::Sorted(late.finish().context(FULL)?);
         }
         Ok(())
     }

@@ -10,20 +10,20 @@
 use chrono::{Datelike, Days, NaiveDate, NaiveDateTime, NaiveTime};
 
 use pipeline::lake::{Key, Span};
-use pipeline::record::stored::Row;
+use pipeline::record::row::Row;
 use pipeline::record::{Column, Record, RecordId, Slug};
-use pipeline::warehouse::Window;
+use pipeline::warehouse::TimeWindow;
 
 /// What the paths of older names follow, as their records tell.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Votes {
+pub(super) struct PathDateVotes {
     pub data: u64,
     pub row_ts: u64,
     /// Older names that were met, whether they tell or not.
     pub older: u64,
 }
 
-impl Votes {
+impl PathDateVotes {
     /// Takes a record in its path.
     pub(super) fn count(&mut self, key: &Key, record: &Record) {
         if key.id.is_some() {
@@ -39,14 +39,14 @@ impl Votes {
     }
 
     /// Whether nothing tells.
-    pub(super) fn are_silent(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.data + self.row_ts == 0
     }
 }
 
 /// Which records and rows belong to the audit.
 #[derive(Debug, Clone)]
-pub(super) struct Inside {
+pub(super) struct AuditWindow {
     span: Span,
     from: Option<NaiveDateTime>,
     until: Option<NaiveDateTime>,
@@ -54,9 +54,9 @@ pub(super) struct Inside {
     older: Column,
 }
 
-impl Inside {
+impl AuditWindow {
     /// Of a span; `None` where it is everything.
-    pub(super) fn of(span: &Span, votes: Votes) -> Option<Self> {
+    pub(super) fn of(span: &Span, votes: PathDateVotes) -> Option<Self> {
         let midnight = |day: NaiveDate| day.and_time(NaiveTime::MIN);
         let until = span.to.and_then(|day| day.checked_add_days(Days::new(1)));
         let until = until.filter(|day| day.year() <= 9999).map(midnight); // no DATETIME lies beyond
@@ -66,16 +66,16 @@ impl Inside {
     }
 
     /// The windows that hold every row of a span, whatever decides; none where the span has no days.
-    pub(super) fn windows(span: &Span) -> Vec<Window> {
-        let Some(inside) = Self::of(span, Votes::default()) else { return Vec::new() };
+    pub(super) fn windows(span: &Span) -> Vec<TimeWindow> {
+        let Some(inside) = Self::of(span, PathDateVotes::default()) else { return Vec::new() };
         if inside.from.is_none() && inside.until.is_none() {
             return Vec::new();
         }
         [Column::Data, Column::RowTs].map(|column| inside.window(column)).into()
     }
 
-    fn window(&self, column: Column) -> Window {
-        Window { column, from: self.from, until: self.until }
+    fn window(&self, column: Column) -> TimeWindow {
+        TimeWindow { column, from: self.from, until: self.until }
     }
 
     /// What decided, in words.

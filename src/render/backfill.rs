@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Lines, count, duration, rows};
+use super::{LabelledRows, count, duration, rows};
 use crate::backfill::{Count, Outcome};
 
 impl fmt::Display for Outcome {
@@ -15,7 +15,7 @@ impl fmt::Display for Outcome {
             duration(self.seconds)
         )?;
         let lines = rows(&self.counts, &[Count::Read], &[Count::Refused, Count::Failed]);
-        write!(f, "{}", Lines(&lines))?;
+        write!(f, "{}", LabelledRows(&lines))?;
         write!(f, "{}", self.problems)?;
         if self.counts[Count::Rejected] > 0 {
             writeln!(f, "  rejected messages are kept in {}", self.quarantine)?;

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::{Lines, count, duration};
-use crate::bundle::{Made, Outcome};
+use super::{LabelledRows, count, duration};
+use crate::bundle::{Bundle, Outcome};
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -21,7 +21,7 @@ impl fmt::Display for Outcome {
     }
 }
 
-impl fmt::Display for Made {
+impl fmt::Display for Bundle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let needed = if self.needed.is_empty() { "nothing".into() } else { self.needed.join(", ") };
         let lines = [
@@ -29,7 +29,7 @@ impl fmt::Display for Made {
             ("CodeSha256", self.code_sha256.clone()),
             ("needs", self.glibc.as_ref().map_or(needed.clone(), |glibc| format!("{needed}; glibc {glibc} or newer"))),
         ];
-        write!(f, "{}", Lines(&lines))?;
+        write!(f, "{}", LabelledRows(&lines))?;
         self.hints.iter().try_for_each(|hint| writeln!(f, "  hint: {hint}"))
     }
 }

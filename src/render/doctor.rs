@@ -2,21 +2,21 @@
 
 use std::fmt;
 
-use crate::doctor::{Check, Health, Outcome};
+use crate::doctor::{Check, CheckStatus, Outcome};
 
-fn word(health: Health) -> &'static str {
+fn word(health: CheckStatus) -> &'static str {
     match health {
-        Health::Ok => "ok",
-        Health::Warning => "warn",
-        Health::Failed => "FAIL",
-        Health::Skipped => "skip",
+        CheckStatus::Ok => "ok",
+        CheckStatus::Warning => "warn",
+        CheckStatus::Failed => "FAIL",
+        CheckStatus::Skipped => "skip",
     }
 }
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let width = self.checks.iter().map(|check| check.name.len()).max().unwrap_or(0);
-        for Check { name, health, detail } in &self.checks {
+        for Check { name, status: health, detail } in &self.checks {
             writeln!(f, "{:<4}  {name:<width$}  {detail}", word(*health))?;
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Lines, count, duration, rows};
+use super::{LabelledRows, count, duration, rows};
 use crate::generate::{Count, Outcome};
 
 /// The outcome in one line, for the log.
@@ -18,7 +18,7 @@ impl fmt::Display for Outcome {
         let said = [Count::Readings, Count::Files];
         let mut lines = rows(&self.counts, &said, &[Count::Existing, Count::Replaced]);
         lines.extend(self.faults.iter().filter(|(_, n)| **n > 0).map(|(kind, n)| (&**kind, count(*n))));
-        write!(f, "{}", Lines(&lines))?;
+        write!(f, "{}", LabelledRows(&lines))?;
         if let Some(truth) = &self.truth {
             let [ids, quarantined, refused, never] =
                 [truth.ids, truth.quarantined, truth.refused, truth.never].map(count);

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::io::{self, Write};
 
-use crate::outcome::{Counter, Counts, Exit, Outcome, Problems};
+use crate::outcome::{CommandOutcome, Counter, Counts, Exit, Problems};
 pub(crate) use crate::outcome::{between, count, duration};
 
 pub mod backfill;
@@ -23,7 +23,7 @@ pub mod undo;
 
 /// The form of an outcome on stdout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-pub enum Form {
+pub enum OutputFormat {
     /// Lines for people.
     #[default]
     Text,
@@ -33,16 +33,16 @@ pub enum Form {
 
 /// An outcome ready to be printed.
 #[derive(Debug, Clone)]
-pub struct Printed {
+pub struct Rendered {
     pub(crate) text: String,
     pub(crate) json: serde_json::Value,
     /// How the run ended.
     pub exit: Exit,
 }
 
-impl Printed {
+impl Rendered {
     /// Takes an outcome's two forms.
-    pub fn of(outcome: &impl Outcome) -> Self {
+    pub fn of(outcome: &impl CommandOutcome) -> Self {
         let json = serde_json::to_value(outcome).unwrap_or_else(|e| serde_json::json!({ "error": e.to_string() }));
         Self { text: outcome.to_string(), json, exit: outcome.exit() }
     }
@@ -61,9 +61,9 @@ impl Printed {
     ///
     /// # Errors
     /// stdout cannot be written for another reason.
-    pub fn print(&self, form: Form) -> io::Result<()> {
+    pub fn print(&self, form: OutputFormat) -> io::Result<()> {
         let text = match form {
-            Form::Json if !self.json.is_null() => format!("{}\n", self.json),
+            OutputFormat::Json if !self.json.is_null() => format!("{}\n", self.json),
             _ => self.text.clone(),
         };
         let mut out = io::stdout().lock();
@@ -75,9 +75,9 @@ impl Printed {
 }
 
 /// A table of two columns, the first padded: names and counts.
-pub(crate) struct Lines<'a>(pub &'a [(&'a str, String)]);
+pub(crate) struct LabelledRows<'a>(pub &'a [(&'a str, String)]);
 
-impl fmt::Display for Lines<'_> {
+impl fmt::Display for LabelledRows<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let width = self.0.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
         let digits = self.0.iter().filter(|(_, v)| is_count(v)).map(|(_, v)| v.len()).max().unwrap_or(0);

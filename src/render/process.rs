@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Lines, count, duration, rows};
+use super::{LabelledRows, count, duration, rows};
 use crate::outcome::Counter as _;
 use crate::process::{Count, Outcome, Requests};
 
@@ -11,7 +11,7 @@ impl fmt::Display for Outcome {
         writeln!(f, "process: {} messages in {}", count(self.counts[Count::Messages]), duration(self.seconds))?;
         let mut lines = rows(&self.counts, &[Count::Messages], &[Count::RowsRefused, Count::Conflicting]);
         lines.extend(self.endpoint.iter().flat_map(|requests| rows(requests, &[], Requests::ALL)));
-        write!(f, "{}", Lines(&lines))?;
+        write!(f, "{}", LabelledRows(&lines))?;
         write!(f, "{}", self.problems)?;
         if self.counts[Count::Quarantined] > 0 {
             writeln!(f, "  quarantined messages are kept in {}", self.quarantine)?;

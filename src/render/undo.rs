@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Lines, count, duration, rows};
+use super::{LabelledRows, count, duration, rows};
 use crate::undo::{Outcome, UndoCounter};
 use pipeline::lake::ConditionalWrites;
 
@@ -17,7 +17,7 @@ impl fmt::Display for Outcome {
             duration(self.seconds)
         )?;
         let lines = rows(&self.counts, &[UndoCounter::Changes], &[UndoCounter::Left]);
-        write!(f, "{}{}", Lines(&lines), self.problems)?;
+        write!(f, "{}{}", LabelledRows(&lines), self.problems)?;
         if let Some(warning) = self.conditional_writes.and_then(ConditionalWrites::warning) {
             writeln!(f, "  {warning}")?;
         }

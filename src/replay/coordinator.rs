@@ -19,17 +19,17 @@ use super::matching::{Matched, Matching};
 use super::order::{IdOrder, ReplayEntry};
 use super::outcome::{Counter, Outcome};
 use super::plan::Plan;
-use super::read::{LakeReader, ReadDay, ReadEnd, ReadError, ReaderEvent};
+use super::reader::{LakeReader, ReadDay, ReadEnd, ReadError, ReaderEvent};
 use super::session::Session;
 use super::tally::{PendingRecords, Tally};
 use super::workers::Workers;
+use crate::cancellation::CancellationToken;
 use crate::progress::Stage;
-use crate::reader::{Item, Skip};
+use crate::reader::{ObjectContent, Skip};
 use crate::sort::Sorted;
-use crate::stop::Stop;
-use pipeline::lake::{Meta, Partition};
+use pipeline::lake::{ObjectMeta, Partition};
 
-const ASKED: &str = "asked to stop";
+const INTERRUPTED: &str = "asked to stop";
 
 /// A run on its way.
 pub(super) struct ReplayRun {
@@ -37,7 +37,7 @@ pub(super) struct ReplayRun {
     workers: Workers<WorkerResult>,
     session: Session,
     stage: Stage,
-    stop: Stop,
+    stop: CancellationToken,
     tally: Tally,
     /// Objects that are to be accounted for.
     seen: u64,
@@ -70,7 +70,7 @@ impl ReplayRun {
         load_concurrency: usize,
         session: Session,
         outcome: Outcome,
-        (stage, stop): (Stage, Stop),
+        (stage, stop): (Stage, CancellationToken),
     ) -> Self {
         let days: BTreeSet<NaiveDate> = loader.places.iter().map(|partition| partition.day).collect();
         let tally = session.resume.as_ref().map(|resume| resume.tally.clone()).unwrap_or_default();
@@ -94,15 +94,15 @@ impl ReplayRun {
     }
 
     /// Counts objects that lie where none belong.
-    pub(super) fn count_unrecognized(&mut self, objects: Vec<Meta>) {
+    pub(super) fn count_unrecognized(&mut self, objects: Vec<ObjectMeta>) {
         for object in objects {
             self.seen += 1;
-            self.tally.record_object(None, object.key, Item::Skipped(Skip::Foreign));
+            self.tally.record_object(None, object.key, ObjectContent::Skipped(Skip::Unrecognized));
         }
     }
 
     /// Lets the reader run, and takes everything it hands over; `halt` ends the reader where this side cannot go on.
-    pub(super) async fn take_all(&mut self, reader: LakeReader, halt: &Stop) -> anyhow::Result<()> {
+    pub(super) async fn take_all(&mut self, reader: LakeReader, halt: &CancellationToken) -> anyhow::Result<()> {
         let (events, mut incoming) = mpsc::channel(2);
         let reader = tokio::spawn(reader.run(events));
         while let Some(event) = incoming.recv().await {
@@ -111,7 +111,7 @@ impl ReplayRun {
                 ReaderEvent::End(end) => self.take_end(*end).await,
             }
             if self.has_stopped() {
-                halt.set();
+                halt.cancel();
             }
         }
         Ok(reader.await?)
@@ -149,8 +149,8 @@ impl ReplayRun {
         self.send_all(sorted, IdOrder::TimeOrdered).await;
         if !self.has_stopped() {
             // The last of its records may wait for a batch that is full.
-            self.stage.share(self.days.complete(day));
-            self.note_days();
+            self.stage.set_fraction(self.days.complete(day));
+            self.journal_finished_days();
         }
     }
 
@@ -161,11 +161,11 @@ impl ReplayRun {
             self.pending.add(&self.loader.places[number as usize], IdOrder::Unordered, count);
         }
         if !matches!(end.error, Some(ReadError::Stopped)) && !self.has_stopped() {
-            self.flush().await; // also where the lake fails: what was read of whole days is not read again
+            self.dispatch_batch().await; // also where the lake fails: what was read of whole days is not read again
         }
         match end.error {
             None => {}
-            Some(ReadError::Stopped) => self.stop_because(ASKED),
+            Some(ReadError::Stopped) => self.stop_because(INTERRUPTED),
             Some(ReadError::Lake(e)) if !self.has_progress && self.workers.are_idle() => {
                 self.startup_error = Some(e.into());
             }
@@ -176,11 +176,11 @@ impl ReplayRun {
         }
         if let (Some(unordered), false) = (end.unordered, self.has_stopped()) {
             while !self.workers.are_idle() {
-                self.settle_one().await; // a row that two objects claim is the time-ordered one's
+                self.join_worker().await; // a row that two objects claim is the time-ordered one's
             }
             self.send_all(unordered, IdOrder::Unordered).await;
             if !self.has_stopped() {
-                self.flush().await;
+                self.dispatch_batch().await;
             }
         }
     }
@@ -199,7 +199,7 @@ impl ReplayRun {
                 self.take_matched(matched, order).await;
             }
             if let Some(entry) = entry {
-                self.fill(entry).await;
+                self.push(entry).await;
             }
             if self.has_stopped() {
                 return;
@@ -235,15 +235,15 @@ impl ReplayRun {
                     if self.has_stopped() {
                         return;
                     }
-                    self.fill(entry).await;
+                    self.push(entry).await;
                 }
             }
         }
     }
 
-    async fn fill(&mut self, entry: ReplayEntry) {
+    async fn push(&mut self, entry: ReplayEntry) {
         if self.batching.is_full_before(&entry) {
-            self.flush().await;
+            self.dispatch_batch().await;
         }
         self.batching.push(entry);
     }
@@ -260,12 +260,12 @@ impl ReplayRun {
     }
 
     /// Sends what is filled as a batch, once there is a worker for it.
-    async fn flush(&mut self) {
-        if self.stop.is_set() {
-            self.stop_because(ASKED);
+    async fn dispatch_batch(&mut self) {
+        if self.stop.is_cancelled() {
+            self.stop_because(INTERRUPTED);
         }
         while self.workers.are_busy() {
-            self.settle_one().await;
+            self.join_worker().await;
         }
         if self.batching.is_empty() || self.has_stopped() {
             return;
@@ -283,7 +283,7 @@ impl ReplayRun {
     }
 
     /// Waits for the next batch to end, and counts it.
-    async fn settle_one(&mut self) {
+    async fn join_worker(&mut self) {
         let WorkerResult { days, order, loaded, ended } = match self.workers.next().await {
             None => return,
             Some(Ok(result)) => result,
@@ -305,7 +305,7 @@ impl ReplayRun {
             }
             Err(e) => self.fail(e),
         }
-        self.note_days();
+        self.journal_finished_days();
     }
 
     fn fail(&mut self, error: LoadError) {
@@ -318,7 +318,7 @@ impl ReplayRun {
     }
 
     /// Notes the days that are done; the entries go with the next batch.
-    fn note_days(&mut self) {
+    fn journal_finished_days(&mut self) {
         let waiting = self.batching.waiting_days(&self.loader.places);
         let done = self.days.take_done(&waiting);
         if let Some(journal) = &self.loader.journal {
@@ -330,12 +330,12 @@ impl ReplayRun {
     /// Waits for what is in flight, writes the last entries, and closes the account.
     pub(super) async fn finish(mut self, plan: &Plan, begun: Instant) -> anyhow::Result<Outcome> {
         while !self.workers.are_idle() {
-            self.settle_one().await;
+            self.join_worker().await;
         }
-        self.note_days();
+        self.journal_finished_days();
         let (loader, mut outcome) = (self.loader, self.outcome);
         outcome.seconds = begun.elapsed().as_secs_f64();
-        outcome.pressure = plan.lake.pressure();
+        outcome.pressure = plan.lake.throttle_stats();
         outcome.pauses = loader.throttle.pauses().await;
         outcome.undo = loader.undo.as_ref().and_then(|undo| undo.written()).map(|path| path.display().to_string());
         self.tally.close(&self.pending, &mut outcome);

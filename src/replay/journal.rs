@@ -14,12 +14,12 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::entry_hash::MultisetHash;
 use super::order::IdOrder;
 use super::outcome::ReplayOptions;
-use super::seen::Seen;
 use super::tally::Tally;
 use crate::sort::OrderedId;
-use pipeline::warehouse::Note;
+use pipeline::warehouse::JournalEntry;
 
 /// The first entry of a run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -82,9 +82,9 @@ pub(super) struct BatchEntry {
     pub first: OrderedId,
     pub last: OrderedId,
     /// The ids of the rows it left in its range.
-    pub rows: Seen,
+    pub rows: MultisetHash,
     /// The objects it stands for.
-    pub objects: Seen,
+    pub objects: MultisetHash,
     pub tally: Tally,
 }
 
@@ -124,9 +124,9 @@ impl Journal {
         self.next.fetch_add(1, Ordering::Relaxed)
     }
 
-    pub(super) fn entry(&self, seq: u64, page: &impl Serialize) -> Note {
+    pub(super) fn entry(&self, seq: u64, page: &impl Serialize) -> JournalEntry {
         let text = serde_json::to_string(page).expect("pages have no maps with other keys than text");
-        Note { run: self.run, seq, text }
+        JournalEntry { run_id: self.run, seq, text }
     }
 }
 

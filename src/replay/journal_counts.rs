@@ -56,7 +56,7 @@ mod tests {
         let tally: Tally = serde_json::from_str(earlier).unwrap();
         let counts = &tally.counts;
         assert!(counts.add_up());
-        assert_eq!((counts[Skip::Foreign], counts[Skip::AfterCutoff], counts[Skip::FutureDated]), (1, 1, 1));
+        assert_eq!((counts[Skip::Unrecognized], counts[Skip::AfterCutoff], counts[Skip::FutureDated]), (1, 1, 1));
         assert_eq!((counts[Counter::Until], counts[Counter::Data], counts[Counter::Verified]), (1, 1, 2));
         assert_eq!(tally.newest_row_ts.unwrap().to_rfc3339(), "2023-01-05T12:00:00.500+00:00");
         let written = serde_json::to_string(&tally).unwrap();

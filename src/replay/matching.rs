@@ -71,8 +71,8 @@ impl Matching {
 
 #[cfg(test)]
 mod tests {
+    use super::super::entry_hash::MultisetHash;
     use super::super::journal::BatchEntry;
-    use super::super::seen::Seen;
     use super::super::tests::entry;
     use super::*;
 
@@ -85,8 +85,8 @@ mod tests {
                 order: IdOrder::TimeOrdered,
                 first: id(entries.first()),
                 last: id(entries.last()),
-                rows: Seen::default(),
-                objects: Seen::of(&entries),
+                rows: MultisetHash::default(),
+                objects: MultisetHash::of(&entries),
                 tally: Tally::default(),
             }
         };

@@ -8,25 +8,25 @@
 
 mod batching;
 mod coordinator;
-mod cut_over;
 mod days;
+mod entry_hash;
 mod journal;
 mod journal_counts;
 mod load;
 mod load_error;
 mod matching;
-mod only;
 mod order;
 mod outcome;
 mod plan;
 mod policy;
 mod preview;
-mod read;
+mod reader;
 mod resume;
 mod run;
-mod seen;
+mod selection;
 mod session;
 mod settings;
+mod table_swap;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -34,8 +34,6 @@ mod throttle;
 mod workers;
 
 pub use crate::sort::SortSettings;
-pub use cut_over::{SwapOptions, replay_into_new_table, shadow_table_name};
-pub use only::{ObjectSelection, RecordFilter};
 pub(crate) use outcome::SKIPPED;
 pub use outcome::{
     ClassCounts, Counter, DayCounts, Days, ObjectCounts, Outcome, Pause, Preview, ReadSample, ReplayOptions, TableSwap,
@@ -43,5 +41,7 @@ pub use outcome::{
 pub use plan::{Plan, ReplaySource};
 pub use policy::Policy;
 pub use run::run;
+pub use selection::{ObjectSelection, RecordFilter};
 pub use settings::{JournalMode, Replay, ResumableRun, find_resumable_run};
+pub use table_swap::{SwapOptions, replay_into_new_table, shadow_table_name};
 pub use throttle::{ReloadLimits, ThrottleLimits, ThrottleSettings};

@@ -11,7 +11,7 @@ use std::io;
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
-use crate::sort::{Folder, InOrder, OrderedId, SortSettings, Sorter};
+use crate::sort::{OrderedId, SortDir, SortOrder, SortSettings, Sorter};
 use pipeline::record::{Record, RecordId};
 
 /// What an entry takes in memory while it is sorted, in bytes, measured.
@@ -27,7 +27,7 @@ pub(super) struct ReplayEntry {
     pub record: Box<Record>,
 }
 
-impl InOrder for ReplayEntry {
+impl SortOrder for ReplayEntry {
     fn compare(&self, other: &Self) -> Ordering {
         self.id.cmp(&other.id).then_with(|| self.key.cmp(&other.key))
     }
@@ -52,26 +52,26 @@ impl IdOrder {
 /// The day that an id itself tells, in whose path its record is timed.
 pub(super) fn id_day(id: &OrderedId) -> Option<NaiveDate> {
     match id {
-        OrderedId::Plain(bytes) => RecordId::Uuid(*bytes).day(),
-        OrderedId::Odd(_) => None,
+        OrderedId::Uuid(bytes) => RecordId::Uuid(*bytes).day(),
+        OrderedId::Other(_) => None,
     }
 }
 
 /// Makes the sorters of a run.
 pub(super) struct Sorters {
     run: usize,
-    folder: Folder,
+    folder: SortDir,
 }
 
 impl Sorters {
     pub(super) fn new(settings: &SortSettings) -> io::Result<Self> {
         // A day that is read, a day that waits and the loose records share the memory.
         let run = (settings.memory / 3 / ENTRY_BYTES).max(100);
-        Ok(Self { run, folder: Folder::in_folder(&settings.folder)? })
+        Ok(Self { run, folder: SortDir::in_dir(&settings.folder)? })
     }
 
     pub(super) fn sorter(&self) -> io::Result<Sorter<ReplayEntry>> {
-        Sorter::in_folder(self.run, &self.folder)
+        Sorter::in_dir(self.run, &self.folder)
     }
 }
 

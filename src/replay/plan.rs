@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::journal::RunHeader;
-use super::only::{ObjectSelection, RecordFilter};
 use super::outcome::{Outcome, ReplayOptions};
 use super::policy::Policy;
+use super::selection::{ObjectSelection, RecordFilter};
 use crate::reader::{Age, Cutoff, ReadSettings, Reader};
 use crate::reader::{Empty, why_empty};
-use pipeline::lake::{self, Habits, Lake, Meta, Partition, Span, survey};
-use pipeline::warehouse::Bulk;
+use pipeline::lake::{self, Lake, ObjectMeta, Partition, ReadHints, Span, scan_partitions};
+use pipeline::warehouse::BulkWarehouse;
 
 /// Objects that old at a run's cutoff are looked at again by the run that catches up with it: a store's times have whole
 /// seconds, and clocks differ.
@@ -46,7 +46,7 @@ pub struct Plan {
     pub(super) lake: Arc<dyn Lake>,
     pub(super) cutoff: Cutoff,
     pub(super) partitions: Vec<Partition>,
-    pub(super) unrecognized: Vec<Meta>,
+    pub(super) unrecognized: Vec<ObjectMeta>,
     /// The objects that are named and lie in the span.
     pub(super) only: Option<Arc<ObjectSelection>>,
     /// How many are named and do not.
@@ -81,19 +81,19 @@ struct PlannedObjects {
 }
 
 impl PlannedObjects {
-    fn has(&self, object: &Meta) -> bool {
+    fn has(&self, object: &ObjectMeta) -> bool {
         self.only.as_ref().is_none_or(|only| only.0.contains(&object.key))
             && self.since.is_none_or(|since| object.last_modified >= since)
     }
 
     /// The same for an object that is taken now, if it is.
-    fn takes(&self, object: &Meta) -> bool {
+    fn takes(&self, object: &ObjectMeta) -> bool {
         self.has(object) && self.round.as_ref().is_none_or(|round| round.takes(object, self.cutoff))
     }
 }
 
 impl CatchUpRound {
-    fn takes(&self, object: &Meta, cutoff: Cutoff) -> bool {
+    fn takes(&self, object: &ObjectMeta, cutoff: Cutoff) -> bool {
         if cutoff.age(object.last_modified) == Age::After && !self.last {
             return false;
         }
@@ -114,8 +114,8 @@ impl CatchUpRound {
 
 impl Plan {
     /// How the lake that is planned with likes to be read.
-    pub fn habits(&self) -> Habits {
-        self.lake.habits()
+    pub fn read_hints(&self) -> ReadHints {
+        self.lake.read_hints()
     }
 
     /// Looks at the lake: its clock for the cutoff, then its partitions.
@@ -132,8 +132,8 @@ impl Plan {
         let outside = only.as_mut().map_or(0, |only| only.restrict_to(&span));
         let (partitions, unrecognized) = match &only {
             None => {
-                let found = survey(&*lake, &span).await?;
-                (found.partitions, found.strays)
+                let found = scan_partitions(&*lake, &span).await?;
+                (found.partitions, found.unrecognized)
             }
             Some(only) => {
                 let named: BTreeSet<Partition> = only.0.iter().filter_map(|key| Partition::of_key(key)).collect();
@@ -208,14 +208,14 @@ impl Plan {
                 if !self.partitions.is_empty() && why_empty(lake, &self.span, &self.partitions, &[]).await?.is_none() {
                     return Ok(None);
                 }
-                let all = survey(lake, &Span::default()).await?;
-                why_empty(lake, &Span::default(), &all.partitions, &all.strays).await
+                let all = scan_partitions(lake, &Span::default()).await?;
+                why_empty(lake, &Span::default(), &all.partitions, &all.unrecognized).await
             }
         }
     }
 
     /// The outcome without a run, where the drift file names no object that is meant.
-    pub fn empty_outcome(&self, bulk: &dyn Bulk, policy: Policy) -> Option<Outcome> {
+    pub fn empty_outcome(&self, bulk: &dyn BulkWarehouse, policy: Policy) -> Option<Outcome> {
         self.only.as_ref().filter(|only| only.0.is_empty())?;
         Some(Outcome {
             lake: self.lake.address(),
@@ -264,11 +264,11 @@ impl Plan {
     pub(super) fn reader(&self, reads: usize) -> Reader {
         let choice = self.planned_objects();
         Reader::new(Arc::clone(&self.lake), ReadSettings { concurrency: reads, cutoff: self.cutoff })
-            .keeping(move |object| choice.takes(object))
+            .filtered(move |object| choice.takes(object))
     }
 
     /// Whether the plan is about that object.
-    pub(super) fn has(&self, object: &Meta) -> bool {
+    pub(super) fn has(&self, object: &ObjectMeta) -> bool {
         self.planned_objects().has(object)
     }
 }

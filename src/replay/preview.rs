@@ -8,10 +8,10 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use super::outcome::{ClassCounts, Preview, ReadSample};
 use super::plan::Plan;
 use super::policy::Policy;
-use crate::reader::{Age, Item};
-use crate::stop::Stop;
-use pipeline::lake::{self, Depth, Key, Meta, Partition};
-use pipeline::warehouse::{Bulk, Reason};
+use crate::cancellation::CancellationToken;
+use crate::reader::{Age, ObjectContent};
+use pipeline::lake::{self, Depth, Key, ObjectMeta, Partition};
+use pipeline::warehouse::{BulkWarehouse, Reason};
 
 /// Listings under way at once.
 const LISTINGS: usize = 16;
@@ -34,7 +34,7 @@ fn read_price(class: &str) -> (f64, f64) {
 
 /// What one partition's listing comes to.
 #[derive(Default)]
-struct Listed {
+struct ListingTotals {
     objects: u64,
     bytes: u64,
     pages: u64,
@@ -43,7 +43,7 @@ struct Listed {
     future_dated: u64,
     foreign: u64,
     classes: BTreeMap<String, ClassCounts>,
-    sample: Vec<Meta>,
+    sample: Vec<ObjectMeta>,
 }
 
 impl Plan {
@@ -53,10 +53,10 @@ impl Plan {
     /// The lake cannot be listed. What the warehouse lacks is part of what is said.
     pub async fn preview(
         &self,
-        bulk: &dyn Bulk,
+        bulk: &dyn BulkWarehouse,
         policy: Policy,
         reads: usize,
-        stop: &Stop,
+        stop: &CancellationToken,
     ) -> Result<Preview, lake::Error> {
         let mut preview = Preview {
             lake: self.lake.address(),
@@ -70,17 +70,17 @@ impl Plan {
             objects: self.unrecognized.len() as u64,
             ..Preview::default()
         };
-        let looked = stop.or(self.look(&mut preview, bulk, policy, reads)).await;
+        let looked = stop.run_until_cancelled(self.fill_preview(&mut preview, bulk, policy, reads)).await;
         if looked.transpose()?.is_none() {
             preview.stopped = Some("asked to stop".into());
         }
         Ok(preview)
     }
 
-    async fn look(
+    async fn fill_preview(
         &self,
         preview: &mut Preview,
-        bulk: &dyn Bulk,
+        bulk: &dyn BulkWarehouse,
         policy: Policy,
         reads: usize,
     ) -> Result<(), lake::Error> {
@@ -100,7 +100,7 @@ impl Plan {
     }
 
     /// Lists every partition, and picks objects for a sample.
-    async fn list(&self, preview: &mut Preview) -> Result<Vec<Meta>, lake::Error> {
+    async fn list(&self, preview: &mut Preview) -> Result<Vec<ObjectMeta>, lake::Error> {
         let each = (SAMPLE / self.partitions.len().max(1)).max(1);
         let every = (self.partitions.len() / SAMPLE).max(1);
         let partitions = self.partitions.iter().cloned().enumerate();
@@ -128,10 +128,10 @@ impl Plan {
         Ok(sample)
     }
 
-    async fn listed(&self, partition: &Partition, sampled: usize) -> Result<Listed, lake::Error> {
-        let (mut listed, mut after) = (Listed::default(), None);
+    async fn listed(&self, partition: &Partition, sampled: usize) -> Result<ListingTotals, lake::Error> {
+        let (mut listed, mut after) = (ListingTotals::default(), None);
         loop {
-            let page = self.lake.list(&partition.prefix(), Depth::Everything, after.as_deref()).await?;
+            let page = self.lake.list(&partition.prefix(), Depth::Recursive, after.as_deref()).await?;
             listed.pages += 1;
             for object in page.objects.into_iter().filter(|object| self.has(object)) {
                 listed.objects += 1;
@@ -160,7 +160,7 @@ impl Plan {
     }
 
     /// Reads a sample as the run would.
-    async fn sample(&self, objects: Vec<Meta>, reads: usize) -> Result<Option<ReadSample>, lake::Error> {
+    async fn sample(&self, objects: Vec<ObjectMeta>, reads: usize) -> Result<Option<ReadSample>, lake::Error> {
         if objects.is_empty() {
             return Ok(None);
         }
@@ -169,7 +169,7 @@ impl Plan {
         let mut found = std::pin::pin!(self.reader(reads).read_objects(objects));
         while let Some(found) = found.next().await {
             sample.objects += 1;
-            sample.records += u64::from(matches!(found?.item, Item::Record(_)));
+            sample.records += u64::from(matches!(found?.item, ObjectContent::Record(_)));
             if begun.elapsed() > SAMPLE_TIME {
                 break;
             }
@@ -180,8 +180,8 @@ impl Plan {
 }
 
 /// Asks the warehouse what is there, how rows would get in, and what would be changed.
-async fn ask(bulk: &dyn Bulk, policy: Policy, preview: &mut Preview) {
-    match bulk.shape().await {
+async fn ask(bulk: &dyn BulkWarehouse, policy: Policy, preview: &mut Preview) {
+    match bulk.table_schema().await {
         Ok(_) => {}
         Err(e) if e.reason == Reason::NoTable => {}
         Err(e) => preview.obstacles.push(e.to_string()),
@@ -190,8 +190,8 @@ async fn ask(bulk: &dyn Bulk, policy: Policy, preview: &mut Preview) {
         Ok(status) => preview.rows_now = status.rows,
         Err(e) => preview.obstacles.push(e.to_string()),
     }
-    match bulk.method().await {
-        Ok(method) => preview.method = format!("{}: {}", method.kind, method.why),
+    match bulk.load_strategy().await {
+        Ok(method) => preview.method = format!("{}: {}", method.kind, method.reason),
         Err(e) => preview.obstacles.push(e.to_string()),
     }
     preview.changes.push(match preview.rows_now {
@@ -207,7 +207,7 @@ async fn ask(bulk: &dyn Bulk, policy: Policy, preview: &mut Preview) {
         }
         Policy::Fail => "at the first row that holds other values the run ends".to_owned(),
     });
-    preview.changes.push(match bulk.journal(false).await {
+    preview.changes.push(match bulk.open_journal(false).await {
         Ok(true) => "the journal ruminate_journal is there and takes this run's notes".to_owned(),
         Ok(false) => "the table ruminate_journal is created beside it (unless --no-journal)".to_owned(),
         Err(e) => format!("the journal cannot be looked for: {e}"),

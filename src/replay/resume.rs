@@ -10,13 +10,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::NaiveDate;
 use uuid::Uuid;
 
+use super::entry_hash::MultisetHash;
 use super::journal::{BatchEntry, DayEntry, Journal, RunEntry, RunHeader};
 use super::order::{IdOrder, ReplayEntry};
-use super::seen::Seen;
 use super::tally::Tally;
 use crate::sort::OrderedId;
-use pipeline::record::stored::{Row, Shape};
-use pipeline::warehouse::{self, Bulk};
+use pipeline::record::row::{Row, TableSchema};
+use pipeline::warehouse::{self, BulkWarehouse};
 
 /// Batches by the first id of their range, none overlapping another.
 #[derive(Debug, Clone, Default)]
@@ -61,14 +61,18 @@ pub(super) struct ResumeState {
 /// # Errors
 /// The journal cannot be read.
 pub(super) async fn find_unfinished_run(
-    bulk: &dyn Bulk,
+    bulk: &dyn BulkWarehouse,
     lake: &str,
 ) -> Result<Option<(Uuid, RunHeader)>, warehouse::Error> {
-    for note in bulk.heads().await? {
+    for note in bulk.run_headers().await? {
         match serde_json::from_str::<RunHeader>(&note.text) {
-            Ok(head) if head.lake == lake => return Ok(Some((note.run, head)).filter(|(_, head)| head.ended.is_none())),
+            Ok(head) if head.lake == lake => {
+                return Ok(Some((note.run_id, head)).filter(|(_, head)| head.ended.is_none()));
+            }
             Ok(_) => {}
-            Err(e) => tracing::warn!("the journal's head of run {} cannot be read and is passed over: {e}", note.run),
+            Err(e) => {
+                tracing::warn!("the journal's head of run {} cannot be read and is passed over: {e}", note.run_id)
+            }
         }
     }
     Ok(None)
@@ -93,20 +97,20 @@ impl ResumeState {
     /// # Errors
     /// The warehouse cannot be asked.
     pub(super) async fn read(
-        bulk: &dyn Bulk,
+        bulk: &dyn BulkWarehouse,
         run: Uuid,
         head: RunHeader,
         verify: bool,
     ) -> Result<Self, warehouse::Error> {
         let (mut batches, mut days) = (BTreeMap::new(), Vec::new());
         let mut before = Self::new(run, head);
-        let shape = bulk.shape().await?;
-        for note in bulk.notes(run).await? {
+        let shape = bulk.table_schema().await?;
+        for note in bulk.run_entries(run).await? {
             match serde_json::from_str(&note.text) {
                 Ok(RunEntry::Batch(batch)) if verify && !batch.tally.is_read_back() => {
                     before.stale_entries.push((run, note.seq))
                 }
-                Ok(RunEntry::Batch(batch)) if holds(bulk, &batch, &shape).await? => {
+                Ok(RunEntry::Batch(batch)) if rows_match(bulk, &batch, &shape).await? => {
                     drop(batches.insert(note.seq, batch))
                 }
                 Ok(RunEntry::Day(day)) => days.push((note.seq, day)),
@@ -180,7 +184,7 @@ impl ResumeState {
     pub(super) fn matching_batch(&self, order: IdOrder, entries: &[ReplayEntry]) -> Option<&Tally> {
         let first = &entries.first()?.id;
         let (_, (_, batch)) = self.of(order).0.range(..=first).next_back()?;
-        (batch.objects == Seen::of(entries)).then_some(&batch.tally)
+        (batch.objects == MultisetHash::of(entries)).then_some(&batch.tally)
     }
 
     fn of(&self, order: IdOrder) -> &BatchIndex {
@@ -193,7 +197,11 @@ impl ResumeState {
 
 /// Whether the very rows of a batch are in its range, and no others. Ids that are no plain UUIDs are sorted differently by
 /// the server, so that nothing can be said of them.
-async fn holds(bulk: &dyn Bulk, batch: &BatchEntry, shape: &Shape) -> Result<bool, warehouse::Error> {
+async fn rows_match(
+    bulk: &dyn BulkWarehouse,
+    batch: &BatchEntry,
+    shape: &TableSchema,
+) -> Result<bool, warehouse::Error> {
     if batch.first.is_odd() || batch.last.is_odd() {
         return Ok(batch.rows.count == 0);
     }
@@ -203,7 +211,7 @@ async fn holds(bulk: &dyn Bulk, batch: &BatchEntry, shape: &Shape) -> Result<boo
     }
     let most = u32::try_from(batch.rows.count + 1).unwrap_or(u32::MAX);
     let rows = bulk.range(&first, &last, most, shape).await?;
-    Ok(Seen::texts(rows.iter().map(Row::id)) == batch.rows)
+    Ok(MultisetHash::of_texts(rows.iter().map(Row::id)) == batch.rows)
 }
 
 #[cfg(test)]
@@ -217,8 +225,8 @@ mod tests {
             order: IdOrder::TimeOrdered,
             first: id(first),
             last: id(last),
-            rows: Seen::default(),
-            objects: Seen::default(),
+            rows: MultisetHash::default(),
+            objects: MultisetHash::default(),
             tally: Tally::default(),
         };
         let mut batches = BatchIndex::default();

@@ -1,6 +1,6 @@
 //! The work of a replay: one side reads and sorts, the other loads, and every object is accounted for.
 //!
-//! This file puts the parts together. The loading side is [`super::coordinator`]'s, the reading side [`super::read`]'s.
+//! This file puts the parts together. The loading side is [`super::coordinator`]'s, the reading side [`super::reader`]'s.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -10,24 +10,24 @@ use super::load::Loader;
 use super::order::Sorters;
 use super::outcome::Outcome;
 use super::plan::Plan;
-use super::read::LakeReader;
+use super::reader::LakeReader;
 use super::session::Session;
 use super::settings::{JournalMode, Replay};
 use super::throttle::Throttle;
+use crate::cancellation::CancellationToken;
 use crate::progress::Progress;
 use crate::sort::SortSettings;
-use crate::stop::Stop;
 
 /// Reads what is planned and loads it.
 ///
 /// # Errors
 /// The warehouse's table cannot hold records, or a store refuses before anything was loaded. A failure later on is an
 /// outcome that says where it stopped.
-pub async fn run(replay: Replay, progress: &Progress, stop: &Stop) -> anyhow::Result<Outcome> {
+pub async fn run(replay: Replay, progress: &Progress, stop: &CancellationToken) -> anyhow::Result<Outcome> {
     let begun = Instant::now();
     let Replay { mut plan, bulk, policy, verify, undo, journal, .. } = replay;
-    let shape = bulk.shape().await?;
-    let method = bulk.method().await?;
+    let shape = bulk.table_schema().await?;
+    let method = bulk.load_strategy().await?;
     warn_of_nothing(&plan, journal.as_ref());
     let days = plan.partitions.iter().map(|partition| partition.day).collect();
     let header = plan.run_header(policy);
@@ -38,7 +38,7 @@ pub async fn run(replay: Replay, progress: &Progress, stop: &Stop) -> anyhow::Re
         warehouse: bulk.address(),
         asked: plan.options(policy),
         fence: Some(plan.cutoff.instant()),
-        method: format!("{}: {}", method.kind, method.why),
+        method: format!("{}: {}", method.kind, method.reason),
         resumed: session.resume.is_some(),
         undo_earlier: session.undo_earlier.clone(),
         ..Outcome::default()
@@ -61,7 +61,7 @@ pub async fn run(replay: Replay, progress: &Progress, stop: &Stop) -> anyhow::Re
         places: Arc::clone(&places),
         days,
     };
-    let (stop, halt) = (stop.clone(), Stop::default());
+    let (stop, halt) = (stop.clone(), CancellationToken::default());
     let reader = plan.reader(replay.read_concurrency);
     let reader = LakeReader { reader, places, filter: plan.filter, sorters, stop: stop.clone(), halt: halt.clone() };
     let mut run = ReplayRun::new(loader, replay.load_concurrency, session, outcome, (stage, stop)).await;

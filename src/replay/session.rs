@@ -8,9 +8,9 @@ use super::load::PendingJournal;
 use super::plan::Plan;
 use super::resume::ResumeState;
 use super::settings::JournalMode;
-use crate::undo::Undo;
-use pipeline::record::stored::Shape;
-use pipeline::warehouse::{Bulk, Change};
+use crate::undo::UndoFile;
+use pipeline::record::row::TableSchema;
+use pipeline::warehouse::{BulkWarehouse, ChangeSet};
 
 /// A session of a run.
 #[derive(Debug)]
@@ -30,13 +30,13 @@ impl Session {
         mode: Option<JournalMode>,
         plan: &mut Plan,
         header: RunHeader,
-        undo: Option<&Undo>,
-        (bulk, shape): (&dyn Bulk, &Shape),
+        undo: Option<&UndoFile>,
+        (bulk, shape): (&dyn BulkWarehouse, &TableSchema),
     ) -> anyhow::Result<Self> {
         let (journal, resume) = match mode {
             None => (None, None),
             Some(JournalMode::New) => {
-                bulk.journal(true).await?;
+                bulk.open_journal(true).await?;
                 (Some(Journal::new(header.begun)?), None)
             }
             Some(JournalMode::Resume(earlier)) => (Some(earlier.0.journal.clone()), Some(earlier.0)),
@@ -51,13 +51,14 @@ impl Session {
         if let Some(journal) = &session.journal {
             let forget = session.resume.as_ref().map_or(&[][..], |resume| &resume.stale_entries);
             let notes = [journal.entry(0, &session.header)];
-            bulk.apply(&Change { notes: &notes, forget, ..Change::default() }, shape).await?;
+            bulk.apply(&ChangeSet { journal_writes: &notes, journal_deletes: forget, ..ChangeSet::default() }, shape)
+                .await?;
         }
         Ok(session)
     }
 
     /// Names the undo files that are there, and this session's own in the header.
-    fn name_undo_files(&mut self, undo: Option<&Undo>) {
+    fn name_undo_files(&mut self, undo: Option<&UndoFile>) {
         let there = self.header.undo.iter().filter(|path| Path::new(path).exists());
         self.undo_earlier = there.cloned().collect();
         if let Some(undo) = undo {
@@ -81,16 +82,21 @@ impl Session {
         &mut self,
         ended: Option<serde_json::Value>,
         mut pending: PendingJournal,
-        (bulk, shape): (&dyn Bulk, &Shape),
+        (bulk, shape): (&dyn BulkWarehouse, &TableSchema),
     ) {
         let Some(journal) = &self.journal else { return };
         self.header.ended = ended;
         let closed = async {
             if self.header.ended.is_some() {
-                pending.deletes = bulk.notes(journal.run).await?.into_iter().map(|note| (note.run, note.seq)).collect();
+                pending.deletes =
+                    bulk.run_entries(journal.run).await?.into_iter().map(|note| (note.run_id, note.seq)).collect();
                 pending.writes = vec![journal.entry(0, &self.header)];
             }
-            let change = Change { notes: &pending.writes, forget: &pending.deletes, ..Change::default() };
+            let change = ChangeSet {
+                journal_writes: &pending.writes,
+                journal_deletes: &pending.deletes,
+                ..ChangeSet::default()
+            };
             bulk.apply(&change, shape).await
         };
         if let Err(e) = closed.await {

@@ -7,15 +7,15 @@ use super::policy::Policy;
 use super::resume::{ResumeState, find_unfinished_run};
 use super::throttle::ThrottleSettings;
 use crate::sort::SortSettings;
-use crate::undo::Undo;
-use pipeline::warehouse::Bulk;
+use crate::undo::UndoFile;
+use pipeline::warehouse::BulkWarehouse;
 
 /// A replay ready to run.
 pub struct Replay {
     /// What to read.
     pub plan: Plan,
     /// Where to load.
-    pub bulk: Arc<dyn Bulk>,
+    pub bulk: Arc<dyn BulkWarehouse>,
     /// What to do with conflicts.
     pub policy: Policy,
     /// Whether to read every loaded row back and compare it.
@@ -27,7 +27,7 @@ pub struct Replay {
     /// How much is sorted in memory, and where the rest goes.
     pub sort: SortSettings,
     /// Where overwritten rows are written down.
-    pub undo: Option<Undo>,
+    pub undo: Option<UndoFile>,
     /// Whether a journal is kept, and a run found in it.
     pub journal: Option<JournalMode>,
     /// What the run waits for.
@@ -36,7 +36,7 @@ pub struct Replay {
 
 impl Replay {
     /// A replay as it is without any flag.
-    pub fn new(plan: Plan, bulk: Arc<dyn Bulk>) -> Self {
+    pub fn new(plan: Plan, bulk: Arc<dyn BulkWarehouse>) -> Self {
         Self {
             plan,
             bulk,
@@ -70,13 +70,13 @@ pub struct ResumableRun(pub(super) Arc<ResumeState>);
 /// # Errors
 /// There is one and it was asked for other things; the journal cannot be read.
 pub async fn find_resumable_run(
-    bulk: &dyn Bulk,
+    bulk: &dyn BulkWarehouse,
     plan: &Plan,
     policy: Policy,
     verify: bool,
 ) -> anyhow::Result<Option<ResumableRun>> {
     let lake = plan.lake.identity();
-    if !bulk.journal(false).await? {
+    if !bulk.open_journal(false).await? {
         return Ok(None);
     }
     let Some((run, header)) = find_unfinished_run(bulk, &lake).await? else { return Ok(None) };

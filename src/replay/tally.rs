@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::order::IdOrder;
 use super::outcome::{Counter, DayCounts, ObjectCounts, Outcome, SKIPPED};
 use crate::outcome::{Counter as _, Problems};
-use crate::reader::Item;
+use crate::reader::ObjectContent;
 use pipeline::lake::Partition;
-use pipeline::warehouse::{Conflict, Loaded};
+use pipeline::warehouse::{Conflict, LoadResult};
 
 /// What happened to objects: the same counts as an outcome has, with the partitions and problems they come from.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -63,7 +63,7 @@ impl Tally {
         self.newest_row_ts = self.newest_row_ts.max(other.newest_row_ts);
         self.newest_data = self.newest_data.max(other.newest_data);
         self.cells.merge(&other.cells);
-        self.problems.absorb(other.problems);
+        self.problems.merge(other.problems);
     }
 
     /// Whether every row it counts was read back.
@@ -82,24 +82,26 @@ impl Tally {
     }
 
     /// Records an object that brings no record to load.
-    pub(super) fn record_object(&mut self, partition: Option<&Partition>, key: String, item: Item) {
+    pub(super) fn record_object(&mut self, partition: Option<&Partition>, key: String, item: ObjectContent) {
         let mut day = DayCounts { listed: 1, ..DayCounts::default() };
         self.counts[Counter::Listed] += 1;
         match item {
-            Item::Record(_) | Item::Unopened => debug_assert!(false, "a record is loaded, or left out by a limit"),
-            Item::Rejected(why) => {
+            ObjectContent::Record(_) | ObjectContent::Unopened => {
+                debug_assert!(false, "a record is loaded, or left out by a limit")
+            }
+            ObjectContent::Rejected(why) => {
                 day.rejected = 1;
                 self.problem(Counter::Rejected, key, why);
             }
-            Item::Unreadable(why) => {
+            ObjectContent::Unreadable(why) => {
                 day.unreadable = 1;
                 self.problem(Counter::Unreadable, key, why);
             }
-            Item::Archived => {
+            ObjectContent::Archived => {
                 day.archived = 1;
                 self.problem(Counter::Archived, key, "in an archive tier: restore it, then replay again");
             }
-            Item::Skipped(skip) => {
+            ObjectContent::Skipped(skip) => {
                 day.skipped = 1;
                 self.counts[skip] += 1;
                 let kind = if skip.hides_a_record() { skip.spec().short_name() } else { SKIPPED };
@@ -119,17 +121,17 @@ impl Tally {
     }
 
     /// Records what happened to a record that was to be loaded.
-    pub(super) fn record_loaded(&mut self, key: &str, loaded: &Loaded) {
+    pub(super) fn record_loaded(&mut self, key: &str, loaded: &LoadResult) {
         self.counts[Counter::Listed] += 1;
         match loaded {
-            Loaded::Inserted => self.counts[Counter::Inserted] += 1,
-            Loaded::Identical => self.counts[Counter::Identical] += 1,
-            Loaded::Conflicting(conflict) => self.problem(Counter::Conflicting, key.to_owned(), explain(conflict)),
-            Loaded::Overwritten(conflict) => {
+            LoadResult::Inserted => self.counts[Counter::Inserted] += 1,
+            LoadResult::Identical => self.counts[Counter::Identical] += 1,
+            LoadResult::Conflicting(conflict) => self.problem(Counter::Conflicting, key.to_owned(), explain(conflict)),
+            LoadResult::Overwritten(conflict) => {
                 self.counts[Counter::Conflicting] += 1;
                 self.problem(Counter::Overwritten, key.to_owned(), explain(conflict));
             }
-            Loaded::Refused(why) => self.problem(Counter::Rejected, key.to_owned(), why.as_str()),
+            LoadResult::Refused(why) => self.problem(Counter::Rejected, key.to_owned(), why.as_str()),
         }
     }
 
@@ -152,12 +154,12 @@ impl Tally {
 
 /// Records of each partition that were read and are not in yet.
 #[derive(Debug, Default)]
-pub(super) struct PendingRecords(HashMap<Partition, Pending>);
+pub(super) struct PendingRecords(HashMap<Partition, PendingRecords>);
 
 impl PendingRecords {
     fn at(&mut self, partition: &Partition, order: IdOrder) -> &mut u64 {
         if !self.0.contains_key(partition) {
-            self.0.insert(partition.clone(), Pending::default());
+            self.0.insert(partition.clone(), PendingRecords::default());
         }
         let pending = self.0.get_mut(partition).expect("just put there");
         match order {
@@ -177,14 +179,14 @@ impl PendingRecords {
         *left = left.saturating_sub(count);
     }
 
-    fn iter(&self) -> impl Iterator<Item = (&Partition, &Pending)> {
+    fn iter(&self) -> impl Iterator<Item = (&Partition, &PendingRecords)> {
         self.0.iter().filter(|(_, pending)| pending.timed + pending.loose > 0)
     }
 }
 
 /// Records of one partition that are not in yet.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Pending {
+struct PendingRecords {
     timed: u64,
     loose: u64,
 }

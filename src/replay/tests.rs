@@ -1,5 +1,5 @@
-mod cut_over;
 mod resume;
+mod table_swap;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,14 +9,14 @@ use chrono::{DateTime, Days, NaiveDate, Utc};
 use uuid::Uuid;
 
 use super::*;
+use crate::cancellation::CancellationToken;
 use crate::progress::Progress;
-use crate::stop::Stop;
-use crate::undo::Undo;
+use crate::undo::UndoFile;
 use pipeline::lake::memory::Memory as MemoryLake;
 use pipeline::lake::{Key, Lake};
-use pipeline::record::{Reading, Record, Rules, instant};
+use pipeline::record::{Reading, Record, Rules, timestamp};
 use pipeline::warehouse::memory::Memory;
-use pipeline::warehouse::{Bulk, Warehouse};
+use pipeline::warehouse::{BulkWarehouse, Warehouse};
 
 /// So many records of that day, under new names.
 fn day(day: u32, count: u32) -> Vec<(String, Record)> {
@@ -33,11 +33,11 @@ fn reading(day: u32, n: u32) -> Reading {
 }
 
 fn processed(day: u32) -> DateTime<Utc> {
-    instant::parse("2023-01-01T12:00:00.5").unwrap() + Days::new(day.into())
+    timestamp::parse("2023-01-01T12:00:00.5").unwrap() + Days::new(day.into())
 }
 
 fn new_style(day: u32, n: u32) -> (String, Record) {
-    let record = Record::treat(reading(day, n), Rules::default(), processed(day));
+    let record = Record::from_reading(reading(day, n), Rules::default(), processed(day));
     (Key::of(&record).unwrap().to_string(), record)
 }
 
@@ -65,7 +65,7 @@ fn limited(limits: ThrottleLimits) -> ThrottleSettings {
 struct Scene {
     lake: Arc<MemoryLake>,
     warehouse: Memory,
-    stop: Stop,
+    stop: CancellationToken,
 }
 
 impl Scene {
@@ -76,7 +76,7 @@ impl Scene {
         }
         let warehouse = Memory::default();
         warehouse.init().await.unwrap();
-        Self { lake: Arc::new(lake), warehouse, stop: Stop::default() }
+        Self { lake: Arc::new(lake), warehouse, stop: CancellationToken::default() }
     }
 
     async fn plan(&self) -> Plan {
@@ -140,10 +140,10 @@ async fn both_ways_come_back_and_a_second_run_changes_nothing() {
     assert_eq!((old.listed, old.recovered()), (30, 30));
     let again = scene.run(scene.replay().await).await;
     assert_eq!(counts(&again), [0, 350, 0, 1, 1, 2]);
-    let heads = scene.warehouse.heads().await.unwrap();
+    let heads = scene.warehouse.run_headers().await.unwrap();
     assert_eq!(heads.len(), 2, "ended runs leave their heads");
     for head in heads {
-        assert!(scene.warehouse.notes(head.run).await.unwrap().is_empty());
+        assert!(scene.warehouse.run_entries(head.run_id).await.unwrap().is_empty());
     }
 }
 
@@ -167,7 +167,7 @@ async fn a_conflict_is_kept_overwritten_or_ends_the_run_and_what_was_overwritten
     scene.run(scene.replay().await).await;
     let (key, record) = new_style(0, 7);
     let changed = Record { consumo_meta: 1.5, ..record.clone() };
-    let shape = scene.warehouse.shape().await.unwrap();
+    let shape = scene.warehouse.table_schema().await.unwrap();
     scene.warehouse.overwrite(changed.to_row(&shape));
     let kept = scene.run(scene.replay().await).await;
     assert_eq!(counts(&kept), [0, 19, 1, 0, 0, 0]);
@@ -179,15 +179,16 @@ async fn a_conflict_is_kept_overwritten_or_ends_the_run_and_what_was_overwritten
     assert_eq!(counts(&failed), [0, 0, 1, 0, 0, 19]);
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("undo.ndjson");
-    let undo = Some(Undo::new(path.clone(), "t".into()));
+    let undo = Some(UndoFile::new(path.clone(), "t".into()));
     let over = scene.run(Replay { policy: Policy::Overwrite, undo, ..scene.replay().await }).await;
     assert_eq!(
         (over.counts[Counter::Conflicting], over.counts[Counter::Overwritten], over.undo),
         (1, 1, Some(path.display().to_string()))
     );
     assert_eq!(counts(&scene.run(scene.replay().await).await), [0, 20, 0, 0, 0, 0]);
-    let undone =
-        crate::undo::put_back(&scene.warehouse, &*scene.lake, &path, "t", false, &Stop::default()).await.unwrap();
+    let undone = crate::undo::revert(&scene.warehouse, &*scene.lake, &path, "t", false, &CancellationToken::default())
+        .await
+        .unwrap();
     assert_eq!(
         (undone[crate::undo::UndoCounter::Changes], undone[crate::undo::UndoCounter::Restored]),
         (1, 1),
@@ -235,7 +236,7 @@ async fn a_copy_under_another_day_s_path_never_takes_the_row_and_runs_come_to_re
     let copy = (key.replace("2023/01/01", "2023/01/02"), Record { consumo_meta: 2.0, ..record.clone() });
     records.push(copy.clone());
     let scene = Scene::of(&records).await;
-    let shape = scene.warehouse.shape().await.unwrap();
+    let shape = scene.warehouse.table_schema().await.unwrap();
     let row = async || scene.warehouse.fetch(std::slice::from_ref(&record.id_treated_data), &shape).await.unwrap();
     let over = async || {
         let replay = Replay { policy: Policy::Overwrite, verify: true, load_concurrency: 8, ..scene.replay().await };
@@ -270,14 +271,14 @@ async fn a_copy_under_another_day_s_path_never_takes_the_row_and_runs_come_to_re
 async fn a_new_table_takes_the_old_one_s_place_once_it_is_whole() {
     let scene = Scene::of(&(0..3).flat_map(|n| day(n, 50)).collect::<Vec<_>>()).await;
     scene.run(scene.replay().await).await;
-    let shape = scene.warehouse.shape().await.unwrap();
+    let shape = scene.warehouse.table_schema().await.unwrap();
     let damaged = Record { consumo_meta: 1.5, ..new_style(1, 7).1 };
     scene.warehouse.overwrite(damaged.to_row(&shape));
     let name = pipeline::warehouse::TableName::default();
     let shadow = shadow_table_name(&name).unwrap();
     let cut = async |accept: u64, resume: bool| {
         let replay = Replay::new(scene.plan().await, scene.warehouse.with_table(shadow.clone()));
-        let table: Arc<dyn Bulk> = Arc::new(scene.warehouse.clone());
+        let table: Arc<dyn BulkWarehouse> = Arc::new(scene.warehouse.clone());
         let swap = SwapOptions { table, name: &name, accept_missing: accept, resume };
         replay_into_new_table(replay, swap, &Progress::Silent, &scene.stop).await
     };

@@ -12,9 +12,9 @@ use tokio::sync::Mutex;
 
 use super::load_error::LoadError;
 use super::outcome::Pause;
+use crate::cancellation::CancellationToken;
 use crate::progress::Stage;
-use crate::stop::Stop;
-use pipeline::warehouse::{self, Bulk, Reason};
+use pipeline::warehouse::{self, BulkWarehouse, Reason};
 
 /// How long a look at the server's signals holds.
 const FRESH: Duration = Duration::from_secs(1);
@@ -51,7 +51,7 @@ pub struct ThrottleSettings {
     /// The newest word on them.
     pub reload: ReloadLimits,
     /// The warehouse's replicas, whose lag is watched.
-    pub replicas: Vec<Arc<dyn Bulk>>,
+    pub replicas: Vec<Arc<dyn BulkWarehouse>>,
     /// How long a warehouse that is gone is waited for.
     pub unavailable_timeout: Duration,
 }
@@ -69,10 +69,10 @@ impl Default for ThrottleSettings {
 
 /// Looks at the signals before each batch.
 pub struct Throttle {
-    bulk: Arc<dyn Bulk>,
-    replicas: Vec<Arc<dyn Bulk>>,
+    bulk: Arc<dyn BulkWarehouse>,
+    replicas: Vec<Arc<dyn BulkWarehouse>>,
     reload: ReloadLimits,
-    stop: Stop,
+    stop: CancellationToken,
     stage: Stage,
     /// Batches pass one at a time, so that a wait counts once.
     state: Mutex<State>,
@@ -114,17 +114,17 @@ impl Throttle {
     /// # Errors
     /// A signal that is to be watched cannot be asked for, or is none: then the limit would protect nothing.
     pub async fn new(
-        bulk: Arc<dyn Bulk>,
+        bulk: Arc<dyn BulkWarehouse>,
         settings: ThrottleSettings,
         stage: Stage,
-        stop: Stop,
+        stop: CancellationToken,
     ) -> Result<Self, warehouse::Error> {
         let ThrottleSettings { limits, reload, replicas, .. } = settings;
         let state =
             State { limits, looked: None, unavailable_since: None, next: Instant::now(), pauses: BTreeMap::new() };
         let brake = Self { bulk, replicas, reload, stop, stage, state: Mutex::new(state) };
         let limits = brake.state.lock().await.limits.clone();
-        match brake.stop.or(brake.look(&limits)).await {
+        match brake.stop.run_until_cancelled(brake.check_signals(&limits)).await {
             Some(Err(e)) => Err(e),
             Some(Ok(_)) | None => Ok(brake),
         }
@@ -144,8 +144,10 @@ impl Throttle {
         let mut state = self.state.lock().await;
         let mut waited: Option<(&'static str, Instant)> = None;
         let passed = loop {
-            self.renew(&mut state);
-            let Some(wait) = self.stop.or(self.reason(&mut state)).await else { break Err(LoadError::Stopped) };
+            self.reload_limits(&mut state);
+            let Some(wait) = self.stop.run_until_cancelled(self.wait_reason(&mut state)).await else {
+                break Err(LoadError::Stopped);
+            };
             let signal = wait.as_ref().map(|wait| wait.signal);
             if let Some((old, since)) = waited
                 && signal != Some(old)
@@ -159,7 +161,7 @@ impl Throttle {
                 waited = Some((wait.signal, Instant::now()));
             }
             if state.unavailable_since.is_some_and(|since| since.elapsed() > unavailable_timeout) {
-                break Err(LoadError::Warehouse(self.gave_up(&wait, unavailable_timeout)));
+                break Err(LoadError::Warehouse(self.timed_out(&wait, unavailable_timeout)));
             }
             self.stage.waiting(Some(&wait.detail));
             let left = state.next.saturating_duration_since(Instant::now());
@@ -178,7 +180,7 @@ impl Throttle {
     }
 
     /// Takes over limits that were changed.
-    fn renew(&self, state: &mut State) {
+    fn reload_limits(&self, state: &mut State) {
         if let Some(limits) = (self.reload)() {
             tracing::info!("the limits are now {limits:?}");
             state.change(limits);
@@ -186,7 +188,7 @@ impl Throttle {
     }
 
     /// The end of a wait for a signal, as an error that another try can help.
-    fn gave_up(&self, wait: &WaitReason, unavailable_timeout: Duration) -> warehouse::Error {
+    fn timed_out(&self, wait: &WaitReason, unavailable_timeout: Duration) -> warehouse::Error {
         let message = format!(
             "a signal that is watched could not be had for {} s (--patience): {}",
             unavailable_timeout.as_secs(),
@@ -199,11 +201,11 @@ impl Throttle {
     pub(super) async fn wait_for_server(&self, why: &warehouse::Error, moment: Duration) -> bool {
         self.stage.waiting(Some(&format!("waiting for the warehouse: {why}")));
         let until = Instant::now() + moment;
-        while Instant::now() < until && !self.stop.is_set() {
+        while Instant::now() < until && !self.stop.is_cancelled() {
             tokio::time::sleep(LOOK).await;
         }
         self.stage.waiting(None);
-        !self.stop.is_set()
+        !self.stop.is_cancelled()
     }
 
     /// Takes down a wait that happened elsewhere.
@@ -222,7 +224,7 @@ impl Throttle {
         pauses.collect()
     }
 
-    async fn reason(&self, state: &mut State) -> Option<WaitReason> {
+    async fn wait_reason(&self, state: &mut State) -> Option<WaitReason> {
         if let Some(file) = &state.limits.pause_file
             && file.exists()
         {
@@ -234,7 +236,7 @@ impl Throttle {
         let looked = match fresh {
             Some(wait) => wait,
             None => {
-                let looked = self.look(&state.limits).await;
+                let looked = self.check_signals(&state.limits).await;
                 state.unavailable_since = looked.is_err().then(|| state.unavailable_since.unwrap_or_else(Instant::now));
                 // What cannot be asked may be overloaded.
                 let wait = looked.unwrap_or_else(|e| WaitReason::new(NONE, self.says(e)));
@@ -254,11 +256,11 @@ impl Throttle {
     }
 
     /// Asks the servers, which must answer soon.
-    async fn look(&self, limits: &ThrottleLimits) -> Result<Option<WaitReason>, warehouse::Error> {
+    async fn check_signals(&self, limits: &ThrottleLimits) -> Result<Option<WaitReason>, warehouse::Error> {
         let asked = tokio::time::timeout(PROMPT, async {
-            Ok(match self.strain(limits).await? {
+            Ok(match self.check_load(limits).await? {
                 Some(wait) => Some(wait),
-                None => self.lag(limits).await?,
+                None => self.check_replica_lag(limits).await?,
             })
         });
         let slow = || {
@@ -278,12 +280,12 @@ impl Throttle {
         warehouse::Error { reason: Reason::Other, about: self.bulk.address(), message }
     }
 
-    async fn strain(&self, limits: &ThrottleLimits) -> Result<Option<WaitReason>, warehouse::Error> {
+    async fn check_load(&self, limits: &ThrottleLimits) -> Result<Option<WaitReason>, warehouse::Error> {
         let query = limits.throttle_query.as_deref();
         if query.is_none() && limits.max_threads_running.is_none() {
             return Ok(None);
         }
-        let signals = self.bulk.signals(query).await?;
+        let signals = self.bulk.load_metrics(query).await?;
         if let Some(most) = limits.max_threads_running {
             let uncounted = || self.no_signal("nobody counts its threads: leave --max-threads-running away".into());
             let running = signals.threads_running.ok_or_else(uncounted)?;
@@ -291,11 +293,11 @@ impl Throttle {
                 return Ok(WaitReason::new("threads running", format!("{running} threads run, more than {most}")));
             }
         }
-        let answer = signals.query.filter(|&answer| answer > 0.0);
+        let answer = signals.query_value.filter(|&answer| answer > 0.0);
         Ok(answer.and_then(|answer| WaitReason::new("throttle query", format!("the throttle query answers {answer}"))))
     }
 
-    async fn lag(&self, limits: &ThrottleLimits) -> Result<Option<WaitReason>, warehouse::Error> {
+    async fn check_replica_lag(&self, limits: &ThrottleLimits) -> Result<Option<WaitReason>, warehouse::Error> {
         let Some(most) = limits.max_replica_lag else { return Ok(None) };
         if self.replicas.is_empty() {
             return Err(self.no_signal("--max-replica-lag watches nothing: name a replica with --replica".into()));

@@ -7,17 +7,17 @@ use std::thread::JoinHandle;
 use extsort::SortedIterator;
 
 use super::runs::RunFiles;
-use super::{BATCH, Compare, EncodedEntry, InOrder, ON_THE_WAY};
+use super::{BATCH, Compare, EncodedEntry, ON_THE_WAY, SortOrder};
 
 /// Entries in their order; more than a few are read back from disk by a thread of its own, ahead of whoever takes them.
-pub(crate) struct Sorted<T: InOrder> {
+pub(crate) struct Sorted<T: SortOrder> {
     source: SortedSource<T>,
     // After the source: its thread reads there.
     _runs: Option<RunFiles>,
 }
 
 /// Who reads the runs back.
-enum SortedSource<T: InOrder> {
+enum SortedSource<T: SortOrder> {
     Inline(SortedIterator<EncodedEntry<T>, Compare<T>>),
     Prefetched {
         batch: std::vec::IntoIter<T>,
@@ -27,7 +27,7 @@ enum SortedSource<T: InOrder> {
     },
 }
 
-impl<T: InOrder> Sorted<T> {
+impl<T: SortOrder> Sorted<T> {
     /// Entries whose runs lie there.
     ///
     /// # Errors
@@ -42,7 +42,7 @@ impl<T: InOrder> Sorted<T> {
     }
 }
 
-impl<T: InOrder> SortedSource<T> {
+impl<T: SortOrder> SortedSource<T> {
     fn ahead(mut entries: SortedIterator<EncodedEntry<T>, Compare<T>>) -> io::Result<Self> {
         let (to, from) = sync_channel(ON_THE_WAY);
         let read = move || {
@@ -59,7 +59,7 @@ impl<T: InOrder> SortedSource<T> {
     }
 }
 
-impl<T: InOrder> Drop for SortedSource<T> {
+impl<T: SortOrder> Drop for SortedSource<T> {
     fn drop(&mut self) {
         if let Self::Prefetched { from, thread, .. } = self {
             drop(from.take());
@@ -69,7 +69,7 @@ impl<T: InOrder> Drop for SortedSource<T> {
     }
 }
 
-impl<T: InOrder> Iterator for Sorted<T> {
+impl<T: SortOrder> Iterator for Sorted<T> {
     type Item = io::Result<T>;
 
     fn next(&mut self) -> Option<Self::Item> {

@@ -20,7 +20,7 @@ mod worker;
 
 pub(crate) use merge::Sorted;
 pub(crate) use ordered_id::OrderedId;
-pub(crate) use runs::Folder;
+pub(crate) use runs::SortDir;
 pub(crate) use worker::Sorter;
 
 /// How much is sorted in memory, and where the rest goes.
@@ -33,7 +33,7 @@ pub struct SortSettings {
 }
 
 /// How entries compare.
-pub(crate) trait InOrder: Serialize + DeserializeOwned + Send + 'static {
+pub(crate) trait SortOrder: Serialize + DeserializeOwned + Send + 'static {
     fn compare(&self, other: &Self) -> Ordering;
 }
 

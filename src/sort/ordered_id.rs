@@ -7,7 +7,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
-use super::InOrder;
+use super::SortOrder;
 
 /// An id in the order of the merge: plain UUIDs first, as every server sorts them, then all others by their characters.
 ///
@@ -15,9 +15,9 @@ use super::InOrder;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum OrderedId {
     /// A plain UUID.
-    Plain([u8; 16]),
+    Uuid([u8; 16]),
     /// Anything else: servers sort it by their collation.
-    Odd(String),
+    Other(String),
 }
 
 impl OrderedId {
@@ -29,20 +29,20 @@ impl OrderedId {
                 .enumerate()
                 .all(|(at, b)| if hyphen(at) { b == b'-' } else { matches!(b, b'0'..=b'9' | b'a'..=b'f') });
         match Uuid::try_parse(id) {
-            Ok(uuid) if plain => Self::Plain(uuid.into_bytes()),
-            _ => Self::Odd(id.to_owned()),
+            Ok(uuid) if plain => Self::Uuid(uuid.into_bytes()),
+            _ => Self::Other(id.to_owned()),
         }
     }
 
     pub(crate) const fn is_odd(&self) -> bool {
-        matches!(self, Self::Odd(_))
+        matches!(self, Self::Other(_))
     }
 
     /// The id as it is written.
     pub(crate) fn text(&self) -> Cow<'_, str> {
         match self {
-            Self::Plain(bytes) => Cow::Owned(Uuid::from_bytes(*bytes).hyphenated().to_string()),
-            Self::Odd(id) => Cow::Borrowed(id),
+            Self::Uuid(bytes) => Cow::Owned(Uuid::from_bytes(*bytes).hyphenated().to_string()),
+            Self::Other(id) => Cow::Borrowed(id),
         }
     }
 }
@@ -64,8 +64,8 @@ impl Serialize for OrderedId {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             _ if serializer.is_human_readable() => serializer.collect_str(self),
-            Self::Plain(bytes) => EncodedId::Plain(*bytes).serialize(serializer),
-            Self::Odd(id) => EncodedId::Odd(Cow::Borrowed(id)).serialize(serializer),
+            Self::Uuid(bytes) => EncodedId::Plain(*bytes).serialize(serializer),
+            Self::Other(id) => EncodedId::Odd(Cow::Borrowed(id)).serialize(serializer),
         }
     }
 }
@@ -76,13 +76,13 @@ impl<'de> Deserialize<'de> for OrderedId {
             return Ok(Self::new(&String::deserialize(deserializer)?));
         }
         Ok(match EncodedId::deserialize(deserializer)? {
-            EncodedId::Plain(bytes) => Self::Plain(bytes),
-            EncodedId::Odd(id) => Self::Odd(id.into_owned()),
+            EncodedId::Plain(bytes) => Self::Uuid(bytes),
+            EncodedId::Odd(id) => Self::Other(id.into_owned()),
         })
     }
 }
 
-impl InOrder for OrderedId {
+impl SortOrder for OrderedId {
     fn compare(&self, other: &Self) -> Ordering {
         self.cmp(other)
     }

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 /// A folder for runs, which goes away with its last sorter; what a killed process left of its own is swept away.
 #[derive(Debug, Clone)]
-pub(crate) struct Folder(pub(super) Arc<LockedDir>);
+pub(crate) struct SortDir(pub(super) Arc<LockedDir>);
 
 /// A folder whose lock says that its process lives.
 #[derive(Debug)]
@@ -25,12 +25,12 @@ pub(super) const LOCK: &str = "lock";
 /// How long a process may take between the making of a lock and holding it.
 pub(super) const YOUNG: Duration = Duration::from_secs(60);
 
-impl Folder {
+impl SortDir {
     /// A new folder in that one.
     ///
     /// # Errors
     /// It cannot be made there.
-    pub(crate) fn in_folder(folder: &Path) -> io::Result<Self> {
+    pub(crate) fn in_dir(folder: &Path) -> io::Result<Self> {
         remove_abandoned(folder);
         let dir = tempfile::Builder::new().prefix(FOLDER).tempdir_in(folder)?;
         let lock = File::create(dir.path().join(LOCK))?;
@@ -75,7 +75,7 @@ fn open_lock(path: &Path) -> io::Result<File> {
 pub(super) struct RunFiles {
     pub(super) dir: TempDir,
     /// Goes away after its last sorter.
-    _folder: Folder,
+    _folder: SortDir,
 }
 
 impl RunFiles {
@@ -83,7 +83,7 @@ impl RunFiles {
     ///
     /// # Errors
     /// Returns an error if it cannot be created.
-    pub(super) fn in_folder(folder: &Folder) -> io::Result<Self> {
+    pub(super) fn in_dir(folder: &SortDir) -> io::Result<Self> {
         Ok(Self { dir: TempDir::new_in(folder.0.dir.path())?, _folder: folder.clone() })
     }
 }

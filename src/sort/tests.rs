@@ -12,7 +12,7 @@ fn more_than_a_run_comes_back_in_order() {
     for n in 0..count {
         sorter.push(OrderedId::new(&format!("{:08x}", n.wrapping_mul(2_654_435_761)))).unwrap();
     }
-    let sorted: Vec<OrderedId> = sorter.done().unwrap().collect::<Result<_, _>>().unwrap();
+    let sorted: Vec<OrderedId> = sorter.finish().unwrap().collect::<Result<_, _>>().unwrap();
     assert_eq!(sorted.len(), count as usize);
     assert!(sorted.is_sorted());
 }
@@ -20,17 +20,17 @@ fn more_than_a_run_comes_back_in_order() {
 #[test]
 fn a_disk_that_fails_in_the_midst_is_said_and_nobody_waits_for_ever() {
     let home = tempfile::tempdir().unwrap();
-    let folder = Folder::in_folder(home.path()).unwrap();
+    let folder = SortDir::in_dir(home.path()).unwrap();
     let ids = || (0..).map(|n| OrderedId::new(&format!("{n:08x}")));
-    let mut sorter = Sorter::in_folder(100, &folder).unwrap();
+    let mut sorter = Sorter::in_dir(100, &folder).unwrap();
     std::fs::remove_dir_all(sorter.runs.as_ref().unwrap().dir.path()).unwrap();
     let failed = ids().take(1_000_000).find_map(|id| sorter.push(id).err()).unwrap();
     assert_eq!(failed.kind(), io::ErrorKind::NotFound);
-    assert!(sorter.done().is_err(), "what is missing is never taken for all");
+    assert!(sorter.finish().is_err(), "what is missing is never taken for all");
     // Who reads no further stops the reading, whose folder then goes.
-    let mut sorter = Sorter::in_folder(100, &folder).unwrap();
+    let mut sorter = Sorter::in_dir(100, &folder).unwrap();
     ids().take(50_000).for_each(|id| sorter.push(id).unwrap());
-    let mut sorted = sorter.done().unwrap();
+    let mut sorted = sorter.finish().unwrap();
     assert!(sorted.next().unwrap().is_ok());
     drop((sorted, folder));
     assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
@@ -42,19 +42,19 @@ fn runs_lie_in_their_folder_and_go_with_the_sorter_and_a_dead_process_s_are_swep
     let left = home.path().join(".ruminate-sort-dead");
     std::fs::create_dir(&left).unwrap();
     let lock = File::create(left.join(LOCK)).unwrap();
-    drop(Folder::in_folder(home.path()).unwrap());
+    drop(SortDir::in_dir(home.path()).unwrap());
     assert!(left.exists(), "another process may be about to lock it");
     let earlier = |lock: &File| lock.set_modified(std::time::SystemTime::now() - YOUNG).unwrap();
     earlier(&lock);
-    let folder = Folder::in_folder(home.path()).unwrap();
+    let folder = SortDir::in_dir(home.path()).unwrap();
     earlier(&folder.0._lock);
-    let other = Folder::in_folder(home.path()).unwrap();
+    let other = SortDir::in_dir(home.path()).unwrap();
     assert!(!left.exists() && folder.0.dir.path().exists());
-    let mut sorter = Sorter::in_folder(10, &folder).unwrap();
+    let mut sorter = Sorter::in_dir(10, &folder).unwrap();
     (0..100).rev().for_each(|n| sorter.push(OrderedId::new(&format!("{n:08x}"))).unwrap());
     let runs = sorter.runs.as_ref().unwrap().dir.path().to_path_buf();
     drop((folder, other));
-    let sorted = sorter.done().unwrap();
+    let sorted = sorter.finish().unwrap();
     assert!(std::fs::read_dir(&runs).unwrap().count() > 5);
     let sorted: Vec<_> = sorted.map(|id| id.unwrap()).collect();
     assert!(sorted.is_sorted() && sorted.len() == 100);
@@ -70,7 +70,7 @@ fn a_pipe_in_the_place_of_a_lock_hangs_nobody() {
     assert!(std::process::Command::new("mkfifo").arg(other.join(LOCK)).status().unwrap().success());
     let (done, ended) = std::sync::mpsc::channel();
     let folder = home.path().to_path_buf();
-    std::thread::spawn(move || done.send(Folder::in_folder(&folder).map(drop)));
+    std::thread::spawn(move || done.send(SortDir::in_dir(&folder).map(drop)));
     ended.recv_timeout(std::time::Duration::from_secs(10)).expect("it does not wait for a writer").unwrap();
     assert!(other.exists(), "what is no lock tells nothing of its process");
 }

@@ -6,20 +6,20 @@ use std::thread::JoinHandle;
 
 use extsort::{ExternalSorter, PushExternalSorter};
 
-use super::runs::{Folder, RunFiles};
-use super::{BATCH, Compare, EncodedEntry, InOrder, ON_THE_WAY, Sorted};
+use super::runs::{RunFiles, SortDir};
+use super::{BATCH, Compare, EncodedEntry, ON_THE_WAY, SortOrder, Sorted};
 
 type Runner<T> = PushExternalSorter<EncodedEntry<T>, Compare<T>>;
 
 /// Takes entries in any order and gives them back in theirs; more than a few are sorted in a thread of their own.
-pub(crate) struct Sorter<T: InOrder> {
+pub(crate) struct Sorter<T: SortOrder> {
     batch: Vec<T>,
     work: SortWorker<T>,
     pub(super) runs: Option<RunFiles>,
 }
 
 /// Who sorts.
-enum SortWorker<T: InOrder> {
+enum SortWorker<T: SortOrder> {
     /// Whoever pushes: there was no whole batch yet.
     Inline(Box<Runner<T>>),
     Thread {
@@ -30,7 +30,7 @@ enum SortWorker<T: InOrder> {
     Failed,
 }
 
-impl<T: InOrder> Sorter<T> {
+impl<T: SortOrder> Sorter<T> {
     /// A sorter that keeps so many entries in memory before a run of them goes to disk, in the system's folder for such.
     #[cfg(test)]
     pub(crate) fn new(run: usize) -> Self {
@@ -41,8 +41,8 @@ impl<T: InOrder> Sorter<T> {
     ///
     /// # Errors
     /// Nothing can be made there.
-    pub(crate) fn in_folder(run: usize, folder: &Folder) -> io::Result<Self> {
-        Ok(Self::with(run, Some(RunFiles::in_folder(folder)?)))
+    pub(crate) fn in_dir(run: usize, folder: &SortDir) -> io::Result<Self> {
+        Ok(Self::with(run, Some(RunFiles::in_dir(folder)?)))
     }
 
     fn with(run: usize, runs: Option<RunFiles>) -> Self {
@@ -94,7 +94,7 @@ impl<T: InOrder> Sorter<T> {
     ///
     /// # Errors
     /// A run cannot be written or read back.
-    pub(crate) fn done(mut self) -> io::Result<Sorted<T>> {
+    pub(crate) fn finish(mut self) -> io::Result<Sorted<T>> {
         let mut sorter = self.runner()?;
         self.batch.drain(..).try_for_each(|entry| sorter.push(EncodedEntry(entry)))?;
         Sorted::of(sorter.done()?, self.runs)
@@ -102,7 +102,7 @@ impl<T: InOrder> Sorter<T> {
 }
 
 /// Sorts what comes, until no more does.
-fn sort<T: InOrder>(mut sorter: Runner<T>, from: &Receiver<Vec<T>>) -> io::Result<Runner<T>> {
+fn sort<T: SortOrder>(mut sorter: Runner<T>, from: &Receiver<Vec<T>>) -> io::Result<Runner<T>> {
     for batch in from {
         batch.into_iter().try_for_each(|entry| sorter.push(EncodedEntry(entry)))?;
     }

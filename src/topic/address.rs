@@ -9,14 +9,14 @@ use pipeline::place;
 
 /// A topic as it is named.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Address {
+pub enum TopicAddress {
     /// An SNS topic.
     Sns(Arn),
     /// The intake in this process.
     Local,
 }
 
-impl Address {
+impl TopicAddress {
     /// Quota and prices; `None` if the topic is in this process.
     pub fn terms(&self) -> Option<Terms> {
         match self {
@@ -26,7 +26,7 @@ impl Address {
     }
 }
 
-impl FromStr for Address {
+impl FromStr for TopicAddress {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -35,7 +35,7 @@ impl FromStr for Address {
     }
 }
 
-impl fmt::Display for Address {
+impl fmt::Display for TopicAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sns(arn) => arn.fmt(f),
@@ -69,12 +69,12 @@ mod tests {
             "'local'",
             " \n",
         ] {
-            let said = text.parse::<Address>().unwrap_err();
+            let said = text.parse::<TopicAddress>().unwrap_err();
             assert!(said.contains("arn:aws:sns:sa-east-1") && said.contains("local"), "{text}");
         }
-        assert_eq!("local".parse(), Ok(Address::Local));
+        assert_eq!("local".parse(), Ok(TopicAddress::Local));
         let arn = "arn:aws:sns:us-east-1:123456789012:a";
-        assert_eq!(format!(" {arn}\n").parse::<Address>().unwrap().to_string(), arn, "as a secret has it");
+        assert_eq!(format!(" {arn}\n").parse::<TopicAddress>().unwrap().to_string(), arn, "as a secret has it");
         assert!(format!("\"{arn}\"").parse::<Arn>().unwrap_err().contains("remove the quotes"));
         assert!(format!("{arn}:sub").parse::<Arn>().unwrap_err().contains("subscription"));
     }

@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use chrono::Utc;
 
-use super::{Error, Limits, Message, Refusal, Topic};
-use pipeline::intake::{Failure, Intake, Meaning};
+use super::{BatchLimits, EntryError, Error, Message, Topic};
+use pipeline::intake::{Intake, Meaning, StoreFailure};
 use pipeline::lake::ConditionalWrites;
 use pipeline::record::MAX_MESSAGE_BYTES;
 
@@ -30,17 +30,17 @@ impl Topic for Local {
         "local".into()
     }
 
-    fn limits(&self) -> Limits {
-        Limits { entries: ENTRIES, bytes: ENTRIES * MAX_MESSAGE_BYTES }
+    fn limits(&self) -> BatchLimits {
+        BatchLimits { entries: ENTRIES, bytes: ENTRIES * MAX_MESSAGE_BYTES }
     }
 
     /// A quarantined message was published: what its receiver makes of it is not the topic's affair.
-    async fn publish(&self, batch: &[Message]) -> Result<Vec<Result<(), Refusal>>, Error> {
+    async fn publish(&self, batch: &[Message]) -> Result<Vec<Result<(), EntryError>>, Error> {
         let messages = batch.iter().map(|message| message.body.clone()).collect();
-        let verdicts = self.intake.batch(messages, Utc::now()).await;
+        let verdicts = self.intake.process(messages, Utc::now()).await;
         let answers = verdicts.iter().map(|verdict| match verdict.meaning() {
-            Meaning::Failed(Failure { kind, message }) => {
-                Err(Refusal { kind: *kind, code: "IntakeFailed".into(), message: message.clone() })
+            Meaning::Failed(StoreFailure { kind, message }) => {
+                Err(EntryError { kind: *kind, code: "IntakeFailed".into(), message: message.clone() })
             }
             Meaning::Stored { .. }
             | Meaning::Conflicting { .. }

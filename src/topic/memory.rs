@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use super::{Error, Limits, Message, Refusal, Topic};
+use super::{BatchLimits, EntryError, Error, Message, Topic};
 use pipeline::error::Kind;
 
 /// What the next call does instead of succeeding.
@@ -59,11 +59,11 @@ impl Topic for Memory {
         "memory".into()
     }
 
-    fn limits(&self) -> Limits {
-        Limits { entries: 10, bytes: 256 * 1024 }
+    fn limits(&self) -> BatchLimits {
+        BatchLimits { entries: 10, bytes: 256 * 1024 }
     }
 
-    async fn publish(&self, batch: &[Message]) -> Result<Vec<Result<(), Refusal>>, Error> {
+    async fn publish(&self, batch: &[Message]) -> Result<Vec<Result<(), EntryError>>, Error> {
         let mut state = self.state();
         state.calls += 1;
         let failed =
@@ -81,7 +81,7 @@ impl Topic for Memory {
         for (at, message) in batch.iter().enumerate() {
             match refused {
                 Some((refused, kind)) if refused == at => {
-                    answers.push(Err(Refusal { kind, code: "Planned".into(), message: "as planned".into() }));
+                    answers.push(Err(EntryError { kind, code: "Planned".into(), message: "as planned".into() }));
                 }
                 _ => {
                     state.published.push(message.clone());

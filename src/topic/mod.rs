@@ -40,7 +40,7 @@ pub struct Message {
     /// The message attribute `id_lote`, where the reading names its lot in a form that can be one.
     pub id_lote: Option<String>,
     /// What stays the same however often this reading is sent: deduplication on FIFO topics.
-    pub dedup: String,
+    pub dedup_id: String,
 }
 
 impl Message {
@@ -63,7 +63,7 @@ impl Message {
         group
     }
 
-    /// What it counts against [`Limits::bytes`]: its body, and name, type and value of its attributes.
+    /// What it counts against [`BatchLimits::bytes`]: its body, and name, type and value of its attributes.
     pub fn size_bytes(&self) -> usize {
         self.body.len() + self.attributes().map(|(name, value)| name.len() + STRING.len() + value.len()).sum::<usize>()
     }
@@ -76,7 +76,7 @@ pub fn is_attribute(lot: &str) -> bool {
 
 /// What one call may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct BatchLimits {
     /// Entries.
     pub entries: usize,
     /// Bytes of all entries together.
@@ -86,7 +86,7 @@ pub struct Limits {
 /// Why one entry of a batch was not published.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{code}: {message}")]
-pub struct Refusal {
+pub struct EntryError {
     /// Whether another try can help: never where the fault is the sender's.
     pub kind: Kind,
     /// The topic's code.
@@ -109,7 +109,7 @@ pub struct Error {
     pub message: String,
 }
 
-impl Refusal {
+impl EntryError {
     /// Whether the topic was asked too fast: another try can help, and a slower one helps more.
     pub fn is_throttling(&self) -> bool {
         is_throttling(&self.code)
@@ -138,13 +138,13 @@ pub trait Topic: Send + Sync + fmt::Debug {
     fn address(&self) -> String;
 
     /// What one call may hold.
-    fn limits(&self) -> Limits;
+    fn limits(&self) -> BatchLimits;
 
     /// Publishes a batch within [`Topic::limits`]; an answer for each entry, in their order.
     ///
     /// # Errors
     /// The call failed as a whole; no answer says which entries went through, so all are to be sent again.
-    async fn publish(&self, batch: &[Message]) -> Result<Vec<Result<(), Refusal>>, Error>;
+    async fn publish(&self, batch: &[Message]) -> Result<Vec<Result<(), EntryError>>, Error>;
 
     /// Whether the topic can be published to.
     ///
@@ -167,7 +167,7 @@ mod tests {
             body: Bytes::from_static(b"{}"),
             cod_cliente: farm.map(str::to_owned),
             id_lote: lot.map(str::to_owned),
-            dedup: "d".into(),
+            dedup_id: "d".into(),
         }
     }
 

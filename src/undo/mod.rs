@@ -22,18 +22,18 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 use pipeline::record::Column;
-use pipeline::record::stored::Row;
+use pipeline::record::row::Row;
 
-mod back;
 mod outcome;
-mod read;
+mod reader;
+mod revert;
 
-pub use back::put_back;
 pub use outcome::{Outcome, UndoCounter};
+pub use revert::revert;
 
 /// A file that takes changes back; it is made with the first one.
 #[derive(Debug)]
-pub struct Undo {
+pub struct UndoFile {
     path: PathBuf,
     table: String,
     state: Mutex<State>,
@@ -47,15 +47,15 @@ struct State {
 }
 
 /// A row that is to be changed: as it is, where it is, and as it will be.
-pub type Pair<'a> = (Option<&'a Row>, &'a Row);
+pub type RowChange<'a> = (Option<&'a Row>, &'a Row);
 
 /// What of a batch is written down already, by the ids of its rows: for a batch that is tried again.
 #[derive(Debug, Default)]
-pub struct TakenDown(HashMap<String, (Option<Row>, Row)>);
+pub struct RecordedChanges(HashMap<String, (Option<Row>, Row)>);
 
 /// An object that is to be changed.
 #[derive(Debug, Clone, Copy)]
-pub struct Object<'a> {
+pub struct ObjectChange<'a> {
     /// The lake that it is of, as [`pipeline::lake::Lake::identity`] tells it.
     pub lake: &'a str,
     /// Its key.
@@ -68,13 +68,13 @@ pub struct Object<'a> {
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(untagged)]
-enum Line {
-    Row(RowLine),
-    Object(ObjectLine),
+enum UndoEntry {
+    Row(RowEntry),
+    Object(ObjectEntry),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct RowLine {
+struct RowEntry {
     table: String,
     before: Option<Map<String, Json>>,
     after: Map<String, Json>,
@@ -84,14 +84,14 @@ struct RowLine {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct ObjectLine {
+struct ObjectEntry {
     lake: String,
     key: String,
     before: Option<String>,
     after: String,
 }
 
-impl Undo {
+impl UndoFile {
     /// The file for changes of that table; lines are added to one that is there.
     pub fn new(path: PathBuf, table: String) -> Self {
         Self { path, table, state: Mutex::default() }
@@ -113,10 +113,10 @@ impl Undo {
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn take_down<'a>(
+    pub fn record<'a>(
         &self,
-        changes: impl IntoIterator<Item = Pair<'a>>,
-        already: &mut TakenDown,
+        changes: impl IntoIterator<Item = RowChange<'a>>,
+        already: &mut RecordedChanges,
     ) -> io::Result<()> {
         let mut text = Vec::new();
         let mut new = Vec::new();
@@ -125,7 +125,7 @@ impl Undo {
             if earlier.is_some_and(|(old, new)| (old.as_ref(), new) == (before, after)) {
                 continue;
             }
-            let line = RowLine {
+            let line = RowEntry {
                 table: self.table.clone(),
                 before: before.map(members),
                 after: members(after),
@@ -146,9 +146,9 @@ impl Undo {
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn take_down_object(&self, object: Object<'_>) -> io::Result<()> {
-        let Object { lake, key, before, after } = object;
-        let line = ObjectLine {
+    pub fn record_object(&self, object: ObjectChange<'_>) -> io::Result<()> {
+        let ObjectChange { lake, key, before, after } = object;
+        let line = ObjectEntry {
             lake: lake.to_owned(),
             key: key.to_owned(),
             before: before.map(str::to_owned),

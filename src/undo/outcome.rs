@@ -58,15 +58,15 @@ impl Outcome {
             (one, other) => one.or(other),
         };
         self.seconds = self.seconds.max(other.seconds);
-        self.problems.absorb(other.problems);
+        self.problems.merge(other.problems);
     }
 }
 
-impl crate::outcome::Outcome for Outcome {
+impl crate::outcome::CommandOutcome for Outcome {
     fn exit(&self) -> Exit {
         match (self[UndoCounter::Left], self.counts.findings()) {
             (0, 0) => Exit::Clean,
-            (0, _) => Exit::Found,
+            (0, _) => Exit::Findings,
             _ => Exit::Stopped,
         }
     }

@@ -1,36 +1,36 @@
 //! What is taken down comes back, whatever befell the file.
 
-use super::back::put_back;
-use super::read::{Changes, PIECE, Told};
+use super::reader::{Change, ChangeReader, PIECE};
+use super::revert::revert;
 use super::*;
-use crate::stop::Stop;
+use crate::cancellation::CancellationToken;
 use pipeline::lake::Lake as _;
 use pipeline::lake::memory::Memory as MemoryLake;
-use pipeline::record::stored::{Holds, Shape, Value};
+use pipeline::record::row::{ColumnType, TableSchema, Value};
 
 fn row(weight: f32) -> Row {
     let mut row = Row::nulls();
     row.0[Column::IdTreatedData.index()] = Value::Text("a\nb".into());
-    row.0[Column::PesoMedio.index()] = Value::Single(weight);
+    row.0[Column::PesoMedio.index()] = Value::Float(weight);
     row.0[Column::DiaConfinamento.index()] = Value::Integer(7);
     let at = chrono::DateTime::from_timestamp_micros(1_700_000_000_123_456).unwrap().naive_utc();
-    row.0[Column::RowTs.index()] = Value::Instant(at);
+    row.0[Column::RowTs.index()] = Value::DateTime(at);
     row
 }
 
-fn pairs(changes: &[(Row, Row)]) -> impl Iterator<Item = Pair<'_>> {
+fn pairs(changes: &[(Row, Row)]) -> impl Iterator<Item = RowChange<'_>> {
     changes.iter().map(|(before, after)| (Some(before), after))
 }
 
 /// All that a file tells of.
 fn read(path: &Path, table: &str) -> io::Result<Vec<(Row, Row)>> {
-    let shape = Shape::standard();
-    let mut changes = Changes::open(path, table, MemoryLake::default().identity(), &shape)?;
+    let shape = TableSchema::standard();
+    let mut changes = ChangeReader::open(path, table, MemoryLake::default().identity(), &shape)?;
     let mut all = Vec::new();
     while let Some(piece) = changes.next()? {
         all.extend(piece.into_iter().map(|told| match told {
-            Told::Row(row) => (row.0.unwrap(), row.1),
-            Told::Object(object) => panic!("{object:?}"),
+            Change::Row(row) => (row.0.unwrap(), row.1),
+            Change::Object(object) => panic!("{object:?}"),
         }));
     }
     assert_eq!(all.len() as u64, changes.count);
@@ -40,8 +40,8 @@ fn read(path: &Path, table: &str) -> io::Result<Vec<(Row, Row)>> {
 #[test]
 fn doubles_come_back_bit_by_bit() {
     let scene = Scene::new();
-    let mut shape = Shape::standard();
-    shape.0[Column::PesoMedio.index()] = Holds::Double { decimals: None };
+    let mut shape = TableSchema::standard();
+    shape.0[Column::PesoMedio.index()] = ColumnType::Double { decimals: None };
     let double = |weight: f64| {
         let mut row = row(0.0);
         row.0[Column::PesoMedio.index()] = Value::Double(weight);
@@ -51,10 +51,10 @@ fn doubles_come_back_bit_by_bit() {
     let weights = [400.67699999999996, 532.899 + f64::EPSILON * 512.0, 5e-324, f64::MAX, 0.1 + 0.2];
     let changes = weights.map(|weight| (double(weight), double(weight + 1.0)));
     scene.write(&changes);
-    let mut told = Changes::open(&scene.path, "t", "lake".into(), &shape).unwrap();
+    let mut told = ChangeReader::open(&scene.path, "t", "lake".into(), &shape).unwrap();
     let read = told.next().unwrap().unwrap().into_iter().rev();
     for (told, (before, after)) in read.zip(changes) {
-        assert_eq!(told, Told::Row(Box::new((Some(before), after))));
+        assert_eq!(told, Change::Row(Box::new((Some(before), after))));
     }
 }
 
@@ -69,12 +69,12 @@ impl Scene {
         Self { path: home.path().join("undo.ndjson"), _home: home }
     }
 
-    fn undo(&self) -> Undo {
-        Undo::new(self.path.clone(), "t".into())
+    fn undo(&self) -> UndoFile {
+        UndoFile::new(self.path.clone(), "t".into())
     }
 
     fn write(&self, changes: &[(Row, Row)]) {
-        self.undo().take_down(pairs(changes), &mut TakenDown::default()).unwrap();
+        self.undo().record(pairs(changes), &mut RecordedChanges::default()).unwrap();
     }
 
     fn break_off(&self, bytes: usize) {
@@ -90,8 +90,8 @@ fn what_is_taken_down_is_read_back_bit_by_bit_and_newest_first() {
     let undo = scene.undo();
     assert_eq!(undo.written(), None);
     let changes = [(row(374.914), row(0.1)), (row(f32::MIN_POSITIVE), row(123_456.79))];
-    undo.take_down(pairs(&changes[..1]), &mut TakenDown::default()).unwrap();
-    undo.take_down(pairs(&changes[1..]), &mut TakenDown::default()).unwrap();
+    undo.record(pairs(&changes[..1]), &mut RecordedChanges::default()).unwrap();
+    undo.record(pairs(&changes[1..]), &mut RecordedChanges::default()).unwrap();
     assert_eq!(undo.written(), Some(&*scene.path));
     assert_eq!(read(&scene.path, "t").unwrap(), [changes[1].clone(), changes[0].clone()]);
     assert!(read(&scene.path, "other").unwrap_err().to_string().contains("about table t"));
@@ -109,7 +109,7 @@ fn a_line_that_broke_off_spoils_no_other() {
     scene.break_off(9);
     scene.write(&changes[2..]);
     assert_eq!(read(&scene.path, "t").unwrap(), [changes[2].clone(), changes[0].clone()]);
-    assert_eq!(Changes::open(&scene.path, "t", String::new(), &Shape::standard()).unwrap().broken, [2]);
+    assert_eq!(ChangeReader::open(&scene.path, "t", String::new(), &TableSchema::standard()).unwrap().broken, [2]);
     // A whole line of which only the end is missing is a line.
     scene.break_off(1);
     scene.write(&changes[1..2]);
@@ -119,10 +119,10 @@ fn a_line_that_broke_off_spoils_no_other() {
 #[test]
 fn a_batch_that_is_tried_again_writes_no_line_twice_and_takes_back_what_was_not_made() {
     let scene = Scene::new();
-    let (undo, mut already) = (scene.undo(), TakenDown::default());
+    let (undo, mut already) = (scene.undo(), RecordedChanges::default());
     scene.write(&[(row(7.0), row(1.0))]);
     for before in [1.0, 1.0, 2.0, 3.0, 3.0] {
-        undo.take_down(pairs(&[(row(before), row(9.0))]), &mut already).unwrap();
+        undo.record(pairs(&[(row(before), row(9.0))]), &mut already).unwrap();
     }
     assert_eq!(std::fs::read_to_string(&scene.path).unwrap().lines().count(), 4);
     assert_eq!(read(&scene.path, "t").unwrap(), [(row(3.0), row(9.0)), (row(7.0), row(1.0))]);
@@ -147,7 +147,9 @@ async fn a_long_file_is_put_back_change_by_change() {
     warehouse.init().await.unwrap();
     all.iter().for_each(|(_, after)| warehouse.overwrite(after.clone()));
     warehouse.remove("5");
-    let undone = put_back(&warehouse, &MemoryLake::default(), &scene.path, "t", false, &Stop::default()).await.unwrap();
+    let undone = revert(&warehouse, &MemoryLake::default(), &scene.path, "t", false, &CancellationToken::default())
+        .await
+        .unwrap();
     let gone = all.iter().filter(|(_, after)| after.id() == "5").count() as u64;
     assert_eq!((undone[UndoCounter::Changes], undone[UndoCounter::ChangedSince]), (all.len() as u64, gone), "{undone}");
     assert_eq!(
@@ -155,27 +157,29 @@ async fn a_long_file_is_put_back_change_by_change() {
         (all.len() as u64 - gone, 0, 0),
         "{undone}"
     );
-    let shape = Shape::standard();
+    let shape = TableSchema::standard();
     assert_eq!(warehouse.fetch(&["7".into()], &shape).await.unwrap(), [numbered(7, 7.0)]);
 }
 
 #[tokio::test]
 async fn who_wishes_to_stop_is_told_what_is_left() {
-    use crate::outcome::{Exit, Outcome as _};
+    use crate::outcome::{CommandOutcome as _, Exit};
     use pipeline::warehouse::Warehouse as _;
     let scene = Scene::new();
     scene.write(&[(row(1.0), row(2.0)), (row(2.0), row(3.0))]);
     let warehouse = pipeline::warehouse::memory::Memory::default();
     warehouse.init().await.unwrap();
     warehouse.overwrite(row(3.0));
-    let stop = Stop::default();
-    stop.set();
-    let undone = put_back(&warehouse, &MemoryLake::default(), &scene.path, "t", false, &stop).await.unwrap();
+    let stop = CancellationToken::default();
+    stop.cancel();
+    let undone = revert(&warehouse, &MemoryLake::default(), &scene.path, "t", false, &stop).await.unwrap();
     assert_eq!(
         (undone[UndoCounter::Changes], undone[UndoCounter::Left], undone[UndoCounter::Restored], undone.exit()),
         (2, 2, 0, Exit::Stopped)
     );
-    let undone = put_back(&warehouse, &MemoryLake::default(), &scene.path, "t", false, &Stop::default()).await.unwrap();
+    let undone = revert(&warehouse, &MemoryLake::default(), &scene.path, "t", false, &CancellationToken::default())
+        .await
+        .unwrap();
     assert_eq!((undone[UndoCounter::Left], undone[UndoCounter::Restored], undone.exit()), (0, 2, Exit::Clean));
 }
 
@@ -193,21 +197,21 @@ async fn what_was_not_there_goes_again_and_what_was_written_over_comes_back_unle
     };
     for id in ["new", "touched"] {
         let row = named(id, 2.0);
-        undo.take_down([(None, &row)], &mut TakenDown::default()).unwrap();
+        undo.record([(None, &row)], &mut RecordedChanges::default()).unwrap();
         warehouse.overwrite(row);
     }
     warehouse.overwrite(named("touched", 3.0));
-    undo.take_down([(None, &named("never", 1.0))], &mut TakenDown::default()).unwrap();
+    undo.record([(None, &named("never", 1.0))], &mut RecordedChanges::default()).unwrap();
     let of = lake.identity();
     for (key, before) in [("a/new", None), ("a/over", Some("old")), ("a/touched", Some("old")), ("a/gone", Some("old"))]
     {
-        undo.take_down_object(Object { lake: &of, key, before, after: "new" }).unwrap();
+        undo.record_object(ObjectChange { lake: &of, key, before, after: "new" }).unwrap();
         lake.overwrite(key, "new");
     }
     lake.overwrite("a/touched", "newer");
     lake.remove("a/gone");
     for (dry_run, restored, already) in [(true, 3, 1), (false, 3, 1), (false, 0, 4)] {
-        let undone = put_back(&warehouse, &lake, &scene.path, "t", dry_run, &Stop::default()).await.unwrap();
+        let undone = revert(&warehouse, &lake, &scene.path, "t", dry_run, &CancellationToken::default()).await.unwrap();
         let counts = (
             undone[UndoCounter::Changes],
             undone[UndoCounter::Restored],
@@ -216,13 +220,13 @@ async fn what_was_not_there_goes_again_and_what_was_written_over_comes_back_unle
         );
         assert_eq!(counts, (7, restored, already, 3), "{undone}");
     }
-    let shape = Shape::standard();
+    let shape = TableSchema::standard();
     let ids = ["new", "touched", "never"].map(str::to_owned);
     assert_eq!(warehouse.fetch(&ids, &shape).await.unwrap(), [named("touched", 3.0)]);
     assert_eq!(lake.keys(), ["a/over", "a/touched"]);
     assert_eq!(lake.get("a/over").await.unwrap(), "old");
-    let other = lake.beside("other");
-    let e = put_back(&warehouse, &*other, &scene.path, "t", true, &Stop::default()).await.unwrap_err();
+    let other = lake.sibling("other");
+    let e = revert(&warehouse, &*other, &scene.path, "t", true, &CancellationToken::default()).await.unwrap_err();
     assert!(format!("{e:#}").contains("give --lake"), "{e:#}");
 }
 
@@ -237,7 +241,9 @@ async fn a_row_that_has_its_old_spelling_again_is_as_it_was() {
     let warehouse = pipeline::warehouse::memory::Memory::default();
     warehouse.init().await.unwrap();
     warehouse.overwrite(before);
-    let undone = put_back(&warehouse, &MemoryLake::default(), &scene.path, "t", false, &Stop::default()).await.unwrap();
+    let undone = revert(&warehouse, &MemoryLake::default(), &scene.path, "t", false, &CancellationToken::default())
+        .await
+        .unwrap();
     assert_eq!(
         (undone[UndoCounter::Already], undone[UndoCounter::Restored], undone[UndoCounter::ChangedSince]),
         (1, 0, 0),

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use testkit::s3::{Op, S3Server};
 use testkit::{BUCKET, PREFIX, Ran, Scene, real_files, with_real};
 
-use crate::state;
+use crate::store_state;
 
 /// Stores that do not honour conditions: as Garage, and with 501 for an answer.
 fn unconditional() -> [S3Server; 2] {
@@ -43,12 +43,12 @@ fn a_repeated_backfill_changes_nothing_on_a_store_without_conditional_writes() {
         says(&first, "emulated");
         assert!(first.stderr.contains("If-None-Match"), "{}", first.stderr);
         assert_eq!(s3.store().list(BUCKET, &format!("{PREFIX}/")).len() as u64, count);
-        let (stored, rows) = (objects(&s3), state::rows(&scene));
+        let (stored, rows) = (objects(&s3), store_state::rows(&scene));
         let written = s3.dials().counts().requests(Op::Put);
         let second = scene.run(&["backfill", "history.json"]);
         second.expect(0, &[("written", 0), ("existing", count), ("identical", count), ("conflicting", 0)]);
         assert_eq!(s3.dials().counts().requests(Op::Put), written);
-        assert!(objects(&s3) == stored && state::rows(&scene) == rows);
+        assert!(objects(&s3) == stored && store_state::rows(&scene) == rows);
         scene.run(&["reconcile"]).expect(0, &[("matched", count)]);
     }
 }
@@ -80,10 +80,10 @@ fn a_redelivered_event_and_a_second_publish_change_nothing() {
         let files = real_files();
         let publish = [&with_real("publish", &files)[..], &["--topic", "local"]].concat();
         says(scene.run(&publish).expect(0, &[("published", 52)]), "emulated");
-        let (stored, rows) = (objects(&s3), state::rows(&scene));
+        let (stored, rows) = (objects(&s3), store_state::rows(&scene));
         scene.run(&["process", "--event", &event]).expect(0, &[("duplicates", 3), ("conflicting", 0)]);
         scene.run(&publish).expect(0, &[("published", 52)]);
-        assert!(objects(&s3) == stored && state::rows(&scene) == rows);
+        assert!(objects(&s3) == stored && store_state::rows(&scene) == rows);
     }
 }
 
@@ -104,7 +104,7 @@ fn who_requires_conditional_writes_is_refused_before_anything_is_written() {
             let ran = scene.run(&[&command[..], &["--require-conditional-writes"]].concat());
             ran.expect(2, &[]);
             assert!(ran.stderr.contains("does not honour conditional writes"), "{command:?}: {}", ran.stderr);
-            assert!(s3.store().is_empty(BUCKET) && state::rows(&scene).is_empty(), "{command:?}");
+            assert!(s3.store().is_empty(BUCKET) && store_state::rows(&scene).is_empty(), "{command:?}");
         }
         let demanded = scene.with("RUMINATE_REQUIRE_CONDITIONAL_WRITES", "true");
         demanded.run(&with_real("backfill", &files)).expect(2, &[]);

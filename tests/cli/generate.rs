@@ -43,7 +43,7 @@ fn parts_of_a_stream_or_of_one_file_join_to_the_whole_in_every_form() {
     let unpacked = |name: &str| {
         let mut text = Vec::new();
         let file = std::fs::File::open(home.path().join(name)).unwrap();
-        std::io::Read::read_to_end(&mut ruminate::pack::unpacked(file).unwrap(), &mut text).unwrap();
+        std::io::Read::read_to_end(&mut ruminate::compression::open_decompressed(file).unwrap(), &mut text).unwrap();
         text
     };
     for format in ["csv", "ndjson"] {

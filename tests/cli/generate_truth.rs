@@ -108,7 +108,7 @@ fn each_part_tells_its_own_truth_and_together_they_tell_the_whole_packed_or_not(
         make(&["--out", "whole.ndjson", "--truth", name]);
         let file = std::fs::File::open(scene.path(name)).unwrap();
         let mut text = String::new();
-        std::io::Read::read_to_string(&mut ruminate::pack::unpacked(file).unwrap(), &mut text).unwrap();
+        std::io::Read::read_to_string(&mut ruminate::compression::open_decompressed(file).unwrap(), &mut text).unwrap();
         assert!(text == std::fs::read_to_string(scene.path("whole.truth")).unwrap(), "{name}");
     }
     let refused =

@@ -1,32 +1,32 @@
 //! The real binary as its users run it, against a directory or the in-process S3 service and SQLite; no server needed.
 #![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs, reason = "tests")]
 
-mod auditing;
-mod bad_files;
 mod bad_input;
 mod bundle;
 mod bundle_source;
-mod cached;
 mod conditional;
+mod config;
 mod cutoff;
 mod demo;
 mod empty_side;
 mod generate;
 mod generate_truth;
+mod input_files;
+mod interrupt_and_resume;
 mod mistyped;
 mod one_file;
-mod planted;
-mod planted_mixed;
+mod planted_drift;
+mod planted_drift_mixed;
 mod publish;
 mod publish_ends;
 mod publish_faults;
-mod publish_stopped;
-mod repairing;
-mod replaying;
-mod settings;
-mod sns;
-mod state;
-mod stopping;
-mod truth;
-mod undoing;
-mod versions;
+mod publish_interrupted;
+mod reconcile;
+mod reconcile_cache;
+mod reconcile_truth;
+mod repair;
+mod replay;
+mod replay_as_of;
+mod sns_stub;
+mod store_state;
+mod undo;

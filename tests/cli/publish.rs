@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use testkit::sns::{Fault, SnsStub, TOPIC};
 use testkit::{Ran, ruminate};
 
-use crate::sns::{stub, stub_with};
+use crate::sns_stub::{stub, stub_with};
 
 /// A history of 93 readings in one file a day and farm.
 const SPEC: &str = "farms=1,lots=50,days=2,start=2026-01-01";

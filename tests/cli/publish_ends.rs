@@ -10,7 +10,7 @@ use serde_json::Value;
 use testkit::{Ran, ruminate};
 
 use crate::publish::{history, publish};
-use crate::sns::{EXPIRED, stub, stub_with};
+use crate::sns_stub::{EXPIRED, stub, stub_with};
 
 /// 20 messages, of a history of 93.
 const TWENTY: [&str; 2] = ["--stages", "hold:200/s:0.1s"];

@@ -10,7 +10,7 @@ use testkit::sns::{FIFO_TOPIC, SnsStub, TOPIC};
 use testkit::{Ran, ruminate};
 
 use crate::publish::{publish, publish_to};
-use crate::sns::{stub, stub_with};
+use crate::sns_stub::{stub, stub_with};
 
 /// A history of some hundreds of readings, all different.
 fn history(home: &Path) -> Vec<String> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pipeline::lake::{Changed, ConditionalWrites, Conditions, Unconditional, look_up};
+use pipeline::lake::{ChangeResult, ConditionalWrites, Conditions, Unconditional, head};
 
 use super::*;
 
@@ -31,7 +31,7 @@ async fn every_check_of_conformance_holds_on_stores_that_do_not_honour_condition
         let lake = lake(&s3, true);
         conformance::check(&lake).await;
         assert_eq!(lake.conditions(), EMULATED);
-        assert_eq!(lake.pressure().retries, 0);
+        assert_eq!(lake.throttle_stats().retries, 0);
     }
 }
 
@@ -49,7 +49,7 @@ async fn many_first_puts_of_one_key_create_it_once() {
             .collect();
         let mut created = Vec::new();
         for (n, put) in all.into_iter().enumerate() {
-            if put.await.unwrap() == Put::Created {
+            if put.await.unwrap() == PutResult::Created {
                 created.push(n);
             }
         }
@@ -63,13 +63,13 @@ async fn a_repeat_by_another_process_overwrites_nothing() {
     for s3 in unconditional() {
         let first = lake(&s3, true);
         for n in 0..20 {
-            assert_eq!(first.put_new(&format!("{n}"), Bytes::from("first")).await.unwrap(), Put::Created);
+            assert_eq!(first.put_new(&format!("{n}"), Bytes::from("first")).await.unwrap(), PutResult::Created);
         }
         let before = list_all(&first, "").await.unwrap();
         let written = puts(&s3);
         let second = lake(&s3, true);
         for n in 0..20 {
-            assert_eq!(second.put_new(&format!("{n}"), Bytes::from("second")).await.unwrap(), Put::Exists);
+            assert_eq!(second.put_new(&format!("{n}"), Bytes::from("second")).await.unwrap(), PutResult::AlreadyExists);
         }
         assert_eq!(list_all(&second, "").await.unwrap(), before);
         assert_eq!(puts(&s3), written, "nothing was even sent");
@@ -81,13 +81,13 @@ async fn a_store_that_honours_conditions_is_tested_once_and_trusted_then() {
     let s3 = S3Server::with_bucket(BUCKET);
     let lake = lake(&s3, true);
     assert_eq!(lake.conditions().create, ConditionalWrites::Untested);
-    assert_eq!(lake.put_new("a", Bytes::from("1")).await.unwrap(), Put::Created);
+    assert_eq!(lake.put_new("a", Bytes::from("1")).await.unwrap(), PutResult::Created);
     assert_eq!(lake.conditions().create, ConditionalWrites::Honoured);
     let (written, looked_up) = (puts(&s3), heads(&s3));
     assert_eq!(written, 2, "the object, and its repeat");
     for key in ["b", "c"] {
-        assert_eq!(lake.put_new(key, Bytes::from("1")).await.unwrap(), Put::Created);
-        assert_eq!(lake.put_new(key, Bytes::from("2")).await.unwrap(), Put::Exists);
+        assert_eq!(lake.put_new(key, Bytes::from("1")).await.unwrap(), PutResult::Created);
+        assert_eq!(lake.put_new(key, Bytes::from("2")).await.unwrap(), PutResult::AlreadyExists);
     }
     assert_eq!((puts(&s3), heads(&s3)), (written + 4, looked_up));
 }
@@ -96,10 +96,10 @@ async fn a_store_that_honours_conditions_is_tested_once_and_trusted_then() {
 async fn a_501_is_never_tried_again() {
     let [_, rejects] = unconditional();
     let lake = lake(&rejects, true);
-    assert_eq!(lake.put_new("a", Bytes::from("1")).await.unwrap(), Put::Created);
+    assert_eq!(lake.put_new("a", Bytes::from("1")).await.unwrap(), PutResult::Created);
     assert_eq!(puts(&rejects), 2, "once with the condition, once without");
-    assert_eq!(lake.put_new("b", Bytes::from("1")).await.unwrap(), Put::Created);
-    assert_eq!((puts(&rejects), lake.pressure().retries), (3, 0));
+    assert_eq!(lake.put_new("b", Bytes::from("1")).await.unwrap(), PutResult::Created);
+    assert_eq!((puts(&rejects), lake.throttle_stats().retries), (3, 0));
 }
 
 #[tokio::test]
@@ -108,7 +108,7 @@ async fn lost_answers_double_nothing_where_conditions_are_not_honoured() {
         s3.dials().change(|dials| dials.lost_answer = Fault::first(1).on(&[Op::Put]));
         let lake = lake(&s3, true);
         for n in 0..5 {
-            assert_eq!(lake.put_new(&format!("{n}"), Bytes::from("body")).await.unwrap(), Put::Created);
+            assert_eq!(lake.put_new(&format!("{n}"), Bytes::from("body")).await.unwrap(), PutResult::Created);
         }
         assert_eq!(s3.store().list(BUCKET, FOLDER).len(), 5);
     }
@@ -119,17 +119,17 @@ async fn a_change_never_undoes_another_s() {
     for s3 in unconditional() {
         let lake = lake(&s3, true);
         lake.put_new("x", Bytes::from("one")).await.unwrap();
-        let token = look_up(&lake, "x").await.unwrap().unwrap().etag;
+        let token = head(&lake, "x").await.unwrap().unwrap().etag;
         s3.store().put(BUCKET, &format!("{FOLDER}x"), "another's");
         for body in [Some(Bytes::from("ours")), None] {
-            assert_eq!(lake.change("x", &token, body).await.unwrap(), Changed::Moved);
+            assert_eq!(lake.change_if_match("x", &token, body).await.unwrap(), ChangeResult::Conflict);
             assert_eq!(lake.get("x").await.unwrap(), "another's");
         }
-        let token = look_up(&lake, "x").await.unwrap().unwrap().etag;
-        assert_eq!(lake.change("x", &token, Some(Bytes::from("ours"))).await.unwrap(), Changed::Done);
+        let token = head(&lake, "x").await.unwrap().unwrap().etag;
+        assert_eq!(lake.change_if_match("x", &token, Some(Bytes::from("ours"))).await.unwrap(), ChangeResult::Done);
         assert_eq!(lake.conditions(), EMULATED);
-        let token = look_up(&lake, "x").await.unwrap().unwrap().etag;
-        assert_eq!(lake.change("x", &token, None).await.unwrap(), Changed::Done);
+        let token = head(&lake, "x").await.unwrap().unwrap().etag;
+        assert_eq!(lake.change_if_match("x", &token, None).await.unwrap(), ChangeResult::Done);
         assert!(s3.store().is_empty(BUCKET));
     }
 }
@@ -143,15 +143,15 @@ async fn what_is_required_and_not_honoured_writes_nothing() {
             let e = lake.put_new(key, Bytes::from("y")).await.unwrap_err();
             assert_eq!(e.reason, Reason::Unconditional, "{e}");
         }
-        let token = look_up(&lake, "there").await.unwrap().unwrap().etag;
-        let e = lake.change("there", &token, None).await.unwrap_err();
+        let token = head(&lake, "there").await.unwrap().unwrap().etag;
+        let e = lake.change_if_match("there", &token, None).await.unwrap_err();
         assert_eq!(e.reason, Reason::Unconditional, "{e}");
         assert_eq!(s3.store().list(BUCKET, ""), [format!("{FOLDER}there")]);
         assert_eq!(lake.get("there").await.unwrap(), "x");
     }
     let s3 = S3Server::with_bucket(BUCKET);
     let lake = lake(&s3, true).with_unconditional(Unconditional::Refuse);
-    assert_eq!(lake.put_new("new", Bytes::from("y")).await.unwrap(), Put::Created);
+    assert_eq!(lake.put_new("new", Bytes::from("y")).await.unwrap(), PutResult::Created);
     assert_eq!(lake.conditions(), Conditions::default());
     assert_eq!(s3.store().list(BUCKET, ""), [format!("{FOLDER}new")]);
 }
@@ -172,8 +172,8 @@ async fn without_the_right_to_look_up_nothing_is_overwritten() {
     let s3 = S3Server::with_bucket(BUCKET);
     s3.dials().change(|dials| dials.forbid_head = true);
     let trusted = lake(&s3, true);
-    assert_eq!(trusted.put_new("x", Bytes::from("1")).await.unwrap(), Put::Created);
-    assert_eq!(trusted.put_new("x", Bytes::from("2")).await.unwrap(), Put::Exists);
+    assert_eq!(trusted.put_new("x", Bytes::from("1")).await.unwrap(), PutResult::Created);
+    assert_eq!(trusted.put_new("x", Bytes::from("2")).await.unwrap(), PutResult::AlreadyExists);
     for s3 in unconditional() {
         s3.dials().change(|dials| dials.forbid_head = true);
         s3.store().put(BUCKET, &format!("{FOLDER}x"), "1");

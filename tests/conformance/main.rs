@@ -8,16 +8,16 @@ use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use pipeline::lake::s3::S3;
-use pipeline::lake::{Depth, Lake, Put, Reason, list_all};
-use pipeline::retry::Retry;
+use pipeline::lake::{Depth, Lake, PutResult, Reason, list_all};
+use pipeline::retry::RetryPolicy;
 use testkit::conformance::lake as conformance;
 use testkit::s3::{ACCESS_KEY, Fault, Op, REGION, S3Server, SECRET_KEY, StorageClass, Versioning};
 
 mod conditional;
 
 const BUCKET: &str = "lake";
-const QUICK: Retry =
-    Retry { attempts: 6, first_pause: Duration::from_millis(5), longest_pause: Duration::from_millis(20) };
+const QUICK: RetryPolicy =
+    RetryPolicy { max_attempts: 6, initial_backoff: Duration::from_millis(5), max_backoff: Duration::from_millis(20) };
 
 fn config(s3: &S3Server, region: &'static str, secret: &str) -> SdkConfig {
     let http = aws_smithy_http_client::Builder::new().build_http();
@@ -56,7 +56,7 @@ async fn every_check_of_conformance_holds_at_the_root_of_a_bucket_too() {
     let s3 = S3Server::with_bucket(BUCKET);
     let root = S3::new(&config(&s3, REGION, SECRET_KEY), BUCKET, "", QUICK);
     root.put_new("x.json", Bytes::new()).await.unwrap();
-    assert_eq!(root.beside("quarentena").address(), "s3://lake/quarentena");
+    assert_eq!(root.sibling("quarentena").address(), "s3://lake/quarentena");
     assert_eq!(list_all(&root, "").await.unwrap()[0].key, "x.json");
 }
 
@@ -79,12 +79,12 @@ async fn passing_faults(direct: bool) {
             dials.truncate = if set == 4 { Fault::first(2).on(&[Op::Get]) } else { Fault::default() };
         });
         let key = format!("f/{name}.json");
-        assert_eq!(lake.put_new(&key, Bytes::from_static(b"{\"a\":1}")).await.unwrap(), Put::Created, "{name}");
+        assert_eq!(lake.put_new(&key, Bytes::from_static(b"{\"a\":1}")).await.unwrap(), PutResult::Created, "{name}");
         assert_eq!(lake.get(&key).await.unwrap(), "{\"a\":1}", "{name}");
         assert!(list_all(&lake, "f/").await.unwrap().iter().any(|object| object.key == key), "{name}");
     }
     assert_eq!(s3.store().list(BUCKET, "a/historico_diario/f/").len(), 5);
-    let pressure = lake.pressure();
+    let pressure = lake.throttle_stats();
     // Two refusals of each of four requests, for the first object is looked up; the other faults are retries too.
     assert_eq!(pressure.slow_downs, 8, "{pressure:?}");
     assert!(pressure.retries >= 24, "{pressure:?}");
@@ -96,7 +96,7 @@ async fn a_store_that_bears_less_is_asked_for_less_until_it_bears_more() {
     let s3 = S3Server::with_bucket(BUCKET);
     // The store's second is not the limit's: what is refused must outlast both, and a bounded count of tries is spent
     // within a second by pauses as short as QUICK's.
-    let patient = Retry { attempts: 200, longest_pause: Duration::from_millis(200), ..QUICK };
+    let patient = RetryPolicy { max_attempts: 200, max_backoff: Duration::from_millis(200), ..QUICK };
     let config = config(&s3, REGION, SECRET_KEY);
     let lake = std::sync::Arc::new(S3::new(&config, BUCKET, "x", patient).direct(&config));
     for n in 0..50 {
@@ -113,8 +113,8 @@ async fn a_store_that_bears_less_is_asked_for_less_until_it_bears_more() {
     for read in reads.collect::<Vec<_>>() {
         assert_eq!(read.await.unwrap().unwrap(), "{}");
     }
-    let pressure = lake.pressure();
-    assert!(pressure.slow_downs > 0 && pressure.lowest_limit.is_some_and(|limit| limit < 1_000), "{pressure:?}");
+    let pressure = lake.throttle_stats();
+    assert!(pressure.slow_downs > 0 && pressure.min_concurrency.is_some_and(|limit| limit < 1_000), "{pressure:?}");
 }
 
 /// Somebody's XML in the lake is what was listed, and no error of the store's, by either way of asking.
@@ -126,10 +126,10 @@ async fn an_object_is_itself_however_it_looks() {
     for direct in WAYS {
         let lake = lake(&s3, direct);
         let listed = list_all(&lake, "").await.unwrap();
-        let got = lake.get_listed(&listed.iter().collect::<Vec<_>>()).await;
+        let got = lake.get_many(&listed.iter().collect::<Vec<_>>()).await;
         assert_eq!(got[0].as_ref().unwrap(), XML);
         assert_eq!(lake.get("x.json").await.unwrap(), XML);
-        assert_eq!(lake.pressure().retries, 0);
+        assert_eq!(lake.throttle_stats().retries, 0);
     }
 }
 
@@ -238,7 +238,7 @@ async fn as_it_was(direct: bool) {
         let then = lake.as_of(on(day).into()).await.unwrap();
         let mut all = Vec::new();
         for object in list_all(&*then, "f/").await.unwrap() {
-            let body = then.get_listed(&[&object]).await.pop().unwrap().unwrap();
+            let body = then.get_many(&[&object]).await.pop().unwrap().unwrap();
             assert_eq!(then.get(&object.key).await.unwrap(), body, "{}", object.key);
             assert!(object.version.is_some() && object.last_modified <= DateTime::<Utc>::from(on(day)));
             all.push((object.key[2..].to_owned(), String::from_utf8(body.to_vec()).unwrap()));
@@ -269,13 +269,13 @@ async fn as_it_was(direct: bool) {
         assert_eq!(then.get(key).await.unwrap(), key);
         assert_eq!(lake.get(key).await.unwrap_err().reason, Reason::NotFound);
     }
-    assert_eq!(then.list("", Depth::Folders, None).await.unwrap().folders, ["f/", "strange/"]);
+    assert_eq!(then.list("", Depth::OneLevel, None).await.unwrap().folders, ["f/", "strange/"]);
     assert_eq!(then.get("f/new.json").await.unwrap_err().reason, Reason::NotFound);
     assert_eq!(then.put_new("f/x.json", Bytes::new()).await.unwrap_err().reason, Reason::ReadOnly);
     // A version that vanishes after it was listed is that object's fault alone.
     let listed = list_all(&*then, "f/kept").await.unwrap();
     assert!(s3.store().remove_version(BUCKET, "a/historico_diario/f/kept.json", listed[0].version.as_deref().unwrap()));
-    assert_eq!(then.get_listed(&[&listed[0]]).await[0].as_ref().unwrap_err().reason, Reason::NotFound);
+    assert_eq!(then.get_many(&[&listed[0]]).await[0].as_ref().unwrap_err().reason, Reason::NotFound);
     s3.store().set_versioning(BUCKET, Versioning::Suspended);
     assert!(lake.as_of(on(2).into()).await.is_ok(), "what was kept before is there");
 }
@@ -301,11 +301,11 @@ async fn versions_over_many_pages_are_settled_once_each() {
         assert!(all.windows(2).all(|two| two[0].key < two[1].key), "in order, each once");
         assert_eq!(all.len(), if day == 5 { 1 } else { 701 }, "day {day}");
         for object in all.iter().step_by(97) {
-            let body = then.get_listed(&[object]).await.pop().unwrap().unwrap();
+            let body = then.get_many(&[object]).await.pop().unwrap().unwrap();
             assert!(object.key == "f/many.json" || body.ends_with(format!(" {day}").as_bytes()), "{body:?}");
         }
         assert_eq!(then.get("f/many.json").await.unwrap(), day.to_string());
     }
-    let folded = lake.as_of(on(1).into()).await.unwrap().list("f/", Depth::Folders, None).await.unwrap();
+    let folded = lake.as_of(on(1).into()).await.unwrap().list("f/", Depth::OneLevel, None).await.unwrap();
     assert_eq!(folded.folders, ["f/0/", "f/1/"]);
 }

@@ -1,14 +1,14 @@
 //! MySQL and MariaDB as warehouses.
 
-use pipeline::retry::Retry;
+use pipeline::retry::RetryPolicy;
 use pipeline::warehouse::mysql::MySql;
-use pipeline::warehouse::{Bulk, LoadMethod, TableName, WarehouseUrl};
+use pipeline::warehouse::{BulkWarehouse, LoadMethod, TableName, WarehouseUrl};
 use testkit::conformance::warehouse as conformance;
 use testkit::{Database, MARIADB, MYSQL, Server};
 
 fn open(url: &str) -> MySql {
     let WarehouseUrl::MySql(url) = url.parse().unwrap() else { panic!("{url}") };
-    MySql::new(&url, TableName::default(), 4, Retry::default()).unwrap()
+    MySql::new(&url, TableName::default(), 4, RetryPolicy::default()).unwrap()
 }
 
 async fn conforms(server: Server) {
@@ -17,9 +17,9 @@ async fn conforms(server: Server) {
     database.drop().await;
     for method in [LoadMethod::LoadData, LoadMethod::Insert] {
         let Some(database) = Database::new(server).await else { return };
-        let warehouse = open(&database.url()).with_method(Some(method));
+        let warehouse = open(&database.url()).with_load_method(Some(method));
         conformance::bulk(&warehouse).await;
-        assert_eq!(warehouse.method().await.unwrap().kind, method);
+        assert_eq!(warehouse.load_strategy().await.unwrap().kind, method);
         database.drop().await;
     }
 }

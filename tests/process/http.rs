@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use pipeline::intake::Intake;
-use ruminate::listen::get::{Fetched, Get};
-use ruminate::listen::{Endpoint, Settings, Signatures};
+use ruminate::cancellation::CancellationToken;
+use ruminate::endpoint::fetch::{Fetch, FetchResponse};
+use ruminate::endpoint::{Endpoint, Settings, Signatures};
 use ruminate::process::Outcome;
 use ruminate::progress::Progress;
-use ruminate::stop::Stop;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
@@ -26,10 +26,10 @@ pub struct Network {
 }
 
 #[async_trait]
-impl Get for Network {
-    async fn get(&self, url: &Url) -> Result<Fetched, String> {
+impl Fetch for Network {
+    async fn get(&self, url: &Url) -> Result<FetchResponse, String> {
         self.asked.lock().unwrap().push(url.to_string());
-        Ok(Fetched { status: 200, body: CERTIFICATE.into() })
+        Ok(FetchResponse { status: 200, body: CERTIFICATE.into() })
     }
 }
 
@@ -41,7 +41,7 @@ pub fn believing() -> Settings {
 pub struct Running {
     pub address: SocketAddr,
     pub network: Arc<Network>,
-    stop: Stop,
+    stop: CancellationToken,
     work: JoinHandle<anyhow::Result<Outcome>>,
 }
 
@@ -49,7 +49,7 @@ impl Running {
     pub async fn start(settings: Settings, intake: Intake) -> Self {
         let network = Arc::new(Network::default());
         let endpoint = Endpoint::bind("127.0.0.1:0", settings, network.clone()).await.unwrap();
-        let (address, stop) = (endpoint.address(), Stop::default());
+        let (address, stop) = (endpoint.address(), CancellationToken::default());
         let wish = stop.clone();
         let work = tokio::spawn(async move { endpoint.run(intake, &Progress::Silent, &wish).await });
         Self { address, network, stop, work }
@@ -84,7 +84,7 @@ impl Running {
     }
 
     pub async fn stop(self) -> Outcome {
-        self.stop.set();
+        self.stop.cancel();
         self.ended().await
     }
 

@@ -10,8 +10,8 @@ use pipeline::record::Rules;
 use pipeline::warehouse::memory::Memory as Rows;
 use pipeline::warehouse::sqlite::Sqlite;
 use pipeline::warehouse::{TableName, Warehouse};
-use ruminate::listen::Settings;
-use ruminate::outcome::{Exit, Outcome as _};
+use ruminate::endpoint::Settings;
+use ruminate::outcome::{CommandOutcome as _, Exit};
 use ruminate::process::{Count, Requests};
 
 use crate::http::{Running, TOPIC, believing};
@@ -126,7 +126,7 @@ async fn what_fails_is_to_come_again_and_what_never_can_is_kept() {
         ),
         (4, 2, 1, 1)
     );
-    assert_eq!(outcome.exit(), Exit::Found);
+    assert_eq!(outcome.exit(), Exit::Findings);
     let places: Vec<_> = outcome.problems.kept().iter().map(|p| (p.kind.as_ref(), p.place.as_str())).collect();
     assert_eq!(places, [("failed", "22b80b92-fdea-4c2c-8f9d-bdfb0c7bf322"), ("quarantined", "m-1")]);
     assert_eq!((lake.keys().len(), count(&rows).await), (3, 2));

@@ -1,16 +1,16 @@
 //! The real binary under a Runtime API of the tests' own, against S3, MySQL and moto; `scripts/test` starts the servers.
 #![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs, reason = "tests")]
 
-mod bundled;
+mod bundle;
+mod end_to_end;
 mod faults;
-mod logins;
 mod proxy;
-mod queue;
-mod rows;
-mod start;
-mod stream;
+mod rds_auth;
+mod refused_rows;
+mod sqs;
+mod startup;
 
-use pipeline::retry::Retry;
+use pipeline::retry::RetryPolicy;
 use pipeline::warehouse::mysql::MySql;
 use pipeline::warehouse::{TableName, Warehouse};
 use testkit::lambda::sandbox::rds;
@@ -40,7 +40,7 @@ impl Stores {
     pub async fn new(server: Server) -> Option<Self> {
         let database = Database::new(server).await?;
         let url = database.url().parse().unwrap();
-        MySql::new(&url, TableName::default(), 1, Retry::ONCE).unwrap().init().await.unwrap();
+        MySql::new(&url, TableName::default(), 1, RetryPolicy::NO_RETRY).unwrap().init().await.unwrap();
         Some(Self { s3: S3Server::with_bucket(BUCKET), database })
     }
 

@@ -17,9 +17,9 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use tower_service::Service;
 
-use super::keys::Keys;
+use super::credentials::CredentialCache;
 use super::request_id::request_id;
-use super::sign::{Signable, Signer};
+use super::sigv4::{RequestToSign, Signer};
 use super::xml::element;
 use crate::error::with_causes;
 
@@ -55,7 +55,7 @@ pub struct SignedHttpClient {
     /// Where to connect.
     origin: Uri,
     host: String,
-    keys: Keys,
+    keys: CredentialCache,
     connector: HttpsConnector<HttpConnector>,
     patience: Timeouts,
     idle: Mutex<Vec<(Connection, Instant)>>,
@@ -129,7 +129,7 @@ impl From<TransportError> for AttemptError {
 }
 
 impl ApiResponse {
-    fn says_expired(&self) -> bool {
+    fn is_expired_credentials(&self) -> bool {
         let known = |code: &str| {
             matches!(code, "ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired" | "InvalidToken")
         };
@@ -139,7 +139,7 @@ impl ApiResponse {
 
 impl SignedHttpClient {
     /// A client of `http://HOST` or `https://HOST`; `None` where that is none, or there is no TLS to be had.
-    pub fn try_new(scheme: &str, host: String, keys: Keys, patience: Timeouts) -> Option<Self> {
+    pub fn try_new(scheme: &str, host: String, keys: CredentialCache, patience: Timeouts) -> Option<Self> {
         let mut http = HttpConnector::new();
         http.set_nodelay(true);
         http.enforce_http(false);
@@ -159,7 +159,7 @@ impl SignedHttpClient {
     pub async fn send(&self, asked: &ApiRequest<'_>) -> Result<ApiResponse, TransportError> {
         let work = async {
             match self.signed_exchange(asked).await? {
-                (answer, signer) if answer.says_expired() => {
+                (answer, signer) if answer.is_expired_credentials() => {
                     self.keys.drop_expired(&signer);
                     Ok(self.signed_exchange(asked).await?.0)
                 }
@@ -193,7 +193,8 @@ impl SignedHttpClient {
         asked: &ApiRequest<'_>,
         over: ConnectionReuse,
     ) -> Result<ApiResponse, AttemptError> {
-        let (mut connection, reused) = match if over == ConnectionReuse::Fresh { None } else { self.kept().await } {
+        let (mut connection, reused) = match if over == ConnectionReuse::Fresh { None } else { self.take_idle().await }
+        {
             Some(connection) => (connection, true),
             None => (self.connect().await?, false),
         };
@@ -217,7 +218,7 @@ impl SignedHttpClient {
 
     fn request(&self, signer: &Signer, asked: &ApiRequest<'_>) -> Result<Request<Full<Bytes>>, TransportError> {
         let ApiRequest { method, path, query, body, content_type, .. } = asked;
-        let signable = Signable { method: method.as_str(), host: &self.host, path, query, body };
+        let signable = RequestToSign { method: method.as_str(), host: &self.host, path, query, body };
         let signed = signer.sign(&signable, Utc::now());
         let uri = if query.is_empty() { (*path).to_owned() } else { format!("{path}?{query}") };
         let mut request = Request::builder()
@@ -239,7 +240,7 @@ impl SignedHttpClient {
     }
 
     /// A connection that was kept and seems alive.
-    async fn kept(&self) -> Option<Connection> {
+    async fn take_idle(&self) -> Option<Connection> {
         loop {
             let (mut connection, since) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
             if since.elapsed() < IDLE && connection.ready().await.is_ok() {

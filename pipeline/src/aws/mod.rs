@@ -21,15 +21,15 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_runtime_api::client::http::{HttpClient, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 
-use crate::retry::Patience;
+use crate::retry::TimeoutProfile;
 
 #[cfg(feature = "direct")]
-pub mod http;
+pub mod credentials;
 #[cfg(feature = "direct")]
-pub mod keys;
+pub mod http;
 pub mod request_id;
 #[cfg(feature = "direct")]
-pub mod sign;
+pub mod sigv4;
 #[cfg(feature = "direct")]
 pub mod xml;
 
@@ -43,18 +43,18 @@ const KEPT: usize = 16;
 
 /// Loads region, credentials and endpoint from where the AWS tools look for them.
 ///
-/// An attempt of a request may take a minute with [`Patience::Bulk`], its body included, and 3 s with
-/// [`Patience::Stream`]; connecting 5 s and 1 s.
-pub async fn config(patience: Patience) -> SdkConfig {
+/// An attempt of a request may take a minute with [`TimeoutProfile::Bulk`], its body included, and 3 s with
+/// [`TimeoutProfile::Streaming`]; connecting 5 s and 1 s.
+pub async fn config(patience: TimeoutProfile) -> SdkConfig {
     let (connect, attempt) = match patience {
-        Patience::Bulk => (5, 60),
-        Patience::Stream => (1, 3),
+        TimeoutProfile::Bulk => (5, 60),
+        TimeoutProfile::Streaming => (1, 3),
     };
     let timeouts = TimeoutConfig::builder().connect_timeout(Duration::from_secs(connect));
     let timeouts = timeouts.operation_attempt_timeout(Duration::from_secs(attempt)).build();
     let http = match patience {
-        Patience::Bulk => https(usize::MAX),
-        Patience::Stream => SharedHttpClient::new(Renewed::new(|| https(KEPT), STALE)),
+        TimeoutProfile::Bulk => https(usize::MAX),
+        TimeoutProfile::Streaming => SharedHttpClient::new(ReconnectingClient::new(|| https(KEPT), STALE)),
     };
     aws_config::defaults(BehaviorVersion::latest()).http_client(http).timeout_config(timeouts).load().await
 }
@@ -66,13 +66,13 @@ fn https(kept: usize) -> SharedHttpClient {
 }
 
 /// A client that is made anew, with new connections, when it was not used for a while.
-struct Renewed<F> {
+struct ReconnectingClient<F> {
     make: F,
     after: Duration,
     held: RwLock<(SharedHttpClient, SystemTime)>,
 }
 
-impl<F: Fn() -> SharedHttpClient> Renewed<F> {
+impl<F: Fn() -> SharedHttpClient> ReconnectingClient<F> {
     fn new(make: F, after: Duration) -> Self {
         let held = RwLock::new((make(), SystemTime::now()));
         Self { make, after, held }
@@ -89,13 +89,13 @@ impl<F: Fn() -> SharedHttpClient> Renewed<F> {
     }
 }
 
-impl<F> fmt::Debug for Renewed<F> {
+impl<F> fmt::Debug for ReconnectingClient<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Renewed").field("after", &self.after).finish_non_exhaustive()
     }
 }
 
-impl<F: Fn() -> SharedHttpClient + Send + Sync + 'static> HttpClient for Renewed<F> {
+impl<F: Fn() -> SharedHttpClient + Send + Sync + 'static> HttpClient for ReconnectingClient<F> {
     fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
         self.client().http_connector(settings, components)
     }
@@ -116,7 +116,7 @@ mod tests {
             count.fetch_add(1, Ordering::Relaxed);
             https(KEPT)
         };
-        let client = Renewed::new(make, Duration::from_millis(300));
+        let client = ReconnectingClient::new(make, Duration::from_millis(300));
         for _ in 0..3 {
             client.client();
         }

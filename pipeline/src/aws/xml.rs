@@ -4,11 +4,11 @@ use std::borrow::Cow;
 
 /// The text of the first element of that name.
 pub fn element<'a>(xml: &'a str, name: &str) -> Option<Cow<'a, str>> {
-    inside(xml, name).map(|(text, _)| plain(text))
+    element_body(xml, name).map(|(text, _)| plain(text))
 }
 
 /// What stands in the first element of that name, and what comes after it.
-pub fn inside<'a>(xml: &'a str, name: &str) -> Option<(&'a str, &'a str)> {
+pub fn element_body<'a>(xml: &'a str, name: &str) -> Option<(&'a str, &'a str)> {
     let mut rest = xml;
     loop {
         rest = rest.split_once('<')?.1;
@@ -44,7 +44,7 @@ mod tests {
             "<?xml version=\"1.0\"?>\n<A xmlns=\"x\"><Codes>0</Codes><Code>N&amp;lt; &lt;b&gt;</Code><B/><C></C></A>";
         assert_eq!(element(xml, "Code").as_deref(), Some("N&lt; <b>"));
         assert_eq!((element(xml, "C").as_deref(), element(xml, "B"), element(xml, "Cod")), (Some(""), None, None));
-        assert_eq!(inside(xml, "Codes"), Some(("0", "<Code>N&amp;lt; &lt;b&gt;</Code><B/><C></C></A>")));
+        assert_eq!(element_body(xml, "Codes"), Some(("0", "<Code>N&amp;lt; &lt;b&gt;</Code><B/><C></C></A>")));
         assert_eq!(
             (element("<Code>x", "Code"), element("", "Code"), element("<Code>x</Co", "Code")),
             (None, None, None)

@@ -3,7 +3,7 @@
 //! The structures are our own. Those of `aws_lambda_events` refuse a whole event for a field that nobody here reads
 //! (a missing `EventVersion`, a timestamp in another form), and would have it come again until it is dropped.
 //!
-//! One hop adds one envelope, and one is taken off: an SNS event's `Sns.Message` is the message, and so is the `Message`
+//! One hop adds one envelope, and one is taken off: an SNS event's `Sns.EventMessage` is the message, and so is the `EventMessage`
 //! of the envelope in an SQS body. A message that is itself an envelope was republished by somebody; it is no reading,
 //! and the intake keeps it whole in the quarantine rather than guess how deep to look.
 
@@ -18,14 +18,14 @@ use super::envelope::Envelope;
 
 /// The service whose event it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
+pub enum EventSource {
     /// SNS calls asynchronously, one message an event; a failed event comes again whole.
     Sns,
     /// SQS hands over batches; items can fail alone.
     Sqs,
 }
 
-impl Source {
+impl EventSource {
     fn of(name: &str) -> Option<Self> {
         match name {
             "aws:sns" => Some(Self::Sns),
@@ -42,7 +42,7 @@ impl Source {
     }
 }
 
-impl fmt::Display for Source {
+impl fmt::Display for EventSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Sns => "aws:sns",
@@ -53,7 +53,7 @@ impl fmt::Display for Source {
 
 /// One message of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Message {
+pub struct EventMessage {
     /// The SNS `MessageId` or the SQS `messageId`; `record N` where it has none.
     pub id: String,
     /// The message as it was published, byte for byte.
@@ -64,9 +64,9 @@ pub struct Message {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     /// The service.
-    pub source: Source,
+    pub source: EventSource,
     /// At least one.
-    pub messages: Vec<Message>,
+    pub messages: Vec<EventMessage>,
 }
 
 /// Why something is no event that messages can be taken from; nothing of it was taken in.
@@ -92,11 +92,11 @@ pub enum Error {
     )]
     OtherService { record: usize, found: String },
     #[error("record {record} of the event is from {found}, those before it from {first}: an event has one source")]
-    Mixed { record: usize, first: Source, found: Source },
+    Mixed { record: usize, first: EventSource, found: EventSource },
 }
 
 #[derive(Deserialize)]
-struct Outer<'a> {
+struct RawEvent<'a> {
     #[serde(rename = "Records", borrow)]
     records: Option<&'a RawValue>,
 }
@@ -104,7 +104,7 @@ struct Outer<'a> {
 /// The fields of a record that matter; any JSON in them, so that an odd one never costs the others.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Record {
+struct RawRecord {
     #[serde(rename = "EventSource")]
     sns_source: Value,
     #[serde(rename = "eventSource")]
@@ -131,7 +131,7 @@ impl Event {
         let mut unread = None;
         for (at, raw) in records.into_iter().enumerate() {
             let number = at + 1;
-            let record = match Record::parse(raw, number) {
+            let record = match RawRecord::parse(raw, number) {
                 Ok(record) => record,
                 Err(e) => {
                     messages.push(whole(raw, number, &e.to_string()));
@@ -152,14 +152,14 @@ impl Event {
 }
 
 /// A record from which no message can be taken, whole, so that the quarantine gets it and the others go on.
-fn whole(record: &RawValue, number: usize, why: &str) -> Message {
+fn whole(record: &RawValue, number: usize, why: &str) -> EventMessage {
     tracing::warn!("the quarantine gets record {number} whole: {why}");
-    Message { id: format!("record {number}"), body: Bytes::copy_from_slice(record.get().as_bytes()) }
+    EventMessage { id: format!("record {number}"), body: Bytes::copy_from_slice(record.get().as_bytes()) }
 }
 
 fn records(event: &[u8]) -> Result<Vec<&RawValue>, Error> {
     let event = event.strip_prefix(b"\xef\xbb\xbf").unwrap_or(event); // editors on Windows put a mark there
-    let outer: Outer<'_> = serde_json::from_slice(event).map_err(|e| match e.classify() {
+    let outer: RawEvent<'_> = serde_json::from_slice(event).map_err(|e| match e.classify() {
         serde_json::error::Category::Data => Error::NotObject,
         _ if event.trim_ascii().is_empty() => Error::NotJson("empty".into()),
         _ => Error::NotJson(e.to_string()),
@@ -173,7 +173,7 @@ fn records(event: &[u8]) -> Result<Vec<&RawValue>, Error> {
     }
 }
 
-impl Record {
+impl RawRecord {
     fn parse(raw: &RawValue, record: usize) -> Result<Self, Error> {
         if !raw.get().starts_with('{') {
             return Err(Error::BadRecord { record, why: "it does not begin with {".into() });
@@ -181,26 +181,26 @@ impl Record {
         serde_json::from_str(raw.get()).map_err(|e| Error::BadRecord { record, why: e.to_string() })
     }
 
-    fn source(&self, record: usize) -> Result<Source, Error> {
+    fn source(&self, record: usize) -> Result<EventSource, Error> {
         let name = self.sns_source.as_str().or(self.sqs_source.as_str()).ok_or(Error::NoSource { record })?;
-        Source::of(name).ok_or_else(|| Error::OtherService { record, found: name.chars().take(60).collect() })
+        EventSource::of(name).ok_or_else(|| Error::OtherService { record, found: name.chars().take(60).collect() })
     }
 
-    fn message(mut self, source: Source, number: usize, whole: &RawValue) -> Message {
+    fn message(mut self, source: EventSource, number: usize, whole: &RawValue) -> EventMessage {
         let (id, body) = match source {
-            Source::Sns => {
+            EventSource::Sns => {
                 let mut take = |name| self.sns.get_mut(name).map(Value::take).unwrap_or_default();
                 (take("MessageId"), take("Message"))
             }
-            Source::Sqs => (self.message_id, self.body),
+            EventSource::Sqs => (self.message_id, self.body),
         };
         let id = match id {
             Value::String(id) if !id.is_empty() => id,
             _ => format!("record {number}"),
         };
         let body = match (body, source) {
-            (Value::String(body), Source::Sns) => body.into(),
-            (Value::String(body), Source::Sqs) => unwrap_once(body),
+            (Value::String(body), EventSource::Sns) => body.into(),
+            (Value::String(body), EventSource::Sqs) => unwrap_once(body),
             _ => {
                 let part = source.part();
                 tracing::warn!(
@@ -209,7 +209,7 @@ impl Record {
                 Bytes::copy_from_slice(whole.get().as_bytes())
             }
         };
-        Message { id, body }
+        EventMessage { id, body }
     }
 }
 

@@ -13,27 +13,27 @@ use tokio::task::JoinSet;
 use tokio::time::{Duration, Instant, timeout_at};
 use tracing::Instrument;
 
-use crate::lake::{self, ConditionalWrites, Key, Lake, Put};
+use crate::lake::{self, ConditionalWrites, Key, Lake, PutResult};
 use crate::record::{QUARANTINE, Reading, Record, Rejection, Rules};
-use crate::warehouse::{self, Loaded, Warehouse};
-use table::Table;
+use crate::warehouse::{self, LoadResult, Warehouse};
+use schema_cache::SchemaCache;
 
 pub mod envelope;
 pub mod event;
-mod fate;
+mod outcome;
 mod quarantine;
-mod table;
+mod schema_cache;
 mod verdict;
 
-pub use fate::Fate;
-pub use verdict::{Failure, Meaning, Verdict};
+pub use outcome::MessageOutcome;
+pub use verdict::{Meaning, StoreFailure, Verdict};
 
 /// Objects written at once unless told otherwise.
 pub const WRITES: usize = 64;
 
 /// A batch that was taken in.
 #[derive(Debug)]
-pub struct Taken {
+pub struct BatchResult {
     /// A verdict for each message, in their order.
     pub verdicts: Vec<Verdict>,
     /// How long the lake took, the quarantine included.
@@ -47,13 +47,13 @@ pub struct Taken {
 pub struct Intake {
     lake: Arc<dyn Lake>,
     quarantine: Arc<dyn Lake>,
-    table: Table,
+    table: SchemaCache,
     rules: Rules,
     writes: usize,
 }
 
 /// A message on its way: parsed, not yet in the lake.
-struct Treated {
+struct PreparedMessage {
     at: usize,
     record: Record,
     message: Bytes,
@@ -62,7 +62,7 @@ struct Treated {
 impl Intake {
     /// An intake into that lake and warehouse, which connects to neither before the first message.
     pub fn new(lake: Arc<dyn Lake>, warehouse: Arc<dyn Warehouse>, rules: Rules) -> Self {
-        Self { quarantine: lake.beside(QUARANTINE), lake, table: Table::new(warehouse), rules, writes: WRITES }
+        Self { quarantine: lake.sibling(QUARANTINE), lake, table: SchemaCache::new(warehouse), rules, writes: WRITES }
     }
 
     /// The same, where the table is looked at now, so that what is wrong with it shows before the first message.
@@ -97,22 +97,22 @@ impl Intake {
     }
 
     /// Takes one message in.
-    pub async fn one(&self, message: Bytes, now: DateTime<Utc>) -> Verdict {
-        let mut verdicts = self.batch(vec![message], now).await;
+    pub async fn process_one(&self, message: Bytes, now: DateTime<Utc>) -> Verdict {
+        let mut verdicts = self.process(vec![message], now).await;
         verdicts.pop().unwrap_or_else(|| unreachable!("a batch of one has one verdict"))
     }
 
     /// Takes a batch in, objects concurrently and rows together; a verdict for each message, in their order.
     ///
     /// Taking the same messages in again changes nothing.
-    pub async fn batch(&self, messages: Vec<Bytes>, now: DateTime<Utc>) -> Vec<Verdict> {
-        self.take(messages, now, None).await.verdicts
+    pub async fn process(&self, messages: Vec<Bytes>, now: DateTime<Utc>) -> Vec<Verdict> {
+        self.process_until(messages, now, None).await.verdicts
     }
 
     /// The same with its times, and done by `until`: what is not finished then has failed and is to come again.
     ///
     /// Objects may take three quarters of the time, so that those that are written get to the warehouse.
-    pub async fn take(&self, messages: Vec<Bytes>, now: DateTime<Utc>, until: Option<Instant>) -> Taken {
+    pub async fn process_until(&self, messages: Vec<Bytes>, now: DateTime<Utc>, until: Option<Instant>) -> BatchResult {
         let begun = Instant::now();
         let for_objects = until.map(|until| begun + until.saturating_duration_since(begun) * 3 / 4);
         let mut verdicts: Vec<Option<Verdict>> = vec![None; messages.len()];
@@ -120,7 +120,7 @@ impl Intake {
         let lake = begun.elapsed();
         // Rows in key order load fastest; ties keep the order of the messages.
         written.sort_by(|a, b| a.1.id_treated_data.cmp(&b.1.id_treated_data).then(a.0.cmp(&b.0)));
-        let (places, records): (Vec<(usize, Put)>, Vec<Record>) =
+        let (places, records): (Vec<(usize, PutResult)>, Vec<Record>) =
             written.into_iter().map(|(at, record, put)| ((at, put), record)).unzip();
         let loaded = self.load(&records, now, until).await;
         for (((at, object), record), row) in places.into_iter().zip(records).zip(loaded) {
@@ -130,8 +130,12 @@ impl Intake {
             });
         }
         let warehouse = begun.elapsed() - lake;
-        let lost = || Verdict::Failed(Failure::passing("the time was up before its object was written"));
-        Taken { verdicts: verdicts.into_iter().map(|verdict| verdict.unwrap_or_else(lost)).collect(), lake, warehouse }
+        let lost = || Verdict::Failed(StoreFailure::transient("the time was up before its object was written"));
+        BatchResult {
+            verdicts: verdicts.into_iter().map(|verdict| verdict.unwrap_or_else(lost)).collect(),
+            lake,
+            warehouse,
+        }
     }
 
     /// Writes the objects of a batch; those that have one, with their places. The verdicts of the others are put in.
@@ -141,7 +145,7 @@ impl Intake {
         now: DateTime<Utc>,
         until: Option<Instant>,
         verdicts: &mut [Option<Verdict>],
-    ) -> Vec<(usize, Record, Put)> {
+    ) -> Vec<(usize, Record, PutResult)> {
         let mut written = Vec::with_capacity(messages.len());
         let mut waiting = messages.into_iter().enumerate();
         let mut work = JoinSet::new(); // dropped, it ends what is still at work
@@ -164,7 +168,7 @@ impl Intake {
                 Ok(Some(Ok((at, Err(panic))))) => {
                     let said = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(|s| &**s));
                     let message = format!("the work on this message panicked: {}", said.unwrap_or("without a word"));
-                    verdicts[at] = Some(Verdict::Failed(Failure::passing(&message)));
+                    verdicts[at] = Some(Verdict::Failed(StoreFailure::transient(&message)));
                 }
                 Ok(Some(Err(e))) => tracing::error!("the work on a message was ended: {e}"),
                 Ok(None) => return written,
@@ -182,7 +186,7 @@ impl Intake {
         records: &[Record],
         now: DateTime<Utc>,
         until: Option<Instant>,
-    ) -> Vec<Result<Loaded, Failure>> {
+    ) -> Vec<Result<LoadResult, StoreFailure>> {
         let mut settled = vec![None; records.len()];
         if records.is_empty() {
             return Vec::new();
@@ -193,21 +197,29 @@ impl Intake {
             None => Ok(load.await),
         };
         let left = match ended {
-            Ok(Ok(())) => Failure::passing("in the lake, but the load ended without a word on its row"),
+            Ok(Ok(())) => StoreFailure::transient("in the lake, but the load ended without a word on its row"),
             Ok(Err(e)) => e.into(),
-            Err(_) => Failure::passing("in the lake, but the warehouse did not answer in the time there was"),
+            Err(_) => StoreFailure::transient("in the lake, but the warehouse did not answer in the time there was"),
         };
-        settled.into_iter().map(|row| row.map_or_else(|| Err(left.clone()), |row| row.map_err(Failure::from))).collect()
+        settled
+            .into_iter()
+            .map(|row| row.map_or_else(|| Err(left.clone()), |row| row.map_err(StoreFailure::from)))
+            .collect()
     }
 
-    async fn write(&self, at: usize, message: Bytes, now: DateTime<Utc>) -> Result<(usize, Record, Put), Verdict> {
+    async fn write(
+        &self,
+        at: usize,
+        message: Bytes,
+        now: DateTime<Utc>,
+    ) -> Result<(usize, Record, PutResult), Verdict> {
         match Reading::parse(&message) {
             Ok(reading) => {
-                let record = Record::treat(reading, self.rules, now);
-                let treated = Treated { at, record, message };
+                let record = Record::from_reading(reading, self.rules, now);
+                let treated = PreparedMessage { at, record, message };
                 self.put(treated, now).await
             }
-            Err(reason) => Err(self.set_aside(&message, reason, now).await),
+            Err(reason) => Err(self.quarantine(&message, reason, now).await),
         }
     }
 
@@ -215,14 +227,14 @@ impl Intake {
     ///
     /// Where that one is no record of this id the message is kept whole and no row is written: the warehouse holds
     /// nothing that the lake does not.
-    async fn put(&self, treated: Treated, now: DateTime<Utc>) -> Result<(usize, Record, Put), Verdict> {
-        let Treated { at, record, message } = treated;
+    async fn put(&self, treated: PreparedMessage, now: DateTime<Utc>) -> Result<(usize, Record, PutResult), Verdict> {
+        let PreparedMessage { at, record, message } = treated;
         let failed = |e: lake::Error| Verdict::Failed(e.into());
         let bad = |what: &str| failed(lake::Error::new(lake::Reason::BadKey, record.id_treated_data.clone(), what));
         let key = Key::of(&record).ok_or_else(|| bad("its id cannot stand in a name"))?.to_string();
         let body = record.object(&message).map_err(|e| bad(&e.to_string()))?;
         let put = self.lake.put_new(&key, body.into()).await.map_err(failed)?;
-        if put == Put::Created {
+        if put == PutResult::Created {
             return Ok((at, record, put));
         }
         let why = match Record::parse(&self.lake.get(&key).await.map_err(failed)?) {
@@ -230,10 +242,10 @@ impl Intake {
             Ok(existing) => format!("it holds the record {}", existing.id_treated_data),
             Err(why) => why.to_string(),
         };
-        Err(self.set_aside(&message, Rejection::Occupied { key, why }, now).await)
+        Err(self.quarantine(&message, Rejection::KeyTaken { key, why }, now).await)
     }
 
-    async fn set_aside(&self, message: &Bytes, reason: Rejection, now: DateTime<Utc>) -> Verdict {
+    async fn quarantine(&self, message: &Bytes, reason: Rejection, now: DateTime<Utc>) -> Verdict {
         match quarantine::keep(&*self.quarantine, message, &reason.to_string(), reason.field(), now).await {
             Ok(key) => Verdict::Quarantined { reason, key },
             Err(e) => Verdict::Failed(e.into()),
@@ -250,14 +262,14 @@ impl Intake {
         why: &event::Error,
         now: DateTime<Utc>,
         until: Option<Instant>,
-    ) -> Result<String, Failure> {
+    ) -> Result<String, StoreFailure> {
         let why = why.to_string();
         let keep = quarantine::keep(&*self.quarantine, event, &why, None, now);
         let kept = match until {
             Some(until) => timeout_at(until, keep).await,
             None => Ok(keep.await),
         };
-        Ok(kept.map_err(|_| Failure::passing("the time was up before it was kept in the quarantine"))??)
+        Ok(kept.map_err(|_| StoreFailure::transient("the time was up before it was kept in the quarantine"))??)
     }
 }
 

@@ -7,10 +7,10 @@ use sha2::{Digest, Sha256};
 
 use crate::hex::hex;
 use crate::lake::{Error, Lake};
-use crate::record::{Column, instant};
+use crate::record::{Column, timestamp};
 
 #[derive(Serialize)]
-struct Kept<'a> {
+struct QuarantineEntry<'a> {
     reason: &'a str,
     field: Option<&'static str>,
     time: String,
@@ -37,10 +37,10 @@ pub(super) async fn keep(
     now: DateTime<Utc>,
 ) -> Result<String, Error> {
     let key = format!("{}/{}.json", now.format("%Y/%m/%d"), hex(&Sha256::digest(message)));
-    let kept = Kept {
+    let kept = QuarantineEntry {
         reason,
         field: field.map(Column::name),
-        time: instant::as_row_ts(now),
+        time: timestamp::as_row_ts(now),
         bytes: message.len(),
         message: std::str::from_utf8(message).map_or_else(|_| Message::MessageHex(hex(message)), Message::Message),
     };

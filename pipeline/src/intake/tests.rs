@@ -9,7 +9,7 @@ const GOOD: &str = r#"{"id_curral":"1","id_raca":"9000001","id_lote":"3","peso_e
 
 async fn setting() -> (Lakes, Arc<dyn Lake>, Rows, Intake) {
     let home = Lakes::default();
-    let lake = home.beside("historico_diario");
+    let lake = home.sibling("historico_diario");
     let rows = Rows::default();
     rows.init().await.unwrap();
     let intake = Intake::open(Arc::clone(&lake), Arc::new(rows.clone()), Rules::default()).await.unwrap();
@@ -17,15 +17,18 @@ async fn setting() -> (Lakes, Arc<dyn Lake>, Rows, Intake) {
 }
 
 fn at(text: &str) -> DateTime<Utc> {
-    crate::record::instant::parse(text).unwrap()
+    crate::record::timestamp::parse(text).unwrap()
 }
 
 #[tokio::test]
 async fn a_redelivered_message_changes_nothing() {
     let (home, lake, rows, intake) = setting().await;
-    let first = intake.one(GOOD.into(), at("2026-11-22T10:00:00.5")).await;
-    assert!(matches!(&first, Verdict::Stored { object: Put::Created, row: Loaded::Inserted, .. }), "{first:?}");
-    let again = intake.one(GOOD.replace("\"51\"", "51").into(), at("2026-11-23T10:00:00")).await;
+    let first = intake.process_one(GOOD.into(), at("2026-11-22T10:00:00.5")).await;
+    assert!(
+        matches!(&first, Verdict::Stored { object: PutResult::Created, row: LoadResult::Inserted, .. }),
+        "{first:?}"
+    );
+    let again = intake.process_one(GOOD.replace("\"51\"", "51").into(), at("2026-11-23T10:00:00")).await;
     assert!(again.is_duplicate(), "{again:?}");
     assert_eq!(home.keys().len(), 1);
     assert_eq!(rows.status().await.unwrap().rows, Some(1));
@@ -41,10 +44,13 @@ async fn a_redelivered_message_changes_nothing() {
 #[tokio::test]
 async fn a_row_lost_after_its_object_was_written_comes_back_with_the_objects_time() {
     let (_, _, rows, intake) = setting().await;
-    let Verdict::Stored { id, .. } = intake.one(GOOD.into(), at("2026-11-22T10:00:00")).await else { panic!() };
+    let Verdict::Stored { id, .. } = intake.process_one(GOOD.into(), at("2026-11-22T10:00:00")).await else { panic!() };
     let lost = rows.remove(&id).unwrap();
-    let again = intake.one(GOOD.into(), at("2026-11-23T10:00:00")).await;
-    assert!(matches!(again, Verdict::Stored { object: Put::Exists, row: Loaded::Inserted, .. }), "{again:?}");
+    let again = intake.process_one(GOOD.into(), at("2026-11-23T10:00:00")).await;
+    assert!(
+        matches!(again, Verdict::Stored { object: PutResult::AlreadyExists, row: LoadResult::Inserted, .. }),
+        "{again:?}"
+    );
     assert_eq!(rows.remove(&id).unwrap(), lost);
 }
 
@@ -58,7 +64,7 @@ async fn what_can_never_be_processed_is_kept_whole_beside_the_lake() {
         Bytes::from_static(b"\xff\xfe"),
         GOOD.replace("450.5", "-1").into(),
     ];
-    let verdicts = intake.batch(messages, now).await;
+    let verdicts = intake.process(messages, now).await;
     assert!(matches!(verdicts[0], Verdict::Stored { .. }));
     assert!(verdicts[1..].iter().all(|v| matches!(v, Verdict::Quarantined { .. })), "{verdicts:?}");
     let kept: Vec<String> = home.keys().into_iter().filter(|key| key.starts_with("quarentena/2026/11/22/")).collect();
@@ -73,9 +79,9 @@ async fn what_can_never_be_processed_is_kept_whole_beside_the_lake() {
 #[tokio::test]
 async fn a_batch_may_repeat_itself() {
     let (home, _, rows, intake) = setting().await;
-    let verdicts = intake.batch(vec![Bytes::from(GOOD); 10], at("2026-11-22T10:00:00")).await;
-    let new = verdicts.iter().filter(|v| matches!(v, Verdict::Stored { object: Put::Created, .. })).count();
-    let inserted = verdicts.iter().filter(|v| matches!(v, Verdict::Stored { row: Loaded::Inserted, .. })).count();
+    let verdicts = intake.process(vec![Bytes::from(GOOD); 10], at("2026-11-22T10:00:00")).await;
+    let new = verdicts.iter().filter(|v| matches!(v, Verdict::Stored { object: PutResult::Created, .. })).count();
+    let inserted = verdicts.iter().filter(|v| matches!(v, Verdict::Stored { row: LoadResult::Inserted, .. })).count();
     assert_eq!((new, inserted, home.keys().len(), rows.status().await.unwrap().rows), (1, 1, 1, Some(1)));
 }
 
@@ -83,7 +89,7 @@ async fn a_batch_may_repeat_itself() {
 async fn a_missing_table_fails_for_good_and_the_lake_keeps_the_message() {
     let (home, _, rows, intake) = setting().await;
     rows.drop_table();
-    let verdict = intake.one(GOOD.into(), at("2026-11-22T10:00:00")).await;
+    let verdict = intake.process_one(GOOD.into(), at("2026-11-22T10:00:00")).await;
     assert!(matches!(&verdict, Verdict::Failed(f) if f.kind == Kind::Permanent), "{verdict:?}");
     assert_eq!(home.keys().len(), 1, "the lake first");
 }

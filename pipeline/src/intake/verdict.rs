@@ -3,9 +3,9 @@
 use std::fmt;
 
 use crate::error::Kind;
-use crate::lake::{self, Put};
+use crate::lake::{self, PutResult};
 use crate::record::Rejection;
-use crate::warehouse::{self, Conflict, Loaded};
+use crate::warehouse::{self, Conflict, LoadResult};
 
 /// What became of one message.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,9 +15,9 @@ pub enum Verdict {
         /// The record's id.
         id: String,
         /// Whether its object is new.
-        object: Put,
+        object: PutResult,
         /// What became of its row.
-        row: Loaded,
+        row: LoadResult,
     },
     /// It can never be processed, and lies in the quarantine.
     Quarantined {
@@ -27,7 +27,7 @@ pub enum Verdict {
         key: String,
     },
     /// A store failed; the message is to come again.
-    Failed(Failure),
+    Failed(StoreFailure),
 }
 
 /// The meaning of a verdict for anyone who counts, logs or answers: which sender has to send again, and what somebody has
@@ -61,7 +61,7 @@ pub enum Meaning<'a> {
         key: &'a str,
     },
     /// A store failed; the message has to come again.
-    Failed(&'a Failure),
+    Failed(&'a StoreFailure),
 }
 
 impl Meaning<'_> {
@@ -94,11 +94,11 @@ impl Verdict {
     /// What it means.
     pub fn meaning(&self) -> Meaning<'_> {
         match self {
-            Self::Stored { id, row: Loaded::Refused(why), .. } => Meaning::RowRefused { id, why },
-            Self::Stored { id, row: Loaded::Conflicting(conflict) | Loaded::Overwritten(conflict), .. } => {
+            Self::Stored { id, row: LoadResult::Refused(why), .. } => Meaning::RowRefused { id, why },
+            Self::Stored { id, row: LoadResult::Conflicting(conflict) | LoadResult::Overwritten(conflict), .. } => {
                 Meaning::Conflicting { id, conflict }
             }
-            Self::Stored { id, row: Loaded::Inserted | Loaded::Identical, .. } => Meaning::Stored { id },
+            Self::Stored { id, row: LoadResult::Inserted | LoadResult::Identical, .. } => Meaning::Stored { id },
             Self::Quarantined { reason, key } => Meaning::Quarantined { reason, key },
             Self::Failed(failure) => Meaning::Failed(failure),
         }
@@ -106,33 +106,33 @@ impl Verdict {
 
     /// Stored before: its object was there, and so was its row.
     pub fn is_duplicate(&self) -> bool {
-        matches!(self, Self::Stored { object: Put::Exists, row, .. } if *row != Loaded::Inserted)
+        matches!(self, Self::Stored { object: PutResult::AlreadyExists, row, .. } if *row != LoadResult::Inserted)
     }
 }
 
 /// A failure of a store while a message was taken in.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("{message}")]
-pub struct Failure {
+pub struct StoreFailure {
     /// Whether another try can help.
     pub kind: Kind,
     /// What failed, in one line.
     pub message: String,
 }
 
-impl Failure {
-    pub(super) fn passing(message: &str) -> Self {
+impl StoreFailure {
+    pub(super) fn transient(message: &str) -> Self {
         Self { kind: Kind::Transient, message: message.into() }
     }
 }
 
-impl From<lake::Error> for Failure {
+impl From<lake::Error> for StoreFailure {
     fn from(e: lake::Error) -> Self {
         Self { kind: e.kind(), message: e.to_string() }
     }
 }
 
-impl From<warehouse::Error> for Failure {
+impl From<warehouse::Error> for StoreFailure {
     fn from(e: warehouse::Error) -> Self {
         Self { kind: e.kind(), message: e.to_string() }
     }

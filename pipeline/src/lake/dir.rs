@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
-use super::{Changed, Class, Depth, Error, Habits, Lake, Meta, Page, Put, Reason};
+use super::{ChangeResult, Depth, Error, Lake, ListPage, ObjectMeta, PutResult, ReadHints, Reason, StorageClass};
 use crate::atomic_file::{folder_of, temp_file_beside};
 
 mod listing;
@@ -50,13 +50,13 @@ impl Dir {
         if safe { Ok(self.root.join(key)) } else { Err(Error::new(Reason::BadKey, key, "no safe file name")) }
     }
 
-    fn list_now(&self, prefix: &str, depth: Depth, after: Option<&str>, most: usize) -> Result<Page, Error> {
+    fn list_now(&self, prefix: &str, depth: Depth, after: Option<&str>, most: usize) -> Result<ListPage, Error> {
         let (folder, name) = prefix.rsplit_once('/').unwrap_or(("", prefix));
         let start = if folder.is_empty() { self.root.clone() } else { self.path(folder)? };
         let lead = if folder.is_empty() { String::new() } else { format!("{folder}/") };
         let mut keys = SmallestKeys { after: after.map(str::to_owned), most, kept: BTreeMap::new(), more: false };
         walk(&start, &lead, name, depth, &mut keys)?;
-        let mut page = Page::default();
+        let mut page = ListPage::default();
         if keys.more {
             page.next = keys.kept.last_key_value().map(|(key, _)| key.clone());
         }
@@ -110,40 +110,53 @@ fn first(file: &mut File, size: usize) -> io::Result<Vec<u8>> {
 }
 
 /// What is known of a file; `None` where it is not there.
-fn look(root: &Path, key: &str) -> Result<Option<Facts>, Error> {
+fn stat(root: &Path, key: &str) -> Result<Option<FileStat>, Error> {
     let path = root.join(key);
-    known(fs::symlink_metadata(&path), || path, key)
+    to_file_stat(fs::symlink_metadata(&path), || path, key)
 }
 
 /// Of a link to a file, what it leads to is described.
-fn known(found: io::Result<fs::Metadata>, path: impl FnOnce() -> PathBuf, key: &str) -> Result<Option<Facts>, Error> {
+fn to_file_stat(
+    found: io::Result<fs::Metadata>,
+    path: impl FnOnce() -> PathBuf,
+    key: &str,
+) -> Result<Option<FileStat>, Error> {
     let meta = match found {
         Ok(meta) if meta.is_symlink() => fs::metadata(path()).ok().filter(fs::Metadata::is_file).unwrap_or(meta),
         Ok(meta) => meta,
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(failure(key, &e)),
     };
-    Ok(Some(Facts { size: meta.len(), modified: meta.modified().unwrap_or(SystemTime::UNIX_EPOCH) }))
+    Ok(Some(FileStat { size: meta.len(), modified: meta.modified().unwrap_or(SystemTime::UNIX_EPOCH) }))
 }
 
 /// What a listing tells of a file.
 #[derive(Debug, Clone, Copy)]
-struct Facts {
+struct FileStat {
     size: u64,
     modified: SystemTime,
 }
 
-fn describe(key: String, Facts { size, modified }: Facts) -> Meta {
+fn describe(key: String, FileStat { size, modified }: FileStat) -> ObjectMeta {
     let last_modified = DateTime::<Utc>::from(modified);
     let etag = format!("{:x}-{size:x}", last_modified.timestamp_nanos_opt().unwrap_or_default());
-    Meta { key, size, etag, last_modified, class: Class::default(), restored: false, archived: false, version: None }
+    ObjectMeta {
+        key,
+        size,
+        etag,
+        last_modified,
+        class: StorageClass::default(),
+        restored: false,
+        archived: false,
+        version: None,
+    }
 }
 
 fn failure(about: &str, e: &io::Error) -> Error {
     let reason = match e.kind() {
         ErrorKind::NotFound => Reason::NotFound,
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Reason::Denied,
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Reason::Full,
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Reason::NoSpace,
         ErrorKind::InvalidFilename => Reason::BadKey,
         ErrorKind::Interrupted => Reason::Network,
         _ => Reason::Other,
@@ -170,7 +183,7 @@ impl Lake for Dir {
         whole.map_or_else(|_| self.address(), |path| path.display().to_string())
     }
 
-    async fn list(&self, prefix: &str, depth: Depth, after: Option<&str>) -> Result<Page, Error> {
+    async fn list(&self, prefix: &str, depth: Depth, after: Option<&str>) -> Result<ListPage, Error> {
         let (this, prefix, after) = (self.clone(), prefix.to_owned(), after.map(str::to_owned));
         blocking(move || this.list_now(&prefix, depth, after.as_deref(), PAGE)).await
     }
@@ -180,7 +193,7 @@ impl Lake for Dir {
         blocking(move || this.read(&key)).await
     }
 
-    async fn get_listed(&self, listed: &[&Meta]) -> Vec<Result<Bytes, Error>> {
+    async fn get_many(&self, listed: &[&ObjectMeta]) -> Vec<Result<Bytes, Error>> {
         let (this, keys) = (self.clone(), listed.iter().map(|meta| meta.key.clone()).collect::<Vec<_>>());
         let count = keys.len();
         match blocking(move || Ok(keys.iter().map(|key| this.read(key)).collect())).await {
@@ -189,29 +202,29 @@ impl Lake for Dir {
         }
     }
 
-    fn habits(&self) -> Habits {
+    fn read_hints(&self) -> ReadHints {
         // More than two threads that read took 130 MB more for the same speed (400,000 objects, two cores).
-        Habits { listings: 2, batch: 32, reads: 64 }
+        ReadHints { concurrent_listings: 2, batch_size: 32, concurrent_reads: 64 }
     }
 
-    async fn put_new(&self, key: &str, body: Bytes) -> Result<Put, Error> {
+    async fn put_new(&self, key: &str, body: Bytes) -> Result<PutResult, Error> {
         let (path, key) = (self.path(key)?, key.to_owned());
         blocking(move || write_new(&path, &body).map_err(|e| failure(&key, &e))).await
     }
 
     /// Between the look at the token and the change another writer can come: a file system has no such guard.
-    async fn change(&self, key: &str, etag: &str, body: Option<Bytes>) -> Result<Changed, Error> {
+    async fn change_if_match(&self, key: &str, etag: &str, body: Option<Bytes>) -> Result<ChangeResult, Error> {
         let (this, path, key, etag) = (self.clone(), self.path(key)?, key.to_owned(), etag.to_owned());
         blocking(move || {
-            let now = look(&this.root, &key)?.map(|facts| describe(key.clone(), facts).etag);
+            let now = stat(&this.root, &key)?.map(|facts| describe(key.clone(), facts).etag);
             if now != Some(etag) {
-                return Ok(Changed::Moved);
+                return Ok(ChangeResult::Conflict);
             }
             let changed = match body {
                 Some(body) => overwrite(&path, &body),
                 None => fs::remove_file(&path),
             };
-            changed.map(|()| Changed::Done).map_err(|e| failure(&key, &e))
+            changed.map(|()| ChangeResult::Done).map_err(|e| failure(&key, &e))
         })
         .await
     }
@@ -229,7 +242,7 @@ impl Lake for Dir {
         .await
     }
 
-    fn beside(&self, name: &str) -> Arc<dyn Lake> {
+    fn sibling(&self, name: &str) -> Arc<dyn Lake> {
         let root = std::path::absolute(&self.root).unwrap_or_else(|_| self.root.clone());
         Arc::new(Self { root: root.parent().unwrap_or(&root).join(name) })
     }
@@ -248,7 +261,7 @@ fn overwrite(path: &Path, body: &[u8]) -> io::Result<()> {
     file.persist(path).map(drop).map_err(|e| e.error)
 }
 
-fn write_new(path: &Path, body: &[u8]) -> io::Result<Put> {
+fn write_new(path: &Path, body: &[u8]) -> io::Result<PutResult> {
     let mut file = match temp_file_beside(path) {
         Err(e) if e.kind() == ErrorKind::NotFound => {
             fs::create_dir_all(folder_of(path))?;
@@ -258,8 +271,8 @@ fn write_new(path: &Path, body: &[u8]) -> io::Result<Put> {
     };
     file.write_all(body)?;
     match file.persist_noclobber(path) {
-        Ok(_) => Ok(Put::Created),
-        Err(e) if e.error.kind() == ErrorKind::AlreadyExists => Ok(Put::Exists),
+        Ok(_) => Ok(PutResult::Created),
+        Err(e) if e.error.kind() == ErrorKind::AlreadyExists => Ok(PutResult::AlreadyExists),
         Err(e) => Err(e.error),
     }
 }
@@ -299,14 +312,15 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, name).unwrap();
         }
-        for depth in [Depth::Everything, Depth::Folders] {
+        for depth in [Depth::Recursive, Depth::OneLevel] {
             for prefix in ["", "b", "b/", "b/c", "b/d/", "none/"] {
                 let whole = lake.list_now(prefix, depth, None, 1_000).unwrap();
                 let mut expected: Vec<_> = whole.objects.iter().map(|object| object.key.clone()).collect();
                 expected.extend(whole.folders);
                 expected.sort();
                 assert!(
-                    depth == Depth::Folders || expected.len() == names.iter().filter(|n| n.starts_with(prefix)).count()
+                    depth == Depth::OneLevel
+                        || expected.len() == names.iter().filter(|n| n.starts_with(prefix)).count()
                 );
                 for most in 1..5 {
                     let (mut seen, mut after, mut pages) = (Vec::new(), None, 0);
@@ -352,7 +366,7 @@ mod tests {
         }
         let listed = crate::lake::list_all(&lake, "").await.unwrap();
         fs::remove_file(home.path().join("3")).unwrap();
-        let bodies = lake.get_listed(&listed.iter().collect::<Vec<_>>()).await;
+        let bodies = lake.get_many(&listed.iter().collect::<Vec<_>>()).await;
         for (n, body) in bodies.into_iter().enumerate() {
             match body {
                 Ok(body) => assert_eq!(body, format!("body {n}")),

@@ -7,7 +7,7 @@ use std::fmt;
 
 use chrono::{Datelike, NaiveDate, NaiveDateTime};
 
-use crate::record::{Record, Slug, instant};
+use crate::record::{Record, Slug, timestamp};
 
 const STEM: &str = "historico_consumo_";
 const STAMP: &str = "%Y-%m-%d %H:%M:%S%.3f";
@@ -18,7 +18,7 @@ const SUFFIX: &str = ".json";
 const MAX_ID_BYTES: usize = 200;
 
 /// The folder into which the older Lambda put every farm but `FazendaUm`.
-pub(super) const OLD_CATCH_ALL: &str = "fazenda_dois";
+pub(super) const LEGACY_CATCH_ALL: &str = "fazenda_dois";
 
 /// An object's name, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +43,7 @@ impl Key {
         plain.then(|| Self {
             farm: record.reading.slug().as_str().to_owned(),
             day: data.date_naive(),
-            stamp: instant::truncated(data, 3),
+            stamp: timestamp::truncated(data, 3),
             id: Some(id.clone()),
         })
     }
@@ -56,7 +56,7 @@ impl Key {
         let name = parts.next().filter(|_| parts.next().is_none())?;
         let name = name.strip_prefix(STEM)?.strip_suffix(SUFFIX)?;
         let (stamp, rest) = name.split_at_checked(STAMP_CHARS)?;
-        let stamp = instant::digits(stamp).filter(|_| stamp.as_bytes().get(10) == Some(&b' '))?;
+        let stamp = timestamp::digits(stamp).filter(|_| stamp.as_bytes().get(10) == Some(&b' '))?;
         let id = match rest.strip_prefix('_') {
             Some(id) if !id.is_empty() => Some(id.to_owned()),
             None if rest.is_empty() => None,
@@ -71,7 +71,7 @@ impl Key {
     pub fn fits(&self, record: &Record) -> bool {
         let slug = record.reading.slug();
         let old = self.id.is_none();
-        let farm = self.farm == slug.as_str() || (old && self.farm == OLD_CATCH_ALL);
+        let farm = self.farm == slug.as_str() || (old && self.farm == LEGACY_CATCH_ALL);
         let data = self.day == record.reading.data.date_naive();
         let processed = self.day == record.row_ts.date_naive();
         farm && (data || (old && processed))

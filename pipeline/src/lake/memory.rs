@@ -8,7 +8,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
-use super::{Changed, Class, Depth, Error, Lake, Meta, Page, Put, Reason};
+use super::{ChangeResult, Depth, Error, Lake, ListPage, ObjectMeta, PutResult, Reason, StorageClass};
 
 /// Keys a page, small enough that tests turn pages.
 const PAGE: usize = 100;
@@ -61,33 +61,33 @@ impl Lake for Memory {
         format!("memory:{}", self.prefix)
     }
 
-    async fn list(&self, prefix: &str, depth: Depth, after: Option<&str>) -> Result<Page, Error> {
+    async fn list(&self, prefix: &str, depth: Depth, after: Option<&str>) -> Result<ListPage, Error> {
         let objects = self.objects();
-        let (mut page, mut seen) = (Page::default(), BTreeSet::new());
+        let (mut page, mut seen) = (ListPage::default(), BTreeSet::new());
         for (key, (body, last_modified)) in objects.iter() {
             let Some(key) = key.strip_prefix(&self.prefix).filter(|key| key.starts_with(prefix)) else { continue };
             let folder = key[prefix.len()..].split_once('/').map(|(name, _)| format!("{prefix}{name}/"));
             let entry = match (depth, folder) {
-                (Depth::Folders, Some(folder)) => folder,
+                (Depth::OneLevel, Some(folder)) => folder,
                 _ => key.to_owned(),
             };
             if after.is_some_and(|after| entry.as_str() <= after) || !seen.insert(entry.clone()) {
                 continue;
             }
             if seen.len() > PAGE {
-                page.next = page.objects.iter().map(|o: &Meta| &o.key).chain(&page.folders).max().cloned();
+                page.next = page.objects.iter().map(|o: &ObjectMeta| &o.key).chain(&page.folders).max().cloned();
                 break;
             }
             if entry.ends_with('/') && entry != key {
                 page.folders.push(entry);
             } else {
                 let etag = token(body);
-                page.objects.push(Meta {
+                page.objects.push(ObjectMeta {
                     key: entry,
                     size: body.len() as u64,
                     etag,
                     last_modified: *last_modified,
-                    class: Class::default(),
+                    class: StorageClass::default(),
                     restored: false,
                     archived: false,
                     version: None,
@@ -104,34 +104,34 @@ impl Lake for Memory {
             .ok_or_else(|| Error::new(Reason::NotFound, key, "no such object"))
     }
 
-    async fn put_new(&self, key: &str, body: Bytes) -> Result<Put, Error> {
+    async fn put_new(&self, key: &str, body: Bytes) -> Result<PutResult, Error> {
         let mut objects = self.objects();
         let key = format!("{}{key}", self.prefix);
         if objects.contains_key(&key) {
-            return Ok(Put::Exists);
+            return Ok(PutResult::AlreadyExists);
         }
         objects.insert(key, (body, Utc::now()));
-        Ok(Put::Created)
+        Ok(PutResult::Created)
     }
 
-    async fn change(&self, key: &str, etag: &str, body: Option<Bytes>) -> Result<Changed, Error> {
+    async fn change_if_match(&self, key: &str, etag: &str, body: Option<Bytes>) -> Result<ChangeResult, Error> {
         let mut objects = self.objects();
         let key = format!("{}{key}", self.prefix);
         if objects.get(&key).is_none_or(|(there, _)| token(there) != etag) {
-            return Ok(Changed::Moved);
+            return Ok(ChangeResult::Conflict);
         }
         match body {
             Some(body) => drop(objects.insert(key, (body, Utc::now()))),
             None => drop(objects.remove(&key)),
         }
-        Ok(Changed::Done)
+        Ok(ChangeResult::Done)
     }
 
     async fn clock(&self) -> Result<DateTime<Utc>, Error> {
         Ok(Utc::now())
     }
 
-    fn beside(&self, name: &str) -> Arc<dyn Lake> {
+    fn sibling(&self, name: &str) -> Arc<dyn Lake> {
         let parent = self.prefix.trim_end_matches('/').rsplit_once('/').map_or("", |(parent, _)| parent);
         let prefix = if parent.is_empty() { format!("{name}/") } else { format!("{parent}/{name}/") };
         Arc::new(Self { objects: Arc::clone(&self.objects), prefix })

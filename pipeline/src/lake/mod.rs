@@ -1,7 +1,7 @@
 //! The lake: where every record is one JSON object in a farm's day, in S3 or in a directory.
 //!
 //! [`Lake`] is the small IO trait with its back ends [`s3`] and [`dir`], and for tests `memory`; [`Key`] is the grammar of object
-//! names, new and old; [`Span`] and [`survey`] name the partitions a run is about. The read path of replay and reconcile is the
+//! names, new and old; [`Span`] and [`scan_partitions`] name the partitions a run is about. The read path of replay and reconcile is the
 //! toolkit's. What a record is, is decided in [`crate::record`].
 
 use std::borrow::Cow;
@@ -25,12 +25,12 @@ mod url;
 
 pub use conditional::{ConditionalWrites, Conditions, Unconditional};
 pub use key::Key;
-pub use partition::{Partition, Span, Survey, survey};
+pub use partition::{Partition, PartitionScan, Span, scan_partitions};
 pub use url::LakeUrl;
 
 /// An object as a listing shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Meta {
+pub struct ObjectMeta {
     /// The key below the lake's prefix.
     pub key: String,
     /// Size in bytes.
@@ -40,7 +40,7 @@ pub struct Meta {
     /// When the store took it in, by the store's clock.
     pub last_modified: DateTime<Utc>,
     /// Where the store keeps it.
-    pub class: Class,
+    pub class: StorageClass,
     /// Brought back from an archive for a while.
     pub restored: bool,
     /// In an archive tier and not restored: it cannot be read now.
@@ -51,9 +51,9 @@ pub struct Meta {
 
 /// A storage class, as the store names it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Class(Cow<'static, str>);
+pub struct StorageClass(Cow<'static, str>);
 
-impl Class {
+impl StorageClass {
     /// The class of that name; none is `STANDARD`.
     pub fn of(name: Option<&str>) -> Self {
         const KNOWN: [&str; 8] = [
@@ -81,13 +81,13 @@ impl Class {
     }
 }
 
-impl Default for Class {
+impl Default for StorageClass {
     fn default() -> Self {
         Self::of(None)
     }
 }
 
-impl fmt::Display for Class {
+impl fmt::Display for StorageClass {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -95,10 +95,10 @@ impl fmt::Display for Class {
 
 /// One page of a listing.
 #[derive(Debug, Clone, Default)]
-pub struct Page {
+pub struct ListPage {
     /// Objects, in key order.
-    pub objects: Vec<Meta>,
-    /// Folders one level down, with their trailing `/`; only for [`Depth::Folders`].
+    pub objects: Vec<ObjectMeta>,
+    /// Folders one level down, with their trailing `/`; only for [`Depth::OneLevel`].
     pub folders: Vec<String>,
     /// Where the next page goes on; `None` on the last.
     pub next: Option<String>,
@@ -108,38 +108,38 @@ pub struct Page {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Depth {
     /// Objects of this folder and the names of its folders.
-    Folders,
+    OneLevel,
     /// Every object below.
-    Everything,
+    Recursive,
 }
 
 /// What became of a write that must not overwrite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Put {
+pub enum PutResult {
     /// The object is new.
     Created,
     /// An object of that name was there already and stays as it was.
-    Exists,
+    AlreadyExists,
 }
 
 /// What became of a change that must not undo another's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Changed {
+pub enum ChangeResult {
     /// The object is as it was asked for.
     Done,
     /// It was another already, or gone, and stays as it was.
-    Moved,
+    Conflict,
 }
 
 /// How a lake likes to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Habits {
+pub struct ReadHints {
     /// Pages asked for at once.
-    pub listings: usize,
+    pub concurrent_listings: usize,
     /// Objects read in one call.
-    pub batch: usize,
+    pub batch_size: usize,
     /// Objects read at once, where nobody says otherwise.
-    pub reads: usize,
+    pub concurrent_reads: usize,
 }
 
 /// A lake: list, get, and write without overwriting. Keys are relative to its prefix and use `/`.
@@ -157,7 +157,7 @@ pub trait Lake: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// The store cannot be reached or refuses.
-    async fn list(&self, prefix: &str, depth: Depth, after: Option<&str>) -> Result<Page, Error>;
+    async fn list(&self, prefix: &str, depth: Depth, after: Option<&str>) -> Result<ListPage, Error>;
 
     /// An object's bytes.
     ///
@@ -166,7 +166,7 @@ pub trait Lake: Send + Sync + fmt::Debug {
     async fn get(&self, key: &str) -> Result<Bytes, Error>;
 
     /// The bytes of listed objects, one answer each in their order.
-    async fn get_listed(&self, listed: &[&Meta]) -> Vec<Result<Bytes, Error>> {
+    async fn get_many(&self, listed: &[&ObjectMeta]) -> Vec<Result<Bytes, Error>> {
         let mut bodies = Vec::with_capacity(listed.len());
         for meta in listed {
             bodies.push(self.get(&meta.key).await);
@@ -175,27 +175,27 @@ pub trait Lake: Send + Sync + fmt::Debug {
     }
 
     /// How it likes to be read: by default as a store behind a network.
-    fn habits(&self) -> Habits {
-        Habits { listings: 16, batch: 1, reads: 256 }
+    fn read_hints(&self) -> ReadHints {
+        ReadHints { concurrent_listings: 16, batch_size: 1, concurrent_reads: 256 }
     }
 
     /// How the store's limits were felt so far.
-    fn pressure(&self) -> Pressure {
-        Pressure::default()
+    fn throttle_stats(&self) -> ThrottleStats {
+        ThrottleStats::default()
     }
 
     /// Writes an object only if its key is free.
     ///
     /// # Errors
     /// The store cannot be reached or refuses.
-    async fn put_new(&self, key: &str, body: Bytes) -> Result<Put, Error>;
+    async fn put_new(&self, key: &str, body: Bytes) -> Result<PutResult, Error>;
 
     /// Puts another body in an object's place, or takes the object away where there is none, only if it still has that
     /// change token. For what the user asks for by name only (DESIGN §3, 5).
     ///
     /// # Errors
     /// [`Reason::ReadOnly`] where the lake is only read; the store cannot be reached or refuses.
-    async fn change(&self, key: &str, _etag: &str, _body: Option<Bytes>) -> Result<Changed, Error> {
+    async fn change_if_match(&self, key: &str, _etag: &str, _body: Option<Bytes>) -> Result<ChangeResult, Error> {
         Err(Error::new(Reason::ReadOnly, key, "this lake can be read only"))
     }
 
@@ -236,19 +236,20 @@ pub trait Lake: Send + Sync + fmt::Debug {
     }
 
     /// The folder of that name beside the lake's prefix, as a lake of its own.
-    fn beside(&self, name: &str) -> Arc<dyn Lake>;
+    fn sibling(&self, name: &str) -> Arc<dyn Lake>;
 }
 
 /// How a store's limits were felt.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
-pub struct Pressure {
+pub struct ThrottleStats {
     /// Answers that asked to slow down.
     pub slow_downs: u64,
     /// Requests that were tried again, for whatever reason.
     pub retries: u64,
     /// The fewest requests that were allowed to be under way at once; `None` where it was never limited.
-    pub lowest_limit: Option<u64>,
+    #[serde(rename = "lowest_limit")]
+    pub min_concurrency: Option<u64>,
 }
 
 /// Why the lake could not do something.
@@ -279,7 +280,7 @@ pub enum Reason {
     /// Failing for longer than it makes sense to go on.
     Outage,
     /// No space or quota left.
-    Full,
+    NoSpace,
     /// Anything else, as the source says.
     Other,
 }
@@ -321,8 +322,8 @@ impl Error {
 ///
 /// # Errors
 /// As [`Lake::list`].
-pub async fn look_up(lake: &dyn Lake, key: &str) -> Result<Option<Meta>, Error> {
-    let page = lake.list(key, Depth::Everything, None).await?;
+pub async fn head(lake: &dyn Lake, key: &str) -> Result<Option<ObjectMeta>, Error> {
+    let page = lake.list(key, Depth::Recursive, None).await?;
     Ok(page.objects.into_iter().find(|meta| meta.key == key))
 }
 
@@ -330,13 +331,13 @@ pub async fn look_up(lake: &dyn Lake, key: &str) -> Result<Option<Meta>, Error> 
 ///
 /// # Errors
 /// As [`Lake::list`].
-pub async fn list_all(lake: &dyn Lake, prefix: &str) -> Result<Vec<Meta>, Error> {
-    Ok(list_whole(lake, prefix, Depth::Everything).await?.objects)
+pub async fn list_all(lake: &dyn Lake, prefix: &str) -> Result<Vec<ObjectMeta>, Error> {
+    Ok(list_whole(lake, prefix, Depth::Recursive).await?.objects)
 }
 
 /// All pages of a listing as one.
-pub async fn list_whole(lake: &dyn Lake, prefix: &str, depth: Depth) -> Result<Page, Error> {
-    let mut whole = Page::default();
+pub async fn list_whole(lake: &dyn Lake, prefix: &str, depth: Depth) -> Result<ListPage, Error> {
+    let mut whole = ListPage::default();
     let mut after = None;
     loop {
         let page = lake.list(prefix, depth, after.as_deref()).await?;

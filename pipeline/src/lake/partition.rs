@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::NaiveDate;
 use futures::stream::{self, StreamExt, TryStreamExt};
 
-use super::key::{self, OLD_CATCH_ALL};
-use super::{Depth, Error, Lake, Meta, list_all, list_whole};
+use super::key::{self, LEGACY_CATCH_ALL};
+use super::{Depth, Error, Lake, ObjectMeta, list_all, list_whole};
 use crate::record::Slug;
 
 /// Listings under way at once.
@@ -44,7 +44,7 @@ impl Span {
     pub fn widened(&self, days: u64) -> Self {
         let mut farms = self.farms.clone();
         if !farms.is_empty() {
-            farms.extend(Slug::of(OLD_CATCH_ALL));
+            farms.extend(Slug::of(LEGACY_CATCH_ALL));
         }
         let days = chrono::Days::new(days);
         Self {
@@ -97,14 +97,14 @@ impl Partition {
 
 /// What lies under the prefix: the partitions in the span, and objects in places where none belong.
 #[derive(Debug, Clone, Default)]
-pub struct Survey {
+pub struct PartitionScan {
     /// Partitions by day, farms interleaved.
     pub partitions: Vec<Partition>,
     /// Objects above the level of days, or in folders that are no farm, year, month or day.
-    pub strays: Vec<Meta>,
+    pub unrecognized: Vec<ObjectMeta>,
 }
 
-impl Survey {
+impl PartitionScan {
     /// Partitions grouped by day.
     pub fn days(&self) -> BTreeMap<NaiveDate, Vec<Partition>> {
         let mut days: BTreeMap<_, Vec<_>> = BTreeMap::new();
@@ -117,7 +117,7 @@ impl Survey {
 
 /// One folder on the way down, and what its path has named so far.
 #[derive(Debug, Clone, Default)]
-struct Folder {
+struct PathPrefix {
     prefix: String,
     farm: String,
     year: Option<i32>,
@@ -125,8 +125,8 @@ struct Folder {
 }
 
 /// What one level of folders holds.
-enum Next {
-    Down(Folder),
+enum ChildKind {
+    Down(PathPrefix),
     Day(Partition),
     Stray(String),
     Outside,
@@ -138,13 +138,13 @@ enum Next {
 ///
 /// # Errors
 /// The lake cannot be listed.
-pub async fn survey(lake: &dyn Lake, span: &Span) -> Result<Survey, Error> {
-    let mut survey = Survey::default();
-    let mut level = vec![Folder::default()];
+pub async fn scan_partitions(lake: &dyn Lake, span: &Span) -> Result<PartitionScan, Error> {
+    let mut survey = PartitionScan::default();
+    let mut level = vec![PathPrefix::default()];
     while !level.is_empty() {
         let pages: Vec<_> = stream::iter(level)
             .map(|folder| async move {
-                let page = list_whole(lake, &folder.prefix, Depth::Folders).await?;
+                let page = list_whole(lake, &folder.prefix, Depth::OneLevel).await?;
                 Ok::<_, Error>((folder, page))
             })
             .buffer_unordered(LISTINGS)
@@ -153,59 +153,59 @@ pub async fn survey(lake: &dyn Lake, span: &Span) -> Result<Survey, Error> {
         level = Vec::new();
         let mut strange = Vec::new();
         for (folder, page) in pages {
-            survey.strays.extend(page.objects);
+            survey.unrecognized.extend(page.objects);
             for name in page.folders {
                 match step(&folder, name, span) {
-                    Next::Down(next) => level.push(next),
-                    Next::Day(partition) => survey.partitions.push(partition),
-                    Next::Stray(prefix) => strange.push(prefix),
-                    Next::Outside => {}
+                    ChildKind::Down(next) => level.push(next),
+                    ChildKind::Day(partition) => survey.partitions.push(partition),
+                    ChildKind::Stray(prefix) => strange.push(prefix),
+                    ChildKind::Outside => {}
                 }
             }
         }
         for prefix in strange {
-            survey.strays.extend(list_all(lake, &prefix).await?);
+            survey.unrecognized.extend(list_all(lake, &prefix).await?);
         }
     }
     if !span.farms.is_empty() {
-        survey.strays.retain(|stray| stray.key.split_once('/').is_some_and(|(farm, _)| span.has_farm(farm)));
+        survey.unrecognized.retain(|stray| stray.key.split_once('/').is_some_and(|(farm, _)| span.has_farm(farm)));
     }
     survey.partitions.sort();
-    survey.strays.sort_by(|a, b| a.key.cmp(&b.key));
+    survey.unrecognized.sort_by(|a, b| a.key.cmp(&b.key));
     Ok(survey)
 }
 
-fn step(folder: &Folder, prefix: String, span: &Span) -> Next {
+fn step(folder: &PathPrefix, prefix: String, span: &Span) -> ChildKind {
     let name = prefix[folder.prefix.len()..].trim_end_matches('/').to_owned();
-    let stray = |prefix| Next::Stray(prefix);
+    let stray = |prefix| ChildKind::Stray(prefix);
     match (folder.year, folder.month) {
         _ if folder.farm.is_empty() => {
             if name == crate::record::QUARANTINE || !span.has_farm(&name) {
-                Next::Outside
+                ChildKind::Outside
             } else if key::is_farm_folder(&name) {
-                Next::Down(Folder { prefix, farm: name, year: None, month: None })
+                ChildKind::Down(PathPrefix { prefix, farm: name, year: None, month: None })
             } else {
                 stray(prefix)
             }
         }
         (None, _) => match key::number(&name, 4).and_then(|year| i32::try_from(year).ok()) {
             Some(year) if span.may_have(year, None) => {
-                Next::Down(Folder { prefix, year: Some(year), ..folder.clone() })
+                ChildKind::Down(PathPrefix { prefix, year: Some(year), ..folder.clone() })
             }
-            Some(_) => Next::Outside,
+            Some(_) => ChildKind::Outside,
             None => stray(prefix),
         },
         (Some(year), None) => match key::number(&name, 2).filter(|month| (1..=12).contains(month)) {
             Some(month) if span.may_have(year, Some(month)) => {
-                Next::Down(Folder { prefix, month: Some(month), ..folder.clone() })
+                ChildKind::Down(PathPrefix { prefix, month: Some(month), ..folder.clone() })
             }
-            Some(_) => Next::Outside,
+            Some(_) => ChildKind::Outside,
             None => stray(prefix),
         },
         (Some(year), Some(month)) => {
             match key::number(&name, 2).and_then(|day| NaiveDate::from_ymd_opt(year, month, day)) {
-                Some(day) if span.has_day(day) => Next::Day(Partition { day, farm: folder.farm.clone() }),
-                Some(_) => Next::Outside,
+                Some(day) if span.has_day(day) => ChildKind::Day(Partition { day, farm: folder.farm.clone() }),
+                Some(_) => ChildKind::Outside,
                 None => stray(prefix),
             }
         }
@@ -241,16 +241,16 @@ mod tests {
         lake
     }
 
-    fn names(survey: &Survey) -> (Vec<String>, Vec<&str>) {
+    fn names(survey: &PartitionScan) -> (Vec<String>, Vec<&str>) {
         (
             survey.partitions.iter().map(Partition::prefix).collect(),
-            survey.strays.iter().map(|s| s.key.as_str()).collect(),
+            survey.unrecognized.iter().map(|s| s.key.as_str()).collect(),
         )
     }
 
     #[tokio::test]
     async fn everything_is_found_by_day_with_strays_apart() {
-        let survey = survey(&lake().await, &Span::default()).await.unwrap();
+        let survey = scan_partitions(&lake().await, &Span::default()).await.unwrap();
         let (partitions, strays) = names(&survey);
         assert_eq!(
             partitions,
@@ -269,7 +269,7 @@ mod tests {
             from: Some(date("2022-12-31")),
             to: Some(date("2023-01-31")),
         };
-        let survey = survey(&lake().await, &span).await.unwrap();
+        let survey = scan_partitions(&lake().await, &span).await.unwrap();
         let (partitions, strays) = names(&survey);
         assert_eq!(partitions, ["fazenda_um/2022/12/31/", "fazenda_um/2023/01/01/"]);
         assert!(strays.is_empty(), "{strays:?}");

@@ -14,7 +14,7 @@
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::{Column, Field, Reading, instant};
+use super::{Column, Field, Reading, timestamp};
 
 /// The canonical form of a reading, as the module's docs define it.
 ///
@@ -35,7 +35,7 @@ pub fn canonical(reading: &Reading) -> String {
             Field::Text(text) => out.push_str(&quote(text)),
             Field::Weight(value) => out.push_str(ryu_js::Buffer::new().format(value)),
             Field::Count(value) => out.push_str(&value.to_string()),
-            Field::Instant(at) => out.push_str(&quote(&instant::as_canonical(at))),
+            Field::Instant(at) => out.push_str(&quote(&timestamp::as_canonical(at))),
         }
     }
     out.push(']');

@@ -11,7 +11,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::spelling::{self, Lost};
-use super::{Column, Rejection, Slug, Source, instant};
+use super::{Column, Rejection, Slug, Source, timestamp};
 
 /// The largest message taken in, in bytes: the SNS and SQS limit of 256 KiB.
 pub const MAX_MESSAGE_BYTES: usize = 256 * 1024;
@@ -157,9 +157,9 @@ impl Source for Fields<'_> {
             return Err(Rejection::NotTime { field, found: quoted(raw) });
         }
         let text = unquote(raw, field)?;
-        match instant::parse(&text) {
+        match timestamp::parse(&text) {
             None => Err(Rejection::NotTime { field, found: quoted(&text) }),
-            Some(at) if !instant::in_range(at) => Err(Rejection::TimeOutOfRange { field, found: quoted(&text) }),
+            Some(at) if !timestamp::in_range(at) => Err(Rejection::TimeOutOfRange { field, found: quoted(&text) }),
             Some(at) => Ok(at),
         }
     }

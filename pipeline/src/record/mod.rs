@@ -2,26 +2,27 @@
 //!
 //! A [`Reading`] is one message as a farm publishes it (10 fields); a [`Record`] is the treated reading (13 columns).
 //! [`reading_id`] gives every reading one id for good, [`Slug`] names a farm's folder, [`Rules`] holds the business
-//! rules, [`Rejection`] says precisely why something is no valid reading or record, and [`stored`] compares a record
+//! rules, [`Rejection`] says precisely why something is no valid reading or record, and [`row`] compares a record
 //! with a warehouse row at the precision of the column that holds it. Where records live is the business of
 //! [`crate::lake`] and [`crate::warehouse`].
 
 mod column;
 mod columns;
+mod enriched;
 mod field;
 mod id;
-pub mod instant;
 mod json;
 mod reading;
 mod record_id;
 mod rejection;
+pub mod row;
 mod rules;
 mod slug;
 mod spelling;
-pub mod stored;
-mod treated;
+pub mod timestamp;
 
 pub use column::{Column, ColumnKind, Unit};
+pub use enriched::Record;
 pub use field::{Field, FieldType, Source};
 pub use id::id_of_canonical;
 pub use id::{canonical, reading_id};
@@ -30,5 +31,4 @@ pub use reading::Reading;
 pub use record_id::RecordId;
 pub use rejection::Rejection;
 pub use rules::Rules;
-pub use slug::{QUARANTINE, Slug, UnusableFarm};
-pub use treated::Record;
+pub use slug::{InvalidFarmName, QUARANTINE, Slug};

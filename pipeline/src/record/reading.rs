@@ -169,7 +169,7 @@ mod tests {
         use crate::record::{Record, Rules};
         let padding = MAX_MESSAGE_BYTES - GOOD.len() - r#","x":"""#.len();
         let largest = GOOD.replacen("\"}", &format!("\",\"x\":\"{}\"}}", "y".repeat(padding)), 1);
-        let record = Record::treat(Reading::parse(largest.as_bytes()).unwrap(), Rules::default(), Utc::now());
+        let record = Record::from_reading(Reading::parse(largest.as_bytes()).unwrap(), Rules::default(), Utc::now());
         assert_eq!(Record::parse(&record.object(largest.as_bytes()).unwrap()).unwrap(), record);
     }
 

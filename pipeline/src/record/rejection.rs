@@ -45,9 +45,9 @@ pub enum Rejection {
     #[error("field {field} is outside 1970 to 9999: {found}")]
     TimeOutOfRange { field: Column, found: String },
     #[error("field cod_cliente gives no usable folder name: {why}: {found}")]
-    NoSlug { why: &'static str, found: String },
+    InvalidFarm { why: &'static str, found: String },
     #[error("the lake has something else in its place, {key}: {why}")]
-    Occupied { key: String, why: String },
+    KeyTaken { key: String, why: String },
 }
 
 impl Rejection {
@@ -69,12 +69,12 @@ impl Rejection {
             | Self::TooLong { field, .. }
             | Self::NotTime { field, .. }
             | Self::TimeOutOfRange { field, .. } => Some(*field),
-            Self::NoSlug { .. } => Some(Column::CodCliente),
+            Self::InvalidFarm { .. } => Some(Column::CodCliente),
             Self::TooLarge { .. }
             | Self::NotUtf8 { .. }
             | Self::NotJson { .. }
             | Self::NotObject { .. }
-            | Self::Occupied { .. } => None,
+            | Self::KeyTaken { .. } => None,
         }
     }
 

@@ -21,7 +21,7 @@ pub struct Slug(String);
 /// Why a `cod_cliente` names no folder.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{why}: {farm:?}")]
-pub struct UnusableFarm {
+pub struct InvalidFarmName {
     why: &'static str,
     farm: String,
 }
@@ -38,7 +38,7 @@ impl Slug {
     ///
     /// # Errors
     /// The name has control characters, climbs out of its folder (`../`), has no letter or digit, or is too long.
-    pub fn of(cod_cliente: &str) -> Result<Self, UnusableFarm> {
+    pub fn of(cod_cliente: &str) -> Result<Self, InvalidFarmName> {
         KNOWN.with_borrow_mut(|known| {
             if let Some(slug) = known.get(cod_cliente) {
                 return Ok(slug.clone());
@@ -52,8 +52,8 @@ impl Slug {
         })
     }
 
-    fn make(cod_cliente: &str) -> Result<Self, UnusableFarm> {
-        let refuse = |why| Err(UnusableFarm { why, farm: cod_cliente.to_owned() });
+    fn make(cod_cliente: &str) -> Result<Self, InvalidFarmName> {
+        let refuse = |why| Err(InvalidFarmName { why, farm: cod_cliente.to_owned() });
         if cod_cliente.chars().any(char::is_control) {
             return refuse("it has control characters");
         }
@@ -85,9 +85,9 @@ impl fmt::Display for Slug {
     }
 }
 
-impl From<UnusableFarm> for Rejection {
-    fn from(e: UnusableFarm) -> Self {
-        Self::NoSlug { why: e.why, found: e.farm.escape_default().to_string() }
+impl From<InvalidFarmName> for Rejection {
+    fn from(e: InvalidFarmName) -> Self {
+        Self::InvalidFarm { why: e.why, found: e.farm.escape_default().to_string() }
     }
 }
 

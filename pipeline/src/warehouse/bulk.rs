@@ -1,7 +1,7 @@
 //! What a replay needs of a warehouse beyond [`Warehouse`]: rows and the note that speaks of them in one transaction,
 //! the journal of such notes, readings of a whole table, ranges of ids, signs of the server's strain, and a shadow table that takes another's place.
 //!
-//! [`Bulk`] is implemented by the three back ends; one suite, `testkit::conformance::warehouse::bulk`, holds for all.
+//! [`BulkWarehouse`] is implemented by the three back ends; one suite, `testkit::conformance::warehouse::bulk`, holds for all.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,9 +11,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use uuid::Uuid;
 
-use super::limits::Limits;
-use super::{Error, Insert, Snapshot, TableName, Warehouse};
-use crate::record::stored::{Row, Shape};
+use super::limits::ColumnLimits;
+use super::{Error, InsertResult, Snapshot, TableName, Warehouse};
+use crate::record::row::{Row, TableSchema};
 
 /// How rows get into a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,16 +35,16 @@ impl fmt::Display for LoadMethod {
 
 /// The load method of a warehouse, and why it is that one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Method {
+pub struct LoadStrategy {
     /// How rows get in.
     pub kind: LoadMethod,
     /// Why, in half a sentence.
-    pub why: String,
+    pub reason: String,
 }
 
 /// What is done in one transaction.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Change<'a> {
+pub struct ChangeSet<'a> {
     /// New rows, in ascending order of ids.
     pub insert: &'a [Row],
     /// Rows as they must still be found, and what takes their place under the same id.
@@ -52,24 +52,24 @@ pub struct Change<'a> {
     /// Rows that go, as they must still be found.
     pub remove: &'a [Row],
     /// Notes that are written, over those of the same run and number.
-    pub notes: &'a [Note],
+    pub journal_writes: &'a [JournalEntry],
     /// Notes that go, by run and number, before others are written; those that are not there are no error.
-    pub forget: &'a [(Uuid, u64)],
-    /// What this change is known by where it is tried in several calls of [`Bulk::apply`], the last of which may have been
+    pub journal_deletes: &'a [(Uuid, u64)],
+    /// What this change is known by where it is tried in several calls of [`BulkWarehouse::apply`], the last of which may have been
     /// done without an answer.
-    pub mark: Option<&'a Mark>,
+    pub token: Option<&'a IdempotencyToken>,
 }
 
 /// Tells one change from another that says the same, also after its connection was lost.
 #[derive(Debug)]
-pub struct Mark {
+pub struct IdempotencyToken {
     id: String,
     lost: AtomicBool,
 }
 
-impl Mark {
+impl IdempotencyToken {
     /// One that no other change has.
-    pub fn of_its_own() -> Self {
+    pub fn unique() -> Self {
         Self { id: format!("{:032x}", fastrand::u128(..)), lost: AtomicBool::new(false) }
     }
 
@@ -82,16 +82,16 @@ impl Mark {
         self.lost.load(Ordering::Relaxed)
     }
 
-    pub(super) fn lose(&self) {
+    pub(super) fn mark_lost(&self) {
         self.lost.store(true, Ordering::Relaxed);
     }
 }
 
 /// An entry of the journal, about one table.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Note {
+pub struct JournalEntry {
     /// The run that wrote it.
-    pub run: Uuid,
+    pub run_id: Uuid,
     /// Its number in the run; 0 is the run's head.
     pub seq: u64,
     /// What it says.
@@ -100,37 +100,37 @@ pub struct Note {
 
 /// Signs of strain.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Signals {
+pub struct LoadMetrics {
     /// Threads that work at this moment, as the server counts them, this question's included; `None` where nobody counts.
     pub threads_running: Option<u64>,
     /// What the throttle query answered.
-    pub query: Option<f64>,
+    pub query_value: Option<f64>,
 }
 
 /// A warehouse that can be loaded in bulk.
 #[async_trait]
-pub trait Bulk: Warehouse {
+pub trait BulkWarehouse: Warehouse {
     /// How rows get in; asks the server the first time.
     ///
     /// # Errors
     /// The server cannot be reached or refuses.
-    async fn method(&self) -> Result<Method, Error>;
+    async fn load_strategy(&self) -> Result<LoadStrategy, Error>;
 
     /// What the columns refuse, to judge rows by before they are sent.
     ///
     /// # Errors
     /// The server cannot be reached or refuses.
-    async fn limits(&self) -> Result<Limits, Error>;
+    async fn limits(&self) -> Result<ColumnLimits, Error>;
 
     /// Begins a reading of the table as it is now.
     ///
     /// # Errors
     /// The server cannot be reached or refuses.
-    async fn snapshot(&self, shape: &Shape) -> Result<Box<dyn Snapshot>, Error>;
+    async fn snapshot(&self, shape: &TableSchema) -> Result<Box<dyn Snapshot>, Error>;
 
     /// Does everything that `change` says, or nothing.
     ///
-    /// [`Insert::Taken`] where an id was taken or a row that was to be replaced or to go is no longer as it was said to be.
+    /// [`InsertResult::Taken`] where an id was taken or a row that was to be replaced or to go is no longer as it was said to be.
     ///
     /// A connection that is lost is opened again, and a change that has notes is then looked for before it is done once
     /// more, so that what is said of it is true. A change without notes is simply done once more: `Taken` may then speak
@@ -139,13 +139,13 @@ pub trait Bulk: Warehouse {
     /// # Errors
     /// [`super::Reason::BadRow`] where a column refuses a value, [`super::Reason::Locked`] where others hold rows for
     /// too long, [`super::Reason::NoTable`] where there are notes and no journal; the server cannot be reached or refuses.
-    async fn apply(&self, change: &Change<'_>, shape: &Shape) -> Result<Insert, Error>;
+    async fn apply(&self, change: &ChangeSet<'_>, shape: &TableSchema) -> Result<InsertResult, Error>;
 
     /// At most `limit` rows with ids from `first` to `last`, both included, in the server's order of ids.
     ///
     /// # Errors
     /// The server cannot be reached or refuses.
-    async fn range(&self, first: &str, last: &str, limit: u32, shape: &Shape) -> Result<Vec<Row>, Error>;
+    async fn range(&self, first: &str, last: &str, limit: u32, shape: &TableSchema) -> Result<Vec<Row>, Error>;
 
     /// How many rows have ids from `first` to `last`, both included.
     ///
@@ -157,25 +157,25 @@ pub trait Bulk: Warehouse {
     ///
     /// # Errors
     /// [`super::Reason::Privilege`] where it is to be made and the account may not; the server cannot be reached or refuses.
-    async fn journal(&self, create: bool) -> Result<bool, Error>;
+    async fn open_journal(&self, create: bool) -> Result<bool, Error>;
 
     /// The heads (number 0) of all runs on this table, the one written last first; none where there is no journal.
     ///
     /// # Errors
     /// The server cannot be reached or refuses.
-    async fn heads(&self) -> Result<Vec<Note>, Error>;
+    async fn run_headers(&self) -> Result<Vec<JournalEntry>, Error>;
 
     /// The notes of a run on this table but its head, by number; none where there is no journal.
     ///
     /// # Errors
     /// The server cannot be reached or refuses.
-    async fn notes(&self, run: Uuid) -> Result<Vec<Note>, Error>;
+    async fn run_entries(&self, run: Uuid) -> Result<Vec<JournalEntry>, Error>;
 
-    /// How strained the server is; `query` is a statement of the user's whose one value is a number.
+    /// How strained the server is; `query_value` is a statement of the user's whose one value is a number.
     ///
     /// # Errors
     /// The query fails or answers with no number; the server cannot be reached or refuses.
-    async fn signals(&self, query: Option<&str>) -> Result<Signals, Error>;
+    async fn load_metrics(&self, query: Option<&str>) -> Result<LoadMetrics, Error>;
 
     /// How far behind its source this server is; `None` where it follows none.
     ///
@@ -187,7 +187,7 @@ pub trait Bulk: Warehouse {
     ///
     /// # Errors
     /// The server cannot be reached or refuses.
-    async fn obstacles(&self) -> Result<Vec<String>, Error>;
+    async fn swap_blockers(&self) -> Result<Vec<String>, Error>;
 
     /// Makes a table like this one, or like the schema's where there is none; whether it was not there.
     ///
@@ -203,16 +203,16 @@ pub trait Bulk: Warehouse {
     ///
     /// # Errors
     /// [`super::Reason::Taken`] where there is a table `old` already; the server cannot be reached or refuses.
-    async fn swap(&self, shadow: &TableName, old: &TableName) -> Result<(), Error>;
+    async fn swap_tables(&self, shadow: &TableName, old: &TableName) -> Result<(), Error>;
 
     /// How many rows of `other` have no row of the same id here.
     ///
     /// # Errors
     /// [`super::Reason::NoTable`] where either is not there; the server cannot be reached or refuses.
-    async fn only_in(&self, other: &TableName) -> Result<u64, Error>;
+    async fn count_rows_only_in(&self, other: &TableName) -> Result<u64, Error>;
 
     /// Another table of the same server, over the same sessions.
-    fn with_table(&self, table: TableName) -> Arc<dyn Bulk>;
+    fn with_table(&self, table: TableName) -> Arc<dyn BulkWarehouse>;
 }
 
 #[cfg(test)]
@@ -221,7 +221,7 @@ mod tests {
 
     #[test]
     fn no_two_changes_have_one_mark() {
-        assert_ne!(Mark::of_its_own().id(), Mark::of_its_own().id());
-        assert_eq!(Mark::of_its_own().id().len(), 32);
+        assert_ne!(IdempotencyToken::unique().id(), IdempotencyToken::unique().id());
+        assert_eq!(IdempotencyToken::unique().id().len(), 32);
     }
 }

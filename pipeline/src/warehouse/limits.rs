@@ -5,11 +5,11 @@
 use chrono::{NaiveDate, NaiveDateTime};
 
 use crate::record::Column;
-use crate::record::stored::{Row, Value};
+use crate::record::row::{Row, Value};
 
 /// The most characters, numbers, digits or years of one column.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub enum Limit {
+pub enum ColumnLimit {
     /// None that is known.
     #[default]
     Unknown,
@@ -90,18 +90,18 @@ impl Charset {
 
 /// The limits of the thirteen columns, in table order.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Limits(pub [Limit; Column::COUNT]);
+pub struct ColumnLimits(pub [ColumnLimit; Column::COUNT]);
 
-impl Limits {
+impl ColumnLimits {
     /// Why a row does not fit, with the column's name; `None` where nothing is known against it.
-    pub fn refuse(&self, row: &Row) -> Option<String> {
+    pub fn violation(&self, row: &Row) -> Option<String> {
         let columns = Column::ALL.into_iter().zip(&self.0).zip(&row.0);
-        columns.filter_map(|((column, limit), value)| limit.refuse(column, value)).next()
+        columns.filter_map(|((column, limit), value)| limit.violation(column, value)).next()
     }
 }
 
-impl Limit {
-    fn refuse(self, column: Column, value: &Value) -> Option<String> {
+impl ColumnLimit {
+    fn violation(self, column: Column, value: &Value) -> Option<String> {
         match (self, value) {
             (Self::Text { chars, set }, Value::Text(text)) => {
                 let count = text.chars().count();
@@ -114,10 +114,10 @@ impl Limit {
             (Self::Integer { least, most }, &Value::Integer(number)) if !(least..=most).contains(&number) => {
                 Some(format!("{column} is {number}, and its column holds {least} to {most}"))
             }
-            (Self::Instant { first, last }, Value::Instant(at)) if !(first..=last).contains(at) => {
+            (Self::Instant { first, last }, Value::DateTime(at)) if !(first..=last).contains(at) => {
                 Some(format!("{column} is {at}, and its column holds {first} to {last}: make it a DATETIME"))
             }
-            (Self::Number { .. }, Value::Single(number)) => self.refuse_number(column, f64::from(*number)),
+            (Self::Number { .. }, Value::Float(number)) => self.refuse_number(column, f64::from(*number)),
             (Self::Number { .. }, Value::Double(number)) => self.refuse_number(column, *number),
             _ => None,
         }
@@ -135,17 +135,17 @@ impl Limit {
 }
 
 /// What a TIMESTAMP holds: seconds in 31 bits, of which 0 is taken. MariaDB since 11.5 holds more, which is not relied upon.
-fn timestamp() -> Limit {
+fn timestamp() -> ColumnLimit {
     let at =
         |date: Option<NaiveDate>, hour, minute, second| date.and_then(|date| date.and_hms_opt(hour, minute, second));
     let first = at(NaiveDate::from_ymd_opt(1970, 1, 1), 0, 0, 1);
     let last = at(NaiveDate::from_ymd_opt(2038, 1, 19), 3, 14, 7);
-    first.zip(last).map_or(Limit::Unknown, |(first, last)| Limit::Instant { first, last })
+    first.zip(last).map_or(ColumnLimit::Unknown, |(first, last)| ColumnLimit::Instant { first, last })
 }
 
 /// A column as `information_schema` describes its limits.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Sizes {
+pub(super) struct ColumnSizes {
     /// `varchar`, `decimal`, … in lower case.
     pub kind: String,
     pub unsigned: bool,
@@ -156,14 +156,14 @@ pub(super) struct Sizes {
     pub decimals: Option<u64>,
 }
 
-impl Sizes {
-    pub fn limit(&self) -> Limit {
+impl ColumnSizes {
+    pub fn limit(&self) -> ColumnLimit {
         let integer = |bits: u32| {
             let most = i64::MAX >> (64 - bits);
             if self.unsigned {
-                return Limit::Integer { least: 0, most: most.saturating_mul(2).saturating_add(1) };
+                return ColumnLimit::Integer { least: 0, most: most.saturating_mul(2).saturating_add(1) };
             }
-            Limit::Integer { least: -most - 1, most }
+            ColumnLimit::Integer { least: -most - 1, most }
         };
         let decimals = self.decimals.and_then(|decimals| u8::try_from(decimals).ok());
         let number = |most: f64| {
@@ -171,10 +171,10 @@ impl Sizes {
                 let whole = i32::try_from(digits).unwrap_or_default() - i32::from(decimals);
                 10_f64.powi(whole) - 10_f64.powi(-i32::from(decimals))
             });
-            Limit::Number { most: fixed.unwrap_or(most), decimals, signed: !self.unsigned }
+            ColumnLimit::Number { most: fixed.unwrap_or(most), decimals, signed: !self.unsigned }
         };
         match self.kind.as_str() {
-            "varchar" | "char" | "text" | "mediumtext" | "longtext" => Limit::Text {
+            "varchar" | "char" | "text" | "mediumtext" | "longtext" => ColumnLimit::Text {
                 chars: self.chars.unwrap_or(u64::MAX),
                 set: self.set.as_deref().map_or(Charset::Any, Charset::named),
             },
@@ -186,7 +186,7 @@ impl Sizes {
             "float" => number(f32::MAX.into()),
             "double" | "decimal" => number(f64::MAX),
             "timestamp" => timestamp(),
-            _ => Limit::Unknown,
+            _ => ColumnLimit::Unknown,
         }
     }
 }
@@ -195,8 +195,8 @@ impl Sizes {
 mod tests {
     use super::*;
 
-    fn sizes(kind: &str, unsigned: bool) -> Sizes {
-        Sizes { kind: kind.into(), unsigned, ..Sizes::default() }
+    fn sizes(kind: &str, unsigned: bool) -> ColumnSizes {
+        ColumnSizes { kind: kind.into(), unsigned, ..ColumnSizes::default() }
     }
 
     #[test]
@@ -211,15 +211,15 @@ mod tests {
             ("bigint", false, i64::MIN, i64::MAX),
             ("bigint", true, 0, i64::MAX),
         ] {
-            assert_eq!(sizes(kind, unsigned).limit(), Limit::Integer { least, most }, "{kind} {unsigned}");
+            assert_eq!(sizes(kind, unsigned).limit(), ColumnLimit::Integer { least, most }, "{kind} {unsigned}");
         }
     }
 
     #[test]
     fn what_does_not_fit_is_named_with_its_column() {
-        let text = |chars, set| Limit::Text { chars, set };
-        let at = |text: &str| Value::Instant(text.parse().unwrap());
-        let decimal = Sizes { digits: Some(5), decimals: Some(2), ..sizes("decimal", true) }.limit();
+        let text = |chars, set| ColumnLimit::Text { chars, set };
+        let at = |text: &str| Value::DateTime(text.parse().unwrap());
+        let decimal = ColumnSizes { digits: Some(5), decimals: Some(2), ..sizes("decimal", true) }.limit();
         let cases = [
             (text(3, Charset::Any), Value::Text("abc🐂".into()), true),
             (text(4, Charset::Any), Value::Text("abc🐂".into()), false),
@@ -233,8 +233,8 @@ mod tests {
             (decimal, Value::Double(999.994), false),
             (decimal, Value::Double(999.996), true),
             (decimal, Value::Double(-1.0), true),
-            (sizes("float", false).limit(), Value::Single(f32::MAX), false),
-            (sizes("float", false).limit(), Value::Single(f32::INFINITY), true),
+            (sizes("float", false).limit(), Value::Float(f32::MAX), false),
+            (sizes("float", false).limit(), Value::Float(f32::INFINITY), true),
             (sizes("int", false).limit(), Value::Integer(1 << 31), true),
             (sizes("varbinary", false).limit(), Value::Integer(1 << 31), false),
             (text(0, Charset::Ascii), Value::Null, false),
@@ -245,7 +245,7 @@ mod tests {
             (sizes("datetime", false).limit(), at("2038-01-19T03:14:08"), false),
         ];
         for (limit, value, refused) in cases {
-            let why = limit.refuse(Column::IdLote, &value);
+            let why = limit.violation(Column::IdLote, &value);
             assert_eq!(why.is_some(), refused, "{limit:?} {value:?} {why:?}");
             assert!(why.is_none_or(|why| why.starts_with("id_lote ")));
         }

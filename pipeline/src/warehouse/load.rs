@@ -5,9 +5,9 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::{Error, Insert, Reason, Warehouse};
+use super::{Error, InsertResult, Reason, Warehouse};
 use crate::record::Record;
-use crate::record::stored::{Difference, Row, Shape};
+use crate::record::row::{Difference, Row, TableSchema};
 
 /// Rows a statement: fixed sizes, because each size is a statement that the server prepares once.
 const BATCH_SIZES: [usize; 4] = [1_000, 100, 10, 1];
@@ -46,7 +46,7 @@ impl Conflict {
 
 /// What became of one record.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Loaded {
+pub enum LoadResult {
     /// A new row.
     Inserted,
     /// A row with the same values was there.
@@ -60,7 +60,7 @@ pub enum Loaded {
 }
 
 /// What became of the records of a load: `None` for those it has not come to, the error of a row that is at fault alone.
-pub type Settled = Vec<Option<Result<Loaded, Error>>>;
+pub type LoadResults = Vec<Option<Result<LoadResult, Error>>>;
 
 /// Loads records and says of each, in their order, what became of it.
 ///
@@ -72,9 +72,9 @@ pub type Settled = Vec<Option<Result<Loaded, Error>>>;
 pub async fn load(
     warehouse: &dyn Warehouse,
     records: &[Record],
-    shape: &Shape,
+    shape: &TableSchema,
     policy: OnConflict,
-) -> Result<Vec<Loaded>, Error> {
+) -> Result<Vec<LoadResult>, Error> {
     let mut settled = vec![None; records.len()];
     load_into(warehouse, records, shape, policy, &mut settled).await?;
     let missed =
@@ -89,11 +89,11 @@ pub async fn load(
 pub async fn load_into(
     warehouse: &dyn Warehouse,
     records: &[Record],
-    shape: &Shape,
+    shape: &TableSchema,
     policy: OnConflict,
-    settled: &mut Settled,
+    settled: &mut LoadResults,
 ) -> Result<(), Error> {
-    let mut load = Load { warehouse, records, shape, policy, settled, strange: 0 };
+    let mut load = Loader { warehouse, records, shape, policy, results: settled, unknown_failures: 0 };
     let mut first: HashMap<&str, usize> = HashMap::with_capacity(records.len());
     let mut repeats = Vec::new();
     let mut firsts = Vec::with_capacity(records.len());
@@ -110,20 +110,20 @@ pub async fn load_into(
     for chunk in repeats.chunks(BATCH_SIZES[0]) {
         for at in load.compare(chunk).await? {
             // Its twin found no way in, and neither does this one.
-            load.settled[at] = load.settled[first[records[at].id_treated_data.as_str()]].clone();
+            load.results[at] = load.results[first[records[at].id_treated_data.as_str()]].clone();
         }
     }
     Ok(())
 }
 
-struct Load<'a> {
+struct Loader<'a> {
     warehouse: &'a dyn Warehouse,
     records: &'a [Record],
-    shape: &'a Shape,
+    shape: &'a TableSchema,
     policy: OnConflict,
-    settled: &'a mut Settled,
+    results: &'a mut LoadResults,
     /// Rows one after the other that failed for a reason that is not known to be a row's.
-    strange: usize,
+    unknown_failures: usize,
 }
 
 /// Rows to be inserted together, and how often that was tried.
@@ -132,7 +132,7 @@ struct Batch {
     tries: u32,
 }
 
-impl Load<'_> {
+impl Loader<'_> {
     /// Inserts in batches; one that meets taken ids, bad values or locks settles those and sends the rest again, in
     /// smaller ones.
     async fn insert_new(&mut self, records: Vec<usize>) -> Result<(), Error> {
@@ -141,13 +141,11 @@ impl Load<'_> {
         while let Some(Batch { rows: batch, tries }) = queue.pop_front() {
             let rows: Vec<Row> = batch.iter().map(|&at| self.records[at].to_row(self.shape)).collect();
             match self.warehouse.insert(&rows, self.shape).await {
-                Ok(Insert::Done) => self.settle(&batch, &Loaded::Inserted),
-                Ok(Insert::Taken) => {
+                Ok(InsertResult::Inserted) => self.record(&batch, &LoadResult::Inserted),
+                Ok(InsertResult::IdTaken) => {
                     let left = self.compare(&batch).await?;
                     match left.as_slice() {
-                        &[at] if batch.len() == 1 => {
-                            self.settled[at] = Some(Ok(self.taken_under_another_spelling(at).await?))
-                        }
+                        &[at] if batch.len() == 1 => self.results[at] = Some(Ok(self.resolve_folded_id(at).await?)),
                         left => {
                             let most = if left.len() == batch.len() { batch.len() / 10 } else { BATCH_SIZES[0] };
                             in_batches(left, most, |rows| queue.push_front(Batch { rows, tries }));
@@ -155,7 +153,7 @@ impl Load<'_> {
                     }
                 }
                 Err(e) if e.reason == Reason::BadRow && batch.len() == 1 => {
-                    self.settle(&batch, &Loaded::Refused(e.message))
+                    self.record(&batch, &LoadResult::Refused(e.message))
                 }
                 Err(e) if matches!(e.reason, Reason::BadRow | Reason::Other) && batch.len() > 1 => {
                     in_batches(&batch, batch.len() / 10, |rows| queue.push_front(Batch { rows, tries }))
@@ -174,22 +172,22 @@ impl Load<'_> {
     /// Notes that one row fails by itself; too many of them are no longer the rows' fault.
     fn fail(&mut self, at: usize, e: Error) -> Result<(), Error> {
         if e.reason == Reason::Other {
-            self.strange += 1;
-            if self.strange >= STRANGE {
+            self.unknown_failures += 1;
+            if self.unknown_failures >= STRANGE {
                 return Err(e);
             }
         }
-        self.settled[at] = Some(Err(e));
+        self.results[at] = Some(Err(e));
         Ok(())
     }
 
     /// The server folds case or trailing space of ids, and finds this one under another spelling.
-    async fn taken_under_another_spelling(&self, at: usize) -> Result<Loaded, Error> {
+    async fn resolve_folded_id(&self, at: usize) -> Result<LoadResult, Error> {
         let id = self.records[at].id_treated_data.clone();
         match self.warehouse.fetch(&[id], self.shape).await?.into_iter().next() {
-            Some(row) => self.judge(at, row).await,
+            Some(row) => self.compare_row(at, row).await,
             None => {
-                Ok(Loaded::Refused(
+                Ok(LoadResult::Refused(
                     "a row with these values in a unique key is there, but none with this id: has the table another unique \
                      index, or was the row deleted meanwhile?"
                         .into(),
@@ -206,32 +204,32 @@ impl Load<'_> {
         let mut left = Vec::new();
         for &at in pending {
             match rows.get(&self.records[at].id_treated_data) {
-                Some(row) => self.settled[at] = Some(Ok(self.judge(at, row.clone()).await?)),
+                Some(row) => self.results[at] = Some(Ok(self.compare_row(at, row.clone()).await?)),
                 None => left.push(at),
             }
         }
         Ok(left)
     }
 
-    async fn judge(&self, at: usize, row: Row) -> Result<Loaded, Error> {
+    async fn compare_row(&self, at: usize, row: Row) -> Result<LoadResult, Error> {
         let record = &self.records[at];
         let differences = record.differences(&row, self.shape);
         if differences.is_empty() {
-            return Ok(Loaded::Identical);
+            return Ok(LoadResult::Identical);
         }
         let conflict = Box::new(Conflict { differences, row });
         if self.policy == OnConflict::Overwrite
             && self.warehouse.replace(&conflict.row, &record.to_row(self.shape), self.shape).await?
         {
-            return Ok(Loaded::Overwritten(conflict));
+            return Ok(LoadResult::Overwritten(conflict));
         }
-        Ok(Loaded::Conflicting(conflict))
+        Ok(LoadResult::Conflicting(conflict))
     }
 
-    fn settle(&mut self, batch: &[usize], loaded: &Loaded) {
-        self.strange = 0;
+    fn record(&mut self, batch: &[usize], loaded: &LoadResult) {
+        self.unknown_failures = 0;
         for &at in batch {
-            self.settled[at] = Some(Ok(loaded.clone()));
+            self.results[at] = Some(Ok(loaded.clone()));
         }
     }
 }

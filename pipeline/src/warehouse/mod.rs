@@ -1,7 +1,7 @@
 //! The warehouse: the table `historico_consumo` in MySQL, or in SQLite when embedded.
 //!
-//! [`Warehouse`] is the small IO trait with its back ends [`mysql`] and `sqlite`, and for tests `memory`, and `Bulk` what a replay
-//! needs beyond it; [`load`] is the one way by which records become rows, and says of each what became of it. Comparison of values is [`crate::record::stored`]'s.
+//! [`Warehouse`] is the small IO trait with its back ends [`mysql`] and `sqlite`, and for tests `memory`, and `BulkWarehouse` what a replay
+//! needs beyond it; [`load`] is the one way by which records become rows, and says of each what became of it. Comparison of values is [`crate::record::row`]'s.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,14 +10,14 @@ use async_trait::async_trait;
 use chrono::NaiveDateTime;
 
 use crate::error::Kind;
-use crate::record::stored::{Row, Shape};
+use crate::record::row::{Row, TableSchema};
 
 #[cfg(feature = "bulk")]
 pub mod bulk;
+pub mod credentials;
 #[cfg(feature = "bulk")]
 pub mod limits;
 mod load;
-pub mod login;
 #[cfg(any(test, feature = "testing"))]
 pub mod memory;
 pub mod mysql;
@@ -27,34 +27,34 @@ mod schema;
 mod snapshot;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
-mod table;
+mod table_name;
 mod url;
 
 #[cfg(feature = "bulk")]
-pub use bulk::{Bulk, Change, LoadMethod, Mark, Method, Note, Signals};
+pub use bulk::{BulkWarehouse, ChangeSet, IdempotencyToken, JournalEntry, LoadMethod, LoadMetrics, LoadStrategy};
+pub use credentials::CredentialProvider;
 #[cfg(feature = "bulk")]
-pub use limits::Limits;
-pub use load::{Conflict, Loaded, OnConflict, Settled, load, load_into};
-pub use login::Login;
+pub use limits::ColumnLimits;
+pub use load::{Conflict, LoadResult, LoadResults, OnConflict, load, load_into};
 pub use rds::Rds;
 pub use schema::mysql_files;
 #[cfg(feature = "bulk")]
-pub use snapshot::{Pages, Snapshot, Window};
-pub use table::TableName;
+pub use snapshot::{Pages, Snapshot, TimeWindow};
+pub use table_name::TableName;
 pub use url::WarehouseUrl;
 
 /// What became of a batch of rows that must not replace any.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Insert {
+pub enum InsertResult {
     /// All are in.
-    Done,
+    Inserted,
     /// At least one id was taken; none is in.
-    Taken,
+    IdTaken,
 }
 
 /// What the server says of itself, for `doctor` and for the evidence of an audit.
 #[derive(Debug, Clone, Default)]
-pub struct Status {
+pub struct ServerStatus {
     /// The server's name and version.
     pub version: String,
     /// The server's clock, UTC.
@@ -83,19 +83,19 @@ pub trait Warehouse: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// [`Reason::NoTable`]; [`Reason::BadSchema`] where columns are missing, of a type that cannot hold them, or ids are not unique.
-    async fn shape(&self) -> Result<Shape, Error>;
+    async fn table_schema(&self) -> Result<TableSchema, Error>;
 
-    /// Inserts all rows or none, in one statement; values must be of the kinds that [`Warehouse::shape`] names.
+    /// Inserts all rows or none, in one statement; values must be of the kinds that [`Warehouse::table_schema`] names.
     ///
     /// # Errors
     /// [`Reason::BadRow`] where a column refuses a value; the server cannot be reached or refuses.
-    async fn insert(&self, rows: &[Row], shape: &Shape) -> Result<Insert, Error>;
+    async fn insert(&self, rows: &[Row], shape: &TableSchema) -> Result<InsertResult, Error>;
 
     /// The rows with these ids, in any order; ids without a row are left out.
     ///
     /// # Errors
     /// The server cannot be reached or refuses.
-    async fn fetch(&self, ids: &[String], shape: &Shape) -> Result<Vec<Row>, Error>;
+    async fn fetch(&self, ids: &[String], shape: &TableSchema) -> Result<Vec<Row>, Error>;
 
     /// Replaces the values of `old` by those of `new` under the same id, only if the row still is as `old` says.
     ///
@@ -103,13 +103,13 @@ pub trait Warehouse: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// The server cannot be reached or refuses.
-    async fn replace(&self, old: &Row, new: &Row, shape: &Shape) -> Result<bool, Error>;
+    async fn replace(&self, old: &Row, new: &Row, shape: &TableSchema) -> Result<bool, Error>;
 
     /// What the server says of itself.
     ///
     /// # Errors
     /// The server cannot be reached or refuses.
-    async fn status(&self) -> Result<Status, Error>;
+    async fn status(&self) -> Result<ServerStatus, Error>;
 }
 
 /// Why the warehouse could not do something.
@@ -138,9 +138,9 @@ pub enum Reason {
     /// A column refuses a value of this row.
     BadRow,
     /// A row of this id is there.
-    Taken,
+    AlreadyExists,
     /// No space left.
-    Full,
+    NoSpace,
     /// The address makes no sense.
     BadAddress,
     /// Anything else, as the server says.

@@ -1,18 +1,18 @@
 //! The schema: the numbered files of `sql/`, and what a real table's columns say of themselves.
 
 use super::{Error, Reason, TableName};
-use crate::record::stored::{Holds, Shape};
+use crate::record::row::{ColumnType, TableSchema};
 use crate::record::{Column, MAX_TEXT_CHARS};
 
 /// What a step of the schema creates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Creates {
+pub(super) enum SchemaObject {
     Table,
     Index,
     View,
 }
 
-impl Creates {
+impl SchemaObject {
     /// The query on MySQL that counts the objects of that name; its arguments are the name and the table.
     pub(super) const fn count_on_mysql(self) -> &'static str {
         match self {
@@ -38,8 +38,8 @@ impl Creates {
 
 /// One numbered file of `sql/<dialect>/`; run when what it creates is not there.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Step {
-    pub creates: Creates,
+pub(super) struct SchemaStep {
+    pub creates: SchemaObject,
     /// The object's name, with `{table}` for the table's.
     name: &'static str,
     /// The file's name in its folder.
@@ -47,7 +47,7 @@ pub(super) struct Step {
     sql: &'static str,
 }
 
-impl Step {
+impl SchemaStep {
     pub(super) fn name(&self, table: &TableName) -> String {
         self.name.replace("{table}", table.as_str())
     }
@@ -59,9 +59,9 @@ impl Step {
     /// What is printed once it is created.
     pub(super) fn describe(&self, table: &TableName) -> String {
         let what = match self.creates {
-            Creates::Table => "table",
-            Creates::Index => "index",
-            Creates::View => "view",
+            SchemaObject::Table => "table",
+            SchemaObject::Index => "index",
+            SchemaObject::View => "view",
         };
         format!("{what} {}", self.name(table))
     }
@@ -90,9 +90,9 @@ macro_rules! steps {
     };
 }
 
-pub(super) const MYSQL: [Step; 5] = steps!("mysql", "idx_cod_cliente_data");
+pub(super) const MYSQL: [SchemaStep; 5] = steps!("mysql", "idx_cod_cliente_data");
 #[cfg(feature = "sqlite")]
-pub(super) const SQLITE: [Step; 5] = steps!("sqlite", "{table}_cod_cliente_data");
+pub(super) const SQLITE: [SchemaStep; 5] = steps!("sqlite", "{table}_cod_cliente_data");
 
 /// The journal of runs in bulk, which `init` does not make.
 #[cfg(feature = "bulk")]
@@ -107,7 +107,7 @@ pub fn mysql_files(table: &TableName) -> impl Iterator<Item = (&'static str, Str
 
 /// A column as `information_schema` describes it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Described {
+pub(super) struct ColumnInfo {
     pub name: String,
     /// `varchar`, `float`, `datetime`, … in lower case.
     pub kind: String,
@@ -124,49 +124,49 @@ pub(super) struct Described {
 ///
 /// # Errors
 /// [`Reason::BadSchema`] naming every column that is missing or cannot hold its values.
-pub(super) fn shape(address: &str, columns: &[Described]) -> Result<Shape, Error> {
+pub(super) fn table_schema(address: &str, columns: &[ColumnInfo]) -> Result<TableSchema, Error> {
     let mut problems = Vec::new();
     let holds = Column::ALL.map(|column| {
         let found = columns.iter().find(|described| described.name.eq_ignore_ascii_case(column.name()));
-        match found.map(|described| (described, holds(described))) {
+        match found.map(|described| (described, column_type(described))) {
             Some((described, _)) if described.generated => {
                 problems.push(format!("column {column} is generated and takes no value"));
-                Holds::Integer
+                ColumnType::Integer
             }
             Some((_, Some(holds))) if holds.kind() == column.kind() => holds,
             Some((described, _)) => {
                 problems.push(format!("column {column} is {} and cannot hold it", described.kind));
-                Holds::Integer
+                ColumnType::Integer
             }
             None => {
                 problems.push(format!("column {column} is missing"));
-                Holds::Integer
+                ColumnType::Integer
             }
         }
     });
-    let ours = |described: &Described| Column::ALL.iter().any(|c| described.name.eq_ignore_ascii_case(c.name()));
+    let ours = |described: &ColumnInfo| Column::ALL.iter().any(|c| described.name.eq_ignore_ascii_case(c.name()));
     for extra in columns.iter().filter(|described| described.needed && !ours(described)) {
         problems.push(format!("column {} needs a value that no record has: give it a default", extra.name));
     }
     if problems.is_empty() {
-        return Ok(Shape(holds));
+        return Ok(TableSchema(holds));
     }
     Err(Error::new(Reason::BadSchema, address, format!("{}: choose another --table or mend it", problems.join("; "))))
 }
 
-fn holds(column: &Described) -> Option<Holds> {
+fn column_type(column: &ColumnInfo) -> Option<ColumnType> {
     let decimals = column.decimals.and_then(|decimals| u8::try_from(decimals).ok());
     Some(match column.kind.as_str() {
         "varchar" | "char" | "text" | "tinytext" | "mediumtext" | "longtext" => {
-            Holds::Text { chars: column.chars.unwrap_or(MAX_TEXT_CHARS as u64) }
+            ColumnType::Text { chars: column.chars.unwrap_or(MAX_TEXT_CHARS as u64) }
         }
-        "float" => Holds::Single { decimals },
-        "double" => Holds::Double { decimals },
-        "decimal" => Holds::Double { decimals: Some(decimals.unwrap_or_default()) },
-        "int" | "bigint" | "mediumint" | "smallint" | "tinyint" => Holds::Integer,
-        "datetime" | "timestamp" => {
-            Holds::Instant { digits: column.digits.and_then(|digits| u8::try_from(digits).ok()).unwrap_or_default() }
-        }
+        "float" => ColumnType::Float { decimals },
+        "double" => ColumnType::Double { decimals },
+        "decimal" => ColumnType::Double { decimals: Some(decimals.unwrap_or_default()) },
+        "int" | "bigint" | "mediumint" | "smallint" | "tinyint" => ColumnType::Integer,
+        "datetime" | "timestamp" => ColumnType::DateTime {
+            digits: column.digits.and_then(|digits| u8::try_from(digits).ok()).unwrap_or_default(),
+        },
         _ => return None,
     })
 }
@@ -175,19 +175,19 @@ fn holds(column: &Described) -> Option<Holds> {
 mod tests {
     use super::*;
 
-    fn column(name: &str, kind: &str) -> Described {
-        Described { name: name.into(), kind: kind.into(), ..Described::default() }
+    fn column(name: &str, kind: &str) -> ColumnInfo {
+        ColumnInfo { name: name.into(), kind: kind.into(), ..ColumnInfo::default() }
     }
 
-    fn standard() -> Vec<Described> {
+    fn standard() -> Vec<ColumnInfo> {
         Column::ALL
             .map(|c| {
-                let kind = match Shape::standard().of(c) {
-                    Holds::Text { .. } => "varchar",
-                    Holds::Single { .. } => "float",
-                    Holds::Double { .. } => "double",
-                    Holds::Integer => "int",
-                    Holds::Instant { .. } => "datetime",
+                let kind = match TableSchema::standard().of(c) {
+                    ColumnType::Text { .. } => "varchar",
+                    ColumnType::Float { .. } => "float",
+                    ColumnType::Double { .. } => "double",
+                    ColumnType::Integer => "int",
+                    ColumnType::DateTime { .. } => "datetime",
                 };
                 column(c.name(), kind)
             })
@@ -196,16 +196,16 @@ mod tests {
 
     #[test]
     fn a_table_like_ours_has_the_standard_shape() {
-        assert_eq!(shape("t", &standard()).unwrap(), Shape::standard());
+        assert_eq!(table_schema("t", &standard()).unwrap(), TableSchema::standard());
     }
 
     #[test]
     fn a_column_that_needs_what_no_record_has_is_named_and_so_is_one_that_takes_nothing() {
         let mut columns = standard();
-        columns.push(Described { needed: true, ..column("origem", "varchar") });
+        columns.push(ColumnInfo { needed: true, ..column("origem", "varchar") });
         columns.push(column("nota", "varchar"));
         columns.iter_mut().filter(|c| c.name == "consumo_meta").for_each(|c| c.generated = true);
-        let e = shape("t", &columns).unwrap_err();
+        let e = table_schema("t", &columns).unwrap_err();
         assert!(e.message.contains("origem") && e.message.contains("consumo_meta is generated"), "{e}");
         assert!(!e.message.contains("nota"), "{e}");
     }
@@ -215,7 +215,7 @@ mod tests {
         let mut columns = standard();
         columns.retain(|c| c.name != "id_lote");
         columns.iter_mut().filter(|c| c.name == "data").for_each(|c| c.kind = "varchar".into());
-        let e = shape("t", &columns).unwrap_err();
+        let e = table_schema("t", &columns).unwrap_err();
         assert!(e.message.contains("column id_lote is missing") && e.message.contains("column data is varchar"), "{e}");
     }
 }

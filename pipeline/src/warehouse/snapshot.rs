@@ -5,11 +5,11 @@ use futures::stream::BoxStream;
 
 use super::Error;
 use crate::record::Column;
-use crate::record::stored::Row;
+use crate::record::row::Row;
 
 /// Rows whose time in one column lies in a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Window {
+pub struct TimeWindow {
     /// [`Column::Data`] or [`Column::RowTs`].
     pub column: Column,
     /// The first instant inside; `None` for no limit.
@@ -18,7 +18,7 @@ pub struct Window {
     pub until: Option<NaiveDateTime>,
 }
 
-impl Window {
+impl TimeWindow {
     /// Whether a time lies in the window.
     pub fn has(&self, at: NaiveDateTime) -> bool {
         self.from.is_none_or(|from| from <= at) && self.until.is_none_or(|until| at < until)
@@ -27,7 +27,7 @@ impl Window {
 
 /// What SQL asks of a row that is to lie in a window and come after an id, with `?` for the times and then the id; empty
 /// where that is nothing.
-pub(super) fn filter(windows: &[Window], after: bool) -> (String, Vec<NaiveDateTime>) {
+pub(super) fn filter(windows: &[TimeWindow], after: bool) -> (String, Vec<NaiveDateTime>) {
     let mut times = Vec::new();
     let mut edge = |column, sign, at: Option<NaiveDateTime>| {
         times.push(at?);
@@ -57,5 +57,5 @@ pub trait Snapshot: Send {
     ///
     /// A page that is an error is the last: the session is lost, and the reading with it, so that another shows a later
     /// moment; or the server refuses.
-    fn scan(&mut self, after: Option<String>, limit: u32, page: usize, windows: &[Window]) -> Pages<'_>;
+    fn scan(&mut self, after: Option<String>, limit: u32, page: usize, windows: &[TimeWindow]) -> Pages<'_>;
 }

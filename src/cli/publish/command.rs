@@ -1,36 +1,43 @@
 //! The run as a command for a shell: with it, it runs as it did.
 
-use super::super::spelled::{Spelled, time};
+use super::super::command_line::{CommandLine, format_duration};
 use super::{Args, LINGER, WATCH_FOR};
-use crate::topic::address::Address;
+use crate::topic::address::TopicAddress;
 
 impl Args {
     /// The command; settings from the environment and the file are spelled out, secrets are not. Without what goes on with an
     /// earlier run, and without the reports: it begins anew.
-    pub(super) fn command(&self, address: &Address) -> anyhow::Result<String> {
-        let mut command = Spelled::new("publish");
+    pub(super) fn command(&self, address: &TopicAddress) -> anyhow::Result<String> {
+        let mut command = CommandLine::new("publish");
         for file in &self.files {
-            command.word(file.display());
+            command.arg(file.display());
         }
         let (pace, topic) = (&self.pace, &self.topic);
-        command.maybe("generate", self.generate.as_ref()).maybe("format", self.format);
-        command.maybe("rate", pace.rate).maybe("stages", pace.stages.as_ref()).maybe("speed", pace.speed);
-        command.switch("stop-at-schedule-end", pace.stop_at_schedule_end);
-        command.maybe("concurrency", pace.concurrency).other("linger", &*time(pace.linger), LINGER);
-        command.maybe("drop-after", pace.drop_after);
-        command.maybe("dead-letters", self.dead_letters.as_ref().map(|path| path.display()));
+        command.flag_if_some("generate", self.generate.as_ref()).flag_if_some("format", self.format);
+        command
+            .flag_if_some("rate", pace.rate)
+            .flag_if_some("stages", pace.stages.as_ref())
+            .flag_if_some("speed", pace.speed);
+        command.flag_if("stop-at-schedule-end", pace.stop_at_schedule_end);
+        command.flag_if_some("concurrency", pace.concurrency).flag_unless_default(
+            "linger",
+            &*format_duration(pace.linger),
+            LINGER,
+        );
+        command.flag_if_some("drop-after", pace.drop_after);
+        command.flag_if_some("dead-letters", self.dead_letters.as_ref().map(|path| path.display()));
         command.flag("topic", address);
-        if *address == Address::Local {
-            command.maybe("lake", topic.lake.as_ref()).rules(topic.rules.rules());
-            command.switch("require-conditional-writes", topic.writes.require_conditional_writes);
+        if *address == TopicAddress::Local {
+            command.flag_if_some("lake", topic.lake.as_ref()).rules(topic.rules.rules());
+            command.flag_if("require-conditional-writes", topic.writes.require_conditional_writes);
         }
-        if self.watch.watch || *address == Address::Local {
+        if self.watch.watch || *address == TopicAddress::Local {
             command.warehouse(&topic.warehouse)?;
         }
-        command.switch("send-invalid", self.send_invalid).switch("watch", self.watch.watch);
-        command.other("watch-for", &*time(self.watch.watch_for), WATCH_FOR);
-        command.maybe("truth", self.watch.truth.as_ref().map(|path| path.display()));
-        command.maybe("fail-if", self.fail_if.as_ref());
+        command.flag_if("send-invalid", self.send_invalid).flag_if("watch", self.watch.watch);
+        command.flag_unless_default("watch-for", &*format_duration(self.watch.watch_for), WATCH_FOR);
+        command.flag_if_some("truth", self.watch.truth.as_ref().map(|path| path.display()));
+        command.flag_if_some("fail-if", self.fail_if.as_ref());
         Ok(command.to_string())
     }
 }

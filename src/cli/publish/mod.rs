@@ -10,25 +10,26 @@ use anyhow::Context as _;
 use chrono::Utc;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use super::flags::a_file;
+use super::flags::output_path;
 use super::topic::TopicFlags;
-use super::{Context, spelled};
-use crate::herd::Format;
+use super::{Context, command_line};
+use crate::herd::LineFormat;
 use crate::publish::Outcome;
 use crate::publish::{
-    self, FailIf, OnInvalid, Place, Rate, Resume, Schedule, ScheduleEnd, Settings, Source, Speed, Stages, Watched, time,
+    self, FailIf, JournalLocation, OnInvalid, Rate, Resume, Schedule, ScheduleEnd, Settings, Source, Speedup, Stages,
+    WatchOptions, parse_duration,
 };
-use crate::render::Printed;
-use crate::topic::address::Address;
+use crate::render::Rendered;
+use crate::topic::address::TopicAddress;
 
-mod after;
-mod before;
 mod command;
-mod spec;
+mod generate_spec;
+mod preflight;
+mod reports;
 mod truth;
 
-use after::ReportFlags;
-use spec::Spec;
+use generate_spec::GenerateSpec;
+use reports::ReportFlags;
 
 /// Batches in flight at once without a schedule, of which more only wait at the topic.
 const CLOSED: usize = 16;
@@ -57,21 +58,21 @@ pub(super) struct Args {
     /// Keys: farms, lots, days, start, seed and part as for `ruminate generate`, and kinds of faults with their rates
     /// as for its --faults. All may be left out but one.
     #[arg(long, value_name = "SPEC")]
-    generate: Option<Spec>,
+    generate: Option<GenerateSpec>,
     /// The form of the files [default: by their ending, .csv or else NDJSON]
     #[arg(long, value_name = "FORMAT")]
-    format: Option<Format>,
+    format: Option<LineFormat>,
     #[command(flatten)]
-    pace: PaceFlags,
+    pace: ScheduleFlags,
     /// Write messages that could not be published here, one JSON object a line; must be new or empty, or with --skip or
     /// --resume is written on
-    #[arg(long, value_name = "FILE", value_parser = a_file())]
+    #[arg(long, value_name = "FILE", value_parser = output_path())]
     dead_letters: Option<PathBuf>,
     /// Go on where the same command stopped
     #[arg(long, conflicts_with = "skip")]
     resume: bool,
     /// Keep what is settled in this file [default: one of the run's own in $XDG_STATE_HOME/ruminate]
-    #[arg(long, value_name = "FILE", value_parser = a_file())]
+    #[arg(long, value_name = "FILE", value_parser = output_path())]
     journal: Option<PathBuf>,
     /// Pass over the first N messages
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -104,18 +105,18 @@ struct WatchFlags {
     #[arg(long)]
     watch: bool,
     /// With --watch: how long to wait for the rest after the last message
-    #[arg(long, value_name = "TIME", default_value = WATCH_FOR, value_parser = a_time, requires = "watch")]
+    #[arg(long, value_name = "TIME", default_value = WATCH_FOR, value_parser = parse_duration_arg, requires = "watch")]
     watch_for: Duration,
     /// The truth file of what is published: with --generate it is written first, with files it is there already; with --watch it
     /// is told what of it never arrived, sent or not
-    #[arg(long, value_name = "FILE", value_parser = a_file())]
+    #[arg(long, value_name = "FILE", value_parser = output_path())]
     truth: Option<PathBuf>,
 }
 
 /// When messages go.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Schedule")]
-struct PaceFlags {
+struct ScheduleFlags {
     /// Messages a second (500/s, or 500), minute (30000/m) or hour [default: as fast as the topic takes them]
     #[arg(long, value_name = "N/s", group = "schedule")]
     rate: Option<Rate>,
@@ -134,14 +135,14 @@ struct PaceFlags {
     stop_at_schedule_end: bool,
     /// Replay history by each reading's own time, so many times faster than life: 86400x is a day in a second
     #[arg(long, value_name = "Nx", group = "schedule")]
-    speed: Option<Speed>,
+    speed: Option<Speedup>,
     /// Batches in flight at once [default: 512 with a schedule, or else 16; 3 with --topic local]
     ///
     /// On a FIFO topic a lot's messages wait for one another whatever it is.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
     concurrency: Option<u32>,
     /// How long a batch that is not full waits for more
-    #[arg(long, value_name = "TIME", default_value = LINGER, value_parser = a_time)]
+    #[arg(long, value_name = "TIME", default_value = LINGER, value_parser = parse_duration_arg)]
     linger: Duration,
     /// Drop messages that cannot be sent within this time after they are due, or never [default: 1s with --generate,
     /// never with files]
@@ -149,7 +150,7 @@ struct PaceFlags {
     drop_after: Option<DropAfter>,
 }
 
-impl PaceFlags {
+impl ScheduleFlags {
     fn schedule(&self) -> Schedule {
         match (self.rate, &self.stages, self.speed) {
             (Some(rate), ..) => Schedule::Rate(rate),
@@ -172,8 +173,8 @@ pub(super) fn with_tip(mut e: clap::Error) -> clap::Error {
     e
 }
 
-fn a_time(text: &str) -> Result<Duration, String> {
-    time(text).ok_or_else(|| "give a length of time, such as 500ms, 30s or 5m".into())
+fn parse_duration_arg(text: &str) -> Result<Duration, String> {
+    parse_duration(text).ok_or_else(|| "give a length of time, such as 500ms, 30s or 5m".into())
 }
 
 /// How late a message may be sent.
@@ -182,7 +183,7 @@ struct DropAfter(Option<Duration>);
 
 impl fmt::Display for DropAfter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.map_or("never".into(), spelled::time))
+        f.write_str(&self.0.map_or("never".into(), command_line::format_duration))
     }
 }
 
@@ -190,7 +191,7 @@ impl FromStr for DropAfter {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        if text == "never" { Ok(Self(None)) } else { Ok(Self(Some(a_time(text)?))) }
+        if text == "never" { Ok(Self(None)) } else { Ok(Self(Some(parse_duration_arg(text)?))) }
     }
 }
 
@@ -198,14 +199,14 @@ impl Args {
     fn source(&self) -> anyhow::Result<Source> {
         match &self.generate {
             None => Ok(Source::Files { paths: self.files.clone(), format: self.format }),
-            Some(Spec(flags, _)) => {
+            Some(GenerateSpec(flags, _)) => {
                 let herd = flags.herd(Utc::now().date_naive())?;
                 Ok(Source::Herd { herd, part: flags.part, faults: flags.faults })
             }
         }
     }
 
-    fn settings(&self, address: &Address, source: &Source) -> Settings {
+    fn settings(&self, address: &TopicAddress, source: &Source) -> Settings {
         let schedule = self.pace.schedule();
         let terms = address.terms();
         let by_itself = match &terms {
@@ -223,7 +224,7 @@ impl Args {
             schedule,
             schedule_end: if self.pace.stop_at_schedule_end { ScheduleEnd::Meant } else { ScheduleEnd::Early },
             skip: self.skip,
-            journal: self.place(source),
+            journal: self.journal_location(source),
             resume: if self.resume { Resume::Yes } else { Resume::No },
             on_invalid: if self.send_invalid { OnInvalid::Send } else { OnInvalid::Withhold },
             dead_letters: self.dead_letters.clone(),
@@ -233,18 +234,18 @@ impl Args {
     }
 
     /// Where the journal is kept: what cannot be read again needs none.
-    fn place(&self, source: &Source) -> Place {
-        match (&self.journal, state()) {
-            _ if !source.is_repeatable() => Place::Nowhere,
-            (Some(file), _) => Place::File(file.clone()),
-            (None, Some(folder)) => Place::Folder(folder),
-            (None, None) => Place::Nowhere,
+    fn journal_location(&self, source: &Source) -> JournalLocation {
+        match (&self.journal, state_dir()) {
+            _ if !source.is_repeatable() => JournalLocation::Disabled,
+            (Some(file), _) => JournalLocation::File(file.clone()),
+            (None, Some(folder)) => JournalLocation::Folder(folder),
+            (None, None) => JournalLocation::Disabled,
         }
     }
 }
 
 /// The folder for what runs leave for later ones (XDG Base Directory Specification), if it can be made.
-fn state() -> Option<PathBuf> {
+fn state_dir() -> Option<PathBuf> {
     let set = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let base = set("XDG_STATE_HOME").or_else(|| set("HOME").map(|home| home.join(".local/state")))?;
     let folder = base.join("ruminate");
@@ -257,7 +258,7 @@ fn state() -> Option<PathBuf> {
     }
 }
 
-pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed> {
+pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendered> {
     if let Some(condition) = args.fail_if.as_ref().and_then(FailIf::needs_watch).filter(|_| !args.watch.watch) {
         anyhow::bail!("--fail-if {condition}: that is measured with --watch only: give it, or leave the condition out");
     }
@@ -270,19 +271,20 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed
     args.reports.check()?;
     let address = args.topic.address()?;
     if let Some(terms) = address.terms() {
-        before::tell(terms, &args, &source).await?;
+        preflight::announce_and_confirm(terms, &args, &source).await?;
     }
-    before::tell_of_the_rest(&args, &source);
+    preflight::tell_of_the_rest(&args, &source);
     let topic = args.topic.open(&address).await?;
     let mut settings = args.settings(&address, &source);
     if args.watch.watch {
         let warehouse = args.topic.warehouse.open().await.context("--watch")?;
-        settings.watched = Some(Watched { warehouse, patience: args.watch.watch_for, truth: args.watch.truth.clone() });
+        settings.watched =
+            Some(WatchOptions { warehouse, timeout: args.watch.watch_for, truth: args.watch.truth.clone() });
     }
     truth::write(&args, &source, context).await?;
     let command = args.command(&address)?;
     let outcome = publish::run(source, Arc::clone(&topic), settings, &context.progress, &context.stop).await?;
     let outcome = Outcome { command, conditional_writes: topic.conditional_writes(), ..outcome };
     args.reports.write(&outcome);
-    Ok(Printed::of(&outcome))
+    Ok(Rendered::of(&outcome))
 }

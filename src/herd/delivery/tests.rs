@@ -12,9 +12,9 @@ fn herd() -> Herd {
     Herd::try_new(5, 40, 300, NaiveDate::from_ymd_opt(2024, 2, 20).unwrap(), 11).unwrap()
 }
 
-fn all(herd: &Herd, format: Format, faults: &str) -> (String, UnitStats) {
+fn all(herd: &Herd, format: LineFormat, faults: &str) -> (String, FileStats) {
     let faults = Faults::parse(faults).unwrap();
-    let (mut out, mut total) = (Vec::new(), UnitStats::default());
+    let (mut out, mut total) = (Vec::new(), FileStats::default());
     for unit in herd.files() {
         total += herd.write_unit(unit, format, &faults, &mut out);
     }
@@ -27,7 +27,7 @@ fn natural_key(reading: &Value) -> [String; 4] {
 
 #[test]
 fn every_line_of_a_faultless_set_is_json_with_the_ten_fields_in_order() {
-    let (text, stats) = all(&herd(), Format::Ndjson, "");
+    let (text, stats) = all(&herd(), LineFormat::Ndjson, "");
     assert_eq!(text.lines().count() as u64, stats.readings);
     for line in text.lines() {
         let reading: Value = serde_json::from_str(line).unwrap();
@@ -45,7 +45,7 @@ fn every_line_of_a_faultless_set_is_json_with_the_ten_fields_in_order() {
 
 #[test]
 fn natural_keys_are_unique_and_so_is_the_lot_of_a_pen_on_a_day() {
-    let (text, stats) = all(&herd(), Format::Ndjson, "");
+    let (text, stats) = all(&herd(), LineFormat::Ndjson, "");
     let (mut keys, mut pens) = (HashSet::new(), HashSet::new());
     for line in text.lines() {
         let key = natural_key(&serde_json::from_str(line).unwrap());
@@ -59,8 +59,8 @@ fn natural_keys_are_unique_and_so_is_the_lot_of_a_pen_on_a_day() {
 fn a_csv_file_has_a_header_and_the_readings_of_the_json_file() {
     let unit = FileUnit { farm: 2, day: 77 };
     let (mut csv, mut json) = (Vec::new(), Vec::new());
-    herd().write_unit(unit, Format::Csv, &Faults::none(), &mut csv);
-    herd().write_unit(unit, Format::Ndjson, &Faults::none(), &mut json);
+    herd().write_unit(unit, LineFormat::Csv, &Faults::none(), &mut csv);
+    herd().write_unit(unit, LineFormat::Ndjson, &Faults::none(), &mut json);
     let (csv, json) = (String::from_utf8(csv).unwrap(), String::from_utf8(json).unwrap());
     assert_eq!(csv.lines().next(), Some(COLUMNS.join(",").as_str()));
     assert_eq!(csv.lines().count(), json.lines().count() + 1);
@@ -76,7 +76,7 @@ fn a_larger_herd_repeats_the_readings_of_a_smaller_one() {
     let start = |day| NaiveDate::from_ymd_opt(2024, 3, day).unwrap();
     let small = Herd::try_new(3, 20, 5, start(10), 11).unwrap();
     let large = Herd::try_new(9, 30, 50, start(1), 11).unwrap();
-    let lines = |herd| all(&herd, Format::Ndjson, "").0.lines().map(str::to_owned).collect::<HashSet<_>>();
+    let lines = |herd| all(&herd, LineFormat::Ndjson, "").0.lines().map(str::to_owned).collect::<HashSet<_>>();
     assert!(lines(small).is_subset(&lines(large)));
 }
 
@@ -85,8 +85,8 @@ fn each_fault_happens_as_often_as_asked() {
     let rates = "duplicate=0.02,malformed=0.02,late=0.05,out_of_order=0.05,missing=0.03,missing_day=0.1,zero=0.02,\
                  corrected=0.02,oversized=0.0001,unknown_farm=0.02,malformed.text=0.01";
     let faults = Faults::parse(rates).unwrap();
-    let (_, faultless) = all(&herd(), Format::Ndjson, "");
-    let (text, stats) = all(&herd(), Format::Ndjson, rates);
+    let (_, faultless) = all(&herd(), LineFormat::Ndjson, "");
+    let (text, stats) = all(&herd(), LineFormat::Ndjson, rates);
     for fault in Fault::ALL.into_iter().filter(|&fault| fault != Fault::Oversized) {
         let share = stats.faults.get(fault) as f64 / faultless.readings as f64;
         assert!((share / faults.rate(fault) - 1.0).abs() < 0.15, "{fault}: {share}");
@@ -156,7 +156,7 @@ fn late_readings_come_one_to_three_days_later_and_none_is_lost() {
             let delay = herd.date(unit.day).signed_duration_since(delivery.reading.data).num_days();
             assert_eq!(delivery.fault.is_some(), delay > 0);
             *delays.entry(delay).or_insert(0) += 1;
-            delivery.reading.write(Format::Ndjson, &mut delivered);
+            delivery.reading.write(LineFormat::Ndjson, &mut delivered);
         });
     }
     assert_eq!(delays.keys().copied().collect::<Vec<_>>(), [0, 1, 2, 3]);
@@ -165,7 +165,7 @@ fn late_readings_come_one_to_three_days_later_and_none_is_lost() {
         lines.sort();
         lines
     };
-    let (truth, _) = all(&herd, Format::Ndjson, "");
+    let (truth, _) = all(&herd, LineFormat::Ndjson, "");
     assert!(sorted(&String::from_utf8(delivered).unwrap()) == sorted(&truth));
 }
 
@@ -173,8 +173,8 @@ fn late_readings_come_one_to_three_days_later_and_none_is_lost() {
 fn a_history_shorter_than_the_delay_still_delivers_everything() {
     for days in 1..5 {
         let herd = Herd::try_new(3, 50, days, NaiveDate::from_ymd_opt(2023, 1, 1).unwrap(), 2).unwrap();
-        let (text, stats) = all(&herd, Format::Ndjson, "late=1");
-        let (truth, _) = all(&herd, Format::Ndjson, "");
+        let (text, stats) = all(&herd, LineFormat::Ndjson, "late=1");
+        let (truth, _) = all(&herd, LineFormat::Ndjson, "");
         assert_eq!(text.lines().collect::<HashSet<_>>(), truth.lines().collect::<HashSet<_>>());
         assert_eq!(text.len(), truth.len());
         assert_eq!(stats.faults.get(Fault::Late) == 0, days == 1);
@@ -183,21 +183,21 @@ fn a_history_shorter_than_the_delay_still_delivers_everything() {
 
 #[test]
 fn a_zero_is_still_a_reading() {
-    let (text, _) = all(&herd(), Format::Ndjson, "zero=1");
+    let (text, _) = all(&herd(), LineFormat::Ndjson, "zero=1");
     assert!(text.lines().all(|line| serde_json::from_str::<Value>(line).unwrap()["consumo_real"] == 0));
 }
 
 #[test]
 fn an_unknown_farm_is_none_of_any_herd() {
-    let (text, _) = all(&herd(), Format::Ndjson, "unknown_farm=1");
+    let (text, _) = all(&herd(), LineFormat::Ndjson, "unknown_farm=1");
     assert!(text.lines().all(|line| line.ends_with(&format!("\"{UNKNOWN_FARM}\"}}"))));
     assert!((0..crate::herd::MAX_FARMS).all(|farm| crate::herd::cod_cliente(farm) != UNKNOWN_FARM));
 }
 
 #[test]
 fn a_correction_is_a_second_reading_of_the_same_key_and_ends_with_the_truth() {
-    let (text, _) = all(&herd(), Format::Ndjson, "corrected=1");
-    let (truth, _) = all(&herd(), Format::Ndjson, "");
+    let (text, _) = all(&herd(), LineFormat::Ndjson, "corrected=1");
+    let (truth, _) = all(&herd(), LineFormat::Ndjson, "");
     let lines: Vec<&str> = text.lines().collect();
     let (pairs, rest) = lines.as_chunks::<2>();
     assert!(rest.is_empty());

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Percentiles, Point};
+use super::{PercentilePoint, Percentiles};
 
 /// From publish to row, of the readings that were watched; each was seen when the warehouse was asked, not when it arrived.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -25,7 +25,7 @@ pub struct Lag {
     /// The longest time between two looks at the same reading: how coarse the lags are, milliseconds.
     pub resolution_ms: f64,
     /// The lags by percentile.
-    pub curve: Vec<Point>,
+    pub curve: Vec<PercentilePoint>,
     /// The first hundred that are missing.
     pub missing_ids: Vec<Uuid>,
     /// Looks that the warehouse did not answer, by reason.
@@ -35,12 +35,12 @@ pub struct Lag {
     /// Why it ended before everything had arrived.
     pub stopped: Option<String>,
     /// What the truth file says must have arrived, where there is one.
-    pub truth: Option<Expected>,
+    pub truth: Option<TruthDelivery>,
 }
 
 /// What a truth file says must arrive, and what of it did until the watch ended.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Expected {
+pub struct TruthDelivery {
     /// The truth file.
     pub file: String,
     /// Distinct readings that must be in the warehouse, of those looked for.
@@ -52,14 +52,14 @@ pub struct Expected {
     /// Those that are not, by the fault that was done to them, `none` where there was none.
     pub missing_of: BTreeMap<String, u64>,
     /// The first hundred that are missing.
-    pub readings: Vec<Missing>,
+    pub readings: Vec<MissingReading>,
     /// Why it was not looked for all of them.
     pub stopped: Option<String>,
 }
 
 /// A reading that never arrived.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Missing {
+pub struct MissingReading {
     /// Its id.
     pub id: Uuid,
     /// The history file it was delivered in.

@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 use crate::outcome::{Counts, Exit, Problems, Role, count, counters};
 use pipeline::lake::ConditionalWrites;
 
+mod condition;
 mod lag;
 mod times;
-mod verdict;
 
-pub use lag::{Expected, Lag, Missing};
-pub use times::{Interval, Percentiles, Point, Shape, Times};
-pub use verdict::Verdict;
+pub use condition::ConditionResult;
+pub use lag::{Lag, MissingReading, TruthDelivery};
+pub use times::{HistogramStats, Interval, PercentilePoint, Percentiles, Times};
 
 counters! {
     /// What a run counts: every message read is published, failed, invalid, dropped or, if it stopped early, unsent; and
@@ -125,7 +125,7 @@ pub struct Outcome {
     /// From publish to row, if the warehouse was watched.
     pub lag: Option<Lag>,
     /// The conditions of `--fail-if`, and whether they were met.
-    pub verdicts: Vec<Verdict>,
+    pub verdicts: Vec<ConditionResult>,
     /// Where dead letters were written.
     pub dead_letters: Option<String>,
     /// The end.
@@ -180,7 +180,7 @@ impl Outcome {
         self.lag = None;
         self.verdicts.clear();
         self.end = End { stopped: self.end.stopped.take().or(other.end.stopped), ..End::default() };
-        self.problems.absorb(other.problems);
+        self.problems.merge(other.problems);
     }
 
     /// Whether the run came to the end of its input.
@@ -200,7 +200,7 @@ impl Outcome {
     }
 
     /// The flag with which the same command continues where it stopped.
-    pub(crate) fn to_go_on(&self) -> Option<String> {
+    pub(crate) fn resume_flag(&self) -> Option<String> {
         let skip = self.end.resume_skip?;
         Some(if self.end.journal.is_some() && !self.end.source_failed {
             "--resume".to_owned()
@@ -211,16 +211,16 @@ impl Outcome {
 }
 
 /// With conditions to keep to these alone decide between clean and found; whatever else is counted was agreed to by them.
-impl crate::outcome::Outcome for Outcome {
+impl crate::outcome::CommandOutcome for Outcome {
     fn exit(&self) -> Exit {
         if self.end.stopped.is_some() {
             Exit::Stopped
         } else if !self.verdicts.is_empty() {
-            if self.verdicts.iter().all(|verdict| verdict.held) { Exit::Clean } else { Exit::Found }
+            if self.verdicts.iter().all(|verdict| verdict.passed) { Exit::Clean } else { Exit::Findings }
         } else if self.counts.findings() > 0
             || self.lag.as_ref().is_some_and(|lag| lag.never_arrived() > 0 || !lag.is_whole())
         {
-            Exit::Found
+            Exit::Findings
         } else {
             Exit::Clean
         }

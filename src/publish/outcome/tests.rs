@@ -4,12 +4,12 @@ use uuid::Uuid;
 
 use super::*;
 use crate::outcome::read_back;
-use crate::publish::Shape;
+use crate::publish::HistogramStats;
 
 const MS: Percentiles = Percentiles { p50: 1.0, p90: 2.0, p99: 4.0, max: 8.0 };
 
-fn times(curve: Vec<Point>) -> Times {
-    let shape = Shape { mean_ms: 1.5, std_deviation_ms: 0.5, ..Shape::default() };
+fn times(curve: Vec<PercentilePoint>) -> Times {
+    let shape = HistogramStats { mean_ms: 1.5, std_deviation_ms: 0.5, ..HistogramStats::default() };
     Times {
         seconds: 10.0,
         rate_per_second: 10.0,
@@ -34,8 +34,9 @@ fn times(curve: Vec<Point>) -> Times {
 
 /// An outcome in which no field is what it is by default.
 fn full() -> Outcome {
-    let point = |(percentile, ms, count)| Point { percentile, ms, count };
-    let curve: Vec<Point> = [(0.0, 0.5, 1), (50.0, 1.0, 50), (99.0, 4.0, 99), (100.0, 8.0, 100)].map(point).into();
+    let point = |(percentile, ms, count)| PercentilePoint { percentile, ms, count };
+    let curve: Vec<PercentilePoint> =
+        [(0.0, 0.5, 1), (50.0, 1.0, 50), (99.0, 4.0, 99), (100.0, 8.0, 100)].map(point).into();
     let counts = [
         (Count::Read, 109),
         (Count::Published, 100),
@@ -46,9 +47,15 @@ fn full() -> Outcome {
         (Count::Retries, 7),
         (Count::Skipped, 5),
     ];
-    let missing = Missing { id: Uuid::from_u128(1), file: "a.json".into(), line: 3, fault: Some("late".into()) };
-    let truth =
-        Expected { file: "t".into(), ids: 3, arrived: 2, missing: 1, readings: vec![missing], ..Expected::default() };
+    let missing = MissingReading { id: Uuid::from_u128(1), file: "a.json".into(), line: 3, fault: Some("late".into()) };
+    let truth = TruthDelivery {
+        file: "t".into(),
+        ids: 3,
+        arrived: 2,
+        missing: 1,
+        readings: vec![missing],
+        ..TruthDelivery::default()
+    };
     let mut outcome = Outcome {
         topic: "local".into(),
         command: "ruminate publish a.json".into(),
@@ -69,7 +76,7 @@ fn full() -> Outcome {
         times: times(curve.clone()),
         errors: [("Throttling".into(), 7)].into(),
         lag: Some(Lag { watched: 3, arrived: 2, missing: 1, curve, truth: Some(truth), ..Lag::default() }),
-        verdicts: vec![Verdict { text: "p99 > 5s".into(), held: false, measured: "6 s".into() }],
+        verdicts: vec![ConditionResult { text: "p99 > 5s".into(), passed: false, measured: "6 s".into() }],
         dead_letters: Some("dead".into()),
         end: End { stopped: Some("why".into()), journal: Some("j".into()), resume_skip: Some(5), source_failed: true },
         problems: Problems::default(),

@@ -42,7 +42,7 @@ pub struct Interval {
 
 /// A point of a curve of percentiles.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Point {
+pub struct PercentilePoint {
     /// Share of messages, per cent: 99.9.
     pub percentile: f64,
     /// So many milliseconds at most.
@@ -53,7 +53,7 @@ pub struct Point {
 
 /// What a histogram tells of itself beside its percentiles.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-pub struct Shape {
+pub struct HistogramStats {
     /// The mean, milliseconds.
     pub mean_ms: f64,
     /// The standard deviation, milliseconds.
@@ -66,7 +66,7 @@ pub struct Shape {
     pub sub_buckets: u32,
 }
 
-impl Shape {
+impl HistogramStats {
     /// The shape of two distributions together, with how many values each has.
     fn merged(self, other: Self, (mine, theirs): (u64, u64)) -> Self {
         let (mine, theirs) = (mine as f64, theirs as f64);
@@ -100,13 +100,13 @@ pub struct Times {
     /// The run, interval by interval.
     pub intervals: Vec<Interval>,
     /// Latency by percentile, from the least to the greatest.
-    pub latency_curve: Vec<Point>,
+    pub latency_curve: Vec<PercentilePoint>,
     /// Service time by percentile.
-    pub service_curve: Vec<Point>,
+    pub service_curve: Vec<PercentilePoint>,
     /// Mean and standard deviation of the latency.
-    pub latency_shape: Shape,
+    pub latency_shape: HistogramStats,
     /// Mean and standard deviation of the service time.
-    pub service_shape: Shape,
+    pub service_shape: HistogramStats,
 }
 
 impl Times {
@@ -118,7 +118,7 @@ impl Times {
         self.intervals.extend(other.intervals.into_iter().map(|one| Interval { begin: begin + one.begin, ..one }));
         self.seconds += other.seconds;
         self.rate_per_second = published / self.seconds.max(1e-6);
-        let measured = |curve: &[Point]| curve.last().map_or(0, |last| last.count);
+        let measured = |curve: &[PercentilePoint]| curve.last().map_or(0, |last| last.count);
         let latencies = (measured(&self.latency_curve), measured(&other.latency_curve));
         let services = (measured(&self.service_curve), measured(&other.service_curve));
         self.latency_shape = self.latency_shape.merged(other.latency_shape, latencies);
@@ -130,10 +130,10 @@ impl Times {
     }
 }
 
-type Measured<'a> = (&'a mut Vec<Point>, &'a mut Percentiles, &'a mut f64);
+type Measured<'a> = (&'a mut Vec<PercentilePoint>, &'a mut Percentiles, &'a mut f64);
 
-fn merge_curve((curve, percentiles, p999): Measured<'_>, other: (Vec<Point>, Percentiles, f64)) {
-    let measured = |curve: &[Point]| curve.last().is_some_and(|last| last.count > 0);
+fn merge_curve((curve, percentiles, p999): Measured<'_>, other: (Vec<PercentilePoint>, Percentiles, f64)) {
+    let measured = |curve: &[PercentilePoint]| curve.last().is_some_and(|last| last.count > 0);
     match (measured(curve), measured(&other.0)) {
         (_, false) => return,
         (false, true) => {
@@ -155,7 +155,7 @@ fn merge_curve((curve, percentiles, p999): Measured<'_>, other: (Vec<Point>, Per
     let mut count = 0;
     let points = steps.into_iter().filter(|(_, n)| *n > 0).map(|(ms, n)| {
         count += n;
-        Point { percentile: 100.0 * count as f64 / all as f64, ms, count }
+        PercentilePoint { percentile: 100.0 * count as f64 / all as f64, ms, count }
     });
     *curve = points.collect();
     let at = |percentile: f64| curve.iter().find(|point| point.percentile >= percentile).map_or(0.0, |point| point.ms);

@@ -8,11 +8,11 @@ use std::fmt;
 use std::time::Duration;
 
 mod rate;
-mod speed;
+mod speedup;
 mod stages;
 
 pub use rate::Rate;
-pub use speed::Speed;
+pub use speedup::Speedup;
 pub use stages::Stages;
 
 /// When messages are due.
@@ -26,7 +26,7 @@ pub enum Schedule {
     /// At rates that change; the run ends with the last stage.
     Stages(Stages),
     /// As the readings' own times follow one another, in compressed time.
-    Speed(Speed),
+    Speed(Speedup),
 }
 
 impl Schedule {
@@ -71,8 +71,8 @@ impl Schedule {
     }
 
     /// The times one after the other.
-    pub(super) fn times(&self) -> Times {
-        Times { schedule: self.clone(), next: 0, speed: speed::Course::default() }
+    pub(super) fn times(&self) -> ScheduleCursor {
+        ScheduleCursor { schedule: self.clone(), next: 0, speed: speedup::HistoryClock::default() }
     }
 }
 
@@ -89,9 +89,9 @@ impl fmt::Display for Schedule {
 
 /// When a message is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Due {
+pub(super) enum DueTime {
     /// Whenever it can be sent.
-    Whenever,
+    Immediately,
     /// So long after the run began.
     At(Duration),
     /// Never: the schedule has ended.
@@ -100,20 +100,20 @@ pub(super) enum Due {
 
 /// The times of a schedule, message by message.
 #[derive(Debug, Clone)]
-pub(super) struct Times {
+pub(super) struct ScheduleCursor {
     schedule: Schedule,
     next: u64,
-    speed: speed::Course,
+    speed: speedup::HistoryClock,
 }
 
-impl Times {
+impl ScheduleCursor {
     /// When the next message is due, which has this time of its own (Unix milliseconds); does not move on.
-    pub(super) fn peek(&mut self, data_ms: Option<i64>) -> Due {
+    pub(super) fn peek(&mut self, data_ms: Option<i64>) -> DueTime {
         match &self.schedule {
-            Schedule::None => Due::Whenever,
-            Schedule::Rate(rate) => Due::At(rate.due(self.next)),
-            Schedule::Stages(stages) => stages.due(self.next).map_or(Due::Ended, Due::At),
-            Schedule::Speed(speed) => Due::At(self.speed.due(*speed, data_ms)),
+            Schedule::None => DueTime::Immediately,
+            Schedule::Rate(rate) => DueTime::At(rate.due(self.next)),
+            Schedule::Stages(stages) => stages.due(self.next).map_or(DueTime::Ended, DueTime::At),
+            Schedule::Speed(speed) => DueTime::At(self.speed.due(*speed, data_ms)),
         }
     }
 
@@ -124,7 +124,7 @@ impl Times {
 }
 
 /// Reads `500ms`, `30s`, `5m`, `2h`, or a plain number of seconds.
-pub fn time(text: &str) -> Option<Duration> {
+pub fn parse_duration(text: &str) -> Option<Duration> {
     let text = text.trim();
     let at = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
     let (number, unit) = text.split_at(at);
@@ -149,19 +149,19 @@ mod tests {
     fn lengths_of_time_are_read_with_their_unit() {
         let cases = [("500ms", 0.5), ("30s", 30.0), ("5m", 300.0), ("2h", 7_200.0), ("1.5", 1.5), ("1d", 86_400.0)];
         for (text, seconds) in cases {
-            assert_eq!(time(text), Some(Duration::from_secs_f64(seconds)), "{text}");
+            assert_eq!(parse_duration(text), Some(Duration::from_secs_f64(seconds)), "{text}");
         }
         for text in ["", "s", "-1s", "5 parsecs", "NaN", "inf"] {
-            assert_eq!(time(text), None, "{text}");
+            assert_eq!(parse_duration(text), None, "{text}");
         }
     }
 
     #[test]
     fn a_schedule_gives_the_same_time_until_the_message_is_taken() {
         let mut times = Schedule::Rate("100/s".parse().unwrap()).times();
-        assert_eq!([times.peek(None), times.peek(None)], [Due::At(Duration::ZERO); 2]);
+        assert_eq!([times.peek(None), times.peek(None)], [DueTime::At(Duration::ZERO); 2]);
         times.take();
-        assert_eq!(times.peek(None), Due::At(Duration::from_millis(10)));
-        assert_eq!(Schedule::None.times().peek(None), Due::Whenever);
+        assert_eq!(times.peek(None), DueTime::At(Duration::from_millis(10)));
+        assert_eq!(Schedule::None.times().peek(None), DueTime::Immediately);
     }
 }

@@ -8,7 +8,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::{Rate, time};
+use super::{Rate, parse_duration};
 
 /// Halvings of a wave's time: 2⁻⁶⁰ of an hour is less than a nanosecond.
 const HALVINGS: u32 = 60;
@@ -23,7 +23,7 @@ pub struct Stages {
 /// A stage, with what lies before it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Stage {
-    form: Form,
+    form: RateCurve,
     /// How long it lasts, seconds.
     seconds: f64,
     /// When it begins, seconds.
@@ -34,19 +34,19 @@ struct Stage {
 
 /// The rate over the time of a stage, messages a second.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Form {
+enum RateCurve {
     /// A straight line from one rate to another.
-    Line { from: f64, to: f64 },
+    Linear { from: f64, to: f64 },
     /// A wave about a mean, beginning there and rising.
-    Wave { mean: f64, swing: f64, period: f64 },
+    Sine { mean: f64, swing: f64, period: f64 },
 }
 
-impl Form {
+impl RateCurve {
     /// Messages due in the first `t` seconds of a stage of that length.
     fn integral(self, t: f64, seconds: f64) -> f64 {
         match self {
-            Self::Line { from, to } => from * t + (to - from) * t * t / (2.0 * seconds),
-            Self::Wave { mean, swing, period } => mean * t + swing * period / TAU * (1.0 - (TAU * t / period).cos()),
+            Self::Linear { from, to } => from * t + (to - from) * t * t / (2.0 * seconds),
+            Self::Sine { mean, swing, period } => mean * t + swing * period / TAU * (1.0 - (TAU * t / period).cos()),
         }
     }
 
@@ -54,12 +54,12 @@ impl Form {
     fn inverse(self, count: f64, seconds: f64) -> f64 {
         match self {
             _ if count <= 0.0 => 0.0, // where a ramp begins at nought, the root is 0/0
-            Self::Line { from, to } => {
+            Self::Linear { from, to } => {
                 let slope = (to - from) / seconds;
                 // The form of the root that does not lose digits where the slope is small.
                 2.0 * count / (from + (from * from + 2.0 * slope * count).max(0.0).sqrt())
             }
-            Self::Wave { .. } => {
+            Self::Sine { .. } => {
                 let (mut low, mut high) = (0.0, seconds);
                 for _ in 0..HALVINGS {
                     let middle = f64::midpoint(low, high);
@@ -72,15 +72,15 @@ impl Form {
 
     fn highest(self) -> f64 {
         match self {
-            Self::Line { from, to } => from.max(to),
-            Self::Wave { mean, swing, .. } => mean + swing,
+            Self::Linear { from, to } => from.max(to),
+            Self::Sine { mean, swing, .. } => mean + swing,
         }
     }
 
     fn last(self) -> f64 {
         match self {
-            Self::Line { to, .. } => to,
-            Self::Wave { mean, .. } => mean,
+            Self::Linear { to, .. } => to,
+            Self::Sine { mean, .. } => mean,
         }
     }
 }
@@ -155,44 +155,44 @@ impl FromStr for Stages {
             let parts: Vec<_> = word.split(':').map(str::trim).collect();
             let before = stages.stages.last().map_or(0.0, |stage| stage.form.last());
             let length = |text: &str| {
-                let seconds = time(text).filter(|time| !time.is_zero()).map(|time| time.as_secs_f64());
+                let seconds = parse_duration(text).filter(|time| !time.is_zero()).map(|time| time.as_secs_f64());
                 seconds.ok_or_else(|| wrong("give a length of time, such as 60s or 5m"))
             };
-            let constant = |rate: f64| Form::Line { from: rate, to: rate };
+            let constant = |rate: f64| RateCurve::Linear { from: rate, to: rate };
             if stages.is_endless() {
                 return Err(wrong("the stage before it has no time and so never ends: only the last one may"));
             }
             match parts[..] {
                 ["hold" | "step", rate, long] => {
-                    stages.push(constant(one(rate).map_err(|e| wrong(&e))?), length(long)?);
+                    stages.push(constant(parse_rate(rate).map_err(|e| wrong(&e))?), length(long)?);
                 }
                 ["hold" | "step", rate] => {
-                    let rate = one(rate).map_err(|e| wrong(&e))?;
+                    let rate = parse_rate(rate).map_err(|e| wrong(&e))?;
                     if rate <= 0.0 {
                         return Err(wrong("nothing would ever be sent: give it a time, or a rate"));
                     }
                     stages.push(constant(rate), f64::INFINITY);
                 }
                 ["ramp", rates, long] => {
-                    let (from, to) = two(rates).map_err(|e| wrong(&e))?;
-                    stages.push(Form::Line { from: from.unwrap_or(before), to }, length(long)?);
+                    let (from, to) = parse_rate_range(rates).map_err(|e| wrong(&e))?;
+                    stages.push(RateCurve::Linear { from: from.unwrap_or(before), to }, length(long)?);
                 }
                 ["spike", rate, long] => {
-                    let (rate, long) = (one(rate).map_err(|e| wrong(&e))?, length(long)?);
+                    let (rate, long) = (parse_rate(rate).map_err(|e| wrong(&e))?, length(long)?);
                     stages.push(constant(rate), long);
                     if before > 0.0 {
                         stages.push(constant(before), long);
                     }
                 }
                 ["sine", rates, period, long] => {
-                    let (Some(low), high) = two(rates).map_err(|e| wrong(&e))? else {
+                    let (Some(low), high) = parse_rate_range(rates).map_err(|e| wrong(&e))? else {
                         return Err(wrong("give the lowest and the highest rate, such as 1000-5000/s"));
                     };
                     if low > high {
                         return Err(wrong("the lower rate comes first"));
                     }
                     let (mean, swing) = (f64::midpoint(low, high), (high - low) / 2.0);
-                    stages.push(Form::Wave { mean, swing, period: length(period)? }, length(long)?);
+                    stages.push(RateCurve::Sine { mean, swing, period: length(period)? }, length(long)?);
                 }
                 _ => {
                     return Err(wrong(
@@ -210,7 +210,7 @@ impl FromStr for Stages {
 }
 
 impl Stages {
-    fn push(&mut self, form: Form, seconds: f64) {
+    fn push(&mut self, form: RateCurve, seconds: f64) {
         let (begin, before) =
             self.stages.last().map_or((0.0, 0.0), |last| (last.begin + last.seconds, last.before + last.messages()));
         self.stages.push(Stage { form, seconds, begin, before });
@@ -218,7 +218,7 @@ impl Stages {
 }
 
 /// A rate, which in a stage may be nought.
-fn one(text: &str) -> Result<f64, String> {
+fn parse_rate(text: &str) -> Result<f64, String> {
     if matches!(text.split('/').next(), Some("0" | "0.0")) {
         return Ok(0.0);
     }
@@ -226,14 +226,14 @@ fn one(text: &str) -> Result<f64, String> {
 }
 
 /// `FROM-TO/s`, or `TO/s` alone.
-fn two(text: &str) -> Result<(Option<f64>, f64), String> {
-    let Some((from, to)) = text.split_once('-') else { return Ok((None, one(text)?)) };
+fn parse_rate_range(text: &str) -> Result<(Option<f64>, f64), String> {
+    let Some((from, to)) = text.split_once('-') else { return Ok((None, parse_rate(text)?)) };
     let unit = to.split_once('/').map(|(_, unit)| unit);
     let from = match unit {
-        Some(unit) if !from.contains('/') => one(&format!("{from}/{unit}"))?,
-        _ => one(from)?,
+        Some(unit) if !from.contains('/') => parse_rate(&format!("{from}/{unit}"))?,
+        _ => parse_rate(from)?,
     };
-    Ok((Some(from), one(to)?))
+    Ok((Some(from), parse_rate(to)?))
 }
 
 #[cfg(test)]

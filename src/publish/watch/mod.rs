@@ -16,60 +16,60 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
+use crate::cancellation::CancellationToken;
 use crate::outcome::duration;
 use crate::publish::Lag;
-use crate::stop::Stop;
-use pipeline::record::stored::Shape;
+use pipeline::record::row::TableSchema;
 use pipeline::warehouse::Warehouse;
 
-mod queue;
+mod poll_queue;
 mod truth;
 
-use queue::{INTERVAL, Queue, Waiting};
+use poll_queue::{INTERVAL, PendingId, PollQueue};
 
 /// How long it waits after the warehouse gave no answer.
 const AWAY: Duration = Duration::from_secs(1);
 
 /// How a warehouse is watched.
 #[derive(Debug, Clone)]
-pub struct Watched {
+pub struct WatchOptions {
     /// The warehouse that readings are to arrive in.
     pub warehouse: Arc<dyn Warehouse>,
     /// How long to wait for the rest after the last message was published.
-    pub patience: Duration,
+    pub timeout: Duration,
     /// The truth file that says which readings must arrive.
     pub truth: Option<PathBuf>,
 }
 
 /// A watch under way.
 #[derive(Debug)]
-pub(super) struct Watch {
+pub(super) struct DeliveryWatch {
     published: mpsc::UnboundedSender<(Uuid, Instant)>,
     task: JoinHandle<Lag>,
-    seen: Arc<Seen>,
+    seen: Arc<WatchProgress>,
 }
 
 /// What has been seen so far, for who looks on.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
+pub(super) struct WatchProgress {
     watched: AtomicU64,
     arrived: AtomicU64,
 }
 
-impl Watch {
+impl DeliveryWatch {
     /// Begins to watch.
     ///
     /// # Errors
     /// The warehouse cannot be read, or its table holds no records; the truth file proves nothing.
-    pub(super) async fn begin(watched: Watched, stop: &Stop) -> anyhow::Result<Self> {
+    pub(super) async fn begin(watched: WatchOptions, stop: &CancellationToken) -> anyhow::Result<Self> {
         if let Some(path) = watched.truth.clone() {
             tokio::task::spawn_blocking(move || truth::check(&path)).await??;
         }
-        let shape = watched.warehouse.shape().await?;
+        let shape = watched.warehouse.table_schema().await?;
         let (published, receive) = mpsc::unbounded_channel();
-        let seen = Arc::<Seen>::default();
-        let queue = Queue::new(Utc::now().naive_utc(), Arc::clone(&seen));
-        let looker = Looker { watched, shape, stop: stop.clone(), queue, receive };
+        let seen = Arc::<WatchProgress>::default();
+        let queue = PollQueue::new(Utc::now().naive_utc(), Arc::clone(&seen));
+        let looker = Poller { watched, shape, stop: stop.clone(), queue, receive };
         Ok(Self { published, task: tokio::spawn(looker.run()), seen })
     }
 
@@ -79,7 +79,7 @@ impl Watch {
     }
 
     /// Readings watched, and those of them that have arrived.
-    pub(super) fn so_far(&self) -> (u64, u64) {
+    pub(super) fn progress(&self) -> (u64, u64) {
         (self.seen.watched.load(Ordering::Relaxed), self.seen.arrived.load(Ordering::Relaxed))
     }
 
@@ -94,20 +94,20 @@ impl Watch {
 }
 
 /// Looks for what is in the queue.
-struct Looker {
-    watched: Watched,
-    shape: Shape,
-    stop: Stop,
-    queue: Queue,
+struct Poller {
+    watched: WatchOptions,
+    shape: TableSchema,
+    stop: CancellationToken,
+    queue: PollQueue,
     receive: mpsc::UnboundedReceiver<(Uuid, Instant)>,
 }
 
-impl Looker {
+impl Poller {
     async fn run(mut self) -> Lag {
         let (why, waited) = self.watch().await;
-        let mut lag = self.queue.told(why, waited);
+        let mut lag = self.queue.into_lag(why, waited);
         if let Some(path) = self.watched.truth {
-            lag.truth = Some(truth::look(path, &*self.watched.warehouse, &self.shape, &self.stop).await);
+            lag.truth = Some(truth::await_readings(path, &*self.watched.warehouse, &self.shape, &self.stop).await);
         }
         lag
     }
@@ -119,13 +119,13 @@ impl Looker {
             if ended.is_none() && self.receive.is_closed() && self.receive.is_empty() {
                 ended = Some(Instant::now());
             }
-            let last = ended.map(|ended| ended + self.watched.patience);
+            let last = ended.map(|ended| ended + self.watched.timeout);
             let waited = |ended: Option<Instant>| ended.map_or(Duration::ZERO, |ended| ended.elapsed());
             let why = if ended.is_some() && self.queue.is_empty() {
                 Some(None)
             } else if last.is_some_and(|last| Instant::now() >= last) {
-                Some(Some(format!("not seen within {}", duration(self.watched.patience.as_secs_f64()))))
-            } else if ended.is_some() && self.stop.is_set() {
+                Some(Some(format!("not seen within {}", duration(self.watched.timeout.as_secs_f64()))))
+            } else if ended.is_some() && self.stop.is_cancelled() {
                 Some(Some("asked to stop".to_owned()))
             } else {
                 None
@@ -135,15 +135,15 @@ impl Looker {
             }
             let looked_for = self.queue.take(Instant::now());
             if looked_for.is_empty() {
-                self.rest(last).await;
+                self.wait_for_next_poll(last).await;
             } else {
-                self.look(looked_for).await;
+                self.poll(looked_for).await;
             }
         }
     }
 
     /// Waits for the next look, or for something to look for.
-    async fn rest(&mut self, last: Option<Instant>) {
+    async fn wait_for_next_poll(&mut self, last: Option<Instant>) {
         let next = self.queue.next().unwrap_or_else(|| Instant::now() + INTERVAL);
         let next = last.map_or(next, |last| next.min(last)).min(Instant::now() + INTERVAL);
         tokio::select! {
@@ -159,15 +159,15 @@ impl Looker {
         }
     }
 
-    async fn look(&mut self, looked_for: Vec<Waiting>) {
+    async fn poll(&mut self, looked_for: Vec<PendingId>) {
         let ids: Vec<String> = looked_for.iter().map(|one| one.id.hyphenated().to_string()).collect();
         let rows = self.watched.warehouse.fetch(&ids, &self.shape).await;
         let now = Instant::now();
         match rows {
-            Ok(rows) => self.queue.answered(looked_for, &rows, now),
+            Ok(rows) => self.queue.record_rows(looked_for, &rows, now),
             Err(why) => {
-                self.queue.unanswered(looked_for, &why);
-                let _ = self.stop.or(tokio::time::sleep(AWAY)).await; // stopped or rested: the loop looks
+                self.queue.requeue(looked_for, &why);
+                let _ = self.stop.run_until_cancelled(tokio::time::sleep(AWAY)).await; // stopped or rested: the loop looks
             }
         }
         self.receive_all();
@@ -176,20 +176,20 @@ impl Looker {
 
 #[cfg(test)]
 mod tests {
-    use super::queue::tests::{id, rows};
+    use super::poll_queue::tests::{id, rows};
     use super::*;
     use pipeline::warehouse::memory::Memory;
 
-    fn watched(warehouse: &Memory, patience: Duration) -> Watched {
-        Watched { warehouse: Arc::new(warehouse.clone()), patience, truth: None }
+    fn watched(warehouse: &Memory, patience: Duration) -> WatchOptions {
+        WatchOptions { warehouse: Arc::new(warehouse.clone()), timeout: patience, truth: None }
     }
 
     #[tokio::test]
     async fn it_waits_for_the_rest_and_no_longer_than_it_may() {
-        let (warehouse, stop) = (Memory::default(), Stop::default());
-        assert!(Watch::begin(watched(&warehouse, INTERVAL), &stop).await.is_err(), "no table");
+        let (warehouse, stop) = (Memory::default(), CancellationToken::default());
+        assert!(DeliveryWatch::begin(watched(&warehouse, INTERVAL), &stop).await.is_err(), "no table");
         warehouse.init().await.unwrap();
-        let watch = Watch::begin(watched(&warehouse, Duration::from_secs(60)), &stop).await.unwrap();
+        let watch = DeliveryWatch::begin(watched(&warehouse, Duration::from_secs(60)), &stop).await.unwrap();
         for pen in 0..1_200 {
             watch.published(id(pen), Instant::now());
         }
@@ -197,14 +197,14 @@ mod tests {
         tokio::spawn(async move {
             for (pens, wait) in [(0..1_100, 0), (1_100..1_200, 500)] {
                 tokio::time::sleep(Duration::from_millis(wait)).await;
-                late.insert(&rows(pens, Utc::now()), &Shape::standard()).await.unwrap();
+                late.insert(&rows(pens, Utc::now()), &TableSchema::standard()).await.unwrap();
             }
         });
         let lag = watch.end().await.unwrap();
         assert_eq!((lag.arrived, lag.missing, lag.stopped), (1_200, 0, None));
         assert!(lag.ms.p50 < 450.0 && lag.ms.max > 450.0, "{}", lag.ms);
 
-        let watch = Watch::begin(watched(&warehouse, Duration::from_millis(300)), &stop).await.unwrap();
+        let watch = DeliveryWatch::begin(watched(&warehouse, Duration::from_millis(300)), &stop).await.unwrap();
         watch.published(id(5_000), Instant::now());
         let lag = watch.end().await.unwrap();
         assert_eq!((lag.missing, lag.missing_ids), (1, vec![id(5_000)]));
@@ -215,12 +215,14 @@ mod tests {
     async fn a_warehouse_that_is_away_for_a_while_is_asked_again() {
         let warehouse = Memory::default();
         warehouse.init().await.unwrap();
-        let watch = Watch::begin(watched(&warehouse, Duration::from_secs(60)), &Stop::default()).await.unwrap();
+        let watch = DeliveryWatch::begin(watched(&warehouse, Duration::from_secs(60)), &CancellationToken::default())
+            .await
+            .unwrap();
         warehouse.drop_table();
         watch.published(id(1), Instant::now());
         tokio::time::sleep(Duration::from_millis(400)).await;
         warehouse.init().await.unwrap();
-        warehouse.insert(&rows([1], Utc::now()), &Shape::standard()).await.unwrap();
+        warehouse.insert(&rows([1], Utc::now()), &TableSchema::standard()).await.unwrap();
         let lag = watch.end().await.unwrap();
         assert_eq!((lag.arrived, lag.errors.values().sum::<u64>()), (1, 1));
     }

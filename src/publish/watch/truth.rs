@@ -8,12 +8,12 @@ use anyhow::Context as _;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
+use crate::cancellation::CancellationToken;
 use crate::herd::Fault;
-use crate::publish::{Expected, Missing};
-use crate::stop::Stop;
-use crate::truth::{self, Fate, Told};
-use pipeline::record::stored::{Row, Shape};
-use pipeline::retry::Retry;
+use crate::publish::{MissingReading, TruthDelivery};
+use crate::truth::{self, Entry, Expectation};
+use pipeline::record::row::{Row, TableSchema};
+use pipeline::retry::RetryPolicy;
 use pipeline::warehouse::{Error, Warehouse};
 
 /// Keys of one look.
@@ -25,7 +25,7 @@ const NAMED: usize = 100;
 
 /// A reading that must be in the warehouse.
 #[derive(Debug)]
-struct Due {
+struct ExpectedReading {
     id: Uuid,
     file: String,
     line: u64,
@@ -41,12 +41,17 @@ pub(in super::super) fn check(path: &Path) -> anyhow::Result<()> {
 }
 
 /// Looks for every reading that must be stored; what cannot be looked for to the end says why, and what was seen until then.
-pub(super) async fn look(path: PathBuf, warehouse: &dyn Warehouse, shape: &Shape, stop: &Stop) -> Expected {
-    let mut expected = Expected { file: path.display().to_string(), ..Expected::default() };
+pub(super) async fn await_readings(
+    path: PathBuf,
+    warehouse: &dyn Warehouse,
+    shape: &TableSchema,
+    stop: &CancellationToken,
+) -> TruthDelivery {
+    let mut expected = TruthDelivery { file: path.display().to_string(), ..TruthDelivery::default() };
     let (send, mut receive) = mpsc::channel(AHEAD);
     let reading = tokio::task::spawn_blocking(move || read(&path, &send));
     while let Some(due) = receive.recv().await {
-        if stop.is_set() {
+        if stop.is_cancelled() {
             expected.stopped = Some("asked to stop".into());
             return expected;
         }
@@ -61,7 +66,7 @@ pub(super) async fn look(path: PathBuf, warehouse: &dyn Warehouse, shape: &Shape
 }
 
 /// Hands over the readings that must be stored, some at a time; ends early where nobody listens.
-fn read(path: &Path, send: &mpsc::Sender<Vec<Due>>) -> anyhow::Result<()> {
+fn read(path: &Path, send: &mpsc::Sender<Vec<ExpectedReading>>) -> anyhow::Result<()> {
     let mut together = Vec::with_capacity(TOGETHER);
     truth::read_file(path, |told| {
         together.extend(due(told));
@@ -74,17 +79,22 @@ fn read(path: &Path, send: &mpsc::Sender<Vec<Due>>) -> anyhow::Result<()> {
 }
 
 /// The reading, where it must be stored; a repeat is the same reading as the line it repeats.
-fn due(told: &Told<'_>) -> Option<Due> {
+fn due(told: &Entry<'_>) -> Option<ExpectedReading> {
     let fault = told.fault.as_deref();
     let is_repeat = fault == Some(Fault::Duplicate.name());
-    let id = told.id.filter(|_| told.fate == Fate::Stored && !is_repeat)?;
+    let id = told.id.filter(|_| told.expect == Expectation::Stored && !is_repeat)?;
     let file = told.file.as_deref().unwrap_or_default().to_owned();
-    Some(Due { id, file, line: told.line, fault: fault.map(str::to_owned) })
+    Some(ExpectedReading { id, file, line: told.line, fault: fault.map(str::to_owned) })
 }
 
-async fn answer(due: &[Due], warehouse: &dyn Warehouse, shape: &Shape, expected: &mut Expected) -> Result<(), Error> {
+async fn answer(
+    due: &[ExpectedReading],
+    warehouse: &dyn Warehouse,
+    shape: &TableSchema,
+    expected: &mut TruthDelivery,
+) -> Result<(), Error> {
     let ids: Vec<String> = due.iter().map(|due| due.id.hyphenated().to_string()).collect();
-    let rows = Retry::default().run(Error::kind, |_| warehouse.fetch(&ids, shape)).await?;
+    let rows = RetryPolicy::default().run(Error::kind, |_| warehouse.fetch(&ids, shape)).await?;
     let found: HashSet<&str> = rows.iter().map(Row::id).collect();
     for (due, id) in due.iter().zip(&ids) {
         expected.ids += 1;
@@ -96,7 +106,7 @@ async fn answer(due: &[Due], warehouse: &dyn Warehouse, shape: &Shape, expected:
         let fault = due.fault.clone();
         *expected.missing_of.entry(fault.clone().unwrap_or_else(|| "none".into())).or_default() += 1;
         if expected.readings.len() < NAMED {
-            expected.readings.push(Missing { id: due.id, file: due.file.clone(), line: due.line, fault });
+            expected.readings.push(MissingReading { id: due.id, file: due.file.clone(), line: due.line, fault });
         }
     }
     Ok(())

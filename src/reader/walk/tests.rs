@@ -10,8 +10,8 @@ use futures::StreamExt;
 use tokio::sync::Semaphore;
 
 use super::*;
-use crate::reader::{Cutoff, Item, ReadSettings};
-use pipeline::lake::{Lake, Page, Put, Span, memory::Memory, survey};
+use crate::reader::{Cutoff, ObjectContent, ReadSettings};
+use pipeline::lake::{Lake, ListPage, PutResult, Span, memory::Memory, scan_partitions};
 
 /// A lake whose objects named `slow` come only when they are let through, and which counts.
 #[derive(Debug, Default)]
@@ -34,7 +34,7 @@ impl Lake for Watched {
         "watched".into()
     }
 
-    async fn list(&self, prefix: &str, depth: Depth, after: Option<&str>) -> Result<Page, Error> {
+    async fn list(&self, prefix: &str, depth: Depth, after: Option<&str>) -> Result<ListPage, Error> {
         self.pages.fetch_add(1, Ordering::Relaxed);
         if self.denied.as_deref() == Some(prefix) {
             return Err(Error::new(Reason::Denied, prefix, "no"));
@@ -56,11 +56,11 @@ impl Lake for Watched {
         self.inner.get(key).await
     }
 
-    fn habits(&self) -> Habits {
-        Habits { listings: 4, batch: self.batch.max(1), reads: 8 }
+    fn read_hints(&self) -> ReadHints {
+        ReadHints { concurrent_listings: 4, batch_size: self.batch.max(1), concurrent_reads: 8 }
     }
 
-    async fn put_new(&self, key: &str, body: Bytes) -> Result<Put, Error> {
+    async fn put_new(&self, key: &str, body: Bytes) -> Result<PutResult, Error> {
         self.inner.put_new(key, body).await
     }
 
@@ -68,8 +68,8 @@ impl Lake for Watched {
         Ok(Utc::now())
     }
 
-    fn beside(&self, name: &str) -> Arc<dyn Lake> {
-        self.inner.beside(name)
+    fn sibling(&self, name: &str) -> Arc<dyn Lake> {
+        self.inner.sibling(name)
     }
 }
 
@@ -83,18 +83,21 @@ async fn fill(lake: &Watched, farm: &str, day: u32, objects: usize) {
     }
 }
 
-async fn walked(lake: &Arc<Watched>, concurrency: usize) -> std::pin::Pin<Box<dyn Stream<Item = Result<Step, Error>>>> {
-    let partitions = survey(&**lake, &Span::default()).await.unwrap().partitions;
+async fn walked(
+    lake: &Arc<Watched>,
+    concurrency: usize,
+) -> std::pin::Pin<Box<dyn Stream<Item = Result<ReadEvent, Error>>>> {
+    let partitions = scan_partitions(&**lake, &Span::default()).await.unwrap().partitions;
     lake.pages.store(0, Ordering::Relaxed);
     let cutoff = Cutoff::at(Utc::now() + Duration::from_secs(60));
     let lake = Arc::clone(lake) as Arc<dyn Lake>;
     Box::pin(Reader::new(lake, ReadSettings { concurrency, cutoff }).read(partitions))
 }
 
-fn told(step: &Step) -> String {
+fn told(step: &ReadEvent) -> String {
     match step {
-        Step::Found(found) => found.meta.key.clone(),
-        Step::Closed(day) => format!("closed {day}"),
+        ReadEvent::Object(found) => found.meta.key.clone(),
+        ReadEvent::DayComplete(day) => format!("closed {day}"),
     }
 }
 
@@ -111,8 +114,8 @@ async fn every_object_comes_once_and_before_its_days_end() {
         let mut steps = walked(&lake, concurrency).await;
         while let Some(step) = steps.next().await {
             match step.unwrap() {
-                Step::Closed(day) => closed.push(day),
-                Step::Found(found) => {
+                ReadEvent::DayComplete(day) => closed.push(day),
+                ReadEvent::Object(found) => {
                     let day = found.key.as_ref().unwrap().day;
                     assert!(closed.iter().all(|closed| *closed < day), "{day} is closed");
                     assert!(keys.insert(found.meta.key));
@@ -162,7 +165,7 @@ async fn what_runs_ahead_of_a_slow_day_is_bounded() {
     let lake = Arc::new(lake);
     let mut steps = walked(&lake, 4).await;
     for _ in 0..DAYS - 1 {
-        assert!(matches!(steps.next().await.unwrap().unwrap(), Step::Found(_)));
+        assert!(matches!(steps.next().await.unwrap().unwrap(), ReadEvent::Object(_)));
     }
     assert!(tokio::time::timeout(Duration::from_millis(50), steps.next()).await.is_err());
     assert_eq!(lake.gets.load(Ordering::Relaxed), DAYS);
@@ -204,9 +207,9 @@ async fn what_the_reader_does_not_keep_is_not_there_and_its_day_closes_all_the_s
     let lake = Watched::default();
     fill(&lake, "a", 1, 3).await;
     fill(&lake, "a", 2, 3).await;
-    let partitions = survey(&lake, &Span::default()).await.unwrap().partitions;
+    let partitions = scan_partitions(&lake, &Span::default()).await.unwrap().partitions;
     let settings = ReadSettings { concurrency: 2, cutoff: Cutoff::at(Utc::now() + Duration::from_secs(60)) };
-    let reader = Reader::new(Arc::new(lake), settings).keeping(|meta| meta.key.contains("/02/"));
+    let reader = Reader::new(Arc::new(lake), settings).filtered(|meta| meta.key.contains("/02/"));
     let steps: Vec<_> = reader.read(partitions).map(|step| told(&step.unwrap())).collect().await;
     assert_eq!(steps.len(), 5);
     assert_eq!((steps[0].as_str(), steps[4].as_str()), ("closed 2023-01-01", "closed 2023-01-02"));
@@ -220,14 +223,14 @@ async fn objects_that_alone_are_refused_end_nothing_unless_the_lake_is_refused_t
         fill(&lake, "a", 1, 30).await;
         fill(&lake, "b", 2, 260).await;
         fill(&lake, "c", 3, 30).await;
-        let partitions = survey(&lake, &Span::default()).await.unwrap().partitions;
+        let partitions = scan_partitions(&lake, &Span::default()).await.unwrap().partitions;
         lake.denied = denied.clone();
         let reader = Reader::new(
             Arc::new(lake),
             ReadSettings { concurrency: 4, cutoff: Cutoff::at(Utc::now() + Duration::from_secs(60)) },
         );
         let steps: Vec<_> = reader.read(partitions).collect().await;
-        let refused = |step: &&Result<Step, Error>| matches!(step, Ok(Step::Found(found)) if matches!(&found.item, Item::Unreadable(why) if why.contains("key is disabled")));
+        let refused = |step: &&Result<ReadEvent, Error>| matches!(step, Ok(ReadEvent::Object(found)) if matches!(&found.item, ObjectContent::Unreadable(why) if why.contains("key is disabled")));
         let (count, ended) = (steps.iter().filter(refused).count(), steps.iter().find_map(|step| step.as_ref().err()));
         match denied {
             None => assert!(count == 260 && ended.is_none(), "{count} {ended:?}"),
@@ -241,7 +244,7 @@ async fn objects_that_alone_are_refused_end_nothing_unless_the_lake_is_refused_t
 async fn a_lake_of_which_nothing_can_be_read_is_not_read_to_its_end() {
     let lake = Watched { batch: 1, locked: Some(""), ..Watched::default() };
     fill(&lake, "a", 1, 300).await;
-    let partitions = survey(&lake, &Span::default()).await.unwrap().partitions;
+    let partitions = scan_partitions(&lake, &Span::default()).await.unwrap().partitions;
     let cutoff = Cutoff::at(Utc::now() + Duration::from_secs(60));
     let reader = Reader::new(Arc::new(lake), ReadSettings { concurrency: 4, cutoff });
     let steps: Vec<_> = reader.read(partitions).collect().await;

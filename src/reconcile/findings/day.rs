@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 
 use pipeline::lake::Key;
-use pipeline::record::stored::Row;
+use pipeline::record::row::Row;
 use pipeline::record::{Column, Record, Slug};
 
 /// The farm and day under which a finding is counted.

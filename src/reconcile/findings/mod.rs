@@ -10,40 +10,40 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::Audit;
 use super::drift::Drift;
-use super::entries::NaturalEntry;
+use super::entries::NaturalKeyEntry;
 use super::finding::Finding;
-use super::finding_file::Sink;
-use super::look::Suspicion;
+use super::finding_file::DriftWriter;
+use super::one_sided::OneSided;
 use super::outcome::{Outcome, Store};
+use super::recheck::Candidate;
 use super::sorters::{FULL, Sorters};
-use super::unpaired::Unpaired;
 use super::verdict::Counter;
 use crate::sort::{OrderedId, Sorted, Sorter};
 use pipeline::record::Record;
-use pipeline::record::stored::{Row, Shape};
+use pipeline::record::row::{Row, TableSchema};
 
 mod day;
 mod recheck;
 mod rules;
 
 pub(super) use day::FindingDay;
-pub(super) use rules::own;
+pub(super) use rules::record_findings;
 
 /// What has been found so far.
 pub(super) struct FindingCollector {
     pub outcome: Outcome,
-    sink: Sink,
+    sink: DriftWriter,
     found: u64,
     /// What has both sides, and is to be looked at again.
-    doubts: Vec<Suspicion>,
+    doubts: Vec<Candidate>,
     /// What has one side.
-    unpaired: Unpaired,
-    naturals: Sorter<NaturalEntry>,
+    unpaired: OneSided,
+    naturals: Sorter<NaturalKeyEntry>,
     sorters: Sorters,
 }
 
 impl FindingCollector {
-    pub(super) fn new(outcome: Outcome, sink: Sink, sorters: Sorters) -> io::Result<Self> {
+    pub(super) fn new(outcome: Outcome, sink: DriftWriter, sorters: Sorters) -> io::Result<Self> {
         let (unpaired, naturals) = (sorters.unpaired()?, sorters.naturals()?);
         Ok(Self { outcome, sink, found: 0, doubts: Vec::new(), unpaired, naturals, sorters })
     }
@@ -58,12 +58,12 @@ impl FindingCollector {
     }
 
     /// Whether so much was found that the rest changes nothing.
-    pub(super) fn is_hopeless(&self, audit: &Audit) -> bool {
+    pub(super) fn reached_limit(&self, audit: &Audit) -> bool {
         audit.halt_after.is_some_and(|most| self.found >= most)
     }
 
     /// Takes something that looks like a finding.
-    pub(super) fn suspect(&mut self, suspicion: Suspicion) -> io::Result<()> {
+    pub(super) fn add_candidate(&mut self, suspicion: Candidate) -> io::Result<()> {
         if suspicion.row.is_some() && !suspicion.keys.is_empty() {
             self.doubts.push(suspicion);
             return Ok(());
@@ -86,9 +86,9 @@ impl FindingCollector {
     }
 
     /// A row whose object is there and cannot be judged.
-    pub(super) fn unjudged(&mut self, row: &Row) {
+    pub(super) fn add_not_compared(&mut self, row: &Row) {
         self.saw_row(row);
-        self.outcome[Counter::Unjudged] += 1;
+        self.outcome[Counter::NotCompared] += 1;
     }
 
     /// Both sides have this: what is stored is the row that the record should be.
@@ -99,7 +99,7 @@ impl FindingCollector {
         self.count_row(place.as_ref());
     }
 
-    fn saw_record(&mut self, record: &Record, shape: &Shape) {
+    fn saw_record(&mut self, record: &Record, shape: &TableSchema) {
         let place = FindingDay::of(record);
         self.outcome.add(Store::Lake, &record.to_row(shape), Some(place.named()));
         self.count_record(Some(&place));
@@ -128,17 +128,17 @@ impl FindingCollector {
 
     fn natural(&mut self, record: &Record, key: Option<&str>) -> anyhow::Result<()> {
         let id = OrderedId::new(&record.id_treated_data);
-        self.naturals.push(NaturalEntry { hash: natural_key(record), id, key: key.map(str::to_owned) }).context(FULL)
+        self.naturals.push(NaturalKeyEntry { hash: natural_key(record), id, key: key.map(str::to_owned) }).context(FULL)
     }
 
     /// Ends the findings: the counts, and the file of them.
-    pub(super) fn into_parts(self) -> (Outcome, Sink) {
+    pub(super) fn into_parts(self) -> (Outcome, DriftWriter) {
         (self.outcome, self.sink)
     }
 
     /// Takes the natural keys out, in their order.
-    pub(super) fn naturals(&mut self) -> anyhow::Result<Sorted<NaturalEntry>> {
-        std::mem::replace(&mut self.naturals, self.sorters.naturals()?).done().context(FULL)
+    pub(super) fn naturals(&mut self) -> anyhow::Result<Sorted<NaturalKeyEntry>> {
+        std::mem::replace(&mut self.naturals, self.sorters.naturals()?).finish().context(FULL)
     }
 }
 

@@ -3,16 +3,16 @@
 use anyhow::Context as _;
 use chrono::{NaiveDateTime, TimeDelta, Utc};
 
-use super::rules::{own, rule_of_row};
+use super::rules::{record_findings, rule_of_row};
 use super::{FindingCollector, FindingDay};
+use crate::cancellation::CancellationToken;
 use crate::progress::Progress;
 use crate::reconcile::Audit;
 use crate::reconcile::finding::{Finding, Stability};
-use crate::reconcile::look::{Look, Spoilt, Suspicion, agrees, look_again};
+use crate::reconcile::recheck::{Candidate, LostObject, Observation, agrees, recheck};
 use crate::reconcile::sorters::FULL;
 use crate::reconcile::verdict::{Counter, Kind};
-use crate::stop::Stop;
-use pipeline::record::stored::{Row, Shape, Value};
+use pipeline::record::row::{Row, TableSchema, Value};
 use pipeline::record::{Column, Record, reading_id};
 
 /// Suspicions looked at again together.
@@ -22,11 +22,18 @@ const CLOCKS_APART: TimeDelta = TimeDelta::minutes(15);
 
 impl FindingCollector {
     /// Looks again at what has gathered, once it is a batch, or would be enough to end with.
-    pub(in crate::reconcile) async fn recheck_full(&mut self, audit: &Audit, shape: &Shape) -> anyhow::Result<()> {
+    pub(in crate::reconcile) async fn recheck_full(
+        &mut self,
+        audit: &Audit,
+        shape: &TableSchema,
+    ) -> anyhow::Result<()> {
         if let Some(most) = audit.halt_after {
             let suspected = self.doubts.len() as u64 + self.unpaired.count;
             if suspected > 0 && self.found + suspected >= most {
-                return self.recheck_all(audit, shape, &Progress::Silent, &Stop::default()).await.map(drop);
+                return self
+                    .recheck_all(audit, shape, &Progress::Silent, &CancellationToken::default())
+                    .await
+                    .map(drop);
             }
         }
         if self.doubts.len() >= RECHECK {
@@ -40,9 +47,9 @@ impl FindingCollector {
     pub(in crate::reconcile) async fn recheck_all(
         &mut self,
         audit: &Audit,
-        shape: &Shape,
+        shape: &TableSchema,
         progress: &Progress,
-        stop: &Stop,
+        stop: &CancellationToken,
     ) -> anyhow::Result<bool> {
         let doubts = std::mem::take(&mut self.doubts);
         let stage = progress.stage("second look", Some(doubts.len() as u64 + self.unpaired.count));
@@ -58,7 +65,7 @@ impl FindingCollector {
             if batch.is_empty() {
                 break;
             }
-            if stop.is_set() || self.is_hopeless(audit) {
+            if stop.is_cancelled() || self.reached_limit(audit) {
                 return Ok(false);
             }
             stage.add(batch.len() as u64);
@@ -68,31 +75,37 @@ impl FindingCollector {
         Ok(true)
     }
 
-    async fn recheck(&mut self, audit: &Audit, shape: &Shape, doubts: Vec<Suspicion>) -> anyhow::Result<()> {
-        for (suspicion, look) in look_again(audit, shape, doubts).await? {
-            self.conclude(audit, shape, &suspicion, look)?;
+    async fn recheck(&mut self, audit: &Audit, shape: &TableSchema, doubts: Vec<Candidate>) -> anyhow::Result<()> {
+        for (suspicion, look) in recheck(audit, shape, doubts).await? {
+            self.resolve_candidate(audit, shape, &suspicion, look)?;
         }
         Ok(())
     }
 
     /// Says what a suspicion comes to, and counts what is there now.
-    fn conclude(&mut self, audit: &Audit, shape: &Shape, before: &Suspicion, now: Look) -> anyhow::Result<()> {
+    fn resolve_candidate(
+        &mut self,
+        audit: &Audit,
+        shape: &TableSchema,
+        before: &Candidate,
+        now: Observation,
+    ) -> anyhow::Result<()> {
         let agreed = match (&before.record, &before.row) {
             (Some(record), Some(row)) => audit.differences(record, &row.0, shape).is_empty(),
             _ => false,
         };
         if !agreed && agrees(audit, shape, &now) {
-            self.outcome[Counter::Settled] += 1;
+            self.outcome[Counter::ResolvedOnRecheck] += 1;
         }
-        let spoilt = !now.spoilt.is_empty();
-        for (key, how) in &now.spoilt {
-            self.spoilt(before, key, how)?;
+        let spoilt = !now.lost.is_empty();
+        for (key, how) in &now.lost {
+            self.report_lost_object(before, key, how)?;
         }
-        let differences = match (&now.home, &now.row) {
+        let differences = match (&now.primary, &now.row) {
             (Some((_, record)), Some(row)) => audit.differences(record, row, shape),
             _ => Vec::new(),
         };
-        match (&now.home, &now.row) {
+        match (&now.primary, &now.row) {
             (Some(_), Some(row)) if differences.is_empty() => self.saw_both(row),
             (home, row) => {
                 home.iter().for_each(|(_, record)| self.saw_record(record, shape));
@@ -104,61 +117,72 @@ impl FindingCollector {
                 }
             }
         }
-        if let Some((key, record)) = &now.home {
-            self.home(audit, key, record, &now.copies)?;
+        if let Some((key, record)) = &now.primary {
+            self.check_record(audit, key, record, &now.copies)?;
         }
-        match (&now.home, &now.row) {
+        match (&now.primary, &now.row) {
             (Some(_), Some(_)) if differences.is_empty() => {
                 self.outcome[Counter::Matched] += 1;
                 Ok(())
             }
             (Some((key, record)), Some(_)) => {
                 let finding = Finding::new(Kind::Differing, &record.id_treated_data, Some(key.clone()));
-                self.tell(Finding { fields: differences, ..finding }, &now, Some(FindingDay::of(record)))
+                self.report_observed(Finding { fields: differences, ..finding }, &now, Some(FindingDay::of(record)))
             }
             (Some((key, record)), None) => {
                 let finding = Finding::new(Kind::LakeOnly, &record.id_treated_data, Some(key.clone()));
-                let finding = about(finding, Some(record), None, shape);
-                self.tell(finding, &now, Some(FindingDay::of(record)))
+                let finding = with_context(finding, Some(record), None, shape);
+                self.report_observed(finding, &now, Some(FindingDay::of(record)))
             }
-            (None, Some(row)) => self.row_alone(audit, shape, row, spoilt, &now),
+            (None, Some(row)) => self.check_row_without_object(audit, shape, row, spoilt, &now),
             (None, None) => Ok(()),
         }
     }
 
     /// Reports with what the second look adds.
-    fn tell(&mut self, finding: Finding, now: &Look, place: Option<FindingDay>) -> anyhow::Result<()> {
-        let finding = match &now.near {
+    fn report_observed(
+        &mut self,
+        finding: Finding,
+        now: &Observation,
+        place: Option<FindingDay>,
+    ) -> anyhow::Result<()> {
+        let finding = match &now.id_variant {
             Some(near) if finding.kind != Kind::Differing => {
                 finding.because(format!("the warehouse has {near:?}, which it takes for the same id"))
             }
             _ => finding,
         };
-        if !now.moving {
+        if !now.unstable {
             return self.report(finding, place);
         }
-        self.outcome[Counter::Moving] += 1;
+        self.outcome[Counter::Unstable] += 1;
         self.report(Finding { stability: Stability::Unstable, ..finding }, place)
     }
 
     /// An object that says nothing of its record any more.
-    fn spoilt(&mut self, before: &Suspicion, key: &str, how: &Spoilt) -> anyhow::Result<()> {
+    fn report_lost_object(&mut self, before: &Candidate, key: &str, how: &LostObject) -> anyhow::Result<()> {
         self.outcome[Counter::LakeObjects] += 1;
         let finding = |kind, why: &str| Finding::new(kind, &before.id, Some(key.to_owned())).because(why);
         match how {
-            Spoilt::Archived => {
+            LostObject::Archived => {
                 self.outcome[Counter::Archived] += 1;
                 Ok(())
             }
-            Spoilt::Unreadable(why) => self.report(finding(Kind::Unreadable, why), FindingDay::of_key(key)),
-            Spoilt::Rejected(why) => self.report(finding(Kind::Rejected, why), FindingDay::of_key(key)),
+            LostObject::Unreadable(why) => self.report(finding(Kind::Unreadable, why), FindingDay::of_key(key)),
+            LostObject::Rejected(why) => self.report(finding(Kind::Rejected, why), FindingDay::of_key(key)),
         }
     }
 
     /// What can be said of a record by itself: its place, its rule, its copies.
-    fn home(&mut self, audit: &Audit, key: &str, record: &Record, copies: &[(String, Record)]) -> anyhow::Result<()> {
+    fn check_record(
+        &mut self,
+        audit: &Audit,
+        key: &str,
+        record: &Record,
+        copies: &[(String, Record)],
+    ) -> anyhow::Result<()> {
         self.natural(record, Some(key))?;
-        for finding in own(audit, key, record) {
+        for finding in record_findings(audit, key, record) {
             self.report(finding, Some(FindingDay::of(record)))?;
         }
         for (copy, other) in copies {
@@ -172,13 +196,20 @@ impl FindingCollector {
     }
 
     /// A row for which no object speaks.
-    fn row_alone(&mut self, audit: &Audit, shape: &Shape, row: &Row, spoilt: bool, now: &Look) -> anyhow::Result<()> {
+    fn check_row_without_object(
+        &mut self,
+        audit: &Audit,
+        shape: &TableSchema,
+        row: &Row,
+        spoilt: bool,
+        now: &Observation,
+    ) -> anyhow::Result<()> {
         // Its object may be one of those that were too new to be read; nothing is so new that it is still to come.
         let fence = self.outcome.fence.map_or(NaiveDateTime::MAX, |fence| fence.naive_utc());
         let latest = (Utc::now() + CLOCKS_APART).naive_utc();
         let too_new = row.instant(Column::RowTs).is_some_and(|at| fence <= at && at <= latest);
         if spoilt || too_new {
-            self.outcome[Counter::Unjudged] += 1;
+            self.outcome[Counter::NotCompared] += 1;
             return Ok(());
         }
         let record = row.to_record();
@@ -189,17 +220,17 @@ impl FindingCollector {
                 self.report(finding, place.clone())?;
             }
         }
-        let finding = about(Finding::new(Kind::WarehouseOnly, row.id(), None), None, Some(row), shape);
+        let finding = with_context(Finding::new(Kind::WarehouseOnly, row.id(), None), None, Some(row), shape);
         let why = match &record {
             Some(record) if reading_id(&record.reading).to_string() == row.id() => "its id is that of its values",
             _ => "its id is not that of its values: written by hand or by an older Lambda?",
         };
-        self.tell(finding.because(why), now, place)
+        self.report_observed(finding.because(why), now, place)
     }
 }
 
 /// Who and when, so that a reader of the finding file need not look the id up.
-fn about(mut finding: Finding, record: Option<&Record>, row: Option<&Row>, shape: &Shape) -> Finding {
+fn with_context(mut finding: Finding, record: Option<&Record>, row: Option<&Row>, shape: &TableSchema) -> Finding {
     for column in [Column::CodCliente, Column::IdCurral, Column::IdLote, Column::Data, Column::RowTs] {
         let lake = record.map_or(Value::Null, |record| record.value(column, shape));
         let warehouse = row.map_or(Value::Null, |row| row.get(column).clone());

@@ -4,11 +4,11 @@ use crate::reconcile::Audit;
 use crate::reconcile::finding::Finding;
 use crate::reconcile::verdict::Kind;
 use pipeline::lake::Key;
-use pipeline::record::stored::{Row, Shape, Value};
+use pipeline::record::row::{Row, TableSchema, Value};
 use pipeline::record::{Column, Record};
 
 /// What is wrong with a record by itself: its place, its rule.
-pub(in crate::reconcile) fn own(audit: &Audit, key: &str, record: &Record) -> Vec<Finding> {
+pub(in crate::reconcile) fn record_findings(audit: &Audit, key: &str, record: &Record) -> Vec<Finding> {
     let mut found = Vec::new();
     let finding = |kind| Finding::new(kind, &record.id_treated_data, Some(key.to_owned()));
     if Key::parse(key).is_some_and(|path| !path.fits(record)) {
@@ -31,10 +31,10 @@ fn same_rule(found: f64, due: f64) -> bool {
 }
 
 /// A row that no object speaks for is held against the rule at the precision of its own columns.
-pub(super) fn rule_of_row(audit: &Audit, shape: &Shape, row: &Row, record: &Record) -> Option<Finding> {
+pub(super) fn rule_of_row(audit: &Audit, shape: &TableSchema, row: &Row, record: &Record) -> Option<Finding> {
     let due = Record { consumo_meta: audit.rules.consumo_meta(record.reading.peso_medio), ..record.clone() };
     let number = |value: &Value| match value {
-        Value::Single(value) => f64::from(*value),
+        Value::Float(value) => f64::from(*value),
         Value::Double(value) => *value,
         _ => f64::NAN,
     };

@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::is_zero;
-use crate::reconcile::Days;
+use crate::reconcile::FarmDays;
 
 /// One farm's day, on both sides.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,7 +40,7 @@ impl DayCounts {
 }
 
 #[derive(Serialize)]
-struct Written<'a> {
+struct WrittenDay<'a> {
     farm: &'a str,
     day: NaiveDate,
     #[serde(flatten)]
@@ -48,20 +48,20 @@ struct Written<'a> {
 }
 
 #[derive(Deserialize)]
-struct Read {
+struct ReadDay {
     farm: String,
     day: NaiveDate,
     #[serde(flatten)]
     counts: DayCounts,
 }
 
-pub(super) fn serialize<S: Serializer>(days: &Days<DayCounts>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(days.iter().map(|(farm, day, counts)| Written { farm, day, counts }))
+pub(super) fn serialize<S: Serializer>(days: &FarmDays<DayCounts>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(days.iter().map(|(farm, day, counts)| WrittenDay { farm, day, counts }))
 }
 
-pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Days<DayCounts>, D::Error> {
-    let mut days = Days::<DayCounts>::default();
-    for Read { farm, day, counts } in Vec::<Read>::deserialize(deserializer)? {
+pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<FarmDays<DayCounts>, D::Error> {
+    let mut days = FarmDays::<DayCounts>::default();
+    for ReadDay { farm, day, counts } in Vec::<ReadDay>::deserialize(deserializer)? {
         days.of(&farm, day).merge(&counts);
     }
     Ok(days)

@@ -8,7 +8,7 @@
 //! its JSON is merged with rounded sums, and has no patterns of its own to contribute.
 
 use super::{Outcome, RecentlyProcessed};
-use crate::reader::cache::Served;
+use crate::reader::cache::CacheStats;
 
 impl RecentlyProcessed {
     fn merge(&mut self, other: Self) {
@@ -43,19 +43,19 @@ impl Outcome {
         self.places.merge(&other.places);
         self.late.merge(other.late);
         self.samples.merge(&other.samples);
-        self.problems.absorb(other.problems);
+        self.problems.merge(other.problems);
         self.repair_asked |= other.repair_asked;
         if self.is_whole() {
             self.find_gaps();
         } else {
             self.gaps.clear();
         }
-        self.conclude();
+        self.finalize();
     }
 }
 
 /// Adds up how the caches of two parts served.
-fn add_served(mine: &mut Served, theirs: &Served) {
+fn add_served(mine: &mut CacheStats, theirs: &CacheStats) {
     mine.known += theirs.known;
     mine.read += theirs.read;
     mine.not_believed += theirs.not_believed;

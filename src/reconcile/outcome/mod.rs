@@ -12,14 +12,14 @@ use serde::{Deserialize, Serialize};
 
 use super::finding::Finding;
 use super::verdict::{Counter, Kind, Side};
-use super::{Budget, Days, Drift, Gap, LATE, Pattern, Places, gaps};
+use super::{Budget, Drift, FarmDays, FindingCounts, Gap, LATE, Pattern, gaps};
 use crate::outcome::{Counter as _, Counts, Exit, Problems};
-use crate::reader::cache::Served;
+use crate::reader::cache::CacheStats;
 use pipeline::record::Column;
-use pipeline::record::stored::{Row, Value};
+use pipeline::record::row::{Row, Value};
 
 mod baseline;
-mod control;
+mod control_totals;
 mod day_counts;
 mod exact_sum;
 mod merge;
@@ -33,7 +33,7 @@ mod totals;
 mod truth;
 
 pub use baseline::BaselineDiff;
-pub use control::ControlTotals;
+pub use control_totals::ControlTotals;
 pub use day_counts::DayCounts;
 pub use not_checked::NotChecked;
 pub use repair::{Action, RepairCounter, RepairOutcome};
@@ -78,7 +78,7 @@ pub struct Outcome {
     /// Whether objects were not opened if their names have their ids.
     pub quick: bool,
     /// Cache statistics; `None` without a cache.
-    pub cache: Option<Served>,
+    pub cache: Option<CacheStats>,
     /// Moments that the rows show: 1, and one more for each time that the warehouse's snapshot was lost.
     pub snapshots: u64,
     /// Audits that it was merged from; 0 if it is of one.
@@ -101,14 +101,14 @@ pub struct Outcome {
     pub control: ControlTotals,
     /// Counts by farm and day.
     #[serde(with = "day_counts")]
-    pub days: Days<DayCounts>,
+    pub days: FarmDays<DayCounts>,
     /// What plainly explains findings, with how many.
     pub causes: BTreeMap<String, u64>,
     /// Where findings concentrate, and since when.
     pub patterns: Vec<Pattern>,
     /// Where findings are, by kind.
     #[serde(skip)]
-    pub places: Places,
+    pub places: FindingCounts,
     /// What was processed within minutes before the audit began.
     #[serde(skip)]
     pub late: RecentlyProcessed,
@@ -167,7 +167,7 @@ impl Outcome {
 
     /// Counts whether a finding may be of a record whose row was on its way.
     pub(super) fn count_late(&mut self, finding: &Finding) {
-        let Some(Value::Instant(at)) = finding.field(Column::RowTs).map(|field| &field.lake) else { return };
+        let Some(Value::DateTime(at)) = finding.field(Column::RowTs).map(|field| &field.lake) else { return };
         self.late.lake_only += u64::from(finding.kind == Kind::LakeOnly && self.is_late(at.and_utc()));
     }
 
@@ -206,7 +206,7 @@ impl Outcome {
     }
 
     /// Derives what follows from the counts: patterns, what was not checked, what is not proved.
-    pub fn conclude(&mut self) {
+    pub fn finalize(&mut self) {
         self.patterns = self.places.patterns(&self.days, |cell| cell.lake.max(cell.warehouse));
         let [lake, _] = self.control.hashes().map(|seen| seen.count);
         let late = Pattern::late(self.late.lake_only, self[Counter::LakeOnly], [self.late.records, lake]);
@@ -264,11 +264,15 @@ impl Outcome {
                 self[whole] == parts,
                 "the counts do not add up, which is an error of this program ({}: {parts} in parts): {}",
                 whole.spec().name,
-                serde_json::to_string(&Self { samples: Samples::default(), days: Days::default(), ..self.clone() })?
+                serde_json::to_string(&Self {
+                    samples: Samples::default(),
+                    days: FarmDays::default(),
+                    ..self.clone()
+                })?
             );
         }
         let [lake, warehouse] = self.control.hashes();
-        let apart = [Counter::Differing, Counter::LakeOnly, Counter::WarehouseOnly, Counter::Unjudged];
+        let apart = [Counter::Differing, Counter::LakeOnly, Counter::WarehouseOnly, Counter::NotCompared];
         let agree = apart.into_iter().all(|counter| self[counter] == 0);
         anyhow::ensure!(
             agree == (lake == warehouse),
@@ -278,14 +282,14 @@ impl Outcome {
     }
 }
 
-impl crate::outcome::Outcome for Outcome {
+impl crate::outcome::CommandOutcome for Outcome {
     fn exit(&self) -> Exit {
         if self.stopped.is_some() || self.repaired.stopped.is_some() {
             Exit::Stopped
         } else if self.is_clean() || self.is_within_budget() {
             Exit::Clean
         } else {
-            Exit::Found
+            Exit::Findings
         }
     }
 }

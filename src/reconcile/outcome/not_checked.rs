@@ -38,7 +38,7 @@ impl Outcome {
             ),
             of(
                 "After the cutoff",
-                self[Counter::SkippedAfterFence],
+                self[Counter::SkippedAfterCutoff],
                 "They were written after the audit began; their rows may still be on the way.",
                 "The next audit judges them.",
             ),
@@ -50,7 +50,7 @@ impl Outcome {
             ),
             of(
                 "Foreign names",
-                self[Counter::SkippedForeign],
+                self[Counter::SkippedUnrecognized],
                 "Their names are not of this lake, so they were not opened.",
                 "Check who put them there.",
             ),
@@ -68,7 +68,7 @@ impl Outcome {
             ),
             of(
                 "Rows not judged",
-                self[Counter::Unjudged],
+                self[Counter::NotCompared],
                 "Their object is there, but it is archived, too new, unreadable or invalid.",
                 "Mend the object first.",
             ),

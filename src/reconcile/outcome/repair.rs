@@ -91,7 +91,7 @@ impl RepairOutcome {
         self.stopped = first(self.stopped.take(), other.stopped);
         self.reasons.extend(other.reasons);
         self.reasons.sort();
-        self.problems.absorb(other.problems);
+        self.problems.merge(other.problems);
     }
 }
 

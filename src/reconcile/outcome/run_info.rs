@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use pipeline::hex::hex;
 use pipeline::record::Column;
-use pipeline::record::stored::{Holds, Shape};
+use pipeline::record::row::{ColumnType, TableSchema};
 
 /// A run of the program: what differs between reports of the same inputs, beside the cutoff and the time taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,25 +96,25 @@ pub struct StoreInfo {
 
 impl StoreInfo {
     /// What the columns of a table hold, and what its server is set to.
-    pub fn of(shape: &Shape, server_settings: BTreeMap<String, String>) -> Self {
+    pub fn of(shape: &TableSchema, server_settings: BTreeMap<String, String>) -> Self {
         let columns = Column::ALL.into_iter().map(|column| (column.name().into(), said(shape.of(column)))).collect();
         Self { server_settings, columns }
     }
 }
 
-fn said(holds: Holds) -> String {
+fn said(holds: ColumnType) -> String {
     let rounded = |decimals: Option<u8>| match decimals {
         None => String::new(),
         Some(1) => ", rounded to 1 decimal".to_owned(),
         Some(n) => format!(", rounded to {n} decimals"),
     };
     match holds {
-        Holds::Text { chars } => format!("text of at most {chars} characters"),
-        Holds::Single { decimals } => format!("binary f32{}", rounded(decimals)),
-        Holds::Double { decimals } => format!("binary f64{}", rounded(decimals)),
-        Holds::Integer => "integer".to_owned(),
-        Holds::Instant { digits: 0 } => "time to the second, UTC".to_owned(),
-        Holds::Instant { digits } => format!("time with {digits} digits of a second, UTC"),
+        ColumnType::Text { chars } => format!("text of at most {chars} characters"),
+        ColumnType::Float { decimals } => format!("binary f32{}", rounded(decimals)),
+        ColumnType::Double { decimals } => format!("binary f64{}", rounded(decimals)),
+        ColumnType::Integer => "integer".to_owned(),
+        ColumnType::DateTime { digits: 0 } => "time to the second, UTC".to_owned(),
+        ColumnType::DateTime { digits } => format!("time with {digits} digits of a second, UTC"),
     }
 }
 
@@ -143,10 +143,10 @@ mod tests {
 
     #[test]
     fn columns_say_what_they_are_compared_as() {
-        let stores = StoreInfo::of(&Shape::standard(), BTreeMap::new());
+        let stores = StoreInfo::of(&TableSchema::standard(), BTreeMap::new());
         assert_eq!(stores.columns.len(), 13);
         assert_eq!(stores.columns["peso_medio"], "binary f32");
         assert_eq!(stores.columns["data"], "time to the second, UTC");
-        assert_eq!(said(Holds::Double { decimals: Some(2) }), "binary f64, rounded to 2 decimals");
+        assert_eq!(said(ColumnType::Double { decimals: Some(2) }), "binary f64, rounded to 2 decimals");
     }
 }

@@ -9,7 +9,7 @@ use crate::outcome::{Unread, read_back};
 use crate::reconcile::Audit;
 use crate::reconcile::tests::{Scene, record};
 use pipeline::lake::{Key, Span};
-use pipeline::record::stored::Shape;
+use pipeline::record::row::TableSchema;
 
 /// One thing that an audit comes across.
 #[derive(Debug, Clone)]
@@ -40,7 +40,7 @@ fn outcome(events: &[Event]) -> Outcome {
     for Event { n, farm, day, finding, has_place } in events {
         let (farm, day) = (format!("fazenda_{farm}"), first_day() + DayCount::new(*day));
         let place = has_place.then_some((farm.as_str(), day));
-        let row = record(*n).to_row(&Shape::standard());
+        let row = record(*n).to_row(&TableSchema::standard());
         let Some((kind, cause)) = finding else {
             outcome.counts.add(Counter::Matched);
             outcome.add_matched(&row, place);
@@ -56,7 +56,7 @@ fn outcome(events: &[Event]) -> Outcome {
         outcome.problems.add("skipped", format!("key {n}"), "why");
     }
     outcome.find_gaps();
-    outcome.conclude();
+    outcome.finalize();
     outcome
 }
 
@@ -108,11 +108,11 @@ proptest! {
 fn everything_that_an_audit_can_say_comes_back_from_its_json() {
     let mut outcome = outcome(&[]);
     outcome.asked.settings = AuditSettings::default().with("meta-rate", 0.0176);
-    outcome.stores = StoreInfo::of(&Shape::standard(), [("sql_mode".to_owned(), String::new())].into());
+    outcome.stores = StoreInfo::of(&TableSchema::standard(), [("sql_mode".to_owned(), String::new())].into());
     outcome.max_drift = "0.1%".parse().ok();
-    outcome.cache = Some(Served { known: 3, ..Served::default() });
+    outcome.cache = Some(CacheStats { known: 3, ..CacheStats::default() });
     outcome.since = Some(BaselineDiff { new: 1, ..BaselineDiff::default() });
-    let mut truth = TruthResult { door: Some(crate::reconcile::Door::SendInvalid), ..TruthResult::default() };
+    let mut truth = TruthResult { door: Some(crate::reconcile::IngestPath::SendInvalid), ..TruthResult::default() };
     truth[TruthCounter::Expected] = 7;
     outcome.truth = Some(truth);
     outcome.repaired[RepairCounter::Inserted] = 2;

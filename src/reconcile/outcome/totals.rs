@@ -24,9 +24,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::exact_sum::ExactSum;
-use crate::seen::Seen;
+use crate::multiset_hash::MultisetHash;
 use pipeline::record::Column;
-use pipeline::record::stored::{Row, Value};
+use pipeline::record::row::{Row, Value};
 
 /// Count, sum, smallest and largest value of a numeric column on one side.
 #[derive(Debug, Clone, PartialEq)]
@@ -109,7 +109,7 @@ pub struct Totals {
     /// By column, in the order of [`Self::COLUMNS`]: lake, warehouse.
     columns: [[ColumnTotal; 2]; Self::COLUMNS.len()],
     /// Of the lake and of the warehouse.
-    hash: [Seen; 2],
+    hash: [MultisetHash; 2],
 }
 
 impl Totals {
@@ -123,7 +123,7 @@ impl Totals {
     }
 
     /// The hash totals of lake and warehouse.
-    pub const fn hashes(&self) -> [Seen; 2] {
+    pub const fn hashes(&self) -> [MultisetHash; 2] {
         self.hash
     }
 
@@ -167,7 +167,7 @@ impl Totals {
     }
 
     /// The same with these hash totals, which the JSON has beside them.
-    pub(super) fn with_hashes(self, hash: [Seen; 2]) -> Self {
+    pub(super) fn with_hashes(self, hash: [MultisetHash; 2]) -> Self {
         Self { hash, ..self }
     }
 }
@@ -196,11 +196,11 @@ impl Serialize for Totals {
 
 fn number(value: &Value) -> Option<f64> {
     match value {
-        Value::Single(value) => Some(f64::from(*value)),
+        Value::Float(value) => Some(f64::from(*value)),
         Value::Double(value) => Some(*value),
         #[allow(clippy::cast_precision_loss, reason = "counts of head and days")]
         Value::Integer(value) => Some(*value as f64),
-        Value::Null | Value::Text(_) | Value::Instant(_) => None,
+        Value::Null | Value::Text(_) | Value::DateTime(_) => None,
     }
 }
 
@@ -215,7 +215,7 @@ pub(super) fn hash(row: &Row, bytes: &mut Vec<u8>) -> u128 {
                 bytes.extend_from_slice(&u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes());
                 bytes.extend_from_slice(text.as_bytes());
             }
-            Value::Single(value) => {
+            Value::Float(value) => {
                 bytes.push(2);
                 bytes.extend_from_slice(&value.to_bits().to_le_bytes());
             }
@@ -227,7 +227,7 @@ pub(super) fn hash(row: &Row, bytes: &mut Vec<u8>) -> u128 {
                 bytes.push(4);
                 bytes.extend_from_slice(&value.to_le_bytes());
             }
-            Value::Instant(at) => {
+            Value::DateTime(at) => {
                 bytes.push(5);
                 bytes.extend_from_slice(&at.and_utc().timestamp_micros().to_le_bytes());
             }
@@ -239,7 +239,7 @@ pub(super) fn hash(row: &Row, bytes: &mut Vec<u8>) -> u128 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pipeline::record::stored::Shape;
+    use pipeline::record::row::TableSchema;
     use testkit::conformance::warehouse::record;
 
     fn hashed(row: &Row) -> u128 {
@@ -253,10 +253,10 @@ mod tests {
         let mut bytes = vec![0; Column::COUNT];
         assert_eq!(hashed(&row), xxh3_128(&bytes));
         row.0[0] = Value::Text("né".into());
-        row.0[1] = Value::Single(1.5);
+        row.0[1] = Value::Float(1.5);
         row.0[2] = Value::Double(-2.0);
         row.0[3] = Value::Integer(-1);
-        row.0[4] = Value::Instant(chrono::DateTime::from_timestamp_micros(1_500_000).unwrap().naive_utc());
+        row.0[4] = Value::DateTime(chrono::DateTime::from_timestamp_micros(1_500_000).unwrap().naive_utc());
         bytes = [1, 3, 0, 0, 0, b'n', 0xc3, 0xa9, 2, 0, 0, 0xc0, 0x3f, 3, 0, 0, 0, 0, 0, 0, 0, 0xc0, 4].to_vec();
         bytes.extend([0xff; 8]);
         bytes.extend([5, 0x60, 0xe3, 0x16, 0, 0, 0, 0, 0]);
@@ -266,15 +266,15 @@ mod tests {
 
     #[test]
     fn a_hash_tells_every_value_apart() {
-        let row = record(1).to_row(&Shape::standard());
+        let row = record(1).to_row(&TableSchema::standard());
         for column in Column::ALL {
             let mut other = row.clone();
             other.0[column.index()] = Value::Null;
             assert_ne!(hashed(&other), hashed(&row), "{column}");
         }
         let mut other = row.clone();
-        let Value::Single(weight) = *row.get(Column::PesoMedio) else { panic!("a FLOAT") };
-        other.0[Column::PesoMedio.index()] = Value::Single(f32::from_bits(weight.to_bits() + 1));
+        let Value::Float(weight) = *row.get(Column::PesoMedio) else { panic!("a FLOAT") };
+        other.0[Column::PesoMedio.index()] = Value::Float(f32::from_bits(weight.to_bits() + 1));
         assert_ne!(hashed(&other), hashed(&row), "one unit in the last place");
     }
 }

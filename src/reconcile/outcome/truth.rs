@@ -6,7 +6,7 @@ use std::ops::{Index, IndexMut};
 use serde::{Deserialize, Serialize};
 
 use crate::outcome::{Counts, counters};
-use crate::reconcile::door::Door;
+use crate::reconcile::ingest_path::IngestPath;
 
 counters! {
     /// What the check against truth files counts.
@@ -47,7 +47,7 @@ pub struct TruthResult {
     /// The truth files.
     pub files: Vec<String>,
     /// How the history was ingested, as given or as inferred from the stores; `None` if nothing shows it.
-    pub door: Option<Door>,
+    pub door: Option<IngestPath>,
     /// Whether that was given.
     pub door_said: bool,
     /// How often each fault was applied.
@@ -61,7 +61,7 @@ pub struct TruthResult {
 
 impl TruthResult {
     /// Whether everything is as it must be, by its counts.
-    pub fn conclude(&mut self) {
+    pub fn finalize(&mut self) {
         self.holds = self.counts.findings() == 0;
     }
 

@@ -19,7 +19,7 @@ use std::ops::RangeInclusive;
 use chrono::{NaiveDate, TimeDelta};
 use serde::{Deserialize, Serialize};
 
-use super::days::Days;
+use super::farm_days::FarmDays;
 use super::verdict::Kind;
 
 /// The least share of the findings.
@@ -32,10 +32,10 @@ pub const LATE: TimeDelta = TimeDelta::minutes(10);
 
 /// Findings of each kind and cause by farm and day.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Places(BTreeMap<Kind, BTreeMap<Option<String>, Found>>);
+pub struct FindingCounts(BTreeMap<Kind, BTreeMap<Option<String>, FindingsByDay>>);
 
 /// Findings by farm and day.
-type Found = BTreeMap<String, BTreeMap<NaiveDate, u64>>;
+type FindingsByDay = BTreeMap<String, BTreeMap<NaiveDate, u64>>;
 
 /// What the findings of a kind have in common.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,7 +47,7 @@ pub struct Pattern {
     pub cause: Option<String>,
     /// What they have in common.
     #[serde(flatten)]
-    pub shape: Shape,
+    pub shape: PatternKind,
     /// Findings of the kind, or of the cause, that have it.
     pub findings: u64,
     /// Findings of the kind, or of the cause.
@@ -61,7 +61,7 @@ pub struct Pattern {
 /// What findings can have in common.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "pattern")]
-pub enum Shape {
+pub enum PatternKind {
     /// A farm.
     OneFarm {
         /// Its folder.
@@ -93,7 +93,7 @@ pub enum Shape {
     LateArrival,
 }
 
-impl Places {
+impl FindingCounts {
     /// Takes a finding.
     pub fn take(&mut self, kind: Kind, cause: Option<&str>, farm: &str, day: NaiveDate) {
         let found = self.0.entry(kind).or_default().entry(cause.map(str::to_owned)).or_default();
@@ -112,8 +112,8 @@ impl Places {
         }
     }
 
-    /// The plain patterns of findings among records that lie on `days`: as many as `weight` says of each.
-    pub fn patterns<T>(&self, days: &Days<T>, weight: impl Fn(&T) -> u64) -> Vec<Pattern> {
+    /// The plain patterns of findings among records that lie on `farm_days`: as many as `weight` says of each.
+    pub fn patterns<T>(&self, days: &FarmDays<T>, weight: impl Fn(&T) -> u64) -> Vec<Pattern> {
         let mut records = Records::default();
         for (farm, day, cell) in days.iter() {
             *records.farms.entry(farm).or_default() += weight(cell);
@@ -122,7 +122,7 @@ impl Places {
         }
         let mut patterns = Vec::new();
         for (kind, causes) in &self.0 {
-            let mut whole = Found::new();
+            let mut whole = FindingsByDay::new();
             for (farm, day, n) in causes.values().flat_map(each) {
                 *whole.entry(farm.to_owned()).or_default().entry(day).or_default() += n;
             }
@@ -140,7 +140,7 @@ impl Places {
     }
 }
 
-fn each(found: &Found) -> impl Iterator<Item = (&str, NaiveDate, u64)> {
+fn each(found: &FindingsByDay) -> impl Iterator<Item = (&str, NaiveDate, u64)> {
     found.iter().flat_map(|(farm, days)| days.iter().map(move |(day, n)| (farm.as_str(), *day, *n)))
 }
 
@@ -153,7 +153,7 @@ struct Records<'a> {
 }
 
 impl Records<'_> {
-    fn patterns(&self, kind: Kind, cause: Option<&String>, found: &Found) -> Vec<Pattern> {
+    fn patterns(&self, kind: Kind, cause: Option<&String>, found: &FindingsByDay) -> Vec<Pattern> {
         let mut by_day = BTreeMap::<NaiveDate, u64>::new();
         each(found).for_each(|(_, day, n)| *by_day.entry(day).or_default() += n);
         let of: u64 = by_day.values().sum();
@@ -161,22 +161,22 @@ impl Records<'_> {
             let compared_elsewhere = self.all.saturating_sub(there);
             let pattern =
                 Pattern { kind, cause: cause.cloned(), shape, findings, of, compared: there, compared_elsewhere };
-            pattern.is_plain().then_some(pattern)
+            pattern.is_significant().then_some(pattern)
         };
         let mut patterns = Vec::new();
         if let Some((farm, findings)) = most(found.iter().map(|(farm, days)| (farm, days.values().sum()))) {
             let there = self.farms.get(farm.as_str()).copied().unwrap_or(0);
-            patterns.extend(plain(Shape::OneFarm { farm: farm.clone() }, findings, there));
+            patterns.extend(plain(PatternKind::OneFarm { farm: farm.clone() }, findings, there));
         }
         let on = |range: RangeInclusive<NaiveDate>| self.days.range(range).map(|(_, n)| n).sum();
         let one_day = most(by_day.iter().map(|(day, n)| (*day, *n)))
-            .and_then(|(day, findings)| plain(Shape::OneDay { day }, findings, on(day..=day)));
+            .and_then(|(day, findings)| plain(PatternKind::OneDay { day }, findings, on(day..=day)));
         let (first, last) = (by_day.keys().next().copied(), by_day.keys().next_back().copied());
         if let (None, Some(from), Some(to)) = (&one_day, first, last) {
-            let since = plain(Shape::Since { day: from }, of, on(from..=NaiveDate::MAX));
-            let until = plain(Shape::Until { day: to }, of, on(NaiveDate::MIN..=to));
+            let since = plain(PatternKind::Since { day: from }, of, on(from..=NaiveDate::MAX));
+            let until = plain(PatternKind::Until { day: to }, of, on(NaiveDate::MIN..=to));
             if since.is_some() && until.is_some() {
-                patterns.extend(plain(Shape::Between { from, to }, of, on(from..=to)));
+                patterns.extend(plain(PatternKind::Between { from, to }, of, on(from..=to)));
             } else {
                 patterns.extend(since.or(until));
             }
@@ -195,9 +195,9 @@ impl Pattern {
     /// What only the lake has and came within minutes of the audit, among all records that came then and before.
     pub fn late(findings: u64, of: u64, [compared, all]: [u64; 2]) -> Option<Self> {
         let compared_elsewhere = all.saturating_sub(compared);
-        let (kind, shape) = (Kind::LakeOnly, Shape::LateArrival);
+        let (kind, shape) = (Kind::LakeOnly, PatternKind::LateArrival);
         let pattern = Self { kind, cause: None, shape, findings, of, compared, compared_elsewhere };
-        (of > 0 && pattern.is_plain()).then_some(pattern)
+        (of > 0 && pattern.is_significant()).then_some(pattern)
     }
 
     #[allow(clippy::cast_precision_loss, reason = "shares")]
@@ -207,7 +207,7 @@ impl Pattern {
 
     /// Whether enough of the findings have it, and not by chance.
     #[allow(clippy::cast_precision_loss, reason = "shares")]
-    fn is_plain(&self) -> bool {
+    fn is_significant(&self) -> bool {
         let share = self.share();
         // Findings without records among them, as objects that cannot be read are: one record each.
         let there = self.compared.max(self.findings) as f64;

@@ -7,22 +7,22 @@ fn day(n: u64) -> NaiveDate {
 }
 
 /// Ten farms with a hundred records on each of ten days.
-fn records() -> Days<u64> {
-    let mut days = Days::default();
+fn records() -> FarmDays<u64> {
+    let mut days = FarmDays::default();
     for (farm, at) in (0..10).flat_map(|farm| (0..10).map(move |at| (farm, at))) {
         *days.of(&format!("farm_{farm}"), day(at)) = 100;
     }
     days
 }
 
-fn found(places: impl IntoIterator<Item = (u64, u64)>) -> Vec<Shape> {
-    let mut all = Places::default();
+fn found(places: impl IntoIterator<Item = (u64, u64)>) -> Vec<PatternKind> {
+    let mut all = FindingCounts::default();
     places.into_iter().for_each(|(farm, at)| all.take(Kind::Differing, None, &format!("farm_{farm}"), day(at)));
     all.patterns(&records(), |n| *n).into_iter().map(|pattern| pattern.shape).collect()
 }
 
-fn farm(n: u64) -> Shape {
-    Shape::OneFarm { farm: format!("farm_{n}") }
+fn farm(n: u64) -> PatternKind {
+    PatternKind::OneFarm { farm: format!("farm_{n}") }
 }
 
 #[test]
@@ -35,15 +35,15 @@ fn one_farm_is_plain_from_nine_of_ten_on() {
 
 #[test]
 fn one_day_is_plain_and_then_since_is_not_said() {
-    assert_eq!(found((0..10).map(|farm| (farm, 4))), [Shape::OneDay { day: day(4) }]);
+    assert_eq!(found((0..10).map(|farm| (farm, 4))), [PatternKind::OneDay { day: day(4) }]);
     assert_eq!(found((0..7).map(|farm| (farm, 4)).chain((0..3).map(|farm| (farm, 2 + farm * 3)))), []);
 }
 
 #[test]
 fn since_and_until_need_days_before_and_after() {
     let spread = |from: u64, to: u64, n: u64| found((0..n).map(|at| (at % 10, from + at * 7 % (to - from))));
-    assert_eq!(spread(5, 10, 20), [Shape::Since { day: day(5) }]);
-    assert_eq!(spread(0, 5, 20), [Shape::Until { day: day(4) }]);
+    assert_eq!(spread(5, 10, 20), [PatternKind::Since { day: day(5) }]);
+    assert_eq!(spread(0, 5, 20), [PatternKind::Until { day: day(4) }]);
     assert_eq!(spread(0, 10, 30), []);
 }
 
@@ -51,16 +51,16 @@ fn since_and_until_need_days_before_and_after() {
 #[test]
 fn what_chance_explains_is_no_pattern() {
     let since = |n: u64| found((0..n).map(|at| (at, 5 + at % 5)));
-    assert_eq!((since(9), since(10)), (vec![], vec![Shape::Since { day: day(5) }]));
+    assert_eq!((since(9), since(10)), (vec![], vec![PatternKind::Since { day: day(5) }]));
     assert_eq!(found([(1, 1), (1, 2)]), [], "a hundredth is not rare enough");
     assert_eq!(found([(1, 1), (1, 2), (1, 5), (1, 8)]), [farm(1)]);
 }
 
 #[test]
 fn an_audit_of_one_farm_and_day_has_no_pattern() {
-    let mut days = Days::default();
+    let mut days = FarmDays::default();
     *days.of("a", day(1)) = 1_000_u64;
-    let mut places = Places::default();
+    let mut places = FindingCounts::default();
     (0..900).for_each(|_| places.take(Kind::LakeOnly, None, "a", day(1)));
     assert_eq!(places.patterns(&days, |n| *n), []);
 }
@@ -76,13 +76,13 @@ fn late_arrival_needs_nine_of_ten_and_records_that_came_before() {
 
 #[test]
 fn between_is_both_and_a_cause_has_its_own() {
-    let mut places = Places::default();
+    let mut places = FindingCounts::default();
     (0..20).for_each(|n| places.take(Kind::Differing, Some("shift"), "farm_1", day(4 + n % 2)));
     (0..20).for_each(|n| places.take(Kind::Differing, None, &format!("farm_{}", n % 10), day(n / 2)));
     let told: Vec<_> = places.patterns(&records(), |n| *n).into_iter().map(|p| (p.cause, p.shape)).collect();
     let of = |shape| (Some("shift".to_owned()), shape);
-    assert_eq!(told, [of(farm(1)), of(Shape::Between { from: day(4), to: day(5) })]);
-    let mut alone = Places::default();
+    assert_eq!(told, [of(farm(1)), of(PatternKind::Between { from: day(4), to: day(5) })]);
+    let mut alone = FindingCounts::default();
     (0..20).for_each(|n| alone.take(Kind::Differing, Some("shift"), "farm_1", day(4 + n % 2)));
     let told = alone.patterns(&records(), |n| *n);
     assert!(told.len() == 2 && told.iter().all(|p| p.cause.is_none()), "one cause is the kind's: {told:?}");
@@ -90,7 +90,7 @@ fn between_is_both_and_a_cause_has_its_own() {
 
 #[test]
 fn a_pattern_is_a_sentence() {
-    let mut places = Places::default();
+    let mut places = FindingCounts::default();
     (0..20).for_each(|n| places.take(Kind::WarehouseOnly, None, "farm_1", day(n % 10)));
     let patterns = places.patterns(&records(), |n| *n);
     assert_eq!(patterns[0].to_string(), "warehouse only: all 20 are of farm_1, as are 10.0 % of all ids compared");

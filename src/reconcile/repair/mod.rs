@@ -16,14 +16,14 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 
 use super::finding::{Finding, Stability};
-use super::finding_file::Written;
+use super::finding_file::DriftFile;
 use super::outcome::{Action, RepairCounter, RepairOutcome};
 use super::verdict::Kind;
 use super::{Audit, Budget};
+use crate::cancellation::CancellationToken;
 use crate::progress::{Progress, Stage};
-use crate::stop::Stop;
-use crate::undo::Undo;
-use pipeline::record::stored::Shape;
+use crate::undo::UndoFile;
+use pipeline::record::row::TableSchema;
 
 mod objects;
 mod rows;
@@ -33,7 +33,7 @@ const BATCH: usize = 500;
 
 /// Which side is mended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Direction {
+pub enum RepairTarget {
     /// Rows are inserted and updated from the lake.
     Warehouse,
     /// Objects that are missing are written from the warehouse.
@@ -52,29 +52,29 @@ pub enum Trust {
     Warehouse,
 }
 
-impl Direction {
-    fn mends_warehouse(self) -> bool {
+impl RepairTarget {
+    fn targets_warehouse(self) -> bool {
         matches!(self, Self::Warehouse | Self::Both)
     }
 
-    fn mends_lake(self) -> bool {
+    fn targets_lake(self) -> bool {
         matches!(self, Self::Lake | Self::Both)
     }
 }
 
 /// What a repair may do, and what the audit before it saw.
 #[derive(Debug, Clone)]
-pub struct Plan {
+pub struct RepairPlan {
     /// Which side is mended.
-    pub direction: Direction,
+    pub direction: RepairTarget,
     /// Which side is right where both have other values.
     pub trust: Trust,
     /// Only count what would be done.
     pub dry_run: bool,
     /// Objects that could not be judged and do not name their record: any of them may be that of a row without one.
-    pub nameless: u64,
+    pub unidentified: u64,
     /// Nothing at all is done where it would be more than that.
-    pub most: Option<Budget>,
+    pub max_changes: Option<Budget>,
     /// Ids on both sides, of which the budget may be a share.
     pub ids: u64,
     /// The undo file, and the table that its lines are about.
@@ -82,9 +82,9 @@ pub struct Plan {
 }
 
 /// Why no object is written while such objects are about.
-const NAMELESS: &str = "objects without an id in their names could not be judged, and one of them may be this row's: mend or restore them, then audit again";
+const UNIDENTIFIED_OBJECTS: &str = "objects without an id in their names could not be judged, and one of them may be this row's: mend or restore them, then audit again";
 
-impl Plan {
+impl RepairPlan {
     /// What is done about a finding, or why nothing is.
     fn action(&self, finding: &Finding) -> Result<Action, &'static str> {
         let direction = self.direction;
@@ -92,15 +92,15 @@ impl Plan {
             _ if finding.stability == Stability::Unstable => {
                 Err("it was another at every look: audit again when it has come to rest")
             }
-            Kind::LakeOnly if direction.mends_warehouse() => Ok(Action::Insert),
+            Kind::LakeOnly if direction.targets_warehouse() => Ok(Action::Insert),
             Kind::Differing => match self.trust {
-                Trust::Lake if direction.mends_warehouse() => Ok(Action::Update),
-                Trust::Warehouse if direction.mends_lake() => Ok(Action::ReplaceObject),
+                Trust::Lake if direction.targets_warehouse() => Ok(Action::Update),
+                Trust::Warehouse if direction.targets_lake() => Ok(Action::ReplaceObject),
                 Trust::Lake => Err(Kind::Differing.left_because()),
                 Trust::Warehouse => Err("the warehouse is trusted: repair the lake, or both; or --trust lake"),
             },
-            Kind::WarehouseOnly if direction.mends_lake() && self.nameless > 0 => Err(NAMELESS),
-            Kind::WarehouseOnly if direction.mends_lake() => Ok(Action::WriteObject),
+            Kind::WarehouseOnly if direction.targets_lake() && self.unidentified > 0 => Err(UNIDENTIFIED_OBJECTS),
+            Kind::WarehouseOnly if direction.targets_lake() => Ok(Action::WriteObject),
             kind => Err(kind.left_because()),
         }
     }
@@ -114,14 +114,14 @@ impl Plan {
 /// The warehouse cannot be reached to begin with, or the findings cannot be read back.
 pub async fn repair(
     audit: &Audit,
-    findings: &Written,
-    plan: &Plan,
+    findings: &DriftFile,
+    plan: &RepairPlan,
     progress: &Progress,
-    stop: &Stop,
+    stop: &CancellationToken,
 ) -> anyhow::Result<RepairOutcome> {
-    let mut repaired = due(findings, plan)?;
+    let mut repaired = plan_repairs(findings, plan)?;
     let changes = repaired.changes();
-    if let Some(most) = plan.most.filter(|most| !most.allows(changes, plan.ids)) {
+    if let Some(most) = plan.max_changes.filter(|most| !most.allows(changes, plan.ids)) {
         repaired.over_budget =
             Some(format!("{changes} changes are more than --max-repairs {most}: nothing was changed"));
         return Ok(repaired);
@@ -133,11 +133,11 @@ pub async fn repair(
     let planned = std::mem::take(&mut repaired);
     let mut begun = RepairOutcome { reasons: planned.reasons, ..RepairOutcome::default() };
     begun[RepairCounter::Left] = planned.counts[RepairCounter::Left];
-    let mut work = Work {
+    let mut work = Repairer {
         audit,
-        shape: audit.warehouse.shape().await?,
+        shape: audit.warehouse.table_schema().await?,
         lake: audit.lake.identity(),
-        undo: Undo::new(path, table),
+        undo: UndoFile::new(path, table),
         repaired: begun,
         stage: progress.stage("repair", Some(changes)),
     };
@@ -160,7 +160,7 @@ pub async fn repair(
 }
 
 /// What would be done, and what is left with why.
-fn due(findings: &Written, plan: &Plan) -> anyhow::Result<RepairOutcome> {
+fn plan_repairs(findings: &DriftFile, plan: &RepairPlan) -> anyhow::Result<RepairOutcome> {
     let mut repaired = RepairOutcome { dry_run: plan.dry_run, ..RepairOutcome::default() };
     let mut reasons: BTreeMap<(Kind, &'static str), u64> = BTreeMap::new();
     for finding in findings.read()? {
@@ -178,21 +178,21 @@ fn due(findings: &Written, plan: &Plan) -> anyhow::Result<RepairOutcome> {
 }
 
 /// A repair under way.
-struct Work<'a> {
+struct Repairer<'a> {
     audit: &'a Audit,
-    shape: Shape,
+    shape: TableSchema,
     /// What tells the lake from others.
     lake: String,
-    undo: Undo,
+    undo: UndoFile,
     repaired: RepairOutcome,
     stage: Stage,
 }
 
 /// What became of a finding that was to be mended: done, or why not.
-type Fate = Result<(), String>;
+type RepairResult = Result<(), String>;
 
-impl Work<'_> {
-    async fn all(&mut self, findings: &Written, plan: &Plan, stop: &Stop) -> anyhow::Result<()> {
+impl Repairer<'_> {
+    async fn all(&mut self, findings: &DriftFile, plan: &RepairPlan, stop: &CancellationToken) -> anyhow::Result<()> {
         let (mut of_rows, mut of_objects) = (Vec::new(), Vec::new());
         for finding in findings.read()? {
             let finding = finding?;
@@ -202,36 +202,36 @@ impl Work<'_> {
                 Err(_) => continue,
             }
             if of_rows.len() >= BATCH || of_objects.len() >= BATCH {
-                self.mend(&mut of_rows, &mut of_objects, stop).await?;
+                self.repair_batch(&mut of_rows, &mut of_objects, stop).await?;
             }
         }
-        self.mend(&mut of_rows, &mut of_objects, stop).await
+        self.repair_batch(&mut of_rows, &mut of_objects, stop).await
     }
 
-    async fn mend(
+    async fn repair_batch(
         &mut self,
         of_rows: &mut Vec<(Finding, Action)>,
         of_objects: &mut Vec<(Finding, Action)>,
-        stop: &Stop,
+        stop: &CancellationToken,
     ) -> anyhow::Result<()> {
-        anyhow::ensure!(!stop.is_set(), "asked to stop: the rest is as it was");
+        anyhow::ensure!(!stop.is_cancelled(), "asked to stop: the rest is as it was");
         let batch = std::mem::take(of_rows);
         let fates = self.rows(&batch).await?;
         for ((finding, action), fate) in batch.iter().zip(fates) {
-            self.tell(finding, *action, fate);
+            self.record(finding, *action, fate);
         }
         for (finding, action) in std::mem::take(of_objects) {
-            anyhow::ensure!(!stop.is_set(), "asked to stop: the rest is as it was");
+            anyhow::ensure!(!stop.is_cancelled(), "asked to stop: the rest is as it was");
             let fate = match action {
                 Action::ReplaceObject => self.replace_object(&finding).await?,
                 _ => self.write_object(&finding).await?,
             };
-            self.tell(&finding, action, fate);
+            self.record(&finding, action, fate);
         }
         Ok(())
     }
 
-    fn tell(&mut self, finding: &Finding, action: Action, fate: Fate) {
+    fn record(&mut self, finding: &Finding, action: Action, fate: RepairResult) {
         self.stage.add(1);
         match fate {
             Ok(()) => {
@@ -248,6 +248,6 @@ impl Work<'_> {
 }
 
 /// The undo file's failure: nothing is changed without its line.
-fn without_its_line<T>(done: std::io::Result<T>) -> anyhow::Result<T> {
+fn require_undo_entry<T>(done: std::io::Result<T>) -> anyhow::Result<T> {
     done.context("the undo file cannot be written, and nothing is changed without it")
 }

@@ -3,16 +3,16 @@
 use anyhow::Context as _;
 use bytes::Bytes;
 
-use super::{Fate, Work, without_its_line};
+use super::{RepairResult, Repairer, require_undo_entry};
 use crate::reconcile::finding::Finding;
-use crate::undo::Object;
-use pipeline::lake::{Changed, Key, Put, Reason, look_up};
-use pipeline::record::stored::Row;
+use crate::undo::ObjectChange;
+use pipeline::lake::{ChangeResult, Key, PutResult, Reason, head};
+use pipeline::record::row::Row;
 use pipeline::record::{Column, Record, RecordId};
 
-impl Work<'_> {
+impl Repairer<'_> {
     /// Writes the object of a row that has none.
-    pub(super) async fn write_object(&mut self, finding: &Finding) -> anyhow::Result<Fate> {
+    pub(super) async fn write_object(&mut self, finding: &Finding) -> anyhow::Result<RepairResult> {
         let Some(row) = self.row(finding).await? else { return Ok(Err("the row has vanished".into())) };
         let record = match self.record_of(&row) {
             Ok(record) => record,
@@ -22,12 +22,12 @@ impl Work<'_> {
         let (key, body) = (key.to_string(), record.object_from_values());
         let after = std::str::from_utf8(&body).context("an object is text")?;
         let taken = Err(format!("the name {key} is taken by another object"));
-        if look_up(&*self.audit.lake, &key).await?.is_some() {
+        if head(&*self.audit.lake, &key).await?.is_some() {
             return Ok(taken);
         }
-        let object = Object { lake: &self.lake, key: &key, before: None, after };
-        without_its_line(self.undo.take_down_object(object))?;
-        if self.audit.lake.put_new(&key, Bytes::from(body.clone())).await? == Put::Exists {
+        let object = ObjectChange { lake: &self.lake, key: &key, before: None, after };
+        require_undo_entry(self.undo.record_object(object))?;
+        if self.audit.lake.put_new(&key, Bytes::from(body.clone())).await? == PutResult::AlreadyExists {
             return Ok(taken);
         }
         let written = self.audit.lake.get(&key).await?;
@@ -45,31 +45,31 @@ impl Work<'_> {
     /// The record that an object of a row is to hold, or why there is to be none.
     fn record_of(&self, row: &Row) -> Result<Record, &'static str> {
         let record = row.to_record().ok_or("the row has NULLs or values that no record can have")?;
-        if !of_its_time(&record) {
+        if !id_matches_data(&record) {
             return Err("its id speaks of another time than its data: the row was changed, its object lies elsewhere");
         }
-        if !self.audit.span.is_everything() && !made_here(&record) {
+        if !self.audit.span.is_everything() && !has_content_id(&record) {
             return Err(
                 "its older id does not tell where its object lies, maybe outside this window: audit everything",
             );
         }
-        Ok(self.by_the_rule(record, row))
+        Ok(self.apply_rule(record, row))
     }
 
     /// The f32 of a FLOAT column is not what the rule gave; where the rule gives that f32, its own value is taken.
-    fn by_the_rule(&self, record: Record, row: &Row) -> Record {
+    fn apply_rule(&self, record: Record, row: &Row) -> Record {
         let due = self.audit.rules.consumo_meta(record.reading.peso_medio);
         let due = Record { consumo_meta: due, ..record.clone() };
         if due.differences(row, &self.shape).is_empty() { due } else { record }
     }
 
     /// Gives an object the values of its row in the fields that differ, if both are still as the audit saw them.
-    pub(super) async fn replace_object(&mut self, finding: &Finding) -> anyhow::Result<Fate> {
+    pub(super) async fn replace_object(&mut self, finding: &Finding) -> anyhow::Result<RepairResult> {
         let (Some(id), Some(key)) = (&finding.id, &finding.key) else {
             return Ok(Err("it has no id or no key".into()));
         };
         // The token is asked for first: what comes between it and the reading is met by the guard.
-        let Some(meta) = look_up(&*self.audit.lake, key).await? else {
+        let Some(meta) = head(&*self.audit.lake, key).await? else {
             return Ok(Err("the object has vanished".into()));
         };
         let body = match self.audit.lake.get(key).await {
@@ -86,12 +86,14 @@ impl Work<'_> {
             Ok(None) => return Ok(Ok(())),
             Err(why) => return Ok(Err(why.into())),
         };
-        let new = new.object_in_place(&body, &columns).context("an object that was parsed is JSON")?;
+        let new = new.object_with_columns(&body, &columns).context("an object that was parsed is JSON")?;
         let before = std::str::from_utf8(&body).context("an object that was parsed is text")?;
         let after = std::str::from_utf8(&new).context("an object is text")?;
-        let object = Object { lake: &self.lake, key, before: Some(before), after };
-        without_its_line(self.undo.take_down_object(object))?;
-        if self.audit.lake.change(key, &meta.etag, Some(Bytes::from(new.clone()))).await? == Changed::Moved {
+        let object = ObjectChange { lake: &self.lake, key, before: Some(before), after };
+        require_undo_entry(self.undo.record_object(object))?;
+        if self.audit.lake.change_if_match(key, &meta.etag, Some(Bytes::from(new.clone()))).await?
+            == ChangeResult::Conflict
+        {
             return Ok(Err("the object changed meanwhile: audit again".into()));
         }
         let written = self.audit.lake.get(key).await?;
@@ -124,12 +126,12 @@ impl Work<'_> {
         let mut new = record.clone();
         columns.iter().for_each(|&column| new.copy_field(column, &theirs));
         if columns.contains(&Column::ConsumoMeta) {
-            new = self.by_the_rule(new, row);
+            new = self.apply_rule(new, row);
         }
         if Key::parse(key).is_none_or(|path| !path.fits(&new)) || Key::of(&new).is_none() {
             return Err("its path is made of what differs: it would lie in the wrong place");
         }
-        if made_here(&new) && !of_its_time(&new) {
+        if has_content_id(&new) && !id_matches_data(&new) {
             return Err("its id is made of its data: it would speak of another time");
         }
         if !new.differences(row, &self.shape).is_empty() {
@@ -141,12 +143,12 @@ impl Work<'_> {
 }
 
 /// Whether the id is of version 8, which says where the object lies.
-fn made_here(record: &Record) -> bool {
+fn has_content_id(record: &Record) -> bool {
     RecordId::new(&record.id_treated_data).is_made_here()
 }
 
 /// Whether an id of this toolkit (version 8) and the row's `data` speak of the same second; other ids say nothing.
-fn of_its_time(record: &Record) -> bool {
+fn id_matches_data(record: &Record) -> bool {
     let millis = RecordId::new(&record.id_treated_data).data_millis();
     millis.is_none_or(|millis| millis / 1_000 == record.reading.data.timestamp())
 }
@@ -159,10 +161,10 @@ mod tests {
     #[test]
     fn an_id_knows_the_time_of_its_reading() {
         let mut record = record(1);
-        assert!(of_its_time(&record));
+        assert!(id_matches_data(&record));
         record.reading.data += chrono::TimeDelta::days(1);
-        assert!(!of_its_time(&record));
+        assert!(!id_matches_data(&record));
         record.id_treated_data = "0f1f4d5c-4a7e-4b0c-9d62-8c7d70e6f6ab".into();
-        assert!(of_its_time(&record), "an older id is random");
+        assert!(id_matches_data(&record), "an older id is random");
     }
 }

@@ -4,36 +4,36 @@ use std::collections::HashMap;
 
 use futures::stream::{self, StreamExt};
 
-use super::{Fate, Work, without_its_line};
+use super::{RepairResult, Repairer, require_undo_entry};
 use crate::reconcile::finding::Finding;
 use crate::reconcile::outcome::Action;
-use crate::undo::{Pair, TakenDown};
+use crate::undo::{RecordedChanges, RowChange};
 use pipeline::lake::Reason;
 use pipeline::record::Record;
-use pipeline::record::stored::Row;
-use pipeline::warehouse::{self, Change, Insert};
+use pipeline::record::row::Row;
+use pipeline::warehouse::{self, ChangeSet, InsertResult};
 
 /// A finding on its way: the record, and the row before and after; `None` where it is as it should be already.
-struct Mending {
+struct RowRepair {
     record: Record,
     change: Option<(Option<Row>, Row)>,
 }
 
-impl Mending {
+impl RowRepair {
     /// The row before and after.
-    fn pair(&self) -> Option<Pair<'_>> {
+    fn pair(&self) -> Option<RowChange<'_>> {
         self.change.as_ref().map(|(before, after)| (before.as_ref(), after))
     }
 }
 
-impl Work<'_> {
+impl Repairer<'_> {
     /// Mends findings by changing rows; one fate each.
-    pub(super) async fn rows(&mut self, batch: &[(Finding, Action)]) -> anyhow::Result<Vec<Fate>> {
-        let mut mendings = self.judged(batch).await?;
-        let mut taken_down = TakenDown::default();
-        let due = || mendings.iter().flatten().filter_map(Mending::pair);
+    pub(super) async fn rows(&mut self, batch: &[(Finding, Action)]) -> anyhow::Result<Vec<RepairResult>> {
+        let mut mendings = self.prepare(batch).await?;
+        let mut taken_down = RecordedChanges::default();
+        let due = || mendings.iter().flatten().filter_map(RowRepair::pair);
         if due().next().is_some() {
-            without_its_line(self.undo.take_down(due(), &mut taken_down))?;
+            require_undo_entry(self.undo.record(due(), &mut taken_down))?;
             if !self.apply_all(mendings.iter().flatten()).await? {
                 for mending in &mut mendings {
                     let refused = match mending {
@@ -46,11 +46,11 @@ impl Work<'_> {
                 }
             }
         }
-        self.read_again(mendings).await
+        self.verify(mendings).await
     }
 
     /// What is to be done about each, after another look at its object and its row.
-    async fn judged(&self, batch: &[(Finding, Action)]) -> anyhow::Result<Vec<Result<Mending, String>>> {
+    async fn prepare(&self, batch: &[(Finding, Action)]) -> anyhow::Result<Vec<Result<RowRepair, String>>> {
         let records: Vec<_> = stream::iter(batch)
             .map(|(finding, _)| self.record(finding))
             .buffered(self.audit.reads.max(1))
@@ -66,7 +66,7 @@ impl Work<'_> {
         Ok(mendings)
     }
 
-    fn step(&self, finding: &Finding, action: Action, record: Record, row: Option<Row>) -> Result<Mending, String> {
+    fn step(&self, finding: &Finding, action: Action, record: Record, row: Option<Row>) -> Result<RowRepair, String> {
         let differences = row.as_ref().map(|row| record.differences(row, &self.shape));
         let change = match (row, differences) {
             (Some(_), Some(none)) if none.is_empty() => None,
@@ -80,7 +80,7 @@ impl Work<'_> {
             }
             _ => return Err("the row or the object changed since the audit: audit again".into()),
         };
-        Ok(Mending { record, change })
+        Ok(RowRepair { record, change })
     }
 
     /// The record of a finding's object, or why it has none any more.
@@ -105,23 +105,27 @@ impl Work<'_> {
     }
 
     /// Does everything in one transaction; whether it could be done.
-    async fn apply_all(&self, mendings: impl Iterator<Item = &Mending>) -> anyhow::Result<bool> {
-        let (mut insert, replace) = sorted_out(mendings);
+    async fn apply_all(&self, mendings: impl Iterator<Item = &RowRepair>) -> anyhow::Result<bool> {
+        let (mut insert, replace) = split_inserts(mendings);
         insert.sort_by(|a, b| a.id().cmp(b.id()));
-        let change = Change { insert: &insert, replace: &replace, ..Change::default() };
+        let change = ChangeSet { insert: &insert, replace: &replace, ..ChangeSet::default() };
         match self.audit.warehouse.apply(&change, &self.shape).await {
-            Ok(done) => Ok(done == Insert::Done),
+            Ok(done) => Ok(done == InsertResult::Inserted),
             Err(e) if e.reason == warehouse::Reason::BadRow => Ok(false),
             Err(e) => Err(e.into()),
         }
     }
 
     /// Does one by itself; why it was refused, if it was.
-    async fn apply_one(&self, mending: &mut Mending, taken_down: &mut TakenDown) -> anyhow::Result<Option<String>> {
+    async fn apply_one(
+        &self,
+        mending: &mut RowRepair,
+        taken_down: &mut RecordedChanges,
+    ) -> anyhow::Result<Option<String>> {
         let Some(pair) = mending.pair() else { return Ok(None) };
-        without_its_line(self.undo.take_down([pair], taken_down))?;
-        let (insert, replace) = sorted_out(std::iter::once(&*mending));
-        let change = Change { insert: &insert, replace: &replace, ..Change::default() };
+        require_undo_entry(self.undo.record([pair], taken_down))?;
+        let (insert, replace) = split_inserts(std::iter::once(&*mending));
+        let change = ChangeSet { insert: &insert, replace: &replace, ..ChangeSet::default() };
         match self.audit.warehouse.apply(&change, &self.shape).await {
             // Taken may speak of our own row, after a lost answer: reading it again tells.
             Ok(_) => Ok(None),
@@ -131,11 +135,11 @@ impl Work<'_> {
     }
 
     /// Reads everything again and judges it again.
-    async fn read_again(&self, mendings: Vec<Result<Mending, String>>) -> anyhow::Result<Vec<Fate>> {
+    async fn verify(&self, mendings: Vec<Result<RowRepair, String>>) -> anyhow::Result<Vec<RepairResult>> {
         let ids: Vec<String> =
             mendings.iter().flatten().map(|mending| mending.record.id_treated_data.clone()).collect();
         let rows = self.by_id(&ids).await?;
-        let judge = |Mending { record, .. }: Mending| match rows.get(&record.id_treated_data) {
+        let judge = |RowRepair { record, .. }: RowRepair| match rows.get(&record.id_treated_data) {
             Some(row) if record.differences(row, &self.shape).is_empty() => Ok(()),
             Some(_) => Err("read back with other values: somebody else writes, audit again".to_owned()),
             None => Err("not there when read back: somebody else writes, audit again".to_owned()),
@@ -145,7 +149,7 @@ impl Work<'_> {
 }
 
 /// Rows that are new, and rows that get other values.
-fn sorted_out<'a>(mendings: impl Iterator<Item = &'a Mending>) -> (Vec<Row>, Vec<(Row, Row)>) {
+fn split_inserts<'a>(mendings: impl Iterator<Item = &'a RowRepair>) -> (Vec<Row>, Vec<(Row, Row)>) {
     let (mut insert, mut replace) = (Vec::new(), Vec::new());
     for (before, after) in mendings.filter_map(|mending| mending.change.clone()) {
         match before {

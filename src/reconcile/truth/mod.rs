@@ -8,10 +8,10 @@
 //! | never | in no store | the same | the same |
 //!
 //! Ids and hashes are sorted on disk as the lake's are, and go through the same merge; no more than a batch of them is in
-//! memory. Where nobody says which [`Door`] it was, what is there tells it.
+//! memory. Where nobody says which [`IngestPath`] it was, what is there tells it.
 
-mod kept;
-mod proof;
+mod check;
+mod quarantine;
 mod read;
 mod resolve;
 #[cfg(test)]
@@ -19,16 +19,16 @@ mod tests;
 
 use std::path::PathBuf;
 
-pub(super) use proof::{Proof, Seen};
+pub(super) use check::{Observed, TruthCheck};
 pub(super) use read::{Corrected, read};
 
-use crate::reconcile::door::Door;
+use crate::reconcile::ingest_path::IngestPath;
 
 /// The truth files of a history, and how it came in.
 #[derive(Debug, Clone, Default)]
-pub struct Asked {
+pub struct TruthOptions {
     /// The files: of several parts, all of them. None: no truth is asked for.
     pub files: Vec<PathBuf>,
     /// How the history came in; told by what is there where it is `None`.
-    pub door: Option<Door>,
+    pub door: Option<IngestPath>,
 }

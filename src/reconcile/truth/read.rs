@@ -2,13 +2,13 @@
 
 use anyhow::Context as _;
 
-use super::Asked;
+use super::TruthOptions;
 use crate::progress::Progress;
 use crate::reconcile::outcome::{TruthCounter, TruthResult};
 use crate::reconcile::sorters::{FULL, Sorters};
-use crate::reconcile::truth_entries::{HashEntry, IdEntry, Place};
+use crate::reconcile::truth_entries::{HashEntry, IdEntry, PackedTruthLocation};
 use crate::sort::{OrderedId, Sorted};
-use crate::truth::{self, Fate};
+use crate::truth::{self, Expectation};
 use pipeline::hex::unhex;
 
 /// Ids of corrected readings that are kept in memory, 16 bytes each; those beyond are findings like any other.
@@ -22,12 +22,12 @@ pub(in crate::reconcile) struct Corrected(Vec<[u8; 16]>);
 
 impl Corrected {
     pub(in crate::reconcile) fn has(&self, id: &OrderedId) -> bool {
-        matches!(id, OrderedId::Plain(bytes) if self.0.binary_search(bytes).is_ok())
+        matches!(id, OrderedId::Uuid(bytes) if self.0.binary_search(bytes).is_ok())
     }
 }
 
 /// What the files tell, in the order of the merge.
-pub(in crate::reconcile) struct Told {
+pub(in crate::reconcile) struct TruthData {
     pub ids: Sorted<IdEntry>,
     pub(super) hashes: Sorted<HashEntry>,
     pub corrected: Corrected,
@@ -37,10 +37,10 @@ pub(in crate::reconcile) struct Told {
 
 /// Reads truth files; `None` where none is asked for.
 pub(in crate::reconcile) fn read(
-    asked: &Asked,
+    asked: &TruthOptions,
     sorters: &Sorters,
     progress: &Progress,
-) -> anyhow::Result<Option<Told>> {
+) -> anyhow::Result<Option<TruthData>> {
     if asked.files.is_empty() {
         return Ok(None);
     }
@@ -49,13 +49,13 @@ pub(in crate::reconcile) fn read(
     let (mut truth, mut corrected) = (TruthResult::default(), Vec::new());
     for path in &asked.files {
         let shown = path.display().to_string();
-        let each = |told: &truth::Told<'_>| -> anyhow::Result<()> {
+        let each = |told: &truth::Entry<'_>| -> anyhow::Result<()> {
             truth[TruthCounter::Lines] += u64::from(told.file.is_some());
             if truth[TruthCounter::Lines].is_multiple_of(STEP) {
                 stage.add(STEP);
             }
-            let at = Place::of(told);
-            if told.fate == Fate::Quarantined {
+            let at = PackedTruthLocation::of(told);
+            if told.expect == Expectation::Quarantined {
                 let hash = told.sha256.as_deref().and_then(unhex);
                 let hash = hash.context("is to be quarantined, and its sha256 is none")?;
                 return hashes.push(HashEntry { hash, at }).context(FULL);
@@ -64,7 +64,7 @@ pub(in crate::reconcile) fn read(
             if told.fault.as_deref() == Some("corrected") && corrected.len() < CORRECTED {
                 corrected.push(id.into_bytes());
             }
-            ids.push(IdEntry { id: OrderedId::Plain(id.into_bytes()), fate: told.fate, at }).context(FULL)
+            ids.push(IdEntry { id: OrderedId::Uuid(id.into_bytes()), fate: told.expect, at }).context(FULL)
         };
         let (_, totals) = truth::read_file(path, each).with_context(|| format!("--truth {shown}"))?;
         for (fault, count) in totals.faults {
@@ -74,6 +74,6 @@ pub(in crate::reconcile) fn read(
     }
     stage.finish();
     corrected.sort_unstable();
-    let (ids, hashes) = (ids.done().context(FULL)?, hashes.done().context(FULL)?);
-    Ok(Some(Told { ids, hashes, corrected: Corrected(corrected), truth }))
+    let (ids, hashes) = (ids.finish().context(FULL)?, hashes.finish().context(FULL)?);
+    Ok(Some(TruthData { ids, hashes, corrected: Corrected(corrected), truth }))
 }

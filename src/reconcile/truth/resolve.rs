@@ -4,71 +4,71 @@ use std::collections::HashMap;
 
 use anyhow::Context as _;
 
-use super::proof::{Proof, Seen, of_id};
+use super::check::{Observed, TruthCheck, of_id};
+use crate::cancellation::CancellationToken;
 use crate::progress::Progress;
 use crate::reconcile::Audit;
-use crate::reconcile::door::Door;
 use crate::reconcile::finding::Finding;
 use crate::reconcile::findings::FindingCollector;
+use crate::reconcile::ingest_path::IngestPath;
 use crate::reconcile::outcome::{TruthCounter, TruthResult};
 use crate::reconcile::sorters::FULL;
-use crate::reconcile::truth_entries::{Doubt, HashEntry};
+use crate::reconcile::truth_entries::{HashEntry, Unresolved};
 use crate::reconcile::verdict::Kind;
 use crate::sort::Sorted;
-use crate::stop::Stop;
-use crate::truth::Fate;
+use crate::truth::Expectation;
 use pipeline::hex::hex;
-use pipeline::lake::{Key, look_up};
-use pipeline::record::stored::{Row, Shape};
+use pipeline::lake::{Key, head};
+use pipeline::record::row::{Row, TableSchema};
 
 /// Ids looked at again together.
 const BATCH: usize = 1_000;
 
-impl Proof {
+impl TruthCheck {
     /// Judges everything that only the end can tell; `None` where it was to stop before.
     pub(in crate::reconcile) async fn resolve(
         mut self,
         audit: &Audit,
-        shape: &Shape,
+        shape: &TableSchema,
         findings: &mut FindingCollector,
         progress: &Progress,
-        stop: &Stop,
+        stop: &CancellationToken,
     ) -> anyhow::Result<Option<TruthResult>> {
         let Some(missing) = self.quarantine(&*audit.lake, progress, stop).await? else { return Ok(None) };
-        self.truth.door = self.door.or_else(|| told_by(&self.truth));
-        self.judge_kept(missing, findings)?;
-        let mut doubts = std::mem::replace(&mut self.doubts, self.sorters.doubts()?).done().context(FULL)?;
+        self.truth.door = self.door.or_else(|| infer_ingest_path(&self.truth));
+        self.check_quarantine(missing, findings)?;
+        let mut doubts = std::mem::replace(&mut self.doubts, self.sorters.doubts()?).finish().context(FULL)?;
         let stage = progress.stage("third look", None);
         loop {
-            if stop.is_set() {
+            if stop.is_cancelled() {
                 return Ok(None);
             }
-            let batch: Result<Vec<Doubt>, _> = doubts.by_ref().take(BATCH).collect();
+            let batch: Result<Vec<Unresolved>, _> = doubts.by_ref().take(BATCH).collect();
             let mut batch = batch.context("what was doubtful cannot be read back from disk")?;
             if batch.is_empty() {
                 break;
             }
-            look_again(audit, shape, &mut batch).await?;
+            recheck_missing(audit, shape, &mut batch).await?;
             stage.add(batch.len() as u64);
             for doubt in batch {
                 self.judge(doubt, findings)?;
             }
         }
         stage.finish();
-        self.truth.conclude();
+        self.truth.finalize();
         Ok(Some(self.truth))
     }
 
     /// What the quarantine lacks: nothing is missing where nothing was sent.
-    fn judge_kept(&mut self, missing: Sorted<HashEntry>, findings: &mut FindingCollector) -> anyhow::Result<()> {
+    fn check_quarantine(&mut self, missing: Sorted<HashEntry>, findings: &mut FindingCollector) -> anyhow::Result<()> {
         for entry in missing {
             let HashEntry { hash, at } = entry.context("what the quarantine lacks cannot be read back from disk")?;
-            if matches!(self.truth.door, Some(Door::Publish) | None) {
+            if matches!(self.truth.door, Some(IngestPath::Publish) | None) {
                 self.truth[TruthCounter::QuarantinedWithheld] += 1;
                 continue;
             }
             self.truth[TruthCounter::QuarantinedMissing] += 1;
-            let told = at.told();
+            let told = at.into_location();
             let why = format!("not in the quarantine as {}.json: {told}", hex(&hash));
             let finding = Finding { told: Some(told), ..Finding::without_id(Kind::TruthMissing, None) };
             findings.report(finding.because(why), None)?;
@@ -76,15 +76,15 @@ impl Proof {
         Ok(())
     }
 
-    fn judge(&mut self, doubt: Doubt, findings: &mut FindingCollector) -> anyhow::Result<()> {
-        let Doubt { entry, key, row } = doubt;
-        let told = entry.at.told();
-        if entry.fate == Fate::Refused {
-            if self.truth.door != Some(Door::Backfill) {
-                let seen = Seen { key: key.as_deref(), inside: true, row };
+    fn judge(&mut self, doubt: Unresolved, findings: &mut FindingCollector) -> anyhow::Result<()> {
+        let Unresolved { entry, key, row } = doubt;
+        let told = entry.at.into_location();
+        if entry.fate == Expectation::Oversized {
+            if self.truth.door != Some(IngestPath::Backfill) {
+                let seen = Observed { key: key.as_deref(), inside: true, row };
                 let there = key.is_some() || row;
                 let why = "a topic refuses it as too large";
-                return if there { self.surplus(&entry.id, seen, Some(told), why, findings) } else { Ok(()) };
+                return if there { self.report_unexpected(&entry.id, seen, Some(told), why, findings) } else { Ok(()) };
             }
             self.truth[TruthCounter::Expected] += 1;
         }
@@ -108,20 +108,20 @@ impl Proof {
 
 /// The door that what is there tells: only a backfill brings in what is too large for a topic, and only `publish` alone leaves the
 /// quarantine empty. `None` where nothing was broken or too large.
-pub(super) fn told_by(truth: &TruthResult) -> Option<Door> {
+pub(super) fn infer_ingest_path(truth: &TruthResult) -> Option<IngestPath> {
     let any = |counter: TruthCounter| truth[counter] > 0;
     if any(TruthCounter::RefusedStored) {
-        Some(Door::Backfill)
+        Some(IngestPath::Backfill)
     } else if any(TruthCounter::QuarantinedFound) {
-        Some(Door::SendInvalid)
+        Some(IngestPath::SendInvalid)
     } else {
-        (any(TruthCounter::QuarantinedExpected) || any(TruthCounter::Refused)).then_some(Door::Publish)
+        (any(TruthCounter::QuarantinedExpected) || any(TruthCounter::Refused)).then_some(IngestPath::Publish)
     }
 }
 
 /// Looks once more for what the merge did not find: it may have been on its way.
-async fn look_again(audit: &Audit, shape: &Shape, doubts: &mut [Doubt]) -> anyhow::Result<()> {
-    let wanted = |doubt: &Doubt| !doubt.row || doubt.key.is_none();
+async fn recheck_missing(audit: &Audit, shape: &TableSchema, doubts: &mut [Unresolved]) -> anyhow::Result<()> {
+    let wanted = |doubt: &Unresolved| !doubt.row || doubt.key.is_none();
     let ids: Vec<String> = doubts.iter().filter(|doubt| wanted(doubt)).map(|d| d.entry.id.text().into()).collect();
     if ids.is_empty() {
         return Ok(());
@@ -134,7 +134,7 @@ async fn look_again(audit: &Audit, shape: &Shape, doubts: &mut [Doubt]) -> anyho
         // Its object lies where its values say, if it lies anywhere.
         let key = row.and_then(|row| row.to_record()).as_ref().and_then(Key::of);
         if let (None, Some(key)) = (&doubt.key, key) {
-            doubt.key = look_up(&*audit.lake, &key.to_string()).await?.map(|meta| meta.key);
+            doubt.key = head(&*audit.lake, &key.to_string()).await?.map(|meta| meta.key);
         }
     }
     Ok(())

@@ -9,23 +9,23 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::*;
-use crate::outcome::Outcome as _;
+use crate::outcome::CommandOutcome as _;
 use crate::reconcile::tests::{Scene, record};
 use crate::reconcile::{Audit, TruthCounter, TruthResult};
-use crate::truth::{Fate, Told, Writer};
-use pipeline::lake::{self, Depth, Lake, Page, Put};
+use crate::truth::{Entry, Expectation, Writer};
+use pipeline::lake::{self, Depth, Lake, ListPage, PutResult};
 
 /// A truth that tells these ids with their fates.
-fn truth(scene: &Scene, told: &[(Uuid, Fate)]) -> Asked {
+fn truth(scene: &Scene, told: &[(Uuid, Expectation)]) -> TruthOptions {
     let path: PathBuf = scene.home.path().join("truth.ndjson");
     let mut writer = Writer::new(std::fs::File::create(&path).unwrap(), Default::default()).unwrap();
     for (line, (id, fate)) in (1..).zip(told) {
-        let file = (*fate != Fate::Never).then_some("a.json".into());
-        let told = Told { file, line, id: Some(*id), fault: None, kind: None, sha256: None, fate: *fate };
-        writer.tell(&told).unwrap();
+        let file = (*fate != Expectation::Undelivered).then_some("a.json".into());
+        let told = Entry { file, line, id: Some(*id), fault: None, kind: None, sha256: None, expect: *fate };
+        writer.write(&told).unwrap();
     }
     writer.finish().unwrap();
-    Asked { files: vec![path], door: None }
+    TruthOptions { files: vec![path], door: None }
 }
 
 fn id(n: u32) -> Uuid {
@@ -35,8 +35,10 @@ fn id(n: u32) -> Uuid {
 #[tokio::test]
 async fn more_ids_than_fit_into_memory_are_proved_one_by_one() {
     let scene = Scene::new().await;
-    let told: Vec<(Uuid, Fate)> =
-        (0..5_000).rev().map(|n| (id(n), if n % 10 == 0 { Fate::Never } else { Fate::Stored })).collect();
+    let told: Vec<(Uuid, Expectation)> = (0..5_000)
+        .rev()
+        .map(|n| (id(n), if n % 10 == 0 { Expectation::Undelivered } else { Expectation::Stored }))
+        .collect();
     for n in (0..5_000).filter(|n| n % 10 != 0 || *n == 50) {
         let record = record(n);
         if n != 4_321 {
@@ -63,7 +65,7 @@ async fn more_ids_than_fit_into_memory_are_proved_one_by_one() {
         (truth[TruthCounter::MissingInLake], truth[TruthCounter::MissingInWarehouse], truth[TruthCounter::Never]),
         (1, 1, 500)
     );
-    assert_eq!(outcome.exit(), crate::outcome::Exit::Found);
+    assert_eq!(outcome.exit(), crate::outcome::Exit::Findings);
     let of = |kind| found.iter().filter(move |drift| drift.kind == kind).filter_map(|drift| drift.id.clone());
     let mut missing: Vec<String> = of(super::super::Kind::TruthMissing).collect();
     missing.sort();
@@ -86,7 +88,7 @@ impl Lake for Late {
         self.scene.lake.address()
     }
 
-    async fn list(&self, prefix: &str, depth: Depth, after: Option<&str>) -> Result<Page, lake::Error> {
+    async fn list(&self, prefix: &str, depth: Depth, after: Option<&str>) -> Result<ListPage, lake::Error> {
         self.scene.lake.list(prefix, depth, after).await
     }
 
@@ -94,7 +96,7 @@ impl Lake for Late {
         self.scene.lake.get(key).await
     }
 
-    async fn put_new(&self, key: &str, body: Bytes) -> Result<Put, lake::Error> {
+    async fn put_new(&self, key: &str, body: Bytes) -> Result<PutResult, lake::Error> {
         self.scene.lake.put_new(key, body).await
     }
 
@@ -103,10 +105,10 @@ impl Lake for Late {
     }
 
     /// The quarantine is looked at when both sides have been.
-    fn beside(&self, name: &str) -> Arc<dyn Lake> {
+    fn sibling(&self, name: &str) -> Arc<dyn Lake> {
         self.scene.object(&record(self.n));
         self.scene.row(&record(self.n));
-        self.scene.lake.beside(name)
+        self.scene.lake.sibling(name)
     }
 }
 
@@ -115,7 +117,8 @@ async fn what_comes_while_it_is_audited_is_not_missing() {
     let scene = Scene::new().await;
     scene.object(&record(1));
     scene.row(&record(1));
-    let asked = truth(&scene, &[(id(1), Fate::Stored), (id(2), Fate::Stored), (id(3), Fate::Stored)]);
+    let asked =
+        truth(&scene, &[(id(1), Expectation::Stored), (id(2), Expectation::Stored), (id(3), Expectation::Stored)]);
     let audit = Audit { truth: asked, ..scene.audit() };
     let late = Arc::new(Late { scene, n: 2 });
     let audit = Audit { lake: Arc::clone(&late) as Arc<dyn Lake>, ..audit };
@@ -126,7 +129,7 @@ async fn what_comes_while_it_is_audited_is_not_missing() {
         (3, 2, 1),
         "{found:?}"
     );
-    assert_eq!(found[0].told.as_ref().unwrap().line, 3);
+    assert_eq!(found[0].truth.as_ref().unwrap().line, 3);
 }
 
 #[test]
@@ -137,13 +140,13 @@ fn what_is_there_tells_the_door() {
         there[TruthCounter::RefusedStored] = refused_stored;
         there[TruthCounter::QuarantinedExpected] = 5;
         there[TruthCounter::Refused] = 5;
-        resolve::told_by(&there)
+        resolve::infer_ingest_path(&there)
     };
-    assert_eq!(told(0, 0), Some(Door::Publish));
-    assert_eq!(told(1, 0), Some(Door::SendInvalid));
-    assert_eq!(told(1, 1), Some(Door::Backfill));
-    assert_eq!(told(0, 1), Some(Door::Backfill), "and its broken messages are missed");
-    assert_eq!(resolve::told_by(&TruthResult::default()), None);
+    assert_eq!(told(0, 0), Some(IngestPath::Publish));
+    assert_eq!(told(1, 0), Some(IngestPath::SendInvalid));
+    assert_eq!(told(1, 1), Some(IngestPath::Backfill));
+    assert_eq!(told(0, 1), Some(IngestPath::Backfill), "and its broken messages are missed");
+    assert_eq!(resolve::infer_ingest_path(&TruthResult::default()), None);
 }
 
 #[test]

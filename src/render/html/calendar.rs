@@ -13,10 +13,10 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use serde::Serialize;
 
-use super::cells::{Cell, Farms, Links, Square, Window, Words, most};
-use super::overview::Overview;
-use super::strips::{self, Farm};
-use super::{numbers, text};
+use super::cells::{CalendarCell, CalendarLabels, DayLinks, DayRange, Farms, Square, most};
+use super::heatmap::Heatmap;
+use super::year_calendar::{self, FarmCalendar};
+use super::{numbers, sanitize};
 
 /// The most days that are shown with their numbers.
 const FEW_DAYS: i64 = 14;
@@ -32,12 +32,12 @@ const LISTED: usize = 200;
 /// The section.
 #[derive(Debug, Serialize)]
 pub(super) struct Calendar {
-    words: Words,
+    words: CalendarLabels,
     /// Where and since when something is off.
     note: String,
     table: Option<Table>,
-    overview: Option<Overview>,
-    farms: Vec<Farm>,
+    overview: Option<Heatmap>,
+    farms: Vec<FarmCalendar>,
     /// What is not drawn; empty if nothing.
     undrawn: String,
     days: Vec<Day>,
@@ -69,7 +69,7 @@ struct Day {
 
 impl Calendar {
     /// Draws the days; `more` is added to the note.
-    pub(super) fn of<C: Cell>(days: &BTreeMap<(String, NaiveDate), C>, window: Window, more: &str) -> Self {
+    pub(super) fn of<C: CalendarCell>(days: &BTreeMap<(String, NaiveDate), C>, window: DayRange, more: &str) -> Self {
         let mut farms = Farms::<C>::new();
         for ((farm, day), cell) in days {
             farms.entry(farm.as_str()).or_default().insert(*day, *cell);
@@ -97,12 +97,12 @@ impl Calendar {
             }
         } else if length <= SOME_DAYS {
             let all = farms.values().flat_map(|cells| cells.iter().map(|(day, cell)| (*day, *cell))).collect();
-            calendar.overview = Some(Overview::days(&farms, strips::range(&all, window), &links));
+            calendar.overview = Some(Heatmap::days(&farms, year_calendar::range(&all, window), &links));
         } else {
-            (calendar.farms, calendar.undrawn) = strips::draw(&farms, window, &links);
-            let strips: usize = calendar.farms.iter().map(Farm::strips).sum();
+            (calendar.farms, calendar.undrawn) = year_calendar::draw(&farms, window, &links);
+            let strips: usize = calendar.farms.iter().map(FarmCalendar::strips).sum();
             if strips > FEW_STRIPS || calendar.farms.len() < farms.len() {
-                calendar.overview = Some(Overview::months(&farms));
+                calendar.overview = Some(Heatmap::months(&farms));
             }
         }
         calendar
@@ -110,7 +110,7 @@ impl Calendar {
 }
 
 /// The days that are off, each with its place in the list, and how many more there are.
-fn listed<C: Cell>(days: &BTreeMap<(String, NaiveDate), C>) -> (Links<'_>, usize) {
+fn listed<C: CalendarCell>(days: &BTreeMap<(String, NaiveDate), C>) -> (DayLinks<'_>, usize) {
     let mut found: Vec<_> = days.iter().filter(|(_, cell)| cell.is_off()).collect();
     let more = found.len().saturating_sub(LISTED);
     found.sort_by_key(|((farm, day), cell)| (std::cmp::Reverse(cell.off()), *day, farm));
@@ -119,11 +119,11 @@ fn listed<C: Cell>(days: &BTreeMap<(String, NaiveDate), C>) -> (Links<'_>, usize
     (found.into_iter().enumerate().map(|(at, ((farm, day), _))| ((farm.as_str(), *day), at)).collect(), more)
 }
 
-fn note<C: Cell>(all: &BTreeMap<(String, NaiveDate), C>) -> String {
+fn note<C: CalendarCell>(all: &BTreeMap<(String, NaiveDate), C>) -> String {
     if all.is_empty() {
         return "No farm has a record on any day.".into();
     }
-    let Words { off, is_off, fine, .. } = C::WORDS;
+    let CalendarLabels { off, is_off, fine, .. } = C::WORDS;
     let days = || all.iter().filter(|(_, cell)| cell.is_off());
     let bad = days().count() as u64;
     let number = numbers::of(all.len() as u64, "farm-day", "farm-days");
@@ -137,14 +137,14 @@ fn note<C: Cell>(all: &BTreeMap<(String, NaiveDate), C>) -> String {
         _ => "all".to_owned(),
     };
     let most = numbers::of(worst.off(), off[0], off[1]);
-    let farm = text::shown(farm, text::NAME);
+    let farm = sanitize::shown(farm, sanitize::NAME);
     let verb = is_off[usize::from(bad != 1)];
     let where_most = concentration(all);
     format!("{} of {number} {verb}, {when} on {day} in {farm} ({most}).{where_most}", numbers::count(bad))
 }
 
 /// The farm where most is off, where there are several.
-fn concentration<C: Cell>(days: &BTreeMap<(String, NaiveDate), C>) -> String {
+fn concentration<C: CalendarCell>(days: &BTreeMap<(String, NaiveDate), C>) -> String {
     let mut farms = BTreeMap::<&str, u64>::new();
     for ((farm, _), cell) in days {
         *farms.entry(farm).or_default() += cell.off();
@@ -152,7 +152,7 @@ fn concentration<C: Cell>(days: &BTreeMap<(String, NaiveDate), C>) -> String {
     let all: u64 = farms.values().sum();
     match farms.iter().max_by_key(|(_, off)| **off) {
         Some((farm, off)) if farms.len() > 1 && *off > 0 => {
-            let farm = text::shown(farm, text::NAME);
+            let farm = sanitize::shown(farm, sanitize::NAME);
             let [one, many] = C::WORDS.off;
             format!(" Of {}, {} in {farm}.", numbers::of(all, one, many), numbers::of(*off, "lies", "lie"))
         }
@@ -160,7 +160,7 @@ fn concentration<C: Cell>(days: &BTreeMap<(String, NaiveDate), C>) -> String {
     }
 }
 
-fn table<C: Cell>(farms: &Farms<'_, C>, first: NaiveDate, length: i64) -> Table {
+fn table<C: CalendarCell>(farms: &Farms<'_, C>, first: NaiveDate, length: i64) -> Table {
     let days: Vec<NaiveDate> = first.iter_days().take(usize::try_from(length).unwrap_or(0)).collect();
     let rows = farms.iter().take(FEW_FARMS).map(|(farm, cells)| {
         let most = most(cells.values());
@@ -168,14 +168,14 @@ fn table<C: Cell>(farms: &Farms<'_, C>, first: NaiveDate, length: i64) -> Table 
             let cell = cells.get(day).copied().unwrap_or_default();
             Square::of(&day.to_string(), &cell, most)
         };
-        Row { farm: text::shown(farm, text::NAME), cells: days.iter().map(square).collect() }
+        Row { farm: sanitize::shown(farm, sanitize::NAME), cells: days.iter().map(square).collect() }
     });
     let head = |day: &NaiveDate| [day.format("%a").to_string(), day.to_string()];
     Table { rows: rows.collect(), days: days.iter().map(head).collect() }
 }
 
 impl Day {
-    fn of<C: Cell>(farm: &str, day: NaiveDate, cell: &C) -> Self {
-        Self { day: day.to_string(), farm: text::shown(farm, text::NAME), line: cell.line() }
+    fn of<C: CalendarCell>(farm: &str, day: NaiveDate, cell: &C) -> Self {
+        Self { day: day.to_string(), farm: sanitize::shown(farm, sanitize::NAME), line: cell.line() }
     }
 }

@@ -8,9 +8,9 @@ use serde::Serialize;
 use super::numbers;
 
 /// What an outcome counts for a farm's day, as the calendar sees it.
-pub(super) trait Cell: Copy + Default {
+pub(super) trait CalendarCell: Copy + Default {
     /// How the page speaks of it.
-    const WORDS: Words;
+    const WORDS: CalendarLabels;
 
     /// What the lake has and what the warehouse has: even where nothing is off.
     fn sides(&self) -> [u64; 2];
@@ -23,8 +23,8 @@ pub(super) trait Cell: Copy + Default {
     /// Adds another day's counts.
     fn add(&mut self, other: &Self);
     /// The counts in words, where something is off.
-    fn told(&self) -> String;
-    /// The counts as the list of days has them, under [`Words::head`].
+    fn details(&self) -> String;
+    /// The counts as the list of days has them, under [`CalendarLabels::head`].
     fn line(&self) -> [String; 4];
     /// The one or two numbers in the table of days.
     fn shown(&self) -> [String; 2];
@@ -37,7 +37,7 @@ pub(super) trait Cell: Copy + Default {
 
 /// The words of a calendar.
 #[derive(Debug, Serialize)]
-pub(super) struct Words {
+pub(super) struct CalendarLabels {
     /// Of the table of days.
     pub caption: &'static str,
     /// Squares and what they mean.
@@ -65,9 +65,9 @@ pub(super) struct Words {
 /// Cells by farm and day.
 pub(super) type Farms<'a, C> = BTreeMap<&'a str, BTreeMap<NaiveDate, C>>;
 /// The place of a day in the list of those that are off.
-pub(super) type Links<'a> = BTreeMap<(&'a str, NaiveDate), usize>;
+pub(super) type DayLinks<'a> = BTreeMap<(&'a str, NaiveDate), usize>;
 /// The first and the last day on which something may be expected, where that is known.
-pub(super) type Window = [Option<NaiveDate>; 2];
+pub(super) type DayRange = [Option<NaiveDate>; 2];
 
 /// A farm's day, or month, as it is shown.
 #[derive(Debug, Serialize)]
@@ -81,19 +81,19 @@ pub(super) struct Square {
 }
 
 /// The records of a cell: of the side that has more.
-pub(super) fn records<C: Cell>(cell: &C) -> u64 {
+pub(super) fn records<C: CalendarCell>(cell: &C) -> u64 {
     let [lake, warehouse] = cell.sides();
     lake.max(warehouse)
 }
 
 /// The largest count of some cells.
-pub(super) fn most<'a, C: Cell + 'a>(cells: impl Iterator<Item = &'a C>) -> u64 {
+pub(super) fn most<'a, C: CalendarCell + 'a>(cells: impl Iterator<Item = &'a C>) -> u64 {
     cells.map(records).max().unwrap_or(0)
 }
 
 impl Square {
     /// A cell under its name, shaded against the farm's largest.
-    pub(super) fn of<C: Cell>(name: &str, cell: &C, most: u64) -> Self {
+    pub(super) fn of<C: CalendarCell>(name: &str, cell: &C, most: u64) -> Self {
         let [one, many] = C::WORDS.off;
         let off = if cell.off() > 0 { numbers::of(cell.off(), one, many) } else { String::new() };
         Self { class: class(cell, most), shown: cell.shown(), off, tip: tip(name, cell), link: None }
@@ -101,14 +101,14 @@ impl Square {
 }
 
 /// How much is off in some cells.
-pub(super) fn off<'a, C: Cell + 'a>(cells: impl Iterator<Item = &'a C>) -> u64 {
-    cells.map(Cell::off).sum()
+pub(super) fn off<'a, C: CalendarCell + 'a>(cells: impl Iterator<Item = &'a C>) -> u64 {
+    cells.map(CalendarCell::off).sum()
 }
 
 /// What hovering or focusing shows; where nothing is off, the style sheet ends the sentence.
-pub(super) fn tip<C: Cell>(name: &str, cell: &C) -> String {
+pub(super) fn tip<C: CalendarCell>(name: &str, cell: &C) -> String {
     if cell.is_off() {
-        return format!("{name} · {}", cell.told());
+        return format!("{name} · {}", cell.details());
     }
     match (records(cell), cell.aside()) {
         (0, 0) => name.to_owned(),
@@ -119,7 +119,7 @@ pub(super) fn tip<C: Cell>(name: &str, cell: &C) -> String {
 
 /// The shade: `a1`–`a4` right, by volume; `d1`–`d3` off, by its share; `u` other counts and nothing off; `s` only what
 /// is left aside; `g` a gap.
-pub(super) fn class<C: Cell>(cell: &C, most: u64) -> &'static str {
+pub(super) fn class<C: CalendarCell>(cell: &C, most: u64) -> &'static str {
     let n = records(cell);
     if cell.off() > 0 {
         return match cell.off().saturating_mul(20) / n.max(1) {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::numbers;
-use super::text::weight;
+use super::sanitize::weight;
 
 /// Samples of a kind that are seen at once; the others unfold.
 const AT_ONCE: usize = 8;
@@ -12,7 +12,7 @@ const MARKUP: usize = 220;
 
 /// The words for one kind.
 #[derive(Debug)]
-pub(super) struct Words {
+pub(super) struct KindLabels {
     /// The heading.
     pub title: &'static str,
     /// One of them, in the summary.
@@ -25,7 +25,7 @@ pub(super) struct Words {
     pub todo: &'static str,
 }
 
-impl Words {
+impl KindLabels {
     /// A sentence about a number of them, without the number.
     pub(super) const fn phrase(&self, n: u64) -> &'static str {
         if n == 1 { self.one } else { self.many }
@@ -34,18 +34,18 @@ impl Words {
 
 /// One kind.
 #[derive(Debug, Serialize)]
-pub(super) struct Group {
+pub(super) struct KindSection {
     name: &'static str,
     title: &'static str,
     count: String,
     meaning: &'static str,
     todo: &'static str,
-    parts: Vec<Part>,
+    parts: Vec<FindingGroup>,
 }
 
 /// The findings of a kind, or those of one cause.
 #[derive(Debug, Serialize)]
-pub(super) struct Part {
+pub(super) struct FindingGroup {
     /// The cause; empty where findings are not told apart by cause.
     title: String,
     count: String,
@@ -57,15 +57,15 @@ pub(super) struct Part {
     more: String,
 }
 
-impl Group {
+impl KindSection {
     /// A kind without its findings.
-    pub(super) fn titled(name: &'static str, words: &Words, total: u64) -> Self {
-        let Words { title, meaning, todo, .. } = *words;
+    pub(super) fn titled(name: &'static str, words: &KindLabels, total: u64) -> Self {
+        let KindLabels { title, meaning, todo, .. } = *words;
         Self { name, title, count: numbers::count(total), meaning, todo, parts: Vec::new() }
     }
 
     /// Adds a part.
-    pub(super) fn part(&mut self, part: Part) {
+    pub(super) fn part(&mut self, part: FindingGroup) {
         self.parts.push(part);
     }
 }
@@ -92,12 +92,12 @@ pub(super) struct Field {
 
 /// Room for findings, shared out between the kinds that there are.
 #[derive(Debug)]
-pub(super) struct Room {
+pub(super) struct SizeBudget {
     bytes: usize,
     kinds: usize,
 }
 
-impl Room {
+impl SizeBudget {
     pub(super) const fn new(bytes: usize, kinds: usize) -> Self {
         Self { bytes, kinds }
     }
@@ -106,17 +106,17 @@ impl Room {
     pub(super) fn group(
         &mut self,
         name: &'static str,
-        words: &Words,
+        words: &KindLabels,
         total: u64,
         all: impl Iterator<Item = Sample>,
-    ) -> Group {
-        let mut group = Group::titled(name, words, total);
+    ) -> KindSection {
+        let mut group = KindSection::titled(name, words, total);
         group.part(self.part(String::new(), total, all));
         group
     }
 
     /// The samples of a kind or of a cause, as many as a share of the room takes.
-    pub(super) fn part(&mut self, title: String, total: u64, all: impl Iterator<Item = Sample>) -> Part {
+    pub(super) fn part(&mut self, title: String, total: u64, all: impl Iterator<Item = Sample>) -> FindingGroup {
         let share = self.bytes / self.kinds.max(1);
         let mut used = 0;
         let mut samples = Vec::new();
@@ -131,7 +131,7 @@ impl Room {
         self.kinds = self.kinds.saturating_sub(1);
         let more = total.saturating_sub(samples.len() as u64);
         let rest = samples.split_off(samples.len().min(AT_ONCE));
-        Part {
+        FindingGroup {
             title,
             count: numbers::count(total),
             rest_count: numbers::count(rest.len() as u64),

@@ -21,20 +21,20 @@ use serde::Serialize;
 
 use pipeline::atomic_file::temp_file_beside;
 
-mod account;
+mod breakdown;
 mod calendar;
 mod cells;
 mod findings;
-mod head;
-mod listed;
+mod headline;
+mod heatmap;
 mod numbers;
-mod overview;
 mod plot;
+mod problem_list;
 mod publish;
 mod reconcile;
 mod replay;
-mod strips;
-mod text;
+mod sanitize;
+mod year_calendar;
 
 /// A page stays below this, so that a browser and a mail server take it.
 const MOST_BYTES: usize = 2_000_000;

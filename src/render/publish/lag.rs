@@ -3,9 +3,9 @@
 use std::fmt;
 
 use super::super::count;
-use crate::publish::{Expected, Lag};
+use crate::publish::{Lag, TruthDelivery};
 
-impl fmt::Display for Expected {
+impl fmt::Display for TruthDelivery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} of {} are there", count(self.arrived), count(self.ids))?;
         let done: Vec<_> = self.missing_of.iter().map(|(fault, n)| format!("{fault} {}", count(*n))).collect();

@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use super::{Lines, count, duration, rows};
+use super::{LabelledRows, count, duration, rows};
 use crate::publish::{Count, Outcome, Percentiles};
 use pipeline::lake::ConditionalWrites;
 
+mod condition;
 mod lag;
-mod verdict;
 
 impl fmt::Display for Percentiles {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -45,16 +45,16 @@ impl fmt::Display for Outcome {
         for (code, times) in &self.errors {
             lines.push(("refused", format!("{} times: {code}", count(*times))));
         }
-        write!(f, "{}", Lines(&lines))?;
+        write!(f, "{}", LabelledRows(&lines))?;
         for verdict in &self.verdicts {
-            let said = if verdict.held { "passed" } else { "FAILED" };
+            let said = if verdict.passed { "passed" } else { "FAILED" };
             writeln!(f, "  {said}  {verdict}")?;
         }
         write!(f, "{}", self.problems)?;
         if let Some(warning) = self.conditional_writes.and_then(ConditionalWrites::warning) {
             writeln!(f, "  {warning}")?;
         }
-        self.advise(f)
+        self.write_next_steps(f)
     }
 }
 
@@ -70,7 +70,7 @@ impl Outcome {
     }
 
     /// What to do next, where there is something to do.
-    fn advise(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn write_next_steps(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(behind) = self.fell_behind() {
             writeln!(f, "ended {} behind its schedule: raise --concurrency, or ask for less", duration(behind))?;
         }
@@ -100,7 +100,7 @@ impl Outcome {
         if let (true, Some(how)) = (self.end.stopped.is_some(), self.to_the_end()) {
             writeln!(f, "{how}")?;
         }
-        match self.to_go_on() {
+        match self.resume_flag() {
             Some(how) => writeln!(f, "to go on, run the same command with {how}"),
             None => Ok(()),
         }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::outcome::{Counter as _, Role};
 use crate::reconcile::{Counter, Drift, Kind, Outcome, Side};
-use crate::render::{Lines, count, duration};
+use crate::render::{LabelledRows, count, duration};
 
 mod pattern;
 mod repair;
@@ -36,7 +36,7 @@ impl fmt::Display for Outcome {
             lines.push(("present on both sides", count(self[Counter::Present])));
         }
         lines.extend(found(self));
-        write!(f, "{}", Lines(&lines))?;
+        write!(f, "{}", LabelledRows(&lines))?;
         if let Some(truth) = &self.truth {
             write!(f, "{truth}")?;
         }
@@ -77,9 +77,9 @@ fn patterns(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     }
     match outcome.control.hashes() {
         [lake, warehouse] if lake.count + warehouse.count == 0 => {}
-        [lake, warehouse] if lake == warehouse => writeln!(f, "  hash total of both sides: {}", lake.digits())?,
+        [lake, warehouse] if lake == warehouse => writeln!(f, "  hash total of both sides: {}", lake.hex())?,
         [lake, warehouse] => {
-            writeln!(f, "  hash totals: lake {}, warehouse {}", lake.digits(), warehouse.digits())?;
+            writeln!(f, "  hash totals: lake {}, warehouse {}", lake.hex(), warehouse.hex())?;
         }
     }
     Ok(())

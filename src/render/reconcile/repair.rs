@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::reconcile::{RepairCounter, RepairOutcome};
-use crate::render::{Lines, count};
+use crate::render::{LabelledRows, count};
 use pipeline::lake::ConditionalWrites;
 
 impl fmt::Display for RepairOutcome {
@@ -29,7 +29,7 @@ impl fmt::Display for RepairOutcome {
             lines.push(("failed", count(self[RepairCounter::Failed])));
         }
         lines.push(("left as they are", count(self[RepairCounter::Left])));
-        write!(f, "{}", Lines(&lines))?;
+        write!(f, "{}", LabelledRows(&lines))?;
         for reason in &self.reasons {
             writeln!(f, "  {reason}")?;
         }

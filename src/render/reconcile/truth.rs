@@ -2,14 +2,14 @@
 
 use std::fmt;
 
-use crate::reconcile::{Door, TruthCounter, TruthResult};
+use crate::reconcile::{IngestPath, TruthCounter, TruthResult};
 use crate::render::count;
 
 impl TruthResult {
     /// The command, or the commands, through which the history came in as far as anything tells; empty where nothing does.
     pub(crate) fn ingest_path_text(&self) -> &'static str {
         match self.door {
-            Some(Door::SendInvalid) if self[TruthCounter::Refused] == 0 => "publish --send-invalid or backfill",
+            Some(IngestPath::SendInvalid) if self[TruthCounter::Refused] == 0 => "publish --send-invalid or backfill",
             Some(door) => door.command(),
             None => "",
         }

@@ -4,9 +4,9 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
-use pipeline::lake::Pressure;
+use pipeline::lake::ThrottleStats;
 
-use super::{Lines, between, count, duration};
+use super::{LabelledRows, between, count, duration};
 use crate::outcome::{Counter as _, Role};
 use crate::replay::{Counter, Outcome, Pause, SKIPPED, TableSwap};
 
@@ -18,7 +18,7 @@ mod preview;
 /// The file cannot be written.
 pub fn write_json(outcome: &Outcome, path: &Path) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let mut file = pipeline::atomic_file::half_in(folder.unwrap_or_else(|| Path::new(".")))?;
+    let mut file = pipeline::atomic_file::temp_file_in(folder.unwrap_or_else(|| Path::new(".")))?;
     serde_json::to_writer_pretty(&mut file, outcome)?;
     file.as_file().sync_all()?;
     file.persist(path).map(drop).map_err(|e| e.error)
@@ -57,7 +57,7 @@ fn write_course(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     if !outcome.method.is_empty() {
         writeln!(f, "loaded by {}, {} transactions", outcome.method, count(outcome.transactions))?;
     }
-    let Pressure { slow_downs, retries, lowest_limit } = outcome.pressure;
+    let ThrottleStats { slow_downs, retries, min_concurrency: lowest_limit } = outcome.pressure;
     if retries > 0 {
         let limit = lowest_limit.map_or(String::new(), |limit| format!(", down to {limit} at once"));
         writeln!(f, "the lake was asked again {} times ({} to slow down{limit})", count(retries), count(slow_downs))?;
@@ -100,7 +100,7 @@ impl fmt::Display for Outcome {
         writeln!(f, "replay: {} objects in {} ({rate:.0}/s{resumed})", count(listed), duration(self.seconds))?;
         let lines = lines(self);
         let lines: Vec<_> = lines.iter().map(|(title, n)| (title.as_str(), n.clone())).collect();
-        write!(f, "{}", Lines(&lines))?;
+        write!(f, "{}", LabelledRows(&lines))?;
         if self.selects_nothing() {
             writeln!(f, "the drift file names no object that is meant: there was nothing to load")?;
         }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use chrono::NaiveDate;
 
-use crate::render::{Lines, count, duration};
+use crate::render::{LabelledRows, count, duration};
 use crate::replay::Preview;
 
 impl fmt::Display for Preview {
@@ -35,7 +35,7 @@ impl fmt::Display for Preview {
         if !self.method.is_empty() {
             lines.push(("loading", self.method.clone()));
         }
-        f.write_str(&Lines(&lines).to_string())?;
+        f.write_str(&LabelledRows(&lines).to_string())?;
         for (class, of) in self.classes.iter().filter(|_| self.lake.starts_with("s3:")) {
             let archived =
                 if of.archived > 0 { format!(", {} of them archived", count(of.archived)) } else { String::new() };

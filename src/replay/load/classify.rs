@@ -8,14 +8,14 @@ use super::loader::Loader;
 use crate::replay::order::{IdOrder, ReplayEntry, id_day};
 use crate::replay::policy::Policy;
 use crate::sort::OrderedId;
-use pipeline::record::stored::{Row, Shape};
-use pipeline::warehouse::{Conflict, Limits, Loaded};
+use pipeline::record::row::{Row, TableSchema};
+use pipeline::warehouse::{ColumnLimits, Conflict, LoadResult};
 
 /// A part of a batch with what is to be done.
 #[derive(Debug)]
 pub(super) struct Classified {
     /// What happens to each record; `None` for those that go in.
-    pub results: Vec<Option<Loaded>>,
+    pub results: Vec<Option<LoadResult>>,
     pub insert: Vec<Row>,
     pub replace: Vec<(Row, Row)>,
     /// It changes nothing, and what is noted of it may wait for another transaction.
@@ -55,14 +55,14 @@ impl<'a> ResultingRow<'a> {
 }
 
 /// A conflict that ends the load, with the place of its record.
-pub(super) type FatalConflict = (usize, Loaded);
+pub(super) type FatalConflict = (usize, LoadResult);
 
 /// What a record is compared with, and what may be done about it.
 #[derive(Debug)]
 pub(super) struct Classifier<'a> {
-    pub shape: &'a Shape,
+    pub shape: &'a TableSchema,
     /// What the columns refuse.
-    pub limits: &'a Limits,
+    pub limits: &'a ColumnLimits,
     pub policy: Policy,
     pub order: IdOrder,
     /// The days of the plan.
@@ -93,7 +93,7 @@ impl<'a> Classifier<'a> {
                     None => self.insert(entry, &mut classified),
                 },
                 None => match rows.get(id) {
-                    Some(row) if self.may_overwrite(&entry.id) => self.overwrite(entry, row, &mut classified),
+                    Some(row) if self.may_overwrite(&entry.id) => self.plan_overwrite(entry, row, &mut classified),
                     Some(row) => (Some(self.compare(entry, row)), ResultingRow::Found(row)),
                     None => self.insert(entry, &mut classified),
                 },
@@ -109,7 +109,7 @@ impl<'a> Classifier<'a> {
     pub(super) fn given(
         &self,
         part: &[ReplayEntry],
-        loaded: &Loaded,
+        loaded: &LoadResult,
         may_wait: bool,
     ) -> Result<Classified, FatalConflict> {
         self.accept(0, Some(loaded))?;
@@ -117,30 +117,30 @@ impl<'a> Classifier<'a> {
         Ok(Classified { results, may_wait, ..Classified::with_capacity(0, 0) })
     }
 
-    fn accept(&self, at: usize, result: Option<&Loaded>) -> Result<(), FatalConflict> {
+    fn accept(&self, at: usize, result: Option<&LoadResult>) -> Result<(), FatalConflict> {
         match (self.policy, result) {
-            (Policy::Fail, Some(conflict @ Loaded::Conflicting(_))) => Err((at, conflict.clone())),
+            (Policy::Fail, Some(conflict @ LoadResult::Conflicting(_))) => Err((at, conflict.clone())),
             _ => Ok(()),
         }
     }
 
     /// A record whose id has no row.
-    fn insert<'r>(&self, entry: &ReplayEntry, classified: &mut Classified) -> (Option<Loaded>, ResultingRow<'r>) {
+    fn insert<'r>(&self, entry: &ReplayEntry, classified: &mut Classified) -> (Option<LoadResult>, ResultingRow<'r>) {
         let row = entry.record.to_row(self.shape);
-        if let Some(why) = self.limits.refuse(&row) {
-            return (Some(Loaded::Refused(why)), ResultingRow::None);
+        if let Some(why) = self.limits.violation(&row) {
+            return (Some(LoadResult::Refused(why)), ResultingRow::None);
         }
         classified.insert.push(row);
         (None, ResultingRow::Inserted(classified.insert.len() - 1))
     }
 
     /// A record whose id has a row.
-    pub(super) fn compare(&self, entry: &ReplayEntry, row: &Row) -> Loaded {
+    pub(super) fn compare(&self, entry: &ReplayEntry, row: &Row) -> LoadResult {
         let differences = entry.record.differences(row, self.shape);
         if differences.is_empty() {
-            return Loaded::Identical;
+            return LoadResult::Identical;
         }
-        Loaded::Conflicting(Box::new(Conflict { differences, row: row.clone() }))
+        LoadResult::Conflicting(Box::new(Conflict { differences, row: row.clone() }))
     }
 
     /// Whether a record may take the place of a row: one of two objects that claim the same row, and in every run the same.
@@ -154,20 +154,20 @@ impl<'a> Classifier<'a> {
     }
 
     /// The same, where the row may be overwritten: only by the first record of its id.
-    fn overwrite<'r>(
+    fn plan_overwrite<'r>(
         &self,
         entry: &ReplayEntry,
         row: &'r Row,
         classified: &mut Classified,
-    ) -> (Option<Loaded>, ResultingRow<'r>) {
+    ) -> (Option<LoadResult>, ResultingRow<'r>) {
         match self.compare(entry, row) {
-            Loaded::Conflicting(conflict) => {
+            LoadResult::Conflicting(conflict) => {
                 let new = entry.record.to_row(self.shape);
-                if self.limits.refuse(&new).is_some() {
-                    return (Some(Loaded::Conflicting(conflict)), ResultingRow::Found(row));
+                if self.limits.violation(&new).is_some() {
+                    return (Some(LoadResult::Conflicting(conflict)), ResultingRow::Found(row));
                 }
                 classified.replace.push((row.clone(), new));
-                (Some(Loaded::Overwritten(conflict)), ResultingRow::Replaced(classified.replace.len() - 1))
+                (Some(LoadResult::Overwritten(conflict)), ResultingRow::Replaced(classified.replace.len() - 1))
             }
             loaded => (Some(loaded), ResultingRow::Found(row)),
         }

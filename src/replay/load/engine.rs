@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use super::classify::{Classified, Classifier};
 use crate::replay::load_error::LoadError;
 use crate::replay::order::ReplayEntry;
-use pipeline::record::stored::Row;
-use pipeline::warehouse::{self, Insert, Loaded, Reason};
+use pipeline::record::row::Row;
+use pipeline::warehouse::{self, InsertResult, LoadResult, Reason};
 
 /// How often a part is looked at again because others write into its range.
 const ATTEMPTS: u32 = 4;
@@ -29,15 +29,15 @@ pub(super) trait Sink: Send {
         &mut self,
         part: &[ReplayEntry],
         classified: &Classified,
-    ) -> impl Future<Output = Result<Insert, LoadError>> + Send;
+    ) -> impl Future<Output = Result<InsertResult, LoadError>> + Send;
 
     /// Takes down the conflict that ends the load.
-    fn conflict(&mut self, entry: &ReplayEntry, conflict: &Loaded);
+    fn conflict(&mut self, entry: &ReplayEntry, conflict: &LoadResult);
 }
 
 /// What a part came to.
 #[derive(Debug)]
-pub(super) enum Part {
+pub(super) enum PartResult {
     /// All of it is in, or accounted for.
     Loaded,
     /// It is refused as a whole: its halves are to be loaded.
@@ -49,7 +49,7 @@ pub(super) async fn load_part<S: Sink>(
     mut part: Vec<ReplayEntry>,
     classifier: &Classifier<'_>,
     sink: &mut S,
-) -> Result<Part, LoadError> {
+) -> Result<PartResult, LoadError> {
     let (mut given, mut before): (Option<Given>, Option<HashMap<String, Row>>) = (None, None);
     for _ in 0..ATTEMPTS {
         let rows = match given {
@@ -73,16 +73,16 @@ pub(super) async fn load_part<S: Sink>(
             }
         };
         match sink.apply(&part, &classified).await {
-            Ok(Insert::Done) => return Ok(Part::Loaded),
+            Ok(InsertResult::Inserted) => return Ok(PartResult::Loaded),
             Err(LoadError::Warehouse(e)) if e.reason == Reason::BadRow => match (classified.changes(), part.len()) {
                 (0, _) => return Err(entry_refused(e)),
-                (_, 1) => given = Some(Given { loaded: Loaded::Refused(e.message), may_wait: false }),
+                (_, 1) => given = Some(Given { loaded: LoadResult::Refused(e.message), may_wait: false }),
                 _ => return Ok(split(part)),
             },
             Err(e) => return Err(e),
             // A single record that is not found under its own id has met another spelling of it.
-            Ok(Insert::Taken) if part.len() == 1 => given = spelled_otherwise(&part[0], classifier, sink).await?,
-            Ok(Insert::Taken) => before = Some(rows),
+            Ok(InsertResult::IdTaken) if part.len() == 1 => given = find_id_variant(&part[0], classifier, sink).await?,
+            Ok(InsertResult::IdTaken) => before = Some(rows),
         }
     }
     if part.len() > 1 {
@@ -95,13 +95,13 @@ pub(super) async fn load_part<S: Sink>(
 
 /// What is known of a single record without looking at its row.
 struct Given {
-    loaded: Loaded,
+    loaded: LoadResult,
     /// It changes nothing, and what is noted of it may wait for another transaction.
     may_wait: bool,
 }
 
 /// Why a record cannot go in although no row has its id: the server folds case or space, or has another unique key.
-async fn spelled_otherwise<S: Sink>(
+async fn find_id_variant<S: Sink>(
     entry: &ReplayEntry,
     classifier: &Classifier<'_>,
     sink: &mut S,
@@ -110,7 +110,7 @@ async fn spelled_otherwise<S: Sink>(
     let loaded = match sink.row_of(id).await? {
         Some(row) if row.id() == id => return Ok(None),
         Some(row) => classifier.compare(entry, &row),
-        None => Loaded::Refused(
+        None => LoadResult::Refused(
             "a row with these values in a unique key is there, but none with this id: has the table another unique index?"
                 .to_owned(),
         ),
@@ -128,12 +128,12 @@ fn entry_refused(e: warehouse::Error) -> LoadError {
 }
 
 /// Cuts a part of at least two in two, not between records of one id where that can be helped.
-fn split(mut part: Vec<ReplayEntry>) -> Part {
+fn split(mut part: Vec<ReplayEntry>) -> PartResult {
     let middle = part.len() / 2;
     let same = |at: usize| part[at].id == part[at - 1].id;
     let at = (middle..part.len()).find(|&at| !same(at)).or_else(|| (1..middle).rev().find(|&at| !same(at)));
     let second = part.split_off(at.unwrap_or(middle));
-    Part::Split(part, second)
+    PartResult::Split(part, second)
 }
 
 #[cfg(test)]

@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::loader::Loader;
+use crate::replay::entry_hash::MultisetHash;
 use crate::replay::journal::{BatchEntry, RunEntry};
 use crate::replay::order::{IdOrder, ReplayEntry};
 use crate::replay::outcome::DayCounts;
-use crate::replay::seen::Seen;
 use crate::replay::tally::Tally;
 use crate::sort::OrderedId;
-use pipeline::warehouse::{Loaded, Note};
+use pipeline::warehouse::{JournalEntry, LoadResult};
 
 impl Loader {
     /// A part cut by days where it is time-ordered, so that a day that is done again takes no other with it.
@@ -26,7 +26,7 @@ impl Loader {
     }
 
     /// The entries as the journal takes them, with these numbers; none where no journal is kept.
-    pub(super) fn numbered(&self, seqs: &[u64], entries: &[BatchEntry]) -> Vec<Note> {
+    pub(super) fn numbered(&self, seqs: &[u64], entries: &[BatchEntry]) -> Vec<JournalEntry> {
         let Some(journal) = &self.journal else { return Vec::new() };
         let numbered = seqs.iter().zip(entries);
         numbered.map(|(&seq, entry)| journal.entry(seq, &RunEntry::Batch(entry.clone()))).collect()
@@ -37,35 +37,35 @@ impl Loader {
         &self,
         order: IdOrder,
         entries: &[ReplayEntry],
-        results: &[Option<Loaded>],
+        results: &[Option<LoadResult>],
     ) -> BatchEntry {
         let (tally, rows) = self.tally(order, entries, results);
-        let objects = if self.journal.is_some() { Seen::of(entries) } else { Seen::default() };
+        let objects = if self.journal.is_some() { MultisetHash::of(entries) } else { MultisetHash::default() };
         let id = |entry: Option<&ReplayEntry>| entry.map_or_else(|| OrderedId::new(""), |entry| entry.id.clone());
         BatchEntry { order, first: id(entries.first()), last: id(entries.last()), rows, objects, tally }
     }
 
     /// What these entries come to, and the ids of the rows that are then there.
-    fn tally(&self, order: IdOrder, entries: &[ReplayEntry], results: &[Option<Loaded>]) -> (Tally, Seen) {
+    fn tally(&self, order: IdOrder, entries: &[ReplayEntry], results: &[Option<LoadResult>]) -> (Tally, MultisetHash) {
         let mut tally = Tally::default();
-        let mut rows = Seen::default();
+        let mut rows = MultisetHash::default();
         let mut last = None;
         let mut days: HashMap<u32, DayCounts> = HashMap::new();
         for (entry, result) in entries.iter().zip(results) {
-            let loaded = result.as_ref().unwrap_or(&Loaded::Inserted);
+            let loaded = result.as_ref().unwrap_or(&LoadResult::Inserted);
             tally.record_loaded(&entry.key, loaded);
             let day = days.entry(entry.place).or_default();
             match loaded {
-                Loaded::Conflicting(_) => day.conflicting += 1,
-                Loaded::Refused(_) => day.rejected += 1,
+                LoadResult::Conflicting(_) => day.conflicting += 1,
+                LoadResult::Refused(_) => day.rejected += 1,
                 _ => {
                     tally.newest_row_ts = tally.newest_row_ts.max(Some(entry.record.row_ts));
                     tally.newest_data = tally.newest_data.max(Some(entry.record.reading.data));
                 }
             }
             day.listed += 1;
-            if !matches!(loaded, Loaded::Refused(_)) && last != Some(&entry.id) {
-                rows.take(entry.record.id_treated_data.as_bytes());
+            if !matches!(loaded, LoadResult::Refused(_)) && last != Some(&entry.id) {
+                rows.insert(entry.record.id_treated_data.as_bytes());
                 last = Some(&entry.id);
             }
         }

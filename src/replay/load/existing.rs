@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::loader::Loader;
 use crate::replay::order::ReplayEntry;
-use pipeline::record::stored::Row;
+use pipeline::record::row::Row;
 use pipeline::warehouse;
 
 /// Rows of a range that are read although the part has no record for them, as a multiple of the part.

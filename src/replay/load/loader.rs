@@ -12,21 +12,21 @@ use crate::replay::order::{IdOrder, ReplayEntry};
 use crate::replay::policy::Policy;
 use crate::replay::tally::Tally;
 use crate::replay::throttle::Throttle;
-use crate::undo::Undo;
+use crate::undo::UndoFile;
 use pipeline::lake::Partition;
-use pipeline::record::stored::Shape;
-use pipeline::warehouse::{Bulk, Limits, Note};
+use pipeline::record::row::TableSchema;
+use pipeline::warehouse::{BulkWarehouse, ColumnLimits, JournalEntry};
 
 /// What a batch needs on its way.
 #[derive(Debug)]
 pub(in crate::replay) struct Loader {
-    pub bulk: Arc<dyn Bulk>,
-    pub shape: Shape,
+    pub bulk: Arc<dyn BulkWarehouse>,
+    pub shape: TableSchema,
     /// What the columns refuse.
-    pub limits: Limits,
+    pub limits: ColumnLimits,
     pub policy: Policy,
     pub verify: bool,
-    pub undo: Option<Undo>,
+    pub undo: Option<UndoFile>,
     pub journal: Option<Journal>,
     pub throttle: Arc<Throttle>,
     /// How long a server that is gone is waited for.
@@ -49,7 +49,7 @@ pub(in crate::replay) struct Batch {
 #[derive(Debug, Default)]
 pub(in crate::replay) struct PendingJournal {
     /// Entries to write.
-    pub writes: Vec<Note>,
+    pub writes: Vec<JournalEntry>,
     /// Entries that no longer hold.
     pub deletes: Vec<(Uuid, u64)>,
 }

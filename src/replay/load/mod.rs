@@ -17,7 +17,7 @@ mod wait;
 use super::load_error::LoadError;
 use super::order::ReplayEntry;
 use classify::Classifier;
-use engine::Part;
+use engine::PartResult;
 pub(super) use loader::{Batch, LoadedBatch, Loader, PendingJournal};
 use sink::BatchSink;
 
@@ -30,7 +30,7 @@ impl Loader {
         let Batch { order, entries, pending } = batch;
         let mut sink = BatchSink::new(self, order, pending, loaded);
         let ended = self.load_parts(entries, &mut sink).await;
-        sink.end();
+        sink.abort();
         ended
     }
 
@@ -48,7 +48,7 @@ impl Loader {
             sink.begin_part(&part);
             let ended = engine::load_part(part, &classifier, sink).await;
             sink.end_part();
-            if let Part::Split(first, second) = ended? {
+            if let PartResult::Split(first, second) = ended? {
                 work.push(second);
                 work.push(first);
             }

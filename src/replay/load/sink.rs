@@ -12,9 +12,9 @@ use crate::replay::load_error::LoadError;
 use crate::replay::order::{IdOrder, ReplayEntry};
 use crate::replay::outcome::DayCounts;
 use crate::replay::tally::Tally;
-use crate::undo::TakenDown;
-use pipeline::record::stored::Row;
-use pipeline::warehouse::{Change, Insert, Loaded, Mark};
+use crate::undo::RecordedChanges;
+use pipeline::record::row::Row;
+use pipeline::warehouse::{ChangeSet, IdempotencyToken, InsertResult, LoadResult};
 
 /// Entries about records whose place another row has, and which so change nothing, that may wait for the next transaction.
 const WAITING: usize = 100;
@@ -25,7 +25,7 @@ pub(super) struct BatchSink<'a> {
     order: IdOrder,
     /// What waits for a transaction.
     pending: PendingJournal,
-    recorded: TakenDown,
+    recorded: RecordedChanges,
     /// The numbers of the part's entries, a day each.
     seqs: Vec<u64>,
     begun: Instant,
@@ -39,7 +39,7 @@ impl<'a> BatchSink<'a> {
         pending: PendingJournal,
         loaded: &'a mut LoadedBatch,
     ) -> Self {
-        let (recorded, seqs, begun) = (TakenDown::default(), Vec::new(), Instant::now());
+        let (recorded, seqs, begun) = (RecordedChanges::default(), Vec::new(), Instant::now());
         Self { loader, order, pending, recorded, seqs, begun, loaded }
     }
 
@@ -60,27 +60,27 @@ impl<'a> BatchSink<'a> {
     }
 
     /// Ends the batch, wholly or not; what was pending still is.
-    pub(super) fn end(self) {
+    pub(super) fn abort(self) {
         self.loaded.pending.append(self.pending);
     }
 
     /// Does what is to be done and writes the entries, in one transaction: once, however often the server is waited for.
-    async fn send(&self, classified: &Classified) -> Result<Insert, LoadError> {
-        let mark = Mark::of_its_own();
-        let change = Change {
+    async fn send(&self, classified: &Classified) -> Result<InsertResult, LoadError> {
+        let mark = IdempotencyToken::unique();
+        let change = ChangeSet {
             insert: &classified.insert,
             replace: &classified.replace,
-            notes: &self.pending.writes,
-            forget: &self.pending.deletes,
-            mark: Some(&mark),
-            ..Change::default()
+            journal_writes: &self.pending.writes,
+            journal_deletes: &self.pending.deletes,
+            token: Some(&mark),
+            ..ChangeSet::default()
         };
         let Loader { bulk, shape, .. } = self.loader;
-        self.loader.patiently(|| bulk.apply(&change, shape)).await
+        self.loader.retry_while_unavailable(|| bulk.apply(&change, shape)).await
     }
 
     /// Counts a part that is in, and the numbers of its entries.
-    fn settle(&mut self, part: &[ReplayEntry], entries: Vec<BatchEntry>) {
+    fn record_loaded(&mut self, part: &[ReplayEntry], entries: Vec<BatchEntry>) {
         let days = self.loader.by_day(self.order, part).into_iter();
         let days = days.map(|range| self.loader.places[part[range.start].place as usize].day);
         self.loaded.seqs.extend(days.zip(self.seqs.iter().copied()));
@@ -92,20 +92,20 @@ impl<'a> BatchSink<'a> {
 impl Sink for BatchSink<'_> {
     async fn existing(&mut self, part: &[ReplayEntry]) -> Result<HashMap<String, Row>, LoadError> {
         let loader = self.loader;
-        loader.patiently(|| loader.existing(part)).await
+        loader.retry_while_unavailable(|| loader.existing(part)).await
     }
 
     async fn row_of(&mut self, id: &str) -> Result<Option<Row>, LoadError> {
         let (loader, ids) = (self.loader, [id.to_owned()]);
-        let found = loader.patiently(|| loader.bulk.fetch(&ids, &loader.shape)).await?;
+        let found = loader.retry_while_unavailable(|| loader.bulk.fetch(&ids, &loader.shape)).await?;
         Ok(found.into_iter().next())
     }
 
-    async fn apply(&mut self, part: &[ReplayEntry], classified: &Classified) -> Result<Insert, LoadError> {
+    async fn apply(&mut self, part: &[ReplayEntry], classified: &Classified) -> Result<InsertResult, LoadError> {
         let loader = self.loader;
         if let Some(undo) = &loader.undo {
             let rows = classified.replace.iter().map(|(old, new)| (Some(old), new));
-            undo.take_down(rows, &mut self.recorded).map_err(LoadError::Undo)?;
+            undo.record(rows, &mut self.recorded).map_err(LoadError::Undo)?;
         }
         let entry = |range: std::ops::Range<usize>| {
             loader.batch_entry(self.order, &part[range.clone()], &classified.results[range])
@@ -114,11 +114,11 @@ impl Sink for BatchSink<'_> {
         let earlier = self.pending.writes.len();
         self.pending.writes.extend(loader.numbered(&self.seqs, &entries));
         if classified.may_wait && !self.seqs.is_empty() && earlier < WAITING {
-            self.settle(part, entries);
-            return Ok(Insert::Done);
+            self.record_loaded(part, entries);
+            return Ok(InsertResult::Inserted);
         }
         let sent = self.send(classified).await;
-        if !matches!(sent, Ok(Insert::Done)) {
+        if !matches!(sent, Ok(InsertResult::Inserted)) {
             self.pending.writes.truncate(earlier);
             return sent;
         }
@@ -126,14 +126,14 @@ impl Sink for BatchSink<'_> {
         self.loaded.transactions += u64::from(changed);
         self.pending = PendingJournal::default();
         if loader.verify {
-            loader.read_back(part, classified, &mut entries).await?;
+            loader.verify_rows(part, classified, &mut entries).await?;
             self.loaded.pending.writes.extend(loader.numbered(&self.seqs, &entries));
         }
-        self.settle(part, entries);
-        Ok(Insert::Done)
+        self.record_loaded(part, entries);
+        Ok(InsertResult::Inserted)
     }
 
-    fn conflict(&mut self, entry: &ReplayEntry, conflict: &Loaded) {
+    fn conflict(&mut self, entry: &ReplayEntry, conflict: &LoadResult) {
         let mut tally = Tally::default();
         tally.record_loaded(&entry.key, conflict);
         let counts = DayCounts { listed: 1, conflicting: 1, ..DayCounts::default() };

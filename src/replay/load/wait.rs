@@ -11,7 +11,7 @@ const AWAY: Duration = Duration::from_secs(1);
 
 impl Loader {
     /// Does something that may be done again, as often as the server is away.
-    pub(super) async fn patiently<T, F>(&self, mut work: impl FnMut() -> F) -> Result<T, LoadError>
+    pub(super) async fn retry_while_unavailable<T, F>(&self, mut work: impl FnMut() -> F) -> Result<T, LoadError>
     where
         F: Future<Output = Result<T, warehouse::Error>>,
     {

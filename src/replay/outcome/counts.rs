@@ -146,7 +146,7 @@ mod tests {
         let mut counts = ObjectCounts::default();
         counts[Counter::Listed] = 6;
         counts[Counter::Inserted] = 1;
-        counts[Skip::Foreign] = 2;
+        counts[Skip::Unrecognized] = 2;
         counts[Counter::Until] = 3;
         counts[Counter::Verified] = 1;
         assert!(counts.add_up());

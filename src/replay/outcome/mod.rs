@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::policy::Policy;
 use crate::outcome::{Counter as _, Exit, Problems, Role, Spec};
-use pipeline::lake::Pressure;
+use pipeline::lake::ThrottleStats;
 
 mod counts;
 mod days;
@@ -64,7 +64,7 @@ pub struct Outcome {
     /// Why it stopped early.
     pub stopped: Option<String>,
     /// How the lake's limits were felt, in this session.
-    pub pressure: Pressure,
+    pub pressure: ThrottleStats,
     /// Transactions committed by this run.
     pub transactions: u64,
     /// Time in which the lake was read, of this session; loading goes on beside it.
@@ -126,7 +126,7 @@ impl Outcome {
         for (place, counts) in &other.days {
             self.days.entry(place.clone()).or_default().merge(counts);
         }
-        self.problems.absorb(other.problems);
+        self.problems.merge(other.problems);
         self.stopped = self.stopped.take().or(other.stopped);
         for undo in other.undo_earlier.into_iter().chain(other.undo) {
             if !self.undo_earlier.contains(&undo) && self.undo.as_ref() != Some(&undo) {
@@ -176,12 +176,12 @@ impl Outcome {
     }
 }
 
-impl crate::outcome::Outcome for Outcome {
+impl crate::outcome::CommandOutcome for Outcome {
     fn exit(&self) -> Exit {
         if self.stopped.is_some() {
             Exit::Stopped
         } else if self.counts.findings() > 0 || self.is_not_swapped() {
-            Exit::Found
+            Exit::Findings
         } else {
             Exit::Clean
         }

@@ -115,12 +115,12 @@ impl Preview {
     }
 }
 
-impl crate::outcome::Outcome for Preview {
+impl crate::outcome::CommandOutcome for Preview {
     fn exit(&self) -> Exit {
         match &self.stopped {
             Some(_) => Exit::Stopped,
             None if self.obstacles.is_empty() => Exit::Clean,
-            None => Exit::Found,
+            None => Exit::Findings,
         }
     }
 }

@@ -36,7 +36,7 @@ fn full() -> Outcome {
         seconds: 1.5,
         resumed: true,
         stopped: Some("why".into()),
-        pressure: Pressure { slow_downs: 1, retries: 2, lowest_limit: Some(3) },
+        pressure: ThrottleStats { slow_downs: 1, retries: 2, min_concurrency: Some(3) },
         transactions: 4,
         reading_seconds: 0.25,
         loading_seconds: 0.75,
@@ -93,7 +93,7 @@ fn merged_outcomes_add_up_by_counter_day_and_pause() {
     let mut merged = full();
     merged.merge(full());
     assert_eq!(merged.counts[Counter::Inserted], 4);
-    assert_eq!(merged.counts[Skip::Foreign], 6);
+    assert_eq!(merged.counts[Skip::Unrecognized], 6);
     assert_eq!(merged.days.values().next().unwrap().listed, 10);
     assert_eq!((merged.pauses.len(), merged.pauses[0].times), (1, 2));
     assert_eq!(merged.problems.of("rejected"), 2);

@@ -36,14 +36,14 @@ async fn stopped_midway(scene: Scene, replay: Replay) -> (Scene, Outcome) {
     let stop = scene.stop.clone();
     tokio::spawn(async move {
         tokio::time::sleep(Duration::from_millis(1_500)).await;
-        stop.set();
+        stop.cancel();
     });
     let outcome = scene.run(Replay { throttle: limited(limits), load_concurrency: 1, ..replay }).await;
     assert!(
         outcome.stopped.is_some() && outcome.counts[Counter::Inserted] + outcome.counts[Counter::Overwritten] >= 500,
         "{outcome}"
     );
-    (Scene { stop: Stop::default(), ..scene }, outcome)
+    (Scene { stop: CancellationToken::default(), ..scene }, outcome)
 }
 
 /// Objects that could not be read in the first session lie in ranges that it has settled: they come in with the second.
@@ -83,7 +83,7 @@ async fn strangers_in_a_range_do_not_stand_for_rows_that_are_lost() {
     let scene = Scene::of(&records).await;
     let replay = scene.replay().await;
     let (scene, first) = stopped_midway(scene, replay).await;
-    let shape = scene.warehouse.shape().await.unwrap();
+    let shape = scene.warehouse.table_schema().await.unwrap();
     let mut ids: Vec<&Record> = records.iter().map(|(_, record)| record).collect();
     ids.sort_by(|a, b| a.id_treated_data.cmp(&b.id_treated_data));
     for n in 0..50 {
@@ -106,7 +106,7 @@ async fn strangers_in_a_range_do_not_stand_for_rows_that_are_lost() {
 async fn every_session_s_undo_file_is_named() {
     let scene = Scene::of(&day(0, 3_000)).await;
     scene.run(scene.replay().await).await;
-    let shape = scene.warehouse.shape().await.unwrap();
+    let shape = scene.warehouse.table_schema().await.unwrap();
     for (_, record) in day(0, 3_000) {
         scene.warehouse.overwrite(Record { consumo_meta: 1.5, ..record }.to_row(&shape));
     }
@@ -114,7 +114,7 @@ async fn every_session_s_undo_file_is_named() {
     let path = |name: &str| home.path().join(name);
     let over = |replay: Replay, name: &str| Replay {
         policy: Policy::Overwrite,
-        undo: Some(Undo::new(path(name), "t".into())),
+        undo: Some(UndoFile::new(path(name), "t".into())),
         ..replay
     };
     let replay = over(scene.replay().await, "first");
@@ -138,7 +138,7 @@ async fn a_journal_that_claims_more_than_is_there_is_not_believed() {
     let replay = scene.replay().await;
     let (scene, first) = stopped_midway(scene, replay).await;
     assert!(first.counts[Counter::Inserted] >= 1_000 && first.counts[Counter::Inserted] < 3_600, "{first}");
-    let notes = scene.warehouse.notes(Uuid::parse_str(&first.run).unwrap()).await.unwrap();
+    let notes = scene.warehouse.run_entries(Uuid::parse_str(&first.run).unwrap()).await.unwrap();
     assert!(!notes.is_empty());
     assert!(scene.warehouse.remove(&new_style(0, 3).1.id_treated_data).is_some());
     let second = scene.resumed().await;

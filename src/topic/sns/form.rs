@@ -51,8 +51,11 @@ fn entry(form: &mut BytesMut, at: usize, message: &Message, is_fifo: bool) {
         }
     }
     if is_fifo {
-        let dedup =
-            message.dedup.char_indices().nth(LONGEST_ID).map_or(&message.dedup[..], |(end, _)| &message.dedup[..end]);
+        let dedup = message
+            .dedup_id
+            .char_indices()
+            .nth(LONGEST_ID)
+            .map_or(&message.dedup_id[..], |(end, _)| &message.dedup_id[..end]);
         parameter(form, b".MessageGroupId=", message.group().as_bytes());
         parameter(form, b".MessageDeduplicationId=", dedup.as_bytes());
     }
@@ -93,7 +96,7 @@ mod tests {
             body: body.to_owned().into(),
             cod_cliente: farm.map(str::to_owned),
             id_lote: lot.map(str::to_owned),
-            dedup: "d".repeat(200),
+            dedup_id: "d".repeat(200),
         }
     }
 

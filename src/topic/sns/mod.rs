@@ -21,33 +21,33 @@ use aws_sdk_sns::error::ProvideErrorMetadata;
 use hyper::StatusCode;
 
 use super::arn::Arn;
-use super::{Error, Limits, Message, NO_ANSWER, Refusal, Topic};
+use super::{BatchLimits, EntryError, Error, Message, NO_ANSWER, Topic};
 use pipeline::error::Kind;
 
-mod answer;
-mod failure;
+mod batch_client;
+mod error;
 mod form;
+mod response;
 pub(super) mod terms;
-mod way;
 
-use failure::is_denied;
-use way::Way;
+use batch_client::BatchClient;
+use error::is_denied;
 
 /// Entries a batch and bytes of all of them together, attributes counted in (API reference of `PublishBatch`).
-const LIMITS: Limits = Limits { entries: 10, bytes: 262_144 };
+const LIMITS: BatchLimits = BatchLimits { entries: 10, bytes: 262_144 };
 
 /// A topic and the ways that lead to it in its own region.
 #[derive(Debug, Clone)]
 pub struct Sns {
     client: Client,
     arn: Arn,
-    way: Arc<Way>,
+    way: Arc<BatchClient>,
 }
 
 impl Sns {
     /// The topic of that ARN; its region wins over the configured one.
     pub fn new(config: &SdkConfig, arn: Arn) -> Self {
-        let way = Arc::new(Way::new(config));
+        let way = Arc::new(BatchClient::new(config));
         let config = aws_sdk_sns::config::Builder::from(config)
             .region(Region::new(arn.region().to_owned()))
             .retry_config(RetryConfig::disabled())
@@ -62,11 +62,11 @@ impl Topic for Sns {
         self.arn.to_string()
     }
 
-    fn limits(&self) -> Limits {
+    fn limits(&self) -> BatchLimits {
         LIMITS
     }
 
-    async fn publish(&self, batch: &[Message]) -> Result<Vec<Result<(), Refusal>>, Error> {
+    async fn publish(&self, batch: &[Message]) -> Result<Vec<Result<(), EntryError>>, Error> {
         if batch.iter().any(|message| std::str::from_utf8(&message.body).is_err()) {
             let said = "a message has bytes that are not UTF-8, which SNS does not take";
             return Err(self.error(Kind::Permanent, "InvalidParameter", said));
@@ -77,8 +77,8 @@ impl Topic for Sns {
             return Err(self.refused(&answer));
         }
         let said = String::from_utf8_lossy(&answer.body);
-        answer::read(batch.len(), &said)
-            .ok_or_else(|| self.error(Kind::Transient, NO_ANSWER, &failure::no_sense(answer.status.as_str())))
+        response::read(batch.len(), &said)
+            .ok_or_else(|| self.error(Kind::Transient, NO_ANSWER, &error::no_sense(answer.status.as_str())))
     }
 
     /// Asks for the topic's attributes. An account that may publish but not look is let through with a warning.

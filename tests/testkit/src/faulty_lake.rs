@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use pipeline::lake::{Depth, Error, Lake, Page, Put, Reason};
+use pipeline::lake::{Depth, Error, Lake, ListPage, PutResult, Reason};
 
 /// An object that holds this text makes the work on its message panic.
 pub const PANIC: &str = "\"teste\":\"panico\"";
@@ -25,7 +25,7 @@ impl Lake for Faulty {
         self.0.address()
     }
 
-    async fn list(&self, prefix: &str, depth: Depth, after: Option<&str>) -> Result<Page, Error> {
+    async fn list(&self, prefix: &str, depth: Depth, after: Option<&str>) -> Result<ListPage, Error> {
         self.0.list(prefix, depth, after).await
     }
 
@@ -33,7 +33,7 @@ impl Lake for Faulty {
         self.0.get(key).await
     }
 
-    async fn put_new(&self, key: &str, body: Bytes) -> Result<Put, Error> {
+    async fn put_new(&self, key: &str, body: Bytes) -> Result<PutResult, Error> {
         let text = String::from_utf8_lossy(&body);
         assert!(!text.contains(PANIC), "the test's own panic");
         if text.contains(SLOW) {
@@ -53,7 +53,7 @@ impl Lake for Faulty {
         self.0.clock().await
     }
 
-    fn beside(&self, name: &str) -> Arc<dyn Lake> {
-        Arc::new(Self(self.0.beside(name)))
+    fn sibling(&self, name: &str) -> Arc<dyn Lake> {
+        Arc::new(Self(self.0.sibling(name)))
     }
 }

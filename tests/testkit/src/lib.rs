@@ -27,7 +27,7 @@ pub mod faulty_lake;
 #[allow(clippy::unwrap_used, missing_docs, reason = "support of tests")]
 pub mod lambda;
 #[allow(clippy::unwrap_used, missing_docs, reason = "support of tests")]
-pub mod planted;
+pub mod planted_drift;
 #[allow(clippy::unwrap_used, clippy::print_stderr, missing_docs, reason = "support of tests")]
 pub mod private_mariadb;
 #[allow(clippy::unwrap_used, missing_docs, reason = "support of tests")]

@@ -29,14 +29,14 @@ fn refused(event: &str) -> String {
 #[test]
 fn an_sns_event_gives_its_message_byte_for_byte() {
     let event = parse(&[sns(&READING.into())]).unwrap();
-    assert_eq!(event.source, Source::Sns);
-    assert_eq!(event.messages, [Message { id: "id-1".into(), body: READING.into() }]);
+    assert_eq!(event.source, EventSource::Sns);
+    assert_eq!(event.messages, [EventMessage { id: "id-1".into(), body: READING.into() }]);
 }
 
 #[test]
 fn an_sqs_event_may_mix_envelopes_and_raw_messages() {
     let event = parse(&[sqs("a", &envelope(READING)), sqs("b", READING), sqs("c", "no JSON at all")]).unwrap();
-    assert_eq!(event.source, Source::Sqs);
+    assert_eq!(event.source, EventSource::Sqs);
     let bodies: Vec<_> = event.messages.iter().map(|m| (m.id.as_str(), &m.body[..])).collect();
     assert_eq!(bodies, [("a", READING.as_bytes()), ("b", READING.as_bytes()), ("c", b"no JSON at all")]);
 }

@@ -6,14 +6,14 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::time::SystemTime;
 
-use super::{Facts, failure, known};
+use super::{FileStat, failure, to_file_stat};
 use crate::atomic_file;
 use crate::lake::{Depth, Error};
 
 /// One name of a listing.
 #[derive(Debug)]
 pub(super) enum Entry {
-    File(Facts),
+    File(FileStat),
     Folder,
 }
 
@@ -28,7 +28,7 @@ pub(super) struct SmallestKeys {
 
 impl SmallestKeys {
     /// Whether a key is among them, as far as can be told by now.
-    fn wants(&self, key: &str) -> bool {
+    fn may_contain(&self, key: &str) -> bool {
         let passed = self.after.as_deref().is_some_and(|after| key <= after);
         let full_before =
             self.kept.len() >= self.most && self.kept.last_key_value().is_none_or(|(last, _)| last.as_str() < key);
@@ -37,7 +37,7 @@ impl SmallestKeys {
 
     /// Takes a key, unless it is gone after all.
     fn take(&mut self, key: String, entry: impl FnOnce(&str) -> Result<Option<Entry>, Error>) -> Result<(), Error> {
-        if !self.wants(&key) {
+        if !self.may_contain(&key) {
             self.more |= self.after.as_ref().is_none_or(|after| key > *after);
             return Ok(());
         }
@@ -51,7 +51,7 @@ impl SmallestKeys {
     }
 
     /// Whether a key that begins so can be among them.
-    fn wants_below(&self, lead: &str) -> bool {
+    fn may_contain_prefix(&self, lead: &str) -> bool {
         let passed = self.after.as_ref().is_some_and(|after| after.as_str() > lead && !after.starts_with(lead));
         !passed
     }
@@ -85,12 +85,12 @@ pub(super) fn walk(
             Err(e) => return Err(failure(&key, &e)),
         };
         if !is_dir {
-            keys.take(key, |key| look_at(&entry, key))?;
-        } else if depth == Depth::Folders {
+            keys.take(key, |key| stat_entry(&entry, key))?;
+        } else if depth == Depth::OneLevel {
             keys.take(format!("{key}/"), |_| Ok(Some(Entry::Folder)))?;
         } else {
             let lead = format!("{key}/");
-            if keys.wants_below(&lead) {
+            if keys.may_contain_prefix(&lead) {
                 walk(&entry.path(), &lead, "", depth, keys)?;
             }
         }
@@ -99,11 +99,11 @@ pub(super) fn walk(
 }
 
 /// What is known of a file in its folder, which spares the system the way to it; `None` where it is gone meanwhile.
-fn look_at(entry: &fs::DirEntry, key: &str) -> Result<Option<Entry>, Error> {
-    Ok(match known(entry.metadata(), || entry.path(), key)? {
+fn stat_entry(entry: &fs::DirEntry, key: &str) -> Result<Option<Entry>, Error> {
+    Ok(match to_file_stat(entry.metadata(), || entry.path(), key)? {
         // No name of ours, and not to be found by what can be said of it: it is shown all the same.
         None if key.contains(char::REPLACEMENT_CHARACTER) => {
-            Some(Entry::File(Facts { size: 0, modified: SystemTime::UNIX_EPOCH }))
+            Some(Entry::File(FileStat { size: 0, modified: SystemTime::UNIX_EPOCH }))
         }
         facts => facts.map(Entry::File),
     })

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 
 use super::super::{Depth, Error, Lake as _, Reason};
 use super::S3;
-use super::failure::status;
+use super::error::status;
 
 impl S3 {
     pub(super) async fn clock_once(&self) -> Result<DateTime<Utc>, Error> {
@@ -27,7 +27,7 @@ impl S3 {
                     format!("no such bucket {:?}: check --lake", self.bucket),
                 ),
                 // The answer to HEAD has no body; that to a listing says what is wrong.
-                (Some(301 | 400 | 403), None) => match self.list_once("", Depth::Folders, None).await {
+                (Some(301 | 400 | 403), None) => match self.list_once("", Depth::OneLevel, None).await {
                     Err(said) => said,
                     Ok(_) => self.failure("", &e),
                 },

@@ -17,8 +17,8 @@ use tokio::sync::{Mutex, MutexGuard};
 use url::Url;
 
 use super::S3;
-use super::failure::{is_unsupported, status};
-use crate::lake::{Changed, ConditionalWrites, Conditions, Error, Lake as _, Put, Reason, Unconditional};
+use super::error::{is_unsupported, status};
+use crate::lake::{ChangeResult, ConditionalWrites, Conditions, Error, Lake as _, PutResult, Reason, Unconditional};
 
 /// The folder beside the lake in which the test's object lies for a moment.
 const TEST_FOLDER: &str = "ruminate-test";
@@ -138,12 +138,12 @@ enum Sent {
 }
 
 impl S3 {
-    pub(super) async fn put_once(&self, key: &str, body: Bytes) -> Result<Put, Error> {
+    pub(super) async fn put_once(&self, key: &str, body: Bytes) -> Result<PutResult, Error> {
         self.demand(|conditions| conditions.create).await?;
         match self.support.conditions().create {
             ConditionalWrites::Honoured => match self.send(key, If::Free, Some(body)).await? {
-                Sent::Done(_) => Ok(Put::Created),
-                Sent::Refused => Ok(Put::Exists),
+                Sent::Done(_) => Ok(PutResult::Created),
+                Sent::Refused => Ok(PutResult::AlreadyExists),
                 Sent::Unsupported => Err(self.error(key, Reason::Other, "the store rejects If-None-Match")),
             },
             ConditionalWrites::Emulated => self.put_looked_up(key, body).await,
@@ -152,10 +152,10 @@ impl S3 {
     }
 
     /// Writes an object while nobody knows whether the store honours the condition, and finds out if it is new.
-    async fn put_first(&self, key: &str, body: Bytes) -> Result<Put, Error> {
+    async fn put_first(&self, key: &str, body: Bytes) -> Result<PutResult, Error> {
         match self.token(key).await {
             Ok(None) => {}
-            Ok(Some(_)) => return Ok(Put::Exists),
+            Ok(Some(_)) => return Ok(PutResult::AlreadyExists),
             // Whether it is there may not be asked: an object outside the lake shows what the store does.
             Err(e) if e.reason == Reason::Denied => drop(self.test().await?),
             Err(e) => return Err(e),
@@ -167,16 +167,16 @@ impl S3 {
         }
         // Others had their turn since.
         if self.token(key).await?.is_some() {
-            return Ok(Put::Exists);
+            return Ok(PutResult::AlreadyExists);
         }
         match self.send(key, If::Free, Some(body.clone())).await? {
             Sent::Done(_) => {
                 self.try_again(key, If::Free, body).await;
-                Ok(Put::Created)
+                Ok(PutResult::Created)
             }
             Sent::Refused => {
                 self.support.create.record(true, "If-None-Match");
-                Ok(Put::Exists)
+                Ok(PutResult::AlreadyExists)
             }
             Sent::Unsupported => {
                 self.support.create.record(false, "If-None-Match");
@@ -199,31 +199,31 @@ impl S3 {
         }
     }
 
-    async fn put_looked_up(&self, key: &str, body: Bytes) -> Result<Put, Error> {
+    async fn put_looked_up(&self, key: &str, body: Bytes) -> Result<PutResult, Error> {
         let _alone = self.support.alone_with(&self.path(key)).await;
         if self.token(key).await?.is_some() {
-            return Ok(Put::Exists);
+            return Ok(PutResult::AlreadyExists);
         }
         match self.send(key, If::LookedUp, Some(body)).await? {
-            Sent::Done(_) => Ok(Put::Created),
+            Sent::Done(_) => Ok(PutResult::Created),
             Sent::Refused | Sent::Unsupported => Err(self.error(key, Reason::Other, "the store rejects a plain write")),
         }
     }
 
-    pub(super) async fn change_once(&self, key: &str, etag: &str, body: Option<Bytes>) -> Result<Changed, Error> {
+    pub(super) async fn change_once(&self, key: &str, etag: &str, body: Option<Bytes>) -> Result<ChangeResult, Error> {
         self.demand(|conditions| conditions.change).await?;
         let etag = plain(etag);
         if self.support.trusted {
             return match self.send(key, If::Match(etag), body).await? {
-                Sent::Done(_) => Ok(Changed::Done),
-                Sent::Refused => Ok(Changed::Moved),
+                Sent::Done(_) => Ok(ChangeResult::Done),
+                Sent::Refused => Ok(ChangeResult::Conflict),
                 Sent::Unsupported => Err(self.error(key, Reason::Other, "the store rejects If-Match")),
             };
         }
         // Changes are few: their token is always compared, as a store may honour the header on PUT and not on DELETE.
         let _alone = self.support.alone_with(&self.path(key)).await;
         if self.token(key).await?.as_deref() != Some(etag) {
-            return Ok(Changed::Moved);
+            return Ok(ChangeResult::Conflict);
         }
         let known = self.support.change.read();
         let condition = if known == ConditionalWrites::Emulated { If::LookedUp } else { If::Match(etag) };
@@ -234,12 +234,12 @@ impl S3 {
                 {
                     self.try_again(key, If::Match(etag), body).await;
                 }
-                Ok(Changed::Done)
+                Ok(ChangeResult::Done)
             }
-            Sent::Refused => Ok(Changed::Moved),
+            Sent::Refused => Ok(ChangeResult::Conflict),
             Sent::Unsupported => {
                 self.support.change.record(false, "If-Match");
-                self.send(key, If::LookedUp, body).await.map(|_| Changed::Done)
+                self.send(key, If::LookedUp, body).await.map(|_| ChangeResult::Done)
             }
         }
     }

@@ -14,10 +14,10 @@ use hyper::{Method, StatusCode};
 use tokio::sync::OnceCell;
 use url::Url;
 
-use super::failure::no_credentials;
-use super::{S3, Wanted, escape, no_error};
+use super::error::no_credentials;
+use super::{GetTarget, S3, reject_error_document, url_encode};
+use crate::aws::credentials::CredentialCache;
 use crate::aws::http::{ApiRequest, ConnectionReuse, SignedHttpClient, Timeouts, TransportError};
-use crate::aws::keys::Keys;
 use crate::aws::request_id::with_request_id;
 use crate::aws::xml::element;
 use crate::lake::{Error, Reason};
@@ -26,20 +26,20 @@ use crate::lake::{Error, Reason};
 const PROBE: &str = "k";
 
 /// Whether and how to read directly: found out at the first read.
-pub(super) struct Opening {
+pub(super) struct DirectReadSetup {
     credentials: SharedCredentialsProvider,
     patience: Timeouts,
     /// `None` in it: the SDK is to read.
-    way: OnceCell<Option<Way>>,
+    way: OnceCell<Option<DirectReader>>,
 }
 
-impl fmt::Debug for Opening {
+impl fmt::Debug for DirectReadSetup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Opening").finish_non_exhaustive()
     }
 }
 
-impl Opening {
+impl DirectReadSetup {
     /// `None` where requests are not signed.
     pub(super) fn new(config: &SdkConfig) -> Option<Self> {
         let credentials = config.credentials_provider()?;
@@ -47,11 +47,11 @@ impl Opening {
     }
 
     /// The way to the bucket; `None` where the SDK is to read: for good, or for now because it cannot say yet.
-    pub(super) async fn way(&self, s3: &S3) -> Option<&Way> {
+    pub(super) async fn reader(&self, s3: &S3) -> Option<&DirectReader> {
         let found = self.way.get_or_try_init(|| async {
             let soon = PresigningConfig::expires_in(Duration::from_secs(60)).map_err(|_| ())?;
             let request = s3.client.get_object().bucket(&s3.bucket).key(PROBE).presigned(soon).await.map_err(|_| ())?;
-            let way = Way::of(request.uri(), self);
+            let way = DirectReader::of(request.uri(), self);
             tracing::debug!("objects are read {}", if way.is_some() { "directly" } else { "by the SDK" });
             Ok::<_, ()>(way)
         });
@@ -60,15 +60,15 @@ impl Opening {
 }
 
 /// A way to a bucket's objects.
-pub(super) struct Way {
+pub(super) struct DirectReader {
     client: SignedHttpClient,
     /// The path before the key, with slashes at both ends.
     base: String,
 }
 
-impl Way {
+impl DirectReader {
     /// Takes a presigned address of [`PROBE`] apart; `None` for what is not plain.
-    fn of(presigned: &str, opening: &Opening) -> Option<Self> {
+    fn of(presigned: &str, opening: &DirectReadSetup) -> Option<Self> {
         let url = Url::parse(presigned).ok()?;
         let of = |name: &str| url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
         if of("X-Amz-Algorithm")? != "AWS4-HMAC-SHA256" || of("X-Amz-S3session-Token").is_some() {
@@ -83,7 +83,7 @@ impl Way {
             Some(port) => format!("{}:{port}", url.host_str()?),
             None => url.host_str()?.to_owned(),
         };
-        let keys = Keys::new(opening.credentials.clone(), region, "s3");
+        let keys = CredentialCache::new(opening.credentials.clone(), region, "s3");
         Some(Self {
             client: SignedHttpClient::try_new(url.scheme(), host, keys, opening.patience)?,
             base: url.path().strip_suffix(PROBE)?.to_owned(),
@@ -91,12 +91,12 @@ impl Way {
     }
 
     /// One try to read an object; over a connection of its own where the one before broke.
-    pub(super) async fn get(&self, s3: &S3, wanted: Wanted<'_>, whole: &str, fresh: bool) -> Result<Bytes, Error> {
-        let Wanted { key, version, .. } = wanted;
+    pub(super) async fn get(&self, s3: &S3, wanted: GetTarget<'_>, whole: &str, fresh: bool) -> Result<Bytes, Error> {
+        let GetTarget { key, version, .. } = wanted;
         let asked = ApiRequest {
             method: Method::GET,
-            path: &escape::path(&self.base, whole),
-            query: &escape::query(version),
+            path: &url_encode::path(&self.base, whole),
+            query: &url_encode::query(version),
             body: Bytes::new(),
             content_type: None,
             over: if fresh { ConnectionReuse::Fresh } else { ConnectionReuse::ReuseOrRetry },
@@ -108,12 +108,12 @@ impl Way {
         };
         if answer.status == StatusCode::OK {
             let etag = answer.etag.as_ref().and_then(|etag| etag.to_str().ok());
-            return no_error(wanted, etag, answer.body);
+            return reject_error_document(wanted, etag, answer.body);
         }
         let said = String::from_utf8_lossy(&answer.body);
         let code = element(&said, "Code").unwrap_or_default();
         let status = answer.status.as_u16();
-        let judged = s3.judge(&code, element(&said, "Message").as_deref(), Some(status));
+        let judged = s3.classify_response(&code, element(&said, "Message").as_deref(), Some(status));
         let (reason, message) = judged
             .unwrap_or_else(|| (Reason::Other, format!("the answer makes no sense, is this an S3 endpoint? {status}")));
         Err(s3.error(key, reason, with_request_id(message, answer.request_id.as_deref())))

@@ -1,6 +1,6 @@
 //! A lake in S3, or in a store that speaks its protocol.
 //!
-//! Retries are this toolkit's own ([`Retry`], by kind of error); the SDK's are off so that there is one place for them.
+//! Retries are this toolkit's own ([`RetryPolicy`], by kind of error); the SDK's are off so that there is one place for them.
 //! Beneath them a limiter heeds the store's wish for fewer requests. Objects are read by `direct`, which costs a fraction of the SDK,
 //! where that is asked for and fits; all else is the SDK's.
 //! What keeps a write from overwriting, also on stores that ignore conditions, is in `conditions`.
@@ -20,21 +20,24 @@ use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use percent_encoding::percent_decode_str;
 
-use super::{Changed, Class, Conditions, Depth, Error, Lake, Meta, Page, Pressure, Put, Reason, Unconditional};
-use crate::retry::Retry;
+use super::{
+    ChangeResult, Conditions, Depth, Error, Lake, ListPage, ObjectMeta, PutResult, Reason, StorageClass, ThrottleStats,
+    Unconditional,
+};
+use crate::retry::RetryPolicy;
 
 mod clock;
+mod concurrency;
 mod conditions;
 #[cfg(feature = "direct")]
 mod direct;
+mod error;
 #[cfg(feature = "direct")]
-mod escape;
-mod failure;
-mod limit;
+mod url_encode;
 mod versions;
 
+use concurrency::ConcurrencyLimiter;
 use conditions::Support;
-use limit::Limiter;
 
 /// A bucket and prefix as a lake.
 #[derive(Debug, Clone)]
@@ -44,17 +47,17 @@ pub struct S3 {
     prefix: String,
     /// Where it is, if not at AWS.
     endpoint: Option<String>,
-    retry: Retry,
-    limiter: Arc<Limiter>,
+    retry: RetryPolicy,
+    limiter: Arc<ConcurrencyLimiter>,
     support: Arc<Support>,
     unconditional: Unconditional,
     #[cfg(feature = "direct")]
-    direct: Option<Arc<direct::Opening>>,
+    direct: Option<Arc<direct::DirectReadSetup>>,
 }
 
 impl S3 {
     /// The lake at `s3://bucket/prefix`; the prefix may be empty.
-    pub fn new(config: &SdkConfig, bucket: impl Into<String>, prefix: &str, retry: Retry) -> Self {
+    pub fn new(config: &SdkConfig, bucket: impl Into<String>, prefix: &str, retry: RetryPolicy) -> Self {
         let endpoint = config.endpoint_url().map(str::to_owned).or_else(|| std::env::var("AWS_ENDPOINT_URL_S3").ok());
         let config = aws_sdk_s3::config::Builder::from(config)
             .force_path_style(endpoint.is_some())
@@ -81,7 +84,7 @@ impl S3 {
     #[cfg(feature = "direct")]
     #[must_use]
     pub fn direct(self, config: &SdkConfig) -> Self {
-        Self { direct: direct::Opening::new(config).map(Arc::new), ..self }
+        Self { direct: direct::DirectReadSetup::new(config).map(Arc::new), ..self }
     }
 
     /// The same for a store that does not honour conditional writes: emulates them, or writes nothing.
@@ -92,50 +95,50 @@ impl S3 {
 
     /// Tries an operation until it succeeds, fails for good, or tries run out; never with more under way than the store
     /// bears. The operation is given whether the try before broke off.
-    async fn tried<T, F: Future<Output = Result<T, Error>>>(
+    async fn with_retry<T, F: Future<Output = Result<T, Error>>>(
         &self,
-        mut operation: impl FnMut(Try) -> F,
+        mut operation: impl FnMut(Attempt) -> F,
     ) -> Result<T, Error> {
         let broke = AtomicBool::new(false);
         let pause = |e: &Error, attempt| {
-            self.limiter.retried();
+            self.limiter.record_retry();
             broke.store(e.reason == Reason::Network, Ordering::Relaxed);
-            let pause = self.retry.pause(attempt);
+            let pause = self.retry.backoff(attempt);
             // A refusal here and there is no overload: a long pause would only leave the worker idle.
             if e.reason == Reason::SlowDown && self.limiter.is_calm() { pause / 8 } else { pause }
         };
         let one = |number| {
-            let work = operation(Try { number, after_break: broke.load(Ordering::Relaxed) });
+            let work = operation(Attempt { number, after_break: broke.load(Ordering::Relaxed) });
             async move {
-                let _permit = self.limiter.enter().await;
+                let _permit = self.limiter.acquire().await;
                 let done = work.await;
-                self.limiter.answered(matches!(&done, Err(e) if e.reason == Reason::SlowDown));
+                self.limiter.record_response(matches!(&done, Err(e) if e.reason == Reason::SlowDown));
                 done
             }
         };
-        self.retry.run_paced(Error::kind, pause, one).await
+        self.retry.run_with_backoff(Error::kind, pause, one).await
     }
 
-    async fn list_once(&self, prefix: &str, depth: Depth, token: Option<&str>) -> Result<Page, Error> {
+    async fn list_once(&self, prefix: &str, depth: Depth, token: Option<&str>) -> Result<ListPage, Error> {
         let listed = self
             .client
             .list_objects_v2()
             .bucket(&self.bucket)
             .prefix(format!("{}{prefix}", self.prefix))
-            .set_delimiter((depth == Depth::Folders).then(|| "/".to_owned()))
+            .set_delimiter((depth == Depth::OneLevel).then(|| "/".to_owned()))
             .set_continuation_token(token.map(str::to_owned))
             .encoding_type(EncodingType::Url)
             .optional_object_attributes(OptionalObjectAttributes::RestoreStatus)
             .send()
             .await
             .map_err(|e| self.failure(prefix, &e))?;
-        let below = |key| self.below(key);
+        let below = |key| self.relative_key(key);
         let objects = listed.contents().iter().filter_map(|object| {
             let modified = object.last_modified().and_then(|at| DateTime::from_timestamp(at.secs(), at.subsec_nanos()));
-            let class = Class::of(object.storage_class().map(ObjectStorageClass::as_str));
+            let class = StorageClass::of(object.storage_class().map(ObjectStorageClass::as_str));
             // Judged by the restore status, not by the class alone: a restored object can be read (s5cmd #206).
             let restored = object.restore_status().is_some_and(|status| status.restore_expiry_date().is_some());
-            Some(Meta {
+            Some(ObjectMeta {
                 key: below(object.key())?,
                 size: object.size().unwrap_or_default().unsigned_abs(),
                 etag: object.e_tag().unwrap_or_default().trim_matches('"').to_owned(),
@@ -146,7 +149,7 @@ impl S3 {
                 version: None,
             })
         });
-        Ok(Page {
+        Ok(ListPage {
             objects: objects.collect(),
             folders: listed.common_prefixes().iter().filter_map(|folder| below(folder.prefix())).collect(),
             next: listed.next_continuation_token().map(str::to_owned),
@@ -154,18 +157,18 @@ impl S3 {
     }
 
     /// A key of a listing that asked for URL encoding, as a key of the lake; `None` for the prefix itself.
-    fn below(&self, key: Option<&str>) -> Option<String> {
+    fn relative_key(&self, key: Option<&str>) -> Option<String> {
         let plain = key?.replace('+', "%20"); // form encoding: a plus in a name arrives as %2B
         let key = percent_decode_str(&plain).decode_utf8_lossy().into_owned();
         key.strip_prefix(&self.prefix).filter(|key| !key.is_empty()).map(str::to_owned)
     }
 
-    async fn get_once(&self, wanted: Wanted<'_>, this: Try) -> Result<Bytes, Error> {
-        let Wanted { key, version, .. } = wanted;
+    async fn get_once(&self, wanted: GetTarget<'_>, this: Attempt) -> Result<Bytes, Error> {
+        let GetTarget { key, version, .. } = wanted;
         let whole = format!("{}{key}", self.prefix);
         #[cfg(feature = "direct")]
         if let Some(direct) = &self.direct
-            && let Some(way) = direct.way(self).await
+            && let Some(way) = direct.reader(self).await
         {
             return way.get(self, wanted, &whole, this.after_break).await;
         }
@@ -185,12 +188,12 @@ impl S3 {
             Some(length) if length != body.len() => {
                 Err(Error::new(Reason::Network, key, format!("{} of {length} bytes arrived", body.len())))
             }
-            _ => no_error(wanted, etag.as_deref(), body),
+            _ => reject_error_document(wanted, etag.as_deref(), body),
         }
     }
 
-    async fn get_wanted(&self, wanted: Wanted<'_>) -> Result<Bytes, Error> {
-        self.tried(|this| self.get_once(wanted, this)).await
+    async fn get_wanted(&self, wanted: GetTarget<'_>) -> Result<Bytes, Error> {
+        self.with_retry(|this| self.get_once(wanted, this)).await
     }
 
     /// The prefix of that name beside this one.
@@ -203,7 +206,7 @@ impl S3 {
 
 /// One try of several.
 #[derive(Debug, Clone, Copy)]
-struct Try {
+struct Attempt {
     /// From 0.
     number: u32,
     /// The one before broke off, so that its connection is worth nothing.
@@ -212,21 +215,21 @@ struct Try {
 
 /// The object that is to be read: the version that was listed, or the newest.
 #[derive(Debug, Clone, Copy)]
-struct Wanted<'a> {
+struct GetTarget<'a> {
     key: &'a str,
     version: Option<&'a str>,
-    listed: Option<&'a Meta>,
+    listed: Option<&'a ObjectMeta>,
 }
 
-impl<'a> Wanted<'a> {
-    fn listed(meta: &'a Meta) -> Self {
+impl<'a> GetTarget<'a> {
+    fn listed(meta: &'a ObjectMeta) -> Self {
         Self { key: &meta.key, version: meta.version.as_deref(), listed: Some(meta) }
     }
 }
 
 /// An error can also arrive as the body of an answer that says 200. What has the size and the token that the listing said,
 /// or any token where nothing was listed, is the object however it looks.
-fn no_error(wanted: Wanted<'_>, etag: Option<&str>, body: Bytes) -> Result<Bytes, Error> {
+fn reject_error_document(wanted: GetTarget<'_>, etag: Option<&str>, body: Bytes) -> Result<Bytes, Error> {
     let etag = etag.map(|etag| etag.trim_matches('"'));
     let is_object = || match wanted.listed {
         Some(meta) => meta.size == body.len() as u64 && etag == Some(&*meta.etag),
@@ -249,61 +252,61 @@ impl Lake for S3 {
         format!("{}{}", self.address(), endpoint.unwrap_or_default())
     }
 
-    async fn list(&self, prefix: &str, depth: Depth, after: Option<&str>) -> Result<Page, Error> {
-        self.tried(|_| self.list_once(prefix, depth, after)).await
+    async fn list(&self, prefix: &str, depth: Depth, after: Option<&str>) -> Result<ListPage, Error> {
+        self.with_retry(|_| self.list_once(prefix, depth, after)).await
     }
 
     async fn get(&self, key: &str) -> Result<Bytes, Error> {
-        self.get_wanted(Wanted { key, version: None, listed: None }).await
+        self.get_wanted(GetTarget { key, version: None, listed: None }).await
     }
 
-    async fn get_listed(&self, listed: &[&Meta]) -> Vec<Result<Bytes, Error>> {
+    async fn get_many(&self, listed: &[&ObjectMeta]) -> Vec<Result<Bytes, Error>> {
         let mut bodies = Vec::with_capacity(listed.len());
         for meta in listed {
-            bodies.push(self.get_wanted(Wanted::listed(meta)).await);
+            bodies.push(self.get_wanted(GetTarget::listed(meta)).await);
         }
         bodies
     }
 
     async fn as_of(&self, at: DateTime<Utc>) -> Result<Arc<dyn Lake>, Error> {
-        Ok(Arc::new(versions::AsOf::new(self.clone(), at).await?))
+        Ok(Arc::new(versions::AsOfLake::new(self.clone(), at).await?))
     }
 
-    fn pressure(&self) -> Pressure {
-        self.limiter.pressure()
+    fn throttle_stats(&self) -> ThrottleStats {
+        self.limiter.throttle_stats()
     }
 
-    async fn change(&self, key: &str, etag: &str, body: Option<Bytes>) -> Result<Changed, Error> {
+    async fn change_if_match(&self, key: &str, etag: &str, body: Option<Bytes>) -> Result<ChangeResult, Error> {
         let mut tries = 0;
         let changed = self
-            .tried(|this| {
+            .with_retry(|this| {
                 tries = this.number;
                 self.change_once(key, etag, body.clone())
             })
             .await?;
         // After a lost answer it may be our own change that is in the way.
-        if changed == Changed::Moved && tries > 0 {
+        if changed == ChangeResult::Conflict && tries > 0 {
             let as_asked = match (self.get(key).await, &body) {
                 (Ok(there), Some(body)) => there == *body,
                 (Err(e), None) => e.reason == Reason::NotFound,
                 _ => false,
             };
-            return Ok(if as_asked { Changed::Done } else { Changed::Moved });
+            return Ok(if as_asked { ChangeResult::Done } else { ChangeResult::Conflict });
         }
         Ok(changed)
     }
 
-    async fn put_new(&self, key: &str, body: Bytes) -> Result<Put, Error> {
+    async fn put_new(&self, key: &str, body: Bytes) -> Result<PutResult, Error> {
         let mut tries = 0;
         let put = self
-            .tried(|this| {
+            .with_retry(|this| {
                 tries = this.number;
                 self.put_once(key, body.clone())
             })
             .await?;
         // After a lost answer the object that is in the way may be our own.
-        if put == Put::Exists && tries > 0 && self.get(key).await? == body {
-            return Ok(Put::Created);
+        if put == PutResult::AlreadyExists && tries > 0 && self.get(key).await? == body {
+            return Ok(PutResult::Created);
         }
         Ok(put)
     }
@@ -313,11 +316,11 @@ impl Lake for S3 {
     }
 
     async fn test_conditions(&self) -> Result<Conditions, Error> {
-        self.tried(|_| self.test()).await
+        self.with_retry(|_| self.test()).await
     }
 
     async fn clock(&self) -> Result<DateTime<Utc>, Error> {
-        self.tried(|_| self.clock_once()).await
+        self.with_retry(|_| self.clock_once()).await
     }
 
     /// The `Date` header has whole seconds (RFC 9110, 5.6.7).
@@ -325,7 +328,7 @@ impl Lake for S3 {
         TimeDelta::seconds(1)
     }
 
-    fn beside(&self, name: &str) -> Arc<dyn Lake> {
+    fn sibling(&self, name: &str) -> Arc<dyn Lake> {
         Arc::new(self.sibling(name))
     }
 }

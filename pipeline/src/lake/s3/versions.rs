@@ -19,20 +19,22 @@ use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use percent_encoding::percent_decode_str;
 
-use super::{S3, Wanted};
-use crate::lake::{Class, Conditions, Depth, Error, Habits, Lake, Meta, Page, Pressure, Put, Reason};
+use super::{GetTarget, S3};
+use crate::lake::{
+    Conditions, Depth, Error, Lake, ListPage, ObjectMeta, PutResult, ReadHints, Reason, StorageClass, ThrottleStats,
+};
 
 /// A bucket and prefix as they were at a time.
 #[derive(Debug, Clone)]
-pub(super) struct AsOf {
+pub(super) struct AsOfLake {
     s3: S3,
     at: DateTime<Utc>,
 }
 
-impl AsOf {
+impl AsOfLake {
     /// Refuses where the bucket never kept versions.
     pub(super) async fn new(s3: S3, at: DateTime<Utc>) -> Result<Self, Error> {
-        let kept = s3.tried(|_| keeps_versions(&s3)).await?;
+        let kept = s3.with_retry(|_| keeps_versions(&s3)).await?;
         if kept {
             Ok(Self { s3, at })
         } else {
@@ -41,15 +43,15 @@ impl AsOf {
         }
     }
 
-    async fn list_once(&self, prefix: &str, depth: Depth, after: Option<&Token>) -> Result<Page, Error> {
+    async fn list_once(&self, prefix: &str, depth: Depth, after: Option<&VersionCursor>) -> Result<ListPage, Error> {
         let s3 = &self.s3;
-        let order = Order::default();
+        let order = ResponseOrder::default();
         let listed = s3
             .client
             .list_object_versions()
             .bucket(&s3.bucket)
             .prefix(format!("{}{prefix}", s3.prefix))
-            .set_delimiter((depth == Depth::Folders).then(|| "/".to_owned()))
+            .set_delimiter((depth == Depth::OneLevel).then(|| "/".to_owned()))
             .set_key_marker(after.map(|token| token.key.clone()))
             .set_version_id_marker(after.and_then(|token| token.version.clone()))
             .encoding_type(EncodingType::Url)
@@ -69,9 +71,9 @@ impl AsOf {
             }
         };
         let below = |key: &str| plain(key).strip_prefix(&s3.prefix).filter(|key| !key.is_empty()).map(str::to_owned);
-        let mut page = Page {
+        let mut page = ListPage {
             folders: listed.common_prefixes().iter().filter_map(|it| below(it.prefix()?)).collect(),
-            ..Page::default()
+            ..ListPage::default()
         };
         // A key that the page before has settled has nothing more to say.
         let settled = after.filter(|token| token.settled).map(|token| token.key.as_str());
@@ -83,13 +85,14 @@ impl AsOf {
             let was_settled = settled == Some(&full);
             let then = versions.into_iter().find(|version| version.at() <= self.at).filter(|_| !was_settled);
             broken_off_is_settled |= broken_off.as_ref() == Some(&full) && (was_settled || then.is_some());
-            if let (Some(Entry::Object(object)), Some(key)) = (then, below(key)) {
+            if let (Some(VersionEntry::Object(object)), Some(key)) = (then, below(key)) {
                 page.objects.push(describe(key, object));
             }
         }
         page.objects.sort_unstable_by(|a, b| a.key.cmp(&b.key)); // they were grouped by their encoded names
         page.next = broken_off.map(|key| {
-            Token { key, version: listed.next_version_id_marker.clone(), settled: broken_off_is_settled }.to_string()
+            VersionCursor { key, version: listed.next_version_id_marker.clone(), settled: broken_off_is_settled }
+                .to_string()
         });
         Ok(page)
     }
@@ -103,31 +106,31 @@ async fn keeps_versions(s3: &S3) -> Result<bool, Error> {
 
 /// A version of an object, or that it was deleted.
 #[derive(Debug, Clone, Copy)]
-enum Entry<'a> {
+enum VersionEntry<'a> {
     Object(&'a ObjectVersion),
     Deleted(&'a DeleteMarkerEntry),
 }
 
-impl<'a> Entry<'a> {
+impl<'a> VersionEntry<'a> {
     fn key(self) -> Option<&'a str> {
         match self {
-            Entry::Object(it) => it.key(),
-            Entry::Deleted(it) => it.key(),
+            VersionEntry::Object(it) => it.key(),
+            VersionEntry::Deleted(it) => it.key(),
         }
     }
 
     fn at(self) -> DateTime<Utc> {
         let at = match self {
-            Entry::Object(it) => it.last_modified(),
-            Entry::Deleted(it) => it.last_modified(),
+            VersionEntry::Object(it) => it.last_modified(),
+            VersionEntry::Deleted(it) => it.last_modified(),
         };
         time(at).unwrap_or(DateTime::UNIX_EPOCH)
     }
 
     fn is_latest(self) -> bool {
         match self {
-            Entry::Object(it) => it.is_latest(),
-            Entry::Deleted(it) => it.is_latest(),
+            VersionEntry::Object(it) => it.is_latest(),
+            VersionEntry::Deleted(it) => it.is_latest(),
         }
         .unwrap_or_default()
     }
@@ -135,15 +138,15 @@ impl<'a> Entry<'a> {
 
 /// What a page says of each key, the newest first. Times have whole seconds: within one, the latest version goes first
 /// and then the order of the answer decides, which the SDK does not keep.
-fn by_key<'a>(listed: &'a ListObjectVersionsOutput, order: &[bool]) -> BTreeMap<&'a str, Vec<Entry<'a>>> {
+fn by_key<'a>(listed: &'a ListObjectVersionsOutput, order: &[bool]) -> BTreeMap<&'a str, Vec<VersionEntry<'a>>> {
     let (mut objects, mut markers) = (listed.versions().iter(), listed.delete_markers().iter());
     let known = order.iter().filter_map(|&is_object| match is_object {
-        true => objects.next().map(Entry::Object),
-        false => markers.next().map(Entry::Deleted),
+        true => objects.next().map(VersionEntry::Object),
+        false => markers.next().map(VersionEntry::Deleted),
     });
     let mut entries: Vec<_> = known.collect();
-    entries.extend(objects.map(Entry::Object));
-    entries.extend(markers.map(Entry::Deleted));
+    entries.extend(objects.map(VersionEntry::Object));
+    entries.extend(markers.map(VersionEntry::Deleted));
     let mut keys: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for entry in entries {
         if let Some(key) = entry.key() {
@@ -156,10 +159,10 @@ fn by_key<'a>(listed: &'a ListObjectVersionsOutput, order: &[bool]) -> BTreeMap<
     keys
 }
 
-fn describe(key: String, object: &ObjectVersion) -> Meta {
-    let class = Class::of(object.storage_class().map(ObjectVersionStorageClass::as_str));
+fn describe(key: String, object: &ObjectVersion) -> ObjectMeta {
+    let class = StorageClass::of(object.storage_class().map(ObjectVersionStorageClass::as_str));
     let restored = object.restore_status().is_some_and(|status| status.restore_expiry_date().is_some());
-    Meta {
+    ObjectMeta {
         key,
         size: object.size().unwrap_or_default().unsigned_abs(),
         etag: object.e_tag().unwrap_or_default().trim_matches('"').to_owned(),
@@ -177,21 +180,21 @@ fn time(at: Option<&Stamp>) -> Option<DateTime<Utc>> {
 
 /// Where a listing of versions goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Token {
+struct VersionCursor {
     key: String,
     version: Option<String>,
     /// What the key was is known already.
     settled: bool,
 }
 
-impl std::fmt::Display for Token {
+impl std::fmt::Display for VersionCursor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (settled, version) = (u8::from(self.settled), self.version.as_deref().unwrap_or_default());
         write!(f, "{settled} {version} {}", self.key)
     }
 }
 
-impl Token {
+impl VersionCursor {
     fn parse(text: &str) -> Option<Self> {
         let mut parts = text.splitn(3, ' ');
         let settled = parts.next()? == "1";
@@ -202,9 +205,9 @@ impl Token {
 
 /// The order of versions and delete markers in an answer: true for a version.
 #[derive(Debug, Clone, Default)]
-struct Order(Arc<Mutex<Vec<bool>>>);
+struct ResponseOrder(Arc<Mutex<Vec<bool>>>);
 
-impl Order {
+impl ResponseOrder {
     fn read(&self) -> Vec<bool> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -219,7 +222,7 @@ impl Order {
     }
 }
 
-impl Intercept for Order {
+impl Intercept for ResponseOrder {
     fn name(&self) -> &'static str {
         "Order"
     }
@@ -237,7 +240,7 @@ impl Intercept for Order {
 }
 
 #[async_trait]
-impl Lake for AsOf {
+impl Lake for AsOfLake {
     fn address(&self) -> String {
         self.s3.address()
     }
@@ -246,44 +249,44 @@ impl Lake for AsOf {
         self.s3.identity()
     }
 
-    async fn list(&self, prefix: &str, depth: Depth, after: Option<&str>) -> Result<Page, Error> {
-        let after = after.and_then(Token::parse);
-        self.s3.tried(|_| self.list_once(prefix, depth, after.as_ref())).await
+    async fn list(&self, prefix: &str, depth: Depth, after: Option<&str>) -> Result<ListPage, Error> {
+        let after = after.and_then(VersionCursor::parse);
+        self.s3.with_retry(|_| self.list_once(prefix, depth, after.as_ref())).await
     }
 
     async fn get(&self, key: &str) -> Result<Bytes, Error> {
         let mut after = None;
         loop {
             // The key's own versions come before those of any longer one.
-            let page = self.list(key, Depth::Everything, after.as_deref()).await?;
+            let page = self.list(key, Depth::Recursive, after.as_deref()).await?;
             match page.objects.first() {
-                Some(first) if first.key == key => return self.s3.get_wanted(Wanted::listed(first)).await,
+                Some(first) if first.key == key => return self.s3.get_wanted(GetTarget::listed(first)).await,
                 None if page.next.is_some() => after = page.next,
                 _ => return Err(Error::new(Reason::NotFound, key, "no such object then")),
             }
         }
     }
 
-    async fn get_listed(&self, listed: &[&Meta]) -> Vec<Result<Bytes, Error>> {
+    async fn get_many(&self, listed: &[&ObjectMeta]) -> Vec<Result<Bytes, Error>> {
         let mut bodies = Vec::with_capacity(listed.len());
         for meta in listed {
             bodies.push(match &meta.version {
-                Some(_) => self.s3.get_wanted(Wanted::listed(meta)).await,
+                Some(_) => self.s3.get_wanted(GetTarget::listed(meta)).await,
                 None => self.get(&meta.key).await,
             });
         }
         bodies
     }
 
-    fn habits(&self) -> Habits {
-        self.s3.habits()
+    fn read_hints(&self) -> ReadHints {
+        self.s3.read_hints()
     }
 
-    fn pressure(&self) -> Pressure {
-        self.s3.pressure()
+    fn throttle_stats(&self) -> ThrottleStats {
+        self.s3.throttle_stats()
     }
 
-    async fn put_new(&self, key: &str, _: Bytes) -> Result<Put, Error> {
+    async fn put_new(&self, key: &str, _: Bytes) -> Result<PutResult, Error> {
         Err(Error::new(Reason::ReadOnly, key, "the lake as it was can be read only"))
     }
 
@@ -303,7 +306,7 @@ impl Lake for AsOf {
         Ok(Arc::new(Self { at: at.min(self.at), ..self.clone() }))
     }
 
-    fn beside(&self, name: &str) -> Arc<dyn Lake> {
+    fn sibling(&self, name: &str) -> Arc<dyn Lake> {
         Arc::new(Self { s3: self.s3.sibling(name), at: self.at })
     }
 }
@@ -316,21 +319,21 @@ mod tests {
     fn a_token_goes_there_and_back_whatever_the_key() {
         for (key, version, settled) in [("a b/c", Some("null"), true), (" x\n", None, false), ("", Some("v+/="), false)]
         {
-            let token = Token { key: key.into(), version: version.map(str::to_owned), settled };
-            assert_eq!(Token::parse(&token.to_string()), Some(token));
+            let token = VersionCursor { key: key.into(), version: version.map(str::to_owned), settled };
+            assert_eq!(VersionCursor::parse(&token.to_string()), Some(token));
         }
     }
 
     #[test]
     fn the_answer_s_own_order_decides_within_a_second() {
         let xml = b"<R><VersionIdMarker/><DeleteMarker><VersionId>1</VersionId></DeleteMarker><Version/><Version></R>";
-        assert_eq!(Order::of(xml), [false, true]);
+        assert_eq!(ResponseOrder::of(xml), [false, true]);
         let at = Stamp::from_secs(1_700_000_000);
         let object = |id: &str| ObjectVersion::builder().key("k").version_id(id).last_modified(at).build();
         let marker = DeleteMarkerEntry::builder().key("k").last_modified(at).build();
         let listed = |order: &[bool]| {
             let listed = ListObjectVersionsOutput::builder().versions(object("1")).delete_markers(marker.clone());
-            matches!(by_key(&listed.build(), order)["k"][0], Entry::Object(_))
+            matches!(by_key(&listed.build(), order)["k"][0], VersionEntry::Object(_))
         };
         assert!(listed(&[true, false]) && !listed(&[false, true]));
     }

@@ -1,4 +1,4 @@
-//! The memory twin of [`Bulk`].
+//! The memory twin of [`BulkWarehouse`].
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,31 +9,30 @@ use uuid::Uuid;
 
 use super::{Database, Memory, insert, no_table, replace};
 use crate::record::MAX_TEXT_CHARS;
-use crate::record::stored::{Holds, Row, Shape};
-use crate::warehouse::bulk::{Bulk, Change, LoadMethod, Method, Note, Signals};
-use crate::warehouse::limits::{Charset, Limit, Limits};
-use crate::warehouse::{Error, Insert, Reason, Snapshot, TableName};
+use crate::record::row::{ColumnType, Row, TableSchema};
+use crate::warehouse::bulk::{BulkWarehouse, ChangeSet, JournalEntry, LoadMethod, LoadMetrics, LoadStrategy};
+use crate::warehouse::limits::{Charset, ColumnLimit, ColumnLimits};
+use crate::warehouse::{Error, InsertResult, Reason, Snapshot, TableName};
 
 /// Notes by table, run and number.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Journal {
-    notes: BTreeMap<(String, Uuid, u64), Written>,
+    notes: BTreeMap<(String, Uuid, u64), StoredEntry>,
     written: u64,
 }
 
 #[derive(Debug, Clone)]
-struct Written {
+struct StoredEntry {
     /// How many were written before it.
     order: u64,
     text: String,
 }
 
 impl Journal {
-    fn of(&self, table: &TableName) -> impl Iterator<Item = (u64, Note)> {
-        self.notes
-            .iter()
-            .filter(|((name, ..), _)| name == table.as_str())
-            .map(|((_, run, seq), written)| (written.order, Note { run: *run, seq: *seq, text: written.text.clone() }))
+    fn of(&self, table: &TableName) -> impl Iterator<Item = (u64, JournalEntry)> {
+        self.notes.iter().filter(|((name, ..), _)| name == table.as_str()).map(|((_, run, seq), written)| {
+            (written.order, JournalEntry { run_id: *run, seq: *seq, text: written.text.clone() })
+        })
     }
 }
 
@@ -42,8 +41,8 @@ fn no_journal() -> Error {
 }
 
 /// Nothing is changed before all of it is known to be possible.
-fn apply(database: &mut Database, name: &str, change: &Change<'_>) -> Result<Insert, Error> {
-    let speaks = !change.notes.is_empty() || !change.forget.is_empty();
+fn apply(database: &mut Database, name: &str, change: &ChangeSet<'_>) -> Result<InsertResult, Error> {
+    let speaks = !change.journal_writes.is_empty() || !change.journal_deletes.is_empty();
     if speaks && database.journal.is_none() {
         return Err(no_journal());
     }
@@ -53,9 +52,9 @@ fn apply(database: &mut Database, name: &str, change: &Change<'_>) -> Result<Ins
         let there = |row: &Row| table.get(row.id()) == Some(row);
         if !change.replace.iter().all(as_said)
             || !change.remove.iter().all(there)
-            || insert(table, change.insert)? == Insert::Taken
+            || insert(table, change.insert)? == InsertResult::IdTaken
         {
-            return Ok(Insert::Taken);
+            return Ok(InsertResult::IdTaken);
         }
         for (old, new) in change.replace {
             replace(table, old, new);
@@ -65,40 +64,42 @@ fn apply(database: &mut Database, name: &str, change: &Change<'_>) -> Result<Ins
         }
     }
     if let Some(journal) = database.journal.as_mut() {
-        for &(run, seq) in change.forget {
+        for &(run, seq) in change.journal_deletes {
             journal.notes.remove(&(name.to_owned(), run, seq));
         }
-        for note in change.notes {
+        for note in change.journal_writes {
             journal.written += 1;
-            let written = Written { order: journal.written, text: note.text.clone() };
-            journal.notes.insert((name.to_owned(), note.run, note.seq), written);
+            let written = StoredEntry { order: journal.written, text: note.text.clone() };
+            journal.notes.insert((name.to_owned(), note.run_id, note.seq), written);
         }
     }
-    Ok(Insert::Done)
+    Ok(InsertResult::Inserted)
 }
 
 #[async_trait]
-impl Bulk for Memory {
-    async fn method(&self) -> Result<Method, Error> {
-        Ok(Method { kind: LoadMethod::Insert, why: "the rows are in memory".into() })
+impl BulkWarehouse for Memory {
+    async fn load_strategy(&self) -> Result<LoadStrategy, Error> {
+        Ok(LoadStrategy { kind: LoadMethod::Insert, reason: "the rows are in memory".into() })
     }
 
-    async fn snapshot(&self, _: &Shape) -> Result<Box<dyn Snapshot>, Error> {
+    async fn snapshot(&self, _: &TableSchema) -> Result<Box<dyn Snapshot>, Error> {
         self.reading()
     }
 
-    async fn limits(&self) -> Result<Limits, Error> {
-        let text = Limit::Text { chars: MAX_TEXT_CHARS as u64, set: Charset::Any };
-        Ok(Limits(
-            Shape::standard().0.map(|holds| if matches!(holds, Holds::Text { .. }) { text } else { Limit::Unknown }),
+    async fn limits(&self) -> Result<ColumnLimits, Error> {
+        let text = ColumnLimit::Text { chars: MAX_TEXT_CHARS as u64, set: Charset::Any };
+        Ok(ColumnLimits(
+            TableSchema::standard()
+                .0
+                .map(|holds| if matches!(holds, ColumnType::Text { .. }) { text } else { ColumnLimit::Unknown }),
         ))
     }
 
-    async fn apply(&self, change: &Change<'_>, _: &Shape) -> Result<Insert, Error> {
+    async fn apply(&self, change: &ChangeSet<'_>, _: &TableSchema) -> Result<InsertResult, Error> {
         apply(&mut self.database(), self.table.as_str(), change)
     }
 
-    async fn range(&self, first: &str, last: &str, limit: u32, _: &Shape) -> Result<Vec<Row>, Error> {
+    async fn range(&self, first: &str, last: &str, limit: u32, _: &TableSchema) -> Result<Vec<Row>, Error> {
         let inside = |row: &&Row| (first..=last).contains(&row.id());
         self.with_rows(|table| Ok(table.values().filter(inside).take(limit as usize).cloned().collect()))
     }
@@ -107,7 +108,7 @@ impl Bulk for Memory {
         self.with_rows(|table| Ok(table.keys().filter(|id| (first..=last).contains(&id.as_str())).count() as u64))
     }
 
-    async fn journal(&self, create: bool) -> Result<bool, Error> {
+    async fn open_journal(&self, create: bool) -> Result<bool, Error> {
         let mut database = self.database();
         if create {
             database.journal.get_or_insert_default();
@@ -115,9 +116,9 @@ impl Bulk for Memory {
         Ok(database.journal.is_some())
     }
 
-    async fn heads(&self) -> Result<Vec<Note>, Error> {
+    async fn run_headers(&self) -> Result<Vec<JournalEntry>, Error> {
         let database = self.database();
-        let mut heads: Vec<(u64, Note)> = database
+        let mut heads: Vec<(u64, JournalEntry)> = database
             .journal
             .iter()
             .flat_map(|journal| journal.of(&self.table))
@@ -127,15 +128,15 @@ impl Bulk for Memory {
         Ok(heads.into_iter().map(|(_, note)| note).collect())
     }
 
-    async fn notes(&self, run: Uuid) -> Result<Vec<Note>, Error> {
+    async fn run_entries(&self, run: Uuid) -> Result<Vec<JournalEntry>, Error> {
         let database = self.database();
         let notes = database.journal.iter().flat_map(|journal| journal.of(&self.table)).map(|(_, note)| note);
-        Ok(notes.filter(|note| note.run == run && note.seq > 0).collect())
+        Ok(notes.filter(|note| note.run_id == run && note.seq > 0).collect())
     }
 
-    async fn signals(&self, query: Option<&str>) -> Result<Signals, Error> {
+    async fn load_metrics(&self, query: Option<&str>) -> Result<LoadMetrics, Error> {
         match query {
-            None => Ok(Signals::default()),
+            None => Ok(LoadMetrics::default()),
             Some(query) => {
                 Err(Error::new(Reason::Other, "memory", format!("there is nobody to answer the query {query:?}")))
             }
@@ -146,7 +147,7 @@ impl Bulk for Memory {
         Ok(None)
     }
 
-    async fn obstacles(&self) -> Result<Vec<String>, Error> {
+    async fn swap_blockers(&self) -> Result<Vec<String>, Error> {
         Ok(Vec::new())
     }
 
@@ -157,11 +158,11 @@ impl Bulk for Memory {
         Ok(new)
     }
 
-    async fn swap(&self, shadow: &TableName, old: &TableName) -> Result<(), Error> {
+    async fn swap_tables(&self, shadow: &TableName, old: &TableName) -> Result<(), Error> {
         let mut database = self.database();
         let tables = &mut database.tables;
         if tables.contains_key(old.as_str()) {
-            return Err(Error::new(Reason::Taken, "memory", format!("there is a table {old} already")));
+            return Err(Error::new(Reason::AlreadyExists, "memory", format!("there is a table {old} already")));
         }
         let new = tables.remove(shadow.as_str()).ok_or_else(no_table)?;
         if let Some(before) = tables.insert(self.table.to_string(), new) {
@@ -170,14 +171,14 @@ impl Bulk for Memory {
         Ok(())
     }
 
-    async fn only_in(&self, other: &TableName) -> Result<u64, Error> {
+    async fn count_rows_only_in(&self, other: &TableName) -> Result<u64, Error> {
         let database = self.database();
         let table = |name: &TableName| database.tables.get(name.as_str()).ok_or_else(no_table);
         let (here, there) = (table(&self.table)?, table(other)?);
         Ok(there.keys().filter(|id| !here.contains_key(*id)).count() as u64)
     }
 
-    fn with_table(&self, table: TableName) -> Arc<dyn Bulk> {
+    fn with_table(&self, table: TableName) -> Arc<dyn BulkWarehouse> {
         Arc::new(Self { table, ..self.clone() })
     }
 }

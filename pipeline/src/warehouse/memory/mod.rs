@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use super::{Error, Insert, Reason, Status, TableName, Warehouse};
-use crate::record::stored::{Row, Shape};
+use super::{Error, InsertResult, Reason, ServerStatus, TableName, Warehouse};
+use crate::record::row::{Row, TableSchema};
 use crate::record::{Column, MAX_TEXT_CHARS};
 
 #[cfg(feature = "bulk")]
@@ -67,9 +67,9 @@ fn no_table() -> Error {
 }
 
 /// Adds all rows or none.
-fn insert(table: &mut Table, rows: &[Row]) -> Result<Insert, Error> {
+fn insert(table: &mut Table, rows: &[Row]) -> Result<InsertResult, Error> {
     if rows.iter().any(|row| table.contains_key(row.id())) {
-        return Ok(Insert::Taken);
+        return Ok(InsertResult::IdTaken);
     }
     let too_long =
         |row: &Row| Column::ALL.into_iter().any(|c| row.text(c).is_some_and(|t| t.chars().count() > MAX_TEXT_CHARS));
@@ -77,7 +77,7 @@ fn insert(table: &mut Table, rows: &[Row]) -> Result<Insert, Error> {
         return Err(Error::new(Reason::BadRow, "memory", "data too long for column"));
     }
     table.extend(rows.iter().map(|row| (row.id().to_owned(), row.clone())));
-    Ok(Insert::Done)
+    Ok(InsertResult::Inserted)
 }
 
 fn replace(table: &mut Table, old: &Row, new: &Row) -> bool {
@@ -98,24 +98,24 @@ impl Warehouse for Memory {
         Ok(if there { Vec::new() } else { vec!["table".to_owned()] })
     }
 
-    async fn shape(&self) -> Result<Shape, Error> {
-        self.with_rows(|_| Ok(Shape::standard()))
+    async fn table_schema(&self) -> Result<TableSchema, Error> {
+        self.with_rows(|_| Ok(TableSchema::standard()))
     }
 
-    async fn insert(&self, rows: &[Row], _: &Shape) -> Result<Insert, Error> {
+    async fn insert(&self, rows: &[Row], _: &TableSchema) -> Result<InsertResult, Error> {
         self.with_rows(|table| insert(table, rows))
     }
 
-    async fn fetch(&self, ids: &[String], _: &Shape) -> Result<Vec<Row>, Error> {
+    async fn fetch(&self, ids: &[String], _: &TableSchema) -> Result<Vec<Row>, Error> {
         self.with_rows(|table| Ok(ids.iter().filter_map(|id| table.get(id).cloned()).collect()))
     }
 
-    async fn replace(&self, old: &Row, new: &Row, _: &Shape) -> Result<bool, Error> {
+    async fn replace(&self, old: &Row, new: &Row, _: &TableSchema) -> Result<bool, Error> {
         self.with_rows(|table| Ok(replace(table, old, new)))
     }
 
-    async fn status(&self) -> Result<Status, Error> {
+    async fn status(&self) -> Result<ServerStatus, Error> {
         let rows = self.database().tables.get(self.table.as_str()).map(|rows| rows.len() as u64);
-        Ok(Status { version: "memory".into(), rows, ..Status::default() })
+        Ok(ServerStatus { version: "memory".into(), rows, ..ServerStatus::default() })
     }
 }

@@ -5,8 +5,8 @@ use std::ops::Bound;
 use futures::stream::{self, StreamExt};
 
 use super::{Memory, Table};
-use crate::record::stored::Row;
-use crate::warehouse::{Error, Pages, Snapshot, Window};
+use crate::record::row::Row;
+use crate::warehouse::{Error, Pages, Snapshot, TimeWindow};
 
 struct Copied(Table);
 
@@ -17,9 +17,9 @@ impl Memory {
 }
 
 impl Snapshot for Copied {
-    fn scan(&mut self, after: Option<String>, limit: u32, page: usize, windows: &[Window]) -> Pages<'_> {
+    fn scan(&mut self, after: Option<String>, limit: u32, page: usize, windows: &[TimeWindow]) -> Pages<'_> {
         let after = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let has = |row: &Row, window: &Window| row.instant(window.column).is_some_and(|at| window.has(at));
+        let has = |row: &Row, window: &TimeWindow| row.instant(window.column).is_some_and(|at| window.has(at));
         let inside = |row: &&Row| windows.is_empty() || windows.iter().any(|window| has(row, window));
         let rows = self.0.range((after, Bound::Unbounded)).map(|(_, row)| row).filter(inside);
         let rows: Vec<Row> = rows.take(limit as usize).cloned().collect();

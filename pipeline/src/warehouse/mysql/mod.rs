@@ -15,20 +15,20 @@ use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, ConnectOptions, FromRow, MySql as Db, Row as _};
 use url::Url;
 
-use sessions::{Opener, Sessions};
+use pool::{SessionManager, SessionPool};
 use values::{bind, decode, select_list};
 
-use super::schema::{self, Creates, Described};
-use super::{Error, Insert, Login, Reason, Status, TableName, Warehouse};
+use super::schema::{self, ColumnInfo, SchemaObject};
+use super::{CredentialProvider, Error, InsertResult, Reason, ServerStatus, TableName, Warehouse};
 use crate::error::Kind;
 use crate::record::Column;
-use crate::record::stored::{Holds, Row, Shape, Value};
-use crate::retry::{Patience, Retry};
+use crate::record::row::{ColumnType, Row, TableSchema, Value};
+use crate::retry::{RetryPolicy, TimeoutProfile};
 
 #[cfg(feature = "bulk")]
 mod bulk;
-mod explain;
-mod sessions;
+mod error;
+mod pool;
 #[cfg(feature = "bulk")]
 mod snapshot;
 mod values;
@@ -38,36 +38,36 @@ const LOOKUP: usize = 1_000;
 
 /// How a server is used.
 #[derive(Debug)]
-pub struct Access {
+pub struct AccessOptions {
     /// What sessions log in with, where that is not the address's user and password.
-    pub login: Option<Arc<dyn Login>>,
+    pub login: Option<Arc<dyn CredentialProvider>>,
     /// Connections at once.
     pub connections: u32,
     /// How failures are met.
-    pub retry: Retry,
-    /// How long locks are waited for. With [`Patience::Stream`] a server that cannot be reached at first is tried again
+    pub retry: RetryPolicy,
+    /// How long locks are waited for. With [`TimeoutProfile::Streaming`] a server that cannot be reached at first is tried again
     /// like one that was reached before.
-    pub patience: Patience,
+    pub patience: TimeoutProfile,
 }
 
-impl Default for Access {
+impl Default for AccessOptions {
     fn default() -> Self {
-        Self { login: None, connections: 4, retry: Retry::default(), patience: Patience::Bulk }
+        Self { login: None, connections: 4, retry: RetryPolicy::default(), patience: TimeoutProfile::Bulk }
     }
 }
 
 /// A table in MySQL.
 #[derive(Debug, Clone)]
 pub struct MySql {
-    sessions: Sessions,
+    sessions: SessionPool,
     #[cfg(feature = "bulk")]
-    loader: bulk::Loader,
+    loader: bulk::LoadState,
     reached: Arc<AtomicBool>,
     table: TableName,
     #[cfg(feature = "bulk")]
     server: String,
     address: String,
-    retry: Retry,
+    retry: RetryPolicy,
 }
 
 impl MySql {
@@ -75,16 +75,16 @@ impl MySql {
     ///
     /// # Errors
     /// [`Reason::BadAddress`] where sqlx cannot read the address's options.
-    pub fn new(url: &Url, table: TableName, connections: u32, retry: Retry) -> Result<Self, Error> {
-        Self::open(url, table, Access { connections, retry, ..Access::default() })
+    pub fn new(url: &Url, table: TableName, connections: u32, retry: RetryPolicy) -> Result<Self, Error> {
+        Self::open(url, table, AccessOptions { connections, retry, ..AccessOptions::default() })
     }
 
     /// The same with all that can be said of how it is used.
     ///
     /// # Errors
     /// As for [`MySql::new`].
-    pub fn open(url: &Url, table: TableName, access: Access) -> Result<Self, Error> {
-        let Access { login, connections, retry, patience } = access;
+    pub fn open(url: &Url, table: TableName, access: AccessOptions) -> Result<Self, Error> {
+        let AccessOptions { login, connections, retry, patience } = access;
         let shown = super::WarehouseUrl::MySql(url.clone()).to_string();
         let options = MySqlConnectOptions::from_str(url.as_str())
             .map_err(|e| Error::new(Reason::BadAddress, &shown, format!("the address cannot be read: {e}")))?
@@ -94,11 +94,11 @@ impl MySql {
         let options = options.enable_cleartext_plugin(verified);
         let address = format!("{shown} table {table}");
         #[cfg(feature = "bulk")]
-        let loader = bulk::Loader::new(url, &options, login.clone(), connections);
-        let opener = Opener { options, login, table: table.clone(), address: address.clone(), patience };
-        let reached = Arc::new(AtomicBool::new(patience == Patience::Stream));
+        let loader = bulk::LoadState::new(url, &options, login.clone(), connections);
+        let opener = SessionManager { options, login, table: table.clone(), address: address.clone(), patience };
+        let reached = Arc::new(AtomicBool::new(patience == TimeoutProfile::Streaming));
         Ok(Self {
-            sessions: Sessions::new(opener, connections),
+            sessions: SessionPool::new(opener, connections),
             #[cfg(feature = "bulk")]
             loader,
             reached,
@@ -113,7 +113,7 @@ impl MySql {
     /// Fails at once where the server cannot be reached at all; once it was, only retries say that it is gone.
     async fn reach(&self) -> Result<(), Error> {
         if !self.reached.load(Ordering::Relaxed) {
-            self.sessions.reach().await?;
+            self.sessions.ping().await?;
             self.reached.store(true, Ordering::Relaxed);
         }
         Ok(())
@@ -126,11 +126,11 @@ impl MySql {
         number.map_err(|e| self.sessions.failure(&e))
     }
 
-    async fn exists(&self, creates: Creates, name: &str) -> Result<bool, Error> {
+    async fn exists(&self, creates: SchemaObject, name: &str) -> Result<bool, Error> {
         Ok(self.number(sqlx::query(creates.count_on_mysql()).bind(name).bind(self.table.as_str())).await? > 0)
     }
 
-    async fn described(&self) -> Result<Vec<Described>, Error> {
+    async fn described(&self) -> Result<Vec<ColumnInfo>, Error> {
         let query = sqlx::query(
             "SELECT CAST(column_name AS CHAR), LOWER(CAST(data_type AS CHAR)), CAST(character_maximum_length AS SIGNED), \
              CAST(numeric_scale AS SIGNED), CAST(datetime_precision AS SIGNED), \
@@ -146,7 +146,7 @@ impl MySql {
         let described: Result<_, sqlx::Error> = rows
             .iter()
             .map(|row| {
-                Ok(Described {
+                Ok(ColumnInfo {
                     name: row.try_get(0)?,
                     kind: row.try_get(1)?,
                     chars: number(row, 2)?,
@@ -185,7 +185,13 @@ impl MySql {
         Ok(LOOKUP)
     }
 
-    async fn rows(&self, sql: String, bind: &[&str], limit: Option<u32>, shape: &Shape) -> Result<Vec<Row>, Error> {
+    async fn rows(
+        &self,
+        sql: String,
+        bind: &[&str],
+        limit: Option<u32>,
+        shape: &TableSchema,
+    ) -> Result<Vec<Row>, Error> {
         let sql: Arc<str> = sql.into();
         let run = |_| async {
             let mut query = sqlx::query(AssertSqlSafe(Arc::clone(&sql)));
@@ -222,22 +228,22 @@ fn columns() -> String {
     Column::ALL.map(|column| format!("`{column}`")).join(", ")
 }
 
-fn replace_sql(table: &TableName, shape: &Shape) -> String {
+fn replace_sql(table: &TableName, shape: &TableSchema) -> String {
     let set = Column::ALL.map(|column| format!("`{column}` = ?")).join(", ");
     format!("UPDATE `{table}` SET {set} WHERE {}", guard(shape))
 }
 
 #[cfg(feature = "bulk")]
-fn remove_sql(table: &TableName, shape: &Shape) -> String {
+fn remove_sql(table: &TableName, shape: &TableSchema) -> String {
     format!("DELETE FROM `{table}` WHERE {}", guard(shape))
 }
 
 /// What finds a row that still holds these values: its id, then all values, one argument each.
-fn guard(shape: &Shape) -> String {
+fn guard(shape: &TableSchema) -> String {
     // A FLOAT is compared as the server's own f32: bound as f32, cast back, never as decimal text.
     let guard = Column::ALL.map(|column| match shape.of(column) {
-        Holds::Double { decimals: Some(_) } => format!("CAST(`{column}` AS DOUBLE) <=> ?"),
-        Holds::Text { .. } => format!("BINARY CONVERT(`{column}` USING utf8mb4) <=> BINARY ?"),
+        ColumnType::Double { decimals: Some(_) } => format!("CAST(`{column}` AS DOUBLE) <=> ?"),
+        ColumnType::Text { .. } => format!("BINARY CONVERT(`{column}` USING utf8mb4) <=> BINARY ?"),
         _ => format!("`{column}` <=> ?"),
     });
     // The plain id finds the row by its key, which the guard's own forms of it cannot.
@@ -272,14 +278,14 @@ impl Warehouse for MySql {
         Ok(created)
     }
 
-    async fn shape(&self) -> Result<Shape, Error> {
+    async fn table_schema(&self) -> Result<TableSchema, Error> {
         self.reach().await?;
         let columns = self.retry.run(Error::kind, |_| self.described()).await?;
         if columns.is_empty() {
             let message = format!("no table {}: run `ruminate init`, or name another with --table", self.table);
             return Err(Error::new(Reason::NoTable, &self.address, message));
         }
-        let shape = schema::shape(&self.address, &columns)?;
+        let shape = schema::table_schema(&self.address, &columns)?;
         if !self.retry.run(Error::kind, |_| self.ids_are_unique()).await? {
             return Err(Error::new(
                 Reason::BadSchema,
@@ -290,13 +296,13 @@ impl Warehouse for MySql {
         Ok(shape)
     }
 
-    async fn insert(&self, rows: &[Row], _: &Shape) -> Result<Insert, Error> {
+    async fn insert(&self, rows: &[Row], _: &TableSchema) -> Result<InsertResult, Error> {
         let sql: Arc<str> = insert_sql(&self.table, rows.len()).into();
         let run = |_| async {
             let query = rows.iter().flat_map(|row| &row.0).fold(sqlx::query(AssertSqlSafe(Arc::clone(&sql))), bind);
             match self.sessions.execute(query).await {
-                Ok(_) => Ok(Insert::Done),
-                Err(e) if e.reason == Reason::Taken => Ok(Insert::Taken),
+                Ok(_) => Ok(InsertResult::Inserted),
+                Err(e) if e.reason == Reason::AlreadyExists => Ok(InsertResult::IdTaken),
                 Err(e) => Err(e),
             }
         };
@@ -305,7 +311,7 @@ impl Warehouse for MySql {
         self.retry.run(kind, run).await
     }
 
-    async fn fetch(&self, ids: &[String], shape: &Shape) -> Result<Vec<Row>, Error> {
+    async fn fetch(&self, ids: &[String], shape: &TableSchema) -> Result<Vec<Row>, Error> {
         let mut found = Vec::with_capacity(ids.len());
         let most = self.lookup().await?;
         for chunk in ids.chunks(most) {
@@ -319,7 +325,7 @@ impl Warehouse for MySql {
         Ok(found)
     }
 
-    async fn replace(&self, old: &Row, new: &Row, shape: &Shape) -> Result<bool, Error> {
+    async fn replace(&self, old: &Row, new: &Row, shape: &TableSchema) -> Result<bool, Error> {
         let sql: Arc<str> = replace_sql(&self.table, shape).into();
         let run = |_| async {
             let query = replace_values(old, new).fold(sqlx::query(AssertSqlSafe(Arc::clone(&sql))), bind);
@@ -328,7 +334,7 @@ impl Warehouse for MySql {
         self.retry.run(Error::kind, run).await
     }
 
-    async fn status(&self) -> Result<Status, Error> {
+    async fn status(&self) -> Result<ServerStatus, Error> {
         self.reach().await?;
         let query = sqlx::query("SELECT CAST(VERSION() AS CHAR), UTC_TIMESTAMP(6) FROM (SELECT ? AS x) one").bind(1);
         let said = self.sessions.rows(query).await?;
@@ -357,7 +363,7 @@ impl Warehouse for MySql {
         let grants = self.sessions.rows(sqlx::query("SHOW GRANTS")).await.unwrap_or_default();
         let grants = grants.iter().filter_map(|row| row.try_get(0).ok()).collect();
         let rows = rows.ok().map(i64::unsigned_abs);
-        Ok(Status { version, clock: Some(clock), rows, settings, grants })
+        Ok(ServerStatus { version, clock: Some(clock), rows, settings, grants })
     }
 }
 
@@ -368,7 +374,7 @@ mod tests {
     #[test]
     fn a_warehouse_that_is_shown_for_debugging_shows_no_password() {
         let url = Url::parse("mysql://ana:s3gredo@db.example/fazendas").unwrap();
-        let shown = format!("{:?}", MySql::new(&url, TableName::default(), 1, Retry::ONCE).unwrap());
+        let shown = format!("{:?}", MySql::new(&url, TableName::default(), 1, RetryPolicy::NO_RETRY).unwrap());
         assert!(shown.contains("db.example") && !shown.contains("s3gredo"), "{shown}");
     }
 }

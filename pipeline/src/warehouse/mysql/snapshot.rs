@@ -7,37 +7,37 @@ use futures::stream::{StreamExt, TryStreamExt};
 use sqlx::{AssertSqlSafe, Executor};
 
 use super::MySql;
-use super::sessions::Session;
+use super::pool::Session;
 use super::values::{decode, select_list};
-use crate::record::stored::Shape;
+use crate::record::row::TableSchema;
 use crate::warehouse::snapshot::filter;
-use crate::warehouse::{Error, Pages, Snapshot, Window};
+use crate::warehouse::{Error, Pages, Snapshot, TimeWindow};
 
 /// What begins a reading, one statement each: the first is about the next transaction only.
 const BEGIN: [&str; 2] =
     ["SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"];
 
 /// A session in such a transaction; it is closed with it, never used again.
-struct Reading {
+struct SnapshotSession {
     of: MySql,
     session: Session,
-    shape: Shape,
+    shape: TableSchema,
 }
 
 impl MySql {
     /// Begins one.
-    pub(super) async fn reading(&self, shape: &Shape) -> Result<Box<dyn Snapshot>, Error> {
+    pub(super) async fn reading(&self, shape: &TableSchema) -> Result<Box<dyn Snapshot>, Error> {
         let mut session = self.sessions.get().await?;
         for statement in BEGIN {
             let begun = session.connection().execute(sqlx::raw_sql(statement)).await;
             begun.map_err(|e| self.sessions.failure(&e))?;
         }
-        Ok(Box::new(Reading { of: self.clone(), session, shape: *shape }))
+        Ok(Box::new(SnapshotSession { of: self.clone(), session, shape: *shape }))
     }
 }
 
-impl Snapshot for Reading {
-    fn scan(&mut self, after: Option<String>, limit: u32, page: usize, windows: &[Window]) -> Pages<'_> {
+impl Snapshot for SnapshotSession {
+    fn scan(&mut self, after: Option<String>, limit: u32, page: usize, windows: &[TimeWindow]) -> Pages<'_> {
         let (filter, times) = filter(windows, after.is_some());
         let (list, table) = (select_list(&self.shape), &self.of.table);
         let sql: Arc<str> = format!("SELECT {list} FROM `{table}` {filter} ORDER BY id_treated_data LIMIT ?").into();

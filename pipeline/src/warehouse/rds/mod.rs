@@ -13,20 +13,20 @@ use std::sync::Arc;
 
 use aws_config::SdkConfig;
 
-use super::mysql::{Access, MySql};
-use super::{Error, Login, Reason, TableName, WarehouseUrl};
-use secret::{Known, Secret};
-use token::Token;
+use super::mysql::{AccessOptions, MySql};
+use super::{CredentialProvider, Error, Reason, TableName, WarehouseUrl};
+use iam_token::IamToken;
+use secret::{EnvOverrides, Secret};
 
+mod iam_token;
 mod secret;
-mod token;
 
 /// TLS, with the server's certificate and its name verified.
 const VERIFIED: &str = "VERIFY_IDENTITY";
 
 /// What a session proves who it is with.
 #[derive(Clone, PartialEq, Eq)]
-enum Proof {
+enum AuthMethod {
     Password(String),
     Secret(String),
     Token,
@@ -39,12 +39,12 @@ pub struct Rds {
     port: Option<u16>,
     user: String,
     database: Option<String>,
-    proof: Proof,
+    proof: AuthMethod,
     ca_file: Option<String>,
     ssl_mode: Option<String>,
 }
 
-impl fmt::Debug for Proof {
+impl fmt::Debug for AuthMethod {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Password(_) => f.write_str("Password(***)"),
@@ -82,7 +82,7 @@ impl Rds {
             ca_file: variable("RDS_CA_FILE"),
             ssl_mode: variable("RDS_SSL_MODE"),
         };
-        if rds.proof == Proof::Token && rds.ssl_mode.as_deref().is_some_and(|mode| mode != VERIFIED) {
+        if rds.proof == AuthMethod::Token && rds.ssl_mode.as_deref().is_some_and(|mode| mode != VERIFIED) {
             return Err(format!(
                 "RDS_IAM_AUTH sends its token in clear text: only RDS_SSL_MODE={VERIFIED} keeps it safe"
             ));
@@ -93,7 +93,7 @@ impl Rds {
 
     /// Whether [`Rds::open`] needs to know region and credentials of AWS.
     pub fn needs_aws(&self) -> bool {
-        !matches!(self.proof, Proof::Password(_))
+        !matches!(self.proof, AuthMethod::Password(_))
     }
 
     /// Its address; without a password, and with a stand-in for the host, where these are had only when a session is
@@ -102,10 +102,10 @@ impl Rds {
     /// # Errors
     /// Host, or another part, cannot stand in an address.
     pub fn address(&self) -> Result<WarehouseUrl, String> {
-        let password = if let Proof::Password(password) = &self.proof { password } else { "" };
+        let password = if let AuthMethod::Password(password) = &self.proof { password } else { "" };
         let database = self.database.as_deref().unwrap_or("fazendas");
         let mut url = WarehouseUrl::from_parts(self.host(), self.port(), &self.user, password, database)?;
-        let verified = self.ca_file.is_some() || self.proof == Proof::Token;
+        let verified = self.ca_file.is_some() || self.proof == AuthMethod::Token;
         let ssl_mode = self.ssl_mode.as_deref().or(verified.then_some(VERIFIED));
         if let WarehouseUrl::MySql(url) = &mut url {
             let options = [("ssl-mode", ssl_mode), ("ssl-ca", self.ca_file.as_deref())];
@@ -116,9 +116,9 @@ impl Rds {
         Ok(url)
     }
 
-    fn known(&self) -> Known {
+    fn known(&self) -> EnvOverrides {
         let (host, port, database) = (self.host.is_some(), self.port.is_some(), self.database.is_some());
-        Known { user: self.user.clone(), host, port, database }
+        EnvOverrides { user: self.user.clone(), host, port, database }
     }
 
     fn host(&self) -> &str {
@@ -133,18 +133,20 @@ impl Rds {
     ///
     /// # Errors
     /// [`Reason::BadAddress`], also where a token is to be signed and no region is known.
-    pub fn open(&self, aws: &SdkConfig, table: TableName, access: Access) -> Result<MySql, Error> {
+    pub fn open(&self, aws: &SdkConfig, table: TableName, access: AccessOptions) -> Result<MySql, Error> {
         let bad = |message: String| Error::new(Reason::BadAddress, self.host(), message);
-        let login: Option<Arc<dyn Login>> = match &self.proof {
-            Proof::Password(_) => None,
-            Proof::Secret(arn) => Some(Arc::new(Secret::new(aws, arn, self.known()))),
-            Proof::Token => Some(Arc::new(Token::try_new(aws, self.host(), self.port(), &self.user).map_err(bad)?)),
+        let login: Option<Arc<dyn CredentialProvider>> = match &self.proof {
+            AuthMethod::Password(_) => None,
+            AuthMethod::Secret(arn) => Some(Arc::new(Secret::new(aws, arn, self.known()))),
+            AuthMethod::Token => {
+                Some(Arc::new(IamToken::try_new(aws, self.host(), self.port(), &self.user).map_err(bad)?))
+            }
         };
         if let Some(path) = &self.ca_file {
             check(path).map_err(|e| bad(format!("RDS_CA_FILE {path}: {e}")))?;
         }
         match self.address().map_err(bad)? {
-            WarehouseUrl::MySql(url) => MySql::open(&url, table, Access { login, ..access }),
+            WarehouseUrl::MySql(url) => MySql::open(&url, table, AccessOptions { login, ..access }),
             WarehouseUrl::Sqlite(_) => Err(bad("the variables RDS_… name a file".into())),
         }
     }
@@ -164,16 +166,16 @@ fn check(path: &str) -> Result<(), String> {
     found.then_some(()).ok_or_else(|| "holds no certificate in PEM".into())
 }
 
-fn proof(variable: &impl Fn(&str) -> Option<String>) -> Result<Proof, String> {
+fn proof(variable: &impl Fn(&str) -> Option<String>) -> Result<AuthMethod, String> {
     let token = match variable("RDS_IAM_AUTH").map(|value| value.to_ascii_lowercase()).as_deref() {
         Some("true" | "1") => true,
         None | Some("false" | "0") => false,
         Some(other) => return Err(format!("RDS_IAM_AUTH {other:?} is neither true nor false")),
     };
     match (variable("RDS_PASSWORD"), variable("RDS_SECRET_ARN"), token) {
-        (_, None, false) => Ok(Proof::Password(variable("RDS_PASSWORD").unwrap_or_default())),
-        (None, Some(arn), false) => Ok(Proof::Secret(arn)),
-        (None, None, true) => Ok(Proof::Token),
+        (_, None, false) => Ok(AuthMethod::Password(variable("RDS_PASSWORD").unwrap_or_default())),
+        (None, Some(arn), false) => Ok(AuthMethod::Secret(arn)),
+        (None, None, true) => Ok(AuthMethod::Token),
         _ => {
             Err("only one of RDS_PASSWORD, RDS_SECRET_ARN and RDS_IAM_AUTH=true can be meant: unset the others".into())
         }

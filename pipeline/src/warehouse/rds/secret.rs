@@ -10,12 +10,12 @@ use aws_sdk_secretsmanager::error::{DisplayErrorContext, ProvideErrorMetadata};
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
-use crate::warehouse::login::Credentials;
-use crate::warehouse::{Error, Login, Reason};
+use crate::warehouse::credentials::Credentials;
+use crate::warehouse::{CredentialProvider, Error, Reason};
 
 /// What the variables say; the secret fills in the rest.
 #[derive(Debug, Clone)]
-pub(super) struct Known {
+pub(super) struct EnvOverrides {
     /// Logs in where the secret names no user.
     pub user: String,
     pub host: bool,
@@ -28,7 +28,7 @@ pub(super) struct Known {
 pub(super) struct Secret {
     client: Client,
     arn: String,
-    known: Known,
+    known: EnvOverrides,
     read: Mutex<Option<Credentials>>,
 }
 
@@ -40,7 +40,7 @@ impl fmt::Debug for Secret {
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Parts {
+struct SecretFields {
     username: Option<String>,
     password: Option<String>,
     host: Option<String>,
@@ -58,7 +58,7 @@ enum Port {
 
 impl Secret {
     /// The secret of that ARN or name.
-    pub fn new(aws: &SdkConfig, arn: &str, known: Known) -> Self {
+    pub fn new(aws: &SdkConfig, arn: &str, known: EnvOverrides) -> Self {
         Self { client: Client::new(aws), arn: arn.to_owned(), known, read: Mutex::default() }
     }
 
@@ -85,12 +85,12 @@ impl Secret {
     }
 }
 
-fn parts(text: &str, known: &Known) -> Result<Credentials, &'static str> {
+fn parts(text: &str, known: &EnvOverrides) -> Result<Credentials, &'static str> {
     let parts = if text.trim_start().starts_with('{') {
         serde_json::from_str(text)
             .map_err(|_| "the secret is no JSON object of texts: username, password, host, port")?
     } else {
-        Parts { password: Some(text.to_owned()), ..Parts::default() }
+        SecretFields { password: Some(text.to_owned()), ..SecretFields::default() }
     };
     let said = |text: Option<String>| text.filter(|text| !text.is_empty());
     let password = said(parts.password).ok_or("the secret holds no password")?;
@@ -108,7 +108,7 @@ fn parts(text: &str, known: &Known) -> Result<Credentials, &'static str> {
 }
 
 #[async_trait]
-impl Login for Secret {
+impl CredentialProvider for Secret {
     async fn credentials(&self, refused: bool) -> Result<Credentials, Error> {
         let mut read = self.read.lock().await;
         match &*read {
@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str, known: bool) -> Result<Credentials, &'static str> {
-        parts(text, &Known { user: "root".into(), host: known, port: known, database: known })
+        parts(text, &EnvOverrides { user: "root".into(), host: known, port: known, database: known })
     }
 
     #[test]

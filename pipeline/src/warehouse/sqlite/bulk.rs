@@ -1,4 +1,4 @@
-//! [`Bulk`] on a SQLite file.
+//! [`BulkWarehouse`] on a SQLite file.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,19 +9,19 @@ use sqlx::{AssertSqlSafe, Connection, Executor, Row as _, Sqlite as Db, Transact
 use uuid::Uuid;
 
 use super::{Sqlite, bind, columns, decode, insert_sql, remove_sql, replace_sql};
-use crate::record::stored::{Row, Shape};
-use crate::warehouse::bulk::{Bulk, Change, LoadMethod, Method, Note, Signals};
-use crate::warehouse::limits::Limits;
-use crate::warehouse::schema::{self, Creates};
-use crate::warehouse::{Error, Insert, Reason, Snapshot, TableName};
+use crate::record::row::{Row, TableSchema};
+use crate::warehouse::bulk::{BulkWarehouse, ChangeSet, JournalEntry, LoadMethod, LoadMetrics, LoadStrategy};
+use crate::warehouse::limits::ColumnLimits;
+use crate::warehouse::schema::{self, SchemaObject};
+use crate::warehouse::{Error, InsertResult, Reason, Snapshot, TableName};
 
 /// Rows a statement; SQLite takes 32,766 values.
 const ROWS: usize = 1_000;
 
 impl Sqlite {
     /// Does what a change says within a transaction, which the caller ends.
-    async fn change(&self, within: &mut Transaction<'_, Db>, change: &Change<'_>) -> Result<Insert, Error> {
-        for (run, seq) in change.forget {
+    async fn change(&self, within: &mut Transaction<'_, Db>, change: &ChangeSet<'_>) -> Result<InsertResult, Error> {
+        for (run, seq) in change.journal_deletes {
             let sql = "DELETE FROM ruminate_journal WHERE table_name = ? AND run_id = ? AND seq = ?";
             let query = sqlx::query(sql).bind(self.table.as_str()).bind(run.to_string()).bind(seq.cast_signed());
             query.execute(&mut **within).await.map_err(|e| self.failure(&e))?;
@@ -29,46 +29,46 @@ impl Sqlite {
         for rows in change.insert.chunks(ROWS) {
             let sql = AssertSqlSafe(insert_sql(&self.table, rows.len()));
             let query = rows.iter().flat_map(|row| &row.0).fold(sqlx::query(sql), bind);
-            if self.taken_or(query.execute(&mut **within).await)? == Insert::Taken {
-                return Ok(Insert::Taken);
+            if self.taken_or(query.execute(&mut **within).await)? == InsertResult::IdTaken {
+                return Ok(InsertResult::IdTaken);
             }
         }
         let sql: Arc<str> = replace_sql(&self.table).into();
         for (old, new) in change.replace {
             let query = new.0.iter().chain(&old.0).fold(sqlx::query(AssertSqlSafe(Arc::clone(&sql))), bind);
             if query.execute(&mut **within).await.map_err(|e| self.failure(&e))?.rows_affected() == 0 {
-                return Ok(Insert::Taken);
+                return Ok(InsertResult::IdTaken);
             }
         }
         let sql: Arc<str> = remove_sql(&self.table).into();
         for row in change.remove {
             let query = row.0.iter().fold(sqlx::query(AssertSqlSafe(Arc::clone(&sql))), bind);
             if query.execute(&mut **within).await.map_err(|e| self.failure(&e))?.rows_affected() == 0 {
-                return Ok(Insert::Taken);
+                return Ok(InsertResult::IdTaken);
             }
         }
-        for note in change.notes {
+        for note in change.journal_writes {
             // A row that is replaced gets a new rowid: the order of writing.
             let sql = "INSERT OR REPLACE INTO ruminate_journal (table_name, run_id, seq, at, note) \
                        VALUES (?, ?, ?, strftime('%Y-%m-%d %H:%M:%f', 'now'), ?)";
-            let query = sqlx::query(sql).bind(self.table.as_str()).bind(note.run.to_string());
+            let query = sqlx::query(sql).bind(self.table.as_str()).bind(note.run_id.to_string());
             let query = query.bind(note.seq.cast_signed()).bind(note.text.as_str());
             query.execute(&mut **within).await.map_err(|e| self.failure(&e))?;
         }
-        Ok(Insert::Done)
+        Ok(InsertResult::Inserted)
     }
 
-    async fn listed(&self, sql: &str, bind: &[&str]) -> Result<Vec<String>, Error> {
+    async fn query_strings(&self, sql: &str, bind: &[&str]) -> Result<Vec<String>, Error> {
         let query = bind.iter().fold(sqlx::query_scalar(AssertSqlSafe(sql)), |query, text| query.bind(*text));
         query.fetch_all(&self.pool).await.map_err(|e| self.failure(&e))
     }
 
     async fn exists(&self, table: &str) -> Result<bool, Error> {
         let sql = "SELECT name FROM sqlite_master WHERE type = 'table' AND name = ? COLLATE NOCASE";
-        Ok(!self.listed(sql, &[table]).await?.is_empty())
+        Ok(!self.query_strings(sql, &[table]).await?.is_empty())
     }
 
-    async fn read_notes(&self, filter: &str, run: &str) -> Result<Vec<Note>, Error> {
+    async fn read_notes(&self, filter: &str, run: &str) -> Result<Vec<JournalEntry>, Error> {
         if !self.exists("ruminate_journal").await? {
             return Ok(Vec::new());
         }
@@ -84,7 +84,7 @@ impl Sqlite {
         for [from, to] in names {
             within.execute(AssertSqlSafe(format!("ALTER TABLE \"{from}\" RENAME TO \"{to}\""))).await?;
         }
-        for step in schema::SQLITE.iter().filter(|step| step.creates == Creates::Index) {
+        for step in schema::SQLITE.iter().filter(|step| step.creates == SchemaObject::Index) {
             for [from, _] in names {
                 within.execute(AssertSqlSafe(format!("DROP INDEX IF EXISTS \"{}\"", step.name(from)))).await?;
             }
@@ -96,9 +96,9 @@ impl Sqlite {
     }
 }
 
-fn note(row: &SqliteRow) -> Result<Note, sqlx::Error> {
+fn note(row: &SqliteRow) -> Result<JournalEntry, sqlx::Error> {
     let run = row.try_get::<String, _>(0)?.parse().map_err(|e| sqlx::Error::Decode(Box::new(e)))?;
-    Ok(Note { run, seq: row.try_get::<i64, _>(1)?.unsigned_abs(), text: row.try_get(2)? })
+    Ok(JournalEntry { run_id: run, seq: row.try_get::<i64, _>(1)?.unsigned_abs(), text: row.try_get(2)? })
 }
 
 /// A value as a number, whatever its type.
@@ -108,28 +108,29 @@ fn number(row: &SqliteRow) -> Option<f64> {
 }
 
 #[async_trait]
-impl Bulk for Sqlite {
-    async fn method(&self) -> Result<Method, Error> {
-        Ok(Method { kind: LoadMethod::Insert, why: "a SQLite file has no other".into() })
+impl BulkWarehouse for Sqlite {
+    async fn load_strategy(&self) -> Result<LoadStrategy, Error> {
+        Ok(LoadStrategy { kind: LoadMethod::Insert, reason: "a SQLite file has no other".into() })
     }
 
-    async fn snapshot(&self, shape: &Shape) -> Result<Box<dyn Snapshot>, Error> {
+    async fn snapshot(&self, shape: &TableSchema) -> Result<Box<dyn Snapshot>, Error> {
         self.reading(shape).await
     }
 
-    async fn limits(&self) -> Result<Limits, Error> {
-        Ok(Limits::default())
+    async fn limits(&self) -> Result<ColumnLimits, Error> {
+        Ok(ColumnLimits::default())
     }
 
-    async fn apply(&self, change: &Change<'_>, _: &Shape) -> Result<Insert, Error> {
+    async fn apply(&self, change: &ChangeSet<'_>, _: &TableSchema) -> Result<InsertResult, Error> {
         // A writer from the start: one that begins as a reader cannot wait for another writer.
         let mut within = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(|e| self.failure(&e))?;
         let done = self.change(&mut within, change).await;
-        let ended = if matches!(done, Ok(Insert::Done)) { within.commit().await } else { within.rollback().await };
+        let ended =
+            if matches!(done, Ok(InsertResult::Inserted)) { within.commit().await } else { within.rollback().await };
         ended.map_err(|e| self.failure(&e)).and(done)
     }
 
-    async fn range(&self, first: &str, last: &str, limit: u32, shape: &Shape) -> Result<Vec<Row>, Error> {
+    async fn range(&self, first: &str, last: &str, limit: u32, shape: &TableSchema) -> Result<Vec<Row>, Error> {
         let sql = format!(
             "SELECT {} FROM \"{}\" WHERE id_treated_data BETWEEN ? AND ? ORDER BY id_treated_data LIMIT ?",
             columns(),
@@ -146,54 +147,57 @@ impl Bulk for Sqlite {
         query.fetch_one(&self.pool).await.map(i64::unsigned_abs).map_err(|e| self.failure(&e))
     }
 
-    async fn journal(&self, create: bool) -> Result<bool, Error> {
+    async fn open_journal(&self, create: bool) -> Result<bool, Error> {
         if create {
             self.pool.execute(sqlx::raw_sql(schema::SQLITE_JOURNAL)).await.map_err(|e| self.failure(&e))?;
         }
         self.exists("ruminate_journal").await
     }
 
-    async fn heads(&self) -> Result<Vec<Note>, Error> {
+    async fn run_headers(&self) -> Result<Vec<JournalEntry>, Error> {
         self.read_notes("seq = 0 AND ?2 = '' ORDER BY rowid DESC", "").await
     }
 
-    async fn notes(&self, run: Uuid) -> Result<Vec<Note>, Error> {
+    async fn run_entries(&self, run: Uuid) -> Result<Vec<JournalEntry>, Error> {
         self.read_notes("seq > 0 AND run_id = ?2 ORDER BY seq", &run.to_string()).await
     }
 
-    async fn signals(&self, query: Option<&str>) -> Result<Signals, Error> {
-        let Some(query) = query else { return Ok(Signals::default()) };
+    async fn load_metrics(&self, query: Option<&str>) -> Result<LoadMetrics, Error> {
+        let Some(query) = query else { return Ok(LoadMetrics::default()) };
         let failed = |what: String| Error::new(Reason::Other, &self.address, format!("the query {query:?} {what}"));
         let rows = sqlx::query(AssertSqlSafe(query)).fetch_all(&self.pool).await;
         let rows = rows.map_err(|e| failed(format!("fails: {}", self.failure(&e).message)))?;
         let answer = rows.first().and_then(number).ok_or_else(|| failed("answers with no number".into()))?;
-        Ok(Signals { threads_running: None, query: Some(answer) })
+        Ok(LoadMetrics { threads_running: None, query_value: Some(answer) })
     }
 
     async fn replica_lag(&self) -> Result<Option<Duration>, Error> {
         Ok(None)
     }
 
-    async fn obstacles(&self) -> Result<Vec<String>, Error> {
+    async fn swap_blockers(&self) -> Result<Vec<String>, Error> {
         let table = self.table.as_str();
         let ours: Vec<String> = schema::SQLITE.iter().map(|step| step.name(&self.table)).collect();
         let mut found = Vec::new();
-        for view in self.listed("SELECT name FROM sqlite_master WHERE type = 'view' AND name = ?", &[table]).await? {
+        for view in
+            self.query_strings("SELECT name FROM sqlite_master WHERE type = 'view' AND name = ?", &[table]).await?
+        {
             found.push(format!("{view} is a view"));
         }
-        for trigger in
-            self.listed("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = ?", &[table]).await?
+        for trigger in self
+            .query_strings("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = ?", &[table])
+            .await?
         {
             found.push(format!("trigger {trigger} would stay with the old table"));
         }
         let sql = "SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = ? AND sql IS NOT NULL";
-        for index in self.listed(sql, &[table]).await?.into_iter().filter(|name| !ours.contains(name)) {
+        for index in self.query_strings(sql, &[table]).await?.into_iter().filter(|name| !ours.contains(name)) {
             found.push(format!("index {index} would stay with the old table"));
         }
         let sql = "SELECT owner.name || ' to ' || key.\"table\" FROM sqlite_master owner, \
                    pragma_foreign_key_list(owner.name) key \
                    WHERE owner.type = 'table' AND (owner.name = ?1 OR key.\"table\" = ?1)";
-        for key in self.listed(sql, &[table]).await? {
+        for key in self.query_strings(sql, &[table]).await? {
             found.push(format!("a foreign key leads from {key}"));
         }
         Ok(found)
@@ -205,15 +209,15 @@ impl Bulk for Sqlite {
         }
         // SQLite keeps each table's own statement: what follows the name is the same for the shadow.
         let sql = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?";
-        let made = self.listed(sql, &[self.table.as_str()]).await?;
+        let made = self.query_strings(sql, &[self.table.as_str()]).await?;
         let like = made.first().and_then(|made| made.find('(').map(|at| &made[at..]));
         let wanted = |creates| match like {
-            Some(_) => matches!(creates, Creates::Table | Creates::Index),
-            None => creates != Creates::View,
+            Some(_) => matches!(creates, SchemaObject::Table | SchemaObject::Index),
+            None => creates != SchemaObject::View,
         };
         for step in schema::SQLITE.iter().filter(|step| wanted(step.creates)) {
             let sql = match (step.creates, like) {
-                (Creates::Table, Some(like)) => format!("CREATE TABLE \"{shadow}\" {like}"),
+                (SchemaObject::Table, Some(like)) => format!("CREATE TABLE \"{shadow}\" {like}"),
                 _ => step.sql(shadow),
             };
             self.pool.execute(sqlx::raw_sql(AssertSqlSafe(sql))).await.map_err(|e| self.failure(&e))?;
@@ -221,9 +225,9 @@ impl Bulk for Sqlite {
         Ok(true)
     }
 
-    async fn swap(&self, shadow: &TableName, old: &TableName) -> Result<(), Error> {
+    async fn swap_tables(&self, shadow: &TableName, old: &TableName) -> Result<(), Error> {
         if self.exists(old.as_str()).await? {
-            return Err(Error::new(Reason::Taken, &self.address, format!("there is a table {old} already")));
+            return Err(Error::new(Reason::AlreadyExists, &self.address, format!("there is a table {old} already")));
         }
         let both = [[&self.table, old], [shadow, &self.table]];
         let names = if self.exists(self.table.as_str()).await? { &both[..] } else { &both[1..] };
@@ -236,7 +240,7 @@ impl Bulk for Sqlite {
         renamed.map_err(|e| self.failure(&e))
     }
 
-    async fn only_in(&self, other: &TableName) -> Result<u64, Error> {
+    async fn count_rows_only_in(&self, other: &TableName) -> Result<u64, Error> {
         let sql = format!(
             "SELECT COUNT(*) FROM \"{other}\" o WHERE NOT EXISTS \
              (SELECT 1 FROM \"{}\" h WHERE h.id_treated_data = o.id_treated_data)",
@@ -246,7 +250,7 @@ impl Bulk for Sqlite {
         number.map(i64::unsigned_abs).map_err(|e| self.failure(&e))
     }
 
-    fn with_table(&self, table: TableName) -> Arc<dyn Bulk> {
+    fn with_table(&self, table: TableName) -> Arc<dyn BulkWarehouse> {
         Arc::new(Self::at(self.options.clone(), self.pool.clone(), table))
     }
 }

@@ -15,8 +15,8 @@ use sqlx::sqlite::{
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, Row as _, Sqlite as Db};
 
 use super::schema;
-use super::{Error, Insert, Reason, Status, TableName, Warehouse};
-use crate::record::stored::{Holds, Row, Shape, Value};
+use super::{Error, InsertResult, Reason, ServerStatus, TableName, Warehouse};
+use crate::record::row::{ColumnType, Row, TableSchema, Value};
 use crate::record::{Column, MAX_TEXT_CHARS};
 
 mod bulk;
@@ -85,11 +85,11 @@ impl Sqlite {
         &self.pool
     }
 
-    fn taken_or(&self, done: Result<SqliteQueryResult, sqlx::Error>) -> Result<Insert, Error> {
+    fn taken_or(&self, done: Result<SqliteQueryResult, sqlx::Error>) -> Result<InsertResult, Error> {
         match done {
-            Ok(_) => Ok(Insert::Done),
+            Ok(_) => Ok(InsertResult::Inserted),
             Err(e) if e.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation) => {
-                Ok(Insert::Taken)
+                Ok(InsertResult::IdTaken)
             }
             Err(e) => Err(self.failure(&e)),
         }
@@ -101,7 +101,7 @@ impl Sqlite {
         let reason = match code.map(|code| code & 0xff) {
             Some(5 | 6) => Reason::Busy,
             Some(8) => Reason::ReadOnly,
-            Some(13) => Reason::Full,
+            Some(13) => Reason::NoSpace,
             Some(14) if !self.options.get_filename().exists() => Reason::NoTable,
             Some(14 | 26 | 11) => Reason::BadAddress,
             Some(18..=20) => Reason::BadRow,
@@ -123,14 +123,16 @@ impl Sqlite {
     }
 }
 
-fn decode(row: &SqliteRow, shape: &Shape) -> Result<Row, sqlx::Error> {
+fn decode(row: &SqliteRow, shape: &TableSchema) -> Result<Row, sqlx::Error> {
     let mut decoded = Row::nulls();
     for column in Column::ALL {
         let at = column.index();
         decoded.0[at] = match shape.of(column) {
-            Holds::Text { .. } => row.try_get::<Option<String>, _>(at)?.map_or(Value::Null, Value::Text),
-            Holds::Integer => row.try_get::<Option<i64>, _>(at)?.map_or(Value::Null, Value::Integer),
-            Holds::Instant { .. } => row.try_get::<Option<NaiveDateTime>, _>(at)?.map_or(Value::Null, Value::Instant),
+            ColumnType::Text { .. } => row.try_get::<Option<String>, _>(at)?.map_or(Value::Null, Value::Text),
+            ColumnType::Integer => row.try_get::<Option<i64>, _>(at)?.map_or(Value::Null, Value::Integer),
+            ColumnType::DateTime { .. } => {
+                row.try_get::<Option<NaiveDateTime>, _>(at)?.map_or(Value::Null, Value::DateTime)
+            }
             _ => row.try_get::<Option<f64>, _>(at)?.map_or(Value::Null, Value::Double),
         };
     }
@@ -141,10 +143,10 @@ fn bind<'q>(query: Query<'q, Db, SqliteArguments>, value: &'q Value) -> Query<'q
     match value {
         Value::Null => query.bind(None::<String>),
         Value::Text(text) => query.bind(text.as_str()),
-        Value::Single(value) => query.bind(f64::from(*value)),
+        Value::Float(value) => query.bind(f64::from(*value)),
         Value::Double(value) => query.bind(*value),
         Value::Integer(value) => query.bind(*value),
-        Value::Instant(at) => query.bind(*at),
+        Value::DateTime(at) => query.bind(*at),
     }
 }
 
@@ -197,7 +199,7 @@ impl Warehouse for Sqlite {
         Ok(created)
     }
 
-    async fn shape(&self) -> Result<Shape, Error> {
+    async fn table_schema(&self) -> Result<TableSchema, Error> {
         let found: Vec<String> = sqlx::query_scalar("SELECT name FROM pragma_table_info(?)")
             .bind(self.table.as_str())
             .fetch_all(&self.pool)
@@ -227,21 +229,21 @@ impl Warehouse for Sqlite {
                 "id_treated_data has no primary or unique key: add one",
             ));
         }
-        Ok(Shape(Shape::standard().0.map(|holds| match holds {
-            Holds::Single { .. } => Holds::Double { decimals: None },
-            Holds::Instant { .. } => Holds::Instant { digits: 6 },
-            Holds::Text { .. } => Holds::Text { chars: MAX_TEXT_CHARS as u64 },
+        Ok(TableSchema(TableSchema::standard().0.map(|holds| match holds {
+            ColumnType::Float { .. } => ColumnType::Double { decimals: None },
+            ColumnType::DateTime { .. } => ColumnType::DateTime { digits: 6 },
+            ColumnType::Text { .. } => ColumnType::Text { chars: MAX_TEXT_CHARS as u64 },
             other => other,
         })))
     }
 
-    async fn insert(&self, rows: &[Row], _: &Shape) -> Result<Insert, Error> {
+    async fn insert(&self, rows: &[Row], _: &TableSchema) -> Result<InsertResult, Error> {
         let sql = insert_sql(&self.table, rows.len());
         let query = rows.iter().flat_map(|row| &row.0).fold(sqlx::query(AssertSqlSafe(sql)), bind);
         self.taken_or(query.execute(&self.pool).await)
     }
 
-    async fn fetch(&self, ids: &[String], shape: &Shape) -> Result<Vec<Row>, Error> {
+    async fn fetch(&self, ids: &[String], shape: &TableSchema) -> Result<Vec<Row>, Error> {
         let mut found = Vec::with_capacity(ids.len());
         for chunk in ids.chunks(LOOKUP) {
             let marks = vec!["?"; chunk.len()].join(", ");
@@ -255,21 +257,21 @@ impl Warehouse for Sqlite {
         Ok(found)
     }
 
-    async fn replace(&self, old: &Row, new: &Row, _: &Shape) -> Result<bool, Error> {
+    async fn replace(&self, old: &Row, new: &Row, _: &TableSchema) -> Result<bool, Error> {
         let query = new.0.iter().chain(&old.0).fold(sqlx::query(AssertSqlSafe(replace_sql(&self.table))), bind);
         query.execute(&self.pool).await.map(|done| done.rows_affected() > 0).map_err(|e| self.failure(&e))
     }
 
-    async fn status(&self) -> Result<Status, Error> {
+    async fn status(&self) -> Result<ServerStatus, Error> {
         let version: String =
             sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&self.pool).await.map_err(|e| self.failure(&e))?;
         let count = sqlx::query_scalar::<_, i64>(AssertSqlSafe(format!("SELECT COUNT(*) FROM \"{}\"", self.table)));
         let rows = count.fetch_one(&self.pool).await.ok().map(i64::unsigned_abs);
-        Ok(Status {
+        Ok(ServerStatus {
             version: format!("SQLite {version}"),
             clock: Some(Utc::now().naive_utc()),
             rows,
-            ..Status::default()
+            ..ServerStatus::default()
         })
     }
 }

@@ -5,26 +5,26 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor};
 
 use super::{Sqlite, closing, columns, decode};
-use crate::record::stored::Shape;
+use crate::record::row::TableSchema;
 use crate::warehouse::snapshot::filter;
-use crate::warehouse::{Error, Pages, Reason, Snapshot, Window};
+use crate::warehouse::{Error, Pages, Reason, Snapshot, TimeWindow};
 
 /// A transaction that only reads.
-struct Reading {
+struct SnapshotConnection {
     of: Sqlite,
     connection: SqliteConnection,
-    shape: Shape,
+    shape: TableSchema,
 }
 
 impl Sqlite {
     /// Begins one.
-    pub(super) async fn reading(&self, shape: &Shape) -> Result<Box<dyn Snapshot>, Error> {
+    pub(super) async fn reading(&self, shape: &TableSchema) -> Result<Box<dyn Snapshot>, Error> {
         self.goes_on()?;
         let mut connection = self.options.clone().connect().await.map_err(|e| self.failure(&e))?;
         // The first statement that reads is what fixes the moment.
         let begin = format!("BEGIN; SELECT 1 FROM \"{}\" LIMIT 1", self.table);
         connection.execute(sqlx::raw_sql(AssertSqlSafe(begin))).await.map_err(|e| self.failure(&e))?;
-        Ok(Box::new(Reading { of: self.clone(), connection, shape: *shape }))
+        Ok(Box::new(SnapshotConnection { of: self.clone(), connection, shape: *shape }))
     }
 
     /// Fails once the process ends: a reading that went on would keep the file from being closed.
@@ -33,8 +33,8 @@ impl Sqlite {
     }
 }
 
-impl Snapshot for Reading {
-    fn scan(&mut self, after: Option<String>, limit: u32, page: usize, windows: &[Window]) -> Pages<'_> {
+impl Snapshot for SnapshotConnection {
+    fn scan(&mut self, after: Option<String>, limit: u32, page: usize, windows: &[TimeWindow]) -> Pages<'_> {
         let (filter, times) = filter(windows, after.is_some());
         let (list, table) = (columns(), &self.of.table);
         let sql = format!("SELECT {list} FROM \"{table}\" {filter} ORDER BY id_treated_data LIMIT ?");

@@ -24,11 +24,11 @@ pub(super) struct Plot {
     across: String,
     /// The whole in a sentence, for who cannot see it.
     told: String,
-    lines: Vec<Drawn>,
+    lines: Vec<SeriesPath>,
     grid: String,
     ys: Vec<Tick>,
     xs: Vec<Tick>,
-    columns: Vec<Shown>,
+    columns: Vec<ColumnMarkup>,
 }
 
 /// A column of all lines: from where to where, and what it says.
@@ -41,7 +41,7 @@ pub(super) struct Column {
 
 /// A line: a value a column, if there is one.
 #[derive(Debug)]
-pub(super) struct Line {
+pub(super) struct Series {
     /// Its colour and stroke in the style sheet.
     pub class: &'static str,
     pub name: &'static str,
@@ -50,7 +50,7 @@ pub(super) struct Line {
 
 /// The words of a plot.
 #[derive(Debug)]
-pub(super) struct Words {
+pub(super) struct PlotLabels {
     pub title: &'static str,
     pub unit: String,
     pub across: String,
@@ -59,7 +59,7 @@ pub(super) struct Words {
 
 /// A line as a path.
 #[derive(Debug, Serialize)]
-struct Drawn {
+struct SeriesPath {
     class: &'static str,
     name: &'static str,
     path: String,
@@ -67,7 +67,7 @@ struct Drawn {
 
 /// A column as it is laid out.
 #[derive(Debug, Serialize)]
-struct Shown {
+struct ColumnMarkup {
     /// Its share of the width; empty if it is as wide as most.
     wide: String,
     tip: String,
@@ -75,14 +75,15 @@ struct Shown {
 
 impl Plot {
     /// Lines over columns, on scales that hold them.
-    pub(super) fn of(words: Words, (x, y): (&Scale, &Scale), columns: &[Column], lines: Vec<Line>) -> Self {
-        let Words { title, unit, across, told } = words;
-        let drawn = |line: Line| Drawn { class: line.class, name: line.name, path: steps(columns, &line.values, x, y) };
+    pub(super) fn of(words: PlotLabels, (x, y): (&Scale, &Scale), columns: &[Column], lines: Vec<Series>) -> Self {
+        let PlotLabels { title, unit, across, told } = words;
+        let drawn =
+            |line: Series| SeriesPath { class: line.class, name: line.name, path: steps(columns, &line.values, x, y) };
         let usual = columns.first().map_or(1.0, |first| first.to - first.from);
         let shown = |column: &Column| {
             let wide = (column.to - column.from) / usual;
             let wide = if (wide - 1.0).abs() < 1e-3 { String::new() } else { format!("{wide:.3}") };
-            Shown { wide, tip: column.tip.clone() }
+            ColumnMarkup { wide, tip: column.tip.clone() }
         };
         Self {
             title,

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::publish::Outcome;
-use crate::render::html::text;
+use crate::render::html::sanitize;
 
 /// A condition and what was measured.
 #[derive(Debug, Serialize)]
@@ -16,11 +16,11 @@ pub(super) struct Condition {
 /// All of them, those that failed first.
 pub(super) fn of(outcome: &Outcome) -> Vec<Condition> {
     let mut verdicts: Vec<_> = outcome.verdicts.iter().collect();
-    verdicts.sort_by_key(|verdict| verdict.held);
-    let condition = |verdict: &crate::publish::Verdict| Condition {
-        text: text::shown(&verdict.text, text::VALUE),
-        measured: text::shown(&verdict.measured, text::VALUE),
-        held: verdict.held,
+    verdicts.sort_by_key(|verdict| verdict.passed);
+    let condition = |verdict: &crate::publish::ConditionResult| Condition {
+        text: sanitize::shown(&verdict.text, sanitize::VALUE),
+        measured: sanitize::shown(&verdict.measured, sanitize::VALUE),
+        held: verdict.passed,
     };
     verdicts.into_iter().map(condition).collect()
 }

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::render::html::{numbers, text};
+use crate::render::html::{numbers, sanitize};
 
 /// Codes that are shown.
 const SHOWN: usize = 50;
 
 /// A code and how often it came.
 #[derive(Debug, Serialize)]
-pub(super) struct Refused {
+pub(super) struct ErrorCount {
     code: String,
     count: String,
     /// Of the most frequent, per cent.
@@ -19,12 +19,12 @@ pub(super) struct Refused {
 }
 
 /// The most frequent, the most first.
-pub(super) fn of(errors: &BTreeMap<String, u64>) -> Vec<Refused> {
+pub(super) fn of(errors: &BTreeMap<String, u64>) -> Vec<ErrorCount> {
     let mut all: Vec<_> = errors.iter().collect();
     all.sort_by_key(|(code, times)| (std::cmp::Reverse(**times), *code));
     let most = all.first().map_or(1, |(_, times)| (**times).max(1));
-    let refused = |(code, times): (&String, &u64)| Refused {
-        code: text::shown(code, text::VALUE),
+    let refused = |(code, times): (&String, &u64)| ErrorCount {
+        code: sanitize::shown(code, sanitize::VALUE),
         count: numbers::count(*times),
         share: (u128::from(*times) * 100 / u128::from(most)) as u64,
     };

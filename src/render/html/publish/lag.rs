@@ -2,31 +2,31 @@
 
 use serde::Serialize;
 
-use super::errors::{self, Refused};
+use super::errors::{self, ErrorCount};
 use super::latency::{Percentile, curves};
-use crate::publish::{Expected, Lag, Missing};
+use crate::publish::{Lag, MissingReading, TruthDelivery};
 use crate::render::html::plot::{Plot, millis};
-use crate::render::html::{numbers, text};
+use crate::render::html::{numbers, sanitize};
 
 /// The section.
 #[derive(Debug, Serialize)]
-pub(super) struct Arrivals {
+pub(super) struct DeliveryLag {
     lead: String,
     notes: Vec<String>,
     percentiles: Vec<Percentile>,
     curve: Option<Plot>,
     missing: Vec<String>,
     missing_count: String,
-    errors: Vec<Refused>,
-    truth: Option<Truth>,
+    errors: Vec<ErrorCount>,
+    truth: Option<TruthDeliverySection>,
 }
 
 /// What the truth file says must arrive.
 #[derive(Debug, Serialize)]
-struct Truth {
+struct TruthDeliverySection {
     lead: String,
     note: Option<String>,
-    missing_of: Vec<Refused>,
+    missing_of: Vec<ErrorCount>,
     readings: Vec<Reading>,
 }
 
@@ -38,29 +38,32 @@ struct Reading {
     fault: String,
 }
 
-impl Truth {
-    fn of(truth: &Expected) -> Self {
-        let file = text::shown(&truth.file, text::KEY);
+impl TruthDeliverySection {
+    fn of(truth: &TruthDelivery) -> Self {
+        let file = sanitize::shown(&truth.file, sanitize::KEY);
         let must = numbers::of(truth.ids, "reading", "readings");
         let arrived = match truth.missing {
             0 => "all of them did".to_owned(),
             missing => format!("{} did not", numbers::count(missing)),
         };
-        let reading = |missing: &Missing| Reading {
+        let reading = |missing: &MissingReading| Reading {
             id: missing.id.to_string(),
-            place: text::shown(&format!("{}:{}", missing.file, missing.line), text::KEY),
-            fault: text::shown(missing.fault.as_deref().unwrap_or("none"), text::VALUE),
+            place: sanitize::shown(&format!("{}:{}", missing.file, missing.line), sanitize::KEY),
+            fault: sanitize::shown(missing.fault.as_deref().unwrap_or("none"), sanitize::VALUE),
         };
         Self {
             lead: format!("By {file}, {must} had to arrive, and {arrived}, whether this run sent them or not."),
-            note: truth.stopped.as_ref().map(|why| format!("Not looked for all: {}.", text::shown(why, text::VALUE))),
+            note: truth
+                .stopped
+                .as_ref()
+                .map(|why| format!("Not looked for all: {}.", sanitize::shown(why, sanitize::VALUE))),
             missing_of: errors::of(&truth.missing_of),
             readings: truth.readings.iter().map(reading).collect(),
         }
     }
 }
 
-impl Arrivals {
+impl DeliveryLag {
     pub(super) fn of(lag: &Lag) -> Self {
         let seen = lag.arrived > 0;
         let percentiles = [("p50", lag.ms.p50), ("p90", lag.ms.p90), ("p99", lag.ms.p99), ("longest", lag.ms.max)];
@@ -76,7 +79,7 @@ impl Arrivals {
             missing: lag.missing_ids.iter().map(ToString::to_string).collect(),
             missing_count: if lag.missing > 0 { numbers::count(lag.missing) } else { String::new() },
             errors: errors::of(&lag.errors),
-            truth: lag.truth.as_ref().map(Truth::of),
+            truth: lag.truth.as_ref().map(TruthDeliverySection::of),
         }
     }
 }
@@ -109,7 +112,7 @@ fn notes(lag: &Lag) -> Vec<String> {
         notes.push(format!("{n} not looked for, because there were too many at once: the rest is a sample."));
     }
     if let Some(why) = &lag.stopped {
-        notes.push(format!("The watch ended early: {}.", text::shown(why, text::VALUE)));
+        notes.push(format!("The watch ended early: {}.", sanitize::shown(why, sanitize::VALUE)));
     }
     notes
 }

@@ -3,10 +3,10 @@
 use serde::Serialize;
 
 use super::Pair;
-use super::course::tipped;
-use crate::publish::{Count, Interval, Outcome, Percentiles, Point};
+use super::timeline::tipped;
+use crate::publish::{Count, Interval, Outcome, PercentilePoint, Percentiles};
 use crate::render::html::numbers;
-use crate::render::html::plot::{Column, Line, Plot, Scale, Words, millis, nines, since};
+use crate::render::html::plot::{Column, Plot, PlotLabels, Scale, Series, millis, nines, since};
 
 /// A wait worth a word, milliseconds: filling a batch takes half of it.
 const A_WAIT_MS: f64 = 40.0;
@@ -130,12 +130,12 @@ fn over_time(outcome: &Outcome) -> Pair {
     let scale = Scale::latencies(if least.is_finite() { least } else { 0.0 }, most);
     let plot = |title, name: &str, of: fn(&Interval) -> Percentiles, all: Percentiles| {
         let told = format!("{title}, each stretch of the run by its percentiles; of the whole: {all}");
-        let words = Words { title, unit: unit(name, &scale), across: since(outcome.times.seconds), told };
+        let words = PlotLabels { title, unit: unit(name, &scale), across: since(outcome.times.seconds), told };
         let columns = tipped(outcome, |one| match one.published {
             0 => "nothing published".to_owned(),
             _ => QUANTILES.map(|(_, name, quantile)| format!("{name} {}", millis(quantile(&of(one))))).join(", "),
         });
-        let lines = QUANTILES.map(|(class, name, quantile)| Line {
+        let lines = QUANTILES.map(|(class, name, quantile)| Series {
             class,
             name,
             values: outcome.times.intervals.iter().map(|one| (one.published > 0).then(|| quantile(&of(one)))).collect(),
@@ -153,7 +153,10 @@ fn unit(name: &str, scale: &Scale) -> String {
 }
 
 /// Curves of percentiles on one scale: class, name, points. None where nothing was measured.
-pub(super) fn curves(title: &'static str, curves: &[(&'static str, &'static str, &Vec<Point>)]) -> Option<Plot> {
+pub(super) fn curves(
+    title: &'static str,
+    curves: &[(&'static str, &'static str, &Vec<PercentilePoint>)],
+) -> Option<Plot> {
     let points = || curves.iter().flat_map(|(.., points)| points.iter());
     let count = points().map(|point| point.count).max().filter(|count| *count > 0)?;
     // The last message is drawn as the last share that can be told among so many.
@@ -162,7 +165,7 @@ pub(super) fn curves(title: &'static str, curves: &[(&'static str, &'static str,
     ends.push(all);
     ends.sort_by(f64::total_cmp);
     ends.dedup_by(|a, b| (*a - *b).abs() < 1e-6);
-    let at = |points: &[Point], end: f64| {
+    let at = |points: &[PercentilePoint], end: f64| {
         points
             .iter()
             .find(|point| nines(point.percentile).min(all) >= end - 1e-6)
@@ -174,7 +177,7 @@ pub(super) fn curves(title: &'static str, curves: &[(&'static str, &'static str,
         .zip(&ends)
         .map(|(from, to)| Column { from, to: *to, tip: tip(curves, *to, all, at) })
         .collect::<Vec<_>>();
-    let lines = curves.iter().map(|(class, name, points)| Line {
+    let lines = curves.iter().map(|(class, name, points)| Series {
         class,
         name,
         values: ends.iter().map(|end| at(points, *end)).collect(),
@@ -183,15 +186,16 @@ pub(super) fn curves(title: &'static str, curves: &[(&'static str, &'static str,
     let most = points().map(|point| point.ms).fold(0.0, f64::max);
     let scale = Scale::latencies(least, most);
     let told = format!("{title}, of {count} messages, from {} to {}", millis(least), millis(most));
-    let words = Words { title, unit: unit("at most so long", &scale), across: "per cent of the messages".into(), told };
+    let words =
+        PlotLabels { title, unit: unit("at most so long", &scale), across: "per cent of the messages".into(), told };
     Some(Plot::of(words, (&Scale::nines(all), &scale), &columns, lines.collect()))
 }
 
 fn tip(
-    curves: &[(&'static str, &'static str, &Vec<Point>)],
+    curves: &[(&'static str, &'static str, &Vec<PercentilePoint>)],
     end: f64,
     all: f64,
-    at: impl Fn(&[Point], f64) -> Option<f64>,
+    at: impl Fn(&[PercentilePoint], f64) -> Option<f64>,
 ) -> String {
     let percentile = (1.0 - 10_f64.powf(-end)) * 100.0;
     let share =

@@ -5,20 +5,20 @@
 use serde::Serialize;
 
 use super::Page;
-use super::account::{Account, Count};
-use super::head::{Repeat, Verdict};
-use super::listed::Listed;
+use super::breakdown::{Breakdown, CategoryRow};
+use super::headline::{Headline, ReproduceCommand};
 use super::plot::Plot;
+use super::problem_list::ProblemList;
 use crate::publish::Outcome;
 
+mod categories;
 mod conditions;
-mod course;
 mod errors;
-mod fate;
 mod lag;
 mod latency;
 #[cfg(test)]
 mod tests;
+mod timeline;
 mod verdict;
 
 pub(super) const LAYOUT: &str = "publish/page.html.j2";
@@ -27,22 +27,22 @@ pub(super) const LAYOUT: &str = "publish/page.html.j2";
 #[derive(Debug, Serialize)]
 struct Publish {
     version: &'static str,
-    verdict: Verdict,
+    verdict: Headline,
     conditions: Vec<conditions::Condition>,
-    accounts: Vec<Account>,
-    counts: Vec<Count>,
-    course: course::Course,
+    accounts: Vec<Breakdown>,
+    counts: Vec<CategoryRow>,
+    course: timeline::Timeline,
     latency: latency::Latency,
-    errors: Vec<errors::Refused>,
-    problems: Listed,
-    lag: Option<lag::Arrivals>,
+    errors: Vec<errors::ErrorCount>,
+    problems: ProblemList,
+    lag: Option<lag::DeliveryLag>,
     dead_letters: Option<String>,
     /// The flag that goes on, where it stopped.
     to_go_on: Option<String>,
     /// How to publish the whole input, where the schedule ended before it.
     to_the_end: Option<String>,
     stopped: bool,
-    repeat: Repeat,
+    repeat: ReproduceCommand,
 }
 
 impl Page for Outcome {
@@ -53,18 +53,18 @@ impl Page for Outcome {
             version: env!("CARGO_PKG_VERSION"),
             verdict: verdict::of(self),
             conditions: conditions::of(self),
-            accounts: vec![fate::account(self)],
-            counts: fate::counts(self),
-            course: course::Course::of(self),
+            accounts: vec![categories::account(self)],
+            counts: categories::counts(self),
+            course: timeline::Timeline::of(self),
             latency: latency::Latency::of(self),
             errors: errors::of(&self.errors),
-            problems: Listed::of(&self.problems, |_| true),
-            lag: self.lag.as_ref().map(lag::Arrivals::of),
-            dead_letters: self.dead_letters.as_ref().map(|file| super::text::shown(file, super::text::KEY)),
-            to_go_on: self.to_go_on(),
+            problems: ProblemList::of(&self.problems, |_| true),
+            lag: self.lag.as_ref().map(lag::DeliveryLag::of),
+            dead_letters: self.dead_letters.as_ref().map(|file| super::sanitize::shown(file, super::sanitize::KEY)),
+            to_go_on: self.resume_flag(),
             to_the_end: self.to_the_end().map(|how| format!("{}{}.", how[..1].to_uppercase(), &how[1..])),
             stopped: self.end.stopped.is_some(),
-            repeat: Repeat::of(&self.command),
+            repeat: ReproduceCommand::of(&self.command),
         }
     }
 }

@@ -2,10 +2,11 @@
 
 use uuid::Uuid;
 
-use super::fate::Fate;
-use crate::outcome::Outcome as _;
+use super::categories::MessageCategory;
+use crate::outcome::CommandOutcome as _;
 use crate::publish::{
-    Count, End, Expected, Interval, Lag, Missing, Outcome, Pacing, Percentiles, Point, Rest, Times, Verdict,
+    ConditionResult, Count, End, Interval, Lag, MissingReading, Outcome, Pacing, PercentilePoint, Percentiles, Rest,
+    Times, TruthDelivery,
 };
 use crate::render::html::{MOST_BYTES, render, write};
 
@@ -25,8 +26,9 @@ fn held(stretches: u64) -> Outcome {
         ..Interval::default()
     };
     let count = stretches * 500;
-    let point = |(percentile, ms)| Point { percentile, ms, count: (count as f64 * percentile / 100.0) as u64 };
-    let curve: Vec<Point> =
+    let point =
+        |(percentile, ms)| PercentilePoint { percentile, ms, count: (count as f64 * percentile / 100.0) as u64 };
+    let curve: Vec<PercentilePoint> =
         [(0.0, 1.0), (50.0, 12.0), (90.0, 30.0), (99.0, 812.0), (99.9, 1_500.0), (100.0, 1_900.0)].map(point).into();
     let outcome = Outcome {
         topic: "arn:aws:sns:us-east-1:123456789012:historico".into(),
@@ -69,8 +71,8 @@ fn every_fate(text: &str) -> Outcome {
     outcome.times.intervals[3] =
         Interval { failed: 5, dropped: 7, retries: 8, published: 0, ..outcome.times.intervals[3] };
     outcome.verdicts = vec![
-        Verdict { text: text.into(), held: true, measured: text.into() },
-        Verdict { text: "p99 > 500ms".into(), held: false, measured: "812.0 ms".into() },
+        ConditionResult { text: text.into(), passed: true, measured: text.into() },
+        ConditionResult { text: "p99 > 500ms".into(), passed: false, measured: "812.0 ms".into() },
     ];
     outcome.lag = Some(Lag {
         watched: 30_000,
@@ -85,14 +87,22 @@ fn every_fate(text: &str) -> Outcome {
         errors: [(text.to_owned(), 3)].into(),
         waited_seconds: 60.0,
         stopped: Some(text.into()),
-        truth: Some(Expected {
+        truth: Some(TruthDelivery {
             file: text.into(),
             ids: 30_001,
             missing: 9,
             missing_of: [(text.to_owned(), 9)].into(),
-            readings: vec![Missing { id: Uuid::from_u128(8), file: text.into(), line: 7, fault: Some(text.into()) }; 9],
+            readings: vec![
+                MissingReading {
+                    id: Uuid::from_u128(8),
+                    file: text.into(),
+                    line: 7,
+                    fault: Some(text.into())
+                };
+                9
+            ],
             stopped: Some(text.into()),
-            ..Expected::default()
+            ..TruthDelivery::default()
         }),
     });
     outcome.check().unwrap();
@@ -146,7 +156,7 @@ fn conditions_come_before_counts_and_those_not_kept_before_those_kept() {
     let at = |text: &str| html.find(text).unwrap_or_else(|| panic!("{text}"));
     assert!(at("row\"><code>p99 &gt; 500ms</code>") < at("row\"><code>failed &gt; 1%</code>"));
     assert!(at("✗ failed") < at("✓ passed") && at("✓ passed") < at("id=\"account\""));
-    outcome.verdicts.iter_mut().for_each(|verdict| verdict.held = true);
+    outcome.verdicts.iter_mut().for_each(|verdict| verdict.passed = true);
     let html = render(&outcome).unwrap();
     assert!(head(&html).contains("All 2 checks passed") && html.contains("verdict clean"));
     assert!(head(&html).contains("messages failed"), "what failed is told all the same");
@@ -158,7 +168,7 @@ fn what_went_wrong_is_in_the_account_which_adds_up() {
     outcome.verdicts.clear();
     let html = render(&outcome).unwrap();
     assert!(head(&html).contains("18 messages were not published"), "{}", head(&html));
-    for fate in Fate::ALL {
+    for fate in MessageCategory::ALL {
         assert!(html.contains(fate.words().title), "{fate:?}");
     }
     let account = &html[html.find("<div class=\"account\">").unwrap()..];
@@ -187,7 +197,7 @@ fn a_run_that_stopped_claims_nothing() {
     (outcome.end.stopped, outcome.counts[Count::Unsent], outcome.end.resume_skip) =
         (Some("the token has expired".into()), 3, Some(1_234));
     outcome.counts[Count::Read] += 3;
-    outcome.verdicts.iter_mut().for_each(|verdict| verdict.held = true);
+    outcome.verdicts.iter_mut().for_each(|verdict| verdict.passed = true);
     outcome.check().unwrap();
     for (journal, how) in [(Some("j".to_owned()), "--resume"), (None, "--skip 1234")] {
         outcome.end.journal = journal;

@@ -1,21 +1,21 @@
 //! The head of the page: does it hold, and if not, what did not.
 
-use super::fate::Fate;
-use crate::outcome::{Exit, Outcome as _};
+use super::categories::MessageCategory;
+use crate::outcome::{CommandOutcome as _, Exit};
 use crate::publish::{Count, Lag, Outcome};
 use crate::render::duration;
-use crate::render::html::head::{self, Fact, Point, Verdict};
+use crate::render::html::headline::{self, Fact, Headline, Highlight};
 use crate::render::html::plot::millis;
-use crate::render::html::{numbers, text};
+use crate::render::html::{numbers, sanitize};
 
-pub(super) fn of(outcome: &Outcome) -> Verdict {
+pub(super) fn of(outcome: &Outcome) -> Headline {
     let nothing = outcome.counts[Count::Published] == 0 && outcome.exit() == Exit::Clean;
-    let state = if nothing { "stopped" } else { head::state(outcome.exit()) };
-    Verdict { state, title: title(outcome), lead: lead(outcome), points: points(outcome), evidence: evidence(outcome) }
+    let state = if nothing { "stopped" } else { headline::state(outcome.exit()) };
+    Headline { state, title: title(outcome), lead: lead(outcome), points: points(outcome), evidence: evidence(outcome) }
 }
 
 fn broken(outcome: &Outcome) -> u64 {
-    outcome.verdicts.iter().filter(|verdict| !verdict.held).count() as u64
+    outcome.verdicts.iter().filter(|verdict| !verdict.passed).count() as u64
 }
 
 /// Messages that were read and that the topic does not have.
@@ -60,16 +60,19 @@ fn left_over(outcome: &Outcome) -> String {
     match &outcome.rest.not_counted {
         None if known == 0 => String::new(),
         None => format!(" {counted} not reached."),
-        Some(why) if known == 0 => format!(" Not all of the input was reached: {}.", text::shown(why, text::VALUE)),
-        Some(why) => format!(" At least {counted} not reached: {}.", text::shown(why, text::VALUE)),
+        Some(why) if known == 0 => {
+            format!(" Not all of the input was reached: {}.", sanitize::shown(why, sanitize::VALUE))
+        }
+        Some(why) => format!(" At least {counted} not reached: {}.", sanitize::shown(why, sanitize::VALUE)),
     }
 }
 
 fn lead(outcome: &Outcome) -> String {
     if let Some(why) = &outcome.end.stopped {
         let so_far = numbers::of(outcome.counts[Count::Published], "message was", "messages were");
-        let go_on = outcome.to_go_on().map_or_else(String::new, |how| format!("; the same command with {how} goes on"));
-        let why = text::shown(why, text::VALUE);
+        let go_on =
+            outcome.resume_flag().map_or_else(String::new, |how| format!("; the same command with {how} goes on"));
+        let why = sanitize::shown(why, sanitize::VALUE);
         return format!("{why}. {so_far} published so far{go_on}.{}", left_over(outcome));
     }
     if outcome.counts[Count::Read] == 0 {
@@ -108,17 +111,17 @@ fn lead(outcome: &Outcome) -> String {
 }
 
 /// What went wrong, and what else asks to be looked at.
-fn points(outcome: &Outcome) -> Vec<Point> {
-    let point = |fate: Fate, anchor| (fate.of(outcome), fate.words().phrase(fate.of(outcome)), anchor);
+fn points(outcome: &Outcome) -> Vec<Highlight> {
+    let point = |fate: MessageCategory, anchor| (fate.of(outcome), fate.words().phrase(fate.of(outcome)), anchor);
     let broken = broken(outcome);
     let mut found = vec![(broken, if broken == 1 { "check failed" } else { "checks failed" }, "conditions")];
-    let counts = |fate: &Fate| *fate != Fate::NotReached || outcome.end.stopped.is_some();
-    found.extend(Fate::MISSING.into_iter().filter(counts).map(|fate| point(fate, "account")));
+    let counts = |fate: &MessageCategory| *fate != MessageCategory::NotReached || outcome.end.stopped.is_some();
+    found.extend(MessageCategory::MISSING.into_iter().filter(counts).map(|fate| point(fate, "account")));
     let lost = not_arrived(outcome);
     let phrase = ["reading did not arrive in the warehouse", "readings did not arrive in the warehouse"];
     found.push((lost, phrase[usize::from(lost != 1)], "lag"));
-    found.push(point(Fate::SentAgain, "errors"));
-    Point::list(found)
+    found.push(point(MessageCategory::Retried, "errors"));
+    Highlight::list(found)
 }
 
 fn evidence(outcome: &Outcome) -> Vec<Fact> {
@@ -127,7 +130,7 @@ fn evidence(outcome: &Outcome) -> Vec<Fact> {
         (false, 0) => String::new(),
         (_, n) => format!("{} settled by an earlier run", numbers::of(n, "message", "messages")),
     };
-    head::stated(vec![
+    headline::stated(vec![
         Fact::code("Topic", &outcome.topic),
         Fact::said("Schedule", &outcome.pacing.schedule),
         Fact::said("Time taken", duration(outcome.times.seconds)),

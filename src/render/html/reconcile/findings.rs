@@ -3,12 +3,12 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::words;
+use super::labels;
 use crate::reconcile::Outcome;
 use crate::reconcile::{Drift, Kind, Pattern};
-use crate::render::html::findings::{Field, Group, Room, Sample};
+use crate::render::html::findings::{Field, KindSection, Sample, SizeBudget};
 use crate::render::html::numbers;
-use crate::render::html::text::{self, KEY, VALUE};
+use crate::render::html::sanitize::{self, KEY, VALUE};
 
 /// Patterns that the page tells.
 const PATTERNS: usize = 12;
@@ -16,7 +16,7 @@ const PATTERNS: usize = 12;
 /// The section.
 #[derive(Debug, Serialize)]
 pub(super) struct Findings {
-    groups: Vec<Group>,
+    groups: Vec<KindSection>,
     /// The file that has all of them, if one was asked for.
     file: String,
 }
@@ -28,32 +28,33 @@ impl Findings {
         // Each cause of differences is a group of its own, and so is what no cause explains.
         let causes: Vec<(Kind, Vec<Option<&str>>)> =
             kinds.into_iter().map(|kind| (kind, causes(outcome, kind))).collect();
-        let mut room = Room::new(bytes, causes.iter().map(|(_, causes)| causes.len()).sum());
+        let mut room = SizeBudget::new(bytes, causes.iter().map(|(_, causes)| causes.len()).sum());
         let mut groups = Vec::new();
         for (kind, causes) in causes {
-            let words = words::of(kind);
+            let words = labels::of(kind);
             if let [None] = causes[..] {
                 groups.push(room.group(kind.name(), &words, outcome.of(kind), outcome.samples.of(kind).map(sample)));
                 continue;
             }
-            let mut group = Group::titled(kind.name(), &words, outcome.of(kind));
+            let mut group = KindSection::titled(kind.name(), &words, outcome.of(kind));
             let mut left = outcome.of(kind);
             for cause in causes {
                 let of_cause = outcome.samples.of(kind).filter(|drift| drift.cause.as_deref() == cause).map(sample);
                 let total = cause.and_then(|cause| outcome.causes.get(cause)).copied().unwrap_or(left);
                 left = left.saturating_sub(total);
                 let title = cause.unwrap_or("no plain cause");
-                group.part(room.part(text::shown(title, VALUE), total, of_cause));
+                group.part(room.part(sanitize::shown(title, VALUE), total, of_cause));
             }
             groups.push(group);
         }
-        let file = outcome.asked.drift_file.as_deref().map_or_else(String::new, |file| text::shown(file, KEY));
+        let file = outcome.asked.drift_file.as_deref().map_or_else(String::new, |file| sanitize::shown(file, KEY));
         Self { groups, file }
     }
 }
 
 fn sample(drift: &Drift) -> Sample {
-    let named = |text: &Option<String>, most| text.as_deref().map_or_else(String::new, |text| text::shown(text, most));
+    let named =
+        |text: &Option<String>, most| text.as_deref().map_or_else(String::new, |text| sanitize::shown(text, most));
     let side = side(drift);
     let repeats_id = |lake: &Value| drift.id.as_deref().is_some_and(|id| lake.as_str() == Some(id));
     let fields = drift
@@ -77,8 +78,8 @@ fn side(drift: &Drift) -> &'static str {
 }
 
 fn field(name: &str, lake: &Value, warehouse: &Value) -> Field {
-    let [lake, warehouse, difference] = numbers::pair(lake, warehouse).map(|value| text::shown(&value, VALUE));
-    Field { name: text::shown(name, VALUE), lake, warehouse, difference }
+    let [lake, warehouse, difference] = numbers::pair(lake, warehouse).map(|value| sanitize::shown(&value, VALUE));
+    Field { name: sanitize::shown(name, VALUE), lake, warehouse, difference }
 }
 
 /// The causes of a kind's findings, the most frequent first and none last; only `None` where nothing has a cause.
@@ -97,7 +98,7 @@ fn causes(outcome: &Outcome, kind: Kind) -> Vec<Option<&str>> {
 
 /// What findings of a kind or cause have in common.
 #[derive(Debug, Serialize)]
-pub(super) struct Said {
+pub(super) struct PatternText {
     title: &'static str,
     anchor: &'static str,
     cause: String,
@@ -106,16 +107,17 @@ pub(super) struct Said {
 }
 
 /// Where findings concentrate, and since when.
-pub(super) fn patterns(outcome: &Outcome) -> Vec<Said> {
+pub(super) fn patterns(outcome: &Outcome) -> Vec<PatternText> {
     let of_one = |a: &Pattern, b: &Pattern| (a.kind, &a.cause) == (b.kind, &b.cause);
-    let told =
-        |pattern: &Pattern| [text::shown(&pattern.description(), VALUE), pattern.base_rate().replace(' ', "\u{a0}")];
+    let told = |pattern: &Pattern| {
+        [sanitize::shown(&pattern.description(), VALUE), pattern.base_rate().replace(' ', "\u{a0}")]
+    };
     let said = |patterns: &[Pattern]| {
         let first = patterns.first()?;
-        Some(Said {
-            title: words::of(first.kind).title,
+        Some(PatternText {
+            title: labels::of(first.kind).title,
             anchor: first.kind.name(),
-            cause: first.cause.as_deref().map_or_else(String::new, |cause| text::shown(cause, VALUE)),
+            cause: first.cause.as_deref().map_or_else(String::new, |cause| sanitize::shown(cause, VALUE)),
             told: patterns.iter().map(told).collect(),
         })
     };

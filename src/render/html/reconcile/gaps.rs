@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::reconcile::Outcome;
-use crate::render::html::{numbers, text};
+use crate::render::html::{numbers, sanitize};
 
 /// Gaps that the page lists.
 const SHOWN: usize = 100;
@@ -29,7 +29,7 @@ impl Gaps {
         let days: u64 = outcome.gaps.iter().map(|gap| gap.days).sum();
         let (days, gaps) = (numbers::of(days, "day", "days"), numbers::of(outcome.gaps.len() as u64, "gap", "gaps"));
         let row = |gap: &crate::reconcile::Gap| Row {
-            farm: text::shown(&gap.farm, text::KEY),
+            farm: sanitize::shown(&gap.farm, sanitize::KEY),
             from: gap.from.to_string(),
             to: gap.to.to_string(),
             days: numbers::count(gap.days),

@@ -2,24 +2,24 @@
 
 use serde::Serialize;
 
-use super::account::{Account, Count};
+use super::breakdown::{Breakdown, CategoryRow};
 use super::calendar::Calendar;
-use super::head::{Repeat, Verdict};
-use super::listed::Listed;
-use super::{Page, numbers, text};
+use super::headline::{Headline, ReproduceCommand};
+use super::problem_list::ProblemList;
+use super::{Page, numbers, sanitize};
 use crate::reconcile::{Counter, Outcome};
 
-mod about;
-mod days;
+mod calendar;
 mod findings;
 mod gaps;
+mod labels;
+mod repair;
+mod run_details;
 #[cfg(test)]
 mod tests;
 mod totals;
 mod truth;
-mod upkeep;
 mod verdict;
-mod words;
 
 pub(super) const LAYOUT: &str = "reconcile/page.html.j2";
 
@@ -27,23 +27,23 @@ pub(super) const LAYOUT: &str = "reconcile/page.html.j2";
 #[derive(Debug, Serialize)]
 struct Audit {
     version: &'static str,
-    verdict: Verdict,
-    counts: Vec<Count>,
-    accounts: Vec<Account>,
+    verdict: Headline,
+    counts: Vec<CategoryRow>,
+    accounts: Vec<Breakdown>,
     calendar: Calendar,
     totals: totals::Totals,
     gaps: gaps::Gaps,
     /// Where findings concentrate, and since when: a sentence each.
-    patterns: Vec<findings::Said>,
+    patterns: Vec<findings::PatternText>,
     findings: findings::Findings,
-    truth: Option<truth::Proof>,
-    unchecked: Vec<upkeep::Unchecked>,
+    truth: Option<truth::TruthSection>,
+    unchecked: Vec<repair::Unchecked>,
     /// What the audit does not prove: a sentence each.
     not_proved: Vec<String>,
-    about: about::About,
-    aside: Listed,
-    repair: upkeep::Repair,
-    repeat: Repeat,
+    about: run_details::RunDetails,
+    aside: ProblemList,
+    repair: repair::Repair,
+    repeat: ReproduceCommand,
     /// Suspicions that a second look settled; empty if none.
     settled: String,
 }
@@ -57,19 +57,19 @@ impl Page for Outcome {
             verdict: verdict::of(self),
             counts: verdict::counts(self),
             accounts: verdict::accounts(self),
-            calendar: days::calendar(self),
+            calendar: calendar::calendar(self),
             totals: totals::Totals::of(self),
             gaps: gaps::Gaps::of(self),
             patterns: findings::patterns(self),
             findings: findings::Findings::of(self, findings_bytes),
-            truth: truth::Proof::of(self),
-            unchecked: upkeep::unchecked(self),
-            not_proved: self.not_proved().iter().map(|said| text::shown(said, text::VALUE)).collect(),
-            about: about::About::of(self),
-            aside: Listed::of(&self.problems, |_| true),
-            repair: upkeep::Repair::of(self),
-            repeat: Repeat::of(&self.asked.command),
-            settled: match self[Counter::Settled] {
+            truth: truth::TruthSection::of(self),
+            unchecked: repair::unchecked(self),
+            not_proved: self.not_proved().iter().map(|said| sanitize::shown(said, sanitize::VALUE)).collect(),
+            about: run_details::RunDetails::of(self),
+            aside: ProblemList::of(&self.problems, |_| true),
+            repair: repair::Repair::of(self),
+            repeat: ReproduceCommand::of(&self.asked.command),
+            settled: match self[Counter::ResolvedOnRecheck] {
                 0 => String::new(),
                 n => numbers::of(n, "suspicion was", "suspicions were"),
             },

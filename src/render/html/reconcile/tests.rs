@@ -8,7 +8,7 @@ use crate::reconcile::{
 };
 use crate::reconcile::{Drift, Kind, Pattern, PatternShape};
 use crate::render::html::{MOST_BYTES, render, write};
-use pipeline::record::stored::Shape;
+use pipeline::record::row::TableSchema;
 
 const ID: &str = "0185a5f5-2000-8d49-8f0c-5f3c5a6a7b8c";
 
@@ -46,7 +46,7 @@ fn clean() -> Outcome {
     }
     for n in 0..1_300 {
         let record = testkit::conformance::warehouse::record(n);
-        outcome.add_matched(&record.to_row(&Shape::standard()), Some(("fazenda_um", day("2023-01-01"))));
+        outcome.add_matched(&record.to_row(&TableSchema::standard()), Some(("fazenda_um", day("2023-01-01"))));
     }
     outcome
 }
@@ -57,15 +57,15 @@ fn every_kind(text: &str) -> Outcome {
     for kind in Kind::ALL {
         let mut drift = Drift::new(kind, text, Some(text.into()))
             .with_field("consumo_real", json!(9.076_451), json!(9.5))
-            .because(text);
+            .with_reason(text);
         drift = drift.with_field(text, json!(text), serde_json::Value::Null);
         outcome.count(&drift, Some((text.into(), day("2023-01-02"))));
     }
     (
         outcome[Counter::Archived],
-        outcome[Counter::SkippedAfterFence],
-        outcome[Counter::SkippedForeign],
-        outcome[Counter::Unjudged],
+        outcome[Counter::SkippedAfterCutoff],
+        outcome[Counter::SkippedUnrecognized],
+        outcome[Counter::NotCompared],
     ) = (1, 2, 3, 4);
     outcome.problems.add("skipped", text, text);
     outcome.repaired.problems.add("differing", text, text);
@@ -137,7 +137,7 @@ fn hostile_text_stays_text() {
         compared_elsewhere: 9,
     });
     outcome.count(&Drift { cause, ..Drift::new(kind, hostile, None) }, None);
-    let row = testkit::conformance::warehouse::record(1).to_row(&Shape::standard());
+    let row = testkit::conformance::warehouse::record(1).to_row(&TableSchema::standard());
     outcome.add(Store::Lake, &row, Some((hostile, day("2023-01-02"))));
     for long in [false, true] {
         if long {
@@ -181,7 +181,7 @@ fn the_worst_text_still_fits_and_no_kind_hides_another() {
     let worst = "\"".repeat(1_024);
     for kind in Kind::ALL {
         for at in 0..1_200 {
-            let drift = Drift::new(kind, &worst, Some(worst.clone())).because(&worst);
+            let drift = Drift::new(kind, &worst, Some(worst.clone())).with_reason(&worst);
             outcome.count(&drift, Some((worst.clone(), day("2015-01-01") + Days::new(at))));
         }
     }
@@ -249,7 +249,7 @@ fn days_that_both_sides_lack_and_what_explains_differences_have_their_place() {
 #[test]
 fn a_large_audit_with_ten_thousand_differences_fits() {
     let mut outcome = clean();
-    let row = testkit::conformance::warehouse::record(1).to_row(&Shape::standard());
+    let row = testkit::conformance::warehouse::record(1).to_row(&TableSchema::standard());
     for (farm, at) in (0..20).flat_map(|farm| (0..1_096).map(move |at| (format!("fazenda_{farm:02}"), at))) {
         let date = day("2022-01-01") + Days::new(at);
         let cell = outcome.cell(&farm, date);
@@ -266,7 +266,7 @@ fn a_large_audit_with_ten_thousand_differences_fits() {
         }
         outcome.count(&drift, Some((format!("fazenda_{:02}", n % 20), day("2022-01-01") + Days::new(n % 1_096))));
     }
-    outcome.conclude();
+    outcome.finalize();
     let html = render(&outcome).unwrap();
     assert!(html.len() < MOST_BYTES, "{}", html.len());
     for part in ["3,333</span> rounded to 1 decimal", "3,334</span> no plain cause", "class=\"squares"] {
@@ -279,9 +279,9 @@ fn hash_totals_stand_side_by_side_and_say_which_months_differ() {
     let mut outcome = clean();
     let [lake, _] = outcome.control.hashes();
     let page = render(&outcome).unwrap();
-    assert!(page.contains("The same on both sides</b>: every value") && page.matches(&lake.digits()).count() == 2);
+    assert!(page.contains("The same on both sides</b>: every value") && page.matches(&lake.hex()).count() == 2);
     assert!(page.contains("So are those of each of 1 farm-month.") && !page.contains("Farm-months that differ"));
-    let row = testkit::conformance::warehouse::record(9_999).to_row(&Shape::standard());
+    let row = testkit::conformance::warehouse::record(9_999).to_row(&TableSchema::standard());
     outcome.add(Store::Warehouse, &row, Some(("fazenda_dois", day("2023-02-01"))));
     let page = render(&outcome).unwrap();
     assert!(page.contains("Not the same") && page.contains("Of 2 farm-months, 1 differs."));
@@ -294,7 +294,7 @@ fn what_was_asked_and_of_whom_is_at_hand() {
     outcome.run = RunInfo::begin().unwrap();
     outcome.asked.settings = AuditSettings::default().with("meta-rate", 0.0176);
     outcome.asked.settings_sha256 = outcome.asked.settings.sha256();
-    outcome.stores = StoreInfo::of(&Shape::standard(), [("sql_mode".to_owned(), String::new())].into());
+    outcome.stores = StoreInfo::of(&TableSchema::standard(), [("sql_mode".to_owned(), String::new())].into());
     let page = render(&outcome).unwrap();
     assert_eq!(page.matches(&outcome.run.id).count(), 2, "at the top and at the end");
     for part in [&*outcome.asked.settings_sha256, "sql_mode = &#x27;&#x27;", "binary f32", "Not proved"] {

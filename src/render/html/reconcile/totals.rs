@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
+use crate::multiset_hash::MultisetHash;
 use crate::reconcile::{ColumnTotal, Counter, Outcome, Totals as Sums};
-use crate::render::html::{numbers, text};
-use crate::seen::Seen;
+use crate::render::html::{numbers, sanitize};
 use pipeline::record::Column;
 
 /// The section.
@@ -44,9 +44,9 @@ const MONTHS: usize = 60;
 
 impl Hashes {
     fn of(outcome: &Outcome) -> Self {
-        let shown = |sides: [Seen; 2]| sides.map(|seen| [numbers::count(seen.count), seen.digits()]);
+        let shown = |sides: [MultisetHash; 2]| sides.map(|seen| [numbers::count(seen.count), seen.hex()]);
         let whole = outcome.control.hashes();
-        let [apart, all] = outcome.control.apart();
+        let [apart, all] = outcome.control.differing_months();
         let lead = match (all, apart) {
             (0, _) => String::new(),
             (_, 0) => format!("So are those of each of {}.", numbers::of(all, "farm-month", "farm-months")),
@@ -58,7 +58,7 @@ impl Hashes {
         };
         let apart_months = outcome.control.months().filter(|(.., totals)| totals.hashes()[0] != totals.hashes()[1]);
         let month = |(farm, month, totals): (&str, String, &Sums)| Month {
-            farm: text::shown(farm, text::NAME),
+            farm: sanitize::shown(farm, sanitize::NAME),
             month,
             sides: shown(totals.hashes()),
         };
@@ -89,7 +89,7 @@ impl Totals {
         let whole = outcome.control.whole();
         let columns: Vec<Lines> = whole.columns().map(|(column, totals)| lines(column, totals)).collect();
         let differing = columns.iter().filter(|lines| lines.difference.is_some()).count();
-        let note = if outcome[Counter::DuplicateObjects] + outcome[Counter::Unjudged] > 0 {
+        let note = if outcome[Counter::DuplicateObjects] + outcome[Counter::NotCompared] > 0 {
             "Rows without a judged object are in these totals; copies of an object are counted once."
         } else {
             ""

@@ -3,23 +3,23 @@
 use serde::Serialize;
 
 use crate::reconcile::{Outcome, TruthCounter, TruthResult};
-use crate::render::html::account::Account;
-use crate::render::html::head::{self, Fact};
-use crate::render::html::{numbers, text};
+use crate::render::html::breakdown::Breakdown;
+use crate::render::html::headline::{self, Fact};
+use crate::render::html::{numbers, sanitize};
 
 /// The section.
 #[derive(Debug, Serialize)]
-pub(super) struct Proof {
+pub(super) struct TruthSection {
     holds: bool,
     /// What it comes to, in a sentence.
     lead: String,
-    accounts: Vec<Account>,
+    accounts: Vec<Breakdown>,
     facts: Vec<Fact>,
     /// What was done to the history, and how often.
     faults: Vec<[String; 2]>,
 }
 
-impl Proof {
+impl TruthSection {
     /// The section; `None` where no truth was given, or the audit did not come to its end.
     pub(super) fn of(outcome: &Outcome) -> Option<Self> {
         outcome.truth.as_ref().map(|truth| Self {
@@ -30,7 +30,7 @@ impl Proof {
             faults: truth
                 .faults
                 .iter()
-                .map(|(fault, n)| [text::shown(fault, text::NAME), numbers::count(*n)])
+                .map(|(fault, n)| [sanitize::shown(fault, sanitize::NAME), numbers::count(*n)])
                 .collect(),
         })
     }
@@ -57,13 +57,13 @@ pub(super) fn lead(truth: &TruthResult) -> String {
     lead
 }
 
-fn accounts(truth: &TruthResult) -> Vec<Account> {
+fn accounts(truth: &TruthResult) -> Vec<Breakdown> {
     let lacking =
         |lacking: u64| vec![("there", "same", truth[TruthCounter::Expected] - lacking), ("missing", "drift", lacking)];
     let expected = || numbers::of(truth[TruthCounter::Expected], "id expected", "ids expected");
     let mut accounts = vec![
-        Account::of("Lake", expected(), lacking(truth[TruthCounter::MissingInLake])),
-        Account::of("Warehouse", expected(), lacking(truth[TruthCounter::MissingInWarehouse])),
+        Breakdown::of("Lake", expected(), lacking(truth[TruthCounter::MissingInLake])),
+        Breakdown::of("Warehouse", expected(), lacking(truth[TruthCounter::MissingInWarehouse])),
     ];
     if truth[TruthCounter::QuarantinedExpected] > 0 {
         let parts = vec![
@@ -72,7 +72,7 @@ fn accounts(truth: &TruthResult) -> Vec<Account> {
             ("withheld", "aside", truth[TruthCounter::QuarantinedWithheld]),
         ];
         let whole = numbers::of(truth[TruthCounter::QuarantinedExpected], "broken message", "broken messages");
-        accounts.push(Account::of("Quarantine", whole, parts));
+        accounts.push(Breakdown::of("Quarantine", whole, parts));
     }
     accounts
 }
@@ -93,7 +93,7 @@ fn facts(truth: &TruthResult) -> Vec<Fact> {
         "{} in a store that no truth file tells of; --from and --to leave other histories out",
         numbers::of(truth[TruthCounter::SurplusUnknown], "id is", "ids are")
     );
-    head::stated(vec![
+    headline::stated(vec![
         Fact::code("Truth", truth.files.join(", ")),
         Fact::said("Lines delivered", numbers::count(truth[TruthCounter::Lines])),
         Fact::said("Came in through", door),

@@ -1,21 +1,21 @@
 //! The head of the report: the verdict, what it rests on, and the account of every object and row.
 
-use super::{truth, words};
-use crate::outcome::{Exit, Outcome as _};
+use super::{labels, truth};
+use crate::outcome::{CommandOutcome as _, Exit};
 use crate::reconcile::Outcome;
 use crate::reconcile::{Counter, Kind, RepairCounter};
 use crate::render::duration;
-use crate::render::html::account::{Account, Count};
-use crate::render::html::head::{self, Fact, Point, Verdict};
-use crate::render::html::{numbers, text};
+use crate::render::html::breakdown::{Breakdown, CategoryRow};
+use crate::render::html::headline::{self, Fact, Headline, Highlight};
+use crate::render::html::{numbers, sanitize};
 use crate::render::reconcile::budget_verdict;
 
-pub(super) fn of(outcome: &Outcome) -> Verdict {
-    Verdict {
-        state: head::state(outcome.exit()),
+pub(super) fn of(outcome: &Outcome) -> Headline {
+    Headline {
+        state: headline::state(outcome.exit()),
         title: title(outcome),
         lead: lead(outcome),
-        points: Point::list(found(outcome)),
+        points: Highlight::list(found(outcome)),
         evidence: evidence(outcome),
     }
 }
@@ -44,7 +44,7 @@ fn lead(outcome: &Outcome) -> String {
     let records = numbers::of(outcome[Counter::LakeRecords], "record", "records");
     let rows = numbers::of(outcome[Counter::WarehouseRows], "row", "rows");
     if let Some(why) = &outcome.stopped {
-        let why = text::shown(why, text::VALUE);
+        let why = sanitize::shown(why, sanitize::VALUE);
         return format!(
             "{why}. {records} of the lake and {rows} of the warehouse had been seen; run it again for a verdict."
         );
@@ -55,7 +55,9 @@ fn lead(outcome: &Outcome) -> String {
     if outcome[Counter::LakeObjects] + outcome[Counter::WarehouseRows] == 0 {
         return "Both sides are empty here: check the addresses and the window.".into();
     }
-    if outcome[Counter::LakeObjects] == outcome[Counter::SkippedForeign] && outcome[Counter::SkippedForeign] > 0 {
+    if outcome[Counter::LakeObjects] == outcome[Counter::SkippedUnrecognized]
+        && outcome[Counter::SkippedUnrecognized] > 0
+    {
         return format!(
             "No object has a name of this lake, so {rows} of the warehouse met nothing: is the prefix right?"
         );
@@ -84,7 +86,7 @@ fn lead(outcome: &Outcome) -> String {
     }
     if let Some(since) = &outcome.since {
         let [new, persisting, resolved] = [since.new, since.persisting, since.resolved].map(numbers::count);
-        let baseline = text::shown(&since.baseline, text::KEY);
+        let baseline = sanitize::shown(&since.baseline, sanitize::KEY);
         lead.push_str(&format!(" Since {baseline}: {new} new, {persisting} persisting, {resolved} resolved."));
     }
     lead
@@ -94,10 +96,10 @@ fn lead(outcome: &Outcome) -> String {
 fn found(outcome: &Outcome) -> Vec<(u64, &'static str, &'static str)> {
     let mut found: Vec<_> = Kind::ALL
         .into_iter()
-        .map(|kind| (outcome.of(kind), words::of(kind).phrase(outcome.of(kind)), kind.name()))
+        .map(|kind| (outcome.of(kind), labels::of(kind).phrase(outcome.of(kind)), kind.name()))
         .collect();
     let one = |n: u64, one, many| if n == 1 { one } else { many };
-    let (archived, foreign) = (outcome[Counter::Archived], outcome[Counter::SkippedForeign]);
+    let (archived, foreign) = (outcome[Counter::Archived], outcome[Counter::SkippedUnrecognized]);
     let phrase = one(archived, "object is archived and was not read", "objects are archived and were not read");
     found.push((archived, phrase, "unchecked"));
     let phrase =
@@ -113,11 +115,11 @@ fn evidence(outcome: &Outcome) -> Vec<Fact> {
     let asked = &outcome.asked;
     let rule = format!("consumo_meta = peso_medio × {}", asked.meta_rate);
     let column = if outcome.window_column.is_empty() { "" } else { ", by " };
-    let window = head::window(&asked.farms, asked.from, asked.to);
+    let window = headline::window(&asked.farms, asked.from, asked.to);
     let fence = outcome.fence.map_or_else(String::new, |at| {
-        format!("{}, the lake's clock as the audit began; later objects were left aside", head::instant(at))
+        format!("{}, the lake's clock as the audit began; later objects were left aside", headline::instant(at))
     });
-    head::stated(vec![
+    headline::stated(vec![
         Fact::code("Lake", &outcome.lake),
         Fact::code("Warehouse", &outcome.warehouse),
         Fact::said("Server", &outcome.server),
@@ -131,16 +133,16 @@ fn evidence(outcome: &Outcome) -> Vec<Fact> {
 }
 
 /// Every verdict with its count, whether it occurred or not.
-pub(super) fn counts(outcome: &Outcome) -> Vec<Count> {
-    let mut counts = vec![Count::of(outcome[Counter::Matched], "matched", &words::MATCHED)];
-    let of = |kind: Kind| Count::with_section(outcome.of(kind), kind.name(), &words::of(kind));
+pub(super) fn counts(outcome: &Outcome) -> Vec<CategoryRow> {
+    let mut counts = vec![CategoryRow::of(outcome[Counter::Matched], "matched", &labels::MATCHED)];
+    let of = |kind: Kind| CategoryRow::with_section(outcome.of(kind), kind.name(), &labels::of(kind));
     let asked = |kind: &Kind| !kind.is_of_truth() || outcome.truth.is_some();
     counts.extend(Kind::ALL.into_iter().filter(asked).map(of));
     counts
 }
 
 /// Both sides accounted for; empty where the audit stopped early and the sums need not hold.
-pub(super) fn accounts(outcome: &Outcome) -> Vec<Account> {
+pub(super) fn accounts(outcome: &Outcome) -> Vec<Breakdown> {
     if outcome.stopped.is_some() {
         return Vec::new();
     }
@@ -154,8 +156,8 @@ pub(super) fn accounts(outcome: &Outcome) -> Vec<Account> {
         ("unreadable", "drift", o[Counter::Unreadable]),
         ("invalid", "drift", o[Counter::Rejected]),
         ("archived", "aside", o[Counter::Archived]),
-        ("foreign", "aside", o[Counter::SkippedForeign]),
-        ("after the cutoff", "aside", o[Counter::SkippedAfterFence]),
+        ("foreign", "aside", o[Counter::SkippedUnrecognized]),
+        ("after the cutoff", "aside", o[Counter::SkippedAfterCutoff]),
         ("dated in the future", "drift", o[Counter::SkippedFutureDated]),
     ];
     let warehouse = vec![
@@ -163,10 +165,10 @@ pub(super) fn accounts(outcome: &Outcome) -> Vec<Account> {
         ("not opened", "aside", o[Counter::Present]),
         ("differing", "drift", o[Counter::Differing]),
         ("only here", "drift", o[Counter::WarehouseOnly]),
-        ("not judged", "aside", o[Counter::Unjudged]),
+        ("not judged", "aside", o[Counter::NotCompared]),
     ];
     vec![
-        Account::of("Lake", numbers::of(o[Counter::LakeObjects], "object", "objects"), lake),
-        Account::of("Warehouse", numbers::of(o[Counter::WarehouseRows], "row", "rows"), warehouse),
+        Breakdown::of("Lake", numbers::of(o[Counter::LakeObjects], "object", "objects"), lake),
+        Breakdown::of("Warehouse", numbers::of(o[Counter::WarehouseRows], "row", "rows"), warehouse),
     ]
 }

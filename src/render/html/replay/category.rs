@@ -5,8 +5,8 @@
 
 use crate::outcome::{Counter as _, Role, Spec};
 use crate::reader::Skip;
-use crate::render::html::account::{Account, Count};
-use crate::render::html::findings::Words;
+use crate::render::html::breakdown::{Breakdown, CategoryRow};
+use crate::render::html::findings::KindLabels;
 use crate::render::html::numbers;
 use crate::replay::{Counter, Outcome};
 
@@ -33,7 +33,7 @@ const ORDER: [ObjectCategory; 15] = [
     Own(Counter::Pending),
     Own(Counter::NotFound),
     Own(Counter::Unverified),
-    Left(Skip::Foreign),
+    Left(Skip::Unrecognized),
     Left(Skip::AfterCutoff),
     Left(Skip::FutureDated),
     Own(Counter::Until),
@@ -95,7 +95,7 @@ impl ObjectCategory {
             Own(Counter::Pending) => "pending",
             Own(Counter::Until) => "after the time asked for",
             Own(Counter::Data) => "outside of the dates asked for",
-            Left(Skip::Foreign) => "foreign",
+            Left(Skip::Unrecognized) => "foreign",
             _ => self.spec().title,
         };
         let class = match role {
@@ -107,7 +107,7 @@ impl ObjectCategory {
     }
 
     /// Its words.
-    pub(super) fn words(self) -> Words {
+    pub(super) fn words(self) -> KindLabels {
         let (title, [one, many], meaning, todo) = words(self).unwrap_or_else(|| {
             let objects = match self.is_missing() {
                 true => ["object is not back", "objects are not back"],
@@ -115,7 +115,7 @@ impl ObjectCategory {
             };
             (self.spec().title, objects, self.spec().help, "Look at the reason of each.")
         });
-        Words { title, one, many, meaning, todo }
+        KindLabels { title, one, many, meaning, todo }
     }
 }
 
@@ -189,7 +189,7 @@ const fn words(category: ObjectCategory) -> Option<Texts> {
             "After loading, the row did not hold what was written: something else writes to the table, or a trigger does.",
             "Stop other writers, look for triggers, then replay again with `--verify`.",
         ),
-        Left(Skip::Foreign) => (
+        Left(Skip::Unrecognized) => (
             "Foreign names",
             ["object has a name that is not this lake's", "objects have names that are not this lake's"],
             "The name is not of this lake, so the object was not opened.",
@@ -225,20 +225,20 @@ const fn words(category: ObjectCategory) -> Option<Texts> {
 }
 
 /// Every listed object, in parts that add up.
-pub(super) fn account(outcome: &Outcome) -> Account {
+pub(super) fn account(outcome: &Outcome) -> Breakdown {
     let parts = ObjectCategory::all().into_iter().filter_map(|category| {
         let (name, class) = category.part()?;
         Some((name, class, category.of(outcome)))
     });
-    Account::of("Listed", numbers::of(outcome.counts[Counter::Listed], "object", "objects"), parts.collect())
+    Breakdown::of("Listed", numbers::of(outcome.counts[Counter::Listed], "object", "objects"), parts.collect())
 }
 
 /// Every category with its count, whether it occurred or not.
-pub(super) fn counts(outcome: &Outcome) -> Vec<Count> {
+pub(super) fn counts(outcome: &Outcome) -> Vec<CategoryRow> {
     let count = |category: ObjectCategory| {
         let (n, name, words) = (category.of(outcome), category.name(), category.words());
         let has_section = category == Own(Counter::Overwritten) || category.is_missing();
-        if has_section { Count::with_section(n, name, &words) } else { Count::of(n, name, &words) }
+        if has_section { CategoryRow::with_section(n, name, &words) } else { CategoryRow::of(n, name, &words) }
     };
     ObjectCategory::all().into_iter().map(count).collect()
 }

@@ -5,20 +5,20 @@
 use serde::Serialize;
 
 use super::Page;
-use super::account::{Account, Count};
+use super::breakdown::{Breakdown, CategoryRow};
 use super::calendar::Calendar;
-use super::findings::Group;
-use super::head::{Repeat, Verdict};
-use super::listed::Listed;
+use super::findings::KindSection;
+use super::headline::{Headline, ReproduceCommand};
+use super::problem_list::ProblemList;
 use crate::replay::Outcome;
 
+mod calendar;
 mod category;
-mod course;
-mod days;
-mod missing;
+mod not_recovered;
 mod recovery;
 #[cfg(test)]
 mod tests;
+mod timing;
 mod verdict;
 
 pub(super) const LAYOUT: &str = "replay/page.html.j2";
@@ -27,49 +27,49 @@ pub(super) const LAYOUT: &str = "replay/page.html.j2";
 #[derive(Debug, Serialize)]
 struct Replay {
     version: &'static str,
-    verdict: Verdict,
+    verdict: Headline,
     calendar: Calendar,
-    accounts: Vec<Account>,
-    counts: Vec<Count>,
-    missing: Vec<Group>,
-    changed: Vec<Group>,
-    aside: Listed,
+    accounts: Vec<Breakdown>,
+    counts: Vec<CategoryRow>,
+    missing: Vec<KindSection>,
+    changed: Vec<KindSection>,
+    aside: ProblemList,
     recovery: recovery::Recovery,
-    course: course::Course,
-    swap: Option<recovery::Swap>,
+    course: timing::Timing,
+    swap: Option<recovery::TableSwapSection>,
     undo: Vec<String>,
     stopped: bool,
     /// What to do where it stopped.
     to_go_on: &'static str,
-    repeat: Repeat,
+    repeat: ReproduceCommand,
 }
 
 impl Page for Outcome {
     const LAYOUT: &'static str = LAYOUT;
 
     fn page(&self, findings_bytes: usize) -> impl Serialize {
-        let (missing, changed) = missing::groups(self, findings_bytes);
+        let (missing, changed) = not_recovered::groups(self, findings_bytes);
         Replay {
             version: env!("CARGO_PKG_VERSION"),
             verdict: verdict::of(self),
-            calendar: days::calendar(self),
+            calendar: calendar::calendar(self),
             accounts: vec![category::account(self)],
             counts: category::counts(self),
             missing,
             changed,
-            aside: missing::aside(self),
+            aside: not_recovered::aside(self),
             recovery: recovery::Recovery::of(self),
-            course: course::Course::of(self),
-            swap: self.cut_over.as_ref().map(recovery::Swap::of),
+            course: timing::Timing::of(self),
+            swap: self.cut_over.as_ref().map(recovery::TableSwapSection::of),
             undo: self
                 .undo_earlier
                 .iter()
                 .chain(&self.undo)
-                .map(|file| super::text::shown(file, super::text::KEY))
+                .map(|file| super::sanitize::shown(file, super::sanitize::KEY))
                 .collect(),
             stopped: self.stopped.is_some(),
             to_go_on: self.resume_hint(),
-            repeat: Repeat::of(&self.command),
+            repeat: ReproduceCommand::of(&self.command),
         }
     }
 }

@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use super::verdict;
 use crate::render::between;
-use crate::render::html::head::{Fact, instant, stated};
-use crate::render::html::{numbers, text};
+use crate::render::html::headline::{Fact, instant, stated};
+use crate::render::html::{numbers, sanitize};
 use crate::replay::{Outcome, TableSwap};
 
 /// The recovery point that was achieved.
@@ -53,7 +53,7 @@ fn note(outcome: &Outcome) -> String {
 
 /// The cut-over to a new table.
 #[derive(Debug, Serialize)]
-pub(super) struct Swap {
+pub(super) struct TableSwapSection {
     swapped: bool,
     shadow: String,
     table: String,
@@ -65,9 +65,9 @@ pub(super) struct Swap {
     why_not: String,
 }
 
-impl Swap {
+impl TableSwapSection {
     pub(super) fn of(swap: &TableSwap) -> Self {
-        let name = |name: &str| text::shown(name, text::VALUE);
+        let name = |name: &str| sanitize::shown(name, sanitize::VALUE);
         let many = |n: u64, one, many| if n == 0 { String::new() } else { numbers::of(n, one, many) };
         Self {
             swapped: swap.swapped,

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Days, NaiveDate, Utc};
 
 use super::category::ObjectCategory;
-use crate::outcome::Outcome as _;
+use crate::outcome::CommandOutcome as _;
 use crate::reader::Skip;
 use crate::render::html::{MOST_BYTES, render, write};
 use crate::replay::{Counter, DayCounts, ObjectCounts, Outcome, Pause, ReplayOptions, TableSwap};
@@ -67,7 +67,8 @@ fn every_fate(text: &str) -> Outcome {
     ) = (5, 5, 5, 5);
     (outcome.counts[Counter::NotFound], outcome.counts[Counter::Unverified], outcome.counts[Counter::Verified]) =
         (5, 5, 99_000);
-    (outcome.counts[Counter::Pending], outcome.counts[Skip::Foreign], outcome.counts[Skip::AfterCutoff]) = (5, 5, 5);
+    (outcome.counts[Counter::Pending], outcome.counts[Skip::Unrecognized], outcome.counts[Skip::AfterCutoff]) =
+        (5, 5, 5);
     (outcome.counts[Counter::Until], outcome.counts[Counter::Data], outcome.counts[Skip::FutureDated]) = (5, 5, 5);
     outcome.counts[Counter::Listed] += 10 + 15 + 30;
     for kind in ObjectCategory::all().into_iter().map(ObjectCategory::name).chain(["skipped"]) {
@@ -181,7 +182,7 @@ fn nothing_that_came_back_is_no_success() {
     assert!(head(&html).contains("Nothing came back") && head(&html).contains("check the address"));
     assert!(!html.contains("verdict clean") && html.contains("there is no recovery point"));
     let mut foreign = Outcome { counts: counts(&[(Counter::Listed, 3)]), ..Outcome::default() };
-    foreign.counts[Skip::Foreign] = 3;
+    foreign.counts[Skip::Unrecognized] = 3;
     assert!(render(&foreign).unwrap().contains("is the prefix right?"));
     let aside = Outcome { counts: counts(&[(Counter::Listed, 3), (Counter::Until, 3)]), ..Outcome::default() };
     assert!(render(&aside).unwrap().contains("All of 3 objects were left aside"));

@@ -1,16 +1,16 @@
 //! The head of the page: is it back, and if not, what is missing.
 
 use super::category::ObjectCategory;
-use crate::outcome::{Exit, Outcome as _};
+use crate::outcome::{CommandOutcome as _, Exit};
 use crate::reader::Skip;
 use crate::render::duration;
-use crate::render::html::head::{self, Fact, Point, Verdict};
-use crate::render::html::{numbers, text};
+use crate::render::html::headline::{self, Fact, Headline, Highlight};
+use crate::render::html::{numbers, sanitize};
 use crate::replay::{Counter, Outcome, ReplayOptions};
 
-pub(super) fn of(outcome: &Outcome) -> Verdict {
-    let state = if unsettled(outcome) { "stopped" } else { head::state(outcome.exit()) };
-    Verdict { state, title: title(outcome), lead: lead(outcome), points: points(outcome), evidence: evidence(outcome) }
+pub(super) fn of(outcome: &Outcome) -> Headline {
+    let state = if unsettled(outcome) { "stopped" } else { headline::state(outcome.exit()) };
+    Headline { state, title: title(outcome), lead: lead(outcome), points: points(outcome), evidence: evidence(outcome) }
 }
 
 /// Whether nothing is wrong, and yet it is no success: nothing came back, or the new table was not swapped in.
@@ -57,7 +57,7 @@ fn title(outcome: &Outcome) -> String {
 fn lead(outcome: &Outcome) -> String {
     let (wanted, back) = (wanted(outcome), outcome.counts.recovered());
     if let Some(why) = &outcome.stopped {
-        let why = text::shown(why, text::VALUE);
+        let why = sanitize::shown(why, sanitize::VALUE);
         let so_far = numbers::of(back, "record is", "records are");
         return format!("{why}. {so_far} back so far; to go on, {}.", outcome.resume_hint());
     }
@@ -68,7 +68,7 @@ fn lead(outcome: &Outcome) -> String {
         return "The lake has none of the objects that were asked for: was the file made for this lake?".into();
     }
     if wanted == 0 {
-        return match (outcome.counts[Counter::Listed], outcome.counts[Skip::Foreign]) {
+        return match (outcome.counts[Counter::Listed], outcome.counts[Skip::Unrecognized]) {
             (0, _) => "The lake has no object here: check the address, the prefix and the window.".into(),
             (n, foreign) if n == foreign => "No object has a name of this lake: is the prefix right?".into(),
             (n, _) => {
@@ -93,7 +93,7 @@ fn lead(outcome: &Outcome) -> String {
 }
 
 /// What is missing, and what else asks to be looked at.
-fn points(outcome: &Outcome) -> Vec<Point> {
+fn points(outcome: &Outcome) -> Vec<Highlight> {
     let point = |category: ObjectCategory, anchor| {
         let n = category.of(outcome);
         (n, category.words().phrase(n), anchor)
@@ -101,16 +101,17 @@ fn points(outcome: &Outcome) -> Vec<Point> {
     let overwritten = ObjectCategory::Own(Counter::Overwritten);
     let mut found: Vec<_> = ObjectCategory::missing().into_iter().map(|one| point(one, one.name())).collect();
     found.push(point(overwritten, overwritten.name()));
-    found.push(point(ObjectCategory::Skip(Skip::Foreign), "aside"));
-    Point::list(found)
+    found.push(point(ObjectCategory::Skip(Skip::Unrecognized), "aside"));
+    Highlight::list(found)
 }
 
 fn evidence(outcome: &Outcome) -> Vec<Fact> {
     let asked = &outcome.asked;
-    let said = |at: Option<_>, after: &str| at.map_or_else(String::new, |at| format!("{}{after}", head::instant(at)));
+    let said =
+        |at: Option<_>, after: &str| at.map_or_else(String::new, |at| format!("{}{after}", headline::instant(at)));
     let data = match (asked.data_from, asked.data_to) {
         (None, None) => String::new(),
-        (from, to) => format!("only records whose reading is dated {}", head::days(from, to)),
+        (from, to) => format!("only records whose reading is dated {}", headline::days(from, to)),
     };
     let only =
         asked.only.map_or_else(String::new, |n| format!("{} named in a file", numbers::of(n, "object", "objects")));
@@ -119,10 +120,10 @@ fn evidence(outcome: &Outcome) -> Vec<Fact> {
         ("", true) => "resumed".into(),
         (run, _) => run.to_owned(),
     };
-    head::stated(vec![
+    headline::stated(vec![
         Fact::code("Lake", &outcome.lake),
         Fact::code("Warehouse", &outcome.warehouse),
-        Fact::said("Window", head::window(&asked.farms, asked.from, asked.to)),
+        Fact::said("Window", headline::window(&asked.farms, asked.from, asked.to)),
         Fact::said("Only", only),
         Fact::said("Until", said(asked.until, ", by the time of processing")),
         Fact::said("Readings", data),

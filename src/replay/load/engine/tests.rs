@@ -7,8 +7,8 @@ use super::*;
 use crate::replay::order::IdOrder;
 use crate::replay::policy::Policy;
 use crate::replay::tests::entry;
-use pipeline::record::stored::Shape;
-use pipeline::warehouse::{Limits, Warehouse as _, memory::Memory};
+use pipeline::record::row::TableSchema;
+use pipeline::warehouse::{ColumnLimits, Warehouse as _, memory::Memory};
 
 /// Rows in memory, and what goes wrong.
 #[derive(Default)]
@@ -20,7 +20,7 @@ struct Rows {
     folded: HashMap<String, Option<Row>>,
     /// Others write into the range each time.
     moving: bool,
-    results: Vec<Loaded>,
+    results: Vec<LoadResult>,
     applied: usize,
 }
 
@@ -34,39 +34,39 @@ impl Sink for Rows {
         Ok(self.folded.get(id).cloned().flatten())
     }
 
-    async fn apply(&mut self, _: &[ReplayEntry], classified: &Classified) -> Result<Insert, LoadError> {
+    async fn apply(&mut self, _: &[ReplayEntry], classified: &Classified) -> Result<InsertResult, LoadError> {
         self.applied += 1;
         let ids = || classified.insert.iter().map(|row| row.id().to_owned());
         if ids().any(|id| self.refused.contains(&id)) {
             return Err(warehouse::Error::new(Reason::BadRow, "table", "out of range").into());
         }
         if self.moving || ids().any(|id| self.folded.contains_key(&id)) {
-            return Ok(Insert::Taken);
+            return Ok(InsertResult::IdTaken);
         }
         let rows = classified.insert.iter().chain(classified.replace.iter().map(|(_, new)| new));
         self.rows.extend(rows.map(|row| (row.id().to_owned(), row.clone())));
-        self.results.extend(classified.results.iter().map(|one| one.clone().unwrap_or(Loaded::Inserted)));
-        Ok(Insert::Done)
+        self.results.extend(classified.results.iter().map(|one| one.clone().unwrap_or(LoadResult::Inserted)));
+        Ok(InsertResult::Inserted)
     }
 
-    fn conflict(&mut self, _: &ReplayEntry, conflict: &Loaded) {
+    fn conflict(&mut self, _: &ReplayEntry, conflict: &LoadResult) {
         self.results.push(conflict.clone());
     }
 }
 
-async fn shape() -> Shape {
+async fn shape() -> TableSchema {
     let warehouse = Memory::default();
     warehouse.init().await.unwrap();
-    warehouse.shape().await.unwrap()
+    warehouse.table_schema().await.unwrap()
 }
 
 /// Loads these, piece by piece, as a batch does.
 async fn load(sink: &mut Rows, policy: Policy, entries: Vec<ReplayEntry>) -> Result<(), LoadError> {
-    let (shape, limits, days) = (shape().await, Limits::default(), BTreeSet::new());
+    let (shape, limits, days) = (shape().await, ColumnLimits::default(), BTreeSet::new());
     let classifier = Classifier { shape: &shape, limits: &limits, policy, order: IdOrder::TimeOrdered, days: &days };
     let mut work = vec![entries];
     while let Some(part) = work.pop() {
-        if let Part::Split(first, second) = load_part(part, &classifier, sink).await? {
+        if let PartResult::Split(first, second) = load_part(part, &classifier, sink).await? {
             work.extend([second, first]);
         }
     }
@@ -82,12 +82,12 @@ fn id(n: u32) -> String {
 }
 
 fn counts(sink: &Rows) -> [usize; 4] {
-    let count = |wanted: fn(&Loaded) -> bool| sink.results.iter().filter(|one| wanted(one)).count();
+    let count = |wanted: fn(&LoadResult) -> bool| sink.results.iter().filter(|one| wanted(one)).count();
     [
-        count(|one| matches!(one, Loaded::Inserted)),
-        count(|one| matches!(one, Loaded::Identical)),
-        count(|one| matches!(one, Loaded::Conflicting(_) | Loaded::Overwritten(_))),
-        count(|one| matches!(one, Loaded::Refused(_))),
+        count(|one| matches!(one, LoadResult::Inserted)),
+        count(|one| matches!(one, LoadResult::Identical)),
+        count(|one| matches!(one, LoadResult::Conflicting(_) | LoadResult::Overwritten(_))),
+        count(|one| matches!(one, LoadResult::Refused(_))),
     ]
 }
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use futures::stream::{self, StreamExt};
 
-use pipeline::lake::{Changed, Depth, Lake, Put, Reason, list_all, list_whole, look_up};
+use pipeline::lake::{ChangeResult, Depth, Lake, PutResult, Reason, head, list_all, list_whole};
 
 /// Keys that have broken readers of S3 elsewhere: space, colon, plus, percent, accents, an escape that is none.
 pub const STRANGE_KEYS: [&str; 7] = [
@@ -36,8 +36,8 @@ async fn clock_is_near_ours(lake: &dyn Lake) {
 
 async fn an_object_is_written_once_and_read_back(lake: &dyn Lake) {
     let body = Bytes::from_static("{\"a\":\"ção\"}".as_bytes());
-    assert_eq!(lake.put_new("once/a.json", body.clone()).await.unwrap(), Put::Created);
-    assert_eq!(lake.put_new("once/a.json", Bytes::from_static(b"other")).await.unwrap(), Put::Exists);
+    assert_eq!(lake.put_new("once/a.json", body.clone()).await.unwrap(), PutResult::Created);
+    assert_eq!(lake.put_new("once/a.json", Bytes::from_static(b"other")).await.unwrap(), PutResult::AlreadyExists);
     assert_eq!(lake.get("once/a.json").await.unwrap(), body);
     let listed = list_all(lake, "once/").await.unwrap();
     assert_eq!(listed.len(), 1);
@@ -55,7 +55,7 @@ async fn a_missing_object_is_not_found(lake: &dyn Lake) {
 
 async fn strange_keys_survive(lake: &dyn Lake) {
     for key in STRANGE_KEYS {
-        assert_eq!(lake.put_new(key, Bytes::from(key)).await.unwrap(), Put::Created, "{key}");
+        assert_eq!(lake.put_new(key, Bytes::from(key)).await.unwrap(), PutResult::Created, "{key}");
     }
     let mut keys: Vec<String> = list_all(lake, "strange/").await.unwrap().into_iter().map(|o| o.key).collect();
     keys.sort();
@@ -78,42 +78,42 @@ async fn listings_page_and_fold(lake: &dyn Lake) {
     let listed: Vec<String> = list_all(lake, "many/").await.unwrap().into_iter().map(|o| o.key).collect();
     assert_eq!(listed.len(), keys.len() + 1);
     assert!(listed.is_sorted(), "in key order");
-    let folded = list_whole(lake, "many/", Depth::Folders).await.unwrap();
+    let folded = list_whole(lake, "many/", Depth::OneLevel).await.unwrap();
     assert_eq!(folded.folders, ["many/00/", "many/01/", "many/02/"]);
     assert_eq!(folded.objects.iter().map(|o| o.key.as_str()).collect::<Vec<_>>(), ["many/top.json"]);
-    assert!(list_whole(lake, "", Depth::Folders).await.unwrap().folders.contains(&"many/".to_owned()));
+    assert!(list_whole(lake, "", Depth::OneLevel).await.unwrap().folders.contains(&"many/".to_owned()));
 }
 
 async fn one_of_many_writers_wins(lake: &dyn Lake) {
     let puts = (0..12).map(|n| lake.put_new("race/x.json", Bytes::from(format!("{n}"))));
     let created =
-        futures::future::join_all(puts).await.into_iter().filter(|put| matches!(put, Ok(Put::Created))).count();
+        futures::future::join_all(puts).await.into_iter().filter(|put| matches!(put, Ok(PutResult::Created))).count();
     assert_eq!(created, 1);
 }
 
 async fn only_the_object_that_is_meant_is_changed(lake: &dyn Lake) {
     let key = "changed/são joão 1:2.json";
     lake.put_new(key, Bytes::from_static(b"one")).await.unwrap();
-    let token = async || look_up(lake, key).await.unwrap().unwrap().etag;
+    let token = async || head(lake, key).await.unwrap().unwrap().etag;
     let first = token().await;
     let to = |body: &'static str| Some(Bytes::from_static(body.as_bytes()));
-    assert_eq!(lake.change(key, &first, to("another")).await.unwrap(), Changed::Done);
+    assert_eq!(lake.change_if_match(key, &first, to("another")).await.unwrap(), ChangeResult::Done);
     assert_eq!(lake.get(key).await.unwrap(), "another");
     for body in [to("a third"), None] {
-        assert_eq!(lake.change(key, &first, body).await.unwrap(), Changed::Moved);
+        assert_eq!(lake.change_if_match(key, &first, body).await.unwrap(), ChangeResult::Conflict);
         assert_eq!(lake.get(key).await.unwrap(), "another");
     }
     let second = token().await;
-    assert_eq!(lake.change(key, &second, None).await.unwrap(), Changed::Done);
+    assert_eq!(lake.change_if_match(key, &second, None).await.unwrap(), ChangeResult::Done);
     assert_eq!(lake.get(key).await.unwrap_err().reason, Reason::NotFound);
-    assert_eq!(look_up(lake, key).await.unwrap(), None);
-    assert_eq!(lake.change(key, &second, to("from nothing")).await.unwrap(), Changed::Moved);
+    assert_eq!(head(lake, key).await.unwrap(), None);
+    assert_eq!(lake.change_if_match(key, &second, to("from nothing")).await.unwrap(), ChangeResult::Conflict);
     assert_eq!(lake.get(key).await.unwrap_err().reason, Reason::NotFound);
 }
 
 async fn the_folder_beside_is_outside(lake: &dyn Lake) {
-    let beside = lake.beside("quarentena");
-    assert_eq!(beside.put_new("2026/11/22/x.json", Bytes::from_static(b"{}")).await.unwrap(), Put::Created);
+    let beside = lake.sibling("quarentena");
+    assert_eq!(beside.put_new("2026/11/22/x.json", Bytes::from_static(b"{}")).await.unwrap(), PutResult::Created);
     assert_eq!(beside.get("2026/11/22/x.json").await.unwrap(), "{}");
     assert!(lake.get("quarentena/2026/11/22/x.json").await.is_err());
     assert!(list_all(lake, "").await.unwrap().iter().all(|object| !object.key.contains("quarentena")));

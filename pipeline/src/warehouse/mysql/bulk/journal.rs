@@ -8,8 +8,8 @@ use sqlx::{AssertSqlSafe, Row as _};
 use super::super::MySql;
 use super::session::Session;
 use crate::error::Kind;
-use crate::record::stored::Value;
-use crate::warehouse::bulk::{Change, Note};
+use crate::record::row::Value;
+use crate::warehouse::bulk::{ChangeSet, JournalEntry};
 use crate::warehouse::schema;
 use crate::warehouse::{Error, Reason, TableName};
 
@@ -20,13 +20,13 @@ const PART: usize = 48 * 1024;
 pub(super) async fn write(
     session: &mut Session<'_>,
     table: &TableName,
-    change: &Change<'_>,
+    change: &ChangeSet<'_>,
     id: &str,
 ) -> Result<(), Error> {
     let whole: Arc<str> = "DELETE FROM ruminate_journal WHERE table_name = ? AND run_id = ? AND seq = ?".into();
     // By its whole key only the row itself is locked, and not the place after it where others write.
     let single: Arc<str> = format!("{whole} AND part = 0 AND parts = 1").into();
-    for (run, seq) in change.forget {
+    for (run, seq) in change.journal_deletes {
         let key = [text(table.as_str()), text(run), Value::Integer(seq.cast_signed())];
         if session.run(&single, key.iter()).await.map_err(of_journal)? == 0 {
             session.run(&whole, key.iter()).await.map_err(of_journal)?;
@@ -36,12 +36,12 @@ pub(super) async fn write(
                          VALUES (?, ?, ?, ?, ?, ?, UTC_TIMESTAMP(6), ?) ON DUPLICATE KEY UPDATE parts = VALUES(parts), \
                          change_id = VALUES(change_id), at = VALUES(at), note = VALUES(note)"
         .into();
-    for note in change.notes {
+    for note in change.journal_writes {
         let parts = parts(&note.text, PART.min(session.packet / 4).max(4));
         for (part, said) in (0..).zip(&parts) {
             let values = [
                 text(table.as_str()),
-                text(note.run),
+                text(note.run_id),
                 Value::Integer(note.seq.cast_signed()),
                 Value::Integer(part),
                 Value::Integer(i64::try_from(parts.len()).unwrap_or(i64::MAX)),
@@ -100,15 +100,15 @@ impl MySql {
     }
 
     /// Whether a note was written by that change.
-    pub(super) async fn noted(&self, note: &Note, id: &str) -> Result<bool, Error> {
+    pub(super) async fn noted(&self, note: &JournalEntry, id: &str) -> Result<bool, Error> {
         let sql = "SELECT COUNT(*) FROM ruminate_journal \
                    WHERE table_name = ? AND run_id = ? AND seq = ? AND part = 0 AND change_id = ?";
-        let query = sqlx::query(sql).bind(self.table.as_str()).bind(note.run.to_string()).bind(note.seq).bind(id);
+        let query = sqlx::query(sql).bind(self.table.as_str()).bind(note.run_id.to_string()).bind(note.seq).bind(id);
         Ok(self.number(query).await.map_err(of_journal)? > 0)
     }
 
     /// Notes of this table that a condition holds for, in the order that it ends with.
-    pub(super) async fn read_notes(&self, filter: &str, run: &str) -> Result<Vec<Note>, Error> {
+    pub(super) async fn read_notes(&self, filter: &str, run: &str) -> Result<Vec<JournalEntry>, Error> {
         if !self.journal_is_there().await? {
             return Ok(Vec::new());
         }
@@ -129,15 +129,15 @@ impl MySql {
 }
 
 /// Puts parts together; what is left of an older, longer text is left out.
-fn whole(rows: &[MySqlRow]) -> Result<Vec<Note>, sqlx::Error> {
-    let mut notes: Vec<Note> = Vec::new();
+fn whole(rows: &[MySqlRow]) -> Result<Vec<JournalEntry>, sqlx::Error> {
+    let mut notes: Vec<JournalEntry> = Vec::new();
     let mut parts = 0;
     for row in rows {
         let (part, said): (i64, String) = (row.try_get(2)?, row.try_get(4)?);
         if part == 0 {
             parts = row.try_get(3)?;
             let run = row.try_get::<String, _>(0)?.parse().map_err(|e| sqlx::Error::Decode(Box::new(e)))?;
-            notes.push(Note { run, seq: row.try_get(1)?, text: said });
+            notes.push(JournalEntry { run_id: run, seq: row.try_get(1)?, text: said });
         } else if let Some(note) = notes.last_mut().filter(|_| part < parts) {
             note.text.push_str(&said);
         }

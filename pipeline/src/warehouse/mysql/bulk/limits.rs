@@ -6,10 +6,10 @@ use sqlx::mysql::MySqlRow;
 use super::super::MySql;
 use crate::record::Column;
 use crate::warehouse::Error;
-use crate::warehouse::limits::{Limit, Limits, Sizes};
+use crate::warehouse::limits::{ColumnLimit, ColumnLimits, ColumnSizes};
 
 impl MySql {
-    pub(super) async fn read_limits(&self) -> Result<Limits, Error> {
+    pub(super) async fn read_limits(&self) -> Result<ColumnLimits, Error> {
         let read = |_| async {
             let query = sqlx::query(
                 "SELECT CAST(column_name AS CHAR), LOWER(CAST(data_type AS CHAR)), \
@@ -23,16 +23,16 @@ impl MySql {
             sizes.map_err(|e| self.sessions.failure(&e))
         };
         let columns = self.retry.run(Error::kind, read).await?;
-        Ok(Limits(Column::ALL.map(|column| {
+        Ok(ColumnLimits(Column::ALL.map(|column| {
             let found = columns.iter().find(|(name, _)| name.eq_ignore_ascii_case(column.name()));
-            found.map_or(Limit::Unknown, |(_, sizes)| sizes.limit())
+            found.map_or(ColumnLimit::Unknown, |(_, sizes)| sizes.limit())
         })))
     }
 }
 
-fn sizes(row: &MySqlRow) -> Result<(String, Sizes), sqlx::Error> {
+fn sizes(row: &MySqlRow) -> Result<(String, ColumnSizes), sqlx::Error> {
     let number = |at: usize| Ok::<_, sqlx::Error>(row.try_get::<Option<i64>, _>(at)?.map(i64::unsigned_abs));
-    let sizes = Sizes {
+    let sizes = ColumnSizes {
         kind: row.try_get(1)?,
         unsigned: number(2)? == Some(1),
         chars: number(3)?,

@@ -1,4 +1,4 @@
-//! [`Bulk`] on MySQL and MariaDB.
+//! [`BulkWarehouse`] on MySQL and MariaDB.
 //!
 //! Rows go in by LOAD DATA LOCAL INFILE over mysql_async, which can send a file from memory, where the server takes one;
 //! else, and for the precise word on rows that do not all go in, by INSERT. Everything else, and all where mysql_async
@@ -16,94 +16,99 @@ use uuid::Uuid;
 
 use super::MySql;
 use super::values::select_list;
-use crate::record::stored::{Row, Shape};
-use crate::warehouse::bulk::{Bulk, Change, LoadMethod, Method, Note, Signals};
-use crate::warehouse::limits::Limits;
-use crate::warehouse::login::Login;
-use crate::warehouse::{Error, Insert, Reason, Snapshot, TableName};
-use dial::{Dialer, Dialers, Fast};
+use crate::record::row::{Row, TableSchema};
+use crate::warehouse::bulk::{BulkWarehouse, ChangeSet, JournalEntry, LoadMethod, LoadMetrics, LoadStrategy};
+use crate::warehouse::credentials::CredentialProvider;
+use crate::warehouse::limits::ColumnLimits;
+use crate::warehouse::{Error, InsertResult, Reason, Snapshot, TableName};
+use load_pool::{LoadSession, LoadSessionManager, LoadSessionPool};
 
-mod change;
-mod dial;
 mod journal;
 mod limits;
+mod load_data_format;
+mod load_metrics;
+mod load_pool;
 mod session;
-mod shadow;
-mod signals;
-mod text;
+mod table_swap;
+mod transaction;
 
 /// A packet that is smaller does not hold a thousand ids, in bytes.
 pub(super) const SMALL_PACKET: usize = 128 * 1024;
 
 /// What loading in bulk keeps of a server: sessions of its own, and what is known of the ways in.
 #[derive(Debug, Clone)]
-pub(super) struct Loader {
-    dialers: Dialers,
+pub(super) struct LoadState {
+    dialers: LoadSessionPool,
     /// The method that the user asks for.
-    asked: Option<LoadMethod>,
-    known: Arc<Mutex<Option<Method>>>,
+    requested: Option<LoadMethod>,
+    strategy: Arc<Mutex<Option<LoadStrategy>>>,
     /// The largest packet that the server takes, in bytes; 0 while it was not asked.
     packet: Arc<AtomicUsize>,
 }
 
-impl Loader {
-    pub fn new(url: &Url, options: &MySqlConnectOptions, login: Option<Arc<dyn Login>>, most: u32) -> Self {
-        let dialers = Dialer::pool(url, options, login, most);
-        Self { dialers, asked: None, known: Arc::default(), packet: Arc::default() }
+impl LoadState {
+    pub fn new(
+        url: &Url,
+        options: &MySqlConnectOptions,
+        login: Option<Arc<dyn CredentialProvider>>,
+        most: u32,
+    ) -> Self {
+        let dialers = LoadSessionManager::pool(url, options, login, most);
+        Self { dialers, requested: None, strategy: Arc::default(), packet: Arc::default() }
     }
 
-    fn known(&self) -> Option<Method> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    fn known(&self) -> Option<LoadStrategy> {
+        self.strategy.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn learn(&self, kind: LoadMethod, why: String) -> Method {
-        let method = Method { kind, why };
-        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(method.clone());
+    fn set_strategy(&self, kind: LoadMethod, why: String) -> LoadStrategy {
+        let method = LoadStrategy { kind, reason: why };
+        *self.strategy.lock().unwrap_or_else(PoisonError::into_inner) = Some(method.clone());
         method
     }
 
     /// Takes the other way, for good, where no file is wanted; unless just this way was asked for.
-    fn unwanted(&self, why: String, address: &str) -> Result<Method, Error> {
-        if self.asked == Some(LoadMethod::LoadData) {
+    fn fall_back_to_insert(&self, why: String, address: &str) -> Result<LoadStrategy, Error> {
+        if self.requested == Some(LoadMethod::LoadData) {
             let message = format!("{} is asked for, and not to be had: {why}", LoadMethod::LoadData);
             return Err(Error::new(Reason::Other, address, message));
         }
-        Ok(self.learn(LoadMethod::Insert, why))
+        Ok(self.set_strategy(LoadMethod::Insert, why))
     }
 }
 
 impl MySql {
     /// The same, where rows get in by no other method than this.
     #[must_use]
-    pub fn with_method(mut self, method: Option<LoadMethod>) -> Self {
-        self.loader.asked = method;
-        self.loader.known = Arc::default();
+    pub fn with_load_method(mut self, method: Option<LoadMethod>) -> Self {
+        self.loader.requested = method;
+        self.loader.strategy = Arc::default();
         self
     }
 
-    async fn load_method(&self) -> Result<Method, Error> {
+    async fn load_method(&self) -> Result<LoadStrategy, Error> {
         if let Some(known) = self.loader.known() {
             return Ok(known);
         }
-        if self.loader.asked == Some(LoadMethod::Insert) {
-            return Ok(self.loader.learn(LoadMethod::Insert, "it is asked for".into()));
+        if self.loader.requested == Some(LoadMethod::Insert) {
+            return Ok(self.loader.set_strategy(LoadMethod::Insert, "it is asked for".into()));
         }
         let ask = |_| async { self.number(sqlx::query("SELECT CAST(@@GLOBAL.local_infile AS SIGNED)")).await };
         if self.retry.run(Error::kind, ask).await? == 0 {
             let why = "local_infile is OFF on the server: SET GLOBAL local_infile = ON lets LOAD DATA in";
-            return self.loader.unwanted(why.into(), &self.address);
+            return self.loader.fall_back_to_insert(why.into(), &self.address);
         }
-        let open = |_| Fast::get(&self.loader.dialers, &self.address);
+        let open = |_| LoadSession::get(&self.loader.dialers, &self.address);
         match self.retry.run(Error::kind, open).await {
             Ok(mut fast) => {
-                fast.sound = true;
-                Ok(self.loader.learn(LoadMethod::LoadData, "local_infile is ON on the server".into()))
+                fast.reusable = true;
+                Ok(self.loader.set_strategy(LoadMethod::LoadData, "local_infile is ON on the server".into()))
             }
             Err(e) if e.kind().is_transient() => Err(e),
             // The other driver is in already.
-            Err(e) => {
-                self.loader.unwanted(format!("no session for LOAD DATA can be had: {}", e.message), &self.address)
-            }
+            Err(e) => self
+                .loader
+                .fall_back_to_insert(format!("no session for LOAD DATA can be had: {}", e.message), &self.address),
         }
     }
 
@@ -126,25 +131,25 @@ fn numbers(text: &str) -> Vec<u64> {
 }
 
 #[async_trait]
-impl Bulk for MySql {
-    async fn method(&self) -> Result<Method, Error> {
+impl BulkWarehouse for MySql {
+    async fn load_strategy(&self) -> Result<LoadStrategy, Error> {
         self.reach().await?;
         self.load_method().await
     }
 
-    async fn snapshot(&self, shape: &Shape) -> Result<Box<dyn Snapshot>, Error> {
+    async fn snapshot(&self, shape: &TableSchema) -> Result<Box<dyn Snapshot>, Error> {
         self.retry.run(Error::kind, |_| self.reading(shape)).await
     }
 
-    async fn limits(&self) -> Result<Limits, Error> {
+    async fn limits(&self) -> Result<ColumnLimits, Error> {
         self.read_limits().await
     }
 
-    async fn apply(&self, change: &Change<'_>, shape: &Shape) -> Result<Insert, Error> {
+    async fn apply(&self, change: &ChangeSet<'_>, shape: &TableSchema) -> Result<InsertResult, Error> {
         self.change(change, shape).await
     }
 
-    async fn range(&self, first: &str, last: &str, limit: u32, shape: &Shape) -> Result<Vec<Row>, Error> {
+    async fn range(&self, first: &str, last: &str, limit: u32, shape: &TableSchema) -> Result<Vec<Row>, Error> {
         let sql = format!(
             "SELECT {} FROM `{}` WHERE id_treated_data BETWEEN ? AND ? ORDER BY id_treated_data LIMIT ?",
             select_list(shape),
@@ -160,7 +165,7 @@ impl Bulk for MySql {
         self.retry.run(Error::kind, run).await.map(i64::unsigned_abs)
     }
 
-    async fn journal(&self, create: bool) -> Result<bool, Error> {
+    async fn open_journal(&self, create: bool) -> Result<bool, Error> {
         self.reach().await?;
         let there = self.journal_is_there().await?;
         if create && !there {
@@ -169,15 +174,15 @@ impl Bulk for MySql {
         Ok(there || create)
     }
 
-    async fn heads(&self) -> Result<Vec<Note>, Error> {
+    async fn run_headers(&self) -> Result<Vec<JournalEntry>, Error> {
         self.read_notes("seq = 0 AND ''", "").await
     }
 
-    async fn notes(&self, run: Uuid) -> Result<Vec<Note>, Error> {
+    async fn run_entries(&self, run: Uuid) -> Result<Vec<JournalEntry>, Error> {
         self.read_notes("seq > 0 AND run_id", &run.to_string()).await
     }
 
-    async fn signals(&self, query: Option<&str>) -> Result<Signals, Error> {
+    async fn load_metrics(&self, query: Option<&str>) -> Result<LoadMetrics, Error> {
         self.strain(query).await
     }
 
@@ -186,19 +191,19 @@ impl Bulk for MySql {
         self.lag().await
     }
 
-    async fn obstacles(&self) -> Result<Vec<String>, Error> {
-        self.in_the_way().await
+    async fn swap_blockers(&self) -> Result<Vec<String>, Error> {
+        self.swap_blockers().await
     }
 
     async fn create_like(&self, shadow: &TableName) -> Result<bool, Error> {
         self.make_shadow(shadow).await
     }
 
-    async fn swap(&self, shadow: &TableName, old: &TableName) -> Result<(), Error> {
+    async fn swap_tables(&self, shadow: &TableName, old: &TableName) -> Result<(), Error> {
         self.rename(shadow, old).await
     }
 
-    async fn only_in(&self, other: &TableName) -> Result<u64, Error> {
+    async fn count_rows_only_in(&self, other: &TableName) -> Result<u64, Error> {
         let sql: Arc<str> = format!(
             "SELECT COUNT(*) FROM `{other}` o LEFT JOIN `{}` h ON h.id_treated_data = o.id_treated_data \
              WHERE h.id_treated_data IS NULL",
@@ -209,7 +214,7 @@ impl Bulk for MySql {
         self.retry.run(Error::kind, run).await.map(i64::unsigned_abs)
     }
 
-    fn with_table(&self, table: TableName) -> Arc<dyn Bulk> {
+    fn with_table(&self, table: TableName) -> Arc<dyn BulkWarehouse> {
         let address = format!("{} table {table}", self.server);
         let sessions = self.sessions.about(table.clone(), address.clone());
         Arc::new(Self { sessions, table, address, ..self.clone() })

@@ -10,10 +10,10 @@ use mysql_async::prelude::Queryable;
 use sqlx::{AssertSqlSafe, Executor};
 
 use super::super::values::bind;
-use super::super::{MySql, columns, explain, sessions};
-use super::dial::Fast;
-use super::{numbers, text};
-use crate::record::stored::{Row, Shape, Value};
+use super::super::{MySql, columns, error, pool};
+use super::load_pool::LoadSession;
+use super::{load_data_format, numbers};
+use crate::record::row::{Row, TableSchema, Value};
 use crate::warehouse::{Error, LoadMethod, Reason};
 
 /// Text that is sent at a time, in bytes; never more than half a packet.
@@ -27,25 +27,25 @@ const UNWANTED: [u16; 5] = [1148, 1235, 2068, 3948, 4166];
 
 /// What became of rows that were sent.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Sent {
-    In,
+pub(super) enum SendResult {
+    Inserted,
     /// At least one id was taken.
-    Taken,
+    IdTaken,
     /// Not all went in as they were, and why is only said by INSERT.
-    Unclear,
+    NeedsInsert,
     /// The server takes no file: in its words.
-    Unwanted(String),
+    LocalInfileRefused(String),
 }
 
-enum Line {
-    Fast(Fast),
-    Plain(sessions::Session),
+enum DriverSession {
+    MysqlAsync(LoadSession),
+    Sqlx(pool::Session),
 }
 
 /// A session of a warehouse.
 pub(super) struct Session<'a> {
     warehouse: &'a MySql,
-    line: Line,
+    line: DriverSession,
     /// The largest packet that it takes, in bytes.
     pub packet: usize,
     /// Whether an error was met after which no session goes on.
@@ -56,14 +56,14 @@ impl<'a> Session<'a> {
     pub async fn open(warehouse: &'a MySql, method: LoadMethod) -> Result<Self, Error> {
         let (line, packet) = match method {
             LoadMethod::LoadData => {
-                let mut fast = Fast::get(&warehouse.loader.dialers, &warehouse.address).await?;
+                let mut fast = LoadSession::get(&warehouse.loader.dialers, &warehouse.address).await?;
                 let packet = fast.held().packet;
-                (Line::Fast(fast), packet)
+                (DriverSession::MysqlAsync(fast), packet)
             }
             LoadMethod::Insert => {
                 // Asked for first: it takes a session of its own, and there may be but one.
                 let packet = warehouse.packet().await?;
-                (Line::Plain(warehouse.sessions.get().await?), packet)
+                (DriverSession::Sqlx(warehouse.sessions.get().await?), packet)
             }
         };
         Ok(Self { warehouse, line, packet, broken: false })
@@ -72,17 +72,17 @@ impl<'a> Session<'a> {
     /// Gives the session back, where nothing broke.
     pub fn close(self) {
         match self.line {
-            Line::Fast(mut fast) => fast.sound = !self.broken,
-            Line::Plain(plain) if !self.broken => drop(self.warehouse.sessions.after(plain, Ok(()))),
-            Line::Plain(_) => {}
+            DriverSession::MysqlAsync(mut fast) => fast.reusable = !self.broken,
+            DriverSession::Sqlx(plain) if !self.broken => drop(self.warehouse.sessions.after(plain, Ok(()))),
+            DriverSession::Sqlx(_) => {}
         }
     }
 
     /// Text that has no values.
-    pub async fn say(&mut self, sql: &'static str) -> Result<(), Error> {
+    pub async fn execute_static(&mut self, sql: &'static str) -> Result<(), Error> {
         let said = match &mut self.line {
-            Line::Fast(fast) => fast.held().connection.query_drop(sql).await.map_err(Failed::Fast),
-            Line::Plain(plain) => plain.connection().execute(sql).await.map(drop).map_err(Failed::Plain),
+            DriverSession::MysqlAsync(fast) => fast.held().connection.query_drop(sql).await.map_err(DriverError::Fast),
+            DriverSession::Sqlx(plain) => plain.connection().execute(sql).await.map(drop).map_err(DriverError::Plain),
         };
         said.map_err(|e| self.failure(&e))
     }
@@ -90,24 +90,26 @@ impl<'a> Session<'a> {
     /// A statement with its values; how many rows it found.
     pub async fn run(&mut self, sql: &Arc<str>, values: impl Iterator<Item = &Value> + Send) -> Result<u64, Error> {
         let done = match &mut self.line {
-            Line::Fast(fast) => {
+            DriverSession::MysqlAsync(fast) => {
                 let values: Vec<mysql_async::Value> = values.map(driver).collect();
                 let connection = &mut fast.held().connection;
                 let done = connection.exec_drop(&**sql, values).await;
-                done.map(|()| connection.affected_rows()).map_err(Failed::Fast)
+                done.map(|()| connection.affected_rows()).map_err(DriverError::Fast)
             }
-            Line::Plain(plain) => {
+            DriverSession::Sqlx(plain) => {
                 let query = values.fold(sqlx::query(AssertSqlSafe(Arc::clone(sql))), bind);
                 let done = query.execute(plain.connection()).await;
-                done.map(|done| done.rows_affected()).map_err(Failed::Plain)
+                done.map(|done| done.rows_affected()).map_err(DriverError::Plain)
             }
         };
         done.map_err(|e| self.failure(&e))
     }
 
     /// Sends rows as the lines of a file that is made while it is read.
-    pub async fn load(&mut self, rows: &[Row], shape: &Shape) -> Result<Sent, Error> {
-        let Line::Fast(fast) = &mut self.line else { return Ok(Sent::Unwanted("this session sends no file".into())) };
+    pub async fn load(&mut self, rows: &[Row], shape: &TableSchema) -> Result<SendResult, Error> {
+        let DriverSession::MysqlAsync(fast) = &mut self.line else {
+            return Ok(SendResult::LocalInfileRefused("this session sends no file".into()));
+        };
         let piece = PIECE.min(self.packet / 2).max(1);
         let sql = format!(
             "LOAD DATA LOCAL INFILE 'rows' INTO TABLE `{}` CHARACTER SET utf8mb4 \
@@ -120,56 +122,56 @@ impl<'a> Session<'a> {
         connection.set_infile_handler(async move { Ok(receiver.boxed()) });
         let done = tokio::select! {
             done = connection.query_drop(sql) => done,
-            never = feed(rows, shape, piece, sender) => match never {},
+            never = stream_rows(rows, shape, piece, sender) => match never {},
         };
         match done {
             Ok(()) => {}
             Err(mysql_async::Error::Server(said)) if UNWANTED.contains(&said.code) => {
-                return Ok(Sent::Unwanted(format!("{} (error {})", said.message, said.code)));
+                return Ok(SendResult::LocalInfileRefused(format!("{} (error {})", said.message, said.code)));
             }
-            Err(e) => return Err(self.failure(&Failed::Fast(e))),
+            Err(e) => return Err(self.failure(&DriverError::Fast(e))),
         }
         // Records, deleted, skipped, warnings: in this order in every language.
         let counts = numbers(&connection.info());
         let expected = u64::try_from(rows.len()).unwrap_or(u64::MAX);
         match counts[..] {
-            [records, 0, 0, 0] if records == expected => Ok(Sent::In),
+            [records, 0, 0, 0] if records == expected => Ok(SendResult::Inserted),
             [_, 0, skipped, warnings] if skipped > 0 && warnings == skipped => {
                 let codes = connection.query_map("SHOW WARNINGS", |(_, code, _): (String, u16, String)| code).await;
-                let codes = codes.map_err(|e| self.failure(&Failed::Fast(e)))?;
+                let codes = codes.map_err(|e| self.failure(&DriverError::Fast(e)))?;
                 let taken = !codes.is_empty() && codes.iter().all(|code| TAKEN.contains(code));
-                Ok(if taken { Sent::Taken } else { Sent::Unclear })
+                Ok(if taken { SendResult::IdTaken } else { SendResult::NeedsInsert })
             }
-            _ => Ok(Sent::Unclear),
+            _ => Ok(SendResult::NeedsInsert),
         }
     }
 
-    fn failure(&mut self, e: &Failed) -> Error {
+    fn failure(&mut self, e: &DriverError) -> Error {
         let table = &self.warehouse.table;
         let (from_server, (reason, message)) = match e {
-            Failed::Fast(e) => (matches!(e, mysql_async::Error::Server(_)), explain::explain_async(e, table)),
-            Failed::Plain(e) => (matches!(e, sqlx::Error::Database(_)), explain::explain(e, table)),
+            DriverError::Fast(e) => (matches!(e, mysql_async::Error::Server(_)), error::explain_async(e, table)),
+            DriverError::Plain(e) => (matches!(e, sqlx::Error::Database(_)), error::classify(e, table)),
         };
         self.broken |= !from_server || matches!(reason, Reason::Unreachable | Reason::ReadOnly);
         Error::new(reason, &self.warehouse.address, message)
     }
 }
 
-enum Failed {
+enum DriverError {
     Fast(mysql_async::Error),
     Plain(sqlx::Error),
 }
 
 /// Writes rows as text while the server reads, one piece ahead of it; then waits for the end of it all.
-async fn feed(
+async fn stream_rows(
     rows: &[Row],
-    shape: &Shape,
+    shape: &TableSchema,
     piece: usize,
     mut sender: mpsc::Sender<std::io::Result<Bytes>>,
 ) -> Infallible {
     let mut written = Vec::with_capacity(PIECE + 4_096);
     for (at, row) in rows.iter().enumerate() {
-        text::encode(row, shape, &mut written);
+        load_data_format::encode(row, shape, &mut written);
         if written.len() >= PIECE || at + 1 == rows.len() {
             let mut bytes = Bytes::from(std::mem::replace(&mut written, Vec::with_capacity(PIECE + 4_096)));
             while !bytes.is_empty() {
@@ -190,10 +192,10 @@ fn driver(value: &Value) -> mysql_async::Value {
     match value {
         Value::Null => mysql_async::Value::NULL,
         Value::Text(text) => mysql_async::Value::Bytes(text.as_bytes().to_vec()),
-        Value::Single(value) => mysql_async::Value::Float(*value),
+        Value::Float(value) => mysql_async::Value::Float(*value),
         Value::Double(value) => mysql_async::Value::Double(*value),
         Value::Integer(value) => mysql_async::Value::Int(*value),
-        Value::Instant(at) => date(*at),
+        Value::DateTime(at) => date(*at),
     }
 }
 

@@ -4,9 +4,9 @@
 
 use chrono::DateTime;
 
-use pipeline::record::stored::{Row, Shape, Value};
+use pipeline::record::row::{Row, TableSchema, Value};
 use pipeline::record::{Column, Reading, Record, Rules};
-use pipeline::warehouse::{Insert, Loaded, OnConflict, Reason, Warehouse, load};
+use pipeline::warehouse::{InsertResult, LoadResult, OnConflict, Reason, Warehouse, load};
 
 mod bulk;
 mod snapshot;
@@ -24,16 +24,16 @@ pub fn record(n: u32) -> Record {
     );
     let reading = Reading::parse(message.as_bytes()).unwrap();
     let processed = DateTime::from_timestamp(1_800_000_000, 600_000_000).unwrap();
-    Record::treat(reading, Rules::default(), processed)
+    Record::from_reading(reading, Rules::default(), processed)
 }
 
 /// Runs every check; the database must have no table of that name.
 pub async fn check(warehouse: &dyn Warehouse) {
-    let e = warehouse.shape().await.unwrap_err();
+    let e = warehouse.table_schema().await.unwrap_err();
     assert_eq!(e.reason, Reason::NoTable, "{e}");
     assert!(!warehouse.init().await.unwrap().is_empty());
     assert_eq!(warehouse.init().await.unwrap(), Vec::<String>::new(), "init again creates nothing");
-    let shape = warehouse.shape().await.unwrap();
+    let shape = warehouse.table_schema().await.unwrap();
     loading_twice_changes_nothing(warehouse, &shape).await;
     every_value_survives(warehouse, &shape).await;
     a_batch_with_a_taken_id_is_not_inserted(warehouse, &shape).await;
@@ -43,49 +43,54 @@ pub async fn check(warehouse: &dyn Warehouse) {
     assert!(warehouse.status().await.unwrap().rows.is_some_and(|rows| rows >= 2_345));
 }
 
-fn count(outcome: &[Loaded], what: impl Fn(&Loaded) -> bool) -> usize {
+fn count(outcome: &[LoadResult], what: impl Fn(&LoadResult) -> bool) -> usize {
     outcome.iter().filter(|loaded| what(loaded)).count()
 }
 
-async fn loading_twice_changes_nothing(warehouse: &dyn Warehouse, shape: &Shape) {
+async fn loading_twice_changes_nothing(warehouse: &dyn Warehouse, shape: &TableSchema) {
     let records: Vec<Record> = (0..2_345).map(record).collect();
-    for expected in [Loaded::Inserted, Loaded::Identical] {
+    for expected in [LoadResult::Inserted, LoadResult::Identical] {
         let outcome = load(warehouse, &records, shape, OnConflict::Keep).await.unwrap();
         assert_eq!(count(&outcome, |loaded| *loaded == expected), records.len(), "{expected:?}");
     }
 }
 
-async fn every_value_survives(warehouse: &dyn Warehouse, shape: &Shape) {
+async fn every_value_survives(warehouse: &dyn Warehouse, shape: &TableSchema) {
     let record = record(7);
     let rows = warehouse.fetch(&[record.id_treated_data.clone(), "missing".into()], shape).await.unwrap();
     assert_eq!(rows, [record.to_row(shape)], "bit for bit");
 }
 
-async fn a_batch_with_a_taken_id_is_not_inserted(warehouse: &dyn Warehouse, shape: &Shape) {
+async fn a_batch_with_a_taken_id_is_not_inserted(warehouse: &dyn Warehouse, shape: &TableSchema) {
     let rows: Vec<Row> = [5_000, 5_001, 7].map(|n| record(n).to_row(shape)).to_vec();
-    assert_eq!(warehouse.insert(&rows, shape).await.unwrap(), Insert::Taken);
+    assert_eq!(warehouse.insert(&rows, shape).await.unwrap(), InsertResult::IdTaken);
     let ids = [rows[0].id().to_owned(), rows[1].id().to_owned()];
     assert!(warehouse.fetch(&ids, shape).await.unwrap().is_empty(), "all or nothing");
 }
 
-async fn mixed_batches_are_told_apart(warehouse: &dyn Warehouse, shape: &Shape) {
+async fn mixed_batches_are_told_apart(warehouse: &dyn Warehouse, shape: &TableSchema) {
     let mut changed = record(8);
     changed.reading.peso_medio += 0.5;
     let records = [record(3_000), record(7), changed, record(3_001), record(3_000)];
     let outcome = load(warehouse, &records, shape, OnConflict::Keep).await.unwrap();
-    let [Loaded::Inserted, Loaded::Identical, Loaded::Conflicting(conflict), Loaded::Inserted, Loaded::Identical] =
-        outcome.as_slice()
+    let [
+        LoadResult::Inserted,
+        LoadResult::Identical,
+        LoadResult::Conflicting(conflict),
+        LoadResult::Inserted,
+        LoadResult::Identical,
+    ] = outcome.as_slice()
     else {
         panic!("{outcome:?}")
     };
     assert_eq!(conflict.differences.iter().map(|d| d.column).collect::<Vec<_>>(), [Column::PesoMedio]);
     assert_eq!(warehouse.fetch(&[record(8).id_treated_data], shape).await.unwrap(), [record(8).to_row(shape)], "kept");
     let outcome = load(warehouse, &records[2..3], shape, OnConflict::Overwrite).await.unwrap();
-    assert!(matches!(outcome.as_slice(), [Loaded::Overwritten(_)]), "{outcome:?}");
+    assert!(matches!(outcome.as_slice(), [LoadResult::Overwritten(_)]), "{outcome:?}");
     assert_eq!(warehouse.fetch(&[record(8).id_treated_data], shape).await.unwrap(), [records[2].to_row(shape)]);
 }
 
-async fn a_guarded_update_never_overwrites_a_newer_write(warehouse: &dyn Warehouse, shape: &Shape) {
+async fn a_guarded_update_never_overwrites_a_newer_write(warehouse: &dyn Warehouse, shape: &TableSchema) {
     let old = record(9).to_row(shape);
     let (mut first, mut second) = (old.clone(), old.clone());
     first.0[Column::QuantidadeAnimais.index()] = Value::Integer(50);
@@ -96,11 +101,11 @@ async fn a_guarded_update_never_overwrites_a_newer_write(warehouse: &dyn Warehou
 }
 
 /// SQLite holds text of any length, so there the long value simply goes in.
-async fn a_value_too_long_is_refused_alone(warehouse: &dyn Warehouse, shape: &Shape) {
+async fn a_value_too_long_is_refused_alone(warehouse: &dyn Warehouse, shape: &TableSchema) {
     let mut records: Vec<Record> = (6_000..6_150).map(record).collect();
     records[70].reading.id_lote = "x".repeat(300);
     let outcome = load(warehouse, &records, shape, OnConflict::Keep).await.unwrap();
-    let refused = count(&outcome, |loaded| matches!(loaded, Loaded::Refused(_)));
-    assert_eq!(count(&outcome, |loaded| *loaded == Loaded::Inserted) + refused, records.len());
-    assert!(refused <= 1 && outcome[70] != Loaded::Identical, "{:?}", outcome[70]);
+    let refused = count(&outcome, |loaded| matches!(loaded, LoadResult::Refused(_)));
+    assert_eq!(count(&outcome, |loaded| *loaded == LoadResult::Inserted) + refused, records.len());
+    assert!(refused <= 1 && outcome[70] != LoadResult::Identical, "{:?}", outcome[70]);
 }

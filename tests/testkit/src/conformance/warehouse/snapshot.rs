@@ -5,25 +5,25 @@ use futures::TryStreamExt;
 
 use super::record;
 use pipeline::record::Column;
-use pipeline::record::stored::{Row, Shape, Value};
-use pipeline::warehouse::{Bulk, Change, Insert, Snapshot, Window};
+use pipeline::record::row::{Row, TableSchema, Value};
+use pipeline::warehouse::{BulkWarehouse, ChangeSet, InsertResult, Snapshot, TimeWindow};
 
 /// Rows that are there.
 const ROWS: u32 = 2_345;
 
 /// Runs every check on a table that has no rows yet.
-pub(super) async fn check(warehouse: &dyn Bulk, shape: &Shape) {
+pub(super) async fn check(warehouse: &dyn BulkWarehouse, shape: &TableSchema) {
     let mut rows: Vec<Row> = (0..ROWS).map(|n| record(n).to_row(shape)).collect();
     rows.sort_by(|a, b| a.id().cmp(b.id()));
-    let change = Change { insert: &rows, ..Change::default() };
-    assert_eq!(warehouse.apply(&change, shape).await.unwrap(), Insert::Done);
+    let change = ChangeSet { insert: &rows, ..ChangeSet::default() };
+    assert_eq!(warehouse.apply(&change, shape).await.unwrap(), InsertResult::Inserted);
     pages_come_in_the_order_of_ids(warehouse, shape, &rows).await;
     windows_hold(warehouse, shape).await;
     what_is_written_meanwhile_does_not_show(warehouse, shape, &rows).await;
 }
 
 /// Every row of some windows, by scans of at most so many rows in pages of a seventh of that.
-async fn all(snapshot: &mut dyn Snapshot, limit: u32, windows: &[Window]) -> Vec<Row> {
+async fn all(snapshot: &mut dyn Snapshot, limit: u32, windows: &[TimeWindow]) -> Vec<Row> {
     let (mut all, page): (Vec<Row>, usize) = (Vec::new(), (limit / 7).max(1) as usize);
     loop {
         let after = all.last().map(|row| row.id().to_owned());
@@ -38,18 +38,18 @@ async fn all(snapshot: &mut dyn Snapshot, limit: u32, windows: &[Window]) -> Vec
     }
 }
 
-async fn pages_come_in_the_order_of_ids(warehouse: &dyn Bulk, shape: &Shape, rows: &[Row]) {
+async fn pages_come_in_the_order_of_ids(warehouse: &dyn BulkWarehouse, shape: &TableSchema, rows: &[Row]) {
     let mut snapshot = warehouse.snapshot(shape).await.unwrap();
     for page in [100, 5_000] {
         assert!(all(&mut *snapshot, page, &[]).await == rows, "pages of {page}: bit for bit");
     }
 }
 
-async fn windows_hold(warehouse: &dyn Bulk, shape: &Shape) {
+async fn windows_hold(warehouse: &dyn BulkWarehouse, shape: &TableSchema) {
     let day = record(0).reading.data.naive_utc();
     let next = day.checked_add_days(Days::new(1));
-    let of_row_ts = |from, until| Window { column: Column::RowTs, from, until };
-    let of_data = |from, until| Window { column: Column::Data, from, until };
+    let of_row_ts = |from, until| TimeWindow { column: Column::RowTs, from, until };
+    let of_data = |from, until| TimeWindow { column: Column::Data, from, until };
     let processed = record(0).row_ts.naive_utc();
     let later = processed.checked_add_days(Days::new(1));
     let mut snapshot = warehouse.snapshot(shape).await.unwrap();
@@ -68,7 +68,7 @@ async fn windows_hold(warehouse: &dyn Bulk, shape: &Shape) {
     }
 }
 
-async fn what_is_written_meanwhile_does_not_show(warehouse: &dyn Bulk, shape: &Shape, rows: &[Row]) {
+async fn what_is_written_meanwhile_does_not_show(warehouse: &dyn BulkWarehouse, shape: &TableSchema, rows: &[Row]) {
     let mut snapshot = warehouse.snapshot(shape).await.unwrap();
     let first = snapshot.scan(None, 10, 100, &[]).try_concat().await.unwrap();
     assert!(first == rows[..10]);
@@ -77,8 +77,8 @@ async fn what_is_written_meanwhile_does_not_show(warehouse: &dyn Bulk, shape: &S
     changed.0[Column::QuantidadeAnimais.index()] = Value::Integer(1);
     let new = [record(ROWS).to_row(shape)];
     let replace = [(last.clone(), changed.clone())];
-    let change = Change { insert: &new, replace: &replace, ..Change::default() };
-    assert_eq!(warehouse.apply(&change, shape).await.unwrap(), Insert::Done);
+    let change = ChangeSet { insert: &new, replace: &replace, ..ChangeSet::default() };
+    assert_eq!(warehouse.apply(&change, shape).await.unwrap(), InsertResult::Inserted);
     let after = first.last().map(|row| row.id().to_owned());
     let rest = snapshot.scan(after, 5_000, 1_000, &[]).try_concat().await.unwrap();
     assert!(rest == rows[10..], "as it was when the reading began");

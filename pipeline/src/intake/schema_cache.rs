@@ -1,0 +1,62 @@
+//! What the intake knows of the table it loads into: looked up when first needed, and again when that may be wrong.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::Mutex;
+
+use crate::error::Kind;
+use crate::record::Record;
+use crate::record::row::TableSchema;
+use crate::warehouse::{Error, LoadResult, LoadResults, OnConflict, Warehouse, load_into};
+
+/// How long the table is taken to be as it was found: somebody may alter it while the intake runs.
+const TRUSTED: TimeDelta = TimeDelta::minutes(10);
+
+/// The table.
+#[derive(Debug, Clone)]
+pub(super) struct SchemaCache {
+    warehouse: Arc<dyn Warehouse>,
+    known: Arc<Mutex<Option<CachedSchema>>>,
+}
+
+/// What was found, and when.
+#[derive(Debug)]
+struct CachedSchema {
+    at: DateTime<Utc>,
+    shape: TableSchema,
+}
+
+impl SchemaCache {
+    pub fn new(warehouse: Arc<dyn Warehouse>) -> Self {
+        Self { warehouse, known: Arc::default() }
+    }
+
+    /// Its shape, looked up where it is not known or was looked up long ago.
+    pub async fn shape(&self, now: DateTime<Utc>) -> Result<TableSchema, Error> {
+        let mut known = self.known.lock().await;
+        if let Some(known) = &*known
+            && (now - known.at).abs() < TRUSTED
+        {
+            return Ok(known.shape);
+        }
+        let shape = self.warehouse.table_schema().await?;
+        *known = Some(CachedSchema { at: now, shape });
+        Ok(shape)
+    }
+
+    /// Loads the records of a batch; what became of each is in `settled` as soon as it is known.
+    pub async fn load(&self, records: &[Record], now: DateTime<Utc>, settled: &mut LoadResults) -> Result<(), Error> {
+        let shape = self.shape(now).await?;
+        let ended = load_into(&*self.warehouse, records, &shape, OnConflict::Keep, settled).await;
+        let lasts = |e: &Error| e.kind() != Kind::Transient;
+        let odd = settled.iter().flatten().any(|row| match row {
+            Ok(loaded) => matches!(loaded, LoadResult::Refused(_)),
+            Err(e) => lasts(e),
+        });
+        if odd || ended.as_ref().err().is_some_and(lasts) {
+            *self.known.lock().await = None; // the table may have been altered
+        }
+        ended
+    }
+}

@@ -1,0 +1,278 @@
+//! How many requests of a client may be under way at once: as many as are asked for until the store asks to slow down,
+//! then as many as it serves.
+//!
+//! One refusal says little: a store that splits a partition refuses a share of the requests whatever their rate. So the
+//! share of refusals in a second is looked at, and what a lower limit yields: where fewer requests at once bring less
+//! home and the share of refusals stays, the limit was not the cause, and it goes back.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+use crate::lake::ThrottleStats;
+
+/// The limit is thought over once in this time.
+const WINDOW: Duration = Duration::from_secs(1);
+
+/// Refusals of this share of the requests are lived with: retries with short pauses carry them.
+const TOLERATED: f64 = 0.15;
+
+/// What the limit is multiplied with where the store refuses more.
+const CUT: f64 = 0.7;
+
+/// The lowest limit.
+const FLOOR: f64 = 4.0;
+
+/// Windows without another cut after one that did not help.
+const HOLD: u32 = 10;
+
+/// Counts requests in and out.
+#[derive(Debug, Default)]
+pub(super) struct ConcurrencyLimiter {
+    in_flight: AtomicUsize,
+    /// A store that has refused nothing costs two additions a request.
+    watching: AtomicBool,
+    control: Mutex<Option<AdaptiveLimit>>,
+    free: Notify,
+    slow_downs: AtomicU64,
+    retries: AtomicU64,
+    /// 0 while there was no limit.
+    lowest: AtomicU64,
+}
+
+/// A request under way.
+#[derive(Debug)]
+pub(super) struct Permit<'a>(&'a ConcurrencyLimiter);
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::SeqCst);
+        if self.0.watching.load(Ordering::SeqCst) {
+            self.0.free.notify_one();
+        }
+    }
+}
+
+impl ConcurrencyLimiter {
+    /// Waits until one more request may be made.
+    pub(super) async fn acquire(&self) -> Permit<'_> {
+        if !self.watching.load(Ordering::SeqCst) && self.try_enter() {
+            return Permit(self);
+        }
+        loop {
+            let mut free = std::pin::pin!(self.free.notified());
+            free.as_mut().enable();
+            if self.try_enter() {
+                return Permit(self);
+            }
+            free.await;
+        }
+    }
+
+    fn try_enter(&self) -> bool {
+        if !self.watching.load(Ordering::SeqCst) {
+            self.in_flight.fetch_add(1, Ordering::SeqCst);
+            return true;
+        }
+        let control = self.control.lock().unwrap_or_else(PoisonError::into_inner);
+        let limit = control.as_ref().and_then(|control| control.limit);
+        #[allow(clippy::cast_precision_loss, reason = "a count of requests under way")]
+        let may = limit.is_none_or(|limit| (self.in_flight.load(Ordering::SeqCst) as f64) < limit);
+        if may {
+            self.in_flight.fetch_add(1, Ordering::SeqCst);
+        }
+        may
+    }
+
+    /// What the store answered to a request: whether it asked to slow down.
+    pub(super) fn record_response(&self, slow_down: bool) {
+        if slow_down {
+            self.slow_downs.fetch_add(1, Ordering::Relaxed);
+        } else if !self.watching.load(Ordering::SeqCst) {
+            return;
+        }
+        let now = Instant::now();
+        let flying = self.in_flight.load(Ordering::SeqCst);
+        let mut held = self.control.lock().unwrap_or_else(PoisonError::into_inner);
+        let control = held.get_or_insert_with(|| AdaptiveLimit::new(now));
+        self.watching.store(true, Ordering::SeqCst);
+        control.count(slow_down, flying);
+        if now.duration_since(control.since) < WINDOW {
+            return;
+        }
+        if control.end_window(now) {
+            if let Some(limit) = control.limit {
+                self.note(limit);
+            }
+        } else {
+            *held = None;
+            self.watching.store(false, Ordering::SeqCst);
+        }
+        self.free.notify_waiters();
+    }
+
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a limit is a small positive number")]
+    fn note(&self, limit: f64) {
+        let lowest = self.lowest.load(Ordering::Relaxed);
+        if lowest == 0 || (limit as u64) < lowest {
+            self.lowest.store(limit as u64, Ordering::Relaxed);
+        }
+    }
+
+    /// A request is about to be tried again.
+    pub(super) fn record_retry(&self) {
+        self.retries.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether refusals are few enough for short pauses.
+    pub(super) fn is_calm(&self) -> bool {
+        let control = self.control.lock().unwrap_or_else(PoisonError::into_inner);
+        control.as_ref().is_none_or(AdaptiveLimit::is_calm)
+    }
+
+    /// What happened so far.
+    pub(super) fn throttle_stats(&self) -> ThrottleStats {
+        let lowest = self.lowest.load(Ordering::Relaxed);
+        ThrottleStats {
+            slow_downs: self.slow_downs.load(Ordering::Relaxed),
+            retries: self.retries.load(Ordering::Relaxed),
+            min_concurrency: (lowest > 0).then_some(lowest),
+        }
+    }
+}
+
+/// The limit and what it is judged by; pure, but for the instants it is given.
+#[derive(Debug)]
+struct AdaptiveLimit {
+    since: Instant,
+    served: f64,
+    refused: f64,
+    /// The most requests under way at once since the watch began.
+    peak: f64,
+    /// `None` while nothing is limited.
+    limit: Option<f64>,
+    /// Before the last cut: the limit, and what was served a second.
+    before: Option<(f64, f64)>,
+    hold: u32,
+    share: f64,
+}
+
+impl AdaptiveLimit {
+    fn new(now: Instant) -> Self {
+        let (served, refused, peak, share) = (0.0, 0.0, 0.0, 0.0);
+        Self { since: now, served, refused, peak, limit: None, before: None, hold: 0, share }
+    }
+
+    #[allow(clippy::cast_precision_loss, reason = "a count of requests under way")]
+    fn count(&mut self, refused: bool, flying: usize) {
+        *(if refused { &mut self.refused } else { &mut self.served }) += 1.0;
+        self.peak = self.peak.max(flying as f64);
+    }
+
+    fn is_calm(&self) -> bool {
+        self.share <= TOLERATED && self.refused <= 2.0 * TOLERATED * (self.served + self.refused).max(50.0)
+    }
+
+    /// Ends a window; false where there is nothing left to watch.
+    fn end_window(&mut self, now: Instant) -> bool {
+        let seconds = now.duration_since(self.since).as_secs_f64().max(f64::EPSILON);
+        let rate = self.served / seconds;
+        self.share = self.refused / (self.served + self.refused).max(1.0);
+        let quiet = self.refused == 0.0;
+        (self.since, self.served, self.refused) = (now, 0.0, 0.0);
+        if self.share <= TOLERATED {
+            self.before = None;
+            self.limit = self.limit.map(|limit| limit * 1.05 + 1.0).filter(|limit| *limit < self.peak);
+            return !(quiet && self.limit.is_none());
+        }
+        match self.before {
+            // What is served falls with the limit, and still much is refused: it is not the number that is too high.
+            Some((limit, served)) if rate < served * (1.0 + CUT) / 2.0 && rate > 0.0 => {
+                (self.limit, self.before, self.hold) = (Some(limit).filter(|limit| *limit < self.peak), None, HOLD);
+            }
+            _ if self.hold > 0 => self.hold -= 1,
+            _ => {
+                let limit = self.limit.unwrap_or(self.peak);
+                self.before = Some((limit, rate));
+                self.limit = Some((limit * CUT).max(FLOOR));
+            }
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// So many seconds of a client that has always more to ask; a request takes 20 ms. Gives the limit of each second.
+    fn play(seconds: u32, workers: f64, answer: impl Fn(f64) -> (f64, f64)) -> Vec<f64> {
+        let begun = Instant::now();
+        let mut control = AdaptiveLimit::new(begun);
+        (1..=seconds)
+            .map(|second| {
+                let flying = control.limit.unwrap_or(workers).min(workers);
+                control.peak = control.peak.max(flying);
+                (control.served, control.refused) = answer(flying * 50.0);
+                if !control.end_window(begun + Duration::from_secs(second.into())) {
+                    control = AdaptiveLimit::new(begun + Duration::from_secs(second.into()));
+                }
+                control.limit.unwrap_or(workers).min(workers)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_share_of_random_refusals_takes_no_goodput() {
+        for share in [0.1, 0.3] {
+            let limits = play(300, 256.0, |asked| (asked * (1.0 - share), asked * share));
+            let mean = limits.iter().sum::<f64>() / 300.0;
+            assert!(mean > 0.9 * 256.0, "{share}: {mean}");
+        }
+    }
+
+    #[test]
+    fn a_store_that_serves_so_many_a_second_is_asked_for_little_more() {
+        let limits = play(300, 256.0, |asked| (asked.min(1_000.0), (asked - 1_000.0).max(0.0)));
+        let settled = &limits[60..];
+        assert!(settled.iter().all(|limit| (14.0..=40.0).contains(limit)), "{settled:?}"); // 20 × 50 = 1,000
+    }
+
+    #[test]
+    fn it_climbs_back_when_the_store_recovers_and_stays_above_the_floor() {
+        let down = play(60, 256.0, |asked| (0.0, asked));
+        assert!(down.iter().all(|limit| *limit >= FLOOR), "{down:?}");
+        let recovering = std::cell::Cell::new(0);
+        let limits = play(120, 256.0, |asked| {
+            recovering.set(recovering.get() + 1);
+            if recovering.get() < 20 { (asked.min(500.0), (asked - 500.0).max(0.0)) } else { (asked, 0.0) }
+        });
+        assert!(limits[18] < 30.0 && limits[119] >= 256.0, "{limits:?}");
+    }
+
+    #[tokio::test]
+    async fn the_limit_binds_and_those_who_wait_go_on() {
+        let limiter = std::sync::Arc::new(ConcurrencyLimiter::default());
+        let mut control = AdaptiveLimit::new(Instant::now());
+        control.limit = Some(FLOOR);
+        *limiter.control.lock().unwrap() = Some(control);
+        limiter.watching.store(true, Ordering::SeqCst);
+        let most = std::sync::Arc::new(AtomicUsize::new(0));
+        let tasks = (0..40).map(|_| {
+            let (limiter, most) = (std::sync::Arc::clone(&limiter), std::sync::Arc::clone(&most));
+            tokio::spawn(async move {
+                let _permit = limiter.acquire().await;
+                most.fetch_max(limiter.in_flight.load(Ordering::SeqCst), Ordering::SeqCst);
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            })
+        });
+        let tasks: Vec<_> = tasks.collect();
+        for task in tasks {
+            tokio::time::timeout(Duration::from_secs(10), task).await.unwrap().unwrap();
+        }
+        assert_eq!(most.load(Ordering::SeqCst), 4);
+        assert_eq!(limiter.in_flight.load(Ordering::SeqCst), 0);
+    }
+}

@@ -1,0 +1,248 @@
+//! The treated reading: thirteen columns, and its JSON object in the lake.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use chrono::{DateTime, SubsecRound, Utc};
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::json::{Fields, MAX_OBJECT_BYTES, Origin};
+use super::{Column, Field, FieldType, Reading, Rejection, Rules, Source, reading_id, timestamp};
+
+/// A reading with what treatment adds to it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// The id of the treated record: version 8 where this toolkit made it, random in older lakes.
+    pub id_treated_data: String,
+    /// What the farm sent.
+    pub reading: Reading,
+    /// Intake targeted, kg per animal and day.
+    pub consumo_meta: f64,
+    /// When the record was processed, cut to microseconds.
+    #[serde(with = "chrono::serde::ts_microseconds")]
+    pub row_ts: DateTime<Utc>,
+}
+
+impl Record {
+    /// Treats a reading: its id from its content, its target from the rules, `now` as processing time.
+    pub fn from_reading(reading: Reading, rules: Rules, now: DateTime<Utc>) -> Self {
+        Self {
+            id_treated_data: reading_id(&reading).to_string(),
+            consumo_meta: rules.consumo_meta(reading.peso_medio),
+            row_ts: now.trunc_subsecs(6),
+            reading,
+        }
+    }
+
+    /// Reads an object of the lake, written by this toolkit or by the older Lambda.
+    ///
+    /// # Errors
+    /// The precise reason for which the object holds no valid record.
+    pub fn parse(object: &[u8]) -> Result<Self, Rejection> {
+        Self::read(&mut Fields::parse(object, MAX_OBJECT_BYTES, Origin::Lake)?)
+    }
+
+    /// Reads the columns from a source.
+    ///
+    /// # Errors
+    /// Returns the source's error for the first column that cannot be read.
+    pub fn read<S: Source>(from: &mut S) -> Result<Self, S::Error> {
+        Ok(Self {
+            id_treated_data: FieldType::read(from, Column::IdTreatedData)?,
+            reading: Reading::read(from)?,
+            consumo_meta: FieldType::read(from, Column::ConsumoMeta)?,
+            row_ts: FieldType::read(from, Column::RowTs)?,
+        })
+    }
+
+    /// The lake object of this record: the message as it came, unknown fields and all, and the three treated fields.
+    ///
+    /// # Errors
+    /// The message is no JSON object; a message that was parsed into this record always is one.
+    pub fn object(&self, message: &[u8]) -> Result<Vec<u8>, serde_json::Error> {
+        let mut members: Members = serde_json::from_slice(without_mark(message))?;
+        members.0.retain(|(name, _)| !Column::TREATED.iter().any(|column| column.name() == name));
+        let mut out = Vec::with_capacity(message.len() + 160);
+        for (name, value) in &members.0 {
+            match Column::from_name(name).and_then(|column| self.respelled(column, value.get())) {
+                Some(text) => push_member(&mut out, name, &text),
+                None => push_member(&mut out, name, value.get()),
+            }
+        }
+        Ok(self.close(out))
+    }
+
+    /// A text as the reading has it, where the message had another spelling: what is read back from the lake is what the row has.
+    fn respelled(&self, column: Column, sent: &str) -> Option<String> {
+        let reading = &self.reading;
+        let text = match column {
+            Column::IdCurral => &reading.id_curral,
+            Column::IdRaca => &reading.id_raca,
+            Column::IdLote => &reading.id_lote,
+            Column::CodCliente => &reading.cod_cliente,
+            _ => return None,
+        };
+        let as_sent = serde_json::from_str::<Cow<'_, str>>(sent).is_ok_and(|sent| sent == *text);
+        let is_number = !sent.starts_with('"') && sent == text;
+        if as_sent || is_number { None } else { self.member(column) }
+    }
+
+    /// The lake object of a record whose message is gone, in the form farms write: used to mend a lake from the warehouse.
+    pub fn object_from_values(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(420);
+        for column in Column::READING {
+            self.push_column(&mut out, column);
+        }
+        self.close(out)
+    }
+
+    /// The lake object of this record in place of `object`: these columns as the record has them, all else as it was.
+    ///
+    /// # Errors
+    /// `object` is no JSON object.
+    pub fn object_with_columns(&self, object: &[u8], columns: &[Column]) -> Result<Vec<u8>, serde_json::Error> {
+        let members: Members = serde_json::from_slice(without_mark(object))?;
+        let mut out = Vec::with_capacity(object.len() + 32);
+        for (name, value) in &members.0 {
+            match columns.iter().find(|column| column.name() == name) {
+                Some(column) => self.push_column(&mut out, *column),
+                None => push_member(&mut out, name, value.get()),
+            }
+        }
+        // Only an optional column can be missing from an object that was read.
+        for column in columns.iter().filter(|column| !members.0.iter().any(|(name, _)| column.name() == name)) {
+            self.push_column(&mut out, *column);
+        }
+        out.push(b'}');
+        Ok(out)
+    }
+
+    /// A column's value as JSON text in the form farms write; `None` if the record has none.
+    fn member(&self, column: Column) -> Option<String> {
+        let text = |text: &str| serde_json::Value::from(text).to_string();
+        Some(match self.field(column) {
+            Field::Absent => return None,
+            Field::Text(value) => text(value),
+            Field::Weight(value) => ryu_js::Buffer::new().format(value).to_owned(),
+            Field::Count(value) => text(&value.to_string()),
+            Field::Instant(at) if column.is_treated() => text(&timestamp::as_row_ts(at)),
+            Field::Instant(at) => text(&timestamp::as_farm(at)),
+        })
+    }
+
+    fn push_column(&self, out: &mut Vec<u8>, column: Column) {
+        if let Some(value) = self.member(column) {
+            push_member(out, column.name(), &value);
+        }
+    }
+
+    fn close(&self, mut out: Vec<u8>) -> Vec<u8> {
+        for column in Column::TREATED {
+            self.push_column(&mut out, column);
+        }
+        out.push(b'}');
+        out
+    }
+}
+
+/// Without the mark that some editors put before UTF-8.
+fn without_mark(json: &[u8]) -> &[u8] {
+    json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json)
+}
+
+fn push_member(out: &mut Vec<u8>, name: &str, value: &str) {
+    out.push(if out.is_empty() { b'{' } else { b',' });
+    out.extend_from_slice(serde_json::Value::from(name).to_string().as_bytes());
+    out.push(b':');
+    out.extend_from_slice(value.as_bytes());
+}
+
+/// The members of a JSON object in their order, values as their text.
+struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize, Serialize)]
+        struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+        struct InOrder;
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Members<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Members<'de>, M::Error> {
+                let mut members = Vec::with_capacity(16);
+                while let Some(name) = map.next_key::<Name<'de>>()? {
+                    members.push((name.0, map.next_value()?));
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(InOrder)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MESSAGE: &str = r#"{"id_curral":"1","id_raca":"9000001","id_lote":"3","peso_entrada":"450.0","peso_medio":450.483,"data":"2023-01-01 00:00:00 UTC","quantidade_animais":"51","dia_confinamento":"66","consumo_real":9.0,"cod_cliente":"FazendaUm","lote_nota":{"ração":[1, 2.50]},"big":123456789012345678901234567890}"#;
+
+    fn record() -> Record {
+        let now = timestamp::parse("2026-11-22T18:49:03.454063999").unwrap();
+        Record::from_reading(Reading::parse(MESSAGE.as_bytes()).unwrap(), Rules::default(), now)
+    }
+
+    #[test]
+    fn an_object_holds_the_message_as_it_came_and_parses_back() {
+        let record = record();
+        let object = record.object(MESSAGE.as_bytes()).unwrap();
+        let text = std::str::from_utf8(&object).unwrap();
+        assert!(text.starts_with(MESSAGE.trim_end_matches('}')), "{text}");
+        assert!(text.contains(r#""consumo_meta":7.9285008,"#), "{text}");
+        assert!(text.ends_with(r#""row_ts":"2026-11-22T18:49:03.454063"}"#), "{text}");
+        assert_eq!(Record::parse(&object).unwrap(), record);
+    }
+
+    #[test]
+    fn a_message_cannot_choose_its_own_id() {
+        let record = record();
+        let forged = MESSAGE.replacen('{', r#"{"id_treated_data":"x","row_ts":"y","consumo_meta":1,"#, 1);
+        assert_eq!(record.object(forged.as_bytes()).unwrap(), record.object(MESSAGE.as_bytes()).unwrap());
+    }
+
+    #[test]
+    fn an_object_in_place_of_another_differs_in_the_named_columns_only() {
+        let mut record = record();
+        let object = record.object(MESSAGE.as_bytes()).unwrap();
+        record.reading.peso_medio = 451.5;
+        record.reading.quantidade_animais = 50;
+        let columns = [Column::PesoMedio, Column::QuantidadeAnimais];
+        let changed = String::from_utf8(record.object_with_columns(&object, &columns).unwrap()).unwrap();
+        let expected = String::from_utf8(object).unwrap();
+        let expected = expected.replace("\"peso_medio\":450.483", "\"peso_medio\":451.5");
+        assert_eq!(changed, expected.replace("\"quantidade_animais\":\"51\"", "\"quantidade_animais\":\"50\""));
+    }
+
+    #[test]
+    fn an_object_from_values_is_the_same_record() {
+        let record = record();
+        assert_eq!(Record::parse(&record.object_from_values()).unwrap(), record);
+    }
+
+    #[test]
+    fn an_object_of_the_older_lambda_is_read() {
+        let old = r#"{"id_curral":"1","id_raca":"2","id_lote":"3","peso_entrada":234.941,"peso_medio":360.341,"data":"2023-01-01 00:00:00 UTC","quantidade_animais":"51","dia_confinamento":"66","consumo_real":9.076451,"cod_cliente":"FazendaUm","consumo_meta":6.342001600000001,"id_treated_data":"0f1f4d5c-4a7e-4b0c-9d62-8c7d70e6f6ab","row_ts":"2026-11-22T18:49:03"}"#;
+        let record = Record::parse(old.as_bytes()).unwrap();
+        assert_eq!(record.id_treated_data, "0f1f4d5c-4a7e-4b0c-9d62-8c7d70e6f6ab");
+        assert_eq!(record.consumo_meta, Rules::default().consumo_meta(record.reading.peso_medio));
+        assert_eq!(
+            Record::parse(old.replace("id_treated_data", "id").as_bytes()).unwrap_err().to_string(),
+            "field id_treated_data is missing"
+        );
+    }
+}

@@ -1,0 +1,286 @@
+//! A record as a warehouse stores it: the kinds of a table's columns, rows, and rows from records and back.
+//!
+//! Whether a record and a row agree is decided in `compare`.
+
+use chrono::{DateTime, NaiveDateTime, SubsecRound, Utc};
+use serde::{Serialize, Serializer};
+
+mod compare;
+
+pub use compare::Difference;
+
+use super::{Column, ColumnKind, Field, Record, Source, timestamp};
+
+/// What a column of a real table can hold, as `information_schema` tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ColumnType {
+    /// Text of at most so many characters.
+    Text {
+        /// Limit in characters.
+        chars: u64,
+    },
+    /// A binary f32, perhaps rounded to so many decimals.
+    Float {
+        /// Decimals of a FLOAT(m,d).
+        decimals: Option<u8>,
+    },
+    /// A binary f64 or a decimal, perhaps rounded to so many decimals.
+    Double {
+        /// Decimals of a DOUBLE(m,d) or DECIMAL(m,d).
+        decimals: Option<u8>,
+    },
+    /// A whole number.
+    Integer,
+    /// A time without zone, taken as UTC, with so many fractional digits.
+    DateTime {
+        /// Fractional digits, 0 to 6.
+        digits: u8,
+    },
+}
+
+/// What each of the thirteen columns holds, in table order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TableSchema(pub [ColumnType; Column::COUNT]);
+
+impl TableSchema {
+    /// What one column holds.
+    pub fn of(&self, column: Column) -> ColumnType {
+        self.0[column.index()]
+    }
+
+    /// The shape that `init` creates on MySQL: VARCHAR(255), FLOAT, INT, DATETIME (DESIGN §2).
+    pub fn standard() -> Self {
+        Self(Column::ALL.map(|column| match column.kind() {
+            ColumnKind::Text => ColumnType::Text { chars: super::MAX_TEXT_CHARS as u64 },
+            ColumnKind::Weight => ColumnType::Float { decimals: None },
+            ColumnKind::Count => ColumnType::Integer,
+            ColumnKind::Instant => ColumnType::DateTime { digits: 0 },
+        }))
+    }
+}
+
+impl ColumnType {
+    /// The kind of a record's values that it can hold, whatever its precision.
+    pub const fn kind(self) -> ColumnKind {
+        match self {
+            Self::Text { .. } => ColumnKind::Text,
+            Self::Float { .. } | Self::Double { .. } => ColumnKind::Weight,
+            Self::Integer => ColumnKind::Count,
+            Self::DateTime { .. } => ColumnKind::Instant,
+        }
+    }
+}
+
+/// One value of a row or record.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs, reason = "the variants are the SQL kinds of value")]
+pub enum Value {
+    Null,
+    Text(String),
+    Float(f32),
+    Double(f64),
+    Integer(i64),
+    DateTime(NaiveDateTime),
+}
+
+impl Serialize for Value {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Null => serializer.serialize_none(),
+            Self::Text(text) => serializer.serialize_str(text),
+            // The shortest decimal that reads back to this f32, not the digits of its widening to f64.
+            Self::Float(value) => {
+                serializer.serialize_f64(value.to_string().parse().unwrap_or_else(|_| f64::from(*value)))
+            }
+            // JSON has no number for it, and would say null, which is another value.
+            Self::Double(value) if !value.is_finite() => serializer.collect_str(value),
+            Self::Double(value) => serializer.serialize_f64(*value),
+            Self::Integer(value) => serializer.serialize_i64(*value),
+            Self::DateTime(at) => serializer.serialize_str(&timestamp::as_row_ts(at.and_utc())),
+        }
+    }
+}
+
+/// A row as the warehouse holds it: thirteen values in table order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row(pub [Value; Column::COUNT]);
+
+impl Row {
+    /// A row of NULLs.
+    pub const fn nulls() -> Self {
+        Self([const { Value::Null }; Column::COUNT])
+    }
+
+    /// One value.
+    pub fn get(&self, column: Column) -> &Value {
+        &self.0[column.index()]
+    }
+
+    /// The primary key; empty where the table allows NULL and has it.
+    pub fn id(&self) -> &str {
+        self.text(Column::IdTreatedData).unwrap_or_default()
+    }
+
+    /// A text value, where it is one.
+    pub fn text(&self, column: Column) -> Option<&str> {
+        match self.get(column) {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// A time, where it is one.
+    pub fn instant(&self, column: Column) -> Option<NaiveDateTime> {
+        match self.get(column) {
+            Value::DateTime(at) => Some(*at),
+            _ => None,
+        }
+    }
+
+    /// The record this row was made from, as far as its columns kept it: f32 weights come back in their shortest form.
+    ///
+    /// `None` where a value is NULL or no record can have it.
+    pub fn to_record(&self) -> Option<Record> {
+        let record = Record::read(&mut RowSource(self)).ok()?;
+        Record::parse(&record.object_from_values()).ok()
+    }
+
+    /// A row from its values in the JSON that [`Value`] is written as, by the kinds of a table's columns.
+    ///
+    /// # Errors
+    /// A value is missing or of another kind.
+    pub fn from_json(
+        members: &serde_json::Map<String, serde_json::Value>,
+        shape: &TableSchema,
+    ) -> Result<Self, String> {
+        let mut row = Self::nulls();
+        for column in Column::ALL {
+            let json = match members.get(column.name()) {
+                Some(json) => json,
+                // A file of before the column was added.
+                None if column.is_optional() => continue,
+                None => return Err(format!("{column} is missing")),
+            };
+            let value = value_from_json(json, shape.of(column));
+            row.0[column.index()] =
+                value.ok_or_else(|| format!("{column} is of another kind than its column: {json}"))?;
+        }
+        Ok(row)
+    }
+}
+
+/// A row as a source of a record: an `f32` is read in its shortest form.
+struct RowSource<'a>(&'a Row);
+
+/// The row has no such value.
+struct NoValue;
+
+impl Source for RowSource<'_> {
+    type Error = NoValue;
+
+    fn has(&mut self, column: Column) -> bool {
+        *self.0.get(column) != Value::Null
+    }
+
+    fn text(&mut self, column: Column) -> Result<String, NoValue> {
+        self.0.text(column).map(str::to_owned).ok_or(NoValue)
+    }
+
+    fn weight(&mut self, column: Column) -> Result<f64, NoValue> {
+        match self.0.get(column) {
+            Value::Float(value) => value.to_string().parse().map_err(|_| NoValue),
+            Value::Double(value) => Ok(*value),
+            _ => Err(NoValue),
+        }
+    }
+
+    fn count(&mut self, column: Column) -> Result<i32, NoValue> {
+        match self.0.get(column) {
+            Value::Integer(value) => i32::try_from(*value).map_err(|_| NoValue),
+            _ => Err(NoValue),
+        }
+    }
+
+    fn instant(&mut self, column: Column) -> Result<DateTime<Utc>, NoValue> {
+        self.0.instant(column).map(|at| at.and_utc()).ok_or(NoValue)
+    }
+}
+
+impl Record {
+    /// The value of a column as a table of that shape holds it: weights in the column's binary type, times truncated.
+    pub fn value(&self, column: Column, shape: &TableSchema) -> Value {
+        match self.field(column) {
+            Field::Absent => Value::Null,
+            Field::Text(text) => Value::Text(text.to_owned()),
+            Field::Weight(value) => weight(value, shape.of(column)),
+            Field::Count(value) => Value::Integer(value.into()),
+            Field::Instant(at) => time(at, shape.of(column)),
+        }
+    }
+
+    /// The row a table of that shape holds for this record.
+    pub fn to_row(&self, shape: &TableSchema) -> Row {
+        Row(Column::ALL.map(|column| self.value(column, shape)))
+    }
+}
+
+fn value_from_json(json: &serde_json::Value, holds: ColumnType) -> Option<Value> {
+    if json.is_null() {
+        return Some(Value::Null);
+    }
+    Some(match holds {
+        ColumnType::Text { .. } => Value::Text(json.as_str()?.to_owned()),
+        ColumnType::Integer => Value::Integer(json.as_i64()?),
+        ColumnType::Float { .. } => weight(json.as_f64()?, holds),
+        ColumnType::Double { .. } => Value::Double(json.as_f64().or_else(|| infinite(json.as_str()?))?),
+        ColumnType::DateTime { .. } => Value::DateTime(timestamp::parse(json.as_str()?)?.naive_utc()),
+    })
+}
+
+/// What SQLite may hold, and JSON has as text only.
+fn infinite(text: &str) -> Option<f64> {
+    text.parse().ok().filter(|value: &f64| value.is_infinite())
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "rounding to f32 is what a FLOAT column does")]
+fn weight(value: f64, holds: ColumnType) -> Value {
+    match holds {
+        ColumnType::Float { .. } => Value::Float(value as f32),
+        _ => Value::Double(value),
+    }
+}
+
+fn time(at: DateTime<Utc>, holds: ColumnType) -> Value {
+    match holds {
+        ColumnType::DateTime { digits } => Value::DateTime(timestamp::truncated(at, digits)),
+        _ => Value::DateTime(at.naive_utc().trunc_subsecs(6)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Reading, Rules};
+
+    const OBJECT: &str = r#"{"id_curral":"1","id_raca":"2","id_lote":"3","peso_entrada":123456.789,"peso_medio":360.341,"data":"2023-01-01 00:00:00 UTC","quantidade_animais":"51","dia_confinamento":"66","consumo_real":9.076451,"cod_cliente":"FazendaUm"}"#;
+
+    fn record() -> Record {
+        let reading = Reading::parse(OBJECT.as_bytes()).unwrap();
+        Record::from_reading(reading, Rules::default(), timestamp::parse("2026-11-22T18:49:03.6").unwrap())
+    }
+
+    #[test]
+    fn an_f32_is_shown_in_its_shortest_form() {
+        assert_eq!(serde_json::to_string(&Value::Float(374.914)).unwrap(), "374.914");
+    }
+
+    #[test]
+    fn a_row_gives_back_the_record_its_columns_kept() {
+        let mut record = record();
+        record.reading.peso_entrada = 234.941;
+        let row = record.to_row(&TableSchema::standard());
+        let back = row.to_record().unwrap();
+        assert_eq!(back.reading, record.reading, "f32 in its shortest form is what the farm wrote");
+        assert!(back.differences(&row, &TableSchema::standard()).is_empty());
+    }
+}

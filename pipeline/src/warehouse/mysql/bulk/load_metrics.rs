@@ -1,0 +1,100 @@
+//! Signs of a server's strain, and how far a replica is behind.
+
+use std::time::Duration;
+
+use sqlx::mysql::MySqlRow;
+use sqlx::{Column as _, Row as _};
+
+use super::super::MySql;
+use crate::warehouse::bulk::LoadMetrics;
+use crate::warehouse::{Error, Reason};
+
+impl MySql {
+    pub(super) async fn strain(&self, query: Option<&str>) -> Result<LoadMetrics, Error> {
+        let rows = self.sessions.query_text("SHOW GLOBAL STATUS LIKE 'Threads_running'".into()).await?;
+        let threads_running = rows.first().and_then(|row| text(row, 1)).and_then(|text| text.parse().ok());
+        let query = match query {
+            Some(query) => Some(self.ask(query).await?),
+            None => None,
+        };
+        Ok(LoadMetrics { threads_running, query_value: query })
+    }
+
+    /// The number that a query of the user's answers with.
+    async fn ask(&self, query: &str) -> Result<f64, Error> {
+        let failed = |reason, what: String| Error::new(reason, &self.address, format!("the query {query:?} {what}"));
+        let rows = self.sessions.query_text(query.to_owned()).await;
+        let rows = rows.map_err(|e| failed(e.reason, format!("fails: {}", e.message)))?;
+        let number = rows.first().and_then(|row| text(row, 0)).and_then(|text| text.trim().parse().ok());
+        number.ok_or_else(|| failed(Reason::Other, "answers with no number in the first column".into()))
+    }
+
+    pub(super) async fn lag(&self) -> Result<Option<Duration>, Error> {
+        let rows = match self.sessions.query_text("SHOW REPLICA STATUS".into()).await {
+            // Servers from before 2020 know no other word.
+            Err(e) if e.reason == Reason::Other => self.sessions.query_text("SHOW SLAVE STATUS".into()).await?,
+            rows => rows?,
+        };
+        let channels: Vec<Status> = rows.iter().map(status).collect();
+        lag(&channels).map_err(|message| Error::new(Reason::Other, &self.address, message))
+    }
+}
+
+/// A value as the text protocol shows it.
+fn text(row: &MySqlRow, at: usize) -> Option<String> {
+    row.try_get_unchecked::<Option<String>, _>(at).ok().flatten()
+}
+
+/// One channel's columns, by name.
+type Status = Vec<(String, Option<String>)>;
+
+fn status(row: &MySqlRow) -> Status {
+    row.columns().iter().map(|column| (column.name().to_owned(), text(row, column.ordinal()))).collect()
+}
+
+/// The longest lag of all channels.
+fn lag(channels: &[Status]) -> Result<Option<Duration>, String> {
+    let mut longest = None;
+    for channel in channels {
+        let value = |names: [&str; 2]| {
+            let found = channel.iter().find(|(name, _)| names.iter().any(|known| name.eq_ignore_ascii_case(known)));
+            found.and_then(|(_, value)| value.as_deref())
+        };
+        match value(["Seconds_Behind_Source", "Seconds_Behind_Master"]).and_then(|text| text.parse().ok()) {
+            Some(seconds) => longest = longest.max(Some(Duration::from_secs(seconds))),
+            None => {
+                let errors = [["Last_IO_Error", ""], ["Last_SQL_Error", ""]].map(value);
+                let said = errors.into_iter().flatten().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("; ");
+                let said = if said.is_empty() { "start it, or leave this replica out".to_owned() } else { said };
+                return Err(format!("replication has stopped on this replica: {said}"));
+            }
+        }
+    }
+    Ok(longest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn channel(columns: &[(&str, Option<&str>)]) -> Status {
+        columns.iter().map(|(name, value)| ((*name).to_owned(), value.map(str::to_owned))).collect()
+    }
+
+    #[test]
+    fn the_columns_of_both_servers_are_read() {
+        let mysql = channel(&[("Replica_IO_Running", Some("Yes")), ("Seconds_Behind_Source", Some("7"))]);
+        let mariadb = channel(&[("Slave_IO_Running", Some("Yes")), ("Seconds_Behind_Master", Some("12"))]);
+        assert_eq!(lag(std::slice::from_ref(&mysql)), Ok(Some(Duration::from_secs(7))));
+        assert_eq!(lag(&[mysql.clone(), mariadb]), Ok(Some(Duration::from_secs(12))));
+        assert_eq!(lag(&[]), Ok(None));
+        let stopped = channel(&[
+            ("Seconds_Behind_Source", None),
+            ("Last_IO_Error", Some("")),
+            ("Last_SQL_Error", Some("Duplicate entry")),
+        ]);
+        assert!(lag(&[mysql, stopped]).unwrap_err().ends_with("replica: Duplicate entry"));
+        let silent = channel(&[("Seconds_Behind_Master", None)]);
+        assert!(lag(&[silent]).unwrap_err().contains("has stopped"));
+    }
+}

@@ -1,0 +1,130 @@
+//! A table that takes another's place, and what stands against it.
+
+use sqlx::mysql::MySqlRow;
+use sqlx::{AssertSqlSafe, Row as _};
+
+use super::super::MySql;
+use crate::warehouse::schema::{self, SchemaObject};
+use crate::warehouse::{Error, Reason, TableName};
+
+impl MySql {
+    async fn is_there(&self, table: &TableName) -> Result<bool, Error> {
+        self.exists(SchemaObject::Table, table.as_str()).await
+    }
+
+    pub(super) async fn make_shadow(&self, shadow: &TableName) -> Result<bool, Error> {
+        self.reach().await?;
+        if self.is_there(shadow).await? {
+            return Ok(false);
+        }
+        if self.is_there(&self.table).await? {
+            self.sessions.run(format!("CREATE TABLE `{shadow}` LIKE `{}`", self.table)).await?;
+            return Ok(true);
+        }
+        for step in schema::MYSQL.iter().filter(|step| step.creates != SchemaObject::View) {
+            self.sessions.run(step.sql(shadow)).await?;
+        }
+        Ok(true)
+    }
+
+    pub(super) async fn rename(&self, shadow: &TableName, old: &TableName) -> Result<(), Error> {
+        self.reach().await?;
+        if self.is_there(old).await? {
+            return Err(Error::new(Reason::AlreadyExists, &self.address, format!("there is a table {old} already")));
+        }
+        let into_place = format!("`{shadow}` TO `{}`", self.table);
+        let sql = match self.is_there(&self.table).await? {
+            true => format!("RENAME TABLE `{}` TO `{old}`, {into_place}", self.table),
+            false => format!("RENAME TABLE {into_place}"),
+        };
+        self.sessions.run(sql).await
+    }
+
+    /// One text a row.
+    async fn query_strings(&self, sql: &'static str) -> Result<Vec<String>, Error> {
+        let rows = self.sessions.rows(sqlx::query(sql).bind(self.table.as_str())).await?;
+        let texts: Result<Vec<String>, sqlx::Error> = rows.iter().map(|row| row.try_get(0)).collect();
+        texts.map_err(|e| self.sessions.failure(&e))
+    }
+
+    pub(super) async fn swap_blockers(&self) -> Result<Vec<String>, Error> {
+        self.reach().await?;
+        let mut found = Vec::new();
+        let sql = "SELECT CAST(table_type AS CHAR) FROM information_schema.tables \
+                   WHERE table_schema = DATABASE() AND table_name = ? AND table_type <> 'BASE TABLE'";
+        for kind in self.query_strings(sql).await? {
+            found.push(format!("{} is a {}", self.table, kind.to_lowercase()));
+        }
+        let sql = "SELECT CAST(trigger_name AS CHAR) FROM information_schema.triggers \
+                   WHERE event_object_schema = DATABASE() AND event_object_table = ?";
+        for name in self.query_strings(sql).await? {
+            found.push(format!("trigger {name} would stay with the old table"));
+        }
+        let sql = "SELECT CAST(CONCAT(constraint_name, ' to ', referenced_table_name) AS CHAR) \
+                   FROM information_schema.referential_constraints \
+                   WHERE constraint_schema = DATABASE() AND table_name = ?";
+        for name in self.query_strings(sql).await? {
+            found.push(format!("foreign key {name} would stay with the old table"));
+        }
+        let sql = "SELECT CAST(CONCAT(constraint_name, ' of ', constraint_schema, '.', table_name) AS CHAR) \
+                   FROM information_schema.referential_constraints \
+                   WHERE unique_constraint_schema = DATABASE() AND referenced_table_name = ?";
+        for name in self.query_strings(sql).await? {
+            found.push(format!("foreign key {name} would go on with the old table"));
+        }
+        found.extend(self.lacking().await?);
+        Ok(found)
+    }
+
+    /// The privileges that a swap needs and the account is seen to lack.
+    async fn lacking(&self) -> Result<Vec<String>, Error> {
+        let grants = self.sessions.rows(sqlx::query(AssertSqlSafe("SHOW GRANTS".to_owned()))).await?;
+        let grants: Vec<String> = grants.iter().filter_map(|row: &MySqlRow| row.try_get(0).ok()).collect();
+        let sql = "SELECT CAST(DATABASE() AS CHAR) FROM (SELECT ? AS x) one";
+        let database = self.query_strings(sql).await?.into_iter().next().unwrap_or_default();
+        let lacking = |privilege: &&str| lacks(&grants, &database, privilege);
+        Ok(["CREATE", "DROP", "ALTER", "INSERT"]
+            .iter()
+            .filter(|privilege| lacking(privilege))
+            .map(|privilege| format!("the account has no {privilege} on {database}"))
+            .collect())
+    }
+}
+
+/// Whether no grant that speaks of all tables gives a privilege; a role may give any, so with one it is not said.
+fn lacks(grants: &[String], database: &str, privilege: &str) -> bool {
+    let mut lacks = true;
+    for grant in grants {
+        let Some((given, on)) = grant.strip_prefix("GRANT ").and_then(|grant| grant.split_once(" ON ")) else {
+            // GRANT `role`@`%` TO …
+            return false;
+        };
+        let scope = on.split(" TO ").next().unwrap_or_default();
+        let name = scope.strip_suffix(".*").map(|name| name.trim_matches('`').replace("\\_", "_").replace("\\%", "%"));
+        let here = name.is_some_and(|name| name == "*" || name == database || name.contains('%'));
+        lacks &= !(here && given.split(", ").any(|given| given == privilege || given == "ALL PRIVILEGES"));
+    }
+    lacks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grants_are_read_as_servers_word_them() {
+        let cases: [(&[&str], bool); 6] = [
+            (&["GRANT ALL PRIVILEGES ON *.* TO `root`@`%` WITH GRANT OPTION"], false),
+            (&["GRANT USAGE ON *.* TO `a`@`%`", "GRANT SELECT, INSERT ON `fazendas`.* TO `a`@`%`"], true),
+            (&["GRANT USAGE ON *.* TO `a`@`%`", "GRANT SELECT, DROP ON `fazendas`.* TO `a`@`%`"], false),
+            (&["GRANT ALL PRIVILEGES ON `other`.* TO `a`@`%`"], true),
+            (&["GRANT ALL PRIVILEGES ON `fazen%`.* TO `a`@`%`"], false),
+            (&["GRANT USAGE ON *.* TO `a`@`%`", "GRANT `writer`@`%` TO `a`@`%`"], false),
+        ];
+        for (grants, lacking) in cases {
+            let grants: Vec<String> = grants.iter().map(|&grant| grant.to_owned()).collect();
+            assert_eq!(lacks(&grants, "fazendas", "DROP"), lacking, "{grants:?}");
+        }
+        assert!(!lacks(&["GRANT DROP ON `a\\_b`.* TO `a`@`%`".to_owned()], "a_b", "DROP"));
+    }
+}

@@ -1,0 +1,165 @@
+//! One change: everything in one transaction, tried again where that is safe, and looked for where a COMMIT was lost.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::super::{MySql, guard_values, insert_sql, remove_sql, replace_sql, replace_values};
+use super::journal;
+use super::session::{SendResult, Session, size};
+use crate::error::Kind;
+use crate::record::row::{Row, TableSchema};
+use crate::warehouse::bulk::{ChangeSet, IdempotencyToken, LoadMethod};
+use crate::warehouse::{Error, InsertResult, Reason};
+
+/// Rows a statement: fixed sizes, because each size is a statement that the server prepares once.
+const BATCH_SIZES: [usize; 4] = [1_000, 100, 10, 1];
+
+/// Bytes of a row in an INSERT's text: `(?, ?, …), `.
+const MARKS: usize = 41;
+
+/// How often rows that somebody else has locked are tried.
+const LOCKED: u32 = 4;
+
+impl MySql {
+    pub(super) async fn change(&self, change: &ChangeSet<'_>, shape: &TableSchema) -> Result<InsertResult, Error> {
+        let no_rows = change.insert.is_empty() && change.replace.is_empty() && change.remove.is_empty();
+        if no_rows && change.journal_writes.is_empty() && change.journal_deletes.is_empty() {
+            return Ok(InsertResult::Inserted);
+        }
+        self.reach().await?;
+        let own = IdempotencyToken::unique();
+        let mark = change.token.unwrap_or(&own);
+        let (id, locked) = (mark.id(), AtomicU32::new(0));
+        let run = |_| async {
+            let was_lost = mark.is_lost() && !change.journal_writes.is_empty();
+            if was_lost && self.noted(&change.journal_writes[0], id).await? {
+                return Ok(InsertResult::Inserted);
+            }
+            let done = self.change_once(change, shape, id).await;
+            match &done {
+                Err(e) if e.reason == Reason::Unreachable => mark.mark_lost(),
+                Err(e) if e.reason == Reason::Locked => drop(locked.fetch_add(1, Ordering::Relaxed)),
+                // The lost session may have gone on until its rows were in the way of this one.
+                Ok(InsertResult::IdTaken) if was_lost && self.noted(&change.journal_writes[0], id).await? => {
+                    return Ok(InsertResult::Inserted);
+                }
+                _ => {}
+            }
+            done
+        };
+        let kind = |e: &Error| match e.reason {
+            Reason::Locked if locked.load(Ordering::Relaxed) >= LOCKED => Kind::Permanent,
+            _ => e.kind(),
+        };
+        self.retry.run(kind, run).await
+    }
+
+    async fn change_once(&self, change: &ChangeSet<'_>, shape: &TableSchema, id: &str) -> Result<InsertResult, Error> {
+        let mut method = if change.insert.is_empty() { LoadMethod::Insert } else { self.load_method().await?.kind };
+        loop {
+            let mut session = Session::open(self, method).await?;
+            session.execute_static("START TRANSACTION").await?;
+            let done = self.fill(&mut session, method, change, shape, id).await;
+            let ended = match done {
+                Ok(SendResult::Inserted) => session.execute_static("COMMIT").await,
+                _ => session.execute_static("ROLLBACK").await,
+            };
+            if ended.is_ok() {
+                session.close();
+            }
+            match done? {
+                SendResult::Inserted => return ended.map(|()| InsertResult::Inserted),
+                SendResult::IdTaken => return Ok(InsertResult::IdTaken),
+                SendResult::NeedsInsert => method = LoadMethod::Insert,
+                SendResult::LocalInfileRefused(said) => {
+                    self.loader.fall_back_to_insert(said, &self.address)?;
+                    method = LoadMethod::Insert;
+                }
+            }
+        }
+    }
+
+    /// All that a change says, between the transaction's begin and its end.
+    async fn fill(
+        &self,
+        session: &mut Session<'_>,
+        method: LoadMethod,
+        change: &ChangeSet<'_>,
+        shape: &TableSchema,
+        id: &str,
+    ) -> Result<SendResult, Error> {
+        let sent = match method {
+            _ if change.insert.is_empty() => SendResult::Inserted,
+            LoadMethod::LoadData => session.load(change.insert, shape).await?,
+            LoadMethod::Insert => self.insert_rows(session, change.insert).await?,
+        };
+        if sent != SendResult::Inserted {
+            return Ok(sent);
+        }
+        let sql: Arc<str> = replace_sql(&self.table, shape).into();
+        for (old, new) in change.replace {
+            if session.run(&sql, replace_values(old, new)).await? == 0 {
+                return Ok(SendResult::IdTaken);
+            }
+        }
+        let sql: Arc<str> = remove_sql(&self.table, shape).into();
+        for row in change.remove {
+            if session.run(&sql, guard_values(row)).await? == 0 {
+                return Ok(SendResult::IdTaken);
+            }
+        }
+        journal::write(session, &self.table, change, id).await?;
+        Ok(SendResult::Inserted)
+    }
+
+    async fn insert_rows(&self, session: &mut Session<'_>, rows: &[Row]) -> Result<SendResult, Error> {
+        let statements = BATCH_SIZES.map(|size| -> Arc<str> { insert_sql(&self.table, size).into() });
+        let mut rest = rows;
+        while !rest.is_empty() {
+            let at = fits(rest, session.packet / 2);
+            let (batch, later) = rest.split_at(BATCH_SIZES[at]);
+            match session.run(&statements[at], batch.iter().flat_map(|row| &row.0)).await {
+                Ok(_) => rest = later,
+                Err(e) if e.reason == Reason::AlreadyExists => return Ok(SendResult::IdTaken),
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(SendResult::Inserted)
+    }
+}
+
+/// The largest of the batch sizes whose statement and whose values are within so many bytes; one row always goes.
+fn fits(rows: &[Row], bytes: usize) -> usize {
+    let within = |count: usize| {
+        let values = || rows[..count].iter().flat_map(|row| &row.0).map(size).sum::<usize>();
+        count <= rows.len() && count * MARKS < bytes && values() < bytes
+    };
+    BATCH_SIZES.iter().position(|&count| within(count)).unwrap_or(BATCH_SIZES.len() - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Reading, Record, Rules};
+
+    /// Record number `n` of a made-up lot.
+    fn record(n: u32) -> Record {
+        let reading = format!(
+            r#"{{"id_curral":"25994051003275","id_raca":"9000001","id_lote":"7357874101{n:04}","peso_entrada":234.941,
+            "peso_medio":1234.567891,"data":"2023-01-01 00:00:00 UTC","quantidade_animais":51,"dia_confinamento":66,
+            "consumo_real":9.076451,"cod_cliente":"Fazenda São João"}}"#
+        );
+        let processed = chrono::DateTime::from_timestamp(1_800_000_000, 600_000_000).unwrap();
+        Record::from_reading(Reading::parse(reading.as_bytes()).unwrap(), Rules::default(), processed)
+    }
+
+    #[test]
+    fn statements_are_as_large_as_a_packet_allows() {
+        let rows: Vec<Row> = (0..1_500).map(|n| record(n).to_row(&TableSchema::standard())).collect();
+        for (bytes, count, size) in
+            [(1 << 24, 1_500, 1_000), (1 << 24, 999, 100), (40_000, 1_500, 100), (8_000, 1_500, 10), (500, 9, 1)]
+        {
+            assert_eq!(BATCH_SIZES[fits(&rows[..count], bytes)], size, "{bytes} {count}");
+        }
+    }
+}

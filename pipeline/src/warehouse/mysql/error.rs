@@ -1,0 +1,78 @@
+//! The drivers' errors in one line that says what to do.
+
+use super::Reason;
+use crate::warehouse::TableName;
+
+/// The reason and one line for an error of sqlx.
+pub(super) fn classify(e: &sqlx::Error, table: &TableName) -> (Reason, String) {
+    let sqlx::Error::Database(database) = e else {
+        return match e {
+            // So rustls hands on what it holds against a certificate.
+            sqlx::Error::Io(io) if io.kind() == std::io::ErrorKind::InvalidData => tls_error(io),
+            sqlx::Error::Io(io) => (
+                Reason::Unreachable,
+                format!("cannot connect, or the connection broke: check host, port and network: {io}"),
+            ),
+            sqlx::Error::Tls(tls) => tls_error(tls),
+            sqlx::Error::Configuration(what) => (Reason::BadAddress, format!("the address cannot be used: {what}")),
+            sqlx::Error::Protocol(what) => (Reason::Unreachable, format!("the connection broke: {what}")),
+            other => (Reason::Other, other.to_string()),
+        };
+    };
+    let number = database
+        .try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>()
+        .map_or(0, sqlx::mysql::MySqlDatabaseError::number);
+    classify_code(number, database.message(), table)
+}
+
+/// The reason and one line for what a server says; the numbers are MySQL's and MariaDB's error codes.
+pub(super) fn classify_code(number: u16, message: &str, table: &TableName) -> (Reason, String) {
+    let said = format!("{message} (error {number})");
+    match number {
+        1045 | 1698 | 1862 => (Reason::Denied, format!("login refused: check user and password: {said}")),
+        1044 | 1142 | 1143 | 1227 | 1370 => (Reason::Privilege, format!("the account lacks a privilege: {said}")),
+        1049 => (Reason::NoDatabase, format!("no such database: create it or correct the address: {said}")),
+        1146 => {
+            (Reason::NoTable, format!("no table {table}: run `ruminate init`, or name another with --table: {said}"))
+        }
+        1054 | 1364 => (Reason::BadSchema, said),
+        1040 | 1203 | 1226 => (Reason::Busy, said),
+        1205 | 1213 | 3572 => (Reason::Locked, said),
+        1053 | 1077 | 1079 | 1152 | 1158..=1161 | 1317 | 1927 | 2006 | 2013 | 4031 => (Reason::Unreachable, said),
+        1290 | 1792 | 1836 => (Reason::ReadOnly, format!("the server is read-only: point at the primary: {said}")),
+        1048 | 1264 | 1265 | 1292 | 1366 | 1406 | 1452 | 1526 | 1644 | 3105 | 3819 | 3988 | 4025 => {
+            (Reason::BadRow, said)
+        }
+        1022 | 1050 | 1062 | 1169 | 1586 | 1859 => (Reason::AlreadyExists, said),
+        1021 | 1114 => (Reason::NoSpace, format!("the server has no space left: {said}")),
+        1153 => (Reason::Other, format!("raise max_allowed_packet on the server: {said}")),
+        _ => (Reason::Other, said),
+    }
+}
+
+pub(super) fn tls_error(why: &dyn std::fmt::Display) -> (Reason, String) {
+    let check = "check the host's name, and ssl-ca and ssl-mode (RDS_CA_FILE and RDS_SSL_MODE)";
+    (Reason::Untrusted, format!("no TLS with a server that can be trusted: {check}: {why}"))
+}
+
+/// The reason and one line for an error of mysql_async.
+#[cfg(feature = "bulk")]
+pub(super) fn explain_async(e: &mysql_async::Error, table: &TableName) -> (Reason, String) {
+    use mysql_async::{DriverError, Error, IoError};
+    match e {
+        Error::Server(said) => classify_code(said.code, &said.message, table),
+        Error::Io(IoError::Tls(tls)) => tls_error(tls),
+        Error::Io(IoError::Io(io)) if io.kind() == std::io::ErrorKind::InvalidData => tls_error(io),
+        Error::Io(IoError::Io(io)) => (
+            Reason::Unreachable,
+            format!("cannot connect, or the connection broke: check host, port and network: {io}"),
+        ),
+        Error::Driver(e @ DriverError::NoClientSslFlagFromServer) => tls_error(e),
+        Error::Driver(DriverError::PacketTooLarge) => (Reason::Other, "raise max_allowed_packet on the server".into()),
+        Error::Driver(
+            e @ (DriverError::ConnectionClosed | DriverError::PacketOutOfOrder | DriverError::UnexpectedPacket { .. }),
+        ) => (Reason::Unreachable, format!("the connection broke: {e}")),
+        Error::Url(e) => (Reason::BadAddress, format!("the address cannot be used: {e}")),
+        other => (Reason::Other, other.to_string()),
+    }
+}

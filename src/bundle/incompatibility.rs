@@ -1,0 +1,72 @@
+//! Why a bootstrap is refused: what Lambda would only say at the first invocation, or not say at all.
+
+use std::fmt;
+
+use super::Arch;
+use super::glibc::RuntimeLibrary;
+
+/// Why `provided.al2023` could not run a file, each worded to follow the file's name.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Incompatibility {
+    #[error("is empty: build it again")]
+    Empty,
+    #[error("is {0}: give the Lambda's own program for Linux, such as cargo builds for --target {target}", target = Arch::X86_64.target())]
+    NotElf(&'static str),
+    #[error("is broken or not whole ({0}): build it or copy it again")]
+    Broken(String),
+    #[error("is a library or an object file, not a program")]
+    NoProgram,
+    #[error(
+        "is no Lambda runtime: it does not speak the Runtime API, or is packed so that this cannot be seen. Give the program bootstrap of ruminate-lambda"
+    )]
+    NoRuntime,
+    #[error("is for {0}, and Lambda has x86_64 and arm64")]
+    Machine(String),
+    #[error("is for {is}, and --arch says {wanted}: give that one's, or --arch {is}")]
+    Arch { is: Arch, wanted: Arch },
+    #[error("is loaded by {0}, and provided.al2023 has {wanted}: link it statically, or build it for the target {target}", wanted = .1.loader(), target = .1.target())]
+    WrongInterpreter(String, Arch),
+    #[error("has no section headers, without which its needs cannot be checked: use `strip`, no packer")]
+    NoSectionHeaders,
+    #[error("needs {}, which is not glibc's own and may not be there on Lambda: link it statically, or do without", .0.join(", "))]
+    Libraries(Vec<String>),
+    #[error("needs a newer {library} than the {lambda} of provided.al2023: {}", SymbolList(.1), library = .0.of_lambda().0, lambda = .0.of_lambda().1)]
+    NewerSymbols(RuntimeLibrary, Vec<MissingSymbolVersion>, Arch),
+}
+
+/// A version of a library's symbols that Lambda has not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct MissingSymbolVersion {
+    /// Who makes the library.
+    pub project: RuntimeLibrary,
+    /// `GLIBC_2.36`.
+    pub version: String,
+    /// `libc.so.6`.
+    pub library: String,
+    /// What is used of it; empty for a mark of the linker's.
+    pub symbols: Vec<String>,
+}
+
+/// How many symbols of a version are named.
+const NAMED: usize = 5;
+
+impl fmt::Display for MissingSymbolVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (named, more) = self.symbols.split_at(self.symbols.len().min(NAMED));
+        write!(f, "{}", named.join(", "))?;
+        if !more.is_empty() {
+            write!(f, " and {} more", more.len())?;
+        }
+        let of = format!("{} of {}", self.version, self.library);
+        if named.is_empty() { write!(f, "{of}") } else { write!(f, " ({of})") }
+    }
+}
+
+struct SymbolList<'a>(&'a [MissingSymbolVersion]);
+
+impl fmt::Display for SymbolList<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let texts: Vec<_> = self.0.iter().map(MissingSymbolVersion::to_string).collect();
+        f.write_str(&texts.join(", "))
+    }
+}

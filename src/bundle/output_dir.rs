@@ -1,0 +1,279 @@
+//! The folder that a bundle is written into: whole or not at all, and over nothing that somebody else made.
+//!
+//! `SHA256SUMS` tells what a former bundle wrote. A file that it does not list, or that is not as listed any more, is
+//! somebody's work and stays, unless replacing is wished for.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use sha2::{Digest, Sha256};
+
+use super::BundleFile;
+use crate::generate::IfExists;
+use pipeline::atomic_file::{folder_of, temp_file_beside, temp_file_in};
+use pipeline::hex::hex;
+
+/// The checksums, as `sha256sum -c` takes them.
+pub(super) const SUMS: &str = "SHA256SUMS";
+
+/// The files of a bundle by their paths in it, with `/` between names.
+pub(super) type BundleFiles = BTreeMap<String, Vec<u8>>;
+
+/// Where a bundle is written.
+#[derive(Debug)]
+pub(super) struct OutputDir {
+    path: PathBuf,
+    existing: IfExists,
+}
+
+/// What was written.
+#[derive(Debug)]
+pub(super) struct WriteSummary {
+    /// Every file, the checksums included, sorted.
+    pub files: Vec<BundleFile>,
+    /// Files of a former bundle that are still there and belong to this one no more.
+    pub left: Vec<String>,
+}
+
+impl OutputDir {
+    pub(super) fn new(path: PathBuf, existing: IfExists) -> Self {
+        Self { path, existing }
+    }
+
+    /// Where a file of the bundle is.
+    pub(super) fn path_of(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Checks that files of these names may be written; asked before a long build too.
+    ///
+    /// # Errors
+    /// The folder cannot be written, or holds what somebody else made.
+    pub(super) fn check<'a>(&self, names: impl Iterator<Item = &'a str>) -> anyhow::Result<()> {
+        let out = self.path.display();
+        if fs::metadata(&self.path).is_ok_and(|meta| !meta.is_dir()) {
+            bail!("--out {out} is no directory: give another");
+        }
+        let there = self.path.ancestors().find(|path| path.is_dir()).unwrap_or(Path::new("."));
+        temp_file_in(there).with_context(|| format!("--out {out} cannot be written"))?;
+        let former = self.previous_checksums()?;
+        let mut foreign = Vec::new();
+        for name in names.chain([SUMS]) {
+            if !self.is_unmodified_output(name, &former)? {
+                foreign.push(name);
+            }
+        }
+        if foreign.is_empty() || self.existing == IfExists::Replace {
+            return Ok(());
+        }
+        bail!(
+            "--out {out} has {} that no bundle wrote, or that was changed since: give another --out, or --force to replace it",
+            foreign.join(", ")
+        )
+    }
+
+    /// Whether a name is free, or its file is as a former bundle wrote it.
+    fn is_unmodified_output(&self, name: &str, former: &Checksums) -> anyhow::Result<bool> {
+        let path = self.path_of(name);
+        let context = || path.display().to_string();
+        match fs::metadata(&path) {
+            Ok(meta) if meta.is_dir() => bail!("{} is a directory: give another --out", path.display()),
+            Ok(_) if name == SUMS => Ok(former.look_like_bundle()),
+            Ok(meta) if !meta.is_file() => Ok(false),
+            Ok(_) => Ok(former.has(name, &sha256(&fs::read(&path).with_context(context)?))),
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(true),
+            Err(e) => Err(e).with_context(context),
+        }
+    }
+
+    fn previous_checksums(&self) -> anyhow::Result<Checksums> {
+        let path = self.path_of(SUMS);
+        match fs::metadata(&path) {
+            Ok(meta) if meta.is_file() => {
+                let text = fs::read(&path).with_context(|| path.display().to_string())?;
+                Ok(Checksums::parse(&String::from_utf8_lossy(&text)))
+            }
+            _ => Ok(Checksums::default()),
+        }
+    }
+
+    /// Writes a bundle: all of it under temporary names first, so that a full disk leaves a former one as it was.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check) says, or a file cannot be written.
+    pub(super) fn write(&self, files: &BundleFiles) -> anyhow::Result<WriteSummary> {
+        self.check(files.keys().map(String::as_str))?;
+        let (former, sums) = (self.previous_checksums()?, Checksums::of(files));
+        let mut halves = Vec::new();
+        // Who is killed between the renames leaves files of two bundles; both are known as ours next time.
+        halves.push(self.temp_file(SUMS, former.text() + &sums.text())?);
+        for (name, bytes) in files {
+            halves.push(self.temp_file(name, bytes)?);
+        }
+        halves.push(self.temp_file(SUMS, sums.text())?);
+        for (half, path) in halves {
+            half.persist(&path).map_err(|e| e.error).with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        let mut listed: Vec<_> = files.iter().map(|(name, bytes)| BundleFile::of(name, bytes)).collect();
+        listed.push(BundleFile::of(SUMS, sums.text().as_bytes()));
+        listed.sort_by(|a, b| a.path.cmp(&b.path));
+        let gone = former.0.into_keys().filter(|name| !files.contains_key(name) && is_inside(name));
+        Ok(WriteSummary { files: listed, left: gone.filter(|name| self.path_of(name).is_file()).collect() })
+    }
+
+    fn temp_file(&self, name: &str, bytes: impl AsRef<[u8]>) -> anyhow::Result<(tempfile::NamedTempFile, PathBuf)> {
+        let path = self.path_of(name);
+        let context = || format!("cannot write {}", path.display());
+        fs::create_dir_all(folder_of(&path)).with_context(context)?;
+        let mut half = temp_file_beside(&path).with_context(context)?;
+        half.write_all(bytes.as_ref()).and_then(|()| half.as_file().sync_all()).with_context(context)?;
+        Ok((half, path))
+    }
+}
+
+/// Whether a name that a file lists stays in its folder.
+fn is_inside(name: &str) -> bool {
+    Path::new(name).components().all(|part| matches!(part, std::path::Component::Normal(_)))
+}
+
+/// The SHA-256 in hexadecimal.
+pub(super) fn sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+/// Checksums by name; more than one for a name where a bundle was being replaced.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Checksums(BTreeMap<String, BTreeSet<String>>);
+
+impl Checksums {
+    fn of(files: &BundleFiles) -> Self {
+        Self(files.iter().map(|(name, bytes)| (name.clone(), BTreeSet::from([sha256(bytes)]))).collect())
+    }
+
+    /// Reads what `sha256sum` writes; lines of another form are passed over.
+    fn parse(text: &str) -> Self {
+        let mut sums = Self::default();
+        for (sum, name) in text.lines().filter_map(|line| line.split_once("  ")) {
+            if sum.len() == 64 && sum.bytes().all(|b| b.is_ascii_hexdigit()) {
+                sums.0.entry(name.to_owned()).or_default().insert(sum.to_ascii_lowercase());
+            }
+        }
+        sums
+    }
+
+    fn text(&self) -> String {
+        let lines = self.0.iter().flat_map(|(name, sums)| sums.iter().map(move |sum| format!("{sum}  {name}\n")));
+        lines.collect()
+    }
+
+    fn has(&self, name: &str, sum: &str) -> bool {
+        self.0.get(name).is_some_and(|sums| sums.contains(sum))
+    }
+
+    /// Every bundle has these.
+    fn look_like_bundle(&self) -> bool {
+        [super::ZIP, super::TEMPLATE].iter().all(|name| self.0.contains_key(*name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn files(texts: &[(&str, &str)]) -> BundleFiles {
+        texts.iter().map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec())).collect()
+    }
+
+    fn folder(path: &Path) -> OutputDir {
+        OutputDir::new(path.to_owned(), IfExists::Fail)
+    }
+
+    fn refused(path: &Path, files: &BundleFiles) -> String {
+        format!("{:#}", folder(path).write(files).unwrap_err())
+    }
+
+    /// Every file below a directory, with its text.
+    fn held(path: &Path) -> BTreeMap<PathBuf, String> {
+        let entries = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
+        let text = |path: PathBuf| BTreeMap::from([(path.clone(), fs::read_to_string(path).unwrap())]);
+        entries.flat_map(|path| if path.is_dir() { held(&path) } else { text(path) }).collect()
+    }
+
+    const ONE: [(&str, &str); 3] = [("bootstrap.zip", "zip"), ("sql/mysql/1.sql", "one"), ("template.yaml", "t")];
+    const TWO: [(&str, &str); 3] = [("bootstrap.zip", "zap"), ("sql/mysql/2.sql", "two"), ("template.yaml", "t")];
+
+    #[test]
+    fn a_bundle_takes_the_place_of_a_former_one_and_says_what_that_left() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("a/b");
+        let written = folder(&path).write(&files(&ONE)).unwrap();
+        let names: Vec<_> = written.files.iter().map(|file| file.path.as_str()).collect();
+        assert_eq!(names, ["SHA256SUMS", "bootstrap.zip", "sql/mysql/1.sql", "template.yaml"]);
+        fs::write(path.join("samconfig.toml"), "mine").unwrap();
+        let first = held(&path);
+        assert_eq!(folder(&path).write(&files(&ONE)).unwrap().left, [""; 0]);
+        assert_eq!(held(&path), first, "the same again changes nothing, and leaves no temporary file");
+        assert_eq!(folder(&path).write(&files(&TWO)).unwrap().left, ["sql/mysql/1.sql"]);
+        let sums = fs::read_to_string(path.join(SUMS)).unwrap();
+        assert!(sums.contains("  sql/mysql/2.sql\n") && !sums.contains("1.sql"), "{sums}");
+        assert_eq!(fs::read_to_string(path.join("samconfig.toml")).unwrap(), "mine");
+    }
+
+    #[test]
+    fn what_no_bundle_wrote_or_somebody_changed_stays_unless_forced() {
+        let home = tempfile::tempdir().unwrap();
+        fs::write(home.path().join("template.yaml"), "mine").unwrap();
+        let why = refused(home.path(), &files(&ONE));
+        assert!(why.contains("template.yaml") && why.contains("--force"), "{why}");
+        assert_eq!(held(home.path()).len(), 1, "nothing was written");
+        OutputDir::new(home.path().to_owned(), IfExists::Replace).write(&files(&ONE)).unwrap();
+        fs::write(home.path().join("template.yaml"), "edited").unwrap();
+        assert!(refused(home.path(), &files(&TWO)).contains("template.yaml"));
+        assert_eq!(fs::read_to_string(home.path().join("bootstrap.zip")).unwrap(), "zip");
+    }
+
+    #[test]
+    fn checksums_of_something_else_are_not_replaced() {
+        let home = tempfile::tempdir().unwrap();
+        for text in ["", "\u{0}", &format!("{}  ubuntu.iso\n", "0".repeat(64))] {
+            fs::write(home.path().join(SUMS), text).unwrap();
+            assert!(refused(home.path(), &files(&ONE)).contains(SUMS), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_run_killed_between_two_renames_does_not_stand_in_the_way_of_the_next() {
+        let home = tempfile::tempdir().unwrap();
+        folder(home.path()).write(&files(&ONE)).unwrap();
+        let both = Checksums::of(&files(&ONE)).text() + &Checksums::of(&files(&TWO)).text();
+        fs::write(home.path().join(SUMS), both).unwrap();
+        fs::write(home.path().join("bootstrap.zip"), "zap").unwrap();
+        folder(home.path()).write(&files(&[("bootstrap.zip", "third"), ("template.yaml", "t")])).unwrap();
+    }
+
+    #[test]
+    fn a_file_where_a_directory_belongs_is_named_and_the_other_way_round() {
+        let home = tempfile::tempdir().unwrap();
+        fs::write(home.path().join("file"), "").unwrap();
+        assert!(refused(&home.path().join("file"), &files(&ONE)).contains("no directory"));
+        assert!(refused(&home.path().join("file/x"), &files(&ONE)).contains("file/x"));
+        fs::create_dir_all(home.path().join("out/template.yaml")).unwrap();
+        assert!(refused(&home.path().join("out"), &files(&ONE)).contains("template.yaml is a directory"));
+        fs::create_dir_all(home.path().join("sql")).unwrap();
+        fs::write(home.path().join("sql/mysql"), "").unwrap();
+        assert!(refused(home.path(), &files(&ONE)).contains("sql/mysql"));
+    }
+
+    #[test]
+    fn names_that_leave_the_folder_are_not_looked_at() {
+        let home = tempfile::tempdir().unwrap();
+        folder(home.path()).write(&files(&ONE)).unwrap();
+        let sums = fs::read_to_string(home.path().join(SUMS)).unwrap();
+        let outside = format!("{sums}{}  ../outside\n{0}  /etc/passwd\n", "0".repeat(64));
+        fs::write(home.path().join(SUMS), outside).unwrap();
+        assert_eq!(folder(home.path()).write(&files(&ONE)).unwrap().left, [""; 0]);
+    }
+}

@@ -1,0 +1,71 @@
+//! The certificates of RDS's authorities, which the Lambda checks its database's certificate against.
+
+use std::path::Path;
+
+use anyhow::{Context as _, bail, ensure};
+use rustls_pki_types::pem::{PemObject, SectionKind};
+use x509_cert::Certificate;
+use x509_cert::der::Decode;
+
+use super::read_file;
+
+/// The file's name in the zip.
+pub(super) const NAME: &str = "rds-ca.pem";
+/// Where the Lambda finds it: Lambda unpacks the zip into `/var/task`.
+pub(super) const ON_LAMBDA: &str = "/var/task/rds-ca.pem";
+/// The largest file taken, in bytes: thirty times RDS's bundle of all regions.
+const MAX_BYTES: u64 = 5 * 1024 * 1024;
+
+/// Reads a PEM file of certificates, with the parser that reads it on Lambda.
+///
+/// # Errors
+/// It cannot be read, or holds something else than certificates.
+pub(super) fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let pem = read_file::read(path, MAX_BYTES, "a bundle")?;
+    check(&pem).with_context(|| format!("--rds-ca {}", path.display()))?;
+    Ok(pem)
+}
+
+fn check(pem: &[u8]) -> anyhow::Result<()> {
+    let mut count = 0;
+    for section in <(SectionKind, Vec<u8>)>::pem_slice_iter(pem) {
+        let (kind, der) = section.map_err(|e| anyhow::anyhow!("is no PEM file: {e}"))?;
+        if kind != SectionKind::Certificate {
+            bail!("holds a {kind:?} besides certificates, which is not for a bundle: give the certificates alone");
+        }
+        count += 1;
+        Certificate::from_der(&der).with_context(|| format!("its certificate {count} is damaged: fetch it again"))?;
+    }
+    ensure!(count > 0, "holds no certificate: give a PEM file, such as RDS's global-bundle.pem");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CERTIFICATE: &str = include_str!("../../tests/sns/certificate.pem");
+
+    fn refused(pem: &str) -> String {
+        format!("{:#}", check(pem.as_bytes()).unwrap_err())
+    }
+
+    #[test]
+    fn certificates_are_taken_with_what_people_write_between_them() {
+        check(CERTIFICATE.as_bytes()).unwrap();
+        check(format!("# RDS\n\n{CERTIFICATE}\n# another\n{}\n\n", CERTIFICATE.replace('\n', "\r\n")).as_bytes())
+            .unwrap();
+    }
+
+    #[test]
+    fn what_is_no_certificate_or_more_than_that_is_refused() {
+        for nothing in ["", "<html>Not found</html>", "\u{0}\u{1}"] {
+            assert!(refused(nothing).contains("no certificate"), "{nothing:?}");
+        }
+        let key = "-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----\n";
+        assert!(refused(&format!("{CERTIFICATE}{key}")).contains("PrivateKey"));
+        assert!(refused(&CERTIFICATE[..CERTIFICATE.len() / 2]).contains("PEM"));
+        assert!(refused("-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n").contains("certificate 1"));
+        assert!(refused("-----BEGIN CERTIFICATE-----\n!!\n-----END CERTIFICATE-----\n").contains("PEM"));
+    }
+}

@@ -1,0 +1,73 @@
+//! What is said before a run starts, and the question where it is a large one.
+
+use std::io::{BufRead, IsTerminal, Write};
+
+use anyhow::ensure;
+
+use super::Args;
+use crate::publish::{Estimate, Source};
+use crate::render::count;
+use crate::topic::Terms;
+use pipeline::retry::TimeoutProfile;
+
+/// Says what the run will take and what will get in its way; a large one is to be agreed to.
+///
+/// # Errors
+/// It is large, and nobody agreed.
+pub(super) async fn announce_and_confirm(terms: Terms, args: &Args, source: &Source) -> anyhow::Result<()> {
+    let schedule = args.pace.schedule();
+    let Terms { quota, endpoint_variable, .. } = terms;
+    if let Some(rate) = schedule.highest().filter(|&rate| rate > f64::from(quota) && !terms.keeps_order) {
+        tracing::warn!(
+            "{rate} messages/s is over the quota of {}, {quota} messages/s, unless it was raised for this account: expect \
+             throttling",
+            terms.region
+        );
+    }
+    let estimate = Estimate::of(source, &schedule, terms, args.skip);
+    tracing::info!("{estimate}");
+    if args.yes || !estimate.is_large() || is_local_endpoint(endpoint_variable).await {
+        return Ok(());
+    }
+    let asks = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    ensure!(asks, "this is a large run ({estimate}): give --yes to start it");
+    ensure!(confirm(&estimate)?, "not started");
+    Ok(())
+}
+
+/// Says that the schedule ends before the files do, unless that is meant.
+pub(super) fn tell_of_the_rest(args: &Args, source: &Source) {
+    let left = Estimate::left_out(source, &args.pace.schedule(), args.skip);
+    // How much an earlier run has settled is in its journal: what is left is then said at the end.
+    if let Some(left) = left.filter(|_| !args.pace.stop_at_schedule_end && !args.resume) {
+        tracing::warn!(
+            "the schedule ends before the files do: about {} messages will not be published; a last stage without a time \
+             (hold:RATE) goes on until they are",
+            count(left)
+        );
+    }
+}
+
+/// Whether the endpoint is on this machine: nobody pays for that.
+async fn is_local_endpoint(variable: &str) -> bool {
+    let named = std::env::var(variable).ok();
+    let endpoint = match named {
+        Some(endpoint) => Some(endpoint),
+        None => pipeline::aws::config(TimeoutProfile::Bulk).await.endpoint_url().map(str::to_owned),
+    };
+    endpoint.and_then(|endpoint| url::Url::parse(&endpoint).ok()).is_some_and(|endpoint| match endpoint.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    })
+}
+
+fn confirm(estimate: &Estimate) -> anyhow::Result<bool> {
+    let mut err = std::io::stderr().lock();
+    write!(err, "This is a large run: {estimate}.\nStart it? [y/N] ")?;
+    err.flush()?;
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer)?;
+    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}

@@ -1,0 +1,44 @@
+//! What a run leaves behind: the page, and percentiles as text.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+
+use super::super::flags::{check_writable, output_path};
+use crate::publish::{Outcome, hdr};
+use crate::render::html;
+
+/// Files that tell of the run.
+#[derive(Debug, clap::Args)]
+pub(super) struct ReportFlags {
+    /// Write the run as one HTML page with its plots
+    #[arg(long, value_name = "FILE.html", value_parser = output_path())]
+    pub report: Option<PathBuf>,
+    /// Write the percentiles of the latency as HdrHistogram's text, and those of the calls to FILE.service
+    #[arg(long, value_name = "FILE", value_parser = output_path())]
+    pub hdr: Option<PathBuf>,
+}
+
+impl ReportFlags {
+    /// Whether the files can be written, told before the first message is sent.
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        if let Some(path) = &self.report {
+            html::can_write(path).with_context(|| format!("--report {} cannot be written", path.display()))?;
+        }
+        if let Some(path) = &self.hdr {
+            check_writable("--hdr", path)?;
+            check_writable("--hdr", &hdr::service_file(path))?;
+        }
+        Ok(())
+    }
+
+    /// Writes them; one that cannot be written is told, and the outcome is not lost with it.
+    pub(super) fn write(&self, outcome: &Outcome) {
+        if let Some(Err(e)) = self.report.as_ref().map(|path| html::write(path, outcome)) {
+            tracing::error!("--report cannot be written: {e}");
+        }
+        if let Some(Err(e)) = self.hdr.as_ref().map(|path| hdr::write(path, outcome)) {
+            tracing::error!("--hdr cannot be written: {e}");
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! From requests that arrive one by one to batches for the intake.
+//!
+//! While one batch is taken in, the messages that arrive meanwhile become the next: nobody waits for a batch to fill,
+//! and many requests at once share their rows' statement. What a request brought is taken in even if its sender has gone.
+
+use bytes::Bytes;
+use chrono::Utc;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::cancellation::CancellationToken;
+use crate::process::{Outcome, record_results};
+use crate::progress::Stage;
+use pipeline::intake::{Intake, Verdict};
+
+/// Messages a batch.
+const BATCH: usize = 100;
+
+/// A message whose sender waits for its verdict.
+#[derive(Debug)]
+pub(super) struct PendingMessage {
+    /// The id it is reported by.
+    pub id: String,
+    /// The message.
+    pub body: Bytes,
+    /// Where the verdict goes.
+    pub answer: oneshot::Sender<Verdict>,
+}
+
+/// Takes waiting messages in, one batch at a time.
+#[derive(Debug)]
+pub(super) struct IntakeBatcher {
+    pub intake: Intake,
+    pub waiting: mpsc::Receiver<PendingMessage>,
+    /// How many messages are still to be taken in; without end where it is `None`.
+    pub left: Option<u64>,
+    pub stage: Stage,
+    /// Set when none is left.
+    pub limit_reached: CancellationToken,
+}
+
+impl IntakeBatcher {
+    /// Works until nobody can bring messages any more, `closing` says so, or all that were asked for are in; those
+    /// still waiting then get no verdict and are told to come again.
+    pub(super) async fn run(mut self, mut closing: oneshot::Receiver<()>) -> Outcome {
+        let mut outcome = Outcome { quarantine: self.intake.quarantine_address(), ..Outcome::default() };
+        let mut open = true;
+        while self.left != Some(0) {
+            let room = self.left.map_or(BATCH, |left| usize::try_from(left).unwrap_or(BATCH).min(BATCH));
+            let mut batch = Vec::with_capacity(room);
+            tokio::select! {
+                biased;
+                count = self.waiting.recv_many(&mut batch, room) => {
+                    if count == 0 {
+                        break;
+                    }
+                    self.take(batch, &mut outcome).await;
+                }
+                _ = &mut closing, if open => {
+                    open = false;
+                    self.waiting.close();
+                }
+            }
+        }
+        self.limit_reached.cancel();
+        self.stage.finish();
+        outcome.conditional_writes = self.intake.conditional_writes();
+        outcome
+    }
+
+    async fn take(&mut self, batch: Vec<PendingMessage>, outcome: &mut Outcome) {
+        let count = batch.len() as u64;
+        let mut bodies = Vec::with_capacity(batch.len());
+        let mut senders = Vec::with_capacity(batch.len());
+        for PendingMessage { id, body, answer } in batch {
+            bodies.push(body);
+            senders.push((id, answer));
+        }
+        let verdicts = self.intake.process(bodies, Utc::now()).await;
+        record_results(outcome, senders.iter().map(|(id, _)| id.clone()), &verdicts);
+        for ((_, answer), verdict) in senders.into_iter().zip(verdicts) {
+            let _ = answer.send(verdict); // its sender may have gone
+        }
+        self.left = self.left.map(|left| left.saturating_sub(count));
+        self.stage.add(count);
+    }
+}

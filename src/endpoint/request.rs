@@ -1,0 +1,100 @@
+//! A request as SNS makes it: its body, read within limits, and the message in it.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{HeaderMap, header};
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt;
+
+use super::reply::Reply;
+use pipeline::intake::envelope::Envelope;
+
+/// The largest body, in bytes: a message of 256 KiB, each byte of which JSON may write as six, and its envelope.
+pub(super) const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
+
+/// How long a body may take to arrive; SNS gives a whole delivery 15 seconds.
+const BODY: Duration = Duration::from_secs(15);
+
+/// The most characters of a sender's text that go into logs and outcomes.
+const QUOTED_CHARS: usize = 100;
+
+/// What SNS delivers.
+#[derive(Debug)]
+pub(super) enum Delivery {
+    /// A message in its envelope, signed.
+    Enveloped(Box<Envelope>),
+    /// A message alone, as with raw message delivery; nothing of it is signed.
+    Raw {
+        /// The id in its header.
+        id: String,
+        /// The topic in its header.
+        topic: String,
+        /// The message.
+        body: Bytes,
+    },
+}
+
+impl Delivery {
+    /// What a request delivers; the header `x-amz-sns-rawdelivery` decides, and otherwise the body must be an envelope.
+    ///
+    /// # Errors
+    /// It is no SNS message.
+    pub(super) fn of(headers: &HeaderMap, body: Bytes) -> Result<Self, Reply> {
+        if text(headers, "x-amz-sns-rawdelivery").eq_ignore_ascii_case("true") {
+            let id = printable(text(headers, "x-amz-sns-message-id"));
+            return Ok(Self::Raw { id, topic: text(headers, "x-amz-sns-topic-arn").to_owned(), body });
+        }
+        let envelope = Envelope::parse(&body).ok_or_else(|| {
+            Reply::NotSns("not an SNS message: a JSON object with the texts Type, TopicArn and Message".into())
+        })?;
+        let kind = text(headers, "x-amz-sns-message-type");
+        if !kind.is_empty() && kind != envelope.kind {
+            return Err(Reply::NotSns("the header x-amz-sns-message-type is not the Type of the body".into()));
+        }
+        Ok(Self::Enveloped(Box::new(envelope)))
+    }
+
+    /// The topic it says it is from.
+    pub(super) fn topic(&self) -> &str {
+        match self {
+            Self::Enveloped(envelope) => &envelope.topic_arn,
+            Self::Raw { topic, .. } => topic,
+        }
+    }
+}
+
+/// Reads a body.
+///
+/// # Errors
+/// It is too large, too slow, or broke off.
+pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Reply> {
+    let announced = text(headers, header::CONTENT_LENGTH.as_str()).parse::<usize>().unwrap_or(0);
+    if announced > MAX_BODY_BYTES {
+        return Err(Reply::TooLarge);
+    }
+    let whole = async {
+        let mut chunks = body.into_data_stream();
+        let mut whole = BytesMut::with_capacity(announced);
+        while let Some(chunk) = chunks.next().await {
+            let chunk = chunk.map_err(|_| Reply::RetryLater("the body broke off".into()))?;
+            if whole.len() + chunk.len() > MAX_BODY_BYTES {
+                return Err(Reply::TooLarge);
+            }
+            whole.extend_from_slice(&chunk);
+        }
+        Ok(whole.freeze())
+    };
+    tokio::time::timeout(BODY, whole)
+        .await
+        .unwrap_or_else(|_| Err(Reply::RetryLater("the body came too slowly".into())))
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+/// A sender's text for logs and outcomes: one line, cut.
+pub(super) fn printable(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(QUOTED_CHARS).collect()
+}

@@ -1,0 +1,51 @@
+//! The truth file on its way: under a temporary name until it is whole, packed as its name says.
+
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use tempfile::NamedTempFile;
+
+use super::sink::put;
+use super::{GeneratePlan, IfExists, TruthSummary};
+use crate::compression::CompressionFormat;
+use crate::truth::{EncodedLines, Writer};
+use pipeline::atomic_file::temp_file_beside;
+
+/// A truth file that is being written.
+pub(super) struct TruthFileWriter {
+    path: PathBuf,
+    pack: CompressionFormat,
+    writer: Writer<BufWriter<NamedTempFile>>,
+}
+
+impl TruthFileWriter {
+    pub(super) fn create(path: &Path, plan: &GeneratePlan) -> anyhow::Result<Self> {
+        let named = || format!("cannot write the truth to {}", path.display());
+        let (pack, _) = CompressionFormat::from_path(path);
+        let half = temp_file_beside(path).with_context(named)?;
+        let writer = Writer::packed(BufWriter::with_capacity(1 << 16, half), pack, plan.flags()).with_context(named)?;
+        Ok(Self { path: path.to_owned(), pack, writer })
+    }
+
+    pub(super) fn pack(&self) -> CompressionFormat {
+        self.pack
+    }
+
+    pub(super) fn take(&mut self, lines: &EncodedLines) -> anyhow::Result<()> {
+        self.writer.write_lines(lines).with_context(|| format!("cannot write the truth to {}", self.path.display()))
+    }
+
+    /// Gives it its name.
+    pub(super) fn finish(self, existing: IfExists) -> anyhow::Result<TruthSummary> {
+        let (totals, out) = self.writer.finish().with_context(|| self.path.display().to_string())?;
+        put(out.into_inner().map_err(|e| e.into_error())?, &self.path, existing)?;
+        Ok(TruthSummary {
+            file: self.path.display().to_string(),
+            ids: totals.ids,
+            quarantined: totals.quarantined,
+            refused: totals.oversized,
+            never: totals.undelivered,
+        })
+    }
+}

@@ -1,0 +1,216 @@
+//! The truth of a unit: what was done to each of its readings and what must become of it. It comes from the fault that was
+//! done, never from asking the intake.
+
+use std::borrow::Cow;
+
+use sha2::{Digest, Sha256};
+
+use super::encode::LineFormat;
+use super::faults::Faults;
+use super::{DeliveredLine, FileStats, FileUnit, Herd, line_message};
+use crate::truth::{EncodedLines, Entry, Expectation};
+use pipeline::hex::hex;
+
+/// Where the truth of a file goes.
+#[derive(Debug)]
+pub struct TruthTarget<'a> {
+    /// The file's name.
+    pub file: &'a str,
+    /// What is told so far, of this file and others.
+    pub lines: &'a mut EncodedLines,
+}
+
+impl Herd {
+    /// As [`Herd::write_lines`], and tells of every reading; lines are counted from 1, the header first.
+    pub fn write_lines_with_truth(
+        &self,
+        unit: FileUnit,
+        format: LineFormat,
+        faults: &Faults,
+        out: &mut Vec<u8>,
+        telling: TruthTarget<'_>,
+    ) -> FileStats {
+        let mut teller = TruthRecorder::new(telling, !format.header().is_empty());
+        self.write_lines(unit, format, faults, out, |line| {
+            teller.record(line, || line_message::of_line(line.bytes, format));
+        })
+    }
+
+    /// As [`Herd::each_reading`], and tells of every reading; rows are counted from 1.
+    pub fn readings_with_truth(
+        &self,
+        unit: FileUnit,
+        faults: &Faults,
+        telling: TruthTarget<'_>,
+        mut each: impl FnMut(&DeliveredLine<'_>),
+    ) -> FileStats {
+        let mut teller = TruthRecorder::new(telling, false);
+        self.each_reading(unit, faults, |line| {
+            teller.record(line, || Cow::Borrowed(line.bytes));
+            each(line);
+        })
+    }
+}
+
+/// Tells of one file.
+struct TruthRecorder<'a> {
+    telling: TruthTarget<'a>,
+    number: u64,
+    canonical: Vec<u8>,
+}
+
+impl<'a> TruthRecorder<'a> {
+    fn new(telling: TruthTarget<'a>, has_header: bool) -> Self {
+        Self { telling, number: u64::from(has_header), canonical: Vec::new() }
+    }
+
+    fn record<'l>(&mut self, line: &DeliveredLine<'_>, message: impl FnOnce() -> Cow<'l, [u8]>) {
+        let is_delivered = line.is_delivered();
+        self.number += u64::from(is_delivered);
+        let fate = line.fault.map_or(Expectation::Stored, |chosen| chosen.fault.expectation());
+        let is_reading = fate != Expectation::Quarantined;
+        self.telling.lines.push(&Entry {
+            file: is_delivered.then(|| self.telling.file.into()),
+            line: if is_delivered { self.number } else { 0 },
+            id: is_reading.then(|| line.reading.id_in(&mut self.canonical)),
+            fault: line.fault.map(|chosen| chosen.fault.name().into()),
+            kind: line.fault.and_then(|chosen| chosen.kind).map(|kind| kind.name().into()),
+            sha256: (!is_reading).then(|| hex(&Sha256::digest(message())).into()),
+            expect: fate,
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{HashMap, HashSet};
+
+    use chrono::NaiveDate;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::herd::{Fault, Malformed};
+    use crate::history;
+    use crate::topic::Message;
+    use crate::truth::{self, Totals, Writer};
+    use pipeline::record::{self, reading_id};
+
+    /// The largest message that SNS takes.
+    const TOPIC_BYTES: usize = 256 * 1024;
+
+    fn herd() -> Herd {
+        Herd::try_new(3, 40, 20, NaiveDate::from_ymd_opt(2024, 2, 20).unwrap(), 11).unwrap()
+    }
+
+    /// What the truth file says of a line, by file and line.
+    type Said = HashMap<(String, u64), Entry<'static>>;
+
+    /// Writes the history to a directory and gives the truth.
+    fn written(
+        faults: &str,
+        format: LineFormat,
+        dir: &std::path::Path,
+    ) -> (Said, Vec<Entry<'static>>, Totals, FileStats) {
+        let (faults, herd) = (Faults::parse(faults).unwrap(), herd());
+        let (mut writer, mut stats) = (Writer::new(Vec::new(), [].into()).unwrap(), FileStats::default());
+        let mut lines = EncodedLines::default();
+        for unit in herd.files() {
+            let mut out = format.header().to_vec();
+            lines.clear();
+            let file = unit.name(&herd, format);
+            let telling = TruthTarget { file: &file, lines: &mut lines };
+            stats += herd.write_lines_with_truth(unit, format, &faults, &mut out, telling);
+            writer.write_lines(&lines).unwrap();
+            std::fs::write(dir.join(file), out).unwrap();
+        }
+        let (mut said, mut unsaid) = (Said::new(), Vec::new());
+        let text = writer.finish().unwrap().1;
+        let (_, totals) = truth::read(&text[..], |told| {
+            let told: Entry<'static> = serde_json::from_str(serde_json::to_string(told)?.leak())?;
+            match &told.file {
+                Some(file) => assert_eq!(said.insert((file.to_string(), told.line), told), None),
+                None => unsaid.push(told),
+            }
+            Ok(())
+        })
+        .unwrap();
+        (said, unsaid, totals, stats)
+    }
+
+    /// What the intake and the topic make of a message: its id where it is stored, and its fate.
+    fn judged(body: &[u8]) -> (Option<Uuid>, Expectation) {
+        match record::Reading::parse(body) {
+            Err(_) => (None, Expectation::Quarantined),
+            Ok(reading) => {
+                let id = Some(reading_id(&reading));
+                let cod_cliente = Some(reading.cod_cliente);
+                let message =
+                    Message { body: body.to_vec().into(), cod_cliente, id_lote: None, dedup_id: String::new() };
+                (id, if message.size_bytes() > TOPIC_BYTES { Expectation::Oversized } else { Expectation::Stored })
+            }
+        }
+    }
+
+    /// Reads the history as publish does, and compares every line with what is told of it.
+    fn check(faults: &str, format: LineFormat) -> (Totals, FileStats) {
+        let home = tempfile::tempdir().unwrap();
+        let (mut said, unsaid, totals, stats) = written(faults, format, home.path());
+        let (mut ids, mut bodies) = (HashSet::new(), HashSet::new());
+        for unit in herd().files() {
+            let name = unit.name(&herd(), format);
+            for message in history::messages(&home.path().join(&name), None).unwrap() {
+                let message = message.unwrap();
+                let told = said.remove(&(name.clone(), message.line)).expect("every line is told of");
+                let (id, fate) = judged(&message.body);
+                assert_eq!((told.id, told.expect), (id, fate), "{faults} {told:?} {}", message.body.len());
+                let sha256 = hex(&Sha256::digest(&message.body));
+                assert_eq!(told.sha256.is_some(), fate == Expectation::Quarantined);
+                assert!(told.sha256.is_none_or(|told| *told == *sha256));
+                let is_new = if fate == Expectation::Quarantined { bodies.insert(sha256) } else { ids.insert(id) };
+                assert_eq!(is_new, told.fault.as_deref() != Some("duplicate"), "{faults} {}", message.line);
+            }
+        }
+        assert!(said.is_empty(), "{faults}: told of lines that are not there: {said:?}");
+        for told in unsaid {
+            assert!(told.expect == Expectation::Undelivered && !ids.contains(&told.id) && told.id.is_some());
+        }
+        for (fault, count) in stats.faults.iter() {
+            assert_eq!(totals.faults.get(fault).copied().unwrap_or_default(), count, "{fault}");
+        }
+        assert_eq!(stats.readings, totals.lines);
+        (totals, stats)
+    }
+
+    #[test]
+    fn the_intake_agrees_with_what_is_told_of_every_fault() {
+        for format in [LineFormat::Ndjson, LineFormat::Csv] {
+            check("", format);
+            for fault in Fault::ALL {
+                let rate = if fault == Fault::Oversized { 0.005 } else { 0.9 };
+                let (totals, _) = check(&format!("{fault}={rate}"), format);
+                assert!(totals.faults[fault.name()] > 0, "{fault}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_intake_refuses_every_kind_of_malformed() {
+        for format in [LineFormat::Ndjson, LineFormat::Csv] {
+            for kind in Malformed::ALL {
+                let (totals, _) = check(&format!("malformed.{kind}=1"), format);
+                assert_eq!((totals.quarantined, totals.stored), (totals.lines, 0), "{kind}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_intake_agrees_with_all_faults_at_once() {
+        let faults = "duplicate=0.05,late=0.1,out_of_order=0.1,missing_day=0.05,malformed=0.1,corrected=0.05,\
+                      oversized=0.002,unknown_farm=0.05,missing=0.05,zero=0.05";
+        for format in [LineFormat::Ndjson, LineFormat::Csv] {
+            let (totals, stats) = check(faults, format);
+            assert!(totals.faults.len() == Fault::ALL.len() && stats.faults.total() > 500, "{totals:?}");
+            assert_eq!(totals.ids, totals.stored - totals.faults["duplicate"]);
+        }
+    }
+}

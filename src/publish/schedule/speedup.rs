@@ -1,0 +1,81 @@
+//! History in compressed time: a message is due when its own `data` is, counted from the first one's and sped up.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// How many times faster than life.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+pub struct Speedup(f64);
+
+impl Speedup {
+    /// How long so many days of history take, seconds.
+    pub(super) fn seconds(self, days: f64) -> f64 {
+        (days - 1.0).max(0.0) * 86_400.0 / self.0
+    }
+}
+
+impl FromStr for Speedup {
+    type Err = String;
+
+    /// Reads `60x`, or a plain number.
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.trim().trim_end_matches(['x', 'X', '×']).parse::<f64>() {
+            Ok(times) if (1e-3..=1e9).contains(&times) => Ok(Self(times)),
+            _ => Err("give how many times faster than life, such as 60x (an hour in a minute) or 86400x (a day in a \
+                      second)"
+                .into()),
+        }
+    }
+}
+
+impl fmt::Display for Speedup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}x", self.0)
+    }
+}
+
+/// Where in history a run is.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct HistoryClock {
+    first_ms: Option<i64>,
+    latest: Duration,
+}
+
+impl HistoryClock {
+    /// When a message of that time (Unix milliseconds) is due. Never before one that was due earlier: a reading that
+    /// comes late is due with those it comes with, and so is one that says no time.
+    pub(super) fn due(&mut self, speed: Speedup, data_ms: Option<i64>) -> Duration {
+        if let Some(ms) = data_ms {
+            let since = ms.saturating_sub(*self.first_ms.get_or_insert(ms)).max(0);
+            let due = Duration::from_secs_f64(since as f64 / 1e3 / speed.0);
+            self.latest = self.latest.max(due);
+        }
+        self.latest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn readings_are_due_as_their_times_follow_one_another() {
+        let speed: Speedup = "60x".parse().unwrap();
+        let mut course = HistoryClock::default();
+        let minute = 60_000;
+        let due: Vec<_> = [Some(5 * minute), Some(6 * minute), Some(2 * minute), None, Some(65 * minute)]
+            .map(|ms| course.due(speed, ms).as_secs_f64())
+            .into();
+        assert_eq!(due, [0.0, 1.0, 1.0, 1.0, 60.0]);
+    }
+
+    #[test]
+    fn a_speed_is_a_number_of_times() {
+        assert_eq!("86400x".parse(), Ok(Speedup(86_400.0)));
+        assert_eq!("0.5".parse(), Ok(Speedup(0.5)));
+        for text in ["", "x", "0", "-5x", "fast", "NaN"] {
+            assert!(text.parse::<Speedup>().unwrap_err().contains("60x"), "{text}");
+        }
+    }
+}

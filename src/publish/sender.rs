@@ -1,0 +1,264 @@
+//! Sending one batch until each of its messages is settled. Owns retry: what is sent again, how often, and when to give up.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use super::entry::Entry;
+use super::rate_limiter::AdaptiveRateLimiter;
+use crate::cancellation::CancellationToken;
+use crate::topic::{EntryError, NO_ANSWER, Topic};
+use pipeline::error::Kind;
+use pipeline::retry::RetryPolicy;
+
+/// Tries of a message that is refused for being too fast: that passes, and the run slows down meanwhile.
+const THROTTLED_TRIES: u32 = 100;
+
+/// What became of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum SendOutcome {
+    /// The topic has it.
+    Published {
+        /// From when it was due, or else from its first call, to the answer.
+        latency: Duration,
+        /// From the call that got it through to the answer.
+        service: Duration,
+    },
+    /// It can't be sent, or could not within the tries there are.
+    Failed(EntryError),
+    /// The run ended before it was settled; it is to be sent again.
+    Unsent,
+}
+
+/// A message with its fate.
+#[derive(Debug)]
+pub(super) struct SentMessage {
+    pub entry: Entry,
+    pub fate: SendOutcome,
+    /// Calls it was part of.
+    pub attempts: u32,
+    /// When that was known.
+    pub at: Instant,
+}
+
+/// What became of a batch.
+#[derive(Debug, Default)]
+pub(super) struct BatchDelivery {
+    pub settled: Vec<SentMessage>,
+    /// Messages sent again, each as often as it was.
+    pub retries: u64,
+    /// Messages refused, or part of a call that failed, by code; each as often as it was.
+    pub errors: BTreeMap<String, u64>,
+    /// Why no other batch will fare better.
+    pub fatal: Option<String>,
+}
+
+/// Sends batches to a topic; shared by all of a run.
+#[derive(Debug)]
+pub(super) struct BatchSender {
+    topic: Arc<dyn Topic>,
+    retry: RetryPolicy,
+    stop: CancellationToken,
+    throttle: AdaptiveRateLimiter,
+    warned: AtomicBool,
+}
+
+impl BatchSender {
+    pub(super) fn new(topic: Arc<dyn Topic>, retry: RetryPolicy, stop: CancellationToken) -> Self {
+        Self { topic, retry, stop, throttle: AdaptiveRateLimiter::new(), warned: AtomicBool::new(false) }
+    }
+
+    /// The limit that throttling has set, messages a second.
+    pub(super) fn limit(&self) -> Option<f64> {
+        self.throttle.limit()
+    }
+
+    /// Sends the messages, and again those that another try can help, until all are settled.
+    pub(super) async fn send(&self, entries: Vec<Entry>) -> BatchDelivery {
+        let mut delivered = BatchDelivery::default();
+        let mut pending = entries;
+        let mut attempts = 0;
+        let begun = Instant::now();
+        while !pending.is_empty() {
+            if attempts > 0 {
+                if self.stop.is_cancelled() || !self.pause(attempts - 1).await {
+                    delivered.complete(pending, &SendOutcome::Unsent, attempts);
+                    break;
+                }
+                delivered.retries += pending.len() as u64;
+            }
+            let turn = self.throttle.reserve(pending.len());
+            if turn > Instant::now() && !self.sleep_until(turn).await {
+                delivered.complete(pending, &SendOutcome::Unsent, attempts);
+                break;
+            }
+            attempts += 1;
+            pending = self.call(pending, begun, attempts, &mut delivered).await;
+        }
+        delivered
+    }
+
+    /// One call; gives back what is to be sent again.
+    async fn call(
+        &self,
+        entries: Vec<Entry>,
+        begun: Instant,
+        attempts: u32,
+        delivered: &mut BatchDelivery,
+    ) -> Vec<Entry> {
+        let messages: Vec<_> = entries.iter().map(|entry| entry.message.clone()).collect();
+        let called = Instant::now();
+        let answers = match self.topic.publish(&messages).await {
+            Ok(answers) => answers,
+            Err(e) if e.kind.is_transient() => {
+                let refusal = EntryError { kind: e.kind, code: e.code, message: e.message };
+                vec![Err(refusal); entries.len()]
+            }
+            Err(e) => {
+                delivered.count(&e.code, entries.len() as u64);
+                delivered.fatal = Some(e.to_string());
+                delivered.complete(entries, &SendOutcome::Unsent, attempts);
+                return Vec::new();
+            }
+        };
+        let answered = Instant::now();
+        let service = answered.saturating_duration_since(called);
+        let unanswered = std::iter::repeat_with(no_answer);
+        let (mut again, mut throttled) = (Vec::new(), false);
+        for (entry, answer) in entries.into_iter().zip(answers.into_iter().chain(unanswered)) {
+            let refusal = match answer {
+                Ok(()) => {
+                    let latency = answered.saturating_duration_since(entry.due.unwrap_or(begun));
+                    delivered.complete([entry], &SendOutcome::Published { latency, service }, attempts);
+                    continue;
+                }
+                Err(refusal) => refusal,
+            };
+            delivered.count(&refusal.code, 1);
+            throttled |= refusal.is_throttling();
+            let tries = if refusal.is_throttling() { THROTTLED_TRIES } else { self.retry.max_attempts };
+            if refusal.kind.is_transient() && attempts < tries.max(self.retry.max_attempts) {
+                self.warn_once(&refusal);
+                again.push(entry);
+            } else {
+                delivered.complete([entry], &SendOutcome::Failed(refusal), attempts);
+            }
+        }
+        if throttled
+            && self.throttle.on_throttled()
+            && let Some(limit) = self.throttle.limit()
+        {
+            tracing::info!("throttled: going on at {limit:.0} messages/s for now");
+        }
+        again
+    }
+
+    /// Waits before the next try; false when somebody wished to stop meanwhile.
+    async fn pause(&self, failures: u32) -> bool {
+        self.sleep_until(Instant::now() + self.retry.full_jitter(failures)).await
+    }
+
+    async fn sleep_until(&self, then: Instant) -> bool {
+        self.stop.run_until_cancelled(tokio::time::sleep_until(then.into())).await.is_some()
+    }
+
+    fn warn_once(&self, refusal: &EntryError) {
+        if !self.warned.swap(true, Ordering::Relaxed) {
+            tracing::warn!("trying again, at first after: {refusal} (each such case with -v)");
+        }
+        tracing::debug!("trying again after: {refusal}");
+    }
+}
+
+impl BatchDelivery {
+    fn complete(&mut self, entries: impl IntoIterator<Item = Entry>, fate: &SendOutcome, attempts: u32) {
+        let at = Instant::now();
+        self.settled.extend(entries.into_iter().map(|entry| SentMessage { entry, fate: fate.clone(), attempts, at }));
+    }
+
+    fn count(&mut self, code: &str, messages: u64) {
+        match self.errors.get_mut(code) {
+            Some(count) => *count += messages,
+            None => _ = self.errors.insert(code.to_owned(), messages),
+        }
+    }
+}
+
+fn no_answer() -> Result<(), EntryError> {
+    let message = "the topic said nothing about it".into();
+    Err(EntryError { kind: Kind::Transient, code: NO_ANSWER.into(), message })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::entry::tests::entry;
+    use super::*;
+    use crate::topic::memory::{Fault, Memory};
+
+    const QUICK: RetryPolicy = RetryPolicy {
+        max_attempts: 3,
+        initial_backoff: Duration::from_millis(1),
+        max_backoff: Duration::from_millis(2),
+    };
+
+    async fn deliver(topic: &Memory, stop: &CancellationToken) -> BatchDelivery {
+        BatchSender::new(Arc::new(topic.clone()), QUICK, stop.clone()).send((0..4).map(|n| entry(n, 1)).collect()).await
+    }
+
+    fn fates(delivered: &BatchDelivery) -> Vec<(u64, &'static str, u32)> {
+        let name = |fate: &SendOutcome| match fate {
+            SendOutcome::Published { .. } => "published",
+            SendOutcome::Failed(_) => "dead",
+            SendOutcome::Unsent => "unsent",
+        };
+        let mut fates: Vec<_> =
+            delivered.settled.iter().map(|one| (one.entry.index, name(&one.fate), one.attempts)).collect();
+        fates.sort_unstable();
+        fates
+    }
+
+    #[tokio::test]
+    async fn only_the_entries_that_another_try_can_help_are_sent_again() {
+        let topic = Memory::default();
+        topic.fail_next(Fault::Entry(2, Kind::Transient));
+        topic.fail_next(Fault::Entry(0, Kind::Permanent));
+        let delivered = deliver(&topic, &CancellationToken::default()).await;
+        assert_eq!(fates(&delivered), [(0, "published", 1), (1, "published", 1), (2, "dead", 2), (3, "published", 1)]);
+        assert_eq!((delivered.retries, topic.calls()), (1, 2));
+    }
+
+    #[tokio::test]
+    async fn a_call_that_failed_for_now_is_made_again_for_all_until_tries_run_out() {
+        let topic = Memory::default();
+        topic.fail_next(Fault::LostAnswer);
+        let delivered = deliver(&topic, &CancellationToken::default()).await;
+        assert_eq!(fates(&delivered)[3], (3, "published", 2));
+        assert_eq!((delivered.retries, topic.published().len()), (4, 8), "the same four, known by their ids");
+        for _ in 0..3 {
+            topic.fail_next(Fault::Call(Kind::Transient));
+        }
+        let delivered = deliver(&topic, &CancellationToken::default()).await;
+        assert!(fates(&delivered).iter().all(|&(_, fate, attempts)| (fate, attempts) == ("dead", 3)));
+        assert_eq!((delivered.retries, delivered.fatal), (8, None));
+    }
+
+    #[tokio::test]
+    async fn a_topic_that_refuses_for_good_ends_the_run_and_loses_nothing() {
+        let topic = Memory::default();
+        topic.fail_next(Fault::Call(Kind::Permanent));
+        let delivered = deliver(&topic, &CancellationToken::default()).await;
+        assert!(fates(&delivered).iter().all(|&(_, fate, _)| fate == "unsent"));
+        assert_eq!(delivered.fatal.as_deref(), Some("topic memory: as planned"));
+    }
+
+    #[tokio::test]
+    async fn who_stops_does_not_wait_for_another_try() {
+        let (topic, stop) = (Memory::default(), CancellationToken::default());
+        stop.cancel();
+        topic.fail_next(Fault::Entry(1, Kind::Transient));
+        let delivered = deliver(&topic, &stop).await;
+        assert_eq!(fates(&delivered)[1], (1, "unsent", 1));
+        assert_eq!((topic.calls(), topic.published().len()), (1, 3));
+    }
+}

@@ -1,0 +1,112 @@
+//! The form of a cache's files: Parquet with a row an object, the record's columns as doubles and times to the microsecond.
+
+use std::io;
+
+use bytes::Bytes;
+use parquet::basic::Compression;
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::reader::{FileReader, SerializedFileReader};
+
+use super::{CachedObject, invalid};
+use crate::parquet::{Buffer, Field, Layout, RowGroup, Times, Type, Writer};
+use pipeline::lake::Partition;
+use pipeline::record::{Column, Record};
+
+/// What a file has before the columns of the record. `rejected` is why the object holds no record, and empty if it holds
+/// one.
+const OBJECT: [Field; 4] = [
+    Field::required("key", Type::Text),
+    Field::required("etag", Type::Text),
+    Field::required("size", Type::Long),
+    Field::required("rejected", Type::Text),
+];
+
+/// By which rules objects were read: raised whenever [`Record::parse`] takes or refuses anything else than before. A file of
+/// other columns than today's is not read either way.
+const RULES: &str = "1";
+
+fn fields() -> Vec<Field> {
+    OBJECT.into_iter().chain(Column::ALL.map(|column| Field::of(column, Times::Micros))).collect()
+}
+
+/// What a file says of itself, by name.
+fn metadata(lake: &str, partition: &Partition) -> [(&'static str, String); 3] {
+    [
+        ("ruminate.lake", lake.to_owned()),
+        ("ruminate.partition", partition.prefix()),
+        ("ruminate.rules", RULES.to_owned()),
+    ]
+}
+
+/// A file of these objects.
+///
+/// # Errors
+/// Never, as far as is known: it is written into memory.
+pub(super) fn encode(known: &[CachedObject], lake: &str, partition: &Partition) -> io::Result<Vec<u8>> {
+    let metadata = metadata(lake, partition).map(|(name, value)| KeyValue::new(name.to_owned(), value)).into();
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::SNAPPY)
+        .set_statistics_enabled(EnabledStatistics::None)
+        .set_key_value_metadata(Some(metadata))
+        .build();
+    let fields = fields();
+    let mut buffers: Vec<Buffer> = fields.iter().map(Buffer::new).collect();
+    let (object, columns) = buffers.split_at_mut(OBJECT.len());
+    if let [key, etag, size, rejected] = object {
+        for known in known {
+            key.push_text(&known.key);
+            etag.push_text(&known.etag);
+            size.push_long(known.size.cast_signed());
+            rejected.push_text(known.content.as_ref().err().map_or("", String::as_str));
+        }
+    }
+    for (column, buffer) in Column::ALL.into_iter().zip(columns) {
+        for known in known {
+            match &known.content {
+                Ok(record) => buffer.push(record.field(column)),
+                Err(_) => buffer.push_nothing(),
+            }
+        }
+    }
+    let layout = Layout::new("objects", &fields, properties)?;
+    let group = layout.encode(&mut buffers)?;
+    let mut file = Writer::new(Vec::new(), layout)?;
+    file.append(group)?;
+    file.finish()
+}
+
+/// The objects of a file.
+///
+/// # Errors
+/// It is no such file, or is of another lake, partition or program.
+pub(super) fn decode(bytes: Vec<u8>, lake: &str, partition: &Partition) -> io::Result<Vec<CachedObject>> {
+    let file = SerializedFileReader::new(Bytes::from(bytes)).map_err(io::Error::other)?;
+    let meta = file.metadata().file_metadata();
+    for (name, due) in metadata(lake, partition) {
+        let said = meta.key_value_metadata().and_then(|said| said.iter().find(|said| said.key == name));
+        if said.and_then(|said| said.value.as_ref()) != Some(&due) {
+            return Err(invalid(&format!("it is not of {name} {due}")));
+        }
+    }
+    let fields = fields();
+    let mut known = Vec::with_capacity(usize::try_from(meta.num_rows()).unwrap_or(0));
+    for group in 0..file.num_row_groups() {
+        let group = file.get_row_group(group).map_err(io::Error::other)?;
+        let rows = usize::try_from(group.metadata().num_rows()).map_err(io::Error::other)?;
+        let group = RowGroup::read(&*group, &fields).map_err(io::Error::other)?;
+        for row in 0..rows {
+            known.push(object(&group, row).ok_or_else(|| invalid("its columns are others"))?);
+        }
+    }
+    Ok(known)
+}
+
+/// The object of a row, by the places of [`OBJECT`].
+fn object(group: &RowGroup, row: usize) -> Option<CachedObject> {
+    let text = |column| group.text(column, row).map(str::to_owned);
+    let rejected = text(3)?;
+    let held =
+        if rejected.is_empty() { Ok(Box::new(Record::read(&mut group.record(row)).ok()?)) } else { Err(rejected) };
+    Some(CachedObject { key: text(0)?, etag: text(1)?, size: group.long(2, row)?.cast_unsigned(), content: held })
+}

@@ -1,0 +1,139 @@
+//! Ids that one side has and the other has not, until both sides have been gone through: only then can it be told which
+//! of them are one id in two spellings, which servers that fold case or space take for the same.
+
+use std::cmp::Ordering;
+
+use serde::{Deserialize, Serialize};
+
+use super::recheck::{Candidate, fold_id};
+use crate::sort::{OrderedId, SortOrder, Sorted, Sorter};
+
+/// A suspicion of one side, in the order of folded ids.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct OneSidedEntry {
+    folded: OrderedId,
+    suspicion: Candidate,
+}
+
+impl SortOrder for OneSidedEntry {
+    fn compare(&self, other: &Self) -> Ordering {
+        let side = |single: &Self| single.suspicion.row.is_some();
+        let (a, b) = (&self.suspicion, &other.suspicion);
+        self.folded.cmp(&other.folded).then(side(self).cmp(&side(other))).then_with(|| a.id.cmp(&b.id))
+    }
+}
+
+/// Gathers them.
+pub(super) struct OneSided {
+    sorter: Sorter<OneSidedEntry>,
+    pub count: u64,
+}
+
+impl OneSided {
+    pub(super) fn new(sorter: Sorter<OneSidedEntry>) -> Self {
+        Self { sorter, count: 0 }
+    }
+
+    /// Takes one: it has objects or a row, not both.
+    pub(super) fn push(&mut self, suspicion: Candidate) -> std::io::Result<()> {
+        self.count += 1;
+        self.sorter.push(OneSidedEntry { folded: OrderedId::new(&fold_id(&suspicion.id)), suspicion })
+    }
+
+    /// All of them, with those that are two spellings of one id made one.
+    pub(super) fn paired(self) -> std::io::Result<PairedEntries> {
+        Ok(PairedEntries { singles: self.sorter.finish()?, next: None, lakes: Vec::new().into_iter(), folded: None })
+    }
+}
+
+/// Suspicions in the order of folded ids.
+pub(super) struct PairedEntries {
+    singles: Sorted<OneSidedEntry>,
+    next: Option<OneSidedEntry>,
+    /// Those of the lake with the folded id at hand that have found no row yet.
+    lakes: std::vec::IntoIter<Candidate>,
+    folded: Option<OrderedId>,
+}
+
+impl PairedEntries {
+    fn peeked(&mut self) -> std::io::Result<Option<&OneSidedEntry>> {
+        if self.next.is_none() {
+            self.next = self.singles.next().transpose()?;
+        }
+        Ok(self.next.as_ref())
+    }
+
+    fn take(&mut self) -> std::io::Result<Option<Candidate>> {
+        loop {
+            let folded = self.folded.clone();
+            let of_lake = |single: &OneSidedEntry| single.suspicion.row.is_none();
+            let row = self.peeked()?.filter(|next| Some(&next.folded) == folded.as_ref() && !of_lake(next)).is_some();
+            let row = if row { self.next.take().and_then(|single| single.suspicion.row) } else { None };
+            match (self.lakes.next(), row) {
+                (Some(lake), row) => return Ok(Some(Candidate { row, ..lake })),
+                (None, Some(row)) => return Ok(Some(Candidate::of_row(row.0))),
+                (None, None) => {}
+            }
+            let Some(folded) = self.peeked()?.map(|next| next.folded.clone()) else { return Ok(None) };
+            let mut lakes = Vec::new();
+            while self.peeked()?.is_some_and(|next| next.folded == folded && of_lake(next)) {
+                lakes.extend(self.next.take().map(|single| single.suspicion));
+            }
+            (self.lakes, self.folded) = (lakes.into_iter(), Some(folded));
+        }
+    }
+}
+
+impl Iterator for PairedEntries {
+    type Item = std::io::Result<Candidate>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.take().transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pipeline::record::row::TableSchema;
+    use testkit::conformance::warehouse::record;
+
+    #[test]
+    fn two_spellings_of_an_id_are_made_one_and_no_more_than_one_each() {
+        let mut unpaired = OneSided::new(Sorter::new(10));
+        for id in ["AB", "cd", "ef ", "gh", "GH", "none"] {
+            let mut record = record(1);
+            record.id_treated_data = id.into();
+            let keys = vec![format!("of {id}")];
+            let (record, id) = (Some(record), id.to_owned());
+            unpaired.push(Candidate { id, keys, record, unopened: false, row: None }).unwrap();
+        }
+        for id in ["ab", "CD", "ef", "Gh", "nobody", "Nobody"] {
+            let mut record = record(1);
+            record.id_treated_data = id.into();
+            unpaired.push(Candidate::of_row(record.to_row(&TableSchema::standard()))).unwrap();
+        }
+        assert_eq!(unpaired.count, 12);
+        let found: Vec<(String, Option<String>)> = unpaired
+            .paired()
+            .unwrap()
+            .map(|suspicion| {
+                let suspicion = suspicion.unwrap();
+                let row = suspicion.row.map(|row| row.0.id().to_owned());
+                (suspicion.keys.first().map_or(String::new(), |_| suspicion.id), row)
+            })
+            .collect();
+        let pair = |lake: &str, row: &str| (lake.to_owned(), (!row.is_empty()).then(|| row.to_owned()));
+        let expected = [
+            pair("AB", "ab"),
+            pair("cd", "CD"),
+            pair("ef ", "ef"),
+            pair("GH", "Gh"),
+            pair("gh", ""),
+            pair("", "Nobody"),
+            pair("", "nobody"),
+            pair("none", ""),
+        ];
+        assert_eq!(found, expected);
+    }
+}

@@ -1,0 +1,180 @@
+//! The truth's place in the merge: each id that it tells of, and each that it does not, with what both sides have of it.
+
+use anyhow::Context as _;
+use chrono::{DateTime, NaiveDate};
+
+use super::TruthOptions;
+use super::read::TruthData;
+use crate::reconcile::finding::Finding;
+use crate::reconcile::findings::FindingCollector;
+use crate::reconcile::ingest_path::IngestPath;
+use crate::reconcile::outcome::{TruthCounter, TruthResult};
+use crate::reconcile::sorters::{FULL, Sorters};
+use crate::reconcile::truth_entries::{HashEntry, IdEntry, Unresolved};
+use crate::reconcile::truth_location::TruthLocation;
+use crate::reconcile::verdict::Kind;
+use crate::sort::{OrderedId, Sorted, Sorter};
+use crate::truth::Expectation;
+use pipeline::lake::Span;
+use pipeline::record::row::Value;
+use pipeline::record::{Column, RecordId};
+
+/// What both sides have of an id when its turn in the merge comes.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::reconcile) struct Observed<'a> {
+    /// Its first object.
+    pub key: Option<&'a str>,
+    /// Whether that is one of this audit, where there is no row to say so.
+    pub inside: bool,
+    /// Whether it has a row.
+    pub row: bool,
+}
+
+impl Observed<'_> {
+    const fn is_anywhere(self) -> bool {
+        self.key.is_some() || self.row
+    }
+}
+
+/// A truth that is held against both sides.
+pub(in crate::reconcile) struct TruthCheck {
+    ids: std::iter::Peekable<Sorted<IdEntry>>,
+    pub(super) hashes: Sorted<HashEntry>,
+    pub(super) doubts: Sorter<Unresolved>,
+    pub(super) sorters: Sorters,
+    pub(super) door: Option<IngestPath>,
+    pub(super) truth: TruthResult,
+    span: Span,
+}
+
+impl TruthCheck {
+    pub(in crate::reconcile) fn new(
+        told: TruthData,
+        asked: &TruthOptions,
+        span: &Span,
+        sorters: Sorters,
+    ) -> anyhow::Result<Self> {
+        Ok(Self {
+            ids: told.ids.peekable(),
+            hashes: told.hashes,
+            doubts: sorters.doubts()?,
+            sorters,
+            door: asked.door,
+            truth: TruthResult { door: asked.door, door_said: asked.door.is_some(), ..told.truth },
+            span: span.clone(),
+        })
+    }
+
+    /// The next id that is told of.
+    pub(in crate::reconcile) fn next(&mut self) -> anyhow::Result<Option<&OrderedId>> {
+        match self.ids.peek() {
+            None => Ok(None),
+            Some(Ok(entry)) => Ok(Some(&entry.id)),
+            Some(Err(e)) => anyhow::bail!("the sorted truth cannot be read back: {e}"),
+        }
+    }
+
+    /// Holds an id, which may not come before [`TruthCheck::next`], against what there is of it.
+    pub(in crate::reconcile) fn check_id(
+        &mut self,
+        id: &OrderedId,
+        seen: Observed<'_>,
+        findings: &mut FindingCollector,
+    ) -> anyhow::Result<()> {
+        let Some(entry) = self.take(id)? else {
+            let is_audited = seen.row || (seen.key.is_some() && seen.inside);
+            if !is_audited {
+                return Ok(());
+            }
+            self.truth[TruthCounter::SurplusUnknown] += 1;
+            return self.report_unexpected(id, seen, None, "no truth file tells of it", findings);
+        };
+        if !self.is_audited(id) {
+            self.truth[TruthCounter::Outside] += 1;
+            return Ok(());
+        }
+        match entry.fate {
+            Expectation::Stored => {
+                self.truth[TruthCounter::Expected] += 1;
+                if seen.key.is_some() && seen.row {
+                    self.truth[TruthCounter::Found] += 1;
+                    return Ok(());
+                }
+                self.defer(entry, seen)
+            }
+            Expectation::Oversized => {
+                self.truth[TruthCounter::Refused] += 1;
+                self.truth[TruthCounter::RefusedStored] += u64::from(seen.is_anywhere());
+                self.defer(entry, seen)
+            }
+            Expectation::Undelivered => {
+                self.truth[TruthCounter::Never] += 1;
+                if !seen.is_anywhere() {
+                    return Ok(());
+                }
+                self.report_unexpected(id, seen, Some(entry.at.into_location()), "it was delivered nowhere", findings)
+            }
+            Expectation::Quarantined => Ok(()), // it has no id
+        }
+    }
+
+    /// What is told of an id: of several lines, that which asks for the most.
+    fn take(&mut self, id: &OrderedId) -> anyhow::Result<Option<IdEntry>> {
+        let mut first = None;
+        while let Some(entry) = self.ids.next_if(|entry| entry.as_ref().is_ok_and(|entry| entry.id == *id)) {
+            first = first.or(Some(entry?));
+        }
+        Ok(first)
+    }
+
+    /// Whether the day that an id speaks of was audited.
+    fn is_audited(&self, id: &OrderedId) -> bool {
+        day_of(id).is_none_or(|day| self.span.has_day(day))
+    }
+
+    fn defer(&mut self, entry: IdEntry, seen: Observed<'_>) -> anyhow::Result<()> {
+        self.doubts.push(Unresolved { entry, key: seen.key.map(str::to_owned), row: seen.row }).context(FULL)
+    }
+
+    /// An id that is there and must not be.
+    pub(super) fn report_unexpected(
+        &mut self,
+        id: &OrderedId,
+        seen: Observed<'_>,
+        told: Option<TruthLocation>,
+        why: &str,
+        findings: &mut FindingCollector,
+    ) -> anyhow::Result<()> {
+        self.truth[TruthCounter::Surplus] += 1;
+        let finding = of_id(Kind::TruthSurplus, id, seen.key.map(str::to_owned), [seen.key.is_some(), seen.row]);
+        let why = told.as_ref().map_or_else(|| why.to_owned(), |told| format!("{why}: {told}"));
+        findings.report(Finding { told, ..finding.because(why) }, None)
+    }
+}
+
+/// A finding about an id, with the sides that have it.
+pub(super) fn of_id(kind: Kind, id: &OrderedId, key: Option<String>, [lake, warehouse]: [bool; 2]) -> Finding {
+    let text = id.text().into_owned();
+    let side = |has: bool| if has { Value::Text(text.clone()) } else { Value::Null };
+    Finding::new(kind, text.as_str(), key).with_field(Column::IdTreatedData, side(lake), side(warehouse))
+}
+
+/// The day of `data` that an id of version 8 carries.
+fn day_of(id: &OrderedId) -> Option<NaiveDate> {
+    let OrderedId::Uuid(bytes) = id else { return None };
+    DateTime::from_timestamp_millis(RecordId::Uuid(*bytes).data_millis()?).map(|at| at.date_naive())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_tells_its_day() {
+        // 2023-01-01 in docs/ids.md
+        let id = OrderedId::new("01856aa0-c800-883a-837a-29fe66bbec99");
+        assert_eq!(day_of(&id), "2023-01-01".parse().ok());
+        assert_eq!(day_of(&OrderedId::new("01856aa0-c800-483a-837a-29fe66bbec99")), None, "another version tells none");
+        assert_eq!(day_of(&OrderedId::new("x")), None);
+    }
+}

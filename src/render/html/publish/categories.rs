@@ -1,0 +1,139 @@
+//! What became of messages: its count, its words, and its part of the account.
+
+use crate::publish::{Count as Counter, Outcome};
+use crate::render::html::breakdown::{Breakdown, CategoryRow};
+use crate::render::html::findings::KindLabels;
+use crate::render::html::numbers;
+
+/// What became of a message, or what was done with it on the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum MessageCategory {
+    Published,
+    Failed,
+    Invalid,
+    Dropped,
+    Unsent,
+    NotReached,
+    Retried,
+    Skipped,
+}
+
+impl MessageCategory {
+    /// All, in the order of the page.
+    pub(super) const ALL: [Self; 8] = [
+        Self::Published,
+        Self::Failed,
+        Self::Invalid,
+        Self::Dropped,
+        Self::Unsent,
+        Self::NotReached,
+        Self::Retried,
+        Self::Skipped,
+    ];
+    /// Those on account of which the topic does not have a message.
+    pub(super) const MISSING: [Self; 5] = [Self::Failed, Self::Invalid, Self::Dropped, Self::Unsent, Self::NotReached];
+
+    /// Its name, as the outcome has it.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Published => "published",
+            Self::Failed => "failed",
+            Self::Invalid => "invalid",
+            Self::Dropped => "dropped",
+            Self::Unsent => "unsent",
+            Self::NotReached => "not reached",
+            Self::Retried => "retries",
+            Self::Skipped => "skipped",
+        }
+    }
+
+    /// How many had it.
+    pub(super) fn of(self, outcome: &Outcome) -> u64 {
+        match self {
+            Self::Published => outcome.counts[Counter::Published],
+            Self::Failed => outcome.counts[Counter::Failed],
+            Self::Invalid => outcome.counts[Counter::Invalid],
+            Self::Dropped => outcome.counts[Counter::Dropped],
+            Self::Unsent => outcome.counts[Counter::Unsent],
+            Self::NotReached => outcome.rest.known(),
+            Self::Retried => outcome.counts[Counter::Retries],
+            Self::Skipped => outcome.counts[Counter::Skipped],
+        }
+    }
+
+    /// The class of its part of the account; none if it is not one.
+    const fn part(self) -> Option<&'static str> {
+        match self {
+            Self::Published => Some("same"),
+            Self::Failed | Self::Invalid | Self::Dropped => Some("drift"),
+            Self::Unsent | Self::NotReached => Some("aside"),
+            Self::Retried | Self::Skipped => None,
+        }
+    }
+
+    /// Its words.
+    pub(super) const fn words(self) -> KindLabels {
+        let (title, [one, many], meaning, todo) = match self {
+            Self::Published => {
+                ("Published", ["message was published", "messages were published"], "The topic has it.", "Nothing.")
+            }
+            Self::Failed => (
+                "Failed",
+                ["message failed", "messages failed"],
+                "The topic refused it for good, or did not take it within all attempts.",
+                "Look at the codes below; what is in the file of `--dead-letters` can be published again.",
+            ),
+            Self::Invalid => (
+                "Invalid",
+                ["message was no valid reading, or too large", "messages were no valid readings, or too large"],
+                "It is no valid reading, or over 256 KiB, so it was not sent.",
+                "Look at each reason below; `--send-invalid` sends them too, to try the quarantine.",
+            ),
+            Self::Dropped => (
+                "Dropped",
+                ["message was dropped: the sender was behind", "messages were dropped: the sender was behind"],
+                "It was due and could not be sent in time (`--drop-after`), because too much was in flight.",
+                "The topic, or this sender, does not hold this rate: raise `--concurrency`, or ask for less.",
+            ),
+            Self::Unsent => (
+                "Unsent",
+                ["message was under way when it stopped", "messages were under way when it stopped"],
+                "The run stopped before its fate was known.",
+                "Go on: it is sent again, and a repeat does no harm.",
+            ),
+            Self::NotReached => (
+                "Not reached",
+                ["message of the input was not reached", "messages of the input were not reached"],
+                "The run ended before it: it was counted, and not sent.",
+                "Go on as said below. A last stage without a time, such as `hold:200/s`, goes on until the input ends.",
+            ),
+            Self::Retried => (
+                "Sent again",
+                ["message was sent again", "messages were sent again"],
+                "A call failed in a way that passes, so the message was sent once more; counted each time.",
+                "Nothing, unless there are many: then look at the codes.",
+            ),
+            Self::Skipped => (
+                "Passed over",
+                ["message was passed over", "messages were passed over"],
+                "An earlier run had settled it; not counted among those read.",
+                "Nothing.",
+            ),
+        };
+        KindLabels { title, one, many, meaning, todo }
+    }
+}
+
+/// The messages read or not reached, and what became of them.
+pub(super) fn account(outcome: &Outcome) -> Breakdown {
+    let whole = outcome.counts[Counter::Read] + outcome.rest.known();
+    let part = |fate: MessageCategory| Some((fate.name(), fate.part()?, fate.of(outcome)));
+    let parts = MessageCategory::ALL.into_iter().filter_map(part).collect();
+    let side = if outcome.rest.known() > 0 { "Input" } else { "Read" };
+    Breakdown::of(side, numbers::of(whole, "message", "messages"), parts)
+}
+
+/// The table of fates.
+pub(super) fn counts(outcome: &Outcome) -> Vec<CategoryRow> {
+    MessageCategory::ALL.map(|fate| CategoryRow::of(fate.of(outcome), fate.name(), &fate.words())).into()
+}

@@ -1,0 +1,159 @@
+//! The run over time: what was due and what went out, what went wrong, what was in flight.
+
+use serde::Serialize;
+
+use super::Pair;
+use crate::publish::{Count, Interval, Outcome};
+use crate::render::duration;
+use crate::render::html::numbers;
+use crate::render::html::plot::{Column, Plot, PlotLabels, Scale, Series, millis, moment, since};
+
+/// The section.
+#[derive(Debug, Serialize)]
+pub(super) struct Timeline {
+    notes: Vec<String>,
+    rate: Option<Plot>,
+    beside: Pair,
+    /// The figures of each stretch.
+    table: Vec<Vec<String>>,
+}
+
+impl Timeline {
+    pub(super) fn of(outcome: &Outcome) -> Self {
+        let any = !outcome.times.intervals.is_empty();
+        let wrong = outcome.times.intervals.iter().any(|one| one.failed + one.dropped + one.retries > 0);
+        let mut beside = Vec::new();
+        if any && wrong {
+            beside.push(trouble(outcome));
+        }
+        if any {
+            beside.push(in_flight(outcome));
+        }
+        Self {
+            notes: notes(outcome, wrong),
+            rate: any.then(|| rate(outcome)),
+            beside,
+            table: outcome.times.intervals.iter().map(|one| figures(one, outcome.times.seconds)).collect(),
+        }
+    }
+}
+
+fn notes(outcome: &Outcome, wrong: bool) -> Vec<String> {
+    let mut notes = Vec::new();
+    if !wrong && !outcome.times.intervals.is_empty() {
+        notes.push("Nothing was dropped, failed or sent again.".into());
+    }
+    if let Some(behind) = outcome.fell_behind() {
+        let behind = duration(behind);
+        notes.push(format!(
+            "It ended {behind} behind its schedule, so that its latencies tell of this sender too: raise `--concurrency`, or ask \
+             for less."
+        ));
+    }
+    if outcome.pacing.behind_seconds.is_some() && outcome.pacing.most_behind_seconds > 0.1 {
+        notes.push(format!(
+            "The latest batch went out {} after it was due.",
+            duration(outcome.pacing.most_behind_seconds)
+        ));
+    }
+    if outcome.pacing.starved_seconds > 0.1 {
+        let starved = duration(outcome.pacing.starved_seconds);
+        notes.push(format!("The schedule was put back by {starved} in all, because the source had nothing to send."));
+    }
+    notes
+}
+
+/// The stretches as columns, each with what it says.
+pub(super) fn tipped(outcome: &Outcome, said: impl Fn(&Interval) -> String) -> Vec<Column> {
+    let column = |one: &Interval| Column {
+        from: one.begin,
+        to: one.begin + one.seconds,
+        tip: format!("{}: {}", when(one, outcome.times.seconds), said(one)),
+    };
+    outcome.times.intervals.iter().map(column).collect()
+}
+
+fn when(one: &Interval, all: f64) -> String {
+    moment(one.begin, all, usize::from(one.begin.fract() > 0.01))
+}
+
+/// A line over time: its class, its name, and which of an interval's figures it is.
+type Figure = (&'static str, &'static str, fn(&Interval) -> f64);
+
+fn lines(outcome: &Outcome, of: &[Figure]) -> (Vec<Series>, f64) {
+    let values = |value: fn(&Interval) -> f64| outcome.times.intervals.iter().map(value);
+    let most = of.iter().flat_map(|(.., value)| values(*value)).fold(0.0, f64::max);
+    let line = |(class, name, value): &Figure| Series { class, name, values: values(*value).map(Some).collect() };
+    (of.iter().map(line).collect(), most)
+}
+
+/// A stretch that is hardly one, at the end of a run, has no rate to speak of.
+fn per_second(n: u64, one: &Interval) -> f64 {
+    n as f64 / one.seconds.max(0.05)
+}
+
+fn rate(outcome: &Outcome) -> Plot {
+    let offered = if outcome.pacing.behind_seconds.is_some() { "due" } else { "sent" };
+    let (lines, most) = lines(
+        outcome,
+        &[
+            ("achieved", "published", |one| per_second(one.published, one)),
+            ("offered", offered, |one| per_second(one.offered, one)),
+        ],
+    );
+    let columns = tipped(outcome, |one| {
+        let [due, done] = [one.offered, one.published].map(|n| numbers::decimal(per_second(n, one), 0));
+        format!("{due}/s {offered}, {done}/s published")
+    });
+    let told =
+        format!("Rate over time: {:.0} messages a second published over the whole run", outcome.times.rate_per_second);
+    let words =
+        PlotLabels { title: "Rate", unit: "messages a second".into(), across: since(outcome.times.seconds), told };
+    Plot::of(words, (&Scale::seconds(outcome.times.seconds), &Scale::from_nought(most)), &columns, lines)
+}
+
+fn trouble(outcome: &Outcome) -> Plot {
+    let (lines, most) = lines(
+        outcome,
+        &[
+            ("retried", "sent again", |one| one.retries as f64),
+            ("dropped", "dropped", |one| one.dropped as f64),
+            ("failed", "failed", |one| one.failed as f64),
+        ],
+    );
+    let columns = tipped(outcome, |one| {
+        let [failed, dropped, retries] = [one.failed, one.dropped, one.retries].map(numbers::count);
+        format!("{failed} failed, {dropped} dropped, {retries} sent again")
+    });
+    let length = outcome.times.intervals.first().map_or(1.0, |one| one.seconds);
+    let each = if (length - 1.0).abs() < 0.01 { "each second".into() } else { format!("each {length:.0} s") };
+    let [failed, dropped, retries] =
+        [outcome.counts[Count::Failed], outcome.counts[Count::Dropped], outcome.counts[Count::Retries]]
+            .map(numbers::count);
+    let told = format!("What went wrong over time: {failed} failed, {dropped} dropped, {retries} sent again");
+    let words = PlotLabels {
+        title: "What went wrong",
+        unit: format!("messages in {each}"),
+        across: since(outcome.times.seconds),
+        told,
+    };
+    Plot::of(words, (&Scale::seconds(outcome.times.seconds), &Scale::from_nought(most)), &columns, lines)
+}
+
+fn in_flight(outcome: &Outcome) -> Plot {
+    let (lines, most) = lines(outcome, &[("p99", "at most", |one| one.in_flight.into())]);
+    let columns = tipped(outcome, |one| format!("{} in flight", numbers::count(one.in_flight.into())));
+    let told = format!("Batches in flight over time: {most} at most");
+    let words =
+        PlotLabels { title: "In flight", unit: "batches at once".into(), across: since(outcome.times.seconds), told };
+    Plot::of(words, (&Scale::seconds(outcome.times.seconds), &Scale::from_nought(most)), &columns, lines)
+}
+
+fn figures(one: &Interval, all: f64) -> Vec<String> {
+    let mut figures = vec![when(one, all)];
+    figures.extend([one.offered, one.published, one.failed, one.dropped, one.retries].map(numbers::count));
+    figures.push(numbers::count(one.in_flight.into()));
+    let measured = [one.latency_ms.p50, one.latency_ms.p99, one.latency_ms.max, one.service_ms.p50, one.service_ms.p99];
+    figures.extend(measured.map(|ms| if one.published > 0 { millis(ms) } else { "–".into() }));
+    figures
+}

@@ -1,0 +1,77 @@
+//! The audit's calendar: the days of `data`, and whether both sides have the same.
+
+use crate::reconcile::{self, Outcome};
+use crate::render::html::calendar::Calendar;
+use crate::render::html::cells::{CalendarCell, CalendarLabels};
+use crate::render::html::numbers;
+use pipeline::record::Column;
+
+/// The audit's days.
+pub(super) fn calendar(outcome: &Outcome) -> Calendar {
+    // Only where the window is one of `data` are days without records known to be gaps.
+    let window = if outcome.window_column == Column::Data.name() {
+        let to = outcome.asked.to.map(|to| outcome.fence.map_or(to, |fence| to.min(fence.date_naive())));
+        [outcome.asked.from, to]
+    } else {
+        [None, None]
+    };
+    let placed: u64 = outcome.days.iter().map(|(.., cell)| cell.drift).sum();
+    let elsewhere = match outcome.drift().saturating_sub(placed) {
+        0 => String::new(),
+        n => format!(" {} to no single day.", numbers::of(n, "finding belongs", "findings belong")),
+    };
+    let days = outcome.days.iter().map(|(farm, day, cell)| ((farm.to_owned(), day), *cell)).collect();
+    Calendar::of(&days, window, &elsewhere)
+}
+
+impl CalendarCell for reconcile::DayCounts {
+    const WORDS: CalendarLabels = CalendarLabels {
+        caption: "Records in the lake; where the warehouse has another number, it follows after the bar. Days are those of `data`.",
+        legend: &[
+            (&["a1", "a2", "a3", "a4"], "both sides agree, few to many records"),
+            (&["d1", "d2", "d3"], "findings: under 5 %, under 25 %, more"),
+            (&["u"], "counts differ, nothing found"),
+            (&["g"], "no records"),
+        ],
+        between: "|",
+        days: "Days are those of `data`.",
+        list: "Days that disagree, as a list",
+        head: ["Lake", "Warehouse", "Difference", "Findings"],
+        off: ["finding", "findings"],
+        is_off: ["disagrees", "disagree"],
+        none: "none disagrees",
+        fine: "and the counts of both sides agree on each",
+        most: "with most findings",
+    };
+
+    fn sides(&self) -> [u64; 2] {
+        [self.lake, self.warehouse]
+    }
+
+    fn off(&self) -> u64 {
+        self.drift
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.lake += other.lake;
+        self.warehouse += other.warehouse;
+        self.drift += other.drift;
+    }
+
+    fn details(&self) -> String {
+        let [lake, warehouse] = self.sides().map(numbers::count);
+        format!("lake {lake} · warehouse {warehouse} · {}", numbers::of(self.drift, "finding", "findings"))
+    }
+
+    fn line(&self) -> [String; 4] {
+        let [lake, warehouse] = self.sides().map(numbers::count);
+        #[allow(clippy::cast_precision_loss, reason = "counts")]
+        let difference = self.warehouse as f64 - self.lake as f64;
+        [lake, warehouse, numbers::signed(difference, 0), numbers::count(self.drift)]
+    }
+
+    fn shown(&self) -> [String; 2] {
+        let [lake, warehouse] = self.sides().map(numbers::count);
+        if lake == warehouse { [lake, String::new()] } else { [lake, warehouse] }
+    }
+}

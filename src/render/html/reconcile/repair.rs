@@ -1,0 +1,101 @@
+//! What comes after the findings: what was not checked, and what repair did or could do.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+
+use crate::reconcile::{Counter, NotChecked, Outcome, RepairCounter, RepairOutcome};
+use crate::render::html::numbers;
+use crate::render::html::problem_list::ProblemList;
+use crate::render::html::sanitize::{self, VALUE};
+
+/// Something that was not checked, and why.
+#[derive(Debug, Serialize)]
+pub(super) struct Unchecked {
+    title: Cow<'static, str>,
+    count: String,
+    any: bool,
+    why: Cow<'static, str>,
+    todo: Cow<'static, str>,
+}
+
+/// Everything that can be left unchecked, with its count.
+pub(super) fn unchecked(outcome: &Outcome) -> Vec<Unchecked> {
+    let line = |of: NotChecked| Unchecked {
+        title: of.what,
+        count: numbers::count(of.count),
+        any: of.count > 0,
+        why: of.why,
+        todo: of.todo,
+    };
+    outcome.unchecked().into_iter().map(line).collect()
+}
+
+/// The section on repair.
+#[derive(Debug, Serialize)]
+pub(super) struct Repair {
+    /// `done`, `planned`, `possible` or `none`.
+    state: &'static str,
+    lines: Vec<(&'static str, String)>,
+    /// What is left as it is, and why: number and kind, then the reason.
+    left: Vec<[String; 2]>,
+    failed: ProblemList,
+    /// The flags that would mend what can be mended.
+    flags: &'static str,
+}
+
+impl Repair {
+    pub(super) fn of(outcome: &Outcome) -> Self {
+        let repaired = &outcome.repaired;
+        let (rows, objects) =
+            (outcome[Counter::LakeOnly] + outcome[Counter::Differing], outcome[Counter::WarehouseOnly]);
+        let flags = match (rows > 0, objects > 0) {
+            (true, true) => "--repair both",
+            (true, false) => "--repair warehouse",
+            (false, true) => "--repair lake",
+            (false, false) => "",
+        };
+        let (state, lines) = if outcome.repair_asked {
+            (if repaired.dry_run { "planned" } else { "done" }, done(repaired))
+        } else if flags.is_empty() || outcome.stopped.is_some() {
+            ("none", Vec::new())
+        } else {
+            ("possible", possible(outcome))
+        };
+        let split = |reason: &String| {
+            let (what, why) = reason.split_once(": ").unwrap_or(("", reason));
+            [sanitize::shown(&what.replace('_', " "), VALUE), sanitize::shown(why, VALUE)]
+        };
+        let left = repaired.reasons.iter().map(split).collect();
+        Self { state, lines, left, failed: ProblemList::of(&repaired.problems, |_| true), flags }
+    }
+}
+
+fn done(repaired: &RepairOutcome) -> Vec<(&'static str, String)> {
+    let names = if repaired.dry_run {
+        ["Rows it would insert", "Rows it would update", "Objects it would write"]
+    } else {
+        ["Rows inserted", "Rows updated", "Objects written"]
+    };
+    let counts =
+        [repaired[RepairCounter::Inserted], repaired[RepairCounter::Updated], repaired[RepairCounter::ObjectsWritten]]
+            .map(numbers::count);
+    let mut lines: Vec<_> = names.into_iter().zip(counts).collect();
+    if !repaired.dry_run {
+        lines.push(("Read back and found right", numbers::count(repaired[RepairCounter::Verified])));
+        lines.push(("Failed", numbers::count(repaired[RepairCounter::Failed])));
+    }
+    lines.push(("Left as they are", numbers::count(repaired[RepairCounter::Left])));
+    lines
+}
+
+fn possible(outcome: &Outcome) -> Vec<(&'static str, String)> {
+    let left =
+        outcome.drift() - outcome[Counter::LakeOnly] - outcome[Counter::Differing] - outcome[Counter::WarehouseOnly];
+    vec![
+        ("Rows it could insert", numbers::count(outcome[Counter::LakeOnly])),
+        ("Rows it could update", numbers::count(outcome[Counter::Differing])),
+        ("Objects it could write", numbers::count(outcome[Counter::WarehouseOnly])),
+        ("Findings for people to settle", numbers::count(left)),
+    ]
+}

@@ -1,0 +1,37 @@
+//! What is not back, by kind, each with its keys and reasons; and what was left aside.
+
+use super::category::ObjectCategory;
+use crate::outcome::Problem;
+use crate::render::html::findings::{KindSection, Sample, SizeBudget};
+use crate::render::html::problem_list::ProblemList;
+use crate::render::html::sanitize::{self, KEY, VALUE};
+use crate::replay::{Counter, Outcome};
+
+const OVERWRITTEN: ObjectCategory = ObjectCategory::Own(Counter::Overwritten);
+
+/// What is not back, and what was changed, within so many bytes.
+pub(super) fn groups(outcome: &Outcome, bytes: usize) -> (Vec<KindSection>, Vec<KindSection>) {
+    let occurred = |category: &ObjectCategory| category.of(outcome) > 0;
+    let missing: Vec<_> = ObjectCategory::missing().into_iter().filter(occurred).collect();
+    let changed: Vec<_> = [OVERWRITTEN].into_iter().filter(occurred).collect();
+    let mut room = SizeBudget::new(bytes, missing.len() + changed.len());
+    let mut group = |category: ObjectCategory| {
+        let problems = outcome.problems.kept().iter().filter(|problem| problem.kind == category.name());
+        room.group(category.name(), &category.words(), category.of(outcome), problems.map(sample))
+    };
+    let missing = missing.into_iter().map(&mut group).collect();
+    (missing, changed.into_iter().map(group).collect())
+}
+
+fn sample(problem: &Problem) -> Sample {
+    let (key, reason) = (sanitize::shown(&problem.place, KEY), sanitize::shown(&problem.reason, VALUE));
+    Sample { key, reason, ..Sample::default() }
+}
+
+/// Objects left aside, and whatever else was noted.
+pub(super) fn aside(outcome: &Outcome) -> ProblemList {
+    let sections: Vec<_> =
+        ObjectCategory::missing().into_iter().chain([OVERWRITTEN]).map(ObjectCategory::name).collect();
+    let grouped = |kind: &str| sections.contains(&kind);
+    ProblemList::of(&outcome.problems, |kind| !grouped(kind))
+}

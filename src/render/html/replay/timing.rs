@@ -1,0 +1,83 @@
+//! The course of the run: what took the time, at what rate, and what it waited for.
+
+use serde::Serialize;
+
+use crate::render::duration;
+use crate::render::html::{numbers, sanitize};
+use crate::replay::{Counter, Outcome};
+
+/// The most reasons for pauses that are shown.
+const PAUSES: usize = 50;
+
+/// The section.
+#[derive(Debug, Serialize)]
+pub(super) struct Timing {
+    lines: Vec<Line>,
+    /// What the figures are of.
+    note: &'static str,
+}
+
+/// Something that took time.
+#[derive(Debug, Serialize)]
+struct Line {
+    what: String,
+    time: String,
+    /// Of the whole run's time, in per cent; at most 100.
+    share: u32,
+    /// The bar: `same` for work, `aside` for waiting.
+    class: &'static str,
+    detail: String,
+}
+
+impl Timing {
+    pub(super) fn of(outcome: &Outcome) -> Self {
+        let line = |what: &str, seconds: f64, class, detail| Line {
+            what: sanitize::shown(what, sanitize::VALUE),
+            time: duration(seconds.max(0.0)),
+            share: share(seconds, outcome.seconds),
+            class,
+            detail,
+        };
+        let rows = outcome.counts.recovered() + outcome.counts.kept();
+        let objects = rate(outcome.counts[Counter::Listed], outcome.seconds, "object", "objects");
+        let mut lines = vec![line("The whole run", outcome.seconds, "same", objects)];
+        // What an earlier session read and loaded is in the counts, its time is not.
+        let of_session =
+            |n, seconds, one, many| if outcome.resumed { String::new() } else { rate(n, seconds, one, many) };
+        if outcome.reading_seconds > 0.0 {
+            let read = outcome.counts[Counter::Listed].saturating_sub(outcome.counts[Counter::Archived]);
+            let detail = of_session(read, outcome.reading_seconds, "object", "objects");
+            lines.push(line("Reading the lake", outcome.reading_seconds, "same", detail));
+        }
+        if outcome.loading_seconds > 0.0 {
+            let detail = of_session(rows, outcome.loading_seconds, "row", "rows");
+            let transactions = numbers::of(outcome.transactions, "transaction", "transactions");
+            let detail = if detail.is_empty() { transactions } else { format!("{detail} a session; {transactions}") };
+            lines.push(line("Loading the warehouse", outcome.loading_seconds, "same", detail));
+        }
+        let mut pauses: Vec<_> = outcome.pauses.iter().collect();
+        pauses.sort_by(|a, b| b.seconds.total_cmp(&a.seconds));
+        lines.extend(pauses.into_iter().take(PAUSES).map(|pause| {
+            let times = numbers::of(pause.times, "time", "times");
+            line(&format!("Waiting: {}", pause.reason), pause.seconds, "aside", times)
+        }));
+        let note = if outcome.resumed {
+            "Reading, loading and waiting are those of the last session; the counts are those of the whole run."
+        } else {
+            "Reading and loading go on beside each other; loading adds up the time of all sessions of the warehouse."
+        };
+        Self { lines, note }
+    }
+}
+
+fn rate(n: u64, seconds: f64, one: &str, many: &str) -> String {
+    let each = numbers::of(n, one, many);
+    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate")]
+    let rate = (n as f64 / seconds.max(1e-3)).round() as u64;
+    format!("{each}, {}/s", numbers::count(rate))
+}
+
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
+fn share(part: f64, whole: f64) -> u32 {
+    (part / whole.max(1e-3) * 100.0).clamp(0.0, 100.0).round() as u32
+}

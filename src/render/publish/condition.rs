@@ -1,0 +1,34 @@
+//! Text of a condition: what was measured, and what would fail.
+
+use std::fmt;
+
+use crate::publish::ConditionResult;
+
+/// What is measured, and the bound above which the run counts as failed: `p99` and `> 500ms`.
+fn parts(condition: &str) -> (&str, &str) {
+    let at = condition.find(['>', '<']).unwrap_or(condition.len());
+    let (metric, bound) = condition.split_at(at);
+    (metric.trim(), bound.trim())
+}
+
+/// `p99 21.7 ms (fails if > 500ms)`.
+impl fmt::Display for ConditionResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (metric, bound) = parts(&self.text);
+        write!(f, "{metric} {} (fails if {bound})", self.measured)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_verdict_says_what_was_measured_first_and_then_what_would_fail() {
+        let said = |text: &str, measured: &str| {
+            ConditionResult { text: text.into(), passed: true, measured: measured.into() }.to_string()
+        };
+        assert_eq!(said("p99 > 500ms", "21.7 ms"), "p99 21.7 ms (fails if > 500ms)");
+        assert_eq!(said("achieved<=99%", "99.90 %"), "achieved 99.90 % (fails if <=99%)");
+    }
+}

@@ -1,0 +1,263 @@
+//! A new table in place of a damaged one: loaded beside it, verified, caught up with the stream, then swapped in.
+//!
+//! Nobody sees the new table before it is whole: the swap is one RENAME, the old table is kept under another name, and
+//! what came into the lake meanwhile is read once more before the swap and once after it. It is not swapped in while
+//! records are missing that should be there.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::{Context as _, bail, ensure};
+use chrono::Utc;
+
+use super::outcome::{Counter, Outcome, TableSwap};
+use super::plan::Plan;
+use super::policy::Policy;
+use super::run::run;
+use super::settings::Replay;
+use super::throttle::{ThrottleLimits, ThrottleSettings};
+use crate::cancellation::CancellationToken;
+use crate::progress::Progress;
+use crate::reader::Skip;
+use crate::sort::SortSettings;
+use pipeline::warehouse::{BulkWarehouse, TableName};
+
+/// Times the new table catches up before it is swapped in, at most; the last time is after the swap anyway.
+const CATCH_UPS: u32 = 3;
+
+/// The name under which a table's successor is loaded.
+///
+/// # Errors
+/// The table's name is too long for it.
+pub fn shadow_table_name(table: &TableName) -> anyhow::Result<TableName> {
+    named(table, "_ruminate_new")
+}
+
+fn named(table: &TableName, suffix: &str) -> anyhow::Result<TableName> {
+    let name = format!("{table}{suffix}");
+    name.parse()
+        .map_err(|e: String| anyhow::anyhow!(e))
+        .with_context(|| format!("there is no room for the name {name}"))
+}
+
+/// The table whose place a new one is to take.
+#[derive(Debug)]
+pub struct SwapOptions<'a> {
+    /// The table.
+    pub table: Arc<dyn BulkWarehouse>,
+    /// Its name.
+    pub name: &'a TableName,
+    /// So many records may be missing from the new one.
+    pub accept_missing: u64,
+    /// Whether the shadow of an earlier attempt is gone on with.
+    pub resume: bool,
+}
+
+/// Loads all that `replay` is about into a new table and swaps it in, keeping the old one.
+///
+/// `replay` is about the shadow. What fails once the load is done is an outcome that says where it stopped.
+///
+/// # Errors
+/// Something stands against the swap, or the shadow of an earlier attempt is in the way; else as for [`run`].
+pub async fn replay_into_new_table(
+    replay: Replay,
+    swap: SwapOptions<'_>,
+    progress: &Progress,
+    stop: &CancellationToken,
+) -> anyhow::Result<Outcome> {
+    let SwapOptions { table, name, .. } = &swap;
+    let shadow_name = shadow_table_name(name)?;
+    let obstacles = table.swap_blockers().await?;
+    ensure!(obstacles.is_empty(), "table {name} cannot be replaced: {}", obstacles.join("; "));
+    let shadow = Arc::clone(&replay.bulk);
+    if !table.create_like(&shadow_name).await? && !swap.resume && shadow.status().await?.rows != Some(0) {
+        bail!("table {shadow_name} is there from an earlier attempt: go on with --resume, or drop it and begin anew");
+    }
+    let mut replay = Replay { verify: true, ..replay };
+    if !replay.plan.is_historical() {
+        replay.plan = replay.plan.with_catch_up();
+    }
+    let plan = replay.plan.clone();
+    let settings = CatchUpSettings::of(&mut replay);
+    let outcome = run(replay, progress, stop).await?;
+    let cut_over = TableSwap { shadow: shadow_name.to_string(), table: name.to_string(), ..TableSwap::default() };
+    let mut cutting =
+        TableSwapRun { swap: &swap, shadow_name, shadow, settings, plan, progress, stop, outcome, cut_over };
+    if cutting.outcome.stopped.is_none()
+        && let Err(e) = cutting.catch_up_and_swap().await
+    {
+        cutting.outcome.stopped = Some(format!("{e:#}"));
+    }
+    let TableSwapRun { mut outcome, cut_over, .. } = cutting;
+    outcome.cut_over = Some(cut_over);
+    outcome.check()?;
+    Ok(outcome)
+}
+
+/// How the run was to go about it, for the runs that catch up with it.
+struct CatchUpSettings {
+    read_concurrency: usize,
+    load_concurrency: usize,
+    sort: SortSettings,
+    /// The limits as they are now.
+    limits: Arc<Mutex<ThrottleLimits>>,
+    throttle: ThrottleSettings,
+}
+
+impl CatchUpSettings {
+    /// Those of a run, whose changes of the limits are followed from here on.
+    fn of(replay: &mut Replay) -> Self {
+        let limits = Arc::new(Mutex::new(replay.throttle.limits.clone()));
+        let (inner, newest) = (Arc::clone(&replay.throttle.reload), Arc::clone(&limits));
+        replay.throttle.reload = Arc::new(move || {
+            let changed = inner()?;
+            newest.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&changed);
+            Some(changed)
+        });
+        Self {
+            read_concurrency: replay.read_concurrency,
+            load_concurrency: replay.load_concurrency,
+            sort: replay.sort.clone(),
+            limits,
+            throttle: replay.throttle.clone(),
+        }
+    }
+
+    /// A run of that plan into that table; what it finds taken stays, and nothing of it is resumed.
+    fn replay(&self, plan: Plan, bulk: Arc<dyn BulkWarehouse>) -> Replay {
+        let limits = self.limits.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Replay {
+            policy: Policy::Keep,
+            verify: true,
+            journal: None,
+            read_concurrency: self.read_concurrency,
+            load_concurrency: self.load_concurrency,
+            sort: self.sort.clone(),
+            throttle: ThrottleSettings { limits, ..self.throttle.clone() },
+            ..Replay::new(plan, bulk)
+        }
+    }
+}
+
+/// A cut-over whose table is loaded.
+struct TableSwapRun<'a> {
+    swap: &'a SwapOptions<'a>,
+    shadow_name: TableName,
+    shadow: Arc<dyn BulkWarehouse>,
+    settings: CatchUpSettings,
+    /// The plan of the newest run.
+    plan: Plan,
+    progress: &'a Progress,
+    stop: &'a CancellationToken,
+    outcome: Outcome,
+    cut_over: TableSwap,
+}
+
+impl TableSwapRun<'_> {
+    /// Catches up, swaps the table in unless something speaks against it, and catches up once more.
+    async fn catch_up_and_swap(&mut self) -> anyhow::Result<()> {
+        let catches_up = !self.plan.is_historical();
+        for _ in 0..if catches_up { CATCH_UPS } else { 0 } {
+            let more = self.catch_up(false).await;
+            if more.context("before the swap, while what came meanwhile was read")? == 0 {
+                break;
+            }
+        }
+        let (table, name) = (&self.swap.table, self.swap.name);
+        let there_is_one = table.status().await.context(BEFORE)?.rows.is_some();
+        if there_is_one {
+            let counted = self.stop.run_until_cancelled(self.shadow.count_rows_only_in(name)).await;
+            let Some(only_in_old) = counted.transpose().context(BEFORE)? else {
+                bail!("asked to stop before the swap, with the new table loaded")
+            };
+            self.cut_over.only_in_old = only_in_old;
+        }
+        let against = swap_blockers(&self.outcome, &self.cut_over, self.swap.accept_missing);
+        if !against.is_empty() {
+            self.cut_over.why_not = Some(format!(
+                "{}: it stays as {}; mend that and go on with --resume, or swap all the same with --accept-missing N",
+                against.join("; "),
+                self.cut_over.shadow
+            ));
+            return Ok(());
+        }
+        let old = named(name, &format!("_old_{}", Utc::now().format("%Y%m%d%H%M%S%3f")))?;
+        self.rename(&old).await?;
+        self.cut_over.old = there_is_one.then(|| old.to_string());
+        if catches_up {
+            let kept = if there_is_one { format!("; the old table is kept as {old}") } else { String::new() };
+            self.catch_up(true).await.with_context(|| {
+                format!(
+                    "after the swap, while what came meanwhile was read ({name} is the new table{kept}; what is not \
+                     read yet is loaded by a plain `ruminate replay`)"
+                )
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Swaps the tables; an answer that was lost on the way does not hide that they were.
+    async fn rename(&mut self, old: &TableName) -> anyhow::Result<()> {
+        let Err(e) = self.swap.table.swap_tables(&self.shadow_name, old).await else {
+            self.cut_over.swapped = true;
+            return Ok(());
+        };
+        match self.shadow.status().await {
+            Ok(status) if status.rows.is_some() => Err(e).context(BEFORE),
+            Ok(_) => {
+                self.cut_over.swapped = true;
+                Ok(())
+            }
+            Err(_) => Err(e).context(format!(
+                "it is not known whether the tables were swapped: if there is a table {old}, they were, and a plain \
+                 `ruminate replay` loads the rest"
+            )),
+        }
+    }
+
+    /// Loads what came into the lake since the plan was made, adds it to the account, and says how many rows are new.
+    ///
+    /// After the `last` time nothing is left for another.
+    async fn catch_up(&mut self, last: bool) -> anyhow::Result<u64> {
+        let cutoff = self.outcome.fence.unwrap_or(self.plan.cutoff.instant());
+        let plan = self.plan.for_catch_up(cutoff, last).await?;
+        let into = if last { &self.swap.table } else { &self.shadow };
+        let replay = self.settings.replay(plan.clone(), Arc::clone(into));
+        let mut more = run(replay, self.progress, self.stop).await?;
+        self.plan = plan;
+        let (inserted, stopped) = (more.counts[Counter::Inserted], more.stopped.take());
+        self.outcome.fence = more.fence;
+        self.cut_over.caught_up += inserted;
+        self.outcome.merge(more);
+        match stopped {
+            Some(why) => bail!(why),
+            None => Ok(inserted),
+        }
+    }
+}
+
+/// Where it failed.
+const BEFORE: &str = "before the swap, with the new table loaded";
+
+/// What stands against swapping the table in.
+fn swap_blockers(outcome: &Outcome, cut_over: &TableSwap, accept_missing: u64) -> Vec<String> {
+    let mut against = Vec::new();
+    let unread = (outcome.counts[Counter::Inserted] + outcome.counts[Counter::Identical])
+        .saturating_sub(outcome.counts[Counter::Verified] + outcome.counts[Counter::Unverified]);
+    if unread > 0 {
+        against.push(format!("{unread} rows were not read back"));
+    }
+    if outcome.counts[Counter::Unverified] > 0 {
+        against.push(format!("{} rows were read back wrong", outcome.counts[Counter::Unverified]));
+    }
+    let missing = outcome.counts[Counter::Archived]
+        + outcome.counts[Counter::Unreadable]
+        + outcome.counts[Skip::FutureDated]
+        + cut_over.only_in_old;
+    if missing > accept_missing {
+        against.push(format!(
+            "{missing} records would be missing ({} archived, {} unreadable, {} dated in the future, {} only in the old table)",
+            outcome.counts[Counter::Archived], outcome.counts[Counter::Unreadable], outcome.counts[Skip::FutureDated], cut_over.only_in_old
+        ));
+    }
+    against
+}

@@ -1,0 +1,229 @@
+//! The undo file: what it holds when things go wrong, what it refuses to put back, and what repair leaves alone.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+use testkit::{Ran, Scene};
+
+use crate::repair::{damage, expect_repaired};
+use crate::store_state::{State, id_of, objects_of, sql, whole};
+
+const REPAIR: [&str; 5] = ["reconcile", "--repair", "both", "--undo-file", "undo.ndjson"];
+const UNDO: [&str; 3] = ["reconcile", "--undo", "undo.ndjson"];
+
+#[test]
+fn undo_leaves_alone_what_has_changed_since_and_names_it() {
+    let (scene, _) = whole();
+    let done = damage(&scene);
+    let damaged = State::of(&scene);
+    expect_repaired(&scene.run(&REPAIR), &[("verified", done.all())]);
+    // A row that was inserted, one that was updated, one that is gone; an object that was written, and one that is gone.
+    let first = |day: &str| objects_of(&scene, day).into_iter().next().unwrap();
+    let (inserted, updated) = (first("fazenda_um/2024/01/01"), first("fazenda_um/2024/01/02"));
+    let gone = first("fazenda_um/2024/01/03");
+    for object in [&inserted, &updated] {
+        let set = format!("UPDATE historico_consumo SET consumo_real = 3 WHERE id_treated_data = '{}'", id_of(object));
+        assert_eq!(sql(&scene, &set), 1);
+    }
+    sql(&scene, &format!("DELETE FROM historico_consumo WHERE id_treated_data = '{}'", id_of(&gone)));
+    let written = objects_of(&scene, "fazenda_dois/2024/01/06");
+    std::fs::write(&written[0], [std::fs::read(&written[0]).unwrap(), b"\n".to_vec()].concat()).unwrap();
+    std::fs::remove_file(&written[1]).unwrap();
+    let since = State::of(&scene);
+    // The object that is gone was not there before: that is as it was.
+    let counts = [("changes", done.all()), ("restored", done.all() - 5), ("changed_since", 4), ("already", 1)];
+    scene.run(&[&UNDO[..], &["--dry-run"]].concat()).expect(1, &counts);
+    assert!(State::of(&scene) == since);
+    let undone = scene.run(&UNDO);
+    undone.expect(1, &counts);
+    let told = undone.json["problems"].to_string();
+    for object in [&inserted, &updated, &gone, &written[0]] {
+        assert!(told.contains(&id_of(object)), "{object:?} in {told}");
+    }
+    let now = State::of(&scene);
+    for object in [&inserted, &updated, &gone] {
+        let id = id_of(object);
+        assert_eq!(now.rows.get(&id), since.rows.get(&id));
+    }
+    assert_eq!(now.files.get(&written[0]), since.files.get(&written[0]));
+    assert_eq!((now.changed_rows(&damaged), now.changed_files(&damaged)), (3, 1), "all else is as it was");
+    scene.run(&UNDO).expect(1, &[("restored", 0), ("already", done.all() - 4), ("changed_since", 4)]);
+    assert!(State::of(&scene) == now);
+}
+
+#[test]
+fn nothing_is_changed_without_its_line() {
+    let (scene, _) = whole();
+    damage(&scene);
+    let damaged = State::of(&scene);
+    std::fs::create_dir(scene.path("folder")).unwrap();
+    for (file, why) in [("/dev/full", "No space left"), ("none/such/undo", "No such file"), ("folder", "directory")] {
+        for side in ["warehouse", "lake", "both"] {
+            let ran = scene.run(&["reconcile", "--repair", side, "--undo-file", file]);
+            expect_repaired(ran.expect(3, &[]), &[("verified", 0), ("inserted", 0), ("updated", 0)]);
+            let told = ran.json["repaired"]["stopped"].as_str().unwrap();
+            assert!(told.contains("the undo file cannot be written") && told.contains(why), "{told}");
+            assert!(State::of(&scene) == damaged, "{file} {side}");
+            assert_eq!(ran.json["repaired"]["undo_file"], json!(null), "nothing is in it");
+        }
+        let told = scene.text(&["reconcile", "--repair", "both", "--undo-file", file]).stdout;
+        assert!(told.contains("nothing is changed without it"), "{told}");
+    }
+}
+
+/// The disk is full in the middle: what was changed until then has its line, and goes back.
+#[test]
+fn a_disk_that_fills_up_on_the_way_stops_the_repair_before_the_change_without_a_line() {
+    let (scene, count) = whole();
+    let lost: Vec<PathBuf> = objects_of(&scene, "fazenda_dois");
+    lost.iter().for_each(|object| std::fs::remove_file(object).unwrap());
+    let damaged = State::of(&scene);
+    expect_repaired(&scene.run(&REPAIR), &[("objects_written", lost.len() as u64)]);
+    let whole_size = std::fs::metadata(scene.path("undo.ndjson")).unwrap().len();
+    scene.run(&UNDO).expect(0, &[]);
+    std::fs::remove_file(scene.path("undo.ndjson")).unwrap();
+    assert!(State::of(&scene) == damaged);
+    let full = limited(&scene, whole_size * 2 / 3, &[&REPAIR[..], &["--output", "json"]].concat());
+    full.expect(3, &[]);
+    let told = full.json["repaired"]["stopped"].as_str().unwrap();
+    assert!(told.contains("the undo file cannot be written"), "{told}");
+    let written = full.json["repaired"]["objects_written"].as_u64().unwrap();
+    let text = std::fs::read_to_string(scene.path("undo.ndjson")).unwrap();
+    let lines = text.lines().filter(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()).count() as u64;
+    assert!(!text.ends_with('\n') && written > 10 && written < lost.len() as u64, "{written}");
+    assert_eq!((lines, State::of(&scene).changed_files(&damaged) as u64), (written, written));
+    // Room again: the repair goes on in the same file, and all of it goes back.
+    let rest = lost.len() as u64 - written;
+    expect_repaired(&scene.run(&REPAIR), &[("objects_written", rest), ("verified", rest)]);
+    scene.run(&["reconcile"]).expect(0, &[("matched", count)]);
+    scene.run(&UNDO).expect(1, &[("restored", lost.len() as u64), ("broken", 1), ("changed_since", 0)]);
+    assert!(State::of(&scene) == damaged);
+}
+
+/// Runs the binary where no file can grow past so many bytes.
+fn limited(scene: &Scene, most: u64, args: &[&str]) -> Ran {
+    let ran = scene.command(args);
+    let script = format!("trap '' XFSZ; ulimit -f {}; exec \"$@\"", most / 512);
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", &script, "sh"]).arg(ran.get_program()).args(ran.get_args()).current_dir(scene.home.path());
+    for (name, value) in ran.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    Ran::of(&shell.output().unwrap())
+}
+
+#[test]
+fn a_last_line_that_broke_off_costs_no_other() {
+    let (scene, _) = whole();
+    let done = damage(&scene);
+    let damaged = State::of(&scene);
+    expect_repaired(&scene.run(&REPAIR), &[("verified", done.all())]);
+    let text = std::fs::read(scene.path("undo.ndjson")).unwrap();
+    std::fs::write(scene.path("undo.ndjson"), &text[..text.len() - 40]).unwrap();
+    let undone = scene.run(&UNDO);
+    undone.expect(1, &[("restored", done.all() - 1), ("broken", 1), ("changed_since", 0)]);
+    assert!(undone.json["problems"].to_string().contains(&format!("line {}", done.all())), "{undone:?}");
+    let now = State::of(&scene);
+    assert_eq!(now.changed_rows(&damaged) + now.changed_files(&damaged), 1, "only that of the line");
+    // A line end that is missing is no line that is missing.
+    std::fs::write(scene.path("undo.ndjson"), &text[..text.len() - 1]).unwrap();
+    scene.run(&UNDO).expect(0, &[("restored", 1), ("already", done.all() - 1), ("broken", 0)]);
+    assert!(State::of(&scene) == damaged);
+}
+
+#[test]
+fn an_undo_file_of_other_stores_or_none_at_all_changes_nothing() {
+    let (scene, _) = whole();
+    damage(&scene);
+    scene.run(&REPAIR);
+    let mended = State::of(&scene);
+    let text = std::fs::read_to_string(scene.path("undo.ndjson")).unwrap();
+    let (rows, objects): (Vec<&str>, Vec<&str>) = text.lines().partition(|line| line.contains("\"table\":"));
+    let lines = |lines: &[&str]| lines.join("\n");
+    let other = |line: &str| line.replace("/lake\",\"key\"", "/other\",\"key\"");
+    let foreign = other(objects[0]);
+    assert_ne!(foreign, objects[0]);
+    let table = rows[0].replace("\"historico_consumo\"", "\"historico_velho\"");
+    let number = rows[0].replacen("\"peso_medio\":", "\"peso_medio\":\"x\",\"era\":", 1);
+    assert!(number != rows[0] && table != rows[0]);
+    let cases = [
+        ("garbage", "a,b\n1,2\n".to_owned(), "no line is of the form"),
+        ("binary", "\u{1}\u{0}\u{7f}".repeat(500), "no line is of the form"),
+        ("drift", "{\"kind\":\"lake_only\",\"id\":\"x\"}\n".to_owned(), "line 1"),
+        ("last", lines(&[rows[0], "{\"kind\":\"lake_only\"}"]), "line 2"),
+        ("table", lines(&[rows[0], &table]), "about table historico_velho, not historico_consumo"),
+        ("kind", lines(&[rows[1], &number]), "peso_medio"),
+        ("lake", foreign.clone(), "give --lake"),
+        ("lake and rows", lines(&[&foreign, rows[0], rows[1]]), "give --lake"),
+        ("rows and lake", lines(&[rows[0], objects[1], &foreign]), "give --lake"),
+    ];
+    for (name, text, why) in cases {
+        std::fs::write(scene.path("odd"), text).unwrap();
+        let refused = scene.run(&["reconcile", "--undo", "odd"]);
+        assert!(refused.code == Some(2) && refused.stderr.contains(why), "{name}: {refused:?}");
+        assert!(refused.stderr.contains("odd"), "{name} names its file: {refused:?}");
+        assert!(State::of(&scene) == mended, "{name} changed something");
+    }
+    let refused = scene.run(&["reconcile", "--undo", "none"]);
+    assert!(refused.code == Some(2) && refused.stderr.contains("none"), "{refused:?}");
+    std::fs::write(scene.path("odd"), "").unwrap();
+    scene.run(&["reconcile", "--undo", "odd"]).expect(0, &[("changes", 0)]);
+    assert!(State::of(&scene) == mended);
+}
+
+/// Everything that repair must not guess about is named, with why, and left as it is to the byte.
+#[test]
+fn what_is_not_to_be_guessed_is_left_alone_with_reasons() {
+    let (scene, _) = whole();
+    let objects = objects_of(&scene, "fazenda_um/2024/01/02");
+    let text = |object: &PathBuf| std::fs::read_to_string(object).unwrap();
+    let beside = |object: &PathBuf| PathBuf::from(object.display().to_string().replace("00:00:00.000", "00:00:01.000"));
+    let with = |object: &PathBuf, name: &str, value: &str| crate::repair::with_members(&text(object), &[(name, value)]);
+    // A copy, and one with other values.
+    std::fs::copy(&objects[0], beside(&objects[0])).unwrap();
+    std::fs::write(beside(&objects[1]), with(&objects[1], "consumo_real", "1.5")).unwrap();
+    // A target that no rule gives, on both sides.
+    std::fs::write(&objects[2], with(&objects[2], "consumo_meta", "1.25")).unwrap();
+    let rule =
+        format!("UPDATE historico_consumo SET consumo_meta = 1.25 WHERE id_treated_data = '{}'", id_of(&objects[2]));
+    assert_eq!(sql(&scene, &rule), 1);
+    // Another reading of the same pen, lot and time.
+    std::fs::write(scene.path("again.json"), format!("{}\n", with(&objects[3], "consumo_real", "1.75"))).unwrap();
+    scene.run(&["backfill", "again.json"]).expect(0, &[("inserted", 1)]);
+    let misfiled = PathBuf::from(objects[4].display().to_string().replace("fazenda_um", "fazenda_dois"));
+    std::fs::rename(&objects[4], &misfiled).unwrap();
+    std::fs::write(&objects[5], "{\"id_curral\":").unwrap();
+    std::fs::write(&objects[6], "{\"id_curral\":\"1\"}").unwrap();
+    let damaged = State::of(&scene);
+    let counts = [
+        ("duplicate_objects", 2),
+        ("rule_breaks", 1),
+        ("logical_duplicates", 1),
+        ("misfiled", 1),
+        ("unreadable", 1),
+        ("rejected", 1),
+        ("lake_only", 0),
+        ("warehouse_only", 0),
+        ("differing", 0),
+    ];
+    for trust in ["lake", "warehouse"] {
+        let ran = scene.run(&[&REPAIR[..], &["--trust", trust]].concat());
+        expect_repaired(ran.expect(1, &counts), &[("left", 7), ("failed", 0), ("verified", 0)]);
+        let reasons = ran.json["repaired"]["reasons"].to_string();
+        for why in [
+            "2 duplicate_object: objects of the lake are never deleted",
+            "1 rule_break: which side is wrong is not to be guessed",
+            "1 logical_duplicate: which reading is right is not to be guessed",
+            "1 misfiled: objects of the lake are never moved",
+            "1 unreadable: objects of the lake are never overwritten",
+            "1 rejected: objects of the lake are never overwritten",
+        ] {
+            assert!(reasons.contains(why), "{why} in {reasons}");
+        }
+        assert_eq!(ran.json["repaired"]["undo_file"], json!(null));
+        assert!(State::of(&scene) == damaged && !scene.path("undo.ndjson").exists());
+    }
+}

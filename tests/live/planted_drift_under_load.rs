@@ -1,0 +1,232 @@
+//! Truth planted, and found in spite of writers, killed sessions, storms of 503 and each other.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::process::Child;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use chrono::Utc;
+use pipeline::record::Record;
+use pipeline::record::row::TableSchema;
+use testkit::planted_drift::{assert_same, found_in, insert};
+use testkit::s3::{Fault, Op};
+use testkit::{BUCKET, MARIADB, MYSQL, PREFIX, Ran, Server};
+
+use super::planted_drift::Stores;
+
+/// Two requests are refused for every five that are served; eight in a row, which is when reading gives up, are not to be
+/// expected.
+async fn storm(server: Server) {
+    let Some(stores) = Stores::of(server, None, (2, 20, 10)).await else { return };
+    let damage = stores.damaged(2, 1).await;
+    stores.s3.dials().change(|settings| settings.slow_down = Fault::rate(0.3));
+    stores.s3.dials().reset_counts();
+    damage.is_found_by(&stores.scene, &stores.world, &[]);
+    let refused = stores.s3.dials().counts().injected(testkit::s3::Injected::SlowDown);
+    assert!(refused > stores.world.0.len() as u64 / 4, "{refused} were refused");
+    stores.database.drop().await;
+}
+
+#[tokio::test]
+async fn live_mysql_a_storm_of_503_changes_nothing_that_is_found() {
+    storm(MYSQL).await;
+}
+
+#[tokio::test]
+async fn live_mariadb_a_storm_of_503_changes_nothing_that_is_found() {
+    storm(MARIADB).await;
+}
+
+async fn two_at_once(server: Server) {
+    let Some(stores) = Stores::of(server, None, (2, 20, 10)).await else { return };
+    let damage = stores.damaged(2, 1).await;
+    let Stores { scene, world, .. } = &stores;
+    let start = |drift| scene.start(&["reconcile", "--cache", "cache", "--drift", drift, "--output", "json"]);
+    let drifts = ["one.ndjson", "other.ndjson"];
+    for audit in drifts.map(|drift| (start(drift), drift)) {
+        let ran = Ran::of(&audit.0.wait_with_output().unwrap());
+        damage.is_said_by(&ran, &found_in(&scene.path(audit.1)), world, audit.1);
+    }
+    let cache = &damage.is_found_by(scene, world, &["--cache", "cache"]).json["cache"];
+    let left = |name: &str| cache[name].as_u64().unwrap();
+    assert_eq!(left("read"), damage.findings.iter().filter(|finding| finding.kind == "unreadable").count() as u64);
+    assert_eq!((left("not_believed"), left("written"), left("not_written")), (0, 0, 0));
+    stores.database.drop().await;
+}
+
+#[tokio::test]
+async fn live_mysql_two_audits_with_one_cache_are_both_right() {
+    two_at_once(MYSQL).await;
+}
+
+#[tokio::test]
+async fn live_mariadb_two_audits_with_one_cache_are_both_right() {
+    two_at_once(MARIADB).await;
+}
+
+/// Waits until something is so, for half a minute.
+async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(30);
+    while !is_so() {
+        assert!(Instant::now() < end, "never: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Writers of both stores while the audit reads the lake.
+async fn writers(server: Server) {
+    let Some(stores) = Stores::of(server, None, (2, 30, 25)).await else { return };
+    let damage = stores.damaged(1, 0).await;
+    let Stores { s3, database, scene, world } = &stores;
+    let shape = TableSchema::standard();
+    let mut tail: Vec<(String, Record)> =
+        world.drawn().into_iter().rev().take(240).map(|key| (key.clone(), world.0[&key].clone())).collect();
+    let mut take = || tail.split_off(tail.len() - 60);
+    let (gone, without_row, without_object, churned) = (take(), take(), take(), take());
+    let at = |key: &str| format!("{PREFIX}/{key}");
+    let put = |key: &str, record: &Record| s3.store().put(BUCKET, &at(key), record.object_from_values());
+    let delete =
+        |record: &Record| format!("DELETE FROM historico_consumo WHERE id_treated_data = '{}'", record.id_treated_data);
+    // What the writers will mend, and what is not there yet.
+    database.run_all(&without_row.iter().chain(&churned).map(|(_, record)| delete(record)).collect::<Vec<_>>()).await;
+    for (key, _) in without_object.iter().chain(&churned) {
+        s3.store().remove(BUCKET, &at(key)).unwrap();
+    }
+    s3.dials().change(|settings| settings.latency = Duration::from_millis(40));
+    s3.dials().reset_counts();
+    let args = ["reconcile", "--concurrency", "8", "--drift", "drift.ndjson", "--output", "json"];
+    let mut child = scene.start(&args);
+    until("the lake is being read", || s3.dials().counts().requests(Op::Get) >= 100).await;
+    let end = Utc::now();
+    for (key, record) in &gone {
+        database.run(&delete(record)).await;
+        s3.store().remove(BUCKET, &at(key)).unwrap();
+    }
+    database.run_all(&without_row.iter().map(|(_, record)| insert(record, &shape)).collect::<Vec<_>>()).await;
+    without_object.iter().for_each(|(key, record)| put(key, record));
+    assert!(child.try_wait().unwrap().is_none(), "the audit still reads");
+    let (mut rounds, mut left) = (0, true);
+    while left {
+        let (key, record) = &churned[rounds % churned.len()];
+        // As an intake does: the lake first.
+        let new = Record { row_ts: end, ..record.clone() };
+        put(key, &new);
+        database.run(&insert(&new, &shape)).await;
+        database.run(&delete(record)).await;
+        s3.store().remove(BUCKET, &at(key)).unwrap();
+        (rounds, left) = (rounds + 1, child.try_wait().unwrap().is_none());
+    }
+    let ran = Ran::of(&child.wait_with_output().unwrap());
+    ran.expect(1, &[("moving", 0)]);
+    assert_same(&found_in(&scene.path("drift.ndjson")), &damage.findings, "while others write");
+    assert!(rounds > 5 && ran.json["settled"].as_u64() >= Some(60), "{rounds} {ran:?}");
+    s3.dials().change(|settings| settings.latency = Duration::ZERO);
+    scene.run(&["reconcile", "--drift", "drift.ndjson"]).expect(1, &[("moving", 0), ("settled", 0)]);
+    assert_same(&found_in(&scene.path("drift.ndjson")), &damage.findings, "once they have ended");
+    stores.database.drop().await;
+}
+
+#[tokio::test]
+async fn live_mysql_what_others_write_meanwhile_is_no_finding() {
+    writers(MYSQL).await;
+}
+
+#[tokio::test]
+async fn live_mariadb_what_others_write_meanwhile_is_no_finding() {
+    writers(MARIADB).await;
+}
+
+/// A way to a server that stalls, once, in the middle of an answer, and ends there.
+struct Way {
+    port: u16,
+    /// The port of the session that stalls, as its server sees it.
+    stalled: Receiver<u16>,
+    /// Lets the way end.
+    go_on: Sender<()>,
+}
+
+impl Way {
+    /// To that port; the first session that is answered with so many bytes stalls.
+    fn to(port: u16, most: usize) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let own = listener.local_addr().unwrap().port();
+        let ((says, stalled), (go_on, waits)) = (channel(), channel());
+        let once = Arc::new(Mutex::new(Some((says, waits))));
+        std::thread::spawn(move || {
+            for client in listener.incoming() {
+                let (client, once) = (client.unwrap(), Arc::clone(&once));
+                let server = TcpStream::connect(("127.0.0.1", port)).unwrap();
+                let (from, to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+                std::thread::spawn(move || forward(from, to, |_| true));
+                std::thread::spawn(move || {
+                    let local = server.local_addr().unwrap().port();
+                    forward(server, client, |bytes| {
+                        let Some((says, waits)) = (bytes > most).then(|| once.lock().unwrap().take()).flatten() else {
+                            return true;
+                        };
+                        says.send(local).unwrap();
+                        let _ = waits.recv();
+                        false
+                    });
+                });
+            }
+        });
+        Self { port: own, stalled, go_on }
+    }
+}
+
+/// Hands bytes on for as long as it may.
+fn forward(mut from: TcpStream, mut to: TcpStream, mut may: impl FnMut(usize) -> bool) {
+    let (mut piece, mut bytes) = ([0; 8_192], 0);
+    while let Ok(read) = from.read(&mut piece)
+        && read > 0
+    {
+        bytes += read;
+        if !may(bytes) || to.write_all(&piece[..read]).is_err() {
+            break;
+        }
+    }
+    let _ = (from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both));
+}
+
+/// The scan's session is killed: another goes on behind the last page.
+async fn killed_in_the_scan(server: Server) {
+    let Some(stores) = Stores::of(server, None, (3, 50, 45)).await else { return };
+    let damage = stores.damaged(2, 1).await;
+    let Stores { database, world, .. } = &stores;
+    assert!(world.0.len() > 6_000, "more than a page and a half: {}", world.0.len());
+    let url = database.url();
+    let (before, after) = url.rsplit_once(':').unwrap();
+    let (port, name) = after.split_once('/').unwrap();
+    // Killed before the first page is whole, and after it.
+    for (most, goes_on_after_something) in [(40_000, false), (world.0.len() * 110, true)] {
+        let way = Way::to(port.parse().unwrap(), most);
+        let around = format!("{before}:{}/{name}", way.port);
+        let args = ["reconcile", "--drift", "drift.ndjson", "--output", "json", "--warehouse", &around];
+        let child: Child = stores.scene.start(&args);
+        let local = way.stalled.recv_timeout(Duration::from_secs(30)).expect("no session was answered with so much");
+        let session = format!(
+            "SELECT CAST(id AS SIGNED) FROM information_schema.processlist WHERE db = '{name}' AND host LIKE '%:{local}'"
+        );
+        assert!(database.kill(database.count(&session).await).await);
+        way.go_on.send(()).unwrap();
+        let ran = Ran::of(&child.wait_with_output().unwrap());
+        damage.is_said_by(&ran, &found_in(&stores.scene.path("drift.ndjson")), world, "killed in the scan");
+        assert_eq!(ran.json["snapshots"], 2, "{ran:?}");
+        let last: Vec<_> = ran.stderr.lines().filter(|line| line.contains("going on after")).collect();
+        assert_eq!((last.len(), last[0].contains("after nothing")), (1, !goes_on_after_something), "{ran:?}");
+    }
+    stores.database.drop().await;
+}
+
+#[tokio::test]
+async fn live_mysql_a_scan_whose_session_is_killed_goes_on_and_finds_the_same() {
+    killed_in_the_scan(MYSQL).await;
+}
+
+#[tokio::test]
+async fn live_mariadb_a_scan_whose_session_is_killed_goes_on_and_finds_the_same() {
+    killed_in_the_scan(MARIADB).await;
+}

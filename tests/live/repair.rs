@@ -1,0 +1,173 @@
+//! Repair and undo against real servers: to the last bit, and never over what another writes meanwhile.
+
+use std::time::{Duration, Instant};
+
+use sqlx::{Connection as _, Executor as _};
+use testkit::s3::{Fault, Injected, Op};
+use testkit::{BUCKET, PREFIX, Server};
+
+use crate::store_state::{REPAIR, Stores, UNDO, ended, holding, nudge, repaired, rows, weights_in};
+
+async fn a_thousand_last_bits_are_mended_and_given_back(server: Server) {
+    let Some(stores) = Stores::new(server, 40, 15).await else { return };
+    let (scene, database) = (&stores.scene, &stores.database);
+    let ids = database.ids().await;
+    let whole = rows(database).await;
+    nudge(database, &ids[..1_000]).await;
+    let damaged = rows(database).await;
+    assert_eq!(damaged.iter().filter(|(id, row)| whole[*id] != **row).count(), 1_000);
+    let ran = scene.run(&["reconcile", "--repair", "warehouse", "--undo-file", "undo.ndjson"]);
+    ran.expect(1, &[("differing", 1_000)]);
+    assert_eq!((repaired(&ran, "updated"), repaired(&ran, "verified"), repaired(&ran, "failed")), (1_000, 1_000, 0));
+    let mended = rows(database).await;
+    assert!(mended == whole, "not every bit came back");
+    for (id, weights) in weights_in(&stores.s3) {
+        let row = &mended[&id];
+        assert_eq!([&row[4], &row[5], &row[8], &row[9]], [&weights[0], &weights[1], &weights[2], &weights[3]], "{id}");
+    }
+    stores.is_clean();
+    scene.run(&UNDO).expect(0, &[("restored", 1_000), ("changed_since", 0)]);
+    assert!(rows(database).await == damaged, "not every bit was given back");
+    scene.run(&UNDO).expect(0, &[("restored", 0), ("already", 1_000)]);
+    stores.database.drop().await;
+}
+
+/// Servers find `ABC` under `abc`: the row gets the lake's spelling, and its own back.
+async fn ids_in_capitals_are_mended_and_given_back(server: Server) {
+    let Some(stores) = Stores::new(server, 5, 5).await else { return };
+    let (scene, database) = (&stores.scene, &stores.database);
+    let whole = rows(database).await;
+    let capitals =
+        "UPDATE historico_consumo SET id_treated_data = UPPER(id_treated_data) WHERE cod_cliente = 'FazendaUm'";
+    let changed = database.run(capitals).await;
+    assert!(changed > 10);
+    let damaged = rows(database).await;
+    let ran = scene.run(&REPAIR);
+    ran.expect(1, &[("differing", changed), ("lake_only", 0), ("warehouse_only", 0)]);
+    assert_eq!((repaired(&ran, "updated"), repaired(&ran, "verified")), (changed, changed));
+    assert!(rows(database).await == whole);
+    stores.is_clean();
+    scene.run(&UNDO).expect(0, &[("restored", changed)]);
+    assert!(rows(database).await == damaged);
+    scene.run(&UNDO).expect(0, &[("restored", 0), ("already", changed), ("changed_since", 0)]);
+    assert!(rows(database).await == damaged);
+    stores.database.drop().await;
+}
+
+/// Tables as others made them: what each column keeps is mended and given back, whatever its type.
+async fn columns_of_every_type_are_mended_and_given_back(server: Server) {
+    let Some(stores) = Stores::new(server, 5, 6).await else { return };
+    let (scene, database) = (&stores.scene, &stores.database);
+    let columns = [
+        "id_treated_data CHAR(36) NOT NULL",
+        "id_raca VARCHAR(99) CHARACTER SET latin1",
+        "id_lote TEXT",
+        "peso_entrada DOUBLE",
+        "peso_medio DECIMAL(12,6)",
+        "quantidade_animais SMALLINT",
+        "consumo_real FLOAT(9,3)",
+        "consumo_meta DOUBLE(14,5)",
+        "row_ts TIMESTAMP(6) NULL",
+        "data DATETIME(3)",
+    ];
+    database.run(&format!("ALTER TABLE historico_consumo MODIFY {}", columns.join(", MODIFY "))).await;
+    database.run("TRUNCATE TABLE historico_consumo").await;
+    scene.run(&["replay"]).expect(0, &[("inserted", stores.count)]);
+    stores.is_clean();
+    let whole = rows(database).await;
+    let of = |day: u32| format!("WHERE data = '2024-01-0{day}'");
+    let sets = [
+        "peso_entrada = peso_entrada * 1.0000000000000003e0",
+        "peso_medio = peso_medio + 0.000001, consumo_meta = consumo_meta - 0.00002",
+        "consumo_real = consumo_real + 0.002, row_ts = row_ts - INTERVAL 1 HOUR, id_raca = CONCAT(id_raca, ' \u{e7}')",
+        "id_raca = NULL, peso_medio = NULL, row_ts = NULL, consumo_real = NULL, id_lote = CONCAT(id_lote, '\u{1f404} ')",
+        "peso_entrada = -1.7976931348623157e308, consumo_meta = 0.00001, quantidade_animais = -7",
+    ];
+    let mut changed = 0;
+    for (day, set) in (1..).zip(sets) {
+        changed += database.run(&format!("UPDATE historico_consumo SET {set} {}", of(day))).await;
+    }
+    changed += database.run(&format!("DELETE FROM historico_consumo {}", of(6))).await;
+    assert!(changed > stores.count / 2);
+    let damaged = rows(database).await;
+    let ran = scene.run(&REPAIR);
+    assert_eq!((repaired(&ran, "verified"), repaired(&ran, "failed")), (changed, 0), "{ran:?}");
+    assert!(rows(database).await == whole, "not every bit came back");
+    stores.is_clean();
+    scene.run(&UNDO).expect(0, &[("restored", changed), ("changed_since", 0)]);
+    assert!(rows(database).await == damaged, "not every bit was given back");
+    scene.run(&UNDO).expect(0, &[("already", changed), ("restored", 0)]);
+    stores.database.drop().await;
+}
+
+/// A row that another changes after the audit has read it, before the repair can: the other's value stays.
+async fn a_row_that_changes_meanwhile_is_not_written_over(server: Server) {
+    let Some(stores) = Stores::new(server, 5, 10).await else { return };
+    let ids = stores.database.ids().await;
+    nudge(&stores.database, &ids[..30]).await;
+    let changed = format!("UPDATE historico_consumo SET consumo_real = 3.5 WHERE id_treated_data = '{}'", ids[7]);
+    let mut other = holding(&stores.database, &changed).await;
+    let mut child = stores.scene.start(&[&REPAIR[..], &["--output", "json"]].concat());
+    stores.wait_for_undo(&mut child);
+    std::thread::sleep(Duration::from_millis(200));
+    other.execute("COMMIT").await.unwrap();
+    other.close().await.unwrap();
+    let theirs = rows(&stores.database).await[&ids[7]].clone();
+    let ran = ended(child);
+    ran.expect(1, &[("differing", 30)]);
+    assert_eq!((repaired(&ran, "updated"), repaired(&ran, "failed")), (29, 1), "{ran:?}");
+    let problem = ran.json["repaired"]["problems"].to_string();
+    assert!(problem.contains(&ids[7]) && problem.contains("somebody else"), "{problem}");
+    assert_eq!(rows(&stores.database).await[&ids[7]], theirs);
+    stores.scene.run(&["reconcile"]).expect(1, &[("differing", 1), ("matched", stores.count - 1)]);
+    stores.scene.run(&UNDO).expect(1, &[("restored", 29), ("changed_since", 1)]);
+    assert_eq!(rows(&stores.database).await[&ids[7]], theirs);
+    stores.database.drop().await;
+}
+
+/// An object that another writes between the look at it and the change: `If-Match` refuses, and theirs stays.
+async fn an_object_that_changes_meanwhile_is_not_written_over(server: Server) {
+    let Some(stores) = Stores::new(server, 5, 5).await else { return };
+    let id = &stores.database.ids().await[3];
+    let set = format!("UPDATE historico_consumo SET consumo_real = 3.5 WHERE id_treated_data = '{id}'");
+    assert_eq!(stores.database.run(&set).await, 1);
+    let key = stores.s3.store().list(BUCKET, PREFIX).into_iter().find(|key| key.contains(id.as_str())).unwrap();
+    let trusted = [&REPAIR[..], &["--trust", "warehouse", "--output", "json"]].concat();
+    // The change is refused for now, until theirs has come.
+    stores.s3.dials().change(|dials| dials.slow_down = Fault::always().on(&[Op::Put]));
+    let child = stores.scene.start(&trusted);
+    let until = Instant::now() + Duration::from_secs(60);
+    while stores.s3.dials().counts().injected(Injected::SlowDown) == 0 {
+        assert!(Instant::now() < until, "no PUT within a minute");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let theirs = [&stores.s3.store().get(BUCKET, &key).unwrap()[..], b"\n"].concat();
+    stores.s3.store().put(BUCKET, &key, theirs.clone());
+    stores.s3.dials().change(|dials| dials.slow_down = Fault::default());
+    let ran = ended(child);
+    ran.expect(1, &[("differing", 1)]);
+    assert_eq!((repaired(&ran, "objects_replaced"), repaired(&ran, "failed")), (0, 1), "{ran:?}");
+    assert!(ran.json["repaired"]["problems"].to_string().contains("the object changed meanwhile"), "{ran:?}");
+    assert_eq!(stores.s3.store().get(BUCKET, &key).unwrap(), theirs);
+    stores.scene.run(&UNDO).expect(1, &[("changed_since", 1), ("restored", 0)]);
+    assert_eq!(stores.s3.store().get(BUCKET, &key).unwrap(), theirs);
+    // With nobody in between it goes through, even where the answer to the change is lost.
+    stores.remove("undo.ndjson");
+    stores.s3.dials().change(|dials| dials.lost_answer = Fault::first(1).on(&[Op::Put]));
+    let ran = stores.scene.run(&trusted[..trusted.len() - 2]);
+    assert_eq!((repaired(&ran, "objects_replaced"), repaired(&ran, "verified")), (1, 1), "{ran:?}");
+    stores.s3.store().remove(BUCKET, &stores.s3.store().list(BUCKET, PREFIX)[0]).unwrap();
+    let ran = stores.scene.run(&REPAIR);
+    assert_eq!((repaired(&ran, "objects_written"), repaired(&ran, "verified")), (1, 1), "{ran:?}");
+    stores.s3.dials().change(|dials| dials.lost_answer = Fault::default());
+    stores.is_clean();
+    stores.database.drop().await;
+}
+
+on_both! {
+    columns_of_every_type_are_mended_and_given_back: live_mysql_columns_of_every_type_are_mended_and_given_back, live_mariadb_columns_of_every_type_are_mended_and_given_back;
+    a_thousand_last_bits_are_mended_and_given_back: live_mysql_a_thousand_last_bits_are_mended_and_given_back, live_mariadb_a_thousand_last_bits_are_mended_and_given_back;
+    ids_in_capitals_are_mended_and_given_back: live_mysql_ids_in_capitals_are_mended_and_given_back, live_mariadb_ids_in_capitals_are_mended_and_given_back;
+    a_row_that_changes_meanwhile_is_not_written_over: live_mysql_a_row_that_changes_meanwhile_is_not_written_over, live_mariadb_a_row_that_changes_meanwhile_is_not_written_over;
+    an_object_that_changes_meanwhile_is_not_written_over: live_mysql_an_object_that_changes_meanwhile_is_not_written_over, live_mariadb_an_object_that_changes_meanwhile_is_not_written_over;
+}

@@ -1,0 +1,296 @@
+//! What is damaged, and all that an audit must say of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::TimeDelta;
+use pipeline::lake::Key;
+use pipeline::record::row::{TableSchema, Value as Stored};
+use pipeline::record::{Column, Record, reading_id};
+use serde_json::{Value, json};
+
+use super::findings::{Finding, Findings};
+
+/// One way to damage a record, or its row, or both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Case {
+    LakeOnly,
+    WarehouseOnly,
+    Differing(Column),
+    /// No value of the row is the lake's.
+    DifferingThroughout,
+    /// A second object of the same values, or of others.
+    Copy,
+    OtherCopy,
+    LogicalDuplicate,
+    Misfiled,
+    /// Both sides have a target that the rules do not give.
+    RuleOfLake,
+    /// A row without an object has one.
+    RuleOfWarehouse,
+    Unreadable,
+    Rejected,
+    /// The row has the id in upper case.
+    Respelled,
+    /// The object is in an archive tier: on S3 only.
+    Archived,
+}
+
+impl Case {
+    /// One of each verdict, but for [`Case::Archived`].
+    pub fn verdicts() -> Vec<Self> {
+        vec![
+            Self::DifferingThroughout,
+            Self::LakeOnly,
+            Self::WarehouseOnly,
+            Self::Copy,
+            Self::OtherCopy,
+            Self::LogicalDuplicate,
+            Self::Misfiled,
+            Self::RuleOfLake,
+            Self::RuleOfWarehouse,
+            Self::Unreadable,
+            Self::Rejected,
+            Self::Respelled,
+        ]
+    }
+
+    /// The same, and every column differing by itself.
+    pub fn all() -> Vec<Self> {
+        Self::verdicts().into_iter().chain(comparable().map(Self::Differing)).collect()
+    }
+}
+
+fn comparable() -> impl Iterator<Item = Column> {
+    Column::ALL.into_iter().filter(|&column| column != Column::IdTreatedData)
+}
+
+/// The records of a lake by key, all of them processed long ago.
+pub struct World(pub BTreeMap<String, Record>);
+
+impl World {
+    /// What makes the lake.
+    pub fn objects(&self) -> BTreeMap<String, Option<Vec<u8>>> {
+        self.0.iter().map(|(key, record)| (key.clone(), Some(record.object_from_values()))).collect()
+    }
+
+    /// Keys as if drawn by lot, the same at every run: ids end in a hash.
+    pub fn drawn(&self) -> Vec<String> {
+        let mut keys: Vec<String> = self.0.keys().cloned().collect();
+        keys.sort_by_key(|key| self.0[key].id_treated_data.chars().rev().collect::<String>());
+        keys
+    }
+}
+
+/// What is to be done to both sides, and what an audit must say afterwards.
+#[derive(Debug, Default)]
+pub struct Damage {
+    /// Objects to be written, and removed.
+    pub objects: BTreeMap<String, Option<Vec<u8>>>,
+    /// Objects to be put into an archive tier.
+    pub archived: Vec<String>,
+    pub sql: Vec<String>,
+    pub findings: Findings,
+    pub gaps: Vec<Value>,
+    /// Counts of the outcome, against those of an undamaged audit.
+    pub counts: BTreeMap<&'static str, i64>,
+}
+
+impl Damage {
+    /// Each case so many times, and so many gaps; of columns as that shape holds them.
+    pub fn plant(world: &World, shape: &TableSchema, cases: &[Case], times: usize, gaps: usize) -> Self {
+        let mut damage = Self::default();
+        let lost = damage.lose_days(world, gaps);
+        let mut keys = world.drawn().into_iter().filter(|key| !lost.contains(key));
+        for _ in 0..times {
+            for case in cases {
+                let key = keys.next().unwrap();
+                damage.add(*case, &key, &world.0[&key], shape);
+            }
+        }
+        damage
+    }
+
+    /// Days of farms that are lost from both sides, one more each time; returns the keys.
+    fn lose_days(&mut self, world: &World, gaps: usize) -> BTreeSet<String> {
+        let mut lost = BTreeSet::new();
+        let mut days: BTreeMap<String, BTreeMap<chrono::NaiveDate, Vec<&String>>> = BTreeMap::new();
+        for key in world.0.keys() {
+            let path = Key::parse(key).unwrap();
+            days.entry(path.farm).or_default().entry(path.day).or_default().push(key);
+        }
+        let farms: Vec<_> = days.into_iter().collect();
+        for gap in 0..gaps {
+            let ((farm, days), length) = (&farms[gap % farms.len()], 1 + gap / farms.len());
+            // 1, then 3 and 4, then 6, 7 and 8: whole days between them.
+            let from = 1 + (1..length).map(|before| before + 1).sum::<usize>();
+            let gone: Vec<_> = days.iter().skip(from).take(length).collect();
+            let [first, .., last] = [gone[0].0, gone[length - 1].0];
+            assert!(*last - *first == TimeDelta::days(length as i64 - 1) && from + length < days.len());
+            self.gaps.push(json!({"farm": farm, "from": first, "to": last, "days": length}));
+            lost.extend(gone.into_iter().flat_map(|(_, keys)| keys.iter().map(ToString::to_string)));
+        }
+        for key in &lost {
+            self.objects.insert(key.clone(), None);
+            self.row(&world.0[key].id_treated_data, "DELETE FROM historico_consumo");
+            self.count(&["lake_objects", "lake_records", "warehouse_rows", "matched"], -1);
+        }
+        self.gaps.sort_by_key(|gap| (gap["farm"].to_string(), gap["from"].to_string()));
+        lost
+    }
+
+    /// Damages one record.
+    #[allow(clippy::too_many_lines, reason = "a table of cases")]
+    pub fn add(&mut self, case: Case, key: &str, record: &Record, shape: &TableSchema) {
+        let id = &*record.id_treated_data;
+        match case {
+            Case::LakeOnly => {
+                self.row(id, "DELETE FROM historico_consumo");
+                self.count(&["warehouse_rows", "matched"], -1);
+                self.found(Finding::lake_only(id, key));
+            }
+            Case::WarehouseOnly => self.lose_object(id, key),
+            Case::RuleOfWarehouse => {
+                self.lose_object(id, key);
+                self.set(id, "consumo_meta", record.consumo_meta * 1.01);
+                self.found(Finding::new("rule_break", id, None, &["consumo_meta"]));
+            }
+            Case::RuleOfLake => {
+                let broken = Record { consumo_meta: record.consumo_meta * 1.01, ..record.clone() };
+                self.object(key, broken.object_from_values());
+                self.set(id, "consumo_meta", broken.consumo_meta);
+                self.found(Finding::new("rule_break", id, Some(key), &["consumo_meta"]));
+            }
+            Case::Differing(column) => {
+                self.set_text(id, column.name(), &beside(record, column, shape));
+                self.count(&["matched"], -1);
+                self.found(Finding::differing(id, key, &[column.name()]));
+            }
+            Case::DifferingThroughout => {
+                let values = comparable().map(|column| format!("{column} = {}", beside(record, column, shape)));
+                let values = values.collect::<Vec<_>>().join(", ");
+                self.row(id, &format!("UPDATE historico_consumo SET {values}"));
+                self.count(&["matched"], -1);
+                let mut names: Vec<_> = comparable().map(Column::name).collect();
+                names.sort_unstable();
+                self.found(Finding::differing(id, key, &names));
+            }
+            Case::Respelled => {
+                self.set_text(id, "id_treated_data", &format!("'{}'", id.to_uppercase()));
+                self.count(&["matched"], -1);
+                self.found(Finding::differing(id, key, &["id_treated_data"]));
+            }
+            Case::Copy => self.copy(key, record),
+            Case::OtherCopy => {
+                let mut other = record.clone();
+                other.reading.quantidade_animais += 1;
+                self.copy(key, &other);
+            }
+            Case::LogicalDuplicate => self.double(record),
+            Case::Misfiled => {
+                let path = Key { farm: "fazenda_alheia".into(), ..Key::parse(key).unwrap() }.to_string();
+                self.objects.insert(key.into(), None);
+                self.object(&path, record.object_from_values());
+                self.found(Finding::new("misfiled", id, Some(&path), &[]));
+            }
+            Case::Unreadable => {
+                self.object(key, record.object_from_values()[..40].to_vec());
+                self.unjudged();
+                self.found(Finding::new("unreadable", id, Some(key), &[]));
+            }
+            Case::Rejected => {
+                let mut fields: Value = serde_json::from_slice(&record.object_from_values()).unwrap();
+                fields["peso_medio"] = "heavy".into();
+                self.object(key, fields.to_string().into_bytes());
+                self.unjudged();
+                self.found(Finding::new("rejected", id, Some(key), &[]));
+            }
+            Case::Archived => {
+                self.archived.push(key.into());
+                self.unjudged();
+                self.count(&["archived"], 1);
+            }
+        }
+    }
+
+    /// A field of the object that was changed by hand.
+    pub fn add_differing(&mut self, record: &Record, key: &str, field: &str) {
+        self.count(&["matched"], -1);
+        self.found(Finding::differing(&record.id_treated_data, key, &[field]));
+    }
+
+    fn lose_object(&mut self, id: &str, key: &str) {
+        self.objects.insert(key.into(), None);
+        self.count(&["lake_objects", "lake_records", "matched"], -1);
+        self.found(Finding::warehouse_only(id));
+    }
+
+    /// A further object of the same id, a second later in its name: the first stays the one that is judged.
+    fn copy(&mut self, key: &str, record: &Record) {
+        let path = Key::parse(key).unwrap();
+        let copy = Key { stamp: path.stamp + TimeDelta::seconds(1), ..path }.to_string();
+        self.object(&copy, record.object_from_values());
+        self.count(&["lake_objects", "lake_records"], 1);
+        self.found(Finding::new("duplicate_object", &record.id_treated_data, Some(&copy), &[]));
+    }
+
+    /// A corrected reading on both sides: the greater of the two ids is the further one.
+    fn double(&mut self, record: &Record) {
+        let mut other = record.clone();
+        other.reading.quantidade_animais += 1;
+        other.id_treated_data = reading_id(&other.reading).to_string();
+        let key = Key::of(&other).unwrap().to_string();
+        self.object(&key, other.object_from_values());
+        self.sql.push(format!(
+            "INSERT INTO historico_consumo SELECT '{}', id_curral, id_raca, id_lote, peso_entrada, peso_medio, \
+             quantidade_animais + 1, dia_confinamento, consumo_real, consumo_meta, data, cod_cliente, row_ts \
+             FROM historico_consumo WHERE id_treated_data = '{}'",
+            other.id_treated_data, record.id_treated_data
+        ));
+        self.count(&["lake_objects", "lake_records", "warehouse_rows", "matched"], 1);
+        let further = if other.id_treated_data > record.id_treated_data { &other } else { record };
+        let key = Key::of(further).unwrap().to_string();
+        self.found(Finding::new("logical_duplicate", &further.id_treated_data, Some(&key), &["id_treated_data"]));
+    }
+
+    fn unjudged(&mut self) {
+        self.count(&["lake_records", "matched"], -1);
+        self.count(&["unjudged"], 1);
+    }
+
+    fn object(&mut self, key: &str, body: Vec<u8>) {
+        self.objects.insert(key.into(), Some(body));
+    }
+
+    fn row(&mut self, id: &str, statement: &str) {
+        self.sql.push(format!("{statement} WHERE id_treated_data = '{id}'"));
+    }
+
+    fn set(&mut self, id: &str, column: &str, value: f64) {
+        self.set_text(id, column, &value.to_string());
+    }
+
+    pub fn set_text(&mut self, id: &str, column: &str, value: &str) {
+        self.row(id, &format!("UPDATE historico_consumo SET {column} = {value}"));
+    }
+
+    pub fn found(&mut self, finding: Finding) {
+        assert!(self.findings.insert(finding));
+    }
+
+    pub fn count(&mut self, names: &[&'static str], more: i64) {
+        names.iter().for_each(|name| *self.counts.entry(name).or_default() += more);
+    }
+}
+
+/// The value beside what a column holds of a record, as SQL: as near as can be told.
+fn beside(record: &Record, column: Column, shape: &TableSchema) -> String {
+    match record.value(column, shape) {
+        Stored::Null => unreachable!(),
+        Stored::Text(text) => format!("'{text}.'"),
+        Stored::Float(value) => f64::from(value.next_up()).to_string(),
+        Stored::Double(value) => value.next_up().to_string(),
+        Stored::Integer(value) => (value + 1).to_string(),
+        // Truncated and rounded to a second both agree: a second more than rounded does not.
+        Stored::DateTime(at) => (at + TimeDelta::seconds(2)).format("'%Y-%m-%d %H:%M:%S'").to_string(),
+    }
+}
