@@ -21,15 +21,17 @@
 //! cli                                the commands: flags, settings, choice of back ends
 //! demo                               the whole loop with no server
 //! render                             outcomes as text, JSON and HTML
-//! evidence · listen                  jobs that build on another job
+//! endpoint · evidence                jobs that build on another job
 //! backfill · bundle · doctor · init · process · publish · reconcile · replay
 //!                                    the jobs: each owns its plan, its run and its outcome
 //! generate                           histories as files
 //! history                            input files
 //! herd                               what a history contains
 //! reader · topic · truth · undo      the lake's read path, publishing, and files that jobs share
-//! pack · parquet · progress · sort   compression, live display, sorting on disk
-//! outcome · seen · stop              counters and exit codes, hash totals, cancellation
+//! compression · parquet · progress · sort
+//!                                    compression, live display, sorting on disk
+//! cancellation · multiset_hash · outcome
+//!                                    cancellation, hash totals, counters and exit codes
 //! ```
 //!
 //! # Modules

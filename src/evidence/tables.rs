@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::HashingWriter;
-use crate::reconcile::{ColumnTotal, Drift, Kind, Outcome};
+use crate::reconcile::{ColumnTotal, Drift, DriftKind, Outcome};
 use crate::sort::{SortDir, SortOrder, Sorter};
 
 /// Findings sorted in memory at a time; a finding takes about a kilobyte.
@@ -17,7 +17,7 @@ const RUN: usize = 20_000;
 /// A finding in the order of the evidence, which is not that of finding it: objects are read many at once.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct Entry {
-    kind: Kind,
+    kind: DriftKind,
     id: Option<String>,
     key: Option<String>,
     line: String,

@@ -1,7 +1,7 @@
 //! What evidence is, and what it must never be: mixed, half, out of order, or a formula.
 
 use super::*;
-use crate::reconcile::Kind;
+use crate::reconcile::DriftKind;
 use serde_json::json;
 
 const PAGE: &str = "<html></html>";
@@ -10,12 +10,12 @@ fn outcome() -> (Outcome, Vec<Drift>) {
     let mut outcome = Outcome::default();
     let evil = "=HYPERLINK(\"http://x\",\"y\")";
     let drift = [
-        Drift::new(Kind::Differing, evil, Some("+k,\"e\"\ny".into())).with_field(
+        Drift::new(DriftKind::Differing, evil, Some("+k,\"e\"\ny".into())).with_field(
             "peso_medio",
             json!(-1.5),
             json!("@x"),
         ),
-        Drift::new(Kind::LakeOnly, "plain", None).with_reason("-2+3"),
+        Drift::new(DriftKind::LakeOnly, "plain", None).with_reason("-2+3"),
     ];
     let day = "2024-02-29".parse().unwrap();
     drift.iter().for_each(|drift| outcome.count(drift, Some((evil.into(), day))));
@@ -76,7 +76,7 @@ fn the_page_on_audits_says_what_the_code_says() {
             assert!(page.contains(line), "docs/audit.md lacks {line}");
         }
     }
-    for kind in Kind::ALL {
+    for kind in DriftKind::ALL {
         assert!(page.contains(&format!("`{}`", kind.name())), "{}", kind.name());
     }
 }
@@ -85,8 +85,9 @@ fn the_page_on_audits_says_what_the_code_says() {
 fn findings_come_in_one_order_however_they_were_found() {
     let home = tempfile::tempdir().unwrap();
     let (outcome, _) = outcome();
-    let drift =
-        |n: u32| Drift::new(if n.is_multiple_of(3) { Kind::Misfiled } else { Kind::LakeOnly }, n.to_string(), None);
+    let drift = |n: u32| {
+        Drift::new(if n.is_multiple_of(3) { DriftKind::Misfiled } else { DriftKind::LakeOnly }, n.to_string(), None)
+    };
     let text = |name: &str, order: Vec<u32>| {
         let folder = home.path().join(name);
         let findings = order.into_iter().map(|n| Ok(drift(n)));

@@ -1,7 +1,7 @@
 //! Tests only: the same flags give the same bytes for good. SHA-256 of reference sets, each form with faults and without.
 //!
 //! A change of these sums changes every history ever generated, so it belongs into the changelog; the test prints what
-//! `pins.txt` should hold then. What Parquet files say also changes with the version of the crate that writes them.
+//! `checksums.txt` should hold then. What Parquet files say also changes with the version of the crate that writes them.
 
 use chrono::NaiveDate;
 use sha2::{Digest, Sha256};
@@ -19,7 +19,7 @@ const READINGS: &str = "duplicate=0.02,late=0.1,out_of_order=0.1,missing_day=0.0
 const LINES: &str = "malformed=0.1,oversized=0.0003";
 
 /// Form, whether there are faults, and the sums of the history and of its truth, a line each.
-const PINS: &str = include_str!("pins.txt");
+const PINS: &str = include_str!("checksums.txt");
 
 /// The sums of a set, made by so many threads.
 fn sums(form: &str, has_faults: bool, threads: usize) -> (String, String) {

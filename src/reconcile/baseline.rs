@@ -78,7 +78,7 @@ fn of_outcome(text: &str) -> anyhow::Result<HashSet<[u8; 16]>> {
         bail!("is of an audit that did not come to its end ({why}), so that nothing can be called new");
     }
     let count = |name: &str| audit.counts.get(name).and_then(serde_json::Value::as_u64).unwrap_or(0);
-    let found: u64 = super::Kind::ALL.into_iter().map(|kind| count(kind.counter_name())).sum();
+    let found: u64 = super::DriftKind::ALL.into_iter().map(|kind| count(kind.counter_name())).sum();
     if found != audit.samples.len() as u64 {
         bail!(
             "has {} of its audit's {found} findings: give the file that --drift or --evidence wrote",
@@ -99,10 +99,10 @@ fn about(drift: &Drift) -> [u8; 16] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reconcile::{Counter, Kind, Outcome};
+    use crate::reconcile::{Counter, DriftKind, Outcome};
 
     fn drift(id: u32) -> Drift {
-        Drift::new(Kind::LakeOnly, id.to_string(), Some(format!("key {id}")))
+        Drift::new(DriftKind::LakeOnly, id.to_string(), Some(format!("key {id}")))
     }
 
     fn since(text: &str, now: impl Iterator<Item = u32>) -> anyhow::Result<[u64; 3]> {

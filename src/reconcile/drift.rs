@@ -7,13 +7,13 @@ use serde_json::Value;
 
 use super::finding::{Finding, Stability};
 use super::truth_location::TruthLocation;
-use super::verdict::Kind;
+use super::verdict::DriftKind;
 
 /// A finding: its kind, the id and key it is about, and the fields with the lake's and the warehouse's value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Drift {
     /// What kind of finding.
-    pub kind: Kind,
+    pub kind: DriftKind,
     /// The record's id, where it is known.
     pub id: Option<String>,
     /// The object's key, where there is an object.
@@ -34,7 +34,7 @@ pub struct Drift {
 
 impl Drift {
     /// A finding about a record.
-    pub fn new(kind: Kind, id: impl Into<String>, key: Option<String>) -> Self {
+    pub fn new(kind: DriftKind, id: impl Into<String>, key: Option<String>) -> Self {
         Self { kind, id: Some(id.into()), key, fields: BTreeMap::new(), cause: None, reason: None, truth: None }
     }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::cause::Cause;
 use super::entries::Packed;
 use super::truth_location::TruthLocation;
-use super::verdict::Kind;
+use super::verdict::DriftKind;
 use pipeline::record::Column;
 use pipeline::record::row::{Difference, Value};
 
@@ -26,7 +26,7 @@ pub enum Stability {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
     /// What kind of finding.
-    pub kind: Kind,
+    pub kind: DriftKind,
     /// Whether rechecks saw the same.
     pub stability: Stability,
     /// The record's id; `None` if it is not known.
@@ -45,12 +45,12 @@ pub struct Finding {
 
 impl Finding {
     /// A finding about a record.
-    pub(super) fn new(kind: Kind, id: impl Into<String>, key: Option<String>) -> Self {
+    pub(super) fn new(kind: DriftKind, id: impl Into<String>, key: Option<String>) -> Self {
         Self { id: Some(id.into()), ..Self::without_id(kind, key) }
     }
 
     /// A finding about an object or message whose record is not known.
-    pub(super) const fn without_id(kind: Kind, key: Option<String>) -> Self {
+    pub(super) const fn without_id(kind: DriftKind, key: Option<String>) -> Self {
         let stability = Stability::Confirmed;
         Self { kind, stability, id: None, key, fields: Vec::new(), reason: None, told: None }
     }
@@ -76,7 +76,7 @@ impl Finding {
 
     /// What explains every field in which a record and its row differ.
     pub fn cause(&self) -> Option<Cause> {
-        if self.kind == Kind::Differing { Cause::of(&self.fields) } else { None }
+        if self.kind == DriftKind::Differing { Cause::of(&self.fields) } else { None }
     }
 
     /// The id of its row, which may have another spelling than that of its record.
@@ -143,12 +143,12 @@ mod tests {
         let finding = Finding {
             stability: Stability::Unstable,
             told: Some(told),
-            ..Finding::new(Kind::Differing, "x", Some("key".into()))
+            ..Finding::new(DriftKind::Differing, "x", Some("key".into()))
                 .with_field(Column::PesoMedio, Value::Float(0.1), Value::Null)
                 .with_field(Column::ConsumoReal, Value::Double(0.1 + 0.2), Value::Text("=1".into()))
                 .because("why")
         };
-        for finding in [finding, Finding::without_id(Kind::Unreadable, None)] {
+        for finding in [finding, Finding::without_id(DriftKind::Unreadable, None)] {
             let bytes = postcard::to_stdvec(&finding).unwrap();
             assert_eq!(postcard::from_bytes::<Finding>(&bytes).unwrap(), finding);
         }
@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn what_has_changed_since_the_audit_is_seen_in_any_column() {
         let field = |column, lake| Difference { column, lake: Value::Integer(lake), warehouse: Value::Null };
-        let finding = Finding::new(Kind::Differing, "x", None);
+        let finding = Finding::new(DriftKind::Differing, "x", None);
         assert!(!finding.is_unchanged(&[]), "a finding without fields shows nothing");
         let finding = Finding { fields: vec![field(Column::DiaConfinamento, 1)], ..finding };
         let other = field(Column::QuantidadeAnimais, 5);

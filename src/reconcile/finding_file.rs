@@ -130,7 +130,7 @@ fn next(file: &mut impl Read) -> io::Result<Option<Finding>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reconcile::Kind;
+    use crate::reconcile::DriftKind;
 
     #[test]
     fn findings_come_back_as_often_as_wanted_and_the_drift_file_has_them_as_json() {
@@ -138,7 +138,7 @@ mod tests {
         let path = home.path().join("drift.ndjson");
         for path in [None, Some(path.as_path())] {
             let mut sink = DriftWriter::new(path).unwrap();
-            let findings: Vec<_> = (0..1_000).map(|n| Finding::new(Kind::LakeOnly, n.to_string(), None)).collect();
+            let findings: Vec<_> = (0..1_000).map(|n| Finding::new(DriftKind::LakeOnly, n.to_string(), None)).collect();
             findings.iter().for_each(|finding| sink.write(finding, &Drift::from(finding)).unwrap());
             let written = sink.finish().unwrap();
             for _ in 0..2 {
@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn a_file_of_findings_that_was_cut_is_an_error_and_no_end() {
         let mut sink = DriftWriter::new(None).unwrap();
-        let finding = Finding::new(Kind::LakeOnly, "1", None);
+        let finding = Finding::new(DriftKind::LakeOnly, "1", None);
         sink.write(&finding, &Drift::from(&finding)).unwrap();
         let written = sink.finish().unwrap();
         written.file.set_len(written.file.metadata().unwrap().len() - 1).unwrap();

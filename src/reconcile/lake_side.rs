@@ -8,7 +8,7 @@ use futures::stream::{self, StreamExt};
 use super::entries::{LakeEntry, ObjectState};
 use super::finding::Finding;
 use super::findings::{FindingCollector, FindingDay};
-use super::verdict::{Counter, Kind};
+use super::verdict::{Counter, DriftKind};
 use super::window::PathDateVotes;
 use super::{Audit, emptiness};
 use crate::cancellation::CancellationToken;
@@ -213,8 +213,8 @@ impl LakeCollector<'_> {
                 |kind, why: String| Finding { id, ..Finding::without_id(kind, Some(meta.key.clone())) }.because(why);
             match item {
                 ObjectContent::Record(_) | ObjectContent::Unopened => {}
-                ObjectContent::Rejected(why) => findings.report(finding(Kind::Rejected, why), place)?,
-                ObjectContent::Unreadable(why) => findings.report(finding(Kind::Unreadable, why), place)?,
+                ObjectContent::Rejected(why) => findings.report(finding(DriftKind::Rejected, why), place)?,
+                ObjectContent::Unreadable(why) => findings.report(finding(DriftKind::Unreadable, why), place)?,
                 ObjectContent::Archived => {
                     findings.outcome[Counter::Archived] += 1;
                     if let Some(FindingDay { farm, day }) = place {

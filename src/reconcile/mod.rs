@@ -73,7 +73,7 @@ pub use run::run;
 pub use tolerance::Tolerance;
 pub use truth::TruthOptions as TruthAsked;
 pub use truth_location::TruthLocation;
-pub use verdict::{Counter, Kind, Side};
+pub use verdict::{Counter, DriftKind, Side};
 
 /// The two stores, what of them is audited, and how.
 #[derive(Debug, Clone)]

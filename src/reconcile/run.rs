@@ -13,7 +13,7 @@ use super::merge::Merge;
 use super::outcome::{Outcome, RunInfo, StoreInfo, TruthCounter};
 use super::sorters::Sorters;
 use super::truth::{self, Corrected, TruthCheck};
-use super::verdict::Kind;
+use super::verdict::DriftKind;
 use super::warehouse_side::WarehouseScan;
 use super::window::AuditWindow;
 use super::{Audit, emptiness, lake_side};
@@ -132,7 +132,7 @@ fn natural_keys(
                     continue;
                 }
                 let id = entry.id.text();
-                let finding = Finding::new(Kind::LogicalDuplicate, id.as_ref(), entry.key.clone())
+                let finding = Finding::new(DriftKind::LogicalDuplicate, id.as_ref(), entry.key.clone())
                     .with_field(Column::IdTreatedData, Value::Text(id.to_string()), Value::Null)
                     .because(format!("{} has the same farm, pen, lot and time", first.id));
                 findings.report(finding, None)?;

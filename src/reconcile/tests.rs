@@ -114,7 +114,7 @@ async fn one_id_in_two_spellings_is_one_finding_whichever_side_has_which() {
     );
     assert_eq!(counts, (2, 3, 1, 1), "{found:?}");
     assert_eq!((outcome[Counter::LakeObjects], outcome[Counter::WarehouseRows]), (6, 6));
-    for drift in found.iter().filter(|drift| drift.kind == Kind::Differing) {
+    for drift in found.iter().filter(|drift| drift.kind == DriftKind::Differing) {
         assert_eq!(drift.fields.keys().collect::<Vec<_>>(), ["id_treated_data"]);
         assert_eq!(drift.cause.as_deref(), Some("another case or outer space"));
     }
@@ -263,9 +263,9 @@ async fn in_a_lake_of_both_layouts_each_name_is_judged_by_the_day_that_made_its_
     let of = |from, to| Audit { span: span(from, to), ..scene.audit() };
     let ids = |found: Vec<Drift>| found.into_iter().map(|drift| (drift.kind, drift.id.unwrap())).collect::<Vec<_>>();
     let (_, found) = scene.run(&of("2023-01-01", "2023-01-31")).await;
-    assert_eq!(ids(found), [(Kind::LakeOnly, record(4).id_treated_data)]);
+    assert_eq!(ids(found), [(DriftKind::LakeOnly, record(4).id_treated_data)]);
     let (_, found) = scene.run(&of("2023-03-01", "2023-03-31")).await;
-    assert_eq!(ids(found), [(Kind::WarehouseOnly, lost.id_treated_data)]);
+    assert_eq!(ids(found), [(DriftKind::WarehouseOnly, lost.id_treated_data)]);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! The verdicts of an audit: what it counts of objects and rows, and the kinds of findings.
 //!
 //! A new verdict is one line in each of the two tables here, plus its words for people in
-//! `render/html/reconcile/words.rs`. Sums, checks, JSON, text and the default answer of a repair follow from them.
+//! `render/html/reconcile/labels.rs`. Sums, checks, JSON, text and the default answer of a repair follow from them.
 
 use serde::{Deserialize, Serialize};
 
@@ -93,9 +93,9 @@ macro_rules! kinds {
         /// What kind of finding it is.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(rename_all = "snake_case")]
-        pub enum Kind { $(#[doc = $help] $kind,)+ }
+        pub enum DriftKind { $(#[doc = $help] $kind,)+ }
 
-        impl Kind {
+        impl DriftKind {
             /// All kinds, in the order of the outcome.
             pub const ALL: [Self; [$($name),+].len()] = [$(Self::$kind),+];
 
@@ -148,7 +148,7 @@ kinds! {
         "An id is in a store, and no truth file has it, or one has it as not stored.";
 }
 
-impl Kind {
+impl DriftKind {
     /// Whether only a truth file shows it.
     pub const fn is_of_truth(self) -> bool {
         matches!(self, Self::TruthMissing | Self::TruthSurplus)
@@ -166,8 +166,8 @@ mod tests {
 
     #[test]
     fn every_kind_has_a_counter_of_its_own_that_is_a_finding() {
-        let counters: std::collections::BTreeSet<_> = Kind::ALL.into_iter().map(Kind::counter).collect();
-        assert_eq!(counters.len(), Kind::ALL.len());
+        let counters: std::collections::BTreeSet<_> = DriftKind::ALL.into_iter().map(DriftKind::counter).collect();
+        assert_eq!(counters.len(), DriftKind::ALL.len());
         assert!(counters.iter().all(|counter| counter.spec().role.is_finding()));
     }
 

@@ -1,6 +1,6 @@
 //! Replay: the lake brings a lost or damaged warehouse back. Plan → read → order → load → verify.
 //!
-//! One side reads partitions by day, farms interleaved, and sorts by primary key (`read`, `order`); the other loads batches
+//! One side reads partitions by day, farms interleaved, and sorts by primary key (`reader`, `order`); the other loads batches
 //! of a second or so (`coordinator`, `batching`, `workers`), each with the journal's entry about it in one transaction
 //! (`load`, `journal`), no faster than the server may be strained (`throttle`). A run that is resumed does not do again what
 //! is done (`resume`, `matching`, `days`). Replaying again changes nothing; what happens to a row that holds other values is

@@ -16,7 +16,7 @@ from moto.cloudformation import parsing
 from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
-import stand_ins  # noqa: F401  (teaches moto the resource types it lacks)
+import mocks  # noqa: F401  (teaches moto the resource types it lacks)
 from aws import REGION, client
 
 NAME = "ruminate"

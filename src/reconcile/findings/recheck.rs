@@ -11,7 +11,7 @@ use crate::reconcile::Audit;
 use crate::reconcile::finding::{Finding, Stability};
 use crate::reconcile::recheck::{Candidate, LostObject, Observation, agrees, recheck};
 use crate::reconcile::sorters::FULL;
-use crate::reconcile::verdict::{Counter, Kind};
+use crate::reconcile::verdict::{Counter, DriftKind};
 use pipeline::record::row::{Row, TableSchema, Value};
 use pipeline::record::{Column, Record, reading_id};
 
@@ -126,11 +126,11 @@ impl FindingCollector {
                 Ok(())
             }
             (Some((key, record)), Some(_)) => {
-                let finding = Finding::new(Kind::Differing, &record.id_treated_data, Some(key.clone()));
+                let finding = Finding::new(DriftKind::Differing, &record.id_treated_data, Some(key.clone()));
                 self.report_observed(Finding { fields: differences, ..finding }, &now, Some(FindingDay::of(record)))
             }
             (Some((key, record)), None) => {
-                let finding = Finding::new(Kind::LakeOnly, &record.id_treated_data, Some(key.clone()));
+                let finding = Finding::new(DriftKind::LakeOnly, &record.id_treated_data, Some(key.clone()));
                 let finding = with_context(finding, Some(record), None, shape);
                 self.report_observed(finding, &now, Some(FindingDay::of(record)))
             }
@@ -147,7 +147,7 @@ impl FindingCollector {
         place: Option<FindingDay>,
     ) -> anyhow::Result<()> {
         let finding = match &now.id_variant {
-            Some(near) if finding.kind != Kind::Differing => {
+            Some(near) if finding.kind != DriftKind::Differing => {
                 finding.because(format!("the warehouse has {near:?}, which it takes for the same id"))
             }
             _ => finding,
@@ -168,8 +168,8 @@ impl FindingCollector {
                 self.outcome[Counter::Archived] += 1;
                 Ok(())
             }
-            LostObject::Unreadable(why) => self.report(finding(Kind::Unreadable, why), FindingDay::of_key(key)),
-            LostObject::Rejected(why) => self.report(finding(Kind::Rejected, why), FindingDay::of_key(key)),
+            LostObject::Unreadable(why) => self.report(finding(DriftKind::Unreadable, why), FindingDay::of_key(key)),
+            LostObject::Rejected(why) => self.report(finding(DriftKind::Rejected, why), FindingDay::of_key(key)),
         }
     }
 
@@ -189,7 +189,7 @@ impl FindingCollector {
             self.outcome[Counter::LakeObjects] += 1;
             self.outcome[Counter::LakeRecords] += 1;
             let same = if record == other { "the same values" } else { "other values" };
-            let finding = Finding::new(Kind::DuplicateObject, &record.id_treated_data, Some(copy.clone()));
+            let finding = Finding::new(DriftKind::DuplicateObject, &record.id_treated_data, Some(copy.clone()));
             self.report(finding.because(format!("{same} as {key}")), Some(FindingDay::of(record)))?;
         }
         Ok(())
@@ -220,7 +220,7 @@ impl FindingCollector {
                 self.report(finding, place.clone())?;
             }
         }
-        let finding = with_context(Finding::new(Kind::WarehouseOnly, row.id(), None), None, Some(row), shape);
+        let finding = with_context(Finding::new(DriftKind::WarehouseOnly, row.id(), None), None, Some(row), shape);
         let why = match &record {
             Some(record) if reading_id(&record.reading).to_string() == row.id() => "its id is that of its values",
             _ => "its id is not that of its values: written by hand or by an older Lambda?",

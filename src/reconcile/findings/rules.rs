@@ -2,7 +2,7 @@
 
 use crate::reconcile::Audit;
 use crate::reconcile::finding::Finding;
-use crate::reconcile::verdict::Kind;
+use crate::reconcile::verdict::DriftKind;
 use pipeline::lake::Key;
 use pipeline::record::row::{Row, TableSchema, Value};
 use pipeline::record::{Column, Record};
@@ -13,11 +13,11 @@ pub(in crate::reconcile) fn record_findings(audit: &Audit, key: &str, record: &R
     let finding = |kind| Finding::new(kind, &record.id_treated_data, Some(key.to_owned()));
     if Key::parse(key).is_some_and(|path| !path.fits(record)) {
         let home = Key::of(record).map_or_else(String::new, |home| home.to_string());
-        found.push(finding(Kind::Misfiled).because(format!("its content belongs under {home}")));
+        found.push(finding(DriftKind::Misfiled).because(format!("its content belongs under {home}")));
     }
     let due = audit.rules.consumo_meta(record.reading.peso_medio);
     if !same_rule(record.consumo_meta, due) {
-        let finding = finding(Kind::RuleBreak)
+        let finding = finding(DriftKind::RuleBreak)
             .with_field(Column::ConsumoMeta, Value::Double(record.consumo_meta), Value::Null)
             .because(format!("the lake's consumo_meta should be {due}"));
         found.push(finding);
@@ -42,7 +42,7 @@ pub(super) fn rule_of_row(audit: &Audit, shape: &TableSchema, row: &Row, record:
     // Weight, target and what is due are each rounded to f32: three half units of the last place.
     let breaks = (found - should).abs() > should.abs() * 2.0 * f64::from(f32::EPSILON);
     let finding = || {
-        Finding::new(Kind::RuleBreak, row.id(), None)
+        Finding::new(DriftKind::RuleBreak, row.id(), None)
             .with_field(Column::ConsumoMeta, Value::Null, Value::Double(found))
             .because(format!("the warehouse's consumo_meta should be {should}"))
     };

@@ -11,7 +11,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::finding::Finding;
-use super::verdict::{Counter, Kind, Side};
+use super::verdict::{Counter, DriftKind, Side};
 use super::{Budget, Drift, FarmDays, FindingCounts, Gap, LATE, Pattern, gaps};
 use crate::outcome::{Counter as _, Counts, Exit, Problems};
 use crate::reader::cache::CacheStats;
@@ -148,7 +148,7 @@ impl IndexMut<Counter> for Outcome {
 
 impl Outcome {
     /// The count of a kind of finding.
-    pub fn of(&self, kind: Kind) -> u64 {
+    pub fn of(&self, kind: DriftKind) -> u64 {
         self[kind.counter()]
     }
 
@@ -168,7 +168,7 @@ impl Outcome {
     /// Counts whether a finding may be of a record whose row was on its way.
     pub(super) fn count_late(&mut self, finding: &Finding) {
         let Some(Value::DateTime(at)) = finding.field(Column::RowTs).map(|field| &field.lake) else { return };
-        self.late.lake_only += u64::from(finding.kind == Kind::LakeOnly && self.is_late(at.and_utc()));
+        self.late.lake_only += u64::from(finding.kind == DriftKind::LakeOnly && self.is_late(at.and_utc()));
     }
 
     /// Whether a record was processed within minutes before the audit began.
@@ -224,7 +224,7 @@ impl Outcome {
 
     /// All findings together.
     pub fn drift(&self) -> u64 {
-        Kind::ALL.into_iter().map(|kind| self.of(kind)).sum()
+        DriftKind::ALL.into_iter().map(|kind| self.of(kind)).sum()
     }
 
     /// Whether nothing is wrong and everything was judged.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::reconcile::{Drift, Kind};
+use crate::reconcile::{Drift, DriftKind};
 
 /// Findings of a kind that are kept; all are in the drift file.
 const OF_A_KIND: usize = 1_000;
@@ -15,8 +15,8 @@ const OF_A_CAUSE: usize = 20;
 /// The first findings of every kind and of every cause, in the order of their ids and keys.
 #[derive(Debug, Clone, Default)]
 pub struct Samples {
-    kinds: BTreeMap<Kind, FirstN<OF_A_KIND>>,
-    causes: BTreeMap<(Kind, String), FirstN<OF_A_CAUSE>>,
+    kinds: BTreeMap<DriftKind, FirstN<OF_A_KIND>>,
+    causes: BTreeMap<(DriftKind, String), FirstN<OF_A_CAUSE>>,
 }
 
 /// The first `MOST` findings.
@@ -65,7 +65,7 @@ impl Samples {
     }
 
     /// Those of a kind.
-    pub fn of(&self, kind: Kind) -> impl Iterator<Item = &Drift> {
+    pub fn of(&self, kind: DriftKind) -> impl Iterator<Item = &Drift> {
         let first = self.kinds.get(&kind);
         let further = self.causes.iter().filter(move |((of, _), _)| *of == kind).flat_map(|(_, drifts)| &drifts.0);
         let further = further.filter(move |drift| first.is_some_and(|first| first.is_past(drift)));
@@ -74,7 +74,7 @@ impl Samples {
 
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &Drift> {
-        Kind::ALL.into_iter().flat_map(|kind| self.of(kind))
+        DriftKind::ALL.into_iter().flat_map(|kind| self.of(kind))
     }
 }
 
@@ -98,7 +98,7 @@ mod tests {
 
     fn drift(n: usize) -> Drift {
         let cause = (n % 500 == 7).then(|| format!("cause {}", n % 3));
-        Drift { cause, ..Drift::new(Kind::Differing, format!("{n:06}"), None) }
+        Drift { cause, ..Drift::new(DriftKind::Differing, format!("{n:06}"), None) }
     }
 
     #[test]
@@ -115,9 +115,9 @@ mod tests {
     fn no_kind_and_no_cause_hides_another() {
         let mut samples = Samples::default();
         (0..3_000).for_each(|n| samples.take(&drift(n)));
-        samples.take(&Drift::new(Kind::Misfiled, "x", None));
-        let rare = Drift { cause: Some("rare".into()), ..Drift::new(Kind::Differing, "zzz", None) };
+        samples.take(&Drift::new(DriftKind::Misfiled, "x", None));
+        let rare = Drift { cause: Some("rare".into()), ..Drift::new(DriftKind::Differing, "zzz", None) };
         samples.take(&rare);
-        assert!(samples.iter().any(|drift| drift == &rare) && samples.of(Kind::Misfiled).count() == 1);
+        assert!(samples.iter().any(|drift| drift == &rare) && samples.of(DriftKind::Misfiled).count() == 1);
     }
 }

@@ -18,12 +18,12 @@ struct Event {
     farm: u8,
     day: u64,
     /// A finding of that kind, with or without a cause; a match if `None`.
-    finding: Option<(Kind, Option<u8>)>,
+    finding: Option<(DriftKind, Option<u8>)>,
     has_place: bool,
 }
 
 fn event() -> impl Strategy<Value = Event> {
-    let kind = (0..Kind::ALL.len(), prop::option::of(0..3_u8)).prop_map(|(at, cause)| (Kind::ALL[at], cause));
+    let kind = (0..DriftKind::ALL.len(), prop::option::of(0..3_u8)).prop_map(|(at, cause)| (DriftKind::ALL[at], cause));
     (0..2_000_u32, 0..3_u8, 0..60_u64, prop::option::of(kind), prop::bool::weighted(0.9))
         .prop_map(|(n, farm, day, finding, has_place)| Event { n, farm, day, finding, has_place })
 }

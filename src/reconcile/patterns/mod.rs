@@ -20,7 +20,7 @@ use chrono::{NaiveDate, TimeDelta};
 use serde::{Deserialize, Serialize};
 
 use super::farm_days::FarmDays;
-use super::verdict::Kind;
+use super::verdict::DriftKind;
 
 /// The least share of the findings.
 const SHARE: f64 = 0.9;
@@ -32,7 +32,7 @@ pub const LATE: TimeDelta = TimeDelta::minutes(10);
 
 /// Findings of each kind and cause by farm and day.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct FindingCounts(BTreeMap<Kind, BTreeMap<Option<String>, FindingsByDay>>);
+pub struct FindingCounts(BTreeMap<DriftKind, BTreeMap<Option<String>, FindingsByDay>>);
 
 /// Findings by farm and day.
 type FindingsByDay = BTreeMap<String, BTreeMap<NaiveDate, u64>>;
@@ -41,7 +41,7 @@ type FindingsByDay = BTreeMap<String, BTreeMap<NaiveDate, u64>>;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pattern {
     /// The kind of finding.
-    pub kind: Kind,
+    pub kind: DriftKind,
     /// What explains them, where the pattern is one of a cause.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
@@ -95,7 +95,7 @@ pub enum PatternKind {
 
 impl FindingCounts {
     /// Takes a finding.
-    pub fn take(&mut self, kind: Kind, cause: Option<&str>, farm: &str, day: NaiveDate) {
+    pub fn take(&mut self, kind: DriftKind, cause: Option<&str>, farm: &str, day: NaiveDate) {
         let found = self.0.entry(kind).or_default().entry(cause.map(str::to_owned)).or_default();
         *found.entry(farm.to_owned()).or_default().entry(day).or_default() += 1;
     }
@@ -153,7 +153,7 @@ struct Records<'a> {
 }
 
 impl Records<'_> {
-    fn patterns(&self, kind: Kind, cause: Option<&String>, found: &FindingsByDay) -> Vec<Pattern> {
+    fn patterns(&self, kind: DriftKind, cause: Option<&String>, found: &FindingsByDay) -> Vec<Pattern> {
         let mut by_day = BTreeMap::<NaiveDate, u64>::new();
         each(found).for_each(|(_, day, n)| *by_day.entry(day).or_default() += n);
         let of: u64 = by_day.values().sum();
@@ -195,7 +195,7 @@ impl Pattern {
     /// What only the lake has and came within minutes of the audit, among all records that came then and before.
     pub fn late(findings: u64, of: u64, [compared, all]: [u64; 2]) -> Option<Self> {
         let compared_elsewhere = all.saturating_sub(compared);
-        let (kind, shape) = (Kind::LakeOnly, PatternKind::LateArrival);
+        let (kind, shape) = (DriftKind::LakeOnly, PatternKind::LateArrival);
         let pattern = Self { kind, cause: None, shape, findings, of, compared, compared_elsewhere };
         (of > 0 && pattern.is_significant()).then_some(pattern)
     }

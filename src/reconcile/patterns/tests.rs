@@ -17,7 +17,7 @@ fn records() -> FarmDays<u64> {
 
 fn found(places: impl IntoIterator<Item = (u64, u64)>) -> Vec<PatternKind> {
     let mut all = FindingCounts::default();
-    places.into_iter().for_each(|(farm, at)| all.take(Kind::Differing, None, &format!("farm_{farm}"), day(at)));
+    places.into_iter().for_each(|(farm, at)| all.take(DriftKind::Differing, None, &format!("farm_{farm}"), day(at)));
     all.patterns(&records(), |n| *n).into_iter().map(|pattern| pattern.shape).collect()
 }
 
@@ -61,7 +61,7 @@ fn an_audit_of_one_farm_and_day_has_no_pattern() {
     let mut days = FarmDays::default();
     *days.of("a", day(1)) = 1_000_u64;
     let mut places = FindingCounts::default();
-    (0..900).for_each(|_| places.take(Kind::LakeOnly, None, "a", day(1)));
+    (0..900).for_each(|_| places.take(DriftKind::LakeOnly, None, "a", day(1)));
     assert_eq!(places.patterns(&days, |n| *n), []);
 }
 
@@ -77,13 +77,13 @@ fn late_arrival_needs_nine_of_ten_and_records_that_came_before() {
 #[test]
 fn between_is_both_and_a_cause_has_its_own() {
     let mut places = FindingCounts::default();
-    (0..20).for_each(|n| places.take(Kind::Differing, Some("shift"), "farm_1", day(4 + n % 2)));
-    (0..20).for_each(|n| places.take(Kind::Differing, None, &format!("farm_{}", n % 10), day(n / 2)));
+    (0..20).for_each(|n| places.take(DriftKind::Differing, Some("shift"), "farm_1", day(4 + n % 2)));
+    (0..20).for_each(|n| places.take(DriftKind::Differing, None, &format!("farm_{}", n % 10), day(n / 2)));
     let told: Vec<_> = places.patterns(&records(), |n| *n).into_iter().map(|p| (p.cause, p.shape)).collect();
     let of = |shape| (Some("shift".to_owned()), shape);
     assert_eq!(told, [of(farm(1)), of(PatternKind::Between { from: day(4), to: day(5) })]);
     let mut alone = FindingCounts::default();
-    (0..20).for_each(|n| alone.take(Kind::Differing, Some("shift"), "farm_1", day(4 + n % 2)));
+    (0..20).for_each(|n| alone.take(DriftKind::Differing, Some("shift"), "farm_1", day(4 + n % 2)));
     let told = alone.patterns(&records(), |n| *n);
     assert!(told.len() == 2 && told.iter().all(|p| p.cause.is_none()), "one cause is the kind's: {told:?}");
 }
@@ -91,7 +91,7 @@ fn between_is_both_and_a_cause_has_its_own() {
 #[test]
 fn a_pattern_is_a_sentence() {
     let mut places = FindingCounts::default();
-    (0..20).for_each(|n| places.take(Kind::WarehouseOnly, None, "farm_1", day(n % 10)));
+    (0..20).for_each(|n| places.take(DriftKind::WarehouseOnly, None, "farm_1", day(n % 10)));
     let patterns = places.patterns(&records(), |n| *n);
     assert_eq!(patterns[0].to_string(), "warehouse only: all 20 are of farm_1, as are 10.0 % of all ids compared");
     let json = serde_json::to_value(&patterns[0]).unwrap();

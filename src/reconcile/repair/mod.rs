@@ -18,7 +18,7 @@ use anyhow::Context as _;
 use super::finding::{Finding, Stability};
 use super::finding_file::DriftFile;
 use super::outcome::{Action, RepairCounter, RepairOutcome};
-use super::verdict::Kind;
+use super::verdict::DriftKind;
 use super::{Audit, Budget};
 use crate::cancellation::CancellationToken;
 use crate::progress::{Progress, Stage};
@@ -92,15 +92,15 @@ impl RepairPlan {
             _ if finding.stability == Stability::Unstable => {
                 Err("it was another at every look: audit again when it has come to rest")
             }
-            Kind::LakeOnly if direction.targets_warehouse() => Ok(Action::Insert),
-            Kind::Differing => match self.trust {
+            DriftKind::LakeOnly if direction.targets_warehouse() => Ok(Action::Insert),
+            DriftKind::Differing => match self.trust {
                 Trust::Lake if direction.targets_warehouse() => Ok(Action::Update),
                 Trust::Warehouse if direction.targets_lake() => Ok(Action::ReplaceObject),
-                Trust::Lake => Err(Kind::Differing.left_because()),
+                Trust::Lake => Err(DriftKind::Differing.left_because()),
                 Trust::Warehouse => Err("the warehouse is trusted: repair the lake, or both; or --trust lake"),
             },
-            Kind::WarehouseOnly if direction.targets_lake() && self.unidentified > 0 => Err(UNIDENTIFIED_OBJECTS),
-            Kind::WarehouseOnly if direction.targets_lake() => Ok(Action::WriteObject),
+            DriftKind::WarehouseOnly if direction.targets_lake() && self.unidentified > 0 => Err(UNIDENTIFIED_OBJECTS),
+            DriftKind::WarehouseOnly if direction.targets_lake() => Ok(Action::WriteObject),
             kind => Err(kind.left_because()),
         }
     }
@@ -162,7 +162,7 @@ pub async fn repair(
 /// What would be done, and what is left with why.
 fn plan_repairs(findings: &DriftFile, plan: &RepairPlan) -> anyhow::Result<RepairOutcome> {
     let mut repaired = RepairOutcome { dry_run: plan.dry_run, ..RepairOutcome::default() };
-    let mut reasons: BTreeMap<(Kind, &'static str), u64> = BTreeMap::new();
+    let mut reasons: BTreeMap<(DriftKind, &'static str), u64> = BTreeMap::new();
     for finding in findings.read()? {
         let finding = finding?;
         match plan.action(&finding) {

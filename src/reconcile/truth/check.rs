@@ -12,7 +12,7 @@ use crate::reconcile::outcome::{TruthCounter, TruthResult};
 use crate::reconcile::sorters::{FULL, Sorters};
 use crate::reconcile::truth_entries::{HashEntry, IdEntry, Unresolved};
 use crate::reconcile::truth_location::TruthLocation;
-use crate::reconcile::verdict::Kind;
+use crate::reconcile::verdict::DriftKind;
 use crate::sort::{OrderedId, Sorted, Sorter};
 use crate::truth::Expectation;
 use pipeline::lake::Span;
@@ -146,14 +146,14 @@ impl TruthCheck {
         findings: &mut FindingCollector,
     ) -> anyhow::Result<()> {
         self.truth[TruthCounter::Surplus] += 1;
-        let finding = of_id(Kind::TruthSurplus, id, seen.key.map(str::to_owned), [seen.key.is_some(), seen.row]);
+        let finding = of_id(DriftKind::TruthSurplus, id, seen.key.map(str::to_owned), [seen.key.is_some(), seen.row]);
         let why = told.as_ref().map_or_else(|| why.to_owned(), |told| format!("{why}: {told}"));
         findings.report(Finding { told, ..finding.because(why) }, None)
     }
 }
 
 /// A finding about an id, with the sides that have it.
-pub(super) fn of_id(kind: Kind, id: &OrderedId, key: Option<String>, [lake, warehouse]: [bool; 2]) -> Finding {
+pub(super) fn of_id(kind: DriftKind, id: &OrderedId, key: Option<String>, [lake, warehouse]: [bool; 2]) -> Finding {
     let text = id.text().into_owned();
     let side = |has: bool| if has { Value::Text(text.clone()) } else { Value::Null };
     Finding::new(kind, text.as_str(), key).with_field(Column::IdTreatedData, side(lake), side(warehouse))

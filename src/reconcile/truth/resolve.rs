@@ -14,7 +14,7 @@ use crate::reconcile::ingest_path::IngestPath;
 use crate::reconcile::outcome::{TruthCounter, TruthResult};
 use crate::reconcile::sorters::FULL;
 use crate::reconcile::truth_entries::{HashEntry, Unresolved};
-use crate::reconcile::verdict::Kind;
+use crate::reconcile::verdict::DriftKind;
 use crate::sort::Sorted;
 use crate::truth::Expectation;
 use pipeline::hex::hex;
@@ -70,7 +70,7 @@ impl TruthCheck {
             self.truth[TruthCounter::QuarantinedMissing] += 1;
             let told = at.into_location();
             let why = format!("not in the quarantine as {}.json: {told}", hex(&hash));
-            let finding = Finding { told: Some(told), ..Finding::without_id(Kind::TruthMissing, None) };
+            let finding = Finding { told: Some(told), ..Finding::without_id(DriftKind::TruthMissing, None) };
             findings.report(finding.because(why), None)?;
         }
         Ok(())
@@ -101,7 +101,7 @@ impl TruthCheck {
         self.truth[TruthCounter::MissingInLake] += u64::from(key.is_none());
         self.truth[TruthCounter::MissingInWarehouse] += u64::from(!row);
         let sides = [key.is_some(), row];
-        let finding = of_id(Kind::TruthMissing, &entry.id, key, sides).because(format!("{lacks}: {told}"));
+        let finding = of_id(DriftKind::TruthMissing, &entry.id, key, sides).because(format!("{lacks}: {told}"));
         findings.report(Finding { told: Some(told), ..finding }, None)
     }
 }

@@ -67,12 +67,12 @@ async fn more_ids_than_fit_into_memory_are_proved_one_by_one() {
     );
     assert_eq!(outcome.exit(), crate::outcome::Exit::Findings);
     let of = |kind| found.iter().filter(move |drift| drift.kind == kind).filter_map(|drift| drift.id.clone());
-    let mut missing: Vec<String> = of(super::super::Kind::TruthMissing).collect();
+    let mut missing: Vec<String> = of(super::super::DriftKind::TruthMissing).collect();
     missing.sort();
     let mut lost = [id(4_321), id(1_234)].map(|id| id.to_string());
     lost.sort();
     assert_eq!(missing, lost);
-    assert_eq!(of(super::super::Kind::TruthSurplus).collect::<Vec<_>>(), [id(50).to_string()]);
+    assert_eq!(of(super::super::DriftKind::TruthSurplus).collect::<Vec<_>>(), [id(50).to_string()]);
 }
 
 /// A lake into which a message comes while it is audited.

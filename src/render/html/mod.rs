@@ -3,10 +3,10 @@
 //! | here | what it is |
 //! | --- | --- |
 //! | `reconcile`, `replay`, `publish` | a page each: outcome → ready text, a file a section; their `page.html.j2` lays it out |
-//! | `calendar`, `overview`, `strips` | farms and days, of any `cells` that say what is wrong with them |
-//! | `findings`, `head`, `account`, `listed` | the pieces that the pages share |
+//! | `calendar`, `heatmap`, `year_calendar` | farms and days, of any `cells` that say what is wrong with them |
+//! | `findings`, `headline`, `breakdown`, `problem_list` | the pieces that the pages share |
 //! | `plot` | lines over time or percentiles, as inline SVG |
-//! | `text`, `numbers` | how data is made fit to be read |
+//! | `sanitize`, `numbers` | how data is made fit to be read |
 //! | `base.html.j2`, `parts.html.j2`, `plot.html.j2`, `style.css` | the frame, the pieces' markup, the dress |
 //!
 //! Nothing here counts or judges: that is the outcomes'.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::outcome::{Counter as _, Role};
-use crate::reconcile::{Counter, Drift, Kind, Outcome, Side};
+use crate::reconcile::{Counter, Drift, DriftKind, Outcome, Side};
 use crate::render::{LabelledRows, count, duration};
 
 mod pattern;
@@ -129,7 +129,7 @@ impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Drift { kind, id, key, fields, reason, .. } = self.0;
         write!(f, "{} {}", kind.name(), id.as_deref().or(key.as_deref()).unwrap_or("–"))?;
-        if *kind == Kind::Differing {
+        if *kind == DriftKind::Differing {
             for (name, [lake, warehouse]) in fields {
                 write!(f, "  {name}: lake {lake}, warehouse {warehouse}")?;
             }

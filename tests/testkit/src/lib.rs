@@ -5,7 +5,7 @@
 //! - [`scene`]: the real binary in a directory and an environment of the test's own, and the outcome of a run.
 //! - [`servers`] and [`private_mariadb`]: databases on real servers, which environment variables name.
 //! - [`samples`]: the real readings and the legacy lake of the repository.
-//! - [`planted`]: drift planted in a lake and its table, with what an audit must find.
+//! - [`planted_drift`]: drift planted in a lake and its table, with what an audit must find.
 //! - [`conformance`]: the suites that every back end of a lake and of a warehouse passes.
 //! - [`faulty_lake`]: a lake that fails when an object's content requests it.
 //! - [`lambda`]: events, the Runtime API and a sandbox for the Lambda.

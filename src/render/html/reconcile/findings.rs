@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::labels;
 use crate::reconcile::Outcome;
-use crate::reconcile::{Drift, Kind, Pattern};
+use crate::reconcile::{Drift, DriftKind, Pattern};
 use crate::render::html::findings::{Field, KindSection, Sample, SizeBudget};
 use crate::render::html::numbers;
 use crate::render::html::sanitize::{self, KEY, VALUE};
@@ -24,9 +24,9 @@ pub(super) struct Findings {
 impl Findings {
     /// The findings within so many bytes, shared out between the kinds that there are.
     pub(super) fn of(outcome: &Outcome, bytes: usize) -> Self {
-        let kinds: Vec<Kind> = Kind::ALL.into_iter().filter(|kind| outcome.of(*kind) > 0).collect();
+        let kinds: Vec<DriftKind> = DriftKind::ALL.into_iter().filter(|kind| outcome.of(*kind) > 0).collect();
         // Each cause of differences is a group of its own, and so is what no cause explains.
-        let causes: Vec<(Kind, Vec<Option<&str>>)> =
+        let causes: Vec<(DriftKind, Vec<Option<&str>>)> =
             kinds.into_iter().map(|kind| (kind, causes(outcome, kind))).collect();
         let mut room = SizeBudget::new(bytes, causes.iter().map(|(_, causes)| causes.len()).sum());
         let mut groups = Vec::new();
@@ -70,7 +70,7 @@ fn sample(drift: &Drift) -> Sample {
 fn side(drift: &Drift) -> &'static str {
     let none = |side: usize| drift.fields.values().all(|values| values[side].is_null());
     match drift.kind {
-        Kind::Differing => "",
+        DriftKind::Differing => "",
         _ if none(1) => "lake",
         _ if none(0) => "warehouse",
         _ => "",
@@ -83,9 +83,9 @@ fn field(name: &str, lake: &Value, warehouse: &Value) -> Field {
 }
 
 /// The causes of a kind's findings, the most frequent first and none last; only `None` where nothing has a cause.
-fn causes(outcome: &Outcome, kind: Kind) -> Vec<Option<&str>> {
+fn causes(outcome: &Outcome, kind: DriftKind) -> Vec<Option<&str>> {
     let mut causes: Vec<Option<&str>> = Vec::new();
-    if kind == Kind::Differing {
+    if kind == DriftKind::Differing {
         let mut named: Vec<_> = outcome.causes.iter().collect();
         named.sort_by_key(|(cause, n)| (std::cmp::Reverse(**n), *cause));
         causes = named.into_iter().map(|(cause, _)| Some(cause.as_str())).collect();

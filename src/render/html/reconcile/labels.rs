@@ -1,6 +1,6 @@
 //! What each verdict means in a short phrase, and what to do about it.
 
-use crate::reconcile::Kind;
+use crate::reconcile::DriftKind;
 use crate::render::html::findings::KindLabels;
 
 /// The words for records that agree.
@@ -14,79 +14,79 @@ pub(super) const MATCHED: KindLabels = KindLabels {
 
 /// The words for a kind.
 #[allow(clippy::too_many_lines, reason = "a table")]
-pub(super) const fn of(kind: Kind) -> KindLabels {
+pub(super) const fn of(kind: DriftKind) -> KindLabels {
     match kind {
-        Kind::LakeOnly => KindLabels {
+        DriftKind::LakeOnly => KindLabels {
             title: "Missing from the warehouse",
             one: "record of the lake is missing from the warehouse",
             many: "records of the lake are missing from the warehouse",
             meaning: "The lake has the record; the warehouse has no row with its id.",
             todo: "Insert the rows: `--repair warehouse`.",
         },
-        Kind::WarehouseOnly => KindLabels {
+        DriftKind::WarehouseOnly => KindLabels {
             title: "Missing from the lake",
             one: "row of the warehouse has no object in the lake",
             many: "rows of the warehouse have no object in the lake",
             meaning: "The warehouse has the row; no object of the lake holds its id.",
             todo: "Find out who wrote the row or removed the object; then write the objects: `--repair lake`.",
         },
-        Kind::Differing => KindLabels {
+        DriftKind::Differing => KindLabels {
             title: "Different values",
             one: "record has other values in the warehouse than in the lake",
             many: "records have other values in the warehouse than in the lake",
             meaning: "Both sides have the record, at least one field differs.",
             todo: "The lake is the original: `--repair warehouse` puts its values into the row.",
         },
-        Kind::DuplicateObject => KindLabels {
+        DriftKind::DuplicateObject => KindLabels {
             title: "Copies in the lake",
             one: "object is a further copy of a record",
             many: "objects are further copies of a record",
             meaning: "Another object has the same id; the one in its right place was judged.",
             todo: "Remove the copy by hand; objects are never deleted by this program.",
         },
-        Kind::LogicalDuplicate => KindLabels {
+        DriftKind::LogicalDuplicate => KindLabels {
             title: "Two ids for one reading",
             one: "id is a second one on the same farm, pen, lot and time",
             many: "ids are second ones on the same farm, pen, lot and time",
             meaning: "A corrected reading, or a redelivery by the older Lambda: sums count it twice.",
             todo: "Ask the farm which reading is right; this is not to be guessed.",
         },
-        Kind::Misfiled => KindLabels {
+        DriftKind::Misfiled => KindLabels {
             title: "Filed in the wrong place",
             one: "object lies under a path that is not its content's",
             many: "objects lie under paths that are not their content's",
             meaning: "Farm or day in the object's path are not those of the record.",
             todo: "Move it by hand; until then, reading by farm and day misses it.",
         },
-        Kind::RuleBreak => KindLabels {
+        DriftKind::RuleBreak => KindLabels {
             title: "Target intake off the rule",
             one: "`consumo_meta` is not what the rule makes of `peso_medio`",
             many: "`consumo_meta` values are not what the rule makes of `peso_medio`",
             meaning: "`consumo_meta` is not `peso_medio` times the rate of this audit.",
             todo: "Check the rate (`--meta-rate`) and who wrote the record before changing anything.",
         },
-        Kind::Unreadable => KindLabels {
+        DriftKind::Unreadable => KindLabels {
             title: "Unreadable objects",
             one: "object cannot be fetched or is not JSON",
             many: "objects cannot be fetched or are not JSON",
             meaning: "The object is there but its content is lost to every reader.",
             todo: "Move it away by hand; if the warehouse has its row, `--repair lake` writes it anew.",
         },
-        Kind::Rejected => KindLabels {
+        DriftKind::Rejected => KindLabels {
             title: "Invalid records",
             one: "object is JSON but no valid record",
             many: "objects are JSON but no valid records",
             meaning: "A field is missing or impossible, so the record was not compared.",
             todo: "Correct it at its source and send it again; move the object away by hand.",
         },
-        Kind::TruthMissing => KindLabels {
+        DriftKind::TruthMissing => KindLabels {
             title: "Missing by the truth file",
             one: "reading or broken message that the truth file tells of is missing",
             many: "readings or broken messages that the truth file tells of are missing",
             meaning: "The history has it; a store, or the quarantine, has it not.",
             todo: "Wait if messages are still on their way; else send the history again: repeats change nothing.",
         },
-        Kind::TruthSurplus => KindLabels {
+        DriftKind::TruthSurplus => KindLabels {
             title: "Surplus by the truth file",
             one: "id is in a store although the truth file does not put it there",
             many: "ids are in a store although the truth file does not put them there",

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::reconcile::{
     AuditOptions, AuditSettings, Counter, Outcome, RunInfo, Store, StoreInfo, TruthCounter, TruthResult,
 };
-use crate::reconcile::{Drift, Kind, Pattern, PatternShape};
+use crate::reconcile::{Drift, DriftKind, Pattern, PatternShape};
 use crate::render::html::{MOST_BYTES, render, write};
 use pipeline::record::row::TableSchema;
 
@@ -54,7 +54,7 @@ fn clean() -> Outcome {
 /// One finding of each kind, all with the same text for whatever comes from data.
 fn every_kind(text: &str) -> Outcome {
     let mut outcome = clean();
-    for kind in Kind::ALL {
+    for kind in DriftKind::ALL {
         let mut drift = Drift::new(kind, text, Some(text.into()))
             .with_field("consumo_real", json!(9.076_451), json!(9.5))
             .with_reason(text);
@@ -87,7 +87,7 @@ fn a_clean_audit_says_so_first() {
 #[test]
 fn every_kind_of_drift_has_its_section() {
     let html = render(&every_kind(ID)).unwrap();
-    for kind in Kind::ALL {
+    for kind in DriftKind::ALL {
         assert!(html.contains(&format!("<section id=\"{}\"", kind.name())), "{}", kind.name());
         assert!(html.contains(&format!("href=\"#{}\"", kind.name())), "{}", kind.name());
     }
@@ -126,7 +126,7 @@ fn hostile_text_stays_text() {
     outcome.stores.server_settings.insert(hostile.into(), hostile.into());
     outcome.stores.columns.insert("peso_medio".into(), hostile.into());
     let shape = PatternShape::OneFarm { farm: hostile.into() };
-    let (cause, kind) = (Some(hostile.to_owned()), Kind::Differing);
+    let (cause, kind) = (Some(hostile.to_owned()), DriftKind::Differing);
     outcome.patterns.push(Pattern {
         kind,
         cause: cause.clone(),
@@ -167,7 +167,7 @@ fn a_thousand_samples_with_long_keys_fit() {
     let mut outcome = clean();
     for at in 0..5_000 {
         let key = format!("fazenda/{at:05}/{}", "k".repeat(286));
-        let drift = Drift::new(Kind::Differing, ID, Some(key)).with_field("peso_medio", json!(1.5), json!(2.5));
+        let drift = Drift::new(DriftKind::Differing, ID, Some(key)).with_field("peso_medio", json!(1.5), json!(2.5));
         outcome.count(&drift, None);
     }
     let html = render(&outcome).unwrap();
@@ -179,7 +179,7 @@ fn a_thousand_samples_with_long_keys_fit() {
 fn the_worst_text_still_fits_and_no_kind_hides_another() {
     let mut outcome = clean();
     let worst = "\"".repeat(1_024);
-    for kind in Kind::ALL {
+    for kind in DriftKind::ALL {
         for at in 0..1_200 {
             let drift = Drift::new(kind, &worst, Some(worst.clone())).with_reason(&worst);
             outcome.count(&drift, Some((worst.clone(), day("2015-01-01") + Days::new(at))));
@@ -187,7 +187,7 @@ fn the_worst_text_still_fits_and_no_kind_hides_another() {
     }
     let html = render(&outcome).unwrap();
     assert!(html.len() < MOST_BYTES, "{}", html.len());
-    for kind in Kind::ALL {
+    for kind in DriftKind::ALL {
         assert!(html.contains(&format!("<section id=\"{}\"", kind.name())), "{}", kind.name());
     }
 }
@@ -237,7 +237,7 @@ fn days_that_both_sides_lack_and_what_explains_differences_have_their_place() {
     outcome.cell("fazenda_um", day("2023-01-20")).lake = 1;
     outcome.cell("fazenda_um", day("2023-01-12"));
     outcome.find_gaps();
-    let shifted = Drift { cause: Some("3 h earlier".into()), ..Drift::new(Kind::Differing, ID, None) };
+    let shifted = Drift { cause: Some("3 h earlier".into()), ..Drift::new(DriftKind::Differing, ID, None) };
     outcome.count(&shifted, None);
     let page = render(&outcome).unwrap();
     assert!(page.contains("15 days in 1 gap"), "a day with nothing on either side is none: {page}");
@@ -259,7 +259,7 @@ fn a_large_audit_with_ten_thousand_differences_fits() {
     for n in 0..10_000_u64 {
         let cause = [None, Some("rounded to 1 decimal"), Some("3 h earlier in the warehouse: another time zone")];
         let key = format!("fazenda_{:02}/2022/01/01/historico_consumo_2022-01-01 00:00:00.000_{n:036}.json", n % 20);
-        let mut drift = Drift::new(Kind::Differing, format!("{n:036}"), Some(key));
+        let mut drift = Drift::new(DriftKind::Differing, format!("{n:036}"), Some(key));
         drift.cause = cause[n as usize % 3].map(str::to_owned);
         for field in ["consumo_real", "peso_medio", "data"] {
             drift = drift.with_field(field, json!(9.076_451), json!(9.5));

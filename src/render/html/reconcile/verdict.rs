@@ -3,7 +3,7 @@
 use super::{labels, truth};
 use crate::outcome::{CommandOutcome as _, Exit};
 use crate::reconcile::Outcome;
-use crate::reconcile::{Counter, Kind, RepairCounter};
+use crate::reconcile::{Counter, DriftKind, RepairCounter};
 use crate::render::duration;
 use crate::render::html::breakdown::{Breakdown, CategoryRow};
 use crate::render::html::headline::{self, Fact, Headline, Highlight};
@@ -94,7 +94,7 @@ fn lead(outcome: &Outcome) -> String {
 
 /// What was found: the number, the phrase and the place on the page.
 fn found(outcome: &Outcome) -> Vec<(u64, &'static str, &'static str)> {
-    let mut found: Vec<_> = Kind::ALL
+    let mut found: Vec<_> = DriftKind::ALL
         .into_iter()
         .map(|kind| (outcome.of(kind), labels::of(kind).phrase(outcome.of(kind)), kind.name()))
         .collect();
@@ -135,9 +135,9 @@ fn evidence(outcome: &Outcome) -> Vec<Fact> {
 /// Every verdict with its count, whether it occurred or not.
 pub(super) fn counts(outcome: &Outcome) -> Vec<CategoryRow> {
     let mut counts = vec![CategoryRow::of(outcome[Counter::Matched], "matched", &labels::MATCHED)];
-    let of = |kind: Kind| CategoryRow::with_section(outcome.of(kind), kind.name(), &labels::of(kind));
-    let asked = |kind: &Kind| !kind.is_of_truth() || outcome.truth.is_some();
-    counts.extend(Kind::ALL.into_iter().filter(asked).map(of));
+    let of = |kind: DriftKind| CategoryRow::with_section(outcome.of(kind), kind.name(), &labels::of(kind));
+    let asked = |kind: &DriftKind| !kind.is_of_truth() || outcome.truth.is_some();
+    counts.extend(DriftKind::ALL.into_iter().filter(asked).map(of));
     counts
 }
 
