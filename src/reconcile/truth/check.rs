@@ -148,7 +148,7 @@ impl TruthCheck {
         self.truth[TruthCounter::Surplus] += 1;
         let finding = of_id(DriftKind::TruthSurplus, id, seen.key.map(str::to_owned), [seen.key.is_some(), seen.row]);
         let why = told.as_ref().map_or_else(|| why.to_owned(), |told| format!("{why}: {told}"));
-        findings.report(Finding { told, ..finding.because(why) }, None)
+        findings.report(Finding { told, ..finding.with_reason(why) }, None)
     }
 }
 

@@ -80,7 +80,7 @@ fn accounts(truth: &TruthResult) -> Vec<Breakdown> {
 fn facts(truth: &TruthResult) -> Vec<Fact> {
     let some = |n: u64, said: String| if n > 0 { said } else { String::new() };
     let door = match truth.door {
-        Some(door) if truth.door_said => door.command().to_owned(),
+        Some(door) if truth.door_said => door.as_command().to_owned(),
         Some(_) => format!("{}, as what is there tells", truth.ingest_path_text()),
         None => String::new(),
     };
