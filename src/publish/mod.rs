@@ -161,7 +161,7 @@ pub async fn run(
     topic: Arc<dyn Topic>,
     settings: Settings,
     progress: &Progress,
-    stop: &CancellationToken,
+    cancel: &CancellationToken,
 ) -> anyhow::Result<Outcome> {
     source.check()?;
     CHECK.run(|e: &Error| e.kind, |_| topic.check()).await?;
@@ -176,19 +176,19 @@ pub async fn run(
     )?;
     let journal = Journal::open(&settings.journal, of, settings.resume, settings.skip)?;
     let watch = match settings.watched.clone() {
-        Some(watched) => Some(watch::DeliveryWatch::begin(watched, stop).await?),
+        Some(watched) => Some(watch::DeliveryWatch::begin(watched, cancel).await?),
         None => None,
     };
     let fail_if = settings.fail_if.clone();
     let parts = run::RunParts { topic, settings, dead, journal, watch };
-    let mut outcome = run::PublishRun::new(parts, progress, stop).run(source).await?;
+    let mut outcome = run::PublishRun::new(parts, progress, cancel).run(source).await?;
     outcome.verdicts = fail_if.evaluate(&outcome);
     Ok(outcome)
 }
 
 /// Returns when somebody wishes to stop.
-async fn wished(stop: &CancellationToken) {
-    while !stop.is_cancelled() {
+async fn wished(cancel: &CancellationToken) {
+    while !cancel.is_cancelled() {
         tokio::time::sleep(LOOK).await;
     }
 }

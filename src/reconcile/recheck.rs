@@ -45,11 +45,11 @@ impl Candidate {
     }
 
     /// Whether it is what was seen before.
-    fn matches(&self, look: &Observation) -> bool {
-        let whole = look.lost.is_empty() && look.copies.len() + 1 == self.keys.len().max(1);
-        let home = look.primary.as_ref().map(|(_, record)| record);
+    fn matches(&self, observation: &Observation) -> bool {
+        let whole = observation.lost.is_empty() && observation.copies.len() + 1 == self.keys.len().max(1);
+        let home = observation.primary.as_ref().map(|(_, record)| record);
         let records = if self.unopened { home.is_some() } else { home == self.record.as_ref() };
-        whole && records && look.row.as_ref() == self.row.as_ref().map(|row| &row.0)
+        whole && records && observation.row.as_ref() == self.row.as_ref().map(|row| &row.0)
     }
 }
 
@@ -84,23 +84,23 @@ pub(super) enum LostObject {
 /// Looks at suspicions until they hold still.
 pub(super) async fn recheck(
     audit: &Audit,
-    shape: &TableSchema,
-    suspicions: Vec<Candidate>,
+    schema: &TableSchema,
+    candidates: Vec<Candidate>,
 ) -> anyhow::Result<Vec<(Candidate, Observation)>> {
-    let mut looks = observe(audit, shape, &suspicions).await?;
+    let mut looks = observe(audit, schema, &candidates).await?;
     let restless = |looks: &[Observation], before: &dyn Fn(usize, &Observation) -> bool| -> Vec<usize> {
-        (0..looks.len()).filter(|&at| !agrees(audit, shape, &looks[at]) && !before(at, &looks[at])).collect()
+        (0..looks.len()).filter(|&at| !agrees(audit, schema, &looks[at]) && !before(at, &looks[at])).collect()
     };
-    let mut moving = restless(&looks, &|at, look| suspicions[at].matches(look));
+    let mut moving = restless(&looks, &|at, observation| candidates[at].matches(observation));
     for pause in PAUSES {
         if moving.is_empty() {
             break;
         }
         tokio::time::sleep(pause).await;
-        let again: Vec<Candidate> = moving.iter().map(|&at| suspicions[at].clone()).collect();
+        let again: Vec<Candidate> = moving.iter().map(|&at| candidates[at].clone()).collect();
         let mut still = Vec::new();
-        for (at, now) in moving.into_iter().zip(observe(audit, shape, &again).await?) {
-            if !agrees(audit, shape, &now) && now != looks[at] {
+        for (at, now) in moving.into_iter().zip(observe(audit, schema, &again).await?) {
+            if !agrees(audit, schema, &now) && now != looks[at] {
                 still.push(at);
             }
             looks[at] = now;
@@ -108,32 +108,32 @@ pub(super) async fn recheck(
         moving = still;
     }
     moving.into_iter().for_each(|at| looks[at].unstable = true);
-    Ok(suspicions.into_iter().zip(looks).collect())
+    Ok(candidates.into_iter().zip(looks).collect())
 }
 
 /// Whether both sides agree, or neither has anything.
-pub(super) fn agrees(audit: &Audit, shape: &TableSchema, look: &Observation) -> bool {
-    match (&look.primary, &look.row) {
-        (Some((_, record)), Some(row)) => audit.differences(record, row, shape).is_empty(),
+pub(super) fn agrees(audit: &Audit, schema: &TableSchema, observation: &Observation) -> bool {
+    match (&observation.primary, &observation.row) {
+        (Some((_, record)), Some(row)) => audit.differences(record, row, schema).is_empty(),
         (None, None) => true,
         _ => false,
     }
 }
 
-async fn observe(audit: &Audit, shape: &TableSchema, suspicions: &[Candidate]) -> anyhow::Result<Vec<Observation>> {
-    let ids: Vec<String> = suspicions.iter().map(|suspicion| suspicion.row_id().to_owned()).collect();
-    let rows = audit.warehouse.fetch(&ids, shape).await?;
+async fn observe(audit: &Audit, schema: &TableSchema, candidates: &[Candidate]) -> anyhow::Result<Vec<Observation>> {
+    let ids: Vec<String> = candidates.iter().map(|candidate| candidate.row_id().to_owned()).collect();
+    let rows = audit.warehouse.fetch(&ids, schema).await?;
     let near: HashMap<String, String> = rows.iter().map(|row| (fold_id(row.id()), row.id().to_owned())).collect();
     let mut exact: HashMap<String, Row> = rows.into_iter().map(|row| (row.id().to_owned(), row)).collect();
-    let mut looks = Vec::with_capacity(suspicions.len());
+    let mut looks = Vec::with_capacity(candidates.len());
     for id in &ids {
         let row = exact.remove(id);
         let near = near.get(&fold_id(id)).filter(|near| *near != id).cloned();
         looks.push(Observation { row, id_variant: near, ..Observation::default() });
     }
     // A flat list, so that many copies of one id do not stand in a row.
-    let wanted = suspicions.iter().zip(&looks).enumerate().flat_map(|(at, (suspicion, look))| {
-        let keys = if suspicion.keys.is_empty() { look.row.as_ref().and_then(likely_key) } else { None };
+    let wanted = candidates.iter().zip(&looks).enumerate().flat_map(|(at, (suspicion, observation))| {
+        let keys = if suspicion.keys.is_empty() { observation.row.as_ref().and_then(likely_key) } else { None };
         let keys = suspicion.keys.iter().cloned().chain(keys);
         keys.map(move |key| (at, key, suspicion.id.as_str())).collect::<Vec<_>>()
     });
@@ -142,7 +142,7 @@ async fn observe(audit: &Audit, shape: &TableSchema, suspicions: &[Candidate]) -
         .map(|(at, key, id)| async move { (at, object(audit, &key, id).await, key) })
         .buffered(audit.reads.max(1));
     while let Some((at, object, key)) = objects.next().await {
-        let (look, known) = (&mut looks[at], !suspicions[at].keys.is_empty());
+        let (look, known) = (&mut looks[at], !candidates[at].keys.is_empty());
         match object? {
             None => {}
             Some(Ok(record)) if look.primary.is_none() => look.primary = Some((key, record)),

@@ -45,14 +45,14 @@ const KEPT: usize = 16;
 ///
 /// An attempt of a request may take a minute with [`TimeoutProfile::Bulk`], its body included, and 3 s with
 /// [`TimeoutProfile::Streaming`]; connecting 5 s and 1 s.
-pub async fn config(patience: TimeoutProfile) -> SdkConfig {
-    let (connect, attempt) = match patience {
+pub async fn config(timeout_profile: TimeoutProfile) -> SdkConfig {
+    let (connect, attempt) = match timeout_profile {
         TimeoutProfile::Bulk => (5, 60),
         TimeoutProfile::Streaming => (1, 3),
     };
     let timeouts = TimeoutConfig::builder().connect_timeout(Duration::from_secs(connect));
     let timeouts = timeouts.operation_attempt_timeout(Duration::from_secs(attempt)).build();
-    let http = match patience {
+    let http = match timeout_profile {
         TimeoutProfile::Bulk => https(usize::MAX),
         TimeoutProfile::Streaming => SharedHttpClient::new(ReconnectingClient::new(|| https(KEPT), STALE)),
     };

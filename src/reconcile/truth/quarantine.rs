@@ -19,9 +19,9 @@ impl TruthCheck {
         &mut self,
         lake: &dyn Lake,
         progress: &Progress,
-        stop: &CancellationToken,
+        cancel: &CancellationToken,
     ) -> anyhow::Result<Option<Sorted<HashEntry>>> {
-        let Some(mut kept) = self.list(&*lake.sibling(QUARANTINE), progress, stop).await? else { return Ok(None) };
+        let Some(mut kept) = self.list(&*lake.sibling(QUARANTINE), progress, cancel).await? else { return Ok(None) };
         let mut missing = self.sorters.told_hashes()?;
         let nothing = self.sorters.told_hashes()?.finish()?;
         let told = std::mem::replace(&mut self.hashes, nothing);
@@ -56,12 +56,12 @@ impl TruthCheck {
         &self,
         quarantine: &dyn Lake,
         progress: &Progress,
-        stop: &CancellationToken,
+        cancel: &CancellationToken,
     ) -> anyhow::Result<Option<Sorted<QuarantinedHash>>> {
         let stage = progress.stage("quarantine", None);
         let (mut sorter, mut after) = (self.sorters.kept()?, None);
         loop {
-            if stop.is_cancelled() {
+            if cancel.is_cancelled() {
                 return Ok(None);
             }
             let page = quarantine.list("", Depth::Recursive, after.as_deref()).await?;

@@ -133,8 +133,8 @@ pub(crate) fn storage_class(stored: &Stored) -> Option<StorageClass> {
 }
 
 /// The class a writer asks for.
-pub(crate) fn asked_class(asked: Option<&StorageClass>) -> S3Result<object::StorageClass> {
-    let Some(asked) = asked else {
+pub(crate) fn asked_class(requested: Option<&StorageClass>) -> S3Result<object::StorageClass> {
+    let Some(asked) = requested else {
         return Ok(object::StorageClass::Standard);
     };
     object::StorageClass::parse(asked.as_str())

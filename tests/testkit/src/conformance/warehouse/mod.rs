@@ -33,13 +33,13 @@ pub async fn check(warehouse: &dyn Warehouse) {
     assert_eq!(e.reason, Reason::NoTable, "{e}");
     assert!(!warehouse.init().await.unwrap().is_empty());
     assert_eq!(warehouse.init().await.unwrap(), Vec::<String>::new(), "init again creates nothing");
-    let shape = warehouse.table_schema().await.unwrap();
-    loading_twice_changes_nothing(warehouse, &shape).await;
-    every_value_survives(warehouse, &shape).await;
-    a_batch_with_a_taken_id_is_not_inserted(warehouse, &shape).await;
-    mixed_batches_are_told_apart(warehouse, &shape).await;
-    a_guarded_update_never_overwrites_a_newer_write(warehouse, &shape).await;
-    a_value_too_long_is_refused_alone(warehouse, &shape).await;
+    let schema = warehouse.table_schema().await.unwrap();
+    loading_twice_changes_nothing(warehouse, &schema).await;
+    every_value_survives(warehouse, &schema).await;
+    a_batch_with_a_taken_id_is_not_inserted(warehouse, &schema).await;
+    mixed_batches_are_told_apart(warehouse, &schema).await;
+    a_guarded_update_never_overwrites_a_newer_write(warehouse, &schema).await;
+    a_value_too_long_is_refused_alone(warehouse, &schema).await;
     assert!(warehouse.status().await.unwrap().rows.is_some_and(|rows| rows >= 2_345));
 }
 
@@ -47,32 +47,32 @@ fn count(outcome: &[LoadResult], what: impl Fn(&LoadResult) -> bool) -> usize {
     outcome.iter().filter(|loaded| what(loaded)).count()
 }
 
-async fn loading_twice_changes_nothing(warehouse: &dyn Warehouse, shape: &TableSchema) {
+async fn loading_twice_changes_nothing(warehouse: &dyn Warehouse, schema: &TableSchema) {
     let records: Vec<Record> = (0..2_345).map(record).collect();
     for expected in [LoadResult::Inserted, LoadResult::Identical] {
-        let outcome = load(warehouse, &records, shape, OnConflict::Keep).await.unwrap();
+        let outcome = load(warehouse, &records, schema, OnConflict::Keep).await.unwrap();
         assert_eq!(count(&outcome, |loaded| *loaded == expected), records.len(), "{expected:?}");
     }
 }
 
-async fn every_value_survives(warehouse: &dyn Warehouse, shape: &TableSchema) {
+async fn every_value_survives(warehouse: &dyn Warehouse, schema: &TableSchema) {
     let record = record(7);
-    let rows = warehouse.fetch(&[record.id_treated_data.clone(), "missing".into()], shape).await.unwrap();
-    assert_eq!(rows, [record.to_row(shape)], "bit for bit");
+    let rows = warehouse.fetch(&[record.id_treated_data.clone(), "missing".into()], schema).await.unwrap();
+    assert_eq!(rows, [record.to_row(schema)], "bit for bit");
 }
 
-async fn a_batch_with_a_taken_id_is_not_inserted(warehouse: &dyn Warehouse, shape: &TableSchema) {
-    let rows: Vec<Row> = [5_000, 5_001, 7].map(|n| record(n).to_row(shape)).to_vec();
-    assert_eq!(warehouse.insert(&rows, shape).await.unwrap(), InsertResult::IdTaken);
+async fn a_batch_with_a_taken_id_is_not_inserted(warehouse: &dyn Warehouse, schema: &TableSchema) {
+    let rows: Vec<Row> = [5_000, 5_001, 7].map(|n| record(n).to_row(schema)).to_vec();
+    assert_eq!(warehouse.insert(&rows, schema).await.unwrap(), InsertResult::IdTaken);
     let ids = [rows[0].id().to_owned(), rows[1].id().to_owned()];
-    assert!(warehouse.fetch(&ids, shape).await.unwrap().is_empty(), "all or nothing");
+    assert!(warehouse.fetch(&ids, schema).await.unwrap().is_empty(), "all or nothing");
 }
 
-async fn mixed_batches_are_told_apart(warehouse: &dyn Warehouse, shape: &TableSchema) {
+async fn mixed_batches_are_told_apart(warehouse: &dyn Warehouse, schema: &TableSchema) {
     let mut changed = record(8);
     changed.reading.peso_medio += 0.5;
     let records = [record(3_000), record(7), changed, record(3_001), record(3_000)];
-    let outcome = load(warehouse, &records, shape, OnConflict::Keep).await.unwrap();
+    let outcome = load(warehouse, &records, schema, OnConflict::Keep).await.unwrap();
     let [
         LoadResult::Inserted,
         LoadResult::Identical,
@@ -84,27 +84,31 @@ async fn mixed_batches_are_told_apart(warehouse: &dyn Warehouse, shape: &TableSc
         panic!("{outcome:?}")
     };
     assert_eq!(conflict.differences.iter().map(|d| d.column).collect::<Vec<_>>(), [Column::PesoMedio]);
-    assert_eq!(warehouse.fetch(&[record(8).id_treated_data], shape).await.unwrap(), [record(8).to_row(shape)], "kept");
-    let outcome = load(warehouse, &records[2..3], shape, OnConflict::Overwrite).await.unwrap();
+    assert_eq!(
+        warehouse.fetch(&[record(8).id_treated_data], schema).await.unwrap(),
+        [record(8).to_row(schema)],
+        "kept"
+    );
+    let outcome = load(warehouse, &records[2..3], schema, OnConflict::Overwrite).await.unwrap();
     assert!(matches!(outcome.as_slice(), [LoadResult::Overwritten(_)]), "{outcome:?}");
-    assert_eq!(warehouse.fetch(&[record(8).id_treated_data], shape).await.unwrap(), [records[2].to_row(shape)]);
+    assert_eq!(warehouse.fetch(&[record(8).id_treated_data], schema).await.unwrap(), [records[2].to_row(schema)]);
 }
 
-async fn a_guarded_update_never_overwrites_a_newer_write(warehouse: &dyn Warehouse, shape: &TableSchema) {
-    let old = record(9).to_row(shape);
+async fn a_guarded_update_never_overwrites_a_newer_write(warehouse: &dyn Warehouse, schema: &TableSchema) {
+    let old = record(9).to_row(schema);
     let (mut first, mut second) = (old.clone(), old.clone());
     first.0[Column::QuantidadeAnimais.index()] = Value::Integer(50);
     second.0[Column::QuantidadeAnimais.index()] = Value::Integer(49);
-    assert!(warehouse.replace(&old, &first, shape).await.unwrap());
-    assert!(!warehouse.replace(&old, &second, shape).await.unwrap());
-    assert_eq!(warehouse.fetch(&[old.id().to_owned()], shape).await.unwrap(), [first]);
+    assert!(warehouse.replace(&old, &first, schema).await.unwrap());
+    assert!(!warehouse.replace(&old, &second, schema).await.unwrap());
+    assert_eq!(warehouse.fetch(&[old.id().to_owned()], schema).await.unwrap(), [first]);
 }
 
 /// SQLite holds text of any length, so there the long value simply goes in.
-async fn a_value_too_long_is_refused_alone(warehouse: &dyn Warehouse, shape: &TableSchema) {
+async fn a_value_too_long_is_refused_alone(warehouse: &dyn Warehouse, schema: &TableSchema) {
     let mut records: Vec<Record> = (6_000..6_150).map(record).collect();
     records[70].reading.id_lote = "x".repeat(300);
-    let outcome = load(warehouse, &records, shape, OnConflict::Keep).await.unwrap();
+    let outcome = load(warehouse, &records, schema, OnConflict::Keep).await.unwrap();
     let refused = count(&outcome, |loaded| matches!(loaded, LoadResult::Refused(_)));
     assert_eq!(count(&outcome, |loaded| *loaded == LoadResult::Inserted) + refused, records.len());
     assert!(refused <= 1 && outcome[70] != LoadResult::Identical, "{:?}", outcome[70]);

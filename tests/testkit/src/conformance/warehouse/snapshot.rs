@@ -12,14 +12,14 @@ use pipeline::warehouse::{BulkWarehouse, ChangeSet, InsertResult, Snapshot, Time
 const ROWS: u32 = 2_345;
 
 /// Runs every check on a table that has no rows yet.
-pub(super) async fn check(warehouse: &dyn BulkWarehouse, shape: &TableSchema) {
-    let mut rows: Vec<Row> = (0..ROWS).map(|n| record(n).to_row(shape)).collect();
+pub(super) async fn check(warehouse: &dyn BulkWarehouse, schema: &TableSchema) {
+    let mut rows: Vec<Row> = (0..ROWS).map(|n| record(n).to_row(schema)).collect();
     rows.sort_by(|a, b| a.id().cmp(b.id()));
     let change = ChangeSet { insert: &rows, ..ChangeSet::default() };
-    assert_eq!(warehouse.apply(&change, shape).await.unwrap(), InsertResult::Inserted);
-    pages_come_in_the_order_of_ids(warehouse, shape, &rows).await;
-    windows_hold(warehouse, shape).await;
-    what_is_written_meanwhile_does_not_show(warehouse, shape, &rows).await;
+    assert_eq!(warehouse.apply(&change, schema).await.unwrap(), InsertResult::Inserted);
+    pages_come_in_the_order_of_ids(warehouse, schema, &rows).await;
+    windows_hold(warehouse, schema).await;
+    what_is_written_meanwhile_does_not_show(warehouse, schema, &rows).await;
 }
 
 /// Every row of some windows, by scans of at most so many rows in pages of a seventh of that.
@@ -38,21 +38,21 @@ async fn all(snapshot: &mut dyn Snapshot, limit: u32, windows: &[TimeWindow]) ->
     }
 }
 
-async fn pages_come_in_the_order_of_ids(warehouse: &dyn BulkWarehouse, shape: &TableSchema, rows: &[Row]) {
-    let mut snapshot = warehouse.snapshot(shape).await.unwrap();
+async fn pages_come_in_the_order_of_ids(warehouse: &dyn BulkWarehouse, schema: &TableSchema, rows: &[Row]) {
+    let mut snapshot = warehouse.snapshot(schema).await.unwrap();
     for page in [100, 5_000] {
         assert!(all(&mut *snapshot, page, &[]).await == rows, "pages of {page}: bit for bit");
     }
 }
 
-async fn windows_hold(warehouse: &dyn BulkWarehouse, shape: &TableSchema) {
+async fn windows_hold(warehouse: &dyn BulkWarehouse, schema: &TableSchema) {
     let day = record(0).reading.data.naive_utc();
     let next = day.checked_add_days(Days::new(1));
     let of_row_ts = |from, until| TimeWindow { column: Column::RowTs, from, until };
     let of_data = |from, until| TimeWindow { column: Column::Data, from, until };
     let processed = record(0).row_ts.naive_utc();
     let later = processed.checked_add_days(Days::new(1));
-    let mut snapshot = warehouse.snapshot(shape).await.unwrap();
+    let mut snapshot = warehouse.snapshot(schema).await.unwrap();
     let cases = [
         (vec![of_data(Some(day), next)], 79),
         (vec![of_data(next, None)], ROWS - 79),
@@ -68,21 +68,21 @@ async fn windows_hold(warehouse: &dyn BulkWarehouse, shape: &TableSchema) {
     }
 }
 
-async fn what_is_written_meanwhile_does_not_show(warehouse: &dyn BulkWarehouse, shape: &TableSchema, rows: &[Row]) {
-    let mut snapshot = warehouse.snapshot(shape).await.unwrap();
+async fn what_is_written_meanwhile_does_not_show(warehouse: &dyn BulkWarehouse, schema: &TableSchema, rows: &[Row]) {
+    let mut snapshot = warehouse.snapshot(schema).await.unwrap();
     let first = snapshot.scan(None, 10, 100, &[]).try_concat().await.unwrap();
     assert!(first == rows[..10]);
     let last = rows.last().unwrap();
     let mut changed = last.clone();
     changed.0[Column::QuantidadeAnimais.index()] = Value::Integer(1);
-    let new = [record(ROWS).to_row(shape)];
+    let new = [record(ROWS).to_row(schema)];
     let replace = [(last.clone(), changed.clone())];
     let change = ChangeSet { insert: &new, replace: &replace, ..ChangeSet::default() };
-    assert_eq!(warehouse.apply(&change, shape).await.unwrap(), InsertResult::Inserted);
+    assert_eq!(warehouse.apply(&change, schema).await.unwrap(), InsertResult::Inserted);
     let after = first.last().map(|row| row.id().to_owned());
     let rest = snapshot.scan(after, 5_000, 1_000, &[]).try_concat().await.unwrap();
     assert!(rest == rows[10..], "as it was when the reading began");
-    let mut later = warehouse.snapshot(shape).await.unwrap();
+    let mut later = warehouse.snapshot(schema).await.unwrap();
     let now = all(&mut *later, 5_000, &[]).await;
     assert_eq!(now.len(), rows.len() + 1, "another reading shows a later moment");
     assert!(now.contains(&changed) && now.contains(&new[0]));
