@@ -29,7 +29,7 @@
 //! | `truth_lines.rs` | a unit's lines of the truth file |
 //! | `file_unit.rs` | [`FileUnit`] (farm × day), [`Part`], order and names of files |
 //! | `delivery.rs` | [`Delivery`], what a file holds once faults are carried out |
-//! | `delivery/held.rs` | readings out of order |
+//! | `delivery/reorder.rs` | readings out of order |
 //! | `parallel.rs` | [`generate()`], many units on all cores, handed over in order |
 //!
 //! The faultless history is the truth: every fault is a way of delivering it badly, and
