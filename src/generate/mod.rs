@@ -3,11 +3,11 @@
 //!
 //! | file | owns |
 //! | --- | --- |
-//! | `work.rs` | what a thread makes of a few units |
-//! | `table.rs` | readings as Parquet |
+//! | `encode.rs` | what a thread makes of a few units |
+//! | `parquet.rs` | readings as Parquet |
 //! | `sink.rs` | directory, file or stdout |
-//! | `pins.rs` | tests only: SHA-256 of reference sets |
-//! | `told.rs` | the truth file on its way |
+//! | `checksum_tests.rs` | tests only: SHA-256 of reference sets |
+//! | `truth_file.rs` | the truth file on its way |
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;

@@ -7,30 +7,30 @@
 //! | file | owns |
 //! | --- | --- |
 //! | `mod.rs` | [`Herd`], the checked configuration |
-//! | `chance.rs` | random numbers as a function of what they are for |
+//! | `random.rs` | random numbers as a function of what they are for |
 //! | `names.rs` | `cod_cliente`, and ids of pens and lots |
 //! | `pens.rs` | the calendar of a pen: which lot stands in it on a day |
-//! | `moves.rs` | which pen a lot stands in once two pens trade lots |
+//! | `pen_moves.rs` | which pen a lot stands in once two pens trade lots |
 //! | `lot.rs` | what becomes of a lot: entry, growth, appetite, day-to-day variation |
 //! | `health.rs` | illness and death in a lot |
-//! | `scales.rs` | weighings, and the weight reported between them |
+//! | `weighing.rs` | weighings, and the weight reported between them |
 //! | `weather.rs` | rain on a farm, shared by its lots |
-//! | `mill.rs` | feeding on a farm: the week, stops of the feed mill, the New Year |
+//! | `feeding.rs` | feeding on a farm: the week, stops of the feed mill, the New Year |
 //! | `raca.rs` | [`Raca`], the breed of a lot |
 //! | `reading.rs` | [`Reading`], one day of one lot |
-//! | `print.rs` | a reading as NDJSON or CSV bytes |
-//! | `digits.rs` | numbers and dates as digits |
+//! | `encode.rs` | a reading as NDJSON or CSV bytes |
+//! | `format_digits.rs` | numbers and dates as digits |
 //! | `fault.rs` | [`Fault`] and [`Malformed`], the words for what goes wrong |
 //! | `faults.rs` | [`Faults`], what goes wrong and how often |
 //! | `malformed.rs` | lines that are no valid reading |
 //! | `oversized.rs` | a reading that is too long for a topic |
-//! | `message.rs` | a line as the message it is read as |
+//! | `line_message.rs` | a line as the message it is read as |
 //! | `id.rs` | the id that the intake gives a reading |
-//! | `told.rs` | a unit's lines of the truth file |
-//! | `unit.rs` | [`FileUnit`] (farm × day), [`Part`], order and names of files |
+//! | `truth_lines.rs` | a unit's lines of the truth file |
+//! | `file_unit.rs` | [`FileUnit`] (farm × day), [`Part`], order and names of files |
 //! | `delivery.rs` | [`Delivery`], what a file holds once faults are carried out |
-//! | `delivery/held.rs` | readings out of order |
-//! | `generate.rs` | [`generate()`], many units on all cores, handed over in order |
+//! | `delivery/reorder.rs` | readings out of order |
+//! | `parallel.rs` | [`generate()`], many units on all cores, handed over in order |
 //!
 //! The faultless history is the truth: every fault is a way of delivering it badly, and
 //! [`Herd::tell_lines`] tells, line by line, what was done to it.

@@ -12,18 +12,18 @@
 //! | `reader.rs` | reading ahead in a thread, and counting what is not reached |
 //! | `entry.rs` | which messages are sent, and under which id |
 //! | `schedule/` | [`Schedule`]: rates, stages, history in compressed time |
-//! | `pace.rs` | when each message is due in this run |
+//! | `pacer.rs` | when each message is due in this run |
 //! | `batch.rs` | batches within the topic's limits |
-//! | `courier.rs` | one batch in flight: calls and retries |
-//! | `throttle.rs` | the limit that refusals set for a while |
-//! | `letter.rs` | a dead letter, and how it is opened again |
-//! | `dead.rs` | the dead-letter file |
+//! | `sender.rs` | one batch in flight: calls and retries |
+//! | `rate_limiter.rs` | the limit that refusals set for a while |
+//! | `dead_letter.rs` | a dead letter, and how it is opened again |
+//! | `dead_letters.rs` | the dead-letter file |
 //! | `journal.rs` | what is settled, on disk |
 //! | `telemetry.rs` | counts and histograms over time |
 //! | `fail_if.rs` | [`FailIf`], conditions under which a run counts as failed |
 //! | `outcome/` | [`Outcome`], its counters and measurements |
 //! | `hdr.rs` | latencies as HdrHistogram's text |
-//! | `live.rs` | the view of a run under way |
+//! | `live_view.rs` | the view of a run under way |
 //! | `watch/` | what was published, looked for in the warehouse |
 //! | `run.rs` | the loop, and the account it keeps |
 

@@ -83,26 +83,26 @@ impl DriftWriter {
     ///
     /// # Errors
     /// Returns an error if a file cannot be written.
-    pub fn finish(self) -> io::Result<DriftFile> {
+    pub fn finish(self) -> io::Result<WrittenFindings> {
         if let Some(DriftFile { file, half, path }) = self.drift {
             let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
             file.sync_all()?;
             half.persist(path).map_err(|e| e.error)?;
         }
         let file = self.findings.into_inner().map_err(io::IntoInnerError::into_error)?;
-        Ok(DriftFile { file, since: self.baseline.map(Baseline::finish) })
+        Ok(WrittenFindings { file, since: self.baseline.map(Baseline::finish) })
     }
 }
 
 /// All findings of an audit, which can be read more than once.
 #[derive(Debug)]
-pub struct DriftFile {
+pub struct WrittenFindings {
     file: File,
     /// The comparison with an earlier audit, if there is one; true of a whole audit only.
     pub since: Option<BaselineDiff>,
 }
 
-impl DriftFile {
+impl WrittenFindings {
     /// The findings from the first to the last; only one reader at a time.
     ///
     /// # Errors

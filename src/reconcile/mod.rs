@@ -60,14 +60,14 @@ pub use cause::Cause;
 pub use drift::Drift;
 pub use farm_days::FarmDays;
 pub use finding::{Finding, Stability};
-pub use finding_file::{DriftFile, DriftWriter};
+pub use finding_file::{DriftWriter, WrittenFindings};
 pub use gaps::{Gap, gaps};
 pub use ingest_path::IngestPath;
 pub use outcome::{
     Action, AuditOptions, AuditSettings, BaselineDiff, ColumnTotal, ControlTotals, DayCounts, NotChecked, Outcome,
     RepairCounter, RepairOutcome, RunInfo, Samples, Store, StoreInfo, Totals, TruthCounter, TruthResult,
 };
-pub use patterns::{FindingCounts, LATE, Pattern, PatternKind as PatternShape};
+pub use patterns::{FindingCounts, LATE, Pattern, PatternKind};
 pub use repair::{RepairPlan, RepairTarget, Trust, repair};
 pub use run::run;
 pub use tolerance::Tolerance;

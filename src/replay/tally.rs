@@ -154,12 +154,12 @@ impl Tally {
 
 /// Records of each partition that were read and are not in yet.
 #[derive(Debug, Default)]
-pub(super) struct PendingRecords(HashMap<Partition, PendingRecords>);
+pub(super) struct PendingRecords(HashMap<Partition, PendingPartition>);
 
 impl PendingRecords {
     fn at(&mut self, partition: &Partition, order: IdOrder) -> &mut u64 {
         if !self.0.contains_key(partition) {
-            self.0.insert(partition.clone(), PendingRecords::default());
+            self.0.insert(partition.clone(), PendingPartition::default());
         }
         let pending = self.0.get_mut(partition).expect("just put there");
         match order {
@@ -179,14 +179,14 @@ impl PendingRecords {
         *left = left.saturating_sub(count);
     }
 
-    fn iter(&self) -> impl Iterator<Item = (&Partition, &PendingRecords)> {
+    fn iter(&self) -> impl Iterator<Item = (&Partition, &PendingPartition)> {
         self.0.iter().filter(|(_, pending)| pending.timed + pending.loose > 0)
     }
 }
 
 /// Records of one partition that are not in yet.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct PendingRecords {
+struct PendingPartition {
     timed: u64,
     loose: u64,
 }

@@ -4,8 +4,8 @@
 //! | file | owns |
 //! | --- | --- |
 //! | `http.rs` | signed requests over kept connections to one host |
-//! | `keys.rs` | the credentials that sign them |
-//! | `sign.rs` | SigV4 |
+//! | `credentials.rs` | the credentials that sign them |
+//! | `sigv4.rs` | SigV4 |
 //! | `request_id.rs` | the id of a request that failed |
 //! | `xml.rs` | what an answer's elements say |
 

@@ -211,7 +211,7 @@ mod tests {
             ("bigint", false, i64::MIN, i64::MAX),
             ("bigint", true, 0, i64::MAX),
         ] {
-            assert_eq!(sizes(kind, unsigned).limit(), ColumnLimit::Integer { least, max }, "{kind} {unsigned}");
+            assert_eq!(sizes(kind, unsigned).limit(), ColumnLimit::Integer { least, max: most }, "{kind} {unsigned}");
         }
     }
 

@@ -69,7 +69,7 @@ impl SchemaStep {
 
 macro_rules! step {
     ($dialect:literal, $file:literal, $creates:ident, $name:expr) => {
-        Step {
+        SchemaStep {
             creates: SchemaObject::$creates,
             name: $name,
             file: $file,

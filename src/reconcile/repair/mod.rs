@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 
 use super::finding::{Finding, Stability};
-use super::finding_file::DriftFile;
+use super::finding_file::WrittenFindings;
 use super::outcome::{Action, RepairCounter, RepairOutcome};
 use super::verdict::DriftKind;
 use super::{Audit, Budget};
@@ -114,7 +114,7 @@ impl RepairPlan {
 /// The warehouse cannot be reached to begin with, or the findings cannot be read back.
 pub async fn repair(
     audit: &Audit,
-    findings: &DriftFile,
+    findings: &WrittenFindings,
     plan: &RepairPlan,
     progress: &Progress,
     cancel: &CancellationToken,
@@ -160,7 +160,7 @@ pub async fn repair(
 }
 
 /// What would be done, and what is left with why.
-fn plan_repairs(findings: &DriftFile, plan: &RepairPlan) -> anyhow::Result<RepairOutcome> {
+fn plan_repairs(findings: &WrittenFindings, plan: &RepairPlan) -> anyhow::Result<RepairOutcome> {
     let mut repaired = RepairOutcome { dry_run: plan.dry_run, ..RepairOutcome::default() };
     let mut reasons: BTreeMap<(DriftKind, &'static str), u64> = BTreeMap::new();
     for finding in findings.read()? {
@@ -192,7 +192,12 @@ struct Repairer<'a> {
 type RepairResult = Result<(), String>;
 
 impl Repairer<'_> {
-    async fn all(&mut self, findings: &DriftFile, plan: &RepairPlan, cancel: &CancellationToken) -> anyhow::Result<()> {
+    async fn all(
+        &mut self,
+        findings: &WrittenFindings,
+        plan: &RepairPlan,
+        cancel: &CancellationToken,
+    ) -> anyhow::Result<()> {
         let (mut of_rows, mut of_objects) = (Vec::new(), Vec::new());
         for finding in findings.read()? {
             let finding = finding?;

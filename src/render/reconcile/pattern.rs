@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::reconcile::{Pattern, PatternShape};
+use crate::reconcile::{Pattern, PatternKind};
 use crate::render::count;
 
 impl Pattern {
@@ -12,12 +12,12 @@ impl Pattern {
         let some =
             if self.findings == self.of { format!("all {all}") } else { format!("{} of {all}", count(self.findings)) };
         match &self.shape {
-            PatternShape::OneFarm { farm } => format!("{some} are of {farm}"),
-            PatternShape::OneDay { day } => format!("{some} are of {day}"),
-            PatternShape::Since { day } => format!("{some} are of {day} or later"),
-            PatternShape::Until { day } => format!("{some} are of {day} or earlier"),
-            PatternShape::Between { from, to } => format!("{some} are of {from} to {to}"),
-            PatternShape::LateArrival => format!("{some} came within ten minutes before the audit"),
+            PatternKind::OneFarm { farm } => format!("{some} are of {farm}"),
+            PatternKind::OneDay { day } => format!("{some} are of {day}"),
+            PatternKind::Since { day } => format!("{some} are of {day} or later"),
+            PatternKind::Until { day } => format!("{some} are of {day} or earlier"),
+            PatternKind::Between { from, to } => format!("{some} are of {from} to {to}"),
+            PatternKind::LateArrival => format!("{some} came within ten minutes before the audit"),
         }
     }
 

@@ -5,10 +5,10 @@
 //!
 //! | file | owns |
 //! | --- | --- |
-//! | `way.rs` | where batches go, and their buffers |
+//! | `batch_client.rs` | where batches go, and their buffers |
 //! | `form.rs` | how a batch is written |
-//! | `answer.rs` | how its answer is read |
-//! | `failure.rs` | what a refusal means |
+//! | `response.rs` | how its answer is read |
+//! | `error.rs` | what a refusal means |
 //! | `terms.rs` | prices |
 
 use std::sync::Arc;

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::reconcile::{
     AuditOptions, AuditSettings, Counter, Outcome, RunInfo, Store, StoreInfo, TruthCounter, TruthResult,
 };
-use crate::reconcile::{Drift, DriftKind, Pattern, PatternShape};
+use crate::reconcile::{Drift, DriftKind, Pattern, PatternKind};
 use crate::render::html::{MOST_BYTES, render, write};
 use pipeline::record::row::TableSchema;
 
@@ -125,7 +125,7 @@ fn hostile_text_stays_text() {
     outcome.run.id = hostile.into();
     outcome.stores.server_settings.insert(hostile.into(), hostile.into());
     outcome.stores.columns.insert("peso_medio".into(), hostile.into());
-    let shape = PatternShape::OneFarm { farm: hostile.into() };
+    let shape = PatternKind::OneFarm { farm: hostile.into() };
     let (cause, kind) = (Some(hostile.to_owned()), DriftKind::Differing);
     outcome.patterns.push(Pattern {
         kind,
