@@ -40,7 +40,6 @@ pub struct Finding {
     pub reason: Option<String>,
     /// Where a truth file has it.
     #[serde(with = "location")]
-    #[serde(rename = "told")]
     pub truth: Option<TruthLocation>,
 }
 

@@ -12,7 +12,6 @@ use crate::sort::{OrderedId, SortOrder, Sorted, Sorter};
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct OneSidedEntry {
     folded: OrderedId,
-    #[serde(rename = "suspicion")]
     candidate: Candidate,
 }
 

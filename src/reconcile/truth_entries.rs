@@ -12,7 +12,6 @@ use crate::truth::Expectation;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct IdEntry {
     pub id: OrderedId,
-    #[serde(rename = "fate")]
     pub expect: Expectation,
     pub at: PackedTruthLocation,
 }
