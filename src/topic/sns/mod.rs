@@ -41,7 +41,7 @@ const LIMITS: BatchLimits = BatchLimits { entries: 10, bytes: 262_144 };
 pub struct Sns {
     client: Client,
     arn: Arn,
-    way: Arc<BatchClient>,
+    batch_client: Arc<BatchClient>,
 }
 
 impl Sns {
@@ -52,7 +52,7 @@ impl Sns {
             .region(Region::new(arn.region().to_owned()))
             .retry_config(RetryConfig::disabled())
             .build();
-        Self { client: Client::from_conf(config), arn, way: client }
+        Self { client: Client::from_conf(config), arn, batch_client: client }
     }
 }
 
@@ -72,7 +72,7 @@ impl Topic for Sns {
             return Err(self.error(Kind::Permanent, "InvalidParameter", said));
         }
         let write = |form: &mut _| form::batch(form, self.arn.as_str(), self.arn.is_fifo(), batch);
-        let answer = self.way.send(self, write).await?;
+        let answer = self.batch_client.send(self, write).await?;
         if answer.status != StatusCode::OK {
             return Err(self.refused(&answer));
         }
