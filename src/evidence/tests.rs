@@ -65,7 +65,7 @@ fn the_page_on_audits_says_what_the_code_says() {
         docs.filter(|line| line.starts_with("| ")).collect::<Vec<_>>()
     };
     let sources = [
-        (include_str!("../../pipeline/src/record/stored/compare.rs"), 9),
+        (include_str!("../../pipeline/src/record/row/compare.rs"), 9),
         (include_str!("../reconcile/cause.rs"), 9),
         (include_str!("../reconcile/patterns/mod.rs"), 6),
     ];

@@ -180,7 +180,7 @@ async fn a_conflict_is_kept_overwritten_or_ends_the_run_and_what_was_overwritten
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("undo.ndjson");
     let undo = Some(UndoFile::new(path.clone(), "t".into()));
-    let over = scene.run(Replay { policy: Policy::Overwrite, undo_file, ..scene.replay().await }).await;
+    let over = scene.run(Replay { policy: Policy::Overwrite, undo_file: undo, ..scene.replay().await }).await;
     assert_eq!(
         (over.counts[Counter::Conflicting], over.counts[Counter::Overwritten], over.undo),
         (1, 1, Some(path.display().to_string()))

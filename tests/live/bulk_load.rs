@@ -562,7 +562,7 @@ async fn live_mariadb_a_read_only_server_is_named() {
     let warehouse = MySql::new(&url, TableName::default(), 1, RetryPolicy::NO_RETRY).unwrap();
     let rows = rows(0..10, &schema);
     for entries in [&[][..], &[note(1)][..]] {
-        let change = ChangeSet { insert: &rows, journal_writes, ..ChangeSet::default() };
+        let change = ChangeSet { insert: &rows, journal_writes: entries, ..ChangeSet::default() };
         let e = warehouse.apply(&change, &schema).await.unwrap_err();
         assert_eq!(e.reason, Reason::ReadOnly, "{e}");
     }

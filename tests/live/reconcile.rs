@@ -62,7 +62,7 @@ fn drift(path: &std::path::Path) -> (Planted, Vec<Value>) {
     let mut found = Planted::new();
     for line in &lines {
         let kind: &'static str =
-            ruminate::reconcile::Kind::ALL.into_iter().map(|k| k.name()).find(|k| line["kind"] == *k).unwrap();
+            ruminate::reconcile::DriftKind::ALL.into_iter().map(|k| k.name()).find(|k| line["kind"] == *k).unwrap();
         assert!(found.entry(kind).or_default().insert(line["id"].as_str().unwrap().to_owned()), "twice: {line}");
     }
     (found, lines)

@@ -52,7 +52,7 @@ impl Repairer<'_> {
     /// What is to be done about each, after another look at its object and its row.
     async fn prepare(&self, batch: &[(Finding, Action)]) -> anyhow::Result<Vec<Result<RowRepair, String>>> {
         let records: Vec<_> = stream::iter(batch)
-            .map(|(finding, _)| self.record(finding))
+            .map(|(finding, _)| self.read_record(finding))
             .buffered(self.audit.reads.max(1))
             .collect::<Vec<_>>()
             .await;
@@ -84,7 +84,7 @@ impl Repairer<'_> {
     }
 
     /// The record of a finding's object, or why it has none any more.
-    async fn record(&self, finding: &Finding) -> anyhow::Result<Result<Record, String>> {
+    async fn read_record(&self, finding: &Finding) -> anyhow::Result<Result<Record, String>> {
         let (Some(id), Some(key)) = (&finding.id, &finding.key) else {
             return Ok(Err("it has no id or no key".into()));
         };

@@ -78,7 +78,7 @@ async fn rows_and_notes_go_in_together(warehouse: &dyn BulkWarehouse, schema: &T
 
 async fn notes_are_written_over_and_forgotten(warehouse: &dyn BulkWarehouse, schema: &TableSchema) {
     let write = async |entries: &[JournalEntry], forget: &[(Uuid, u64)]| {
-        let change = ChangeSet { journal_writes: notes, journal_deletes: forget, ..ChangeSet::default() };
+        let change = ChangeSet { journal_writes: entries, journal_deletes: forget, ..ChangeSet::default() };
         assert_eq!(warehouse.apply(&change, schema).await.unwrap(), InsertResult::Inserted);
     };
     write(&[note(2, 0, "second"), note(2, u64::from(u32::MAX) + 7, "far"), note(2, 3, "c")], &[]).await;
