@@ -1,6 +1,5 @@
 //! Reads rows back once they are in, and compares them.
 
-use super::classify::Classified;
 use super::loader::Loader;
 use crate::replay::journal::BatchEntry;
 use crate::replay::load_error::LoadError;
@@ -9,8 +8,14 @@ use crate::replay::outcome::Counter;
 use crate::replay::tally::Tally;
 use pipeline::record::stored::Row;
 use pipeline::warehouse::Loaded;
+use pipeline::warehouse::load::{Classified, Rows, existing_rows};
 
 impl Loader {
+    /// The rows that are there under the ids of these records, and perhaps others of their range.
+    pub(super) async fn existing(&self, part: &[ReplayEntry]) -> Result<Rows, LoadError> {
+        self.patiently(|| existing_rows(&*self.bulk, part, &self.shape)).await
+    }
+
     /// Reads the rows of a part again and counts them in its entries; a record whose row was kept as it is is no part of
     /// this. The entries are those of the part, day by day.
     pub(super) async fn read_back(
@@ -19,7 +24,7 @@ impl Loader {
         classified: &Classified,
         entries: &mut [BatchEntry],
     ) -> Result<(), LoadError> {
-        let rows = self.patiently(|| self.existing(part)).await?;
+        let rows = self.existing(part).await?;
         let order = entries.first().map(|entry| entry.order);
         let days = order.map(|order| self.by_day(order, part)).unwrap_or_default();
         for (written, range) in entries.iter_mut().zip(days) {
