@@ -28,6 +28,7 @@ use crate::retry::{Patience, Retry};
 #[cfg(feature = "bulk")]
 mod bulk;
 mod explain;
+mod reuse;
 mod sessions;
 #[cfg(feature = "bulk")]
 mod snapshot;
@@ -95,10 +96,10 @@ impl MySql {
         let address = format!("{shown} table {table}");
         #[cfg(feature = "bulk")]
         let loader = bulk::Loader::new(url, &options, login.clone(), connections);
-        let opener = Opener { options, login, table: table.clone(), address: address.clone(), patience };
+        let opener = Opener { options, login, table: table.clone(), patience };
         let reached = Arc::new(AtomicBool::new(patience == Patience::Stream));
         Ok(Self {
-            sessions: Sessions::new(opener, connections),
+            sessions: Sessions::new(opener, address.clone(), connections),
             #[cfg(feature = "bulk")]
             loader,
             reached,

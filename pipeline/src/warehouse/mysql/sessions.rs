@@ -1,32 +1,16 @@
-//! Sessions of a server: opened when first needed, checked before they serve again, thrown away when anything broke.
-//!
-//! A session goes back to the pool only from a use that ended: one whose future was dropped in the middle, that met an
-//! error other than the server's own word, or that finds its server demoted, is closed. Nothing runs in the background,
-//! so that a process that is frozen between two uses (as Lambda does it) finds nothing half done when it goes on.
+//! Sessions of sqlx, and the statements that they run; opened and kept as [`super::reuse`] does it.
 
-use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
-use deadpool::managed::{Manager, Metrics, Object, Pool, PoolError, RecycleError, RecycleResult};
 use sqlx::mysql::{MySqlArguments, MySqlConnectOptions, MySqlConnection, MySqlRow};
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, MySql as Db};
-use tokio::time::timeout;
 
 use super::explain::explain;
+use super::reuse::{self, Driver, Pool};
 use crate::retry::Patience;
-use crate::warehouse::login::Login;
+use crate::warehouse::login::{Credentials, Login};
 use crate::warehouse::{Error, Reason, TableName};
-
-/// How long it may take to open a session.
-pub(super) const OPEN: Duration = Duration::from_secs(5);
-
-/// How long a session that is checked may take to answer.
-pub(super) const CHECK: Duration = Duration::from_secs(1);
-
-/// A session that served within this time is not checked, by the wall clock, which goes on while a process is frozen.
-pub(super) const FRESH: Duration = Duration::from_secs(1);
 
 /// What a session is set to: strict, in UTC; and what keeps a statement whose sender has gone from waiting for a lock, and
 /// a session whose sender has gone from being held, for hours: seconds for locks on rows, for locks on the table, and
@@ -48,15 +32,7 @@ pub(super) struct Opener {
     pub options: MySqlConnectOptions,
     pub login: Option<Arc<dyn Login>>,
     pub table: TableName,
-    pub address: String,
     pub patience: Patience,
-}
-
-/// Without the password, which the options show.
-impl fmt::Debug for Opener {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Opener").field("address", &self.address).field("login", &self.login).finish_non_exhaustive()
-    }
 }
 
 /// At most so many sessions at once, in UTC and strict mode.
@@ -68,24 +44,12 @@ pub(super) struct Sessions {
 }
 
 /// A session in use.
-pub(super) struct Session {
-    held: Option<Object<Opener>>,
-    sound: bool,
-}
-
-/// A session of the pool, and when it last served.
-#[derive(Debug)]
-pub(super) struct Held {
-    connection: MySqlConnection,
-    used: SystemTime,
-}
+pub(super) type Session = reuse::Session<Opener>;
 
 impl Sessions {
-    pub fn new(opener: Opener, most: u32) -> Self {
-        let most = usize::try_from(most.max(1)).unwrap_or(usize::MAX);
-        let about = (opener.table.clone(), opener.address.clone());
-        let pool = Pool::builder(opener).max_size(most).build();
-        Self { pool: pool.expect("only time-outs need a runtime, and the pool has none"), about }
+    pub fn new(opener: Opener, address: String, most: u32) -> Self {
+        let about = (opener.table.clone(), address);
+        Self { pool: Pool::new(opener, most), about }
     }
 
     /// The same sessions for another table.
@@ -136,11 +100,7 @@ impl Sessions {
 
     /// A session that works, new or used; waits for one where all are in use.
     pub async fn get(&self) -> Result<Session, Error> {
-        match self.pool.get().await {
-            Ok(held) => Ok(Session { held: Some(held), sound: false }),
-            Err(PoolError::Backend(e)) => Err(e),
-            Err(other) => Err(Error::new(Reason::Unreachable, &self.about.1, format!("no session: {other}"))),
-        }
+        self.pool.get(&self.about.1).await
     }
 
     /// Ends a use; a session that never comes here is closed.
@@ -148,76 +108,39 @@ impl Sessions {
         let from_server = matches!(&done, Ok(_) | Err(sqlx::Error::Database(_)));
         let done = done.map_err(|e| self.failure(&e));
         let goes_on = |e: &Error| !matches!(e.reason, Reason::Unreachable | Reason::ReadOnly);
-        session.sound = from_server && done.as_ref().err().is_none_or(goes_on);
+        session.is_reusable = from_server && done.as_ref().err().is_none_or(goes_on);
         done
-    }
-}
-
-impl Session {
-    pub fn connection(&mut self) -> &mut MySqlConnection {
-        &mut self.held.as_mut().expect("held until it is dropped").connection
-    }
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        match self.held.take() {
-            Some(mut held) if self.sound => held.used = SystemTime::now(),
-            Some(held) => drop(Object::take(held)),
-            None => {}
-        }
     }
 }
 
 impl Opener {
     fn failure(&self, e: &sqlx::Error) -> Error {
         let (reason, message) = explain(e, &self.table);
-        Error::new(reason, &self.address, message)
+        Error::new(reason, "", message)
+    }
+}
+
+impl Driver for Opener {
+    type Connection = MySqlConnection;
+
+    fn login(&self) -> Option<&Arc<dyn Login>> {
+        self.login.as_ref()
     }
 
-    async fn open(&self, refused: bool) -> Result<Held, Error> {
+    async fn connect(&self, with: Option<Credentials>) -> Result<MySqlConnection, Error> {
         let mut options = self.options.clone();
-        if let Some(login) = &self.login {
-            let with = login.credentials(refused).await?;
+        if let Some(with) = with {
             options = options.username(&with.user).password(&with.password);
             options = with.host.iter().fold(options, |options, host| options.host(host));
             options = with.port.iter().fold(options, |options, port| options.port(*port));
             options = with.database.iter().fold(options, |options, database| options.database(database));
         }
-        let connect = async {
-            let mut connection = options.connect().await?;
-            connection.execute(AssertSqlSafe(settings(self.patience))).await?;
-            Ok(connection)
-        };
-        let silent = |_| {
-            let message = format!("no answer within {} s: check host, port and network", OPEN.as_secs());
-            Error::new(Reason::Unreachable, &self.address, message)
-        };
-        let connection = timeout(OPEN, connect).await.map_err(silent)?.map_err(|e| self.failure(&e))?;
-        Ok(Held { connection, used: SystemTime::now() })
-    }
-}
-
-impl Manager for Opener {
-    type Type = Held;
-    type Error = Error;
-
-    async fn create(&self) -> Result<Held, Error> {
-        match self.open(false).await {
-            // A password may have changed since it was read.
-            Err(e) if e.reason == Reason::Denied && self.login.is_some() => self.open(true).await,
-            opened => opened,
-        }
+        let mut connection = options.connect().await.map_err(|e| self.failure(&e))?;
+        let set = connection.execute(AssertSqlSafe(settings(self.patience))).await;
+        set.map(|_| connection).map_err(|e| self.failure(&e))
     }
 
-    async fn recycle(&self, held: &mut Held, _: &Metrics) -> RecycleResult<Error> {
-        if held.used.elapsed().is_ok_and(|idle| idle < FRESH) {
-            return Ok(());
-        }
-        match timeout(CHECK, held.connection.ping()).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(e)) => Err(RecycleError::Backend(self.failure(&e))),
-            Err(_) => Err(RecycleError::message("no answer to a ping")),
-        }
+    async fn ping(&self, connection: &mut MySqlConnection) -> Result<(), Error> {
+        connection.ping().await.map_err(|e| self.failure(&e))
     }
 }

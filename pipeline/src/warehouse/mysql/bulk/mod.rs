@@ -21,7 +21,7 @@ use crate::warehouse::bulk::{Bulk, Change, LoadMethod, Method, Note, Signals};
 use crate::warehouse::limits::Limits;
 use crate::warehouse::login::Login;
 use crate::warehouse::{Error, Insert, Reason, Snapshot, TableName};
-use dial::{Dialer, Dialers, Fast};
+use dial::{Dialer, Dialers};
 
 mod change;
 mod dial;
@@ -93,10 +93,10 @@ impl MySql {
             let why = "local_infile is OFF on the server: SET GLOBAL local_infile = ON lets LOAD DATA in";
             return self.loader.unwanted(why.into(), &self.address);
         }
-        let open = |_| Fast::get(&self.loader.dialers, &self.address);
+        let open = |_| self.loader.dialers.get(&self.address);
         match self.retry.run(Error::kind, open).await {
             Ok(mut fast) => {
-                fast.sound = true;
+                fast.is_reusable = true;
                 Ok(self.loader.learn(LoadMethod::LoadData, "local_infile is ON on the server".into()))
             }
             Err(e) if e.kind().is_transient() => Err(e),
