@@ -37,7 +37,7 @@ impl Session {
             None => (None, None),
             Some(JournalMode::New) => {
                 bulk.journal(true).await?;
-                (Some(Journal::new(header.begun)?), None)
+                (Some(Journal::new(header.begun)), None)
             }
             Some(JournalMode::Resume(earlier)) => (Some(earlier.0.journal.clone()), Some(earlier.0)),
         };
