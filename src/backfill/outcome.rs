@@ -77,8 +77,10 @@ impl crate::outcome::Outcome for Outcome {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
-    use crate::outcome::read_back;
+    use crate::outcome::{read_back, through_json};
 
     #[test]
     fn an_outcome_comes_back_from_its_json() {
@@ -104,5 +106,42 @@ mod tests {
             assert_eq!((serde_json::to_vec(&back).unwrap(), back.to_string()), (json, outcome.to_string()));
         }
         assert_eq!(merged(outcome.clone()).counts[Count::Read], 6);
+    }
+
+    /// The outcome of messages, each of one of the counts that a message can end in.
+    fn outcome(messages: &[usize]) -> Outcome {
+        let mut outcome = Outcome { quarantine: "q".into(), ..Outcome::default() };
+        for what in messages {
+            outcome.counts.add(Count::Read);
+            match what % 4 {
+                0 => [Count::Written, Count::Inserted].into_iter().for_each(|count| outcome.counts.add(count)),
+                1 => [Count::Existing, Count::Conflicting].into_iter().for_each(|count| outcome.counts.add(count)),
+                2 => {
+                    outcome.counts.add(Count::Rejected);
+                    outcome.problems.add("rejected", format!("a.json:{what}"), "why");
+                }
+                _ => {
+                    outcome.counts.add(Count::Failed);
+                    outcome.conditional_writes = outcome.conditional_writes.weaker(ConditionalWrites::Emulated);
+                }
+            }
+        }
+        outcome
+    }
+
+    proptest! {
+        #[test]
+        fn parts_that_come_back_from_their_json_make_the_whole(
+            messages in prop::collection::vec(0..1_000_usize, 1..100),
+            parts in 1..5_usize,
+        ) {
+            let size = messages.len().div_ceil(parts);
+            let mut read = messages.chunks(size).map(|part| through_json(&outcome(part)));
+            let mut merged = read.next().unwrap();
+            read.for_each(|part| merged.merge(part));
+            merged.check().unwrap();
+            let json = |outcome: &Outcome| serde_json::to_value(outcome).unwrap();
+            prop_assert_eq!(json(&merged), json(&outcome(&messages)));
+        }
     }
 }

@@ -131,7 +131,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Printed
     let findings = sink.done().context("the findings cannot be written to their end")?;
     outcome.since = findings.since.clone().filter(|_| outcome.is_whole());
     if let Some(direction) = args.repair.filter(|_| outcome.is_whole()) {
-        outcome.repair_asked = true;
+        outcome.carry.repair_asked = true;
         let plan = args.plan(direction, &outcome);
         outcome.repaired = repair(&to_audit, &findings, &plan, &context.progress, &context.stop).await?;
     }

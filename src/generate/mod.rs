@@ -263,7 +263,7 @@ fn threads(plan: &Plan) -> anyhow::Result<Threads> {
 
 /// What was generated, by farms that have a file and the totals of all units.
 fn describe(outcome: &mut Outcome, plan: &Plan, total: &UnitStats, farms: &[bool]) {
-    outcome.counts[Count::Farms] = farms.iter().filter(|&&has_file| has_file).count() as u64;
+    outcome.have_files((0..).zip(farms).filter(|(_, has_file)| **has_file).map(|(farm, _)| farm).collect());
     outcome.counts[Count::Readings] = total.readings;
     outcome.faults = total.faults.iter().map(|(fault, n)| (fault.into(), n)).collect();
     outcome.start = plan.herd.start().to_string();

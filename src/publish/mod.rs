@@ -67,7 +67,8 @@ pub use estimate::Estimate;
 pub use fail_if::FailIf;
 pub use journal::{Place, Resume};
 pub use outcome::{
-    Count, End, Expected, Interval, Lag, Missing, Outcome, Pacing, Percentiles, Point, Rest, Shape, Times, Verdict,
+    Carry, Count, End, Expected, Interval, Lag, Missing, Outcome, Pacing, Percentiles, Point, Rest, Shape, Times,
+    Verdict,
 };
 pub use schedule::{Rate, Schedule, Speed, Stages, time};
 pub use source::Source;

@@ -5,7 +5,7 @@ use anyhow::bail;
 use futures::StreamExt;
 
 use super::Audit;
-use crate::reader::{Empty, why_empty};
+use crate::reader::{Empty, Skip, why_empty};
 use crate::reconcile::{Counter, Outcome};
 use pipeline::lake::{Partition, Span, Survey, survey};
 use pipeline::record::stored::Shape;
@@ -52,10 +52,7 @@ pub(super) async fn refuse_lake(audit: &Audit, span: &Span, found: &Survey) -> a
 /// # Errors
 /// There was none.
 pub(super) async fn refuse_nothing_judged(audit: &Audit, outcome: &Outcome) -> anyhow::Result<()> {
-    if audit.allow_empty
-        || outcome[Counter::LakeObjects] > outcome[Counter::SkippedForeign]
-        || outcome[Counter::Settled] > 0
-    {
+    if audit.allow_empty || outcome[Counter::LakeObjects] > outcome[Skip::Foreign] || outcome[Counter::Settled] > 0 {
         return Ok(());
     }
     let found = survey(&*audit.lake, &audit.span).await?;

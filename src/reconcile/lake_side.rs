@@ -11,6 +11,7 @@ use super::findings::{FindingCollector, FindingDay};
 use super::verdict::{Counter, Kind};
 use super::window::Votes;
 use super::{Audit, emptiness};
+use crate::outcome::Counter as _;
 use crate::progress::Progress;
 use crate::reader::cache::Cache;
 use crate::reader::{Cutoff, Found, Item, ReadSettings, Reader, Skip, Step};
@@ -60,7 +61,7 @@ pub(super) async fn read(
     let (days, mut closed) = (found.days().len(), 0);
     for stray in found.strays {
         findings.outcome[Counter::LakeObjects] += 1;
-        foreign(findings, stray.key);
+        skipped(findings, stray.key, Skip::Foreign);
     }
     let mut taking = Taking { audit, findings, votes: Votes::default(), doubts: Vec::new() };
     let (mut read, mut stopped) = (std::pin::pin!(reader.read(found.partitions)), false);
@@ -201,7 +202,8 @@ impl Taking<'_> {
     fn set_aside(&mut self, found: Found) -> anyhow::Result<Option<LakeEntry>> {
         let Found { meta, key, item } = found;
         let findings = &mut *self.findings;
-        if id_of(&key, |_| ()).is_none() && !matches!(item, Item::Skipped(Skip::Foreign)) {
+        let is_foreign = matches!(item, Item::Skipped(skip) if !skip.may_be_of_this_lake());
+        if id_of(&key, |_| ()).is_none() && !is_foreign {
             findings.outcome[Counter::Nameless] += 1;
         }
         let place = key.as_ref().map(|key| FindingDay { farm: key.farm.clone(), day: key.day });
@@ -221,12 +223,7 @@ impl Taking<'_> {
                         findings.outcome.cell(farm, day).archived += 1;
                     }
                 }
-                Item::Skipped(Skip::AfterCutoff) => findings.outcome[Counter::SkippedAfterFence] += 1,
-                Item::Skipped(Skip::FutureDated) => {
-                    findings.outcome[Counter::SkippedFutureDated] += 1;
-                    findings.outcome.problems.add("skipped", meta.key.clone(), Skip::FutureDated.reason());
-                }
-                Item::Skipped(Skip::Foreign) => foreign(findings, meta.key.clone()),
+                Item::Skipped(skip) => skipped(findings, meta.key.clone(), skip),
             }
         }
         Ok(id_of(&key, |id| LakeEntry { id: OrderedId::new(id), key: meta.key, held: Held::Nothing }))
@@ -237,7 +234,9 @@ fn id_of<T>(key: &Option<Key>, then: impl FnOnce(&str) -> T) -> Option<T> {
     key.as_ref()?.id.as_deref().map(then)
 }
 
-fn foreign(findings: &mut FindingCollector, key: String) {
-    findings.outcome[Counter::SkippedForeign] += 1;
-    findings.outcome.problems.add("skipped", key, "not a name of this lake");
+fn skipped(findings: &mut FindingCollector, key: String, skip: Skip) {
+    findings.outcome[skip] += 1;
+    if skip.spec().role.is_finding() {
+        findings.outcome.problems.add("skipped", key, skip.reason());
+    }
 }

@@ -64,8 +64,9 @@ pub use finding::{Finding, Stability};
 pub use finding_file::{Sink, Written};
 pub use gaps::{Gap, gaps};
 pub use outcome::{
-    Action, AuditOptions, AuditSettings, BaselineDiff, ColumnTotal, ControlTotals, DayCounts, NotChecked, Outcome,
-    RepairCounter, RepairOutcome, RunInfo, Samples, Store, StoreInfo, Totals, TruthCounter, TruthResult,
+    Action, AuditOptions, AuditSettings, BaselineDiff, Carry, ColumnTotal, ControlTotals, DayCounts, NotChecked,
+    Outcome, Reason, Reasons, RepairCounter, RepairOutcome, RunInfo, Samples, Store, StoreInfo, Totals, TruthCounter,
+    TruthResult,
 };
 pub use patterns::{LATE, Pattern, Places, Shape as PatternShape};
 pub use repair::{Direction, Plan, Trust, repair};

@@ -46,7 +46,7 @@ pub async fn run(audit: &Audit, sink: Sink, progress: &Progress, stop: &Stop) ->
         warehouse: audit.warehouse.address(),
         server: status.version,
         stores: StoreInfo::of(&shape, status.settings),
-        run: RunInfo::begin()?,
+        run: RunInfo::begin(),
         quick: audit.quick,
         ..Outcome::default()
     };

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::outcome::{Counter as _, counters};
 
 counters! {
-    /// What an audit counts of objects, rows and findings.
+    /// What an audit counts of objects, rows and findings, besides what [`Skip`](crate::reader::Skip) names.
     pub enum Counter {
         LakeObjects: "lake_objects", "lake objects", Input, "Objects in the window.";
         LakeRecords: "lake_records", "lake records", Detail, "Objects that are valid records.";
@@ -30,11 +30,6 @@ counters! {
         TruthSurplus: "truth_surplus", "surplus by the truth", DetailFinding,
             "Ids that are stored and, by a truth file, must not be.";
         Archived: "archived", "archived", Finding, "Objects in an archive tier.";
-        SkippedForeign: "skipped_foreign", "foreign names", Finding, "Objects whose names are not of this lake.";
-        SkippedAfterFence: "skipped_after_fence", "after the cutoff", Skipped,
-            "Objects written after the audit began.";
-        SkippedFutureDated: "skipped_future_dated", "dated in the future", Finding,
-            "Objects with a time in the future: they may or may not have been written before the audit began.";
         Unjudged: "unjudged", "not judged", Skipped, "Rows whose object is there but could not be judged.";
         Nameless: "nameless", "without an id", Detail,
             "Objects that could not be judged and have no id in their names: each may be that of a row without one.";
@@ -65,12 +60,7 @@ impl Counter {
         match self {
             Self::Matched | Self::Differing | Self::Present => Side::Both,
             Self::LakeOnly | Self::DuplicateObjects => Side::Record,
-            Self::Unreadable
-            | Self::Rejected
-            | Self::Archived
-            | Self::SkippedForeign
-            | Self::SkippedAfterFence
-            | Self::SkippedFutureDated => Side::Object,
+            Self::Unreadable | Self::Rejected | Self::Archived => Side::Object,
             Self::WarehouseOnly | Self::Unjudged => Side::Row,
             Self::LakeObjects
             | Self::LakeRecords

@@ -19,6 +19,7 @@ use crate::progress::Progress;
 use crate::reader::Skip;
 use crate::sort::SortSettings;
 use crate::stop::Stop;
+use pipeline::lake::Pressure;
 use pipeline::warehouse::{Bulk, TableName};
 
 /// Times the new table catches up before it is swapped in, at most; the last time is after the swap anyway.
@@ -227,6 +228,7 @@ impl TableSwapRun<'_> {
         let (inserted, stopped) = (more.counts[Counter::Inserted], more.stopped.take());
         self.outcome.fence = more.fence;
         self.cut_over.caught_up += inserted;
+        self.outcome.pressure = Pressure::default(); // the lake counts from its opening on
         self.outcome.merge(more);
         match stopped {
             Some(why) => bail!(why),

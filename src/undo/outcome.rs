@@ -1,7 +1,5 @@
 //! The outcome of an undo: how many of the changes in an undo file were reverted.
 
-use std::ops::{Index, IndexMut};
-
 use serde::{Deserialize, Serialize};
 
 use crate::outcome::{Counts, Exit, Problems, counters};
@@ -72,19 +70,7 @@ impl crate::outcome::Outcome for Outcome {
     }
 }
 
-impl Index<UndoCounter> for Outcome {
-    type Output = u64;
-
-    fn index(&self, counter: UndoCounter) -> &u64 {
-        &self.counts[counter]
-    }
-}
-
-impl IndexMut<UndoCounter> for Outcome {
-    fn index_mut(&mut self, counter: UndoCounter) -> &mut u64 {
-        &mut self.counts[counter]
-    }
-}
+counters! { impl Outcome { counts: UndoCounter } }
 
 #[cfg(test)]
 mod tests {

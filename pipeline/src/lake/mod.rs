@@ -251,6 +251,15 @@ pub struct Pressure {
     pub lowest_limit: Option<u64>,
 }
 
+impl Pressure {
+    /// Adds what another client of the same store felt.
+    pub fn merge(&mut self, other: Self) {
+        self.slow_downs += other.slow_downs;
+        self.retries += other.retries;
+        self.lowest_limit = [self.lowest_limit, other.lowest_limit].into_iter().flatten().min();
+    }
+}
+
 /// Why the lake could not do something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {

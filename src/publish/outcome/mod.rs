@@ -8,11 +8,15 @@ use crate::outcome::{Counts, Exit, Problems, Role, count, counters};
 use pipeline::lake::ConditionalWrites;
 
 mod lag;
+mod latencies;
+mod percentiles;
 mod times;
 mod verdict;
 
 pub use lag::{Expected, Lag, Missing};
-pub use times::{Interval, Percentiles, Point, Shape, Times};
+pub(super) use latencies::Latencies;
+pub use percentiles::{Percentiles, Point, Shape};
+pub use times::{Carry, Interval, Times};
 pub use verdict::Verdict;
 
 counters! {

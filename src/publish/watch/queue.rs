@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use chrono::{NaiveDateTime, TimeDelta};
 use uuid::Uuid;
 
-use super::super::telemetry::Latencies;
+use super::super::outcome::Latencies;
 use super::Seen;
 use crate::publish::Lag;
 use pipeline::record::Column;

@@ -1,10 +1,9 @@
 //! What repair did about the findings, or would do.
 
-use std::ops::{Index, IndexMut};
-
 use serde::{Deserialize, Serialize};
 
 use super::merge::first;
+use super::reasons::Reasons;
 use crate::outcome::{Counts, Problems, counters};
 use pipeline::lake::{ConditionalWrites, Conditions};
 
@@ -67,7 +66,7 @@ pub struct RepairOutcome {
     /// Why it ended early.
     pub stopped: Option<String>,
     /// Why findings were left, one line per kind.
-    pub reasons: Vec<String>,
+    pub reasons: Reasons,
     /// What failed, each with its key or id.
     pub problems: Problems,
 }
@@ -89,22 +88,9 @@ impl RepairOutcome {
             (one, other) => one.or(other),
         };
         self.stopped = first(self.stopped.take(), other.stopped);
-        self.reasons.extend(other.reasons);
-        self.reasons.sort();
+        self.reasons.merge(other.reasons);
         self.problems.absorb(other.problems);
     }
 }
 
-impl Index<RepairCounter> for RepairOutcome {
-    type Output = u64;
-
-    fn index(&self, counter: RepairCounter) -> &u64 {
-        &self.counts[counter]
-    }
-}
-
-impl IndexMut<RepairCounter> for RepairOutcome {
-    fn index_mut(&mut self, counter: RepairCounter) -> &mut u64 {
-        &mut self.counts[counter]
-    }
-}
+counters! { impl RepairOutcome { counts: RepairCounter } }

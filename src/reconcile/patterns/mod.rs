@@ -31,11 +31,51 @@ const CHANCE: f64 = 0.001;
 pub const LATE: TimeDelta = TimeDelta::minutes(10);
 
 /// Findings of each kind and cause by farm and day.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Vec<Place>", into = "Vec<Place>")]
 pub struct Places(BTreeMap<Kind, BTreeMap<Option<String>, Found>>);
 
 /// Findings by farm and day.
 type Found = BTreeMap<String, BTreeMap<NaiveDate, u64>>;
+
+/// Findings of a kind and cause on a farm's day, as they are written.
+#[derive(Serialize, Deserialize)]
+struct Place {
+    kind: Kind,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cause: Option<String>,
+    farm: String,
+    day: NaiveDate,
+    findings: u64,
+}
+
+impl From<Places> for Vec<Place> {
+    fn from(places: Places) -> Self {
+        let causes =
+            places.0.iter().flat_map(|(kind, causes)| causes.iter().map(move |(cause, found)| (kind, cause, found)));
+        let places = causes.flat_map(|(kind, cause, found)| {
+            each(found).map(|(farm, day, findings)| Place {
+                kind: *kind,
+                cause: cause.clone(),
+                farm: farm.to_owned(),
+                day,
+                findings,
+            })
+        });
+        places.collect()
+    }
+}
+
+impl From<Vec<Place>> for Places {
+    fn from(list: Vec<Place>) -> Self {
+        let mut places = Self::default();
+        for Place { kind, cause, farm, day, findings } in list {
+            let found = places.0.entry(kind).or_default().entry(cause).or_default();
+            *found.entry(farm).or_default().entry(day).or_default() += findings;
+        }
+        places
+    }
+}
 
 /// What the findings of a kind have in common.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -10,7 +10,6 @@
 //! Everything else is said, not guessed: objects of the lake are never moved or deleted, and only written over where the
 //! user says that the warehouse is to be trusted. Each change is in the undo file, on the disk, before it is made.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -162,18 +161,14 @@ pub async fn repair(
 /// What would be done, and what is left with why.
 fn due(findings: &Written, plan: &Plan) -> anyhow::Result<RepairOutcome> {
     let mut repaired = RepairOutcome { dry_run: plan.dry_run, ..RepairOutcome::default() };
-    let mut reasons: BTreeMap<(Kind, &'static str), u64> = BTreeMap::new();
     for finding in findings.read()? {
         let finding = finding?;
         match plan.action(&finding) {
             Ok(action) => repaired.counts.add(action.counter()),
-            Err(why) => *reasons.entry((finding.kind, why)).or_default() += 1,
+            Err(why) => repaired.reasons.add(finding.kind, why, 1),
         }
     }
-    for ((kind, why), count) in reasons {
-        repaired[RepairCounter::Left] += count;
-        repaired.reasons.push(format!("{count} {}: {why}", kind.name()));
-    }
+    repaired[RepairCounter::Left] = repaired.reasons.total();
     Ok(repaired)
 }
 

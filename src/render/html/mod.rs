@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `reconcile`, `replay`, `publish` | a page each: outcome → ready text, a file a section; their `page.html.j2` lays it out |
 //! | `calendar`, `overview`, `strips` | farms and days, of any `cells` that say what is wrong with them |
-//! | `findings`, `head`, `account`, `listed` | the pieces that the pages share |
+//! | `findings`, `head`, `account`, `listed`, `skips` | the pieces that the pages share |
 //! | `plot` | lines over time or percentiles, as inline SVG |
 //! | `text`, `numbers` | how data is made fit to be read |
 //! | `base.html.j2`, `parts.html.j2`, `plot.html.j2`, `style.css` | the frame, the pieces' markup, the dress |
@@ -33,6 +33,7 @@ mod plot;
 mod publish;
 mod reconcile;
 mod replay;
+mod skips;
 mod strips;
 mod text;
 

@@ -19,7 +19,7 @@ impl fmt::Display for Outcome {
             (Some(why), _) => format!("stopped early: {why}"),
             (None, _) if self.halted.is_some() => format!("ended {}", self.halted.as_deref().unwrap_or_default()),
             (None, true) => "lake and warehouse agree".to_owned(),
-            (None, false) => match self.counts.findings() {
+            (None, false) => match self.findings() {
                 1 => "1 finding".to_owned(),
                 n => format!("{} findings", count(n)),
             },
@@ -63,7 +63,7 @@ impl fmt::Display for Outcome {
         patterns(self, f)?;
         gaps(self, f)?;
         write!(f, "{}", self.problems)?;
-        if self.repair_asked { write!(f, "{}", self.repaired) } else { Ok(()) }
+        if self.carry.repair_asked { write!(f, "{}", self.repaired) } else { Ok(()) }
     }
 }
 
@@ -107,7 +107,9 @@ fn found(outcome: &Outcome) -> impl Iterator<Item = (&'static str, String)> {
         role.is_finding() || (role == Role::Skipped && counter.side() == Side::Object)
     };
     let shown = outcome.counts.iter().filter(move |(counter, n)| *n > 0 && is_shown(*counter));
-    shown.map(|(counter, n)| (counter.spec().title, count(n)))
+    let skips = outcome.skips.iter().filter(|(_, n)| *n > 0);
+    let lines = shown.map(|(counter, n)| (counter.spec(), n)).chain(skips.map(|(skip, n)| (skip.spec(), n)));
+    lines.map(|(spec, n)| (spec.title, count(n)))
 }
 
 /// What a budget makes of what was found, as the end of a sentence; `None` without one.

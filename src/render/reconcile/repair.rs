@@ -30,7 +30,7 @@ impl fmt::Display for RepairOutcome {
         }
         lines.push(("left as they are", count(self[RepairCounter::Left])));
         write!(f, "{}", Lines(&lines))?;
-        for reason in &self.reasons {
+        for reason in self.reasons.iter() {
             writeln!(f, "  {reason}")?;
         }
         if let Some(why) = &self.over_budget {

@@ -3,8 +3,6 @@
 //! A new counter is one line of [`Counter`], a new skip reason one line of [`Skip`]. Sums, the check, JSON, text, HTML
 //! and the exit code follow from their roles.
 
-use std::ops::{Index, IndexMut};
-
 use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -93,33 +91,7 @@ impl ObjectCounts {
     }
 }
 
-impl Index<Counter> for ObjectCounts {
-    type Output = u64;
-
-    fn index(&self, counter: Counter) -> &u64 {
-        &self.own[counter]
-    }
-}
-
-impl IndexMut<Counter> for ObjectCounts {
-    fn index_mut(&mut self, counter: Counter) -> &mut u64 {
-        &mut self.own[counter]
-    }
-}
-
-impl Index<Skip> for ObjectCounts {
-    type Output = u64;
-
-    fn index(&self, skip: Skip) -> &u64 {
-        &self.skips[skip]
-    }
-}
-
-impl IndexMut<Skip> for ObjectCounts {
-    fn index_mut(&mut self, skip: Skip) -> &mut u64 {
-        &mut self.skips[skip]
-    }
-}
+counters! { impl ObjectCounts { own: Counter, skips: Skip } }
 
 /// A map of names and counts, with the sum of what was left aside before its parts.
 impl Serialize for ObjectCounts {

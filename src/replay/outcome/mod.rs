@@ -121,7 +121,8 @@ impl Outcome {
         self.loading_seconds += other.loading_seconds;
         self.newest_row_ts = self.newest_row_ts.max(other.newest_row_ts);
         self.newest_data = self.newest_data.max(other.newest_data);
-        self.pressure = other.pressure; // the lake counts from its opening on
+        self.pressure.merge(other.pressure);
+        self.resumed |= other.resumed;
         other.pauses.into_iter().for_each(|pause| self.waited(pause));
         for (place, counts) in &other.days {
             self.days.entry(place.clone()).or_default().merge(counts);

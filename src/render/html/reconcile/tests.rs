@@ -3,6 +3,7 @@
 use chrono::{DateTime, Days, NaiveDate};
 use serde_json::json;
 
+use crate::reader::Skip;
 use crate::reconcile::{
     AuditOptions, AuditSettings, Counter, Outcome, RunInfo, Store, StoreInfo, TruthCounter, TruthResult,
 };
@@ -61,16 +62,12 @@ fn every_kind(text: &str) -> Outcome {
         drift = drift.with_field(text, json!(text), serde_json::Value::Null);
         outcome.count(&drift, Some((text.into(), day("2023-01-02"))));
     }
-    (
-        outcome[Counter::Archived],
-        outcome[Counter::SkippedAfterFence],
-        outcome[Counter::SkippedForeign],
-        outcome[Counter::Unjudged],
-    ) = (1, 2, 3, 4);
+    (outcome[Counter::Archived], outcome[Skip::AfterCutoff], outcome[Skip::Foreign], outcome[Counter::Unjudged]) =
+        (1, 2, 3, 4);
     outcome.problems.add("skipped", text, text);
     outcome.repaired.problems.add("differing", text, text);
-    outcome.repaired.reasons.push(format!("1 misfiled: {text}"));
-    outcome.repair_asked = true;
+    outcome.repaired.reasons.add(Kind::Misfiled, text, 1);
+    outcome.carry.repair_asked = true;
     outcome
 }
 
@@ -291,7 +288,7 @@ fn hash_totals_stand_side_by_side_and_say_which_months_differ() {
 #[test]
 fn what_was_asked_and_of_whom_is_at_hand() {
     let mut outcome = clean();
-    outcome.run = RunInfo::begin().unwrap();
+    outcome.run = RunInfo::begin();
     outcome.asked.settings = AuditSettings::default().with("meta-rate", 0.0176);
     outcome.asked.settings_sha256 = outcome.asked.settings.sha256();
     outcome.stores = StoreInfo::of(&Shape::standard(), [("sql_mode".to_owned(), String::new())].into());

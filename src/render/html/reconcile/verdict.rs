@@ -1,13 +1,14 @@
 //! The head of the report: the verdict, what it rests on, and the account of every object and row.
 
 use super::{truth, words};
-use crate::outcome::{Exit, Outcome as _};
+use crate::outcome::{Counter as _, Exit, Outcome as _};
+use crate::reader::Skip;
 use crate::reconcile::Outcome;
 use crate::reconcile::{Counter, Kind, RepairCounter};
 use crate::render::duration;
 use crate::render::html::account::{Account, Count};
 use crate::render::html::head::{self, Fact, Point, Verdict};
-use crate::render::html::{numbers, text};
+use crate::render::html::{numbers, skips, text};
 use crate::render::reconcile::budget_verdict;
 
 pub(super) fn of(outcome: &Outcome) -> Verdict {
@@ -21,7 +22,7 @@ pub(super) fn of(outcome: &Outcome) -> Verdict {
 }
 
 fn title(outcome: &Outcome) -> String {
-    let found = outcome.counts.findings();
+    let found = outcome.findings();
     let repaired = &outcome.repaired;
     match outcome.exit() {
         Exit::Stopped => "Stopped early".into(),
@@ -55,7 +56,7 @@ fn lead(outcome: &Outcome) -> String {
     if outcome[Counter::LakeObjects] + outcome[Counter::WarehouseRows] == 0 {
         return "Both sides are empty here: check the addresses and the window.".into();
     }
-    if outcome[Counter::LakeObjects] == outcome[Counter::SkippedForeign] && outcome[Counter::SkippedForeign] > 0 {
+    if outcome[Counter::LakeObjects] == outcome[Skip::Foreign] && outcome[Skip::Foreign] > 0 {
         return format!(
             "No object has a name of this lake, so {rows} of the warehouse met nothing: is the prefix right?"
         );
@@ -96,16 +97,14 @@ fn found(outcome: &Outcome) -> Vec<(u64, &'static str, &'static str)> {
         .into_iter()
         .map(|kind| (outcome.of(kind), words::of(kind).phrase(outcome.of(kind)), kind.name()))
         .collect();
-    let one = |n: u64, one, many| if n == 1 { one } else { many };
-    let (archived, foreign) = (outcome[Counter::Archived], outcome[Counter::SkippedForeign]);
-    let phrase = one(archived, "object is archived and was not read", "objects are archived and were not read");
+    let archived = outcome[Counter::Archived];
+    let phrase = match archived {
+        1 => "object is archived and was not read",
+        _ => "objects are archived and were not read",
+    };
     found.push((archived, phrase, "unchecked"));
-    let phrase =
-        one(foreign, "object has a name that is not this lake's", "objects have names that are not this lake's");
-    found.push((foreign, phrase, "unchecked"));
-    let future = outcome[Counter::SkippedFutureDated];
-    let phrase = one(future, "object is dated in the future", "objects are dated in the future");
-    found.push((future, phrase, "unchecked"));
+    let skips = outcome.skips.iter().filter(|(skip, _)| skip.spec().role.is_finding());
+    found.extend(skips.map(|(skip, n)| (n, skips::words(skip).phrase(n), "unchecked")));
     found
 }
 
@@ -145,7 +144,7 @@ pub(super) fn accounts(outcome: &Outcome) -> Vec<Account> {
         return Vec::new();
     }
     let o = outcome;
-    let lake = vec![
+    let mut lake = vec![
         ("matched", "same", o[Counter::Matched]),
         ("not opened", "aside", o[Counter::Present]),
         ("differing", "drift", o[Counter::Differing]),
@@ -154,10 +153,11 @@ pub(super) fn accounts(outcome: &Outcome) -> Vec<Account> {
         ("unreadable", "drift", o[Counter::Unreadable]),
         ("invalid", "drift", o[Counter::Rejected]),
         ("archived", "aside", o[Counter::Archived]),
-        ("foreign", "aside", o[Counter::SkippedForeign]),
-        ("after the cutoff", "aside", o[Counter::SkippedAfterFence]),
-        ("dated in the future", "drift", o[Counter::SkippedFutureDated]),
     ];
+    lake.extend(o.skips.iter().map(|(skip, n)| {
+        let (name, class) = skips::part(skip);
+        (name, class, n)
+    }));
     let warehouse = vec![
         ("matched", "same", o[Counter::Matched]),
         ("not opened", "aside", o[Counter::Present]),
