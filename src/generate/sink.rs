@@ -212,12 +212,12 @@ fn file(dir: &Path, name: &str, bytes: &[u8], existing: Existing) -> anyhow::Res
     let path = dir.join(name);
     let written = judge(held(&path, bytes, bytes.len() as u64), &path, existing)?;
     if written != Written::Same {
-        let half = dir.join(format!(".{name}.half"));
-        let done = fs::write(&half, bytes).and_then(|()| fs::rename(&half, &path));
-        if done.is_err() {
-            let _ = fs::remove_file(&half); // the first failure is the one to tell of
-        }
-        done.with_context(|| format!("cannot write {}", path.display()))?;
+        let write = || {
+            let mut half = temp_file_beside(&path)?;
+            half.write_all(bytes)?;
+            half.persist(&path).map_err(io::Error::from)
+        };
+        write().with_context(|| cannot_write(&path))?;
     }
     Ok(written)
 }
