@@ -70,8 +70,8 @@ pub struct Context {
     pub stop: Stop,
 }
 
-/// The whole command with environment variables and file settings, as `completions` and `man` describe it too.
-fn command() -> clap::Command {
+/// Returns the complete command with its environment variables, as `completions`, `man` and the reference describe it.
+pub fn command() -> clap::Command {
     settings::with_environment(Cli::command())
 }
 
