@@ -41,13 +41,13 @@ pub struct Row {
 }
 
 /// A type of the sources, with the module that declares it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 struct Declared {
     module: String,
     item: Kind,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 enum Kind {
     Struct(syn::ItemStruct),
     Enum(syn::ItemEnum),
@@ -56,7 +56,7 @@ enum Kind {
 }
 
 /// All sources of the toolkit and of the crate `pipeline`.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Sources {
     types: Vec<(String, Declared)>,
     uses: BTreeMap<(String, String), String>,
