@@ -1,7 +1,7 @@
 //! The fields that a type serializes, read from the sources with their doc comments.
 //!
 //! It knows serde's derive (`rename`, `rename_all`, `flatten`, `skip`, `with`, `into`, `transparent`) and the macro `counters!`.
-//! A type with a hand-written `Serialize` is listed in [`WRITTEN_BY_HAND`].
+//! A type with a hand-written `Serialize`, or one that another macro declares, is listed in [`WRITTEN_BY_HAND`].
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,7 +13,9 @@ use syn::visit::Visit;
 use syn::{Attribute, Expr, Fields, GenericArgument, Ident, Item, Lit, LitStr, Meta, PathArguments, Token, Type, UseTree};
 
 /// Types with a `Serialize` of their own: the fields that they add, as name, type and meaning.
-const WRITTEN_BY_HAND: [(&str, &[[&str; 3]]); 6] = [
+const WRITTEN_BY_HAND: [(&str, &[[&str; 3]]); 8] = [
+    ("Kind", &[["", "text", "A kind of finding, as in the drift file."]]),
+    ("DriftKind", &[["", "text", "A kind of finding, as in the drift file."]]),
     ("Samples", &[["", "list", "The first findings of each kind and cause, as lines of the drift file."]]),
     ("Budget", &[["", "text", "A count, or a percentage."]]),
     ("RecordId", &[["", "text", "A UUID."]]),
@@ -249,13 +251,14 @@ impl Sources {
     }
 
     fn declared(&self, module: &str, path: &str) -> JsonType<'_> {
-        let Some(declared) = self.resolve(module, path) else { panic!("{module}: what is {path}?") };
-        let by_hand = WRITTEN_BY_HAND.iter().find(|(name, _)| path.ends_with(name)).map_or(&[][..], |(_, rows)| rows);
+        let last = path.rsplit("::").next().unwrap();
+        let by_hand = WRITTEN_BY_HAND.iter().find(|(name, _)| *name == last).map_or(&[][..], |(_, rows)| rows);
         let by_hand: Vec<Row> =
             by_hand.iter().map(|[name, kind, doc]| Row { name: (*name).into(), kind: (*kind).into(), doc: (*doc).into() }).collect();
         if let Some(whole) = by_hand.iter().find(|row| row.name.is_empty()) {
             return JsonType { text: whole.kind.clone(), inside: String::new(), inner: None, by_hand };
         }
+        let Some(declared) = self.resolve(module, path) else { panic!("{module}: what is {path}?") };
         let mut kind = JsonType { text: "object".into(), inside: String::new(), inner: Some(declared), by_hand };
         match &declared.item {
             Kind::Alias(alias) => return self.kind(&declared.module, &alias.ty),
@@ -324,7 +327,7 @@ fn absolute(module: &str, path: &str) -> String {
             rest.next();
             of.truncate(1);
         }
-        Some("pipeline" | "serde_json" | "std" | "chrono") => of.clear(),
+        Some("ruminate" | "pipeline") => of.clear(),
         _ => {
             while matches!(rest.peek(), Some(&"super" | &"self")) {
                 if rest.next() == Some("super") {
