@@ -29,14 +29,15 @@
 //! herd                               what a history contains
 //! reader · topic · truth · undo      the lake's read path, publishing, and files that jobs share
 //! pack · parquet · progress · sort   compression, live display, sorting on disk
-//! outcome · seen · stop              counters and exit codes, hash totals, cancellation
+//! charset · outcome · seen · stop · units
+//!                                    symbols, counters and exit codes, hash totals, cancellation, durations and sizes
 //! ```
 //!
 //! # Modules
 //!
 //! The commands:
 //!
-//! - [`cli`]: one file per subcommand, shared flags, the settings file; no algorithms.
+//! - [`cli`]: one file per subcommand, shared flags, the config file; no algorithms.
 //! - [`demo`]: generate, publish, lose the warehouse, replay, damage, reconcile and repair in a temporary directory.
 //! - [`render`]: text, JSON and HTML as functions of an outcome; it counts, decides and stores nothing.
 //!
@@ -65,9 +66,11 @@
 //! - `parquet`: records as Parquet, from the column table.
 //! - [`progress`]: bars on a terminal, lines elsewhere, silence in tests.
 //! - `sort`: sorting more than fits in memory.
+//! - [`charset`]: ASCII in place of symbols if the locale is not UTF-8.
 //! - [`outcome`]: counters, problems and exit codes of every outcome.
 //! - [`seen`]: an order-independent hash of many items.
 //! - [`stop`]: cancellation, checked between pieces of work.
+//! - [`units`]: durations and sizes as people write them.
 //!
 //! # Glossary
 //!
@@ -109,6 +112,7 @@
 
 pub mod backfill;
 pub mod bundle;
+pub mod charset;
 pub mod cli;
 pub mod demo;
 pub mod doctor;
@@ -134,3 +138,4 @@ pub mod stop;
 pub mod topic;
 pub mod truth;
 pub mod undo;
+pub mod units;

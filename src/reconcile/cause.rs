@@ -129,10 +129,10 @@ impl fmt::Display for Cause {
             Self::Rounded(0) => f.write_str("rounded to whole numbers"),
             Self::Rounded(1) => f.write_str("rounded to 1 decimal"),
             Self::Rounded(n) => write!(f, "rounded to {n} decimals"),
-            Self::Truncated(0) => f.write_str("cut to whole numbers"),
-            Self::Truncated(1) => f.write_str("cut to 1 decimal"),
-            Self::Truncated(n) => write!(f, "cut to {n} decimals"),
-            Self::LastPlace => f.write_str("off by one in the last binary place of a FLOAT"),
+            Self::Truncated(0) => f.write_str("truncated to whole numbers"),
+            Self::Truncated(1) => f.write_str("truncated to 1 decimal"),
+            Self::Truncated(n) => write!(f, "truncated to {n} decimals"),
+            Self::LastPlace => f.write_str("off by one ULP (FLOAT)"),
             Self::Unit(name) => f.write_str(name),
             Self::Shifted(minutes) => {
                 let (hours, rest) = (minutes.abs() / 60, minutes.abs() % 60);
@@ -142,8 +142,8 @@ impl fmt::Display for Cause {
                 }
                 write!(f, " {} in the warehouse: another time zone", if *minutes < 0 { "earlier" } else { "later" })
             }
-            Self::Folded => f.write_str("another case or outer space"),
-            Self::CutOff => f.write_str("text cut off"),
+            Self::Folded => f.write_str("differs in case or surrounding whitespace"),
+            Self::CutOff => f.write_str("text truncated"),
             Self::Null => f.write_str("NULL in the warehouse"),
         }
     }

@@ -30,6 +30,7 @@ mod settings;
 mod sns;
 mod state;
 mod stopping;
+mod terminal;
 mod truth;
 mod undoing;
 mod versions;

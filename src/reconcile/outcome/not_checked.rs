@@ -49,15 +49,15 @@ impl Outcome {
                 "Give the files today's time (touch), or copy the S3 objects onto themselves, then audit again.",
             ),
             of(
-                "Foreign names",
+                "Unrecognized names",
                 self[Counter::SkippedForeign],
                 "Their names are not of this lake, so they were not opened.",
                 "Check who put them there.",
             ),
             of(
-                "Objects without content",
+                "Unreadable or invalid objects",
                 self[Counter::Unreadable] + self[Counter::Rejected],
-                "They cannot be read or are no valid records: their values could not be compared. Each is a finding.",
+                "They cannot be read or are not valid records, so their values could not be compared. Each is a finding.",
                 "Mend them as their finding says.",
             ),
             of(
@@ -67,7 +67,7 @@ impl Outcome {
                 "Audit without `--quick`.",
             ),
             of(
-                "Rows not judged",
+                "Rows not compared",
                 self[Counter::Unjudged],
                 "Their object is there, but it is archived, too new, unreadable or invalid.",
                 "Mend the object first.",

@@ -89,7 +89,7 @@ pub(super) async fn load_part<S: Sink>(
         return Ok(split(part));
     }
     let about = part.pop().map(|entry| entry.key).unwrap_or_default();
-    let message = "its row changes each time it is looked at: somebody else writes it";
+    let message = "its row keeps changing: another process is writing it";
     Err(warehouse::Error::new(Reason::Locked, about, message).into())
 }
 

@@ -93,9 +93,9 @@ impl ObjectCategory {
         }
         let name = match self {
             Own(Counter::Pending) => "pending",
-            Own(Counter::Until) => "after the time asked for",
-            Own(Counter::Data) => "outside of the dates asked for",
-            Left(Skip::Foreign) => "foreign",
+            Own(Counter::Until) => "after the requested time",
+            Own(Counter::Data) => "outside the data range",
+            Left(Skip::Foreign) => "unrecognized",
             _ => self.spec().title,
         };
         let class = match role {
@@ -111,7 +111,7 @@ impl ObjectCategory {
         let (title, [one, many], meaning, todo) = words(self).unwrap_or_else(|| {
             let objects = match self.is_missing() {
                 true => ["object is not back", "objects are not back"],
-                false => ["object was left aside", "objects were left aside"],
+                false => ["object was skipped", "objects were skipped"],
             };
             (self.spec().title, objects, self.spec().help, "Look at the reason of each.")
         });
@@ -169,7 +169,7 @@ const fn words(category: ObjectCategory) -> Option<Texts> {
             ["object could not be read", "objects could not be read"],
             "The object could not be fetched after all retries, or is not JSON.",
             "Look at the reason: access and network pass, so replay again; a damaged object needs an older version of it \
-                 (`--versions-at`) or the source's file.",
+                 (`--as-of`) or the source's file.",
         ),
         Own(Counter::Pending) => (
             "Read and not loaded",
@@ -178,25 +178,25 @@ const fn words(category: ObjectCategory) -> Option<Texts> {
             "Go on where it stopped: the same command with `--resume`.",
         ),
         Own(Counter::NotFound) => (
-            "Named but not in the lake",
-            ["key that was asked for is not in the lake", "keys that were asked for are not in the lake"],
+            "Listed but not in the lake",
+            ["listed key is not in the lake", "listed keys are not in the lake"],
             "The file given with `--only` names objects that the lake does not have.",
-            "Check that the file was made for this lake; an object that was deleted may be in `--versions-at`.",
+            "Check that the file was made for this lake; an object that was deleted may be in `--as-of`.",
         ),
         Own(Counter::Unverified) => (
-            "Read back wrong",
+            "Mismatched",
             ["row was read back wrong", "rows were read back wrong"],
             "After loading, the row did not hold what was written: something else writes to the table, or a trigger does.",
             "Stop other writers, look for triggers, then replay again with `--verify`.",
         ),
         Left(Skip::Foreign) => (
-            "Foreign names",
+            "Unrecognized names",
             ["object has a name that is not this lake's", "objects have names that are not this lake's"],
             "The name is not of this lake, so the object was not opened.",
             "Check the prefix, and who put them there.",
         ),
         Left(Skip::AfterCutoff) => (
-            "Too new",
+            "After the cutoff",
             ["object came after the run began", "objects came after the run began"],
             "Written after the run began; the pipeline itself takes care of these.",
             "Nothing, if the Lambda runs; else replay again.",
@@ -204,21 +204,21 @@ const fn words(category: ObjectCategory) -> Option<Texts> {
         Left(Skip::FutureDated) => (
             "Dated in the future",
             ["object is dated in the future", "objects are dated in the future"],
-            "The object's time is later than the lake's clock, so nothing tells when it was written. It was left out.",
+            "The object's time is later than the lake's clock, so it is unknown when it was written. It was skipped.",
             "The clock that set its time was wrong. Give the file today's time (`touch`), or copy the S3 object onto \
                  itself; then replay again.",
         ),
         Own(Counter::Until) => (
-            "After the time asked for",
-            ["record was processed after the time asked for", "records were processed after the time asked for"],
-            "Processed after `--until`.",
-            "Nothing: it was asked for.",
+            "After the requested time",
+            ["record was processed after the requested time", "records were processed after the requested time"],
+            "Processed after `--processed-until`.",
+            "None: it was requested.",
         ),
         Own(Counter::Data) => (
-            "Outside of the dates asked for",
-            ["record is outside of the dates asked for", "records are outside of the dates asked for"],
+            "Outside the data range",
+            ["record is outside the data range", "records are outside the data range"],
             "`data` lies outside of `--data-from` and `--data-to`.",
-            "Nothing: it was asked for.",
+            "None: it was requested.",
         ),
         _ => return None,
     })
