@@ -13,9 +13,16 @@ const OTHERS: &str = "--all-targets --arch --architectures --bin --bins --bucket
     --topic-arn --workspace --zip-file --json --no-deps --latency-ms --slow-down --throttle-per-second --any-credentials --open --doc";
 
 fn pages() -> Vec<PathBuf> {
-    let mut pages: Vec<_> = ["README.md", "README.pt-BR.md", "CONTRIBUTING.md", "SECURITY.md", "samples/README.md", "src/bundle/deploy.md.j2"]
-        .map(repository)
-        .to_vec();
+    let mut pages: Vec<_> = [
+        "README.md",
+        "README.pt-BR.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "samples/README.md",
+        "src/bundle/deploy.md.j2",
+    ]
+    .map(repository)
+    .to_vec();
     markdown(&repository("docs"), &mut pages);
     pages
 }

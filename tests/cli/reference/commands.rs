@@ -45,7 +45,10 @@ fn section(page: &mut String, root: &Command, command: &Command) {
     write!(page, "\n```text\n{}\n```\n", usage.trim_start_matches("Usage: ")).unwrap();
     let own: Vec<&Arg> = command
         .get_arguments()
-        .filter(|arg| is_shown(arg) && !root.get_arguments().any(|global| global.is_global_set() && global.get_id() == arg.get_id()))
+        .filter(|arg| {
+            is_shown(arg)
+                && !root.get_arguments().any(|global| global.is_global_set() && global.get_id() == arg.get_id())
+        })
         .collect();
     let mut headings = Vec::new();
     for arg in &own {
@@ -74,7 +77,8 @@ fn table(page: &mut String, args: &[&Arg]) {
 
 /// The flag as it is written, with the name of its value.
 fn name(arg: &Arg) -> String {
-    let value = arg.get_value_names().map(|names| names.iter().map(|name| format!("<{name}>")).collect::<Vec<_>>().join(" "));
+    let value =
+        arg.get_value_names().map(|names| names.iter().map(|name| format!("<{name}>")).collect::<Vec<_>>().join(" "));
     let value = value.filter(|_| arg.get_action().takes_values()).unwrap_or_default();
     let short = arg.get_short().map(|short| format!("-{short}, ")).unwrap_or_default();
     let written = match arg.get_long() {
@@ -102,5 +106,10 @@ fn meaning(arg: &Arg) -> String {
     if arg.get_env().is_none() && arg.get_long().is_some() {
         parts.push("Command line only".into());
     }
-    parts.iter().filter(|part| !part.is_empty()).map(|part| format!("{}.", part.trim_end_matches('.'))).collect::<Vec<_>>().join(" ")
+    parts
+        .iter()
+        .filter(|part| !part.is_empty())
+        .map(|part| format!("{}.", part.trim_end_matches('.')))
+        .collect::<Vec<_>>()
+        .join(" ")
 }

@@ -10,7 +10,9 @@ use std::path::Path;
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
 use syn::visit::Visit;
-use syn::{Attribute, Expr, Fields, GenericArgument, Ident, Item, Lit, LitStr, Meta, PathArguments, Token, Type, UseTree};
+use syn::{
+    Attribute, Expr, Fields, GenericArgument, Ident, Item, Lit, LitStr, Meta, PathArguments, Token, Type, UseTree,
+};
 
 /// Types with a `Serialize` of their own: the fields that they add, as name, type and meaning.
 const WRITTEN_BY_HAND: [(&str, &[[&str; 3]]); 8] = [
@@ -24,7 +26,11 @@ const WRITTEN_BY_HAND: [(&str, &[[&str; 3]]); 8] = [
         "ControlTotals",
         &[
             ["hash_totals", "object", "The hash total of each side, `lake` and `warehouse`: 32 hexadecimal digits."],
-            ["totals", "object", "Count, sum, smallest and largest value of each numeric column: column → [lake, warehouse]."],
+            [
+                "totals",
+                "object",
+                "Count, sum, smallest and largest value of each numeric column: column → [lake, warehouse].",
+            ],
             ["months", "list", "`hash_totals` and `totals` for each `farm` and `month`."],
         ],
     ),
@@ -225,9 +231,11 @@ impl Sources {
         };
         let last = path.path.segments.last().unwrap();
         let arguments: Vec<&Type> = match &last.arguments {
-            PathArguments::AngleBracketed(list) => {
-                list.args.iter().filter_map(|arg| if let GenericArgument::Type(ty) = arg { Some(ty) } else { None }).collect()
-            }
+            PathArguments::AngleBracketed(list) => list
+                .args
+                .iter()
+                .filter_map(|arg| if let GenericArgument::Type(ty) = arg { Some(ty) } else { None })
+                .collect(),
             _ => Vec::new(),
         };
         match (last.ident.to_string().as_str(), &arguments[..]) {
@@ -244,7 +252,8 @@ impl Sources {
             ("NaiveDate", []) => JsonType::plain("text (date)"),
             ("Value", []) => JsonType::plain("any"),
             (_, _) => {
-                let path = path.path.segments.iter().map(|segment| segment.ident.to_string()).collect::<Vec<_>>().join("::");
+                let path =
+                    path.path.segments.iter().map(|segment| segment.ident.to_string()).collect::<Vec<_>>().join("::");
                 self.declared(module, &path)
             }
         }
@@ -253,8 +262,10 @@ impl Sources {
     fn declared(&self, module: &str, path: &str) -> JsonType<'_> {
         let last = path.rsplit("::").next().unwrap();
         let by_hand = WRITTEN_BY_HAND.iter().find(|(name, _)| *name == last).map_or(&[][..], |(_, rows)| rows);
-        let by_hand: Vec<Row> =
-            by_hand.iter().map(|[name, kind, doc]| Row { name: (*name).into(), kind: (*kind).into(), doc: (*doc).into() }).collect();
+        let by_hand: Vec<Row> = by_hand
+            .iter()
+            .map(|[name, kind, doc]| Row { name: (*name).into(), kind: (*kind).into(), doc: (*doc).into() })
+            .collect();
         if let Some(whole) = by_hand.iter().find(|row| row.name.is_empty()) {
             return JsonType { text: whole.kind.clone(), inside: String::new(), inner: None, by_hand };
         }
@@ -264,10 +275,14 @@ impl Sources {
             Kind::Alias(alias) => return self.kind(&declared.module, &alias.ty),
             Kind::Enum(item) => {
                 let rename = serde(&item.attrs).rename_all;
-                let names: Vec<_> = item.variants.iter().map(|variant| {
-                    let own = serde(&variant.attrs).rename;
-                    format!("`{}`", own.unwrap_or_else(|| renamed(&variant.ident.to_string(), rename.as_deref())))
-                }).collect();
+                let names: Vec<_> = item
+                    .variants
+                    .iter()
+                    .map(|variant| {
+                        let own = serde(&variant.attrs).rename;
+                        format!("`{}`", own.unwrap_or_else(|| renamed(&variant.ident.to_string(), rename.as_deref())))
+                    })
+                    .collect();
                 kind.text = names.join(", ");
             }
             Kind::Struct(item) if serde(&item.attrs).transparent || matches!(item.fields, Fields::Unnamed(_)) => {
@@ -464,7 +479,8 @@ impl Visit<'_> for Written {
                 list.is_ok_and(|list| list.iter().any(|path| path.is_ident(name)))
             })
         };
-        if has("Serialize") && !has("Deserialize") && matches!(item.vis, syn::Visibility::Inherited) && self.0.is_none() {
+        if has("Serialize") && !has("Deserialize") && matches!(item.vis, syn::Visibility::Inherited) && self.0.is_none()
+        {
             self.0 = Some(item.clone());
         }
     }
