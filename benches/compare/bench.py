@@ -38,7 +38,7 @@ def arguments(doc, rows):
 
 
 def measure(parser, bench, rows):
-    """Runs the rows that are asked for, prints the table, and exits with 1 where a mark is missed."""
+    """Runs the requested rows, prints the table, and exits with 1 if a target is missed."""
     asked = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers are stopped
     missed = 0

@@ -14,8 +14,8 @@ counters! {
         Inserted: "inserted", "inserted rows", Detail, "New rows.";
         Identical: "identical", "identical rows", Detail, "Rows that were there with the same values.";
         Conflicting: "conflicting", "conflicting rows", DetailFinding, "Rows that were there with other values; they stay.";
-        Rejected: "rejected", "rejected", Finding, "Messages that are no valid reading; they are in the quarantine.";
-        Refused: "refused", "refused by the table", DetailFinding, "Rows that a column of the table refuses; their objects are in the lake.";
+        Rejected: "rejected", "rejected", Finding, "Messages that are not valid readings; they are quarantined.";
+        Refused: "refused", "rows refused by the table", DetailFinding, "Rows that a column of the table refuses; their objects are in the lake.";
         Failed: "failed", "failed", Finding, "Messages that a store failed to take; run again.";
     }
 }
@@ -49,7 +49,7 @@ impl Outcome {
         let rows = of(Count::Inserted) + of(Count::Identical) + of(Count::Conflicting) + of(Count::Refused);
         anyhow::ensure!(
             of(Count::Read) == self.counts.parts() && objects == rows,
-            "the counts do not add up, which is an error of this program: {}",
+            "the counts do not add up; this is a bug in ruminate: {}",
             serde_json::to_string(self)?
         );
         Ok(())

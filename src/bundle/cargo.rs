@@ -45,7 +45,7 @@ pub(super) fn build(root: &Path, build: &Build, stop: &Stop) -> anyhow::Result<O
     let mut child = command.stdout(Stdio::piped()).spawn().map_err(|e| cannot_start("cargo", &e))?;
     match watch(&mut child, stop)? {
         End::Stopped => Ok(None),
-        End::Failed(status) => bail!("cargo could not build {PACKAGE} for {target} ({status}): what it said is above"),
+        End::Failed(status) => bail!("cargo could not build {PACKAGE} for {target} ({status}): see its output above"),
         End::Built(path) => Ok(Some(path)),
     }
 }
@@ -63,7 +63,7 @@ fn cargo(root: &Path, linker: Linker) -> Command {
 fn cannot_start(program: &str, e: &std::io::Error) -> anyhow::Error {
     match e.kind() {
         ErrorKind::NotFound => {
-            anyhow!("{program} is not on the PATH: install Rust from https://rustup.rs, or give --bootstrap FILE")
+            anyhow!("{program} is not on the PATH: install Rust from https://rustup.rs, or pass --bootstrap FILE")
         }
         _ => anyhow!("cannot start {program}: {e}"),
     }
@@ -123,7 +123,7 @@ fn watch(child: &mut Child, stop: &Stop) -> anyhow::Result<End> {
         }
     };
     if status.success() {
-        let path = built.with_context(|| format!("cargo named no program {BIN}: has {PACKAGE} a binary of that name?"));
+        let path = built.with_context(|| format!("cargo built no binary {BIN}: does {PACKAGE} have one of that name?"));
         return path.map(End::Built);
     }
     std::thread::sleep(EVERY); // the Ctrl-C that ended cargo may not have been noted yet
@@ -159,7 +159,7 @@ fn programs(child: &mut Child) -> Receiver<PathBuf> {
                 Ok(Message::CompilerArtifact { target, executable: Some(path) })
                     if target.name == BIN && target.kind.iter().any(|kind| kind == "bin") =>
                 {
-                    let _ = sender.send(path); // whoever was asked to stop listens no more
+                    let _ = sender.send(path); // whoever was interrupted listens no more
                 }
                 Ok(Message::BuildFinished) => return, // what holds stdout open after that is no build
                 Ok(_) => {}

@@ -1,48 +1,48 @@
-//! How gently a replay goes about a server that others use: its flags, and how the settings file changes them meanwhile.
+//! Throttling flags of replay, for servers that others use, and their changes from the config file during a run.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::ensure;
 
-use super::flags::{WarehouseFlags, replica};
-use super::settings::Watched;
-use super::spelled::Spelled;
+use super::config::{Config, Watched};
+use super::flags::WarehouseFlags;
 use crate::replay::{ReloadLimits, ThrottleLimits};
+use crate::units;
 use pipeline::warehouse::Bulk;
 
-/// Seconds.
-const PATIENCE: u64 = 300;
+/// Default wait for an unavailable warehouse.
+const UNAVAILABLE_TIMEOUT: &str = "5m";
 
-/// How gently.
+/// Throttling flags of replay.
 #[derive(Debug, Clone, clap::Args)]
-#[command(next_help_heading = "Gentle on production (may be changed while it runs, in the settings file)")]
 pub(super) struct GentleFlags {
-    /// Wait while more threads than this run on the server
+    /// Pause while the server has more than N running threads
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     max_threads_running: Option<u64>,
-    /// Wait while a replica is further behind than this, in seconds
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
-    max_replica_lag: Option<f64>,
-    /// A replica whose lag is watched: its address, as for --warehouse; may be repeated
+    /// Pause while a replica lags by more than this, such as 10s
+    #[arg(long, value_name = "DURATION", value_parser = units::duration)]
+    max_replica_lag: Option<Duration>,
+    /// Replica URL whose lag to monitor, as for --warehouse (repeatable)
     // Text until it is opened: a value that clap refuses is printed, password and all.
     #[arg(long = "replica", value_name = "URL", hide_env_values = true)]
     replicas: Vec<String>,
-    /// Load no more rows a second than this, on average
+    /// Maximum average rows per second
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     rows_per_second: Option<u64>,
-    /// Wait while this file is there
+    /// Pause while this file exists
     #[arg(long, value_name = "FILE")]
     pause_file: Option<PathBuf>,
-    /// Wait while this query answers more than 0
+    /// Pause while this query returns more than 0
     #[arg(long, value_name = "SQL")]
     throttle_query: Option<String>,
-    /// How long a warehouse that is gone, or a signal that cannot be had, is waited for, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = PATIENCE)]
-    pub patience: u64,
+    /// How long to wait for an unavailable warehouse or throttling signal before stopping
+    #[arg(long, value_name = "DURATION", default_value = UNAVAILABLE_TIMEOUT, value_parser = units::duration)]
+    pub unavailable_timeout: Duration,
 }
 
-/// What of the limits an edited settings file may change.
+/// Throttle limits that can be changed in the config file during a run.
 const WATCHED: [&str; 5] =
     ["max-threads-running", "max-replica-lag", "rows-per-second", "pause-file", "throttle-query"];
 
@@ -50,7 +50,7 @@ impl GentleFlags {
     /// Refuses limits that would protect nothing.
     pub(super) fn check(&self) -> anyhow::Result<()> {
         let watched = self.max_replica_lag.is_none() || !self.replicas.is_empty();
-        ensure!(watched, "--max-replica-lag watches nothing: name a replica with --replica URL");
+        ensure!(watched, "--max-replica-lag needs a replica to monitor: add --replica URL");
         Ok(())
     }
 
@@ -59,31 +59,18 @@ impl GentleFlags {
         self.replicas.iter().map(|url| warehouse.replica(url)).collect()
     }
 
-    /// Spells out what was given.
-    pub(super) fn spell(&self, command: &mut Spelled) -> anyhow::Result<()> {
-        command.maybe("max-threads-running", self.max_threads_running).maybe("max-replica-lag", self.max_replica_lag);
-        for url in &self.replicas {
-            command.flag("replica", replica(url)?);
-        }
-        command.maybe("rows-per-second", self.rows_per_second);
-        command.maybe("pause-file", self.pause_file.as_ref().map(|path| path.display()));
-        command.maybe("throttle-query", self.throttle_query.as_ref());
-        command.other("patience", self.patience, PATIENCE);
-        Ok(())
-    }
-
-    /// The limits as the settings file changes them while the run goes on; what is taken out of it is as it was at the start.
-    pub(super) fn reload(&self) -> ReloadLimits {
+    /// The limits as the config file changes them during the run; a key that is removed gets its value of the start again.
+    pub(super) fn reload(&self, config: &Config) -> ReloadLimits {
         let (begun, watches) = (self.limits(), !self.replicas.is_empty());
-        let state = Watched::new(&WATCHED).map(|watched| Mutex::new((watched, begun.clone())));
+        let state = Mutex::new((Watched::new(config, "replay", &WATCHED), begun.clone()));
         Arc::new(move || {
-            let mut state = state.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
             let (watched, limits) = &mut *state;
             let changes = watched.changes();
             for (key, value) in &changes {
                 let change = change(limits, &begun, watches, key, value.as_deref());
                 if let Err(e) = change {
-                    tracing::warn!("settings file: {key}: {e}: it stays as it was");
+                    tracing::warn!("config file: {key}: {e}; value unchanged");
                 }
             }
             (!changes.is_empty()).then(|| limits.clone())
@@ -93,7 +80,7 @@ impl GentleFlags {
     pub(super) fn limits(&self) -> ThrottleLimits {
         ThrottleLimits {
             max_threads_running: self.max_threads_running,
-            max_replica_lag: self.max_replica_lag,
+            max_replica_lag: self.max_replica_lag.map(|lag| lag.as_secs_f64()),
             rows_per_second: self.rows_per_second,
             pause_file: self.pause_file.clone(),
             throttle_query: self.throttle_query.clone(),
@@ -113,7 +100,7 @@ fn change(
         "max-replica-lag" => {
             let most = of(value, begun.max_replica_lag, seconds)?;
             if most.is_some() && !watches {
-                return Err("the run was begun without --replica, and there is none to watch".to_owned());
+                return Err("this run was started without --replica".to_owned());
             }
             limits.max_replica_lag = most;
         }
@@ -130,12 +117,11 @@ fn of<T>(value: Option<&str>, begun: Option<T>, read: fn(&str) -> Result<T, Stri
 }
 
 fn number(text: &str) -> Result<u64, String> {
-    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| format!("{text:?} is no whole number above 0"))
+    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| format!("{text:?} is not a whole number above 0"))
 }
 
 fn seconds(text: &str) -> Result<f64, String> {
-    let seconds = text.parse().ok().filter(|seconds: &f64| seconds.is_finite() && *seconds >= 0.0);
-    seconds.ok_or_else(|| format!("{text:?} is no number of seconds: write 0, 1.5 or more"))
+    units::duration(text).map(|lag| lag.as_secs_f64())
 }
 
 #[cfg(test)]
@@ -148,6 +134,7 @@ mod tests {
         let mut limits = begun.clone();
         for (key, value) in [
             ("max-replica-lag", "nan"),
+            ("max-replica-lag", "5s"),
             ("max-replica-lag", "5"),
             ("max-threads-running", "0"),
             ("rows-per-second", "0"),
@@ -155,7 +142,7 @@ mod tests {
             assert!(change(&mut limits, &begun, false, key, Some(value)).is_err(), "{key} = {value}");
         }
         assert_eq!(limits, begun);
-        change(&mut limits, &begun, true, "max-replica-lag", Some("5")).unwrap();
+        change(&mut limits, &begun, true, "max-replica-lag", Some("5s")).unwrap();
         change(&mut limits, &begun, true, "rows-per-second", Some("9")).unwrap();
         assert_eq!((limits.max_replica_lag, limits.rows_per_second), (Some(5.0), Some(9)));
         change(&mut limits, &begun, true, "rows-per-second", None).unwrap();

@@ -43,10 +43,10 @@ impl Evidence {
     /// There is something in it, or it cannot be made or written.
     pub fn begin(folder: &Path) -> anyhow::Result<Self> {
         let shown = folder.display();
-        fs::create_dir_all(folder).with_context(|| format!("--evidence {shown} cannot be made"))?;
+        fs::create_dir_all(folder).with_context(|| format!("cannot create --evidence {shown}"))?;
         let mut there = fs::read_dir(folder).with_context(|| format!("--evidence {shown} cannot be read"))?;
         if there.next().is_some() {
-            bail!("--evidence {shown} is not empty, and evidence is never mixed: give a new folder");
+            bail!("--evidence {shown} is not empty: pass a new directory");
         }
         half_in(folder).with_context(|| format!("--evidence {shown} cannot be written"))?;
         Ok(Self { folder: folder.to_owned(), sums: Vec::new() })

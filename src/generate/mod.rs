@@ -137,10 +137,10 @@ impl Plan {
         for fault in Fault::ALL.into_iter().filter(|fault| !fault.is_plain_reading()) {
             anyhow::ensure!(
                 self.faults.rate(fault) == 0.0,
-                "a Parquet file holds readings only, no {fault} ones: leave that fault out, or use ndjson or csv"
+                "a Parquet file holds valid readings only, not {fault} ones: remove that fault, or use ndjson or csv"
             );
         }
-        anyhow::ensure!(self.pack == Pack::None, "a Parquet file packs its columns itself: leave --compress out");
+        anyhow::ensure!(self.pack == Pack::None, "a Parquet file compresses its columns itself: remove --compress");
         Ok(())
     }
 
@@ -218,7 +218,7 @@ pub fn run(plan: &Plan, out: Out, existing: Existing, progress: &Progress, stop:
         let mut begin = 0;
         for &(unit, end, stats) in &batch.units {
             if stop.is_set() {
-                outcome.stopped = Some("asked to stop".into());
+                outcome.stopped = Some("interrupted".into());
                 return Err(End::Enough);
             }
             let bytes = &batch.bytes[begin..end];
@@ -336,7 +336,7 @@ mod tests {
         stop.set();
         let out = Out::Dir(home.path().to_owned());
         let outcome = run(&plan(1, ""), out, Existing::Keep, &Progress::Silent, &stop).unwrap();
-        assert_eq!((outcome.counts[Count::Files], outcome.stopped.as_deref()), (0, Some("asked to stop")));
+        assert_eq!((outcome.counts[Count::Files], outcome.stopped.as_deref()), (0, Some("interrupted")));
         assert!(names(home.path()).is_empty());
     }
 }

@@ -15,7 +15,7 @@ counters! {
         Farms: "farms", "farms", Detail, "Farms that have a file.";
         Files: "files", "files", Detail, "Files of the history, those that were there included.";
         Bytes: "bytes", "bytes", Detail, "Bytes of all files.";
-        Existing: "existing", "files that were there", Detail, "Files that were there with the same content.";
+        Existing: "existing", "files unchanged", Detail, "Files that were there with the same content.";
         Replaced: "replaced", "files replaced", Detail, "Files that took the place of others.";
     }
 }
@@ -165,7 +165,7 @@ mod tests {
             ..Outcome::default()
         };
         let mut merged = part.clone();
-        merged.merge(Outcome { stopped: Some("asked to stop".into()), ..part.clone() });
+        merged.merge(Outcome { stopped: Some("interrupted".into()), ..part.clone() });
         assert_eq!((merged.counts[Count::Readings], merged.counts[Count::Farms], merged.faults["late"]), (180, 2, 6));
         for outcome in [part, merged] {
             let json = serde_json::to_vec(&outcome).unwrap();

@@ -47,7 +47,7 @@ impl Sink {
     pub(super) fn open(out: Out, plan: &Plan, existing: Existing) -> anyhow::Result<Self> {
         match out {
             Out::Dir(dir) => {
-                fs::create_dir_all(&dir).with_context(|| format!("cannot make directory {}", dir.display()))?;
+                fs::create_dir_all(&dir).with_context(|| format!("cannot create directory {}", dir.display()))?;
                 Ok(Self::Dir { dir, existing })
             }
             Out::Stdout => {
@@ -239,10 +239,9 @@ pub(super) fn put(mut half: NamedTempFile, path: &Path, existing: Existing) -> a
 fn judge(held: io::Result<Held>, path: &Path, existing: Existing) -> anyhow::Result<Written> {
     match held.with_context(|| path.display().to_string())? {
         Held::Same => Ok(Written::Same),
-        Held::Other if existing == Existing::Keep => anyhow::bail!(
-            "{} is there with other content: give another name, or take it away first (generate replaces it with --force)",
-            path.display()
-        ),
+        Held::Other if existing == Existing::Keep => {
+            anyhow::bail!("{} exists with other content: use another name, or --force to overwrite it", path.display())
+        }
         Held::Other => Ok(Written::Replaced),
         Held::Nothing => Ok(Written::New),
     }

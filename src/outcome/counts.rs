@@ -264,7 +264,7 @@ mod tests {
             Sent: "sent", "sent", Part, "Letters sent.";
             Lost: "lost", "lost", Finding, "Letters lost.";
             Left: "left", "left out", Skipped, "Letters left out.";
-            Again: "again", "sent again", Detail, "Letters sent again.";
+            Again: "again", "retries", Detail, "Letters sent again.";
         }
     }
 

@@ -143,7 +143,7 @@ impl Courier {
             && self.throttle.refused()
             && let Some(limit) = self.throttle.limit()
         {
-            tracing::info!("throttled: going on at {limit:.0} messages/s for now");
+            tracing::info!("throttled: limiting to {limit:.0} messages/s");
         }
         again
     }
@@ -159,7 +159,7 @@ impl Courier {
 
     fn warn_once(&self, refusal: &Refusal) {
         if !self.warned.swap(true, Ordering::Relaxed) {
-            tracing::warn!("trying again, at first after: {refusal} (each such case with -v)");
+            tracing::warn!("retrying after: {refusal} (use -v to log every retry)");
         }
         tracing::debug!("trying again after: {refusal}");
     }
@@ -180,7 +180,7 @@ impl Delivered {
 }
 
 fn no_answer() -> Result<(), Refusal> {
-    let message = "the topic said nothing about it".into();
+    let message = "no response from the topic".into();
     Err(Refusal { kind: Kind::Transient, code: NO_ANSWER.into(), message })
 }
 

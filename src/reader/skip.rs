@@ -8,7 +8,7 @@ use crate::outcome::{Counter as _, counters};
 counters! {
     /// Why an object was not read although it could be.
     pub enum Skip {
-        Foreign: "skipped_foreign", "foreign names", SkippedFinding, "not a name of this lake";
+        Foreign: "skipped_foreign", "unrecognized names", SkippedFinding, "not a name of this lake";
         AfterCutoff: "skipped_after_fence", "after the cutoff", Skipped, "written after the run started";
         FutureDated: "skipped_future_dated", "dated in the future", SkippedFinding,
             "its time is in the future, so it was left out: the clock that set it was wrong; give the file today's time (`touch`), or copy the S3 object onto itself, then run this again";

@@ -11,7 +11,7 @@ use pipeline::lake::{Partition, Span, Survey, survey};
 use pipeline::record::stored::Shape;
 
 /// What says that it is meant.
-const MEANT: &str = "where that is meant, give --allow-empty";
+const MEANT: &str = "if that is intended, add --allow-empty";
 
 /// Refuses an empty warehouse before either side is read.
 ///

@@ -45,7 +45,7 @@ pub(super) async fn read(
     progress: &Progress,
     stop: &Stop,
 ) -> anyhow::Result<LakeSide> {
-    const FULL: &str = "what was read of the lake cannot be sorted on disk: give --sort-dir a folder with room";
+    const FULL: &str = "cannot sort lake records on disk: set --sort-dir to a directory with free space";
     let cutoff = Cutoff::of(&*audit.lake).await?;
     findings.outcome.fence = Some(cutoff.instant());
     let wide = if audit.span.is_everything() { audit.span.clone() } else { audit.span.widened(1) };
@@ -106,7 +106,7 @@ pub(super) async fn read(
 fn open_cache(audit: &Audit, cutoff: Cutoff) -> anyhow::Result<Option<Arc<Cache>>> {
     let Some(folder) = &audit.cache else { return Ok(None) };
     let cache = Cache::open(folder, &audit.lake.identity(), cutoff.instant())
-        .with_context(|| format!("--cache {} cannot be used: give a folder that can be written", folder.display()))?;
+        .with_context(|| format!("--cache {} cannot be used: pass a writable directory", folder.display()))?;
     Ok(Some(Arc::new(cache)))
 }
 

@@ -24,7 +24,7 @@ use pipeline::record::Column;
 use pipeline::record::stored::Value;
 
 /// What is said of an audit that somebody stopped.
-const STOPPED: &str = "asked to stop: the counts are those of a part";
+const STOPPED: &str = "interrupted: the counts are those of a part";
 
 /// Audits lake against warehouse; findings go to the sink as they come.
 ///
@@ -33,7 +33,7 @@ const STOPPED: &str = "asked to stop: the counts are those of a part";
 pub async fn run(audit: &Audit, sink: Sink, progress: &Progress, stop: &Stop) -> anyhow::Result<(Outcome, Sink)> {
     let begun = Instant::now();
     let sorters = Sorters::new(&audit.sort, !audit.truth.files.is_empty()).with_context(|| {
-        format!("the folder {} cannot be sorted in: give --sort-dir another", audit.sort.folder.display())
+        format!("cannot sort in directory {}: set --sort-dir to another", audit.sort.folder.display())
     })?;
     let told = truth::read(&audit.truth, &sorters, progress)?;
     let shape = audit.warehouse.shape().await?;

@@ -187,7 +187,7 @@ async fn a_conflict_is_kept_overwritten_or_ends_the_run_and_what_was_overwritten
     );
     assert_eq!(counts(&scene.run(scene.replay().await).await), [0, 20, 0, 0, 0, 0]);
     let undone =
-        crate::undo::put_back(&scene.warehouse, &*scene.lake, &path, "t", false, &Stop::default()).await.unwrap();
+        crate::undo::put_back(&scene.warehouse, Some(&*scene.lake), &path, "t", false, &Stop::default()).await.unwrap();
     assert_eq!(
         (undone[crate::undo::UndoCounter::Changes], undone[crate::undo::UndoCounter::Restored]),
         (1, 1),

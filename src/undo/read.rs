@@ -26,7 +26,7 @@ pub(super) enum Told {
 pub(super) struct Changes<'a> {
     file: BufReader<File>,
     table: &'a str,
-    lake: String,
+    lake: Option<String>,
     shape: &'a Shape,
     /// Where pieces begin, the oldest first, and where the file ends.
     marks: Vec<u64>,
@@ -43,7 +43,7 @@ impl<'a> Changes<'a> {
     ///
     /// # Errors
     /// The file cannot be read, holds no line as [`Undo`] writes it, or one that speaks of another table or lake.
-    pub(super) fn open(path: &Path, table: &'a str, lake: String, shape: &'a Shape) -> io::Result<Self> {
+    pub(super) fn open(path: &Path, table: &'a str, lake: Option<String>, shape: &'a Shape) -> io::Result<Self> {
         let file = BufReader::new(File::open(path)?);
         let (count, not_made) = (0, HashSet::new());
         let mut changes = Self { file, table, lake, shape, marks: vec![0], count, broken: Vec::new(), not_made };
@@ -68,7 +68,7 @@ impl<'a> Changes<'a> {
             changes.marks.push(at);
         }
         if changes.count == 0 && !changes.broken.is_empty() {
-            return Err(invalid("line 1: no line is of the form that --on-conflict overwrite and --repair write"));
+            return Err(invalid("line 1: not an undo file of --on-conflict overwrite or --repair"));
         }
         Ok(changes)
     }
@@ -78,13 +78,13 @@ impl<'a> Changes<'a> {
         let Ok(line) = serde_json::from_slice::<Json>(line) else { return Ok(None) };
         let line = match serde_json::from_value(line).map_err(|e| e.to_string())? {
             Line::Row(line) => line,
-            Line::Object(line) if line.lake != self.lake => {
-                return Err(format!("it is about the lake {}: give --lake", line.lake));
+            Line::Object(line) if self.lake.as_ref() != Some(&line.lake) => {
+                return Err(format!("is for the lake {}: check --lake", line.lake));
             }
             Line::Object(line) => return Ok(Some((Told::Object(line), false))),
         };
         if line.table != self.table {
-            return Err(format!("it is about table {}, not {}", line.table, self.table));
+            return Err(format!("is for table {}, not {}", line.table, self.table));
         }
         let row = |members| Row::from_json(members, self.shape);
         let before = line.before.as_ref().map(row).transpose()?;

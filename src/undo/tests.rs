@@ -25,7 +25,7 @@ fn pairs(changes: &[(Row, Row)]) -> impl Iterator<Item = Pair<'_>> {
 /// All that a file tells of.
 fn read(path: &Path, table: &str) -> io::Result<Vec<(Row, Row)>> {
     let shape = Shape::standard();
-    let mut changes = Changes::open(path, table, MemoryLake::default().identity(), &shape)?;
+    let mut changes = Changes::open(path, table, Some(MemoryLake::default().identity()), &shape)?;
     let mut all = Vec::new();
     while let Some(piece) = changes.next()? {
         all.extend(piece.into_iter().map(|told| match told {
@@ -51,7 +51,7 @@ fn doubles_come_back_bit_by_bit() {
     let weights = [400.67699999999996, 532.899 + f64::EPSILON * 512.0, 5e-324, f64::MAX, 0.1 + 0.2];
     let changes = weights.map(|weight| (double(weight), double(weight + 1.0)));
     scene.write(&changes);
-    let mut told = Changes::open(&scene.path, "t", "lake".into(), &shape).unwrap();
+    let mut told = Changes::open(&scene.path, "t", Some("lake".into()), &shape).unwrap();
     let read = told.next().unwrap().unwrap().into_iter().rev();
     for (told, (before, after)) in read.zip(changes) {
         assert_eq!(told, Told::Row(Box::new((Some(before), after))));
@@ -109,7 +109,7 @@ fn a_line_that_broke_off_spoils_no_other() {
     scene.break_off(9);
     scene.write(&changes[2..]);
     assert_eq!(read(&scene.path, "t").unwrap(), [changes[2].clone(), changes[0].clone()]);
-    assert_eq!(Changes::open(&scene.path, "t", String::new(), &Shape::standard()).unwrap().broken, [2]);
+    assert_eq!(Changes::open(&scene.path, "t", None, &Shape::standard()).unwrap().broken, [2]);
     // A whole line of which only the end is missing is a line.
     scene.break_off(1);
     scene.write(&changes[1..2]);
@@ -147,7 +147,8 @@ async fn a_long_file_is_put_back_change_by_change() {
     warehouse.init().await.unwrap();
     all.iter().for_each(|(_, after)| warehouse.overwrite(after.clone()));
     warehouse.remove("5");
-    let undone = put_back(&warehouse, &MemoryLake::default(), &scene.path, "t", false, &Stop::default()).await.unwrap();
+    let undone =
+        put_back(&warehouse, Some(&MemoryLake::default()), &scene.path, "t", false, &Stop::default()).await.unwrap();
     let gone = all.iter().filter(|(_, after)| after.id() == "5").count() as u64;
     assert_eq!((undone[UndoCounter::Changes], undone[UndoCounter::ChangedSince]), (all.len() as u64, gone), "{undone}");
     assert_eq!(
@@ -170,12 +171,13 @@ async fn who_wishes_to_stop_is_told_what_is_left() {
     warehouse.overwrite(row(3.0));
     let stop = Stop::default();
     stop.set();
-    let undone = put_back(&warehouse, &MemoryLake::default(), &scene.path, "t", false, &stop).await.unwrap();
+    let undone = put_back(&warehouse, Some(&MemoryLake::default()), &scene.path, "t", false, &stop).await.unwrap();
     assert_eq!(
         (undone[UndoCounter::Changes], undone[UndoCounter::Left], undone[UndoCounter::Restored], undone.exit()),
         (2, 2, 0, Exit::Stopped)
     );
-    let undone = put_back(&warehouse, &MemoryLake::default(), &scene.path, "t", false, &Stop::default()).await.unwrap();
+    let undone =
+        put_back(&warehouse, Some(&MemoryLake::default()), &scene.path, "t", false, &Stop::default()).await.unwrap();
     assert_eq!((undone[UndoCounter::Left], undone[UndoCounter::Restored], undone.exit()), (0, 2, Exit::Clean));
 }
 
@@ -207,7 +209,7 @@ async fn what_was_not_there_goes_again_and_what_was_written_over_comes_back_unle
     lake.overwrite("a/touched", "newer");
     lake.remove("a/gone");
     for (dry_run, restored, already) in [(true, 3, 1), (false, 3, 1), (false, 0, 4)] {
-        let undone = put_back(&warehouse, &lake, &scene.path, "t", dry_run, &Stop::default()).await.unwrap();
+        let undone = put_back(&warehouse, Some(&lake), &scene.path, "t", dry_run, &Stop::default()).await.unwrap();
         let counts = (
             undone[UndoCounter::Changes],
             undone[UndoCounter::Restored],
@@ -222,7 +224,7 @@ async fn what_was_not_there_goes_again_and_what_was_written_over_comes_back_unle
     assert_eq!(lake.keys(), ["a/over", "a/touched"]);
     assert_eq!(lake.get("a/over").await.unwrap(), "old");
     let other = lake.beside("other");
-    let e = put_back(&warehouse, &*other, &scene.path, "t", true, &Stop::default()).await.unwrap_err();
+    let e = put_back(&warehouse, Some(&*other), &scene.path, "t", true, &Stop::default()).await.unwrap_err();
     assert!(format!("{e:#}").contains("give --lake"), "{e:#}");
 }
 
@@ -237,7 +239,8 @@ async fn a_row_that_has_its_old_spelling_again_is_as_it_was() {
     let warehouse = pipeline::warehouse::memory::Memory::default();
     warehouse.init().await.unwrap();
     warehouse.overwrite(before);
-    let undone = put_back(&warehouse, &MemoryLake::default(), &scene.path, "t", false, &Stop::default()).await.unwrap();
+    let undone =
+        put_back(&warehouse, Some(&MemoryLake::default()), &scene.path, "t", false, &Stop::default()).await.unwrap();
     assert_eq!(
         (undone[UndoCounter::Already], undone[UndoCounter::Restored], undone[UndoCounter::ChangedSince]),
         (1, 0, 0),

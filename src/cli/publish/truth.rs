@@ -18,6 +18,6 @@ pub(super) async fn write(args: &Args, source: &Source, context: &Context) -> an
     let (progress, stop) = (context.progress.clone(), context.stop.clone());
     let made = move || generate::run(&plan, Out::Nowhere, Existing::Keep, &progress, &stop);
     let made = tokio::task::spawn_blocking(made).await?.context("--truth")?;
-    anyhow::ensure!(made.stopped.is_none(), "asked to stop, before anything was published");
+    anyhow::ensure!(made.stopped.is_none(), "interrupted before anything was published");
     Ok(())
 }

@@ -37,6 +37,7 @@ fn full() -> Outcome {
         Expected { file: "t".into(), ids: 3, arrived: 2, missing: 1, readings: vec![missing], ..Expected::default() };
     let mut outcome = Outcome {
         topic: "local".into(),
+        endpoint: Some("http://127.0.0.1:4575".into()),
         command: "ruminate publish a.json".into(),
         conditional_writes: Some(ConditionalWrites::Emulated),
         input: Some(120),

@@ -144,7 +144,7 @@ impl Queue {
     /// The warehouse gave no answer: these wait on.
     pub(super) fn unanswered(&mut self, looked_for: Vec<Waiting>, why: &Error) {
         if self.lag.errors.is_empty() {
-            tracing::warn!("watching the warehouse: {why}; publishing goes on, and so does the watch");
+            tracing::warn!("warehouse poll failed: {why}; publishing and polling continue");
         }
         *self.lag.errors.entry(why.to_string()).or_default() += 1;
         for one in looked_for.into_iter().rev() {

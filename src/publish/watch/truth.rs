@@ -47,7 +47,7 @@ pub(super) async fn look(path: PathBuf, warehouse: &dyn Warehouse, shape: &Shape
     let reading = tokio::task::spawn_blocking(move || read(&path, &send));
     while let Some(due) = receive.recv().await {
         if stop.is_set() {
-            expected.stopped = Some("asked to stop".into());
+            expected.stopped = Some("interrupted".into());
             return expected;
         }
         if let Err(e) = answer(&due, warehouse, shape, &mut expected).await {

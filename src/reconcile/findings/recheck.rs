@@ -191,7 +191,9 @@ impl FindingCollector {
         }
         let finding = about(Finding::new(Kind::WarehouseOnly, row.id(), None), None, Some(row), shape);
         let why = match &record {
-            Some(record) if reading_id(&record.reading).to_string() == row.id() => "its id is that of its values",
+            Some(record) if reading_id(&record.reading).to_string() == row.id() => {
+                "the row is intact: its id matches its values"
+            }
             _ => "its id is not that of its values: written by hand or by an older Lambda?",
         };
         self.tell(finding.because(why), now, place)

@@ -55,6 +55,9 @@ pub struct Outcome {
     pub asked: AuditOptions,
     /// The lake's address.
     pub lake: String,
+    /// The endpoint of the lake's store if it is not that of AWS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lake_endpoint: Option<String>,
     /// The warehouse's address, without secrets.
     pub warehouse: String,
     /// The warehouse's server.
@@ -246,7 +249,7 @@ impl Outcome {
         for (whole, parts) in sums {
             anyhow::ensure!(
                 self[whole] == parts,
-                "the counts do not add up, which is an error of this program ({}: {parts} in parts): {}",
+                "the counts do not add up; this is a bug in ruminate ({}: {parts} in parts): {}",
                 whole.spec().name,
                 serde_json::to_string(&Self { samples: Samples::default(), days: Days::default(), ..self.clone() })?
             );
@@ -256,7 +259,7 @@ impl Outcome {
         let agree = apart.into_iter().all(|counter| self[counter] == 0);
         anyhow::ensure!(
             agree == (lake == warehouse),
-            "the hash totals of lake ({lake}) and warehouse ({warehouse}) do not say what the counts say, which is an error of this program"
+            "the hash totals of lake ({lake}) and warehouse ({warehouse}) do not match the counts; this is a bug in ruminate"
         );
         Ok(())
     }

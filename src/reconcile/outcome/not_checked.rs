@@ -43,9 +43,9 @@ impl Outcome {
         }));
         unchecked.extend([
             of(
-                "Objects without content",
+                "Unreadable or invalid objects",
                 self[Counter::Unreadable] + self[Counter::Rejected],
-                "They cannot be read or are no valid records: their values could not be compared. Each is a finding.",
+                "They cannot be read or are not valid records, so their values could not be compared. Each is a finding.",
                 "Mend them as their finding says.",
             ),
             of(
@@ -55,7 +55,7 @@ impl Outcome {
                 "Audit without `--quick`.",
             ),
             of(
-                "Rows not judged",
+                "Rows not compared",
                 self[Counter::Unjudged],
                 "Their object is there, but it is archived, too new, unreadable or invalid.",
                 "Mend the object first.",
@@ -105,7 +105,7 @@ fn skipped(skip: Skip) -> (&'static str, &'static str, &'static str) {
 const SKIPPED: [(Skip, &str, &str, &str); 3] = [
     (
         Skip::Foreign,
-        "Foreign names",
+        "Unrecognized names",
         "Their names are not of this lake, so they were not opened.",
         "Check who put them there.",
     ),

@@ -14,7 +14,7 @@ counters! {
         Updated: "updated", "rows updated", Detail, "Rows updated.";
         ObjectsWritten: "objects_written", "objects written", Detail, "Objects written.";
         ObjectsReplaced: "objects_replaced", "objects replaced", Detail, "Objects that got other values.";
-        Verified: "verified", "read back right", Detail, "Changes that were read back and found right.";
+        Verified: "verified", "verified", Detail, "Changes that were read back and found right.";
         Failed: "failed", "failed", Detail, "Findings that should have been repaired and could not be.";
         Left: "left", "left as they are", Detail, "Findings that are left as they are.";
     }
@@ -58,8 +58,11 @@ pub struct RepairOutcome {
     pub counts: Counts<RepairCounter>,
     /// Why nothing was changed: it would have been more than was allowed.
     pub over_budget: Option<String>,
-    /// The undo file, which `--undo` reverts.
+    /// The undo file, which `ruminate undo` reverts.
     pub undo_file: Option<String>,
+    /// The command that reverts it, without secrets; `None` if nothing was written.
+    #[serde(default)]
+    pub undo_command: Option<String>,
     /// Support of the lake's store for conditional writes; `None` if no object was to be written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conditional_writes: Option<ConditionalWrites>,
@@ -83,6 +86,7 @@ impl RepairOutcome {
         self.counts += &other.counts;
         self.over_budget = first(self.over_budget.take(), other.over_budget);
         self.undo_file = first(self.undo_file.take(), other.undo_file);
+        self.undo_command = first(self.undo_command.take(), other.undo_command);
         self.conditional_writes = match (self.conditional_writes, other.conditional_writes) {
             (Some(create), Some(change)) => Some(Conditions { create, change }.weakest()),
             (one, other) => one.or(other),

@@ -107,8 +107,8 @@ fn said(holds: Holds) -> String {
     };
     match holds {
         Holds::Text { chars } => format!("text of at most {chars} characters"),
-        Holds::Single { decimals } => format!("binary f32{}", rounded(decimals)),
-        Holds::Double { decimals } => format!("binary f64{}", rounded(decimals)),
+        Holds::Single { decimals } => format!("FLOAT (32-bit){}", rounded(decimals)),
+        Holds::Double { decimals } => format!("DOUBLE (64-bit){}", rounded(decimals)),
         Holds::Integer => "integer".to_owned(),
         Holds::Instant { digits: 0 } => "time to the second, UTC".to_owned(),
         Holds::Instant { digits } => format!("time with {digits} digits of a second, UTC"),
@@ -142,8 +142,8 @@ mod tests {
     fn columns_say_what_they_are_compared_as() {
         let stores = StoreInfo::of(&Shape::standard(), BTreeMap::new());
         assert_eq!(stores.columns.len(), 13);
-        assert_eq!(stores.columns["peso_medio"], "binary f32");
+        assert_eq!(stores.columns["peso_medio"], "FLOAT (32-bit)");
         assert_eq!(stores.columns["data"], "time to the second, UTC");
-        assert_eq!(said(Holds::Double { decimals: Some(2) }), "binary f64, rounded to 2 decimals");
+        assert_eq!(said(Holds::Double { decimals: Some(2) }), "DOUBLE (64-bit), rounded to 2 decimals");
     }
 }

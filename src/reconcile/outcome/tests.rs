@@ -126,7 +126,7 @@ fn everything_that_an_audit_can_say_comes_back_from_its_json() {
     outcome.truth = Some(truth);
     outcome.repaired[RepairCounter::Inserted] = 2;
     outcome.repaired.conditional_writes = Some(pipeline::lake::ConditionalWrites::Emulated);
-    outcome.stopped = Some("asked to stop".into());
+    outcome.stopped = Some("interrupted".into());
     let other = outcome.clone();
     outcome.merge(other);
     let written = serde_json::to_value(&outcome).unwrap();

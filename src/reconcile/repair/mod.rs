@@ -33,21 +33,21 @@ const BATCH: usize = 500;
 /// Which side is mended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Direction {
-    /// Rows are inserted and updated from the lake.
+    /// Insert and update rows from the lake
     Warehouse,
-    /// Objects that are missing are written from the warehouse.
+    /// Write missing objects from the warehouse
     Lake,
-    /// Both.
+    /// Both
     Both,
 }
 
 /// Which side is right where both have other values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Trust {
-    /// The lake: rows get its values.
+    /// Use the lake's values
     #[default]
     Lake,
-    /// The warehouse: objects of the lake get its values.
+    /// Use the warehouse's values
     Warehouse,
 }
 
@@ -81,7 +81,7 @@ pub struct Plan {
 }
 
 /// Why no object is written while such objects are about.
-const NAMELESS: &str = "objects without an id in their names could not be judged, and one of them may be this row's: mend or restore them, then audit again";
+const NAMELESS: &str = "objects without an id in their names could not be compared, and one of them may belong to this row: fix or restore them, then audit again";
 
 impl Plan {
     /// What is done about a finding, or why nothing is.
@@ -89,7 +89,7 @@ impl Plan {
         let direction = self.direction;
         match finding.kind {
             _ if finding.stability == Stability::Unstable => {
-                Err("it was another at every look: audit again when it has come to rest")
+                Err("different at every recheck: audit again when it has come to rest")
             }
             Kind::LakeOnly if direction.mends_warehouse() => Ok(Action::Insert),
             Kind::Differing => match self.trust {
@@ -209,14 +209,14 @@ impl Work<'_> {
         of_objects: &mut Vec<(Finding, Action)>,
         stop: &Stop,
     ) -> anyhow::Result<()> {
-        anyhow::ensure!(!stop.is_set(), "asked to stop: the rest is as it was");
+        anyhow::ensure!(!stop.is_set(), "interrupted: the rest is unchanged");
         let batch = std::mem::take(of_rows);
         let fates = self.rows(&batch).await?;
         for ((finding, action), fate) in batch.iter().zip(fates) {
             self.tell(finding, *action, fate);
         }
         for (finding, action) in std::mem::take(of_objects) {
-            anyhow::ensure!(!stop.is_set(), "asked to stop: the rest is as it was");
+            anyhow::ensure!(!stop.is_set(), "interrupted: the rest is unchanged");
             let fate = match action {
                 Action::ReplaceObject => self.replace_object(&finding).await?,
                 _ => self.write_object(&finding).await?,

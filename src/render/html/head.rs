@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::{numbers, text};
 use crate::outcome::Exit;
+use crate::render::short_command;
 
 /// The verdict and its evidence.
 #[derive(Debug, Serialize)]
@@ -114,6 +115,7 @@ pub(super) struct Repeat {
 
 impl Repeat {
     pub(super) fn of(command: &str) -> Self {
-        Self { masked: command.contains(":***@"), command: text::shown(command, 4 * text::KEY) }
+        let shown = text::shown(&short_command(command), 4 * text::KEY);
+        Self { masked: command.contains("***"), command: shown }
     }
 }

@@ -89,7 +89,7 @@ pub fn render<P: Page>(outcome: &P) -> Result<String, minijinja::Error> {
 /// It cannot.
 pub fn can_write(path: &Path) -> io::Result<()> {
     if path.exists() && !path.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "is no regular file"));
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "is not a regular file"));
     }
     temp_file_beside(path).map(drop)
 }

@@ -1,4 +1,4 @@
-//! Objects that the reader left aside, on every page: their part of the account, and their words.
+//! Objects that the reader skipped, for every page: their category in the breakdown, and their labels.
 
 use super::findings::Words;
 use crate::outcome::Counter as _;
@@ -7,7 +7,7 @@ use crate::reader::Skip;
 /// Name and class in the account.
 pub(super) fn part(skip: Skip) -> (&'static str, &'static str) {
     let class = if skip.hides_a_record() { "drift" } else { "aside" };
-    (if skip == Skip::Foreign { "foreign" } else { skip.spec().title }, class)
+    (if skip == Skip::Foreign { "unrecognized" } else { skip.spec().title }, class)
 }
 
 /// The words of a reason; one that has none here is described by its own table.
@@ -15,8 +15,8 @@ pub(super) fn words(skip: Skip) -> Words {
     let own = WORDS.iter().find(|(of, _)| *of == skip).map(|(_, words)| *words);
     own.unwrap_or_else(|| Words {
         title: skip.spec().title,
-        one: "object was left aside",
-        many: "objects were left aside",
+        one: "object was skipped",
+        many: "objects were skipped",
         meaning: skip.spec().help,
         todo: "Look at the reason of each.",
     })
@@ -26,7 +26,7 @@ const WORDS: [(Skip, Words); 3] = [
     (
         Skip::Foreign,
         Words {
-            title: "Foreign names",
+            title: "Unrecognized names",
             one: "object has a name that is not this lake's",
             many: "objects have names that are not this lake's",
             meaning: "The name is not of this lake, so the object was not opened.",
@@ -36,7 +36,7 @@ const WORDS: [(Skip, Words); 3] = [
     (
         Skip::AfterCutoff,
         Words {
-            title: "Too new",
+            title: "After the cutoff",
             one: "object came after the run began",
             many: "objects came after the run began",
             meaning: "Written after the run began; the pipeline itself takes care of these.",
@@ -49,7 +49,7 @@ const WORDS: [(Skip, Words); 3] = [
             title: "Dated in the future",
             one: "object is dated in the future",
             many: "objects are dated in the future",
-            meaning: "The object's time is later than the lake's clock, so nothing tells when it was written. It was left out.",
+            meaning: "The object's time is later than the lake's clock, so it is unknown when it was written. It was skipped.",
             todo: "The clock that set its time was wrong. Give the file today's time (`touch`), or copy the S3 object onto \
                  itself; then replay again.",
         },

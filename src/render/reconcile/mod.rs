@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::outcome::{Counter as _, Role};
+use crate::outcome::{Counter as _, Exit, Outcome as _, Role};
 use crate::reconcile::{Counter, Drift, Kind, Outcome, Side};
 use crate::render::{Lines, count, duration};
 
@@ -63,14 +63,21 @@ impl fmt::Display for Outcome {
         patterns(self, f)?;
         gaps(self, f)?;
         write!(f, "{}", self.problems)?;
-        if self.carry.repair_asked { write!(f, "{}", self.repaired) } else { Ok(()) }
+        if !self.carry.repair_asked {
+            return Ok(());
+        }
+        write!(f, "{}", self.repaired)?;
+        if self.repaired.changes() > 0 && !self.repaired.dry_run && self.exit() == Exit::Found {
+            writeln!(f, "exit code 1: the audit before the repair found drift; audit again to confirm")?;
+        }
+        Ok(())
     }
 }
 
 /// Causes, patterns and hash totals.
 fn patterns(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     for (cause, n) in &outcome.causes {
-        writeln!(f, "  plainly explained, {}: {cause}", count(*n))?;
+        writeln!(f, "  likely cause ({}): {cause}", count(*n))?;
     }
     for pattern in &outcome.patterns {
         writeln!(f, "  {pattern}")?;
@@ -88,7 +95,7 @@ fn patterns(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 /// Days that both sides lack.
 fn gaps(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     for gap in outcome.gaps.iter().take(SHOWN) {
-        write!(f, "  nothing on either side: {} {}", gap.farm, gap.from)?;
+        write!(f, "  gap on both sides: {} {}", gap.farm, gap.from)?;
         if gap.days > 1 {
             write!(f, " to {} ({} days)", gap.to, gap.days)?;
         }
@@ -118,7 +125,7 @@ pub(crate) fn budget_verdict(outcome: &Outcome) -> Option<String> {
     Some(match &outcome.truth {
         _ if outcome.is_within_budget() => format!("within the budget of {budget}"),
         Some(truth) if !truth.holds => {
-            format!("not let pass by the budget of {budget}, as the truth does not hold")
+            format!("the budget of {budget} does not apply: the ground truth check failed")
         }
         _ => format!("over the budget of {budget}"),
     })

@@ -43,8 +43,8 @@ impl Loader {
                 tally.counts[Counter::Verified] += 1;
                 return;
             }
-            Some(_) => "read back with other values: somebody else writes",
-            None => "not there when read back: somebody else deletes",
+            Some(_) => "verification failed: another process is writing",
+            None => "verification failed: another process deletes rows",
         };
         tally.counts[Counter::Unverified] += 1;
         tally.problems.add("unverified", entry.key.as_str(), wrong);

@@ -19,16 +19,16 @@ counters! {
         Rejected: "rejected", "rejected", Finding, "Objects that hold no valid record, and records that the table refuses.";
         Archived: "archived", "archived", Finding, "Objects in an archive tier.";
         Unreadable: "unreadable", "unreadable", Finding, "Objects that could not be fetched or are not JSON.";
-        Until: "skipped_until", "after --until", Skipped, "Records processed after `--until`.";
-        Data: "skipped_data", "outside of the dates", Skipped,
+        Until: "skipped_until", "after --processed-until", Skipped, "Records processed after `--processed-until`.";
+        Data: "skipped_data", "outside the data range", Skipped,
             "Records whose `data` is outside of `--data-from` and `--data-to`.";
         Pending: "skipped_pending", "read, not loaded", Skipped,
             "Records that were read and not loaded, because the run stopped early.";
         Overwritten: "overwritten", "overwritten", Detail, "Of the conflicting rows, those that now hold the lake's values.";
-        NotFound: "not_found", "named but not there", DetailFinding,
+        NotFound: "not_found", "listed but not in the lake", DetailFinding,
             "Keys that a drift file names and that are not in the lake.";
-        Verified: "verified", "read back right", Detail, "Rows read back and found right.";
-        Unverified: "unverified", "read back wrong", DetailFinding, "Rows read back and found wrong.";
+        Verified: "verified", "verified", Detail, "Rows read back and found right.";
+        Unverified: "unverified", "mismatched", DetailFinding, "Rows read back and found wrong.";
     }
 }
 

@@ -25,6 +25,7 @@ fn full() -> Outcome {
     Outcome {
         run: "0199a1b2".into(),
         lake: "lake".into(),
+        lake_endpoint: Some("http://127.0.0.1:9000".into()),
         warehouse: "warehouse".into(),
         asked: ReplayOptions {
             farms: vec!["a".into()],
@@ -48,6 +49,7 @@ fn full() -> Outcome {
         newest_data: at("2026-11-22T12:00:00Z"),
         undo: Some("undo".into()),
         undo_earlier: vec!["earlier".into()],
+        undo_commands: vec!["ruminate undo earlier".into(), "ruminate undo undo".into()],
         cut_over: Some(TableSwap { shadow: "new".into(), caught_up: 1, ..TableSwap::default() }),
         days: [(("fazenda_um".to_owned(), "2026-11-20".parse().unwrap()), cell)].into(),
         problems,

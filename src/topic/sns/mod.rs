@@ -36,23 +36,28 @@ use way::Way;
 /// Entries a batch and bytes of all of them together, attributes counted in (API reference of `PublishBatch`).
 const LIMITS: Limits = Limits { entries: 10, bytes: 262_144 };
 
+/// The variable of the endpoint of SNS alone, which wins over `AWS_ENDPOINT_URL`.
+pub(super) const ENDPOINT_VARIABLE: &str = "AWS_ENDPOINT_URL_SNS";
+
 /// A topic and the ways that lead to it in its own region.
 #[derive(Debug, Clone)]
 pub struct Sns {
     client: Client,
     arn: Arn,
     way: Arc<Way>,
+    endpoint: Option<String>,
 }
 
 impl Sns {
     /// The topic of that ARN; its region wins over the configured one.
     pub fn new(config: &SdkConfig, arn: Arn) -> Self {
         let way = Arc::new(Way::new(config));
+        let endpoint = std::env::var(ENDPOINT_VARIABLE).ok().or_else(|| config.endpoint_url().map(str::to_owned));
         let config = aws_sdk_sns::config::Builder::from(config)
             .region(Region::new(arn.region().to_owned()))
             .retry_config(RetryConfig::disabled())
             .build();
-        Self { client: Client::from_conf(config), arn, way }
+        Self { client: Client::from_conf(config), arn, way, endpoint }
     }
 }
 
@@ -60,6 +65,10 @@ impl Sns {
 impl Topic for Sns {
     fn address(&self) -> String {
         self.arn.to_string()
+    }
+
+    fn endpoint(&self) -> Option<String> {
+        self.endpoint.clone()
     }
 
     fn limits(&self) -> Limits {

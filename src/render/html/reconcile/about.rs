@@ -23,10 +23,10 @@ impl About {
         let server: Vec<String> = stores.server_settings.iter().map(said).collect();
         let facts = vec![
             Fact::code("Run", &run.id),
-            Fact::said("Began", run.began.map_or_else(String::new, head::instant)),
+            Fact::said("Started", run.began.map_or_else(String::new, head::instant)),
             Fact::said("Version", &*run.version),
             Fact::code("Settings", if asked.settings_sha256.is_empty() { String::new() } else { settings }),
-            Fact::code("Their SHA-256", &asked.settings_sha256),
+            Fact::code("Settings SHA-256", &asked.settings_sha256),
             Fact::code("Server settings", server.join("; ")),
         ];
         let columns = stores.columns.iter().map(|(name, holds)| [name.to_string(), text::shown(holds, text::VALUE)]);

@@ -39,7 +39,7 @@ impl Cell for reconcile::DayCounts {
         head: ["Lake", "Warehouse", "Difference", "Findings"],
         off: ["finding", "findings"],
         is_off: ["disagrees", "disagree"],
-        none: "none disagrees",
+        none: "no differences",
         fine: "and the counts of both sides agree on each",
         most: "with most findings",
     };

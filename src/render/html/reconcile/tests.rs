@@ -97,7 +97,7 @@ fn every_kind_of_drift_has_its_section() {
 #[test]
 fn an_audit_that_stopped_claims_nothing() {
     let mut outcome = clean();
-    outcome.stopped = Some("asked to stop".into());
+    outcome.stopped = Some("interrupted".into());
     let html = render(&outcome).unwrap();
     assert!(html.contains("Stopped early") && html.contains("run it again for a verdict"));
     assert!(!html.contains("Lake and warehouse agree") && !html.contains("class=\"account\""));
@@ -294,7 +294,7 @@ fn what_was_asked_and_of_whom_is_at_hand() {
     outcome.stores = StoreInfo::of(&Shape::standard(), [("sql_mode".to_owned(), String::new())].into());
     let page = render(&outcome).unwrap();
     assert_eq!(page.matches(&outcome.run.id).count(), 2, "at the top and at the end");
-    for part in [&*outcome.asked.settings_sha256, "sql_mode = &#x27;&#x27;", "binary f32", "Not proved"] {
+    for part in [&*outcome.asked.settings_sha256, "sql_mode = &#x27;&#x27;", "FLOAT (32-bit)", "Limitations"] {
         assert!(page.contains(part), "{part}");
     }
 }
@@ -331,7 +331,7 @@ fn a_truth_says_first_whether_it_holds() {
     }
     assert!(!render(&clean()).unwrap().contains("id=\"truth\""));
     let html = render(&Outcome { truth: Some(truth.clone()), ..clean() }).unwrap();
-    assert!(html.contains("The history is proved</h1>"));
+    assert!(html.contains("Ground truth verified</h1>"));
     assert!(html.contains("It holds.") && html.contains("Of 1,300 ids that the history must have left, 1,300 are"));
     assert!(html.contains("withholds them unless --send-invalid") && html.contains("&lt;b&gt;"));
     let mut lost = TruthResult { holds: false, ..truth };

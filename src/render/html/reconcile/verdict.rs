@@ -27,9 +27,9 @@ fn title(outcome: &Outcome) -> String {
     match outcome.exit() {
         Exit::Stopped => "Stopped early".into(),
         Exit::Clean if outcome.is_clean() && outcome[Counter::Present] > 0 => "Both sides have the same ids".into(),
-        Exit::Clean if outcome.is_clean() && outcome.truth.is_some() => "The history is proved".into(),
+        Exit::Clean if outcome.is_clean() && outcome.truth.is_some() => "Ground truth verified".into(),
         Exit::Clean if outcome.is_clean() => "Lake and warehouse agree".into(),
-        Exit::Clean => format!("{}, let pass", numbers::of(found, "finding", "findings")),
+        Exit::Clean => format!("{}, within budget", numbers::of(found, "finding", "findings")),
         _ if repaired[RepairCounter::Verified] > 0 && !repaired.dry_run => {
             format!(
                 "{}, {} repaired",
@@ -47,18 +47,18 @@ fn lead(outcome: &Outcome) -> String {
     if let Some(why) = &outcome.stopped {
         let why = text::shown(why, text::VALUE);
         return format!(
-            "{why}. {records} of the lake and {rows} of the warehouse had been seen; run it again for a verdict."
+            "{why}. {records} of the lake and {rows} of the warehouse had been read; run it again for a verdict."
         );
     }
     if let Some(why) = &outcome.halted {
-        return format!("Ended {why}. {records} of the lake and {rows} of the warehouse had been seen.");
+        return format!("Ended {why}. {records} of the lake and {rows} of the warehouse had been read.");
     }
     if outcome[Counter::LakeObjects] + outcome[Counter::WarehouseRows] == 0 {
         return "Both sides are empty here: check the addresses and the window.".into();
     }
     if outcome[Counter::LakeObjects] == outcome[Skip::Foreign] && outcome[Skip::Foreign] > 0 {
         return format!(
-            "No object has a name of this lake, so {rows} of the warehouse met nothing: is the prefix right?"
+            "No object has a name of this lake, so {rows} of the warehouse matched nothing: is the prefix right?"
         );
     }
     let proved = outcome.truth.as_ref().map(|truth| format!(" {}", truth::lead(truth))).unwrap_or_default();
@@ -69,7 +69,7 @@ fn lead(outcome: &Outcome) -> String {
     if outcome.quick {
         let present = numbers::of(outcome[Counter::Present], "id is", "ids are");
         return format!(
-            "{records} of the lake were held against {rows} of the warehouse by their ids alone: {present} on both sides, and their values were not compared.{proved}"
+            "{records} of the lake were compared with {rows} of the warehouse by their ids alone: {present} on both sides, and their values were not compared.{proved}"
         );
     }
     let matched = if ids == 0 {
@@ -79,7 +79,7 @@ fn lead(outcome: &Outcome) -> String {
         format!("{same} the same on both sides, {} of those compared", numbers::share(outcome[Counter::Matched], ids))
     };
     let mut lead =
-        format!("{records} of the lake were held against {rows} of the warehouse, value by value: {matched}.{proved}");
+        format!("{records} of the lake were compared with {rows} of the warehouse, value by value: {matched}.{proved}");
     if let Some(said) = budget_verdict(outcome) {
         lead.push_str(&format!(" What was found is {said}."));
     }
@@ -114,14 +114,15 @@ fn evidence(outcome: &Outcome) -> Vec<Fact> {
     let column = if outcome.window_column.is_empty() { "" } else { ", by " };
     let window = head::window(&asked.farms, asked.from, asked.to);
     let fence = outcome.fence.map_or_else(String::new, |at| {
-        format!("{}, the lake's clock as the audit began; later objects were left aside", head::instant(at))
+        format!("{}, the lake's clock when the audit started; later objects were skipped", head::instant(at))
     });
     head::stated(vec![
         Fact::code("Lake", &outcome.lake),
+        Fact::code("Endpoint", outcome.lake_endpoint.as_deref().unwrap_or_default()),
         Fact::code("Warehouse", &outcome.warehouse),
         Fact::said("Server", &outcome.server),
         Fact::said("Window", format!("{window}{column}{}", outcome.window_column)),
-        Fact::said("Fence", fence),
+        Fact::said("Cutoff", fence),
         Fact::code("Run", &outcome.run.id),
         Fact::said("Rule", if asked.meta_rate > 0.0 { rule } else { String::new() }),
         Fact::said("Time taken", duration(outcome.seconds)),
@@ -163,7 +164,7 @@ pub(super) fn accounts(outcome: &Outcome) -> Vec<Account> {
         ("not opened", "aside", o[Counter::Present]),
         ("differing", "drift", o[Counter::Differing]),
         ("only here", "drift", o[Counter::WarehouseOnly]),
-        ("not judged", "aside", o[Counter::Unjudged]),
+        ("not compared", "aside", o[Counter::Unjudged]),
     ];
     vec![
         Account::of("Lake", numbers::of(o[Counter::LakeObjects], "object", "objects"), lake),

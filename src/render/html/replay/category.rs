@@ -93,8 +93,8 @@ impl ObjectCategory {
         }
         let name = match self {
             Own(Counter::Pending) => "pending",
-            Own(Counter::Until) => "after the time asked for",
-            Own(Counter::Data) => "outside of the dates asked for",
+            Own(Counter::Until) => "after the requested time",
+            Own(Counter::Data) => "outside the data range",
             Left(skip) => skips::part(skip).0,
             Own(_) => self.spec().title,
         };
@@ -115,7 +115,7 @@ impl ObjectCategory {
         let (title, [one, many], meaning, todo) = words(counter).unwrap_or_else(|| {
             let objects = match self.is_missing() {
                 true => ["object is not back", "objects are not back"],
-                false => ["object was left aside", "objects were left aside"],
+                false => ["object was skipped", "objects were skipped"],
             };
             (self.spec().title, objects, self.spec().help, "Look at the reason of each.")
         });
@@ -173,7 +173,7 @@ const fn words(counter: Counter) -> Option<Texts> {
             ["object could not be read", "objects could not be read"],
             "The object could not be fetched after all retries, or is not JSON.",
             "Look at the reason: access and network pass, so replay again; a damaged object needs an older version of it \
-                 (`--versions-at`) or the source's file.",
+                 (`--as-of`) or the source's file.",
         ),
         Counter::Pending => (
             "Read and not loaded",
@@ -182,28 +182,28 @@ const fn words(counter: Counter) -> Option<Texts> {
             "Go on where it stopped: the same command with `--resume`.",
         ),
         Counter::NotFound => (
-            "Named but not in the lake",
-            ["key that was asked for is not in the lake", "keys that were asked for are not in the lake"],
+            "Listed but not in the lake",
+            ["listed key is not in the lake", "listed keys are not in the lake"],
             "The file given with `--only` names objects that the lake does not have.",
-            "Check that the file was made for this lake; an object that was deleted may be in `--versions-at`.",
+            "Check that the file was made for this lake; an object that was deleted may be in `--as-of`.",
         ),
         Counter::Unverified => (
-            "Read back wrong",
+            "Mismatched",
             ["row was read back wrong", "rows were read back wrong"],
             "After loading, the row did not hold what was written: something else writes to the table, or a trigger does.",
             "Stop other writers, look for triggers, then replay again with `--verify`.",
         ),
         Counter::Until => (
-            "After the time asked for",
-            ["record was processed after the time asked for", "records were processed after the time asked for"],
-            "Processed after `--until`.",
-            "Nothing: it was asked for.",
+            "After the requested time",
+            ["record was processed after the requested time", "records were processed after the requested time"],
+            "Processed after `--processed-until`.",
+            "None: it was requested.",
         ),
         Counter::Data => (
-            "Outside of the dates asked for",
-            ["record is outside of the dates asked for", "records are outside of the dates asked for"],
+            "Outside the data range",
+            ["record is outside the data range", "records are outside the data range"],
             "`data` lies outside of `--data-from` and `--data-to`.",
-            "Nothing: it was asked for.",
+            "None: it was requested.",
         ),
         _ => return None,
     })

@@ -10,6 +10,7 @@ use super::calendar::Calendar;
 use super::findings::Group;
 use super::head::{Repeat, Verdict};
 use super::listed::Listed;
+use super::text;
 use crate::replay::Outcome;
 
 mod category;
@@ -37,11 +38,31 @@ struct Replay {
     recovery: recovery::Recovery,
     course: course::Course,
     swap: Option<recovery::Swap>,
-    undo: Vec<String>,
+    undo: Vec<UndoFile>,
     stopped: bool,
     /// What to do where it stopped.
     to_go_on: &'static str,
     repeat: Repeat,
+}
+
+/// An undo file and the command that reverts it.
+#[derive(Debug, Serialize)]
+struct UndoFile {
+    file: String,
+    command: String,
+}
+
+impl UndoFile {
+    /// All files, the newest last.
+    fn list(outcome: &Outcome) -> Vec<Self> {
+        let files = outcome.undo_earlier.iter().chain(&outcome.undo);
+        let commands = outcome.undo_commands.iter().map(String::as_str).chain(std::iter::repeat(""));
+        let shown = |(file, command): (&String, &str)| Self {
+            file: text::shown(file, text::KEY),
+            command: text::shown(command, 4 * text::KEY),
+        };
+        files.zip(commands).map(shown).collect()
+    }
 }
 
 impl Page for Outcome {
@@ -61,12 +82,7 @@ impl Page for Outcome {
             recovery: recovery::Recovery::of(self),
             course: course::Course::of(self),
             swap: self.cut_over.as_ref().map(recovery::Swap::of),
-            undo: self
-                .undo_earlier
-                .iter()
-                .chain(&self.undo)
-                .map(|file| super::text::shown(file, super::text::KEY))
-                .collect(),
+            undo: UndoFile::list(self),
             stopped: self.stopped.is_some(),
             to_go_on: self.resume_hint(),
             repeat: Repeat::of(&self.command),
