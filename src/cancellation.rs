@@ -49,7 +49,7 @@ impl CancellationToken {
                     close();
                     std::process::exit(130);
                 }
-                tracing::warn!("stopping: finishing what is in flight; once more to stop at once");
+                tracing::warn!("shutting down: finishing in-flight work; press Ctrl-C again to exit immediately");
                 cancel.cancel();
             }
         });

@@ -30,15 +30,15 @@
 //! reader · topic · truth · undo      the lake's read path, publishing, and files that jobs share
 //! compression · parquet · progress · sort
 //!                                    compression, live display, sorting on disk
-//! cancellation · multiset_hash · outcome
-//!                                    cancellation, hash totals, counters and exit codes
+//! charset · outcome · seen · stop · units
+//!                                    symbols, counters and exit codes, hash totals, cancellation, durations and sizes
 //! ```
 //!
 //! # Modules
 //!
 //! The commands:
 //!
-//! - [`cli`]: one file per subcommand, shared flags, the settings file; no algorithms.
+//! - [`cli`]: one file per subcommand, shared flags, the config file; no algorithms.
 //! - [`demo`]: generate, publish, lose the warehouse, replay, damage, reconcile and repair in a temporary directory.
 //! - [`render`]: text, JSON and HTML as functions of an outcome; it counts, decides and stores nothing.
 //!
@@ -67,9 +67,11 @@
 //! - `parquet`: records as Parquet, from the column table.
 //! - [`progress`]: bars on a terminal, lines elsewhere, silence in tests.
 //! - `sort`: sorting more than fits in memory.
+//! - [`charset`]: ASCII in place of symbols if the locale is not UTF-8.
 //! - [`outcome`]: counters, problems and exit codes of every outcome.
 //! - [`multiset_hash`]: an order-independent hash of many items.
 //! - [`cancellation`]: cancellation, checked between pieces of work.
+//! - [`units`]: durations and sizes as people write them.
 //!
 //! # Glossary
 //!
@@ -77,26 +79,29 @@
 //! | --- | --- |
 //! | reading | one message as a farm publishes it: ten fields for one lot on one day |
 //! | record | a reading enriched with `id_treated_data`, `consumo_meta` and `row_ts` |
-//! | farm, slug | `cod_cliente` (`FazendaUm`) and its directory in the lake (`fazenda_um`) |
-//! | history | readings as a farm delivers them in files |
+//! | history file | readings as a farm delivers them, NDJSON, JSON or CSV |
+//! | lot, pen, head | a group of cattle, the enclosure it is kept in, the number of animals |
+//! | farm, slug | `cod_cliente` (`FazendaUm`) and its folder in the lake (`fazenda_um`) |
 //! | lake | S3 prefix or directory with one JSON object per record |
-//! | object | one record as one JSON object in a partition |
 //! | partition | the objects of one farm and day: `<farm>/<YYYY>/<MM>/<DD>/` |
-//! | span | farms and days that a run is limited to |
+//! | span | farms and days that a run is limited to, both ends inclusive |
 //! | warehouse | the table `historico_consumo` in MySQL, MariaDB or SQLite, one row per record |
 //! | topic | the SNS topic, or `local`: the intake in this process |
 //! | intake | processing of one message: parse → rules → lake → warehouse |
-//! | quarantine | where a message that can never be processed is kept whole, with the reason |
+//! | quarantine | folder next to the lake for messages that can never be processed, each with its reason |
 //! | natural key | farm, pen, lot and `data`: what identifies a reading apart from its id |
-//! | drift | any disagreement between lake and warehouse |
+//! | drift, finding | any disagreement between lake and warehouse; one instance of it |
 //! | conflict | an existing row whose values differ from the record with the same id |
 //! | cutoff | the lake's clock when a run starts; later objects are not part of the run |
 //! | recheck | reading both sides again before a difference is reported |
-//! | outcome | the result of a job: counts that must add up, problems, an exit code |
-//! | hash total | order-independent sum of the hashes of all records of a side |
-//! | journal | progress of a run, committed with its rows, for `--resume` |
-//! | undo file | rows and objects before and after each change, written before the change |
-//! | shadow table | the table that a replay loads and verifies before it is swapped in |
+//! | outcome | the result of a command: counts that must add up, problems, an exit code |
+//! | evidence | directory with an audit's outcome, findings, totals, report and checksums |
+//! | hash total | order-independent sum of the XXH3-128 hashes of all records of a side |
+//! | journal | progress of a run, for `--resume`: committed with its rows (replay) or saved every second (publish) |
+//! | undo file | rows and objects before and after each change, written before the change; read by `undo` |
+//! | shadow table | the table that `--into-new-table` loads and verifies before it is swapped in |
+//! | truth file | file of `generate --truth`: each reading's fault and expected result |
+//! | latency, service time | from scheduled time to response; duration of the successful request alone |
 //!
 //! # Invariants
 //!
@@ -109,6 +114,7 @@
 pub mod backfill;
 pub mod bundle;
 pub mod cancellation;
+pub mod charset;
 pub mod cli;
 pub mod compression;
 pub mod demo;
@@ -133,3 +139,4 @@ mod sort;
 pub mod topic;
 pub mod truth;
 pub mod undo;
+pub mod units;

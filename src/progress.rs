@@ -22,9 +22,10 @@ pub enum Progress {
 }
 
 impl Progress {
-    /// Bars where stderr is a terminal, lines elsewhere.
+    /// Bars if stderr is a terminal that can move its cursor, lines elsewhere.
     pub fn for_stderr() -> Self {
-        if std::io::stderr().is_terminal() { Self::Bars(MultiProgress::new()) } else { Self::Lines }
+        let moves = std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+        if std::io::stderr().is_terminal() && moves { Self::Bars(MultiProgress::new()) } else { Self::Lines }
     }
 
     /// Begins a stage of so many steps, where their number is known.
@@ -160,7 +161,7 @@ impl Stage {
         }
         *waiting = reason.map(str::to_owned);
         if let Some(bar) = &self.0.bar {
-            bar.set_message(reason.map_or(String::new(), |reason| format!("waiting: {reason}")));
+            bar.set_message(reason.map_or(String::new(), |reason| format!("paused: {reason}")));
         }
     }
 
@@ -190,7 +191,7 @@ impl Stage {
         let total = self.0.total.load(Ordering::Relaxed);
         let waiting = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let rest = if let Some(reason) = waiting {
-            format!(", waiting: {reason};")
+            format!(", paused: {reason};")
         } else if let Some(left) = self.eta() {
             format!(" ({left})")
         } else if total > done {

@@ -176,7 +176,7 @@ fn next_line(from: &mut impl BufRead, line: &mut Vec<u8>, number: u64) -> anyhow
     match from.read_until(b'\n', line) {
         Ok(read) => Ok(read > 0),
         Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => {
-            bail!("ends in the midst of line {number}: it was cut short, so it cannot prove anything")
+            bail!("truncated at line {number}: not a complete truth file")
         }
         Err(e) => Err(e).with_context(|| format!("line {number} cannot be read")),
     }
@@ -210,7 +210,7 @@ pub fn read<R: BufRead>(
             Err(e) => {
                 let last: Trailer = serde_json::from_slice(&line).map_err(|_| anyhow!("line {number}: {e}"))?;
                 if last.totals != sums {
-                    bail!("its totals do not fit its lines: it was damaged, so it cannot prove anything");
+                    bail!("totals do not match its lines: the file is corrupt");
                 }
                 if next_line(&mut from, &mut line, number + 1)? {
                     bail!("goes on after its totals: give the truth files of several parts one by one");

@@ -13,12 +13,12 @@ class Programs:
 
     def __init__(self, asked, home):
         self.asked, self.home = asked, home
-        target = os.path.join(os.environ.get("CARGO_TARGET_DIR", os.path.join(ROOT, "target")), "debug" if asked.debug else "release")
+        target = os.path.join(os.environ.get("CARGO_TARGET_DIR", os.path.join(ROOT, "target")), "debug" if asked.debug else "dist")
         self.ruminate, self.parts = os.path.join(target, "ruminate"), os.path.join(target, "examples", "parts")
         self.stub_program = os.path.join(target, "ruminate-test-sns")
         for program in (self.ruminate, self.parts, self.stub_program):
             if not os.path.exists(program):
-                sys.exit(f"{program} is not there: cargo build{'' if asked.debug else ' --release'} --workspace --bins --examples")
+                sys.exit(f"{program} is not there: cargo build{'' if asked.debug else ' --profile dist'} --workspace --bins --examples")
 
     def env(self, server=None):
         return clean(HOME=self.home, **(server.env() if server else {}))
@@ -38,7 +38,7 @@ def arguments(doc, rows):
 
 
 def measure(parser, bench, rows):
-    """Runs the rows that are asked for, prints the table, and exits with 1 where a mark is missed."""
+    """Runs the requested rows, prints the table, and exits with 1 if a target is missed."""
     asked = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers are stopped
     missed = 0

@@ -73,10 +73,10 @@ def cpu_of(pid):
 
 
 class Row:
-    """A line of the table: ours, theirs, and the mark that their ratio, or ours alone, must reach, where there is one."""
+    """A line of the table: ours, theirs, and the target (if any) for their ratio or for ours alone."""
 
     HEAD = (
-        "| what | ours | rival | ratio | mark | | wall s, each run | CPU s: ours, rival | server's CPU s: ours, rival | peak RSS MB |\n"
+        "| what | ours | rival | ratio | target | | wall s, each run | CPU s: ours, rival | server's CPU s: ours, rival | peak RSS MB |\n"
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
     )
 

@@ -137,7 +137,7 @@ class MySql(Process):
     """A MySQL with the server's defaults: 128 MB of buffer pool, binary log, everything durable."""
 
     DATABASE = "compare"
-    sums = {}  # what a table of so many rows of a kind adds up to, from whoever loaded one first
+    sums = {}  # checksum of a table by kind and number of rows, from the first program that loaded one
 
     def __init__(self, root, home):
         self.root, self.home = root, os.path.join(home, "mysql")
@@ -211,7 +211,7 @@ class MySql(Process):
         return run([*self.args(), "-e", statement], self.env(), self)
 
     def expect(self, count, kind):
-        """So many rows, and the same in every column whoever loaded them."""
+        """The number of rows, and the same values in every column for every program."""
         found, total = self.sql(f"USE {self.DATABASE}; {SUM}").split()
         check(int(found) == count, f"{found} rows, not {count}")
         known = self.sums.setdefault((count, kind), total)

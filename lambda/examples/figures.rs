@@ -1,7 +1,7 @@
 //! What a sandbox costs: start, memory, CPU and time a message, against a local MySQL and an S3 in this process.
 //!
 //! `benches/lambda/run` builds what it needs and runs it; the figures are in `benches/RESULTS.md`.
-#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, missing_docs, reason = "a benchmark")]
+#![allow(clippy::print_stdout, clippy::print_stderr, missing_docs, reason = "a benchmark")]
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -46,8 +46,9 @@ async fn main() {
 
 async fn measure(rival: &Rival) -> Vec<String> {
     let database = Database::new(MYSQL).await.expect("RUMINATE_TEST_MYSQL names the server");
-    let url = database.url().parse().unwrap();
-    MySql::new(&url, TableName::default(), 1, RetryPolicy::NO_RETRY).unwrap().init().await.unwrap();
+    let url = database.url().parse().expect("a test database has an address");
+    let table = MySql::new(&url, TableName::default(), 1, RetryPolicy::NO_RETRY).expect("the address can be read");
+    table.init().await.expect("the table can be made");
     let s3 = S3Server::with_bucket("lake");
     let mut env = rds(&database.url());
     env.extend(s3.env().map(|(name, value)| (name.to_owned(), value)));
@@ -66,7 +67,7 @@ async fn measure(rival: &Rival) -> Vec<String> {
     let mut numbers = 0..;
     let mut next = |count: u32| -> Vec<String> { numbers.by_ref().take(count as usize).map(reading).collect() };
     for message in next(rival.warm_up) {
-        sandbox.api.invoke(sns("warm", &message)).await.unwrap();
+        sandbox.api.invoke(sns("warm", &message)).await.expect("the Lambda takes a good message");
     }
     let singles: Vec<String> = next(MESSAGES).iter().map(|message| sns("m", message)).collect();
     let one = run(&sandbox, singles, 1).await;
@@ -83,7 +84,7 @@ async fn measure(rival: &Rival) -> Vec<String> {
     database.drop().await;
 
     starts.sort();
-    let size = std::fs::metadata(&rival.program).unwrap().len() as f64 / 1e6;
+    let size = std::fs::metadata(&rival.program).expect("the program is there").len() as f64 / 1e6;
     let (median, worst) = (ms(starts[STARTS / 2]), ms(starts[STARTS - 1]));
     println!("| {} | {median:.1}, {worst:.1} | {rss_at_start:.1}, {:.1} | {size:.1} |", rival.name, rss(&sandbox));
     [(1, one), (BATCH, ten)].map(|(count, cost)| format!("| {}, {count} | {cost} |", rival.name)).into()
@@ -95,7 +96,7 @@ async fn run(sandbox: &Sandbox, events: Vec<String>, messages: u32) -> String {
     let mut times = Vec::with_capacity(count);
     for event in events {
         let (answer, took) = sandbox.api.invoke_within(event, Duration::from_secs(30)).await;
-        answer.unwrap();
+        answer.expect("the Lambda takes good messages");
         times.push(took);
     }
     let cpu = (cpu(sandbox) - before) / (count as f64 * f64::from(messages));
@@ -110,17 +111,20 @@ fn ms(time: Duration) -> f64 {
 
 /// Megabytes in memory now.
 fn rss(sandbox: &Sandbox) -> f64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", sandbox.child.id())).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() * 1024.0 / 1e6
+    let status = std::fs::read_to_string(format!("/proc/{}/status", sandbox.child.id())).expect("the sandbox runs");
+    let kilobytes =
+        status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next()?.parse::<f64>().ok());
+    kilobytes.expect("a process has an RSS") * 1024.0 / 1e6
 }
 
 /// Milliseconds of CPU so far, over all threads, by the scheduler's clock.
 fn cpu(sandbox: &Sandbox) -> f64 {
-    let threads = std::fs::read_dir(format!("/proc/{}/task", sandbox.child.id())).unwrap();
+    let threads = std::fs::read_dir(format!("/proc/{}/task", sandbox.child.id())).expect("the sandbox runs");
     let spent = threads.map(|thread| {
-        let spent = std::fs::read_to_string(thread.unwrap().path().join("schedstat")).unwrap_or_default();
-        spent.split_whitespace().next().map_or(0.0, |nanoseconds| nanoseconds.parse::<f64>().unwrap())
+        // A thread that has ended in between has spent nothing more.
+        let spent =
+            thread.and_then(|thread| std::fs::read_to_string(thread.path().join("schedstat"))).unwrap_or_default();
+        spent.split_whitespace().next().and_then(|nanoseconds| nanoseconds.parse::<f64>().ok()).unwrap_or(0.0)
     });
     spent.sum::<f64>() / 1e6
 }

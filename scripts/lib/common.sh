@@ -1,13 +1,13 @@
 # shellcheck shell=bash
-# What scripts/test and scripts/servers share: where things are kept, progress
+# What scripts/test and scripts/servers share: paths, progress
 # lines, interruptible commands, and Debian packages. Sourced, never run.
 # shellcheck disable=SC2034 # CACHE_DIR and WHY are read by those that source this
 
 REPO=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 TARGET_DIR=${CARGO_TARGET_DIR:-$REPO/target}
 [[ $TARGET_DIR == /* ]] || TARGET_DIR=$REPO/$TARGET_DIR
-# Everything slow to make is kept here. Deleting the folder is always safe
-# while nothing runs; the next run makes it again.
+# Everything slow to make is cached here. Deleting the folder is always safe
+# while nothing runs; the next run rebuilds it.
 CACHE_DIR=${RUMINATE_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/ruminate-test}
 PATH=$PATH:/usr/sbin:/sbin # where Debian keeps the servers, also for users
 
@@ -16,7 +16,7 @@ note() { printf '   %s\n' "$*"; }
 complain() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
 
 # run COMMAND...: runs it in a process group of its own, so that a signal to
-# this script is acted on at once and ends the whole group (see end_child).
+# this script takes effect at once and ends the complete group (see end_child).
 CHILD=
 run() {
     local rc=0
@@ -29,7 +29,7 @@ run() {
     return "$rc"
 }
 
-# end_child: ends what run started, if it still goes on; for traps.
+# end_child: ends what run started, if it is still running; for traps.
 end_child() {
     [[ $CHILD ]] || return 0
     kill -TERM -- "-$CHILD" 2>/dev/null || return 0
@@ -41,10 +41,10 @@ end_child() {
     kill -KILL -- "-$CHILD" 2>/dev/null || true
 }
 
-# twice COMMAND...: runs it, and once more if it fails (a download cut short).
+# twice COMMAND...: runs it, and again if it fails (an interrupted download).
 twice() {
     "$@" && return 0
-    note "failed, trying once more: $*"
+    note "failed, trying again: $*"
     sleep 2
     "$@"
 }
@@ -65,7 +65,7 @@ debian_root() {
 }
 
 # packages LOG COMMAND=PACKAGE...: installs the PACKAGE of each COMMAND that is
-# not there. Fails, and says what is wanted in WHY, where it may not.
+# missing. Fails, with the missing packages in WHY, if it may not.
 APT_UPDATED=
 packages() {
     local log=$1 pair wanted=()

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# The servers that the tests talk to: how each is made ready (kept in
+# The servers that the tests talk to: how each is prepared (cached in
 # CACHE_DIR), started and stopped (under an instance folder of the caller's).
 # Sourced after common.sh by scripts/test and scripts/servers, never run.
 # shellcheck disable=SC2034 # WHY is read by those that source this
@@ -35,7 +35,7 @@ announcement() {
     [[ $1 == moto ]] || printf '%s_CA=%s\n' "$(variable "$1")" "$2/$1/data/ca.pem"
 }
 
-# ---- Making ready ---------------------------------------------------------
+# ---- Preparation -----------------------------------------------------------
 
 # with_cache COMMAND...: holds the cache's lock meanwhile, on descriptor 9.
 with_cache() {
@@ -87,7 +87,7 @@ set_up_mysql() {
 }
 
 # make_mysql_root LOG: sid's own MySQL in a root folder of its own, since this
-# Debian has none. Under a .part name until it is whole.
+# Debian has none. Under a .part name until it is complete.
 make_mysql_root() {
     local part=$MYSQL_ROOT.part mirror keyring proxy=
     discard "$part" || return 1
@@ -171,7 +171,7 @@ make_pristine() {
     mv "$part" "$pristine"
 }
 
-# pristine NAME: where its pristine data folder is kept.
+# pristine NAME: path of its pristine data folder.
 pristine() {
     local version
     if [[ $1 == mysql ]]; then mysql_tool mysqld; else TOOL=(mariadbd --no-defaults); fi
@@ -360,7 +360,7 @@ stop() {
     discard "$dir"
 }
 
-# stop_all INSTANCE: stops its servers and removes the whole instance.
+# stop_all INSTANCE: stops its servers and removes the instance.
 stop_all() {
     local name
     for name in "${SERVERS[@]}"; do stop "$name" "$1"; done

@@ -58,14 +58,14 @@ pub async fn run(
     for path in files.paths.iter().filter(|path| path.as_os_str() != "-") {
         let meta = std::fs::File::open(path).and_then(|file| file.metadata());
         let meta = meta.map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
-        anyhow::ensure!(!meta.is_dir(), "{} is a directory: name its files", path.display());
+        anyhow::ensure!(!meta.is_dir(), "{} is a directory: pass its files", path.display());
     }
     let stage = progress.stage("backfill", None);
     let whole = size(&files);
     let (messages, reading) = read(files, cancel.clone());
     let Taken { mut outcome, permanent } = take_all(messages, &intake, &stage, whole, cancel).await?;
     if !reading.await? {
-        outcome.stopped.get_or_insert_with(|| "asked to stop".into());
+        outcome.stopped.get_or_insert_with(|| "interrupted".into());
     }
     stage.finish();
     outcome.quarantine = intake.quarantine_address();
@@ -102,7 +102,7 @@ async fn take_all(
         while more && taken.outcome.stopped.is_none() && under_way.len() < BATCHES {
             match messages.recv().await {
                 // Read, but not begun: the next run reads it again.
-                Some(_) if cancel.is_cancelled() => taken.outcome.stopped = Some("asked to stop".into()),
+                Some(_) if cancel.is_cancelled() => taken.outcome.stopped = Some("interrupted".into()),
                 Some(Ok(batch)) => under_way.push_back(begin(batch, intake)),
                 Some(Err(e)) => taken.outcome.stopped = Some(e.to_string()),
                 None => more = false,

@@ -14,8 +14,8 @@ counters! {
         Inserted: "inserted", "inserted rows", Detail, "New rows.";
         Identical: "identical", "identical rows", Detail, "Rows that were there with the same values.";
         Conflicting: "conflicting", "conflicting rows", DetailFinding, "Rows that were there with other values; they stay.";
-        Rejected: "rejected", "rejected", Finding, "Messages that are no valid reading; they are in the quarantine.";
-        Refused: "refused", "refused by the table", DetailFinding, "Rows that a column of the table refuses; their objects are in the lake.";
+        Rejected: "rejected", "rejected", Finding, "Messages that are not valid readings; they are quarantined.";
+        Refused: "refused", "rows refused by the table", DetailFinding, "Rows that a column of the table refuses; their objects are in the lake.";
         Failed: "failed", "failed", Finding, "Messages that a store failed to take; run again.";
     }
 }
@@ -49,7 +49,7 @@ impl Outcome {
         let rows = of(Count::Inserted) + of(Count::Identical) + of(Count::Conflicting) + of(Count::Refused);
         anyhow::ensure!(
             of(Count::Read) == self.counts.parts() && objects == rows,
-            "the counts do not add up, which is an error of this program: {}",
+            "the counts do not add up; this is a bug in ruminate: {}",
             serde_json::to_string(self)?
         );
         Ok(())
@@ -77,8 +77,10 @@ impl crate::outcome::CommandOutcome for Outcome {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
-    use crate::outcome::read_back;
+    use crate::outcome::{read_back, through_json};
 
     #[test]
     fn an_outcome_comes_back_from_its_json() {
@@ -104,5 +106,42 @@ mod tests {
             assert_eq!((serde_json::to_vec(&back).unwrap(), back.to_string()), (json, outcome.to_string()));
         }
         assert_eq!(merged(outcome.clone()).counts[Count::Read], 6);
+    }
+
+    /// The outcome of messages, each of one of the counts that a message can end in.
+    fn outcome(messages: &[usize]) -> Outcome {
+        let mut outcome = Outcome { quarantine: "q".into(), ..Outcome::default() };
+        for what in messages {
+            outcome.counts.add(Count::Read);
+            match what % 4 {
+                0 => [Count::Written, Count::Inserted].into_iter().for_each(|count| outcome.counts.add(count)),
+                1 => [Count::Existing, Count::Conflicting].into_iter().for_each(|count| outcome.counts.add(count)),
+                2 => {
+                    outcome.counts.add(Count::Rejected);
+                    outcome.problems.add("rejected", format!("a.json:{what}"), "why");
+                }
+                _ => {
+                    outcome.counts.add(Count::Failed);
+                    outcome.conditional_writes = outcome.conditional_writes.weaker(ConditionalWrites::Emulated);
+                }
+            }
+        }
+        outcome
+    }
+
+    proptest! {
+        #[test]
+        fn parts_that_come_back_from_their_json_make_the_whole(
+            messages in prop::collection::vec(0..1_000_usize, 1..100),
+            parts in 1..5_usize,
+        ) {
+            let size = messages.len().div_ceil(parts);
+            let mut read = messages.chunks(size).map(|part| through_json(&outcome(part)));
+            let mut merged = read.next().unwrap();
+            read.for_each(|part| merged.merge(part));
+            merged.check().unwrap();
+            let json = |outcome: &Outcome| serde_json::to_value(outcome).unwrap();
+            prop_assert_eq!(json(&merged), json(&outcome(&messages)));
+        }
     }
 }

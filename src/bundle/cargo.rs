@@ -46,7 +46,7 @@ pub(super) fn build(root: &Path, build: &BuildOptions, cancel: &CancellationToke
     match watch(&mut child, cancel)? {
         BuildResult::Stopped => Ok(None),
         BuildResult::Failed(status) => {
-            bail!("cargo could not build {PACKAGE} for {target} ({status}): what it said is above")
+            bail!("cargo could not build {PACKAGE} for {target} ({status}): see its output above")
         }
         BuildResult::Built(path) => Ok(Some(path)),
     }
@@ -65,7 +65,7 @@ fn cargo(root: &Path, linker: Linker) -> Command {
 fn cannot_start(program: &str, e: &std::io::Error) -> anyhow::Error {
     match e.kind() {
         ErrorKind::NotFound => {
-            anyhow!("{program} is not on the PATH: install Rust from https://rustup.rs, or give --bootstrap FILE")
+            anyhow!("{program} is not on the PATH: install Rust from https://rustup.rs, or pass --bootstrap FILE")
         }
         _ => anyhow!("cannot start {program}: {e}"),
     }
@@ -126,7 +126,7 @@ fn watch(child: &mut Child, cancel: &CancellationToken) -> anyhow::Result<BuildR
         }
     };
     if status.success() {
-        let path = built.with_context(|| format!("cargo named no program {BIN}: has {PACKAGE} a binary of that name?"));
+        let path = built.with_context(|| format!("cargo built no binary {BIN}: does {PACKAGE} have one of that name?"));
         return path.map(BuildResult::Built);
     }
     std::thread::sleep(EVERY); // the Ctrl-C that ended cargo may not have been noted yet
@@ -162,7 +162,7 @@ fn programs(child: &mut Child) -> Receiver<PathBuf> {
                 Ok(Message::CompilerArtifact { target, executable: Some(path) })
                     if target.name == BIN && target.kind.iter().any(|kind| kind == "bin") =>
                 {
-                    let _ = sender.send(path); // whoever was asked to stop listens no more
+                    let _ = sender.send(path); // whoever was interrupted listens no more
                 }
                 Ok(Message::BuildFinished) => return, // what holds stdout open after that is no build
                 Ok(_) => {}

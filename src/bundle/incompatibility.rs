@@ -12,12 +12,12 @@ pub(super) enum Incompatibility {
     Empty,
     #[error("is {0}: give the Lambda's own program for Linux, such as cargo builds for --target {target}", target = Arch::X86_64.target())]
     NotElf(&'static str),
-    #[error("is broken or not whole ({0}): build it or copy it again")]
+    #[error("is damaged or incomplete ({0}): build or copy it again")]
     Broken(String),
     #[error("is a library or an object file, not a program")]
     NoProgram,
     #[error(
-        "is no Lambda runtime: it does not speak the Runtime API, or is packed so that this cannot be seen. Give the program bootstrap of ruminate-lambda"
+        "is not a Lambda runtime: it does not use the Runtime API, or is packed. Pass the binary bootstrap of ruminate-lambda"
     )]
     NoRuntime,
     #[error("is for {0}, and Lambda has x86_64 and arm64")]

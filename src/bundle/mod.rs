@@ -108,7 +108,7 @@ pub fn run(order: &BundleOptions, cancel: &CancellationToken) -> anyhow::Result<
     let authorities = order.rds_ca.as_deref().map(rds_ca::read).transpose()?;
     let out = order.out.display().to_string();
     let Some((program, executable)) = program(&order.bootstrap, cancel)? else {
-        return Ok(Outcome { made: None, out, stopped: Some("asked to stop".into()), seconds: seconds(started) });
+        return Ok(Outcome { made: None, out, stopped: Some("interrupted".into()), seconds: seconds(started) });
     };
     let zip = zip(&program, authorities.as_deref())?;
     let mut made = Bundle {
@@ -137,7 +137,7 @@ fn seconds(since: Instant) -> f64 {
     since.elapsed().as_secs_f64()
 }
 
-/// The program's bytes and what they are; nothing where the build was asked to stop.
+/// The program's bytes and what they are; nothing where the build was interrupted.
 fn program(bootstrap: &Bootstrap, cancel: &CancellationToken) -> anyhow::Result<Option<(Vec<u8>, Executable)>> {
     let (path, wanted) = match bootstrap {
         Bootstrap::File { path, arch } => (path.clone(), *arch),

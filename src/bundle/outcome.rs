@@ -85,7 +85,7 @@ mod tests {
             files: vec![BundleFile::of("bootstrap", b"x")],
             hints: vec!["smaller".into()],
         };
-        for (made, stopped) in [(Some(made), None), (None, Some("asked to stop".to_owned()))] {
+        for (made, stopped) in [(Some(made), None), (None, Some("interrupted".to_owned()))] {
             let outcome = Outcome { made, out: "out".into(), stopped, seconds: 0.1 };
             let json = serde_json::to_vec(&outcome).unwrap();
             let back: Outcome = read_back(&json).unwrap();

@@ -55,7 +55,7 @@ impl OutputDir {
     pub(super) fn check<'a>(&self, names: impl Iterator<Item = &'a str>) -> anyhow::Result<()> {
         let out = self.path.display();
         if fs::metadata(&self.path).is_ok_and(|meta| !meta.is_dir()) {
-            bail!("--out {out} is no directory: give another");
+            bail!("--out {out} is not a directory: use another");
         }
         let there = self.path.ancestors().find(|path| path.is_dir()).unwrap_or(Path::new("."));
         temp_file_in(there).with_context(|| format!("--out {out} cannot be written"))?;
@@ -70,7 +70,7 @@ impl OutputDir {
             return Ok(());
         }
         bail!(
-            "--out {out} has {} that no bundle wrote, or that was changed since: give another --out, or --force to replace it",
+            "--out {out} has {} that was not written by a bundle, or was modified since: use another --out, or --force to overwrite it",
             foreign.join(", ")
         )
     }
@@ -80,7 +80,7 @@ impl OutputDir {
         let path = self.path_of(name);
         let context = || path.display().to_string();
         match fs::metadata(&path) {
-            Ok(meta) if meta.is_dir() => bail!("{} is a directory: give another --out", path.display()),
+            Ok(meta) if meta.is_dir() => bail!("{} is a directory: use another --out", path.display()),
             Ok(_) if name == SUMS => Ok(former.look_like_bundle()),
             Ok(meta) if !meta.is_file() => Ok(false),
             Ok(_) => Ok(former.has(name, &sha256(&fs::read(&path).with_context(context)?))),

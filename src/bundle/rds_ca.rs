@@ -29,14 +29,16 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
 fn check(pem: &[u8]) -> anyhow::Result<()> {
     let mut count = 0;
     for section in <(SectionKind, Vec<u8>)>::pem_slice_iter(pem) {
-        let (kind, der) = section.map_err(|e| anyhow::anyhow!("is no PEM file: {e}"))?;
+        let (kind, der) = section.map_err(|e| anyhow::anyhow!("is not a PEM file: {e}"))?;
         if kind != SectionKind::Certificate {
-            bail!("holds a {kind:?} besides certificates, which is not for a bundle: give the certificates alone");
+            bail!(
+                "holds a {kind:?} in addition to certificates, which must not be in a bundle: pass the certificates only"
+            );
         }
         count += 1;
         Certificate::from_der(&der).with_context(|| format!("its certificate {count} is damaged: fetch it again"))?;
     }
-    ensure!(count > 0, "holds no certificate: give a PEM file, such as RDS's global-bundle.pem");
+    ensure!(count > 0, "has no certificate: pass a PEM file, such as RDS's global-bundle.pem");
     Ok(())
 }
 

@@ -14,12 +14,12 @@ pub(super) fn read(path: &Path, most_bytes: u64, taker: &str) -> anyhow::Result<
     let name = || path.display().to_string();
     // Asked before it is opened: opening a pipe would wait for its writer.
     let is_file = std::fs::metadata(path).with_context(name)?.is_file();
-    ensure!(is_file, "{}: is no regular file", name());
+    ensure!(is_file, "{}: is not a regular file", name());
     let mut file = File::open(path).with_context(name)?;
     let before = file.metadata().with_context(name)?;
     ensure!(
         before.len() <= most_bytes,
-        "{}: has {} bytes, and {taker} takes at most {most_bytes}",
+        "{}: has {} bytes, but {taker} accepts at most {most_bytes}",
         name(),
         before.len()
     );

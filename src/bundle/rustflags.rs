@@ -18,11 +18,11 @@ const NATIVE: &str = "target-cpu=native";
 pub(super) fn check(root: &Path, target: &str) -> anyhow::Result<()> {
     let variable = |name: &str| std::env::var(name).ok();
     let Some(found) = native(target, variable, || configurations(root, variable)) else { return Ok(()) };
-    let why = format!("{NATIVE}, which builds for this machine's own processor: on Lambda's it may end with SIGILL");
+    let why = format!("{NATIVE}, which builds for this machine's processor and may fail with SIGILL on Lambda's");
     match found {
-        FlagSource::Variable(name) => bail!("{name} has {why}. Take it out"),
+        FlagSource::Variable(name) => bail!("{name} has {why}: remove it"),
         FlagSource::File(path) => bail!(
-            "{} has {why}. Take it out, or run again with RUSTFLAGS= (empty), which has cargo pass over that file's flags",
+            "{} has {why}: remove it, or set RUSTFLAGS= (empty), which overrides the flags of that file",
             path.display()
         ),
     }

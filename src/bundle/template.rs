@@ -33,7 +33,7 @@ fn with_default(template: &str, mark: &str, value: &str) -> anyhow::Result<Strin
             None => text += line,
         }
     }
-    ensure!(found == 1, "the template has {found} defaults marked {mark:?}, which is an error of this program");
+    ensure!(found == 1, "the template has {found} defaults marked {mark:?}; this is a bug in ruminate");
     Ok(text)
 }
 

@@ -19,7 +19,7 @@ pub(super) fn find(named: Option<&Path>) -> anyhow::Result<PathBuf> {
             return Ok(root.to_owned());
         }
         bail!(
-            "--source {}: no workspace with the package {PACKAGE} in lambda/: give a checkout of ruminate",
+            "--source {}: no workspace with the package {PACKAGE} in lambda/: pass a checkout of ruminate",
             root.display()
         );
     }
@@ -30,7 +30,7 @@ pub(super) fn find(named: Option<&Path>) -> anyhow::Result<PathBuf> {
         }
     }
     bail!(
-        "the Lambda's source is not here: run this in a checkout of ruminate, or give --source DIR, or a built one by --bootstrap FILE"
+        "the Lambda's source was not found: run this in a checkout of ruminate, or pass --source DIR or --bootstrap FILE"
     )
 }
 

@@ -3,20 +3,20 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::Context;
 use super::flags::{LakeFlags, RulesFlags, WarehouseFlags, WriteFlags};
+use super::{Context, input_files};
 use crate::backfill;
 use crate::herd::LineFormat;
 use crate::render::Rendered;
 use pipeline::intake::{Intake, WRITES};
 
-/// Takes raw history files in, in bulk: lake first, then warehouse; safe to repeat
+/// Ingest raw history files in bulk into the lake and the warehouse, without SNS (idempotent)
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// History files, NDJSON or CSV, packed as gzip or zstd or not; - for standard input
+    /// History files (NDJSON or CSV, optionally gzip or zstd) or directories of them; - for stdin
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// The form of the files [default: by their ending, .csv or else NDJSON]
+    /// Input format [default: CSV for .csv files, otherwise NDJSON]
     #[arg(long, value_name = "FORMAT")]
     format: Option<LineFormat>,
     #[command(flatten)]
@@ -27,16 +27,17 @@ pub(super) struct Args {
     warehouse: WarehouseFlags,
     #[command(flatten)]
     rules: RulesFlags,
-    /// Objects written at once
+    /// Concurrent object writes
     #[arg(long, value_name = "N", default_value_t = WRITES)]
     concurrency: usize,
 }
 
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendered> {
+    let paths = input_files::expanded(args.files)?;
     let warehouse = args.warehouse.open().await?;
     let lake = args.lake.open_to_write(args.writes).await?;
     let intake = Intake::open(lake, Arc::clone(&warehouse), args.rules.rules()).await?.with_writes(args.concurrency);
-    let files = backfill::InputFiles { paths: args.files, format: args.format };
+    let files = backfill::InputFiles { paths, format: args.format };
     let outcome = backfill::run(files, intake, &context.progress, &context.cancel).await?;
     Ok(Rendered::of(&outcome))
 }

@@ -9,31 +9,31 @@ use crate::generate::IfExists;
 use crate::progress::Progress;
 use crate::render::Rendered;
 
-/// Builds the Lambda, checks that Lambda can run it, and writes a folder to deploy: zip, template, SQL, checksums, DEPLOY.md
+/// Build and check the Lambda, and write a deployable directory: zip, template, SQL, checksums, DEPLOY.md
 ///
-/// The same program gives the same bytes. Refused, with the reason: a program that is no Lambda runtime or is for another
-/// processor, one that needs other libraries than glibc's own or a newer glibc than 2.34, and a zip over 50 MB.
+/// Reproducible: the same binary gives the same bytes. Fails with a reason if the binary is not a Lambda runtime, targets
+/// another architecture, needs libraries other than glibc's or a glibc newer than 2.34, or if the zip exceeds 50 MB.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The processor: x86_64 or arm64 [default: the bootstrap's, else this machine's]
+    /// Target architecture: x86_64 or arm64 [default: that of --bootstrap, otherwise the host's]
     #[arg(long, value_enum, value_name = "ARCH", hide_possible_values = true)]
     arch: Option<Arch>,
-    /// A program that is built already
+    /// Use this prebuilt bootstrap binary
     #[arg(long, value_name = "FILE", conflicts_with_all = ["source", "zigbuild"])]
     bootstrap: Option<PathBuf>,
-    /// Where the Lambda's source is [default: this directory, or the nearest above it that has lambda/]
+    /// Workspace to build [default: the nearest parent directory containing lambda/]
     #[arg(long, value_name = "DIR")]
     source: Option<PathBuf>,
-    /// Build with cargo-zigbuild against glibc 2.34 even where this machine's linker would do
+    /// Always build with cargo-zigbuild against glibc 2.34
     #[arg(long)]
     zigbuild: bool,
-    /// RDS's certificates, a PEM file, to go into the zip and be what the Lambda checks its database with
+    /// RDS CA bundle (PEM) to include; the Lambda verifies the database's certificate against it
     #[arg(long, value_name = "FILE")]
     rds_ca: Option<PathBuf>,
-    /// The folder
+    /// Output directory
     #[arg(long, value_name = "DIR", default_value = "bundle", value_parser = a_path())]
     out: PathBuf,
-    /// Replace files there that no bundle wrote, or that were changed since
+    /// Overwrite files not written by an earlier bundle, or modified since
     #[arg(long)]
     force: bool,
 }

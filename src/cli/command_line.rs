@@ -1,130 +1,330 @@
-//! A command as it would be typed into a shell: what came from the environment or the settings file is spelled out,
-//! secrets are not.
+//! The command line of this run as it can be pasted into a shell, derived from clap's matches.
+//!
+//! It has what the user gave: on the command line, in the environment or in the config file. Defaults are left out, and
+//! passwords are replaced by `***`.
 
+use std::ffi::OsStr;
 use std::fmt;
-use std::time::Duration;
 
-use super::flags::{CONNECTIONS, LakeFlags, SORT_MEMORY, SortFlags, WarehouseFlags};
-use pipeline::lake::Span;
-use pipeline::record::Rules;
-use pipeline::retry::RetryPolicy;
-use pipeline::warehouse::TableName;
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use url::Url;
 
-/// A command with its flags.
-pub(super) struct CommandLine(String);
+use super::config::Config;
+
+/// What stands for a password.
+const MASK: &str = "***";
+
+/// A command with the options that were given.
+#[derive(Debug, Clone, Default)]
+pub struct CommandLine {
+    command: String,
+    operands: Vec<String>,
+    options: Vec<Given>,
+}
+
+/// An option that was given.
+#[derive(Debug, Clone)]
+struct Given {
+    flag: String,
+    /// One for each time that it was given; none for a switch.
+    values: Vec<String>,
+}
 
 impl CommandLine {
-    pub(super) fn new(verb: &str) -> Self {
-        Self(format!("ruminate {verb}"))
+    /// The command line of these matches. The command must have been built, which parsing does.
+    pub(super) fn of(command: &Command, matches: &ArgMatches, config: &Config) -> Self {
+        let Some((name, matches)) = matches.subcommand() else { return Self::default() };
+        let mut line = Self { command: name.to_owned(), ..Self::default() };
+        let args = command.find_subcommand(name).into_iter().flat_map(Command::get_arguments);
+        for arg in args.filter(|arg| !arg.is_global_set()) {
+            let values = || values(arg, matches);
+            match (arg.get_long(), arg.get_action()) {
+                _ if !is_given(arg, name, matches, config) => {}
+                (None, _) => line.operands = values(),
+                (Some(flag), ArgAction::SetTrue) if matches.get_flag(arg.get_id().as_str()) => line.add(flag, vec![]),
+                (Some(flag), ArgAction::Set | ArgAction::Append) => line.add(flag, values()),
+                _ => {}
+            }
+        }
+        line
     }
 
-    /// A word by itself.
-    pub(super) fn arg(&mut self, word: impl fmt::Display) -> &mut Self {
-        self.0.push_str(&format!(" {}", shell_quote(&word.to_string())));
-        self
+    fn add(&mut self, flag: &str, values: Vec<String>) {
+        self.options.push(Given { flag: flag.to_owned(), values });
     }
 
-    /// A flag with its value.
-    pub(super) fn flag(&mut self, name: &str, value: impl fmt::Display) -> &mut Self {
-        self.0.push_str(&format!(" --{name} {}", shell_quote(&value.to_string())));
-        self
-    }
-
-    /// A flag with its value, where it has one.
-    pub(super) fn flag_if_some(&mut self, name: &str, value: Option<impl fmt::Display>) -> &mut Self {
-        if let Some(value) = value {
-            self.flag(name, value);
+    /// Adds an option that was not given, whose value came from elsewhere.
+    #[must_use]
+    pub(super) fn or(mut self, flag: &str, value: impl fmt::Display) -> Self {
+        if !self.options.iter().any(|option| option.flag == flag) {
+            self.add(flag, vec![value.to_string()]);
         }
         self
     }
 
-    /// A flag with its value, where it is another than the flag has by itself.
-    pub(super) fn flag_unless_default<T: fmt::Display + PartialEq>(
-        &mut self,
-        name: &str,
-        value: T,
-        default: T,
-    ) -> &mut Self {
-        self.flag_if_some(name, (value != default).then_some(value))
-    }
-
-    /// A flag without a value, where it is set.
-    pub(super) fn flag_if(&mut self, name: &str, set: bool) -> &mut Self {
-        if set {
-            self.0.push_str(&format!(" --{name}"));
-        }
-        self
-    }
-
-    /// The lake and the warehouse.
-    pub(super) fn stores(&mut self, lake: &LakeFlags, warehouse: &WarehouseFlags) -> anyhow::Result<&mut Self> {
-        self.flag("lake", &lake.lake).warehouse(warehouse)?;
-        Ok(self.flag_unless_default("attempts", lake.attempts, RetryPolicy::default().max_attempts))
-    }
-
-    /// The warehouse.
-    pub(super) fn warehouse(&mut self, warehouse: &WarehouseFlags) -> anyhow::Result<&mut Self> {
-        self.flag("warehouse", warehouse.url()?).flag_unless_default("table", &warehouse.table, &TableName::default());
-        Ok(self.flag_unless_default("connections", warehouse.connections, CONNECTIONS))
-    }
-
-    /// The rules of treatment.
-    pub(super) fn rules(&mut self, rules: Rules) -> &mut Self {
-        self.flag_unless_default("meta-rate", rules.meta_rate, Rules::default().meta_rate)
-    }
-
-    /// The resources for sorting.
-    pub(super) fn sort(&mut self, sort: &SortFlags) -> &mut Self {
-        self.flag_unless_default("sort-memory", sort.sort_memory, SORT_MEMORY);
-        self.flag_if_some("sort-dir", sort.sort_dir.as_ref().map(|path| path.display()))
-    }
-
-    /// The partitions.
-    pub(super) fn span(&mut self, span: &Span) -> &mut Self {
-        for farm in &span.farms {
-            self.flag("farm", farm);
-        }
-        self.flag_if_some("from", span.from).flag_if_some("to", span.to)
+    /// The command that reverts what this run writes to an undo file, on the same stores.
+    pub(super) fn undo(&self, file: &str) -> String {
+        let of_undo = <super::undo::Args as clap::Args>::augment_args(Command::new("undo"));
+        let shared = |option: &&Given| {
+            option.flag != "dry-run" && of_undo.get_arguments().any(|arg| arg.get_long() == Some(&option.flag))
+        };
+        let options = self.options.iter().filter(shared).cloned().collect();
+        Self { command: "undo".to_owned(), operands: vec![file.to_owned()], options }.to_string()
     }
 }
 
 impl fmt::Display for CommandLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        let mut words = vec!["ruminate".to_owned(), self.command.clone()];
+        // An operand that looks like a flag has to follow `--`, behind all flags.
+        let late = self.operands.iter().any(|operand| operand.starts_with('-') && operand != "-");
+        if !late {
+            words.extend(self.operands.iter().cloned());
+        }
+        for Given { flag, values } in &self.options {
+            if values.is_empty() {
+                words.push(format!("--{flag}"));
+            }
+            for value in values {
+                if value.is_empty() || value.starts_with('-') {
+                    words.push(format!("--{flag}={value}"));
+                } else {
+                    words.extend([format!("--{flag}"), value.clone()]);
+                }
+            }
+        }
+        if late {
+            words.push("--".to_owned());
+            words.extend(self.operands.iter().cloned());
+        }
+        f.write_str(&shlex::try_join(words.iter().map(String::as_str)).map_err(|_| fmt::Error)?)
     }
 }
 
-/// A length of time as the flags take it.
-pub(super) fn format_duration(time: Duration) -> String {
-    if time.subsec_nanos() == 0 { format!("{}s", time.as_secs()) } else { format!("{}ms", time.as_secs_f64() * 1e3) }
+/// Returns true if the user gave a value: typed, in the environment, or in the config file.
+fn is_given(arg: &Arg, command: &str, matches: &ArgMatches, config: &Config) -> bool {
+    match matches.value_source(arg.get_id().as_str()) {
+        Some(ValueSource::CommandLine | ValueSource::EnvVariable) => true,
+        Some(_) => arg.get_long().is_some_and(|flag| config.value(command, flag).is_some()),
+        None => false,
+    }
 }
 
-/// A word as a POSIX shell takes it.
-fn shell_quote(word: &str) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-./:=@,+%".contains(&b);
-    if !word.is_empty() && word.bytes().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
+/// The values as they were given, without passwords.
+fn values(arg: &Arg, matches: &ArgMatches) -> Vec<String> {
+    // The values of these are not shown in the help either.
+    let is_secret = arg.is_hide_env_values_set();
+    let shown = |value: &OsStr| without_password(&value.to_string_lossy(), is_secret);
+    matches.get_raw(arg.get_id().as_str()).into_iter().flatten().map(shown).collect()
+}
+
+/// A value without the password of a URL; of an address that may be secret and cannot be read, nothing is left.
+fn without_password(value: &str, is_secret: bool) -> String {
+    match Url::parse(value) {
+        Ok(mut url) if url.has_authority() && (is_secret || url.password().is_some()) => {
+            if url.password().is_some() && url.set_password(Some(MASK)).is_err() {
+                return MASK.to_owned();
+            }
+            mask_query(&mut url);
+            url.set_fragment(None);
+            url.to_string()
+        }
+        Ok(_) => value.to_owned(),
+        Err(_) if is_secret => MASK.to_owned(),
+        Err(_) => value.to_owned(),
     }
+}
+
+/// Masks parameters whose names tell that they are secret.
+fn mask_query(url: &mut Url) {
+    let is_secret = |name: &str| ["pass", "pwd", "secret", "token"].iter().any(|part| name.contains(part));
+    if !url.query_pairs().any(|(name, _)| is_secret(&name.to_lowercase())) {
+        return;
+    }
+    let pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+    let masked = pairs.into_iter().map(|(name, value)| match is_secret(&name.to_lowercase()) {
+        true => (name, MASK.to_owned()),
+        false => (name, value),
+    });
+    let masked: Vec<_> = masked.collect();
+    url.query_pairs_mut().clear().extend_pairs(masked);
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::parse_from;
     use super::*;
 
-    #[test]
-    fn a_word_survives_the_shell() {
-        assert_eq!(shell_quote("s3://bucket/a-b"), "s3://bucket/a-b");
-        assert_eq!(shell_quote("mysql://ana:***@h/d"), "'mysql://ana:***@h/d'");
-        assert_eq!(shell_quote("it's $HOME"), r"'it'\''s $HOME'");
-        assert_eq!(shell_quote(""), "''");
+    fn printed(words: &[&str]) -> String {
+        parse_from(&[&["ruminate"], words].concat(), &Config::default()).unwrap().1.to_string()
     }
 
     #[test]
-    fn a_time_is_read_back() {
-        for of in [Duration::ZERO, Duration::from_millis(20), Duration::from_secs(90), Duration::from_micros(1_500)] {
-            assert_eq!(crate::publish::parse_duration(&format_duration(of)), Some(of));
+    fn defaults_are_not_printed_and_words_survive_the_shell() {
+        assert_eq!(printed(&["replay", "--lake", "a b"]), "ruminate replay --lake 'a b'");
+        assert_eq!(printed(&["publish", "it's", "-"]), r#"ruminate publish "it's" -"#);
+        let late = printed(&["publish", "--topic", "local", "--", "-x.json", "y"]);
+        assert_eq!(late, "ruminate publish --topic local -- -x.json y");
+    }
+
+    #[test]
+    fn no_password_is_printed() {
+        let args = ["replay", "--lake", "l", "--warehouse"];
+        for (url, shown) in [
+            ("mysql://ana:segredo@h/d?ssl-mode=REQUIRED", "'mysql://ana:***@h/d?ssl-mode=REQUIRED'"),
+            ("mysql://ana@h/d?password=segredo", "'mysql://ana@h/d?password=***'"),
+            ("mysql://ana:12#segredo@h/x", "'***'"),
+            ("segredo", "'***'"),
+            ("sqlite:w.db", "sqlite:w.db"),
+            ("sqlite:/data/w.db", "sqlite:/data/w.db"),
+        ] {
+            let line = printed(&[&args[..], &[url]].concat());
+            assert_eq!(line, format!("ruminate replay --lake l --warehouse {shown}"));
         }
+        let line = printed(&["replay", "--lake", "l", "--replica", "mysql://ana:segredo@h/d"]);
+        assert_eq!(line, "ruminate replay --lake l --replica 'mysql://ana:***@h/d'");
+    }
+
+    #[test]
+    fn the_undo_command_has_the_stores_of_the_run_and_nothing_else() {
+        let args = ["reconcile", "--lake", "l l", "--warehouse", "mysql://ana:x@h/d", "--table", "t", "--dry-run"];
+        let (_, line) =
+            parse_from(&[&["ruminate"], &args[..], &["--repair", "both", "--farm", "f"]].concat(), &Config::default())
+                .unwrap();
+        assert_eq!(
+            line.undo("my undo.ndjson"),
+            "ruminate undo 'my undo.ndjson' --lake 'l l' --warehouse 'mysql://ana:***@h/d' --table t"
+        );
+    }
+
+    #[test]
+    fn values_of_the_config_file_are_printed_and_give_way_to_typed_ones() {
+        let config =
+            Config::parse("lake = 'l'\nfarm = ['a', 'b']\nverify = true\n[replay]\nconcurrency = 7", None).unwrap();
+        let line = |words: &[&str]| parse_from(&[&["ruminate"], words].concat(), &config).unwrap().1.to_string();
+        assert_eq!(line(&["replay"]), "ruminate replay --lake l --farm a --farm b --verify --concurrency 7");
+        assert_eq!(line(&["reconcile", "--farm", "c"]), "ruminate reconcile --lake l --farm c");
+    }
+
+    /// Arguments that each command needs with any flag.
+    fn needed(command: &str) -> &'static [&'static str] {
+        match command {
+            "replay" | "reconcile" => &["--lake", "l"],
+            "process" => &["--lake", "l"],
+            "backfill" => &["a.json", "b c.csv", "--lake", "l"],
+            "publish" => &["a.json", "b c.csv", "--topic", "local"],
+            "undo" => &["u.ndjson"],
+            "completions" => &["bash"],
+            _ => &[],
+        }
+    }
+
+    /// A value of each flag that its type accepts, and not its default.
+    fn sample(command: &str, flag: &str) -> &'static str {
+        match flag {
+            "lake" => "s3://bucket/a-b",
+            "warehouse" | "replica" => "mysql://ana@h:3307/d?ssl-mode=REQUIRED",
+            "topic" => "arn:aws:sns:us-east-1:123456789012:t",
+            "table" => "other",
+            "farm" => "fazenda_um",
+            "from" | "to" | "start" | "data-from" | "data-to" => "2026-02-03",
+            "processed-until" | "as-of" => "2026-11-22T18:00:00Z",
+            "linger" | "watch-timeout" | "max-replica-lag" | "unavailable-timeout" | "drop-after" => "1.5s",
+            "sort-memory" => "1.5GB",
+            "meta-rate" => "0.03",
+            "max-repairs" | "max-drift" => "0.5%",
+            "repair" => "both",
+            "trust" => "warehouse",
+            "on-conflict" => "overwrite",
+            "load-method" => "insert",
+            "ingest-path" => "backfill",
+            "tolerance" => "row_ts=1s",
+            "format" | "compress" if command != "generate" => "csv",
+            "format" => "parquet",
+            "compress" => "zstd",
+            "faults" => "late=0.1,malformed.text=0.2",
+            "part" => "2/4",
+            "generate" => "farms=2,late=0.1",
+            "rate" => "500/s",
+            "stages" => "ramp:0-200/s:5s,hold:200/s",
+            "speed" => "60x",
+            "fail-if" => "p99 > 500ms; failed > 0",
+            "arch" => "arm64",
+            "throttle-query" => "SELECT 'it''s' > 0",
+            "listen" => "127.0.0.1:0",
+            _ if is_number(flag) => "7",
+            _ => "a file's name",
+        }
+    }
+
+    fn is_number(flag: &str) -> bool {
+        let numbers = [
+            "connections",
+            "max-attempts",
+            "concurrency",
+            "max-missing",
+            "max-threads-running",
+            "rows-per-second",
+            "skip",
+            "halt-after",
+            "farms",
+            "lots",
+            "days",
+            "seed",
+            "threads",
+            "max-messages",
+        ];
+        numbers.contains(&flag)
+    }
+
+    /// What has to be given with a flag, or cannot be.
+    fn with(flag: &str) -> &'static [&'static str] {
+        match flag {
+            "trust" | "max-repairs" | "undo-file" => &["--repair", "both"],
+            "ingest-path" => &["--truth", "t"],
+            "watch-timeout" => &["--watch"],
+            "stop-at-schedule-end" => &["--stages", "hold:5/s:1s"],
+            _ => &[],
+        }
+    }
+
+    /// Parsing the printed command gives the same arguments, for every flag of every command by itself.
+    #[test]
+    fn every_flag_of_every_command_is_printed_and_read_back() {
+        let parse =
+            |words: &[String]| parse_from(words, &Config::default()).unwrap_or_else(|e| panic!("{words:?}: {e}"));
+        let mut flags = 0;
+        for sub in super::super::command().get_subcommands() {
+            let name = sub.get_name();
+            let own = sub.get_arguments().filter(|arg| !arg.is_positional() && !arg.is_global_set());
+            for (flag, action) in own.filter_map(|arg| Some((arg.get_long()?, arg.get_action()))) {
+                let needed = match flag {
+                    "generate" => &["--topic", "local"][..],
+                    "lake" if name == "backfill" => &["a.json"],
+                    "lake" if matches!(name, "replay" | "reconcile" | "process") => &[],
+                    "topic" if name == "publish" => &["-"],
+                    _ => needed(name),
+                };
+                let extra = if name == "replay" && flag == "undo-file" { &[] } else { with(flag) };
+                let mut words: Vec<String> =
+                    ["ruminate", name].iter().chain(needed).chain(extra).map(ToString::to_string).collect();
+                words.push(format!("--{flag}"));
+                if action.takes_values() {
+                    words.push(sample(name, flag).to_owned());
+                }
+                if matches!(action, ArgAction::Append) {
+                    words.extend([format!("--{flag}"), sample(name, flag).to_owned()]);
+                }
+                let (cli, line) = parse(&words);
+                let printed = line.to_string();
+                assert!(printed.contains(&format!("--{flag}")), "--{flag} is not in {printed}");
+                let (again, second) = parse(&shlex::split(&printed).unwrap());
+                assert_eq!(format!("{:?}", again.command), format!("{:?}", cli.command), "{printed}");
+                assert_eq!(second.to_string(), printed);
+                flags += 1;
+            }
+        }
+        assert!(flags > 100, "{flags} flags were tried");
     }
 }

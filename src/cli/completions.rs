@@ -4,10 +4,10 @@ use clap_complete::Shell;
 
 use crate::render::Rendered;
 
-/// Prints completions for a shell
+/// Generate shell completions
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The shell
+    /// Shell
     shell: Shell,
 }
 

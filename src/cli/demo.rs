@@ -5,21 +5,21 @@ use std::path::PathBuf;
 use chrono::NaiveDate;
 
 use super::Context;
-use super::flags::a_path;
+use super::flags::{a_path, day};
 use crate::demo::{self, PreviousRun};
 use crate::render::Rendered;
 
-/// The whole loop with no server: make, publish, lose, replay, damage, audit, repair; says where it left its files
+/// Run the whole pipeline locally without servers: generate, publish, replay, reconcile, repair
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Where the files go
+    /// Output directory
     #[arg(long, value_name = "DIR", default_value = "demo", value_parser = a_path())]
     dir: PathBuf,
-    /// Keep what an earlier demo left there, and work on top of it
+    /// Reuse the files of an earlier demo
     #[arg(long)]
     keep: bool,
-    /// The first day of the histories
-    #[arg(long, value_name = "DATE", default_value = "2026-01-01")]
+    /// First day of the generated history
+    #[arg(long, value_name = "DATE", default_value = "2026-01-01", value_parser = day)]
     start: NaiveDate,
 }
 

@@ -12,20 +12,20 @@ use crate::topic::address::TopicAddress;
 use pipeline::lake::{LakeUrl, Unconditional};
 use pipeline::retry::RetryPolicy;
 
-/// Checks lake, warehouse and topic: one line a check, and what to do where it fails; changes neither store
+/// Check access to the lake, warehouse and topic, with a fix for each failure; changes neither store
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The lake: s3://bucket/prefix, or a directory
+    /// Lake URL: s3://bucket/prefix or a directory
     #[arg(long, value_name = "URL")]
     lake: Option<LakeUrl>,
     #[command(flatten)]
     warehouse: WarehouseFlags,
-    /// The topic: an SNS topic's ARN [default: SNS_TOPIC_ARN]
+    /// SNS topic ARN, or "local" [default: $SNS_TOPIC_ARN]
     #[arg(long, value_name = "ARN")]
     topic: Option<TopicAddress>,
-    /// Do not test whether the lake's store honours conditional writes, which writes and removes an object beside the lake
+    /// Do not test conditional writes, which writes and removes an object next to the lake
     ///
-    /// AWS S3 and directories are never tested: they do.
+    /// AWS S3 and directories are never tested: they honour conditional writes.
     #[arg(long)]
     read_only: bool,
 }
@@ -37,7 +37,9 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Rendered> {
             let lake = open_lake(url, RetryPolicy::NO_RETRY, Unconditional::default()).await;
             doctor::lake(&*lake, Utc::now, args.read_only, &mut outcome).await;
         }
-        None => outcome.add("lake access", CheckStatus::Skipped, "no lake is named: give --lake or set RUMINATE_LAKE"),
+        None => {
+            outcome.add("lake access", CheckStatus::Skipped, "no lake configured: pass --lake or set RUMINATE_LAKE")
+        }
     }
     if args.warehouse.is_named() {
         match args.warehouse.open().await {
@@ -48,15 +50,15 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Rendered> {
         outcome.add(
             "warehouse access",
             CheckStatus::Skipped,
-            "no warehouse is named: give --warehouse or set RUMINATE_WAREHOUSE",
+            "no warehouse configured: pass --warehouse or set RUMINATE_WAREHOUSE",
         );
     }
     match topic(args.topic)? {
         Some(address) => match open_service(&address).await {
             Some(topic) => doctor::topic(&*topic, &mut outcome).await,
-            None => outcome.add("topic", CheckStatus::Ok, "local: the intake in the publishing process"),
+            None => outcome.add("topic", CheckStatus::Ok, "local: the intake runs in the publishing process"),
         },
-        None => outcome.add("topic", CheckStatus::Skipped, "no topic is named: give --topic or set RUMINATE_TOPIC"),
+        None => outcome.add("topic", CheckStatus::Skipped, "no topic configured: pass --topic or set RUMINATE_TOPIC"),
     }
     Ok(Rendered::of(&outcome))
 }

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail};
 use aws_config::SdkConfig;
+use bytesize::ByteSize;
 use chrono::{NaiveDate, Utc};
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{ArgAction, Args, ValueEnum};
 
 use crate::render::OutputFormat;
 use crate::sort::SortSettings;
+use crate::units;
 use pipeline::lake::dir::Dir;
 use pipeline::lake::s3::S3;
 use pipeline::lake::{ConditionalWrites, Conditions, Lake, LakeUrl, ReadHints, Span, Unconditional};
@@ -23,27 +25,44 @@ use pipeline::warehouse::{BulkWarehouse, LoadMethod, Rds, TableName, Warehouse, 
 /// Flags of every command.
 #[derive(Debug, Clone, Args)]
 pub(super) struct GlobalFlags {
-    /// The outcome on stdout: text for people, or one JSON object
-    #[arg(long, global = true, value_enum, default_value = "text", value_name = "FORM", help_heading = "Everywhere")]
+    /// Output format on stdout
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value = "text",
+        value_name = "FORMAT",
+        help_heading = "Global options"
+    )]
     pub output: OutputFormat,
-    /// Logs on stderr as text or as JSON lines
-    #[arg(long, global = true, value_enum, default_value = "text", value_name = "FORM", help_heading = "Everywhere")]
+    /// Log format on stderr
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value = "text",
+        value_name = "FORMAT",
+        help_heading = "Global options"
+    )]
     pub log_format: LogFormat,
-    /// Log more; twice for all
-    #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Everywhere")]
+    /// Increase log verbosity; -vv includes the AWS and database clients
+    #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Global options")]
     pub verbose: u8,
-    /// Log errors only, and no progress
-    #[arg(short, long, global = true, help_heading = "Everywhere")]
+    /// Only log errors; hide progress
+    #[arg(short, long, global = true, help_heading = "Global options")]
     pub quiet: bool,
-    /// No progress on stderr
-    #[arg(long, global = true, help_heading = "Everywhere")]
+    /// Hide progress
+    #[arg(long, global = true, help_heading = "Global options")]
     pub no_progress: bool,
-    /// The settings file [default: ruminate.toml, where there is one]
-    #[arg(long, global = true, value_name = "FILE", help_heading = "Everywhere")]
+    /// Config file [default: ruminate.toml, if it exists]
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Global options")]
     pub config: Option<PathBuf>,
-    /// The [profile.NAME] of the settings file whose keys win over the others
-    #[arg(long, global = true, value_name = "NAME", help_heading = "Everywhere")]
+    /// Config profile: keys in [profile.NAME] override the others
+    #[arg(long, global = true, value_name = "NAME", help_heading = "Global options")]
     pub profile: Option<String>,
+    /// Show help; --help shows all flags
+    #[arg(short, long, global = true, action = ArgAction::Help, help_heading = "Global options")]
+    help: Option<bool>,
 }
 
 impl GlobalFlags {
@@ -67,7 +86,7 @@ pub(super) fn check_writable(flag: &str, path: &Path) -> anyhow::Result<()> {
 
 /// A file to be written or kept beside the run; `-` is none, and would be made under that name.
 pub(super) fn output_path() -> impl TypedValueParser<Value = PathBuf> {
-    a_path().try_map(|path| if path == Path::new("-") { Err("a file is meant: give its name") } else { Ok(path) })
+    a_path().try_map(|path| if path == Path::new("-") { Err("expected a file name") } else { Ok(path) })
 }
 
 /// A path of this machine that may be made: an address such as `s3://bucket` would become a directory `s3:` here.
@@ -78,12 +97,12 @@ pub(super) fn a_path() -> impl TypedValueParser<Value = PathBuf> {
 /// The lake.
 #[derive(Debug, Clone, Args)]
 pub(super) struct LakeFlags {
-    /// The lake: s3://bucket/prefix, or a directory
+    /// Lake URL: s3://bucket/prefix or a directory
     #[arg(long, value_name = "URL")]
     pub lake: LakeUrl,
-    /// Tries of a request to the lake before it counts as failed
+    /// Maximum attempts per lake request
     #[arg(long, value_name = "N", default_value_t = RetryPolicy::default().max_attempts, value_parser = clap::value_parser!(u32).range(1..=100))]
-    pub attempts: u32,
+    pub max_attempts: u32,
 }
 
 impl LakeFlags {
@@ -93,7 +112,7 @@ impl LakeFlags {
 
     /// Opens the lake for reading and for writes by those flags.
     pub(super) async fn open_for(&self, writes: Unconditional) -> Arc<dyn Lake> {
-        open_lake(&self.lake, RetryPolicy { max_attempts: self.attempts, ..RetryPolicy::default() }, writes).await
+        open_lake(&self.lake, RetryPolicy { max_attempts: self.max_attempts, ..RetryPolicy::default() }, writes).await
     }
 
     /// Opens the lake for writing: a directory is made, a bucket must be there.
@@ -106,6 +125,11 @@ impl LakeFlags {
         writes.demand(&*lake, |conditions| conditions.create).await?;
         Ok(lake)
     }
+}
+
+/// The endpoint of a lake's store, if it is not that of AWS.
+pub(super) fn endpoint(lake: &dyn Lake) -> Option<String> {
+    lake.identity().strip_prefix(&format!("{} at ", lake.address())).map(str::to_owned)
 }
 
 /// The lake at an address.
@@ -122,9 +146,10 @@ pub(super) async fn open_lake(url: &LakeUrl, retry: RetryPolicy, writes: Uncondi
 /// How the lake is written.
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub(super) struct WriteFlags {
-    /// Write nothing to a store that does not honour If-None-Match and If-Match, rather than look objects up before writing
+    /// Write nothing if the store does not honour If-None-Match and If-Match
     ///
-    /// AWS S3 and directories honour them. Another store is tested first, with an object beside the lake that is removed again.
+    /// Without it, objects of such a store are looked up before they are written. AWS S3 and directories honour both. Other
+    /// stores are tested first, with an object next to the lake that is removed again.
     #[arg(long)]
     pub require_conditional_writes: bool,
 }
@@ -144,29 +169,29 @@ impl WriteFlags {
             return Ok(());
         }
         bail!(
-            "the store of {} does not honour conditional writes: nothing was written; without --require-conditional-writes each object is looked up before it is written, which is safe with one writer at a time",
+            "the store of {} does not honour conditional writes: nothing was written; without --require-conditional-writes each object is looked up before it is written, which is safe with a single writer",
             lake.address()
         )
     }
 }
 
-/// Connections to the warehouse where none are asked for.
-pub(super) const CONNECTIONS: u32 = 4;
+/// Default number of warehouse connections.
+const CONNECTIONS: u32 = 4;
 
 /// The warehouse.
 #[derive(Debug, Clone, Args)]
 pub(super) struct WarehouseFlags {
-    /// The warehouse: mysql://user:pass@host:port/db, or sqlite:PATH
+    /// Warehouse URL: mysql://user:pass@host:port/db or sqlite:PATH
     ///
-    /// Else DATABASE_URL; else RDS_HOST, RDS_PORT, RDS_USER, RDS_PASSWORD and RDS_DATABASE, or RDS_SECRET_ARN or
-    /// RDS_IAM_AUTH=true in place of a password, and RDS_CA_FILE.
+    /// Falls back to DATABASE_URL, then to RDS_HOST, RDS_PORT, RDS_USER, RDS_PASSWORD and RDS_DATABASE. RDS_SECRET_ARN or
+    /// RDS_IAM_AUTH=true replaces the password; RDS_CA_FILE turns on verified TLS.
     // Text until it is opened: a value that clap refuses is printed, password and all.
     #[arg(long, value_name = "URL", hide_env_values = true)]
     pub warehouse: Option<String>,
-    /// The table
+    /// Warehouse table
     #[arg(long, value_name = "NAME", default_value_t)]
     pub table: TableName,
-    /// Connections to the warehouse at once
+    /// Maximum number of warehouse connections
     #[arg(long, value_name = "N", default_value_t = CONNECTIONS, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub connections: u32,
 }
@@ -244,13 +269,13 @@ impl WarehouseFlags {
             return Ok(WarehouseTarget::Url(url.parse().map_err(|e: String| anyhow!(e)).context("DATABASE_URL")?));
         }
         Rds::from_variables(variable).map_err(|e| anyhow!(e))?.map(WarehouseTarget::Rds).ok_or_else(|| {
-            anyhow!("no warehouse is named: give --warehouse URL, or set RUMINATE_WAREHOUSE, DATABASE_URL or RDS_HOST")
+            anyhow!("no warehouse configured: pass --warehouse URL or set RUMINATE_WAREHOUSE, DATABASE_URL or RDS_HOST")
         })
     }
 }
 
 /// A replica's address.
-pub(super) fn replica(url: &str) -> anyhow::Result<WarehouseUrl> {
+fn replica(url: &str) -> anyhow::Result<WarehouseUrl> {
     url.parse().map_err(|e: String| anyhow!(e)).context("--replica")
 }
 
@@ -262,17 +287,18 @@ pub(super) fn variable(name: &str) -> Option<String> {
 /// The span of partitions.
 #[derive(Debug, Clone, Args)]
 pub(super) struct SpanFlags {
-    /// Only this farm (its folder, or its cod_cliente); may be repeated
+    /// Only this farm: directory name or cod_cliente (repeatable)
     #[arg(long = "farm", value_name = "SLUG", value_parser = slug)]
     pub farms: Vec<Slug>,
-    /// The first day
-    #[arg(long, value_name = "DATE")]
+    /// First day of the lake's paths, inclusive, such as 2026-11-01
+    #[arg(long, value_name = "DATE", value_parser = day)]
     pub from: Option<NaiveDate>,
-    /// The last day
-    #[arg(long, value_name = "DATE")]
+    /// Last day of the lake's paths, inclusive
+    #[arg(long, value_name = "DATE", value_parser = day)]
     pub to: Option<NaiveDate>,
-    /// A lake or warehouse without anything, or a farm or days that the lake does not have, are meant: otherwise that is an
-    /// error (exit 2), for most often an address is mistyped
+    /// Accept an empty lake or warehouse, or a span that the lake does not have
+    ///
+    /// Without it that is an error (exit 2), because the address is usually mistyped.
     #[arg(long)]
     pub allow_empty: bool,
 }
@@ -286,6 +312,11 @@ impl SpanFlags {
         }
         Ok(Span { farms: self.farms.iter().cloned().collect(), from: self.from, to: self.to })
     }
+}
+
+/// A day as the flags write it.
+pub(super) fn day(text: &str) -> Result<NaiveDate, String> {
+    text.parse().map_err(|_| format!("{text:?} is not a date: write YYYY-MM-DD, such as 2026-11-01"))
 }
 
 fn slug(text: &str) -> Result<Slug, String> {
@@ -305,23 +336,29 @@ pub(super) fn undo_file(requested: Option<&PathBuf>) -> PathBuf {
 
 /// What a run sorts, in memory and on disk.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Resources")]
 pub(super) struct SortFlags {
-    /// Memory for sorting, in MB; what does not fit goes to --sort-dir
-    #[arg(long, value_name = "MB", default_value_t = SORT_MEMORY, value_parser = clap::value_parser!(u32).range(1..=65_536))]
-    pub sort_memory: u32,
-    /// Where records are sorted that do not fit into memory [default: TMPDIR]
+    /// Memory for sorting; larger sorts spill to --sort-dir
+    #[arg(long, value_name = "SIZE", default_value = SORT_MEMORY, value_parser = sort_memory)]
+    pub sort_memory: ByteSize,
+    /// Directory for sort spill files [default: $TMPDIR]
     #[arg(long, value_name = "DIR")]
     pub sort_dir: Option<PathBuf>,
 }
 
-/// Memory for sorting in MB, where nothing else is asked for.
-pub(super) const SORT_MEMORY: u32 = 64;
+/// Default memory for sorting.
+const SORT_MEMORY: &str = "64MB";
+
+/// Memory for sorting, from 1 MB to 64 GiB.
+fn sort_memory(text: &str) -> Result<ByteSize, String> {
+    let size = units::size(text)?;
+    let range = ByteSize::mb(1)..=ByteSize::gib(64);
+    if range.contains(&size) { Ok(size) } else { Err(format!("{text} is not between 1MB and 64GiB")) }
+}
 
 impl SortFlags {
     pub(super) fn settings(&self) -> SortSettings {
         SortSettings {
-            memory: self.sort_memory as usize * 1_000_000,
+            memory: usize::try_from(self.sort_memory.as_u64()).unwrap_or(usize::MAX),
             dir: self.sort_dir.clone().unwrap_or_else(std::env::temp_dir),
         }
     }
@@ -330,8 +367,8 @@ impl SortFlags {
 /// The business rules.
 #[derive(Debug, Clone, Copy, Args)]
 pub(super) struct RulesFlags {
-    /// Target intake as a share of live weight
-    #[arg(long, value_name = "SHARE", default_value_t = Rules::DEFAULT_META_RATE, value_parser = rate)]
+    /// Target intake as a fraction of live weight
+    #[arg(long, value_name = "FRACTION", default_value_t = Rules::DEFAULT_META_RATE, value_parser = rate)]
     pub meta_rate: f64,
 }
 
@@ -348,9 +385,9 @@ fn rate(share: &str) -> Result<f64, String> {
 /// How rows get into the warehouse, as it is typed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum LoadMethodArg {
-    /// `LOAD DATA LOCAL INFILE`, streamed from memory
+    /// LOAD DATA LOCAL INFILE, streamed from memory
     LoadData,
-    /// `INSERT` of many rows a statement
+    /// Multi-row INSERT
     Insert,
 }
 

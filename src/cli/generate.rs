@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use chrono::{Days, NaiveDate, Utc};
 
 use super::Context;
-use super::flags::{a_path, output_path};
+use super::flags::{a_path, day, output_path};
 use crate::compression::CompressionFormat;
 use crate::generate::{self, Destination, FileFormat, GeneratePlan, IfExists};
 use crate::herd::{Faults, Herd, Part};
@@ -14,33 +14,34 @@ use crate::outcome::CommandOutcome;
 use crate::render::Rendered;
 use crate::render::generate::line;
 
-/// Makes synthetic farm histories: the same flags give the same bytes, on any machine and in any part
+/// Generate synthetic farm histories; the same flags give the same bytes on any machine
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
     herd: HerdFlags,
-    /// The form of the files: ndjson, csv or parquet [default: by the ending of --out FILE, or else ndjson]
+    /// Output format: ndjson, csv or parquet [default: from the extension of --out, otherwise ndjson]
     ///
-    /// Parquet has typed columns, so it cannot hold malformed and oversized readings.
+    /// Parquet columns are typed, so malformed and oversized readings are not supported.
     #[arg(long, value_name = "FORMAT")]
     format: Option<FileFormat>,
-    /// A directory for <CodCliente>_Consumo_<YYYYMMDD>.json, or one file if it ends in .json, .ndjson, .csv (and in .gz or .zst
-    /// behind that) or .parquet; - for one stream on stdout
+    /// Output directory, a single file (.json, .ndjson or .csv, optionally .gz or .zst; .parquet), or - for stdout
     ///
-    /// Parts of one file or stream (--part) can be joined, but for Parquet: only the first one has the header.
+    /// A directory gets one <CodCliente>_Consumo_<YYYYMMDD>.json per farm and day. Parts (--part) can be concatenated, except
+    /// Parquet: only the first has the header.
     #[arg(long, value_name = "DIR|FILE|-", default_value = "histories", value_parser = a_path())]
     out: PathBuf,
-    /// Pack what is written: gzip, zstd or none [default: by the ending of --out FILE, or else none]
-    #[arg(long, value_name = "PACKING")]
+    /// Compression: gzip, zstd or none [default: from the extension of --out, otherwise none]
+    #[arg(long, value_name = "COMPRESSION")]
     compress: Option<CompressionFormat>,
-    /// Write here what was done to every reading and what must become of it, for `ruminate reconcile --truth`; as gzip or
-    /// zstd if it ends in .gz or .zst
+    /// Write a ground-truth file for `ruminate reconcile --truth`: each reading's fault and expected result
+    ///
+    /// A name that ends in .gz or .zst compresses it.
     #[arg(long, value_name = "FILE", value_parser = output_path())]
     truth: Option<PathBuf>,
-    /// Threads that make the history; its bytes are the same with any number [default: as many as there are cores]
+    /// Number of threads; does not affect the output [default: number of cores]
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
-    /// Replace files that are there with other content
+    /// Overwrite existing files
     #[arg(long)]
     force: bool,
 }
@@ -48,28 +49,28 @@ pub(super) struct Args {
 /// What describes a history.
 #[derive(Debug, Clone, PartialEq, clap::Args)]
 pub(super) struct HerdFlags {
-    /// Farms
+    /// Number of farms
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub farms: u32,
-    /// Pens a farm; on any day about 91 of 100 deliver a reading
+    /// Pens per farm (about 91% report on a given day)
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub lots: u32,
-    /// Days
+    /// Number of days
     #[arg(long, value_name = "N", default_value_t = 30)]
     pub days: u32,
-    /// The first day [default: so that the last one is yesterday]
-    #[arg(long, value_name = "DATE")]
+    /// First day [default: chosen so that the history ends yesterday]
+    #[arg(long, value_name = "DATE", value_parser = day)]
     pub start: Option<NaiveDate>,
-    /// Decides everything the other figures leave open
+    /// Random seed
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
-    /// One of N slices of the history, such as 2/4; in order they are the whole
+    /// Generate only part I of N, such as 2/4; concatenated in order, the parts form the whole history
     #[arg(long, value_name = "I/N", default_value = "1/1")]
     pub part: Part,
-    /// What goes wrong, as shares of readings: duplicate=0.01,late=0.05,malformed.text=0.001
+    /// Faults to inject, as fractions of readings: duplicate=0.01,late=0.05,malformed.text=0.001
     ///
-    /// Faults: duplicate, late, out_of_order, missing_day, malformed, corrected, oversized, unknown_farm, missing, zero. One kind
-    /// of malformed alone is malformed.KIND: truncated, garbage, missing_field, null_field, text, negative, nan, bad_date,
+    /// Faults: duplicate, late, out_of_order, missing_day, malformed, corrected, oversized, unknown_farm, missing, zero. Use
+    /// malformed.KIND for a single kind: truncated, garbage, missing_field, null_field, text, negative, nan, bad_date,
     /// impossible_date, decimal_comma, fraction, huge, empty_farm.
     #[arg(long, value_name = "FAULT=RATE,…", default_value = "")]
     pub faults: Faults,
@@ -89,7 +90,7 @@ impl Args {
         let (out, form, compression) = self.place()?;
         anyhow::ensure!(
             self.truth.as_ref().is_none_or(|truth| *truth != self.out),
-            "--truth and --out are the same file: give the truth another name"
+            "--truth and --out are the same file: give them different names"
         );
         let (part, faults, threads, truth) = (self.herd.part, self.herd.faults, self.threads, self.truth.clone());
         Ok((GeneratePlan { part, faults, form, compression, threads, truth, ..GeneratePlan::new(herd) }, out))
@@ -112,11 +113,11 @@ impl Args {
         let name = self.out.display();
         anyhow::ensure!(
             self.format.is_none_or(|requested| requested == ends_as),
-            "{name} does not end as --format {form} does: give another name, or leave --format out"
+            "{name} does not have the extension of --format {form}: use another name, or remove --format"
         );
         anyhow::ensure!(
             self.compress.is_none_or(|asked| asked == ends_packed),
-            "{name} does not end as --compress asks (.gz for gzip, .zst for zstd): give another name, or leave it out"
+            "{name} does not have the extension of --compress (.gz for gzip, .zst for zstd): use another name, or remove --compress"
         );
         Ok((Destination::File(self.out.clone()), ends_as, ends_packed))
     }

@@ -4,7 +4,7 @@ use super::flags::WarehouseFlags;
 use crate::init;
 use crate::render::Rendered;
 
-/// Creates what is missing of the warehouse's schema; safe to repeat, never alters a table that exists
+/// Create the warehouse schema (idempotent); never alters an existing table
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]

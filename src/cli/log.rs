@@ -6,6 +6,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::flags::{GlobalFlags, LogFormat};
+use crate::charset;
 use crate::outcome::Exit;
 use crate::progress::Progress;
 
@@ -22,16 +23,23 @@ pub(super) fn begin(common: &GlobalFlags, progress: &Progress) {
         .with_env_filter(filter)
         .log_internal_errors(false) // a log that is full or closed must not end the run: the library would panic
         .with_writer(ProgressAwareWriter(progress.clone()))
-        .with_ansi(io::stderr().is_terminal());
+        .with_ansi(has_colors());
     match common.log_format {
         LogFormat::Text => lines.with_target(false).init(),
         LogFormat::Json => lines.json().init(),
     }
 }
 
+/// Returns true if stderr is a terminal that shows colors, and they are wanted (https://no-color.org).
+fn has_colors() -> bool {
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    io::stderr().is_terminal() && !is_set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
 /// Says why it could not run: the chain of causes in one line on stderr.
 pub(super) fn fail(e: &anyhow::Error) -> Exit {
     let message = format!("{e:#}").replace('\n', " ");
+    let message = charset::shown(&message);
     // stderr may be closed too; then there is nobody to tell.
     let _ = writeln!(io::stderr(), "error: {message}");
     Exit::CouldNotRun
@@ -51,9 +59,11 @@ impl<'a> MakeWriter<'a> for ProgressAwareWriter {
 
 impl Write for ProgressAwareWriter {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(line);
+        let shown = charset::shown(&text);
         match &self.0 {
-            Progress::Bars(bars) => bars.suspend(|| io::stderr().write_all(line))?,
-            Progress::Silent | Progress::Lines => io::stderr().write_all(line)?,
+            Progress::Bars(bars) => bars.suspend(|| io::stderr().write_all(shown.as_bytes()))?,
+            Progress::Silent | Progress::Lines => io::stderr().write_all(shown.as_bytes())?,
         }
         Ok(line.len())
     }

@@ -7,10 +7,10 @@ use anyhow::Context as _;
 use super::flags::a_path;
 use crate::render::Rendered;
 
-/// Prints the manual page, or writes one page a command
+/// Print the man page, or write one page per command
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Write ruminate.1 and a page a command into this directory
+    /// Write ruminate.1 and one page per command to this directory
     #[arg(long, value_name = "DIR", value_parser = a_path())]
     out: Option<PathBuf>,
 }
@@ -22,7 +22,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Rendered> {
         clap_mangen::Man::new(command).render(&mut page)?;
         return Ok(Rendered::verbatim(String::from_utf8_lossy(&page).into_owned()));
     };
-    std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
-    clap_mangen::generate_to(command, dir).with_context(|| format!("cannot write into {}", dir.display()))?;
+    std::fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    clap_mangen::generate_to(command, dir).with_context(|| format!("cannot write to {}", dir.display()))?;
     Ok(Rendered::nothing())
 }

@@ -1,14 +1,19 @@
 //! The command line: one file a subcommand, each with its `Args` and a `run` that wires rooms together. No algorithms.
 //!
-//! Flags that several commands share are declared once in `flags`; `config` gives every flag its environment
-//! variable and its key in `ruminate.toml`.
+//! Flags that several commands share are declared once in `flags`; `config` gives every flag its environment variable and
+//! its key in `ruminate.toml`; `help` has headings, examples, and what `-h` shows.
+
+use std::ffi::OsString;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::cancellation::CancellationToken;
+use crate::charset;
 use crate::outcome::Exit;
 use crate::progress::Progress;
 use crate::render::Rendered;
+use command_line::CommandLine;
+use config::{Config, Typed};
 
 mod backfill;
 mod bundle;
@@ -19,24 +24,29 @@ mod demo;
 mod doctor;
 mod flags;
 mod generate;
+mod help;
 mod init;
+mod input_files;
 mod log;
 mod man;
 mod process;
 mod publish;
 mod reconcile;
+mod renamed;
 mod replay;
 mod throttle;
 mod topic;
+mod undo;
 
 /// Load testing, disaster recovery, reconciliation and backfill for the feedlot consumption pipeline.
 ///
-/// producer → SNS → Lambda → S3 lake + RDS MySQL warehouse: the stream runs by itself, ruminate does everything around it.
+/// Pipeline: producer → SNS → Lambda → S3 lake + RDS MySQL warehouse. The stream runs on its own; ruminate does the bulk
+/// work around it.
 #[derive(Debug, Parser)]
-#[command(name = "ruminate", version, propagate_version = true, disable_help_subcommand = true)]
+#[command(name = "ruminate", version, disable_help_subcommand = true, disable_help_flag = true)]
 #[command(
-    after_help = "Exit codes: 0 clean · 1 done, but drift, rejects or failed messages · 2 could not run · 3 stopped early, resumable.\n\
-    Every flag has an environment variable RUMINATE_<FLAG> and a key in ruminate.toml."
+    after_help = "Exit codes: 0 success · 1 completed with drift, rejects or failed messages · 2 could not run · 3 stopped early, resumable\n\
+    Every flag can also be set with RUMINATE_<FLAG> or in ruminate.toml."
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -56,6 +66,7 @@ enum Command {
     Process(process::Args),
     Replay(replay::Args),
     Reconcile(reconcile::Args),
+    Undo(undo::Args),
     Bundle(bundle::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -68,11 +79,15 @@ pub struct Context {
     pub progress: Progress,
     /// The wish to stop.
     pub cancel: CancellationToken,
+    /// The command line of this run.
+    pub command_line: CommandLine,
+    /// The values of the config file.
+    pub config: Config,
 }
 
-/// The whole command with environment variables and file settings, as `completions` and `man` describe it too.
-fn command() -> clap::Command {
-    config::with_environment(Cli::command())
+/// Returns the complete command with its environment variables, as `completions`, `man` and the reference describe it.
+pub fn command() -> clap::Command {
+    help::with_help(config::with_environment(Cli::command()))
 }
 
 /// Threads for files and disks at most: each keeps memory of its own, and a few are as fast as many.
@@ -80,8 +95,8 @@ const BLOCKING: usize = 8;
 
 /// Parses the command line, runs the command and prints its outcome; errors go to stderr in one line.
 pub fn main() -> Exit {
-    let cli = match parse() {
-        Ok(cli) => cli,
+    let Parsed { cli, command_line, config } = match parse() {
+        Ok(parsed) => parsed,
         Err(e) => return usage(&e),
     };
     let progress = if cli.common.silent() { Progress::Silent } else { Progress::for_stderr() };
@@ -92,7 +107,7 @@ pub fn main() -> Exit {
         Err(e) => return log::fail(&anyhow::Error::new(e).context("cannot start")),
     };
     let _closing = Closing;
-    let context = Context { progress, cancel: CancellationToken::default() };
+    let context = Context { progress, cancel: CancellationToken::default(), command_line, config };
     let form = cli.common.output;
     let outcome = runtime.block_on(async {
         context.cancel.cancel_on_signals(pipeline::warehouse::sqlite::close_all);
@@ -114,15 +129,49 @@ impl Drop for Closing {
     }
 }
 
-fn parse() -> Result<Cli, clap::Error> {
-    let command = config::with_file(command())?;
-    Cli::from_arg_matches(&command.try_get_matches().map_err(publish::with_tip)?)
+/// What is known before a command runs.
+struct Parsed {
+    cli: Cli,
+    command_line: CommandLine,
+    config: Config,
+}
+
+fn parse() -> Result<Parsed, clap::Error> {
+    let is_set = |name: &str| std::env::var_os(name).is_some();
+    renamed::refuse_variables(is_set)?;
+    config::refuse_variables(is_set)?;
+    let args: Vec<OsString> = std::env::args_os().collect();
+    let config = Config::load(&Typed::new(&command(), &args))?;
+    let (cli, command_line) = parse_from(&args, &config)?;
+    Ok(Parsed { cli, command_line, config })
+}
+
+/// Parses a command line, with the values of a config file as defaults.
+fn parse_from<T: Clone + Into<OsString>>(args: &[T], config: &Config) -> Result<(Cli, CommandLine), clap::Error> {
+    let args: Vec<OsString> = args.iter().cloned().map(Into::into).collect();
+    let typed = Typed::new(&command(), &args);
+    let mut command = config.apply(command(), &typed);
+    let matches = command.try_get_matches_from_mut(args).map_err(renamed::explain).map_err(publish::with_tip)?;
+    let command_line = CommandLine::of(&command, &matches, config);
+    Ok((Cli::from_arg_matches(&matches)?, command_line))
 }
 
 /// Help and version are what was asked for; anything else is wrong usage.
 fn usage(e: &clap::Error) -> Exit {
-    let written = e.print();
+    let written = if charset::is_utf8() { e.print() } else { print_ascii(e) };
     if e.use_stderr() || written.is_err() { Exit::CouldNotRun } else { Exit::Clean }
+}
+
+/// Prints help or an error in ASCII, without colors.
+fn print_ascii(e: &clap::Error) -> std::io::Result<()> {
+    use std::io::Write as _;
+    let text = e.render().to_string();
+    let text = charset::shown(&text);
+    if e.use_stderr() {
+        std::io::stderr().write_all(text.as_bytes())
+    } else {
+        std::io::stdout().write_all(text.as_bytes())
+    }
 }
 
 impl Command {
@@ -136,6 +185,7 @@ impl Command {
             Self::Backfill(args) => backfill::run(args, context).await,
             Self::Replay(args) => replay::run(args, context).await,
             Self::Reconcile(args) => reconcile::run(args, context).await,
+            Self::Undo(args) => undo::run(args, context).await,
             Self::Process(args) => process::run(args, context).await,
             Self::Bundle(args) => bundle::run(args, context).await,
             Self::Completions(args) => Ok(completions::run(&args)),

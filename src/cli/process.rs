@@ -19,16 +19,16 @@ use pipeline::intake::event::Event;
 /// The largest event file, in bytes: ten times what Lambda hands over.
 const MAX_EVENT_BYTES: u64 = 60 * 1024 * 1024;
 
-/// Takes messages in as the Lambda does: from an SNS or SQS event file, or from an HTTP endpoint that SNS is subscribed to
+/// Process messages as the Lambda does, from an SNS or SQS event file or an HTTP endpoint
 ///
-/// Exit code 1 where a message was quarantined or failed, or a row holds other values. An endpoint that is stopped by
-/// Ctrl-C, SIGTERM or --max-messages finishes what is in flight and has done its job.
+/// Exits 1 if a message was quarantined or failed, or if an existing row conflicts. On Ctrl-C, SIGTERM or --max-messages, the
+/// endpoint finishes in-flight requests and exits normally.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The event file, as Lambda receives it; - for standard input
+    /// Event file as Lambda receives it; - for stdin
     #[arg(long, value_name = "FILE", conflicts_with = "listen")]
     event: Option<PathBuf>,
-    /// Listens there for SNS's HTTP deliveries, such as 127.0.0.1:8080; port 0 is any free one
+    /// Listen for SNS HTTP deliveries, for example on 127.0.0.1:8080; port 0 picks a free port
     #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
     #[command(flatten)]
@@ -44,20 +44,19 @@ pub(super) struct Args {
 }
 
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "With --listen")]
 struct EndpointFlags {
-    /// Takes only messages of this topic; may be repeated [default: SNS_TOPIC_ARN, else any topic]
+    /// Accept only this topic (repeatable) [default: $SNS_TOPIC_ARN, otherwise any topic]
     #[arg(long = "topic", value_name = "ARN")]
     topics: Vec<String>,
-    /// Stops after so many messages
+    /// Stop after N messages
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     max_messages: Option<u64>,
-    /// Requests answered at once; the others wait for their turn
+    /// Concurrent requests; others are queued
     #[arg(long, value_name = "N", default_value_t = CONCURRENCY)]
     concurrency: usize,
-    /// Believes anybody: no signature is verified, raw message delivery is taken, and any address confirms a subscription
+    /// Insecure: accept unsigned messages and raw delivery, and confirm any subscription URL
     ///
-    /// For tests on the own machine; whoever reaches the endpoint can write into both stores.
+    /// For local testing only: anyone who can reach the endpoint can write to both stores.
     #[arg(long)]
     insecure_skip_signature: bool,
 }
@@ -94,7 +93,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
             let endpoint = bind(&address, settings).await?;
             endpoint.run(intake, &context.progress, &context.cancel).await?
         }
-        (None, None) => bail!("nothing to process: give --event FILE or --listen ADDR"),
+        (None, None) => bail!("nothing to process: pass --event FILE or --listen ADDR"),
     };
     Ok(Rendered::of(&outcome))
 }
@@ -116,12 +115,12 @@ async fn bind(address: &str, settings: Settings) -> anyhow::Result<Endpoint> {
     let endpoint = Endpoint::bind(address, settings, Arc::new(HttpsFetcher::new())).await?;
     tracing::info!("listening on http://{}", endpoint.address());
     if signatures == Signatures::Skip {
-        tracing::warn!("signatures are not verified: whoever reaches this endpoint is believed");
+        tracing::warn!("signature verification is off: any client can submit messages");
     }
     if topics.is_empty() {
-        tracing::warn!("messages of every topic of every AWS account are taken: name yours with --topic ARN");
+        tracing::warn!("accepting messages from any topic in any AWS account: restrict with --topic ARN");
     } else {
-        tracing::info!("taking messages of {topics}");
+        tracing::info!("accepting messages from {topics}");
     }
     Ok(endpoint)
 }

@@ -4,24 +4,22 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use clap::ValueEnum as _;
 
 use super::Context;
 use super::command_line::CommandLine;
 use super::flags::{
-    LakeFlags, RulesFlags, SortFlags, SpanFlags, WarehouseFlags, WriteFlags, a_path, output_path, read_concurrency,
-    undo_file,
+    LakeFlags, RulesFlags, SortFlags, SpanFlags, WarehouseFlags, WriteFlags, a_path, endpoint, output_path,
+    read_concurrency, undo_file,
 };
 use crate::evidence::Evidence;
 use crate::reconcile::{
     Audit, AuditOptions, AuditSettings, Baseline, Budget, Counter, Drift, DriftWriter, IngestPath, Outcome, RepairPlan,
     RepairTarget, Tolerance, Trust, TruthAsked, repair, run as audit,
 };
-use crate::render::{Rendered, html};
-use crate::undo::revert;
+use crate::render::{Rendered, html, write_report};
 use pipeline::lake::Conditions;
 
-/// Audits lake against warehouse, record by record and field by field, and repairs what can be repaired
+/// Compare the lake with the warehouse record by record and field by field, and optionally repair drift
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
@@ -34,73 +32,72 @@ pub(super) struct Args {
     span: SpanFlags,
     #[command(flatten)]
     rules: RulesFlags,
-    /// Mend this side, or both; objects of the lake are never moved or deleted, and written over by --trust warehouse only
+    /// Repair the warehouse, the lake, or both
+    ///
+    /// Lake objects are never moved or deleted, and only overwritten with --trust warehouse.
     #[arg(long, value_enum, value_name = "SIDE")]
     repair: Option<RepairTarget>,
-    /// With --repair: which side is right where both have other values
+    /// With --repair: which side's values to use when they differ
     #[arg(long, value_enum, value_name = "SIDE", default_value = "lake", requires = "repair")]
     trust: Trust,
-    /// With --repair: change nothing at all where it would be more than that
+    /// With --repair: change nothing if more than this would have to change
     #[arg(long, value_name = "N|P%", requires = "repair")]
     max_repairs: Option<Budget>,
-    /// With --repair: where what is changed is written down before it is [default: ruminate-undo-<TIME>.ndjson]
+    /// With --repair: undo file [default: ruminate-undo-<TIME>.ndjson]
     #[arg(long, value_name = "FILE", requires = "repair", value_parser = output_path())]
     undo_file: Option<PathBuf>,
-    /// Put back what a repair has changed, as its undo file says; nothing is audited
-    #[arg(long, value_name = "FILE", conflicts_with = "repair")]
-    undo: Option<PathBuf>,
-    /// With --repair: say what would be done, and change nothing
+    /// With --repair: show the changes without making them
     #[arg(long)]
     dry_run: bool,
-    /// Write the report as one HTML file
-    #[arg(long, value_name = "FILE.html", value_parser = output_path())]
+    /// Write a report: HTML, or JSON if the name ends in .json
+    #[arg(long, value_name = "FILE", value_parser = output_path())]
     report: Option<PathBuf>,
-    /// Write every finding as one JSON object a line
-    #[arg(long, value_name = "FILE.ndjson", value_parser = output_path())]
+    /// Write all findings to an NDJSON file
+    #[arg(long, value_name = "FILE", value_parser = output_path())]
     drift: Option<PathBuf>,
-    /// Write the whole evidence into a new folder: audit, findings, totals, report, and their SHA-256
+    /// Write the audit evidence to a new directory: outcome, findings, totals, report, checksums
     #[arg(long, value_name = "DIR", value_parser = a_path())]
     evidence: Option<PathBuf>,
-    /// Pass (exit 0) with no more findings than that: a count, or a share of the ids compared, such as 0.1%
+    /// Exit 0 if findings do not exceed this: a count, or a percentage of the ids compared such as 0.1%
     #[arg(long, value_name = "N|P%")]
     max_drift: Option<Budget>,
-    /// End after so many findings: enough to know
+    /// Stop after N findings
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     halt_after: Option<u64>,
-    /// Say what is new, what persists and what is resolved since an earlier audit: its drift file, or its JSON
+    /// Report new, persisting and resolved findings since an earlier audit (its drift file or --output json)
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
-    /// Only say which ids are missing on either side: objects whose names have their ids are not opened
+    /// Compare ids only, without reading objects whose names contain the id
     #[arg(long)]
     quick: bool,
-    /// Keep what is learnt of each object in this folder, so that the next audit reads only what is new
+    /// Cache object contents in this directory, so that the next audit reads only new or changed objects
     #[arg(long, value_name = "DIR", value_parser = a_path())]
     cache: Option<PathBuf>,
-    /// Let values of this column pass that are no further apart, times in seconds; may be repeated
+    /// Accept differences up to AMOUNT in this column; a duration such as 1s for times (repeatable)
     #[arg(long = "tolerance", value_name = "COLUMN=AMOUNT")]
     tolerances: Vec<Tolerance>,
-    /// Hold both stores and the quarantine against what `generate --truth` wrote of the history; may be repeated: all its parts
+    /// Check both stores and the quarantine against a ground-truth file of `generate --truth` (repeat for each part)
     #[arg(long, value_name = "FILE", conflicts_with = "farms")]
     truth: Vec<PathBuf>,
-    /// With --truth: how the history came in; where it is left out, what is there tells
-    #[arg(long, value_enum, value_name = "DOOR", requires = "truth")]
-    truth_door: Option<IngestPath>,
-    /// Objects read at once [default: 256; 64 in a directory]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096), help_heading = "Resources")]
+    /// With --truth: how the history was ingested [default: inferred]
+    #[arg(long, value_enum, value_name = "METHOD", requires = "truth")]
+    ingest_path: Option<IngestPath>,
+    /// Concurrent object reads [default: 256; 64 for a directory]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
     concurrency: Option<u32>,
     #[command(flatten)]
     sort: SortFlags,
 }
 
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendered> {
+    anyhow::ensure!(
+        args.repair.is_some() || !args.dry_run,
+        "--dry-run shows what a repair would change: add --repair warehouse, lake or both, or remove --dry-run (an audit \
+         without --repair changes nothing)"
+    );
     let lake = args.lake.open_for(args.writes.unconditional()).await;
     if args.writes_lake() {
         args.writes.demand(&*lake, Conditions::weakest).await?;
-    }
-    if let Some(path) = &args.undo {
-        let table = args.warehouse.open_bulk(None).await?;
-        let name = args.warehouse.table.as_str();
-        return Ok(Rendered::of(&revert(&*table, &*lake, path, name, args.dry_run, &context.cancel).await?));
     }
     let to_audit = Audit {
         reads: read_concurrency(args.concurrency, lake.read_hints()),
@@ -113,13 +110,13 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
         tolerances: args.tolerances.clone(),
         sort: args.sort.settings(),
         cache: args.cache.clone(),
-        truth: TruthAsked { files: args.truth.clone(), ingest_path: args.truth_door },
+        truth: TruthAsked { files: args.truth.clone(), ingest_path: args.ingest_path },
         allow_empty: args.span.allow_empty,
     };
     let baseline = args.baseline.as_deref().map(Baseline::read).transpose()?;
     let sink = DriftWriter::new(args.drift.as_deref()).with_context(|| match &args.drift {
         Some(path) => format!("--drift {} cannot be written", path.display()),
-        None => "no temporary file can be made: check TMPDIR".to_owned(),
+        None => "cannot create a temporary file: check TMPDIR".to_owned(),
     })?;
     let sink = sink.with_baseline(baseline);
     if let Some(path) = &args.report {
@@ -127,21 +124,24 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
     }
     let evidence = args.evidence.as_deref().map(Evidence::begin).transpose()?;
     let (mut outcome, sink) = audit(&to_audit, sink, &context.progress, &context.cancel).await?;
-    outcome.options = args.asked(&to_audit)?;
+    let command_line = context.command_line.clone().or("warehouse", args.warehouse.url()?);
+    outcome.options = args.raw_flag_value(&to_audit, &command_line);
+    outcome.lake_endpoint = endpoint(&*to_audit.lake);
     outcome.max_drift = args.max_drift;
-    let findings = sink.finish().context("the findings cannot be written to their end")?;
+    let findings = sink.finish().context("cannot write the findings")?;
     outcome.since = findings.since.clone().filter(|_| outcome.is_whole());
     if let Some(direction) = args.repair.filter(|_| outcome.is_whole()) {
-        outcome.repair_asked = true;
+        outcome.carry.repair_asked = true;
         let plan = args.plan(direction, &outcome);
         outcome.repaired = repair(&to_audit, &findings, &plan, &context.progress, &context.cancel).await?;
+        outcome.repaired.undo_command = outcome.repaired.undo_file.as_deref().map(|file| command_line.undo(file));
     }
     if let Some(path) = &args.report {
-        html::write(path, &outcome).with_context(|| format!("--report {} cannot be written", path.display()))?;
+        write_report(path, &outcome).with_context(|| format!("--report {} cannot be written", path.display()))?;
     }
     if let Some(evidence) = evidence {
         let page = html::render(&outcome)?;
-        let findings = findings.read().context("the findings cannot be read back")?;
+        let findings = findings.read().context("cannot read the findings back")?;
         evidence.write(&outcome, &page, findings.map(|finding| Ok(Drift::from(&finding?))))?;
     }
     Ok(Rendered::of(&outcome))
@@ -151,7 +151,7 @@ impl Args {
     /// Whether objects may be written or changed.
     fn writes_lake(&self) -> bool {
         let repairs = matches!(self.repair, Some(RepairTarget::Lake | RepairTarget::Both));
-        (repairs || self.undo.is_some()) && !self.dry_run
+        repairs && !self.dry_run
     }
 
     fn plan(&self, direction: RepairTarget, outcome: &Outcome) -> RepairPlan {
@@ -167,7 +167,7 @@ impl Args {
     }
 
     /// What is asked, for the report.
-    fn asked(&self, audit: &Audit) -> anyhow::Result<AuditOptions> {
+    fn raw_flag_value(&self, audit: &Audit, command_line: &CommandLine) -> AuditOptions {
         let span = &audit.span;
         let settings = AuditSettings::default()
             .with("lake", audit.lake.address())
@@ -181,47 +181,22 @@ impl Args {
             .with("max-drift", self.max_drift)
             .with("halt-after", self.halt_after)
             .with("truth", self.truth_files())
-            .with("truth-door", self.truth_door);
-        Ok(AuditOptions {
+            .with("ingest-path", self.ingest_path);
+        AuditOptions {
             settings_sha256: settings.sha256(),
             settings,
             farms: audit.span.farms.iter().map(ToString::to_string).collect(),
             from: audit.span.from,
             to: audit.span.to,
             meta_rate: audit.rules.meta_rate,
-            command: self.command(audit)?,
+            command: command_line.to_string(),
             drift_file: self.drift.as_ref().map(|path| path.display().to_string()),
-        })
+        }
     }
 
     /// The truth files; none where there is none.
     fn truth_files(&self) -> Option<Vec<String>> {
         let files = self.truth.iter().map(|path| path.display().to_string()).collect();
         (!self.truth.is_empty()).then_some(files)
-    }
-
-    /// The audit as a command for a shell; settings from the environment and the file are spelled out, secrets are not.
-    fn command(&self, audit: &Audit) -> anyhow::Result<String> {
-        let mut command = CommandLine::new("reconcile");
-        command.stores(&self.lake, &self.warehouse)?.span(&audit.span).rules(audit.rules);
-        command.flag_if("allow-empty", audit.allow_empty);
-        command
-            .flag_if_some("max-drift", self.max_drift)
-            .flag_if_some("halt-after", self.halt_after)
-            .flag_if("quick", self.quick);
-        for tolerance in &self.tolerances {
-            command.flag("tolerance", tolerance);
-        }
-        for file in &self.truth {
-            command.flag("truth", file.display());
-        }
-        command.flag_if_some(
-            "truth-door",
-            self.truth_door.and_then(|ingest_path| Some(ingest_path.to_possible_value()?.get_name().to_owned())),
-        );
-        command.flag_if_some("concurrency", self.concurrency);
-        command.sort(&self.sort);
-        command.flag_if_some("cache", self.cache.as_ref().map(|path| path.display()));
-        Ok(command.to_string())
     }
 }

@@ -2,31 +2,26 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail, ensure};
 use chrono::{DateTime, NaiveDate, Utc};
-use clap::ValueEnum;
 
 use super::Context;
-use super::command_line::CommandLine;
 use super::flags::{
-    LakeFlags, LoadMethodArg, SortFlags, SpanFlags, WarehouseFlags, check_writable, output_path, read_concurrency,
-    undo_file,
+    LakeFlags, LoadMethodArg, SortFlags, SpanFlags, WarehouseFlags, check_writable, day, endpoint, output_path,
+    read_concurrency, undo_file,
 };
 use super::throttle::ThrottleFlags;
 use crate::cancellation::CancellationToken;
-use crate::render::replay::write_json;
-use crate::render::{Rendered, html};
+use crate::render::{Rendered, write_report};
 use crate::replay::{
     JournalMode, ObjectSelection, Outcome, Plan, Policy, Preview, RecordFilter, Replay, ReplaySource, SwapOptions,
     ThrottleSettings, find_resumable_run, replay_into_new_table, shadow_table_name,
 };
-use crate::undo::{UndoFile, revert};
-use pipeline::lake::Span;
+use crate::undo::UndoFile;
 use pipeline::warehouse::BulkWarehouse;
 
-/// Brings the warehouse back from the lake; safe to repeat
+/// Rebuild the warehouse from the lake (idempotent)
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
@@ -35,40 +30,37 @@ pub(super) struct Args {
     warehouse: WarehouseFlags,
     #[command(flatten)]
     span: SpanFlags,
-    /// Say what would be read and what it takes, and change nothing
+    /// Show what would be read, with time and cost estimates, without changing anything
     #[arg(long)]
     dry_run: bool,
-    /// What to do where a row holds other values than the lake
+    /// What to do when a row's values differ from the lake's
     #[arg(long, value_enum, default_value = "keep", value_name = "POLICY")]
     on_conflict: Policy,
-    /// Where --on-conflict overwrite writes rows down before it changes them [default: ruminate-undo-<TIME>.ndjson]
-    #[arg(long, value_name = "FILE.ndjson", value_parser = output_path())]
+    /// Undo file for --on-conflict overwrite [default: ruminate-undo-<TIME>.ndjson]
+    #[arg(long, value_name = "FILE", value_parser = output_path())]
     undo_file: Option<PathBuf>,
-    /// Put back what an undo file says was overwritten; nothing is read from the lake
-    #[arg(long, value_name = "FILE.ndjson", conflicts_with_all = ["resume", "into_new_table", "verify"])]
-    undo: Option<PathBuf>,
-    /// Write the recovery report: one HTML file, or JSON where the name ends in .json
+    /// Write a report: HTML, or JSON if the name ends in .json
     #[arg(long, value_name = "FILE", value_parser = output_path())]
     report: Option<PathBuf>,
-    /// Read every loaded row back and compare it, bit for bit
+    /// Read every loaded row back and compare it bit for bit
     #[arg(long)]
     verify: bool,
-    /// Go on where an earlier run of the same command stopped
+    /// Resume an interrupted run of the same command
     #[arg(long)]
     resume: bool,
-    /// How rows get in [default: LOAD DATA where the server allows it]
+    /// Load method [default: LOAD DATA if the server allows it]
     #[arg(long, value_enum, value_name = "METHOD")]
     load_method: Option<LoadMethodArg>,
-    /// Load into a new table, verify it, and swap it in when it is whole; the old table is kept under another name
+    /// Load into a new table, verify it and swap it in; the old table is kept under a new name
     #[arg(long)]
     into_new_table: bool,
-    /// With --into-new-table: swap although so many records would be missing that cannot be read, or are only in the old table
+    /// With --into-new-table: swap even if up to N records would be missing (unreadable, or only in the old table)
     #[arg(long, value_name = "N", default_value_t = 0)]
-    accept_missing: u64,
-    /// Keep no journal in the warehouse: for accounts that may not create a table; such a run cannot be resumed
+    max_missing: u64,
+    /// Do not keep a journal in the warehouse (no CREATE privilege needed); the run cannot be resumed
     #[arg(long, conflicts_with = "resume")]
     no_journal: bool,
-    /// Objects read at once [default: 256; 64 in a directory]
+    /// Concurrent object reads [default: 256; 64 for a directory]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
     concurrency: Option<u32>,
     #[command(flatten)]
@@ -79,25 +71,24 @@ pub(super) struct Args {
     sort: SortFlags,
 }
 
-/// Which records.
+/// Flags that select records.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Which records")]
 struct FilterFlags {
-    /// Only the objects that a drift file names
+    /// Only objects listed in a drift file
     #[arg(long, value_name = "FILE")]
     only: Option<PathBuf>,
-    /// Only records processed no later than this (row_ts), a time in RFC 3339
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    until: Option<DateTime<Utc>>,
-    /// Only records whose data is on this day or later, wherever they lie
-    #[arg(long, value_name = "DATE")]
+    /// Only records processed (row_ts) at or before this RFC 3339 timestamp
+    #[arg(long, value_name = "TIMESTAMP", value_parser = format_duration)]
+    processed_until: Option<DateTime<Utc>>,
+    /// Only records whose field `data` (the reading's date) is on or after this day, whatever their path
+    #[arg(long, value_name = "DATE", value_parser = day)]
     data_from: Option<NaiveDate>,
-    /// Only records whose data is on this day or earlier
-    #[arg(long, value_name = "DATE")]
+    /// Only records whose field `data` (the reading's date) is on or before this day
+    #[arg(long, value_name = "DATE", value_parser = day)]
     data_to: Option<NaiveDate>,
-    /// The lake as it was at this time: a bucket that keeps versions is read as it was then, deleted objects and all
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    versions_at: Option<DateTime<Utc>>,
+    /// Read a versioned bucket as it was at this RFC 3339 timestamp, including objects deleted since
+    #[arg(long, value_name = "TIMESTAMP", value_parser = format_duration)]
+    as_of: Option<DateTime<Utc>>,
 }
 
 impl FilterFlags {
@@ -109,40 +100,11 @@ impl FilterFlags {
     }
 
     fn filter(&self) -> RecordFilter {
-        RecordFilter { until: self.until, data_from: self.data_from, data_to: self.data_to }
-    }
-
-    fn append_to(&self, command: &mut CommandLine) {
-        command.flag_if_some("only", self.only.as_ref().map(|path| path.display()));
-        command.flag_if_some("until", self.until.map(|at| at.to_rfc3339()));
-        command.flag_if_some("data-from", self.data_from).flag_if_some("data-to", self.data_to);
-        command.flag_if_some("versions-at", self.versions_at.map(|at| at.to_rfc3339()));
+        RecordFilter { until: self.processed_until, data_from: self.data_from, data_to: self.data_to }
     }
 }
 
 impl Args {
-    /// The replay as a command for a shell: with it, it runs as it did.
-    fn command(&self, span: &Span) -> anyhow::Result<String> {
-        let mut command = CommandLine::new("replay");
-        command.stores(&self.lake, &self.warehouse)?.span(span).flag_if("allow-empty", self.span.allow_empty);
-        self.limit.append_to(&mut command);
-        command.flag_unless_default("on-conflict", self.on_conflict, Policy::default());
-        command.flag_if_some("undo-file", self.undo_file.as_ref().map(|path| path.display()));
-        command.flag_if_some("report", self.report.as_ref().map(|path| path.display()));
-        let method = self.load_method.as_ref().and_then(ValueEnum::to_possible_value);
-        command.flag_if_some("load-method", method.as_ref().map(|method| method.get_name().to_owned()));
-        command.flag_if("into-new-table", self.into_new_table).flag_unless_default(
-            "accept-missing",
-            self.accept_missing,
-            0,
-        );
-        command.flag_if("no-journal", self.no_journal).flag_if("verify", self.verify);
-        self.gentle.append_to(&mut command)?;
-        command.flag_if_some("concurrency", self.concurrency);
-        command.sort(&self.sort);
-        Ok(command.to_string())
-    }
-
     /// Where overwritten rows are written down, where any are.
     fn undo(&self) -> Option<UndoFile> {
         let file = || UndoFile::new(undo_file(self.undo_file.as_ref()), self.warehouse.table.to_string());
@@ -160,7 +122,7 @@ impl Args {
             {
                 return Ok(Some(JournalMode::Resume(Box::new(before))));
             }
-            tracing::info!("there is nothing to resume for this lake and table: starting anew");
+            tracing::info!("no interrupted run for this lake and table: starting a new one");
         }
         Ok(Some(JournalMode::New))
     }
@@ -178,9 +140,9 @@ impl Args {
         if !self.dry_run && !self.into_new_table {
             into.bulk.table_schema().await?; // that there is no table comes first
         }
-        let then = self.limit.versions_at.map(|at| format!(" as it was at {}", at.to_rfc3339())).unwrap_or_default();
+        let then = self.limit.as_of.map(|at| format!(" as it was at {}", at.to_rfc3339())).unwrap_or_default();
         let lake = &self.lake.lake;
-        bail!("nothing of the lake {lake}{then} can be replayed: {empty}; where that is meant, give --allow-empty")
+        bail!("nothing to replay from lake {lake}{then}: {empty}; if that is intended, add --allow-empty")
     }
 
     async fn dry_run(&self, plan: &Plan, into: &ReplayTarget, cancel: &CancellationToken) -> anyhow::Result<Preview> {
@@ -210,15 +172,15 @@ impl Args {
             journal,
             throttle: ThrottleSettings {
                 limits: self.gentle.limits(),
-                reload: self.gentle.reload(),
+                reload: self.gentle.reload(&context.config),
                 replicas: self.gentle.open(&self.warehouse)?,
-                unavailable_timeout: Duration::from_secs(self.gentle.patience),
+                unavailable_timeout: self.gentle.unavailable_timeout,
             },
         };
         if !self.into_new_table {
             return crate::replay::run(replay, progress, cancel).await;
         }
-        let (name, accept_missing) = (&self.warehouse.table, self.accept_missing);
+        let (name, accept_missing) = (&self.warehouse.table, self.max_missing);
         replay_into_new_table(
             replay,
             SwapOptions { table, name, accept_missing, resume: self.resume },
@@ -230,9 +192,7 @@ impl Args {
 
     fn write_report(&self, outcome: &Outcome) {
         let Some(path) = &self.report else { return };
-        let json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
-        let written = if json { write_json(outcome, path) } else { html::write(path, outcome) };
-        if let Err(e) = written {
+        if let Err(e) = write_report(path, outcome) {
             tracing::error!("--report {} cannot be written: {e}", path.display());
         }
     }
@@ -245,16 +205,10 @@ struct ReplayTarget {
 }
 
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendered> {
-    if let Some(path) = &args.undo {
-        let (table, name) =
-            (args.warehouse.open_bulk(args.load_method.map(LoadMethodArg::into)).await?, args.warehouse.table.as_str());
-        let lake = args.lake.open().await;
-        return Ok(Rendered::of(&revert(&*table, &*lake, path, name, args.dry_run, &context.cancel).await?));
-    }
     let span = args.span.span()?;
     args.limit.check()?;
     args.gentle.check()?;
-    let command = args.command(&span)?;
+    let command_line = context.command_line.clone().or("warehouse", args.warehouse.url()?);
     let only = args.limit.only.as_ref().map(read_only).transpose()?;
     if let (Some(path), false) = (&args.report, args.dry_run) {
         check_writable("--report", path)?;
@@ -265,12 +219,13 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
         true => table.with_table(shadow_table_name(&args.warehouse.table)?),
         false => Arc::clone(&table),
     };
-    let source = ReplaySource { lake, span, only, filter: args.limit.filter(), versions_at: args.limit.versions_at };
+    let lake_endpoint = endpoint(&*lake);
+    let source = ReplaySource { lake, span, only, filter: args.limit.filter(), versions_at: args.limit.as_of };
     let into = ReplayTarget { table, bulk };
     let plan = context.cancel.run_until_cancelled(Plan::new(source)).await.transpose()?;
     ensure!(
         !args.into_new_table || plan.as_ref().is_none_or(Plan::is_whole),
-        "--into-new-table needs the whole lake: leave --farm, --from, --to, --data-from, --data-to and --only away"
+        "--into-new-table loads the whole lake: remove --farm, --from, --to, --data-from, --data-to and --only"
     );
     if let Some(plan) = &plan {
         args.refuse_empty(plan, &into, &context.cancel).await?;
@@ -289,12 +244,13 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
             None => args.load(plan, into, context).await?,
         },
     };
-    let outcome = Outcome { command, ..outcome };
+    let undo_commands = outcome.undo_earlier.iter().chain(&outcome.undo).map(|file| command_line.undo(file)).collect();
+    let outcome = Outcome { command: command_line.to_string(), undo_commands, lake_endpoint, ..outcome };
     args.write_report(&outcome);
     Ok(Rendered::of(&outcome))
 }
 
-const NOT_BEGUN: &str = "asked to stop before anything was read";
+const NOT_BEGUN: &str = "interrupted before anything was read";
 
 fn interrupted_before_start() -> Outcome {
     Outcome { stopped: Some(NOT_BEGUN.into()), ..Outcome::default() }
@@ -303,9 +259,9 @@ fn interrupted_before_start() -> Outcome {
 fn read_only(path: &PathBuf) -> anyhow::Result<ObjectSelection> {
     let text = std::fs::read_to_string(path).with_context(|| format!("--only {}", path.display()))?;
     ObjectSelection::parse(&text)
-        .map_err(|e| anyhow!("--only {}: {e}: it takes a drift file of `ruminate reconcile`", path.display()))
+        .map_err(|e| anyhow!("--only {}: {e}: pass a drift file of `ruminate reconcile`", path.display()))
 }
 
-fn time(text: &str) -> Result<DateTime<Utc>, String> {
-    pipeline::record::timestamp::parse(text).ok_or_else(|| "write a time like 2026-11-22T18:00:00Z".to_owned())
+fn format_duration(text: &str) -> Result<DateTime<Utc>, String> {
+    pipeline::record::timestamp::parse(text).ok_or_else(|| "write a timestamp such as 2026-11-22T18:00:00Z".to_owned())
 }

@@ -17,17 +17,17 @@ use pipeline::retry::{RetryPolicy, TimeoutProfile};
 /// The topic.
 #[derive(Debug, Clone, Args)]
 pub(super) struct TopicFlags {
-    /// The topic: an SNS topic's ARN, or local (the intake in this process) [default: SNS_TOPIC_ARN]
+    /// SNS topic ARN, or "local" to run the intake in-process [default: $SNS_TOPIC_ARN]
     #[arg(long, value_name = "ARN")]
     pub topic: Option<TopicAddress>,
-    /// The lake, with --topic local: s3://bucket/prefix, or a directory
-    #[arg(long, value_name = "URL", help_heading = "With --topic local")]
+    /// Lake URL for --topic local: s3://bucket/prefix or a directory
+    #[arg(long, value_name = "URL")]
     pub lake: Option<LakeUrl>,
-    #[command(flatten, next_help_heading = "With --topic local, or --watch")]
+    #[command(flatten)]
     pub warehouse: WarehouseFlags,
-    #[command(flatten, next_help_heading = "With --topic local")]
+    #[command(flatten)]
     pub rules: RulesFlags,
-    #[command(flatten, next_help_heading = "With --topic local")]
+    #[command(flatten)]
     pub writes: WriteFlags,
 }
 
@@ -38,7 +38,7 @@ impl TopicFlags {
             return Ok(address.clone());
         }
         let arn = variable("SNS_TOPIC_ARN").ok_or_else(|| {
-            anyhow!("no topic is named: give --topic ARN or --topic local, or set RUMINATE_TOPIC or SNS_TOPIC_ARN")
+            anyhow!("no topic configured: pass --topic ARN or --topic local, or set RUMINATE_TOPIC or SNS_TOPIC_ARN")
         })?;
         arn.parse().map_err(|e: String| anyhow!(e)).context("SNS_TOPIC_ARN")
     }
@@ -49,10 +49,10 @@ impl TopicFlags {
             Some(topic) => Ok(topic),
             None => {
                 let lake = self.lake.clone().ok_or_else(|| {
-                    anyhow!("--topic local delivers to a lake and a warehouse: give --lake URL and --warehouse URL")
+                    anyhow!("--topic local delivers to a lake and a warehouse: pass --lake URL and --warehouse URL")
                 })?;
                 let warehouse = self.warehouse.open().await.context("--topic local")?;
-                let lake = LakeFlags { lake, attempts: RetryPolicy::default().max_attempts };
+                let lake = LakeFlags { lake, max_attempts: RetryPolicy::default().max_attempts };
                 let lake = lake.open_to_write(self.writes).await?;
                 Ok(Arc::new(Local::new(Intake::open(lake, warehouse, self.rules.rules()).await?)))
             }

@@ -93,12 +93,11 @@ pub async fn run(
     demo.lose_the_warehouse().await?;
     demo.replay().await?;
     demo.damage().await?;
-    demo.audit("Audit lake against warehouse: every wound is found", AuditMode::Report).await?;
-    demo.audit("Repair both sides, as far as that can be done without overwriting an object", AuditMode::Repair)
-        .await?;
+    demo.audit("Reconcile: every injected fault is found", AuditMode::Report).await?;
+    demo.audit("Repair both sides without overwriting objects", AuditMode::Repair).await?;
     demo.move_unreadable_object().await?;
-    demo.audit("Repair again: the object comes back from its row", AuditMode::Repair).await?;
-    demo.outcome.clean = demo.audit("Audit once more", AuditMode::Check).await?;
+    demo.audit("Repair again: the object is rebuilt from its row", AuditMode::Repair).await?;
+    demo.outcome.clean = demo.audit("Reconcile again", AuditMode::Check).await?;
     demo.outcome.seconds = started.elapsed().as_secs_f64();
     Ok(demo.outcome)
 }
@@ -109,10 +108,10 @@ fn prepare(dir: &Path, earlier: PreviousRun) -> anyhow::Result<()> {
     let taken = dir.is_dir() && dir.read_dir().is_ok_and(|mut entries| entries.next().is_some());
     anyhow::ensure!(
         !taken || mark.is_file(),
-        "{} holds something else than a demo: name a new directory with --dir",
+        "{} is not the directory of a demo: use another one with --dir",
         dir.display()
     );
-    let failed = || format!("the demo's directory {} cannot be made", dir.display());
+    let failed = || format!("cannot create the demo directory {}", dir.display());
     if taken && earlier == PreviousRun::Remove {
         fs::remove_dir_all(dir).with_context(failed)?;
     }
@@ -149,7 +148,7 @@ impl Demo<'_> {
         let (progress, cancel) = (self.progress.clone(), self.cancel.clone());
         let work = move || generate::run(&plan, Destination::Dir(out), IfExists::Replace, &progress, &cancel);
         let made = tokio::task::spawn_blocking(work).await??;
-        self.outcome.step("Make the histories of two farms, four weeks of them", command, told(&made));
+        self.outcome.step("Generate four weeks of history for two farms", command, told(&made));
         Ok(())
     }
 
@@ -168,10 +167,13 @@ impl Demo<'_> {
         let topic = Arc::new(Local::new(intake));
         let published = publish::run(source, topic, settings, self.progress, self.cancel).await?;
         let more = format!("--topic local --send-invalid {}/histories/*", self.dir.display());
-        let title = "Publish them; the intake takes them into lake and warehouse, and sets broken ones aside";
+        let title = "Publish them; the intake stores them in lake and warehouse and quarantines malformed ones";
         let mut told = told(&published);
         let aside = list_all(&*self.lake.sibling(QUARANTINE), "").await?.len();
-        told.0.push_str(&format!("  {aside} broken messages were set aside in {}/{QUARANTINE}\n", self.dir.display()));
+        told.0.push_str(&format!(
+            "  {aside} malformed messages were quarantined in {}/{QUARANTINE}\n",
+            self.dir.display()
+        ));
         self.outcome.step(title, self.command("publish", &more), told);
         Ok(())
     }
@@ -180,7 +182,7 @@ impl Demo<'_> {
         let rows = self.rows().await?;
         self.warehouse().close().await; // one file from now on
         fs::remove_file(self.dir.join("warehouse.db"))?;
-        self.outcome.told("Lose the warehouse", &[format!("{rows} rows are gone with the file")]);
+        self.outcome.told("Delete the warehouse", &[format!("{rows} rows were deleted with the file")]);
         Ok(())
     }
 
@@ -195,7 +197,7 @@ impl Demo<'_> {
         let replay = Replay { verify: true, ..Replay::new(plan, warehouse) };
         let replayed = crate::replay::run(replay, self.progress, self.cancel).await?;
         let command = self.command("replay", "--verify");
-        self.outcome.step("Bring it back from the lake, and read every row again", command, told(&replayed));
+        self.outcome.step("Replay the lake and verify every row", command, told(&replayed));
         Ok(())
     }
 
@@ -215,14 +217,14 @@ impl Demo<'_> {
         keys.sort_by_key(|key| Key::parse(key).and_then(|key| key.id)); // away from the rows hurt above
         let lake = self.dir.join("lake");
         let hurt: Vec<&String> = keys.iter().skip(300).take(3).collect();
-        let [lost, other, broken] = hurt[..] else { anyhow::bail!("the demo's lake is too small to be damaged") };
+        let [lost, other, broken] = hurt[..] else { anyhow::bail!("the demo lake is too small to damage") };
         fs::remove_file(lake.join(lost))?;
         fs::remove_file(lake.join(other))?;
         let whole = fs::read(lake.join(broken))?;
         fs::write(lake.join(broken), &whole[..whole.len() / 2])?;
         let lines = [
             format!("{deleted} rows deleted, {changed} weights changed by a gram"),
-            "2 objects removed, 1 cut in half".to_owned(),
+            "2 objects removed, 1 truncated".to_owned(),
         ];
         self.outcome.told("Damage both stores", &lines);
         Ok(())
@@ -290,7 +292,7 @@ impl Demo<'_> {
                 moved.push(format!("moved {} out of the lake", object.key));
             }
         }
-        self.outcome.told("Do by hand what no tool should do by itself", &moved);
+        self.outcome.told("Move the unreadable object away by hand", &moved);
         Ok(())
     }
 }

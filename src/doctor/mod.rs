@@ -40,10 +40,13 @@ pub async fn lake(lake: &dyn Lake, now: impl Fn() -> DateTime<Utc>, read_only: b
             return;
         }
     };
-    outcome.add("lake access", CheckStatus::Ok, lake.address());
+    let address = lake.address();
+    // The identity of a bucket has its endpoint, if that is not the one of AWS.
+    let address = if address.starts_with("s3://") { lake.identity() } else { address };
+    outcome.add("lake access", CheckStatus::Ok, address);
     match lake.list("", Depth::OneLevel, None).await {
         Ok(page) if page.folders.is_empty() => {
-            outcome.add("lake listing", CheckStatus::Ok, "empty: no farm has a folder yet")
+            outcome.add("lake listing", CheckStatus::Ok, "empty: no farm has a directory yet")
         }
         Ok(page) => {
             let more = if page.next.is_some() { " or more" } else { "" };
@@ -61,11 +64,11 @@ async fn conditional_writes(lake: &dyn Lake, read_only: bool, outcome: &mut Outc
         Err(e) => (CheckStatus::Skipped, format!("cannot be tested: {e}")),
         Ok(conditions) => match conditions.weakest() {
             ConditionalWrites::Honoured => (CheckStatus::Ok, "If-None-Match and If-Match are honoured".to_owned()),
-            ConditionalWrites::Untested => (CheckStatus::Skipped, "not tested: leave --read-only out".to_owned()),
+            ConditionalWrites::Untested => (CheckStatus::Skipped, "not tested: remove --read-only".to_owned()),
             ConditionalWrites::Emulated => {
                 let Conditions { create, change } = conditions;
                 let detail = format!(
-                    "If-None-Match is {create}, If-Match is {change}: objects are looked up before they are written; let only one writer run at a time, or give --require-conditional-writes"
+                    "If-None-Match is {create}, If-Match is {change}: objects are looked up before they are written; let only one writer run at a time, or add --require-conditional-writes"
                 );
                 (CheckStatus::Warning, detail)
             }
@@ -108,14 +111,17 @@ pub async fn warehouse(warehouse: &dyn Warehouse, now: impl Fn() -> DateTime<Utc
 /// Checks the topic.
 pub async fn topic(topic: &dyn Topic, outcome: &mut Outcome) {
     match topic.check().await {
-        Ok(()) => outcome.add("topic", CheckStatus::Ok, topic.address()),
+        Ok(()) => {
+            let at = topic.endpoint().map(|endpoint| format!(" at {endpoint}")).unwrap_or_default();
+            outcome.add("topic", CheckStatus::Ok, format!("{}{at}", topic.address()));
+        }
         Err(e) => outcome.add("topic", CheckStatus::Failed, e.to_string()),
     }
 }
 
 fn skew(name: &'static str, theirs: DateTime<Utc>, ours: DateTime<Utc>, outcome: &mut Outcome) {
     let skew = (ours - theirs).abs();
-    let text = format!("{} s apart from this machine's", skew.num_seconds());
+    let text = format!("{} s clock skew", skew.num_seconds());
     let (health, detail) = if skew > SKEW_LIMIT {
         (CheckStatus::Failed, format!("{text}: set this machine's clock, AWS refuses more than 15 minutes"))
     } else if skew > SKEW_WARNING {
@@ -136,7 +142,7 @@ fn describe(schema: &TableSchema) -> String {
         ColumnType::Text { chars } => format!("keys of {chars} characters"),
         _ => "keys".to_owned(),
     };
-    format!("weights as {weights}, {keys}")
+    format!("weight columns: {weights}, {keys}")
 }
 
 /// What each command needs; `ALL PRIVILEGES` holds them all.
@@ -192,7 +198,7 @@ fn settings(status: &ServerStatus, outcome: &mut Outcome) {
         Some(_) => outcome.add(
             "local_infile",
             CheckStatus::Warning,
-            "off: loading works by INSERT; SET GLOBAL local_infile = ON allows LOAD DATA",
+            "off: rows are loaded by INSERT; SET GLOBAL local_infile = ON enables LOAD DATA",
         ),
     }
     match get("max_allowed_packet").and_then(|value| value.parse::<u64>().ok()) {

@@ -109,7 +109,7 @@ impl CertificateCache {
             status => return Err(Error::Unavailable(format!("{url} answers with status {status}"))),
         }
         let certificate = Certificate::parse(&fetched.body)
-            .map_err(|e| Error::Invalid(format!("what {url} holds is no certificate: {e}")))?;
+            .map_err(|e| Error::Invalid(format!("{url} is not a certificate: {e}")))?;
         Ok(self.keep(url, certificate))
     }
 

@@ -84,11 +84,11 @@ impl Handler {
         match answer {
             Reply::Done(_) | Reply::Failed | Reply::NotFound | Reply::BadMethod => {}
             Reply::NotSns(_) | Reply::Forbidden(_) | Reply::TooLarge => {
-                tracing::warn!("request refused: {}", answer.text());
+                tracing::warn!("request rejected: {}", answer.text());
                 self.counted(Requests::Refused);
             }
             Reply::RetryLater(why) => {
-                tracing::warn!("request put off: {why}");
+                tracing::warn!("request deferred: {why}");
                 self.counted(Requests::PutOff);
             }
         }
@@ -96,7 +96,7 @@ impl Handler {
 
     async fn receive(&self, request: Request) -> Result<Reply, Reply> {
         let (head, body) = request.into_parts();
-        let busy = |_| Reply::RetryLater("too busy, deliver it again".into());
+        let busy = |_| Reply::RetryLater("too busy, retry later".into());
         // The turn comes before the body, so that no more bodies are in memory than there are turns.
         let turn = tokio::time::timeout(TURN, self.turns.acquire()).await.map_err(busy)?;
         let _turn = turn.map_err(|_| Reply::RetryLater("stopping, deliver it again".into()))?;
@@ -121,7 +121,7 @@ impl Handler {
         if accepted {
             return Ok(());
         }
-        tracing::warn!(topic = printable(topic), "a message of a topic that --topic does not name");
+        tracing::warn!(topic = printable(topic), "message from a topic not listed in --topic");
         Err(Reply::Forbidden("this topic is not accepted here".into()))
     }
 
@@ -129,9 +129,9 @@ impl Handler {
         let now = Utc::now();
         if self.settings.signatures == Signatures::Verify {
             self.verifier.verify(envelope, now).await.map_err(|e| match e {
-                Error::Invalid(why) => Reply::Forbidden(format!("the message is not believed: {why}")),
+                Error::Invalid(why) => Reply::Forbidden(format!("message rejected: {why}")),
                 Error::Unavailable(why) => {
-                    tracing::warn!("a signature cannot be verified now: {why}");
+                    tracing::warn!("cannot verify the signature now: {why}");
                     Reply::RetryLater("its signature cannot be verified now, deliver it again".into())
                 }
             })?;

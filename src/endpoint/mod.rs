@@ -94,7 +94,7 @@ impl Endpoint {
         let settings = Settings { concurrency: settings.concurrency.max(1), ..settings };
         let listener = TcpListener::bind(address)
             .await
-            .with_context(|| format!("cannot listen on {address} (give HOST:PORT, such as 127.0.0.1:8080)"))?;
+            .with_context(|| format!("cannot listen on {address} (write HOST:PORT, such as 127.0.0.1:8080)"))?;
         Ok(Self { address: listener.local_addr()?, listener, settings, get })
     }
 

@@ -41,7 +41,7 @@ pub(super) fn parse_certificate_url(text: &str) -> Result<Url, String> {
 /// # Errors
 /// Why it cannot.
 pub(super) fn parse_any_url(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|e| format!("it is no URL: {e}"))?;
+    let url = Url::parse(text).map_err(|e| format!("it is not a URL: {e}"))?;
     if matches!(url.scheme(), "http" | "https") { Ok(url) } else { Err("it is neither http nor https".into()) }
 }
 

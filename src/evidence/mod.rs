@@ -43,10 +43,10 @@ impl Evidence {
     /// There is something in it, or it cannot be made or written.
     pub fn begin(dir: &Path) -> anyhow::Result<Self> {
         let shown = dir.display();
-        fs::create_dir_all(dir).with_context(|| format!("--evidence {shown} cannot be made"))?;
+        fs::create_dir_all(dir).with_context(|| format!("cannot create --evidence {shown}"))?;
         let mut there = fs::read_dir(dir).with_context(|| format!("--evidence {shown} cannot be read"))?;
         if there.next().is_some() {
-            bail!("--evidence {shown} is not empty, and evidence is never mixed: give a new folder");
+            bail!("--evidence {shown} is not empty: pass a new directory");
         }
         temp_file_in(dir).with_context(|| format!("--evidence {shown} cannot be written"))?;
         Ok(Self { dir: dir.to_owned(), sums: Vec::new() })

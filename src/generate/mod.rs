@@ -137,12 +137,12 @@ impl GeneratePlan {
         for fault in Fault::ALL.into_iter().filter(|fault| !fault.is_plain_reading()) {
             anyhow::ensure!(
                 self.faults.rate(fault) == 0.0,
-                "a Parquet file holds readings only, no {fault} ones: leave that fault out, or use ndjson or csv"
+                "a Parquet file holds valid readings only, not {fault} ones: remove that fault, or use ndjson or csv"
             );
         }
         anyhow::ensure!(
             self.compression == CompressionFormat::None,
-            "a Parquet file packs its columns itself: leave --compress out"
+            "a Parquet file compresses its columns itself: remove --compress"
         );
         Ok(())
     }
@@ -227,7 +227,7 @@ pub fn run(
         let mut begin = 0;
         for &(unit, end, stats) in &batch.units {
             if cancel.is_cancelled() {
-                outcome.stopped = Some("asked to stop".into());
+                outcome.stopped = Some("interrupted".into());
                 return Err(SinkError::Closed);
             }
             let bytes = &batch.bytes[begin..end];
@@ -272,7 +272,7 @@ fn threads(plan: &GeneratePlan) -> anyhow::Result<Threads> {
 
 /// What was generated, by farms that have a file and the totals of all units.
 fn describe(outcome: &mut Outcome, plan: &GeneratePlan, total: &FileStats, farms: &[bool]) {
-    outcome.counts[Count::Farms] = farms.iter().filter(|&&has_file| has_file).count() as u64;
+    outcome.have_files((0..).zip(farms).filter(|(_, has_file)| **has_file).map(|(farm, _)| farm).collect());
     outcome.counts[Count::Readings] = total.readings;
     outcome.faults = total.faults.iter().map(|(fault, n)| (fault.into(), n)).collect();
     outcome.start = plan.herd.start().to_string();
@@ -345,7 +345,7 @@ mod tests {
         cancel.cancel();
         let out = Destination::Dir(home.path().to_owned());
         let outcome = run(&plan(1, ""), out, IfExists::Fail, &Progress::Silent, &cancel).unwrap();
-        assert_eq!((outcome.counts[Count::Files], outcome.stopped.as_deref()), (0, Some("asked to stop")));
+        assert_eq!((outcome.counts[Count::Files], outcome.stopped.as_deref()), (0, Some("interrupted")));
         assert!(names(home.path()).is_empty());
     }
 }

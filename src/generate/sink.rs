@@ -47,7 +47,7 @@ impl Sink {
     pub(super) fn open(out: Destination, plan: &GeneratePlan, existing: IfExists) -> anyhow::Result<Self> {
         match out {
             Destination::Dir(dir) => {
-                fs::create_dir_all(&dir).with_context(|| format!("cannot make directory {}", dir.display()))?;
+                fs::create_dir_all(&dir).with_context(|| format!("cannot create directory {}", dir.display()))?;
                 Ok(Self::Dir { dir, existing })
             }
             Destination::Stdout => {
@@ -217,12 +217,12 @@ fn file(dir: &Path, name: &str, bytes: &[u8], existing: IfExists) -> anyhow::Res
     let path = dir.join(name);
     let written = check_existing(compare_existing(&path, bytes, bytes.len() as u64), &path, existing)?;
     if written != WriteResult::Unchanged {
-        let half = dir.join(format!(".{name}.half"));
-        let done = fs::write(&half, bytes).and_then(|()| fs::rename(&half, &path));
-        if done.is_err() {
-            let _ = fs::remove_file(&half); // the first failure is the one to tell of
-        }
-        done.with_context(|| format!("cannot write {}", path.display()))?;
+        let write = || {
+            let mut half = temp_file_beside(&path)?;
+            half.write_all(bytes)?;
+            half.persist(&path).map_err(io::Error::from)
+        };
+        write().with_context(|| cannot_write(&path))?;
     }
     Ok(written)
 }
@@ -244,10 +244,9 @@ pub(super) fn put(mut half: NamedTempFile, path: &Path, existing: IfExists) -> a
 fn check_existing(held: io::Result<ExistingFile>, path: &Path, existing: IfExists) -> anyhow::Result<WriteResult> {
     match held.with_context(|| path.display().to_string())? {
         ExistingFile::Same => Ok(WriteResult::Unchanged),
-        ExistingFile::Different if existing == IfExists::Fail => anyhow::bail!(
-            "{} is there with other content: give another name, or take it away first (generate replaces it with --force)",
-            path.display()
-        ),
+        ExistingFile::Different if existing == IfExists::Fail => {
+            anyhow::bail!("{} exists with other content: use another name, or --force to overwrite it", path.display())
+        }
         ExistingFile::Different => Ok(WriteResult::Replaced),
         ExistingFile::Absent => Ok(WriteResult::New),
     }

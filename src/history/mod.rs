@@ -72,7 +72,7 @@ pub fn messages(
     } else {
         let file = File::open(path).map_err(failed)?;
         if file.metadata().map_err(failed)?.is_dir() {
-            return Err(failed(io::Error::new(io::ErrorKind::IsADirectory, "is a directory: name its files")));
+            return Err(failed(io::Error::new(io::ErrorKind::IsADirectory, "is a directory: pass its files")));
         }
         Box::new(file)
     };

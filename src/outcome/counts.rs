@@ -76,8 +76,24 @@ pub trait Counter: EnumArray<u64> + Copy + Eq + fmt::Debug + 'static {
     fn spec(self) -> Spec;
 }
 
-/// Declares an enum of counters: `Variant: "json_name", "title", Role, "what is counted";`.
+/// Declares an enum of counters: `Variant: "json_name", "title", Role, "what is counted";`. With `impl Outcome { field: Counter }`
+/// an outcome is indexed by the counters of that field.
 macro_rules! counters {
+    (impl $outcome:ident { $($field:ident: $counter:ty),+ $(,)? }) => {$(
+        impl std::ops::Index<$counter> for $outcome {
+            type Output = u64;
+
+            fn index(&self, counter: $counter) -> &u64 {
+                &self.$field[counter]
+            }
+        }
+
+        impl std::ops::IndexMut<$counter> for $outcome {
+            fn index_mut(&mut self, counter: $counter) -> &mut u64 {
+                &mut self.$field[counter]
+            }
+        }
+    )+};
     ($(#[$meta:meta])* $vis:vis enum $name:ident { $($variant:ident: $json:literal, $title:literal, $role:ident, $help:literal;)+ }) => {
         $(#[$meta])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, enum_map::Enum)]
@@ -248,7 +264,7 @@ mod tests {
             Sent: "sent", "sent", Part, "Letters sent.";
             Lost: "lost", "lost", Finding, "Letters lost.";
             Left: "left", "left out", Skipped, "Letters left out.";
-            Again: "again", "sent again", Detail, "Letters sent again.";
+            Again: "again", "retries", Detail, "Letters sent again.";
         }
     }
 

@@ -16,6 +16,8 @@ mod text;
 pub(crate) use counts::counters;
 pub use counts::{Counter, Counts, Role, Spec, optional};
 pub use problems::{Problem, Problems};
+#[cfg(test)]
+pub(crate) use read_back::through_json;
 pub use read_back::{Unread, read_back};
 pub(crate) use text::{between, count, duration};
 

@@ -19,7 +19,7 @@ pub struct Problem {
 
 /// The problems of a run: all counted and logged, the first thousand kept for the outcome.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(from = "Written")]
 pub struct Problems {
     kept: Vec<Problem>,
     more: u64,
@@ -28,6 +28,23 @@ pub struct Problems {
     /// Those kept, by kind.
     #[serde(skip)]
     kept_by_kind: BTreeMap<Cow<'static, str>, usize>,
+}
+
+/// Its JSON.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Written {
+    kept: Vec<Problem>,
+    more: u64,
+    kinds: BTreeMap<Cow<'static, str>, u64>,
+}
+
+impl From<Written> for Problems {
+    fn from(Written { kept, more, kinds }: Written) -> Self {
+        let mut held = BTreeMap::<_, usize>::new();
+        kept.iter().for_each(|problem| *held.entry(problem.kind.clone()).or_default() += 1);
+        Self { kept, more, kinds, kept_by_kind: held }
+    }
 }
 
 impl Problems {
@@ -100,5 +117,19 @@ mod tests {
         assert_eq!(problems.kept().iter().filter(|p| p.kind == "rejected").count(), 20);
         assert_eq!((problems.of("archived"), problems.of("rejected"), problems.of("none")), (5_000, 30, 0));
         assert!(problems.to_string().contains("5,010 more"), "{problems}");
+    }
+
+    #[test]
+    fn those_that_come_back_from_json_keep_no_more_than_before() {
+        let mut problems = Problems::default();
+        (0..1_500).for_each(|n| problems.add("archived", n.to_string(), "why"));
+        let json = serde_json::to_string(&problems).unwrap();
+        let mut back: Problems = serde_json::from_str(&json).unwrap();
+        for problems in [&mut problems, &mut back] {
+            (0..40).for_each(|n| problems.add("rejected", n.to_string(), "why"));
+            problems.merge(serde_json::from_str(&json).unwrap());
+        }
+        assert_eq!(serde_json::to_string(&back).unwrap(), serde_json::to_string(&problems).unwrap());
+        assert_eq!((back.kept().len(), back.of("archived")), (1_020, 3_000));
     }
 }

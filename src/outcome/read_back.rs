@@ -40,6 +40,12 @@ pub fn read_back<T: Serialize + DeserializeOwned>(json: &[u8]) -> Result<T, Unre
     }
 }
 
+/// An outcome that was written as JSON and read back.
+#[cfg(test)]
+pub(crate) fn through_json<T: Serialize + DeserializeOwned>(outcome: &T) -> T {
+    read_back(&serde_json::to_vec(outcome).unwrap()).unwrap()
+}
+
 /// The path of the first field that one has and the other has not.
 fn unknown(written: &Value, known: &Value, path: &str) -> Option<String> {
     match (written, known) {

@@ -22,9 +22,9 @@ counters! {
     /// What is counted of an endpoint's requests that brought no message.
     pub enum Requests {
         Subscribed: "subscribed", "subscriptions confirmed", Detail, "Subscriptions confirmed.";
-        Unsubscribed: "unsubscribed", "subscriptions ended", Detail, "Notices that a subscription ended.";
-        Refused: "requests_refused", "requests refused", Detail, "Requests refused: no SNS message, a bad signature, another topic, too large.";
-        PutOff: "requests_put_off", "requests put off", Detail, "Requests told to come again without their message having reached the intake.";
+        Unsubscribed: "unsubscribed", "subscriptions removed", Detail, "Notices that a subscription ended.";
+        Refused: "requests_refused", "requests rejected", Detail, "Requests refused: no SNS message, a bad signature, another topic, too large.";
+        PutOff: "requests_put_off", "requests deferred", Detail, "Requests told to come again without their message having reached the intake.";
     }
 }
 
@@ -58,7 +58,7 @@ impl Outcome {
             of(Count::Messages) == self.counts.parts()
                 && of(Count::RowsRefused) <= of(Count::Failed)
                 && of(Count::Conflicting) <= of(Count::Processed) + of(Count::Duplicates),
-            "the counts do not add up, which is an error of this program: {}",
+            "the counts do not add up; this is a bug in ruminate: {}",
             serde_json::to_string(self)?
         );
         Ok(())

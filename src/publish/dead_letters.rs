@@ -51,7 +51,7 @@ impl DeadLetters {
         let meta = file.metadata().with_context(about)?;
         anyhow::ensure!(
             held == IfNotEmpty::Append || !meta.is_file() || meta.len() == 0,
-            "{} is not empty: publish what it holds first, or name another file",
+            "{} is not empty: publish its messages first, or use another file",
             about()
         );
         let mut whole = meta.len();
@@ -90,7 +90,7 @@ impl DeadLetters {
             Err(e) => {
                 let _ = open.file.set_len(open.whole); // the first failure is the one to tell of; a pipe has no length
                 Err(format!(
-                    "dead-letter file {}: {e}: make room, or go on with another --dead-letters",
+                    "dead-letter file {}: {e}: free some space, or use another --dead-letters file",
                     open.path.display()
                 ))
             }

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::parse_duration;
 use super::{ConditionResult, Count, Outcome, Percentiles};
 use crate::outcome::count;
+use crate::units;
 
 /// Conditions; the run fails where any of them holds.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -120,16 +120,11 @@ impl Metric {
         let number = |text: &str| text.trim().parse::<f64>().ok().filter(|number| number.is_finite() && *number >= 0.0);
         let (read, wanted) = match self {
             Self::Time(..) | Self::Behind | Self::Starved => {
-                let has_unit = text.ends_with(|c: char| c.is_ascii_alphabetic());
-                let read =
-                    parse_duration(text).filter(|_| has_unit || text == "0").map(|time| time.as_secs_f64() * 1e3);
-                (read, "a length of time with its unit, such as 500ms or 5s")
+                return units::duration(text).map(|time| time.as_secs_f64() * 1e3);
             }
-            Self::Messages(_) => (number(text), "a number of messages, or a share such as 0.1%"),
-            Self::Share(_) | Self::Achieved => {
-                (text.strip_suffix('%').and_then(number), "a share in per cent, such as 99%")
-            }
-            Self::Rate => (number(text.strip_suffix("/s").unwrap_or(text)), "messages a second, such as 500/s"),
+            Self::Messages(_) => (number(text), "a number of messages, or a percentage such as 0.1%"),
+            Self::Share(_) | Self::Achieved => (text.strip_suffix('%').and_then(number), "a percentage, such as 99%"),
+            Self::Rate => (text.strip_suffix("/s").and_then(number), "a rate per second, such as 500/s"),
         };
         read.ok_or_else(|| format!("{text} is not {wanted}"))
     }
@@ -259,7 +254,7 @@ impl FromStr for Condition {
         };
         let (word, bound) = (word.trim(), bound.trim());
         let metric = Metric::named(word, bound.ends_with('%'));
-        let metric = metric.ok_or_else(|| format!("{text}: {word} is no metric: give {WORDS}"))?;
+        let metric = metric.ok_or_else(|| format!("{text}: {word} is not a metric: use {WORDS}"))?;
         let bound = metric.bound(bound).map_err(|e| format!("{text}: {e}"))?;
         Ok(Self { metric, compared, bound, text: text.to_owned() })
     }
@@ -305,7 +300,7 @@ mod tests {
         assert_eq!(held("p999 > 500ms;service_p90 > 6ms; service_max < 9ms", &run), [false, true, false]);
         assert_eq!(held("failed > 0; failed > 2; dropped > 1%; dropped > 0.5%", &run), [false, true, true, false]);
         assert_eq!(
-            held("rate < 99/s; rate < 100; achieved < 99%; achieved < 99.5 %", &run),
+            held("rate < 99/s; rate < 100/s; achieved < 99%; achieved < 99.5 %", &run),
             [true, false, true, false]
         );
         assert_eq!(held("unsent > 0; invalid > 0; retries > 0; behind > 0; starved > 1ms", &run), [true; 5]);
@@ -339,7 +334,7 @@ mod tests {
         assert_eq!(run.exit(), Exit::Clean);
         run.verdicts = "failed > 5; dropped > 0".parse::<FailIf>().unwrap().evaluate(&run);
         assert_eq!(run.exit(), Exit::Findings);
-        run.end.stopped = Some("asked to stop".into());
+        run.end.stopped = Some("interrupted".into());
         assert_eq!(run.exit(), Exit::Stopped);
     }
 

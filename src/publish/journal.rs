@@ -141,7 +141,7 @@ impl Journal {
         };
         let mut held = JournalFile { ruminate_publish_journal: 1, of, completed: CompletedRanges::below(skip) };
         let Some(path) = path else {
-            anyhow::ensure!(resume == Resume::No, "--resume needs a journal, and this run keeps none: use --skip");
+            anyhow::ensure!(resume == Resume::No, "--resume needs a journal, which this run does not keep: use --skip");
             return Ok(Self { path: None, held, written: Instant::now(), warned: false });
         };
         let there = match std::fs::read(&path) {
@@ -154,18 +154,17 @@ impl Journal {
             (Resume::No, Some(bytes)) => {
                 if let Ok(earlier) = serde_json::from_slice::<JournalFile>(&bytes) {
                     tracing::warn!(
-                        "an earlier run of this stopped after {} messages; this one begins anew (--resume would go on)",
+                        "an earlier run stopped after {} messages; starting over (use --resume to continue it)",
                         earlier.completed.count()
                     );
                 }
             }
-            (Resume::Yes, None) => anyhow::bail!(
-                "there is nothing to resume: no journal {} (a run that came to its end takes its journal away)",
-                path.display()
-            ),
+            (Resume::Yes, None) => {
+                anyhow::bail!("nothing to resume: no journal {} (completed runs delete theirs)", path.display())
+            }
             (Resume::Yes, Some(bytes)) => {
                 let earlier: JournalFile = serde_json::from_slice(&bytes)
-                    .with_context(|| format!("journal {} is damaged: go on with --skip", path.display()))?;
+                    .with_context(|| format!("journal {} is damaged: continue with --skip", path.display()))?;
                 anyhow::ensure!(earlier.of.topic == held.of.topic, "the journal is of topic {}", earlier.of.topic);
                 let mut changed = earlier.of.source.iter().zip(&held.of.source).filter(|(was, is)| was != is);
                 if let Some((was, is)) = changed.next() {
@@ -214,7 +213,7 @@ impl Journal {
         if let Err(e) = self.write()
             && !std::mem::replace(&mut self.warned, true)
         {
-            tracing::warn!("{e:#}: if this run is killed, it goes on from further back");
+            tracing::warn!("{e:#}: if this run is killed, it resumes from an earlier point");
         }
     }
 

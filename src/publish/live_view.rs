@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::schedule::Schedule;
 use super::telemetry::Telemetry;
 use super::{Count, Interval, Outcome};
+use crate::charset;
 use crate::outcome::count;
 use crate::progress::{LiveDisplay, Progress};
 
@@ -127,7 +128,7 @@ fn histogram(spread: &[(f64, u64)]) -> String {
         count => BARS[((count as f64 / max as f64) * (BARS.len() - 1) as f64).ceil() as usize],
     };
     let bars: String = spread.iter().map(bar).collect();
-    format!("  latency    {low:.1} ms {bars} {high:.0} ms")
+    format!("  latency    spread {low:.1} ms {} {high:.0} ms", charset::shown(&bars))
 }
 
 #[cfg(test)]
@@ -154,7 +155,10 @@ mod tests {
         assert!(lines[1].contains("100/s offered, 90/s achieved, p50 4"), "{lines:?}");
         assert!(lines[1].contains("7 in flight, throttled to 70/s"), "{lines:?}");
         assert_eq!(lines[2], "  errors     Throttling 1,234, dropped 10");
-        assert!(lines[3].contains("1.0 ms") && lines[3].contains('█') && lines[3].ends_with("131 ms"), "{lines:?}");
+        assert!(
+            lines[3].contains("1.0 ms") && lines[3].contains(&*charset::shown("█")) && lines[3].ends_with("131 ms"),
+            "{lines:?}"
+        );
         assert_eq!(lines[4], "  warehouse  81 of 90 arrived");
     }
 

@@ -2,7 +2,7 @@
 //!
 //! One thread reads and judges messages, one loop makes batches and lets them go when they are due, a bounded number of
 //! them is in flight, and the same loop takes down what became of each. Every message read is published, failed,
-//! invalid, dropped (where the sender was too far behind its schedule), or (where the run stopped) unsent; what a run that
+//! invalid, dropped (where too far behind schedule), or (where the run stopped) unsent; what a run that
 //! ends before its input did not read is counted as not reached.
 //!
 //! | file | owns |
@@ -67,10 +67,10 @@ pub use estimate::Estimate;
 pub use fail_if::FailIf;
 pub use journal::{JournalLocation, Resume};
 pub use outcome::{
-    ConditionResult, Count, End, HistogramStats, Interval, Lag, MissingReading, Outcome, Pacing, PercentilePoint,
-    Percentiles, Rest, Times, TruthDelivery,
+    Carry, ConditionResult, Count, End, HistogramStats, Interval, Lag, MissingReading, Outcome, Pacing,
+    PercentilePoint, Percentiles, Rest, Times, TruthDelivery,
 };
-pub use schedule::{Rate, Schedule, Speedup, Stages, parse_duration};
+pub use schedule::{Rate, Schedule, Speedup, Stages};
 pub use source::Source;
 pub use watch::WatchOptions;
 
@@ -166,7 +166,7 @@ pub async fn run(
     source.check()?;
     CHECK.run(|e: &Error| e.kind, |_| topic.check()).await?;
     if let Some(path) = settings.dead_letters.as_deref().filter(|path| source.reads(path)) {
-        anyhow::bail!("dead-letter file {}: it is published itself, name another file", path.display());
+        anyhow::bail!("dead-letter file {} is also an input: use another file", path.display());
     }
     let of = journal::RunIdentity::new(&topic.address(), &source);
     let goes_on = settings.skip > 0 || settings.resume == Resume::Yes;

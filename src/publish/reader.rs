@@ -1,6 +1,6 @@
 //! Reading ahead: a thread of its own reads and judges messages, and counts those that the run does not reach.
 //!
-//! A run may end before its input does: its stages end, it is asked to stop, the topic refuses, a file is damaged. What is
+//! A run may end before its input does: its stages end, it is interrupted, the topic refuses, a file is damaged. What is
 //! left is then read without being sent, so that the account covers the whole input. A pipe may be endless: its rest is
 //! not read, and the account says so.
 
@@ -164,7 +164,7 @@ impl Thread {
         if !self.over && !self.cancel.is_cancelled() && self.index < self.completed.first_incomplete() {
             let (requested, there) = (count(self.completed.first_incomplete()), count(self.index));
             self.fail(anyhow::anyhow!(
-                "{requested} messages were to be passed over, and there were {there}: is it the same source?"
+                "expected to skip {requested} messages, but the source has {there}: is it the same source?"
             ));
         }
     }

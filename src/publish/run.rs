@@ -228,11 +228,8 @@ impl PublishRun {
 
     /// The sender is so far behind that these are not sent any more.
     fn drop_all(&mut self, dropped: Vec<Entry>) {
-        let refusal = EntryError {
-            kind: Kind::Transient,
-            code: "Dropped".into(),
-            message: "the sender was too far behind its schedule".into(),
-        };
+        let refusal =
+            EntryError { kind: Kind::Transient, code: "Dropped".into(), message: "too far behind schedule".into() };
         for entry in dropped {
             self.outcome.counts[Count::Dropped] += 1;
             self.telemetry.count(entry.due.unwrap_or_else(Instant::now), Counts { dropped: 1, ..Counts::default() });
@@ -302,7 +299,7 @@ impl PublishRun {
     }
 
     fn note_interruption(&mut self) {
-        self.outcome.end.stopped.get_or_insert_with(|| "asked to stop".into());
+        self.outcome.end.stopped.get_or_insert_with(|| "interrupted".into());
     }
 
     fn show(&mut self) {
@@ -319,7 +316,7 @@ impl PublishRun {
         self.live.finish();
         let mut outcome = self.outcome;
         if outcome.counts[Count::Unsent] > 0 {
-            outcome.end.stopped.get_or_insert_with(|| "asked to stop".into());
+            outcome.end.stopped.get_or_insert_with(|| "interrupted".into());
         }
         let end = Instant::now();
         outcome.times = self.telemetry.times(started, end, outcome.counts[Count::Published]);

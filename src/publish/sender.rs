@@ -149,7 +149,7 @@ impl BatchSender {
             && self.throttle.on_throttled()
             && let Some(limit) = self.throttle.limit()
         {
-            tracing::info!("throttled: going on at {limit:.0} messages/s for now");
+            tracing::info!("throttled: limiting to {limit:.0} messages/s");
         }
         again
     }
@@ -165,7 +165,7 @@ impl BatchSender {
 
     fn warn_once(&self, refusal: &EntryError) {
         if !self.warned.swap(true, Ordering::Relaxed) {
-            tracing::warn!("trying again, at first after: {refusal} (each such case with -v)");
+            tracing::warn!("retrying after: {refusal} (use -v to log every retry)");
         }
         tracing::debug!("trying again after: {refusal}");
     }
@@ -191,7 +191,7 @@ impl BatchDelivery {
 }
 
 fn no_answer() -> Result<(), EntryError> {
-    let message = "the topic said nothing about it".into();
+    let message = "no response from the topic".into();
     Err(EntryError { kind: Kind::Transient, code: NO_ANSWER.into(), message })
 }
 

@@ -46,7 +46,7 @@ impl Source {
                 if meta.is_file() { std::fs::File::open(path).map(|_| meta) } else { Ok(meta) }
             });
             match known {
-                Ok(meta) if meta.is_dir() => anyhow::bail!("{}: is a directory: name its files", path.display()),
+                Ok(meta) if meta.is_dir() => anyhow::bail!("{}: is a directory: pass its files", path.display()),
                 Ok(_) => {}
                 Err(e) => anyhow::bail!("{}: {e}", path.display()),
             }

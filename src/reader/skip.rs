@@ -1,13 +1,14 @@
 //! Why an object is left aside: one table, from which the outcomes of the jobs count, explain and decide.
 //!
-//! A new reason is one line here. What a job does about it follows from its role.
+//! A new reason is one line here, and the place in the reader that gives it. Replay and reconcile count it, name it in their
+//! text, JSON and HTML, and report its objects as its role says.
 
 use crate::outcome::{Counter as _, counters};
 
 counters! {
     /// Why an object was not read although it could be.
     pub enum Skip {
-        Unrecognized: "skipped_foreign", "names of others", SkippedFinding, "not a name of this lake";
+        Unrecognized: "skipped_foreign", "unrecognized names", SkippedFinding, "not a name of this lake";
         AfterCutoff: "skipped_after_fence", "after the cutoff", Skipped, "written after the run started";
         FutureDated: "skipped_future_dated", "dated in the future", SkippedFinding,
             "its time is in the future, so it was left out: the clock that set it was wrong; give the file today's time (`touch`), or copy the S3 object onto itself, then run this again";
@@ -20,8 +21,13 @@ impl Skip {
         self.spec().help
     }
 
+    /// Whether the object may be one of this lake.
+    pub fn may_be_of_this_lake(self) -> bool {
+        self != Self::Unrecognized
+    }
+
     /// Whether a record may be missing because of it: somebody has to look at an object of this lake.
     pub fn hides_a_record(self) -> bool {
-        self.spec().role.is_finding() && self != Self::Unrecognized
+        self.spec().role.is_finding() && self.may_be_of_this_lake()
     }
 }

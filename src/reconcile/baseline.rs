@@ -41,7 +41,7 @@ impl Baseline {
                 continue;
             }
             let drift: Drift = serde_json::from_str(&line)
-                .with_context(|| format!("--baseline {shown}: line {} is no finding of a drift file", at + 1))?;
+                .with_context(|| format!("--baseline {shown}: line {} is not a finding of a drift file", at + 1))?;
             open.insert(about(&drift));
         }
         if !text.trim().is_empty() {
@@ -75,13 +75,13 @@ fn of_outcome(text: &str) -> anyhow::Result<HashSet<[u8; 16]>> {
     }
     let audit: Audit = serde_json::from_str(text).context("is neither a drift file nor the JSON of an audit")?;
     if let Some(why) = audit.stopped {
-        bail!("is of an audit that did not come to its end ({why}), so that nothing can be called new");
+        bail!("is of an incomplete audit ({why}), so new findings cannot be determined");
     }
     let count = |name: &str| audit.counts.get(name).and_then(serde_json::Value::as_u64).unwrap_or(0);
     let found: u64 = super::DriftKind::ALL.into_iter().map(|kind| count(kind.counter_name())).sum();
     if found != audit.samples.len() as u64 {
         bail!(
-            "has {} of its audit's {found} findings: give the file that --drift or --evidence wrote",
+            "has only {} of its audit's {found} findings: pass the file that --drift or --evidence wrote",
             audit.samples.len()
         );
     }
@@ -135,7 +135,7 @@ mod tests {
         outcome[Counter::LakeOnly] += 1;
         let e = format!("{:#}", since(&serde_json::to_string(&outcome).unwrap(), 0..1).unwrap_err());
         assert!(e.contains("10 of its audit's 11"), "{e}");
-        outcome.stopped = Some("asked to stop".into());
+        outcome.stopped = Some("interrupted".into());
         let e = format!("{:#}", since(&serde_json::to_string(&outcome).unwrap(), 0..1).unwrap_err());
         assert!(e.contains("did not come to its end"), "{e}");
         for odd in ["x", "{}", "[1]"] {

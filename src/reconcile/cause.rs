@@ -1,16 +1,16 @@
-//! Why a row differs from its record, where the values alone make it plain.
+//! Likely causes of a difference, inferred from the two values alone.
 //!
 //! | lake and warehouse | cause |
 //! | --- | --- |
-//! | the warehouse's value is the lake's in six significant digits, or rounded to the digits it has | rounded |
-//! | it is the lake's with further digits cut off | truncated |
-//! | both are neighbouring binary f32 | last place |
-//! | one is the other times a factor between units of weight | unit |
-//! | times are apart by whole quarters of an hour, at most by a day's zones | shifted |
-//! | texts are alike but for case and outer space; or one is the other's beginning | folded, cut off |
+//! | the warehouse has the lake's value in six significant digits, or rounded to its own digits | rounded |
+//! | it has the lake's value without its last digits | truncated |
+//! | both are neighbouring binary f32 values | last place |
+//! | one is the other multiplied by a factor between units of weight | unit |
+//! | the times differ by a multiple of 15 minutes that a time zone explains | shifted |
+//! | the texts differ in case or surrounding white space only; or one starts with the other | folded, cut off |
 //! | the warehouse has NULL | null |
 //!
-//! A cause is given to a record only if it explains every field that differs.
+//! A cause is reported only if it explains every field that differs.
 
 use std::fmt;
 
@@ -129,10 +129,10 @@ impl fmt::Display for Cause {
             Self::Rounded(0) => f.write_str("rounded to whole numbers"),
             Self::Rounded(1) => f.write_str("rounded to 1 decimal"),
             Self::Rounded(n) => write!(f, "rounded to {n} decimals"),
-            Self::Truncated(0) => f.write_str("cut to whole numbers"),
-            Self::Truncated(1) => f.write_str("cut to 1 decimal"),
-            Self::Truncated(n) => write!(f, "cut to {n} decimals"),
-            Self::OneUlp => f.write_str("off by one in the last binary place of a FLOAT"),
+            Self::Truncated(0) => f.write_str("truncated to whole numbers"),
+            Self::Truncated(1) => f.write_str("truncated to 1 decimal"),
+            Self::Truncated(n) => write!(f, "truncated to {n} decimals"),
+            Self::OneUlp => f.write_str("off by one ULP (FLOAT)"),
             Self::Unit(name) => f.write_str(name),
             Self::TimeShift(minutes) => {
                 let (hours, rest) = (minutes.abs() / 60, minutes.abs() % 60);
@@ -142,8 +142,8 @@ impl fmt::Display for Cause {
                 }
                 write!(f, " {} in the warehouse: another time zone", if *minutes < 0 { "earlier" } else { "later" })
             }
-            Self::CaseOrWhitespace => f.write_str("another case or outer space"),
-            Self::TextTruncated => f.write_str("text cut off"),
+            Self::CaseOrWhitespace => f.write_str("differs in case or surrounding whitespace"),
+            Self::TextTruncated => f.write_str("text truncated"),
             Self::Null => f.write_str("NULL in the warehouse"),
         }
     }

@@ -76,4 +76,4 @@ impl From<&Finding> for Drift {
 }
 
 /// The reason of a finding that was different on every recheck.
-const UNSTABLE: &str = "still moving: it was another at every look";
+const UNSTABLE: &str = "unstable: different at every recheck";

@@ -5,13 +5,13 @@ use anyhow::bail;
 use futures::StreamExt;
 
 use super::Audit;
-use crate::reader::{Empty, why_empty};
+use crate::reader::{Empty, Skip, why_empty};
 use crate::reconcile::{Counter, Outcome};
 use pipeline::lake::{Partition, PartitionScan, Span, scan_partitions};
 use pipeline::record::row::TableSchema;
 
 /// What says that it is meant.
-const MEANT: &str = "where that is meant, give --allow-empty";
+const MEANT: &str = "if that is intended, add --allow-empty";
 
 /// Refuses an empty warehouse before either side is read.
 ///
@@ -53,7 +53,7 @@ pub(super) async fn refuse_lake(audit: &Audit, span: &Span, found: &PartitionSca
 /// There was none.
 pub(super) async fn refuse_nothing_judged(audit: &Audit, outcome: &Outcome) -> anyhow::Result<()> {
     if audit.allow_empty
-        || outcome[Counter::LakeObjects] > outcome[Counter::SkippedUnrecognized]
+        || outcome[Counter::LakeObjects] > outcome[Skip::Unrecognized]
         || outcome[Counter::ResolvedOnRecheck] > 0
     {
         return Ok(());

@@ -40,7 +40,7 @@ impl DriftWriter {
         let (findings, drift) = match path {
             None => (tempfile::tempfile()?, None),
             Some(path) if path.exists() && !path.is_file() => {
-                return Err(io::Error::new(io::ErrorKind::InvalidInput, "is no regular file"));
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, "is not a regular file"));
             }
             Some(path) => {
                 // Where the name is a link, it is the file behind it that is written.

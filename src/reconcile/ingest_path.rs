@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum IngestPath {
-    /// `publish`: broken lines are withheld, and so are those too large for a topic
+    /// publish: malformed and oversized lines are not sent
     Publish,
-    /// `publish --send-invalid`: broken lines are sent as they are
+    /// publish --send-invalid: malformed lines are sent
     SendInvalid,
-    /// `backfill`: every line is taken in, broken ones into the quarantine, large ones into the stores
+    /// backfill: every line is ingested; malformed lines are quarantined
     Backfill,
 }
 

@@ -12,6 +12,7 @@ use super::verdict::{Counter, DriftKind};
 use super::window::PathDateVotes;
 use super::{Audit, emptiness};
 use crate::cancellation::CancellationToken;
+use crate::outcome::Counter as _;
 use crate::progress::Progress;
 use crate::reader::cache::Cache;
 use crate::reader::{Cutoff, ObjectContent, ReadEvent, ReadObject, ReadSettings, Reader, Skip};
@@ -44,7 +45,7 @@ pub(super) async fn read(
     progress: &Progress,
     cancel: &CancellationToken,
 ) -> anyhow::Result<LakeSide> {
-    const FULL: &str = "what was read of the lake cannot be sorted on disk: give --sort-dir a folder with room";
+    const FULL: &str = "cannot sort lake records on disk: set --sort-dir to a directory with free space";
     let cutoff = Cutoff::of(&*audit.lake).await?;
     findings.outcome.cutoff = Some(cutoff.instant());
     let wide = if audit.span.is_everything() { audit.span.clone() } else { audit.span.widened(1) };
@@ -60,7 +61,7 @@ pub(super) async fn read(
     let (days, mut closed) = (found.days().len(), 0);
     for stray in found.unrecognized {
         findings.outcome[Counter::LakeObjects] += 1;
-        foreign(findings, stray.key);
+        skipped(findings, stray.key, Skip::Unrecognized);
     }
     let mut collector = LakeCollector { audit, findings, votes: PathDateVotes::default(), to_retry: Vec::new() };
     let (mut read, mut stopped) = (std::pin::pin!(reader.read(found.partitions)), false);
@@ -105,7 +106,7 @@ pub(super) async fn read(
 fn open_cache(audit: &Audit, cutoff: Cutoff) -> anyhow::Result<Option<Arc<Cache>>> {
     let Some(dir) = &audit.cache else { return Ok(None) };
     let cache = Cache::open(dir, &audit.lake.identity(), cutoff.instant())
-        .with_context(|| format!("--cache {} cannot be used: give a folder that can be written", dir.display()))?;
+        .with_context(|| format!("--cache {} cannot be used: pass a writable directory", dir.display()))?;
     Ok(Some(Arc::new(cache)))
 }
 
@@ -201,7 +202,8 @@ impl LakeCollector<'_> {
     fn count_skipped(&mut self, found: ReadObject) -> anyhow::Result<Option<LakeEntry>> {
         let ReadObject { meta, key, item } = found;
         let findings = &mut *self.findings;
-        if id_of(&key, |_| ()).is_none() && !matches!(item, ObjectContent::Skipped(Skip::Unrecognized)) {
+        let is_foreign = matches!(item, ObjectContent::Skipped(skip) if !skip.may_be_of_this_lake());
+        if id_of(&key, |_| ()).is_none() && !is_foreign {
             findings.outcome[Counter::Unidentified] += 1;
         }
         let place = key.as_ref().map(|key| FindingDay { farm: key.farm.clone(), day: key.day });
@@ -222,12 +224,7 @@ impl LakeCollector<'_> {
                         findings.outcome.cell(farm, day).archived += 1;
                     }
                 }
-                ObjectContent::Skipped(Skip::AfterCutoff) => findings.outcome[Counter::SkippedAfterCutoff] += 1,
-                ObjectContent::Skipped(Skip::FutureDated) => {
-                    findings.outcome[Counter::SkippedFutureDated] += 1;
-                    findings.outcome.problems.add("skipped", meta.key.clone(), Skip::FutureDated.reason());
-                }
-                ObjectContent::Skipped(Skip::Unrecognized) => foreign(findings, meta.key.clone()),
+                ObjectContent::Skipped(skip) => skipped(findings, meta.key.clone(), skip),
             }
         }
         Ok(id_of(&key, |id| LakeEntry { id: OrderedId::new(id), key: meta.key, state: ObjectState::Unavailable }))
@@ -238,7 +235,9 @@ fn id_of<T>(key: &Option<Key>, then: impl FnOnce(&str) -> T) -> Option<T> {
     key.as_ref()?.id.as_deref().map(then)
 }
 
-fn foreign(findings: &mut FindingCollector, key: String) {
-    findings.outcome[Counter::SkippedUnrecognized] += 1;
-    findings.outcome.problems.add("skipped", key, "not a name of this lake");
+fn skipped(findings: &mut FindingCollector, key: String, skip: Skip) {
+    findings.outcome[skip] += 1;
+    if skip.spec().role.is_finding() {
+        findings.outcome.problems.add("skipped", key, skip.reason());
+    }
 }

@@ -64,8 +64,9 @@ pub use finding_file::{DriftWriter, WrittenFindings};
 pub use gaps::{Gap, gaps};
 pub use ingest_path::IngestPath;
 pub use outcome::{
-    Action, AuditOptions, AuditSettings, BaselineDiff, ColumnTotal, ControlTotals, DayCounts, NotChecked, Outcome,
-    RepairCounter, RepairOutcome, RunInfo, Samples, Store, StoreInfo, Totals, TruthCounter, TruthResult,
+    Action, AuditOptions, AuditSettings, BaselineDiff, Carry, ColumnTotal, ControlTotals, DayCounts, NotChecked,
+    Outcome, Reason, Reasons, RepairCounter, RepairOutcome, RunInfo, Samples, Store, StoreInfo, Totals, TruthCounter,
+    TruthResult,
 };
 pub use patterns::{FindingCounts, LATE, Pattern, PatternKind};
 pub use repair::{RepairPlan, RepairTarget, Trust, repair};

@@ -24,7 +24,7 @@ use pipeline::record::Column;
 use pipeline::record::row::Value;
 
 /// What is said of an audit that somebody stopped.
-const STOPPED: &str = "asked to stop: the counts are those of a part";
+const STOPPED: &str = "interrupted: the counts are those of a part";
 
 /// Audits lake against warehouse; findings go to the sink as they come.
 ///
@@ -37,9 +37,8 @@ pub async fn run(
     cancel: &CancellationToken,
 ) -> anyhow::Result<(Outcome, DriftWriter)> {
     let started = Instant::now();
-    let sorters = Sorters::new(&audit.sort, !audit.truth.files.is_empty()).with_context(|| {
-        format!("the folder {} cannot be sorted in: give --sort-dir another", audit.sort.dir.display())
-    })?;
+    let sorters = Sorters::new(&audit.sort, !audit.truth.files.is_empty())
+        .with_context(|| format!("cannot sort in directory {}: set --sort-dir to another", audit.sort.dir.display()))?;
     let truth_data = truth::read(&audit.truth, &sorters, progress)?;
     let schema = audit.warehouse.table_schema().await?;
     let status = audit.warehouse.status().await?;
@@ -51,7 +50,7 @@ pub async fn run(
         warehouse: audit.warehouse.address(),
         server: status.version,
         stores: StoreInfo::of(&schema, status.settings),
-        run: RunInfo::begin()?,
+        run: RunInfo::begin(),
         quick: audit.quick,
         ..Outcome::default()
     };

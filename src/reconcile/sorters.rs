@@ -13,7 +13,7 @@ const AT_ONCE: usize = 3;
 const OF_A_TRUTH: usize = 3;
 
 /// What is said when the disk cannot hold what an audit found.
-pub(super) const FULL: &str = "what was found cannot be kept on disk: give --sort-dir a folder with room";
+pub(super) const FULL: &str = "cannot store findings on disk: set --sort-dir to a directory with free space";
 
 /// Makes them.
 #[derive(Debug, Clone)]

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::units;
 use pipeline::record::row::{Difference, Value};
 use pipeline::record::{Column, ColumnKind};
 
@@ -49,20 +50,25 @@ impl FromStr for Tolerance {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let refuse = || format!("{text:?} is no COLUMN=AMOUNT, such as peso_medio=0.01 or row_ts=1 (seconds)");
+        let refuse = || format!("{text:?} is not COLUMN=AMOUNT, such as peso_medio=0.01 or row_ts=1s");
         let (name, max) = text.split_once('=').ok_or_else(refuse)?;
         let column = Column::from_name(name.trim()).ok_or_else(refuse)?;
         if column.kind() == ColumnKind::Text {
-            return Err(format!("{column} is a text: texts are equal or not"));
+            return Err(format!("{column} is text, which has no tolerance"));
         }
-        let most = max.trim().parse().ok().filter(|most: &f64| most.is_finite() && *most >= 0.0).ok_or_else(refuse)?;
+        let most = max.trim();
+        let most = match column.kind() {
+            ColumnKind::Instant => units::duration(most).map_err(|e| format!("{text}: {e}"))?.as_secs_f64(),
+            _ => most.parse().ok().filter(|most: &f64| most.is_finite() && *most >= 0.0).ok_or_else(refuse)?,
+        };
         Ok(Self { column, max: most })
     }
 }
 
 impl fmt::Display for Tolerance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}={}", self.column, self.max)
+        let unit = if self.column.kind() == ColumnKind::Instant { "s" } else { "" };
+        write!(f, "{}={}{unit}", self.column, self.max)
     }
 }
 
@@ -82,8 +88,8 @@ mod tests {
             ("peso_medio=5", Value::Float(1.0), Value::Null, false),
             ("quantidade_animais=2", Value::Integer(51), Value::Integer(49), true),
             ("quantidade_animais=2", Value::Integer(51), Value::Integer(54), false),
-            ("row_ts=1", at("2026-11-22T18:49:03.5"), at("2026-11-22T18:49:04"), true),
-            ("row_ts=1", at("2026-11-22T18:49:03"), at("2026-11-22T18:49:04.000001"), false),
+            ("row_ts=1s", at("2026-11-22T18:49:03.5"), at("2026-11-22T18:49:04"), true),
+            ("row_ts=1s", at("2026-11-22T18:49:03"), at("2026-11-22T18:49:04.000001"), false),
         ];
         for (text, lake, warehouse, forgiven) in cases {
             let tolerance: Tolerance = text.parse().unwrap();
@@ -97,7 +103,9 @@ mod tests {
 
     #[test]
     fn what_is_no_tolerance_is_refused() {
-        for odd in ["", "peso_medio", "peso=1", "peso_medio=", "peso_medio=-1", "peso_medio=nan", "cod_cliente=1"] {
+        for odd in
+            ["", "peso_medio", "peso=1", "peso_medio=", "peso_medio=-1", "peso_medio=nan", "cod_cliente=1", "row_ts=1"]
+        {
             assert!(odd.parse::<Tolerance>().is_err(), "{odd}");
         }
     }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::outcome::{Counter as _, counters};
 
 counters! {
-    /// What an audit counts of objects, rows and findings.
+    /// What an audit counts of objects, rows and findings, besides what [`Skip`](crate::reader::Skip) names.
     pub enum Counter {
         LakeObjects: "lake_objects", "lake objects", Input, "Objects in the window.";
         LakeRecords: "lake_records", "lake records", Detail, "Objects that are valid records.";
@@ -25,16 +25,11 @@ counters! {
         RuleBreaks: "rule_breaks", "rule breaks", DetailFinding, "Values of `consumo_meta` that break the rule.";
         Unreadable: "unreadable", "unreadable", Finding, "Objects that could not be fetched or are not JSON.";
         Rejected: "rejected", "rejected", Finding, "Objects that are JSON, but no valid record.";
-        TruthMissing: "truth_missing", "missing by the truth", DetailFinding,
+        TruthMissing: "truth_missing", "missing (ground truth)", DetailFinding,
             "Ids and broken messages that a truth file requires, and that are missing.";
-        TruthSurplus: "truth_surplus", "surplus by the truth", DetailFinding,
+        TruthSurplus: "truth_surplus", "unexpected (ground truth)", DetailFinding,
             "Ids that are stored and, by a truth file, must not be.";
         Archived: "archived", "archived", Finding, "Objects in an archive tier.";
-        SkippedUnrecognized: "skipped_foreign", "foreign names", Finding, "Objects whose names are not of this lake.";
-        SkippedAfterCutoff: "skipped_after_fence", "after the cutoff", Skipped,
-            "Objects written after the audit began.";
-        SkippedFutureDated: "skipped_future_dated", "dated in the future", Finding,
-            "Objects with a time in the future: they may or may not have been written before the audit began.";
         NotCompared: "unjudged", "not judged", Skipped, "Rows whose object is there but could not be judged.";
         Unidentified: "nameless", "without an id", Detail,
             "Objects that could not be judged and have no id in their names: each may be that of a row without one.";
@@ -65,12 +60,7 @@ impl Counter {
         match self {
             Self::Matched | Self::Differing | Self::Present => Side::Both,
             Self::LakeOnly | Self::DuplicateObjects => Side::Record,
-            Self::Unreadable
-            | Self::Rejected
-            | Self::Archived
-            | Self::SkippedUnrecognized
-            | Self::SkippedAfterCutoff
-            | Self::SkippedFutureDated => Side::Object,
+            Self::Unreadable | Self::Rejected | Self::Archived => Side::Object,
             Self::WarehouseOnly | Self::NotCompared => Side::Row,
             Self::LakeObjects
             | Self::LakeRecords
@@ -118,9 +108,9 @@ macro_rules! kinds {
 }
 
 kinds! {
-    LakeOnly: "lake_only", LakeOnly, "its side is not the one to be mended: repair the other side, or both",
+    LakeOnly: "lake_only", LakeOnly, "--repair does not include this side: repair the other side, or both",
         "The lake has the record, the warehouse no row.";
-    WarehouseOnly: "warehouse_only", WarehouseOnly, "its side is not the one to be mended: repair the other side, or both",
+    WarehouseOnly: "warehouse_only", WarehouseOnly, "--repair does not include this side: repair the other side, or both",
         "The warehouse has the row, the lake no object.";
     Differing: "differing", Differing, "the lake is trusted: repair the warehouse, or both; or --trust warehouse",
         "Both have it, with other values.";
@@ -128,7 +118,7 @@ kinds! {
         "objects of the lake are never deleted: remove the copy by hand",
         "A further object with an id that another object has.";
     LogicalDuplicate: "logical_duplicate", LogicalDuplicates,
-        "which reading is right is not to be guessed: ask the farm",
+        "ambiguous: ask the farm which reading is correct",
         "A further id on a natural key that another id has.";
     Misfiled: "misfiled", Misfiled, "objects of the lake are never moved: move it by hand",
         "The object's path does not agree with its content.";
@@ -136,15 +126,15 @@ kinds! {
         "which side is wrong is not to be guessed: check the rule and who wrote it",
         "`consumo_meta` is not what the rules make of `peso_medio`.";
     Unreadable: "unreadable", Unreadable,
-        "objects of the lake are never overwritten: move it away by hand; if the warehouse has its row, repair then writes it anew",
+        "lake objects are not overwritten: move it away manually; if the warehouse has its row, repair then writes it again",
         "The object could not be fetched or is not JSON.";
     Rejected: "rejected", Rejected,
-        "objects of the lake are never overwritten: move it away by hand; if the warehouse has its row, repair then writes it anew",
+        "lake objects are not overwritten: move it away manually; if the warehouse has its row, repair then writes it again",
         "The object is JSON, but no valid record.";
     TruthMissing: "truth_missing", TruthMissing,
-        "what is missing cannot be made of its id: send the history again, by any door",
+        "cannot be rebuilt from its id: ingest the history again",
         "A truth file requires it and it is missing: an id in a store, or a broken message in the quarantine.";
-    TruthSurplus: "truth_surplus", TruthSurplus, "nothing is deleted: find out who wrote it, and remove it by hand",
+    TruthSurplus: "truth_surplus", TruthSurplus, "repair never deletes: find out who wrote it and remove it manually",
         "An id is in a store, and no truth file has it, or one has it as not stored.";
 }
 

@@ -29,7 +29,7 @@ const BATCH: usize = 1_000;
 /// Batches that wait for the merge.
 const AHEAD: usize = 2;
 /// What is said when the disk cannot hold the rows.
-const FULL: &str = "rows of the warehouse cannot be kept on disk: give --sort-dir a folder with room";
+const FULL: &str = "cannot store warehouse rows on disk: set --sort-dir to a directory with free space";
 /// Sessions lost in a row, without a page between them, after which the scan fails.
 const LOST: u32 = 5;
 
@@ -111,7 +111,7 @@ async fn scan(
             return Err(e.into());
         }
         tracing::warn!(
-            "the warehouse's snapshot is lost ({e}): going on after {} in a later one",
+            "warehouse snapshot lost ({e}): continuing after {} in a new snapshot",
             after.as_deref().unwrap_or("nothing")
         );
     }
@@ -137,7 +137,7 @@ impl RowStream {
             if let Some(row) = self.batch.next() {
                 return Ok(Some(row));
             }
-            match self.from.recv().await.context("the rows of the warehouse broke off")? {
+            match self.from.recv().await.context("the warehouse rows ended early")? {
                 Ok(batch) if batch.is_empty() => return Ok(None),
                 batch => self.batch = batch?.into_iter(),
             }

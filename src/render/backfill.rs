@@ -18,17 +18,14 @@ impl fmt::Display for Outcome {
         write!(f, "{}", LabelledRows(&lines))?;
         write!(f, "{}", self.problems)?;
         if self.counts[Count::Rejected] > 0 {
-            writeln!(f, "  rejected messages are kept in {}", self.quarantine)?;
+            writeln!(f, "  rejected messages are stored in {}", self.quarantine)?;
         }
         if let Some(warning) = self.conditional_writes.warning() {
             writeln!(f, "  {warning}")?;
         }
         if let Some(why) = &self.stopped {
             writeln!(f, "stopped early: {why}")?;
-            writeln!(
-                f,
-                "to go on, run the same command again: what is stored already counts as existing and identical"
-            )?;
+            writeln!(f, "to resume, run the same command again: stored messages count as existing and identical")?;
         }
         Ok(())
     }

@@ -11,11 +11,11 @@ impl fmt::Display for Outcome {
         if let Some(made) = &self.made {
             writeln!(f, "bundle: {} files for {} in {took}, in {}", made.files.len(), made.arch, self.out)?;
             write!(f, "{made}")?;
-            writeln!(f, "to deploy it, read {}/DEPLOY.md", self.out)?;
+            writeln!(f, "to deploy, see {}/DEPLOY.md", self.out)?;
         }
         if let Some(why) = &self.stopped {
             writeln!(f, "bundle: stopped early after {took}: {why}; nothing was written")?;
-            writeln!(f, "to go on, run the same command again: cargo keeps what it has built")?;
+            writeln!(f, "to resume, run the same command again: cargo keeps what it has built")?;
         }
         Ok(())
     }
@@ -27,9 +27,12 @@ impl fmt::Display for Bundle {
         let lines = [
             ("zip", format!("{} bytes, unzipped {}: {}", count(self.zip_bytes), count(self.unzipped_bytes), self.zip)),
             ("CodeSha256", self.code_sha256.clone()),
-            ("needs", self.glibc.as_ref().map_or(needed.clone(), |glibc| format!("{needed}; glibc {glibc} or newer"))),
+            (
+                "libraries",
+                self.glibc.as_ref().map_or(needed.clone(), |glibc| format!("{needed}; glibc {glibc} or newer")),
+            ),
         ];
         write!(f, "{}", LabelledRows(&lines))?;
-        self.hints.iter().try_for_each(|hint| writeln!(f, "  hint: {hint}"))
+        self.hints.iter().try_for_each(|hint| writeln!(f, "  warning: {hint}"))
     }
 }

@@ -24,14 +24,14 @@ impl fmt::Display for Outcome {
                 [truth.ids, truth.quarantined, truth.refused, truth.never].map(count);
             writeln!(
                 f,
-                "  {}: {ids} ids to be stored, {quarantined} lines for the quarantine, {refused} that no topic takes, \
-                 {never} readings never delivered",
+                "  {}: {ids} ids to store, {quarantined} lines to quarantine, {refused} oversized, {never} readings not \
+                 delivered",
                 truth.file
             )?;
         }
         if let Some(why) = &self.stopped {
             writeln!(f, "stopped early: {why}")?;
-            writeln!(f, "to go on, run the same command again: files that are there stay as they are")?;
+            writeln!(f, "to resume, run the same command again: existing files are kept")?;
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ impl fmt::Display for Outcome {
             writeln!(f, "created {what}")?;
         }
         if self.created.is_empty() {
-            writeln!(f, "{}: everything was there", self.warehouse)?;
+            writeln!(f, "{}: schema is up to date", self.warehouse)?;
         }
         Ok(())
     }

@@ -5,7 +5,11 @@
 
 use std::fmt;
 use std::io::{self, Write};
+use std::path::Path;
 
+use serde::Serialize;
+
+use crate::charset;
 use crate::outcome::{CommandOutcome, Counter, Counts, Exit, Problems};
 pub(crate) use crate::outcome::{between, count, duration};
 
@@ -24,10 +28,10 @@ pub mod undo;
 /// The form of an outcome on stdout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum OutputFormat {
-    /// Lines for people.
+    /// Human-readable text
     #[default]
     Text,
-    /// One JSON object.
+    /// A single JSON object
     Json,
 }
 
@@ -64,7 +68,7 @@ impl Rendered {
     pub fn print(&self, form: OutputFormat) -> io::Result<()> {
         let text = match form {
             OutputFormat::Json if !self.json.is_null() => format!("{}\n", self.json),
-            _ => self.text.clone(),
+            _ => charset::shown(&self.text).into_owned(),
         };
         let mut out = io::stdout().lock();
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
@@ -72,6 +76,21 @@ impl Rendered {
             other => other,
         }
     }
+}
+
+/// Writes a report to a temporary name first: HTML, or JSON if the name ends in `.json`.
+///
+/// # Errors
+/// Returns an error if the file cannot be written.
+pub fn write_report(path: &Path, outcome: &(impl html::Page + Serialize)) -> io::Result<()> {
+    if !path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")) {
+        return html::write(path, outcome);
+    }
+    let dir = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let mut file = pipeline::atomic_file::temp_file_in(dir.unwrap_or_else(|| Path::new(".")))?;
+    serde_json::to_writer_pretty(&mut file, outcome)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map(drop).map_err(|e| e.error)
 }
 
 /// A table of two columns, the first padded: names and counts.
@@ -100,6 +119,27 @@ pub(crate) fn rows<C: Counter>(counts: &Counts<C>, message: &[C], rare: &[C]) ->
     rows.map(|(counter, n)| (counter.spec().title, count(n))).collect()
 }
 
+/// The most operands of a command that are shown.
+const SHOWN_OPERANDS: usize = 6;
+
+/// A command as it is displayed: a long list of files is shortened, which the JSON keeps.
+pub(crate) fn short_command(command: &str) -> String {
+    let Some(words) = shlex::split(command) else { return command.to_owned() };
+    let operands = words.iter().skip(2).take_while(|word| !word.starts_with("--")).count();
+    let omitted = operands.saturating_sub(SHOWN_OPERANDS);
+    if omitted == 0 {
+        return command.to_owned();
+    }
+    let joined = |words: &[String]| shlex::try_join(words.iter().map(String::as_str)).unwrap_or_default();
+    let (first, rest) = (&words[..2 + SHOWN_OPERANDS], &words[2 + operands..]);
+    format!("{} … ({} more files) {}", joined(first), count(omitted as u64), joined(rest)).trim_end().to_owned()
+}
+
+/// What to say behind a printed command whose address has no password.
+pub(crate) fn password_hint(command: &str) -> &'static str {
+    if command.contains("***") { " (replace *** with the password)" } else { "" }
+}
+
 fn is_count(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || b == b',')
 }
@@ -117,5 +157,21 @@ impl fmt::Display for Problems {
             writeln!(f, "  … and {} more (--output json has the first {}, -v logs all)", count(rest), Self::KEPT)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_list_of_files_is_shortened() {
+        let files: Vec<String> = (1..=90).map(|n| format!("f{n}.json")).collect();
+        let command = format!("ruminate publish {} --topic local", files.join(" "));
+        let short = "ruminate publish f1.json f2.json f3.json f4.json f5.json f6.json … (84 more files) --topic local";
+        assert_eq!(short_command(&command), short);
+        for whole in ["ruminate publish a b --topic local", "ruminate replay --farm 'a b'", ""] {
+            assert_eq!(short_command(whole), whole);
+        }
     }
 }

@@ -14,13 +14,16 @@ impl fmt::Display for Outcome {
         write!(f, "{}", LabelledRows(&lines))?;
         write!(f, "{}", self.problems)?;
         if self.counts[Count::Quarantined] > 0 {
-            writeln!(f, "  quarantined messages are kept in {}", self.quarantine)?;
+            writeln!(f, "  quarantined messages are stored in {}", self.quarantine)?;
         }
         if let Some(warning) = self.conditional_writes.warning() {
             writeln!(f, "  {warning}")?;
         }
         if self.counts[Count::Failed] > self.counts[Count::RowsRefused] && self.endpoint.is_none() {
-            writeln!(f, "to try the failed ones again, run the same command: what is stored counts as a duplicate")?;
+            writeln!(
+                f,
+                "to retry the failed messages, run the same command again: stored messages count as duplicates"
+            )?;
         }
         Ok(())
     }

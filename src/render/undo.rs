@@ -8,7 +8,7 @@ use pipeline::lake::ConditionalWrites;
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = if self.dry_run { "would be put back; nothing was changed" } else { "put back" };
+        let what = if self.dry_run { "would be reverted (dry run)" } else { "reverted" };
         writeln!(
             f,
             "undo: {} of {} changes {what}, in {}",
@@ -22,7 +22,7 @@ impl fmt::Display for Outcome {
             writeln!(f, "  {warning}")?;
         }
         if self[UndoCounter::Left] > 0 {
-            writeln!(f, "stopped early: asked to stop\nto go on, run the same command again")?;
+            writeln!(f, "stopped early: interrupted\nto resume, run the same command again")?;
         }
         Ok(())
     }

@@ -29,7 +29,7 @@ use crate::reader::{ObjectContent, Skip};
 use crate::sort::Sorted;
 use pipeline::lake::{ObjectMeta, Partition};
 
-const INTERRUPTED: &str = "asked to stop";
+const INTERRUPTED: &str = "interrupted";
 
 /// A run on its way.
 pub(super) struct ReplayRun {
@@ -288,7 +288,7 @@ impl ReplayRun {
             None => return,
             Some(Ok(result)) => result,
             Some(Err(e)) => {
-                return self.stop_because(format!("a loader failed, which is an error of this program: {e}"));
+                return self.stop_because(format!("a loader failed, this is a bug in ruminate: {e}"));
             }
         };
         let rows: u64 = loaded.places.values().sum();
@@ -354,7 +354,7 @@ impl ReplayRun {
         outcome.check()?;
         anyhow::ensure!(
             listed == self.seen,
-            "{} objects were listed and {listed} are accounted for, which is an error of this program",
+            "{} objects were listed and {listed} are accounted for; this is a bug in ruminate",
             self.seen,
         );
         Ok(outcome)

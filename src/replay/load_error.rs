@@ -15,6 +15,6 @@ pub(super) enum LoadError {
     #[error("a conflict was found, and --on-conflict is fail")]
     Conflict,
     /// Somebody wishes to stop while the batch waits.
-    #[error("asked to stop")]
+    #[error("interrupted")]
     Stopped,
 }

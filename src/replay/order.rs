@@ -27,6 +27,12 @@ pub(super) struct ReplayEntry {
     pub record: Box<Record>,
 }
 
+impl AsRef<Record> for ReplayEntry {
+    fn as_ref(&self) -> &Record {
+        &self.record
+    }
+}
+
 impl SortOrder for ReplayEntry {
     fn compare(&self, other: &Self) -> Ordering {
         self.id.cmp(&other.id).then_with(|| self.key.cmp(&other.key))

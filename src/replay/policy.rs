@@ -5,12 +5,12 @@ use std::fmt;
 /// What to do where a row holds other values than the lake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Policy {
-    /// The row stays; the conflict is reported with both values.
+    /// Keep the row and report both values
     #[default]
     Keep,
-    /// The lake's values replace the row's, which are written to an undo file first.
+    /// Overwrite the row, after saving it to the undo file
     Overwrite,
-    /// Stop at the first conflict.
+    /// Stop at the first conflict
     Fail,
 }
 

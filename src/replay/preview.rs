@@ -72,7 +72,7 @@ impl Plan {
         };
         let looked = cancel.run_until_cancelled(self.fill_preview(&mut preview, bulk, policy, reads)).await;
         if looked.transpose()?.is_none() {
-            preview.stopped = Some("asked to stop".into());
+            preview.stopped = Some("interrupted".into());
         }
         Ok(preview)
     }
@@ -195,22 +195,21 @@ async fn ask(bulk: &dyn BulkWarehouse, policy: Policy, preview: &mut Preview) {
         Err(e) => preview.obstacles.push(e.to_string()),
     }
     preview.changes.push(match preview.rows_now {
-        Some(_) => {
-            "rows that are missing are inserted; locks are held on these rows only, for about a second".to_owned()
-        }
-        None => "nothing, before there is a table: run `ruminate init` first".to_owned(),
+        Some(_) => "missing rows are inserted; only these rows are locked, for about a second".to_owned(),
+        None => "nothing, because there is no table: run `ruminate init` first".to_owned(),
     });
+    if preview.rows_now.is_none() {
+        return;
+    }
     preview.changes.push(match policy {
-        Policy::Keep => "rows that hold other values stay as they are and are reported".to_owned(),
-        Policy::Overwrite => {
-            "rows that hold other values are overwritten, each written to the undo file first".to_owned()
-        }
-        Policy::Fail => "at the first row that holds other values the run ends".to_owned(),
+        Policy::Keep => "rows with other values stay unchanged and are reported".to_owned(),
+        Policy::Overwrite => "rows with other values are overwritten, after each is saved to the undo file".to_owned(),
+        Policy::Fail => "the run stops at the first row with other values".to_owned(),
     });
     preview.changes.push(match bulk.open_journal(false).await {
-        Ok(true) => "the journal ruminate_journal is there and takes this run's notes".to_owned(),
-        Ok(false) => "the table ruminate_journal is created beside it (unless --no-journal)".to_owned(),
-        Err(e) => format!("the journal cannot be looked for: {e}"),
+        Ok(true) => "the run is recorded in the existing table ruminate_journal".to_owned(),
+        Ok(false) => "the table ruminate_journal is created (unless --no-journal)".to_owned(),
+        Err(e) => format!("cannot check for the journal: {e}"),
     });
 }
 

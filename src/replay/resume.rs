@@ -116,7 +116,7 @@ impl ResumeState {
                 Ok(RunEntry::Day(day)) => days.push((entry.seq, day)),
                 Ok(RunEntry::Batch(batch)) => {
                     tracing::warn!(
-                        "the rows between {} and {} are not those that the journal speaks of: they are done again",
+                        "rows between {} and {} do not match the journal: reloading them",
                         batch.first,
                         batch.last
                     );

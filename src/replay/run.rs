@@ -72,13 +72,13 @@ pub async fn run(replay: Replay, progress: &Progress, cancel: &CancellationToken
 
 fn warn_of_nothing(plan: &Plan, journal: Option<&JournalMode>) {
     if plan.partitions.is_empty() && !matches!(journal, Some(JournalMode::Resume(_))) {
-        tracing::warn!("no partition of the lake lies in this span: check --lake, --farm, --from and --to");
+        tracing::warn!("the lake has no partition in this span: check --lake, --farm, --from and --to");
     }
 }
 
 fn sorters(settings: &SortSettings) -> anyhow::Result<Sorters> {
     Sorters::new(settings).map_err(|e| {
         let folder = settings.dir.display();
-        anyhow::anyhow!("nothing can be sorted in {folder}: {e}: name another folder with --sort-dir")
+        anyhow::anyhow!("cannot sort in {folder}: {e}: use another --sort-dir")
     })
 }

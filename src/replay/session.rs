@@ -37,7 +37,7 @@ impl Session {
             None => (None, None),
             Some(JournalMode::New) => {
                 bulk.open_journal(true).await?;
-                (Some(Journal::new(header.started_at)?), None)
+                (Some(Journal::new(header.started_at)), None)
             }
             Some(JournalMode::Resume(earlier)) => (Some(earlier.0.journal.clone()), Some(earlier.0)),
         };

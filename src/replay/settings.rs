@@ -83,8 +83,8 @@ pub async fn find_resumable_run(
     let changed = header.changed_options(&plan.run_header(policy));
     anyhow::ensure!(
         changed.is_empty(),
-        "run {run} of {} has not ended and was asked for other things ({}): give the same to go on with it, or leave \
-         --resume away to begin anew, which is safe",
+        "unfinished run {run} of {} used other options ({}): use the same options to resume it, or omit --resume to start \
+         over, which is safe",
         header.started_at.format("%Y-%m-%d %H:%M UTC"),
         changed.join("; ")
     );

@@ -19,6 +19,7 @@ use crate::cancellation::CancellationToken;
 use crate::progress::Progress;
 use crate::reader::Skip;
 use crate::sort::SortSettings;
+use pipeline::lake::ThrottleStats;
 use pipeline::warehouse::{BulkWarehouse, TableName};
 
 /// Times the new table catches up before it is swapped in, at most; the last time is after the swap anyway.
@@ -34,9 +35,7 @@ pub fn shadow_table_name(table: &TableName) -> anyhow::Result<TableName> {
 
 fn named(table: &TableName, suffix: &str) -> anyhow::Result<TableName> {
     let name = format!("{table}{suffix}");
-    name.parse()
-        .map_err(|e: String| anyhow::anyhow!(e))
-        .with_context(|| format!("there is no room for the name {name}"))
+    name.parse().map_err(|e: String| anyhow::anyhow!(e)).with_context(|| format!("the name {name} is too long"))
 }
 
 /// The table whose place a new one is to take.
@@ -67,10 +66,10 @@ pub async fn replay_into_new_table(
     let SwapOptions { table, name, .. } = &swap;
     let shadow_name = shadow_table_name(name)?;
     let obstacles = table.swap_blockers().await?;
-    ensure!(obstacles.is_empty(), "table {name} cannot be replaced: {}", obstacles.join("; "));
+    ensure!(obstacles.is_empty(), "cannot swap table {name}: {}", obstacles.join("; "));
     let shadow = Arc::clone(&replay.bulk);
     if !table.create_like(&shadow_name).await? && !swap.resume && shadow.status().await?.rows != Some(0) {
-        bail!("table {shadow_name} is there from an earlier attempt: go on with --resume, or drop it and begin anew");
+        bail!("shadow table {shadow_name} exists from an earlier attempt: use --resume, or drop it");
     }
     let mut replay = Replay { verify: true, ..replay };
     if !replay.plan.is_historical() {
@@ -158,7 +157,7 @@ impl TableSwapRun<'_> {
         let catches_up = !self.plan.is_historical();
         for _ in 0..if catches_up { CATCH_UPS } else { 0 } {
             let more = self.catch_up(false).await;
-            if more.context("before the swap, while what came meanwhile was read")? == 0 {
+            if more.context("before the swap, while reading new objects")? == 0 {
                 break;
             }
         }
@@ -167,14 +166,14 @@ impl TableSwapRun<'_> {
         if there_is_one {
             let counted = self.cancel.run_until_cancelled(self.shadow.count_rows_only_in(name)).await;
             let Some(only_in_old) = counted.transpose().context(BEFORE)? else {
-                bail!("asked to stop before the swap, with the new table loaded")
+                bail!("interrupted before the swap, with the new table loaded")
             };
             self.cut_over.only_in_old = only_in_old;
         }
         let against = swap_blockers(&self.outcome, &self.cut_over, self.swap.accept_missing);
         if !against.is_empty() {
             self.cut_over.why_not = Some(format!(
-                "{}: it stays as {}; mend that and go on with --resume, or swap all the same with --accept-missing N",
+                "{}: it stays as {}; fix that and use --resume, or swap anyway with --max-missing N",
                 against.join("; "),
                 self.cut_over.shadow
             ));
@@ -184,7 +183,7 @@ impl TableSwapRun<'_> {
         self.rename(&old).await?;
         self.cut_over.old = there_is_one.then(|| old.to_string());
         if catches_up {
-            let kept = if there_is_one { format!("; the old table is kept as {old}") } else { String::new() };
+            let kept = if there_is_one { format!("; the old table is {old}") } else { String::new() };
             self.catch_up(true).await.with_context(|| {
                 format!(
                     "after the swap, while what came meanwhile was read ({name} is the new table{kept}; what is not \
@@ -227,6 +226,7 @@ impl TableSwapRun<'_> {
         let (inserted, stopped) = (more.counts[Counter::Inserted], more.stopped.take());
         self.outcome.cutoff = more.cutoff;
         self.cut_over.caught_up += inserted;
+        self.outcome.pressure = ThrottleStats::default(); // the lake counts from its opening on
         self.outcome.merge(more);
         match stopped {
             Some(why) => bail!(why),
@@ -247,7 +247,7 @@ fn swap_blockers(outcome: &Outcome, cut_over: &TableSwap, accept_missing: u64) -
         against.push(format!("{unread} rows were not read back"));
     }
     if outcome.counts[Counter::Unverified] > 0 {
-        against.push(format!("{} rows were read back wrong", outcome.counts[Counter::Unverified]));
+        against.push(format!("{} rows do not match the lake", outcome.counts[Counter::Unverified]));
     }
     let missing = outcome.counts[Counter::Archived]
         + outcome.counts[Counter::Unreadable]

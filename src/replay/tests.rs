@@ -186,9 +186,10 @@ async fn a_conflict_is_kept_overwritten_or_ends_the_run_and_what_was_overwritten
         (1, 1, Some(path.display().to_string()))
     );
     assert_eq!(counts(&scene.run(scene.replay().await).await), [0, 20, 0, 0, 0, 0]);
-    let undone = crate::undo::revert(&scene.warehouse, &*scene.lake, &path, "t", false, &CancellationToken::default())
-        .await
-        .unwrap();
+    let undone =
+        crate::undo::revert(&scene.warehouse, Some(&*scene.lake), &path, "t", false, &CancellationToken::default())
+            .await
+            .unwrap();
     assert_eq!(
         (undone[crate::undo::UndoCounter::Changes], undone[crate::undo::UndoCounter::Restored]),
         (1, 1),

@@ -182,7 +182,7 @@ impl Throttle {
     /// Takes over limits that were changed.
     fn reload_limits(&self, state: &mut State) {
         if let Some(limits) = (self.reload)() {
-            tracing::info!("the limits are now {limits:?}");
+            tracing::info!("throttle limits changed: {limits:?}");
             state.change(limits);
         }
     }
@@ -190,7 +190,7 @@ impl Throttle {
     /// The end of a wait for a signal, as an error that another try can help.
     fn timed_out(&self, wait: &WaitReason, unavailable_timeout: Duration) -> warehouse::Error {
         let message = format!(
-            "a signal that is watched could not be had for {} s (--patience): {}",
+            "a throttling signal was unavailable for {} s (--unavailable-timeout): {}",
             unavailable_timeout.as_secs(),
             wait.detail
         );
@@ -228,7 +228,7 @@ impl Throttle {
         if let Some(file) = &state.limits.pause_file
             && file.exists()
         {
-            let says = format!("the file {} is there", file.display());
+            let says = format!("pause file {} exists", file.display());
             state.unavailable_since = None; // nobody is asked meanwhile
             return WaitReason::new("pause file", says);
         }
@@ -249,7 +249,7 @@ impl Throttle {
         }
         let rate = state.limits.rows_per_second?;
         if state.next > Instant::now() {
-            WaitReason::new(RATE, format!("no more than {rate} rows a second"))
+            WaitReason::new(RATE, format!("at most {rate} rows per second"))
         } else {
             None
         }
@@ -287,7 +287,8 @@ impl Throttle {
         }
         let metrics = self.bulk.load_metrics(query).await?;
         if let Some(max) = limits.max_threads_running {
-            let uncounted = || self.no_signal("nobody counts its threads: leave --max-threads-running away".into());
+            let uncounted =
+                || self.no_signal("it does not report running threads: remove --max-threads-running".into());
             let running = metrics.threads_running.ok_or_else(uncounted)?;
             if running > max {
                 return Ok(WaitReason::new("threads running", format!("{running} threads run, more than {max}")));
@@ -300,17 +301,17 @@ impl Throttle {
     async fn check_replica_lag(&self, limits: &ThrottleLimits) -> Result<Option<WaitReason>, warehouse::Error> {
         let Some(max) = limits.max_replica_lag else { return Ok(None) };
         if self.replicas.is_empty() {
-            return Err(self.no_signal("--max-replica-lag watches nothing: name a replica with --replica".into()));
+            return Err(self.no_signal("--max-replica-lag needs a replica to monitor: add --replica URL".into()));
         }
         for replica in &self.replicas {
             let follows_none = || warehouse::Error {
                 reason: Reason::Other,
                 about: replica.address(),
-                message: "it follows no source, so that its lag says nothing: name a replica with --replica".into(),
+                message: "it is not a replica: pass the URL of one with --replica".into(),
             };
             let lag = replica.replica_lag().await?.ok_or_else(follows_none)?.as_secs_f64();
             if lag > max {
-                let says = format!("{} is {lag:.0} s behind, more than {max}", replica.address());
+                let says = format!("{} lags {lag:.0} s, over {max} s", replica.address());
                 return Ok(WaitReason::new("replica lag", says));
             }
         }
@@ -338,9 +339,9 @@ impl State {
     /// Says that a wait begins: aloud the first time, and each time that a signal cannot be had.
     fn tell(&self, wait: &WaitReason) {
         if wait.signal == NONE || (wait.signal != RATE && !self.pauses.contains_key(wait.signal)) {
-            tracing::warn!("waiting: {}", wait.detail);
+            tracing::warn!("paused: {}", wait.detail);
         } else {
-            tracing::debug!("waiting: {}", wait.detail);
+            tracing::debug!("paused: {}", wait.detail);
         }
     }
 }

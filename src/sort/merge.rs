@@ -4,10 +4,9 @@ use std::io;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
 
-use extsort::SortedIterator;
-
+use super::run::MergedRuns;
 use super::runs::RunFiles;
-use super::{BATCH, Compare, EncodedEntry, ON_THE_WAY, SortOrder};
+use super::{BATCH, ON_THE_WAY, SortOrder};
 
 /// Entries in their order; more than a few are read back from disk by a thread of its own, ahead of whoever takes them.
 pub(crate) struct Sorted<T: SortOrder> {
@@ -18,7 +17,7 @@ pub(crate) struct Sorted<T: SortOrder> {
 
 /// Who reads the runs back.
 enum SortedSource<T: SortOrder> {
-    Inline(SortedIterator<EncodedEntry<T>, Compare<T>>),
+    Inline(MergedRuns<T>),
     Prefetched {
         batch: std::vec::IntoIter<T>,
         /// `None` once all has come, or a failure.
@@ -32,8 +31,8 @@ impl<T: SortOrder> Sorted<T> {
     ///
     /// # Errors
     /// Returns an error if no thread can be started.
-    pub(super) fn of(entries: SortedIterator<EncodedEntry<T>, Compare<T>>, runs: Option<RunFiles>) -> io::Result<Self> {
-        let source = if entries.sorted_count() > BATCH as u64 {
+    pub(super) fn of(entries: MergedRuns<T>, runs: Option<RunFiles>) -> io::Result<Self> {
+        let source = if entries.entry_count() > BATCH as u64 {
             SortedSource::ahead(entries)?
         } else {
             SortedSource::Inline(entries)
@@ -43,11 +42,11 @@ impl<T: SortOrder> Sorted<T> {
 }
 
 impl<T: SortOrder> SortedSource<T> {
-    fn ahead(mut entries: SortedIterator<EncodedEntry<T>, Compare<T>>) -> io::Result<Self> {
+    fn ahead(mut entries: MergedRuns<T>) -> io::Result<Self> {
         let (to, from) = sync_channel(ON_THE_WAY);
         let read = move || {
             loop {
-                let batch: io::Result<Vec<T>> = entries.by_ref().take(BATCH).map(|entry| Ok(entry?.0)).collect();
+                let batch: io::Result<Vec<T>> = entries.by_ref().take(BATCH).collect();
                 let last = batch.as_ref().map_or(true, |batch| batch.len() < BATCH);
                 if to.send(batch).is_err() || last {
                     return;
@@ -74,7 +73,7 @@ impl<T: SortOrder> Iterator for Sorted<T> {
 
     fn next(&mut self) -> Option<Self::Item> {
         match &mut self.source {
-            SortedSource::Inline(entries) => Some(entries.next()?.map(|entry| entry.0)),
+            SortedSource::Inline(entries) => entries.next(),
             SortedSource::Prefetched { batch, from, .. } => {
                 if batch.len() == 0 {
                     match from.as_ref()?.recv() {

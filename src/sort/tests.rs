@@ -1,6 +1,7 @@
 //! Sorting within a few entries of memory, on disks that fail, and among what dead processes left.
 
 use std::fs::File;
+use std::io;
 
 use super::runs::{LOCK, YOUNG};
 use super::*;
@@ -34,6 +35,23 @@ fn a_disk_that_fails_in_the_midst_is_said_and_nobody_waits_for_ever() {
     assert!(sorted.next().unwrap().is_ok());
     drop((sorted, dir));
     assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_run_that_lost_its_end_is_an_error_wherever_it_was_cut() {
+    for cut in [0, 1, 4, 5, 21, 42] {
+        let home = tempfile::tempdir().unwrap();
+        let mut sorter = Sorter::in_dir(10, &SortDir::in_dir(home.path()).unwrap()).unwrap();
+        (0..5_000).for_each(|n| sorter.push(OrderedId::new(&format!("{n:08x}-0000-8000-8000-000000000000"))).unwrap());
+        let first = sorter.runs.as_ref().unwrap().dir.path().join("0");
+        // The thread has taken all but the last batches: the first run is on disk, and nothing is written to it again.
+        let file = File::options().write(true).open(first).unwrap();
+        let whole = file.metadata().unwrap().len();
+        assert_eq!(whole % 21, 0, "a length and seventeen bytes for each id");
+        file.set_len(cut).unwrap();
+        let read: io::Result<Vec<OrderedId>> = sorter.finish().unwrap().collect();
+        assert_eq!(read.unwrap_err().kind(), io::ErrorKind::UnexpectedEof, "cut to {cut} of {whole} bytes");
+    }
 }
 
 #[test]

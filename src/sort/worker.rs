@@ -4,12 +4,9 @@ use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
-use extsort::{ExternalSorter, PushExternalSorter};
-
+use super::run::RunWriter;
 use super::runs::{RunFiles, SortDir};
-use super::{BATCH, Compare, EncodedEntry, ON_THE_WAY, SortOrder, Sorted};
-
-type Runner<T> = PushExternalSorter<EncodedEntry<T>, Compare<T>>;
+use super::{BATCH, ON_THE_WAY, SortOrder, Sorted};
 
 /// Takes entries in any order and gives them back in theirs; more than a few are sorted in a thread of their own.
 pub(crate) struct Sorter<T: SortOrder> {
@@ -21,10 +18,10 @@ pub(crate) struct Sorter<T: SortOrder> {
 /// Who sorts.
 enum SortWorker<T: SortOrder> {
     /// Whoever pushes: there was no whole batch yet.
-    Inline(Box<Runner<T>>),
+    Inline(Box<RunWriter<T>>),
     Thread {
         to: SyncSender<Vec<T>>,
-        thread: JoinHandle<io::Result<Runner<T>>>,
+        thread: JoinHandle<io::Result<RunWriter<T>>>,
     },
     /// Nobody, after a failure.
     Failed,
@@ -46,10 +43,8 @@ impl<T: SortOrder> Sorter<T> {
     }
 
     fn with(run: usize, runs: Option<RunFiles>) -> Self {
-        let compare: Compare<T> = |a, b| a.0.compare(&b.0);
-        let sorter = ExternalSorter::new().with_segment_size(run.max(1));
-        let sorter = runs.iter().fold(sorter, |sorter, runs| sorter.with_sort_dir(runs.dir.path().to_path_buf()));
-        Self { batch: Vec::new(), work: SortWorker::Inline(Box::new(sorter.pushed_by(compare))), runs }
+        let writer = RunWriter::new(run, runs.as_ref().map(|runs| runs.dir.path().to_path_buf()));
+        Self { batch: Vec::new(), work: SortWorker::Inline(Box::new(writer)), runs }
     }
 
     /// Takes an entry; waits where the sorting cannot keep up.
@@ -79,7 +74,7 @@ impl<T: SortOrder> Sorter<T> {
     }
 
     /// The sorter with all that was sent to it, once it has that.
-    fn runner(&mut self) -> io::Result<Runner<T>> {
+    fn runner(&mut self) -> io::Result<RunWriter<T>> {
         match std::mem::replace(&mut self.work, SortWorker::Failed) {
             SortWorker::Inline(sorter) => Ok(*sorter),
             SortWorker::Thread { to, thread } => {
@@ -96,15 +91,15 @@ impl<T: SortOrder> Sorter<T> {
     /// A run cannot be written or read back.
     pub(crate) fn finish(mut self) -> io::Result<Sorted<T>> {
         let mut sorter = self.runner()?;
-        self.batch.drain(..).try_for_each(|entry| sorter.push(EncodedEntry(entry)))?;
-        Sorted::of(sorter.done()?, self.runs)
+        self.batch.drain(..).try_for_each(|entry| sorter.push(entry))?;
+        Sorted::of(sorter.merge()?, self.runs)
     }
 }
 
 /// Sorts what comes, until no more does.
-fn sort<T: SortOrder>(mut sorter: Runner<T>, from: &Receiver<Vec<T>>) -> io::Result<Runner<T>> {
+fn sort<T: SortOrder>(mut sorter: RunWriter<T>, from: &Receiver<Vec<T>>) -> io::Result<RunWriter<T>> {
     for batch in from {
-        batch.into_iter().try_for_each(|entry| sorter.push(EncodedEntry(entry)))?;
+        batch.into_iter().try_for_each(|entry| sorter.push(entry))?;
     }
     Ok(sorter)
 }

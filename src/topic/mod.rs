@@ -137,6 +137,11 @@ pub trait Topic: Send + Sync + fmt::Debug {
     /// The topic's name.
     fn address(&self) -> String;
 
+    /// The address of the service if it is not that of AWS: a mock or a proxy.
+    fn endpoint(&self) -> Option<String> {
+        None
+    }
+
     /// What one call may hold.
     fn limits(&self) -> BatchLimits;
 

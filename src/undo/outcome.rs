@@ -1,7 +1,5 @@
 //! The outcome of an undo: how many of the changes in an undo file were reverted.
 
-use std::ops::{Index, IndexMut};
-
 use serde::{Deserialize, Serialize};
 
 use crate::outcome::{Counts, Exit, Problems, counters};
@@ -12,12 +10,12 @@ counters! {
     pub enum UndoCounter {
         Changes: "changes", "changes", Input, "Changes that the file has.";
         Restored: "restored", "restored", Part, "Rows and objects that are again as they were.";
-        Already: "already", "restored already", Part, "Rows and objects that were so already.";
-        ChangedSince: "changed_since", "changed since", Finding,
+        Already: "already", "already restored", Part, "Rows and objects that were so already.";
+        ChangedSince: "changed_since", "modified since", Finding,
             "Rows and objects that were changed since, or are gone, and stay as they are.";
-        Broken: "broken", "lines broken off", DetailFinding,
+        Broken: "broken", "truncated lines", DetailFinding,
             "Lines that broke off before their changes were made, which are none of the changes.";
-        Left: "left", "not looked at", Skipped, "Changes that were not looked at, because the run was stopped.";
+        Left: "left", "not processed", Skipped, "Changes that were not looked at, because the run was stopped.";
     }
 }
 
@@ -45,7 +43,7 @@ impl Outcome {
     /// Returns an error of this program if the counts do not add up.
     pub fn check(&self) -> anyhow::Result<()> {
         let (changes, parts) = (self[UndoCounter::Changes], self.counts.parts());
-        anyhow::ensure!(changes == parts, "{changes} changes are {parts} in parts, which is an error of this program");
+        anyhow::ensure!(changes == parts, "{changes} changes are {parts} in parts; this is a bug in ruminate");
         Ok(())
     }
 
@@ -72,19 +70,7 @@ impl crate::outcome::CommandOutcome for Outcome {
     }
 }
 
-impl Index<UndoCounter> for Outcome {
-    type Output = u64;
-
-    fn index(&self, counter: UndoCounter) -> &u64 {
-        &self.counts[counter]
-    }
-}
-
-impl IndexMut<UndoCounter> for Outcome {
-    fn index_mut(&mut self, counter: UndoCounter) -> &mut u64 {
-        &mut self.counts[counter]
-    }
-}
+counters! { impl Outcome { counts: UndoCounter } }
 
 #[cfg(test)]
 mod tests {

@@ -26,7 +26,7 @@ pub(super) enum Change {
 pub(super) struct ChangeReader<'a> {
     file: BufReader<File>,
     table: &'a str,
-    lake: String,
+    lake: Option<String>,
     schema: &'a TableSchema,
     /// Where pieces begin, the oldest first, and where the file ends.
     marks: Vec<u64>,
@@ -43,7 +43,7 @@ impl<'a> ChangeReader<'a> {
     ///
     /// # Errors
     /// The file cannot be read, holds no line as [`Undo`] writes it, or one that speaks of another table or lake.
-    pub(super) fn open(path: &Path, table: &'a str, lake: String, schema: &'a TableSchema) -> io::Result<Self> {
+    pub(super) fn open(path: &Path, table: &'a str, lake: Option<String>, schema: &'a TableSchema) -> io::Result<Self> {
         let file = BufReader::new(File::open(path)?);
         let (count, not_made) = (0, HashSet::new());
         let mut changes = Self { file, table, lake, schema, marks: vec![0], count, broken: Vec::new(), not_made };
@@ -68,7 +68,7 @@ impl<'a> ChangeReader<'a> {
             changes.marks.push(at);
         }
         if changes.count == 0 && !changes.broken.is_empty() {
-            return Err(invalid("line 1: no line is of the form that --on-conflict overwrite and --repair write"));
+            return Err(invalid("line 1: not an undo file of --on-conflict overwrite or --repair"));
         }
         Ok(changes)
     }
@@ -78,13 +78,13 @@ impl<'a> ChangeReader<'a> {
         let Ok(line) = serde_json::from_slice::<Json>(line) else { return Ok(None) };
         let line = match serde_json::from_value(line).map_err(|e| e.to_string())? {
             UndoEntry::Row(line) => line,
-            UndoEntry::Object(line) if line.lake != self.lake => {
-                return Err(format!("it is about the lake {}: give --lake", line.lake));
+            UndoEntry::Object(line) if self.lake.as_ref() != Some(&line.lake) => {
+                return Err(format!("is for the lake {}: check --lake", line.lake));
             }
             UndoEntry::Object(line) => return Ok(Some((Change::Object(line), false))),
         };
         if line.table != self.table {
-            return Err(format!("it is about table {}, not {}", line.table, self.table));
+            return Err(format!("is for table {}, not {}", line.table, self.table));
         }
         let row = |members| Row::from_json(members, self.schema);
         let before = line.before.as_ref().map(row).transpose()?;

@@ -18,13 +18,14 @@ use pipeline::warehouse::{BulkWarehouse, ChangeSet, InsertResult};
 /// A row before a change and after it.
 type BeforeAfter = (Option<Row>, Row);
 
-/// Puts back what an undo file tells of, newest first; what has changed since stays as it is.
+/// Reverts the changes in an undo file, newest first; what has changed since stays as it is. The lake is required only if
+/// the file has changes of objects.
 ///
 /// # Errors
 /// The file cannot be read or is about another table or lake; a store cannot be reached or refuses.
 pub async fn revert(
     warehouse: &dyn BulkWarehouse,
-    lake: &dyn Lake,
+    lake: Option<&dyn Lake>,
     path: &Path,
     table: &str,
     dry_run: bool,
@@ -33,14 +34,14 @@ pub async fn revert(
     let started = Instant::now();
     let schema = warehouse.table_schema().await?;
     let about = || format!("the undo file {}", path.display());
-    let mut changes = ChangeReader::open(path, table, lake.identity(), &schema).with_context(about)?;
+    let mut changes = ChangeReader::open(path, table, lake.map(Lake::identity), &schema).with_context(about)?;
     let mut undone = Outcome { dry_run, ..Outcome::default() };
     undone[UndoCounter::Changes] = changes.count;
     undone[UndoCounter::Broken] = changes.broken.len() as u64;
     let mut work = Reverter { warehouse, lake, schema: &schema, undone };
     for number in std::mem::take(&mut changes.broken) {
-        let why = "it broke off before its change was made, and is left out";
-        work.undone.problems.add("broken off", format!("line {number}"), why);
+        let why = "truncated before its change was made: skipped";
+        work.undone.problems.add("truncated", format!("line {number}"), why);
     }
     'pieces: while let Some(piece) = changes.next().with_context(about)? {
         let (mut rows, mut objects) = (Vec::new(), Vec::new());
@@ -85,7 +86,7 @@ fn split_unique_ids(changes: &[BeforeAfter]) -> Vec<&[BeforeAfter]> {
 
 struct Reverter<'a> {
     warehouse: &'a dyn BulkWarehouse,
-    lake: &'a dyn Lake,
+    lake: Option<&'a dyn Lake>,
     schema: &'a TableSchema,
     undone: Outcome,
 }
@@ -161,14 +162,15 @@ impl Reverter<'_> {
 
     fn changed(&mut self, id: &str, is_there: bool) {
         self.undone[UndoCounter::ChangedSince] += 1;
-        let why = if is_there { "it holds other values than were written" } else { "there is no such row" };
-        self.undone.problems.add("changed since", id, why);
+        let why = if is_there { "modified since" } else { "the row no longer exists" };
+        self.undone.problems.add("modified_since", id, why);
     }
 
     async fn revert_object(&mut self, object: &ObjectEntry) -> anyhow::Result<()> {
+        let lake = self.lake.context("objects were changed: pass --lake URL")?; // the lines were checked before
         let ObjectEntry { lake: _, key, before, after } = object;
-        let listed = head(self.lake, key).await?;
-        let now = match self.lake.get(key).await {
+        let listed = head(lake, key).await?;
+        let now = match lake.get(key).await {
             Ok(body) => Some(body),
             Err(e) if e.reason == Reason::NotFound => None,
             Err(e) => return Err(e.into()),
@@ -182,15 +184,15 @@ impl Reverter<'_> {
             && now == after.as_bytes()
         {
             let body = before.as_ref().map(|before| Bytes::from(before.clone()));
-            if self.undone.dry_run || self.lake.change_if_match(key, &meta.etag, body).await? == ChangeResult::Done {
-                self.undone.conditional_writes = (!self.undone.dry_run).then(|| self.lake.conditions().change);
+            if self.undone.dry_run || lake.change_if_match(key, &meta.etag, body).await? == ChangeResult::Done {
+                self.undone.conditional_writes = (!self.undone.dry_run).then(|| lake.conditions().change);
                 self.undone[UndoCounter::Restored] += 1;
                 return Ok(());
             }
         }
         self.undone[UndoCounter::ChangedSince] += 1;
-        let why = if now.is_some() { "it holds another text than was written" } else { "there is no such object" };
-        self.undone.problems.add("changed since", key.as_str(), why);
+        let why = if now.is_some() { "modified since" } else { "the object no longer exists" };
+        self.undone.problems.add("modified_since", key.as_str(), why);
         Ok(())
     }
 }

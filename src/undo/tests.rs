@@ -25,7 +25,7 @@ fn pairs(changes: &[(Row, Row)]) -> impl Iterator<Item = RowChange<'_>> {
 /// All that a file tells of.
 fn read(path: &Path, table: &str) -> io::Result<Vec<(Row, Row)>> {
     let schema = TableSchema::standard();
-    let mut changes = ChangeReader::open(path, table, MemoryLake::default().identity(), &schema)?;
+    let mut changes = ChangeReader::open(path, table, Some(MemoryLake::default().identity()), &schema)?;
     let mut all = Vec::new();
     while let Some(piece) = changes.next()? {
         all.extend(piece.into_iter().map(|change| match change {
@@ -51,7 +51,7 @@ fn doubles_come_back_bit_by_bit() {
     let weights = [400.67699999999996, 532.899 + f64::EPSILON * 512.0, 5e-324, f64::MAX, 0.1 + 0.2];
     let changes = weights.map(|weight| (double(weight), double(weight + 1.0)));
     scene.write(&changes);
-    let mut told = ChangeReader::open(&scene.path, "t", "lake".into(), &schema).unwrap();
+    let mut told = ChangeReader::open(&scene.path, "t", Some("lake".into()), &schema).unwrap();
     let read = told.next().unwrap().unwrap().into_iter().rev();
     for (change, (before, after)) in read.zip(changes) {
         assert_eq!(change, Change::Row(Box::new((Some(before), after))));
@@ -109,7 +109,7 @@ fn a_line_that_broke_off_spoils_no_other() {
     scene.break_off(9);
     scene.write(&changes[2..]);
     assert_eq!(read(&scene.path, "t").unwrap(), [changes[2].clone(), changes[0].clone()]);
-    assert_eq!(ChangeReader::open(&scene.path, "t", String::new(), &TableSchema::standard()).unwrap().broken, [2]);
+    assert_eq!(ChangeReader::open(&scene.path, "t", None, &TableSchema::standard()).unwrap().broken, [2]);
     // A whole line of which only the end is missing is a line.
     scene.break_off(1);
     scene.write(&changes[1..2]);
@@ -147,9 +147,10 @@ async fn a_long_file_is_put_back_change_by_change() {
     warehouse.init().await.unwrap();
     all.iter().for_each(|(_, after)| warehouse.overwrite(after.clone()));
     warehouse.remove("5");
-    let undone = revert(&warehouse, &MemoryLake::default(), &scene.path, "t", false, &CancellationToken::default())
-        .await
-        .unwrap();
+    let undone =
+        revert(&warehouse, Some(&MemoryLake::default()), &scene.path, "t", false, &CancellationToken::default())
+            .await
+            .unwrap();
     let gone = all.iter().filter(|(_, after)| after.id() == "5").count() as u64;
     assert_eq!((undone[UndoCounter::Changes], undone[UndoCounter::ChangedSince]), (all.len() as u64, gone), "{undone}");
     assert_eq!(
@@ -172,14 +173,15 @@ async fn who_wishes_to_stop_is_told_what_is_left() {
     warehouse.overwrite(row(3.0));
     let cancel = CancellationToken::default();
     cancel.cancel();
-    let undone = revert(&warehouse, &MemoryLake::default(), &scene.path, "t", false, &cancel).await.unwrap();
+    let undone = revert(&warehouse, Some(&MemoryLake::default()), &scene.path, "t", false, &cancel).await.unwrap();
     assert_eq!(
         (undone[UndoCounter::Changes], undone[UndoCounter::Left], undone[UndoCounter::Restored], undone.exit()),
         (2, 2, 0, Exit::Stopped)
     );
-    let undone = revert(&warehouse, &MemoryLake::default(), &scene.path, "t", false, &CancellationToken::default())
-        .await
-        .unwrap();
+    let undone =
+        revert(&warehouse, Some(&MemoryLake::default()), &scene.path, "t", false, &CancellationToken::default())
+            .await
+            .unwrap();
     assert_eq!((undone[UndoCounter::Left], undone[UndoCounter::Restored], undone.exit()), (0, 2, Exit::Clean));
 }
 
@@ -211,7 +213,8 @@ async fn what_was_not_there_goes_again_and_what_was_written_over_comes_back_unle
     lake.overwrite("a/touched", "newer");
     lake.remove("a/gone");
     for (dry_run, restored, already) in [(true, 3, 1), (false, 3, 1), (false, 0, 4)] {
-        let undone = revert(&warehouse, &lake, &scene.path, "t", dry_run, &CancellationToken::default()).await.unwrap();
+        let undone =
+            revert(&warehouse, Some(&lake), &scene.path, "t", dry_run, &CancellationToken::default()).await.unwrap();
         let counts = (
             undone[UndoCounter::Changes],
             undone[UndoCounter::Restored],
@@ -226,7 +229,7 @@ async fn what_was_not_there_goes_again_and_what_was_written_over_comes_back_unle
     assert_eq!(lake.keys(), ["a/over", "a/touched"]);
     assert_eq!(lake.get("a/over").await.unwrap(), "old");
     let other = lake.sibling("other");
-    let e = revert(&warehouse, &*other, &scene.path, "t", true, &CancellationToken::default()).await.unwrap_err();
+    let e = revert(&warehouse, Some(&*other), &scene.path, "t", true, &CancellationToken::default()).await.unwrap_err();
     assert!(format!("{e:#}").contains("give --lake"), "{e:#}");
 }
 
@@ -241,9 +244,10 @@ async fn a_row_that_has_its_old_spelling_again_is_as_it_was() {
     let warehouse = pipeline::warehouse::memory::Memory::default();
     warehouse.init().await.unwrap();
     warehouse.overwrite(before);
-    let undone = revert(&warehouse, &MemoryLake::default(), &scene.path, "t", false, &CancellationToken::default())
-        .await
-        .unwrap();
+    let undone =
+        revert(&warehouse, Some(&MemoryLake::default()), &scene.path, "t", false, &CancellationToken::default())
+            .await
+            .unwrap();
     assert_eq!(
         (undone[UndoCounter::Already], undone[UndoCounter::Restored], undone[UndoCounter::ChangedSince]),
         (1, 0, 0),

@@ -57,7 +57,7 @@ fn what_cannot_be_reached_is_named_with_what_to_do() {
     let scene = ready("AWS_REGION", "sa-east-1");
     refused(&scene.run(&["replay"]), &["us-east-1", "AWS_REGION"]);
     let scene = ready("AWS_ENDPOINT_URL", "http://127.0.0.1:1");
-    refused(&scene.run(&["replay", "--attempts", "2"]), &["cannot connect", "AWS_ENDPOINT_URL"]);
+    refused(&scene.run(&["replay", "--max-attempts", "2"]), &["cannot connect", "AWS_ENDPOINT_URL"]);
 }
 
 #[test]

@@ -194,10 +194,10 @@ fn what_is_no_file_is_refused_at_once() {
     assert!(Command::new("mkfifo").arg(scene.path("pipe")).status().unwrap().success());
     fs::File::create(scene.path("giant")).unwrap().set_len(262_144_000).unwrap();
     refused(&scene, &["--bootstrap", "none"], &["none: No such file"]);
-    refused(&scene, &["--bootstrap", "directory"], &["directory: is no regular file"]);
-    refused(&scene, &["--bootstrap", "pipe"], &["pipe: is no regular file"]);
+    refused(&scene, &["--bootstrap", "directory"], &["directory: is not a regular file"]);
+    refused(&scene, &["--bootstrap", "pipe"], &["pipe: is not a regular file"]);
     refused(&scene, &["--bootstrap", "giant"], &["262144000 bytes", "at most 262143999"]);
-    refused(&scene, &["--bootstrap", "/dev/zero"], &["/dev/zero: is no regular file"]);
+    refused(&scene, &["--bootstrap", "/dev/zero"], &["/dev/zero: is not a regular file"]);
     refused(&scene, &["--bootstrap", "program", "--source", "."], &["cannot be used with"]);
 }
 

@@ -197,7 +197,7 @@ fn who_stops_ends_cargo_too_and_gets_no_folder() {
         assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
         let ran = Ran::of(&child.wait_with_output().unwrap());
         ran.expect(3, &[]);
-        assert_eq!(ran.json["stopped"], "asked to stop");
+        assert_eq!(ran.json["stopped"], "interrupted");
         assert!(!Path::new("/proc").join(cargo).exists(), "cargo has ended");
         assert!(!scene.path("bundle").exists() && started.elapsed() < Duration::from_secs(60));
         fs::remove_file(scene.path("calls")).unwrap();

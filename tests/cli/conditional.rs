@@ -98,7 +98,7 @@ fn who_requires_conditional_writes_is_refused_before_anything_is_written() {
             vec!["process", "--event", &event],
             [&with_real("publish", &files)[..], &["--topic", "local"]].concat(),
             vec!["reconcile", "--repair", "lake"],
-            vec!["reconcile", "--undo", "undo.ndjson"],
+            vec!["undo", "undo.ndjson"],
         ];
         for command in commands {
             let ran = scene.run(&[&command[..], &["--require-conditional-writes"]].concat());
@@ -153,7 +153,7 @@ fn a_repair_of_the_lake_and_its_undo_go_through() {
         let repaired = &ran.json["repaired"];
         assert_eq!((&repaired["objects_written"], &repaired["objects_replaced"]), (&1.into(), &1.into()), "{ran:#?}");
         assert_eq!(repaired["conditional_writes"], "emulated", "{ran:#?}");
-        let undone = scene.run(&["reconcile", "--undo", "u.ndjson"]);
+        let undone = scene.run(&["undo", "u.ndjson"]);
         says(undone.expect(0, &[("restored", 2)]), "emulated");
         assert!(s3.store().dump(BUCKET, "") == damaged);
     }

@@ -29,7 +29,13 @@ fn the_command_line_wins_over_the_environment_and_that_over_the_file() {
 #[test]
 fn a_wrong_settings_file_is_named() {
     let scene = Scene::embedded();
-    for (text, word) in [("lakke = 'x'", "--lakke"), ("lake = ", "ruminate.toml"), ("[lake]\nx = 1", "table")] {
+    for (text, word) in [
+        ("lakke = 'x'", "unknown key lakke: did you mean lake?"),
+        ("lake = ", "ruminate.toml"),
+        ("[lake]\nx = 1", "lake is a flag, not a section"),
+        ("attempts = 3", "attempts is now max_attempts"),
+        ("yes = true", "command line only"),
+    ] {
         std::fs::write(scene.path("ruminate.toml"), text).unwrap();
         let ran = scene.run(&["init"]);
         assert!(ran.code == Some(2) && ran.stderr.contains(word), "{ran:?}");
@@ -45,4 +51,28 @@ fn the_older_functions_variables_name_the_warehouse() {
     assert!(ran.stderr.contains("mysql://ana:***@127.0.0.1:1/fazendas"), "{ran:?}");
     let scene = Scene::new().with("RUMINATE_LAKE", ".").with("DATABASE_URL", "sqlite:x.db");
     scene.run(&["init"]).expect(0, &[]);
+}
+
+#[test]
+fn a_section_of_the_file_is_for_its_command_only() {
+    let scene = Scene::new();
+    let text = "lake = 'lake'\nwarehouse = 'sqlite:w.db'\n[init]\nwarehouse = 'sqlite:init.db'\n";
+    std::fs::write(scene.path("ruminate.toml"), text).unwrap();
+    scene.run(&["init"]).expect(0, &[]);
+    assert!(scene.path("init.db").exists() && !scene.path("w.db").exists());
+    let ran = scene.run(&["replay"]);
+    assert!(ran.stderr.contains("there is no file w.db"), "{ran:?}");
+}
+
+#[test]
+fn a_variable_that_would_change_data_or_has_a_former_name_is_refused() {
+    for (name, says) in [
+        ("RUMINATE_REPAIR", "--repair is accepted on the command line only"),
+        ("RUMINATE_YES", "--yes is accepted on the command line only"),
+        ("RUMINATE_ATTEMPTS", "RUMINATE_ATTEMPTS is now RUMINATE_MAX_ATTEMPTS"),
+        ("RUMINATE_UNDO", "ruminate undo FILE"),
+    ] {
+        let ran = Scene::embedded().with(name, "1").run(&["reconcile"]);
+        assert!(ran.code == Some(2) && ran.stderr.contains(says), "{ran:?}");
+    }
 }

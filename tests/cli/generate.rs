@@ -116,9 +116,9 @@ fn parquet_is_a_file_a_day_or_one_file_and_holds_readings_only() {
     assert_eq!((&many["files"], many["readings"].as_u64()), (&80.into(), Some(found)));
     for faults in ["malformed=0.1", "malformed.text=0.1", "oversized=0.1"] {
         let refused = make(&["--out", "x.parquet", "--faults", faults]);
-        assert!(refused.code == Some(2) && refused.stderr.contains("holds readings only"), "{}", refused.stderr);
+        assert!(refused.code == Some(2) && refused.stderr.contains("holds valid readings only"), "{}", refused.stderr);
     }
-    assert!(make(&["--format", "parquet", "--compress", "gzip"]).stderr.contains("packs its columns itself"));
+    assert!(make(&["--format", "parquet", "--compress", "gzip"]).stderr.contains("compresses its columns itself"));
 }
 
 #[test]

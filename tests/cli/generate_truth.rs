@@ -114,7 +114,7 @@ fn each_part_tells_its_own_truth_and_together_they_tell_the_whole_packed_or_not(
     let refused =
         ran(&scene, &HISTORY, &["--out", "other.ndjson", "--truth", "whole.truth", "--seed", "2"].map(str::to_owned));
     assert!(
-        refused.code == Some(2) && refused.stderr.contains("whole.truth is there with other content"),
+        refused.code == Some(2) && refused.stderr.contains("whole.truth exists with other content"),
         "{refused:#?}"
     );
 }

@@ -38,7 +38,7 @@ fn a_mistyped_sqlite_path_is_named_and_no_file_is_made() {
         &["process", "--listen", "127.0.0.1:0", "--topic", "arn:aws:sns:us-east-1:123456789012:t"],
         &["replay"],
         &["replay", "--dry-run"],
-        &["replay", "--undo", "u.ndjson"],
+        &["undo", "u.ndjson"],
         &["reconcile"],
         &["reconcile", "--repair", "both"],
     ] {
@@ -66,7 +66,7 @@ fn a_sqlite_path_that_can_be_no_warehouse_says_why() {
             ("dir/", "names a directory"),
             ("text.db", "text.db is no SQLite database"),
             ("short.db", "short.db is no SQLite database"),
-            ("/dev/null", "is no regular file"),
+            ("/dev/null", "is not a regular file"),
         ] {
             refused(&scene, &[command, "--warehouse", &format!("sqlite:{path}")], says);
         }

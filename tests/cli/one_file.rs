@@ -71,7 +71,7 @@ fn the_warehouse_is_one_file_after_every_command() {
     scene.run(&["reconcile", "--allow-empty", "--repair", "warehouse", "--undo-file", "undo.ndjson"]);
     one_file(&scene, "reconcile --repair");
     assert_eq!(rows(&scene, "w.db"), count + 1);
-    scene.run(&["reconcile", "--undo", "undo.ndjson"]).expect(0, &[]);
+    scene.run(&["undo", "undo.ndjson"]).expect(0, &[]);
     one_file(&scene, "reconcile --undo");
     scene.run(&["replay", "--verify"]).expect(0, &[]);
     one_file(&scene, "replay");
@@ -99,7 +99,7 @@ fn the_warehouse_is_one_file_after_a_command_that_fails() {
         &["reconcile", "--table", "other"],
         &["replay", "--lake", "nowhere"],
         &["process", "--event", "missing.json"],
-        &["reconcile", "--undo", "missing.ndjson"],
+        &["undo", "missing.ndjson"],
     ] {
         let ran = scene.run(args);
         assert_eq!(ran.code, Some(2), "{args:?}: {ran:?}");

@@ -175,7 +175,7 @@ fn a_full_disk_to_sort_on_ends_the_audit_with_a_word_on_it() {
     let disk = scene.path("sort");
     std::fs::create_dir(&disk).unwrap();
     let full = |what: &str| {
-        let args = ["reconcile", "--sort-memory", "1", "--sort-dir", "sort", "--drift", "drift.ndjson"];
+        let args = ["reconcile", "--sort-memory", "1MB", "--sort-dir", "sort", "--drift", "drift.ndjson"];
         let ran = scene.run_on_full_disk(65_536, &args);
         assert_eq!((ran.code, &*ran.stdout), (Some(2), ""), "{what}: {ran:?}");
         assert!(ran.stderr.contains("--sort-dir") && ran.stderr.contains("File too large"), "{what}: {ran:?}");

@@ -274,5 +274,5 @@ fn a_large_run_against_aws_is_agreed_to_first() {
         "{}",
         run.stderr
     );
-    assert!(run.stderr.contains("give --yes to start it"), "{}", run.stderr);
+    assert!(run.stderr.contains("pass --yes to confirm"), "{}", run.stderr);
 }

@@ -191,7 +191,7 @@ fn a_history_that_was_taken_in_is_proved_and_what_is_lost_or_added_is_told_by_it
     let surplus: Vec<&Value> = found.iter().filter(|drift| drift["kind"] == "truth_surplus").collect();
     assert!(surplus.iter().any(|drift| drift["told"]["fault"] == "missing"), "{surplus:?}");
     let text = history.scene.text(&["reconcile", "--truth", "truth.ndjson"]).stdout;
-    assert!(text.contains("truth: does not hold") && text.contains("3 missing (2 from the lake, 2 from"), "{text}");
+    assert!(text.contains("ground truth: FAILED") && text.contains("3 missing (2 from the lake, 2 from"), "{text}");
     let page = std::fs::read_to_string(history.scene.path("page.html")).unwrap();
     assert!(page.contains("truth.ndjson") && page.contains("history.json:8"), "{page}");
 }
@@ -216,16 +216,19 @@ fn what_a_backfill_takes_in_and_publish_withholds_is_judged_by_the_door() {
     expect(&published, 0, &counts);
     assert_eq!(published.json["truth"]["door"], "publish");
     let text = history.scene.text(&["reconcile", "--truth", "truth.ndjson"]).stdout;
-    assert!(text.contains("withholds them unless --send-invalid") && text.contains("truth: holds"), "{text}");
-    expect(&prove(&["--truth-door", "send-invalid"]), 1, &[("quarantined_missing", 2), ("missing", 0)]);
-    expect(&prove(&["--truth-door", "backfill"]), 1, &[("quarantined_missing", 2), ("missing", 1)]);
+    assert!(
+        text.contains("does not send them without --send-invalid") && text.contains("ground truth: passed"),
+        "{text}"
+    );
+    expect(&prove(&["--ingest-path", "send-invalid"]), 1, &[("quarantined_missing", 2), ("missing", 0)]);
+    expect(&prove(&["--ingest-path", "backfill"]), 1, &[("quarantined_missing", 2), ("missing", 1)]);
 
     history.scene.run(&["backfill", FILE]).expect(1, &[("inserted", 1), ("rejected", 3)]);
     let filled = prove(&[]);
     let counts = [("expected", totals.ids + 1), ("found", totals.ids + 1), ("quarantined_found", 2), ("surplus", 0)];
     expect(&filled, 0, &counts);
     assert_eq!(filled.json["truth"]["door"], "backfill", "only a file brings in what is too large");
-    expect(&prove(&["--truth-door", "publish"]), 1, &[("surplus", 1), ("refused_stored", 1)]);
+    expect(&prove(&["--ingest-path", "publish"]), 1, &[("surplus", 1), ("refused_stored", 1)]);
 
     let kept = walk(&history.scene.path("quarentena"));
     assert_eq!(kept.len(), 2, "the same bytes are one object");
@@ -270,7 +273,7 @@ fn no_budget_lets_a_truth_pass_that_does_not_hold() {
     history.scene.run(&["reconcile", "--max-drift", "10"]).expect(0, &[("lake_only", 1)]);
     expect(&history.prove(&["--max-drift", "10"]), 1, &[("missing", 1)]);
     let text = history.scene.text(&["reconcile", "--truth", "truth.ndjson", "--max-drift", "10"]).stdout;
-    assert!(text.contains("not let pass by the budget of 10, as the truth does not hold"), "{text}");
+    assert!(text.contains("the budget of 10 does not apply: the ground truth check failed"), "{text}");
     history.scene.run(&["replay"]).expect(0, &[("inserted", 1)]);
     // A correction that no truth foretells is a finding like any other, and may pass.
     let mut json: Value = serde_json::from_str(&history.lines[4]).unwrap();

@@ -87,7 +87,7 @@ fn a_dry_run_changes_nothing_and_says_what_the_repair_then_does_and_undo_gives_e
     let lines = std::fs::read_to_string(scene.path("undo.ndjson")).unwrap().lines().count();
     assert_eq!(lines as u64, done.all());
 
-    let undo = ["reconcile", "--undo", "undo.ndjson"];
+    let undo = ["undo", "undo.ndjson"];
     let counts = [("changes", done.all()), ("restored", done.all()), ("already", 0), ("changed_since", 0)];
     scene.run(&[&undo[..], &["--dry-run"]].concat()).expect(0, &counts);
     assert!(State::of(&scene) == mended, "a dry run of undo changed something");
@@ -117,8 +117,8 @@ fn one_side_is_mended_without_the_other() {
     expect_repaired(&ran, &[("inserted", done.lake_only), ("updated", done.differing), ("left", 0)]);
     assert_eq!(State::of(&scene).changed_files(&lake_mended), 0);
     scene.run(&["reconcile"]).expect(0, &[("matched", count)]);
-    scene.run(&["reconcile", "--undo", undo_file]).expect(0, &[("restored", done.warehouse_only)]);
-    scene.run(&["reconcile", "--undo", "rows.ndjson"]).expect(0, &[("restored", done.lake_only + done.differing)]);
+    scene.run(&["undo", undo_file]).expect(0, &[("restored", done.warehouse_only)]);
+    scene.run(&["undo", "rows.ndjson"]).expect(0, &[("restored", done.lake_only + done.differing)]);
     assert!(State::of(&scene) == damaged);
 }
 
@@ -141,7 +141,7 @@ fn a_repair_over_its_budget_changes_nothing_and_says_so() {
     // The edge is within it.
     expect_repaired(&repair(&all.to_string()), &[("verified", all)]);
     scene.run(&["reconcile"]).expect(0, &[]);
-    scene.run(&["reconcile", "--undo", "u"]).expect(0, &[("restored", all)]);
+    scene.run(&["undo", "u"]).expect(0, &[("restored", all)]);
     expect_repaired(&repair(&format!("{}%", share + 0.01)), &[("verified", all)]);
     for odd in ["-1", "101%", "all"] {
         assert_eq!(repair(odd).code, Some(2), "{odd}");
@@ -193,7 +193,7 @@ fn a_trusted_warehouse_writes_its_values_into_objects_and_leaves_all_else_in_the
         assert_eq!(after, with_members(&before, &values));
     }
     scene.run(&["reconcile"]).expect(0, &[("matched", count)]);
-    scene.run(&["reconcile", "--undo", "u"]).expect(0, &[("restored", changed)]);
+    scene.run(&["undo", "u"]).expect(0, &[("restored", changed)]);
     assert!(State::of(&scene) == damaged);
 }
 

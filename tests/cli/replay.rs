@@ -88,11 +88,11 @@ fn limits_on_time_and_place_leave_records_out() {
     let scene = lost();
     let ran = scene.run(&["replay", "--data-from", "2023-01-02", "--data-to", "2023-01-03"]);
     ran.expect(0, &[("listed", 52), ("inserted", 26), ("skipped", 26), ("skipped_data", 26)]);
-    let ran = scene.run(&["replay", "--until", "2020-01-01T00:00:00Z"]);
+    let ran = scene.run(&["replay", "--processed-until", "2020-01-01T00:00:00Z"]);
     ran.expect(0, &[("skipped_until", 52), ("inserted", 0), ("identical", 0)]);
     let swapped = scene.run(&["replay", "--data-from", "2026-01-05", "--data-to", "2026-01-01"]);
     assert!(swapped.code == Some(2) && swapped.stderr.contains("--data-from 2026-01-05 is after"), "{swapped:?}");
-    let refused = scene.run(&["replay", "--until", "yesterday"]);
+    let refused = scene.run(&["replay", "--processed-until", "yesterday"]);
     assert!(refused.code == Some(2) && refused.stderr.contains("2026-11-22T18:00:00Z"), "{refused:?}");
 }
 
@@ -106,17 +106,17 @@ fn what_was_overwritten_can_be_put_back_unless_it_changed_since() {
     let over = scene.run(&["replay", "--on-conflict", "overwrite", "--undo-file", "undo.ndjson"]);
     over.expect(0, &[("overwritten", 4)]);
     assert_eq!(over.json["undo"].as_str(), Some("undo.ndjson"));
-    let look = scene.run(&["replay", "--undo", "undo.ndjson", "--dry-run"]);
+    let look = scene.run(&["undo", "undo.ndjson", "--dry-run"]);
     look.expect(0, &[("changes", 4), ("restored", 4)]);
     scene.run(&["replay"]).expect(0, &[("identical", 52)]);
     sql(
         &scene,
         "UPDATE historico_consumo SET id_raca = '7' WHERE data LIKE '2023-01-01%' AND id_curral = '25994051003275'",
     );
-    let undone = scene.run(&["replay", "--undo", "undo.ndjson"]);
+    let undone = scene.run(&["undo", "undo.ndjson"]);
     undone.expect(1, &[("changes", 4), ("restored", 3), ("changed_since", 1)]);
     scene.run(&["replay"]).expect(1, &[("conflicting", 4), ("identical", 48)]);
-    scene.run(&["replay", "--undo", "undo.ndjson"]).expect(1, &[("already", 3), ("changed_since", 1)]);
+    scene.run(&["undo", "undo.ndjson"]).expect(1, &[("already", 3), ("changed_since", 1)]);
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn an_undo_file_that_broke_off_takes_back_the_rest() {
     std::fs::write(scene.path("undo.ndjson"), &text[..text.len() - 50]).unwrap();
     sql(&scene, "UPDATE historico_consumo SET quantidade_animais = 2 WHERE id_curral <> '25994051003275'");
     scene.run(&over).expect(0, &[("overwritten", 48)]);
-    let undone = scene.run(&["replay", "--undo", "undo.ndjson"]);
+    let undone = scene.run(&["undo", "undo.ndjson"]);
     undone.expect(1, &[("changes", 51), ("restored", 51), ("broken", 1), ("changed_since", 0)]);
     let problem = &undone.json["problems"]["kept"][0];
     assert_eq!(problem["key"].as_str(), Some("line 4"), "{undone:?}");
@@ -221,7 +221,7 @@ fn a_run_waits_and_says_why_and_its_limits_follow_the_settings_file() {
     let mut child =
         scene.command(&args).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    let output = lines.find(|line| line.as_ref().is_ok_and(|line| line.contains("waiting"))).unwrap().unwrap();
+    let output = lines.find(|line| line.as_ref().is_ok_and(|line| line.contains("paused"))).unwrap().unwrap();
     assert!(output.contains("the file pause is there"), "{output}");
     std::fs::remove_file(scene.path("pause")).unwrap();
     std::thread::sleep(Duration::from_secs(2));
@@ -230,7 +230,7 @@ fn a_run_waits_and_says_why_and_its_limits_follow_the_settings_file() {
     let mut out = String::new();
     child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
     assert!(child.wait().unwrap().success(), "{told:?}");
-    assert!(told.iter().any(|line| line.contains("the limits are now") && line.contains("5000")), "{told:?}");
+    assert!(told.iter().any(|line| line.contains("throttle limits changed") && line.contains("5000")), "{told:?}");
     let json: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert_eq!(json["inserted"].as_u64(), Some(52));
     let pauses = json["pauses"].as_array().unwrap();
@@ -261,7 +261,7 @@ fn a_full_disk_ends_the_sort_with_a_word_on_what_to_do() {
     std::fs::create_dir(scene.path("small")).unwrap();
     let binary = testkit::built("ruminate").display().to_string();
     let script = format!(
-        "mount -t tmpfs -o size=64k none small && exec {binary} replay --sort-memory 1 --sort-dir small --output json"
+        "mount -t tmpfs -o size=64k none small && exec {binary} replay --sort-memory 1MB --sort-dir small --output json"
     );
     let run = |flags: &[&str]| {
         let mut command = scene.command(&[]);
@@ -286,12 +286,12 @@ fn limits_that_would_protect_nothing_are_refused() {
     let scene = lost();
     let replica = format!("sqlite:{}", scene.path("w.db").display());
     for (flags, says) in [
-        (&["--max-replica-lag", "5"][..], "name a replica with --replica"),
-        (&["--max-replica-lag", "5", "--dry-run"], "name a replica with --replica"),
-        (&["--max-replica-lag", "5", "--replica", &replica], "it follows no source"),
-        (&["--max-replica-lag", "nan", "--replica", &replica], "no number of seconds"),
+        (&["--max-replica-lag", "5s"][..], "add --replica URL"),
+        (&["--max-replica-lag", "5s", "--dry-run"], "add --replica URL"),
+        (&["--max-replica-lag", "5s", "--replica", &replica], "it is not a replica"),
+        (&["--max-replica-lag", "nan", "--replica", &replica], "is not a duration"),
         (&["--max-threads-running", "0"], "0 is not in 1.."),
-        (&["--max-threads-running", "9"], "nobody counts its threads"),
+        (&["--max-threads-running", "9"], "it does not report running threads"),
     ] {
         let refused = scene.run(&[&["replay"], flags].concat());
         assert!(refused.code == Some(2) && refused.stderr.contains(says), "{flags:?}: {refused:?}");
@@ -304,7 +304,8 @@ fn a_signal_that_is_lost_is_waited_for_no_longer_than_the_patience() {
     let scene = lost();
     sql(&scene, "CREATE TABLE pausa (n INT)");
     let query = "SELECT COUNT(*) FROM pausa";
-    let args = ["--throttle-query", query, "--rows-per-second", "10", "--connections", "1", "--patience", "2"];
+    let args =
+        ["--throttle-query", query, "--rows-per-second", "10", "--connections", "1", "--unavailable-timeout", "2s"];
     let started = Instant::now();
     let child = scene.start(&[&["replay", "--output", "json"], &args[..]].concat());
     std::thread::sleep(Duration::from_millis(1_500));
@@ -312,8 +313,8 @@ fn a_signal_that_is_lost_is_waited_for_no_longer_than_the_patience() {
     let ran = Ran::of(&child.wait_with_output().unwrap());
     assert!(ran.code == Some(3) && started.elapsed() < Duration::from_secs(30), "{ran:?}");
     let stopped = ran.json["stopped"].as_str().unwrap();
-    assert!(stopped.contains("--patience") && stopped.contains(query), "{stopped}");
-    assert_eq!(ran.stderr.matches("WARN waiting: ").count(), 1, "{}", ran.stderr);
+    assert!(stopped.contains("--unavailable-timeout") && stopped.contains(query), "{stopped}");
+    assert_eq!(ran.stderr.matches("WARN paused: ").count(), 1, "{}", ran.stderr);
     scene.run(&["replay", "--resume"]).expect(0, &[("listed", 52)]);
 }
 
@@ -324,17 +325,17 @@ fn the_command_of_the_outcome_has_every_flag_that_was_given_and_no_secret() {
         ("--rows-per-second", "9000"),
         ("--pause-file", "pause"),
         ("--throttle-query", "SELECT 0"),
-        ("--patience", "60"),
+        ("--unavailable-timeout", "60s"),
         ("--sort-dir", "."),
-        ("--sort-memory", "32"),
+        ("--sort-memory", "32MB"),
         ("--undo-file", "undo.ndjson"),
         ("--on-conflict", "overwrite"),
         ("--load-method", "insert"),
-        ("--accept-missing", "3"),
+        ("--max-missing", "3"),
         ("--replica", "mysql://ana:segredo@127.0.0.1:1/x"),
         ("--concurrency", "8"),
         ("--connections", "2"),
-        ("--attempts", "3"),
+        ("--max-attempts", "3"),
         ("--report", "report.html"),
     ];
     let args: Vec<&str> = flags.iter().flat_map(|(name, value)| [*name, *value]).collect();
@@ -359,7 +360,7 @@ fn a_drift_file_that_names_no_object_leaves_nothing_to_do() {
     scene.run(&["reconcile", "--drift", "drift.ndjson"]).expect(0, &[("matched", 52)]);
     let only = ["replay", "--only", "drift.ndjson"];
     scene.run(&only).expect(0, &[("listed", 0), ("not_found", 0)]);
-    assert!(scene.text(&only).stdout.contains("there was nothing to load"));
+    assert!(scene.text(&only).stdout.contains("nothing to load"));
     let kind = r#"{"kind":"warehouse_only","id":"a","key":null,"fields":{}}"#;
     std::fs::write(scene.path("drift.ndjson"), kind).unwrap();
     scene.run(&only).expect(0, &[("listed", 0)]);
@@ -384,7 +385,7 @@ fn a_run_that_ends_at_a_conflict_says_what_to_change() {
     sql(&scene, "UPDATE historico_consumo SET quantidade_animais = 1 WHERE data LIKE '2023-01-02%'");
     let ran = scene.text(&["replay", "--on-conflict", "fail"]);
     assert_eq!(ran.code, Some(3), "{ran:?}");
-    let advice = ran.stdout.lines().find(|line| line.starts_with("to go on, ")).unwrap();
+    let advice = ran.stdout.lines().find(|line| line.starts_with("to resume, ")).unwrap();
     assert!(advice.contains("--on-conflict keep or --on-conflict overwrite"), "{advice}");
 }
 

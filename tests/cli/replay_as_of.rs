@@ -1,4 +1,4 @@
-//! `replay --versions-at` on the in-process S3 service: what was deleted since then comes back.
+//! `replay --as-of` on the in-process S3 service: what was deleted since then comes back.
 
 use std::time::{Duration, SystemTime};
 
@@ -39,7 +39,7 @@ fn a_replay_of_the_lake_as_it_was_brings_back_what_was_deleted() {
     let left = count / 2 - 1;
     let now = scene.run(&["replay"]);
     assert_eq!((now.json["inserted"].as_u64(), now.json["unreadable"].as_u64()), (Some(left), Some(1)), "{now:#?}");
-    let early = ["replay", "--versions-at", &time(90)];
+    let early = ["replay", "--as-of", &time(90)];
     let refused = scene.run(&early);
     assert!(
         refused.code == Some(2) && refused.stderr.contains("as it was at "),
@@ -47,7 +47,7 @@ fn a_replay_of_the_lake_as_it_was_brings_back_what_was_deleted() {
     );
     let early = scene.run(&[&early[..], &["--allow-empty"]].concat());
     early.expect(0, &[("inserted", 0), ("identical", 0)]);
-    let then = scene.run(&["replay", "--verify", "--versions-at", &time(45)]);
+    let then = scene.run(&["replay", "--verify", "--as-of", &time(45)]);
     then.expect(0, &[("inserted", count - left), ("identical", left), ("unreadable", 0), ("verified", count)]);
 }
 
@@ -61,7 +61,7 @@ fn a_lake_that_keeps_no_versions_refuses_in_a_line() {
     std::fs::create_dir(embedded.path("lake")).unwrap();
     for scene in [on_s3, embedded] {
         scene.run(&["init"]).expect(0, &[]);
-        let ran = scene.run(&["replay", "--versions-at", "2026-01-01T00:00:00Z"]);
+        let ran = scene.run(&["replay", "--as-of", "2026-01-01T00:00:00Z"]);
         assert!(ran.code.is_some_and(|code| code != 0) && ran.stderr.contains("versions"), "{ran:#?}");
         assert_eq!(ran.stderr.trim().lines().count(), 1, "{ran:#?}");
     }

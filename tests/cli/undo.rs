@@ -9,7 +9,7 @@ use crate::repair::{damage, expect_repaired};
 use crate::store_state::{State, id_of, objects_of, sql, whole};
 
 const REPAIR: [&str; 5] = ["reconcile", "--repair", "both", "--undo-file", "undo.ndjson"];
-const UNDO: [&str; 3] = ["reconcile", "--undo", "undo.ndjson"];
+const UNDO: [&str; 2] = ["undo", "undo.ndjson"];
 
 #[test]
 fn undo_leaves_alone_what_has_changed_since_and_names_it() {
@@ -162,15 +162,15 @@ fn an_undo_file_of_other_stores_or_none_at_all_changes_nothing() {
     ];
     for (name, text, why) in cases {
         std::fs::write(scene.path("odd"), text).unwrap();
-        let refused = scene.run(&["reconcile", "--undo", "odd"]);
+        let refused = scene.run(&["undo", "odd"]);
         assert!(refused.code == Some(2) && refused.stderr.contains(why), "{name}: {refused:?}");
         assert!(refused.stderr.contains("odd"), "{name} names its file: {refused:?}");
         assert!(State::of(&scene) == mended, "{name} changed something");
     }
-    let refused = scene.run(&["reconcile", "--undo", "none"]);
+    let refused = scene.run(&["undo", "none"]);
     assert!(refused.code == Some(2) && refused.stderr.contains("none"), "{refused:?}");
     std::fs::write(scene.path("odd"), "").unwrap();
-    scene.run(&["reconcile", "--undo", "odd"]).expect(0, &[("changes", 0)]);
+    scene.run(&["undo", "odd"]).expect(0, &[("changes", 0)]);
     assert!(State::of(&scene) == mended);
 }
 
@@ -226,4 +226,45 @@ fn what_is_not_to_be_guessed_is_left_alone_with_reasons() {
         assert_eq!(ran.json["repaired"]["undo_file"], json!(null));
         assert!(State::of(&scene) == damaged && !scene.path("undo.ndjson").exists());
     }
+}
+
+/// The line that a repair prints, in a shell that knows nothing else.
+#[test]
+fn the_printed_undo_command_can_be_pasted() {
+    let (scene, _) = whole();
+    let done = damage(&scene);
+    let damaged = State::of(&scene);
+    let told = scene.text(&["reconcile", "--repair", "both", "--undo-file", "my undo.ndjson"]);
+    let line = told.stdout.lines().find_map(|line| line.trim().strip_prefix("to revert, run: ruminate ")).unwrap();
+    assert!(told.stdout.contains("exit code 1: the audit before the repair found drift"), "{}", told.stdout);
+    let binary = scene.command(&[]).get_program().to_owned().into_string().unwrap();
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", &format!("{binary} {line} --output json")]).current_dir(scene.home.path());
+    shell.env_remove("RUMINATE_LAKE").env_remove("RUMINATE_WAREHOUSE");
+    Ran::by(&mut shell).expect(0, &[("restored", done.all())]);
+    assert!(State::of(&scene) == damaged);
+    assert!(!std::fs::read_to_string(scene.path("my undo.ndjson")).unwrap().is_empty());
+}
+
+#[test]
+fn an_undo_file_of_rows_needs_no_lake_and_one_of_objects_says_so() {
+    let (scene, _) = whole();
+    damage(&scene);
+    scene.run(&["reconcile", "--repair", "warehouse", "--undo-file", "rows"]).expect(1, &[]);
+    scene.run(&["reconcile", "--repair", "lake", "--undo-file", "objects"]).expect(1, &[]);
+    let undo = |file: &str| {
+        let mut command = scene.command(&["undo", file, "--output", "json"]);
+        Ran::by(command.env_remove("RUMINATE_LAKE"))
+    };
+    let refused = undo("objects");
+    assert!(refused.code == Some(2) && refused.stderr.contains("--lake"), "{refused:?}");
+    undo("rows").expect(0, &[]);
+}
+
+#[test]
+fn a_dry_run_without_a_repair_says_what_to_do() {
+    let (scene, _) = whole();
+    let refused = scene.run(&["reconcile", "--dry-run"]);
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert!(refused.stderr.contains("add --repair warehouse, lake or both"), "{refused:?}");
 }

@@ -46,7 +46,7 @@ async fn watched_to_its_end(server: Server) {
     let sender = sns.env().into_iter().fold(Scene::new(), |scene, (name, value)| scene.with(name, &value));
     let sender = sender.with("RUMINATE_WAREHOUSE", &database.url());
     let publish = |files: &[&str], wait: &str, fail_if: &str| {
-        let flags = ["--topic", TOPIC, "--rate", "400/s", "--watch", "--watch-for", wait, "--truth", "truth.gz"];
+        let flags = ["--topic", TOPIC, "--rate", "400/s", "--watch", "--watch-timeout", wait, "--truth", "truth.gz"];
         sender.run(&[&["publish"], files, &flags[..], &["--fail-if", fail_if, "--report", "page.html"]].concat())
     };
     // The truth first, to know how many will arrive; publish writes the same one.

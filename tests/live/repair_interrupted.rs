@@ -135,7 +135,7 @@ async fn two_repairs_at_once_end_with_the_right_values(server: Server) {
         assert_eq!(now.other_objects(&mended), Vec::<String>::new(), "{told:#?}");
         stores.is_clean();
         for file in ["one", "two"].into_iter().filter(|file| stores.scene.path(file).exists()) {
-            stores.scene.run(&["reconcile", "--undo", file]).expect(0, &[("changed_since", 0)]);
+            stores.scene.run(&["undo", file]).expect(0, &[("changed_since", 0)]);
             stores.remove(file);
         }
         assert!(stores.state().await == damaged);

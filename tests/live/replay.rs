@@ -81,8 +81,8 @@ async fn signals(server: Server) {
     assert!(wrong.code == Some(2) && wrong.stderr.contains("nowhere"), "{wrong:?}");
     let slow = scene.run(&["replay", "--throttle-query", "SELECT SLEEP(25)"]);
     assert!(slow.code == Some(2) && slow.stderr.contains("took longer than 10 s"), "{slow:?}");
-    let none = scene.run(&["replay", "--max-replica-lag", "5", "--replica", &database.url()]);
-    assert!(none.code == Some(2) && none.stderr.contains("it follows no source"), "{none:?}");
+    let none = scene.run(&["replay", "--max-replica-lag", "5s", "--replica", &database.url()]);
+    assert!(none.code == Some(2) && none.stderr.contains("it is not a replica"), "{none:?}");
     database.drop().await;
 }
 
@@ -94,13 +94,13 @@ async fn signals_that_fail(server: Server) {
     let query = "SELECT n + SLEEP(s) FROM pausa";
     let args =
         ["replay", "--output", "json", "--throttle-query", query, "--rows-per-second", "500", "--connections", "1"];
-    let mut child = scene.start(&[&args[..], &["--patience", "2"]].concat());
+    let mut child = scene.start(&[&args[..], &["--unavailable-timeout", "2s"]].concat());
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     database.run("UPDATE pausa SET n = NULL").await;
     let stderr = wait_for(&mut child, "answers with no number");
     let ran = ended(child, stderr);
     assert_eq!(ran.code, Some(3), "{ran:?}");
-    assert!(ran.json["stopped"].as_str().unwrap().contains("--patience"), "{ran:?}");
+    assert!(ran.json["stopped"].as_str().unwrap().contains("--unavailable-timeout"), "{ran:?}");
     database.run("UPDATE pausa SET n = 0").await;
     let child = scene.start(&args);
     tokio::time::sleep(Duration::from_millis(1_500)).await;
@@ -201,7 +201,7 @@ async fn timestamps(server: Server) {
         let changed = database.run("UPDATE historico_consumo SET row_ts = '2001-02-03 04:05:06.789' LIMIT 7").await;
         let over = ["replay", "--on-conflict", "overwrite", "--undo-file", "undo.ndjson", "--load-method", method];
         scene.run(&over).expect(1, &[("overwritten", changed)]);
-        scene.run(&["replay", "--undo", "undo.ndjson"]).expect(0, &[("restored", changed)]);
+        scene.run(&["undo", "undo.ndjson"]).expect(0, &[("restored", changed)]);
         std::fs::remove_file(scene.path("undo.ndjson")).unwrap();
         scene.run(&["reconcile"]).expect(1, &[("matched", count - changed), ("differing", changed), ("lake_only", 1)]);
         let window = ["reconcile", "--from", "2024-01-03", "--to", "2024-01-05"];
@@ -235,8 +235,8 @@ async fn rounded(server: Server) {
         let over = ["replay", "--on-conflict", "overwrite", "--undo-file", "undo.ndjson", "--load-method", method];
         scene.run(&over).expect(0, &[("overwritten", changed)]);
         scene.run(&over).expect(0, &[("overwritten", 0), ("identical", count)]);
-        scene.run(&["replay", "--undo", "undo.ndjson"]).expect(0, &[("restored", changed)]);
-        scene.run(&["replay", "--undo", "undo.ndjson"]).expect(0, &[("already", changed)]);
+        scene.run(&["undo", "undo.ndjson"]).expect(0, &[("restored", changed)]);
+        scene.run(&["undo", "undo.ndjson"]).expect(0, &[("already", changed)]);
         std::fs::remove_file(scene.path("undo.ndjson")).unwrap();
         database.run("DELETE FROM historico_consumo").await;
     }
@@ -324,7 +324,8 @@ async fn live_mariadb_a_server_that_restarts_is_waited_for() {
     ran.expect(0, &[("listed", count), ("inserted", count), ("identical", 0)]);
     scene.run(&["reconcile"]).expect(0, &[("matched", count)]);
     // And one that stays away ends the run, which says how to go on.
-    let mut child = scene.start(&["replay", "--output", "json", "--rows-per-second", "1200", "--patience", "1"]);
+    let mut child =
+        scene.start(&["replay", "--output", "json", "--rows-per-second", "1200", "--unavailable-timeout", "1s"]);
     tokio::time::sleep(Duration::from_millis(1_200)).await;
     own.stop();
     let stderr = BufReader::new(child.stderr.take().unwrap());
@@ -353,6 +354,6 @@ async fn live_mariadb_a_read_only_server_is_named_at_once() {
     scene.run(&["init"]).expect(0, &[]);
     own.run("CREATE USER leitor@'%'; GRANT SELECT, INSERT, UPDATE, CREATE, DELETE ON own.* TO leitor@'%'; SET GLOBAL read_only = ON").await;
     let scene = scene.with("RUMINATE_WAREHOUSE", &own.url().replace("root@", "leitor@"));
-    let refused = scene.run(&["replay", "--patience", "1"]);
+    let refused = scene.run(&["replay", "--unavailable-timeout", "1s"]);
     assert!(refused.code == Some(2) && refused.stderr.contains("read-only"), "{refused:?}");
 }

@@ -13,7 +13,7 @@ use testkit::s3::S3Server;
 use testkit::{BUCKET, Database, PREFIX, Ran, Scene, Server};
 
 pub const REPAIR: [&str; 5] = ["reconcile", "--repair", "both", "--undo-file", "undo.ndjson"];
-pub const UNDO: [&str; 3] = ["reconcile", "--undo", "undo.ndjson"];
+pub const UNDO: [&str; 2] = ["undo", "undo.ndjson"];
 
 /// The columns of weights.
 pub const WEIGHTS: [&str; 4] = ["peso_entrada", "peso_medio", "consumo_real", "consumo_meta"];

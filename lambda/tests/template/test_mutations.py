@@ -49,7 +49,7 @@ MUTATIONS = [
     (f"test_deployed.Direct.{ALARMS}", "${AlarmAgeSeconds}000", "${AlarmAgeSeconds}"),
     (f"test_deployed.Direct.{ALARMS}", "TreatMissingData: notBreaching", "TreatMissingData: breaching"),
     (f"test_deployed.Buffered.{ALARMS}", "HasAlarmTopic, !Ref AlarmTopicArn", "HasAlarmTopic, !Ref AWS::NoValue"),
-    ("test_deployed.Direct.test_outputs_feed_the_toolkits_variables", "RUMINATE_LAKE: where", "RUMINATE_LAKES: where"),
+    ("test_deployed.Direct.test_outputs_feed_the_toolkits_variables", "RUMINATE_LAKE: URL", "RUMINATE_LAKES: URL"),
     ("test_deployed.ByIam.test_the_function_reads_its_environment", 'RDS_IAM_AUTH: !If [ByIam, "true"', 'RDS_IAM_AUTH: !If [BySecret, "true"'),
     ("test_deployed.ByIam.test_the_two_groups_let_each_other_through", "SourceSecurityGroupId: !Ref FunctionSecurityGroup", "CidrIp: 0.0.0.0/0"),
     ("test_deployed.Created.test_the_database_is_private_encrypted_and_backed_up", "StorageEncrypted: true", "StorageEncrypted: false"),

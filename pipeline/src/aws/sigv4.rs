@@ -8,6 +8,8 @@ use aws_credential_types::Credentials;
 use chrono::{DateTime, Utc};
 use ring::{digest, hmac};
 
+use crate::hex::hex;
+
 /// Credentials with the key that was derived from them for one day, region and service.
 pub struct Signer {
     credentials: Credentials,
@@ -89,12 +91,6 @@ impl Signer {
         .expect("a String takes any text");
         SignatureHeaders { date, body, authorization }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digits = bytes.iter().flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
-    digits.map(char::from).collect()
 }
 
 #[cfg(test)]

@@ -252,6 +252,15 @@ pub struct ThrottleStats {
     pub min_concurrency: Option<u64>,
 }
 
+impl ThrottleStats {
+    /// Adds what another client of the same store felt.
+    pub fn merge(&mut self, other: Self) {
+        self.slow_downs += other.slow_downs;
+        self.retries += other.retries;
+        self.min_concurrency = [self.min_concurrency, other.min_concurrency].into_iter().flatten().min();
+    }
+}
+
 /// Why the lake could not do something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {

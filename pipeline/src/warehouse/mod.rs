@@ -1,7 +1,7 @@
 //! The warehouse: the table `historico_consumo` in MySQL, or in SQLite when embedded.
 //!
 //! [`Warehouse`] is the small IO trait with its back ends [`mysql`] and `sqlite`, and for tests `memory`, and `BulkWarehouse` what a replay
-//! needs beyond it; [`load`] is the one way by which records become rows, and says of each what became of it. Comparison of values is [`crate::record::row`]'s.
+//! needs beyond it; [`mod@load`] is the one way by which records become rows, and says of each what became of it. Comparison of values is [`crate::record::row`]'s.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,7 +17,7 @@ pub mod bulk;
 pub mod credentials;
 #[cfg(feature = "bulk")]
 pub mod limits;
-mod load;
+pub mod load;
 #[cfg(any(test, feature = "testing"))]
 pub mod memory;
 pub mod mysql;

@@ -1,22 +1,18 @@
 //! A history in one argument: `--generate farms=2,lots=100,days=30`.
 
-use std::fmt;
 use std::str::FromStr;
 
 use anyhow::anyhow;
 
 use super::super::generate::HerdFlags;
-use crate::herd::{Faults, Part};
+use crate::herd::{Fault, Faults, Part};
 
-/// A history in one argument, and that argument as it was given.
+/// The keys that are no faults.
+const FIGURES: [&str; 6] = ["farms", "lots", "days", "start", "seed", "part"];
+
+/// A history in one argument.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct GenerateSpec(pub HerdFlags, pub String);
-
-impl fmt::Display for GenerateSpec {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.1)
-    }
-}
+pub(super) struct GenerateSpec(pub HerdFlags);
 
 impl FromStr for GenerateSpec {
     type Err = anyhow::Error;
@@ -45,18 +41,37 @@ impl FromStr for GenerateSpec {
                 "start" => flags.start = Some(parsed(key, value)?),
                 "seed" => flags.seed = parsed(key, value)?,
                 "part" => flags.part = value.parse()?,
-                _ => faults.push(pair),
+                _ if is_fault(key) => faults.push(pair),
+                _ => anyhow::bail!(
+                    "{key} is neither a figure (farms, lots, days, start, seed, part) nor a fault{}",
+                    hint(key)
+                ),
             }
         }
-        anyhow::ensure!(!seen.is_empty(), "is empty: give farms=N, lots=N, days=N, start=DATE, seed=N or faults");
+        anyhow::ensure!(
+            !seen.is_empty(),
+            "is empty: write farms=N, lots=N, days=N, start=DATE, seed=N, part=I/N or fault rates"
+        );
         flags.faults = Faults::parse(&faults.join(","))?;
-        Ok(Self(flags, text.to_owned()))
+        Ok(Self(flags))
     }
+}
+
+fn is_fault(key: &str) -> bool {
+    key.starts_with("malformed.") || Fault::ALL.map(Fault::name).contains(&key)
+}
+
+/// What may be meant by an unknown key.
+fn hint(key: &str) -> String {
+    let known = FIGURES.into_iter().chain(Fault::ALL.map(Fault::name));
+    let alike = known.map(|known| (strsim::jaro(key, known), known)).filter(|(alike, _)| *alike > 0.7);
+    let nearest = alike.max_by(|(one, _), (other, _)| one.total_cmp(other));
+    nearest.map_or_else(String::new, |(_, known)| format!(": did you mean {known}?"))
 }
 
 fn parsed<T: FromStr>(key: &str, value: &str) -> anyhow::Result<T> {
     let what = if key == "start" { "a date, such as 2026-01-01" } else { "a whole number that is not too large" };
-    value.parse().map_err(|_| anyhow!("{key}={value}: give {what}"))
+    value.parse().map_err(|_| anyhow!("{key}={value}: write {what}"))
 }
 
 #[cfg(test)]
@@ -67,13 +82,13 @@ mod tests {
 
     #[test]
     fn a_spec_says_what_differs_from_the_defaults_of_generate() {
-        let GenerateSpec(flags, _) =
+        let GenerateSpec(flags) =
             "farms=2, lots=10,days=3,start=2026-01-01,seed=7,part=2/3,late=0.1,zero=0.2".parse().unwrap();
         assert_eq!((flags.farms, flags.lots, flags.days, flags.seed), (2, 10, 3, 7));
         assert_eq!(flags.start, NaiveDate::from_ymd_opt(2026, 1, 1));
         assert_eq!((flags.part, flags.faults.to_string()), (Part::try_new(2, 3).unwrap(), "late=0.1,zero=0.2".into()));
         let today = NaiveDate::from_ymd_opt(2026, 3, 31).unwrap();
-        let GenerateSpec(flags, _) = "lots=5".parse().unwrap();
+        let GenerateSpec(flags) = "lots=5".parse().unwrap();
         let herd = flags.herd(today).unwrap();
         assert_eq!((herd.farms(), herd.lots(), herd.days(), herd.seed()), (1, 5, 30, 1));
         assert_eq!(herd.start().to_string(), "2026-03-01");
@@ -98,7 +113,8 @@ mod tests {
         assert!(message("farms=x").contains("whole number"));
         assert!(message("start=yesterday").contains("2026-01-01"));
         assert!(message("farms=1,farms=2").contains("twice"));
-        assert!(message("lost=0.1").contains("unknown"));
+        assert!(message("lot=50").ends_with("nor a fault: did you mean lots?"));
+        assert!(message("malformed.lost=0.1").contains("no kind"));
         assert!(message("").contains("empty"));
     }
 }

@@ -1,6 +1,5 @@
 //! `ruminate publish`: history files, or a history made on the way, to the topic.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -12,17 +11,17 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::flags::output_path;
 use super::topic::TopicFlags;
-use super::{Context, command_line};
+use super::{Context, input_files};
 use crate::herd::LineFormat;
 use crate::publish::Outcome;
 use crate::publish::{
     self, FailIf, JournalLocation, OnInvalid, Rate, Resume, Schedule, ScheduleEnd, Settings, Source, Speedup, Stages,
-    WatchOptions, parse_duration,
+    WatchOptions,
 };
 use crate::render::Rendered;
 use crate::topic::address::TopicAddress;
+use crate::units;
 
-mod command;
 mod generate_spec;
 mod preflight;
 mod reports;
@@ -40,54 +39,54 @@ const LOCAL: usize = 3;
 /// How long a batch that is not full waits for more.
 const LINGER: &str = "20ms";
 /// How long the watch waits for the rest.
-const WATCH_FOR: &str = "60s";
+const WATCH_TIMEOUT: &str = "60s";
 /// How late a generated message may be sent: a load test that is later than that tests something else.
 const DROP_AFTER: Duration = Duration::from_secs(1);
 
-/// Publishes history files in bulk, by a schedule and with latencies, as a backfill or as a load test
+/// Publish history files or generated readings to the topic, as a bulk load or a load test
 ///
-/// Messages that are no valid reading are counted and named, and not sent. What the topic refuses for good, or for too
-/// long, becomes a dead letter; a file of dead letters can be published like any other.
+/// Invalid readings are reported and not sent. Messages that fail permanently, or after all retries, become dead letters; a
+/// dead-letter file can be published like any other file.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// History files, NDJSON or CSV, or dead letters; - for standard input
+    /// History files (NDJSON or CSV), directories of them, or dead-letter files; - for stdin
     #[arg(value_name = "FILE", required_unless_present = "generate", conflicts_with = "generate")]
     files: Vec<PathBuf>,
-    /// Publish a history made on the way, such as farms=2,lots=100,days=30,start=2026-01-01,seed=1,duplicate=0.01
+    /// Publish generated readings, for example farms=2,lots=100,days=30,start=2026-01-01,seed=1,duplicate=0.01
     ///
-    /// Keys: farms, lots, days, start, seed and part as for `ruminate generate`, and kinds of faults with their rates
-    /// as for its --faults. All may be left out but one.
+    /// Keys: farms, lots, days, start, seed, part and fault rates, as for `ruminate generate`. At least one is required.
     #[arg(long, value_name = "SPEC")]
     generate: Option<GenerateSpec>,
-    /// The form of the files [default: by their ending, .csv or else NDJSON]
+    /// Input format [default: CSV for .csv files, otherwise NDJSON]
     #[arg(long, value_name = "FORMAT")]
     format: Option<LineFormat>,
     #[command(flatten)]
     pace: ScheduleFlags,
-    /// Write messages that could not be published here, one JSON object a line; must be new or empty, or with --skip or
-    /// --resume is written on
+    /// Write failed and dropped messages to this NDJSON file
+    ///
+    /// It must be new or empty; with --skip or --resume, messages are appended.
     #[arg(long, value_name = "FILE", value_parser = output_path())]
     dead_letters: Option<PathBuf>,
-    /// Go on where the same command stopped
+    /// Resume an interrupted run of the same command
     #[arg(long, conflicts_with = "skip")]
     resume: bool,
-    /// Keep what is settled in this file [default: one of the run's own in $XDG_STATE_HOME/ruminate]
+    /// Journal file for --resume [default: a file per run in $XDG_STATE_HOME/ruminate]
     #[arg(long, value_name = "FILE", value_parser = output_path())]
     journal: Option<PathBuf>,
-    /// Pass over the first N messages
+    /// Skip the first N messages
     #[arg(long, value_name = "N", default_value_t = 0)]
     skip: u64,
-    /// Send messages that are no valid reading too: load for the quarantine
+    /// Also send invalid readings, to exercise the quarantine
     #[arg(long)]
     send_invalid: bool,
-    /// Do not ask before a large run: over a million messages, or an hour
+    /// Skip the confirmation for runs over a million messages or an hour
     #[arg(long, short)]
     yes: bool,
-    /// Exit with 1 where a condition holds, and with 0 where none does: 'p99 > 500ms; failed > 0; dropped > 0; lag_p99 > 5s'
+    /// Exit 1 if any condition is true, otherwise 0: 'p99 > 500ms; failed > 0; dropped > 0; lag_p99 > 5s'
     ///
-    /// Metrics: p50, p90, p99, p999, max of the latency; the same with service_ of the calls and lag_ of --watch; failed,
-    /// dropped, invalid, retries, unsent, missing (numbers, or shares such as 0.1%); rate; achieved (of what was due, 99%);
-    /// behind, starved. Comparisons: > >= < <=.
+    /// Metrics: latency p50, p90, p99, p999, max; service_* (request time) and lag_* (with --watch); failed, dropped,
+    /// invalid, retries, unsent, missing (counts, or percentages such as 0.1%); rate (500/s); achieved (percentage of
+    /// scheduled messages); behind, starved (durations). Operators: > >= < <=.
     #[arg(long, value_name = "CONDITIONS")]
     fail_if: Option<FailIf>,
     #[command(flatten)]
@@ -101,52 +100,51 @@ pub(super) struct Args {
 /// Whether arrival is watched, and what has to arrive.
 #[derive(Debug, clap::Args)]
 struct WatchFlags {
-    /// Look for what is published in the warehouse, and report the lag from publish to row
+    /// Poll the warehouse for published readings and report the publish-to-row lag
     #[arg(long)]
     watch: bool,
-    /// With --watch: how long to wait for the rest after the last message
-    #[arg(long, value_name = "TIME", default_value = WATCH_FOR, value_parser = parse_duration_arg, requires = "watch")]
-    watch_for: Duration,
-    /// The truth file of what is published: with --generate it is written first, with files it is there already; with --watch it
-    /// is told what of it never arrived, sent or not
+    /// With --watch: how long to wait for outstanding readings after the last message
+    #[arg(long, value_name = "DURATION", default_value = WATCH_TIMEOUT, value_parser = units::duration, requires = "watch")]
+    watch_timeout: Duration,
+    /// Ground-truth file: written with --generate, read with files
+    ///
+    /// With --watch, expected readings that never arrived are reported.
     #[arg(long, value_name = "FILE", value_parser = output_path())]
     truth: Option<PathBuf>,
 }
 
 /// When messages go.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Schedule")]
 struct ScheduleFlags {
-    /// Messages a second (500/s, or 500), minute (30000/m) or hour [default: as fast as the topic takes them]
+    /// Constant rate: 500/s, 30000/m or 1000/h [default: as fast as possible]
     #[arg(long, value_name = "N/s", group = "schedule")]
     rate: Option<Rate>,
-    /// Rates that change: ramp:0-5000/s:60s,hold:5000/s:5m,spike:20000/s:10s,sine:1000-5000/s:60s:10m; files that are not
-    /// published when the last one ends are counted, and the exit code is 3
+    /// Variable rate, as stages; the run ends with the last one: ramp:0-5000/s:60s,hold:5000/s:5m
     ///
-    /// Stages follow one another: hold:RATE:TIME, ramp:FROM-TO:TIME, spike:RATE:TIME (and back to the rate before it for
-    /// as long), sine:LOW-HIGH:PERIOD:TIME. The run ends with the last one, or with the last message. A last hold:RATE
-    /// without a time goes on until the input ends: ramp:0-200/s:5s,hold:200/s.
+    /// Stages run in sequence: hold:RATE:TIME, ramp:FROM-TO:TIME, spike:RATE:TIME (then the previous rate for the same time),
+    /// sine:LOW-HIGH:PERIOD:TIME. The run ends after the last stage or the last message; messages of files that are left
+    /// are counted, and the exit code is 3. A last hold:RATE without a time lasts until the input ends:
+    /// ramp:0-200/s:5s,hold:200/s.
     #[arg(long, value_name = "STAGES", group = "schedule")]
     stages: Option<Stages>,
-    /// With --stages: the end of the last stage is meant, whatever is left of the files: exit with 0, not 3
+    /// With --stages: exit 0, not 3, if the last stage ends before the files do
     ///
-    /// What is left is counted and said all the same. With --generate that end is always meant.
+    /// The remaining messages are counted and reported all the same. With --generate this is the default.
     #[arg(long, requires = "stages")]
     stop_at_schedule_end: bool,
-    /// Replay history by each reading's own time, so many times faster than life: 86400x is a day in a second
+    /// Replay readings by their own timestamps, N times faster than real time: 86400x is a day per second
     #[arg(long, value_name = "Nx", group = "schedule")]
     speed: Option<Speedup>,
-    /// Batches in flight at once [default: 512 with a schedule, or else 16; 3 with --topic local]
+    /// Concurrent batches [default: 512 with a schedule, otherwise 16; 3 with --topic local]
     ///
-    /// On a FIFO topic a lot's messages wait for one another whatever it is.
+    /// On a FIFO topic, the messages of a lot are always sent one at a time.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
     concurrency: Option<u32>,
-    /// How long a batch that is not full waits for more
-    #[arg(long, value_name = "TIME", default_value = LINGER, value_parser = parse_duration_arg)]
+    /// Maximum time to wait for a batch to fill
+    #[arg(long, value_name = "DURATION", default_value = LINGER, value_parser = units::duration)]
     linger: Duration,
-    /// Drop messages that cannot be sent within this time after they are due, or never [default: 1s with --generate,
-    /// never with files]
-    #[arg(long, value_name = "TIME|never")]
+    /// Drop messages that are this late, or "never" [default: 1s with --generate, never with files]
+    #[arg(long, value_name = "DURATION|never")]
     drop_after: Option<DropAfter>,
 }
 
@@ -166,40 +164,30 @@ pub(super) fn with_tip(mut e: clap::Error) -> clap::Error {
     let named = |kind| e.get(kind).map(ToString::to_string).unwrap_or_default();
     let both = named(ContextKind::InvalidArg) + &named(ContextKind::PriorArg);
     if e.kind() == ErrorKind::ArgumentConflict && both.contains("--stages") && both.contains("--rate") {
-        let tip = "stages have their own rates; a last one without a time goes on until the input ends: \
+        let tip = "stages have their own rates; a last one without a time lasts until the input ends: \
                    --stages ramp:0-200/s:5s,hold:200/s";
         e.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
     }
     e
 }
 
-fn parse_duration_arg(text: &str) -> Result<Duration, String> {
-    parse_duration(text).ok_or_else(|| "give a length of time, such as 500ms, 30s or 5m".into())
-}
-
 /// How late a message may be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct DropAfter(Option<Duration>);
-
-impl fmt::Display for DropAfter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.map_or("never".into(), command_line::format_duration))
-    }
-}
 
 impl FromStr for DropAfter {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        if text == "never" { Ok(Self(None)) } else { Ok(Self(Some(parse_duration_arg(text)?))) }
+        if text == "never" { Ok(Self(None)) } else { Ok(Self(Some(units::duration(text)?))) }
     }
 }
 
 impl Args {
     fn source(&self) -> anyhow::Result<Source> {
         match &self.generate {
-            None => Ok(Source::Files { paths: self.files.clone(), format: self.format }),
-            Some(GenerateSpec(flags, _)) => {
+            None => Ok(Source::Files { paths: input_files::expanded(self.files.clone())?, format: self.format }),
+            Some(GenerateSpec(flags)) => {
                 let herd = flags.herd(Utc::now().date_naive())?;
                 Ok(Source::Herd { herd, part: flags.part, faults: flags.faults })
             }
@@ -252,7 +240,7 @@ fn state_dir() -> Option<PathBuf> {
     match std::fs::create_dir_all(&dir) {
         Ok(()) => Some(dir),
         Err(e) => {
-            tracing::debug!("no journal is kept: {}: {e}", dir.display());
+            tracing::debug!("no journal: {}: {e}", dir.display());
             None
         }
     }
@@ -260,13 +248,13 @@ fn state_dir() -> Option<PathBuf> {
 
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendered> {
     if let Some(condition) = args.fail_if.as_ref().and_then(FailIf::needs_watch).filter(|_| !args.watch.watch) {
-        anyhow::bail!("--fail-if {condition}: that is measured with --watch only: give it, or leave the condition out");
+        anyhow::bail!("--fail-if {condition}: it is only measured with --watch: add --watch, or remove the condition");
     }
     let source = args.source()?;
     source.check()?;
     anyhow::ensure!(
         args.watch.truth.is_none() || args.watch.watch || args.generate.is_some(),
-        "--truth: with files it is looked up in the warehouse: give --watch, or leave it out"
+        "--truth with files is checked in the warehouse: add --watch, or remove --truth"
     );
     args.reports.check()?;
     let address = args.topic.address()?;
@@ -279,12 +267,20 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
     if args.watch.watch {
         let warehouse = args.topic.warehouse.open().await.context("--watch")?;
         settings.watched =
-            Some(WatchOptions { warehouse, timeout: args.watch.watch_for, truth: args.watch.truth.clone() });
+            Some(WatchOptions { warehouse, timeout: args.watch.watch_timeout, truth: args.watch.truth.clone() });
     }
     truth::write(&args, &source, context).await?;
-    let command = args.command(&address)?;
+    let mut command_line = context.command_line.clone().or("topic", &address);
+    if args.watch.watch || address == TopicAddress::Local {
+        command_line = command_line.or("warehouse", args.topic.warehouse.url()?);
+    }
     let outcome = publish::run(source, Arc::clone(&topic), settings, &context.progress, &context.cancel).await?;
-    let outcome = Outcome { command, conditional_writes: topic.conditional_writes(), ..outcome };
+    let outcome = Outcome {
+        command: command_line.to_string(),
+        conditional_writes: topic.conditional_writes(),
+        endpoint: topic.endpoint(),
+        ..outcome
+    };
     args.reports.write(&outcome);
     Ok(Rendered::of(&outcome))
 }

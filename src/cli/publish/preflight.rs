@@ -30,7 +30,7 @@ pub(super) async fn announce_and_confirm(terms: Terms, args: &Args, source: &Sou
         return Ok(());
     }
     let asks = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
-    ensure!(asks, "this is a large run ({estimate}): give --yes to start it");
+    ensure!(asks, "large run ({estimate}): pass --yes to confirm");
     ensure!(confirm(&estimate)?, "not started");
     Ok(())
 }
@@ -42,7 +42,7 @@ pub(super) fn tell_of_the_rest(args: &Args, source: &Source) {
     if let Some(left) = left.filter(|_| !args.pace.stop_at_schedule_end && !args.resume) {
         tracing::warn!(
             "the schedule ends before the files do: about {} messages will not be published; a last stage without a time \
-             (hold:RATE) goes on until they are",
+             (hold:RATE) lasts until the input ends",
             count(left)
         );
     }

@@ -6,15 +6,15 @@ use anyhow::Context as _;
 
 use super::super::flags::{check_writable, output_path};
 use crate::publish::{Outcome, hdr};
-use crate::render::html;
+use crate::render::{html, write_report};
 
 /// Files that tell of the run.
 #[derive(Debug, clap::Args)]
 pub(super) struct ReportFlags {
-    /// Write the run as one HTML page with its plots
-    #[arg(long, value_name = "FILE.html", value_parser = output_path())]
+    /// Write a report: HTML, or JSON if the name ends in .json
+    #[arg(long, value_name = "FILE", value_parser = output_path())]
     pub report: Option<PathBuf>,
-    /// Write the percentiles of the latency as HdrHistogram's text, and those of the calls to FILE.service
+    /// Write latency percentiles in HdrHistogram text format; service times go to FILE.service
     #[arg(long, value_name = "FILE", value_parser = output_path())]
     pub hdr: Option<PathBuf>,
 }
@@ -34,7 +34,7 @@ impl ReportFlags {
 
     /// Writes them; one that cannot be written is told, and the outcome is not lost with it.
     pub(super) fn write(&self, outcome: &Outcome) {
-        if let Some(Err(e)) = self.report.as_ref().map(|path| html::write(path, outcome)) {
+        if let Some(Err(e)) = self.report.as_ref().map(|path| write_report(path, outcome)) {
             tracing::error!("--report cannot be written: {e}");
         }
         if let Some(Err(e)) = self.hdr.as_ref().map(|path| hdr::write(path, outcome)) {

@@ -18,6 +18,6 @@ pub(super) async fn write(args: &Args, source: &Source, context: &Context) -> an
     let (progress, cancel) = (context.progress.clone(), context.cancel.clone());
     let made = move || generate::run(&plan, Destination::Discard, IfExists::Fail, &progress, &cancel);
     let made = tokio::task::spawn_blocking(made).await?.context("--truth")?;
-    anyhow::ensure!(made.stopped.is_none(), "asked to stop, before anything was published");
+    anyhow::ensure!(made.stopped.is_none(), "interrupted before anything was published");
     Ok(())
 }

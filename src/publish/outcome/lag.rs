@@ -28,7 +28,7 @@ pub struct Lag {
     pub curve: Vec<PercentilePoint>,
     /// The first hundred that are missing.
     pub missing_ids: Vec<Uuid>,
-    /// Looks that the warehouse did not answer, by reason.
+    /// Failed warehouse polls, by reason.
     pub errors: BTreeMap<String, u64>,
     /// How long it was watched after the last message was published, seconds.
     pub waited_seconds: f64,

@@ -9,11 +9,15 @@ use pipeline::lake::ConditionalWrites;
 
 mod condition;
 mod lag;
+mod latencies;
+mod percentiles;
 mod times;
 
 pub use condition::ConditionResult;
 pub use lag::{Lag, MissingReading, TruthDelivery};
-pub use times::{HistogramStats, Interval, PercentilePoint, Percentiles, Times};
+pub(super) use latencies::Latencies;
+pub use percentiles::{HistogramStats, PercentilePoint, Percentiles};
+pub use times::{Carry, Interval, Times};
 
 counters! {
     /// What a run counts: every message read is published, failed, invalid, dropped or, if it stopped early, unsent; and
@@ -22,11 +26,11 @@ counters! {
         Read: "read", "read", Input, "Messages read, those skipped not counted.";
         Published: "published", "published", Part, "Messages that the topic has.";
         Failed: "failed", "failed", Finding, "Messages that could not be published: dead letters.";
-        Invalid: "invalid", "invalid, not sent", Finding, "Messages that were not sent: no valid reading, or too large.";
-        Retries: "retries", "sent again", Detail, "Messages sent again, each as often as it was.";
-        Dropped: "dropped", "dropped, too late", Finding, "Messages that were not sent because the sender was too far behind its schedule.";
+        Invalid: "invalid", "invalid (not sent)", Finding, "Messages that were not sent: no valid reading, or too large.";
+        Retries: "retries", "retries", Detail, "Messages sent again, each as often as it was.";
+        Dropped: "dropped", "dropped (behind schedule)", Finding, "Messages that were not sent because too far behind schedule.";
         Unsent: "unsent", "unsent", Part, "Messages that were under way when it stopped early and are to be sent again.";
-        Skipped: "skipped", "passed over", Skipped, "Messages skipped, because an earlier run had completed them.";
+        Skipped: "skipped", "skipped", Skipped, "Messages skipped, because an earlier run had completed them.";
     }
 }
 
@@ -99,6 +103,9 @@ pub struct End {
 pub struct Outcome {
     /// The topic.
     pub topic: String,
+    /// The endpoint of the service if it is not that of AWS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
     /// The command that repeats it, without secrets; empty if there is none to repeat.
     pub command: String,
     /// Support of the lake's store for conditional writes; `None` if the topic is not `local`.
@@ -149,7 +156,7 @@ impl Outcome {
                 && (self.counts[Count::Unsent] == 0 || stopped)
                 && (self.reached_all() || stopped || self.pacing.schedule_ended)
                 && self.input.is_none_or(|input| input == skipped + read + self.rest.known()),
-            "the counts do not add up, which is an error of this program: {}",
+            "the counts do not add up; this is a bug in ruminate: {}",
             serde_json::to_string(self)?
         );
         Ok(())

@@ -1,42 +1,27 @@
 //! Outcomes that come back from their JSON, and merged ones.
 
+use std::time::Duration;
+
+use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
-use crate::outcome::read_back;
-use crate::publish::HistogramStats;
+use crate::outcome::{read_back, through_json};
 
-const MS: Percentiles = Percentiles { p50: 1.0, p90: 2.0, p99: 4.0, max: 8.0 };
-
-fn times(curve: Vec<PercentilePoint>) -> Times {
-    let shape = HistogramStats { mean_ms: 1.5, std_deviation_ms: 0.5, ..HistogramStats::default() };
-    Times {
-        seconds: 10.0,
-        rate_per_second: 10.0,
-        latency_ms: MS,
-        latency_p999_ms: 7.0,
-        service_ms: MS,
-        service_p999_ms: 7.0,
-        intervals: vec![Interval {
-            begin: 0.0,
-            seconds: 10.0,
-            offered: 106,
-            published: 100,
-            latency_ms: MS,
-            ..Interval::default()
-        }],
-        latency_curve: curve.clone(),
-        service_curve: curve,
-        latency_shape: shape,
-        service_shape: shape,
-    }
+/// Measurements of ten seconds with these latencies, in milliseconds.
+fn times(ms: impl IntoIterator<Item = u64>) -> Times {
+    let mut latency = Latencies::new();
+    ms.into_iter().for_each(|ms| latency.add(Duration::from_millis(ms)));
+    let interval = Interval { seconds: 10.0, offered: 106, published: 100, ..Interval::default() };
+    let mut times = Times { seconds: 10.0, rate_per_second: 10.0, intervals: vec![interval], ..Times::default() };
+    times.measure(&latency, &latency);
+    times
 }
 
 /// An outcome in which no field is what it is by default.
 fn full() -> Outcome {
-    let point = |(percentile, ms, count)| PercentilePoint { percentile, ms, count };
-    let curve: Vec<PercentilePoint> =
-        [(0.0, 0.5, 1), (50.0, 1.0, 50), (99.0, 4.0, 99), (100.0, 8.0, 100)].map(point).into();
+    let times = times(1..=100);
+    let curve = times.latency_curve.clone();
     let counts = [
         (Count::Read, 109),
         (Count::Published, 100),
@@ -58,6 +43,7 @@ fn full() -> Outcome {
     };
     let mut outcome = Outcome {
         topic: "local".into(),
+        endpoint: Some("http://127.0.0.1:4575".into()),
         command: "ruminate publish a.json".into(),
         conditional_writes: Some(ConditionalWrites::Emulated),
         input: Some(120),
@@ -73,7 +59,7 @@ fn full() -> Outcome {
             most_behind_seconds: 3.0,
             starved_seconds: 4.0,
         },
-        times: times(curve.clone()),
+        times,
         errors: [("Throttling".into(), 7)].into(),
         lag: Some(Lag { watched: 3, arrived: 2, missing: 1, curve, truth: Some(truth), ..Lag::default() }),
         verdicts: vec![ConditionResult { text: "p99 > 5s".into(), passed: false, measured: "6 s".into() }],
@@ -104,17 +90,65 @@ fn an_outcome_comes_back_from_its_json() {
 
 #[test]
 fn merged_runs_add_up_and_so_do_their_latencies() {
-    let mut slow = full();
-    for point in &mut slow.times.latency_curve {
-        point.ms *= 100.0;
-    }
-    slow.times.latency_ms.max = 800.0;
+    let slow = Outcome { times: times((1..=100).map(|n| n * 100)), ..full() };
     let mut merged = full();
     merged.merge(slow);
     merged.check().unwrap();
     assert_eq!((merged.input, merged.counts[Count::Read], merged.counts[Count::Published]), (Some(240), 218, 200));
     assert_eq!((merged.errors["Throttling"], merged.rest.known(), merged.times.intervals.len()), (14, 12, 2));
     let Times { latency_ms, latency_curve, seconds, rate_per_second, .. } = &merged.times;
-    assert_eq!((latency_ms.p50, latency_ms.p99, latency_ms.max), (8.0, 400.0, 800.0));
+    let is_near = |found: f64, expected: f64| (found / expected - 1.0).abs() < 2e-3;
+    assert!(is_near(latency_ms.p50, 100.0) && is_near(latency_ms.p99, 9_800.0) && is_near(latency_ms.max, 10_000.0));
     assert_eq!((latency_curve.last().unwrap().count, *seconds, *rate_per_second), (200, 20.0, 10.0));
+}
+
+/// A message: how often it was sent again, and how long it took; dead if it did not get through.
+type Message = (u64, Option<u64>);
+
+fn outcome(messages: &[Message]) -> Outcome {
+    let (mut outcome, mut latency, mut service) = (Outcome::default(), Latencies::new(), Latencies::new());
+    outcome.input = Some(messages.len() as u64);
+    outcome.rest = Rest::new(0, None);
+    for (n, (retries, took)) in messages.iter().enumerate() {
+        outcome.counts.add(Count::Read);
+        outcome.counts[Count::Retries] += retries;
+        *outcome.errors.entry("Throttling".into()).or_default() += retries;
+        match took {
+            None => {
+                outcome.counts.add(Count::Failed);
+                outcome.problems.add("failed", format!("a.json:{n}"), "Throttling");
+            }
+            Some(micros) => {
+                outcome.counts.add(Count::Published);
+                latency.add(Duration::from_micros(*micros));
+                service.add(Duration::from_micros(micros / 3));
+            }
+        }
+    }
+    outcome.errors.retain(|_, n| *n > 0);
+    outcome.times.measure(&latency, &service);
+    outcome
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn parts_that_come_back_from_their_json_make_the_whole(
+        messages in prop::collection::vec((0..3_u64, prop::option::weighted(0.9, 1..5_000_000_u64)), 1..200),
+        parts in 1..5_usize,
+    ) {
+        let whole = outcome(&messages);
+        let size = messages.len().div_ceil(parts);
+        let mut read = messages.chunks(size).map(|part| through_json(&outcome(part)));
+        let mut merged = read.next().unwrap();
+        read.for_each(|part| merged.merge(part));
+        merged.check().unwrap();
+        let json = |outcome: &Outcome| {
+            let mut json = serde_json::to_value(outcome).unwrap();
+            json["problems"] = serde_json::json!(outcome.problems.of("failed"));
+            json
+        };
+        prop_assert_eq!(json(&merged), json(&whole));
+    }
 }

@@ -123,38 +123,9 @@ impl ScheduleCursor {
     }
 }
 
-/// Reads `500ms`, `30s`, `5m`, `2h`, or a plain number of seconds.
-pub fn parse_duration(text: &str) -> Option<Duration> {
-    let text = text.trim();
-    let at = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(at);
-    let seconds = match unit {
-        "ms" => 1e-3,
-        "s" | "" => 1.0,
-        "m" | "min" => 60.0,
-        "h" => 3_600.0,
-        "d" => 86_400.0,
-        _ => return None,
-    };
-    let number: f64 = number.trim().parse().ok()?;
-    let whole = number * seconds;
-    ((0.0..=1e9).contains(&whole)).then(|| Duration::from_secs_f64(whole))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn lengths_of_time_are_read_with_their_unit() {
-        let cases = [("500ms", 0.5), ("30s", 30.0), ("5m", 300.0), ("2h", 7_200.0), ("1.5", 1.5), ("1d", 86_400.0)];
-        for (text, seconds) in cases {
-            assert_eq!(parse_duration(text), Some(Duration::from_secs_f64(seconds)), "{text}");
-        }
-        for text in ["", "s", "-1s", "5 parsecs", "NaN", "inf"] {
-            assert_eq!(parse_duration(text), None, "{text}");
-        }
-    }
 
     #[test]
     fn a_schedule_gives_the_same_time_until_the_message_is_taken() {

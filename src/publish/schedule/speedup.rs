@@ -18,13 +18,20 @@ impl Speedup {
 impl FromStr for Speedup {
     type Err = String;
 
-    /// Reads `60x`, or a plain number.
+    /// Reads `60x`.
     fn from_str(text: &str) -> Result<Self, String> {
-        match text.trim().trim_end_matches(['x', 'X', '×']).parse::<f64>() {
+        let text = text.trim();
+        let number = text.trim_end_matches(['x', 'X', '×']);
+        if number == text && text.parse::<f64>().is_ok() {
+            return Err(format!("{text} has no unit: write {text}x, times faster than real time"));
+        }
+        match number.parse::<f64>() {
             Ok(times) if (1e-3..=1e9).contains(&times) => Ok(Self(times)),
-            _ => Err("give how many times faster than life, such as 60x (an hour in a minute) or 86400x (a day in a \
+            _ => Err(
+                "write how many times faster than real time, such as 60x (an hour per minute) or 86400x (a day per \
                       second)"
-                .into()),
+                    .into(),
+            ),
         }
     }
 }
@@ -73,8 +80,9 @@ mod tests {
     #[test]
     fn a_speed_is_a_number_of_times() {
         assert_eq!("86400x".parse(), Ok(Speedup(86_400.0)));
-        assert_eq!("0.5".parse(), Ok(Speedup(0.5)));
-        for text in ["", "x", "0", "-5x", "fast", "NaN"] {
+        assert_eq!("0.5x".parse(), Ok(Speedup(0.5)));
+        assert!("60".parse::<Speedup>().unwrap_err().contains("write 60x"));
+        for text in ["", "x", "0x", "-5x", "fast", "NaNx"] {
             assert!(text.parse::<Speedup>().unwrap_err().contains("60x"), "{text}");
         }
     }

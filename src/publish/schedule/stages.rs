@@ -8,7 +8,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::{Rate, parse_duration};
+use super::Rate;
+use crate::units;
 
 /// Halvings of a wave's time: 2⁻⁶⁰ of an hour is less than a nanosecond.
 const HALVINGS: u32 = 60;
@@ -154,9 +155,9 @@ impl FromStr for Stages {
             let wrong = |why: &str| format!("{word}: {why}");
             let parts: Vec<_> = word.split(':').map(str::trim).collect();
             let before = stages.stages.last().map_or(0.0, |stage| stage.form.last());
-            let length = |text: &str| {
-                let seconds = parse_duration(text).filter(|time| !time.is_zero()).map(|time| time.as_secs_f64());
-                seconds.ok_or_else(|| wrong("give a length of time, such as 60s or 5m"))
+            let length = |text: &str| match units::duration(text).map_err(|e| wrong(&e))?.as_secs_f64() {
+                0.0 => Err(wrong("a stage takes some time: write 60s or 5m")),
+                seconds => Ok(seconds),
             };
             let constant = |rate: f64| RateCurve::Linear { from: rate, to: rate };
             if stages.is_endless() {
@@ -313,6 +314,8 @@ mod tests {
             assert!(!message(text).is_empty(), "{text}");
         }
         assert!(message("hold:5/s:1s,jump:5/s:1s").starts_with("jump:5/s:1s: give hold:RATE:TIME"));
+        assert!(message("ramp:200/s:5").contains("write 5s, 5m or 5ms"));
+        assert!(message("hold:200:5s").contains("write 200/s"));
         assert!(message("hold:5/s,hold:6/s:1s").contains("only the last one may"));
         assert!(message("ramp:0-5/s").contains("hold:RATE as the last one"));
         assert!(message("sine:9-5/s:1s:1s").contains("lower rate"));

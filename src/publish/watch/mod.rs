@@ -126,7 +126,7 @@ impl Poller {
             } else if last.is_some_and(|last| Instant::now() >= last) {
                 Some(Some(format!("not seen within {}", duration(self.watched.timeout.as_secs_f64()))))
             } else if ended.is_some() && self.cancel.is_cancelled() {
-                Some(Some("asked to stop".to_owned()))
+                Some(Some("interrupted".to_owned()))
             } else {
                 None
             };

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use chrono::{NaiveDateTime, TimeDelta};
 use uuid::Uuid;
 
-use super::super::telemetry::Latencies;
+use super::super::outcome::Latencies;
 use super::WatchProgress;
 use crate::publish::Lag;
 use pipeline::record::Column;
@@ -144,7 +144,7 @@ impl PollQueue {
     /// The warehouse gave no answer: these wait on.
     pub(super) fn requeue(&mut self, looked_for: Vec<PendingId>, why: &Error) {
         if self.lag.errors.is_empty() {
-            tracing::warn!("watching the warehouse: {why}; publishing goes on, and so does the watch");
+            tracing::warn!("warehouse poll failed: {why}; publishing and polling continue");
         }
         *self.lag.errors.entry(why.to_string()).or_default() += 1;
         for one in looked_for.into_iter().rev() {

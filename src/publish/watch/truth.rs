@@ -52,7 +52,7 @@ pub(super) async fn await_readings(
     let reading = tokio::task::spawn_blocking(move || read(&path, &send));
     while let Some(due) = receive.recv().await {
         if cancel.is_cancelled() {
-            expected.stopped = Some("asked to stop".into());
+            expected.stopped = Some("interrupted".into());
             return expected;
         }
         if let Err(e) = answer(&due, warehouse, schema, &mut expected).await {

@@ -222,7 +222,9 @@ impl FindingCollector {
         }
         let finding = with_context(Finding::new(DriftKind::WarehouseOnly, row.id(), None), None, Some(row), schema);
         let why = match &record {
-            Some(record) if reading_id(&record.reading).to_string() == row.id() => "its id is that of its values",
+            Some(record) if reading_id(&record.reading).to_string() == row.id() => {
+                "the row is intact: its id matches its values"
+            }
             _ => "its id is not that of its values: written by hand or by an older Lambda?",
         };
         self.report_observed(finding.with_reason(why), now, place)

@@ -19,7 +19,7 @@ pub struct DayCounts {
     #[serde(default, skip_serializing_if = "is_zero")]
     pub archived: u64,
     /// Rows whose records are of other days or farms: they do not show that this day should have any.
-    #[serde(skip)]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub out_of_window: u64,
 }
 

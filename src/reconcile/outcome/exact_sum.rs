@@ -46,6 +46,7 @@ impl ExactSum {
         for (power, significands) in &other.large {
             *self.large.entry(*power).or_default() += significands;
         }
+        self.large.retain(|_, sum| *sum != 0);
     }
 
     /// Takes another sum away.
@@ -54,6 +55,7 @@ impl ExactSum {
         for (power, significands) in &other.large {
             *self.large.entry(*power).or_default() -= significands;
         }
+        self.large.retain(|_, sum| *sum != 0);
     }
 
     /// The sum of one value.
@@ -61,6 +63,23 @@ impl ExactSum {
         let mut sum = Self::default();
         sum.add(value);
         sum
+    }
+
+    /// The sum as text that loses nothing: units, then large values with the power of two that each counts, all in decimal.
+    pub(super) fn text(&self) -> String {
+        let large = self.large.iter().map(|(power, sum)| format!(" {sum}p{power}"));
+        std::iter::once(self.units.to_string()).chain(large).collect()
+    }
+
+    /// The sum of that text.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let mut words = text.split(' ');
+        let units = words.next()?.parse().ok()?;
+        let large = words.map(|word| {
+            let (sum, power) = word.split_once('p')?;
+            Some((power.parse().ok()?, sum.parse().ok()?))
+        });
+        Some(Self { units, large: large.collect::<Option<_>>()? })
     }
 
     /// The sum as the nearest `f64`; where there are large values, near it.
@@ -110,6 +129,9 @@ mod tests {
             let mut parts = sum(other);
             parts.merge(&sum(one));
             prop_assert_eq!(parts.value().to_bits(), whole.value().to_bits());
+            prop_assert_eq!(ExactSum::parse(&whole.text()), Some(whole.clone()));
+            parts.subtract(&sum(one));
+            prop_assert_eq!(parts.value().to_bits(), sum(other).value().to_bits());
         }
     }
 }

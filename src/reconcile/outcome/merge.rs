@@ -4,18 +4,11 @@
 //! these (gaps, patterns, what was not checked) is derived again. What is the same for all parts (run, options, stores) is
 //! taken from the first one. The order and the grouping of the parts do not matter otherwise.
 //!
-//! The JSON of an outcome has its sums as `f64` and not the days of each kind of finding. An outcome that came back from
-//! its JSON is merged with rounded sums, and has no patterns of its own to contribute.
+//! An outcome that came back from its JSON is merged as if it had never left: sums that were rounded have their exact value
+//! next to them, and what is not shown is in [`Carry`](super::Carry).
 
-use super::{Outcome, RecentlyProcessed};
+use super::Outcome;
 use crate::reader::cache::CacheStats;
-
-impl RecentlyProcessed {
-    fn merge(&mut self, other: Self) {
-        self.records += other.records;
-        self.lake_only += other.lake_only;
-    }
-}
 
 impl Outcome {
     /// Adds the outcome of another part of the same stores.
@@ -25,6 +18,7 @@ impl Outcome {
             self.window_column = other.window_column;
         }
         self.counts += &other.counts;
+        self.skips += &other.skips;
         merge_some(&mut self.truth, other.truth, |mine, theirs| mine.merge(theirs));
         self.quick |= other.quick;
         merge_some(&mut self.cache, other.cache, |mine, theirs| add_served(mine, &theirs));
@@ -40,11 +34,9 @@ impl Outcome {
         for (cause, n) in other.causes {
             *self.causes.entry(cause).or_default() += n;
         }
-        self.places.merge(&other.places);
-        self.late.merge(other.late);
+        self.carry.merge(&other.carry);
         self.samples.merge(&other.samples);
         self.problems.merge(other.problems);
-        self.repair_asked |= other.repair_asked;
         if self.is_whole() {
             self.find_gaps();
         } else {

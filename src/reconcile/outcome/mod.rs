@@ -5,25 +5,27 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::ops::{Index, IndexMut};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::finding::Finding;
 use super::verdict::{Counter, DriftKind, Side};
-use super::{Budget, Drift, FarmDays, FindingCounts, Gap, LATE, Pattern, gaps};
-use crate::outcome::{Counter as _, Counts, Exit, Problems};
+use super::{Budget, Drift, FarmDays, Gap, LATE, Pattern, gaps};
+use crate::outcome::{Counter as _, Counts, Exit, Problems, counters};
+use crate::reader::Skip;
 use crate::reader::cache::CacheStats;
 use pipeline::record::Column;
 use pipeline::record::row::{Row, Value};
 
 mod baseline;
+mod carry;
 mod control_totals;
 mod day_counts;
 mod exact_sum;
 mod merge;
 mod not_checked;
+mod reasons;
 mod repair;
 mod run_info;
 mod samples;
@@ -33,23 +35,16 @@ mod totals;
 mod truth;
 
 pub use baseline::BaselineDiff;
+pub use carry::Carry;
 pub use control_totals::ControlTotals;
 pub use day_counts::DayCounts;
 pub use not_checked::NotChecked;
+pub use reasons::{Reason, Reasons};
 pub use repair::{Action, RepairCounter, RepairOutcome};
 pub use run_info::{AuditOptions, AuditSettings, RunInfo, StoreInfo};
 pub use samples::Samples;
 pub use totals::{ColumnTotal, Store, Totals};
 pub use truth::{TruthCounter, TruthResult};
-
-/// What was processed so shortly before the audit that its row may be on the way.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct RecentlyProcessed {
-    /// Records of the lake.
-    records: u64,
-    /// Of these, findings of the lake only.
-    lake_only: u64,
-}
 
 /// The outcome of an audit.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -61,6 +56,9 @@ pub struct Outcome {
     pub options: AuditOptions,
     /// The lake's address.
     pub lake: String,
+    /// The endpoint of the lake's store if it is not that of AWS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lake_endpoint: Option<String>,
     /// The warehouse's address, without secrets.
     pub warehouse: String,
     /// The warehouse's server.
@@ -75,6 +73,9 @@ pub struct Outcome {
     /// Objects, rows and findings.
     #[serde(flatten)]
     pub counts: Counts<Counter>,
+    /// Objects that the reader left aside: parts of the objects.
+    #[serde(flatten)]
+    pub skips: Counts<Skip>,
     /// The check against the truth files; `None` if none was given, and if the audit did not come to its end.
     pub truth: Option<TruthResult>,
     /// Whether objects were not opened if their names have their ids.
@@ -108,12 +109,6 @@ pub struct Outcome {
     pub causes: BTreeMap<String, u64>,
     /// Where findings concentrate, and since when.
     pub patterns: Vec<Pattern>,
-    /// Where findings are, by kind.
-    #[serde(skip)]
-    pub places: FindingCounts,
-    /// What was processed within minutes before the audit began.
-    #[serde(skip)]
-    pub late: RecentlyProcessed,
     /// Days of farms that are missing from both sides, between days that are not.
     pub gaps: Vec<Gap>,
     /// What was not checked, and why.
@@ -124,9 +119,8 @@ pub struct Outcome {
     pub samples: Samples,
     /// Objects that were skipped.
     pub problems: Problems,
-    /// Whether a repair was requested.
-    #[serde(skip)]
-    pub repair_asked: bool,
+    /// What only a merge needs.
+    pub carry: Carry,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
@@ -134,19 +128,7 @@ fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
-impl Index<Counter> for Outcome {
-    type Output = u64;
-
-    fn index(&self, counter: Counter) -> &u64 {
-        &self.counts[counter]
-    }
-}
-
-impl IndexMut<Counter> for Outcome {
-    fn index_mut(&mut self, counter: Counter) -> &mut u64 {
-        &mut self.counts[counter]
-    }
-}
+counters! { impl Outcome { counts: Counter, skips: Skip } }
 
 impl Outcome {
     /// The count of a kind of finding.
@@ -159,7 +141,7 @@ impl Outcome {
         self.counts.add(drift.kind.counter());
         if let Some((farm, day)) = place {
             self.days.of(&farm, day).drift += 1;
-            self.places.take(drift.kind, drift.cause.as_deref(), &farm, day);
+            self.carry.places.take(drift.kind, drift.cause.as_deref(), &farm, day);
         }
         if let Some(cause) = &drift.cause {
             *self.causes.entry(cause.clone()).or_default() += 1;
@@ -170,7 +152,7 @@ impl Outcome {
     /// Counts whether a finding may be of a record whose row was on its way.
     pub(super) fn count_late(&mut self, finding: &Finding) {
         let Some(Value::DateTime(at)) = finding.field(Column::RowTs).map(|field| &field.lake) else { return };
-        self.late.lake_only += u64::from(finding.kind == DriftKind::LakeOnly && self.is_late(at.and_utc()));
+        self.carry.late.lake_only += u64::from(finding.kind == DriftKind::LakeOnly && self.is_late(at.and_utc()));
     }
 
     /// Whether a record was processed within minutes before the audit began.
@@ -197,7 +179,7 @@ impl Outcome {
 
     fn count_recent(&mut self, row: &Row, of_lake: bool) {
         if of_lake && row.instant(Column::RowTs).is_some_and(|at| self.is_late(at.and_utc())) {
-            self.late.records += 1;
+            self.carry.late.records += 1;
         }
     }
 
@@ -209,13 +191,13 @@ impl Outcome {
 
     /// Derives what follows from the counts: patterns, what was not checked, what is not proved.
     pub fn finalize(&mut self) {
-        self.patterns = self.places.patterns(&self.days, |cell| cell.lake.max(cell.warehouse));
+        self.patterns = self.carry.places.patterns(&self.days, |cell| cell.lake.max(cell.warehouse));
         let [lake, _] = self.control.hashes().map(|seen| seen.count);
-        let late = Pattern::late(self.late.lake_only, self[Counter::LakeOnly], [self.late.records, lake]);
+        let late = Pattern::late(self.carry.late.lake_only, self[Counter::LakeOnly], [self.carry.late.records, lake]);
         self.patterns.extend(late);
         self.patterns.sort_by_key(|pattern| (pattern.kind, pattern.cause.clone()));
         self.problems.sort();
-        self.unchecked = self.unchecked().to_vec();
+        self.unchecked = self.unchecked();
         self.not_proved = self.not_proved();
     }
 
@@ -231,13 +213,18 @@ impl Outcome {
 
     /// Whether nothing is wrong and everything was judged.
     pub fn is_clean(&self) -> bool {
-        self.counts.findings() == 0
+        self.findings() == 0
+    }
+
+    /// How much there is for somebody to look at: findings, and objects that were left aside and should not have been there.
+    pub fn findings(&self) -> u64 {
+        self.counts.findings() + self.skips.findings()
     }
 
     /// Whether what was found is within the budget; never if something was not looked at, or a truth does not hold.
     pub fn is_within_budget(&self) -> bool {
         let holds = self.truth.as_ref().is_none_or(|truth| truth.holds);
-        let within = |budget: Budget| budget.allows(self.counts.findings(), self.ids());
+        let within = |budget: Budget| budget.allows(self.findings(), self.ids());
         self.halted.is_none() && holds && self.max_drift.is_some_and(within)
     }
 
@@ -257,14 +244,14 @@ impl Outcome {
     /// Returns an error of this program if the counts do not add up.
     pub fn check(&self) -> anyhow::Result<()> {
         let sums = [
-            (Counter::LakeObjects, self.sum_of(&[Side::Both, Side::Record, Side::Object])),
+            (Counter::LakeObjects, self.sum_of(&[Side::Both, Side::Record, Side::Object]) + self.skips.parts()),
             (Counter::LakeRecords, self.sum_of(&[Side::Both, Side::Record])),
             (Counter::WarehouseRows, self.sum_of(&[Side::Both, Side::Row])),
         ];
         for (whole, parts) in sums {
             anyhow::ensure!(
                 self[whole] == parts,
-                "the counts do not add up, which is an error of this program ({}: {parts} in parts): {}",
+                "the counts do not add up; this is a bug in ruminate ({}: {parts} in parts): {}",
                 whole.spec().name,
                 serde_json::to_string(&Self {
                     samples: Samples::default(),
@@ -278,7 +265,7 @@ impl Outcome {
         let agree = distance.into_iter().all(|counter| self[counter] == 0);
         anyhow::ensure!(
             agree == (lake == warehouse),
-            "the hash totals of lake ({lake}) and warehouse ({warehouse}) do not say what the counts say, which is an error of this program"
+            "the hash totals of lake ({lake}) and warehouse ({warehouse}) do not match the counts; this is a bug in ruminate"
         );
         Ok(())
     }

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use super::Outcome;
+use crate::outcome::Counter as _;
+use crate::reader::Skip;
 use crate::reconcile::Counter;
 
 /// Something that was not checked.
@@ -22,42 +24,28 @@ pub struct NotChecked {
 
 impl Outcome {
     /// Everything that can be left unchecked, with its count.
-    pub fn unchecked(&self) -> [NotChecked; 7] {
+    pub fn unchecked(&self) -> Vec<NotChecked> {
         let of = |what: &'static str, count, why: &'static str, todo: &'static str| NotChecked {
             what: what.into(),
             count,
             why: why.into(),
             todo: todo.into(),
         };
-        [
+        let mut unchecked = vec![of(
+            "Archived objects",
+            self[Counter::Archived],
+            "They are in an archive tier and cannot be read until they are restored.",
+            "Restore them and audit again.",
+        )];
+        unchecked.extend(self.skips.iter().map(|(skip, n)| {
+            let (what, why, todo) = skipped(skip);
+            of(what, n, why, todo)
+        }));
+        unchecked.extend([
             of(
-                "Archived objects",
-                self[Counter::Archived],
-                "They are in an archive tier and cannot be read until they are restored.",
-                "Restore them and audit again.",
-            ),
-            of(
-                "After the cutoff",
-                self[Counter::SkippedAfterCutoff],
-                "They were written after the audit began; their rows may still be on the way.",
-                "The next audit judges them.",
-            ),
-            of(
-                "Dated in the future",
-                self[Counter::SkippedFutureDated],
-                "Their time is later than the lake's clock, so nothing tells whether they were written before the audit started.",
-                "Give the files today's time (touch), or copy the S3 objects onto themselves, then audit again.",
-            ),
-            of(
-                "Foreign names",
-                self[Counter::SkippedUnrecognized],
-                "Their names are not of this lake, so they were not opened.",
-                "Check who put them there.",
-            ),
-            of(
-                "Objects without content",
+                "Unreadable or invalid objects",
                 self[Counter::Unreadable] + self[Counter::Rejected],
-                "They cannot be read or are no valid records: their values could not be compared. Each is a finding.",
+                "They cannot be read or are not valid records, so their values could not be compared. Each is a finding.",
                 "Mend them as their finding says.",
             ),
             of(
@@ -67,12 +55,13 @@ impl Outcome {
                 "Audit without `--quick`.",
             ),
             of(
-                "Rows not judged",
+                "Rows not compared",
                 self[Counter::NotCompared],
                 "Their object is there, but it is archived, too new, unreadable or invalid.",
                 "Mend the object first.",
             ),
-        ]
+        ]);
+        unchecked
     }
 
     /// What no audit of two stores can tell, and this one could not for what was asked: a sentence each.
@@ -105,3 +94,31 @@ impl Outcome {
         not
     }
 }
+
+/// Objects that were left aside: what they are, why they were not checked, and what to do. A reason that is not in the table is
+/// described by its own.
+fn skipped(skip: Skip) -> (&'static str, &'static str, &'static str) {
+    let words = SKIPPED.iter().find(|(of, ..)| *of == skip).map(|(_, what, why, todo)| (*what, *why, *todo));
+    words.unwrap_or((skip.spec().title, skip.spec().help, "Look at the reason of each."))
+}
+
+const SKIPPED: [(Skip, &str, &str, &str); 3] = [
+    (
+        Skip::Unrecognized,
+        "Unrecognized names",
+        "Their names are not of this lake, so they were not opened.",
+        "Check who put them there.",
+    ),
+    (
+        Skip::AfterCutoff,
+        "After the cutoff",
+        "They were written after the audit began; their rows may still be on the way.",
+        "The next audit judges them.",
+    ),
+    (
+        Skip::FutureDated,
+        "Dated in the future",
+        "Their time is later than the lake's clock, so nothing tells whether they were written before the audit started.",
+        "Give the files today's time (touch), or copy the S3 objects onto themselves, then audit again.",
+    ),
+];

@@ -1,10 +1,9 @@
 //! What repair did about the findings, or would do.
 
-use std::ops::{Index, IndexMut};
-
 use serde::{Deserialize, Serialize};
 
 use super::merge::first;
+use super::reasons::Reasons;
 use crate::outcome::{Counts, Problems, counters};
 use pipeline::lake::{ConditionalWrites, Conditions};
 
@@ -15,7 +14,7 @@ counters! {
         Updated: "updated", "rows updated", Detail, "Rows updated.";
         ObjectsWritten: "objects_written", "objects written", Detail, "Objects written.";
         ObjectsReplaced: "objects_replaced", "objects replaced", Detail, "Objects that got other values.";
-        Verified: "verified", "read back right", Detail, "Changes that were read back and found right.";
+        Verified: "verified", "verified", Detail, "Changes that were read back and found right.";
         Failed: "failed", "failed", Detail, "Findings that should have been repaired and could not be.";
         Left: "left", "left as they are", Detail, "Findings that are left as they are.";
     }
@@ -59,15 +58,18 @@ pub struct RepairOutcome {
     pub counts: Counts<RepairCounter>,
     /// Why nothing was changed: it would have been more than was allowed.
     pub over_budget: Option<String>,
-    /// The undo file, which `--undo` reverts.
+    /// The undo file, which `ruminate undo` reverts.
     pub undo_file: Option<String>,
+    /// The command that reverts it, without secrets; `None` if nothing was written.
+    #[serde(default)]
+    pub undo_command: Option<String>,
     /// Support of the lake's store for conditional writes; `None` if no object was to be written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conditional_writes: Option<ConditionalWrites>,
     /// Why it ended early.
     pub stopped: Option<String>,
     /// Why findings were left, one line per kind.
-    pub reasons: Vec<String>,
+    pub reasons: Reasons,
     /// What failed, each with its key or id.
     pub problems: Problems,
 }
@@ -84,27 +86,15 @@ impl RepairOutcome {
         self.counts += &other.counts;
         self.over_budget = first(self.over_budget.take(), other.over_budget);
         self.undo_file = first(self.undo_file.take(), other.undo_file);
+        self.undo_command = first(self.undo_command.take(), other.undo_command);
         self.conditional_writes = match (self.conditional_writes, other.conditional_writes) {
             (Some(create), Some(change)) => Some(Conditions { create, change }.weakest()),
             (one, other) => one.or(other),
         };
         self.stopped = first(self.stopped.take(), other.stopped);
-        self.reasons.extend(other.reasons);
-        self.reasons.sort();
+        self.reasons.merge(other.reasons);
         self.problems.merge(other.problems);
     }
 }
 
-impl Index<RepairCounter> for RepairOutcome {
-    type Output = u64;
-
-    fn index(&self, counter: RepairCounter) -> &u64 {
-        &self.counts[counter]
-    }
-}
-
-impl IndexMut<RepairCounter> for RepairOutcome {
-    fn index_mut(&mut self, counter: RepairCounter) -> &mut u64 {
-        &mut self.counts[counter]
-    }
-}
+counters! { impl RepairOutcome { counts: RepairCounter } }

@@ -31,13 +31,10 @@ impl Default for RunInfo {
 
 impl RunInfo {
     /// A run that begins now.
-    ///
-    /// # Errors
-    /// The system has no random numbers.
-    pub fn begin() -> anyhow::Result<Self> {
+    pub fn begin() -> Self {
         let began = Utc::now();
         let id = crate::outcome::run_id(began).to_string();
-        Ok(Self { id, began: Some(began), ..Self::default() })
+        Self { id, began: Some(began), ..Self::default() }
     }
 }
 
@@ -110,8 +107,8 @@ fn said(holds: ColumnType) -> String {
     };
     match holds {
         ColumnType::Text { chars } => format!("text of at most {chars} characters"),
-        ColumnType::Float { decimals } => format!("binary f32{}", rounded(decimals)),
-        ColumnType::Double { decimals } => format!("binary f64{}", rounded(decimals)),
+        ColumnType::Float { decimals } => format!("FLOAT (32-bit){}", rounded(decimals)),
+        ColumnType::Double { decimals } => format!("DOUBLE (64-bit){}", rounded(decimals)),
         ColumnType::Integer => "integer".to_owned(),
         ColumnType::DateTime { digits: 0 } => "time to the second, UTC".to_owned(),
         ColumnType::DateTime { digits } => format!("time with {digits} digits of a second, UTC"),
@@ -136,7 +133,7 @@ mod tests {
 
     #[test]
     fn every_run_is_one_of_its_own() {
-        let (one, other) = (RunInfo::begin().unwrap(), RunInfo::begin().unwrap());
+        let (one, other) = (RunInfo::begin(), RunInfo::begin());
         assert_ne!(one.id, other.id);
         assert_eq!(uuid::Uuid::parse_str(&one.id).unwrap().get_version_num(), 7);
     }
@@ -145,8 +142,8 @@ mod tests {
     fn columns_say_what_they_are_compared_as() {
         let stores = StoreInfo::of(&TableSchema::standard(), BTreeMap::new());
         assert_eq!(stores.columns.len(), 13);
-        assert_eq!(stores.columns["peso_medio"], "binary f32");
+        assert_eq!(stores.columns["peso_medio"], "FLOAT (32-bit)");
         assert_eq!(stores.columns["data"], "time to the second, UTC");
-        assert_eq!(said(ColumnType::Double { decimals: Some(2) }), "binary f64, rounded to 2 decimals");
+        assert_eq!(said(ColumnType::Double { decimals: Some(2) }), "DOUBLE (64-bit), rounded to 2 decimals");
     }
 }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
 use super::*;
-use crate::outcome::{Unread, read_back};
+use crate::outcome::{Unread, read_back, through_json};
 use crate::reconcile::Audit;
 use crate::reconcile::tests::{Scene, record};
 use pipeline::lake::{Key, Span};
@@ -54,6 +54,11 @@ fn outcome(events: &[Event]) -> Outcome {
         outcome.add(if n % 2 == 0 { Store::Lake } else { Store::Warehouse }, &row, place);
         outcome.cell(&farm, day).out_of_window += u64::from(n % 5 == 0);
         outcome.problems.add("skipped", format!("key {n}"), "why");
+        outcome[Skip::ALL[*n as usize % Skip::ALL.len()]] += 1;
+        outcome.repaired.reasons.add(*kind, format!("why {}", n % 2), 1);
+        outcome.carry.late.records += u64::from(n % 3 == 0);
+        outcome.carry.late.lake_only += u64::from(n % 6 == 0);
+        outcome.carry.repair_asked |= n % 50 == 0;
     }
     outcome.find_gaps();
     outcome.finalize();
@@ -89,6 +94,10 @@ proptest! {
         let whole = json(&outcome(&all));
         prop_assert_eq!(&json(&merged([one.clone(), two.clone(), three.clone()])), &whole);
         prop_assert_eq!(&json(&merged([three.clone(), one.clone(), two.clone()])), &whole);
+        let read = || [&one, &two, &three].map(through_json);
+        prop_assert_eq!(&json(&merged(read())), &whole, "also from their JSON");
+        let [first, second, third] = read();
+        prop_assert_eq!(&json(&merged([first, through_json(&merged([second, third]))])), &whole);
         prop_assert_eq!(&json(&merged([one, merged([two, three])])), &whole);
     }
 
@@ -118,7 +127,7 @@ fn everything_that_an_audit_can_say_comes_back_from_its_json() {
     outcome.truth = Some(truth);
     outcome.repaired[RepairCounter::Inserted] = 2;
     outcome.repaired.conditional_writes = Some(pipeline::lake::ConditionalWrites::Emulated);
-    outcome.stopped = Some("asked to stop".into());
+    outcome.stopped = Some("interrupted".into());
     let other = outcome.clone();
     outcome.merge(other);
     let written = serde_json::to_value(&outcome).unwrap();

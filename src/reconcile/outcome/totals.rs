@@ -73,21 +73,35 @@ impl<'de> Deserialize<'de> for ColumnTotal {
         struct Read {
             count: u64,
             sum: f64,
+            #[serde(default)]
+            exact: Option<String>,
             /// JSON has no number for the smallest of none.
             min: Option<f64>,
             max: Option<f64>,
         }
-        let Read { count, sum, min, max } = Read::deserialize(deserializer)?;
+        let Read { count, sum, exact, min, max } = Read::deserialize(deserializer)?;
+        let sum = match exact {
+            None => ExactSum::of(sum),
+            Some(text) => {
+                ExactSum::parse(&text).ok_or_else(|| D::Error::custom(format!("{text:?} is no exact sum")))?
+            }
+        };
         let (min, max) = (min.unwrap_or(f64::INFINITY), max.unwrap_or(f64::NEG_INFINITY));
-        Ok(Self { count, sum: ExactSum::of(sum), min, max })
+        Ok(Self { count, sum, min, max })
     }
 }
 
 impl Serialize for ColumnTotal {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut total = serializer.serialize_struct("Total", 4)?;
+        let mut total = serializer.serialize_struct("Total", 5)?;
         total.serialize_field("count", &self.count)?;
         total.serialize_field("sum", &self.sum())?;
+        // What a merge needs if the sum was rounded.
+        if ExactSum::of(self.sum()) == self.sum {
+            total.skip_field("exact")?;
+        } else {
+            total.serialize_field("exact", &self.sum.text())?;
+        }
         total.serialize_field("min", &self.min)?;
         total.serialize_field("max", &self.max)?;
         total.end()

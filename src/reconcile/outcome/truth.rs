@@ -1,7 +1,6 @@
 //! The check of a history against its truth files: which of what must be there was found.
 
 use std::collections::BTreeMap;
-use std::ops::{Index, IndexMut};
 
 use serde::{Deserialize, Serialize};
 
@@ -81,16 +80,4 @@ impl TruthResult {
     }
 }
 
-impl Index<TruthCounter> for TruthResult {
-    type Output = u64;
-
-    fn index(&self, counter: TruthCounter) -> &u64 {
-        &self.counts[counter]
-    }
-}
-
-impl IndexMut<TruthCounter> for TruthResult {
-    fn index_mut(&mut self, counter: TruthCounter) -> &mut u64 {
-        &mut self.counts[counter]
-    }
-}
+counters! { impl TruthResult { counts: TruthCounter } }

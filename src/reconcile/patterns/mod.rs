@@ -1,17 +1,17 @@
-//! Where findings concentrate, and since when, where that is plain.
+//! Patterns: where and since when the findings of a kind or cause concentrate.
 //!
-//! | pattern | plain when |
+//! | pattern | reported if |
 //! | --- | --- |
-//! | one farm | at least 90 % of the findings are of one farm |
-//! | one day | at least 90 % are of one day of `data` |
-//! | since, until, between | all are of days from one on, up to one, or both |
-//! | late arrival | at least 90 % of what only the lake has was processed within ten minutes before the audit |
+//! | one farm | at least 90 % of the findings belong to one farm |
+//! | one day | at least 90 % belong to one day of `data` |
+//! | since, until, between | all belong to days from, up to, or between certain days |
+//! | late arrival | at least 90 % of the `lake_only` records were processed within ten minutes before the audit |
 //!
-//! and when chance does not explain it: had findings been spread as the compared records are, that much would come
-//! together in fewer than one of a thousand audits (Chernoff's bound, `exp(−n·KL(q‖p))` for a share `q` of `n` findings in
-//! a place with a share `p` of the records). A single farm is therefore no pattern of itself, nor are three findings.
+//! and if chance does not explain it: with findings spread like the compared records, such a concentration would occur in
+//! fewer than one of a thousand audits (Chernoff bound, `exp(−n·KL(q‖p))` for a fraction `q` of `n` findings in a place with
+//! a fraction `p` of the records). So neither an audit of one farm nor three findings make a pattern.
 //!
-//! Findings of a kind are looked at together, and those of each cause by themselves where a kind has several.
+//! Findings are grouped by kind, and by cause if a kind has several.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -31,11 +31,51 @@ const CHANCE: f64 = 0.001;
 pub const LATE: TimeDelta = TimeDelta::minutes(10);
 
 /// Findings of each kind and cause by farm and day.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Vec<Place>", into = "Vec<Place>")]
 pub struct FindingCounts(BTreeMap<DriftKind, BTreeMap<Option<String>, FindingsByDay>>);
 
 /// Findings by farm and day.
 type FindingsByDay = BTreeMap<String, BTreeMap<NaiveDate, u64>>;
+
+/// Findings of a kind and cause on a farm's day, as they are written.
+#[derive(Serialize, Deserialize)]
+struct Place {
+    kind: DriftKind,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cause: Option<String>,
+    farm: String,
+    day: NaiveDate,
+    findings: u64,
+}
+
+impl From<FindingCounts> for Vec<Place> {
+    fn from(places: FindingCounts) -> Self {
+        let causes =
+            places.0.iter().flat_map(|(kind, causes)| causes.iter().map(move |(cause, found)| (kind, cause, found)));
+        let places = causes.flat_map(|(kind, cause, found)| {
+            each(found).map(|(farm, day, findings)| Place {
+                kind: *kind,
+                cause: cause.clone(),
+                farm: farm.to_owned(),
+                day,
+                findings,
+            })
+        });
+        places.collect()
+    }
+}
+
+impl From<Vec<Place>> for FindingCounts {
+    fn from(list: Vec<Place>) -> Self {
+        let mut places = Self::default();
+        for Place { kind, cause, farm, day, findings } in list {
+            let found = places.0.entry(kind).or_default().entry(cause).or_default();
+            *found.entry(farm).or_default().entry(day).or_default() += findings;
+        }
+        places
+    }
+}
 
 /// What the findings of a kind have in common.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

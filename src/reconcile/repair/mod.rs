@@ -10,7 +10,6 @@
 //! Everything else is said, not guessed: objects of the lake are never moved or deleted, and only written over where the
 //! user says that the warehouse is to be trusted. Each change is in the undo file, on the disk, before it is made.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -34,21 +33,21 @@ const BATCH: usize = 500;
 /// Which side is mended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum RepairTarget {
-    /// Rows are inserted and updated from the lake.
+    /// Insert and update rows from the lake
     Warehouse,
-    /// Objects that are missing are written from the warehouse.
+    /// Write missing objects from the warehouse
     Lake,
-    /// Both.
+    /// Both
     Both,
 }
 
 /// Which side is right where both have other values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Trust {
-    /// The lake: rows get its values.
+    /// Use the lake's values
     #[default]
     Lake,
-    /// The warehouse: objects of the lake get its values.
+    /// Use the warehouse's values
     Warehouse,
 }
 
@@ -82,7 +81,7 @@ pub struct RepairPlan {
 }
 
 /// Why no object is written while such objects are about.
-const UNIDENTIFIED_OBJECTS: &str = "objects without an id in their names could not be judged, and one of them may be this row's: mend or restore them, then audit again";
+const UNIDENTIFIED_OBJECTS: &str = "objects without an id in their names could not be compared, and one of them may belong to this row: fix or restore them, then audit again";
 
 impl RepairPlan {
     /// What is done about a finding, or why nothing is.
@@ -90,7 +89,7 @@ impl RepairPlan {
         let direction = self.direction;
         match finding.kind {
             _ if finding.stability == Stability::Unstable => {
-                Err("it was another at every look: audit again when it has come to rest")
+                Err("different at every recheck: audit again when it has come to rest")
             }
             DriftKind::LakeOnly if direction.targets_warehouse() => Ok(Action::Insert),
             DriftKind::Differing => match self.trust {
@@ -162,18 +161,14 @@ pub async fn repair(
 /// What would be done, and what is left with why.
 fn plan_repairs(findings: &WrittenFindings, plan: &RepairPlan) -> anyhow::Result<RepairOutcome> {
     let mut repaired = RepairOutcome { dry_run: plan.dry_run, ..RepairOutcome::default() };
-    let mut reasons: BTreeMap<(DriftKind, &'static str), u64> = BTreeMap::new();
     for finding in findings.read()? {
         let finding = finding?;
         match plan.action(&finding) {
             Ok(action) => repaired.counts.add(action.counter()),
-            Err(why) => *reasons.entry((finding.kind, why)).or_default() += 1,
+            Err(why) => repaired.reasons.add(finding.kind, why, 1),
         }
     }
-    for ((kind, why), count) in reasons {
-        repaired[RepairCounter::Left] += count;
-        repaired.reasons.push(format!("{count} {}: {why}", kind.name()));
-    }
+    repaired[RepairCounter::Left] = repaired.reasons.total();
     Ok(repaired)
 }
 
@@ -219,14 +214,14 @@ impl Repairer<'_> {
         of_objects: &mut Vec<(Finding, Action)>,
         cancel: &CancellationToken,
     ) -> anyhow::Result<()> {
-        anyhow::ensure!(!cancel.is_cancelled(), "asked to stop: the rest is as it was");
+        anyhow::ensure!(!cancel.is_cancelled(), "interrupted: the rest is unchanged");
         let batch = std::mem::take(of_rows);
         let outcomes = self.rows(&batch).await?;
         for ((finding, action), outcome) in batch.iter().zip(outcomes) {
             self.record(finding, *action, outcome);
         }
         for (finding, action) in std::mem::take(of_objects) {
-            anyhow::ensure!(!cancel.is_cancelled(), "asked to stop: the rest is as it was");
+            anyhow::ensure!(!cancel.is_cancelled(), "interrupted: the rest is unchanged");
             let fate = match action {
                 Action::ReplaceObject => self.replace_object(&finding).await?,
                 _ => self.write_object(&finding).await?,

@@ -13,7 +13,7 @@ use pipeline::record::{Column, Record, RecordId};
 impl Repairer<'_> {
     /// Writes the object of a row that has none.
     pub(super) async fn write_object(&mut self, finding: &Finding) -> anyhow::Result<RepairResult> {
-        let Some(row) = self.row(finding).await? else { return Ok(Err("the row has vanished".into())) };
+        let Some(row) = self.row(finding).await? else { return Ok(Err("the row no longer exists".into())) };
         let record = match self.record_of(&row) {
             Ok(record) => record,
             Err(why) => return Ok(Err(why.into())),
@@ -70,17 +70,17 @@ impl Repairer<'_> {
         };
         // The token is asked for first: what comes between it and the reading is met by the guard.
         let Some(meta) = head(&*self.audit.lake, key).await? else {
-            return Ok(Err("the object has vanished".into()));
+            return Ok(Err("the object no longer exists".into()));
         };
         let body = match self.audit.lake.get(key).await {
             Ok(body) => body,
-            Err(e) if e.reason == Reason::NotFound => return Ok(Err("the object has vanished".into())),
+            Err(e) if e.reason == Reason::NotFound => return Ok(Err("the object no longer exists".into())),
             Err(e) => return Err(e.into()),
         };
         let Some(record) = Record::parse(&body).ok().filter(|record| record.id_treated_data == *id) else {
             return Ok(Err("the object now holds another record, or none".into()));
         };
-        let Some(row) = self.row(finding).await? else { return Ok(Err("the row has vanished".into())) };
+        let Some(row) = self.row(finding).await? else { return Ok(Err("the row no longer exists".into())) };
         let (new, columns) = match self.with_values_of(finding, &record, &row, key) {
             Ok(Some(new)) => new,
             Ok(None) => return Ok(Ok(())),
@@ -99,7 +99,7 @@ impl Repairer<'_> {
         let written = self.audit.lake.get(key).await?;
         Ok(match Record::parse(&written) {
             Ok(written) if written.differences(&row, &self.schema).is_empty() => Ok(()),
-            _ => Err("it reads back with other values: somebody else writes".into()),
+            _ => Err("verification failed: another process is writing".into()),
         })
     }
 

@@ -94,7 +94,7 @@ impl Repairer<'_> {
                 Ok(_) => Err("the object now holds another record".into()),
                 Err(why) => Err(format!("the object can no longer be read: {why}")),
             },
-            Err(e) if e.reason == Reason::NotFound => Err("the object has vanished".into()),
+            Err(e) if e.reason == Reason::NotFound => Err("the object no longer exists".into()),
             Err(e) => return Err(e.into()),
         })
     }
@@ -140,8 +140,8 @@ impl Repairer<'_> {
         let rows = self.by_id(&ids).await?;
         let judge = |RowRepair { record, .. }: RowRepair| match rows.get(&record.id_treated_data) {
             Some(row) if record.differences(row, &self.schema).is_empty() => Ok(()),
-            Some(_) => Err("read back with other values: somebody else writes, audit again".to_owned()),
-            None => Err("not there when read back: somebody else writes, audit again".to_owned()),
+            Some(_) => Err("verification failed: another process is writing; audit again".to_owned()),
+            None => Err("verification failed: another process deletes rows; audit again".to_owned()),
         };
         Ok(repairs.into_iter().map(|mending| mending.and_then(judge)).collect())
     }

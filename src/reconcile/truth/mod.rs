@@ -1,14 +1,14 @@
-//! The truth of a history held against both stores: what must be there, what must not, and what the quarantine must have.
+//! The truth check: which records both stores and the quarantine must have, and which they must not.
 //!
 //! | fate | through `publish` | through `publish --send-invalid` | through `backfill` |
 //! | --- | --- | --- | --- |
 //! | stored | in both stores | the same | the same |
-//! | quarantined | nowhere: it is withheld | in the quarantine | in the quarantine |
-//! | refused | in no store | the same | in both stores: files know no such limit |
+//! | quarantined | nowhere: it is not sent | in the quarantine | in the quarantine |
+//! | refused | in no store | the same | in both stores: files have no such limit |
 //! | never | in no store | the same | the same |
 //!
-//! Ids and hashes are sorted on disk as the lake's are, and go through the same merge; no more than a batch of them is in
-//! memory. Where nobody says which [`IngestPath`] it was, what is there tells it.
+//! Ids and hashes are sorted on disk like the lake's and go through the same merge, so only one batch of them is in memory. If
+//! the ingest path ([`IngestPath`]) is not given, it is inferred from the stores.
 
 mod check;
 mod quarantine;

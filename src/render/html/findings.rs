@@ -11,7 +11,7 @@ const AT_ONCE: usize = 8;
 const MARKUP: usize = 220;
 
 /// The words for one kind.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct KindLabels {
     /// The heading.
     pub title: &'static str,

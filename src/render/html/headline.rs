@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::{numbers, sanitize};
 use crate::outcome::Exit;
+use crate::render::short_command;
 
 /// The verdict and its evidence.
 #[derive(Debug, Serialize)]
@@ -114,6 +115,7 @@ pub(super) struct ReproduceCommand {
 
 impl ReproduceCommand {
     pub(super) fn of(command: &str) -> Self {
-        Self { masked: command.contains(":***@"), command: sanitize::shown(command, 4 * sanitize::KEY) }
+        let shown = sanitize::shown(&short_command(command), 4 * sanitize::KEY);
+        Self { masked: command.contains("***"), command: shown }
     }
 }

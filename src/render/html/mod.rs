@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `reconcile`, `replay`, `publish` | a page each: outcome → ready text, a file a section; their `page.html.j2` lays it out |
 //! | `calendar`, `heatmap`, `year_calendar` | farms and days, of any `cells` that say what is wrong with them |
-//! | `findings`, `headline`, `breakdown`, `problem_list` | the pieces that the pages share |
+//! | `findings`, `headline`, `breakdown`, `problem_list`, `skips` | the pieces that the pages share |
 //! | `plot` | lines over time or percentiles, as inline SVG |
 //! | `sanitize`, `numbers` | how data is made fit to be read |
 //! | `base.html.j2`, `parts.html.j2`, `plot.html.j2`, `style.css` | the frame, the pieces' markup, the dress |
@@ -34,6 +34,7 @@ mod publish;
 mod reconcile;
 mod replay;
 mod sanitize;
+mod skips;
 mod year_calendar;
 
 /// A page stays below this, so that a browser and a mail server take it.
@@ -88,7 +89,7 @@ pub fn render<P: Page>(outcome: &P) -> Result<String, minijinja::Error> {
 /// It cannot.
 pub fn can_write(path: &Path) -> io::Result<()> {
     if path.exists() && !path.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "is no regular file"));
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "is not a regular file"));
     }
     temp_file_beside(path).map(drop)
 }

@@ -18,9 +18,11 @@ impl fmt::Display for Percentiles {
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at = self.endpoint.as_ref().map(|endpoint| format!(" at {endpoint}")).unwrap_or_default();
         let (read, took) = (count(self.counts[Count::Read]), duration(self.times.seconds));
-        writeln!(f, "publish: {read} messages in {took} ({:.0}/s) to {}", self.times.rate_per_second, self.topic)?;
-        let mut lines = rows(&self.counts, &[Count::Read], &[Count::Dropped, Count::Unsent, Count::Skipped]);
+        writeln!(f, "publish: {read} messages in {took} ({:.0}/s) to {}{at}", self.times.rate_per_second, self.topic)?;
+        let mut lines =
+            rows(&self.counts, &[Count::Read], &[Count::Retries, Count::Dropped, Count::Unsent, Count::Skipped]);
         if let Some(left_over) = self.left_over() {
             let at = lines.len() - usize::from(self.counts[Count::Skipped] > 0);
             lines.insert(at, ("not reached", left_over));
@@ -31,23 +33,23 @@ impl fmt::Display for Outcome {
             let latency =
                 format!("p50 {p50:.1} ms, p90 {p90:.1} ms, p99 {p99:.1} ms, p99.9 {p999:.1} ms, max {max:.1} ms");
             lines.push(("latency", latency));
-            lines.push(("of a call", self.times.service_ms.to_string()));
+            lines.push(("service time", self.times.service_ms.to_string()));
         }
         if let Some(lag) = &self.lag {
-            lines.push(("to the warehouse", lag.to_string()));
+            lines.push(("delivery lag", lag.to_string()));
             if lag.missing > 0 {
-                lines.push(("not arrived", count(lag.missing)));
+                lines.push(("not delivered", count(lag.missing)));
             }
             if let Some(truth) = &lag.truth {
-                lines.push(("of the truth", truth.to_string()));
+                lines.push(("ground truth", truth.to_string()));
             }
         }
         for (code, times) in &self.errors {
-            lines.push(("refused", format!("{} times: {code}", count(*times))));
+            lines.push(("error", format!("{} × {code}", count(*times))));
         }
         write!(f, "{}", LabelledRows(&lines))?;
         for verdict in &self.verdicts {
-            let message = if verdict.passed { "passed" } else { "FAILED" };
+            let message = if verdict.passed { "PASS" } else { "FAIL" };
             writeln!(f, "  {message}  {verdict}")?;
         }
         write!(f, "{}", self.problems)?;
@@ -72,24 +74,19 @@ impl Outcome {
     /// What to do next, where there is something to do.
     fn write_next_steps(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(behind) = self.fell_behind() {
-            writeln!(f, "ended {} behind its schedule: raise --concurrency, or ask for less", duration(behind))?;
+            writeln!(f, "finished {} behind schedule: raise --concurrency or lower the rate", duration(behind))?;
         }
         if self.pacing.starved_seconds > 0.01 * self.times.seconds && self.pacing.starved_seconds > 0.1 {
             let starved = duration(self.pacing.starved_seconds);
-            writeln!(
-                f,
-                "the schedule was put back by {starved}, because the source had nothing to send: it is too slow for it"
-            )?;
+            writeln!(f, "the schedule was delayed by {starved} because the source was too slow")?;
         }
         if self.counts[Count::Failed] + self.counts[Count::Dropped] > 0 {
             match &self.dead_letters {
                 Some(file) => {
-                    writeln!(f, "dead letters are in {file}; once the cause is mended, send them again with")?;
+                    writeln!(f, "dead letters: {file}; after fixing the cause, republish them with")?;
                     writeln!(f, "  ruminate publish {file}")?;
                 }
-                None => {
-                    writeln!(f, "failed and dropped messages are kept only where --dead-letters FILE names a file")?
-                }
+                None => writeln!(f, "failed and dropped messages were not saved: use --dead-letters FILE")?,
             }
         }
         if let Some(why) = &self.end.stopped {
@@ -101,7 +98,7 @@ impl Outcome {
             writeln!(f, "{how}")?;
         }
         match self.resume_flag() {
-            Some(how) => writeln!(f, "to go on, run the same command with {how}"),
+            Some(how) => writeln!(f, "to resume, run the same command with {how}"),
             None => Ok(()),
         }
     }
@@ -110,8 +107,8 @@ impl Outcome {
     pub(super) fn to_the_end(&self) -> Option<String> {
         let rate = self.pacing.last_rate.filter(|_| self.pacing.schedule_ended)?;
         Some(format!(
-            "to publish the whole input, give a last stage without a time, such as hold:{rate}/s, or --rate {rate}/s in \
-             place of --stages; where this end is meant, --stop-at-schedule-end says so"
+            "to publish the whole input, add a last stage without a time, such as hold:{rate}/s, or use --rate {rate}/s instead \
+             of --stages; if this end is intended, add --stop-at-schedule-end"
         ))
     }
 }

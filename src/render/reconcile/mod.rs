@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::outcome::{Counter as _, Role};
+use crate::outcome::{CommandOutcome as _, Counter as _, Exit, Role};
 use crate::reconcile::{Counter, Drift, DriftKind, Outcome, Side};
 use crate::render::{LabelledRows, count, duration};
 
@@ -19,7 +19,7 @@ impl fmt::Display for Outcome {
             (Some(why), _) => format!("stopped early: {why}"),
             (None, _) if self.halted.is_some() => format!("ended {}", self.halted.as_deref().unwrap_or_default()),
             (None, true) => "lake and warehouse agree".to_owned(),
-            (None, false) => match self.counts.findings() {
+            (None, false) => match self.findings() {
                 1 => "1 finding".to_owned(),
                 n => format!("{} findings", count(n)),
             },
@@ -63,14 +63,21 @@ impl fmt::Display for Outcome {
         patterns(self, f)?;
         gaps(self, f)?;
         write!(f, "{}", self.problems)?;
-        if self.repair_asked { write!(f, "{}", self.repaired) } else { Ok(()) }
+        if !self.carry.repair_asked {
+            return Ok(());
+        }
+        write!(f, "{}", self.repaired)?;
+        if self.repaired.changes() > 0 && !self.repaired.dry_run && self.exit() == Exit::Findings {
+            writeln!(f, "exit code 1: the audit before the repair found drift; audit again to confirm")?;
+        }
+        Ok(())
     }
 }
 
 /// Causes, patterns and hash totals.
 fn patterns(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     for (cause, n) in &outcome.causes {
-        writeln!(f, "  plainly explained, {}: {cause}", count(*n))?;
+        writeln!(f, "  likely cause ({}): {cause}", count(*n))?;
     }
     for pattern in &outcome.patterns {
         writeln!(f, "  {pattern}")?;
@@ -88,7 +95,7 @@ fn patterns(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 /// Days that both sides lack.
 fn gaps(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     for gap in outcome.gaps.iter().take(SHOWN) {
-        write!(f, "  nothing on either side: {} {}", gap.farm, gap.from)?;
+        write!(f, "  gap on both sides: {} {}", gap.farm, gap.from)?;
         if gap.days > 1 {
             write!(f, " to {} ({} days)", gap.to, gap.days)?;
         }
@@ -107,7 +114,9 @@ fn found(outcome: &Outcome) -> impl Iterator<Item = (&'static str, String)> {
         role.is_finding() || (role == Role::Skipped && counter.side() == Side::Object)
     };
     let shown = outcome.counts.iter().filter(move |(counter, n)| *n > 0 && is_shown(*counter));
-    shown.map(|(counter, n)| (counter.spec().title, count(n)))
+    let skips = outcome.skips.iter().filter(|(_, n)| *n > 0);
+    let lines = shown.map(|(counter, n)| (counter.spec(), n)).chain(skips.map(|(skip, n)| (skip.spec(), n)));
+    lines.map(|(spec, n)| (spec.title, count(n)))
 }
 
 /// What a budget makes of what was found, as the end of a sentence; `None` without one.
@@ -116,7 +125,7 @@ pub(crate) fn budget_verdict(outcome: &Outcome) -> Option<String> {
     Some(match &outcome.truth {
         _ if outcome.is_within_budget() => format!("within the budget of {budget}"),
         Some(truth) if !truth.holds => {
-            format!("not let pass by the budget of {budget}, as the truth does not hold")
+            format!("the budget of {budget} does not apply: the ground truth check failed")
         }
         _ => format!("over the budget of {budget}"),
     })

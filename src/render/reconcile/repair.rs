@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::reconcile::{RepairCounter, RepairOutcome};
-use crate::render::{LabelledRows, count};
+use crate::render::{LabelledRows, count, password_hint};
 use pipeline::lake::ConditionalWrites;
 
 impl fmt::Display for RepairOutcome {
@@ -11,7 +11,7 @@ impl fmt::Display for RepairOutcome {
         let planned = self.dry_run || self.over_budget.is_some();
         let (title, [inserted, updated, written, replaced]) = if planned {
             let what = ["insert rows", "update rows", "write objects", "replace objects"];
-            ("repair would do this; nothing was changed", what)
+            ("planned repairs (dry run)", what)
         } else {
             ("repaired", ["rows inserted", "rows updated", "objects written", "objects replaced"])
         };
@@ -25,12 +25,12 @@ impl fmt::Display for RepairOutcome {
             lines.push((replaced, count(self[RepairCounter::ObjectsReplaced])));
         }
         if !planned {
-            lines.push(("read back right", count(self[RepairCounter::Verified])));
+            lines.push(("verified", count(self[RepairCounter::Verified])));
             lines.push(("failed", count(self[RepairCounter::Failed])));
         }
-        lines.push(("left as they are", count(self[RepairCounter::Left])));
+        lines.push(("not repaired", count(self[RepairCounter::Left])));
         write!(f, "{}", LabelledRows(&lines))?;
-        for reason in &self.reasons {
+        for reason in self.reasons.iter() {
             writeln!(f, "  {reason}")?;
         }
         if let Some(why) = &self.over_budget {
@@ -40,11 +40,14 @@ impl fmt::Display for RepairOutcome {
             writeln!(f, "  {warning}")?;
         }
         if let Some(file) = &self.undo_file {
-            writeln!(f, "  what was changed is in {file}: `ruminate reconcile --undo {file}` puts it back")?;
+            writeln!(f, "  undo file: {file}")?;
+        }
+        if let Some(command) = &self.undo_command {
+            writeln!(f, "  to revert, run: {command}{}", password_hint(command))?;
         }
         if let Some(why) = &self.stopped {
             writeln!(f, "  repair stopped early: {why}")?;
-            writeln!(f, "  to go on, run the same command again")?;
+            writeln!(f, "  to resume, run the same command again")?;
         }
         write!(f, "{}", self.problems)
     }

@@ -19,19 +19,19 @@ impl TruthResult {
     pub(crate) fn quarantine_text(&self) -> String {
         let (expected, found) =
             (count(self[TruthCounter::QuarantinedExpected]), count(self[TruthCounter::QuarantinedFound]));
-        let kept = format!("{found} of {expected} broken messages are in the quarantine");
+        let kept = format!("{found} of {expected} malformed messages are quarantined");
         if self[TruthCounter::QuarantinedExpected] == 0 {
             return String::new();
         }
         if self[TruthCounter::QuarantinedFound] == 0 && self[TruthCounter::QuarantinedMissing] == 0 {
             return format!(
-                "none of {expected} broken messages is in the quarantine, as publish leaves it: it withholds them unless --send-invalid; backfill would have put them there (--truth-door backfill holds it to that)"
+                "none of {expected} malformed messages is quarantined, as expected of publish, which does not send them without --send-invalid; backfill quarantines them (--ingest-path backfill requires that)"
             );
         }
         match self[TruthCounter::QuarantinedMissing] {
             0 => kept,
             missing => format!(
-                "{kept}, {} missing: publish --send-invalid and backfill bring all of them, publish alone none",
+                "{kept}, {} missing: publish --send-invalid and backfill deliver all of them, publish alone none",
                 count(missing)
             ),
         }
@@ -40,13 +40,18 @@ impl TruthResult {
 
 impl fmt::Display for TruthResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let word = if self.holds { "holds" } else { "does not hold" };
+        let word = if self.holds { "passed" } else { "FAILED" };
         let door = match self.ingest_path {
-            Some(ingest_path) if self.door_said => format!(" through {}", ingest_path.as_command()),
-            Some(_) => format!(", which came in as through {}", self.ingest_path_text()),
+            Some(ingest_path) if self.door_said => format!(" via {}", ingest_path.as_command()),
+            Some(_) => format!(", inferred ingest path: {}", self.ingest_path_text()),
             None => String::new(),
         };
-        writeln!(f, "truth: {word} ({} lines of {}{door})", count(self[TruthCounter::Lines]), self.files.join(", "))?;
+        writeln!(
+            f,
+            "ground truth: {word} ({} lines of {}{door})",
+            count(self[TruthCounter::Lines]),
+            self.files.join(", ")
+        )?;
         let (expected, found, missing) =
             (count(self[TruthCounter::Expected]), count(self[TruthCounter::Found]), count(self[TruthCounter::Missing]));
         write!(f, "  {expected} ids expected: {found} found, {missing} missing")?;
@@ -55,24 +60,22 @@ impl fmt::Display for TruthResult {
                 (count(self[TruthCounter::MissingInLake]), count(self[TruthCounter::MissingInWarehouse]));
             write!(f, " ({lake} from the lake, {warehouse} from the warehouse)")?;
         }
-        write!(f, "; {} surplus", count(self[TruthCounter::Surplus]))?;
+        write!(f, "; {} unexpected", count(self[TruthCounter::Surplus]))?;
         match self[TruthCounter::SurplusUnknown] {
             0 => writeln!(f)?,
-            unknown => writeln!(
-                f,
-                ", of which {} that no truth file tells of: --from and --to leave other histories out",
-                count(unknown)
-            )?,
+            unknown => {
+                writeln!(f, ", {} of them in no truth file: narrow --from and --to to this history", count(unknown))?
+            }
         }
         if self[TruthCounter::Refused] > 0 {
             let (refused, stored) = (count(self[TruthCounter::Refused]), count(self[TruthCounter::RefusedStored]));
-            writeln!(f, "  {refused} too large for a topic: {stored} of them stored")?;
+            writeln!(f, "  {refused} oversized for a topic: {stored} stored")?;
         }
         if self[TruthCounter::Outside] > 0 {
-            writeln!(f, "  {} ids are of other days than those audited", count(self[TruthCounter::Outside]))?;
+            writeln!(f, "  {} ids outside the audited days", count(self[TruthCounter::Outside]))?;
         }
         if self[TruthCounter::Corrections] > 0 {
-            writeln!(f, "  {} second ids are corrections, as foretold", count(self[TruthCounter::Corrections]))?;
+            writeln!(f, "  {} second ids are expected corrections", count(self[TruthCounter::Corrections]))?;
         }
         match self.quarantine_text() {
             message if message.is_empty() => Ok(()),

@@ -10,8 +10,8 @@ use crate::replay::Preview;
 impl fmt::Display for Preview {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let day = |day: Option<NaiveDate>| day.map_or("–".to_owned(), |day| day.to_string());
-        let rows = self.rows_now.map_or("no table: run `ruminate init` first".to_owned(), count);
-        writeln!(f, "replay would read {} into {}; nothing was changed", self.lake, self.warehouse)?;
+        let rows = self.rows_now.map_or("no table".to_owned(), count);
+        writeln!(f, "replay would load {} into {} (dry run)", self.lake, self.warehouse)?;
         let mut lines = vec![
             ("days", format!("{} to {}", day(self.first_day), day(self.last_day))),
             ("partitions", count(self.partitions)),
@@ -20,16 +20,16 @@ impl fmt::Display for Preview {
             ("archived", count(self.archived)),
             ("after the cutoff", count(self.after_fence)),
             ("dated in the future", count(self.future_dated)),
-            ("foreign names", count(self.foreign)),
-            ("rows now", rows),
+            ("unrecognized names", count(self.foreign)),
+            ("current rows", rows),
         ];
         if self.lake.starts_with("s3:") {
             lines.push(("list requests", count(self.list_requests)));
             lines.push(("get requests", count(self.get_requests)));
-            lines.push(("their price", format!("{:.2} US$ (S3, us-east-1)", self.price_usd)));
+            lines.push(("request cost", format!("{:.2} US$ (S3, us-east-1)", self.price_usd)));
         }
         if let (Some(sample), Some(seconds)) = (&self.sample, self.seconds) {
-            let rate = format!("{:.0} objects/s, a sample of {} says", sample.per_second, count(sample.objects));
+            let rate = format!("{:.0} objects/s (sample of {})", sample.per_second, count(sample.objects));
             lines.push(("reading", format!("{} at {rate}", duration(seconds))));
         }
         if !self.method.is_empty() {
@@ -49,10 +49,10 @@ impl fmt::Display for Preview {
             writeln!(f, "  changes: {change}")?;
         }
         for obstacle in &self.obstacles {
-            writeln!(f, "  in the way: {obstacle}")?;
+            writeln!(f, "  blocker: {obstacle}")?;
         }
         if let Some(why) = &self.stopped {
-            writeln!(f, "stopped early: {why}; what is said is of what was listed until then")?;
+            writeln!(f, "stopped early: {why}; figures cover what was listed so far")?;
         }
         Ok(())
     }

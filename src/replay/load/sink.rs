@@ -1,23 +1,25 @@
 //! The sink of a batch: the warehouse, with the journal's entries in the same transaction, the undo file before it, and
 //! reading back after it.
 
-use std::collections::HashMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::classify::Classified;
-use super::engine::Sink;
 use super::loader::{LoadedBatch, Loader, PendingJournal};
 use crate::replay::journal::BatchEntry;
 use crate::replay::load_error::LoadError;
-use crate::replay::order::{IdOrder, ReplayEntry};
+use crate::replay::order::{IdOrder, ReplayEntry, id_day};
 use crate::replay::outcome::DayCounts;
+use crate::replay::policy::Policy;
 use crate::replay::tally::Tally;
 use crate::undo::RecordedChanges;
-use pipeline::record::row::Row;
-use pipeline::warehouse::{ChangeSet, IdempotencyToken, InsertResult, LoadResult};
+use pipeline::record::row::{Row, TableSchema};
+use pipeline::warehouse::load::{Classified, Fault, LookOrder, Rows, Sink};
+use pipeline::warehouse::{self, ChangeSet, IdempotencyToken, InsertResult, LoadResult, Reason};
 
 /// Entries about records whose place another row has, and which so change nothing, that may wait for the next transaction.
 const WAITING: usize = 100;
+
+/// How long the pieces of a batch go on before the throttle is asked again.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// What the parts of a batch share.
 pub(super) struct BatchSink<'a> {
@@ -28,7 +30,10 @@ pub(super) struct BatchSink<'a> {
     recorded: RecordedChanges,
     /// The numbers of the part's entries, a day each.
     seqs: Vec<u64>,
-    started: Instant,
+    /// When the throttle last let a part pass.
+    passed: Option<Instant>,
+    /// When the part began.
+    started: Option<Instant>,
     loaded: &'a mut LoadedBatch,
 }
 
@@ -39,29 +44,18 @@ impl<'a> BatchSink<'a> {
         pending: PendingJournal,
         loaded: &'a mut LoadedBatch,
     ) -> Self {
-        let (recorded, seqs, started) = (RecordedChanges::default(), Vec::new(), Instant::now());
-        Self { loader, order, pending, recorded, seqs, started, loaded }
-    }
-
-    pub(super) fn order(&self) -> IdOrder {
-        self.order
-    }
-
-    /// Numbers the entries of a part, which keep these numbers however often it is tried.
-    pub(super) fn begin_part(&mut self, part: &[ReplayEntry]) {
-        let days = self.loader.by_day(self.order, part);
-        let journal = self.loader.journal.iter();
-        self.seqs = journal.flat_map(|journal| days.iter().map(|_| journal.seq())).collect();
-        self.started = Instant::now();
-    }
-
-    pub(super) fn end_part(&mut self) {
-        self.loaded.elapsed += self.started.elapsed();
+        let recorded = RecordedChanges::default();
+        Self { loader, order, pending, recorded, seqs: Vec::new(), passed: None, started: None, loaded }
     }
 
     /// Ends the batch, wholly or not; what was pending still is.
-    pub(super) fn abort(self) {
+    pub(super) fn abort(mut self) {
+        self.end_part();
         self.loaded.pending.append(self.pending);
+    }
+
+    fn end_part(&mut self) {
+        self.loaded.elapsed += self.started.take().map(|started| started.elapsed()).unwrap_or_default();
     }
 
     /// Does what is to be done and writes the entries, in one transaction: once, however often the server is waited for.
@@ -76,7 +70,12 @@ impl<'a> BatchSink<'a> {
             ..ChangeSet::default()
         };
         let Loader { bulk, schema, .. } = self.loader;
-        self.loader.retry_while_unavailable(|| bulk.apply(&change, schema)).await
+        match self.loader.retry_while_unavailable(|| bulk.apply(&change, schema)).await {
+            Err(LoadError::Warehouse(e)) if e.reason == Reason::BadRow && classified.changes() == 0 => {
+                Err(entry_refused(e))
+            }
+            sent => sent,
+        }
     }
 
     /// Counts a part that is in, and the numbers of its entries.
@@ -87,22 +86,91 @@ impl<'a> BatchSink<'a> {
         part.iter().for_each(|entry| *self.loaded.places.entry(entry.place).or_default() += 1);
         entries.into_iter().for_each(|entry| self.loaded.tally.merge(entry.tally));
     }
+
+    /// Takes down the conflict that ends the load.
+    fn conflict(&mut self, entry: &ReplayEntry, conflict: &LoadResult) {
+        let mut tally = Tally::default();
+        tally.record_loaded(&entry.key, conflict);
+        let counts = DayCounts { listed: 1, conflicting: 1, ..DayCounts::default() };
+        *tally.cells.at(&self.loader.places[entry.place as usize]) = counts;
+        self.loaded.tally.merge(tally);
+        *self.loaded.places.entry(entry.place).or_default() += 1;
+    }
+}
+
+/// There was nothing but a journal entry to be written, and it was refused.
+fn entry_refused(e: warehouse::Error) -> LoadError {
+    let message = format!(
+        "the journal takes no note, as if ruminate_journal was altered: drop that table, or replay with --no-journal: {}",
+        e.message
+    );
+    warehouse::Error { reason: Reason::BadSchema, message, ..e }.into()
 }
 
 impl Sink for BatchSink<'_> {
-    async fn existing(&mut self, part: &[ReplayEntry]) -> Result<HashMap<String, Row>, LoadError> {
-        let loader = self.loader;
-        loader.retry_while_unavailable(|| loader.existing(part)).await
+    type Entry = ReplayEntry;
+    type Error = LoadError;
+
+    fn look(&self) -> LookOrder {
+        LookOrder::First
     }
 
-    async fn row_of(&mut self, id: &str) -> Result<Option<Row>, LoadError> {
-        let (loader, ids) = (self.loader, [id.to_owned()]);
-        let found = loader.retry_while_unavailable(|| loader.bulk.fetch(&ids, &loader.schema)).await?;
-        Ok(found.into_iter().next())
+    fn shape(&self) -> &TableSchema {
+        &self.loader.schema
     }
 
-    async fn apply(&mut self, part: &[ReplayEntry], classified: &Classified) -> Result<InsertResult, LoadError> {
+    /// Whether a record may take the place of a row: one of two objects that claim the same row, and in every run the same.
+    ///
+    /// The records of one id are in one batch, where the first of them is meant, but for a time-ordered one and unordered
+    /// ones. The row is then the time-ordered one's; and such a one may be wherever the day that the id tells is in the
+    /// plan.
+    fn may_overwrite(&self, entry: &ReplayEntry) -> bool {
+        let is_planned = |day| self.loader.days.contains(&day);
+        self.loader.policy == Policy::Overwrite
+            && (self.order == IdOrder::TimeOrdered || !id_day(&entry.id).is_some_and(is_planned))
+    }
+
+    fn refusal(&self, row: &Row) -> Option<String> {
+        self.loader.limits.violation(row)
+    }
+
+    fn fault(&self, e: &LoadError) -> Fault {
+        match e {
+            LoadError::Warehouse(e) if e.reason == Reason::BadRow => e.into(),
+            _ => Fault::Fatal,
+        }
+    }
+
+    /// Waits for the throttle, and numbers the entries of the part, which keep these numbers however often it is tried.
+    async fn begin(&mut self, part: &[ReplayEntry]) -> Result<(), LoadError> {
+        self.end_part();
+        if self.passed.is_none_or(|at| at.elapsed() >= LOOK) {
+            // The rows of a batch count once, however many pieces it comes apart into.
+            let rows = if self.passed.is_none() { part.len() } else { 0 };
+            self.loader.throttle.acquire(rows, self.loader.unavailable_timeout).await?;
+            self.passed = Some(Instant::now());
+        }
+        let days = self.loader.by_day(self.order, part);
+        let journal = self.loader.journal.iter();
+        self.seqs = journal.flat_map(|journal| days.iter().map(|_| journal.seq())).collect();
+        self.started = Some(Instant::now());
+        Ok(())
+    }
+
+    async fn existing(&mut self, part: &[ReplayEntry]) -> Result<Rows, LoadError> {
+        self.loader.existing(part).await
+    }
+
+    async fn apply(&mut self, part: &[ReplayEntry], classified: Classified) -> Result<InsertResult, LoadError> {
         let loader = self.loader;
+        if loader.policy == Policy::Fail {
+            let conflicting = |result: &&Option<LoadResult>| matches!(result, Some(LoadResult::Conflicting(_)));
+            let mut results = part.iter().zip(&classified.results);
+            if let Some((entry, Some(conflict))) = results.find(|(_, result)| conflicting(result)) {
+                self.conflict(entry, conflict);
+                return Err(LoadError::Conflict);
+            }
+        }
         if let Some(undo_file) = &loader.undo_file {
             let rows = classified.replace.iter().map(|(old, new)| (Some(old), new));
             undo_file.record(rows, &mut self.recorded).map_err(LoadError::Undo)?;
@@ -113,11 +181,11 @@ impl Sink for BatchSink<'_> {
         let mut entries: Vec<BatchEntry> = loader.by_day(self.order, part).into_iter().map(entry).collect();
         let earlier = self.pending.writes.len();
         self.pending.writes.extend(loader.numbered(&self.seqs, &entries));
-        if classified.may_wait && !self.seqs.is_empty() && earlier < WAITING {
+        if classified.place_taken && !self.seqs.is_empty() && earlier < WAITING {
             self.record_loaded(part, entries);
             return Ok(InsertResult::Inserted);
         }
-        let sent = self.send(classified).await;
+        let sent = self.send(&classified).await;
         if !matches!(sent, Ok(InsertResult::Inserted)) {
             self.pending.writes.truncate(earlier);
             return sent;
@@ -126,19 +194,17 @@ impl Sink for BatchSink<'_> {
         self.loaded.transactions += u64::from(changed);
         self.pending = PendingJournal::default();
         if loader.verify {
-            loader.verify_rows(part, classified, &mut entries).await?;
+            loader.verify_rows(part, &classified, &mut entries).await?;
             self.loaded.pending.writes.extend(loader.numbered(&self.seqs, &entries));
         }
         self.record_loaded(part, entries);
         Ok(InsertResult::Inserted)
     }
 
-    fn conflict(&mut self, entry: &ReplayEntry, conflict: &LoadResult) {
-        let mut tally = Tally::default();
-        tally.record_loaded(&entry.key, conflict);
-        let counts = DayCounts { listed: 1, conflicting: 1, ..DayCounts::default() };
-        *tally.cells.at(&self.loader.places[entry.place as usize]) = counts;
-        self.loaded.tally.merge(tally);
-        *self.loaded.places.entry(entry.place).or_default() += 1;
+    fn fail(&mut self, entry: &ReplayEntry, e: LoadError) -> Result<(), LoadError> {
+        Err(match e {
+            LoadError::Warehouse(e) => warehouse::Error { about: entry.key.clone(), ..e }.into(),
+            e => e,
+        })
     }
 }

@@ -1,6 +1,5 @@
 //! Reads rows back once they are in, and compares them.
 
-use super::classify::Classified;
 use super::loader::Loader;
 use crate::replay::journal::BatchEntry;
 use crate::replay::load_error::LoadError;
@@ -9,8 +8,14 @@ use crate::replay::outcome::Counter;
 use crate::replay::tally::Tally;
 use pipeline::record::row::Row;
 use pipeline::warehouse::LoadResult;
+use pipeline::warehouse::load::{Classified, Rows, existing_rows};
 
 impl Loader {
+    /// The rows that are there under the ids of these records, and perhaps others of their range.
+    pub(super) async fn existing(&self, part: &[ReplayEntry]) -> Result<Rows, LoadError> {
+        self.retry_while_unavailable(|| existing_rows(&*self.bulk, part, &self.schema)).await
+    }
+
     /// Reads the rows of a part again and counts them in its entries; a record whose row was kept as it is is no part of
     /// this. The entries are those of the part, day by day.
     pub(super) async fn verify_rows(
@@ -19,7 +24,7 @@ impl Loader {
         classified: &Classified,
         entries: &mut [BatchEntry],
     ) -> Result<(), LoadError> {
-        let rows = self.retry_while_unavailable(|| self.existing(part)).await?;
+        let rows = self.existing(part).await?;
         let order = entries.first().map(|entry| entry.order);
         let days = order.map(|order| self.by_day(order, part)).unwrap_or_default();
         for (written, range) in entries.iter_mut().zip(days) {
@@ -38,8 +43,8 @@ impl Loader {
                 tally.counts[Counter::Verified] += 1;
                 return;
             }
-            Some(_) => "read back with other values: somebody else writes",
-            None => "not there when read back: somebody else deletes",
+            Some(_) => "verification failed: another process is writing",
+            None => "verification failed: another process deletes rows",
         };
         tally.counts[Counter::Unverified] += 1;
         tally.problems.add("unverified", entry.key.as_str(), wrong);

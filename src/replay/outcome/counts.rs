@@ -3,8 +3,6 @@
 //! A new counter is one line of [`Counter`], a new skip reason one line of [`Skip`]. Sums, the check, JSON, text, HTML
 //! and the exit code follow from their roles.
 
-use std::ops::{Index, IndexMut};
-
 use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -21,16 +19,16 @@ counters! {
         Rejected: "rejected", "rejected", Finding, "Objects that hold no valid record, and records that the table refuses.";
         Archived: "archived", "archived", Finding, "Objects in an archive tier.";
         Unreadable: "unreadable", "unreadable", Finding, "Objects that could not be fetched or are not JSON.";
-        Until: "skipped_until", "after --until", Skipped, "Records processed after `--until`.";
-        Data: "skipped_data", "outside of the dates", Skipped,
+        Until: "skipped_until", "after --processed-until", Skipped, "Records processed after `--processed-until`.";
+        Data: "skipped_data", "outside the data range", Skipped,
             "Records whose `data` is outside of `--data-from` and `--data-to`.";
         Pending: "skipped_pending", "read, not loaded", Skipped,
             "Records that were read and not loaded, because the run stopped early.";
         Overwritten: "overwritten", "overwritten", Detail, "Of the conflicting rows, those that now hold the lake's values.";
-        NotFound: "not_found", "named but not there", DetailFinding,
+        NotFound: "not_found", "listed but not in the lake", DetailFinding,
             "Keys that a drift file names and that are not in the lake.";
-        Verified: "verified", "read back right", Detail, "Rows read back and found right.";
-        Unverified: "unverified", "read back wrong", DetailFinding, "Rows read back and found wrong.";
+        Verified: "verified", "verified", Detail, "Rows read back and found right.";
+        Unverified: "unverified", "mismatched", DetailFinding, "Rows read back and found wrong.";
     }
 }
 
@@ -93,33 +91,7 @@ impl ObjectCounts {
     }
 }
 
-impl Index<Counter> for ObjectCounts {
-    type Output = u64;
-
-    fn index(&self, counter: Counter) -> &u64 {
-        &self.own[counter]
-    }
-}
-
-impl IndexMut<Counter> for ObjectCounts {
-    fn index_mut(&mut self, counter: Counter) -> &mut u64 {
-        &mut self.own[counter]
-    }
-}
-
-impl Index<Skip> for ObjectCounts {
-    type Output = u64;
-
-    fn index(&self, skip: Skip) -> &u64 {
-        &self.skips[skip]
-    }
-}
-
-impl IndexMut<Skip> for ObjectCounts {
-    fn index_mut(&mut self, skip: Skip) -> &mut u64 {
-        &mut self.skips[skip]
-    }
-}
+counters! { impl ObjectCounts { own: Counter, skips: Skip } }
 
 /// A map of names and counts, with the sum of what was left aside before its parts.
 impl Serialize for ObjectCounts {

@@ -44,6 +44,9 @@ pub struct Outcome {
     pub run: String,
     /// The lake's address.
     pub lake: String,
+    /// The endpoint of the lake's store if it is not that of AWS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lake_endpoint: Option<String>,
     /// The warehouse's address with its table, without secrets.
     pub warehouse: String,
     /// What was asked for.
@@ -83,6 +86,8 @@ pub struct Outcome {
     pub undo: Option<String>,
     /// Where earlier sessions of the same run wrote them.
     pub undo_earlier: Vec<String>,
+    /// The commands that revert these files, the newest last, without secrets.
+    pub undo_commands: Vec<String>,
     /// The cut-over to a new table, where one was asked for.
     pub cut_over: Option<TableSwap>,
     /// What happened to each farm's day, in the order of farms and days.
@@ -108,7 +113,7 @@ impl Outcome {
     pub fn check(&self) -> anyhow::Result<()> {
         anyhow::ensure!(
             self.counts.add_up(),
-            "the counts do not add up, which is an error of this program: {}",
+            "the counts do not add up; this is a bug in ruminate: {}",
             serde_json::to_string(self)?
         );
         Ok(())
@@ -123,7 +128,8 @@ impl Outcome {
         self.loading_seconds += other.loading_seconds;
         self.newest_row_ts = self.newest_row_ts.max(other.newest_row_ts);
         self.newest_data = self.newest_data.max(other.newest_data);
-        self.pressure = other.pressure; // the lake counts from its opening on
+        self.pressure.merge(other.pressure);
+        self.resumed |= other.resumed;
         other.pauses.into_iter().for_each(|pause| self.waited(pause));
         for (place, counts) in &other.days {
             self.days.entry(place.clone()).or_default().merge(counts);
@@ -135,6 +141,8 @@ impl Outcome {
                 self.undo_earlier.push(undo);
             }
         }
+        let new = other.undo_commands.into_iter().filter(|command| !self.undo_commands.contains(command));
+        self.undo_commands.extend(new.collect::<Vec<_>>());
         match (&mut self.cut_over, other.cut_over) {
             (_, None) => {}
             (Some(swap), Some(newer)) => swap.merge(newer),

@@ -109,7 +109,7 @@ impl Preview {
     /// Says what comes of loading into a new table: its making, the swap, and what stands against it.
     pub fn swaps(&mut self, table: &str, shadow: String, obstacles: Vec<String>) {
         self.changes = vec![
-            format!("a table is made and loaded, which nobody else sees: {shadow}"),
+            format!("create and load the shadow table {shadow}"),
             "every row of it is read back, and what came into the lake meanwhile is loaded too".to_owned(),
             format!("one RENAME puts it in the place of {table}, under a brief lock on both; the old table is kept"),
         ];

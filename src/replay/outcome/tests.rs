@@ -1,7 +1,10 @@
 //! An outcome adds up, merges, and comes back from its JSON whole.
 
+use chrono::NaiveDate;
+use proptest::prelude::*;
+
 use super::*;
-use crate::outcome::{Unread, read_back};
+use crate::outcome::{Unread, read_back, through_json};
 use crate::reader::Skip;
 
 /// An outcome in which nothing is left at its default.
@@ -22,6 +25,7 @@ fn full() -> Outcome {
     Outcome {
         run: "0199a1b2".into(),
         lake: "lake".into(),
+        lake_endpoint: Some("http://127.0.0.1:9000".into()),
         warehouse: "warehouse".into(),
         options: ReplayOptions {
             farms: vec!["a".into()],
@@ -45,6 +49,7 @@ fn full() -> Outcome {
         newest_data: at("2026-11-22T12:00:00Z"),
         undo: Some("undo".into()),
         undo_earlier: vec!["earlier".into()],
+        undo_commands: vec!["ruminate undo earlier".into(), "ruminate undo undo".into()],
         cut_over: Some(TableSwap { shadow: "new".into(), caught_up: 1, ..TableSwap::default() }),
         days: [(("fazenda_um".to_owned(), "2026-11-20".parse().unwrap()), cell)].into(),
         problems,
@@ -99,6 +104,7 @@ fn merged_outcomes_add_up_by_counter_day_and_pause() {
     assert_eq!(merged.problems.of("rejected"), 2);
     assert_eq!(merged.undo_earlier, ["earlier"]);
     assert_eq!(merged.cut_over.unwrap().caught_up, 2);
+    assert_eq!(merged.pressure, ThrottleStats { slow_downs: 2, retries: 4, min_concurrency: Some(3) });
 }
 
 #[test]
@@ -109,4 +115,61 @@ fn the_counts_of_the_contract_have_their_names() {
         "{\"archived\":2,\"conflicting\":2,\"identical\":2,\"inserted\":2,\"listed\":27,\"overwritten\":2,\"rejected\":2,\
          \"skipped\":15,\"unreadable\":2}"
     );
+}
+
+/// What happened to an object: the number of a part or skip reason, and its day.
+type Object = (usize, u64);
+
+fn outcome(objects: &[Object]) -> Outcome {
+    let own = Counter::ALL.iter().filter(|counter| counter.spec().role.is_part());
+    let own: Vec<Counter> = own.copied().collect();
+    let first = NaiveDate::from_ymd_opt(2026, 11, 1).unwrap();
+    let mut outcome = Outcome { run: "one".into(), ..Outcome::default() };
+    for &(what, day) in objects {
+        outcome.counts[Counter::Listed] += 1;
+        let day = first + chrono::Days::new(day);
+        let counts = outcome.days.entry(("fazenda_um".to_owned(), day)).or_default();
+        counts.listed += 1;
+        match own.get(what % (own.len() + Skip::ALL.len())) {
+            Some(counter) => {
+                outcome.counts[*counter] += 1;
+                counts.conflicting += u64::from(*counter == Counter::Conflicting);
+                if counter.spec().role.is_finding() {
+                    outcome.problems.add(counter.spec().name, format!("key {what}"), "why");
+                }
+            }
+            None => {
+                outcome.counts[Skip::ALL[what % Skip::ALL.len()]] += 1;
+                counts.skipped += 1;
+            }
+        }
+        outcome.newest_data = outcome.newest_data.max(Some(day.and_hms_opt(0, 0, 0).unwrap().and_utc()));
+        outcome.transactions += 1;
+        outcome.waited(Pause { reason: format!("reason {}", what % 2), times: 1, seconds: 0.5 });
+        outcome.pressure.merge(ThrottleStats { retries: 1, min_concurrency: Some(what as u64), slow_downs: 0 });
+    }
+    outcome
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn parts_that_come_back_from_their_json_make_the_whole(
+        objects in prop::collection::vec((0..100_usize, 0..10_u64), 1..200),
+        parts in 1..5_usize,
+    ) {
+        let whole = outcome(&objects);
+        let size = objects.len().div_ceil(parts);
+        let mut read = objects.chunks(size).map(|part| through_json(&outcome(part)));
+        let mut merged = read.next().unwrap();
+        read.for_each(|part| merged.merge(part));
+        merged.check().unwrap();
+        let json = |mut outcome: Outcome| {
+            outcome.problems.sort();
+            outcome.pauses.sort_by(|a, b| a.reason.cmp(&b.reason));
+            serde_json::to_value(&outcome).unwrap()
+        };
+        prop_assert_eq!(json(merged), json(whole));
+    }
 }

@@ -36,23 +36,28 @@ use error::is_denied;
 /// Entries a batch and bytes of all of them together, attributes counted in (API reference of `PublishBatch`).
 const LIMITS: BatchLimits = BatchLimits { entries: 10, bytes: 262_144 };
 
+/// The variable of the endpoint of SNS alone, which wins over `AWS_ENDPOINT_URL`.
+pub(super) const ENDPOINT_VARIABLE: &str = "AWS_ENDPOINT_URL_SNS";
+
 /// A topic and the ways that lead to it in its own region.
 #[derive(Debug, Clone)]
 pub struct Sns {
     client: Client,
     arn: Arn,
     batch_client: Arc<BatchClient>,
+    endpoint: Option<String>,
 }
 
 impl Sns {
     /// The topic of that ARN; its region wins over the configured one.
     pub fn new(config: &SdkConfig, arn: Arn) -> Self {
-        let client = Arc::new(BatchClient::new(config));
+        let batch_client = Arc::new(BatchClient::new(config));
+        let endpoint = std::env::var(ENDPOINT_VARIABLE).ok().or_else(|| config.endpoint_url().map(str::to_owned));
         let config = aws_sdk_sns::config::Builder::from(config)
             .region(Region::new(arn.region().to_owned()))
             .retry_config(RetryConfig::disabled())
             .build();
-        Self { client: Client::from_conf(config), arn, batch_client: client }
+        Self { client: Client::from_conf(config), arn, batch_client, endpoint }
     }
 }
 
@@ -60,6 +65,10 @@ impl Sns {
 impl Topic for Sns {
     fn address(&self) -> String {
         self.arn.to_string()
+    }
+
+    fn endpoint(&self) -> Option<String> {
+        self.endpoint.clone()
     }
 
     fn limits(&self) -> BatchLimits {

@@ -1,49 +1,78 @@
 //! What `PublishBatch` answers: which entries were taken, and why the others were not.
 
+use std::borrow::Cow;
+
+use quick_xml::Reader;
+use quick_xml::events::Event;
+
 use crate::topic::{EntryError, NO_ANSWER, is_throttling};
-use pipeline::aws::xml::{element, element_body};
+use pipeline::aws::xml::text;
 use pipeline::error::Kind;
+
+type Answer = Result<(), EntryError>;
+
+/// What the answer says of an entry.
+#[derive(Default)]
+struct Member<'a> {
+    id: Cow<'a, str>,
+    code: Cow<'a, str>,
+    message: Option<Cow<'a, str>>,
+    sender_fault: bool,
+}
 
 /// The answers of a call in the order of its entries; an entry that no answer names is to be sent again. `None` where the
 /// text is no such answer.
-pub(super) fn read(entries: usize, xml: &str) -> Option<Vec<Result<(), EntryError>>> {
-    let (result, _) = element_body(xml, "PublishBatchResult")?;
-    let unnamed = || {
-        let message = "the service said nothing about this entry".into();
-        Err(EntryError { kind: Kind::Transient, code: NO_ANSWER.into(), message })
-    };
-    let mut answers: Vec<_> = std::iter::repeat_with(unnamed).take(entries).collect();
-    for member in members(result, "Successful") {
-        if let Some(at) = place(member, entries) {
-            answers[at] = Ok(());
+pub(super) fn read(entries: usize, xml: &str) -> Option<Vec<Answer>> {
+    let mut reader = Reader::from_str(xml);
+    let mut answers = None;
+    let (mut failed, mut member) = (false, Member::default());
+    loop {
+        match reader.read_event().ok()? {
+            Event::Start(start) => match start.name().as_ref() {
+                b"PublishBatchResult" => answers = Some(vec![unnamed(); entries]),
+                b"Successful" => failed = false,
+                b"Failed" => failed = true,
+                b"member" => member = Member::default(),
+                b"Id" => member.id = text(&mut reader, start.name())?,
+                b"Code" => member.code = text(&mut reader, start.name())?,
+                b"Message" => member.message = Some(text(&mut reader, start.name())?),
+                b"SenderFault" => member.sender_fault = text(&mut reader, start.name())? == "true",
+                _ => {}
+            },
+            Event::End(end) => match end.name().as_ref() {
+                b"PublishBatchResult" => return answers,
+                b"member" => {
+                    // The id is the entry's place.
+                    let place = member.id.parse::<usize>().ok();
+                    if let Some(answer) = place.and_then(|place| answers.as_mut()?.get_mut(place)) {
+                        *answer = std::mem::take(&mut member).answer(failed);
+                    }
+                }
+                _ => {}
+            },
+            Event::DocType(_) | Event::Eof => return None,
+            _ => {}
         }
     }
-    for member in members(result, "Failed") {
-        let Some(at) = place(member, entries) else { continue };
-        let code = element(member, "Code").unwrap_or_default().into_owned();
-        let sender = element(member, "SenderFault").is_some_and(|fault| fault == "true");
-        answers[at] = Err(EntryError {
-            kind: if sender && !is_throttling(&code) { Kind::Permanent } else { Kind::Transient },
-            message: element(member, "Message").unwrap_or("no reason given".into()).into_owned(),
-            code,
-        });
+}
+
+impl Member<'_> {
+    fn answer(self, failed: bool) -> Answer {
+        if !failed {
+            return Ok(());
+        }
+        let permanent = self.sender_fault && !is_throttling(&self.code);
+        Err(EntryError {
+            kind: if permanent { Kind::Permanent } else { Kind::Transient },
+            message: self.message.unwrap_or("no reason given".into()).into_owned(),
+            code: self.code.into_owned(),
+        })
     }
-    Some(answers)
 }
 
-/// The members of a list of that name.
-fn members<'a>(xml: &'a str, list: &str) -> impl Iterator<Item = &'a str> {
-    let mut rest = element_body(xml, list).map_or("", |(members, _)| members);
-    std::iter::from_fn(move || {
-        let (member, after) = element_body(rest, "member")?;
-        rest = after;
-        Some(member)
-    })
-}
-
-/// The entry's place, which is its id.
-fn place(member: &str, entries: usize) -> Option<usize> {
-    element(member, "Id")?.parse().ok().filter(|&at| at < entries)
+fn unnamed() -> Answer {
+    let message = "the service said nothing about this entry".into();
+    Err(EntryError { kind: Kind::Transient, code: NO_ANSWER.into(), message })
 }
 
 #[cfg(test)]

@@ -24,6 +24,6 @@ pub(in super::super) fn terms(arn: &Arn) -> Terms {
         chunk_bytes: CHUNK_BYTES,
         per_million,
         per_gigabyte,
-        endpoint_variable: "AWS_ENDPOINT_URL_SNS",
+        endpoint_variable: super::ENDPOINT_VARIABLE,
     }
 }

@@ -185,7 +185,7 @@ fn command_in(home: &Path) -> Command {
             command.env_remove(name);
         }
     }
-    command.env("HOME", home).env("AWS_EC2_METADATA_DISABLED", "true").current_dir(home);
+    command.env("HOME", home).env("AWS_EC2_METADATA_DISABLED", "true").env("LC_ALL", "C.UTF-8").current_dir(home);
     command
 }
 

@@ -1,14 +1,14 @@
 //! Comparison of a record with its row, at the precision of the column that holds each value.
 //!
-//! | a column of | agrees with the lake when |
+//! | column type | agrees with the lake if |
 //! | --- | --- |
-//! | text | the characters are the same |
-//! | FLOAT | the lake's value rounded to binary f32 has the same bits |
-//! | DOUBLE | the values are the same f64 |
-//! | FLOAT(m,d), DOUBLE(m,d), DECIMAL(m,d) | they differ by at most half a unit of the last kept digit, and what the binary type cannot tell apart |
-//! | integer | the numbers are the same |
+//! | text | the characters are equal |
+//! | FLOAT | the lake's value, rounded to binary f32, has the same bits |
+//! | DOUBLE | both are the same f64 |
+//! | FLOAT(m,d), DOUBLE(m,d), DECIMAL(m,d) | they differ by at most half a unit of the last stored digit, plus the rounding of the binary type |
+//! | integer | the numbers are equal |
 //! | DATETIME(n) | the stored time is the lake's instant truncated **or** rounded to n digits |
-//! | any, NULL | never: a record has no NULL |
+//! | any, with NULL | never: a record has no NULL |
 
 use super::{ColumnType, Row, TableSchema, Value, time, weight};
 use crate::record::{Column, Field, Record, timestamp};

@@ -29,6 +29,7 @@ use crate::retry::{RetryPolicy, TimeoutProfile};
 mod bulk;
 mod error;
 mod pool;
+mod reuse;
 #[cfg(feature = "bulk")]
 mod snapshot;
 mod values;
@@ -95,11 +96,10 @@ impl MySql {
         let address = format!("{shown} table {table}");
         #[cfg(feature = "bulk")]
         let loader = bulk::LoadState::new(url, &options, credentials.clone(), connections);
-        let manager =
-            SessionManager { options, credentials, table: table.clone(), address: address.clone(), timeout_profile };
+        let manager = SessionManager { options, credentials, table: table.clone(), timeout_profile };
         let reached = Arc::new(AtomicBool::new(timeout_profile == TimeoutProfile::Streaming));
         Ok(Self {
-            sessions: SessionPool::new(manager, connections),
+            sessions: SessionPool::new(manager, address.clone(), connections),
             #[cfg(feature = "bulk")]
             loader,
             reached,

@@ -86,7 +86,7 @@ impl MessageCategory {
             Self::Invalid => (
                 "Invalid",
                 ["message was no valid reading, or too large", "messages were no valid readings, or too large"],
-                "It is no valid reading, or over 256 KiB, so it was not sent.",
+                "It is not a valid reading, or over 256 KiB, so it was not sent.",
                 "Look at each reason below; `--send-invalid` sends them too, to try the quarantine.",
             ),
             Self::Dropped => (
@@ -105,16 +105,16 @@ impl MessageCategory {
                 "Not reached",
                 ["message of the input was not reached", "messages of the input were not reached"],
                 "The run ended before it: it was counted, and not sent.",
-                "Go on as said below. A last stage without a time, such as `hold:200/s`, goes on until the input ends.",
+                "Continue as described below. A last stage without a time, such as `hold:200/s`, lasts until the input ends.",
             ),
             Self::Retried => (
-                "Sent again",
+                "Retried",
                 ["message was sent again", "messages were sent again"],
-                "A call failed in a way that passes, so the message was sent once more; counted each time.",
+                "A request failed temporarily, so the message was sent again; each retry counts.",
                 "Nothing, unless there are many: then look at the codes.",
             ),
             Self::Skipped => (
-                "Passed over",
+                "Skipped",
                 ["message was passed over", "messages were passed over"],
                 "An earlier run had settled it; not counted among those read.",
                 "Nothing.",

@@ -93,7 +93,7 @@ fn lead(lag: &Lag) -> String {
     };
     let within = millis(lag.resolution_ms);
     format!(
-        "{watched} looked for and {arrived}. A lag is at most {within} shorter than what is told here, never longer."
+        "{watched} sampled and {arrived}. The actual lag is at most {within} shorter than reported here, never longer."
     )
 }
 

@@ -129,7 +129,7 @@ fn over_time(outcome: &Outcome) -> Pair {
     let most = measured().map(|one| one.latency_ms.max.max(one.service_ms.max)).fold(0.0, f64::max);
     let scale = Scale::latencies(if least.is_finite() { least } else { 0.0 }, most);
     let plot = |title, name: &str, of: fn(&Interval) -> Percentiles, all: Percentiles| {
-        let told = format!("{title}, each stretch of the run by its percentiles; of the whole: {all}");
+        let told = format!("{title}, percentiles by interval; of the whole run: {all}");
         let words = PlotLabels { title, unit: unit(name, &scale), across: since(outcome.times.seconds), told };
         let columns = tipped(outcome, |one| match one.published {
             0 => "nothing published".to_owned(),

@@ -58,7 +58,7 @@ fn notes(outcome: &Outcome, wrong: bool) -> Vec<String> {
     }
     if outcome.pacing.starved_seconds > 0.1 {
         let starved = duration(outcome.pacing.starved_seconds);
-        notes.push(format!("The schedule was put back by {starved} in all, because the source had nothing to send."));
+        notes.push(format!("The schedule was delayed by {starved} in total because the source was too slow."));
     }
     notes
 }
@@ -105,10 +105,12 @@ fn rate(outcome: &Outcome) -> Plot {
         let [due, done] = [one.offered, one.published].map(|n| numbers::decimal(per_second(n, one), 0));
         format!("{due}/s {offered}, {done}/s published")
     });
-    let told =
-        format!("Rate over time: {:.0} messages a second published over the whole run", outcome.times.rate_per_second);
+    let told = format!(
+        "Rate over time: {:.0} messages per second published over the whole run",
+        outcome.times.rate_per_second
+    );
     let words =
-        PlotLabels { title: "Rate", unit: "messages a second".into(), across: since(outcome.times.seconds), told };
+        PlotLabels { title: "Rate", unit: "messages per second".into(), across: since(outcome.times.seconds), told };
     Plot::of(words, (&Scale::seconds(outcome.times.seconds), &Scale::from_nought(max)), &columns, lines)
 }
 
@@ -116,7 +118,7 @@ fn trouble(outcome: &Outcome) -> Plot {
     let (lines, max) = lines(
         outcome,
         &[
-            ("retried", "sent again", |one| one.retries as f64),
+            ("retried", "retries", |one| one.retries as f64),
             ("dropped", "dropped", |one| one.dropped as f64),
             ("failed", "failed", |one| one.failed as f64),
         ],

@@ -43,9 +43,9 @@ fn title(outcome: &Outcome) -> String {
     } else if missing > 0 {
         numbers::of(missing, "message was not published", "messages were not published")
     } else if not_arrived(outcome) > 0 {
-        numbers::of(not_arrived(outcome), "reading did not arrive", "readings did not arrive")
+        numbers::of(not_arrived(outcome), "reading was not delivered", "readings were not delivered")
     } else if outcome.lag.as_ref().is_some_and(|lag| !lag.is_whole()) {
-        "Not every reading was looked for".into()
+        "Delivery check incomplete".into()
     } else if !outcome.reached_all() {
         "Every message that was due was published".into()
     } else {
@@ -71,14 +71,14 @@ fn lead(outcome: &Outcome) -> String {
     if let Some(why) = &outcome.end.stopped {
         let so_far = numbers::of(outcome.counts[Count::Published], "message was", "messages were");
         let go_on =
-            outcome.resume_flag().map_or_else(String::new, |how| format!("; the same command with {how} goes on"));
+            outcome.resume_flag().map_or_else(String::new, |how| format!("; the same command with {how} resumes it"));
         let why = sanitize::shown(why, sanitize::VALUE);
         return format!("{why}. {so_far} published so far{go_on}.{}", left_over(outcome));
     }
     if outcome.counts[Count::Read] == 0 {
         return match outcome.counts[Count::Skipped] {
             0 => "The source has no message.".into(),
-            n => format!("An earlier run had settled all of {}.", numbers::of(n, "message", "messages")),
+            n => format!("An earlier run had completed all of {}.", numbers::of(n, "message", "messages")),
         };
     }
     let (read, took) =
@@ -91,7 +91,7 @@ fn lead(outcome: &Outcome) -> String {
     let rate =
         numbers::decimal(outcome.times.rate_per_second, if outcome.times.rate_per_second < 10.0 { 1 } else { 0 });
     let requested = match outcome.pacing.rate {
-        Some(asked) => format!(" of {} asked for", numbers::decimal(asked, usize::from(asked < 10.0))),
+        Some(asked) => format!(" of {} requested", numbers::decimal(asked, usize::from(asked < 10.0))),
         None => String::new(),
     };
     let latency = match outcome.counts[Count::Published] {
@@ -103,7 +103,7 @@ fn lead(outcome: &Outcome) -> String {
         ),
     };
     format!(
-        "{} of {read}{share} published in {took}: {rate} a second{requested}.{latency}{}{}",
+        "{} of {read}{share} published in {took}: {rate} per second{requested}.{latency}{}{}",
         numbers::count(outcome.counts[Count::Published]),
         if outcome.pacing.schedule_ended { " The schedule ended there." } else { "" },
         left_over(outcome)
@@ -120,7 +120,7 @@ fn points(outcome: &Outcome) -> Vec<Highlight> {
     let counts = |fate: &MessageCategory| *fate != MessageCategory::NotReached || outcome.end.stopped.is_some();
     found.extend(MessageCategory::MISSING.into_iter().filter(counts).map(|fate| point(fate, "account")));
     let lost = not_arrived(outcome);
-    let phrase = ["reading did not arrive in the warehouse", "readings did not arrive in the warehouse"];
+    let phrase = ["reading was not delivered to the warehouse", "readings were not delivered to the warehouse"];
     found.push((lost, phrase[usize::from(lost != 1)], "lag"));
     found.push(point(MessageCategory::Retried, "errors"));
     Highlight::list(found)
@@ -130,10 +130,11 @@ fn evidence(outcome: &Outcome) -> Vec<Fact> {
     let written = |file: &Option<String>| file.clone().unwrap_or_default();
     let resumed = match (outcome.resumed, outcome.counts[Count::Skipped]) {
         (false, 0) => String::new(),
-        (_, n) => format!("{} settled by an earlier run", numbers::of(n, "message", "messages")),
+        (_, n) => format!("{} completed by an earlier run", numbers::of(n, "message", "messages")),
     };
     headline::stated(vec![
         Fact::code("Topic", &outcome.topic),
+        Fact::code("Endpoint", outcome.endpoint.as_deref().unwrap_or_default()),
         Fact::said("Schedule", &outcome.pacing.schedule),
         Fact::said("Time taken", duration(outcome.times.seconds)),
         Fact::said("Resumed", resumed),

@@ -39,7 +39,7 @@ impl CalendarCell for reconcile::DayCounts {
         head: ["Lake", "Warehouse", "Difference", "Findings"],
         off: ["finding", "findings"],
         is_off: ["disagrees", "disagree"],
-        none: "none disagrees",
+        none: "no differences",
         fine: "and the counts of both sides agree on each",
         max: "with most findings",
     };

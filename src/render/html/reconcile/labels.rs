@@ -38,7 +38,7 @@ pub(super) const fn of(kind: DriftKind) -> KindLabels {
             todo: "The lake is the original: `--repair warehouse` puts its values into the row.",
         },
         DriftKind::DuplicateObject => KindLabels {
-            title: "Copies in the lake",
+            title: "Duplicate objects",
             one: "object is a further copy of a record",
             many: "objects are further copies of a record",
             meaning: "Another object has the same id; the one in its right place was judged.",
@@ -52,14 +52,14 @@ pub(super) const fn of(kind: DriftKind) -> KindLabels {
             todo: "Ask the farm which reading is right; this is not to be guessed.",
         },
         DriftKind::Misfiled => KindLabels {
-            title: "Filed in the wrong place",
+            title: "Misfiled",
             one: "object lies under a path that is not its content's",
             many: "objects lie under paths that are not their content's",
             meaning: "Farm or day in the object's path are not those of the record.",
             todo: "Move it by hand; until then, reading by farm and day misses it.",
         },
         DriftKind::RuleBreak => KindLabels {
-            title: "Target intake off the rule",
+            title: "Rule violation in consumo_meta",
             one: "`consumo_meta` is not what the rule makes of `peso_medio`",
             many: "`consumo_meta` values are not what the rule makes of `peso_medio`",
             meaning: "`consumo_meta` is not `peso_medio` times the rate of this audit.",
@@ -70,7 +70,7 @@ pub(super) const fn of(kind: DriftKind) -> KindLabels {
             one: "object cannot be fetched or is not JSON",
             many: "objects cannot be fetched or are not JSON",
             meaning: "The object is there but its content is lost to every reader.",
-            todo: "Move it away by hand; if the warehouse has its row, `--repair lake` writes it anew.",
+            todo: "Move it away manually; if the warehouse has its row, `--repair lake` writes it again.",
         },
         DriftKind::Rejected => KindLabels {
             title: "Invalid records",
@@ -80,14 +80,14 @@ pub(super) const fn of(kind: DriftKind) -> KindLabels {
             todo: "Correct it at its source and send it again; move the object away by hand.",
         },
         DriftKind::TruthMissing => KindLabels {
-            title: "Missing by the truth file",
+            title: "Missing (ground truth)",
             one: "reading or broken message that the truth file tells of is missing",
             many: "readings or broken messages that the truth file tells of are missing",
             meaning: "The history has it; a store, or the quarantine, has it not.",
             todo: "Wait if messages are still on their way; else send the history again: repeats change nothing.",
         },
         DriftKind::TruthSurplus => KindLabels {
-            title: "Surplus by the truth file",
+            title: "Unexpected (ground truth)",
             one: "id is in a store although the truth file does not put it there",
             many: "ids are in a store although the truth file does not put them there",
             meaning: "No truth file tells of it, or it says that it was never delivered, or refused.",

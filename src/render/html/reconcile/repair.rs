@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use crate::reconcile::{Counter, NotChecked, Outcome, RepairCounter, RepairOutcome};
+use crate::reconcile::{Counter, NotChecked, Outcome, Reason, RepairCounter, RepairOutcome};
 use crate::render::html::numbers;
 use crate::render::html::problem_list::ProblemList;
 use crate::render::html::sanitize::{self, VALUE};
@@ -55,18 +55,17 @@ impl Repair {
             (false, true) => "--repair lake",
             (false, false) => "",
         };
-        let (state, lines) = if outcome.repair_asked {
+        let (state, lines) = if outcome.carry.repair_asked {
             (if repaired.dry_run { "planned" } else { "done" }, done(repaired))
         } else if flags.is_empty() || outcome.stopped.is_some() {
             ("none", Vec::new())
         } else {
             ("possible", possible(outcome))
         };
-        let split = |reason: &String| {
-            let (what, why) = reason.split_once(": ").unwrap_or(("", reason));
-            [sanitize::shown(&what.replace('_', " "), VALUE), sanitize::shown(why, VALUE)]
+        let line = |Reason { count, kind, why }: Reason<'_>| {
+            [format!("{count} {}", kind.name().replace('_', " ")), sanitize::shown(why, VALUE)]
         };
-        let left = repaired.reasons.iter().map(split).collect();
+        let left = repaired.reasons.iter().map(line).collect();
         Self { state, lines, left, failed: ProblemList::of(&repaired.problems, |_| true), flags }
     }
 }

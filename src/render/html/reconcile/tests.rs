@@ -3,6 +3,7 @@
 use chrono::{DateTime, Days, NaiveDate};
 use serde_json::json;
 
+use crate::reader::Skip;
 use crate::reconcile::{
     AuditOptions, AuditSettings, Counter, Outcome, RunInfo, Store, StoreInfo, TruthCounter, TruthResult,
 };
@@ -63,14 +64,14 @@ fn every_kind(text: &str) -> Outcome {
     }
     (
         outcome[Counter::Archived],
-        outcome[Counter::SkippedAfterCutoff],
-        outcome[Counter::SkippedUnrecognized],
+        outcome[Skip::AfterCutoff],
+        outcome[Skip::Unrecognized],
         outcome[Counter::NotCompared],
     ) = (1, 2, 3, 4);
     outcome.problems.add("skipped", text, text);
     outcome.repaired.problems.add("differing", text, text);
-    outcome.repaired.reasons.push(format!("1 misfiled: {text}"));
-    outcome.repair_asked = true;
+    outcome.repaired.reasons.add(DriftKind::Misfiled, text, 1);
+    outcome.carry.repair_asked = true;
     outcome
 }
 
@@ -100,7 +101,7 @@ fn every_kind_of_drift_has_its_section() {
 #[test]
 fn an_audit_that_stopped_claims_nothing() {
     let mut outcome = clean();
-    outcome.stopped = Some("asked to stop".into());
+    outcome.stopped = Some("interrupted".into());
     let html = render(&outcome).unwrap();
     assert!(html.contains("Stopped early") && html.contains("run it again for a verdict"));
     assert!(!html.contains("Lake and warehouse agree") && !html.contains("class=\"account\""));
@@ -291,13 +292,13 @@ fn hash_totals_stand_side_by_side_and_say_which_months_differ() {
 #[test]
 fn what_was_asked_and_of_whom_is_at_hand() {
     let mut outcome = clean();
-    outcome.run = RunInfo::begin().unwrap();
+    outcome.run = RunInfo::begin();
     outcome.options.settings = AuditSettings::default().with("meta-rate", 0.0176);
     outcome.options.settings_sha256 = outcome.options.settings.sha256();
     outcome.stores = StoreInfo::of(&TableSchema::standard(), [("sql_mode".to_owned(), String::new())].into());
     let page = render(&outcome).unwrap();
     assert_eq!(page.matches(&outcome.run.id).count(), 2, "at the top and at the end");
-    for part in [&*outcome.options.settings_sha256, "sql_mode = &#x27;&#x27;", "binary f32", "Not proved"] {
+    for part in [&*outcome.options.settings_sha256, "sql_mode = &#x27;&#x27;", "FLOAT (32-bit)", "Limitations"] {
         assert!(page.contains(part), "{part}");
     }
 }
@@ -334,7 +335,7 @@ fn a_truth_says_first_whether_it_holds() {
     }
     assert!(!render(&clean()).unwrap().contains("id=\"truth\""));
     let html = render(&Outcome { truth: Some(truth.clone()), ..clean() }).unwrap();
-    assert!(html.contains("The history is proved</h1>"));
+    assert!(html.contains("Ground truth verified</h1>"));
     assert!(html.contains("It holds.") && html.contains("Of 1,300 ids that the history must have left, 1,300 are"));
     assert!(html.contains("withholds them unless --send-invalid") && html.contains("&lt;b&gt;"));
     let mut lost = TruthResult { holds: false, ..truth };

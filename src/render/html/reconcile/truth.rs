@@ -90,13 +90,13 @@ fn facts(truth: &TruthResult) -> Vec<Fact> {
         numbers::of(truth[TruthCounter::RefusedStored], "is", "are")
     );
     let unknown = format!(
-        "{} in a store that no truth file tells of; --from and --to leave other histories out",
+        "{} in a store but in no truth file; narrow --from and --to to this history",
         numbers::of(truth[TruthCounter::SurplusUnknown], "id is", "ids are")
     );
     headline::stated(vec![
         Fact::code("Truth", truth.files.join(", ")),
         Fact::said("Lines delivered", numbers::count(truth[TruthCounter::Lines])),
-        Fact::said("Came in through", door),
+        Fact::said("Ingest path", door),
         Fact::said("Quarantine", truth.quarantine_text()),
         Fact::said("Too large", some(truth[TruthCounter::Refused], refused)),
         Fact::said(

@@ -1,13 +1,14 @@
 //! The head of the report: the verdict, what it rests on, and the account of every object and row.
 
 use super::{labels, truth};
-use crate::outcome::{CommandOutcome as _, Exit};
+use crate::outcome::{CommandOutcome as _, Counter as _, Exit};
+use crate::reader::Skip;
 use crate::reconcile::Outcome;
 use crate::reconcile::{Counter, DriftKind, RepairCounter};
 use crate::render::duration;
 use crate::render::html::breakdown::{Breakdown, CategoryRow};
 use crate::render::html::headline::{self, Fact, Headline, Highlight};
-use crate::render::html::{numbers, sanitize};
+use crate::render::html::{numbers, sanitize, skips};
 use crate::render::reconcile::budget_verdict;
 
 pub(super) fn of(outcome: &Outcome) -> Headline {
@@ -21,14 +22,14 @@ pub(super) fn of(outcome: &Outcome) -> Headline {
 }
 
 fn title(outcome: &Outcome) -> String {
-    let found = outcome.counts.findings();
+    let found = outcome.findings();
     let repaired = &outcome.repaired;
     match outcome.exit() {
         Exit::Stopped => "Stopped early".into(),
         Exit::Clean if outcome.is_clean() && outcome[Counter::Present] > 0 => "Both sides have the same ids".into(),
-        Exit::Clean if outcome.is_clean() && outcome.truth.is_some() => "The history is proved".into(),
+        Exit::Clean if outcome.is_clean() && outcome.truth.is_some() => "Ground truth verified".into(),
         Exit::Clean if outcome.is_clean() => "Lake and warehouse agree".into(),
-        Exit::Clean => format!("{}, let pass", numbers::of(found, "finding", "findings")),
+        Exit::Clean => format!("{}, within budget", numbers::of(found, "finding", "findings")),
         _ if repaired[RepairCounter::Verified] > 0 && !repaired.dry_run => {
             format!(
                 "{}, {} repaired",
@@ -46,20 +47,18 @@ fn lead(outcome: &Outcome) -> String {
     if let Some(why) = &outcome.stopped {
         let why = sanitize::shown(why, sanitize::VALUE);
         return format!(
-            "{why}. {records} of the lake and {rows} of the warehouse had been seen; run it again for a verdict."
+            "{why}. {records} of the lake and {rows} of the warehouse had been read; run it again for a verdict."
         );
     }
     if let Some(why) = &outcome.halted {
-        return format!("Ended {why}. {records} of the lake and {rows} of the warehouse had been seen.");
+        return format!("Ended {why}. {records} of the lake and {rows} of the warehouse had been read.");
     }
     if outcome[Counter::LakeObjects] + outcome[Counter::WarehouseRows] == 0 {
         return "Both sides are empty here: check the addresses and the window.".into();
     }
-    if outcome[Counter::LakeObjects] == outcome[Counter::SkippedUnrecognized]
-        && outcome[Counter::SkippedUnrecognized] > 0
-    {
+    if outcome[Counter::LakeObjects] == outcome[Skip::Unrecognized] && outcome[Skip::Unrecognized] > 0 {
         return format!(
-            "No object has a name of this lake, so {rows} of the warehouse met nothing: is the prefix right?"
+            "No object has a name of this lake, so {rows} of the warehouse matched nothing: is the prefix right?"
         );
     }
     let proved = outcome.truth.as_ref().map(|truth| format!(" {}", truth::lead(truth))).unwrap_or_default();
@@ -70,7 +69,7 @@ fn lead(outcome: &Outcome) -> String {
     if outcome.quick {
         let present = numbers::of(outcome[Counter::Present], "id is", "ids are");
         return format!(
-            "{records} of the lake were held against {rows} of the warehouse by their ids alone: {present} on both sides, and their values were not compared.{proved}"
+            "{records} of the lake were compared with {rows} of the warehouse by their ids alone: {present} on both sides, and their values were not compared.{proved}"
         );
     }
     let matched = if ids == 0 {
@@ -80,7 +79,7 @@ fn lead(outcome: &Outcome) -> String {
         format!("{same} the same on both sides, {} of those compared", numbers::share(outcome[Counter::Matched], ids))
     };
     let mut lead =
-        format!("{records} of the lake were held against {rows} of the warehouse, value by value: {matched}.{proved}");
+        format!("{records} of the lake were compared with {rows} of the warehouse, value by value: {matched}.{proved}");
     if let Some(message) = budget_verdict(outcome) {
         lead.push_str(&format!(" What was found is {message}."));
     }
@@ -98,16 +97,14 @@ fn found(outcome: &Outcome) -> Vec<(u64, &'static str, &'static str)> {
         .into_iter()
         .map(|kind| (outcome.of(kind), labels::of(kind).phrase(outcome.of(kind)), kind.name()))
         .collect();
-    let one = |n: u64, one, many| if n == 1 { one } else { many };
-    let (archived, foreign) = (outcome[Counter::Archived], outcome[Counter::SkippedUnrecognized]);
-    let phrase = one(archived, "object is archived and was not read", "objects are archived and were not read");
+    let archived = outcome[Counter::Archived];
+    let phrase = match archived {
+        1 => "object is archived and was not read",
+        _ => "objects are archived and were not read",
+    };
     found.push((archived, phrase, "unchecked"));
-    let phrase =
-        one(foreign, "object has a name that is not this lake's", "objects have names that are not this lake's");
-    found.push((foreign, phrase, "unchecked"));
-    let future = outcome[Counter::SkippedFutureDated];
-    let phrase = one(future, "object is dated in the future", "objects are dated in the future");
-    found.push((future, phrase, "unchecked"));
+    let skips = outcome.skips.iter().filter(|(skip, _)| skip.spec().role.is_finding());
+    found.extend(skips.map(|(skip, n)| (n, skips::words(skip).phrase(n), "unchecked")));
     found
 }
 
@@ -117,14 +114,15 @@ fn evidence(outcome: &Outcome) -> Vec<Fact> {
     let column = if outcome.window_column.is_empty() { "" } else { ", by " };
     let window = headline::window(&options.farms, options.from, options.to);
     let cutoff = outcome.cutoff.map_or_else(String::new, |at| {
-        format!("{}, the lake's clock as the audit began; later objects were left aside", headline::instant(at))
+        format!("{}, the lake's clock when the audit started; later objects were skipped", headline::instant(at))
     });
     headline::stated(vec![
         Fact::code("Lake", &outcome.lake),
+        Fact::code("Endpoint", outcome.lake_endpoint.as_deref().unwrap_or_default()),
         Fact::code("Warehouse", &outcome.warehouse),
         Fact::said("Server", &outcome.server),
         Fact::said("Window", format!("{window}{column}{}", outcome.window_column)),
-        Fact::said("Fence", cutoff),
+        Fact::said("Cutoff", cutoff),
         Fact::code("Run", &outcome.run.id),
         Fact::said("Rule", if options.meta_rate > 0.0 { rule } else { String::new() }),
         Fact::said("Time taken", duration(outcome.seconds)),
@@ -147,7 +145,7 @@ pub(super) fn accounts(outcome: &Outcome) -> Vec<Breakdown> {
         return Vec::new();
     }
     let o = outcome;
-    let lake = vec![
+    let mut lake = vec![
         ("matched", "same", o[Counter::Matched]),
         ("not opened", "aside", o[Counter::Present]),
         ("differing", "drift", o[Counter::Differing]),
@@ -156,16 +154,17 @@ pub(super) fn accounts(outcome: &Outcome) -> Vec<Breakdown> {
         ("unreadable", "drift", o[Counter::Unreadable]),
         ("invalid", "drift", o[Counter::Rejected]),
         ("archived", "aside", o[Counter::Archived]),
-        ("foreign", "aside", o[Counter::SkippedUnrecognized]),
-        ("after the cutoff", "aside", o[Counter::SkippedAfterCutoff]),
-        ("dated in the future", "drift", o[Counter::SkippedFutureDated]),
     ];
+    lake.extend(o.skips.iter().map(|(skip, n)| {
+        let (name, class) = skips::part(skip);
+        (name, class, n)
+    }));
     let warehouse = vec![
         ("matched", "same", o[Counter::Matched]),
         ("not opened", "aside", o[Counter::Present]),
         ("differing", "drift", o[Counter::Differing]),
         ("only here", "drift", o[Counter::WarehouseOnly]),
-        ("not judged", "aside", o[Counter::NotCompared]),
+        ("not compared", "aside", o[Counter::NotCompared]),
     ];
     vec![
         Breakdown::of("Lake", numbers::of(o[Counter::LakeObjects], "object", "objects"), lake),

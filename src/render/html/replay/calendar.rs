@@ -33,18 +33,18 @@ fn nothing(outcome: &Outcome) -> String {
         silent.iter().take(NAMED).map(|farm| sanitize::shown(farm, sanitize::NAME)).collect::<Vec<_>>().join(", ");
     match silent.len() {
         0 => String::new(),
-        n if n > NAMED => format!(" Nothing was listed for {names} and {} more of the farms asked for.", n - NAMED),
-        _ => format!(" Nothing was listed for {names}, though asked for."),
+        n if n > NAMED => format!(" Nothing was listed for {names} and {} more of the requested farms.", n - NAMED),
+        _ => format!(" Nothing was listed for {names}, although requested."),
     }
 }
 
 impl CalendarCell for DayCounts {
     const WORDS: CalendarLabels = CalendarLabels {
-        caption: "Records that are back; where the lake has more of them, their number follows. Days are those of the lake's folders.",
+        caption: "Records recovered; if the lake has more, its count follows. Days are those of the lake's folders.",
         legend: &[
-            (&["a1", "a2", "a3", "a4"], "all back, few to many records"),
+            (&["a1", "a2", "a3", "a4"], "all recovered, few to many records"),
             (&["d1", "d2", "d3"], "incomplete: under 5 %, under 25 % missing, more"),
-            (&["s"], "only objects left aside"),
+            (&["s"], "only skipped objects"),
             (&["g"], "nothing in the lake"),
         ],
         between: "of",
@@ -54,8 +54,8 @@ impl CalendarCell for DayCounts {
         off: ["record missing", "records missing"],
         is_off: ["is incomplete", "are incomplete"],
         none: "none is incomplete",
-        fine: "and each is back whole",
-        max: "that miss most",
+        fine: "all fully recovered",
+        max: "with the most missing records",
     };
 
     fn sides(&self) -> [u64; 2] {

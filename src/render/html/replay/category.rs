@@ -7,7 +7,7 @@ use crate::outcome::{Counter as _, Role, Spec};
 use crate::reader::Skip;
 use crate::render::html::breakdown::{Breakdown, CategoryRow};
 use crate::render::html::findings::KindLabels;
-use crate::render::html::numbers;
+use crate::render::html::{numbers, skips};
 use crate::replay::{Counter, Outcome};
 
 use ObjectCategory::{Own, Skip as Left};
@@ -93,10 +93,10 @@ impl ObjectCategory {
         }
         let name = match self {
             Own(Counter::Pending) => "pending",
-            Own(Counter::Until) => "after the time asked for",
-            Own(Counter::Data) => "outside of the dates asked for",
-            Left(Skip::Unrecognized) => "foreign",
-            _ => self.spec().title,
+            Own(Counter::Until) => "after the requested time",
+            Own(Counter::Data) => "outside the data range",
+            Left(skip) => skips::part(skip).0,
+            Own(_) => self.spec().title,
         };
         let class = match role {
             Role::Part | Role::Detail => "same",
@@ -108,10 +108,14 @@ impl ObjectCategory {
 
     /// Its words.
     pub(super) fn words(self) -> KindLabels {
-        let (title, [one, many], meaning, todo) = words(self).unwrap_or_else(|| {
+        let counter = match self {
+            Own(counter) => counter,
+            Left(skip) => return skips::words(skip),
+        };
+        let (title, [one, many], meaning, todo) = words(counter).unwrap_or_else(|| {
             let objects = match self.is_missing() {
                 true => ["object is not back", "objects are not back"],
-                false => ["object was left aside", "objects were left aside"],
+                false => ["object was skipped", "objects were skipped"],
             };
             (self.spec().title, objects, self.spec().help, "Look at the reason of each.")
         });
@@ -122,103 +126,84 @@ impl ObjectCategory {
 /// Title, one and more of them, meaning, and what to do.
 type Texts = (&'static str, [&'static str; 2], &'static str, &'static str);
 
-/// The words of the categories that have some of their own.
+/// The words of the counters that have some of their own.
 #[allow(clippy::too_many_lines, reason = "a table")]
-const fn words(category: ObjectCategory) -> Option<Texts> {
-    Some(match category {
-        Own(Counter::Inserted) => (
+const fn words(counter: Counter) -> Option<Texts> {
+    Some(match counter {
+        Counter::Inserted => (
             "Inserted",
             ["record was inserted", "records were inserted"],
             "The row was missing and is there now.",
             "Nothing.",
         ),
-        Own(Counter::Identical) => (
+        Counter::Identical => (
             "Already there",
             ["row was there already", "rows were there already"],
             "The row was there with the lake's values.",
             "Nothing.",
         ),
-        Own(Counter::Overwritten) => (
+        Counter::Overwritten => (
             "Overwritten",
             ["row was overwritten", "rows were overwritten"],
             "The row had other values and has the lake's now, as `--on-conflict overwrite` asks.",
             "Look at what was replaced, below; `ruminate replay --undo FILE` puts the former values back.",
         ),
-        Own(Counter::Conflicting) => (
+        Counter::Conflicting => (
             "Other values in the warehouse",
             ["row has other values than the lake, and was kept", "rows have other values than the lake, and were kept"],
             "The warehouse had a row of this id with other values; it was left as it is.",
             "Find out who changed it. To take the lake's values: `--on-conflict overwrite`, which writes an undo file; to see \
                  it all side by side: `ruminate reconcile`.",
         ),
-        Own(Counter::Rejected) => (
+        Counter::Rejected => (
             "Rejected",
             ["object was rejected", "objects were rejected"],
             "The object was read and holds no valid record, or a column of the table refuses one of its values.",
             "Look at each reason: correct the record at its source and send it again, or widen the column and replay again.",
         ),
-        Own(Counter::Archived) => (
+        Counter::Archived => (
             "In an archive tier",
             ["object is archived and was not read", "objects are archived and were not read"],
             "The object is there, but in a storage class that must be restored before it can be read.",
             "Restore them in S3, then run the same command again: rows that are there are met as identical. To load only \
                  those: `ruminate reconcile --drift FILE`, then `ruminate replay --only FILE`.",
         ),
-        Own(Counter::Unreadable) => (
+        Counter::Unreadable => (
             "Unreadable",
             ["object could not be read", "objects could not be read"],
             "The object could not be fetched after all retries, or is not JSON.",
             "Look at the reason: access and network pass, so replay again; a damaged object needs an older version of it \
-                 (`--versions-at`) or the source's file.",
+                 (`--as-of`) or the source's file.",
         ),
-        Own(Counter::Pending) => (
+        Counter::Pending => (
             "Read and not loaded",
             ["record was read and not loaded", "records were read and not loaded"],
             "The run stopped before these were loaded.",
             "Go on where it stopped: the same command with `--resume`.",
         ),
-        Own(Counter::NotFound) => (
-            "Named but not in the lake",
-            ["key that was asked for is not in the lake", "keys that were asked for are not in the lake"],
+        Counter::NotFound => (
+            "Listed but not in the lake",
+            ["listed key is not in the lake", "listed keys are not in the lake"],
             "The file given with `--only` names objects that the lake does not have.",
-            "Check that the file was made for this lake; an object that was deleted may be in `--versions-at`.",
+            "Check that the file was made for this lake; an object that was deleted may be in `--as-of`.",
         ),
-        Own(Counter::Unverified) => (
-            "Read back wrong",
+        Counter::Unverified => (
+            "Mismatched",
             ["row was read back wrong", "rows were read back wrong"],
             "After loading, the row did not hold what was written: something else writes to the table, or a trigger does.",
             "Stop other writers, look for triggers, then replay again with `--verify`.",
         ),
-        Left(Skip::Unrecognized) => (
-            "Foreign names",
-            ["object has a name that is not this lake's", "objects have names that are not this lake's"],
-            "The name is not of this lake, so the object was not opened.",
-            "Check the prefix, and who put them there.",
+        Counter::Until => (
+            "After the requested time",
+            ["record was processed after the requested time", "records were processed after the requested time"],
+            "Processed after `--processed-until`.",
+            "None: it was requested.",
         ),
-        Left(Skip::AfterCutoff) => (
-            "Too new",
-            ["object came after the run began", "objects came after the run began"],
-            "Written after the run began; the pipeline itself takes care of these.",
-            "Nothing, if the Lambda runs; else replay again.",
-        ),
-        Left(Skip::FutureDated) => (
-            "Dated in the future",
-            ["object is dated in the future", "objects are dated in the future"],
-            "The object's time is later than the lake's clock, so nothing tells when it was written. It was left out.",
-            "The clock that set its time was wrong. Give the file today's time (`touch`), or copy the S3 object onto \
-                 itself; then replay again.",
-        ),
-        Own(Counter::Until) => (
-            "After the time asked for",
-            ["record was processed after the time asked for", "records were processed after the time asked for"],
-            "Processed after `--until`.",
-            "Nothing: it was asked for.",
-        ),
-        Own(Counter::Data) => (
-            "Outside of the dates asked for",
-            ["record is outside of the dates asked for", "records are outside of the dates asked for"],
+        Counter::Data => (
+            "Outside the data range",
+            ["record is outside the data range", "records are outside the data range"],
             "`data` lies outside of `--data-from` and `--data-to`.",
-            "Nothing: it was asked for.",
+            "None: it was requested.",
         ),
         _ => return None,
     })

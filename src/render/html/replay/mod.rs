@@ -10,6 +10,7 @@ use super::calendar::Calendar;
 use super::findings::KindSection;
 use super::headline::{Headline, ReproduceCommand};
 use super::problem_list::ProblemList;
+use super::sanitize;
 use crate::replay::Outcome;
 
 mod calendar;
@@ -37,11 +38,31 @@ struct Replay {
     recovery: recovery::Recovery,
     course: timing::Timing,
     swap: Option<recovery::TableSwapSection>,
-    undo: Vec<String>,
+    undo: Vec<UndoFile>,
     stopped: bool,
     /// What to do where it stopped.
     to_go_on: &'static str,
     repeat: ReproduceCommand,
+}
+
+/// An undo file and the command that reverts it.
+#[derive(Debug, Serialize)]
+struct UndoFile {
+    file: String,
+    command: String,
+}
+
+impl UndoFile {
+    /// All files, the newest last.
+    fn list(outcome: &Outcome) -> Vec<Self> {
+        let files = outcome.undo_earlier.iter().chain(&outcome.undo);
+        let commands = outcome.undo_commands.iter().map(String::as_str).chain(std::iter::repeat(""));
+        let shown = |(file, command): (&String, &str)| Self {
+            file: sanitize::shown(file, sanitize::KEY),
+            command: sanitize::shown(command, 4 * sanitize::KEY),
+        };
+        files.zip(commands).map(shown).collect()
+    }
 }
 
 impl Page for Outcome {
@@ -61,12 +82,7 @@ impl Page for Outcome {
             recovery: recovery::Recovery::of(self),
             course: timing::Timing::of(self),
             swap: self.cut_over.as_ref().map(recovery::TableSwapSection::of),
-            undo: self
-                .undo_earlier
-                .iter()
-                .chain(&self.undo)
-                .map(|file| super::sanitize::shown(file, super::sanitize::KEY))
-                .collect(),
+            undo: UndoFile::list(self),
             stopped: self.stopped.is_some(),
             to_go_on: self.resume_hint(),
             repeat: ReproduceCommand::of(&self.command),

@@ -20,15 +20,15 @@ impl Recovery {
         let until = outcome.options.versions_at.or(outcome.cutoff);
         let newest = outcome.newest_row_ts.map(|at| {
             let before = until.filter(|until| *until >= at).map_or_else(String::new, |until| {
-                let what = if outcome.options.versions_at.is_some() { "the time asked for" } else { "the cutoff" };
+                let what = if outcome.options.versions_at.is_some() { "the requested time" } else { "the cutoff" };
                 format!(", {} before {what}", between(at, until))
             });
             format!("{}{before}", instant(at))
         });
         let facts = stated(vec![
-            Fact::said("Newest record back", newest.unwrap_or_default()),
+            Fact::said("Newest record recovered", newest.unwrap_or_default()),
             Fact::said("Newest reading back", outcome.newest_data.map_or_else(String::new, instant)),
-            Fact::said("Fence", outcome.cutoff.map_or_else(String::new, instant)),
+            Fact::said("Cutoff", outcome.cutoff.map_or_else(String::new, instant)),
         ]);
         Self { facts, note: note(outcome) }
     }
@@ -36,7 +36,7 @@ impl Recovery {
 
 fn note(outcome: &Outcome) -> String {
     if outcome.newest_row_ts.is_none() {
-        return "No record is back, so there is no recovery point.".into();
+        return "No record was recovered, so there is no recovery point.".into();
     }
     if let Some(until) = outcome.options.until {
         return format!("As asked, nothing that was processed after {} was brought back.", instant(until));
@@ -46,7 +46,7 @@ fn note(outcome: &Outcome) -> String {
             .into(),
         n => format!(
             "{} among which there may be newer ones: the recovery point holds once they are settled.",
-            numbers::of(n, "record is not back,", "records are not back,")
+            numbers::of(n, "record not recovered,", "records not recovered,")
         ),
     }
 }

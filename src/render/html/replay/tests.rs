@@ -101,12 +101,12 @@ fn head(html: &str) -> &str {
 fn a_warehouse_that_is_back_says_so_first() {
     let html = render(&back()).unwrap();
     let head = head(&html);
-    assert!(head.contains("The warehouse is back"), "{head}");
+    assert!(head.contains("Warehouse recovered"), "{head}");
     assert!(head.contains("99,764 of 99,764 records are in the warehouse"), "{head}");
     assert!(head.contains("newest processed 2026-11-22 18:49 UTC"), "{head}");
     assert!(html.contains("verdict clean") && html.contains("Nothing that was read is missing"));
     assert!(html.contains("4 min 12 s before the cutoff"), "the recovery point has its distance");
-    assert!(html.contains("and each is back whole"));
+    assert!(html.contains("all fully recovered"));
     assert!(!html.contains("class=\"group\"") && !html.contains("id=\"changed\""));
 }
 
@@ -115,16 +115,16 @@ fn a_part_that_was_asked_for_is_not_the_whole() {
     let mut outcome = back();
     outcome.options.until = at("2026-11-22T18:50:00Z");
     let html = render(&outcome).unwrap();
-    assert!(head(&html).contains("All that was asked for is back"));
+    assert!(head(&html).contains("Everything requested was recovered"));
     assert!(html.contains("nothing that was processed after 2026-11-22 18:50:00 UTC was brought back"));
-    assert!(!html.contains("The warehouse is back"));
+    assert!(!html.contains("Warehouse recovered"));
 }
 
 #[test]
 fn every_fate_is_in_the_account_and_what_is_missing_has_its_section() {
     let outcome = every_fate("fazenda_dois/2026/11/20/x.json");
     let html = render(&outcome).unwrap();
-    assert!(head(&html).contains("30 records are not back"), "{}", head(&html));
+    assert!(head(&html).contains("30 records not recovered"), "{}", head(&html));
     for category in ObjectCategory::all() {
         assert!(html.contains(&format!("<code>{}</code>", category.name())), "{}", category.name());
         let section = format!("<section id=\"{}\"", category.name());
@@ -161,7 +161,7 @@ fn a_run_that_stopped_claims_nothing() {
         outcome.run = run.into();
         let html = render(&outcome).unwrap();
         assert!(head(&html).contains("Stopped early") && head(&html).contains("99,764 records are back so far"));
-        assert!(!html.contains("The warehouse is back") && html.contains(how), "{how}");
+        assert!(!html.contains("Warehouse recovered") && html.contains(how), "{how}");
         assert!(html.contains("verdict stopped"));
     }
 }
@@ -179,7 +179,7 @@ fn a_resumed_run_shows_no_rate_of_what_it_did_not_do() {
 #[test]
 fn nothing_that_came_back_is_no_success() {
     let html = render(&Outcome::default()).unwrap();
-    assert!(head(&html).contains("Nothing came back") && head(&html).contains("check the address"));
+    assert!(head(&html).contains("Nothing recovered") && head(&html).contains("check the address"));
     assert!(!html.contains("verdict clean") && html.contains("there is no recovery point"));
     let mut foreign = Outcome { counts: counts(&[(Counter::Listed, 3)]), ..Outcome::default() };
     foreign.counts[Skip::Unrecognized] = 3;
@@ -187,7 +187,7 @@ fn nothing_that_came_back_is_no_success() {
     let aside = Outcome { counts: counts(&[(Counter::Listed, 3), (Counter::Until, 3)]), ..Outcome::default() };
     assert!(render(&aside).unwrap().contains("All of 3 objects were left aside"));
     let unnamed = Outcome { counts: counts(&[(Counter::NotFound, 3)]), ..Outcome::default() };
-    assert!(head(&render(&unnamed).unwrap()).contains("3 records are not back"));
+    assert!(head(&render(&unnamed).unwrap()).contains("3 records not recovered"));
 }
 
 #[test]

@@ -64,7 +64,7 @@ impl Timing {
         let note = if outcome.resumed {
             "Reading, loading and waiting are those of the last session; the counts are those of the whole run."
         } else {
-            "Reading and loading go on beside each other; loading adds up the time of all sessions of the warehouse."
+            "Reading and loading run concurrently; loading is the sum over all warehouse sessions."
         };
         Self { lines, note }
     }

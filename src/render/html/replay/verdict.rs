@@ -34,13 +34,13 @@ fn title(outcome: &Outcome) -> String {
         return "Stopped early".into();
     }
     if outcome.selects_nothing() {
-        return "There was nothing to bring back".into();
+        return "Nothing to recover".into();
     }
     if wanted(outcome) + missing == 0 {
-        return "Nothing came back".into();
+        return "Nothing recovered".into();
     }
     if missing > 0 {
-        return numbers::of(missing, "record is not back", "records are not back");
+        return numbers::of(missing, "record not recovered", "records not recovered");
     }
     if outcome.counts[Counter::Unverified] > 0 {
         let n = outcome.counts[Counter::Unverified];
@@ -48,9 +48,9 @@ fn title(outcome: &Outcome) -> String {
     }
     let options = ReplayOptions { on_conflict: String::new(), ..outcome.options.clone() };
     match options == ReplayOptions::default() {
-        _ if outcome.is_not_swapped() => "Loaded, and not yet swapped in".into(),
-        true => "The warehouse is back".into(),
-        false => "All that was asked for is back".into(),
+        _ if outcome.is_not_swapped() => "Loaded, not yet swapped in".into(),
+        true => "Warehouse recovered".into(),
+        false => "Everything requested was recovered".into(),
     }
 }
 
@@ -59,20 +59,20 @@ fn lead(outcome: &Outcome) -> String {
     if let Some(why) = &outcome.stopped {
         let why = sanitize::shown(why, sanitize::VALUE);
         let so_far = numbers::of(back, "record is", "records are");
-        return format!("{why}. {so_far} back so far; to go on, {}.", outcome.resume_hint());
+        return format!("{why}. {so_far} recovered so far; to resume, {}.", outcome.resume_hint());
     }
     if outcome.selects_nothing() {
-        return "The drift file names no object that is meant.".into();
+        return "The drift file lists no object in this span.".into();
     }
     if wanted == 0 && outcome.counts[Counter::NotFound] > 0 {
-        return "The lake has none of the objects that were asked for: was the file made for this lake?".into();
+        return "The lake has none of the requested objects: was the file made for this lake?".into();
     }
     if wanted == 0 {
         return match (outcome.counts[Counter::Listed], outcome.counts[Skip::Unrecognized]) {
             (0, _) => "The lake has no object here: check the address, the prefix and the window.".into(),
             (n, foreign) if n == foreign => "No object has a name of this lake: is the prefix right?".into(),
             (n, _) => {
-                format!("All of {} were left aside: check what was asked for.", numbers::of(n, "object", "objects"))
+                format!("All of {} were skipped: check the options.", numbers::of(n, "object", "objects"))
             }
         };
     }
@@ -122,6 +122,7 @@ fn evidence(outcome: &Outcome) -> Vec<Fact> {
     };
     headline::stated(vec![
         Fact::code("Lake", &outcome.lake),
+        Fact::code("Endpoint", outcome.lake_endpoint.as_deref().unwrap_or_default()),
         Fact::code("Warehouse", &outcome.warehouse),
         Fact::said("Window", headline::window(&options.farms, options.from, options.to)),
         Fact::said("Only", only),
@@ -129,8 +130,8 @@ fn evidence(outcome: &Outcome) -> Vec<Fact> {
         Fact::said("Readings", data),
         Fact::said("Lake as of", message(options.versions_at, "")),
         Fact::said(
-            "Fence",
-            message(outcome.cutoff, ", the lake's clock as the run began; later objects were left aside"),
+            "Cutoff",
+            message(outcome.cutoff, ", the lake's clock when the run started; later objects were skipped"),
         ),
         Fact::said("Conflicts", &options.on_conflict),
         Fact::said("Method", &outcome.method),

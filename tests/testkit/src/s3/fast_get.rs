@@ -15,6 +15,7 @@ use hyper::header::{
 };
 use hyper::{Method, Request, Response, StatusCode};
 use percent_encoding::percent_decode_str;
+use pipeline::hex::hex;
 use s3s::Body;
 use sha2::{Digest as _, Sha256};
 
@@ -112,12 +113,10 @@ impl Quick {
         }
         let _ = write!(canonical, "\n{names}\n{}", header("x-amz-content-sha256")?);
         let mut to_sign = format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n");
-        hex(&mut to_sign, &Sha256::digest(canonical));
+        to_sign.push_str(&hex(&Sha256::digest(canonical)));
         let mut mac = self.key(day);
         mac.update(to_sign.as_bytes());
-        let mut expected = String::with_capacity(64);
-        hex(&mut expected, &mac.finalize().into_bytes());
-        (expected == signature).then_some(())
+        (hex(&mac.finalize().into_bytes()) == signature).then_some(())
     }
 
     fn key(&self, day: &str) -> Hmac<Sha256> {
@@ -150,14 +149,6 @@ fn from_the_start(range: &HeaderValue, whole: usize) -> Option<usize> {
 
 fn text(value: &str) -> Option<HeaderValue> {
     HeaderValue::from_str(value).ok()
-}
-
-fn hex(text: &mut String, bytes: &[u8]) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for byte in bytes {
-        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        text.push(char::from(DIGITS[usize::from(byte & 15)]));
-    }
 }
 
 /// `YYYYMMDDTHHMMSSZ` as seconds since 1970; the calendar is Howard Hinnant's `days_from_civil`.

@@ -49,9 +49,7 @@ impl Object {
 
     /// The ETag without its quotes: 32 hexadecimal digits.
     pub fn etag(&self) -> String {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
-        self.md5.iter().flat_map(|&b| [digit(b >> 4), digit(b & 15)]).collect()
+        pipeline::hex::hex(&self.md5)
     }
 
     /// Whether GET is refused with InvalidObjectState.

@@ -9,6 +9,8 @@ use hyper::header::{AUTHORIZATION, HeaderMap};
 use hyper::http::request::Parts;
 use sha2::{Digest as _, Sha256};
 
+use pipeline::hex::hex;
+
 use crate::sns::response::Refused;
 use crate::sns::{ACCESS_KEY, SECRET_KEY};
 
@@ -86,14 +88,12 @@ impl Checker {
             let _ = writeln!(canonical, "{name}:{}", header(&head.headers, name)?.trim());
         }
         let _ = write!(canonical, "\n{}\n", claim.names);
-        hex(&mut canonical, &Sha256::digest(body));
+        canonical.push_str(&hex(&Sha256::digest(body)));
         let mut text = format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n");
-        hex(&mut text, &Sha256::digest(canonical));
+        text.push_str(&hex(&Sha256::digest(canonical)));
         let mut mac = self.key(&scope);
         mac.update(text.as_bytes());
-        let mut signature = String::with_capacity(64);
-        hex(&mut signature, &mac.finalize().into_bytes());
-        Some(signature)
+        Some(hex(&mac.finalize().into_bytes()))
     }
 
     fn key(&self, scope: &str) -> Hmac<Sha256> {
@@ -120,12 +120,4 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 
 fn keyed(key: &[u8]) -> Hmac<Sha256> {
     Hmac::new_from_slice(key).expect("a key of any length")
-}
-
-fn hex(text: &mut String, bytes: &[u8]) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for byte in bytes {
-        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        text.push(char::from(DIGITS[usize::from(byte & 15)]));
-    }
 }

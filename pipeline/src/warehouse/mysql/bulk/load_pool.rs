@@ -1,27 +1,25 @@
-//! Sessions of mysql_async, which can send a file that is none; opened and kept by the rules of `super::super::pool`.
+//! Sessions of mysql_async, which can send a file that is none; opened and kept as [`super::super::reuse`] does it.
 //!
 //! They log in with the same user to the same server, with TLS as the address's `ssl-mode` asks.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use deadpool::managed::{Manager, Metrics, Object, Pool, PoolError, RecycleError, RecycleResult};
 use mysql_async::prelude::Queryable;
 use mysql_async::{ClientIdentity, Conn, DriverError, OptsBuilder, SslOpts};
 use percent_encoding::percent_decode_str;
 use rustls::CertificateError;
 use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
-use tokio::time::timeout;
 use url::Url;
 
 use super::super::error::explain_async;
-use super::super::pool::{CHECK, FRESH, OPEN, settings};
+use super::super::pool::settings;
+use super::super::reuse::{self, Driver, Pool};
 use crate::error::chain;
 use crate::retry::TimeoutProfile;
-use crate::warehouse::credentials::CredentialProvider;
-use crate::warehouse::{Error, Reason, TableName};
+use crate::warehouse::credentials::{CredentialProvider, Credentials};
+use crate::warehouse::{Error, TableName};
 
 /// Beyond what every session is set to: all warnings are kept, and a session whose sender has gone soon ends, with what it
 /// holds; a batch is ready before its transaction begins.
@@ -35,59 +33,17 @@ pub(super) struct LoadSessionManager {
     credentials: Option<Arc<dyn CredentialProvider>>,
 }
 
-/// Without the password, which the options show.
-impl fmt::Debug for LoadSessionManager {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Dialer").field("mode", &self.mode).field("login", &self.credentials).finish_non_exhaustive()
-    }
-}
-
 /// At most so many sessions at once.
 pub(super) type LoadSessionPool = Pool<LoadSessionManager>;
 
-/// A session of the pool, when it last served, and the largest packet that it takes, in bytes.
-pub(super) struct PooledLoadSession {
+/// A connection, and the largest packet that it takes, in bytes.
+pub(super) struct Dialed {
     pub connection: Conn,
-    used: SystemTime,
     pub packet: usize,
 }
 
-/// Without the connection, whose options show the password.
-impl fmt::Debug for PooledLoadSession {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Held").field("used", &self.used).field("packet", &self.packet).finish_non_exhaustive()
-    }
-}
-
-/// A session in use; goes back only from a use that ended well.
-pub(super) struct LoadSession {
-    held: Option<Object<LoadSessionManager>>,
-    pub reusable: bool,
-}
-
-impl LoadSession {
-    pub async fn get(pool: &LoadSessionPool, address: &str) -> Result<Self, Error> {
-        match pool.get().await {
-            Ok(held) => Ok(Self { held: Some(held), reusable: false }),
-            Err(PoolError::Backend(e)) => Err(Error { about: address.to_owned(), ..e }),
-            Err(other) => Err(Error::new(Reason::Unreachable, address, format!("no session: {other}"))),
-        }
-    }
-
-    pub fn held(&mut self) -> &mut PooledLoadSession {
-        self.held.as_mut().expect("held until it is dropped")
-    }
-}
-
-impl Drop for LoadSession {
-    fn drop(&mut self) {
-        match self.held.take() {
-            Some(mut held) if self.reusable => held.used = SystemTime::now(),
-            Some(held) => drop(Object::take(held)),
-            None => {}
-        }
-    }
-}
+/// A session in use.
+pub(super) type LoadSession = reuse::Session<LoadSessionManager>;
 
 impl LoadSessionManager {
     pub fn pool(
@@ -121,39 +77,23 @@ impl LoadSessionManager {
             .tcp_keepalive(Some(Duration::from_secs(60)))
             // RDS asks for a token in clear text: given only to a server whose name was verified.
             .enable_cleartext_plugin(matches!(mode, MySqlSslMode::VerifyIdentity));
-        let pool = Pool::builder(Self { options, mode, tls, credentials });
-        let pool = pool.max_size(usize::try_from(max.max(1)).unwrap_or(usize::MAX)).build();
-        pool.expect("only time-outs need a runtime, and the pool has none")
+        Pool::new(Self { options, mode, tls, credentials }, max)
     }
 
-    async fn open(&self, refused: bool) -> Result<PooledLoadSession, Error> {
-        let mut options = self.options.clone();
-        if let Some(credentials) = &self.credentials {
-            let with = credentials.credentials(refused).await?;
-            options = options.user(Some(with.user)).pass(Some(with.password));
-            options = with.host.into_iter().fold(options, OptsBuilder::ip_or_hostname);
-            options = with.port.into_iter().fold(options, OptsBuilder::tcp_port);
-            options = with.database.into_iter().fold(options, |options, database| options.db_name(Some(database)));
+    /// Opens a connection, and sets it up.
+    async fn open(&self, options: OptsBuilder) -> Result<Dialed, mysql_async::Error> {
+        let mut connection = self.secured(options).await?;
+        connection.query_drop(settings(TimeoutProfile::Bulk)).await?;
+        for setting in SETTINGS {
+            connection.query_drop(setting).await?;
         }
-        let connect = async {
-            let mut connection = self.connect(options).await?;
-            connection.query_drop(settings(TimeoutProfile::Bulk)).await?;
-            for setting in SETTINGS {
-                connection.query_drop(setting).await?;
-            }
-            let packet: Option<u64> = connection.query_first("SELECT @@SESSION.max_allowed_packet").await?;
-            let packet = packet.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(1_024);
-            Ok(PooledLoadSession { connection, used: SystemTime::now(), packet })
-        };
-        let silent = |_| {
-            let message = format!("no answer within {} s: check host, port and network", OPEN.as_secs());
-            Error::new(Reason::Unreachable, "", message)
-        };
-        timeout(OPEN, connect).await.map_err(silent)?.map_err(|e| failure(&e))
+        let packet: Option<u64> = connection.query_first("SELECT @@SESSION.max_allowed_packet").await?;
+        let packet = packet.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(1_024);
+        Ok(Dialed { connection, packet })
     }
 
     /// With TLS as the mode asks, as sqlx does it.
-    async fn connect(&self, options: OptsBuilder) -> Result<Conn, mysql_async::Error> {
+    async fn secured(&self, options: OptsBuilder) -> Result<Conn, mysql_async::Error> {
         let with = |tls: SslOpts| Conn::new(options.clone().ssl_opts(tls));
         let any = || self.tls.clone().with_danger_accept_invalid_certs(true);
         match self.mode {
@@ -193,27 +133,26 @@ fn failure(e: &mysql_async::Error) -> Error {
     Error::new(reason, "", message)
 }
 
-impl Manager for LoadSessionManager {
-    type Type = PooledLoadSession;
-    type Error = Error;
+impl Driver for LoadSessionManager {
+    type Connection = Dialed;
 
-    async fn create(&self) -> Result<PooledLoadSession, Error> {
-        match self.open(false).await {
-            // A password may have changed since it was read.
-            Err(e) if e.reason == Reason::Denied && self.credentials.is_some() => self.open(true).await,
-            opened => opened,
-        }
+    fn login(&self) -> Option<&Arc<dyn CredentialProvider>> {
+        self.credentials.as_ref()
     }
 
-    async fn recycle(&self, held: &mut PooledLoadSession, _: &Metrics) -> RecycleResult<Error> {
-        if held.used.elapsed().is_ok_and(|idle| idle < FRESH) {
-            return Ok(());
+    async fn connect(&self, with: Option<Credentials>) -> Result<Dialed, Error> {
+        let mut options = self.options.clone();
+        if let Some(with) = with {
+            options = options.user(Some(with.user)).pass(Some(with.password));
+            options = with.host.into_iter().fold(options, OptsBuilder::ip_or_hostname);
+            options = with.port.into_iter().fold(options, OptsBuilder::tcp_port);
+            options = with.database.into_iter().fold(options, |options, database| options.db_name(Some(database)));
         }
-        match timeout(CHECK, held.connection.ping()).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(e)) => Err(RecycleError::Backend(failure(&e))),
-            Err(_) => Err(RecycleError::message("no answer to a ping")),
-        }
+        self.open(options).await.map_err(|e| failure(&e))
+    }
+
+    async fn ping(&self, held: &mut Dialed) -> Result<(), Error> {
+        held.connection.ping().await.map_err(|e| failure(&e))
     }
 }
 

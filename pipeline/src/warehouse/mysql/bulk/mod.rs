@@ -21,7 +21,7 @@ use crate::warehouse::bulk::{BulkWarehouse, ChangeSet, JournalEntry, LoadMethod,
 use crate::warehouse::credentials::CredentialProvider;
 use crate::warehouse::limits::ColumnLimits;
 use crate::warehouse::{Error, InsertResult, Reason, Snapshot, TableName};
-use load_pool::{LoadSession, LoadSessionManager, LoadSessionPool};
+use load_pool::{LoadSessionManager, LoadSessionPool};
 
 mod journal;
 mod limits;
@@ -98,10 +98,10 @@ impl MySql {
             let why = "local_infile is OFF on the server: SET GLOBAL local_infile = ON lets LOAD DATA in";
             return self.loader.fall_back_to_insert(why.into(), &self.address);
         }
-        let open = |_| LoadSession::get(&self.loader.dialers, &self.address);
+        let open = |_| self.loader.dialers.get(&self.address);
         match self.retry.run(Error::kind, open).await {
             Ok(mut fast) => {
-                fast.reusable = true;
+                fast.is_reusable = true;
                 Ok(self.loader.set_strategy(LoadMethod::LoadData, "local_infile is ON on the server".into()))
             }
             Err(e) if e.kind().is_transient() => Err(e),

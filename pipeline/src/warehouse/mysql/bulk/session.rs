@@ -56,8 +56,8 @@ impl<'a> Session<'a> {
     pub async fn open(warehouse: &'a MySql, method: LoadMethod) -> Result<Self, Error> {
         let (line, packet) = match method {
             LoadMethod::LoadData => {
-                let mut fast = LoadSession::get(&warehouse.loader.dialers, &warehouse.address).await?;
-                let packet = fast.held().packet;
+                let mut fast = warehouse.loader.dialers.get(&warehouse.address).await?;
+                let packet = fast.connection().packet;
                 (DriverSession::MysqlAsync(fast), packet)
             }
             LoadMethod::Insert => {
@@ -72,7 +72,7 @@ impl<'a> Session<'a> {
     /// Gives the session back, where nothing broke.
     pub fn close(self) {
         match self.line {
-            DriverSession::MysqlAsync(mut fast) => fast.reusable = !self.broken,
+            DriverSession::MysqlAsync(mut fast) => fast.is_reusable = !self.broken,
             DriverSession::Sqlx(plain) if !self.broken => drop(self.warehouse.sessions.after(plain, Ok(()))),
             DriverSession::Sqlx(_) => {}
         }
@@ -81,7 +81,9 @@ impl<'a> Session<'a> {
     /// Text that has no values.
     pub async fn execute_static(&mut self, sql: &'static str) -> Result<(), Error> {
         let message = match &mut self.line {
-            DriverSession::MysqlAsync(fast) => fast.held().connection.query_drop(sql).await.map_err(DriverError::Fast),
+            DriverSession::MysqlAsync(fast) => {
+                fast.connection().connection.query_drop(sql).await.map_err(DriverError::Fast)
+            }
             DriverSession::Sqlx(plain) => plain.connection().execute(sql).await.map(drop).map_err(DriverError::Plain),
         };
         message.map_err(|e| self.failure(&e))
@@ -92,7 +94,7 @@ impl<'a> Session<'a> {
         let done = match &mut self.line {
             DriverSession::MysqlAsync(fast) => {
                 let values: Vec<mysql_async::Value> = values.map(driver).collect();
-                let connection = &mut fast.held().connection;
+                let connection = &mut fast.connection().connection;
                 let done = connection.exec_drop(&**sql, values).await;
                 done.map(|()| connection.affected_rows()).map_err(DriverError::Fast)
             }
@@ -118,7 +120,7 @@ impl<'a> Session<'a> {
             columns()
         );
         let (sender, receiver) = mpsc::channel::<std::io::Result<Bytes>>(1);
-        let connection = &mut fast.held().connection;
+        let connection = &mut fast.connection().connection;
         connection.set_infile_handler(async move { Ok(receiver.boxed()) });
         let done = tokio::select! {
             done = connection.query_drop(sql) => done,

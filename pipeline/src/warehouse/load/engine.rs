@@ -1,0 +1,230 @@
+//! The engine: a part is classified and written; what is refused is bisected, and what is taken is looked at again.
+
+use std::collections::VecDeque;
+
+use super::classified::Classified;
+use super::classify::{classify, compare};
+use super::result::LoadResult;
+use super::sink::{Fault, LookOrder, Rows, Sink};
+use crate::record::Record;
+use crate::warehouse::{Error, InsertResult, Reason};
+
+/// Records per part of a load that looks only when an id is taken: fixed sizes, because each size is a statement that the
+/// server prepares once.
+pub(super) const BATCH_SIZES: [usize; 4] = [1_000, 100, 10, 1];
+
+/// How often a part is looked at again because others write into it.
+const ATTEMPTS: u32 = 4;
+
+/// How often a single row that others have locked is tried again.
+const LOCKED: u32 = 4;
+
+/// If so many rows in sequence fail for an unknown reason, the reason is not the rows': the load ends.
+const UNKNOWN: usize = 20;
+
+/// Loads records; the sink takes down what happens to each.
+///
+/// Records of one id stand next to each other, and each of them is accounted for. Loading the same records again changes nothing.
+///
+/// # Errors
+/// A fault of the sink that is not of a single row; what was not taken down then may be loaded again.
+pub async fn run<S: Sink>(entries: Vec<S::Entry>, sink: &mut S) -> Result<(), S::Error> {
+    let mut load = Loader { queue: VecDeque::new(), unknown: 0 };
+    let parts = match sink.look() {
+        LookOrder::First => vec![entries],
+        LookOrder::WhenTaken => in_batches(entries, BATCH_SIZES[0]),
+    };
+    load.next(parts, 0);
+    while let Some(part) = load.queue.pop_front() {
+        load.load(part, sink).await?;
+    }
+    Ok(())
+}
+
+/// Records that are written together.
+struct Part<E> {
+    entries: Vec<E>,
+    /// How often it was found locked.
+    tries: u32,
+    /// The rows that are there, if they were looked at.
+    rows: Option<Rows>,
+}
+
+/// A load on its way.
+struct Loader<E> {
+    queue: VecDeque<Part<E>>,
+    /// Rows in sequence that failed for a reason that is not known to be a row's.
+    unknown: usize,
+}
+
+impl<E: AsRef<Record> + Send + Sync> Loader<E> {
+    /// Loads a part, or puts its pieces into the queue.
+    async fn load<S: Sink<Entry = E>>(&mut self, part: Part<E>, sink: &mut S) -> Result<(), S::Error> {
+        let Part { entries, tries, rows } = part;
+        sink.begin(&entries).await?;
+        let mut rows = match (rows, sink.look()) {
+            (Some(rows), _) => rows,
+            (None, LookOrder::First) => sink.existing(&entries).await?,
+            (None, LookOrder::WhenTaken) => Rows::new(),
+        };
+        let mut given: Option<Classified> = None;
+        for _ in 0..ATTEMPTS {
+            let classified = given.take().unwrap_or_else(|| classify(&entries, &rows, sink));
+            match sink.apply(&entries, classified).await {
+                Ok(InsertResult::Inserted) => {
+                    self.unknown = 0;
+                    return Ok(());
+                }
+                Ok(InsertResult::IdTaken) => {
+                    let now = sink.existing(&entries).await?;
+                    if let [entry] = &*entries {
+                        given = place_taken(entry, &now, sink);
+                    } else if now == rows && entries.len() > 1 {
+                        // Nobody has changed the rows of these ids: another key is taken, and the server does not say of which.
+                        self.split(entries, tries, sink.look());
+                        return Ok(());
+                    } else if sink.look() == LookOrder::WhenTaken {
+                        self.divide(entries, tries, now);
+                        return Ok(());
+                    }
+                    rows = now;
+                }
+                Err(e) => match (sink.fault(&e), entries.len()) {
+                    (Fault::RefusedRow(why), 1) => given = Some(Classified::single(LoadResult::Refused(why), false)),
+                    (fault, _) => return self.failed(entries, tries, (fault, e), sink),
+                },
+            }
+        }
+        if entries.len() > 1 {
+            self.split(entries, tries, sink.look());
+            return Ok(());
+        }
+        let message = "its row keeps changing: another process is writing it";
+        let about = entries.first().map(|entry| entry.as_ref().id_treated_data.clone());
+        fail(&entries, Error::new(Reason::Locked, about.unwrap_or_default(), message).into(), sink)
+    }
+
+    /// Goes on after an error.
+    fn failed<S: Sink<Entry = E>>(
+        &mut self,
+        entries: Vec<E>,
+        tries: u32,
+        (fault, e): (Fault, S::Error),
+        sink: &mut S,
+    ) -> Result<(), S::Error> {
+        let is_several = entries.len() > 1;
+        match fault {
+            Fault::RefusedRow(_) | Fault::Unknown if is_several => {
+                self.split(entries, tries, sink.look());
+                Ok(())
+            }
+            // What is not locked goes first.
+            Fault::Locked if is_several || tries < LOCKED => {
+                let parts = pieces(entries, sink.look()).into_iter();
+                self.queue.extend(parts.map(|entries| Part { entries, tries: tries + 1, rows: None }));
+                Ok(())
+            }
+            Fault::Unknown => {
+                self.unknown += 1;
+                if self.unknown >= UNKNOWN { Err(e) } else { fail(&entries, e, sink) }
+            }
+            Fault::Locked => fail(&entries, e, sink),
+            Fault::RefusedRow(_) | Fault::Fatal => Err(e),
+        }
+    }
+
+    /// Puts the pieces of a part in its place.
+    fn split(&mut self, entries: Vec<E>, tries: u32, look: LookOrder) {
+        self.next(pieces(entries, look), tries);
+    }
+
+    /// Puts those whose rows were found and the others in the place of a part, so that the others again fill whole batches.
+    fn divide(&mut self, entries: Vec<E>, tries: u32, rows: Rows) {
+        let (found, left): (Vec<E>, Vec<E>) =
+            entries.into_iter().partition(|entry| rows.contains_key(&entry.as_ref().id_treated_data));
+        if found.is_empty() {
+            return self.split(left, tries, LookOrder::WhenTaken);
+        }
+        self.next(in_batches(left, BATCH_SIZES[0]), tries);
+        self.queue.push_front(Part { entries: found, tries, rows: Some(rows) });
+    }
+
+    /// Puts parts before all others, in their order.
+    fn next(&mut self, parts: Vec<Vec<E>>, tries: u32) {
+        parts.into_iter().rev().for_each(|entries| self.queue.push_front(Part { entries, tries, rows: None }));
+    }
+}
+
+/// A part of one record, or none, fails.
+fn fail<S: Sink>(entries: &[S::Entry], e: S::Error, sink: &mut S) -> Result<(), S::Error> {
+    match entries.first() {
+        Some(entry) => sink.fail(entry, e),
+        None => Err(e),
+    }
+}
+
+/// What is known of a single record that was not inserted: `None` if the row of its id is there now.
+///
+/// If no row has its id, the server takes another spelling of it for the same, or the table has another unique key.
+fn place_taken<S: Sink>(entry: &S::Entry, rows: &Rows, sink: &S) -> Option<Classified> {
+    let record: &Record = entry.as_ref();
+    if rows.contains_key(&record.id_treated_data) {
+        return None;
+    }
+    let loaded = match rows.values().next() {
+        Some(row) => compare(record, row, sink.shape()),
+        None => LoadResult::Refused(
+            "a row with these values in a unique key is there, but none with this id: has the table another unique \
+             index, or was the row deleted meanwhile?"
+                .into(),
+        ),
+    };
+    Some(Classified::single(loaded, true))
+}
+
+/// Cuts a part into smaller ones; one that has a single record stays as it is.
+fn pieces<E: AsRef<Record>>(entries: Vec<E>, look: LookOrder) -> Vec<Vec<E>> {
+    match look {
+        LookOrder::First => in_halves(entries),
+        LookOrder::WhenTaken => {
+            let max = entries.len() / 10;
+            in_batches(entries, max)
+        }
+    }
+}
+
+/// Cuts a part in two, not between records of one id if that can be avoided.
+fn in_halves<E: AsRef<Record>>(mut entries: Vec<E>) -> Vec<Vec<E>> {
+    let middle = entries.len() / 2;
+    let id = |at: usize| &entries[at].as_ref().id_treated_data;
+    let is_cut = |at: &usize| id(*at) != id(at - 1);
+    let at = (middle.max(1)..entries.len()).find(is_cut).or_else(|| (1..middle).rev().find(is_cut));
+    let second = entries.split_off(at.unwrap_or(middle));
+    vec![entries, second]
+}
+
+/// Cuts records into batches of the fixed sizes, none larger than `most`.
+fn in_batches<E>(entries: Vec<E>, max: usize) -> Vec<Vec<E>> {
+    let mut rest = entries.into_iter();
+    let mut batches = Vec::new();
+    while rest.len() > 0 {
+        let size = BATCH_SIZES.into_iter().find(|&size| size <= rest.len() && size <= max.max(1)).unwrap_or(1);
+        batches.push(rest.by_ref().take(size).collect());
+    }
+    batches
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_have_fixed_sizes_and_lose_nothing() {
+        let records: Vec<usize> = (0..2_345).collect();
+        for max in [1_000, 100, 10, 1, 0] {
+            let batches = in_batches(records.clone(), max);
+            assert!(batches.iter().all(|batch| BATCH_SIZES.contains(&batch.len()) && batch.len() <= max.max(1)));
+            assert_eq!(batches.concat(), records);
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! `ruminate undo`: reverts the changes in an undo file of `replay` or `reconcile`.
+
+use std::path::PathBuf;
+
+use super::Context;
+use super::flags::{WarehouseFlags, WriteFlags, open_lake};
+use crate::render::Rendered;
+use pipeline::lake::{Conditions, LakeUrl};
+use pipeline::retry::RetryPolicy;
+
+/// Revert the changes in an undo file of replay or reconcile, newest first (idempotent)
+///
+/// A row or object is reverted only if it still is as the change left it; what was modified since is reported and stays.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Undo file, as `replay --on-conflict overwrite` or `reconcile --repair` wrote it
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Show what would be reverted, without changing anything
+    #[arg(long)]
+    dry_run: bool,
+    /// Lake URL: s3://bucket/prefix or a directory; required if the file has changes of objects
+    #[arg(long, value_name = "URL")]
+    lake: Option<LakeUrl>,
+    #[command(flatten)]
+    warehouse: WarehouseFlags,
+    #[command(flatten)]
+    writes: WriteFlags,
+}
+
+pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendered> {
+    let lake = match &args.lake {
+        Some(url) => Some(open_lake(url, RetryPolicy::default(), args.writes.unconditional()).await),
+        None => None,
+    };
+    if let Some(lake) = lake.as_deref().filter(|_| !args.dry_run) {
+        args.writes.demand(lake, Conditions::weakest).await?;
+    }
+    let warehouse = args.warehouse.open_bulk(None).await?;
+    let table = args.warehouse.table.as_str();
+    let undone =
+        crate::undo::revert(&*warehouse, lake.as_deref(), &args.file, table, args.dry_run, &context.cancel).await?;
+    Ok(Rendered::of(&undone))
+}

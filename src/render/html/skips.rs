@@ -1,0 +1,57 @@
+//! Objects that the reader skipped, for every page: their category in the breakdown, and their labels.
+
+use super::findings::KindLabels;
+use crate::outcome::Counter as _;
+use crate::reader::Skip;
+
+/// Name and class in the account.
+pub(super) fn part(skip: Skip) -> (&'static str, &'static str) {
+    let class = if skip.hides_a_record() { "drift" } else { "aside" };
+    (if skip == Skip::Unrecognized { "unrecognized" } else { skip.spec().title }, class)
+}
+
+/// The words of a reason; one that has none here is described by its own table.
+pub(super) fn words(skip: Skip) -> KindLabels {
+    let own = WORDS.iter().find(|(of, _)| *of == skip).map(|(_, words)| *words);
+    own.unwrap_or_else(|| KindLabels {
+        title: skip.spec().title,
+        one: "object was skipped",
+        many: "objects were skipped",
+        meaning: skip.spec().help,
+        todo: "Look at the reason of each.",
+    })
+}
+
+const WORDS: [(Skip, KindLabels); 3] = [
+    (
+        Skip::Unrecognized,
+        KindLabels {
+            title: "Unrecognized names",
+            one: "object has a name that is not this lake's",
+            many: "objects have names that are not this lake's",
+            meaning: "The name is not of this lake, so the object was not opened.",
+            todo: "Check the prefix, and who put them there.",
+        },
+    ),
+    (
+        Skip::AfterCutoff,
+        KindLabels {
+            title: "After the cutoff",
+            one: "object came after the run began",
+            many: "objects came after the run began",
+            meaning: "Written after the run began; the pipeline itself takes care of these.",
+            todo: "Nothing, if the Lambda runs; else replay again.",
+        },
+    ),
+    (
+        Skip::FutureDated,
+        KindLabels {
+            title: "Dated in the future",
+            one: "object is dated in the future",
+            many: "objects are dated in the future",
+            meaning: "The object's time is later than the lake's clock, so it is unknown when it was written. It was skipped.",
+            todo: "The clock that set its time was wrong. Give the file today's time (`touch`), or copy the S3 object onto \
+                 itself; then replay again.",
+        },
+    ),
+];
