@@ -274,7 +274,7 @@ pub(crate) mod tests {
         let cut: String = whole.split_inclusive('\n').take(4).collect();
         assert!(message(&cut).contains("cut short"));
         let lost: String = whole.split_inclusive('\n').enumerate().filter(|(n, _)| *n != 2).map(|(_, l)| l).collect();
-        assert!(message(&lost).contains("do not fit"));
+        assert!(message(&lost).contains("do not match"));
         assert!(message(&whole.replacen("stored", "lost", 1)).starts_with("line 2"));
         assert!(message(&(whole.clone() + &whole)).contains("goes on after"));
     }

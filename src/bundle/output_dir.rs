@@ -258,7 +258,7 @@ mod tests {
     fn a_file_where_a_directory_belongs_is_named_and_the_other_way_round() {
         let home = tempfile::tempdir().unwrap();
         fs::write(home.path().join("file"), "").unwrap();
-        assert!(refused(&home.path().join("file"), &files(&ONE)).contains("no directory"));
+        assert!(refused(&home.path().join("file"), &files(&ONE)).contains("not a directory"));
         assert!(refused(&home.path().join("file/x"), &files(&ONE)).contains("file/x"));
         fs::create_dir_all(home.path().join("out/template.yaml")).unwrap();
         assert!(refused(&home.path().join("out"), &files(&ONE)).contains("template.yaml is a directory"));

@@ -57,7 +57,7 @@ mod tests {
     fn a_mark_that_is_missing_doubled_or_elsewhere_is_an_error() {
         for template in ["", "Default: a # m\nDefault: b # m\n", "Type: String # m\n", "Default: a # m, or not\n"] {
             let e = with_default(template, "# m", "c").unwrap_err().to_string();
-            assert!(e.contains("error of this program"), "{template:?}: {e}");
+            assert!(e.contains("bug in ruminate"), "{template:?}: {e}");
         }
         assert_eq!(with_default("x:\n  Default: a # m\ny", "# m", "c").unwrap(), "x:\n  Default: c # m\ny");
     }

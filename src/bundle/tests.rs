@@ -82,10 +82,10 @@ fn a_newer_libgcc_is_refused_with_symbol_and_version() {
 #[test]
 fn a_program_that_is_no_lambda_runtime_is_refused_whatever_else_it_is() {
     for elf in [Elf::x86_64(), Elf::arm64(), Elf::linked_statically()] {
-        assert!(refused(&Elf { runtime: false, ..elf }).contains("is no Lambda runtime"));
+        assert!(refused(&Elf { runtime: false, ..elf }).contains("is not a Lambda runtime"));
     }
     let needed = vec!["libssl.so.3"];
-    assert!(refused(&Elf { runtime: false, needed, ..Elf::x86_64() }).contains("is no Lambda runtime"));
+    assert!(refused(&Elf { runtime: false, needed, ..Elf::x86_64() }).contains("is not a Lambda runtime"));
 }
 
 #[test]

@@ -11,6 +11,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use url::Url;
 
 use super::config::Config;
+use pipeline::warehouse::WarehouseUrl;
 
 /// What stands for a password.
 const MASK: &str = "***";
@@ -121,6 +122,9 @@ fn values(arg: &Arg, matches: &ArgMatches) -> Vec<String> {
 
 /// A value without the password of a URL; of an address that may be secret and cannot be read, nothing is left.
 fn without_password(value: &str, is_secret: bool) -> String {
+    if is_secret && value.parse::<WarehouseUrl>().is_err() {
+        return MASK.to_owned();
+    }
     match Url::parse(value) {
         Ok(mut url) if url.has_authority() && (is_secret || url.password().is_some()) => {
             if url.password().is_some() && url.set_password(Some(MASK)).is_err() {
@@ -131,7 +135,6 @@ fn without_password(value: &str, is_secret: bool) -> String {
             url.to_string()
         }
         Ok(_) => value.to_owned(),
-        Err(_) if is_secret => MASK.to_owned(),
         Err(_) => value.to_owned(),
     }
 }

@@ -3,17 +3,19 @@
 //! A key of the file is a flag. At the top it is for every command that has the flag; in a section `[COMMAND]` it is for
 //! that command and wins over the top. `[profile.NAME]` and `[profile.NAME.COMMAND]` win over both if the profile is chosen.
 
-use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::path::PathBuf;
-use std::time::SystemTime;
 
 use clap::error::ErrorKind;
-use clap::parser::ValueSource;
-use clap::{Arg, ArgAction, ArgMatches, Command, Error};
+use clap::{Arg, ArgAction, Command, Error};
 use toml::{Table, Value};
 
 use super::renamed::{self, variable};
+
+mod typed;
+mod watched;
+
+pub(super) use typed::Typed;
+pub(super) use watched::ConfigWatcher;
 
 const FILE: &str = "ruminate.toml";
 
@@ -51,49 +53,6 @@ pub(super) fn refuse_variables(is_set: impl Fn(&str) -> bool) -> Result<(), Erro
 
 fn typed_only(flag: &str) -> String {
     format!("--{flag} is accepted on the command line only")
-}
-
-/// What the command line and the environment say, before the file is read.
-pub(super) struct Typed {
-    command: Command,
-    matches: Option<ArgMatches>,
-}
-
-impl Typed {
-    /// Parses leniently: what is wrong is reported later, when the file's values are known.
-    pub(super) fn new(command: &Command, args: &[OsString]) -> Self {
-        let mut command = command.clone().ignore_errors(true);
-        let matches = command.try_get_matches_from_mut(args).ok();
-        Self { command, matches }
-    }
-
-    fn global<T: Clone + Send + Sync + 'static>(&self, id: &str) -> Option<T> {
-        self.matches.as_ref()?.try_get_one::<T>(id).ok().flatten().cloned()
-    }
-
-    fn subcommand(&self) -> Option<(&Command, &ArgMatches)> {
-        let (name, matches) = self.matches.as_ref()?.subcommand()?;
-        Some((self.command.find_subcommand(name)?, matches))
-    }
-
-    /// Returns true if an argument cannot be used with one that was typed, so that a value of the file has to give way.
-    fn excludes(&self, arg: &Arg) -> bool {
-        let Some((command, matches)) = self.subcommand() else { return false };
-        let conflicts = |one: &Arg, other: &Arg| command.get_arg_conflicts_with(one).contains(&other);
-        let is_typed = |other: &&Arg| {
-            let source = matches.value_source(other.get_id().as_str());
-            matches!(source, Some(ValueSource::CommandLine | ValueSource::EnvVariable))
-        };
-        let Some(arg) = command.get_arguments().find(|own| own.get_id() == arg.get_id()) else { return false };
-        command.get_arguments().filter(is_typed).any(|other| {
-            let alternatives = command.get_groups().filter(|group| !(*group).clone().is_multiple());
-            let mut of_one_group = alternatives.map(|group| group.get_args().collect::<Vec<_>>());
-            other.get_id() != arg.get_id()
-                && (conflicts(arg, other)
-                    || conflicts(other, arg)
-                    || of_one_group.any(|ids| ids.contains(&arg.get_id()) && ids.contains(&other.get_id())))
-        })
-    }
 }
 
 /// The values of the config file.
@@ -277,63 +236,6 @@ fn texts(value: Value) -> Vec<String> {
     }
 }
 
-/// The config file during a run: an edited value wins over the command line.
-#[derive(Debug)]
-pub(super) struct ConfigWatcher {
-    path: PathBuf,
-    profile: Option<String>,
-    command: &'static str,
-    seen: Option<(SystemTime, u64)>,
-    /// The values of the watched keys when they were last looked at.
-    values: BTreeMap<&'static str, Option<String>>,
-}
-
-impl ConfigWatcher {
-    /// Watches these flags of a command.
-    pub(super) fn new(config: &Config, command: &'static str, watched: &[&'static str]) -> Self {
-        let values = watched.iter().map(|flag| (*flag, None)).collect();
-        let (path, profile) = (config.path.clone(), config.profile.clone());
-        let mut this = Self { path, profile, command, seen: None, values };
-        this.poll_changes();
-        this
-    }
-
-    /// The keys whose values have changed since they were last asked for, with their new ones; `None` for one that is gone.
-    ///
-    /// A file that cannot be read or understood changes nothing, and a warning says so once.
-    pub(super) fn poll_changes(&mut self) -> Vec<(&'static str, Option<String>)> {
-        let seen = std::fs::metadata(&self.path).and_then(|meta| Ok((meta.modified()?, meta.len()))).ok();
-        if seen == self.seen {
-            return Vec::new();
-        }
-        self.seen = seen;
-        let text = match std::fs::read_to_string(&self.path) {
-            Ok(text) => text,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
-            Err(e) => {
-                tracing::warn!("config file {}: {e}", self.path.display());
-                return Vec::new();
-            }
-        };
-        let config = match Config::parse(&text, self.profile.as_deref()) {
-            Ok(config) => config,
-            Err(e) => {
-                tracing::warn!("config file {}: {e}; file ignored", self.path.display());
-                return Vec::new();
-            }
-        };
-        let mut changes = Vec::new();
-        for (key, value) in &mut self.values {
-            let now = config.value(self.command, key).map(|values| values.join(","));
-            if now != *value {
-                changes.push((*key, now.clone()));
-                *value = now;
-            }
-        }
-        changes
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -415,24 +317,6 @@ mod tests {
         let args = ["ruminate", "publish", "x", "--topic", "local", "--stages", "hold:5/s:1s"];
         let (_, line) = super::super::parse_from(&args, &config).unwrap();
         assert_eq!(line.to_string(), "ruminate publish x --stages hold:5/s:1s --topic local");
-    }
-
-    #[test]
-    fn a_watched_file_reports_what_changed_in_it_and_a_broken_one_nothing() {
-        let home = tempfile::tempdir().unwrap();
-        let path = home.path().join("ruminate.toml");
-        let config = Config { path: path.clone(), ..Config::default() };
-        let mut watched = ConfigWatcher::new(&config, "replay", &["pause-file", "rows-per-second"]);
-        assert_eq!(watched.poll_changes(), []);
-        std::fs::write(&path, "[replay]\nrows_per_second = 500").unwrap();
-        assert_eq!(watched.poll_changes(), [("rows-per-second", Some("500".to_owned()))]);
-        assert_eq!(watched.poll_changes(), []);
-        std::fs::write(&path, "rows_per_second = ").unwrap();
-        assert_eq!(watched.poll_changes(), []);
-        std::fs::write(&path, "pause_file = 'x'").unwrap();
-        assert_eq!(watched.poll_changes(), [("pause-file", Some("x".to_owned())), ("rows-per-second", None)]);
-        std::fs::remove_file(&path).unwrap();
-        assert_eq!(watched.poll_changes(), [("pause-file", None)]);
     }
 
     #[test]

@@ -5,14 +5,11 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail};
 use aws_config::SdkConfig;
-use bytesize::ByteSize;
 use chrono::{NaiveDate, Utc};
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{ArgAction, Args, ValueEnum};
 
 use crate::render::OutputFormat;
-use crate::sort::SortSettings;
-use crate::units;
 use pipeline::lake::dir::Dir;
 use pipeline::lake::s3::S3;
 use pipeline::lake::{ConditionalWrites, Conditions, Lake, LakeUrl, ReadHints, Span, Unconditional};
@@ -332,36 +329,6 @@ pub(super) fn read_concurrency(requested: Option<u32>, hints: ReadHints) -> usiz
 pub(super) fn undo_file(requested: Option<&PathBuf>) -> PathBuf {
     let stamp = Utc::now().format("%Y%m%dT%H%M%SZ");
     requested.cloned().unwrap_or_else(|| format!("ruminate-undo-{stamp}.ndjson").into())
-}
-
-/// What a run sorts, in memory and on disk.
-#[derive(Debug, Clone, Args)]
-pub(super) struct SortFlags {
-    /// Memory for sorting; larger sorts spill to --sort-dir
-    #[arg(long, value_name = "SIZE", default_value = SORT_MEMORY, value_parser = sort_memory)]
-    pub sort_memory: ByteSize,
-    /// Directory for sort spill files [default: $TMPDIR]
-    #[arg(long, value_name = "DIR")]
-    pub sort_dir: Option<PathBuf>,
-}
-
-/// Default memory for sorting.
-const SORT_MEMORY: &str = "64MB";
-
-/// Memory for sorting, from 1 MB to 64 GiB.
-fn sort_memory(text: &str) -> Result<ByteSize, String> {
-    let size = units::size(text)?;
-    let range = ByteSize::mb(1)..=ByteSize::gib(64);
-    if range.contains(&size) { Ok(size) } else { Err(format!("{text} is not between 1MB and 64GiB")) }
-}
-
-impl SortFlags {
-    pub(super) fn settings(&self) -> SortSettings {
-        SortSettings {
-            memory: usize::try_from(self.sort_memory.as_u64()).unwrap_or(usize::MAX),
-            dir: self.sort_dir.clone().unwrap_or_else(std::env::temp_dir),
-        }
-    }
 }
 
 /// The business rules.

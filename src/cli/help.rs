@@ -290,7 +290,8 @@ mod tests {
     const MOST_LINES: usize = 50;
 
     /// Flags whose texts differ between commands, each with the reason; the meaning is the same.
-    const VARIES: [(&str, &str); 9] = [
+    const VARIES: [(&str, &str); 10] = [
+        ("dry-run", "shows what would be done: each command does something else"),
         ("concurrency", "requests in flight at once: each command sends another kind"),
         ("lake", "the lake; some commands need it in some cases only"),
         ("topic", "an SNS topic; an endpoint accepts several, and `local` has no deliveries to accept"),

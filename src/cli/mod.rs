@@ -34,6 +34,7 @@ mod publish;
 mod reconcile;
 mod renamed;
 mod replay;
+mod sort_flags;
 mod throttle;
 mod topic;
 mod undo;

@@ -8,9 +8,10 @@ use anyhow::Context as _;
 use super::Context;
 use super::command_line::CommandLine;
 use super::flags::{
-    LakeFlags, RulesFlags, SortFlags, SpanFlags, WarehouseFlags, WriteFlags, a_path, endpoint, output_path,
-    read_concurrency, undo_file,
+    LakeFlags, RulesFlags, SpanFlags, WarehouseFlags, WriteFlags, a_path, endpoint, output_path, read_concurrency,
+    undo_file,
 };
+use super::sort_flags::SortFlags;
 use crate::evidence::Evidence;
 use crate::reconcile::{
     Audit, AuditOptions, AuditSettings, Baseline, Budget, Counter, Drift, DriftWriter, IngestPath, Outcome, RepairPlan,

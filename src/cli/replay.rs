@@ -8,9 +8,10 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use super::Context;
 use super::flags::{
-    LakeFlags, LoadMethodArg, SortFlags, SpanFlags, WarehouseFlags, check_writable, day, endpoint, output_path,
-    read_concurrency, undo_file,
+    LakeFlags, LoadMethodArg, SpanFlags, WarehouseFlags, check_writable, day, endpoint, output_path, read_concurrency,
+    undo_file,
 };
+use super::sort_flags::SortFlags;
 use super::throttle::ThrottleFlags;
 use crate::cancellation::CancellationToken;
 use crate::render::{Rendered, write_report};

@@ -21,9 +21,11 @@ pub struct Problem {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(from = "Written")]
 pub struct Problems {
+    /// The first problems.
     kept: Vec<Problem>,
+    /// Number of further problems, which only the log has (`-v`).
     more: u64,
-    /// All of them, by kind.
+    /// Number of all problems, by kind.
     kinds: BTreeMap<Cow<'static, str>, u64>,
     /// Those kept, by kind.
     #[serde(skip)]

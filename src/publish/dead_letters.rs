@@ -169,6 +169,6 @@ mod tests {
     fn a_full_disk_is_told_and_nothing_is_kept_by_halves() {
         let mut dead = DeadLetters::open(Some(Path::new("/dev/full")), IfNotEmpty::Fail).unwrap();
         let message = dead.write(&entry(0, 10), 1, &refusal()).unwrap_err();
-        assert!(message.contains("/dev/full") && message.contains("make room"), "{message}");
+        assert!(message.contains("/dev/full") && message.contains("free some space"), "{message}");
     }
 }

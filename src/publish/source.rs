@@ -198,6 +198,6 @@ mod tests {
         source = Source::Files { paths: vec!["-".into(), "no-such-file".into()], format: None };
         assert!(source.check().unwrap_err().to_string().starts_with("no-such-file: "));
         source = Source::Files { paths: vec![".".into()], format: None };
-        assert!(source.check().unwrap_err().to_string().contains("name its files"));
+        assert!(source.check().unwrap_err().to_string().contains("pass its files"));
     }
 }

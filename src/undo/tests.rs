@@ -94,7 +94,7 @@ fn what_is_taken_down_is_read_back_bit_by_bit_and_newest_first() {
     undo_file.record(pairs(&changes[1..]), &mut RecordedChanges::default()).unwrap();
     assert_eq!(undo_file.written(), Some(&*scene.path));
     assert_eq!(read(&scene.path, "t").unwrap(), [changes[1].clone(), changes[0].clone()]);
-    assert!(read(&scene.path, "other").unwrap_err().to_string().contains("about table t"));
+    assert!(read(&scene.path, "other").unwrap_err().to_string().contains("is for table t"));
     std::fs::write(&scene.path, "a,b\n1,2\n").unwrap();
     assert!(read(&scene.path, "t").is_err(), "no undo file at all");
     std::fs::write(&scene.path, "").unwrap();
@@ -230,7 +230,7 @@ async fn what_was_not_there_goes_again_and_what_was_written_over_comes_back_unle
     assert_eq!(lake.get("a/over").await.unwrap(), "old");
     let other = lake.sibling("other");
     let e = revert(&warehouse, Some(&*other), &scene.path, "t", true, &CancellationToken::default()).await.unwrap_err();
-    assert!(format!("{e:#}").contains("give --lake"), "{e:#}");
+    assert!(format!("{e:#}").contains("check --lake"), "{e:#}");
 }
 
 /// A row whose id was spelled otherwise before: it is found under either spelling.

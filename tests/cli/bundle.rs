@@ -184,7 +184,7 @@ fn what_lambda_could_not_run_is_refused_with_the_reason() {
 fn the_toolkit_itself_is_no_bootstrap() {
     let scene = Scene::new();
     let toolkit = testkit::built("ruminate");
-    refused(&scene, &["--bootstrap", toolkit.to_str().unwrap()], &["is no Lambda runtime", "ruminate-lambda"]);
+    refused(&scene, &["--bootstrap", toolkit.to_str().unwrap()], &["is not a Lambda runtime", "ruminate-lambda"]);
 }
 
 #[test]

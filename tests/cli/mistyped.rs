@@ -66,7 +66,7 @@ fn a_sqlite_path_that_can_be_no_warehouse_says_why() {
             ("dir/", "names a directory"),
             ("text.db", "text.db is no SQLite database"),
             ("short.db", "short.db is no SQLite database"),
-            ("/dev/null", "is not a regular file"),
+            ("/dev/null", "is no regular file"),
         ] {
             refused(&scene, &[command, "--warehouse", &format!("sqlite:{path}")], says);
         }

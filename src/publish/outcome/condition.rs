@@ -17,9 +17,13 @@ pub struct ConditionResult {
 /// Its JSON: `passed` is the word for what was once called `passed`, which scripts may still read.
 #[derive(Serialize, Deserialize)]
 struct Written {
+    /// The condition: `p99 > 500ms`.
     text: String,
+    /// Whether it passed: the condition does not hold.
     passed: bool,
+    /// The same as `passed`.
     held: bool,
+    /// The measured value.
     measured: String,
 }
 

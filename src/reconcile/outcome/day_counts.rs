@@ -41,7 +41,9 @@ impl DayCounts {
 
 #[derive(Serialize)]
 struct WrittenDay<'a> {
+    /// The farm's folder.
     farm: &'a str,
+    /// The day of `data`.
     day: NaiveDate,
     #[serde(flatten)]
     counts: &'a DayCounts,

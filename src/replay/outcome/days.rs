@@ -66,8 +66,11 @@ impl DayCounts {
 pub(super) fn serialize<S: Serializer>(days: &Days, to: S) -> Result<S::Ok, S::Error> {
     #[derive(Serialize)]
     struct Day<'a> {
+        /// The farm's folder.
         farm: &'a str,
+        /// The day of the partition.
         day: NaiveDate,
+        /// Records that are in the warehouse with the lake's values.
         back: u64,
         #[serde(flatten)]
         counts: &'a DayCounts,

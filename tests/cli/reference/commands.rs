@@ -90,7 +90,7 @@ fn name(arg: &Arg) -> String {
 
 fn meaning(arg: &Arg) -> String {
     let help = arg.get_long_help().or(arg.get_help()).map(ToString::to_string).unwrap_or_default();
-    let mut parts: Vec<String> = help.split("\n\n").map(|part| cell(part)).collect();
+    let mut parts: Vec<String> = help.split("\n\n").map(cell).collect();
     let values: Vec<_> = arg.get_possible_values().into_iter().filter(|value| !value.is_hide_set()).collect();
     if arg.get_action().takes_values() && !values.is_empty() {
         let value = |value: &clap::builder::PossibleValue| match value.get_help() {

@@ -31,7 +31,7 @@ const OUTCOMES: [(&str, &str); 12] = [
     ("demo", "ruminate::demo::outcome"),
 ];
 
-/// The names of those commands.
+/// Commands of the demo whose outcomes are compared with the page.
 pub const NAMES: [&str; 4] = ["generate", "publish", "replay", "reconcile"];
 
 fn rows(name: &str) -> Vec<Row> {
@@ -49,10 +49,21 @@ pub fn fields(name: &str) -> Vec<String> {
 pub fn page() -> String {
     let mut page = INTRODUCTION.to_owned();
     for (name, _) in OUTCOMES {
-        write!(page, "\n## {name}\n\n| field | type | meaning |\n| --- | --- | --- |\n").unwrap();
-        for Row { name, kind, doc } in rows(name) {
-            writeln!(page, "| `{name}` | {} | {} |", cell(&kind), cell(&doc)).unwrap();
-        }
+        write!(page, "\n## {name}\n\n").unwrap();
+        table(&mut page, &rows(name));
     }
+    write!(
+        page,
+        "\n## Problems\n\nInputs with a problem, one by one: the first thousand, and at least twenty of each kind.\n\n"
+    )
+    .unwrap();
+    table(&mut page, &Sources::read(&repository("")).rows("ruminate::outcome::problems", "Problems"));
     page
+}
+
+fn table(page: &mut String, rows: &[Row]) {
+    page.push_str("| field | type | meaning |\n| --- | --- | --- |\n");
+    for Row { name, kind, doc } in rows {
+        writeln!(page, "| `{name}` | {} | {} |", cell(kind), cell(doc)).unwrap();
+    }
 }

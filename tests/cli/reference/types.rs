@@ -14,15 +14,29 @@ use syn::{
     Attribute, Expr, Fields, GenericArgument, Ident, Item, Lit, LitStr, Meta, PathArguments, Token, Type, UseTree,
 };
 
-/// Types with a `Serialize` of their own: the fields that they add, as name, type and meaning.
-const WRITTEN_BY_HAND: [(&str, &[[&str; 3]]); 8] = [
-    ("Kind", &[["", "text", "A kind of finding, as in the drift file."]]),
-    ("DriftKind", &[["", "text", "A kind of finding, as in the drift file."]]),
-    ("Samples", &[["", "list", "The first findings of each kind and cause, as lines of the drift file."]]),
-    ("Budget", &[["", "text", "A count, or a percentage."]]),
-    ("RecordId", &[["", "text", "A UUID."]]),
-    ("ObjectCounts", &[["skipped", "integer", "The sum of the counters whose names begin with `skipped_`."]]),
-    (
+/// A type with a `Serialize` of its own.
+struct ByHand {
+    name: &'static str,
+    /// The fields that it writes, as name, type and meaning; without a name it is the type itself.
+    rows: &'static [[&'static str; 3]],
+    /// Whether it writes the fields of the struct too.
+    and_fields: bool,
+}
+
+const fn alone(name: &'static str, rows: &'static [[&'static str; 3]]) -> ByHand {
+    ByHand { name, rows, and_fields: false }
+}
+
+/// Types whose fields in JSON are not those that serde derives.
+const WRITTEN_BY_HAND: [ByHand; 9] = [
+    alone("Kind", &[["", "text", ""]]),
+    alone("DriftKind", &[["", "text", ""]]),
+    alone("Samples", &[["", "list", "At most a thousand of each kind, as lines of the drift file."]]),
+    alone("Budget", &[["", "text", "A count, or a percentage."]]),
+    alone("RecordId", &[["", "text", "A UUID."]]),
+    alone("Problems", &[["", "object", "See [problems](#problems)."]]),
+    alone("ColumnTotal", &[["", "object", "`count`, `sum`, `min`, `max`."]]),
+    alone(
         "ControlTotals",
         &[
             ["hash_totals", "object", "The hash total of each side, `lake` and `warehouse`: 32 hexadecimal digits."],
@@ -34,7 +48,11 @@ const WRITTEN_BY_HAND: [(&str, &[[&str; 3]]); 8] = [
             ["months", "list", "`hash_totals` and `totals` for each `farm` and `month`."],
         ],
     ),
-    ("ColumnTotal", &[["", "object", "`count`, `sum`, `min`, `max`."]]),
+    ByHand {
+        name: "ObjectCounts",
+        rows: &[["skipped", "integer", "The sum of the counters whose names begin with `skipped_`."]],
+        and_fields: true,
+    },
 ];
 
 /// How deep objects within objects are described.
@@ -172,12 +190,31 @@ impl Sources {
             })),
             Kind::Struct(item) => {
                 if let Some(other) = serde(&item.attrs).into {
-                    let other = self.resolve(&declared.module, &other).unwrap();
-                    return self.expand(other, before, depth, rows);
+                    if let Some(other) = self.resolve(&declared.module, &other) {
+                        self.expand(other, before, depth, rows);
+                    }
+                    return;
                 }
                 self.fields(&declared.module, item, before, depth, rows);
             }
-            Kind::Enum(_) | Kind::Alias(_) => {}
+            Kind::Enum(item) => self.variants(declared, item, before, rows),
+            Kind::Alias(_) => {}
+        }
+    }
+
+    /// The tag of an enum, and the fields of its variants, each once.
+    fn variants(&self, declared: &Declared, item: &syn::ItemEnum, before: &str, rows: &mut Vec<Row>) {
+        let attributes = serde(&item.attrs);
+        let Some(tag) = attributes.tag else { return };
+        let name = |variant: &syn::Variant| renamed(&variant.ident.to_string(), attributes.rename_all.as_deref());
+        let names: Vec<_> = item.variants.iter().map(|variant| format!("`{}`", name(variant))).collect();
+        rows.push(Row { name: format!("{before}{tag}"), kind: names.join(", "), doc: doc(&item.attrs) });
+        for field in item.variants.iter().flat_map(|variant| &variant.fields) {
+            let name = format!("{before}{}", field.ident.as_ref().unwrap());
+            if rows.iter().all(|row| row.name != name) {
+                let kind = self.kind(&declared.module, &field.ty).text;
+                rows.push(Row { name, kind, doc: format!("{} May be absent.", doc(&field.attrs)) });
+            }
         }
     }
 
@@ -210,7 +247,8 @@ impl Sources {
                 continue;
             }
             let kind = self.kind(module, &field.ty);
-            let note = kind.by_hand.iter().find(|row| row.name.is_empty()).map(|row| format!(" {}", row.doc));
+            let note = kind.by_hand.iter().find(|row| row.name.is_empty() && !row.doc.is_empty());
+            let note = note.map(|row| format!(" {}", row.doc));
             rows.push(Row { name: name.clone(), kind: kind.text.clone(), doc: doc + &note.unwrap_or_default() });
             let inside = format!("{name}{}", kind.inside);
             kind.by_hand.iter().filter(|row| !row.name.is_empty()).for_each(|row| rows.push(row.at(&inside, ".")));
@@ -261,16 +299,18 @@ impl Sources {
 
     fn declared(&self, module: &str, path: &str) -> JsonType<'_> {
         let last = path.rsplit("::").next().unwrap();
-        let by_hand = WRITTEN_BY_HAND.iter().find(|(name, _)| *name == last).map_or(&[][..], |(_, rows)| rows);
-        let by_hand: Vec<Row> = by_hand
-            .iter()
-            .map(|[name, kind, doc]| Row { name: (*name).into(), kind: (*kind).into(), doc: (*doc).into() })
-            .collect();
+        let known = WRITTEN_BY_HAND.iter().find(|known| known.name == last);
+        let row =
+            |[name, kind, doc]: &[&str; 3]| Row { name: (*name).into(), kind: (*kind).into(), doc: (*doc).into() };
+        let by_hand: Vec<Row> = known.map_or(&[][..], |known| known.rows).iter().map(row).collect();
         if let Some(whole) = by_hand.iter().find(|row| row.name.is_empty()) {
             return JsonType { text: whole.kind.clone(), inside: String::new(), inner: None, by_hand };
         }
         let Some(declared) = self.resolve(module, path) else { panic!("{module}: what is {path}?") };
         let mut kind = JsonType { text: "object".into(), inside: String::new(), inner: Some(declared), by_hand };
+        if known.is_some_and(|known| !known.and_fields) {
+            kind.inner = None;
+        }
         match &declared.item {
             Kind::Alias(alias) => return self.kind(&declared.module, &alias.ty),
             Kind::Enum(item) => {
@@ -289,7 +329,14 @@ impl Sources {
                 let inner = item.fields.iter().next().unwrap();
                 return self.kind(&declared.module, &inner.ty);
             }
-            Kind::Struct(_) | Kind::Counters(_) => {}
+            Kind::Struct(item) => {
+                // Another declared type has fields of its own, which are listed; a type of Rust has not.
+                let other = serde(&item.attrs).into.filter(|other| self.resolve(&declared.module, other).is_none());
+                if let Some(other) = other {
+                    return self.kind(&declared.module, &syn::parse_str(&other).unwrap());
+                }
+            }
+            Kind::Counters(_) => {}
         }
         kind
     }
@@ -362,6 +409,7 @@ struct Serde {
     rename_all: Option<String>,
     with: Option<String>,
     into: Option<String>,
+    tag: Option<String>,
     flatten: bool,
     skip: bool,
     transparent: bool,
@@ -382,6 +430,7 @@ fn serde(attributes: &[Attribute]) -> Serde {
                 "rename_all" => all.rename_all = value,
                 "with" => all.with = value,
                 "into" => all.into = value,
+                "tag" => all.tag = value,
                 "flatten" => all.flatten = true,
                 "skip" | "skip_serializing" => all.skip = true,
                 "transparent" => all.transparent = true,

@@ -14,7 +14,8 @@ mod existing;
 mod insert;
 mod result;
 mod sink;
-#[cfg(all(test, feature = "bulk"))]
+#[cfg(feature = "bulk")]
+#[cfg(test)]
 mod tests;
 
 pub use classified::Classified;

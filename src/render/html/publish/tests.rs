@@ -118,7 +118,7 @@ fn a_run_that_held_says_so_first() {
     let html = render(&held(60)).unwrap();
     let head = head(&html);
     assert!(head.contains("Every message was published"), "{head}");
-    assert!(head.contains("30,000 of 30,000 messages published in 60.00 s: 500 a second of 500 asked for"), "{head}");
+    assert!(head.contains("30,000 of 30,000 messages published in 60.00 s: 500 per second of 500 requested"), "{head}");
     assert!(head.contains("Half took at most 12.0 ms, 99 % at most 812 ms"), "{head}");
     assert!(html.contains("verdict clean") && html.contains("Nothing was dropped, failed or sent again"));
     assert!(html.contains("Here p99 is 812 ms, and 46.0 ms of the calls alone"), "omission is told");
@@ -155,7 +155,7 @@ fn conditions_come_before_counts_and_those_not_kept_before_those_kept() {
     assert!(head(&html).contains("1 of 2 checks failed"), "{}", head(&html));
     let at = |text: &str| html.find(text).unwrap_or_else(|| panic!("{text}"));
     assert!(at("row\"><code>p99 &gt; 500ms</code>") < at("row\"><code>failed &gt; 1%</code>"));
-    assert!(at("✗ failed") < at("✓ passed") && at("✓ passed") < at("id=\"account\""));
+    assert!(at("✗ FAIL") < at("✓ PASS") && at("✓ PASS") < at("id=\"account\""));
     outcome.verdicts.iter_mut().for_each(|verdict| verdict.passed = true);
     let html = render(&outcome).unwrap();
     assert!(head(&html).contains("All 2 checks passed") && html.contains("verdict clean"));
@@ -188,7 +188,7 @@ fn readings_that_did_not_arrive_are_no_success() {
     let lag = Lag { watched: 10, arrived: 9, missing: 1, ..Lag::default() };
     let outcome = Outcome { lag: Some(lag), ..held(1) };
     let html = render(&outcome).unwrap();
-    assert!(head(&html).contains("1 reading did not arrive") && html.contains("verdict found"));
+    assert!(head(&html).contains("1 reading was not delivered") && html.contains("verdict found"));
 }
 
 #[test]
@@ -207,7 +207,9 @@ fn a_run_that_stopped_claims_nothing() {
             head.contains("Stopped early") && head.contains("the token has expired. 30,000 messages were"),
             "{head}"
         );
-        assert!(head.contains(&format!("with {how} goes on")) && html.contains(&format!("<code class=\"flag\">{how}")));
+        assert!(
+            head.contains(&format!("with {how} resumes it")) && html.contains(&format!("<code class=\"flag\">{how}"))
+        );
         assert!(html.contains("verdict stopped") && html.contains("the whole run was not judged"));
         assert!(!html.contains("checks passed") && !html.contains("Every message"));
     }

@@ -160,7 +160,7 @@ fn a_run_that_stopped_claims_nothing() {
     for (run, how) in [("0199a1b2", "with <code class=\"flag\">--resume</code>"), ("", "met as identical")] {
         outcome.run = run.into();
         let html = render(&outcome).unwrap();
-        assert!(head(&html).contains("Stopped early") && head(&html).contains("99,764 records are back so far"));
+        assert!(head(&html).contains("Stopped early") && head(&html).contains("99,764 records are recovered so far"));
         assert!(!html.contains("Warehouse recovered") && html.contains(how), "{how}");
         assert!(html.contains("verdict stopped"));
     }
@@ -185,7 +185,7 @@ fn nothing_that_came_back_is_no_success() {
     foreign.counts[Skip::Unrecognized] = 3;
     assert!(render(&foreign).unwrap().contains("is the prefix right?"));
     let aside = Outcome { counts: counts(&[(Counter::Listed, 3), (Counter::Until, 3)]), ..Outcome::default() };
-    assert!(render(&aside).unwrap().contains("All of 3 objects were left aside"));
+    assert!(render(&aside).unwrap().contains("All of 3 objects were skipped"));
     let unnamed = Outcome { counts: counts(&[(Counter::NotFound, 3)]), ..Outcome::default() };
     assert!(head(&render(&unnamed).unwrap()).contains("3 records not recovered"));
 }
@@ -199,8 +199,8 @@ fn a_new_table_that_was_not_swapped_in_is_no_success() {
         ..TableSwap::default()
     });
     let html = render(&outcome).unwrap();
-    assert!(head(&html).contains("not yet swapped in") && html.contains("the table that is in use is as it was"));
-    assert!(html.contains("Why: &lt;i&gt;3 records are missing"));
+    assert!(head(&html).contains("not yet swapped in") && html.contains("the table in use is unchanged"));
+    assert!(html.contains("Reason: &lt;i&gt;3 records are missing"));
     assert!(!html.contains("RENAME TABLE"));
 }
 
@@ -209,7 +209,7 @@ fn a_farm_that_was_asked_for_and_has_nothing_is_named() {
     let mut outcome = back();
     outcome.options.farms = vec!["fazenda_um".into(), "<b>fazenda_zero".into()];
     let html = render(&outcome).unwrap();
-    assert!(html.contains("Nothing was listed for &lt;b&gt;fazenda_zero, though asked for"));
+    assert!(html.contains("Nothing was listed for &lt;b&gt;fazenda_zero, although requested"));
 }
 
 #[test]
@@ -308,15 +308,15 @@ fn a_file_is_whole_or_not_there() {
 fn the_terminal_tells_what_the_page_tells() {
     let text = every_fate("x").to_string();
     for line in [
-        "  after --until",
-        "waited 4.50 s for x (3 times)",
-        "newest record back: processed 2026-11-22 18:49:03 UTC, 4 min 12 s before the cutoff",
-        "the values that were overwritten are in x",
-        "x is the new table; the old one is kept as x",
-        "2 rows of the old table are in no object of the lake",
+        "  after --processed-until",
+        "paused 4.50 s for x (3 times)",
+        "newest record recovered: processed 2026-11-22 18:49:03 UTC, 4 min 12 s before the cutoff",
+        "undo file: x",
+        "x now is the new table; the old one is x",
+        "2 rows exist only in the old table",
         "run 0199a1b2-0000-7000-8000-000000000001",
     ] {
         assert!(text.contains(line), "{line}:\n{text}");
     }
-    assert!(!back().to_string().contains("waited"));
+    assert!(!back().to_string().contains("paused"));
 }

@@ -1,0 +1,49 @@
+//! What the command line and the environment say before the config file is read.
+
+use std::ffi::OsString;
+
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, Command};
+
+/// What the command line and the environment say, before the file is read.
+pub(in crate::cli) struct Typed {
+    command: Command,
+    matches: Option<ArgMatches>,
+}
+
+impl Typed {
+    /// Parses leniently: what is wrong is reported later, when the file's values are known.
+    pub(in crate::cli) fn new(command: &Command, args: &[OsString]) -> Self {
+        let mut command = command.clone().ignore_errors(true);
+        let matches = command.try_get_matches_from_mut(args).ok();
+        Self { command, matches }
+    }
+
+    pub(super) fn global<T: Clone + Send + Sync + 'static>(&self, id: &str) -> Option<T> {
+        self.matches.as_ref()?.try_get_one::<T>(id).ok().flatten().cloned()
+    }
+
+    pub(super) fn subcommand(&self) -> Option<(&Command, &ArgMatches)> {
+        let (name, matches) = self.matches.as_ref()?.subcommand()?;
+        Some((self.command.find_subcommand(name)?, matches))
+    }
+
+    /// Returns true if an argument cannot be used with one that was typed, so that a value of the file has to give way.
+    pub(super) fn excludes(&self, arg: &Arg) -> bool {
+        let Some((command, matches)) = self.subcommand() else { return false };
+        let conflicts = |one: &Arg, other: &Arg| command.get_arg_conflicts_with(one).contains(&other);
+        let is_typed = |other: &&Arg| {
+            let source = matches.value_source(other.get_id().as_str());
+            matches!(source, Some(ValueSource::CommandLine | ValueSource::EnvVariable))
+        };
+        let Some(arg) = command.get_arguments().find(|own| own.get_id() == arg.get_id()) else { return false };
+        command.get_arguments().filter(is_typed).any(|other| {
+            let alternatives = command.get_groups().filter(|group| !(*group).clone().is_multiple());
+            let mut of_one_group = alternatives.map(|group| group.get_args().collect::<Vec<_>>());
+            other.get_id() != arg.get_id()
+                && (conflicts(arg, other)
+                    || conflicts(other, arg)
+                    || of_one_group.any(|ids| ids.contains(&arg.get_id()) && ids.contains(&other.get_id())))
+        })
+    }
+}

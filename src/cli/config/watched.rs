@@ -1,0 +1,87 @@
+//! The config file during a run: which values of it have changed.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use super::Config;
+
+/// The config file during a run: an edited value wins over the command line.
+#[derive(Debug)]
+pub(in crate::cli) struct ConfigWatcher {
+    path: PathBuf,
+    profile: Option<String>,
+    command: &'static str,
+    seen: Option<(SystemTime, u64)>,
+    /// The values of the watched keys when they were last looked at.
+    values: BTreeMap<&'static str, Option<String>>,
+}
+
+impl ConfigWatcher {
+    /// Watches these flags of a command.
+    pub(in crate::cli) fn new(config: &Config, command: &'static str, watched: &[&'static str]) -> Self {
+        let values = watched.iter().map(|flag| (*flag, None)).collect();
+        let (path, profile) = (config.path.clone(), config.profile.clone());
+        let mut this = Self { path, profile, command, seen: None, values };
+        this.poll_changes();
+        this
+    }
+
+    /// The keys whose values have changed since they were last asked for, with their new ones; `None` for one that is gone.
+    ///
+    /// A file that cannot be read or understood changes nothing, and a warning says so once.
+    pub(in crate::cli) fn changes(&mut self) -> Vec<(&'static str, Option<String>)> {
+        let seen = std::fs::metadata(&self.path).and_then(|meta| Ok((meta.modified()?, meta.len()))).ok();
+        if seen == self.seen {
+            return Vec::new();
+        }
+        self.seen = seen;
+        let text = match std::fs::read_to_string(&self.path) {
+            Ok(text) => text,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(e) => {
+                tracing::warn!("config file {}: {e}", self.path.display());
+                return Vec::new();
+            }
+        };
+        let config = match Config::parse(&text, self.profile.as_deref()) {
+            Ok(config) => config,
+            Err(e) => {
+                tracing::warn!("config file {}: {e}; file ignored", self.path.display());
+                return Vec::new();
+            }
+        };
+        let mut changes = Vec::new();
+        for (key, value) in &mut self.values {
+            let now = config.value(self.command, key).map(|values| values.join(","));
+            if now != *value {
+                changes.push((*key, now.clone()));
+                *value = now;
+            }
+        }
+        changes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_watched_file_reports_what_changed_in_it_and_a_broken_one_nothing() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("ruminate.toml");
+        let config = Config { path: path.clone(), ..Config::default() };
+        let mut watched = ConfigWatcher::new(&config, "replay", &["pause-file", "rows-per-second"]);
+        assert_eq!(watched.poll_changes(), []);
+        std::fs::write(&path, "[replay]\nrows_per_second = 500").unwrap();
+        assert_eq!(watched.poll_changes(), [("rows-per-second", Some("500".to_owned()))]);
+        assert_eq!(watched.poll_changes(), []);
+        std::fs::write(&path, "rows_per_second = ").unwrap();
+        assert_eq!(watched.poll_changes(), []);
+        std::fs::write(&path, "pause_file = 'x'").unwrap();
+        assert_eq!(watched.poll_changes(), [("pause-file", Some("x".to_owned())), ("rows-per-second", None)]);
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(watched.poll_changes(), [("pause-file", None)]);
+    }
+}
