@@ -1,7 +1,8 @@
-//! What a run measures, in bounded memory: counts and latencies of the whole and of each stretch of it.
+//! Measurements of a run in bounded memory: counts and latencies, in total and per interval.
 //!
-//! Latencies go into HDR histograms (Tene), three digits exact for the whole and two for a stretch, from a microsecond to an hour. A
-//! stretch is a second; when there are too many, two become one, histograms added up, so no figure is ever made of other figures.
+//! Latencies are stored in HDR histograms (Tene) from 1 µs to 1 h, with three significant digits in total and two per
+//! interval. An interval is 1 s. If there are too many, pairs are merged by adding their histograms, so percentiles are
+//! never averaged.
 
 use std::time::{Duration, Instant};
 
@@ -9,18 +10,18 @@ use hdrhistogram::{Counter, Histogram};
 
 use super::{HistogramStats, Interval, PercentilePoint, Percentiles, Times};
 
-/// The longest latency told apart from longer ones, microseconds.
+/// Longest latency that can be recorded, in microseconds; longer ones count as this.
 const LONGEST: u64 = 3_600_000_000;
-/// Digits exact of the whole run's histograms, and of a stretch's.
+/// Significant digits of the histograms of the complete run, and of an interval.
 const DIGITS: (u8, u8) = (3, 2);
-/// Stretches at most.
+/// Maximum number of intervals.
 const STRETCHES: usize = 600;
-/// How long a stretch is at first.
+/// Initial length of an interval.
 const FIRST_LENGTH: Duration = Duration::from_secs(1);
-/// Steps a halving of the share above: how fine a curve of percentiles is.
+/// Resolution of a percentile curve: points per halving of the remaining share.
 const STEPS: u32 = 4;
 
-/// Latencies so far.
+/// Histogram of latencies.
 #[derive(Debug, Clone)]
 pub(super) struct Latencies<C: Counter = u64>(Histogram<C>);
 
@@ -31,7 +32,7 @@ impl Latencies {
 }
 
 impl<C: Counter> Latencies<C> {
-    /// Room for the longest latency is made when it comes.
+    /// Creates a histogram that grows when a longer latency is recorded.
     fn with_digits(digits: u8) -> Self {
         let mut histogram = Histogram::new(digits).expect("the digits are constants within bounds");
         histogram.auto(true);
@@ -47,17 +48,17 @@ impl<C: Counter> Latencies<C> {
         self.0.add(&other.0).expect("it grows to what the other holds");
     }
 
-    /// At that share of all, 0 to 1, milliseconds; nought where nothing was measured.
+    /// Returns the latency in milliseconds at a quantile from 0 to 1; 0 if nothing was recorded.
     pub(super) fn at(&self, share: f64) -> f64 {
         millis(self.0.value_at_quantile(share))
     }
 
-    /// In milliseconds; all zero where nothing was measured.
+    /// Returns the percentiles in milliseconds; all zero if nothing was recorded.
     pub(super) fn percentiles(&self) -> Percentiles {
         Percentiles { p50: self.at(0.5), p90: self.at(0.9), p99: self.at(0.99), max: millis(self.0.max()) }
     }
 
-    /// The curve of percentiles, finer towards its end.
+    /// Returns the percentile curve, with a finer resolution towards its end.
     pub(super) fn curve(&self) -> Vec<PercentilePoint> {
         let points = self.0.iter_quantiles(STEPS);
         let mut count = 0;
@@ -75,7 +76,7 @@ impl<C: Counter> Latencies<C> {
 }
 
 impl<C: Counter> Latencies<C> {
-    /// What the text of a histogram tells beside its percentiles.
+    /// Returns the statistics that the HdrHistogram text contains in addition to the percentiles.
     pub(super) fn shape(&self) -> HistogramStats {
         HistogramStats {
             mean_ms: self.0.mean() / 1e3,
@@ -90,7 +91,7 @@ fn millis(micros: u64) -> f64 {
     micros as f64 / 1e3
 }
 
-/// One stretch.
+/// Measurements of one interval.
 #[derive(Debug, Clone)]
 struct IntervalStats {
     counts: Counts,
@@ -99,10 +100,10 @@ struct IntervalStats {
     service: Latencies<u32>,
 }
 
-/// What happened in a stretch, messages.
+/// Message counts of one interval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Counts {
-    /// Were due, or without a schedule were sent.
+    /// Messages due, or sent if there is no schedule.
     pub offered: u64,
     pub published: u64,
     pub failed: u64,
@@ -134,31 +135,31 @@ impl IntervalStats {
     }
 }
 
-/// The measurements of a run.
+/// Measurements of a run.
 #[derive(Debug)]
 pub(super) struct Telemetry {
     started: Instant,
     length: Duration,
     stretches: Vec<IntervalStats>,
-    /// From when a message was due to its answer.
+    /// From a message's due time to the response.
     pub latency: Latencies,
-    /// From the call to the answer.
+    /// Duration of the successful request.
     pub service: Latencies,
 }
 
 impl Telemetry {
-    /// A run begins.
+    /// Creates an empty set of measurements that starts now.
     pub(super) fn new() -> Self {
         let (latency, service) = (Latencies::new(), Latencies::new());
         Self { started: Instant::now(), length: FIRST_LENGTH, stretches: Vec::new(), latency, service }
     }
 
-    /// Takes counts down where they belong.
+    /// Adds counts to the interval of `at`.
     pub(super) fn count(&mut self, at: Instant, counts: Counts) {
         self.interval_at(at).counts.add(counts);
     }
 
-    /// A message was published.
+    /// Records a published message.
     pub(super) fn published(&mut self, at: Instant, latency: Duration, service: Duration) {
         self.latency.add(latency);
         self.service.add(service);
@@ -168,7 +169,7 @@ impl Telemetry {
         stretch.service.add(service);
     }
 
-    /// So many batches are in flight.
+    /// Records the number of batches in flight.
     pub(super) fn in_flight(&mut self, batches: usize) {
         let batches = u32::try_from(batches).unwrap_or(u32::MAX);
         let stretch = self.interval_at(Instant::now());
@@ -199,7 +200,7 @@ impl Telemetry {
         self.length *= 2;
     }
 
-    /// The measurements of a run in which so many messages were published.
+    /// Returns the measurements of a run that published `published` messages.
     pub(super) fn times(&self, started: Instant, end: Instant, published: u64) -> Times {
         let seconds = (end - started).as_secs_f64();
         Times {
@@ -217,7 +218,7 @@ impl Telemetry {
         }
     }
 
-    /// The stretches up to an instant.
+    /// Returns the intervals up to `end`.
     pub(super) fn intervals(&self, end: Instant) -> Vec<Interval> {
         (0..self.stretches.len()).filter_map(|number| self.interval(number, end)).collect()
     }
@@ -241,14 +242,15 @@ impl Telemetry {
         })
     }
 
-    /// The last stretch that is over, for who watches.
+    /// Returns the last completed interval, for the live view; `None` if there is none.
     pub(super) fn latest(&self) -> Option<Interval> {
         let now = Instant::now();
         let under_way = (now.saturating_duration_since(self.started).as_nanos() / self.length.as_nanos()) as usize;
         self.interval(self.stretches.len().min(under_way).checked_sub(1)?, now)
     }
 
-    /// How latencies of the whole are spread: shares of all in steps of doubled length, the first up to the least of them.
+    /// Returns the latency distribution as upper bound in milliseconds and count. Each bound is twice the one before;
+    /// the first covers the minimum.
     pub(super) fn spread(&self) -> Vec<(f64, u64)> {
         let (low, high) = (self.latency.0.min().max(1), self.latency.0.max().max(1));
         let mut spread: Vec<(f64, u64)> = Vec::new();
@@ -272,7 +274,7 @@ mod tests {
     use crate::publish::hdr::Distribution;
 
     #[test]
-    fn percentiles_are_in_milliseconds_and_three_digits_exact() {
+    fn percentiles_are_in_milliseconds_with_three_digits() {
         let mut latencies = Latencies::new();
         assert_eq!(latencies.percentiles(), Percentiles::default());
         for n in 1..=1_000 {
@@ -290,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn the_text_of_a_histogram_is_what_the_histogram_says() {
+    fn the_text_of_a_histogram_equals_the_histogram() {
         let mut latencies = Latencies::new();
         for n in 1..=20_000_u64 {
             latencies.add(Duration::from_micros(n * n % 7_919 + 40));
@@ -313,7 +315,7 @@ mod tests {
                 assert!((row[3] * (1.0 - own.quantile_iterated_to()) - 1.0).abs() < 0.01, "{row:?}");
             }
         }
-        assert_eq!(rows.last().unwrap().len(), 3, "all of them have no share that is longer");
+        assert_eq!(rows.last().unwrap().len(), 3, "no value is longer than the last one");
         let number = |name: &str| -> f64 {
             let rest = &text[text.find(name).unwrap() + name.len()..];
             rest.trim_start_matches([' ', '=']).split([',', ']']).next().unwrap().parse().unwrap()
@@ -326,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_of_any_length_has_some_hundreds_of_stretches_and_loses_no_count() {
+    fn a_long_run_merges_intervals_and_loses_no_count() {
         let mut telemetry = Telemetry::new();
         let started = telemetry.started;
         for second in 0..3_000_u64 {

@@ -1,4 +1,4 @@
-//! Outcomes that come back from their JSON, and merged ones.
+//! Round trips of outcomes through JSON, and merging.
 
 use uuid::Uuid;
 
@@ -32,7 +32,7 @@ fn times(curve: Vec<PercentilePoint>) -> Times {
     }
 }
 
-/// An outcome in which no field is what it is by default.
+/// Returns an outcome in which no field has its default value.
 fn full() -> Outcome {
     let point = |(percentile, ms, count)| PercentilePoint { percentile, ms, count };
     let curve: Vec<PercentilePoint> =
@@ -93,7 +93,7 @@ fn comes_back(outcome: &Outcome) {
 }
 
 #[test]
-fn an_outcome_comes_back_from_its_json() {
+fn an_outcome_survives_a_json_round_trip() {
     let mut merged = full();
     merged.merge(full());
     let unknown = Outcome { input: None, rest: Rest::new(6, Some("a pipe".into())), ..full() };
@@ -103,7 +103,7 @@ fn an_outcome_comes_back_from_its_json() {
 }
 
 #[test]
-fn merged_runs_add_up_and_so_do_their_latencies() {
+fn merging_adds_counts_and_latencies() {
     let mut slow = full();
     for point in &mut slow.times.latency_curve {
         point.ms *= 100.0;

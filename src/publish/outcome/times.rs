@@ -1,73 +1,74 @@
-//! What a run measured: latencies and service times, of the complete run and of each interval of it.
+//! Measurements of a run: latencies and service times, in total and per interval.
 
 use serde::{Deserialize, Serialize};
 
-/// Latencies, milliseconds; all zero where nothing was measured.
+/// Latency percentiles in milliseconds; all zero if nothing was measured.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Percentiles {
-    /// Half were at most this long.
+    /// Median.
     pub p50: f64,
-    /// Nine of ten were.
+    /// 90th percentile.
     pub p90: f64,
-    /// Ninety-nine of a hundred were.
+    /// 99th percentile.
     pub p99: f64,
-    /// The longest.
+    /// Maximum.
     pub max: f64,
 }
 
-/// An interval of a run: a second, or more of a long run, so that a run of any length has some hundreds of them.
+/// Measurements of one interval of a run: 1 s, or longer in long runs, so that a run has at most a few hundred
+/// intervals.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Interval {
-    /// When it began, seconds since the run did.
+    /// Start of the interval, in seconds since the run started.
     pub begin: f64,
-    /// How long it was, seconds.
+    /// Length in seconds.
     pub seconds: f64,
-    /// Messages that were due in it; without a schedule, those that were sent.
+    /// Messages due in the interval; without a schedule, those sent.
     pub offered: u64,
-    /// Messages that the topic took in it.
+    /// Messages accepted by the topic.
     pub published: u64,
-    /// Messages given up in it.
+    /// Messages that failed permanently.
     pub failed: u64,
-    /// Messages that were due in it and not sent, because the sender was behind.
+    /// Messages that were due in the interval and not sent, because the sender was behind.
     pub dropped: u64,
-    /// Messages sent again in it.
+    /// Retries.
     pub retries: u64,
-    /// Batches in flight, at most.
+    /// Maximum number of batches in flight.
     pub in_flight: u32,
-    /// Latency of those published in it, from when they were due.
+    /// Latency of messages published in the interval, from their due time.
     pub latency_ms: Percentiles,
-    /// Service time of those published in it.
+    /// Service time of messages published in the interval.
     pub service_ms: Percentiles,
 }
 
-/// A point of a curve of percentiles.
+/// One point of a percentile curve.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct PercentilePoint {
-    /// Share of messages, per cent: 99.9.
+    /// Percentile, such as 99.9.
     pub percentile: f64,
-    /// So many milliseconds at most.
+    /// Upper bound of the latency at this percentile, in milliseconds.
     pub ms: f64,
-    /// Messages up to there.
+    /// Cumulative number of messages.
     pub count: u64,
 }
 
-/// What a histogram tells of itself beside its percentiles.
+/// Statistics of a histogram other than its percentiles.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct HistogramStats {
-    /// The mean, milliseconds.
+    /// Mean in milliseconds.
     pub mean_ms: f64,
-    /// The standard deviation, milliseconds.
+    /// Standard deviation in milliseconds.
     pub std_deviation_ms: f64,
-    /// Its buckets, each of twice the width of the one before.
+    /// Number of buckets; each is twice as wide as the one before.
     #[serde(skip)]
     pub buckets: u32,
-    /// Steps in a bucket.
+    /// Number of sub-buckets per bucket.
     #[serde(skip)]
     pub sub_buckets: u32,
 }
 
 impl HistogramStats {
-    /// The shape of two distributions together, with how many values each has.
+    /// Combines the statistics of two distributions, weighted by their number of values.
     fn merged(self, other: Self, (mine, theirs): (u64, u64)) -> Self {
         let (mine, theirs) = (mine as f64, theirs as f64);
         let all = (mine + theirs).max(1.0);
@@ -82,26 +83,26 @@ impl HistogramStats {
     }
 }
 
-/// The measurements of a run.
+/// Measurements of a run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Times {
-    /// Time of the run, from the first message read to the last answer.
+    /// Duration from the first message read to the last response, in seconds.
     pub seconds: f64,
     /// Messages published per second.
     pub rate_per_second: f64,
-    /// From when a message was due (its first call, without a rate) to the answer.
+    /// Latency: from a message's due time (without a schedule, its first request) to the response.
     pub latency_ms: Percentiles,
-    /// 99.9 % took at most this long.
+    /// 99.9th percentile of the latency.
     pub latency_p999_ms: f64,
-    /// From the call that got a message through to the answer.
+    /// Service time: duration of the request that succeeded.
     pub service_ms: Percentiles,
-    /// 99.9 % of the calls took at most this long.
+    /// 99.9th percentile of the service time.
     pub service_p999_ms: f64,
-    /// The run, interval by interval.
+    /// Measurements per interval.
     pub intervals: Vec<Interval>,
-    /// Latency by percentile, from the least to the greatest.
+    /// Latency by percentile, ascending.
     pub latency_curve: Vec<PercentilePoint>,
-    /// Service time by percentile.
+    /// Service time by percentile, ascending.
     pub service_curve: Vec<PercentilePoint>,
     /// Mean and standard deviation of the latency.
     pub latency_shape: HistogramStats,
@@ -110,8 +111,8 @@ pub struct Times {
 }
 
 impl Times {
-    /// Adds another run, as if it had come after this one. Percentiles are read from the merged curves, so they are as
-    /// coarse as those.
+    /// Adds another run, as if it had followed this one. Percentiles are read from the merged curves and have their
+    /// resolution.
     pub(super) fn merge(&mut self, other: Self) {
         let published = self.rate_per_second * self.seconds + other.rate_per_second * other.seconds;
         let begin = self.seconds;

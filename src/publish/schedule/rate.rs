@@ -1,25 +1,25 @@
-//! One rate, kept evenly.
+//! A constant rate.
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// The highest rate that can be asked for, messages a second: the time between two is then a microsecond.
+/// Maximum rate in messages per second: one message per microsecond.
 const HIGHEST: f64 = 1e6;
-/// The lowest: one message in three hours.
+/// Minimum rate: about one message in three hours.
 const LOWEST: f64 = 1e-4;
 
-/// Messages a second.
+/// A rate in messages per second.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub struct Rate(f64);
 
 impl Rate {
-    /// Messages a second.
+    /// Returns the rate in messages per second.
     pub fn per_second(self) -> f64 {
         self.0
     }
 
-    /// When message `n` is due, counted from 0; no error adds up, however many went before.
+    /// Returns when message `n`, counted from 0, is due. Computed directly, so rounding errors do not add up.
     pub(super) fn due(self, n: u64) -> Duration {
         Duration::from_secs_f64((n as f64 / self.0).min(1e12))
     }
@@ -28,7 +28,7 @@ impl Rate {
 impl FromStr for Rate {
     type Err = String;
 
-    /// Reads `500/s`, `30000/m`, `1000/h`, or a plain number a second.
+    /// Parses `500/s`, `30000/m`, `1000/h`, or a plain number per second.
     fn from_str(text: &str) -> Result<Self, String> {
         let (number, seconds) = match text.split_once('/') {
             None => (text, 1.0),
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn rates_are_read_by_the_second_minute_and_hour() {
+    fn rates_are_parsed_per_second_minute_and_hour() {
         let cases =
             [("500/s", 500.0), ("30000/m", 500.0), ("3600/h", 1.0), ("500", 500.0), ("0.5", 0.5), ("60/min", 1.0)];
         for (text, per_second) in cases {
