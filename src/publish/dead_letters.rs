@@ -90,7 +90,8 @@ impl DeadLetters {
                 Ok(())
             }
             Err(e) => {
-                let _ = open.file.set_len(open.whole); // the write error is the one to report; a pipe cannot be truncated
+                // The write error is the one to report; a pipe cannot be truncated.
+                let _ = open.file.set_len(open.whole);
                 Err(format!(
                     "dead-letter file {}: {e}: make room, or go on with another --dead-letters",
                     open.path.display()

@@ -97,7 +97,8 @@ impl PublishRun {
             self.send(batch);
         }
         if self.cancel.is_cancelled() {
-            self.note_interruption(); // the reading thread may have noticed the cancellation first and ended as if there were no more messages
+            // The reading thread may have noticed the cancellation first and ended as if there were no more messages.
+            self.note_interruption();
         }
         self.outcome.pacing.schedule_ended = batches.schedule_has_ended() && self.outcome.end.stopped.is_none();
         self.outcome.pacing.starved_seconds = batches.starved().as_secs_f64();

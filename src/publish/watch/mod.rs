@@ -174,7 +174,8 @@ impl Poller {
             Ok(rows) => self.queue.record_rows(looked_for, &rows, now),
             Err(why) => {
                 self.queue.requeue(looked_for, &why);
-                let _ = self.cancel.run_until_cancelled(tokio::time::sleep(AWAY)).await; // the loop checks for cancellation either way
+                // The loop checks for cancellation either way.
+                let _ = self.cancel.run_until_cancelled(tokio::time::sleep(AWAY)).await;
             }
         }
         self.receive_all();
