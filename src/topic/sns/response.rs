@@ -1,11 +1,11 @@
-//! What `PublishBatch` answers: which entries were taken, and why the others were not.
+//! Parsing of the `PublishBatch` response: which entries were accepted, and why others were not.
 
 use crate::topic::{EntryError, NO_ANSWER, is_throttling};
 use pipeline::aws::xml::{element, element_body};
 use pipeline::error::Kind;
 
-/// The answers of a call in the order of its entries; an entry that no answer names is to be sent again. `None` where the
-/// text is no such answer.
+/// Returns the result of each entry, in the order of the entries. An entry that is missing in the response must be sent
+/// again. `None` if the text is not such a response.
 pub(super) fn read(entries: usize, xml: &str) -> Option<Vec<Result<(), EntryError>>> {
     let (result, _) = element_body(xml, "PublishBatchResult")?;
     let unnamed = || {
@@ -31,7 +31,7 @@ pub(super) fn read(entries: usize, xml: &str) -> Option<Vec<Result<(), EntryErro
     Some(answers)
 }
 
-/// The members of a list of that name.
+/// Returns the members of the list with that name.
 fn members<'a>(xml: &'a str, list: &str) -> impl Iterator<Item = &'a str> {
     let mut rest = element_body(xml, list).map_or("", |(members, _)| members);
     std::iter::from_fn(move || {
@@ -41,7 +41,7 @@ fn members<'a>(xml: &'a str, list: &str) -> impl Iterator<Item = &'a str> {
     })
 }
 
-/// The entry's place, which is its id.
+/// Returns the index of an entry, which is its id; `None` if it is out of range.
 fn place(member: &str, entries: usize) -> Option<usize> {
     element(member, "Id")?.parse().ok().filter(|&at| at < entries)
 }
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_of_200_can_hold_refusals_in_any_order() {
+    fn a_response_of_200_can_contain_rejections_in_any_order() {
         let failed = |id: &str, code: &str, fault: bool| {
             format!("<member>\n <Code>{code}</Code><SenderFault>{fault}</SenderFault><Id>{id}</Id></member>\n")
         };
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_can_be_empty_and_what_is_no_answer_is_none() {
+    fn lists_can_be_empty_and_other_text_is_none() {
         let with = |lists: &str| format!("<R><PublishBatchResult>{lists}</PublishBatchResult></R>");
         let ok = "<Successful><member><Id>0</Id></member></Successful>";
         assert_eq!(read(1, &with(&format!("<Failed/>{ok}"))), Some(vec![Ok(())]));
