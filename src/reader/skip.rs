@@ -1,11 +1,11 @@
-//! Why an object is left aside: one table, from which the outcomes of the jobs count, explain and decide.
+//! Reasons to skip an object, in one table from which outcomes derive counters, explanations and exit codes.
 //!
-//! A new reason is one line here. What a job does about it follows from its role.
+//! A new reason is one line here. How a job handles it follows from its role.
 
 use crate::outcome::{Counter as _, counters};
 
 counters! {
-    /// Why an object was not read although it could be.
+    /// Why a readable object was not read.
     pub enum Skip {
         Unrecognized: "skipped_foreign", "names of others", SkippedFinding, "not a name of this lake";
         AfterCutoff: "skipped_after_fence", "after the cutoff", Skipped, "written after the run started";
@@ -15,12 +15,12 @@ counters! {
 }
 
 impl Skip {
-    /// What is said of an object that is left aside for it.
+    /// Returns the explanation for a skipped object.
     pub fn reason(self) -> &'static str {
         self.spec().help
     }
 
-    /// Whether a record may be missing because of it: somebody has to look at an object of this lake.
+    /// Returns true if a record may be missing because of it, so that the user must check the object.
     pub fn hides_a_record(self) -> bool {
         self.spec().role.is_finding() && self != Self::Unrecognized
     }

@@ -1,7 +1,7 @@
-//! Sorting more than fits in memory: entries in sorted runs on disk, merged as they are read.
+//! Sorting of more entries than fit in memory: sorted runs on disk, merged as they are read.
 //!
-//! The crate `extsort` sorts. [`ordered_id`] has the order of ids, [`runs`] the folders that runs lie in, [`worker`] the
-//! thread that sorts, [`merge`] the one that reads ahead. What is sorted, and by what, is up to the jobs.
+//! The crate `extsort` sorts. [`ordered_id`] defines the order of ids, [`runs`] the directories of runs, [`worker`] the
+//! sorting thread, and [`merge`] the thread that reads ahead. The jobs define what is sorted, and in which order.
 
 use std::cmp::Ordering;
 use std::io::{self, Read, Write};
@@ -23,25 +23,25 @@ pub(crate) use ordered_id::OrderedId;
 pub(crate) use runs::SortDir;
 pub(crate) use worker::Sorter;
 
-/// How much is sorted in memory, and where the rest goes.
+/// Memory limit of a sort, and the directory for its runs.
 #[derive(Debug, Clone)]
 pub struct SortSettings {
-    /// Bytes of records that may wait in memory in all.
+    /// Total size of records in memory, in bytes.
     pub memory: usize,
-    /// The folder for what does not fit.
+    /// Directory for what does not fit.
     pub dir: PathBuf,
 }
 
-/// How entries compare.
+/// The order of entries.
 pub(crate) trait SortOrder: Serialize + DeserializeOwned + Send + 'static {
     fn compare(&self, other: &Self) -> Ordering;
 }
 
 type Compare<T> = fn(&EncodedEntry<T>, &EncodedEntry<T>) -> Ordering;
 
-/// Entries that go from thread to thread together.
+/// Entries per batch sent between threads.
 const BATCH: usize = 1_000;
-/// Batches on their way between two threads.
+/// Maximum number of batches in a channel between two threads.
 const ON_THE_WAY: usize = 2;
 
 /// An entry on disk: its length, then its bytes.
