@@ -1,8 +1,8 @@
 //! Formatting of numbers and dates as digits; `encode` puts them into lines.
 //!
-//! This is the hot path of generation, so the common values have fast paths: 14-digit ids, numbers below 1,000, and
-//! decimals with one to three digits before the point are written as fixed-length arrays. All other values take a
-//! slower path with the same result.
+//! This is the hot path of generation, so the common values are written as fixed-length arrays: 14-digit ids, numbers
+//! below 1,000, and decimals with one to three digits before the point. All other values take a slower path with the
+//! same result.
 
 use chrono::{Datelike, NaiveDate};
 

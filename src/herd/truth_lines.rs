@@ -162,7 +162,7 @@ mod tests {
             let name = unit.name(&herd(), format);
             for message in history::messages(&home.path().join(&name), None).unwrap() {
                 let message = message.unwrap();
-                let entry = said.remove(&(name.clone(), message.line)).expect("every line is told of");
+                let entry = said.remove(&(name.clone(), message.line)).expect("every line has an entry");
                 let (id, expect) = judged(&message.body);
                 assert_eq!((entry.id, entry.expect), (id, expect), "{faults} {entry:?} {}", message.body.len());
                 let sha256 = hex(&Sha256::digest(&message.body));
@@ -172,7 +172,7 @@ mod tests {
                 assert_eq!(is_new, entry.fault.as_deref() != Some("duplicate"), "{faults} {}", message.line);
             }
         }
-        assert!(said.is_empty(), "{faults}: told of lines that are not there: {said:?}");
+        assert!(said.is_empty(), "{faults}: entries for lines that do not exist: {said:?}");
         for told in unsaid {
             assert!(told.expect == Expectation::Undelivered && !ids.contains(&told.id) && told.id.is_some());
         }

@@ -156,9 +156,9 @@ impl Default for Settings {
 ///
 /// # Errors
 ///
-/// Returns an error before anything is sent if a file is missing, the dead-letter file or the journal cannot be opened,
-/// the topic is missing or rejects access, or the watched warehouse cannot be read. Returns an error if the topic
-/// rejects permanently and nothing was published.
+/// Returns an error before anything is sent if a file is missing, or the dead-letter file or the journal cannot be
+/// opened. The same applies if the topic is missing or rejects access, or the watched warehouse cannot be read.
+/// Also returns an error if the topic rejects permanently and nothing was published.
 pub async fn run(
     source: Source,
     topic: Arc<dyn Topic>,

@@ -275,7 +275,7 @@ mod tests {
         }
         let mut recalled = scene.cache().load(&scene.partition);
         expected[1..].iter().for_each(|known| assert!(recalled.take(&listed(known)).is_some()));
-        assert!(!recalled.is_used_up(), "one is gone");
+        assert!(!recalled.is_used_up(), "a cached object is missing");
     }
 
     #[test]
@@ -284,7 +284,7 @@ mod tests {
         scene.cache().store(&scene.partition, known());
         let first = scene.file();
         scene.cache().store(&scene.partition, known());
-        assert_eq!(scene.file(), first, "the same objects make the same file");
+        assert_eq!(scene.file(), first, "the same objects give the same file");
         scene.cache().store(&scene.partition, known()[..3].to_vec());
         assert_ne!(scene.file(), first);
         scene.cache().store(&scene.partition, Vec::new());

@@ -88,7 +88,7 @@ pub struct BatchLimits {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{code}: {message}")]
 pub struct EntryError {
-    /// Whether a retry can succeed; always permanent if the sender is at fault.
+    /// Whether a retry can succeed: permanent if the sender is at fault, unless the entry was throttled.
     pub kind: Kind,
     /// The topic's error code.
     pub code: String,

@@ -1,8 +1,8 @@
 //! The schedule of a run: when each message is due, independent of the responses.
 //!
 //! This is an open loop: a slow response adds to the latency of the messages after it, because latency starts at the
-//! due time (Tene, "How not to measure latency"; wrk2; k6's arrival-rate executors). This module parses schedules and
-//! computes due times; `pacer.rs` applies them to a run.
+//! due time. Sources: Tene, "How not to measure latency", wrk2, and k6's arrival-rate executors. This module parses
+//! schedules and computes due times; `pacer.rs` applies them to a run.
 
 use std::fmt;
 use std::time::Duration;

@@ -1,3 +1,5 @@
+//! Order, concurrency and errors of a walk through an in-memory lake.
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
