@@ -1,28 +1,28 @@
-//! The wish to stop: set by Ctrl-C or SIGTERM, looked at between pieces of work, so that what is in flight is finished.
+//! Cancellation by Ctrl-C or SIGTERM, checked between units of work so that those in flight are completed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// How soon a wish to stop is seen by what waits.
+/// Interval between two checks for cancellation while waiting.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// A flag that many hold; once set it stays.
+/// A shared flag that stays set once it is set.
 #[derive(Debug, Clone, Default)]
 pub struct CancellationToken(Arc<AtomicBool>);
 
 impl CancellationToken {
-    /// Wishes to stop.
+    /// Requests cancellation.
     pub fn cancel(&self) {
         self.0.store(true, Ordering::SeqCst);
     }
 
-    /// Whether somebody wishes to stop.
+    /// Returns true if cancellation was requested.
     pub fn is_cancelled(&self) -> bool {
         self.0.load(Ordering::SeqCst)
     }
 
-    /// What comes of `work`; `None`, with the work dropped where it is, once somebody wishes to stop.
+    /// Runs `work` and returns its result, or drops it and returns `None` on cancellation.
     pub async fn run_until_cancelled<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         let wished = async {
             while !self.is_cancelled() {
@@ -36,8 +36,8 @@ impl CancellationToken {
         }
     }
 
-    /// Sets the flag at the first Ctrl-C, SIGTERM or SIGHUP (a closed terminal; not under `nohup`). A second one calls `close` and
-    /// ends the process at once, with exit code 130.
+    /// Sets the flag at the first Ctrl-C, SIGTERM or SIGHUP (a closed terminal, unless under `nohup`). A second signal
+    /// calls `close` and exits the process at once with code 130.
     pub fn cancel_on_signals(&self, close: fn()) {
         let cancel = self.clone();
         tokio::spawn(async move {
@@ -74,7 +74,7 @@ async fn signal() -> bool {
     }
 }
 
-/// Whether a SIGHUP would end the process: not where `nohup` made it ignored, nor where that cannot be seen.
+/// Returns true if a SIGHUP would end the process: not under `nohup`, which ignores it, and not if that is unknown.
 #[cfg(unix)]
 fn heeds_hangup() -> bool {
     static HEEDS: std::sync::LazyLock<bool> = std::sync::LazyLock::new(|| {

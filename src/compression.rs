@@ -1,7 +1,7 @@
-//! gzip and zstd: files that are packed as they are written and unpacked as they are read.
+//! Compression with gzip and zstd while files are written, and decompression while they are read.
 //!
-//! What is packed piece by piece is a member (gzip) or a frame (zstd) a piece. Pieces behind one another unpack to what they
-//! held behind one another, so any thread can pack its own, and files can be joined.
+//! Each compressed chunk is one member (gzip) or frame (zstd). Concatenated chunks decompress to their concatenated
+//! content, so threads can compress chunks independently, and files can be joined.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
@@ -9,26 +9,27 @@ use std::path::{Path, PathBuf};
 use flate2::bufread::MultiGzDecoder;
 use flate2::write::GzEncoder;
 
-/// How hard gzip tries, 1 to 9: about as long as making the lines takes; 6 would take twice that for a tenth less.
+/// gzip level, 1 to 9. Level 3 takes about as long as generating the lines; 6 would take twice that for a tenth less
+/// size.
 const GZIP_LEVEL: u32 = 3;
 
-/// How hard zstd tries: its own default.
+/// zstd level: its default.
 const ZSTD_LEVEL: i32 = 3;
 
-/// How the bytes of a file are packed.
+/// Compression format of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CompressionFormat {
-    /// They are not.
+    /// Not compressed.
     #[default]
     None,
-    /// gzip; names end in `.gz`.
+    /// gzip; file names end in `.gz`.
     Gzip,
-    /// zstd; names end in `.zst`.
+    /// zstd; file names end in `.zst`.
     Zstd,
 }
 
 impl CompressionFormat {
-    /// How a file of this name is packed, and its name without that ending.
+    /// Returns the format by the extension of `path`, and the path without that extension.
     pub fn from_path(path: &Path) -> (Self, PathBuf) {
         let ending = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
         match ending.as_deref() {
@@ -38,7 +39,7 @@ impl CompressionFormat {
         }
     }
 
-    /// What names of such files end in.
+    /// Returns the file name extension of the format, with its dot.
     pub fn ending(self) -> &'static str {
         match self {
             Self::None => "",
@@ -47,10 +48,11 @@ impl CompressionFormat {
         }
     }
 
-    /// Appends these bytes, packed, to `out`; the same bytes are packed the same on every machine.
+    /// Appends `bytes`, compressed, to `out`. The result is the same on every machine.
     ///
     /// # Errors
-    /// Never, as far as is known: all is in memory.
+    ///
+    /// Returns an error if the encoder fails; none is known, because everything is in memory.
     pub fn compress(self, bytes: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
         match self {
             Self::None => out.extend_from_slice(bytes),
@@ -82,10 +84,12 @@ impl std::str::FromStr for CompressionFormat {
     }
 }
 
-/// What a file holds, unpacked where it begins as gzip or zstd do, whatever its name says.
+/// Returns a reader that decompresses `input` if it starts like gzip or zstd, regardless of its name.
 ///
 /// # Errors
-/// It cannot be read. Reading on fails where it is cut short: what was whole comes before.
+///
+/// Returns an error if `input` cannot be read. For a truncated input, the reader returns an error after the complete
+/// data.
 pub fn open_decompressed(input: impl Read + Send + 'static) -> io::Result<Box<dyn BufRead + Send>> {
     const ROOM: usize = 1 << 16;
     let mut input = BufReader::with_capacity(ROOM, input);
@@ -112,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn pieces_are_read_as_one_and_what_is_not_packed_as_it_is() {
+    fn chunks_are_read_as_one_and_uncompressed_data_unchanged() {
         for compression in [CompressionFormat::None, CompressionFormat::Gzip, CompressionFormat::Zstd] {
             let mut packed = Vec::new();
             for piece in [&b"one\n"[..], b"", b"two\n"] {
@@ -123,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_cut_short_is_read_up_to_there_and_then_an_error() {
+    fn truncated_data_is_read_up_to_its_end_and_then_an_error() {
         let text = (0..50_000_u32).map(|n| n.to_string()).collect::<Vec<_>>().join(" ");
         for compression in PACKED {
             let mut packed = Vec::new();
@@ -135,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn names_say_how_they_are_packed() {
+    fn the_extension_determines_the_format() {
         let of = |name: &str| CompressionFormat::from_path(Path::new(name));
         assert_eq!(of("a/b.csv.gz"), (CompressionFormat::Gzip, "a/b.csv".into()));
         assert_eq!(of("b.ndjson.ZST"), (CompressionFormat::Zstd, "b.ndjson".into()));

@@ -1,49 +1,49 @@
-//! Many things told by one number, whatever their order: for saying later whether they are the same ones.
+//! Order-independent hash of many items, to check later whether they are the same.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
-/// How many things were seen, and the sum of their hashes (XXH3, 128 bits).
+/// The number of items and the sum of their hashes (XXH3, 128 bits).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "(u64, String)", try_from = "(u64, String)")]
 pub struct MultisetHash {
-    /// Things.
+    /// Number of items.
     pub count: u64,
     sum: u128,
 }
 
 impl MultisetHash {
-    /// Takes one thing.
+    /// Adds one item.
     pub fn insert(&mut self, bytes: &[u8]) {
         self.insert_hash(xxh3_128(bytes));
     }
 
-    /// Takes one thing by its hash.
+    /// Adds one item by its hash.
     pub const fn insert_hash(&mut self, hash: u128) {
         self.count += 1;
         self.sum = self.sum.wrapping_add(hash);
     }
 
-    /// Takes all that another took.
+    /// Adds all items of another hash.
     pub const fn merge(&mut self, other: Self) {
         self.count += other.count;
         self.sum = self.sum.wrapping_add(other.sum);
     }
 
-    /// Takes away all that another took, which this one took too.
+    /// Removes all items of another hash; this one must contain them.
     pub(crate) const fn remove(&mut self, other: Self) {
         self.count = self.count.saturating_sub(other.count);
         self.sum = self.sum.wrapping_sub(other.sum);
     }
 
-    /// The sum of the hashes: 32 hexadecimal digits.
+    /// Returns the sum of the hashes as 32 hexadecimal digits.
     pub fn hex(&self) -> String {
         format!("{:032x}", self.sum)
     }
 
-    /// All of those texts.
+    /// Returns the hash of all texts.
     pub(crate) fn of_texts<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
         let mut seen = Self::default();
         texts.into_iter().for_each(|text| seen.insert(text.as_bytes()));
@@ -76,12 +76,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn order_is_nothing_and_everything_else_is_something() {
+    fn only_the_order_of_items_does_not_matter() {
         let one = MultisetHash::of_texts(["a", "b", "c"]);
         assert_eq!(MultisetHash::of_texts(["c", "a", "b"]), one);
         let mut parts = MultisetHash::of_texts(["b"]);
         parts.merge(MultisetHash::of_texts(["c", "a"]));
-        assert_eq!(parts, one, "nor is it how they were gathered");
+        assert_eq!(parts, one, "grouping does not matter either");
         for other in [vec!["a", "b"], vec!["a", "b", "c", "c"], vec!["a", "b", "d"], vec!["a", "bc", ""]] {
             assert_ne!(MultisetHash::of_texts(other.iter().copied()), one, "{other:?}");
         }

@@ -1,4 +1,4 @@
-//! The observer: bars on a terminal, a line every few seconds elsewhere, silent in tests. Never returns errors.
+//! Progress reports: bars on a terminal, a line every few seconds otherwise, silent in tests. Never fails.
 
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-/// How often a line is written where there is no terminal.
+/// Interval between two lines if there is no terminal.
 const EVERY: Duration = Duration::from_secs(5);
 
 /// How progress is shown.
@@ -28,7 +28,7 @@ impl Progress {
         if std::io::stderr().is_terminal() && moves { Self::Bars(MultiProgress::new()) } else { Self::Lines }
     }
 
-    /// Begins a stage of so many steps, where their number is known.
+    /// Starts a stage of `total` steps; `None` if their number is unknown.
     pub fn stage(&self, name: &str, total: Option<u64>) -> Stage {
         let bar = match self {
             Self::Bars(bars) => Some(bars.add(styled(name, total))),
@@ -49,7 +49,8 @@ impl Progress {
 }
 
 impl Progress {
-    /// Some lines of text that change in place, below the stages; elsewhere than on a terminal one line every few seconds.
+    /// Returns a display of `lines` lines that are updated in place, below the stages. Without a terminal, it logs one
+    /// line every few seconds.
     pub fn board(&self, lines: usize) -> LiveDisplay {
         let bars = match self {
             Self::Bars(bars) => {
@@ -62,7 +63,7 @@ impl Progress {
     }
 }
 
-/// Text that changes in place.
+/// Text that is updated in place.
 #[derive(Debug)]
 pub struct LiveDisplay {
     bars: Vec<ProgressBar>,
@@ -71,7 +72,7 @@ pub struct LiveDisplay {
 }
 
 impl LiveDisplay {
-    /// How often it is worth writing; none where nobody looks.
+    /// Returns the update interval; `None` if there is no output.
     pub fn every(&self) -> Option<Duration> {
         match (self.bars.is_empty(), self.lines) {
             (false, _) => Some(Duration::from_millis(500)),
@@ -80,7 +81,7 @@ impl LiveDisplay {
         }
     }
 
-    /// Writes the lines anew; where there is no terminal, those that are not empty as one.
+    /// Updates the lines. Without a terminal, logs the non-empty ones as one line.
     pub fn write(&mut self, lines: &[String]) {
         for (bar, line) in self.bars.iter().zip(lines) {
             bar.set_message(line.clone());
@@ -92,7 +93,7 @@ impl LiveDisplay {
         }
     }
 
-    /// Takes the lines away.
+    /// Removes the lines.
     pub fn finish(&self) {
         for bar in &self.bars {
             bar.finish_and_clear();
@@ -112,7 +113,7 @@ fn styled(name: &str, total: Option<u64>) -> ProgressBar {
     bar
 }
 
-/// One stage of a run; clones count together, and the last one dropped takes the bar away.
+/// One stage of a run. Clones share their count, and dropping the last one removes the bar.
 #[derive(Debug, Clone)]
 pub struct Stage(Arc<Inner>);
 
@@ -123,16 +124,16 @@ struct Inner {
     bar: Option<ProgressBar>,
     done: AtomicU64,
     total: AtomicU64,
-    /// How much of the whole is done where steps cannot be counted beforehand, in millionths.
+    /// Fraction of the work done, in millionths, for stages whose number of steps is unknown.
     share: AtomicU64,
     started_at: Instant,
     last_logged: Mutex<Instant>,
-    /// What it waits for.
+    /// What the stage waits for; `None` if it does not wait.
     waiting: Mutex<Option<String>>,
 }
 
 impl Stage {
-    /// So many steps more.
+    /// Adds `steps` completed steps.
     pub fn add(&self, steps: u64) {
         let done = self.0.done.fetch_add(steps, Ordering::Relaxed) + steps;
         if let Some(bar) = &self.0.bar {
@@ -142,14 +143,14 @@ impl Stage {
         }
     }
 
-    /// A word beside the count.
+    /// Sets a text next to the count.
     pub fn note(&self, text: String) {
         if let Some(bar) = &self.0.bar {
             bar.set_message(text);
         }
     }
 
-    /// What the stage waits for, if it does: shown in place of the time that is left.
+    /// Sets what the stage waits for, shown instead of the remaining time; `None` if it does not wait.
     pub fn waiting(&self, reason: Option<&str>) {
         let mut waiting = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         if waiting.as_deref() == reason {
@@ -165,7 +166,8 @@ impl Stage {
         }
     }
 
-    /// How much of the whole is done, 0 to 1, where its steps cannot be counted beforehand: gives the time that is left.
+    /// Sets the fraction of the work done, 0 to 1, to show the remaining time of stages whose number of steps is
+    /// unknown.
     pub fn set_fraction(&self, done: f64) {
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=1")]
         self.0.share.store((done.clamp(0.0, 1.0) * 1e6) as u64, Ordering::Relaxed);
@@ -174,7 +176,7 @@ impl Stage {
         }
     }
 
-    /// The share in per cent and the time that is left at the pace so far.
+    /// Returns the percentage done and the remaining time at the pace so far; `None` if there is no fraction.
     fn eta(&self) -> Option<String> {
         let share = self.0.share.load(Ordering::Relaxed) as f64 / 1e6;
         let left = self.0.started_at.elapsed().as_secs_f64() * (1.0 - share) / share.max(1e-6);
@@ -202,7 +204,7 @@ impl Stage {
         tracing::info!(target: "progress", "{} {done}{rest} at {rate:.0}/s", self.0.name);
     }
 
-    /// Ends the stage and takes its bar away.
+    /// Ends the stage and removes its bar.
     pub fn finish(self) {
         if let Some(bar) = &self.0.bar {
             bar.finish_and_clear();

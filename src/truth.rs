@@ -1,15 +1,16 @@
-//! The truth file: what was done to every reading of a history, and what must be in the stores in the end.
+//! The truth file: which faults were injected into each reading of a history, and what the stores must contain in the
+//! end.
 //!
-//! `generate --truth` writes it beside the history, `reconcile --truth` and `publish --watch` read it. It is NDJSON, as gzip or
-//! zstd where its name ends so:
+//! `generate --truth` writes it next to the history; `reconcile --truth` and `publish --watch` read it. It is NDJSON,
+//! compressed with gzip or zstd if its name ends in `.gz` or `.zst`:
 //!
-//! | line | is |
+//! | line | content |
 //! | --- | --- |
-//! | first | [`Header`]: the version of the form, and the flags that make this history again |
+//! | first | [`Header`]: the version of the format, and the flags that generate this history again |
 //! | each further one | [`Entry`]: one delivered line, or one reading that is never delivered |
-//! | last | [`Totals`]: how many there were of each [`Expectation`]; without it the file was cut short |
+//! | last | [`Totals`]: counts per [`Expectation`]; without them the file is truncated |
 //!
-//! Owns the form and its reading and writing; what is done to readings belongs to [`crate::herd`].
+//! This module owns the format, its reading and its writing. [`crate::herd`] injects the faults.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -27,36 +28,36 @@ mod writer;
 
 pub use writer::{EncodedLines, Writer};
 
-/// The version of the form that this program writes, and the only one it reads.
+/// Version of the format that this program writes, and the only one it reads.
 pub const VERSION: u32 = 1;
 
-/// The first line.
+/// The first line of a truth file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
-    /// [`VERSION`].
+    /// Format version, [`VERSION`].
     pub ruminate_truth: u32,
     /// The history, as flags of `ruminate generate` without their dashes: `farms` → `2`.
     pub history: BTreeMap<String, String>,
 }
 
-/// What must become of a line, or of a reading that is never delivered.
+/// Expected result of a line, or of a reading that is never delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Expectation {
     /// Its id must be in the lake and in the warehouse, once.
     Stored,
-    /// It is no valid reading: where it is sent at all, it must be in the quarantine, under the SHA-256 of its bytes.
+    /// It is not a valid reading. If it is sent, it must be in the quarantine, under the SHA-256 of its bytes.
     Quarantined,
-    /// It is larger than a topic takes: it must be in no store.
+    /// It is larger than a topic accepts: it must be in no store.
     #[serde(rename = "refused")]
     Oversized,
-    /// It is delivered nowhere: its id must be in no store.
+    /// It is never delivered: its id must be in no store.
     #[serde(rename = "never")]
     Undelivered,
 }
 
 impl Expectation {
-    /// Its name in the file.
+    /// Returns its name in the file.
     pub fn name(self) -> &'static str {
         match self {
             Self::Stored => "stored",
@@ -67,29 +68,29 @@ impl Expectation {
     }
 }
 
-/// What was done to one line, or to one reading that is never delivered.
+/// Ground truth for one line, or for one reading that is never delivered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry<'a> {
-    /// The file of the line, as a farm delivers its day (also where `generate --out` joined all days in one file); none where the
-    /// reading is never delivered.
+    /// File of the line, as a farm delivers its day, even if `generate --out` joined all days into one file. `None` if
+    /// the reading is never delivered.
     #[serde(borrow, skip_serializing_if = "Option::is_none", default)]
     pub file: Option<Cow<'a, str>>,
-    /// The line in its file, from 1; 0 where there is none.
+    /// The line in its file, from 1; 0 if there is none.
     #[serde(skip_serializing_if = "is_zero", default)]
     pub line: u64,
-    /// The id, where it is a valid reading.
+    /// The id; `None` if it is not a valid reading.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub id: Option<Uuid>,
-    /// The word of the fault, as `--faults` takes it.
+    /// Name of the fault, as in `--faults`; `None` if there is none.
     #[serde(borrow, skip_serializing_if = "Option::is_none", default)]
     pub fault: Option<Cow<'a, str>>,
-    /// Which of the fault's kinds, where it has several.
+    /// Subtype of the fault; `None` if it has none.
     #[serde(borrow, skip_serializing_if = "Option::is_none", default)]
     pub kind: Option<Cow<'a, str>>,
     /// SHA-256 of the message's bytes in hexadecimal, for [`Expectation::Quarantined`].
     #[serde(borrow, skip_serializing_if = "Option::is_none", default)]
     pub sha256: Option<Cow<'a, str>>,
-    /// What must become of it.
+    /// The expected result.
     #[serde(rename = "fate")]
     pub expect: Expectation,
 }
@@ -99,29 +100,29 @@ fn is_zero(line: &u64) -> bool {
     *line == 0
 }
 
-/// The last line: sums over the lines before it.
+/// The last line of a truth file: totals of all lines before it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
     /// Lines delivered.
     pub lines: u64,
-    /// Lines of [`Expectation::Stored`].
+    /// Lines with [`Expectation::Stored`].
     pub stored: u64,
-    /// Distinct ids among them: the rows there must be.
+    /// Distinct ids among the stored lines: the expected number of rows.
     pub ids: u64,
-    /// Lines of [`Expectation::Quarantined`].
+    /// Lines with [`Expectation::Quarantined`].
     pub quarantined: u64,
-    /// Lines of [`Expectation::Oversized`].
+    /// Lines with [`Expectation::Oversized`].
     #[serde(rename = "refused")]
     pub oversized: u64,
-    /// Readings of [`Expectation::Undelivered`].
+    /// Readings with [`Expectation::Undelivered`].
     #[serde(rename = "never")]
     pub undelivered: u64,
-    /// How often each fault was done.
+    /// Number of injected faults, by name.
     pub faults: BTreeMap<String, u64>,
 }
 
 impl Totals {
-    /// Takes one more line into the sums. A line labelled `duplicate` repeats an id that was told before.
+    /// Adds one line to the totals. A line with the fault `duplicate` repeats an earlier id.
     pub fn add(&mut self, entry: &Entry<'_>) {
         self.lines += u64::from(entry.file.is_some());
         match entry.expect {
@@ -161,16 +162,17 @@ struct Trailer {
     totals: Totals,
 }
 
-/// Reads the truth file of that name, as [`read`] does; packed as gzip or zstd, or not.
+/// Reads the truth file at `path`, as [`read`] does, compressed with gzip or zstd or not.
 ///
 /// # Errors
-/// As [`read`]; the file cannot be opened.
+///
+/// Returns the errors of [`read`], or an error if the file cannot be opened.
 pub fn read_file(path: &Path, each: impl FnMut(&Entry<'_>) -> anyhow::Result<()>) -> anyhow::Result<(Header, Totals)> {
     let file = File::open(path).and_then(open_decompressed).context("cannot be read")?;
     read(file, each)
 }
 
-/// Takes the next line in; whether there was one.
+/// Reads the next line into `line`. Returns false at the end of the file.
 fn next_line(from: &mut impl BufRead, line: &mut Vec<u8>, number: u64) -> anyhow::Result<bool> {
     line.clear();
     match from.read_until(b'\n', line) {
@@ -182,10 +184,12 @@ fn next_line(from: &mut impl BufRead, line: &mut Vec<u8>, number: u64) -> anyhow
     }
 }
 
-/// Reads a truth file, whole, and believes its sums only where they add up; memory for one line.
+/// Reads a complete truth file and checks its totals, with memory for one line.
 ///
 /// # Errors
-/// It is no truth file, of another version, damaged, or cut short; or `each` fails. The line is named.
+///
+/// Returns an error with the line number if it is not a truth file, has another version, is damaged or truncated, or if
+/// `each` fails.
 pub fn read<R: BufRead>(
     mut from: R,
     mut each: impl FnMut(&Entry<'_>) -> anyhow::Result<()>,
@@ -251,7 +255,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_was_written_is_read_back_with_its_sums() {
+    fn a_written_file_is_read_back_with_its_totals() {
         let mut found = Vec::new();
         let text = written();
         let (head, totals) = read(text.as_bytes(), |entry| {
@@ -266,7 +270,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_cannot_prove_anything_is_refused() {
+    fn an_incomplete_or_damaged_file_is_rejected() {
         let message = |text: &str| format!("{:#}", read(text.as_bytes(), |_| Ok(())).unwrap_err());
         let whole = written();
         assert!(message("").contains("no truth file") && message("{}\n").contains("no truth file"));

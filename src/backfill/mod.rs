@@ -1,6 +1,7 @@
-//! History that never went through the stream: files → intake in bulk.
+//! Backfill: history files that never went through the stream, processed by the intake in bulk.
 //!
-//! Batches of a fixed size, a few of them under way at once; the intake makes it safe to begin again from the start.
+//! Batches of a fixed size, a few of them in progress at once. The intake is idempotent, so a run can always be
+//! repeated from the start.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -23,31 +24,32 @@ mod outcome;
 
 pub use outcome::{Count, Outcome};
 
-/// Messages a batch.
+/// Messages per batch.
 const BATCH: usize = 1_000;
-/// Batches under way at once: while one waits for the warehouse, the next writes its objects.
+/// Batches in progress at once: while one waits for the warehouse, the next writes its objects.
 const BATCHES: usize = 3;
 
-/// The files of a run.
+/// The input files of a run.
 #[derive(Debug, Clone)]
 pub struct InputFiles {
-    /// The files, in order; `-` for standard input.
+    /// The files, in order; `-` is standard input.
     pub paths: Vec<PathBuf>,
-    /// Their form; by their ending where it is `None`.
+    /// Format of the files; `None` to detect it from the file extension.
     pub format: Option<LineFormat>,
 }
 
-/// A batch under way: the places its messages came from, and its work.
+/// A batch in progress: the places of its messages, and its task.
 struct Batch {
     places: Vec<String>,
     bytes: u64,
     work: JoinHandle<Vec<Verdict>>,
 }
 
-/// Takes every message of the files in.
+/// Processes every message of the files.
 ///
 /// # Errors
-/// A file cannot be opened, or a store refuses for good before anything was taken in.
+///
+/// Returns an error if a file cannot be opened, or a store rejects permanently before anything was stored.
 pub async fn run(
     files: InputFiles,
     intake: Intake,
@@ -72,22 +74,22 @@ pub async fn run(
     outcome.conditional_writes = intake.conditional_writes();
     outcome.seconds = started.elapsed().as_secs_f64();
     outcome.check()?;
-    // Nothing went in and the stores refuse permanently: it could not run.
+    // Nothing was stored and the stores reject permanently: report an error instead of an outcome.
     match permanent {
         Some(why) if outcome.counts[Count::Written] + outcome.counts[Count::Existing] == 0 => anyhow::bail!(why),
         _ => Ok(outcome),
     }
 }
 
-/// What has been taken in so far.
+/// Results so far.
 #[derive(Default)]
 struct Taken {
     outcome: Outcome,
-    /// The first failure that no second try can fix.
+    /// The first permanent error of a store.
     permanent: Option<String>,
 }
 
-/// Takes the batches in, a few at once, until there are no more or the run has stopped.
+/// Processes the batches, a few at once, until there are no more or the run has stopped.
 async fn take_all(
     mut messages: Batches,
     intake: &Intake,
@@ -123,7 +125,8 @@ async fn take_all(
     Ok(taken)
 }
 
-/// The bytes of all files; `None` where one is a stream or packed. A CSV row grows as it becomes a message, so this is an estimate.
+/// Returns the size of all files in bytes; `None` if one is a stream or compressed. An estimate of the progress,
+/// because a CSV row grows when it becomes a message.
 fn size(files: &InputFiles) -> Option<u64> {
     files
         .paths
@@ -137,14 +140,14 @@ fn size(files: &InputFiles) -> Option<u64> {
 
 type Batches = mpsc::Receiver<Result<Vec<InputMessage>, history::Error>>;
 
-/// Reads the files in a thread of its own, a few batches ahead; the thread says whether it came to their end.
+/// Reads the files in a separate thread, a few batches ahead. The thread returns true if it reached their end.
 fn read(files: InputFiles, cancel: CancellationToken) -> (Batches, JoinHandle<bool>) {
     let (send, receive) = mpsc::channel(BATCHES);
     let reading = tokio::task::spawn_blocking(move || {
         let mut batch = Vec::with_capacity(BATCH);
         for path in &files.paths {
             if let Err(e) = read_file(path, files.format, &cancel, &mut batch, &send) {
-                // Nobody listens once the run has ended.
+                // The receiver is gone if the run has ended.
                 let _ = send.blocking_send(Ok(std::mem::take(&mut batch)));
                 let _ = e.map(|e| send.blocking_send(Err(e)));
                 return false;
@@ -155,7 +158,11 @@ fn read(files: InputFiles, cancel: CancellationToken) -> (Batches, JoinHandle<bo
     (receive, reading)
 }
 
-/// Reads one file; the error is `None` where the run is to stop.
+/// Reads one file.
+///
+/// # Errors
+///
+/// Returns an error if the file cannot be read, or `None` as the error if the run must stop.
 fn read_file(
     path: &Path,
     format: Option<LineFormat>,
@@ -165,7 +172,7 @@ fn read_file(
 ) -> Result<(), Option<history::Error>> {
     for message in history::messages(path, format)? {
         if cancel.is_cancelled() {
-            batch.clear(); // not yet in flight: the next run reads it again
+            batch.clear(); // not started yet: the next run reads it again
             return Err(None);
         }
         batch.push(message?);

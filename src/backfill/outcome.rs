@@ -1,4 +1,4 @@
-//! Result of a backfill: its counters and their account.
+//! Result of a backfill: its counters and how they add up.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use crate::outcome::{Counts, Exit, Problems, counters};
 use pipeline::lake::ConditionalWrites;
 
 counters! {
-    /// What a backfill counts: objects are new or existing, rows inserted, identical, conflicting or refused.
+    /// Counters of a backfill. Objects are new or existing; rows are inserted, identical, conflicting or refused.
     pub enum Count {
         Read: "read", "readings", Input, "Messages read.";
         Written: "written", "new objects", Part, "New objects.";
@@ -26,13 +26,13 @@ pub struct Outcome {
     /// The counters.
     #[serde(flatten)]
     pub counts: Counts<Count>,
-    /// Time of the complete run.
+    /// Duration of the run, in seconds.
     pub seconds: f64,
     /// Support of the lake's store for conditional writes: `honoured`, `emulated` or `untested`.
     pub conditional_writes: ConditionalWrites,
-    /// Where rejected messages are kept.
+    /// Address of the quarantine, which holds rejected messages.
     pub quarantine: String,
-    /// Why it stopped early.
+    /// Why it stopped early; `None` if it completed.
     pub stopped: Option<String>,
     /// Problems, each with its file and line.
     pub problems: Problems,
@@ -42,7 +42,8 @@ impl Outcome {
     /// Checks that every message is accounted for.
     ///
     /// # Errors
-    /// The counts do not add up: an error of this program.
+    ///
+    /// Returns an error if the counts do not add up, which is a bug in this program.
     pub fn check(&self) -> anyhow::Result<()> {
         let of = |count| self.counts[count];
         let objects = of(Count::Written) + of(Count::Existing);
@@ -83,7 +84,7 @@ mod tests {
     use crate::outcome::{read_back, through_json};
 
     #[test]
-    fn an_outcome_comes_back_from_its_json() {
+    fn an_outcome_survives_a_json_round_trip() {
         let counts =
             [(Count::Read, 3), (Count::Written, 2), (Count::Inserted, 1), (Count::Conflicting, 1), (Count::Failed, 1)];
         let mut outcome = Outcome {

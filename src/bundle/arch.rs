@@ -1,10 +1,10 @@
-//! The two processors that Lambda has, and what each is called by whom.
+//! The two processor architectures of Lambda, and their names elsewhere.
 
 use std::fmt;
 
 use clap::ValueEnum;
 
-/// A processor, by Lambda's name for it.
+/// A processor architecture, by its Lambda name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Arch {
     /// 64-bit Intel and AMD.
@@ -16,17 +16,17 @@ pub enum Arch {
 }
 
 impl Arch {
-    /// This machine's; x86_64 on machines that Lambda has none of.
+    /// Returns the architecture of this machine; x86_64 if Lambda does not have it.
     pub fn host() -> Self {
         if cfg!(target_arch = "aarch64") { Self::Arm64 } else { Self::X86_64 }
     }
 
-    /// Whether programs for it are this machine's own.
+    /// Returns true if programs for it run natively on this machine.
     pub(super) fn is_native(self) -> bool {
         cfg!(target_os = "linux") && std::env::consts::ARCH == self.machine()
     }
 
-    /// The name that `uname -m` and Rust give it.
+    /// Returns the name in `uname -m` and Rust.
     const fn machine(self) -> &'static str {
         match self {
             Self::X86_64 => "x86_64",
@@ -34,7 +34,7 @@ impl Arch {
         }
     }
 
-    /// Rust's target for it, with glibc.
+    /// Returns the Rust target with glibc.
     pub const fn target(self) -> &'static str {
         match self {
             Self::X86_64 => "x86_64-unknown-linux-gnu",
@@ -42,7 +42,8 @@ impl Arch {
         }
     }
 
-    /// glibc's loader on it, which is where a program's interpreter must be (the psABI of each processor names the path).
+    /// Returns the path of glibc's dynamic loader, which must be a program's interpreter (defined by each processor's
+    /// psABI).
     pub(super) const fn loader(self) -> &'static str {
         match self {
             Self::X86_64 => "/lib64/ld-linux-x86-64.so.2",

@@ -1,7 +1,7 @@
-//! The zip that Lambda takes: the same entries give the same bytes, on any machine and at any time.
+//! The zip for Lambda. The same entries give the same bytes, on any machine and at any time.
 //!
-//! Nothing of the moment gets in: entries are sorted, times are the format's first, modes are given, and the deflater is
-//! one that does not choose by processor.
+//! Nothing depends on the environment: entries are sorted, timestamps are the earliest of the format, modes are fixed,
+//! and the deflate implementation does not depend on the processor.
 
 use std::io::{Cursor, Write};
 
@@ -9,13 +9,14 @@ use zip::result::ZipResult;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, System, ZipWriter};
 
-/// The largest zip that Lambda takes by upload, in bytes: 50 MB of 1,024 KB
+/// Maximum size of an uploaded zip in bytes: 50 MB of 1,024 KB
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>).
 const MAX_ZIP_BYTES: u64 = 50 * 1024 * 1024;
-/// Lambda takes less than this unzipped, layers included: "Unzipped size must be smaller than 262144000 bytes".
+/// Exclusive upper limit of the unzipped size in bytes, including layers: "Unzipped size must be smaller than 262144000
+/// bytes".
 pub(super) const MAX_UNZIPPED_BYTES: u64 = 250 * 1024 * 1024;
 
-/// The best that deflate does.
+/// Maximum deflate level.
 const LEVEL: i64 = 9;
 
 /// A file in the zip.
@@ -25,14 +26,15 @@ pub(super) struct ZipEntry<'a> {
     pub name: &'a str,
     /// Its permissions.
     pub mode: u32,
-    /// What is in it.
+    /// Its content.
     pub bytes: &'a [u8],
 }
 
-/// Zips files.
+/// Creates a zip.
 ///
 /// # Errors
-/// Two have the same name, or one has more than 4 GiB.
+///
+/// Returns an error if two entries have the same name, or one has more than 4 GiB.
 pub(super) fn zip(mut entries: Vec<ZipEntry<'_>>) -> ZipResult<Vec<u8>> {
     entries.sort_by_key(|entry| entry.name);
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
@@ -48,10 +50,11 @@ pub(super) fn zip(mut entries: Vec<ZipEntry<'_>>) -> ZipResult<Vec<u8>> {
     Ok(writer.finish()?.into_inner())
 }
 
-/// Checks both sizes against what Lambda takes.
+/// Checks both sizes against Lambda's limits.
 ///
 /// # Errors
-/// Which is over its limit, worded to follow the zip's name.
+///
+/// Returns which limit is exceeded, as text to follow the zip's name.
 pub(super) fn fits(zip_bytes: u64, unzipped_bytes: u64) -> Result<(), String> {
     if zip_bytes > MAX_ZIP_BYTES {
         return Err(format!(
@@ -80,19 +83,19 @@ mod tests {
         vec![authorities, ZipEntry { name: "bootstrap", mode: 0o755, bytes: program }]
     }
 
-    /// Bytes of which some repeat.
+    /// Returns partly repetitive bytes.
     fn program() -> Vec<u8> {
         (0..100_000_u32).flat_map(|n| (n.wrapping_mul(n) >> 7).to_le_bytes()).collect()
     }
 
     #[test]
-    fn a_zip_is_the_same_whatever_the_order_and_the_time() {
+    fn a_zip_is_the_same_in_any_order_and_at_any_time() {
         let program = program();
         let first = zip(entries(&program)).unwrap();
         let mut turned = entries(&program);
         turned.reverse();
         assert!(zip(turned).unwrap() == first);
-        // Pinned: another deflater, or a time of day in a header, would be another CodeSha256 for everybody.
+        // Pinned: another deflate implementation or a timestamp in a header would change CodeSha256 for all users.
         assert_eq!(
             pipeline::hex::hex(&Sha256::digest(&first)),
             "61658ec211912366b588258a1ad2b61be3e9596367b6ed56c5d861635cccb375"
@@ -116,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_zip_that_lambda_would_not_take_is_refused_with_the_limit() {
+    fn a_zip_above_a_lambda_limit_is_rejected_with_the_limit() {
         fits(52_428_800, 262_143_999).unwrap();
         assert!(fits(52_428_801, 60_000_000).unwrap_err().contains("52428800 (50 MB)"));
         assert!(fits(1, 262_144_000).unwrap_err().contains("262144000 (250 MB)"));

@@ -1,4 +1,4 @@
-//! Building the bootstrap: cargo, or cargo-zigbuild where the target is not this machine's, as a child process.
+//! Builds the bootstrap with cargo as a child process, or with cargo-zigbuild for another target.
 
 use std::io::{BufRead, BufReader, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -14,17 +14,18 @@ use super::workspace::PACKAGE;
 use super::{Arch, BuildOptions, Linker, rustflags};
 use crate::cancellation::CancellationToken;
 
-/// The name that Lambda's OS-only runtimes start.
+/// Name of the program that Lambda's OS-only runtimes start.
 const BIN: &str = "bootstrap";
-/// How often the wish to stop is looked at.
+/// Interval between two checks for cancellation.
 const EVERY: Duration = Duration::from_millis(50);
 
-/// Builds the Lambda from the workspace in that directory and returns where the program is; nothing where it was asked
-/// to stop, and then cargo was ended too.
+/// Builds the Lambda from the workspace at `root` and returns the path of the program. Returns `None` after
+/// cancellation, which also ends cargo.
 ///
 /// # Errors
-/// A tool is missing, flags would make the program for this machine alone, or the build failed; cargo has said why on
-/// stderr.
+///
+/// Returns an error if a tool is missing, flags would make the program specific to this machine, or the build failed.
+/// Cargo has printed the reason to stderr.
 pub(super) fn build(root: &Path, build: &BuildOptions, cancel: &CancellationToken) -> anyhow::Result<Option<PathBuf>> {
     let (arch, linker) = (build.arch, build.linker());
     rustflags::check(root, arch.target())?;
@@ -39,7 +40,7 @@ pub(super) fn build(root: &Path, build: &BuildOptions, cancel: &CancellationToke
     if build.quiet {
         command.arg("--quiet");
     }
-    // Without it aws-lc may gather entropy from the processor's jitter at every cold start, for up to a second.
+    // Otherwise aws-lc may collect jitter entropy on each cold start, for up to a second.
     command.env("AWS_LC_SYS_NO_JITTER_ENTROPY", "1");
     tracing::info!("building {PACKAGE} for {target} in {}", root.display());
     let mut child = command.stdout(Stdio::piped()).spawn().map_err(|e| cannot_start("cargo", &e))?;
@@ -52,7 +53,7 @@ pub(super) fn build(root: &Path, build: &BuildOptions, cancel: &CancellationToke
     }
 }
 
-/// `cargo build` or `cargo zigbuild` in the workspace, with nothing on stdin.
+/// Returns the command `cargo build` or `cargo zigbuild` in the workspace, without stdin.
 fn cargo(root: &Path, linker: Linker) -> Command {
     let mut command = Command::new("cargo");
     command.current_dir(root).stdin(Stdio::null()).arg(match linker {
@@ -71,7 +72,7 @@ fn cannot_start(program: &str, e: &std::io::Error) -> anyhow::Error {
     }
 }
 
-/// Checks that what the build takes is installed, for a better word than the build would have.
+/// Checks that the build tools are installed, for better error messages than those of the build.
 fn check_toolchain(root: &Path, arch: Arch, linker: Linker) -> anyhow::Result<()> {
     let target = arch.target();
     if linker == Linker::Zig {
@@ -83,7 +84,7 @@ fn check_toolchain(root: &Path, arch: Arch, linker: Linker) -> anyhow::Result<()
             );
         }
     }
-    // Where rustc cannot say, cargo will.
+    // If rustc cannot print it, cargo will report the problem.
     let requested =
         Command::new("rustc").current_dir(root).args(["--print", "target-libdir", "--target", target]).output();
     let libraries = requested.ok().filter(|output| output.status.success()).map(|output| output.stdout);
@@ -103,16 +104,16 @@ enum BuildResult {
     Stopped,
 }
 
-/// Follows a build to its end, or ends it where somebody wishes to stop.
+/// Waits for the end of a build, or ends it on cancellation.
 ///
-/// In a terminal Ctrl-C has reached all of its processes already. Where only this one was told, cargo is killed, and what
-/// that leaves running ends at its next word to a stdout that nobody reads.
+/// In a terminal, Ctrl-C has reached all processes already. If only this process was signalled, cargo is killed. Its
+/// remaining child processes end at their next write to the closed stdout.
 fn watch(child: &mut Child, cancel: &CancellationToken) -> anyhow::Result<BuildResult> {
     let programs = programs(child);
     let mut built = None;
     let status = loop {
         if cancel.is_cancelled() {
-            let _ = child.kill(); // it may have ended by itself
+            let _ = child.kill(); // it may have exited already
             child.wait().context("cargo")?;
             return Ok(BuildResult::Stopped);
         }
@@ -129,11 +130,12 @@ fn watch(child: &mut Child, cancel: &CancellationToken) -> anyhow::Result<BuildR
         let path = built.with_context(|| format!("cargo built no binary {BIN}: does {PACKAGE} have one of that name?"));
         return path.map(BuildResult::Built);
     }
-    std::thread::sleep(EVERY); // the Ctrl-C that ended cargo may not have been noted yet
+    std::thread::sleep(EVERY); // the Ctrl-C that ended cargo may not have been processed yet
     Ok(if cancel.is_cancelled() { BuildResult::Stopped } else { BuildResult::Failed(status) })
 }
 
-/// What cargo says on stdout, a line each: <https://doc.rust-lang.org/cargo/reference/external-tools.html#json-messages>.
+/// A message of cargo on stdout, one per line:
+/// <https://doc.rust-lang.org/cargo/reference/external-tools.html#json-messages>.
 #[derive(Deserialize)]
 #[serde(tag = "reason", rename_all = "kebab-case")]
 enum Message {
@@ -152,7 +154,7 @@ struct Target {
     kind: Vec<String>,
 }
 
-/// Reads the child's stdout in a thread of its own, and gives the programs named there.
+/// Reads the child's stdout in a separate thread, and returns the paths of the programs built.
 fn programs(child: &mut Child) -> Receiver<PathBuf> {
     let (sender, receiver) = channel();
     let lines = child.stdout.take().map(|stdout| BufReader::new(stdout).split(b'\n'));
@@ -164,7 +166,8 @@ fn programs(child: &mut Child) -> Receiver<PathBuf> {
                 {
                     let _ = sender.send(path); // whoever was interrupted listens no more
                 }
-                Ok(Message::BuildFinished) => return, // what holds stdout open after that is no build
+                // A process that keeps stdout open after that is not part of the build.
+                Ok(Message::BuildFinished) => return,
                 Ok(_) => {}
                 Err(_) => tracing::debug!("cargo: {}", String::from_utf8_lossy(&line)),
             }

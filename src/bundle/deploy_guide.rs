@@ -1,4 +1,4 @@
-//! DEPLOY.md: how to go on from the folder, with the figures of its zip.
+//! DEPLOY.md: the next steps for a bundle, with the figures of its zip.
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
@@ -19,10 +19,11 @@ struct DeployGuide<'a> {
     rds_ca_file: &'a str,
 }
 
-/// The page for a zip, with or without RDS's authorities in it.
+/// Renders the page for a zip, with or without RDS's certificate authorities in it.
 ///
 /// # Errors
-/// The page's template cannot be filled: an error of this program.
+///
+/// Returns an error if the template cannot be rendered, which is a bug in this program.
 pub(super) fn render(made: &Bundle, authorities: bool) -> Result<String, minijinja::Error> {
     let mut templates = Environment::new();
     templates.set_undefined_behavior(UndefinedBehavior::Strict);

@@ -1,8 +1,8 @@
-//! What a bootstrap is, read from its ELF headers, and whether `provided.al2023` can run it.
+//! Inspection of a bootstrap by its ELF headers, and whether `provided.al2023` can run it.
 //!
-//! It judges as the loader would: by machine, interpreter, needed libraries and needed versions of their symbols. It
-//! does not run the program, and cannot see what that opens by `dlopen`; that it is a Lambda runtime it takes from a text
-//! that every one of them holds.
+//! The checks are those of the dynamic loader: machine, interpreter, required libraries and required symbol versions.
+//! The program is not run, and libraries opened with `dlopen` are not detected. A Lambda runtime is recognized by a
+//! string that every one contains.
 
 use object::elf::{self, FileHeader64};
 use object::read::elf::{DynamicTable, FileHeader, ProgramHeader, SectionHeader, SectionTable};
@@ -16,8 +16,8 @@ use crate::outcome::count;
 type Header = FileHeader64<LE>;
 type Sections<'data> = SectionTable<'data, Header>;
 
-/// glibc's own libraries; and libgcc_s, which is not glibc's, but every Rust program for a GNU target needs it to
-/// unwind and `provided.al2023` has it.
+/// The libraries of glibc, and libgcc_s. The latter is not part of glibc, but every Rust program for a GNU target needs
+/// it for unwinding, and `provided.al2023` has it.
 const PROVIDED: [&str; 8] = [
     "libc.so.6",
     "libm.so.6",
@@ -29,28 +29,30 @@ const PROVIDED: [&str; 8] = [
     "libgcc_s.so.1",
 ];
 
-/// The variable by which Lambda tells a runtime where its API is, so that every runtime holds the name
-/// (<https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>). Backwards, for this program is none.
+/// Name of the variable with the address of the Runtime API, which every runtime contains
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>). Reversed, so that this program does not contain
+/// it.
 const RUNTIME_BACKWARDS: &[u8] = b"IPA_EMITNUR_ADBMAL_SWA";
 
 /// A program that Lambda can run.
 #[derive(Debug)]
 pub(super) struct Executable {
-    /// The processor it is for.
+    /// Its processor architecture.
     pub arch: Arch,
-    /// The newest version of glibc that it needs; none where it needs no glibc.
+    /// The newest version of glibc that it needs; `None` if it needs no glibc.
     pub glibc: Option<Glibc>,
     /// The libraries it needs, in their order.
     pub needed: Vec<String>,
-    /// What could be better about it.
+    /// Suggested improvements.
     pub hints: Vec<String>,
 }
 
 impl Executable {
-    /// Reads a program, which must be for that processor where one is named.
+    /// Parses a program, which must be for `wanted` if given.
     ///
     /// # Errors
-    /// Why Lambda could not run it.
+    ///
+    /// Returns the reason why Lambda could not run it.
     pub(super) fn parse(data: &[u8], wanted: Option<Arch>) -> Result<Self, Incompatibility> {
         let header = header(data)?;
         let arch = arch(header)?;
@@ -72,7 +74,7 @@ impl Executable {
             return Err(Incompatibility::Libraries(foreign));
         }
         let (glibc, mut missing) = versions(&sections, &dynamic, data)?;
-        // One refusal names one project; what mends it mends both.
+        // An error names one project; its fix covers both.
         if let Some(project) = missing.iter().map(|one| one.project).min() {
             missing.retain(|one| one.project == project);
             return Err(Incompatibility::NewerSymbols(project, missing, arch));
@@ -85,7 +87,7 @@ fn broken(e: object::read::Error) -> Incompatibility {
     Incompatibility::Broken(e.to_string())
 }
 
-/// The header of a little-endian 64-bit ELF file for Linux, or what else it is.
+/// Returns the header of a little-endian 64-bit ELF file for Linux, or an error that states what the file is.
 fn header(data: &[u8]) -> Result<&Header, Incompatibility> {
     let foreign = match data {
         [] => return Err(Incompatibility::Empty),
@@ -113,14 +115,14 @@ fn arch(header: &Header) -> Result<Arch, Incompatibility> {
     }
 }
 
-/// Whether the program speaks Lambda's Runtime API, as far as its texts tell.
+/// Returns true if the program contains the name of the Runtime API's variable.
 fn is_runtime(data: &[u8]) -> bool {
-    // Hidden from the compiler, which would turn it around by itself and so write it into this program.
+    // Hidden from the compiler, which would otherwise reverse it and embed the name in this program.
     let name: Vec<u8> = std::hint::black_box(RUNTIME_BACKWARDS).iter().rev().copied().collect();
     data.windows(name.len()).any(|window| window == name)
 }
 
-/// The loader that the program asks for; none for one that is linked statically.
+/// Returns the dynamic loader that the program needs; `None` if it is linked statically.
 fn interpreter(
     header: &Header,
     data: &[u8],
@@ -137,7 +139,7 @@ fn interpreter(
     if is_dynamic && dynamic.is_empty() {
         return Err(Incompatibility::NoSectionHeaders);
     }
-    // A library is ET_DYN like a position-independent program, which says that it is one, or names a loader.
+    // A library is ET_DYN, like a position-independent program, which is flagged as such or names a loader.
     let flags = dynamic.iter().find(|entry| entry.tag == elf::DT_FLAGS_1).map_or(0, |entry| entry.val);
     let is_pie = path.is_some() || flags & elf::DF_1_PIE.0 != 0;
     match header.e_type(LE) {
@@ -147,7 +149,7 @@ fn interpreter(
     }
 }
 
-/// The texts of the dynamic entries of a kind.
+/// Returns the strings of all dynamic entries with that tag.
 fn texts(dynamic: &DynamicTable<'_, Header>, tag: elf::DynamicTag) -> Result<Vec<String>, Incompatibility> {
     dynamic
         .iter()
@@ -160,10 +162,10 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// The newest version of glibc's symbols that Lambda has and the program needs, and those of any library that Lambda has
-/// not.
+/// Returns the newest glibc symbol version that Lambda has and the program needs, and all required versions that Lambda
+/// lacks.
 ///
-/// Weak needs do not count: the loader leaves their symbols out where the version is missing. Rust's library refers to
+/// Weak references do not count: the loader ignores them if the version is missing. The Rust standard library refers to
 /// newer functions that way.
 fn versions(
     sections: &Sections<'_>,
@@ -195,7 +197,7 @@ fn versions(
     Ok((newest, missing))
 }
 
-/// The names of the symbols of a version; for the message, so none where they cannot be read.
+/// Returns the names of the symbols of a version for an error message; empty if they cannot be read.
 fn symbols(sections: &Sections<'_>, data: &[u8], version: elf::VersionIndex) -> Vec<String> {
     let (Ok(symbols), Ok(Some(versions))) = (sections.symbols(LE, data, elf::SHT_DYNSYM), sections.versions(LE, data))
     else {
@@ -206,7 +208,7 @@ fn symbols(sections: &Sections<'_>, data: &[u8], version: elf::VersionIndex) -> 
     named.filter_map(|(_, symbol)| symbols.symbol_name(LE, symbol).ok().map(text)).collect()
 }
 
-/// What Lambda does not mind, but whoever deploys may.
+/// Returns suggestions that do not affect Lambda, but may matter for deployment.
 fn hints(sections: &Sections<'_>, dynamic: &DynamicTable<'_, Header>) -> Result<Vec<String>, Incompatibility> {
     let mut hints = Vec::new();
     let is_debug = |section: &&elf::SectionHeader64<LE>| {

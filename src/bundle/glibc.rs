@@ -1,17 +1,17 @@
-//! Versions of glibc's and libgcc_s's symbols, and which of them Lambda's `provided.al2023` can serve.
+//! Symbol versions of glibc and libgcc_s, and which of them Lambda's `provided.al2023` provides.
 
 use std::fmt;
 
-/// A version of glibc; its symbols carry the one in which they came.
+/// A version of glibc. Each symbol has the version that introduced it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Glibc([u16; 3]);
 
 impl Glibc {
-    /// What `provided.al2023` has: Amazon Linux 2023 keeps 2.34 for its lifetime
+    /// The glibc of `provided.al2023`: Amazon Linux 2023 keeps 2.34 for its lifetime
     /// (<https://docs.aws.amazon.com/linux/al2023/ug/core-glibc.html>).
     pub(super) const LAMBDA: Self = Self([2, 34, 0]);
 
-    /// Reads `GLIBC_2.34` or `GLIBC_2.2.5`.
+    /// Parses `GLIBC_2.34` or `GLIBC_2.2.5`. Returns `None` for other text.
     fn parse(name: &str) -> Option<Self> {
         let mut numbers = [0; 3];
         let mut places = numbers.iter_mut();
@@ -31,23 +31,24 @@ impl fmt::Display for Glibc {
     }
 }
 
-/// The newest libgcc_s that `provided.al2023` has: Amazon Linux 2023 keeps GCC 11 for its lifetime
-/// (<https://docs.aws.amazon.com/linux/al2023/ug/c-cplusplus.html>). Its symbols' versions are named by the GCC in which
-/// they came: up to `GCC_7.0.0` on x86_64 and `GCC_11.0` on arm64, and then `GCC_12.0.0` and `GCC_13.0.0`, half-precision
-/// arithmetic (GCC's `libgcc/config/i386/libgcc-glibc.ver` and `libgcc/config/aarch64/libgcc-softfp.ver`).
+/// Major version of the newest libgcc_s in `provided.al2023`: Amazon Linux 2023 keeps GCC 11 for its lifetime
+/// (<https://docs.aws.amazon.com/linux/al2023/ug/c-cplusplus.html>). Its symbol versions have the name of the GCC that
+/// introduced them. Up to GCC 11 these are at most `GCC_7.0.0` on x86_64 and `GCC_11.0` on arm64; `GCC_12.0.0` and
+/// `GCC_13.0.0` add half-precision arithmetic (GCC's `libgcc/config/i386/libgcc-glibc.ver` and
+/// `libgcc/config/aarch64/libgcc-softfp.ver`).
 const GCC: u16 = 11;
 
-/// Whose symbols a program needs; each names its versions in its own way.
+/// The project of a required symbol; each has its own version names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum RuntimeLibrary {
-    /// `GLIBC_2.34`.
+    /// glibc, with versions such as `GLIBC_2.34`.
     Glibc,
-    /// `GCC_3.0`, of libgcc_s.
+    /// libgcc_s of GCC, with versions such as `GCC_3.0`.
     Gcc,
 }
 
 impl RuntimeLibrary {
-    /// Its library, and which of it Lambda has.
+    /// Returns the name of its library, and the version that Lambda has.
     pub(super) fn of_lambda(self) -> (&'static str, String) {
         match self {
             Self::Glibc => ("glibc", Glibc::LAMBDA.to_string()),
@@ -56,20 +57,20 @@ impl RuntimeLibrary {
     }
 }
 
-/// What a version that a program needs means to Lambda.
+/// Availability of a required symbol version on Lambda.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum VersionRequirement {
-    /// It is there, and says nothing of glibc.
+    /// Available, and not a glibc version.
     Irrelevant,
-    /// It is there.
+    /// Available.
     Available(Glibc),
-    /// It is not. `GLIBC_ABI_…` are marks of what a loader can do, the first of them (`DT_RELR`) from 2.36;
-    /// `GLIBC_PRIVATE` is good for the very build of glibc that the program was linked with.
+    /// Missing. `GLIBC_ABI_…` marks features of the loader, the first of them (`DT_RELR`) from 2.36. `GLIBC_PRIVATE`
+    /// works only with the same build of glibc that the program was linked with.
     Missing(RuntimeLibrary),
 }
 
 impl VersionRequirement {
-    /// What is needed by this name.
+    /// Classifies a version by its name.
     pub(super) fn of(name: &str) -> Self {
         match Glibc::parse(name) {
             Some(version) if version <= Glibc::LAMBDA => Self::Available(version),
@@ -92,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_came_after_lambdas_is_missing_and_so_are_marks_and_private_symbols() {
+    fn newer_versions_loader_marks_and_private_symbols_are_missing() {
         for (name, need) in [
             ("GLIBC_2.34", VersionRequirement::Available(Glibc([2, 34, 0]))),
             ("GLIBC_2.2.5", VersionRequirement::Available(Glibc([2, 2, 5]))),
@@ -118,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn versions_are_ordered_as_numbers_and_shown_as_glibc_writes_them() {
+    fn versions_are_ordered_numerically_and_printed_like_glibc() {
         let version = |name| Glibc::parse(name).unwrap();
         assert!(version("GLIBC_2.4") < version("GLIBC_2.17") && version("GLIBC_2.3") < version("GLIBC_2.3.2"));
         assert_eq!((version("GLIBC_2.2.5").to_string(), Glibc::LAMBDA.to_string()), ("2.2.5".into(), "2.34".into()));

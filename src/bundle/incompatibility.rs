@@ -1,11 +1,11 @@
-//! Why a bootstrap is refused: what Lambda would only say at the first invocation, or not say at all.
+//! Reasons to reject a bootstrap that Lambda would report only at the first invocation, or not at all.
 
 use std::fmt;
 
 use super::Arch;
 use super::glibc::RuntimeLibrary;
 
-/// Why `provided.al2023` could not run a file, each worded to follow the file's name.
+/// Why `provided.al2023` could not run a file. Each message follows the file's name.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Incompatibility {
     #[error("is empty: build it again")]
@@ -34,20 +34,20 @@ pub(super) enum Incompatibility {
     NewerSymbols(RuntimeLibrary, Vec<MissingSymbolVersion>, Arch),
 }
 
-/// A version of a library's symbols that Lambda has not.
+/// A symbol version of a library that Lambda lacks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct MissingSymbolVersion {
-    /// Who makes the library.
+    /// Project of the library.
     pub project: RuntimeLibrary,
-    /// `GLIBC_2.36`.
+    /// The version, such as `GLIBC_2.36`.
     pub version: String,
-    /// `libc.so.6`.
+    /// The library, such as `libc.so.6`.
     pub library: String,
-    /// What is used of it; empty for a mark of the linker's.
+    /// The symbols used; empty for a mark of the linker.
     pub symbols: Vec<String>,
 }
 
-/// How many symbols of a version are named.
+/// Maximum number of symbols in a message.
 const NAMED: usize = 5;
 
 impl fmt::Display for MissingSymbolVersion {

@@ -1,8 +1,8 @@
-//! The Lambda as a folder to deploy: `bootstrap.zip`, its template, the SQL, checksums and how to go on from there.
+//! The Lambda as a directory to deploy: `bootstrap.zip`, its template, the SQL, checksums, and a deployment guide.
 //!
-//! [`run`] takes a program or has cargo build it, checks that Lambda can run it (`incompatibility` lists
-//! what that takes), and writes the folder. The same program gives the same bytes, all files alike: no time, no path of this
-//! machine is in them.
+//! [`run`] takes an existing program or builds it with cargo, checks that Lambda can run it (`incompatibility.rs` lists
+//! the requirements), and writes the directory. The same program gives the same bytes in all files: they contain no
+//! timestamps and no paths of this machine.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -46,47 +46,47 @@ const DEPLOY: &str = "DEPLOY.md";
 pub struct BundleOptions {
     /// The program.
     pub bootstrap: Bootstrap,
-    /// A PEM file of RDS's authorities to go with it.
+    /// A PEM file with RDS's certificate authorities to include; `None` for none.
     pub rds_ca: Option<PathBuf>,
-    /// The folder.
+    /// The output directory.
     pub out: PathBuf,
-    /// What to do with files there that no bundle wrote.
+    /// What to do with existing files that no bundle wrote.
     pub existing: IfExists,
 }
 
-/// Where the program comes from.
+/// Source of the program.
 #[derive(Debug, Clone)]
 pub enum Bootstrap {
-    /// It is built already.
+    /// An existing program.
     File {
-        /// The file.
+        /// Path of the program.
         path: PathBuf,
-        /// The processor it must be for; any of Lambda's where none is named.
+        /// The architecture it must have; `None` for any.
         arch: Option<Arch>,
     },
-    /// cargo builds it.
+    /// A build with cargo.
     Source(BuildOptions),
 }
 
-/// How to build it.
+/// How to build the program.
 #[derive(Debug, Clone)]
 pub struct BuildOptions {
-    /// The workspace; where none is named, the current directory's.
+    /// The workspace; `None` to find it from the current directory.
     pub source: Option<PathBuf>,
-    /// The processor.
+    /// The processor architecture.
     pub arch: Arch,
-    /// Link with zig even for this machine's own processor.
+    /// Whether to link with zig even for this machine's architecture.
     pub zigbuild: bool,
-    /// cargo says nothing but errors.
+    /// Whether cargo prints only errors.
     pub quiet: bool,
 }
 
-/// What links a build.
+/// The linker of a build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Linker {
-    /// This machine's, against this machine's glibc.
+    /// The system's linker, with this machine's glibc.
     System,
-    /// zig, against the glibc of Lambda.
+    /// zig, with the glibc of Lambda.
     Zig,
 }
 
@@ -96,10 +96,11 @@ impl BuildOptions {
     }
 }
 
-/// Makes a bundle; blocks.
+/// Creates a bundle; blocks.
 ///
 /// # Errors
-/// The program cannot be built, Lambda could not run it, or the folder cannot be written.
+///
+/// Returns an error if the program cannot be built, Lambda could not run it, or the directory cannot be written.
 pub fn run(order: &BundleOptions, cancel: &CancellationToken) -> anyhow::Result<Outcome> {
     let started = Instant::now();
     let dir = OutputDir::new(order.out.clone(), order.existing);
@@ -159,7 +160,7 @@ fn program(bootstrap: &Bootstrap, cancel: &CancellationToken) -> anyhow::Result<
     }
 }
 
-/// What to do about a program that was linked against too new a glibc or libgcc_s.
+/// Returns a suggested fix for a program linked with a glibc or libgcc_s that is too new; empty for other errors.
 fn remedy(refusal: &Incompatibility, bootstrap: &Bootstrap) -> String {
     match (refusal, bootstrap) {
         (Incompatibility::NewerSymbols(..), Bootstrap::Source(build)) if build.linker() == Linker::System => {
@@ -182,7 +183,7 @@ fn zip(program: &[u8], authorities: Option<&[u8]>) -> anyhow::Result<Vec<u8>> {
     Ok(zip)
 }
 
-/// The files of the MySQL schema, as `init` runs them for the default table.
+/// Returns the SQL files of the MySQL schema, as `init` runs them for the default table.
 fn sql() -> BundleFiles {
     let table = TableName::default();
     mysql_files(&table).map(|(name, sql)| (format!("sql/mysql/{name}"), sql.into_bytes())).collect()

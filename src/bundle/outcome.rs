@@ -1,4 +1,4 @@
-//! Result of `bundle`: the files of the bundle and what Lambda has to be told of them.
+//! Result of `bundle`: its files, and the settings for Lambda.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -6,47 +6,47 @@ use sha2::{Digest, Sha256};
 use crate::outcome::Exit;
 use pipeline::hex::hex;
 
-/// A bundle, or why there is none.
+/// Result of a bundle run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Outcome {
-    /// The bundle; none where it stopped early.
+    /// The bundle; `None` if the run stopped early.
     #[serde(flatten)]
     pub made: Option<Bundle>,
-    /// The folder.
+    /// The output directory.
     pub out: String,
-    /// Why it stopped early.
+    /// Why it stopped early; `None` if it completed.
     pub stopped: Option<String>,
-    /// Time of the run, the build included.
+    /// Duration of the run including the build, in seconds.
     pub seconds: f64,
 }
 
-/// What is in a bundle.
+/// Content of a bundle.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Bundle {
-    /// Where the zip is.
+    /// Path of the zip.
     pub zip: String,
-    /// Its size.
+    /// Size of the zip.
     pub zip_bytes: u64,
-    /// The size of what is in it.
+    /// Size of its content.
     pub unzipped_bytes: u64,
-    /// Its SHA-256 in base64, which Lambda calls `CodeSha256`.
+    /// Its SHA-256 in base64, Lambda's `CodeSha256`.
     pub code_sha256: String,
-    /// The processor, by Lambda's name for it.
+    /// The processor architecture, by its Lambda name.
     pub arch: String,
-    /// The newest version of glibc's symbols that the program needs; none where it is linked statically.
+    /// The newest glibc symbol version that the program needs; `None` if it is linked statically.
     pub glibc: Option<String>,
     /// The libraries that the program needs.
     pub needed: Vec<String>,
     /// Every file of the bundle, sorted.
     pub files: Vec<BundleFile>,
-    /// What could be better.
+    /// Suggested improvements.
     pub hints: Vec<String>,
 }
 
 /// A file of a bundle.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct BundleFile {
-    /// Its path in the folder.
+    /// Its path in the directory.
     pub path: String,
     /// Its size.
     pub bytes: u64,
@@ -55,7 +55,7 @@ pub struct BundleFile {
 }
 
 impl BundleFile {
-    /// A file of that path and content.
+    /// Creates the entry of a file with that path and content.
     pub(super) fn of(path: &str, bytes: &[u8]) -> Self {
         Self { path: path.into(), bytes: bytes.len() as u64, sha256: hex(&Sha256::digest(bytes)) }
     }
@@ -73,7 +73,7 @@ mod tests {
     use crate::outcome::read_back;
 
     #[test]
-    fn an_outcome_comes_back_from_its_json() {
+    fn an_outcome_survives_a_json_round_trip() {
         let made = Bundle {
             zip: "out/function.zip".into(),
             zip_bytes: 3,

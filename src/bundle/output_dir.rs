@@ -1,7 +1,7 @@
-//! The folder that a bundle is written into: whole or not at all, and over nothing that somebody else made.
+//! The output directory of a bundle: written completely or not at all, without overwriting other files.
 //!
-//! `SHA256SUMS` tells what a former bundle wrote. A file that it does not list, or that is not as listed any more, is
-//! somebody's work and stays, unless replacing is wished for.
+//! `SHA256SUMS` lists the files of the previous bundle. A file that is not listed, or has another checksum, is the
+//! user's and is kept, unless replacing is requested.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -16,25 +16,25 @@ use crate::generate::IfExists;
 use pipeline::atomic_file::{folder_of, temp_file_beside, temp_file_in};
 use pipeline::hex::hex;
 
-/// The checksums, as `sha256sum -c` takes them.
+/// Name of the checksum file, in the format of `sha256sum -c`.
 pub(super) const SUMS: &str = "SHA256SUMS";
 
-/// The files of a bundle by their paths in it, with `/` between names.
+/// The files of a bundle by their paths in it, with `/` as separator.
 pub(super) type BundleFiles = BTreeMap<String, Vec<u8>>;
 
-/// Where a bundle is written.
+/// The output directory.
 #[derive(Debug)]
 pub(super) struct OutputDir {
     path: PathBuf,
     existing: IfExists,
 }
 
-/// What was written.
+/// Result of writing a bundle.
 #[derive(Debug)]
 pub(super) struct WriteSummary {
-    /// Every file, the checksums included, sorted.
+    /// Every file including the checksums, sorted.
     pub files: Vec<BundleFile>,
-    /// Files of a former bundle that are still there and belong to this one no more.
+    /// Remaining files of a previous bundle that this one does not contain.
     pub left: Vec<String>,
 }
 
@@ -43,15 +43,16 @@ impl OutputDir {
         Self { path, existing }
     }
 
-    /// Where a file of the bundle is.
+    /// Returns the path of a file of the bundle.
     pub(super) fn path_of(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
 
-    /// Checks that files of these names may be written; asked before a long build too.
+    /// Checks that files with these names may be written. Also called before a long build.
     ///
     /// # Errors
-    /// The folder cannot be written, or holds what somebody else made.
+    ///
+    /// Returns an error if the directory cannot be written, or contains the user's own files of these names.
     pub(super) fn check<'a>(&self, names: impl Iterator<Item = &'a str>) -> anyhow::Result<()> {
         let out = self.path.display();
         if fs::metadata(&self.path).is_ok_and(|meta| !meta.is_dir()) {
@@ -75,7 +76,7 @@ impl OutputDir {
         )
     }
 
-    /// Whether a name is free, or its file is as a former bundle wrote it.
+    /// Returns true if no file has that name, or the file is unchanged since the previous bundle.
     fn is_unmodified_output(&self, name: &str, former: &Checksums) -> anyhow::Result<bool> {
         let path = self.path_of(name);
         let context = || path.display().to_string();
@@ -100,15 +101,17 @@ impl OutputDir {
         }
     }
 
-    /// Writes a bundle: all of it under temporary names first, so that a full disk leaves a former one as it was.
+    /// Writes a bundle. All files are first written under temporary names, so a full disk leaves a previous bundle
+    /// unchanged.
     ///
     /// # Errors
-    /// As [`check`](Self::check) says, or a file cannot be written.
+    ///
+    /// Returns the errors of [`check`](Self::check), or an error if a file cannot be written.
     pub(super) fn write(&self, files: &BundleFiles) -> anyhow::Result<WriteSummary> {
         self.check(files.keys().map(String::as_str))?;
         let (former, sums) = (self.previous_checksums()?, Checksums::of(files));
         let mut halves = Vec::new();
-        // Who is killed between the renames leaves files of two bundles; both are known as ours next time.
+        // A kill between two renames leaves files of two bundles; these checksums identify both next time.
         halves.push(self.temp_file(SUMS, former.text() + &sums.text())?);
         for (name, bytes) in files {
             halves.push(self.temp_file(name, bytes)?);
@@ -134,17 +137,17 @@ impl OutputDir {
     }
 }
 
-/// Whether a name that a file lists stays in its folder.
+/// Returns true if a listed name stays within the directory.
 fn is_inside(name: &str) -> bool {
     Path::new(name).components().all(|part| matches!(part, std::path::Component::Normal(_)))
 }
 
-/// The SHA-256 in hexadecimal.
+/// Returns the SHA-256 in hexadecimal.
 pub(super) fn sha256(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
-/// Checksums by name; more than one for a name where a bundle was being replaced.
+/// Checksums by name; several per name if a replacement was interrupted.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Checksums(BTreeMap<String, BTreeSet<String>>);
 
@@ -153,7 +156,7 @@ impl Checksums {
         Self(files.iter().map(|(name, bytes)| (name.clone(), BTreeSet::from([sha256(bytes)]))).collect())
     }
 
-    /// Reads what `sha256sum` writes; lines of another form are passed over.
+    /// Parses the output of `sha256sum`; other lines are skipped.
     fn parse(text: &str) -> Self {
         let mut sums = Self::default();
         for (sum, name) in text.lines().filter_map(|line| line.split_once("  ")) {
@@ -173,7 +176,7 @@ impl Checksums {
         self.0.get(name).is_some_and(|sums| sums.contains(sum))
     }
 
-    /// Every bundle has these.
+    /// Returns true if it lists the files that every bundle has.
     fn look_like_bundle(&self) -> bool {
         [super::ZIP, super::TEMPLATE].iter().all(|name| self.0.contains_key(*name))
     }
@@ -195,7 +198,7 @@ mod tests {
         format!("{:#}", folder(path).write(files).unwrap_err())
     }
 
-    /// Every file below a directory, with its text.
+    /// Returns every file below a directory with its text.
     fn held(path: &Path) -> BTreeMap<PathBuf, String> {
         let entries = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
         let text = |path: PathBuf| BTreeMap::from([(path.clone(), fs::read_to_string(path).unwrap())]);
@@ -206,7 +209,7 @@ mod tests {
     const TWO: [(&str, &str); 3] = [("bootstrap.zip", "zap"), ("sql/mysql/2.sql", "two"), ("template.yaml", "t")];
 
     #[test]
-    fn a_bundle_takes_the_place_of_a_former_one_and_says_what_that_left() {
+    fn a_bundle_replaces_the_previous_one_and_reports_leftover_files() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("a/b");
         let written = folder(&path).write(&files(&ONE)).unwrap();
@@ -215,7 +218,7 @@ mod tests {
         fs::write(path.join("samconfig.toml"), "mine").unwrap();
         let first = held(&path);
         assert_eq!(folder(&path).write(&files(&ONE)).unwrap().left, [""; 0]);
-        assert_eq!(held(&path), first, "the same again changes nothing, and leaves no temporary file");
+        assert_eq!(held(&path), first, "a repeated run changes nothing and leaves no temporary file");
         assert_eq!(folder(&path).write(&files(&TWO)).unwrap().left, ["sql/mysql/1.sql"]);
         let sums = fs::read_to_string(path.join(SUMS)).unwrap();
         assert!(sums.contains("  sql/mysql/2.sql\n") && !sums.contains("1.sql"), "{sums}");
@@ -223,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_bundle_wrote_or_somebody_changed_stays_unless_forced() {
+    fn other_or_modified_files_are_kept_unless_forced() {
         let home = tempfile::tempdir().unwrap();
         fs::write(home.path().join("template.yaml"), "mine").unwrap();
         let why = refused(home.path(), &files(&ONE));
@@ -236,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn checksums_of_something_else_are_not_replaced() {
+    fn checksums_of_other_files_are_not_replaced() {
         let home = tempfile::tempdir().unwrap();
         for text in ["", "\u{0}", &format!("{}  ubuntu.iso\n", "0".repeat(64))] {
             fs::write(home.path().join(SUMS), text).unwrap();
@@ -245,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_killed_between_two_renames_does_not_stand_in_the_way_of_the_next() {
+    fn a_run_killed_between_two_renames_does_not_block_the_next() {
         let home = tempfile::tempdir().unwrap();
         folder(home.path()).write(&files(&ONE)).unwrap();
         let both = Checksums::of(&files(&ONE)).text() + &Checksums::of(&files(&TWO)).text();
@@ -255,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_where_a_directory_belongs_is_named_and_the_other_way_round() {
+    fn a_file_in_place_of_a_directory_is_reported_and_vice_versa() {
         let home = tempfile::tempdir().unwrap();
         fs::write(home.path().join("file"), "").unwrap();
         assert!(refused(&home.path().join("file"), &files(&ONE)).contains("not a directory"));
@@ -268,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_leave_the_folder_are_not_looked_at() {
+    fn names_outside_the_directory_are_ignored() {
         let home = tempfile::tempdir().unwrap();
         folder(home.path()).write(&files(&ONE)).unwrap();
         let sums = fs::read_to_string(home.path().join(SUMS)).unwrap();

@@ -1,4 +1,4 @@
-//! The certificates of RDS's authorities, which the Lambda checks its database's certificate against.
+//! Certificates of RDS's authorities, with which the Lambda verifies its database's certificate.
 
 use std::path::Path;
 
@@ -9,17 +9,18 @@ use x509_cert::der::Decode;
 
 use super::read_file;
 
-/// The file's name in the zip.
+/// Name of the file in the zip.
 pub(super) const NAME: &str = "rds-ca.pem";
-/// Where the Lambda finds it: Lambda unpacks the zip into `/var/task`.
+/// Path of the file on Lambda, which unpacks the zip into `/var/task`.
 pub(super) const ON_LAMBDA: &str = "/var/task/rds-ca.pem";
-/// The largest file taken, in bytes: thirty times RDS's bundle of all regions.
+/// Maximum file size in bytes: 30 times RDS's bundle of all regions.
 const MAX_BYTES: u64 = 5 * 1024 * 1024;
 
-/// Reads a PEM file of certificates, with the parser that reads it on Lambda.
+/// Reads a PEM file of certificates, with the same parser as on Lambda.
 ///
 /// # Errors
-/// It cannot be read, or holds something else than certificates.
+///
+/// Returns an error if it cannot be read, or contains anything other than certificates.
 pub(super) fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     let pem = read_file::read(path, MAX_BYTES, "a bundle")?;
     check(&pem).with_context(|| format!("--rds-ca {}", path.display()))?;
@@ -53,14 +54,14 @@ mod tests {
     }
 
     #[test]
-    fn certificates_are_taken_with_what_people_write_between_them() {
+    fn certificates_with_comments_between_them_are_accepted() {
         check(CERTIFICATE.as_bytes()).unwrap();
         check(format!("# RDS\n\n{CERTIFICATE}\n# another\n{}\n\n", CERTIFICATE.replace('\n', "\r\n")).as_bytes())
             .unwrap();
     }
 
     #[test]
-    fn what_is_no_certificate_or_more_than_that_is_refused() {
+    fn anything_other_than_certificates_is_rejected() {
         for nothing in ["", "<html>Not found</html>", "\u{0}\u{1}"] {
             assert!(refused(nothing).contains("no certificate"), "{nothing:?}");
         }

@@ -1,4 +1,4 @@
-//! Reading a file that somebody names: once, whole, and no more than is sensible.
+//! Reading of a user's file: once, completely, and up to a size limit.
 
 use std::fs::File;
 use std::io::Read;
@@ -6,13 +6,14 @@ use std::path::Path;
 
 use anyhow::{Context as _, ensure};
 
-/// The bytes of a regular file of at most so many, which is what the taker takes.
+/// Reads a regular file of at most `most_bytes` bytes; `taker` names the owner of that limit in messages.
 ///
 /// # Errors
-/// It cannot be read, is no regular file, is larger, or changed meanwhile.
+///
+/// Returns an error if it cannot be read, is not a regular file, is larger, or changed during the read.
 pub(super) fn read(path: &Path, most_bytes: u64, taker: &str) -> anyhow::Result<Vec<u8>> {
     let name = || path.display().to_string();
-    // Asked before it is opened: opening a pipe would wait for its writer.
+    // Checked before opening: opening a pipe would wait for its writer.
     let is_file = std::fs::metadata(path).with_context(name)?.is_file();
     ensure!(is_file, "{}: is not a regular file", name());
     let mut file = File::open(path).with_context(name)?;

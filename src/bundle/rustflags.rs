@@ -1,7 +1,7 @@
-//! What cargo gives to rustc from outside the workspace's manifests, and whether a program for Lambda may be made with it.
+//! Compiler flags that cargo takes from outside the workspace's manifests, and whether they suit a program for Lambda.
 //!
-//! Only `target-cpu=native` is looked for: it makes the program for the very processor that compiles it. Other flags are
-//! the business of whoever sets them.
+//! Only `target-cpu=native` is rejected: it makes the program specific to the processor that compiles it. Other flags
+//! are left to the user.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,10 +11,11 @@ use toml::{Table, Value};
 
 const NATIVE: &str = "target-cpu=native";
 
-/// Checks what cargo would find in the environment and in its configuration for a build in that directory.
+/// Checks the flags in the environment and in cargo's configuration for a build in that directory.
 ///
 /// # Errors
-/// The program would be made for this machine's own processor.
+///
+/// Returns an error if the program would be specific to this machine's processor.
 pub(super) fn check(root: &Path, target: &str) -> anyhow::Result<()> {
     let variable = |name: &str| std::env::var(name).ok();
     let Some(found) = native(target, variable, || configurations(root, variable)) else { return Ok(()) };
@@ -28,15 +29,16 @@ pub(super) fn check(root: &Path, target: &str) -> anyhow::Result<()> {
     }
 }
 
-/// Where flags are.
+/// Where a flag is set.
 #[derive(Debug, PartialEq, Eq)]
 enum FlagSource {
     Variable(String),
     File(PathBuf),
 }
 
-/// Where cargo would take the flag from, by its order
-/// (<https://doc.rust-lang.org/cargo/reference/config.html#buildrustflags>): the first two variables stand for all flags.
+/// Returns where cargo would take the flag from, in its order of precedence
+/// (<https://doc.rust-lang.org/cargo/reference/config.html#buildrustflags>). Each of the first two variables overrides
+/// all other flags. `None` if the flag is not set.
 fn native(
     target: &str,
     variable: impl Fn(&str) -> Option<String>,
@@ -56,12 +58,13 @@ fn native(
     files().into_iter().find(|(_, config)| has_native(config, target)).map(|(path, _)| FlagSource::File(path))
 }
 
-/// rustc takes `_` for `-` in the names of its options.
+/// rustc accepts `_` for `-` in the names of its options.
 fn is_native(flags: &str) -> bool {
     flags.replace('_', "-").contains(NATIVE)
 }
 
-/// Whether a configuration has the flag for all targets, this one, or some by a `cfg(…)`, which is not evaluated here.
+/// Returns true if a configuration has the flag for all targets, for this one, or for any `cfg(…)`, which is not
+/// evaluated here.
 fn has_native(config: &Table, target: &str) -> bool {
     let targets = config.get("target").and_then(Value::as_table).into_iter().flatten();
     let of_target = targets.filter(|(name, _)| *name == target || name.starts_with("cfg(")).map(|(_, its)| its);
@@ -72,7 +75,8 @@ fn has_native(config: &Table, target: &str) -> bool {
     })
 }
 
-/// cargo's configuration files for a directory: of it and all above, then the user's own. What is no TOML, cargo will say.
+/// Returns cargo's configuration files for a directory: in it and its ancestors, then the user's. Invalid TOML is
+/// skipped, because cargo reports it.
 fn configurations(root: &Path, variable: impl Fn(&str) -> Option<String>) -> Vec<(PathBuf, Table)> {
     let root = fs::canonicalize(root).unwrap_or_else(|_| root.to_owned());
     let user =
@@ -95,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn the_flag_is_found_wherever_cargo_would_find_it() {
+    fn the_flag_is_found_in_every_place_that_cargo_reads() {
         for (name, flags) in [
             ("RUSTFLAGS", "-C opt-level=3 -C target-cpu=native"),
             ("CARGO_ENCODED_RUSTFLAGS", "-C\u{1f}target-cpu=native"),
@@ -115,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cargo_would_pass_over_and_other_flags_are_no_reason() {
+    fn overridden_and_other_flags_are_accepted() {
         let native = "build.rustflags = '-C target-cpu=native'";
         for variables in [
             &[("RUSTFLAGS", "")][..],

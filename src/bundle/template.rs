@@ -1,26 +1,27 @@
-//! The stack's template, with the defaults that fit the zip beside it.
+//! The stack's template, with defaults that match the zip next to it.
 
 use anyhow::ensure;
 
 use super::{Arch, rds_ca};
 
-/// The template as the repository has it.
+/// The template in the repository.
 const TEMPLATE: &str = include_str!("../../lambda/template.yaml");
-/// Marks the line of the default processor.
+/// Mark of the line with the default architecture.
 const ARCHITECTURE: &str = "# bundle: architecture";
-/// Marks the line of the default path of RDS's authorities.
+/// Mark of the line with the default path of RDS's authorities.
 const RDS_CA_FILE: &str = "# bundle: rds-ca-file";
 
-/// The template for a zip of that processor, with or without RDS's authorities in it.
+/// Renders the template for a zip of that architecture, with or without RDS's authorities in it.
 ///
 /// # Errors
-/// The template has not exactly one line for a default: an error of this program.
+///
+/// Returns an error if the template does not have exactly one line per default, which is a bug in this program.
 pub(super) fn render(arch: Arch, authorities: bool) -> anyhow::Result<String> {
     let path = if authorities { rds_ca::ON_LAMBDA } else { "\"\"" };
     with_default(&with_default(TEMPLATE, ARCHITECTURE, &arch.to_string())?, RDS_CA_FILE, path)
 }
 
-/// Puts a value into the line `Default: … <mark>`.
+/// Sets the value in the line `Default: … <mark>`.
 fn with_default(template: &str, mark: &str, value: &str) -> anyhow::Result<String> {
     let mut found = 0;
     let mut text = String::with_capacity(template.len());
@@ -54,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mark_that_is_missing_doubled_or_elsewhere_is_an_error() {
+    fn a_missing_duplicate_or_misplaced_mark_is_an_error() {
         for template in ["", "Default: a # m\nDefault: b # m\n", "Type: String # m\n", "Default: a # m, or not\n"] {
             let e = with_default(template, "# m", "c").unwrap_err().to_string();
             assert!(e.contains("bug in ruminate"), "{template:?}: {e}");

@@ -1,4 +1,4 @@
-//! What is refused and what is not, on small ELF files; a real program is this test itself.
+//! Accepted and rejected programs: small ELF files, and the test binary as a real program.
 
 use testkit::elf::{Elf, Need, need};
 
@@ -15,7 +15,7 @@ fn taken(elf: &Elf) -> Executable {
 }
 
 #[test]
-fn a_program_for_either_processor_is_taken() {
+fn a_program_for_either_architecture_is_accepted() {
     for (elf, arch) in [(Elf::x86_64(), Arch::X86_64), (Elf::arm64(), Arch::Arm64)] {
         let program = taken(&elf);
         assert_eq!((program.arch, program.glibc.unwrap().to_string()), (arch, "2.34".into()));
@@ -41,14 +41,14 @@ fn a_program_linked_statically_needs_no_glibc() {
 }
 
 #[test]
-fn the_other_processors_program_is_refused_with_both_names() {
+fn a_program_for_the_other_architecture_is_rejected_with_both_names() {
     let why = Executable::parse(&Elf::arm64().bytes(), Some(Arch::X86_64)).unwrap_err().to_string();
     assert!(why.contains("is for arm64") && why.contains("--arch says x86_64"), "{why}");
     assert!(refused(&Elf { machine: 243, ..Elf::x86_64() }).contains("ELF machine 243"));
 }
 
 #[test]
-fn a_newer_glibc_is_refused_with_symbol_version_and_library() {
+fn a_newer_glibc_is_rejected_with_symbol_version_and_library() {
     let elf = Elf::x86_64()
         .needing(need("libc.so.6", "GLIBC_2.36", "arc4random"))
         .needing(need("libm.so.6", "GLIBC_2.38", "fmod"))
@@ -64,13 +64,13 @@ fn a_newer_glibc_is_refused_with_symbol_version_and_library() {
 }
 
 #[test]
-fn a_weak_need_of_a_newer_glibc_is_none() {
+fn a_weak_reference_to_a_newer_glibc_is_accepted() {
     let weak = Need { weak: true, ..need("libc.so.6", "GLIBC_2.39", "pidfd_spawnp") };
     assert_eq!(taken(&Elf::x86_64().needing(weak)).glibc.unwrap().to_string(), "2.34");
 }
 
 #[test]
-fn a_newer_libgcc_is_refused_with_symbol_and_version() {
+fn a_newer_libgcc_is_rejected_with_symbol_and_version() {
     let newer = need("libgcc_s.so.1", "GCC_12.0.0", "__extendhfsf2");
     let why = refused(&Elf::x86_64().needing(newer));
     assert!(why.contains("GCC 11") && why.contains("__extendhfsf2 (GCC_12.0.0 of libgcc_s.so.1)"), "{why}");
@@ -80,7 +80,7 @@ fn a_newer_libgcc_is_refused_with_symbol_and_version() {
 }
 
 #[test]
-fn a_program_that_is_no_lambda_runtime_is_refused_whatever_else_it_is() {
+fn a_program_that_is_not_a_lambda_runtime_is_rejected() {
     for elf in [Elf::x86_64(), Elf::arm64(), Elf::linked_statically()] {
         assert!(refused(&Elf { runtime: false, ..elf }).contains("is not a Lambda runtime"));
     }
@@ -89,7 +89,7 @@ fn a_program_that_is_no_lambda_runtime_is_refused_whatever_else_it_is() {
 }
 
 #[test]
-fn other_libraries_and_other_loaders_are_refused() {
+fn other_libraries_and_other_loaders_are_rejected() {
     let needed = vec!["libc.so.6", "libssl.so.3", "libmysqlclient.so.21"];
     assert!(refused(&Elf { needed, ..Elf::x86_64() }).contains("needs libssl.so.3, libmysqlclient.so.21,"));
     for loader in ["/lib/ld-musl-x86_64.so.1", "/nix/store/x/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1"] {
@@ -99,7 +99,7 @@ fn other_libraries_and_other_loaders_are_refused() {
 }
 
 #[test]
-fn what_is_no_program_for_linux_is_named() {
+fn files_that_are_not_linux_programs_are_identified() {
     let mut small = Elf::x86_64().bytes();
     small[4] = 1;
     let mut big = Elf::x86_64().bytes();
@@ -129,7 +129,7 @@ fn what_is_no_program_for_linux_is_named() {
 }
 
 #[test]
-fn a_program_cut_anywhere_is_broken_and_never_taken() {
+fn a_truncated_program_is_never_accepted() {
     let whole = Elf::x86_64().bytes();
     for length in 1..whole.len() {
         let refusal = Executable::parse(&whole[..length], None).unwrap_err();
@@ -138,7 +138,7 @@ fn a_program_cut_anywhere_is_broken_and_never_taken() {
 }
 
 #[test]
-fn damaged_bytes_are_taken_or_refused_but_never_a_panic() {
+fn damaged_bytes_never_cause_a_panic() {
     let whole = Elf::x86_64().bytes();
     for at in 0..whole.len() {
         for byte in [0, 1, 0x7f, 0xff] {
@@ -150,12 +150,12 @@ fn damaged_bytes_are_taken_or_refused_but_never_a_panic() {
 }
 
 #[test]
-fn a_program_whose_needs_cannot_be_read_is_refused() {
+fn a_program_without_section_headers_is_rejected() {
     assert!(refused(&Elf { sections: false, ..Elf::x86_64() }).contains("no section headers"));
 }
 
 #[test]
-fn symbols_and_a_path_for_libraries_are_hinted_at() {
+fn symbols_and_a_library_path_are_hinted_at() {
     let program = taken(&Elf { symbols: 2_400, runpath: Some("/opt/lib"), ..Elf::x86_64() });
     assert_eq!(program.hints.len(), 2);
     assert!(program.hints[0].contains("2,400 bytes") && program.hints[1].contains("/opt/lib"), "{:?}", program.hints);
@@ -163,15 +163,15 @@ fn symbols_and_a_path_for_libraries_are_hinted_at() {
 
 #[test]
 #[cfg(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
-fn a_real_program_is_read_right() {
-    // It holds the text by which a runtime is known: its small ELF files do.
+fn a_real_program_is_parsed_correctly() {
+    // It contains the string that identifies a runtime, because its small ELF files do.
     let this = std::fs::read(std::env::current_exe().unwrap()).unwrap();
     match Executable::parse(&this, Some(Arch::host())) {
         Ok(program) => {
             assert!(program.needed.iter().any(|name| name == "libc.so.6"), "{program:?}");
             assert!(program.glibc.is_some() && program.hints[0].contains("strip"), "{program:?}");
         }
-        // Where this machine's glibc is newer, the test may need it; then the symbols are named.
+        // If this machine's glibc is newer, the test may need it; then the error must list the symbols.
         Err(Incompatibility::NewerSymbols(_, missing, _)) => {
             assert!(missing.iter().all(|m| !m.symbols.is_empty()), "{missing:?}")
         }

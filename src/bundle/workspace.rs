@@ -1,4 +1,4 @@
-//! Where the Lambda's source is: a workspace with the package `ruminate-lambda` in its folder `lambda`.
+//! Location of the Lambda's source: a workspace with the package `ruminate-lambda` in its directory `lambda`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,13 +6,15 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use toml::Table;
 
-/// The Lambda's package.
+/// Name of the Lambda's package.
 pub(super) const PACKAGE: &str = "ruminate-lambda";
 
-/// The root of the workspace: the directory named, else the current one or the nearest above it.
+/// Returns the root of the workspace: `named` if given, or else the current directory or its nearest ancestor with a
+/// workspace.
 ///
 /// # Errors
-/// There is none, or a manifest cannot be read.
+///
+/// Returns an error if no workspace is found or a manifest cannot be read.
 pub(super) fn find(named: Option<&Path>) -> anyhow::Result<PathBuf> {
     if let Some(root) = named {
         if is_root(root)? {
@@ -44,7 +46,7 @@ fn is_named(manifest: &Table, name: &str) -> bool {
 }
 
 fn manifest(path: &Path) -> anyhow::Result<Option<Table>> {
-    // What is there and is no file, such as a directory of that name, is no manifest either.
+    // Anything other than a file, such as a directory of that name, is not a manifest.
     if !path.is_file() {
         return Ok(None);
     }

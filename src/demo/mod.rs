@@ -1,5 +1,5 @@
-//! The whole loop with no server: generate → publish → intake → lose the warehouse → replay → damage both → reconcile →
-//! repair → reconcile clean. The lake is a directory, the warehouse a SQLite file, the topic is `local`.
+//! The complete loop without servers: generate → publish → intake → delete the warehouse → replay → damage both stores
+//! → reconcile → repair → clean audit. The lake is a directory, the warehouse a SQLite file, and the topic is `local`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -32,34 +32,34 @@ mod text;
 
 pub use outcome::{Outcome, Step};
 
-/// Says that a directory is the demo's, so that a later run may empty it.
+/// Marker file: a directory that contains it belongs to a demo, so a later run may empty it.
 const MARK: &str = ".ruminate-demo";
-/// Farms, pens a farm and days: some three thousand readings, a few seconds of work.
+/// Farms, pens per farm, and days: about 3,000 readings, which take a few seconds.
 const SIZE: (u32, u32, u32) = (2, 60, 28);
-/// What goes wrong on the way: deliveries that come twice, and messages that are broken.
+/// Injected faults: duplicate deliveries and malformed messages.
 const FAULTS: &str = "duplicate=0.01,malformed=0.002";
 
-/// What to do with what an earlier demo left.
+/// What to do with the files of an earlier demo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PreviousRun {
-    /// Begin anew.
+    /// Delete them.
     Remove,
-    /// Work on top of it: everything is there already, and stays so.
+    /// Keep them: everything exists already and stays unchanged.
     Keep,
 }
 
-/// What an audit of the demo does besides.
+/// What an audit of the demo does in addition to comparing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum AuditMode {
     /// Nothing.
     Check,
-    /// Writes the report and the drift file.
+    /// Write the report and the drift file.
     Report,
-    /// Repairs both sides.
+    /// Repair both sides.
     Repair,
 }
 
-/// The places of a demo.
+/// The directory and stores of a demo, and its outcome so far.
 struct Demo<'a> {
     dir: PathBuf,
     lake: Arc<Dir>,
@@ -68,10 +68,11 @@ struct Demo<'a> {
     outcome: Outcome,
 }
 
-/// Runs the loop in that directory.
+/// Runs the demo in `dir`.
 ///
 /// # Errors
-/// The directory holds something else than an earlier demo, or cannot be written.
+///
+/// Returns an error if the directory contains anything other than an earlier demo, cannot be written, or a step fails.
 pub async fn run(
     dir: &Path,
     earlier: PreviousRun,
@@ -102,7 +103,7 @@ pub async fn run(
     Ok(demo.outcome)
 }
 
-/// Makes the directory, or empties it where it is an earlier demo's.
+/// Creates the directory, or empties it if it belongs to an earlier demo.
 fn prepare(dir: &Path, earlier: PreviousRun) -> anyhow::Result<()> {
     let mark = dir.join(MARK);
     let taken = dir.is_dir() && dir.read_dir().is_ok_and(|mut entries| entries.next().is_some());
@@ -119,14 +120,14 @@ fn prepare(dir: &Path, earlier: PreviousRun) -> anyhow::Result<()> {
     fs::write(mark, "ruminate demo\n").with_context(failed)
 }
 
-/// A command's outcome as text and JSON.
+/// Returns a command's outcome as text and JSON.
 fn told(outcome: &impl crate::outcome::CommandOutcome) -> (String, serde_json::Value) {
     let Rendered { text, json, .. } = Rendered::of(outcome);
     (text, json)
 }
 
 impl Demo<'_> {
-    /// The warehouse, opened anew each time because the demo loses its file in between.
+    /// Returns the warehouse, reopened each time because the demo deletes its file in between.
     fn warehouse(&self) -> Arc<Sqlite> {
         Arc::new(Sqlite::new(&self.dir.join("warehouse.db"), TableName::default()))
     }
@@ -180,7 +181,7 @@ impl Demo<'_> {
 
     async fn lose_the_warehouse(&mut self) -> anyhow::Result<()> {
         let rows = self.rows().await?;
-        self.warehouse().close().await; // one file from now on
+        self.warehouse().close().await; // leaves a single file, without a write-ahead log
         fs::remove_file(self.dir.join("warehouse.db"))?;
         self.outcome.told("Delete the warehouse", &[format!("{rows} rows were deleted with the file")]);
         Ok(())
@@ -201,7 +202,7 @@ impl Demo<'_> {
         Ok(())
     }
 
-    /// Hurts both stores as no command of this toolkit would.
+    /// Damages both stores directly, unlike any command of this program.
     async fn damage(&mut self) -> anyhow::Result<()> {
         let warehouse = self.warehouse();
         let run = async |sql: String| sqlx::query(AssertSqlSafe(sql)).execute(warehouse.pool()).await;
@@ -214,7 +215,7 @@ impl Demo<'_> {
         let changed = run(format!("UPDATE historico_consumo SET peso_medio = peso_medio + 0.001 WHERE {}", of(200, 3)));
         let changed = changed.await?.rows_affected();
         let mut keys: Vec<String> = list_all(&*self.lake, "").await?.into_iter().map(|object| object.key).collect();
-        keys.sort_by_key(|key| Key::parse(key).and_then(|key| key.id)); // away from the rows hurt above
+        keys.sort_by_key(|key| Key::parse(key).and_then(|key| key.id)); // other records than the rows damaged above
         let lake = self.dir.join("lake");
         let hurt: Vec<&String> = keys.iter().skip(300).take(3).collect();
         let [lost, other, broken] = hurt[..] else { anyhow::bail!("the demo lake is too small to damage") };
@@ -230,7 +231,7 @@ impl Demo<'_> {
         Ok(())
     }
 
-    /// Audits, and repairs where it is asked; says whether the audit found nothing.
+    /// Runs an audit, and the repair if requested. Returns true if the audit found nothing.
     async fn audit(&mut self, title: &str, look: AuditMode) -> anyhow::Result<bool> {
         let audit = Audit {
             lake: Arc::clone(&self.lake) as Arc<dyn Lake>,
@@ -269,7 +270,7 @@ impl Demo<'_> {
                 self.outcome.step(title, self.command("reconcile", "--repair both"), told);
             }
             AuditMode::Report => {
-                drop(sink.finish()?); // written to its end
+                drop(sink.finish()?); // flushes the file
                 found.options.command = self.command("reconcile", "");
                 html::write(&self.dir.join("audit.html"), &found)?;
                 let more = format!("--report {0}/audit.html --drift {0}/drift.ndjson", self.dir.display());
@@ -279,7 +280,7 @@ impl Demo<'_> {
         Ok(clean)
     }
 
-    /// What repair may not do, a person does: the cut object goes out of the way.
+    /// Moves the truncated object out of the lake, which repair must not do.
     async fn move_unreadable_object(&mut self) -> anyhow::Result<()> {
         let mut moved = Vec::new();
         for object in list_all(&*self.lake, "").await? {

@@ -1,46 +1,46 @@
-//! Result of the demo: its steps, each with the outcome of the command it ran.
+//! Result of the demo: its steps, each with the outcome of its command.
 
 use serde::{Deserialize, Serialize};
 
 use crate::outcome::Exit;
 
-/// One step of the story.
+/// One step of the demo.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Step {
     /// What was done.
     pub title: String,
-    /// The command that does the same by hand.
+    /// The command that does the same; `None` if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
-    /// The result as text; not in the JSON, which has the outcome.
+    /// The result as text. Not part of the JSON, which contains the outcome.
     #[serde(skip)]
     pub text: String,
-    /// The command's own outcome.
+    /// The outcome of the command.
     pub outcome: serde_json::Value,
 }
 
-/// The whole loop, step by step.
+/// Result of the demo, step by step.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Outcome {
-    /// Where the files are.
+    /// Directory of the files.
     pub dir: String,
-    /// The HTML report of the audit after the damage.
+    /// Path of the HTML report of the audit after the damage.
     pub report: String,
     /// The steps.
     pub steps: Vec<Step>,
     /// Whether lake and warehouse agreed in the end.
     pub clean: bool,
-    /// Time of the whole run.
+    /// Duration of the run, in seconds.
     pub seconds: f64,
 }
 
 impl Outcome {
-    /// Takes a step down that has an outcome of its own.
+    /// Adds a step with the outcome of a command.
     pub fn step(&mut self, title: &str, command: String, (text, outcome): (String, serde_json::Value)) {
         self.steps.push(Step { title: title.into(), command: Some(command), text, outcome });
     }
 
-    /// Takes a step down that is told in lines.
+    /// Adds a step described by lines of text.
     pub fn told(&mut self, title: impl Into<String>, lines: &[String]) {
         let text = lines.iter().map(|line| format!("  {line}\n")).collect();
         self.steps.push(Step { title: title.into(), command: None, text, outcome: serde_json::json!(lines) });
@@ -59,7 +59,7 @@ mod tests {
     use crate::outcome::read_back;
 
     #[test]
-    fn an_outcome_comes_back_from_its_json() {
+    fn an_outcome_survives_a_json_round_trip() {
         let mut outcome =
             Outcome { dir: "d".into(), report: "r".into(), clean: true, seconds: 0.1, ..Outcome::default() };
         outcome.step("Replay", "ruminate replay".into(), ("text".into(), serde_json::json!({ "read": 1 })));

@@ -1,4 +1,4 @@
-//! Text of the demo, as a story.
+//! Text of the demo, step by step.
 
 use std::fmt;
 

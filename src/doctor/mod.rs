@@ -1,7 +1,7 @@
-//! The doctor: does everything that a run needs stand ready? One line a check, and what to do where it fails.
+//! Checks of everything a run needs, one line per check, with suggested fixes.
 //!
-//! Neither store is changed. Whether a store other than AWS honours conditional writes shows only when something is
-//! written: an object beside the lake, which is removed again.
+//! Neither store is changed. Whether a store other than AWS honours conditional writes shows only on writing, so that
+//! check writes an object next to the lake and removes it again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,18 +17,19 @@ mod outcome;
 
 pub use outcome::{Check, CheckStatus, Outcome};
 
-/// AWS refuses requests whose time is off by more than 15 minutes; from here on it is worth a word.
+/// Clock difference above which a warning is shown. AWS rejects requests that are off by more than 15 minutes.
 const SKEW_WARNING: TimeDelta = TimeDelta::seconds(30);
-/// As above: from here on nothing works.
+/// Clock difference above which nothing works.
 const SKEW_LIMIT: TimeDelta = TimeDelta::minutes(15);
 
-/// The check of the lake's conditional writes.
+/// Name of the check of the lake's conditional writes.
 const CONDITIONS: &str = "lake conditional writes";
 
-/// A batch of 1,000 rows with text at its longest comes near 8 MiB; usual ones stay below 512 KiB.
+/// Required `max_allowed_packet` in bytes. Usual batches stay below 512 KiB; 1,000 rows with text of maximum length
+/// approach 8 MiB.
 const PACKET_NEEDED: u64 = 1 << 20;
 
-/// Checks the lake: access, listing, conditional writes (tested unless only to be read), clock.
+/// Checks the lake: access, listing, conditional writes (tested by writing unless `read_only`), clock.
 pub async fn lake(lake: &dyn Lake, now: impl Fn() -> DateTime<Utc>, read_only: bool, outcome: &mut Outcome) {
     let clock = match lake.clock().await {
         Ok(clock) => clock,
@@ -145,7 +146,7 @@ fn describe(schema: &TableSchema) -> String {
     format!("weight columns: {weights}, {keys}")
 }
 
-/// What each command needs; `ALL PRIVILEGES` holds them all.
+/// Checks the privileges that commands need; `ALL PRIVILEGES` includes all.
 fn privileges(grants: &[String], outcome: &mut Outcome) {
     if grants.is_empty() {
         return outcome.add("warehouse privileges", CheckStatus::Skipped, "this warehouse has none");
@@ -174,7 +175,7 @@ fn privileges(grants: &[String], outcome: &mut Outcome) {
     }
 }
 
-/// The privileges that one line of SHOW GRANTS names, whatever it is about.
+/// Returns the privileges in one line of SHOW GRANTS, regardless of its object.
 fn granted(grant: &str) -> Vec<String> {
     let grant = grant.to_uppercase();
     let listed = grant.strip_prefix("GRANT ").and_then(|rest| rest.split_once(" ON ")).map_or("", |(listed, _)| listed);
@@ -230,7 +231,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_clock_that_is_off_is_named() {
+    async fn a_wrong_clock_is_reported() {
         for (minutes, expected) in [(0, CheckStatus::Ok), (5, CheckStatus::Warning), (20, CheckStatus::Failed)] {
             let mut outcome = Outcome::default();
             lake(&Lakes::default(), || Utc::now() + TimeDelta::minutes(minutes), false, &mut outcome).await;
@@ -239,7 +240,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_missing_table_fails_and_says_what_to_do() {
+    async fn a_missing_table_fails_with_a_suggested_fix() {
         let mut outcome = Outcome::default();
         warehouse(&Rows::default(), Utc::now, &mut outcome).await;
         assert_eq!(health(&outcome, "warehouse schema"), CheckStatus::Failed);
@@ -247,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn privileges_are_read_from_grants() {
+    fn privileges_are_parsed_from_grants() {
         let judge = |grant: &str| {
             let mut outcome = Outcome::default();
             privileges(&[grant.to_owned()], &mut outcome);

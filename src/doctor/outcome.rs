@@ -6,29 +6,29 @@ use serde::{Deserialize, Serialize};
 
 use crate::outcome::Exit;
 
-/// How a check ended.
+/// Status of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckStatus {
-    /// As it should be.
+    /// Passed.
     Ok,
-    /// It works, but something is to be known.
+    /// Works, with a caveat.
     Warning,
-    /// It will not work.
+    /// Will not work.
     Failed,
-    /// Not checked, because it was not named or something before it failed.
+    /// Not checked, because it was not requested or an earlier check failed.
     Skipped,
 }
 
-/// One check: a line.
+/// One check.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Check {
-    /// What was checked.
+    /// Name of the check.
     pub name: Cow<'static, str>,
-    /// How it ended.
+    /// Its status.
     #[serde(rename = "health")]
     pub status: CheckStatus,
-    /// What was found, and what to do where it fails.
+    /// What was found, with a suggested fix if it failed.
     pub detail: String,
 }
 
@@ -40,7 +40,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Takes a check down.
+    /// Adds a check.
     pub fn add(&mut self, name: &'static str, health: CheckStatus, detail: impl Into<String>) {
         self.checks.push(Check { name: name.into(), status: health, detail: detail.into() });
     }
@@ -61,7 +61,7 @@ mod tests {
     use crate::outcome::read_back;
 
     #[test]
-    fn an_outcome_comes_back_from_its_json() {
+    fn an_outcome_survives_a_json_round_trip() {
         let mut outcome = Outcome::default();
         outcome.add("lake", CheckStatus::Ok, "there");
         outcome.add("topic", CheckStatus::Failed, "not there");

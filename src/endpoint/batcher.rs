@@ -1,7 +1,8 @@
-//! From requests that arrive one by one to batches for the intake.
+//! Groups requests that arrive one by one into batches for the intake.
 //!
-//! While one batch is taken in, the messages that arrive meanwhile become the next: nobody waits for a batch to fill,
-//! and many requests at once share their rows' statement. What a request brought is taken in even if its sender has gone.
+//! While one batch is processed, the messages that arrive become the next one. No request waits for a batch to fill,
+//! and concurrent requests share a database statement. A received message is processed even if its sender has
+//! disconnected.
 
 use bytes::Bytes;
 use chrono::Utc;
@@ -12,35 +13,35 @@ use crate::process::{Outcome, record_results};
 use crate::progress::Stage;
 use pipeline::intake::{Intake, Verdict};
 
-/// Messages a batch.
+/// Maximum messages per batch.
 const BATCH: usize = 100;
 
 /// A message whose sender waits for its verdict.
 #[derive(Debug)]
 pub(super) struct PendingMessage {
-    /// The id it is reported by.
+    /// The id used in reports.
     pub id: String,
-    /// The message.
+    /// The message body.
     pub body: Bytes,
-    /// Where the verdict goes.
+    /// Channel for the verdict.
     pub answer: oneshot::Sender<Verdict>,
 }
 
-/// Takes waiting messages in, one batch at a time.
+/// Processes waiting messages, one batch at a time.
 #[derive(Debug)]
 pub(super) struct IntakeBatcher {
     pub intake: Intake,
     pub waiting: mpsc::Receiver<PendingMessage>,
-    /// How many messages are still to be taken in; without end where it is `None`.
+    /// Number of messages still to process; `None` if unlimited.
     pub left: Option<u64>,
     pub stage: Stage,
-    /// Set when none is left.
+    /// Cancelled when the message limit is reached.
     pub limit_reached: CancellationToken,
 }
 
 impl IntakeBatcher {
-    /// Works until nobody can bring messages any more, `closing` says so, or all that were asked for are in; those
-    /// still waiting then get no verdict and are told to come again.
+    /// Runs until all senders are gone, `closing` fires, or the message limit is reached. Messages that are still
+    /// waiting then get no verdict, and their senders are asked to retry.
     pub(super) async fn run(mut self, mut closing: oneshot::Receiver<()>) -> Outcome {
         let mut outcome = Outcome { quarantine: self.intake.quarantine_address(), ..Outcome::default() };
         let mut open = true;
@@ -78,7 +79,7 @@ impl IntakeBatcher {
         let verdicts = self.intake.process(bodies, Utc::now()).await;
         record_results(outcome, senders.iter().map(|(id, _)| id.clone()), &verdicts);
         for ((_, answer), verdict) in senders.into_iter().zip(verdicts) {
-            let _ = answer.send(verdict); // its sender may have gone
+            let _ = answer.send(verdict); // the sender may have disconnected
         }
         self.left = self.left.map(|left| left.saturating_sub(count));
         self.stage.add(count);

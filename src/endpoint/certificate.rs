@@ -1,4 +1,4 @@
-//! Signing certificates: what is needed of one, and the few that are kept.
+//! Parsing and caching of SNS signing certificates.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,15 +16,15 @@ use x509_cert::time::Time;
 use super::error::Error;
 use super::fetch::Fetch;
 
-/// Certificates kept; SNS has one a region and changes it about once a year.
+/// Maximum number of cached certificates. SNS has one per region and changes it about once a year.
 const KEPT: usize = 16;
 
-/// How SNS signs.
+/// The signature version of an SNS message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SignatureVersion {
-    /// SHA-1 with RSA: what topics use unless told otherwise.
+    /// RSA with SHA-1, the default of SNS topics.
     One,
-    /// SHA-256 with RSA.
+    /// RSA with SHA-256.
     Two,
 }
 
@@ -37,10 +37,10 @@ impl SignatureVersion {
     }
 }
 
-/// A certificate's public key and the time in which it is good.
+/// The public key of a certificate and its validity period.
 ///
-/// Its chain of issuers is not followed: SNS serves the certificate alone, and the trust in it comes from the https
-/// host it was fetched from, as in AWS's own validators.
+/// Its chain of issuers is not verified: SNS serves the certificate alone, and it is trusted because of the HTTPS host
+/// it was fetched from, as in AWS's own validators.
 #[derive(Debug)]
 pub(super) struct Certificate {
     key: Vec<u8>,
@@ -49,10 +49,11 @@ pub(super) struct Certificate {
 }
 
 impl Certificate {
-    /// Reads a PEM file.
+    /// Parses a PEM file.
     ///
     /// # Errors
-    /// Why it is no certificate.
+    ///
+    /// Returns the reason if it is not a certificate.
     pub(super) fn parse(pem: &[u8]) -> Result<Self, String> {
         let x509 = X509::from_pem(pem).map_err(|e| e.to_string())?;
         let content = x509.tbs_certificate();
@@ -64,23 +65,23 @@ impl Certificate {
         })
     }
 
-    /// Whether it is good at that time.
+    /// Returns true if the certificate is valid at that time.
     pub(super) fn is_good_at(&self, now: DateTime<Utc>) -> bool {
         self.from <= now && now <= self.until
     }
 
-    /// Whether its key made the signature.
+    /// Returns true if the signature was made with the certificate's key.
     pub(super) fn signed(&self, version: SignatureVersion, text: &str, signature: &[u8]) -> bool {
         UnparsedPublicKey::new(version.algorithm(), &self.key).verify(text.as_bytes(), signature).is_ok()
     }
 }
 
-/// The certificates met so far, by address; the oldest goes when there are too many.
+/// Cache of certificates by URL. The oldest is evicted when the cache is full.
 #[derive(Debug)]
 pub(super) struct CertificateCache {
     get: Arc<dyn Fetch>,
     kept: Mutex<VecDeque<(Url, Arc<Certificate>)>>,
-    /// One fetch at a time: the first messages of a topic all name the same certificate.
+    /// Serializes fetches, because the first messages of a topic all name the same certificate.
     fetching: tokio::sync::Mutex<()>,
 }
 
@@ -89,10 +90,11 @@ impl CertificateCache {
         Self { get, kept: Mutex::default(), fetching: tokio::sync::Mutex::default() }
     }
 
-    /// The certificate at an address, which must be believed already.
+    /// Returns the certificate at a URL, which must already be trusted.
     ///
     /// # Errors
-    /// It cannot be fetched now, or is no certificate.
+    ///
+    /// Returns an error if it cannot be fetched now or is not a certificate.
     pub(super) async fn at(&self, url: &Url) -> Result<Arc<Certificate>, Error> {
         if let Some(known) = self.known(url) {
             return Ok(known);

@@ -1,12 +1,12 @@
-//! Why a message is not believed.
+//! Reasons to reject a message.
 
-/// Why a message is not believed.
+/// Why a message is not accepted as sent by SNS.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Error {
-    /// It is not from SNS, or was changed on its way.
+    /// It is not from SNS, or was changed in transit.
     #[error("{0}")]
     Invalid(String),
-    /// It cannot be told now; another try may.
+    /// It cannot be verified now; a retry may succeed.
     #[error("{0}")]
     Unavailable(String),
 }

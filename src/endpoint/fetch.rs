@@ -1,4 +1,4 @@
-//! Fetching what a message points to: a signing certificate, or the address that confirms a subscription.
+//! Fetching the URLs in a message: a signing certificate, or the confirmation of a subscription.
 
 use std::fmt;
 use std::time::Duration;
@@ -15,36 +15,37 @@ use bytes::{Bytes, BytesMut};
 use pipeline::error::with_causes;
 use url::Url;
 
-/// How long a fetch may take, its body included.
+/// Timeout of a fetch, including its body.
 const LONGEST: Duration = Duration::from_secs(10);
-/// The most bytes an answer may have; certificates and confirmations have a few thousand.
+/// Maximum size of a response in bytes; certificates and confirmations have a few thousand.
 const MOST_BYTES: usize = 64 * 1024;
 
-/// What came back.
+/// Response to a fetch.
 #[derive(Debug, Clone)]
 pub struct FetchResponse {
-    /// The HTTP status.
+    /// HTTP status.
     pub status: u16,
-    /// The body.
+    /// Response body.
     pub body: Bytes,
 }
 
-/// Fetches an address by GET; redirects are not followed.
+/// Fetches a URL by GET, without following redirects.
 #[async_trait]
 pub trait Fetch: Send + Sync + fmt::Debug {
-    /// Fetches it.
+    /// Fetches `url`.
     ///
     /// # Errors
-    /// No answer came; another try may help.
+    ///
+    /// Returns an error if there was no response; a retry may succeed.
     async fn get(&self, url: &Url) -> Result<FetchResponse, String>;
 }
 
-/// Over the network, with the AWS clients' own HTTP stack, certificates and proxy variables.
+/// Fetches over the network, with the HTTP stack, root certificates and proxy variables of the AWS clients.
 #[derive(Debug)]
 pub struct HttpsFetcher(Connector);
 
 impl HttpsFetcher {
-    /// A client; loads the system's root certificates.
+    /// Creates a client and loads the system's root certificates.
     pub fn new() -> Self {
         let builder = Connector::builder().tls_provider(Provider::Rustls(CryptoMode::Ring));
         Self(builder.proxy_config(ProxyConfig::from_env()).build())

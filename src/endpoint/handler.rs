@@ -1,4 +1,4 @@
-//! Where requests are answered: is it SNS's, is it wanted, and then: confirm, note, or hand to the intake.
+//! Request handler: checks that a request comes from SNS and an accepted topic, then confirms, records or processes it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -21,13 +21,13 @@ use crate::process::Requests;
 use pipeline::intake::MessageOutcome;
 use pipeline::intake::envelope::Envelope;
 
-/// How long a request waits for its turn before it is told to come again; SNS gives up after 15 seconds.
+/// How long a request waits for a free slot before it is rejected with 503. SNS times out after 15 s.
 const TURN: Duration = Duration::from_secs(10);
 
-/// A message older than this is worth a word; SNS tries for an hour unless its policy says otherwise.
+/// Age above which a message is logged. SNS retries for an hour by default.
 const OLD: TimeDelta = TimeDelta::hours(1);
 
-/// Everything that answering takes.
+/// State shared by all requests.
 #[derive(Debug)]
 pub(super) struct Handler {
     settings: Settings,
@@ -38,7 +38,7 @@ pub(super) struct Handler {
     counts: Mutex<Counts<Requests>>,
 }
 
-/// Answers one request.
+/// Handles one request.
 pub(super) async fn answer(State(handler): State<Arc<Handler>>, request: Request) -> Reply {
     let path = request.uri().path();
     match *request.method() {
@@ -64,12 +64,12 @@ impl Handler {
         }
     }
 
-    /// What came besides messages.
+    /// Returns the counters of requests that are not messages.
     pub(super) fn counts(&self) -> Counts<Requests> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Ends when no request is being answered.
+    /// Returns when no request is in progress.
     pub(super) async fn idle(&self) {
         while self.turns.available_permits() < self.settings.concurrency {
             tokio::time::sleep(LOOK).await;
@@ -161,7 +161,7 @@ impl Handler {
         }
     }
 
-    /// Confirms a subscription; the address has a token in it and is not logged.
+    /// Confirms a subscription. The URL contains a token and is not logged.
     async fn confirm(&self, envelope: &Envelope) -> Result<Reply, Reply> {
         let text = envelope.subscribe_url.as_deref().unwrap_or_default();
         let url = match self.settings.signatures {

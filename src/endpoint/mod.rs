@@ -1,9 +1,20 @@
-//! An HTTP endpoint that SNS can be subscribed to: its deliveries go to the intake, as the Lambda's do.
+//! An HTTP endpoint for SNS subscriptions: deliveries go to the intake, as in the Lambda.
 //!
-//! Owns what stands between the internet and the intake: size, signature, topic, the confirmation of subscriptions, and
-//! the answers by which SNS knows whether to deliver again. `request` reads, `signature` (with `certificate`, `trusted_url`
-//! and [`fetch`]) believes or not, `error` says why not, `handler` decides, `batcher` makes batches. What becomes of a message is the
-//! intake's business; TLS is that of the proxy in front.
+//! This module owns everything between the internet and the intake: size limits, signatures, accepted topics,
+//! confirmation of subscriptions, and the responses that determine whether SNS retries. The intake processes messages;
+//! TLS is left to a proxy in front.
+//!
+//! | file | owns |
+//! | --- | --- |
+//! | `request.rs` | reading a request |
+//! | `signature.rs` | verification of signatures |
+//! | `certificate.rs` | signing certificates |
+//! | `trusted_url.rs` | which URLs are trusted |
+//! | [`fetch`] | fetching a URL |
+//! | `error.rs` | why a message is rejected |
+//! | `handler.rs` | handling of each request |
+//! | `reply.rs` | responses and their status |
+//! | `batcher.rs` | batches for the intake |
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -35,38 +46,38 @@ use batcher::IntakeBatcher;
 use fetch::Fetch;
 use handler::Handler;
 
-/// Requests answered at once unless told otherwise; each may hold a body of 2 MiB.
+/// Default number of concurrent requests; each may hold a body of 2 MiB.
 pub const CONCURRENCY: usize = 64;
 
-/// How often a wish to stop, or idleness, is looked for.
+/// Interval between two checks for cancellation or idleness.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// How long requests in flight may take once a stop is wished for.
+/// How long requests in flight may take after cancellation.
 const DRAIN: Duration = Duration::from_secs(20);
 
-/// How long connections without a request in flight may take to end after that.
+/// How long idle connections may take to close after that.
 const LINGER: Duration = Duration::from_millis(500);
 
-/// Whether senders must prove that they are SNS.
+/// Whether messages must have a valid SNS signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Signatures {
-    /// A message is taken only with a good signature of SNS.
+    /// Accept only messages with a valid SNS signature.
     #[default]
     Verify,
-    /// Anybody is believed, and any address is visited to confirm a subscription: for tests on the own machine.
+    /// Accept unsigned messages and fetch any subscription URL: only for local tests.
     Skip,
 }
 
-/// What an endpoint takes.
+/// Settings of an endpoint.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The topics whose messages are taken; all where it is empty.
+    /// Topics whose messages are accepted; all topics if empty.
     pub topics: Vec<String>,
-    /// Whether senders must prove that they are SNS.
+    /// Whether messages must have a valid SNS signature.
     pub signatures: Signatures,
-    /// After how many messages it stops by itself.
+    /// Number of messages after which the endpoint stops; `None` if unlimited.
     pub max_messages: Option<u64>,
-    /// Requests answered at once, at least one; the others wait for their turn.
+    /// Maximum number of concurrent requests, at least 1; further requests wait.
     pub concurrency: usize,
 }
 
@@ -86,10 +97,11 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// Binds an endpoint to `host:port`; port 0 is any free one.
+    /// Binds an endpoint to `host:port`; port 0 selects any free port.
     ///
     /// # Errors
-    /// The address is none, is taken, or is not this machine's.
+    ///
+    /// Returns an error if the address is invalid, in use, or not of this machine.
     pub async fn bind(address: &str, settings: Settings, get: Arc<dyn Fetch>) -> anyhow::Result<Self> {
         let settings = Settings { concurrency: settings.concurrency.max(1), ..settings };
         let listener = TcpListener::bind(address)
@@ -98,15 +110,16 @@ impl Endpoint {
         Ok(Self { address: listener.local_addr()?, listener, settings, get })
     }
 
-    /// The address it is bound to.
+    /// Returns the address it is bound to.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Answers until a stop is wished for or the messages asked for are in; then what is in flight is finished.
+    /// Handles requests until the run is cancelled or the message limit is reached, and then completes those in flight.
     ///
     /// # Errors
-    /// The network fails, or the counts do not add up.
+    ///
+    /// Returns an error if the network fails or the counts do not add up.
     pub async fn run(self, intake: Intake, progress: &Progress, cancel: &CancellationToken) -> anyhow::Result<Outcome> {
         let started = Instant::now();
         let (bring, waiting) = mpsc::channel(self.settings.concurrency);
@@ -121,7 +134,7 @@ impl Endpoint {
             axum::serve(self.listener, router).with_graceful_shutdown(stop_requested(cancel.clone(), enough.clone()));
         let patience = async {
             stop_requested(cancel.clone(), enough).await;
-            let _ = tokio::time::timeout(DRAIN, handler.idle()).await; // then they are cut
+            let _ = tokio::time::timeout(DRAIN, handler.idle()).await; // the rest is aborted then
             tokio::time::sleep(LINGER).await;
         };
         tokio::select! {
@@ -130,7 +143,7 @@ impl Endpoint {
                 tracing::debug!("connections that bring no request are cut");
             }
         }
-        drop(close); // whatever has been brought is taken in, nothing more is
+        drop(close); // accept no more messages, but process those received
         let mut outcome = gathering.await?;
         outcome.endpoint = Some(handler.counts());
         outcome.seconds = started.elapsed().as_secs_f64();
@@ -139,7 +152,7 @@ impl Endpoint {
     }
 }
 
-/// Ends when somebody wishes to stop or there is enough.
+/// Returns when the run is cancelled or the message limit is reached.
 async fn stop_requested(cancel: CancellationToken, enough: CancellationToken) {
     while !cancel.is_cancelled() && !enough.is_cancelled() {
         tokio::time::sleep(LOOK).await;

@@ -1,19 +1,19 @@
-//! What a request is answered with, and what SNS makes of it.
+//! Responses to requests, and how SNS reacts to them.
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
-/// An answer. SNS drops a message at 4xx and sends it again at 5xx, so that 4xx is only for what no second delivery
-/// can mend, and whatever a store cannot do now, or until somebody mends it, is 503.
+/// A response. SNS drops a message on 4xx and retries it on 5xx. So 4xx is only for what no retry can fix, and any
+/// failure of a store is 503.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Reply {
     /// 200: done.
     Done(&'static str),
-    /// 400: no SNS message.
+    /// 400: not an SNS message.
     NotSns(String),
     /// 403: not from SNS, or not from an accepted topic.
     Forbidden(String),
-    /// 404: nothing to be read here.
+    /// 404: no such path.
     NotFound,
     /// 405: neither POST nor GET.
     BadMethod,
@@ -38,7 +38,8 @@ impl Reply {
         }
     }
 
-    /// What the sender is told, in one line; what a store said is in the log and not for a public endpoint.
+    /// Returns the response text in one line. Error messages of a store are logged, and not sent from a public
+    /// endpoint.
     pub(super) fn text(&self) -> &str {
         match self {
             Self::Done(what) => what,

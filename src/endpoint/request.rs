@@ -1,4 +1,4 @@
-//! A request as SNS makes it: its body, read within limits, and the message in it.
+//! Parsing of an SNS request: its body, read within limits, and the message in it.
 
 use std::time::Duration;
 
@@ -10,25 +10,25 @@ use futures::StreamExt;
 use super::reply::Reply;
 use pipeline::intake::envelope::Envelope;
 
-/// The largest body, in bytes: a message of 256 KiB, each byte of which JSON may write as six, and its envelope.
+/// Maximum size of a body in bytes: a message of 256 KiB, each byte of which JSON may escape as six, and its envelope.
 pub(super) const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
 
-/// How long a body may take to arrive; SNS gives a whole delivery 15 seconds.
+/// How long a body may take to arrive; SNS allows 15 s for a complete delivery.
 const BODY: Duration = Duration::from_secs(15);
 
-/// The most characters of a sender's text that go into logs and outcomes.
+/// Maximum number of characters of a sender's text in logs and outcomes.
 const QUOTED_CHARS: usize = 100;
 
-/// What SNS delivers.
+/// An SNS delivery.
 #[derive(Debug)]
 pub(super) enum Delivery {
-    /// A message in its envelope, signed.
+    /// A signed message in its envelope.
     Enveloped(Box<Envelope>),
-    /// A message alone, as with raw message delivery; nothing of it is signed.
+    /// A raw message (raw message delivery), without a signature.
     Raw {
-        /// The id in its header.
+        /// Message id from the header.
         id: String,
-        /// The topic in its header.
+        /// Topic from the header.
         topic: String,
         /// The message.
         body: Bytes,
@@ -36,10 +36,12 @@ pub(super) enum Delivery {
 }
 
 impl Delivery {
-    /// What a request delivers; the header `x-amz-sns-rawdelivery` decides, and otherwise the body must be an envelope.
+    /// Parses a request. It is a raw delivery if the header `x-amz-sns-rawdelivery` is set; otherwise the body must be
+    /// an envelope.
     ///
     /// # Errors
-    /// It is no SNS message.
+    ///
+    /// Returns an error if it is not an SNS message.
     pub(super) fn of(headers: &HeaderMap, body: Bytes) -> Result<Self, Reply> {
         if text(headers, "x-amz-sns-rawdelivery").eq_ignore_ascii_case("true") {
             let id = printable(text(headers, "x-amz-sns-message-id"));
@@ -55,7 +57,7 @@ impl Delivery {
         Ok(Self::Enveloped(Box::new(envelope)))
     }
 
-    /// The topic it says it is from.
+    /// Returns the topic that the message claims to come from.
     pub(super) fn topic(&self) -> &str {
         match self {
             Self::Enveloped(envelope) => &envelope.topic_arn,
@@ -67,7 +69,8 @@ impl Delivery {
 /// Reads a body.
 ///
 /// # Errors
-/// It is too large, too slow, or broke off.
+///
+/// Returns an error if it is too large, too slow, or incomplete.
 pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Reply> {
     let announced = text(headers, header::CONTENT_LENGTH.as_str()).parse::<usize>().unwrap_or(0);
     if announced > MAX_BODY_BYTES {
@@ -94,7 +97,7 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
-/// A sender's text for logs and outcomes: one line, cut.
+/// Returns a sender's text for logs and outcomes: one line, truncated.
 pub(super) fn printable(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(QUOTED_CHARS).collect()
 }

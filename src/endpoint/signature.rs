@@ -1,7 +1,7 @@
-//! Whether SNS signed a message: the string it signs, and the certificate it signs with.
+//! Verification of SNS signatures: the string to sign, and the certificate.
 //!
-//! As described in <https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html>. A good signature
-//! proves that SNS sent the message, not whose topic it comes from: that is for the list of accepted topics.
+//! As described in <https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html>. A valid signature
+//! proves that SNS sent the message, but not which topic it comes from; the list of accepted topics covers that.
 
 use std::sync::Arc;
 
@@ -25,8 +25,9 @@ impl Verifier {
     /// Checks that SNS signed the envelope.
     ///
     /// # Errors
-    /// It did not, or it cannot be told now. A certificate that is not yet or no longer good is met as the second: a
-    /// wrong clock here must not make SNS give a message up.
+    ///
+    /// Returns [`Error::Invalid`] if SNS did not sign it, and [`Error::Unavailable`] if it cannot be verified now. A
+    /// certificate outside its validity period is unavailable: a wrong local clock must not make SNS drop a message.
     pub(super) async fn verify(&self, envelope: &Envelope, now: DateTime<Utc>) -> Result<(), Error> {
         let version = match required(&envelope.signature_version, "SignatureVersion")? {
             "1" => SignatureVersion::One,
@@ -54,7 +55,7 @@ fn required<'a>(field: &'a Option<String>, name: &str) -> Result<&'a str, Error>
     field.as_deref().ok_or_else(|| Error::Invalid(format!("it has no {name}")))
 }
 
-/// Names and values of the signed fields, a line each, in the order of their names.
+/// Returns the string to sign: names and values of the signed fields, one per line, sorted by name.
 fn string_to_sign(envelope: &Envelope) -> Result<String, Error> {
     let id = required(&envelope.message_id, "MessageId")?;
     let time = required(&envelope.timestamp, "Timestamp")?;

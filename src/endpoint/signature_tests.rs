@@ -1,4 +1,4 @@
-//! Signatures against messages that openssl signed (`tests/sns/make`).
+//! Verification of messages that openssl signed (`tests/sns/make`).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,10 +19,10 @@ const SUBJECT: &str = include_str!("../../tests/sns/notification-2-subject.json"
 const SUBSCRIPTION: &str = include_str!("../../tests/sns/subscription.json");
 const UNSUBSCRIPTION: &str = include_str!("../../tests/sns/unsubscription.json");
 
-/// Status and body, or why no answer came.
+/// Status and body, or the reason for a missing response.
 type Reply = Result<(u16, &'static str), &'static str>;
 
-/// Answers every address alike and counts.
+/// Returns the same response for every URL, and counts requests.
 #[derive(Debug)]
 struct Fixed {
     answer: Reply,
@@ -59,14 +59,14 @@ async fn verified(envelope: &Envelope) -> Result<(), Error> {
 }
 
 #[tokio::test]
-async fn what_sns_signed_is_believed_in_both_versions() {
+async fn messages_signed_by_sns_are_accepted_in_both_versions() {
     for text in [ONE, TWO, SUBJECT, SUBSCRIPTION, UNSUBSCRIPTION] {
         assert_eq!(verified(&envelope(text)).await, Ok(()), "{text}");
     }
 }
 
 #[tokio::test]
-async fn any_change_to_what_is_signed_is_refused() {
+async fn any_change_to_a_signed_field_is_rejected() {
     type Change = fn(&mut Envelope);
     let changes: [(&str, Change); 7] = [
         ("message", |e| e.message = e.message.replace("234.941", "334.941")),
@@ -96,7 +96,7 @@ async fn any_change_to_what_is_signed_is_refused() {
 }
 
 #[tokio::test]
-async fn what_is_missing_or_odd_is_named() {
+async fn missing_and_invalid_fields_are_reported() {
     type Change = fn(&mut Envelope);
     let cases: [(Change, &str); 7] = [
         (|e| e.signature = None, "it has no Signature"),
@@ -115,7 +115,7 @@ async fn what_is_missing_or_odd_is_named() {
 }
 
 #[tokio::test]
-async fn a_certificate_from_elsewhere_is_never_fetched() {
+async fn a_certificate_from_another_host_is_never_fetched() {
     let get = fixed(Ok((200, CERTIFICATE)));
     let mut lured = envelope(TWO);
     lured.signing_cert_url = Some("https://sns.s3-us-west-2.amazonaws.com/mine.pem".into());
@@ -126,7 +126,7 @@ async fn a_certificate_from_elsewhere_is_never_fetched() {
 }
 
 #[tokio::test]
-async fn what_may_pass_is_told_from_what_may_not() {
+async fn transient_and_permanent_errors_are_distinguished() {
     let cases: [(Reply, bool); 5] = [
         (Err("no route"), true),
         (Ok((503, "")), true),
@@ -146,7 +146,7 @@ async fn what_may_pass_is_told_from_what_may_not() {
 }
 
 #[tokio::test]
-async fn a_certificate_is_fetched_once_however_many_ask_and_only_few_are_kept() {
+async fn a_certificate_is_fetched_once_and_the_cache_is_bounded() {
     let get = fixed(Ok((200, CERTIFICATE)));
     let verifier = Verifier::new(get.clone());
     let message = envelope(TWO);

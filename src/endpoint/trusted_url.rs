@@ -1,15 +1,16 @@
-//! Which addresses in a message are believed to be SNS's own.
+//! Which URLs in a message are trusted as SNS's own.
 
 use url::Url;
 
-/// An address that a message names, where it is on a host of SNS.
+/// Parses a URL on an SNS host.
 ///
-/// The host must be `sns.<region>.amazonaws.com` or `….amazonaws.com.cn`, and the region must look like one (`us-east-1`,
-/// `us-gov-west-1`): the looser pattern that is often used lets `sns.s3-us-west-2.amazonaws.com` through, which is a
-/// bucket that anybody may call `sns`.
+/// The host must be `sns.<region>.amazonaws.com` or `….amazonaws.com.cn`, with a valid region name (`us-east-1`,
+/// `us-gov-west-1`). The looser pattern that is often used accepts `sns.s3-us-west-2.amazonaws.com`, an S3 bucket that
+/// anyone can name `sns`.
 ///
 /// # Errors
-/// Why it is not believed.
+///
+/// Returns the reason if the URL is not trusted.
 pub(super) fn parse_sns_url(text: &str) -> Result<Url, String> {
     let url = parse_any_url(text)?;
     if url.scheme() != "https" {
@@ -24,10 +25,11 @@ pub(super) fn parse_sns_url(text: &str) -> Result<Url, String> {
     }
 }
 
-/// The address of a signing certificate: on a host of SNS, a path that ends in `.pem`, nothing after it.
+/// Parses the URL of a signing certificate: on an SNS host, with a path that ends in `.pem` and nothing after it.
 ///
 /// # Errors
-/// Why it is not believed.
+///
+/// Returns the reason if the URL is not trusted.
 pub(super) fn parse_certificate_url(text: &str) -> Result<Url, String> {
     let url = parse_sns_url(text)?;
     if !url.path().ends_with(".pem") || url.query().is_some() || url.fragment().is_some() {
@@ -36,10 +38,11 @@ pub(super) fn parse_certificate_url(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
-/// Any address that can be fetched, for endpoints told to believe everybody.
+/// Parses any HTTP URL, for endpoints that do not verify signatures.
 ///
 /// # Errors
-/// Why it cannot.
+///
+/// Returns the reason if it is not an HTTP URL.
 pub(super) fn parse_any_url(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|e| format!("it is not a URL: {e}"))?;
     if matches!(url.scheme(), "http" | "https") { Ok(url) } else { Err("it is neither http nor https".into()) }
@@ -62,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_hosts_of_sns_are_believed() {
+    fn only_sns_hosts_are_trusted() {
         for good in ["us-east-1.amazonaws.com", "us-gov-west-1.amazonaws.com", "cn-north-1.amazonaws.com.cn"] {
             assert!(
                 parse_certificate_url(&format!("https://sns.{good}/SimpleNotificationService-1a.pem")).is_ok(),

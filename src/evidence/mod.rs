@@ -1,17 +1,17 @@
-//! An audit's evidence: a folder of files that somebody else can check and repeat, with the SHA-256 of each.
+//! Evidence of an audit: a directory of files that others can check and reproduce, with the SHA-256 of each.
 //!
-//! | file | what |
+//! | file | content |
 //! | --- | --- |
-//! | `audit.json` | the outcome: which run, what was asked, of which stores, every count, what was not checked |
-//! | `drift.ndjson`, `drift.csv` | every finding, by kind, id and key; in the CSV a line a field |
-//! | `totals.csv` | per farm, month and numeric column: count, sum, smallest and largest on both sides |
+//! | `audit.json` | the outcome: run, options, stores, every count, what was not checked |
+//! | `drift.ndjson`, `drift.csv` | every finding, by kind, id and key; the CSV has one line per field |
+//! | `totals.csv` | per farm, month and numeric column: count, sum, minimum and maximum on both sides |
 //! | `hashes.csv` | per farm and month: records and hash total on both sides |
 //! | `days.csv` | per farm and day: records, rows, findings |
-//! | `report.html` | the page |
-//! | `SHA256SUMS` | as `sha256sum -c` takes it, written last: without it the evidence is not whole |
+//! | `report.html` | the report |
+//! | `SHA256SUMS` | checksums for `sha256sum -c`, written last: without it the evidence is incomplete |
 //!
-//! The same inputs give the same bytes, but for `audit.json` and `report.html`, which say which run it was, when, and how
-//! long it took.
+//! The same inputs give the same bytes, except in `audit.json` and `report.html`, which contain the run's id, time and
+//! duration.
 
 use std::fs;
 use std::io::{self, BufRead as _, Write};
@@ -26,10 +26,10 @@ use pipeline::hex::hex;
 
 mod tables;
 
-/// The checksums.
+/// Name of the checksum file.
 const SUMS: &str = "SHA256SUMS";
 
-/// A folder that evidence is written into.
+/// A directory of evidence.
 #[derive(Debug)]
 pub struct Evidence {
     dir: PathBuf,
@@ -37,10 +37,11 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// A new folder, or one that is empty: evidence is never mixed with anything.
+    /// Creates the directory, which must be new or empty, so that evidence is never mixed with other files.
     ///
     /// # Errors
-    /// There is something in it, or it cannot be made or written.
+    ///
+    /// Returns an error if it is not empty, or cannot be created or written.
     pub fn begin(dir: &Path) -> anyhow::Result<Self> {
         let shown = dir.display();
         fs::create_dir_all(dir).with_context(|| format!("cannot create --evidence {shown}"))?;
@@ -52,10 +53,12 @@ impl Evidence {
         Ok(Self { dir: dir.to_owned(), sums: Vec::new() })
     }
 
-    /// Writes everything, the report's page included, for any number of findings: they are sorted within the folder.
+    /// Writes all files including the report, for any number of findings: they are sorted on disk within the directory.
     ///
     /// # Errors
-    /// A file cannot be written, or is there already, from another audit into the same folder.
+    ///
+    /// Returns an error if a file cannot be written, or already exists because of a concurrent audit into the same
+    /// directory.
     pub fn write(
         mut self,
         outcome: &Outcome,
@@ -98,7 +101,7 @@ impl Evidence {
     }
 }
 
-/// A file whose checksum is made while it is written.
+/// A file writer that computes the checksum.
 struct HashingWriter {
     file: io::BufWriter<tempfile::NamedTempFile>,
     sum: Sha256,

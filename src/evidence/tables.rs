@@ -1,4 +1,4 @@
-//! The tables of the evidence: findings in their order, totals, days; nothing in them begins like a formula.
+//! Tables of the evidence: findings in a fixed order, totals, days. No cell starts like a formula.
 
 use std::cmp::Ordering;
 use std::io::{self, Write};
@@ -11,10 +11,11 @@ use super::HashingWriter;
 use crate::reconcile::{ColumnTotal, Drift, DriftKind, Outcome};
 use crate::sort::{SortDir, SortOrder, Sorter};
 
-/// Findings sorted in memory at a time; a finding takes about a kilobyte.
+/// Number of findings sorted in memory at a time; a finding takes about 1 KB.
 const RUN: usize = 20_000;
 
-/// A finding in the order of the evidence, which is not that of finding it: objects are read many at once.
+/// A finding in the order of the evidence. The order in which findings occur is not deterministic, because objects are
+/// read concurrently.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct Entry {
     kind: DriftKind,
@@ -121,8 +122,8 @@ fn value(value: &Value) -> String {
     }
 }
 
-/// A text that no spreadsheet takes for a formula: those that begin like one get an apostrophe in front (OWASP, "CSV
-/// injection").
+/// Returns a text that no spreadsheet interprets as a formula: a text that starts like one gets an apostrophe in front
+/// (OWASP, "CSV injection").
 fn cell(text: &str) -> String {
     let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠', '\'']);
     if formula { format!("'{text}") } else { text.to_owned() }

@@ -1,4 +1,4 @@
-//! What evidence is, and what it must never be: mixed, half, out of order, or a formula.
+//! Evidence is complete, in a fixed order, free of formulas, and never mixed with other files.
 
 use super::*;
 use crate::reconcile::DriftKind;
@@ -30,7 +30,7 @@ fn written(dir: &Path) -> Vec<String> {
 }
 
 #[test]
-fn every_file_is_summed_and_a_folder_is_used_once() {
+fn every_file_has_a_checksum_and_a_directory_is_used_once() {
     let home = tempfile::tempdir().unwrap();
     let dir = home.path().join("a/b");
     let names = written(&dir);
@@ -56,9 +56,9 @@ fn every_file_is_summed_and_a_folder_is_used_once() {
     }
 }
 
-/// One table of rules: what the code's own pages say is what the page for users says, line by line.
+/// The tables of rules in the module documentation must equal those in `docs/audit.md`, line by line.
 #[test]
-fn the_page_on_audits_says_what_the_code_says() {
+fn the_audit_page_equals_the_module_documentation() {
     let page = include_str!("../../docs/audit.md");
     let table = |code: &'static str| {
         let docs = code.lines().map_while(|line| line.strip_prefix("//!")).map(str::trim);
@@ -82,7 +82,7 @@ fn the_page_on_audits_says_what_the_code_says() {
 }
 
 #[test]
-fn findings_come_in_one_order_however_they_were_found() {
+fn findings_are_sorted_regardless_of_their_original_order() {
     let home = tempfile::tempdir().unwrap();
     let (outcome, _) = outcome();
     let drift = |n: u32| {
@@ -100,17 +100,17 @@ fn findings_come_in_one_order_however_they_were_found() {
 }
 
 #[test]
-fn evidence_that_was_not_written_to_its_end_has_no_sums() {
+fn incomplete_evidence_has_no_checksums() {
     let home = tempfile::tempdir().unwrap();
     let (outcome, drift) = outcome();
     let findings = drift.into_iter().map(Ok).chain([Err(io::Error::from(io::ErrorKind::StorageFull))]);
     let e = format!("{:#}", Evidence::begin(home.path()).unwrap().write(&outcome, PAGE, findings).unwrap_err());
     assert!(e.contains("drift.ndjson cannot be written") && e.contains("no storage space"), "{e}");
-    assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0, "and nothing half-written");
+    assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0, "no partial file is left");
 }
 
 #[test]
-fn no_cell_begins_like_a_formula() {
+fn no_cell_starts_like_a_formula() {
     let home = tempfile::tempdir().unwrap();
     written(home.path());
     for name in ["drift.csv", "days.csv", "hashes.csv", "totals.csv"] {

@@ -1,4 +1,4 @@
-//! What a thread makes of a few units: their bytes as they are written, and the truth of them. Knows no file.
+//! Encoding of a batch of units in a worker thread: their bytes as written, and their truth. Does not access files.
 
 use std::io;
 
@@ -9,28 +9,28 @@ use crate::herd::{BATCH_PENS, FileStats, FileUnit, LineFormat, TruthTarget};
 use crate::parquet::Group;
 use crate::truth::EncodedLines;
 
-/// Pens a row group of a Parquet file: as few as keep what it says of itself small beside it.
+/// Pens per row group of a Parquet file: the minimum at which the metadata stays small relative to the data.
 const GROUP_PENS: u32 = 8_000;
 
-/// How bytes are put together.
+/// How the bytes of units are combined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Layout {
-    /// A file a unit, whole by itself.
+    /// One complete file per unit.
     Files,
-    /// Units one behind the other, without what a file begins with.
+    /// One stream of units without file headers.
     Stream,
 }
 
-/// How truth is told.
+/// How the truth is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TruthOutput {
     /// Not at all.
     None,
-    /// For a file that is packed so.
+    /// For a file with this compression.
     Compressed(CompressionFormat),
 }
 
-/// How batches are made.
+/// Encoder of batches.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct BatchEncoder<'a> {
     pub plan: &'a GeneratePlan,
@@ -38,25 +38,26 @@ pub(super) struct BatchEncoder<'a> {
     pub tell: TruthOutput,
 }
 
-/// A few units, made.
+/// An encoded batch of units.
 #[derive(Debug, Default)]
 pub(super) struct EncodedBatch {
     /// The bytes of all units.
     pub bytes: Vec<u8>,
-    /// Each unit, where its bytes end, and what it holds. Units of a packed stream all end where the piece ends.
+    /// Each unit with the end of its bytes and its statistics. All units of a compressed stream end at the end of the
+    /// chunk.
     pub units: Vec<(FileUnit, usize, FileStats)>,
-    /// The row group of all units, of a stream of Parquet.
+    /// The row group of all units, for a Parquet stream; `None` otherwise.
     pub group: Option<Group>,
-    /// The truth of them.
+    /// The truth of the units.
     pub truth: EncodedLines,
-    /// Why they could not be made.
+    /// Why encoding failed; `None` if it succeeded.
     pub failed: Option<io::Error>,
     text: Vec<u8>,
     columns: ColumnBuffers,
 }
 
 impl BatchEncoder<'_> {
-    /// Pens a batch.
+    /// Returns the number of pens per batch.
     pub(super) fn pens(&self) -> u32 {
         match (self.plan.form, self.shape) {
             (FileFormat::Parquet, Layout::Stream) => GROUP_PENS,
@@ -64,7 +65,7 @@ impl BatchEncoder<'_> {
         }
     }
 
-    /// Makes these units, in the memory of those before.
+    /// Encodes these units into `batch`, reusing its memory.
     pub(super) fn fill(&self, units: &[FileUnit], batch: &mut EncodedBatch) {
         batch.bytes.clear();
         batch.units.clear();

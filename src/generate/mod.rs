@@ -1,13 +1,14 @@
-//! Synthetic histories as files or as a stream, with the truth beside them. Owns names, forms, not overwriting and no half
-//! files; what is in them is [`crate::herd`]'s.
+//! Synthetic histories as files or as a stream, with a truth file next to them. This module owns file names, formats,
+//! overwrite protection and atomic writes; [`crate::herd`] owns their content.
 //!
 //! | file | owns |
 //! | --- | --- |
-//! | `encode.rs` | what a thread makes of a few units |
+//! | `encode.rs` | encoding of a batch of units in a worker thread |
 //! | `parquet.rs` | readings as Parquet |
 //! | `sink.rs` | directory, file or stdout |
 //! | `checksum_tests.rs` | tests only: SHA-256 of reference sets |
-//! | `truth_file.rs` | the truth file on its way |
+//! | `truth_file.rs` | atomic write of the truth file |
+//! | `outcome.rs` | [`Outcome`], its counters and merging |
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -37,28 +38,28 @@ use truth_file::TruthFileWriter;
 /// What to generate.
 #[derive(Debug, Clone)]
 pub struct GeneratePlan {
-    /// The history.
+    /// The herd.
     pub herd: Herd,
-    /// How much of it.
+    /// The part of it to generate.
     pub part: Part,
-    /// What goes wrong in it.
+    /// Faults to inject.
     pub faults: Faults,
-    /// How readings are written.
+    /// File format.
     pub form: FileFormat,
-    /// How files are packed.
+    /// Compression of the files.
     pub compression: CompressionFormat,
-    /// How many threads make it; as many as there are cores where it is `None`.
+    /// Number of threads; `None` for one per core.
     pub threads: Option<NonZeroUsize>,
-    /// The file that says what was done to every reading.
+    /// Path of the truth file; `None` for none.
     pub truth: Option<PathBuf>,
 }
 
-/// How readings are written.
+/// File format of readings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileFormat {
-    /// A line each.
+    /// One line per reading.
     Lines(LineFormat),
-    /// A row each of a table of typed columns.
+    /// One row per reading, in typed columns.
     Parquet,
 }
 
@@ -75,7 +76,7 @@ impl std::fmt::Display for FileFormat {
 }
 
 impl FileFormat {
-    /// The form of a file whose name ends so.
+    /// Returns the format of a file name extension; `None` if it is unknown.
     pub fn of_ending(ending: &str) -> Option<Self> {
         match ending.to_ascii_lowercase().as_str() {
             "json" | "ndjson" => Some(Self::Lines(LineFormat::Ndjson)),
@@ -85,7 +86,7 @@ impl FileFormat {
         }
     }
 
-    /// The ending of a file's name, without the dot.
+    /// Returns the file name extension, without the dot.
     fn extension(self) -> &'static str {
         match self {
             Self::Lines(format) => format.extension(),
@@ -93,7 +94,7 @@ impl FileFormat {
         }
     }
 
-    /// The word for it on the command line.
+    /// Returns the name on the command line.
     fn name(self) -> &'static str {
         match self {
             Self::Lines(format) => format.name(),
@@ -113,7 +114,7 @@ impl std::str::FromStr for FileFormat {
 }
 
 impl GeneratePlan {
-    /// The whole of a history as NDJSON, with no fault, not packed.
+    /// Creates a plan for the complete history as uncompressed NDJSON, without faults.
     pub fn new(herd: Herd) -> Self {
         Self {
             herd,
@@ -126,10 +127,11 @@ impl GeneratePlan {
         }
     }
 
-    /// Whether it can be written at all.
+    /// Checks that the plan is possible.
     ///
     /// # Errors
-    /// A table of typed columns is to hold what is no reading, or to be packed a second time.
+    ///
+    /// Returns an error if a Parquet file would have to contain invalid readings, or be compressed a second time.
     fn check(&self) -> anyhow::Result<()> {
         if self.form != FileFormat::Parquet {
             return Ok(());
@@ -147,12 +149,12 @@ impl GeneratePlan {
         Ok(())
     }
 
-    /// The name of a farm's file of a day.
+    /// Returns the file name of a farm and day.
     fn name(&self, unit: FileUnit) -> String {
         format!("{}.{}{}", unit.stem(&self.herd), self.form.extension(), self.compression.ending())
     }
 
-    /// The history as flags of `generate`, for the truth file.
+    /// Returns the history as flags of `generate`, for the truth file.
     fn flags(&self) -> std::collections::BTreeMap<String, String> {
         let herd = &self.herd;
         let flags = [
@@ -169,32 +171,33 @@ impl GeneratePlan {
     }
 }
 
-/// Where it goes.
+/// Where the history is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Destination {
-    /// Files in this directory, which is made if need be.
+    /// Files in this directory, which is created if needed.
     Dir(PathBuf),
     /// One file.
     File(PathBuf),
     /// One stream on stdout.
     Stdout,
-    /// Nowhere: only the truth is wanted.
+    /// Nowhere: only the truth file is written.
     Discard,
 }
 
-/// What to do with a file that is there with other content.
+/// What to do with an existing file that has other content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IfExists {
-    /// Leave it alone and stop.
+    /// Leave it unchanged and return an error.
     Fail,
-    /// Put the new one in its place.
+    /// Replace it.
     Replace,
 }
 
-/// Generates the plan's files; blocks.
+/// Generates the files of the plan; blocks.
 ///
 /// # Errors
-/// A file cannot be written, or is there with other content and is to be kept.
+///
+/// Returns an error if a file cannot be written, or exists with other content and must not be replaced.
 pub fn run(
     plan: &GeneratePlan,
     out: Destination,
@@ -231,7 +234,7 @@ pub fn run(
                 return Err(SinkError::Closed);
             }
             let bytes = &batch.bytes[begin..end];
-            // Where a whole day was lost there is no file of it; in a stream its piece may hold others.
+            // If a complete day is missing, there is no file of it. In a stream, its chunk may contain other units.
             if work.shape == Layout::Stream || !stats.is_lost() {
                 let written = sink.write(plan, unit, bytes).inspect_err(|_| outcome.unread = true)?;
                 outcome.count(written, u64::from(!stats.is_lost()), bytes.len());
@@ -270,7 +273,7 @@ fn threads(plan: &GeneratePlan) -> anyhow::Result<Threads> {
     }
 }
 
-/// What was generated, by farms that have a file and the totals of all units.
+/// Fills in the counters, from the farms that have a file and the totals of all units.
 fn describe(outcome: &mut Outcome, plan: &GeneratePlan, total: &FileStats, farms: &[bool]) {
     outcome.have_files((0..).zip(farms).filter(|(_, has_file)| **has_file).map(|(farm, _)| farm).collect());
     outcome.counts[Count::Readings] = total.readings;
@@ -305,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_a_farm_and_day_and_nothing_else_is_left() {
+    fn one_file_per_farm_and_day_and_no_temporary_files() {
         let home = tempfile::tempdir().unwrap();
         let dir = home.path().join("a/b");
         let outcome = generate(plan(1, "duplicate=0.2"), &dir, IfExists::Fail).unwrap();
@@ -325,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_again_changes_nothing_and_another_history_is_refused() {
+    fn a_repeated_run_changes_nothing_and_another_history_is_rejected() {
         let home = tempfile::tempdir().unwrap();
         generate(plan(1, ""), home.path(), IfExists::Fail).unwrap();
         fs::remove_file(home.path().join("FazendaUm_Consumo_20260102.json")).unwrap();
@@ -339,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn who_stops_gets_whole_files_only() {
+    fn a_cancelled_run_leaves_only_complete_files() {
         let home = tempfile::tempdir().unwrap();
         let cancel = CancellationToken::default();
         cancel.cancel();

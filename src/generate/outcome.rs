@@ -1,4 +1,4 @@
-//! Result of `generate`: what was written, and how many readings each fault happened to.
+//! Result of `generate`: what was written, and the number of readings per fault.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,7 +9,7 @@ use super::WriteResult;
 use crate::outcome::{Counts, Exit, counters};
 
 counters! {
-    /// What is counted of a generated history.
+    /// Counters of a generated history.
     pub enum Count {
         Readings: "readings", "readings", Detail, "Lines that stand for a reading, faulty ones included.";
         Farms: "farms", "farms", Detail, "Farms that have a file.";
@@ -20,17 +20,17 @@ counters! {
     }
 }
 
-/// Result of a generated history.
+/// Result of a generate run.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Outcome {
     /// The counters.
     #[serde(flatten)]
     pub counts: Counts<Count>,
-    /// Time of the run.
+    /// Duration of the run, in seconds.
     pub seconds: f64,
-    /// How many readings each kind of fault happened to, all kinds.
+    /// Number of readings per fault, including faults with 0.
     pub faults: BTreeMap<Cow<'static, str>, u64>,
-    /// The directory, `-` for stdout.
+    /// The output directory or file, `-` for stdout.
     pub out: String,
     /// The first day.
     pub start: String,
@@ -39,7 +39,7 @@ pub struct Outcome {
     /// The truth file; `None` if none was requested or the run stopped early.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub truth: Option<TruthSummary>,
-    /// Why it stopped early.
+    /// Why it stopped early; `None` if it completed.
     pub stopped: Option<String>,
     /// Whether the reader of the stream closed it before its end.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -82,20 +82,20 @@ impl From<Vec<(u32, u32)>> for Farms {
 /// Totals of a truth file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TruthSummary {
-    /// The file.
+    /// Path of the truth file.
     pub file: String,
     /// Distinct ids that must be stored.
     pub ids: u64,
-    /// Lines that are no valid reading.
+    /// Lines that are not a valid reading.
     pub quarantined: u64,
-    /// Lines that no topic takes.
+    /// Lines that are too large for a topic.
     pub refused: u64,
     /// Readings that are never delivered.
     pub never: u64,
 }
 
 impl Outcome {
-    /// Counts a file of so many bytes; none in a stream where its complete day is missing.
+    /// Counts a file of `bytes` bytes. `files` is 0 for a unit of a stream whose complete day is missing.
     pub(super) fn count(&mut self, written: WriteResult, files: u64, bytes: usize) {
         self.counts[Count::Files] += files;
         self.counts[Count::Bytes] += bytes as u64;
@@ -155,7 +155,7 @@ mod tests {
     use crate::outcome::{read_back, through_json};
 
     #[test]
-    fn an_outcome_comes_back_from_its_json() {
+    fn an_outcome_survives_a_json_round_trip() {
         let part = Outcome {
             counts: Counts::from([(Count::Readings, 90), (Count::Farms, 2), (Count::Files, 6), (Count::Bytes, 9_000)]),
             carry: Carry { farms: Farms([4, 5].into()) },

@@ -1,4 +1,4 @@
-//! Readings as Parquet: columns made by any thread, put one behind the other as row groups.
+//! Readings as Parquet: columns encoded by any thread, and written as row groups.
 
 use std::io;
 
@@ -11,7 +11,7 @@ use pipeline::record::Column;
 use crate::herd::{FIELDS, Reading, push_whole};
 use crate::parquet::{Buffer, Field, Group, Layout, Times, Writer};
 
-/// Columns of few different values in a row group: a dictionary makes them small.
+/// Columns with few distinct values per row group, which a dictionary makes small.
 const REPEATING: [Column; 5] =
     [Column::IdRaca, Column::Data, Column::QuantidadeAnimais, Column::DiaConfinamento, Column::CodCliente];
 
@@ -19,14 +19,14 @@ const REPEATING: [Column; 5] =
 #[derive(Debug)]
 pub(super) struct ColumnBuffers([Buffer; FIELDS.len()]);
 
-/// Ids are texts as everywhere, though they are digits.
+/// Returns the field of a column. Ids are strings, as in the other formats, although they consist of digits.
 fn field(column: Column) -> Field {
     Field::of(column, Times::Millis)
 }
 
-/// What all files have in common.
+/// Returns the layout of all files.
 fn layout() -> io::Result<Layout> {
-    // What a file says of its columns is kept until its end, so it says it of row groups and not of pages.
+    // Column metadata stays in memory until the end of a file, so statistics are per row group and not per page.
     let mut properties = WriterProperties::builder()
         .set_compression(Compression::SNAPPY)
         .set_statistics_enabled(EnabledStatistics::Chunk)
@@ -37,7 +37,7 @@ fn layout() -> io::Result<Layout> {
     Layout::new("readings", &FIELDS.map(field), properties.build())
 }
 
-/// A file that is being written.
+/// Creates a writer of a file.
 pub(super) fn writer<W: io::Write + Send>(out: W) -> io::Result<Writer<W>> {
     Writer::new(out, layout()?)
 }
@@ -64,7 +64,7 @@ impl ColumnBuffers {
         cliente.push_text(reading.cod_cliente);
     }
 
-    /// Makes a row group of them and begins anew.
+    /// Encodes the readings as a row group and clears the buffers.
     pub(super) fn encode(&mut self) -> io::Result<Group> {
         layout()?.encode(&mut self.0)
     }
@@ -80,7 +80,7 @@ mod tests {
     use crate::herd::{Faults, Herd, LineFormat};
 
     #[test]
-    fn a_table_holds_the_readings_of_the_lines() {
+    fn a_parquet_file_contains_the_readings_of_the_lines() {
         let herd = Herd::try_new(2, 30, 4, NaiveDate::from_ymd_opt(2026, 1, 1).unwrap(), 1).unwrap();
         let faults =
             Faults::parse("duplicate=0.1,corrected=0.1,unknown_farm=0.1,zero=0.1,missing=0.1,late=0.2").unwrap();

@@ -1,4 +1,4 @@
-//! The truth file on its way: under a temporary name until it is whole, packed as its name says.
+//! Atomic write of the truth file: under a temporary name until it is complete, and compressed according to its name.
 
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
@@ -37,7 +37,7 @@ impl TruthFileWriter {
         self.writer.write_lines(lines).with_context(|| format!("cannot write the truth to {}", self.path.display()))
     }
 
-    /// Gives it its name.
+    /// Completes the file and renames it to its final name.
     pub(super) fn finish(self, existing: IfExists) -> anyhow::Result<TruthSummary> {
         let (totals, out) = self.writer.finish().with_context(|| self.path.display().to_string())?;
         put(out.into_inner().map_err(|e| e.into_error())?, &self.path, existing)?;

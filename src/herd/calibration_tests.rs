@@ -1,5 +1,5 @@
-//! Tests only: does a herd look like the real ones, and does it live? Owns the comparison with the real figures (DESIGN.md §2) and
-//! with the other sources (ANCHORS.md); the constants that make it so are in `lot` and the files beside it.
+//! Tests that a herd matches the real data in its aggregates and over time: the real figures (DESIGN.md §2) and the
+//! other sources (ANCHORS.md). The calibrated constants are in `lot.rs` and the files next to it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -66,14 +66,14 @@ fn assert_like_real(means: &Means, tolerance: f64) {
     }
 }
 
-/// Farms and pens that have about 228 lots on feed: 250 pens, 91 % of them reporting.
+/// Numbers of farms and pens with about 228 lots on feed: 250 pens, 91 % of which report.
 const SHAPES: [(u32, u32); 4] = [(1, 250), (5, 50), (50, 5), (250, 1)];
 
 #[test]
-fn any_228_lots_on_any_four_days_look_like_the_real_ones_from_the_first_day_on() {
+fn any_228_lots_on_any_four_days_match_the_real_means() {
     for seed in 0..25 {
         for (farms, lots) in SHAPES {
-            // Not the first of a month, which might be a New Year.
+            // Not the first of a month, which may be January 1.
             let start = NaiveDate::from_ymd_opt(2015 + seed as i32, 1 + seed as u32 % 12, 5).unwrap();
             let means = means(&Herd::try_new(farms, lots, 4, start, seed).unwrap());
             assert!((850.0..=970.0).contains(&means.readings), "{means:?}");
@@ -83,7 +83,7 @@ fn any_228_lots_on_any_four_days_look_like_the_real_ones_from_the_first_day_on()
 }
 
 #[test]
-fn a_large_herd_over_two_years_comes_closer_still() {
+fn a_large_herd_over_two_years_matches_the_real_means_closely() {
     let start = NaiveDate::from_ymd_opt(2023, 1, 1).unwrap();
     assert_like_real(&means(&Herd::try_new(4, 100, 730, start, 8).unwrap()), 0.025);
 }
@@ -109,7 +109,7 @@ fn values_stay_within_the_real_ranges() {
 }
 
 #[test]
-fn the_intake_takes_every_faultless_reading_as_it_is() {
+fn the_intake_accepts_every_faultless_reading_unchanged() {
     let herd = herd(3, 60, 400);
     let (mut line, mut readings) = (Vec::new(), 0);
     visit(&herd, |reading| {
@@ -129,7 +129,7 @@ fn herd(farms: u32, lots: u32, days: u32) -> Herd {
     Herd::try_new(farms, lots, days, NaiveDate::from_ymd_opt(2023, 1, 1).unwrap(), 5).unwrap()
 }
 
-/// The readings of every lot, day by day.
+/// Returns the readings of each lot, in order of their days.
 fn lives(herd: &Herd) -> Vec<Vec<Reading<'static>>> {
     let mut lots: BTreeMap<u64, Vec<Reading<'static>>> = BTreeMap::new();
     visit(herd, |reading| {
@@ -138,8 +138,8 @@ fn lives(herd: &Herd) -> Vec<Vec<Reading<'static>>> {
     lots.into_values().collect()
 }
 
-/// Each day's intake against the mean of the 41 days around it, and the day: what is left once its slow change is taken out. Of lots
-/// that are adapted and well again; none around a New Year, which is no ordinary day.
+/// Returns the date of each day and its intake relative to the mean of the 41 days around it, which removes the slow
+/// trend. `None` before day 60, while lots adapt or may be ill, and around January 1.
 fn off_trend(life: &[Reading<'_>]) -> Vec<Option<(NaiveDate, f64)>> {
     let off = |days: &[Reading<'_>]| {
         let ordinary = days[0].dia_confinamento >= 60 && days.iter().all(|day| day.data.ordinal() > 1);
@@ -150,7 +150,7 @@ fn off_trend(life: &[Reading<'_>]) -> Vec<Option<(NaiveDate, f64)>> {
 }
 
 #[test]
-fn the_day_to_day_variation_seen_in_readings_is_that_of_pens() {
+fn readings_have_the_day_to_day_variation_of_real_pens() {
     let (mut squares, mut products, mut count) = (0.0, 0.0, 0.0);
     for life in lives(&herd(8, 60, 730)) {
         for pair in off_trend(&life).windows(2) {
@@ -167,7 +167,7 @@ fn the_day_to_day_variation_seen_in_readings_is_that_of_pens() {
 }
 
 #[test]
-fn weekends_rain_and_stops_of_the_mill_show_in_the_intake_of_all_lots_of_a_farm() {
+fn weekends_rain_and_mill_stops_affect_all_lots_of_a_farm() {
     let herd = herd(8, 60, 730);
     let mean = |days: &[(usize, NaiveDate, f64)], which: &dyn Fn(usize, NaiveDate) -> bool| {
         let some: Vec<f64> = days.iter().filter(|day| which(day.0, day.1)).map(|day| day.2).collect();
@@ -202,7 +202,7 @@ fn weekends_rain_and_stops_of_the_mill_show_in_the_intake_of_all_lots_of_a_farm(
     let rain = mean(&days, &|farm, data| wet_half(data) && hard(farm, data))
         - mean(&days, &|farm, data| wet_half(data) && dry(farm, data));
     assert!((-0.14..-0.09).contains(&rain), "{rain}");
-    // Of another farm, the same days show nothing: weather and stops are each farm's own.
+    // The same days of another farm show no effect: weather and stops are specific to each farm.
     let elsewhere = mean(&days, &|farm, data| still((farm + 1) % 8, data)) - mean(&days, &|_, _| true);
     assert!(elsewhere.abs() < 0.02, "{elsewhere}");
 }
@@ -216,7 +216,7 @@ fn intake_climbs_for_two_to_three_weeks_and_then_rises_slowly() {
         *count += 1.0;
     });
     let share = |day: usize| by_day[day - 1..=day + 1].iter().map(|(sum, count)| sum / count / 3.0).sum::<f64>();
-    // Of the weight on that day, so that growth does not hide when the climb ends.
+    // Relative to the weight on that day, so that growth does not hide the end of the climb.
     let peak = share(21);
     assert!((0.78..0.90).contains(&(share(8) / peak)), "{}", share(8) / peak);
     assert!((0.97..1.02).contains(&(share(18) / peak)), "{}", share(18) / peak);
@@ -224,7 +224,7 @@ fn intake_climbs_for_two_to_three_weeks_and_then_rises_slowly() {
 }
 
 #[test]
-fn weight_rises_evenly_and_steps_five_times_at_most() {
+fn weight_rises_evenly_with_at_most_five_steps() {
     let mut steps_down = 0;
     for life in lives(&herd(3, 60, 400)) {
         let gain = |day: &Reading<'_>| (day.peso_medio_g - day.peso_entrada_g) / day.dia_confinamento as i32;
@@ -243,7 +243,7 @@ fn weight_rises_evenly_and_steps_five_times_at_most() {
 }
 
 #[test]
-fn a_lot_keeps_its_name_breed_and_entry_weight_loses_few_animals_and_changes_pens_seldom() {
+fn a_lot_keeps_its_identity_loses_few_animals_and_rarely_changes_pens() {
     let lives = lives(&herd(3, 100, 800));
     let (mut entered, mut left, mut moved) = (0, 0, 0);
     // Lots seen from their first reading to their last.
@@ -261,18 +261,18 @@ fn a_lot_keeps_its_name_breed_and_entry_weight_loses_few_animals_and_changes_pen
         moved += u32::from(life.windows(2).any(|pair| pair[1].id_curral != pair[0].id_curral));
     }
     let dead = f64::from(entered - left) / f64::from(entered);
-    // Of 1.5 in a hundred, a few die before the first reading.
+    // Of the 1.5 %, some die before the first reading.
     assert!((0.0120..0.0165).contains(&dead), "{dead}");
     let moved = f64::from(moved) / whole.len() as f64;
     assert!((0.2..0.45).contains(&moved), "{moved}");
 }
 
 #[test]
-fn on_new_year_eight_lots_in_thirteen_of_those_that_can_read_half_as_much_again() {
+fn on_new_year_eight_of_thirteen_lots_read_about_half_more() {
     let (mut ratios, mut at_the_bound, mut readings) = (Vec::new(), 0, 0);
     for life in lives(&herd(20, 200, 4)).iter().filter(|life| life.len() == 4) {
         let after = life[1..].iter().map(|day| f64::from(day.consumo_real_mg)).sum::<f64>() / 3.0;
-        // Whatever the day, 1.9 times as much is below the largest real reading.
+        // Even 1.9 times as much stays below the largest real reading.
         if (5e6..10e6).contains(&after) {
             ratios.push(f64::from(life[0].consumo_real_mg) / after);
         }
@@ -285,7 +285,7 @@ fn on_new_year_eight_lots_in_thirteen_of_those_that_can_read_half_as_much_again(
 }
 
 #[test]
-fn a_young_lot_gains_what_real_ones_gain_a_day() {
+fn a_young_lot_has_the_daily_gain_of_real_ones() {
     let (mut gain, mut count) = (0.0, 0.0);
     visit(&herd(2, 200, 30), |reading| {
         if (24..=106).contains(&reading.dia_confinamento) {
@@ -294,12 +294,12 @@ fn a_young_lot_gains_what_real_ones_gain_a_day() {
             count += 1.0;
         }
     });
-    // The 48 readings of that age in the real files: 1.80 kg/day since entry, on average.
+    // Mean of the 48 real readings of that age: 1.80 kg/day since entry.
     assert!((gain / count / 1.80 - 1.0).abs() < 0.03, "{}", gain / count);
 }
 
 #[test]
-fn days_read_backwards_are_the_same_days() {
+fn days_generated_in_reverse_order_are_the_same() {
     let herd = herd(3, 25, 120);
     let written = |unit| {
         let mut out = Vec::new();

@@ -1,8 +1,8 @@
-//! What a file holds. Owns carrying out faults, delivering late and out of order, and writing the lines of a unit; leaves which
-//! fault befalls a reading to `faults`, broken lines to `malformed` and the bytes of a line to `encode`.
+//! Content of a file: injects faults, delivers late and out-of-order readings, and writes the lines of a unit. `faults`
+//! chooses the fault of a reading, `malformed` breaks lines, and `encode` formats them.
 //!
-//! A unit is a pure function of herd, faults and its own place. It costs the same on any day: only late readings make
-//! it look back, three days at most.
+//! A unit is a pure function of the herd, the faults, its farm and its day. The cost is the same for any day; only late
+//! readings need earlier days, at most 3 of them.
 
 use super::encode::LineFormat;
 use super::fault::Fault;
@@ -14,54 +14,54 @@ use reorder::ReorderBuffer;
 
 mod reorder;
 
-/// A late reading is this many days late at most.
+/// Maximum delay of a late reading, in days.
 const LATEST_DAYS: u32 = 3;
 
-/// The number that stands for all pens of a farm, where chance is that of a whole day.
+/// Pen number that represents all pens of a farm, for random decisions about a complete day.
 const ALL_PENS: u32 = u32::MAX;
 
-/// The farm that is none of any herd's.
+/// A farm that is in no herd.
 const UNKNOWN_FARM: &str = "FazendaDesconhecida";
 
-/// A reading on its way: what it truly is, and what is done to it.
+/// A reading to deliver, with its fault.
 #[derive(Debug, Clone, Copy)]
 pub struct Delivery<'a> {
-    /// The reading as the history has it, before the fault.
+    /// The reading as it is in the history, before the fault.
     pub reading: Reading<'a>,
-    /// What goes wrong with it, if anything.
+    /// The fault to inject; `None` if there is none.
     pub fault: Option<InjectedFault>,
     pub(super) rng: KeyedRng,
 }
 
-/// A line that was written, or a reading that gets none.
+/// A written line, or a reading without a line.
 #[derive(Debug, Clone, Copy)]
 pub struct DeliveredLine<'a> {
-    /// The reading as it is delivered; of a malformed line, and of one that is never delivered, as it should have been.
+    /// The reading as delivered. For a malformed line or an undelivered reading, as it should have been.
     pub reading: Reading<'a>,
-    /// What is wrong with this line: of a duplicate the repeat, of a correction what corrects.
+    /// The fault of this line. For a duplicate it is on the repeated line, for a correction on the correcting line.
     pub fault: Option<InjectedFault>,
-    /// Its bytes, line feed included; empty where there is no line, or none is printed.
+    /// The bytes of the line, including its line feed; empty if there is no line or nothing is printed.
     pub bytes: &'a [u8],
 }
 
 impl DeliveredLine<'_> {
-    /// Whether it is delivered at all.
+    /// Returns true if the line is delivered.
     pub fn is_delivered(&self) -> bool {
         !self.fault.is_some_and(|chosen| matches!(chosen.fault, Fault::Missing | Fault::MissingDay))
     }
 }
 
-/// What was written of a unit, or of many.
+/// Statistics of the lines of one or more units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FileStats {
-    /// Lines that stand for a reading: all lines but headers, duplicates and broken ones included.
+    /// Lines that represent a reading: all lines except headers, including duplicates and malformed ones.
     pub readings: u64,
-    /// Readings each kind of fault happened to.
+    /// Number of readings per fault.
     pub faults: FaultCounts,
 }
 
 impl FileStats {
-    /// Whether a file has nothing in it because its whole day is missing: there is no such file then.
+    /// Returns true if the file is empty because its complete day is missing. Such a file does not exist.
     pub fn is_lost(&self) -> bool {
         self.readings == 0 && self.faults.get(Fault::MissingDay) > 0
     }
@@ -75,11 +75,12 @@ impl std::ops::AddAssign for FileStats {
 }
 
 impl Herd {
-    /// Hands over what becomes of the readings that a file holds or should hold: first those of its day by pen, then the
-    /// late ones of the days before, oldest first.
+    /// Passes the readings that a file contains, or should contain, to `each`: first those of its day by pen, then the
+    /// late ones of earlier days, oldest first.
     ///
-    /// Every reading of the history is handed over once, by exactly one unit; those never delivered by that of their own
-    /// day. On the last day nothing can be late any more: it takes all late readings that are left, and its own are in time.
+    /// Every reading of the history is passed once, by exactly one unit; undelivered readings by the unit of their own
+    /// day. On the last day nothing can be delayed further, so it contains all remaining late readings, and its own are
+    /// in time.
     pub fn deliveries(&self, unit: FileUnit, faults: &Faults, mut each: impl FnMut(Delivery<'_>)) {
         let farm = Farm::new(self, unit.farm);
         if self.loses_day(&farm, unit.day, faults) {
@@ -113,7 +114,7 @@ impl Herd {
         let unix_day = self.unix_day(unit.day);
         let today = farm.day(unix_day, self.date(unit.day));
         if !faults.happen() {
-            let rng = farm.delivery_chance(ALL_PENS, unix_day); // nobody asks it
+            let rng = farm.delivery_chance(ALL_PENS, unix_day); // not used
             let readings = (0..self.lots).filter_map(|pen| today.reading(pen));
             return readings.for_each(|reading| each(Delivery { reading, fault: None, rng }));
         }
@@ -166,13 +167,13 @@ impl Herd {
         day + 1 >= self.days
     }
 
-    /// Appends a whole file to `out`, header included if the format has one, and says what it holds.
+    /// Appends a complete file to `out`, including the header of the format, and returns its statistics.
     pub fn write_unit(&self, unit: FileUnit, format: LineFormat, faults: &Faults, out: &mut Vec<u8>) -> FileStats {
         out.extend_from_slice(format.header());
         self.write_lines(unit, format, faults, out, |_| {})
     }
 
-    /// Appends the lines of a file, without the header, and hands over each as it was written, and each reading that gets none.
+    /// Appends the lines of a file without the header. Passes each line, and each reading without a line, to `each`.
     pub fn write_lines(
         &self,
         unit: FileUnit,
@@ -184,7 +185,7 @@ impl Herd {
         self.each_line(unit, Some(format), faults, out, each)
     }
 
-    /// As [`Herd::write_lines`], but nothing is printed: the readings are for a form that has no lines.
+    /// Like [`Herd::write_lines`], but prints nothing, for formats without lines.
     pub fn each_reading(&self, unit: FileUnit, faults: &Faults, each: impl FnMut(&DeliveredLine<'_>)) -> FileStats {
         self.each_line(unit, None, faults, &mut Vec::new(), each)
     }
@@ -216,8 +217,8 @@ impl Delivery<'_> {
         Self { fault: None, ..self }
     }
 
-    /// Appends the lines the file gets for it in this format, none, one or two, and hands each over; where there is none, the
-    /// reading.
+    /// Appends the 0 to 2 lines of this reading in the given format, and passes each to `each`; without a line, the
+    /// reading alone.
     fn write(&self, format: Option<LineFormat>, out: &mut Vec<u8>, each: &mut impl FnMut(&DeliveredLine<'_>)) {
         let (reading, fault) = (self.reading, self.fault);
         let mut line = |reading: Reading<'_>, fault: Option<InjectedFault>| {
@@ -246,7 +247,8 @@ impl Delivery<'_> {
         }
     }
 
-    /// The reading as it was first, wrongly, delivered: an eighth too much, as feed left from the day before does.
+    /// Returns the first, wrong reading of a correction: an eighth too much, as if the feed left from the day before
+    /// was counted.
     fn wrong_intake(&self) -> Reading<'_> {
         let eaten = self.reading.consumo_real_mg;
         Reading { consumo_real_mg: eaten + eaten / 8, ..self.reading }

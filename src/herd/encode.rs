@@ -1,8 +1,8 @@
-//! A reading as bytes: NDJSON and CSV as the farms deliver them. Owns field order and quoting; leaves the spelling of
-//! numbers to `format_digits`, files and streams to others.
+//! Encoding of readings as NDJSON and CSV, as farms deliver them: field order and quoting. `format_digits` formats
+//! numbers; files and streams are left to the callers.
 //!
-//! Nothing here needs escaping: ids are digits, names are ASCII letters. Numbers are printed from whole grams and
-//! milligrams with trailing zeros cut, so the bytes are the same everywhere.
+//! Nothing needs escaping: ids are digits, names are ASCII letters. Numbers are formatted from whole grams and
+//! milligrams without trailing zeros, so the bytes are the same on every platform.
 
 use std::fmt;
 use std::str::FromStr;
@@ -17,7 +17,7 @@ use super::{Error, Reading};
 /// The fields of a reading, in the order of the real files.
 pub const FIELDS: [Column; Column::REQUIRED.len()] = Column::REQUIRED;
 
-/// Their names; the header of a CSV file.
+/// The names of the fields, which are the header of a CSV file.
 pub const COLUMNS: [&str; FIELDS.len()] = {
     let (mut names, mut at) = ([""; FIELDS.len()], 0);
     while at < FIELDS.len() {
@@ -29,21 +29,21 @@ pub const COLUMNS: [&str; FIELDS.len()] = {
 
 static CSV_HEADER: LazyLock<String> = LazyLock::new(|| format!("{}\n", COLUMNS.join(",")));
 
-/// Bytes that a line of NDJSON takes at most, but for a farm of a very long name.
+/// Maximum size of an NDJSON line in bytes, unless the farm has a very long name.
 const LINE_BYTES: usize = 320;
 
-/// How readings are written.
+/// Line format of readings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum LineFormat {
-    /// One JSON object a line, as the real farms deliver; files end in `.json`.
+    /// One JSON object per line, as real farms deliver; files end in `.json`.
     #[default]
     Ndjson,
-    /// A header, then ten fields a line without quotes; files end in `.csv`.
+    /// A header, then ten fields per line without quotes; files end in `.csv`.
     Csv,
 }
 
 impl LineFormat {
-    /// The ending of a file's name, without the dot.
+    /// Returns the file name extension, without the dot.
     pub fn extension(self) -> &'static str {
         match self {
             Self::Ndjson => "json",
@@ -51,7 +51,7 @@ impl LineFormat {
         }
     }
 
-    /// The word for it on the command line.
+    /// Returns the name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Ndjson => "ndjson",
@@ -59,9 +59,10 @@ impl LineFormat {
         }
     }
 
-    /// What every file of this format begins with, line feed included; empty for NDJSON.
+    /// Returns the header of a file in this format, including its line feed; empty for NDJSON.
     ///
-    /// Who joins several units into one stream keeps the first header and cuts this many bytes off the others.
+    /// A caller that joins several units into one stream keeps the first header and removes as many bytes from the
+    /// others.
     pub fn header(self) -> &'static [u8] {
         match self {
             Self::Ndjson => b"",
@@ -86,7 +87,7 @@ impl FromStr for LineFormat {
 }
 
 impl Reading<'_> {
-    /// Appends the reading as one line, line feed included; about 270 bytes of NDJSON or 120 of CSV.
+    /// Appends the reading as one line, including its line feed: about 270 bytes of NDJSON or 120 of CSV.
     pub fn write(&self, format: LineFormat, out: &mut Vec<u8>) {
         match format {
             LineFormat::Ndjson => self.write_json(out),
@@ -176,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reading_is_printed_byte_for_byte_as_the_farms_print_it() {
+    fn a_reading_equals_the_line_of_a_real_farm() {
         let expected = concat!(
             r#"{"id_curral":"25994051003275","id_raca":"28551700000020","id_lote":"73578741015010","peso_entrada":234.941,"#,
             r#""peso_medio":360.341,"data":"2023-01-01 00:00:00 UTC","quantidade_animais":"51","dia_confinamento":"66","#,

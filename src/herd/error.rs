@@ -1,4 +1,4 @@
-//! What can be wrong with what a herd is asked for. Owns the messages; each says what would be right.
+//! Errors of invalid herd parameters, each with a message that shows the valid values.
 
 use std::fmt;
 
@@ -7,45 +7,45 @@ use chrono::NaiveDate;
 use super::fault::{Fault, Malformed};
 use super::{MAX_FARMS, MAX_LOTS};
 
-/// Why a herd, a part or a set of faults could not be made from what was asked.
+/// Why a herd, a part or a set of faults is invalid.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Error {
     /// No farms, or more than [`MAX_FARMS`].
     Farms(u32),
-    /// No pens, or more than [`MAX_LOTS`] a farm.
+    /// No pens, or more than [`MAX_LOTS`] per farm.
     Lots(u32),
-    /// A history of no days.
+    /// A history of 0 days.
     NoDays,
     /// A first day before 1970 or after 9999.
     Start(NaiveDate),
-    /// A history that runs past the end of year 9999.
+    /// A history that ends after the year 9999.
     TooManyDays {
-        /// The first day asked for.
+        /// The requested first day.
         start: NaiveDate,
-        /// How many days from there on.
+        /// The requested number of days.
         days: u32,
     },
     /// A part that is not one of 1 to n.
     Part(String),
-    /// A format nobody delivers in.
+    /// An unknown format.
     Format(String),
     /// A fault that is not `kind=rate`.
     FaultSyntax(String),
-    /// A fault that does not exist.
+    /// An unknown fault.
     FaultKind(String),
-    /// A kind of malformed that does not exist.
+    /// An unknown subtype of malformed.
     Malformed(String),
-    /// A fault named twice.
+    /// A fault that is given twice.
     FaultTwice(String),
-    /// A rate that is no number from 0 to 1.
+    /// A rate that is not a number from 0 to 1.
     FaultRate {
-        /// The fault it was given for.
+        /// The fault.
         fault: String,
-        /// The rate as written.
+        /// The rate as given.
         rate: String,
     },
-    /// Rates that add up to more than 1, though a reading has at most one fault.
+    /// Rates that add up to more than 1, although a reading has at most one fault.
     FaultSum(f64),
 }
 

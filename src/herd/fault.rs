@@ -1,28 +1,28 @@
-//! The words for what goes wrong: [`Fault`], and [`Malformed`] for the kinds of broken lines. Owns their names and what must
-//! become of a line; leaves rates and choice to `faults`.
+//! The types of faults, [`Fault`] and [`Malformed`]: their names and expected results. `faults` holds rates and chooses
+//! faults.
 
 use std::fmt;
 
 use crate::truth::Expectation;
 
-/// One way a reading is delivered badly.
+/// One way in which a reading is delivered incorrectly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Fault {
-    /// Its line stands in the file twice; the second one is the fault.
+    /// Its line is in the file twice; the second one is the fault.
     Duplicate,
     /// It is in the file of a day 1 to 3 days later, or of the last day if that comes first.
     Late,
-    /// It stands in its file behind readings that it should precede, up to 20 pens of them.
+    /// It comes after readings that it should precede, at most 20 of them.
     OutOfOrder,
-    /// Nothing of its farm's day is ever delivered.
+    /// No reading of its farm's day is ever delivered.
     MissingDay,
-    /// Its line is no valid reading.
+    /// Its line is not a valid reading.
     Malformed,
-    /// A wrong intake comes first, and right after it a second reading of the same natural key with the true one.
+    /// A wrong intake comes first, followed directly by a second reading of the same natural key with the correct one.
     Corrected,
-    /// It is valid, but has so long a remark that no topic takes it.
+    /// It is valid, but has a remark that makes it too long for a topic.
     Oversized,
-    /// It is valid, but names a farm that is none of the herd's.
+    /// It is valid, but names a farm that is not in the herd.
     UnknownFarm,
     /// It is never delivered.
     Missing,
@@ -31,7 +31,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// All of them, in the order of their counts.
+    /// All faults, in the order of their counts.
     pub const ALL: [Self; 10] = [
         Self::Duplicate,
         Self::Late,
@@ -45,7 +45,7 @@ impl Fault {
         Self::Zero,
     ];
 
-    /// The word for it on the command line, in reports and in truth files.
+    /// Returns the name on the command line, in reports and in truth files.
     pub fn name(self) -> &'static str {
         match self {
             Self::Duplicate => "duplicate",
@@ -61,7 +61,7 @@ impl Fault {
         }
     }
 
-    /// What must become of a line with this fault, or of a reading that has no line because of it.
+    /// Returns the expected result of a line with this fault, or of a reading without a line because of it.
     pub fn expectation(self) -> Expectation {
         match self {
             Self::Duplicate | Self::Late | Self::OutOfOrder | Self::Corrected | Self::UnknownFarm | Self::Zero => {
@@ -75,7 +75,7 @@ impl Fault {
 }
 
 impl Fault {
-    /// Whether its line, if it has one, is a reading that every form of file and every topic can hold.
+    /// Returns true if its line, if any, is a reading that every file format and topic accepts.
     pub fn is_plain_reading(self) -> bool {
         !matches!(self.expectation(), Expectation::Quarantined | Expectation::Oversized)
     }
@@ -87,14 +87,14 @@ impl fmt::Display for Fault {
     }
 }
 
-/// How a line is broken.
+/// How a line is malformed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Malformed {
-    /// It breaks off behind `data`: no JSON, or a CSV row of fewer than ten fields.
+    /// It is truncated after `data`: invalid JSON, or a CSV row of fewer than ten fields.
     Truncated,
-    /// It is noise.
+    /// It is random characters.
     Garbage,
-    /// One of the ten fields is not there.
+    /// One of the ten fields is missing.
     MissingField,
     /// One of the ten fields is `null`, or empty in CSV.
     NullField,
@@ -102,24 +102,24 @@ pub enum Malformed {
     Text,
     /// The mean weight is negative.
     Negative,
-    /// The intake is `NaN`, which no JSON knows.
+    /// The intake is `NaN`, which is invalid in JSON.
     Nan,
-    /// `data` is in day, month, year.
+    /// `data` is in the order day, month, year.
     BadDate,
-    /// `data` is the 30th of February.
+    /// `data` is February 30.
     ImpossibleDate,
-    /// The mean weight has a comma where its point should be.
+    /// The mean weight has a decimal comma.
     DecimalComma,
-    /// There is half an animal more.
+    /// The number of animals has a fraction of one half.
     Fraction,
-    /// The days on feed are more than their column holds.
+    /// The days on feed exceed the range of their column.
     Huge,
     /// The farm has no name.
     EmptyFarm,
 }
 
 impl Malformed {
-    /// All kinds.
+    /// All subtypes.
     pub const ALL: [Self; 13] = [
         Self::Truncated,
         Self::Garbage,
@@ -136,7 +136,7 @@ impl Malformed {
         Self::EmptyFarm,
     ];
 
-    /// The word for it behind `malformed.` on the command line, and in truth files.
+    /// Returns the name after `malformed.` on the command line, and in truth files.
     pub fn name(self) -> &'static str {
         match self {
             Self::Truncated => "truncated",

@@ -1,5 +1,5 @@
-//! What goes wrong between a lot and its file, and how often. Owns how faults are read, their rates and the choice for a
-//! reading; leaves the words to `fault`, carrying them out to `delivery` and how a line is broken to `malformed`.
+//! Fault rates: parsing, and choosing the fault of a reading. `fault` holds the names, `delivery` injects faults, and
+//! `malformed` breaks lines.
 
 use std::fmt;
 use std::str::FromStr;
@@ -24,28 +24,31 @@ impl FromStr for Malformed {
     }
 }
 
-/// How often each fault happens; by default none does.
+/// Rate of each fault; the default is no faults.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Faults {
-    /// Share of readings, 0 to 1, a fault; with `kinds` their sum is at most 1.
+    /// Fraction of readings (0 to 1) per fault. The sum of these and `kinds` is at most 1.
     rates: [f64; Fault::ALL.len()],
-    /// Share of readings, 0 to 1, that are malformed in this one way, beside those malformed in any way.
+    /// Fraction of readings (0 to 1) per subtype of malformed, in addition to the rate of `malformed` itself.
     kinds: [f64; Malformed::ALL.len()],
-    /// The sum of all of them.
+    /// The sum of all rates.
     sum: f64,
 }
 
 impl Faults {
-    /// Nothing goes wrong.
+    /// Returns a configuration without faults.
     pub fn none() -> Self {
         Self::default()
     }
 
-    /// Reads `duplicate=0.01,malformed.text=0.05`: faults and shares of readings (0 to 1), in any order; an empty text is
-    /// no faults. `malformed` is any kind of it, `malformed.KIND` the one.
+    /// Parses faults and their rates in any order, such as `duplicate=0.01,malformed.text=0.05`. A rate is a fraction
+    /// of readings (0 to 1). An empty text means no faults. `malformed` is a random subtype, `malformed.KIND` a
+    /// specific one.
     ///
     /// # Errors
-    /// A fault that is unknown or given twice, a rate that is no number from 0 to 1, or rates that add up to more than 1.
+    ///
+    /// Returns an error if a fault is unknown or given twice, a rate is not a number from 0 to 1, or the rates add up
+    /// to more than 1.
     pub fn parse(text: &str) -> Result<Self, Error> {
         let mut faults = Self::none();
         let mut seen = Vec::new();
@@ -61,7 +64,7 @@ impl Faults {
             seen.push(fault);
         }
         faults.sum = faults.rates.iter().chain(&faults.kinds).sum();
-        // A hair above 1 is how ten tenths add up in binary.
+        // Tolerance for rounding: ten times 0.1 can exceed 1 in binary.
         if faults.sum > 1.0 + 1e-9 {
             return Err(Error::FaultSum(faults.sum));
         }
@@ -78,26 +81,26 @@ impl Faults {
         }
     }
 
-    /// The share of readings a fault happens to, 0 to 1.
+    /// Returns the fraction of readings with that fault, 0 to 1.
     pub fn rate(&self, fault: Fault) -> f64 {
         let kinds = if fault == Fault::Malformed { self.kinds.iter().sum() } else { 0.0 };
         self.rates[fault as usize] + kinds
     }
 
-    /// Whether anything goes wrong at all.
+    /// Returns true if there are any faults.
     pub(super) fn happen(&self) -> bool {
         self.sum > 0.0
     }
 
-    /// Whether nothing of the day to which this chance belongs is delivered.
+    /// Returns true if the day of this random key is not delivered.
     pub(super) fn loses_day(&self, rng: KeyedRng) -> bool {
         share(rng) < self.rates[Fault::MissingDay as usize]
     }
 
-    /// What happens to the reading with this chance, of a day that is delivered: at most one fault.
+    /// Chooses the fault, if any, of the reading with this random key, on a day that is delivered.
     pub(super) fn choose(&self, rng: KeyedRng) -> Option<InjectedFault> {
         let days = self.rates[Fault::MissingDay as usize];
-        // Of the days that are left, so much more often: rates are shares of all readings.
+        // Rates are fractions of all readings, so they are higher among those of delivered days.
         let mut left = share(rng) * (1.0 - days);
         if left >= self.sum - days {
             return None;
@@ -119,17 +122,17 @@ impl Faults {
     }
 }
 
-/// A number from 0 to 1, 1 excluded.
+/// Returns a number from 0 (inclusive) to 1 (exclusive).
 fn share(rng: KeyedRng) -> f64 {
     (rng.bits() >> 11) as f64 / (1u64 << 53) as f64
 }
 
-/// A fault with its kind, where it has several.
+/// A fault with its subtype.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InjectedFault {
     /// The fault.
     pub fault: Fault,
-    /// How a malformed line is malformed.
+    /// How a malformed line is malformed; `None` for other faults.
     pub kind: Option<Malformed>,
 }
 
@@ -148,7 +151,7 @@ impl FromStr for Faults {
 }
 
 impl fmt::Display for Faults {
-    /// The text that [`Faults::parse`] reads; empty without faults.
+    /// Writes the text that [`Faults::parse`] reads; empty without faults.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let words = Fault::ALL.into_iter().map(|fault| (fault.name().to_owned(), self.rates[fault as usize]));
         let kinds = Malformed::ALL.into_iter().map(|kind| (format!("malformed.{kind}"), self.kinds[kind as usize]));
@@ -160,22 +163,22 @@ impl fmt::Display for Faults {
     }
 }
 
-/// How many readings each fault happened to.
+/// Number of readings per fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FaultCounts([u64; Fault::ALL.len()]);
 
 impl FaultCounts {
-    /// How many readings one fault happened to.
+    /// Returns the number of readings with one fault.
     pub fn get(&self, fault: Fault) -> u64 {
         self.0[fault as usize]
     }
 
-    /// Name and count of every fault, also of those that never happened.
+    /// Iterates over name and count of every fault, including those with count 0.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
         Fault::ALL.into_iter().map(|fault| (fault.name(), self.get(fault)))
     }
 
-    /// How many readings had a fault.
+    /// Returns the number of readings with any fault.
     pub fn total(&self) -> u64 {
         self.0.iter().sum()
     }
@@ -198,7 +201,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn faults_print_as_the_text_they_are_read_from() {
+    fn faults_survive_a_text_round_trip() {
         let faults = Faults::parse(" late=0.05, duplicate = 0.01 ,malformed.text=0.5,malformed=0.25,zero=0").unwrap();
         assert_eq!(faults.to_string(), "duplicate=0.01,late=0.05,malformed=0.25,malformed.text=0.5");
         assert_eq!(faults.to_string().parse::<Faults>().unwrap(), faults);
@@ -207,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_meant_is_refused() {
+    fn invalid_faults_are_rejected() {
         let message = |text: &str| Faults::parse(text).unwrap_err().to_string();
         assert!(message("lost=0.1").starts_with("fault \"lost\" is unknown: use one of duplicate, late, out_of_order"));
         assert!(
@@ -223,14 +226,14 @@ mod tests {
     }
 
     #[test]
-    fn rates_of_ten_tenths_are_not_too_many() {
+    fn ten_rates_of_one_tenth_are_valid() {
         let all = Fault::ALL.map(|fault| format!("{fault}=0.1")).join(",");
         let all = Faults::parse(&all).unwrap();
         assert!((0..1_000u64).all(|n| all.choose(KeyedRng::new(n)).is_some()));
     }
 
     #[test]
-    fn every_kind_of_malformed_comes_about_as_often_as_any_other() {
+    fn all_subtypes_of_malformed_are_equally_frequent() {
         let faults = Faults::parse("malformed=1").unwrap();
         let mut counts = [0; Malformed::ALL.len()];
         for n in 0..13_000_u64 {

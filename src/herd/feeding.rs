@@ -1,42 +1,43 @@
-//! Feeding on a farm: the week, days on which the feed mill stands still, and the New Year. Owns what they do to intake; leaves rain to
-//! `weather` and what a lot would eat to `lot`.
+//! Feeding on a farm: days of the week, stops of the feed mill, and New Year, with their effect on intake. `weather`
+//! owns rain, `lot` the expected intake of a lot.
 //!
-//! No source gives figures for the first two: they are assumptions, small enough to leave the measured variation of pens as it is.
-//! The New Year is measured, on the one that the real files have.
+//! No source has figures for weekdays and stops. These are assumptions, small enough to keep the measured variation of
+//! pens. The New Year effect is measured, on the one in the real files.
 
 use chrono::{Datelike, NaiveDate};
 
 use super::random::KeyedRng;
 
-/// Intake as a share of an ordinary day's, Monday to Sunday (assumption: fewer hands feed less at the weekend).
+/// Intake as a fraction of an ordinary day's, Monday to Sunday (assumption: fewer staff feed less at weekends).
 const WEEK: [f64; 7] = [1.0, 1.0, 1.0, 1.0, 1.0, 0.98, 0.96];
 
-/// One stop of the mill falls into every so many days of a farm: six a year (assumption).
+/// The mill of a farm stops once in each interval of this many days: 6 times per year (assumption).
 const STOP_EVERY_DAYS: u32 = 61;
 
-/// Of 4 stops, how many last two days; the others last one (assumption).
+/// Number of stops out of 4 that last 2 days; the others last 1 day (assumption).
 const LONG_STOPS: u32 = 1;
 
-/// Intake on a day without the mill, from what is left in bunks and stores, and on the first day after, as shares of an ordinary
-/// day's (assumptions).
+/// Intake as a fraction of an ordinary day's: on a day without the mill, from feed in bunks and stores, and on the
+/// first day after (assumptions).
 const STOPPED: f64 = 0.85;
 const STARTED: f64 = 1.03;
 
-/// On New Year's Day, so many lots of 13 read so much more than on the days after: of the 13 lots in the real files of 2023, 8 read
-/// 1.49 to 1.71 times as much, 1.55 on average with a deviation of 0.07, and the other five the same.
+/// Fraction of lots that read more on January 1, and the mean and deviation of the factor. In the real files of 2023, 8
+/// of 13 lots read 1.49 to 1.71 times as much as on the days after (mean 1.55, deviation 0.07), and the other 5 the
+/// same.
 const NEW_YEAR_LOTS: (f64, f64) = (8.0, 13.0);
 const NEW_YEAR: (f64, f64) = (1.55, 0.07);
 
-/// What feeding makes of intake on a farm's day.
+/// Effect of feeding on intake, for one farm and day.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Feeding {
-    /// For all lots, as a share of an ordinary day's.
+    /// Intake of all lots as a fraction of an ordinary day's.
     share: f64,
     new_year: bool,
 }
 
 impl Feeding {
-    /// The feeding of a day; `farm` is the chance that belongs to the farm.
+    /// Computes the feeding of a day; `farm` is the random key of the farm.
     pub(super) fn new(farm: KeyedRng, unix_day: u32, data: NaiveDate) -> Self {
         let week = WEEK[data.weekday().num_days_from_monday() as usize];
         let mill = match (stands_still(farm, unix_day), unix_day > 0 && stands_still(farm, unix_day - 1)) {
@@ -47,14 +48,14 @@ impl Feeding {
         Self { share: week * mill, new_year: data.ordinal0() == 0 }
     }
 
-    /// What all lots of the farm get, as a share of an ordinary day's intake.
+    /// Returns the intake of all lots of the farm as a fraction of an ordinary day's.
     #[inline]
     pub(super) fn share(&self) -> f64 {
         self.share
     }
 
-    /// What one lot reads instead where it is New Year and the lot one of those that read more; `lot` is the chance that belongs to
-    /// the lot, none of which is on feed on two New Year's Days.
+    /// Returns the factor of intake on January 1 for a lot that reads more then; `None` for any other lot or day. `lot`
+    /// is the random key of the lot; no lot is on feed on two January 1sts.
     #[inline]
     pub(super) fn new_year(&self, lot: KeyedRng) -> Option<f64> {
         let (lots, of) = NEW_YEAR_LOTS;
@@ -63,7 +64,7 @@ impl Feeding {
     }
 }
 
-/// Whether the mill of a farm stands still on a day.
+/// Returns true if the mill of a farm stands still on that day.
 pub(super) fn stands_still(farm: KeyedRng, unix_day: u32) -> bool {
     let stop = farm.with(b's').with(unix_day / STOP_EVERY_DAYS);
     let length = if stop.with(b'l').between(1, 4) <= LONG_STOPS { 2 } else { 1 };
@@ -90,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn eight_lots_in_thirteen_read_half_as_much_again_on_new_year() {
+    fn eight_of_thirteen_lots_read_about_half_more_on_new_year() {
         let new_year = Feeding::new(KeyedRng::new(1), 19_358, NaiveDate::from_ymd_opt(2023, 1, 1).unwrap());
         let more: Vec<f64> = (0..13_000u64).filter_map(|lot| new_year.new_year(KeyedRng::new(lot))).collect();
         assert!((7_800..8_200).contains(&more.len()), "{}", more.len());

@@ -1,5 +1,5 @@
-//! A file as a farm delivers it: farm × day. Owns the order of files, their split into parts and their names; leaves what is
-//! in them to `delivery` and running many of them to `generate`.
+//! A file as a farm delivers it, farm × day: order, parts and names of files. `delivery` owns their content, `parallel`
+//! runs many of them.
 
 use std::fmt;
 use std::iter::FusedIterator;
@@ -11,26 +11,26 @@ use super::{Error, Herd, LineFormat};
 /// One file: what one farm delivers on one day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FileUnit {
-    /// The farm, counted from 0.
+    /// The farm, from 0.
     pub farm: u32,
-    /// The day of the history, counted from 0.
+    /// The day of the history, from 0.
     pub day: u32,
 }
 
 impl FileUnit {
-    /// The file's name as farms give it: `<CodCliente>_Consumo_<YYYYMMDD>.json`, or `.csv`.
+    /// Returns the file's name as farms give it: `<CodCliente>_Consumo_<YYYYMMDD>.json`, or `.csv`.
     pub fn name(&self, herd: &Herd, format: LineFormat) -> String {
         format!("{}.{}", self.stem(herd), format.extension())
     }
 
-    /// The name without its ending.
+    /// Returns the name without its extension.
     pub fn stem(&self, herd: &Herd) -> String {
         let date = herd.date(self.day).format("%Y%m%d");
         format!("{}_Consumo_{date}", super::cod_cliente(self.farm))
     }
 }
 
-/// One of n slices of a history, counted from 1 as in `2/4`; in order they are the whole.
+/// One of n slices of a history, from 1, such as `2/4`. All parts in order are the complete history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Part {
     index: u32,
@@ -38,18 +38,19 @@ pub struct Part {
 }
 
 impl Part {
-    /// All of it.
+    /// The complete history.
     pub const WHOLE: Self = Self { index: 1, of: 1 };
 
-    /// Whether the whole begins with it.
+    /// Returns true if it is the first part.
     pub fn is_first(self) -> bool {
         self.index == 1
     }
 
-    /// Part `index` of `of`, with `index` from 1 to `of`.
+    /// Creates part `index` of `of`, with `index` from 1 to `of`.
     ///
     /// # Errors
-    /// [`Error::Part`] if it is not.
+    ///
+    /// Returns [`Error::Part`] if `index` is out of range.
     pub fn try_new(index: u32, of: u32) -> Result<Self, Error> {
         if index == 0 || index > of {
             return Err(Error::Part(format!("{index}/{of}")));
@@ -74,7 +75,7 @@ impl FromStr for Part {
     }
 }
 
-/// The files of a herd, or of a part of it: day by day, and each day farm by farm.
+/// Iterator over the files of a herd or a part of it: by day, and within a day by farm.
 #[derive(Debug, Clone)]
 pub struct Files {
     farms: u64,
@@ -86,7 +87,7 @@ impl Iterator for Files {
 
     fn next(&mut self) -> Option<FileUnit> {
         let number = self.left.next()?;
-        // Both fit: Herd::try_new counted farms and days in 32 bits.
+        // Both fit: Herd::try_new limits farms and days to 32 bits.
         Some(FileUnit { farm: (number % self.farms) as u32, day: (number / self.farms) as u32 })
     }
 
@@ -99,22 +100,22 @@ impl Iterator for Files {
 impl FusedIterator for Files {}
 
 impl Files {
-    /// How many files are still to come.
+    /// Returns the number of remaining files.
     pub fn count_left(&self) -> u64 {
         self.left.end - self.left.start
     }
 }
 
 impl Herd {
-    /// All files of the history.
+    /// Returns all files of the history.
     pub fn files(&self) -> Files {
         self.part(Part::WHOLE)
     }
 
-    /// The files of one part: as many as those of any other part, give or take one.
+    /// Returns the files of one part; parts differ by at most one file.
     pub fn part(&self, part: Part) -> Files {
         let files = u128::from(self.farms) * u128::from(self.days);
-        // No more than the number of files, which fits: 32 bits times 32 bits.
+        // At most the number of files, which fits: 32 bits times 32 bits.
         let end = |index: u32| (files * u128::from(index) / u128::from(part.of)) as u64;
         Files { farms: u64::from(self.farms), left: end(part.index - 1)..end(part.index) }
     }
@@ -131,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn files_come_day_by_day_and_are_named_as_farms_name_them() {
+    fn files_are_ordered_by_day_and_named_like_real_ones() {
         let names: Vec<String> = herd().files().take(6).map(|unit| unit.name(&herd(), LineFormat::Ndjson)).collect();
         assert_eq!(names[0], "FazendaUm_Consumo_20240220.json");
         assert_eq!(names[4], "FazendaCinco_Consumo_20240220.json");
@@ -140,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_are_written_as_i_of_n() {
+    fn parts_are_parsed_and_printed_as_i_of_n() {
         assert_eq!("2/4".parse::<Part>(), Part::try_new(2, 4));
         assert_eq!(Part::try_new(2, 4).unwrap().to_string(), "2/4");
         for text in ["0/4", "5/4", "2", "a/b", "0/0", "-1/2"] {

@@ -1,8 +1,8 @@
-//! Numbers and dates as digits. Owns their spelling; leaves where they stand in a line to `print`.
+//! Formatting of numbers and dates as digits; `encode` puts them into lines.
 //!
-//! This is where a generated reading spends its time, so what readings hold has a way of its own: ids of 14 digits, numbers below
-//! 1,000, and decimals with one to three digits before the point are written as arrays of a fixed length. All else takes the
-//! long way and comes out the same.
+//! This is the hot path of generation, so the common values are written as fixed-length arrays: 14-digit ids, numbers
+//! below 1,000, and decimals with one to three digits before the point. All other values take a slower path with the
+//! same result.
 
 use chrono::{Datelike, NaiveDate};
 
@@ -17,7 +17,7 @@ const TWO: [[u8; 2]; 100] = {
     two
 };
 
-/// Appends a whole number.
+/// Appends an integer.
 #[inline]
 pub(crate) fn push_whole(out: &mut Vec<u8>, number: u64) {
     match number {
@@ -43,7 +43,7 @@ fn push_any(out: &mut Vec<u8>, mut number: u64) {
     out.extend_from_slice(&digits[at..]);
 }
 
-/// Appends a number of 10^-PLACES units in its shortest form: 450000 grams are `450`, 9076451 milligrams `9.076451`.
+/// Appends a number of 10^-PLACES units in its shortest form: 450000 g as `450`, 9076451 mg as `9.076451`.
 #[inline]
 pub(super) fn push_decimal<const PLACES: usize>(out: &mut Vec<u8>, number: i32) {
     const { assert!(PLACES.is_multiple_of(3), "digits behind the point are written three at a time") }
@@ -69,7 +69,7 @@ pub(super) fn push_decimal<const PLACES: usize>(out: &mut Vec<u8>, number: i32) 
     }
 }
 
-/// Appends a date of the years 0 to 9999: `2023-01-01`.
+/// Appends a date of the years 0 to 9999, such as `2023-01-01`.
 #[inline]
 pub(super) fn push_date(out: &mut Vec<u8>, date: NaiveDate) {
     let year = date.year().unsigned_abs() % 10_000;
@@ -78,20 +78,20 @@ pub(super) fn push_date(out: &mut Vec<u8>, date: NaiveDate) {
     out.extend_from_slice(&[a, b, c, d, b'-', e, f, b'-', g, h]);
 }
 
-/// Two digits of a number below 100.
+/// Returns the two digits of a number below 100.
 #[inline]
 fn two(number: u32) -> [u8; 2] {
     TWO[(number % 100) as usize]
 }
 
-/// Three digits of a number below 1,000.
+/// Returns the three digits of a number below 1,000.
 #[inline]
 fn three(number: u32) -> [u8; 3] {
     let [b, c] = two(number);
     [b'0' + (number / 100) as u8, b, c]
 }
 
-/// Fourteen digits of a number below 10^14.
+/// Returns the fourteen digits of a number below 10^14.
 #[inline]
 fn fourteen(number: u64) -> [u8; 14] {
     let (high, low) = ((number / 10_000_000) as u32, (number % 10_000_000) as u32);
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_numbers_of_every_length_are_printed_as_the_standard_library_prints_them() {
+    fn integers_of_every_length_equal_those_of_the_standard_library() {
         let powers = (0..20).map(|n| 10u64.pow(n));
         let around = powers.flat_map(|power| [power - 1, power, power + 1, power / 10 * 17]);
         for number in around.chain(0..2_000).chain([u64::MAX, 73_578_741_015_010, 10_000_000_000_009]) {
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn decimals_are_printed_as_the_standard_library_prints_them() {
+    fn decimals_equal_those_of_the_standard_library() {
         for number in (0..20_000_000).step_by(997).chain([9_076_451, 10_000_000, 7_000_010]) {
             assert_eq!(printed(|out| push_decimal::<6>(out, number)), (f64::from(number) / 1e6).to_string());
             assert_eq!(printed(|out| push_decimal::<3>(out, number)), (f64::from(number) / 1e3).to_string());

@@ -1,45 +1,48 @@
-//! Illness and death in a lot. Owns when a lot falls ill, what that does to its intake, and when animals die; leaves the rest of a
-//! lot's life to `lot`.
+//! Illness and death in a lot: when a lot falls ill, the effect on its intake, and when animals die. `lot` owns the
+//! other properties of a lot.
 
 use super::random::KeyedRng;
 
-/// Share of lots that fall ill, and of their animals that do, at least and at most. Together 16 % of all animals: of 14 studies of calves
-/// in North American feedlots most found 15 % to 45 % (Kelly and Janzen, Canadian Veterinary Journal 27, 1986); Brazilian lots are
-/// older, so the lower end. How the 16 % are shared out between lots is an assumption.
+/// Fraction of lots that fall ill, and the minimum and maximum fraction of their animals that do. Together 16 % of all
+/// animals. Of 14 studies of calves in North American feedlots, most found 15 % to 45 % (Kelly and Janzen, Canadian
+/// Veterinary Journal 27, 1986); Brazilian lots are older, hence the lower end. The distribution of the 16 % over lots
+/// is an assumption.
 const ILL_LOTS: f64 = 0.5;
 const ILL_ANIMALS: (f64, f64) = (0.12, 0.52);
 
-/// Days on feed on which an illness begins, most of them early: disease peaks in the first three weeks (Kelly and Janzen).
+/// Range of days on feed on which an illness starts, most of them early: disease peaks in the first three weeks (Kelly
+/// and Janzen).
 const ILL_DAYS: (f64, f64) = (3.0, 45.0);
 
-/// What an ill animal leaves of its feed: calves ate 0.90 % of their weight ill and 1.55 % healthy in the first week (Hutcheson and
-/// Cole, Journal of Animal Science 62, 1986, from memory).
+/// Fraction of its feed that an ill animal leaves: calves ate 0.90 % of their weight ill and 1.55 % healthy in the
+/// first week (Hutcheson and Cole, Journal of Animal Science 62, 1986, from memory).
 const LEFT_BY_ILL: f64 = 0.42;
 
-/// Days until most of the ill animals are ill, and until all are well again (assumption).
+/// Days until most of the ill animals are ill, and until all have recovered (assumption).
 const WORST_AFTER: u32 = 3;
 const WELL_AFTER: u32 = 14;
 
-/// Deaths over a stay, as a share of head (anchors: 1.5 % of 15,269 head).
+/// Deaths during a stay as a fraction of head (anchors: 1.5 % of 15,269 head).
 const DEATH_SHARE: f64 = 0.015;
 
-/// A lot has this many chances to lose an animal, each as likely as keeps the share.
+/// Number of independent chances of a lot to lose an animal, with equal probabilities that add up to the death rate.
 pub(super) const DEATH_CHANCES: u32 = 4;
 
-/// Of the deaths in a lot that fell ill, the share that comes with the illness, and on which days after it began (assumptions).
+/// In a lot that fell ill, the fraction of deaths caused by the illness, and on which days after its start they occur
+/// (assumptions).
 const DEATHS_OF_ILLNESS: f64 = 0.6;
 const DEATH_AFTER: (u32, u32) = (2, 21);
 
-/// The health of a lot over its stay.
+/// The health of a lot during its stay.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Health {
     rng: KeyedRng,
-    /// Day on feed on which the lot falls ill, and the share of its animals that do.
+    /// Day on feed on which the lot falls ill, and the fraction of its animals that do; `None` if it stays healthy.
     illness: Option<(u32, f64)>,
 }
 
 impl Health {
-    /// What is in store for a lot; `lot` is the chance that belongs to it.
+    /// Computes the health of a lot from its random key.
     #[inline]
     pub(super) fn new(lot: KeyedRng) -> Self {
         let rng = lot.with(b'i');
@@ -52,7 +55,7 @@ impl Health {
         Self { rng, illness }
     }
 
-    /// What illness leaves of the lot's intake on a day on feed, as a share.
+    /// Returns the factor that illness applies to the lot's intake on a day on feed.
     #[inline]
     pub(super) fn share(&self, day: u32) -> f64 {
         let Some((begin, animals)) = self.illness else { return 1.0 };
@@ -62,7 +65,7 @@ impl Health {
         1.0 - LEFT_BY_ILL * animals * rising.min(falling)
     }
 
-    /// How many of `head` animals have died by a day on feed of a stay of `length` days.
+    /// Returns how many of `head` animals have died by a day on feed, in a stay of `length` days.
     #[inline]
     pub(super) fn deaths(&self, head: u32, day: u32, length: u32) -> u32 {
         let risk = f64::from(head) * DEATH_SHARE / f64::from(DEATH_CHANCES);
@@ -84,7 +87,7 @@ impl Health {
     }
 }
 
-/// The day on feed on which an illness begins, from an evenly spread share: two in three by day 21.
+/// Converts a uniform number into the day on feed on which an illness starts: two thirds by day 21.
 #[inline]
 fn ill_day(share: f64) -> u32 {
     (ILL_DAYS.0 + (ILL_DAYS.1 - ILL_DAYS.0 + 1.0) * share * share) as u32
@@ -102,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn sixteen_animals_in_a_hundred_fall_ill_early_in_their_stay() {
+    fn sixteen_percent_of_animals_fall_ill_early_in_their_stay() {
         let ill: f64 = lots().filter_map(|health| health.illness).map(|(_, animals)| animals).sum();
         assert!((ill / 20_000.0 - 0.16).abs() < 0.005, "{ill}");
         let days: Vec<u32> = lots().filter_map(|health| health.illness).map(|(day, _)| day).collect();
@@ -112,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ill_lot_eats_less_for_two_weeks_and_then_as_before() {
+    fn an_ill_lot_eats_less_for_two_weeks() {
         for health in lots().take(500) {
             let shares: Vec<f64> = (0..=LENGTH).map(|day| health.share(day)).collect();
             let low: Vec<usize> = (0..shares.len()).filter(|&day| shares[day] < 1.0).collect();
@@ -128,12 +131,13 @@ mod tests {
     }
 
     #[test]
-    fn one_and_a_half_animals_in_a_hundred_die_and_more_of_them_where_it_was_ill() {
+    fn one_and_a_half_percent_of_animals_die_with_more_deaths_after_illness() {
         let dead = |day| lots().map(|health| health.deaths(HEAD, day, LENGTH)).sum::<u32>();
         let all = f64::from(dead(LENGTH));
         assert!((all / 20_000.0 / f64::from(HEAD) - 0.015).abs() < 0.0005, "{all}");
         assert_eq!(dead(0), 0);
-        // By day 66 all illness is over: a third of the deaths that have no day of their own, and all of illness.
+        // All illness is over by day 66. By then, a third of the deaths unrelated to illness and all of the related
+        // ones have occurred.
         let early = f64::from(dead(66)) / all;
         assert!((early - (0.3 + 0.7 * 0.32)).abs() < 0.03, "{early}");
     }

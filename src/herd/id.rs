@@ -1,4 +1,5 @@
-//! The id of a reading of a herd, as [`pipeline::record`] makes it, from whole grams and milligrams at a tenth of the cost.
+//! The id of a generated reading. Equals that of [`pipeline::record`], but is computed from whole grams and milligrams
+//! at a tenth of the cost.
 
 use chrono::NaiveDate;
 use uuid::Uuid;
@@ -8,12 +9,12 @@ use super::format_digits::{push_date, push_decimal, push_whole};
 use pipeline::record::id_of_canonical;
 
 impl Reading<'_> {
-    /// The id that the intake gives this reading.
+    /// Returns the id that the intake gives this reading.
     pub fn id(&self) -> Uuid {
         self.id_in(&mut Vec::with_capacity(192))
     }
 
-    /// As [`Reading::id`], with a buffer that is used again.
+    /// Like [`Reading::id`], with a reusable buffer.
     pub(super) fn id_in(&self, canonical: &mut Vec<u8>) -> Uuid {
         canonical.clear();
         self.write_canonical(canonical);
@@ -21,7 +22,8 @@ impl Reading<'_> {
         id_of_canonical(canonical, days * 86_400_000)
     }
 
-    /// The canonical form of `docs/ids.md`: decimals of up to six places are shortest as they are printed.
+    /// Writes the canonical form of `docs/ids.md`. Decimals of up to six places are printed in their shortest form
+    /// already.
     fn write_canonical(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"[\"");
         push_whole(out, self.id_curral);

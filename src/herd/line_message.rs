@@ -1,10 +1,10 @@
-//! What a line is as a message: the line itself, or a CSV row with its names put to it, as [`crate::history`] reads it.
+//! Conversion of a line to a message, as [`crate::history`] reads it: the line itself, or a CSV row as a JSON object.
 
 use std::borrow::Cow;
 
 use super::encode::{COLUMNS, LineFormat};
 
-/// The message that a line with its line feed is read as.
+/// Returns the message of a line that includes its line feed.
 pub(super) fn of_line(line: &[u8], format: LineFormat) -> Cow<'_, [u8]> {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     match format {
@@ -13,7 +13,7 @@ pub(super) fn of_line(line: &[u8], format: LineFormat) -> Cow<'_, [u8]> {
     }
 }
 
-/// The message that a row of a herd's is read as: nothing in it needs escaping, and quotes stand around commas only.
+/// Returns the message of a generated CSV row. Nothing in it needs escaping, and only cells with commas are quoted.
 pub(super) fn of_row(row: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(row.len() + 200);
     let mut quoted = false;

@@ -1,6 +1,6 @@
-//! Lines that are no valid reading. Owns how each kind of them, a [`Malformed`], is broken, in NDJSON and in CSV.
+//! Malformed lines: how each [`Malformed`] breaks a line, in NDJSON and in CSV.
 //!
-//! A broken line still has what tells it from any other of its history, so that no two have the same bytes.
+//! A malformed line keeps enough of its reading that no two lines of a history have the same bytes.
 
 use chrono::Datelike;
 use pipeline::record::{Column, ColumnKind};
@@ -10,7 +10,7 @@ use super::encode::{COLUMNS, FIELDS, LineFormat};
 use super::fault::Malformed;
 use super::random::KeyedRng;
 
-/// Places of fields in [`COLUMNS`].
+/// Indexes of fields in [`COLUMNS`].
 const PESO_MEDIO: usize = place(Column::PesoMedio);
 const DATA: usize = place(Column::Data);
 const QUANTIDADE_ANIMAIS: usize = place(Column::QuantidadeAnimais);
@@ -27,7 +27,7 @@ const fn place(column: Column) -> usize {
 }
 
 impl Reading<'_> {
-    /// Appends the reading as a line that is broken in one way, line feed included.
+    /// Appends the reading as a line broken in one way, including its line feed.
     pub(super) fn write_malformed(&self, kind: Malformed, rng: KeyedRng, format: LineFormat, out: &mut Vec<u8>) {
         let field = rng.with(b'n').between(0, COLUMNS.len() as u32 - 1) as usize;
         let mut cells = self.cells();
@@ -58,7 +58,7 @@ impl Reading<'_> {
         write_cells(&cells, format, out);
     }
 
-    /// The ten fields as they should be.
+    /// Returns the ten fields as they should be.
     fn cells(&self) -> Vec<Cell> {
         let mut row = Vec::new();
         self.write(LineFormat::Csv, &mut row);
@@ -71,7 +71,8 @@ impl Reading<'_> {
         plain.enumerate().map(cell).collect()
     }
 
-    /// Cut somewhere between the end of `data` and the last comma: neither JSON nor ten fields are left.
+    /// Writes a line truncated between the end of `data` and the last comma, which is neither valid JSON nor ten
+    /// fields.
     fn write_truncated(&self, rng: KeyedRng, format: LineFormat, out: &mut Vec<u8>) {
         let begin = out.len();
         self.write(format, out);
@@ -84,7 +85,7 @@ impl Reading<'_> {
     }
 }
 
-/// Sixteen signs that begin no JSON, one for every four bits of chance: no two of a history are alike.
+/// Writes 16 characters that start no JSON, one per 4 random bits, so no two lines of a history are equal.
 fn write_garbage(rng: KeyedRng, out: &mut Vec<u8>) {
     const SIGNS: &[u8; 16] = b"#$%&*+/<=>?@^_|~";
     let bits = rng.with(b'g').bits();
@@ -97,7 +98,7 @@ struct Cell {
     name: &'static str,
     /// Its text in CSV.
     plain: String,
-    /// Its text in JSON, quotes included.
+    /// Its text in JSON, including quotes.
     json: String,
 }
 

@@ -1,39 +1,39 @@
-//! Synthetic farm histories: seeded, pure, and part k of n never needs part k-1.
+//! Synthetic farm histories: seeded and pure; part k of n does not need part k-1.
 //!
-//! This room owns what a herd looks like (lots, weights, intake), what goes wrong on the way (faults) and
-//! the bytes a farm delivers. It leaves to others where those bytes go (`cli`, `publish`), what a record is
-//! and how a farm's folder is called (`record`). It reads no clock and no file, and keeps no state.
+//! This module owns the properties of a herd (lots, weights, intake), the faults of delivery, and the bytes that a farm
+//! delivers. `generate` and `publish` consume those bytes; `pipeline::record` owns records and the folder name of a
+//! farm. It reads no clock and no file, and keeps no state.
 //!
 //! | file | owns |
 //! | --- | --- |
-//! | `mod.rs` | [`Herd`], the checked configuration |
-//! | `random.rs` | random numbers as a function of what they are for |
+//! | `mod.rs` | [`Herd`], the validated configuration |
+//! | `random.rs` | random numbers as a pure function of a key |
 //! | `names.rs` | `cod_cliente`, and ids of pens and lots |
-//! | `pens.rs` | the calendar of a pen: which lot stands in it on a day |
-//! | `pen_moves.rs` | which pen a lot stands in once two pens trade lots |
-//! | `lot.rs` | what becomes of a lot: entry, growth, appetite, day-to-day variation |
+//! | `pens.rs` | the calendar of a pen: which lot is in it on a day |
+//! | `pen_moves.rs` | which pen a lot is in when two pens swap lots |
+//! | `lot.rs` | the state of a lot: entry, growth, appetite, day-to-day variation |
 //! | `health.rs` | illness and death in a lot |
 //! | `weighing.rs` | weighings, and the weight reported between them |
 //! | `weather.rs` | rain on a farm, shared by its lots |
-//! | `feeding.rs` | feeding on a farm: the week, stops of the feed mill, the New Year |
+//! | `feeding.rs` | feeding on a farm: weekdays, stops of the feed mill, New Year |
 //! | `raca.rs` | [`Raca`], the breed of a lot |
 //! | `reading.rs` | [`Reading`], one day of one lot |
 //! | `encode.rs` | a reading as NDJSON or CSV bytes |
 //! | `format_digits.rs` | numbers and dates as digits |
-//! | `fault.rs` | [`Fault`] and [`Malformed`], the words for what goes wrong |
-//! | `faults.rs` | [`Faults`], what goes wrong and how often |
-//! | `malformed.rs` | lines that are no valid reading |
+//! | `fault.rs` | [`Fault`] and [`Malformed`], the types of faults |
+//! | `faults.rs` | [`Faults`], the rate of each fault |
+//! | `malformed.rs` | lines that are not a valid reading |
 //! | `oversized.rs` | a reading that is too long for a topic |
-//! | `line_message.rs` | a line as the message it is read as |
+//! | `line_message.rs` | conversion of a line to a message |
 //! | `id.rs` | the id that the intake gives a reading |
 //! | `truth_lines.rs` | a unit's lines of the truth file |
 //! | `file_unit.rs` | [`FileUnit`] (farm × day), [`Part`], order and names of files |
-//! | `delivery.rs` | [`Delivery`], what a file holds once faults are carried out |
+//! | `delivery.rs` | [`Delivery`], the content of a file with injected faults |
 //! | `delivery/reorder.rs` | readings out of order |
-//! | `parallel.rs` | [`generate()`], many units on all cores, handed over in order |
+//! | `parallel.rs` | [`generate()`], many units on all cores, in order |
 //!
-//! The faultless history is the truth: every fault is a way of delivering it badly, and
-//! [`Herd::tell_lines`] tells, line by line, what was done to it.
+//! The history without faults is the ground truth: every fault is a way to deliver it incorrectly.
+//! [`Herd::write_lines_with_truth`] records, per line, the injected fault and the expected result.
 
 mod delivery;
 mod encode;
@@ -80,16 +80,16 @@ pub use raca::Raca;
 pub use reading::Reading;
 pub use truth_lines::TruthTarget;
 
-/// Most farms a herd may have: the space of the 14-digit ids is shared out between them.
+/// Maximum number of farms of a herd: the space of 14-digit ids is divided among them.
 pub const MAX_FARMS: u32 = 100_000;
 
-/// Most pens a farm may have, for the same reason.
+/// Maximum number of pens per farm, for the same reason.
 pub const MAX_LOTS: u32 = 10_000;
 
-/// A checked description of a history: how many farms and pens, which days, and the seed that decides the rest.
+/// Validated parameters of a history: the number of farms and pens, the days, and the seed.
 ///
-/// Chance is keyed by seed, farm, pen and calendar day only. So a herd with more farms, more pens or other
-/// days repeats, byte for byte, the readings it shares with a smaller one of the same seed.
+/// Random numbers depend only on seed, farm, pen and calendar day. A herd with more farms, more pens or other days
+/// therefore repeats, byte for byte, the readings it shares with a smaller one of the same seed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Herd {
     farms: u32,
@@ -100,14 +100,15 @@ pub struct Herd {
 }
 
 impl Herd {
-    /// Checks the figures: `farms` (1 to [`MAX_FARMS`]), `lots` as pens a farm (1 to [`MAX_LOTS`]), `days` from
-    /// `start` on (at least 1, from 1970-01-01 to 9999-12-31), and any `seed`.
+    /// Creates a herd of `farms` farms (1 to [`MAX_FARMS`]) with `lots` pens each (1 to [`MAX_LOTS`]), for `days` days
+    /// from `start` (at least 1, within 1970-01-01 to 9999-12-31), with any `seed`.
     ///
-    /// A pen is empty between two lots and says nothing of a lot's first five days, so that on any day about
-    /// 91 of 100 pens deliver a reading.
+    /// A pen is empty between two lots and does not report a lot's first days (0 to 5), so about 91 % of pens deliver a
+    /// reading on any day.
     ///
     /// # Errors
-    /// One variant of [`Error`] a figure that is out of bounds.
+    ///
+    /// Returns the variant of [`Error`] for the first parameter that is out of bounds.
     pub fn try_new(farms: u32, lots: u32, days: u32, start: NaiveDate, seed: u64) -> Result<Self, Error> {
         if farms == 0 || farms > MAX_FARMS {
             return Err(Error::Farms(farms));
@@ -128,38 +129,38 @@ impl Herd {
         Ok(Self { farms, lots, days, start, seed })
     }
 
-    /// How many farms deliver.
+    /// Returns the number of farms.
     pub fn farms(&self) -> u32 {
         self.farms
     }
 
-    /// How many pens a farm has: the lots it can have on feed at any one time.
+    /// Returns the number of pens per farm: the maximum number of lots on feed at a time.
     pub fn lots(&self) -> u32 {
         self.lots
     }
 
-    /// How many days the history has.
+    /// Returns the number of days of the history.
     pub fn days(&self) -> u32 {
         self.days
     }
 
-    /// The first day of the history.
+    /// Returns the first day of the history.
     pub fn start(&self) -> NaiveDate {
         self.start
     }
 
-    /// The seed that decides everything the other figures leave open.
+    /// Returns the seed of all random numbers.
     pub fn seed(&self) -> u64 {
         self.seed
     }
 
-    /// The calendar date of a day of the history, counted from 0; a day past the end is cut to the last one.
+    /// Returns the date of a day of the history, from 0; a later day is clamped to the last one.
     pub fn date(&self, day: u32) -> NaiveDate {
         let day = day.min(self.days - 1);
         self.start + Days::new(u64::from(day))
     }
 
-    /// Days from 1970-01-01 to a day of the history: the name chance knows a day by, whatever the start.
+    /// Returns the days from 1970-01-01 to a day of the history: the random key of a day, independent of the start.
     fn unix_day(&self, day: u32) -> u32 {
         let since = self.date(day).signed_duration_since(NaiveDate::default()).num_days();
         u32::try_from(since).expect("try_new keeps the history within 1970 to 9999")
@@ -175,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn figures_out_of_bounds_are_refused_with_a_message_that_names_them() {
+    fn parameters_out_of_bounds_are_rejected_by_name() {
         let start = day(2023, 1, 1);
         let message = |farms, lots, days, start| Herd::try_new(farms, lots, days, start, 1).unwrap_err().to_string();
         assert!(message(0, 1, 1, start).contains("farms must be between 1 and 100000, not 0"));
@@ -188,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_day_of_the_calendar_is_still_a_day() {
+    fn the_last_day_of_the_calendar_is_valid() {
         let herd = Herd::try_new(1, 1, 1, day(9999, 12, 31), 1).unwrap();
         assert_eq!(herd.date(0), day(9999, 12, 31));
         assert_eq!(herd.unix_day(0), 2_932_896);

@@ -1,22 +1,21 @@
-//! What farms, pens and lots are called. Owns the spelling of farm numbers and the numbering of ids; leaves the
-//! farm's folder name in the lake to `record`.
+//! Names of farms, and ids of pens and lots. `pipeline::record` owns the folder name of a farm in the lake.
 
 use super::random::KeyedRng;
 
-/// 14-digit numbers: as many as there are, and the first of them.
+/// The number of 14-digit integers, and the first of them.
 const ID_SPACE: u64 = 90_000_000_000_000;
 const ID_FIRST: u64 = 10_000_000_000_000;
 
-/// Any factor without a divisor in common with [`ID_SPACE`] (2, 3, 5) makes the numbering one to one.
+/// Factor without a common divisor with [`ID_SPACE`] (2, 3, 5), which makes the numbering one to one.
 const ID_STEP: u64 = 38_196_601_125_011;
 
-/// Room for the lots of one pen from 1970 to 9999: two for each stretch of 222 days.
+/// Maximum number of lots per pen from 1970 to 9999: two per 222 days.
 const LOTS_A_PEN: u64 = 28_000;
 
-/// The name of a farm, counted from 0: `FazendaUm`, `FazendaDois`, … `FazendaVinteETres`.
+/// Returns the name of a farm, counted from 0: `FazendaUm`, `FazendaDois`, … `FazendaVinteETres`.
 ///
-/// The number is spelled as Portuguese spells it, without accents, each word with a capital. Unique, and so is its
-/// snake_case form, because spelled numbers are.
+/// The number is written in Portuguese words without accents, each word capitalized. The name and its snake_case form
+/// are unique.
 pub fn cod_cliente(farm: u32) -> String {
     let mut name = String::from("Fazenda");
     let number = farm.saturating_add(1);
@@ -31,7 +30,7 @@ pub fn cod_cliente(farm: u32) -> String {
     if thousands > 0 {
         name.push_str("Mil");
     }
-    // "e" joins the last group only when it is a round hundred or has no hundred: mil e um, mil cento e um.
+    // "e" joins the last group only if it is a multiple of 100 or below 100: mil e um, but mil cento e um.
     if rest > 0 && number > 1_000 && (rest < 100 || rest.is_multiple_of(100)) {
         name.push('E');
     }
@@ -93,37 +92,37 @@ fn spell_below_thousand(number: u32, name: &mut String) {
     }
 }
 
-/// The ids of one farm's pens and lots.
+/// Ids of the pens and lots of one farm.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct IdAllocator {
     first_pen: u64,
-    /// From where on pens and lots are scattered, below [`ID_SPACE`].
+    /// Offsets of the ids of pens and lots, below [`ID_SPACE`].
     pens_from: u64,
     lots_from: u64,
 }
 
 impl IdAllocator {
-    /// The ids of a farm, counted from 0.
+    /// Creates the ids of a farm, counted from 0.
     pub(super) fn new(herd: KeyedRng, farm: u32) -> Self {
         let first_pen = u64::from(farm) * u64::from(super::MAX_LOTS);
         let [pens_from, lots_from] = [b'c', b'l'].map(|kind| herd.with(kind).bits() % ID_SPACE);
         Self { first_pen, pens_from, lots_from }
     }
 
-    /// The id of a pen (`id_curral`): 14 digits, no two pens of any farms alike.
+    /// Returns the id of a pen (`id_curral`): 14 digits, unique across farms.
     #[inline]
     pub(super) fn pen(&self, pen: u32) -> u64 {
         scattered(self.pens_from, self.first_pen + u64::from(pen))
     }
 
-    /// The id of a lot (`id_lote`): 14 digits, no two lots alike, whichever pen's calendar they are of.
+    /// Returns the id of a lot (`id_lote`): 14 digits, unique across all pens and their calendars.
     #[inline]
     pub(super) fn lot(&self, pen: u32, sequence: u32) -> u64 {
         scattered(self.lots_from, (self.first_pen + u64::from(pen)) * LOTS_A_PEN + u64::from(sequence))
     }
 }
 
-/// A one-to-one scattering of 0..[`ID_SPACE`] over the 14-digit numbers.
+/// Maps 0..[`ID_SPACE`] one to one onto scattered 14-digit numbers.
 #[inline]
 fn scattered(from: u64, number: u64) -> u64 {
     debug_assert!(number < ID_SPACE);
@@ -131,8 +130,8 @@ fn scattered(from: u64, number: u64) -> u64 {
     ID_FIRST + if scattered < ID_SPACE { scattered } else { scattered - ID_SPACE }
 }
 
-/// `number` × [`ID_STEP`] modulo [`ID_SPACE`], without a division of 128 bits: the quotient comes from a multiplication by 2^64 ×
-/// `ID_STEP` / `ID_SPACE`, and is one too small at most.
+/// Returns `number` × [`ID_STEP`] modulo [`ID_SPACE`] without a 128-bit division. The quotient comes from a
+/// multiplication by 2^64 × `ID_STEP` / `ID_SPACE`, and is at most one too small.
 #[inline]
 fn stepped(number: u64) -> u64 {
     const RATIO: u64 = (((ID_STEP as u128) << 64) / ID_SPACE as u128) as u64;
@@ -151,7 +150,7 @@ mod tests {
     use crate::herd::{MAX_FARMS, MAX_LOTS};
 
     #[test]
-    fn farm_numbers_are_spelled_as_portuguese_spells_them() {
+    fn farm_numbers_are_written_in_portuguese() {
         let spelled = |number: u32| cod_cliente(number - 1);
         assert_eq!(spelled(1), "FazendaUm");
         assert_eq!(spelled(2), "FazendaDois");
@@ -202,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn steps_are_reckoned_as_long_division_does() {
+    fn steps_equal_those_of_a_128_bit_division() {
         let ends = [0, 1, 2, ID_SPACE - 1, ID_SPACE - 2, ID_SPACE / 2];
         let others = (0..100_000u64).map(|n| KeyedRng::new(n).bits() % ID_SPACE);
         for number in ends.into_iter().chain(others) {

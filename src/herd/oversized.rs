@@ -1,15 +1,15 @@
-//! A reading that is too long for a topic, and valid otherwise.
+//! A valid reading that is too long for a topic.
 
 use super::encode::LineFormat;
 use super::{Reading, line_message};
 use pipeline::record::MAX_MESSAGE_BYTES;
 
-/// The field that makes it so long.
+/// The field that makes it too long.
 const REMARK: &str = "observacao";
 
 impl Reading<'_> {
-    /// The reading with a remark, so long that the message has just the bytes that the intake takes: with the attribute
-    /// that names the farm it has too many for a topic. A CSV row becomes that message once its names are put to it.
+    /// Appends the reading with a remark that makes its message exactly as long as the intake accepts. With the
+    /// attribute for the farm, it is too long for a topic. A CSV row has that length after its conversion to a message.
     pub(super) fn write_oversized(&self, format: LineFormat, out: &mut Vec<u8>) {
         let begin = out.len();
         self.write(format, out);

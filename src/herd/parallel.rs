@@ -1,8 +1,8 @@
-//! Many units on many threads, handed over in order. Owns the parallel run and its memory bounds; leaves where bytes go to the
-//! sink, which is the only one here that may do IO.
+//! Parallel generation of many units, passed on in order, with bounded memory. The sink owns where bytes go, and is the
+//! only part that may do I/O.
 //!
-//! Units are run in batches of a few hundred readings or more, a few batches a thread at a time. Whatever the number of threads,
-//! the sink sees the same batches with the same bytes in the same order, on the thread that called.
+//! Units run in batches of a few hundred readings or more, with a few batches per thread at a time. Regardless of the
+//! number of threads, the sink receives the same batches with the same bytes in the same order, on the calling thread.
 
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
@@ -13,27 +13,28 @@ use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder, Yield};
 
 use super::{Faults, FileStats, FileUnit, Files, Herd, LineFormat, Part};
 
-/// Pens a batch, or those of one unit where it has more: some 250 KB of lines, large enough to make handing over cheap, small
-/// enough for caches.
+/// Pens per batch, unless one unit has more: about 250 KB of lines, large enough to make the handover cheap, and small
+/// enough for CPU caches.
 pub const BATCH_PENS: u32 = 900;
 
-/// Batches under way or waiting for the sink, for every thread of the pool.
+/// Batches in progress or waiting for the sink, per thread of the pool.
 const BATCHES_A_THREAD: usize = 4;
 
-/// The threads that make batches; the sink has one more, that of the caller.
+/// The threads that fill batches; the sink runs on the calling thread in addition.
 #[derive(Debug, Default)]
 pub struct Threads(Option<ThreadPool>);
 
 impl Threads {
-    /// As many threads as there are cores, shared with whatever else is run on all of them.
+    /// Uses one thread per core, from the global pool.
     pub fn all() -> Self {
         Self(None)
     }
 
-    /// So many threads.
+    /// Creates a pool of `count` threads.
     ///
     /// # Errors
-    /// The system gives no more.
+    ///
+    /// Returns an error if the system cannot create the threads.
     pub fn of(count: NonZeroUsize) -> Result<Self, ThreadPoolBuildError> {
         Ok(Self(Some(ThreadPoolBuilder::new().num_threads(count.get()).build()?)))
     }
@@ -50,13 +51,14 @@ impl Threads {
     }
 }
 
-/// Makes something of every few units of a part, of at least `pens` pens where there are so many, by `fill`, and hands it to `sink` in order; what `fill` gets is new, or was
-/// handed over before.
+/// Groups the units of a part into batches of at least `pens` pens, fills each with `fill`, and passes them to `sink`
+/// in order. `fill` gets a new batch, or one that was passed to `sink` before.
 ///
-/// Memory is bounded by the number of threads and the size of a file, not by how many files there are.
+/// Memory is bounded by the number of threads and the size of a file, not by the number of files.
 ///
 /// # Errors
-/// The first error of `sink`, which ends the run; nothing after it is handed over.
+///
+/// Returns the first error of `sink`, which ends the run; nothing after it is passed on.
 pub fn batches<B: Default + Send, E>(
     threads: &Threads,
     herd: &Herd,
@@ -79,7 +81,7 @@ pub fn batches<B: Default + Send, E>(
             let (done, result) = sync_channel(1);
             scope.spawn(move |_| {
                 fill(&units, &mut batch);
-                // Nobody listens any more only when the sink has failed, and then nobody needs it.
+                // The receiver is gone only if the sink has failed, and then the result is not needed.
                 let _ = done.send(batch);
             });
             Some(result)
@@ -93,11 +95,12 @@ pub fn batches<B: Default + Send, E>(
     })
 }
 
-/// Runs a part of a herd on all cores and hands every file to `sink` in order: the unit, its bytes (header included), and
-/// what they hold.
+/// Generates a part of a herd on all cores and passes every file to `sink` in order: the unit, its bytes (including the
+/// header), and its statistics.
 ///
 /// # Errors
-/// The first error of `sink`, which ends the run; no file after it is handed over.
+///
+/// Returns the first error of `sink`, which ends the run; no file after it is passed on.
 pub fn generate<E>(
     herd: &Herd,
     part: Part,
@@ -123,12 +126,13 @@ pub fn generate<E>(
     })
 }
 
-/// Units one after the other in one buffer, each with where it ends and what it holds.
+/// Units in one buffer, each with its end and its statistics.
 type Filled = (Vec<u8>, Vec<(FileUnit, usize, FileStats)>);
 
-/// Waits for a batch; none means that its run panicked, which the scope passes on.
+/// Waits for a batch. `None` means that its task panicked, which the scope propagates.
 ///
-/// A caller that is itself a thread of the pool lends a hand meanwhile: a pool of one would otherwise wait for itself.
+/// If the caller is a thread of the pool, it runs other tasks in the meantime; otherwise a pool of one thread would
+/// wait for itself.
 fn wait<B>(result: &Receiver<B>) -> Option<B> {
     loop {
         match result.try_recv() {
@@ -196,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_in_order_are_the_whole() {
+    fn parts_in_order_are_the_complete_history() {
         let (whole, _, stats) = run(Part::WHOLE, LineFormat::Csv);
         for of in [2, 3, 11, 500] {
             let (mut joined, mut sum) = (Vec::new(), FileStats::default());

@@ -1,22 +1,22 @@
-//! Moves of lots between pens. Owns where a lot stands on a day; leaves when it comes and goes to `pens`.
+//! Moves of lots between pens: which pen a lot is in on a day. `pens` owns entry and exit.
 //!
-//! Pens stand in twos, and at times the two trade what they hold, be it two lots, or one and an empty pen. So on any day every lot
-//! has one pen and every pen one lot, and the way back is the same as the way there: no pen's past needs to be walked. In a herd
-//! with an odd number of pens the last one trades with a pen that is not in the herd.
+//! Pens form pairs, and at times the two swap what they hold: two lots, or a lot and an empty pen. So on any day each
+//! lot has one pen and each pen at most one lot, and the mapping is its own inverse. No past days need to be computed.
+//! In a herd with an odd number of pens, the last one swaps with a pen outside the herd.
 
 use super::random::KeyedRng;
 
-/// Two pens settle how they stand once in so many days, on a day of their own choice.
+/// Days per period; in each period, a pair decides once, on a random day, whether it is swapped.
 const SETTLED_DAYS: u32 = 120;
 
-/// Share of these times in which the two hold each other's lots. It makes one lot in three move in its stay, most of them there and
-/// back (assumption: no source counts moves).
+/// Fraction of decisions after which the two pens are swapped. About one lot in three moves during its stay, most of
+/// them back again (assumption: no source counts moves).
 const TRADED: f64 = 0.11;
 
-/// The pen whose calendar a pen follows on a day (counted from 1970-01-01): its own, or that of its neighbour.
+/// Returns the pen whose calendar a pen follows on a day (from 1970-01-01): its own, or that of its neighbour.
 ///
-/// `pen_moves` is the chance that belongs to the moves on the farm. What is traded comes back, so this also is the pen in which the lot of a
-/// calendar stands.
+/// `moves` is the random key of moves on the farm. Swaps are symmetric, so this is also the pen in which the lot of a
+/// calendar is.
 #[inline]
 pub(super) fn calendar_of(moves: KeyedRng, pen: u32, unix_day: u32) -> u32 {
     let two = moves.with(pen / 2);
@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_day_every_pen_follows_one_calendar_and_the_way_back_is_the_way_there() {
+    fn the_mapping_of_pens_is_a_permutation_and_its_own_inverse() {
         let farm = KeyedRng::new(6);
         for day in (0..5_000).step_by(7) {
             let mut followed: Vec<u32> = (0..40).map(|pen| calendar_of(farm, pen, day)).collect();

@@ -1,59 +1,58 @@
-//! Random numbers as a function of what they are for. Owns mixing and the few shapes drawn from it; leaves
-//! what a number means to the caller.
+//! Random numbers as a pure function of a key, and the distributions drawn from them.
 //!
-//! There is no generator with a state to advance: a [`KeyedRng`] is a key (seed, farm, pen, lot, day, purpose), and
-//! the same key gives the same number on any thread, in any order. Keys are folded with the finalizer of
-//! SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014), whose
-//! constants are Stafford's variant 13. Shapes use integers, and the `f64` operations that IEEE 754 rounds
-//! exactly (+ − × ÷ √), never libm, so the bytes are the same on every platform.
+//! There is no generator state: a [`KeyedRng`] is a key (seed, farm, pen, lot, day, purpose), and the same key gives
+//! the same number on any thread, in any order. Keys are hashed with the finalizer of SplitMix64 (Steele, Lea and
+//! Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014), whose constants are Stafford's variant 13.
+//! Distributions use only integers and the `f64` operations that IEEE 754 rounds exactly (+ − × ÷ √), never libm, so
+//! the bytes are the same on every platform.
 
 /// 2^64 / golden ratio: the increment of SplitMix64.
 const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
 
-/// A key on its way to becoming a number.
+/// A random key, which is also its 64-bit random number.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct KeyedRng(u64);
 
 impl KeyedRng {
-    /// Begins a key.
+    /// Creates a key from a seed.
     pub(super) fn new(seed: u64) -> Self {
         Self(mix(seed.wrapping_add(GOLDEN)))
     }
 
-    /// Continues the key with one more part; the order of parts matters.
+    /// Extends the key with one more part; the order of parts matters.
     #[inline]
     pub(super) fn with(self, part: impl Into<u64>) -> Self {
         Self(mix((self.0 ^ part.into()).wrapping_add(GOLDEN)))
     }
 
-    /// 64 random bits.
+    /// Returns 64 random bits.
     #[inline]
     pub(super) fn bits(self) -> u64 {
         self.0
     }
 
-    /// A whole number from `low` to `high`, both included, all as likely (to within 2^-32).
+    /// Returns a uniform integer from `low` to `high`, both inclusive (uniform to within 2^-32).
     #[inline]
     pub(super) fn between(self, low: u32, high: u32) -> u32 {
         let span = u64::from(high - low) + 1;
         low + (((self.0 >> 32) * span) >> 32) as u32
     }
 
-    /// A number from 0 up to, and without, 1.
+    /// Returns a uniform number from 0 (inclusive) to 1 (exclusive).
     #[inline]
     pub(super) fn share(self) -> f64 {
         (self.0 >> 11) as f64 / (1u64 << 53) as f64
     }
 
-    /// Four independent whole numbers of 16 bits.
+    /// Returns four independent 16-bit integers.
     #[inline]
     pub(super) fn lanes(self) -> [u32; 4] {
-        // Written out: a `map` over the array stays a call, and there are ten of them for every reading.
+        // Not a `map` over the array, which would not be inlined; there are ten of them per reading.
         let worker = |shift: u32| ((self.0 >> shift) & 0xFFFF) as u32;
         [worker(0), worker(16), worker(32), worker(48)]
     }
 
-    /// A bell-shaped number with mean 0 and standard deviation 1, never beyond ±3.47.
+    /// Returns an approximately normal number with mean 0 and standard deviation 1, within ±3.47.
     ///
     /// The sum of four uniform 16-bit lanes (Irwin–Hall, n = 4), which is close to normal and needs no logarithm.
     #[inline]
@@ -74,26 +73,27 @@ fn mix(mut z: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// Fractions of √2 and √3 in units of 2^-64 (they are also first words of SHA-512, FIPS 180-4 §5.3.5).
+/// Fractional parts of √2 and √3 in units of 2^-64 (also initial hash values of SHA-512, FIPS 180-4 §5.3.5).
 const ROOT_2: u64 = 0x6A09_E667_F3BC_C908;
 const ROOT_3: u64 = 0xBB67_AE85_84CA_A73B;
 
-/// How often lots of all pens go round while one pen's go from one to the next; measured, as the number below 100 that
-/// keeps the breeds of some 228 lots closest to their share, whatever the herd's shape.
+/// Number of turns of lots per period in [`spread_lots`]. Determined by measurement, as the number below 100 that keeps
+/// the breeds of about 228 lots closest to their shares, regardless of the herd's shape.
 const TURNS: u64 = 36;
 
-/// Spreads pens evenly over 0..2^64 from a random offset: a Kronecker lattice on √2 for farms and √3 for their pens.
+/// Distributes pens evenly over 0..2^64 from a random offset: a Kronecker lattice on √2 for farms and √3 for their
+/// pens.
 ///
-/// Neighbours land far apart and any block of them fills the range evenly, so that a herd of 200 lots already
-/// has the ages of a large one.
+/// Neighbours are far apart and any block of pens fills the range evenly, so a herd of 200 lots already has the age
+/// distribution of a large one.
 pub(super) fn spread_pens(offset: u64, farm: u32, pen: u32) -> u64 {
     offset.wrapping_add(u64::from(farm).wrapping_mul(ROOT_2)).wrapping_add(u64::from(pen).wrapping_mul(ROOT_3))
 }
 
-/// Spreads the lots that evenly spread pens take in, one a `stretch` of time, evenly over 0..2^64 from a random offset.
+/// Distributes the lots of evenly distributed pens, one per period `stretch`, evenly over 0..2^64 from a random offset.
 ///
-/// Lots go round [`TURNS`] and a golden part times as time goes on by one stretch. So lots that are on feed together fill
-/// the range evenly, and a pen's next lot is elsewhere than its last. `place` is where the pen is within a stretch.
+/// Within one period, lots go round [`TURNS`] times plus a golden fraction. So lots that are on feed together fill the
+/// range evenly, and consecutive lots of a pen are far apart. `place` is the position of the pen within a period.
 pub(super) fn spread_lots(offset: u64, place: u64, stretch: u32) -> u64 {
     let golden_part = ((u128::from(place) * u128::from(GOLDEN)) >> 64) as u64;
     let turned = place.wrapping_mul(TURNS).wrapping_add(golden_part);
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn between_reaches_both_ends_and_goes_no_further() {
+    fn between_includes_both_ends_and_nothing_beyond() {
         let draws: Vec<u32> = (0..1_000u64).map(|i| KeyedRng::new(9).with(i).between(3, 7)).collect();
         assert_eq!(draws.iter().min(), Some(&3));
         assert_eq!(draws.iter().max(), Some(&7));

@@ -1,7 +1,6 @@
-//! One day of one lot, as the farm knows it. Owns the values; leaves their bytes to `print` and what goes wrong with
-//! them to `faults`.
+//! One day of one lot as the farm records it: the values. `encode` formats them, `faults` chooses faults.
 //!
-//! Weights and intake are whole grams and milligrams, so that printing and comparing need no floating point.
+//! Weights and intake are whole grams and milligrams, so that formatting and comparing need no floating point.
 
 use chrono::NaiveDate;
 
@@ -22,41 +21,41 @@ pub struct Reading<'a> {
     pub id_raca: Raca,
     /// The lot: 14 digits.
     pub id_lote: u64,
-    /// Mean weight at entry, grams an animal.
+    /// Mean weight at entry, in grams per animal.
     pub peso_entrada_g: i32,
-    /// Mean weight on the day, grams an animal.
+    /// Mean weight on the day, in grams per animal.
     pub peso_medio_g: i32,
-    /// The day of the intake; printed as its midnight, UTC.
+    /// The day of the intake; printed as its midnight in UTC.
     pub data: NaiveDate,
     /// Animals in the lot.
     pub quantidade_animais: u32,
     /// Days on feed.
     pub dia_confinamento: u32,
-    /// Intake eaten, milligrams an animal and day.
+    /// Intake in milligrams per animal and day.
     pub consumo_real_mg: i32,
     /// The farm.
     pub cod_cliente: &'a str,
 }
 
-/// A farm at work: its name, its pens, and the chance all its readings come from.
+/// A farm: its name, its pens, and the random keys of its readings.
 #[derive(Debug, Clone)]
 pub(super) struct Farm {
     cod_cliente: String,
     pens: Pens,
     ids: IdAllocator,
-    /// Chance of what happens to readings on their way, of what all lots share on a day, and of moves between pens.
+    /// Random keys of delivery, of what all lots share on a day, and of moves between pens.
     delivery: KeyedRng,
     days: KeyedRng,
     moves: KeyedRng,
 }
 
-/// A day on a farm, and what its lots have in common on it: weather and feeding.
+/// A day on a farm, with what its lots share: weather and feeding.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct FarmDay<'a> {
     farm: &'a Farm,
     unix_day: u32,
     data: NaiveDate,
-    /// What the weather leaves of intake, as a share.
+    /// Factor that weather applies to intake.
     weather: f64,
     feeding: Feeding,
 }
@@ -75,13 +74,13 @@ impl Farm {
         }
     }
 
-    /// The chance of what happens to one pen's reading of a day on its way.
+    /// Returns the random key of the delivery of one pen's reading of a day.
     #[inline]
     pub(super) fn delivery_chance(&self, pen: u32, unix_day: u32) -> KeyedRng {
         self.delivery.with(pen).with(unix_day)
     }
 
-    /// A day on the farm: `unix_day` and `data` name the same one.
+    /// Returns a day on the farm; `unix_day` and `data` must be the same day.
     pub(super) fn day(&self, unix_day: u32, data: NaiveDate) -> FarmDay<'_> {
         let weather = weather::share(self.days, unix_day, data);
         FarmDay { farm: self, unix_day, data, weather, feeding: Feeding::new(self.days, unix_day, data) }
@@ -89,7 +88,7 @@ impl Farm {
 }
 
 impl<'a> FarmDay<'a> {
-    /// The reading of one pen, if it has a lot to report.
+    /// Returns the reading of one pen; `None` if it has no lot to report.
     pub(super) fn reading(&self, pen: u32) -> Option<Reading<'a>> {
         let farm = self.farm;
         let calendar_of = pen_moves::calendar_of(farm.moves, pen, self.unix_day);

@@ -1,5 +1,5 @@
-//! Tests only: generated readings beside the 52 real ones in `samples/real`. Owns the comparison reading by reading; means and ranges of all
-//! 912 are in `calibration`. The same figures with pictures: `docs/herd.md`.
+//! Tests that compare generated readings with the 52 real ones in `samples/real`, reading by reading. Means and ranges
+//! of all 912 are in `calibration_tests.rs`. `docs/herd.md` shows the same figures with charts.
 
 use chrono::NaiveDate;
 
@@ -13,13 +13,13 @@ const FILES: [&str; 4] = [
     include_str!("../../samples/real/FazendaUm_Consumo_20230104.json"),
 ];
 
-/// One reading as it is compared.
+/// The compared values of one reading.
 #[derive(Debug, Clone, Copy)]
 struct Point {
     day: i32,
-    /// Since entry, kg/day.
+    /// Gain since entry, in kg/day.
     gain: f64,
-    /// Of live weight, %.
+    /// Intake as a percentage of live weight.
     intake: f64,
     is_new_year: bool,
 }
@@ -35,7 +35,7 @@ fn real() -> Vec<Point> {
     lines.map(|line| point(Reading::parse(line.as_bytes()).unwrap())).collect()
 }
 
-/// The same days of other farms, of lots as old as the real ones.
+/// Returns the same days of other farms, of lots as old as the real ones.
 fn generated() -> Vec<Point> {
     let start = NaiveDate::from_ymd_opt(2023, 1, 1).unwrap();
     let herd = Herd::try_new(20, 200, 4, start, 1).unwrap();
@@ -56,7 +56,7 @@ fn generated() -> Vec<Point> {
     points
 }
 
-/// The distance of Kolmogorov and Smirnov: how far the shares of two samples below any value are apart at most.
+/// Returns the Kolmogorov–Smirnov distance: the maximum difference of the two cumulative distributions.
 fn distance(one: &[f64], other: &[f64]) -> f64 {
     let below = |sample: &[f64], value: f64| {
         sample.iter().filter(|&&found| found <= value).count() as f64 / sample.len() as f64
@@ -71,7 +71,7 @@ fn there_are_fifty_two_real_readings() {
 }
 
 #[test]
-fn every_real_gain_is_the_middle_one_of_generated_lots_of_that_age() {
+fn every_real_gain_is_typical_of_generated_lots_of_that_age() {
     let generated = generated();
     for point in real() {
         let mut gains: Vec<f64> =
@@ -81,27 +81,27 @@ fn every_real_gain_is_the_middle_one_of_generated_lots_of_that_age() {
             let at = |share: f64| gains[(share * (gains.len() - 1) as f64) as usize];
             (at(low) - 0.001..=at(high) + 0.001).contains(&point.gain)
         };
-        // Lots are weighed on days around the one on which the real farm revises its gain.
+        // Generated lots are weighed on days around the one on which the real farm revises its gain.
         let revised = (77..=86).contains(&point.day);
         assert!(if revised { between(0.02, 0.98) } else { between(0.25, 0.75) }, "{point:?} {gains:?}");
     }
 }
 
 #[test]
-fn intake_of_live_weight_on_ordinary_days_is_that_of_the_real_farm() {
+fn relative_intake_on_ordinary_days_matches_the_real_farm() {
     let ordinary = |points: Vec<Point>| -> Vec<f64> {
         points.into_iter().filter(|point| !point.is_new_year).map(|point| point.intake).collect()
     };
     let (real, generated) = (ordinary(real()), ordinary(generated()));
     let distance = distance(&real, &generated);
-    // 39 readings, but of 13 lots: samples of 13 of one and the same distribution are further apart than 0.36 one time in twenty.
+    // 39 readings of only 13 lots. Two samples of 13 from one distribution differ by more than 0.36 one time in twenty.
     assert!(distance < 0.2, "{distance}");
     let mean = |sample: &[f64]| sample.iter().sum::<f64>() / sample.len() as f64;
     assert!((mean(&real) / mean(&generated) - 1.0).abs() < 0.05, "{} {}", mean(&real), mean(&generated));
 }
 
 #[test]
-fn every_real_reading_of_an_ordinary_day_is_one_that_could_have_been_generated() {
+fn every_real_intake_of_an_ordinary_day_is_in_the_generated_range() {
     let generated = generated();
     for point in real().into_iter().filter(|point| !point.is_new_year) {
         let near = generated.iter().filter(|other| (other.day - point.day).abs() <= 5 && !other.is_new_year);

@@ -1,5 +1,5 @@
-//! The truth of a unit: what was done to each of its readings and what must become of it. It comes from the fault that was
-//! done, never from asking the intake.
+//! Ground truth of a unit: the injected fault and expected result of each reading. It is derived from the injected
+//! fault, never from the intake.
 
 use std::borrow::Cow;
 
@@ -11,17 +11,18 @@ use super::{DeliveredLine, FileStats, FileUnit, Herd, line_message};
 use crate::truth::{EncodedLines, Entry, Expectation};
 use pipeline::hex::hex;
 
-/// Where the truth of a file goes.
+/// Where the truth of a file is written.
 #[derive(Debug)]
 pub struct TruthTarget<'a> {
-    /// The file's name.
+    /// Name of the file.
     pub file: &'a str,
-    /// What is told so far, of this file and others.
+    /// The encoded lines so far, of this file and others.
     pub lines: &'a mut EncodedLines,
 }
 
 impl Herd {
-    /// As [`Herd::write_lines`], and tells of every reading; lines are counted from 1, the header first.
+    /// Like [`Herd::write_lines`], and records the truth of every reading. Lines are counted from 1, including the
+    /// header.
     pub fn write_lines_with_truth(
         &self,
         unit: FileUnit,
@@ -36,7 +37,7 @@ impl Herd {
         })
     }
 
-    /// As [`Herd::each_reading`], and tells of every reading; rows are counted from 1.
+    /// Like [`Herd::each_reading`], and records the truth of every reading. Rows are counted from 1.
     pub fn readings_with_truth(
         &self,
         unit: FileUnit,
@@ -52,7 +53,7 @@ impl Herd {
     }
 }
 
-/// Tells of one file.
+/// Records the truth of one file.
 struct TruthRecorder<'a> {
     target: TruthTarget<'a>,
     number: u64,
@@ -95,17 +96,17 @@ mod tests {
     use crate::truth::{self, Totals, Writer};
     use pipeline::record::{self, reading_id};
 
-    /// The largest message that SNS takes.
+    /// Maximum message size of SNS in bytes.
     const TOPIC_BYTES: usize = 256 * 1024;
 
     fn herd() -> Herd {
         Herd::try_new(3, 40, 20, NaiveDate::from_ymd_opt(2024, 2, 20).unwrap(), 11).unwrap()
     }
 
-    /// What the truth file says of a line, by file and line.
+    /// The entry of each line in the truth file, by file and line.
     type Said = HashMap<(String, u64), Entry<'static>>;
 
-    /// Writes the history to a directory and gives the truth.
+    /// Writes the history to a directory and returns its truth.
     fn written(
         faults: &str,
         format: LineFormat,
@@ -137,7 +138,8 @@ mod tests {
         (message, unsaid, totals, stats)
     }
 
-    /// What the intake and the topic make of a message: its id where it is stored, and its fate.
+    /// Returns the actual result of a message in intake and topic: its id if it is a valid reading, and its
+    /// expectation.
     fn judged(body: &[u8]) -> (Option<Uuid>, Expectation) {
         match record::Reading::parse(body) {
             Err(_) => (None, Expectation::Quarantined),
@@ -151,7 +153,7 @@ mod tests {
         }
     }
 
-    /// Reads the history as publish does, and compares every line with what is told of it.
+    /// Reads the history as `publish` does, and compares every line with the truth file.
     fn check(faults: &str, format: LineFormat) -> (Totals, FileStats) {
         let home = tempfile::tempdir().unwrap();
         let (mut said, unsaid, totals, stats) = written(faults, format, home.path());
@@ -160,7 +162,7 @@ mod tests {
             let name = unit.name(&herd(), format);
             for message in history::messages(&home.path().join(&name), None).unwrap() {
                 let message = message.unwrap();
-                let entry = said.remove(&(name.clone(), message.line)).expect("every line is told of");
+                let entry = said.remove(&(name.clone(), message.line)).expect("every line has an entry");
                 let (id, expect) = judged(&message.body);
                 assert_eq!((entry.id, entry.expect), (id, expect), "{faults} {entry:?} {}", message.body.len());
                 let sha256 = hex(&Sha256::digest(&message.body));
@@ -170,7 +172,7 @@ mod tests {
                 assert_eq!(is_new, entry.fault.as_deref() != Some("duplicate"), "{faults} {}", message.line);
             }
         }
-        assert!(said.is_empty(), "{faults}: told of lines that are not there: {said:?}");
+        assert!(said.is_empty(), "{faults}: entries for lines that do not exist: {said:?}");
         for told in unsaid {
             assert!(told.expect == Expectation::Undelivered && !ids.contains(&told.id) && told.id.is_some());
         }
@@ -182,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn the_intake_agrees_with_what_is_told_of_every_fault() {
+    fn the_intake_agrees_with_the_truth_of_every_fault() {
         for format in [LineFormat::Ndjson, LineFormat::Csv] {
             check("", format);
             for fault in Fault::ALL {
@@ -194,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn the_intake_refuses_every_kind_of_malformed() {
+    fn the_intake_rejects_every_subtype_of_malformed() {
         for format in [LineFormat::Ndjson, LineFormat::Csv] {
             for kind in Malformed::ALL {
                 let (totals, _) = check(&format!("malformed.{kind}=1"), format);

@@ -1,6 +1,6 @@
-//! Counters of a job as a table: an enum of what is counted, each with its name, title, help and role, and the counts.
+//! Counters of a job as a table: an enum of counters, each with its name, title, help and role, and the counts.
 //!
-//! A new counter is one line of `counters!`: sums, merging, JSON and the text follow from it.
+//! A new counter is one line of `counters!`; totals, merging, JSON and text follow from it.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -11,68 +11,68 @@ use serde::de::{MapAccess, Visitor};
 use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The part that a counter has in the account of its job.
+/// Role of a counter in the balance of its job: the parts must add up to the inputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// The inputs: the sum of the parts.
     Input,
-    /// A part of the inputs that is as it should be.
+    /// A part of the inputs without problems.
     Part,
-    /// A part of the inputs that somebody has to look at; the exit code is 1 if there is one.
+    /// A part of the inputs that needs attention; sets exit code 1 if not 0.
     Finding,
-    /// A part of the inputs that was left out on purpose.
+    /// A part of the inputs that was skipped intentionally.
     Skipped,
-    /// The same where somebody has to look at it; the exit code is 1 if there is one.
+    /// A skipped part of the inputs that needs attention; sets exit code 1 if not 0.
     SkippedFinding,
-    /// Something else that is counted, outside the account of the inputs.
+    /// A counter that is not part of the inputs.
     Detail,
-    /// The same where somebody has to look at it; the exit code is 1 if there is one.
+    /// A counter that is not part of the inputs and needs attention; sets exit code 1 if not 0.
     DetailFinding,
 }
 
 impl Role {
-    /// Whether it is a part of the inputs.
+    /// Returns true if it is a part of the inputs.
     pub const fn is_part(self) -> bool {
         matches!(self, Self::Part | Self::Finding | Self::Skipped | Self::SkippedFinding)
     }
 
-    /// Whether it is a part of the inputs that was left out.
+    /// Returns true if it is a skipped part of the inputs.
     pub const fn is_skipped(self) -> bool {
         matches!(self, Self::Skipped | Self::SkippedFinding)
     }
 
-    /// Whether somebody has to look at it.
+    /// Returns true if it needs attention.
     pub const fn is_finding(self) -> bool {
         matches!(self, Self::Finding | Self::SkippedFinding | Self::DetailFinding)
     }
 }
 
-/// What is known of a counter.
+/// Description of a counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spec {
-    /// Its name in the JSON.
+    /// Its name in JSON.
     pub name: &'static str,
     /// Its title in text and HTML.
     pub title: &'static str,
-    /// What is counted, in a sentence.
+    /// What is counted, as a sentence.
     pub help: &'static str,
-    /// Its part in the account.
+    /// Its role.
     pub role: Role,
 }
 
 impl Spec {
-    /// Its name without the word that says that it was skipped: `foreign` for `skipped_foreign`.
+    /// Returns its name without the prefix for skipped inputs: `foreign` for `skipped_foreign`.
     pub fn short_name(&self) -> &'static str {
         self.name.strip_prefix("skipped_").unwrap_or(self.name)
     }
 }
 
-/// An enum of what a job counts; made by `counters!`.
+/// An enum of counters, declared by `counters!`.
 pub trait Counter: EnumArray<u64> + Copy + Eq + fmt::Debug + 'static {
-    /// All, in the order in which they are shown.
+    /// All counters, in display order.
     const ALL: &'static [Self];
 
-    /// What is known of it.
+    /// Returns its description.
     fn spec(self) -> Spec;
 }
 
@@ -114,36 +114,36 @@ macro_rules! counters {
 }
 pub(crate) use counters;
 
-/// How often each of them was counted.
+/// The count of each counter.
 pub struct Counts<C: Counter>(EnumMap<C, u64>);
 
 impl<C: Counter> Counts<C> {
-    /// Counts one more.
+    /// Adds 1 to a counter.
     pub fn add(&mut self, counter: C) {
         self[counter] += 1;
     }
 
-    /// Adds the counts of another.
+    /// Adds all counts of another.
     pub fn merge(&mut self, other: &Self) {
         C::ALL.iter().for_each(|counter| self[*counter] += other[*counter]);
     }
 
-    /// The sum of those that are wanted.
+    /// Returns the sum of the counters for which `wanted` returns true.
     pub fn total(&self, wanted: impl Fn(Spec) -> bool) -> u64 {
         C::ALL.iter().filter(|counter| wanted(counter.spec())).map(|counter| self[*counter]).sum()
     }
 
-    /// The sum of the parts, which the inputs must be equal to.
+    /// Returns the sum of the parts, which must equal the inputs.
     pub fn parts(&self) -> u64 {
         self.total(|spec| spec.role.is_part())
     }
 
-    /// How much there is for somebody to look at.
+    /// Returns the sum of the counters that need attention.
     pub fn findings(&self) -> u64 {
         self.total(|spec| spec.role.is_finding())
     }
 
-    /// Every counter with its count, in the order in which they are shown.
+    /// Iterates over all counters with their counts, in display order.
     pub fn iter(&self) -> impl Iterator<Item = (C, u64)> + '_ {
         C::ALL.iter().map(|counter| (*counter, self[*counter]))
     }
@@ -205,7 +205,7 @@ impl<C: Counter> AddAssign<&Self> for Counts<C> {
     }
 }
 
-/// A map of names and counts, which `#[serde(flatten)]` puts among the fields of an outcome.
+/// Writes a map of names and counts; with `#[serde(flatten)]` they are fields of the outcome.
 impl<C: Counter> Serialize for Counts<C> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let mut map = to.serialize_map(Some(C::ALL.len()))?;
@@ -216,18 +216,20 @@ impl<C: Counter> Serialize for Counts<C> {
     }
 }
 
-/// Takes its own names out of a map, and leaves the others: with `#[serde(flatten)]` they are fields of the outcome.
-/// What nobody knows is found by [`read_back`](super::read_back).
+/// Reads its own names from a map and ignores others; with `#[serde(flatten)]` they are fields of the outcome.
+/// [`read_back`](super::read_back) detects unknown names.
 impl<'de, C: Counter> Deserialize<'de> for Counts<C> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         Ok(optional(from)?.unwrap_or_default())
     }
 }
 
-/// Reads counts that not every outcome has, for `#[serde(flatten, deserialize_with)]`: `None` if none of the names is there.
+/// Reads optional counts, for `#[serde(flatten, deserialize_with)]`. Returns `None` if the map contains none of the
+/// names.
 ///
 /// # Errors
-/// A count is not a number.
+///
+/// Returns an error if a count is not a number.
 pub fn optional<'de, C: Counter, D: Deserializer<'de>>(from: D) -> Result<Option<Counts<C>>, D::Error> {
     struct Names<C>(PhantomData<C>);
 
@@ -258,7 +260,7 @@ mod tests {
     use super::*;
 
     counters! {
-        /// What happens to letters.
+        /// Counters of letters.
         enum Letters {
             Read: "read", "read", Input, "Letters read.";
             Sent: "sent", "sent", Part, "Letters sent.";
@@ -276,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_add_up_merge_and_come_back_from_their_json() {
+    fn counts_add_up_merge_and_survive_a_json_round_trip() {
         let mut counts = Counts::<Letters>::default();
         counts[Letters::Read] = 5;
         counts[Letters::Sent] = 3;

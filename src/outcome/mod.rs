@@ -1,6 +1,6 @@
-//! What the outcomes of all jobs share: how a run ended, counters, problems, and reading an outcome back from its JSON.
+//! Common parts of all outcomes: exit codes, counters, problems, and reading an outcome back from JSON.
 //!
-//! Each job owns its outcome, with `check()` and `merge()`. Text, JSON and HTML are [`crate::render`]'s.
+//! Each job defines its own outcome, with `check()` and `merge()`. [`crate::render`] owns text, JSON and HTML.
 
 use std::fmt;
 
@@ -21,21 +21,21 @@ pub(crate) use read_back::through_json;
 pub use read_back::{Unread, read_back};
 pub(crate) use text::{between, count, duration};
 
-/// How a run ended, as scripts see it.
+/// How a run ended, as an exit code for scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Exit {
-    /// Everything was done and nothing was wrong.
+    /// Completed without findings.
     Clean,
-    /// Everything was done, and drift, rejects or failed messages were found.
+    /// Completed with drift, rejected or failed messages.
     Findings,
-    /// It could not run: usage, access, schema.
+    /// Could not run, because of usage, access or schema.
     CouldNotRun,
-    /// It stopped early and can be resumed.
+    /// Stopped early; the run can be resumed.
     Stopped,
 }
 
 impl Exit {
-    /// The process's exit code.
+    /// Returns the exit code of the process.
     pub const fn code(self) -> u8 {
         match self {
             Self::Clean => 0,
@@ -46,13 +46,13 @@ impl Exit {
     }
 }
 
-/// What a command found: its text for people, its JSON for scripts, and how the run ended.
+/// The outcome of a command: its text for users, its JSON for scripts, and its exit code.
 pub trait CommandOutcome: fmt::Display + Serialize {
-    /// How the run ended.
+    /// Returns how the run ended.
     fn exit(&self) -> Exit;
 }
 
-/// A new id for a run that begins at this instant (UUID version 7: ordered by time).
+/// Creates an id for a run that starts at this instant (UUID version 7, ordered by time).
 pub(crate) fn run_id(started: DateTime<Utc>) -> Uuid {
     let seconds = started.timestamp().max(0).unsigned_abs();
     Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, started.timestamp_subsec_nanos()))

@@ -1,23 +1,23 @@
-//! Problems with single inputs: all counted and logged, the first kept with their reason.
+//! Problems with single inputs: all are counted and logged, and the first ones are stored with their reason.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// A problem with one input that did not stop the rest.
+/// A problem with one input that did not stop the run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
     /// `rejected`, `unreadable`, `archived`, `conflicting`, `skipped`, …
     pub kind: Cow<'static, str>,
-    /// The object's key, or the file and line.
+    /// Key of the object, or file and line.
     #[serde(rename = "key")]
     pub place: String,
-    /// What is wrong with it.
+    /// The reason.
     pub reason: String,
 }
 
-/// The problems of a run: all counted and logged, the first thousand kept for the outcome.
+/// The problems of a run: all are counted and logged, and the first 1,000 are stored in the outcome.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(from = "Written")]
 pub struct Problems {
@@ -27,7 +27,7 @@ pub struct Problems {
     more: u64,
     /// Number of all problems, by kind.
     kinds: BTreeMap<Cow<'static, str>, u64>,
-    /// Those kept, by kind.
+    /// Number of stored problems, by kind.
     #[serde(skip)]
     kept_by_kind: BTreeMap<Cow<'static, str>, usize>,
 }
@@ -50,11 +50,11 @@ impl From<Written> for Problems {
 }
 
 impl Problems {
-    /// How many are kept in the outcome; all are in the log.
+    /// Number of problems stored in the outcome; the log contains all.
     pub const KEPT: usize = 1_000;
-    /// Those of every kind that are kept even then, so that no kind hides another.
+    /// Number of problems of each kind that are stored even above that limit, so that no kind hides another.
     const KEPT_OF_A_KIND: usize = 20;
-    /// Takes one down and logs it.
+    /// Adds a problem and logs it.
     pub fn add(&mut self, kind: &'static str, place: impl Into<String>, reason: impl Into<String>) {
         let problem = Problem { kind: kind.into(), place: place.into(), reason: reason.into() };
         tracing::debug!(target: "problem", kind, key = problem.place, "{}", problem.reason);
@@ -62,7 +62,7 @@ impl Problems {
         self.keep(problem);
     }
 
-    /// Takes over those of another, which were logged when they were found.
+    /// Adds the problems of another run, which are logged already.
     pub fn merge(&mut self, other: Self) {
         self.more += other.more;
         for (kind, more) in other.kinds {
@@ -81,27 +81,27 @@ impl Problems {
         }
     }
 
-    /// Puts those kept in an order that is not that of finding them.
+    /// Sorts the stored problems, for an order independent of when they were found.
     pub(crate) fn sort(&mut self) {
         self.kept.sort_by(|a, b| (&a.kind, &a.place, &a.reason).cmp(&(&b.kind, &b.place, &b.reason)));
     }
 
-    /// Those kept.
+    /// Returns the stored problems.
     pub fn kept(&self) -> &[Problem] {
         &self.kept
     }
 
-    /// How many were not kept.
+    /// Returns the number of problems that were not stored.
     pub fn more(&self) -> u64 {
         self.more
     }
 
-    /// How many of a kind there were.
+    /// Returns the number of problems of a kind.
     pub fn of(&self, kind: &str) -> u64 {
         self.kinds.get(kind).copied().unwrap_or(0)
     }
 
-    /// How many there were of the kinds that are wanted.
+    /// Returns the number of problems of the kinds for which `wanted` returns true.
     pub(crate) fn count(&self, wanted: impl Fn(&str) -> bool) -> u64 {
         self.kinds.iter().filter(|(kind, _)| wanted(kind)).map(|(_, n)| n).sum()
     }

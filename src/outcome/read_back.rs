@@ -1,33 +1,34 @@
-//! Reading an outcome back from its JSON: whole or not at all.
+//! Reading an outcome back from JSON, without losing any field.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// Why an outcome's JSON was not read.
+/// Why an outcome was not read back.
 #[derive(Debug, thiserror::Error)]
 pub enum Unread {
-    /// It is no outcome of this command.
+    /// It is not an outcome of this command.
     #[error("no outcome of this command: {0}")]
     Malformed(#[from] serde_json::Error),
-    /// Another version wrote it, with fields that this one does not know.
+    /// It was written by another version, with fields unknown to this one.
     #[error(
         "written by ruminate {version}, this is {}: it has the field {field:?}, which this version does not know; read it with \
          the version that wrote it",
         env!("CARGO_PKG_VERSION")
     )]
     Newer {
-        /// The version that wrote it, as far as it says.
+        /// The version that wrote it, if known.
         version: String,
-        /// The first field that is not known.
+        /// Path of the first unknown field.
         field: String,
     },
 }
 
-/// Reads an outcome, and rejects one with a field that would be lost.
+/// Reads an outcome from JSON, and rejects one with a field that would be lost.
 ///
 /// # Errors
-/// [`Unread`] tells what does not fit.
+///
+/// Returns an error if the JSON does not match; see [`Unread`].
 pub fn read_back<T: Serialize + DeserializeOwned>(json: &[u8]) -> Result<T, Unread> {
     let written: Value = serde_json::from_slice(json)?;
     let read: T = serde_json::from_value(written.clone())?;

@@ -1,8 +1,8 @@
-//! Counts and times as text for people, which outcomes, error messages and progress share.
+//! Formatting of counts and durations for users, shared by outcomes, error messages and progress.
 
 use chrono::{DateTime, Utc};
 
-/// A count with commas: `1,234,567`.
+/// Formats a count with commas: `1,234,567`.
 pub(crate) fn count(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
@@ -15,7 +15,7 @@ pub(crate) fn count(n: u64) -> String {
     out
 }
 
-/// Seconds for people: `0.42 s`, `3 min 20 s`, `2 days 4 h`.
+/// Formats a duration in seconds: `0.42 s`, `3 min 20 s`, `2 days 4 h`.
 pub(crate) fn duration(seconds: f64) -> String {
     if seconds < 120.0 {
         return format!("{seconds:.2} s");
@@ -30,7 +30,7 @@ pub(crate) fn duration(seconds: f64) -> String {
     }
 }
 
-/// The time between two instants, for people: `12 s`, `4 min 12 s`.
+/// Formats the time between two instants: `12 s`, `4 min 12 s`.
 pub(crate) fn between(first: DateTime<Utc>, second: DateTime<Utc>) -> String {
     match (second - first).num_seconds().unsigned_abs() {
         seconds @ 0..120 => format!("{seconds} s"),
@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn times_have_the_units_that_matter() {
+    fn durations_have_suitable_units() {
         for (seconds, text) in
             [(0.42, "0.42 s"), (200.0, "3 min 20 s"), (7_265.0, "2 h 1 min"), (200_000_000.0, "2,314 days 19 h")]
         {

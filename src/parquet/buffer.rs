@@ -1,4 +1,4 @@
-//! Values of one column until its row group is encoded.
+//! Buffer for the values of one column until its row group is encoded.
 
 use bytes::Bytes;
 use parquet::data_type::ByteArray;
@@ -6,11 +6,11 @@ use pipeline::record::Field as Value;
 
 use super::{Field, Times, Type};
 
-/// Values of one column, and for an optional column which rows have one.
+/// The values of one column and, for an optional column, which rows have one.
 #[derive(Debug)]
 pub(crate) struct Buffer {
     pub(super) values: Values,
-    /// Definition levels of an optional column: 1 for a row that has a value.
+    /// Definition levels of an optional column: 1 for a row with a value; `None` for a required column.
     pub(super) levels: Option<Vec<i16>>,
     times: Times,
 }
@@ -23,7 +23,7 @@ pub(super) enum Values {
     Longs(Vec<i64>),
 }
 
-/// Texts, one behind the other.
+/// Strings in one buffer, by their ends.
 #[derive(Debug, Default)]
 pub(super) struct Texts {
     bytes: Vec<u8>,
@@ -40,7 +40,7 @@ impl Texts {
 }
 
 impl Buffer {
-    /// An empty buffer for that column.
+    /// Creates an empty buffer for that column.
     pub(crate) fn new(field: &Field) -> Self {
         let (values, times) = match field.kind {
             Type::Text => (Values::Texts(Texts::default()), Times::Micros),
@@ -52,7 +52,7 @@ impl Buffer {
         Self { values, levels: field.optional.then(Vec::new), times }
     }
 
-    /// Appends a text that `write` appends to the bytes of those before.
+    /// Appends the text that `write` appends to the buffer.
     #[inline]
     pub(crate) fn push_text_with(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         if let Values::Texts(texts) = &mut self.values {
@@ -62,7 +62,7 @@ impl Buffer {
         self.is_there(1);
     }
 
-    /// Appends a text; nothing if the column is of another type, as for the other functions.
+    /// Appends a text. Like the other functions, it appends no value if the column has another type.
     #[inline]
     pub(crate) fn push_text(&mut self, text: &str) {
         self.push_text_with(|bytes| bytes.extend_from_slice(text.as_bytes()));
@@ -104,7 +104,7 @@ impl Buffer {
         }
     }
 
-    /// Appends no value, which in a required column is an empty one.
+    /// Appends no value, or an empty value to a required column.
     pub(crate) fn push_nothing(&mut self) {
         if self.levels.is_some() {
             return self.is_there(0);

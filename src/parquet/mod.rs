@@ -1,7 +1,7 @@
 //! Records as Parquet: the schema from the column table, columns of values to row groups, and row groups to records.
 //!
-//! Owns how a column of a record maps to Parquet. Which columns a file has, what else it holds and how it is compressed
-//! is decided by its owner: the cache of audits and `generate`.
+//! This module maps the columns of a record to Parquet. The cache of audits and `generate` decide which columns a file
+//! has, its other content, and its compression.
 
 use std::io;
 use std::sync::Arc;
@@ -24,12 +24,12 @@ use buffer::Values;
 pub(crate) use buffer::Buffer;
 pub(crate) use read::RowGroup;
 
-/// Precision of the times in a file.
+/// Precision of the timestamps in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Times {
     /// Milliseconds.
     Millis,
-    /// Microseconds, as exact as a record.
+    /// Microseconds, the precision of a record.
     Micros,
 }
 
@@ -44,7 +44,7 @@ pub(crate) enum Type {
     Int,
     /// i64.
     Long,
-    /// A time, UTC, as an i64.
+    /// A UTC timestamp as i64.
     Time(Times),
 }
 
@@ -53,17 +53,17 @@ pub(crate) enum Type {
 pub(crate) struct Field {
     pub name: &'static str,
     pub kind: Type,
-    /// Whether a row may lack it.
+    /// Whether rows may have no value.
     pub optional: bool,
 }
 
 impl Field {
-    /// A column that every row has.
+    /// Creates a column that has a value in every row.
     pub(crate) const fn required(name: &'static str, kind: Type) -> Self {
         Self { name, kind, optional: false }
     }
 
-    /// A column of a record.
+    /// Creates a column of a record.
     pub(crate) const fn of(column: Column, times: Times) -> Self {
         let kind = match column.kind() {
             ColumnKind::Text => Type::Text,
@@ -74,7 +74,7 @@ impl Field {
         Self { name: column.name(), kind, optional: column.is_optional() }
     }
 
-    /// The column in the words of a Parquet schema.
+    /// Returns the column in the syntax of a Parquet schema.
     fn line(&self) -> String {
         let repetition = if self.optional { "optional" } else { "required" };
         let (physical, logical) = match self.kind {
@@ -89,16 +89,17 @@ impl Field {
     }
 }
 
-/// What the row groups of a file have in common.
+/// Schema and properties of a file, shared by its row groups.
 pub(crate) struct Layout {
     schema: SchemaDescriptor,
     properties: WriterPropertiesPtr,
 }
 
 impl Layout {
-    /// A file with that message name, these columns and properties.
+    /// Creates a layout with that message name, these columns and properties.
     ///
     /// # Errors
+    ///
     /// Returns an error if a name cannot be used in a schema.
     pub(crate) fn new(name: &str, fields: &[Field], properties: WriterProperties) -> io::Result<Self> {
         let lines: Vec<String> = fields.iter().map(Field::line).collect();
@@ -109,6 +110,7 @@ impl Layout {
     /// Encodes a row group, one buffer per column, and empties the buffers.
     ///
     /// # Errors
+    ///
     /// Returns an error if the buffers do not have the columns' types.
     pub(crate) fn encode(&self, buffers: &mut [Buffer]) -> io::Result<Group> {
         let columns: Result<_, ParquetError> =
@@ -154,11 +156,11 @@ impl Layout {
     }
 }
 
-/// A row group that is not in a file yet.
+/// An encoded row group that is not in a file yet.
 #[derive(Debug)]
 pub(crate) struct Group(Vec<(Bytes, ColumnCloseResult)>);
 
-/// A file that is being written.
+/// Writer of a Parquet file.
 pub(crate) struct Writer<W: io::Write + Send>(SerializedFileWriter<W>);
 
 impl<W: io::Write + Send> Writer<W> {
@@ -177,13 +179,13 @@ impl<W: io::Write + Send> Writer<W> {
         append().map(|_| ()).map_err(io_error)
     }
 
-    /// Ends the file and returns what it was written to.
+    /// Completes the file and returns the underlying writer.
     pub(crate) fn finish(self) -> io::Result<W> {
         self.0.into_inner().map_err(io_error)
     }
 }
 
-/// The error of a file; for a stream it keeps the kind, which shows whether its reader has gone.
+/// Converts an error. An underlying I/O error keeps its kind, which shows whether the reader of a stream has closed it.
 pub(crate) fn io_error(e: ParquetError) -> io::Error {
     match e {
         ParquetError::External(e) => match e.downcast::<io::Error>() {

@@ -1,4 +1,4 @@
-//! Row groups to values and records.
+//! Decoding of row groups into values and records.
 
 use chrono::{DateTime, Utc};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
@@ -12,14 +12,14 @@ use super::{Field, Times, Type};
 /// A row group in memory, column by column.
 pub(crate) struct RowGroup {
     columns: Vec<ReadColumn>,
-    /// Where a record's columns are among them.
+    /// Index of each record column among the file's columns.
     places: [usize; Column::COUNT],
 }
 
 struct ReadColumn {
     values: Values,
     times: Times,
-    /// For an optional column, where each row's value is among the values.
+    /// For an optional column, the index of each row's value.
     rows: Option<Vec<Option<usize>>>,
 }
 
@@ -30,7 +30,7 @@ enum Values {
     Longs(Vec<i64>),
 }
 
-/// The columns are not those of the file, or a value is invalid.
+/// The columns differ from the file's, or a value is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Mismatch;
 
@@ -38,6 +38,7 @@ impl RowGroup {
     /// Reads these columns of a row group.
     ///
     /// # Errors
+    ///
     /// Returns an error if the file is damaged or has columns of other types.
     pub(crate) fn read(group: &dyn RowGroupReader, fields: &[Field]) -> Result<Self, ParquetError> {
         let rows = usize::try_from(group.metadata().num_rows()).map_err(|e| ParquetError::External(e.into()))?;
@@ -50,21 +51,21 @@ impl RowGroup {
         Ok(Self { columns, places: Column::ALL.map(|column| place(column).unwrap_or(usize::MAX)) })
     }
 
-    /// The text of a column, by its place in the file.
+    /// Returns the text in a column, by its index in the file; `None` if there is none.
     pub(crate) fn text(&self, column: usize, row: usize) -> Option<&str> {
         let column = self.columns.get(column)?;
         let Values::Texts(texts) = &column.values else { return None };
         texts.get(column.at(row)?)?.as_utf8().ok()
     }
 
-    /// The whole number of a column, by its place in the file.
+    /// Returns the integer in a column, by its index in the file; `None` if there is none.
     pub(crate) fn long(&self, column: usize, row: usize) -> Option<i64> {
         let column = self.columns.get(column)?;
         let Values::Longs(values) = &column.values else { return None };
         values.get(column.at(row)?).copied()
     }
 
-    /// A row as the source of a record.
+    /// Returns a row as the source of a record.
     pub(crate) const fn record(&self, row: usize) -> RecordSource<'_> {
         RecordSource { group: self, row }
     }
@@ -94,7 +95,7 @@ impl ReadColumn {
         Ok(Self { values, times, rows })
     }
 
-    /// Where the value of a row is; `None` if it has none.
+    /// Returns the index of a row's value; `None` if it has none.
     #[inline]
     fn at(&self, row: usize) -> Option<usize> {
         self.rows.as_ref().map_or(Some(row), |rows| rows.get(row).copied().flatten())

@@ -1,6 +1,6 @@
-//! Messages as the Lambda gets them, taken in here: an event → intake, and what became of each message.
+//! Processing of a Lambda event: its messages go to the intake, and the result of each is recorded.
 //!
-//! The endpoint that SNS delivers to is [`crate::listen`]'s; it counts its messages with `record_results`, too.
+//! [`crate::endpoint`] is the HTTP endpoint for SNS. It uses `record_results`, too.
 
 use std::time::Instant;
 
@@ -13,10 +13,11 @@ mod outcome;
 
 pub use outcome::{Count, Outcome, Requests};
 
-/// Takes the messages of an event in.
+/// Processes the messages of an event.
 ///
 /// # Errors
-/// Only where the counts do not add up; what fails is in the outcome.
+///
+/// Returns an error if the counts do not add up. Failed messages are part of the outcome.
 pub async fn run(event: Event, intake: &Intake) -> anyhow::Result<Outcome> {
     let started = Instant::now();
     let mut outcome = Outcome { quarantine: intake.quarantine_address(), ..Outcome::default() };
@@ -29,7 +30,7 @@ pub async fn run(event: Event, intake: &Intake) -> anyhow::Result<Outcome> {
     Ok(outcome)
 }
 
-/// Takes down what became of the messages of one batch, each with the id it is reported by.
+/// Records the results of the messages of one batch, each with the id used in reports.
 pub(crate) fn record_results(outcome: &mut Outcome, ids: impl IntoIterator<Item = String>, verdicts: &[Verdict]) {
     for ((place, verdict), fate) in ids.into_iter().zip(verdicts).zip(MessageOutcome::classify(verdicts)) {
         outcome.counts.add(Count::Messages);

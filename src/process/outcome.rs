@@ -1,4 +1,4 @@
-//! Result of `process`: its counters, those of its endpoint, and their account.
+//! Result of `process`: its counters, and those of its endpoint.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,8 @@ use crate::outcome::{Counts, Exit, Problems, counters, optional};
 use pipeline::lake::ConditionalWrites;
 
 counters! {
-    /// What is counted of messages taken in, each delivery counted: one that failed and came again counts twice.
+    /// Counters of processed messages. Each delivery counts: a message that failed and was delivered again counts
+    /// twice.
     pub enum Count {
         Messages: "messages", "messages", Input, "Messages that reached the intake.";
         Processed: "processed", "processed", Part, "Messages that brought a new object or a new row.";
@@ -19,7 +20,7 @@ counters! {
 }
 
 counters! {
-    /// What is counted of an endpoint's requests that brought no message.
+    /// Counters of an endpoint's requests that contained no message.
     pub enum Requests {
         Subscribed: "subscribed", "subscriptions confirmed", Detail, "Subscriptions confirmed.";
         Unsubscribed: "unsubscribed", "subscriptions removed", Detail, "Notices that a subscription ended.";
@@ -28,20 +29,20 @@ counters! {
     }
 }
 
-/// Result of messages taken in.
+/// Result of a process run.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Outcome {
     /// The counters.
     #[serde(flatten)]
     pub counts: Counts<Count>,
-    /// What came to the endpoint in addition to messages; only with `--listen`.
+    /// Requests to the endpoint without a message; `None` without `--listen`.
     #[serde(flatten, skip_serializing_if = "Option::is_none", deserialize_with = "optional")]
     pub endpoint: Option<Counts<Requests>>,
-    /// Time of the complete run.
+    /// Duration of the run, in seconds.
     pub seconds: f64,
     /// Support of the lake's store for conditional writes: `honoured`, `emulated` or `untested`.
     pub conditional_writes: ConditionalWrites,
-    /// Where quarantined messages are kept.
+    /// Address of the quarantine.
     pub quarantine: String,
     /// Problems, each with its message's id.
     pub problems: Problems,
@@ -51,7 +52,8 @@ impl Outcome {
     /// Checks that every message is accounted for.
     ///
     /// # Errors
-    /// The counts do not add up: an error of this program.
+    ///
+    /// Returns an error if the counts do not add up, which is a bug in this program.
     pub fn check(&self) -> anyhow::Result<()> {
         let of = |count| self.counts[count];
         anyhow::ensure!(
@@ -88,7 +90,7 @@ mod tests {
     use crate::outcome::read_back;
 
     #[test]
-    fn an_outcome_comes_back_from_its_json() {
+    fn an_outcome_survives_a_json_round_trip() {
         let counts = [
             (Count::Messages, 5),
             (Count::Processed, 2),
@@ -107,7 +109,7 @@ mod tests {
             let json = serde_json::to_vec(&outcome).unwrap();
             let back: Outcome = read_back(&json).unwrap();
             assert_eq!((serde_json::to_vec(&back).unwrap(), back.to_string()), (json, outcome.to_string()));
-            assert_eq!(back.endpoint, outcome.endpoint, "no endpoint is not one without requests");
+            assert_eq!(back.endpoint, outcome.endpoint, "a missing endpoint differs from one without requests");
         }
     }
 }

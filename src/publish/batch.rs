@@ -1,4 +1,4 @@
-//! Batching: as many messages as one call may hold, and no waiting for more than a moment. Owns the limits of a batch.
+//! Batching of messages: fills each batch up to the topic's limits, with a bounded wait.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -10,24 +10,24 @@ use super::entry::{Entry, InvalidMessage};
 use super::pacer::{Pacer, SendTime};
 use crate::topic::BatchLimits;
 
-/// Invalid messages that are taken down at once.
+/// Maximum number of invalid messages in one batch.
 const INVALID: usize = 1_000;
 
-/// What the reading thread hands over for each message.
+/// Result of reading one message, as sent by the reading thread.
 pub(super) type ReadResult = Result<Result<Entry, InvalidMessage>, anyhow::Error>;
 
-/// Messages that follow one another: those to send in one call, and those between them that are not sent.
+/// Consecutive messages: those to send in one request, and the invalid ones between them.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     pub entries: Vec<Entry>,
     pub invalid: Vec<InvalidMessage>,
-    /// When it is to go: when the last of its messages is due.
+    /// When the batch is due: when its last message is. `None` if it can be sent immediately.
     pub due: Option<Instant>,
     bytes: usize,
 }
 
 impl Batch {
-    /// How many messages were read for it.
+    /// Returns the number of messages read for this batch, including invalid ones.
     pub(super) fn read(&self) -> u64 {
         (self.entries.len() + self.invalid.len()) as u64
     }
@@ -37,28 +37,28 @@ impl Batch {
     }
 }
 
-/// Batches as they come.
+/// Groups messages into batches as they are read.
 #[derive(Debug)]
 pub(super) struct Batcher {
     messages: mpsc::Receiver<Vec<ReadResult>>,
-    /// What was received and not yet looked at.
+    /// Messages received from the reading thread and not yet processed.
     ahead: VecDeque<ReadResult>,
     limits: BatchLimits,
-    /// How long a batch that is not full waits for more.
+    /// How long an incomplete batch waits for more messages.
     linger: Duration,
-    /// Whether no two of a group may be in one batch, where one could be refused and the other not.
+    /// True if a batch must not contain 2 messages of one group, because one could be rejected and the other accepted.
     keeps_order: bool,
     pace: Pacer,
     batch: Batch,
-    /// When the batch must go, full or not.
+    /// When the current batch is sent, even if incomplete.
     closes: Instant,
-    /// Since when the next message is waited for, which is not there.
+    /// Start of the current wait for the next message; `None` when not waiting.
     starved_since: Option<Instant>,
-    /// How long it was waited for before that, until a batch went without it. What became of the batch then, a topic that stood
-    /// still, is not the source's fault.
+    /// Time already spent waiting for the next message, up to the last batch that was returned without it. Later
+    /// delays, such as a stalled topic, are not attributed to the source.
     starved_before: Duration,
     failed: Option<anyhow::Error>,
-    /// There was a message for which the schedule has no time.
+    /// True if a message was read for which the schedule has no time.
     schedule_has_ended: bool,
 }
 
@@ -85,12 +85,13 @@ impl Batcher {
         }
     }
 
-    /// Whether the schedule ended before the messages did.
+    /// Returns true if the schedule ended before the messages did.
     pub(super) fn schedule_has_ended(&self) -> bool {
         self.schedule_has_ended
     }
 
-    /// How many messages were read and are in no batch. No more are taken: the reading thread counts the rest.
+    /// Returns the number of messages that were read but are in no returned batch. Closes the channel; the reading
+    /// thread counts the rest.
     pub(super) async fn left(mut self) -> u64 {
         self.messages.close();
         let mut left = self.batch.read() + self.ahead.iter().filter(|read| read.is_ok()).count() as u64;
@@ -100,15 +101,17 @@ impl Batcher {
         left
     }
 
-    /// How far the schedule was put back because there was nothing to send.
+    /// Returns how far the schedule was delayed because there was nothing to send.
     pub(super) fn starved(&self) -> Duration {
         self.pace.starved()
     }
 
-    /// The next batch; none when there is nothing more. Dropped before it is done, it has lost nothing.
+    /// Returns the next batch, or `None` when there are no more messages. Cancel safe: dropping the future loses no
+    /// message.
     ///
     /// # Errors
-    /// A file could not be read on; what was read before has been handed over.
+    ///
+    /// Returns an error if a file could not be read further, after all messages read before it were returned.
     pub(super) async fn next(&mut self) -> anyhow::Result<Option<Batch>> {
         while self.failed.is_none() && !self.batch.is_full(self.limits) && self.fill_lookahead().await {
             if !self.take() {
@@ -122,7 +125,7 @@ impl Batcher {
         self.failed.take().map_or(Ok(None), Err)
     }
 
-    /// Whether there is a message ahead, waiting for one as long as the batch may wait.
+    /// Waits for the next message, at most until the batch closes. Returns false if there is none.
     async fn fill_lookahead(&mut self) -> bool {
         while self.ahead.is_empty() {
             let got = match self.messages.try_recv() {
@@ -143,7 +146,7 @@ impl Batcher {
         true
     }
 
-    /// Takes the message ahead into the batch; false where it belongs to a later one.
+    /// Adds the next message to the batch. Returns false if it belongs to a later batch.
     fn take(&mut self) -> bool {
         let entry = match self.ahead.pop_front() {
             None => return false,
@@ -196,7 +199,7 @@ impl Batcher {
         !(self.keeps_order && self.batch.entries.iter().any(of_its_group))
     }
 
-    /// A batch is opened by its first message.
+    /// Starts the wait time of a batch at its first message.
     fn open(&mut self) {
         if self.batch.read() == 0 {
             self.closes = Instant::now() + self.linger;
@@ -239,7 +242,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_batch_keeps_to_entries_and_bytes_and_to_the_order() {
+    async fn a_batch_respects_both_limits_and_the_order() {
         let small = (0..7).map(|n| read(n, 10)).collect();
         assert_eq!(all(small, &Schedule::None).await, [vec![0, 1, 2], vec![3, 4, 5], vec![6]]);
         let sizes = [60, 40, 1, 99, 100, 30];
@@ -248,7 +251,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn where_order_is_kept_no_two_of_a_group_are_in_one_batch() {
+    async fn with_keeps_order_a_batch_holds_one_message_per_group() {
         let (send, receive) = mpsc::channel(1);
         let lot = |index: u64, lot: &str| {
             let mut entry = entry(index, 1);
@@ -267,7 +270,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn messages_wait_for_one_another_no_longer_than_they_may_linger() {
+    async fn messages_wait_for_each_other_at_most_for_the_linger_time() {
         let schedule = |text: &str| Schedule::Rate(text.parse().unwrap());
         let four = || (0..4).map(|n| read(n, 1)).collect();
         assert_eq!(all(four(), &schedule("1000/s")).await, [vec![0, 1, 2], vec![3]]);
@@ -276,7 +279,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_batch_that_is_not_full_does_not_wait_for_long() {
+    async fn an_incomplete_batch_does_not_wait_long() {
         let (mut batches, send) = batches(vec![read(0, 1)], &Schedule::None);
         let started = Instant::now();
         let batch = batches.next().await.unwrap().unwrap();
@@ -287,7 +290,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn invalid_messages_are_counted_where_they_stood() {
+    async fn invalid_messages_are_counted_in_input_order() {
         let reads = vec![read(0, 1), invalid(1), read(2, 1), read(3, 1), invalid(4)];
         let (mut batches, send) = batches(reads, &Schedule::None);
         drop(send);
@@ -304,7 +307,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_schedule_without_messages_is_put_back() {
+    async fn a_starved_schedule_is_delayed() {
         let (mut batches, send) = batches(vec![read(0, 1)], &Schedule::Rate("1000/s".parse().unwrap()));
         batches.next().await.unwrap();
         let later = tokio::spawn(async move {
@@ -313,23 +316,23 @@ mod tests {
         });
         let batch = batches.next().await.unwrap().unwrap();
         later.await.unwrap();
-        assert!(batch.due.unwrap().elapsed() < Duration::from_millis(50), "the topic is not to blame");
+        assert!(batch.due.unwrap().elapsed() < Duration::from_millis(50), "the delay is not attributed to the topic");
         assert!(batches.starved() > Duration::from_millis(150), "{:?}", batches.starved());
     }
 
     #[tokio::test]
-    async fn a_stall_of_the_topic_is_not_laid_to_a_source_that_was_waited_for_just_before() {
+    async fn a_stall_of_the_topic_is_not_attributed_to_the_source() {
         let (mut batches, send) = batches(vec![read(0, 1)], &Schedule::Rate("1000/s".parse().unwrap()));
-        batches.next().await.unwrap(); // waited for more, and went without
+        batches.next().await.unwrap(); // waited for the next message and returned without it
         send.try_send((1..4).map(|n| read(n, 1)).collect()).unwrap();
-        tokio::time::sleep(Duration::from_millis(300)).await; // no room among the batches in flight
+        tokio::time::sleep(Duration::from_millis(300)).await; // no free slot among the batches in flight
         let batch = batches.next().await.unwrap().unwrap();
-        assert!(batch.due.unwrap().elapsed() > Duration::from_millis(200), "late, and told to be");
+        assert!(batch.due.unwrap().elapsed() > Duration::from_millis(200), "the batch is late, and reported as late");
         assert!(batches.starved() < Duration::from_millis(100), "{:?}", batches.starved());
     }
 
     #[tokio::test]
-    async fn who_comes_late_for_a_schedule_is_told_when_it_was() {
+    async fn a_late_batch_keeps_its_scheduled_time() {
         let reads = (0..30).map(|n| read(n, 1)).collect();
         let (mut batches, _send) = batches(reads, &Schedule::Rate("1000/s".parse().unwrap()));
         let first = batches.next().await.unwrap().unwrap();

@@ -1,14 +1,14 @@
-//! A dead letter: its form, and how it is opened again.
+//! The format of a dead letter, and how its message is extracted.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// A line of a file of dead letters. The message is its first field, by which a letter is known.
+/// One line of a dead-letter file. `message` must be the first field: it identifies a dead letter.
 #[derive(Debug, Serialize)]
 pub(super) struct DeadLetter<'a> {
     pub message: &'a str,
-    /// The id that the reading would have had, where it is one.
+    /// The id of the reading; `None` if the message is not a valid reading.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<Uuid>,
     pub code: &'a str,
@@ -18,10 +18,10 @@ pub(super) struct DeadLetter<'a> {
     pub attempts: u32,
 }
 
-/// How every letter begins, and no reading does.
+/// Prefix of every dead letter. No reading starts with it.
 const BEGIN: &[u8] = br#"{"message":"#;
 
-/// What the letter holds, if this is one; else the message itself.
+/// Returns the message inside a dead letter, or the body itself if it is not one.
 pub(super) fn unwrap_dead_letter(body: Bytes) -> Bytes {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]

@@ -1,6 +1,6 @@
-//! Dead letters: messages that could not be published, whole and with the reason, one JSON object a line.
+//! Dead-letter file: messages that could not be published, complete and with the reason, as one JSON object per line.
 //!
-//! A file of them can be published again as it is: the message in a letter is sent, not the letter.
+//! The file can be published again directly: the message inside each letter is sent, not the letter.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -12,16 +12,16 @@ use super::dead_letter::DeadLetter;
 use super::entry::Entry;
 use crate::topic::EntryError;
 
-/// What to do with a file that holds letters already.
+/// What to do with a dead-letter file that already contains letters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IfNotEmpty {
-    /// Leave it alone and say so: they are another run's.
+    /// Fail: the letters belong to another run.
     Fail,
-    /// Write on behind them: this run goes on where that one stopped.
+    /// Append to it: this run continues that one.
     Append,
 }
 
-/// The file that dead letters go to, if one was named.
+/// Writer of the dead-letter file; `None` if no file was given.
 #[derive(Debug)]
 pub(super) struct DeadLetters(Option<OpenFile>);
 
@@ -29,7 +29,7 @@ pub(super) struct DeadLetters(Option<OpenFile>);
 struct OpenFile {
     path: PathBuf,
     file: File,
-    /// Letters that are whole in the file, bytes.
+    /// Length of the complete letters in the file, in bytes.
     whole: u64,
     line: Vec<u8>,
 }
@@ -38,7 +38,8 @@ impl DeadLetters {
     /// Opens the file before anything is sent.
     ///
     /// # Errors
-    /// It cannot be written, or holds letters that are to be left alone.
+    ///
+    /// Returns an error if the file cannot be written, or is not empty and `held` is [`IfNotEmpty::Fail`].
     pub(super) fn open(path: Option<&Path>, held: IfNotEmpty) -> anyhow::Result<Self> {
         let Some(path) = path else { return Ok(Self(None)) };
         let about = || format!("dead-letter file {}", path.display());
@@ -62,14 +63,15 @@ impl DeadLetters {
         Ok(Self(Some(OpenFile { path: path.to_owned(), file, whole, line: Vec::new() })))
     }
 
-    /// Writes a message down; when this returns, the letter outlives the process. A letter that could be written in part only
-    /// is taken away again.
+    /// Writes one message to the file. The letter survives a kill of the process once this returns. A partially written
+    /// letter is removed again.
     ///
     /// # Errors
-    /// The file cannot be written on, for the reason given; the message is not kept.
+    ///
+    /// Returns an error if the file cannot be written; the message is not stored then.
     pub(super) fn write(&mut self, entry: &Entry, attempts: u32, refusal: &EntryError) -> Result<(), String> {
         let Some(open) = &mut self.0 else { return Ok(()) };
-        let message = String::from_utf8_lossy(&entry.message.body); // only text is ever sent
+        let message = String::from_utf8_lossy(&entry.message.body); // only valid UTF-8 is ever sent
         let letter = DeadLetter {
             message: &message,
             id: entry.id,
@@ -88,7 +90,8 @@ impl DeadLetters {
                 Ok(())
             }
             Err(e) => {
-                let _ = open.file.set_len(open.whole); // the first failure is the one to tell of; a pipe has no length
+                // The write error is the one to report; a pipe cannot be truncated.
+                let _ = open.file.set_len(open.whole);
                 Err(format!(
                     "dead-letter file {}: {e}: free some space, or use another --dead-letters file",
                     open.path.display()
@@ -98,8 +101,8 @@ impl DeadLetters {
     }
 }
 
-/// Where the last whole letter ends. What is behind it was being written when a run was killed: that message is not settled,
-/// and is sent again.
+/// Returns the end of the last complete letter, in bytes. Data after it was being written when a run was killed; that
+/// message is not completed and is sent again.
 fn last_complete_letter(file: &mut File, length: u64) -> io::Result<u64> {
     const BACK: u64 = 64 * 1024;
     let mut end = length;
@@ -130,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_letter_holds_its_message_and_everything_else_is_itself() {
+    fn a_dead_letter_is_unwrapped_and_any_other_body_is_unchanged() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("dead");
         let mut dead = DeadLetters::open(Some(&path), IfNotEmpty::Fail).unwrap();
@@ -145,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_letter_that_broke_off_is_taken_away_and_no_other() {
+    fn only_an_incomplete_last_letter_is_removed() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("dead");
         for (held, kept) in [("{\"a\":1}\n{\"b\":", "{\"a\":1}\n"), ("{\"a\"", ""), ("{}\n", "{}\n"), ("", "")] {
@@ -166,7 +169,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_full_disk_is_told_and_nothing_is_kept_by_halves() {
+    fn a_full_disk_is_reported() {
         let mut dead = DeadLetters::open(Some(Path::new("/dev/full")), IfNotEmpty::Fail).unwrap();
         let message = dead.write(&entry(0, 10), 1, &refusal()).unwrap_err();
         assert!(message.contains("/dev/full") && message.contains("free some space"), "{message}");

@@ -1,5 +1,4 @@
-//! A message made ready for the topic, or set aside as invalid. Owns that judgement; what a reading is belongs to
-//! [`pipeline::record`].
+//! Preparation of messages for the topic, and rejection of invalid ones. [`pipeline::record`] defines a valid reading.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -14,37 +13,37 @@ use crate::topic::{BatchLimits, Message, is_attribute};
 use pipeline::hex::hex;
 use pipeline::record::{MAX_MESSAGE_BYTES, Reading, Slug, reading_id};
 
-/// What to do with a message that is no valid reading.
+/// What to do with a message that is not a valid reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnInvalid {
-    /// It is counted and named, and not sent.
+    /// Count and report it, but do not send it.
     #[default]
     Withhold,
-    /// It is sent all the same where the topic can take it: load for the quarantine.
+    /// Send it if the topic accepts it, to exercise the quarantine.
     Send,
 }
 
-/// A message on its way to the topic.
+/// A message that is ready to be sent.
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
-    /// How many messages were read before it.
+    /// Number of messages read before it.
     pub index: u64,
-    /// The file it was read from.
+    /// File it was read from.
     pub file: Arc<str>,
-    /// The line, from 1.
+    /// Line in the file, from 1.
     pub line: u64,
-    /// What is sent.
+    /// The message to send.
     pub message: Message,
-    /// The id, of a valid reading.
+    /// Id of the reading; `None` if the message is not a valid reading.
     pub id: Option<Uuid>,
-    /// When the reading says that it was, Unix milliseconds.
+    /// The reading's `data`, in Unix milliseconds; `None` if the message is not a valid reading.
     pub data_ms: Option<i64>,
-    /// When the schedule wants it sent.
+    /// When the schedule wants it sent; `None` without a schedule.
     pub due: Option<Instant>,
 }
 
 impl Entry {
-    /// File and line, as problems name it.
+    /// Returns the file and line, as shown in problem reports.
     pub(super) fn place(&self) -> String {
         format!("{}:{}", self.file, self.line)
     }
@@ -53,15 +52,19 @@ impl Entry {
 /// A message that is not sent.
 #[derive(Debug, Clone)]
 pub(super) struct InvalidMessage {
-    /// How many messages were read before it.
+    /// Number of messages read before it.
     pub index: u64,
     /// File and line.
     pub place: String,
-    /// Why.
+    /// Why it is not sent.
     pub reason: String,
 }
 
-/// Makes a message ready, or says why it is not sent.
+/// Prepares a message for sending.
+///
+/// # Errors
+///
+/// Returns the reason if the message is not sent: it is invalid, not text, or larger than the topic accepts.
 pub(super) fn prepare(
     index: u64,
     read: history::InputMessage,
@@ -88,7 +91,7 @@ pub(super) fn prepare(
             Message { cod_cliente: farm_named_in(&body), id_lote: None, body, dedup_id: dedup }
         }
     };
-    // A topic in this process takes more at once, but no longer a message than SNS does.
+    // An in-process topic accepts larger batches than SNS, but no larger messages.
     let (bytes, max) = (message.size_bytes(), limits.bytes.min(MAX_MESSAGE_BYTES));
     if bytes > max {
         return Err(refuse(format!("{bytes} bytes with its attributes, and the topic takes {max} at most")));
@@ -96,7 +99,7 @@ pub(super) fn prepare(
     Ok(Entry { index, file, line, message, id, data_ms, due: None })
 }
 
-/// The farm that an invalid message names all the same, if it is usable as an attribute.
+/// Returns the farm in an invalid message, if it can be used as a message attribute.
 fn farm_named_in(body: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
     struct Named {
@@ -115,7 +118,7 @@ pub(super) mod tests {
     const LIMITS: BatchLimits = BatchLimits { entries: 10, bytes: 256 * 1024 };
     const GOOD: &str = r#"{"id_curral":"1","id_raca":"2","id_lote":"3","peso_entrada":450,"peso_medio":450.5,"data":"2023-01-01 00:00:00 UTC","quantidade_animais":"51","dia_confinamento":"66","consumo_real":9.5,"cod_cliente":"FazendaUm"}"#;
 
-    /// A message of so many bytes, as it is on its way to the topic.
+    /// Returns an entry with a message of `bytes` bytes.
     pub(in super::super) fn entry(index: u64, bytes: usize) -> Entry {
         let message =
             Message { body: vec![b'x'; bytes].into(), cod_cliente: None, id_lote: None, dedup_id: index.to_string() };
@@ -131,7 +134,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_reading_is_known_by_its_content_whatever_its_form() {
+    fn a_reading_is_identified_by_its_content_not_its_format() {
         let one = judge(GOOD, OnInvalid::Withhold).unwrap();
         let other = judge(&GOOD.replace("\"51\"", "51"), OnInvalid::Send).unwrap();
         assert_eq!(one.cod_cliente.as_deref(), Some("FazendaUm"));
@@ -141,7 +144,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_is_no_reading_is_withheld_unless_it_is_wanted() {
+    fn an_invalid_message_is_withheld_unless_requested() {
         let bad = GOOD.replace("9.5", "\"n/d\"");
         assert!(judge(&bad, OnInvalid::Withhold).unwrap_err().contains("consumo_real"));
         let sent = judge(&bad, OnInvalid::Send).unwrap();
@@ -152,7 +155,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_message_that_its_attribute_takes_over_the_limit_can_never_be_sent() {
+    fn a_message_too_large_with_its_attributes_is_never_sent() {
         let room = LIMITS.bytes - GOOD.len() - r#","x":"""#.len() - "cod_clienteStringFazendaUmid_loteString3".len();
         let with = |n: usize| GOOD.replacen("\"}", &format!("\",\"x\":\"{}\"}}", "y".repeat(n)), 1);
         assert!(judge(&with(room), OnInvalid::Withhold).is_ok());

@@ -1,5 +1,4 @@
-//! What a run will take, said before it starts: messages, requests, time and money. Owns that arithmetic; asking is the command
-//! line's.
+//! Estimate of a run before it starts: messages, requests, time and cost. The command line asks for confirmation.
 
 use std::fmt;
 use std::path::Path;
@@ -9,29 +8,29 @@ use crate::history;
 use crate::outcome::{count, duration};
 use crate::topic::Terms;
 
-/// Readings a day of a hundred pens (`herd`'s own share of pens that deliver).
+/// Share of pens that deliver a reading per day in a generated herd (average of `herd`).
 const DELIVERING: f64 = 0.91;
-/// Bytes of a file that are looked at for the length of its lines.
+/// Bytes read from the start of a file to estimate its line length.
 const LOOKED_AT: usize = 256 * 1024;
-/// Bytes of a generated reading (measured, NDJSON).
+/// Size of a generated reading in bytes (measured, NDJSON).
 const READING_BYTES: f64 = 272.0;
-/// A run of more messages, or of a longer time in seconds, is a large one: it is asked about.
+/// Limits above which a run counts as large and needs confirmation: messages, and seconds.
 const LARGE: (f64, f64) = (1e6, 3_600.0);
 
-/// What a run will take; nothing where it cannot be known beforehand.
+/// Estimated size, duration and cost of a run. A value is `None` if it cannot be known in advance.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Estimate {
-    /// Messages to be published.
+    /// Messages to publish.
     messages: Option<f64>,
-    /// Bytes of a message, on the mean.
+    /// Mean size of a message, in bytes.
     bytes: f64,
-    /// How long the schedule takes, seconds.
+    /// Duration of the schedule, in seconds.
     scheduled: Option<f64>,
     terms: Terms,
 }
 
 impl Estimate {
-    /// Of publishing a source to a topic by a schedule, those passed over not counted.
+    /// Estimates the run that publishes `source` by `schedule`, without the first `skip` messages.
     pub fn of(source: &Source, schedule: &Schedule, terms: Terms, skip: u64) -> Self {
         let (there, bytes) = size(source);
         let room = schedule.messages().map(|room| room as f64);
@@ -47,18 +46,19 @@ impl Estimate {
         Self { messages, bytes, scheduled: schedule.seconds(messages, days), terms }
     }
 
-    /// About how many messages of files a schedule leaves out, because it ends before they do; those passed over not counted.
+    /// Returns the approximate number of messages in the files that the schedule ends before, without the first `skip`.
+    /// `None` if there are none or the number is unknown.
     pub fn left_out(source: &Source, schedule: &Schedule, skip: u64) -> Option<u64> {
         let room = schedule.messages().filter(|_| !source.is_generated())?;
         Some(messages(source)?.saturating_sub(skip).saturating_sub(room)).filter(|&left| left > 0)
     }
 
-    /// Whether somebody is to be asked first.
+    /// Returns true if the run is large enough to need confirmation.
     pub fn is_large(&self) -> bool {
         self.messages.is_some_and(|messages| messages > LARGE.0) || self.seconds().is_some_and(|time| time > LARGE.1)
     }
 
-    /// How long it takes at least, seconds: the schedule's time, or the quota's where that is longer.
+    /// Returns the minimum duration in seconds: that of the schedule, or of the topic's quota if longer.
     fn seconds(&self) -> Option<f64> {
         let by_quota =
             self.messages.filter(|_| !self.terms.keeps_order).map(|messages| messages / f64::from(self.terms.quota));
@@ -89,7 +89,7 @@ impl fmt::Display for Estimate {
                 self.terms.granted_to, self.terms.quota
             );
         };
-        let rounded = |number: f64| count(number as u64); // neither negative nor over 2⁶⁴
+        let rounded = |number: f64| count(number as u64); // neither negative nor above 2⁶⁴
         write!(f, "about {} messages in {} requests", rounded(messages), rounded(requests))?;
         write!(f, ", some ${dollars:.2} at list price")?;
         if let Some(seconds) = self.seconds() {
@@ -99,12 +99,12 @@ impl fmt::Display for Estimate {
     }
 }
 
-/// About how many messages a source has, where that can be said without reading it.
+/// Returns the approximate number of messages of a source; `None` if it is unknown without reading all of it.
 pub(super) fn messages(source: &Source) -> Option<u64> {
-    size(source).0.map(|messages| messages as u64) // neither negative nor over 2⁶⁴
+    size(source).0.map(|messages| messages as u64) // neither negative nor above 2⁶⁴
 }
 
-/// Messages of a source and their mean length; an estimate, but where it is known.
+/// Returns the number of messages of a source and their mean size, estimated if not known.
 fn size(source: &Source) -> (Option<f64>, f64) {
     match source {
         Source::Herd { herd, part, .. } => {
@@ -122,7 +122,8 @@ fn size(source: &Source) -> (Option<f64>, f64) {
     }
 }
 
-/// Messages and bytes of a file, from the lines at its beginning; none where it cannot be read twice, or is compressed.
+/// Estimates the messages of a file from its first lines, and returns the file's size in bytes. `None` if the file
+/// cannot be read twice or is compressed.
 fn file_size(path: &Path, format: Option<crate::herd::LineFormat>) -> Option<(f64, f64)> {
     let meta = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
     let (mut messages, mut bytes) = (0_u32, 0);
@@ -161,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_large_run_says_what_the_quota_means_and_what_it_costs() {
+    fn a_large_run_shows_the_effect_of_the_quota_and_the_cost() {
         let large = Estimate::of(&herd(10_000, 300), &Schedule::None, arn("sa-east-1", "a"), 0);
         assert!(large.is_large());
         assert_eq!(
@@ -180,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_measured_by_their_first_lines() {
+    fn files_are_estimated_from_their_first_lines() {
         let home = tempfile::tempdir().unwrap();
         let line = format!("{{\"x\":\"{}\"}}\n", "y".repeat(90));
         let write = |name: &str, bytes: &[u8]| {

@@ -1,4 +1,4 @@
-//! Conditions under which a run counts as failed: `p99 > 500ms; failed > 0`. Owns their words, and judging by an outcome.
+//! Conditions under which a run counts as failed, such as `p99 > 500ms; failed > 0`: their syntax and evaluation.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,11 +7,11 @@ use super::{ConditionResult, Count, Outcome, Percentiles};
 use crate::outcome::count;
 use crate::units;
 
-/// Conditions; the run fails where any of them holds.
+/// Conditions of `--fail-if`. The run fails if any of them holds.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct FailIf(Vec<Condition>);
 
-/// A metric held against a bound.
+/// A metric compared with a bound.
 #[derive(Debug, Clone, PartialEq)]
 struct Condition {
     metric: Metric,
@@ -28,7 +28,7 @@ enum Comparison {
     AtMost,
 }
 
-/// Whose percentiles.
+/// The distribution that a percentile belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum LatencyKind {
     Latency,
@@ -45,26 +45,26 @@ enum Quantile {
     Max,
 }
 
-/// What can be held against a bound.
+/// A value that can be compared with a bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Metric {
-    /// A percentile, milliseconds.
+    /// A percentile, in milliseconds.
     Time(LatencyKind, Quantile),
     /// A number of messages.
     Messages(MessageCount),
-    /// The same as a share of those read, per cent.
+    /// A number of messages as a percentage of those read.
     Share(MessageCount),
-    /// Messages published a second.
+    /// Messages published per second.
     Rate,
-    /// Published, as a share of those that were due, per cent.
+    /// Published messages as a percentage of those that were due.
     Achieved,
-    /// How late a batch was sent at most, milliseconds.
+    /// Maximum delay of a batch behind its schedule, in milliseconds.
     Behind,
-    /// How far the schedule was put back for want of messages, milliseconds.
+    /// How far the schedule was delayed because there was nothing to send, in milliseconds.
     Starved,
 }
 
-/// What can be counted.
+/// A counter that can be compared with a bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum MessageCount {
     Failed,
@@ -75,12 +75,12 @@ enum MessageCount {
     Missing,
 }
 
-/// The words of metrics.
+/// Names of all metrics, for error messages.
 const WORDS: &str = "p50, p90, p99, p999, max, service_p50 … service_max, lag_p50, lag_p90, lag_p99, lag_max, missing, failed, \
                      dropped, invalid, retries, unsent, rate, achieved, behind or starved";
 
 impl Metric {
-    /// The metric of that name, held against a share where the bound is one.
+    /// Returns the metric of that name, as a percentage if the bound is one. `None` if there is no such metric.
     fn named(word: &str, is_share: bool) -> Option<Self> {
         let counted = |counted| if is_share { Self::Share(counted) } else { Self::Messages(counted) };
         let (of, rest) = match word.split_once('_') {
@@ -115,7 +115,11 @@ impl Metric {
         })
     }
 
-    /// Reads a bound in the metric's unit.
+    /// Parses a bound in the metric's unit.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the bound is not a valid value of that unit.
     fn bound(self, text: &str) -> Result<f64, String> {
         let number = |text: &str| text.trim().parse::<f64>().ok().filter(|number| number.is_finite() && *number >= 0.0);
         let (read, wanted) = match self {
@@ -129,7 +133,7 @@ impl Metric {
         read.ok_or_else(|| format!("{text} is not {wanted}"))
     }
 
-    /// What a run has measured, with how it is said.
+    /// Returns the measured value and its text; `None` if it was not measured.
     fn measured(self, outcome: &Outcome) -> Option<(f64, String)> {
         let millis = |ms: f64| (ms, format!("{ms:.1} ms"));
         let percent = |share: f64| (share, format!("{share:.2} %"));
@@ -194,12 +198,12 @@ impl MessageCount {
 }
 
 impl FailIf {
-    /// The first condition that can be judged only where the warehouse is watched.
+    /// Returns the first condition that requires watching the warehouse, if any.
     pub fn needs_watch(&self) -> Option<&str> {
         self.0.iter().find(|one| one.metric.needs_watch()).map(|one| one.text.as_str())
     }
 
-    /// Whether a run kept to each of them. What was not measured counts as not kept.
+    /// Evaluates each condition. A condition without a measurement counts as not passed.
     pub fn evaluate(&self, outcome: &Outcome) -> Vec<ConditionResult> {
         let judge = |one: &Condition| {
             let nothing = outcome.counts[Count::Published] == 0 && matches!(one.metric, Metric::Time(..));
@@ -227,7 +231,7 @@ impl Comparison {
 impl FromStr for FailIf {
     type Err = String;
 
-    /// Reads conditions divided by semicolons: metric, `>`, `>=`, `<` or `<=`, bound.
+    /// Parses conditions separated by semicolons: a metric, one of `>`, `>=`, `<`, `<=`, and a bound.
     fn from_str(text: &str) -> Result<Self, String> {
         let words = text.split(';').map(str::trim).filter(|word| !word.is_empty());
         let conditions: Vec<_> = words.map(str::parse).collect::<Result<_, String>>()?;
@@ -294,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_is_judged_by_what_it_measured() {
+    fn conditions_are_evaluated_against_the_measurements() {
         let run = outcome();
         assert_eq!(held("p99 > 500ms; p99 > 0.4s; max>=900ms; max > 900ms", &run), [true, false, false, true]);
         assert_eq!(held("p999 > 500ms;service_p90 > 6ms; service_max < 9ms", &run), [false, true, false]);
@@ -309,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_measured_does_not_pass() {
+    fn a_condition_without_a_measurement_does_not_pass() {
         let silent = Outcome::default();
         assert_eq!(held("p99 > 5s; lag_p99 > 5s; missing > 0", &silent), [false; 3]);
         let fail_if: FailIf = "failed > 0; lag_p99 > 5s".parse().unwrap();
@@ -323,11 +327,11 @@ mod tests {
         assert_eq!(held("missing > 2", &looked_up(TruthDelivery { missing: 3, ..TruthDelivery::default() })), [false]);
         assert_eq!(held("missing > 3", &looked_up(TruthDelivery { missing: 3, ..TruthDelivery::default() })), [true]);
         let broken_off = TruthDelivery { stopped: Some("away".into()), ..TruthDelivery::default() };
-        assert_eq!(held("missing > 0", &looked_up(broken_off)), [false], "not looked for is not kept");
+        assert_eq!(held("missing > 0", &looked_up(broken_off)), [false], "a lookup that stopped early does not pass");
     }
 
     #[test]
-    fn conditions_alone_decide_where_there_are_any() {
+    fn conditions_alone_decide_the_exit_code_if_given() {
         let mut run = outcome();
         assert_eq!(run.exit(), Exit::Findings);
         run.verdicts = "failed > 5; dropped > 1%".parse::<FailIf>().unwrap().evaluate(&run);
@@ -339,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_condition_is_refused_with_the_words_there_are() {
+    fn an_invalid_condition_is_rejected_with_the_valid_names() {
         let message = |text: &str| text.parse::<FailIf>().unwrap_err();
         assert!(message("").contains("is empty"));
         assert!(message("p99").contains("give METRIC > BOUND"));

@@ -1,6 +1,6 @@
-//! Latencies as HdrHistogram's text, which its plotter reads.
+//! Latency percentiles in HdrHistogram's text format, for its plotter.
 //!
-//! The form is that of `AbstractHistogram.outputPercentileDistribution` of the Java library
+//! The format is that of `AbstractHistogram.outputPercentileDistribution` of the Java library
 //! (<https://github.com/HdrHistogram/HdrHistogram>), in milliseconds.
 
 use std::fmt;
@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 use super::{HistogramStats, Outcome, PercentilePoint};
 use pipeline::atomic_file::temp_file_beside;
 
-/// A distribution, to be written as text.
+/// A latency distribution; its `Display` is the HdrHistogram text.
 #[derive(Debug, Clone, Copy)]
 pub struct Distribution<'a> {
-    /// Its percentiles, from the least to the greatest.
+    /// Percentiles in ascending order.
     pub curve: &'a [PercentilePoint],
-    /// The rest.
+    /// Mean, standard deviation and bucket sizes.
     pub shape: HistogramStats,
 }
 
@@ -38,17 +38,19 @@ impl fmt::Display for Distribution<'_> {
     }
 }
 
-/// The file of service times beside that of latencies: its name with `.service` after it.
+/// Returns the path of the service-time file: the path of the latency file with `.service` appended.
 pub fn service_file(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".service");
     name.into()
 }
 
-/// Writes latencies to that file, and service times to [`service_file`]; each to a temporary name, then renamed.
+/// Writes latencies to `path` and service times to [`service_file`]. Each is written to a temporary file and then
+/// renamed.
 ///
 /// # Errors
-/// A file cannot be written.
+///
+/// Returns an error if a file cannot be written.
 pub fn write(path: &Path, outcome: &Outcome) -> io::Result<()> {
     let latency = Distribution { curve: &outcome.times.latency_curve, shape: outcome.times.latency_shape };
     let service = Distribution { curve: &outcome.times.service_curve, shape: outcome.times.service_shape };
@@ -66,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_the_text_of_the_java_library() {
+    fn the_text_equals_that_of_the_java_library() {
         let point = |percentile, ms, count| PercentilePoint { percentile, ms, count };
         let curve = [point(0.0, 1.0, 1), point(99.9, 1_234.567_8, 999), point(100.0, 2_000.0, 1_000)];
         let shape = HistogramStats { mean_ms: 12.345_67, std_deviation_ms: 1.5, buckets: 12, sub_buckets: 2_048 };
@@ -83,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn two_files_are_written_and_an_empty_run_has_them_too() {
+    fn two_files_are_written_even_for_an_empty_run() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("hdr.txt");
         write(&path, &Outcome::default()).unwrap();

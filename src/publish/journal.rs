@@ -1,7 +1,7 @@
-//! The journal of a run: which messages are settled, on disk, so that a run that ends in any way can go on.
+//! The journal of a run: which messages are completed, on disk, so that any interrupted run can be resumed.
 //!
-//! A small file, written anew every second under a temporary name and renamed. `kill -9` forgets a second at most, and what is sent
-//! again then has the same id, so that nothing is doubled. A run that comes to its end takes its journal away.
+//! A small file, rewritten every second under a temporary name and renamed. `kill -9` loses at most the last second.
+//! Messages sent again after it have the same id, so nothing is stored twice. A run that completes deletes its journal.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -16,30 +16,31 @@ use super::Source;
 use pipeline::atomic_file::{folder_of, temp_file_beside};
 use pipeline::hex::hex;
 
-/// How often it is written.
+/// Interval between two writes of the journal.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// Which messages are settled, by how many were read before each: all below a mark, and ranges above it.
+/// Completed messages by index (the number of messages read before each): all below a mark, and ranges above it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct CompletedRanges {
-    /// All below are settled.
+    /// All indexes below this one are completed.
     below: u64,
-    /// First → one past the last; they neither touch nor overlap, nor reach down to the mark.
+    /// Completed ranges above the mark: first index → one past the last. They neither touch nor overlap, nor touch the
+    /// mark.
     above: BTreeMap<u64, u64>,
 }
 
 impl CompletedRanges {
-    /// All below a mark.
+    /// Returns a set with all messages below `mark` completed.
     pub(super) fn below(mark: u64) -> Self {
         Self { below: mark, above: BTreeMap::new() }
     }
 
-    /// Whether that message is settled.
+    /// Returns true if that message is completed.
     pub(super) fn contains(&self, index: u64) -> bool {
         index < self.below || self.above.range(..=index).next_back().is_some_and(|(_, &end)| index < end)
     }
 
-    /// That message is settled.
+    /// Marks that message as completed.
     pub(super) fn insert(&mut self, index: u64) {
         if self.contains(index) {
             return;
@@ -55,28 +56,28 @@ impl CompletedRanges {
         if begin == self.below { self.below = end } else { _ = self.above.insert(begin, end) }
     }
 
-    /// How many are settled.
+    /// Returns the number of completed messages.
     pub(super) fn count(&self) -> u64 {
         self.below + self.above.iter().map(|(begin, end)| end - begin).sum::<u64>()
     }
 
-    /// The first one that is not.
+    /// Returns the index of the first message that is not completed.
     pub(super) fn first_incomplete(&self) -> u64 {
         self.below
     }
 }
 
-/// What the file holds.
+/// Content of the journal file.
 #[derive(Debug, Serialize, Deserialize)]
 struct JournalFile {
     ruminate_publish_journal: u32,
-    /// What is published, and where to; a run that goes on must have the same.
+    /// What is published, and to which topic. A resumed run must have the same.
     of: RunIdentity,
     #[serde(rename = "settled")]
     completed: CompletedRanges,
 }
 
-/// What a run is of.
+/// What identifies a run: its topic and its source.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct RunIdentity {
     topic: String,
@@ -84,12 +85,13 @@ pub(super) struct RunIdentity {
 }
 
 impl RunIdentity {
-    /// The topic, and the source as it is now: files with size and time of change, or the words of a generated history.
+    /// Identifies a run by its topic and the current state of its source: files with size and modification time, or the
+    /// parameters of a generated history.
     pub(super) fn new(topic: &str, source: &Source) -> Self {
         Self { topic: topic.to_owned(), source: source.identity() }
     }
 
-    /// A name that files of another run do not have.
+    /// Returns a short hash for the file name, based on the topic and the source's names but not on the files' state.
     fn digest(&self) -> String {
         let names = self.source.iter().map(|one| one.split('\t').next().unwrap_or(one));
         let text = names.fold(self.topic.clone(), |text, name| text + "\n" + name);
@@ -97,29 +99,29 @@ impl RunIdentity {
     }
 }
 
-/// Whether an earlier run is to go on.
+/// Whether to resume an earlier run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Resume {
-    /// No: everything is published; a journal that is there is begun anew.
+    /// Publish everything; an existing journal is replaced.
     #[default]
     No,
-    /// Yes: what it settled is passed over.
+    /// Skip what the journal lists as completed.
     Yes,
 }
 
-/// Where a run keeps its journal.
+/// Where the journal of a run is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum JournalLocation {
-    /// Nowhere.
+    /// No journal.
     #[default]
     Disabled,
-    /// In this file.
+    /// This file.
     File(PathBuf),
-    /// In this folder, in a file of the run's own.
+    /// This directory, in a file named after the run.
     Folder(PathBuf),
 }
 
-/// The journal of a run under way.
+/// The journal of an active run.
 #[derive(Debug)]
 pub(super) struct Journal {
     path: Option<PathBuf>,
@@ -129,10 +131,12 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    /// Opens the journal of a run; with [`Resume::Yes`] it goes on from what is there.
+    /// Opens the journal of a run. With [`Resume::Yes`] it starts from the existing journal.
     ///
     /// # Errors
-    /// There is nothing to go on with, it is another run's, a file has changed since, or the place cannot be written.
+    ///
+    /// Returns an error if there is nothing to resume, the journal belongs to another run or is damaged, a file has
+    /// changed since, or the journal cannot be written.
     pub(super) fn open(place: &JournalLocation, of: RunIdentity, resume: Resume, skip: u64) -> anyhow::Result<Self> {
         let path = match place {
             JournalLocation::Disabled => None,
@@ -191,17 +195,18 @@ impl Journal {
         Ok(journal)
     }
 
-    /// What was settled before this run began, or has been since.
+    /// Returns all completed messages, of this run and the one it resumes.
     pub(super) fn completed(&self) -> &CompletedRanges {
         &self.held.completed
     }
 
-    /// That message is settled.
+    /// Marks that message as completed.
     pub(super) fn mark_done(&mut self, index: u64) {
         self.held.completed.insert(index);
     }
 
-    /// Writes what is settled, if that was not done for a while. A disk that is full does not stop the run.
+    /// Writes the journal if the last write is at least a second ago. A failed write, such as on a full disk, does not
+    /// stop the run.
     pub(super) fn save_if_due(&mut self) {
         if self.written.elapsed() >= EVERY {
             self.save();
@@ -227,7 +232,8 @@ impl Journal {
         written.map(drop).with_context(|| format!("journal {}", path.display()))
     }
 
-    /// The run has come to its end, or has stopped; tells where the journal is, if there is one to go on with.
+    /// Ends the journal: deletes it if the run has completed, else saves it. Returns its path if the run can be
+    /// resumed.
     pub(super) fn close(mut self, ended: bool) -> Option<PathBuf> {
         if !ended {
             self.save();
@@ -249,7 +255,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranges_hold_what_was_put_in_in_any_order() {
+    fn ranges_contain_indexes_inserted_in_any_order() {
         let mut indexes: Vec<u64> = (0..200).filter(|n| n % 7 != 3).collect();
         indexes.sort_by_key(|n| n.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40);
         let mut ranges = CompletedRanges::default();
@@ -271,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_goes_on_only_with_what_it_was_of() {
+    fn a_run_is_resumed_only_with_the_same_source() {
         let home = tempfile::tempdir().unwrap();
         let (one, place) = of(home.path(), "x");
         let open = |of: &RunIdentity, resume| Journal::open(&place, of.clone(), resume, 0);
@@ -291,6 +297,6 @@ mod tests {
         let anew = open(&one, Resume::No).unwrap();
         assert_eq!(anew.completed().count(), 0);
         assert_eq!(anew.close(true), None);
-        assert!(!path.exists(), "a run that ended leaves nothing");
+        assert!(!path.exists(), "a completed run deletes its journal");
     }
 }

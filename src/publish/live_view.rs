@@ -1,4 +1,4 @@
-//! The view of a run under way: rate offered and achieved, latencies, errors by kind, and a small histogram.
+//! The live view of a run: offered and achieved rate, latencies, errors by code, and a small histogram.
 
 use std::time::{Duration, Instant};
 
@@ -9,23 +9,23 @@ use crate::charset;
 use crate::outcome::count;
 use crate::progress::{LiveDisplay, Progress};
 
-/// Lines of the view.
+/// Number of lines of the view.
 const LINES: usize = 5;
-/// What a share of all looks like, from none to most.
+/// Bar characters of the histogram, from the lowest to the highest.
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
-/// What is so at this moment, and is counted nowhere else.
+/// Current values that no counter contains.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct LiveStats {
-    /// Batches.
+    /// Batches in flight.
     pub in_flight: usize,
-    /// The limit that throttling has set, messages a second.
+    /// Rate limit set by throttling, in messages per second; `None` if there is none.
     pub limit: Option<f64>,
-    /// Readings watched, and those of them that have arrived.
+    /// Readings watched in the warehouse, and how many of them have arrived; `None` if the warehouse is not watched.
     pub arrived: Option<(u64, u64)>,
 }
 
-/// The view.
+/// The live view.
 #[derive(Debug)]
 pub(super) struct LiveView {
     board: LiveDisplay,
@@ -42,12 +42,12 @@ impl LiveView {
         Self { board, started: now, next, schedule: schedule.to_string(), read: 0 }
     }
 
-    /// So many messages more were read.
+    /// Adds `messages` to the number of messages read.
     pub(super) fn add(&mut self, messages: u64) {
         self.read += messages;
     }
 
-    /// Returns when the view is to be drawn anew; never where nobody looks.
+    /// Returns when the view must be redrawn; never if there is no display.
     pub(super) async fn tick(&mut self) {
         match self.board.every() {
             Some(every) => {
@@ -58,7 +58,7 @@ impl LiveView {
         }
     }
 
-    /// Draws it.
+    /// Draws the view.
     pub(super) fn show(&mut self, telemetry: &Telemetry, outcome: &Outcome, now: &LiveStats) {
         let lines = self.lines(telemetry, outcome, now);
         self.board.write(&lines);
@@ -92,7 +92,7 @@ impl LiveView {
         vec![first, second, third, histogram(&telemetry.spread()), fifth]
     }
 
-    /// Takes the view away.
+    /// Removes the view.
     pub(super) fn finish(&self) {
         self.board.finish();
     }
@@ -102,7 +102,7 @@ fn seconds(time: Duration) -> String {
     crate::outcome::duration(time.as_secs_f64())
 }
 
-/// The last second.
+/// Formats the rates and latencies of the last interval.
 fn rates(last: &Interval, now: &LiveStats) -> String {
     let a_second = |messages: u64| messages as f64 / last.seconds.max(1e-3);
     let latency = last.latency_ms;
@@ -117,7 +117,7 @@ fn rates(last: &Interval, now: &LiveStats) -> String {
     )
 }
 
-/// Latencies of the run so far, each mark twice as long as the one before it.
+/// Formats the latencies of the run so far as bars; each bucket is twice as wide as the one before it.
 fn histogram(spread: &[(f64, u64)]) -> String {
     let max = spread.iter().map(|(_, count)| *count).max().unwrap_or(0);
     let (Some((low, _)), Some((high, _)), true) = (spread.first(), spread.last(), max > 0) else {
@@ -137,7 +137,7 @@ mod tests {
     use crate::publish::telemetry::Counts;
 
     #[test]
-    fn the_view_tells_what_is_offered_achieved_and_wrong() {
+    fn the_view_shows_offered_and_achieved_rates_and_errors() {
         let mut telemetry = Telemetry::new();
         let live = LiveView::new(&Progress::Silent, &Schedule::Rate("100/s".parse().unwrap()));
         let at = Instant::now() - Duration::from_millis(1);
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_drawn_of_nothing() {
+    fn an_empty_histogram_is_not_drawn() {
         assert_eq!(histogram(&[(1.0, 0)]), "");
         assert_eq!(histogram(&Telemetry::new().spread()), "");
     }

@@ -8,24 +8,24 @@
 //! | file | owns |
 //! | --- | --- |
 //! | `source.rs` | [`Source`], files or the generator |
-//! | `estimate.rs` | what a run will take, said beforehand |
+//! | `estimate.rs` | [`Estimate`] of a run before it starts |
 //! | `reader.rs` | reading ahead in a thread, and counting what is not reached |
 //! | `entry.rs` | which messages are sent, and under which id |
 //! | `schedule/` | [`Schedule`]: rates, stages, history in compressed time |
 //! | `pacer.rs` | when each message is due in this run |
 //! | `batch.rs` | batches within the topic's limits |
-//! | `sender.rs` | one batch in flight: calls and retries |
-//! | `rate_limiter.rs` | the limit that refusals set for a while |
-//! | `dead_letter.rs` | a dead letter, and how it is opened again |
+//! | `sender.rs` | one batch in flight: requests and retries |
+//! | `rate_limiter.rs` | the temporary rate limit after throttling |
+//! | `dead_letter.rs` | the format of a dead letter |
 //! | `dead_letters.rs` | the dead-letter file |
-//! | `journal.rs` | what is settled, on disk |
+//! | `journal.rs` | completed messages, on disk |
 //! | `telemetry.rs` | counts and histograms over time |
 //! | `fail_if.rs` | [`FailIf`], conditions under which a run counts as failed |
 //! | `outcome/` | [`Outcome`], its counters and measurements |
 //! | `hdr.rs` | latencies as HdrHistogram's text |
-//! | `live_view.rs` | the view of a run under way |
-//! | `watch/` | what was published, looked for in the warehouse |
-//! | `run.rs` | the loop, and the account it keeps |
+//! | `live_view.rs` | the live view of a run |
+//! | `watch/` | polling the warehouse for published readings |
+//! | `run.rs` | the main loop and its counters |
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -74,57 +74,57 @@ pub use schedule::{Rate, Schedule, Speedup, Stages};
 pub use source::Source;
 pub use watch::WatchOptions;
 
-/// How often and how patiently a topic is asked whether it is there.
+/// Retry policy of the check before the run that the topic is available.
 const CHECK: RetryPolicy = RetryPolicy {
     max_attempts: 3,
     initial_backoff: Duration::from_millis(200),
     max_backoff: Duration::from_millis(500),
 };
 
-/// How often the wish to stop is looked for.
+/// Interval between two checks for cancellation.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// How long a batch that is not full waits for more.
+/// Default time an incomplete batch waits for more messages.
 const LINGER: Duration = Duration::from_millis(20);
 
-/// What it means that the stages of a schedule end before the files do.
+/// Meaning of a schedule whose stages end before the files do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ScheduleEnd {
-    /// The run has stopped early: what is left is still to be published.
+    /// The run has stopped early; the rest is still to be published.
     #[default]
     Early,
-    /// The run is complete: so much was to be published and no more.
+    /// The run is complete; only that many messages were to be published.
     Meant,
 }
 
-/// How a run publishes.
+/// Settings of a publish run.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// When messages are due.
     pub schedule: Schedule,
-    /// What it means that the schedule ends before the files do.
+    /// Meaning of a schedule that ends before the files do.
     pub schedule_end: ScheduleEnd,
-    /// Batches in flight at once.
+    /// Maximum number of batches in flight.
     pub concurrency: usize,
-    /// Whether a lot's messages may not overtake one another: FIFO topics.
+    /// Whether messages of a lot must stay in order, as on FIFO topics.
     pub keeps_order: bool,
-    /// How long a batch that is not full waits for more: what the first of its messages may wait for the last.
+    /// How long an incomplete batch waits for more: the maximum wait of its first message for its last.
     pub linger: Duration,
-    /// How late a message may be sent; later it is dropped. None: however late.
+    /// Maximum delay behind the schedule; later messages are dropped. `None` if they are sent however late.
     pub drop_after: Option<Duration>,
-    /// Tries of a message.
+    /// Retry policy per message.
     pub retry: RetryPolicy,
-    /// Messages passed over at the beginning: an earlier run has settled them.
+    /// Number of messages to skip at the beginning, because an earlier run completed them.
     pub skip: u64,
-    /// Where the journal is kept.
+    /// Where the journal is stored.
     pub journal: JournalLocation,
-    /// Whether the run of the journal is to go on.
+    /// Whether to resume the run of the journal.
     pub resume: Resume,
-    /// What to do with messages that are no valid reading.
+    /// What to do with messages that are not valid readings.
     pub on_invalid: OnInvalid,
-    /// Where messages go that could not be published.
+    /// File for messages that could not be published; `None` if they are only reported.
     pub dead_letters: Option<PathBuf>,
-    /// The warehouse that what is published is to arrive in, where that is watched.
+    /// Warehouse to poll for the published readings; `None` if it is not watched.
     pub watched: Option<WatchOptions>,
     /// Conditions under which the run counts as failed.
     pub fail_if: FailIf,
@@ -154,8 +154,10 @@ impl Default for Settings {
 /// Publishes every message of the source.
 ///
 /// # Errors
-/// Before anything was sent: a file is missing, the dead-letter file cannot be opened, the topic is not there or refuses, the
-/// warehouse to be watched cannot be read.
+///
+/// Returns an error before anything is sent if a file is missing, or the dead-letter file or the journal cannot be
+/// opened. The same applies if the topic is missing or rejects access, or the watched warehouse cannot be read.
+/// Also returns an error if the topic rejects permanently and nothing was published.
 pub async fn run(
     source: Source,
     topic: Arc<dyn Topic>,
@@ -186,7 +188,7 @@ pub async fn run(
     Ok(outcome)
 }
 
-/// Returns when somebody wishes to stop.
+/// Returns when the run is cancelled.
 async fn wished(cancel: &CancellationToken) {
     while !cancel.is_cancelled() {
         tokio::time::sleep(LOOK).await;

@@ -1,32 +1,32 @@
-//! Keeping a schedule: from times of a plan to instants of this run.
+//! Applies a schedule: converts its times to instants of this run.
 //!
-//! A message is due at the run's begin plus its time, whatever happened to those before it: what was missed is sent as soon as it
-//! can be, with a latency that says so. Only where the source had nothing to send is the schedule put back, for that is no
-//! fault of the topic's; how far is told as the time the run starved.
+//! A message is due at the run's start plus its time, regardless of the messages before it. Late messages are sent as
+//! soon as possible, and their latency includes the delay. If the source had nothing to send, the schedule is delayed,
+//! because that is not caused by the topic. The total delay is reported as the time the run starved.
 
 use std::time::{Duration, Instant};
 
 use super::entry::Entry;
 use super::schedule::{DueTime, Schedule, ScheduleCursor};
 
-/// When a message is to go.
+/// When to send a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SendTime {
-    /// Whenever it can be sent.
+    /// As soon as possible.
     Immediately,
-    /// Then.
+    /// At this instant.
     At(Instant),
     /// Never: the schedule has ended.
     Ended,
 }
 
-/// The schedule under way.
+/// The schedule of an active run.
 #[derive(Debug)]
 pub(super) struct Pacer {
     times: ScheduleCursor,
-    /// When the first message was there.
+    /// When the first message was available.
     started: Option<Instant>,
-    /// How far it was put back.
+    /// How far the schedule was delayed.
     starved: Duration,
 }
 
@@ -35,7 +35,7 @@ impl Pacer {
         Self { times: schedule.times(), started: None, starved: Duration::ZERO }
     }
 
-    /// When the message is due, if it is the next; the run begins with the first one that is asked for.
+    /// Returns when the message is due if it is the next one. The first call starts the run.
     pub(super) fn due(&mut self, entry: &Entry) -> SendTime {
         match self.times.peek(entry.data_ms) {
             DueTime::Immediately => SendTime::Immediately,
@@ -44,13 +44,12 @@ impl Pacer {
         }
     }
 
-    /// The message is the next.
+    /// Advances to the next message.
     pub(super) fn take(&mut self) {
         self.times.take();
     }
 
-    /// Nothing was there to send for so long, and this message is the first that is: puts the schedule back by what it is
-    /// late for that.
+    /// Delays the schedule after a wait of `waited` for the source, by how late `entry` is, at most by `waited`.
     pub(super) fn delay_by(&mut self, entry: &Entry, waited: Duration) {
         if self.started.is_some()
             && waited > Duration::ZERO
@@ -60,7 +59,7 @@ impl Pacer {
         }
     }
 
-    /// How far the schedule was put back.
+    /// Returns how far the schedule was delayed.
     pub(super) fn starved(&self) -> Duration {
         self.starved
     }

@@ -1,46 +1,46 @@
-//! Backing off under throttling: a limit to messages a second that comes with the first refusal for being too fast, falls with
-//! each further one, and goes away again by and by.
+//! Adaptive rate limit under throttling. It starts at the first throttling error, is reduced by each further one, and
+//! is lifted gradually.
 //!
-//! Additive increase, multiplicative decrease, as TCP has it (RFC 5681) and as the SDKs' adaptive retry mode does.
+//! Additive increase, multiplicative decrease, as in TCP (RFC 5681) and the adaptive retry mode of the AWS SDKs.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// What is left of the rate after a refusal.
+/// Factor applied to the rate at each throttling error.
 const CUT: f64 = 0.7;
-/// Refusals within this time are one: they were under way together.
+/// Throttling errors within this time count as one, because their requests were in flight together.
 const TOGETHER: Duration = Duration::from_millis(500);
-/// How much of the rate at the first refusal comes back a second.
+/// Recovery per second, as a fraction of the rate at the first throttling error.
 const BACK: f64 = 0.05;
-/// The limit goes away above so many times the rate at which refusals began.
+/// The limit is lifted above this multiple of the rate at the first throttling error.
 const FREE: f64 = 1.5;
-/// No limit is lower, messages a second.
+/// Minimum limit, in messages per second.
 const LOWEST: f64 = 5.0;
-/// How far back the rate so far is looked at.
+/// Window over which the current rate is measured.
 const WINDOW: Duration = Duration::from_secs(1);
 
-/// The limit, shared by all batches of a run.
+/// The rate limit, shared by all batches of a run.
 #[derive(Debug)]
 pub(super) struct AdaptiveRateLimiter(Mutex<State>);
 
 #[derive(Debug)]
 struct State {
     limit: Option<Limit>,
-    /// Messages let go since then, for the rate so far.
+    /// Start of the measuring window; `sent` counts the messages since then.
     since: Instant,
     sent: u64,
-    /// The rate of the window before.
+    /// Rate of the previous window, in messages per second.
     rate: f64,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Limit {
     rate: f64,
-    /// The rate at the first refusal.
+    /// Rate at the first throttling error.
     first: f64,
-    /// When the next message may go.
+    /// When the next message may be sent.
     next: Instant,
-    /// When it was last cut, and when last raised.
+    /// When the limit was last reduced, and last raised.
     cut: Instant,
     raised: Instant,
 }
@@ -54,7 +54,7 @@ impl AdaptiveRateLimiter {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The instant from which so many messages may go; takes them from the limit.
+    /// Reserves `messages` under the limit and returns when they may be sent.
     pub(super) fn reserve(&self, messages: usize) -> Instant {
         let (mut state, now) = (self.state(), Instant::now());
         state.count(now, messages as u64);
@@ -71,7 +71,7 @@ impl AdaptiveRateLimiter {
         at
     }
 
-    /// The topic refused for being asked too fast; true where the limit was cut.
+    /// Records a throttling error. Returns true if the limit was reduced.
     pub(super) fn on_throttled(&self) -> bool {
         let (mut state, now) = (self.state(), Instant::now());
         state.count(now, 0);
@@ -90,7 +90,7 @@ impl AdaptiveRateLimiter {
         true
     }
 
-    /// The limit now, messages a second.
+    /// Returns the current limit in messages per second; `None` if there is none.
     pub(super) fn limit(&self) -> Option<f64> {
         self.state().limit.map(|limit| limit.rate)
     }
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_waits_until_something_was_refused() {
+    fn nothing_waits_before_the_first_throttling_error() {
         let throttle = AdaptiveRateLimiter::new();
         for _ in 0..1_000 {
             assert!(throttle.reserve(10) <= Instant::now());
@@ -121,14 +121,14 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_cuts_the_rate_once_for_all_that_were_under_way() {
+    fn concurrent_throttling_errors_reduce_the_rate_once() {
         let throttle = AdaptiveRateLimiter::new();
         std::thread::sleep(Duration::from_millis(100));
-        throttle.reserve(1_000); // some 10,000 a second so far
+        throttle.reserve(1_000); // about 10,000 per second so far
         assert_eq!([throttle.on_throttled(), throttle.on_throttled()], [true, false]);
         let limit = throttle.limit().unwrap();
         assert!((3_000.0..7_100.0).contains(&limit), "{limit}");
-        // A batch waits for the one before it.
+        // The second batch waits for the first.
         let (first, second) = (throttle.reserve(100), throttle.reserve(100));
         let distance = (second - first).as_secs_f64();
         assert!((distance * limit / 100.0 - 1.0).abs() < 0.1, "{distance}");
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_goes_away_when_it_is_no_longer_met() {
+    fn a_limit_is_lifted_after_a_while_without_throttling() {
         let throttle = AdaptiveRateLimiter::new();
         throttle.on_throttled();
         let back = |throttle: &AdaptiveRateLimiter, seconds| {

@@ -1,4 +1,4 @@
-//! Reading ahead: a thread of its own reads and judges messages, and counts those that the run does not reach.
+//! Reading ahead: a separate thread reads and checks messages, and counts those that the run does not reach.
 //!
 //! A run may end before its input does: its stages end, it is interrupted, the topic refuses, a file is damaged. What is
 //! left is then read without being sent, so that the account covers the whole input. A pipe may be endless: its rest is
@@ -21,26 +21,27 @@ use crate::cancellation::CancellationToken;
 use crate::outcome::count;
 use crate::topic::BatchLimits;
 
-/// Lots of messages read ahead: enough to fill batches from, and a bound to memory however large they are.
+/// Number of groups of messages read ahead: enough to fill batches, with bounded memory.
 const AHEAD: usize = 16;
 
-/// How long the rest is counted once somebody wishes to stop: supervisors kill after 30 s, and then nothing is said at all.
+/// Maximum time to count the rest after cancellation. Supervisors kill a process after 30 s, and then nothing would be
+/// reported.
 const ASKED: Duration = Duration::from_secs(10);
-/// How long the rest of a generated history is counted: nobody loses it.
+/// Maximum time to count the rest of a generated history, which can be generated again.
 const GENERATED: Duration = Duration::from_secs(2);
-/// How long a thread is waited for that may hang in a pipe.
+/// How long to wait for a thread that may block on a pipe.
 const HANGING: Duration = Duration::from_millis(200);
-/// Messages counted between two looks at the clock.
+/// Messages counted between two checks of the time and of cancellation.
 const LOOK_EVERY: u64 = 1_024;
 
-/// The reading thread, as the run sees it.
+/// Handle of the reading thread.
 pub(super) struct Reader {
     thread: JoinHandle<()>,
     tally: Arc<Tally>,
     may_hang: bool,
 }
 
-/// What the thread has counted so far.
+/// Counts of the thread so far.
 #[derive(Debug, Default)]
 struct Tally {
     messages: AtomicU64,
@@ -49,20 +50,20 @@ struct Tally {
     not_counted: Mutex<Option<String>>,
 }
 
-/// What the thread has counted in the end.
+/// Final counts of the thread.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Counted {
-    /// Messages of the whole input, where it was read to its end.
+    /// Messages of the complete input; `None` if it was not read to its end.
     pub input: Option<u64>,
-    /// Those passed over, because an earlier run had settled them.
+    /// Messages skipped, because an earlier run completed them.
     pub skipped: u64,
-    /// Those that were never handed over.
+    /// Messages that were never handed over.
     pub not_reached: u64,
-    /// Why there are more that could not be counted.
+    /// Why further messages could not be counted; `None` if all were.
     pub not_counted: Option<String>,
 }
 
-/// Reads and judges messages in a thread of its own, a little ahead.
+/// Starts a thread that reads and checks messages a little ahead of the run.
 pub(super) fn start(
     source: Source,
     settings: &Settings,
@@ -90,7 +91,7 @@ pub(super) fn start(
 }
 
 impl Reader {
-    /// Waits until the thread has counted the rest; the receiver must be closed or gone.
+    /// Waits until the thread has counted the rest. The receiver must be closed or dropped before.
     pub(super) async fn end(self) -> Counted {
         let Self { mut thread, tally, may_hang } = self;
         let ended = if may_hang {
@@ -98,7 +99,7 @@ impl Reader {
         } else {
             if tokio::time::timeout(Duration::from_secs(1), &mut thread).await.is_err() {
                 tracing::info!("counting the messages that were not reached; Ctrl-C leaves them uncounted");
-                let _ = (&mut thread).await; // a panic of the thread shows in its counts, which then do not add up
+                let _ = (&mut thread).await; // after a panic of the thread its counts do not add up, which is reported
             }
             true
         };
@@ -116,7 +117,7 @@ impl Reader {
     }
 }
 
-/// The thread itself.
+/// State of the reading thread.
 struct Thread {
     send: mpsc::Sender<Vec<ReadResult>>,
     completed: CompletedRanges,
@@ -125,12 +126,12 @@ struct Thread {
     cancel: CancellationToken,
     tally: Arc<Tally>,
     lot: Vec<ReadResult>,
-    /// How many messages are handed over together.
+    /// Number of messages handed over together.
     together: usize,
     index: u64,
-    /// Nobody takes messages any more: they are counted only.
+    /// True if no more messages are accepted: they are only counted.
     over: bool,
-    /// When counting is given up.
+    /// When to stop counting; `None` until the time limit starts.
     ends: Option<Instant>,
 }
 
@@ -169,7 +170,7 @@ impl Thread {
         }
     }
 
-    /// Takes a message; breaks where the rest is not to be counted.
+    /// Processes one message. Returns a break if the rest must not be counted.
     fn message(&mut self, message: crate::history::InputMessage, source: &Source) -> ControlFlow<()> {
         let this = self.index;
         self.index += 1;
@@ -187,7 +188,7 @@ impl Thread {
         if this.is_multiple_of(LOOK_EVERY) { self.look(source) } else { ControlFlow::Continue(()) }
     }
 
-    /// Hands the lot over; where nobody takes it, its messages are not reached.
+    /// Hands the collected messages over. If the receiver is gone, they count as not reached.
     fn hand_over(&mut self) {
         let lot = std::mem::take(&mut self.lot);
         if lot.is_empty() {
@@ -202,7 +203,7 @@ impl Thread {
         self.tally.not_reached.fetch_add(left as u64, Ordering::SeqCst);
     }
 
-    /// Whether there is time to count on.
+    /// Checks for cancellation, and returns a break when the time to count the rest is over.
     fn look(&mut self, source: &Source) -> ControlFlow<()> {
         let requested = self.cancel.is_cancelled();
         self.over |= requested;
@@ -223,10 +224,10 @@ impl Thread {
         ControlFlow::Break(())
     }
 
-    /// The run is to end with this failure, if it goes on at all.
+    /// Ends the run with this error, unless it has already ended.
     fn fail(&mut self, e: anyhow::Error) {
         if !std::mem::replace(&mut self.over, true) {
-            let _ = self.send.blocking_send(vec![Err(e)]); // nobody listens once the run has ended
+            let _ = self.send.blocking_send(vec![Err(e)]); // the receiver is gone if the run has ended
         }
     }
 

@@ -1,4 +1,4 @@
-//! The loop of a run: batches go out when they are due, at most so many at once, and what became of them is taken down.
+//! Main loop of a run: sends batches when they are due, limits how many are in flight, and records their results.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -23,13 +23,13 @@ use crate::progress::Progress;
 use crate::topic::{BatchLimits, EntryError, Topic};
 use pipeline::error::Kind;
 
-/// A run under way.
+/// State of an active run.
 pub(super) struct PublishRun {
     settings: Settings,
     limits: BatchLimits,
     sender: Arc<BatchSender>,
     in_flight: JoinSet<BatchDelivery>,
-    /// What may not be overtaken by what follows, because it is in flight.
+    /// Message groups in flight, whose later messages must wait.
     groups: HashSet<String>,
     dead: DeadLetters,
     journal: Journal,
@@ -38,11 +38,11 @@ pub(super) struct PublishRun {
     live: LiveView,
     cancel: CancellationToken,
     outcome: Outcome,
-    /// The failure that no other message will escape.
+    /// An error that will affect every further message.
     hopeless: Option<String>,
 }
 
-/// What is needed beside the source.
+/// Everything a run needs apart from the source.
 pub(super) struct RunParts {
     pub topic: Arc<dyn Topic>,
     pub settings: Settings,
@@ -83,7 +83,7 @@ impl PublishRun {
         }
     }
 
-    /// Publishes the source and closes the account.
+    /// Publishes the source and returns the final outcome.
     pub(super) async fn run(mut self, source: Source) -> anyhow::Result<Outcome> {
         let started = Instant::now();
         let pace = Pacer::new(&self.settings.schedule);
@@ -97,7 +97,8 @@ impl PublishRun {
             self.send(batch);
         }
         if self.cancel.is_cancelled() {
-            self.note_interruption(); // the reading thread may have seen it first, and ended as if there were no more
+            // The reading thread may have noticed the cancellation first and ended as if there were no more messages.
+            self.note_interruption();
         }
         self.outcome.pacing.schedule_ended = batches.schedule_has_ended() && self.outcome.end.stopped.is_none();
         self.outcome.pacing.starved_seconds = batches.starved().as_secs_f64();
@@ -118,7 +119,7 @@ impl PublishRun {
         Ok(outcome)
     }
 
-    /// The next batch, unless there is none or the run is to end; settles what comes back meanwhile.
+    /// Returns the next batch, or `None` if there is none or the run must end. Records results in the meantime.
     async fn next(&mut self, batches: &mut Batcher) -> anyhow::Result<Option<Batch>> {
         loop {
             if self.outcome.end.stopped.is_some() {
@@ -140,7 +141,7 @@ impl PublishRun {
         }
     }
 
-    /// Waits until the batch is due and there is room for it; none when the run is to end first.
+    /// Waits until the batch is due and may be sent. Returns `None` if the run must end first.
     async fn wait(&mut self, batch: Batch) -> anyhow::Result<Option<Batch>> {
         loop {
             if self.outcome.end.stopped.is_some() {
@@ -168,7 +169,7 @@ impl PublishRun {
             && !(self.settings.keeps_order && batch.entries.iter().any(overtakes))
     }
 
-    /// The batch was read: counts it, and what of it is not sent.
+    /// Counts the messages of a batch as read, and records those that are not sent.
     fn count_read(&mut self, batch: &Batch) {
         self.outcome.counts[Count::Read] += batch.read();
         self.live.add(batch.read());
@@ -179,7 +180,7 @@ impl PublishRun {
         }
     }
 
-    /// The run has ended: counts what of the input it did not reach.
+    /// Counts the messages of the input that the run did not reach.
     fn account_for_rest(&mut self, left: u64, counted: Counted, generated: bool) {
         let outcome = &mut self.outcome;
         outcome.input = counted.input;
@@ -188,7 +189,7 @@ impl PublishRun {
         if let (true, Schedule::Stages(stages)) = (outcome.pacing.schedule_ended, &self.settings.schedule) {
             outcome.pacing.last_rate = Some(stages.last_rate());
         }
-        // A generated history is as long as it is asked for, and none of it is anybody's: a load test ends with its stages.
+        // A generated history can be repeated, so a load test that ends with its stages is complete.
         let meant = generated || self.settings.schedule_end == ScheduleEnd::Meant;
         if outcome.pacing.schedule_ended && !meant {
             let why = format!("the schedule ended after {}, before the input did", outcome.sent());
@@ -226,7 +227,7 @@ impl PublishRun {
         self.telemetry.in_flight(self.in_flight.len());
     }
 
-    /// The sender is so far behind that these are not sent any more.
+    /// Drops messages for which the sender is too far behind.
     fn drop_all(&mut self, dropped: Vec<Entry>) {
         let refusal =
             EntryError { kind: Kind::Transient, code: "Dropped".into(), message: "too far behind schedule".into() };
@@ -239,7 +240,8 @@ impl PublishRun {
         }
     }
 
-    /// Keeps a message that is not published; where that cannot be done the run ends, and can go on with that message.
+    /// Writes a message that is not published to the dead-letter file. If that fails, returns false and ends the run;
+    /// it can be resumed with that message.
     fn write_dead_letter(&mut self, entry: &Entry, attempts: u32, refusal: &EntryError) -> bool {
         match self.dead.write(entry, attempts, refusal) {
             Ok(()) => true,
@@ -325,7 +327,7 @@ impl PublishRun {
         let can_go_on = outcome.end.stopped.is_some() || outcome.pacing.schedule_ended;
         outcome.end = End { journal, resume_skip: can_go_on.then_some(first_open), ..outcome.end };
         outcome.check()?;
-        // Nothing went out and the topic refuses for good: it could not run.
+        // The topic rejects permanently and nothing was sent: report an error instead of an outcome.
         match self.hopeless {
             Some(why) if outcome.counts[Count::Published] + outcome.counts[Count::Failed] == 0 => anyhow::bail!(why),
             _ => Ok(outcome),

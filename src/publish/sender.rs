@@ -1,4 +1,4 @@
-//! Sending one batch until each of its messages is settled. Owns retry: what is sent again, how often, and when to give up.
+//! Sends one batch until each of its messages is complete. Decides what is retried, how often, and when to stop.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,49 +12,49 @@ use crate::topic::{EntryError, NO_ANSWER, Topic};
 use pipeline::error::Kind;
 use pipeline::retry::RetryPolicy;
 
-/// Tries of a message that is refused for being too fast: that passes, and the run slows down meanwhile.
+/// Maximum attempts per message under throttling, which is temporary: the run slows down in the meantime.
 const THROTTLED_TRIES: u32 = 100;
 
-/// What became of a message.
+/// Result of sending one message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum SendOutcome {
-    /// The topic has it.
+    /// The topic accepted it.
     Published {
-        /// From when it was due, or else from its first call, to the answer.
+        /// From its due time, or else the first request of its batch, to the response.
         latency: Duration,
-        /// From the call that got it through to the answer.
+        /// Duration of the successful request.
         service: Duration,
     },
-    /// It can't be sent, or could not within the tries there are.
+    /// It cannot be sent, or failed on every attempt.
     Failed(EntryError),
-    /// The run ended before it was settled; it is to be sent again.
+    /// The run ended before it was complete; it must be sent again.
     Unsent,
 }
 
-/// A message with its fate.
+/// A message with its result.
 #[derive(Debug)]
 pub(super) struct SentMessage {
     pub entry: Entry,
     pub outcome: SendOutcome,
-    /// Calls it was part of.
+    /// Requests it was part of.
     pub attempts: u32,
-    /// When that was known.
+    /// When the result was known.
     pub at: Instant,
 }
 
-/// What became of a batch.
+/// Result of sending a batch.
 #[derive(Debug, Default)]
 pub(super) struct BatchDelivery {
     pub sent: Vec<SentMessage>,
-    /// Messages sent again, each as often as it was.
+    /// Messages sent again, counted per retry.
     pub retries: u64,
-    /// Messages refused, or part of a call that failed, by code; each as often as it was.
+    /// Messages rejected, or part of a failed request, by error code and counted per request.
     pub errors: BTreeMap<String, u64>,
-    /// Why no other batch will fare better.
+    /// An error that will affect every further batch.
     pub fatal: Option<String>,
 }
 
-/// Sends batches to a topic; shared by all of a run.
+/// Sends batches to a topic; shared by all batches of a run.
 #[derive(Debug)]
 pub(super) struct BatchSender {
     topic: Arc<dyn Topic>,
@@ -69,12 +69,12 @@ impl BatchSender {
         Self { topic, retry, cancel, throttle: AdaptiveRateLimiter::new(), warned: AtomicBool::new(false) }
     }
 
-    /// The limit that throttling has set, messages a second.
+    /// Returns the rate limit set by throttling, in messages per second; `None` if there is none.
     pub(super) fn limit(&self) -> Option<f64> {
         self.throttle.limit()
     }
 
-    /// Sends the messages, and again those that another try can help, until all are settled.
+    /// Sends the messages, and retries those with a transient error, until all are complete.
     pub(super) async fn send(&self, entries: Vec<Entry>) -> BatchDelivery {
         let mut delivered = BatchDelivery::default();
         let mut pending = entries;
@@ -99,7 +99,7 @@ impl BatchSender {
         delivered
     }
 
-    /// One call; gives back what is to be sent again.
+    /// Sends one request and returns the messages to retry.
     async fn call(
         &self,
         entries: Vec<Entry>,
@@ -154,7 +154,7 @@ impl BatchSender {
         again
     }
 
-    /// Waits before the next try; false when somebody wished to stop meanwhile.
+    /// Waits before the next attempt. Returns false if the run was cancelled.
     async fn pause(&self, failures: u32) -> bool {
         self.sleep_until(Instant::now() + self.retry.full_jitter(failures)).await
     }
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_the_entries_that_another_try_can_help_are_sent_again() {
+    async fn only_entries_with_a_transient_error_are_retried() {
         let topic = Memory::default();
         topic.fail_next(Fault::Entry(2, Kind::Transient));
         topic.fail_next(Fault::Entry(0, Kind::Permanent));
@@ -236,12 +236,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_call_that_failed_for_now_is_made_again_for_all_until_tries_run_out() {
+    async fn a_transient_request_error_is_retried_up_to_the_limit() {
         let topic = Memory::default();
         topic.fail_next(Fault::LostAnswer);
         let delivered = deliver(&topic, &CancellationToken::default()).await;
         assert_eq!(fates(&delivered)[3], (3, "published", 2));
-        assert_eq!((delivered.retries, topic.published().len()), (4, 8), "the same four, known by their ids");
+        assert_eq!((delivered.retries, topic.published().len()), (4, 8), "the same four, with the same ids");
         for _ in 0..3 {
             topic.fail_next(Fault::Call(Kind::Transient));
         }
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_topic_that_refuses_for_good_ends_the_run_and_loses_nothing() {
+    async fn a_permanent_rejection_ends_the_run_without_loss() {
         let topic = Memory::default();
         topic.fail_next(Fault::Call(Kind::Permanent));
         let delivered = deliver(&topic, &CancellationToken::default()).await;
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_stops_does_not_wait_for_another_try() {
+    async fn a_cancelled_run_does_not_wait_for_a_retry() {
         let (topic, cancel) = (Memory::default(), CancellationToken::default());
         cancel.cancel();
         topic.fail_next(Fault::Entry(1, Kind::Transient));

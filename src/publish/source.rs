@@ -1,4 +1,4 @@
-//! Where messages come from: history files, or the generator. Owns reading them in order, in a thread that may block.
+//! The source of messages: history files or the generator. Reads them in order, in a thread that may block.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -9,40 +9,41 @@ use bytes::Bytes;
 use crate::herd::{Faults, FileUnit, Herd, LineFormat, Part, generate};
 use crate::history::{self, InputMessage};
 
-/// Messages handed over together where they come fast: a channel costs more than a message otherwise.
+/// Messages handed over together from a fast source: sending them one by one costs more than the messages.
 const TOGETHER: usize = 32;
 
-/// The messages of a run.
+/// Source of the messages of a run.
 #[derive(Debug, Clone)]
 pub enum Source {
-    /// History files, in order; `-` for standard input.
+    /// History files, in order; `-` is standard input.
     Files {
-        /// Their paths.
+        /// Paths of the files.
         paths: Vec<PathBuf>,
-        /// Their form; by their ending where it is `None`.
+        /// Format of the files; `None` to detect it from the file extension.
         format: Option<LineFormat>,
     },
-    /// A history made on the way; its files have names, but are written nowhere.
+    /// A history generated during the run. Its files have names but are not written.
     Herd {
-        /// The history.
+        /// The herd.
         herd: Herd,
-        /// How much of it.
+        /// The part of it to publish.
         part: Part,
-        /// What goes wrong in it.
+        /// Faults to inject.
         faults: Faults,
     },
 }
 
 impl Source {
-    /// Whether every file is there to be read.
+    /// Checks that every file can be read.
     ///
     /// # Errors
-    /// The first one that is not, and why.
+    ///
+    /// Returns an error with the first file that cannot be read, and the reason.
     pub fn check(&self) -> anyhow::Result<()> {
         let Self::Files { paths, .. } = self else { return Ok(()) };
         for path in paths.iter().filter(|path| *path != Path::new("-")) {
             let known = std::fs::metadata(path).and_then(|meta| {
-                // Only a file can be opened twice: what a pipe gives is gone then.
+                // Only a regular file can be opened twice; opening a pipe would lose its data.
                 if meta.is_file() { std::fs::File::open(path).map(|_| meta) } else { Ok(meta) }
             });
             match known {
@@ -54,14 +55,15 @@ impl Source {
         Ok(())
     }
 
-    /// Whether that file is one of those read, by whatever name.
+    /// Returns true if `file` is one of the files read, under any path.
     pub(super) fn reads(&self, file: &Path) -> bool {
         let Self::Files { paths, .. } = self else { return false };
         let Ok(file) = std::fs::canonicalize(file) else { return false };
         paths.iter().any(|path| std::fs::canonicalize(path).is_ok_and(|path| path == file))
     }
 
-    /// What it is, one line a file or for the whole history, with a tab before what tells one state of a file from another.
+    /// Returns what identifies the source, one line per file or one for a generated history. A tab separates a file's
+    /// path from its state.
     pub(super) fn identity(&self) -> Vec<String> {
         match self {
             Self::Files { paths, .. } => paths.iter().map(|path| file_identity(path)).collect(),
@@ -69,7 +71,7 @@ impl Source {
         }
     }
 
-    /// Whether it can be read again from the beginning, which a pipe cannot.
+    /// Returns true if the source can be read again from the beginning, unlike a pipe.
     pub fn is_repeatable(&self) -> bool {
         match self {
             Self::Files { paths, .. } => {
@@ -79,17 +81,17 @@ impl Source {
         }
     }
 
-    /// Whether it is made on the way.
+    /// Returns true if the source is generated.
     pub fn is_generated(&self) -> bool {
         matches!(self, Self::Herd { .. })
     }
 
-    /// How many messages may be handed over together: of what comes slowly, each by itself.
+    /// Returns how many messages to hand over together: one at a time from a slow source.
     pub(super) fn batch_size(&self) -> usize {
         if self.is_repeatable() { TOGETHER } else { 1 }
     }
 
-    /// How many parts it has: its files, or the one history that is made.
+    /// Returns the number of parts: the files, or one generated history.
     pub(super) fn parts(&self) -> usize {
         match self {
             Self::Files { paths, .. } => paths.len(),
@@ -97,7 +99,7 @@ impl Source {
         }
     }
 
-    /// What people call a part.
+    /// Returns the name of a part for messages to users.
     pub(super) fn name(&self, part: usize) -> String {
         match self {
             Self::Files { paths, .. } if paths[part] == Path::new("-") => "standard input".into(),
@@ -106,17 +108,19 @@ impl Source {
         }
     }
 
-    /// The name of a part that may have no end, and gives nothing twice: a pipe.
+    /// Returns the name of a part that is a pipe: it may have no end and cannot be read twice. `None` for any other
+    /// part.
     pub(super) fn pipe(&self, part: usize) -> Option<String> {
         let Self::Files { paths, .. } = self else { return None };
         let is_file = std::fs::metadata(&paths[part]).is_ok_and(|meta| meta.is_file());
         (!is_file).then(|| self.name(part))
     }
 
-    /// Hands every message of a part over, in order, until there are no more or `each` has enough. Blocks.
+    /// Passes every message of a part to `each`, in order, until there are no more or `each` returns a break. Blocks.
     ///
     /// # Errors
-    /// The file cannot be read on.
+    ///
+    /// Returns an error if the file cannot be read further.
     pub(super) fn feed(
         &self,
         part: usize,
@@ -131,7 +135,7 @@ impl Source {
                 }
             }
             Self::Herd { herd, part, faults } => {
-                // Having enough is the only way to fail, and no failure to tell of.
+                // The only possible error is the break, which needs no report.
                 let _ =
                     generate(herd, *part, LineFormat::Ndjson, faults, |unit, bytes, _| lines(herd, unit, bytes, each));
             }
@@ -174,7 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_generator_gives_the_lines_of_its_files() {
+    fn the_generator_yields_the_lines_of_its_files() {
         let herd = Herd::try_new(2, 10, 3, chrono::NaiveDate::from_ymd_opt(2026, 1, 1).unwrap(), 1).unwrap();
         let (part, faults) = (Part::WHOLE, Faults::none());
         let mut expected = Vec::new();

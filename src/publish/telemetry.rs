@@ -1,7 +1,8 @@
-//! What a run measures, in bounded memory: counts and latencies of the whole and of each stretch of it.
+//! Measurements of a run in bounded memory: counts and latencies, in total and per interval.
 //!
-//! Latencies go into HDR histograms (Tene), three digits exact for the whole and two for a stretch, from a microsecond to an hour. A
-//! stretch is a second; when there are too many, two become one, histograms added up, so no figure is ever made of other figures.
+//! Latencies are stored in HDR histograms (Tene) from 1 µs to 1 h, with three significant digits in total and two per
+//! interval. An interval is 1 s. If there are too many, pairs are merged by adding their histograms, so percentiles are
+//! never averaged.
 
 use std::time::{Duration, Instant};
 
@@ -12,10 +13,10 @@ use super::{Interval, Times};
 const DIGITS: u8 = 2;
 /// Stretches at most.
 const STRETCHES: usize = 600;
-/// How long a stretch is at first.
+/// Initial length of an interval.
 const FIRST_LENGTH: Duration = Duration::from_secs(1);
 
-/// One stretch.
+/// Measurements of one interval.
 #[derive(Debug, Clone)]
 struct IntervalStats {
     counts: Counts,
@@ -24,10 +25,10 @@ struct IntervalStats {
     service: Latencies<u32>,
 }
 
-/// What happened in a stretch, messages.
+/// Message counts of one interval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Counts {
-    /// Were due, or without a schedule were sent.
+    /// Messages due, or sent if there is no schedule.
     pub offered: u64,
     pub published: u64,
     pub failed: u64,
@@ -59,31 +60,31 @@ impl IntervalStats {
     }
 }
 
-/// The measurements of a run.
+/// Measurements of a run.
 #[derive(Debug)]
 pub(super) struct Telemetry {
     started: Instant,
     length: Duration,
     stretches: Vec<IntervalStats>,
-    /// From when a message was due to its answer.
+    /// From a message's due time to the response.
     pub latency: Latencies,
-    /// From the call to the answer.
+    /// Duration of the successful request.
     pub service: Latencies,
 }
 
 impl Telemetry {
-    /// A run begins.
+    /// Creates an empty set of measurements that starts now.
     pub(super) fn new() -> Self {
         let (latency, service) = (Latencies::new(), Latencies::new());
         Self { started: Instant::now(), length: FIRST_LENGTH, stretches: Vec::new(), latency, service }
     }
 
-    /// Takes counts down where they belong.
+    /// Adds counts to the interval of `at`.
     pub(super) fn count(&mut self, at: Instant, counts: Counts) {
         self.interval_at(at).counts.add(counts);
     }
 
-    /// A message was published.
+    /// Records a published message.
     pub(super) fn published(&mut self, at: Instant, latency: Duration, service: Duration) {
         self.latency.add(latency);
         self.service.add(service);
@@ -93,7 +94,7 @@ impl Telemetry {
         stretch.service.add(service);
     }
 
-    /// So many batches are in flight.
+    /// Records the number of batches in flight.
     pub(super) fn in_flight(&mut self, batches: usize) {
         let batches = u32::try_from(batches).unwrap_or(u32::MAX);
         let stretch = self.interval_at(Instant::now());
@@ -124,7 +125,7 @@ impl Telemetry {
         self.length *= 2;
     }
 
-    /// The measurements of a run in which so many messages were published.
+    /// Returns the measurements of a run that published `published` messages.
     pub(super) fn times(&self, started: Instant, end: Instant, published: u64) -> Times {
         let seconds = (end - started).as_secs_f64();
         let rate_per_second = published as f64 / seconds.max(1e-6);
@@ -133,7 +134,7 @@ impl Telemetry {
         times
     }
 
-    /// The stretches up to an instant.
+    /// Returns the intervals up to `end`.
     pub(super) fn intervals(&self, end: Instant) -> Vec<Interval> {
         (0..self.stretches.len()).filter_map(|number| self.interval(number, end)).collect()
     }
@@ -157,14 +158,15 @@ impl Telemetry {
         })
     }
 
-    /// The last stretch that is over, for who watches.
+    /// Returns the last completed interval, for the live view; `None` if there is none.
     pub(super) fn latest(&self) -> Option<Interval> {
         let now = Instant::now();
         let under_way = (now.saturating_duration_since(self.started).as_nanos() / self.length.as_nanos()) as usize;
         self.interval(self.stretches.len().min(under_way).checked_sub(1)?, now)
     }
 
-    /// How latencies of the whole are spread: shares of all in steps of doubled length, the first up to the least of them.
+    /// Returns the latency distribution as upper bound in milliseconds and count. Each bound is twice the one before;
+    /// the first covers the minimum.
     pub(super) fn spread(&self) -> Vec<(f64, u64)> {
         self.latency.spread()
     }
@@ -175,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_run_of_any_length_has_some_hundreds_of_stretches_and_loses_no_count() {
+    fn a_long_run_merges_intervals_and_loses_no_count() {
         let mut telemetry = Telemetry::new();
         let started = telemetry.started;
         for second in 0..3_000_u64 {

@@ -1,4 +1,4 @@
-//! Whole runs against a topic in memory: the account, dead letters, stopping and going on, latency under a rate.
+//! Complete runs against an in-memory topic: counts, dead letters, cancellation and resume, latency under a rate.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -40,7 +40,7 @@ async fn publish(
     run(source, Arc::new(topic), settings, &Progress::Silent, cancel).await
 }
 
-/// A topic that takes its time, and the first call more of it; counts how many calls it is in at once.
+/// A topic with a delay per call, and a separate delay of the first call; counts concurrent calls.
 #[derive(Debug, Clone, Default)]
 struct Slow {
     inner: Memory,
@@ -114,12 +114,12 @@ async fn every_message_is_accounted_for() {
     assert_eq!(topic.published().len(), 94);
     let problems: Vec<_> = outcome.problems.kept().iter().map(|one| (one.kind.as_ref(), one.place.as_str())).collect();
     assert!(problems.iter().any(|(kind, place)| *kind == "invalid" && place.ends_with("in.json:8")), "{problems:?}");
-    assert!(problems.iter().any(|(kind, _)| *kind == "failed"), "named even where no file keeps them");
+    assert!(problems.iter().any(|(kind, _)| *kind == "failed"), "reported even without a dead-letter file");
     assert!(outcome.times.latency_ms.max >= outcome.times.latency_ms.p50 && outcome.times.latency_ms.p50 > 0.0);
 }
 
 #[tokio::test]
-async fn a_dead_letter_is_the_whole_message_with_its_reason_and_place() {
+async fn a_dead_letter_holds_the_complete_message_with_its_reason_and_place() {
     let home = tempfile::tempdir().unwrap();
     let (topic, dead) = (Memory::default(), home.path().join("dead.ndjson"));
     topic.fail_next(Fault::Entry(1, Kind::Permanent));
@@ -136,11 +136,11 @@ async fn a_dead_letter_is_the_whole_message_with_its_reason_and_place() {
     assert!(refused.to_string().contains("is not empty"), "{refused}");
     topic.fail_next(Fault::Entry(0, Kind::Permanent));
     publish(&path, topic, Settings { skip: 2, ..settings }, &CancellationToken::default()).await.unwrap();
-    assert_eq!(std::fs::read_to_string(&dead).unwrap().lines().count(), 2, "a run that goes on writes on");
+    assert_eq!(std::fs::read_to_string(&dead).unwrap().lines().count(), 2, "a resumed run appends");
 }
 
 #[tokio::test]
-async fn who_stops_can_go_on_and_nothing_is_lost_or_sent_twice() {
+async fn a_cancelled_run_resumes_without_loss_or_duplicates() {
     let home = tempfile::tempdir().unwrap();
     let path = file(home.path(), (0..2_000).map(line));
     let (inner, cancel) = (Memory::default(), CancellationToken::default());
@@ -163,12 +163,12 @@ async fn who_stops_can_go_on_and_nothing_is_lost_or_sent_twice() {
 }
 
 #[tokio::test]
-async fn the_place_to_go_on_from_is_before_the_first_message_that_is_not_settled() {
+async fn the_resume_point_is_the_first_incomplete_message() {
     let home = tempfile::tempdir().unwrap();
     let path = file(home.path(), (0..40).map(line));
     let topic = Memory::default();
     for _ in 0..2 {
-        topic.fail_next(Fault::Entry(9, Kind::Permanent)); // the ends of two batches, dead
+        topic.fail_next(Fault::Entry(9, Kind::Permanent)); // the last entries of two batches fail permanently
     }
     topic.fail_next(Fault::Call(Kind::Permanent));
     let one_by_one = Settings { concurrency: 1, ..settings() };
@@ -186,25 +186,33 @@ async fn the_place_to_go_on_from_is_before_the_first_message_that_is_not_settled
     let refused = publish(&path, topic, Settings { concurrency: 1, ..settings() }, &CancellationToken::default())
         .await
         .unwrap_err();
-    assert_eq!(refused.to_string(), "topic memory: as planned", "nothing was published: it could not run");
+    assert_eq!(refused.to_string(), "topic memory: as planned", "a run that published nothing is an error");
 }
 
 #[tokio::test]
-async fn a_stall_shows_in_the_latency_of_what_was_due_meanwhile() {
+async fn a_stall_shows_in_the_latency_of_messages_due_during_it() {
     let home = tempfile::tempdir().unwrap();
     let path = file(home.path(), (0..100).map(line));
     let topic = Slow { first: Duration::from_millis(300), ..Slow::default() };
     let settings = Settings { concurrency: 1, schedule: Schedule::Rate("200/s".parse().unwrap()), ..settings() };
     let started = Instant::now();
     let outcome = publish(&path, topic, settings, &CancellationToken::default()).await.unwrap();
-    assert!(started.elapsed() < Duration::from_millis(800), "what was missed is made up for: {:?}", started.elapsed());
-    assert!(outcome.times.latency_ms.p50 > 50.0, "half of it was due during the stall: {}", outcome.times.latency_ms);
-    assert!(outcome.times.service_ms.p50 < 50.0, "though only one call was slow: {}", outcome.times.service_ms);
+    assert!(
+        started.elapsed() < Duration::from_millis(800),
+        "late messages are sent without further delay: {:?}",
+        started.elapsed()
+    );
+    assert!(
+        outcome.times.latency_ms.p50 > 50.0,
+        "half of the messages were due during the stall: {}",
+        outcome.times.latency_ms
+    );
+    assert!(outcome.times.service_ms.p50 < 50.0, "only one call was slow: {}", outcome.times.service_ms);
     assert_eq!((outcome.counts[Count::Published], outcome.pacing.rate), (100, Some(200.0)));
 }
 
 #[tokio::test]
-async fn a_topic_that_is_not_there_is_said_before_anything_is_opened() {
+async fn a_missing_topic_is_reported_before_any_file_is_opened() {
     #[derive(Debug)]
     struct Gone;
     #[async_trait]
@@ -235,7 +243,7 @@ async fn a_topic_that_is_not_there_is_said_before_anything_is_opened() {
     assert!(!dead.exists());
 }
 
-/// A topic that takes so many messages in any tenth of a second, and refuses the rest as SNS does.
+/// A topic that accepts a fixed number of messages per 100 ms, and rejects the rest as SNS does.
 #[derive(Debug, Clone)]
 struct Narrow {
     inner: Memory,
@@ -292,10 +300,10 @@ async fn a_run_that_is_throttled_slows_down_and_loses_nothing() {
     assert_eq!(pens(&inner), (0..3_000).collect::<Vec<_>>(), "each once");
     let refused = outcome.errors["ThrottlingException"];
     assert_eq!(refused, outcome.counts[Count::Retries]);
-    assert!(refused < 6_000, "it does not knock all the time: {refused}");
+    assert!(refused < 6_000, "a throttled run does not retry all the time: {refused}");
     assert!(
         (2.5..9.0).contains(&outcome.times.seconds),
-        "a thousand a second at most, and not much less: {}",
+        "at most 1,000 per second, and not much less: {}",
         outcome.times.seconds
     );
 }

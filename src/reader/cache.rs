@@ -1,10 +1,10 @@
-//! What earlier runs learnt of objects, by `(key, etag, size)`: a Parquet file a partition, so that an unchanged lake costs
-//! its listings only.
+//! Cache of objects read by earlier runs, by `(key, etag, size)`. It has one Parquet file per partition, so that
+//! reading an unchanged lake requires only its listings.
 //!
-//! A file is known by a hash of its bytes in its own name, and says inside of which lake and partition it is and by which
-//! rules its objects were read. What does not fit is not believed: the objects are read, and the file is written anew.
-//! Files are written whole or not at all, under names that two runs at once can both write. Objects that could not be
-//! read, and those so new that another of the same change token might still follow, are not kept.
+//! The name of a file contains a hash of its bytes. Its metadata contains the lake, the partition, and the version of
+//! the parsing rules. A file that does not match is ignored: its objects are read again, and the file is rewritten.
+//! Files are written atomically, under names that two concurrent runs can both write. Not cached: objects that could
+//! not be read, and those so new that another write with the same change token might follow.
 
 use std::collections::HashMap;
 use std::fs;
@@ -24,25 +24,26 @@ mod parquet;
 
 pub(super) use cached_object::{CachedObject, CachedPartition};
 
-/// Objects of a partition that are kept; of larger ones none are, so that memory is bounded.
+/// Maximum number of cached objects per partition. Larger partitions are not cached, to bound memory.
 const MOST: usize = 100_000;
 
-/// A change token may stand for two bodies where both were written within the precision of a clock.
+/// Minimum age of a cached object: two bodies can have the same change token if both were written within the precision
+/// of a clock.
 const TOO_NEW: TimeDelta = TimeDelta::seconds(2);
 
-/// How a cache served.
+/// Statistics of a cache.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct CacheStats {
-    /// Objects that need not be read.
+    /// Objects that were found in the cache.
     #[serde(rename = "known")]
     pub hits: u64,
-    /// Objects that were read.
+    /// Objects that were read from the lake.
     pub read: u64,
-    /// Files that were damaged, or of another lake or program, and not believed.
+    /// Files that were ignored, because they were damaged or from another lake or program.
     pub not_believed: u64,
     /// Files that were written.
     pub written: u64,
-    /// Files that could not be written: the next run reads their objects again.
+    /// Files that could not be written; the next run reads their objects again.
     pub not_written: u64,
 }
 
@@ -60,18 +61,19 @@ struct CacheCounters {
 pub struct Cache {
     dir: PathBuf,
     lake: String,
-    /// Names of files by farm and by the day they are of.
+    /// Names of cache files by farm and day.
     names: Mutex<HashMap<String, HashMap<String, Vec<String>>>>,
     counts: CacheCounters,
-    /// Objects that are newer are not kept.
+    /// Objects newer than this are not cached.
     cutoff: DateTime<Utc>,
 }
 
 impl Cache {
-    /// The part of a folder that is about the lake of that identity, for a run with that fence.
+    /// Opens the part of a cache directory that belongs to the lake with that identity, for a run with that cutoff.
     ///
     /// # Errors
-    /// The folder cannot be made or written.
+    ///
+    /// Returns an error if the directory cannot be created or written.
     pub fn open(dir: &Path, lake: &str, cutoff: DateTime<Utc>) -> io::Result<Self> {
         let folder = dir.join(format!("{:016x}", xxh3_64(lake.as_bytes())));
         fs::create_dir_all(&folder)?;
@@ -80,7 +82,7 @@ impl Cache {
         Ok(Self { dir: folder, lake: lake.to_owned(), names, counts, cutoff: cutoff - TOO_NEW })
     }
 
-    /// How it served so far.
+    /// Returns the statistics so far.
     pub fn stats(&self) -> CacheStats {
         let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
         let CacheCounters { cached: known, read, not_believed, written, not_written } = &self.counts;
@@ -98,17 +100,17 @@ impl Cache {
         self.counts.read.fetch_add(read as u64, Ordering::Relaxed);
     }
 
-    /// Whether an object is old enough to be kept.
+    /// Returns true if an object is old enough to be cached.
     pub(super) fn is_cacheable(&self, meta: &ObjectMeta) -> bool {
         meta.last_modified < self.cutoff && meta.version.is_none()
     }
 
-    /// Whether so many objects of a partition are kept.
+    /// Returns true if a partition of `objects` objects is small enough to be cached.
     pub(super) fn fits(&self, objects: usize) -> bool {
         objects <= MOST
     }
 
-    /// What is known of a partition; reads a file.
+    /// Reads the cache file of a partition; empty if there is no valid one.
     pub(super) fn load(&self, partition: &Partition) -> CachedPartition {
         for name in self.named(partition) {
             match self.read(&self.farm(partition).join(&name), partition) {
@@ -133,7 +135,7 @@ impl Cache {
         parquet::decode(bytes, &self.lake, partition)
     }
 
-    /// Keeps what is known of a partition, in place of what was; writes a file.
+    /// Replaces the cache file of a partition.
     pub(super) fn store(&self, partition: &Partition, mut cached: Vec<CachedObject>) {
         cached.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         let done = self.write(partition, &cached);
@@ -157,7 +159,7 @@ impl Cache {
             new = Some(name);
         }
         for old in self.named(partition).into_iter().filter(|old| new.as_ref() != Some(old)) {
-            // Another run may have done so.
+            // Another run may have removed it already.
             let _ = fs::remove_file(dir.join(old));
         }
         Ok(())
@@ -167,7 +169,7 @@ impl Cache {
         self.dir.join(&partition.farm)
     }
 
-    /// The files of a partition: one, or more where two runs wrote at once.
+    /// Returns the names of a partition's files: one, or more if two runs wrote concurrently.
     fn named(&self, partition: &Partition) -> Vec<String> {
         let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
         if !names.contains_key(&partition.farm) {
@@ -184,7 +186,7 @@ impl Cache {
     }
 }
 
-/// The name of a file of these bytes.
+/// Returns the name of a file with these bytes.
 fn name(partition: &Partition, bytes: &[u8]) -> String {
     format!("{}.{:032x}.parquet", partition.day, xxh3_128(bytes))
 }
@@ -244,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_learnt_is_recalled_bit_by_bit_and_only_of_the_same_object() {
+    fn cached_objects_are_returned_exactly_and_only_for_the_same_object() {
         let scene = Scene::new();
         scene.cache().store(&scene.partition, known());
         let mut partition = scene.cache().load(&scene.partition);
@@ -273,16 +275,16 @@ mod tests {
         }
         let mut recalled = scene.cache().load(&scene.partition);
         expected[1..].iter().for_each(|known| assert!(recalled.take(&listed(known)).is_some()));
-        assert!(!recalled.is_used_up(), "one is gone");
+        assert!(!recalled.is_used_up(), "a cached object is missing");
     }
 
     #[test]
-    fn what_is_learnt_later_takes_the_place_of_what_was() {
+    fn a_newer_cache_file_replaces_the_older_one() {
         let scene = Scene::new();
         scene.cache().store(&scene.partition, known());
         let first = scene.file();
         scene.cache().store(&scene.partition, known());
-        assert_eq!(scene.file(), first, "the same objects make the same file");
+        assert_eq!(scene.file(), first, "the same objects give the same file");
         scene.cache().store(&scene.partition, known()[..3].to_vec());
         assert_ne!(scene.file(), first);
         scene.cache().store(&scene.partition, Vec::new());
@@ -290,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_was_changed_in_any_byte_is_not_believed() {
+    fn a_file_changed_in_any_byte_is_ignored() {
         let scene = Scene::new();
         scene.cache().store(&scene.partition, known());
         let (path, whole) = (scene.file(), fs::read(scene.file()).unwrap());
@@ -309,12 +311,12 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_another_lake_or_day_is_not_believed_wherever_it_was_put() {
+    fn a_file_of_another_lake_or_day_is_ignored() {
         let scene = Scene::new();
         scene.cache().store(&scene.partition, known());
         let path = scene.file();
         let other = Cache::open(scene.home.path(), "another lake", Utc::now()).unwrap();
-        assert!(other.load(&scene.partition).is_used_up(), "it has a place of its own");
+        assert!(other.load(&scene.partition).is_used_up(), "each lake has its own directory");
         let place = other.farm(&scene.partition).join(path.file_name().unwrap());
         fs::create_dir_all(place.parent().unwrap()).unwrap();
         fs::copy(&path, &place).unwrap();
@@ -330,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_still_change_is_not_kept() {
+    fn objects_that_may_still_change_are_not_cached() {
         let now = Utc::now();
         let cache = Scene::new().cache();
         assert!(cache.is_cacheable(&ObjectMeta { last_modified: now - TimeDelta::minutes(1), ..meta(1) }));
@@ -341,7 +343,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_full_disk_costs_the_cache_and_nothing_else() {
+    fn a_failed_write_affects_only_the_cache() {
         let scene = Scene::new();
         let cache = scene.cache();
         fs::create_dir_all(cache.farm(&scene.partition).parent().unwrap()).unwrap();

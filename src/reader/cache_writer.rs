@@ -1,5 +1,5 @@
-//! What a walk takes from a cache and gives back to it: pages of a listing are parted into objects that are known and
-//! objects to be read, and once all of a partition was found it is written down, if anything about it is new.
+//! Use of the cache during a walk. Pages of a listing are split into cached objects and objects to read. Once all
+//! objects of a partition are read, its cache file is written if anything has changed.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,27 +10,27 @@ use super::cache::{Cache, CachedObject, CachedPartition};
 use super::{ReadObject, Reader};
 use pipeline::lake::{Key, ListPage, ObjectMeta, Partition};
 
-/// Partitions that are written at once.
+/// Maximum number of concurrent writes of cache files.
 const WRITES: usize = 4;
 
-/// A page, parted.
+/// A listed page, split by the cache.
 #[derive(Debug, Default)]
 pub(super) struct SplitPage {
-    /// Objects that are not known.
+    /// Objects that are not cached.
     pub unread: Vec<ObjectMeta>,
-    /// How many of these are not opened either: archived ones, new ones, foreign ones.
+    /// Number of these that will not be opened: archived, too new, or unrecognized.
     pub skipped: usize,
-    /// Objects that are known.
+    /// Objects from the cache.
     pub found: Vec<ReadObject>,
-    /// What is known of these, where it may have to be written again.
+    /// Cache entries of these objects, if they may have to be written again.
     pub cached: Vec<CachedObject>,
-    /// Where the next page goes on.
+    /// Start of the next page; `None` after the last one.
     pub next: Option<String>,
-    /// What is known of objects that were not met yet.
+    /// Cache entries of the objects that were not listed yet.
     pub rest: Option<CachedPartition>,
 }
 
-/// Parts a page. `rest` is what the page before left; the first page of a partition has none.
+/// Splits a page. `rest` is that of the page before, and `None` for the first page of a partition.
 pub(super) async fn split_page(
     reader: &Reader,
     partition: &Partition,
@@ -72,20 +72,20 @@ pub(super) async fn split_page(
     parted
 }
 
-/// What is being learnt.
+/// Collects cache entries during a walk and writes them.
 pub(super) struct CacheWriter {
     cache: Arc<Cache>,
     open: HashMap<Partition, OpenPartition>,
     writes: JoinSet<()>,
 }
 
-/// A partition of which not everything was found.
+/// A partition whose objects are not all read yet.
 #[derive(Debug, Default)]
 struct OpenPartition {
     cached: Vec<CachedObject>,
     unfound: usize,
     listed: bool,
-    /// There is something to write.
+    /// True if there is something to write.
     changed: bool,
     objects: usize,
 }
@@ -95,7 +95,7 @@ impl CacheWriter {
         Self { cache, open: HashMap::new(), writes: JoinSet::new() }
     }
 
-    /// A page came.
+    /// Records a listed page.
     pub(super) fn page_listed(&mut self, partition: &Partition, parted: &mut SplitPage) {
         self.cache.count(parted.found.len(), parted.unread.len() - parted.skipped);
         let open = self.open.entry(partition.clone()).or_default();
@@ -103,12 +103,12 @@ impl CacheWriter {
         open.unfound += parted.unread.len();
         open.cached.append(&mut parted.cached);
         open.listed = parted.next.is_none();
-        // Objects that are gone: what is known of them is to go as well.
+        // Cached objects that no longer exist must be removed from the cache.
         open.changed |= open.listed && parted.rest.take_if(|_| open.listed).is_some_and(|rest| !rest.is_used_up());
         self.close(partition);
     }
 
-    /// An object was read.
+    /// Records an object that was read.
     pub(super) fn object_read(&mut self, found: &ReadObject) {
         let Some(partition) = Partition::of_key(&found.meta.key) else { return };
         let Some(open) = self.open.get_mut(&partition) else { return };
@@ -125,7 +125,7 @@ impl CacheWriter {
         self.close(&partition);
     }
 
-    /// Writes a partition down, once all of it was found.
+    /// Writes a partition's cache file once all its objects are read.
     fn close(&mut self, partition: &Partition) {
         let whole = self.open.get(partition).is_some_and(|open| open.listed && open.unfound == 0);
         let Some(open) = (if whole { self.open.remove(partition) } else { None }) else { return };
@@ -135,7 +135,7 @@ impl CacheWriter {
         }
     }
 
-    /// Waits until no more than so many partitions are being written.
+    /// Waits until few enough writes are in progress; until all are complete if `over`.
     pub(super) async fn wait_for_writes(&mut self, over: bool) {
         let max = if over { 0 } else { WRITES };
         while self.writes.len() > max {

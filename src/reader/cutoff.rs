@@ -1,8 +1,8 @@
 //! The cutoff of a run: the instant, by the lake's own clock, up to which objects belong to it.
 //!
-//! A store tells its time in the `Date` header, in whole seconds. An object written in the same second as the command
-//! started can carry any fraction of it, so the cutoff is the end of that second, and [`Cutoff::of`] returns only after
-//! the store's clock has passed it. A listing that starts then includes everything written before the command started.
+//! A store returns its time in the `Date` header, in whole seconds. An object written in the same second as the command
+//! started can have any fraction of it, so the cutoff is the end of that second. [`Cutoff::of`] returns only after the
+//! store's clock has passed it. A listing that starts then includes everything written before the command started.
 
 use std::time::{Duration, Instant};
 
@@ -10,43 +10,47 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use pipeline::lake::{Error, Lake};
 
-/// How often the store is asked whether its second is over.
+/// Interval between two requests for the store's clock.
 const POLL: Duration = Duration::from_millis(100);
 
-/// How far an object's time may be ahead of the lake's clock: the clocks of a store's servers differ by less.
+/// Tolerated clock difference of a store's servers: how far an object's time may be ahead of the lake's clock.
 const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(60);
 
-/// Where an object's time lies.
+/// Position of an object's time relative to the cutoff.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Age {
     /// Not after the cutoff: the object belongs to the run.
     Included,
-    /// After the cutoff: the object was written while the run was going on.
+    /// After the cutoff: the object was written during the run.
     After,
-    /// Later than the lake's clock shows now: whoever set that time had a wrong clock, and nothing tells when it was written.
+    /// Later than the lake's current time: the time was set by a wrong clock, so it is unknown when the object was
+    /// written.
     Future,
 }
 
-/// The cutoff of a run, and the lake's clock as it goes on.
+/// The cutoff of a run, and the lake's clock.
 #[derive(Debug, Clone, Copy)]
 pub struct Cutoff {
     at: DateTime<Utc>,
-    /// What the lake's clock showed, and when by this machine's.
+    /// A time of the lake's clock, and when it was read by this machine's clock.
     shown: (DateTime<Utc>, Instant),
 }
 
 impl Cutoff {
-    /// The cutoff of a run that starts now. Takes up to a second where the lake tells its time in whole seconds.
+    /// Returns the cutoff of a run that starts now. Takes up to a second if the lake's clock has a precision of whole
+    /// seconds.
     ///
     /// # Errors
-    /// The lake cannot be reached; see [`Lake::clock`].
+    ///
+    /// Returns an error if the lake cannot be reached; see [`Lake::clock`].
     pub async fn of(lake: &dyn Lake) -> Result<Self, Error> {
         let first = lake.clock().await?;
         let Ok(precision) = lake.clock_precision().to_std() else { return Ok(Self::at(first)) };
         if precision.is_zero() {
             return Ok(Self::at(first));
         }
-        // Whatever the answers say, the second has passed when this machine has waited for one: a proxy may repeat a header.
+        // Regardless of the responses, the second has passed once this machine has waited for one: a proxy may repeat a
+        // header.
         let requested_at = Instant::now();
         let end = first + lake.clock_precision();
         while requested_at.elapsed() < precision {
@@ -58,23 +62,23 @@ impl Cutoff {
         Ok(Self { at: end - TimeDelta::microseconds(1), shown: (end, Instant::now()) })
     }
 
-    /// That instant, where the lake's clock shows it now.
+    /// Creates a cutoff at that instant, with the lake's clock at the same time.
     pub fn at(at: DateTime<Utc>) -> Self {
         Self { at, shown: (at, Instant::now()) }
     }
 
-    /// The same clock with the cutoff of an earlier session of the run.
+    /// Returns the same clock with the cutoff of an earlier session of the run.
     #[must_use]
     pub fn resumed(self, at: DateTime<Utc>) -> Self {
         Self { at, ..self }
     }
 
-    /// The last instant that belongs to the run.
+    /// Returns the last instant that belongs to the run.
     pub fn instant(self) -> DateTime<Utc> {
         self.at
     }
 
-    /// Where the time lies at which the store took an object in.
+    /// Classifies an object by its modification time in the store.
     pub fn age(self, last_modified: DateTime<Utc>) -> Age {
         let (shown, since) = self.shown;
         let now = shown + TimeDelta::from_std(since.elapsed()).unwrap_or_default();
@@ -101,14 +105,14 @@ mod tests {
     }
 
     #[test]
-    fn a_time_ahead_of_the_clock_is_told_from_one_after_the_cutoff() {
+    fn a_time_ahead_of_the_clock_is_distinguished_from_one_after_the_cutoff() {
         let now = Utc::now();
         let cutoff = Cutoff::at(now);
         let ages = [(-86_400, Age::Included), (0, Age::Included), (1, Age::After), (172_800, Age::Future)];
         for (seconds, expected) in ages {
             assert_eq!(cutoff.age(now + TimeDelta::seconds(seconds)), expected, "{seconds} s");
         }
-        // A resumed run has an old cutoff and today's clock.
+        // A resumed run has an old cutoff and the current clock.
         let resumed = cutoff.resumed(now - TimeDelta::days(3));
         assert_eq!(resumed.age(now - TimeDelta::days(1)), Age::After);
         assert_eq!(resumed.age(now + TimeDelta::days(1)), Age::Future);

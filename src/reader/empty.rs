@@ -1,7 +1,8 @@
-//! Whether a lake has anything that is asked for, and if not why: an empty lake, a farm that is not there, days without a
-//! partition, or only objects whose names are not of the lake's grammar.
+//! Checks whether a lake contains any requested object, and if not, why: an empty lake, a missing farm, days without a
+//! partition, or only objects with unrecognized names.
 //!
-//! Most often an empty lake is a mistyped one, and a run that takes it at its word counts every row as lost, or none as missing.
+//! An empty lake is usually a mistyped address. A run that accepts it would count every row as lost, or none as
+//! missing.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -11,40 +12,40 @@ use chrono::NaiveDate;
 use crate::outcome::count;
 use pipeline::lake::{Depth, Error, Key, Lake, ObjectMeta, Partition, Span, scan_partitions};
 
-/// Names that are shown.
+/// Maximum number of object names shown.
 const SHOWN: usize = 3;
-/// Farms that are shown.
+/// Maximum number of farms shown.
 const FARMS: usize = 8;
 
-/// Why nothing that is asked for is there.
+/// Why no requested object exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Empty {
-    /// The lake has no partition at all.
+    /// The lake has no partition.
     Lake(Unrecognised),
-    /// It has partitions, but not one of these farms.
+    /// It has partitions, but none of these farms.
     Farm {
-        /// The farms asked for.
+        /// The requested farms.
         requested: Vec<String>,
-        /// The farms it has.
+        /// The farms in the lake.
         farms: Vec<String>,
     },
-    /// The farms have partitions, but none in these days.
+    /// The farms have partitions, but none of these days.
     Days {
-        /// The first day there is.
+        /// The first day with a partition.
         first: NaiveDate,
-        /// The last day there is.
+        /// The last day with a partition.
         last: NaiveDate,
     },
-    /// There are partitions, and no object of the lake's grammar in them.
+    /// There are partitions, but no object in them has a valid name.
     Partitions {
-        /// How many.
+        /// Number of partitions.
         partitions: usize,
-        /// What lies in them instead.
+        /// The unrecognized objects in them.
         names: Unrecognised,
     },
 }
 
-/// Names that are not of the lake's grammar: how many, and the first of them.
+/// Objects with unrecognized names: their number, and the first names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Unrecognised {
     count: u64,
@@ -52,7 +53,7 @@ pub struct Unrecognised {
 }
 
 impl Unrecognised {
-    /// What is likely to be wrong with the address: names that are a lake's but for a folder in front of them, or without one.
+    /// Suggests how to fix the address, if the names would be valid without a folder in front of them, or with one.
     fn hint(&self) -> String {
         let below = |name: &str| {
             let at = name.match_indices('/').find(|&(at, _)| Key::parse(&name[at + 1..]).is_some());
@@ -74,11 +75,12 @@ impl Unrecognised {
     }
 }
 
-/// Why none of these partitions holds an object of the lake's grammar; `None` as soon as one is found, which mostly takes one
-/// page of one partition.
+/// Returns why none of these partitions contains an object with a valid name. Returns `None` as soon as one is found,
+/// which usually takes one page of one partition.
 ///
 /// # Errors
-/// The lake cannot be listed.
+///
+/// Returns an error if the lake cannot be listed.
 pub async fn why_empty(
     lake: &dyn Lake,
     span: &Span,
@@ -107,7 +109,7 @@ pub async fn why_empty(
     if span.is_everything() { Ok(Some(Empty::Lake(names))) } else { outside(lake, span).await.map(Some) }
 }
 
-/// Why a span without partitions has none.
+/// Returns why a span contains no partitions.
 async fn outside(lake: &dyn Lake, span: &Span) -> Result<Empty, Error> {
     let found = scan_partitions(lake, &Span::default()).await?;
     let of_farms: BTreeSet<NaiveDate> =
@@ -184,7 +186,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_empty_lake_a_missing_farm_and_days_without_partition_are_told_apart() {
+    async fn an_empty_lake_a_missing_farm_and_missing_days_are_distinguished() {
         let all = Span::default;
         let farm = |farm: &str| Span { farms: [Slug::of(farm).unwrap()].into(), ..all() };
         let from = |day: &str| Span { from: day.parse().ok(), ..all() };
@@ -206,7 +208,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn unrecognised_names_alone_are_an_empty_lake_and_the_first_are_named() {
+    async fn only_unrecognised_names_count_as_an_empty_lake_and_the_first_are_shown() {
         let unrecognized = ["a.txt", "b.txt", "c/d.txt", "e.txt"];
         let message = why(&unrecognized, Span::default()).await.unwrap();
         assert!(

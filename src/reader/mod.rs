@@ -1,7 +1,8 @@
-//! The one read path: list partitions, get objects with bounded concurrency, parse, yield records and what is none.
+//! The read path of the lake: lists partitions, gets objects with bounded concurrency, and yields parsed records or the
+//! reason why there is none.
 //!
-//! Replay, reconcile and compaction all read through [`Reader`]. What a [`Cache`] already knows of an unchanged
-//! `(key, etag, size)` is not fetched again.
+//! Replay, reconcile and compaction all read through [`Reader`]. Objects in a [`Cache`] with the same `(key, etag,
+//! size)` are not fetched again.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -26,47 +27,47 @@ pub use skip::Skip;
 pub use walk::ReadEvent;
 use walk::walk;
 
-/// Objects in a row that may run out of tries before the whole lake counts as failing.
+/// Number of consecutive objects with exhausted retries after which the lake counts as failing.
 const FAILURES: u32 = 50;
 
 /// Settings of a read.
 #[derive(Debug, Clone, Copy)]
 pub struct ReadSettings {
-    /// Reads under way at once.
+    /// Maximum number of concurrent reads.
     pub concurrency: usize,
-    /// Objects that are newer are skipped.
+    /// Objects newer than this are skipped.
     pub cutoff: Cutoff,
 }
 
-/// What became of one listed object.
+/// Result of reading one listed object.
 #[derive(Debug, Clone)]
 pub enum ObjectContent {
     /// A record.
     Record(Box<Record>),
-    /// JSON, but no valid record.
+    /// JSON, but not a valid record.
     Rejected(String),
     /// It could not be fetched, or is not JSON.
     Unreadable(String),
     /// In an archive tier and not restored.
     Archived,
-    /// Left aside.
+    /// Skipped.
     Skipped(Skip),
-    /// Not opened: its name has its id, and no more was asked for.
+    /// Not opened: its name contains its id, and only ids were requested.
     Unopened,
 }
 
-/// A listed object and what became of it.
+/// A listed object with its content.
 #[derive(Debug, Clone)]
 pub struct ReadObject {
     /// The object, as listed.
     pub meta: ObjectMeta,
-    /// Its name taken apart; `None` for a foreign one.
+    /// Its parsed name; `None` if it is unrecognized.
     pub key: Option<Key>,
-    /// What it holds.
+    /// Its content.
     pub item: ObjectContent,
 }
 
-/// Which listed objects a reader is about.
+/// Filter of listed objects.
 type ObjectFilter = Arc<dyn Fn(&ObjectMeta) -> bool + Send + Sync>;
 
 /// Reads partitions of a lake.
@@ -75,16 +76,16 @@ pub struct Reader {
     lake: Arc<dyn Lake>,
     settings: ReadSettings,
     keep: ObjectFilter,
-    /// Objects whose names have their ids are not opened.
+    /// If true, objects whose names contain their ids are not opened.
     ids_only: bool,
     cache: Option<Arc<Cache>>,
     failures: Arc<AtomicU32>,
-    /// An object was read: it is not all of them that are refused.
+    /// True once any object was read, so not all of them are denied.
     any_read: Arc<AtomicBool>,
 }
 
 impl Reader {
-    /// A reader of that lake.
+    /// Creates a reader of that lake.
     pub fn new(lake: Arc<dyn Lake>, settings: ReadSettings) -> Self {
         Self {
             lake,
@@ -97,20 +98,20 @@ impl Reader {
         }
     }
 
-    /// The same for those listed objects only that `keep` takes; the others are as if they were not there.
+    /// Returns a reader that ignores all listed objects for which `keep` returns false.
     #[must_use]
     pub fn filtered(mut self, keep: impl Fn(&ObjectMeta) -> bool + Send + Sync + 'static) -> Self {
         self.keep = Arc::new(keep);
         self
     }
 
-    /// The same without opening objects whose names have their ids.
+    /// Returns a reader that does not open objects whose names contain their ids.
     #[must_use]
     pub fn ids_only(self) -> Self {
         Self { ids_only: true, ..self }
     }
 
-    /// The same with what a cache knows of objects, and learns of them. It serves [`Reader::read`] only.
+    /// Returns a reader that also uses and updates a cache. The cache applies to [`Reader::read`] only.
     #[must_use]
     pub fn with_cache(self, cache: Option<Arc<Cache>>) -> Self {
         Self { cache, ..self }
@@ -120,14 +121,14 @@ impl Reader {
         self.cache.as_ref()
     }
 
-    /// Reads every object of the partitions, day by day: objects as they come, and each day's end.
+    /// Reads every object of the partitions, day by day. Yields objects as they are read, and the end of each day.
     ///
-    /// The stream ends after an error that concerns the whole lake; what concerns one object is an [`ObjectContent`].
+    /// The stream ends after an error of the complete lake. An error of one object is part of its [`ObjectContent`].
     pub fn read(&self, partitions: Vec<Partition>) -> impl Stream<Item = Result<ReadEvent, Error>> + Send + 'static {
         walk(self.clone(), self.settings.concurrency.max(1), partitions)
     }
 
-    /// Reads the named objects, in their order: for strays of a survey, and for runs that name their keys.
+    /// Reads the given objects in their order, for misplaced objects of a survey, and for runs with explicit keys.
     pub fn read_objects(
         &self,
         objects: Vec<ObjectMeta>,
@@ -149,7 +150,7 @@ impl Reader {
         self.lake.read_hints()
     }
 
-    /// Whether a listed object is one that is meant.
+    /// Returns true if the filter accepts a listed object.
     pub(super) fn keeps(&self, meta: &ObjectMeta) -> bool {
         (self.keep)(meta)
     }
@@ -157,7 +158,8 @@ impl Reader {
     /// Reads one listed object.
     ///
     /// # Errors
-    /// The lake as a whole cannot be read.
+    ///
+    /// Returns an error if the complete lake cannot be read.
     pub async fn read_object(&self, meta: ObjectMeta) -> Result<ReadObject, Error> {
         let key = Key::parse(&meta.key);
         let item = match self.skip_reason(&meta, key.as_ref()) {
@@ -202,7 +204,7 @@ impl Reader {
         read
     }
 
-    /// What becomes of an object that is not to be fetched.
+    /// Returns the content of an object that must not be fetched; `None` if it must be.
     pub(super) fn skip_reason(&self, meta: &ObjectMeta, key: Option<&Key>) -> Option<ObjectContent> {
         if key.is_none() {
             Some(ObjectContent::Skipped(Skip::Unrecognized))
@@ -227,7 +229,7 @@ impl Reader {
         }
     }
 
-    /// What was fetched, or why it was not.
+    /// Parses a fetched body, or classifies the error.
     async fn parse_body(&self, got: Result<Bytes, Error>) -> Result<ObjectContent, Error> {
         let e = match got {
             Ok(body) => {
@@ -249,14 +251,16 @@ impl Reader {
         match e.reason {
             Reason::Archived => Ok(ObjectContent::Archived),
             Reason::NotFound => Ok(ObjectContent::Unreadable("vanished after it was listed".into())),
-            // Tries have run out for this object, or it alone is refused: named, and the rest goes on.
+            // The retries of this object are exhausted, or access to it alone is denied: it is reported, and the run
+            // continues.
             _ if e.concerns_one_object() || failing(&e) => Ok(ObjectContent::Unreadable(e.message)),
             _ => Err(e),
         }
     }
 
-    /// Once many in a row have run out of tries it is the lake that fails, not they. Where they are refused, others were
-    /// read, and the lake lets itself be listed, it is they after all: a key of KMS, or a policy on some of them.
+    /// Counts an object with exhausted retries. Many in a row mean that the lake fails. But if they are denied, others
+    /// were read and the lake can be listed, then only these objects are affected, for example by a KMS key or a
+    /// policy.
     async fn note_failure(&self, e: &Error) -> Result<(), Error> {
         if self.failures.fetch_add(1, Ordering::Relaxed) + 1 < FAILURES {
             return Ok(());
@@ -277,7 +281,7 @@ impl Reader {
     }
 }
 
-/// What may be this object's own fault or the beginning of the lake's: many in a row tell.
+/// Returns true if an error can affect one object or the complete lake; many in a row mean the lake.
 fn failing(e: &Error) -> bool {
     e.kind().is_transient() || e.reason == Reason::Denied
 }

@@ -1,4 +1,4 @@
-//! Why an object is left aside: one table, from which the outcomes of the jobs count, explain and decide.
+//! Reasons to skip an object, in one table from which outcomes derive counters, explanations and exit codes.
 //!
 //! A new reason is one line here, and the place in the reader that gives it. Replay and reconcile count it, name it in their
 //! text, JSON and HTML, and report its objects as its role says.
@@ -6,7 +6,7 @@
 use crate::outcome::{Counter as _, counters};
 
 counters! {
-    /// Why an object was not read although it could be.
+    /// Why a readable object was not read.
     pub enum Skip {
         Unrecognized: "skipped_foreign", "unrecognized names", SkippedFinding, "not a name of this lake";
         AfterCutoff: "skipped_after_fence", "after the cutoff", Skipped, "written after the run started";
@@ -16,7 +16,7 @@ counters! {
 }
 
 impl Skip {
-    /// What is said of an object that is left aside for it.
+    /// Returns the explanation for a skipped object.
     pub fn reason(self) -> &'static str {
         self.spec().help
     }

@@ -1,7 +1,7 @@
-//! The way through a lake: days in order, their partitions listed ahead, their objects read as they come.
+//! Walk through a lake: days in order, with their partitions listed ahead and their objects read concurrently.
 //!
-//! An object that is slow, throttled or tried again holds up only the closing of its day; what else may be open until
-//! then is bounded, in listed objects as in days.
+//! An object that is slow, throttled or retried delays only the end of its day. What is processed ahead in the meantime
+//! is bounded, in listed objects and in days.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::iter::Peekable;
@@ -16,56 +16,56 @@ use super::cache_writer::{CacheWriter, SplitPage, split_page};
 use super::{ReadObject, Reader};
 use pipeline::lake::{Depth, Error, ObjectMeta, Partition, ReadHints, Reason};
 
-/// Listed objects that wait to be read, past which no page is asked for.
+/// Number of listed objects waiting to be read above which no further page is requested.
 const LISTED: usize = 2_000;
 
-/// Objects of days after the first open one, past which no further day begins.
+/// Number of objects in days after the first open one above which no further day is started.
 const AHEAD: usize = 16_000;
 
-/// Days open at once.
+/// Maximum number of open days.
 const DAYS: usize = 32;
 
-/// One step of a read.
+/// An event of a read.
 #[derive(Debug, Clone)]
 pub enum ReadEvent {
-    /// An object; within the open days they come in any order.
+    /// An object. Within the open days, objects come in any order.
     Object(Box<ReadObject>),
-    /// Every object of that day and of all days before it was found. Days close in order.
+    /// Every object of that day and of all earlier days was yielded. Days complete in order.
     DayComplete(NaiveDate),
 }
 
-/// A day that has begun and is not closed.
+/// A day that has started and is not complete.
 #[derive(Debug, Default)]
 struct OpenDay {
-    /// Partitions that were not listed to their end.
+    /// Partitions that are not completely listed.
     listing: usize,
-    /// Objects listed and not found yet.
+    /// Listed objects that are not read yet.
     unfound: usize,
     /// Objects listed so far.
     objects: usize,
 }
 
-/// Where a listing goes on.
+/// Position of a listing.
 #[derive(Debug)]
 struct ListingCursor {
     partition: Partition,
     after: Option<String>,
-    /// What the cache knows of objects after that.
+    /// Cache entries of the objects after that position.
     rest: Option<CachedPartition>,
 }
 
 struct Walk {
     reader: Reader,
     hints: ReadHints,
-    /// Reads under way at once.
+    /// Maximum number of concurrent batch reads.
     reads_at_once: usize,
-    /// Partitions of days to come.
+    /// Partitions of days that are not started.
     ahead: Peekable<IntoIter<Partition>>,
-    /// Partitions whose next page was not asked for yet.
+    /// Partitions whose next page has not been requested.
     pages: VecDeque<ListingCursor>,
     listings: JoinSet<(Partition, Result<SplitPage, Error>)>,
     days: BTreeMap<NaiveDate, OpenDay>,
-    /// Objects that wait to be read; no day of it is empty.
+    /// Objects waiting to be read, by day; no queue is empty.
     listed: BTreeMap<NaiveDate, VecDeque<ObjectMeta>>,
     waiting: usize,
     reads: JoinSet<(NaiveDate, Vec<Result<ReadObject, Error>>)>,
@@ -130,7 +130,7 @@ impl Walk {
         }
     }
 
-    /// Asks for pages: of partitions that were begun, then of the next ones.
+    /// Requests pages: of started partitions first, then of the next ones.
     fn list(&mut self) {
         while self.listings.len() < self.hints.concurrent_listings && self.waiting < LISTED {
             let Some(place) = self.pages.pop_front().or_else(|| self.begin()) else { return };
@@ -147,7 +147,7 @@ impl Walk {
         }
     }
 
-    /// The next partition, if it may begin.
+    /// Starts the next day and returns its first partition; `None` if there is none or it may not start yet.
     fn begin(&mut self) -> Option<ListingCursor> {
         let day = self.ahead.peek()?.day;
         if !self.days.contains_key(&day) {
@@ -158,7 +158,7 @@ impl Walk {
         }
         let first = self.ahead.next()?;
         let open = self.days.entry(day).or_default();
-        // All of a day's partitions begin together, or it could close between them.
+        // All partitions of a day are counted at once; otherwise it could complete between two of them.
         open.listing += 1;
         while let Some(partition) = self.ahead.next_if(|partition| partition.day == day) {
             open.listing += 1;
@@ -186,13 +186,13 @@ impl Walk {
             self.listed.entry(day).or_default().extend(unread);
         }
         match next {
-            // In front: what was begun first is to end first.
+            // To the front, so that started partitions are completed first.
             Some(next) => self.pages.push_front(ListingCursor { partition, after: Some(next), rest }),
             None => open.listing -= 1,
         }
     }
 
-    /// Reads what waits, the earliest day first.
+    /// Starts reads of waiting objects, the earliest day first.
     fn read(&mut self) {
         while self.reads.len() < self.reads_at_once {
             let Some(mut first) = self.listed.first_entry() else { return };
@@ -238,7 +238,7 @@ impl Walk {
         }
     }
 
-    /// The lake as a whole fails: nothing more is asked of it.
+    /// Ends the walk after an error of the complete lake.
     fn fail(&mut self, e: Error) {
         self.reads.abort_all();
         self.listings.abort_all();

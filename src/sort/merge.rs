@@ -1,4 +1,4 @@
-//! Giving entries back in their order: runs are merged while they are read.
+//! Reading entries in sorted order: runs are merged while they are read.
 
 use std::io;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -8,28 +8,29 @@ use super::run::MergedRuns;
 use super::runs::RunFiles;
 use super::{BATCH, ON_THE_WAY, SortOrder};
 
-/// Entries in their order; more than a few are read back from disk by a thread of its own, ahead of whoever takes them.
+/// Sorted entries. More than one batch is read back from disk by a separate thread, ahead of the consumer.
 pub(crate) struct Sorted<T: SortOrder> {
     source: SortedSource<T>,
-    // After the source: its thread reads there.
+    // Dropped after the source, whose thread reads these files.
     _runs: Option<RunFiles>,
 }
 
-/// Who reads the runs back.
+/// How the runs are read back.
 enum SortedSource<T: SortOrder> {
     Inline(MergedRuns<T>),
     Prefetched {
         batch: std::vec::IntoIter<T>,
-        /// `None` once all has come, or a failure.
+        /// `None` after the last batch or an error.
         from: Option<Receiver<io::Result<Vec<T>>>>,
         thread: Option<JoinHandle<()>>,
     },
 }
 
 impl<T: SortOrder> Sorted<T> {
-    /// Entries whose runs lie there.
+    /// Creates the iterator over entries with these run files.
     ///
     /// # Errors
+    ///
     /// Returns an error if no thread can be started.
     pub(super) fn of(entries: MergedRuns<T>, runs: Option<RunFiles>) -> io::Result<Self> {
         let source = if entries.entry_count() > BATCH as u64 {
@@ -62,7 +63,7 @@ impl<T: SortOrder> Drop for SortedSource<T> {
     fn drop(&mut self) {
         if let Self::Prefetched { from, thread, .. } = self {
             drop(from.take());
-            // It ends with its next batch; a panic of its own was told as a broken channel.
+            // The thread ends at its next batch; a panic was reported as a broken channel.
             drop(thread.take().map(JoinHandle::join));
         }
     }

@@ -1,4 +1,4 @@
-//! Sorting more than fits in memory: entries in sorted runs on disk, merged as they are read.
+//! Sorting of more entries than fit in memory: sorted runs on disk, merged as they are read.
 //!
 //! [`run`] writes sorted runs and merges them, [`ordered_id`] has the order of ids, [`runs`] the folders that runs lie in,
 //! [`worker`] the thread that sorts, [`merge`] the one that reads ahead. What is sorted, and by what, is up to the jobs.
@@ -22,21 +22,21 @@ pub(crate) use ordered_id::OrderedId;
 pub(crate) use runs::SortDir;
 pub(crate) use worker::Sorter;
 
-/// How much is sorted in memory, and where the rest goes.
+/// Memory limit of a sort, and the directory for its runs.
 #[derive(Debug, Clone)]
 pub struct SortSettings {
-    /// Bytes of records that may wait in memory in all.
+    /// Total size of records in memory, in bytes.
     pub memory: usize,
-    /// The folder for what does not fit.
+    /// Directory for what does not fit.
     pub dir: PathBuf,
 }
 
-/// How entries compare.
+/// The order of entries.
 pub(crate) trait SortOrder: Serialize + DeserializeOwned + Send + 'static {
     fn compare(&self, other: &Self) -> Ordering;
 }
 
 /// Entries that go from thread to thread together.
 const BATCH: usize = 1_000;
-/// Batches on their way between two threads.
+/// Maximum number of batches in a channel between two threads.
 const ON_THE_WAY: usize = 2;

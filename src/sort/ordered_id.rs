@@ -1,4 +1,4 @@
-//! Ids in the order of the merge, in sixteen bytes where they are plain UUIDs.
+//! Ids in the order of the merge, in 16 bytes if they are plain UUIDs.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -9,14 +9,15 @@ use uuid::Uuid;
 
 use super::SortOrder;
 
-/// An id in the order of the merge: plain UUIDs first, as every server sorts them, then all others by their characters.
+/// An id in the order of the merge: plain UUIDs first, in the order of every server, then all others by their
+/// characters.
 ///
-/// A plain UUID is one in lower case with its hyphens; of it only the sixteen bytes are kept.
+/// A plain UUID is lower case with hyphens; only its 16 bytes are stored.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum OrderedId {
     /// A plain UUID.
     Uuid([u8; 16]),
-    /// Anything else: servers sort it by their collation.
+    /// Any other id; servers sort it by their collation.
     Other(String),
 }
 
@@ -38,7 +39,7 @@ impl OrderedId {
         matches!(self, Self::Other(_))
     }
 
-    /// The id as it is written.
+    /// Returns the id as text.
     pub(crate) fn text(&self) -> Cow<'_, str> {
         match self {
             Self::Uuid(bytes) => Cow::Owned(Uuid::from_bytes(*bytes).hyphenated().to_string()),
@@ -53,7 +54,7 @@ impl fmt::Display for OrderedId {
     }
 }
 
-/// What an id is on disk; for people it is its text.
+/// An id on disk; human-readable formats use its text.
 #[derive(Serialize, Deserialize)]
 enum EncodedId<'a> {
     Plain([u8; 16]),
@@ -101,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_comes_back_as_it_was_written_whatever_holds_it() {
+    fn an_id_survives_a_round_trip_in_every_format() {
         for text in ["01856aa0-c800-883a-837a-29fe66bbec99", "01856AA0-C800-883A-837A-29FE66BBEC99", "x ", ""] {
             let id = OrderedId::new(text);
             assert_eq!((id.text().as_ref(), id.is_other()), (text, !text.starts_with("01856a")));

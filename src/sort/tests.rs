@@ -1,4 +1,4 @@
-//! Sorting within a few entries of memory, on disks that fail, and among what dead processes left.
+//! Sorting with little memory, on failing disks, and next to the directories of ended processes.
 
 use std::fs::File;
 use std::io;
@@ -7,7 +7,7 @@ use super::runs::{LOCK, YOUNG};
 use super::*;
 
 #[test]
-fn more_than_a_run_comes_back_in_order() {
+fn more_than_one_run_is_returned_in_order() {
     let mut sorter = Sorter::new(1_000);
     let count = 2_010_u32;
     for n in 0..count {
@@ -19,7 +19,7 @@ fn more_than_a_run_comes_back_in_order() {
 }
 
 #[test]
-fn a_disk_that_fails_in_the_midst_is_said_and_nobody_waits_for_ever() {
+fn a_failing_disk_is_reported_and_nothing_hangs() {
     let home = tempfile::tempdir().unwrap();
     let dir = SortDir::in_dir(home.path()).unwrap();
     let ids = || (0..).map(|n| OrderedId::new(&format!("{n:08x}")));
@@ -27,8 +27,8 @@ fn a_disk_that_fails_in_the_midst_is_said_and_nobody_waits_for_ever() {
     std::fs::remove_dir_all(sorter.runs.as_ref().unwrap().dir.path()).unwrap();
     let failed = ids().take(1_000_000).find_map(|id| sorter.push(id).err()).unwrap();
     assert_eq!(failed.kind(), io::ErrorKind::NotFound);
-    assert!(sorter.finish().is_err(), "what is missing is never taken for all");
-    // Who reads no further stops the reading, whose folder then goes.
+    assert!(sorter.finish().is_err(), "missing entries are never ignored");
+    // Dropping the iterator ends its thread, and then the directory is removed.
     let mut sorter = Sorter::in_dir(100, &dir).unwrap();
     ids().take(50_000).for_each(|id| sorter.push(id).unwrap());
     let mut sorted = sorter.finish().unwrap();
@@ -81,7 +81,7 @@ fn runs_lie_in_their_folder_and_go_with_the_sorter_and_a_dead_process_s_are_swep
 
 #[cfg(unix)]
 #[test]
-fn a_pipe_in_the_place_of_a_lock_hangs_nobody() {
+fn a_pipe_in_place_of_a_lock_does_not_block() {
     let home = tempfile::tempdir().unwrap();
     let other = home.path().join(".ruminate-sort-other");
     std::fs::create_dir(&other).unwrap();
@@ -90,5 +90,5 @@ fn a_pipe_in_the_place_of_a_lock_hangs_nobody() {
     let dir = home.path().to_path_buf();
     std::thread::spawn(move || done.send(SortDir::in_dir(&dir).map(drop)));
     ended.recv_timeout(std::time::Duration::from_secs(10)).expect("it does not wait for a writer").unwrap();
-    assert!(other.exists(), "what is no lock tells nothing of its process");
+    assert!(other.exists(), "a file that is not a lock does not show whether its process runs");
 }

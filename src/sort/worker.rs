@@ -1,4 +1,4 @@
-//! Taking entries in any order: the first in place, more than a batch in a thread that sorts.
+//! Collecting entries in any order: the first batch inline, more in a sorting thread.
 
 use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -8,14 +8,14 @@ use super::run::RunWriter;
 use super::runs::{RunFiles, SortDir};
 use super::{BATCH, ON_THE_WAY, SortOrder, Sorted};
 
-/// Takes entries in any order and gives them back in theirs; more than a few are sorted in a thread of their own.
+/// Sorts entries pushed in any order. More than one batch is sorted in a separate thread.
 pub(crate) struct Sorter<T: SortOrder> {
     batch: Vec<T>,
     work: SortWorker<T>,
     pub(super) runs: Option<RunFiles>,
 }
 
-/// Who sorts.
+/// Where the sorting happens.
 enum SortWorker<T: SortOrder> {
     /// Whoever pushes: there was no whole batch yet.
     Inline(Box<RunWriter<T>>),
@@ -23,21 +23,22 @@ enum SortWorker<T: SortOrder> {
         to: SyncSender<Vec<T>>,
         thread: JoinHandle<io::Result<RunWriter<T>>>,
     },
-    /// Nobody, after a failure.
+    /// Nowhere, after an error.
     Failed,
 }
 
 impl<T: SortOrder> Sorter<T> {
-    /// A sorter that keeps so many entries in memory before a run of them goes to disk, in the system's folder for such.
+    /// Creates a sorter that keeps `run` entries in memory before a run is written to the system's temporary directory.
     #[cfg(test)]
     pub(crate) fn new(run: usize) -> Self {
         Self::with(run, None)
     }
 
-    /// The same with its runs in that folder.
+    /// Creates a sorter with its runs in that directory.
     ///
     /// # Errors
-    /// Nothing can be made there.
+    ///
+    /// Returns an error if nothing can be created there.
     pub(crate) fn in_dir(run: usize, dir: &SortDir) -> io::Result<Self> {
         Ok(Self::with(run, Some(RunFiles::in_dir(dir)?)))
     }
@@ -47,10 +48,11 @@ impl<T: SortOrder> Sorter<T> {
         Self { batch: Vec::new(), work: SortWorker::Inline(Box::new(writer)), runs }
     }
 
-    /// Takes an entry; waits where the sorting cannot keep up.
+    /// Adds an entry; blocks if the sorting cannot keep up.
     ///
     /// # Errors
-    /// A run cannot be written.
+    ///
+    /// Returns an error if a run cannot be written.
     pub(crate) fn push(&mut self, entry: T) -> io::Result<()> {
         self.batch.push(entry);
         if self.batch.len() < BATCH {
@@ -69,7 +71,7 @@ impl<T: SortOrder> Sorter<T> {
             SortWorker::Thread { to, .. } => to.send(batch).is_ok(),
             SortWorker::Inline(_) | SortWorker::Failed => false,
         };
-        // The thread has ended before its time: it says why.
+        // The thread has ended early; its result contains the error.
         if sent { Ok(()) } else { self.runner().map(drop) }
     }
 
@@ -85,10 +87,11 @@ impl<T: SortOrder> Sorter<T> {
         }
     }
 
-    /// Ends taking.
+    /// Ends the input and returns the sorted entries.
     ///
     /// # Errors
-    /// A run cannot be written or read back.
+    ///
+    /// Returns an error if a run cannot be written or read back.
     pub(crate) fn finish(mut self) -> io::Result<Sorted<T>> {
         let mut sorter = self.runner()?;
         self.batch.drain(..).try_for_each(|entry| sorter.push(entry))?;

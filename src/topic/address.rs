@@ -1,4 +1,4 @@
-//! How a topic is named on the command line: an SNS ARN, or `local`.
+//! The address of a topic on the command line: an SNS ARN, or `local`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use super::arn::{Arn, EXAMPLE};
 use super::{Terms, sns};
 use pipeline::place;
 
-/// A topic as it is named.
+/// Address of a topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TopicAddress {
     /// An SNS topic.
@@ -17,7 +17,7 @@ pub enum TopicAddress {
 }
 
 impl TopicAddress {
-    /// Quota and prices; `None` if the topic is in this process.
+    /// Returns quota and prices; `None` if the topic is in this process.
     pub fn terms(&self) -> Option<Terms> {
         match self {
             Self::Sns(arn) => Some(sns::terms::terms(arn)),
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_topic_is_refused_with_what_would_be_one() {
+    fn an_invalid_topic_is_rejected_with_an_example() {
         for text in [
             "",
             "Local",
@@ -74,7 +74,11 @@ mod tests {
         }
         assert_eq!("local".parse(), Ok(TopicAddress::Local));
         let arn = "arn:aws:sns:us-east-1:123456789012:a";
-        assert_eq!(format!(" {arn}\n").parse::<TopicAddress>().unwrap().to_string(), arn, "as a secret has it");
+        assert_eq!(
+            format!(" {arn}\n").parse::<TopicAddress>().unwrap().to_string(),
+            arn,
+            "surrounding whitespace, as in a secret"
+        );
         assert!(format!("\"{arn}\"").parse::<Arn>().unwrap_err().contains("remove the quotes"));
         assert!(format!("{arn}:sub").parse::<Arn>().unwrap_err().contains("subscription"));
     }

@@ -1,11 +1,11 @@
-//! The ARN of an SNS topic. Owns what it tells by itself: region, FIFO, quota.
+//! The ARN of an SNS topic, and what follows from it: region, FIFO, quota.
 
 use std::fmt;
 use std::str::FromStr;
 
 use pipeline::place;
 
-/// What a topic is named by.
+/// Hint in error messages, with an example ARN.
 pub(super) const EXAMPLE: &str = "give a topic's ARN, such as arn:aws:sns:sa-east-1:123456789012:historico-consumo";
 
 /// The ARN of an SNS topic: `arn:aws:sns:REGION:ACCOUNT:NAME`.
@@ -16,25 +16,25 @@ pub struct Arn {
 }
 
 impl Arn {
-    /// The whole ARN.
+    /// Returns the complete ARN.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// The region, which is where the topic can be reached.
+    /// Returns the region that the topic is in.
     pub fn region(&self) -> &str {
         &self.region
     }
 
-    /// Whether the topic keeps order and drops repeats (its name ends in `.fifo`).
+    /// Returns true if the topic keeps order and drops repeats (its name ends in `.fifo`).
     pub fn is_fifo(&self) -> bool {
         self.text.ends_with(".fifo")
     }
 
-    /// Messages a second that may be published unless the account's quota was raised; for FIFO topics, a group.
+    /// Returns the default quota in messages per second; for FIFO topics, per message group.
     ///
-    /// Source: AWS General Reference, "Amazon SNS endpoints and quotas", Publish API throttling. A region that is not
-    /// listed here is taken to have the lowest quota, 300.
+    /// Source: AWS General Reference, "Amazon SNS endpoints and quotas", Publish API throttling. Regions not listed
+    /// here count with the lowest quota, 300.
     pub fn quota(&self) -> u32 {
         match self.region.as_str() {
             _ if self.is_fifo() => 300,
@@ -45,7 +45,7 @@ impl Arn {
     }
 }
 
-/// Whether it has a region's form: lowercase letters, digits and hyphens.
+/// Returns true if `text` has the form of a region: lowercase letters, digits and hyphens.
 fn is_region(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_arn_tells_region_order_and_quota() {
+    fn an_arn_determines_region_order_and_quota() {
         let arn =
             |region: &str, name: &str| -> Arn { format!("arn:aws:sns:{region}:123456789012:{name}").parse().unwrap() };
         let cases = [

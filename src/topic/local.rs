@@ -8,7 +8,7 @@ use pipeline::intake::{Intake, Meaning, StoreFailure};
 use pipeline::lake::ConditionalWrites;
 use pipeline::record::MAX_MESSAGE_BYTES;
 
-/// Entries a batch; there is no network here, so batches may be larger than SNS's ten.
+/// Entries per batch. Without a network, batches may be larger than the 10 of SNS.
 const ENTRIES: usize = 1_000;
 
 /// The intake as a topic.
@@ -18,7 +18,7 @@ pub struct Local {
 }
 
 impl Local {
-    /// A topic that delivers to that intake.
+    /// Creates a topic that delivers to that intake.
     pub fn new(intake: Intake) -> Self {
         Self { intake }
     }
@@ -34,7 +34,7 @@ impl Topic for Local {
         BatchLimits { entries: ENTRIES, bytes: ENTRIES * MAX_MESSAGE_BYTES }
     }
 
-    /// A quarantined message was published: what its receiver makes of it is not the topic's affair.
+    /// A quarantined message counts as published: how its receiver processes it does not concern the topic.
     async fn publish(&self, batch: &[Message]) -> Result<Vec<Result<(), EntryError>>, Error> {
         let messages = batch.iter().map(|message| message.body.clone()).collect();
         let verdicts = self.intake.process(messages, Utc::now()).await;

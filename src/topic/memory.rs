@@ -1,4 +1,4 @@
-//! A topic in memory, for tests: keeps what was published, and fails where it is told to.
+//! In-memory topic for tests: stores what was published, and fails on request.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,14 +8,14 @@ use async_trait::async_trait;
 use super::{BatchLimits, EntryError, Error, Message, Topic};
 use pipeline::error::Kind;
 
-/// What the next call does instead of succeeding.
+/// A fault injected into the next call.
 #[derive(Debug, Clone)]
 pub enum Fault {
-    /// The call as a whole fails, and nothing was published.
+    /// The call fails, and nothing was published.
     Call(Kind),
-    /// The call as a whole fails, although everything was published: a lost answer.
+    /// The call fails although everything was published: a lost response.
     LostAnswer,
-    /// The entry at this place is refused.
+    /// The entry at this index is rejected.
     Entry(usize, Kind),
 }
 
@@ -26,7 +26,7 @@ struct State {
     calls: usize,
 }
 
-/// Messages in a list; clones share it.
+/// In-memory topic; clones share its messages.
 #[derive(Debug, Clone, Default)]
 pub struct Memory {
     state: Arc<Mutex<State>>,
@@ -37,17 +37,17 @@ impl Memory {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Plans a fault for the next call that has none yet.
+    /// Queues a fault for a later call; each call consumes one.
     pub fn fail_next(&self, fault: Fault) {
         self.state().faults.push_back(fault);
     }
 
-    /// Everything published so far.
+    /// Returns everything published so far.
     pub fn published(&self) -> Vec<Message> {
         self.state().published.clone()
     }
 
-    /// Calls so far.
+    /// Returns the number of calls so far.
     pub fn calls(&self) -> usize {
         self.state().calls
     }

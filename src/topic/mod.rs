@@ -1,4 +1,4 @@
-//! The topic: where messages are published. SNS, or the intake in-process (`local`), or a list in memory.
+//! The topic that messages are published to: SNS, the intake in-process (`local`), or an in-memory list.
 
 use std::fmt;
 
@@ -18,40 +18,40 @@ mod terms;
 
 pub use terms::Terms;
 
-/// The message attribute that names the farm.
+/// The message attribute with the farm.
 pub const COD_CLIENTE: &str = "cod_cliente";
 
-/// The message attribute that names the lot.
+/// The message attribute with the lot.
 pub const ID_LOTE: &str = "id_lote";
 
-/// The longest message attribute that is worth sending, and the longest FIFO id that SNS takes, in characters.
+/// Maximum length of the message attribute `id_lote` and of FIFO ids, in characters; the FIFO limit is SNS's.
 pub(crate) const LONGEST_ID: usize = 128;
 
-/// The type of these attributes, as SNS calls it.
+/// The SNS data type of these attributes.
 pub const STRING: &str = "String";
 
 /// A message to publish.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// The body, a reading's JSON.
+    /// The body: the JSON of a reading.
     pub body: Bytes,
-    /// The message attribute `cod_cliente`, where the reading names its farm.
+    /// The message attribute `cod_cliente`; `None` if the message names no farm.
     pub cod_cliente: Option<String>,
-    /// The message attribute `id_lote`, where the reading names its lot in a form that can be one.
+    /// The message attribute `id_lote`; `None` if the message names no lot that can be an attribute.
     pub id_lote: Option<String>,
-    /// What stays the same however often this reading is sent: deduplication on FIFO topics.
+    /// Deduplication id for FIFO topics, the same each time the reading is sent.
     pub dedup_id: String,
 }
 
 impl Message {
-    /// Its message attributes, name and value, for the filter policies of subscriptions.
+    /// Returns its message attributes, by name and value, for the filter policies of subscriptions.
     pub fn attributes(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let farm = self.cod_cliente.as_deref().map(|farm| (COD_CLIENTE, farm));
         farm.into_iter().chain(self.id_lote.as_deref().map(|lot| (ID_LOTE, lot)))
     }
 
-    /// What keeps its order on a FIFO topic: the farm's folder and the lot, or `quarentena` where no farm is named; safe in
-    /// form and length.
+    /// Returns the message group, within which a FIFO topic keeps the order: the farm's folder and the lot, or
+    /// `quarentena` if no farm is named. Valid in form and length.
     pub fn group(&self) -> String {
         let slug = self.cod_cliente.as_deref().and_then(|farm| Slug::of(farm).ok());
         let Some(slug) = slug else { return QUARANTINE.to_owned() };
@@ -63,23 +63,24 @@ impl Message {
         group
     }
 
-    /// What it counts against [`BatchLimits::bytes`]: its body, and name, type and value of its attributes.
+    /// Returns what it counts against [`BatchLimits::bytes`]: its body, and name, type and value of its attributes.
     pub fn size_bytes(&self) -> usize {
         self.body.len() + self.attributes().map(|(name, value)| name.len() + STRING.len() + value.len()).sum::<usize>()
     }
 }
 
-/// Whether a lot's id can be a message attribute and part of a message group: printable ASCII, not too long.
+/// Returns true if a lot's id can be a message attribute and part of a message group: printable ASCII of limited
+/// length.
 pub fn is_attribute(lot: &str) -> bool {
     !lot.is_empty() && lot.len() <= LONGEST_ID && lot.bytes().all(|b| b.is_ascii_graphic())
 }
 
-/// What one call may hold.
+/// Limits of one publish call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BatchLimits {
-    /// Entries.
+    /// Maximum number of entries.
     pub entries: usize,
-    /// Bytes of all entries together.
+    /// Maximum size of all entries together, in bytes.
     pub bytes: usize,
 }
 
@@ -87,21 +88,21 @@ pub struct BatchLimits {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{code}: {message}")]
 pub struct EntryError {
-    /// Whether another try can help: never where the fault is the sender's.
+    /// Whether a retry can succeed: permanent if the sender is at fault, unless the entry was throttled.
     pub kind: Kind,
-    /// The topic's code.
+    /// The topic's error code.
     pub code: String,
-    /// The topic's words.
+    /// The topic's error message.
     pub message: String,
 }
 
-/// The topic as a whole cannot be published to.
+/// A failure of a complete call to the topic.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("topic {topic}: {message}")]
 pub struct Error {
-    /// Whether another try can help.
+    /// Whether a retry can succeed.
     pub kind: Kind,
-    /// The topic's code, or `NoAnswer` where none came.
+    /// The topic's error code, or `NoAnswer` if there was no response.
     pub code: String,
     /// The topic.
     pub topic: String,
@@ -110,31 +111,31 @@ pub struct Error {
 }
 
 impl EntryError {
-    /// Whether the topic was asked too fast: another try can help, and a slower one helps more.
+    /// Returns true if the entry was throttled. A retry can succeed, preferably at a lower rate.
     pub fn is_throttling(&self) -> bool {
         is_throttling(&self.code)
     }
 }
 
 impl Error {
-    /// Whether the topic was asked too fast.
+    /// Returns true if the call was throttled.
     pub fn is_throttling(&self) -> bool {
         is_throttling(&self.code)
     }
 }
 
-/// Whether a code of SNS says that it was asked too fast.
+/// Returns true if an SNS error code means throttling.
 pub(crate) fn is_throttling(code: &str) -> bool {
     code.contains("Throttl") || matches!(code, "TooManyRequestsException" | "RequestLimitExceeded" | "SlowDown")
 }
 
-/// The code of a call that no answer came to.
+/// Error code for a missing response.
 pub(crate) const NO_ANSWER: &str = "NoAnswer";
 
-/// A topic: publishes a batch and answers for each entry.
+/// A topic, which publishes batches and returns a result per entry.
 #[async_trait]
 pub trait Topic: Send + Sync + fmt::Debug {
-    /// The topic's name.
+    /// Returns the topic's address.
     fn address(&self) -> String;
 
     /// The address of the service if it is not that of AWS: a mock or a proxy.
@@ -145,19 +146,21 @@ pub trait Topic: Send + Sync + fmt::Debug {
     /// What one call may hold.
     fn limits(&self) -> BatchLimits;
 
-    /// Publishes a batch within [`Topic::limits`]; an answer for each entry, in their order.
+    /// Publishes a batch within [`Topic::limits`] and returns a result per entry, in the same order.
     ///
     /// # Errors
-    /// The call failed as a whole; no answer says which entries went through, so all are to be sent again.
+    ///
+    /// Returns an error if the complete call failed. Some entries may have been published, so all must be sent again.
     async fn publish(&self, batch: &[Message]) -> Result<Vec<Result<(), EntryError>>, Error>;
 
-    /// Whether the topic can be published to.
+    /// Checks that the topic can be published to.
     ///
     /// # Errors
-    /// It does not exist, or the account may not see it.
+    ///
+    /// Returns an error if the topic does not exist or access is denied.
     async fn check(&self) -> Result<(), Error>;
 
-    /// Support of the lake behind the topic for conditional writes; `None` if the topic writes to no lake itself.
+    /// Returns the support of the lake behind the topic for conditional writes; `None` if the topic writes to no lake.
     fn conditional_writes(&self) -> Option<ConditionalWrites> {
         None
     }
@@ -177,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_is_a_farms_lot_in_a_form_that_a_topic_takes() {
+    fn a_group_is_a_valid_name_for_a_lot_of_a_farm() {
         let group = |farm, lot| message(farm, lot).group();
         assert_eq!(group(Some("Fazenda São João"), Some("7357")), "fazenda_sao_joao:7357");
         assert_eq!(group(Some("Fazenda São João"), None), "fazenda_sao_joao");

@@ -1,24 +1,24 @@
-//! Quota and list prices of a topic that is a service: what a run is warned of, and estimated by, before it starts.
+//! Quota and list prices of a topic service, for warnings and estimates before a run.
 
-/// What a service takes and costs. A topic in this process has none.
+/// Quota and prices of a topic service. A topic in this process has none.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Terms {
-    /// Who grants the quota, for people: the region, or a message group.
+    /// What the quota applies to, as text: the region, or a message group.
     pub granted_to: String,
     /// The region.
     pub region: String,
-    /// Messages per second, unless the account's quota was raised.
+    /// Default quota in messages per second.
     pub quota: u32,
-    /// Whether messages of a group keep their order; the quota is then one of each group.
+    /// Whether messages of a group keep their order; the quota then applies per group.
     pub keeps_order: bool,
-    /// Messages per call at most.
+    /// Maximum messages per call.
     pub per_call: f64,
-    /// Payload that is billed as one request, bytes.
+    /// Payload billed as one request, in bytes.
     pub chunk_bytes: f64,
-    /// List price of a million requests, US dollars.
+    /// List price per million requests, in US dollars.
     pub per_million: f64,
-    /// List price of a gigabyte of payload, US dollars.
+    /// List price per gigabyte of payload, in US dollars.
     pub per_gigabyte: f64,
-    /// The variable that names another endpoint.
+    /// The environment variable that sets another endpoint.
     pub endpoint_variable: &'static str,
 }

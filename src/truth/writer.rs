@@ -1,4 +1,4 @@
-//! Writing a truth file: its lines formed by any thread, packed piece by piece.
+//! Writing of a truth file: lines are encoded in any thread and compressed in chunks.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{Entry, Header, Totals, Trailer, VERSION};
 use crate::compression::CompressionFormat;
 
-/// Lines of a truth file with their sums, formed apart from the file: any thread can do it.
+/// Encoded lines of a truth file with their totals, independent of the file, so that any thread can encode them.
 #[derive(Debug, Default)]
 pub struct EncodedLines {
     bytes: Vec<u8>,
@@ -25,10 +25,11 @@ impl EncodedLines {
         self.bytes.push(b'\n');
     }
 
-    /// Packs the lines told so far, as a piece of a file that is packed so; nothing may be told after it.
+    /// Compresses the lines so far, as a chunk of a file with that compression. No line may be added after it.
     ///
     /// # Errors
-    /// As [`CompressionFormat::compress`].
+    ///
+    /// Returns the errors of [`CompressionFormat::compress`].
     pub fn compress(&mut self, compression: CompressionFormat) -> io::Result<()> {
         if compression != CompressionFormat::None {
             self.packed.clear();
@@ -38,14 +39,14 @@ impl EncodedLines {
         Ok(())
     }
 
-    /// Begins anew, in the same memory.
+    /// Removes all lines but keeps the memory.
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.totals = Totals::default();
     }
 }
 
-/// Writes a truth file.
+/// Writer of a truth file.
 #[derive(Debug)]
 pub struct Writer<W> {
     out: W,
@@ -54,25 +55,27 @@ pub struct Writer<W> {
 }
 
 impl<W: Write> Writer<W> {
-    /// Begins a file for a history.
+    /// Starts an uncompressed file for a history.
     ///
     /// # Errors
-    /// `out` cannot be written.
+    ///
+    /// Returns an error if `out` cannot be written.
     pub fn new(out: W, history: BTreeMap<String, String>) -> anyhow::Result<Self> {
         Self::packed(out, CompressionFormat::None, history)
     }
 
-    /// Begins a file that is packed so.
+    /// Starts a file with that compression.
     ///
     /// # Errors
-    /// `out` cannot be written.
+    ///
+    /// Returns an error if `out` cannot be written.
     pub fn packed(out: W, compression: CompressionFormat, history: BTreeMap<String, String>) -> anyhow::Result<Self> {
         let mut writer = Self { out, compression, totals: Totals::default() };
         writer.line(&Header { ruminate_truth: VERSION, history })?;
         Ok(writer)
     }
 
-    /// Writes one line of its own, as a piece of its own.
+    /// Writes a header or trailer line, as a chunk of its own.
     fn line(&mut self, line: &impl Serialize) -> anyhow::Result<()> {
         let mut bytes = serde_json::to_vec(line)?;
         bytes.push(b'\n');
@@ -84,7 +87,8 @@ impl<W: Write> Writer<W> {
     /// Writes one line.
     ///
     /// # Errors
-    /// The file cannot be written on.
+    ///
+    /// Returns an error if the file cannot be written.
     pub fn write(&mut self, entry: &Entry<'_>) -> anyhow::Result<()> {
         let mut lines = EncodedLines::default();
         lines.push(entry);
@@ -92,19 +96,21 @@ impl<W: Write> Writer<W> {
         self.write_lines(&lines)
     }
 
-    /// Writes these lines, which are packed as the file is.
+    /// Writes encoded lines, which must have the compression of the file.
     ///
     /// # Errors
-    /// The file cannot be written on.
+    ///
+    /// Returns an error if the file cannot be written.
     pub fn write_lines(&mut self, lines: &EncodedLines) -> anyhow::Result<()> {
         self.totals += &lines.totals;
         Ok(self.out.write_all(&lines.bytes)?)
     }
 
-    /// Writes the sums, and gives them and the writer back.
+    /// Writes the totals, and returns them with the inner writer.
     ///
     /// # Errors
-    /// The file cannot be written on.
+    ///
+    /// Returns an error if the file cannot be written.
     pub fn finish(mut self) -> anyhow::Result<(Totals, W)> {
         let last = Trailer { totals: std::mem::take(&mut self.totals) };
         self.line(&last)?;
@@ -114,7 +120,7 @@ impl<W: Write> Writer<W> {
 }
 
 impl Entry<'_> {
-    /// Appends what serde would write, at a third of the cost: there is one for every reading.
+    /// Appends the same JSON as serde at a third of the cost; there is one line per reading.
     fn write_json(&self, out: &mut Vec<u8>) {
         let texts = [&self.file, &self.fault, &self.kind, &self.sha256];
         let is_plain =
@@ -158,7 +164,7 @@ mod tests {
     use crate::truth::Expectation;
 
     #[test]
-    fn a_line_is_printed_as_serde_prints_it() {
+    fn a_line_equals_that_of_serde() {
         let odd = Entry {
             file: Some("a \"b\" \u{e7}.json".into()),
             kind: Some("text".into()),

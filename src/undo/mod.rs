@@ -1,16 +1,16 @@
-//! What was changed, written down before it is: a file of rows and objects before and after, a JSON object a line.
+//! Undo files: rows and objects before and after each change, written before the change, as one JSON object per line.
 //!
-//! A line is on the disk before its change is made. Putting back is guarded by the values after the change: a line whose
-//! change never came to pass, or whose row or object has changed since, changes nothing. A line that broke off, at a full
-//! disk or a kill, speaks of a change that was not made: it is named and left out, and what is written later begins a line
-//! of its own.
+//! A line is on disk before its change is made. Reverting compares the current values with those after the change. If
+//! the change was never made, or its row or object has changed since, nothing happens. A line truncated by a full disk
+//! or a kill belongs to a change that was not made. It is reported and skipped, and the next line starts after a line
+//! feed.
 //!
-//! | line | put back by |
+//! | line | reverted by |
 //! | --- | --- |
-//! | a row, with values before and after | writing the old values, if it holds the new ones |
-//! | a row that was not there before | removing it, if it holds the new values |
-//! | an object, with its text before and after | writing the old text, if it holds the new one |
-//! | an object that was not there before | removing it, if it holds the new text |
+//! | a row, with values before and after | writing the old values, if it has the new ones |
+//! | a row that did not exist before | deleting it, if it has the new values |
+//! | an object, with its text before and after | writing the old text, if it has the new one |
+//! | an object that did not exist before | deleting it, if it has the new text |
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -31,7 +31,7 @@ mod revert;
 pub use outcome::{Outcome, UndoCounter};
 pub use revert::revert;
 
-/// A file that takes changes back; it is made with the first one.
+/// An undo file, created with the first change.
 #[derive(Debug)]
 pub struct UndoFile {
     path: PathBuf,
@@ -41,28 +41,28 @@ pub struct UndoFile {
 
 #[derive(Debug, Default)]
 struct State {
-    /// `None` also after a write that failed: the file is then looked at anew.
+    /// `None` also after a failed write: the file is then reopened and checked.
     file: Option<File>,
     written: bool,
 }
 
-/// A row that is to be changed: as it is, where it is, and as it will be.
+/// A row change: the row before (`None` if it did not exist) and after.
 pub type RowChange<'a> = (Option<&'a Row>, &'a Row);
 
-/// What of a batch is written down already, by the ids of its rows: for a batch that is tried again.
+/// Changes of a batch that are already recorded, by row id, for a batch that is retried.
 #[derive(Debug, Default)]
 pub struct RecordedChanges(HashMap<String, (Option<Row>, Row)>);
 
-/// An object that is to be changed.
+/// An object change.
 #[derive(Debug, Clone, Copy)]
 pub struct ObjectChange<'a> {
-    /// The lake that it is of, as [`pipeline::lake::Lake::identity`] tells it.
+    /// Identity of its lake, from [`pipeline::lake::Lake::identity`].
     pub lake: &'a str,
     /// Its key.
     pub key: &'a str,
-    /// What it holds; `None` where it is not there.
+    /// Its content before; `None` if it did not exist.
     pub before: Option<&'a str>,
-    /// What it will hold.
+    /// Its content after.
     pub after: &'a str,
 }
 
@@ -78,7 +78,7 @@ struct RowEntry {
     table: String,
     before: Option<Map<String, Json>>,
     after: Map<String, Json>,
-    /// The change that the line before of this id tells of was not made: this one came in its place.
+    /// If true, the change in the previous line of this id was not made, and this one replaces it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     instead: bool,
 }
@@ -92,27 +92,27 @@ struct ObjectEntry {
 }
 
 impl UndoFile {
-    /// The file for changes of that table; lines are added to one that is there.
+    /// Creates an undo file for changes of that table; an existing file is appended to.
     pub fn new(path: PathBuf, table: String) -> Self {
         Self { path, table, state: Mutex::default() }
     }
 
-    /// Where it is or will be.
+    /// Returns its path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Where it is, once something was written.
+    /// Returns its path if something was written; `None` otherwise.
     pub fn written(&self) -> Option<&Path> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.written.then_some(&*self.path)
     }
 
-    /// Takes down rows as they are and as they will be, but for what is taken down already; they are on the disk when
-    /// this returns.
+    /// Records rows before and after their changes, except those already recorded. They are on disk when this returns.
     ///
     /// # Errors
-    /// The file cannot be written.
+    ///
+    /// Returns an error if the file cannot be written.
     pub fn record<'a>(
         &self,
         changes: impl IntoIterator<Item = RowChange<'a>>,
@@ -142,10 +142,11 @@ impl UndoFile {
         Ok(())
     }
 
-    /// Takes down an object; it is on the disk when this returns.
+    /// Records an object change. It is on disk when this returns.
     ///
     /// # Errors
-    /// The file cannot be written.
+    ///
+    /// Returns an error if the file cannot be written.
     pub fn record_object(&self, object: ObjectChange<'_>) -> io::Result<()> {
         let ObjectChange { lake, key, before, after } = object;
         let line = ObjectEntry {
@@ -173,7 +174,7 @@ impl UndoFile {
     }
 }
 
-/// Opens a file to write at its end, where a new line begins.
+/// Opens a file for appending, and completes a truncated last line.
 fn open(path: &Path) -> io::Result<File> {
     let mut file = File::options().create(true).read(true).append(true).open(path)?;
     if file.metadata()?.is_file() && file.seek(SeekFrom::End(0))? > 0 {

@@ -1,4 +1,4 @@
-//! The outcome of an undo: how many of the changes in an undo file were reverted.
+//! Result of an undo: how many of the changes in an undo file were reverted.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use crate::outcome::{Counts, Exit, Problems, counters};
 use pipeline::lake::{ConditionalWrites, Conditions};
 
 counters! {
-    /// What an undo counts.
+    /// Counters of an undo.
     pub enum UndoCounter {
         Changes: "changes", "changes", Input, "Changes that the file has.";
         Restored: "restored", "restored", Part, "Rows and objects that are again as they were.";
@@ -19,20 +19,20 @@ counters! {
     }
 }
 
-/// The outcome of an undo.
+/// Result of an undo.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Outcome {
-    /// What was counted.
+    /// The counters.
     #[serde(flatten)]
     pub counts: Counts<UndoCounter>,
     /// Whether nothing was changed because it was a dry run.
     pub dry_run: bool,
-    /// Support of the lake's store for conditional writes; `None` if the file is about no object.
+    /// Support of the lake's store for conditional writes; `None` if no object was changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conditional_writes: Option<ConditionalWrites>,
-    /// Time of the run.
+    /// Duration of the run, in seconds.
     pub seconds: f64,
-    /// What stays as it is, each with its id or key, and the lines that broke off.
+    /// Changes that were not reverted, each with its id or key, and truncated lines.
     pub problems: Problems,
 }
 
@@ -40,14 +40,15 @@ impl Outcome {
     /// Checks that every change is accounted for.
     ///
     /// # Errors
-    /// Returns an error of this program if the counts do not add up.
+    ///
+    /// Returns an error if the counts do not add up, which is a bug in this program.
     pub fn check(&self) -> anyhow::Result<()> {
         let (changes, parts) = (self[UndoCounter::Changes], self.counts.parts());
         anyhow::ensure!(changes == parts, "{changes} changes are {parts} in parts; this is a bug in ruminate");
         Ok(())
     }
 
-    /// Adds the outcome of another undo file.
+    /// Adds the result of another undo file.
     pub fn merge(&mut self, other: Self) {
         self.counts += &other.counts;
         self.dry_run |= other.dry_run;
@@ -78,7 +79,7 @@ mod tests {
     use crate::outcome::{Unread, read_back};
 
     #[test]
-    fn an_outcome_comes_back_from_its_json() {
+    fn an_outcome_survives_a_json_round_trip() {
         let mut outcome = Outcome { dry_run: true, seconds: 1.5, ..Outcome::default() };
         outcome[UndoCounter::Changes] = 3;
         outcome[UndoCounter::Restored] = 2;

@@ -1,4 +1,4 @@
-//! Reading an undo file from the newest line on, a piece at a time, whatever its length.
+//! Reading of an undo file from the newest line on, in chunks, for files of any length.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -10,10 +10,10 @@ use serde_json::Value as Json;
 use super::{ObjectEntry, UndoEntry, invalid};
 use pipeline::record::row::{Row, TableSchema};
 
-/// Lines that are read and put back at a time.
+/// Lines that are read and reverted at a time.
 pub(super) const PIECE: u64 = 1_000;
 
-/// What a line tells of.
+/// The change in a line.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Change {
     /// A row before and after.
@@ -22,24 +22,24 @@ pub(super) enum Change {
     Object(ObjectEntry),
 }
 
-/// The changes that an undo file tells of, to be read from the newest on, a piece at a time.
+/// The changes in an undo file, read from the newest on, in chunks.
 pub(super) struct ChangeReader<'a> {
     file: BufReader<File>,
     table: &'a str,
     lake: Option<String>,
     schema: &'a TableSchema,
-    /// Where pieces begin, the oldest first, and where the file ends.
+    /// Start of each chunk, oldest first, and the end of the file.
     marks: Vec<u64>,
-    /// Changes in all.
+    /// Total number of changes.
     pub(super) count: u64,
-    /// Lines that broke off, by their numbers.
+    /// Line numbers of truncated lines.
     pub(super) broken: Vec<u64>,
-    /// Ids whose next older line tells of a change that was not made.
+    /// Ids whose next older line is a change that was not made.
     not_made: HashSet<String>,
 }
 
 impl<'a> ChangeReader<'a> {
-    /// Looks at every line.
+    /// Opens a file and checks every line.
     ///
     /// # Errors
     /// The file cannot be read, holds no line as [`Undo`] writes it, or one that speaks of another table or lake.
@@ -73,7 +73,7 @@ impl<'a> ChangeReader<'a> {
         Ok(changes)
     }
 
-    /// Before and after, and whether it takes the place of an older line; `None` for a line that broke off.
+    /// Parses a line. Returns the change and whether it replaces an older line, or `None` for a truncated line.
     fn parse(&self, line: &[u8]) -> Result<Option<(Change, bool)>, String> {
         let Ok(line) = serde_json::from_slice::<Json>(line) else { return Ok(None) };
         let line = match serde_json::from_value(line).map_err(|e| e.to_string())? {
@@ -91,7 +91,7 @@ impl<'a> ChangeReader<'a> {
         Ok(Some((Change::Row(Box::new((before, row(&line.after)?))), line.instead)))
     }
 
-    /// The newest of what was not read yet, newest first; `None` once all was.
+    /// Returns the newest changes that were not read yet, newest first; `None` when all were read.
     pub(super) fn next(&mut self) -> io::Result<Option<Vec<Change>>> {
         let Some(end) = self.marks.pop() else { return Ok(None) };
         let Some(&begin) = self.marks.last() else { return Ok(None) };

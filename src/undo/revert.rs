@@ -1,4 +1,4 @@
-//! Putting back what an undo file tells of, newest first.
+//! Reverting the changes in an undo file, newest first.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -15,14 +15,16 @@ use pipeline::lake::{ChangeResult, Lake, Reason, head};
 use pipeline::record::row::{Row, TableSchema};
 use pipeline::warehouse::{BulkWarehouse, ChangeSet, InsertResult};
 
-/// A row before a change and after it.
+/// A row before and after a change.
 type BeforeAfter = (Option<Row>, Row);
 
 /// Reverts the changes in an undo file, newest first; what has changed since stays as it is. The lake is required only if
 /// the file has changes of objects.
 ///
 /// # Errors
-/// The file cannot be read or is about another table or lake; a store cannot be reached or refuses.
+///
+/// Returns an error if the file cannot be read or is for another table or lake, or if a store cannot be reached or
+/// rejects access.
 pub async fn revert(
     warehouse: &dyn BulkWarehouse,
     lake: Option<&dyn Lake>,
@@ -70,7 +72,7 @@ pub async fn revert(
     Ok(work.undone)
 }
 
-/// Cuts changes so that no id is twice in one slice: each change is to find what the one before it left.
+/// Splits changes so that no slice contains an id twice, because each change must see the result of the one before it.
 fn split_unique_ids(changes: &[BeforeAfter]) -> Vec<&[BeforeAfter]> {
     let (mut slices, mut begin, mut ids) = (Vec::new(), 0, HashSet::new());
     for (at, (_, after)) in changes.iter().enumerate() {
@@ -91,7 +93,7 @@ struct Reverter<'a> {
     undone: Outcome,
 }
 
-/// What is to be done about rows: others in their place, and none.
+/// Planned writes of rows: replacements and deletions.
 #[derive(Default)]
 struct PlannedWrites {
     replace: Vec<(Row, Row)>,
@@ -99,7 +101,7 @@ struct PlannedWrites {
 }
 
 impl Reverter<'_> {
-    /// Puts rows of different ids back, in one transaction where none of them changes meanwhile.
+    /// Reverts rows with distinct ids, in one transaction if none of them changes concurrently.
     async fn revert_rows(&mut self, changes: &[BeforeAfter]) -> anyhow::Result<()> {
         let due = self.plan(changes).await?;
         let change = ChangeSet { replace: &due.replace, remove: &due.remove, ..ChangeSet::default() };
@@ -118,9 +120,9 @@ impl Reverter<'_> {
         Ok(())
     }
 
-    /// What is to be done; what is not is counted.
+    /// Plans the writes; changes that need none are counted.
     async fn plan(&mut self, changes: &[BeforeAfter]) -> anyhow::Result<PlannedWrites> {
-        // Of a row whose id was spelled otherwise, the old spelling may be there again.
+        // If the spelling of the row's id was changed, the old spelling may exist again.
         let other = |(before, after): &BeforeAfter| {
             before.as_ref().map(Row::id).filter(|id| *id != after.id()).map(str::to_owned)
         };
@@ -153,7 +155,7 @@ impl Reverter<'_> {
         }
         let found = self.warehouse.fetch(&[id.to_owned()], self.schema).await?;
         match found.iter().find(|row| row.id() == id) {
-            // An answer was lost, of what was done.
+            // The response was lost, but the change was made.
             row if row == before => self.undone[UndoCounter::Restored] += 1,
             row => self.changed(id, row.is_some()),
         }
@@ -179,7 +181,7 @@ impl Reverter<'_> {
             self.undone[UndoCounter::Already] += 1;
             return Ok(());
         }
-        // The token was listed before the body was read: what comes in between is met by the guard.
+        // The change token was listed before the body was read, so the conditional write detects any change in between.
         if let (Some(meta), Some(now)) = (&listed, &now)
             && now == after.as_bytes()
         {

@@ -1,4 +1,4 @@
-//! What is taken down comes back, whatever befell the file.
+//! Recorded changes are reverted, regardless of what happened to the file.
 
 use super::reader::{Change, ChangeReader, PIECE};
 use super::revert::revert;
@@ -22,7 +22,7 @@ fn pairs(changes: &[(Row, Row)]) -> impl Iterator<Item = RowChange<'_>> {
     changes.iter().map(|(before, after)| (Some(before), after))
 }
 
-/// All that a file tells of.
+/// Reads all row changes in a file.
 fn read(path: &Path, table: &str) -> io::Result<Vec<(Row, Row)>> {
     let schema = TableSchema::standard();
     let mut changes = ChangeReader::open(path, table, Some(MemoryLake::default().identity()), &schema)?;
@@ -38,7 +38,7 @@ fn read(path: &Path, table: &str) -> io::Result<Vec<(Row, Row)>> {
 }
 
 #[test]
-fn doubles_come_back_bit_by_bit() {
+fn doubles_are_read_back_exactly() {
     let scene = Scene::new();
     let mut schema = TableSchema::standard();
     schema.0[Column::PesoMedio.index()] = ColumnType::Double { decimals: None };
@@ -47,7 +47,7 @@ fn doubles_come_back_bit_by_bit() {
         row.0[Column::PesoMedio.index()] = Value::Double(weight);
         row
     };
-    // A reader that rounds on the way takes each for its neighbour.
+    // Rounding during the round trip would change each of these to a neighbouring value.
     let weights = [400.67699999999996, 532.899 + f64::EPSILON * 512.0, 5e-324, f64::MAX, 0.1 + 0.2];
     let changes = weights.map(|weight| (double(weight), double(weight + 1.0)));
     scene.write(&changes);
@@ -85,7 +85,7 @@ impl Scene {
 }
 
 #[test]
-fn what_is_taken_down_is_read_back_bit_by_bit_and_newest_first() {
+fn recorded_changes_are_read_back_exactly_and_newest_first() {
     let scene = Scene::new();
     let undo_file = scene.undo();
     assert_eq!(undo_file.written(), None);
@@ -96,13 +96,13 @@ fn what_is_taken_down_is_read_back_bit_by_bit_and_newest_first() {
     assert_eq!(read(&scene.path, "t").unwrap(), [changes[1].clone(), changes[0].clone()]);
     assert!(read(&scene.path, "other").unwrap_err().to_string().contains("is for table t"));
     std::fs::write(&scene.path, "a,b\n1,2\n").unwrap();
-    assert!(read(&scene.path, "t").is_err(), "no undo file at all");
+    assert!(read(&scene.path, "t").is_err(), "not an undo file");
     std::fs::write(&scene.path, "").unwrap();
     assert_eq!(read(&scene.path, "t").unwrap(), []);
 }
 
 #[test]
-fn a_line_that_broke_off_spoils_no_other() {
+fn a_truncated_line_does_not_affect_others() {
     let scene = Scene::new();
     let changes = [(row(1.0), row(2.0)), (row(3.0), row(4.0)), (row(5.0), row(6.0))];
     scene.write(&changes[..2]);
@@ -117,7 +117,7 @@ fn a_line_that_broke_off_spoils_no_other() {
 }
 
 #[test]
-fn a_batch_that_is_tried_again_writes_no_line_twice_and_takes_back_what_was_not_made() {
+fn a_retried_batch_writes_no_line_twice_and_replaces_changes_not_made() {
     let scene = Scene::new();
     let (undo_file, mut already) = (scene.undo(), RecordedChanges::default());
     scene.write(&[(row(7.0), row(1.0))]);
@@ -128,9 +128,9 @@ fn a_batch_that_is_tried_again_writes_no_line_twice_and_takes_back_what_was_not_
     assert_eq!(read(&scene.path, "t").unwrap(), [(row(3.0), row(9.0)), (row(7.0), row(1.0))]);
 }
 
-/// More than a piece of it, with changes of one row one after the other.
+/// More than one chunk, with consecutive changes of the same row.
 #[tokio::test]
-async fn a_long_file_is_put_back_change_by_change() {
+async fn a_long_file_is_reverted_change_by_change() {
     use pipeline::warehouse::Warehouse as _;
     use pipeline::warehouse::memory::Memory;
     let scene = Scene::new();
@@ -163,7 +163,7 @@ async fn a_long_file_is_put_back_change_by_change() {
 }
 
 #[tokio::test]
-async fn who_wishes_to_stop_is_told_what_is_left() {
+async fn a_cancelled_undo_counts_what_is_left() {
     use crate::outcome::{CommandOutcome as _, Exit};
     use pipeline::warehouse::Warehouse as _;
     let scene = Scene::new();
@@ -186,7 +186,7 @@ async fn who_wishes_to_stop_is_told_what_is_left() {
 }
 
 #[tokio::test]
-async fn what_was_not_there_goes_again_and_what_was_written_over_comes_back_unless_it_changed_since() {
+async fn additions_are_removed_and_overwrites_restored_unless_changed_since() {
     use pipeline::warehouse::Warehouse as _;
     let scene = Scene::new();
     let undo_file = scene.undo();
@@ -233,9 +233,9 @@ async fn what_was_not_there_goes_again_and_what_was_written_over_comes_back_unle
     assert!(format!("{e:#}").contains("check --lake"), "{e:#}");
 }
 
-/// A row whose id was spelled otherwise before: it is found under either spelling.
+/// A row whose id had another spelling before is found under either spelling.
 #[tokio::test]
-async fn a_row_that_has_its_old_spelling_again_is_as_it_was() {
+async fn a_row_with_its_old_spelling_again_counts_as_restored() {
     use pipeline::warehouse::Warehouse as _;
     let scene = Scene::new();
     let (mut before, after) = (row(1.0), row(1.0));

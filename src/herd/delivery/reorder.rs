@@ -1,11 +1,11 @@
-//! Readings out of order: how long each is held back behind those that should follow it.
+//! Reordering of readings: how long each is held back behind those that should follow it.
 
 use super::Delivery;
 
-/// A reading out of order is behind the next so many readings of its file at most.
+/// Maximum number of readings that an out-of-order reading is moved behind.
 const FARTHEST_BEHIND: u32 = 20;
 
-/// Readings that wait until enough of those that should follow them are delivered.
+/// Readings held back until enough of the following readings are delivered.
 #[derive(Default)]
 pub(super) struct ReorderBuffer<'a>(Vec<(Delivery<'a>, u32)>);
 
@@ -14,7 +14,7 @@ impl<'a> ReorderBuffer<'a> {
         self.0.push((delivery, delivery.rng.with(b'o').between(1, FARTHEST_BEHIND)));
     }
 
-    /// Delivers a reading that has a line, and after it those that have waited long enough.
+    /// Delivers a reading, and after it those that were held back long enough.
     pub(super) fn deliver(&mut self, delivery: Delivery<'a>, each: &mut impl FnMut(Delivery<'_>)) {
         each(delivery);
         if !self.0.is_empty() {
@@ -23,7 +23,8 @@ impl<'a> ReorderBuffer<'a> {
         }
     }
 
-    /// Delivers the rest at the end of the day, the last one first: behind that one nothing follows, so it is in order.
+    /// Delivers the remaining readings at the end of the day in reverse order. The last one held back is in order if
+    /// nothing followed it.
     pub(super) fn flush(self, each: &mut impl FnMut(Delivery<'_>)) {
         let last = self.0.len().saturating_sub(1);
         for (at, (delivery, behind)) in self.0.into_iter().enumerate().rev() {

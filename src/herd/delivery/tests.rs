@@ -1,4 +1,4 @@
-//! What a file holds once faults are carried out.
+//! Content of files with injected faults.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -44,7 +44,7 @@ fn every_line_of_a_faultless_set_is_json_with_the_ten_fields_in_order() {
 }
 
 #[test]
-fn natural_keys_are_unique_and_so_is_the_lot_of_a_pen_on_a_day() {
+fn natural_keys_are_unique_and_a_pen_has_one_lot_per_day() {
     let (text, stats) = all(&herd(), LineFormat::Ndjson, "");
     let (mut keys, mut pens) = (HashSet::new(), HashSet::new());
     for line in text.lines() {
@@ -81,7 +81,7 @@ fn a_larger_herd_repeats_the_readings_of_a_smaller_one() {
 }
 
 #[test]
-fn each_fault_happens_as_often_as_asked() {
+fn each_fault_occurs_at_its_rate() {
     let rates = "duplicate=0.02,malformed=0.02,late=0.05,out_of_order=0.05,missing=0.03,missing_day=0.1,zero=0.02,\
                  corrected=0.02,oversized=0.0001,unknown_farm=0.02,malformed.text=0.01";
     let faults = Faults::parse(rates).unwrap();
@@ -120,7 +120,7 @@ fn a_missing_day_has_no_reading_anywhere() {
 }
 
 #[test]
-fn what_is_out_of_order_stands_behind_what_should_follow_it_and_nothing_else_moves() {
+fn only_out_of_order_readings_move() {
     let herd = herd();
     let (mut moved, mut farthest) = (0, 0);
     for unit in herd.files() {
@@ -182,20 +182,20 @@ fn a_history_shorter_than_the_delay_still_delivers_everything() {
 }
 
 #[test]
-fn a_zero_is_still_a_reading() {
+fn a_zero_intake_is_still_a_reading() {
     let (text, _) = all(&herd(), LineFormat::Ndjson, "zero=1");
     assert!(text.lines().all(|line| serde_json::from_str::<Value>(line).unwrap()["consumo_real"] == 0));
 }
 
 #[test]
-fn an_unknown_farm_is_none_of_any_herd() {
+fn an_unknown_farm_is_in_no_herd() {
     let (text, _) = all(&herd(), LineFormat::Ndjson, "unknown_farm=1");
     assert!(text.lines().all(|line| line.ends_with(&format!("\"{UNKNOWN_FARM}\"}}"))));
     assert!((0..crate::herd::MAX_FARMS).all(|farm| crate::herd::cod_cliente(farm) != UNKNOWN_FARM));
 }
 
 #[test]
-fn a_correction_is_a_second_reading_of_the_same_key_and_ends_with_the_truth() {
+fn a_correction_follows_the_wrong_reading_with_the_same_key() {
     let (text, _) = all(&herd(), LineFormat::Ndjson, "corrected=1");
     let (truth, _) = all(&herd(), LineFormat::Ndjson, "");
     let lines: Vec<&str> = text.lines().collect();

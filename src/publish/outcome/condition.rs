@@ -2,19 +2,19 @@
 
 use serde::{Deserialize, Serialize};
 
-/// One condition under which a run counts as failed, and what was measured.
+/// One condition under which a run counts as failed, with the measured value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "Written", from = "Written")]
 pub struct ConditionResult {
-    /// The condition as it was asked for: `p99 > 500ms`.
+    /// The condition as given, such as `p99 > 500ms`.
     pub text: String,
-    /// Whether it passed: the condition does not hold.
+    /// Whether the run passed: the condition does not hold.
     pub passed: bool,
-    /// What was measured, for people: `612.4 ms`.
+    /// The measured value as text, such as `612.4 ms`.
     pub measured: String,
 }
 
-/// Its JSON: `passed` is the word for what was once called `passed`, which scripts may still read.
+/// JSON form of [`ConditionResult`]. `held` is the old name of `passed`, written for scripts that still read it.
 #[derive(Serialize, Deserialize)]
 struct Written {
     /// The condition: `p99 > 500ms`.

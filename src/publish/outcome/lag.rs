@@ -1,4 +1,4 @@
-//! How long readings took from the topic to the warehouse.
+//! Lag: how long readings took from the topic to the warehouse.
 
 use std::collections::BTreeMap;
 
@@ -7,53 +7,54 @@ use uuid::Uuid;
 
 use super::{PercentilePoint, Percentiles};
 
-/// From publish to row, of the readings that were watched; each was seen when the warehouse was asked, not when it arrived.
+/// Delivery of the watched readings, from publish to warehouse row. An arrival is timed when a poll finds the row, not
+/// when it was written.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Lag {
-    /// Readings that were looked for: distinct ids.
+    /// Distinct ids that were watched.
     pub watched: u64,
-    /// Readings that were not, because there were too many at once to look for.
+    /// Readings that were not watched, because there were too many at once.
     pub unwatched: u64,
-    /// Those whose row was seen.
+    /// Readings whose row was found.
     pub arrived: u64,
-    /// Those whose row was there before they were published: they say nothing of the lag.
+    /// Readings whose row existed before they were published; they are not part of the lag.
     pub already: u64,
-    /// Those whose row was not seen until the watch ended.
+    /// Readings whose row was not found before the watch ended.
     pub missing: u64,
-    /// From the answer of the topic to the moment when the row was seen.
+    /// Time from the topic's response to the poll that found the row.
     pub ms: Percentiles,
-    /// The longest time between two looks at the same reading: how coarse the lags are, milliseconds.
+    /// Longest time between two polls for the same reading, in milliseconds: the precision of the lags.
     pub resolution_ms: f64,
-    /// The lags by percentile.
+    /// Lag by percentile.
     pub curve: Vec<PercentilePoint>,
-    /// The first hundred that are missing.
+    /// The first 100 missing ids.
     pub missing_ids: Vec<Uuid>,
     /// Failed warehouse polls, by reason.
     pub errors: BTreeMap<String, u64>,
-    /// How long it was watched after the last message was published, seconds.
+    /// How long the watch lasted after the last message was published, in seconds.
     pub waited_seconds: f64,
-    /// Why it ended before everything had arrived.
+    /// Why the watch ended before everything had arrived; `None` if everything arrived.
     pub stopped: Option<String>,
-    /// What the truth file says must have arrived, where there is one.
+    /// Delivery of the readings that a truth file expects; `None` if there is no truth file.
     pub truth: Option<TruthDelivery>,
 }
 
-/// What a truth file says must arrive, and what of it did until the watch ended.
+/// Readings that a truth file expects in the warehouse, and how many of them arrived before the watch ended.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct TruthDelivery {
-    /// The truth file.
+    /// Path of the truth file.
     pub file: String,
-    /// Distinct readings that must be in the warehouse, of those looked for.
+    /// Distinct readings that must be in the warehouse, of those looked up.
     pub ids: u64,
-    /// Those that are there.
+    /// Readings found.
     pub arrived: u64,
-    /// Those that are not.
+    /// Readings not found.
     pub missing: u64,
-    /// Those that are not, by the fault that was done to them, `none` where there was none.
+    /// Readings not found by injected fault; `none` for readings without one.
     pub missing_of: BTreeMap<String, u64>,
-    /// The first hundred that are missing.
+    /// The first 100 missing readings.
     pub readings: Vec<MissingReading>,
-    /// Why it was not looked for all of them.
+    /// Why not all of them were looked up; `None` if they were.
     pub stopped: Option<String>,
 }
 
@@ -62,21 +63,21 @@ pub struct TruthDelivery {
 pub struct MissingReading {
     /// Its id.
     pub id: Uuid,
-    /// The history file it was delivered in.
+    /// History file that contains it.
     pub file: String,
-    /// The line in that file, from 1.
+    /// Line in that file, from 1.
     pub line: u64,
-    /// What was done to it.
+    /// Fault injected into it; `None` if there is none.
     pub fault: Option<String>,
 }
 
 impl Lag {
-    /// Readings that are known to have never arrived: of what the truth expects, where there is one, else of what was watched.
+    /// Returns the number of readings that never arrived: of those the truth file expects, or else of those watched.
     pub fn never_arrived(&self) -> u64 {
         self.truth.as_ref().map_or(self.missing, |truth| truth.missing)
     }
 
-    /// Whether everything that was to be looked for was.
+    /// Returns true if every expected reading was looked up.
     pub fn is_whole(&self) -> bool {
         self.truth.as_ref().is_none_or(|truth| truth.stopped.is_none())
     }

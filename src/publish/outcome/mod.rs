@@ -1,4 +1,4 @@
-//! Result of a run: its counters with their account, its measurements, its schedule, its end.
+//! Result of a run: its counters, measurements, schedule and end.
 
 use std::collections::BTreeMap;
 
@@ -20,8 +20,8 @@ pub use percentiles::{HistogramStats, PercentilePoint, Percentiles};
 pub use times::{Carry, Interval, Times};
 
 counters! {
-    /// What a run counts: every message read is published, failed, invalid, dropped or, if it stopped early, unsent; and
-    /// every message of the input was skipped, read or, if the run ended before it, not reached.
+    /// Counters of a run. Every message read is published, failed, invalid, dropped or, if the run stopped early,
+    /// unsent. Every message of the input is skipped, read or, if the run ended before it, not reached.
     pub enum Count {
         Read: "read", "read", Input, "Messages read, those skipped not counted.";
         Published: "published", "published", Part, "Messages that the topic has.";
@@ -34,26 +34,26 @@ counters! {
     }
 }
 
-/// Messages of the input that the run ended before.
+/// Messages of the input that were not reached before the run ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rest {
     /// How many; `None` if they could not all be counted.
     pub not_reached: Option<u64>,
-    /// Why they could not all be counted.
+    /// Why they could not all be counted; `None` if they were.
     pub not_counted: Option<String>,
-    /// How many were counted, if not all could be.
+    /// How many were counted; `None` if all were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_reached_at_least: Option<u64>,
 }
 
 impl Rest {
-    /// So many were counted, and all of them unless there is a reason why not.
+    /// Creates it from the number counted, which is complete if `not_counted` is `None`.
     pub(crate) fn new(counted: u64, not_counted: Option<String>) -> Self {
         let is_all = not_counted.is_none();
         Self { not_reached: is_all.then_some(counted), not_counted, not_reached_at_least: (!is_all).then_some(counted) }
     }
 
-    /// How many were counted.
+    /// Returns how many were counted.
     pub fn known(&self) -> u64 {
         self.not_reached.or(self.not_reached_at_least).unwrap_or_default()
     }
@@ -64,41 +64,41 @@ impl Rest {
     }
 }
 
-/// When messages were due, and how far the run kept to it.
+/// The schedule, and how closely the run followed it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Pacing {
-    /// When messages were due, as requested.
+    /// The schedule as requested.
     pub schedule: String,
-    /// Messages per second that were requested; `None` if it was not one rate.
+    /// Requested messages per second; `None` if the rate is not constant.
     pub rate: Option<f64>,
     /// Whether the stages of the schedule ended before the input did.
     pub schedule_ended: bool,
-    /// The rate at which they ended.
+    /// The rate at which the stages ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_rate: Option<f64>,
-    /// How late the last batch was sent, against its schedule.
+    /// How late the last batch was sent, in seconds; `None` without a schedule.
     pub behind_seconds: Option<f64>,
-    /// How late a batch was sent at most.
+    /// Maximum delay of a batch behind its schedule, in seconds.
     pub most_behind_seconds: f64,
-    /// How far the schedule was delayed because there was nothing to send.
+    /// How far the schedule was delayed because there was nothing to send, in seconds.
     pub starved_seconds: f64,
 }
 
-/// How the run ended, and with what it can be resumed.
+/// How the run ended, and how it can be resumed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct End {
-    /// Why it stopped early.
+    /// Why it stopped early; `None` if it completed.
     pub stopped: Option<String>,
-    /// The journal, with which `--resume` continues.
+    /// Path of the journal that `--resume` uses.
     pub journal: Option<String>,
-    /// With this for `--skip` the same command continues where it stopped.
+    /// Value for `--skip` with which the same command continues where this run stopped.
     pub resume_skip: Option<u64>,
-    /// Whether the source itself could not be read further: once it is repaired it is no longer the one of the journal.
+    /// Whether the source could not be read further. A repaired source no longer matches the journal.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub source_failed: bool,
 }
 
-/// Result of a run.
+/// Result of a publish run.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Outcome {
     /// The topic.
@@ -111,15 +111,15 @@ pub struct Outcome {
     /// Support of the lake's store for conditional writes; `None` if the topic is not `local`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conditional_writes: Option<ConditionalWrites>,
-    /// Messages of the complete input, those skipped included; `None` if it was not read to its end.
+    /// Messages of the complete input, including those skipped; `None` if it was not read to its end.
     pub input: Option<u64>,
     /// The counters.
     #[serde(flatten)]
     pub counts: Counts<Count>,
-    /// What of the input was not reached.
+    /// Messages of the input that were not reached.
     #[serde(flatten)]
     pub rest: Rest,
-    /// Whether it continued where an earlier run stopped.
+    /// Whether it resumed an earlier run.
     pub resumed: bool,
     /// The schedule.
     #[serde(flatten)]
@@ -127,15 +127,15 @@ pub struct Outcome {
     /// The measurements.
     #[serde(flatten)]
     pub times: Times,
-    /// Failures and refusals by the topic's code, including those that a retry fixed.
+    /// Failures and rejections by the topic's error code, including those that a retry resolved.
     pub errors: BTreeMap<String, u64>,
-    /// From publish to row, if the warehouse was watched.
+    /// Lag from publish to row; `None` if the warehouse was not watched.
     pub lag: Option<Lag>,
     /// The conditions of `--fail-if`, and whether they were met.
     pub verdicts: Vec<ConditionResult>,
-    /// Where dead letters were written.
+    /// Path of the dead-letter file.
     pub dead_letters: Option<String>,
-    /// The end.
+    /// The end of the run.
     #[serde(flatten)]
     pub end: End,
     /// Problems, each with its file and line.
@@ -146,7 +146,8 @@ impl Outcome {
     /// Checks that every message is accounted for.
     ///
     /// # Errors
-    /// The counts do not add up: an error of this program.
+    ///
+    /// Returns an error if the counts do not add up, which is a bug in this program.
     pub fn check(&self) -> anyhow::Result<()> {
         let read = self.counts[Count::Read];
         let skipped = self.counts.total(|spec| spec.role == Role::Skipped);
@@ -162,8 +163,8 @@ impl Outcome {
         Ok(())
     }
 
-    /// Adds a run of another input to the same topic, as if it had come after this one. What was asked of each alone stays
-    /// with neither: the lag, the conditions and the way to resume.
+    /// Adds a run of another input to the same topic, as if it had followed this one. The lag, the conditions and the
+    /// resume point apply to a single run and are cleared.
     pub fn merge(&mut self, other: Self) {
         self.input = self.input.zip(other.input).map(|(one, more)| one + more);
         self.counts.merge(&other.counts);
@@ -190,23 +191,24 @@ impl Outcome {
         self.problems.merge(other.problems);
     }
 
-    /// Whether the run came to the end of its input.
+    /// Returns true if the run reached the end of its input.
     pub(crate) fn reached_all(&self) -> bool {
         self.rest.known() == 0 && self.rest.not_counted.is_none()
     }
 
-    /// How many messages it had read, in words.
+    /// Returns the number of messages read, as text.
     pub(crate) fn sent(&self) -> String {
         let n = self.counts[Count::Read];
         format!("{} {}", count(n), if n == 1 { "message" } else { "messages" })
     }
 
-    /// Whether it fell so far behind its rate that the latencies tell more of this machine than of the topic.
+    /// Returns the delay in seconds if the run ended more than 1 s behind its schedule. The latencies then reflect this
+    /// machine more than the topic.
     pub(crate) fn fell_behind(&self) -> Option<f64> {
         self.pacing.behind_seconds.filter(|&behind| behind > 1.0)
     }
 
-    /// The flag with which the same command continues where it stopped.
+    /// Returns the flag with which the same command continues where it stopped.
     pub(crate) fn resume_flag(&self) -> Option<String> {
         let skip = self.end.resume_skip?;
         Some(if self.end.journal.is_some() && !self.end.source_failed {
@@ -217,7 +219,7 @@ impl Outcome {
     }
 }
 
-/// With conditions to keep to these alone decide between clean and found; whatever else is counted was agreed to by them.
+/// If conditions were given, they alone decide between clean and findings, regardless of the other counters.
 impl crate::outcome::CommandOutcome for Outcome {
     fn exit(&self) -> Exit {
         if self.end.stopped.is_some() {

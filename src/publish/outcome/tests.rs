@@ -1,4 +1,4 @@
-//! Outcomes that come back from their JSON, and merged ones.
+//! Round trips of outcomes through JSON, and merging.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ fn times(ms: impl IntoIterator<Item = u64>) -> Times {
     times
 }
 
-/// An outcome in which no field is what it is by default.
+/// Returns an outcome in which no field has its default value.
 fn full() -> Outcome {
     let times = times(1..=100);
     let curve = times.latency_curve.clone();
@@ -79,7 +79,7 @@ fn comes_back(outcome: &Outcome) {
 }
 
 #[test]
-fn an_outcome_comes_back_from_its_json() {
+fn an_outcome_survives_a_json_round_trip() {
     let mut merged = full();
     merged.merge(full());
     let unknown = Outcome { input: None, rest: Rest::new(6, Some("a pipe".into())), ..full() };

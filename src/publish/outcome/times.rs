@@ -1,55 +1,56 @@
-//! What a run measured: latencies and service times, of the complete run and of each interval of it.
+//! Measurements of a run: latencies and service times, in total and per interval.
 
 use serde::{Deserialize, Serialize};
 
 use super::latencies::Latencies;
 use super::percentiles::{HistogramStats, PercentilePoint, Percentiles};
 
-/// An interval of a run: a second, or more of a long run, so that a run of any length has some hundreds of them.
+/// Measurements of one interval of a run: 1 s, or longer in long runs, so that a run has at most a few hundred
+/// intervals.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Interval {
-    /// When it began, seconds since the run did.
+    /// Start of the interval, in seconds since the run started.
     pub begin: f64,
-    /// How long it was, seconds.
+    /// Length in seconds.
     pub seconds: f64,
-    /// Messages that were due in it; without a schedule, those that were sent.
+    /// Messages due in the interval; without a schedule, those sent.
     pub offered: u64,
-    /// Messages that the topic took in it.
+    /// Messages accepted by the topic.
     pub published: u64,
-    /// Messages given up in it.
+    /// Messages that failed permanently.
     pub failed: u64,
-    /// Messages that were due in it and not sent, because the sender was behind.
+    /// Messages that were due in the interval and not sent, because the sender was behind.
     pub dropped: u64,
-    /// Messages sent again in it.
+    /// Retries.
     pub retries: u64,
-    /// Batches in flight, at most.
+    /// Maximum number of batches in flight.
     pub in_flight: u32,
-    /// Latency of those published in it, from when they were due.
+    /// Latency of messages published in the interval, from their due time.
     pub latency_ms: Percentiles,
-    /// Service time of those published in it.
+    /// Service time of messages published in the interval.
     pub service_ms: Percentiles,
 }
 
 /// The measurements of a run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Times {
-    /// Time of the run, from the first message read to the last answer.
+    /// Duration from the first message read to the last response, in seconds.
     pub seconds: f64,
     /// Messages published per second.
     pub rate_per_second: f64,
-    /// From when a message was due (its first call, without a rate) to the answer.
+    /// Latency: from a message's due time (without a schedule, its first request) to the response.
     pub latency_ms: Percentiles,
-    /// 99.9 % took at most this long.
+    /// 99.9th percentile of the latency.
     pub latency_p999_ms: f64,
-    /// From the call that got a message through to the answer.
+    /// Service time: duration of the request that succeeded.
     pub service_ms: Percentiles,
-    /// 99.9 % of the calls took at most this long.
+    /// 99.9th percentile of the service time.
     pub service_p999_ms: f64,
-    /// The run, interval by interval.
+    /// Measurements per interval.
     pub intervals: Vec<Interval>,
-    /// Latency by percentile, from the least to the greatest.
+    /// Latency by percentile, ascending.
     pub latency_curve: Vec<PercentilePoint>,
-    /// Service time by percentile.
+    /// Service time by percentile, ascending.
     pub service_curve: Vec<PercentilePoint>,
     /// Mean and standard deviation of the latency.
     pub latency_shape: HistogramStats,

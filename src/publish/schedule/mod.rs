@@ -1,8 +1,8 @@
-//! The schedule of a run: when each message is due, fixed before anything is sent and whatever the answers do.
+//! The schedule of a run: when each message is due, independent of the responses.
 //!
-//! That is an open loop: a slow answer shows as latency of what came after it, for latency counts from when a message was
-//! due (Tene, "How not to measure latency"; wrk2; k6's arrival-rate executors). Owns what was asked for and the times that
-//! follow from it; leaves keeping them to [`super::pace`].
+//! This is an open loop: a slow response adds to the latency of the messages after it, because latency starts at the
+//! due time. Sources: Tene, "How not to measure latency", wrk2, and k6's arrival-rate executors. This module parses
+//! schedules and computes due times; `pacer.rs` applies them to a run.
 
 use std::fmt;
 use std::time::Duration;
@@ -18,24 +18,24 @@ pub use stages::Stages;
 /// When messages are due.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub enum Schedule {
-    /// As fast as the topic takes them.
+    /// As fast as the topic accepts them.
     #[default]
     None,
-    /// Evenly, at one rate.
+    /// Evenly, at a constant rate.
     Rate(Rate),
-    /// At rates that change; the run ends with the last stage.
+    /// At changing rates; the run ends with the last stage.
     Stages(Stages),
-    /// As the readings' own times follow one another, in compressed time.
+    /// By the readings' own times, in compressed time.
     Speed(Speedup),
 }
 
 impl Schedule {
-    /// Whether messages have a time when they are due.
+    /// Returns true if messages have a due time.
     pub fn is_open_loop(&self) -> bool {
         *self != Self::None
     }
 
-    /// The one rate it asks for, messages a second, where it is one.
+    /// Returns the rate in messages per second; `None` if it is not constant.
     pub fn constant(&self) -> Option<f64> {
         match self {
             Self::Rate(rate) => Some(rate.per_second()),
@@ -43,7 +43,7 @@ impl Schedule {
         }
     }
 
-    /// The highest rate it asks for, messages a second, where that can be said beforehand.
+    /// Returns the highest rate in messages per second; `None` if it is unknown in advance.
     pub fn highest(&self) -> Option<f64> {
         match self {
             Self::None | Self::Speed(_) => None,
@@ -52,7 +52,7 @@ impl Schedule {
         }
     }
 
-    /// How many messages it has room for; none where it has no end.
+    /// Returns how many messages the schedule has times for; `None` if it has no end.
     pub fn messages(&self) -> Option<u64> {
         match self {
             Self::Stages(stages) => (!stages.is_endless()).then(|| stages.messages()),
@@ -60,7 +60,7 @@ impl Schedule {
         }
     }
 
-    /// How long so many messages, of so many days of history, take by it, seconds; none where that cannot be said.
+    /// Returns how long `messages` messages from `days` days of history take, in seconds; `None` if unknown.
     pub fn seconds(&self, messages: Option<f64>, days: Option<f64>) -> Option<f64> {
         match self {
             Self::None => None,
@@ -70,7 +70,7 @@ impl Schedule {
         }
     }
 
-    /// The times one after the other.
+    /// Returns a cursor over the due times.
     pub(super) fn times(&self) -> ScheduleCursor {
         ScheduleCursor { schedule: self.clone(), next: 0, speed: speedup::HistoryClock::default() }
     }
@@ -90,15 +90,15 @@ impl fmt::Display for Schedule {
 /// When a message is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum DueTime {
-    /// Whenever it can be sent.
+    /// As soon as possible.
     Immediately,
-    /// So long after the run began.
+    /// This long after the run started.
     At(Duration),
     /// Never: the schedule has ended.
     Ended,
 }
 
-/// The times of a schedule, message by message.
+/// Cursor over the due times of a schedule.
 #[derive(Debug, Clone)]
 pub(super) struct ScheduleCursor {
     schedule: Schedule,
@@ -107,7 +107,7 @@ pub(super) struct ScheduleCursor {
 }
 
 impl ScheduleCursor {
-    /// When the next message is due, which has this time of its own (Unix milliseconds); does not move on.
+    /// Returns when the next message is due, without advancing. `data_ms` is its own time in Unix milliseconds.
     pub(super) fn peek(&mut self, data_ms: Option<i64>) -> DueTime {
         match &self.schedule {
             Schedule::None => DueTime::Immediately,
@@ -117,7 +117,7 @@ impl ScheduleCursor {
         }
     }
 
-    /// The message that was looked at is taken: the next time is that of the one after it.
+    /// Advances to the time of the next message.
     pub(super) fn take(&mut self) {
         self.next += 1;
     }

@@ -1,25 +1,25 @@
-//! One rate, kept evenly.
+//! A constant rate.
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// The highest rate that can be asked for, messages a second: the time between two is then a microsecond.
+/// Maximum rate in messages per second: one message per microsecond.
 const HIGHEST: f64 = 1e6;
-/// The lowest: one message in three hours.
+/// Minimum rate: about one message in three hours.
 const LOWEST: f64 = 1e-4;
 
-/// Messages a second.
+/// A rate in messages per second.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub struct Rate(f64);
 
 impl Rate {
-    /// Messages a second.
+    /// Returns the rate in messages per second.
     pub fn per_second(self) -> f64 {
         self.0
     }
 
-    /// When message `n` is due, counted from 0; no error adds up, however many went before.
+    /// Returns when message `n`, counted from 0, is due. Computed directly, so rounding errors do not add up.
     pub(super) fn due(self, n: u64) -> Duration {
         Duration::from_secs_f64((n as f64 / self.0).min(1e12))
     }

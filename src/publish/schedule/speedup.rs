@@ -1,15 +1,15 @@
-//! History in compressed time: a message is due when its own `data` is, counted from the first one's and sped up.
+//! History in compressed time: a message is due at its own `data`, relative to the first one and divided by a factor.
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// How many times faster than life.
+/// Factor by which history is faster than real time.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub struct Speedup(f64);
 
 impl Speedup {
-    /// How long so many days of history take, seconds.
+    /// Returns how long `days` days of history take, in seconds.
     pub(super) fn seconds(self, days: f64) -> f64 {
         (days - 1.0).max(0.0) * 86_400.0 / self.0
     }
@@ -42,7 +42,7 @@ impl fmt::Display for Speedup {
     }
 }
 
-/// Where in history a run is.
+/// Position of a run in history.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct HistoryClock {
     first_ms: Option<i64>,
@@ -50,8 +50,8 @@ pub(super) struct HistoryClock {
 }
 
 impl HistoryClock {
-    /// When a message of that time (Unix milliseconds) is due. Never before one that was due earlier: a reading that
-    /// comes late is due with those it comes with, and so is one that says no time.
+    /// Returns when a message with that time (Unix milliseconds) is due, never before an earlier one. A late reading,
+    /// or one without a time, is due together with the message before it.
     pub(super) fn due(&mut self, speed: Speedup, data_ms: Option<i64>) -> Duration {
         if let Some(ms) = data_ms {
             let since = ms.saturating_sub(*self.first_ms.get_or_insert(ms)).max(0);
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn readings_are_due_as_their_times_follow_one_another() {
+    fn readings_are_due_by_their_own_times() {
         let speed: Speedup = "60x".parse().unwrap();
         let mut course = HistoryClock::default();
         let minute = 60_000;
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn a_speed_is_a_number_of_times() {
+    fn a_speedup_is_parsed_as_a_factor() {
         assert_eq!("86400x".parse(), Ok(Speedup(86_400.0)));
         assert_eq!("0.5x".parse(), Ok(Speedup(0.5)));
         assert!("60".parse::<Speedup>().unwrap_err().contains("write 60x"));

@@ -1,7 +1,7 @@
-//! Rates that change: ramps, holds, steps, spikes and waves, one after the other.
+//! Changing rates: a sequence of ramps, holds, steps, spikes and waves.
 //!
-//! A stage is a rate as a function of time; message `n` is due when the integral of the rates reaches `n`. Linear stages are
-//! solved in closed form, waves by bisection.
+//! A stage is a rate as a function of time. Message `n` is due when the integral of the rate reaches `n`. Linear stages
+//! are solved in closed form, waves by bisection.
 
 use std::f64::consts::TAU;
 use std::fmt;
@@ -11,39 +11,39 @@ use std::time::Duration;
 use super::Rate;
 use crate::units;
 
-/// Halvings of a wave's time: 2⁻⁶⁰ of an hour is less than a nanosecond.
+/// Bisection steps for a wave: 2⁻⁶⁰ of an hour is less than a nanosecond.
 const HALVINGS: u32 = 60;
 
-/// Stages of a run, in order.
+/// The stages of a run, in order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stages {
     text: String,
     stages: Vec<Stage>,
 }
 
-/// A stage, with what lies before it.
+/// One stage, with its start time and the messages before it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Stage {
     form: RateCurve,
-    /// How long it lasts, seconds.
+    /// Duration in seconds; infinite for an endless last stage.
     seconds: f64,
-    /// When it begins, seconds.
+    /// Start in seconds since the start of the run.
     begin: f64,
     /// Messages due before it.
     before: f64,
 }
 
-/// The rate over the time of a stage, messages a second.
+/// The rate over the time of a stage, in messages per second.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum RateCurve {
     /// A straight line from one rate to another.
     Linear { from: f64, to: f64 },
-    /// A wave about a mean, beginning there and rising.
+    /// A sine wave that starts at its mean and rises.
     Sine { mean: f64, swing: f64, period: f64 },
 }
 
 impl RateCurve {
-    /// Messages due in the first `t` seconds of a stage of that length.
+    /// Returns the messages due in the first `t` seconds of a stage of `seconds` seconds.
     fn integral(self, t: f64, seconds: f64) -> f64 {
         match self {
             Self::Linear { from, to } => from * t + (to - from) * t * t / (2.0 * seconds),
@@ -51,13 +51,13 @@ impl RateCurve {
         }
     }
 
-    /// The time at which so many messages are due.
+    /// Returns the time at which `count` messages are due, in seconds.
     fn inverse(self, count: f64, seconds: f64) -> f64 {
         match self {
-            _ if count <= 0.0 => 0.0, // where a ramp begins at nought, the root is 0/0
+            _ if count <= 0.0 => 0.0, // the root is 0/0 if a ramp starts at 0
             Self::Linear { from, to } => {
                 let slope = (to - from) / seconds;
-                // The form of the root that does not lose digits where the slope is small.
+                // This form of the root keeps its precision when the slope is small.
                 2.0 * count / (from + (from * from + 2.0 * slope * count).max(0.0).sqrt())
             }
             Self::Sine { .. } => {
@@ -87,7 +87,7 @@ impl RateCurve {
 }
 
 impl Stages {
-    /// When message `n` is due, counted from 0; none once the stages have ended.
+    /// Returns when message `n`, counted from 0, is due; `None` after the last stage.
     pub(super) fn due(&self, n: u64) -> Option<Duration> {
         let n = n as f64;
         let at = self.stages.partition_point(|stage| stage.before + stage.messages() <= n);
@@ -96,23 +96,23 @@ impl Stages {
         Some(Duration::from_secs_f64(stage.begin + t.clamp(0.0, stage.seconds)))
     }
 
-    /// Whether the last stage goes on as long as there are messages.
+    /// Returns true if the last stage has no end.
     pub(super) fn is_endless(&self) -> bool {
         self.stages.last().is_some_and(|last| last.seconds.is_infinite())
     }
 
-    /// The rate at the end, messages a second; the highest one where they end at nought.
+    /// Returns the rate at the end, in messages per second; the highest rate if the stages end at 0.
     pub fn last_rate(&self) -> f64 {
         let last = self.stages.last().map_or(0.0, |last| last.form.last());
         if last > 0.0 { last } else { self.highest() }
     }
 
-    /// Messages of all stages; the largest number where there is no end to them.
+    /// Returns the messages of all stages; `u64::MAX` if there is no end.
     pub(super) fn messages(&self) -> u64 {
         self.stages.last().map_or(0, |last| (last.before + last.messages()).ceil() as u64)
     }
 
-    /// How long so many messages take, or all it has room for, seconds; infinite where it has no end.
+    /// Returns how long `messages` messages, or else all stages, take in seconds; infinite if there is no end.
     pub(super) fn seconds(&self, messages: Option<f64>) -> f64 {
         let whole = self.stages.last().map_or(0.0, |last| last.begin + last.seconds);
         let last = messages.map(|messages| (messages.max(1.0) - 1.0) as u64);
@@ -142,13 +142,13 @@ impl fmt::Display for Stages {
 impl FromStr for Stages {
     type Err = String;
 
-    /// Reads stages divided by commas:
+    /// Parses stages separated by commas:
     ///
-    /// - `hold:5000/s:5m` (or `step`): one rate; the last stage may be without its time (`hold:5000/s`), and then goes on as
-    ///   long as there are messages;
-    /// - `ramp:0-5000/s:60s`, or `ramp:5000/s:60s` from the rate before it;
-    /// - `spike:20000/s:10s`: up to that rate at once, and afterwards back to the rate before it for as long;
-    /// - `sine:1000-5000/s:60s:10m`: between two rates, with that period, for that time.
+    /// - `hold:5000/s:5m` (or `step`): a constant rate. The last stage may have no time (`hold:5000/s`) and then lasts
+    ///   until the messages end.
+    /// - `ramp:0-5000/s:60s`, or `ramp:5000/s:60s` from the rate of the stage before.
+    /// - `spike:20000/s:10s`: that rate at once, and then the rate of the stage before for the same time.
+    /// - `sine:1000-5000/s:60s:10m`: a wave between two rates, with its period and its duration.
     fn from_str(text: &str) -> Result<Self, String> {
         let mut stages = Self { text: text.to_owned(), stages: Vec::new() };
         for word in text.split(',').map(str::trim).filter(|word| !word.is_empty()) {
@@ -218,7 +218,7 @@ impl Stages {
     }
 }
 
-/// A rate, which in a stage may be nought.
+/// Parses a rate, which may be 0 in a stage.
 fn parse_rate(text: &str) -> Result<f64, String> {
     if matches!(text.split('/').next(), Some("0" | "0.0")) {
         return Ok(0.0);
@@ -226,7 +226,7 @@ fn parse_rate(text: &str) -> Result<f64, String> {
     text.parse::<Rate>().map(Rate::per_second)
 }
 
-/// `FROM-TO/s`, or `TO/s` alone.
+/// Parses `FROM-TO/s`, or `TO/s` alone.
 fn parse_rate_range(text: &str) -> Result<(Option<f64>, f64), String> {
     let Some((from, to)) = text.split_once('-') else { return Ok((None, parse_rate(text)?)) };
     let unit = to.split_once('/').map(|(_, unit)| unit);
@@ -262,18 +262,18 @@ mod tests {
     }
 
     #[test]
-    fn a_wave_is_its_mean_over_whole_periods_and_never_goes_back() {
+    fn a_wave_has_its_mean_rate_over_full_periods() {
         let stages = stages("sine:100-300/s:2s:10s");
         assert_eq!(stages.messages(), 2_000);
-        assert!((due(&stages, 400) - 2.0).abs() < 1e-6, "200 a second on the mean");
-        // The rate is highest after half a second: 250 within the first second and some are due by then.
+        assert!((due(&stages, 400) - 2.0).abs() < 1e-6, "200 per second on average");
+        // The rate peaks after half a second, so more than 250 messages are due within the first second.
         let first = (0..2_000).take_while(|&n| due(&stages, n) < 1.0).count();
         assert!((262..=265).contains(&first), "{first}: 200 + 100 × 2 / π");
         assert!((1..2_000).all(|n| due(&stages, n) >= due(&stages, n - 1)));
     }
 
     #[test]
-    fn spikes_go_back_to_the_rate_before_and_ramps_begin_there() {
+    fn after_a_spike_the_rate_before_it_returns() {
         let stages = stages("hold:100/s:1s,spike:1000/s:1s,ramp:0/s:2s");
         assert_eq!(stages.messages(), 100 + 1_000 + 100 + 100);
         assert!((due(&stages, 600) - 1.5).abs() < 1e-9);
@@ -297,7 +297,7 @@ mod tests {
         assert!((due(&stages, 500) - 5.0).abs() < 1e-9);
         assert!(
             (due(&stages, 4_144) - (5.0 + 3_644.0 / 200.0)).abs() < 1e-6,
-            "5 s of ramp, and the rest at 200 a second"
+            "5 s of ramp, and the rest at 200 per second"
         );
         assert!((due(&stages, 1_000_000_500) - 5_000_005.0).abs() < 1e-3);
         assert!((stages.seconds(Some(4_145.0)) - 23.22).abs() < 1e-6 && stages.seconds(None).is_infinite());
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_stage_is_refused_by_name() {
+    fn an_invalid_stage_is_rejected_by_name() {
         let message = |text: &str| text.parse::<Stages>().unwrap_err();
         for text in
             ["", "hold", "hold:0/s", "hold:x/s:1s", "hold:5/s:0s", "ramp:5-/s:1s", "jump:5/s:1s", "sine:5/s:1s:1s"]

@@ -1,10 +1,13 @@
-//! From publish to row: looks into the warehouse for the ids that were published, and measures how long they took.
+//! Delivery watch: polls the warehouse for the published ids and measures how long they took.
 //!
-//! Ids wait in a queue in the order of their next look; a look is one read by primary key of some hundreds of them. A reading counts as
-//! arrived when the answer that has its row comes, so a lag is never told shorter than it was, and at most one interval of
-//! looks longer. The interval grows with the number of ids that wait, so that the warehouse is asked for a bounded number of keys a
-//! second. What is remembered is bounded, too: past that, only ids whose last bits are nought are watched, and ids end in a hash.
-//! In the end a truth file is looked up (`truth.rs`), which needs no memory and leaves none out.
+//! Ids wait in a queue in the order of their next poll. One poll reads up to 500 rows by primary key. A reading counts
+//! as arrived when the response that contains its row arrives. A reported lag is therefore never too short, and at most
+//! one poll interval too long.
+//!
+//! The interval grows with the number of pending ids, so that the number of keys requested per second is bounded.
+//! Memory is bounded, too: above the limit, only ids with zeros in their last bits are watched, which samples evenly
+//! because ids end in a hash. Finally a truth file is looked up (`truth.rs`), which needs no memory and covers every
+//! reading.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -27,21 +30,21 @@ mod truth;
 
 use poll_queue::{INTERVAL, PendingId, PollQueue};
 
-/// How long it waits after the warehouse gave no answer.
+/// How long to wait after a failed poll.
 const AWAY: Duration = Duration::from_secs(1);
 
-/// How a warehouse is watched.
+/// Options of a delivery watch.
 #[derive(Debug, Clone)]
 pub struct WatchOptions {
-    /// The warehouse that readings are to arrive in.
+    /// The warehouse that readings must arrive in.
     pub warehouse: Arc<dyn Warehouse>,
     /// How long to wait for the rest after the last message was published.
     pub timeout: Duration,
-    /// The truth file that says which readings must arrive.
+    /// The truth file that lists which readings must arrive.
     pub truth: Option<PathBuf>,
 }
 
-/// A watch under way.
+/// An active delivery watch.
 #[derive(Debug)]
 pub(super) struct DeliveryWatch {
     published: mpsc::UnboundedSender<(Uuid, Instant)>,
@@ -49,7 +52,7 @@ pub(super) struct DeliveryWatch {
     seen: Arc<WatchProgress>,
 }
 
-/// What has been seen so far, for who looks on.
+/// Progress of the watch, for the live view.
 #[derive(Debug, Default)]
 pub(super) struct WatchProgress {
     watched: AtomicU64,
@@ -57,10 +60,12 @@ pub(super) struct WatchProgress {
 }
 
 impl DeliveryWatch {
-    /// Begins to watch.
+    /// Starts to watch.
     ///
     /// # Errors
-    /// The warehouse cannot be read, or its table holds no records; the truth file proves nothing.
+    ///
+    /// Returns an error if the warehouse cannot be read or its table does not have the schema of records, or if the
+    /// truth file is not usable.
     pub(super) async fn begin(watched: WatchOptions, cancel: &CancellationToken) -> anyhow::Result<Self> {
         if let Some(path) = watched.truth.clone() {
             tokio::task::spawn_blocking(move || truth::check(&path)).await??;
@@ -73,27 +78,28 @@ impl DeliveryWatch {
         Ok(Self { published, task: tokio::spawn(looker.run()), seen })
     }
 
-    /// That reading has just been published. Cheap, and never waits.
+    /// Adds a reading that has just been published. Cheap and non-blocking.
     pub(super) fn published(&self, id: Uuid, at: Instant) {
-        let _ = self.published.send((id, at)); // the task outlives the sender but where it has panicked, which `end` tells
+        let _ = self.published.send((id, at)); // fails only if the task has panicked, which `end` reports
     }
 
-    /// Readings watched, and those of them that have arrived.
+    /// Returns the number of readings watched, and how many of them have arrived.
     pub(super) fn progress(&self) -> (u64, u64) {
         (self.seen.watched.load(Ordering::Relaxed), self.seen.arrived.load(Ordering::Relaxed))
     }
 
-    /// Everything is published: waits for the rest, and tells.
+    /// Waits for the rest after everything is published, and returns the lag.
     ///
     /// # Errors
-    /// The task panicked: an error of this program.
+    ///
+    /// Returns an error if the task panicked, which is a bug in this program.
     pub(super) async fn end(self) -> anyhow::Result<Lag> {
         drop(self.published);
         Ok(self.task.await?)
     }
 }
 
-/// Looks for what is in the queue.
+/// Task that polls for the ids in the queue.
 struct Poller {
     watched: WatchOptions,
     schema: TableSchema,
@@ -112,7 +118,8 @@ impl Poller {
         lag
     }
 
-    /// Looks until everything has arrived, or time is up: why it ended before, and how long it waited for the rest.
+    /// Polls until everything has arrived, the timeout has passed or the run is cancelled. Returns why it ended early
+    /// (`None` if it did not), and how long it waited for the rest.
     async fn watch(&mut self) -> (Option<String>, Duration) {
         let mut ended: Option<Instant> = None;
         loop {
@@ -142,7 +149,7 @@ impl Poller {
         }
     }
 
-    /// Waits for the next look, or for something to look for.
+    /// Waits for the next poll, or for something to poll for.
     async fn wait_for_next_poll(&mut self, last: Option<Instant>) {
         let next = self.queue.next().unwrap_or_else(|| Instant::now() + INTERVAL);
         let next = last.map_or(next, |last| next.min(last)).min(Instant::now() + INTERVAL);
@@ -167,7 +174,8 @@ impl Poller {
             Ok(rows) => self.queue.record_rows(looked_for, &rows, now),
             Err(why) => {
                 self.queue.requeue(looked_for, &why);
-                let _ = self.cancel.run_until_cancelled(tokio::time::sleep(AWAY)).await; // stopped or rested: the loop looks
+                // The loop checks for cancellation either way.
+                let _ = self.cancel.run_until_cancelled(tokio::time::sleep(AWAY)).await;
             }
         }
         self.receive_all();
@@ -185,7 +193,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_waits_for_the_rest_and_no_longer_than_it_may() {
+    async fn it_waits_for_the_rest_up_to_the_timeout() {
         let (warehouse, cancel) = (Memory::default(), CancellationToken::default());
         assert!(DeliveryWatch::begin(watched(&warehouse, INTERVAL), &cancel).await.is_err(), "no table");
         warehouse.init().await.unwrap();
@@ -212,7 +220,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_warehouse_that_is_away_for_a_while_is_asked_again() {
+    async fn an_unavailable_warehouse_is_polled_again() {
         let warehouse = Memory::default();
         warehouse.init().await.unwrap();
         let watch = DeliveryWatch::begin(watched(&warehouse, Duration::from_secs(60)), &CancellationToken::default())

@@ -1,4 +1,4 @@
-//! Readings that are waited for, in the order of their next look. Owns what is remembered, and what a look tells.
+//! Pending readings in the order of their next poll: which ids are remembered, and how poll results are recorded.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -15,17 +15,17 @@ use pipeline::record::Column;
 use pipeline::record::row::Row;
 use pipeline::warehouse::Error;
 
-/// The shortest time between two looks at the same reading.
+/// Minimum interval between two polls for the same reading.
 pub(super) const INTERVAL: Duration = Duration::from_millis(100);
-/// Keys that the warehouse is asked for a second, at most.
+/// Maximum number of keys requested from the warehouse per second.
 const KEYS_A_SECOND: f64 = 4_000.0;
-/// Keys of one look.
+/// Maximum number of keys per poll.
 const TOGETHER: usize = 500;
-/// Ids that are remembered at most; past that, half of them are.
+/// Maximum number of remembered ids; above it, half of them are dropped.
 const REMEMBERED: usize = 1_000_000;
-/// Rows processed earlier than the run began by so much were there before it: their clocks may differ by less.
+/// Tolerated clock difference: rows processed earlier than this before the run started count as existing.
 const CLOCKS_DIFFER: TimeDelta = TimeDelta::seconds(2);
-/// Missing ids that are named.
+/// Maximum number of missing ids that are reported.
 const NAMED: usize = 100;
 
 /// A reading that has not arrived.
@@ -33,17 +33,17 @@ const NAMED: usize = 100;
 pub(super) struct PendingId {
     pub(super) id: Uuid,
     published: Instant,
-    /// When it was last looked for, or else published.
+    /// When it was last polled for, or else published.
     looked: Instant,
 }
 
-/// Readings that are waited for, in the order of their next look.
+/// Pending readings, in the order of their next poll.
 #[derive(Debug)]
 pub(super) struct PollQueue {
     waiting: VecDeque<PendingId>,
     known: HashSet<Uuid>,
     max: usize,
-    /// Only ids that are nought under it are watched.
+    /// Only ids with zeros under this mask are watched.
     mask: u128,
     started: NaiveDateTime,
     latencies: Latencies,
@@ -67,7 +67,7 @@ impl PollQueue {
         }
     }
 
-    /// A reading was published; the same one a second time changes nothing.
+    /// Adds a published reading. Adding the same one again changes nothing.
     pub(super) fn add(&mut self, id: Uuid, at: Instant) {
         if id.as_u128() & self.mask != 0 {
             self.lag.unwatched += 1;
@@ -84,7 +84,7 @@ impl PollQueue {
         self.seen.watched.store(self.lag.watched, Ordering::Relaxed);
     }
 
-    /// Watches half as many from now on. What arrived stays counted, what waits is forgotten by half.
+    /// Halves the sample from now on. Arrived ids stay counted; half of the pending ids are dropped.
     fn sample_half(&mut self) {
         self.mask = self.mask << 1 | 1;
         let mask = self.mask;
@@ -96,29 +96,29 @@ impl PollQueue {
         self.lag.unwatched += forgotten;
     }
 
-    /// Whether nothing is waited for.
+    /// Returns true if no reading is pending.
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
 
-    /// How long a reading rests between two looks.
+    /// Returns the interval between two polls for the same reading.
     fn interval(&self) -> Duration {
         INTERVAL.max(Duration::from_secs_f64(self.waiting.len() as f64 / KEYS_A_SECOND))
     }
 
-    /// When the next look is worth it; none while nothing is waited for.
+    /// Returns when the next poll is due; `None` if nothing is pending.
     pub(super) fn next(&self) -> Option<Instant> {
         self.waiting.front().map(|first| first.looked + self.interval())
     }
 
-    /// Takes those out that are to be looked for now.
+    /// Removes and returns the readings to poll for now.
     pub(super) fn take(&mut self, now: Instant) -> Vec<PendingId> {
         let interval = self.interval();
         let due = self.waiting.iter().take(TOGETHER).take_while(|one| one.looked + interval <= now).count();
         self.waiting.drain(..due).collect()
     }
 
-    /// The warehouse has answered: takes down what has arrived, and lets the rest wait on.
+    /// Records the rows of a poll: counts arrivals and requeues the rest.
     pub(super) fn record_rows(&mut self, looked_for: Vec<PendingId>, rows: &[Row], now: Instant) {
         let found: BTreeMap<&str, Option<NaiveDateTime>> =
             rows.iter().map(|row| (row.id(), row.instant(Column::RowTs))).collect();
@@ -141,7 +141,7 @@ impl PollQueue {
         self.seen.arrived.store(self.lag.arrived + self.lag.already, Ordering::Relaxed);
     }
 
-    /// The warehouse gave no answer: these wait on.
+    /// Records a failed poll and requeues its readings.
     pub(super) fn requeue(&mut self, looked_for: Vec<PendingId>, why: &Error) {
         if self.lag.errors.is_empty() {
             tracing::warn!("warehouse poll failed: {why}; publishing and polling continue");
@@ -195,7 +195,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_lag_is_told_no_shorter_than_it_was_and_the_rest_is_named() {
+    fn a_lag_is_never_too_short_and_missing_ids_are_reported() {
         let (mut queue, started) = (queue(), Instant::now());
         (0..4).for_each(|pen| queue.add(id(pen), started));
         queue.add(id(0), started + Duration::from_millis(50)); // a repeat
@@ -215,7 +215,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn rows_of_an_earlier_run_say_nothing_of_the_lag() {
+    fn rows_of_an_earlier_run_are_not_part_of_the_lag() {
         let (mut queue, now) = (queue(), Instant::now());
         (0..2).for_each(|pen| queue.add(id(pen), now));
         let later = now + INTERVAL;
@@ -227,7 +227,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn past_what_can_be_remembered_half_of_the_ids_are_watched_and_it_says_so() {
+    fn above_the_memory_limit_half_of_the_ids_are_watched() {
         let (mut queue, now) = (queue(), Instant::now());
         queue.max = 100;
         (0..1_000).for_each(|pen| queue.add(id(pen), now));
@@ -238,7 +238,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn the_more_wait_the_less_often_each_is_looked_for() {
+    fn the_interval_grows_with_the_number_of_pending_ids() {
         let mut queue = queue();
         assert_eq!(queue.interval(), INTERVAL);
         (0..4_000).for_each(|pen| queue.add(Uuid::from_u128(pen << 20), Instant::now()));

@@ -1,5 +1,5 @@
-//! What a truth file says must arrive, looked up in the warehouse once everything has had its time. Asks for every id, whether this
-//! run published it or not, so that it also tells of what was dropped, failed, or never sent.
+//! Lookup of the readings that a truth file expects, after the watch has ended. It covers every id, published by this
+//! run or not, and so also reports readings that were dropped, failed, or never sent.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -16,11 +16,11 @@ use pipeline::record::row::{Row, TableSchema};
 use pipeline::retry::RetryPolicy;
 use pipeline::warehouse::{Error, Warehouse};
 
-/// Keys of one look.
+/// Keys per lookup.
 const TOGETHER: usize = 500;
-/// Looks that are read ahead of the warehouse.
+/// Lookups that are read ahead of the warehouse.
 const AHEAD: usize = 4;
-/// Missing readings that are named.
+/// Maximum number of missing readings that are reported.
 const NAMED: usize = 100;
 
 /// A reading that must be in the warehouse.
@@ -32,15 +32,17 @@ struct ExpectedReading {
     fault: Option<String>,
 }
 
-/// Whether the file is whole and can prove something, told before anything is published.
+/// Checks that the truth file is complete and usable, before anything is published.
 ///
 /// # Errors
-/// As [`truth::read_file`]; the file is named.
+///
+/// Returns the errors of [`truth::read_file`], with the path of the file.
 pub(in super::super) fn check(path: &Path) -> anyhow::Result<()> {
     truth::read_file(path, |_| Ok(())).map(drop).with_context(|| format!("--truth {}", path.display()))
 }
 
-/// Looks for every reading that must be stored; what cannot be looked for to the end says why, and what was seen until then.
+/// Looks up every reading that must be stored. If the lookup stops early, the result contains the reason and the counts
+/// so far.
 pub(super) async fn await_readings(
     path: PathBuf,
     warehouse: &dyn Warehouse,
@@ -65,7 +67,7 @@ pub(super) async fn await_readings(
     expected
 }
 
-/// Hands over the readings that must be stored, some at a time; ends early where nobody listens.
+/// Sends the readings that must be stored, in groups; fails if the receiver is gone.
 fn read(path: &Path, send: &mpsc::Sender<Vec<ExpectedReading>>) -> anyhow::Result<()> {
     let mut together = Vec::with_capacity(TOGETHER);
     truth::read_file(path, |entry| {
@@ -78,7 +80,7 @@ fn read(path: &Path, send: &mpsc::Sender<Vec<ExpectedReading>>) -> anyhow::Resul
     send.blocking_send(together).context("not read to its end")
 }
 
-/// The reading, where it must be stored; a repeat is the same reading as the line it repeats.
+/// Returns the reading if it must be stored. A repeat is the same reading as the line it repeats, so it returns `None`.
 fn due(entry: &Entry<'_>) -> Option<ExpectedReading> {
     let fault = entry.fault.as_deref();
     let is_repeat = fault == Some(Fault::Duplicate.name());

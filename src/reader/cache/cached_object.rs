@@ -1,4 +1,4 @@
-//! Objects as they were when they were read, and those of a partition in the order of their keys.
+//! Cached objects, and those of a partition in the order of their keys.
 
 use std::iter::Peekable;
 use std::vec::IntoIter;
@@ -17,7 +17,7 @@ pub(in crate::reader) struct CachedObject {
 }
 
 impl CachedObject {
-    /// What there is to keep of an object; nothing of what may be otherwise when it is read again.
+    /// Returns what to cache of an object; `None` if another read could have another result.
     pub(in crate::reader) fn of(meta: &ObjectMeta, item: &ObjectContent) -> Option<Self> {
         let held = match item {
             ObjectContent::Record(record) => Ok(record.clone()),
@@ -27,7 +27,7 @@ impl CachedObject {
         Some(Self { key: meta.key.clone(), etag: meta.etag.clone(), size: meta.size, content: held })
     }
 
-    /// What becomes of the object.
+    /// Converts it to the content of an object.
     pub(in crate::reader) fn into_item(self) -> ObjectContent {
         match self.content {
             Ok(record) => ObjectContent::Record(record),
@@ -36,11 +36,11 @@ impl CachedObject {
     }
 }
 
-/// What is known of a partition's objects, to be asked for in the order of their keys, as listings come.
+/// The cached objects of a partition, to be taken in the order of their keys, as in listings.
 #[derive(Debug)]
 pub(in crate::reader) struct CachedPartition {
     cached: Peekable<IntoIter<CachedObject>>,
-    /// An object that was known is not there as it was.
+    /// True if a cached object is missing or changed in the listing.
     changed: bool,
 }
 
@@ -55,7 +55,7 @@ impl CachedPartition {
         Self { cached: cached.into_iter().peekable(), changed: false }
     }
 
-    /// What is known of the next listed object, if it is still that one.
+    /// Returns the cached content of the next listed object; `None` if it is not cached or has changed.
     pub(in crate::reader) fn take(&mut self, meta: &ObjectMeta) -> Option<CachedObject> {
         while self.cached.next_if(|cached| cached.key < meta.key).is_some() {
             self.changed = true;
@@ -66,7 +66,7 @@ impl CachedPartition {
         same.then_some(known)
     }
 
-    /// Whether every object that was known is there still.
+    /// Returns true if the listing contained every cached object unchanged.
     pub(in crate::reader) fn is_used_up(&self) -> bool {
         !self.changed && self.cached.len() == 0
     }

@@ -1,4 +1,4 @@
-//! The form of a cache's files: Parquet with a row an object, the record's columns as doubles and times to the microsecond.
+//! Format of cache files: Parquet with one row per object, the weights as doubles and timestamps in microseconds.
 
 use std::io;
 
@@ -13,7 +13,7 @@ use crate::parquet::{Buffer, Field, Layout, RowGroup, Times, Type, Writer};
 use pipeline::lake::Partition;
 use pipeline::record::{Column, Record};
 
-/// What a file has before the columns of the record. `rejected` is why the object holds no record, and empty if it holds
+/// Columns before those of the record. `rejected` is the reason why the object holds no record, and empty if it holds
 /// one.
 const OBJECT: [Field; 4] = [
     Field::required("key", Type::Text),
@@ -22,15 +22,15 @@ const OBJECT: [Field; 4] = [
     Field::required("rejected", Type::Text),
 ];
 
-/// By which rules objects were read: raised whenever [`Record::parse`] takes or refuses anything else than before. A file of
-/// other columns than today's is not read either way.
+/// Version of the parsing rules, to be raised whenever [`Record::parse`] accepts or rejects anything else than before.
+/// A file with other columns is ignored in any case.
 const RULES: &str = "1";
 
 fn fields() -> Vec<Field> {
     OBJECT.into_iter().chain(Column::ALL.map(|column| Field::of(column, Times::Micros))).collect()
 }
 
-/// What a file says of itself, by name.
+/// Returns the metadata of a file, by name.
 fn metadata(lake: &str, partition: &Partition) -> [(&'static str, String); 3] {
     [
         ("ruminate.lake", lake.to_owned()),
@@ -39,10 +39,11 @@ fn metadata(lake: &str, partition: &Partition) -> [(&'static str, String); 3] {
     ]
 }
 
-/// A file of these objects.
+/// Encodes a file of these objects.
 ///
 /// # Errors
-/// Never, as far as is known: it is written into memory.
+///
+/// Returns an error if the encoder fails; none is known, because everything is in memory.
 pub(super) fn encode(cached: &[CachedObject], lake: &str, partition: &Partition) -> io::Result<Vec<u8>> {
     let metadata = metadata(lake, partition).map(|(name, value)| KeyValue::new(name.to_owned(), value)).into();
     let properties = WriterProperties::builder()
@@ -76,10 +77,11 @@ pub(super) fn encode(cached: &[CachedObject], lake: &str, partition: &Partition)
     file.finish()
 }
 
-/// The objects of a file.
+/// Decodes the objects of a file.
 ///
 /// # Errors
-/// It is no such file, or is of another lake, partition or program.
+///
+/// Returns an error if it is not a cache file, or is from another lake, partition or program.
 pub(super) fn decode(bytes: Vec<u8>, lake: &str, partition: &Partition) -> io::Result<Vec<CachedObject>> {
     let file = SerializedFileReader::new(Bytes::from(bytes)).map_err(io::Error::other)?;
     let meta = file.metadata().file_metadata();
@@ -102,7 +104,7 @@ pub(super) fn decode(bytes: Vec<u8>, lake: &str, partition: &Partition) -> io::R
     Ok(cached)
 }
 
-/// The object of a row, by the places of [`OBJECT`].
+/// Returns the object of a row, by the column indexes of [`OBJECT`].
 fn object(group: &RowGroup, row: usize) -> Option<CachedObject> {
     let text = |column| group.text(column, row).map(str::to_owned);
     let rejected = text(3)?;

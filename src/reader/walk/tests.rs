@@ -1,3 +1,5 @@
+//! Order, concurrency and errors of a walk through an in-memory lake.
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,7 +15,7 @@ use super::*;
 use crate::reader::{Cutoff, ObjectContent, ReadSettings};
 use pipeline::lake::{Lake, ListPage, PutResult, Span, memory::Memory, scan_partitions};
 
-/// A lake whose objects named `slow` come only when they are let through, and which counts.
+/// A lake that counts calls and delays objects named `slow` until they are released.
 #[derive(Debug, Default)]
 struct Watched {
     inner: Memory,
@@ -24,7 +26,7 @@ struct Watched {
     open: AtomicUsize,
     max: AtomicUsize,
     denied: Option<String>,
-    /// Objects with this in their names are refused.
+    /// Objects with this text in their names are denied.
     locked: Option<&'static str>,
 }
 
@@ -102,7 +104,7 @@ fn told(step: &ReadEvent) -> String {
 }
 
 #[tokio::test]
-async fn every_object_comes_once_and_before_its_days_end() {
+async fn every_object_is_yielded_once_before_its_day_completes() {
     for (batch, concurrency) in [(1, 1), (1, 7), (8, 16), (64, 1)] {
         let lake = Watched { batch, ..Watched::default() };
         for day in 1..=9 {
@@ -129,7 +131,7 @@ async fn every_object_comes_once_and_before_its_days_end() {
 }
 
 #[tokio::test]
-async fn a_slow_object_holds_up_its_day_and_nothing_else() {
+async fn a_slow_object_delays_only_its_day() {
     let slow = Arc::new(Semaphore::new(0));
     let lake = Watched { slow: Some(Arc::clone(&slow)), ..Watched::default() };
     for day in 1..=5 {
@@ -139,7 +141,7 @@ async fn a_slow_object_holds_up_its_day_and_nothing_else() {
     let lake = Arc::new(lake);
     let mut steps = walked(&lake, 4).await;
     let mut before = Vec::new();
-    // All but the slow one and the four days that cannot close.
+    // All except the slow object and the four days that cannot complete.
     for _ in 0..601 {
         before.push(told(&steps.next().await.unwrap().unwrap()));
     }
@@ -152,7 +154,7 @@ async fn a_slow_object_holds_up_its_day_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn what_runs_ahead_of_a_slow_day_is_bounded() {
+async fn reading_ahead_of_a_slow_day_is_bounded() {
     let slow = Arc::new(Semaphore::new(0));
     let lake = Watched { slow: Some(Arc::clone(&slow)), ..Watched::default() };
     lake.put_new(&name("a", 1, "slow"), Bytes::from_static(b"{}")).await.unwrap();
@@ -190,7 +192,7 @@ async fn a_large_partition_is_listed_as_it_is_read() {
 }
 
 #[tokio::test]
-async fn a_lake_that_refuses_a_listing_ends_the_walk() {
+async fn a_denied_listing_ends_the_walk() {
     let lake = Watched { denied: Some("a/2023/01/02/".into()), ..Watched::default() };
     for day in 1..=3 {
         fill(&lake, "a", day, 10).await;
@@ -203,7 +205,7 @@ async fn a_lake_that_refuses_a_listing_ends_the_walk() {
 }
 
 #[tokio::test]
-async fn what_the_reader_does_not_keep_is_not_there_and_its_day_closes_all_the_same() {
+async fn filtered_objects_are_not_yielded_and_their_day_completes() {
     let lake = Watched::default();
     fill(&lake, "a", 1, 3).await;
     fill(&lake, "a", 2, 3).await;
@@ -215,9 +217,9 @@ async fn what_the_reader_does_not_keep_is_not_there_and_its_day_closes_all_the_s
     assert_eq!((steps[0].as_str(), steps[4].as_str()), ("closed 2023-01-01", "closed 2023-01-02"));
 }
 
-/// As where a KMS key is disabled: the lake is well and some of its objects are not.
+/// As with a disabled KMS key: the lake is available, but some of its objects are not.
 #[tokio::test]
-async fn objects_that_alone_are_refused_end_nothing_unless_the_lake_is_refused_too() {
+async fn denied_objects_end_the_run_only_if_the_lake_is_denied_too() {
     for (batch, denied) in [(1, None), (8, None), (1, Some(String::new()))] {
         let mut lake = Watched { batch, locked: Some("b/2023"), ..Watched::default() };
         fill(&lake, "a", 1, 30).await;
@@ -239,9 +241,9 @@ async fn objects_that_alone_are_refused_end_nothing_unless_the_lake_is_refused_t
     }
 }
 
-/// An account that may list and not read is told so, and not of every single object.
+/// If nothing can be read although the lake can be listed, the run ends early and does not report every object.
 #[tokio::test]
-async fn a_lake_of_which_nothing_can_be_read_is_not_read_to_its_end() {
+async fn a_lake_without_readable_objects_ends_the_run_early() {
     let lake = Watched { batch: 1, locked: Some(""), ..Watched::default() };
     fill(&lake, "a", 1, 300).await;
     let partitions = scan_partitions(&lake, &Span::default()).await.unwrap().partitions;

@@ -1,5 +1,5 @@
-//! The way of the batches to SNS, without the SDK: where it would go and how it would sign is asked of the SDK once, by a
-//! request that is taken down and not sent.
+//! HTTP client for batches to SNS without the SDK. It gets the endpoint and the signing scope from a request of the
+//! SDK, which is captured once and not sent.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,15 +24,15 @@ use pipeline::aws::credentials::CredentialCache;
 use pipeline::aws::http::{ApiRequest, ApiResponse, ConnectionReuse, SignedHttpClient, Timeouts};
 use pipeline::error::Kind;
 
-/// What a form says it is.
+/// Content type of a form.
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// Buffers kept for the next batches.
+/// Maximum number of buffers kept for reuse.
 const BUFFERS: usize = 256;
 
-/// The way, found with the first batch.
+/// HTTP client for batches, opened with the first batch.
 pub(super) struct BatchClient {
-    /// Those that sign; none where the configuration has none.
+    /// Credentials for signing; `None` if the configuration has none.
     credentials: Option<SharedCredentialsProvider>,
     timeouts: Timeouts,
     opened: OnceCell<(SignedHttpClient, String)>,
@@ -55,7 +55,11 @@ impl BatchClient {
         }
     }
 
-    /// Sends the form that is written into an empty buffer.
+    /// Sends the form that `write` puts into an empty buffer.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if requests cannot be signed or there was no response.
     pub(super) async fn send(&self, sns: &Sns, write: impl FnOnce(&mut BytesMut)) -> Result<ApiResponse, Error> {
         let (client, path) = self.opened.get_or_try_init(|| self.open(sns)).await?;
         let mut form = self.buffers().pop().unwrap_or_default();
@@ -67,7 +71,7 @@ impl BatchClient {
             query: "",
             body: body.clone(),
             content_type: Some(FORM),
-            over: ConnectionReuse::Reuse, // a batch whose answer was lost is the sender's to count and to send again
+            over: ConnectionReuse::Reuse, // The sender counts and retries a batch whose response was lost.
         };
         let answer = client.send(&requested).await;
         drop(requested);
@@ -99,7 +103,7 @@ impl BatchClient {
         self.buffers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps the buffer of a form that nobody reads any more.
+    /// Returns the buffer of a form to the pool if it is no longer used.
     fn take_back(&self, body: Bytes) {
         let Ok(mut form) = body.try_into_mut() else { return };
         form.clear();
@@ -118,14 +122,14 @@ fn no_way(sns: &Sns) -> Error {
     )
 }
 
-/// Where a request of the SDK would go, and by whose signature.
+/// URI and authorization header of a request that the SDK would send.
 #[derive(Debug)]
 struct CapturedRequest {
     uri: String,
     authorization: String,
 }
 
-/// Stands in for the SDK's connections: takes a request down and sends nothing.
+/// Mock HTTP client of the SDK: captures a request and sends nothing.
 #[derive(Debug, Clone, Default)]
 struct CapturingClient(Arc<Mutex<Option<CapturedRequest>>>);
 

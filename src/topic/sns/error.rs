@@ -1,4 +1,4 @@
-//! What SNS's refusals mean here: one table, whoever carried the request.
+//! Mapping of SNS errors to [`Error`], one table for both the SDK and the batch client.
 
 use aws_sdk_sns::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
@@ -16,7 +16,7 @@ impl Sns {
         Error { kind, code: code.to_owned(), topic: self.arn.to_string(), message: message.replace('\n', " ") }
     }
 
-    /// Turns the SDK's error into ours: its kind, and one line that says what to do.
+    /// Converts an SDK error, with its kind and a one-line message with a suggested fix.
     pub(super) fn failure<E>(&self, e: &SdkError<E, HttpResponse>) -> Error
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
@@ -29,7 +29,7 @@ impl Sns {
         self.error(kind, code, &with_request_id(message, id))
     }
 
-    /// The same for an answer that is none of success.
+    /// Converts a response with an error status.
     pub(super) fn refused(&self, answer: &ApiResponse) -> Error {
         let said = String::from_utf8_lossy(&answer.body);
         let code = element(&said, "Code").unwrap_or_default();
@@ -38,7 +38,7 @@ impl Sns {
         self.error(kind, &code, &with_request_id(message, answer.request_id.as_deref()))
     }
 
-    /// The same where no answer came.
+    /// Converts a request without a response.
     pub(super) fn broken(&self, broken: &TransportError) -> Error {
         match broken {
             TransportError::Credentials(message) => self.error(Kind::Permanent, NO_ANSWER, &no_credentials(message)),
@@ -47,7 +47,7 @@ impl Sns {
     }
 }
 
-/// What a refusal means and what to do; none where nothing was said.
+/// Returns the kind of an error and a message with a suggested fix; `None` if the response has no usable content.
 fn judge(code: &str, message: Option<&str>, status: u16) -> Option<(Kind, String)> {
     let said = message.map_or_else(|| code.to_owned(), |message| format!("{code}: {message}"));
     Some(match (code, status) {
@@ -73,7 +73,7 @@ fn judge(code: &str, message: Option<&str>, status: u16) -> Option<(Kind, String
     })
 }
 
-/// A failure of the SDK without an answer from the service: no credentials, no connection, no end.
+/// Returns the kind and message of an SDK error without a response from the service.
 fn unanswered<E: std::error::Error + 'static>(e: &SdkError<E, HttpResponse>) -> (Kind, String) {
     let message = innermost(e);
     match e {
@@ -95,13 +95,13 @@ pub(super) fn no_sense(message: &str) -> String {
     format!("the answer makes no sense, is this an SNS endpoint? {message}")
 }
 
-/// The cause at the end of the chain, such as `Connection refused`; what lies before it only says that something failed.
+/// Returns the innermost cause, such as `Connection refused`; the outer ones only state that something failed.
 fn innermost(e: &(dyn std::error::Error + 'static)) -> String {
     let last = chain(e).last().map(ToString::to_string).unwrap_or_default();
     last.lines().next().unwrap_or_default().trim_end_matches(" Attempted:").to_owned()
 }
 
-/// The account is known and may not do this; distinct from a login that is refused.
+/// Returns true if the account is known but lacks the permission, as opposed to invalid credentials.
 pub(super) fn is_denied(code: &str) -> bool {
     matches!(code, "AuthorizationError" | "AuthorizationErrorException" | "AccessDenied" | "AccessDeniedException")
 }
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_failure_of_a_call_has_its_kind_and_says_what_to_do_whoever_carried_it() {
+    fn each_error_has_its_kind_and_a_suggested_fix_from_both_clients() {
         let cases = [
             ("NotFound", 404, Kind::Permanent, "no such topic: check --topic"),
             ("AuthorizationError", 403, Kind::Permanent, "allow sns:Publish"),
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_answer_of_sns_may_pass() {
+    fn a_response_that_is_not_from_sns_is_transient() {
         for (status, body, words) in [(404, "<html>", "makes no sense"), (502, "Bad Gateway", "failed for now (502")] {
             let answer = ApiResponse {
                 status: hyper::StatusCode::from_u16(status).unwrap(),

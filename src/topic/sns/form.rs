@@ -1,13 +1,13 @@
-//! A batch as the form that `PublishBatch` takes, written straight into a buffer that is used again and again.
+//! Encoding of a batch as the form of `PublishBatch`, written directly into a reused buffer.
 
 use bytes::{BufMut, BytesMut};
 
 use crate::topic::{LONGEST_ID, Message, STRING};
 
-/// What each entry's parameters begin with.
+/// Prefix of each entry's parameters.
 const ENTRY: &[u8] = b"&PublishBatchRequestEntries.member.";
 
-/// What stands for itself in a form (RFC 3986, unreserved).
+/// Bytes that need no escaping in a form (RFC 3986, unreserved).
 const PLAIN: [bool; 256] = {
     let mut plain = [false; 256];
     let mut byte = 0;
@@ -19,7 +19,7 @@ const PLAIN: [bool; 256] = {
     plain
 };
 
-/// A batch for a topic; the id of each entry is its place. The messages must be UTF-8.
+/// Writes a batch for a topic. The id of each entry is its index. The messages must be UTF-8.
 pub(super) fn batch(form: &mut BytesMut, topic_arn: &str, is_fifo: bool, messages: &[Message]) {
     form.put_slice(b"Action=PublishBatch&Version=2010-03-31&TopicArn=");
     value(form, topic_arn.as_bytes());
@@ -61,7 +61,7 @@ fn entry(form: &mut BytesMut, at: usize, message: &Message, is_fifo: bool) {
     }
 }
 
-/// A small number: places in a batch.
+/// Writes a small number, such as an index in a batch.
 fn number(form: &mut BytesMut, number: usize) {
     if number >= 10 {
         self::number(form, number / 10);
@@ -69,7 +69,7 @@ fn number(form: &mut BytesMut, number: usize) {
     form.put_u8(b'0' + (number % 10) as u8);
 }
 
-/// A value, escaped.
+/// Writes a value with percent-encoding.
 fn value(form: &mut BytesMut, text: &[u8]) {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     form.reserve(text.len() * 3);
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_carries_its_message_its_farm_and_its_lot() {
+    fn an_entry_contains_its_message_farm_and_lot() {
         let body = "{\"a\": \"é & 100% + ~x=y\",\n\"b\":1}";
         let sent: Vec<_> = (0..10).map(|_| message(body, Some("Fazenda São João"), Some("77 9"))).collect();
         let form = read(false, &sent);
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn every_byte_is_read_as_it_was_written() {
+    fn every_character_survives_a_round_trip() {
         let all: String = (0..=0x24f).filter_map(char::from_u32).chain("日本 🐄".chars()).collect();
         assert_eq!(read(false, &[message(&all, None, None)])["PublishBatchRequestEntries.member.1.Message"], all);
     }

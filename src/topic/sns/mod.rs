@@ -1,14 +1,14 @@
-//! A topic in SNS: `PublishBatch`, with an answer for every entry.
+//! SNS topic: `PublishBatch`, with a result per entry.
 //!
-//! Batches go without the SDK, which costs more than all else of publishing together; what is asked once is the SDK's.
-//! Retries are this toolkit's own, by kind of error; the SDK's are off so that there is one place for them.
+//! Batches are sent without the SDK, whose overhead exceeds all other costs of publishing; single requests use the SDK.
+//! Retries are implemented in this crate, by kind of error. The SDK's own retries are disabled.
 //!
 //! | file | owns |
 //! | --- | --- |
-//! | `batch_client.rs` | where batches go, and their buffers |
-//! | `form.rs` | how a batch is written |
-//! | `response.rs` | how its answer is read |
-//! | `error.rs` | what a refusal means |
+//! | `batch_client.rs` | the HTTP client for batches, and its buffers |
+//! | `form.rs` | encoding of a batch |
+//! | `response.rs` | parsing of its response |
+//! | `error.rs` | mapping of errors |
 //! | `terms.rs` | prices |
 
 use std::sync::Arc;
@@ -33,7 +33,7 @@ pub(super) mod terms;
 use batch_client::BatchClient;
 use error::is_denied;
 
-/// Entries a batch and bytes of all of them together, attributes counted in (API reference of `PublishBatch`).
+/// Limits of one batch, in entries and in bytes including attributes (API reference of `PublishBatch`).
 const LIMITS: BatchLimits = BatchLimits { entries: 10, bytes: 262_144 };
 
 /// The variable of the endpoint of SNS alone, which wins over `AWS_ENDPOINT_URL`.
@@ -49,7 +49,7 @@ pub struct Sns {
 }
 
 impl Sns {
-    /// The topic of that ARN; its region wins over the configured one.
+    /// Creates a client of the topic with that ARN. The ARN's region takes precedence over the configured one.
     pub fn new(config: &SdkConfig, arn: Arn) -> Self {
         let batch_client = Arc::new(BatchClient::new(config));
         let endpoint = std::env::var(ENDPOINT_VARIABLE).ok().or_else(|| config.endpoint_url().map(str::to_owned));
@@ -90,7 +90,7 @@ impl Topic for Sns {
             .ok_or_else(|| self.error(Kind::Transient, NO_ANSWER, &error::no_sense(answer.status.as_str())))
     }
 
-    /// Asks for the topic's attributes. An account that may publish but not look is let through with a warning.
+    /// Reads the topic's attributes. An account that may publish but not read them is accepted with a warning.
     async fn check(&self) -> Result<(), Error> {
         match self.client.get_topic_attributes().topic_arn(self.arn.as_str()).send().await {
             Ok(_) => Ok(()),
@@ -117,7 +117,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn the_region_is_the_topics_own() {
+    fn the_region_is_that_of_the_topic() {
         assert_eq!(sns("a").client.config().region().map(ToString::to_string).as_deref(), Some("sa-east-1"));
     }
 }

@@ -1,4 +1,4 @@
-//! What `PublishBatch` answers: which entries were taken, and why the others were not.
+//! Parsing of the `PublishBatch` response: which entries were accepted, and why others were not.
 
 use std::borrow::Cow;
 
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_of_200_can_hold_refusals_in_any_order() {
+    fn a_response_of_200_can_contain_rejections_in_any_order() {
         let failed = |id: &str, code: &str, fault: bool| {
             format!("<member>\n <Code>{code}</Code><SenderFault>{fault}</SenderFault><Id>{id}</Id></member>\n")
         };
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_can_be_empty_and_what_is_no_answer_is_none() {
+    fn lists_can_be_empty_and_other_text_is_none() {
         let with = |lists: &str| format!("<R><PublishBatchResult>{lists}</PublishBatchResult></R>");
         let ok = "<Successful><member><Id>0</Id></member></Successful>";
         assert_eq!(read(1, &with(&format!("<Failed/>{ok}"))), Some(vec![Ok(())]));
