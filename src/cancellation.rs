@@ -39,18 +39,18 @@ impl CancellationToken {
     /// Sets the flag at the first Ctrl-C, SIGTERM or SIGHUP (a closed terminal; not under `nohup`). A second one calls `close` and
     /// ends the process at once, with exit code 130.
     pub fn cancel_on_signals(&self, close: fn()) {
-        let stop = self.clone();
+        let cancel = self.clone();
         tokio::spawn(async move {
             loop {
                 if !signal().await {
                     return;
                 }
-                if stop.is_cancelled() {
+                if cancel.is_cancelled() {
                     close();
                     std::process::exit(130);
                 }
                 tracing::warn!("stopping: finishing what is in flight; once more to stop at once");
-                stop.cancel();
+                cancel.cancel();
             }
         });
     }

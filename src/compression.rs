@@ -113,24 +113,24 @@ mod tests {
 
     #[test]
     fn pieces_are_read_as_one_and_what_is_not_packed_as_it_is() {
-        for pack in [CompressionFormat::None, CompressionFormat::Gzip, CompressionFormat::Zstd] {
+        for compression in [CompressionFormat::None, CompressionFormat::Gzip, CompressionFormat::Zstd] {
             let mut packed = Vec::new();
             for piece in [&b"one\n"[..], b"", b"two\n"] {
-                pack.compress(piece, &mut packed).unwrap();
+                compression.compress(piece, &mut packed).unwrap();
             }
-            assert_eq!(read(packed).0, b"one\ntwo\n", "{pack:?}");
+            assert_eq!(read(packed).0, b"one\ntwo\n", "{compression:?}");
         }
     }
 
     #[test]
     fn what_was_cut_short_is_read_up_to_there_and_then_an_error() {
         let text = (0..50_000_u32).map(|n| n.to_string()).collect::<Vec<_>>().join(" ");
-        for pack in PACKED {
+        for compression in PACKED {
             let mut packed = Vec::new();
-            pack.compress(text.as_bytes(), &mut packed).unwrap();
+            compression.compress(text.as_bytes(), &mut packed).unwrap();
             packed.truncate(packed.len() - 100);
             let (found, done) = read(packed);
-            assert!(done.is_err() && found.len() > 1_000 && text.as_bytes().starts_with(&found), "{pack:?}");
+            assert!(done.is_err() && found.len() > 1_000 && text.as_bytes().starts_with(&found), "{compression:?}");
         }
     }
 

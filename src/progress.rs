@@ -86,8 +86,8 @@ impl LiveDisplay {
         }
         if self.lines && self.last_logged.elapsed() >= EVERY {
             self.last_logged = Instant::now();
-            let said: Vec<_> = lines.iter().filter(|line| !line.is_empty()).map(String::as_str).collect();
-            tracing::info!(target: "progress", "{}", said.join("; "));
+            let message: Vec<_> = lines.iter().filter(|line| !line.is_empty()).map(String::as_str).collect();
+            tracing::info!(target: "progress", "{}", message.join("; "));
         }
     }
 
@@ -181,11 +181,11 @@ impl Stage {
     }
 
     fn log_line(&self, done: u64) {
-        let Ok(mut said) = self.0.last_logged.try_lock() else { return };
-        if said.elapsed() < EVERY {
+        let Ok(mut message) = self.0.last_logged.try_lock() else { return };
+        if message.elapsed() < EVERY {
             return;
         }
-        *said = Instant::now();
+        *message = Instant::now();
         let rate = done as f64 / self.0.started_at.elapsed().as_secs_f64().max(1e-3);
         let total = self.0.total.load(Ordering::Relaxed);
         let waiting = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner).clone();

@@ -122,18 +122,18 @@ pub struct Totals {
 
 impl Totals {
     /// Takes one more line into the sums. A line labelled `duplicate` repeats an id that was told before.
-    pub fn add(&mut self, told: &Entry<'_>) {
-        self.lines += u64::from(told.file.is_some());
-        match told.expect {
+    pub fn add(&mut self, entry: &Entry<'_>) {
+        self.lines += u64::from(entry.file.is_some());
+        match entry.expect {
             Expectation::Stored => {
                 self.stored += 1;
-                self.ids += u64::from(told.fault.as_deref() != Some("duplicate"));
+                self.ids += u64::from(entry.fault.as_deref() != Some("duplicate"));
             }
             Expectation::Quarantined => self.quarantined += 1,
             Expectation::Oversized => self.oversized += 1,
             Expectation::Undelivered => self.undelivered += 1,
         }
-        if let Some(fault) = &told.fault {
+        if let Some(fault) = &entry.fault {
             match self.faults.get_mut(&**fault) {
                 Some(count) => *count += 1,
                 None => _ = self.faults.insert(fault.to_string(), 1),
@@ -203,9 +203,9 @@ pub fn read<R: BufRead>(
             bail!("ends at line {number} without its totals: it was cut short, so it cannot prove anything");
         }
         match serde_json::from_slice::<Entry<'_>>(&line) {
-            Ok(told) => {
-                sums.add(&told);
-                each(&told).with_context(|| format!("line {number}"))?;
+            Ok(entry) => {
+                sums.add(&entry);
+                each(&entry).with_context(|| format!("line {number}"))?;
             }
             Err(e) => {
                 let last: Trailer = serde_json::from_slice(&line).map_err(|_| anyhow!("line {number}: {e}"))?;
@@ -225,11 +225,11 @@ pub fn read<R: BufRead>(
 pub(crate) mod tests {
     use super::*;
 
-    pub(super) fn told(line: u64, fault: Option<&'static str>, fate: Expectation) -> Entry<'static> {
-        let id = (fate != Expectation::Quarantined).then(|| Uuid::from_u128(u128::from(line)));
-        let sha256 = (fate == Expectation::Quarantined).then(|| "ab".repeat(32).into());
-        let file = (fate != Expectation::Undelivered).then_some("FazendaUm_Consumo_20260101.json".into());
-        Entry { file, line, id, fault: fault.map(Into::into), kind: None, sha256, expect: fate }
+    pub(super) fn told(line: u64, fault: Option<&'static str>, expect: Expectation) -> Entry<'static> {
+        let id = (expect != Expectation::Quarantined).then(|| Uuid::from_u128(u128::from(line)));
+        let sha256 = (expect == Expectation::Quarantined).then(|| "ab".repeat(32).into());
+        let file = (expect != Expectation::Undelivered).then_some("FazendaUm_Consumo_20260101.json".into());
+        Entry { file, line, id, fault: fault.map(Into::into), kind: None, sha256, expect }
     }
 
     pub(super) fn lines() -> Vec<Entry<'static>> {
@@ -244,8 +244,8 @@ pub(crate) mod tests {
 
     fn written() -> String {
         let mut writer = Writer::new(Vec::new(), [("farms".to_owned(), "2".to_owned())].into()).unwrap();
-        for told in lines() {
-            writer.write(&told).unwrap();
+        for entry in lines() {
+            writer.write(&entry).unwrap();
         }
         String::from_utf8(writer.finish().unwrap().1).unwrap()
     }
@@ -254,8 +254,8 @@ pub(crate) mod tests {
     fn what_was_written_is_read_back_with_its_sums() {
         let mut found = Vec::new();
         let text = written();
-        let (head, totals) = read(text.as_bytes(), |told| {
-            found.push(format!("{told:?}"));
+        let (head, totals) = read(text.as_bytes(), |entry| {
+            found.push(format!("{entry:?}"));
             Ok(())
         })
         .unwrap();
@@ -267,15 +267,15 @@ pub(crate) mod tests {
 
     #[test]
     fn what_cannot_prove_anything_is_refused() {
-        let said = |text: &str| format!("{:#}", read(text.as_bytes(), |_| Ok(())).unwrap_err());
+        let message = |text: &str| format!("{:#}", read(text.as_bytes(), |_| Ok(())).unwrap_err());
         let whole = written();
-        assert!(said("").contains("no truth file") && said("{}\n").contains("no truth file"));
-        assert!(said(&whole.replacen("truth\":1", "truth\":2", 1)).contains("version 2"));
+        assert!(message("").contains("no truth file") && message("{}\n").contains("no truth file"));
+        assert!(message(&whole.replacen("truth\":1", "truth\":2", 1)).contains("version 2"));
         let cut: String = whole.split_inclusive('\n').take(4).collect();
-        assert!(said(&cut).contains("cut short"));
+        assert!(message(&cut).contains("cut short"));
         let lost: String = whole.split_inclusive('\n').enumerate().filter(|(n, _)| *n != 2).map(|(_, l)| l).collect();
-        assert!(said(&lost).contains("do not fit"));
-        assert!(said(&whole.replacen("stored", "lost", 1)).starts_with("line 2"));
-        assert!(said(&(whole.clone() + &whole)).contains("goes on after"));
+        assert!(message(&lost).contains("do not fit"));
+        assert!(message(&whole.replacen("stored", "lost", 1)).starts_with("line 2"));
+        assert!(message(&(whole.clone() + &whole)).contains("goes on after"));
     }
 }

@@ -32,11 +32,11 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let (connections, requests) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
-        let (opened, asked) = (Arc::clone(&connections), Arc::clone(&requests));
+        let (opened, requested_at) = (Arc::clone(&connections), Arc::clone(&requests));
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 opened.fetch_add(1, Ordering::SeqCst);
-                tokio::spawn(serve(stream, script, Arc::clone(&asked)));
+                tokio::spawn(serve(stream, script, Arc::clone(&requested_at)));
             }
         });
         Self { endpoint, connections, requests }
@@ -60,7 +60,7 @@ impl Server {
     }
 }
 
-async fn serve(mut stream: TcpStream, script: Script, asked: Arc<AtomicU32>) {
+async fn serve(mut stream: TcpStream, script: Script, requested_at: Arc<AtomicU32>) {
     let mut text = String::new();
     let mut buffer = [0; 4096];
     loop {
@@ -130,21 +130,21 @@ async fn what_is_no_whole_answer_is_the_network_s_fault() {
         |_| ("HTTP/1.1 502 Bad Gateway\r\ncontent-length: 5\r\n\r\n<html", false),
     ];
     for (number, script) in scripts.into_iter().enumerate() {
-        let (reason, said) = read(script).await.unwrap_err();
-        assert_eq!(reason, Reason::Network, "{number}: {said}");
+        let (reason, output) = read(script).await.unwrap_err();
+        assert_eq!(reason, Reason::Network, "{number}: {output}");
     }
 }
 
 #[tokio::test]
 async fn refusals_are_read_from_the_answer() {
     assert_eq!(read(|_| ("HTTP/1.1 503 x\r\ncontent-length: 0\r\n\r\n", false)).await.unwrap_err().0, Reason::SlowDown);
-    let (reason, said) = read(|_| {
+    let (reason, output) = read(|_| {
         let xml = "HTTP/1.1 400 x\r\ncontent-length: 69\r\n\r\n<Error><Code>Odd</Code><Message>a &lt;b&gt; &amp; c</Message></Error>";
         (xml, false)
     })
     .await
     .unwrap_err();
-    assert_eq!((reason, said.as_str()), (Reason::Other, "Odd: a <b> & c"));
+    assert_eq!((reason, output.as_str()), (Reason::Other, "Odd: a <b> & c"));
     let (reason, _) =
         read(|_| ("HTTP/1.1 200 OK\r\ncontent-length: 15\r\n\r\n<Error></Error>", false)).await.unwrap_err();
     assert_eq!(reason, Reason::SlowDown, "an error document under a 200");

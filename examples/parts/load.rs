@@ -65,7 +65,7 @@ impl Load {
     async fn transactions(self, bulk: Arc<dyn BulkWarehouse>) -> anyhow::Result<Measured> {
         let mut records: Vec<Record> = self.which.herd().all().collect();
         ensure!(bulk.open_journal(true).await?, "no journal");
-        let shape = TableSchema::standard();
+        let schema = TableSchema::standard();
         let watch = Watch::start();
         let method = bulk.load_strategy().await?;
         records.sort_by(|a, b| a.id_treated_data.cmp(&b.id_treated_data));
@@ -73,7 +73,7 @@ impl Load {
         let batches = records.chunks(self.batch.max(1)).enumerate().map(|(at, batch)| {
             let bulk = Arc::clone(&bulk);
             async move {
-                load(&*bulk, batch, &JournalEntry { run_id: run, seq: at as u64 + 1, text: "{}".into() }, &shape).await
+                load(&*bulk, batch, &JournalEntry { run_id: run, seq: at as u64 + 1, text: "{}".into() }, &schema).await
             }
         });
         let loaded: u64 = stream::iter(batches)
@@ -88,12 +88,12 @@ impl Load {
 async fn load(
     bulk: &dyn BulkWarehouse,
     batch: &[Record],
-    note: &JournalEntry,
-    shape: &TableSchema,
+    entry: &JournalEntry,
+    schema: &TableSchema,
 ) -> anyhow::Result<u64> {
     let rows: Vec<Row> = batch.iter().map(|record| record.to_row(shape)).collect();
-    let notes = std::slice::from_ref(note);
-    match bulk.apply(&ChangeSet { insert: &rows, journal_writes: notes, ..ChangeSet::default() }, shape).await? {
+    let entries = std::slice::from_ref(note);
+    match bulk.apply(&ChangeSet { insert: &rows, journal_writes: entries, ..ChangeSet::default() }, shape).await? {
         InsertResult::Inserted => Ok(rows.len() as u64),
         InsertResult::IdTaken => bail!("an id of batch {} is taken: the table is not empty", note.seq),
     }

@@ -71,17 +71,17 @@ struct Measured {
 }
 
 struct Watch {
-    begun: std::time::Instant,
+    started: std::time::Instant,
     cpu: f64,
 }
 
 impl Watch {
     fn start() -> Self {
-        Self { begun: std::time::Instant::now(), cpu: cpu_seconds() }
+        Self { started: std::time::Instant::now(), cpu: cpu_seconds() }
     }
 
     fn stop(&self, what: &'static str, count: u64, detail: String) -> Measured {
-        let (seconds, cpu_seconds) = (self.begun.elapsed().as_secs_f64(), cpu_seconds() - self.cpu);
+        let (seconds, cpu_seconds) = (self.started.elapsed().as_secs_f64(), cpu_seconds() - self.cpu);
         Measured { what, count, seconds, cpu_seconds, detail }
     }
 }

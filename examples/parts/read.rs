@@ -43,7 +43,7 @@ impl Read {
             LakeUrl::Dir(path) => Arc::new(Dir::new(path)),
         };
         let cutoff = Cutoff::at(lake.clock().await?);
-        let asked = Arc::clone(&lake);
+        let requested_at = Arc::clone(&lake);
         let partitions = scan_partitions(&*lake, &Span::default()).await?.partitions;
         let reader = Reader::new(lake, ReadSettings { concurrency: self.concurrency, cutoff });
         let reader = if self.names { reader.ids_only() } else { reader };
@@ -60,7 +60,7 @@ impl Read {
                 }
             }
         }
-        let ThrottleStats { slow_downs, retries, min_concurrency: lowest_limit } = asked.throttle_stats();
+        let ThrottleStats { slow_downs, retries, min_concurrency: lowest_limit } = requested_at.throttle_stats();
         let detail = format!("{retries} retries, {slow_downs} to slow down, lowest limit {lowest_limit:?}");
         ensure!(
             records == self.expect && others == 0,

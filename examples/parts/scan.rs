@@ -22,8 +22,8 @@ impl Scan {
     pub async fn run(self) -> anyhow::Result<Measured> {
         let watch = Watch::start();
         let warehouse = MySql::new(&self.warehouse, TableName::default(), 1, RetryPolicy::default())?;
-        let shape = warehouse.table_schema().await?;
-        let mut snapshot = warehouse.snapshot(&shape).await?;
+        let schema = warehouse.table_schema().await?;
+        let mut snapshot = warehouse.snapshot(&schema).await?;
         let mut pages = snapshot.scan(None, u32::MAX, 4_000, &[]);
         let mut rows = 0;
         while let Some(page) = pages.next().await {

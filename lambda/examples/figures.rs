@@ -55,10 +55,10 @@ async fn measure(rival: &Rival) -> Vec<String> {
 
     let mut starts = Vec::new();
     for _ in 0..STARTS {
-        let begun = Instant::now();
+        let started = Instant::now();
         let sandbox = Sandbox::start(&rival.program, &env).await;
         sandbox.api.asked().await;
-        starts.push(begun.elapsed());
+        starts.push(started.elapsed());
     }
     let sandbox = Sandbox::start(&rival.program, &env).await;
     sandbox.api.asked().await;

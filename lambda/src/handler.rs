@@ -111,12 +111,12 @@ async fn process_event(
     let (ids, bodies): (Vec<_>, Vec<_>) = event.messages.into_iter().map(|message| (message.id, message.body)).unzip();
     let taken = clients.intake.process_until(bodies, Utc::now(), until).await;
     counts.record_times(taken.lake, taken.warehouse);
-    let fates = MessageOutcome::classify(&taken.verdicts);
+    let outcomes = MessageOutcome::classify(&taken.verdicts);
     let mut failures = Vec::new();
-    for ((id, verdict), fate) in ids.into_iter().zip(taken.verdicts).zip(fates) {
-        counts.count(fate);
+    for ((id, verdict), outcome) in ids.into_iter().zip(taken.verdicts).zip(outcomes) {
+        counts.count(outcome);
         counts.conflicting += u64::from(matches!(verdict.meaning(), Meaning::Conflicting { .. }));
-        log(&id, fate, &verdict);
+        log(&id, outcome, &verdict);
         if let Meaning::Failed(failure) = verdict.meaning() {
             failures.push(FailedItem { id, why: failure.message.clone() });
         }

@@ -37,9 +37,9 @@ pub struct Counts {
 
 impl Counts {
     /// Counts one message.
-    pub fn count(&mut self, fate: MessageOutcome) {
+    pub fn count(&mut self, outcome: MessageOutcome) {
         self.messages += 1;
-        *match fate {
+        *match outcome {
             MessageOutcome::Processed => &mut self.processed,
             MessageOutcome::Duplicate => &mut self.duplicates,
             MessageOutcome::Quarantined => &mut self.quarantined,
@@ -117,10 +117,10 @@ mod tests {
     #[test]
     fn a_line_names_each_metric_that_it_holds() {
         let mut counts = Counts::default();
-        for fate in
+        for outcome in
             [MessageOutcome::Processed, MessageOutcome::Failed, MessageOutcome::Quarantined, MessageOutcome::Processed]
         {
-            counts.count(fate);
+            counts.count(outcome);
         }
         counts.record_times(Duration::from_micros(12_345), Duration::ZERO);
         let line =

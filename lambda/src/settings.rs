@@ -78,7 +78,8 @@ impl Settings {
     /// # Errors
     /// The address makes no sense.
     pub fn warehouse(&self, aws: &SdkConfig) -> Result<Arc<dyn Warehouse>, Error> {
-        let access = AccessOptions { connections: 1, patience: TimeoutProfile::Streaming, ..AccessOptions::default() };
+        let access =
+            AccessOptions { connections: 1, timeout_profile: TimeoutProfile::Streaming, ..AccessOptions::default() };
         Ok(Arc::new(self.rds.open(aws, self.table.clone(), access)?))
     }
 }
@@ -149,12 +150,12 @@ mod tests {
         assert_eq!(read(&[("RUMINATE_META_RATE", declared("MetaRate", "Default"))]).unwrap().rules, Rules::default());
 
         let more = declared("TableName", "AllowedPattern").strip_prefix("^[A-Za-z_][A-Za-z0-9_]{0,").unwrap();
-        let most = 1 + more.strip_suffix("}$").unwrap().parse::<usize>().unwrap();
+        let max = 1 + more.strip_suffix("}$").unwrap().parse::<usize>().unwrap();
         let table = |name: &str| read(&[("RUMINATE_TABLE", name)]);
-        for name in ["a", "Z", "_", &"_".repeat(most), &"A9".repeat(most / 2), declared("TableName", "Default")] {
+        for name in ["a", "Z", "_", &"_".repeat(max), &"A9".repeat(max / 2), declared("TableName", "Default")] {
             assert_eq!(table(name).unwrap().table.as_str(), name);
         }
-        table(&"a".repeat(most + 1)).expect_err("the template could let longer names through");
+        table(&"a".repeat(max + 1)).expect_err("the template could let longer names through");
 
         let lake = |prefix: &str| read(&[("RUMINATE_LAKE", &format!("s3://bucket/{prefix}"))]);
         let prefix = declared("LakePrefix", "Default");

@@ -161,10 +161,10 @@ async fn of_a_mixed_batch_only_the_unlucky_come_again() {
 async fn what_takes_too_long_comes_again_and_the_rest_is_stored_in_time() {
     let stores = Stores::new().await;
     let (good, slow) = (reading(1), reading_with(2, SLOW));
-    let begun = Instant::now();
+    let started = Instant::now();
     let answer = stores.handle_within(&sqs([("slow", &*slow), ("good", &*good)]), Duration::from_secs(2)).await;
     assert_eq!(answer.unwrap(), items(&["slow"]));
-    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
     assert_eq!(stores.held().await, (1, 0, 1));
     counts(&stores.handle_within(&sns("a", &reading(3)), Duration::ZERO).await, &[("processed", 1)]);
 }

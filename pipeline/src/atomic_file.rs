@@ -30,7 +30,7 @@ pub fn temp_file_beside(path: &Path) -> io::Result<NamedTempFile> {
 
 /// The folder that a file is in; `.` for a bare name.
 pub fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 #[cfg(test)]

@@ -52,9 +52,9 @@ pub async fn run(
     files: InputFiles,
     intake: Intake,
     progress: &Progress,
-    stop: &CancellationToken,
+    cancel: &CancellationToken,
 ) -> anyhow::Result<Outcome> {
-    let begun = Instant::now();
+    let started = Instant::now();
     for path in files.paths.iter().filter(|path| path.as_os_str() != "-") {
         let meta = std::fs::File::open(path).and_then(|file| file.metadata());
         let meta = meta.map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
@@ -70,7 +70,7 @@ pub async fn run(
     stage.finish();
     outcome.quarantine = intake.quarantine_address();
     outcome.conditional_writes = intake.conditional_writes();
-    outcome.seconds = begun.elapsed().as_secs_f64();
+    outcome.seconds = started.elapsed().as_secs_f64();
     outcome.check()?;
     // Nothing went in and the stores refuse permanently: it could not run.
     match permanent {
@@ -93,7 +93,7 @@ async fn take_all(
     intake: &Intake,
     stage: &Stage,
     whole: Option<u64>,
-    stop: &CancellationToken,
+    cancel: &CancellationToken,
 ) -> anyhow::Result<Taken> {
     let (mut taken, mut bytes) = (Taken::default(), 0_u64);
     let mut under_way = std::collections::VecDeque::new();
@@ -138,12 +138,12 @@ fn size(files: &InputFiles) -> Option<u64> {
 type Batches = mpsc::Receiver<Result<Vec<InputMessage>, history::Error>>;
 
 /// Reads the files in a thread of its own, a few batches ahead; the thread says whether it came to their end.
-fn read(files: InputFiles, stop: CancellationToken) -> (Batches, JoinHandle<bool>) {
+fn read(files: InputFiles, cancel: CancellationToken) -> (Batches, JoinHandle<bool>) {
     let (send, receive) = mpsc::channel(BATCHES);
     let reading = tokio::task::spawn_blocking(move || {
         let mut batch = Vec::with_capacity(BATCH);
         for path in &files.paths {
-            if let Err(e) = read_file(path, files.format, &stop, &mut batch, &send) {
+            if let Err(e) = read_file(path, files.format, &cancel, &mut batch, &send) {
                 // Nobody listens once the run has ended.
                 let _ = send.blocking_send(Ok(std::mem::take(&mut batch)));
                 let _ = e.map(|e| send.blocking_send(Err(e)));
@@ -159,12 +159,12 @@ fn read(files: InputFiles, stop: CancellationToken) -> (Batches, JoinHandle<bool
 fn read_file(
     path: &Path,
     format: Option<LineFormat>,
-    stop: &CancellationToken,
+    cancel: &CancellationToken,
     batch: &mut Vec<InputMessage>,
     send: &mpsc::Sender<Result<Vec<InputMessage>, history::Error>>,
 ) -> Result<(), Option<history::Error>> {
     for message in history::messages(path, format)? {
-        if stop.is_cancelled() {
+        if cancel.is_cancelled() {
             batch.clear(); // not yet in flight: the next run reads it again
             return Err(None);
         }

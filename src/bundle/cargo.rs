@@ -25,7 +25,7 @@ const EVERY: Duration = Duration::from_millis(50);
 /// # Errors
 /// A tool is missing, flags would make the program for this machine alone, or the build failed; cargo has said why on
 /// stderr.
-pub(super) fn build(root: &Path, build: &BuildOptions, stop: &CancellationToken) -> anyhow::Result<Option<PathBuf>> {
+pub(super) fn build(root: &Path, build: &BuildOptions, cancel: &CancellationToken) -> anyhow::Result<Option<PathBuf>> {
     let (arch, linker) = (build.arch, build.linker());
     rustflags::check(root, arch.target())?;
     check_toolchain(root, arch, linker)?;
@@ -43,7 +43,7 @@ pub(super) fn build(root: &Path, build: &BuildOptions, stop: &CancellationToken)
     command.env("AWS_LC_SYS_NO_JITTER_ENTROPY", "1");
     tracing::info!("building {PACKAGE} for {target} in {}", root.display());
     let mut child = command.stdout(Stdio::piped()).spawn().map_err(|e| cannot_start("cargo", &e))?;
-    match watch(&mut child, stop)? {
+    match watch(&mut child, cancel)? {
         BuildResult::Stopped => Ok(None),
         BuildResult::Failed(status) => {
             bail!("cargo could not build {PACKAGE} for {target} ({status}): what it said is above")
@@ -84,8 +84,9 @@ fn check_toolchain(root: &Path, arch: Arch, linker: Linker) -> anyhow::Result<()
         }
     }
     // Where rustc cannot say, cargo will.
-    let asked = Command::new("rustc").current_dir(root).args(["--print", "target-libdir", "--target", target]).output();
-    let libraries = asked.ok().filter(|output| output.status.success()).map(|output| output.stdout);
+    let requested_at =
+        Command::new("rustc").current_dir(root).args(["--print", "target-libdir", "--target", target]).output();
+    let libraries = requested_at.ok().filter(|output| output.status.success()).map(|output| output.stdout);
     let missing = libraries.is_some_and(|path| !Path::new(String::from_utf8_lossy(&path).trim_end()).is_dir());
     ensure!(
         !missing,
@@ -106,11 +107,11 @@ enum BuildResult {
 ///
 /// In a terminal Ctrl-C has reached all of its processes already. Where only this one was told, cargo is killed, and what
 /// that leaves running ends at its next word to a stdout that nobody reads.
-fn watch(child: &mut Child, stop: &CancellationToken) -> anyhow::Result<BuildResult> {
+fn watch(child: &mut Child, cancel: &CancellationToken) -> anyhow::Result<BuildResult> {
     let programs = programs(child);
     let mut built = None;
     let status = loop {
-        if stop.is_cancelled() {
+        if cancel.is_cancelled() {
             let _ = child.kill(); // it may have ended by itself
             child.wait().context("cargo")?;
             return Ok(BuildResult::Stopped);
@@ -129,7 +130,7 @@ fn watch(child: &mut Child, stop: &CancellationToken) -> anyhow::Result<BuildRes
         return path.map(BuildResult::Built);
     }
     std::thread::sleep(EVERY); // the Ctrl-C that ended cargo may not have been noted yet
-    Ok(if stop.is_cancelled() { BuildResult::Stopped } else { BuildResult::Failed(status) })
+    Ok(if cancel.is_cancelled() { BuildResult::Stopped } else { BuildResult::Failed(status) })
 }
 
 /// What cargo says on stdout, a line each: <https://doc.rust-lang.org/cargo/reference/external-tools.html#json-messages>.

@@ -100,19 +100,19 @@ impl BuildOptions {
 ///
 /// # Errors
 /// The program cannot be built, Lambda could not run it, or the folder cannot be written.
-pub fn run(order: &BundleOptions, stop: &CancellationToken) -> anyhow::Result<Outcome> {
-    let begun = Instant::now();
-    let folder = OutputDir::new(order.out.clone(), order.existing);
+pub fn run(order: &BundleOptions, cancel: &CancellationToken) -> anyhow::Result<Outcome> {
+    let started = Instant::now();
+    let dir = OutputDir::new(order.out.clone(), order.existing);
     let sql = sql();
-    folder.check(sql.keys().map(String::as_str).chain([ZIP, TEMPLATE, DEPLOY]))?;
+    dir.check(sql.keys().map(String::as_str).chain([ZIP, TEMPLATE, DEPLOY]))?;
     let authorities = order.rds_ca.as_deref().map(rds_ca::read).transpose()?;
     let out = order.out.display().to_string();
-    let Some((program, executable)) = program(&order.bootstrap, stop)? else {
-        return Ok(Outcome { made: None, out, stopped: Some("asked to stop".into()), seconds: seconds(begun) });
+    let Some((program, executable)) = program(&order.bootstrap, cancel)? else {
+        return Ok(Outcome { made: None, out, stopped: Some("asked to stop".into()), seconds: seconds(started) });
     };
     let zip = zip(&program, authorities.as_deref())?;
     let mut made = Bundle {
-        zip: folder.path_of(ZIP).display().to_string(),
+        zip: dir.path_of(ZIP).display().to_string(),
         zip_bytes: zip.len() as u64,
         unzipped_bytes: (program.len() + authorities.as_ref().map_or(0, Vec::len)) as u64,
         code_sha256: aws_smithy_types::base64::encode(Sha256::digest(&zip)),
@@ -126,11 +126,11 @@ pub fn run(order: &BundleOptions, stop: &CancellationToken) -> anyhow::Result<Ou
     files.insert(TEMPLATE.into(), template::render(executable.arch, authorities.is_some())?.into_bytes());
     files.insert(DEPLOY.into(), deploy_guide::render(&made, authorities.is_some())?.into_bytes());
     files.insert(ZIP.into(), zip);
-    let written = folder.write(&files)?;
+    let written = dir.write(&files)?;
     made.files = written.files;
     made.hints
         .extend(written.left.iter().map(|name| format!("{name} is left of a former bundle: nothing uses it now")));
-    Ok(Outcome { made: Some(made), out, stopped: None, seconds: seconds(begun) })
+    Ok(Outcome { made: Some(made), out, stopped: None, seconds: seconds(started) })
 }
 
 fn seconds(since: Instant) -> f64 {
@@ -138,12 +138,12 @@ fn seconds(since: Instant) -> f64 {
 }
 
 /// The program's bytes and what they are; nothing where the build was asked to stop.
-fn program(bootstrap: &Bootstrap, stop: &CancellationToken) -> anyhow::Result<Option<(Vec<u8>, Executable)>> {
+fn program(bootstrap: &Bootstrap, cancel: &CancellationToken) -> anyhow::Result<Option<(Vec<u8>, Executable)>> {
     let (path, wanted) = match bootstrap {
         Bootstrap::File { path, arch } => (path.clone(), *arch),
         Bootstrap::Source(build) => {
             let root = workspace::find(build.source.as_deref())?;
-            match cargo::build(&root, build, stop)? {
+            match cargo::build(&root, build, cancel)? {
                 Some(path) => (path, Some(build.arch)),
                 None => return Ok(None),
             }

@@ -78,7 +78,7 @@ fn configurations(root: &Path, variable: impl Fn(&str) -> Option<String>) -> Vec
     let user =
         variable("CARGO_HOME").map(PathBuf::from).or_else(|| Some(PathBuf::from(variable("HOME")?).join(".cargo")));
     let folders = root.ancestors().map(|above| above.join(".cargo")).chain(user);
-    let paths = folders.flat_map(|folder| ["config", "config.toml"].map(|name| folder.join(name)));
+    let paths = folders.flat_map(|dir| ["config", "config.toml"].map(|name| dir.join(name)));
     let read = |path: PathBuf| fs::read_to_string(&path).ok()?.parse().ok().map(|config| (path, config));
     paths.filter_map(read).collect()
 }

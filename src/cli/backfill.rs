@@ -37,6 +37,6 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
     let lake = args.lake.open_to_write(args.writes).await?;
     let intake = Intake::open(lake, Arc::clone(&warehouse), args.rules.rules()).await?.with_writes(args.concurrency);
     let files = backfill::InputFiles { paths: args.files, format: args.format };
-    let outcome = backfill::run(files, intake, &context.progress, &context.stop).await?;
+    let outcome = backfill::run(files, intake, &context.progress, &context.cancel).await?;
     Ok(Rendered::of(&outcome))
 }

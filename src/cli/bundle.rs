@@ -50,7 +50,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
     };
     let existing = if args.force { IfExists::Replace } else { IfExists::Fail };
     let order = BundleOptions { bootstrap, rds_ca: args.rds_ca, out: args.out, existing };
-    let stop = context.stop.clone();
-    let outcome = tokio::task::spawn_blocking(move || bundle::run(&order, &stop)).await??;
+    let cancel = context.cancel.clone();
+    let outcome = tokio::task::spawn_blocking(move || bundle::run(&order, &cancel)).await??;
     Ok(Rendered::of(&outcome))
 }

@@ -293,14 +293,14 @@ fn slug(text: &str) -> Result<Slug, String> {
 }
 
 /// How many objects are read at once: as many as is asked for, else as the lake likes it.
-pub(super) fn read_concurrency(asked: Option<u32>, habits: ReadHints) -> usize {
-    asked.map_or(habits.concurrent_reads, |asked| asked as usize)
+pub(super) fn read_concurrency(requested_at: Option<u32>, hints: ReadHints) -> usize {
+    requested_at.map_or(hints.concurrent_reads, |requested| requested as usize)
 }
 
 /// Where changes are written down: where it is asked for, else under a name of this moment.
-pub(super) fn undo_file(asked: Option<&PathBuf>) -> PathBuf {
+pub(super) fn undo_file(requested_at: Option<&PathBuf>) -> PathBuf {
     let stamp = Utc::now().format("%Y%m%dT%H%M%SZ");
-    asked.cloned().unwrap_or_else(|| format!("ruminate-undo-{stamp}.ndjson").into())
+    requested_at.cloned().unwrap_or_else(|| format!("ruminate-undo-{stamp}.ndjson").into())
 }
 
 /// What a run sorts, in memory and on disk.
@@ -322,7 +322,7 @@ impl SortFlags {
     pub(super) fn settings(&self) -> SortSettings {
         SortSettings {
             memory: self.sort_memory as usize * 1_000_000,
-            folder: self.sort_dir.clone().unwrap_or_else(std::env::temp_dir),
+            dir: self.sort_dir.clone().unwrap_or_else(std::env::temp_dir),
         }
     }
 }

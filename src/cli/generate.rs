@@ -86,20 +86,20 @@ impl HerdFlags {
 
 impl Args {
     fn plan(&self, herd: Herd) -> anyhow::Result<(GeneratePlan, Destination)> {
-        let (out, form, pack) = self.place()?;
+        let (out, form, compression) = self.place()?;
         anyhow::ensure!(
             self.truth.as_ref().is_none_or(|truth| *truth != self.out),
             "--truth and --out are the same file: give the truth another name"
         );
         let (part, faults, threads, truth) = (self.herd.part, self.herd.faults, self.threads, self.truth.clone());
-        Ok((GeneratePlan { part, faults, form, pack, threads, truth, ..GeneratePlan::new(herd) }, out))
+        Ok((GeneratePlan { part, faults, form, compression, threads, truth, ..GeneratePlan::new(herd) }, out))
     }
 
     /// Where it goes, in which form and how packed: one file says so by its endings.
     fn place(&self) -> anyhow::Result<(Destination, FileFormat, CompressionFormat)> {
-        let (form, pack) = (self.format.unwrap_or_default(), self.compress.unwrap_or_default());
+        let (form, compression) = (self.format.unwrap_or_default(), self.compress.unwrap_or_default());
         if self.out == Path::new("-") {
-            return Ok((Destination::Stdout, form, pack));
+            return Ok((Destination::Stdout, form, compression));
         }
         let (ends_packed, inner) = CompressionFormat::from_path(&self.out);
         let ends_as = inner.extension().and_then(|ending| FileFormat::of_ending(&ending.to_string_lossy()));
@@ -107,15 +107,15 @@ impl Args {
         let is_device = !is_dir && self.out.exists() && !self.out.is_file();
         let Some(ends_as) = ends_as.filter(|_| !is_dir && !is_device) else {
             let out = if is_device { Destination::File(self.out.clone()) } else { Destination::Dir(self.out.clone()) };
-            return Ok((out, form, pack));
+            return Ok((out, form, compression));
         };
         let name = self.out.display();
         anyhow::ensure!(
-            self.format.is_none_or(|asked| asked == ends_as),
+            self.format.is_none_or(|requested_at| requested_at == ends_as),
             "{name} does not end as --format {form} does: give another name, or leave --format out"
         );
         anyhow::ensure!(
-            self.compress.is_none_or(|asked| asked == ends_packed),
+            self.compress.is_none_or(|requested| requested == ends_packed),
             "{name} does not end as --compress asks (.gz for gzip, .zst for zstd): give another name, or leave it out"
         );
         Ok((Destination::File(self.out.clone()), ends_as, ends_packed))
@@ -126,8 +126,9 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
     let herd = args.herd.herd(Utc::now().date_naive())?;
     let (plan, out) = args.plan(herd)?;
     let existing = if args.force { IfExists::Replace } else { IfExists::Fail };
-    let (progress, stop, to_stdout) = (context.progress.clone(), context.stop.clone(), out == Destination::Stdout);
-    let outcome = tokio::task::spawn_blocking(move || generate::run(&plan, out, existing, &progress, &stop)).await??;
+    let (progress, cancel, to_stdout) = (context.progress.clone(), context.cancel.clone(), out == Destination::Stdout);
+    let outcome =
+        tokio::task::spawn_blocking(move || generate::run(&plan, out, existing, &progress, &cancel)).await??;
     if !to_stdout {
         return Ok(Rendered::of(&outcome));
     }

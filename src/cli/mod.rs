@@ -67,7 +67,7 @@ pub struct Context {
     /// Where progress is shown.
     pub progress: Progress,
     /// The wish to stop.
-    pub stop: CancellationToken,
+    pub cancel: CancellationToken,
 }
 
 /// The whole command with environment variables and file settings, as `completions` and `man` describe it too.
@@ -92,10 +92,10 @@ pub fn main() -> Exit {
         Err(e) => return log::fail(&anyhow::Error::new(e).context("cannot start")),
     };
     let _closing = Closing;
-    let context = Context { progress, stop: CancellationToken::default() };
+    let context = Context { progress, cancel: CancellationToken::default() };
     let form = cli.common.output;
     let outcome = runtime.block_on(async {
-        context.stop.cancel_on_signals(pipeline::warehouse::sqlite::close_all);
+        context.cancel.cancel_on_signals(pipeline::warehouse::sqlite::close_all);
         cli.command.run(&context).await
     });
     runtime.shutdown_background(); // a read of stdin may be stuck in its thread

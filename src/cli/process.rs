@@ -92,7 +92,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
             let settings = endpoint.settings()?;
             let intake = open().await?;
             let endpoint = bind(&address, settings).await?;
-            endpoint.run(intake, &context.progress, &context.stop).await?
+            endpoint.run(intake, &context.progress, &context.cancel).await?
         }
         (None, None) => bail!("nothing to process: give --event FILE or --listen ADDR"),
     };

@@ -100,7 +100,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
     if let Some(path) = &args.undo {
         let table = args.warehouse.open_bulk(None).await?;
         let name = args.warehouse.table.as_str();
-        return Ok(Rendered::of(&revert(&*table, &*lake, path, name, args.dry_run, &context.stop).await?));
+        return Ok(Rendered::of(&revert(&*table, &*lake, path, name, args.dry_run, &context.cancel).await?));
     }
     let to_audit = Audit {
         reads: read_concurrency(args.concurrency, lake.read_hints()),
@@ -113,7 +113,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
         tolerances: args.tolerances.clone(),
         sort: args.sort.settings(),
         cache: args.cache.clone(),
-        truth: TruthAsked { files: args.truth.clone(), door: args.truth_door },
+        truth: TruthAsked { files: args.truth.clone(), ingest_path: args.truth_door },
         allow_empty: args.span.allow_empty,
     };
     let baseline = args.baseline.as_deref().map(Baseline::read).transpose()?;
@@ -126,15 +126,15 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
         html::can_write(path).with_context(|| format!("--report {} cannot be written", path.display()))?;
     }
     let evidence = args.evidence.as_deref().map(Evidence::begin).transpose()?;
-    let (mut outcome, sink) = audit(&to_audit, sink, &context.progress, &context.stop).await?;
-    outcome.asked = args.asked(&to_audit)?;
+    let (mut outcome, sink) = audit(&to_audit, sink, &context.progress, &context.cancel).await?;
+    outcome.options = args.asked(&to_audit)?;
     outcome.max_drift = args.max_drift;
     let findings = sink.finish().context("the findings cannot be written to their end")?;
     outcome.since = findings.since.clone().filter(|_| outcome.is_whole());
     if let Some(direction) = args.repair.filter(|_| outcome.is_whole()) {
         outcome.repair_asked = true;
         let plan = args.plan(direction, &outcome);
-        outcome.repaired = repair(&to_audit, &findings, &plan, &context.progress, &context.stop).await?;
+        outcome.repaired = repair(&to_audit, &findings, &plan, &context.progress, &context.cancel).await?;
     }
     if let Some(path) = &args.report {
         html::write(path, &outcome).with_context(|| format!("--report {} cannot be written", path.display()))?;
@@ -217,7 +217,7 @@ impl Args {
         }
         command.flag_if_some(
             "truth-door",
-            self.truth_door.and_then(|door| Some(door.to_possible_value()?.get_name().to_owned())),
+            self.truth_door.and_then(|ingest_path| Some(ingest_path.to_possible_value()?.get_name().to_owned())),
         );
         command.flag_if_some("concurrency", self.concurrency);
         command.sort(&self.sort);

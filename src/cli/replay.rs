@@ -170,7 +170,7 @@ impl Args {
     }
 
     /// Refuses a lake that has nothing of what is asked for, before anything is changed.
-    async fn refuse_empty(&self, plan: &Plan, into: &ReplayTarget, stop: &CancellationToken) -> anyhow::Result<()> {
+    async fn refuse_empty(&self, plan: &Plan, into: &ReplayTarget, cancel: &CancellationToken) -> anyhow::Result<()> {
         if self.span.allow_empty {
             return Ok(());
         }
@@ -183,7 +183,7 @@ impl Args {
         bail!("nothing of the lake {lake}{then} can be replayed: {empty}; where that is meant, give --allow-empty")
     }
 
-    async fn dry_run(&self, plan: &Plan, into: &ReplayTarget, stop: &CancellationToken) -> anyhow::Result<Preview> {
+    async fn dry_run(&self, plan: &Plan, into: &ReplayTarget, cancel: &CancellationToken) -> anyhow::Result<Preview> {
         let mut preview = plan.preview(&*into.bulk, self.on_conflict, self.reads(plan), stop).await?;
         if self.into_new_table {
             let table = self.warehouse.table.to_string();
@@ -194,8 +194,8 @@ impl Args {
 
     async fn load(&self, plan: Plan, into: ReplayTarget, context: &Context) -> anyhow::Result<Outcome> {
         let ReplayTarget { table, bulk } = into;
-        let (progress, stop) = (&context.progress, &context.stop);
-        let Some(journal) = stop.run_until_cancelled(self.journal(&*bulk, &plan)).await.transpose()? else {
+        let (progress, cancel) = (&context.progress, &context.cancel);
+        let Some(journal) = cancel.run_until_cancelled(self.journal(&*bulk, &plan)).await.transpose()? else {
             return Ok(interrupted_before_start());
         };
         let replay = Replay {
@@ -206,7 +206,7 @@ impl Args {
             verify: self.verify,
             load_concurrency: self.warehouse.connections as usize,
             sort: self.sort.settings(),
-            undo: self.undo(),
+            undo_file: self.undo(),
             journal,
             throttle: ThrottleSettings {
                 limits: self.gentle.limits(),
@@ -216,11 +216,16 @@ impl Args {
             },
         };
         if !self.into_new_table {
-            return crate::replay::run(replay, progress, stop).await;
+            return crate::replay::run(replay, progress, cancel).await;
         }
         let (name, accept_missing) = (&self.warehouse.table, self.accept_missing);
-        replay_into_new_table(replay, SwapOptions { table, name, accept_missing, resume: self.resume }, progress, stop)
-            .await
+        replay_into_new_table(
+            replay,
+            SwapOptions { table, name, accept_missing, resume: self.resume },
+            progress,
+            cancel,
+        )
+        .await
     }
 
     fn write_report(&self, outcome: &Outcome) {
@@ -244,7 +249,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
         let (table, name) =
             (args.warehouse.open_bulk(args.load_method.map(LoadMethodArg::into)).await?, args.warehouse.table.as_str());
         let lake = args.lake.open().await;
-        return Ok(Rendered::of(&revert(&*table, &*lake, path, name, args.dry_run, &context.stop).await?));
+        return Ok(Rendered::of(&revert(&*table, &*lake, path, name, args.dry_run, &context.cancel).await?));
     }
     let span = args.span.span()?;
     args.limit.check()?;
@@ -262,17 +267,17 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
     };
     let source = ReplaySource { lake, span, only, filter: args.limit.filter(), versions_at: args.limit.versions_at };
     let into = ReplayTarget { table, bulk };
-    let plan = context.stop.run_until_cancelled(Plan::new(source)).await.transpose()?;
+    let plan = context.cancel.run_until_cancelled(Plan::new(source)).await.transpose()?;
     ensure!(
         !args.into_new_table || plan.as_ref().is_none_or(Plan::is_whole),
         "--into-new-table needs the whole lake: leave --farm, --from, --to, --data-from, --data-to and --only away"
     );
     if let Some(plan) = &plan {
-        args.refuse_empty(plan, &into, &context.stop).await?;
+        args.refuse_empty(plan, &into, &context.cancel).await?;
     }
     if args.dry_run {
         let preview = match &plan {
-            Some(plan) => args.dry_run(plan, &into, &context.stop).await?,
+            Some(plan) => args.dry_run(plan, &into, &context.cancel).await?,
             None => Preview { stopped: Some(NOT_BEGUN.into()), ..Preview::default() },
         };
         return Ok(Rendered::of(&preview));

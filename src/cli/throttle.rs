@@ -76,14 +76,14 @@ impl ThrottleFlags {
 
     /// The limits as the settings file changes them while the run goes on; what is taken out of it is as it was at the start.
     pub(super) fn reload(&self) -> ReloadLimits {
-        let (begun, watches) = (self.limits(), !self.replicas.is_empty());
-        let state = ConfigWatcher::new(&WATCHED).map(|watched| Mutex::new((watched, begun.clone())));
+        let (started, watches) = (self.limits(), !self.replicas.is_empty());
+        let state = ConfigWatcher::new(&WATCHED).map(|watched| Mutex::new((watched, started.clone())));
         Arc::new(move || {
             let mut state = state.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
             let (watched, limits) = &mut *state;
             let changes = watched.poll_changes();
             for (key, value) in &changes {
-                let change = apply_change(limits, &begun, watches, key, value.as_deref());
+                let change = apply_change(limits, &started, watches, key, value.as_deref());
                 if let Err(e) = change {
                     tracing::warn!("settings file: {key}: {e}: it stays as it was");
                 }
@@ -105,25 +105,25 @@ impl ThrottleFlags {
 
 fn apply_change(
     limits: &mut ThrottleLimits,
-    begun: &ThrottleLimits,
+    started: &ThrottleLimits,
     watches: bool,
     key: &str,
     value: Option<&str>,
 ) -> Result<(), String> {
     match key {
         "max-threads-running" => {
-            limits.max_threads_running = parse_or_initial(value, begun.max_threads_running, number)?
+            limits.max_threads_running = parse_or_initial(value, started.max_threads_running, number)?
         }
         "max-replica-lag" => {
-            let most = parse_or_initial(value, begun.max_replica_lag, seconds)?;
-            if most.is_some() && !watches {
+            let max = parse_or_initial(value, started.max_replica_lag, seconds)?;
+            if max.is_some() && !watches {
                 return Err("the run was begun without --replica, and there is none to watch".to_owned());
             }
-            limits.max_replica_lag = most;
+            limits.max_replica_lag = max;
         }
-        "rows-per-second" => limits.rows_per_second = parse_or_initial(value, begun.rows_per_second, number)?,
-        "pause-file" => limits.pause_file = value.map(PathBuf::from).or_else(|| begun.pause_file.clone()),
-        _ => limits.throttle_query = value.map(str::to_owned).or_else(|| begun.throttle_query.clone()),
+        "rows-per-second" => limits.rows_per_second = parse_or_initial(value, started.rows_per_second, number)?,
+        "pause-file" => limits.pause_file = value.map(PathBuf::from).or_else(|| started.pause_file.clone()),
+        _ => limits.throttle_query = value.map(str::to_owned).or_else(|| started.throttle_query.clone()),
     }
     Ok(())
 }
@@ -131,10 +131,10 @@ fn apply_change(
 /// The value as the flag takes it; what the run was begun with where there is none.
 fn parse_or_initial<T>(
     value: Option<&str>,
-    begun: Option<T>,
+    started: Option<T>,
     read: fn(&str) -> Result<T, String>,
 ) -> Result<Option<T>, String> {
-    value.map(read).transpose().map(|read| read.or(begun))
+    value.map(read).transpose().map(|read| read.or(started))
 }
 
 fn number(text: &str) -> Result<u64, String> {
@@ -152,21 +152,21 @@ mod tests {
 
     #[test]
     fn a_settings_file_changes_limits_as_the_flags_would_and_nothing_else() {
-        let begun = ThrottleLimits { rows_per_second: Some(7), ..ThrottleLimits::default() };
-        let mut limits = begun.clone();
+        let started = ThrottleLimits { rows_per_second: Some(7), ..ThrottleLimits::default() };
+        let mut limits = started.clone();
         for (key, value) in [
             ("max-replica-lag", "nan"),
             ("max-replica-lag", "5"),
             ("max-threads-running", "0"),
             ("rows-per-second", "0"),
         ] {
-            assert!(apply_change(&mut limits, &begun, false, key, Some(value)).is_err(), "{key} = {value}");
+            assert!(apply_change(&mut limits, &started, false, key, Some(value)).is_err(), "{key} = {value}");
         }
-        assert_eq!(limits, begun);
-        apply_change(&mut limits, &begun, true, "max-replica-lag", Some("5")).unwrap();
-        apply_change(&mut limits, &begun, true, "rows-per-second", Some("9")).unwrap();
+        assert_eq!(limits, started);
+        apply_change(&mut limits, &started, true, "max-replica-lag", Some("5")).unwrap();
+        apply_change(&mut limits, &started, true, "rows-per-second", Some("9")).unwrap();
         assert_eq!((limits.max_replica_lag, limits.rows_per_second), (Some(5.0), Some(9)));
-        apply_change(&mut limits, &begun, true, "rows-per-second", None).unwrap();
+        apply_change(&mut limits, &started, true, "rows-per-second", None).unwrap();
         assert_eq!(limits.rows_per_second, Some(7));
     }
 }

@@ -64,7 +64,7 @@ struct Demo<'a> {
     dir: PathBuf,
     lake: Arc<Dir>,
     progress: &'a Progress,
-    stop: &'a CancellationToken,
+    cancel: &'a CancellationToken,
     outcome: Outcome,
 }
 
@@ -77,9 +77,9 @@ pub async fn run(
     earlier: PreviousRun,
     start: NaiveDate,
     progress: &Progress,
-    stop: &CancellationToken,
+    cancel: &CancellationToken,
 ) -> anyhow::Result<Outcome> {
-    let begun = Instant::now();
+    let started = Instant::now();
     prepare(dir, earlier)?;
     let outcome = Outcome {
         dir: dir.display().to_string(),
@@ -87,7 +87,7 @@ pub async fn run(
         ..Outcome::default()
     };
     let lake = Arc::new(Dir::new(dir.join("lake")));
-    let mut demo = Demo { dir: dir.to_owned(), lake, progress, stop, outcome };
+    let mut demo = Demo { dir: dir.to_owned(), lake, progress, cancel: stop, outcome };
     demo.make_histories(start).await?;
     demo.publish().await?;
     demo.lose_the_warehouse().await?;
@@ -99,7 +99,7 @@ pub async fn run(
     demo.move_unreadable_object().await?;
     demo.audit("Repair again: the object comes back from its row", AuditMode::Repair).await?;
     demo.outcome.clean = demo.audit("Audit once more", AuditMode::Check).await?;
-    demo.outcome.seconds = begun.elapsed().as_secs_f64();
+    demo.outcome.seconds = started.elapsed().as_secs_f64();
     Ok(demo.outcome)
 }
 
@@ -146,8 +146,8 @@ impl Demo<'_> {
             "ruminate generate --farms {farms} --lots {lots} --days {days} --start {start} --seed 1 --faults {FAULTS} --out {}",
             out.display()
         );
-        let (progress, stop) = (self.progress.clone(), self.stop.clone());
-        let work = move || generate::run(&plan, Destination::Dir(out), IfExists::Replace, &progress, &stop);
+        let (progress, cancel) = (self.progress.clone(), self.cancel.clone());
+        let work = move || generate::run(&plan, Destination::Dir(out), IfExists::Replace, &progress, &cancel);
         let made = tokio::task::spawn_blocking(work).await??;
         self.outcome.step("Make the histories of two farms, four weeks of them", command, told(&made));
         Ok(())
@@ -166,7 +166,7 @@ impl Demo<'_> {
             publish::Settings { concurrency: 3, on_invalid: OnInvalid::Send, ..publish::Settings::default() };
         let source = Messages::Files { paths, format: None };
         let topic = Arc::new(Local::new(intake));
-        let published = publish::run(source, topic, settings, self.progress, self.stop).await?;
+        let published = publish::run(source, topic, settings, self.progress, self.cancel).await?;
         let more = format!("--topic local --send-invalid {}/histories/*", self.dir.display());
         let title = "Publish them; the intake takes them into lake and warehouse, and sets broken ones aside";
         let mut told = told(&published);
@@ -193,7 +193,7 @@ impl Demo<'_> {
         warehouse.init().await?;
         let plan = Plan::new(ReplaySource::of(Arc::clone(&self.lake) as Arc<dyn Lake>)).await?;
         let replay = Replay { verify: true, ..Replay::new(plan, warehouse) };
-        let replayed = crate::replay::run(replay, self.progress, self.stop).await?;
+        let replayed = crate::replay::run(replay, self.progress, self.cancel).await?;
         let command = self.command("replay", "--verify");
         self.outcome.step("Bring it back from the lake, and read every row again", command, told(&replayed));
         Ok(())
@@ -239,14 +239,14 @@ impl Demo<'_> {
             halt_after: None,
             quick: false,
             tolerances: Vec::new(),
-            sort: SortSettings { memory: 64_000_000, folder: std::env::temp_dir() },
+            sort: SortSettings { memory: 64_000_000, dir: std::env::temp_dir() },
             cache: None,
             truth: TruthAsked::default(),
             allow_empty: false,
         };
         let drift = self.dir.join("drift.ndjson");
         let sink = DriftWriter::new((look == AuditMode::Report).then_some(drift.as_path()))?;
-        let (mut found, sink) = crate::reconcile::run(&audit, sink, self.progress, self.stop).await?;
+        let (mut found, sink) = crate::reconcile::run(&audit, sink, self.progress, self.cancel).await?;
         let clean = found.is_clean();
         match look {
             AuditMode::Check => self.outcome.step(title, self.command("reconcile", ""), told(&found)),
@@ -261,14 +261,14 @@ impl Demo<'_> {
                         ids: found.ids(),
                         undo: (self.dir.join("undo.ndjson"), TableName::default().to_string()),
                     };
-                    repair(&audit, &sink.finish()?, &plan, self.progress, self.stop).await?
+                    repair(&audit, &sink.finish()?, &plan, self.progress, self.cancel).await?
                 };
                 let told = (found.repaired.to_string(), told(&found).1);
                 self.outcome.step(title, self.command("reconcile", "--repair both"), told);
             }
             AuditMode::Report => {
                 drop(sink.finish()?); // written to its end
-                found.asked.command = self.command("reconcile", "");
+                found.options.command = self.command("reconcile", "");
                 html::write(&self.dir.join("audit.html"), &found)?;
                 let more = format!("--report {0}/audit.html --drift {0}/drift.ndjson", self.dir.display());
                 self.outcome.step(title, self.command("reconcile", &more), told(&found));

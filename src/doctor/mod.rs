@@ -92,9 +92,9 @@ pub async fn warehouse(warehouse: &dyn Warehouse, now: impl Fn() -> DateTime<Utc
         .map_or(String::new(), |comment| format!(" ({})", comment.trim_matches(['(', ')'])));
     outcome.add("warehouse access", CheckStatus::Ok, format!("{}: {}{comment}", warehouse.address(), status.version));
     match warehouse.table_schema().await {
-        Ok(shape) => {
+        Ok(schema) => {
             let rows = status.rows.map_or_else(|| "unknown".to_owned(), crate::outcome::count);
-            outcome.add("warehouse schema", CheckStatus::Ok, format!("{rows} rows, {}", describe(&shape)));
+            outcome.add("warehouse schema", CheckStatus::Ok, format!("{rows} rows, {}", describe(&schema)));
         }
         Err(e) => outcome.add("warehouse schema", CheckStatus::Failed, e.to_string()),
     }
@@ -126,13 +126,13 @@ fn skew(name: &'static str, theirs: DateTime<Utc>, ours: DateTime<Utc>, outcome:
     outcome.add(name, health, detail);
 }
 
-fn describe(shape: &TableSchema) -> String {
-    let weights = match shape.of(Column::PesoMedio) {
+fn describe(schema: &TableSchema) -> String {
+    let weights = match schema.of(Column::PesoMedio) {
         ColumnType::Float { .. } => "FLOAT",
         ColumnType::Double { decimals: None } => "DOUBLE",
         _ => "DECIMAL",
     };
-    let keys = match shape.of(Column::IdTreatedData) {
+    let keys = match schema.of(Column::IdTreatedData) {
         ColumnType::Text { chars } => format!("keys of {chars} characters"),
         _ => "keys".to_owned(),
     };

@@ -39,7 +39,7 @@ pub(super) struct Handler {
 }
 
 /// Answers one request.
-pub(super) async fn answer(State(desk): State<Arc<Handler>>, request: Request) -> Reply {
+pub(super) async fn answer(State(handler): State<Arc<Handler>>, request: Request) -> Reply {
     let path = request.uri().path();
     match *request.method() {
         Method::GET | Method::HEAD if path == "/health" => return Reply::Done("ok"),
@@ -47,8 +47,8 @@ pub(super) async fn answer(State(desk): State<Arc<Handler>>, request: Request) -
         Method::POST => {}
         _ => return Reply::BadMethod,
     }
-    let answer = desk.receive(request).await.unwrap_or_else(|answer| answer);
-    desk.count(&answer);
+    let answer = handler.receive(request).await.unwrap_or_else(|answer| answer);
+    handler.count(&answer);
     answer
 }
 

@@ -107,21 +107,21 @@ impl Endpoint {
     ///
     /// # Errors
     /// The network fails, or the counts do not add up.
-    pub async fn run(self, intake: Intake, progress: &Progress, stop: &CancellationToken) -> anyhow::Result<Outcome> {
-        let begun = Instant::now();
+    pub async fn run(self, intake: Intake, progress: &Progress, cancel: &CancellationToken) -> anyhow::Result<Outcome> {
+        let started = Instant::now();
         let (bring, waiting) = mpsc::channel(self.settings.concurrency);
         let (close, closing) = oneshot::channel();
         let (left, stage) = (self.settings.max_messages, progress.stage("process", None));
         let enough = CancellationToken::default();
-        let gatherer = IntakeBatcher { intake, waiting, left, stage, limit_reached: enough.clone() };
-        let gathering = tokio::spawn(gatherer.run(closing));
-        let desk = Arc::new(Handler::new(self.settings, self.get, bring));
-        let router = Router::new().fallback(handler::answer).with_state(Arc::clone(&desk));
+        let batcher = IntakeBatcher { intake, waiting, left, stage, limit_reached: enough.clone() };
+        let gathering = tokio::spawn(batcher.run(closing));
+        let handler = Arc::new(Handler::new(self.settings, self.get, bring));
+        let router = Router::new().fallback(handler::answer).with_state(Arc::clone(&handler));
         let served =
             axum::serve(self.listener, router).with_graceful_shutdown(stop_requested(stop.clone(), enough.clone()));
         let patience = async {
             stop_requested(stop.clone(), enough).await;
-            let _ = tokio::time::timeout(DRAIN, desk.idle()).await; // then they are cut
+            let _ = tokio::time::timeout(DRAIN, handler.idle()).await; // then they are cut
             tokio::time::sleep(LINGER).await;
         };
         tokio::select! {
@@ -132,15 +132,15 @@ impl Endpoint {
         }
         drop(close); // whatever has been brought is taken in, nothing more is
         let mut outcome = gathering.await?;
-        outcome.endpoint = Some(desk.counts());
-        outcome.seconds = begun.elapsed().as_secs_f64();
+        outcome.endpoint = Some(handler.counts());
+        outcome.seconds = started.elapsed().as_secs_f64();
         outcome.check()?;
         Ok(outcome)
     }
 }
 
 /// Ends when somebody wishes to stop or there is enough.
-async fn stop_requested(stop: CancellationToken, enough: CancellationToken) {
+async fn stop_requested(cancel: CancellationToken, enough: CancellationToken) {
     while !stop.is_cancelled() && !enough.is_cancelled() {
         tokio::time::sleep(LOOK).await;
     }

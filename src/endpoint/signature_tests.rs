@@ -26,20 +26,20 @@ type Reply = Result<(u16, &'static str), &'static str>;
 #[derive(Debug)]
 struct Fixed {
     answer: Reply,
-    asked: AtomicUsize,
+    requests: AtomicUsize,
 }
 
 #[async_trait]
 impl Fetch for Fixed {
     async fn get(&self, _: &Url) -> Result<FetchResponse, String> {
-        self.asked.fetch_add(1, Ordering::SeqCst);
+        self.requests.fetch_add(1, Ordering::SeqCst);
         tokio::task::yield_now().await;
         self.answer.map(|(status, body)| FetchResponse { status, body: body.into() }).map_err(str::to_owned)
     }
 }
 
 fn fixed(answer: Reply) -> Arc<Fixed> {
-    Arc::new(Fixed { answer, asked: AtomicUsize::new(0) })
+    Arc::new(Fixed { answer, requests: AtomicUsize::new(0) })
 }
 
 fn at(text: &str) -> DateTime<Utc> {
@@ -122,7 +122,7 @@ async fn a_certificate_from_elsewhere_is_never_fetched() {
     let refused = Verifier::new(get.clone()).verify(&lured, now()).await;
     let reason = "its SigningCertURL is not believed: its host is not sns.<region>.amazonaws.com";
     assert_eq!(refused, Err(Error::Invalid(reason.into())));
-    assert_eq!(get.asked.load(Ordering::SeqCst), 0);
+    assert_eq!(get.requests.load(Ordering::SeqCst), 0);
 }
 
 #[tokio::test]
@@ -152,12 +152,12 @@ async fn a_certificate_is_fetched_once_however_many_ask_and_only_few_are_kept() 
     let message = envelope(TWO);
     let all = futures::future::join_all((0..20).map(|_| verifier.verify(&message, now()))).await;
     assert!(all.iter().all(Result::is_ok));
-    assert_eq!(get.asked.load(Ordering::SeqCst), 1);
+    assert_eq!(get.requests.load(Ordering::SeqCst), 1);
     for n in 0..16 {
         let mut other = message.clone();
         other.signing_cert_url = Some(format!("https://sns.us-east-1.amazonaws.com/{n}.pem"));
         assert_eq!(verifier.verify(&other, now()).await, Ok(()));
     }
     assert_eq!(verifier.verify(&message, now()).await, Ok(()));
-    assert_eq!(get.asked.load(Ordering::SeqCst), 18);
+    assert_eq!(get.requests.load(Ordering::SeqCst), 18);
 }

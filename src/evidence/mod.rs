@@ -32,7 +32,7 @@ const SUMS: &str = "SHA256SUMS";
 /// A folder that evidence is written into.
 #[derive(Debug)]
 pub struct Evidence {
-    folder: PathBuf,
+    dir: PathBuf,
     sums: Vec<(String, String)>,
 }
 
@@ -41,15 +41,15 @@ impl Evidence {
     ///
     /// # Errors
     /// There is something in it, or it cannot be made or written.
-    pub fn begin(folder: &Path) -> anyhow::Result<Self> {
-        let shown = folder.display();
-        fs::create_dir_all(folder).with_context(|| format!("--evidence {shown} cannot be made"))?;
-        let mut there = fs::read_dir(folder).with_context(|| format!("--evidence {shown} cannot be read"))?;
+    pub fn begin(dir: &Path) -> anyhow::Result<Self> {
+        let shown = dir.display();
+        fs::create_dir_all(dir).with_context(|| format!("--evidence {shown} cannot be made"))?;
+        let mut there = fs::read_dir(dir).with_context(|| format!("--evidence {shown} cannot be read"))?;
         if there.next().is_some() {
             bail!("--evidence {shown} is not empty, and evidence is never mixed: give a new folder");
         }
-        temp_file_in(folder).with_context(|| format!("--evidence {shown} cannot be written"))?;
-        Ok(Self { folder: folder.to_owned(), sums: Vec::new() })
+        temp_file_in(dir).with_context(|| format!("--evidence {shown} cannot be written"))?;
+        Ok(Self { dir: dir.to_owned(), sums: Vec::new() })
     }
 
     /// Writes everything, the report's page included, for any number of findings: they are sorted within the folder.
@@ -62,10 +62,10 @@ impl Evidence {
         page: &str,
         findings: impl Iterator<Item = io::Result<Drift>>,
     ) -> anyhow::Result<Vec<String>> {
-        let folder = self.folder.clone();
-        self.file("drift.ndjson", |file| tables::drift_lines(file, &folder, findings))?;
+        let dir = self.dir.clone();
+        self.file("drift.ndjson", |file| tables::drift_lines(file, &dir, findings))?;
         self.file("drift.csv", |file| {
-            let lines = io::BufReader::new(fs::File::open(folder.join("drift.ndjson"))?).lines();
+            let lines = io::BufReader::new(fs::File::open(dir.join("drift.ndjson"))?).lines();
             tables::drift(file, lines.map(|line| Ok(serde_json::from_str(&line?)?)))
         })?;
         self.file("totals.csv", |file| tables::totals(file, outcome))?;
@@ -85,9 +85,9 @@ impl Evidence {
     }
 
     fn file(&mut self, name: &str, write: impl FnOnce(&mut HashingWriter) -> io::Result<()>) -> anyhow::Result<()> {
-        let path = self.folder.join(name);
+        let path = self.dir.join(name);
         let context = || format!("--evidence: {} cannot be written", path.display());
-        let half = temp_file_in(&self.folder).with_context(context)?;
+        let half = temp_file_in(&self.dir).with_context(context)?;
         let mut file = HashingWriter { file: io::BufWriter::new(half), sum: Sha256::new() };
         write(&mut file).and_then(|()| file.flush()).with_context(context)?;
         let half = file.file.into_inner().map_err(io::IntoInnerError::into_error).with_context(context)?;

@@ -31,10 +31,10 @@ impl SortOrder for Entry {
 
 pub(super) fn drift_lines(
     file: &mut HashingWriter,
-    folder: &Path,
+    dir: &Path,
     findings: impl Iterator<Item = io::Result<Drift>>,
 ) -> io::Result<()> {
-    let mut sorter = Sorter::in_dir(RUN, &SortDir::in_dir(folder)?)?;
+    let mut sorter = Sorter::in_dir(RUN, &SortDir::in_dir(dir)?)?;
     for drift in findings {
         let drift = drift?;
         let line = serde_json::to_string(&drift)?;

@@ -24,31 +24,31 @@ fn outcome() -> (Outcome, Vec<Drift>) {
     (outcome, drift.into())
 }
 
-fn written(folder: &Path) -> Vec<String> {
+fn written(dir: &Path) -> Vec<String> {
     let (outcome, drift) = outcome();
-    Evidence::begin(folder).unwrap().write(&outcome, PAGE, drift.into_iter().map(Ok)).unwrap()
+    Evidence::begin(dir).unwrap().write(&outcome, PAGE, drift.into_iter().map(Ok)).unwrap()
 }
 
 #[test]
 fn every_file_is_summed_and_a_folder_is_used_once() {
     let home = tempfile::tempdir().unwrap();
-    let folder = home.path().join("a/b");
-    let names = written(&folder);
-    let sums = fs::read_to_string(folder.join(SUMS)).unwrap();
+    let dir = home.path().join("a/b");
+    let names = written(&dir);
+    let sums = fs::read_to_string(dir.join(SUMS)).unwrap();
     assert_eq!(sums.lines().count(), names.len() - 1);
     for line in sums.lines() {
         let (sum, name) = line.split_once("  ").unwrap();
-        assert_eq!(hex(&Sha256::digest(fs::read(folder.join(name)).unwrap())), sum, "{name}");
+        assert_eq!(hex(&Sha256::digest(fs::read(dir.join(name)).unwrap())), sum, "{name}");
     }
     let mut there: Vec<_> =
-        fs::read_dir(&folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        fs::read_dir(&dir).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
     there.sort();
     let mut names = names;
     names.sort();
     assert_eq!(there, names, "nothing else is left");
-    let e = Evidence::begin(&folder).unwrap_err().to_string();
+    let e = Evidence::begin(&dir).unwrap_err().to_string();
     assert!(e.contains("not empty"), "{e}");
-    let same = |name: &str| fs::read(folder.join(name)).unwrap();
+    let same = |name: &str| fs::read(dir.join(name)).unwrap();
     let again = home.path().join("again");
     written(&again);
     for name in names {
@@ -89,10 +89,10 @@ fn findings_come_in_one_order_however_they_were_found() {
         Drift::new(if n.is_multiple_of(3) { DriftKind::Misfiled } else { DriftKind::LakeOnly }, n.to_string(), None)
     };
     let text = |name: &str, order: Vec<u32>| {
-        let folder = home.path().join(name);
+        let dir = home.path().join(name);
         let findings = order.into_iter().map(|n| Ok(drift(n)));
-        Evidence::begin(&folder).unwrap().write(&outcome, PAGE, findings).unwrap();
-        fs::read_to_string(folder.join("drift.ndjson")).unwrap()
+        Evidence::begin(&dir).unwrap().write(&outcome, PAGE, findings).unwrap();
+        fs::read_to_string(dir.join("drift.ndjson")).unwrap()
     };
     let one = text("one", (0..100).collect());
     assert_eq!(text("other", (0..100).rev().collect()), one);

@@ -79,13 +79,13 @@ impl BatchEncoder<'_> {
         }
         match self.tell {
             TruthOutput::None => Ok(()),
-            TruthOutput::Compressed(pack) => batch.truth.compress(pack),
+            TruthOutput::Compressed(compression) => batch.truth.compress(compression),
         }
     }
 
     fn fill_lines(&self, format: LineFormat, units: &[FileUnit], batch: &mut EncodedBatch) -> io::Result<()> {
-        let GeneratePlan { herd, faults, pack, .. } = self.plan;
-        let packs = *pack != CompressionFormat::None;
+        let GeneratePlan { herd, faults, compression, .. } = self.plan;
+        let packs = *compression != CompressionFormat::None;
         for &unit in units {
             let out = if packs { &mut batch.text } else { &mut batch.bytes };
             if self.shape == Layout::Files {
@@ -94,18 +94,18 @@ impl BatchEncoder<'_> {
             let stats = match self.tell {
                 TruthOutput::None => herd.write_lines(unit, format, faults, out, |_| {}),
                 TruthOutput::Compressed(_) => {
-                    let telling = TruthTarget { file: &self.plan.name(unit), lines: &mut batch.truth };
-                    herd.write_lines_with_truth(unit, format, faults, out, telling)
+                    let target = TruthTarget { file: &self.plan.name(unit), lines: &mut batch.truth };
+                    herd.write_lines_with_truth(unit, format, faults, out, target)
                 }
             };
             if packs && self.shape == Layout::Files {
-                pack.compress(&batch.text, &mut batch.bytes)?;
+                compression.compress(&batch.text, &mut batch.bytes)?;
                 batch.text.clear();
             }
             batch.units.push((unit, batch.bytes.len(), stats));
         }
         if packs && self.shape == Layout::Stream {
-            pack.compress(&batch.text, &mut batch.bytes)?;
+            compression.compress(&batch.text, &mut batch.bytes)?;
             batch.text.clear();
             batch.units.iter_mut().for_each(|(_, end, _)| *end = batch.bytes.len());
         }
@@ -124,8 +124,8 @@ impl BatchEncoder<'_> {
             let stats = match self.tell {
                 TruthOutput::None => herd.each_reading(unit, faults, push),
                 TruthOutput::Compressed(_) => {
-                    let telling = TruthTarget { file: &self.plan.name(unit), lines: &mut batch.truth };
-                    herd.readings_with_truth(unit, faults, telling, &mut push)
+                    let target = TruthTarget { file: &self.plan.name(unit), lines: &mut batch.truth };
+                    herd.readings_with_truth(unit, faults, target, &mut push)
                 }
             };
             if self.shape == Layout::Files {

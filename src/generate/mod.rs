@@ -46,7 +46,7 @@ pub struct GeneratePlan {
     /// How readings are written.
     pub form: FileFormat,
     /// How files are packed.
-    pub pack: CompressionFormat,
+    pub compression: CompressionFormat,
     /// How many threads make it; as many as there are cores where it is `None`.
     pub threads: Option<NonZeroUsize>,
     /// The file that says what was done to every reading.
@@ -120,7 +120,7 @@ impl GeneratePlan {
             part: Part::WHOLE,
             faults: Faults::none(),
             form: FileFormat::default(),
-            pack: CompressionFormat::None,
+            compression: CompressionFormat::None,
             threads: None,
             truth: None,
         }
@@ -141,7 +141,7 @@ impl GeneratePlan {
             );
         }
         anyhow::ensure!(
-            self.pack == CompressionFormat::None,
+            self.compression == CompressionFormat::None,
             "a Parquet file packs its columns itself: leave --compress out"
         );
         Ok(())
@@ -149,7 +149,7 @@ impl GeneratePlan {
 
     /// The name of a farm's file of a day.
     fn name(&self, unit: FileUnit) -> String {
-        format!("{}.{}{}", unit.stem(&self.herd), self.form.extension(), self.pack.ending())
+        format!("{}.{}{}", unit.stem(&self.herd), self.form.extension(), self.compression.ending())
     }
 
     /// The history as flags of `generate`, for the truth file.
@@ -200,9 +200,9 @@ pub fn run(
     out: Destination,
     existing: IfExists,
     progress: &Progress,
-    stop: &CancellationToken,
+    cancel: &CancellationToken,
 ) -> anyhow::Result<Outcome> {
-    let begun = Instant::now();
+    let started = Instant::now();
     plan.check()?;
     let threads = threads(plan)?;
     let stage = progress.stage("generate", Some(plan.herd.part(plan.part).count_left()));
@@ -226,7 +226,7 @@ pub fn run(
         }
         let mut begin = 0;
         for &(unit, end, stats) in &batch.units {
-            if stop.is_cancelled() {
+            if cancel.is_cancelled() {
                 outcome.stopped = Some("asked to stop".into());
                 return Err(SinkError::Closed);
             }
@@ -259,7 +259,7 @@ pub fn run(
     }
     stage.finish();
     describe(&mut outcome, plan, &total, &farms);
-    outcome.seconds = begun.elapsed().as_secs_f64();
+    outcome.seconds = started.elapsed().as_secs_f64();
     Ok(outcome)
 }
 
@@ -341,10 +341,10 @@ mod tests {
     #[test]
     fn who_stops_gets_whole_files_only() {
         let home = tempfile::tempdir().unwrap();
-        let stop = CancellationToken::default();
-        stop.cancel();
+        let cancel = CancellationToken::default();
+        cancel.cancel();
         let out = Destination::Dir(home.path().to_owned());
-        let outcome = run(&plan(1, ""), out, IfExists::Fail, &Progress::Silent, &stop).unwrap();
+        let outcome = run(&plan(1, ""), out, IfExists::Fail, &Progress::Silent, &cancel).unwrap();
         assert_eq!((outcome.counts[Count::Files], outcome.stopped.as_deref()), (0, Some("asked to stop")));
         assert!(names(home.path()).is_empty());
     }

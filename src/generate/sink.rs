@@ -146,7 +146,7 @@ impl<W: Write + Send> Encoder<W> {
         let FileFormat::Lines(format) = plan.form else { return parquet::writer(out).map(Self::Table) };
         if plan.part.is_first() && !format.header().is_empty() {
             let mut head = Vec::new();
-            plan.pack.compress(format.header(), &mut head)?;
+            plan.compression.compress(format.header(), &mut head)?;
             out.write_all(&head)?;
         }
         Ok(Self::Lines(out))

@@ -15,21 +15,22 @@ use pipeline::atomic_file::temp_file_beside;
 /// A truth file that is being written.
 pub(super) struct TruthFileWriter {
     path: PathBuf,
-    pack: CompressionFormat,
+    compression: CompressionFormat,
     writer: Writer<BufWriter<NamedTempFile>>,
 }
 
 impl TruthFileWriter {
     pub(super) fn create(path: &Path, plan: &GeneratePlan) -> anyhow::Result<Self> {
         let named = || format!("cannot write the truth to {}", path.display());
-        let (pack, _) = CompressionFormat::from_path(path);
+        let (compression, _) = CompressionFormat::from_path(path);
         let half = temp_file_beside(path).with_context(named)?;
-        let writer = Writer::packed(BufWriter::with_capacity(1 << 16, half), pack, plan.flags()).with_context(named)?;
-        Ok(Self { path: path.to_owned(), pack, writer })
+        let writer =
+            Writer::packed(BufWriter::with_capacity(1 << 16, half), compression, plan.flags()).with_context(named)?;
+        Ok(Self { path: path.to_owned(), compression, writer })
     }
 
     pub(super) fn pack(&self) -> CompressionFormat {
-        self.pack
+        self.compression
     }
 
     pub(super) fn take(&mut self, lines: &EncodedLines) -> anyhow::Result<()> {

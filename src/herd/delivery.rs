@@ -30,7 +30,7 @@ pub struct Delivery<'a> {
     pub reading: Reading<'a>,
     /// What goes wrong with it, if anything.
     pub fault: Option<InjectedFault>,
-    pub(super) chance: KeyedRng,
+    pub(super) rng: KeyedRng,
 }
 
 /// A line that was written, or a reading that gets none.
@@ -103,8 +103,8 @@ impl Herd {
         let today = farm.day(unix_day, self.date(unit.day));
         for pen in 0..self.lots {
             if let Some(reading) = today.reading(pen) {
-                let chance = farm.delivery_chance(pen, unix_day);
-                each(Delivery { reading, fault: Some(Fault::MissingDay.into()), chance });
+                let rng = farm.delivery_chance(pen, unix_day);
+                each(Delivery { reading, fault: Some(Fault::MissingDay.into()), rng });
             }
         }
     }
@@ -113,9 +113,9 @@ impl Herd {
         let unix_day = self.unix_day(unit.day);
         let today = farm.day(unix_day, self.date(unit.day));
         if !faults.happen() {
-            let chance = farm.delivery_chance(ALL_PENS, unix_day); // nobody asks it
+            let rng = farm.delivery_chance(ALL_PENS, unix_day); // nobody asks it
             let readings = (0..self.lots).filter_map(|pen| today.reading(pen));
-            return readings.for_each(|reading| each(Delivery { reading, fault: None, chance }));
+            return readings.for_each(|reading| each(Delivery { reading, fault: None, rng }));
         }
         let mut held = ReorderBuffer::default();
         for pen in 0..self.lots {
@@ -126,7 +126,7 @@ impl Herd {
                 continue;
             }
             let Some(reading) = today.reading(pen) else { continue };
-            let delivery = Delivery { reading, fault: chosen, chance };
+            let delivery = Delivery { reading, fault: chosen, rng: chance };
             match fault {
                 Some(Fault::OutOfOrder) => held.hold_back(delivery),
                 Some(Fault::Late) => held.deliver(delivery.faultless(), each),
@@ -152,12 +152,12 @@ impl Herd {
         let unix_day = self.unix_day(day);
         let today = farm.day(unix_day, self.date(day));
         for pen in 0..self.lots {
-            let chance = farm.delivery_chance(pen, unix_day);
-            let Some(fault) = faults.choose(chance).filter(|chosen| chosen.fault == Fault::Late) else { continue };
-            let late_by = chance.with(b'd').between(1, LATEST_DAYS);
+            let rng = farm.delivery_chance(pen, unix_day);
+            let Some(fault) = faults.choose(rng).filter(|chosen| chosen.fault == Fault::Late) else { continue };
+            let late_by = rng.with(b'd').between(1, LATEST_DAYS);
             let arrives = late_by == back || (late_by > back && self.is_last(unit.day));
             if let Some(reading) = today.reading(pen).filter(|_| arrives) {
-                each(Delivery { reading, fault: Some(fault), chance });
+                each(Delivery { reading, fault: Some(fault), rng });
             }
         }
     }
@@ -241,7 +241,7 @@ impl Delivery<'_> {
         match fault {
             Some(InjectedFault { fault: Fault::Missing | Fault::MissingDay, .. }) => {}
             Some(InjectedFault { fault: Fault::Oversized, .. }) => reading.write_oversized(format, out),
-            Some(InjectedFault { kind: Some(kind), .. }) => reading.write_malformed(kind, self.chance, format, out),
+            Some(InjectedFault { kind: Some(kind), .. }) => reading.write_malformed(kind, self.rng, format, out),
             _ => reading.write(format, out),
         }
     }

@@ -90,21 +90,21 @@ impl Faults {
     }
 
     /// Whether nothing of the day to which this chance belongs is delivered.
-    pub(super) fn loses_day(&self, chance: KeyedRng) -> bool {
-        share(chance) < self.rates[Fault::MissingDay as usize]
+    pub(super) fn loses_day(&self, rng: KeyedRng) -> bool {
+        share(rng) < self.rates[Fault::MissingDay as usize]
     }
 
     /// What happens to the reading with this chance, of a day that is delivered: at most one fault.
-    pub(super) fn choose(&self, chance: KeyedRng) -> Option<InjectedFault> {
+    pub(super) fn choose(&self, rng: KeyedRng) -> Option<InjectedFault> {
         let days = self.rates[Fault::MissingDay as usize];
         // Of the days that are left, so much more often: rates are shares of all readings.
-        let mut left = share(chance) * (1.0 - days);
+        let mut left = share(rng) * (1.0 - days);
         if left >= self.sum - days {
             return None;
         }
         for fault in Fault::ALL.into_iter().filter(|&fault| fault != Fault::MissingDay) {
             if left < self.rates[fault as usize] {
-                let any = || Malformed::ALL[chance.with(b'k').between(0, Malformed::ALL.len() as u32 - 1) as usize];
+                let any = || Malformed::ALL[rng.with(b'k').between(0, Malformed::ALL.len() as u32 - 1) as usize];
                 return Some(InjectedFault { fault, kind: (fault == Fault::Malformed).then(any) });
             }
             left -= self.rates[fault as usize];
@@ -120,8 +120,8 @@ impl Faults {
 }
 
 /// A number from 0 to 1, 1 excluded.
-fn share(chance: KeyedRng) -> f64 {
-    (chance.bits() >> 11) as f64 / (1u64 << 53) as f64
+fn share(rng: KeyedRng) -> f64 {
+    (rng.bits() >> 11) as f64 / (1u64 << 53) as f64
 }
 
 /// A fault with its kind, where it has several.
@@ -208,18 +208,18 @@ mod tests {
 
     #[test]
     fn what_cannot_be_meant_is_refused() {
-        let said = |text: &str| Faults::parse(text).unwrap_err().to_string();
-        assert!(said("lost=0.1").starts_with("fault \"lost\" is unknown: use one of duplicate, late, out_of_order"));
+        let message = |text: &str| Faults::parse(text).unwrap_err().to_string();
+        assert!(message("lost=0.1").starts_with("fault \"lost\" is unknown: use one of duplicate, late, out_of_order"));
         assert!(
-            said("malformed.lost=0.1").starts_with("malformed has no kind \"lost\": use one of truncated, garbage")
+            message("malformed.lost=0.1").starts_with("malformed has no kind \"lost\": use one of truncated, garbage")
         );
-        assert!(said("late").contains("not kind=rate"));
-        assert!(said("late=0.1,late=0.1").contains("fault late is given twice"));
-        assert!(said("malformed.nan=0.1,malformed.nan=0.1").contains("malformed.nan is given twice"));
+        assert!(message("late").contains("not kind=rate"));
+        assert!(message("late=0.1,late=0.1").contains("fault late is given twice"));
+        assert!(message("malformed.nan=0.1,malformed.nan=0.1").contains("malformed.nan is given twice"));
         for rate in ["1.1", "-0.1", "NaN", "many", ""] {
-            assert!(said(&format!("late={rate}")).contains("between 0 and 1"), "{rate}");
+            assert!(message(&format!("late={rate}")).contains("between 0 and 1"), "{rate}");
         }
-        assert!(said("late=0.6,malformed.text=0.6").contains("add up to 1.2"));
+        assert!(message("late=0.6,malformed.text=0.6").contains("add up to 1.2"));
     }
 
     #[test]

@@ -79,8 +79,8 @@ mod tests {
     fn the_mill_stands_still_six_times_a_year_for_a_day_or_two() {
         let (mut stops, mut days) = (0, 0);
         for farm in 0..200u32 {
-            let chance = KeyedRng::new(3).with(farm);
-            let still: Vec<bool> = (19_000..19_731).map(|day| stands_still(chance, day)).collect();
+            let rng = KeyedRng::new(3).with(farm);
+            let still: Vec<bool> = (19_000..19_731).map(|day| stands_still(rng, day)).collect();
             days += still.iter().filter(|&&still| still).count();
             stops += still.windows(2).filter(|pair| !pair[0] && pair[1]).count();
         }

@@ -146,7 +146,7 @@ mod tests {
         for text in ["0/4", "5/4", "2", "a/b", "0/0", "-1/2"] {
             assert!(text.parse::<Part>().unwrap_err().to_string().contains(text), "{text}");
         }
-        let most = Part::try_new(u32::MAX, u32::MAX).unwrap();
-        assert_eq!(herd().part(most).count_left(), 1);
+        let max = Part::try_new(u32::MAX, u32::MAX).unwrap();
+        assert_eq!(herd().part(max).count_left(), 1);
     }
 }

@@ -33,7 +33,7 @@ const DEATH_AFTER: (u32, u32) = (2, 21);
 /// The health of a lot over its stay.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Health {
-    chance: KeyedRng,
+    rng: KeyedRng,
     /// Day on feed on which the lot falls ill, and the share of its animals that do.
     illness: Option<(u32, f64)>,
 }
@@ -42,14 +42,14 @@ impl Health {
     /// What is in store for a lot; `lot` is the chance that belongs to it.
     #[inline]
     pub(super) fn new(lot: KeyedRng) -> Self {
-        let chance = lot.with(b'i');
-        let [ill, animals, _, _] = chance.lanes();
+        let rng = lot.with(b'i');
+        let [ill, animals, _, _] = rng.lanes();
         let (ill, animals) = (f64::from(ill) / 65_536.0, f64::from(animals) / 65_536.0);
         let illness = (ill < ILL_LOTS).then(|| {
             let share = ILL_ANIMALS.0 + (ILL_ANIMALS.1 - ILL_ANIMALS.0) * animals;
-            (ill_day(chance.with(b'b').share()), share)
+            (ill_day(rng.with(b'b').share()), share)
         });
-        Self { chance, illness }
+        Self { rng, illness }
     }
 
     /// What illness leaves of the lot's intake on a day on feed, as a share.
@@ -67,10 +67,10 @@ impl Health {
     pub(super) fn deaths(&self, head: u32, day: u32, length: u32) -> u32 {
         let risk = f64::from(head) * DEATH_SHARE / f64::from(DEATH_CHANCES);
         let below = (risk * 65_536.0) as u32;
-        let fates = self.chance.with(b'm');
+        let outcomes = self.rng.with(b'm');
         let dead = (0..DEATH_CHANCES)
-            .zip(fates.lanes())
-            .filter(|&(n, lane)| lane < below && self.death_day(fates.with(n), length) <= day);
+            .zip(outcomes.lanes())
+            .filter(|&(n, worker)| worker < below && self.death_day(outcomes.with(n), length) <= day);
         dead.count() as u32
     }
 

@@ -84,7 +84,7 @@ const INTAKE_BOUNDS_KG: (f64, f64) = (2.2, 19.3);
 /// A lot on one day of its stay.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Lot {
-    chance: KeyedRng,
+    rng: KeyedRng,
     stay: Stay,
     /// Its breed.
     pub(super) raca: Raca,
@@ -97,11 +97,11 @@ impl Lot {
     /// The lot of a stay in a pen.
     #[inline]
     pub(super) fn new(pen: &Pen, stay: Stay) -> Self {
-        let chance = pen.lot(stay);
+        let rng = pen.lot(stay);
         let raca = if pen.spread(stay) <= FIRST_BREED_SHARE { Raca::Nelore } else { Raca::Cruzado };
-        let entry_kg = bell(chance.with(b'w'), ENTRY_MEAN_KG, ENTRY_DEVIATION_KG, ENTRY_BOUNDS_KG);
-        let adapted = bell(chance.with(b'd'), ADAPTED_MEAN, ADAPTED_DEVIATION, ADAPTED_BOUNDS) as u32;
-        Self { chance, stay, raca, entry_kg, growth: growth(chance, raca, entry_kg), adapted }
+        let entry_kg = bell(rng.with(b'w'), ENTRY_MEAN_KG, ENTRY_DEVIATION_KG, ENTRY_BOUNDS_KG);
+        let adapted = bell(rng.with(b'd'), ADAPTED_MEAN, ADAPTED_DEVIATION, ADAPTED_BOUNDS) as u32;
+        Self { rng, stay, raca, entry_kg, growth: growth(rng, raca, entry_kg), adapted }
     }
 
     /// Mean weight at entry, grams.
@@ -111,19 +111,19 @@ impl Lot {
 
     /// Mean weight today as the farm reckons it, grams.
     pub(super) fn peso_medio_g(&self) -> i32 {
-        let scales = Weighings::new(self.chance, self.adapted, self.growth);
+        let scales = Weighings::new(self.rng, self.adapted, self.growth);
         self.peso_entrada_g() + (scales.gain_g(self.stay.day) * self.stay.day) as i32
     }
 
     /// Head today: those that entered, less the dead.
     pub(super) fn quantidade_animais(&self, health: &Health) -> u32 {
-        let head = bell(self.chance.with(b'h'), HEAD_MEAN, HEAD_DEVIATION, HEAD_BOUNDS) as u32;
+        let head = bell(self.rng.with(b'h'), HEAD_MEAN, HEAD_DEVIATION, HEAD_BOUNDS) as u32;
         head - health.deaths(head, self.stay.day, self.stay.length)
     }
 
     /// The lot's health over its stay.
     pub(super) fn health(&self) -> Health {
-        Health::new(self.chance)
+        Health::new(self.rng)
     }
 
     /// Intake today, milligrams an animal: what is expected, what the farm's day (`weather` as a share, `feeding`) and the lot's health
@@ -131,7 +131,7 @@ impl Lot {
     pub(super) fn consumo_real_mg(&self, health: &Health, weather: f64, feeding: &Feeding) -> i32 {
         let own = health.share(self.stay.day) * (1.0 + DAILY_VARIATION * self.daily_variation());
         let fed = self.expected_intake_kg() * weather * own;
-        let more = feeding.new_year(self.chance).map(|share| fed * share).filter(|&more| more < INTAKE_BOUNDS_KG.1);
+        let more = feeding.new_year(self.rng).map(|share| fed * share).filter(|&more| more < INTAKE_BOUNDS_KG.1);
         let eaten = more.unwrap_or(fed * feeding.share());
         fixed(eaten.clamp(INTAKE_BOUNDS_KG.0, INTAKE_BOUNDS_KG.1), 1e6)
     }
@@ -153,7 +153,7 @@ impl Lot {
     }
 
     fn appetite(&self) -> f64 {
-        bell(self.chance.with(b'a'), APPETITE_MEAN, APPETITE_DEVIATION, APPETITE_BOUNDS)
+        bell(self.rng.with(b'a'), APPETITE_MEAN, APPETITE_DEVIATION, APPETITE_BOUNDS)
     }
 
     /// Intake as a share of the target: a straight climb to the day on which the lot is adapted.
@@ -167,12 +167,12 @@ impl Lot {
     fn daily_variation(&self) -> f64 {
         /// 1 / √(1 + r² + r⁴ + …), which is √(1 − r²) but for what lies behind the memory.
         const SCALE: f64 = 0.887_919;
-        let chance = self.chance.with(b'v');
+        let rng = self.rng.with(b'v');
         let (mut weight, mut sum) = (SCALE, 0.0);
         for back in 0..MEMORY_DAYS {
             // Shifted by the memory so that days before entry are not negative.
             let day = self.stay.day + MEMORY_DAYS - back;
-            sum += weight * chance.with(day).bell();
+            sum += weight * rng.with(day).bell();
             weight *= DAILY_CORRELATION;
         }
         sum
@@ -193,8 +193,8 @@ fn growth(lot: KeyedRng, raca: Raca, entry_kg: f64) -> f64 {
 
 /// A bell-shaped number with this mean and deviation, cut at its bounds.
 #[inline]
-fn bell(chance: KeyedRng, mean: f64, deviation: f64, bounds: (f64, f64)) -> f64 {
-    (mean + deviation * chance.bell()).clamp(bounds.0, bounds.1)
+fn bell(rng: KeyedRng, mean: f64, deviation: f64, bounds: (f64, f64)) -> f64 {
+    (mean + deviation * rng.bell()).clamp(bounds.0, bounds.1)
 }
 
 /// A positive value as a whole number of its `scale`th parts, rounded half up.

@@ -28,12 +28,12 @@ const fn place(column: Column) -> usize {
 
 impl Reading<'_> {
     /// Appends the reading as a line that is broken in one way, line feed included.
-    pub(super) fn write_malformed(&self, kind: Malformed, chance: KeyedRng, format: LineFormat, out: &mut Vec<u8>) {
-        let field = chance.with(b'n').between(0, COLUMNS.len() as u32 - 1) as usize;
+    pub(super) fn write_malformed(&self, kind: Malformed, rng: KeyedRng, format: LineFormat, out: &mut Vec<u8>) {
+        let field = rng.with(b'n').between(0, COLUMNS.len() as u32 - 1) as usize;
         let mut cells = self.cells();
         match kind {
-            Malformed::Truncated => return self.write_truncated(chance, format, out),
-            Malformed::Garbage => return write_garbage(chance, out),
+            Malformed::Truncated => return self.write_truncated(rng, format, out),
+            Malformed::Garbage => return write_garbage(rng, out),
             Malformed::MissingField => _ = cells.remove(field),
             Malformed::NullField => cells[field] = Cell { plain: String::new(), json: "null".into(), ..cells[field] },
             Malformed::Text => cells[CONSUMO_REAL].quoted("n/d".into()),
@@ -72,22 +72,22 @@ impl Reading<'_> {
     }
 
     /// Cut somewhere between the end of `data` and the last comma: neither JSON nor ten fields are left.
-    fn write_truncated(&self, chance: KeyedRng, format: LineFormat, out: &mut Vec<u8>) {
+    fn write_truncated(&self, rng: KeyedRng, format: LineFormat, out: &mut Vec<u8>) {
         let begin = out.len();
         self.write(format, out);
         let line = &out[begin..];
         let last_comma = line.iter().rposition(|&byte| byte == b',').unwrap_or_default();
         let after_date = line.windows(3).position(|three| three == b"UTC").map_or(last_comma, |at| at + 3);
-        let kept = chance.with(b'c').between(after_date.min(last_comma) as u32, last_comma as u32);
+        let kept = rng.with(b'c').between(after_date.min(last_comma) as u32, last_comma as u32);
         out.truncate(begin + kept as usize);
         out.push(b'\n');
     }
 }
 
 /// Sixteen signs that begin no JSON, one for every four bits of chance: no two of a history are alike.
-fn write_garbage(chance: KeyedRng, out: &mut Vec<u8>) {
+fn write_garbage(rng: KeyedRng, out: &mut Vec<u8>) {
     const SIGNS: &[u8; 16] = b"#$%&*+/<=>?@^_|~";
-    let bits = chance.with(b'g').bits();
+    let bits = rng.with(b'g').bits();
     out.extend((0..16).map(|nibble| SIGNS[(bits >> (4 * nibble)) as usize & 15]));
     out.push(b'\n');
 }

@@ -177,14 +177,14 @@ mod tests {
     #[test]
     fn figures_out_of_bounds_are_refused_with_a_message_that_names_them() {
         let start = day(2023, 1, 1);
-        let said = |farms, lots, days, start| Herd::try_new(farms, lots, days, start, 1).unwrap_err().to_string();
-        assert!(said(0, 1, 1, start).contains("farms must be between 1 and 100000, not 0"));
-        assert!(said(100_001, 1, 1, start).contains("not 100001"));
-        assert!(said(1, 0, 1, start).contains("lots must be between 1 and 10000, not 0"));
-        assert!(said(1, 1, 0, start).contains("days must be at least 1"));
-        assert!(said(1, 1, 1, day(1969, 12, 31)).contains("1969-12-31"));
-        assert!(said(1, 1, 2, day(9999, 12, 31)).contains("9999"));
-        assert!(said(1, 1, u32::MAX, start).contains("days from 2023-01-01"));
+        let message = |farms, lots, days, start| Herd::try_new(farms, lots, days, start, 1).unwrap_err().to_string();
+        assert!(message(0, 1, 1, start).contains("farms must be between 1 and 100000, not 0"));
+        assert!(message(100_001, 1, 1, start).contains("not 100001"));
+        assert!(message(1, 0, 1, start).contains("lots must be between 1 and 10000, not 0"));
+        assert!(message(1, 1, 0, start).contains("days must be at least 1"));
+        assert!(message(1, 1, 1, day(1969, 12, 31)).contains("1969-12-31"));
+        assert!(message(1, 1, 2, day(9999, 12, 31)).contains("9999"));
+        assert!(message(1, 1, u32::MAX, start).contains("days from 2023-01-01"));
     }
 
     #[test]

@@ -52,7 +52,7 @@ pub(super) struct Stay {
 /// The pens of a farm: what their calendars have in common.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pens {
-    chance: KeyedRng,
+    rng: KeyedRng,
     farm: u32,
     /// From where on pens are spread, and the lots they take in, first ones of a stretch and second ones.
     pens_from: u64,
@@ -62,7 +62,7 @@ pub(super) struct Pens {
 /// A pen of a farm, and the chance that belongs to it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pen {
-    chance: KeyedRng,
+    rng: KeyedRng,
     /// Where it stands among all pens, evenly spread over 0..2^64.
     place: u64,
     /// Days between the beginning of its stretches and that of the calendar's.
@@ -74,16 +74,16 @@ impl Pens {
     /// The pens of a farm, from the chance of the herd.
     pub(super) fn new(herd: KeyedRng, farm: u32) -> Self {
         let lots_from = [0u32, 1].map(|second| herd.with(b'r').with(second).bits());
-        Self { chance: herd.with(farm), farm, pens_from: herd.with(b'p').bits(), lots_from }
+        Self { rng: herd.with(farm), farm, pens_from: herd.with(b'p').bits(), lots_from }
     }
 
     /// One of them: its rhythm, and its place among all pens.
     #[inline]
     pub(super) fn pen(&self, pen: u32) -> Pen {
-        let chance = self.chance.with(pen);
+        let rng = self.rng.with(pen);
         let place = spread_pens(self.pens_from, self.farm, pen);
         let phase = (((place >> 32) * u64::from(STRETCH)) >> 32) as u32;
-        Pen { chance, place, phase, lots_from: self.lots_from }
+        Pen { rng, place, phase, lots_from: self.lots_from }
     }
 }
 
@@ -91,7 +91,7 @@ impl Pen {
     /// The chance keyed by a lot of this pen.
     #[inline]
     pub(super) fn lot(&self, stay: Stay) -> KeyedRng {
-        self.chance.with(b'l').with(stay.sequence)
+        self.rng.with(b'l').with(stay.sequence)
     }
 
     /// Where a lot of this pen stands among all lots, evenly spread over 0 to 1.
@@ -110,14 +110,14 @@ impl Pen {
     fn stay(&self, unix_day: u32) -> Option<Stay> {
         let since = unix_day + self.phase;
         let (number, offset) = (since / STRETCH, since % STRETCH);
-        let chance = self.chance.with(number);
-        let entry = chance.with(b'e').between(0, LATEST_ENTRY);
-        if chance.with(b'2').between(1, 1_000) > SHARED_PER_MILLE {
-            let length = chance.with(b'd').between(SHORTEST_LONG_STAY, LONGEST_STAY);
+        let rng = self.rng.with(number);
+        let entry = rng.with(b'e').between(0, LATEST_ENTRY);
+        if rng.with(b'2').between(1, 1_000) > SHARED_PER_MILLE {
+            let length = rng.with(b'd').between(SHORTEST_LONG_STAY, LONGEST_STAY);
             return Stay::at(number * 2, offset, entry, length);
         }
-        let first = chance.with(b'd').between(SHARED_FIRST_STAY.0, SHARED_FIRST_STAY.1);
-        let second_entry = entry + first + 1 + chance.with(b'c').between(SHARED_CLEANING.0, SHARED_CLEANING.1);
+        let first = rng.with(b'd').between(SHARED_FIRST_STAY.0, SHARED_FIRST_STAY.1);
+        let second_entry = entry + first + 1 + rng.with(b'c').between(SHARED_CLEANING.0, SHARED_CLEANING.1);
         Stay::at(number * 2, offset, entry, first)
             .or_else(|| Stay::at(number * 2 + 1, offset, second_entry, SHARED_STAY - first))
     }

@@ -49,8 +49,8 @@ impl KeyedRng {
     #[inline]
     pub(super) fn lanes(self) -> [u32; 4] {
         // Written out: a `map` over the array stays a call, and there are ten of them for every reading.
-        let lane = |shift: u32| ((self.0 >> shift) & 0xFFFF) as u32;
-        [lane(0), lane(16), lane(32), lane(48)]
+        let worker = |shift: u32| ((self.0 >> shift) & 0xFFFF) as u32;
+        [worker(0), worker(16), worker(32), worker(48)]
     }
 
     /// A bell-shaped number with mean 0 and standard deviation 1, never beyond ±3.47.

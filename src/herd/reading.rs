@@ -63,13 +63,13 @@ pub(super) struct FarmDay<'a> {
 
 impl Farm {
     pub(super) fn new(herd: &Herd, index: u32) -> Self {
-        let chance = KeyedRng::new(herd.seed);
-        let days = chance.with(b'd').with(index);
+        let rng = KeyedRng::new(herd.seed);
+        let days = rng.with(b'd').with(index);
         Self {
             cod_cliente: cod_cliente(index),
-            pens: Pens::new(chance, index),
-            ids: IdAllocator::new(chance, index),
-            delivery: chance.with(b'f').with(index),
+            pens: Pens::new(rng, index),
+            ids: IdAllocator::new(rng, index),
+            delivery: rng.with(b'f').with(index),
             days,
             moves: days.with(b't'),
         }

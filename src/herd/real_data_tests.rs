@@ -105,8 +105,8 @@ fn every_real_reading_of_an_ordinary_day_is_one_that_could_have_been_generated()
     let generated = generated();
     for point in real().into_iter().filter(|point| !point.is_new_year) {
         let near = generated.iter().filter(|other| (other.day - point.day).abs() <= 5 && !other.is_new_year);
-        let (least, most) =
+        let (least, max) =
             near.fold((f64::MAX, 0.0_f64), |(least, most), other| (least.min(other.intake), most.max(other.intake)));
-        assert!((least..=most).contains(&point.intake), "{point:?} {least} {most}");
+        assert!((least..=max).contains(&point.intake), "{point:?} {least} {max}");
     }
 }

@@ -28,11 +28,11 @@ impl Herd {
         format: LineFormat,
         faults: &Faults,
         out: &mut Vec<u8>,
-        telling: TruthTarget<'_>,
+        target: TruthTarget<'_>,
     ) -> FileStats {
-        let mut teller = TruthRecorder::new(telling, !format.header().is_empty());
+        let mut recorder = TruthRecorder::new(target, !format.header().is_empty());
         self.write_lines(unit, format, faults, out, |line| {
-            teller.record(line, || line_message::of_line(line.bytes, format));
+            recorder.record(line, || line_message::of_line(line.bytes, format));
         })
     }
 
@@ -41,12 +41,12 @@ impl Herd {
         &self,
         unit: FileUnit,
         faults: &Faults,
-        telling: TruthTarget<'_>,
+        target: TruthTarget<'_>,
         mut each: impl FnMut(&DeliveredLine<'_>),
     ) -> FileStats {
-        let mut teller = TruthRecorder::new(telling, false);
+        let mut recorder = TruthRecorder::new(target, false);
         self.each_reading(unit, faults, |line| {
-            teller.record(line, || Cow::Borrowed(line.bytes));
+            recorder.record(line, || Cow::Borrowed(line.bytes));
             each(line);
         })
     }
@@ -54,29 +54,29 @@ impl Herd {
 
 /// Tells of one file.
 struct TruthRecorder<'a> {
-    telling: TruthTarget<'a>,
+    target: TruthTarget<'a>,
     number: u64,
     canonical: Vec<u8>,
 }
 
 impl<'a> TruthRecorder<'a> {
-    fn new(telling: TruthTarget<'a>, has_header: bool) -> Self {
-        Self { telling, number: u64::from(has_header), canonical: Vec::new() }
+    fn new(target: TruthTarget<'a>, has_header: bool) -> Self {
+        Self { target, number: u64::from(has_header), canonical: Vec::new() }
     }
 
     fn record<'l>(&mut self, line: &DeliveredLine<'_>, message: impl FnOnce() -> Cow<'l, [u8]>) {
         let is_delivered = line.is_delivered();
         self.number += u64::from(is_delivered);
-        let fate = line.fault.map_or(Expectation::Stored, |chosen| chosen.fault.expectation());
-        let is_reading = fate != Expectation::Quarantined;
-        self.telling.lines.push(&Entry {
-            file: is_delivered.then(|| self.telling.file.into()),
+        let expect = line.fault.map_or(Expectation::Stored, |chosen| chosen.fault.expectation());
+        let is_reading = expect != Expectation::Quarantined;
+        self.target.lines.push(&Entry {
+            file: is_delivered.then(|| self.target.file.into()),
             line: if is_delivered { self.number } else { 0 },
             id: is_reading.then(|| line.reading.id_in(&mut self.canonical)),
             fault: line.fault.map(|chosen| chosen.fault.name().into()),
             kind: line.fault.and_then(|chosen| chosen.kind).map(|kind| kind.name().into()),
             sha256: (!is_reading).then(|| hex(&Sha256::digest(message())).into()),
-            expect: fate,
+            expect,
         });
     }
 }
@@ -118,23 +118,23 @@ mod tests {
             let mut out = format.header().to_vec();
             lines.clear();
             let file = unit.name(&herd, format);
-            let telling = TruthTarget { file: &file, lines: &mut lines };
-            stats += herd.write_lines_with_truth(unit, format, &faults, &mut out, telling);
+            let target = TruthTarget { file: &file, lines: &mut lines };
+            stats += herd.write_lines_with_truth(unit, format, &faults, &mut out, target);
             writer.write_lines(&lines).unwrap();
             std::fs::write(dir.join(file), out).unwrap();
         }
-        let (mut said, mut unsaid) = (Said::new(), Vec::new());
+        let (mut message, mut unsaid) = (Said::new(), Vec::new());
         let text = writer.finish().unwrap().1;
-        let (_, totals) = truth::read(&text[..], |told| {
-            let told: Entry<'static> = serde_json::from_str(serde_json::to_string(told)?.leak())?;
+        let (_, totals) = truth::read(&text[..], |entry| {
+            let told: Entry<'static> = serde_json::from_str(serde_json::to_string(entry)?.leak())?;
             match &told.file {
-                Some(file) => assert_eq!(said.insert((file.to_string(), told.line), told), None),
+                Some(file) => assert_eq!(message.insert((file.to_string(), told.line), told), None),
                 None => unsaid.push(told),
             }
             Ok(())
         })
         .unwrap();
-        (said, unsaid, totals, stats)
+        (message, unsaid, totals, stats)
     }
 
     /// What the intake and the topic make of a message: its id where it is stored, and its fate.
@@ -160,14 +160,14 @@ mod tests {
             let name = unit.name(&herd(), format);
             for message in history::messages(&home.path().join(&name), None).unwrap() {
                 let message = message.unwrap();
-                let told = said.remove(&(name.clone(), message.line)).expect("every line is told of");
-                let (id, fate) = judged(&message.body);
-                assert_eq!((told.id, told.expect), (id, fate), "{faults} {told:?} {}", message.body.len());
+                let entry = said.remove(&(name.clone(), message.line)).expect("every line is told of");
+                let (id, expect) = judged(&message.body);
+                assert_eq!((entry.id, entry.expect), (id, expect), "{faults} {entry:?} {}", message.body.len());
                 let sha256 = hex(&Sha256::digest(&message.body));
-                assert_eq!(told.sha256.is_some(), fate == Expectation::Quarantined);
-                assert!(told.sha256.is_none_or(|told| *told == *sha256));
-                let is_new = if fate == Expectation::Quarantined { bodies.insert(sha256) } else { ids.insert(id) };
-                assert_eq!(is_new, told.fault.as_deref() != Some("duplicate"), "{faults} {}", message.line);
+                assert_eq!(entry.sha256.is_some(), expect == Expectation::Quarantined);
+                assert!(entry.sha256.is_none_or(|told| *told == *sha256));
+                let is_new = if expect == Expectation::Quarantined { bodies.insert(sha256) } else { ids.insert(id) };
+                assert_eq!(is_new, entry.fault.as_deref() != Some("duplicate"), "{faults} {}", message.line);
             }
         }
         assert!(said.is_empty(), "{faults}: told of lines that are not there: {said:?}");

@@ -45,11 +45,11 @@ mod tests {
     use super::*;
 
     fn year(farm: u32) -> impl Iterator<Item = (NaiveDate, f64, f64)> {
-        let chance = KeyedRng::new(7).with(farm);
+        let rng = KeyedRng::new(7).with(farm);
         (0..365).map(move |n| {
             let data = NaiveDate::from_yo_opt(2023, n + 1).unwrap();
             let unix_day = 19_358 + n;
-            (data, rain(chance, unix_day, data.month0() as usize), share(chance, unix_day, data))
+            (data, rain(rng, unix_day, data.month0() as usize), share(rng, unix_day, data))
         })
     }
 

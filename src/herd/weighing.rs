@@ -62,7 +62,7 @@ impl Weighings {
         LATER
             .into_iter()
             .zip(off)
-            .map(|((middle, most, gain), lane)| (middle - most + ((lane * (2 * most + 1)) >> 16), gain))
+            .map(|((middle, max, gain), worker)| (middle - max + ((worker * (2 * max + 1)) >> 16), gain))
     }
 }
 

@@ -93,9 +93,9 @@ fn a_quoted_cell_may_hold_line_feeds_and_a_quote_that_is_never_closed_takes_its_
 #[test]
 fn packed_files_are_read_whatever_their_name_and_what_is_cut_short_is_said_after_its_last_line() {
     let text = (0..3_000).map(json).collect::<Vec<_>>().join("\n");
-    for pack in [CompressionFormat::Gzip, CompressionFormat::Zstd] {
+    for compression in [CompressionFormat::Gzip, CompressionFormat::Zstd] {
         let mut packed = Vec::new();
-        pack.compress(text.as_bytes(), &mut packed).unwrap();
+        compression.compress(text.as_bytes(), &mut packed).unwrap();
         assert_eq!(read("x", &packed).len(), 3_000);
         packed.truncate(packed.len() / 2);
         let home = tempfile::tempdir().unwrap();
@@ -106,7 +106,7 @@ fn packed_files_are_read_whatever_their_name_and_what_is_cut_short_is_said_after
         let why = failed[0].as_ref().unwrap_err().to_string();
         assert!(why.contains(&format!("x.json.gz: it cannot be read on after line {}", whole.len())), "{why}");
         assert!(whole.iter().all(|message| Reading::parse(&message.as_ref().unwrap().body).is_ok()));
-        assert!(pack == CompressionFormat::Zstd || whole.len() > 1_000, "{}", whole.len());
+        assert!(compression == CompressionFormat::Zstd || whole.len() > 1_000, "{}", whole.len());
     }
 }
 

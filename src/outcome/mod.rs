@@ -51,7 +51,7 @@ pub trait CommandOutcome: fmt::Display + Serialize {
 }
 
 /// A new id for a run that begins at this instant (UUID version 7: ordered by time).
-pub(crate) fn run_id(begun: DateTime<Utc>) -> Uuid {
-    let seconds = begun.timestamp().max(0).unsigned_abs();
-    Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, begun.timestamp_subsec_nanos()))
+pub(crate) fn run_id(started: DateTime<Utc>) -> Uuid {
+    let seconds = started.timestamp().max(0).unsigned_abs();
+    Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, started.timestamp_subsec_nanos()))
 }

@@ -18,13 +18,13 @@ pub use outcome::{Count, Outcome, Requests};
 /// # Errors
 /// Only where the counts do not add up; what fails is in the outcome.
 pub async fn run(event: Event, intake: &Intake) -> anyhow::Result<Outcome> {
-    let begun = Instant::now();
+    let started = Instant::now();
     let mut outcome = Outcome { quarantine: intake.quarantine_address(), ..Outcome::default() };
     let (ids, bodies): (Vec<_>, Vec<_>) = event.messages.into_iter().map(|message| (message.id, message.body)).unzip();
     let verdicts = intake.process(bodies, Utc::now()).await;
     record_results(&mut outcome, ids, &verdicts);
     outcome.conditional_writes = intake.conditional_writes();
-    outcome.seconds = begun.elapsed().as_secs_f64();
+    outcome.seconds = started.elapsed().as_secs_f64();
     outcome.check()?;
     Ok(outcome)
 }

@@ -278,10 +278,10 @@ mod tests {
     #[tokio::test]
     async fn a_batch_that_is_not_full_does_not_wait_for_long() {
         let (mut batches, send) = batches(vec![read(0, 1)], &Schedule::None);
-        let begun = Instant::now();
+        let started = Instant::now();
         let batch = batches.next().await.unwrap().unwrap();
         assert_eq!(batch.entries.len(), 1);
-        assert!(begun.elapsed() < Duration::from_secs(1) && begun.elapsed() >= LINGER / 2);
+        assert!(started.elapsed() < Duration::from_secs(1) && started.elapsed() >= LINGER / 2);
         drop(send);
         assert!(batches.next().await.unwrap().is_none());
     }

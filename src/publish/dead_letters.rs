@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn a_full_disk_is_told_and_nothing_is_kept_by_halves() {
         let mut dead = DeadLetters::open(Some(Path::new("/dev/full")), IfNotEmpty::Fail).unwrap();
-        let said = dead.write(&entry(0, 10), 1, &refusal()).unwrap_err();
-        assert!(said.contains("/dev/full") && said.contains("make room"), "{said}");
+        let message = dead.write(&entry(0, 10), 1, &refusal()).unwrap_err();
+        assert!(message.contains("/dev/full") && message.contains("make room"), "{message}");
     }
 }

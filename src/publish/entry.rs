@@ -89,9 +89,9 @@ pub(super) fn prepare(
         }
     };
     // A topic in this process takes more at once, but no longer a message than SNS does.
-    let (bytes, most) = (message.size_bytes(), limits.bytes.min(MAX_MESSAGE_BYTES));
-    if bytes > most {
-        return Err(refuse(format!("{bytes} bytes with its attributes, and the topic takes {most} at most")));
+    let (bytes, max) = (message.size_bytes(), limits.bytes.min(MAX_MESSAGE_BYTES));
+    if bytes > max {
+        return Err(refuse(format!("{bytes} bytes with its attributes, and the topic takes {max} at most")));
     }
     Ok(Entry { index, file, line, message, id, data_ms, due: None })
 }

@@ -209,7 +209,7 @@ impl FailIf {
         let judge = |one: &Condition| {
             let nothing = outcome.counts[Count::Published] == 0 && matches!(one.metric, Metric::Time(..));
             let (held, measured) = match one.metric.measured(outcome).filter(|_| !nothing) {
-                Some((value, said)) => (!one.compared.holds(value, one.bound), said),
+                Some((value, message)) => (!one.compared.holds(value, one.bound), message),
                 None => (false, "nothing was measured".to_owned()),
             };
             ConditionResult { text: one.text.clone(), passed: held, measured }
@@ -345,17 +345,17 @@ mod tests {
 
     #[test]
     fn what_is_no_condition_is_refused_with_the_words_there_are() {
-        let said = |text: &str| text.parse::<FailIf>().unwrap_err();
-        assert!(said("").contains("is empty"));
-        assert!(said("p99").contains("give METRIC > BOUND"));
-        assert!(said("p98 > 5ms").contains("p98 is no metric: give p50, p90"));
-        assert!(said("service_failed > 0").contains("is no metric"));
-        assert!(said("p99 > 500").contains("500 is not a length of time with its unit"));
-        assert!(said("p99 > 5%").contains("length of time"));
-        assert!(said("failed > 5ms").contains("number of messages"));
-        assert!(said("failed > -1").contains("number of messages"));
-        assert!(said("rate < fast").contains("500/s"));
-        assert!(said("achieved < 99").contains("99%"));
+        let message = |text: &str| text.parse::<FailIf>().unwrap_err();
+        assert!(message("").contains("is empty"));
+        assert!(message("p99").contains("give METRIC > BOUND"));
+        assert!(message("p98 > 5ms").contains("p98 is no metric: give p50, p90"));
+        assert!(message("service_failed > 0").contains("is no metric"));
+        assert!(message("p99 > 500").contains("500 is not a length of time with its unit"));
+        assert!(message("p99 > 5%").contains("length of time"));
+        assert!(message("failed > 5ms").contains("number of messages"));
+        assert!(message("failed > -1").contains("number of messages"));
+        assert!(message("rate < fast").contains("500/s"));
+        assert!(message("achieved < 99").contains("99%"));
         assert_eq!("p99>1s;;failed > 0;".parse::<FailIf>().unwrap().to_string(), "p99>1s; failed > 0");
     }
 }

@@ -72,7 +72,8 @@ struct JournalFile {
     ruminate_publish_journal: u32,
     /// What is published, and where to; a run that goes on must have the same.
     of: RunIdentity,
-    settled: CompletedRanges,
+    #[serde(rename = "settled")]
+    completed: CompletedRanges,
 }
 
 /// What a run is of.
@@ -136,9 +137,9 @@ impl Journal {
         let path = match place {
             JournalLocation::Disabled => None,
             JournalLocation::File(path) => Some(path.clone()),
-            JournalLocation::Folder(folder) => Some(folder.join(format!("publish-{}.json", of.digest()))),
+            JournalLocation::Folder(dir) => Some(dir.join(format!("publish-{}.json", of.digest()))),
         };
-        let mut held = JournalFile { ruminate_publish_journal: 1, of, settled: CompletedRanges::below(skip) };
+        let mut held = JournalFile { ruminate_publish_journal: 1, of, completed: CompletedRanges::below(skip) };
         let Some(path) = path else {
             anyhow::ensure!(resume == Resume::No, "--resume needs a journal, and this run keeps none: use --skip");
             return Ok(Self { path: None, held, written: Instant::now(), warned: false });
@@ -154,7 +155,7 @@ impl Journal {
                 if let Ok(earlier) = serde_json::from_slice::<JournalFile>(&bytes) {
                     tracing::warn!(
                         "an earlier run of this stopped after {} messages; this one begins anew (--resume would go on)",
-                        earlier.settled.count()
+                        earlier.completed.count()
                     );
                 }
             }
@@ -173,7 +174,7 @@ impl Journal {
                          sent still stands in front, with --skip {}",
                         was.replace('\t', " "),
                         is.replace('\t', " "),
-                        earlier.settled.first_incomplete()
+                        earlier.completed.first_incomplete()
                     );
                 }
                 anyhow::ensure!(
@@ -193,12 +194,12 @@ impl Journal {
 
     /// What was settled before this run began, or has been since.
     pub(super) fn completed(&self) -> &CompletedRanges {
-        &self.held.settled
+        &self.held.completed
     }
 
     /// That message is settled.
     pub(super) fn mark_done(&mut self, index: u64) {
-        self.held.settled.insert(index);
+        self.held.completed.insert(index);
     }
 
     /// Writes what is settled, if that was not done for a while. A disk that is full does not stop the run.

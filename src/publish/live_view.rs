@@ -28,7 +28,7 @@ pub(super) struct LiveStats {
 #[derive(Debug)]
 pub(super) struct LiveView {
     board: LiveDisplay,
-    begun: Instant,
+    started: Instant,
     next: Instant,
     schedule: String,
     read: u64,
@@ -38,7 +38,7 @@ impl LiveView {
     pub(super) fn new(progress: &Progress, schedule: &Schedule) -> Self {
         let (board, now) = (progress.board(LINES), Instant::now());
         let next = now + board.every().unwrap_or_default();
-        Self { board, begun: now, next, schedule: schedule.to_string(), read: 0 }
+        Self { board, started: now, next, schedule: schedule.to_string(), read: 0 }
     }
 
     /// So many messages more were read.
@@ -64,7 +64,7 @@ impl LiveView {
     }
 
     fn lines(&self, telemetry: &Telemetry, outcome: &Outcome, now: &LiveStats) -> Vec<String> {
-        let all = self.begun.elapsed();
+        let all = self.started.elapsed();
         let first = format!(
             "publish      {} of {} read in {}, {}",
             count(outcome.counts[Count::Published]),
@@ -118,13 +118,13 @@ fn rates(last: &Interval, now: &LiveStats) -> String {
 
 /// Latencies of the run so far, each mark twice as long as the one before it.
 fn histogram(spread: &[(f64, u64)]) -> String {
-    let most = spread.iter().map(|(_, count)| *count).max().unwrap_or(0);
-    let (Some((low, _)), Some((high, _)), true) = (spread.first(), spread.last(), most > 0) else {
+    let max = spread.iter().map(|(_, count)| *count).max().unwrap_or(0);
+    let (Some((low, _)), Some((high, _)), true) = (spread.first(), spread.last(), max > 0) else {
         return String::new();
     };
     let bar = |&(_, count): &(f64, u64)| match count {
         0 => ' ',
-        count => BARS[((count as f64 / most as f64) * (BARS.len() - 1) as f64).ceil() as usize],
+        count => BARS[((count as f64 / max as f64) * (BARS.len() - 1) as f64).ceil() as usize],
     };
     let bars: String = spread.iter().map(bar).collect();
     format!("  latency    {low:.1} ms {bars} {high:.0} ms")

@@ -161,7 +161,7 @@ pub async fn run(
     topic: Arc<dyn Topic>,
     settings: Settings,
     progress: &Progress,
-    stop: &CancellationToken,
+    cancel: &CancellationToken,
 ) -> anyhow::Result<Outcome> {
     source.check()?;
     CHECK.run(|e: &Error| e.kind, |_| topic.check()).await?;
@@ -187,7 +187,7 @@ pub async fn run(
 }
 
 /// Returns when somebody wishes to stop.
-async fn wished(stop: &CancellationToken) {
+async fn wished(cancel: &CancellationToken) {
     while !stop.is_cancelled() {
         tokio::time::sleep(LOOK).await;
     }

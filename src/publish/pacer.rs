@@ -25,14 +25,14 @@ pub(super) enum SendTime {
 pub(super) struct Pacer {
     times: ScheduleCursor,
     /// When the first message was there.
-    begun: Option<Instant>,
+    started: Option<Instant>,
     /// How far it was put back.
     starved: Duration,
 }
 
 impl Pacer {
     pub(super) fn new(schedule: &Schedule) -> Self {
-        Self { times: schedule.times(), begun: None, starved: Duration::ZERO }
+        Self { times: schedule.times(), started: None, starved: Duration::ZERO }
     }
 
     /// When the message is due, if it is the next; the run begins with the first one that is asked for.
@@ -40,7 +40,7 @@ impl Pacer {
         match self.times.peek(entry.data_ms) {
             DueTime::Immediately => SendTime::Immediately,
             DueTime::Ended => SendTime::Ended,
-            DueTime::At(time) => SendTime::At(*self.begun.get_or_insert_with(Instant::now) + self.starved + time),
+            DueTime::At(time) => SendTime::At(*self.started.get_or_insert_with(Instant::now) + self.starved + time),
         }
     }
 
@@ -52,7 +52,7 @@ impl Pacer {
     /// Nothing was there to send for so long, and this message is the first that is: puts the schedule back by what it is
     /// late for that.
     pub(super) fn delay_by(&mut self, entry: &Entry, waited: Duration) {
-        if self.begun.is_some()
+        if self.started.is_some()
             && waited > Duration::ZERO
             && let SendTime::At(due) = self.due(entry)
         {

@@ -130,8 +130,8 @@ mod tests {
         assert!((3_000.0..7_100.0).contains(&limit), "{limit}");
         // A batch waits for the one before it.
         let (first, second) = (throttle.reserve(100), throttle.reserve(100));
-        let apart = (second - first).as_secs_f64();
-        assert!((apart * limit / 100.0 - 1.0).abs() < 0.1, "{apart}");
+        let distance = (second - first).as_secs_f64();
+        assert!((distance * limit / 100.0 - 1.0).abs() < 0.1, "{distance}");
     }
 
     #[test]

@@ -67,17 +67,17 @@ pub(super) fn start(
     source: Source,
     settings: &Settings,
     limits: BatchLimits,
-    settled: CompletedRanges,
-    stop: CancellationToken,
+    completed: CompletedRanges,
+    cancel: CancellationToken,
 ) -> (mpsc::Receiver<Vec<ReadResult>>, Reader) {
     let (send, receive) = mpsc::channel(AHEAD);
     let (tally, may_hang) = (Arc::<Tally>::default(), !source.is_repeatable());
     let mut thread = Thread {
         send,
-        settled,
+        completed,
         limits,
         on_invalid: settings.on_invalid,
-        stop,
+        cancel,
         tally: Arc::clone(&tally),
         lot: Vec::new(),
         together: source.batch_size(),
@@ -119,10 +119,10 @@ impl Reader {
 /// The thread itself.
 struct Thread {
     send: mpsc::Sender<Vec<ReadResult>>,
-    settled: CompletedRanges,
+    completed: CompletedRanges,
     limits: BatchLimits,
     on_invalid: OnInvalid,
-    stop: CancellationToken,
+    cancel: CancellationToken,
     tally: Arc<Tally>,
     lot: Vec<ReadResult>,
     /// How many messages are handed over together.
@@ -161,10 +161,10 @@ impl Thread {
                 _ => {}
             }
         }
-        if !self.over && !self.stop.is_cancelled() && self.index < self.settled.first_incomplete() {
-            let (asked, there) = (count(self.settled.first_incomplete()), count(self.index));
+        if !self.over && !self.cancel.is_cancelled() && self.index < self.completed.first_incomplete() {
+            let (requested_at, there) = (count(self.completed.first_incomplete()), count(self.index));
             self.fail(anyhow::anyhow!(
-                "{asked} messages were to be passed over, and there were {there}: is it the same source?"
+                "{requested_at} messages were to be passed over, and there were {there}: is it the same source?"
             ));
         }
     }
@@ -174,7 +174,7 @@ impl Thread {
         let this = self.index;
         self.index += 1;
         self.tally.messages.store(self.index, Ordering::SeqCst);
-        if self.settled.contains(this) {
+        if self.completed.contains(this) {
             self.tally.skipped.fetch_add(1, Ordering::SeqCst);
         } else if self.over {
             self.tally.not_reached.fetch_add(1, Ordering::SeqCst);
@@ -193,7 +193,7 @@ impl Thread {
         if lot.is_empty() {
             return;
         }
-        let left = if self.over || self.stop.is_cancelled() {
+        let left = if self.over || self.cancel.is_cancelled() {
             lot.len()
         } else {
             self.send.blocking_send(lot).map_or_else(|unsent| unsent.0.len(), |()| 0)
@@ -204,13 +204,13 @@ impl Thread {
 
     /// Whether there is time to count on.
     fn look(&mut self, source: &Source) -> ControlFlow<()> {
-        let asked = self.stop.is_cancelled();
-        self.over |= asked;
+        let requested_at = self.cancel.is_cancelled();
+        self.over |= requested_at;
         if !self.over {
             return ControlFlow::Continue(());
         }
         let generated = source.is_generated();
-        let time = if generated { Some(GENERATED) } else { asked.then_some(ASKED) };
+        let time = if generated { Some(GENERATED) } else { requested_at.then_some(ASKED) };
         let Some(time) = time else { return ControlFlow::Continue(()) };
         if Instant::now() < *self.ends.get_or_insert_with(|| Instant::now() + time) {
             return ControlFlow::Continue(());

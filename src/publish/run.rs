@@ -36,7 +36,7 @@ pub(super) struct PublishRun {
     telemetry: Telemetry,
     watch: Option<DeliveryWatch>,
     live: LiveView,
-    stop: CancellationToken,
+    cancel: CancellationToken,
     outcome: Outcome,
     /// The failure that no other message will escape.
     hopeless: Option<String>,
@@ -52,7 +52,7 @@ pub(super) struct RunParts {
 }
 
 impl PublishRun {
-    pub(super) fn new(parts: RunParts, progress: &Progress, stop: &CancellationToken) -> Self {
+    pub(super) fn new(parts: RunParts, progress: &Progress, cancel: &CancellationToken) -> Self {
         let RunParts { topic, settings, dead, journal, watch } = parts;
         let outcome = Outcome {
             topic: topic.address(),
@@ -68,13 +68,13 @@ impl PublishRun {
         };
         Self {
             limits: topic.limits(),
-            sender: Arc::new(BatchSender::new(topic, settings.retry, stop.clone())),
+            sender: Arc::new(BatchSender::new(topic, settings.retry, cancel.clone())),
             in_flight: JoinSet::new(),
             groups: HashSet::new(),
             telemetry: Telemetry::new(),
             watch,
             live: LiveView::new(progress, &settings.schedule),
-            stop: stop.clone(),
+            cancel: cancel.clone(),
             settings,
             dead,
             journal,
@@ -85,18 +85,18 @@ impl PublishRun {
 
     /// Publishes the source and closes the account.
     pub(super) async fn run(mut self, source: Source) -> anyhow::Result<Outcome> {
-        let begun = Instant::now();
+        let started = Instant::now();
         let pace = Pacer::new(&self.settings.schedule);
         let generated = source.is_generated();
-        let settled = self.journal.completed().clone();
-        let (messages, reader) = reader::start(source, &self.settings, self.limits, settled, self.stop.clone());
+        let completed = self.journal.completed().clone();
+        let (messages, reader) = reader::start(source, &self.settings, self.limits, completed, self.cancel.clone());
         let mut batches = Batcher::new(messages, self.limits, &self.settings, pace);
         while let Some(batch) = self.next(&mut batches).await? {
             self.count_read(&batch);
             let Some(batch) = self.wait(batch).await? else { break };
             self.send(batch);
         }
-        if self.stop.is_cancelled() {
+        if self.cancel.is_cancelled() {
             self.note_interruption(); // the reading thread may have seen it first, and ended as if there were no more
         }
         self.outcome.pacing.schedule_ended = batches.schedule_has_ended() && self.outcome.end.stopped.is_none();
@@ -107,7 +107,7 @@ impl PublishRun {
         }
         self.account_for_rest(left, reader.end().await, generated);
         let watch = self.watch.take();
-        let mut outcome = self.close(begun)?;
+        let mut outcome = self.close(started)?;
         if let Some(watch) = watch {
             let (watched, arrived) = watch.progress();
             if watched > arrived {
@@ -126,7 +126,7 @@ impl PublishRun {
             }
             tokio::select! {
                 biased;
-                () = wished(&self.stop) => self.note_interruption(),
+                () = wished(&self.cancel) => self.note_interruption(),
                 Some(delivered) = self.in_flight.join_next() => self.record_delivery(delivered?),
                 () = self.live.tick() => self.show(),
                 batch = batches.next() => match batch {
@@ -154,7 +154,7 @@ impl PublishRun {
             }
             tokio::select! {
                 biased;
-                () = wished(&self.stop) => self.note_interruption(),
+                () = wished(&self.cancel) => self.note_interruption(),
                 Some(delivered) = self.in_flight.join_next() => self.record_delivery(delivered?),
                 () = tokio::time::sleep_until(early.unwrap_or_else(Instant::now).into()), if early.is_some() => {}
                 () = self.live.tick() => self.show(),
@@ -202,8 +202,8 @@ impl PublishRun {
             self.telemetry.count(entry.due.unwrap_or(now), Counts { offered: 1, ..Counts::default() });
         }
         let mut entries = batch.entries;
-        if let Some(most) = self.settings.drop_after {
-            let late = |entry: &Entry| entry.due.is_some_and(|due| now.saturating_duration_since(due) > most);
+        if let Some(max) = self.settings.drop_after {
+            let late = |entry: &Entry| entry.due.is_some_and(|due| now.saturating_duration_since(due) > max);
             if entries.iter().any(late) {
                 let (dropped, kept) = entries.into_iter().partition(late);
                 entries = kept;
@@ -221,8 +221,8 @@ impl PublishRun {
         if self.settings.keeps_order {
             self.groups.extend(entries.iter().map(|entry| entry.message.group()));
         }
-        let courier = Arc::clone(&self.sender);
-        self.in_flight.spawn(async move { courier.send(entries).await });
+        let sender = Arc::clone(&self.sender);
+        self.in_flight.spawn(async move { sender.send(entries).await });
         self.telemetry.in_flight(self.in_flight.len());
     }
 
@@ -261,7 +261,7 @@ impl PublishRun {
         if delivered.retries > 0 {
             self.telemetry.count(Instant::now(), Counts { retries: delivered.retries, ..Counts::default() });
         }
-        for settled in delivered.settled {
+        for settled in delivered.sent {
             self.record_message(&settled);
         }
         if let Some(why) = delivered.fatal {
@@ -272,11 +272,11 @@ impl PublishRun {
     }
 
     fn record_message(&mut self, settled: &SentMessage) {
-        let SentMessage { entry, fate, attempts, at } = settled;
+        let SentMessage { entry, outcome, attempts, at } = settled;
         if self.settings.keeps_order {
             self.groups.remove(&entry.message.group());
         }
-        match fate {
+        match outcome {
             SendOutcome::Published { latency, service } => {
                 self.outcome.counts[Count::Published] += 1;
                 self.telemetry.published(*at, *latency, *service);
@@ -315,14 +315,14 @@ impl PublishRun {
         self.journal.save_if_due();
     }
 
-    fn close(self, begun: Instant) -> anyhow::Result<Outcome> {
+    fn close(self, started: Instant) -> anyhow::Result<Outcome> {
         self.live.finish();
         let mut outcome = self.outcome;
         if outcome.counts[Count::Unsent] > 0 {
             outcome.end.stopped.get_or_insert_with(|| "asked to stop".into());
         }
         let end = Instant::now();
-        outcome.times = self.telemetry.times(begun, end, outcome.counts[Count::Published]);
+        outcome.times = self.telemetry.times(started, end, outcome.counts[Count::Published]);
         let first_open = self.journal.completed().first_incomplete();
         let journal = self.journal.close(outcome.end.stopped.is_none()).map(|path| path.display().to_string());
         let can_go_on = outcome.end.stopped.is_some() || outcome.pacing.schedule_ended;

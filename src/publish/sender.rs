@@ -35,7 +35,7 @@ pub(super) enum SendOutcome {
 #[derive(Debug)]
 pub(super) struct SentMessage {
     pub entry: Entry,
-    pub fate: SendOutcome,
+    pub outcome: SendOutcome,
     /// Calls it was part of.
     pub attempts: u32,
     /// When that was known.
@@ -45,7 +45,7 @@ pub(super) struct SentMessage {
 /// What became of a batch.
 #[derive(Debug, Default)]
 pub(super) struct BatchDelivery {
-    pub settled: Vec<SentMessage>,
+    pub sent: Vec<SentMessage>,
     /// Messages sent again, each as often as it was.
     pub retries: u64,
     /// Messages refused, or part of a call that failed, by code; each as often as it was.
@@ -59,14 +59,14 @@ pub(super) struct BatchDelivery {
 pub(super) struct BatchSender {
     topic: Arc<dyn Topic>,
     retry: RetryPolicy,
-    stop: CancellationToken,
+    cancel: CancellationToken,
     throttle: AdaptiveRateLimiter,
     warned: AtomicBool,
 }
 
 impl BatchSender {
-    pub(super) fn new(topic: Arc<dyn Topic>, retry: RetryPolicy, stop: CancellationToken) -> Self {
-        Self { topic, retry, stop, throttle: AdaptiveRateLimiter::new(), warned: AtomicBool::new(false) }
+    pub(super) fn new(topic: Arc<dyn Topic>, retry: RetryPolicy, cancel: CancellationToken) -> Self {
+        Self { topic, retry, cancel, throttle: AdaptiveRateLimiter::new(), warned: AtomicBool::new(false) }
     }
 
     /// The limit that throttling has set, messages a second.
@@ -79,10 +79,10 @@ impl BatchSender {
         let mut delivered = BatchDelivery::default();
         let mut pending = entries;
         let mut attempts = 0;
-        let begun = Instant::now();
+        let started = Instant::now();
         while !pending.is_empty() {
             if attempts > 0 {
-                if self.stop.is_cancelled() || !self.pause(attempts - 1).await {
+                if self.cancel.is_cancelled() || !self.pause(attempts - 1).await {
                     delivered.complete(pending, &SendOutcome::Unsent, attempts);
                     break;
                 }
@@ -94,7 +94,7 @@ impl BatchSender {
                 break;
             }
             attempts += 1;
-            pending = self.call(pending, begun, attempts, &mut delivered).await;
+            pending = self.call(pending, started, attempts, &mut delivered).await;
         }
         delivered
     }
@@ -103,7 +103,7 @@ impl BatchSender {
     async fn call(
         &self,
         entries: Vec<Entry>,
-        begun: Instant,
+        started: Instant,
         attempts: u32,
         delivered: &mut BatchDelivery,
     ) -> Vec<Entry> {
@@ -160,7 +160,7 @@ impl BatchSender {
     }
 
     async fn sleep_until(&self, then: Instant) -> bool {
-        self.stop.run_until_cancelled(tokio::time::sleep_until(then.into())).await.is_some()
+        self.cancel.run_until_cancelled(tokio::time::sleep_until(then.into())).await.is_some()
     }
 
     fn warn_once(&self, refusal: &EntryError) {
@@ -172,9 +172,14 @@ impl BatchSender {
 }
 
 impl BatchDelivery {
-    fn complete(&mut self, entries: impl IntoIterator<Item = Entry>, fate: &SendOutcome, attempts: u32) {
+    fn complete(&mut self, entries: impl IntoIterator<Item = Entry>, outcome: &SendOutcome, attempts: u32) {
         let at = Instant::now();
-        self.settled.extend(entries.into_iter().map(|entry| SentMessage { entry, fate: fate.clone(), attempts, at }));
+        self.sent.extend(entries.into_iter().map(|entry| SentMessage {
+            entry,
+            outcome: outcome.clone(),
+            attempts,
+            at,
+        }));
     }
 
     fn count(&mut self, code: &str, messages: u64) {
@@ -202,20 +207,20 @@ mod tests {
         max_backoff: Duration::from_millis(2),
     };
 
-    async fn deliver(topic: &Memory, stop: &CancellationToken) -> BatchDelivery {
+    async fn deliver(topic: &Memory, cancel: &CancellationToken) -> BatchDelivery {
         BatchSender::new(Arc::new(topic.clone()), QUICK, stop.clone()).send((0..4).map(|n| entry(n, 1)).collect()).await
     }
 
     fn fates(delivered: &BatchDelivery) -> Vec<(u64, &'static str, u32)> {
-        let name = |fate: &SendOutcome| match fate {
+        let name = |outcome: &SendOutcome| match outcome {
             SendOutcome::Published { .. } => "published",
             SendOutcome::Failed(_) => "dead",
             SendOutcome::Unsent => "unsent",
         };
-        let mut fates: Vec<_> =
-            delivered.settled.iter().map(|one| (one.entry.index, name(&one.fate), one.attempts)).collect();
-        fates.sort_unstable();
-        fates
+        let mut outcomes: Vec<_> =
+            delivered.sent.iter().map(|one| (one.entry.index, name(&one.outcome), one.attempts)).collect();
+        outcomes.sort_unstable();
+        outcomes
     }
 
     #[tokio::test]
@@ -239,7 +244,7 @@ mod tests {
             topic.fail_next(Fault::Call(Kind::Transient));
         }
         let delivered = deliver(&topic, &CancellationToken::default()).await;
-        assert!(fates(&delivered).iter().all(|&(_, fate, attempts)| (fate, attempts) == ("dead", 3)));
+        assert!(fates(&delivered).iter().all(|&(_, outcome, attempts)| (outcome, attempts) == ("dead", 3)));
         assert_eq!((delivered.retries, delivered.fatal), (8, None));
     }
 
@@ -248,16 +253,16 @@ mod tests {
         let topic = Memory::default();
         topic.fail_next(Fault::Call(Kind::Permanent));
         let delivered = deliver(&topic, &CancellationToken::default()).await;
-        assert!(fates(&delivered).iter().all(|&(_, fate, _)| fate == "unsent"));
+        assert!(fates(&delivered).iter().all(|&(_, outcome, _)| outcome == "unsent"));
         assert_eq!(delivered.fatal.as_deref(), Some("topic memory: as planned"));
     }
 
     #[tokio::test]
     async fn who_stops_does_not_wait_for_another_try() {
-        let (topic, stop) = (Memory::default(), CancellationToken::default());
-        stop.cancel();
+        let (topic, cancel) = (Memory::default(), CancellationToken::default());
+        cancel.cancel();
         topic.fail_next(Fault::Entry(1, Kind::Transient));
-        let delivered = deliver(&topic, &stop).await;
+        let delivered = deliver(&topic, &cancel).await;
         assert_eq!(fates(&delivered)[1], (1, "unsent", 1));
         assert_eq!((topic.calls(), topic.published().len()), (1, 3));
     }

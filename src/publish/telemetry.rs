@@ -137,7 +137,7 @@ impl IntervalStats {
 /// The measurements of a run.
 #[derive(Debug)]
 pub(super) struct Telemetry {
-    begun: Instant,
+    started: Instant,
     length: Duration,
     stretches: Vec<IntervalStats>,
     /// From when a message was due to its answer.
@@ -150,7 +150,7 @@ impl Telemetry {
     /// A run begins.
     pub(super) fn new() -> Self {
         let (latency, service) = (Latencies::new(), Latencies::new());
-        Self { begun: Instant::now(), length: FIRST_LENGTH, stretches: Vec::new(), latency, service }
+        Self { started: Instant::now(), length: FIRST_LENGTH, stretches: Vec::new(), latency, service }
     }
 
     /// Takes counts down where they belong.
@@ -176,7 +176,7 @@ impl Telemetry {
     }
 
     fn interval_at(&mut self, at: Instant) -> &mut IntervalStats {
-        let since = at.saturating_duration_since(self.begun);
+        let since = at.saturating_duration_since(self.started);
         while since.as_nanos() / self.length.as_nanos() >= STRETCHES as u128 {
             self.merge_intervals();
         }
@@ -200,8 +200,8 @@ impl Telemetry {
     }
 
     /// The measurements of a run in which so many messages were published.
-    pub(super) fn times(&self, begun: Instant, end: Instant, published: u64) -> Times {
-        let seconds = (end - begun).as_secs_f64();
+    pub(super) fn times(&self, started: Instant, end: Instant, published: u64) -> Times {
+        let seconds = (end - started).as_secs_f64();
         Times {
             seconds,
             rate_per_second: published as f64 / seconds.max(1e-6),
@@ -224,7 +224,7 @@ impl Telemetry {
 
     fn interval(&self, number: usize, end: Instant) -> Option<Interval> {
         let stretch = self.stretches.get(number)?;
-        let (length, all) = (self.length.as_secs_f64(), end.saturating_duration_since(self.begun).as_secs_f64());
+        let (length, all) = (self.length.as_secs_f64(), end.saturating_duration_since(self.started).as_secs_f64());
         let begin = number as f64 * length;
         let Counts { offered, published, failed, dropped, retries } = stretch.counts;
         Some(Interval {
@@ -244,7 +244,7 @@ impl Telemetry {
     /// The last stretch that is over, for who watches.
     pub(super) fn latest(&self) -> Option<Interval> {
         let now = Instant::now();
-        let under_way = (now.saturating_duration_since(self.begun).as_nanos() / self.length.as_nanos()) as usize;
+        let under_way = (now.saturating_duration_since(self.started).as_nanos() / self.length.as_nanos()) as usize;
         self.interval(self.stretches.len().min(under_way).checked_sub(1)?, now)
     }
 
@@ -328,13 +328,13 @@ mod tests {
     #[test]
     fn a_run_of_any_length_has_some_hundreds_of_stretches_and_loses_no_count() {
         let mut telemetry = Telemetry::new();
-        let begun = telemetry.begun;
+        let started = telemetry.started;
         for second in 0..3_000_u64 {
-            let at = begun + Duration::from_secs(second);
+            let at = started + Duration::from_secs(second);
             telemetry.count(at, Counts { offered: 2, ..Counts::default() });
             telemetry.published(at, Duration::from_millis(second), Duration::from_millis(1));
         }
-        let intervals = telemetry.intervals(begun + Duration::from_secs(3_000));
+        let intervals = telemetry.intervals(started + Duration::from_secs(3_000));
         assert!((STRETCHES / 2..=STRETCHES).contains(&intervals.len()), "{}", intervals.len());
         assert_eq!(intervals.iter().map(|one| one.offered).sum::<u64>(), 6_000);
         assert_eq!(intervals.iter().map(|one| one.published).sum::<u64>(), 3_000);

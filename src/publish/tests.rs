@@ -34,7 +34,7 @@ async fn publish(
     path: &Path,
     topic: impl Topic + 'static,
     settings: Settings,
-    stop: &CancellationToken,
+    cancel: &CancellationToken,
 ) -> anyhow::Result<Outcome> {
     let source = Source::Files { paths: vec![path.to_owned()], format: None };
     run(source, Arc::new(topic), settings, &Progress::Silent, stop).await
@@ -47,7 +47,7 @@ struct Slow {
     call: Duration,
     first: Duration,
     now: Arc<AtomicUsize>,
-    most: Arc<AtomicUsize>,
+    max: Arc<AtomicUsize>,
 }
 
 #[async_trait]
@@ -62,7 +62,7 @@ impl Topic for Slow {
 
     async fn publish(&self, batch: &[Message]) -> Result<Vec<Result<(), EntryError>>, Error> {
         let now = self.now.fetch_add(1, Ordering::SeqCst) + 1;
-        self.most.fetch_max(now, Ordering::SeqCst);
+        self.max.fetch_max(now, Ordering::SeqCst);
         let time = if self.inner.calls() == 0 { self.first } else { self.call };
         let answers = self.inner.publish(batch).await;
         tokio::time::sleep(time).await;
@@ -143,19 +143,19 @@ async fn a_dead_letter_is_the_whole_message_with_its_reason_and_place() {
 async fn who_stops_can_go_on_and_nothing_is_lost_or_sent_twice() {
     let home = tempfile::tempdir().unwrap();
     let path = file(home.path(), (0..2_000).map(line));
-    let (inner, stop) = (Memory::default(), CancellationToken::default());
+    let (inner, cancel) = (Memory::default(), CancellationToken::default());
     let topic = Slow { inner: inner.clone(), call: Duration::from_millis(5), ..Slow::default() };
-    let later = stop.clone();
+    let later = cancel.clone();
     tokio::spawn(async move {
         tokio::time::sleep(Duration::from_millis(120)).await;
         later.cancel();
     });
-    let outcome = publish(&path, topic.clone(), settings(), &stop).await.unwrap();
+    let outcome = publish(&path, topic.clone(), settings(), &cancel).await.unwrap();
     assert!(outcome.counts[Count::Published] > 0 && outcome.counts[Count::Published] < 2_000, "{outcome}");
     let skip = outcome.end.resume_skip.unwrap();
     assert_eq!(skip, outcome.counts[Count::Published]);
     assert!(outcome.to_string().contains(&format!("--skip {skip}")));
-    assert!(topic.most.load(Ordering::SeqCst) <= 4, "batches in flight");
+    assert!(topic.max.load(Ordering::SeqCst) <= 4, "batches in flight");
     let rest =
         publish(&path, inner.clone(), Settings { skip, ..settings() }, &CancellationToken::default()).await.unwrap();
     assert_eq!((rest.counts[Count::Skipped], rest.counts[Count::Read], rest.end.stopped), (skip, 2_000 - skip, None));
@@ -195,9 +195,9 @@ async fn a_stall_shows_in_the_latency_of_what_was_due_meanwhile() {
     let path = file(home.path(), (0..100).map(line));
     let topic = Slow { first: Duration::from_millis(300), ..Slow::default() };
     let settings = Settings { concurrency: 1, schedule: Schedule::Rate("200/s".parse().unwrap()), ..settings() };
-    let begun = Instant::now();
+    let started = Instant::now();
     let outcome = publish(&path, topic, settings, &CancellationToken::default()).await.unwrap();
-    assert!(begun.elapsed() < Duration::from_millis(800), "what was missed is made up for: {:?}", begun.elapsed());
+    assert!(started.elapsed() < Duration::from_millis(800), "what was missed is made up for: {:?}", started.elapsed());
     assert!(outcome.times.latency_ms.p50 > 50.0, "half of it was due during the stall: {}", outcome.times.latency_ms);
     assert!(outcome.times.service_ms.p50 < 50.0, "though only one call was slow: {}", outcome.times.service_ms);
     assert_eq!((outcome.counts[Count::Published], outcome.pacing.rate), (100, Some(200.0)));

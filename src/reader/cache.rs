@@ -34,7 +34,8 @@ const TOO_NEW: TimeDelta = TimeDelta::seconds(2);
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct CacheStats {
     /// Objects that need not be read.
-    pub known: u64,
+    #[serde(rename = "known")]
+    pub hits: u64,
     /// Objects that were read.
     pub read: u64,
     /// Files that were damaged, or of another lake or program, and not believed.
@@ -47,7 +48,7 @@ pub struct CacheStats {
 
 #[derive(Debug, Default)]
 struct CacheCounters {
-    known: AtomicU64,
+    cached: AtomicU64,
     read: AtomicU64,
     not_believed: AtomicU64,
     written: AtomicU64,
@@ -57,13 +58,13 @@ struct CacheCounters {
 /// A cache of one lake.
 #[derive(Debug)]
 pub struct Cache {
-    folder: PathBuf,
+    dir: PathBuf,
     lake: String,
     /// Names of files by farm and by the day they are of.
     names: Mutex<HashMap<String, HashMap<String, Vec<String>>>>,
     counts: CacheCounters,
     /// Objects that are newer are not kept.
-    fence: DateTime<Utc>,
+    cutoff: DateTime<Utc>,
 }
 
 impl Cache {
@@ -71,20 +72,20 @@ impl Cache {
     ///
     /// # Errors
     /// The folder cannot be made or written.
-    pub fn open(folder: &Path, lake: &str, fence: DateTime<Utc>) -> io::Result<Self> {
-        let folder = folder.join(format!("{:016x}", xxh3_64(lake.as_bytes())));
+    pub fn open(dir: &Path, lake: &str, cutoff: DateTime<Utc>) -> io::Result<Self> {
+        let folder = dir.join(format!("{:016x}", xxh3_64(lake.as_bytes())));
         fs::create_dir_all(&folder)?;
         temp_file_in(&folder)?;
         let (names, counts) = (Mutex::default(), CacheCounters::default());
-        Ok(Self { folder, lake: lake.to_owned(), names, counts, fence: fence - TOO_NEW })
+        Ok(Self { dir: folder, lake: lake.to_owned(), names, counts, cutoff: cutoff - TOO_NEW })
     }
 
     /// How it served so far.
     pub fn stats(&self) -> CacheStats {
         let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        let CacheCounters { known, read, not_believed, written, not_written } = &self.counts;
+        let CacheCounters { cached: known, read, not_believed, written, not_written } = &self.counts;
         CacheStats {
-            known: of(known),
+            hits: of(known),
             read: of(read),
             not_believed: of(not_believed),
             written: of(written),
@@ -93,13 +94,13 @@ impl Cache {
     }
 
     pub(super) fn count(&self, known: usize, read: usize) {
-        self.counts.known.fetch_add(known as u64, Ordering::Relaxed);
+        self.counts.cached.fetch_add(known as u64, Ordering::Relaxed);
         self.counts.read.fetch_add(read as u64, Ordering::Relaxed);
     }
 
     /// Whether an object is old enough to be kept.
     pub(super) fn is_cacheable(&self, meta: &ObjectMeta) -> bool {
-        meta.last_modified < self.fence && meta.version.is_none()
+        meta.last_modified < self.cutoff && meta.version.is_none()
     }
 
     /// Whether so many objects of a partition are kept.
@@ -111,8 +112,8 @@ impl Cache {
     pub(super) fn load(&self, partition: &Partition) -> CachedPartition {
         for name in self.named(partition) {
             match self.read(&self.farm(partition).join(&name), partition) {
-                Ok(known) => {
-                    return CachedPartition::of(known);
+                Ok(cached) => {
+                    return CachedPartition::of(cached);
                 }
                 Err(e) if e.kind() == io::ErrorKind::NotFound => {}
                 Err(e) => {
@@ -133,9 +134,9 @@ impl Cache {
     }
 
     /// Keeps what is known of a partition, in place of what was; writes a file.
-    pub(super) fn store(&self, partition: &Partition, mut known: Vec<CachedObject>) {
-        known.sort_unstable_by(|a, b| a.key.cmp(&b.key));
-        let done = self.write(partition, &known);
+    pub(super) fn store(&self, partition: &Partition, mut cached: Vec<CachedObject>) {
+        cached.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        let done = self.write(partition, &cached);
         let count = if done.is_ok() { &self.counts.written } else { &self.counts.not_written };
         let first = count.fetch_add(1, Ordering::Relaxed) == 0;
         if let (Err(e), true) = (done, first) {
@@ -143,27 +144,27 @@ impl Cache {
         }
     }
 
-    fn write(&self, partition: &Partition, known: &[CachedObject]) -> io::Result<()> {
-        let folder = self.farm(partition);
+    fn write(&self, partition: &Partition, cached: &[CachedObject]) -> io::Result<()> {
+        let dir = self.farm(partition);
         let mut new = None;
-        if !known.is_empty() {
-            let bytes = parquet::encode(known, &self.lake, partition)?;
-            fs::create_dir_all(&folder)?;
-            let mut half = temp_file_in(&folder)?;
+        if !cached.is_empty() {
+            let bytes = parquet::encode(cached, &self.lake, partition)?;
+            fs::create_dir_all(&dir)?;
+            let mut half = temp_file_in(&dir)?;
             half.write_all(&bytes)?;
             let name = name(partition, &bytes);
-            half.persist(folder.join(&name)).map_err(|e| e.error)?;
+            half.persist(dir.join(&name)).map_err(|e| e.error)?;
             new = Some(name);
         }
         for old in self.named(partition).into_iter().filter(|old| new.as_ref() != Some(old)) {
             // Another run may have done so.
-            let _ = fs::remove_file(folder.join(old));
+            let _ = fs::remove_file(dir.join(old));
         }
         Ok(())
     }
 
     fn farm(&self, partition: &Partition) -> PathBuf {
-        self.folder.join(&partition.farm)
+        self.dir.join(&partition.farm)
     }
 
     /// The files of a partition: one, or more where two runs wrote at once.
@@ -236,29 +237,29 @@ mod tests {
     }
 
     fn known() -> Vec<CachedObject> {
-        let mut known: Vec<CachedObject> =
+        let mut cached: Vec<CachedObject> =
             (0..50).filter_map(|n| CachedObject::of(&meta(n), &ObjectContent::Record(Box::new(record(n))))).collect();
-        known.extend(CachedObject::of(&meta(50), &ObjectContent::Rejected("field data is missing: “x”".into())));
-        known
+        cached.extend(CachedObject::of(&meta(50), &ObjectContent::Rejected("field data is missing: “x”".into())));
+        cached
     }
 
     #[test]
     fn what_was_learnt_is_recalled_bit_by_bit_and_only_of_the_same_object() {
         let scene = Scene::new();
         scene.cache().store(&scene.partition, known());
-        let mut recalled = scene.cache().load(&scene.partition);
+        let mut partition = scene.cache().load(&scene.partition);
         let mut expected = known();
         expected.sort_by(|a, b| a.key.cmp(&b.key));
-        let listed = |known: &CachedObject| ObjectMeta {
-            key: known.key.clone(),
-            etag: known.etag.clone(),
-            size: known.size,
+        let listed = |cached: &CachedObject| ObjectMeta {
+            key: cached.key.clone(),
+            etag: cached.etag.clone(),
+            size: cached.size,
             ..meta(0)
         };
         for expected in &expected {
-            assert_eq!(recalled.take(&listed(expected)).as_ref(), Some(expected));
+            assert_eq!(partition.take(&listed(expected)).as_ref(), Some(expected));
         }
-        assert!(recalled.is_used_up());
+        assert!(partition.is_used_up());
         let others = [
             ObjectMeta { etag: "other".into(), ..listed(&expected[0]) },
             ObjectMeta { size: 1, ..listed(&expected[0]) },

@@ -55,7 +55,7 @@ pub(super) async fn split_page(
         let key = Key::parse(&meta.key);
         let shut = reader.skip_reason(&meta, key.as_ref()).is_some();
         match recalled.take(&meta).filter(|_| !shut) {
-            Some(known) => hits.push((meta, key, known)),
+            Some(cached) => hits.push((meta, key, cached)),
             None => {
                 parted.skipped += usize::from(shut);
                 parted.unread.push(meta);
@@ -82,7 +82,7 @@ pub(super) struct CacheWriter {
 /// A partition of which not everything was found.
 #[derive(Debug, Default)]
 struct OpenPartition {
-    known: Vec<CachedObject>,
+    cached: Vec<CachedObject>,
     unfound: usize,
     listed: bool,
     /// There is something to write.
@@ -101,7 +101,7 @@ impl CacheWriter {
         let open = self.open.entry(partition.clone()).or_default();
         open.objects += parted.found.len() + parted.unread.len();
         open.unfound += parted.unread.len();
-        open.known.append(&mut parted.cached);
+        open.cached.append(&mut parted.cached);
         open.listed = parted.next.is_none();
         // Objects that are gone: what is known of them is to go as well.
         open.changed |= open.listed && parted.rest.take_if(|_| open.listed).is_some_and(|rest| !rest.is_used_up());
@@ -113,13 +113,14 @@ impl CacheWriter {
         let Some(partition) = Partition::of_key(&found.meta.key) else { return };
         let Some(open) = self.open.get_mut(&partition) else { return };
         open.unfound = open.unfound.saturating_sub(1);
-        if let Some(known) = CachedObject::of(&found.meta, &found.item).filter(|_| self.cache.is_cacheable(&found.meta))
+        if let Some(cached) =
+            CachedObject::of(&found.meta, &found.item).filter(|_| self.cache.is_cacheable(&found.meta))
         {
-            open.known.push(known);
+            open.cached.push(cached);
             open.changed = true;
         }
         if !self.cache.fits(open.objects) {
-            open.known = Vec::new();
+            open.cached = Vec::new();
         }
         self.close(&partition);
     }
@@ -130,14 +131,14 @@ impl CacheWriter {
         let Some(open) = (if whole { self.open.remove(partition) } else { None }) else { return };
         if open.changed && self.cache.fits(open.objects) {
             let (cache, partition) = (Arc::clone(&self.cache), partition.clone());
-            self.writes.spawn_blocking(move || cache.store(&partition, open.known));
+            self.writes.spawn_blocking(move || cache.store(&partition, open.cached));
         }
     }
 
     /// Waits until no more than so many partitions are being written.
     pub(super) async fn wait_for_writes(&mut self, over: bool) {
-        let most = if over { 0 } else { WRITES };
-        while self.writes.len() > most {
+        let max = if over { 0 } else { WRITES };
+        while self.writes.len() > max {
             self.writes.join_next().await;
         }
     }

@@ -47,9 +47,9 @@ impl Cutoff {
             return Ok(Self::at(first));
         }
         // Whatever the answers say, the second has passed when this machine has waited for one: a proxy may repeat a header.
-        let asked = Instant::now();
+        let requested_at = Instant::now();
         let end = first + lake.clock_precision();
-        while asked.elapsed() < precision {
+        while requested_at.elapsed() < precision {
             tokio::time::sleep(POLL.min(precision)).await;
             if lake.clock().await? >= end {
                 break;

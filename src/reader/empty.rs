@@ -24,7 +24,7 @@ pub enum Empty {
     /// It has partitions, but not one of these farms.
     Farm {
         /// The farms asked for.
-        asked: Vec<String>,
+        requested: Vec<String>,
         /// The farms it has.
         farms: Vec<String>,
     },
@@ -83,7 +83,7 @@ pub async fn why_empty(
     lake: &dyn Lake,
     span: &Span,
     partitions: &[Partition],
-    strays: &[ObjectMeta],
+    unrecognized: &[ObjectMeta],
 ) -> Result<Option<Empty>, Error> {
     let mut names = Unrecognised::default();
     names.add(strays);
@@ -121,8 +121,8 @@ async fn outside(lake: &dyn Lake, span: &Span) -> Result<Empty, Error> {
         }
         _ => {
             let farms: BTreeSet<String> = found.partitions.into_iter().map(|one| one.farm).collect();
-            let asked = span.farms.iter().map(|farm| farm.as_str().to_owned()).collect();
-            Empty::Farm { asked, farms: farms.into_iter().collect() }
+            let requested_at = span.farms.iter().map(|farm| farm.as_str().to_owned()).collect();
+            Empty::Farm { requested: requested_at, farms: farms.into_iter().collect() }
         }
     })
 }
@@ -132,8 +132,13 @@ impl fmt::Display for Empty {
         match self {
             Self::Lake(names) if names.count == 0 => f.write_str("the lake is empty: check --lake"),
             Self::Lake(names) => write!(f, "the lake is empty but for {names}: {}", names.hint()),
-            Self::Farm { asked, farms } => {
-                write!(f, "no farm of that name is in the lake ({}): farms are {}", asked.join(", "), some(farms))
+            Self::Farm { requested: requested_at, farms } => {
+                write!(
+                    f,
+                    "no farm of that name is in the lake ({}): farms are {}",
+                    requested_at.join(", "),
+                    some(farms)
+                )
             }
             Self::Days { first, last } => write!(
                 f,
@@ -207,9 +212,12 @@ mod tests {
 
     #[tokio::test]
     async fn unrecognised_names_alone_are_an_empty_lake_and_the_first_are_named() {
-        let strays = ["a.txt", "b.txt", "c/d.txt", "e.txt"];
-        let said = why(&strays, Span::default()).await.unwrap();
-        assert!(said.contains("4 objects with unrecognised names (a.txt, b.txt, c/d.txt, …): check --lake"), "{said}");
+        let unrecognized = ["a.txt", "b.txt", "c/d.txt", "e.txt"];
+        let message = why(&unrecognized, Span::default()).await.unwrap();
+        assert!(
+            message.contains("4 objects with unrecognised names (a.txt, b.txt, c/d.txt, …): check --lake"),
+            "{message}"
+        );
         let said = why(&["fazenda_um/2026/01/02/readme.txt"], Span::default()).await.unwrap();
         assert!(
             said.starts_with("1 partition of the lake is empty but for 1 object with an unrecognised name (fazenda_um"),

@@ -56,7 +56,7 @@ struct ListingCursor {
 
 struct Walk {
     reader: Reader,
-    habits: ReadHints,
+    hints: ReadHints,
     /// Reads under way at once.
     reads_at_once: usize,
     /// Partitions of days to come.
@@ -69,7 +69,7 @@ struct Walk {
     listed: BTreeMap<NaiveDate, VecDeque<ObjectMeta>>,
     waiting: usize,
     reads: JoinSet<(NaiveDate, Vec<Result<ReadObject, Error>>)>,
-    learning: Option<CacheWriter>,
+    cache_writer: Option<CacheWriter>,
     steps: VecDeque<ReadEvent>,
     failed: Option<Error>,
     over: bool,
@@ -82,13 +82,13 @@ pub(super) fn walk(
     mut partitions: Vec<Partition>,
 ) -> impl Stream<Item = Result<ReadEvent, Error>> + Send + 'static {
     partitions.sort_unstable();
-    let habits = reader.read_hints();
-    let learning = reader.cache().cloned().map(CacheWriter::new);
+    let hints = reader.read_hints();
+    let cache_writer = reader.cache().cloned().map(CacheWriter::new);
     let walk = Walk {
         reader,
-        learning,
-        reads_at_once: concurrency.div_ceil(habits.batch_size).max(1),
-        habits,
+        cache_writer,
+        reads_at_once: concurrency.div_ceil(hints.batch_size).max(1),
+        hints,
         ahead: partitions.into_iter().peekable(),
         pages: VecDeque::new(),
         listings: JoinSet::new(),
@@ -124,15 +124,15 @@ impl Walk {
                 else => self.over = true,
             }
             self.close();
-            if let Some(learning) = &mut self.learning {
-                learning.wait_for_writes(self.over).await;
+            if let Some(cache_writer) = &mut self.cache_writer {
+                cache_writer.wait_for_writes(self.over).await;
             }
         }
     }
 
     /// Asks for pages: of partitions that were begun, then of the next ones.
     fn list(&mut self) {
-        while self.listings.len() < self.habits.concurrent_listings && self.waiting < LISTED {
+        while self.listings.len() < self.hints.concurrent_listings && self.waiting < LISTED {
             let Some(place) = self.pages.pop_front().or_else(|| self.begin()) else { return };
             let reader = self.reader.clone();
             self.listings.spawn(async move {
@@ -173,8 +173,8 @@ impl Walk {
             Ok((_, Err(e))) => return self.fail(e),
             Err(e) => return self.fail(broken(&e)),
         };
-        if let Some(learning) = &mut self.learning {
-            learning.page_listed(&partition, &mut parted);
+        if let Some(cache_writer) = &mut self.cache_writer {
+            cache_writer.page_listed(&partition, &mut parted);
         }
         let SplitPage { unread, found, next, rest, .. } = parted;
         let day = partition.day;
@@ -197,7 +197,7 @@ impl Walk {
         while self.reads.len() < self.reads_at_once {
             let Some(mut first) = self.listed.first_entry() else { return };
             let (day, waiting) = (*first.key(), first.get_mut());
-            let batch: Vec<ObjectMeta> = waiting.drain(..waiting.len().min(self.habits.batch_size)).collect();
+            let batch: Vec<ObjectMeta> = waiting.drain(..waiting.len().min(self.hints.batch_size)).collect();
             if waiting.is_empty() {
                 first.remove();
             }
@@ -218,8 +218,8 @@ impl Walk {
         for found in batch {
             match found {
                 Ok(found) => {
-                    if let Some(learning) = &mut self.learning {
-                        learning.object_read(&found);
+                    if let Some(cache_writer) = &mut self.cache_writer {
+                        cache_writer.object_read(&found);
                     }
                     self.steps.push_back(ReadEvent::Object(Box::new(found)));
                 }

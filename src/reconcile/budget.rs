@@ -19,7 +19,7 @@ impl Budget {
     #[allow(clippy::cast_precision_loss, reason = "counts of rows")]
     pub fn allows(self, findings: u64, ids: u64) -> bool {
         match self {
-            Self::Count(most) => findings <= most,
+            Self::Count(max) => findings <= max,
             Self::Share(share) => findings as f64 <= share * ids as f64,
         }
     }
@@ -43,7 +43,7 @@ impl FromStr for Budget {
 impl fmt::Display for Budget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Count(most) => write!(f, "{most}"),
+            Self::Count(max) => write!(f, "{max}"),
             Self::Share(share) => write!(f, "{}%", share * 100.0),
         }
     }

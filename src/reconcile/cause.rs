@@ -65,8 +65,8 @@ impl Cause {
         match (lake, warehouse) {
             (_, Value::Null) => Some(Self::Null),
             (Value::Float(lake), Value::Float(warehouse)) => {
-                let apart = i64::from(lake.to_bits()) - i64::from(warehouse.to_bits());
-                if apart.abs() == 1 { Some(Self::OneUlp) } else { number(&lake.to_string(), &warehouse.to_string()) }
+                let distance = i64::from(lake.to_bits()) - i64::from(warehouse.to_bits());
+                if distance.abs() == 1 { Some(Self::OneUlp) } else { number(&lake.to_string(), &warehouse.to_string()) }
             }
             (Value::Double(lake), Value::Double(warehouse)) => number(&lake.to_string(), &warehouse.to_string()),
             (Value::DateTime(lake), Value::DateTime(warehouse)) => {
@@ -93,15 +93,15 @@ fn number(lake: &str, warehouse: &str) -> Option<Cause> {
     let (kept, had) = (decimals(warehouse), decimals(lake));
     if kept < had {
         let unit = 10_f64.powi(-i32::try_from(kept).ok()?);
-        let apart = (of_lake - of_warehouse).abs();
-        let near = apart <= 0.5 * unit * (1.0 + 1e-9);
+        let distance = (of_lake - of_warehouse).abs();
+        let near = distance <= 0.5 * unit * (1.0 + 1e-9);
         if near && digits(warehouse) == 6 && digits(lake) > 6 {
             return Some(Cause::SixDigits);
         }
         if near {
             return Some(Cause::Rounded(kept));
         }
-        if apart < unit && of_warehouse.abs() < of_lake.abs() {
+        if distance < unit && of_warehouse.abs() < of_lake.abs() {
             return Some(Cause::Truncated(kept));
         }
     }

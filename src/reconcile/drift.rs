@@ -70,7 +70,7 @@ impl From<&Finding> for Drift {
                 (Stability::Unstable, None) => Some(UNSTABLE.to_owned()),
                 (Stability::Unstable, Some(reason)) => Some(format!("{UNSTABLE}; {reason}")),
             },
-            truth: finding.told.clone(),
+            truth: finding.truth.clone(),
         }
     }
 }

@@ -17,7 +17,7 @@ const MEANT: &str = "where that is meant, give --allow-empty";
 ///
 /// # Errors
 /// It has no row, or cannot be read.
-pub(super) async fn refuse_warehouse(audit: &Audit, shape: &TableSchema) -> anyhow::Result<()> {
+pub(super) async fn refuse_warehouse(audit: &Audit, schema: &TableSchema) -> anyhow::Result<()> {
     if audit.allow_empty || has_rows(audit, shape).await? {
         return Ok(());
     }
@@ -76,7 +76,7 @@ async fn why(
 }
 
 /// Whether the warehouse has any row at all, of whatever farm and day.
-async fn has_rows(audit: &Audit, shape: &TableSchema) -> anyhow::Result<bool> {
+async fn has_rows(audit: &Audit, schema: &TableSchema) -> anyhow::Result<bool> {
     let mut snapshot = audit.warehouse.snapshot(shape).await?;
     let mut pages = snapshot.scan(None, 1, 1, &[]);
     Ok(pages.next().await.transpose()?.is_some_and(|page| !page.is_empty()))

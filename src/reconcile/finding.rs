@@ -40,7 +40,8 @@ pub struct Finding {
     pub reason: Option<String>,
     /// Where a truth file has it.
     #[serde(with = "location")]
-    pub told: Option<TruthLocation>,
+    #[serde(rename = "told")]
+    pub truth: Option<TruthLocation>,
 }
 
 impl Finding {
@@ -52,7 +53,7 @@ impl Finding {
     /// A finding about an object or message whose record is not known.
     pub(super) const fn without_id(kind: DriftKind, key: Option<String>) -> Self {
         let stability = Stability::Confirmed;
-        Self { kind, stability, id: None, key, fields: Vec::new(), reason: None, told: None }
+        Self { kind, stability, id: None, key, fields: Vec::new(), reason: None, truth: None }
     }
 
     /// The same with a reason.
@@ -122,8 +123,8 @@ mod location {
 
     type Packed = (Option<String>, u64, Option<String>, Option<String>);
 
-    pub(super) fn serialize<S: Serializer>(told: &Option<TruthLocation>, serializer: S) -> Result<S::Ok, S::Error> {
-        let packed = told.clone().map(|TruthLocation { file, line, fault, kind }| (file, line, fault, kind));
+    pub(super) fn serialize<S: Serializer>(location: &Option<TruthLocation>, serializer: S) -> Result<S::Ok, S::Error> {
+        let packed = location.clone().map(|TruthLocation { file, line, fault, kind }| (file, line, fault, kind));
         packed.serialize(serializer)
     }
 
@@ -139,10 +140,10 @@ mod tests {
 
     #[test]
     fn a_finding_comes_back_from_disk_bit_by_bit() {
-        let told = TruthLocation { file: Some("a".into()), line: 3, fault: None, kind: Some("text".into()) };
+        let location = TruthLocation { file: Some("a".into()), line: 3, fault: None, kind: Some("text".into()) };
         let finding = Finding {
             stability: Stability::Unstable,
-            told: Some(told),
+            truth: Some(location),
             ..Finding::new(DriftKind::Differing, "x", Some("key".into()))
                 .with_field(Column::PesoMedio, Value::Float(0.1), Value::Null)
                 .with_field(Column::ConsumoReal, Value::Double(0.1 + 0.2), Value::Text("=1".into()))

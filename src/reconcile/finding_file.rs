@@ -45,8 +45,8 @@ impl DriftWriter {
             Some(path) => {
                 // Where the name is a link, it is the file behind it that is written.
                 let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-                let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-                let folder = folder.unwrap_or(Path::new("."));
+                let dir = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+                let folder = dir.unwrap_or(Path::new("."));
                 let (file, half) = temp_file_in(folder)?.into_parts();
                 let findings = tempfile::tempfile_in(folder)?;
                 (findings, Some(DriftFile { file: BufWriter::new(file), half, path }))

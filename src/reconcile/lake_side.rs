@@ -42,11 +42,11 @@ pub(super) async fn read(
     mut sorter: Sorter<LakeEntry>,
     findings: &mut FindingCollector,
     progress: &Progress,
-    stop: &CancellationToken,
+    cancel: &CancellationToken,
 ) -> anyhow::Result<LakeSide> {
     const FULL: &str = "what was read of the lake cannot be sorted on disk: give --sort-dir a folder with room";
     let cutoff = Cutoff::of(&*audit.lake).await?;
-    findings.outcome.fence = Some(cutoff.instant());
+    findings.outcome.cutoff = Some(cutoff.instant());
     let wide = if audit.span.is_everything() { audit.span.clone() } else { audit.span.widened(1) };
     let found = scan_partitions(&*audit.lake, &wide).await?;
     emptiness::refuse_lake(audit, &wide, &found).await?;
@@ -62,17 +62,17 @@ pub(super) async fn read(
         findings.outcome[Counter::LakeObjects] += 1;
         foreign(findings, stray.key);
     }
-    let mut taking = LakeCollector { audit, findings, votes: PathDateVotes::default(), doubts: Vec::new() };
+    let mut collector = LakeCollector { audit, findings, votes: PathDateVotes::default(), to_retry: Vec::new() };
     let (mut read, mut stopped) = (std::pin::pin!(reader.read(found.partitions)), false);
     while let Some(step) = read.next().await {
-        if stop.is_cancelled() || taking.findings.reached_limit(audit) {
+        if stop.is_cancelled() || collector.findings.reached_limit(audit) {
             stopped = true;
             break;
         }
         match step? {
             ReadEvent::Object(found) => {
                 stage.add(1);
-                if let Some(entry) = taking.take(*found)? {
+                if let Some(entry) = collector.take(*found)? {
                     sorter.push(entry).context(FULL)?;
                 }
             }
@@ -81,20 +81,20 @@ pub(super) async fn read(
                 stage.set_fraction(f64::from(closed) / days as f64);
             }
         }
-        if taking.doubts.len() >= DOUBTS {
-            for entry in taking.retry_unreadable().await? {
+        if collector.to_retry.len() >= DOUBTS {
+            for entry in collector.retry_unreadable().await? {
                 sorter.push(entry).context(FULL)?;
             }
         }
     }
     if !stopped {
-        for entry in taking.retry_unreadable().await? {
+        for entry in collector.retry_unreadable().await? {
             sorter.push(entry).context(FULL)?;
         }
     }
     stage.finish();
-    taking.findings.outcome.cache = cache.map(|cache| cache.stats());
-    let mut votes = taking.votes;
+    collector.findings.outcome.cache = cache.map(|cache| cache.stats());
+    let mut votes = collector.votes;
     if !stopped && votes.is_empty() && !audit.span.is_everything() {
         votes = sample_path_dates(audit, cutoff).await?;
     }
@@ -103,9 +103,9 @@ pub(super) async fn read(
 
 /// What earlier audits learnt of objects; `None` where no folder is given for it.
 fn open_cache(audit: &Audit, cutoff: Cutoff) -> anyhow::Result<Option<Arc<Cache>>> {
-    let Some(folder) = &audit.cache else { return Ok(None) };
-    let cache = Cache::open(folder, &audit.lake.identity(), cutoff.instant())
-        .with_context(|| format!("--cache {} cannot be used: give a folder that can be written", folder.display()))?;
+    let Some(dir) = &audit.cache else { return Ok(None) };
+    let cache = Cache::open(dir, &audit.lake.identity(), cutoff.instant())
+        .with_context(|| format!("--cache {} cannot be used: give a folder that can be written", dir.display()))?;
     Ok(Some(Arc::new(cache)))
 }
 
@@ -113,10 +113,10 @@ fn open_cache(audit: &Audit, cutoff: Cutoff) -> anyhow::Result<Option<Arc<Cache>
 async fn sample_path_dates(audit: &Audit, cutoff: Cutoff) -> anyhow::Result<PathDateVotes> {
     let reader = Reader::new(Arc::clone(&audit.lake), ReadSettings { concurrency: audit.reads, cutoff });
     let everywhere = scan_partitions(&*audit.lake, &Span::default()).await?.partitions;
-    let apart = (everywhere.len() / SAMPLES).max(1);
-    let last = everywhere.last().filter(|_| (everywhere.len() - 1) % apart != 0);
+    let distance = (everywhere.len() / SAMPLES).max(1);
+    let last = everywhere.last().filter(|_| (everywhere.len() - 1) % distance != 0);
     let mut votes = PathDateVotes::default();
-    for partition in everywhere.iter().step_by(apart).chain(last) {
+    for partition in everywhere.iter().step_by(distance).chain(last) {
         let mut objects = audit.lake.list(&partition.prefix(), Depth::Recursive, None).await?.objects;
         objects.retain(|meta| Key::parse(&meta.key).is_some_and(|key| key.id.is_none()));
         objects.truncate(VOTERS);
@@ -136,7 +136,7 @@ struct LakeCollector<'a> {
     findings: &'a mut FindingCollector,
     votes: PathDateVotes,
     /// Objects that could not be read.
-    doubts: Vec<ReadObject>,
+    to_retry: Vec<ReadObject>,
 }
 
 impl LakeCollector<'_> {
@@ -154,7 +154,7 @@ impl LakeCollector<'_> {
                 Ok(id_of(&key, |id| LakeEntry { id: OrderedId::new(id), key: meta.key, state: ObjectState::IdOnly }))
             }
             ObjectContent::Unreadable(_) => {
-                self.doubts.push(ReadObject { meta, key, item });
+                self.to_retry.push(ReadObject { meta, key, item });
                 Ok(None)
             }
             _ => self.count_skipped(ReadObject { meta, key, item }),
@@ -164,7 +164,7 @@ impl LakeCollector<'_> {
     /// Looks again at what could not be read: it may have been deleted or written over meanwhile.
     async fn retry_unreadable(&mut self) -> anyhow::Result<Vec<LakeEntry>> {
         let (audit, mut entries) = (self.audit, Vec::new());
-        let mut looked = stream::iter(std::mem::take(&mut self.doubts))
+        let mut looked = stream::iter(std::mem::take(&mut self.to_retry))
             .map(|found| async move {
                 let now = audit.lake.get(&found.meta.key).await;
                 let gone = now.as_ref().is_err_and(|e| e.reason == Reason::NotFound);

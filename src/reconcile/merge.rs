@@ -19,12 +19,12 @@ use pipeline::record::row::{Row, TableSchema};
 /// The merge of one audit.
 pub(super) struct Merge<'a> {
     pub audit: &'a Audit,
-    pub shape: TableSchema,
+    pub schema: TableSchema,
     pub inside: Option<AuditWindow>,
     pub findings: &'a mut FindingCollector,
     pub stage: Stage,
     /// The truth that is proved on the way.
-    pub proof: Option<TruthCheck>,
+    pub truth_check: Option<TruthCheck>,
 }
 
 impl Merge<'_> {
@@ -33,7 +33,7 @@ impl Merge<'_> {
         &mut self,
         lake: Sorted<LakeEntry>,
         rows: &mut RowStream,
-        stop: &CancellationToken,
+        cancel: &CancellationToken,
     ) -> anyhow::Result<bool> {
         let mut entries = lake.peekable();
         let mut row = rows.next().await?;
@@ -47,8 +47,8 @@ impl Merge<'_> {
                 Some(Err(e)) => anyhow::bail!("the sorted lake side cannot be read back: {e}"),
                 None => None,
             };
-            let told_id = match &mut self.proof {
-                Some(proof) => proof.next()?,
+            let told_id = match &mut self.truth_check {
+                Some(truth_check) => truth_check.next()?,
                 None => None,
             };
             let first = [lake_id, row.as_ref().map(|row| &row.id), told_id].into_iter().flatten().min();
@@ -63,20 +63,20 @@ impl Merge<'_> {
             }
             self.check_truth(&id, &group, this.is_some())?;
             self.compare_group(&id, &mut group, this.map(|row| row.row.0))?;
-            self.findings.recheck_full(self.audit, &self.shape).await?;
+            self.findings.recheck_full(self.audit, &self.schema).await?;
         }
     }
 
     /// Holds an id against the truth, where there is one.
     fn check_truth(&mut self, id: &OrderedId, group: &[LakeEntry], row: bool) -> anyhow::Result<()> {
-        let Some(proof) = &mut self.proof else { return Ok(()) };
+        let Some(truth_check) = &mut self.truth_check else { return Ok(()) };
         let inside = |entry: &LakeEntry| match (&self.inside, &entry.state) {
             (None, _) => true,
             (Some(inside), ObjectState::Record(record)) => inside.has_record(&entry.key, record),
             (Some(inside), ObjectState::IdOnly | ObjectState::Unavailable) => inside.has_name(&entry.key),
         };
         let key = group.first().map(|entry| entry.key.as_str());
-        proof.check_id(id, Observed { key, inside: group.iter().any(inside), row }, self.findings)
+        truth_check.check_id(id, Observed { key, inside: group.iter().any(inside), row }, self.findings)
     }
 
     fn compare_group(&mut self, id: &OrderedId, group: &mut Vec<LakeEntry>, row: Option<Row>) -> anyhow::Result<()> {
@@ -121,7 +121,7 @@ impl Merge<'_> {
 
     /// Whether nothing at all is wrong.
     fn is_plain(&self, key: &str, record: &Record, row: &Row) -> bool {
-        self.audit.differences(record, row, &self.shape).is_empty()
+        self.audit.differences(record, row, &self.schema).is_empty()
             && record_findings(self.audit, key, record).is_empty()
     }
 }

@@ -106,8 +106,8 @@ pub struct Audit {
 
 impl Audit {
     /// Where a row is not what the record says, beyond what is let pass.
-    pub(crate) fn differences(&self, record: &Record, row: &Row, shape: &TableSchema) -> Vec<Difference> {
-        let mut differences = record.differences(row, shape);
+    pub(crate) fn differences(&self, record: &Record, row: &Row, schema: &TableSchema) -> Vec<Difference> {
+        let mut differences = record.differences(row, schema);
         differences.retain(|difference| !self.tolerances.iter().any(|tolerance| tolerance.forgives(difference)));
         differences
     }

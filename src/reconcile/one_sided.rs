@@ -12,13 +12,14 @@ use crate::sort::{OrderedId, SortOrder, Sorted, Sorter};
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct OneSidedEntry {
     folded: OrderedId,
-    suspicion: Candidate,
+    #[serde(rename = "suspicion")]
+    candidate: Candidate,
 }
 
 impl SortOrder for OneSidedEntry {
     fn compare(&self, other: &Self) -> Ordering {
-        let side = |single: &Self| single.suspicion.row.is_some();
-        let (a, b) = (&self.suspicion, &other.suspicion);
+        let side = |single: &Self| single.candidate.row.is_some();
+        let (a, b) = (&self.candidate, &other.candidate);
         self.folded.cmp(&other.folded).then(side(self).cmp(&side(other))).then_with(|| a.id.cmp(&b.id))
     }
 }
@@ -35,9 +36,9 @@ impl OneSided {
     }
 
     /// Takes one: it has objects or a row, not both.
-    pub(super) fn push(&mut self, suspicion: Candidate) -> std::io::Result<()> {
+    pub(super) fn push(&mut self, candidate: Candidate) -> std::io::Result<()> {
         self.count += 1;
-        self.sorter.push(OneSidedEntry { folded: OrderedId::new(&fold_id(&suspicion.id)), suspicion })
+        self.sorter.push(OneSidedEntry { folded: OrderedId::new(&fold_id(&candidate.id)), candidate })
     }
 
     /// All of them, with those that are two spellings of one id made one.
@@ -66,9 +67,9 @@ impl PairedEntries {
     fn take(&mut self) -> std::io::Result<Option<Candidate>> {
         loop {
             let folded = self.folded.clone();
-            let of_lake = |single: &OneSidedEntry| single.suspicion.row.is_none();
+            let of_lake = |single: &OneSidedEntry| single.candidate.row.is_none();
             let row = self.peeked()?.filter(|next| Some(&next.folded) == folded.as_ref() && !of_lake(next)).is_some();
-            let row = if row { self.next.take().and_then(|single| single.suspicion.row) } else { None };
+            let row = if row { self.next.take().and_then(|single| single.candidate.row) } else { None };
             match (self.lakes.next(), row) {
                 (Some(lake), row) => return Ok(Some(Candidate { row, ..lake })),
                 (None, Some(row)) => return Ok(Some(Candidate::of_row(row.0))),
@@ -77,7 +78,7 @@ impl PairedEntries {
             let Some(folded) = self.peeked()?.map(|next| next.folded.clone()) else { return Ok(None) };
             let mut lakes = Vec::new();
             while self.peeked()?.is_some_and(|next| next.folded == folded && of_lake(next)) {
-                lakes.extend(self.next.take().map(|single| single.suspicion));
+                lakes.extend(self.next.take().map(|single| single.candidate));
             }
             (self.lakes, self.folded) = (lakes.into_iter(), Some(folded));
         }
@@ -100,25 +101,25 @@ mod tests {
 
     #[test]
     fn two_spellings_of_an_id_are_made_one_and_no_more_than_one_each() {
-        let mut unpaired = OneSided::new(Sorter::new(10));
+        let mut one_sided = OneSided::new(Sorter::new(10));
         for id in ["AB", "cd", "ef ", "gh", "GH", "none"] {
             let mut record = record(1);
             record.id_treated_data = id.into();
             let keys = vec![format!("of {id}")];
             let (record, id) = (Some(record), id.to_owned());
-            unpaired.push(Candidate { id, keys, record, unopened: false, row: None }).unwrap();
+            one_sided.push(Candidate { id, keys, record, unopened: false, row: None }).unwrap();
         }
         for id in ["ab", "CD", "ef", "Gh", "nobody", "Nobody"] {
             let mut record = record(1);
             record.id_treated_data = id.into();
-            unpaired.push(Candidate::of_row(record.to_row(&TableSchema::standard()))).unwrap();
+            one_sided.push(Candidate::of_row(record.to_row(&TableSchema::standard()))).unwrap();
         }
-        assert_eq!(unpaired.count, 12);
-        let found: Vec<(String, Option<String>)> = unpaired
+        assert_eq!(one_sided.count, 12);
+        let found: Vec<(String, Option<String>)> = one_sided
             .paired()
             .unwrap()
-            .map(|suspicion| {
-                let suspicion = suspicion.unwrap();
+            .map(|candidate| {
+                let suspicion = candidate.unwrap();
                 let row = suspicion.row.map(|row| row.0.id().to_owned());
                 (suspicion.keys.first().map_or(String::new(), |_| suspicion.id), row)
             })

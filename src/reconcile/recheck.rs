@@ -45,11 +45,11 @@ impl Candidate {
     }
 
     /// Whether it is what was seen before.
-    fn matches(&self, look: &Observation) -> bool {
-        let whole = look.lost.is_empty() && look.copies.len() + 1 == self.keys.len().max(1);
-        let home = look.primary.as_ref().map(|(_, record)| record);
+    fn matches(&self, observation: &Observation) -> bool {
+        let whole = observation.lost.is_empty() && observation.copies.len() + 1 == self.keys.len().max(1);
+        let home = observation.primary.as_ref().map(|(_, record)| record);
         let records = if self.unopened { home.is_some() } else { home == self.record.as_ref() };
-        whole && records && look.row.as_ref() == self.row.as_ref().map(|row| &row.0)
+        whole && records && observation.row.as_ref() == self.row.as_ref().map(|row| &row.0)
     }
 }
 
@@ -84,14 +84,14 @@ pub(super) enum LostObject {
 /// Looks at suspicions until they hold still.
 pub(super) async fn recheck(
     audit: &Audit,
-    shape: &TableSchema,
-    suspicions: Vec<Candidate>,
+    schema: &TableSchema,
+    candidates: Vec<Candidate>,
 ) -> anyhow::Result<Vec<(Candidate, Observation)>> {
     let mut looks = observe(audit, shape, &suspicions).await?;
     let restless = |looks: &[Observation], before: &dyn Fn(usize, &Observation) -> bool| -> Vec<usize> {
         (0..looks.len()).filter(|&at| !agrees(audit, shape, &looks[at]) && !before(at, &looks[at])).collect()
     };
-    let mut moving = restless(&looks, &|at, look| suspicions[at].matches(look));
+    let mut moving = restless(&looks, &|at, observation| suspicions[at].matches(observation));
     for pause in PAUSES {
         if moving.is_empty() {
             break;
@@ -112,16 +112,16 @@ pub(super) async fn recheck(
 }
 
 /// Whether both sides agree, or neither has anything.
-pub(super) fn agrees(audit: &Audit, shape: &TableSchema, look: &Observation) -> bool {
-    match (&look.primary, &look.row) {
-        (Some((_, record)), Some(row)) => audit.differences(record, row, shape).is_empty(),
+pub(super) fn agrees(audit: &Audit, schema: &TableSchema, observation: &Observation) -> bool {
+    match (&observation.primary, &observation.row) {
+        (Some((_, record)), Some(row)) => audit.differences(record, row, schema).is_empty(),
         (None, None) => true,
         _ => false,
     }
 }
 
-async fn observe(audit: &Audit, shape: &TableSchema, suspicions: &[Candidate]) -> anyhow::Result<Vec<Observation>> {
-    let ids: Vec<String> = suspicions.iter().map(|suspicion| suspicion.row_id().to_owned()).collect();
+async fn observe(audit: &Audit, schema: &TableSchema, candidates: &[Candidate]) -> anyhow::Result<Vec<Observation>> {
+    let ids: Vec<String> = suspicions.iter().map(|candidate| candidate.row_id().to_owned()).collect();
     let rows = audit.warehouse.fetch(&ids, shape).await?;
     let near: HashMap<String, String> = rows.iter().map(|row| (fold_id(row.id()), row.id().to_owned())).collect();
     let mut exact: HashMap<String, Row> = rows.into_iter().map(|row| (row.id().to_owned(), row)).collect();

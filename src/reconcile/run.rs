@@ -34,32 +34,33 @@ pub async fn run(
     audit: &Audit,
     sink: DriftWriter,
     progress: &Progress,
-    stop: &CancellationToken,
+    cancel: &CancellationToken,
 ) -> anyhow::Result<(Outcome, DriftWriter)> {
-    let begun = Instant::now();
+    let started = Instant::now();
     let sorters = Sorters::new(&audit.sort, !audit.truth.files.is_empty()).with_context(|| {
-        format!("the folder {} cannot be sorted in: give --sort-dir another", audit.sort.folder.display())
+        format!("the folder {} cannot be sorted in: give --sort-dir another", audit.sort.dir.display())
     })?;
-    let told = truth::read(&audit.truth, &sorters, progress)?;
-    let shape = audit.warehouse.table_schema().await?;
+    let truth_data = truth::read(&audit.truth, &sorters, progress)?;
+    let schema = audit.warehouse.table_schema().await?;
     let status = audit.warehouse.status().await?;
-    let Some(()) = stop.run_until_cancelled(emptiness::refuse_warehouse(audit, &shape)).await.transpose()? else {
+    let Some(()) = stop.run_until_cancelled(emptiness::refuse_warehouse(audit, &schema)).await.transpose()? else {
         return Ok((Outcome { stopped: Some(STOPPED.into()), ..Outcome::default() }, sink));
     };
     let outcome = Outcome {
         lake: audit.lake.address(),
         warehouse: audit.warehouse.address(),
         server: status.version,
-        stores: StoreInfo::of(&shape, status.settings),
+        stores: StoreInfo::of(&schema, status.settings),
         run: RunInfo::begin()?,
         quick: audit.quick,
         ..Outcome::default()
     };
-    let corrected = told.as_ref().map(|told| told.corrected.clone()).unwrap_or_default();
-    let proof = told.map(|told| TruthCheck::new(told, &audit.truth, &audit.span, sorters.clone())).transpose()?;
+    let corrected = truth_data.as_ref().map(|told| told.corrected.clone()).unwrap_or_default();
+    let truth_check =
+        truth_data.map(|told| TruthCheck::new(told, &audit.truth, &audit.span, sorters.clone())).transpose()?;
     let mut findings = FindingCollector::new(outcome, sink, sorters.clone())?;
     let windows = AuditWindow::windows(&audit.span);
-    let scan = WarehouseScan::begin(Arc::clone(&audit.warehouse), shape, windows, audit.sort.folder.clone());
+    let scan = WarehouseScan::begin(Arc::clone(&audit.warehouse), schema, windows, audit.sort.dir.clone());
     let lake = lake_side::read(audit, sorters.lake()?, &mut findings, progress, stop).await?;
     let mut ended = !lake.stopped;
     if ended {
@@ -67,17 +68,17 @@ pub async fn run(
         findings.outcome.window_column = inside.as_ref().map_or("", AuditWindow::column).into();
         let stage = progress.stage("warehouse", status.rows.filter(|_| inside.is_none()));
         let mut rows = scan.into_rows(inside.clone(), sorters.late()?);
-        let mut merge = Merge { audit, shape, inside, findings: &mut findings, stage, proof };
+        let mut merge = Merge { audit, schema, inside, findings: &mut findings, stage, truth_check };
         ended = merge.run(lake.entries, &mut rows, stop).await?;
         merge.stage.finish();
-        let proof = merge.proof.take();
+        let proof = merge.truth_check.take();
         findings.outcome.snapshots = rows.snapshots();
         drop(rows);
-        ended &= findings.recheck_all(audit, &shape, progress, stop).await?;
+        ended &= findings.recheck_all(audit, &schema, progress, stop).await?;
         if ended {
             let corrections = natural_keys(findings.naturals()?, &corrected, &mut findings)?;
             if let Some(proof) = proof {
-                let truth = proof.resolve(audit, &shape, &mut findings, progress, stop).await?;
+                let truth = proof.resolve(audit, &schema, &mut findings, progress, stop).await?;
                 ended = truth.is_some();
                 findings.outcome.truth = truth.map(|mut truth| {
                     truth[TruthCounter::Corrections] = corrections;
@@ -86,7 +87,7 @@ pub async fn run(
             }
         }
     }
-    end(audit, findings, ended, begun).await
+    end(audit, findings, ended, started).await
 }
 
 /// Ends an audit: why it did not come to its end, or the checks of one that did, and what follows from the counts.
@@ -94,14 +95,14 @@ async fn end(
     audit: &Audit,
     findings: FindingCollector,
     ended: bool,
-    begun: Instant,
+    started: Instant,
 ) -> anyhow::Result<(Outcome, DriftWriter)> {
     let hopeless = !ended && findings.reached_limit(audit);
     let (mut outcome, sink) = findings.into_parts();
     if hopeless {
         outcome.halted = audit
             .halt_after
-            .map(|most| format!("after {most} findings, as --halt-after asks: the counts are those of a part"));
+            .map(|max| format!("after {max} findings, as --halt-after asks: the counts are those of a part"));
     } else if !ended {
         outcome.stopped = Some(STOPPED.into());
     }

@@ -18,7 +18,7 @@ pub(super) const FULL: &str = "what was found cannot be kept on disk: give --sor
 /// Makes them.
 #[derive(Debug, Clone)]
 pub(super) struct Sorters {
-    folder: SortDir,
+    dir: SortDir,
     memory: usize,
     at_once: usize,
 }
@@ -27,12 +27,12 @@ impl Sorters {
     /// Sorters for an audit, with a truth to prove or without.
     pub(super) fn new(settings: &SortSettings, truth: bool) -> io::Result<Self> {
         let at_once = if truth { AT_ONCE + OF_A_TRUTH } else { AT_ONCE };
-        Ok(Self { folder: SortDir::in_dir(&settings.folder)?, memory: settings.memory, at_once })
+        Ok(Self { dir: SortDir::in_dir(&settings.dir)?, memory: settings.memory, at_once })
     }
 
     /// A sorter of entries that take so many bytes each in memory, measured.
     fn of<T: SortOrder>(&self, bytes: usize) -> io::Result<Sorter<T>> {
-        Sorter::in_dir((self.memory / self.at_once / bytes).max(1_000), &self.folder)
+        Sorter::in_dir((self.memory / self.at_once / bytes).max(1_000), &self.dir)
     }
 
     pub(super) fn lake(&self) -> io::Result<Sorter<LakeEntry>> {

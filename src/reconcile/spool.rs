@@ -29,7 +29,7 @@ struct Shared<T> {
 #[derive(Debug)]
 struct State<T> {
     ready: VecDeque<Vec<T>>,
-    folder: PathBuf,
+    dir: PathBuf,
     /// Pieces that did not fit, each behind its length.
     file: Option<File>,
     written: u64,
@@ -45,8 +45,8 @@ impl<T> Clone for Spool<T> {
 
 impl<T: Serialize + DeserializeOwned> Spool<T> {
     /// An empty one, whose file will be in that folder.
-    pub(super) fn in_folder(folder: PathBuf) -> Self {
-        let state = State { ready: VecDeque::new(), folder, file: None, written: 0, read: 0, ended: false };
+    pub(super) fn in_folder(dir: PathBuf) -> Self {
+        let state = State { ready: VecDeque::new(), dir, file: None, written: 0, read: 0, ended: false };
         Self(Arc::new(Shared { state: Mutex::new(state), changed: Notify::new() }))
     }
 
@@ -105,7 +105,7 @@ impl<T: Serialize + DeserializeOwned> State<T> {
         let bytes = postcard::to_stdvec(piece).map_err(io::Error::other)?;
         let file = match &mut self.file {
             Some(file) => file,
-            none => none.insert(tempfile::tempfile_in(&self.folder)?),
+            none => none.insert(tempfile::tempfile_in(&self.dir)?),
         };
         file.seek(SeekFrom::Start(self.written))?;
         file.write_all(&(bytes.len() as u64).to_le_bytes())?;

@@ -60,7 +60,7 @@ impl Scene {
             halt_after: None,
             quick: false,
             tolerances: Vec::new(),
-            sort: SortSettings { memory: 1_000_000, folder: self.home.path().into() },
+            sort: SortSettings { memory: 1_000_000, dir: self.home.path().into() },
             cache: None,
             truth: TruthAsked::default(),
             allow_empty: true,
@@ -318,7 +318,7 @@ async fn a_tolerance_lets_pass_what_is_near_in_its_column_only() {
 #[tokio::test]
 async fn a_folder_that_cannot_be_sorted_in_is_named_before_anything_is_read() {
     let scene = Scene::new().await;
-    let audit = Audit { sort: SortSettings { memory: 1, folder: scene.home.path().join("none") }, ..scene.audit() };
+    let audit = Audit { sort: SortSettings { memory: 1, dir: scene.home.path().join("none") }, ..scene.audit() };
     let e = run(&audit, DriftWriter::new(None).unwrap(), &Progress::Silent, &CancellationToken::default())
         .await
         .unwrap_err();

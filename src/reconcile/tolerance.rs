@@ -12,14 +12,14 @@ pub struct Tolerance {
     /// A column of numbers or times.
     pub column: Column,
     /// The most that is let pass, itself included.
-    pub most: f64,
+    pub max: f64,
 }
 
 impl Tolerance {
     /// Whether a difference is within it.
     pub fn forgives(&self, difference: &Difference) -> bool {
         difference.column == self.column
-            && distance(&difference.lake, &difference.warehouse).is_some_and(|apart| apart <= self.most)
+            && distance(&difference.lake, &difference.warehouse).is_some_and(|distance| distance <= self.max)
     }
 }
 
@@ -41,8 +41,8 @@ fn distance(lake: &Value, warehouse: &Value) -> Option<f64> {
 }
 
 /// A distance without what subtracting adds in the last places: 374.92 − 374.91 is 0.01.
-fn rounded(apart: f64) -> f64 {
-    (apart.abs() * 1e9).round() / 1e9
+fn rounded(distance: f64) -> f64 {
+    (distance.abs() * 1e9).round() / 1e9
 }
 
 impl FromStr for Tolerance {
@@ -50,19 +50,19 @@ impl FromStr for Tolerance {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let refuse = || format!("{text:?} is no COLUMN=AMOUNT, such as peso_medio=0.01 or row_ts=1 (seconds)");
-        let (name, most) = text.split_once('=').ok_or_else(refuse)?;
+        let (name, max) = text.split_once('=').ok_or_else(refuse)?;
         let column = Column::from_name(name.trim()).ok_or_else(refuse)?;
         if column.kind() == ColumnKind::Text {
             return Err(format!("{column} is a text: texts are equal or not"));
         }
-        let most = most.trim().parse().ok().filter(|most: &f64| most.is_finite() && *most >= 0.0).ok_or_else(refuse)?;
-        Ok(Self { column, most })
+        let most = max.trim().parse().ok().filter(|most: &f64| most.is_finite() && *most >= 0.0).ok_or_else(refuse)?;
+        Ok(Self { column, max: most })
     }
 }
 
 impl fmt::Display for Tolerance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}={}", self.column, self.most)
+        write!(f, "{}={}", self.column, self.max)
     }
 }
 

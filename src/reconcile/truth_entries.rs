@@ -12,7 +12,8 @@ use crate::truth::Expectation;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct IdEntry {
     pub id: OrderedId,
-    pub fate: Expectation,
+    #[serde(rename = "fate")]
+    pub expect: Expectation,
     pub at: PackedTruthLocation,
 }
 
@@ -42,9 +43,9 @@ pub(super) struct Unresolved {
 pub(super) struct PackedTruthLocation(String, u64, String, String);
 
 impl PackedTruthLocation {
-    pub(super) fn of(told: &crate::truth::Entry<'_>) -> Self {
+    pub(super) fn of(entry: &crate::truth::Entry<'_>) -> Self {
         let text = |text: &Option<std::borrow::Cow<'_, str>>| text.as_deref().unwrap_or_default().to_owned();
-        Self(text(&told.file), told.line, text(&told.fault), text(&told.kind))
+        Self(text(&entry.file), entry.line, text(&entry.fault), text(&entry.kind))
     }
 
     pub(super) fn into_location(self) -> TruthLocation {
@@ -56,7 +57,7 @@ impl PackedTruthLocation {
 impl SortOrder for IdEntry {
     /// By id; of one id, what asks for the most comes first.
     fn compare(&self, other: &Self) -> Ordering {
-        self.id.cmp(&other.id).then(self.fate.cmp(&other.fate))
+        self.id.cmp(&other.id).then(self.expect.cmp(&other.expect))
     }
 }
 

@@ -44,14 +44,14 @@ impl WarehouseScan {
     /// Begins to read the rows of these windows; all where there are none.
     pub(super) fn begin(
         warehouse: Arc<dyn BulkWarehouse>,
-        shape: TableSchema,
+        schema: TableSchema,
         windows: Vec<TimeWindow>,
-        folder: PathBuf,
+        dir: PathBuf,
     ) -> Self {
-        let (spool, snapshots) = (Spool::in_folder(folder), Arc::new(AtomicU64::new(0)));
+        let (spool, snapshots) = (Spool::in_folder(dir), Arc::new(AtomicU64::new(0)));
         let (into, count) = (spool.clone(), Arc::clone(&snapshots));
         let task = tokio::spawn(async move {
-            let scanned = scan(&*warehouse, &shape, &windows, &into, &count).await;
+            let scanned = scan(&*warehouse, &schema, &windows, &into, &count).await;
             into.end();
             scanned
         });
@@ -81,7 +81,7 @@ impl Drop for WarehouseScan {
 
 async fn scan(
     warehouse: &dyn BulkWarehouse,
-    shape: &TableSchema,
+    schema: &TableSchema,
     windows: &[TimeWindow],
     spool: &Spool<SpooledRow>,
     count: &AtomicU64,

@@ -15,8 +15,8 @@ pub fn line(outcome: &Outcome) -> String {
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "generate: {}, in {}", line(self), self.out)?;
-        let said = [Count::Readings, Count::Files];
-        let mut lines = rows(&self.counts, &said, &[Count::Existing, Count::Replaced]);
+        let message = [Count::Readings, Count::Files];
+        let mut lines = rows(&self.counts, &message, &[Count::Existing, Count::Replaced]);
         lines.extend(self.faults.iter().filter(|(_, n)| **n > 0).map(|(kind, n)| (&**kind, count(*n))));
         write!(f, "{}", LabelledRows(&lines))?;
         if let Some(truth) = &self.truth {

@@ -94,8 +94,8 @@ impl fmt::Display for LabelledRows<'_> {
 
 /// The counts of a job as lines, in the order of their table: but for those that the text `said` already, and those that
 /// are `rare` and zero.
-pub(crate) fn rows<C: Counter>(counts: &Counts<C>, said: &[C], rare: &[C]) -> Vec<(&'static str, String)> {
-    let shown = |counter: &C, n: u64| !said.contains(counter) && (n > 0 || !rare.contains(counter));
+pub(crate) fn rows<C: Counter>(counts: &Counts<C>, message: &[C], rare: &[C]) -> Vec<(&'static str, String)> {
+    let shown = |counter: &C, n: u64| !message.contains(counter) && (n > 0 || !rare.contains(counter));
     let rows = counts.iter().filter(|(counter, n)| shown(counter, *n));
     rows.map(|(counter, n)| (counter.spec().title, count(n))).collect()
 }

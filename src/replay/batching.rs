@@ -31,9 +31,9 @@ pub(super) struct Batching {
 
 impl Batching {
     /// Nothing yet; a batch has at most `most` rows.
-    pub(super) fn new(most: usize) -> Self {
+    pub(super) fn new(max: usize) -> Self {
         let mut batching = Self { current: Vec::new(), order: IdOrder::TimeOrdered, target: FIRST };
-        batching.limit(most);
+        batching.limit(max);
         batching
     }
 
@@ -73,17 +73,17 @@ impl Batching {
     }
 
     /// Sizes the next batches by how long the transactions of one took; a batch has at most `most` rows.
-    pub(super) fn retarget(&mut self, rows: u64, elapsed: Duration, transactions: u64, most: usize) {
+    pub(super) fn retarget(&mut self, rows: u64, elapsed: Duration, transactions: u64, max: usize) {
         if rows >= *ROWS.start() as u64 && transactions > 0 {
             let per_transaction = elapsed.as_secs_f64() / transactions as f64;
             let ideal = rows as f64 / transactions as f64 * TARGET.as_secs_f64() / per_transaction.max(1e-3);
             self.target = (self.target + ideal.min(1e6) as usize) / 2;
         }
-        self.limit(most);
+        self.limit(max);
     }
 
-    fn limit(&mut self, most: usize) {
-        self.target = self.target.clamp(*ROWS.start(), *ROWS.end()).min(most);
+    fn limit(&mut self, max: usize) {
+        self.target = self.target.clamp(*ROWS.start(), *ROWS.end()).min(max);
     }
 }
 

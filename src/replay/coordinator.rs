@@ -37,7 +37,7 @@ pub(super) struct ReplayRun {
     workers: Workers<WorkerResult>,
     session: Session,
     stage: Stage,
-    stop: CancellationToken,
+    cancel: CancellationToken,
     tally: Tally,
     /// Objects that are to be accounted for.
     seen: u64,
@@ -70,14 +70,14 @@ impl ReplayRun {
         load_concurrency: usize,
         session: Session,
         outcome: Outcome,
-        (stage, stop): (Stage, CancellationToken),
+        (stage, cancel): (Stage, CancellationToken),
     ) -> Self {
         let days: BTreeSet<NaiveDate> = loader.places.iter().map(|partition| partition.day).collect();
         let tally = session.resume.as_ref().map(|resume| resume.tally.clone()).unwrap_or_default();
         Self {
             workers: Workers::new(load_concurrency),
             stage,
-            stop,
+            cancel,
             seen: tally.counts[Counter::Listed],
             tally,
             pending: PendingRecords::default(),
@@ -261,7 +261,7 @@ impl ReplayRun {
 
     /// Sends what is filled as a batch, once there is a worker for it.
     async fn dispatch_batch(&mut self) {
-        if self.stop.is_cancelled() {
+        if self.cancel.is_cancelled() {
             self.stop_because(INTERRUPTED);
         }
         while self.workers.are_busy() {
@@ -300,8 +300,8 @@ impl ReplayRun {
         self.days.batch_ended(&days, &loaded.seqs, ended.is_ok());
         match ended {
             Ok(()) => {
-                let most = self.loader.throttle.max_batch_rows().await;
-                self.batching.retarget(rows, loaded.elapsed, loaded.transactions, most);
+                let max = self.loader.throttle.max_batch_rows().await;
+                self.batching.retarget(rows, loaded.elapsed, loaded.transactions, max);
             }
             Err(e) => self.fail(e),
         }
@@ -328,7 +328,7 @@ impl ReplayRun {
     }
 
     /// Waits for what is in flight, writes the last entries, and closes the account.
-    pub(super) async fn finish(mut self, plan: &Plan, begun: Instant) -> anyhow::Result<Outcome> {
+    pub(super) async fn finish(mut self, plan: &Plan, started: Instant) -> anyhow::Result<Outcome> {
         while !self.workers.are_idle() {
             self.join_worker().await;
         }
@@ -337,7 +337,8 @@ impl ReplayRun {
         outcome.seconds = begun.elapsed().as_secs_f64();
         outcome.pressure = plan.lake.throttle_stats();
         outcome.pauses = loader.throttle.pauses().await;
-        outcome.undo = loader.undo.as_ref().and_then(|undo| undo.written()).map(|path| path.display().to_string());
+        outcome.undo =
+            loader.undo_file.as_ref().and_then(|undo_file| undo_file.written()).map(|path| path.display().to_string());
         self.tally.close(&self.pending, &mut outcome);
         let listed = outcome.counts[Counter::Listed];
         if let (Some(only), None) = (&plan.only, &outcome.stopped) {
@@ -345,7 +346,7 @@ impl ReplayRun {
         }
         let has_ended = outcome.stopped.is_none() && self.startup_error.is_none();
         let ended = has_ended.then(|| outcome.contract());
-        self.session.close(ended, self.pending_journal, (&*loader.bulk, &loader.shape)).await;
+        self.session.close(ended, self.pending_journal, (&*loader.bulk, &loader.schema)).await;
         self.stage.finish();
         if let Some(error) = self.startup_error {
             return Err(error);

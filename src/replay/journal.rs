@@ -26,11 +26,14 @@ use pipeline::warehouse::JournalEntry;
 pub(super) struct RunHeader {
     /// Which lake, however its address was written.
     pub lake: String,
-    pub asked: ReplayOptions,
+    #[serde(rename = "asked")]
+    pub options: ReplayOptions,
     /// What tells the objects of `--only` from others.
     pub only: Option<String>,
-    pub fence: DateTime<Utc>,
-    pub begun: DateTime<Utc>,
+    #[serde(rename = "fence")]
+    pub cutoff: DateTime<Utc>,
+    #[serde(rename = "begun")]
+    pub started_at: DateTime<Utc>,
     pub version: String,
     /// Where the run's sessions wrote down what they overwrote.
     #[serde(default)]
@@ -42,7 +45,7 @@ pub(super) struct RunHeader {
 impl RunHeader {
     /// What another header of the same lake was asked for otherwise, in words.
     pub(super) fn changed_options(&self, now: &Self) -> Vec<String> {
-        let (then, new) = (json(&self.asked), json(&now.asked));
+        let (then, new) = (json(&self.options), json(&now.options));
         let mut differs: Vec<String> = new
             .iter()
             .filter(|(name, value)| then.get(*name) != Some(value))
@@ -58,8 +61,8 @@ impl RunHeader {
     }
 }
 
-fn json(asked: &ReplayOptions) -> serde_json::Map<String, serde_json::Value> {
-    match serde_json::to_value(asked) {
+fn json(options: &ReplayOptions) -> serde_json::Map<String, serde_json::Value> {
+    match serde_json::to_value(options) {
         Ok(serde_json::Value::Object(members)) => members,
         _ => serde_json::Map::new(),
     }

@@ -60,18 +60,18 @@ pub(super) fn id_day(id: &OrderedId) -> Option<NaiveDate> {
 /// Makes the sorters of a run.
 pub(super) struct Sorters {
     run: usize,
-    folder: SortDir,
+    dir: SortDir,
 }
 
 impl Sorters {
     pub(super) fn new(settings: &SortSettings) -> io::Result<Self> {
         // A day that is read, a day that waits and the loose records share the memory.
         let run = (settings.memory / 3 / ENTRY_BYTES).max(100);
-        Ok(Self { run, folder: SortDir::in_dir(&settings.folder)? })
+        Ok(Self { run, dir: SortDir::in_dir(&settings.dir)? })
     }
 
     pub(super) fn sorter(&self) -> io::Result<Sorter<ReplayEntry>> {
-        Sorter::in_dir(self.run, &self.folder)
+        Sorter::in_dir(self.run, &self.dir)
     }
 }
 
@@ -82,11 +82,11 @@ mod tests {
     #[test]
     fn only_ids_of_the_day_are_timed() {
         let day = NaiveDate::from_ymd_opt(2023, 1, 1).unwrap();
-        let way = |id: &str| IdOrder::of(&OrderedId::new(id), day);
-        assert_eq!(way("01856aa0-c800-883a-837a-29fe66bbec99"), IdOrder::TimeOrdered);
-        assert_eq!(way("01856fc7-2400-883a-837a-29fe66bbec99"), IdOrder::Unordered, "the next day's");
-        assert_eq!(way("01856aa0-c800-483a-837a-29fe66bbec99"), IdOrder::Unordered, "a random id");
-        assert_eq!(way("01856AA0-C800-883A-837A-29FE66BBEC99"), IdOrder::Unordered);
-        assert_eq!(way("7"), IdOrder::Unordered);
+        let order = |id: &str| IdOrder::of(&OrderedId::new(id), day);
+        assert_eq!(order("01856aa0-c800-883a-837a-29fe66bbec99"), IdOrder::TimeOrdered);
+        assert_eq!(order("01856fc7-2400-883a-837a-29fe66bbec99"), IdOrder::Unordered, "the next day's");
+        assert_eq!(order("01856aa0-c800-483a-837a-29fe66bbec99"), IdOrder::Unordered, "a random id");
+        assert_eq!(order("01856AA0-C800-883A-837A-29FE66BBEC99"), IdOrder::Unordered);
+        assert_eq!(order("7"), IdOrder::Unordered);
     }
 }

@@ -220,8 +220,8 @@ impl Plan {
         Some(Outcome {
             lake: self.lake.address(),
             warehouse: bulk.address(),
-            asked: self.options(policy),
-            fence: Some(self.cutoff.instant()),
+            options: self.options(policy),
+            cutoff: Some(self.cutoff.instant()),
             ..Outcome::default()
         })
     }
@@ -246,10 +246,10 @@ impl Plan {
     pub(super) fn run_header(&self, policy: Policy) -> RunHeader {
         RunHeader {
             lake: self.lake.identity(),
-            asked: self.options(policy),
+            options: self.options(policy),
             only: self.only.as_ref().map(|only| only.digest()),
-            fence: self.cutoff.instant(),
-            begun: Utc::now(),
+            cutoff: self.cutoff.instant(),
+            started_at: Utc::now(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             undo: Vec::new(),
             ended: None,

@@ -56,13 +56,13 @@ impl Plan {
         bulk: &dyn BulkWarehouse,
         policy: Policy,
         reads: usize,
-        stop: &CancellationToken,
+        cancel: &CancellationToken,
     ) -> Result<Preview, lake::Error> {
         let mut preview = Preview {
             lake: self.lake.address(),
             warehouse: bulk.address(),
-            asked: self.options(policy),
-            fence: Some(self.cutoff.instant()),
+            options: self.options(policy),
+            cutoff: Some(self.cutoff.instant()),
             partitions: self.partitions.len() as u64,
             first_day: self.partitions.first().map(|p| p.day),
             last_day: self.partitions.last().map(|p| p.day),
@@ -164,17 +164,17 @@ impl Plan {
         if objects.is_empty() {
             return Ok(None);
         }
-        let begun = Instant::now();
+        let started = Instant::now();
         let mut sample = ReadSample::default();
         let mut found = std::pin::pin!(self.reader(reads).read_objects(objects));
         while let Some(found) = found.next().await {
             sample.objects += 1;
             sample.records += u64::from(matches!(found?.item, ObjectContent::Record(_)));
-            if begun.elapsed() > SAMPLE_TIME {
+            if started.elapsed() > SAMPLE_TIME {
                 break;
             }
         }
-        sample.per_second = sample.objects as f64 / begun.elapsed().as_secs_f64().max(1e-6);
+        sample.per_second = sample.objects as f64 / started.elapsed().as_secs_f64().max(1e-6);
         Ok(Some(sample))
     }
 }

@@ -72,7 +72,7 @@ pub(super) struct LakeReader {
     pub places: Arc<Vec<Partition>>,
     pub filter: RecordFilter,
     pub sorters: Sorters,
-    pub stop: CancellationToken,
+    pub cancel: CancellationToken,
     /// The loading side cannot go on.
     pub halt: CancellationToken,
 }
@@ -80,7 +80,7 @@ pub(super) struct LakeReader {
 impl LakeReader {
     /// Reads everything, handing each day over when it is read; a receiver that went away ends it.
     pub(super) async fn run(self, parts: Sender<ReaderEvent>) {
-        let begun = Instant::now();
+        let started = Instant::now();
         let mut run = ReaderState {
             numbers: self.places.iter().enumerate().map(|(at, place)| (place.clone(), at as u32)).collect(),
             open: BTreeMap::new(),
@@ -103,8 +103,13 @@ impl LakeReader {
             let _ =
                 parts.send(ReaderEvent::Day(Box::new(ReadDay { day, tally, sorted: None, timed, unordered }))).await; // nobody left to tell
         }
-        let end =
-            ReadEnd { unordered, waiting: run.waiting, error, seconds: begun.elapsed().as_secs_f64(), seen: run.seen };
+        let end = ReadEnd {
+            unordered,
+            waiting: run.waiting,
+            error,
+            seconds: started.elapsed().as_secs_f64(),
+            seen: run.seen,
+        };
         let _ = parts.send(ReaderEvent::End(Box::new(end))).await; // nobody left to tell
     }
 }
@@ -123,7 +128,7 @@ impl ReaderState<'_> {
         let mut steps = std::pin::pin!(self.reading.reader.read(self.reading.places.to_vec()));
         loop {
             let step = tokio::time::timeout(LOOK, steps.next()).await;
-            if self.reading.stop.is_cancelled() || self.reading.halt.is_cancelled() {
+            if self.reading.cancel.is_cancelled() || self.reading.halt.is_cancelled() {
                 return Err(ReadError::Stopped);
             }
             let Ok(step) = step else { continue };
@@ -160,10 +165,10 @@ impl ReaderState<'_> {
             return Ok(());
         }
         let id = OrderedId::new(&record.id_treated_data);
-        let way = IdOrder::of(&id, place.day);
+        let order = IdOrder::of(&id, place.day);
         let number = *self.numbers.get(&place).unwrap_or(&0);
         let entry = ReplayEntry { id, key: meta.key, place: number, record };
-        match way {
+        match order {
             IdOrder::TimeOrdered => {
                 let open = self.day(place.day)?;
                 *open.timed.entry(number).or_default() += 1;

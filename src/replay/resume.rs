@@ -64,14 +64,14 @@ pub(super) async fn find_unfinished_run(
     bulk: &dyn BulkWarehouse,
     lake: &str,
 ) -> Result<Option<(Uuid, RunHeader)>, warehouse::Error> {
-    for note in bulk.run_headers().await? {
-        match serde_json::from_str::<RunHeader>(&note.text) {
+    for entry in bulk.run_headers().await? {
+        match serde_json::from_str::<RunHeader>(&entry.text) {
             Ok(head) if head.lake == lake => {
-                return Ok(Some((note.run_id, head)).filter(|(_, head)| head.ended.is_none()));
+                return Ok(Some((entry.run_id, head)).filter(|(_, head)| head.ended.is_none()));
             }
             Ok(_) => {}
             Err(e) => {
-                tracing::warn!("the journal's head of run {} cannot be read and is passed over: {e}", note.run_id)
+                tracing::warn!("the journal's head of run {} cannot be read and is passed over: {e}", entry.run_id)
             }
         }
     }
@@ -104,30 +104,30 @@ impl ResumeState {
     ) -> Result<Self, warehouse::Error> {
         let (mut batches, mut days) = (BTreeMap::new(), Vec::new());
         let mut before = Self::new(run, head);
-        let shape = bulk.table_schema().await?;
-        for note in bulk.run_entries(run).await? {
-            match serde_json::from_str(&note.text) {
+        let schema = bulk.table_schema().await?;
+        for entry in bulk.run_entries(run).await? {
+            match serde_json::from_str(&entry.text) {
                 Ok(RunEntry::Batch(batch)) if verify && !batch.tally.is_read_back() => {
-                    before.stale_entries.push((run, note.seq))
+                    before.stale_entries.push((run, entry.seq))
                 }
-                Ok(RunEntry::Batch(batch)) if rows_match(bulk, &batch, &shape).await? => {
-                    drop(batches.insert(note.seq, batch))
+                Ok(RunEntry::Batch(batch)) if rows_match(bulk, &batch, &schema).await? => {
+                    drop(batches.insert(entry.seq, batch))
                 }
-                Ok(RunEntry::Day(day)) => days.push((note.seq, day)),
+                Ok(RunEntry::Day(day)) => days.push((entry.seq, day)),
                 Ok(RunEntry::Batch(batch)) => {
                     tracing::warn!(
                         "the rows between {} and {} are not those that the journal speaks of: they are done again",
                         batch.first,
                         batch.last
                     );
-                    before.stale_entries.push((run, note.seq));
+                    before.stale_entries.push((run, entry.seq));
                 }
                 Err(e) => {
                     tracing::warn!(
                         "note {} of the journal cannot be read, and what it says is done again: {e}",
-                        note.seq
+                        entry.seq
                     );
-                    before.stale_entries.push((run, note.seq));
+                    before.stale_entries.push((run, entry.seq));
                 }
             }
         }
@@ -162,10 +162,10 @@ impl ResumeState {
     pub(super) fn of_batches(batches: Vec<(u64, BatchEntry)>) -> Self {
         let header = RunHeader {
             lake: String::new(),
-            asked: super::outcome::ReplayOptions::default(),
+            options: super::outcome::ReplayOptions::default(),
             only: None,
-            fence: chrono::DateTime::UNIX_EPOCH,
-            begun: chrono::DateTime::UNIX_EPOCH,
+            cutoff: chrono::DateTime::UNIX_EPOCH,
+            started_at: chrono::DateTime::UNIX_EPOCH,
             version: String::new(),
             undo: Vec::new(),
             ended: None,
@@ -200,7 +200,7 @@ impl ResumeState {
 async fn rows_match(
     bulk: &dyn BulkWarehouse,
     batch: &BatchEntry,
-    shape: &TableSchema,
+    schema: &TableSchema,
 ) -> Result<bool, warehouse::Error> {
     if batch.first.is_odd() || batch.last.is_odd() {
         return Ok(batch.rows.count == 0);
@@ -209,8 +209,8 @@ async fn rows_match(
     if bulk.count(&first, &last).await? != batch.rows.count {
         return Ok(false);
     }
-    let most = u32::try_from(batch.rows.count + 1).unwrap_or(u32::MAX);
-    let rows = bulk.range(&first, &last, most, shape).await?;
+    let max = u32::try_from(batch.rows.count + 1).unwrap_or(u32::MAX);
+    let rows = bulk.range(&first, &last, max, shape).await?;
     Ok(MultisetHash::of_texts(rows.iter().map(Row::id)) == batch.rows)
 }
 

@@ -23,21 +23,21 @@ use crate::sort::SortSettings;
 /// # Errors
 /// The warehouse's table cannot hold records, or a store refuses before anything was loaded. A failure later on is an
 /// outcome that says where it stopped.
-pub async fn run(replay: Replay, progress: &Progress, stop: &CancellationToken) -> anyhow::Result<Outcome> {
-    let begun = Instant::now();
-    let Replay { mut plan, bulk, policy, verify, undo, journal, .. } = replay;
-    let shape = bulk.table_schema().await?;
+pub async fn run(replay: Replay, progress: &Progress, cancel: &CancellationToken) -> anyhow::Result<Outcome> {
+    let started = Instant::now();
+    let Replay { mut plan, bulk, policy, verify, undo_file, journal, .. } = replay;
+    let schema = bulk.table_schema().await?;
     let method = bulk.load_strategy().await?;
     warn_of_nothing(&plan, journal.as_ref());
     let days = plan.partitions.iter().map(|partition| partition.day).collect();
     let header = plan.run_header(policy);
-    let session = Session::open(journal, &mut plan, header, undo.as_ref(), (&*bulk, &shape)).await?;
+    let session = Session::open(journal, &mut plan, header, undo_file.as_ref(), (&*bulk, &schema)).await?;
     let outcome = Outcome {
         run: session.run_id(),
         lake: plan.lake.address(),
         warehouse: bulk.address(),
-        asked: plan.options(policy),
-        fence: Some(plan.cutoff.instant()),
+        options: plan.options(policy),
+        cutoff: Some(plan.cutoff.instant()),
         method: format!("{}: {}", method.kind, method.reason),
         resumed: session.resume.is_some(),
         undo_earlier: session.undo_earlier.clone(),
@@ -51,10 +51,10 @@ pub async fn run(replay: Replay, progress: &Progress, stop: &CancellationToken) 
     let loader = Loader {
         limits: bulk.limits().await?,
         bulk,
-        shape,
+        schema,
         policy,
         verify,
-        undo,
+        undo_file,
         journal: session.journal.clone(),
         throttle: Arc::new(throttle),
         unavailable_timeout,
@@ -63,11 +63,11 @@ pub async fn run(replay: Replay, progress: &Progress, stop: &CancellationToken) 
     };
     let (stop, halt) = (stop.clone(), CancellationToken::default());
     let reader = plan.reader(replay.read_concurrency);
-    let reader = LakeReader { reader, places, filter: plan.filter, sorters, stop: stop.clone(), halt: halt.clone() };
+    let reader = LakeReader { reader, places, filter: plan.filter, sorters, cancel: stop.clone(), halt: halt.clone() };
     let mut run = ReplayRun::new(loader, replay.load_concurrency, session, outcome, (stage, stop)).await;
     run.count_unrecognized(std::mem::take(&mut plan.unrecognized));
     run.take_all(reader, &halt).await?;
-    run.finish(&plan, begun).await
+    run.finish(&plan, started).await
 }
 
 fn warn_of_nothing(plan: &Plan, journal: Option<&JournalMode>) {
@@ -78,7 +78,7 @@ fn warn_of_nothing(plan: &Plan, journal: Option<&JournalMode>) {
 
 fn sorters(settings: &SortSettings) -> anyhow::Result<Sorters> {
     Sorters::new(settings).map_err(|e| {
-        let folder = settings.folder.display();
+        let folder = settings.dir.display();
         anyhow::anyhow!("nothing can be sorted in {folder}: {e}: name another folder with --sort-dir")
     })
 }

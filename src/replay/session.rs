@@ -30,38 +30,41 @@ impl Session {
         mode: Option<JournalMode>,
         plan: &mut Plan,
         header: RunHeader,
-        undo: Option<&UndoFile>,
-        (bulk, shape): (&dyn BulkWarehouse, &TableSchema),
+        undo_file: Option<&UndoFile>,
+        (bulk, schema): (&dyn BulkWarehouse, &TableSchema),
     ) -> anyhow::Result<Self> {
         let (journal, resume) = match mode {
             None => (None, None),
             Some(JournalMode::New) => {
                 bulk.open_journal(true).await?;
-                (Some(Journal::new(header.begun)?), None)
+                (Some(Journal::new(header.started_at)?), None)
             }
             Some(JournalMode::Resume(earlier)) => (Some(earlier.0.journal.clone()), Some(earlier.0)),
         };
         let mut session = Self { journal, resume, header, undo_earlier: Vec::new() };
         if let Some(resume) = &session.resume {
-            plan.cutoff = plan.cutoff.resumed(resume.header.fence);
+            plan.cutoff = plan.cutoff.resumed(resume.header.cutoff);
             plan.partitions.retain(|partition| !resume.days.contains(&partition.day));
             session.header = resume.header.clone();
         }
         session.name_undo_files(undo);
         if let Some(journal) = &session.journal {
             let forget = session.resume.as_ref().map_or(&[][..], |resume| &resume.stale_entries);
-            let notes = [journal.entry(0, &session.header)];
-            bulk.apply(&ChangeSet { journal_writes: &notes, journal_deletes: forget, ..ChangeSet::default() }, shape)
-                .await?;
+            let entries = [journal.entry(0, &session.header)];
+            bulk.apply(
+                &ChangeSet { journal_writes: &entries, journal_deletes: forget, ..ChangeSet::default() },
+                schema,
+            )
+            .await?;
         }
         Ok(session)
     }
 
     /// Names the undo files that are there, and this session's own in the header.
-    fn name_undo_files(&mut self, undo: Option<&UndoFile>) {
+    fn name_undo_files(&mut self, undo_file: Option<&UndoFile>) {
         let there = self.header.undo.iter().filter(|path| Path::new(path).exists());
         self.undo_earlier = there.cloned().collect();
-        if let Some(undo) = undo {
+        if let Some(undo) = undo_file {
             let path = std::path::absolute(undo.path()).unwrap_or_else(|_| undo.path().into()).display().to_string();
             self.undo_earlier.retain(|earlier| *earlier != path);
             if !self.header.undo.contains(&path) {
@@ -82,14 +85,14 @@ impl Session {
         &mut self,
         ended: Option<serde_json::Value>,
         mut pending: PendingJournal,
-        (bulk, shape): (&dyn BulkWarehouse, &TableSchema),
+        (bulk, schema): (&dyn BulkWarehouse, &TableSchema),
     ) {
         let Some(journal) = &self.journal else { return };
         self.header.ended = ended;
         let closed = async {
             if self.header.ended.is_some() {
                 pending.deletes =
-                    bulk.run_entries(journal.run).await?.into_iter().map(|note| (note.run_id, note.seq)).collect();
+                    bulk.run_entries(journal.run).await?.into_iter().map(|entry| (entry.run_id, entry.seq)).collect();
                 pending.writes = vec![journal.entry(0, &self.header)];
             }
             let change = ChangeSet {
@@ -97,7 +100,7 @@ impl Session {
                 journal_deletes: &pending.deletes,
                 ..ChangeSet::default()
             };
-            bulk.apply(&change, shape).await
+            bulk.apply(&change, schema).await
         };
         if let Err(e) = closed.await {
             tracing::warn!("the last notes of the journal could not be written: {e}");

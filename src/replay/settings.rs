@@ -27,7 +27,7 @@ pub struct Replay {
     /// How much is sorted in memory, and where the rest goes.
     pub sort: SortSettings,
     /// Where overwritten rows are written down.
-    pub undo: Option<UndoFile>,
+    pub undo_file: Option<UndoFile>,
     /// Whether a journal is kept, and a run found in it.
     pub journal: Option<JournalMode>,
     /// What the run waits for.
@@ -44,8 +44,8 @@ impl Replay {
             verify: false,
             read_concurrency: 256,
             load_concurrency: 4,
-            sort: SortSettings { memory: 64_000_000, folder: std::env::temp_dir() },
-            undo: None,
+            sort: SortSettings { memory: 64_000_000, dir: std::env::temp_dir() },
+            undo_file: None,
             journal: Some(JournalMode::New),
             throttle: ThrottleSettings::default(),
         }
@@ -85,7 +85,7 @@ pub async fn find_resumable_run(
         changed.is_empty(),
         "run {run} of {} has not ended and was asked for other things ({}): give the same to go on with it, or leave \
          --resume away to begin anew, which is safe",
-        header.begun.format("%Y-%m-%d %H:%M UTC"),
+        header.started_at.format("%Y-%m-%d %H:%M UTC"),
         changed.join("; ")
     );
     Ok(Some(ResumableRun(Arc::new(ResumeState::read(bulk, run, header, verify).await?))))

@@ -62,7 +62,7 @@ pub async fn replay_into_new_table(
     replay: Replay,
     swap: SwapOptions<'_>,
     progress: &Progress,
-    stop: &CancellationToken,
+    cancel: &CancellationToken,
 ) -> anyhow::Result<Outcome> {
     let SwapOptions { table, name, .. } = &swap;
     let shadow_name = shadow_table_name(name)?;
@@ -81,7 +81,7 @@ pub async fn replay_into_new_table(
     let outcome = run(replay, progress, stop).await?;
     let cut_over = TableSwap { shadow: shadow_name.to_string(), table: name.to_string(), ..TableSwap::default() };
     let mut cutting =
-        TableSwapRun { swap: &swap, shadow_name, shadow, settings, plan, progress, stop, outcome, cut_over };
+        TableSwapRun { swap: &swap, shadow_name, shadow, settings, plan, progress, cancel: stop, outcome, cut_over };
     if cutting.outcome.stopped.is_none()
         && let Err(e) = cutting.catch_up_and_swap().await
     {
@@ -147,7 +147,7 @@ struct TableSwapRun<'a> {
     /// The plan of the newest run.
     plan: Plan,
     progress: &'a Progress,
-    stop: &'a CancellationToken,
+    cancel: &'a CancellationToken,
     outcome: Outcome,
     cut_over: TableSwap,
 }
@@ -165,7 +165,7 @@ impl TableSwapRun<'_> {
         let (table, name) = (&self.swap.table, self.swap.name);
         let there_is_one = table.status().await.context(BEFORE)?.rows.is_some();
         if there_is_one {
-            let counted = self.stop.run_until_cancelled(self.shadow.count_rows_only_in(name)).await;
+            let counted = self.cancel.run_until_cancelled(self.shadow.count_rows_only_in(name)).await;
             let Some(only_in_old) = counted.transpose().context(BEFORE)? else {
                 bail!("asked to stop before the swap, with the new table loaded")
             };
@@ -218,14 +218,14 @@ impl TableSwapRun<'_> {
     ///
     /// After the `last` time nothing is left for another.
     async fn catch_up(&mut self, last: bool) -> anyhow::Result<u64> {
-        let cutoff = self.outcome.fence.unwrap_or(self.plan.cutoff.instant());
+        let cutoff = self.outcome.cutoff.unwrap_or(self.plan.cutoff.instant());
         let plan = self.plan.for_catch_up(cutoff, last).await?;
         let into = if last { &self.swap.table } else { &self.shadow };
         let replay = self.settings.replay(plan.clone(), Arc::clone(into));
-        let mut more = run(replay, self.progress, self.stop).await?;
+        let mut more = run(replay, self.progress, self.cancel).await?;
         self.plan = plan;
         let (inserted, stopped) = (more.counts[Counter::Inserted], more.stopped.take());
-        self.outcome.fence = more.fence;
+        self.outcome.cutoff = more.cutoff;
         self.cut_over.caught_up += inserted;
         self.outcome.merge(more);
         match stopped {

@@ -65,7 +65,7 @@ fn limited(limits: ThrottleLimits) -> ThrottleSettings {
 struct Scene {
     lake: Arc<MemoryLake>,
     warehouse: Memory,
-    stop: CancellationToken,
+    cancel: CancellationToken,
 }
 
 impl Scene {
@@ -76,7 +76,7 @@ impl Scene {
         }
         let warehouse = Memory::default();
         warehouse.init().await.unwrap();
-        Self { lake: Arc::new(lake), warehouse, stop: CancellationToken::default() }
+        Self { lake: Arc::new(lake), warehouse, cancel: CancellationToken::default() }
     }
 
     async fn plan(&self) -> Plan {
@@ -88,7 +88,7 @@ impl Scene {
     }
 
     async fn run(&self, replay: Replay) -> Outcome {
-        run(replay, &Progress::Silent, &self.stop).await.unwrap()
+        run(replay, &Progress::Silent, &self.cancel).await.unwrap()
     }
 
     async fn resumed(&self) -> Outcome {
@@ -152,12 +152,12 @@ async fn what_does_not_fit_in_memory_is_sorted_on_disk() {
     let records: Vec<_> = (0..3).flat_map(|n| day(n, 700)).chain((0..1_000).map(|n| old_style(0, n))).collect();
     let scene = Scene::of(&records).await;
     let home = tempfile::tempdir().unwrap();
-    let sort = SortSettings { memory: 1, folder: home.path().into() };
+    let sort = SortSettings { memory: 1, dir: home.path().into() };
     let outcome = scene.run(Replay { sort, ..scene.replay().await }).await;
     assert_eq!(counts(&outcome)[0], 3_100);
     assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0, "nothing is left behind");
-    let missing = SortSettings { memory: 1, folder: home.path().join("none") };
-    let e = run(Replay { sort: missing, ..scene.replay().await }, &Progress::Silent, &scene.stop).await.unwrap_err();
+    let missing = SortSettings { memory: 1, dir: home.path().join("none") };
+    let e = run(Replay { sort: missing, ..scene.replay().await }, &Progress::Silent, &scene.cancel).await.unwrap_err();
     assert!(e.to_string().contains("--sort-dir"), "{e}");
 }
 
@@ -167,8 +167,8 @@ async fn a_conflict_is_kept_overwritten_or_ends_the_run_and_what_was_overwritten
     scene.run(scene.replay().await).await;
     let (key, record) = new_style(0, 7);
     let changed = Record { consumo_meta: 1.5, ..record.clone() };
-    let shape = scene.warehouse.table_schema().await.unwrap();
-    scene.warehouse.overwrite(changed.to_row(&shape));
+    let schema = scene.warehouse.table_schema().await.unwrap();
+    scene.warehouse.overwrite(changed.to_row(&schema));
     let kept = scene.run(scene.replay().await).await;
     assert_eq!(counts(&kept), [0, 19, 1, 0, 0, 0]);
     let problem = &kept.problems.kept()[0];
@@ -180,7 +180,7 @@ async fn a_conflict_is_kept_overwritten_or_ends_the_run_and_what_was_overwritten
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("undo.ndjson");
     let undo = Some(UndoFile::new(path.clone(), "t".into()));
-    let over = scene.run(Replay { policy: Policy::Overwrite, undo, ..scene.replay().await }).await;
+    let over = scene.run(Replay { policy: Policy::Overwrite, undo_file, ..scene.replay().await }).await;
     assert_eq!(
         (over.counts[Counter::Conflicting], over.counts[Counter::Overwritten], over.undo),
         (1, 1, Some(path.display().to_string()))
@@ -194,8 +194,8 @@ async fn a_conflict_is_kept_overwritten_or_ends_the_run_and_what_was_overwritten
         (1, 1),
         "{undone}"
     );
-    let rows = scene.warehouse.fetch(std::slice::from_ref(&record.id_treated_data), &shape).await.unwrap();
-    assert_eq!(rows, [changed.to_row(&shape)]);
+    let rows = scene.warehouse.fetch(std::slice::from_ref(&record.id_treated_data), &schema).await.unwrap();
+    assert_eq!(rows, [changed.to_row(&schema)]);
 }
 
 #[tokio::test]
@@ -236,8 +236,8 @@ async fn a_copy_under_another_day_s_path_never_takes_the_row_and_runs_come_to_re
     let copy = (key.replace("2023/01/01", "2023/01/02"), Record { consumo_meta: 2.0, ..record.clone() });
     records.push(copy.clone());
     let scene = Scene::of(&records).await;
-    let shape = scene.warehouse.table_schema().await.unwrap();
-    let row = async || scene.warehouse.fetch(std::slice::from_ref(&record.id_treated_data), &shape).await.unwrap();
+    let schema = scene.warehouse.table_schema().await.unwrap();
+    let row = async || scene.warehouse.fetch(std::slice::from_ref(&record.id_treated_data), &schema).await.unwrap();
     let over = async || {
         let replay = Replay { policy: Policy::Overwrite, verify: true, load_concurrency: 8, ..scene.replay().await };
         scene.run(replay).await
@@ -255,12 +255,12 @@ async fn a_copy_under_another_day_s_path_never_takes_the_row_and_runs_come_to_re
         );
         assert_eq!(
             (outcome.counts[Counter::Conflicting], outcome.counts[Counter::Unverified], row().await),
-            (1, 0, vec![record.to_row(&shape)])
+            (1, 0, vec![record.to_row(&schema)])
         );
     }
-    scene.warehouse.overwrite(copy.1.to_row(&shape));
+    scene.warehouse.overwrite(copy.1.to_row(&schema));
     assert_eq!(over().await.counts[Counter::Overwritten], 1, "the timed one takes it back");
-    assert_eq!((over().await.counts[Counter::Overwritten], row().await), (0, vec![record.to_row(&shape)]));
+    assert_eq!((over().await.counts[Counter::Overwritten], row().await), (0, vec![record.to_row(&schema)]));
     let only = ObjectSelection::parse(&format!(r#"{{"kind":"misfiled","key":"{}"}}"#, copy.0)).unwrap();
     let source = ReplaySource { only: Some(only), ..ReplaySource::of(Arc::clone(&scene.lake) as Arc<dyn Lake>) };
     let replay = Replay::new(Plan::new(source).await.unwrap(), Arc::new(scene.warehouse.clone()));
@@ -271,19 +271,19 @@ async fn a_copy_under_another_day_s_path_never_takes_the_row_and_runs_come_to_re
 async fn a_new_table_takes_the_old_one_s_place_once_it_is_whole() {
     let scene = Scene::of(&(0..3).flat_map(|n| day(n, 50)).collect::<Vec<_>>()).await;
     scene.run(scene.replay().await).await;
-    let shape = scene.warehouse.table_schema().await.unwrap();
+    let schema = scene.warehouse.table_schema().await.unwrap();
     let damaged = Record { consumo_meta: 1.5, ..new_style(1, 7).1 };
-    scene.warehouse.overwrite(damaged.to_row(&shape));
+    scene.warehouse.overwrite(damaged.to_row(&schema));
     let name = pipeline::warehouse::TableName::default();
     let shadow = shadow_table_name(&name).unwrap();
     let cut = async |accept: u64, resume: bool| {
         let replay = Replay::new(scene.plan().await, scene.warehouse.with_table(shadow.clone()));
         let table: Arc<dyn BulkWarehouse> = Arc::new(scene.warehouse.clone());
         let swap = SwapOptions { table, name: &name, accept_missing: accept, resume };
-        replay_into_new_table(replay, swap, &Progress::Silent, &scene.stop).await
+        replay_into_new_table(replay, swap, &Progress::Silent, &scene.cancel).await
     };
     // A row that is in no object of the lake would be lost: nothing is swapped.
-    let stranger = new_style(9, 1).1.to_row(&shape);
+    let stranger = new_style(9, 1).1.to_row(&schema);
     scene.warehouse.overwrite(stranger.clone());
     let kept = cut(0, false).await.unwrap().cut_over.unwrap();
     assert!(!kept.swapped && kept.only_in_old == 1, "{kept:?}");

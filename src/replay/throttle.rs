@@ -72,7 +72,7 @@ pub struct Throttle {
     bulk: Arc<dyn BulkWarehouse>,
     replicas: Vec<Arc<dyn BulkWarehouse>>,
     reload: ReloadLimits,
-    stop: CancellationToken,
+    cancel: CancellationToken,
     stage: Stage,
     /// Batches pass one at a time, so that a wait counts once.
     state: Mutex<State>,
@@ -117,16 +117,16 @@ impl Throttle {
         bulk: Arc<dyn BulkWarehouse>,
         settings: ThrottleSettings,
         stage: Stage,
-        stop: CancellationToken,
+        cancel: CancellationToken,
     ) -> Result<Self, warehouse::Error> {
         let ThrottleSettings { limits, reload, replicas, .. } = settings;
         let state =
             State { limits, looked: None, unavailable_since: None, next: Instant::now(), pauses: BTreeMap::new() };
-        let brake = Self { bulk, replicas, reload, stop, stage, state: Mutex::new(state) };
-        let limits = brake.state.lock().await.limits.clone();
-        match brake.stop.run_until_cancelled(brake.check_signals(&limits)).await {
+        let throttle = Self { bulk, replicas, reload, cancel: stop, stage, state: Mutex::new(state) };
+        let limits = throttle.state.lock().await.limits.clone();
+        match throttle.cancel.run_until_cancelled(throttle.check_signals(&limits)).await {
             Some(Err(e)) => Err(e),
-            Some(Ok(_)) | None => Ok(brake),
+            Some(Ok(_)) | None => Ok(throttle),
         }
     }
 
@@ -145,7 +145,7 @@ impl Throttle {
         let mut waited: Option<(&'static str, Instant)> = None;
         let passed = loop {
             self.reload_limits(&mut state);
-            let Some(wait) = self.stop.run_until_cancelled(self.wait_reason(&mut state)).await else {
+            let Some(wait) = self.cancel.run_until_cancelled(self.wait_reason(&mut state)).await else {
                 break Err(LoadError::Stopped);
             };
             let signal = wait.as_ref().map(|wait| wait.signal);
@@ -201,11 +201,11 @@ impl Throttle {
     pub(super) async fn wait_for_server(&self, why: &warehouse::Error, moment: Duration) -> bool {
         self.stage.waiting(Some(&format!("waiting for the warehouse: {why}")));
         let until = Instant::now() + moment;
-        while Instant::now() < until && !self.stop.is_cancelled() {
+        while Instant::now() < until && !self.cancel.is_cancelled() {
             tokio::time::sleep(LOOK).await;
         }
         self.stage.waiting(None);
-        !self.stop.is_cancelled()
+        !self.cancel.is_cancelled()
     }
 
     /// Takes down a wait that happened elsewhere.
@@ -257,7 +257,7 @@ impl Throttle {
 
     /// Asks the servers, which must answer soon.
     async fn check_signals(&self, limits: &ThrottleLimits) -> Result<Option<WaitReason>, warehouse::Error> {
-        let asked = tokio::time::timeout(PROMPT, async {
+        let requested_at = tokio::time::timeout(PROMPT, async {
             Ok(match self.check_load(limits).await? {
                 Some(wait) => Some(wait),
                 None => self.check_replica_lag(limits).await?,
@@ -268,7 +268,7 @@ impl Throttle {
                 limits.throttle_query.as_ref().map_or(String::new(), |query| format!(", with the query {query:?}"));
             self.no_signal(format!("its signals took longer than {} s{what}: a signal must be quick", PROMPT.as_secs()))
         };
-        asked.await.unwrap_or_else(|_| Err(slow()))
+        requested_at.await.unwrap_or_else(|_| Err(slow()))
     }
 
     /// What a failure says; where it is the warehouse's own its address is said with the rest.
@@ -285,20 +285,20 @@ impl Throttle {
         if query.is_none() && limits.max_threads_running.is_none() {
             return Ok(None);
         }
-        let signals = self.bulk.load_metrics(query).await?;
-        if let Some(most) = limits.max_threads_running {
+        let metrics = self.bulk.load_metrics(query).await?;
+        if let Some(max) = limits.max_threads_running {
             let uncounted = || self.no_signal("nobody counts its threads: leave --max-threads-running away".into());
-            let running = signals.threads_running.ok_or_else(uncounted)?;
-            if running > most {
-                return Ok(WaitReason::new("threads running", format!("{running} threads run, more than {most}")));
+            let running = metrics.threads_running.ok_or_else(uncounted)?;
+            if running > max {
+                return Ok(WaitReason::new("threads running", format!("{running} threads run, more than {max}")));
             }
         }
-        let answer = signals.query_value.filter(|&answer| answer > 0.0);
+        let answer = metrics.query_value.filter(|&answer| answer > 0.0);
         Ok(answer.and_then(|answer| WaitReason::new("throttle query", format!("the throttle query answers {answer}"))))
     }
 
     async fn check_replica_lag(&self, limits: &ThrottleLimits) -> Result<Option<WaitReason>, warehouse::Error> {
-        let Some(most) = limits.max_replica_lag else { return Ok(None) };
+        let Some(max) = limits.max_replica_lag else { return Ok(None) };
         if self.replicas.is_empty() {
             return Err(self.no_signal("--max-replica-lag watches nothing: name a replica with --replica".into()));
         }
@@ -309,8 +309,8 @@ impl Throttle {
                 message: "it follows no source, so that its lag says nothing: name a replica with --replica".into(),
             };
             let lag = replica.replica_lag().await?.ok_or_else(follows_none)?.as_secs_f64();
-            if lag > most {
-                let says = format!("{} is {lag:.0} s behind, more than {most}", replica.address());
+            if lag > max {
+                let says = format!("{} is {lag:.0} s behind, more than {max}", replica.address());
                 return Ok(WaitReason::new("replica lag", says));
             }
         }

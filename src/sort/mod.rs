@@ -29,7 +29,7 @@ pub struct SortSettings {
     /// Bytes of records that may wait in memory in all.
     pub memory: usize,
     /// The folder for what does not fit.
-    pub folder: PathBuf,
+    pub dir: PathBuf,
 }
 
 /// How entries compare.

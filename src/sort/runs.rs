@@ -40,8 +40,8 @@ impl SortDir {
 }
 
 /// Removes the folders of processes that are gone: nobody holds their lock.
-fn remove_abandoned(folder: &Path) {
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+fn remove_abandoned(dir: &Path) {
+    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
         let ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(FOLDER));
         if ours && is_abandoned(&entry.path().join(LOCK)).unwrap_or(false) {
             tracing::info!("removing {}, which a killed process left", entry.path().display());
@@ -83,7 +83,7 @@ impl RunFiles {
     ///
     /// # Errors
     /// Returns an error if it cannot be created.
-    pub(super) fn in_dir(folder: &SortDir) -> io::Result<Self> {
-        Ok(Self { dir: TempDir::new_in(folder.0.dir.path())?, _folder: folder.clone() })
+    pub(super) fn in_dir(dir: &SortDir) -> io::Result<Self> {
+        Ok(Self { dir: TempDir::new_in(dir.0.dir.path())?, _folder: dir.clone() })
     }
 }

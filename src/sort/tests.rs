@@ -20,19 +20,19 @@ fn more_than_a_run_comes_back_in_order() {
 #[test]
 fn a_disk_that_fails_in_the_midst_is_said_and_nobody_waits_for_ever() {
     let home = tempfile::tempdir().unwrap();
-    let folder = SortDir::in_dir(home.path()).unwrap();
+    let dir = SortDir::in_dir(home.path()).unwrap();
     let ids = || (0..).map(|n| OrderedId::new(&format!("{n:08x}")));
-    let mut sorter = Sorter::in_dir(100, &folder).unwrap();
+    let mut sorter = Sorter::in_dir(100, &dir).unwrap();
     std::fs::remove_dir_all(sorter.runs.as_ref().unwrap().dir.path()).unwrap();
     let failed = ids().take(1_000_000).find_map(|id| sorter.push(id).err()).unwrap();
     assert_eq!(failed.kind(), io::ErrorKind::NotFound);
     assert!(sorter.finish().is_err(), "what is missing is never taken for all");
     // Who reads no further stops the reading, whose folder then goes.
-    let mut sorter = Sorter::in_dir(100, &folder).unwrap();
+    let mut sorter = Sorter::in_dir(100, &dir).unwrap();
     ids().take(50_000).for_each(|id| sorter.push(id).unwrap());
     let mut sorted = sorter.finish().unwrap();
     assert!(sorted.next().unwrap().is_ok());
-    drop((sorted, folder));
+    drop((sorted, dir));
     assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
 }
 
@@ -46,14 +46,14 @@ fn runs_lie_in_their_folder_and_go_with_the_sorter_and_a_dead_process_s_are_swep
     assert!(left.exists(), "another process may be about to lock it");
     let earlier = |lock: &File| lock.set_modified(std::time::SystemTime::now() - YOUNG).unwrap();
     earlier(&lock);
-    let folder = SortDir::in_dir(home.path()).unwrap();
-    earlier(&folder.0._lock);
+    let dir = SortDir::in_dir(home.path()).unwrap();
+    earlier(&dir.0._lock);
     let other = SortDir::in_dir(home.path()).unwrap();
-    assert!(!left.exists() && folder.0.dir.path().exists());
-    let mut sorter = Sorter::in_dir(10, &folder).unwrap();
+    assert!(!left.exists() && dir.0.dir.path().exists());
+    let mut sorter = Sorter::in_dir(10, &dir).unwrap();
     (0..100).rev().for_each(|n| sorter.push(OrderedId::new(&format!("{n:08x}"))).unwrap());
     let runs = sorter.runs.as_ref().unwrap().dir.path().to_path_buf();
-    drop((folder, other));
+    drop((dir, other));
     let sorted = sorter.finish().unwrap();
     assert!(std::fs::read_dir(&runs).unwrap().count() > 5);
     let sorted: Vec<_> = sorted.map(|id| id.unwrap()).collect();
@@ -69,8 +69,8 @@ fn a_pipe_in_the_place_of_a_lock_hangs_nobody() {
     std::fs::create_dir(&other).unwrap();
     assert!(std::process::Command::new("mkfifo").arg(other.join(LOCK)).status().unwrap().success());
     let (done, ended) = std::sync::mpsc::channel();
-    let folder = home.path().to_path_buf();
-    std::thread::spawn(move || done.send(SortDir::in_dir(&folder).map(drop)));
+    let dir = home.path().to_path_buf();
+    std::thread::spawn(move || done.send(SortDir::in_dir(&dir).map(drop)));
     ended.recv_timeout(std::time::Duration::from_secs(10)).expect("it does not wait for a writer").unwrap();
     assert!(other.exists(), "what is no lock tells nothing of its process");
 }

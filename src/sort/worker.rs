@@ -41,8 +41,8 @@ impl<T: SortOrder> Sorter<T> {
     ///
     /// # Errors
     /// Nothing can be made there.
-    pub(crate) fn in_dir(run: usize, folder: &SortDir) -> io::Result<Self> {
-        Ok(Self::with(run, Some(RunFiles::in_dir(folder)?)))
+    pub(crate) fn in_dir(run: usize, dir: &SortDir) -> io::Result<Self> {
+        Ok(Self::with(run, Some(RunFiles::in_dir(dir)?)))
     }
 
     fn with(run: usize, runs: Option<RunFiles>) -> Self {

@@ -69,8 +69,8 @@ mod tests {
             "'local'",
             " \n",
         ] {
-            let said = text.parse::<TopicAddress>().unwrap_err();
-            assert!(said.contains("arn:aws:sns:sa-east-1") && said.contains("local"), "{text}");
+            let message = text.parse::<TopicAddress>().unwrap_err();
+            assert!(message.contains("arn:aws:sns:sa-east-1") && message.contains("local"), "{text}");
         }
         assert_eq!("local".parse(), Ok(TopicAddress::Local));
         let arn = "arn:aws:sns:us-east-1:123456789012:a";

@@ -19,9 +19,9 @@ pub struct EncodedLines {
 
 impl EncodedLines {
     /// Appends one line.
-    pub fn push(&mut self, told: &Entry<'_>) {
-        self.totals.add(told);
-        told.write_json(&mut self.bytes);
+    pub fn push(&mut self, entry: &Entry<'_>) {
+        self.totals.add(entry);
+        entry.write_json(&mut self.bytes);
         self.bytes.push(b'\n');
     }
 
@@ -29,10 +29,10 @@ impl EncodedLines {
     ///
     /// # Errors
     /// As [`CompressionFormat::compress`].
-    pub fn compress(&mut self, pack: CompressionFormat) -> io::Result<()> {
-        if pack != CompressionFormat::None {
+    pub fn compress(&mut self, compression: CompressionFormat) -> io::Result<()> {
+        if compression != CompressionFormat::None {
             self.packed.clear();
-            pack.compress(&self.bytes, &mut self.packed)?;
+            compression.compress(&self.bytes, &mut self.packed)?;
             std::mem::swap(&mut self.bytes, &mut self.packed);
         }
         Ok(())
@@ -49,7 +49,7 @@ impl EncodedLines {
 #[derive(Debug)]
 pub struct Writer<W> {
     out: W,
-    pack: CompressionFormat,
+    compression: CompressionFormat,
     totals: Totals,
 }
 
@@ -66,8 +66,8 @@ impl<W: Write> Writer<W> {
     ///
     /// # Errors
     /// `out` cannot be written.
-    pub fn packed(out: W, pack: CompressionFormat, history: BTreeMap<String, String>) -> anyhow::Result<Self> {
-        let mut writer = Self { out, pack, totals: Totals::default() };
+    pub fn packed(out: W, compression: CompressionFormat, history: BTreeMap<String, String>) -> anyhow::Result<Self> {
+        let mut writer = Self { out, compression, totals: Totals::default() };
         writer.line(&Header { ruminate_truth: VERSION, history })?;
         Ok(writer)
     }
@@ -77,7 +77,7 @@ impl<W: Write> Writer<W> {
         let mut bytes = serde_json::to_vec(line)?;
         bytes.push(b'\n');
         let mut packed = Vec::new();
-        self.pack.compress(&bytes, &mut packed)?;
+        self.compression.compress(&bytes, &mut packed)?;
         Ok(self.out.write_all(&packed)?)
     }
 
@@ -85,10 +85,10 @@ impl<W: Write> Writer<W> {
     ///
     /// # Errors
     /// The file cannot be written on.
-    pub fn write(&mut self, told: &Entry<'_>) -> anyhow::Result<()> {
+    pub fn write(&mut self, entry: &Entry<'_>) -> anyhow::Result<()> {
         let mut lines = EncodedLines::default();
-        lines.push(told);
-        lines.compress(self.pack)?;
+        lines.push(entry);
+        lines.compress(self.compression)?;
         self.write_lines(&lines)
     }
 
@@ -164,10 +164,10 @@ mod tests {
             kind: Some("text".into()),
             ..told(7, Some("late"), Expectation::Stored)
         };
-        for told in lines().into_iter().chain([odd, told(0, None, Expectation::Undelivered)]) {
+        for entry in lines().into_iter().chain([odd, told(0, None, Expectation::Undelivered)]) {
             let mut printed = Vec::new();
-            told.write_json(&mut printed);
-            assert_eq!(String::from_utf8(printed).unwrap(), serde_json::to_string(&told).unwrap());
+            entry.write_json(&mut printed);
+            assert_eq!(String::from_utf8(printed).unwrap(), serde_json::to_string(&entry).unwrap());
         }
     }
 }

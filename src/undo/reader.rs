@@ -27,7 +27,7 @@ pub(super) struct ChangeReader<'a> {
     file: BufReader<File>,
     table: &'a str,
     lake: String,
-    shape: &'a TableSchema,
+    schema: &'a TableSchema,
     /// Where pieces begin, the oldest first, and where the file ends.
     marks: Vec<u64>,
     /// Changes in all.
@@ -43,10 +43,10 @@ impl<'a> ChangeReader<'a> {
     ///
     /// # Errors
     /// The file cannot be read, holds no line as [`Undo`] writes it, or one that speaks of another table or lake.
-    pub(super) fn open(path: &Path, table: &'a str, lake: String, shape: &'a TableSchema) -> io::Result<Self> {
+    pub(super) fn open(path: &Path, table: &'a str, lake: String, schema: &'a TableSchema) -> io::Result<Self> {
         let file = BufReader::new(File::open(path)?);
         let (count, not_made) = (0, HashSet::new());
-        let mut changes = Self { file, table, lake, shape, marks: vec![0], count, broken: Vec::new(), not_made };
+        let mut changes = Self { file, table, lake, schema, marks: vec![0], count, broken: Vec::new(), not_made };
         let (mut number, mut at, mut text) = (0, 0, Vec::new());
         loop {
             let length = changes.file.read_until(b'\n', &mut text)?;
@@ -86,7 +86,7 @@ impl<'a> ChangeReader<'a> {
         if line.table != self.table {
             return Err(format!("it is about table {}, not {}", line.table, self.table));
         }
-        let row = |members| Row::from_json(members, self.shape);
+        let row = |members| Row::from_json(members, self.schema);
         let before = line.before.as_ref().map(row).transpose()?;
         Ok(Some((Change::Row(Box::new((before, row(&line.after)?))), line.instead)))
     }

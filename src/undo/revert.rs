@@ -28,24 +28,24 @@ pub async fn revert(
     path: &Path,
     table: &str,
     dry_run: bool,
-    stop: &CancellationToken,
+    cancel: &CancellationToken,
 ) -> anyhow::Result<Outcome> {
-    let begun = Instant::now();
-    let shape = warehouse.table_schema().await?;
+    let started = Instant::now();
+    let schema = warehouse.table_schema().await?;
     let about = || format!("the undo file {}", path.display());
-    let mut changes = ChangeReader::open(path, table, lake.identity(), &shape).with_context(about)?;
+    let mut changes = ChangeReader::open(path, table, lake.identity(), &schema).with_context(about)?;
     let mut undone = Outcome { dry_run, ..Outcome::default() };
     undone[UndoCounter::Changes] = changes.count;
     undone[UndoCounter::Broken] = changes.broken.len() as u64;
-    let mut work = Reverter { warehouse, lake, shape: &shape, undone };
+    let mut work = Reverter { warehouse, lake, schema: &schema, undone };
     for number in std::mem::take(&mut changes.broken) {
         let why = "it broke off before its change was made, and is left out";
         work.undone.problems.add("broken off", format!("line {number}"), why);
     }
     'pieces: while let Some(piece) = changes.next().with_context(about)? {
         let (mut rows, mut objects) = (Vec::new(), Vec::new());
-        for told in piece {
-            match told {
+        for change in piece {
+            match change {
                 Change::Row(row) => rows.push(*row),
                 Change::Object(object) => objects.push(object),
             }
@@ -65,7 +65,7 @@ pub async fn revert(
     }
     let undone = &mut work.undone;
     undone[UndoCounter::Left] = undone[UndoCounter::Changes] - undone.counts.parts();
-    undone.seconds = begun.elapsed().as_secs_f64();
+    undone.seconds = started.elapsed().as_secs_f64();
     Ok(work.undone)
 }
 
@@ -86,7 +86,7 @@ fn split_unique_ids(changes: &[BeforeAfter]) -> Vec<&[BeforeAfter]> {
 struct Reverter<'a> {
     warehouse: &'a dyn BulkWarehouse,
     lake: &'a dyn Lake,
-    shape: &'a TableSchema,
+    schema: &'a TableSchema,
     undone: Outcome,
 }
 
@@ -102,7 +102,7 @@ impl Reverter<'_> {
     async fn revert_rows(&mut self, changes: &[BeforeAfter]) -> anyhow::Result<()> {
         let due = self.plan(changes).await?;
         let change = ChangeSet { replace: &due.replace, remove: &due.remove, ..ChangeSet::default() };
-        if self.undone.dry_run || self.warehouse.apply(&change, self.shape).await? == InsertResult::Inserted {
+        if self.undone.dry_run || self.warehouse.apply(&change, self.schema).await? == InsertResult::Inserted {
             self.undone[UndoCounter::Restored] += (due.replace.len() + due.remove.len()) as u64;
             return Ok(());
         }
@@ -125,7 +125,7 @@ impl Reverter<'_> {
         };
         let ids = changes.iter().flat_map(|change| [Some(change.1.id().to_owned()), other(change)]);
         let ids: Vec<String> = ids.flatten().collect();
-        let rows = self.warehouse.fetch(&ids, self.shape).await?;
+        let rows = self.warehouse.fetch(&ids, self.schema).await?;
         let mut rows: HashMap<String, Row> = rows.into_iter().map(|row| (row.id().to_owned(), row)).collect();
         let mut due = PlannedWrites::default();
         for change @ (before, after) in changes {
@@ -135,7 +135,7 @@ impl Reverter<'_> {
                 continue;
             }
             match (now, before) {
-                (Some(now), before) if after.is_stored_as(&now, self.shape) => match before {
+                (Some(now), before) if after.is_stored_as(&now, self.schema) => match before {
                     Some(before) => due.replace.push((now, before.clone())),
                     None => due.remove.push(now),
                 },
@@ -146,11 +146,11 @@ impl Reverter<'_> {
     }
 
     async fn revert_one(&mut self, change: &ChangeSet<'_>, id: &str, before: Option<&Row>) -> anyhow::Result<()> {
-        if self.warehouse.apply(change, self.shape).await? == InsertResult::Inserted {
+        if self.warehouse.apply(change, self.schema).await? == InsertResult::Inserted {
             self.undone[UndoCounter::Restored] += 1;
             return Ok(());
         }
-        let found = self.warehouse.fetch(&[id.to_owned()], self.shape).await?;
+        let found = self.warehouse.fetch(&[id.to_owned()], self.schema).await?;
         match found.iter().find(|row| row.id() == id) {
             // An answer was lost, of what was done.
             row if row == before => self.undone[UndoCounter::Restored] += 1,

@@ -24,11 +24,11 @@ fn pairs(changes: &[(Row, Row)]) -> impl Iterator<Item = RowChange<'_>> {
 
 /// All that a file tells of.
 fn read(path: &Path, table: &str) -> io::Result<Vec<(Row, Row)>> {
-    let shape = TableSchema::standard();
-    let mut changes = ChangeReader::open(path, table, MemoryLake::default().identity(), &shape)?;
+    let schema = TableSchema::standard();
+    let mut changes = ChangeReader::open(path, table, MemoryLake::default().identity(), &schema)?;
     let mut all = Vec::new();
     while let Some(piece) = changes.next()? {
-        all.extend(piece.into_iter().map(|told| match told {
+        all.extend(piece.into_iter().map(|change| match change {
             Change::Row(row) => (row.0.unwrap(), row.1),
             Change::Object(object) => panic!("{object:?}"),
         }));
@@ -40,8 +40,8 @@ fn read(path: &Path, table: &str) -> io::Result<Vec<(Row, Row)>> {
 #[test]
 fn doubles_come_back_bit_by_bit() {
     let scene = Scene::new();
-    let mut shape = TableSchema::standard();
-    shape.0[Column::PesoMedio.index()] = ColumnType::Double { decimals: None };
+    let mut schema = TableSchema::standard();
+    schema.0[Column::PesoMedio.index()] = ColumnType::Double { decimals: None };
     let double = |weight: f64| {
         let mut row = row(0.0);
         row.0[Column::PesoMedio.index()] = Value::Double(weight);
@@ -51,10 +51,10 @@ fn doubles_come_back_bit_by_bit() {
     let weights = [400.67699999999996, 532.899 + f64::EPSILON * 512.0, 5e-324, f64::MAX, 0.1 + 0.2];
     let changes = weights.map(|weight| (double(weight), double(weight + 1.0)));
     scene.write(&changes);
-    let mut told = ChangeReader::open(&scene.path, "t", "lake".into(), &shape).unwrap();
+    let mut told = ChangeReader::open(&scene.path, "t", "lake".into(), &schema).unwrap();
     let read = told.next().unwrap().unwrap().into_iter().rev();
-    for (told, (before, after)) in read.zip(changes) {
-        assert_eq!(told, Change::Row(Box::new((Some(before), after))));
+    for (change, (before, after)) in read.zip(changes) {
+        assert_eq!(change, Change::Row(Box::new((Some(before), after))));
     }
 }
 
@@ -87,12 +87,12 @@ impl Scene {
 #[test]
 fn what_is_taken_down_is_read_back_bit_by_bit_and_newest_first() {
     let scene = Scene::new();
-    let undo = scene.undo();
-    assert_eq!(undo.written(), None);
+    let undo_file = scene.undo();
+    assert_eq!(undo_file.written(), None);
     let changes = [(row(374.914), row(0.1)), (row(f32::MIN_POSITIVE), row(123_456.79))];
-    undo.record(pairs(&changes[..1]), &mut RecordedChanges::default()).unwrap();
-    undo.record(pairs(&changes[1..]), &mut RecordedChanges::default()).unwrap();
-    assert_eq!(undo.written(), Some(&*scene.path));
+    undo_file.record(pairs(&changes[..1]), &mut RecordedChanges::default()).unwrap();
+    undo_file.record(pairs(&changes[1..]), &mut RecordedChanges::default()).unwrap();
+    assert_eq!(undo_file.written(), Some(&*scene.path));
     assert_eq!(read(&scene.path, "t").unwrap(), [changes[1].clone(), changes[0].clone()]);
     assert!(read(&scene.path, "other").unwrap_err().to_string().contains("about table t"));
     std::fs::write(&scene.path, "a,b\n1,2\n").unwrap();
@@ -119,10 +119,10 @@ fn a_line_that_broke_off_spoils_no_other() {
 #[test]
 fn a_batch_that_is_tried_again_writes_no_line_twice_and_takes_back_what_was_not_made() {
     let scene = Scene::new();
-    let (undo, mut already) = (scene.undo(), RecordedChanges::default());
+    let (undo_file, mut already) = (scene.undo(), RecordedChanges::default());
     scene.write(&[(row(7.0), row(1.0))]);
     for before in [1.0, 1.0, 2.0, 3.0, 3.0] {
-        undo.record(pairs(&[(row(before), row(9.0))]), &mut already).unwrap();
+        undo_file.record(pairs(&[(row(before), row(9.0))]), &mut already).unwrap();
     }
     assert_eq!(std::fs::read_to_string(&scene.path).unwrap().lines().count(), 4);
     assert_eq!(read(&scene.path, "t").unwrap(), [(row(3.0), row(9.0)), (row(7.0), row(1.0))]);
@@ -157,8 +157,8 @@ async fn a_long_file_is_put_back_change_by_change() {
         (all.len() as u64 - gone, 0, 0),
         "{undone}"
     );
-    let shape = TableSchema::standard();
-    assert_eq!(warehouse.fetch(&["7".into()], &shape).await.unwrap(), [numbered(7, 7.0)]);
+    let schema = TableSchema::standard();
+    assert_eq!(warehouse.fetch(&["7".into()], &schema).await.unwrap(), [numbered(7, 7.0)]);
 }
 
 #[tokio::test]
@@ -170,9 +170,9 @@ async fn who_wishes_to_stop_is_told_what_is_left() {
     let warehouse = pipeline::warehouse::memory::Memory::default();
     warehouse.init().await.unwrap();
     warehouse.overwrite(row(3.0));
-    let stop = CancellationToken::default();
-    stop.cancel();
-    let undone = revert(&warehouse, &MemoryLake::default(), &scene.path, "t", false, &stop).await.unwrap();
+    let cancel = CancellationToken::default();
+    cancel.cancel();
+    let undone = revert(&warehouse, &MemoryLake::default(), &scene.path, "t", false, &cancel).await.unwrap();
     assert_eq!(
         (undone[UndoCounter::Changes], undone[UndoCounter::Left], undone[UndoCounter::Restored], undone.exit()),
         (2, 2, 0, Exit::Stopped)
@@ -187,7 +187,7 @@ async fn who_wishes_to_stop_is_told_what_is_left() {
 async fn what_was_not_there_goes_again_and_what_was_written_over_comes_back_unless_it_changed_since() {
     use pipeline::warehouse::Warehouse as _;
     let scene = Scene::new();
-    let undo = scene.undo();
+    let undo_file = scene.undo();
     let (warehouse, lake) = (pipeline::warehouse::memory::Memory::default(), MemoryLake::default());
     warehouse.init().await.unwrap();
     let named = |id: &str, weight| {
@@ -197,15 +197,15 @@ async fn what_was_not_there_goes_again_and_what_was_written_over_comes_back_unle
     };
     for id in ["new", "touched"] {
         let row = named(id, 2.0);
-        undo.record([(None, &row)], &mut RecordedChanges::default()).unwrap();
+        undo_file.record([(None, &row)], &mut RecordedChanges::default()).unwrap();
         warehouse.overwrite(row);
     }
     warehouse.overwrite(named("touched", 3.0));
-    undo.record([(None, &named("never", 1.0))], &mut RecordedChanges::default()).unwrap();
+    undo_file.record([(None, &named("never", 1.0))], &mut RecordedChanges::default()).unwrap();
     let of = lake.identity();
     for (key, before) in [("a/new", None), ("a/over", Some("old")), ("a/touched", Some("old")), ("a/gone", Some("old"))]
     {
-        undo.record_object(ObjectChange { lake: &of, key, before, after: "new" }).unwrap();
+        undo_file.record_object(ObjectChange { lake: &of, key, before, after: "new" }).unwrap();
         lake.overwrite(key, "new");
     }
     lake.overwrite("a/touched", "newer");
@@ -220,9 +220,9 @@ async fn what_was_not_there_goes_again_and_what_was_written_over_comes_back_unle
         );
         assert_eq!(counts, (7, restored, already, 3), "{undone}");
     }
-    let shape = TableSchema::standard();
+    let schema = TableSchema::standard();
     let ids = ["new", "touched", "never"].map(str::to_owned);
-    assert_eq!(warehouse.fetch(&ids, &shape).await.unwrap(), [named("touched", 3.0)]);
+    assert_eq!(warehouse.fetch(&ids, &schema).await.unwrap(), [named("touched", 3.0)]);
     assert_eq!(lake.keys(), ["a/over", "a/touched"]);
     assert_eq!(lake.get("a/over").await.unwrap(), "old");
     let other = lake.sibling("other");

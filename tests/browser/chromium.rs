@@ -104,8 +104,8 @@ impl Browser {
     /// The value of a JavaScript expression.
     #[track_caller]
     pub fn eval(&mut self, expression: &str) -> Value {
-        let asked = json!({"expression": expression, "returnByValue": true, "awaitPromise": true});
-        let mut answer = self.call("Runtime.evaluate", asked);
+        let requested_at = json!({"expression": expression, "returnByValue": true, "awaitPromise": true});
+        let mut answer = self.call("Runtime.evaluate", requested_at);
         assert!(answer.get("exceptionDetails").is_none(), "{expression}: {answer}");
         answer["result"]["value"].take()
     }
@@ -127,11 +127,13 @@ impl Browser {
     /// What it told that a good page gives no reason for: errors, warnings, dialogs, requests for anything else.
     pub fn complaints(&mut self) -> Vec<String> {
         self.eval("new Promise(done => setTimeout(done, 200))"); // what is on its way comes in
-        let asked = |event: &Value| event["params"]["request"]["url"].as_str().unwrap_or_default().to_owned();
+        let requested_at = |event: &Value| event["params"]["request"]["url"].as_str().unwrap_or_default().to_owned();
         let bad = |event: &&Value| match event["method"].as_str().unwrap_or_default() {
             "Log.entryAdded" | "Runtime.exceptionThrown" | "Runtime.consoleAPICalled" => true,
             "Page.javascriptDialogOpening" | "Page.windowOpen" => true,
-            "Network.requestWillBeSent" => !asked(event).starts_with("file://") || !asked(event).contains(".html"),
+            "Network.requestWillBeSent" => {
+                !requested_at(event).starts_with("file://") || !requested_at(event).contains(".html")
+            }
             _ => false,
         };
         self.events.iter().filter(bad).map(Value::to_string).collect()
@@ -141,9 +143,9 @@ impl Browser {
 impl Drop for Browser {
     /// Asks it to go, so that it leaves nothing behind, and does not ask twice.
     fn drop(&mut self) {
-        let asked = self.to.write_all(b"{\"id\":0,\"method\":\"Browser.close\"}\0").is_ok();
+        let requested_at = self.to.write_all(b"{\"id\":0,\"method\":\"Browser.close\"}\0").is_ok();
         let until = Instant::now() + Duration::from_secs(10);
-        while asked && Instant::now() < until && matches!(self.process.try_wait(), Ok(None)) {
+        while requested_at && Instant::now() < until && matches!(self.process.try_wait(), Ok(None)) {
             std::thread::sleep(Duration::from_millis(20));
         }
         let _ = self.process.kill();
@@ -157,7 +159,7 @@ fn program() -> String {
     }
     let there = |name: &&&str| {
         let path = std::env::var_os("PATH").unwrap_or_default();
-        std::env::split_paths(&path).any(|folder| folder.join(name).is_file())
+        std::env::split_paths(&path).any(|dir| dir.join(name).is_file())
     };
     let found = NAMES.iter().find(there);
     (*found.expect("no Chromium here: install it (Debian: chromium), or name one in RUMINATE_TEST_CHROMIUM")).to_owned()

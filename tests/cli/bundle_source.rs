@@ -186,11 +186,11 @@ fn who_stops_ends_cargo_too_and_gets_no_folder() {
     let scene = &workshop.scene;
     for signal in ["-INT", "-TERM"] {
         let child = scene.start(&["bundle", "--source", "tree", "--output", "json"]);
-        let begun = Instant::now();
+        let started = Instant::now();
         let cargo = loop {
             match fs::read_to_string(scene.path("calls")) {
                 Ok(id) if id.ends_with('\n') => break id.trim_end().to_owned(),
-                _ => assert!(begun.elapsed() < Duration::from_secs(20), "cargo was never started"),
+                _ => assert!(started.elapsed() < Duration::from_secs(20), "cargo was never started"),
             }
             std::thread::sleep(Duration::from_millis(10));
         };
@@ -199,7 +199,7 @@ fn who_stops_ends_cargo_too_and_gets_no_folder() {
         ran.expect(3, &[]);
         assert_eq!(ran.json["stopped"], "asked to stop");
         assert!(!Path::new("/proc").join(cargo).exists(), "cargo has ended");
-        assert!(!scene.path("bundle").exists() && begun.elapsed() < Duration::from_secs(60));
+        assert!(!scene.path("bundle").exists() && started.elapsed() < Duration::from_secs(60));
         fs::remove_file(scene.path("calls")).unwrap();
     }
 }

@@ -99,8 +99,8 @@ fn an_object_dated_in_the_future_is_named_and_ends_with_1() {
     }
 }
 
-fn first_file(folder: &std::path::Path) -> std::path::PathBuf {
-    let mut entries: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+fn first_file(dir: &std::path::Path) -> std::path::PathBuf {
+    let mut entries: Vec<_> = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
     entries.sort();
     let first = entries.remove(0);
     if first.is_dir() { first_file(&first) } else { first }

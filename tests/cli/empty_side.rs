@@ -4,10 +4,10 @@ use std::fs;
 
 use testkit::{Ran, Scene};
 
-fn refused(ran: &Ran, said: &[&str]) {
+fn refused(ran: &Ran, output: &[&str]) {
     assert_eq!(ran.code, Some(2), "{ran:?}");
-    for said in said {
-        assert!(ran.stderr.contains(said), "{said}\n{ran:?}");
+    for message in output {
+        assert!(ran.stderr.contains(message), "{message}\n{ran:?}");
     }
 }
 
@@ -25,8 +25,8 @@ fn files(scene: &Scene, folder: &str) -> usize {
     walkdir(&scene.path(folder))
 }
 
-fn walkdir(folder: &std::path::Path) -> usize {
-    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+fn walkdir(dir: &std::path::Path) -> usize {
+    let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
     entries.map(|path| if path.is_dir() { walkdir(&path) } else { 1 }).sum()
 }
 

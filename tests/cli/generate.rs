@@ -124,14 +124,14 @@ fn parquet_is_a_file_a_day_or_one_file_and_holds_readings_only() {
 #[test]
 fn an_output_that_contradicts_its_name_is_refused() {
     let home = tempfile::tempdir().unwrap();
-    let said = |more: &[&str]| {
+    let output = |more: &[&str]| {
         let run = Ran::by(ruminate(home.path()).args(["generate", "--days", "1"]).args(more));
         assert_eq!(run.code, Some(2));
         run.stderr
     };
-    assert!(said(&["--out", "x.csv", "--format", "ndjson"]).contains("does not end as --format ndjson does"));
-    assert!(said(&["--out", "x.csv.gz", "--compress", "zstd"]).contains("does not end as --compress asks"));
-    assert!(said(&["--out", "no/such/x.csv"]).contains("cannot write no/such/x.csv"));
+    assert!(output(&["--out", "x.csv", "--format", "ndjson"]).contains("does not end as --format ndjson does"));
+    assert!(output(&["--out", "x.csv.gz", "--compress", "zstd"]).contains("does not end as --compress asks"));
+    assert!(output(&["--out", "no/such/x.csv"]).contains("cannot write no/such/x.csv"));
     assert!(std::fs::read_dir(home.path()).unwrap().next().is_none());
 }
 

@@ -23,8 +23,8 @@ fn lines(path: &Path) -> Vec<Value> {
 }
 
 /// What the lines of one fate say in this field.
-fn told(truth: &[Value], fate: &str, field: &str) -> BTreeSet<String> {
-    truth.iter().filter(|line| line["fate"] == fate).map(|line| line[field].as_str().unwrap().to_owned()).collect()
+fn told(truth: &[Value], outcome: &str, field: &str) -> BTreeSet<String> {
+    truth.iter().filter(|line| line["fate"] == outcome).map(|line| line[field].as_str().unwrap().to_owned()).collect()
 }
 
 fn rows(scene: &Scene) -> BTreeSet<String> {
@@ -37,16 +37,16 @@ fn rows(scene: &Scene) -> BTreeSet<String> {
 }
 
 /// The SHA-256 sums by which the quarantine keeps messages.
-fn quarantined(folder: &Path) -> BTreeSet<String> {
-    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+fn quarantined(dir: &Path) -> BTreeSet<String> {
+    let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
     let found = entries.map(|path| {
         if path.is_dir() { quarantined(&path) } else { [path.file_stem().unwrap().to_str().unwrap().to_owned()].into() }
     });
     found.flatten().collect()
 }
 
-fn files(folder: &Path) -> Vec<String> {
-    let entries = std::fs::read_dir(folder).unwrap();
+fn files(dir: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(dir).unwrap();
     let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path().display().to_string()).collect();
     files.sort();
     files

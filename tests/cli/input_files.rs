@@ -32,10 +32,10 @@ fn scene() -> Scene {
 }
 
 fn problems(ran: &Ran) -> Vec<String> {
-    let said = |problem: &Value| {
+    let output = |problem: &Value| {
         format!("{}: {}", problem["key"].as_str().unwrap_or("?"), problem["reason"].as_str().unwrap_or("?"))
     };
-    ran.json["problems"]["kept"].as_array().map(|all| all.iter().map(said).collect()).unwrap_or_default()
+    ran.json["problems"]["kept"].as_array().map(|all| all.iter().map(output).collect()).unwrap_or_default()
 }
 
 #[test]

@@ -59,9 +59,9 @@ fn ctrl_c_ends_a_dry_run_soon_with_what_it_has_seen() {
     let child = scene.start(&["replay", "--dry-run", "--output", "json"]);
     std::thread::sleep(Duration::from_millis(1_500));
     signal(&child, "-INT");
-    let asked = Instant::now();
+    let requested_at = Instant::now();
     let ran = Ran::of(&child.wait_with_output().unwrap());
-    assert!(asked.elapsed() < Duration::from_secs(2), "{:?}: {ran:?}", asked.elapsed());
+    assert!(requested_at.elapsed() < Duration::from_secs(2), "{:?}: {ran:?}", requested_at.elapsed());
     ran.expect(3, &[]);
     assert!(ran.json["stopped"].as_str().unwrap().contains("asked to stop"), "{ran:?}");
 }
@@ -150,9 +150,9 @@ fn a_replay_killed_at_any_moment_loses_and_doubles_nothing() {
 
 fn time(scene: &Scene, args: &[&str]) -> Duration {
     scene.run(&["init"]).expect(0, &[]);
-    let begun = Instant::now();
+    let started = Instant::now();
     scene.run(args).expect(0, &[]);
-    begun.elapsed()
+    started.elapsed()
 }
 
 /// An empty table in a new file.

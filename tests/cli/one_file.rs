@@ -34,10 +34,10 @@ fn under_way(s3: &S3Server, scene: &Scene) -> Child {
     scene.run(&["init"]).expect(0, &[]);
     s3.dials().change(|dials| dials.latency = Duration::from_millis(100));
     let child = scene.start(&["backfill", "history.json", "--output", "json"]);
-    let begun = Instant::now();
+    let started = Instant::now();
     let wal = || std::fs::metadata(scene.path("w.db-wal")).map_or(0, |meta| meta.len());
     while wal() < 100_000 {
-        assert!(begun.elapsed() < Duration::from_secs(60), "no rows are written");
+        assert!(started.elapsed() < Duration::from_secs(60), "no rows are written");
         std::thread::sleep(Duration::from_millis(20));
     }
     child
@@ -132,9 +132,9 @@ fn the_warehouse_is_one_file_after_a_second_ctrl_c() {
     signal(&child, "-INT");
     std::thread::sleep(Duration::from_millis(300));
     signal(&child, "-INT");
-    let begun = Instant::now();
+    let started = Instant::now();
     assert_eq!(child.wait_with_output().unwrap().status.code(), Some(130));
-    assert!(begun.elapsed() < Duration::from_secs(10));
+    assert!(started.elapsed() < Duration::from_secs(10));
     one_file(&scene, "two signals");
 }
 

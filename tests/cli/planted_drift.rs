@@ -10,15 +10,15 @@ use std::path::{Path, PathBuf};
 
 /// What SQLite's columns hold: weights as f64, times to the microsecond.
 pub fn shape() -> TableSchema {
-    let mut shape = TableSchema::standard();
+    let mut schema = TableSchema::standard();
     for column in Column::ALL {
-        match &mut shape.0[column.index()] {
+        match &mut schema.0[column.index()] {
             single @ ColumnType::Float { .. } => *single = ColumnType::Double { decimals: None },
             ColumnType::DateTime { digits } => *digits = 6,
             _ => {}
         }
     }
-    shape
+    schema
 }
 
 /// A lake in a directory and its warehouse, undamaged.
@@ -98,8 +98,8 @@ fn archived_objects_are_counted_and_the_rest_is_found_exactly() {
     }
 }
 
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+fn files(dir: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
     entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
 
@@ -131,8 +131,8 @@ fn a_cache_of_another_lake_is_not_believed_even_under_this_ones_name() {
     scene.run(&["reconcile", "--cache", "cache"]).expect(0, &[]);
     let other = ["--lake", "other", "--cache", "other-cache"];
     damage.is_found_by(&scene, &world, &other);
-    let folder = |cache: &str| std::fs::read_dir(scene.path(cache)).unwrap().next().unwrap().unwrap().path();
-    let (of_lake, of_other) = (folder("cache"), folder("other-cache"));
+    let dir = |cache: &str| std::fs::read_dir(scene.path(cache)).unwrap().next().unwrap().unwrap().path();
+    let (of_lake, of_other) = (dir("cache"), dir("other-cache"));
     assert_ne!(of_lake.file_name(), of_other.file_name());
     let count = files(&of_other).len();
     std::fs::remove_dir_all(&of_other).unwrap();
@@ -150,15 +150,15 @@ fn a_cache_on_a_full_disk_costs_the_audit_nothing() {
     damage.is_found_by(&scene, &world, &["--cache", "cache"]);
     let mut sizes: Vec<u64> = files(&scene.path("cache")).iter().map(|file| file.metadata().unwrap().len()).collect();
     sizes.sort_unstable();
-    let most = (sizes[sizes.len() / 2] / 512) * 512;
+    let max = (sizes[sizes.len() / 2] / 512) * 512;
     std::fs::remove_dir_all(scene.path("cache")).unwrap();
     let drift = scene.path("drift.ndjson");
-    let audit = scene.run_on_full_disk(most, &["reconcile", "--cache", "cache", "--drift", "drift.ndjson"]);
+    let audit = scene.run_on_full_disk(max, &["reconcile", "--cache", "cache", "--drift", "drift.ndjson"]);
     damage.is_said_by(&audit, &found_in(&drift), &world, "on a full disk");
-    let fits = sizes.iter().filter(|&&size| size <= most).count() as u64;
+    let fits = sizes.iter().filter(|&&size| size <= max).count() as u64;
     let of = |name: &str| audit.json["cache"][name].as_u64().unwrap();
     assert!(of("not_written") > 0 && of("not_written") + of("written") == sizes.len() as u64, "{audit:?}");
-    assert_eq!(of("written"), fits, "{sizes:?} {most}");
+    assert_eq!(of("written"), fits, "{sizes:?} {max}");
     let left = files(&scene.path("cache"));
     assert_eq!(left.len() as u64, fits, "nothing half-written is left: {left:?}");
     let again = damage.is_found_by(&scene, &world, &["--cache", "cache"]);

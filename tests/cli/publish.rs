@@ -198,9 +198,9 @@ fn messages_piped_in_slowly_are_sent_as_they_come() {
     for line in &lines[..2] {
         writeln!(input, "{line}").unwrap();
         let before = sns.bodies().len();
-        let begun = Instant::now();
+        let started = Instant::now();
         while sns.bodies().len() == before {
-            assert!(begun.elapsed() < Duration::from_secs(10), "it waits for more");
+            assert!(started.elapsed() < Duration::from_secs(10), "it waits for more");
             std::thread::sleep(Duration::from_millis(10));
         }
     }

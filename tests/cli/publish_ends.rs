@@ -66,7 +66,7 @@ fn the_text_says_what_the_schedule_left_out_and_how_to_publish_it() {
     let (home, sns) = (tempfile::tempdir().unwrap(), stub());
     history(home.path(), "in.json");
     let run = text(home.path(), &sns, &["in.json", "--stages", "hold:200/s:0.1s"]);
-    for said in [
+    for output in [
         "not reached",
         "73",
         "the schedule ended after 20 messages, before the input did",
@@ -75,7 +75,7 @@ fn the_text_says_what_the_schedule_left_out_and_how_to_publish_it() {
         "--stop-at-schedule-end",
         "run the same command with --resume",
     ] {
-        assert!(run.stdout.contains(said), "{said}\n{}", run.stdout);
+        assert!(run.stdout.contains(output), "{output}\n{}", run.stdout);
     }
     let rest = Ran::by(publish(home.path(), &sns).args(["in.json", "--skip", "20"]));
     assert_eq!((rest.code, &rest.json["published"]), (Some(0), &73.into()), "{}", rest.stderr);
@@ -157,10 +157,10 @@ fn the_rest_of_a_pipe_is_said_to_be_unread_and_never_waited_for() {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut pipe = child.stdin.take().unwrap();
         writeln!(pipe, "{}", lines[..30].join("\n")).unwrap();
-        let begun = Instant::now();
+        let started = Instant::now();
         let run = Ran::of(&child.wait_with_output().unwrap()); // the pipe is open all the while
         drop(pipe);
-        assert!(begun.elapsed() < Duration::from_secs(20));
+        assert!(started.elapsed() < Duration::from_secs(20));
         let outcome = run.json;
         assert_eq!((run.code, &outcome["published"]), (Some(if meant { 0 } else { 3 }), &20.into()), "{}", run.stderr);
         assert_eq!((&outcome["not_reached"], &outcome["input"]), (&Value::Null, &Value::Null), "{outcome}");
@@ -230,8 +230,8 @@ fn a_damaged_file_leaves_itself_uncounted_and_the_files_after_it_counted() {
         run.stderr
     );
     assert_eq!(outcome["not_counted"], "what is left of cut.json.gz cannot be read");
-    let said = text(home.path(), &sns, &["cut.json.gz", "after.json"]);
-    assert!(said.stdout.contains("at least 93: what is left of cut.json.gz cannot be read"), "{}", said.stdout);
+    let output = text(home.path(), &sns, &["cut.json.gz", "after.json"]);
+    assert!(output.stdout.contains("at least 93: what is left of cut.json.gz cannot be read"), "{}", output.stdout);
 
     // The damage lies behind the end of the schedule.
     let run = Ran::by(publish(home.path(), &sns).args(["after.json", "cut.json.gz", "after.json"]).args(TWENTY));
@@ -272,8 +272,8 @@ fn a_rate_with_stages_is_refused_with_the_stages_that_do_both() {
     let flags = ["publish", "in.json", "--topic", testkit::sns::TOPIC, "--rate", "200/s", "--stages", "hold:5/s:1s"];
     let run = Ran::by(ruminate(home.path()).args(flags));
     assert_eq!(run.code, Some(2));
-    for said in ["'--rate <N/s>' cannot be used with '--stages <STAGES>'", "--stages ramp:0-200/s:5s,hold:200/s"] {
-        assert!(run.stderr.contains(said), "{said}\n{}", run.stderr);
+    for output in ["'--rate <N/s>' cannot be used with '--stages <STAGES>'", "--stages ramp:0-200/s:5s,hold:200/s"] {
+        assert!(run.stderr.contains(output), "{output}\n{}", run.stderr);
     }
 }
 
@@ -283,8 +283,8 @@ fn a_check_that_passed_reads_as_one() {
     history(home.path(), "in.json");
     let run = text(home.path(), &sns, &["in.json", "--fail-if", "p99 > 50s; failed > 0; rate > 0.001/s"]);
     assert_eq!(run.code, Some(1), "{}", run.stdout);
-    for said in ["passed  p99 ", " ms (fails if > 50s)", "passed  failed 0 (fails if > 0)", "FAILED  rate "] {
-        assert!(run.stdout.contains(said), "{said}\n{}", run.stdout);
+    for output in ["passed  p99 ", " ms (fails if > 50s)", "passed  failed 0 (fails if > 0)", "FAILED  rate "] {
+        assert!(run.stdout.contains(output), "{output}\n{}", run.stdout);
     }
     let verdicts = Ran::by(publish(home.path(), &sns).args(["in.json", "--fail-if", "p99 > 50s"])).json;
     assert_eq!(

@@ -112,10 +112,10 @@ fn credentials_that_expire_in_mid_run_are_asked_for_anew() {
 
     let (home, sns) = (tempfile::tempdir().unwrap(), stub_with(|d| d.expire_after = Some(12)));
     let lines = history(home.path());
-    let (login, asked) = (home.path().join("login"), home.path().join("asked"));
+    let (login, requested_at) = (home.path().join("login"), home.path().join("asked"));
     let script = format!(
         "#!/bin/sh\necho x >>{0}\nn=$(wc -l <{0})\nprintf '{{\"Version\":1,\"AccessKeyId\":\"{1}\",\"SecretAccessKey\":\"{2}\",\"SessionToken\":\"t%s\"}}' $n\n",
-        asked.display(),
+        requested_at.display(),
         testkit::sns::ACCESS_KEY,
         testkit::sns::SECRET_KEY,
     );
@@ -148,9 +148,9 @@ fn a_topic_that_goes_away_in_mid_run_stops_it_and_resume_goes_on() {
     let mut command = publish(home.path(), &sns);
     let child = command.args(["in.json", "--concurrency", "2", "--journal", "journal"]);
     let child = child.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let begun = Instant::now();
+    let started = Instant::now();
     while sns.stats().accepted < 60 {
-        assert!(begun.elapsed() < Duration::from_secs(20), "nothing arrives");
+        assert!(started.elapsed() < Duration::from_secs(20), "nothing arrives");
         std::thread::sleep(Duration::from_millis(2));
     }
     sns.delete_topic(TOPIC);

@@ -62,8 +62,8 @@ fn a_run_that_was_killed_goes_on_from_its_journal() {
     let flags = ["--generate", "farms=1,lots=50,days=40,start=2026-01-01", "--concurrency", "2", "--resume"];
     let (resume, flags) = flags.split_last().unwrap();
     let mut child = publish(home.path(), &sns).args(flags).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let begun = Instant::now();
-    while begun.elapsed() < Duration::from_millis(1_600) {
+    let started = Instant::now();
+    while started.elapsed() < Duration::from_millis(1_600) {
         std::thread::sleep(Duration::from_millis(20));
     }
     child.kill().unwrap();

@@ -170,9 +170,9 @@ fn the_same_inputs_give_the_same_report() {
 }
 
 /// Every file below a folder, in order.
-fn files(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+fn files(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
     let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
+    for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
     }
@@ -197,12 +197,12 @@ fn hash_totals_are_the_same_exactly_when_every_value_is() {
     let audit = scene.run(&["reconcile"]);
     assert_eq!((&audit.json["hash_totals"]["same"], &audit.json["hash_totals"]["lake"]), (&false.into(), &before));
     let months = audit.json["months"].as_array().unwrap();
-    let apart: Vec<&str> = months
+    let distance: Vec<&str> = months
         .iter()
         .filter(|month| month["hash_totals"]["same"] == false)
         .map(|month| month["month"].as_str().unwrap())
         .collect();
-    assert_eq!((apart, months.len()), (vec!["2024-01"], 4));
+    assert_eq!((distance, months.len()), (vec!["2024-01"], 4));
 }
 
 #[test]
@@ -255,7 +255,7 @@ fn a_full_disk_is_said_and_leaves_nothing_that_passes_as_whole() {
     let (drift, page) = (size("drift.ndjson"), size("page.html"));
     assert!(page > drift + 40_000, "{page} {drift}");
     let with =
-        |most: u64, flag: &str, place: &str| scene.run_on_full_disk(most, &["reconcile", "--allow-empty", flag, place]);
+        |max: u64, flag: &str, place: &str| scene.run_on_full_disk(max, &["reconcile", "--allow-empty", flag, place]);
     let before = std::fs::read(scene.path("drift.ndjson")).unwrap();
     let full = with(drift / 2, "--drift", "drift.ndjson");
     assert!(full.code == Some(2) && full.stderr.contains("cannot be written to the drift file"), "{full:?}");

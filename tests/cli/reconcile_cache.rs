@@ -6,9 +6,9 @@ use testkit::{Ran, Scene};
 
 const CACHED: [&str; 3] = ["reconcile", "--cache", "cache"];
 
-fn files(folder: &Path) -> Vec<PathBuf> {
+fn files(dir: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder).into_iter().flatten() {
+    for entry in std::fs::read_dir(dir).into_iter().flatten() {
         let path = entry.unwrap().path();
         if path.is_dir() { files.extend(self::files(&path)) } else { files.push(path) }
     }

@@ -31,12 +31,12 @@ impl Proved {
         this
     }
 
-    fn tell(&mut self, line: Option<String>, told: Entry<'static>) {
+    fn tell(&mut self, line: Option<String>, entry: Entry<'static>) {
         let at = self.lines.len() as u64 + 1;
         let delivered = line.is_some();
         self.lines.extend(line);
         let (file, line) = if delivered { (Some(FILE.into()), at) } else { (None, 0) };
-        self.told.push(Entry { file, line, ..told });
+        self.told.push(Entry { file, line, ..entry });
     }
 
     fn stored(&mut self, line: String, fault: Option<&'static str>) {
@@ -98,8 +98,8 @@ impl Proved {
     /// Below the lake, its object with that id.
     fn object(&self, id: Uuid) -> std::path::PathBuf {
         let mut folders = vec![self.scene.path("lake")];
-        while let Some(folder) = folders.pop() {
-            for entry in std::fs::read_dir(folder).unwrap() {
+        while let Some(dir) = folders.pop() {
+            for entry in std::fs::read_dir(dir).unwrap() {
                 let path = entry.unwrap().path();
                 if path.to_string_lossy().contains(&id.to_string()) {
                     return path;
@@ -113,13 +113,13 @@ impl Proved {
     }
 }
 
-const fn told(fate: Expectation) -> Entry<'static> {
-    Entry { file: None, line: 0, id: None, fault: None, kind: None, sha256: None, expect: fate }
+const fn told(expect: Expectation) -> Entry<'static> {
+    Entry { file: None, line: 0, id: None, fault: None, kind: None, sha256: None, expect }
 }
 
 fn truth(lines: &[Entry<'_>]) -> (Totals, Vec<u8>) {
     let mut writer = Writer::new(Vec::new(), [("farms".to_owned(), "2".to_owned())].into()).unwrap();
-    lines.iter().for_each(|told| writer.write(told).unwrap());
+    lines.iter().for_each(|entry| writer.write(entry).unwrap());
     writer.finish().unwrap()
 }
 
@@ -159,7 +159,7 @@ fn a_history_that_was_taken_in_is_proved_and_what_is_lost_or_added_is_told_by_it
     assert!(history.findings().is_empty());
 
     // A row, an object, and both of a third are lost; one comes that never was.
-    let ids: Vec<Uuid> = history.told.iter().map(|told| told.id.unwrap()).collect();
+    let ids: Vec<Uuid> = history.told.iter().map(|entry| entry.id.unwrap()).collect();
     let gone = history.scene.path("gone.ndjson");
     for (at, row, object) in [(3, true, false), (5, false, true), (7, true, true)] {
         if object {
@@ -204,7 +204,7 @@ fn what_a_backfill_takes_in_and_publish_withholds_is_judged_by_the_door() {
     history.broken("nothing");
     history.oversized();
     let totals = history.write();
-    let prove = |door: &[&str]| history.prove(door);
+    let prove = |ingest_path: &[&str]| history.prove(ingest_path);
 
     // As publish leaves it: by hand, since there is no topic here.
     let sent: Vec<&str> = history.lines.iter().map(String::as_str).filter(|line| line.len() > 100).collect();
@@ -236,9 +236,9 @@ fn what_a_backfill_takes_in_and_publish_withholds_is_judged_by_the_door() {
 }
 
 /// Every file below.
-fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+fn walk(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
     let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
+    for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() { found.extend(walk(&path)) } else { found.push(path) }
     }
@@ -325,8 +325,8 @@ fn a_truth_file_that_proves_nothing_ends_the_run_before_it_begins() {
         std::fs::write(history.scene.path(name), text).unwrap();
         let ran = history.scene.run(&["reconcile", "--truth", name]);
         assert_eq!(ran.code, Some(2), "{name}: {ran:?}");
-        let said = ran.stderr.trim();
-        assert!(said.contains(name) && said.contains(says) && said.lines().count() == 1, "{name}: {said}");
+        let output = ran.stderr.trim();
+        assert!(output.contains(name) && output.contains(says) && output.lines().count() == 1, "{name}: {output}");
     }
     let ran = history.scene.run(&["reconcile", "--truth", "none.ndjson"]);
     assert!(ran.code == Some(2) && ran.stderr.contains("--truth none.ndjson: cannot be read"), "{ran:?}");

@@ -127,7 +127,7 @@ fn a_repair_over_its_budget_changes_nothing_and_says_so() {
     let (scene, count) = whole();
     let all = damage(&scene).all();
     let damaged = State::of(&scene);
-    let repair = |most: &str| scene.run(&["reconcile", "--repair", "both", "--undo-file", "u", "--max-repairs", most]);
+    let repair = |max: &str| scene.run(&["reconcile", "--repair", "both", "--undo-file", "u", "--max-repairs", max]);
     let share = 100.0 * all as f64 / count as f64;
     for most in ["0".to_owned(), (all - 1).to_string(), format!("{}%", share - 0.01), "0%".to_owned()] {
         let refused = repair(&most);

@@ -216,13 +216,13 @@ fn a_run_waits_and_says_why_and_its_limits_follow_the_settings_file() {
     let scene = lost();
     std::fs::write(scene.path("pause"), "").unwrap();
     std::fs::write(scene.path("ruminate.toml"), "rows-per-second = 5\n").unwrap();
-    let begun = Instant::now();
+    let started = Instant::now();
     let args = ["replay", "--pause-file", "pause", "--output", "json"];
     let mut child =
         scene.command(&args).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    let said = lines.find(|line| line.as_ref().is_ok_and(|line| line.contains("waiting"))).unwrap().unwrap();
-    assert!(said.contains("the file pause is there"), "{said}");
+    let output = lines.find(|line| line.as_ref().is_ok_and(|line| line.contains("waiting"))).unwrap().unwrap();
+    assert!(output.contains("the file pause is there"), "{output}");
     std::fs::remove_file(scene.path("pause")).unwrap();
     std::thread::sleep(Duration::from_secs(2));
     std::fs::write(scene.path("ruminate.toml"), "rows-per-second = 5000\n").unwrap();
@@ -237,7 +237,7 @@ fn a_run_waits_and_says_why_and_its_limits_follow_the_settings_file() {
     let reasons: Vec<&str> = pauses.iter().map(|pause| pause["reason"].as_str().unwrap()).collect();
     assert_eq!(reasons, ["pause file", "rows per second"]);
     assert!(
-        begun.elapsed() < Duration::from_secs(30),
+        started.elapsed() < Duration::from_secs(30),
         "52 rows at 5 a second and no more take as long as that by themselves"
     );
 }
@@ -305,12 +305,12 @@ fn a_signal_that_is_lost_is_waited_for_no_longer_than_the_patience() {
     sql(&scene, "CREATE TABLE pausa (n INT)");
     let query = "SELECT COUNT(*) FROM pausa";
     let args = ["--throttle-query", query, "--rows-per-second", "10", "--connections", "1", "--patience", "2"];
-    let begun = Instant::now();
+    let started = Instant::now();
     let child = scene.start(&[&["replay", "--output", "json"], &args[..]].concat());
     std::thread::sleep(Duration::from_millis(1_500));
     sql(&scene, "DROP TABLE pausa");
     let ran = Ran::of(&child.wait_with_output().unwrap());
-    assert!(ran.code == Some(3) && begun.elapsed() < Duration::from_secs(30), "{ran:?}");
+    assert!(ran.code == Some(3) && started.elapsed() < Duration::from_secs(30), "{ran:?}");
     let stopped = ran.json["stopped"].as_str().unwrap();
     assert!(stopped.contains("--patience") && stopped.contains(query), "{stopped}");
     assert_eq!(ran.stderr.matches("WARN waiting: ").count(), 1, "{}", ran.stderr);
@@ -342,12 +342,12 @@ fn the_command_of_the_outcome_has_every_flag_that_was_given_and_no_secret() {
     ran.expect(0, &[("inserted", 52)]);
     let command = ran.json["command"].as_str().unwrap();
     for (name, value) in flags {
-        let said = match value {
+        let output = match value {
             "SELECT 0" => format!("{name} 'SELECT 0'"),
             "mysql://ana:segredo@127.0.0.1:1/x" => format!("{name} 'mysql://ana:***@127.0.0.1:1/x'"),
             value => format!("{name} {value}"),
         };
-        assert!(command.contains(&said), "{said} in {command}");
+        assert!(command.contains(&output), "{output} in {command}");
     }
     assert!(!ran.stdout.contains("segredo"));
 }

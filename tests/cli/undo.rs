@@ -101,9 +101,9 @@ fn a_disk_that_fills_up_on_the_way_stops_the_repair_before_the_change_without_a_
 }
 
 /// Runs the binary where no file can grow past so many bytes.
-fn limited(scene: &Scene, most: u64, args: &[&str]) -> Ran {
+fn limited(scene: &Scene, max: u64, args: &[&str]) -> Ran {
     let ran = scene.command(args);
-    let script = format!("trap '' XFSZ; ulimit -f {}; exec \"$@\"", most / 512);
+    let script = format!("trap '' XFSZ; ulimit -f {}; exec \"$@\"", max / 512);
     let mut shell = std::process::Command::new("sh");
     shell.args(["-c", &script, "sh"]).arg(ran.get_program()).args(ran.get_args()).current_dir(scene.home.path());
     for (name, value) in ran.get_envs() {

@@ -84,10 +84,10 @@ async fn passing_faults(direct: bool) {
         assert!(list_all(&lake, "f/").await.unwrap().iter().any(|object| object.key == key), "{name}");
     }
     assert_eq!(s3.store().list(BUCKET, "a/historico_diario/f/").len(), 5);
-    let pressure = lake.throttle_stats();
+    let throttling = lake.throttle_stats();
     // Two refusals of each of four requests, for the first object is looked up; the other faults are retries too.
-    assert_eq!(pressure.slow_downs, 8, "{pressure:?}");
-    assert!(pressure.retries >= 24, "{pressure:?}");
+    assert_eq!(throttling.slow_downs, 8, "{throttling:?}");
+    assert!(throttling.retries >= 24, "{throttling:?}");
 }
 
 /// A store that bears so many requests a second: all arrive, and fewer are under way at once than were asked for.
@@ -113,8 +113,11 @@ async fn a_store_that_bears_less_is_asked_for_less_until_it_bears_more() {
     for read in reads.collect::<Vec<_>>() {
         assert_eq!(read.await.unwrap().unwrap(), "{}");
     }
-    let pressure = lake.throttle_stats();
-    assert!(pressure.slow_downs > 0 && pressure.min_concurrency.is_some_and(|limit| limit < 1_000), "{pressure:?}");
+    let throttling = lake.throttle_stats();
+    assert!(
+        throttling.slow_downs > 0 && throttling.min_concurrency.is_some_and(|limit| limit < 1_000),
+        "{throttling:?}"
+    );
 }
 
 /// Somebody's XML in the lake is what was listed, and no error of the store's, by either way of asking.
@@ -148,7 +151,7 @@ async fn what_will_not_pass_is_named() {
         (REGION, SECRET_KEY, BUCKET, Reason::NotFound),
     ];
     for (region, secret, bucket, reason) in cases {
-        let mut said = Vec::new();
+        let mut output = Vec::new();
         for direct in WAYS {
             let e = open(&config(&s3, region, secret), bucket, "x", direct).get("a").await.unwrap_err();
             assert_eq!(e.reason, reason, "{e}");
@@ -156,9 +159,9 @@ async fn what_will_not_pass_is_named() {
             let text = e.to_string();
             let (text, id) = text.split_once(" (request id ").unwrap_or_else(|| panic!("no request id: {text}"));
             assert!(id.len() > 1, "{id}");
-            said.push(text.to_owned());
+            output.push(text.to_owned());
         }
-        assert_eq!(said[0], said[1], "both ways say the same");
+        assert_eq!(output[0], output[1], "both ways say the same");
     }
 }
 

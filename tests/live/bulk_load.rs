@@ -24,8 +24,8 @@ fn open(url: &str) -> MySql {
     MySql::new(&url, TableName::default(), 4, RetryPolicy::default()).unwrap()
 }
 
-fn rows(numbers: impl Iterator<Item = u32>, shape: &TableSchema) -> Vec<Row> {
-    let mut rows: Vec<Row> = numbers.map(|n| conformance::record(n).to_row(shape)).collect();
+fn rows(numbers: impl Iterator<Item = u32>, schema: &TableSchema) -> Vec<Row> {
+    let mut rows: Vec<Row> = numbers.map(|n| conformance::record(n).to_row(schema)).collect();
     rows.sort_by(|a, b| a.id().cmp(b.id()));
     rows
 }
@@ -39,8 +39,8 @@ async fn ready(url: &str) -> (MySql, TableSchema) {
     let warehouse = open(url);
     warehouse.init().await.unwrap();
     warehouse.open_journal(true).await.unwrap();
-    let shape = warehouse.table_schema().await.unwrap();
-    (warehouse, shape)
+    let schema = warehouse.table_schema().await.unwrap();
+    (warehouse, schema)
 }
 
 on_both! {
@@ -59,7 +59,7 @@ on_both! {
 /// Bit patterns of all sizes, sent by both methods and read back in binary.
 async fn floats_keep_their_bits(server: Server) {
     let Some(database) = Database::new(server).await else { return };
-    let (warehouse, shape) = ready(&database.url()).await;
+    let (warehouse, schema) = ready(&database.url()).await;
     let wide = "ALTER TABLE historico_consumo MODIFY consumo_real DOUBLE, MODIFY consumo_meta DOUBLE";
     let mut bits = 0x2545_f491_4f6c_dd1d_u64;
     let mut next = || {
@@ -71,7 +71,7 @@ async fn floats_keep_their_bits(server: Server) {
             database.run("DELETE FROM historico_consumo").await;
             database.run(wide).await;
         }
-        let shape = if doubles { warehouse.table_schema().await.unwrap() } else { shape };
+        let shape = if doubles { warehouse.table_schema().await.unwrap() } else { schema };
         let mut all = rows(0..20_000, &shape);
         for value in all.iter_mut().flat_map(|row| &mut row.0) {
             match value {
@@ -118,22 +118,22 @@ async fn columns_of_every_kind(server: Server) {
                  MODIFY quantidade_animais SMALLINT UNSIGNED, MODIFY dia_confinamento BIGINT, \
                  ADD COLUMN origem VARCHAR(20) DEFAULT 'x', ADD COLUMN nota TEXT";
     database.run(kinds).await;
-    let shape = warehouse.table_schema().await.unwrap();
-    let rows: Vec<Row> = rows(0..3_000, &shape);
+    let schema = warehouse.table_schema().await.unwrap();
+    let rows: Vec<Row> = rows(0..3_000, &schema);
     let mut stored = Vec::new();
     for method in BOTH {
         let warehouse = warehouse.clone().with_load_method(Some(method));
         let change = ChangeSet { insert: &rows, ..ChangeSet::default() };
-        assert_eq!(warehouse.apply(&change, &shape).await.unwrap(), InsertResult::Inserted);
+        assert_eq!(warehouse.apply(&change, &schema).await.unwrap(), InsertResult::Inserted);
         assert_eq!(rollbacks(&database).await, 0, "{method}: nothing is done twice");
-        stored.push(warehouse.range("0", "z", 10_000, &shape).await.unwrap());
+        stored.push(warehouse.range("0", "z", 10_000, &schema).await.unwrap());
         database.run("DELETE FROM historico_consumo").await;
     }
     assert_eq!(stored[0].len(), rows.len());
     assert_eq!(stored[0], stored[1]);
     let record = conformance::record(7);
     let row = stored[0].iter().find(|row| row.id() == record.id_treated_data).unwrap();
-    assert_eq!(record.differences(row, &shape), []);
+    assert_eq!(record.differences(row, &schema), []);
     database.drop().await;
 }
 
@@ -144,7 +144,7 @@ async fn ties_are_no_conflicts(server: Server) {
     let kinds = "ALTER TABLE historico_consumo MODIFY peso_entrada FLOAT(7,2), MODIFY peso_medio DOUBLE(9,2), \
                  MODIFY consumo_real DECIMAL(9,2), MODIFY consumo_meta FLOAT(9,4)";
     database.run(kinds).await;
-    let shape = warehouse.table_schema().await.unwrap();
+    let schema = warehouse.table_schema().await.unwrap();
     let mut records: Vec<_> = (0..5_000).map(conformance::record).collect();
     for (n, record) in (0_u32..).zip(&mut records) {
         let tie = (f64::from(n) * 137.0 * 10.0 + 5.0) / 1_000.0;
@@ -153,14 +153,14 @@ async fn ties_are_no_conflicts(server: Server) {
             (tie, tie, tie, tie + 0.00005);
     }
     records.sort_by(|a, b| a.id_treated_data.cmp(&b.id_treated_data));
-    let rows: Vec<Row> = records.iter().map(|record| record.to_row(&shape)).collect();
+    let rows: Vec<Row> = records.iter().map(|record| record.to_row(&schema)).collect();
     for method in BOTH {
         let warehouse = warehouse.clone().with_load_method(Some(method));
         let change = ChangeSet { insert: &rows, ..ChangeSet::default() };
-        assert_eq!(warehouse.apply(&change, &shape).await.unwrap(), InsertResult::Inserted);
-        let stored = warehouse.range("0", "z", 10_000, &shape).await.unwrap();
+        assert_eq!(warehouse.apply(&change, &schema).await.unwrap(), InsertResult::Inserted);
+        let stored = warehouse.range("0", "z", 10_000, &schema).await.unwrap();
         for (record, row) in records.iter().zip(&stored) {
-            assert_eq!(record.differences(row, &shape), [], "{method}: {record:?}");
+            assert_eq!(record.differences(row, &schema), [], "{method}: {record:?}");
         }
         database.run("DELETE FROM historico_consumo").await;
     }
@@ -179,7 +179,7 @@ async fn bad_rows_are_named(server: Server) {
     let Some(database) = Database::new(server).await else { return };
     let (warehouse, _) = ready(&database.url()).await;
     database.run("ALTER TABLE historico_consumo MODIFY cod_cliente VARCHAR(255) CHARACTER SET latin1, MODIFY quantidade_animais TINYINT, MODIFY id_raca VARCHAR(255) NOT NULL").await;
-    let shape = warehouse.table_schema().await.unwrap();
+    let schema = warehouse.table_schema().await.unwrap();
     let bad = [
         (Column::IdLote, Value::Text("x".repeat(256)), "id_lote"),
         (Column::CodCliente, Value::Text("boi 🐂".into()), "cod_cliente"),
@@ -190,13 +190,13 @@ async fn bad_rows_are_named(server: Server) {
     for method in BOTH {
         let warehouse = warehouse.clone().with_load_method(Some(method));
         for (at, (column, value, named)) in (1..).zip(bad.clone()) {
-            let mut rows = rows(0..300, &shape);
+            let mut rows = rows(0..300, &schema);
             rows[123].0[column.index()] = value.clone();
             let change = ChangeSet { insert: &rows, journal_writes: &[note(at)], ..ChangeSet::default() };
             let why = warehouse.limits().await.unwrap().violation(&change.insert[123]);
             assert!(why.is_some_and(|why| why.starts_with(named)) || column == Column::IdRaca, "{column}");
             assert_eq!(warehouse.limits().await.unwrap().violation(&change.insert[122]), None);
-            let e = warehouse.apply(&change, &shape).await.unwrap_err();
+            let e = warehouse.apply(&change, &schema).await.unwrap_err();
             // MySQL names the character sets where the other words name the column.
             assert!(e.message.contains(named) || e.message.contains("(error 3988)"), "{method}: {e}");
             assert!(e.reason == Reason::BadRow || named.is_empty(), "{method}: {e}");
@@ -207,12 +207,12 @@ async fn bad_rows_are_named(server: Server) {
             assert!(rollbacks(&database).await > 0, "they are counted");
         }
         // A taken id and a bad value in one batch: never said to be taken alone, never half done.
-        let mut rows = rows(0..300, &shape);
+        let mut rows = rows(0..300, &schema);
         let change = ChangeSet { insert: &rows[..1], ..ChangeSet::default() };
-        assert_eq!(warehouse.apply(&change, &shape).await.unwrap(), InsertResult::Inserted);
+        assert_eq!(warehouse.apply(&change, &schema).await.unwrap(), InsertResult::Inserted);
         rows[123].0[Column::IdLote.index()] = Value::Text("x".repeat(256));
         let change = ChangeSet { insert: &rows, ..ChangeSet::default() };
-        let done = warehouse.apply(&change, &shape).await;
+        let done = warehouse.apply(&change, &schema).await;
         assert!(
             matches!(&done, Ok(InsertResult::IdTaken)) || done.as_ref().is_err_and(|e| e.reason == Reason::BadRow),
             "{done:?}"
@@ -226,16 +226,16 @@ async fn bad_rows_are_named(server: Server) {
 /// Sessions are killed at random moments; with a note the load says what it did, without one nothing is half there.
 async fn killed_in_the_middle(server: Server) {
     let Some(database) = Database::new(server).await else { return };
-    let (warehouse, shape) = ready(&database.url()).await;
+    let (warehouse, schema) = ready(&database.url()).await;
     let warehouse = Arc::new(warehouse);
     let mut kills = 0;
     for round in 0..12_u32 {
-        let rows = rows(round * 4_000..(round + 1) * 4_000, &shape);
-        let notes = [note(u64::from(round) + 1)];
+        let rows = rows(round * 4_000..(round + 1) * 4_000, &schema);
+        let entries = [note(u64::from(round) + 1)];
         let noted = round % 3 != 2;
         let change =
-            ChangeSet { insert: &rows, journal_writes: if noted { &notes } else { &[] }, ..ChangeSet::default() };
-        let loading = warehouse.apply(&change, &shape);
+            ChangeSet { insert: &rows, journal_writes: if noted { &entries } else { &[] }, ..ChangeSet::default() };
+        let loading = warehouse.apply(&change, &schema);
         let killing = async {
             tokio::time::sleep(Duration::from_millis(u64::from(round) * 23)).await;
             kill_sessions(&database).await
@@ -247,7 +247,7 @@ async fn killed_in_the_middle(server: Server) {
             InsertResult::IdTaken => assert!(!noted, "what has a note is known"),
         }
         let ids: Vec<String> = rows.iter().map(|row| row.id().to_owned()).collect();
-        assert_eq!(warehouse.fetch(&ids, &shape).await.unwrap().len(), rows.len());
+        assert_eq!(warehouse.fetch(&ids, &schema).await.unwrap().len(), rows.len());
         assert_eq!(
             warehouse.run_entries(note(1).run_id).await.unwrap().len() as u32,
             (0..=round).filter(|r| r % 3 != 2).count() as u32
@@ -269,18 +269,18 @@ async fn kill_sessions(database: &Database) -> u32 {
 /// The connection breaks just before or just after the server has COMMIT, at each method, with a note and without.
 async fn a_lost_commit_is_looked_for(server: Server) {
     let Some(database) = Database::new(server).await else { return };
-    let (owner, shape) = ready(&database.url()).await;
+    let (owner, schema) = ready(&database.url()).await;
     let mut first = 0;
     for method in BOTH {
         for (arrives, noted) in [(true, true), (false, true), (true, false), (false, false)] {
             let proxy = Cut::start(&database.url(), arrives).await;
             let warehouse = open(&proxy.url).with_load_method(Some(method));
-            let rows = rows(first..first + 500, &shape);
+            let rows = rows(first..first + 500, &schema);
             first += 500;
-            let notes = [note(u64::from(first))];
+            let entries = [note(u64::from(first))];
             let change =
-                ChangeSet { insert: &rows, journal_writes: if noted { &notes } else { &[] }, ..ChangeSet::default() };
-            let done = warehouse.apply(&change, &shape).await.unwrap();
+                ChangeSet { insert: &rows, journal_writes: if noted { &entries } else { &[] }, ..ChangeSet::default() };
+            let done = warehouse.apply(&change, &schema).await.unwrap();
             assert!(proxy.cut.load(Ordering::SeqCst), "{method}: no COMMIT was seen");
             let expected = if arrives && !noted { InsertResult::IdTaken } else { InsertResult::Inserted };
             assert_eq!(done, expected, "{method}, arrives {arrives}, noted {noted}");
@@ -354,14 +354,14 @@ async fn small_accounts(server: Server) {
         url.set_password(Some("segredo")).unwrap();
         open(url.as_str())
     };
-    let (owner, shape) = (open(&database.url()), TableSchema::standard());
+    let (owner, schema) = (open(&database.url()), TableSchema::standard());
     owner.init().await.unwrap();
     let db = &database.name;
-    let rows = rows(0..5, &shape);
+    let rows = rows(0..5, &schema);
     let change = ChangeSet { insert: &rows, ..ChangeSet::default() };
 
     let reader = account("r", &[&format!("SELECT ON {db}.*")]).await;
-    let e = reader.apply(&change, &shape).await.unwrap_err();
+    let e = reader.apply(&change, &schema).await.unwrap_err();
     assert_eq!(e.reason, Reason::Privilege, "{e}");
     assert!(reader.swap_blockers().await.unwrap().iter().any(|line| line.contains("no CREATE")));
 
@@ -369,7 +369,7 @@ async fn small_accounts(server: Server) {
     let e = writer.open_journal(true).await.unwrap_err();
     assert!(e.reason == Reason::Privilege && e.message.contains("--no-journal"), "{e}");
     assert!(!writer.open_journal(false).await.unwrap());
-    assert_eq!(writer.apply(&change, &shape).await.unwrap(), InsertResult::Inserted);
+    assert_eq!(writer.apply(&change, &schema).await.unwrap(), InsertResult::Inserted);
 
     assert!(owner.open_journal(true).await.unwrap());
     assert!(writer.open_journal(true).await.unwrap(), "it is there already");
@@ -378,7 +378,7 @@ async fn small_accounts(server: Server) {
         journal_deletes: &[(note(0).run_id, 9)],
         ..ChangeSet::default()
     };
-    assert_eq!(writer.apply(&change, &shape).await.unwrap(), InsertResult::Inserted);
+    assert_eq!(writer.apply(&change, &schema).await.unwrap(), InsertResult::Inserted);
     assert_eq!(writer.run_headers().await.unwrap(), [note(0)]);
 
     let e = writer.create_like(&"historico_consumo_new".parse().unwrap()).await.unwrap_err();
@@ -394,7 +394,7 @@ async fn small_accounts(server: Server) {
 async fn tls_of_every_mode(server: Server) {
     let Some(ca) = testkit::server(&format!("{}_CA", server.variable), server.group) else { return };
     let Some(database) = Database::new(server).await else { return };
-    let (owner, shape) = ready(&database.url()).await;
+    let (owner, schema) = ready(&database.url()).await;
     drop(owner);
     let url = |host: &str, mode: &str, ca: Option<&str>| {
         let mut url = url::Url::parse(&database.url()).unwrap();
@@ -412,9 +412,9 @@ async fn tls_of_every_mode(server: Server) {
         (name, "VERIFY_IDENTITY", ca, true),
     ]) {
         let warehouse = open(&url(host, mode, ca)).with_load_method(Some(LoadMethod::LoadData));
-        let rows = rows(at * 5..at * 5 + 5, &shape);
+        let rows = rows(at * 5..at * 5 + 5, &schema);
         let change = ChangeSet { insert: &rows, ..ChangeSet::default() };
-        assert_eq!(warehouse.apply(&change, &shape).await.unwrap(), InsertResult::Inserted, "{host} {mode}");
+        assert_eq!(warehouse.apply(&change, &schema).await.unwrap(), InsertResult::Inserted, "{host} {mode}");
         if server.variable == MYSQL.variable {
             assert_eq!(ciphers(&database).await > 0, encrypted, "{host} {mode}");
         }
@@ -503,12 +503,12 @@ async fn live_mariadb_without_local_infile_rows_go_in_by_insert() {
     assert!(e.message.contains("local_infile is OFF"), "{e}");
     // Switched off after it was asked: the server's word changes the way.
     own.run("SET GLOBAL local_infile = 1").await;
-    let (warehouse, shape) = ready(&own.url()).await;
+    let (warehouse, schema) = ready(&own.url()).await;
     assert_eq!(warehouse.load_strategy().await.unwrap().kind, LoadMethod::LoadData);
     own.run("SET GLOBAL local_infile = 0").await;
-    let rows = rows(50_000..50_100, &shape);
+    let rows = rows(50_000..50_100, &schema);
     let change = ChangeSet { insert: &rows, ..ChangeSet::default() };
-    assert_eq!(warehouse.apply(&change, &shape).await.unwrap(), InsertResult::Inserted);
+    assert_eq!(warehouse.apply(&change, &schema).await.unwrap(), InsertResult::Inserted);
     let method = warehouse.load_strategy().await.unwrap();
     assert_eq!(method.kind, LoadMethod::Insert, "{}", method.reason);
     assert!(method.reason.contains("(error"), "{}", method.reason);
@@ -537,16 +537,16 @@ async fn live_mariadb_a_server_without_tls_is_preferred_as_it_is() {
 #[tokio::test]
 async fn live_mariadb_a_server_that_restarts_in_mid_load_is_waited_for() {
     let Some(mut own) = PrivateMariaDb::start(&["--local-infile=1"]).await else { return };
-    let (warehouse, shape) = ready(&own.url()).await;
+    let (warehouse, schema) = ready(&own.url()).await;
     for (round, after) in (0..).zip([30, 120, 250]) {
-        let rows = rows(round * 8_000..(round + 1) * 8_000, &shape);
-        let notes = [note(u64::from(round) + 1)];
-        let change = ChangeSet { insert: &rows, journal_writes: &notes, ..ChangeSet::default() };
+        let rows = rows(round * 8_000..(round + 1) * 8_000, &schema);
+        let entries = [note(u64::from(round) + 1)];
+        let change = ChangeSet { insert: &rows, journal_writes: &entries, ..ChangeSet::default() };
         let restart = async {
             tokio::time::sleep(Duration::from_millis(after)).await;
             own.restart().await;
         };
-        let (done, ()) = tokio::join!(warehouse.apply(&change, &shape), restart);
+        let (done, ()) = tokio::join!(warehouse.apply(&change, &schema), restart);
         assert_eq!(done.unwrap(), InsertResult::Inserted);
         assert_eq!(warehouse.count("0", "z").await.unwrap(), u64::from(round + 1) * 8_000);
     }
@@ -556,14 +556,14 @@ async fn live_mariadb_a_server_that_restarts_in_mid_load_is_waited_for() {
 #[tokio::test]
 async fn live_mariadb_a_read_only_server_is_named() {
     let Some(own) = PrivateMariaDb::start(&["--local-infile=1"]).await else { return };
-    let (_, shape) = ready(&own.url()).await;
+    let (_, schema) = ready(&own.url()).await;
     own.run("CREATE USER w@'127.0.0.1'; GRANT ALL ON own.* TO w@'127.0.0.1'; SET GLOBAL read_only = 1").await;
     let WarehouseUrl::MySql(url) = own.url().replace("root@", "w@").parse().unwrap() else { panic!() };
     let warehouse = MySql::new(&url, TableName::default(), 1, RetryPolicy::NO_RETRY).unwrap();
-    let rows = rows(0..10, &shape);
-    for notes in [&[][..], &[note(1)][..]] {
+    let rows = rows(0..10, &schema);
+    for entries in [&[][..], &[note(1)][..]] {
         let change = ChangeSet { insert: &rows, journal_writes, ..ChangeSet::default() };
-        let e = warehouse.apply(&change, &shape).await.unwrap_err();
+        let e = warehouse.apply(&change, &schema).await.unwrap_err();
         assert_eq!(e.reason, Reason::ReadOnly, "{e}");
     }
 }

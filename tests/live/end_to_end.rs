@@ -22,9 +22,9 @@ pub fn listen(scene: &Scene, messages: u64) -> (Child, String) {
 
 /// Waits for its end, a minute at most.
 pub fn ended(mut child: Child) -> Ran {
-    let begun = Instant::now();
+    let started = Instant::now();
     while child.try_wait().unwrap().is_none() {
-        assert!(begun.elapsed() < Duration::from_secs(60), "the listener did not get its messages");
+        assert!(started.elapsed() < Duration::from_secs(60), "the listener did not get its messages");
         std::thread::sleep(Duration::from_millis(50));
     }
     Ran::of(&child.wait_with_output().unwrap())

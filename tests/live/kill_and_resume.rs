@@ -41,9 +41,9 @@ async fn live_mysql_a_backfill_killed_at_any_moment_loses_and_doubles_nothing() 
     let Some(stores) = Stores::new().await else { return };
     let count = stores.scene.history(2, 40, 15);
     let backfill = ["backfill", "history.json"];
-    let begun = Instant::now();
+    let started = Instant::now();
     stores.scene.run(&backfill).expect(0, &[("inserted", count)]);
-    let whole = begun.elapsed();
+    let whole = started.elapsed();
     for n in 0..BACKFILLS {
         for key in stores.s3.store().list(BUCKET, "") {
             stores.s3.store().remove(BUCKET, &key);
@@ -62,9 +62,9 @@ async fn live_mysql_a_replay_killed_at_any_moment_loses_and_doubles_nothing() {
     let count = stores.scene.history(2, 40, 15);
     stores.scene.run(&["backfill", "history.json"]).expect(0, &[("inserted", count)]);
     stores.database.run("TRUNCATE TABLE historico_consumo").await;
-    let begun = Instant::now();
+    let started = Instant::now();
     stores.scene.run(&["replay"]).expect(0, &[("inserted", count)]);
-    let whole = begun.elapsed();
+    let whole = started.elapsed();
     for n in 0..REPLAYS {
         stores.database.run("TRUNCATE TABLE historico_consumo").await;
         stores.scene.kill(&["replay"], whole.mul_f64(moment(n)));

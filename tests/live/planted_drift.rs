@@ -110,7 +110,7 @@ impl Table {
     fn by_hand(&self, world: &World, damage: &mut Damage) {
         // Not of the days that both sides lose, nor of objects that are damaged already.
         let whole: Vec<String> = world.drawn().into_iter().filter(|key| !damage.objects.contains_key(key)).collect();
-        let (mut keys, shape) = (whole.into_iter().rev(), self.shape());
+        let (mut keys, schema) = (whole.into_iter().rev(), self.shape());
         let mut next = || keys.next().map(|key| (world.0[&key].clone(), key)).unwrap();
         for column in Column::ALL.into_iter().filter(|&column| column != Column::IdTreatedData) {
             let (record, key) = next();
@@ -124,14 +124,14 @@ impl Table {
         for id in ["a-mao-1", "ÇÃO", "42", "", "zzzzzzzz-zzzz-zzzz-zzzz-zzzzzzzzzzzz", " outro"] {
             let mut other = Record { id_treated_data: id.into(), ..next().0 };
             other.reading.id_curral = format!("of {id}");
-            damage.sql.push(insert(&other, &shape));
+            damage.sql.push(insert(&other, &schema));
             damage.found(Finding::warehouse_only(id));
             damage.count(&["warehouse_rows"], 1);
         }
         for twin in self.twins {
             let (record, _) = next();
             let id = twin(&record.id_treated_data);
-            damage.sql.push(insert(&Record { id_treated_data: id.clone(), ..record }, &shape));
+            damage.sql.push(insert(&Record { id_treated_data: id.clone(), ..record }, &schema));
             damage.found(Finding::warehouse_only(&id));
             damage.found(Finding::new("logical_duplicate", &id, None, &["id_treated_data"]));
             damage.count(&["warehouse_rows"], 1);

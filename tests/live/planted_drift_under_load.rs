@@ -80,7 +80,7 @@ async fn writers(server: Server) {
     let Some(stores) = Stores::of(server, None, (2, 30, 25)).await else { return };
     let damage = stores.damaged(1, 0).await;
     let Stores { s3, database, scene, world } = &stores;
-    let shape = TableSchema::standard();
+    let schema = TableSchema::standard();
     let mut tail: Vec<(String, Record)> =
         world.drawn().into_iter().rev().take(240).map(|key| (key.clone(), world.0[&key].clone())).collect();
     let mut take = || tail.split_off(tail.len() - 60);
@@ -104,7 +104,7 @@ async fn writers(server: Server) {
         database.run(&delete(record)).await;
         s3.store().remove(BUCKET, &at(key)).unwrap();
     }
-    database.run_all(&without_row.iter().map(|(_, record)| insert(record, &shape)).collect::<Vec<_>>()).await;
+    database.run_all(&without_row.iter().map(|(_, record)| insert(record, &schema)).collect::<Vec<_>>()).await;
     without_object.iter().for_each(|(key, record)| put(key, record));
     assert!(child.try_wait().unwrap().is_none(), "the audit still reads");
     let (mut rounds, mut left) = (0, true);
@@ -113,7 +113,7 @@ async fn writers(server: Server) {
         // As an intake does: the lake first.
         let new = Record { row_ts: end, ..record.clone() };
         put(key, &new);
-        database.run(&insert(&new, &shape)).await;
+        database.run(&insert(&new, &schema)).await;
         database.run(&delete(record)).await;
         s3.store().remove(BUCKET, &at(key)).unwrap();
         (rounds, left) = (rounds + 1, child.try_wait().unwrap().is_none());
@@ -149,7 +149,7 @@ struct Way {
 
 impl Way {
     /// To that port; the first session that is answered with so many bytes stalls.
-    fn to(port: u16, most: usize) -> Self {
+    fn to(port: u16, max: usize) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let own = listener.local_addr().unwrap().port();
         let ((says, stalled), (go_on, waits)) = (channel(), channel());
@@ -163,7 +163,7 @@ impl Way {
                 std::thread::spawn(move || {
                     let local = server.local_addr().unwrap().port();
                     forward(server, client, |bytes| {
-                        let Some((says, waits)) = (bytes > most).then(|| once.lock().unwrap().take()).flatten() else {
+                        let Some((says, waits)) = (bytes > max).then(|| once.lock().unwrap().take()).flatten() else {
                             return true;
                         };
                         says.send(local).unwrap();
@@ -201,8 +201,8 @@ async fn killed_in_the_scan(server: Server) {
     let (before, after) = url.rsplit_once(':').unwrap();
     let (port, name) = after.split_once('/').unwrap();
     // Killed before the first page is whole, and after it.
-    for (most, goes_on_after_something) in [(40_000, false), (world.0.len() * 110, true)] {
-        let way = Way::to(port.parse().unwrap(), most);
+    for (max, goes_on_after_something) in [(40_000, false), (world.0.len() * 110, true)] {
+        let way = Way::to(port.parse().unwrap(), max);
         let around = format!("{before}:{}/{name}", way.port);
         let args = ["reconcile", "--drift", "drift.ndjson", "--output", "json", "--warehouse", &around];
         let child: Child = stores.scene.start(&args);

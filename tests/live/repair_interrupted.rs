@@ -28,9 +28,9 @@ async fn a_repair_killed_at_any_moment_can_go_on_and_be_undone(server: Server, k
     let damaged = stores.damage().await;
     let mut child = stores.scene.start(&REPAIR);
     stores.wait_for_undo(&mut child);
-    let begun = Instant::now();
+    let started = Instant::now();
     child.wait().unwrap();
-    let length = begun.elapsed();
+    let length = started.elapsed();
     let mended = stores.state().await;
     stores.is_clean();
     stores.scene.run(&UNDO).expect(0, &[("changed_since", 0)]);

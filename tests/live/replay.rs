@@ -25,10 +25,10 @@ async fn scene(server: Server) -> Option<(Database, Scene, u64)> {
 /// Reads stderr until a line has this in it.
 fn wait_for(child: &mut Child, what: &str) -> BufReader<std::process::ChildStderr> {
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
-    let mut said = String::new();
-    while !said.contains(what) {
-        said.clear();
-        assert!(stderr.read_line(&mut said).unwrap() > 0, "it ended without a word of {what:?}");
+    let mut output = String::new();
+    while !output.contains(what) {
+        output.clear();
+        assert!(stderr.read_line(&mut output).unwrap() > 0, "it ended without a word of {what:?}");
     }
     stderr
 }
@@ -107,9 +107,9 @@ async fn signals_that_fail(server: Server) {
     database.run("UPDATE pausa SET s = 25").await;
     tokio::time::sleep(Duration::from_millis(2_000)).await;
     assert!(std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
-    let asked = std::time::Instant::now();
+    let requested_at = std::time::Instant::now();
     let ran = Ran::of(&child.wait_with_output().unwrap());
-    assert!(asked.elapsed() < Duration::from_secs(4), "{:?}: {ran:?}", asked.elapsed());
+    assert!(requested_at.elapsed() < Duration::from_secs(4), "{:?}: {ran:?}", requested_at.elapsed());
     assert_eq!(ran.code, Some(3), "{ran:?}");
     assert!(ran.json["inserted"].as_u64().unwrap() + ran.json["identical"].as_u64().unwrap() < count, "{ran:?}");
     database.drop().await;

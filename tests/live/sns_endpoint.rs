@@ -43,7 +43,7 @@ impl Fetch for AtMoto {
 
 struct Running {
     address: String,
-    stop: CancellationToken,
+    cancel: CancellationToken,
     work: JoinHandle<anyhow::Result<Outcome>>,
 }
 
@@ -51,10 +51,10 @@ async fn start(moto: &str, settings: Settings, lake: &Objects, rows: &Rows) -> R
     let intake = Intake::open(Arc::new(lake.clone()), Arc::new(rows.clone()), Rules::default()).await.unwrap();
     let get = Arc::new(AtMoto { moto: moto.to_owned(), https: HttpsFetcher::new() });
     let endpoint = Endpoint::bind("127.0.0.1:0", settings, get).await.unwrap();
-    let (address, stop) = (format!("http://{}/consumo", endpoint.address()), CancellationToken::default());
-    let wish = stop.clone();
+    let (address, cancel) = (format!("http://{}/consumo", endpoint.address()), CancellationToken::default());
+    let wish = cancel.clone();
     let work = tokio::spawn(async move { endpoint.run(intake, &Progress::Silent, &wish).await });
-    Running { address, stop, work }
+    Running { address, cancel, work }
 }
 
 /// Publishes the real readings twice to an endpoint subscribed to a topic of its own.
@@ -77,7 +77,7 @@ async fn delivered_twice(signatures: Signatures, name: &str) {
         assert_eq!((lake.keys().len(), rows.status().await.unwrap().rows), (52, Some(52)));
     }
     sns.delete_topic().topic_arn(&topic).send().await.unwrap();
-    running.stop.cancel();
+    running.cancel.cancel();
     let outcome = running.work.await.unwrap().unwrap();
     assert_eq!(
         (outcome.counts[Count::Messages], outcome.counts[Count::Processed], outcome.counts[Count::Duplicates]),
@@ -113,7 +113,7 @@ async fn live_moto_confirms_a_subscription_at_its_address() {
     let address = format!("{moto}/?Action=ConfirmSubscription&TopicArn={topic}&Token=t");
     assert_eq!(post(&running.address, confirmation(&address)).await, 200);
     assert_eq!(post(&running.address, confirmation("ftp://127.0.0.1/")).await, 403);
-    running.stop.cancel();
+    running.cancel.cancel();
     let outcome = running.work.await.unwrap().unwrap();
     assert_eq!(outcome.endpoint.unwrap()[Requests::Subscribed], 1);
 }

@@ -50,8 +50,8 @@ impl Proved {
         Some(Self { s3, database, scene, told, totals })
     }
 
-    fn of(&self, fate: Expectation) -> u64 {
-        self.told[&fate].len() as u64
+    fn of(&self, expect: Expectation) -> u64 {
+        self.told[&expect].len() as u64
     }
 
     fn publish(&self, more: &[&str]) -> Ran {
@@ -141,8 +141,8 @@ async fn proved_whole_and_damaged(server: Server) {
     history.prove(1, &counts);
     let mut found = history.findings();
     let kept = found.iter().find(|((_, name), _)| name.contains(hash)).map(|(key, at)| (key.clone(), at.clone()));
-    let (key, said) = kept.unwrap();
-    assert_eq!((key.0.as_str(), &said), ("truth_missing", at));
+    let (key, output) = kept.unwrap();
+    assert_eq!((key.0.as_str(), &output), ("truth_missing", at));
     found.remove(&key);
     assert!(found == expected, "{found:#?}\n{expected:#?}");
     let page = std::fs::read_to_string(history.scene.path("page.html")).unwrap();

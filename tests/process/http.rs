@@ -22,13 +22,13 @@ const CERTIFICATE: &str = include_str!("../sns/certificate.pem");
 /// The network: the certificate wherever one is asked for, and a list of what was asked for.
 #[derive(Debug, Default)]
 pub struct Network {
-    pub asked: Mutex<Vec<String>>,
+    pub requests: Mutex<Vec<String>>,
 }
 
 #[async_trait]
 impl Fetch for Network {
     async fn get(&self, url: &Url) -> Result<FetchResponse, String> {
-        self.asked.lock().unwrap().push(url.to_string());
+        self.requests.lock().unwrap().push(url.to_string());
         Ok(FetchResponse { status: 200, body: CERTIFICATE.into() })
     }
 }
@@ -41,7 +41,7 @@ pub fn believing() -> Settings {
 pub struct Running {
     pub address: SocketAddr,
     pub network: Arc<Network>,
-    stop: CancellationToken,
+    cancel: CancellationToken,
     work: JoinHandle<anyhow::Result<Outcome>>,
 }
 
@@ -49,10 +49,10 @@ impl Running {
     pub async fn start(settings: Settings, intake: Intake) -> Self {
         let network = Arc::new(Network::default());
         let endpoint = Endpoint::bind("127.0.0.1:0", settings, network.clone()).await.unwrap();
-        let (address, stop) = (endpoint.address(), CancellationToken::default());
-        let wish = stop.clone();
+        let (address, cancel) = (endpoint.address(), CancellationToken::default());
+        let wish = cancel.clone();
         let work = tokio::spawn(async move { endpoint.run(intake, &Progress::Silent, &wish).await });
-        Self { address, network, stop, work }
+        Self { address, network, cancel, work }
     }
 
     pub async fn post(&self, body: impl AsRef<[u8]>) -> (u16, String) {
@@ -84,7 +84,7 @@ impl Running {
     }
 
     pub async fn stop(self) -> Outcome {
-        self.stop.cancel();
+        self.cancel.cancel();
         self.ended().await
     }
 

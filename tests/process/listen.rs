@@ -51,7 +51,7 @@ async fn what_sns_signed_is_stored_once_in_a_directory_and_sqlite() {
     assert_eq!(endpoint.post(ONE).await, (200, "duplicate".into()));
     let header = "x-amz-sns-message-type: Notification\r\n";
     assert_eq!(endpoint.ask("POST /deep/er", header, TWO).await, (200, "duplicate".into()), "same reading, other id");
-    assert_eq!(endpoint.network.asked.lock().unwrap().len(), 1, "one certificate, fetched once");
+    assert_eq!(endpoint.network.requests.lock().unwrap().len(), 1, "one certificate, fetched once");
     let outcome = endpoint.stop().await;
     assert_eq!(
         (outcome.counts[Count::Messages], outcome.counts[Count::Processed], outcome.counts[Count::Duplicates]),
@@ -70,8 +70,12 @@ async fn a_subscription_is_confirmed_at_its_address_and_its_end_is_noted() {
     assert_eq!(endpoint.post(UNSUBSCRIPTION).await, (200, "noted".into()));
     let tampered = SUBSCRIPTION.replace("Token=2336412f37\"", "Token=0\"");
     assert_eq!(endpoint.post(tampered).await.0, 403);
-    let asked = endpoint.network.asked.lock().unwrap().clone();
-    assert_eq!(asked.iter().filter(|url| url.contains("Action=ConfirmSubscription")).count(), 1, "{asked:?}");
+    let requested_at = endpoint.network.requests.lock().unwrap().clone();
+    assert_eq!(
+        requested_at.iter().filter(|url| url.contains("Action=ConfirmSubscription")).count(),
+        1,
+        "{requested_at:?}"
+    );
     let outcome = endpoint.stop().await;
     let others = [(Requests::Subscribed, 1), (Requests::Unsubscribed, 1), (Requests::Refused, 1)].into();
     assert_eq!((outcome.endpoint, outcome.counts[Count::Messages]), (Some(others), 0));

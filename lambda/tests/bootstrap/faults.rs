@@ -27,7 +27,12 @@ async fn live_mysql_a_panic_is_a_failed_message_and_the_process_serves_the_next(
     assert!(failed["errorMessage"].as_str().unwrap().contains("panicked"), "{failed}");
     sandbox.api.invoke(message(3)).await.unwrap();
     assert_eq!(sandbox.child.try_wait().unwrap(), None);
-    assert!(sandbox.lines().iter().any(|line| line["message"].as_str().is_some_and(|said| said.contains("own panic"))));
+    assert!(
+        sandbox
+            .lines()
+            .iter()
+            .any(|line| line["message"].as_str().is_some_and(|message| message.contains("own panic")))
+    );
     assert_eq!(stores.held().await, (2, 0, 2));
     stores.database.drop().await;
 }

@@ -18,12 +18,12 @@ fn settings_that_make_no_sense_are_named_in_the_log_and_no_password_is() {
         let mut variables = env(&least);
         variables.extend(env(&[(name, value)]));
         let output = command(&built("bootstrap"), &variables).output().unwrap();
-        let said = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(1), "{said}");
-        let line: serde_json::Value = serde_json::from_str(said.trim()).unwrap();
+        let message = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{message}");
+        let line: serde_json::Value = serde_json::from_str(message.trim()).unwrap();
         assert_eq!(line["level"], "ERROR");
-        assert!(line["message"].as_str().unwrap().contains(name), "{said}");
-        assert!(!said.contains("s3gredo"), "{said}");
+        assert!(line["message"].as_str().unwrap().contains(name), "{message}");
+        assert!(!message.contains("s3gredo"), "{message}");
     }
 }
 

@@ -35,14 +35,14 @@ struct CachedSigner {
     /// When they end.
     until: SystemTime,
     /// When their source was last asked.
-    asked: Instant,
+    requested_at: Instant,
 }
 
 impl CachedSigner {
     /// Whether requests can be signed without asking for others first.
     fn is_fresh(&self) -> bool {
         let left = self.until.duration_since(SystemTime::now()).unwrap_or_default();
-        self.signer.is_for(Utc::now()) && (left > EARLY || self.asked.elapsed() < AGAIN && !left.is_zero())
+        self.signer.is_for(Utc::now()) && (left > EARLY || self.requested_at.elapsed() < AGAIN && !left.is_zero())
     }
 
     /// Whether requests can be signed at all.
@@ -66,13 +66,13 @@ impl CredentialCache {
         if let Some(signer) = self.fresh_signer() {
             return Ok(signer);
         }
-        let (asked, answer) = (Instant::now(), self.source.provide_credentials().await);
+        let (requested_at, answer) = (Instant::now(), self.source.provide_credentials().await);
         let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
-        let said = match answer {
+        let message = match answer {
             Ok(credentials) => {
                 let until = credentials.expiry().unwrap_or_else(|| SystemTime::now() + ENDLESS + EARLY);
                 let signer = Arc::new(Signer::new(credentials, &self.region, self.service, Utc::now()));
-                *held = Some(CachedSigner { signer: Arc::clone(&signer), until, asked });
+                *held = Some(CachedSigner { signer: Arc::clone(&signer), until, requested_at });
                 return Ok(signer);
             }
             Err(e) => with_causes(&e),
@@ -80,10 +80,10 @@ impl CredentialCache {
         // Those at hand may hold a little longer.
         match held.as_mut().filter(|held| held.is_valid()) {
             Some(held) => {
-                held.asked = asked;
+                held.requested_at = requested_at;
                 Ok(Arc::clone(&held.signer))
             }
-            None => Err(said),
+            None => Err(message),
         }
     }
 
@@ -116,7 +116,7 @@ mod tests {
     struct Source {
         lasting: u64,
         times: u32,
-        asked: Arc<AtomicU32>,
+        requests: Arc<AtomicU32>,
     }
 
     impl ProvideCredentials for Source {
@@ -124,7 +124,7 @@ mod tests {
         where
             Self: 'a,
         {
-            let number = self.asked.fetch_add(1, Ordering::SeqCst);
+            let number = self.requests.fetch_add(1, Ordering::SeqCst);
             if number >= self.times {
                 return Answer::ready(Err(CredentialsError::not_loaded("none left")));
             }
@@ -134,32 +134,32 @@ mod tests {
     }
 
     fn keys(lasting: u64, times: u32) -> (CredentialCache, Arc<AtomicU32>) {
-        let asked = Arc::new(AtomicU32::new(0));
-        let source = Source { lasting, times, asked: Arc::clone(&asked) };
-        (CredentialCache::new(SharedCredentialsProvider::new(source), "us-east-1", "s3"), asked)
+        let requested_at = Arc::new(AtomicU32::new(0));
+        let source = Source { lasting, times, requests: Arc::clone(&requested_at) };
+        (CredentialCache::new(SharedCredentialsProvider::new(source), "us-east-1", "s3"), requested_at)
     }
 
     #[tokio::test]
     async fn a_source_is_asked_once_by_many_and_not_for_every_request_where_its_credentials_end_soon() {
         for lasting in [3_600, 60] {
-            let (keys, asked) = keys(lasting, u32::MAX);
-            futures::future::join_all((0..50).map(|_| async { keys.signer().await.unwrap() })).await;
-            assert_eq!(asked.load(Ordering::SeqCst), 1, "{lasting} s");
+            let (credentials, requested_at) = keys(lasting, u32::MAX);
+            futures::future::join_all((0..50).map(|_| async { credentials.signer().await.unwrap() })).await;
+            assert_eq!(requested_at.load(Ordering::SeqCst), 1, "{lasting} s");
         }
     }
 
     #[tokio::test]
     async fn expired_credentials_are_dropped_once_and_a_failing_source_leaves_those_that_hold() {
-        let (keys, asked) = keys(60, 2);
-        let first = keys.signer().await.unwrap();
-        keys.drop_expired(&first);
-        let second = keys.signer().await.unwrap();
-        keys.drop_expired(&first);
-        assert!(Arc::ptr_eq(&second, &keys.signer().await.unwrap()), "a late complaint about the first");
-        keys.held.write().unwrap().as_mut().unwrap().asked = Instant::now().checked_sub(AGAIN).unwrap();
-        assert!(Arc::ptr_eq(&second, &keys.signer().await.unwrap()), "the source has none left");
-        assert_eq!(asked.load(Ordering::SeqCst), 3);
-        keys.drop_expired(&second);
-        assert!(keys.signer().await.err().unwrap().contains("none left"));
+        let (credentials, requested_at) = keys(60, 2);
+        let first = credentials.signer().await.unwrap();
+        credentials.drop_expired(&first);
+        let second = credentials.signer().await.unwrap();
+        credentials.drop_expired(&first);
+        assert!(Arc::ptr_eq(&second, &credentials.signer().await.unwrap()), "a late complaint about the first");
+        credentials.held.write().unwrap().as_mut().unwrap().requested_at = Instant::now().checked_sub(AGAIN).unwrap();
+        assert!(Arc::ptr_eq(&second, &credentials.signer().await.unwrap()), "the source has none left");
+        assert_eq!(requested_at.load(Ordering::SeqCst), 3);
+        credentials.drop_expired(&second);
+        assert!(credentials.signer().await.err().unwrap().contains("none left"));
     }
 }

@@ -55,9 +55,9 @@ pub struct SignedHttpClient {
     /// Where to connect.
     origin: Uri,
     host: String,
-    keys: CredentialCache,
+    credentials: CredentialCache,
     connector: HttpsConnector<HttpConnector>,
-    patience: Timeouts,
+    timeouts: Timeouts,
     idle: Mutex<Vec<(Connection, Instant)>>,
 }
 
@@ -139,41 +139,44 @@ impl ApiResponse {
 
 impl SignedHttpClient {
     /// A client of `http://HOST` or `https://HOST`; `None` where that is none, or there is no TLS to be had.
-    pub fn try_new(scheme: &str, host: String, keys: CredentialCache, patience: Timeouts) -> Option<Self> {
+    pub fn try_new(scheme: &str, host: String, credentials: CredentialCache, timeouts: Timeouts) -> Option<Self> {
         let mut http = HttpConnector::new();
         http.set_nodelay(true);
         http.enforce_http(false);
-        http.set_connect_timeout(Some(patience.connect));
+        http.set_connect_timeout(Some(timeouts.connect));
         let tls = HttpsConnectorBuilder::new().with_provider_and_native_roots(rustls::crypto::ring::default_provider());
         Some(Self {
             origin: format!("{scheme}://{host}").parse().ok()?,
             host,
-            keys,
+            credentials,
             connector: tls.ok()?.https_or_http().enable_http1().wrap_connector(http),
-            patience,
+            timeouts,
             idle: Mutex::default(),
         })
     }
 
     /// One request and its answer. Credentials that have expired before their time are asked for anew, once.
-    pub async fn send(&self, asked: &ApiRequest<'_>) -> Result<ApiResponse, TransportError> {
+    pub async fn send(&self, requested_at: &ApiRequest<'_>) -> Result<ApiResponse, TransportError> {
         let work = async {
             match self.signed_exchange(asked).await? {
                 (answer, signer) if answer.is_expired_credentials() => {
-                    self.keys.drop_expired(&signer);
+                    self.credentials.drop_expired(&signer);
                     Ok(self.signed_exchange(asked).await?.0)
                 }
                 (answer, _) => Ok(answer),
             }
         };
-        let limit = self.patience.attempt;
+        let limit = self.timeouts.attempt;
         let timed_out = |_| Err(TransportError::Network(format!("timed out after {limit:?}")));
         tokio::time::timeout(limit, work).await.unwrap_or_else(timed_out)
     }
 
     /// An exchange, again over a new connection where a kept one was dead; and by whose signature.
-    async fn signed_exchange(&self, asked: &ApiRequest<'_>) -> Result<(ApiResponse, Arc<Signer>), TransportError> {
-        let signer = self.keys.signer().await.map_err(TransportError::Credentials)?;
+    async fn signed_exchange(
+        &self,
+        requested_at: &ApiRequest<'_>,
+    ) -> Result<(ApiResponse, Arc<Signer>), TransportError> {
+        let signer = self.credentials.signer().await.map_err(TransportError::Credentials)?;
         let broke = || TransportError::Network("the connection broke".into());
         let mut over = asked.over;
         loop {
@@ -190,7 +193,7 @@ impl SignedHttpClient {
     async fn exchange(
         &self,
         signer: &Signer,
-        asked: &ApiRequest<'_>,
+        requested_at: &ApiRequest<'_>,
         over: ConnectionReuse,
     ) -> Result<ApiResponse, AttemptError> {
         let (mut connection, reused) = match if over == ConnectionReuse::Fresh { None } else { self.take_idle().await }
@@ -216,8 +219,8 @@ impl SignedHttpClient {
         Ok(answer)
     }
 
-    fn request(&self, signer: &Signer, asked: &ApiRequest<'_>) -> Result<Request<Full<Bytes>>, TransportError> {
-        let ApiRequest { method, path, query, body, content_type, .. } = asked;
+    fn request(&self, signer: &Signer, requested_at: &ApiRequest<'_>) -> Result<Request<Full<Bytes>>, TransportError> {
+        let ApiRequest { method, path, query, body, content_type, .. } = requested_at;
         let signable = RequestToSign { method: method.as_str(), host: &self.host, path, query, body };
         let signed = signer.sign(&signable, Utc::now());
         let uri = if query.is_empty() { (*path).to_owned() } else { format!("{path}?{query}") };
@@ -251,7 +254,7 @@ impl SignedHttpClient {
 
     async fn connect(&self) -> Result<Connection, TransportError> {
         let mut connector = self.connector.clone();
-        let opened = tokio::time::timeout(self.patience.connect * 2, connector.call(self.origin.clone())).await;
+        let opened = tokio::time::timeout(self.timeouts.connect * 2, connector.call(self.origin.clone())).await;
         let cannot = |e: &dyn fmt::Display| {
             TransportError::Network(format!("cannot connect: check the network and AWS_ENDPOINT_URL: {e}"))
         };
@@ -265,10 +268,10 @@ impl SignedHttpClient {
 /// The body whole, and whether it was read to its end, so that the connection can be used again.
 async fn receive(response: Response<Incoming>) -> Result<(ApiResponse, bool), hyper::Error> {
     let (head, mut body) = response.into_parts();
-    let most = if head.status == StatusCode::OK { usize::MAX } else { MOST_SAID };
+    let max = if head.status == StatusCode::OK { usize::MAX } else { MOST_SAID };
     let length = head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     let (mut first, mut rest) = (Bytes::new(), BytesMut::new());
-    while first.len() + rest.len() < most {
+    while first.len() + rest.len() < max {
         let Some(frame) = body.frame().await else { break };
         let Ok(data) = frame?.into_data() else { continue };
         if first.is_empty() {

@@ -45,7 +45,7 @@ const KEPT: usize = 16;
 ///
 /// An attempt of a request may take a minute with [`TimeoutProfile::Bulk`], its body included, and 3 s with
 /// [`TimeoutProfile::Streaming`]; connecting 5 s and 1 s.
-pub async fn config(patience: TimeoutProfile) -> SdkConfig {
+pub async fn config(timeout_profile: TimeoutProfile) -> SdkConfig {
     let (connect, attempt) = match patience {
         TimeoutProfile::Bulk => (5, 60),
         TimeoutProfile::Streaming => (1, 3),

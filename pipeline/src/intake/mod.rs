@@ -113,11 +113,11 @@ impl Intake {
     ///
     /// Objects may take three quarters of the time, so that those that are written get to the warehouse.
     pub async fn process_until(&self, messages: Vec<Bytes>, now: DateTime<Utc>, until: Option<Instant>) -> BatchResult {
-        let begun = Instant::now();
-        let for_objects = until.map(|until| begun + until.saturating_duration_since(begun) * 3 / 4);
+        let started = Instant::now();
+        let for_objects = until.map(|until| started + until.saturating_duration_since(started) * 3 / 4);
         let mut verdicts: Vec<Option<Verdict>> = vec![None; messages.len()];
         let mut written = self.write_all(messages, now, for_objects, &mut verdicts).await;
-        let lake = begun.elapsed();
+        let lake = started.elapsed();
         // Rows in key order load fastest; ties keep the order of the messages.
         written.sort_by(|a, b| a.1.id_treated_data.cmp(&b.1.id_treated_data).then(a.0.cmp(&b.0)));
         let (places, records): (Vec<(usize, PutResult)>, Vec<Record>) =
@@ -129,7 +129,7 @@ impl Intake {
                 Err(failure) => Verdict::Failed(failure),
             });
         }
-        let warehouse = begun.elapsed() - lake;
+        let warehouse = started.elapsed() - lake;
         let lost = || Verdict::Failed(StoreFailure::transient("the time was up before its object was written"));
         BatchResult {
             verdicts: verdicts.into_iter().map(|verdict| verdict.unwrap_or_else(lost)).collect(),

@@ -37,8 +37,8 @@ impl MessageOutcome {
     /// work, one of them counts as processed and the others as duplicates.
     pub fn classify(verdicts: &[Verdict]) -> Vec<Self> {
         let mut fresh: HashSet<&str> = verdicts.iter().filter_map(new_reading_id).collect();
-        let fates = verdicts.iter().map(|verdict| Self::with(verdict, |id| fresh.remove(id)));
-        fates.collect()
+        let outcomes = verdicts.iter().map(|verdict| Self::with(verdict, |id| fresh.remove(id)));
+        outcomes.collect()
     }
 
     /// The fate of a message on its own.

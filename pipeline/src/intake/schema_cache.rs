@@ -17,45 +17,45 @@ const TRUSTED: TimeDelta = TimeDelta::minutes(10);
 #[derive(Debug, Clone)]
 pub(super) struct SchemaCache {
     warehouse: Arc<dyn Warehouse>,
-    known: Arc<Mutex<Option<CachedSchema>>>,
+    cached: Arc<Mutex<Option<CachedSchema>>>,
 }
 
 /// What was found, and when.
 #[derive(Debug)]
 struct CachedSchema {
     at: DateTime<Utc>,
-    shape: TableSchema,
+    schema: TableSchema,
 }
 
 impl SchemaCache {
     pub fn new(warehouse: Arc<dyn Warehouse>) -> Self {
-        Self { warehouse, known: Arc::default() }
+        Self { warehouse, cached: Arc::default() }
     }
 
     /// Its shape, looked up where it is not known or was looked up long ago.
     pub async fn shape(&self, now: DateTime<Utc>) -> Result<TableSchema, Error> {
-        let mut known = self.known.lock().await;
-        if let Some(known) = &*known
+        let mut cached = self.cached.lock().await;
+        if let Some(known) = &*cached
             && (now - known.at).abs() < TRUSTED
         {
-            return Ok(known.shape);
+            return Ok(known.schema);
         }
-        let shape = self.warehouse.table_schema().await?;
-        *known = Some(CachedSchema { at: now, shape });
-        Ok(shape)
+        let schema = self.warehouse.table_schema().await?;
+        *cached = Some(CachedSchema { at: now, schema });
+        Ok(schema)
     }
 
     /// Loads the records of a batch; what became of each is in `settled` as soon as it is known.
     pub async fn load(&self, records: &[Record], now: DateTime<Utc>, settled: &mut LoadResults) -> Result<(), Error> {
-        let shape = self.shape(now).await?;
-        let ended = load_into(&*self.warehouse, records, &shape, OnConflict::Keep, settled).await;
+        let schema = self.shape(now).await?;
+        let ended = load_into(&*self.warehouse, records, &schema, OnConflict::Keep, settled).await;
         let lasts = |e: &Error| e.kind() != Kind::Transient;
         let odd = settled.iter().flatten().any(|row| match row {
             Ok(loaded) => matches!(loaded, LoadResult::Refused(_)),
             Err(e) => lasts(e),
         });
         if odd || ended.as_ref().err().is_some_and(lasts) {
-            *self.known.lock().await = None; // the table may have been altered
+            *self.cached.lock().await = None; // the table may have been altered
         }
         ended
     }

@@ -50,11 +50,11 @@ impl Dir {
         if safe { Ok(self.root.join(key)) } else { Err(Error::new(Reason::BadKey, key, "no safe file name")) }
     }
 
-    fn list_now(&self, prefix: &str, depth: Depth, after: Option<&str>, most: usize) -> Result<ListPage, Error> {
+    fn list_now(&self, prefix: &str, depth: Depth, after: Option<&str>, max: usize) -> Result<ListPage, Error> {
         let (folder, name) = prefix.rsplit_once('/').unwrap_or(("", prefix));
         let start = if folder.is_empty() { self.root.clone() } else { self.path(folder)? };
         let lead = if folder.is_empty() { String::new() } else { format!("{folder}/") };
-        let mut keys = SmallestKeys { after: after.map(str::to_owned), most, kept: BTreeMap::new(), more: false };
+        let mut keys = SmallestKeys { after: after.map(str::to_owned), max, kept: BTreeMap::new(), more: false };
         walk(&start, &lead, name, depth, &mut keys)?;
         let mut page = ListPage::default();
         if keys.more {
@@ -322,14 +322,14 @@ mod tests {
                     depth == Depth::OneLevel
                         || expected.len() == names.iter().filter(|n| n.starts_with(prefix)).count()
                 );
-                for most in 1..5 {
+                for max in 1..5 {
                     let (mut seen, mut after, mut pages) = (Vec::new(), None, 0);
                     loop {
-                        let page = lake.list_now(prefix, depth, after.as_deref(), most).unwrap();
+                        let page = lake.list_now(prefix, depth, after.as_deref(), max).unwrap();
                         let first = seen.len();
                         seen.extend(page.objects.into_iter().map(|object| object.key));
                         seen.extend(page.folders);
-                        assert!(seen.len() - first <= most);
+                        assert!(seen.len() - first <= max);
                         seen[first..].sort();
                         pages += 1;
                         let Some(next) = page.next else { break };
@@ -337,8 +337,8 @@ mod tests {
                     }
                     assert_eq!(
                         (&seen, pages),
-                        (&expected, expected.len().div_ceil(most).max(1)),
-                        "{prefix:?} {depth:?} {most}"
+                        (&expected, expected.len().div_ceil(max).max(1)),
+                        "{prefix:?} {depth:?} {max}"
                     );
                 }
             }

@@ -139,13 +139,13 @@ enum ChildKind {
 /// # Errors
 /// The lake cannot be listed.
 pub async fn scan_partitions(lake: &dyn Lake, span: &Span) -> Result<PartitionScan, Error> {
-    let mut survey = PartitionScan::default();
+    let mut scan = PartitionScan::default();
     let mut level = vec![PathPrefix::default()];
     while !level.is_empty() {
         let pages: Vec<_> = stream::iter(level)
-            .map(|folder| async move {
-                let page = list_whole(lake, &folder.prefix, Depth::OneLevel).await?;
-                Ok::<_, Error>((folder, page))
+            .map(|dir| async move {
+                let page = list_whole(lake, &dir.prefix, Depth::OneLevel).await?;
+                Ok::<_, Error>((dir, page))
             })
             .buffer_unordered(LISTINGS)
             .try_collect()
@@ -153,33 +153,33 @@ pub async fn scan_partitions(lake: &dyn Lake, span: &Span) -> Result<PartitionSc
         level = Vec::new();
         let mut strange = Vec::new();
         for (folder, page) in pages {
-            survey.unrecognized.extend(page.objects);
+            scan.unrecognized.extend(page.objects);
             for name in page.folders {
                 match step(&folder, name, span) {
                     ChildKind::Down(next) => level.push(next),
-                    ChildKind::Day(partition) => survey.partitions.push(partition),
+                    ChildKind::Day(partition) => scan.partitions.push(partition),
                     ChildKind::Stray(prefix) => strange.push(prefix),
                     ChildKind::Outside => {}
                 }
             }
         }
         for prefix in strange {
-            survey.unrecognized.extend(list_all(lake, &prefix).await?);
+            scan.unrecognized.extend(list_all(lake, &prefix).await?);
         }
     }
     if !span.farms.is_empty() {
-        survey.unrecognized.retain(|stray| stray.key.split_once('/').is_some_and(|(farm, _)| span.has_farm(farm)));
+        scan.unrecognized.retain(|stray| stray.key.split_once('/').is_some_and(|(farm, _)| span.has_farm(farm)));
     }
-    survey.partitions.sort();
-    survey.unrecognized.sort_by(|a, b| a.key.cmp(&b.key));
-    Ok(survey)
+    scan.partitions.sort();
+    scan.unrecognized.sort_by(|a, b| a.key.cmp(&b.key));
+    Ok(scan)
 }
 
-fn step(folder: &PathPrefix, prefix: String, span: &Span) -> ChildKind {
-    let name = prefix[folder.prefix.len()..].trim_end_matches('/').to_owned();
+fn step(dir: &PathPrefix, prefix: String, span: &Span) -> ChildKind {
+    let name = prefix[dir.prefix.len()..].trim_end_matches('/').to_owned();
     let stray = |prefix| ChildKind::Stray(prefix);
-    match (folder.year, folder.month) {
-        _ if folder.farm.is_empty() => {
+    match (dir.year, dir.month) {
+        _ if dir.farm.is_empty() => {
             if name == crate::record::QUARANTINE || !span.has_farm(&name) {
                 ChildKind::Outside
             } else if key::is_farm_folder(&name) {
@@ -190,21 +190,21 @@ fn step(folder: &PathPrefix, prefix: String, span: &Span) -> ChildKind {
         }
         (None, _) => match key::number(&name, 4).and_then(|year| i32::try_from(year).ok()) {
             Some(year) if span.may_have(year, None) => {
-                ChildKind::Down(PathPrefix { prefix, year: Some(year), ..folder.clone() })
+                ChildKind::Down(PathPrefix { prefix, year: Some(year), ..dir.clone() })
             }
             Some(_) => ChildKind::Outside,
             None => stray(prefix),
         },
         (Some(year), None) => match key::number(&name, 2).filter(|month| (1..=12).contains(month)) {
             Some(month) if span.may_have(year, Some(month)) => {
-                ChildKind::Down(PathPrefix { prefix, month: Some(month), ..folder.clone() })
+                ChildKind::Down(PathPrefix { prefix, month: Some(month), ..dir.clone() })
             }
             Some(_) => ChildKind::Outside,
             None => stray(prefix),
         },
         (Some(year), Some(month)) => {
             match key::number(&name, 2).and_then(|day| NaiveDate::from_ymd_opt(year, month, day)) {
-                Some(day) if span.has_day(day) => ChildKind::Day(Partition { day, farm: folder.farm.clone() }),
+                Some(day) if span.has_day(day) => ChildKind::Day(Partition { day, farm: dir.farm.clone() }),
                 Some(_) => ChildKind::Outside,
                 None => stray(prefix),
             }
@@ -241,23 +241,23 @@ mod tests {
         lake
     }
 
-    fn names(survey: &PartitionScan) -> (Vec<String>, Vec<&str>) {
+    fn names(scan: &PartitionScan) -> (Vec<String>, Vec<&str>) {
         (
-            survey.partitions.iter().map(Partition::prefix).collect(),
-            survey.unrecognized.iter().map(|s| s.key.as_str()).collect(),
+            scan.partitions.iter().map(Partition::prefix).collect(),
+            scan.unrecognized.iter().map(|s| s.key.as_str()).collect(),
         )
     }
 
     #[tokio::test]
     async fn everything_is_found_by_day_with_strays_apart() {
-        let survey = scan_partitions(&lake().await, &Span::default()).await.unwrap();
-        let (partitions, strays) = names(&survey);
+        let scan = scan_partitions(&lake().await, &Span::default()).await.unwrap();
+        let (partitions, unrecognized) = names(&scan);
         assert_eq!(
             partitions,
             ["fazenda_um/2022/12/31/", "fazenda_dois/2023/01/01/", "fazenda_um/2023/01/01/", "fazenda_um/2023/02/01/"]
         );
         assert_eq!(
-            strays,
+            unrecognized,
             ["Old Stuff/x/y.json", "fazenda_dois/2023/13/01/a.json", "fazenda_dois/notes.txt", "readme.txt"]
         );
     }
@@ -269,10 +269,10 @@ mod tests {
             from: Some(date("2022-12-31")),
             to: Some(date("2023-01-31")),
         };
-        let survey = scan_partitions(&lake().await, &span).await.unwrap();
-        let (partitions, strays) = names(&survey);
+        let scan = scan_partitions(&lake().await, &span).await.unwrap();
+        let (partitions, unrecognized) = names(&scan);
         assert_eq!(partitions, ["fazenda_um/2022/12/31/", "fazenda_um/2023/01/01/"]);
-        assert!(strays.is_empty(), "{strays:?}");
+        assert!(unrecognized.is_empty(), "{unrecognized:?}");
     }
 
     #[test]

@@ -151,7 +151,7 @@ impl Row {
     /// A value is missing or of another kind.
     pub fn from_json(
         members: &serde_json::Map<String, serde_json::Value>,
-        shape: &TableSchema,
+        schema: &TableSchema,
     ) -> Result<Self, String> {
         let mut row = Self::nulls();
         for column in Column::ALL {
@@ -161,7 +161,7 @@ impl Row {
                 None if column.is_optional() => continue,
                 None => return Err(format!("{column} is missing")),
             };
-            let value = value_from_json(json, shape.of(column));
+            let value = value_from_json(json, schema.of(column));
             row.0[column.index()] =
                 value.ok_or_else(|| format!("{column} is of another kind than its column: {json}"))?;
         }
@@ -208,19 +208,19 @@ impl Source for RowSource<'_> {
 
 impl Record {
     /// The value of a column as a table of that shape holds it: weights in the column's binary type, times truncated.
-    pub fn value(&self, column: Column, shape: &TableSchema) -> Value {
+    pub fn value(&self, column: Column, schema: &TableSchema) -> Value {
         match self.field(column) {
             Field::Absent => Value::Null,
             Field::Text(text) => Value::Text(text.to_owned()),
-            Field::Weight(value) => weight(value, shape.of(column)),
+            Field::Weight(value) => weight(value, schema.of(column)),
             Field::Count(value) => Value::Integer(value.into()),
-            Field::Instant(at) => time(at, shape.of(column)),
+            Field::Instant(at) => time(at, schema.of(column)),
         }
     }
 
     /// The row a table of that shape holds for this record.
-    pub fn to_row(&self, shape: &TableSchema) -> Row {
-        Row(Column::ALL.map(|column| self.value(column, shape)))
+    pub fn to_row(&self, schema: &TableSchema) -> Row {
+        Row(Column::ALL.map(|column| self.value(column, schema)))
     }
 }
 

@@ -126,7 +126,7 @@ pub trait BulkWarehouse: Warehouse {
     ///
     /// # Errors
     /// The server cannot be reached or refuses.
-    async fn snapshot(&self, shape: &TableSchema) -> Result<Box<dyn Snapshot>, Error>;
+    async fn snapshot(&self, schema: &TableSchema) -> Result<Box<dyn Snapshot>, Error>;
 
     /// Does everything that `change` says, or nothing.
     ///
@@ -139,13 +139,13 @@ pub trait BulkWarehouse: Warehouse {
     /// # Errors
     /// [`super::Reason::BadRow`] where a column refuses a value, [`super::Reason::Locked`] where others hold rows for
     /// too long, [`super::Reason::NoTable`] where there are notes and no journal; the server cannot be reached or refuses.
-    async fn apply(&self, change: &ChangeSet<'_>, shape: &TableSchema) -> Result<InsertResult, Error>;
+    async fn apply(&self, change: &ChangeSet<'_>, schema: &TableSchema) -> Result<InsertResult, Error>;
 
     /// At most `limit` rows with ids from `first` to `last`, both included, in the server's order of ids.
     ///
     /// # Errors
     /// The server cannot be reached or refuses.
-    async fn range(&self, first: &str, last: &str, limit: u32, shape: &TableSchema) -> Result<Vec<Row>, Error>;
+    async fn range(&self, first: &str, last: &str, limit: u32, schema: &TableSchema) -> Result<Vec<Row>, Error>;
 
     /// How many rows have ids from `first` to `last`, both included.
     ///

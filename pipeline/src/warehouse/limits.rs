@@ -25,12 +25,12 @@ pub enum ColumnLimit {
         /// The least.
         least: i64,
         /// The most.
-        most: i64,
+        max: i64,
     },
     /// Numbers whose size is at most this, after rounding to so many decimals.
     Number {
         /// The largest.
-        most: f64,
+        max: f64,
         /// Decimals that are kept; `None` for binary numbers.
         decimals: Option<u8>,
         /// Whether they may be negative.
@@ -111,8 +111,8 @@ impl ColumnLimit {
                 let strange = text.chars().find(|&c| !set.has(c))?;
                 Some(format!("{column} has {strange:?}, which its column's character set lacks: convert it to utf8mb4"))
             }
-            (Self::Integer { least, most }, &Value::Integer(number)) if !(least..=most).contains(&number) => {
-                Some(format!("{column} is {number}, and its column holds {least} to {most}"))
+            (Self::Integer { least, max }, &Value::Integer(number)) if !(least..=max).contains(&number) => {
+                Some(format!("{column} is {number}, and its column holds {least} to {max}"))
             }
             (Self::Instant { first, last }, Value::DateTime(at)) if !(first..=last).contains(at) => {
                 Some(format!("{column} is {at}, and its column holds {first} to {last}: make it a DATETIME"))
@@ -124,11 +124,11 @@ impl ColumnLimit {
     }
 
     fn refuse_number(self, column: Column, number: f64) -> Option<String> {
-        let Self::Number { most, decimals, signed } = self else { return None };
+        let Self::Number { max, decimals, signed } = self else { return None };
         // Half a unit of the last decimal is rounded away, or over the edge.
         let half = decimals.map_or(0.0, |decimals| 0.5 * 10_f64.powi(-i32::from(decimals)));
-        if !number.is_finite() || number.abs() >= most + half && number.abs() > most {
-            return Some(format!("{column} is {number}, and its column holds no more than {most}"));
+        if !number.is_finite() || number.abs() >= max + half && number.abs() > max {
+            return Some(format!("{column} is {number}, and its column holds no more than {max}"));
         }
         (number < 0.0 && !signed).then(|| format!("{column} is {number}, and its column is UNSIGNED"))
     }
@@ -159,11 +159,11 @@ pub(super) struct ColumnSizes {
 impl ColumnSizes {
     pub fn limit(&self) -> ColumnLimit {
         let integer = |bits: u32| {
-            let most = i64::MAX >> (64 - bits);
+            let max = i64::MAX >> (64 - bits);
             if self.unsigned {
-                return ColumnLimit::Integer { least: 0, most: most.saturating_mul(2).saturating_add(1) };
+                return ColumnLimit::Integer { least: 0, max: max.saturating_mul(2).saturating_add(1) };
             }
-            ColumnLimit::Integer { least: -most - 1, most }
+            ColumnLimit::Integer { least: -max - 1, max }
         };
         let decimals = self.decimals.and_then(|decimals| u8::try_from(decimals).ok());
         let number = |most: f64| {
@@ -171,7 +171,7 @@ impl ColumnSizes {
                 let whole = i32::try_from(digits).unwrap_or_default() - i32::from(decimals);
                 10_f64.powi(whole) - 10_f64.powi(-i32::from(decimals))
             });
-            ColumnLimit::Number { most: fixed.unwrap_or(most), decimals, signed: !self.unsigned }
+            ColumnLimit::Number { max: fixed.unwrap_or(most), decimals, signed: !self.unsigned }
         };
         match self.kind.as_str() {
             "varchar" | "char" | "text" | "mediumtext" | "longtext" => ColumnLimit::Text {
@@ -211,7 +211,7 @@ mod tests {
             ("bigint", false, i64::MIN, i64::MAX),
             ("bigint", true, 0, i64::MAX),
         ] {
-            assert_eq!(sizes(kind, unsigned).limit(), ColumnLimit::Integer { least, most }, "{kind} {unsigned}");
+            assert_eq!(sizes(kind, unsigned).limit(), ColumnLimit::Integer { least, max }, "{kind} {unsigned}");
         }
     }
 

@@ -72,7 +72,7 @@ pub type LoadResults = Vec<Option<Result<LoadResult, Error>>>;
 pub async fn load(
     warehouse: &dyn Warehouse,
     records: &[Record],
-    shape: &TableSchema,
+    schema: &TableSchema,
     policy: OnConflict,
 ) -> Result<Vec<LoadResult>, Error> {
     let mut settled = vec![None; records.len()];
@@ -89,11 +89,11 @@ pub async fn load(
 pub async fn load_into(
     warehouse: &dyn Warehouse,
     records: &[Record],
-    shape: &TableSchema,
+    schema: &TableSchema,
     policy: OnConflict,
     settled: &mut LoadResults,
 ) -> Result<(), Error> {
-    let mut load = Loader { warehouse, records, shape, policy, results: settled, unknown_failures: 0 };
+    let mut load = Loader { warehouse, records, schema: shape, policy, results: settled, unknown_failures: 0 };
     let mut first: HashMap<&str, usize> = HashMap::with_capacity(records.len());
     let mut repeats = Vec::new();
     let mut firsts = Vec::with_capacity(records.len());
@@ -119,7 +119,7 @@ pub async fn load_into(
 struct Loader<'a> {
     warehouse: &'a dyn Warehouse,
     records: &'a [Record],
-    shape: &'a TableSchema,
+    schema: &'a TableSchema,
     policy: OnConflict,
     results: &'a mut LoadResults,
     /// Rows one after the other that failed for a reason that is not known to be a row's.
@@ -139,16 +139,16 @@ impl Loader<'_> {
         let mut queue = VecDeque::new();
         in_batches(&records, BATCH_SIZES[0], |rows| queue.push_back(Batch { rows, tries: 0 }));
         while let Some(Batch { rows: batch, tries }) = queue.pop_front() {
-            let rows: Vec<Row> = batch.iter().map(|&at| self.records[at].to_row(self.shape)).collect();
-            match self.warehouse.insert(&rows, self.shape).await {
+            let rows: Vec<Row> = batch.iter().map(|&at| self.records[at].to_row(self.schema)).collect();
+            match self.warehouse.insert(&rows, self.schema).await {
                 Ok(InsertResult::Inserted) => self.record(&batch, &LoadResult::Inserted),
                 Ok(InsertResult::IdTaken) => {
                     let left = self.compare(&batch).await?;
                     match left.as_slice() {
                         &[at] if batch.len() == 1 => self.results[at] = Some(Ok(self.resolve_folded_id(at).await?)),
                         left => {
-                            let most = if left.len() == batch.len() { batch.len() / 10 } else { BATCH_SIZES[0] };
-                            in_batches(left, most, |rows| queue.push_front(Batch { rows, tries }));
+                            let max = if left.len() == batch.len() { batch.len() / 10 } else { BATCH_SIZES[0] };
+                            in_batches(left, max, |rows| queue.push_front(Batch { rows, tries }));
                         }
                     }
                 }
@@ -184,7 +184,7 @@ impl Loader<'_> {
     /// The server folds case or trailing space of ids, and finds this one under another spelling.
     async fn resolve_folded_id(&self, at: usize) -> Result<LoadResult, Error> {
         let id = self.records[at].id_treated_data.clone();
-        match self.warehouse.fetch(&[id], self.shape).await?.into_iter().next() {
+        match self.warehouse.fetch(&[id], self.schema).await?.into_iter().next() {
             Some(row) => self.compare_row(at, row).await,
             None => {
                 Ok(LoadResult::Refused(
@@ -199,7 +199,7 @@ impl Loader<'_> {
     /// Judges the records whose rows are there under their exact ids; returns the others.
     async fn compare(&mut self, pending: &[usize]) -> Result<Vec<usize>, Error> {
         let ids: Vec<String> = pending.iter().map(|&at| self.records[at].id_treated_data.clone()).collect();
-        let rows = self.warehouse.fetch(&ids, self.shape).await?;
+        let rows = self.warehouse.fetch(&ids, self.schema).await?;
         let rows: HashMap<String, Row> = rows.into_iter().map(|row| (row.id().to_owned(), row)).collect();
         let mut left = Vec::new();
         for &at in pending {
@@ -213,13 +213,13 @@ impl Loader<'_> {
 
     async fn compare_row(&self, at: usize, row: Row) -> Result<LoadResult, Error> {
         let record = &self.records[at];
-        let differences = record.differences(&row, self.shape);
+        let differences = record.differences(&row, self.schema);
         if differences.is_empty() {
             return Ok(LoadResult::Identical);
         }
         let conflict = Box::new(Conflict { differences, row });
         if self.policy == OnConflict::Overwrite
-            && self.warehouse.replace(&conflict.row, &record.to_row(self.shape), self.shape).await?
+            && self.warehouse.replace(&conflict.row, &record.to_row(self.schema), self.schema).await?
         {
             return Ok(LoadResult::Overwritten(conflict));
         }
@@ -235,10 +235,10 @@ impl Loader<'_> {
 }
 
 /// Cuts records into batches of the fixed sizes, none larger than `most`.
-fn in_batches(records: &[usize], most: usize, mut take: impl FnMut(Vec<usize>)) {
+fn in_batches(records: &[usize], max: usize, mut take: impl FnMut(Vec<usize>)) {
     let mut rest = records;
     while !rest.is_empty() {
-        let size = BATCH_SIZES.into_iter().find(|&size| size <= rest.len() && size <= most.max(1)).unwrap_or(1);
+        let size = BATCH_SIZES.into_iter().find(|&size| size <= rest.len() && size <= max.max(1)).unwrap_or(1);
         let (batch, later) = rest.split_at(size);
         take(batch.to_vec());
         rest = later;
@@ -252,10 +252,10 @@ mod tests {
     #[test]
     fn batches_have_fixed_sizes_and_lose_nothing() {
         let records: Vec<usize> = (0..2_345).collect();
-        for most in [1_000, 100, 10, 1, 0] {
+        for max in [1_000, 100, 10, 1, 0] {
             let mut batches = Vec::new();
-            in_batches(&records, most, |batch| batches.push(batch));
-            assert!(batches.iter().all(|batch| BATCH_SIZES.contains(&batch.len()) && batch.len() <= most.max(1)));
+            in_batches(&records, max, |batch| batches.push(batch));
+            assert!(batches.iter().all(|batch| BATCH_SIZES.contains(&batch.len()) && batch.len() <= max.max(1)));
             assert_eq!(batches.concat(), records);
         }
     }

@@ -89,13 +89,13 @@ pub trait Warehouse: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// [`Reason::BadRow`] where a column refuses a value; the server cannot be reached or refuses.
-    async fn insert(&self, rows: &[Row], shape: &TableSchema) -> Result<InsertResult, Error>;
+    async fn insert(&self, rows: &[Row], schema: &TableSchema) -> Result<InsertResult, Error>;
 
     /// The rows with these ids, in any order; ids without a row are left out.
     ///
     /// # Errors
     /// The server cannot be reached or refuses.
-    async fn fetch(&self, ids: &[String], shape: &TableSchema) -> Result<Vec<Row>, Error>;
+    async fn fetch(&self, ids: &[String], schema: &TableSchema) -> Result<Vec<Row>, Error>;
 
     /// Replaces the values of `old` by those of `new` under the same id, only if the row still is as `old` says.
     ///
@@ -103,7 +103,7 @@ pub trait Warehouse: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// The server cannot be reached or refuses.
-    async fn replace(&self, old: &Row, new: &Row, shape: &TableSchema) -> Result<bool, Error>;
+    async fn replace(&self, old: &Row, new: &Row, schema: &TableSchema) -> Result<bool, Error>;
 
     /// What the server says of itself.
     ///

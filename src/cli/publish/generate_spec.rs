@@ -93,12 +93,12 @@ mod tests {
 
     #[test]
     fn a_spec_that_cannot_be_meant_is_refused() {
-        let said = |text: &str| text.parse::<GenerateSpec>().unwrap_err().to_string();
-        assert!(said("farms").contains("not KEY=VALUE"));
-        assert!(said("farms=x").contains("whole number"));
-        assert!(said("start=yesterday").contains("2026-01-01"));
-        assert!(said("farms=1,farms=2").contains("twice"));
-        assert!(said("lost=0.1").contains("unknown"));
-        assert!(said("").contains("empty"));
+        let message = |text: &str| text.parse::<GenerateSpec>().unwrap_err().to_string();
+        assert!(message("farms").contains("not KEY=VALUE"));
+        assert!(message("farms=x").contains("whole number"));
+        assert!(message("start=yesterday").contains("2026-01-01"));
+        assert!(message("farms=1,farms=2").contains("twice"));
+        assert!(message("lost=0.1").contains("unknown"));
+        assert!(message("").contains("empty"));
     }
 }

@@ -238,7 +238,7 @@ impl Args {
         match (&self.journal, state_dir()) {
             _ if !source.is_repeatable() => JournalLocation::Disabled,
             (Some(file), _) => JournalLocation::File(file.clone()),
-            (None, Some(folder)) => JournalLocation::Folder(folder),
+            (None, Some(dir)) => JournalLocation::Folder(dir),
             (None, None) => JournalLocation::Disabled,
         }
     }
@@ -248,11 +248,11 @@ impl Args {
 fn state_dir() -> Option<PathBuf> {
     let set = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let base = set("XDG_STATE_HOME").or_else(|| set("HOME").map(|home| home.join(".local/state")))?;
-    let folder = base.join("ruminate");
-    match std::fs::create_dir_all(&folder) {
-        Ok(()) => Some(folder),
+    let dir = base.join("ruminate");
+    match std::fs::create_dir_all(&dir) {
+        Ok(()) => Some(dir),
         Err(e) => {
-            tracing::debug!("no journal is kept: {}: {e}", folder.display());
+            tracing::debug!("no journal is kept: {}: {e}", dir.display());
             None
         }
     }
@@ -283,7 +283,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
     }
     truth::write(&args, &source, context).await?;
     let command = args.command(&address)?;
-    let outcome = publish::run(source, Arc::clone(&topic), settings, &context.progress, &context.stop).await?;
+    let outcome = publish::run(source, Arc::clone(&topic), settings, &context.progress, &context.cancel).await?;
     let outcome = Outcome { command, conditional_writes: topic.conditional_writes(), ..outcome };
     args.reports.write(&outcome);
     Ok(Rendered::of(&outcome))

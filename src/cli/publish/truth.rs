@@ -15,8 +15,8 @@ use crate::publish::Source;
 pub(super) async fn write(args: &Args, source: &Source, context: &Context) -> anyhow::Result<()> {
     let (Some(path), &Source::Herd { herd, part, faults }) = (&args.watch.truth, source) else { return Ok(()) };
     let plan = GeneratePlan { part, faults, truth: Some(path.clone()), ..GeneratePlan::new(herd) };
-    let (progress, stop) = (context.progress.clone(), context.stop.clone());
-    let made = move || generate::run(&plan, Destination::Discard, IfExists::Fail, &progress, &stop);
+    let (progress, cancel) = (context.progress.clone(), context.cancel.clone());
+    let made = move || generate::run(&plan, Destination::Discard, IfExists::Fail, &progress, &cancel);
     let made = tokio::task::spawn_blocking(made).await?.context("--truth")?;
     anyhow::ensure!(made.stopped.is_none(), "asked to stop, before anything was published");
     Ok(())

@@ -11,7 +11,7 @@ pub(super) struct ReorderBuffer<'a>(Vec<(Delivery<'a>, u32)>);
 
 impl<'a> ReorderBuffer<'a> {
     pub(super) fn hold_back(&mut self, delivery: Delivery<'a>) {
-        self.0.push((delivery, delivery.chance.with(b'o').between(1, FARTHEST_BEHIND)));
+        self.0.push((delivery, delivery.rng.with(b'o').between(1, FARTHEST_BEHIND)));
     }
 
     /// Delivers a reading that has a line, and after it those that have waited long enough.
@@ -27,7 +27,7 @@ impl<'a> ReorderBuffer<'a> {
     pub(super) fn flush(self, each: &mut impl FnMut(Delivery<'_>)) {
         let last = self.0.len().saturating_sub(1);
         for (at, (delivery, behind)) in self.0.into_iter().enumerate().rev() {
-            let waited = behind < delivery.chance.with(b'o').between(1, FARTHEST_BEHIND);
+            let waited = behind < delivery.rng.with(b'o').between(1, FARTHEST_BEHIND);
             each(if at == last && !waited { delivery.faultless() } else { delivery });
         }
     }

@@ -306,16 +306,16 @@ mod tests {
 
     #[test]
     fn what_is_no_stage_is_refused_by_name() {
-        let said = |text: &str| text.parse::<Stages>().unwrap_err();
+        let message = |text: &str| text.parse::<Stages>().unwrap_err();
         for text in
             ["", "hold", "hold:0/s", "hold:x/s:1s", "hold:5/s:0s", "ramp:5-/s:1s", "jump:5/s:1s", "sine:5/s:1s:1s"]
         {
-            assert!(!said(text).is_empty(), "{text}");
+            assert!(!message(text).is_empty(), "{text}");
         }
-        assert!(said("hold:5/s:1s,jump:5/s:1s").starts_with("jump:5/s:1s: give hold:RATE:TIME"));
-        assert!(said("hold:5/s,hold:6/s:1s").contains("only the last one may"));
-        assert!(said("ramp:0-5/s").contains("hold:RATE as the last one"));
-        assert!(said("sine:9-5/s:1s:1s").contains("lower rate"));
-        assert!(said("hold:0/s:5s").contains("no messages"));
+        assert!(message("hold:5/s:1s,jump:5/s:1s").starts_with("jump:5/s:1s: give hold:RATE:TIME"));
+        assert!(message("hold:5/s,hold:6/s:1s").contains("only the last one may"));
+        assert!(message("ramp:0-5/s").contains("hold:RATE as the last one"));
+        assert!(message("sine:9-5/s:1s:1s").contains("lower rate"));
+        assert!(message("hold:0/s:5s").contains("no messages"));
     }
 }

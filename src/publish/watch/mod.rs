@@ -61,15 +61,15 @@ impl DeliveryWatch {
     ///
     /// # Errors
     /// The warehouse cannot be read, or its table holds no records; the truth file proves nothing.
-    pub(super) async fn begin(watched: WatchOptions, stop: &CancellationToken) -> anyhow::Result<Self> {
+    pub(super) async fn begin(watched: WatchOptions, cancel: &CancellationToken) -> anyhow::Result<Self> {
         if let Some(path) = watched.truth.clone() {
             tokio::task::spawn_blocking(move || truth::check(&path)).await??;
         }
-        let shape = watched.warehouse.table_schema().await?;
+        let schema = watched.warehouse.table_schema().await?;
         let (published, receive) = mpsc::unbounded_channel();
         let seen = Arc::<WatchProgress>::default();
         let queue = PollQueue::new(Utc::now().naive_utc(), Arc::clone(&seen));
-        let looker = Poller { watched, shape, stop: stop.clone(), queue, receive };
+        let looker = Poller { watched, schema, cancel: stop.clone(), queue, receive };
         Ok(Self { published, task: tokio::spawn(looker.run()), seen })
     }
 
@@ -96,8 +96,8 @@ impl DeliveryWatch {
 /// Looks for what is in the queue.
 struct Poller {
     watched: WatchOptions,
-    shape: TableSchema,
-    stop: CancellationToken,
+    schema: TableSchema,
+    cancel: CancellationToken,
     queue: PollQueue,
     receive: mpsc::UnboundedReceiver<(Uuid, Instant)>,
 }
@@ -107,7 +107,7 @@ impl Poller {
         let (why, waited) = self.watch().await;
         let mut lag = self.queue.into_lag(why, waited);
         if let Some(path) = self.watched.truth {
-            lag.truth = Some(truth::await_readings(path, &*self.watched.warehouse, &self.shape, &self.stop).await);
+            lag.truth = Some(truth::await_readings(path, &*self.watched.warehouse, &self.schema, &self.cancel).await);
         }
         lag
     }
@@ -125,7 +125,7 @@ impl Poller {
                 Some(None)
             } else if last.is_some_and(|last| Instant::now() >= last) {
                 Some(Some(format!("not seen within {}", duration(self.watched.timeout.as_secs_f64()))))
-            } else if ended.is_some() && self.stop.is_cancelled() {
+            } else if ended.is_some() && self.cancel.is_cancelled() {
                 Some(Some("asked to stop".to_owned()))
             } else {
                 None
@@ -161,13 +161,13 @@ impl Poller {
 
     async fn poll(&mut self, looked_for: Vec<PendingId>) {
         let ids: Vec<String> = looked_for.iter().map(|one| one.id.hyphenated().to_string()).collect();
-        let rows = self.watched.warehouse.fetch(&ids, &self.shape).await;
+        let rows = self.watched.warehouse.fetch(&ids, &self.schema).await;
         let now = Instant::now();
         match rows {
             Ok(rows) => self.queue.record_rows(looked_for, &rows, now),
             Err(why) => {
                 self.queue.requeue(looked_for, &why);
-                let _ = self.stop.run_until_cancelled(tokio::time::sleep(AWAY)).await; // stopped or rested: the loop looks
+                let _ = self.cancel.run_until_cancelled(tokio::time::sleep(AWAY)).await; // stopped or rested: the loop looks
             }
         }
         self.receive_all();
@@ -180,16 +180,16 @@ mod tests {
     use super::*;
     use pipeline::warehouse::memory::Memory;
 
-    fn watched(warehouse: &Memory, patience: Duration) -> WatchOptions {
-        WatchOptions { warehouse: Arc::new(warehouse.clone()), timeout: patience, truth: None }
+    fn watched(warehouse: &Memory, timeout: Duration) -> WatchOptions {
+        WatchOptions { warehouse: Arc::new(warehouse.clone()), timeout, truth: None }
     }
 
     #[tokio::test]
     async fn it_waits_for_the_rest_and_no_longer_than_it_may() {
-        let (warehouse, stop) = (Memory::default(), CancellationToken::default());
-        assert!(DeliveryWatch::begin(watched(&warehouse, INTERVAL), &stop).await.is_err(), "no table");
+        let (warehouse, cancel) = (Memory::default(), CancellationToken::default());
+        assert!(DeliveryWatch::begin(watched(&warehouse, INTERVAL), &cancel).await.is_err(), "no table");
         warehouse.init().await.unwrap();
-        let watch = DeliveryWatch::begin(watched(&warehouse, Duration::from_secs(60)), &stop).await.unwrap();
+        let watch = DeliveryWatch::begin(watched(&warehouse, Duration::from_secs(60)), &cancel).await.unwrap();
         for pen in 0..1_200 {
             watch.published(id(pen), Instant::now());
         }
@@ -204,7 +204,7 @@ mod tests {
         assert_eq!((lag.arrived, lag.missing, lag.stopped), (1_200, 0, None));
         assert!(lag.ms.p50 < 450.0 && lag.ms.max > 450.0, "{}", lag.ms);
 
-        let watch = DeliveryWatch::begin(watched(&warehouse, Duration::from_millis(300)), &stop).await.unwrap();
+        let watch = DeliveryWatch::begin(watched(&warehouse, Duration::from_millis(300)), &cancel).await.unwrap();
         watch.published(id(5_000), Instant::now());
         let lag = watch.end().await.unwrap();
         assert_eq!((lag.missing, lag.missing_ids), (1, vec![id(5_000)]));

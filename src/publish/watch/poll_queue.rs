@@ -42,10 +42,10 @@ pub(super) struct PendingId {
 pub(super) struct PollQueue {
     waiting: VecDeque<PendingId>,
     known: HashSet<Uuid>,
-    most: usize,
+    max: usize,
     /// Only ids that are nought under it are watched.
     mask: u128,
-    begun: NaiveDateTime,
+    started: NaiveDateTime,
     latencies: Latencies,
     lag: Lag,
     resolution: Duration,
@@ -53,13 +53,13 @@ pub(super) struct PollQueue {
 }
 
 impl PollQueue {
-    pub(super) fn new(begun: NaiveDateTime, seen: Arc<WatchProgress>) -> Self {
+    pub(super) fn new(started: NaiveDateTime, seen: Arc<WatchProgress>) -> Self {
         Self {
             waiting: VecDeque::new(),
             known: HashSet::new(),
-            most: REMEMBERED,
+            max: REMEMBERED,
             mask: 0,
-            begun,
+            started,
             latencies: Latencies::new(),
             lag: Lag::default(),
             resolution: Duration::ZERO,
@@ -78,7 +78,7 @@ impl PollQueue {
         }
         self.waiting.push_back(PendingId { id, published: at, looked: at });
         self.lag.watched += 1;
-        if self.known.len() > self.most {
+        if self.known.len() > self.max {
             self.sample_half();
         }
         self.seen.watched.store(self.lag.watched, Ordering::Relaxed);
@@ -126,7 +126,7 @@ impl PollQueue {
         for mut one in looked_for {
             let id: &str = one.id.hyphenated().encode_lower(&mut text);
             match found.get(id) {
-                Some(Some(row_ts)) if *row_ts + CLOCKS_DIFFER < self.begun => self.lag.already += 1,
+                Some(Some(row_ts)) if *row_ts + CLOCKS_DIFFER < self.started => self.lag.already += 1,
                 Some(_) => {
                     self.lag.arrived += 1;
                     self.latencies.add(now.saturating_duration_since(one.published));
@@ -196,15 +196,15 @@ pub(super) mod tests {
 
     #[test]
     fn a_lag_is_told_no_shorter_than_it_was_and_the_rest_is_named() {
-        let (mut queue, begun) = (queue(), Instant::now());
-        (0..4).for_each(|pen| queue.add(id(pen), begun));
-        queue.add(id(0), begun + Duration::from_millis(50)); // a repeat
-        assert!(queue.take(begun).is_empty(), "not yet");
-        let later = begun + Duration::from_millis(150);
+        let (mut queue, started) = (queue(), Instant::now());
+        (0..4).for_each(|pen| queue.add(id(pen), started));
+        queue.add(id(0), started + Duration::from_millis(50)); // a repeat
+        assert!(queue.take(started).is_empty(), "not yet");
+        let later = started + Duration::from_millis(150);
         let looked_for = queue.take(later);
         assert_eq!(looked_for.len(), 4);
         queue.record_rows(looked_for, &rows([0, 2], Utc::now()), later);
-        let last = begun + Duration::from_millis(400);
+        let last = started + Duration::from_millis(400);
         let looked_for = queue.take(last);
         queue.record_rows(looked_for, &rows([3], Utc::now()), last);
         let lag = queue.into_lag(Some("enough".into()), Duration::from_secs(1));
@@ -229,7 +229,7 @@ pub(super) mod tests {
     #[test]
     fn past_what_can_be_remembered_half_of_the_ids_are_watched_and_it_says_so() {
         let (mut queue, now) = (queue(), Instant::now());
-        queue.most = 100;
+        queue.max = 100;
         (0..1_000).for_each(|pen| queue.add(id(pen), now));
         assert!(queue.known.len() <= 100 && queue.mask >= 0b111, "{}", queue.known.len());
         let lag = queue.into_lag(None, Duration::ZERO);

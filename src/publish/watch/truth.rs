@@ -44,8 +44,8 @@ pub(in super::super) fn check(path: &Path) -> anyhow::Result<()> {
 pub(super) async fn await_readings(
     path: PathBuf,
     warehouse: &dyn Warehouse,
-    shape: &TableSchema,
-    stop: &CancellationToken,
+    schema: &TableSchema,
+    cancel: &CancellationToken,
 ) -> TruthDelivery {
     let mut expected = TruthDelivery { file: path.display().to_string(), ..TruthDelivery::default() };
     let (send, mut receive) = mpsc::channel(AHEAD);
@@ -68,8 +68,8 @@ pub(super) async fn await_readings(
 /// Hands over the readings that must be stored, some at a time; ends early where nobody listens.
 fn read(path: &Path, send: &mpsc::Sender<Vec<ExpectedReading>>) -> anyhow::Result<()> {
     let mut together = Vec::with_capacity(TOGETHER);
-    truth::read_file(path, |told| {
-        together.extend(due(told));
+    truth::read_file(path, |entry| {
+        together.extend(due(entry));
         if together.len() == TOGETHER {
             send.blocking_send(std::mem::take(&mut together)).context("not read to its end")?;
         }
@@ -79,18 +79,18 @@ fn read(path: &Path, send: &mpsc::Sender<Vec<ExpectedReading>>) -> anyhow::Resul
 }
 
 /// The reading, where it must be stored; a repeat is the same reading as the line it repeats.
-fn due(told: &Entry<'_>) -> Option<ExpectedReading> {
-    let fault = told.fault.as_deref();
+fn due(entry: &Entry<'_>) -> Option<ExpectedReading> {
+    let fault = entry.fault.as_deref();
     let is_repeat = fault == Some(Fault::Duplicate.name());
-    let id = told.id.filter(|_| told.expect == Expectation::Stored && !is_repeat)?;
-    let file = told.file.as_deref().unwrap_or_default().to_owned();
-    Some(ExpectedReading { id, file, line: told.line, fault: fault.map(str::to_owned) })
+    let id = entry.id.filter(|_| entry.expect == Expectation::Stored && !is_repeat)?;
+    let file = entry.file.as_deref().unwrap_or_default().to_owned();
+    Some(ExpectedReading { id, file, line: entry.line, fault: fault.map(str::to_owned) })
 }
 
 async fn answer(
     due: &[ExpectedReading],
     warehouse: &dyn Warehouse,
-    shape: &TableSchema,
+    schema: &TableSchema,
     expected: &mut TruthDelivery,
 ) -> Result<(), Error> {
     let ids: Vec<String> = due.iter().map(|due| due.id.hyphenated().to_string()).collect();

@@ -39,7 +39,7 @@ impl CachedObject {
 /// What is known of a partition's objects, to be asked for in the order of their keys, as listings come.
 #[derive(Debug)]
 pub(in crate::reader) struct CachedPartition {
-    known: Peekable<IntoIter<CachedObject>>,
+    cached: Peekable<IntoIter<CachedObject>>,
     /// An object that was known is not there as it was.
     changed: bool,
 }
@@ -51,16 +51,16 @@ impl Default for CachedPartition {
 }
 
 impl CachedPartition {
-    pub(super) fn of(known: Vec<CachedObject>) -> Self {
-        Self { known: known.into_iter().peekable(), changed: false }
+    pub(super) fn of(cached: Vec<CachedObject>) -> Self {
+        Self { cached: cached.into_iter().peekable(), changed: false }
     }
 
     /// What is known of the next listed object, if it is still that one.
     pub(in crate::reader) fn take(&mut self, meta: &ObjectMeta) -> Option<CachedObject> {
-        while self.known.next_if(|known| known.key < meta.key).is_some() {
+        while self.cached.next_if(|cached| cached.key < meta.key).is_some() {
             self.changed = true;
         }
-        let known = self.known.next_if(|known| known.key == meta.key)?;
+        let known = self.cached.next_if(|known| known.key == meta.key)?;
         let same = known.etag == meta.etag && known.size == meta.size;
         self.changed |= !same;
         same.then_some(known)
@@ -68,6 +68,6 @@ impl CachedPartition {
 
     /// Whether every object that was known is there still.
     pub(in crate::reader) fn is_used_up(&self) -> bool {
-        !self.changed && self.known.len() == 0
+        !self.changed && self.cached.len() == 0
     }
 }

@@ -43,7 +43,7 @@ fn metadata(lake: &str, partition: &Partition) -> [(&'static str, String); 3] {
 ///
 /// # Errors
 /// Never, as far as is known: it is written into memory.
-pub(super) fn encode(known: &[CachedObject], lake: &str, partition: &Partition) -> io::Result<Vec<u8>> {
+pub(super) fn encode(cached: &[CachedObject], lake: &str, partition: &Partition) -> io::Result<Vec<u8>> {
     let metadata = metadata(lake, partition).map(|(name, value)| KeyValue::new(name.to_owned(), value)).into();
     let properties = WriterProperties::builder()
         .set_compression(Compression::SNAPPY)
@@ -54,7 +54,7 @@ pub(super) fn encode(known: &[CachedObject], lake: &str, partition: &Partition) 
     let mut buffers: Vec<Buffer> = fields.iter().map(Buffer::new).collect();
     let (object, columns) = buffers.split_at_mut(OBJECT.len());
     if let [key, etag, size, rejected] = object {
-        for known in known {
+        for known in cached {
             key.push_text(&known.key);
             etag.push_text(&known.etag);
             size.push_long(known.size.cast_signed());
@@ -62,7 +62,7 @@ pub(super) fn encode(known: &[CachedObject], lake: &str, partition: &Partition) 
         }
     }
     for (column, buffer) in Column::ALL.into_iter().zip(columns) {
-        for known in known {
+        for known in cached {
             match &known.content {
                 Ok(record) => buffer.push(record.field(column)),
                 Err(_) => buffer.push_nothing(),
@@ -84,22 +84,22 @@ pub(super) fn decode(bytes: Vec<u8>, lake: &str, partition: &Partition) -> io::R
     let file = SerializedFileReader::new(Bytes::from(bytes)).map_err(io::Error::other)?;
     let meta = file.metadata().file_metadata();
     for (name, due) in metadata(lake, partition) {
-        let said = meta.key_value_metadata().and_then(|said| said.iter().find(|said| said.key == name));
-        if said.and_then(|said| said.value.as_ref()) != Some(&due) {
+        let message = meta.key_value_metadata().and_then(|said| said.iter().find(|said| said.key == name));
+        if message.and_then(|said| said.value.as_ref()) != Some(&due) {
             return Err(invalid(&format!("it is not of {name} {due}")));
         }
     }
     let fields = fields();
-    let mut known = Vec::with_capacity(usize::try_from(meta.num_rows()).unwrap_or(0));
+    let mut cached = Vec::with_capacity(usize::try_from(meta.num_rows()).unwrap_or(0));
     for group in 0..file.num_row_groups() {
         let group = file.get_row_group(group).map_err(io::Error::other)?;
         let rows = usize::try_from(group.metadata().num_rows()).map_err(io::Error::other)?;
         let group = RowGroup::read(&*group, &fields).map_err(io::Error::other)?;
         for row in 0..rows {
-            known.push(object(&group, row).ok_or_else(|| invalid("its columns are others"))?);
+            cached.push(object(&group, row).ok_or_else(|| invalid("its columns are others"))?);
         }
     }
-    Ok(known)
+    Ok(cached)
 }
 
 /// The object of a row, by the places of [`OBJECT`].

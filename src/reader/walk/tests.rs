@@ -22,7 +22,7 @@ struct Watched {
     pages: AtomicUsize,
     gets: AtomicUsize,
     open: AtomicUsize,
-    most: AtomicUsize,
+    max: AtomicUsize,
     denied: Option<String>,
     /// Objects with this in their names are refused.
     locked: Option<&'static str>,
@@ -44,7 +44,7 @@ impl Lake for Watched {
 
     async fn get(&self, key: &str) -> Result<Bytes, Error> {
         self.gets.fetch_add(1, Ordering::Relaxed);
-        self.most.fetch_max(self.open.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+        self.max.fetch_max(self.open.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
         if let Some(slow) = self.slow.as_ref().filter(|_| key.contains("slow")) {
             slow.acquire().await.expect("never closed").forget();
         }
@@ -124,7 +124,7 @@ async fn every_object_comes_once_and_before_its_days_end() {
         }
         assert_eq!(keys.into_iter().collect::<Vec<_>>(), lake.inner.keys());
         assert!(closed.is_sorted() && closed.len() == 9, "{closed:?}");
-        assert!(lake.most.load(Ordering::Relaxed) <= concurrency.max(1));
+        assert!(lake.max.load(Ordering::Relaxed) <= concurrency.max(1));
     }
 }
 

@@ -35,17 +35,17 @@ pub(super) struct FindingCollector {
     sink: DriftWriter,
     found: u64,
     /// What has both sides, and is to be looked at again.
-    doubts: Vec<Candidate>,
+    candidates: Vec<Candidate>,
     /// What has one side.
-    unpaired: OneSided,
+    one_sided: OneSided,
     naturals: Sorter<NaturalKeyEntry>,
     sorters: Sorters,
 }
 
 impl FindingCollector {
     pub(super) fn new(outcome: Outcome, sink: DriftWriter, sorters: Sorters) -> io::Result<Self> {
-        let (unpaired, naturals) = (sorters.unpaired()?, sorters.naturals()?);
-        Ok(Self { outcome, sink, found: 0, doubts: Vec::new(), unpaired, naturals, sorters })
+        let (one_sided, naturals) = (sorters.unpaired()?, sorters.naturals()?);
+        Ok(Self { outcome, sink, found: 0, candidates: Vec::new(), one_sided, naturals, sorters })
     }
 
     /// Takes a finding down: counted, kept as a sample, written to the drift file.
@@ -59,16 +59,16 @@ impl FindingCollector {
 
     /// Whether so much was found that the rest changes nothing.
     pub(super) fn reached_limit(&self, audit: &Audit) -> bool {
-        audit.halt_after.is_some_and(|most| self.found >= most)
+        audit.halt_after.is_some_and(|max| self.found >= max)
     }
 
     /// Takes something that looks like a finding.
-    pub(super) fn add_candidate(&mut self, suspicion: Candidate) -> io::Result<()> {
-        if suspicion.row.is_some() && !suspicion.keys.is_empty() {
-            self.doubts.push(suspicion);
+    pub(super) fn add_candidate(&mut self, candidate: Candidate) -> io::Result<()> {
+        if candidate.row.is_some() && !candidate.keys.is_empty() {
+            self.candidates.push(candidate);
             return Ok(());
         }
-        self.unpaired.push(suspicion)
+        self.one_sided.push(candidate)
     }
 
     /// A record and its row agree, and nothing else is wrong.
@@ -99,9 +99,9 @@ impl FindingCollector {
         self.count_row(place.as_ref());
     }
 
-    fn saw_record(&mut self, record: &Record, shape: &TableSchema) {
+    fn saw_record(&mut self, record: &Record, schema: &TableSchema) {
         let place = FindingDay::of(record);
-        self.outcome.add(Store::Lake, &record.to_row(shape), Some(place.named()));
+        self.outcome.add(Store::Lake, &record.to_row(schema), Some(place.named()));
         self.count_record(Some(&place));
     }
 

@@ -25,20 +25,20 @@ impl FindingCollector {
     pub(in crate::reconcile) async fn recheck_full(
         &mut self,
         audit: &Audit,
-        shape: &TableSchema,
+        schema: &TableSchema,
     ) -> anyhow::Result<()> {
-        if let Some(most) = audit.halt_after {
-            let suspected = self.doubts.len() as u64 + self.unpaired.count;
-            if suspected > 0 && self.found + suspected >= most {
+        if let Some(max) = audit.halt_after {
+            let suspected = self.candidates.len() as u64 + self.one_sided.count;
+            if suspected > 0 && self.found + suspected >= max {
                 return self
                     .recheck_all(audit, shape, &Progress::Silent, &CancellationToken::default())
                     .await
                     .map(drop);
             }
         }
-        if self.doubts.len() >= RECHECK {
-            let doubts = std::mem::take(&mut self.doubts);
-            self.recheck(audit, shape, doubts).await?;
+        if self.candidates.len() >= RECHECK {
+            let candidates = std::mem::take(&mut self.candidates);
+            self.recheck(audit, shape, candidates).await?;
         }
         Ok(())
     }
@@ -47,20 +47,20 @@ impl FindingCollector {
     pub(in crate::reconcile) async fn recheck_all(
         &mut self,
         audit: &Audit,
-        shape: &TableSchema,
+        schema: &TableSchema,
         progress: &Progress,
-        stop: &CancellationToken,
+        cancel: &CancellationToken,
     ) -> anyhow::Result<bool> {
-        let doubts = std::mem::take(&mut self.doubts);
-        let stage = progress.stage("second look", Some(doubts.len() as u64 + self.unpaired.count));
-        let unpaired = std::mem::replace(&mut self.unpaired, self.sorters.unpaired()?);
-        let mut pairs = unpaired.paired().context(FULL)?;
-        let mut batch = doubts;
+        let candidates = std::mem::take(&mut self.candidates);
+        let stage = progress.stage("second look", Some(candidates.len() as u64 + self.one_sided.count));
+        let one_sided = std::mem::replace(&mut self.one_sided, self.sorters.unpaired()?);
+        let mut pairs = one_sided.paired().context(FULL)?;
+        let mut batch = candidates;
         loop {
             while batch.len() < RECHECK
-                && let Some(suspicion) = pairs.next().transpose().context("what was found cannot be read back")?
+                && let Some(candidate) = pairs.next().transpose().context("what was found cannot be read back")?
             {
-                batch.push(suspicion);
+                batch.push(candidate);
             }
             if batch.is_empty() {
                 break;
@@ -75,9 +75,9 @@ impl FindingCollector {
         Ok(true)
     }
 
-    async fn recheck(&mut self, audit: &Audit, shape: &TableSchema, doubts: Vec<Candidate>) -> anyhow::Result<()> {
-        for (suspicion, look) in recheck(audit, shape, doubts).await? {
-            self.resolve_candidate(audit, shape, &suspicion, look)?;
+    async fn recheck(&mut self, audit: &Audit, schema: &TableSchema, candidates: Vec<Candidate>) -> anyhow::Result<()> {
+        for (candidate, observation) in recheck(audit, shape, doubts).await? {
+            self.resolve_candidate(audit, shape, &candidate, observation)?;
         }
         Ok(())
     }
@@ -86,15 +86,15 @@ impl FindingCollector {
     fn resolve_candidate(
         &mut self,
         audit: &Audit,
-        shape: &TableSchema,
+        schema: &TableSchema,
         before: &Candidate,
         now: Observation,
     ) -> anyhow::Result<()> {
         let agreed = match (&before.record, &before.row) {
-            (Some(record), Some(row)) => audit.differences(record, &row.0, shape).is_empty(),
+            (Some(record), Some(row)) => audit.differences(record, &row.0, schema).is_empty(),
             _ => false,
         };
-        if !agreed && agrees(audit, shape, &now) {
+        if !agreed && agrees(audit, schema, &now) {
             self.outcome[Counter::ResolvedOnRecheck] += 1;
         }
         let spoilt = !now.lost.is_empty();
@@ -102,13 +102,13 @@ impl FindingCollector {
             self.report_lost_object(before, key, how)?;
         }
         let differences = match (&now.primary, &now.row) {
-            (Some((_, record)), Some(row)) => audit.differences(record, row, shape),
+            (Some((_, record)), Some(row)) => audit.differences(record, row, schema),
             _ => Vec::new(),
         };
         match (&now.primary, &now.row) {
             (Some(_), Some(row)) if differences.is_empty() => self.saw_both(row),
             (home, row) => {
-                home.iter().for_each(|(_, record)| self.saw_record(record, shape));
+                home.iter().for_each(|(_, record)| self.saw_record(record, schema));
                 row.iter().for_each(|row| self.saw_row(row));
                 if let (Some((_, record)), Some(row)) = (home, row)
                     && let Some(strayed) = FindingDay::of_row(row).filter(|place| *place != FindingDay::of(record))
@@ -131,10 +131,10 @@ impl FindingCollector {
             }
             (Some((key, record)), None) => {
                 let finding = Finding::new(DriftKind::LakeOnly, &record.id_treated_data, Some(key.clone()));
-                let finding = with_context(finding, Some(record), None, shape);
+                let finding = with_context(finding, Some(record), None, schema);
                 self.report_observed(finding, &now, Some(FindingDay::of(record)))
             }
-            (None, Some(row)) => self.check_row_without_object(audit, shape, row, spoilt, &now),
+            (None, Some(row)) => self.check_row_without_object(audit, schema, row, spoilt, &now),
             (None, None) => Ok(()),
         }
     }
@@ -199,15 +199,15 @@ impl FindingCollector {
     fn check_row_without_object(
         &mut self,
         audit: &Audit,
-        shape: &TableSchema,
+        schema: &TableSchema,
         row: &Row,
         spoilt: bool,
         now: &Observation,
     ) -> anyhow::Result<()> {
         // Its object may be one of those that were too new to be read; nothing is so new that it is still to come.
-        let fence = self.outcome.fence.map_or(NaiveDateTime::MAX, |fence| fence.naive_utc());
+        let cutoff = self.outcome.cutoff.map_or(NaiveDateTime::MAX, |fence| fence.naive_utc());
         let latest = (Utc::now() + CLOCKS_APART).naive_utc();
-        let too_new = row.instant(Column::RowTs).is_some_and(|at| fence <= at && at <= latest);
+        let too_new = row.instant(Column::RowTs).is_some_and(|at| cutoff <= at && at <= latest);
         if spoilt || too_new {
             self.outcome[Counter::NotCompared] += 1;
             return Ok(());
@@ -216,11 +216,11 @@ impl FindingCollector {
         let place = FindingDay::of_row(row);
         if let Some(record) = &record {
             self.natural(record, None)?;
-            if let Some(finding) = rule_of_row(audit, shape, row, record) {
+            if let Some(finding) = rule_of_row(audit, schema, row, record) {
                 self.report(finding, place.clone())?;
             }
         }
-        let finding = with_context(Finding::new(DriftKind::WarehouseOnly, row.id(), None), None, Some(row), shape);
+        let finding = with_context(Finding::new(DriftKind::WarehouseOnly, row.id(), None), None, Some(row), schema);
         let why = match &record {
             Some(record) if reading_id(&record.reading).to_string() == row.id() => "its id is that of its values",
             _ => "its id is not that of its values: written by hand or by an older Lambda?",
@@ -230,9 +230,9 @@ impl FindingCollector {
 }
 
 /// Who and when, so that a reader of the finding file need not look the id up.
-fn with_context(mut finding: Finding, record: Option<&Record>, row: Option<&Row>, shape: &TableSchema) -> Finding {
+fn with_context(mut finding: Finding, record: Option<&Record>, row: Option<&Row>, schema: &TableSchema) -> Finding {
     for column in [Column::CodCliente, Column::IdCurral, Column::IdLote, Column::Data, Column::RowTs] {
-        let lake = record.map_or(Value::Null, |record| record.value(column, shape));
+        let lake = record.map_or(Value::Null, |record| record.value(column, schema));
         let warehouse = row.map_or(Value::Null, |row| row.get(column).clone());
         finding = finding.with_field(column, lake, warehouse);
     }

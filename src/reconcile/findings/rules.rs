@@ -31,14 +31,14 @@ fn same_rule(found: f64, due: f64) -> bool {
 }
 
 /// A row that no object speaks for is held against the rule at the precision of its own columns.
-pub(super) fn rule_of_row(audit: &Audit, shape: &TableSchema, row: &Row, record: &Record) -> Option<Finding> {
+pub(super) fn rule_of_row(audit: &Audit, schema: &TableSchema, row: &Row, record: &Record) -> Option<Finding> {
     let due = Record { consumo_meta: audit.rules.consumo_meta(record.reading.peso_medio), ..record.clone() };
     let number = |value: &Value| match value {
         Value::Float(value) => f64::from(*value),
         Value::Double(value) => *value,
         _ => f64::NAN,
     };
-    let (found, should) = (number(row.get(Column::ConsumoMeta)), number(&due.value(Column::ConsumoMeta, shape)));
+    let (found, should) = (number(row.get(Column::ConsumoMeta)), number(&due.value(Column::ConsumoMeta, schema)));
     // Weight, target and what is due are each rounded to f32: three half units of the last place.
     let breaks = (found - should).abs() > should.abs() * 2.0 * f64::from(f32::EPSILON);
     let finding = || {

@@ -20,7 +20,7 @@ impl RecentlyProcessed {
 impl Outcome {
     /// Adds the outcome of another part of the same stores.
     pub fn merge(&mut self, other: Self) {
-        self.fence = [self.fence, other.fence].into_iter().flatten().min();
+        self.cutoff = [self.cutoff, other.cutoff].into_iter().flatten().min();
         if self.window_column.is_empty() {
             self.window_column = other.window_column;
         }
@@ -56,7 +56,7 @@ impl Outcome {
 
 /// Adds up how the caches of two parts served.
 fn add_served(mine: &mut CacheStats, theirs: &CacheStats) {
-    mine.known += theirs.known;
+    mine.hits += theirs.hits;
     mine.read += theirs.read;
     mine.not_believed += theirs.not_believed;
     mine.written += theirs.written;

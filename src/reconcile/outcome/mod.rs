@@ -57,7 +57,8 @@ pub struct Outcome {
     /// The run.
     pub run: RunInfo,
     /// What was requested.
-    pub asked: AuditOptions,
+    #[serde(rename = "asked")]
+    pub options: AuditOptions,
     /// The lake's address.
     pub lake: String,
     /// The warehouse's address, without secrets.
@@ -67,7 +68,8 @@ pub struct Outcome {
     /// What of the warehouse decides what it holds and how it was read.
     pub stores: StoreInfo,
     /// The cutoff: later objects were not compared.
-    pub fence: Option<DateTime<Utc>>,
+    #[serde(rename = "fence")]
+    pub cutoff: Option<DateTime<Utc>>,
     /// The column by which membership in the window was decided.
     pub window_column: Cow<'static, str>,
     /// Objects, rows and findings.
@@ -173,7 +175,7 @@ impl Outcome {
 
     /// Whether a record was processed within minutes before the audit began.
     fn is_late(&self, at: DateTime<Utc>) -> bool {
-        self.fence.is_some_and(|fence| at > fence - LATE)
+        self.cutoff.is_some_and(|cutoff| at > cutoff - LATE)
     }
 
     /// The counts of a farm's day.
@@ -272,8 +274,8 @@ impl Outcome {
             );
         }
         let [lake, warehouse] = self.control.hashes();
-        let apart = [Counter::Differing, Counter::LakeOnly, Counter::WarehouseOnly, Counter::NotCompared];
-        let agree = apart.into_iter().all(|counter| self[counter] == 0);
+        let distance = [Counter::Differing, Counter::LakeOnly, Counter::WarehouseOnly, Counter::NotCompared];
+        let agree = distance.into_iter().all(|counter| self[counter] == 0);
         anyhow::ensure!(
             agree == (lake == warehouse),
             "the hash totals of lake ({lake}) and warehouse ({warehouse}) do not say what the counts say, which is an error of this program"

@@ -92,8 +92,8 @@ impl Outcome {
         if let Some(why) = self.stopped.as_ref().or(self.halted.as_ref()) {
             not.push(format!("The audit did not come to its end ({why}): what it had not reached was not compared."));
         }
-        let asked = &self.asked;
-        if !asked.farms.is_empty() || asked.from.is_some() || asked.to.is_some() {
+        let options = &self.options;
+        if !options.farms.is_empty() || options.from.is_some() || options.to.is_some() {
             not.push("Farms and days outside of the window were not looked at.".to_owned());
         }
         not.push(match &self.truth {

@@ -96,8 +96,8 @@ pub struct StoreInfo {
 
 impl StoreInfo {
     /// What the columns of a table hold, and what its server is set to.
-    pub fn of(shape: &TableSchema, server_settings: BTreeMap<String, String>) -> Self {
-        let columns = Column::ALL.into_iter().map(|column| (column.name().into(), said(shape.of(column)))).collect();
+    pub fn of(schema: &TableSchema, server_settings: BTreeMap<String, String>) -> Self {
+        let columns = Column::ALL.into_iter().map(|column| (column.name().into(), said(schema.of(column)))).collect();
         Self { server_settings, columns }
     }
 }

@@ -34,9 +34,9 @@ fn first_day() -> NaiveDate {
 
 /// The outcome of an audit that comes across these.
 fn outcome(events: &[Event]) -> Outcome {
-    let fence = record(0).row_ts + chrono::TimeDelta::minutes(5);
+    let cutoff = record(0).row_ts + chrono::TimeDelta::minutes(5);
     let run = RunInfo { id: "one".into(), ..RunInfo::default() };
-    let mut outcome = Outcome { run, fence: Some(fence), snapshots: 1, ..Outcome::default() };
+    let mut outcome = Outcome { run, cutoff: Some(cutoff), snapshots: 1, ..Outcome::default() };
     for Event { n, farm, day, finding, has_place } in events {
         let (farm, day) = (format!("fazenda_{farm}"), first_day() + DayCount::new(*day));
         let place = has_place.then_some((farm.as_str(), day));
@@ -107,12 +107,13 @@ proptest! {
 #[test]
 fn everything_that_an_audit_can_say_comes_back_from_its_json() {
     let mut outcome = outcome(&[]);
-    outcome.asked.settings = AuditSettings::default().with("meta-rate", 0.0176);
+    outcome.options.settings = AuditSettings::default().with("meta-rate", 0.0176);
     outcome.stores = StoreInfo::of(&TableSchema::standard(), [("sql_mode".to_owned(), String::new())].into());
     outcome.max_drift = "0.1%".parse().ok();
-    outcome.cache = Some(CacheStats { known: 3, ..CacheStats::default() });
+    outcome.cache = Some(CacheStats { hits: 3, ..CacheStats::default() });
     outcome.since = Some(BaselineDiff { new: 1, ..BaselineDiff::default() });
-    let mut truth = TruthResult { door: Some(crate::reconcile::IngestPath::SendInvalid), ..TruthResult::default() };
+    let mut truth =
+        TruthResult { ingest_path: Some(crate::reconcile::IngestPath::SendInvalid), ..TruthResult::default() };
     truth[TruthCounter::Expected] = 7;
     outcome.truth = Some(truth);
     outcome.repaired[RepairCounter::Inserted] = 2;

@@ -47,7 +47,8 @@ pub struct TruthResult {
     /// The truth files.
     pub files: Vec<String>,
     /// How the history was ingested, as given or as inferred from the stores; `None` if nothing shows it.
-    pub door: Option<IngestPath>,
+    #[serde(rename = "door")]
+    pub ingest_path: Option<IngestPath>,
     /// Whether that was given.
     pub door_said: bool,
     /// How often each fault was applied.
@@ -70,7 +71,7 @@ impl TruthResult {
         self.files.extend(other.files);
         self.files.sort();
         self.files.dedup();
-        self.door = self.door.max(other.door);
+        self.ingest_path = self.ingest_path.max(other.ingest_path);
         self.door_said |= other.door_said;
         for (fault, n) in other.faults {
             *self.faults.entry(fault).or_default() += n;

@@ -188,7 +188,7 @@ impl Records<'_> {
 
 /// The first of the greatest.
 fn most<K>(counts: impl Iterator<Item = (K, u64)>) -> Option<(K, u64)> {
-    counts.fold(None, |most, next| if most.as_ref().is_some_and(|(_, n)| *n >= next.1) { most } else { Some(next) })
+    counts.fold(None, |max, next| if max.as_ref().is_some_and(|(_, n)| *n >= next.1) { max } else { Some(next) })
 }
 
 impl Pattern {

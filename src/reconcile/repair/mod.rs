@@ -117,13 +117,13 @@ pub async fn repair(
     findings: &DriftFile,
     plan: &RepairPlan,
     progress: &Progress,
-    stop: &CancellationToken,
+    cancel: &CancellationToken,
 ) -> anyhow::Result<RepairOutcome> {
     let mut repaired = plan_repairs(findings, plan)?;
     let changes = repaired.changes();
-    if let Some(most) = plan.max_changes.filter(|most| !most.allows(changes, plan.ids)) {
+    if let Some(max) = plan.max_changes.filter(|most| !most.allows(changes, plan.ids)) {
         repaired.over_budget =
-            Some(format!("{changes} changes are more than --max-repairs {most}: nothing was changed"));
+            Some(format!("{changes} changes are more than --max-repairs {max}: nothing was changed"));
         return Ok(repaired);
     }
     if plan.dry_run {
@@ -131,14 +131,14 @@ pub async fn repair(
     }
     let (path, table) = plan.undo.clone();
     let planned = std::mem::take(&mut repaired);
-    let mut begun = RepairOutcome { reasons: planned.reasons, ..RepairOutcome::default() };
-    begun[RepairCounter::Left] = planned.counts[RepairCounter::Left];
+    let mut started = RepairOutcome { reasons: planned.reasons, ..RepairOutcome::default() };
+    started[RepairCounter::Left] = planned.counts[RepairCounter::Left];
     let mut work = Repairer {
         audit,
-        shape: audit.warehouse.table_schema().await?,
+        schema: audit.warehouse.table_schema().await?,
         lake: audit.lake.identity(),
-        undo: UndoFile::new(path, table),
-        repaired: begun,
+        undo_file: UndoFile::new(path, table),
+        repaired: started,
         stage: progress.stage("repair", Some(changes)),
     };
     let ended = work.all(findings, plan, stop).await;
@@ -154,7 +154,7 @@ pub async fn repair(
             (0, _) => Some(audit.lake.conditions().change),
             (_, _) => Some(audit.lake.conditions().weakest()),
         };
-    repaired.undo_file = work.undo.written().map(|path| path.display().to_string());
+    repaired.undo_file = work.undo_file.written().map(|path| path.display().to_string());
     work.stage.finish();
     Ok(repaired)
 }
@@ -180,10 +180,10 @@ fn plan_repairs(findings: &DriftFile, plan: &RepairPlan) -> anyhow::Result<Repai
 /// A repair under way.
 struct Repairer<'a> {
     audit: &'a Audit,
-    shape: TableSchema,
+    schema: TableSchema,
     /// What tells the lake from others.
     lake: String,
-    undo: UndoFile,
+    undo_file: UndoFile,
     repaired: RepairOutcome,
     stage: Stage,
 }
@@ -192,7 +192,7 @@ struct Repairer<'a> {
 type RepairResult = Result<(), String>;
 
 impl Repairer<'_> {
-    async fn all(&mut self, findings: &DriftFile, plan: &RepairPlan, stop: &CancellationToken) -> anyhow::Result<()> {
+    async fn all(&mut self, findings: &DriftFile, plan: &RepairPlan, cancel: &CancellationToken) -> anyhow::Result<()> {
         let (mut of_rows, mut of_objects) = (Vec::new(), Vec::new());
         for finding in findings.read()? {
             let finding = finding?;
@@ -212,13 +212,13 @@ impl Repairer<'_> {
         &mut self,
         of_rows: &mut Vec<(Finding, Action)>,
         of_objects: &mut Vec<(Finding, Action)>,
-        stop: &CancellationToken,
+        cancel: &CancellationToken,
     ) -> anyhow::Result<()> {
         anyhow::ensure!(!stop.is_cancelled(), "asked to stop: the rest is as it was");
         let batch = std::mem::take(of_rows);
-        let fates = self.rows(&batch).await?;
-        for ((finding, action), fate) in batch.iter().zip(fates) {
-            self.record(finding, *action, fate);
+        let outcomes = self.rows(&batch).await?;
+        for ((finding, action), outcome) in batch.iter().zip(outcomes) {
+            self.record(finding, *action, outcome);
         }
         for (finding, action) in std::mem::take(of_objects) {
             anyhow::ensure!(!stop.is_cancelled(), "asked to stop: the rest is as it was");
@@ -231,9 +231,9 @@ impl Repairer<'_> {
         Ok(())
     }
 
-    fn record(&mut self, finding: &Finding, action: Action, fate: RepairResult) {
+    fn record(&mut self, finding: &Finding, action: Action, outcome: RepairResult) {
         self.stage.add(1);
-        match fate {
+        match outcome {
             Ok(()) => {
                 self.repaired.counts.add(action.counter());
                 self.repaired[RepairCounter::Verified] += 1;

@@ -26,13 +26,13 @@ impl Repairer<'_> {
             return Ok(taken);
         }
         let object = ObjectChange { lake: &self.lake, key: &key, before: None, after };
-        require_undo_entry(self.undo.record_object(object))?;
+        require_undo_entry(self.undo_file.record_object(object))?;
         if self.audit.lake.put_new(&key, Bytes::from(body.clone())).await? == PutResult::AlreadyExists {
             return Ok(taken);
         }
         let written = self.audit.lake.get(&key).await?;
         Ok(match Record::parse(&written) {
-            Ok(written) if written.differences(&row, &self.shape).is_empty() => Ok(()),
+            Ok(written) if written.differences(&row, &self.schema).is_empty() => Ok(()),
             _ => Err(format!("{key} reads back with other values")),
         })
     }
@@ -60,7 +60,7 @@ impl Repairer<'_> {
     fn apply_rule(&self, record: Record, row: &Row) -> Record {
         let due = self.audit.rules.consumo_meta(record.reading.peso_medio);
         let due = Record { consumo_meta: due, ..record.clone() };
-        if due.differences(row, &self.shape).is_empty() { due } else { record }
+        if due.differences(row, &self.schema).is_empty() { due } else { record }
     }
 
     /// Gives an object the values of its row in the fields that differ, if both are still as the audit saw them.
@@ -90,7 +90,7 @@ impl Repairer<'_> {
         let before = std::str::from_utf8(&body).context("an object that was parsed is text")?;
         let after = std::str::from_utf8(&new).context("an object is text")?;
         let object = ObjectChange { lake: &self.lake, key, before: Some(before), after };
-        require_undo_entry(self.undo.record_object(object))?;
+        require_undo_entry(self.undo_file.record_object(object))?;
         if self.audit.lake.change_if_match(key, &meta.etag, Some(Bytes::from(new.clone()))).await?
             == ChangeResult::Conflict
         {
@@ -98,7 +98,7 @@ impl Repairer<'_> {
         }
         let written = self.audit.lake.get(key).await?;
         Ok(match Record::parse(&written) {
-            Ok(written) if written.differences(&row, &self.shape).is_empty() => Ok(()),
+            Ok(written) if written.differences(&row, &self.schema).is_empty() => Ok(()),
             _ => Err("it reads back with other values: somebody else writes".into()),
         })
     }
@@ -111,7 +111,7 @@ impl Repairer<'_> {
         row: &Row,
         key: &str,
     ) -> Result<Option<(Record, Vec<Column>)>, &'static str> {
-        let differences = record.differences(row, &self.shape);
+        let differences = record.differences(row, &self.schema);
         if differences.is_empty() {
             return Ok(None);
         }
@@ -134,7 +134,7 @@ impl Repairer<'_> {
         if has_content_id(&new) && !id_matches_data(&new) {
             return Err("its id is made of its data: it would speak of another time");
         }
-        if !new.differences(row, &self.shape).is_empty() {
+        if !new.differences(row, &self.schema).is_empty() {
             return Err("no object can hold just these values");
         }
         columns.dedup();

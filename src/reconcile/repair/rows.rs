@@ -29,24 +29,24 @@ impl RowRepair {
 impl Repairer<'_> {
     /// Mends findings by changing rows; one fate each.
     pub(super) async fn rows(&mut self, batch: &[(Finding, Action)]) -> anyhow::Result<Vec<RepairResult>> {
-        let mut mendings = self.prepare(batch).await?;
+        let mut repairs = self.prepare(batch).await?;
         let mut taken_down = RecordedChanges::default();
-        let due = || mendings.iter().flatten().filter_map(RowRepair::pair);
+        let due = || repairs.iter().flatten().filter_map(RowRepair::pair);
         if due().next().is_some() {
-            require_undo_entry(self.undo.record(due(), &mut taken_down))?;
-            if !self.apply_all(mendings.iter().flatten()).await? {
-                for mending in &mut mendings {
-                    let refused = match mending {
+            require_undo_entry(self.undo_file.record(due(), &mut taken_down))?;
+            if !self.apply_all(repairs.iter().flatten()).await? {
+                for repair in &mut repairs {
+                    let refused = match repair {
                         Ok(mending) => self.apply_one(mending, &mut taken_down).await?,
                         Err(_) => None,
                     };
                     if let Some(why) = refused {
-                        *mending = Err(why);
+                        *repair = Err(why);
                     }
                 }
             }
         }
-        self.verify(mendings).await
+        self.verify(repairs).await
     }
 
     /// What is to be done about each, after another look at its object and its row.
@@ -58,25 +58,25 @@ impl Repairer<'_> {
             .await;
         let ids: Vec<String> = batch.iter().map(|(finding, _)| finding.row_id().to_owned()).collect();
         let mut rows = self.by_id(&ids).await?;
-        let mut mendings = Vec::with_capacity(batch.len());
+        let mut repairs = Vec::with_capacity(batch.len());
         for (((finding, action), record), id) in batch.iter().zip(records).zip(&ids) {
             let row = rows.remove(id);
-            mendings.push(record?.and_then(|record| self.step(finding, *action, record, row)));
+            repairs.push(record?.and_then(|record| self.step(finding, *action, record, row)));
         }
-        Ok(mendings)
+        Ok(repairs)
     }
 
     fn step(&self, finding: &Finding, action: Action, record: Record, row: Option<Row>) -> Result<RowRepair, String> {
-        let differences = row.as_ref().map(|row| record.differences(row, &self.shape));
+        let differences = row.as_ref().map(|row| record.differences(row, &self.schema));
         let change = match (row, differences) {
             (Some(_), Some(none)) if none.is_empty() => None,
-            (None, _) if action == Action::Insert => Some((None, record.to_row(&self.shape))),
+            (None, _) if action == Action::Insert => Some((None, record.to_row(&self.schema))),
             (None, _) => return Err("the row has gone meanwhile: audit again".into()),
             (Some(_), _) if action == Action::Insert => {
                 return Err("a row with other values was written meanwhile: audit again".into());
             }
             (Some(row), Some(differences)) if finding.is_unchanged(&differences) => {
-                Some((Some(row), record.to_row(&self.shape)))
+                Some((Some(row), record.to_row(&self.schema)))
             }
             _ => return Err("the row or the object changed since the audit: audit again".into()),
         };
@@ -100,16 +100,16 @@ impl Repairer<'_> {
     }
 
     pub(super) async fn by_id(&self, ids: &[String]) -> anyhow::Result<HashMap<String, Row>> {
-        let rows = self.audit.warehouse.fetch(ids, &self.shape).await?;
+        let rows = self.audit.warehouse.fetch(ids, &self.schema).await?;
         Ok(rows.into_iter().map(|row| (row.id().to_owned(), row)).collect())
     }
 
     /// Does everything in one transaction; whether it could be done.
-    async fn apply_all(&self, mendings: impl Iterator<Item = &RowRepair>) -> anyhow::Result<bool> {
+    async fn apply_all(&self, repairs: impl Iterator<Item = &RowRepair>) -> anyhow::Result<bool> {
         let (mut insert, replace) = split_inserts(mendings);
         insert.sort_by(|a, b| a.id().cmp(b.id()));
         let change = ChangeSet { insert: &insert, replace: &replace, ..ChangeSet::default() };
-        match self.audit.warehouse.apply(&change, &self.shape).await {
+        match self.audit.warehouse.apply(&change, &self.schema).await {
             Ok(done) => Ok(done == InsertResult::Inserted),
             Err(e) if e.reason == warehouse::Reason::BadRow => Ok(false),
             Err(e) => Err(e.into()),
@@ -119,14 +119,14 @@ impl Repairer<'_> {
     /// Does one by itself; why it was refused, if it was.
     async fn apply_one(
         &self,
-        mending: &mut RowRepair,
+        repair: &mut RowRepair,
         taken_down: &mut RecordedChanges,
     ) -> anyhow::Result<Option<String>> {
         let Some(pair) = mending.pair() else { return Ok(None) };
-        require_undo_entry(self.undo.record([pair], taken_down))?;
+        require_undo_entry(self.undo_file.record([pair], taken_down))?;
         let (insert, replace) = split_inserts(std::iter::once(&*mending));
         let change = ChangeSet { insert: &insert, replace: &replace, ..ChangeSet::default() };
-        match self.audit.warehouse.apply(&change, &self.shape).await {
+        match self.audit.warehouse.apply(&change, &self.schema).await {
             // Taken may speak of our own row, after a lost answer: reading it again tells.
             Ok(_) => Ok(None),
             Err(e) if e.reason == warehouse::Reason::BadRow => Ok(Some(e.message)),
@@ -135,12 +135,11 @@ impl Repairer<'_> {
     }
 
     /// Reads everything again and judges it again.
-    async fn verify(&self, mendings: Vec<Result<RowRepair, String>>) -> anyhow::Result<Vec<RepairResult>> {
-        let ids: Vec<String> =
-            mendings.iter().flatten().map(|mending| mending.record.id_treated_data.clone()).collect();
+    async fn verify(&self, repairs: Vec<Result<RowRepair, String>>) -> anyhow::Result<Vec<RepairResult>> {
+        let ids: Vec<String> = mendings.iter().flatten().map(|repair| repair.record.id_treated_data.clone()).collect();
         let rows = self.by_id(&ids).await?;
         let judge = |RowRepair { record, .. }: RowRepair| match rows.get(&record.id_treated_data) {
-            Some(row) if record.differences(row, &self.shape).is_empty() => Ok(()),
+            Some(row) if record.differences(row, &self.schema).is_empty() => Ok(()),
             Some(_) => Err("read back with other values: somebody else writes, audit again".to_owned()),
             None => Err("not there when read back: somebody else writes, audit again".to_owned()),
         };
@@ -149,9 +148,9 @@ impl Repairer<'_> {
 }
 
 /// Rows that are new, and rows that get other values.
-fn split_inserts<'a>(mendings: impl Iterator<Item = &'a RowRepair>) -> (Vec<Row>, Vec<(Row, Row)>) {
+fn split_inserts<'a>(repairs: impl Iterator<Item = &'a RowRepair>) -> (Vec<Row>, Vec<(Row, Row)>) {
     let (mut insert, mut replace) = (Vec::new(), Vec::new());
-    for (before, after) in mendings.filter_map(|mending| mending.change.clone()) {
+    for (before, after) in repairs.filter_map(|repair| repair.change.clone()) {
         match before {
             None => insert.push(after),
             Some(before) => replace.push((before, after)),

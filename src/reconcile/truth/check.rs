@@ -40,27 +40,31 @@ impl Observed<'_> {
 pub(in crate::reconcile) struct TruthCheck {
     ids: std::iter::Peekable<Sorted<IdEntry>>,
     pub(super) hashes: Sorted<HashEntry>,
-    pub(super) doubts: Sorter<Unresolved>,
+    pub(super) unresolved: Sorter<Unresolved>,
     pub(super) sorters: Sorters,
-    pub(super) door: Option<IngestPath>,
+    pub(super) ingest_path: Option<IngestPath>,
     pub(super) truth: TruthResult,
     span: Span,
 }
 
 impl TruthCheck {
     pub(in crate::reconcile) fn new(
-        told: TruthData,
-        asked: &TruthOptions,
+        truth_data: TruthData,
+        options: &TruthOptions,
         span: &Span,
         sorters: Sorters,
     ) -> anyhow::Result<Self> {
         Ok(Self {
-            ids: told.ids.peekable(),
-            hashes: told.hashes,
-            doubts: sorters.doubts()?,
+            ids: truth_data.ids.peekable(),
+            hashes: truth_data.hashes,
+            unresolved: sorters.doubts()?,
             sorters,
-            door: asked.door,
-            truth: TruthResult { door: asked.door, door_said: asked.door.is_some(), ..told.truth },
+            ingest_path: options.ingest_path,
+            truth: TruthResult {
+                ingest_path: options.ingest_path,
+                door_said: options.ingest_path.is_some(),
+                ..truth_data.truth
+            },
             span: span.clone(),
         })
     }
@@ -93,7 +97,7 @@ impl TruthCheck {
             self.truth[TruthCounter::Outside] += 1;
             return Ok(());
         }
-        match entry.fate {
+        match entry.expect {
             Expectation::Stored => {
                 self.truth[TruthCounter::Expected] += 1;
                 if seen.key.is_some() && seen.row {
@@ -133,7 +137,7 @@ impl TruthCheck {
     }
 
     fn defer(&mut self, entry: IdEntry, seen: Observed<'_>) -> anyhow::Result<()> {
-        self.doubts.push(Unresolved { entry, key: seen.key.map(str::to_owned), row: seen.row }).context(FULL)
+        self.unresolved.push(Unresolved { entry, key: seen.key.map(str::to_owned), row: seen.row }).context(FULL)
     }
 
     /// An id that is there and must not be.
@@ -141,14 +145,14 @@ impl TruthCheck {
         &mut self,
         id: &OrderedId,
         seen: Observed<'_>,
-        told: Option<TruthLocation>,
+        location: Option<TruthLocation>,
         why: &str,
         findings: &mut FindingCollector,
     ) -> anyhow::Result<()> {
         self.truth[TruthCounter::Surplus] += 1;
         let finding = of_id(DriftKind::TruthSurplus, id, seen.key.map(str::to_owned), [seen.key.is_some(), seen.row]);
-        let why = told.as_ref().map_or_else(|| why.to_owned(), |told| format!("{why}: {told}"));
-        findings.report(Finding { told, ..finding.because(why) }, None)
+        let why = location.as_ref().map_or_else(|| why.to_owned(), |told| format!("{why}: {told}"));
+        findings.report(Finding { truth: location, ..finding.because(why) }, None)
     }
 }
 

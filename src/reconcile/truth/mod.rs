@@ -30,5 +30,5 @@ pub struct TruthOptions {
     /// The files: of several parts, all of them. None: no truth is asked for.
     pub files: Vec<PathBuf>,
     /// How the history came in; told by what is there where it is `None`.
-    pub door: Option<IngestPath>,
+    pub ingest_path: Option<IngestPath>,
 }

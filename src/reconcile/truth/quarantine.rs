@@ -19,7 +19,7 @@ impl TruthCheck {
         &mut self,
         lake: &dyn Lake,
         progress: &Progress,
-        stop: &CancellationToken,
+        cancel: &CancellationToken,
     ) -> anyhow::Result<Option<Sorted<HashEntry>>> {
         let Some(mut kept) = self.list(&*lake.sibling(QUARANTINE), progress, stop).await? else { return Ok(None) };
         let mut missing = self.sorters.told_hashes()?;
@@ -56,7 +56,7 @@ impl TruthCheck {
         &self,
         quarantine: &dyn Lake,
         progress: &Progress,
-        stop: &CancellationToken,
+        cancel: &CancellationToken,
     ) -> anyhow::Result<Option<Sorted<QuarantinedHash>>> {
         let stage = progress.stage("quarantine", None);
         let (mut sorter, mut after) = (self.sorters.kept()?, None);

@@ -37,34 +37,34 @@ pub(in crate::reconcile) struct TruthData {
 
 /// Reads truth files; `None` where none is asked for.
 pub(in crate::reconcile) fn read(
-    asked: &TruthOptions,
+    options: &TruthOptions,
     sorters: &Sorters,
     progress: &Progress,
 ) -> anyhow::Result<Option<TruthData>> {
-    if asked.files.is_empty() {
+    if options.files.is_empty() {
         return Ok(None);
     }
     let stage = progress.stage("truth", None);
     let (mut ids, mut hashes) = (sorters.told_ids()?, sorters.told_hashes()?);
     let (mut truth, mut corrected) = (TruthResult::default(), Vec::new());
-    for path in &asked.files {
+    for path in &options.files {
         let shown = path.display().to_string();
-        let each = |told: &truth::Entry<'_>| -> anyhow::Result<()> {
-            truth[TruthCounter::Lines] += u64::from(told.file.is_some());
+        let each = |entry: &truth::Entry<'_>| -> anyhow::Result<()> {
+            truth[TruthCounter::Lines] += u64::from(entry.file.is_some());
             if truth[TruthCounter::Lines].is_multiple_of(STEP) {
                 stage.add(STEP);
             }
-            let at = PackedTruthLocation::of(told);
-            if told.expect == Expectation::Quarantined {
-                let hash = told.sha256.as_deref().and_then(unhex);
+            let at = PackedTruthLocation::of(entry);
+            if entry.expect == Expectation::Quarantined {
+                let hash = entry.sha256.as_deref().and_then(unhex);
                 let hash = hash.context("is to be quarantined, and its sha256 is none")?;
                 return hashes.push(HashEntry { hash, at }).context(FULL);
             }
-            let id = told.id.context("has no id")?;
-            if told.fault.as_deref() == Some("corrected") && corrected.len() < CORRECTED {
+            let id = entry.id.context("has no id")?;
+            if entry.fault.as_deref() == Some("corrected") && corrected.len() < CORRECTED {
                 corrected.push(id.into_bytes());
             }
-            ids.push(IdEntry { id: OrderedId::Uuid(id.into_bytes()), fate: told.expect, at }).context(FULL)
+            ids.push(IdEntry { id: OrderedId::Uuid(id.into_bytes()), expect: entry.expect, at }).context(FULL)
         };
         let (_, totals) = truth::read_file(path, each).with_context(|| format!("--truth {shown}"))?;
         for (fault, count) in totals.faults {

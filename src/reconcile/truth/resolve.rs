@@ -29,21 +29,21 @@ impl TruthCheck {
     pub(in crate::reconcile) async fn resolve(
         mut self,
         audit: &Audit,
-        shape: &TableSchema,
+        schema: &TableSchema,
         findings: &mut FindingCollector,
         progress: &Progress,
-        stop: &CancellationToken,
+        cancel: &CancellationToken,
     ) -> anyhow::Result<Option<TruthResult>> {
         let Some(missing) = self.quarantine(&*audit.lake, progress, stop).await? else { return Ok(None) };
-        self.truth.door = self.door.or_else(|| infer_ingest_path(&self.truth));
+        self.truth.ingest_path = self.ingest_path.or_else(|| infer_ingest_path(&self.truth));
         self.check_quarantine(missing, findings)?;
-        let mut doubts = std::mem::replace(&mut self.doubts, self.sorters.doubts()?).finish().context(FULL)?;
+        let mut unresolved = std::mem::replace(&mut self.unresolved, self.sorters.doubts()?).finish().context(FULL)?;
         let stage = progress.stage("third look", None);
         loop {
             if stop.is_cancelled() {
                 return Ok(None);
             }
-            let batch: Result<Vec<Unresolved>, _> = doubts.by_ref().take(BATCH).collect();
+            let batch: Result<Vec<Unresolved>, _> = unresolved.by_ref().take(BATCH).collect();
             let mut batch = batch.context("what was doubtful cannot be read back from disk")?;
             if batch.is_empty() {
                 break;
@@ -63,28 +63,32 @@ impl TruthCheck {
     fn check_quarantine(&mut self, missing: Sorted<HashEntry>, findings: &mut FindingCollector) -> anyhow::Result<()> {
         for entry in missing {
             let HashEntry { hash, at } = entry.context("what the quarantine lacks cannot be read back from disk")?;
-            if matches!(self.truth.door, Some(IngestPath::Publish) | None) {
+            if matches!(self.truth.ingest_path, Some(IngestPath::Publish) | None) {
                 self.truth[TruthCounter::QuarantinedWithheld] += 1;
                 continue;
             }
             self.truth[TruthCounter::QuarantinedMissing] += 1;
-            let told = at.into_location();
-            let why = format!("not in the quarantine as {}.json: {told}", hex(&hash));
-            let finding = Finding { told: Some(told), ..Finding::without_id(DriftKind::TruthMissing, None) };
+            let location = at.into_location();
+            let why = format!("not in the quarantine as {}.json: {location}", hex(&hash));
+            let finding = Finding { truth: Some(location), ..Finding::without_id(DriftKind::TruthMissing, None) };
             findings.report(finding.because(why), None)?;
         }
         Ok(())
     }
 
-    fn judge(&mut self, doubt: Unresolved, findings: &mut FindingCollector) -> anyhow::Result<()> {
-        let Unresolved { entry, key, row } = doubt;
-        let told = entry.at.into_location();
-        if entry.fate == Expectation::Oversized {
-            if self.truth.door != Some(IngestPath::Backfill) {
+    fn judge(&mut self, unresolved: Unresolved, findings: &mut FindingCollector) -> anyhow::Result<()> {
+        let Unresolved { entry, key, row } = unresolved;
+        let location = entry.at.into_location();
+        if entry.expect == Expectation::Oversized {
+            if self.truth.ingest_path != Some(IngestPath::Backfill) {
                 let seen = Observed { key: key.as_deref(), inside: true, row };
                 let there = key.is_some() || row;
                 let why = "a topic refuses it as too large";
-                return if there { self.report_unexpected(&entry.id, seen, Some(told), why, findings) } else { Ok(()) };
+                return if there {
+                    self.report_unexpected(&entry.id, seen, Some(location), why, findings)
+                } else {
+                    Ok(())
+                };
             }
             self.truth[TruthCounter::Expected] += 1;
         }
@@ -101,8 +105,8 @@ impl TruthCheck {
         self.truth[TruthCounter::MissingInLake] += u64::from(key.is_none());
         self.truth[TruthCounter::MissingInWarehouse] += u64::from(!row);
         let sides = [key.is_some(), row];
-        let finding = of_id(DriftKind::TruthMissing, &entry.id, key, sides).because(format!("{lacks}: {told}"));
-        findings.report(Finding { told: Some(told), ..finding }, None)
+        let finding = of_id(DriftKind::TruthMissing, &entry.id, key, sides).because(format!("{lacks}: {location}"));
+        findings.report(Finding { truth: Some(location), ..finding }, None)
     }
 }
 
@@ -120,7 +124,7 @@ pub(super) fn infer_ingest_path(truth: &TruthResult) -> Option<IngestPath> {
 }
 
 /// Looks once more for what the merge did not find: it may have been on its way.
-async fn recheck_missing(audit: &Audit, shape: &TableSchema, doubts: &mut [Unresolved]) -> anyhow::Result<()> {
+async fn recheck_missing(audit: &Audit, schema: &TableSchema, unresolved: &mut [Unresolved]) -> anyhow::Result<()> {
     let wanted = |doubt: &Unresolved| !doubt.row || doubt.key.is_none();
     let ids: Vec<String> = doubts.iter().filter(|doubt| wanted(doubt)).map(|d| d.entry.id.text().into()).collect();
     if ids.is_empty() {

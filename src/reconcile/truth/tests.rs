@@ -19,13 +19,13 @@ use pipeline::lake::{self, Depth, Lake, ListPage, PutResult};
 fn truth(scene: &Scene, told: &[(Uuid, Expectation)]) -> TruthOptions {
     let path: PathBuf = scene.home.path().join("truth.ndjson");
     let mut writer = Writer::new(std::fs::File::create(&path).unwrap(), Default::default()).unwrap();
-    for (line, (id, fate)) in (1..).zip(told) {
-        let file = (*fate != Expectation::Undelivered).then_some("a.json".into());
-        let told = Entry { file, line, id: Some(*id), fault: None, kind: None, sha256: None, expect: *fate };
-        writer.write(&told).unwrap();
+    for (line, (id, expect)) in (1..).zip(told) {
+        let file = (*expect != Expectation::Undelivered).then_some("a.json".into());
+        let entry = Entry { file, line, id: Some(*id), fault: None, kind: None, sha256: None, expect: *expect };
+        writer.write(&entry).unwrap();
     }
     writer.finish().unwrap();
-    TruthOptions { files: vec![path], door: None }
+    TruthOptions { files: vec![path], ingest_path: None }
 }
 
 fn id(n: u32) -> Uuid {
@@ -48,8 +48,8 @@ async fn more_ids_than_fit_into_memory_are_proved_one_by_one() {
             scene.row(&record);
         }
     }
-    let asked = truth(&scene, &told);
-    let (outcome, found) = scene.run(&Audit { truth: asked, ..scene.audit() }).await;
+    let options = truth(&scene, &told);
+    let (outcome, found) = scene.run(&Audit { truth: options, ..scene.audit() }).await;
     let truth = outcome.truth.as_ref().unwrap();
     assert_eq!(
         (
@@ -117,9 +117,9 @@ async fn what_comes_while_it_is_audited_is_not_missing() {
     let scene = Scene::new().await;
     scene.object(&record(1));
     scene.row(&record(1));
-    let asked =
+    let options =
         truth(&scene, &[(id(1), Expectation::Stored), (id(2), Expectation::Stored), (id(3), Expectation::Stored)]);
-    let audit = Audit { truth: asked, ..scene.audit() };
+    let audit = Audit { truth: options, ..scene.audit() };
     let late = Arc::new(Late { scene, n: 2 });
     let audit = Audit { lake: Arc::clone(&late) as Arc<dyn Lake>, ..audit };
     let (outcome, found) = late.scene.run(&audit).await;
@@ -154,7 +154,7 @@ fn the_page_on_audits_has_the_table_of_fates() {
     let page = include_str!("../../../docs/audit.md");
     let code = include_str!("mod.rs");
     for line in code.lines().filter_map(|line| line.strip_prefix("//! | ")).skip(2) {
-        let said = |line: &str| line.split(" | ").skip(1).map(str::to_owned).collect::<Vec<_>>().join(" | ");
-        assert!(page.contains(&said(line)), "docs/audit.md lacks {line:?}");
+        let message = |line: &str| line.split(" | ").skip(1).map(str::to_owned).collect::<Vec<_>>().join(" | ");
+        assert!(page.contains(&message(line)), "docs/audit.md lacks {line:?}");
     }
 }

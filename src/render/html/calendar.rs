@@ -136,11 +136,11 @@ fn note<C: CalendarCell>(all: &BTreeMap<(String, NaiveDate), C>) -> String {
         (Some(first), Some(last)) if first != last => format!("from {first} to {last}; the most"),
         _ => "all".to_owned(),
     };
-    let most = numbers::of(worst.off(), off[0], off[1]);
+    let max = numbers::of(worst.off(), off[0], off[1]);
     let farm = sanitize::shown(farm, sanitize::NAME);
     let verb = is_off[usize::from(bad != 1)];
     let where_most = concentration(all);
-    format!("{} of {number} {verb}, {when} on {day} in {farm} ({most}).{where_most}", numbers::count(bad))
+    format!("{} of {number} {verb}, {when} on {day} in {farm} ({max}).{where_most}", numbers::count(bad))
 }
 
 /// The farm where most is off, where there are several.
@@ -163,10 +163,10 @@ fn concentration<C: CalendarCell>(days: &BTreeMap<(String, NaiveDate), C>) -> St
 fn table<C: CalendarCell>(farms: &Farms<'_, C>, first: NaiveDate, length: i64) -> Table {
     let days: Vec<NaiveDate> = first.iter_days().take(usize::try_from(length).unwrap_or(0)).collect();
     let rows = farms.iter().take(FEW_FARMS).map(|(farm, cells)| {
-        let most = most(cells.values());
+        let max = most(cells.values());
         let square = |day| {
             let cell = cells.get(day).copied().unwrap_or_default();
-            Square::of(&day.to_string(), &cell, most)
+            Square::of(&day.to_string(), &cell, max)
         };
         Row { farm: sanitize::shown(farm, sanitize::NAME), cells: days.iter().map(square).collect() }
     });

@@ -59,7 +59,8 @@ pub(super) struct CalendarLabels {
     /// All days are right, after their number.
     pub fine: &'static str,
     /// Farms or days that are most off.
-    pub most: &'static str,
+    #[serde(rename = "most")]
+    pub max: &'static str,
 }
 
 /// Cells by farm and day.
@@ -93,10 +94,10 @@ pub(super) fn most<'a, C: CalendarCell + 'a>(cells: impl Iterator<Item = &'a C>)
 
 impl Square {
     /// A cell under its name, shaded against the farm's largest.
-    pub(super) fn of<C: CalendarCell>(name: &str, cell: &C, most: u64) -> Self {
+    pub(super) fn of<C: CalendarCell>(name: &str, cell: &C, max: u64) -> Self {
         let [one, many] = C::WORDS.off;
         let off = if cell.off() > 0 { numbers::of(cell.off(), one, many) } else { String::new() };
-        Self { class: class(cell, most), shown: cell.shown(), off, tip: tip(name, cell), link: None }
+        Self { class: class(cell, max), shown: cell.shown(), off, tip: tip(name, cell), link: None }
     }
 }
 
@@ -119,7 +120,7 @@ pub(super) fn tip<C: CalendarCell>(name: &str, cell: &C) -> String {
 
 /// The shade: `a1`–`a4` right, by volume; `d1`–`d3` off, by its share; `u` other counts and nothing off; `s` only what
 /// is left aside; `g` a gap.
-pub(super) fn class<C: CalendarCell>(cell: &C, most: u64) -> &'static str {
+pub(super) fn class<C: CalendarCell>(cell: &C, max: u64) -> &'static str {
     let n = records(cell);
     if cell.off() > 0 {
         return match cell.off().saturating_mul(20) / n.max(1) {
@@ -129,7 +130,7 @@ pub(super) fn class<C: CalendarCell>(cell: &C, most: u64) -> &'static str {
         };
     }
     let [lake, warehouse] = cell.sides();
-    match (lake == warehouse, n.saturating_mul(4).div_ceil(most.max(1))) {
+    match (lake == warehouse, n.saturating_mul(4).div_ceil(max.max(1))) {
         (false, _) => "u",
         (true, 0) if cell.aside() > 0 => "s",
         (true, 0) => "g",

@@ -82,15 +82,15 @@ impl Heatmap {
         }
         let left = match order.len().saturating_sub(rows) {
             0 => String::new(),
-            n => format!("The {rows} farms {}; {n} more are not shown.", C::WORDS.most),
+            n => format!("The {rows} farms {}; {n} more are not shown.", C::WORDS.max),
         };
         order.truncate(rows);
         order.sort_by_key(|(farm, _)| **farm);
         let row = |(farm, cells): (&&str, &BTreeMap<K, C>)| {
-            let most = most(cells.values());
+            let max = most(cells.values());
             let square = |column: &Column<K>| {
                 let cell = cells.get(&column.at).copied().unwrap_or_default();
-                Square { link: link(farm, column.at), ..Square::of(&column.name, &cell, most) }
+                Square { link: link(farm, column.at), ..Square::of(&column.name, &cell, max) }
             };
             Row {
                 farm: sanitize::shown(farm, sanitize::NAME),

@@ -8,12 +8,12 @@ pub(super) const NAME: usize = 80;
 pub(super) const VALUE: usize = 300;
 
 /// The text with control and direction characters made visible, and cut in the middle past `most` characters.
-pub(super) fn shown(text: &str, most: usize) -> String {
+pub(super) fn shown(text: &str, max: usize) -> String {
     let chars = text.chars().count();
-    if chars <= most {
+    if chars <= max {
         return text.chars().map(visible).collect();
     }
-    let (head, tail) = (most * 2 / 3, most / 3);
+    let (head, tail) = (max * 2 / 3, max / 3);
     let start: String = text.chars().take(head).map(visible).collect();
     let end: String = text.chars().skip(chars - tail).map(visible).collect();
     format!("{start} […{} characters…] {end}", super::numbers::count((chars - head - tail) as u64))

@@ -64,9 +64,9 @@ impl FarmCalendar {
             1 => "One year between has nothing at all.".into(),
             n => format!("{n} years between have nothing at all."),
         };
-        let most = most(cells.values());
+        let max = most(cells.values());
         let link = |day| links.get(&(name, day)).copied();
-        let years = years.into_iter().filter_map(|year| Year::of(year, &range, cells, most, &link)).collect();
+        let years = years.into_iter().filter_map(|year| Year::of(year, &range, cells, max, &link)).collect();
         Self { name: sanitize::shown(name, sanitize::NAME), about: about(cells, &range), open: true, years, silent }
     }
 
@@ -95,8 +95,8 @@ pub(super) fn draw<C: CalendarCell>(
     let undrawn = match farms.len() - drawn.len() {
         0 => String::new(),
         n => {
-            let most = C::WORDS.most;
-            format!("Calendars by day are drawn for the {} farms {most}; {n} more are not.", drawn.len())
+            let max = C::WORDS.max;
+            format!("Calendars by day are drawn for the {} farms {max}; {n} more are not.", drawn.len())
         }
     };
     drawn.sort_by_key(|(name, _)| *name);
@@ -135,7 +135,7 @@ impl Year {
         year: i32,
         range: &RangeInclusive<NaiveDate>,
         cells: &BTreeMap<NaiveDate, C>,
-        most: u64,
+        max: u64,
         link: &dyn Fn(NaiveDate) -> Option<usize>,
     ) -> Option<Self> {
         let first = NaiveDate::from_ymd_opt(year, 1, 1)?.max(*range.start());
@@ -144,7 +144,7 @@ impl Year {
         let start = first.weekday().num_days_from_monday();
         let mark = |day: &NaiveDate| {
             let cell = cells.get(day).copied().unwrap_or_default();
-            Mark { class: class(&cell, most), tip: tip(&day.to_string(), &cell), link: link(*day) }
+            Mark { class: class(&cell, max), tip: tip(&day.to_string(), &cell), link: link(*day) }
         };
         let inside = || cells.range(first..=last).map(|(_, cell)| cell);
         let bad = inside().filter(|cell| cell.is_off()).count();

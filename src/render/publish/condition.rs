@@ -25,10 +25,10 @@ mod tests {
 
     #[test]
     fn a_verdict_says_what_was_measured_first_and_then_what_would_fail() {
-        let said = |text: &str, measured: &str| {
+        let message = |text: &str, measured: &str| {
             ConditionResult { text: text.into(), passed: true, measured: measured.into() }.to_string()
         };
-        assert_eq!(said("p99 > 500ms", "21.7 ms"), "p99 21.7 ms (fails if > 500ms)");
-        assert_eq!(said("achieved<=99%", "99.90 %"), "achieved 99.90 % (fails if <=99%)");
+        assert_eq!(message("p99 > 500ms", "21.7 ms"), "p99 21.7 ms (fails if > 500ms)");
+        assert_eq!(message("achieved<=99%", "99.90 %"), "achieved 99.90 % (fails if <=99%)");
     }
 }

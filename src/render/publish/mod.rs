@@ -47,8 +47,8 @@ impl fmt::Display for Outcome {
         }
         write!(f, "{}", LabelledRows(&lines))?;
         for verdict in &self.verdicts {
-            let said = if verdict.passed { "passed" } else { "FAILED" };
-            writeln!(f, "  {said}  {verdict}")?;
+            let message = if verdict.passed { "passed" } else { "FAILED" };
+            writeln!(f, "  {message}  {verdict}")?;
         }
         write!(f, "{}", self.problems)?;
         if let Some(warning) = self.conditional_writes.and_then(ConditionalWrites::warning) {

@@ -47,8 +47,8 @@ impl fmt::Display for Outcome {
         if found > SHOWN as u64 {
             writeln!(f, "  … and {} more (--drift FILE has all)", count(found - SHOWN as u64))?;
         }
-        if let Some(said) = budget_verdict(self) {
-            writeln!(f, "  {said}")?;
+        if let Some(message) = budget_verdict(self) {
+            writeln!(f, "  {message}")?;
         }
         if let Some(since) = &self.since {
             writeln!(

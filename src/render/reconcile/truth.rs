@@ -8,9 +8,9 @@ use crate::render::count;
 impl TruthResult {
     /// The command, or the commands, through which the history came in as far as anything tells; empty where nothing does.
     pub(crate) fn ingest_path_text(&self) -> &'static str {
-        match self.door {
+        match self.ingest_path {
             Some(IngestPath::SendInvalid) if self[TruthCounter::Refused] == 0 => "publish --send-invalid or backfill",
-            Some(door) => door.command(),
+            Some(ingest_path) => ingest_path.command(),
             None => "",
         }
     }
@@ -41,8 +41,8 @@ impl TruthResult {
 impl fmt::Display for TruthResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let word = if self.holds { "holds" } else { "does not hold" };
-        let door = match self.door {
-            Some(door) if self.door_said => format!(" through {}", door.command()),
+        let door = match self.ingest_path {
+            Some(ingest_path) if self.door_said => format!(" through {}", ingest_path.command()),
             Some(_) => format!(", which came in as through {}", self.ingest_path_text()),
             None => String::new(),
         };
@@ -75,7 +75,7 @@ impl fmt::Display for TruthResult {
             writeln!(f, "  {} second ids are corrections, as foretold", count(self[TruthCounter::Corrections]))?;
         }
         match self.quarantine_text() {
-            said if said.is_empty() => Ok(()),
+            message if message.is_empty() => Ok(()),
             said => writeln!(f, "  {said}"),
         }
     }

@@ -17,8 +17,8 @@ mod preview;
 /// # Errors
 /// The file cannot be written.
 pub fn write_json(outcome: &Outcome, path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let mut file = pipeline::atomic_file::temp_file_in(folder.unwrap_or_else(|| Path::new(".")))?;
+    let dir = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let mut file = pipeline::atomic_file::temp_file_in(dir.unwrap_or_else(|| Path::new(".")))?;
     serde_json::to_writer_pretty(&mut file, outcome)?;
     file.as_file().sync_all()?;
     file.persist(path).map(drop).map_err(|e| e.error)
@@ -46,8 +46,8 @@ fn lines(outcome: &Outcome) -> Vec<(String, String)> {
             _ => {}
         }
     }
-    if outcome.asked.only_outside > 0 {
-        lines.push(("named, out of the span".to_owned(), count(outcome.asked.only_outside)));
+    if outcome.options.only_outside > 0 {
+        lines.push(("named, out of the span".to_owned(), count(outcome.options.only_outside)));
     }
     lines
 }
@@ -66,8 +66,8 @@ fn write_course(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "waited {} for {reason} ({} times)", duration(*seconds), count(*times))?;
     }
     if let Some(newest) = outcome.newest_row_ts {
-        let fence = outcome.fence.filter(|fence| *fence >= newest);
-        let before = fence.map_or(String::new(), |fence| format!(", {} before the cutoff", between(newest, fence)));
+        let cutoff = outcome.cutoff.filter(|fence| *fence >= newest);
+        let before = cutoff.map_or(String::new(), |fence| format!(", {} before the cutoff", between(newest, fence)));
         writeln!(f, "newest record back: processed {}{before}", newest.format("%F %T UTC"))?;
     }
     for undo in outcome.undo_earlier.iter().chain(&outcome.undo) {

@@ -60,7 +60,7 @@ pub(super) type FatalConflict = (usize, LoadResult);
 /// What a record is compared with, and what may be done about it.
 #[derive(Debug)]
 pub(super) struct Classifier<'a> {
-    pub shape: &'a TableSchema,
+    pub schema: &'a TableSchema,
     /// What the columns refuse.
     pub limits: &'a ColumnLimits,
     pub policy: Policy,
@@ -71,8 +71,8 @@ pub(super) struct Classifier<'a> {
 
 impl<'a> Classifier<'a> {
     pub(super) fn of(loader: &'a Loader, order: IdOrder) -> Self {
-        let Loader { shape, limits, policy, days, .. } = loader;
-        Self { shape, limits, policy: *policy, order, days }
+        let Loader { schema, limits, policy, days, .. } = loader;
+        Self { schema, limits, policy: *policy, order, days }
     }
 
     /// Says of each record, in the order of ids, what is to be done.
@@ -126,7 +126,7 @@ impl<'a> Classifier<'a> {
 
     /// A record whose id has no row.
     fn insert<'r>(&self, entry: &ReplayEntry, classified: &mut Classified) -> (Option<LoadResult>, ResultingRow<'r>) {
-        let row = entry.record.to_row(self.shape);
+        let row = entry.record.to_row(self.schema);
         if let Some(why) = self.limits.violation(&row) {
             return (Some(LoadResult::Refused(why)), ResultingRow::None);
         }
@@ -136,7 +136,7 @@ impl<'a> Classifier<'a> {
 
     /// A record whose id has a row.
     pub(super) fn compare(&self, entry: &ReplayEntry, row: &Row) -> LoadResult {
-        let differences = entry.record.differences(row, self.shape);
+        let differences = entry.record.differences(row, self.schema);
         if differences.is_empty() {
             return LoadResult::Identical;
         }
@@ -162,7 +162,7 @@ impl<'a> Classifier<'a> {
     ) -> (Option<LoadResult>, ResultingRow<'r>) {
         match self.compare(entry, row) {
             LoadResult::Conflicting(conflict) => {
-                let new = entry.record.to_row(self.shape);
+                let new = entry.record.to_row(self.schema);
                 if self.limits.violation(&new).is_some() {
                     return (Some(LoadResult::Conflicting(conflict)), ResultingRow::Found(row));
                 }

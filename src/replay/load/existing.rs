@@ -22,12 +22,12 @@ impl Loader {
             if found == 0 {
                 return Ok(HashMap::new());
             }
-            let most = u32::try_from(found + found / 8 + 100).unwrap_or(u32::MAX);
+            let max = u32::try_from(found + found / 8 + 100).unwrap_or(u32::MAX);
             if found > FOREIGN_ROWS * part.len() as u64 + 100 {
                 self.by_ids(part).await?
             } else {
-                let rows = self.bulk.range(first, last, most, &self.shape).await?;
-                if rows.len() < most as usize { rows } else { self.by_ids(part).await? }
+                let rows = self.bulk.range(first, last, max, &self.schema).await?;
+                if rows.len() < max as usize { rows } else { self.by_ids(part).await? }
             }
         };
         Ok(rows.into_iter().map(|row| (row.id().to_owned(), row)).collect())
@@ -35,6 +35,6 @@ impl Loader {
 
     async fn by_ids(&self, part: &[ReplayEntry]) -> Result<Vec<Row>, warehouse::Error> {
         let ids: Vec<String> = part.iter().map(|entry| entry.record.id_treated_data.clone()).collect();
-        self.bulk.fetch(&ids, &self.shape).await
+        self.bulk.fetch(&ids, &self.schema).await
     }
 }

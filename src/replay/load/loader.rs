@@ -21,12 +21,12 @@ use pipeline::warehouse::{BulkWarehouse, ColumnLimits, JournalEntry};
 #[derive(Debug)]
 pub(in crate::replay) struct Loader {
     pub bulk: Arc<dyn BulkWarehouse>,
-    pub shape: TableSchema,
+    pub schema: TableSchema,
     /// What the columns refuse.
     pub limits: ColumnLimits,
     pub policy: Policy,
     pub verify: bool,
-    pub undo: Option<UndoFile>,
+    pub undo_file: Option<UndoFile>,
     pub journal: Option<Journal>,
     pub throttle: Arc<Throttle>,
     /// How long a server that is gone is waited for.

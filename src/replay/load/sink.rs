@@ -28,7 +28,7 @@ pub(super) struct BatchSink<'a> {
     recorded: RecordedChanges,
     /// The numbers of the part's entries, a day each.
     seqs: Vec<u64>,
-    begun: Instant,
+    started: Instant,
     loaded: &'a mut LoadedBatch,
 }
 
@@ -39,8 +39,8 @@ impl<'a> BatchSink<'a> {
         pending: PendingJournal,
         loaded: &'a mut LoadedBatch,
     ) -> Self {
-        let (recorded, seqs, begun) = (RecordedChanges::default(), Vec::new(), Instant::now());
-        Self { loader, order, pending, recorded, seqs, begun, loaded }
+        let (recorded, seqs, started) = (RecordedChanges::default(), Vec::new(), Instant::now());
+        Self { loader, order, pending, recorded, seqs, started, loaded }
     }
 
     pub(super) fn order(&self) -> IdOrder {
@@ -52,11 +52,11 @@ impl<'a> BatchSink<'a> {
         let days = self.loader.by_day(self.order, part);
         let journal = self.loader.journal.iter();
         self.seqs = journal.flat_map(|journal| days.iter().map(|_| journal.seq())).collect();
-        self.begun = Instant::now();
+        self.started = Instant::now();
     }
 
     pub(super) fn end_part(&mut self) {
-        self.loaded.elapsed += self.begun.elapsed();
+        self.loaded.elapsed += self.started.elapsed();
     }
 
     /// Ends the batch, wholly or not; what was pending still is.
@@ -66,17 +66,17 @@ impl<'a> BatchSink<'a> {
 
     /// Does what is to be done and writes the entries, in one transaction: once, however often the server is waited for.
     async fn send(&self, classified: &Classified) -> Result<InsertResult, LoadError> {
-        let mark = IdempotencyToken::unique();
+        let token = IdempotencyToken::unique();
         let change = ChangeSet {
             insert: &classified.insert,
             replace: &classified.replace,
             journal_writes: &self.pending.writes,
             journal_deletes: &self.pending.deletes,
-            token: Some(&mark),
+            token: Some(&token),
             ..ChangeSet::default()
         };
-        let Loader { bulk, shape, .. } = self.loader;
-        self.loader.retry_while_unavailable(|| bulk.apply(&change, shape)).await
+        let Loader { bulk, schema, .. } = self.loader;
+        self.loader.retry_while_unavailable(|| bulk.apply(&change, schema)).await
     }
 
     /// Counts a part that is in, and the numbers of its entries.
@@ -97,15 +97,15 @@ impl Sink for BatchSink<'_> {
 
     async fn row_of(&mut self, id: &str) -> Result<Option<Row>, LoadError> {
         let (loader, ids) = (self.loader, [id.to_owned()]);
-        let found = loader.retry_while_unavailable(|| loader.bulk.fetch(&ids, &loader.shape)).await?;
+        let found = loader.retry_while_unavailable(|| loader.bulk.fetch(&ids, &loader.schema)).await?;
         Ok(found.into_iter().next())
     }
 
     async fn apply(&mut self, part: &[ReplayEntry], classified: &Classified) -> Result<InsertResult, LoadError> {
         let loader = self.loader;
-        if let Some(undo) = &loader.undo {
+        if let Some(undo_file) = &loader.undo_file {
             let rows = classified.replace.iter().map(|(old, new)| (Some(old), new));
-            undo.record(rows, &mut self.recorded).map_err(LoadError::Undo)?;
+            undo_file.record(rows, &mut self.recorded).map_err(LoadError::Undo)?;
         }
         let entry = |range: std::ops::Range<usize>| {
             loader.batch_entry(self.order, &part[range.clone()], &classified.results[range])

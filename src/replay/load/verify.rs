@@ -34,7 +34,7 @@ impl Loader {
 
     fn verify_row(&self, entry: &ReplayEntry, row: Option<&Row>, tally: &mut Tally) {
         let wrong = match row {
-            Some(row) if entry.record.differences(row, &self.shape).is_empty() => {
+            Some(row) if entry.record.differences(row, &self.schema).is_empty() => {
                 tally.counts[Counter::Verified] += 1;
                 return;
             }

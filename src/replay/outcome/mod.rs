@@ -47,11 +47,13 @@ pub struct Outcome {
     /// The warehouse's address with its table, without secrets.
     pub warehouse: String,
     /// What was asked for.
-    pub asked: ReplayOptions,
+    #[serde(rename = "asked")]
+    pub options: ReplayOptions,
     /// The command that repeats it, without secrets; empty where there is none to repeat.
     pub command: String,
     /// When the run began, by the lake's clock: what came later is not read.
-    pub fence: Option<DateTime<Utc>>,
+    #[serde(rename = "fence")]
+    pub cutoff: Option<DateTime<Utc>>,
     /// How rows got in, and why so.
     pub method: String,
     /// How many objects there were, and what happened to them.
@@ -152,7 +154,7 @@ impl Outcome {
 
     /// Whether a drift file was given that names no object, or none in the span.
     pub fn selects_nothing(&self) -> bool {
-        self.asked.only == Some(self.asked.only_outside)
+        self.options.only == Some(self.options.only_outside)
     }
 
     /// Whether a new table was loaded and did not take the place of the old one.
@@ -165,7 +167,7 @@ impl Outcome {
         if self.cut_over.as_ref().is_some_and(|cut_over| cut_over.swapped) {
             "run a plain `ruminate replay`, without --into-new-table: the new table is in its place already, and that \
              loads what came meanwhile"
-        } else if self.counts[Counter::Conflicting] > 0 && self.asked.on_conflict == Policy::Fail.to_string() {
+        } else if self.counts[Counter::Conflicting] > 0 && self.options.on_conflict == Policy::Fail.to_string() {
             "look at the conflict above, then run the same command with --on-conflict keep or --on-conflict overwrite \
              instead; --resume with --on-conflict fail only helps once the row or the object is mended"
         } else if self.run.is_empty() {

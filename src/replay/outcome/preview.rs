@@ -56,9 +56,11 @@ pub struct Preview {
     /// The warehouse's address with its table, without secrets.
     pub warehouse: String,
     /// What is asked for.
-    pub asked: ReplayOptions,
+    #[serde(rename = "asked")]
+    pub options: ReplayOptions,
     /// When it would begin, by the lake's clock.
-    pub fence: Option<DateTime<Utc>>,
+    #[serde(rename = "fence")]
+    pub cutoff: Option<DateTime<Utc>>,
     /// Partitions to be read.
     pub partitions: u64,
     /// The first day.

@@ -23,14 +23,14 @@ fn full() -> Outcome {
         run: "0199a1b2".into(),
         lake: "lake".into(),
         warehouse: "warehouse".into(),
-        asked: ReplayOptions {
+        options: ReplayOptions {
             farms: vec!["a".into()],
             only: Some(3),
             on_conflict: "fail".into(),
             ..Default::default()
         },
         command: "ruminate replay".into(),
-        fence: at("2026-11-22T18:53:15Z"),
+        cutoff: at("2026-11-22T18:53:15Z"),
         method: "LOAD DATA".into(),
         counts,
         seconds: 1.5,

@@ -33,17 +33,17 @@ async fn a_stopped_run_goes_on_and_its_counts_are_exact() {
 /// Stops a run at a thousand rows a second once some of it is in.
 async fn stopped_midway(scene: Scene, replay: Replay) -> (Scene, Outcome) {
     let limits = ThrottleLimits { rows_per_second: Some(1_000), ..ThrottleLimits::default() };
-    let stop = scene.stop.clone();
+    let cancel = scene.cancel.clone();
     tokio::spawn(async move {
         tokio::time::sleep(Duration::from_millis(1_500)).await;
-        stop.cancel();
+        cancel.cancel();
     });
     let outcome = scene.run(Replay { throttle: limited(limits), load_concurrency: 1, ..replay }).await;
     assert!(
         outcome.stopped.is_some() && outcome.counts[Counter::Inserted] + outcome.counts[Counter::Overwritten] >= 500,
         "{outcome}"
     );
-    (Scene { stop: CancellationToken::default(), ..scene }, outcome)
+    (Scene { cancel: CancellationToken::default(), ..scene }, outcome)
 }
 
 /// Objects that could not be read in the first session lie in ranges that it has settled: they come in with the second.
@@ -83,7 +83,7 @@ async fn strangers_in_a_range_do_not_stand_for_rows_that_are_lost() {
     let scene = Scene::of(&records).await;
     let replay = scene.replay().await;
     let (scene, first) = stopped_midway(scene, replay).await;
-    let shape = scene.warehouse.table_schema().await.unwrap();
+    let schema = scene.warehouse.table_schema().await.unwrap();
     let mut ids: Vec<&Record> = records.iter().map(|(_, record)| record).collect();
     ids.sort_by(|a, b| a.id_treated_data.cmp(&b.id_treated_data));
     for n in 0..50 {
@@ -91,7 +91,7 @@ async fn strangers_in_a_range_do_not_stand_for_rows_that_are_lost() {
         assert!(scene.warehouse.remove(&lost.id_treated_data).is_some(), "{first}");
         let last = if lost.id_treated_data.ends_with('0') { "1" } else { "0" };
         let near = format!("{}{last}", &lost.id_treated_data[..35]);
-        scene.warehouse.overwrite(Record { id_treated_data: near, ..lost.clone() }.to_row(&shape));
+        scene.warehouse.overwrite(Record { id_treated_data: near, ..lost.clone() }.to_row(&schema));
     }
     let second = scene.resumed().await;
     assert_eq!(
@@ -106,15 +106,15 @@ async fn strangers_in_a_range_do_not_stand_for_rows_that_are_lost() {
 async fn every_session_s_undo_file_is_named() {
     let scene = Scene::of(&day(0, 3_000)).await;
     scene.run(scene.replay().await).await;
-    let shape = scene.warehouse.table_schema().await.unwrap();
+    let schema = scene.warehouse.table_schema().await.unwrap();
     for (_, record) in day(0, 3_000) {
-        scene.warehouse.overwrite(Record { consumo_meta: 1.5, ..record }.to_row(&shape));
+        scene.warehouse.overwrite(Record { consumo_meta: 1.5, ..record }.to_row(&schema));
     }
     let home = tempfile::tempdir().unwrap();
     let path = |name: &str| home.path().join(name);
     let over = |replay: Replay, name: &str| Replay {
         policy: Policy::Overwrite,
-        undo: Some(UndoFile::new(path(name), "t".into())),
+        undo_file: Some(UndoFile::new(path(name), "t".into())),
         ..replay
     };
     let replay = over(scene.replay().await, "first");
@@ -138,8 +138,8 @@ async fn a_journal_that_claims_more_than_is_there_is_not_believed() {
     let replay = scene.replay().await;
     let (scene, first) = stopped_midway(scene, replay).await;
     assert!(first.counts[Counter::Inserted] >= 1_000 && first.counts[Counter::Inserted] < 3_600, "{first}");
-    let notes = scene.warehouse.run_entries(Uuid::parse_str(&first.run).unwrap()).await.unwrap();
-    assert!(!notes.is_empty());
+    let entries = scene.warehouse.run_entries(Uuid::parse_str(&first.run).unwrap()).await.unwrap();
+    assert!(!entries.is_empty());
     assert!(scene.warehouse.remove(&new_style(0, 3).1.id_treated_data).is_some());
     let second = scene.resumed().await;
     assert!(

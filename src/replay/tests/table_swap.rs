@@ -65,7 +65,7 @@ async fn cut(scene: &Scene, replay: Replay, accept_missing: u64) -> Outcome {
     let bulk = scene.warehouse.with_table(shadow_table_name(&name).unwrap());
     let table: Arc<dyn BulkWarehouse> = Arc::new(scene.warehouse.clone());
     let swap = SwapOptions { table, name: &name, accept_missing, resume: true };
-    replay_into_new_table(Replay { bulk, ..replay }, swap, &Progress::Silent, &scene.stop).await.unwrap()
+    replay_into_new_table(Replay { bulk, ..replay }, swap, &Progress::Silent, &scene.cancel).await.unwrap()
 }
 
 fn swapped(outcome: &Outcome) -> &TableSwap {
@@ -133,7 +133,7 @@ async fn catching_up_is_as_gentle_as_the_run_itself() {
     let objects = day(1, 50).into_iter().map(|(key, record)| (key, record.object_from_values())).collect();
     let limits = ThrottleLimits { rows_per_second: Some(40), ..ThrottleLimits::default() };
     let home = tempfile::tempdir().unwrap();
-    let sort = SortSettings { memory: 1, folder: home.path().into() };
+    let sort = SortSettings { memory: 1, dir: home.path().into() };
     let replay = Replay { sort, throttle: throttled(limits, arriving(&scene, objects)), ..scene.replay().await };
     let done = cut(&scene, replay, 0).await;
     assert!(swapped(&done).swapped && done.counts[Counter::Inserted] == 100, "{done}");

@@ -34,7 +34,7 @@ const BUFFERS: usize = 256;
 pub(super) struct BatchClient {
     /// Those that sign; none where the configuration has none.
     credentials: Option<SharedCredentialsProvider>,
-    patience: Timeouts,
+    timeouts: Timeouts,
     opened: OnceCell<(SignedHttpClient, String)>,
     buffers: Mutex<Vec<BytesMut>>,
 }
@@ -49,7 +49,7 @@ impl BatchClient {
     pub(super) fn new(config: &SdkConfig) -> Self {
         Self {
             credentials: config.credentials_provider(),
-            patience: Timeouts::of(config),
+            timeouts: Timeouts::of(config),
             opened: OnceCell::new(),
             buffers: Mutex::default(),
         }
@@ -61,7 +61,7 @@ impl BatchClient {
         let mut form = self.buffers().pop().unwrap_or_default();
         write(&mut form);
         let body = form.freeze();
-        let asked = ApiRequest {
+        let requested_at = ApiRequest {
             method: Method::POST,
             path,
             query: "",
@@ -69,8 +69,8 @@ impl BatchClient {
             content_type: Some(FORM),
             over: ConnectionReuse::Reuse, // a batch whose answer was lost is the sender's to count and to send again
         };
-        let answer = client.send(&asked).await;
-        drop(asked);
+        let answer = client.send(&requested_at).await;
+        drop(requested_at);
         self.take_back(body);
         answer.map_err(|broken| sns.broken(&broken))
     }
@@ -89,8 +89,8 @@ impl BatchClient {
                 Some(port) => format!("{}:{port}", url.host_str()?),
                 None => url.host_str()?.to_owned(),
             };
-            let keys = CredentialCache::new(self.credentials.clone()?, region, "sns");
-            Some((SignedHttpClient::try_new(url.scheme(), host, keys, self.patience)?, url.path().to_owned()))
+            let credentials = CredentialCache::new(self.credentials.clone()?, region, "sns");
+            Some((SignedHttpClient::try_new(url.scheme(), host, credentials, self.timeouts)?, url.path().to_owned()))
         };
         found().ok_or_else(|| no_way(sns))
     }

@@ -41,7 +41,7 @@ impl Sns {
     /// The same where no answer came.
     pub(super) fn broken(&self, broken: &TransportError) -> Error {
         match broken {
-            TransportError::Credentials(said) => self.error(Kind::Permanent, NO_ANSWER, &no_credentials(said)),
+            TransportError::Credentials(message) => self.error(Kind::Permanent, NO_ANSWER, &no_credentials(message)),
             TransportError::Network(said) => self.error(Kind::Transient, NO_ANSWER, said),
         }
     }
@@ -75,24 +75,24 @@ fn judge(code: &str, message: Option<&str>, status: u16) -> Option<(Kind, String
 
 /// A failure of the SDK without an answer from the service: no credentials, no connection, no end.
 fn unanswered<E: std::error::Error + 'static>(e: &SdkError<E, HttpResponse>) -> (Kind, String) {
-    let said = innermost(e);
+    let message = innermost(e);
     match e {
-        SdkError::TimeoutError(_) => (Kind::Transient, format!("timed out: {said}")),
+        SdkError::TimeoutError(_) => (Kind::Transient, format!("timed out: {message}")),
         SdkError::DispatchFailure(failure) if failure.is_io() || failure.is_timeout() => {
-            (Kind::Transient, format!("cannot connect: check the network and AWS_ENDPOINT_URL: {said}"))
+            (Kind::Transient, format!("cannot connect: check the network and AWS_ENDPOINT_URL: {message}"))
         }
-        SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) => (Kind::Permanent, no_credentials(&said)),
-        SdkError::ResponseError(_) => (Kind::Transient, no_sense(&said)),
-        _ => (Kind::Permanent, said),
+        SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) => (Kind::Permanent, no_credentials(&message)),
+        SdkError::ResponseError(_) => (Kind::Transient, no_sense(&message)),
+        _ => (Kind::Permanent, message),
     }
 }
 
-fn no_credentials(said: &str) -> String {
-    format!("no usable credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: {said}")
+fn no_credentials(message: &str) -> String {
+    format!("no usable credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: {message}")
 }
 
-pub(super) fn no_sense(said: &str) -> String {
-    format!("the answer makes no sense, is this an SNS endpoint? {said}")
+pub(super) fn no_sense(message: &str) -> String {
+    format!("the answer makes no sense, is this an SNS endpoint? {message}")
 }
 
 /// The cause at the end of the chain, such as `Connection refused`; what lies before it only says that something failed.

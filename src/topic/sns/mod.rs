@@ -47,12 +47,12 @@ pub struct Sns {
 impl Sns {
     /// The topic of that ARN; its region wins over the configured one.
     pub fn new(config: &SdkConfig, arn: Arn) -> Self {
-        let way = Arc::new(BatchClient::new(config));
+        let client = Arc::new(BatchClient::new(config));
         let config = aws_sdk_sns::config::Builder::from(config)
             .region(Region::new(arn.region().to_owned()))
             .retry_config(RetryConfig::disabled())
             .build();
-        Self { client: Client::from_conf(config), arn, way }
+        Self { client: Client::from_conf(config), arn, way: client }
     }
 }
 

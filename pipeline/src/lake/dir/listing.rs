@@ -20,7 +20,7 @@ pub(super) enum Entry {
 /// The least names after a key, so many at most: a page costs one pass over the names and memory for its own only.
 pub(super) struct SmallestKeys {
     pub after: Option<String>,
-    pub most: usize,
+    pub max: usize,
     pub kept: BTreeMap<String, Entry>,
     /// There are others after those that are kept.
     pub more: bool,
@@ -31,7 +31,7 @@ impl SmallestKeys {
     fn may_contain(&self, key: &str) -> bool {
         let passed = self.after.as_deref().is_some_and(|after| key <= after);
         let full_before =
-            self.kept.len() >= self.most && self.kept.last_key_value().is_none_or(|(last, _)| last.as_str() < key);
+            self.kept.len() >= self.max && self.kept.last_key_value().is_none_or(|(last, _)| last.as_str() < key);
         !passed && !full_before
     }
 
@@ -42,7 +42,7 @@ impl SmallestKeys {
             return Ok(());
         }
         let Some(entry) = entry(&key)? else { return Ok(()) };
-        if self.kept.len() >= self.most {
+        if self.kept.len() >= self.max {
             self.more = true;
             self.kept.pop_last();
         }

@@ -209,15 +209,15 @@ mod tests {
 
     /// So many seconds of a client that has always more to ask; a request takes 20 ms. Gives the limit of each second.
     fn play(seconds: u32, workers: f64, answer: impl Fn(f64) -> (f64, f64)) -> Vec<f64> {
-        let begun = Instant::now();
-        let mut control = AdaptiveLimit::new(begun);
+        let started = Instant::now();
+        let mut control = AdaptiveLimit::new(started);
         (1..=seconds)
             .map(|second| {
                 let flying = control.limit.unwrap_or(workers).min(workers);
                 control.peak = control.peak.max(flying);
                 (control.served, control.refused) = answer(flying * 50.0);
-                if !control.end_window(begun + Duration::from_secs(second.into())) {
-                    control = AdaptiveLimit::new(begun + Duration::from_secs(second.into()));
+                if !control.end_window(started + Duration::from_secs(second.into())) {
+                    control = AdaptiveLimit::new(started + Duration::from_secs(second.into()));
                 }
                 control.limit.unwrap_or(workers).min(workers)
             })
@@ -227,7 +227,7 @@ mod tests {
     #[test]
     fn a_share_of_random_refusals_takes_no_goodput() {
         for share in [0.1, 0.3] {
-            let limits = play(300, 256.0, |asked| (asked * (1.0 - share), asked * share));
+            let limits = play(300, 256.0, |requested_at| (requested_at * (1.0 - share), requested_at * share));
             let mean = limits.iter().sum::<f64>() / 300.0;
             assert!(mean > 0.9 * 256.0, "{share}: {mean}");
         }
@@ -235,19 +235,19 @@ mod tests {
 
     #[test]
     fn a_store_that_serves_so_many_a_second_is_asked_for_little_more() {
-        let limits = play(300, 256.0, |asked| (asked.min(1_000.0), (asked - 1_000.0).max(0.0)));
+        let limits = play(300, 256.0, |requested_at| (requested_at.min(1_000.0), (requested_at - 1_000.0).max(0.0)));
         let settled = &limits[60..];
         assert!(settled.iter().all(|limit| (14.0..=40.0).contains(limit)), "{settled:?}"); // 20 × 50 = 1,000
     }
 
     #[test]
     fn it_climbs_back_when_the_store_recovers_and_stays_above_the_floor() {
-        let down = play(60, 256.0, |asked| (0.0, asked));
+        let down = play(60, 256.0, |requested_at| (0.0, requested_at));
         assert!(down.iter().all(|limit| *limit >= FLOOR), "{down:?}");
         let recovering = std::cell::Cell::new(0);
-        let limits = play(120, 256.0, |asked| {
+        let limits = play(120, 256.0, |requested| {
             recovering.set(recovering.get() + 1);
-            if recovering.get() < 20 { (asked.min(500.0), (asked - 500.0).max(0.0)) } else { (asked, 0.0) }
+            if recovering.get() < 20 { (requested.min(500.0), (requested - 500.0).max(0.0)) } else { (requested, 0.0) }
         });
         assert!(limits[18] < 30.0 && limits[119] >= 256.0, "{limits:?}");
     }
@@ -259,9 +259,9 @@ mod tests {
         control.limit = Some(FLOOR);
         *limiter.control.lock().unwrap() = Some(control);
         limiter.watching.store(true, Ordering::SeqCst);
-        let most = std::sync::Arc::new(AtomicUsize::new(0));
+        let max = std::sync::Arc::new(AtomicUsize::new(0));
         let tasks = (0..40).map(|_| {
-            let (limiter, most) = (std::sync::Arc::clone(&limiter), std::sync::Arc::clone(&most));
+            let (limiter, most) = (std::sync::Arc::clone(&limiter), std::sync::Arc::clone(&max));
             tokio::spawn(async move {
                 let _permit = limiter.acquire().await;
                 most.fetch_max(limiter.in_flight.load(Ordering::SeqCst), Ordering::SeqCst);
@@ -272,7 +272,7 @@ mod tests {
         for task in tasks {
             tokio::time::timeout(Duration::from_secs(10), task).await.unwrap().unwrap();
         }
-        assert_eq!(most.load(Ordering::SeqCst), 4);
+        assert_eq!(max.load(Ordering::SeqCst), 4);
         assert_eq!(limiter.in_flight.load(Ordering::SeqCst), 0);
     }
 }

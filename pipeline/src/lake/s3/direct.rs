@@ -28,9 +28,9 @@ const PROBE: &str = "k";
 /// Whether and how to read directly: found out at the first read.
 pub(super) struct DirectReadSetup {
     credentials: SharedCredentialsProvider,
-    patience: Timeouts,
+    timeouts: Timeouts,
     /// `None` in it: the SDK is to read.
-    way: OnceCell<Option<DirectReader>>,
+    reader: OnceCell<Option<DirectReader>>,
 }
 
 impl fmt::Debug for DirectReadSetup {
@@ -43,17 +43,17 @@ impl DirectReadSetup {
     /// `None` where requests are not signed.
     pub(super) fn new(config: &SdkConfig) -> Option<Self> {
         let credentials = config.credentials_provider()?;
-        Some(Self { credentials, patience: Timeouts::of(config), way: OnceCell::new() })
+        Some(Self { credentials, timeouts: Timeouts::of(config), reader: OnceCell::new() })
     }
 
     /// The way to the bucket; `None` where the SDK is to read: for good, or for now because it cannot say yet.
     pub(super) async fn reader(&self, s3: &S3) -> Option<&DirectReader> {
-        let found = self.way.get_or_try_init(|| async {
+        let found = self.reader.get_or_try_init(|| async {
             let soon = PresigningConfig::expires_in(Duration::from_secs(60)).map_err(|_| ())?;
             let request = s3.client.get_object().bucket(&s3.bucket).key(PROBE).presigned(soon).await.map_err(|_| ())?;
-            let way = DirectReader::of(request.uri(), self);
-            tracing::debug!("objects are read {}", if way.is_some() { "directly" } else { "by the SDK" });
-            Ok::<_, ()>(way)
+            let reader = DirectReader::of(request.uri(), self);
+            tracing::debug!("objects are read {}", if reader.is_some() { "directly" } else { "by the SDK" });
+            Ok::<_, ()>(reader)
         });
         found.await.ok()?.as_ref()
     }
@@ -83,9 +83,9 @@ impl DirectReader {
             Some(port) => format!("{}:{port}", url.host_str()?),
             None => url.host_str()?.to_owned(),
         };
-        let keys = CredentialCache::new(opening.credentials.clone(), region, "s3");
+        let credentials = CredentialCache::new(opening.credentials.clone(), region, "s3");
         Some(Self {
-            client: SignedHttpClient::try_new(url.scheme(), host, keys, opening.patience)?,
+            client: SignedHttpClient::try_new(url.scheme(), host, credentials, opening.timeouts)?,
             base: url.path().strip_suffix(PROBE)?.to_owned(),
         })
     }
@@ -93,7 +93,7 @@ impl DirectReader {
     /// One try to read an object; over a connection of its own where the one before broke.
     pub(super) async fn get(&self, s3: &S3, wanted: GetTarget<'_>, whole: &str, fresh: bool) -> Result<Bytes, Error> {
         let GetTarget { key, version, .. } = wanted;
-        let asked = ApiRequest {
+        let requested_at = ApiRequest {
             method: Method::GET,
             path: &url_encode::path(&self.base, whole),
             query: &url_encode::query(version),
@@ -101,7 +101,7 @@ impl DirectReader {
             content_type: None,
             over: if fresh { ConnectionReuse::Fresh } else { ConnectionReuse::ReuseOrRetry },
         };
-        let answer = match self.client.send(&asked).await {
+        let answer = match self.client.send(&requested_at).await {
             Ok(answer) => answer,
             Err(TransportError::Credentials(said)) => return Err(s3.error(key, Reason::Denied, no_credentials(&said))),
             Err(TransportError::Network(said)) => return Err(s3.error(key, Reason::Network, said)),

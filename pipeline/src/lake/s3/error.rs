@@ -63,16 +63,16 @@ impl S3 {
 }
 
 /// What is said where there are no credentials to sign with.
-pub(super) fn no_credentials(said: &str) -> String {
+pub(super) fn no_credentials(message: &str) -> String {
     format!(
-        "no usable credentials or region: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and AWS_REGION: {said}"
+        "no usable credentials or region: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and AWS_REGION: {message}"
     )
 }
 
 /// A failure without an answer from the store: no credentials, no connection, no end.
 fn sdk_failure<E: std::error::Error + 'static>(e: &SdkError<E, HttpResponse>) -> (Reason, String) {
-    let said = DisplayErrorContext(e).to_string();
-    let said = said.split(" (").next().unwrap_or(&said);
+    let message = DisplayErrorContext(e).to_string();
+    let said = message.split(" (").next().unwrap_or(&message);
     match e {
         SdkError::TimeoutError(_) => (Reason::Network, format!("timed out: {said}")),
         SdkError::DispatchFailure(failure) if failure.is_io() || failure.is_timeout() => {

@@ -168,9 +168,9 @@ impl S3 {
         let whole = format!("{}{key}", self.prefix);
         #[cfg(feature = "direct")]
         if let Some(direct) = &self.direct
-            && let Some(way) = direct.reader(self).await
+            && let Some(reader) = direct.reader(self).await
         {
-            return way.get(self, wanted, &whole, this.after_break).await;
+            return reader.get(self, wanted, &whole, this.after_break).await;
         }
         let _ = this.after_break; // the SDK drops a connection that broke by itself
         let request = self.client.get_object().bucket(&self.bucket).key(whole);

@@ -26,16 +26,16 @@ pub struct Difference {
 
 impl Record {
     /// The fields in which a row disagrees with this record, by the table in the module's docs.
-    pub fn differences(&self, row: &Row, shape: &TableSchema) -> Vec<Difference> {
+    pub fn differences(&self, row: &Row, schema: &TableSchema) -> Vec<Difference> {
         Column::ALL
             .into_iter()
-            .filter(|&column| !self.agrees(column, row.get(column), shape))
-            .map(|column| Difference { column, lake: self.value(column, shape), warehouse: row.get(column).clone() })
+            .filter(|&column| !self.agrees(column, row.get(column), schema))
+            .map(|column| Difference { column, lake: self.value(column, schema), warehouse: row.get(column).clone() })
             .collect()
     }
 
-    fn agrees(&self, column: Column, stored: &Value, shape: &TableSchema) -> bool {
-        let holds = shape.of(column);
+    fn agrees(&self, column: Column, stored: &Value, schema: &TableSchema) -> bool {
+        let holds = schema.of(column);
         match (self.field(column), stored) {
             (Field::Absent, Value::Null) => true,
             (Field::Text(lake), Value::Text(stored)) => lake == stored,
@@ -59,10 +59,10 @@ impl Record {
 
 impl Row {
     /// Whether a table that was given this row may hold it as that one: decimals past those it keeps are rounded off.
-    pub fn is_stored_as(&self, stored: &Self, shape: &TableSchema) -> bool {
+    pub fn is_stored_as(&self, stored: &Self, schema: &TableSchema) -> bool {
         Column::ALL.into_iter().all(|column| match (self.get(column), stored.get(column)) {
-            (Value::Float(given), Value::Float(stored)) => near((*given).into(), (*stored).into(), shape.of(column)),
-            (Value::Double(given), Value::Double(stored)) => near(*given, *stored, shape.of(column)),
+            (Value::Float(given), Value::Float(stored)) => near((*given).into(), (*stored).into(), schema.of(column)),
+            (Value::Double(given), Value::Double(stored)) => near(*given, *stored, schema.of(column)),
             (given, stored) => given == stored,
         })
     }
@@ -94,9 +94,9 @@ mod tests {
     }
 
     fn with(column: Column, holds: ColumnType) -> TableSchema {
-        let mut shape = TableSchema::standard();
-        shape.0[column.index()] = holds;
-        shape
+        let mut schema = TableSchema::standard();
+        schema.0[column.index()] = holds;
+        schema
     }
 
     /// The table of the module's docs, row by row: what the column holds, what is stored, whether it agrees.
@@ -130,10 +130,10 @@ mod tests {
             (Column::IdRaca, ColumnType::Text { chars: 255 }, Value::Null, false),
         ];
         for (column, holds, stored, agrees) in cases {
-            let shape = with(column, holds);
-            let mut row = record.to_row(&shape);
+            let schema = with(column, holds);
+            let mut row = record.to_row(&schema);
             row.0[column.index()] = stored.clone();
-            let found: Vec<Column> = record.differences(&row, &shape).into_iter().map(|d| d.column).collect();
+            let found: Vec<Column> = record.differences(&row, &schema).into_iter().map(|d| d.column).collect();
             assert_eq!(found.is_empty(), agrees, "{column} {holds:?} {stored:?}");
             assert!(found.iter().all(|&c| c == column));
         }
@@ -151,10 +151,10 @@ mod tests {
                 let single = (ColumnType::Float { decimals: Some(2) }, Value::Float(stored as f32));
                 let double = (ColumnType::Double { decimals: Some(2) }, Value::Double(stored));
                 for (holds, value) in [single, double] {
-                    let shape = with(Column::PesoEntrada, holds);
-                    let mut row = record.to_row(&shape);
+                    let schema = with(Column::PesoEntrada, holds);
+                    let mut row = record.to_row(&schema);
                     row.0[Column::PesoEntrada.index()] = value.clone();
-                    assert_eq!(record.differences(&row, &shape).is_empty(), agrees, "{record:?} {value:?}");
+                    assert_eq!(record.differences(&row, &schema).is_empty(), agrees, "{record:?} {value:?}");
                 }
             }
         }

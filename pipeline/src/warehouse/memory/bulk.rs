@@ -17,7 +17,7 @@ use crate::warehouse::{Error, InsertResult, Reason, Snapshot, TableName};
 /// Notes by table, run and number.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Journal {
-    notes: BTreeMap<(String, Uuid, u64), StoredEntry>,
+    entries: BTreeMap<(String, Uuid, u64), StoredEntry>,
     written: u64,
 }
 
@@ -30,7 +30,7 @@ struct StoredEntry {
 
 impl Journal {
     fn of(&self, table: &TableName) -> impl Iterator<Item = (u64, JournalEntry)> {
-        self.notes.iter().filter(|((name, ..), _)| name == table.as_str()).map(|((_, run, seq), written)| {
+        self.entries.iter().filter(|((name, ..), _)| name == table.as_str()).map(|((_, run, seq), written)| {
             (written.order, JournalEntry { run_id: *run, seq: *seq, text: written.text.clone() })
         })
     }
@@ -65,12 +65,12 @@ fn apply(database: &mut Database, name: &str, change: &ChangeSet<'_>) -> Result<
     }
     if let Some(journal) = database.journal.as_mut() {
         for &(run, seq) in change.journal_deletes {
-            journal.notes.remove(&(name.to_owned(), run, seq));
+            journal.entries.remove(&(name.to_owned(), run, seq));
         }
-        for note in change.journal_writes {
+        for entry in change.journal_writes {
             journal.written += 1;
-            let written = StoredEntry { order: journal.written, text: note.text.clone() };
-            journal.notes.insert((name.to_owned(), note.run_id, note.seq), written);
+            let written = StoredEntry { order: journal.written, text: entry.text.clone() };
+            journal.entries.insert((name.to_owned(), entry.run_id, entry.seq), written);
         }
     }
     Ok(InsertResult::Inserted)
@@ -122,7 +122,7 @@ impl BulkWarehouse for Memory {
             .journal
             .iter()
             .flat_map(|journal| journal.of(&self.table))
-            .filter(|(_, note)| note.seq == 0)
+            .filter(|(_, entry)| entry.seq == 0)
             .collect();
         heads.sort_by_key(|(order, _)| std::cmp::Reverse(*order));
         Ok(heads.into_iter().map(|(_, note)| note).collect())
@@ -130,8 +130,8 @@ impl BulkWarehouse for Memory {
 
     async fn run_entries(&self, run: Uuid) -> Result<Vec<JournalEntry>, Error> {
         let database = self.database();
-        let notes = database.journal.iter().flat_map(|journal| journal.of(&self.table)).map(|(_, note)| note);
-        Ok(notes.filter(|note| note.run_id == run && note.seq > 0).collect())
+        let entries = database.journal.iter().flat_map(|journal| journal.of(&self.table)).map(|(_, entry)| entry);
+        Ok(entries.filter(|note| note.run_id == run && note.seq > 0).collect())
     }
 
     async fn load_metrics(&self, query: Option<&str>) -> Result<LoadMetrics, Error> {

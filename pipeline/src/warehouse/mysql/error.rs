@@ -60,7 +60,7 @@ pub(super) fn tls_error(why: &dyn std::fmt::Display) -> (Reason, String) {
 pub(super) fn explain_async(e: &mysql_async::Error, table: &TableName) -> (Reason, String) {
     use mysql_async::{DriverError, Error, IoError};
     match e {
-        Error::Server(said) => classify_code(said.code, &said.message, table),
+        Error::Server(message) => classify_code(message.code, &message.message, table),
         Error::Io(IoError::Tls(tls)) => tls_error(tls),
         Error::Io(IoError::Io(io)) if io.kind() == std::io::ErrorKind::InvalidData => tls_error(io),
         Error::Io(IoError::Io(io)) => (

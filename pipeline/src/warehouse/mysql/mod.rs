@@ -40,19 +40,19 @@ const LOOKUP: usize = 1_000;
 #[derive(Debug)]
 pub struct AccessOptions {
     /// What sessions log in with, where that is not the address's user and password.
-    pub login: Option<Arc<dyn CredentialProvider>>,
+    pub credentials: Option<Arc<dyn CredentialProvider>>,
     /// Connections at once.
     pub connections: u32,
     /// How failures are met.
     pub retry: RetryPolicy,
     /// How long locks are waited for. With [`TimeoutProfile::Streaming`] a server that cannot be reached at first is tried again
     /// like one that was reached before.
-    pub patience: TimeoutProfile,
+    pub timeout_profile: TimeoutProfile,
 }
 
 impl Default for AccessOptions {
     fn default() -> Self {
-        Self { login: None, connections: 4, retry: RetryPolicy::default(), patience: TimeoutProfile::Bulk }
+        Self { credentials: None, connections: 4, retry: RetryPolicy::default(), timeout_profile: TimeoutProfile::Bulk }
     }
 }
 
@@ -84,7 +84,7 @@ impl MySql {
     /// # Errors
     /// As for [`MySql::new`].
     pub fn open(url: &Url, table: TableName, access: AccessOptions) -> Result<Self, Error> {
-        let AccessOptions { login, connections, retry, patience } = access;
+        let AccessOptions { credentials, connections, retry, timeout_profile } = access;
         let shown = super::WarehouseUrl::MySql(url.clone()).to_string();
         let options = MySqlConnectOptions::from_str(url.as_str())
             .map_err(|e| Error::new(Reason::BadAddress, &shown, format!("the address cannot be read: {e}")))?
@@ -94,11 +94,12 @@ impl MySql {
         let options = options.enable_cleartext_plugin(verified);
         let address = format!("{shown} table {table}");
         #[cfg(feature = "bulk")]
-        let loader = bulk::LoadState::new(url, &options, login.clone(), connections);
-        let opener = SessionManager { options, login, table: table.clone(), address: address.clone(), patience };
-        let reached = Arc::new(AtomicBool::new(patience == TimeoutProfile::Streaming));
+        let loader = bulk::LoadState::new(url, &options, credentials.clone(), connections);
+        let manager =
+            SessionManager { options, credentials, table: table.clone(), address: address.clone(), timeout_profile };
+        let reached = Arc::new(AtomicBool::new(timeout_profile == TimeoutProfile::Streaming));
         Ok(Self {
-            sessions: SessionPool::new(opener, connections),
+            sessions: SessionPool::new(manager, connections),
             #[cfg(feature = "bulk")]
             loader,
             reached,
@@ -190,7 +191,7 @@ impl MySql {
         sql: String,
         bind: &[&str],
         limit: Option<u32>,
-        shape: &TableSchema,
+        schema: &TableSchema,
     ) -> Result<Vec<Row>, Error> {
         let sql: Arc<str> = sql.into();
         let run = |_| async {
@@ -228,20 +229,20 @@ fn columns() -> String {
     Column::ALL.map(|column| format!("`{column}`")).join(", ")
 }
 
-fn replace_sql(table: &TableName, shape: &TableSchema) -> String {
+fn replace_sql(table: &TableName, schema: &TableSchema) -> String {
     let set = Column::ALL.map(|column| format!("`{column}` = ?")).join(", ");
-    format!("UPDATE `{table}` SET {set} WHERE {}", guard(shape))
+    format!("UPDATE `{table}` SET {set} WHERE {}", guard(schema))
 }
 
 #[cfg(feature = "bulk")]
-fn remove_sql(table: &TableName, shape: &TableSchema) -> String {
-    format!("DELETE FROM `{table}` WHERE {}", guard(shape))
+fn remove_sql(table: &TableName, schema: &TableSchema) -> String {
+    format!("DELETE FROM `{table}` WHERE {}", guard(schema))
 }
 
 /// What finds a row that still holds these values: its id, then all values, one argument each.
-fn guard(shape: &TableSchema) -> String {
+fn guard(schema: &TableSchema) -> String {
     // A FLOAT is compared as the server's own f32: bound as f32, cast back, never as decimal text.
-    let guard = Column::ALL.map(|column| match shape.of(column) {
+    let guard = Column::ALL.map(|column| match schema.of(column) {
         ColumnType::Double { decimals: Some(_) } => format!("CAST(`{column}` AS DOUBLE) <=> ?"),
         ColumnType::Text { .. } => format!("BINARY CONVERT(`{column}` USING utf8mb4) <=> BINARY ?"),
         _ => format!("`{column}` <=> ?"),
@@ -285,7 +286,7 @@ impl Warehouse for MySql {
             let message = format!("no table {}: run `ruminate init`, or name another with --table", self.table);
             return Err(Error::new(Reason::NoTable, &self.address, message));
         }
-        let shape = schema::table_schema(&self.address, &columns)?;
+        let schema = schema::table_schema(&self.address, &columns)?;
         if !self.retry.run(Error::kind, |_| self.ids_are_unique()).await? {
             return Err(Error::new(
                 Reason::BadSchema,
@@ -293,7 +294,7 @@ impl Warehouse for MySql {
                 "id_treated_data has no primary or unique NOT NULL key of its own: add one",
             ));
         }
-        Ok(shape)
+        Ok(schema)
     }
 
     async fn insert(&self, rows: &[Row], _: &TableSchema) -> Result<InsertResult, Error> {
@@ -311,22 +312,23 @@ impl Warehouse for MySql {
         self.retry.run(kind, run).await
     }
 
-    async fn fetch(&self, ids: &[String], shape: &TableSchema) -> Result<Vec<Row>, Error> {
+    async fn fetch(&self, ids: &[String], schema: &TableSchema) -> Result<Vec<Row>, Error> {
         let mut found = Vec::with_capacity(ids.len());
-        let most = self.lookup().await?;
-        for chunk in ids.chunks(most) {
-            let size = if chunk.len() == 1 { 1 } else { most };
+        let max = self.lookup().await?;
+        for chunk in ids.chunks(max) {
+            let size = if chunk.len() == 1 { 1 } else { max };
             let mut bind: Vec<&str> = chunk.iter().map(String::as_str).collect();
             bind.resize(size, chunk[chunk.len() - 1].as_str());
             let marks = vec!["?"; size].join(", ");
-            let sql = format!("SELECT {} FROM `{}` WHERE id_treated_data IN ({marks})", select_list(shape), self.table);
-            found.extend(self.rows(sql, &bind, None, shape).await?);
+            let sql =
+                format!("SELECT {} FROM `{}` WHERE id_treated_data IN ({marks})", select_list(schema), self.table);
+            found.extend(self.rows(sql, &bind, None, schema).await?);
         }
         Ok(found)
     }
 
-    async fn replace(&self, old: &Row, new: &Row, shape: &TableSchema) -> Result<bool, Error> {
-        let sql: Arc<str> = replace_sql(&self.table, shape).into();
+    async fn replace(&self, old: &Row, new: &Row, schema: &TableSchema) -> Result<bool, Error> {
+        let sql: Arc<str> = replace_sql(&self.table, schema).into();
         let run = |_| async {
             let query = replace_values(old, new).fold(sqlx::query(AssertSqlSafe(Arc::clone(&sql))), bind);
             self.sessions.execute(query).await.map(|rows| rows > 0)
@@ -337,8 +339,8 @@ impl Warehouse for MySql {
     async fn status(&self) -> Result<ServerStatus, Error> {
         self.reach().await?;
         let query = sqlx::query("SELECT CAST(VERSION() AS CHAR), UTC_TIMESTAMP(6) FROM (SELECT ? AS x) one").bind(1);
-        let said = self.sessions.rows(query).await?;
-        let said = said.first().ok_or(sqlx::Error::RowNotFound).and_then(<(String, NaiveDateTime)>::from_row);
+        let message = self.sessions.rows(query).await?;
+        let said = message.first().ok_or(sqlx::Error::RowNotFound).and_then(<(String, NaiveDateTime)>::from_row);
         let (version, clock) = said.map_err(|e| self.sessions.failure(&e))?;
         let rows = self.number(sqlx::query(AssertSqlSafe(format!("SELECT COUNT(*) FROM `{}`", self.table)))).await;
         let mut settings = BTreeMap::new();

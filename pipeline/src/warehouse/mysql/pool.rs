@@ -31,8 +31,8 @@ pub(super) const FRESH: Duration = Duration::from_secs(1);
 /// What a session is set to: strict, in UTC; and what keeps a statement whose sender has gone from waiting for a lock, and
 /// a session whose sender has gone from being held, for hours: seconds for locks on rows, for locks on the table, and
 /// for a session that says nothing.
-pub(super) fn settings(patience: TimeoutProfile) -> String {
-    let (rows, table, silence) = match patience {
+pub(super) fn settings(timeout_profile: TimeoutProfile) -> String {
+    let (rows, table, silence) = match timeout_profile {
         TimeoutProfile::Bulk => (50, 60, 8 * 3_600),
         TimeoutProfile::Streaming => (2, 5, 3_600),
     };
@@ -46,16 +46,19 @@ pub(super) fn settings(patience: TimeoutProfile) -> String {
 /// How sessions are opened.
 pub(super) struct SessionManager {
     pub options: MySqlConnectOptions,
-    pub login: Option<Arc<dyn CredentialProvider>>,
+    pub credentials: Option<Arc<dyn CredentialProvider>>,
     pub table: TableName,
     pub address: String,
-    pub patience: TimeoutProfile,
+    pub timeout_profile: TimeoutProfile,
 }
 
 /// Without the password, which the options show.
 impl fmt::Debug for SessionManager {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Opener").field("address", &self.address).field("login", &self.login).finish_non_exhaustive()
+        f.debug_struct("Opener")
+            .field("address", &self.address)
+            .field("login", &self.credentials)
+            .finish_non_exhaustive()
     }
 }
 
@@ -81,10 +84,10 @@ pub(super) struct PooledSession {
 }
 
 impl SessionPool {
-    pub fn new(opener: SessionManager, most: u32) -> Self {
-        let most = usize::try_from(most.max(1)).unwrap_or(usize::MAX);
-        let about = (opener.table.clone(), opener.address.clone());
-        let pool = Pool::builder(opener).max_size(most).build();
+    pub fn new(manager: SessionManager, max: u32) -> Self {
+        let most = usize::try_from(max.max(1)).unwrap_or(usize::MAX);
+        let about = (manager.table.clone(), manager.address.clone());
+        let pool = Pool::builder(manager).max_size(most).build();
         Self { pool: pool.expect("only time-outs need a runtime, and the pool has none"), about }
     }
 
@@ -177,8 +180,8 @@ impl SessionManager {
 
     async fn open(&self, refused: bool) -> Result<PooledSession, Error> {
         let mut options = self.options.clone();
-        if let Some(login) = &self.login {
-            let with = login.credentials(refused).await?;
+        if let Some(credentials) = &self.credentials {
+            let with = credentials.credentials(refused).await?;
             options = options.username(&with.user).password(&with.password);
             options = with.host.iter().fold(options, |options, host| options.host(host));
             options = with.port.iter().fold(options, |options, port| options.port(*port));
@@ -186,7 +189,7 @@ impl SessionManager {
         }
         let connect = async {
             let mut connection = options.connect().await?;
-            connection.execute(AssertSqlSafe(settings(self.patience))).await?;
+            connection.execute(AssertSqlSafe(settings(self.timeout_profile))).await?;
             Ok(connection)
         };
         let silent = |_| {
@@ -205,7 +208,7 @@ impl Manager for SessionManager {
     async fn create(&self) -> Result<PooledSession, Error> {
         match self.open(false).await {
             // A password may have changed since it was read.
-            Err(e) if e.reason == Reason::Denied && self.login.is_some() => self.open(true).await,
+            Err(e) if e.reason == Reason::Denied && self.credentials.is_some() => self.open(true).await,
             opened => opened,
         }
     }

@@ -21,30 +21,30 @@ const BEGIN: [&str; 2] =
 struct SnapshotSession {
     of: MySql,
     session: Session,
-    shape: TableSchema,
+    schema: TableSchema,
 }
 
 impl MySql {
     /// Begins one.
-    pub(super) async fn reading(&self, shape: &TableSchema) -> Result<Box<dyn Snapshot>, Error> {
+    pub(super) async fn reading(&self, schema: &TableSchema) -> Result<Box<dyn Snapshot>, Error> {
         let mut session = self.sessions.get().await?;
         for statement in BEGIN {
-            let begun = session.connection().execute(sqlx::raw_sql(statement)).await;
-            begun.map_err(|e| self.sessions.failure(&e))?;
+            let started = session.connection().execute(sqlx::raw_sql(statement)).await;
+            started.map_err(|e| self.sessions.failure(&e))?;
         }
-        Ok(Box::new(SnapshotSession { of: self.clone(), session, shape: *shape }))
+        Ok(Box::new(SnapshotSession { of: self.clone(), session, schema: *shape }))
     }
 }
 
 impl Snapshot for SnapshotSession {
     fn scan(&mut self, after: Option<String>, limit: u32, page: usize, windows: &[TimeWindow]) -> Pages<'_> {
         let (filter, times) = filter(windows, after.is_some());
-        let (list, table) = (select_list(&self.shape), &self.of.table);
+        let (list, table) = (select_list(&self.schema), &self.of.table);
         let sql: Arc<str> = format!("SELECT {list} FROM `{table}` {filter} ORDER BY id_treated_data LIMIT ?").into();
         let query = times.into_iter().fold(sqlx::query(AssertSqlSafe(sql)), sqlx::query::Query::bind);
         let query = after.into_iter().fold(query, sqlx::query::Query::bind).bind(limit);
-        let (of, shape) = (&self.of, &self.shape);
-        let rows = query.fetch(self.session.connection()).map(|row| row.and_then(|row| decode(&row, shape)));
+        let (of, schema) = (&self.of, &self.schema);
+        let rows = query.fetch(self.session.connection()).map(|row| row.and_then(|row| decode(&row, schema)));
         rows.try_chunks(page).map_err(|e| of.sessions.failure(&e.1)).boxed()
     }
 }

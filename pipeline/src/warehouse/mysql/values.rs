@@ -9,8 +9,8 @@ use crate::record::Column;
 use crate::record::row::{ColumnType, Row, TableSchema, Value};
 
 /// The select list, with what sqlx cannot decode into our few kinds cast by the server.
-pub(super) fn select_list(shape: &TableSchema) -> String {
-    let columns = Column::ALL.map(|column| match shape.of(column) {
+pub(super) fn select_list(schema: &TableSchema) -> String {
+    let columns = Column::ALL.map(|column| match schema.of(column) {
         ColumnType::Integer => format!("CAST(`{column}` AS SIGNED)"),
         ColumnType::Double { decimals: Some(_) } => format!("CAST(`{column}` AS DOUBLE)"),
         _ => format!("`{column}`"),
@@ -18,11 +18,11 @@ pub(super) fn select_list(shape: &TableSchema) -> String {
     columns.join(", ")
 }
 
-pub(super) fn decode(row: &MySqlRow, shape: &TableSchema) -> Result<Row, sqlx::Error> {
+pub(super) fn decode(row: &MySqlRow, schema: &TableSchema) -> Result<Row, sqlx::Error> {
     let mut decoded = Row::nulls();
     for column in Column::ALL {
         let at = column.index();
-        decoded.0[at] = match shape.of(column) {
+        decoded.0[at] = match schema.of(column) {
             ColumnType::Text { .. } => row.try_get::<Option<String>, _>(at)?.map_or(Value::Null, Value::Text),
             ColumnType::Float { .. } => row.try_get::<Option<f32>, _>(at)?.map_or(Value::Null, Value::Float),
             ColumnType::Double { .. } => row.try_get::<Option<f64>, _>(at)?.map_or(Value::Null, Value::Double),

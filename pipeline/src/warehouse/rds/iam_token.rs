@@ -22,7 +22,7 @@ const GOOD: Duration = Duration::from_secs(15 * 60);
 
 /// Signs tokens for one user of one server.
 pub(super) struct IamToken {
-    keys: SharedCredentialsProvider,
+    credentials: SharedCredentialsProvider,
     region: String,
     server: String,
     user: String,
@@ -38,8 +38,8 @@ impl IamToken {
     /// Fails where no region or no credentials are configured.
     pub fn try_new(aws: &SdkConfig, host: &str, port: u16, user: &str) -> Result<Self, String> {
         let region = aws.region().ok_or("RDS_IAM_AUTH needs the server's region: set AWS_REGION")?.to_string();
-        let keys = aws.credentials_provider().ok_or("RDS_IAM_AUTH needs credentials of AWS")?;
-        Ok(Self { keys, region, server: format!("{host}:{port}"), user: user.to_owned() })
+        let credentials = aws.credentials_provider().ok_or("RDS_IAM_AUTH needs credentials of AWS")?;
+        Ok(Self { credentials, region, server: format!("{host}:{port}"), user: user.to_owned() })
     }
 
     fn sign(&self, keys: Keys, at: SystemTime) -> Result<String, String> {
@@ -65,7 +65,7 @@ impl IamToken {
 impl CredentialProvider for IamToken {
     async fn credentials(&self, _: bool) -> Result<Credentials, Error> {
         let failure = |reason, message| Error::new(reason, &self.server, message);
-        let keys = self.keys.provide_credentials().await;
+        let keys = self.credentials.provide_credentials().await;
         let keys =
             keys.map_err(|e| failure(Reason::Denied, format!("no credentials of AWS to sign a token with: {e}")))?;
         let password = self.sign(keys, SystemTime::now());
@@ -102,7 +102,7 @@ mod tests {
                 "test",
             );
             let signer = IamToken {
-                keys: SharedCredentialsProvider::new(keys.clone()),
+                credentials: SharedCredentialsProvider::new(keys.clone()),
                 region: "sa-east-1".into(),
                 server: "db.example.sa-east-1.rds.amazonaws.com:3306".into(),
                 user: user.into(),

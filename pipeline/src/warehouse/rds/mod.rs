@@ -135,7 +135,7 @@ impl Rds {
     /// [`Reason::BadAddress`], also where a token is to be signed and no region is known.
     pub fn open(&self, aws: &SdkConfig, table: TableName, access: AccessOptions) -> Result<MySql, Error> {
         let bad = |message: String| Error::new(Reason::BadAddress, self.host(), message);
-        let login: Option<Arc<dyn CredentialProvider>> = match &self.proof {
+        let credentials: Option<Arc<dyn CredentialProvider>> = match &self.proof {
             AuthMethod::Password(_) => None,
             AuthMethod::Secret(arn) => Some(Arc::new(Secret::new(aws, arn, self.known()))),
             AuthMethod::Token => {
@@ -146,7 +146,7 @@ impl Rds {
             check(path).map_err(|e| bad(format!("RDS_CA_FILE {path}: {e}")))?;
         }
         match self.address().map_err(bad)? {
-            WarehouseUrl::MySql(url) => MySql::open(&url, table, AccessOptions { login, ..access }),
+            WarehouseUrl::MySql(url) => MySql::open(&url, table, AccessOptions { credentials, ..access }),
             WarehouseUrl::Sqlite(_) => Err(bad("the variables RDS_… name a file".into())),
         }
     }

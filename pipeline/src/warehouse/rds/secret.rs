@@ -28,7 +28,7 @@ pub(super) struct EnvOverrides {
 pub(super) struct Secret {
     client: Client,
     arn: String,
-    known: EnvOverrides,
+    cached: EnvOverrides,
     read: Mutex<Option<Credentials>>,
 }
 
@@ -58,8 +58,8 @@ enum Port {
 
 impl Secret {
     /// The secret of that ARN or name.
-    pub fn new(aws: &SdkConfig, arn: &str, known: EnvOverrides) -> Self {
-        Self { client: Client::new(aws), arn: arn.to_owned(), known, read: Mutex::default() }
+    pub fn new(aws: &SdkConfig, arn: &str, cached: EnvOverrides) -> Self {
+        Self { client: Client::new(aws), arn: arn.to_owned(), cached, read: Mutex::default() }
     }
 
     async fn fetch(&self) -> Result<Credentials, Error> {
@@ -77,7 +77,7 @@ impl Secret {
             }
         })?;
         let text = answer.secret_string().unwrap_or_default();
-        parts(text, &self.known).map_err(|what| self.failure(Reason::Denied, what))
+        parts(text, &self.cached).map_err(|what| self.failure(Reason::Denied, what))
     }
 
     fn failure(&self, reason: Reason, message: impl Into<String>) -> Error {
@@ -92,10 +92,10 @@ fn parts(text: &str, known: &EnvOverrides) -> Result<Credentials, &'static str> 
     } else {
         SecretFields { password: Some(text.to_owned()), ..SecretFields::default() }
     };
-    let said = |text: Option<String>| text.filter(|text| !text.is_empty());
-    let password = said(parts.password).ok_or("the secret holds no password")?;
-    let user = said(parts.username).unwrap_or_else(|| known.user.clone());
-    let host = said(parts.host).filter(|_| !known.host);
+    let message = |text: Option<String>| text.filter(|text| !text.is_empty());
+    let password = message(parts.password).ok_or("the secret holds no password")?;
+    let user = message(parts.username).unwrap_or_else(|| known.user.clone());
+    let host = message(parts.host).filter(|_| !known.host);
     if host.is_none() && !known.host {
         return Err("the secret names no host: set RDS_HOST");
     }
@@ -103,7 +103,7 @@ fn parts(text: &str, known: &EnvOverrides) -> Result<Credentials, &'static str> 
         Port::Number(port) => Ok(port),
         Port::Text(text) => text.trim().parse().map_err(|_| "the secret's port is none"),
     });
-    let database = said(parts.dbname).filter(|_| !known.database);
+    let database = message(parts.dbname).filter(|_| !known.database);
     Ok(Credentials { user, password, host, port: port.transpose()?, database })
 }
 

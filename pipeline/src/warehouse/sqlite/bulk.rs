@@ -47,12 +47,12 @@ impl Sqlite {
                 return Ok(InsertResult::IdTaken);
             }
         }
-        for note in change.journal_writes {
+        for entry in change.journal_writes {
             // A row that is replaced gets a new rowid: the order of writing.
             let sql = "INSERT OR REPLACE INTO ruminate_journal (table_name, run_id, seq, at, note) \
                        VALUES (?, ?, ?, strftime('%Y-%m-%d %H:%M:%f', 'now'), ?)";
-            let query = sqlx::query(sql).bind(self.table.as_str()).bind(note.run_id.to_string());
-            let query = query.bind(note.seq.cast_signed()).bind(note.text.as_str());
+            let query = sqlx::query(sql).bind(self.table.as_str()).bind(entry.run_id.to_string());
+            let query = query.bind(entry.seq.cast_signed()).bind(entry.text.as_str());
             query.execute(&mut **within).await.map_err(|e| self.failure(&e))?;
         }
         Ok(InsertResult::Inserted)
@@ -113,8 +113,8 @@ impl BulkWarehouse for Sqlite {
         Ok(LoadStrategy { kind: LoadMethod::Insert, reason: "a SQLite file has no other".into() })
     }
 
-    async fn snapshot(&self, shape: &TableSchema) -> Result<Box<dyn Snapshot>, Error> {
-        self.reading(shape).await
+    async fn snapshot(&self, schema: &TableSchema) -> Result<Box<dyn Snapshot>, Error> {
+        self.reading(schema).await
     }
 
     async fn limits(&self) -> Result<ColumnLimits, Error> {
@@ -130,7 +130,7 @@ impl BulkWarehouse for Sqlite {
         ended.map_err(|e| self.failure(&e)).and(done)
     }
 
-    async fn range(&self, first: &str, last: &str, limit: u32, shape: &TableSchema) -> Result<Vec<Row>, Error> {
+    async fn range(&self, first: &str, last: &str, limit: u32, schema: &TableSchema) -> Result<Vec<Row>, Error> {
         let sql = format!(
             "SELECT {} FROM \"{}\" WHERE id_treated_data BETWEEN ? AND ? ORDER BY id_treated_data LIMIT ?",
             columns(),
@@ -138,7 +138,7 @@ impl BulkWarehouse for Sqlite {
         );
         let query = sqlx::query(AssertSqlSafe(sql)).bind(first).bind(last).bind(limit);
         let rows = query.fetch_all(&self.pool).await.map_err(|e| self.failure(&e))?;
-        rows.iter().map(|row| decode(row, shape).map_err(|e| self.failure(&e))).collect()
+        rows.iter().map(|row| decode(row, schema).map_err(|e| self.failure(&e))).collect()
     }
 
     async fn count(&self, first: &str, last: &str) -> Result<u64, Error> {

@@ -103,8 +103,8 @@ fn absent(path: &Path, missing: Missing) -> Result<(), String> {
 }
 
 fn no_directory(path: &Path) -> String {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    format!("{} is no directory: create it, or check --warehouse", folder.display())
+    let dir = path.parent().unwrap_or(Path::new("."));
+    format!("{} is no directory: create it, or check --warehouse", dir.display())
 }
 
 /// A database that is to be made has nothing beside it: SQLite would delete what may be the only copy of its rows.

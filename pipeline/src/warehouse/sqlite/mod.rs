@@ -123,11 +123,11 @@ impl Sqlite {
     }
 }
 
-fn decode(row: &SqliteRow, shape: &TableSchema) -> Result<Row, sqlx::Error> {
+fn decode(row: &SqliteRow, schema: &TableSchema) -> Result<Row, sqlx::Error> {
     let mut decoded = Row::nulls();
     for column in Column::ALL {
         let at = column.index();
-        decoded.0[at] = match shape.of(column) {
+        decoded.0[at] = match schema.of(column) {
             ColumnType::Text { .. } => row.try_get::<Option<String>, _>(at)?.map_or(Value::Null, Value::Text),
             ColumnType::Integer => row.try_get::<Option<i64>, _>(at)?.map_or(Value::Null, Value::Integer),
             ColumnType::DateTime { .. } => {
@@ -243,7 +243,7 @@ impl Warehouse for Sqlite {
         self.taken_or(query.execute(&self.pool).await)
     }
 
-    async fn fetch(&self, ids: &[String], shape: &TableSchema) -> Result<Vec<Row>, Error> {
+    async fn fetch(&self, ids: &[String], schema: &TableSchema) -> Result<Vec<Row>, Error> {
         let mut found = Vec::with_capacity(ids.len());
         for chunk in ids.chunks(LOOKUP) {
             let marks = vec!["?"; chunk.len()].join(", ");
@@ -251,7 +251,7 @@ impl Warehouse for Sqlite {
             let query = chunk.iter().fold(sqlx::query(AssertSqlSafe(sql)), |query, id| query.bind(id.as_str()));
             let rows = query.fetch_all(&self.pool).await.map_err(|e| self.failure(&e))?;
             for row in &rows {
-                found.push(decode(row, shape).map_err(|e| self.failure(&e))?);
+                found.push(decode(row, schema).map_err(|e| self.failure(&e))?);
             }
         }
         Ok(found)

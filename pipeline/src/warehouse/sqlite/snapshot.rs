@@ -13,18 +13,18 @@ use crate::warehouse::{Error, Pages, Reason, Snapshot, TimeWindow};
 struct SnapshotConnection {
     of: Sqlite,
     connection: SqliteConnection,
-    shape: TableSchema,
+    schema: TableSchema,
 }
 
 impl Sqlite {
     /// Begins one.
-    pub(super) async fn reading(&self, shape: &TableSchema) -> Result<Box<dyn Snapshot>, Error> {
+    pub(super) async fn reading(&self, schema: &TableSchema) -> Result<Box<dyn Snapshot>, Error> {
         self.goes_on()?;
         let mut connection = self.options.clone().connect().await.map_err(|e| self.failure(&e))?;
         // The first statement that reads is what fixes the moment.
         let begin = format!("BEGIN; SELECT 1 FROM \"{}\" LIMIT 1", self.table);
         connection.execute(sqlx::raw_sql(AssertSqlSafe(begin))).await.map_err(|e| self.failure(&e))?;
-        Ok(Box::new(SnapshotConnection { of: self.clone(), connection, shape: *shape }))
+        Ok(Box::new(SnapshotConnection { of: self.clone(), connection, schema: *shape }))
     }
 
     /// Fails once the process ends: a reading that went on would keep the file from being closed.
@@ -40,8 +40,8 @@ impl Snapshot for SnapshotConnection {
         let sql = format!("SELECT {list} FROM \"{table}\" {filter} ORDER BY id_treated_data LIMIT ?");
         let query = times.into_iter().fold(sqlx::query(AssertSqlSafe(sql)), sqlx::query::Query::bind);
         let query = after.into_iter().fold(query, sqlx::query::Query::bind).bind(limit);
-        let (of, shape) = (&self.of, &self.shape);
-        let rows = query.fetch(&mut self.connection).map(|row| row.and_then(|row| decode(&row, shape)));
+        let (of, schema) = (&self.of, &self.schema);
+        let rows = query.fetch(&mut self.connection).map(|row| row.and_then(|row| decode(&row, schema)));
         let pages = rows.try_chunks(page).map_err(|e| of.failure(&e.1));
         pages.and_then(|rows| std::future::ready(of.goes_on().map(|()| rows))).boxed()
     }

@@ -38,22 +38,22 @@ pub(in crate::render::html) struct Tick {
 
 impl Scale {
     /// Counts and rates from nought to at least that.
-    pub(in crate::render::html) fn from_nought(most: f64) -> Self {
-        Self::linear(most, |value, step| numbers::decimal(value, decimals(step)))
+    pub(in crate::render::html) fn from_nought(max: f64) -> Self {
+        Self::linear(max, |value, step| numbers::decimal(value, decimals(step)))
     }
 
     /// Latencies, milliseconds: from nought, or logarithmic where they are far apart.
-    pub(in crate::render::html) fn latencies(least: f64, most: f64) -> Self {
+    pub(in crate::render::html) fn latencies(least: f64, max: f64) -> Self {
         let least = least.max(LEAST_MS);
-        if most / least < WIDE {
-            return Self::linear(most, |value, _| if value == 0.0 { "0".into() } else { round_millis(value) });
+        if max / least < WIDE {
+            return Self::linear(max, |value, _| if value == 0.0 { "0".into() } else { round_millis(value) });
         }
         let low = 10_f64.powf(least.log10().floor());
-        let decades = (most.log10().floor() - low.log10()) as i32 + 1;
+        let decades = (max.log10().floor() - low.log10()) as i32 + 1;
         let factors: &[f64] = if decades <= 3 { &[1.0, 2.0, 5.0] } else { &[1.0] };
         let candidates =
             (0..=decades + 1).flat_map(|decade| [1.0, 2.0, 5.0].map(|factor| low * 10_f64.powi(decade) * factor));
-        let high = candidates.into_iter().find(|mark| *mark >= most * 0.999).unwrap_or(most);
+        let high = candidates.into_iter().find(|mark| *mark >= max * 0.999).unwrap_or(max);
         let marks =
             (0..=decades).flat_map(|decade| factors.iter().map(move |factor| low * 10_f64.powi(decade) * factor));
         let marks = marks.filter(|mark| *mark <= high * 1.001).map(|mark| (mark, round_millis(mark))).collect();
@@ -81,8 +81,8 @@ impl Scale {
         Self { low: 0.0, high: all, logarithmic: false, marks }
     }
 
-    fn linear(most: f64, text: impl Fn(f64, f64) -> String) -> Self {
-        let most = if most > 0.0 { most } else { 1.0 };
+    fn linear(max: f64, text: impl Fn(f64, f64) -> String) -> Self {
+        let most = if max > 0.0 { max } else { 1.0 };
         let rough = most / MARKS;
         let decade = 10_f64.powf(rough.log10().floor());
         let step = [1.0, 2.0, 5.0, 10.0].map(|factor| factor * decade).into_iter().find(|step| *step >= rough * 0.999);
@@ -187,9 +187,9 @@ mod tests {
         assert_eq!(texts(&Scale::seconds(0.35)), ["0.0 s", "0.1 s", "0.2 s", "0.3 s"]);
         assert_eq!(texts(&Scale::seconds(600.0)), ["0:00", "2:00", "4:00", "6:00", "8:00", "10:00"]);
         assert_eq!(texts(&Scale::nines(4.2)), ["50", "90", "99", "99.9", "99.99"]);
-        for most in [0.3, 1.0, 7.0, 99.0, 1_234_567.0] {
-            let scale = Scale::from_nought(most);
-            assert!(scale.high >= most && scale.place(most) > 0.7 && scale.ticks().len() <= 7, "{scale:?}");
+        for max in [0.3, 1.0, 7.0, 99.0, 1_234_567.0] {
+            let scale = Scale::from_nought(max);
+            assert!(scale.high >= max && scale.place(max) > 0.7 && scale.ticks().len() <= 7, "{scale:?}");
         }
     }
 

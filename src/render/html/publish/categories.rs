@@ -127,7 +127,7 @@ impl MessageCategory {
 /// The messages read or not reached, and what became of them.
 pub(super) fn account(outcome: &Outcome) -> Breakdown {
     let whole = outcome.counts[Counter::Read] + outcome.rest.known();
-    let part = |fate: MessageCategory| Some((fate.name(), fate.part()?, fate.of(outcome)));
+    let part = |category: MessageCategory| Some((category.name(), category.part()?, category.of(outcome)));
     let parts = MessageCategory::ALL.into_iter().filter_map(part).collect();
     let side = if outcome.rest.known() > 0 { "Input" } else { "Read" };
     Breakdown::of(side, numbers::of(whole, "message", "messages"), parts)
@@ -135,5 +135,7 @@ pub(super) fn account(outcome: &Outcome) -> Breakdown {
 
 /// The table of fates.
 pub(super) fn counts(outcome: &Outcome) -> Vec<CategoryRow> {
-    MessageCategory::ALL.map(|fate| CategoryRow::of(fate.of(outcome), fate.name(), &fate.words())).into()
+    MessageCategory::ALL
+        .map(|category| CategoryRow::of(category.of(outcome), category.name(), &category.words()))
+        .into()
 }

@@ -22,11 +22,11 @@ pub(super) struct ErrorCount {
 pub(super) fn of(errors: &BTreeMap<String, u64>) -> Vec<ErrorCount> {
     let mut all: Vec<_> = errors.iter().collect();
     all.sort_by_key(|(code, times)| (std::cmp::Reverse(**times), *code));
-    let most = all.first().map_or(1, |(_, times)| (**times).max(1));
+    let max = all.first().map_or(1, |(_, times)| (**times).max(1));
     let refused = |(code, times): (&String, &u64)| ErrorCount {
         code: sanitize::shown(code, sanitize::VALUE),
         count: numbers::count(*times),
-        share: (u128::from(*times) * 100 / u128::from(most)) as u64,
+        share: (u128::from(*times) * 100 / u128::from(max)) as u64,
     };
     all.into_iter().take(SHOWN).map(refused).collect()
 }

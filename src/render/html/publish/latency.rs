@@ -200,6 +200,6 @@ fn tip(
     let percentile = (1.0 - 10_f64.powf(-end)) * 100.0;
     let share =
         if end >= all - 1e-6 { "all".to_owned() } else { format!("{:.*} %", end.ceil().max(1.0) as usize, percentile) };
-    let said = curves.iter().filter_map(|(class, _, points)| Some(format!("{class} {}", millis(at(points, end)?))));
-    format!("{share}: {}", said.collect::<Vec<_>>().join(", "))
+    let message = curves.iter().filter_map(|(class, _, points)| Some(format!("{class} {}", millis(at(points, end)?))));
+    format!("{share}: {}", message.collect::<Vec<_>>().join(", "))
 }

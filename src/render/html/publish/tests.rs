@@ -168,8 +168,8 @@ fn what_went_wrong_is_in_the_account_which_adds_up() {
     outcome.verdicts.clear();
     let html = render(&outcome).unwrap();
     assert!(head(&html).contains("18 messages were not published"), "{}", head(&html));
-    for fate in MessageCategory::ALL {
-        assert!(html.contains(fate.words().title), "{fate:?}");
+    for category in MessageCategory::ALL {
+        assert!(html.contains(category.words().title), "{category:?}");
     }
     let account = &html[html.find("<div class=\"account\">").unwrap()..];
     let account = &account[..account.find("</p>").unwrap()];
@@ -230,8 +230,8 @@ fn a_run_that_ended_before_its_input_claims_only_what_was_due() {
     let unknown = Outcome { rest: Rest::new(3, unread), ..left(held(60)) };
     unknown.check().unwrap();
     let html = render(&unknown).unwrap();
-    let said = "At least 3 messages of the input were not reached: the rest of standard input was not read.";
-    assert!(head(&html).contains(said), "{}", head(&html));
+    let message = "At least 3 messages of the input were not reached: the rest of standard input was not read.";
+    assert!(head(&html).contains(message), "{}", head(&html));
     let wrong = Outcome { input: Some(30_071), ..known.clone() };
     assert!(wrong.check().is_err(), "one message is nowhere");
     let mut unsaid = known;

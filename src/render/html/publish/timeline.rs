@@ -64,11 +64,11 @@ fn notes(outcome: &Outcome, wrong: bool) -> Vec<String> {
 }
 
 /// The stretches as columns, each with what it says.
-pub(super) fn tipped(outcome: &Outcome, said: impl Fn(&Interval) -> String) -> Vec<Column> {
+pub(super) fn tipped(outcome: &Outcome, message: impl Fn(&Interval) -> String) -> Vec<Column> {
     let column = |one: &Interval| Column {
         from: one.begin,
         to: one.begin + one.seconds,
-        tip: format!("{}: {}", when(one, outcome.times.seconds), said(one)),
+        tip: format!("{}: {}", when(one, outcome.times.seconds), message(one)),
     };
     outcome.times.intervals.iter().map(column).collect()
 }
@@ -94,7 +94,7 @@ fn per_second(n: u64, one: &Interval) -> f64 {
 
 fn rate(outcome: &Outcome) -> Plot {
     let offered = if outcome.pacing.behind_seconds.is_some() { "due" } else { "sent" };
-    let (lines, most) = lines(
+    let (lines, max) = lines(
         outcome,
         &[
             ("achieved", "published", |one| per_second(one.published, one)),
@@ -109,11 +109,11 @@ fn rate(outcome: &Outcome) -> Plot {
         format!("Rate over time: {:.0} messages a second published over the whole run", outcome.times.rate_per_second);
     let words =
         PlotLabels { title: "Rate", unit: "messages a second".into(), across: since(outcome.times.seconds), told };
-    Plot::of(words, (&Scale::seconds(outcome.times.seconds), &Scale::from_nought(most)), &columns, lines)
+    Plot::of(words, (&Scale::seconds(outcome.times.seconds), &Scale::from_nought(max)), &columns, lines)
 }
 
 fn trouble(outcome: &Outcome) -> Plot {
-    let (lines, most) = lines(
+    let (lines, max) = lines(
         outcome,
         &[
             ("retried", "sent again", |one| one.retries as f64),
@@ -137,16 +137,16 @@ fn trouble(outcome: &Outcome) -> Plot {
         across: since(outcome.times.seconds),
         told,
     };
-    Plot::of(words, (&Scale::seconds(outcome.times.seconds), &Scale::from_nought(most)), &columns, lines)
+    Plot::of(words, (&Scale::seconds(outcome.times.seconds), &Scale::from_nought(max)), &columns, lines)
 }
 
 fn in_flight(outcome: &Outcome) -> Plot {
-    let (lines, most) = lines(outcome, &[("p99", "at most", |one| one.in_flight.into())]);
+    let (lines, max) = lines(outcome, &[("p99", "at most", |one| one.in_flight.into())]);
     let columns = tipped(outcome, |one| format!("{} in flight", numbers::count(one.in_flight.into())));
-    let told = format!("Batches in flight over time: {most} at most");
+    let told = format!("Batches in flight over time: {max} at most");
     let words =
         PlotLabels { title: "In flight", unit: "batches at once".into(), across: since(outcome.times.seconds), told };
-    Plot::of(words, (&Scale::seconds(outcome.times.seconds), &Scale::from_nought(most)), &columns, lines)
+    Plot::of(words, (&Scale::seconds(outcome.times.seconds), &Scale::from_nought(max)), &columns, lines)
 }
 
 fn figures(one: &Interval, all: f64) -> Vec<String> {

@@ -90,8 +90,8 @@ fn lead(outcome: &Outcome) -> String {
     };
     let rate =
         numbers::decimal(outcome.times.rate_per_second, if outcome.times.rate_per_second < 10.0 { 1 } else { 0 });
-    let asked = match outcome.pacing.rate {
-        Some(asked) => format!(" of {} asked for", numbers::decimal(asked, usize::from(asked < 10.0))),
+    let requested_at = match outcome.pacing.rate {
+        Some(requested) => format!(" of {} asked for", numbers::decimal(requested, usize::from(requested < 10.0))),
         None => String::new(),
     };
     let latency = match outcome.counts[Count::Published] {
@@ -103,7 +103,7 @@ fn lead(outcome: &Outcome) -> String {
         ),
     };
     format!(
-        "{} of {read}{share} published in {took}: {rate} a second{asked}.{latency}{}{}",
+        "{} of {read}{share} published in {took}: {rate} a second{requested_at}.{latency}{}{}",
         numbers::count(outcome.counts[Count::Published]),
         if outcome.pacing.schedule_ended { " The schedule ended there." } else { "" },
         left_over(outcome)
@@ -112,7 +112,9 @@ fn lead(outcome: &Outcome) -> String {
 
 /// What went wrong, and what else asks to be looked at.
 fn points(outcome: &Outcome) -> Vec<Highlight> {
-    let point = |fate: MessageCategory, anchor| (fate.of(outcome), fate.words().phrase(fate.of(outcome)), anchor);
+    let point = |category: MessageCategory, anchor| {
+        (category.of(outcome), category.words().phrase(category.of(outcome)), anchor)
+    };
     let broken = broken(outcome);
     let mut found = vec![(broken, if broken == 1 { "check failed" } else { "checks failed" }, "conditions")];
     let counts = |fate: &MessageCategory| *fate != MessageCategory::NotReached || outcome.end.stopped.is_some();

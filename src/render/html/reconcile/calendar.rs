@@ -10,8 +10,8 @@ use pipeline::record::Column;
 pub(super) fn calendar(outcome: &Outcome) -> Calendar {
     // Only where the window is one of `data` are days without records known to be gaps.
     let window = if outcome.window_column == Column::Data.name() {
-        let to = outcome.asked.to.map(|to| outcome.fence.map_or(to, |fence| to.min(fence.date_naive())));
-        [outcome.asked.from, to]
+        let to = outcome.options.to.map(|to| outcome.cutoff.map_or(to, |cutoff| to.min(cutoff.date_naive())));
+        [outcome.options.from, to]
     } else {
         [None, None]
     };
@@ -41,7 +41,7 @@ impl CalendarCell for reconcile::DayCounts {
         is_off: ["disagrees", "disagree"],
         none: "none disagrees",
         fine: "and the counts of both sides agree on each",
-        most: "with most findings",
+        max: "with most findings",
     };
 
     fn sides(&self) -> [u64; 2] {

@@ -47,14 +47,14 @@ impl Findings {
             }
             groups.push(group);
         }
-        let file = outcome.asked.drift_file.as_deref().map_or_else(String::new, |file| sanitize::shown(file, KEY));
+        let file = outcome.options.drift_file.as_deref().map_or_else(String::new, |file| sanitize::shown(file, KEY));
         Self { groups, file }
     }
 }
 
 fn sample(drift: &Drift) -> Sample {
     let named =
-        |text: &Option<String>, most| text.as_deref().map_or_else(String::new, |text| sanitize::shown(text, most));
+        |text: &Option<String>, max| text.as_deref().map_or_else(String::new, |text| sanitize::shown(text, max));
     let side = side(drift);
     let repeats_id = |lake: &Value| drift.id.as_deref().is_some_and(|id| lake.as_str() == Some(id));
     let fields = drift
@@ -112,7 +112,7 @@ pub(super) fn patterns(outcome: &Outcome) -> Vec<PatternText> {
     let told = |pattern: &Pattern| {
         [sanitize::shown(&pattern.description(), VALUE), pattern.base_rate().replace(' ', "\u{a0}")]
     };
-    let said = |patterns: &[Pattern]| {
+    let message = |patterns: &[Pattern]| {
         let first = patterns.first()?;
         Some(PatternText {
             title: labels::of(first.kind).title,
@@ -121,5 +121,5 @@ pub(super) fn patterns(outcome: &Outcome) -> Vec<PatternText> {
             told: patterns.iter().map(told).collect(),
         })
     };
-    outcome.patterns.chunk_by(of_one).take(PATTERNS).filter_map(said).collect()
+    outcome.patterns.chunk_by(of_one).take(PATTERNS).filter_map(message).collect()
 }

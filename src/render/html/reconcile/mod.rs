@@ -64,11 +64,11 @@ impl Page for Outcome {
             findings: findings::Findings::of(self, findings_bytes),
             truth: truth::TruthSection::of(self),
             unchecked: repair::unchecked(self),
-            not_proved: self.not_proved().iter().map(|said| sanitize::shown(said, sanitize::VALUE)).collect(),
+            not_proved: self.not_proved().iter().map(|message| sanitize::shown(message, sanitize::VALUE)).collect(),
             about: run_details::RunDetails::of(self),
             aside: ProblemList::of(&self.problems, |_| true),
             repair: repair::Repair::of(self),
-            repeat: ReproduceCommand::of(&self.asked.command),
+            repeat: ReproduceCommand::of(&self.options.command),
             settled: match self[Counter::ResolvedOnRecheck] {
                 0 => String::new(),
                 n => numbers::of(n, "suspicion was", "suspicions were"),

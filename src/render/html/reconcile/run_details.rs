@@ -16,17 +16,17 @@ pub(super) struct RunDetails {
 
 impl RunDetails {
     pub(super) fn of(outcome: &Outcome) -> Self {
-        let (run, asked, stores) = (&outcome.run, &outcome.asked, &outcome.stores);
-        let settings = serde_json::to_string(&asked.settings).unwrap_or_default();
-        let said =
+        let (run, options, stores) = (&outcome.run, &outcome.options, &outcome.stores);
+        let settings = serde_json::to_string(&options.settings).unwrap_or_default();
+        let message =
             |(name, value): (&String, &String)| format!("{name} = {}", if value.is_empty() { "''" } else { value });
-        let server: Vec<String> = stores.server_settings.iter().map(said).collect();
+        let server: Vec<String> = stores.server_settings.iter().map(message).collect();
         let facts = vec![
             Fact::code("Run", &run.id),
             Fact::said("Began", run.began.map_or_else(String::new, headline::instant)),
             Fact::said("Version", &*run.version),
-            Fact::code("Settings", if asked.settings_sha256.is_empty() { String::new() } else { settings }),
-            Fact::code("Their SHA-256", &asked.settings_sha256),
+            Fact::code("Settings", if options.settings_sha256.is_empty() { String::new() } else { settings }),
+            Fact::code("Their SHA-256", &options.settings_sha256),
             Fact::code("Server settings", server.join("; ")),
         ];
         let columns =

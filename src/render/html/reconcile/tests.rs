@@ -21,9 +21,9 @@ fn audit() -> Outcome {
         lake: "s3://fazendas/historico_diario".into(),
         warehouse: "mysql://ana:***@db/fazendas table historico_consumo".into(),
         server: "8.4.3".into(),
-        fence: DateTime::from_timestamp(1_700_000_000, 0),
+        cutoff: DateTime::from_timestamp(1_700_000_000, 0),
         window_column: "data".into(),
-        asked: AuditOptions {
+        options: AuditOptions {
             command: "ruminate reconcile --lake s3://f/h".into(),
             meta_rate: 0.0176,
             ..AuditOptions::default()
@@ -117,11 +117,11 @@ fn hostile_text_stays_text() {
     let hostile = "\"'><script>alert(1)</script>&lt;{{ 7*7 }}{% raw %}\u{202e}\0\n</style><!--";
     let mut outcome = every_kind(hostile);
     (outcome.lake, outcome.warehouse, outcome.server) = (hostile.into(), hostile.into(), hostile.into());
-    outcome.asked.farms = vec![hostile.into()];
-    outcome.asked.command = hostile.into();
-    outcome.asked.drift_file = Some(hostile.into());
-    outcome.asked.settings = AuditSettings::default().with("lake", hostile);
-    outcome.asked.settings_sha256 = hostile.into();
+    outcome.options.farms = vec![hostile.into()];
+    outcome.options.command = hostile.into();
+    outcome.options.drift_file = Some(hostile.into());
+    outcome.options.settings = AuditSettings::default().with("lake", hostile);
+    outcome.options.settings_sha256 = hostile.into();
     outcome.run.id = hostile.into();
     outcome.stores.server_settings.insert(hostile.into(), hostile.into());
     outcome.stores.columns.insert("peso_medio".into(), hostile.into());
@@ -292,12 +292,12 @@ fn hash_totals_stand_side_by_side_and_say_which_months_differ() {
 fn what_was_asked_and_of_whom_is_at_hand() {
     let mut outcome = clean();
     outcome.run = RunInfo::begin().unwrap();
-    outcome.asked.settings = AuditSettings::default().with("meta-rate", 0.0176);
-    outcome.asked.settings_sha256 = outcome.asked.settings.sha256();
+    outcome.options.settings = AuditSettings::default().with("meta-rate", 0.0176);
+    outcome.options.settings_sha256 = outcome.options.settings.sha256();
     outcome.stores = StoreInfo::of(&TableSchema::standard(), [("sql_mode".to_owned(), String::new())].into());
     let page = render(&outcome).unwrap();
     assert_eq!(page.matches(&outcome.run.id).count(), 2, "at the top and at the end");
-    for part in [&*outcome.asked.settings_sha256, "sql_mode = &#x27;&#x27;", "binary f32", "Not proved"] {
+    for part in [&*outcome.options.settings_sha256, "sql_mode = &#x27;&#x27;", "binary f32", "Not proved"] {
         assert!(page.contains(part), "{part}");
     }
 }

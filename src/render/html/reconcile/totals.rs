@@ -46,14 +46,14 @@ impl Hashes {
     fn of(outcome: &Outcome) -> Self {
         let shown = |sides: [MultisetHash; 2]| sides.map(|seen| [numbers::count(seen.count), seen.hex()]);
         let whole = outcome.control.hashes();
-        let [apart, all] = outcome.control.differing_months();
-        let lead = match (all, apart) {
+        let [distance, all] = outcome.control.differing_months();
+        let lead = match (all, distance) {
             (0, _) => String::new(),
             (_, 0) => format!("So are those of each of {}.", numbers::of(all, "farm-month", "farm-months")),
             _ => format!(
                 "Of {}, {}.",
                 numbers::of(all, "farm-month", "farm-months"),
-                numbers::of(apart, "differs", "differ")
+                numbers::of(distance, "differs", "differ")
             ),
         };
         let apart_months = outcome.control.months().filter(|(.., totals)| totals.hashes()[0] != totals.hashes()[1]);
@@ -62,7 +62,7 @@ impl Hashes {
             month,
             sides: shown(totals.hashes()),
         };
-        let more = apart.saturating_sub(MONTHS as u64);
+        let more = distance.saturating_sub(MONTHS as u64);
         Self {
             same: whole[0] == whole[1],
             whole: shown(whole),

@@ -78,9 +78,9 @@ fn accounts(truth: &TruthResult) -> Vec<Breakdown> {
 }
 
 fn facts(truth: &TruthResult) -> Vec<Fact> {
-    let some = |n: u64, said: String| if n > 0 { said } else { String::new() };
-    let door = match truth.door {
-        Some(door) if truth.door_said => door.command().to_owned(),
+    let some = |n: u64, message: String| if n > 0 { message } else { String::new() };
+    let door = match truth.ingest_path {
+        Some(ingest_path) if truth.door_said => ingest_path.command().to_owned(),
         Some(_) => format!("{}, as what is there tells", truth.ingest_path_text()),
         None => String::new(),
     };

@@ -81,8 +81,8 @@ fn lead(outcome: &Outcome) -> String {
     };
     let mut lead =
         format!("{records} of the lake were held against {rows} of the warehouse, value by value: {matched}.{proved}");
-    if let Some(said) = budget_verdict(outcome) {
-        lead.push_str(&format!(" What was found is {said}."));
+    if let Some(message) = budget_verdict(outcome) {
+        lead.push_str(&format!(" What was found is {message}."));
     }
     if let Some(since) = &outcome.since {
         let [new, persisting, resolved] = [since.new, since.persisting, since.resolved].map(numbers::count);
@@ -112,11 +112,11 @@ fn found(outcome: &Outcome) -> Vec<(u64, &'static str, &'static str)> {
 }
 
 fn evidence(outcome: &Outcome) -> Vec<Fact> {
-    let asked = &outcome.asked;
-    let rule = format!("consumo_meta = peso_medio × {}", asked.meta_rate);
+    let options = &outcome.options;
+    let rule = format!("consumo_meta = peso_medio × {}", options.meta_rate);
     let column = if outcome.window_column.is_empty() { "" } else { ", by " };
-    let window = headline::window(&asked.farms, asked.from, asked.to);
-    let fence = outcome.fence.map_or_else(String::new, |at| {
+    let window = headline::window(&options.farms, options.from, options.to);
+    let cutoff = outcome.cutoff.map_or_else(String::new, |at| {
         format!("{}, the lake's clock as the audit began; later objects were left aside", headline::instant(at))
     });
     headline::stated(vec![
@@ -124,9 +124,9 @@ fn evidence(outcome: &Outcome) -> Vec<Fact> {
         Fact::code("Warehouse", &outcome.warehouse),
         Fact::said("Server", &outcome.server),
         Fact::said("Window", format!("{window}{column}{}", outcome.window_column)),
-        Fact::said("Fence", fence),
+        Fact::said("Fence", cutoff),
         Fact::code("Run", &outcome.run.id),
-        Fact::said("Rule", if asked.meta_rate > 0.0 { rule } else { String::new() }),
+        Fact::said("Rule", if options.meta_rate > 0.0 { rule } else { String::new() }),
         Fact::said("Time taken", duration(outcome.seconds)),
         Fact::program(outcome.exit(), "findings"),
     ])
@@ -136,8 +136,8 @@ fn evidence(outcome: &Outcome) -> Vec<Fact> {
 pub(super) fn counts(outcome: &Outcome) -> Vec<CategoryRow> {
     let mut counts = vec![CategoryRow::of(outcome[Counter::Matched], "matched", &labels::MATCHED)];
     let of = |kind: DriftKind| CategoryRow::with_section(outcome.of(kind), kind.name(), &labels::of(kind));
-    let asked = |kind: &DriftKind| !kind.is_of_truth() || outcome.truth.is_some();
-    counts.extend(DriftKind::ALL.into_iter().filter(asked).map(of));
+    let requested_at = |kind: &DriftKind| !kind.is_of_truth() || outcome.truth.is_some();
+    counts.extend(DriftKind::ALL.into_iter().filter(requested_at).map(of));
     counts
 }
 

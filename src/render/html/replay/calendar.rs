@@ -12,12 +12,12 @@ const NAMED: usize = 12;
 
 /// The days of the run.
 pub(super) fn calendar(outcome: &Outcome) -> Calendar {
-    let asked = &outcome.asked;
+    let options = &outcome.options;
     // A file of keys, or days yet to come, leave no gap.
-    let window = if asked.only.is_some() {
+    let window = if options.only.is_some() {
         [None, None]
     } else {
-        [asked.from, asked.to.map(|to| outcome.fence.map_or(to, |fence| to.min(fence.date_naive())))]
+        [options.from, options.to.map(|to| outcome.cutoff.map_or(to, |cutoff| to.min(cutoff.date_naive())))]
     };
     Calendar::of(&outcome.days, window, &nothing(outcome))
 }
@@ -28,7 +28,7 @@ fn nothing(outcome: &Outcome) -> String {
         return " Days that had not been listed when it stopped are not shown.".into();
     }
     let there: BTreeSet<&str> = outcome.days.keys().map(|(farm, _)| farm.as_str()).collect();
-    let silent: Vec<_> = outcome.asked.farms.iter().filter(|farm| !there.contains(farm.as_str())).collect();
+    let silent: Vec<_> = outcome.options.farms.iter().filter(|farm| !there.contains(farm.as_str())).collect();
     let names =
         silent.iter().take(NAMED).map(|farm| sanitize::shown(farm, sanitize::NAME)).collect::<Vec<_>>().join(", ");
     match silent.len() {
@@ -55,7 +55,7 @@ impl CalendarCell for DayCounts {
         is_off: ["is incomplete", "are incomplete"],
         none: "none is incomplete",
         fine: "and each is back whole",
-        most: "that miss most",
+        max: "that miss most",
     };
 
     fn sides(&self) -> [u64; 2] {

@@ -17,10 +17,10 @@ pub(super) struct Recovery {
 
 impl Recovery {
     pub(super) fn of(outcome: &Outcome) -> Self {
-        let until = outcome.asked.versions_at.or(outcome.fence);
+        let until = outcome.options.versions_at.or(outcome.cutoff);
         let newest = outcome.newest_row_ts.map(|at| {
             let before = until.filter(|until| *until >= at).map_or_else(String::new, |until| {
-                let what = if outcome.asked.versions_at.is_some() { "the time asked for" } else { "the cutoff" };
+                let what = if outcome.options.versions_at.is_some() { "the time asked for" } else { "the cutoff" };
                 format!(", {} before {what}", between(at, until))
             });
             format!("{}{before}", instant(at))
@@ -28,7 +28,7 @@ impl Recovery {
         let facts = stated(vec![
             Fact::said("Newest record back", newest.unwrap_or_default()),
             Fact::said("Newest reading back", outcome.newest_data.map_or_else(String::new, instant)),
-            Fact::said("Fence", outcome.fence.map_or_else(String::new, instant)),
+            Fact::said("Fence", outcome.cutoff.map_or_else(String::new, instant)),
         ]);
         Self { facts, note: note(outcome) }
     }
@@ -38,7 +38,7 @@ fn note(outcome: &Outcome) -> String {
     if outcome.newest_row_ts.is_none() {
         return "No record is back, so there is no recovery point.".into();
     }
-    if let Some(until) = outcome.asked.until {
+    if let Some(until) = outcome.options.until {
         return format!("As asked, nothing that was processed after {} was brought back.", instant(until));
     }
     match verdict::missing(outcome) {

@@ -35,8 +35,8 @@ fn back() -> Outcome {
             .into(),
         lake: "s3://fazendas/historico_diario".into(),
         warehouse: "mysql://ana:***@db/fazendas table historico_consumo".into(),
-        asked: ReplayOptions { on_conflict: "keep".into(), ..ReplayOptions::default() },
-        fence: at("2026-11-22T18:53:15Z"),
+        options: ReplayOptions { on_conflict: "keep".into(), ..ReplayOptions::default() },
+        cutoff: at("2026-11-22T18:53:15Z"),
         method: "LOAD DATA LOCAL INFILE: the server allows it".into(),
         counts: counts(&[(Counter::Listed, 99_764), (Counter::Inserted, 99_000), (Counter::Identical, 764)]),
         seconds: 40.0,
@@ -113,7 +113,7 @@ fn a_warehouse_that_is_back_says_so_first() {
 #[test]
 fn a_part_that_was_asked_for_is_not_the_whole() {
     let mut outcome = back();
-    outcome.asked.until = at("2026-11-22T18:50:00Z");
+    outcome.options.until = at("2026-11-22T18:50:00Z");
     let html = render(&outcome).unwrap();
     assert!(head(&html).contains("All that was asked for is back"));
     assert!(html.contains("nothing that was processed after 2026-11-22 18:50:00 UTC was brought back"));
@@ -125,12 +125,12 @@ fn every_fate_is_in_the_account_and_what_is_missing_has_its_section() {
     let outcome = every_fate("fazenda_dois/2026/11/20/x.json");
     let html = render(&outcome).unwrap();
     assert!(head(&html).contains("30 records are not back"), "{}", head(&html));
-    for fate in ObjectCategory::all() {
-        assert!(html.contains(&format!("<code>{}</code>", fate.name())), "{}", fate.name());
-        let section = format!("<section id=\"{}\"", fate.name());
-        let expected = ObjectCategory::missing().contains(&fate) || fate == OVERWRITTEN;
-        assert_eq!(html.contains(&section), expected, "{}", fate.name());
-        assert_eq!(html.contains(&format!("href=\"#{}\"", fate.name())), expected, "{}", fate.name());
+    for category in ObjectCategory::all() {
+        assert!(html.contains(&format!("<code>{}</code>", category.name())), "{}", category.name());
+        let section = format!("<section id=\"{}\"", category.name());
+        let expected = ObjectCategory::missing().contains(&category) || category == OVERWRITTEN;
+        assert_eq!(html.contains(&section), expected, "{}", category.name());
+        assert_eq!(html.contains(&format!("href=\"#{}\"", category.name())), expected, "{}", category.name());
     }
     for text in ["25 of 50", "5 conflicting, 5 rejected", "left aside", "Waiting: fazenda_dois", "RENAME TABLE"] {
         let text = text.replace("25 of 50", "<b>5</b> <span class=\"bar\">of</span> <b>30</b>");
@@ -207,7 +207,7 @@ fn a_new_table_that_was_not_swapped_in_is_no_success() {
 #[test]
 fn a_farm_that_was_asked_for_and_has_nothing_is_named() {
     let mut outcome = back();
-    outcome.asked.farms = vec!["fazenda_um".into(), "<b>fazenda_zero".into()];
+    outcome.options.farms = vec!["fazenda_um".into(), "<b>fazenda_zero".into()];
     let html = render(&outcome).unwrap();
     assert!(html.contains("Nothing was listed for &lt;b&gt;fazenda_zero, though asked for"));
 }
@@ -218,8 +218,8 @@ fn hostile_text_stays_text() {
     let mut outcome = every_fate(hostile);
     (outcome.lake, outcome.warehouse, outcome.run) = (hostile.into(), hostile.into(), hostile.into());
     (outcome.method, outcome.command) = (hostile.into(), hostile.into());
-    outcome.asked.farms = vec![hostile.into(), format!("{hostile}2")];
-    outcome.asked.on_conflict = hostile.into();
+    outcome.options.farms = vec![hostile.into(), format!("{hostile}2")];
+    outcome.options.on_conflict = hostile.into();
     for long in [false, true] {
         if long {
             put(&mut outcome, hostile, day("2027-12-30"), DayCounts { listed: 3, ..DayCounts::default() }); // calendars
@@ -249,9 +249,9 @@ fn ten_thousand_problems_fit_and_no_kind_hides_another() {
     let mut outcome = every_fate("x");
     outcome.problems = crate::outcome::Problems::default();
     let worst = "\"".repeat(1_024);
-    for fate in ObjectCategory::missing().into_iter().chain([OVERWRITTEN]) {
+    for category in ObjectCategory::missing().into_iter().chain([OVERWRITTEN]) {
         for n in 0..10_000 {
-            outcome.problems.add(fate.name(), format!("{} {n} {worst}", fate.name()), &worst);
+            outcome.problems.add(category.name(), format!("{} {n} {worst}", category.name()), &worst);
         }
     }
     (outcome.counts[Counter::Rejected], outcome.counts[Counter::Listed]) =

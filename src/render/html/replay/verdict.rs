@@ -46,8 +46,8 @@ fn title(outcome: &Outcome) -> String {
         let n = outcome.counts[Counter::Unverified];
         return format!("{} {}", numbers::count(n), ObjectCategory::Own(Counter::Unverified).words().phrase(n));
     }
-    let asked = ReplayOptions { on_conflict: String::new(), ..outcome.asked.clone() };
-    match asked == ReplayOptions::default() {
+    let options = ReplayOptions { on_conflict: String::new(), ..outcome.options.clone() };
+    match options == ReplayOptions::default() {
         _ if outcome.is_not_swapped() => "Loaded, and not yet swapped in".into(),
         true => "The warehouse is back".into(),
         false => "All that was asked for is back".into(),
@@ -106,15 +106,15 @@ fn points(outcome: &Outcome) -> Vec<Highlight> {
 }
 
 fn evidence(outcome: &Outcome) -> Vec<Fact> {
-    let asked = &outcome.asked;
-    let said =
+    let options = &outcome.options;
+    let message =
         |at: Option<_>, after: &str| at.map_or_else(String::new, |at| format!("{}{after}", headline::instant(at)));
-    let data = match (asked.data_from, asked.data_to) {
+    let data = match (options.data_from, options.data_to) {
         (None, None) => String::new(),
         (from, to) => format!("only records whose reading is dated {}", headline::days(from, to)),
     };
     let only =
-        asked.only.map_or_else(String::new, |n| format!("{} named in a file", numbers::of(n, "object", "objects")));
+        options.only.map_or_else(String::new, |n| format!("{} named in a file", numbers::of(n, "object", "objects")));
     let run = match (outcome.run.as_str(), outcome.resumed) {
         (run, true) if !run.is_empty() => format!("{run}, resumed"),
         ("", true) => "resumed".into(),
@@ -123,13 +123,16 @@ fn evidence(outcome: &Outcome) -> Vec<Fact> {
     headline::stated(vec![
         Fact::code("Lake", &outcome.lake),
         Fact::code("Warehouse", &outcome.warehouse),
-        Fact::said("Window", headline::window(&asked.farms, asked.from, asked.to)),
+        Fact::said("Window", headline::window(&options.farms, options.from, options.to)),
         Fact::said("Only", only),
-        Fact::said("Until", said(asked.until, ", by the time of processing")),
+        Fact::said("Until", message(options.until, ", by the time of processing")),
         Fact::said("Readings", data),
-        Fact::said("Lake as of", said(asked.versions_at, "")),
-        Fact::said("Fence", said(outcome.fence, ", the lake's clock as the run began; later objects were left aside")),
-        Fact::said("Conflicts", &asked.on_conflict),
+        Fact::said("Lake as of", message(options.versions_at, "")),
+        Fact::said(
+            "Fence",
+            message(outcome.cutoff, ", the lake's clock as the run began; later objects were left aside"),
+        ),
+        Fact::said("Conflicts", &options.on_conflict),
         Fact::said("Method", &outcome.method),
         Fact::code("Run", run),
         Fact::said("Time taken", duration(outcome.seconds)),

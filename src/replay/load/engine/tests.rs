@@ -62,8 +62,8 @@ async fn shape() -> TableSchema {
 
 /// Loads these, piece by piece, as a batch does.
 async fn load(sink: &mut Rows, policy: Policy, entries: Vec<ReplayEntry>) -> Result<(), LoadError> {
-    let (shape, limits, days) = (shape().await, ColumnLimits::default(), BTreeSet::new());
-    let classifier = Classifier { shape: &shape, limits: &limits, policy, order: IdOrder::TimeOrdered, days: &days };
+    let (schema, limits, days) = (shape().await, ColumnLimits::default(), BTreeSet::new());
+    let classifier = Classifier { schema: &schema, limits: &limits, policy, order: IdOrder::TimeOrdered, days: &days };
     let mut work = vec![entries];
     while let Some(part) = work.pop() {
         if let PartResult::Split(first, second) = load_part(part, &classifier, sink).await? {
@@ -110,8 +110,8 @@ async fn a_refused_row_is_found_by_halving_and_the_others_are_in() {
 
 #[tokio::test]
 async fn an_id_that_is_taken_under_another_spelling_is_compared_with_that_row() {
-    let shape = shape().await;
-    let other = Some(entry(3, 0).record.to_row(&shape));
+    let schema = shape().await;
+    let other = Some(entry(3, 0).record.to_row(&schema));
     let mut sink = Rows { folded: [(id(2), other), (id(5), None)].into(), ..Rows::default() };
     load(&mut sink, Policy::Keep, entries(0..8)).await.unwrap();
     assert_eq!(counts(&sink), [6, 0, 1, 1], "one conflicts with the row that was found, one is refused");
@@ -126,13 +126,13 @@ async fn two_records_of_one_id_are_one_row_and_are_not_torn_apart() {
 
 #[tokio::test]
 async fn a_conflict_is_kept_overwritten_or_ends_the_load() {
-    let shape = shape().await;
+    let schema = shape().await;
     let changed = || {
         let mut old = entry(3, 0).record;
         old.consumo_meta += 1.0;
-        HashMap::from([(id(3), old.to_row(&shape))])
+        HashMap::from([(id(3), old.to_row(&schema))])
     };
-    let lakes = entry(3, 0).record.to_row(&shape);
+    let lakes = entry(3, 0).record.to_row(&schema);
     let mut sink = Rows { rows: changed(), ..Rows::default() };
     load(&mut sink, Policy::Keep, entries(0..5)).await.unwrap();
     assert!(counts(&sink) == [4, 0, 1, 0] && sink.rows[&id(3)] != lakes);

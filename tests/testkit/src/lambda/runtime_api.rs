@@ -38,7 +38,7 @@ pub struct RuntimeApi {
 struct Inner {
     queue: mpsc::UnboundedSender<Invocation>,
     next: tokio::sync::Mutex<mpsc::UnboundedReceiver<Invocation>>,
-    asked: tokio::sync::Notify,
+    requests: tokio::sync::Notify,
     sent: Mutex<HashMap<String, Sent>>,
     count: Mutex<u32>,
     answered: AtomicUsize,
@@ -47,8 +47,8 @@ struct Inner {
 impl RuntimeApi {
     pub async fn start() -> Self {
         let (queue, next) = mpsc::unbounded_channel();
-        let (asked, sent, count, answered) = Default::default();
-        let inner = Arc::new(Inner { queue, next: next.into(), asked, sent, count, answered });
+        let (requested_at, sent, count, answered) = Default::default();
+        let inner = Arc::new(Inner { queue, next: next.into(), requests: requested_at, sent, count, answered });
         let root = "/2018-06-01/runtime/invocation";
         let app = Router::new()
             .route(&format!("{root}/next"), get(hand_out))
@@ -64,7 +64,7 @@ impl RuntimeApi {
 
     /// Waits until the sandbox asks for its first event.
     pub async fn asked(&self) {
-        self.inner.asked.notified().await;
+        self.inner.requests.notified().await;
     }
 
     /// Hands an event out with so much time; the answer, and how long the sandbox took for it.
@@ -93,7 +93,7 @@ impl RuntimeApi {
 }
 
 async fn hand_out(State(inner): State<Arc<Inner>>) -> impl IntoResponse {
-    inner.asked.notify_one();
+    inner.requests.notify_one();
     let Invocation { id, event, time } = inner.next.lock().await.recv().await.unwrap();
     let deadline = (SystemTime::now() + time).duration_since(UNIX_EPOCH).unwrap().as_millis().to_string();
     inner.sent.lock().unwrap().get_mut(&id).unwrap().handed_out = Some(Instant::now());

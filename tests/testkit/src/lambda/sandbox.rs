@@ -14,7 +14,7 @@ use super::runtime_api::RuntimeApi;
 pub struct Sandbox {
     pub api: RuntimeApi,
     pub child: Child,
-    said: Arc<Mutex<String>>,
+    output: Arc<Mutex<String>>,
 }
 
 impl Sandbox {
@@ -22,34 +22,34 @@ impl Sandbox {
     pub async fn start(binary: &Path, env: &[(String, String)]) -> Self {
         let api = RuntimeApi::start().await;
         let mut child = command(binary, env).env("AWS_LAMBDA_RUNTIME_API", &api.address).spawn().unwrap();
-        let said = Arc::new(Mutex::new(String::new()));
+        let output = Arc::new(Mutex::new(String::new()));
         let pipes: [Box<dyn Read + Send>; 2] =
             [Box::new(child.stdout.take().unwrap()), Box::new(child.stderr.take().unwrap())];
         for pipe in pipes {
-            let said = Arc::clone(&said);
+            let message = Arc::clone(&output);
             std::thread::spawn(move || {
                 for line in BufReader::new(pipe).lines().map_while(Result::ok) {
-                    said.lock().unwrap().push_str(&format!("{line}\n"));
+                    message.lock().unwrap().push_str(&format!("{line}\n"));
                 }
             });
         }
-        Self { api, child, said }
+        Self { api, child, output }
     }
 
     /// All that it wrote so far; waits for the metrics of what it has answered, which are what it writes last.
     pub fn said(&self) -> String {
         let answered = self.api.answered();
-        let complete = |said: &str| said.matches("\"_aws\":").count() >= answered;
-        let begun = Instant::now();
-        while !complete(&self.said.lock().unwrap()) {
+        let complete = |output: &str| output.matches("\"_aws\":").count() >= answered;
+        let started = Instant::now();
+        while !complete(&self.output.lock().unwrap()) {
             assert!(
-                begun.elapsed() < Duration::from_secs(10),
+                started.elapsed() < Duration::from_secs(10),
                 "{answered} answers, but: {}",
-                self.said.lock().unwrap()
+                self.output.lock().unwrap()
             );
             std::thread::sleep(Duration::from_millis(5));
         }
-        self.said.lock().unwrap().clone()
+        self.output.lock().unwrap().clone()
     }
 
     /// Its log lines and metrics, each a JSON object.

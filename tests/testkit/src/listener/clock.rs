@@ -123,14 +123,14 @@ mod tests {
     #[tokio::test]
     async fn waits_end_in_their_own_time_whatever_their_order() {
         let clock = Clock::default();
-        let begun = Instant::now();
+        let started = Instant::now();
         let wait = async |milliseconds: u64| {
             clock.wait(Duration::from_millis(milliseconds)).await;
-            (milliseconds, begun.elapsed())
+            (milliseconds, started.elapsed())
         };
         let (long, short, middle) = tokio::join!(wait(60), wait(5), wait(30));
-        for (asked, took) in [long, short, middle] {
-            assert!(took >= Duration::from_millis(asked), "{asked} ms: {took:?}");
+        for (requested_at, took) in [long, short, middle] {
+            assert!(took >= Duration::from_millis(requested_at), "{requested_at} ms: {took:?}");
         }
         assert!(short.1 < middle.1 && middle.1 < long.1);
         wait(1).await; // and again after a silence

@@ -97,14 +97,14 @@ pub struct Damage {
 
 impl Damage {
     /// Each case so many times, and so many gaps; of columns as that shape holds them.
-    pub fn plant(world: &World, shape: &TableSchema, cases: &[Case], times: usize, gaps: usize) -> Self {
+    pub fn plant(world: &World, schema: &TableSchema, cases: &[Case], times: usize, gaps: usize) -> Self {
         let mut damage = Self::default();
         let lost = damage.lose_days(world, gaps);
         let mut keys = world.drawn().into_iter().filter(|key| !lost.contains(key));
         for _ in 0..times {
             for case in cases {
                 let key = keys.next().unwrap();
-                damage.add(*case, &key, &world.0[&key], shape);
+                damage.add(*case, &key, &world.0[&key], schema);
             }
         }
         damage
@@ -140,7 +140,7 @@ impl Damage {
 
     /// Damages one record.
     #[allow(clippy::too_many_lines, reason = "a table of cases")]
-    pub fn add(&mut self, case: Case, key: &str, record: &Record, shape: &TableSchema) {
+    pub fn add(&mut self, case: Case, key: &str, record: &Record, schema: &TableSchema) {
         let id = &*record.id_treated_data;
         match case {
             Case::LakeOnly => {
@@ -161,12 +161,12 @@ impl Damage {
                 self.found(Finding::new("rule_break", id, Some(key), &["consumo_meta"]));
             }
             Case::Differing(column) => {
-                self.set_text(id, column.name(), &beside(record, column, shape));
+                self.set_text(id, column.name(), &beside(record, column, schema));
                 self.count(&["matched"], -1);
                 self.found(Finding::differing(id, key, &[column.name()]));
             }
             Case::DifferingThroughout => {
-                let values = comparable().map(|column| format!("{column} = {}", beside(record, column, shape)));
+                let values = comparable().map(|column| format!("{column} = {}", beside(record, column, schema)));
                 let values = values.collect::<Vec<_>>().join(", ");
                 self.row(id, &format!("UPDATE historico_consumo SET {values}"));
                 self.count(&["matched"], -1);
@@ -283,8 +283,8 @@ impl Damage {
 }
 
 /// The value beside what a column holds of a record, as SQL: as near as can be told.
-fn beside(record: &Record, column: Column, shape: &TableSchema) -> String {
-    match record.value(column, shape) {
+fn beside(record: &Record, column: Column, schema: &TableSchema) -> String {
+    match record.value(column, schema) {
         Stored::Null => unreachable!(),
         Stored::Text(text) => format!("'{text}.'"),
         Stored::Float(value) => f64::from(value.next_up()).to_string(),

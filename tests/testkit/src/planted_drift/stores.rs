@@ -50,7 +50,7 @@ pub fn archive(s3: &S3Server, keys: &[String]) {
 }
 
 /// The statement that makes a record's row.
-pub fn insert(record: &Record, shape: &TableSchema) -> String {
+pub fn insert(record: &Record, schema: &TableSchema) -> String {
     let literal = |value: Stored| match value {
         Stored::Null => "NULL".to_owned(),
         Stored::Text(text) => format!("'{text}'"),
@@ -59,7 +59,7 @@ pub fn insert(record: &Record, shape: &TableSchema) -> String {
         Stored::Integer(value) => value.to_string(),
         Stored::DateTime(at) => at.format("'%Y-%m-%d %H:%M:%S'").to_string(),
     };
-    let values = record.to_row(shape).0.map(literal).join(", ");
+    let values = record.to_row(schema).0.map(literal).join(", ");
     format!("INSERT INTO historico_consumo VALUES ({values})")
 }
 

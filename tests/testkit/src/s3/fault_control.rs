@@ -96,7 +96,7 @@ impl Progress {
             (self.second, self.in_second) = (clock.as_secs(), 0);
         }
         self.in_second += 1;
-        settings.max_per_second.filter(|&most| self.in_second > most).map(|_| Injected::OverRate)
+        settings.max_per_second.filter(|&max| self.in_second > max).map(|_| Injected::OverRate)
     }
 }
 

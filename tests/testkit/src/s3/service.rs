@@ -92,7 +92,7 @@ impl S3 for Service {
     async fn list_objects_v2(&self, req: S3Request<ListObjectsV2Input>) -> Answer<ListObjectsV2Output> {
         let input = req.input;
         let max_keys = match usize::try_from(input.max_keys.unwrap_or(MAX_KEYS as i32)) {
-            Ok(asked) => asked.min(MAX_KEYS),
+            Ok(requested_at) => requested_at.min(MAX_KEYS),
             Err(_) => {
                 return Err(s3_error!(InvalidArgument, "Argument maxKeys must be an integer between 0 and 2147483647"));
             }
@@ -154,7 +154,11 @@ impl S3 for Service {
             delimiter: input.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty()),
             key_marker: input.key_marker.as_deref().filter(|marker| !marker.is_empty()),
             version_marker: input.version_id_marker.as_deref().filter(|marker| !marker.is_empty()),
-            max_keys: input.max_keys.and_then(|asked| usize::try_from(asked).ok()).unwrap_or(MAX_KEYS).min(MAX_KEYS),
+            max_keys: input
+                .max_keys
+                .and_then(|requested_at| usize::try_from(requested_at).ok())
+                .unwrap_or(MAX_KEYS)
+                .min(MAX_KEYS),
         };
         let page = self.store.version_page(&input.bucket, &query).ok_or_else(no_such_bucket)?;
         ok(listed_versions(input, page))

@@ -133,11 +133,11 @@ pub(crate) fn storage_class(stored: &Stored) -> Option<StorageClass> {
 }
 
 /// The class a writer asks for.
-pub(crate) fn asked_class(asked: Option<&StorageClass>) -> S3Result<object::StorageClass> {
-    let Some(asked) = asked else {
+pub(crate) fn asked_class(requested_at: Option<&StorageClass>) -> S3Result<object::StorageClass> {
+    let Some(requested) = requested_at else {
         return Ok(object::StorageClass::Standard);
     };
-    object::StorageClass::parse(asked.as_str())
+    object::StorageClass::parse(requested.as_str())
         .ok_or_else(|| s3_error!(InvalidStorageClass, "The storage class you specified is not valid"))
 }
 

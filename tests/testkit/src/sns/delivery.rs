@@ -176,11 +176,11 @@ pub(crate) fn confirmation(topic_arn: &str, message_id: &str, token: &str, subsc
     put("MessageId", message_id.into());
     put("Token", token.into());
     put("TopicArn", topic_arn.into());
-    let said = format!(
+    let output = format!(
         "You have chosen to subscribe to the topic {topic_arn}.\nTo confirm the subscription, visit the SubscribeURL \
          included in this message."
     );
-    put("Message", said.into());
+    put("Message", output.into());
     put("SubscribeURL", subscribe_url.into());
     signed(&mut put);
     let body = Value::Object(all).to_string().into();

@@ -131,9 +131,9 @@ impl Dials {
     pub(crate) fn admits(&self, messages: usize, per_second: u32) -> bool {
         let mut past = self.past();
         let (now, rate) = (Instant::now(), f64::from(per_second));
-        let most = rate.max(LEAST_BURST);
-        let (left, at) = past.bucket.unwrap_or((most, now));
-        let left = (left + rate * now.duration_since(at).as_secs_f64()).min(most);
+        let max = rate.max(LEAST_BURST);
+        let (left, at) = past.bucket.unwrap_or((max, now));
+        let left = (left + rate * now.duration_since(at).as_secs_f64()).min(max);
         let admitted = left >= messages as f64;
         past.bucket = Some((if admitted { left - messages as f64 } else { left }, now));
         admitted

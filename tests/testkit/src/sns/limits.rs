@@ -74,12 +74,12 @@ pub(crate) fn batch(call: &Call<'_>, kind: Kind) -> Result<(), Refused> {
         return Err(Refused::sender("EmptyBatchRequest", "The batch request doesn't contain any entries."));
     }
     if entries.len() > ENTRIES {
-        let said = "The batch request contains more entries than permissible.";
-        return Err(Refused::sender("TooManyEntriesInBatchRequest", said));
+        let output = "The batch request contains more entries than permissible.";
+        return Err(Refused::sender("TooManyEntriesInBatchRequest", output));
     }
     if entries.iter().any(|entry| !is_entry_id(&entry.id)) {
-        let said = "The Id of a batch entry in a batch request doesn't abide by the specification.";
-        return Err(Refused::sender("InvalidBatchEntryId", said));
+        let message = "The Id of a batch entry in a batch request doesn't abide by the specification.";
+        return Err(Refused::sender("InvalidBatchEntryId", message));
     }
     let mut ids = HashSet::with_capacity(entries.len());
     if !entries.iter().all(|entry| ids.insert(&*entry.id)) {
@@ -261,11 +261,14 @@ mod tests {
                  &@.MessageAttributes.entry.1.Value.StringValue={value}"
             )
         };
-        let said = |name, of, value| said(&entries(&[("a", &with(name, of, value))]), STANDARD);
-        assert_eq!([said("n", "Number", "1.5"), said("a.b", "String.mine", "x")], ["good", "good"]);
-        for bad in
-            [said("AWS.x", "String", "x"), said("n", "Number", "x"), said("n", "Text", "x"), said("n", "String", "")]
-        {
+        let output = |name, of, value| said(&entries(&[("a", &with(name, of, value))]), STANDARD);
+        assert_eq!([output("n", "Number", "1.5"), output("a.b", "String.mine", "x")], ["good", "good"]);
+        for bad in [
+            output("AWS.x", "String", "x"),
+            output("n", "Number", "x"),
+            output("n", "Text", "x"),
+            output("n", "String", ""),
+        ] {
             assert!(bad.starts_with("ParameterValueInvalid"), "{bad}");
         }
     }

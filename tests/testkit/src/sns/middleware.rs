@@ -81,10 +81,10 @@ impl Respond for Front {
         }
         let _open = self.account.arrive();
         // What a subscriber visits comes as a GET.
-        let asked =
+        let requested_at =
             if head.method == Method::GET { head.uri.query().unwrap_or_default().as_bytes() } else { &body[..] };
         let id = self.topics.id();
-        let (status, xml) = match self.serve(&head, asked, id).await {
+        let (status, xml) = match self.serve(&head, requested_at, id).await {
             Ok(xml) => (StatusCode::OK, xml),
             Err(No::Refused(refused)) => {
                 self.account.count(|stats| *stats.refused.entry(refused.code.to_string()).or_default() += 1);
@@ -106,7 +106,7 @@ impl Respond for Front {
 }
 
 impl Front {
-    async fn serve(&self, head: &Parts, asked: &[u8], id: Uuid) -> Result<String, No> {
+    async fn serve(&self, head: &Parts, requested_at: &[u8], id: Uuid) -> Result<String, No> {
         let turned = self.dials.turned();
         let (content, tries) = if turned.may_strike() { self.known(asked) } else { (0, 0) };
         if turned.strikes(turned.settings.reset, Drawn::Reset, content, tries) {
@@ -129,12 +129,12 @@ impl Front {
             return self.publish(Sent { call: &call, id, batch, topic, turned: &turned, content, tries }).await;
         }
         if turned.settings.may_not_look && &*call.action == "GetTopicAttributes" {
-            let said = "User: stub is not authorized to perform: SNS:GetTopicAttributes";
-            return Err(Refused::new(403, "AuthorizationError", said).into());
+            let output = "User: stub is not authorized to perform: SNS:GetTopicAttributes";
+            return Err(Refused::new(403, "AuthorizationError", output).into());
         }
         let place = Place { region, endpoint: &self.endpoint, account: &self.account };
-        let said = self.topics.act(&call, &place).await?;
-        Ok(response::answer(&call.action, said.as_deref(), id))
+        let message = self.topics.act(&call, &place).await?;
+        Ok(response::answer(&call.action, message.as_deref(), id))
     }
 
     /// What stands for a content among all, and how often it came before.
@@ -189,8 +189,8 @@ impl Front {
         }
         let expires = |after| claim.is_some_and(|claim| self.dials.has_expired(hash(&claim.credentials()), after));
         if turned.settings.expired || turned.settings.expire_after.is_some_and(expires) {
-            let said = "The security token included in the request is expired";
-            return Err(Refused::new(403, "ExpiredToken", said));
+            let output = "The security token included in the request is expired";
+            return Err(Refused::new(403, "ExpiredToken", output));
         }
         Ok(())
     }
@@ -223,14 +223,14 @@ impl Front {
         if turned.strikes(turned.settings.internal_error, Drawn::InternalError, content, tries) {
             return Err(Refused::new(500, "InternalFailure", "as the dial says").into());
         }
-        let fates = self.take(&sent, planned);
-        self.deliver(&sent, &fates).await;
+        let outcomes = self.take(&sent, planned);
+        self.deliver(&sent, &outcomes).await;
         let lost = turned.strikes(turned.settings.lost_answer, Drawn::LostAnswer, content, tries);
         if lost || planned == Some(Fault::LostAnswer) {
             self.account.count(|stats| stats.lost_answers += 1);
             return Err(No::Reset);
         }
-        let said = match fates.into_iter().map(|fate| fate.map(|(taken, _)| taken)).collect::<Vec<_>>() {
+        let output = match outcomes.into_iter().map(|outcome| outcome.map(|(taken, _)| taken)).collect::<Vec<_>>() {
             fates if batch => response::batch(call.entries.iter().map(|entry| &*entry.id).zip(fates)),
             fates => match fates.into_iter().next() {
                 Some(Ok(taken)) => response::published(&taken),
@@ -238,7 +238,7 @@ impl Front {
                 None => return Err(Refused::invalid("Empty message").into()),
             },
         };
-        Ok(response::answer(&call.action, Some(&said), sent.id))
+        Ok(response::answer(&call.action, Some(&output), sent.id))
     }
 
     /// What becomes of each entry: taken, and whether that was new; or failed.
@@ -273,27 +273,27 @@ impl Front {
             let remembers = Duration::from_secs_f64(settings.dedup_seconds);
             Ok(sent.topic.fifo.lock().unwrap_or_else(PoisonError::into_inner).take(dedup, new, remembers))
         };
-        let fates: Vec<_> = sent.call.entries.iter().enumerate().map(one).collect();
-        let both = || sent.call.entries.iter().zip(&fates);
-        let accepted = both().filter(|(_, fate)| matches!(fate, Ok((_, true)))).map(|(entry, _)| entry);
+        let outcomes: Vec<_> = sent.call.entries.iter().enumerate().map(one).collect();
+        let both = || sent.call.entries.iter().zip(&outcomes);
+        let accepted = both().filter(|(_, outcome)| matches!(outcome, Ok((_, true)))).map(|(entry, _)| entry);
         self.account.accept(&sent.topic.arn, accepted, settings);
-        let failed = fates.iter().filter(|fate| fate.is_err()).count() as u64;
-        let known = fates.iter().filter(|fate| matches!(fate, Ok((_, false)))).count() as u64;
+        let failed = outcomes.iter().filter(|fate| fate.is_err()).count() as u64;
+        let known = outcomes.iter().filter(|fate| matches!(fate, Ok((_, false)))).count() as u64;
         if failed + known > 0 {
             self.account.count(|stats| {
                 stats.failed_entries += failed;
                 stats.deduplicated += known;
             });
         }
-        fates
+        outcomes
     }
 
     /// Hands what was taken to the subscribers; waits where they are behind.
-    async fn deliver(&self, sent: &Sent<'_>, fates: &[Result<(Taken, bool), Failed>]) {
+    async fn deliver(&self, sent: &Sent<'_>, outcomes: &[Result<(Taken, bool), Failed>]) {
         let subscriptions = sent.topic.subscriptions.read().unwrap_or_else(PoisonError::into_inner).clone();
         for subscription in subscriptions.iter().filter(|one| one.is_confirmed()) {
-            for (entry, fate) in sent.call.entries.iter().zip(fates) {
-                let Ok((taken, true)) = fate else { continue };
+            for (entry, outcome) in sent.call.entries.iter().zip(fates) {
+                let Ok((taken, true)) = outcome else { continue };
                 if !subscription.filter.takes(&entry.attributes) {
                     continue;
                 }
@@ -310,7 +310,7 @@ impl Front {
 
     /// What is no SNS: the dials and the account, for who has only HTTP.
     fn administer(&self, head: &Parts, body: &[u8]) -> Response<Full<Bytes>> {
-        let said = match (&head.method, head.uri.path()) {
+        let output = match (&head.method, head.uri.path()) {
             (&Method::GET, "/stats") => serde_json::to_string_pretty(&self.account.read()).map_err(|e| e.to_string()),
             (&Method::DELETE, "/stats") => {
                 self.account.reset();
@@ -324,7 +324,7 @@ impl Front {
             }
             _ => Err("there are GET and DELETE /stats, GET and PUT /dials, GET /messages; SNS is at /".into()),
         };
-        let (status, mut text) = match said {
+        let (status, mut text) = match output {
             Ok(text) => (StatusCode::OK, text),
             Err(why) => (StatusCode::BAD_REQUEST, why),
         };

@@ -75,11 +75,11 @@ pub(crate) struct Failed {
 }
 
 /// The answer to an action, around what it says; nothing said is an action without a result.
-pub(crate) fn answer(action: &str, said: Option<&str>, request: Uuid) -> String {
-    let mut xml = String::with_capacity(256 + said.map_or(0, str::len));
+pub(crate) fn answer(action: &str, output: Option<&str>, request: Uuid) -> String {
+    let mut xml = String::with_capacity(256 + output.map_or(0, str::len));
     let _ = write!(xml, "<{action}Response xmlns=\"{NAMESPACE}\">");
-    if let Some(said) = said {
-        let _ = write!(xml, "<{action}Result>{said}</{action}Result>");
+    if let Some(message) = output {
+        let _ = write!(xml, "<{action}Result>{message}</{action}Result>");
     }
     let _ = write!(xml, "<ResponseMetadata><RequestId>{request}</RequestId></ResponseMetadata></{action}Response>");
     xml
@@ -95,8 +95,8 @@ pub(crate) fn published(taken: &Taken) -> String {
 /// The result of `PublishBatch`: the ids of the entries with what became of each.
 pub(crate) fn batch<'a>(entries: impl Iterator<Item = (&'a str, Result<Taken, Failed>)>) -> String {
     let (mut good, mut bad) = (String::with_capacity(1_024), String::new());
-    for (id, fate) in entries {
-        match fate {
+    for (id, outcome) in entries {
+        match outcome {
             Ok(taken) => {
                 good.push_str("<member><Id>");
                 good.push_str(id);

@@ -58,7 +58,7 @@ impl Checker {
         if claim.access_key != ACCESS_KEY {
             return Err(Refused::new(403, "InvalidClientTokenId", unknown));
         }
-        let wrong = |said: &str| Refused::new(403, "SignatureDoesNotMatch", said);
+        let wrong = |output: &str| Refused::new(403, "SignatureDoesNotMatch", output);
         let date = header(&head.headers, "x-amz-date").unwrap_or_default();
         let at = NaiveDateTime::parse_from_str(date, "%Y%m%dT%H%M%SZ").map_err(|_| wrong("no x-amz-date"))?;
         if (Utc::now().naive_utc() - at).num_seconds().abs() > SKEW_SECONDS || !date.starts_with(claim.day) {
@@ -73,9 +73,9 @@ impl Checker {
         if self.signature(head, body, claim, date).as_deref() == Some(claim.signature) {
             return Ok(());
         }
-        let said = "The request signature we calculated does not match the signature you provided. Check your AWS Secret \
+        let message = "The request signature we calculated does not match the signature you provided. Check your AWS Secret \
                     Access Key and signing method. Consult the service documentation for details.";
-        Err(wrong(said))
+        Err(wrong(message))
     }
 
     /// What the signature must be; none where a header that is said to be signed is not there.

@@ -99,7 +99,7 @@ pub(crate) struct Account(Arc<Mutex<State>>);
 #[derive(Debug)]
 struct State {
     stats: Stats,
-    begun: Instant,
+    started: Instant,
     open: u64,
     digests: HashSet<[u8; 16]>,
     messages: Vec<Kept>,
@@ -113,8 +113,8 @@ impl Default for Account {
 
 impl State {
     fn new() -> Self {
-        let (stats, begun) = (Stats::default(), Instant::now());
-        Self { stats, begun, open: 0, digests: HashSet::new(), messages: Vec::new() }
+        let (stats, started) = (Stats::default(), Instant::now());
+        Self { stats, started, open: 0, digests: HashSet::new(), messages: Vec::new() }
     }
 }
 
@@ -126,7 +126,7 @@ impl Account {
     pub fn read(&self) -> Stats {
         let state = self.state();
         let kept = state.digests.len().max(state.messages.len());
-        Stats { seconds: state.begun.elapsed().as_secs_f64(), kept, ..state.stats.clone() }
+        Stats { seconds: state.started.elapsed().as_secs_f64(), kept, ..state.stats.clone() }
     }
 
     /// Starts again at nothing; requests under way stay so.
@@ -166,7 +166,7 @@ impl Account {
             return;
         }
         let mut state = self.state();
-        let at = state.begun.elapsed().as_secs_f64();
+        let at = state.started.elapsed().as_secs_f64();
         for (entry, digest) in &entries {
             state.stats.accepted_bytes += entry.size_bytes() as u64;
             let Some(digest) = digest else { continue };

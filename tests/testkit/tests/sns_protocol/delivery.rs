@@ -65,9 +65,9 @@ async fn a_subscriber_confirms_and_gets_each_message_with_its_attributes() {
     let answer = sns.subscribe().topic_arn(TOPIC).protocol("http").endpoint(&url).send().await.unwrap();
     assert_eq!(answer.subscription_arn(), Some("pending confirmation"));
     until(|| got.lock().unwrap().len() == 1).await;
-    let asked = got.lock().unwrap()[0].clone();
-    assert!(asked.contains("x-amz-sns-message-type: SubscriptionConfirmation"), "{asked}");
-    let body: serde_json::Value = serde_json::from_str(asked.split_once("\r\n\r\n").unwrap().1).unwrap();
+    let requested_at = got.lock().unwrap()[0].clone();
+    assert!(requested_at.contains("x-amz-sns-message-type: SubscriptionConfirmation"), "{requested_at}");
+    let body: serde_json::Value = serde_json::from_str(requested_at.split_once("\r\n\r\n").unwrap().1).unwrap();
     let confirmed = sns.confirm_subscription().topic_arn(TOPIC).token(body["Token"].as_str().unwrap()).send().await;
     let arn = confirmed.unwrap().subscription_arn.unwrap();
     sns.publish_batch()

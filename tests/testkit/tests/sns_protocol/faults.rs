@@ -54,11 +54,11 @@ async fn a_reset_does_nothing_and_a_throttle_lets_a_second_of_messages_through()
     assert_eq!(batch(&stub, &sns, 0).await.2, "no answer");
     assert_eq!((stub.stats().accepted, stub.stats().resets), (0, 1));
     stub.dials().change(|d| (d.reset, d.throttle_per_second) = (0.0, Some(20)));
-    let mut said = Vec::new();
+    let mut output = Vec::new();
     for n in 0..3 {
-        said.push(batch(&stub, &sns, n).await.2);
+        output.push(batch(&stub, &sns, n).await.2);
     }
-    assert_eq!(said, ["good", "good", "Throttling"]);
+    assert_eq!(output, ["good", "good", "Throttling"]);
     assert_eq!((stub.stats().throttled_calls, stub.stats().throttled_messages), (1, 10));
 }
 
@@ -68,12 +68,12 @@ async fn a_stall_freezes_everything_until_its_end() {
     let sns = sns(&stub);
     batch(&stub, &sns, 0).await;
     stub.dials().change(|d| (d.stall_seconds, d.stall_every_seconds) = (0.3, 0.6));
-    let begun = Instant::now();
+    let started = Instant::now();
     let mut slow = 0;
-    while begun.elapsed() < Duration::from_millis(1_150) {
-        let asked = Instant::now();
+    while started.elapsed() < Duration::from_millis(1_150) {
+        let requested_at = Instant::now();
         assert_eq!(batch(&stub, &sns, 0).await.0, 10);
-        slow += usize::from(asked.elapsed() > Duration::from_millis(200));
+        slow += usize::from(requested_at.elapsed() > Duration::from_millis(200));
     }
     assert_eq!((slow, stub.stats().stalled), (2, 2));
 }
@@ -84,9 +84,9 @@ async fn latency_is_waited_for() {
     let sns = sns(&stub);
     batch(&stub, &sns, 0).await;
     stub.dials().change(|d| (d.latency_ms, d.jitter_ms) = (50.0, 20.0));
-    let asked = Instant::now();
+    let requested_at = Instant::now();
     batch(&stub, &sns, 0).await;
-    let took = asked.elapsed();
+    let took = requested_at.elapsed();
     assert!((Duration::from_millis(50)..Duration::from_millis(150)).contains(&took), "{took:?}");
 }
 
@@ -95,11 +95,11 @@ async fn credentials_expire_in_the_middle_and_others_are_good() {
     let stub = SnsStub::with_topic(TOPIC);
     let with = |token| login(&stub, testkit::sns::ACCESS_KEY, testkit::sns::SECRET_KEY, Some(token));
     stub.dials().change(|d| d.expire_after = Some(2));
-    let mut said = Vec::new();
+    let mut output = Vec::new();
     for token in ["one", "one", "one", "two", "one"] {
-        said.push(batch(&stub, &with(token), 0).await.2);
+        output.push(batch(&stub, &with(token), 0).await.2);
     }
-    assert_eq!(said, ["good", "good", "ExpiredToken", "good", "ExpiredToken"]);
+    assert_eq!(output, ["good", "good", "ExpiredToken", "good", "ExpiredToken"]);
     stub.dials().change(|d| d.expired = true);
     assert_eq!(batch(&stub, &with("two"), 0).await.2, "ExpiredToken");
 }
@@ -114,13 +114,13 @@ async fn what_is_planned_comes_once_and_in_order() {
         Fault::LostAnswer,
         Fault::Reset,
     ]);
-    let mut said = Vec::new();
+    let mut output = Vec::new();
     for _ in 0..5 {
         let (good, _, code) = batch(&stub, &sns, 0).await;
-        said.push((good, code));
+        output.push((good, code));
     }
     let expected = [(0, "ServiceUnavailable"), (9, "good"), (0, "no answer"), (0, "no answer"), (10, "good")];
-    assert_eq!(said, expected.map(|(good, code)| (good, code.to_owned())));
+    assert_eq!(output, expected.map(|(good, code)| (good, code.to_owned())));
     assert_eq!(stub.stats().accepted, 29);
 }
 

@@ -36,8 +36,8 @@ async fn the_limits_are_those_of_sns() {
     assert_eq!(batch(vec![entry("a b", "m")]).await, "InvalidBatchEntryId");
     let half = "m".repeat(131_072);
     assert_eq!(batch(vec![entry("a", &half), entry("b", &half)]).await, "BatchRequestTooLong");
-    let said = stub.stats().refused;
-    assert_eq!(said.values().sum::<u64>(), 4);
+    let output = stub.stats().refused;
+    assert_eq!(output.values().sum::<u64>(), 4);
     assert_eq!(stub.stats().accepted, 10);
     let gone = TOPIC.replace("historico", "gone");
     assert_eq!(code(sns.publish().topic_arn(&gone).message("m").send().await), "NotFound");

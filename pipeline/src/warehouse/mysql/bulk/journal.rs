@@ -36,17 +36,17 @@ pub(super) async fn write(
                          VALUES (?, ?, ?, ?, ?, ?, UTC_TIMESTAMP(6), ?) ON DUPLICATE KEY UPDATE parts = VALUES(parts), \
                          change_id = VALUES(change_id), at = VALUES(at), note = VALUES(note)"
         .into();
-    for note in change.journal_writes {
-        let parts = parts(&note.text, PART.min(session.packet / 4).max(4));
-        for (part, said) in (0..).zip(&parts) {
+    for entry in change.journal_writes {
+        let parts = parts(&entry.text, PART.min(session.packet / 4).max(4));
+        for (part, message) in (0..).zip(&parts) {
             let values = [
                 text(table.as_str()),
-                text(note.run_id),
-                Value::Integer(note.seq.cast_signed()),
+                text(entry.run_id),
+                Value::Integer(entry.seq.cast_signed()),
                 Value::Integer(part),
                 Value::Integer(i64::try_from(parts.len()).unwrap_or(i64::MAX)),
                 text(id),
-                text(said),
+                text(message),
             ];
             session.run(&sql, values.iter()).await.map_err(of_journal)?;
         }
@@ -67,10 +67,10 @@ fn text(shown: impl ToString) -> Value {
 }
 
 /// Cuts a text between characters into parts of at most so many bytes; at least one part.
-fn parts(text: &str, most: usize) -> Vec<&str> {
+fn parts(text: &str, max: usize) -> Vec<&str> {
     let (mut parts, mut rest) = (Vec::new(), text);
-    while rest.len() > most {
-        let (part, later) = rest.split_at(rest.floor_char_boundary(most));
+    while rest.len() > max {
+        let (part, later) = rest.split_at(rest.floor_char_boundary(max));
         parts.push(part);
         rest = later;
     }
@@ -100,7 +100,7 @@ impl MySql {
     }
 
     /// Whether a note was written by that change.
-    pub(super) async fn noted(&self, note: &JournalEntry, id: &str) -> Result<bool, Error> {
+    pub(super) async fn noted(&self, entry: &JournalEntry, id: &str) -> Result<bool, Error> {
         let sql = "SELECT COUNT(*) FROM ruminate_journal \
                    WHERE table_name = ? AND run_id = ? AND seq = ? AND part = 0 AND change_id = ?";
         let query = sqlx::query(sql).bind(self.table.as_str()).bind(note.run_id.to_string()).bind(note.seq).bind(id);
@@ -130,19 +130,19 @@ impl MySql {
 
 /// Puts parts together; what is left of an older, longer text is left out.
 fn whole(rows: &[MySqlRow]) -> Result<Vec<JournalEntry>, sqlx::Error> {
-    let mut notes: Vec<JournalEntry> = Vec::new();
+    let mut entries: Vec<JournalEntry> = Vec::new();
     let mut parts = 0;
     for row in rows {
-        let (part, said): (i64, String) = (row.try_get(2)?, row.try_get(4)?);
+        let (part, message): (i64, String) = (row.try_get(2)?, row.try_get(4)?);
         if part == 0 {
             parts = row.try_get(3)?;
             let run = row.try_get::<String, _>(0)?.parse().map_err(|e| sqlx::Error::Decode(Box::new(e)))?;
-            notes.push(JournalEntry { run_id: run, seq: row.try_get(1)?, text: said });
-        } else if let Some(note) = notes.last_mut().filter(|_| part < parts) {
-            note.text.push_str(&said);
+            entries.push(JournalEntry { run_id: run, seq: row.try_get(1)?, text: message });
+        } else if let Some(entry) = entries.last_mut().filter(|_| part < parts) {
+            entry.text.push_str(&message);
         }
     }
-    Ok(notes)
+    Ok(entries)
 }
 
 #[cfg(test)]

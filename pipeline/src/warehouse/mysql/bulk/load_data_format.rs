@@ -9,7 +9,7 @@ use crate::record::Column;
 use crate::record::row::{ColumnType, Row, TableSchema, Value};
 
 /// Appends a row with its line's end.
-pub(super) fn encode(row: &Row, shape: &TableSchema, out: &mut Vec<u8>) {
+pub(super) fn encode(row: &Row, schema: &TableSchema, out: &mut Vec<u8>) {
     for (at, (value, column)) in row.0.iter().zip(Column::ALL).enumerate() {
         if at > 0 {
             out.push(b'\t');
@@ -18,7 +18,7 @@ pub(super) fn encode(row: &Row, shape: &TableSchema, out: &mut Vec<u8>) {
             Value::Null => out.extend_from_slice(b"\\N"),
             Value::Text(text) => escape(text.as_bytes(), out),
             Value::Float(value) => single(*value, out),
-            Value::Double(value) => match shape.of(column) {
+            Value::Double(value) => match schema.of(column) {
                 ColumnType::Double { decimals: Some(decimals), .. } => rounded(*value, decimals.into(), out),
                 _ => double(*value, out),
             },

@@ -32,13 +32,13 @@ pub(super) struct LoadSessionManager {
     options: OptsBuilder,
     mode: MySqlSslMode,
     tls: SslOpts,
-    login: Option<Arc<dyn CredentialProvider>>,
+    credentials: Option<Arc<dyn CredentialProvider>>,
 }
 
 /// Without the password, which the options show.
 impl fmt::Debug for LoadSessionManager {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Dialer").field("mode", &self.mode).field("login", &self.login).finish_non_exhaustive()
+        f.debug_struct("Dialer").field("mode", &self.mode).field("login", &self.credentials).finish_non_exhaustive()
     }
 }
 
@@ -93,8 +93,8 @@ impl LoadSessionManager {
     pub fn pool(
         url: &Url,
         options: &MySqlConnectOptions,
-        login: Option<Arc<dyn CredentialProvider>>,
-        most: u32,
+        credentials: Option<Arc<dyn CredentialProvider>>,
+        max: u32,
     ) -> LoadSessionPool {
         let tls = url.query_pairs().fold(SslOpts::default(), |tls, (name, value)| match &*name {
             "ssl-ca" | "sslca" => tls.with_root_certs(vec![PathBuf::from(&*value).into()]),
@@ -121,15 +121,15 @@ impl LoadSessionManager {
             .tcp_keepalive(Some(Duration::from_secs(60)))
             // RDS asks for a token in clear text: given only to a server whose name was verified.
             .enable_cleartext_plugin(matches!(mode, MySqlSslMode::VerifyIdentity));
-        let pool = Pool::builder(Self { options, mode, tls, login });
-        let pool = pool.max_size(usize::try_from(most.max(1)).unwrap_or(usize::MAX)).build();
+        let pool = Pool::builder(Self { options, mode, tls, credentials });
+        let pool = pool.max_size(usize::try_from(max.max(1)).unwrap_or(usize::MAX)).build();
         pool.expect("only time-outs need a runtime, and the pool has none")
     }
 
     async fn open(&self, refused: bool) -> Result<PooledLoadSession, Error> {
         let mut options = self.options.clone();
-        if let Some(login) = &self.login {
-            let with = login.credentials(refused).await?;
+        if let Some(credentials) = &self.credentials {
+            let with = credentials.credentials(refused).await?;
             options = options.user(Some(with.user)).pass(Some(with.password));
             options = with.host.into_iter().fold(options, OptsBuilder::ip_or_hostname);
             options = with.port.into_iter().fold(options, OptsBuilder::tcp_port);
@@ -200,7 +200,7 @@ impl Manager for LoadSessionManager {
     async fn create(&self) -> Result<PooledLoadSession, Error> {
         match self.open(false).await {
             // A password may have changed since it was read.
-            Err(e) if e.reason == Reason::Denied && self.login.is_some() => self.open(true).await,
+            Err(e) if e.reason == Reason::Denied && self.credentials.is_some() => self.open(true).await,
             opened => opened,
         }
     }

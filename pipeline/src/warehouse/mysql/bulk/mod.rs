@@ -50,10 +50,10 @@ impl LoadState {
     pub fn new(
         url: &Url,
         options: &MySqlConnectOptions,
-        login: Option<Arc<dyn CredentialProvider>>,
-        most: u32,
+        credentials: Option<Arc<dyn CredentialProvider>>,
+        max: u32,
     ) -> Self {
-        let dialers = LoadSessionManager::pool(url, options, login, most);
+        let dialers = LoadSessionManager::pool(url, options, credentials, max);
         Self { dialers, requested: None, strategy: Arc::default(), packet: Arc::default() }
     }
 
@@ -87,8 +87,8 @@ impl MySql {
     }
 
     async fn load_method(&self) -> Result<LoadStrategy, Error> {
-        if let Some(known) = self.loader.known() {
-            return Ok(known);
+        if let Some(cached) = self.loader.known() {
+            return Ok(cached);
         }
         if self.loader.requested == Some(LoadMethod::Insert) {
             return Ok(self.loader.set_strategy(LoadMethod::Insert, "it is asked for".into()));
@@ -137,25 +137,25 @@ impl BulkWarehouse for MySql {
         self.load_method().await
     }
 
-    async fn snapshot(&self, shape: &TableSchema) -> Result<Box<dyn Snapshot>, Error> {
-        self.retry.run(Error::kind, |_| self.reading(shape)).await
+    async fn snapshot(&self, schema: &TableSchema) -> Result<Box<dyn Snapshot>, Error> {
+        self.retry.run(Error::kind, |_| self.reading(schema)).await
     }
 
     async fn limits(&self) -> Result<ColumnLimits, Error> {
         self.read_limits().await
     }
 
-    async fn apply(&self, change: &ChangeSet<'_>, shape: &TableSchema) -> Result<InsertResult, Error> {
-        self.change(change, shape).await
+    async fn apply(&self, change: &ChangeSet<'_>, schema: &TableSchema) -> Result<InsertResult, Error> {
+        self.change(change, schema).await
     }
 
-    async fn range(&self, first: &str, last: &str, limit: u32, shape: &TableSchema) -> Result<Vec<Row>, Error> {
+    async fn range(&self, first: &str, last: &str, limit: u32, schema: &TableSchema) -> Result<Vec<Row>, Error> {
         let sql = format!(
             "SELECT {} FROM `{}` WHERE id_treated_data BETWEEN ? AND ? ORDER BY id_treated_data LIMIT ?",
-            select_list(shape),
+            select_list(schema),
             self.table
         );
-        self.rows(sql, &[first, last], Some(limit), shape).await
+        self.rows(sql, &[first, last], Some(limit), schema).await
     }
 
     async fn count(&self, first: &str, last: &str) -> Result<u64, Error> {

@@ -80,11 +80,11 @@ impl<'a> Session<'a> {
 
     /// Text that has no values.
     pub async fn execute_static(&mut self, sql: &'static str) -> Result<(), Error> {
-        let said = match &mut self.line {
+        let message = match &mut self.line {
             DriverSession::MysqlAsync(fast) => fast.held().connection.query_drop(sql).await.map_err(DriverError::Fast),
             DriverSession::Sqlx(plain) => plain.connection().execute(sql).await.map(drop).map_err(DriverError::Plain),
         };
-        said.map_err(|e| self.failure(&e))
+        message.map_err(|e| self.failure(&e))
     }
 
     /// A statement with its values; how many rows it found.
@@ -106,7 +106,7 @@ impl<'a> Session<'a> {
     }
 
     /// Sends rows as the lines of a file that is made while it is read.
-    pub async fn load(&mut self, rows: &[Row], shape: &TableSchema) -> Result<SendResult, Error> {
+    pub async fn load(&mut self, rows: &[Row], schema: &TableSchema) -> Result<SendResult, Error> {
         let DriverSession::MysqlAsync(fast) = &mut self.line else {
             return Ok(SendResult::LocalInfileRefused("this session sends no file".into()));
         };
@@ -126,8 +126,8 @@ impl<'a> Session<'a> {
         };
         match done {
             Ok(()) => {}
-            Err(mysql_async::Error::Server(said)) if UNWANTED.contains(&said.code) => {
-                return Ok(SendResult::LocalInfileRefused(format!("{} (error {})", said.message, said.code)));
+            Err(mysql_async::Error::Server(message)) if UNWANTED.contains(&message.code) => {
+                return Ok(SendResult::LocalInfileRefused(format!("{} (error {})", message.message, message.code)));
             }
             Err(e) => return Err(self.failure(&DriverError::Fast(e))),
         }
@@ -165,7 +165,7 @@ enum DriverError {
 /// Writes rows as text while the server reads, one piece ahead of it; then waits for the end of it all.
 async fn stream_rows(
     rows: &[Row],
-    shape: &TableSchema,
+    schema: &TableSchema,
     piece: usize,
     mut sender: mpsc::Sender<std::io::Result<Bytes>>,
 ) -> Infallible {

@@ -21,23 +21,23 @@ const MARKS: usize = 41;
 const LOCKED: u32 = 4;
 
 impl MySql {
-    pub(super) async fn change(&self, change: &ChangeSet<'_>, shape: &TableSchema) -> Result<InsertResult, Error> {
+    pub(super) async fn change(&self, change: &ChangeSet<'_>, schema: &TableSchema) -> Result<InsertResult, Error> {
         let no_rows = change.insert.is_empty() && change.replace.is_empty() && change.remove.is_empty();
         if no_rows && change.journal_writes.is_empty() && change.journal_deletes.is_empty() {
             return Ok(InsertResult::Inserted);
         }
         self.reach().await?;
         let own = IdempotencyToken::unique();
-        let mark = change.token.unwrap_or(&own);
-        let (id, locked) = (mark.id(), AtomicU32::new(0));
+        let token = change.token.unwrap_or(&own);
+        let (id, locked) = (token.id(), AtomicU32::new(0));
         let run = |_| async {
-            let was_lost = mark.is_lost() && !change.journal_writes.is_empty();
+            let was_lost = token.is_lost() && !change.journal_writes.is_empty();
             if was_lost && self.noted(&change.journal_writes[0], id).await? {
                 return Ok(InsertResult::Inserted);
             }
             let done = self.change_once(change, shape, id).await;
             match &done {
-                Err(e) if e.reason == Reason::Unreachable => mark.mark_lost(),
+                Err(e) if e.reason == Reason::Unreachable => token.mark_lost(),
                 Err(e) if e.reason == Reason::Locked => drop(locked.fetch_add(1, Ordering::Relaxed)),
                 // The lost session may have gone on until its rows were in the way of this one.
                 Ok(InsertResult::IdTaken) if was_lost && self.noted(&change.journal_writes[0], id).await? => {
@@ -54,7 +54,7 @@ impl MySql {
         self.retry.run(kind, run).await
     }
 
-    async fn change_once(&self, change: &ChangeSet<'_>, shape: &TableSchema, id: &str) -> Result<InsertResult, Error> {
+    async fn change_once(&self, change: &ChangeSet<'_>, schema: &TableSchema, id: &str) -> Result<InsertResult, Error> {
         let mut method = if change.insert.is_empty() { LoadMethod::Insert } else { self.load_method().await?.kind };
         loop {
             let mut session = Session::open(self, method).await?;
@@ -71,8 +71,8 @@ impl MySql {
                 SendResult::Inserted => return ended.map(|()| InsertResult::Inserted),
                 SendResult::IdTaken => return Ok(InsertResult::IdTaken),
                 SendResult::NeedsInsert => method = LoadMethod::Insert,
-                SendResult::LocalInfileRefused(said) => {
-                    self.loader.fall_back_to_insert(said, &self.address)?;
+                SendResult::LocalInfileRefused(message) => {
+                    self.loader.fall_back_to_insert(message, &self.address)?;
                     method = LoadMethod::Insert;
                 }
             }
@@ -85,7 +85,7 @@ impl MySql {
         session: &mut Session<'_>,
         method: LoadMethod,
         change: &ChangeSet<'_>,
-        shape: &TableSchema,
+        schema: &TableSchema,
         id: &str,
     ) -> Result<SendResult, Error> {
         let sent = match method {

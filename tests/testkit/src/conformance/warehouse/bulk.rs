@@ -14,26 +14,26 @@ const ALL: [&str; 2] = ["00000000-0000-0000-0000-000000000000", "ffffffff-ffff-f
 /// Runs every check; the database must have no table of that name, no journal and no table that begins like it.
 pub async fn bulk(warehouse: &dyn BulkWarehouse) {
     warehouse.init().await.unwrap();
-    let shape = warehouse.table_schema().await.unwrap();
+    let schema = warehouse.table_schema().await.unwrap();
     assert!(!warehouse.load_strategy().await.unwrap().reason.is_empty());
-    without_a_journal_nothing_is_noted(warehouse, &shape).await;
+    without_a_journal_nothing_is_noted(warehouse, &schema).await;
     assert!(warehouse.open_journal(true).await.unwrap());
     assert!(warehouse.open_journal(true).await.unwrap(), "making it again is no error");
-    rows_and_notes_go_in_together(warehouse, &shape).await;
-    notes_are_written_over_and_forgotten(warehouse, &shape).await;
-    a_taken_id_undoes_everything(warehouse, &shape).await;
-    replacements_are_guarded(warehouse, &shape).await;
-    only_the_row_that_is_meant_goes(warehouse, &shape).await;
-    a_bad_row_undoes_everything(warehouse, &shape).await;
-    any_text_survives(warehouse, &shape).await;
-    two_loaders_do_not_disturb_each_other(warehouse, &shape).await;
+    rows_and_notes_go_in_together(warehouse, &schema).await;
+    notes_are_written_over_and_forgotten(warehouse, &schema).await;
+    a_taken_id_undoes_everything(warehouse, &schema).await;
+    replacements_are_guarded(warehouse, &schema).await;
+    only_the_row_that_is_meant_goes(warehouse, &schema).await;
+    a_bad_row_undoes_everything(warehouse, &schema).await;
+    any_text_survives(warehouse, &schema).await;
+    two_loaders_do_not_disturb_each_other(warehouse, &schema).await;
     signals_name_the_query_that_fails(warehouse).await;
-    a_shadow_takes_the_place(warehouse, &shape).await;
+    a_shadow_takes_the_place(warehouse, &schema).await;
 }
 
 /// Rows in the order of their ids.
-fn rows(numbers: impl Iterator<Item = u32>, shape: &TableSchema) -> Vec<Row> {
-    let mut rows: Vec<Row> = numbers.map(|n| record(n).to_row(shape)).collect();
+fn rows(numbers: impl Iterator<Item = u32>, schema: &TableSchema) -> Vec<Row> {
+    let mut rows: Vec<Row> = numbers.map(|n| record(n).to_row(schema)).collect();
     rows.sort_by(|a, b| a.id().cmp(b.id()));
     rows
 }
@@ -42,23 +42,23 @@ fn note(run: u128, seq: u64, text: &str) -> JournalEntry {
     JournalEntry { run_id: Uuid::from_u128(run), seq, text: text.into() }
 }
 
-async fn without_a_journal_nothing_is_noted(warehouse: &dyn BulkWarehouse, shape: &TableSchema) {
+async fn without_a_journal_nothing_is_noted(warehouse: &dyn BulkWarehouse, schema: &TableSchema) {
     assert!(!warehouse.open_journal(false).await.unwrap());
     assert_eq!(warehouse.run_headers().await.unwrap(), []);
     assert_eq!(warehouse.run_entries(Uuid::from_u128(1)).await.unwrap(), []);
-    let (rows, notes) = (rows(0..3, shape), [note(1, 1, "x")]);
-    let change = ChangeSet { insert: &rows, journal_writes: &notes, ..ChangeSet::default() };
+    let (rows, entries) = (rows(0..3, shape), [note(1, 1, "x")]);
+    let change = ChangeSet { insert: &rows, journal_writes: &entries, ..ChangeSet::default() };
     let e = warehouse.apply(&change, shape).await.unwrap_err();
     assert_eq!(e.reason, Reason::NoTable, "{e}");
     assert!(e.message.contains("journal"), "{e}");
     assert_eq!(warehouse.count(ALL[0], ALL[1]).await.unwrap(), 0, "all or nothing");
 }
 
-async fn rows_and_notes_go_in_together(warehouse: &dyn BulkWarehouse, shape: &TableSchema) {
+async fn rows_and_notes_go_in_together(warehouse: &dyn BulkWarehouse, schema: &TableSchema) {
     let rows = rows(0..5_003, shape);
     let (first, rest) = rows.split_at(2_777);
-    for (insert, notes) in [(first, [note(1, 1, "a")]), (rest, [note(1, 2, "b")]), (&[], [note(1, 0, "head")])] {
-        let change = ChangeSet { insert, journal_writes: &notes, ..ChangeSet::default() };
+    for (insert, entries) in [(first, [note(1, 1, "a")]), (rest, [note(1, 2, "b")]), (&[], [note(1, 0, "head")])] {
+        let change = ChangeSet { insert, journal_writes: &entries, ..ChangeSet::default() };
         assert_eq!(warehouse.apply(&change, shape).await.unwrap(), InsertResult::Inserted);
     }
     assert_eq!(
@@ -76,13 +76,13 @@ async fn rows_and_notes_go_in_together(warehouse: &dyn BulkWarehouse, shape: &Ta
     assert_eq!(warehouse.run_entries(Uuid::from_u128(2)).await.unwrap(), []);
 }
 
-async fn notes_are_written_over_and_forgotten(warehouse: &dyn BulkWarehouse, shape: &TableSchema) {
-    let write = async |notes: &[JournalEntry], forget: &[(Uuid, u64)]| {
+async fn notes_are_written_over_and_forgotten(warehouse: &dyn BulkWarehouse, schema: &TableSchema) {
+    let write = async |entries: &[JournalEntry], forget: &[(Uuid, u64)]| {
         let change = ChangeSet { journal_writes: notes, journal_deletes: forget, ..ChangeSet::default() };
         assert_eq!(warehouse.apply(&change, shape).await.unwrap(), InsertResult::Inserted);
     };
     write(&[note(2, 0, "second"), note(2, u64::from(u32::MAX) + 7, "far"), note(2, 3, "c")], &[]).await;
-    let heads = |notes: &[JournalEntry]| notes.iter().map(|note| note.text.clone()).collect::<Vec<_>>();
+    let heads = |notes: &[JournalEntry]| notes.iter().map(|entry| entry.text.clone()).collect::<Vec<_>>();
     assert_eq!(heads(&warehouse.run_headers().await.unwrap()), ["second", "head"], "the newest first");
     write(&[note(1, 0, "again")], &[]).await;
     assert_eq!(heads(&warehouse.run_headers().await.unwrap()), ["again", "second"], "what is written over is new");
@@ -97,7 +97,7 @@ async fn notes_are_written_over_and_forgotten(warehouse: &dyn BulkWarehouse, sha
     );
 }
 
-async fn a_taken_id_undoes_everything(warehouse: &dyn BulkWarehouse, shape: &TableSchema) {
+async fn a_taken_id_undoes_everything(warehouse: &dyn BulkWarehouse, schema: &TableSchema) {
     let before =
         (warehouse.count(ALL[0], ALL[1]).await.unwrap(), warehouse.run_entries(Uuid::from_u128(1)).await.unwrap());
     let rows = rows((9_000..9_400).chain([17]), shape);
@@ -116,7 +116,7 @@ async fn a_taken_id_undoes_everything(warehouse: &dyn BulkWarehouse, shape: &Tab
     assert_eq!(warehouse.apply(&change, shape).await.unwrap(), InsertResult::IdTaken);
 }
 
-async fn replacements_are_guarded(warehouse: &dyn BulkWarehouse, shape: &TableSchema) {
+async fn replacements_are_guarded(warehouse: &dyn BulkWarehouse, schema: &TableSchema) {
     let with = |row: &Row, animals: i64| {
         let mut row = row.clone();
         row.0[Column::QuantidadeAnimais.index()] = Value::Integer(animals);
@@ -144,7 +144,7 @@ async fn replacements_are_guarded(warehouse: &dyn BulkWarehouse, shape: &TableSc
 }
 
 /// SQLite holds text of any length, so there the long value simply goes in.
-async fn only_the_row_that_is_meant_goes(warehouse: &dyn BulkWarehouse, shape: &TableSchema) {
+async fn only_the_row_that_is_meant_goes(warehouse: &dyn BulkWarehouse, schema: &TableSchema) {
     let there = rows(60_000..60_004, shape);
     let insert = ChangeSet { insert: &there, ..ChangeSet::default() };
     assert_eq!(warehouse.apply(&insert, shape).await.unwrap(), InsertResult::Inserted);
@@ -167,7 +167,7 @@ async fn only_the_row_that_is_meant_goes(warehouse: &dyn BulkWarehouse, shape: &
     assert_eq!(warehouse.apply(&change, shape).await.unwrap(), InsertResult::Inserted);
 }
 
-async fn a_bad_row_undoes_everything(warehouse: &dyn BulkWarehouse, shape: &TableSchema) {
+async fn a_bad_row_undoes_everything(warehouse: &dyn BulkWarehouse, schema: &TableSchema) {
     let mut rows = rows(9_600..9_700, shape);
     rows[70].0[Column::IdLote.index()] = Value::Text("x".repeat(MAX_TEXT_CHARS + 1));
     let change = ChangeSet { insert: &rows, journal_writes: &[note(4, 1, "bad")], ..ChangeSet::default() };
@@ -190,7 +190,7 @@ async fn a_bad_row_undoes_everything(warehouse: &dyn BulkWarehouse, shape: &Tabl
     assert_eq!(warehouse.run_entries(Uuid::from_u128(4)).await.unwrap().len(), usize::from(in_there > 0));
 }
 
-async fn any_text_survives(warehouse: &dyn BulkWarehouse, shape: &TableSchema) {
+async fn any_text_survives(warehouse: &dyn BulkWarehouse, schema: &TableSchema) {
     let nasty = [
         "tab\tnew\nline\r\nreturn",
         "back\\slash \\N \\t \\0 \\\\ at the end\\",
@@ -218,7 +218,7 @@ async fn any_text_survives(warehouse: &dyn BulkWarehouse, shape: &TableSchema) {
     }
 }
 
-async fn two_loaders_do_not_disturb_each_other(warehouse: &dyn BulkWarehouse, shape: &TableSchema) {
+async fn two_loaders_do_not_disturb_each_other(warehouse: &dyn BulkWarehouse, schema: &TableSchema) {
     let (left, right) = (rows((20_000..22_000).step_by(2), shape), rows((20_001..22_000).step_by(2), shape));
     let (left_note, right_note) = ([note(5, 1, "left")], [note(5, 2, "right")]);
     let one = ChangeSet { insert: &left, journal_writes: &left_note, ..ChangeSet::default() };
@@ -244,7 +244,7 @@ async fn signals_name_the_query_that_fails(warehouse: &dyn BulkWarehouse) {
     assert_eq!(warehouse.replica_lag().await.unwrap(), None);
 }
 
-async fn a_shadow_takes_the_place(warehouse: &dyn BulkWarehouse, shape: &TableSchema) {
+async fn a_shadow_takes_the_place(warehouse: &dyn BulkWarehouse, schema: &TableSchema) {
     let address = warehouse.address();
     let name = |suffix: &str| format!("{}{suffix}", TableName::default()).parse::<TableName>().unwrap();
     let (shadow, old, older) = (name("_new"), name("_old"), name("_older"));

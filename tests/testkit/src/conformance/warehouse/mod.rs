@@ -33,13 +33,13 @@ pub async fn check(warehouse: &dyn Warehouse) {
     assert_eq!(e.reason, Reason::NoTable, "{e}");
     assert!(!warehouse.init().await.unwrap().is_empty());
     assert_eq!(warehouse.init().await.unwrap(), Vec::<String>::new(), "init again creates nothing");
-    let shape = warehouse.table_schema().await.unwrap();
-    loading_twice_changes_nothing(warehouse, &shape).await;
-    every_value_survives(warehouse, &shape).await;
-    a_batch_with_a_taken_id_is_not_inserted(warehouse, &shape).await;
-    mixed_batches_are_told_apart(warehouse, &shape).await;
-    a_guarded_update_never_overwrites_a_newer_write(warehouse, &shape).await;
-    a_value_too_long_is_refused_alone(warehouse, &shape).await;
+    let schema = warehouse.table_schema().await.unwrap();
+    loading_twice_changes_nothing(warehouse, &schema).await;
+    every_value_survives(warehouse, &schema).await;
+    a_batch_with_a_taken_id_is_not_inserted(warehouse, &schema).await;
+    mixed_batches_are_told_apart(warehouse, &schema).await;
+    a_guarded_update_never_overwrites_a_newer_write(warehouse, &schema).await;
+    a_value_too_long_is_refused_alone(warehouse, &schema).await;
     assert!(warehouse.status().await.unwrap().rows.is_some_and(|rows| rows >= 2_345));
 }
 
@@ -47,7 +47,7 @@ fn count(outcome: &[LoadResult], what: impl Fn(&LoadResult) -> bool) -> usize {
     outcome.iter().filter(|loaded| what(loaded)).count()
 }
 
-async fn loading_twice_changes_nothing(warehouse: &dyn Warehouse, shape: &TableSchema) {
+async fn loading_twice_changes_nothing(warehouse: &dyn Warehouse, schema: &TableSchema) {
     let records: Vec<Record> = (0..2_345).map(record).collect();
     for expected in [LoadResult::Inserted, LoadResult::Identical] {
         let outcome = load(warehouse, &records, shape, OnConflict::Keep).await.unwrap();
@@ -55,20 +55,20 @@ async fn loading_twice_changes_nothing(warehouse: &dyn Warehouse, shape: &TableS
     }
 }
 
-async fn every_value_survives(warehouse: &dyn Warehouse, shape: &TableSchema) {
+async fn every_value_survives(warehouse: &dyn Warehouse, schema: &TableSchema) {
     let record = record(7);
     let rows = warehouse.fetch(&[record.id_treated_data.clone(), "missing".into()], shape).await.unwrap();
     assert_eq!(rows, [record.to_row(shape)], "bit for bit");
 }
 
-async fn a_batch_with_a_taken_id_is_not_inserted(warehouse: &dyn Warehouse, shape: &TableSchema) {
+async fn a_batch_with_a_taken_id_is_not_inserted(warehouse: &dyn Warehouse, schema: &TableSchema) {
     let rows: Vec<Row> = [5_000, 5_001, 7].map(|n| record(n).to_row(shape)).to_vec();
     assert_eq!(warehouse.insert(&rows, shape).await.unwrap(), InsertResult::IdTaken);
     let ids = [rows[0].id().to_owned(), rows[1].id().to_owned()];
     assert!(warehouse.fetch(&ids, shape).await.unwrap().is_empty(), "all or nothing");
 }
 
-async fn mixed_batches_are_told_apart(warehouse: &dyn Warehouse, shape: &TableSchema) {
+async fn mixed_batches_are_told_apart(warehouse: &dyn Warehouse, schema: &TableSchema) {
     let mut changed = record(8);
     changed.reading.peso_medio += 0.5;
     let records = [record(3_000), record(7), changed, record(3_001), record(3_000)];
@@ -90,7 +90,7 @@ async fn mixed_batches_are_told_apart(warehouse: &dyn Warehouse, shape: &TableSc
     assert_eq!(warehouse.fetch(&[record(8).id_treated_data], shape).await.unwrap(), [records[2].to_row(shape)]);
 }
 
-async fn a_guarded_update_never_overwrites_a_newer_write(warehouse: &dyn Warehouse, shape: &TableSchema) {
+async fn a_guarded_update_never_overwrites_a_newer_write(warehouse: &dyn Warehouse, schema: &TableSchema) {
     let old = record(9).to_row(shape);
     let (mut first, mut second) = (old.clone(), old.clone());
     first.0[Column::QuantidadeAnimais.index()] = Value::Integer(50);
@@ -101,7 +101,7 @@ async fn a_guarded_update_never_overwrites_a_newer_write(warehouse: &dyn Warehou
 }
 
 /// SQLite holds text of any length, so there the long value simply goes in.
-async fn a_value_too_long_is_refused_alone(warehouse: &dyn Warehouse, shape: &TableSchema) {
+async fn a_value_too_long_is_refused_alone(warehouse: &dyn Warehouse, schema: &TableSchema) {
     let mut records: Vec<Record> = (6_000..6_150).map(record).collect();
     records[70].reading.id_lote = "x".repeat(300);
     let outcome = load(warehouse, &records, shape, OnConflict::Keep).await.unwrap();

@@ -12,7 +12,7 @@ use pipeline::warehouse::{BulkWarehouse, ChangeSet, InsertResult, Snapshot, Time
 const ROWS: u32 = 2_345;
 
 /// Runs every check on a table that has no rows yet.
-pub(super) async fn check(warehouse: &dyn BulkWarehouse, shape: &TableSchema) {
+pub(super) async fn check(warehouse: &dyn BulkWarehouse, schema: &TableSchema) {
     let mut rows: Vec<Row> = (0..ROWS).map(|n| record(n).to_row(shape)).collect();
     rows.sort_by(|a, b| a.id().cmp(b.id()));
     let change = ChangeSet { insert: &rows, ..ChangeSet::default() };
@@ -38,14 +38,14 @@ async fn all(snapshot: &mut dyn Snapshot, limit: u32, windows: &[TimeWindow]) ->
     }
 }
 
-async fn pages_come_in_the_order_of_ids(warehouse: &dyn BulkWarehouse, shape: &TableSchema, rows: &[Row]) {
+async fn pages_come_in_the_order_of_ids(warehouse: &dyn BulkWarehouse, schema: &TableSchema, rows: &[Row]) {
     let mut snapshot = warehouse.snapshot(shape).await.unwrap();
     for page in [100, 5_000] {
         assert!(all(&mut *snapshot, page, &[]).await == rows, "pages of {page}: bit for bit");
     }
 }
 
-async fn windows_hold(warehouse: &dyn BulkWarehouse, shape: &TableSchema) {
+async fn windows_hold(warehouse: &dyn BulkWarehouse, schema: &TableSchema) {
     let day = record(0).reading.data.naive_utc();
     let next = day.checked_add_days(Days::new(1));
     let of_row_ts = |from, until| TimeWindow { column: Column::RowTs, from, until };
@@ -68,7 +68,7 @@ async fn windows_hold(warehouse: &dyn BulkWarehouse, shape: &TableSchema) {
     }
 }
 
-async fn what_is_written_meanwhile_does_not_show(warehouse: &dyn BulkWarehouse, shape: &TableSchema, rows: &[Row]) {
+async fn what_is_written_meanwhile_does_not_show(warehouse: &dyn BulkWarehouse, schema: &TableSchema, rows: &[Row]) {
     let mut snapshot = warehouse.snapshot(shape).await.unwrap();
     let first = snapshot.scan(None, 10, 100, &[]).try_concat().await.unwrap();
     assert!(first == rows[..10]);
