@@ -16,10 +16,8 @@ pub(super) enum ObjectState {
     /// Its record.
     Record(Box<Record>),
     /// Its name only: it was not opened, and need not be.
-    #[serde(rename = "Name")]
     IdOnly,
     /// Nothing that can be judged: it is unreadable, rejected, archived or too new.
-    #[serde(rename = "Nothing")]
     Unavailable,
 }
 
@@ -28,7 +26,6 @@ pub(super) enum ObjectState {
 pub(super) struct LakeEntry {
     pub id: OrderedId,
     pub key: String,
-    #[serde(rename = "held")]
     pub state: ObjectState,
 }
 

@@ -70,7 +70,7 @@ impl SchemaStep {
 macro_rules! step {
     ($dialect:literal, $file:literal, $creates:ident, $name:expr) => {
         Step {
-            creates: Creates::$creates,
+            creates: SchemaObject::$creates,
             name: $name,
             file: $file,
             sql: include_str!(concat!("../../../sql/", $dialect, "/", $file)),
