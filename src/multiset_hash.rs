@@ -17,17 +17,17 @@ pub struct MultisetHash {
 impl MultisetHash {
     /// Takes one thing.
     pub fn insert(&mut self, bytes: &[u8]) {
-        self.take_hash(xxh3_128(bytes));
+        self.insert_hash(xxh3_128(bytes));
     }
 
     /// Takes one thing by its hash.
-    pub const fn take_hash(&mut self, hash: u128) {
+    pub const fn insert_hash(&mut self, hash: u128) {
         self.count += 1;
         self.sum = self.sum.wrapping_add(hash);
     }
 
     /// Takes all that another took.
-    pub const fn absorb(&mut self, other: Self) {
+    pub const fn merge(&mut self, other: Self) {
         self.count += other.count;
         self.sum = self.sum.wrapping_add(other.sum);
     }
@@ -80,7 +80,7 @@ mod tests {
         let one = MultisetHash::of_texts(["a", "b", "c"]);
         assert_eq!(MultisetHash::of_texts(["c", "a", "b"]), one);
         let mut parts = MultisetHash::of_texts(["b"]);
-        parts.absorb(MultisetHash::of_texts(["c", "a"]));
+        parts.merge(MultisetHash::of_texts(["c", "a"]));
         assert_eq!(parts, one, "nor is it how they were gathered");
         for other in [vec!["a", "b"], vec!["a", "b", "c", "c"], vec!["a", "b", "d"], vec!["a", "bc", ""]] {
             assert_ne!(MultisetHash::of_texts(other.iter().copied()), one, "{other:?}");

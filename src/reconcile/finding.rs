@@ -58,7 +58,7 @@ impl Finding {
 
     /// The same with a reason.
     #[must_use]
-    pub(super) fn because(mut self, reason: impl Into<String>) -> Self {
+    pub(super) fn with_reason(mut self, reason: impl Into<String>) -> Self {
         self.reason = Some(reason.into());
         self
     }
@@ -147,7 +147,7 @@ mod tests {
             ..Finding::new(DriftKind::Differing, "x", Some("key".into()))
                 .with_field(Column::PesoMedio, Value::Float(0.1), Value::Null)
                 .with_field(Column::ConsumoReal, Value::Double(0.1 + 0.2), Value::Text("=1".into()))
-                .because("why")
+                .with_reason("why")
         };
         for finding in [finding, Finding::without_id(DriftKind::Unreadable, None)] {
             let bytes = postcard::to_stdvec(&finding).unwrap();

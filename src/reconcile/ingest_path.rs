@@ -16,7 +16,7 @@ pub enum IngestPath {
 
 impl IngestPath {
     /// The command, as people name it.
-    pub const fn command(self) -> &'static str {
+    pub const fn as_command(self) -> &'static str {
         match self {
             Self::Publish => "publish",
             Self::SendInvalid => "publish --send-invalid",

@@ -209,8 +209,9 @@ impl LakeCollector<'_> {
         if place.as_ref().is_none_or(inside) {
             findings.outcome[Counter::LakeObjects] += 1;
             let id = id_of(&key, str::to_owned);
-            let finding =
-                |kind, why: String| Finding { id, ..Finding::without_id(kind, Some(meta.key.clone())) }.because(why);
+            let finding = |kind, why: String| {
+                Finding { id, ..Finding::without_id(kind, Some(meta.key.clone())) }.with_reason(why)
+            };
             match item {
                 ObjectContent::Record(_) | ObjectContent::Unopened => {}
                 ObjectContent::Rejected(why) => findings.report(finding(DriftKind::Rejected, why), place)?,

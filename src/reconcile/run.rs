@@ -135,7 +135,7 @@ fn natural_keys(
                 let id = entry.id.text();
                 let finding = Finding::new(DriftKind::LogicalDuplicate, id.as_ref(), entry.key.clone())
                     .with_field(Column::IdTreatedData, Value::Text(id.to_string()), Value::Null)
-                    .because(format!("{} has the same farm, pen, lot and time", first.id));
+                    .with_reason(format!("{} has the same farm, pen, lot and time", first.id));
                 findings.report(finding, None)?;
             }
             _ => first = Some(entry),

@@ -150,7 +150,7 @@ kinds! {
 
 impl DriftKind {
     /// Whether only a truth file shows it.
-    pub const fn is_of_truth(self) -> bool {
+    pub const fn is_truth_kind(self) -> bool {
         matches!(self, Self::TruthMissing | Self::TruthSurplus)
     }
 

@@ -212,7 +212,7 @@ impl RowFeed {
             return Ok(None);
         }
         let id = OrderedId::new(row.0.id());
-        if id.is_odd() {
+        if id.is_other() {
             // Not yet its turn: the server sorts it somewhere among the plain ones.
             if let UnorderedRows::Gathering(late) = &mut self.late {
                 late.push(WarehouseEntry { id, row }).context(FULL)?;

@@ -202,7 +202,7 @@ async fn rows_match(
     batch: &BatchEntry,
     schema: &TableSchema,
 ) -> Result<bool, warehouse::Error> {
-    if batch.first.is_odd() || batch.last.is_odd() {
+    if batch.first.is_other() || batch.last.is_other() {
         return Ok(batch.rows.count == 0);
     }
     let (first, last) = (batch.first.text(), batch.last.text());

@@ -34,7 +34,7 @@ impl OrderedId {
         }
     }
 
-    pub(crate) const fn is_odd(&self) -> bool {
+    pub(crate) const fn is_other(&self) -> bool {
         matches!(self, Self::Other(_))
     }
 
@@ -104,7 +104,7 @@ mod tests {
     fn an_id_comes_back_as_it_was_written_whatever_holds_it() {
         for text in ["01856aa0-c800-883a-837a-29fe66bbec99", "01856AA0-C800-883A-837A-29FE66BBEC99", "x ", ""] {
             let id = OrderedId::new(text);
-            assert_eq!((id.text().as_ref(), id.is_odd()), (text, !text.starts_with("01856a")));
+            assert_eq!((id.text().as_ref(), id.is_other()), (text, !text.starts_with("01856a")));
             let packed = postcard::to_stdvec(&id).unwrap();
             assert_eq!(postcard::from_bytes::<OrderedId>(&packed).unwrap(), id);
             let json = serde_json::to_string(&id).unwrap();

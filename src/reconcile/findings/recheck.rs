@@ -148,7 +148,7 @@ impl FindingCollector {
     ) -> anyhow::Result<()> {
         let finding = match &now.id_variant {
             Some(near) if finding.kind != DriftKind::Differing => {
-                finding.because(format!("the warehouse has {near:?}, which it takes for the same id"))
+                finding.with_reason(format!("the warehouse has {near:?}, which it takes for the same id"))
             }
             _ => finding,
         };
@@ -162,7 +162,7 @@ impl FindingCollector {
     /// An object that says nothing of its record any more.
     fn report_lost_object(&mut self, before: &Candidate, key: &str, how: &LostObject) -> anyhow::Result<()> {
         self.outcome[Counter::LakeObjects] += 1;
-        let finding = |kind, why: &str| Finding::new(kind, &before.id, Some(key.to_owned())).because(why);
+        let finding = |kind, why: &str| Finding::new(kind, &before.id, Some(key.to_owned())).with_reason(why);
         match how {
             LostObject::Archived => {
                 self.outcome[Counter::Archived] += 1;
@@ -190,7 +190,7 @@ impl FindingCollector {
             self.outcome[Counter::LakeRecords] += 1;
             let same = if record == other { "the same values" } else { "other values" };
             let finding = Finding::new(DriftKind::DuplicateObject, &record.id_treated_data, Some(copy.clone()));
-            self.report(finding.because(format!("{same} as {key}")), Some(FindingDay::of(record)))?;
+            self.report(finding.with_reason(format!("{same} as {key}")), Some(FindingDay::of(record)))?;
         }
         Ok(())
     }
@@ -225,7 +225,7 @@ impl FindingCollector {
             Some(record) if reading_id(&record.reading).to_string() == row.id() => "its id is that of its values",
             _ => "its id is not that of its values: written by hand or by an older Lambda?",
         };
-        self.report_observed(finding.because(why), now, place)
+        self.report_observed(finding.with_reason(why), now, place)
     }
 }
 

@@ -13,13 +13,13 @@ pub(in crate::reconcile) fn record_findings(audit: &Audit, key: &str, record: &R
     let finding = |kind| Finding::new(kind, &record.id_treated_data, Some(key.to_owned()));
     if Key::parse(key).is_some_and(|path| !path.fits(record)) {
         let home = Key::of(record).map_or_else(String::new, |home| home.to_string());
-        found.push(finding(DriftKind::Misfiled).because(format!("its content belongs under {home}")));
+        found.push(finding(DriftKind::Misfiled).with_reason(format!("its content belongs under {home}")));
     }
     let due = audit.rules.consumo_meta(record.reading.peso_medio);
     if !same_rule(record.consumo_meta, due) {
         let finding = finding(DriftKind::RuleBreak)
             .with_field(Column::ConsumoMeta, Value::Double(record.consumo_meta), Value::Null)
-            .because(format!("the lake's consumo_meta should be {due}"));
+            .with_reason(format!("the lake's consumo_meta should be {due}"));
         found.push(finding);
     }
     found
@@ -44,7 +44,7 @@ pub(super) fn rule_of_row(audit: &Audit, schema: &TableSchema, row: &Row, record
     let finding = || {
         Finding::new(DriftKind::RuleBreak, row.id(), None)
             .with_field(Column::ConsumoMeta, Value::Null, Value::Double(found))
-            .because(format!("the warehouse's consumo_meta should be {should}"))
+            .with_reason(format!("the warehouse's consumo_meta should be {should}"))
     };
     breaks.then(finding)
 }

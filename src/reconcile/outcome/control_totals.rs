@@ -59,7 +59,7 @@ impl ControlTotals {
     pub fn hashes(&self) -> [MultisetHash; 2] {
         let mut hashes = self.nowhere.hashes();
         for totals in self.farms.values().flat_map(BTreeMap::values) {
-            hashes.iter_mut().zip(totals.hashes()).for_each(|(mine, theirs)| mine.absorb(theirs));
+            hashes.iter_mut().zip(totals.hashes()).for_each(|(mine, theirs)| mine.merge(theirs));
         }
         hashes
     }

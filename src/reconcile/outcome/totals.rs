@@ -129,7 +129,7 @@ impl Totals {
 
     pub(super) fn add(&mut self, sides: &[Store], row: &Row, hash: u128) {
         for side in sides {
-            self.hash[*side as usize].take_hash(hash);
+            self.hash[*side as usize].insert_hash(hash);
         }
         for (column, totals) in Self::COLUMNS.into_iter().zip(&mut self.columns) {
             if let Some(value) = number(row.get(column)) {
@@ -140,7 +140,7 @@ impl Totals {
 
     pub(super) fn merge(&mut self, other: &Self) {
         for (mine, theirs) in self.hash.iter_mut().zip(other.hash) {
-            mine.absorb(theirs);
+            mine.merge(theirs);
         }
         for (mine, theirs) in self.columns.iter_mut().flatten().zip(other.columns.iter().flatten()) {
             mine.merge(theirs);

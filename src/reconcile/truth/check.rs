@@ -152,7 +152,7 @@ impl TruthCheck {
         self.truth[TruthCounter::Surplus] += 1;
         let finding = of_id(DriftKind::TruthSurplus, id, seen.key.map(str::to_owned), [seen.key.is_some(), seen.row]);
         let why = location.as_ref().map_or_else(|| why.to_owned(), |told| format!("{why}: {told}"));
-        findings.report(Finding { truth: location, ..finding.because(why) }, None)
+        findings.report(Finding { truth: location, ..finding.with_reason(why) }, None)
     }
 }
 

@@ -71,7 +71,7 @@ impl TruthCheck {
             let location = at.into_location();
             let why = format!("not in the quarantine as {}.json: {location}", hex(&hash));
             let finding = Finding { truth: Some(location), ..Finding::without_id(DriftKind::TruthMissing, None) };
-            findings.report(finding.because(why), None)?;
+            findings.report(finding.with_reason(why), None)?;
         }
         Ok(())
     }
@@ -105,7 +105,7 @@ impl TruthCheck {
         self.truth[TruthCounter::MissingInLake] += u64::from(key.is_none());
         self.truth[TruthCounter::MissingInWarehouse] += u64::from(!row);
         let sides = [key.is_some(), row];
-        let finding = of_id(DriftKind::TruthMissing, &entry.id, key, sides).because(format!("{lacks}: {location}"));
+        let finding = of_id(DriftKind::TruthMissing, &entry.id, key, sides).with_reason(format!("{lacks}: {location}"));
         findings.report(Finding { truth: Some(location), ..finding }, None)
     }
 }

@@ -10,7 +10,7 @@ impl TruthResult {
     pub(crate) fn ingest_path_text(&self) -> &'static str {
         match self.ingest_path {
             Some(IngestPath::SendInvalid) if self[TruthCounter::Refused] == 0 => "publish --send-invalid or backfill",
-            Some(ingest_path) => ingest_path.command(),
+            Some(ingest_path) => ingest_path.as_command(),
             None => "",
         }
     }
@@ -42,7 +42,7 @@ impl fmt::Display for TruthResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let word = if self.holds { "holds" } else { "does not hold" };
         let door = match self.ingest_path {
-            Some(ingest_path) if self.door_said => format!(" through {}", ingest_path.command()),
+            Some(ingest_path) if self.door_said => format!(" through {}", ingest_path.as_command()),
             Some(_) => format!(", which came in as through {}", self.ingest_path_text()),
             None => String::new(),
         };

@@ -14,7 +14,7 @@ impl Loader {
     /// The rows that are there under the ids of these records, and perhaps others of their range.
     pub(super) async fn existing(&self, part: &[ReplayEntry]) -> Result<HashMap<String, Row>, warehouse::Error> {
         let (Some(first), Some(last)) = (part.first(), part.last()) else { return Ok(HashMap::new()) };
-        let rows = if first.id.is_odd() || last.id.is_odd() {
+        let rows = if first.id.is_other() || last.id.is_other() {
             self.by_ids(part).await?
         } else {
             let (first, last) = (&first.record.id_treated_data, &last.record.id_treated_data);

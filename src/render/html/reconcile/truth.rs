@@ -80,7 +80,7 @@ fn accounts(truth: &TruthResult) -> Vec<Breakdown> {
 fn facts(truth: &TruthResult) -> Vec<Fact> {
     let some = |n: u64, message: String| if n > 0 { message } else { String::new() };
     let door = match truth.ingest_path {
-        Some(ingest_path) if truth.door_said => ingest_path.command().to_owned(),
+        Some(ingest_path) if truth.door_said => ingest_path.as_command().to_owned(),
         Some(_) => format!("{}, as what is there tells", truth.ingest_path_text()),
         None => String::new(),
     };

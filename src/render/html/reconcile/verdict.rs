@@ -136,7 +136,7 @@ fn evidence(outcome: &Outcome) -> Vec<Fact> {
 pub(super) fn counts(outcome: &Outcome) -> Vec<CategoryRow> {
     let mut counts = vec![CategoryRow::of(outcome[Counter::Matched], "matched", &labels::MATCHED)];
     let of = |kind: DriftKind| CategoryRow::with_section(outcome.of(kind), kind.name(), &labels::of(kind));
-    let requested_at = |kind: &DriftKind| !kind.is_of_truth() || outcome.truth.is_some();
+    let requested_at = |kind: &DriftKind| !kind.is_truth_kind() || outcome.truth.is_some();
     counts.extend(DriftKind::ALL.into_iter().filter(requested_at).map(of));
     counts
 }
