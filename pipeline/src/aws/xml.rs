@@ -1,13 +1,14 @@
-//! What an answer's elements say. AWS writes plain XML: no attributes where a value is, no comments, five entities.
+//! Minimal XML reader for AWS responses. AWS writes plain XML: no attributes on value elements, no comments, 5
+//! entities.
 
 use std::borrow::Cow;
 
-/// The text of the first element of that name.
+/// Returns the text of the first element with a name; `None` if it is missing.
 pub fn element<'a>(xml: &'a str, name: &str) -> Option<Cow<'a, str>> {
     element_body(xml, name).map(|(text, _)| plain(text))
 }
 
-/// What stands in the first element of that name, and what comes after it.
+/// Returns the content of the first element with a name, and the text after it.
 pub fn element_body<'a>(xml: &'a str, name: &str) -> Option<(&'a str, &'a str)> {
     let mut rest = xml;
     loop {
@@ -25,7 +26,7 @@ pub fn element_body<'a>(xml: &'a str, name: &str) -> Option<(&'a str, &'a str)> 
     }
 }
 
-/// Text with its entities resolved.
+/// Returns the text with its entities resolved.
 fn plain(text: &str) -> Cow<'_, str> {
     if !text.contains('&') {
         return Cow::Borrowed(text);
@@ -39,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_element_says_what_stands_in_it() {
+    fn an_element_returns_its_text() {
         let xml =
             "<?xml version=\"1.0\"?>\n<A xmlns=\"x\"><Codes>0</Codes><Code>N&amp;lt; &lt;b&gt;</Code><B/><C></C></A>";
         assert_eq!(element(xml, "Code").as_deref(), Some("N&lt; <b>"));
