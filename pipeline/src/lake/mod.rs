@@ -100,14 +100,14 @@ pub struct ListPage {
     pub objects: Vec<ObjectMeta>,
     /// Folders one level down, with their trailing `/`; only for [`Depth::OneLevel`].
     pub folders: Vec<String>,
-    /// Where the next page goes on; `None` on the last.
+    /// Start of the next page; `None` on the last page.
     pub next: Option<String>,
 }
 
-/// How deep a listing looks.
+/// Depth of a listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Depth {
-    /// Objects of this folder and the names of its folders.
+    /// Objects in this folder and the names of its subfolders.
     OneLevel,
     /// All objects below.
     Recursive,
@@ -116,16 +116,16 @@ pub enum Depth {
 /// Result of a write that must not overwrite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PutResult {
-    /// The object is new.
+    /// The object was created.
     Created,
-    /// An object of that name was there already and stays as it was.
+    /// An object with that key existed and was left unchanged.
     AlreadyExists,
 }
 
 /// Result of a conditional change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChangeResult {
-    /// The object is as it was asked for.
+    /// The object was changed as requested.
     Done,
     /// The object had changed or disappeared, and was left as it is.
     Conflict,

@@ -15,7 +15,7 @@ use super::limits::ColumnLimits;
 use super::{Error, InsertResult, Snapshot, TableName, Warehouse};
 use crate::record::row::{Row, TableSchema};
 
-/// How rows get into a table.
+/// Method of loading rows into a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LoadMethod {
     /// `LOAD DATA LOCAL INFILE`, streamed from memory.
@@ -33,34 +33,34 @@ impl fmt::Display for LoadMethod {
     }
 }
 
-/// The load method of a warehouse, and why it is that one.
+/// Load method of a warehouse, and the reason for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoadStrategy {
-    /// How rows get in.
+    /// The load method.
     pub kind: LoadMethod,
-    /// Why, in half a sentence.
+    /// Reason for the method, as a phrase.
     pub reason: String,
 }
 
-/// What is done in one transaction.
+/// Changes made in one transaction.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ChangeSet<'a> {
-    /// New rows, in ascending order of ids.
+    /// New rows, in ascending order of id.
     pub insert: &'a [Row],
-    /// Rows as they must still be found, and what takes their place under the same id.
+    /// Pairs of an expected row and its replacement under the same id.
     pub replace: &'a [(Row, Row)],
-    /// Rows that go, as they must still be found.
+    /// Expected rows to delete.
     pub remove: &'a [Row],
-    /// Notes that are written, over those of the same run and number.
+    /// Journal entries to write; they overwrite entries of the same run and number.
     pub journal_writes: &'a [JournalEntry],
-    /// Notes that go, by run and number, before others are written; those that are not there are no error.
+    /// Journal entries to delete, by run and number, before the writes. Missing entries are not an error.
     pub journal_deletes: &'a [(Uuid, u64)],
-    /// What this change is known by where it is tried in several calls of [`BulkWarehouse::apply`], the last of which may have been
-    /// done without an answer.
+    /// Identifies the change across several calls of [`BulkWarehouse::apply`], the last of which may have been
+    /// committed without a response.
     pub token: Option<&'a IdempotencyToken>,
 }
 
-/// Tells one change from another that says the same, also after its connection was lost.
+/// Distinguishes a change from others with the same content, also after a lost connection.
 #[derive(Debug)]
 pub struct IdempotencyToken {
     id: String,
@@ -68,7 +68,7 @@ pub struct IdempotencyToken {
 }
 
 impl IdempotencyToken {
-    /// One that no other change has.
+    /// Returns a token that no other change has.
     pub fn unique() -> Self {
         Self { id: format!("{:032x}", fastrand::u128(..)), lost: AtomicBool::new(false) }
     }
@@ -77,7 +77,7 @@ impl IdempotencyToken {
         &self.id
     }
 
-    /// Whether a try of it ended without an answer.
+    /// Returns true if an attempt ended without a response.
     pub(super) fn is_lost(&self) -> bool {
         self.lost.load(Ordering::Relaxed)
     }
@@ -87,33 +87,33 @@ impl IdempotencyToken {
     }
 }
 
-/// An entry of the journal, about one table.
+/// A journal entry for one table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JournalEntry {
-    /// The run that wrote it.
+    /// Run that wrote the entry.
     pub run_id: Uuid,
-    /// Its number in the run; 0 is the run's head.
+    /// Number of the entry in the run; 0 is the run's header.
     pub seq: u64,
-    /// What it says.
+    /// Content of the entry.
     pub text: String,
 }
 
-/// Signs of strain.
+/// Load of the server, for the throttle.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct LoadMetrics {
-    /// Threads that work at this moment, as the server counts them, this question's included; `None` where nobody counts.
+    /// Number of running threads as counted by the server, including this query's; `None` if not available.
     pub threads_running: Option<u64>,
-    /// What the throttle query answered.
+    /// Result of the throttle query.
     pub query_value: Option<f64>,
 }
 
-/// A warehouse that can be loaded in bulk.
+/// A warehouse that supports bulk loads.
 #[async_trait]
 pub trait BulkWarehouse: Warehouse {
-    /// How rows get in; asks the server the first time.
+    /// Returns the load method; queries the server on the first call.
     ///
     /// # Errors
-    /// The server cannot be reached or refuses.
+    /// Returns an error if the server cannot be reached or rejects a query.
     async fn load_strategy(&self) -> Result<LoadStrategy, Error>;
 
     /// What the columns refuse, to judge rows by before they are sent.
@@ -122,10 +122,10 @@ pub trait BulkWarehouse: Warehouse {
     /// The server cannot be reached or refuses.
     async fn limits(&self) -> Result<ColumnLimits, Error>;
 
-    /// Begins a reading of the table as it is now.
+    /// Starts a consistent read of the table.
     ///
     /// # Errors
-    /// The server cannot be reached or refuses.
+    /// Returns an error if the server cannot be reached or rejects the query.
     async fn snapshot(&self, schema: &TableSchema) -> Result<Box<dyn Snapshot>, Error>;
 
     /// Does everything that `change` says, or nothing.
@@ -141,16 +141,16 @@ pub trait BulkWarehouse: Warehouse {
     /// too long, [`super::Reason::NoTable`] where there are notes and no journal; the server cannot be reached or refuses.
     async fn apply(&self, change: &ChangeSet<'_>, schema: &TableSchema) -> Result<InsertResult, Error>;
 
-    /// At most `limit` rows with ids from `first` to `last`, both included, in the server's order of ids.
+    /// Returns up to `limit` rows with ids from `first` to `last`, both inclusive, in the server's id order.
     ///
     /// # Errors
-    /// The server cannot be reached or refuses.
+    /// Returns an error if the server cannot be reached or rejects the query.
     async fn range(&self, first: &str, last: &str, limit: u32, schema: &TableSchema) -> Result<Vec<Row>, Error>;
 
-    /// How many rows have ids from `first` to `last`, both included.
+    /// Returns the number of rows with ids from `first` to `last`, both inclusive.
     ///
     /// # Errors
-    /// The server cannot be reached or refuses.
+    /// Returns an error if the server cannot be reached or rejects the query.
     async fn count(&self, first: &str, last: &str) -> Result<u64, Error>;
 
     /// Whether there is a journal; with `create` it is made where there is none.
