@@ -20,7 +20,7 @@ use crate::record::row::{Row, TableSchema};
 pub enum LoadMethod {
     /// `LOAD DATA LOCAL INFILE`, streamed from memory.
     LoadData,
-    /// `INSERT` of many rows a statement.
+    /// Multi-row `INSERT` statements.
     Insert,
 }
 
