@@ -1,7 +1,8 @@
-//! The warehouse: the table `historico_consumo` in MySQL, or in SQLite when embedded.
+//! The warehouse: the table `historico_consumo` in MySQL, MariaDB or SQLite.
 //!
-//! [`Warehouse`] is the small IO trait with its back ends [`mysql`] and `sqlite`, and for tests `memory`, and `BulkWarehouse` what a replay
-//! needs beyond it; [`load`] is the one way by which records become rows, and says of each what became of it. Comparison of values is [`crate::record::row`]'s.
+//! [`Warehouse`] is the IO trait, with the back ends [`mysql`], `sqlite` and, for tests, `memory`. `BulkWarehouse` adds
+//! what a replay needs. [`load`] is the only code that turns records into rows, and returns a result for each record.
+//! The comparison of values is in [`crate::record::row`].
 
 use std::collections::BTreeMap;
 use std::fmt;

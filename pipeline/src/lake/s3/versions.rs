@@ -1,7 +1,7 @@
-//! The lake as it was: of every key the version that was the newest at that time, unless it was deleted then.
+//! Read-only view of a lake at a point in time: the newest version of each key at that time, unless it was deleted.
 //!
-//! Versions come newest first within each key, over as many pages as there are; a page's token says where the next
-//! goes on and whether the key it broke off at was settled.
+//! Versions are listed newest first within each key, over several pages. A page's token contains the position of the
+//! next page and whether the key at the break is already resolved.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
