@@ -16,7 +16,7 @@
 //! | empty `Records` | no work, a warning | success | success |
 //! | an event of another service, or not an event | stored unchanged in the quarantine, an error in the log | success | success |
 //! | the same reading again, also 10 times concurrently | one object, one row; the others are duplicates | success | success |
-//! | something else lies in the lake in a reading's place | the message is kept whole in the quarantine, with the object's name; no row | success | success |
+//! | another object exists under a reading's key | the message is stored unchanged in the quarantine, with the object's key; no row | success | success |
 //! | a value that the table rejects | the object is in the lake, an error in the log, `refused` counts it; a retry cannot help | success | success |
 //! | a row with the same id and other values | the row is unchanged, a warning, `conflicting` counts it | success | success |
 //! | valid, invalid and failed messages in one batch | each is handled separately | error if one failed | only the failed items fail |
@@ -24,8 +24,8 @@
 //! | a row or the table is locked | 2 seconds for a row, 5 for the table, several times; other rows do not wait for it | error | only the locked rows fail |
 //! | changed credentials | the secret is read again, the token signed again; otherwise as above | error | its messages fail |
 //! | the bucket is missing or rejects requests | nothing is written to the warehouse | error | its messages fail |
-//! | time runs out | objects may take three quarters of the time, rows the rest until half a second before Lambda's deadline; what is not finished then comes again | error | its messages fail |
-//! | a panic | that message fails; the process serves the next | error | that message fails |
+//! | timeout | objects may take three quarters of the time, rows the rest until 0.5 s before Lambda's deadline; unfinished messages are redelivered | error | its messages fail |
+//! | a panic | that message fails; the process handles the next event | error | that message fails |
 //!
 //! "Error" means that Lambda retries. For SNS, it retries twice, then sends the event to the on-failure destination.
 //! For SQS, the item returns to the queue until `maxReceiveCount`, then moves to the dead-letter queue. Failures that
