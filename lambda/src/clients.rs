@@ -1,4 +1,4 @@
-//! What a sandbox holds on to between events.
+//! State of a sandbox between events.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use pipeline::warehouse::Warehouse;
 use crate::Settings;
 use crate::metrics::Metrics;
 
-/// The intake into both stores, and where metrics go. Built once, before the first event, without connecting.
+/// The intake into both stores, and the metrics. Built once, before the first event, without connecting.
 #[derive(Debug)]
 pub struct Clients {
     pub(crate) intake: Intake,
@@ -17,13 +17,13 @@ pub struct Clients {
 }
 
 impl Clients {
-    /// The intake into that lake and warehouse, by the settings' rules.
+    /// Creates the intake for a lake and a warehouse, with the rules of the settings.
     pub fn new(lake: Arc<dyn Lake>, warehouse: Arc<dyn Warehouse>, settings: &Settings) -> Self {
         let metrics = Metrics::new(settings.function.clone());
         Self { intake: Intake::new(lake, warehouse, settings.rules), metrics }
     }
 
-    /// The same, with the metrics' lines given to `sink` and not to stdout.
+    /// Sends the metrics lines to `sink` instead of stdout.
     #[must_use]
     pub fn with_metrics(self, sink: impl Fn(&str) + Send + Sync + 'static) -> Self {
         Self { metrics: self.metrics.to(sink), ..self }

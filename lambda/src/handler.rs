@@ -1,4 +1,4 @@
-//! An event → the intake → the answer that Lambda understands.
+//! The handler: an event → the intake → the response for Lambda.
 
 use std::time::SystemTime;
 
@@ -15,28 +15,28 @@ use tokio::time::{Duration, Instant};
 use crate::Clients;
 use crate::metrics::Counts;
 
-/// What is left of the time when work stops: enough to write the log and to answer.
+/// Time reserved before the deadline, to write the log and to respond.
 const RESPONSE_MARGIN: Duration = Duration::from_millis(500);
 
-/// What Lambda hears of an event that was taken in.
+/// Response to Lambda for a processed event.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub enum HandlerResponse {
-    /// For SNS, and for whoever calls by hand: the counts.
+    /// For SNS and direct invocations: the counts.
     Counts(Counts),
-    /// For SQS: the items that are to come again.
+    /// For SQS: the items to redeliver.
     BatchItemFailures(SqsBatchResponse),
 }
 
-/// A store failed, and the event is to come again.
+/// A store failed, and the event must be redelivered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{failed} of {messages} messages failed and have to come again: {first}")]
 pub struct RetryableFailure {
-    /// How many failed.
+    /// Number of failed messages.
     pub failed: u64,
-    /// Of how many.
+    /// Number of messages in the event.
     pub messages: u64,
-    /// Why the first of them did.
+    /// Reason for the first failure.
     pub first: String,
 }
 
@@ -46,19 +46,19 @@ impl From<RetryableFailure> for Diagnostic {
     }
 }
 
-/// Serves events until Lambda ends the process.
+/// Handles events until Lambda ends the process.
 ///
 /// # Errors
-/// The runtime's own API fails.
+/// Returns an error if the Runtime API fails.
 pub async fn serve(clients: Clients) -> Result<(), Error> {
     let clients = &clients;
     lambda_runtime::run(service_fn(move |event| handle(event, clients))).await
 }
 
-/// Takes an event in.
+/// Processes an event.
 ///
 /// # Errors
-/// For SNS, where a message has to come again; for SQS the answer names such items.
+/// Returns an error if a message of an SNS event must be redelivered. For SQS, the response lists such items.
 pub async fn handle(event: LambdaEvent<Box<RawValue>>, clients: &Clients) -> Result<HandlerResponse, RetryableFailure> {
     let LambdaEvent { payload, context } = event;
     let mut counts = Counts::default();
@@ -83,7 +83,7 @@ pub async fn handle(event: LambdaEvent<Box<RawValue>>, clients: &Clients) -> Res
     }
 }
 
-/// A message that is to come again.
+/// A message that must be redelivered.
 struct FailedItem {
     id: String,
     why: String,
@@ -101,7 +101,7 @@ impl HandlerResponse {
     }
 }
 
-/// Takes the messages of an event in; those that are to come again.
+/// Processes the messages of an event and returns those that must be redelivered.
 async fn process_event(
     event: Event,
     until: Option<Instant>,
@@ -141,7 +141,7 @@ fn log(message_id: &str, fate: MessageOutcome, verdict: &Verdict) {
     }
 }
 
-/// Keeps an event that is none of ours; what failed, if that did.
+/// Quarantines an unrecognized event, and returns the failure if that failed.
 async fn quarantine_event(
     event: &str,
     why: &event::Error,
@@ -165,8 +165,8 @@ async fn quarantine_event(
     }
 }
 
-/// When work has to stop; never, where the deadline was over before the event came: that is no deadline (as `cargo
-/// lambda watch` sends it), and Lambda itself ends what is late.
+/// Returns the time at which work stops; `None` if the deadline passed before the event arrived. `cargo lambda watch`
+/// sends such deadlines, and Lambda itself ends late invocations.
 fn deadline(deadline: SystemTime) -> Option<Instant> {
     let left = deadline.duration_since(SystemTime::now()).ok()?;
     Some(Instant::now() + left.saturating_sub(RESPONSE_MARGIN.min(left / 4)))

@@ -1,4 +1,4 @@
-//! What AWS runs: settings from the environment, clients once, then one event after the other.
+//! The Lambda's entry point: settings from the environment, clients once, then one event after another.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! Metrics as CloudWatch takes them from a log line: the embedded metric format, one line an event.
+//! CloudWatch metrics in a log line: the embedded metric format, one line per event.
 //!
 //! Namespace `ruminate`, dimension `function`. The format is that of «Specification: Embedded metric format»,
 //! CloudWatch User Guide.
@@ -12,26 +12,26 @@ use pipeline::intake::MessageOutcome;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-/// Counts of an event's messages, and how long the stores took; also the answer to SNS.
+/// Counts of an event's messages and the time spent on the stores; also the response to SNS.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Counts {
-    /// Messages in the event; the sum of the next five.
+    /// Messages in the event; the sum of the next 5 fields.
     pub messages: u64,
-    /// New in a store.
+    /// Messages that wrote an object or a row.
     pub processed: u64,
-    /// There before.
+    /// Messages already in both stores.
     pub duplicates: u64,
-    /// Kept in the quarantine.
+    /// Messages stored in the quarantine.
     pub quarantined: u64,
-    /// In the lake, and refused by the table.
+    /// Messages in the lake whose row the table rejected.
     pub refused: u64,
-    /// To come again.
+    /// Messages to be redelivered.
     pub failed: u64,
-    /// Of the duplicates: rows that hold other values.
+    /// Duplicates whose row has other values.
     pub conflicting: u64,
-    /// Milliseconds that the lake took.
+    /// Time spent on the lake, in milliseconds.
     pub lake_ms: f64,
-    /// Milliseconds that the warehouse took.
+    /// Time spent on the warehouse, in milliseconds.
     pub warehouse_ms: f64,
 }
 
@@ -48,7 +48,7 @@ impl Counts {
         } += 1;
     }
 
-    /// Notes what the stores took.
+    /// Records the time spent on the stores.
     pub fn record_times(&mut self, lake: Duration, warehouse: Duration) {
         (self.lake_ms, self.warehouse_ms) = (milliseconds(lake), milliseconds(warehouse));
     }
@@ -58,10 +58,10 @@ fn milliseconds(time: Duration) -> f64 {
     (time.as_secs_f64() * 1e6).round() / 1e3
 }
 
-/// Where lines of metrics go.
+/// Destination of the metrics lines.
 type Sink = Box<dyn Fn(&str) + Send + Sync>;
 
-/// Writes the metrics of a function.
+/// Writer of a function's metrics.
 pub struct Metrics {
     function: String,
     sink: Sink,
@@ -74,12 +74,12 @@ impl fmt::Debug for Metrics {
 }
 
 impl Metrics {
-    /// Metrics to stdout, where Lambda reads them.
+    /// Creates metrics that are written to stdout, where Lambda reads them.
     pub fn new(function: String) -> Self {
         Self { function, sink: Box::new(to_stdout) }
     }
 
-    /// The same to somewhere else.
+    /// Writes the metrics to another destination.
     pub fn to(self, sink: impl Fn(&str) + Send + Sync + 'static) -> Self {
         Self { sink: Box::new(sink), ..self }
     }

@@ -1,4 +1,4 @@
-//! The environment: where lake and warehouse are, the table, the rules. Reads variables, opens nothing.
+//! Settings from the environment: lake, warehouse, table and rules. Reads variables; opens nothing.
 //!
 //! | variable | meaning |
 //! | --- | --- |
@@ -20,10 +20,10 @@ use pipeline::retry::{RetryPolicy, TimeoutProfile};
 use pipeline::warehouse::mysql::AccessOptions;
 use pipeline::warehouse::{Rds, TableName, Warehouse};
 
-/// The variable that requires conditional writes.
+/// Variable that requires conditional writes.
 const REQUIRED: &str = "RUMINATE_REQUIRE_CONDITIONAL_WRITES";
 
-/// What the environment says.
+/// Settings of the Lambda.
 #[derive(Debug, Clone)]
 pub struct Settings {
     bucket: String,
@@ -36,10 +36,10 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Reads the variables; one that is empty is not set.
+    /// Reads the settings; an empty variable counts as not set.
     ///
     /// # Errors
-    /// One is missing or makes no sense; the message names it, and no password.
+    /// Returns an error if a variable is missing or invalid. The message has its name, and no password.
     pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
         let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
         let lake = variable("RUMINATE_LAKE").ok_or("RUMINATE_LAKE is not set: give s3://bucket/prefix")?;
@@ -67,16 +67,16 @@ impl Settings {
         })
     }
 
-    /// The lake; connects when first used.
+    /// Returns the lake; it connects on first use.
     pub fn lake(&self, aws: &SdkConfig) -> Arc<dyn Lake> {
         let lake = S3::new(aws, self.bucket.as_str(), &self.prefix, RetryPolicy::default());
         Arc::new(lake.with_unconditional(self.unconditional))
     }
 
-    /// The warehouse, with one connection; connects when first used.
+    /// Returns the warehouse, with one connection; it connects on first use.
     ///
     /// # Errors
-    /// The address makes no sense.
+    /// Returns an error if the address is invalid.
     pub fn warehouse(&self, aws: &SdkConfig) -> Result<Arc<dyn Warehouse>, Error> {
         let access =
             AccessOptions { connections: 1, timeout_profile: TimeoutProfile::Streaming, ..AccessOptions::default() };
@@ -132,7 +132,7 @@ mod tests {
         }
     }
 
-    /// What the template says of a parameter, such as its `MinValue`.
+    /// Returns a property of a template parameter, such as its `MinValue`.
     fn declared(parameter: &str, property: &str) -> &'static str {
         let (_, parameters) = include_str!("../template.yaml").split_once("\nParameters:\n").unwrap();
         let (_, its) = parameters.split_once(&format!("\n  {parameter}:\n")).unwrap();

@@ -15,7 +15,7 @@ use testkit::s3::{ACCESS_KEY, REGION, S3Server, SECRET_KEY};
 
 const BUCKET: &str = "lake";
 
-/// A store that ignores conditions, as Garage, and one that answers 501.
+/// Stores without conditional writes: one ignores conditions, as Garage does, and one responds with 501.
 fn unconditional() -> [S3Server; 2] {
     let [ignores, rejects] = [(); 2].map(|()| S3Server::with_bucket(BUCKET));
     ignores.dials().change(|dials| dials.ignore_if_none_match = true);
@@ -23,7 +23,7 @@ fn unconditional() -> [S3Server; 2] {
     [ignores, rejects]
 }
 
-/// A sandbox's clients: what one learns of the store, the next does not know.
+/// Creates the clients of a new sandbox; knowledge about the store is not shared between sandboxes.
 fn clients(s3: &S3Server, rows: &Rows, required: bool) -> Clients {
     let keys = Credentials::new(ACCESS_KEY, SECRET_KEY, None, None, "test");
     let aws = SdkConfig::builder()

@@ -1,4 +1,4 @@
-//! The handler as a plain function, on stores in memory: each row of the crate's table of bad input.
+//! Tests of the handler as a function, on in-memory stores: one per row of the crate's table of invalid input.
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
 use std::sync::{Arc, Mutex};
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use testkit::faulty_lake::{Faulty, PANIC, SLOW, UNLUCKY};
 use testkit::lambda::events::{envelope, reading, reading_with, sns, sqs};
 
-/// Both stores and the clients on them.
+/// Both stores and the clients that use them.
 struct Stores {
     home: Lakes,
     rows: Rows,
@@ -49,7 +49,7 @@ impl Stores {
         handle(event, &self.clients).await.map(|answer| serde_json::to_value(answer).unwrap())
     }
 
-    /// Objects of the lake, objects of the quarantine, rows.
+    /// Returns the number of lake objects, quarantine objects and rows.
     async fn held(&self) -> (usize, usize, u64) {
         let keys = self.home.keys();
         let of = |folder: &str| keys.iter().filter(|key| key.starts_with(folder)).count();

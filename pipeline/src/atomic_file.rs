@@ -1,26 +1,26 @@
-//! A file on its way to its name: written under a temporary one beside it, so that no half file ever has the name.
+//! Atomic file creation: a file is written under a temporary name in the same directory and then renamed.
 
 use std::io;
 use std::path::Path;
 
 use tempfile::NamedTempFile;
 
-/// How temporary names begin; what a killed writer left under one is nobody's.
+/// Prefix of temporary names. A killed writer can leave such files behind; they can be deleted.
 pub const PREFIX: &str = ".ruminate-";
 
-/// A new file in this directory, to be persisted under its name; goes away when dropped before that.
+/// Creates a temporary file in a directory, to be persisted under its final name. It is deleted if dropped before that.
 ///
 /// # Errors
-/// The directory is missing or cannot be written.
+/// Returns an error if the directory is missing or not writable.
 pub fn temp_file_in(directory: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(PREFIX).suffix(".tmp");
     #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // less what the umask takes
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // minus the umask
     builder.tempfile_in(directory)
 }
 
-/// A new file next to this path, to be persisted under it: in the same folder, so that a rename suffices.
+/// Creates a temporary file in the directory of `path`, so that a rename is enough to persist it.
 ///
 /// # Errors
 /// Returns an error if the folder is missing or cannot be written.
@@ -28,7 +28,7 @@ pub fn temp_file_beside(path: &Path) -> io::Result<NamedTempFile> {
     temp_file_in(folder_of(path))
 }
 
-/// The folder that a file is in; `.` for a bare name.
+/// Returns the directory of a file; `.` for a bare name.
 pub fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

@@ -1,31 +1,31 @@
-//! What kind of failure an error is: the one question that retry, the Lambda and the exit code ask; and an error's causes.
+//! Error kinds, which decide about retries, Lambda responses and exit codes; and the chain of an error's causes.
 //!
-//! Each room has its own error type and answers with a [`Kind`]; nothing decides by comparing message texts.
+//! Each module has its own error type with a [`Kind`]. No code compares message texts.
 
 use std::error::Error;
 use std::io;
 
-/// How a failure should be met.
+/// Kind of a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// May go away by itself: a lost connection, a throttled request, a lock wait. Worth another try.
+    /// May resolve without intervention: a lost connection, a throttled request, a lock wait. A retry can help.
     Transient,
-    /// Will stay as it is until somebody changes something: no such bucket, refused login, a full column.
+    /// Persists until someone fixes the cause: a missing bucket, a rejected login, a full column.
     Permanent,
-    /// The command line or its settings are wrong.
+    /// The command line or the settings are wrong.
     Usage,
 }
 
 impl Kind {
-    /// Whether another try can succeed without anybody changing anything.
+    /// Returns true if a retry can succeed without intervention.
     pub fn is_transient(self) -> bool {
         self == Self::Transient
     }
 }
 
-/// An error and its causes, the outermost first.
+/// Returns an error and its causes, outermost first.
 ///
-/// What an [`io::Error`] was made of is one of them, which its `source()` skips.
+/// Includes the error wrapped by an [`io::Error`], which `source()` skips.
 pub fn chain<'a>(e: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(e), |&e| cause(e))
 }
@@ -37,7 +37,7 @@ fn cause<'a>(e: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> 
     }
 }
 
-/// The texts of an error and its causes, joined by colons; a cause that only repeats its error is omitted.
+/// Returns the texts of an error and its causes, joined by colons. A cause that only repeats its parent is omitted.
 pub fn with_causes(e: &(dyn Error + 'static)) -> String {
     let mut texts: Vec<String> = chain(e).map(ToString::to_string).collect();
     texts.dedup();
@@ -53,7 +53,7 @@ mod tests {
     struct Outer(#[source] io::Error);
 
     #[test]
-    fn the_causes_of_an_error_are_those_that_an_io_error_wraps_too() {
+    fn the_causes_of_an_error_include_those_wrapped_by_an_io_error() {
         let inner = "x".parse::<u8>().unwrap_err();
         let e = Outer(io::Error::new(io::ErrorKind::InvalidData, inner));
         assert_eq!(with_causes(&e), "no answer: invalid digit found in string");

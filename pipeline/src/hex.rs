@@ -1,11 +1,11 @@
-//! Bytes as hexadecimal text, lowercase only, where text is compared with text. The digits are the crate `hex`'s.
+//! Hexadecimal text, lower case only, because texts are compared with texts. The encoding is by the crate `hex`.
 
-/// Two lowercase digits per byte.
+/// Returns 2 lower-case digits per byte.
 pub fn hex(bytes: &[u8]) -> String {
     ::hex::encode(bytes)
 }
 
-/// The bytes of so many lowercase digits; `None` if it is anything else.
+/// Decodes `2 * N` lower-case digits; `None` for any other text.
 pub fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
     let mut bytes = [0; N];
     let is_lowercase = !text.bytes().any(|b| b.is_ascii_uppercase());
@@ -17,7 +17,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_written_is_read_back_and_nothing_else_is() {
+    fn encoded_bytes_decode_and_other_texts_do_not() {
         let bytes = [0, 0x7f, 0xa0, 0xff];
         assert_eq!(unhex(&hex(&bytes)), Some(bytes));
         for odd in ["", "007fa0f", "007fa0ff0", "007FA0FF", "007fa0fg", "007fa0\u{e9}"] {

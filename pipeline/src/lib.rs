@@ -1,7 +1,7 @@
-//! What the streaming Lambda and the toolkit `ruminate` share: the record, the lake, the warehouse and the intake.
+//! Code shared by the streaming Lambda and the toolkit `ruminate`: records, lake, warehouse and intake.
 //!
-//! Terminals, files of readings and bulk jobs belong to the toolkit. Back ends are in `lake` and `warehouse`; the Lambda and the
-//! toolkit's command line choose one. The terms are in the glossary of the crate `ruminate`.
+//! The toolkit owns terminal output, history files and bulk jobs. Back ends are in `lake` and `warehouse`; the Lambda
+//! and the toolkit's command line select one. The crate `ruminate` has a glossary of the terms.
 //!
 //! # Module order
 //!
@@ -19,9 +19,9 @@
 //!
 //! # Modules
 //!
-//! - [`intake`]: processes messages and fills the quarantine; knows the traits only.
-//! - [`lake`]: keys, partitions and the trait of lakes; S3, directory, memory.
-//! - [`warehouse`]: the table, the loader and the trait of warehouses; MySQL, SQLite, memory; RDS authentication.
+//! - [`intake`]: processing of messages and the quarantine; depends on the traits only.
+//! - [`lake`]: keys, partitions and the lake trait; S3, directory, in-memory.
+//! - [`warehouse`]: the table, the loader and the warehouse trait; MySQL, SQLite, in-memory; RDS authentication.
 //! - [`aws`]: one HTTP stack, credentials and signatures.
 //! - [`record`]: readings, records, ids, rules, and comparison at a column's precision. No IO, no clock.
 //! - [`retry`]: retry policies.

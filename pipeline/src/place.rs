@@ -1,16 +1,15 @@
-//! How places are written on the command line, in variables and in the settings file: what lakes, warehouses, topics
-//! and files have in common.
+//! Parsing shared by all locations (lakes, warehouses, topics, files) from flags, variables and the config file.
 //!
-//! A text that begins like an address of a kind that is not known is never taken for a path: `s3:/bucket` would become
-//! a directory `s3:` here. A path whose first name has a colon is written `./a:b`.
+//! A text with an unrecognized scheme is never interpreted as a path; otherwise `s3:/bucket` would create a directory
+//! `s3:`. A path with a colon in its first part is written `./a:b`.
 
 use std::path::PathBuf;
 
-/// The text without the white space around it, as secrets and variables often have it.
+/// Removes leading and trailing white space, which secrets and variables often have.
 ///
 /// # Errors
-/// What is wrong, without the text itself, which may hold a password: nothing is left, quotes stand around it, or it
-/// has a control character.
+/// Returns an error if the text is empty, quoted, or contains a control character. The error omits the text, which may
+/// contain a password.
 pub fn tidy(text: &str) -> Result<&str, &'static str> {
     let text = text.trim();
     if text.is_empty() {
@@ -25,7 +24,7 @@ pub fn tidy(text: &str) -> Result<&str, &'static str> {
     Ok(text)
 }
 
-/// The scheme that a text begins with: the letters before a colon in its first part.
+/// Returns the scheme at the start of a text: the letters before a colon in its first part.
 pub fn scheme(text: &str) -> Option<&str> {
     let (scheme, _) = text.split(['/', '\\', '?', '#']).next().unwrap_or(text).split_once(':')?;
     let is_drive = cfg!(windows) && scheme.len() == 1;
@@ -34,10 +33,10 @@ pub fn scheme(text: &str) -> Option<&str> {
     (begins && !is_drive && bytes.all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))).then_some(scheme)
 }
 
-/// The path that a text names on this machine.
+/// Returns the local path that a text describes.
 ///
 /// # Errors
-/// It has a scheme, or begins with a `~`, which only a shell expands.
+/// Returns an error if the text has a scheme or starts with `~`, which only a shell expands.
 pub fn local(text: &str) -> Result<PathBuf, String> {
     if let Some(scheme) = scheme(text) {
         return Err(format!(
@@ -55,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_scheme_is_seen_in_the_first_part_only() {
+    fn a_scheme_is_recognized_in_the_first_part_only() {
         let cases = [
             ("s3:/b", Some("s3")),
             ("FILE:x", Some("FILE")),
@@ -75,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn white_space_around_a_place_is_removed_and_quotes_are_refused() {
+    fn white_space_around_a_place_is_removed_and_quotes_are_rejected() {
         assert_eq!(tidy(" s3://b \r\n"), Ok("s3://b"));
         for text in ["", " \n", "\"x\"", "'x", "x'", "a\nb", "a\0b"] {
             assert!(tidy(text).is_err(), "{text:?}");
@@ -83,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_with_a_colon_in_its_first_name_is_written_with_a_dot() {
+    fn a_path_with_a_colon_in_its_first_part_needs_a_dot() {
         assert_eq!(local("./a:b"), Ok("./a:b".into()));
         assert_eq!(local("a/b:c"), Ok("a/b:c".into()));
         assert!(local("a:b").unwrap_err().contains("./a:…"));

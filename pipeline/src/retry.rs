@@ -1,47 +1,47 @@
-//! Trying again: by kind of error, with growing pauses, in one place.
+//! Retry policies: by kind of error, with exponential backoff.
 //!
-//! Only what is safe to repeat comes here: reads, writes that cannot overwrite, statements that change nothing twice.
+//! Only for operations that are safe to repeat: reads, writes that cannot overwrite, idempotent statements.
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::error::Kind;
 
-/// How long one try may take.
+/// Timeout profile of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TimeoutProfile {
-    /// Much at once, for somebody who waits.
+    /// Long timeouts, for bulk jobs with a waiting user.
     Bulk,
-    /// A few messages before a deadline, perhaps over connections that died unnoticed.
+    /// Short timeouts, for a few messages before a deadline and connections that may have died unnoticed.
     Streaming,
 }
 
-/// How often and how patiently to try.
+/// Number of attempts and the backoff between them.
 #[derive(Debug, Clone, Copy)]
 pub struct RetryPolicy {
-    /// Tries in all, at least one.
+    /// Maximum number of attempts, at least 1.
     pub max_attempts: u32,
-    /// The pause after the first failure; doubles with each further one.
+    /// Backoff after the first failure; doubles with each further failure.
     pub initial_backoff: Duration,
-    /// The longest pause.
+    /// Maximum backoff.
     pub max_backoff: Duration,
 }
 
 impl Default for RetryPolicy {
-    /// Eight tries over roughly ten seconds.
+    /// Returns a policy with 8 attempts over about 10 seconds.
     fn default() -> Self {
         Self { max_attempts: 8, initial_backoff: Duration::from_millis(100), max_backoff: Duration::from_secs(5) }
     }
 }
 
 impl RetryPolicy {
-    /// No second try.
+    /// Policy without retries.
     pub const NO_RETRY: Self = Self { max_attempts: 1, initial_backoff: Duration::ZERO, max_backoff: Duration::ZERO };
 
-    /// Runs `operation` (given the number of the try, from 0) until it succeeds, fails for good, or tries run out.
+    /// Runs `operation` (with the attempt number, from 0) until it succeeds, fails permanently, or attempts run out.
     ///
     /// # Errors
-    /// The last failure.
+    /// Returns the last failure.
     pub async fn run<T, E, F>(self, kind: impl Fn(&E) -> Kind, operation: impl FnMut(u32) -> F) -> Result<T, E>
     where
         E: fmt::Display,
@@ -50,10 +50,11 @@ impl RetryPolicy {
         self.run_with_backoff(kind, |_, attempt| self.backoff(attempt), operation).await
     }
 
-    /// The same with pauses of the caller's own, from the failure and the number of the try that failed.
+    /// Runs `operation` like [`run`](Self::run), with a backoff that the caller computes from the failure and the
+    /// number of the failed attempt.
     ///
     /// # Errors
-    /// The last failure.
+    /// Returns the last failure.
     pub async fn run_with_backoff<T, E, F>(
         self,
         kind: impl Fn(&E) -> Kind,
@@ -77,15 +78,15 @@ impl RetryPolicy {
         }
     }
 
-    /// A pause anywhere between none and all of what doubling gives, for many senders that were refused together
+    /// Returns a random backoff between zero and the exponential value, for many senders that were rejected together
     /// ("full jitter": AWS Architecture Blog, "Exponential Backoff And Jitter", 2015).
     pub fn full_jitter(&self, attempt: u32) -> Duration {
         let full = self.initial_backoff.saturating_mul(1 << attempt.min(16)).min(self.max_backoff);
         full.saturating_mul(fastrand::u32(..1_024)) / 1_024
     }
 
-    /// The pause after failure number `attempt`: doubled each time, and shortened by up to half at random so that
-    /// many workers do not come back at once.
+    /// Returns the backoff after failure number `attempt`: exponential, and shortened by up to half at random so that
+    /// workers do not retry simultaneously.
     pub fn backoff(&self, attempt: u32) -> Duration {
         let full = self.initial_backoff.saturating_mul(1 << attempt.min(16)).min(self.max_backoff);
         full - full.saturating_mul(fastrand::u32(..512)) / 1_024
@@ -103,7 +104,7 @@ mod tests {
     };
 
     #[tokio::test]
-    async fn what_is_transient_is_tried_again_and_what_is_not_is_not() {
+    async fn transient_errors_are_retried_and_permanent_errors_are_not() {
         for (kind, tries) in [(Kind::Transient, 4), (Kind::Permanent, 1)] {
             let mut count = 0;
             let outcome: Result<(), &str> = QUICK
@@ -120,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn pauses_grow_to_their_limit() {
+    fn backoff_grows_to_its_limit() {
         let retry = RetryPolicy::default();
         assert!(retry.backoff(0) >= Duration::from_millis(50) && retry.backoff(0) <= Duration::from_millis(100));
         assert!(retry.backoff(30) <= retry.max_backoff && retry.backoff(30) >= retry.max_backoff / 2);

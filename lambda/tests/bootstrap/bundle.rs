@@ -1,4 +1,4 @@
-//! What `ruminate bundle` makes of the real binary: the same bytes twice, and a bootstrap that runs.
+//! Tests of `ruminate bundle` with the real binary: reproducible bytes, and a bootstrap that runs.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,7 +14,7 @@ use testkit::lambda::sandbox::Sandbox;
 
 use crate::Stores;
 
-/// Runs `ruminate bundle` on the bootstrap; its outcome.
+/// Runs `ruminate bundle` on the bootstrap and returns its outcome.
 fn bundle(out: &Path) -> Value {
     let mut command = Command::new(built("ruminate"));
     command.args(["bundle", "--output", "json", "--bootstrap"]).arg(built("bootstrap")).arg("--out").arg(out);
@@ -23,7 +23,7 @@ fn bundle(out: &Path) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// All files below a folder with their bytes.
+/// Returns all files below a folder with their bytes.
 fn files(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     let mut folders = vec![root.to_owned()];

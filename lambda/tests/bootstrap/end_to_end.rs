@@ -1,4 +1,4 @@
-//! The stream as it runs every day.
+//! Tests of the normal stream, end to end.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use testkit::{MARIADB, MYSQL, Server};
 
 use crate::{BUCKET, PREFIX, Stores};
 
-/// An order of `0..count` that only its seed decides.
+/// Returns a permutation of `0..count` that depends only on the seed.
 fn shuffled(count: usize, seed: u32) -> Vec<usize> {
     let mut order: Vec<usize> = (0..count).collect();
     order.sort_by_key(|&n| {
@@ -49,7 +49,7 @@ async fn real_readings_twice_over_four_sandboxes(server: Server) {
     stores.database.drop().await;
 }
 
-/// The id in an object's name.
+/// Returns the id in an object key.
 fn id_of(key: &str) -> String {
     key.rsplit_once('_').unwrap().1.trim_end_matches(".json").to_owned()
 }

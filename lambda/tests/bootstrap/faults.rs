@@ -1,4 +1,4 @@
-//! What goes wrong around a sandbox, and how it goes on in the same process.
+//! Tests of faults around a sandbox, and of recovery in the same process.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use testkit::lambda::sandbox::Sandbox;
 use crate::proxy::{Network, Proxy};
 use crate::{Stores, of, with};
 
-/// A sandbox that reaches its warehouse through a network of the test's.
+/// Starts a sandbox that reaches its warehouse through a test proxy.
 async fn behind_a_network(stores: &Stores, network: Network) -> (Sandbox, Proxy) {
     let proxy = Proxy::start(format!("127.0.0.1:{}", of(&stores.env(), "RDS_PORT")), network).await;
     let env = with(stores.env(), &[("RDS_PORT", &proxy.port.to_string())]);

@@ -1,4 +1,4 @@
-//! The real binary under a Runtime API of the tests' own, against S3, MySQL and moto; `scripts/test` starts the servers.
+//! Tests of the real binary with a test Runtime API, S3, MySQL and moto; `scripts/test` starts the servers.
 #![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs, reason = "tests")]
 
 mod bundle;
@@ -17,12 +17,12 @@ use testkit::lambda::sandbox::rds;
 use testkit::s3::S3Server;
 use testkit::{BUCKET, Database, PREFIX, Server};
 
-/// The value of a variable.
+/// Returns the value of a variable.
 pub fn of(env: &[(String, String)], name: &str) -> String {
     env.iter().find(|(known, _)| known == name).unwrap().1.clone()
 }
 
-/// The environment with some variables changed; one that is empty is taken away.
+/// Returns the environment with some variables changed; an empty value removes the variable.
 pub fn with(mut env: Vec<(String, String)>, changes: &[(&str, &str)]) -> Vec<(String, String)> {
     env.retain(|(name, _)| changes.iter().all(|(changed, _)| name != changed));
     let set = changes.iter().filter(|(_, value)| !value.is_empty());
@@ -30,7 +30,7 @@ pub fn with(mut env: Vec<(String, String)>, changes: &[(&str, &str)]) -> Vec<(St
     env
 }
 
-/// An S3 of the test's own, and a database with the table.
+/// A separate S3 and a separate database with the table.
 pub struct Stores {
     pub s3: S3Server,
     pub database: Database,
@@ -44,7 +44,7 @@ impl Stores {
         Some(Self { s3: S3Server::with_bucket(BUCKET), database })
     }
 
-    /// The environment of a sandbox that writes into them.
+    /// Returns the environment of a sandbox that uses these stores.
     pub fn env(&self) -> Vec<(String, String)> {
         let mut env = rds(&self.database.url());
         env.extend(self.s3.env().map(|(name, value)| (name.to_owned(), value)));
@@ -52,7 +52,7 @@ impl Stores {
         env
     }
 
-    /// Objects of the lake, objects of the quarantine, rows.
+    /// Returns the number of lake objects, quarantine objects and rows.
     pub async fn held(&self) -> (usize, usize, i64) {
         let objects = |prefix: &str| self.s3.store().list(BUCKET, prefix).len();
         let rows = self.database.count("SELECT COUNT(*) FROM historico_consumo").await;

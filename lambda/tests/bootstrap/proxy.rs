@@ -1,22 +1,22 @@
-//! A network between a sandbox and a server that can go away.
+//! A TCP proxy between a sandbox and a server, to simulate network failures.
 
 use std::sync::Arc;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// How the network is.
+/// State of the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Network {
-    /// As it should be.
+    /// Connections work.
     Up,
-    /// Connections break and new ones are closed at once.
+    /// Connections break, and new ones are closed immediately.
     Down,
-    /// Nothing arrives any more on the connections that are open, and nobody says so; new ones work.
+    /// Open connections silently deliver nothing; new ones work.
     Silent,
 }
 
-/// A door in front of a server; how many came through it.
+/// A proxy in front of a server; counts the connections.
 pub struct Proxy {
     pub port: u16,
     network: Arc<watch::Sender<Network>>,
@@ -43,7 +43,7 @@ impl Proxy {
                         changed = state.changed() => changed.unwrap(),
                     }
                     if *state.borrow_and_update() == Network::Silent {
-                        std::future::pending::<()>().await; // holds both ends and moves nothing
+                        std::future::pending::<()>().await; // keeps both ends open without transferring data
                     }
                 });
             }
@@ -51,7 +51,7 @@ impl Proxy {
         Self { port, network }
     }
 
-    /// Changes the network, for new connections and for those that are open.
+    /// Changes the state of the network, for new and open connections.
     pub fn set(&self, network: Network) {
         self.network.send_replace(network);
     }

@@ -1,4 +1,4 @@
-//! How a sandbox proves who it is, and that the server is the right one.
+//! Tests of a sandbox's authentication and of TLS verification.
 
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::config::{BehaviorVersion, Builder, Credentials, Region};
@@ -11,14 +11,14 @@ use testkit::{MARIADB, MOTO, MYSQL, Server, server};
 
 use crate::{Stores, of, with};
 
-/// A user of the test's own, named like its database.
+/// A separate user, named like its database.
 struct User<'a> {
     stores: &'a Stores,
     name: &'a str,
 }
 
 impl<'a> User<'a> {
-    /// Made with what follows `CREATE USER name`.
+    /// Creates the user; `identified` follows `CREATE USER name`.
     async fn new(stores: &'a Stores, identified: &str) -> Self {
         let name = stores.database.name.as_str();
         stores.database.run(&format!("CREATE USER {name} {identified}")).await;
@@ -30,7 +30,7 @@ impl<'a> User<'a> {
         self.stores.database.run(&format!("ALTER USER {} IDENTIFIED BY '{password}'", self.name)).await;
     }
 
-    /// Ends its connection, as a server does when it restarts.
+    /// Closes the user's connection, as a server restart does.
     async fn disconnect(&self) {
         let name = self.name;
         let find = format!("SELECT CAST(id AS SIGNED) FROM information_schema.processlist WHERE user = '{name}'");
@@ -104,7 +104,7 @@ async fn live_moto_a_secret_that_changed_is_read_again_and_costs_nothing() {
     stores.database.drop().await;
 }
 
-/// The server's certificate is for `localhost`, signed by an authority of its own.
+/// The server's certificate is for `localhost`, signed by its own authority.
 async fn tls_is_verified(server: Server) {
     let Some(ca) = self::server(&format!("{}_CA", server.variable), server.group) else { return };
     let Some(stores) = Stores::new(server).await else { return };

@@ -1,4 +1,4 @@
-//! A warehouse that takes some rows and not others.
+//! Tests with a warehouse that rejects some rows.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use testkit::{MARIADB, MYSQL, Server};
 
 use crate::Stores;
 
-/// An SQS event of the readings with these numbers, each number its item's id.
+/// Returns an SQS event of the readings with these numbers; the number is the item's id.
 fn batch(numbers: std::ops::Range<u32>) -> String {
     let items: Vec<(String, String)> = numbers.map(|n| (n.to_string(), reading(n))).collect();
     sqs(items.iter().map(|(id, body)| (id.as_str(), body.as_str())))
@@ -27,7 +27,7 @@ fn id_of(n: u32) -> String {
     Record::from_reading(reading, Rules::default(), std::time::SystemTime::UNIX_EPOCH.into()).id_treated_data
 }
 
-/// Has the table refuse a row of that pen with an error of that number.
+/// Makes the table reject matching rows with the given error number.
 async fn refuse(stores: &Stores, when: &str, error: u32) {
     let signal = format!("SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = {error}, MESSAGE_TEXT = 'the test refuses'");
     let trigger = "CREATE TRIGGER refuse BEFORE INSERT ON historico_consumo FOR EACH ROW";

@@ -1,4 +1,4 @@
-//! SNS → SQS → a sandbox, with moto for both; this test plays Lambda's poller.
+//! Tests of SNS → SQS → sandbox, with moto for both; the test acts as Lambda's poller.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use testkit::{MOTO, MYSQL, server};
 use crate::proxy::{Network, Proxy};
 use crate::{Stores, of, with};
 
-/// What moto plays.
+/// The services that moto mocks.
 struct Moto {
     sns: aws_sdk_sns::Client,
     sqs: aws_sdk_sqs::Client,
@@ -49,7 +49,7 @@ impl Moto {
         receive.send().await.unwrap().messages.unwrap_or_default()
     }
 
-    /// A topic with a queue, and a dead-letter queue behind that.
+    /// Creates a topic with a queue and its dead-letter queue.
     async fn topic(&self, name: &str) -> (String, String, String) {
         let (dead, dead_arn) = self.queue(&format!("{name}-dead"), &[]).await;
         let redrive = json!({"deadLetterTargetArn": dead_arn, "maxReceiveCount": "5"}).to_string();
@@ -60,7 +60,7 @@ impl Moto {
     }
 }
 
-/// What became of one batch: the messages by their ids, and those that came back.
+/// Processes one batch and returns the messages by id, and those that were returned to the queue.
 async fn round(moto: &Moto, queue: &str, sandbox: &Sandbox) -> Option<(BTreeMap<String, String>, BTreeSet<String>)> {
     let messages = moto.receive(queue).await;
     if messages.is_empty() {

@@ -1,4 +1,4 @@
-//! How a sandbox begins, and what it says when it cannot.
+//! Tests of a sandbox's startup and of its error messages.
 
 use testkit::MYSQL;
 use testkit::built;

@@ -1,4 +1,4 @@
-//! The credentials that sign direct requests: fetched where the SDK would, kept while they hold, renewed before they end.
+//! Cache of the credentials that sign direct requests: from the SDK's provider chain, renewed before they expire.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime};
@@ -10,54 +10,55 @@ use tokio::sync::Mutex;
 use super::sigv4::Signer;
 use crate::error::with_causes;
 
-/// Credentials are fetched anew so long before they end.
+/// Credentials are renewed this long before they expire.
 const EARLY: Duration = Duration::from_secs(300);
 
-/// And after so long where they do not say when they end.
+/// Lifetime of credentials without an expiry time.
 const ENDLESS: Duration = Duration::from_secs(900);
 
-/// But not more often than this: a source may have none that last longer.
+/// Minimum time between renewals, for sources whose credentials expire sooner than [`EARLY`].
 const AGAIN: Duration = Duration::from_secs(10);
 
-/// The signing keys of a service in a region.
+/// Signing keys of a service in a region, derived from cached credentials.
 pub struct CredentialCache {
     source: SharedCredentialsProvider,
     region: String,
     service: &'static str,
     held: RwLock<Option<CachedSigner>>,
-    /// One asks the source, the others wait for what it says.
+    /// Serializes renewals: one caller requests credentials, the others wait for its result.
     refresh_lock: Mutex<()>,
 }
 
 /// Credentials in use.
 struct CachedSigner {
     signer: Arc<Signer>,
-    /// When they end.
+    /// Expiry time.
     until: SystemTime,
     /// When their source was last asked.
     requested_at: Instant,
 }
 
 impl CachedSigner {
-    /// Whether requests can be signed without asking for others first.
+    /// Returns true if requests can be signed without a renewal.
     fn is_fresh(&self) -> bool {
         let left = self.until.duration_since(SystemTime::now()).unwrap_or_default();
         self.signer.is_for(Utc::now()) && (left > EARLY || self.requested_at.elapsed() < AGAIN && !left.is_zero())
     }
 
-    /// Whether requests can be signed at all.
+    /// Returns true if requests can be signed at all.
     fn is_valid(&self) -> bool {
         self.signer.is_for(Utc::now()) && self.until > SystemTime::now()
     }
 }
 
 impl CredentialCache {
-    /// Credentials from that source, to sign requests of a service in a region.
+    /// Creates a cache for a credentials source, to sign requests of a service in a region.
     pub fn new(source: SharedCredentialsProvider, region: &str, service: &'static str) -> Self {
         Self { source, region: region.to_owned(), service, held: RwLock::default(), refresh_lock: Mutex::default() }
     }
 
-    /// The signer of today, with credentials that do not end soon where there are such; else what the source said.
+    /// Returns the current signer. Renews credentials that expire soon; if the renewal fails, credentials that are
+    /// still valid are used.
     pub async fn signer(&self) -> Result<Arc<Signer>, String> {
         if let Some(signer) = self.fresh_signer() {
             return Ok(signer);
@@ -77,7 +78,7 @@ impl CredentialCache {
             }
             Err(e) => with_causes(&e),
         };
-        // Those at hand may hold a little longer.
+        // The cached credentials may still be valid for a while.
         match held.as_mut().filter(|held| held.is_valid()) {
             Some(held) => {
                 held.requested_at = requested_at;
@@ -87,7 +88,7 @@ impl CredentialCache {
         }
     }
 
-    /// Lets go of credentials that the service calls expired, unless others came in the meantime.
+    /// Drops credentials that the service rejected as expired, unless they were renewed in the meantime.
     pub fn drop_expired(&self, expired: &Arc<Signer>) {
         let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
         if held.as_ref().is_some_and(|held| Arc::ptr_eq(&held.signer, expired)) {
@@ -111,7 +112,7 @@ mod tests {
 
     use super::*;
 
-    /// Gives credentials that last so many seconds from now, so many times; then it fails.
+    /// Source whose credentials last a fixed number of seconds; it fails after a fixed number of calls.
     #[derive(Debug)]
     struct Source {
         lasting: u64,
@@ -140,7 +141,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_source_is_asked_once_by_many_and_not_for_every_request_where_its_credentials_end_soon() {
+    async fn a_source_is_called_once_for_many_requests_even_if_its_credentials_expire_soon() {
         for lasting in [3_600, 60] {
             let (credentials, requested) = keys(lasting, u32::MAX);
             futures::future::join_all((0..50).map(|_| async { credentials.signer().await.unwrap() })).await;

@@ -1,5 +1,5 @@
-//! Requests without the SDK: signed here, over connections that are kept. For what is asked so often that the SDK's cost a
-//! request counts; what to ask and what an answer means is the caller's.
+//! Requests without the SDK, signed here and sent over reused connections. For frequent requests, where the SDK's cost
+//! per request matters. Callers choose the requests and interpret the responses.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,23 +23,23 @@ use super::sigv4::{RequestToSign, Signer};
 use super::xml::element;
 use crate::error::with_causes;
 
-/// A connection idle for longer is not trusted: AWS and what lies between close it without a word.
+/// Maximum idle time of a reused connection. AWS and middleboxes close idle connections silently.
 const IDLE: Duration = Duration::from_secs(15);
 
-/// An error document is not longer.
+/// Maximum size read from an error response, in bytes.
 const MOST_SAID: usize = 64 << 10;
 
-/// How long connecting and a whole exchange may take.
+/// Timeouts of a connection attempt and of a complete exchange.
 #[derive(Debug, Clone, Copy)]
 pub struct Timeouts {
-    /// To connect.
+    /// Maximum time to connect.
     pub connect: Duration,
-    /// From the request to the end of the answer.
+    /// Maximum time from the request to the end of the response.
     pub attempt: Duration,
 }
 
 impl Timeouts {
-    /// What the configuration says, or else 5 s and a minute.
+    /// Returns the timeouts of the configuration; the defaults are 5 s to connect and 60 s per attempt.
     pub fn of(config: &SdkConfig) -> Self {
         let timeouts = config.timeout_config();
         let or = |time: Option<Duration>, seconds| time.unwrap_or(Duration::from_secs(seconds));
@@ -52,7 +52,7 @@ impl Timeouts {
 
 /// A client of one host.
 pub struct SignedHttpClient {
-    /// Where to connect.
+    /// Scheme and host to connect to.
     origin: Uri,
     host: String,
     credentials: CredentialCache,
@@ -66,58 +66,58 @@ type Connection = SendRequest<Full<Bytes>>;
 /// A request.
 #[derive(Debug, Clone)]
 pub struct ApiRequest<'a> {
-    /// `GET`, `POST`.
+    /// HTTP method: `GET` or `POST`.
     pub method: Method,
-    /// Escaped.
+    /// Percent-encoded path.
     pub path: &'a str,
-    /// Escaped, of at most one parameter.
+    /// Percent-encoded query with at most one parameter.
     pub query: &'a str,
-    /// The body.
+    /// Request body.
     pub body: Bytes,
-    /// What it is.
+    /// Media type of the body; `None` if no header is sent.
     pub content_type: Option<&'static str>,
-    /// ConnectionReuse which connection.
+    /// Connection to use.
     pub over: ConnectionReuse,
 }
 
-/// ConnectionReuse which connection a request goes.
+/// Choice between a reused and a new connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConnectionReuse {
-    /// A kept one; where that turns out to be dead, a new one at once, for the request may be carried out twice.
+    /// Reuse a connection. If it is dead, retry immediately on a new one; the request must be safe to execute twice.
     ReuseOrRetry,
-    /// A kept one; a new one at once only where the request was not sent at all.
+    /// Reuse a connection. Retry on a new one only if the request was not sent.
     Reuse,
-    /// A new one.
+    /// Open a new connection.
     Fresh,
 }
 
-/// What came back.
+/// A response.
 #[derive(Debug)]
 pub struct ApiResponse {
-    /// The status.
+    /// HTTP status.
     pub status: StatusCode,
-    /// The entity tag.
+    /// Entity tag.
     pub etag: Option<HeaderValue>,
-    /// The id of the request, which AWS's support asks for.
+    /// Id of the request, needed for AWS support.
     pub request_id: Option<String>,
-    /// The body; of anything but a 200 only its beginning.
+    /// Body; truncated unless the status is 200.
     pub body: Bytes,
 }
 
-/// Why there is no answer.
+/// Reason why there is no response.
 #[derive(Debug)]
 pub enum TransportError {
-    /// There are no credentials to sign with.
+    /// No credentials to sign with.
     Credentials(String),
-    /// On the way, there or back.
+    /// Network failure, while sending or receiving.
     Network(String),
 }
 
-/// The same, as far as a second connection could help.
+/// Error of one attempt, by whether a new connection could help.
 enum AttemptError {
-    /// The request did not leave.
+    /// The request was not sent.
     Unsent,
-    /// Before any answer, on a connection that had been idle: it may have been dead all along.
+    /// A reused connection failed before any response; it may have been dead already.
     StaleConnection,
     Fatal(TransportError),
 }
@@ -203,7 +203,7 @@ impl SignedHttpClient {
             let (unsent, e) = (refused.take_message().is_some(), refused.into_error());
             match e {
                 _ if unsent => AttemptError::Unsent,
-                // An answer that was begun and not understood is no dead connection.
+                // A response that started and cannot be parsed does not mean a dead connection.
                 e if reused && !e.is_parse() => AttemptError::StaleConnection,
                 e => TransportError::Network(format!("no answer: {}", with_causes(&e))).into(),
             }
@@ -239,7 +239,7 @@ impl SignedHttpClient {
         request.body(Full::new(body.clone())).map_err(impossible)
     }
 
-    /// A connection that was kept and seems alive.
+    /// Returns an idle connection that still seems open.
     async fn take_idle(&self) -> Option<Connection> {
         loop {
             let (mut connection, since) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
@@ -262,7 +262,7 @@ impl SignedHttpClient {
     }
 }
 
-/// The body whole, and whether it was read to its end, so that the connection can be used again.
+/// Reads the body. The flag is true if it was read to its end, so that the connection can be reused.
 async fn receive(response: Response<Incoming>) -> Result<(ApiResponse, bool), hyper::Error> {
     let (head, mut body) = response.into_parts();
     let max = if head.status == StatusCode::OK { usize::MAX } else { MOST_SAID };
@@ -274,7 +274,7 @@ async fn receive(response: Response<Incoming>) -> Result<(ApiResponse, bool), hy
         if first.is_empty() {
             first = data;
             if length == Some(first.len()) {
-                break; // the usual: one piece, and it is all
+                break; // the usual case: the body is a single chunk
             }
         } else {
             rest.extend_from_slice(&data);
@@ -284,7 +284,7 @@ async fn receive(response: Response<Incoming>) -> Result<(ApiResponse, bool), hy
     let body = if rest.is_empty() { first } else { Bytes::from([&first[..], &rest[..]].concat()) };
     let etag = head.headers.get(ETAG).cloned();
     let request_id = match head.status {
-        StatusCode::OK => None, // nobody asks for it
+        StatusCode::OK => None, // not needed for successful requests
         _ => request_id(|name| head.headers.get(name)?.to_str().ok()).map(str::to_owned),
     };
     Ok((ApiResponse { status: head.status, etag, request_id, body }, at_end))

@@ -1,5 +1,4 @@
-//! The AWS side of every client: the standard credential chain, one HTTP stack, time-outs; and for what is asked most often,
-//! requests without the SDK.
+//! AWS client configuration: the standard credential chain, one HTTP stack, timeouts, and requests without the SDK.
 //!
 //! | file | owns |
 //! | --- | --- |
@@ -33,15 +32,15 @@ pub mod sigv4;
 #[cfg(feature = "direct")]
 pub mod xml;
 
-/// After so long without a request, by the wall clock, connections may have died unnoticed while the process was frozen:
-/// networks forget a silent connection after some minutes (a NAT gateway after 350 s).
+/// Idle time (wall clock) after which connections may have died unnoticed while the process was frozen. Networks drop
+/// silent connections after some minutes (a NAT gateway after 350 s).
 const STALE: Duration = Duration::from_secs(60);
 
-/// Connections kept for later by a client whose process may be frozen: each may be dead and cost an attempt, but a batch
-/// of ten that opened most of its connections anew took half as much CPU again (benches/RESULTS.md).
+/// Maximum number of idle connections of a client whose process may be frozen. Each may be dead and cost an attempt,
+/// but reopening most connections for each batch of 10 took 50 % more CPU (benches/RESULTS.md).
 const KEPT: usize = 16;
 
-/// Loads region, credentials and endpoint from where the AWS tools look for them.
+/// Loads region, credentials and endpoint from the standard AWS sources.
 ///
 /// An attempt of a request may take a minute with [`TimeoutProfile::Bulk`], its body included, and 3 s with
 /// [`TimeoutProfile::Streaming`]; connecting 5 s and 1 s.
@@ -59,13 +58,13 @@ pub async fn config(timeout_profile: TimeoutProfile) -> SdkConfig {
     aws_config::defaults(BehaviorVersion::latest()).http_client(http).timeout_config(timeouts).load().await
 }
 
-/// A client that keeps so many idle connections a host.
+/// Creates an HTTPS client that keeps up to `kept` idle connections per host.
 fn https(kept: usize) -> SharedHttpClient {
     let tls = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring));
     tls.pool_max_idle_per_host(kept).build_https()
 }
 
-/// A client that is made anew, with new connections, when it was not used for a while.
+/// A client that is recreated, with new connections, after a period without requests.
 struct ReconnectingClient<F> {
     make: F,
     after: Duration,
@@ -109,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_client_is_made_anew_only_after_a_silence() {
+    fn a_client_is_recreated_only_after_an_idle_period() {
         let made = Arc::new(AtomicU32::new(0));
         let count = Arc::clone(&made);
         let make = move || {

@@ -1,4 +1,4 @@
-//! SigV4: the headers that sign a request. Whose credentials they are is `keys`'.
+//! SigV4 request signing. Credentials come from `credentials`.
 //!
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>
 
@@ -18,22 +18,22 @@ pub struct Signer {
     key: hmac::Key,
 }
 
-/// What is signed of a request.
+/// The signed parts of a request.
 #[derive(Debug, Clone, Copy)]
 pub struct RequestToSign<'a> {
-    /// `GET`, `POST`.
+    /// HTTP method: `GET` or `POST`.
     pub method: &'a str,
-    /// With its port, if that is not the scheme's own.
+    /// Host, with the port if it is not the scheme's default.
     pub host: &'a str,
-    /// Escaped.
+    /// Percent-encoded path.
     pub path: &'a str,
-    /// Escaped, of at most one parameter.
+    /// Percent-encoded query with at most one parameter.
     pub query: &'a str,
-    /// The body.
+    /// Request body.
     pub body: &'a [u8],
 }
 
-/// What a signed request says of itself.
+/// Headers that sign a request.
 pub struct SignatureHeaders {
     /// `x-amz-date`.
     pub date: String,
@@ -44,7 +44,7 @@ pub struct SignatureHeaders {
 }
 
 impl Signer {
-    /// A signer for that instant's day.
+    /// Creates a signer for the day of an instant.
     pub fn new(credentials: Credentials, region: &str, service: &str, at: DateTime<Utc>) -> Self {
         let day = at.format("%Y%m%d").to_string();
         let first = hmac::Key::new(hmac::HMAC_SHA256, format!("AWS4{}", credentials.secret_access_key()).as_bytes());
@@ -55,12 +55,12 @@ impl Signer {
         Self { credentials, day, scope, key }
     }
 
-    /// Whether the key is that of the day.
+    /// Returns true if the signing key is valid on the day of `at`.
     pub fn is_for(&self, at: DateTime<Utc>) -> bool {
         self.day == at.format("%Y%m%d").to_string()
     }
 
-    /// The token of temporary credentials.
+    /// Returns the session token of temporary credentials; `None` for permanent credentials.
     pub fn token(&self) -> Option<&str> {
         self.credentials.session_token()
     }
@@ -105,7 +105,7 @@ pub(crate) mod tests {
 
     pub(crate) const HOST: &str = "127.0.0.1:9000";
 
-    /// Checks that a request is signed as the SDK's own signer signs it.
+    /// Asserts that a request is signed exactly as the SDK's signer does.
     pub(crate) fn as_the_sdk_does(service: &'static str, request: &RequestToSign<'_>, token: Option<String>) {
         let at = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
         let credentials = Credentials::new("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPx", token, None, "test");
@@ -147,7 +147,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn the_key_is_for_one_day() {
+    fn the_key_is_valid_for_one_day() {
         let at = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
         let signer = Signer::new(Credentials::new("a", "b", None, None, "test"), "us-east-1", "s3", at);
         assert!(signer.is_for(at) && !signer.is_for(at + chrono::TimeDelta::days(1)));

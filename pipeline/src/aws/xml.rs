@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_element_says_what_stands_in_it() {
+    fn an_element_returns_its_text() {
         let xml =
             "<?xml version=\"1.0\"?>\n<A xmlns=\"x\"><Codes>0</Codes><Code>N&amp;lt; &lt;b&gt;</Code><B/><C></C></A>";
         assert_eq!(element(xml, "Code").as_deref(), Some("N&lt; <b>"));

@@ -1,54 +1,53 @@
-//! The SNS envelope: a message with its topic's own fields around it, as SQS queues and HTTP endpoints receive it.
+//! The SNS envelope: a message with the topic's metadata, as SQS queues and HTTP endpoints receive it.
 //!
-//! Owns its fields and how it is told from a message that was delivered raw. Whether its signature is genuine is the
-//! business of whoever receives it over HTTP.
+//! Owns the envelope's fields and the distinction from raw messages. Signature checks belong to the HTTP receivers.
 
 use serde::{Deserialize, Deserializer};
 
-/// What SNS puts around a message; a field that is absent, or is not text, is `None`.
+/// The fields that SNS adds to a message. A field that is absent or not a text is `None`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Envelope {
     /// `Notification`, `SubscriptionConfirmation` or `UnsubscribeConfirmation`.
     #[serde(rename = "Type")]
     pub kind: String,
-    /// The topic.
+    /// ARN of the topic.
     pub topic_arn: String,
     /// The message as it was published.
     pub message: String,
-    /// The same on every delivery of one publication.
+    /// Id of the publication; equal on every delivery.
     #[serde(default, deserialize_with = "text")]
     pub message_id: Option<String>,
-    /// The subject, where one was given.
+    /// Subject; `None` if the publisher set none.
     #[serde(default, deserialize_with = "text")]
     pub subject: Option<String>,
-    /// When it was published, RFC 3339.
+    /// Publication time, RFC 3339.
     #[serde(default, deserialize_with = "text")]
     pub timestamp: Option<String>,
-    /// `1` (SHA-1) or `2` (SHA-256).
+    /// Signature version: `1` (SHA-1) or `2` (SHA-256).
     #[serde(default, deserialize_with = "text")]
     pub signature_version: Option<String>,
-    /// The signature in base64.
+    /// Signature in base64.
     #[serde(default, deserialize_with = "text")]
     pub signature: Option<String>,
-    /// Where the certificate of the signature is.
+    /// URL of the signing certificate.
     #[serde(default, rename = "SigningCertURL", deserialize_with = "text")]
     pub signing_cert_url: Option<String>,
-    /// What is to be visited to confirm a subscription; as secret as the token in it.
+    /// URL that confirms a subscription when visited. It is secret, because it contains the token.
     #[serde(default, rename = "SubscribeURL", deserialize_with = "text")]
     pub subscribe_url: Option<String>,
-    /// The token of a confirmation.
+    /// Token of a subscription confirmation.
     #[serde(default, deserialize_with = "text")]
     pub token: Option<String>,
 }
 
 impl Envelope {
-    /// The envelope, where the body is one: a JSON object with the texts `Type`, `TopicArn` and `Message`.
+    /// Parses an envelope: a JSON object with the texts `Type`, `TopicArn` and `Message`. `None` for any other body.
     ///
-    /// No reading has fields of these names, so that the body's own fields decide and never whether something parses
-    /// as a reading.
+    /// No reading has fields with these names, so the distinction depends on the body's fields alone, and not on
+    /// whether it parses as a reading.
     pub fn parse(body: &[u8]) -> Option<Self> {
-        // serde would take an array of texts for the fields in their order.
+        // Without this check, serde would accept an array of texts in field order.
         body.trim_ascii_start().starts_with(b"{").then(|| serde_json::from_slice(body).ok())?
     }
 }
@@ -65,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn three_texts_make_an_envelope_and_nothing_else_does() {
+    fn an_envelope_needs_all_three_texts() {
         let envelope =
             Envelope::parse(br#"{"Type":"Notification","TopicArn":"t","Message":"m","MessageId":7}"#).unwrap();
         assert_eq!((envelope.message.as_str(), envelope.message_id), ("m", None));

@@ -1,11 +1,12 @@
-//! What Lambda hands over: an SNS or SQS event → its messages, each with the id by which it can be reported as failed.
+//! Lambda input: parses an SNS or SQS event into messages, each with the id by which its failure is reported.
 //!
-//! The structures are our own. Those of `aws_lambda_events` refuse a whole event for a field that nobody here reads
-//! (a missing `EventVersion`, a timestamp in another form), and would have it come again until it is dropped.
+//! The types are this crate's own. Those of `aws_lambda_events` reject a complete event because of a field that is not
+//! used here (a missing `EventVersion`, a timestamp in another form). Such an event would be redelivered until it is
+//! dropped.
 //!
-//! One hop adds one envelope, and one is taken off: an SNS event's `Sns.EventMessage` is the message, and so is the `EventMessage`
-//! of the envelope in an SQS body. A message that is itself an envelope was republished by somebody; it is no reading,
-//! and the intake keeps it whole in the quarantine rather than guess how deep to look.
+//! Exactly one envelope is removed: the message is the `Message` of an SNS event's `Sns`, or of the envelope in an SQS
+//! body. A message that is itself an envelope was republished and is not a reading. The intake quarantines it
+//! unchanged.
 
 use std::fmt;
 
@@ -16,12 +17,12 @@ use serde_json::value::RawValue;
 
 use super::envelope::Envelope;
 
-/// The service whose event it is.
+/// Service that delivered an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventSource {
-    /// SNS calls asynchronously, one message an event; a failed event comes again whole.
+    /// SNS invokes asynchronously, with one message per event. A failed event is redelivered as a unit.
     Sns,
-    /// SQS hands over batches; items can fail alone.
+    /// SQS delivers batches, whose items can fail individually.
     Sqs,
 }
 
@@ -54,22 +55,22 @@ impl fmt::Display for EventSource {
 /// One message of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventMessage {
-    /// The SNS `MessageId` or the SQS `messageId`; `record N` where it has none.
+    /// The SNS `MessageId` or the SQS `messageId`; `record N` if there is none.
     pub id: String,
     /// The message as it was published, byte for byte.
     pub body: Bytes,
 }
 
-/// An event: where it comes from, and its messages in their order.
+/// A parsed event: its service and its messages in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// The service.
+    /// Service that delivered the event.
     pub source: EventSource,
-    /// At least one.
+    /// Messages in order; at least one.
     pub messages: Vec<EventMessage>,
 }
 
-/// Why something is no event that messages can be taken from; nothing of it was taken in.
+/// Reason why an event is invalid. None of its messages were processed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the message of each variant says what it and its parts mean")]
 pub enum Error {
@@ -101,7 +102,7 @@ struct RawEvent<'a> {
     records: Option<&'a RawValue>,
 }
 
-/// The fields of a record that matter; any JSON in them, so that an odd one never costs the others.
+/// The relevant fields of an event record. Each accepts any JSON, so that one invalid field does not affect the others.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct RawRecord {
@@ -117,13 +118,13 @@ struct RawRecord {
 }
 
 impl Event {
-    /// Reads an event.
+    /// Parses an event.
     ///
-    /// A record that has no message, or that cannot be read among others that can, is taken whole as its message, so
-    /// that the intake keeps it in the quarantine and the other records go on.
+    /// A record without a message, or an unreadable record among readable ones, becomes a message with the complete
+    /// record as its body. The intake quarantines it, and the other records are processed.
     ///
     /// # Errors
-    /// It is no event of SNS or SQS, or has no records.
+    /// Returns an error if the event is not an SNS or SQS event, or has no records.
     pub fn parse(event: &[u8]) -> Result<Self, Error> {
         let records = records(event)?;
         let mut source = None;
@@ -151,21 +152,21 @@ impl Event {
     }
 }
 
-/// A record from which no message can be taken, whole, so that the quarantine gets it and the others go on.
+/// Returns the complete record as a message body, for a record without a readable message.
 fn whole(record: &RawValue, number: usize, why: &str) -> EventMessage {
     tracing::warn!("the quarantine gets record {number} whole: {why}");
     EventMessage { id: format!("record {number}"), body: Bytes::copy_from_slice(record.get().as_bytes()) }
 }
 
 fn records(event: &[u8]) -> Result<Vec<&RawValue>, Error> {
-    let event = event.strip_prefix(b"\xef\xbb\xbf").unwrap_or(event); // editors on Windows put a mark there
+    let event = event.strip_prefix(b"\xef\xbb\xbf").unwrap_or(event); // byte order mark of Windows editors
     let outer: RawEvent<'_> = serde_json::from_slice(event).map_err(|e| match e.classify() {
         serde_json::error::Category::Data => Error::NotObject,
         _ if event.trim_ascii().is_empty() => Error::NotJson("empty".into()),
         _ => Error::NotJson(e.to_string()),
     })?;
     if !event.trim_ascii_start().starts_with(b"{") {
-        return Err(Error::NotObject); // serde would take an array for the fields in their order
+        return Err(Error::NotObject); // serde would accept an array in field order
     }
     match outer.records.map(RawValue::get) {
         None | Some("null") => Err(Error::NoRecords),
@@ -213,7 +214,8 @@ impl RawRecord {
     }
 }
 
-/// The message in an SQS body: that of the envelope where it is one, or else the body itself (raw delivery).
+/// Returns the message of an SQS body: the envelope's message, or the body itself if it is not an envelope (raw
+/// delivery).
 fn unwrap_once(body: String) -> Bytes {
     Envelope::parse(body.as_bytes()).map_or(body, |envelope| envelope.message).into()
 }

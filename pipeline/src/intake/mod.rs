@@ -1,7 +1,7 @@
-//! What happens to a message: parse → rules → lake → warehouse. Knows traits only; the Lambda is a thin shell on it.
+//! Processing of messages: parse → rules → lake → warehouse. Depends on traits only; the Lambda is a thin wrapper.
 //!
-//! The order is an invariant: the lake first, then the warehouse, so that whatever dies in between, the lake holds
-//! everything the warehouse does. A message that can never be processed is kept whole in the quarantine.
+//! The order is an invariant: the lake is written before the warehouse, so after any crash the lake contains every
+//! record of the warehouse. A message that can never be processed is stored unchanged in the quarantine.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -28,21 +28,21 @@ mod verdict;
 pub use outcome::MessageOutcome;
 pub use verdict::{Meaning, StoreFailure, Verdict};
 
-/// Objects written at once unless told otherwise.
+/// Default number of concurrent object writes.
 pub const WRITES: usize = 64;
 
-/// A batch that was taken in.
+/// Result of a processed batch.
 #[derive(Debug)]
 pub struct BatchResult {
-    /// A verdict for each message, in their order.
+    /// One verdict per message, in message order.
     pub verdicts: Vec<Verdict>,
-    /// How long the lake took, the quarantine included.
+    /// Time spent on the lake, including the quarantine.
     pub lake: Duration,
-    /// How long the warehouse took.
+    /// Time spent on the warehouse.
     pub warehouse: Duration,
 }
 
-/// Takes messages in.
+/// Processor of messages for one lake and one warehouse.
 #[derive(Debug, Clone)]
 pub struct Intake {
     lake: Arc<dyn Lake>,
@@ -52,7 +52,7 @@ pub struct Intake {
     writes: usize,
 }
 
-/// A message on its way: parsed, not yet in the lake.
+/// A parsed message whose object is not yet written.
 struct PreparedMessage {
     at: usize,
     record: Record,
@@ -60,15 +60,16 @@ struct PreparedMessage {
 }
 
 impl Intake {
-    /// An intake into that lake and warehouse, which connects to neither before the first message.
+    /// Creates an intake for a lake and a warehouse. It connects to neither before the first message.
     pub fn new(lake: Arc<dyn Lake>, warehouse: Arc<dyn Warehouse>, rules: Rules) -> Self {
         Self { quarantine: lake.sibling(QUARANTINE), lake, table: SchemaCache::new(warehouse), rules, writes: WRITES }
     }
 
-    /// The same, where the table is looked at now, so that what is wrong with it shows before the first message.
+    /// Creates an intake and reads the table's schema immediately, so that schema errors are reported before the first
+    /// message.
     ///
     /// # Errors
-    /// The warehouse cannot be reached or its table cannot hold records.
+    /// Returns an error if the warehouse cannot be reached or its table cannot store records.
     pub async fn open(
         lake: Arc<dyn Lake>,
         warehouse: Arc<dyn Warehouse>,
@@ -79,39 +80,39 @@ impl Intake {
         Ok(intake)
     }
 
-    /// The same with so many objects written at once.
+    /// Sets the number of concurrent object writes.
     #[must_use]
     pub fn with_writes(mut self, writes: usize) -> Self {
         self.writes = writes.max(1);
         self
     }
 
-    /// Where quarantined messages go.
+    /// Returns the address of the quarantine.
     pub fn quarantine_address(&self) -> String {
         self.quarantine.address()
     }
 
-    /// Support of the lake for conditional writes, as far as it is known.
+    /// Returns the lake's support for conditional writes, as far as it is known.
     pub fn conditional_writes(&self) -> ConditionalWrites {
         self.lake.conditions().create
     }
 
-    /// Takes one message in.
+    /// Processes one message.
     pub async fn process_one(&self, message: Bytes, now: DateTime<Utc>) -> Verdict {
         let mut verdicts = self.process(vec![message], now).await;
         verdicts.pop().unwrap_or_else(|| unreachable!("a batch of one has one verdict"))
     }
 
-    /// Takes a batch in, objects concurrently and rows together; a verdict for each message, in their order.
+    /// Processes a batch: objects concurrently, rows together. Returns one verdict per message, in message order.
     ///
-    /// Taking the same messages in again changes nothing.
+    /// Idempotent: processing the same messages again changes nothing.
     pub async fn process(&self, messages: Vec<Bytes>, now: DateTime<Utc>) -> Vec<Verdict> {
         self.process_until(messages, now, None).await.verdicts
     }
 
-    /// The same with its times, and done by `until`: what is not finished then has failed and is to come again.
+    /// Processes a batch until a deadline and returns its timings. Unfinished messages fail and must be redelivered.
     ///
-    /// Objects may take three quarters of the time, so that those that are written get to the warehouse.
+    /// Object writes may use three quarters of the time, so that the written records reach the warehouse.
     pub async fn process_until(&self, messages: Vec<Bytes>, now: DateTime<Utc>, until: Option<Instant>) -> BatchResult {
         let started = Instant::now();
         let for_objects = until.map(|until| started + until.saturating_duration_since(started) * 3 / 4);
@@ -138,7 +139,8 @@ impl Intake {
         }
     }
 
-    /// Writes the objects of a batch; those that have one, with their places. The verdicts of the others are put in.
+    /// Writes the objects of a batch and returns the written records with their positions. Stores the verdicts of all
+    /// other messages.
     async fn write_all(
         &self,
         messages: Vec<Bytes>,
@@ -148,14 +150,14 @@ impl Intake {
     ) -> Vec<(usize, Record, PutResult)> {
         let mut written = Vec::with_capacity(messages.len());
         let mut waiting = messages.into_iter().enumerate();
-        let mut work = JoinSet::new(); // dropped, it ends what is still at work
+        let mut work = JoinSet::new(); // aborts unfinished writes when dropped
         loop {
             while work.len() < self.writes
                 && let Some((at, message)) = waiting.next()
             {
                 let this = self.clone();
                 let write = async move { this.write(at, message, now).await };
-                let write = AssertUnwindSafe(write).catch_unwind(); // a panic costs its own message only
+                let write = AssertUnwindSafe(write).catch_unwind(); // a panic fails its own message only
                 work.spawn(async move { (at, write.await) }.in_current_span());
             }
             let next = match until {
@@ -180,7 +182,7 @@ impl Intake {
         }
     }
 
-    /// Loads records; what became of each, also where the time was up or the server went away in the middle.
+    /// Loads records and returns each result, including those from before a timeout or a lost connection.
     async fn load(
         &self,
         records: &[Record],
@@ -223,10 +225,10 @@ impl Intake {
         }
     }
 
-    /// Writes the object; where one is there already it wins, and its `row_ts` is what goes to the warehouse.
+    /// Writes an object. An existing object is left unchanged, and its `row_ts` goes to the warehouse.
     ///
-    /// Where that one is no record of this id the message is kept whole and no row is written: the warehouse holds
-    /// nothing that the lake does not.
+    /// If the existing object is not a record with this id, the message is quarantined and no row is written: the
+    /// warehouse must not contain records that the lake lacks.
     async fn put(&self, treated: PreparedMessage, now: DateTime<Utc>) -> Result<(usize, Record, PutResult), Verdict> {
         let PreparedMessage { at, record, message } = treated;
         let failed = |e: lake::Error| Verdict::Failed(e.into());
@@ -252,10 +254,10 @@ impl Intake {
         }
     }
 
-    /// Keeps an event from which no messages can be taken; its key below the quarantine's folder.
+    /// Quarantines an event without readable messages and returns its key below the quarantine folder.
     ///
     /// # Errors
-    /// The quarantine cannot be written to.
+    /// Returns an error if the quarantine cannot be written.
     pub async fn keep_event(
         &self,
         event: &Bytes,

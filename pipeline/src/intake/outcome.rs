@@ -1,26 +1,26 @@
-//! What a message comes to in the counts, each message in exactly one of them.
+//! Classification of messages for the counters; each message has exactly one outcome.
 
 use std::collections::HashSet;
 
 use super::{Meaning, Verdict};
 
-/// What a message came to.
+/// Outcome of one message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum MessageOutcome {
-    /// It brought a new object, a new row, or both.
+    /// A new object, a new row, or both were written.
     Processed,
-    /// All of it was there before.
+    /// The object and the row already existed.
     Duplicate,
-    /// It can never be processed, and is kept in the quarantine.
+    /// The message can never be processed and is in the quarantine.
     Quarantined,
-    /// It is in the lake, but a column of the table refuses one of its values; another try cannot help.
+    /// The record is in the lake, but a column of the table rejects a value. A retry cannot help.
     RowRefused,
-    /// A store failed; it has to come again.
+    /// A store failed; the message must be redelivered.
     Failed,
 }
 
 impl MessageOutcome {
-    /// Its name in logs: `processed`, `duplicate`, `quarantined`, `refused`, `failed`.
+    /// Returns the outcome's name in logs: `processed`, `duplicate`, `quarantined`, `refused`, `failed`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Processed => "processed",
@@ -31,17 +31,17 @@ impl MessageOutcome {
         }
     }
 
-    /// The fates of the messages of one batch, in their order.
+    /// Classifies the messages of one batch, in order.
     ///
-    /// Within a batch the same reading may be written by one message and inserted by its twin: however they shared the
-    /// work, one of them counts as processed and the others as duplicates.
+    /// If a batch repeats a reading, one copy may write the object and another the row. Regardless of that, one copy
+    /// counts as processed and the others as duplicates.
     pub fn classify(verdicts: &[Verdict]) -> Vec<Self> {
         let mut fresh: HashSet<&str> = verdicts.iter().filter_map(new_reading_id).collect();
         let outcomes = verdicts.iter().map(|verdict| Self::with(verdict, |id| fresh.remove(id)));
         outcomes.collect()
     }
 
-    /// The fate of a message on its own.
+    /// Classifies a message independently of its batch.
     pub fn alone(verdict: &Verdict) -> Self {
         Self::with(verdict, |_| !verdict.is_duplicate())
     }
@@ -57,7 +57,7 @@ impl MessageOutcome {
     }
 }
 
-/// The id of the reading to which this message brought something new.
+/// Returns the id of the reading for which this message wrote an object or a row; `None` if it wrote nothing.
 fn new_reading_id(verdict: &Verdict) -> Option<&str> {
     match verdict.meaning() {
         Meaning::Stored { id } | Meaning::Conflicting { id, .. } if !verdict.is_duplicate() => Some(id),
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn twins_that_share_the_work_count_once() {
+    fn copies_of_a_reading_that_share_the_writes_count_as_processed_once() {
         let verdicts = [
             stored("a", PutResult::AlreadyExists, LoadResult::Inserted),
             stored("a", PutResult::Created, LoadResult::Identical),

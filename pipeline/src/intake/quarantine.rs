@@ -1,4 +1,4 @@
-//! The quarantine: `quarentena/<YYYY>/<MM>/<DD>/<sha256>.json`, a message whole with the reason and the time.
+//! The quarantine: one file `quarentena/<YYYY>/<MM>/<DD>/<sha256>.json` per message, with the reason and the time.
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -22,13 +22,13 @@ struct QuarantineEntry<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Message<'a> {
-    /// The message, as text.
+    /// The message as text.
     Message(&'a str),
-    /// The message, where it is no UTF-8 text, in hexadecimal.
+    /// The message in hexadecimal, if it is not UTF-8.
     MessageHex(String),
 }
 
-/// Keeps a message and returns its key; a message that was kept before under this day stays as it was.
+/// Writes a message and returns its key. If it was quarantined before on the same day, that file is left unchanged.
 pub(super) async fn keep(
     quarantine: &dyn Lake,
     message: &Bytes,

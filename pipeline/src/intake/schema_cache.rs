@@ -1,4 +1,4 @@
-//! What the intake knows of the table it loads into: looked up when first needed, and again when that may be wrong.
+//! Cache of the table's schema: read on first use, after 10 minutes, and after a failed load.
 
 use std::sync::Arc;
 
@@ -10,17 +10,17 @@ use crate::record::Record;
 use crate::record::row::TableSchema;
 use crate::warehouse::{Error, LoadResult, LoadResults, OnConflict, Warehouse, load_into};
 
-/// How long the table is taken to be as it was found: somebody may alter it while the intake runs.
+/// Lifetime of the cached schema. The table may be altered while the intake runs.
 const TRUSTED: TimeDelta = TimeDelta::minutes(10);
 
-/// The table.
+/// A warehouse table with its cached schema.
 #[derive(Debug, Clone)]
 pub(super) struct SchemaCache {
     warehouse: Arc<dyn Warehouse>,
     cached: Arc<Mutex<Option<CachedSchema>>>,
 }
 
-/// What was found, and when.
+/// The cached schema and the time at which it was read.
 #[derive(Debug)]
 struct CachedSchema {
     at: DateTime<Utc>,
@@ -32,7 +32,7 @@ impl SchemaCache {
         Self { warehouse, cached: Arc::default() }
     }
 
-    /// Its shape, looked up where it is not known or was looked up long ago.
+    /// Returns the schema, and reads it if it is not cached or the cache has expired.
     pub async fn shape(&self, now: DateTime<Utc>) -> Result<TableSchema, Error> {
         let mut cached = self.cached.lock().await;
         if let Some(known) = &*cached
@@ -45,7 +45,7 @@ impl SchemaCache {
         Ok(schema)
     }
 
-    /// Loads the records of a batch; what became of each is in `settled` as soon as it is known.
+    /// Loads the records of a batch. `settled` receives each result as soon as it is known.
     pub async fn load(&self, records: &[Record], now: DateTime<Utc>, settled: &mut LoadResults) -> Result<(), Error> {
         let schema = self.shape(now).await?;
         let ended = load_into(&*self.warehouse, records, &schema, OnConflict::Keep, settled).await;

@@ -1,4 +1,4 @@
-//! The intake on stores in memory.
+//! Tests of the intake on in-memory stores.
 
 use super::*;
 use crate::error::Kind;
@@ -42,7 +42,7 @@ async fn a_redelivered_message_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_row_lost_after_its_object_was_written_comes_back_with_the_objects_time() {
+async fn a_row_lost_after_its_object_was_written_is_restored_with_the_objects_time() {
     let (_, _, rows, intake) = setting().await;
     let Verdict::Stored { id, .. } = intake.process_one(GOOD.into(), at("2026-11-22T10:00:00")).await else { panic!() };
     let lost = rows.remove(&id).unwrap();
@@ -55,7 +55,7 @@ async fn a_row_lost_after_its_object_was_written_comes_back_with_the_objects_tim
 }
 
 #[tokio::test]
-async fn what_can_never_be_processed_is_kept_whole_beside_the_lake() {
+async fn an_invalid_message_is_stored_unchanged_next_to_the_lake() {
     let (home, _, _, intake) = setting().await;
     let now = at("2026-11-22T10:00:00");
     let messages = vec![
@@ -77,7 +77,7 @@ async fn what_can_never_be_processed_is_kept_whole_beside_the_lake() {
 }
 
 #[tokio::test]
-async fn a_batch_may_repeat_itself() {
+async fn a_batch_may_repeat_a_message() {
     let (home, _, rows, intake) = setting().await;
     let verdicts = intake.process(vec![Bytes::from(GOOD); 10], at("2026-11-22T10:00:00")).await;
     let new = verdicts.iter().filter(|v| matches!(v, Verdict::Stored { object: PutResult::Created, .. })).count();
@@ -86,7 +86,7 @@ async fn a_batch_may_repeat_itself() {
 }
 
 #[tokio::test]
-async fn a_missing_table_fails_for_good_and_the_lake_keeps_the_message() {
+async fn a_missing_table_fails_permanently_and_the_lake_still_has_the_message() {
     let (home, _, rows, intake) = setting().await;
     rows.drop_table();
     let verdict = intake.process_one(GOOD.into(), at("2026-11-22T10:00:00")).await;

@@ -1,4 +1,4 @@
-//! What became of one message, and why it failed where it did.
+//! Result of one message, and the cause of a failure.
 
 use std::fmt;
 
@@ -7,65 +7,64 @@ use crate::lake::{self, PutResult};
 use crate::record::Rejection;
 use crate::warehouse::{self, Conflict, LoadResult};
 
-/// What became of one message.
+/// Result of one message.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Verdict {
-    /// It is in the lake and in the warehouse.
+    /// The record is in the lake and in the warehouse.
     Stored {
-        /// The record's id.
+        /// Id of the record.
         id: String,
-        /// Whether its object is new.
+        /// Result of the object write.
         object: PutResult,
-        /// What became of its row.
+        /// Result of the row.
         row: LoadResult,
     },
-    /// It can never be processed, and lies in the quarantine.
+    /// The message can never be processed and is in the quarantine.
     Quarantined {
-        /// Why.
+        /// Reason for the rejection.
         reason: Rejection,
-        /// Where, below the quarantine's folder.
+        /// Key below the quarantine folder.
         key: String,
     },
-    /// A store failed; the message is to come again.
+    /// A store failed; the message must be redelivered.
     Failed(StoreFailure),
 }
 
-/// The meaning of a verdict for anyone who counts, logs or answers: which sender has to send again, and what somebody has
-/// to look at.
+/// Meaning of a verdict for counters, logs and responses: whether the sender must retry, and what needs attention.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Meaning<'a> {
-    /// In both stores, with these values.
+    /// In both stores, with equal values.
     Stored {
-        /// The record's id.
+        /// Id of the record.
         id: &'a str,
     },
-    /// In both stores, but the row that was there has other values.
+    /// In both stores, but the existing row has other values.
     Conflicting {
-        /// The record's id.
+        /// Id of the record.
         id: &'a str,
-        /// What the row has instead.
+        /// The differing values of the row.
         conflict: &'a Conflict,
     },
-    /// In the lake, but a column of the table refuses the row; another try cannot help.
+    /// In the lake, but a column of the table rejects the row. A retry cannot help.
     RowRefused {
-        /// The record's id.
+        /// Id of the record.
         id: &'a str,
-        /// The warehouse's words.
+        /// Error message of the warehouse.
         why: &'a str,
     },
-    /// It can never be processed, and is in the quarantine.
+    /// The message can never be processed and is in the quarantine.
     Quarantined {
-        /// Why.
+        /// Reason for the rejection.
         reason: &'a Rejection,
-        /// Where, below the quarantine's folder.
+        /// Key below the quarantine folder.
         key: &'a str,
     },
-    /// A store failed; the message has to come again.
+    /// A store failed; the message must be redelivered.
     Failed(&'a StoreFailure),
 }
 
 impl Meaning<'_> {
-    /// The kind of problem that it is, as outcomes name it; `None` if it is none.
+    /// Returns the kind of problem, as named in outcomes; `None` if there is no problem.
     pub const fn problem(&self) -> Option<&'static str> {
         match self {
             Self::Stored { .. } => None,
@@ -77,7 +76,7 @@ impl Meaning<'_> {
     }
 }
 
-/// The reason of the problem, in one line.
+/// Writes the cause of the problem, in one line.
 impl fmt::Display for Meaning<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -91,7 +90,7 @@ impl fmt::Display for Meaning<'_> {
 }
 
 impl Verdict {
-    /// What it means.
+    /// Returns the meaning of the verdict.
     pub fn meaning(&self) -> Meaning<'_> {
         match self {
             Self::Stored { id, row: LoadResult::Refused(why), .. } => Meaning::RowRefused { id, why },
@@ -104,19 +103,19 @@ impl Verdict {
         }
     }
 
-    /// Stored before: its object was there, and so was its row.
+    /// Returns true if both the object and the row existed before.
     pub fn is_duplicate(&self) -> bool {
         matches!(self, Self::Stored { object: PutResult::AlreadyExists, row, .. } if *row != LoadResult::Inserted)
     }
 }
 
-/// A failure of a store while a message was taken in.
+/// A store failure during the processing of a message.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("{message}")]
 pub struct StoreFailure {
-    /// Whether another try can help.
+    /// Kind of the failure, which decides whether a retry can help.
     pub kind: Kind,
-    /// What failed, in one line.
+    /// Description of the failure, in one line.
     pub message: String,
 }
 

@@ -1,4 +1,4 @@
-//! Support of a store for conditional writes, and what a run does without it.
+//! Support of a store for conditional writes, and the options for stores without it.
 
 use std::fmt;
 
@@ -8,17 +8,17 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ConditionalWrites {
-    /// The store checks the condition itself, atomically with the write.
+    /// The store checks the condition atomically with the write.
     #[default]
     Honoured,
     /// The store ignores or rejects the condition, so it is checked by a HEAD request right before the write.
     Emulated,
-    /// Not known yet: nothing was written that could show it.
+    /// Not known yet: no write has shown it.
     Untested,
 }
 
 impl ConditionalWrites {
-    /// The weaker of two: of two kinds of writes, or of two runs.
+    /// Returns the weaker of two results: of two kinds of writes, or of two runs.
     pub fn weaker(self, other: Self) -> Self {
         match (self, other) {
             (Self::Emulated, _) | (_, Self::Emulated) => Self::Emulated,
@@ -27,7 +27,7 @@ impl ConditionalWrites {
         }
     }
 
-    /// The warning of a run's text output; `None` if there is nothing to warn of.
+    /// Returns the warning for a run's text output; `None` if there is nothing to warn about.
     pub fn warning(self) -> Option<&'static str> {
         (self == Self::Emulated).then_some(
             "the store does not honour conditional writes: each object was looked up right before it was written; let only one writer run at a time",
@@ -45,7 +45,7 @@ impl fmt::Display for ConditionalWrites {
     }
 }
 
-/// Support of a store for both conditions that the lake relies on.
+/// Support of a store for both conditions that the lake uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Conditions {
     /// `If-None-Match: *`: a new object never overwrites another.
@@ -55,18 +55,18 @@ pub struct Conditions {
 }
 
 impl Conditions {
-    /// The weaker of the two.
+    /// Returns the weaker of the two.
     pub fn weakest(self) -> ConditionalWrites {
         self.create.weaker(self.change)
     }
 }
 
-/// What to do on a store that does not honour conditional writes.
+/// Policy for a store that does not honour conditional writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Unconditional {
-    /// Look the object up right before each write.
+    /// Check the object with a HEAD request right before each write.
     #[default]
     Emulate,
-    /// Write nothing.
+    /// Do not write.
     Refuse,
 }

@@ -1,7 +1,8 @@
-//! A lake in a directory: for the demo, for local work, for files that were unpacked from somewhere.
+//! A lake in a directory: for the demo, local work and extracted archives.
 //!
-//! Objects are written to a temporary name and then linked to their own, which fails where that exists: no half
-//! objects, no overwriting. They are not synced to disk one by one; a power cut can cost what the system had not written.
+//! Objects are written to a temporary name and then hard-linked to their key, which fails if the key exists. So there
+//! are no partial objects and no overwrites. Objects are not synced to disk one by one; a power failure can lose recent
+//! writes.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -21,25 +22,25 @@ mod listing;
 
 use listing::{Entry, SmallestKeys, walk};
 
-/// Names a page: a folder of more is passed over once a page.
+/// Keys per page. A directory with more keys is walked once per page.
 const PAGE: usize = 100_000;
 
-/// A directory as a lake.
+/// A lake in a directory.
 #[derive(Debug, Clone)]
 pub struct Dir {
     root: PathBuf,
 }
 
 impl Dir {
-    /// The lake in that directory, which need not exist yet.
+    /// Creates a lake for a directory, which need not exist yet.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into() }
     }
 
-    /// Makes the directory, for commands that are about to write into it.
+    /// Creates the directory, for commands that are about to write.
     ///
     /// # Errors
-    /// The directory cannot be made.
+    /// Returns an error if the directory cannot be created.
     pub fn create(&self) -> Result<(), Error> {
         fs::create_dir_all(&self.root).map_err(|e| failure(&self.root.display().to_string(), &e))
     }
@@ -69,11 +70,11 @@ impl Dir {
         Ok(page)
     }
 
-    /// A file's bytes.
+    /// Reads a file's bytes.
     fn read(&self, key: &str) -> Result<Bytes, Error> {
         let path = self.path(key)?;
         let unfit = |e: io::Error| match failure(key, &e) {
-            e if e.reason == Reason::Other => Error { reason: Reason::BadKey, ..e }, // a link in a circle
+            e if e.reason == Reason::Other => Error { reason: Reason::BadKey, ..e }, // a cycle of links
             e => e,
         };
         let mut file = open(&path).map_err(unfit)?;
@@ -86,7 +87,7 @@ impl Dir {
     }
 }
 
-/// Opens a file for reading; of what is no file, such as a pipe, no writer is waited for.
+/// Opens a file for reading, without blocking on a pipe that has no writer.
 fn open(path: &Path) -> io::Result<File> {
     let mut options = File::options();
     #[cfg(unix)]
@@ -94,7 +95,7 @@ fn open(path: &Path) -> io::Result<File> {
     options.read(true).open(path)
 }
 
-/// The first bytes of a file, fewer where it ends before; with no call to the system but those for reading.
+/// Reads the first `size` bytes of a file, fewer if it is shorter, without system calls other than reads.
 fn first(file: &mut File, size: usize) -> io::Result<Vec<u8>> {
     let (mut body, mut have) = (vec![0; size], 0);
     while have < size {
@@ -109,13 +110,13 @@ fn first(file: &mut File, size: usize) -> io::Result<Vec<u8>> {
     Ok(body)
 }
 
-/// What is known of a file; `None` where it is not there.
+/// Returns a file's metadata; `None` if the file does not exist.
 fn stat(root: &Path, key: &str) -> Result<Option<FileStat>, Error> {
     let path = root.join(key);
     to_file_stat(fs::symlink_metadata(&path), || path, key)
 }
 
-/// Of a link to a file, what it leads to is described.
+/// Converts metadata to a `FileStat`; a link to a file is described by its target.
 fn to_file_stat(
     found: io::Result<fs::Metadata>,
     path: impl FnOnce() -> PathBuf,
@@ -130,7 +131,7 @@ fn to_file_stat(
     Ok(Some(FileStat { size: meta.len(), modified: meta.modified().unwrap_or(SystemTime::UNIX_EPOCH) }))
 }
 
-/// What a listing tells of a file.
+/// Metadata of a file in a listing.
 #[derive(Debug, Clone, Copy)]
 struct FileStat {
     size: u64,
@@ -164,7 +165,7 @@ fn failure(about: &str, e: &io::Error) -> Error {
     Error::new(reason, about, e.to_string())
 }
 
-/// File work away from the threads that drive the network.
+/// Runs file work on a blocking thread, away from the async runtime's workers.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
     match tokio::task::spawn_blocking(work).await {
         Ok(outcome) => outcome,
@@ -203,7 +204,7 @@ impl Lake for Dir {
     }
 
     fn read_hints(&self) -> ReadHints {
-        // More than two threads that read took 130 MB more for the same speed (400,000 objects, two cores).
+        // More than 2 listing threads used 130 MB more at the same speed (400,000 objects, 2 cores).
         ReadHints { concurrent_listings: 2, batch_size: 32, concurrent_reads: 64 }
     }
 
@@ -212,7 +213,8 @@ impl Lake for Dir {
         blocking(move || write_new(&path, &body).map_err(|e| failure(&key, &e))).await
     }
 
-    /// Between the look at the token and the change another writer can come: a file system has no such guard.
+    /// Not atomic: another writer can intervene between the token check and the change, because file systems have no
+    /// compare-and-swap.
     async fn change_if_match(&self, key: &str, etag: &str, body: Option<Bytes>) -> Result<ChangeResult, Error> {
         let (this, path, key, etag) = (self.clone(), self.path(key)?, key.to_owned(), etag.to_owned());
         blocking(move || {
@@ -248,8 +250,8 @@ impl Lake for Dir {
     }
 }
 
-/// The time that the file system gives to a file written now: on a network share it is the server's clock. A file without a
-/// name tells it; where the directory cannot be written, this machine's clock has to do.
+/// Returns the file system's current time, from the modification time of an unnamed temporary file; on a network share
+/// this is the server's clock. Falls back to this machine's clock if the directory is not writable.
 fn now(root: &Path) -> DateTime<Utc> {
     let modified = tempfile::tempfile_in(root).and_then(|file| file.metadata()?.modified());
     modified.map_or_else(|_| Utc::now(), DateTime::from)
@@ -282,7 +284,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn names_that_leave_the_directory_are_refused() {
+    async fn keys_outside_the_directory_are_rejected() {
         let home = tempfile::tempdir().unwrap();
         let lake = Dir::new(home.path().join("lake"));
         for key in ["../x", "a/../../x", "/etc/passwd", "a//b", ".", "", "a\0b"] {
@@ -292,7 +294,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_a_killed_writer_left_is_not_listed() {
+    async fn temporary_files_of_a_killed_writer_are_not_listed() {
         let home = tempfile::tempdir().unwrap();
         let lake = Dir::new(home.path());
         lake.put_new("a/b.json", Bytes::from_static(b"{}")).await.unwrap();
@@ -302,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_of_any_size_hold_what_one_page_does() {
+    fn pages_of_any_size_list_the_same_keys() {
         let home = tempfile::tempdir().unwrap();
         let lake = Dir::new(home.path());
         let names =
@@ -347,7 +349,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[tokio::test]
-    async fn a_name_that_is_no_text_is_listed_and_not_lost() {
+    async fn a_name_that_is_not_utf8_is_still_listed() {
         use std::os::unix::ffi::OsStrExt;
         let home = tempfile::tempdir().unwrap();
         fs::write(home.path().join(std::ffi::OsStr::from_bytes(b"a\xff.json")), "{}").unwrap();
@@ -358,7 +360,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn many_are_read_in_one_call_and_each_has_its_answer() {
+    async fn each_object_of_a_batch_has_its_own_result() {
         let home = tempfile::tempdir().unwrap();
         let lake = Dir::new(home.path());
         for n in 0..5 {

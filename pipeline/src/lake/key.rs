@@ -1,7 +1,7 @@
-//! The grammar of object names: `<farm>/<YYYY>/<MM>/<DD>/historico_consumo_<YYYY-MM-DD HH:MM:SS.mmm>[_<id>].json`.
+//! Grammar of object keys: `<farm>/<YYYY>/<MM>/<DD>/historico_consumo_<YYYY-MM-DD HH:MM:SS.mmm>[_<id>].json`.
 //!
-//! Names without an id were written by the older Lambda, under the day of processing; names with one are this
-//! toolkit's, under the day of `data`. Anything else under the prefix is foreign.
+//! Keys without an id were written by the legacy Lambda, under the day of processing. Keys with an id are written by
+//! this toolkit, under the day of `data`. All other keys below the prefix are unrecognized.
 
 use std::fmt;
 
@@ -14,27 +14,27 @@ const STAMP: &str = "%Y-%m-%d %H:%M:%S%.3f";
 const STAMP_CHARS: usize = 23;
 const SUFFIX: &str = ".json";
 
-/// The longest id that a name carries, in bytes: a file name holds 255.
+/// Maximum length of an id in a key, in bytes. A file name holds 255 bytes.
 const MAX_ID_BYTES: usize = 200;
 
-/// The folder into which the older Lambda put every farm but `FazendaUm`.
+/// Folder into which the legacy Lambda wrote every farm except `FazendaUm`.
 pub(super) const LEGACY_CATCH_ALL: &str = "fazenda_dois";
 
-/// An object's name, taken apart.
+/// A parsed object key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key {
-    /// The farm's folder.
+    /// Folder of the farm.
     pub farm: String,
-    /// The day of the path.
+    /// Day in the path.
     pub day: NaiveDate,
-    /// The name's timestamp, to the millisecond.
+    /// Timestamp in the name, to the millisecond.
     pub stamp: NaiveDateTime,
-    /// The record's id, which older names lack.
+    /// Id of the record; `None` in legacy keys.
     pub id: Option<String>,
 }
 
 impl Key {
-    /// The name under which a record is written; `None` where its id cannot stand in a name.
+    /// Returns the key under which a record is written; `None` if its id is not valid in a key.
     pub fn of(record: &Record) -> Option<Self> {
         let id = &record.id_treated_data;
         let plain =
@@ -48,7 +48,7 @@ impl Key {
         })
     }
 
-    /// Takes a name apart; `None` for a foreign one.
+    /// Parses a key; `None` if it is unrecognized.
     pub fn parse(key: &str) -> Option<Self> {
         let mut parts = key.split('/');
         let farm = parts.next().filter(|farm| !farm.is_empty())?;
@@ -65,9 +65,9 @@ impl Key {
         Some(Self { farm: farm.to_owned(), day, stamp, id })
     }
 
-    /// Whether the path agrees with the record it holds: the farm's folder, and the day of `data` or of processing.
+    /// Returns true if the path matches the record: the farm's folder, and the day of `data` or of processing.
     ///
-    /// Names of the older Lambda may lie in `fazenda_dois` whatever their farm, and under the processing day.
+    /// Legacy keys may also be in `fazenda_dois`, regardless of the farm.
     pub fn fits(&self, record: &Record) -> bool {
         let slug = record.reading.slug();
         let old = self.id.is_none();
@@ -78,12 +78,12 @@ impl Key {
     }
 }
 
-/// The day that three path parts name.
+/// Parses a day from 3 path parts.
 pub(super) fn day(year: &str, month: &str, day: &str) -> Option<NaiveDate> {
     NaiveDate::from_ymd_opt(number(year, 4)?.try_into().ok()?, number(month, 2)?, number(day, 2)?)
 }
 
-/// A number of exactly so many digits.
+/// Parses a number of exactly `digits` digits.
 pub(super) fn number(text: &str, digits: usize) -> Option<u32> {
     (text.len() == digits && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok()).flatten()
 }
@@ -100,7 +100,7 @@ impl fmt::Display for Key {
     }
 }
 
-/// Whether a folder name can be a farm's: what [`Slug`] makes, or what an older Lambda did.
+/// Returns true if a folder name is a valid farm folder. [`Slug`] returns such a name unchanged.
 pub(super) fn is_farm_folder(name: &str) -> bool {
     Slug::of(name).is_ok_and(|slug| slug.as_str() == name)
 }
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_old_and_new_parse_and_print_alike() {
+    fn legacy_and_new_keys_parse_and_print_alike() {
         for key in [
             "fazenda_um/2026/11/22/historico_consumo_2026-11-22 18:49:03.457.json",
             "fazenda_um/2023/01/01/historico_consumo_2023-01-01 00:00:00.000_01856aa0-c800-883a-837a-29fe66bbec99.json",
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn foreign_names_are_not_ours() {
+    fn other_keys_are_unrecognized() {
         for key in [
             "",
             "readme.txt",

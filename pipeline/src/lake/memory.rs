@@ -1,4 +1,4 @@
-//! The lake's memory twin, for tests of everything that stands on a lake.
+//! An in-memory lake, for tests.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,12 +10,12 @@ use sha2::{Digest, Sha256};
 
 use super::{ChangeResult, Depth, Error, Lake, ListPage, ObjectMeta, PutResult, Reason, StorageClass};
 
-/// Keys a page, small enough that tests turn pages.
+/// Keys per page, small enough that tests need several pages.
 const PAGE: usize = 100;
 
 type Objects = BTreeMap<String, (Bytes, DateTime<Utc>)>;
 
-/// Objects in a map; clones share them.
+/// A lake in a map; clones share the objects.
 #[derive(Debug, Clone, Default)]
 pub struct Memory {
     objects: Arc<Mutex<Objects>>,
@@ -27,30 +27,30 @@ impl Memory {
         self.objects.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes an object whatever was there, as nothing in the toolkit may: for tests that damage a lake.
+    /// Writes an object unconditionally, for tests that damage a lake. The toolkit never does this.
     pub fn overwrite(&self, key: &str, body: impl Into<Bytes>) {
         self.objects().insert(format!("{}{key}", self.prefix), (body.into(), Utc::now()));
     }
 
-    /// Changes what an object reads as, not its time: as when what kept it from being read is gone.
+    /// Replaces an object's body without a change to its time, as if the cause of a read error was fixed.
     pub fn turn_into(&self, key: &str, body: impl Into<Bytes>) {
         if let Some((there, _)) = self.objects().get_mut(&format!("{}{key}", self.prefix)) {
             *there = body.into();
         }
     }
 
-    /// Removes an object, as nothing in the toolkit may.
+    /// Removes an object and returns its body, for tests that damage a lake.
     pub fn remove(&self, key: &str) -> Option<Bytes> {
         self.objects().remove(&format!("{}{key}", self.prefix)).map(|(body, _)| body)
     }
 
-    /// All keys below the prefix.
+    /// Returns all keys below the prefix.
     pub fn keys(&self) -> Vec<String> {
         self.objects().keys().filter_map(|key| key.strip_prefix(&self.prefix)).map(str::to_owned).collect()
     }
 }
 
-/// The change token of a body.
+/// Returns the change token of a body.
 fn token(body: &[u8]) -> String {
     format!("{:x?}", &Sha256::digest(body)[..8])
 }

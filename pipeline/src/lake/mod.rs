@@ -1,8 +1,8 @@
-//! The lake: where every record is one JSON object in a farm's day, in S3 or in a directory.
+//! The lake: one JSON object per record, in a folder per farm and day, in S3 or in a directory.
 //!
-//! [`Lake`] is the small IO trait with its back ends [`s3`] and [`dir`], and for tests `memory`; [`Key`] is the grammar of object
-//! names, new and old; [`Span`] and [`scan_partitions`] name the partitions a run is about. The read path of replay and reconcile is the
-//! toolkit's. What a record is, is decided in [`crate::record`].
+//! [`Lake`] is the IO trait, with the back ends [`s3`], [`dir`] and, for tests, `memory`. [`Key`] is the grammar of
+//! object keys, new and legacy. [`Span`] and [`scan_partitions`] select the partitions of a run. The read path of
+//! replay and reconcile is in the toolkit; [`crate::record`] defines the records.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -28,7 +28,7 @@ pub use key::Key;
 pub use partition::{Partition, PartitionScan, Span, scan_partitions};
 pub use url::LakeUrl;
 
-/// An object as a listing shows it.
+/// Metadata of an object in a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectMeta {
     /// The key below the lake's prefix.
@@ -37,24 +37,24 @@ pub struct ObjectMeta {
     pub size: u64,
     /// The change token of this version of the object; not a content hash.
     pub etag: String,
-    /// When the store took it in, by the store's clock.
+    /// Time of the last write, by the store's clock.
     pub last_modified: DateTime<Utc>,
-    /// Where the store keeps it.
+    /// Storage class of the object.
     pub class: StorageClass,
-    /// Brought back from an archive for a while.
+    /// Temporarily restored from an archive tier.
     pub restored: bool,
-    /// In an archive tier and not restored: it cannot be read now.
+    /// In an archive tier and not restored, so not readable now.
     pub archived: bool,
-    /// Which version it is, where versions were listed.
+    /// Version id; `None` unless versions were listed.
     pub version: Option<String>,
 }
 
-/// A storage class, as the store names it.
+/// A storage class, by the store's name for it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StorageClass(Cow<'static, str>);
 
 impl StorageClass {
-    /// The class of that name; none is `STANDARD`.
+    /// Returns the class with a name; `None` or an empty name is `STANDARD`.
     pub fn of(name: Option<&str>) -> Self {
         const KNOWN: [&str; 8] = [
             "STANDARD",
@@ -70,12 +70,12 @@ impl StorageClass {
         Self(KNOWN.into_iter().find(|known| *known == name).map_or_else(|| Cow::Owned(name.to_owned()), Cow::Borrowed))
     }
 
-    /// The name.
+    /// Returns the name of the class.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether its objects are read only after a restore.
+    /// Returns true if objects of this class need a restore before they can be read.
     pub fn is_archive(&self) -> bool {
         matches!(self.as_str(), "GLACIER" | "DEEP_ARCHIVE")
     }
@@ -100,72 +100,73 @@ pub struct ListPage {
     pub objects: Vec<ObjectMeta>,
     /// Folders one level down, with their trailing `/`; only for [`Depth::OneLevel`].
     pub folders: Vec<String>,
-    /// Where the next page goes on; `None` on the last.
+    /// Start of the next page; `None` on the last page.
     pub next: Option<String>,
 }
 
-/// How deep a listing looks.
+/// Depth of a listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Depth {
-    /// Objects of this folder and the names of its folders.
+    /// Objects in this folder and the names of its subfolders.
     OneLevel,
-    /// Every object below.
+    /// All objects below.
     Recursive,
 }
 
-/// What became of a write that must not overwrite.
+/// Result of a write that must not overwrite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PutResult {
-    /// The object is new.
+    /// The object was created.
     Created,
-    /// An object of that name was there already and stays as it was.
+    /// An object with that key existed and was left unchanged.
     AlreadyExists,
 }
 
-/// What became of a change that must not undo another's.
+/// Result of a conditional change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChangeResult {
-    /// The object is as it was asked for.
+    /// The object was changed as requested.
     Done,
-    /// It was another already, or gone, and stays as it was.
+    /// The object had changed or disappeared, and was left as it is.
     Conflict,
 }
 
-/// How a lake likes to be read.
+/// Recommended parameters for reading a lake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReadHints {
-    /// Pages asked for at once.
+    /// Number of concurrent listing requests.
     pub concurrent_listings: usize,
-    /// Objects read in one call.
+    /// Number of objects per [`Lake::get_many`] call.
     pub batch_size: usize,
-    /// Objects read at once, where nobody says otherwise.
+    /// Default number of concurrently read objects.
     pub concurrent_reads: usize,
 }
 
-/// A lake: list, get, and write without overwriting. Keys are relative to its prefix and use `/`.
+/// A lake: listing, reading, and writing without overwriting. Keys are relative to its prefix and use `/`.
 #[async_trait]
 pub trait Lake: Send + Sync + fmt::Debug {
-    /// The lake's address, without secrets.
+    /// Returns the lake's address, without secrets.
     fn address(&self) -> String;
 
-    /// What tells this lake from every other, however its address is written.
+    /// Returns a text that identifies the lake, regardless of how its address is written.
     fn identity(&self) -> String {
         self.address()
     }
 
-    /// One page of the objects whose keys begin with `prefix`, in key order.
+    /// Returns one page of the objects whose keys start with `prefix`, in key order.
     ///
     /// # Errors
-    /// The store cannot be reached or refuses.
+    /// Returns an error if the store cannot be reached or rejects the request.
     async fn list(&self, prefix: &str, depth: Depth, after: Option<&str>) -> Result<ListPage, Error>;
 
-    /// An object's bytes.
+    /// Returns an object's bytes.
     ///
     /// # Errors
-    /// [`Reason::NotFound`] where there is none; the store cannot be reached or refuses.
+    /// Returns [`Reason::NotFound`] if the object does not exist, or another error if the store cannot be reached or
+    /// rejects the request.
     async fn get(&self, key: &str) -> Result<Bytes, Error>;
 
-    /// The bytes of listed objects, one answer each in their order.
+    /// Returns the bytes of listed objects: one result per object, in order.
     async fn get_many(&self, listed: &[&ObjectMeta]) -> Vec<Result<Bytes, Error>> {
         let mut bodies = Vec::with_capacity(listed.len());
         for meta in listed {
@@ -174,59 +175,61 @@ pub trait Lake: Send + Sync + fmt::Debug {
         bodies
     }
 
-    /// How it likes to be read: by default as a store behind a network.
+    /// Returns how the lake should be read; by default as a store behind a network.
     fn read_hints(&self) -> ReadHints {
         ReadHints { concurrent_listings: 16, batch_size: 1, concurrent_reads: 256 }
     }
 
-    /// How the store's limits were felt so far.
+    /// Returns how much the store has throttled requests so far.
     fn throttle_stats(&self) -> ThrottleStats {
         ThrottleStats::default()
     }
 
-    /// Writes an object only if its key is free.
+    /// Writes an object only if its key does not exist.
     ///
     /// # Errors
-    /// The store cannot be reached or refuses.
+    /// Returns an error if the store cannot be reached or rejects the request.
     async fn put_new(&self, key: &str, body: Bytes) -> Result<PutResult, Error>;
 
-    /// Puts another body in an object's place, or takes the object away where there is none, only if it still has that
-    /// change token. For what the user asks for by name only (DESIGN §3, 5).
+    /// Replaces an object's body, or deletes the object if `body` is `None`, only if it still has the change token.
+    /// Used only for explicitly requested changes (DESIGN §3, 5).
     ///
     /// # Errors
-    /// [`Reason::ReadOnly`] where the lake is only read; the store cannot be reached or refuses.
+    /// Returns [`Reason::ReadOnly`] if the lake is read-only, or another error if the store cannot be reached or
+    /// rejects the request.
     async fn change_if_match(&self, key: &str, _etag: &str, _body: Option<Bytes>) -> Result<ChangeResult, Error> {
         Err(Error::new(Reason::ReadOnly, key, "this lake can be read only"))
     }
 
-    /// Support of the store for conditional writes, as far as it is known.
+    /// Returns the store's support for conditional writes, as far as it is known.
     fn conditions(&self) -> Conditions {
         Conditions::default()
     }
 
-    /// Finds out whether the store honours conditional writes, with an object of its own outside the lake.
+    /// Tests whether the store honours conditional writes, with a test object outside the lake.
     ///
     /// # Errors
-    /// Returns an error if the store cannot be reached or rejects the test's object.
+    /// Returns an error if the store cannot be reached or rejects the test object.
     async fn test_conditions(&self) -> Result<Conditions, Error> {
         Ok(self.conditions())
     }
 
-    /// The store's clock, for the cutoff of a run.
+    /// Returns the store's time, for the cutoff of a run. This also checks that the lake exists.
     ///
     /// # Errors
-    /// The store cannot be reached or refuses; this is also the check that the lake exists.
+    /// Returns an error if the store cannot be reached or rejects the request.
     async fn clock(&self) -> Result<DateTime<Utc>, Error>;
 
-    /// The unit to which [`Lake::clock`] is cut off: zero where it is as precise as the times of objects.
+    /// Returns the unit to which [`Lake::clock`] is truncated; zero if it is as precise as the times of objects.
     fn clock_precision(&self) -> TimeDelta {
         TimeDelta::zero()
     }
 
-    /// The lake as it was at that time, to read from only.
+    /// Returns a read-only view of the lake as it was at `at`.
     ///
     /// # Errors
-    /// [`Reason::NoVersions`] where nothing is kept of what was; the store cannot be reached or refuses.
+    /// Returns [`Reason::NoVersions`] if the store keeps no versions, or another error if it cannot be reached or
+    /// rejects the request.
     async fn as_of(&self, _at: DateTime<Utc>) -> Result<Arc<dyn Lake>, Error> {
         Err(Error::new(
             Reason::NoVersions,
@@ -235,19 +238,19 @@ pub trait Lake: Send + Sync + fmt::Debug {
         ))
     }
 
-    /// The folder of that name beside the lake's prefix, as a lake of its own.
+    /// Returns the folder `name` next to the lake's prefix, as a separate lake.
     fn sibling(&self, name: &str) -> Arc<dyn Lake>;
 }
 
-/// How a store's limits were felt.
+/// Throttling by a store.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
 pub struct ThrottleStats {
-    /// Answers that asked to slow down.
+    /// Number of responses that requested a slowdown.
     pub slow_downs: u64,
-    /// Requests that were tried again, for whatever reason.
+    /// Number of retried requests, for any reason.
     pub retries: u64,
-    /// The fewest requests that were allowed to be under way at once; `None` where it was never limited.
+    /// The lowest limit on concurrent requests; `None` if requests were never limited.
     #[serde(rename = "lowest_limit")]
     pub min_concurrency: Option<u64>,
 }
@@ -264,55 +267,55 @@ impl ThrottleStats {
 /// Why the lake could not do something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
-    /// No such object.
+    /// The object does not exist.
     NotFound,
-    /// No such bucket or directory.
+    /// The bucket or directory does not exist.
     NoLake,
     /// The object is in an archive tier.
     Archived,
-    /// Credentials are missing, wrong, or not allowed to do this.
+    /// Credentials are missing, invalid or lack a permission.
     Denied,
-    /// The bucket lives in another region.
+    /// The bucket is in another region.
     WrongRegion,
-    /// Nothing is kept of what the lake was before.
+    /// The store keeps no versions.
     NoVersions,
-    /// A lake that is only read was to be written.
+    /// A write to a read-only lake.
     ReadOnly,
     /// The store does not honour conditional writes, and they are required.
     Unconditional,
-    /// A key that this store cannot hold safely.
+    /// A key that the store cannot hold safely.
     BadKey,
-    /// The store asks to slow down.
+    /// The store requested a slowdown.
     SlowDown,
-    /// The network, a time-out, or a passing fault of the store.
+    /// A network failure, a timeout, or a temporary failure of the store.
     Network,
-    /// Failing for longer than it makes sense to go on.
+    /// The store failed for too long to continue.
     Outage,
     /// No space or quota left.
     NoSpace,
-    /// Anything else, as the source says.
+    /// Any other reason; the message has the details.
     Other,
 }
 
-/// A failure of the lake, with the key or address it is about.
+/// A lake failure, with the key or address it concerns.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("lake {about}: {message}")]
 pub struct Error {
-    /// What went wrong.
+    /// Reason for the failure.
     pub reason: Reason,
-    /// The key or address.
+    /// Key or address that the failure concerns.
     pub about: String,
     /// What happened and what to do, in one line.
     pub message: String,
 }
 
 impl Error {
-    /// A failure about a key or address, in one line.
+    /// Creates an error about a key or address, with a one-line message.
     pub fn new(reason: Reason, about: impl Into<String>, message: impl Into<String>) -> Self {
         Self { reason, about: about.into(), message: message.into() }
     }
 
-    /// Whether another try can help.
+    /// Returns the kind of the error, which decides whether a retry can help.
     pub fn kind(&self) -> Kind {
         match self.reason {
             Reason::SlowDown | Reason::Network => Kind::Transient,
@@ -321,30 +324,30 @@ impl Error {
         }
     }
 
-    /// Whether the fault lies with this one object, so that the rest of a run can go on.
+    /// Returns true if the failure concerns only this object, so that the run can continue with the others.
     pub fn concerns_one_object(&self) -> bool {
         matches!(self.reason, Reason::NotFound | Reason::Archived | Reason::BadKey)
     }
 }
 
-/// An object as a listing shows it now; `None` where there is none.
+/// Returns an object's current listing entry; `None` if it does not exist.
 ///
 /// # Errors
-/// As [`Lake::list`].
+/// Returns an error if [`Lake::list`] fails.
 pub async fn head(lake: &dyn Lake, key: &str) -> Result<Option<ObjectMeta>, Error> {
     let page = lake.list(key, Depth::Recursive, None).await?;
     Ok(page.objects.into_iter().find(|meta| meta.key == key))
 }
 
-/// Every object below a prefix, page by page.
+/// Returns every object below a prefix.
 ///
 /// # Errors
-/// As [`Lake::list`].
+/// Returns an error if [`Lake::list`] fails.
 pub async fn list_all(lake: &dyn Lake, prefix: &str) -> Result<Vec<ObjectMeta>, Error> {
     Ok(list_whole(lake, prefix, Depth::Recursive).await?.objects)
 }
 
-/// All pages of a listing as one.
+/// Returns all pages of a listing as one page.
 pub async fn list_whole(lake: &dyn Lake, prefix: &str, depth: Depth) -> Result<ListPage, Error> {
     let mut whole = ListPage::default();
     let mut after = None;

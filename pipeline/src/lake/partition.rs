@@ -1,4 +1,4 @@
-//! Which partitions a run is about, and finding them without listing what it is not about.
+//! Selection and discovery of partitions, without listings outside the selected span.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use super::key::{self, LEGACY_CATCH_ALL};
 use super::{Depth, Error, Lake, ObjectMeta, list_all, list_whole};
 use crate::record::Slug;
 
-/// Listings under way at once.
+/// Maximum number of concurrent listings.
 const LISTINGS: usize = 16;
 
 /// Farms and days, both ends inclusive; empty means all.
@@ -17,30 +17,30 @@ const LISTINGS: usize = 16;
 pub struct Span {
     /// Farm folders; empty for every farm.
     pub farms: BTreeSet<Slug>,
-    /// The first day.
+    /// First day; `None` for no lower bound.
     pub from: Option<NaiveDate>,
-    /// The last day.
+    /// Last day; `None` for no upper bound.
     pub to: Option<NaiveDate>,
 }
 
 impl Span {
-    /// Whether a day lies in the span.
+    /// Returns true if a day is in the span.
     pub fn has_day(&self, day: NaiveDate) -> bool {
         self.from.is_none_or(|from| from <= day) && self.to.is_none_or(|to| day <= to)
     }
 
-    /// Whether a farm's folder lies in the span.
+    /// Returns true if a farm's folder is in the span.
     pub fn has_farm(&self, folder: &str) -> bool {
         self.farms.is_empty() || self.farms.iter().any(|farm| farm.as_str() == folder)
     }
 
-    /// Whether nothing is left out.
+    /// Returns true if the span excludes nothing.
     pub fn is_everything(&self) -> bool {
         *self == Self::default()
     }
 
-    /// The span with `days` more at either end and the older Lambda's catch-all folder: where a record that belongs
-    /// to this span by its content may lie (DESIGN §7).
+    /// Returns the span with `days` more at both ends and the legacy Lambda's catch-all folder. A record that belongs
+    /// to this span by its content may be anywhere in the widened span (DESIGN §7).
     pub fn widened(&self, days: u64) -> Self {
         let mut farms = self.farms.clone();
         if !farms.is_empty() {
@@ -71,17 +71,17 @@ impl Span {
     }
 }
 
-/// A farm's day.
+/// The objects of one farm and day.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Partition {
-    /// The day, first so that partitions sort by time with farms interleaved.
+    /// The day; the first field, so that partitions sort by time with farms interleaved.
     pub day: NaiveDate,
-    /// The farm's folder.
+    /// Folder of the farm.
     pub farm: String,
 }
 
 impl Partition {
-    /// The partition that an object's key lies in; `None` above the level of days.
+    /// Returns the partition of an object's key; `None` above the level of days.
     pub fn of_key(key: &str) -> Option<Self> {
         let mut parts = key.split('/');
         let farm = parts.next().filter(|farm| !farm.is_empty())?;
@@ -89,23 +89,23 @@ impl Partition {
         parts.next().map(|_| Self { day, farm: farm.to_owned() })
     }
 
-    /// The prefix of its keys, with the trailing `/`.
+    /// Returns the prefix of the partition's keys, with the trailing `/`.
     pub fn prefix(&self) -> String {
         format!("{}/{}/", self.farm, self.day.format("%Y/%m/%d"))
     }
 }
 
-/// What lies under the prefix: the partitions in the span, and objects in places where none belong.
+/// Result of a scan: the partitions in the span, and objects at unexpected levels.
 #[derive(Debug, Clone, Default)]
 pub struct PartitionScan {
-    /// Partitions by day, farms interleaved.
+    /// Partitions in order of day, with farms interleaved.
     pub partitions: Vec<Partition>,
-    /// Objects above the level of days, or in folders that are no farm, year, month or day.
+    /// Objects above the level of days, or in folders that are not a farm, year, month or day.
     pub unrecognized: Vec<ObjectMeta>,
 }
 
 impl PartitionScan {
-    /// Partitions grouped by day.
+    /// Returns the partitions grouped by day.
     pub fn days(&self) -> BTreeMap<NaiveDate, Vec<Partition>> {
         let mut days: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for partition in &self.partitions {
@@ -115,7 +115,7 @@ impl PartitionScan {
     }
 }
 
-/// One folder on the way down, and what its path has named so far.
+/// One folder during the descent, with the values of its path so far.
 #[derive(Debug, Clone, Default)]
 struct PathPrefix {
     prefix: String,
@@ -124,7 +124,7 @@ struct PathPrefix {
     month: Option<u32>,
 }
 
-/// What one level of folders holds.
+/// Result of one child folder.
 enum ChildKind {
     Down(PathPrefix),
     Day(Partition),
@@ -132,12 +132,12 @@ enum ChildKind {
     Outside,
 }
 
-/// Finds the partitions of a span: farms, years, months and days, each level listed in parallel.
+/// Finds the partitions of a span: farms, years, months and days, with each level listed in parallel.
 ///
-/// Objects in places where none belong are strays; they are looked for wherever the span does not exclude their folder.
+/// Objects at unexpected levels are reported as unrecognized, unless the span excludes their folder.
 ///
 /// # Errors
-/// The lake cannot be listed.
+/// Returns an error if the lake cannot be listed.
 pub async fn scan_partitions(lake: &dyn Lake, span: &Span) -> Result<PartitionScan, Error> {
     let mut scan = PartitionScan::default();
     let mut level = vec![PathPrefix::default()];
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_span_lists_only_what_it_is_about() {
+    async fn only_the_span_is_listed() {
         let span = Span {
             farms: [Slug::of("fazenda_um").unwrap()].into(),
             from: Some(date("2022-12-31")),
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn widening_adds_days_and_the_old_catch_all() {
+    fn widening_adds_days_and_the_legacy_catch_all() {
         let span = Span { farms: [Slug::of("x").unwrap()].into(), from: Some(date("2023-01-01")), to: None };
         let wide = span.widened(1);
         assert_eq!(wide.from, Some(date("2022-12-31")));

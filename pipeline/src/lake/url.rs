@@ -1,4 +1,4 @@
-//! What `--lake` was given: an S3 address or a directory.
+//! Parsing of `--lake`: an S3 URL or a directory.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,17 +7,17 @@ use std::str::FromStr;
 use crate::place;
 use crate::record::QUARANTINE;
 
-/// What an address of a lake looks like.
+/// Hint on valid lake URLs, for error messages.
 const EXAMPLE: &str = "write s3://bucket/prefix or a directory";
 
-/// Where a lake is.
+/// Location of a lake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LakeUrl {
     /// `s3://bucket/prefix`.
     S3 {
         /// The bucket.
         bucket: String,
-        /// The prefix without slashes at its ends; empty for the whole bucket.
+        /// The prefix without leading and trailing slashes; empty for the entire bucket.
         prefix: String,
     },
     /// A directory.
@@ -29,7 +29,7 @@ impl FromStr for LakeUrl {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let text = place::tidy(text).map_err(|e| format!("the lake's address {e}: {EXAMPLE}"))?;
-        // It lies beside the lake; as the lake it would have what is broken among its records.
+        // The quarantine is next to the lake. Used as a lake, it would mix rejected messages with records.
         if text.trim_end_matches('/').rsplit('/').next() == Some(QUARANTINE) {
             return Err(format!("{text:?} is the quarantine's folder, which lies beside the lake: give another"));
         }
@@ -54,7 +54,7 @@ fn s3(text: &str, rest: &str) -> Result<LakeUrl, String> {
     Ok(LakeUrl::S3 { bucket: bucket.to_owned(), prefix: prefix.trim_matches('/').to_owned() })
 }
 
-/// Why no bucket can have that name, by S3's rules for buckets.
+/// Returns the S3 naming rule that a bucket name violates; `None` if the name is valid.
 fn no_bucket(name: &str) -> Option<&'static str> {
     let at_ends = |b: Option<u8>| b.is_none_or(|b| b.is_ascii_alphanumeric());
     if name.is_empty() {
@@ -74,7 +74,7 @@ fn no_bucket(name: &str) -> Option<&'static str> {
     }
 }
 
-/// What to write in place of an address of that scheme.
+/// Returns an error message with the correct spelling of a misspelt lake URL.
 fn misspelt(text: &str, scheme: &str) -> String {
     let rest = text[scheme.len() + 1..].trim_start_matches('/');
     match scheme.to_ascii_lowercase().as_str() {
@@ -98,7 +98,8 @@ fn misspelt(text: &str, scheme: &str) -> String {
     }
 }
 
-/// The address that S3's own web addresses mean: `bucket.s3.REGION.amazonaws.com/prefix`, `s3.REGION.amazonaws.com/bucket/prefix`.
+/// Returns the S3 URL for an S3 web address: `bucket.s3.REGION.amazonaws.com/prefix` or
+/// `s3.REGION.amazonaws.com/bucket/prefix`.
 fn of_web(rest: &str) -> Option<String> {
     let rest = rest.split(['?', '#']).next().unwrap_or(rest);
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
@@ -126,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_quarantine_is_no_lake() {
+    fn the_quarantine_is_not_a_lake() {
         for text in ["s3://bucket/quarentena", "s3://bucket/a/quarentena/", "quarentena", "/tmp/x/quarentena"] {
             assert!(text.parse::<LakeUrl>().unwrap_err().contains("quarantine"), "{text}");
         }
@@ -134,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_parse_and_print_alike() {
+    fn lake_urls_parse_and_print_alike() {
         for text in ["s3://bucket", "s3://bucket/a/b", "some/dir", "/abs"] {
             assert_eq!(text.parse::<LakeUrl>().unwrap().to_string(), text);
         }
@@ -142,14 +143,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_lake_is_refused() {
+    fn invalid_lakes_are_rejected() {
         for text in ["", " \n", "s3://", "s3:///x", "http://x/y", "s3://bu cket/x", "~/lake", "~ana/lake", "a\nb"] {
             assert!(text.parse::<LakeUrl>().is_err(), "{text}");
         }
     }
 
     #[test]
-    fn a_misspelt_lake_is_refused_with_the_right_spelling() {
+    fn a_misspelt_lake_is_rejected_with_the_correct_spelling() {
         let cases = [
             ("s3:/bucket/prefix", "write s3://bucket/prefix"),
             ("s3:bucket/prefix", "write s3://bucket/prefix"),
@@ -185,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_with_a_colon_is_written_with_its_place() {
+    fn a_directory_with_a_colon_needs_a_path_separator() {
         for text in ["./s3:", "./a:b", "/x/s3:/y", "a/b:c", "../s3:"] {
             assert_eq!(text.parse(), Ok(LakeUrl::Dir(text.into())));
         }
@@ -194,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn no_bucket_can_have_these_names() {
+    fn invalid_bucket_names_are_rejected() {
         for name in
             ["Bucket", "a_b", "ab", "-ab", "ab-", ".ab", "a..b", "10.0.0.1", "key:secret@bucket", &"a".repeat(64)]
         {

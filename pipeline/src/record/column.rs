@@ -1,17 +1,17 @@
-//! The column table: every column of `historico_consumo` with its name, unit and field, in the order of the table.
+//! The column table: every column of `historico_consumo` with its name, unit and field, in table order.
 //!
-//! Everything that goes through a record column by column is derived from here: checks of a real table, SELECT lists,
-//! bindings, LOAD DATA text, the Parquet schema, hashes, control totals and the comparison. How
-//! records are read by it is in `columns`, which checks each kind against the Rust type of its field.
+//! All column-by-column code is derived from it: schema checks, SELECT lists, bindings, LOAD DATA text, the Parquet
+//! schema, hashes, control totals and the comparison. `columns` reads records by it and checks each kind against the
+//! Rust type of the field.
 
 use std::fmt;
 
-/// Unit of a column's numbers, and the decimals worth showing.
+/// Unit of a column's numbers, with the number of decimals to display.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unit {
-    /// The unit in words.
+    /// Name of the unit.
     pub name: &'static str,
-    /// Decimals worth showing.
+    /// Number of decimals to display.
     pub decimals: usize,
 }
 
@@ -44,8 +44,8 @@ impl ColumnKind {
     }
 }
 
-/// The table: variant, name, kind, whether every record has it, unit, and the field of the record. It is handed to another macro, so that
-/// the fields can be read where records are known.
+/// The table: variant, name, kind, required or optional, unit, and the record's field. It is passed to another macro,
+/// so that `columns` can generate the field access without an import of records here.
 macro_rules! column_table {
     ($with:ident) => {
         $with! {
@@ -101,7 +101,7 @@ macro_rules! declare {
                 }
             }
 
-            /// The unit of its numbers; `None` for texts and times.
+            /// Returns the unit of the column's numbers; `None` for texts, times and numbers without a unit.
             pub const fn unit(self) -> Option<Unit> {
                 match self {
                     $(Self::$variant => $unit,)*
@@ -114,12 +114,12 @@ macro_rules! declare {
 column_table!(declare);
 
 impl Column {
-    /// The fields that processing adds; a message that contains them loses them to the computed values.
+    /// The fields that the intake computes. Values for them in a message are replaced.
     pub const TREATED: [Self; 3] = [Self::ConsumoMeta, Self::IdTreatedData, Self::RowTs];
 
     /// The fields of a reading, in the order in which farms send them and in which the id is computed.
     ///
-    /// Optional fields come last: those that a reading lacks are not part of its id.
+    /// Optional fields come last; a field that a reading lacks is not part of its id.
     pub const READING: [Self; Self::COUNT - Self::TREATED.len()] = [
         Self::IdCurral,
         Self::IdRaca,
@@ -133,39 +133,39 @@ impl Column {
         Self::CodCliente,
     ];
 
-    /// The fields that every reading has, in the order in which farms send them.
+    /// The required fields of a reading, in the order in which farms send them.
     pub const REQUIRED: [Self; count(&Self::READING, Choice::Required)] = chosen(&Self::READING, Choice::Required);
 
-    /// The columns of numbers, in the order of the table.
+    /// The numeric columns, in table order.
     pub const NUMBERS: [Self; count(&Self::ALL, Choice::Numbers)] = chosen(&Self::ALL, Choice::Numbers);
 
-    /// What kind of value it has.
+    /// Returns the kind of the column's values.
     pub const fn kind(self) -> ColumnKind {
         Self::DESCRIBED[self.index()].0
     }
 
-    /// Returns true if a record may have no value for it.
+    /// Returns true if a record may lack a value for the column.
     pub const fn is_optional(self) -> bool {
         Self::DESCRIBED[self.index()].1
     }
 
-    /// Returns true if processing adds it to the reading.
+    /// Returns true if the intake computes the column.
     pub fn is_treated(self) -> bool {
         Self::TREATED.contains(&self)
     }
 
-    /// The column with that name, if there is one.
+    /// Returns the column with a name; `None` if no column has it.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|column| column.name() == name)
     }
 
-    /// The column's place in the table, from 0.
+    /// Returns the column's index in the table, from 0.
     pub const fn index(self) -> usize {
         self as usize
     }
 }
 
-/// Columns that are chosen when this is compiled.
+/// Selection of columns at compile time.
 #[derive(Clone, Copy)]
 enum Choice {
     Required,
@@ -211,7 +211,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_column_is_of_the_reading_or_added_and_only_optional_ones_end_a_reading() {
+    fn every_column_is_read_or_computed_and_optional_columns_come_last() {
         for column in Column::ALL {
             assert_ne!(Column::READING.contains(&column), column.is_treated(), "{column}");
             assert_eq!(column.unit().is_some(), column.kind().is_number(), "{column}");

@@ -1,15 +1,15 @@
-//! The fields of readings and records by column, derived from the column table.
+//! Access to the fields of readings and records by column, derived from the column table.
 
 use super::column::column_table;
 use super::field::{Field, FieldType};
 use super::{Column, ColumnKind, Reading, Record};
 
-/// Kind and optionality of a field, by its Rust type.
+/// Returns the kind and optionality of a field's Rust type.
 const fn described<T: FieldType>(_: fn(&Record) -> &T) -> (ColumnKind, bool) {
     (T::KIND, T::OPTIONAL)
 }
 
-/// The field of a record.
+/// Expands to the record's field.
 macro_rules! of_record {
     ($record:expr, added.$field:ident) => {
         $record.$field
@@ -19,7 +19,7 @@ macro_rules! of_record {
     };
 }
 
-/// The value of a reading, which lacks what processing adds.
+/// Expands to the reading's field value; computed columns are absent.
 macro_rules! of_reading {
     ($reading:expr, added.$field:ident) => {
         Field::Absent
@@ -32,7 +32,7 @@ macro_rules! of_reading {
 macro_rules! access {
     ($($variant:ident: $name:literal, $kind:ident, $need:ident, $unit:expr, $origin:ident.$field:ident;)*) => {
         impl Reading {
-            /// The value of a field; absent for columns that processing adds.
+            /// Returns the value of a field; absent for computed columns.
             #[inline]
             pub fn field(&self, column: Column) -> Field<'_> {
                 match column {
@@ -42,7 +42,7 @@ macro_rules! access {
         }
 
         impl Record {
-            /// The value of a column.
+            /// Returns the value of a column.
             #[inline]
             pub fn field(&self, column: Column) -> Field<'_> {
                 match column {
@@ -58,7 +58,7 @@ macro_rules! access {
             }
         }
 
-        /// The table says of every column what the type of its field says.
+        /// Compile-time check that the table matches the types of the fields.
         const _: () = {
             $(
                 let (kind, optional) = described(|record| &of_record!(record, $origin.$field));

@@ -1,4 +1,4 @@
-//! The treated reading: thirteen columns, and its JSON object in the lake.
+//! Enriched records (13 columns) and their JSON objects in the lake.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,22 +11,22 @@ use serde_json::value::RawValue;
 use super::json::{Fields, MAX_OBJECT_BYTES, Origin};
 use super::{Column, Field, FieldType, Reading, Rejection, Rules, Source, reading_id, timestamp};
 
-/// A reading with what treatment adds to it.
+/// A reading enriched with its id, target intake and processing time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {
-    /// The id of the treated record: version 8 where this toolkit made it, random in older lakes.
+    /// Id of the record: version 8 if created by this toolkit, random in legacy lakes.
     pub id_treated_data: String,
-    /// What the farm sent.
+    /// The reading as the farm sent it.
     pub reading: Reading,
-    /// Intake targeted, kg per animal and day.
+    /// Target intake, in kg per animal and day.
     pub consumo_meta: f64,
-    /// When the record was processed, cut to microseconds.
+    /// Processing time, truncated to microseconds.
     #[serde(with = "chrono::serde::ts_microseconds")]
     pub row_ts: DateTime<Utc>,
 }
 
 impl Record {
-    /// Treats a reading: its id from its content, its target from the rules, `now` as processing time.
+    /// Enriches a reading: the id from its content, the target from the rules, `now` as processing time.
     pub fn from_reading(reading: Reading, rules: Rules, now: DateTime<Utc>) -> Self {
         Self {
             id_treated_data: reading_id(&reading).to_string(),
@@ -36,15 +36,15 @@ impl Record {
         }
     }
 
-    /// Reads an object of the lake, written by this toolkit or by the older Lambda.
+    /// Parses a lake object written by this toolkit or by the legacy Lambda.
     ///
     /// # Errors
-    /// The precise reason for which the object holds no valid record.
+    /// Returns an error if the object is not a valid record.
     pub fn parse(object: &[u8]) -> Result<Self, Rejection> {
         Self::read(&mut Fields::parse(object, MAX_OBJECT_BYTES, Origin::Lake)?)
     }
 
-    /// Reads the columns from a source.
+    /// Reads all columns from a source.
     ///
     /// # Errors
     /// Returns the source's error for the first column that cannot be read.
@@ -57,10 +57,10 @@ impl Record {
         })
     }
 
-    /// The lake object of this record: the message as it came, unknown fields and all, and the three treated fields.
+    /// Returns this record's lake object: the original message, including unknown fields, plus the 3 computed fields.
     ///
     /// # Errors
-    /// The message is no JSON object; a message that was parsed into this record always is one.
+    /// Returns an error if the message is not a JSON object. A message that was parsed into this record always is one.
     pub fn object(&self, message: &[u8]) -> Result<Vec<u8>, serde_json::Error> {
         let mut members: Members = serde_json::from_slice(without_mark(message))?;
         members.0.retain(|(name, _)| !Column::TREATED.iter().any(|column| column.name() == name));
@@ -74,7 +74,8 @@ impl Record {
         Ok(self.close(out))
     }
 
-    /// A text as the reading has it, where the message had another spelling: what is read back from the lake is what the row has.
+    /// Returns the column as JSON if the message has another spelling than the reading, so that lake and warehouse
+    /// agree. `None` if the message's value can be copied.
     fn respelled(&self, column: Column, sent: &str) -> Option<String> {
         let reading = &self.reading;
         let text = match column {
@@ -89,7 +90,8 @@ impl Record {
         if as_sent || is_number { None } else { self.member(column) }
     }
 
-    /// The lake object of a record whose message is gone, in the form farms write: used to mend a lake from the warehouse.
+    /// Returns a lake object built from the record alone, in the form farms write. Used to repair a lake from the
+    /// warehouse.
     pub fn object_from_values(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(420);
         for column in Column::READING {
@@ -98,10 +100,10 @@ impl Record {
         self.close(out)
     }
 
-    /// The lake object of this record in place of `object`: these columns as the record has them, all else as it was.
+    /// Returns `object` with the given columns replaced by this record's values; everything else is unchanged.
     ///
     /// # Errors
-    /// `object` is no JSON object.
+    /// Returns an error if `object` is not a JSON object.
     pub fn object_with_columns(&self, object: &[u8], columns: &[Column]) -> Result<Vec<u8>, serde_json::Error> {
         let members: Members = serde_json::from_slice(without_mark(object))?;
         let mut out = Vec::with_capacity(object.len() + 32);
@@ -111,7 +113,7 @@ impl Record {
                 None => push_member(&mut out, name, value.get()),
             }
         }
-        // Only an optional column can be missing from an object that was read.
+        // Only an optional column can be missing from an object that parsed as a record.
         for column in columns.iter().filter(|column| !members.0.iter().any(|(name, _)| column.name() == name)) {
             self.push_column(&mut out, *column);
         }
@@ -119,7 +121,7 @@ impl Record {
         Ok(out)
     }
 
-    /// A column's value as JSON text in the form farms write; `None` if the record has none.
+    /// Returns a column's value as JSON in the form farms write; `None` if the record has no value.
     fn member(&self, column: Column) -> Option<String> {
         let text = |text: &str| serde_json::Value::from(text).to_string();
         Some(match self.field(column) {
@@ -147,7 +149,7 @@ impl Record {
     }
 }
 
-/// Without the mark that some editors put before UTF-8.
+/// Removes the byte order mark that some editors write.
 fn without_mark(json: &[u8]) -> &[u8] {
     json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json)
 }
@@ -159,7 +161,7 @@ fn push_member(out: &mut Vec<u8>, name: &str, value: &str) {
     out.extend_from_slice(value.as_bytes());
 }
 
-/// The members of a JSON object in their order, values as their text.
+/// The members of a JSON object in their original order, with values as raw JSON text.
 struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for Members<'de> {
@@ -198,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_holds_the_message_as_it_came_and_parses_back() {
+    fn an_object_contains_the_original_message_and_parses_to_the_record() {
         let record = record();
         let object = record.object(MESSAGE.as_bytes()).unwrap();
         let text = std::str::from_utf8(&object).unwrap();
@@ -216,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_in_place_of_another_differs_in_the_named_columns_only() {
+    fn an_object_with_replaced_columns_differs_in_those_columns_only() {
         let mut record = record();
         let object = record.object(MESSAGE.as_bytes()).unwrap();
         record.reading.peso_medio = 451.5;
@@ -229,13 +231,13 @@ mod tests {
     }
 
     #[test]
-    fn an_object_from_values_is_the_same_record() {
+    fn an_object_built_from_values_is_the_same_record() {
         let record = record();
         assert_eq!(Record::parse(&record.object_from_values()).unwrap(), record);
     }
 
     #[test]
-    fn an_object_of_the_older_lambda_is_read() {
+    fn an_object_of_the_legacy_lambda_is_parsed() {
         let old = r#"{"id_curral":"1","id_raca":"2","id_lote":"3","peso_entrada":234.941,"peso_medio":360.341,"data":"2023-01-01 00:00:00 UTC","quantidade_animais":"51","dia_confinamento":"66","consumo_real":9.076451,"cod_cliente":"FazendaUm","consumo_meta":6.342001600000001,"id_treated_data":"0f1f4d5c-4a7e-4b0c-9d62-8c7d70e6f6ab","row_ts":"2026-11-22T18:49:03"}"#;
         let record = Record::parse(old.as_bytes()).unwrap();
         assert_eq!(record.id_treated_data, "0f1f4d5c-4a7e-4b0c-9d62-8c7d70e6f6ab");

@@ -1,10 +1,10 @@
-//! Types of a record's fields, and how code that goes column by column reads and creates them.
+//! Field values and types, and the traits for column-by-column access.
 
 use chrono::{DateTime, Utc};
 
 use super::{Column, ColumnKind};
 
-/// One value of a record, as its lake object has it.
+/// One value of a record, as in its lake object.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Field<'a> {
     /// The optional field is missing.
@@ -13,63 +13,63 @@ pub enum Field<'a> {
     Text(&'a str),
     /// A weight or an intake in kg.
     Weight(f64),
-    /// A whole number of head or days.
+    /// An integer number of head or days.
     Count(i32),
     /// A point in time, UTC.
     Instant(DateTime<Utc>),
 }
 
-/// Something that a record can be read from, column by column: JSON, a row, a Parquet file.
+/// A source from which a record is read column by column: JSON, a row, a Parquet file.
 pub trait Source {
-    /// Why a value cannot be read.
+    /// Error for a value that cannot be read.
     type Error;
 
-    /// Returns true if there is a value for an optional column.
+    /// Returns true if the source has a value for an optional column.
     fn has(&mut self, column: Column) -> bool;
 
-    /// A text.
+    /// Reads a text.
     ///
     /// # Errors
-    /// Returns an error if there is none, or it is invalid; so do the other functions.
+    /// Returns an error if the value is missing or invalid.
     fn text(&mut self, column: Column) -> Result<String, Self::Error>;
 
-    /// A weight.
+    /// Reads a weight, in kg.
     ///
     /// # Errors
     /// As for [`Source::text`].
     fn weight(&mut self, column: Column) -> Result<f64, Self::Error>;
 
-    /// A count.
+    /// Reads a count.
     ///
     /// # Errors
     /// As for [`Source::text`].
     fn count(&mut self, column: Column) -> Result<i32, Self::Error>;
 
-    /// A point in time.
+    /// Reads a point in time.
     ///
     /// # Errors
     /// As for [`Source::text`].
     fn instant(&mut self, column: Column) -> Result<DateTime<Utc>, Self::Error>;
 
-    /// Checks a reading, by its farm, once all of its fields are read.
+    /// Checks a complete reading by its farm, after all of its fields are read. Accepts every reading by default.
     ///
     /// # Errors
-    /// Returns an error if the source does not accept the reading as a whole.
+    /// Returns an error if the source does not accept the reading.
     fn check(&self, cod_cliente: &str) -> Result<(), Self::Error> {
         let _ = cod_cliente;
         Ok(())
     }
 }
 
-/// Rust type of a field, which decides the kind of its column.
+/// Rust type of a field, which determines the kind of its column.
 pub trait FieldType: Sized {
-    /// The column's kind.
+    /// Kind of the column.
     const KIND: ColumnKind;
 
-    /// Whether a record may lack the field.
+    /// True if a record may lack the field.
     const OPTIONAL: bool = false;
 
-    /// The value.
+    /// Returns the value.
     fn field(&self) -> Field<'_>;
 
     /// Reads the value.

@@ -1,24 +1,25 @@
-//! One reading, one id: the canonical form of a reading and the UUID version 8 made from it.
+//! Ids of readings: the canonical form of a reading and the version 8 UUID computed from it.
 //!
-//! **Canonical form**: a JSON array in the serialisation of RFC 8785 (JCS) with the ten fields in the order farms send
-//! them: `id_curral`, `id_raca`, `id_lote` as strings, `peso_entrada`, `peso_medio` as numbers, `data` as a string in
-//! RFC 3339 (UTC, `Z`, fraction cut to microseconds, without trailing zeros, absent when zero), `quantidade_animais`,
-//! `dia_confinamento`, `consumo_real` as numbers, `cod_cliente` as a string. JCS writes numbers as ECMAScript does, in
-//! their shortest form, so `"51"`, `51` and `51.0` agree.
+//! **Canonical form**: a JSON array in the serialization of RFC 8785 (JCS) with the 10 fields in the order farms send
+//! them: `id_curral`, `id_raca`, `id_lote` as strings, `peso_entrada`, `peso_medio` as numbers, `data` as a string,
+//! `quantidade_animais`, `dia_confinamento`, `consumo_real` as numbers, `cod_cliente` as a string. `data` is in RFC
+//! 3339 (UTC, `Z`). Its fraction is truncated to microseconds, has no trailing zeros and is omitted if zero. JCS writes
+//! numbers as ECMAScript does, in their shortest form, so `"51"`, `51` and `51.0` are equal.
 //!
-//! **Id** (RFC 9562, version 8): 48 bits `data` in Unix milliseconds, big-endian; version `8`; the first 12 bits of
-//! the SHA-256 of the canonical form's UTF-8; variant `10`; the following 62 bits of the hash.
+//! **Id** (RFC 9562, version 8): 48 bits `data` in Unix milliseconds, big-endian; version `8`; the first 12 bits of the
+//! SHA-256 of the canonical form in UTF-8; variant `10`; the following 62 bits of the hash.
 //!
-//! Test vectors are in `docs/ids.md`, and [`tests`](self) checks them.
+//! The test vectors are in `docs/ids.md` and are checked by this module's tests.
 
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::{Column, Field, Reading, timestamp};
 
-/// The canonical form of a reading, as the module's docs define it.
+/// Returns the canonical form of a reading, as defined in the module docs.
 ///
-/// Optional fields at its end that the reading lacks are omitted, so that a reading without them keeps its id.
+/// Optional fields that the reading lacks are omitted from the end, so that adding an optional column keeps existing
+/// ids.
 pub fn canonical(reading: &Reading) -> String {
     let mut out = String::with_capacity(192);
     let mut absent = 0;
@@ -42,12 +43,12 @@ pub fn canonical(reading: &Reading) -> String {
     out
 }
 
-/// The id of a reading: the same for every delivery of it, by any door, in time order.
+/// Returns the id of a reading: equal for every delivery and every ingest path, and in time order.
 pub fn reading_id(reading: &Reading) -> Uuid {
     id_of_canonical(canonical(reading).as_bytes(), reading.data.timestamp_millis())
 }
 
-/// The id of a reading with this canonical form and `data` in Unix milliseconds.
+/// Returns the id for a canonical form and `data` in Unix milliseconds.
 pub fn id_of_canonical(canonical: &[u8], data_ms: i64) -> Uuid {
     let hash = Sha256::digest(canonical);
     let mut head = [0_u8; 16];
@@ -71,9 +72,9 @@ mod tests {
         Reading::parse(json.as_bytes()).unwrap()
     }
 
-    /// The table of `docs/ids.md`: message, canonical form, id.
+    /// Checks the table of `docs/ids.md`: message, canonical form, id.
     #[test]
-    fn the_written_down_vectors_hold() {
+    fn the_documented_vectors_hold() {
         let page = include_str!("../../../docs/ids.md");
         let blocks: Vec<&str> = page.split("```").skip(1).step_by(2).map(|block| block.trim()).collect();
         let vectors: Vec<&[&str]> = blocks.chunks(3).collect();
@@ -100,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_corrected_reading_is_another_reading_of_the_same_moment() {
+    fn a_corrected_reading_has_another_id_with_the_same_time() {
         let one = parse(
             r#"{"id_curral":"1","id_raca":"2","id_lote":"3","peso_entrada":450,"peso_medio":450,"data":"2023-01-01 00:00:00 UTC",
                 "quantidade_animais":"51","dia_confinamento":"66","consumo_real":9.0,"cod_cliente":"FazendaUm"}"#,

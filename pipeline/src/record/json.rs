@@ -1,6 +1,8 @@
-//! From JSON text to typed fields: every form of a number, text or time that farms and older Lambdas have sent.
+//! Parsing of JSON text into typed fields: every form of a number, text or time that farms and legacy Lambdas have
+//! sent.
 //!
-//! Owns the accepted forms and the limits; which fields belong to a reading or a record is decided by their own files.
+//! Owns the accepted forms and the limits. `reading` and `enriched` decide which fields belong to a reading or a
+//! record.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,28 +15,28 @@ use serde_json::value::RawValue;
 use super::spelling::{self, Lost};
 use super::{Column, Rejection, Slug, Source, timestamp};
 
-/// The largest message taken in, in bytes: the SNS and SQS limit of 256 KiB.
+/// Maximum size of a message, in bytes: the SNS and SQS limit of 256 KiB.
 pub const MAX_MESSAGE_BYTES: usize = 256 * 1024;
 
-/// The largest object read as a record, in bytes: a message of the largest size and what treatment adds to it.
+/// Maximum size of a lake object, in bytes: the largest message plus the computed fields.
 pub const MAX_OBJECT_BYTES: usize = MAX_MESSAGE_BYTES + 4 * 1024;
 
-/// The most characters a text column holds: VARCHAR(255).
+/// Maximum length of a text column, in characters: VARCHAR(255).
 pub const MAX_TEXT_CHARS: usize = 255;
 
-/// How much of a wrong value is quoted in a reason, in characters.
+/// Maximum length of an invalid value quoted in a rejection, in characters.
 const QUOTED_CHARS: usize = 60;
 
-/// Where a JSON object comes from, and so how its texts are read.
+/// Origin of a JSON object, which decides how its texts are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// A message: its texts are brought to one spelling, so that one reading has one id.
+    /// A message: texts are normalized to one spelling, so that one reading has one id.
     Message,
-    /// An object of a lake: its texts are as its row has them.
+    /// A lake object: texts are read unchanged, as in the row.
     Lake,
 }
 
-/// The members of one JSON object, known ones by column, values still as JSON text.
+/// The members of one JSON object by column, with values as raw JSON text. Unknown members are dropped.
 pub(super) struct Fields<'a> {
     origin: Origin,
     slots: [Option<&'a RawValue>; Column::COUNT],
@@ -45,13 +47,13 @@ impl<'a> Fields<'a> {
     /// Splits a message or object of at most `limit` bytes into its members.
     ///
     /// # Errors
-    /// The message is too large, not UTF-8, not JSON or not an object.
+    /// Returns an error if the message is too large, not UTF-8, not JSON or not an object.
     pub(super) fn parse(message: &'a [u8], limit: usize, origin: Origin) -> Result<Self, Rejection> {
         if message.len() > limit {
             return Err(Rejection::TooLarge { bytes: message.len(), limit });
         }
         let text = std::str::from_utf8(message).map_err(|e| Rejection::NotUtf8 { offset: e.valid_up_to() })?;
-        let text = text.trim_start_matches('\u{feff}'); // the mark some editors put before UTF-8
+        let text = text.trim_start_matches('\u{feff}'); // byte order mark of some editors
         let fields: Self = serde_json::from_str(text).map_err(|e| refuse_json(text, &e))?;
         Ok(Self { origin, ..fields })
     }
@@ -67,7 +69,10 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The one spelling of a text; an id has one only if its digits are all there.
+    /// Returns the canonical spelling of a text.
+    ///
+    /// # Errors
+    /// Returns an error if the text is an id whose digits are lost or grouped.
     fn spelled<'t>(&self, field: Column, text: Cow<'t, str>) -> Result<Cow<'t, str>, Rejection> {
         let tidy = match text {
             Cow::Borrowed(text) => spelling::tidy(text),
@@ -94,10 +99,10 @@ impl<'a> Fields<'a> {
         if value < 0.0 {
             return Err(Rejection::Negative { field, found: quoted(raw) });
         }
-        Ok(value + 0.0) // + 0.0 turns -0 into 0: one reading, one id
+        Ok(value + 0.0) // + 0.0 turns -0 into 0, so that equal readings have equal ids
     }
 
-    /// A value as a reason quotes it.
+    /// Returns the field's raw value, shortened for a rejection message.
     fn quoted(&self, field: Column) -> String {
         self.slots[field.index()].map(|raw| quoted(raw.get())).unwrap_or_default()
     }
@@ -110,7 +115,7 @@ impl Source for Fields<'_> {
         self.repeated[field.index()] || self.slots[field.index()].is_some_and(|raw| raw.get() != "null")
     }
 
-    /// A text or id: a JSON string, or an integer number taken as its digits.
+    /// Reads a text or an id: a JSON string, or an integer number whose digits become the text.
     fn text(&mut self, field: Column) -> Result<String, Rejection> {
         let raw = self.raw(field)?;
         let text = if raw.starts_with('"') { unquote(raw, field)? } else { Cow::Owned(digits(raw, field)?) };
@@ -128,7 +133,7 @@ impl Source for Fields<'_> {
         Ok(text.into_owned())
     }
 
-    /// A weight or an intake in kg: finite, not negative, within the range of a FLOAT column.
+    /// Reads a weight or an intake in kg: finite, not negative, within the range of a FLOAT column.
     fn weight(&mut self, field: Column) -> Result<f64, Rejection> {
         let value = self.number(field)?;
         if value > f64::from(f32::MAX) {
@@ -137,7 +142,7 @@ impl Source for Fields<'_> {
         Ok(value)
     }
 
-    /// A count of head or days: whole, not negative, within the range of an INT column.
+    /// Reads a count of head or days: integral, not negative, within the range of an INT column.
     fn count(&mut self, field: Column) -> Result<i32, Rejection> {
         let value = self.number(field)?;
         if value.fract() != 0.0 {
@@ -150,7 +155,7 @@ impl Source for Fields<'_> {
         Ok(value as i32)
     }
 
-    /// A point in time, cut to whole microseconds.
+    /// Reads a point in time, truncated to microseconds.
     fn instant(&mut self, field: Column) -> Result<DateTime<Utc>, Rejection> {
         let raw = self.raw(field)?;
         if !raw.starts_with('"') {
@@ -172,7 +177,7 @@ impl Source for Fields<'_> {
 fn unquote(raw: &str, field: Column) -> Result<Cow<'_, str>, Rejection> {
     #[derive(Deserialize)]
     struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-    // Without escapes a string is what stands between its quotes; that it is a string was seen when it was split off.
+    // Fast path: without escapes, the content between the quotes is the string. The parser has already validated it.
     if let Some(plain) = raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"'))
         && !plain.contains('\\')
     {
@@ -182,7 +187,7 @@ fn unquote(raw: &str, field: Column) -> Result<Cow<'_, str>, Rejection> {
     Ok(text.0)
 }
 
-/// An id sent as a number: its digits, also when a spreadsheet wrote `9000001.0`.
+/// Returns the digits of an id sent as a number, including forms such as `9000001.0` that spreadsheets write.
 fn digits(raw: &str, field: Column) -> Result<String, Rejection> {
     if raw.contains(['e', 'E']) {
         return Err(Rejection::LostDigits { field, found: quoted(raw) });

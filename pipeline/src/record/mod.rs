@@ -1,10 +1,10 @@
-//! The domain, pure: readings, treated records, their identity and rules. No IO, no clock.
+//! Domain types: readings, enriched records, their ids and rules. Pure code: no IO, no clock.
 //!
-//! A [`Reading`] is one message as a farm publishes it (10 fields); a [`Record`] is the treated reading (13 columns).
-//! [`reading_id`] gives every reading one id for good, [`Slug`] names a farm's folder, [`Rules`] holds the business
-//! rules, [`Rejection`] says precisely why something is no valid reading or record, and [`row`] compares a record
-//! with a warehouse row at the precision of the column that holds it. Where records live is the business of
-//! [`crate::lake`] and [`crate::warehouse`].
+//! A [`Reading`] is one message as a farm publishes it (10 fields). A [`Record`] is a reading enriched with 3 computed
+//! fields (13 columns). [`reading_id`] gives every reading a stable id, and [`Slug`] is the name of a farm's folder.
+//! [`Rules`] holds the business rules, [`Rejection`] the reason why a reading or record is invalid. [`row`] compares a
+//! record with a warehouse row at the precision of each column. Storage belongs to [`crate::lake`] and
+//! [`crate::warehouse`].
 
 mod column;
 mod columns;

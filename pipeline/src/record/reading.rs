@@ -1,4 +1,4 @@
-//! One message as a farm publishes it: ten fields, typed.
+//! One message as a farm publishes it: 10 typed fields.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -6,37 +6,37 @@ use serde::{Deserialize, Serialize};
 use super::json::{Fields, MAX_MESSAGE_BYTES, Origin};
 use super::{Column, FieldType, Rejection, Slug, Source};
 
-/// What one lot ate in one day, as the farm sent it.
+/// Feed intake of one lot on one day, as the farm sent it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Reading {
-    /// Pen, a digit string too large for 32 bits.
+    /// Pen: a string of digits, too large for 32 bits.
     pub id_curral: String,
     /// Breed.
     pub id_raca: String,
     /// Lot.
     pub id_lote: String,
-    /// Mean weight at entry, kg per animal.
+    /// Mean weight at entry, in kg per animal.
     pub peso_entrada: f64,
-    /// Mean weight now, kg per animal.
+    /// Current mean weight, in kg per animal.
     pub peso_medio: f64,
-    /// When the intake was recorded, cut to microseconds.
+    /// Time of the reading, truncated to microseconds.
     #[serde(with = "chrono::serde::ts_microseconds")]
     pub data: DateTime<Utc>,
-    /// Head in the lot.
+    /// Number of animals in the lot.
     pub quantidade_animais: i32,
     /// Days on feed.
     pub dia_confinamento: i32,
-    /// Intake eaten, kg per animal and day.
+    /// Actual intake, in kg per animal and day.
     pub consumo_real: f64,
-    /// The farm.
+    /// Farm.
     pub cod_cliente: String,
 }
 
 impl Reading {
-    /// Reads a message: a JSON object with the ten fields in any accepted form; other fields are left alone.
+    /// Parses a message: a JSON object with the 10 fields in any accepted form. Other fields are ignored.
     ///
     /// # Errors
-    /// The precise reason for which the message is no valid reading.
+    /// Returns an error if the message is not a valid reading.
     pub fn parse(message: &[u8]) -> Result<Self, Rejection> {
         Self::read(&mut Fields::parse(message, MAX_MESSAGE_BYTES, Origin::Message)?)
     }
@@ -62,10 +62,11 @@ impl Reading {
         Ok(reading)
     }
 
-    /// The farm's folder in the lake.
+    /// Returns the farm's folder in the lake.
     ///
     /// # Panics
-    /// Never for a reading that was parsed: parsing refuses farms without a usable folder name.
+    /// Panics if `cod_cliente` is not a usable folder name. Parsed readings never panic, because parsing rejects such
+    /// farms.
     pub fn slug(&self) -> Slug {
         Slug::of(&self.cod_cliente).expect("parsing refused farms without a slug")
     }
@@ -83,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_real_reading_is_read() {
+    fn a_real_reading_is_parsed() {
         let reading = Reading::parse(GOOD.as_bytes()).unwrap();
         assert_eq!(reading.id_curral, "25994051003275");
         assert_eq!((reading.peso_entrada, reading.quantidade_animais, reading.dia_confinamento), (234.941, 51, 66));
@@ -91,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn each_refusal_names_the_field_and_what_was_found() {
+    fn each_rejection_names_the_field_and_the_value_found() {
         let cases = [
             (r#""id_lote":"73578741015010","#, "", "field id_lote is missing"),
             (r#""73578741015010""#, "null", "field id_lote is null"),
@@ -133,14 +134,14 @@ mod tests {
     }
 
     #[test]
-    fn text_longer_than_its_column_is_refused() {
+    fn text_longer_than_its_column_is_rejected() {
         let long = "é".repeat(256);
         assert_eq!(refused("73578741015010", &long), "field id_lote has 256 characters, its column holds 255");
         assert!(Reading::parse(GOOD.replace("73578741015010", &"é".repeat(255)).as_bytes()).is_ok());
     }
 
     #[test]
-    fn what_is_not_a_json_object_is_refused() {
+    fn anything_but_a_json_object_is_rejected() {
         let cases: [(&[u8], &str); 7] = [
             (b"", "not JSON: empty"),
             (b"[1]", "not a JSON object but an array"),
@@ -158,14 +159,14 @@ mod tests {
     }
 
     #[test]
-    fn a_repeated_field_is_seen_behind_a_repeated_treated_one() {
+    fn a_repeated_field_is_detected_after_a_repeated_computed_field() {
         let twice = GOOD.replacen('{', r#"{"row_ts":1,"row_ts":2,"id_curral":"1","#, 1);
         let why = Reading::parse(twice.as_bytes()).unwrap_err();
         assert_eq!(why, Rejection::Repeated { field: Column::IdCurral });
     }
 
     #[test]
-    fn the_largest_message_makes_an_object_that_is_read_back() {
+    fn the_object_of_the_largest_message_can_be_parsed() {
         use crate::record::{Record, Rules};
         let padding = MAX_MESSAGE_BYTES - GOOD.len() - r#","x":"""#.len();
         let largest = GOOD.replacen("\"}", &format!("\",\"x\":\"{}\"}}", "y".repeat(padding)), 1);

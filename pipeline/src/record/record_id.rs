@@ -1,4 +1,4 @@
-//! The id of a record: its order, its version, and the time that ids of versions 7 and 8 begin with.
+//! Record ids: their order, their version, and the time at the start of ids of versions 7 and 8.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,20 +7,20 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
-/// An id in the order of a primary key: canonical UUIDs first, as every server sorts them, then all others by character.
+/// A record id, ordered as in a primary key: canonical UUIDs first, then all other texts by character.
 ///
-/// A canonical UUID is in lower case with its hyphens; only its sixteen bytes are kept. Legacy lakes and rows written by
-/// hand may have any other text as their id, which is kept as it is.
+/// A canonical UUID is in lower case with hyphens; only its 16 bytes are stored. Legacy lakes and manually written rows
+/// may use any other text as an id, which is stored unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RecordId {
     /// A canonical UUID.
     Uuid([u8; 16]),
-    /// Any other text: servers sort it by their collation.
+    /// Any other text; the server's order for it depends on the collation.
     Other(String),
 }
 
 impl RecordId {
-    /// The id with that text.
+    /// Creates an id from its text.
     pub fn new(text: &str) -> Self {
         let hyphen = |at| matches!(at, 8 | 13 | 18 | 23);
         let is_canonical = |(at, b)| if hyphen(at) { b == b'-' } else { matches!(b, b'0'..=b'9' | b'a'..=b'f') };
@@ -31,35 +31,35 @@ impl RecordId {
         }
     }
 
-    /// Returns true if it is not a canonical UUID.
+    /// Returns true if the id is not a canonical UUID.
     pub const fn is_other(&self) -> bool {
         matches!(self, Self::Other(_))
     }
 
-    /// Returns true if the intake of this toolkit made it: a UUID of version 8, in any spelling.
+    /// Returns true if the id is a UUID of version 8, in any spelling. Only the intake of this toolkit creates these.
     pub fn is_made_here(&self) -> bool {
         self.uuid().is_some_and(|uuid| uuid.get_version_num() == 8)
     }
 
-    /// The time of a canonical id of version 7 or 8, to the millisecond; `None` for all others.
+    /// Returns the time of a canonical id of version 7 or 8, to the millisecond; `None` for all other ids.
     ///
-    /// Ids of other spellings have no time, because they are not in the order of time.
+    /// Ids in other spellings have no time, because their sort order is not chronological.
     pub fn time(&self) -> Option<DateTime<Utc>> {
         let Self::Uuid(bytes) = self else { return None };
         millis(Uuid::from_bytes(*bytes), &[7, 8]).and_then(DateTime::from_timestamp_millis)
     }
 
-    /// The day of that time.
+    /// Returns the UTC day of [`time`](Self::time); `None` if the id has no time.
     pub fn day(&self) -> Option<NaiveDate> {
         self.time().map(|at| at.date_naive())
     }
 
-    /// The time of `data` in an id of this toolkit (version 8), in any spelling, in Unix milliseconds.
+    /// Returns the time of `data` in a version 8 id, in any spelling, in Unix milliseconds; `None` for other ids.
     pub fn data_millis(&self) -> Option<i64> {
         self.uuid().and_then(|uuid| millis(uuid, &[8]))
     }
 
-    /// The id as it is written.
+    /// Returns the id's text.
     pub fn text(&self) -> Cow<'_, str> {
         match self {
             Self::Uuid(bytes) => Cow::Owned(Uuid::from_bytes(*bytes).hyphenated().to_string()),
@@ -75,7 +75,7 @@ impl RecordId {
     }
 }
 
-/// The first 48 bits of a UUID of one of these versions.
+/// Returns the first 48 bits of a UUID (Unix milliseconds), or `None` if its version is not in `versions`.
 fn millis(id: Uuid, versions: &[usize]) -> Option<i64> {
     let millis = i64::try_from(id.as_u128() >> 80).ok();
     millis.filter(|_| versions.contains(&id.get_version_num()))
@@ -87,7 +87,7 @@ impl fmt::Display for RecordId {
     }
 }
 
-/// The form on disk; for people it is the text.
+/// Binary encoding of an id. Human-readable formats use the text.
 #[derive(Serialize, Deserialize)]
 enum Encoded<'a> {
     Uuid([u8; 16]),
@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_knows_its_version_time_and_text() {
+    fn a_version_8_id_has_a_version_time_and_text() {
         let text = "01856aa0-c800-883a-837a-29fe66bbec99"; // 2023-01-01 in docs/ids.md
         let id = RecordId::new(text);
         assert!(id.is_made_here() && !id.is_other());
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_in_another_spelling_is_kept_and_sorted_last_and_was_made_here_all_the_same() {
+    fn an_id_in_another_spelling_is_unchanged_sorted_last_and_still_recognized_as_version_8() {
         let upper = RecordId::new("01856AA0-C800-883A-837A-29FE66BBEC99");
         assert!(upper.is_other() && upper.is_made_here() && upper.time().is_none());
         assert_eq!(upper.data_millis(), Some(1_672_531_200_000));

@@ -1,8 +1,8 @@
-//! Why a message is no reading, or an object no record: precise enough that somebody can go and mend it.
+//! Reasons why a message is not a valid reading, or an object not a valid record.
 
 use super::Column;
 
-/// The reason for which a message or object was refused; its text names the field and what was found in it.
+/// Reason why a message or object was rejected. The message names the field and the value found.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the message of each variant says what it and its parts mean")]
 pub enum Rejection {
@@ -51,7 +51,7 @@ pub enum Rejection {
 }
 
 impl Rejection {
-    /// The field that is at fault, where it is one field.
+    /// Returns the invalid field; `None` if the rejection does not concern a single field.
     pub fn field(&self) -> Option<Column> {
         match self {
             Self::Missing { field }
@@ -78,9 +78,9 @@ impl Rejection {
         }
     }
 
-    /// Whether the bytes were not even JSON, as opposed to JSON that is no valid record.
+    /// Returns true if the bytes are not JSON, as opposed to JSON that is not a valid record.
     ///
-    /// The outcome of a run counts the first as `unreadable`, the second as `rejected`.
+    /// The outcome of a run counts the former as `unreadable` and the latter as `rejected`.
     pub fn is_unreadable(&self) -> bool {
         matches!(self, Self::NotUtf8 { .. } | Self::NotJson { .. })
     }

@@ -1,6 +1,6 @@
-//! A record as a warehouse stores it: the kinds of a table's columns, rows, and rows from records and back.
+//! Records as a warehouse stores them: column types, rows, and conversions between rows and records.
 //!
-//! Whether a record and a row agree is decided in `compare`.
+//! `compare` decides whether a record and a row agree.
 
 use chrono::{DateTime, NaiveDateTime, SubsecRound, Utc};
 use serde::{Serialize, Serializer};
@@ -11,44 +11,44 @@ pub use compare::Difference;
 
 use super::{Column, ColumnKind, Field, Record, Source, timestamp};
 
-/// What a column of a real table can hold, as `information_schema` tells it.
+/// Type of a column of a real table, as reported by `information_schema`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ColumnType {
-    /// Text of at most so many characters.
+    /// Text with a maximum length.
     Text {
-        /// Limit in characters.
+        /// Maximum length in characters.
         chars: u64,
     },
-    /// A binary f32, perhaps rounded to so many decimals.
+    /// Binary f32, optionally rounded to a number of decimals.
     Float {
         /// Decimals of a FLOAT(m,d).
         decimals: Option<u8>,
     },
-    /// A binary f64 or a decimal, perhaps rounded to so many decimals.
+    /// Binary f64 or decimal, optionally rounded to a number of decimals.
     Double {
         /// Decimals of a DOUBLE(m,d) or DECIMAL(m,d).
         decimals: Option<u8>,
     },
-    /// A whole number.
+    /// Integer.
     Integer,
-    /// A time without zone, taken as UTC, with so many fractional digits.
+    /// Time without zone, interpreted as UTC.
     DateTime {
         /// Fractional digits, 0 to 6.
         digits: u8,
     },
 }
 
-/// What each of the thirteen columns holds, in table order.
+/// Types of the 13 columns, in table order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TableSchema(pub [ColumnType; Column::COUNT]);
 
 impl TableSchema {
-    /// What one column holds.
+    /// Returns the type of a column.
     pub fn of(&self, column: Column) -> ColumnType {
         self.0[column.index()]
     }
 
-    /// The shape that `init` creates on MySQL: VARCHAR(255), FLOAT, INT, DATETIME (DESIGN §2).
+    /// Returns the schema that `init` creates on MySQL: VARCHAR(255), FLOAT, INT, DATETIME (DESIGN §2).
     pub fn standard() -> Self {
         Self(Column::ALL.map(|column| match column.kind() {
             ColumnKind::Text => ColumnType::Text { chars: super::MAX_TEXT_CHARS as u64 },
@@ -60,7 +60,7 @@ impl TableSchema {
 }
 
 impl ColumnType {
-    /// The kind of a record's values that it can hold, whatever its precision.
+    /// Returns the kind of value that the type can hold, at any precision.
     pub const fn kind(self) -> ColumnKind {
         match self {
             Self::Text { .. } => ColumnKind::Text,
@@ -88,11 +88,11 @@ impl Serialize for Value {
         match self {
             Self::Null => serializer.serialize_none(),
             Self::Text(text) => serializer.serialize_str(text),
-            // The shortest decimal that reads back to this f32, not the digits of its widening to f64.
+            // The shortest decimal that parses to this f32, not the digits of the f32 widened to f64.
             Self::Float(value) => {
                 serializer.serialize_f64(value.to_string().parse().unwrap_or_else(|_| f64::from(*value)))
             }
-            // JSON has no number for it, and would say null, which is another value.
+            // JSON has no such number. serde_json would write null, which is a different value.
             Self::Double(value) if !value.is_finite() => serializer.collect_str(value),
             Self::Double(value) => serializer.serialize_f64(*value),
             Self::Integer(value) => serializer.serialize_i64(*value),
@@ -101,27 +101,27 @@ impl Serialize for Value {
     }
 }
 
-/// A row as the warehouse holds it: thirteen values in table order.
+/// A warehouse row: 13 values in table order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row(pub [Value; Column::COUNT]);
 
 impl Row {
-    /// A row of NULLs.
+    /// Creates a row of NULLs.
     pub const fn nulls() -> Self {
         Self([const { Value::Null }; Column::COUNT])
     }
 
-    /// One value.
+    /// Returns one value.
     pub fn get(&self, column: Column) -> &Value {
         &self.0[column.index()]
     }
 
-    /// The primary key; empty where the table allows NULL and has it.
+    /// Returns the primary key; empty if it is NULL or not a text.
     pub fn id(&self) -> &str {
         self.text(Column::IdTreatedData).unwrap_or_default()
     }
 
-    /// A text value, where it is one.
+    /// Returns a text value; `None` if the value is not a text.
     pub fn text(&self, column: Column) -> Option<&str> {
         match self.get(column) {
             Value::Text(text) => Some(text),
@@ -129,7 +129,7 @@ impl Row {
         }
     }
 
-    /// A time, where it is one.
+    /// Returns a time; `None` if the value is not a time.
     pub fn instant(&self, column: Column) -> Option<NaiveDateTime> {
         match self.get(column) {
             Value::DateTime(at) => Some(*at),
@@ -137,18 +137,19 @@ impl Row {
         }
     }
 
-    /// The record this row was made from, as far as its columns kept it: f32 weights come back in their shortest form.
+    /// Returns the record stored in this row, at the precision of its columns; f32 weights are read in their shortest
+    /// form.
     ///
-    /// `None` where a value is NULL or no record can have it.
+    /// `None` if a required value is NULL or a value is not valid in a record.
     pub fn to_record(&self) -> Option<Record> {
         let record = Record::read(&mut RowSource(self)).ok()?;
         Record::parse(&record.object_from_values()).ok()
     }
 
-    /// A row from its values in the JSON that [`Value`] is written as, by the kinds of a table's columns.
+    /// Parses a row from the JSON form of [`Value`], by the types of a table's columns.
     ///
     /// # Errors
-    /// A value is missing or of another kind.
+    /// Returns an error if a required value is missing or a value has another type.
     pub fn from_json(
         members: &serde_json::Map<String, serde_json::Value>,
         schema: &TableSchema,
@@ -157,7 +158,7 @@ impl Row {
         for column in Column::ALL {
             let json = match members.get(column.name()) {
                 Some(json) => json,
-                // A file of before the column was added.
+                // The file is older than the column.
                 None if column.is_optional() => continue,
                 None => return Err(format!("{column} is missing")),
             };
@@ -169,10 +170,10 @@ impl Row {
     }
 }
 
-/// A row as a source of a record: an `f32` is read in its shortest form.
+/// A row as a source for a record; an `f32` is read in its shortest form.
 struct RowSource<'a>(&'a Row);
 
-/// The row has no such value.
+/// Error for a missing or invalid value in a row.
 struct NoValue;
 
 impl Source for RowSource<'_> {
@@ -237,7 +238,7 @@ fn value_from_json(json: &serde_json::Value, holds: ColumnType) -> Option<Value>
     })
 }
 
-/// What SQLite may hold, and JSON has as text only.
+/// Parses an infinite number: SQLite can store it, and JSON holds it as a text only.
 fn infinite(text: &str) -> Option<f64> {
     text.parse().ok().filter(|value: &f64| value.is_infinite())
 }
@@ -270,12 +271,12 @@ mod tests {
     }
 
     #[test]
-    fn an_f32_is_shown_in_its_shortest_form() {
+    fn an_f32_is_written_in_its_shortest_form() {
         assert_eq!(serde_json::to_string(&Value::Float(374.914)).unwrap(), "374.914");
     }
 
     #[test]
-    fn a_row_gives_back_the_record_its_columns_kept() {
+    fn a_row_returns_the_record_at_the_precision_of_its_columns() {
         let mut record = record();
         record.reading.peso_entrada = 234.941;
         let row = record.to_row(&TableSchema::standard());

@@ -1,20 +1,21 @@
-//! The business rules that treatment applies.
+//! Business rules that the intake applies.
 
-/// The settings of treatment.
+/// Settings of the business rules.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rules {
-    /// Target intake as a share of live weight, kg of feed per kg of animal and day.
+    /// Target intake as a fraction of live weight, in kg of feed per kg of animal and day.
     pub meta_rate: f64,
 }
 
 impl Rules {
-    /// 1.76 % of live weight (DESIGN §2; one source text speaks of 1.81 %, which is why it is a setting).
+    /// Default target: 1.76 % of live weight (DESIGN §2). One source document states 1.81 %, so the rate is
+    /// configurable.
     pub const DEFAULT_META_RATE: f64 = 0.0176;
 
-    /// Rules with the target that a text gives, such as `0.0181`.
+    /// Parses a target rate, such as `0.0181`.
     ///
     /// # Errors
-    /// It is no share between 0 and 1.
+    /// Returns an error if the text is not a number strictly between 0 and 1.
     pub fn from_share(text: &str) -> Result<Self, String> {
         match text.trim().parse::<f64>() {
             Ok(meta_rate) if meta_rate > 0.0 && meta_rate < 1.0 => Ok(Self { meta_rate }),
@@ -22,7 +23,7 @@ impl Rules {
         }
     }
 
-    /// `consumo_meta`: the targeted intake for a mean weight in kg, in kg per animal and day, unrounded.
+    /// Returns `consumo_meta`: the target intake for a mean weight in kg, in kg per animal and day, unrounded.
     pub fn consumo_meta(self, peso_medio: f64) -> f64 {
         peso_medio * self.meta_rate
     }

@@ -1,4 +1,4 @@
-//! The name of a farm's folder in the lake.
+//! Folder names of farms in the lake.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -8,17 +8,18 @@ use heck::ToSnakeCase;
 
 use super::Rejection;
 
-/// The longest folder name, in bytes; leaves room for the rest of a key within S3's 1,024 and a file name's 255.
+/// Maximum length of a folder name, in bytes. Leaves space for the rest of a key within S3's 1,024 bytes and a file
+/// name's 255.
 const MAX_BYTES: usize = 200;
 
-/// The folder beside the lake that keeps what could not be processed; no farm and no lake may have its name.
+/// Name of the quarantine folder next to the lake. No farm or lake may use it.
 pub const QUARANTINE: &str = "quarentena";
 
-/// A farm's folder: `FazendaUm` → `fazenda_um`, accents transliterated, only `a-z`, `0-9` and `_`.
+/// Folder name of a farm: `FazendaUm` → `fazenda_um`, with accents transliterated; only `a-z`, `0-9` and `_`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Slug(String);
 
-/// Why a `cod_cliente` names no folder.
+/// Error for a `cod_cliente` that cannot be a folder name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{why}: {farm:?}")]
 pub struct InvalidFarmName {
@@ -26,7 +27,7 @@ pub struct InvalidFarmName {
     farm: String,
 }
 
-/// Farms whose folders a thread remembers: every record asks, and they are few.
+/// Maximum number of farms in a thread's cache. Every record needs its farm's slug, and farms are few.
 const MOST_KNOWN: usize = 1_000;
 
 thread_local! {
@@ -34,10 +35,11 @@ thread_local! {
 }
 
 impl Slug {
-    /// The folder of a farm.
+    /// Returns the folder name of a farm.
     ///
     /// # Errors
-    /// The name has control characters, climbs out of its folder (`../`), has no letter or digit, or is too long.
+    /// Returns an error if the name contains control characters or `..` path parts, has no letter or digit, is reserved
+    /// for the quarantine, or is too long.
     pub fn of(cod_cliente: &str) -> Result<Self, InvalidFarmName> {
         KNOWN.with_borrow_mut(|known| {
             if let Some(slug) = known.get(cod_cliente) {
@@ -73,7 +75,7 @@ impl Slug {
         Ok(Self(slug))
     }
 
-    /// The folder's name.
+    /// Returns the folder name.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -96,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_farm_has_the_same_folder_however_many_were_asked_before() {
+    fn a_farm_has_the_same_folder_after_the_cache_is_full() {
         let first = Slug::of("Fazenda São João").unwrap();
         for n in 0..=MOST_KNOWN {
             assert_eq!(Slug::of(&format!("Fazenda{n}A")).unwrap().as_str(), format!("fazenda{n}_a"));
@@ -107,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn farms_get_their_folders() {
+    fn farm_names_become_folder_names() {
         let cases = [
             ("FazendaUm", "fazenda_um"),
             ("FazendaDois", "fazenda_dois"),
@@ -124,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slug_is_its_own_slug() {
+    fn a_slug_is_its_own_slug_again() {
         for farm in ["FazendaUm", "Fazenda São João", "FAZENDA 3"] {
             let slug = Slug::of(farm).unwrap();
             assert_eq!(Slug::of(slug.as_str()).unwrap(), slug);
@@ -132,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_folder_is_refused() {
+    fn invalid_folder_names_are_rejected() {
         for farm in ["../", "..", "a/../b", "..\\x", "\u{7}", "a\nb", "!!", "", "Quarentena"] {
             assert!(Slug::of(farm).is_err(), "{farm:?}");
         }

@@ -1,23 +1,24 @@
-//! One spelling for a text: what spreadsheets, padded columns and other keyboards do to it must not make a second id.
+//! Canonical spelling of texts, so that one value cannot have two ids.
 //!
-//! White space around a text is removed, also no-break spaces, and the text is brought to NFC (Unicode Standard Annex 15). An id that a
-//! spreadsheet or pandas turned into a float (`25994051003275.0`) is its digits. An id that lost digits or whose digits are grouped
-//! cannot be known, and is rejected. Applies to messages; objects of a lake are read as they stand.
+//! Leading and trailing white space is removed, including no-break spaces, and the text is normalized to NFC (Unicode
+//! Standard Annex 15). An id that a spreadsheet or pandas turned into a float (`25994051003275.0`) becomes its digits.
+//! An id with lost or grouped digits is ambiguous and is rejected. Applies to messages only; lake objects are read
+//! unchanged.
 
 use std::borrow::Cow;
 
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
-/// Why an id has no one spelling.
+/// Reason why an id has no canonical spelling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lost {
-    /// It is in scientific notation: `2.5994E+13`.
+    /// Scientific notation, such as `2.5994E+13`.
     Digits,
-    /// A point or comma may group digits or begin a fraction: `25.994.051`.
+    /// A point or comma may group digits or start a fraction, as in `25.994.051`.
     Grouping,
 }
 
-/// A text without white space around it, in NFC.
+/// Returns the text without leading and trailing white space, in NFC.
 pub(super) fn tidy(text: &str) -> Cow<'_, str> {
     let text = text.trim_matches(is_blank);
     if text.is_ascii() || is_nfc_quick(text.chars()) == IsNormalized::Yes {
@@ -27,15 +28,15 @@ pub(super) fn tidy(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// White space of any kind, and what editors leave that nobody sees: zero-width spaces and byte order marks.
+/// Returns true for white space and invisible characters: zero-width spaces, direction marks and byte order marks.
 fn is_blank(c: char) -> bool {
     c.is_whitespace() || matches!(c, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2060}' | '\u{feff}')
 }
 
-/// An id as its digits, where a program took it for a number; other texts stay.
+/// Returns the digits of an id that a program formatted as a float; other texts are returned unchanged.
 ///
-/// Three digits behind a single point may be a fraction of zeros or thousands, so `1.000` is no id; `1.0`, `1.00` and
-/// `1.000000` are `1`.
+/// Three digits after a single point may be a fraction of zeros or thousands, so `1.000` is rejected. `1.0`, `1.00` and
+/// `1.000000` become `1`.
 pub(super) fn id(text: &str) -> Result<&str, Lost> {
     let Some((whole, rest)) = text.split_once(['.', ',']) else {
         return if is_scientific(text) { Err(Lost::Digits) } else { Ok(text) };
@@ -53,7 +54,8 @@ pub(super) fn id(text: &str) -> Result<&str, Lost> {
     Ok(if is_digits(rest) && rest.bytes().all(|b| b == b'0') { whole } else { text })
 }
 
-/// One digit, a fraction or a signed exponent, or both: `2.5994E+13`, `2E+13`, `2.5E13`. A pen may be called `1E5`.
+/// Returns true for one digit followed by a fraction, a signed exponent or both: `2.5994E+13`, `2E+13`, `2.5E13`. `1E5`
+/// is a valid pen name.
 fn is_scientific(text: &str) -> bool {
     let Some((mantissa, exponent)) = text.split_once(['e', 'E']) else { return false };
     let (whole, fraction) =
@@ -72,17 +74,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn white_space_and_decomposed_letters_make_no_second_text() {
+    fn white_space_and_decomposed_letters_do_not_change_the_spelling() {
         for text in ["São João", " São João ", "\u{a0}São João\t", "Sa\u{303}o Joa\u{303}o", "\u{feff}São João\u{200b}"]
         {
             assert_eq!(tidy(text), "São João", "{text:?}");
         }
-        assert_eq!(tidy("a  b"), "a  b", "white space within a text stays");
+        assert_eq!(tidy("a  b"), "a  b", "white space inside a text is unchanged");
         assert!(matches!(tidy("25994051003275"), Cow::Borrowed(_)));
     }
 
     #[test]
-    fn an_id_that_became_a_float_is_its_digits_and_one_that_lost_digits_is_rejected() {
+    fn a_float_id_becomes_its_digits_and_an_id_with_lost_digits_is_rejected() {
         let cases = [
             ("25994051003275", Ok("25994051003275")),
             ("25994051003275.0", Ok("25994051003275")),

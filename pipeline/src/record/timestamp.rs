@@ -1,12 +1,13 @@
-//! Points in time as this pipeline writes them: parsing every accepted form, and the three forms that are written.
+//! Points in time: parsing of every accepted form, and the 3 output formats.
 
 use chrono::{
     DateTime, Datelike, FixedOffset, NaiveDate, NaiveDateTime, SecondsFormat, SubsecRound, TimeDelta, Timelike, Utc,
 };
 
-/// Reads `YYYY-MM-DD HH:MM:SS[.f] UTC`, RFC 3339, or the same without a zone (taken as UTC); cut to microseconds.
+/// Parses `YYYY-MM-DD HH:MM:SS[.f] UTC`, RFC 3339, the same without a zone (interpreted as UTC), and some rarer forms.
+/// The result is truncated to microseconds.
 ///
-/// `None` where the text is none of these, or names a leap second, which no column can hold.
+/// `None` if the text has another form or is a leap second, which no column can store.
 pub fn parse(text: &str) -> Option<DateTime<Utc>> {
     let text = text.trim();
     let naive = text.strip_suffix(" UTC").unwrap_or(text);
@@ -17,8 +18,8 @@ pub fn parse(text: &str) -> Option<DateTime<Utc>> {
     (at.nanosecond() < 1_000_000_000).then(|| at.trunc_subsecs(6))
 }
 
-/// The rarer forms: an offset without a colon or behind a space, a zone's abbreviation behind the offset as Go writes it, no
-/// seconds, no time at all, slashes, and ISO 8601 without marks. Year, month and day only in this order.
+/// Parses the rarer forms: an offset without a colon or after a space, a zone abbreviation after the offset as Go
+/// writes it, no seconds, no time, slashes, and ISO 8601 basic format. The order is always year, month, day.
 fn slowly(text: &str) -> Option<DateTime<Utc>> {
     let (local, offset) = split_offset(text)?;
     let local = local.replace('/', "-");
@@ -30,8 +31,8 @@ fn slowly(text: &str) -> Option<DateTime<Utc>> {
     naive.checked_sub_offset(offset).map(|at| at.and_utc())
 }
 
-/// The local time and its offset; UTC where there is none. A zone's name alone says nothing that can be relied on, but `UTC`, `GMT` and
-/// `Z` do.
+/// Splits a time into local time and offset; without a zone the offset is UTC. The only zone names accepted without an
+/// offset are `UTC`, `GMT` and `Z`, because other names are ambiguous.
 fn split_offset(text: &str) -> Option<(&str, FixedOffset)> {
     let utc = FixedOffset::east_opt(0)?;
     if let Some(local) = text.strip_suffix(['Z', 'z']) {
@@ -47,7 +48,7 @@ fn split_offset(text: &str) -> Option<(&str, FixedOffset)> {
         }
         _ => (text, None),
     };
-    // The sign of an offset comes after the time; hyphens of the date do not count.
+    // Only a sign after the date can start an offset; the date contains hyphens.
     let sign = text.rfind(['+', '-']).filter(|&at| at > 10);
     let Some((local, offset)) = sign.map(|at| text.split_at(at)) else { return Some((text, utc)) };
     let offset = offset_of(offset)?;
@@ -60,7 +61,7 @@ fn is_zone(text: &str) -> bool {
     is_number || (1..=5).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_uppercase())
 }
 
-/// `+00:00`, `-0300` or `-03`.
+/// Parses an offset: `+00:00`, `-0300` or `-03`.
 fn offset_of(text: &str) -> Option<FixedOffset> {
     let (sign, digits) = (text.strip_prefix('-').map_or(1, |_| -1), text.strip_prefix(['+', '-'])?);
     let digits = digits.replacen(':', "", 1);
@@ -76,8 +77,8 @@ fn offset_of(text: &str) -> Option<FixedOffset> {
     FixedOffset::east_opt(sign * i32::try_from(hours * 3_600 + minutes * 60).ok()?)
 }
 
-/// Exactly `YYYY-MM-DD HH:MM:SS` or the same with `T`, perhaps with a fraction of up to nine digits: by far the most of what
-/// is read, at a tenth of what a format string costs. `None` for every other form, and for leap seconds.
+/// Parses `YYYY-MM-DD HH:MM:SS`, or the same with `T`, and an optional fraction of up to 9 digits. This is the most
+/// common form, and a format string takes about 10 times as long. `None` for all other forms and for leap seconds.
 pub fn digits(text: &str) -> Option<NaiveDateTime> {
     let (whole, fraction) = text.as_bytes().split_at_checked(19)?;
     let number = |from: usize, to: usize| decimal(&whole[from..to]);
@@ -96,28 +97,29 @@ pub fn digits(text: &str) -> Option<NaiveDateTime> {
     date.and_hms_nano_opt(number(11, 13)?, number(14, 16)?, number(17, 19)?, nanos)
 }
 
-/// A number of at most nine digits.
+/// Parses a number of at most 9 digits.
 fn decimal(digits: &[u8]) -> Option<u32> {
     digits.iter().try_fold(0, |sum, &b| b.is_ascii_digit().then(|| sum * 10 + u32::from(b - b'0')))
 }
 
-/// Whether both an id (48 bits of Unix milliseconds) and a DATETIME column can hold this instant: 1970 to 9999.
+/// Returns true if the instant fits both an id (48 bits of Unix milliseconds) and a DATETIME column: 1970 to 9999.
 pub fn in_range(at: DateTime<Utc>) -> bool {
     at.timestamp() >= 0 && at.year() <= 9999
 }
 
-/// As farms write `data`: `2023-01-01 00:00:00 UTC`, with a fraction only where there is one.
+/// Formats an instant as farms write `data`: `2023-01-01 00:00:00 UTC`, with a fraction only if it is not zero.
 pub fn as_farm(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d %H:%M:%S%.f UTC").to_string()
 }
 
-/// As `row_ts` stands in the lake: `2026-11-22T18:49:03.454063`, no zone, the fraction absent when it is zero.
+/// Formats `row_ts` for the lake: `2026-11-22T18:49:03.454063`, without a zone; a zero fraction is omitted.
 pub fn as_row_ts(at: DateTime<Utc>) -> String {
     let form = if at.timestamp_subsec_micros() == 0 { "%Y-%m-%dT%H:%M:%S" } else { "%Y-%m-%dT%H:%M:%S%.6f" };
     at.format(form).to_string()
 }
 
-/// As the canonical reading holds it: RFC 3339 in UTC, the fraction without trailing zeros and absent when zero.
+/// Formats an instant for the canonical reading: RFC 3339 in UTC. The fraction has no trailing zeros and is omitted if
+/// zero.
 pub fn as_canonical(at: DateTime<Utc>) -> String {
     let micros = at.timestamp_subsec_micros();
     let whole = at.to_rfc3339_opts(SecondsFormat::Secs, true);
@@ -128,12 +130,12 @@ pub fn as_canonical(at: DateTime<Utc>) -> String {
     format!("{}.{}Z", whole.trim_end_matches('Z'), fraction.trim_end_matches('0'))
 }
 
-/// Cut to `digits` fractional digits (0 to 6), as MariaDB does and as this toolkit does before it binds a value.
+/// Truncates to `digits` fractional digits (0 to 6), as MariaDB does and as this toolkit does before it binds a value.
 pub fn truncated(at: DateTime<Utc>, digits: u8) -> NaiveDateTime {
     at.naive_utc().trunc_subsecs(u16::from(digits))
 }
 
-/// Rounded half up to `digits` fractional digits (0 to 6), as MySQL does with a longer fraction.
+/// Rounds half up to `digits` fractional digits (0 to 6), as MySQL does.
 pub fn rounded(at: DateTime<Utc>, digits: u8) -> NaiveDateTime {
     let half = TimeDelta::nanoseconds(500_000_000 / 10_i64.pow(u32::from(digits.min(6))));
     truncated(at + half, digits)
@@ -174,9 +176,9 @@ mod tests {
         }
     }
 
-    /// The quick way answers what a format string answers, wherever it answers at all.
+    /// The fast parser returns the same value as a format string, or nothing.
     #[test]
-    fn the_quick_way_reads_what_a_format_string_reads() {
+    fn the_fast_parser_agrees_with_a_format_string() {
         let parts = [
             "2023", "9999", "0000", "-", "0", "1", "2", "12", "29", "31", "59", "60", " ", "T", ":", ".", "5", "+1",
             "é",
@@ -188,7 +190,7 @@ mod tests {
             (state >> 33) as usize % count
         };
         for _ in 0..200_000 {
-            // A time, with up to two of its pieces replaced.
+            // A valid time with up to 2 pieces replaced.
             let mut pieces = vec!["2024", "-", "02", "-", "29", " ", "23", ":", "59", ":", "58", ".", "25"];
             pieces.truncate([11, 13][pick(2)]);
             for _ in 0..pick(3) {
@@ -208,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_time_is_refused() {
+    fn invalid_times_are_rejected() {
         for text in [
             "",
             "2023-01",
@@ -229,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn fractions_are_written_as_each_form_wants_them() {
+    fn each_format_writes_its_own_fraction() {
         let at = parse("2026-11-22T18:49:03.454060").unwrap();
         assert_eq!(as_row_ts(at), "2026-11-22T18:49:03.454060");
         assert_eq!(as_canonical(at), "2026-11-22T18:49:03.45406Z");
@@ -238,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn mysql_rounds_and_mariadb_cuts() {
+    fn mysql_rounds_and_mariadb_truncates() {
         let at = parse("2026-12-31T23:59:59.600").unwrap();
         assert_eq!(truncated(at, 0).to_string(), "2026-12-31 23:59:59");
         assert_eq!(rounded(at, 0).to_string(), "2027-01-01 00:00:00");

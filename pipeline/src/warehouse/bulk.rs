@@ -1,7 +1,8 @@
-//! What a replay needs of a warehouse beyond [`Warehouse`]: rows and the note that speaks of them in one transaction,
-//! the journal of such notes, readings of a whole table, ranges of ids, signs of the server's strain, and a shadow table that takes another's place.
+//! Bulk operations of a warehouse, as a replay needs them: atomic changes of rows and journal entries, the journal,
+//! snapshots, id ranges, server load, and the swap of a shadow table.
 //!
-//! [`BulkWarehouse`] is implemented by the three back ends; one suite, `testkit::conformance::warehouse::bulk`, holds for all.
+//! [`BulkWarehouse`] is implemented by all three back ends. They share one test suite,
+//! `testkit::conformance::warehouse::bulk`.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,12 +16,12 @@ use super::limits::ColumnLimits;
 use super::{Error, InsertResult, Snapshot, TableName, Warehouse};
 use crate::record::row::{Row, TableSchema};
 
-/// How rows get into a table.
+/// Method of loading rows into a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LoadMethod {
     /// `LOAD DATA LOCAL INFILE`, streamed from memory.
     LoadData,
-    /// `INSERT` of many rows a statement.
+    /// Multi-row `INSERT` statements.
     Insert,
 }
 
@@ -33,34 +34,34 @@ impl fmt::Display for LoadMethod {
     }
 }
 
-/// The load method of a warehouse, and why it is that one.
+/// Load method of a warehouse, and the reason for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoadStrategy {
-    /// How rows get in.
+    /// The load method.
     pub kind: LoadMethod,
-    /// Why, in half a sentence.
+    /// Reason for the method, as a phrase.
     pub reason: String,
 }
 
-/// What is done in one transaction.
+/// Changes made in one transaction.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ChangeSet<'a> {
-    /// New rows, in ascending order of ids.
+    /// New rows, in ascending order of id.
     pub insert: &'a [Row],
-    /// Rows as they must still be found, and what takes their place under the same id.
+    /// Pairs of an expected row and its replacement under the same id.
     pub replace: &'a [(Row, Row)],
-    /// Rows that go, as they must still be found.
+    /// Expected rows to delete.
     pub remove: &'a [Row],
-    /// Notes that are written, over those of the same run and number.
+    /// Journal entries to write; they overwrite entries of the same run and number.
     pub journal_writes: &'a [JournalEntry],
-    /// Notes that go, by run and number, before others are written; those that are not there are no error.
+    /// Journal entries to delete, by run and number, before the writes. Missing entries are not an error.
     pub journal_deletes: &'a [(Uuid, u64)],
-    /// What this change is known by where it is tried in several calls of [`BulkWarehouse::apply`], the last of which may have been
-    /// done without an answer.
+    /// Identifies the change across several calls of [`BulkWarehouse::apply`], the last of which may have been
+    /// committed without a response.
     pub token: Option<&'a IdempotencyToken>,
 }
 
-/// Tells one change from another that says the same, also after its connection was lost.
+/// Distinguishes a change from others with the same content, also after a lost connection.
 #[derive(Debug)]
 pub struct IdempotencyToken {
     id: String,
@@ -68,7 +69,7 @@ pub struct IdempotencyToken {
 }
 
 impl IdempotencyToken {
-    /// One that no other change has.
+    /// Returns a token that no other change has.
     pub fn unique() -> Self {
         Self { id: format!("{:032x}", fastrand::u128(..)), lost: AtomicBool::new(false) }
     }
@@ -77,7 +78,7 @@ impl IdempotencyToken {
         &self.id
     }
 
-    /// Whether a try of it ended without an answer.
+    /// Returns true if an attempt ended without a response.
     pub(super) fn is_lost(&self) -> bool {
         self.lost.load(Ordering::Relaxed)
     }
@@ -87,131 +88,135 @@ impl IdempotencyToken {
     }
 }
 
-/// An entry of the journal, about one table.
+/// A journal entry for one table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JournalEntry {
-    /// The run that wrote it.
+    /// Run that wrote the entry.
     pub run_id: Uuid,
-    /// Its number in the run; 0 is the run's head.
+    /// Number of the entry in the run; 0 is the run's header.
     pub seq: u64,
-    /// What it says.
+    /// Content of the entry.
     pub text: String,
 }
 
-/// Signs of strain.
+/// Load of the server, for the throttle.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct LoadMetrics {
-    /// Threads that work at this moment, as the server counts them, this question's included; `None` where nobody counts.
+    /// Number of running threads as counted by the server, including this query's; `None` if not available.
     pub threads_running: Option<u64>,
-    /// What the throttle query answered.
+    /// Result of the throttle query.
     pub query_value: Option<f64>,
 }
 
-/// A warehouse that can be loaded in bulk.
+/// A warehouse that supports bulk loads.
 #[async_trait]
 pub trait BulkWarehouse: Warehouse {
-    /// How rows get in; asks the server the first time.
+    /// Returns the load method; queries the server on the first call.
     ///
     /// # Errors
-    /// The server cannot be reached or refuses.
+    /// Returns an error if the server cannot be reached or rejects a query.
     async fn load_strategy(&self) -> Result<LoadStrategy, Error>;
 
-    /// What the columns refuse, to judge rows by before they are sent.
+    /// Returns the limits of the columns, to check rows before they are sent.
     ///
     /// # Errors
-    /// The server cannot be reached or refuses.
+    /// Returns an error if the server cannot be reached or rejects a query.
     async fn limits(&self) -> Result<ColumnLimits, Error>;
 
-    /// Begins a reading of the table as it is now.
+    /// Starts a consistent read of the table.
     ///
     /// # Errors
     /// The server cannot be reached or refuses.
     async fn snapshot(&self, schema: &TableSchema) -> Result<Box<dyn Snapshot>, Error>;
 
-    /// Does everything that `change` says, or nothing.
+    /// Applies all of `change` or nothing.
     ///
-    /// [`InsertResult::Taken`] where an id was taken or a row that was to be replaced or to go is no longer as it was said to be.
+    /// Returns [`InsertResult::IdTaken`] if an id exists, or if a row to replace or delete is no longer as expected.
     ///
-    /// A connection that is lost is opened again, and a change that has notes is then looked for before it is done once
-    /// more, so that what is said of it is true. A change without notes is simply done once more: `Taken` may then speak
-    /// of its own rows.
+    /// A lost connection is reopened. If the change has journal entries, they are looked up before it is applied again,
+    /// so the result is exact. A change without journal entries is applied again directly; `IdTaken` may then refer to
+    /// its own rows.
     ///
     /// # Errors
     /// [`super::Reason::BadRow`] where a column refuses a value, [`super::Reason::Locked`] where others hold rows for
     /// too long, [`super::Reason::NoTable`] where there are notes and no journal; the server cannot be reached or refuses.
     async fn apply(&self, change: &ChangeSet<'_>, schema: &TableSchema) -> Result<InsertResult, Error>;
 
-    /// At most `limit` rows with ids from `first` to `last`, both included, in the server's order of ids.
+    /// Returns up to `limit` rows with ids from `first` to `last`, both inclusive, in the server's id order.
     ///
     /// # Errors
     /// The server cannot be reached or refuses.
     async fn range(&self, first: &str, last: &str, limit: u32, schema: &TableSchema) -> Result<Vec<Row>, Error>;
 
-    /// How many rows have ids from `first` to `last`, both included.
+    /// Returns the number of rows with ids from `first` to `last`, both inclusive.
     ///
     /// # Errors
-    /// The server cannot be reached or refuses.
+    /// Returns an error if the server cannot be reached or rejects the query.
     async fn count(&self, first: &str, last: &str) -> Result<u64, Error>;
 
-    /// Whether there is a journal; with `create` it is made where there is none.
+    /// Returns true if there is a journal. If `create` is set, a missing journal is created.
     ///
     /// # Errors
-    /// [`super::Reason::Privilege`] where it is to be made and the account may not; the server cannot be reached or refuses.
+    /// Returns [`super::Reason::Privilege`] if the account may not create the journal, or another error if the server
+    /// cannot be reached or rejects a statement.
     async fn open_journal(&self, create: bool) -> Result<bool, Error>;
 
-    /// The heads (number 0) of all runs on this table, the one written last first; none where there is no journal.
+    /// Returns the headers (number 0) of all runs on this table, last written first; empty if there is no journal.
     ///
     /// # Errors
-    /// The server cannot be reached or refuses.
+    /// Returns an error if the server cannot be reached or rejects the query.
     async fn run_headers(&self) -> Result<Vec<JournalEntry>, Error>;
 
-    /// The notes of a run on this table but its head, by number; none where there is no journal.
+    /// Returns the journal entries of a run on this table except its header, by number; empty if there is no journal.
     ///
     /// # Errors
-    /// The server cannot be reached or refuses.
+    /// Returns an error if the server cannot be reached or rejects the query.
     async fn run_entries(&self, run: Uuid) -> Result<Vec<JournalEntry>, Error>;
 
-    /// How strained the server is; `query_value` is a statement of the user's whose one value is a number.
+    /// Returns the load of the server; `query_value` is a user-defined query that returns one number.
     ///
     /// # Errors
-    /// The query fails or answers with no number; the server cannot be reached or refuses.
+    /// Returns an error if the query fails or does not return a number, or if the server cannot be reached.
     async fn load_metrics(&self, query: Option<&str>) -> Result<LoadMetrics, Error>;
 
-    /// How far behind its source this server is; `None` where it follows none.
+    /// Returns the replication lag of this server; `None` if it is not a replica.
     ///
     /// # Errors
-    /// Replication has stopped, or the account may not ask; the server cannot be reached.
+    /// Returns an error if replication has stopped, the account lacks the privilege, or the server cannot be reached.
     async fn replica_lag(&self) -> Result<Option<Duration>, Error>;
 
-    /// What stands against another table taking this one's place, a line each.
+    /// Returns the obstacles to a swap of this table with another, one line each.
     ///
     /// # Errors
-    /// The server cannot be reached or refuses.
+    /// Returns an error if the server cannot be reached or rejects a query.
     async fn swap_blockers(&self) -> Result<Vec<String>, Error>;
 
-    /// Makes a table like this one, or like the schema's where there is none; whether it was not there.
+    /// Creates a table like this one, or like the schema's if this one is missing. Returns true if it was created.
     ///
-    /// A table of that name stays as it is.
+    /// An existing table of that name is left unchanged.
     ///
     /// # Errors
-    /// [`super::Reason::Privilege`]; the server cannot be reached or refuses.
+    /// Returns [`super::Reason::Privilege`] if the account may not create it, or another error if the server cannot be
+    /// reached or rejects a statement.
     async fn create_like(&self, shadow: &TableName) -> Result<bool, Error>;
 
-    /// Puts `shadow` in this table's place and keeps what was there as `old`, at once for everybody.
+    /// Replaces this table with `shadow` and keeps the previous table as `old`, in one atomic step.
     ///
-    /// Views of this table show the new one afterwards. Notes of the journal stay under the names they were written for.
+    /// Views of this table show the new one afterwards. Journal entries keep their table names.
     ///
     /// # Errors
-    /// [`super::Reason::Taken`] where there is a table `old` already; the server cannot be reached or refuses.
+    /// Returns [`super::Reason::AlreadyExists`] if a table `old` exists, or another error if the server cannot be
+    /// reached or rejects a statement.
     async fn swap_tables(&self, shadow: &TableName, old: &TableName) -> Result<(), Error>;
 
-    /// How many rows of `other` have no row of the same id here.
+    /// Returns the number of rows in `other` without a row of the same id in this table.
     ///
     /// # Errors
-    /// [`super::Reason::NoTable`] where either is not there; the server cannot be reached or refuses.
+    /// Returns [`super::Reason::NoTable`] if either table is missing, or another error if the server cannot be reached
+    /// or rejects the query.
     async fn count_rows_only_in(&self, other: &TableName) -> Result<u64, Error>;
 
-    /// Another table of the same server, over the same sessions.
+    /// Returns another table of the same server, with the same sessions.
     fn with_table(&self, table: TableName) -> Arc<dyn BulkWarehouse>;
 }
 

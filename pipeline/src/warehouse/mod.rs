@@ -1,4 +1,4 @@
-//! The warehouse: the table `historico_consumo` in MySQL, or in SQLite when embedded.
+//! The warehouse: the table `historico_consumo` in MySQL, MariaDB or SQLite.
 //!
 //! [`Warehouse`] is the small IO trait with its back ends [`mysql`] and `sqlite`, and for tests `memory`, and `BulkWarehouse` what a replay
 //! needs beyond it; [`mod@load`] is the one way by which records become rows, and says of each what became of it. Comparison of values is [`crate::record::row`]'s.
@@ -43,132 +43,133 @@ pub use snapshot::{Pages, Snapshot, TimeWindow};
 pub use table_name::TableName;
 pub use url::WarehouseUrl;
 
-/// What became of a batch of rows that must not replace any.
+/// Result of an insert that must not replace rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InsertResult {
-    /// All are in.
+    /// All rows were inserted.
     Inserted,
-    /// At least one id was taken; none is in.
+    /// At least one id existed; no row was inserted.
     IdTaken,
 }
 
-/// What the server says of itself, for `doctor` and for the evidence of an audit.
+/// Server information for `doctor` and for the evidence of an audit.
 #[derive(Debug, Clone, Default)]
 pub struct ServerStatus {
-    /// The server's name and version.
+    /// Name and version of the server.
     pub version: String,
-    /// The server's clock, UTC.
+    /// The server's clock, UTC; `None` if it is not available.
     pub clock: Option<NaiveDateTime>,
-    /// Rows in the table; `None` where there is no table.
+    /// Number of rows in the table; `None` if there is no table.
     pub rows: Option<u64>,
     /// Settings by name: `sql_mode`, `local_infile`, `max_allowed_packet`, …
     pub settings: BTreeMap<String, String>,
-    /// What the account may do, as the server words it.
+    /// Privileges of the account, in the server's words.
     pub grants: Vec<String>,
 }
 
-/// A warehouse: its schema, inserts that replace nothing, reads by id, and a guarded update.
+/// A warehouse: its schema, inserts that replace nothing, reads by id, and a conditional update.
 #[async_trait]
 pub trait Warehouse: Send + Sync + fmt::Debug {
-    /// The warehouse's address with its table, without secrets.
+    /// Returns the warehouse's address with its table, without secrets.
     fn address(&self) -> String;
 
-    /// Creates what is missing of the schema and says, a line each, what it created; never alters a table that exists.
+    /// Creates the missing parts of the schema and returns one line per created part. Never alters an existing table.
     ///
     /// # Errors
-    /// The server cannot be reached or refuses.
+    /// Returns an error if the server cannot be reached or rejects a statement.
     async fn init(&self) -> Result<Vec<String>, Error>;
 
-    /// What the real columns hold.
+    /// Returns the types of the table's columns.
     ///
     /// # Errors
-    /// [`Reason::NoTable`]; [`Reason::BadSchema`] where columns are missing, of a type that cannot hold them, or ids are not unique.
+    /// Returns [`Reason::NoTable`] if there is no table. Returns [`Reason::BadSchema`] if columns are missing or have
+    /// an unusable type, or if ids are not unique.
     async fn table_schema(&self) -> Result<TableSchema, Error>;
 
-    /// Inserts all rows or none, in one statement; values must be of the kinds that [`Warehouse::table_schema`] names.
+    /// Inserts all rows or none, in one statement. Values must have the types of [`Warehouse::table_schema`].
     ///
     /// # Errors
     /// [`Reason::BadRow`] where a column refuses a value; the server cannot be reached or refuses.
     async fn insert(&self, rows: &[Row], schema: &TableSchema) -> Result<InsertResult, Error>;
 
-    /// The rows with these ids, in any order; ids without a row are left out.
+    /// Returns the rows with these ids, in any order; ids without a row are omitted.
     ///
     /// # Errors
     /// The server cannot be reached or refuses.
     async fn fetch(&self, ids: &[String], schema: &TableSchema) -> Result<Vec<Row>, Error>;
 
-    /// Replaces the values of `old` by those of `new` under the same id, only if the row still is as `old` says.
+    /// Replaces the values of `old` by those of `new` under the same id, only if the row still equals `old`.
     ///
-    /// Returns whether it was.
+    /// Returns true if the row was replaced.
     ///
     /// # Errors
     /// The server cannot be reached or refuses.
     async fn replace(&self, old: &Row, new: &Row, schema: &TableSchema) -> Result<bool, Error>;
 
-    /// What the server says of itself.
+    /// Returns information about the server.
     ///
     /// # Errors
-    /// The server cannot be reached or refuses.
+    /// Returns an error if the server cannot be reached or rejects a query.
     async fn status(&self) -> Result<ServerStatus, Error>;
 }
 
-/// Why the warehouse could not do something.
+/// Reason for a warehouse error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
-    /// No connection, or it broke.
+    /// The connection failed or was lost.
     Unreachable,
-    /// Too many connections: passing.
+    /// Too many connections; temporary.
     Busy,
-    /// A lock wait that took too long, or a deadlock: passing.
+    /// A lock wait timeout or a deadlock; temporary.
     Locked,
-    /// No TLS, or a certificate that cannot be verified.
+    /// TLS is unavailable, or the certificate cannot be verified.
     Untrusted,
-    /// Wrong user or password.
+    /// The user or password is wrong.
     Denied,
     /// The account lacks a privilege.
     Privilege,
-    /// No such database.
+    /// The database does not exist.
     NoDatabase,
-    /// No such table.
+    /// The table does not exist.
     NoTable,
-    /// The table cannot hold records.
+    /// The table cannot store records.
     BadSchema,
     /// The server is read-only.
     ReadOnly,
-    /// A column refuses a value of this row.
+    /// A column rejects a value of this row.
     BadRow,
-    /// A row of this id is there.
+    /// A row with this id exists.
     AlreadyExists,
     /// No space left.
     NoSpace,
-    /// The address makes no sense.
+    /// The address is invalid.
     BadAddress,
-    /// Anything else, as the server says.
+    /// Any other reason; the message has the server's text.
     Other,
 }
 
-/// A failure of the warehouse, in one line that says what to do.
+/// A warehouse failure, with a one-line message that includes what to do.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("warehouse {about}: {message}")]
 pub struct Error {
-    /// What went wrong.
+    /// Reason for the failure.
     pub reason: Reason,
-    /// The address or table it is about, without secrets.
+    /// Address or table that the failure concerns, without secrets.
     pub about: String,
     /// What happened and what to do.
     pub message: String,
 }
 
 impl Error {
-    /// A failure about a key or address, in one line.
+    /// Creates an error about an address or table, with a one-line message.
     pub fn new(reason: Reason, about: impl Into<String>, message: impl Into<String>) -> Self {
         Self { reason, about: about.into(), message: message.into() }
     }
 
-    /// Whether another try can help.
+    /// Returns the kind of the error, which decides whether a retry can help.
     pub fn kind(&self) -> Kind {
         match self.reason {
-            // A server that has become read-only is the old primary after a failover: a new session finds the new one.
+            // A server that became read-only is the old primary after a failover; a new session reaches the new one.
             Reason::Unreachable | Reason::Busy | Reason::Locked | Reason::ReadOnly => Kind::Transient,
             Reason::BadAddress => Kind::Usage,
             _ => Kind::Permanent,

@@ -1,4 +1,4 @@
-//! What `--warehouse` was given: a MySQL address or a SQLite file. Never shows a password.
+//! Parsing of `--warehouse`: a MySQL URL or a SQLite file. Passwords are never displayed.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -9,10 +9,10 @@ use url::Url;
 
 use crate::place;
 
-/// What an address of a warehouse looks like.
+/// Hint on valid warehouse URLs, for error messages.
 const EXAMPLE: &str = "write mysql://user:pass@host:port/database or sqlite:PATH";
 
-/// Where a warehouse is.
+/// Location of a warehouse.
 #[derive(Clone, PartialEq, Eq)]
 pub enum WarehouseUrl {
     /// `mysql://user:pass@host:port/db`, with sqlx's options (`?ssl-mode=VERIFY_IDENTITY&ssl-ca=…`).
@@ -22,10 +22,10 @@ pub enum WarehouseUrl {
 }
 
 impl WarehouseUrl {
-    /// The address made of its parts, as the older function's environment names them.
+    /// Builds a URL from the separate variables of the legacy Lambda.
     ///
     /// # Errors
-    /// The host is none.
+    /// Returns an error if the host is invalid.
     pub fn from_parts(host: &str, port: u16, user: &str, password: &str, database: &str) -> Result<Self, String> {
         let mut url = Url::parse("mysql://localhost").map_err(|e| e.to_string())?;
         url.set_host(Some(host)).map_err(|e| format!("RDS_HOST {host:?} is no host: {e}"))?;
@@ -62,7 +62,8 @@ fn is_mysql(scheme: &str) -> bool {
     ["mysql", "mariadb"].iter().any(|known| scheme.eq_ignore_ascii_case(known))
 }
 
-/// What to write in place of an address of that scheme; nothing of what follows it, which may be a password.
+/// Returns an error message with the correct spelling for a scheme. It omits the rest of the URL, which may contain a
+/// password.
 fn misspelt(scheme: &str) -> String {
     match scheme.to_ascii_lowercase().as_str() {
         known if is_mysql(known) => format!("after {scheme}: come two slashes: {EXAMPLE}"),

@@ -1,4 +1,4 @@
-//! Events of each form, sound and not.
+//! Tests with valid and invalid events of each form.
 
 use super::*;
 
@@ -27,7 +27,7 @@ fn refused(event: &str) -> String {
 }
 
 #[test]
-fn an_sns_event_gives_its_message_byte_for_byte() {
+fn an_sns_event_contains_its_message_byte_for_byte() {
     let event = parse(&[sns(&READING.into())]).unwrap();
     assert_eq!(event.source, EventSource::Sns);
     assert_eq!(event.messages, [EventMessage { id: "id-1".into(), body: READING.into() }]);
@@ -42,7 +42,7 @@ fn an_sqs_event_may_mix_envelopes_and_raw_messages() {
 }
 
 #[test]
-fn one_envelope_is_taken_off_a_hop_and_no_more() {
+fn exactly_one_envelope_is_removed() {
     let inner = envelope(READING);
     let event = parse(&[sqs("a", &envelope(&inner))]).unwrap();
     assert_eq!(event.messages[0].body, inner.as_bytes());
@@ -51,7 +51,7 @@ fn one_envelope_is_taken_off_a_hop_and_no_more() {
 }
 
 #[test]
-fn a_record_without_a_message_goes_whole_and_the_rest_go_on() {
+fn a_record_without_a_message_is_passed_on_complete_and_the_others_are_processed() {
     let mut odd = sqs("odd", READING);
     odd["body"] = Value::Null;
     let event = parse(&[odd, sqs("b", READING)]).unwrap();
@@ -64,7 +64,7 @@ fn a_record_without_a_message_goes_whole_and_the_rest_go_on() {
 }
 
 #[test]
-fn what_is_no_event_is_refused_precisely() {
+fn an_invalid_event_is_rejected_with_its_reason() {
     let cases = [
         ("", "the event is not JSON: empty"),
         ("{\"Records\":[", "the event is not JSON: EOF while parsing a list at line 1 column 12"),

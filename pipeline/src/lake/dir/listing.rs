@@ -1,4 +1,4 @@
-//! Names of a directory in their order, a page at a time.
+//! Listing of directory names in key order, one page at a time.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,24 +10,25 @@ use super::{FileStat, failure, to_file_stat};
 use crate::atomic_file;
 use crate::lake::{Depth, Error};
 
-/// One name of a listing.
+/// One entry of a listing.
 #[derive(Debug)]
 pub(super) enum Entry {
     File(FileStat),
     Folder,
 }
 
-/// The least names after a key, so many at most: a page costs one pass over the names and memory for its own only.
+/// The smallest keys after `after`, up to a limit. A page needs one pass over all names and memory for its own keys
+/// only.
 pub(super) struct SmallestKeys {
     pub after: Option<String>,
     pub max: usize,
     pub kept: BTreeMap<String, Entry>,
-    /// There are others after those that are kept.
+    /// True if there are keys after the retained ones.
     pub more: bool,
 }
 
 impl SmallestKeys {
-    /// Whether a key is among them, as far as can be told by now.
+    /// Returns true if a key can be in the page, by the keys seen so far.
     fn may_contain(&self, key: &str) -> bool {
         let passed = self.after.as_deref().is_some_and(|after| key <= after);
         let full_before =
@@ -35,7 +36,7 @@ impl SmallestKeys {
         !passed && !full_before
     }
 
-    /// Takes a key, unless it is gone after all.
+    /// Adds a key, unless its file has disappeared.
     fn take(&mut self, key: String, entry: impl FnOnce(&str) -> Result<Option<Entry>, Error>) -> Result<(), Error> {
         if !self.may_contain(&key) {
             self.more |= self.after.as_ref().is_none_or(|after| key > *after);
@@ -50,14 +51,14 @@ impl SmallestKeys {
         Ok(())
     }
 
-    /// Whether a key that begins so can be among them.
+    /// Returns true if keys with this prefix can be in the page.
     fn may_contain_prefix(&self, lead: &str) -> bool {
         let passed = self.after.as_ref().is_some_and(|after| after.as_str() > lead && !after.starts_with(lead));
         !passed
     }
 }
 
-/// Takes the names below a directory that begin so.
+/// Adds the keys below a directory that start with a prefix.
 pub(super) fn walk(
     dir: &Path,
     lead: &str,
@@ -78,7 +79,7 @@ pub(super) fn walk(
             continue;
         }
         let key = format!("{lead}{name}");
-        // Links are not followed into directories: they may lead out of the lake, or in a circle.
+        // Links to directories are not followed: they may leave the lake or form a cycle.
         let is_dir = match entry.file_type() {
             Ok(kind) => kind.is_dir(),
             Err(e) if e.kind() == ErrorKind::NotFound => continue,
@@ -98,10 +99,11 @@ pub(super) fn walk(
     Ok(())
 }
 
-/// What is known of a file in its folder, which spares the system the way to it; `None` where it is gone meanwhile.
+/// Returns a file's metadata relative to its open directory, which avoids a path lookup. `None` if it has disappeared.
 fn stat_entry(entry: &fs::DirEntry, key: &str) -> Result<Option<Entry>, Error> {
     Ok(match to_file_stat(entry.metadata(), || entry.path(), key)? {
-        // No name of ours, and not to be found by what can be said of it: it is shown all the same.
+        // The name is not UTF-8, so its lossy key finds no file. It is listed with placeholder metadata, so that it is
+        // not lost.
         None if key.contains(char::REPLACEMENT_CHARACTER) => {
             Some(Entry::File(FileStat { size: 0, modified: SystemTime::UNIX_EPOCH }))
         }

@@ -1,4 +1,4 @@
-//! What the store says of itself in the headers of an answer: its clock, and where it is.
+//! The store's clock and region, from response headers.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -26,7 +26,7 @@ impl S3 {
                     self.address(),
                     format!("no such bucket {:?}: check --lake", self.bucket),
                 ),
-                // The answer to HEAD has no body; that to a listing says what is wrong.
+                // A HEAD response has no body; a listing's response contains the error.
                 (Some(301 | 400 | 403), None) => match self.list_once("", Depth::OneLevel, None).await {
                     Err(said) => said,
                     Ok(_) => self.failure("", &e),
@@ -38,7 +38,7 @@ impl S3 {
     }
 }
 
-/// What the answer's headers said: the store's clock, and the bucket's region.
+/// Values of the response headers: the store's clock and the bucket's region.
 #[derive(Debug, Clone, Default)]
 struct Headers(Arc<Mutex<(Option<String>, Option<String>)>>);
 

@@ -1,9 +1,9 @@
-//! How many requests of a client may be under way at once: as many as are asked for until the store asks to slow down,
-//! then as many as it serves.
+//! Adaptive limit on a client's concurrent requests: unlimited until the store requests a slowdown, then as many as the
+//! store serves.
 //!
-//! One refusal says little: a store that splits a partition refuses a share of the requests whatever their rate. So the
-//! share of refusals in a second is looked at, and what a lower limit yields: where fewer requests at once bring less
-//! home and the share of refusals stays, the limit was not the cause, and it goes back.
+//! A single rejection means little: a store that splits a partition rejects a share of the requests at any rate. So the
+//! limiter evaluates the share of rejections per second and the effect of a lower limit. If a lower limit reduces
+//! throughput and the share of rejections stays, concurrency was not the cause, and the limit is restored.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -13,36 +13,36 @@ use tokio::sync::Notify;
 
 use crate::lake::ThrottleStats;
 
-/// The limit is thought over once in this time.
+/// Interval between evaluations of the limit.
 const WINDOW: Duration = Duration::from_secs(1);
 
-/// Refusals of this share of the requests are lived with: retries with short pauses carry them.
+/// Share of rejected requests that is tolerated; retries with short backoffs handle them.
 const TOLERATED: f64 = 0.15;
 
-/// What the limit is multiplied with where the store refuses more.
+/// Factor applied to the limit if the store rejects more than the tolerated share.
 const CUT: f64 = 0.7;
 
-/// The lowest limit.
+/// Minimum limit.
 const FLOOR: f64 = 4.0;
 
-/// Windows without another cut after one that did not help.
+/// Number of windows without another cut after a cut that did not help.
 const HOLD: u32 = 10;
 
-/// Counts requests in and out.
+/// Counts requests and enforces the limit.
 #[derive(Debug, Default)]
 pub(super) struct ConcurrencyLimiter {
     in_flight: AtomicUsize,
-    /// A store that has refused nothing costs two additions a request.
+    /// False until the first rejection; until then a request costs two additions.
     watching: AtomicBool,
     control: Mutex<Option<AdaptiveLimit>>,
     free: Notify,
     slow_downs: AtomicU64,
     retries: AtomicU64,
-    /// 0 while there was no limit.
+    /// The lowest limit so far; 0 if there was none.
     lowest: AtomicU64,
 }
 
-/// A request under way.
+/// A request in progress.
 #[derive(Debug)]
 pub(super) struct Permit<'a>(&'a ConcurrencyLimiter);
 
@@ -56,7 +56,7 @@ impl Drop for Permit<'_> {
 }
 
 impl ConcurrencyLimiter {
-    /// Waits until one more request may be made.
+    /// Waits until another request may start.
     pub(super) async fn acquire(&self) -> Permit<'_> {
         if !self.watching.load(Ordering::SeqCst) && self.try_enter() {
             return Permit(self);
@@ -86,7 +86,7 @@ impl ConcurrencyLimiter {
         may
     }
 
-    /// What the store answered to a request: whether it asked to slow down.
+    /// Records a response, and whether it requested a slowdown.
     pub(super) fn record_response(&self, slow_down: bool) {
         if slow_down {
             self.slow_downs.fetch_add(1, Ordering::Relaxed);
@@ -121,18 +121,18 @@ impl ConcurrencyLimiter {
         }
     }
 
-    /// A request is about to be tried again.
+    /// Records a retry.
     pub(super) fn record_retry(&self) {
         self.retries.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Whether refusals are few enough for short pauses.
+    /// Returns true if rejections are few enough for short backoffs.
     pub(super) fn is_calm(&self) -> bool {
         let control = self.control.lock().unwrap_or_else(PoisonError::into_inner);
         control.as_ref().is_none_or(AdaptiveLimit::is_calm)
     }
 
-    /// What happened so far.
+    /// Returns the throttle statistics so far.
     pub(super) fn throttle_stats(&self) -> ThrottleStats {
         let lowest = self.lowest.load(Ordering::Relaxed);
         ThrottleStats {
@@ -143,17 +143,17 @@ impl ConcurrencyLimiter {
     }
 }
 
-/// The limit and what it is judged by; pure, but for the instants it is given.
+/// The limit and the data it is computed from. Pure, except for the instants passed in.
 #[derive(Debug)]
 struct AdaptiveLimit {
     since: Instant,
     served: f64,
     refused: f64,
-    /// The most requests under way at once since the watch began.
+    /// Highest number of concurrent requests since the limiter started to watch.
     peak: f64,
-    /// `None` while nothing is limited.
+    /// `None` if requests are not limited.
     limit: Option<f64>,
-    /// Before the last cut: the limit, and what was served a second.
+    /// State before the last cut: the limit, and the successful requests per second.
     before: Option<(f64, f64)>,
     hold: u32,
     share: f64,
@@ -175,7 +175,7 @@ impl AdaptiveLimit {
         self.share <= TOLERATED && self.refused <= 2.0 * TOLERATED * (self.served + self.refused).max(50.0)
     }
 
-    /// Ends a window; false where there is nothing left to watch.
+    /// Ends a window; returns false if there is nothing left to watch.
     fn end_window(&mut self, now: Instant) -> bool {
         let seconds = now.duration_since(self.since).as_secs_f64().max(f64::EPSILON);
         let rate = self.served / seconds;
@@ -188,7 +188,7 @@ impl AdaptiveLimit {
             return !(quiet && self.limit.is_none());
         }
         match self.before {
-            // What is served falls with the limit, and still much is refused: it is not the number that is too high.
+            // Throughput falls with the limit and many requests are still rejected, so concurrency is not the cause.
             Some((limit, served)) if rate < served * (1.0 + CUT) / 2.0 && rate > 0.0 => {
                 (self.limit, self.before, self.hold) = (Some(limit).filter(|limit| *limit < self.peak), None, HOLD);
             }
@@ -207,7 +207,7 @@ impl AdaptiveLimit {
 mod tests {
     use super::*;
 
-    /// So many seconds of a client that has always more to ask; a request takes 20 ms. Gives the limit of each second.
+    /// Simulates a client with unlimited work for `seconds`, at 20 ms per request. Returns the limit of each second.
     fn play(seconds: u32, workers: f64, answer: impl Fn(f64) -> (f64, f64)) -> Vec<f64> {
         let started = Instant::now();
         let mut control = AdaptiveLimit::new(started);
@@ -245,9 +245,9 @@ mod tests {
         let down = play(60, 256.0, |requested| (0.0, requested));
         assert!(down.iter().all(|limit| *limit >= FLOOR), "{down:?}");
         let recovering = std::cell::Cell::new(0);
-        let limits = play(120, 256.0, |asked| {
+        let limits = play(120, 256.0, |requested| {
             recovering.set(recovering.get() + 1);
-            if recovering.get() < 20 { (asked.min(500.0), (asked - 500.0).max(0.0)) } else { (asked, 0.0) }
+            if recovering.get() < 20 { (requested.min(500.0), (requested - 500.0).max(0.0)) } else { (requested, 0.0) }
         });
         assert!(limits[18] < 30.0 && limits[119] >= 256.0, "{limits:?}");
     }

@@ -1,9 +1,9 @@
-//! Writes under a condition, also on stores that do not know it.
+//! Conditional writes, also on stores that do not support them.
 //!
-//! AWS honours `If-None-Match` and `If-Match`, and is trusted. Other stores ignore the header (Garage) or answer 501, so
-//! there it is tested: the first object that was created is written again with the same bytes, which must get a 412.
-//! Until that is known, and where it fails, a HEAD request before each write does the header's work. What remains is a race
-//! of two processes between HEAD and PUT; within one process, writes of one key wait for one another.
+//! AWS honours `If-None-Match` and `If-Match` and is trusted. Other stores may ignore the header (Garage) or respond
+//! with 501, so they are tested: the first created object is written again with the same bytes, which must fail with
+//! 412. Until the result is known, and if the test fails, a HEAD request before each write replaces the condition. A
+//! race between HEAD and PUT of two processes remains; within one process, writes of one key are serialized.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::OnceLock;
@@ -20,28 +20,28 @@ use super::S3;
 use super::error::{is_unsupported, status};
 use crate::lake::{ChangeResult, ConditionalWrites, Conditions, Error, Lake as _, PutResult, Reason, Unconditional};
 
-/// The folder beside the lake in which the test's object lies for a moment.
+/// Folder next to the lake for the temporary test object.
 const TEST_FOLDER: &str = "ruminate-test";
 
-/// Locks for keys; two keys that share one only wait for each other.
+/// Number of locks. Two keys with the same lock wait for each other, which is harmless.
 const LOCKS: usize = 1_024;
 
-/// What is known of a store, shared by all lakes in it.
+/// Known support of a store, shared by all lakes in it.
 #[derive(Debug)]
 pub(super) struct Support {
-    /// AWS itself: nothing is tested.
+    /// True for AWS itself, which is not tested.
     trusted: bool,
     create: Verdict,
     change: Verdict,
-    /// Whoever finds out does so alone.
+    /// Held during a test, so that only one runs.
     test: Mutex<()>,
-    /// Found out by an object of the test's own, outside the lake.
+    /// True after a test with an object outside the lake.
     tested: AtomicBool,
     hasher: RandomState,
     locks: OnceLock<Vec<Mutex<()>>>,
 }
 
-/// Support for one condition, as far as it is known.
+/// Known support for one condition.
 #[derive(Debug, Default)]
 struct Verdict(AtomicU8);
 
@@ -57,7 +57,7 @@ impl Verdict {
         }
     }
 
-    /// Records what a test showed. That a condition was not honoured once is final.
+    /// Records a test result. A negative result is final.
     fn record(&self, honoured: bool, header: &str) {
         let new = if honoured { Self::HONOURED } else { Self::EMULATED };
         let before = self.0.fetch_max(new, Ordering::SeqCst);
@@ -89,7 +89,7 @@ impl Support {
         Conditions { create: self.create.read(), change: self.change.read() }
     }
 
-    /// Waits until no other write of that key is under way in this process.
+    /// Waits until no other write with the same lock is in progress in this process.
     async fn alone_with(&self, path: &str) -> MutexGuard<'_, ()> {
         let locks = self.locks.get_or_init(|| (0..LOCKS).map(|_| Mutex::default()).collect());
         #[allow(clippy::cast_possible_truncation, reason = "any bits of a hash do")]
@@ -98,7 +98,7 @@ impl Support {
     }
 }
 
-/// Whether an endpoint is AWS's own.
+/// Returns true if an endpoint belongs to AWS.
 fn is_aws(endpoint: &str) -> bool {
     const DOMAINS: [&str; 6] =
         ["amazonaws.com", "amazonaws.com.cn", "amazonaws.eu", "api.aws", "c2s.ic.gov", "sc2s.sgov.gov"];
@@ -110,30 +110,30 @@ fn is_aws(endpoint: &str) -> bool {
     })
 }
 
-/// A change token without what stores put around it.
+/// Returns a change token without the quotes and prefixes that stores add.
 fn plain(etag: &str) -> &str {
     etag.trim_start_matches("W/").trim_matches('"')
 }
 
-/// The condition on a write.
+/// Condition of a write.
 #[derive(Debug, Clone, Copy)]
 enum If<'a> {
-    /// There is no such object.
+    /// The object must not exist.
     Free,
-    /// The object has this change token.
+    /// The object must have this change token.
     Match(&'a str),
-    /// None: it was looked up.
+    /// No condition, because the object was checked before.
     LookedUp,
 }
 
-/// The answer to a write that reached the store.
+/// Response to a write that reached the store.
 #[derive(Debug)]
 enum Sent {
-    /// It is done; with the new object's change token.
+    /// The write succeeded; with the new object's change token.
     Done(Option<String>),
     /// The condition does not hold.
     Refused,
-    /// The store does not know the condition.
+    /// The store does not support the condition.
     Unsupported,
 }
 
@@ -151,12 +151,12 @@ impl S3 {
         }
     }
 
-    /// Writes an object while nobody knows whether the store honours the condition, and finds out if it is new.
+    /// Writes an object while the store's support is unknown, and tests the support if the object is new.
     async fn put_first(&self, key: &str, body: Bytes) -> Result<PutResult, Error> {
         match self.token(key).await {
             Ok(None) => {}
             Ok(Some(_)) => return Ok(PutResult::AlreadyExists),
-            // Whether it is there may not be asked: an object outside the lake shows what the store does.
+            // HEAD is not permitted, so an object outside the lake is used for the test.
             Err(e) if e.reason == Reason::Denied => drop(self.test().await?),
             Err(e) => return Err(e),
         }
@@ -165,7 +165,7 @@ impl S3 {
             drop(alone);
             return Box::pin(self.put_once(key, body)).await;
         }
-        // Others had their turn since.
+        // Other writers may have been active since.
         if self.token(key).await?.is_some() {
             return Ok(PutResult::AlreadyExists);
         }
@@ -186,7 +186,7 @@ impl S3 {
         }
     }
 
-    /// Repeats a write that was done, with the same bytes and a condition that no longer holds: it must be refused.
+    /// Repeats a successful write with the same bytes and a condition that no longer holds; the store must reject it.
     async fn try_again(&self, key: &str, condition: If<'_>, body: Bytes) {
         let (verdict, header) = match condition {
             If::Match(_) => (&self.support.change, "If-Match"),
@@ -220,7 +220,7 @@ impl S3 {
                 Sent::Unsupported => Err(self.error(key, Reason::Other, "the store rejects If-Match")),
             };
         }
-        // Changes are few: their token is always compared, as a store may honour the header on PUT and not on DELETE.
+        // Changes are rare, so their token is always compared: a store may honour the header on PUT but not on DELETE.
         let _alone = self.support.alone_with(&self.path(key)).await;
         if self.token(key).await?.as_deref() != Some(etag) {
             return Ok(ChangeResult::Conflict);
@@ -244,7 +244,7 @@ impl S3 {
         }
     }
 
-    /// Fails if conditional writes are required and the store does not honour them.
+    /// Returns an error if conditional writes are required and the store does not honour them.
     async fn demand(&self, of: impl Fn(Conditions) -> ConditionalWrites) -> Result<(), Error> {
         if self.unconditional == Unconditional::Emulate || self.support.trusted {
             return Ok(());
@@ -255,7 +255,7 @@ impl S3 {
         }
     }
 
-    /// Finds out what the store honours, once, with an object of its own beside the lake; removes it.
+    /// Tests once what the store honours, with a temporary object next to the lake.
     pub(super) async fn test(&self) -> Result<Conditions, Error> {
         let Support { trusted, tested, test, .. } = &*self.support;
         if !trusted && !tested.load(Ordering::SeqCst) {
@@ -271,7 +271,7 @@ impl S3 {
     async fn test_alone(&self) -> Result<(), Error> {
         let key = format!("{:032x}.json", fastrand::u128(..));
         let tested = self.test_with(&key).await;
-        // Also after a failure: its answer may be what was lost.
+        // Also after a failure, because the write may have succeeded without a response.
         if let Err(e) = self.send(&key, If::LookedUp, None).await {
             tracing::warn!("the object of a test of the store may have stayed, remove {}/{key}: {e}", self.address());
         }
@@ -281,7 +281,7 @@ impl S3 {
         Ok(())
     }
 
-    /// Whether the store honours the condition on a new object, and that on a change.
+    /// Returns whether the store honours the condition on a new object, and on a change.
     async fn test_with(&self, key: &str) -> Result<(bool, bool), Error> {
         const OTHER: If<'_> = If::Match("00000000000000000000000000000000");
         let body = || Some(Bytes::from_static(b"{}"));
@@ -298,7 +298,7 @@ impl S3 {
         Ok((create, matches!((put, delete), (Sent::Refused, Ok(Sent::Refused)))))
     }
 
-    /// The change token of the object as it is now; `None` if there is no such object.
+    /// Returns the object's current change token; `None` if the object does not exist.
     async fn token(&self, key: &str) -> Result<Option<String>, Error> {
         match self.client.head_object().bucket(&self.bucket).key(self.path(key)).send().await {
             Ok(head) => Ok(Some(plain(head.e_tag().unwrap_or_default()).to_owned())),
@@ -308,7 +308,7 @@ impl S3 {
         }
     }
 
-    /// Writes an object, or removes it if there is no body.
+    /// Writes an object, or deletes it if there is no body.
     async fn send(&self, key: &str, condition: If<'_>, body: Option<Bytes>) -> Result<Sent, Error> {
         let quoted = |etag: &str| format!("\"{etag}\"");
         let (none_match, only_match) = match condition {

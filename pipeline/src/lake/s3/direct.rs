@@ -1,7 +1,8 @@
-//! Reading objects without the SDK: where it would go and how it would sign is asked of the SDK once, by a presigned
-//! address; the requests themselves go by [`crate::aws::http`].
+//! Reads objects without the SDK. A presigned URL from the SDK provides the address and the signing parameters once;
+//! [`crate::aws::http`] sends the requests.
 //!
-//! What is no plain SigV4 for `s3`, such as directory buckets and access points of many regions, stays the SDK's.
+//! The SDK still reads everything that is not plain SigV4 for `s3`, such as directory buckets and multi-region access
+//! points.
 
 use std::fmt;
 use std::time::Duration;
@@ -22,10 +23,10 @@ use crate::aws::request_id::with_request_id;
 use crate::aws::xml::element;
 use crate::lake::{Error, Reason};
 
-/// The address of this key is asked of the SDK.
+/// Key of the presigned probe URL.
 const PROBE: &str = "k";
 
-/// Whether and how to read directly: found out at the first read.
+/// Setup of direct reads, determined on the first read.
 pub(super) struct DirectReadSetup {
     credentials: SharedCredentialsProvider,
     timeouts: Timeouts,
@@ -40,13 +41,14 @@ impl fmt::Debug for DirectReadSetup {
 }
 
 impl DirectReadSetup {
-    /// `None` where requests are not signed.
+    /// Creates the setup; `None` if requests are not signed.
     pub(super) fn new(config: &SdkConfig) -> Option<Self> {
         let credentials = config.credentials_provider()?;
         Some(Self { credentials, timeouts: Timeouts::of(config), reader: OnceCell::new() })
     }
 
-    /// The way to the bucket; `None` where the SDK is to read: for good, or for now because it cannot say yet.
+    /// Returns the direct reader; `None` if the SDK must read, either permanently or because the setup is not yet
+    /// possible.
     pub(super) async fn reader(&self, s3: &S3) -> Option<&DirectReader> {
         let found = self.reader.get_or_try_init(|| async {
             let soon = PresigningConfig::expires_in(Duration::from_secs(60)).map_err(|_| ())?;
@@ -59,15 +61,15 @@ impl DirectReadSetup {
     }
 }
 
-/// A way to a bucket's objects.
+/// Direct reader of a bucket's objects.
 pub(super) struct DirectReader {
     client: SignedHttpClient,
-    /// The path before the key, with slashes at both ends.
+    /// Path before the key, with slashes at both ends.
     base: String,
 }
 
 impl DirectReader {
-    /// Takes a presigned address of [`PROBE`] apart; `None` for what is not plain.
+    /// Parses a presigned URL of [`PROBE`]; `None` if it is not plain SigV4.
     fn of(presigned: &str, opening: &DirectReadSetup) -> Option<Self> {
         let url = Url::parse(presigned).ok()?;
         let of = |name: &str| url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
@@ -90,7 +92,7 @@ impl DirectReader {
         })
     }
 
-    /// One try to read an object; over a connection of its own where the one before broke.
+    /// Attempts once to read an object, over a new connection if `fresh` is set.
     pub(super) async fn get(&self, s3: &S3, wanted: GetTarget<'_>, whole: &str, fresh: bool) -> Result<Bytes, Error> {
         let GetTarget { key, version, .. } = wanted;
         let requested = ApiRequest {

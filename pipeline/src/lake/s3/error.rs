@@ -1,4 +1,4 @@
-//! What S3's refusals mean here: one table, whoever carried the request.
+//! Classification of S3 errors: one table for the SDK and for direct requests.
 
 use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
@@ -8,7 +8,7 @@ use crate::aws::request_id::{request_id, with_request_id};
 use crate::lake::{Error, Reason};
 
 impl S3 {
-    /// Turns the SDK's error into ours: the reason, and one line that says what to do.
+    /// Converts an SDK error to a lake error: the reason, and one line with what to do.
     pub(super) fn failure<E>(&self, key: &str, e: &SdkError<E, HttpResponse>) -> Error
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
@@ -20,14 +20,14 @@ impl S3 {
         self.error(key, reason, with_request_id(message, id))
     }
 
-    /// An error about an object, or about the lake where the key is empty.
+    /// Creates an error about an object, or about the lake if the key is empty.
     pub(super) fn error(&self, key: &str, reason: Reason, message: impl Into<String>) -> Error {
         use crate::lake::Lake as _;
         let about = if key.is_empty() { self.address() } else { format!("{}/{key}", self.address()) };
         Error::new(reason, about, message)
     }
 
-    /// What an answer's error code and status mean; `None` where there was no answer that says.
+    /// Classifies a response by error code and status; `None` if they are inconclusive.
     pub(super) fn classify_response(
         &self,
         code: &str,
@@ -45,7 +45,7 @@ impl S3 {
             }
             ("SlowDown" | "Throttling" | "ThrottlingException" | "RequestLimitExceeded" | "TooManyRequests", _)
             | (_, Some(429 | 503)) => (Reason::SlowDown, format!("the store asks to slow down ({said})")),
-            // Permanent: what the store lacks now it lacks at the next try, too.
+            // Permanent: a retry does not add a missing feature.
             ("NotImplemented", _) | (_, Some(501)) => {
                 (Reason::Other, format!("the store does not implement this request ({said})"))
             }
@@ -69,7 +69,7 @@ pub(super) fn no_credentials(message: &str) -> String {
     )
 }
 
-/// A failure without an answer from the store: no credentials, no connection, no end.
+/// Classifies a failure without a response: no credentials, no connection, a timeout.
 fn sdk_failure<E: std::error::Error + 'static>(e: &SdkError<E, HttpResponse>) -> (Reason, String) {
     let message = DisplayErrorContext(e).to_string();
     let said = message.split(" (").next().unwrap_or(&message);
@@ -86,7 +86,7 @@ fn sdk_failure<E: std::error::Error + 'static>(e: &SdkError<E, HttpResponse>) ->
     }
 }
 
-/// Whether the store rejects a write because it does not know the condition on it.
+/// Returns true if the store rejected a write because it does not support the condition.
 pub(super) fn is_unsupported<E>(e: &SdkError<E, HttpResponse>) -> bool
 where
     E: ProvideErrorMetadata,

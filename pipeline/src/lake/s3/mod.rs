@@ -1,10 +1,10 @@
-//! A lake in S3, or in a store that speaks its protocol.
+//! A lake in S3 or an S3-compatible store.
 //!
-//! Retries are this toolkit's own ([`RetryPolicy`], by kind of error); the SDK's are off so that there is one place for them.
-//! Beneath them a limiter heeds the store's wish for fewer requests. Objects are read by `direct`, which costs a fraction of the SDK,
-//! where that is asked for and fits; all else is the SDK's.
-//! What keeps a write from overwriting, also on stores that ignore conditions, is in `conditions`.
-//! With `AWS_ENDPOINT_URL` (or `AWS_ENDPOINT_URL_S3`) set, addressing is path-style, as local stores need it.
+//! Retries are this toolkit's own ([`RetryPolicy`], by kind of error). The SDK's retries are off, so that there is a
+//! single retry layer. A limiter below it follows the store's slowdown requests. If enabled and applicable, `direct`
+//! reads objects at a fraction of the SDK's cost; the SDK does everything else. `conditions` prevents overwrites, also
+//! on stores that ignore conditions. If `AWS_ENDPOINT_URL` (or `AWS_ENDPOINT_URL_S3`) is set, addressing is path-style,
+//! as local stores require.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -45,7 +45,7 @@ pub struct S3 {
     client: Client,
     bucket: String,
     prefix: String,
-    /// Where it is, if not at AWS.
+    /// Endpoint; `None` for AWS.
     endpoint: Option<String>,
     retry: RetryPolicy,
     limiter: Arc<ConcurrencyLimiter>,
@@ -56,7 +56,7 @@ pub struct S3 {
 }
 
 impl S3 {
-    /// The lake at `s3://bucket/prefix`; the prefix may be empty.
+    /// Creates a lake at `s3://bucket/prefix`; the prefix may be empty.
     pub fn new(config: &SdkConfig, bucket: impl Into<String>, prefix: &str, retry: RetryPolicy) -> Self {
         let endpoint = config.endpoint_url().map(str::to_owned).or_else(|| std::env::var("AWS_ENDPOINT_URL_S3").ok());
         let config = aws_sdk_s3::config::Builder::from(config)
@@ -80,21 +80,21 @@ impl S3 {
         }
     }
 
-    /// The same, with objects read by a leaner client than the SDK's, where what the SDK would do is plain enough for it.
+    /// Enables direct reads: objects are read by a leaner client than the SDK, if the setup permits it.
     #[cfg(feature = "direct")]
     #[must_use]
     pub fn direct(self, config: &SdkConfig) -> Self {
         Self { direct: direct::DirectReadSetup::new(config).map(Arc::new), ..self }
     }
 
-    /// The same for a store that does not honour conditional writes: emulates them, or writes nothing.
+    /// Sets the policy for a store that does not honour conditional writes: emulate them, or do not write.
     #[must_use]
     pub fn with_unconditional(self, unconditional: Unconditional) -> Self {
         Self { unconditional, ..self }
     }
 
-    /// Tries an operation until it succeeds, fails for good, or tries run out; never with more under way than the store
-    /// bears. The operation is given whether the try before broke off.
+    /// Runs an operation until it succeeds, fails permanently, or attempts run out, within the limiter's concurrency.
+    /// The operation receives the attempt, including whether the previous one broke off.
     async fn with_retry<T, F: Future<Output = Result<T, Error>>>(
         &self,
         mut operation: impl FnMut(Attempt) -> F,
@@ -104,7 +104,7 @@ impl S3 {
             self.limiter.record_retry();
             broke.store(e.reason == Reason::Network, Ordering::Relaxed);
             let pause = self.retry.backoff(attempt);
-            // A refusal here and there is no overload: a long pause would only leave the worker idle.
+            // Occasional rejections are not an overload; a long backoff would only idle the worker.
             if e.reason == Reason::SlowDown && self.limiter.is_calm() { pause / 8 } else { pause }
         };
         let one = |number| {
@@ -136,7 +136,7 @@ impl S3 {
         let objects = listed.contents().iter().filter_map(|object| {
             let modified = object.last_modified().and_then(|at| DateTime::from_timestamp(at.secs(), at.subsec_nanos()));
             let class = StorageClass::of(object.storage_class().map(ObjectStorageClass::as_str));
-            // Judged by the restore status, not by the class alone: a restored object can be read (s5cmd #206).
+            // Uses the restore status and not only the class: a restored object is readable (s5cmd #206).
             let restored = object.restore_status().is_some_and(|status| status.restore_expiry_date().is_some());
             Some(ObjectMeta {
                 key: below(object.key())?,
@@ -156,9 +156,9 @@ impl S3 {
         })
     }
 
-    /// A key of a listing that asked for URL encoding, as a key of the lake; `None` for the prefix itself.
+    /// Converts a URL-encoded key of a listing to a lake key; `None` for the prefix itself.
     fn relative_key(&self, key: Option<&str>) -> Option<String> {
-        let plain = key?.replace('+', "%20"); // form encoding: a plus in a name arrives as %2B
+        let plain = key?.replace('+', "%20"); // form encoding: a plus in a key arrives as %2B
         let key = percent_decode_str(&plain).decode_utf8_lossy().into_owned();
         key.strip_prefix(&self.prefix).filter(|key| !key.is_empty()).map(str::to_owned)
     }
@@ -172,7 +172,7 @@ impl S3 {
         {
             return reader.get(self, wanted, &whole, this.after_break).await;
         }
-        let _ = this.after_break; // the SDK drops a connection that broke by itself
+        let _ = this.after_break; // the SDK drops a broken connection itself
         let request = self.client.get_object().bucket(&self.bucket).key(whole);
         let request = request.set_version_id(version.map(str::to_owned));
         let object = request.send().await.map_err(|e| self.failure(key, &e))?;
@@ -196,7 +196,7 @@ impl S3 {
         self.with_retry(|this| self.get_once(wanted, this)).await
     }
 
-    /// The prefix of that name beside this one.
+    /// Returns the prefix `name` next to this one.
     fn sibling(&self, name: &str) -> Self {
         let parent = self.prefix.trim_end_matches('/').rsplit_once('/').map_or("", |(parent, _)| parent);
         let prefix = if parent.is_empty() { format!("{name}/") } else { format!("{parent}/{name}/") };
@@ -204,16 +204,16 @@ impl S3 {
     }
 }
 
-/// One try of several.
+/// One of several attempts.
 #[derive(Debug, Clone, Copy)]
 struct Attempt {
-    /// From 0.
+    /// Number of the attempt, from 0.
     number: u32,
-    /// The one before broke off, so that its connection is worth nothing.
+    /// True if the previous attempt broke off, so that its connection must not be reused.
     after_break: bool,
 }
 
-/// The object that is to be read: the version that was listed, or the newest.
+/// The object to read: the listed version, or the newest.
 #[derive(Debug, Clone, Copy)]
 struct GetTarget<'a> {
     key: &'a str,
@@ -227,8 +227,8 @@ impl<'a> GetTarget<'a> {
     }
 }
 
-/// An error can also arrive as the body of an answer that says 200. What has the size and the token that the listing said,
-/// or any token where nothing was listed, is the object however it looks.
+/// Rejects an error document in a 200 response. A body with the listed size and token is the object regardless of its
+/// content; without a listing, any token is sufficient.
 fn reject_error_document(wanted: GetTarget<'_>, etag: Option<&str>, body: Bytes) -> Result<Bytes, Error> {
     let etag = etag.map(|etag| etag.trim_matches('"'));
     let is_object = || match wanted.listed {

@@ -1,7 +1,7 @@
-//! The lake as it was: of every key the version that was the newest at that time, unless it was deleted then.
+//! Read-only view of a lake at a point in time: the newest version of each key at that time, unless it was deleted.
 //!
-//! Versions come newest first within each key, over as many pages as there are; a page's token says where the next
-//! goes on and whether the key it broke off at was settled.
+//! Versions are listed newest first within each key, over several pages. A page's token contains the position of the
+//! next page and whether the key at the break is already resolved.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,7 +24,7 @@ use crate::lake::{
     Conditions, Depth, Error, Lake, ListPage, ObjectMeta, PutResult, ReadHints, Reason, StorageClass, ThrottleStats,
 };
 
-/// A bucket and prefix as they were at a time.
+/// A bucket and prefix as they were at a point in time.
 #[derive(Debug, Clone)]
 pub(super) struct AsOfLake {
     s3: S3,
@@ -32,7 +32,7 @@ pub(super) struct AsOfLake {
 }
 
 impl AsOfLake {
-    /// Refuses where the bucket never kept versions.
+    /// Creates the view. Returns an error if versioning was never enabled on the bucket.
     pub(super) async fn new(s3: S3, at: DateTime<Utc>) -> Result<Self, Error> {
         let kept = s3.with_retry(|_| keeps_versions(&s3)).await?;
         if kept {
@@ -64,7 +64,7 @@ impl AsOfLake {
         let encoded = listed.encoding_type() == Some(&EncodingType::Url);
         let plain = |text: &str| {
             if encoded {
-                // Form encoding: a plus in a name arrives as %2B.
+                // Form encoding: a plus in a key arrives as %2B.
                 percent_decode_str(&text.replace('+', "%20")).decode_utf8_lossy().into_owned()
             } else {
                 text.to_owned()
@@ -75,7 +75,7 @@ impl AsOfLake {
             folders: listed.common_prefixes().iter().filter_map(|it| below(it.prefix()?)).collect(),
             ..ListPage::default()
         };
-        // A key that the page before has settled has nothing more to say.
+        // A key that the previous page has resolved is skipped.
         let settled = after.filter(|token| token.settled).map(|token| token.key.as_str());
         let goes_on = listed.is_truncated() == Some(true);
         let broken_off = goes_on.then(|| plain(listed.next_key_marker().unwrap_or_default()));
@@ -89,7 +89,7 @@ impl AsOfLake {
                 page.objects.push(describe(key, object));
             }
         }
-        page.objects.sort_unstable_by(|a, b| a.key.cmp(&b.key)); // they were grouped by their encoded names
+        page.objects.sort_unstable_by(|a, b| a.key.cmp(&b.key)); // they were grouped by their encoded keys
         page.next = broken_off.map(|key| {
             VersionCursor { key, version: listed.next_version_id_marker.clone(), settled: broken_off_is_settled }
                 .to_string()
@@ -100,11 +100,11 @@ impl AsOfLake {
 
 async fn keeps_versions(s3: &S3) -> Result<bool, Error> {
     let answer = s3.client.get_bucket_versioning().bucket(&s3.bucket).send().await.map_err(|e| s3.failure("", &e))?;
-    // Suspended, too, keeps what there was until then.
+    // A bucket with suspended versioning keeps its earlier versions.
     Ok(answer.status().is_some())
 }
 
-/// A version of an object, or that it was deleted.
+/// A version of an object, or a delete marker.
 #[derive(Debug, Clone, Copy)]
 enum VersionEntry<'a> {
     Object(&'a ObjectVersion),
@@ -136,8 +136,8 @@ impl<'a> VersionEntry<'a> {
     }
 }
 
-/// What a page says of each key, the newest first. Times have whole seconds: within one, the latest version goes first
-/// and then the order of the answer decides, which the SDK does not keep.
+/// Groups the versions of a page by key, newest first. Times have whole seconds. Within a second, the latest version
+/// comes first, then the order of the response, which the SDK does not keep.
 fn by_key<'a>(listed: &'a ListObjectVersionsOutput, order: &[bool]) -> BTreeMap<&'a str, Vec<VersionEntry<'a>>> {
     let (mut objects, mut markers) = (listed.versions().iter(), listed.delete_markers().iter());
     let known = order.iter().filter_map(|&is_object| match is_object {
@@ -178,12 +178,12 @@ fn time(at: Option<&Stamp>) -> Option<DateTime<Utc>> {
     at.and_then(|at| DateTime::from_timestamp(at.secs(), at.subsec_nanos()))
 }
 
-/// Where a listing of versions goes on.
+/// Start of the next page of a version listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct VersionCursor {
     key: String,
     version: Option<String>,
-    /// What the key was is known already.
+    /// True if the key's state at that time is already known.
     settled: bool,
 }
 
@@ -203,7 +203,7 @@ impl VersionCursor {
     }
 }
 
-/// The order of versions and delete markers in an answer: true for a version.
+/// Returns the order of versions and delete markers in a response: true for a version.
 #[derive(Debug, Clone, Default)]
 struct ResponseOrder(Arc<Mutex<Vec<bool>>>);
 
@@ -257,7 +257,7 @@ impl Lake for AsOfLake {
     async fn get(&self, key: &str) -> Result<Bytes, Error> {
         let mut after = None;
         loop {
-            // The key's own versions come before those of any longer one.
+            // The key's own versions come before those of any longer key.
             let page = self.list(key, Depth::Recursive, after.as_deref()).await?;
             match page.objects.first() {
                 Some(first) if first.key == key => return self.s3.get_wanted(GetTarget::listed(first)).await,

@@ -1,4 +1,4 @@
-//! Comparison of a record with its row, at the precision of the column that holds each value.
+//! Comparison of a record with its row, at the precision of each column.
 //!
 //! | column type | agrees with the lake if |
 //! | --- | --- |
@@ -13,14 +13,14 @@
 use super::{ColumnType, Row, TableSchema, Value, time, weight};
 use crate::record::{Column, Field, Record, timestamp};
 
-/// A field in which lake and warehouse disagree.
+/// A field whose lake and warehouse values differ.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Difference {
-    /// The field.
+    /// The field that differs.
     pub column: Column,
-    /// The lake's value, as the column would hold it.
+    /// Lake value, as the column would store it.
     pub lake: Value,
-    /// The warehouse's value.
+    /// Warehouse value.
     pub warehouse: Value,
 }
 
@@ -76,7 +76,8 @@ fn near(lake: f64, stored: f64, holds: ColumnType) -> bool {
         _ => return lake == stored,
     };
     let half_unit = 0.5 * 10_f64.powi(-i32::from(decimals));
-    // A decimal is not what its binary form says: at a tie either neighbour is right, each as far off as its own form.
+    // A decimal differs slightly from its binary form: at a tie both neighbours are correct, within the error of their
+    // own binary form.
     (lake - stored).abs() <= half_unit + epsilon * (lake.abs() + stored.abs())
 }
 
@@ -99,9 +100,9 @@ mod tests {
         schema
     }
 
-    /// The table of the module's docs, row by row: what the column holds, what is stored, whether it agrees.
+    /// Checks the table of the module docs row by row: column type, stored value, expected result.
     #[test]
-    fn the_table_of_comparison_holds() {
+    fn the_comparison_table_holds() {
         let (record, at) = (record(), |text: &str| Value::DateTime(timestamp::parse(text).unwrap().naive_utc()));
         let single = |decimals| ColumnType::Float { decimals };
         let double = |decimals| ColumnType::Double { decimals };
@@ -139,7 +140,8 @@ mod tests {
         }
     }
 
-    /// Servers round the decimal or its binary form, halves up or to even: at a tie both neighbours are right, no other is.
+    /// Servers round the decimal or its binary form, half up or half to even. At a tie both neighbours are correct, and
+    /// no other value is.
     #[test]
     fn at_a_tie_both_neighbours_agree() {
         for hundredths in (1..100_000).step_by(7) {
