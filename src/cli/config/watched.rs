@@ -30,7 +30,7 @@ impl ConfigWatcher {
     /// The keys whose values have changed since they were last asked for, with their new ones; `None` for one that is gone.
     ///
     /// A file that cannot be read or understood changes nothing, and a warning says so once.
-    pub(in crate::cli) fn changes(&mut self) -> Vec<(&'static str, Option<String>)> {
+    pub(in crate::cli) fn poll_changes(&mut self) -> Vec<(&'static str, Option<String>)> {
         let seen = std::fs::metadata(&self.path).and_then(|meta| Ok((meta.modified()?, meta.len()))).ok();
         if seen == self.seen {
             return Vec::new();

@@ -298,8 +298,14 @@ async fn rows_that_change_at_every_look_end_the_load() {
         }
     }
     let (shape, policy) = (TableSchema::standard(), OnConflict::Overwrite);
-    let sink =
-        LookFirst { warehouse: &warehouse, schema: shape, policy, refused_before: BTreeSet::new(), results: vec![], parts: 0 };
+    let sink = LookFirst {
+        warehouse: &warehouse,
+        schema: shape,
+        policy,
+        refused_before: BTreeSet::new(),
+        results: vec![],
+        parts: 0,
+    };
     let mut sink = Restless(sink);
     let e = run(vec![Entry(changed(1))], &mut sink).await.unwrap_err();
     assert!(e.reason == Reason::Locked && e.about == id(1) && sink.0.parts == 4, "{e}");

@@ -137,7 +137,7 @@ pub(crate) fn asked_class(requested: Option<&StorageClass>) -> S3Result<object::
     let Some(asked) = requested else {
         return Ok(object::StorageClass::Standard);
     };
-    object::StorageClass::parse(requested.as_str())
+    object::StorageClass::parse(asked.as_str())
         .ok_or_else(|| s3_error!(InvalidStorageClass, "The storage class you specified is not valid"))
 }
 
