@@ -348,7 +348,7 @@ mod tests {
         assert!(message("").contains("is empty"));
         assert!(message("p99").contains("give METRIC > BOUND"));
         assert!(message("p98 > 5ms").contains("p98 is not a metric: use p50, p90"));
-        assert!(message("service_failed > 0").contains("is no metric"));
+        assert!(message("service_failed > 0").contains("is not a metric"));
         assert!(message("p99 > 500").contains("500 is not a length of time with its unit"));
         assert!(message("p99 > 5%").contains("length of time"));
         assert!(message("failed > 5ms").contains("number of messages"));

@@ -337,7 +337,7 @@ fn a_truth_says_first_whether_it_holds() {
     let html = render(&Outcome { truth: Some(truth.clone()), ..clean() }).unwrap();
     assert!(html.contains("Ground truth verified</h1>"));
     assert!(html.contains("Passed.") && html.contains("Of 1,300 ids that the history must have left, 1,300 are"));
-    assert!(html.contains("withholds them unless --send-invalid") && html.contains("&lt;b&gt;"));
+    assert!(html.contains("does not send them without --send-invalid") && html.contains("&lt;b&gt;"));
     let mut lost = TruthResult { holds: false, ..truth };
     for (counter, n) in [
         (TruthCounter::Found, 1_297),
