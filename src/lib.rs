@@ -30,7 +30,7 @@
 //! reader · topic · truth · undo      the lake's read path, publishing, and files that jobs share
 //! compression · parquet · progress · sort
 //!                                    compression, live display, sorting on disk
-//! charset · outcome · seen · stop · units
+//! cancellation · charset · multiset_hash · outcome · units
 //!                                    symbols, counters and exit codes, hash totals, cancellation, durations and sizes
 //! ```
 //!

@@ -196,7 +196,7 @@ pub fn read<R: BufRead>(
 ) -> anyhow::Result<(Header, Totals)> {
     let (mut line, mut number) = (Vec::new(), 1_u64);
     next_line(&mut from, &mut line, number)?;
-    let head: Header = serde_json::from_slice(&line).context("is no truth file of ruminate generate --truth")?;
+    let head: Header = serde_json::from_slice(&line).context("is not a truth file of ruminate generate --truth")?;
     if head.ruminate_truth != VERSION {
         bail!("is a truth file of version {}, and this program reads {VERSION}", head.ruminate_truth);
     }
@@ -204,7 +204,7 @@ pub fn read<R: BufRead>(
     loop {
         number += 1;
         if !next_line(&mut from, &mut line, number)? {
-            bail!("ends at line {number} without its totals: it was cut short, so it cannot prove anything");
+            bail!("ends at line {number} without its totals: truncated, not a complete truth file");
         }
         match serde_json::from_slice::<Entry<'_>>(&line) {
             Ok(entry) => {
@@ -273,7 +273,7 @@ pub(crate) mod tests {
     fn an_incomplete_or_damaged_file_is_rejected() {
         let message = |text: &str| format!("{:#}", read(text.as_bytes(), |_| Ok(())).unwrap_err());
         let whole = written();
-        assert!(message("").contains("no truth file") && message("{}\n").contains("no truth file"));
+        assert!(message("").contains("not a truth file") && message("{}\n").contains("not a truth file"));
         assert!(message(&whole.replacen("truth\":1", "truth\":2", 1)).contains("version 2"));
         let cut: String = whole.split_inclusive('\n').take(4).collect();
         assert!(message(&cut).contains("cut short"));

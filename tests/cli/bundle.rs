@@ -102,7 +102,7 @@ fn text_for_people_has_the_code_sha256_and_what_comes_next() {
     let scene = with_program(&Elf { symbols: 4_800, ..Elf::linked_statically() });
     let ran = scene.text(&GIVEN);
     for words in
-        ["bundle: 9 files for x86_64", "CodeSha256", "needs", "nothing", "hint: 4,800 bytes", "bundle/DEPLOY.md"]
+        ["bundle: 9 files for x86_64", "CodeSha256", "libraries   nothing", "warning: 4,800 bytes", "bundle/DEPLOY.md"]
     {
         assert!(ran.stdout.contains(words), "{words}: {ran:#?}");
     }
@@ -171,7 +171,7 @@ fn what_lambda_could_not_run_is_refused_with_the_reason() {
         (Elf { needed, ..Elf::x86_64() }.bytes(), &[], &["needs libssl.so.3", "statically"]),
         (b"#!/bin/sh\n".to_vec(), &[], &["program is a script", "--target x86_64-unknown-linux-gnu"]),
         (Vec::new(), &[], &["program is empty"]),
-        (Elf::x86_64().bytes()[..300].to_vec(), &[], &["program is broken or not whole"]),
+        (Elf::x86_64().bytes()[..300].to_vec(), &[], &["program is damaged or incomplete"]),
     ];
     for (bytes, flags, words) in cases {
         let scene = Scene::new();

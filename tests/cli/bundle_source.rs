@@ -122,7 +122,7 @@ fn what_a_build_lacks_is_said_with_what_to_install() {
     workshop.tool("rustc", "echo \"$home\"");
     refused(scene, &foreign, &["is for", "--arch says"]); // the script has built the wrong one
     workshop.tool("cargo", "echo '{\"reason\":\"build-finished\",\"success\":true}'");
-    refused(scene, &["--source", "tree"], &["cargo named no program bootstrap"]);
+    refused(scene, &["--source", "tree"], &["cargo built no binary bootstrap"]);
     fs::remove_file(workshop.tool("cargo", "")).unwrap();
     refused(scene, &["--source", "tree"], &["cargo is not on the PATH", "--bootstrap FILE"]);
 }
@@ -160,7 +160,7 @@ fn a_place_without_the_lambdas_source_is_named() {
     // The test's own folder may lie in a checkout, whose source would be found.
     let nowhere = Ran::of(&scene.command(&["bundle", "--out", "tree/out"]).current_dir("/").output().unwrap());
     assert_eq!(nowhere.code, Some(2), "{nowhere:#?}");
-    for word in ["source is not here", "--source DIR", "--bootstrap FILE"] {
+    for word in ["source was not found", "--source DIR", "--bootstrap FILE"] {
         assert!(nowhere.stderr.contains(word), "{nowhere:#?}");
     }
     refused(scene, &["--source", "bin"], &["--source bin", "ruminate-lambda"]);
@@ -176,7 +176,7 @@ fn a_place_without_the_lambdas_source_is_named() {
 fn a_folder_that_cannot_be_written_is_named_before_the_build() {
     let workshop = Workshop::new(BUILDS);
     fs::write(workshop.scene.path("file"), "").unwrap();
-    refused(&workshop.scene, &["--source", "tree", "--out", "file"], &["--out file is no directory"]);
+    refused(&workshop.scene, &["--source", "tree", "--out", "file"], &["--out file is not a directory"]);
     assert!(!workshop.scene.path("calls").exists(), "cargo was not asked");
 }
 

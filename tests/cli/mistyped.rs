@@ -182,7 +182,7 @@ fn a_misspelt_topic_is_refused_wherever_it_is_read() {
     }
     for empty in ["", " "] {
         let scene = ready().with("SNS_TOPIC_ARN", empty);
-        refused(&scene, &["publish", "history.json"], "no topic is named");
+        refused(&scene, &["publish", "history.json"], "no topic configured");
     }
 }
 

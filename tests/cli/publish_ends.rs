@@ -283,7 +283,7 @@ fn a_check_that_passed_reads_as_one() {
     history(home.path(), "in.json");
     let run = text(home.path(), &sns, &["in.json", "--fail-if", "p99 > 50s; failed > 0; rate > 0.001/s"]);
     assert_eq!(run.code, Some(1), "{}", run.stdout);
-    for output in ["passed  p99 ", " ms (fails if > 50s)", "passed  failed 0 (fails if > 0)", "FAILED  rate "] {
+    for output in ["PASS  p99 ", " ms (fails if > 50s)", "PASS  failed 0 (fails if > 0)", "FAIL  rate "] {
         assert!(run.stdout.contains(output), "{output}\n{}", run.stdout);
     }
     let verdicts = Ran::by(publish(home.path(), &sns).args(["in.json", "--fail-if", "p99 > 50s"])).json;

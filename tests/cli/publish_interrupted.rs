@@ -123,7 +123,7 @@ fn a_full_disk_for_dead_letters_stops_the_run_before_a_message_is_lost() {
     let outcome = full.json;
     assert_eq!((full.code, &outcome["failed"]), (Some(3), &0.into()), "{}", full.stderr);
     let why = outcome["stopped"].as_str().unwrap();
-    assert!(why.contains("/dev/full") && why.contains("make room"), "{why}");
+    assert!(why.contains("/dev/full") && why.contains("free some space"), "{why}");
     assert!(outcome["unsent"].as_u64().unwrap() > 0 && outcome["resume_skip"] == 4, "{outcome}");
     sns.dials().plan([refused()]);
     let rest = Ran::by(publish(home.path(), &sns).args(flags).args(["dead", "--resume"]));

@@ -15,7 +15,8 @@ const NOT_RUN: &str = "<!-- not run:";
 /// Programs as the README calls them: built by this test's cargo, and not installed.
 const PRELUDE: &str = r#"
 set -eu
-trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
+servers=
+trap 'kill $servers 2>/dev/null || true' EXIT
 cargo() {
     case "$*" in
         "run --release -- "*) shift 3; ruminate "$@" ;;
@@ -118,7 +119,8 @@ fn the_commands_of_the_readme_run() {
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         script = script.replace(port, &free.to_string());
     }
-    script = script.replace(" &\n", " >/dev/null &\nsleep 2\n");
+    // A server that kept the shell's stderr open would keep the test waiting.
+    script = script.replace(" &\n", " >/dev/null 2>&1 &\nservers=\"$servers $!\"\nsleep 2\n");
     let reports = ["demo/audit.html", "run.html", "recovery.html", "audit.html"];
     run(&script, &[&reports[..], &["drift.ndjson", "undo.ndjson"]].concat());
 }

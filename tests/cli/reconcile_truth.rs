@@ -319,10 +319,10 @@ fn a_truth_file_that_proves_nothing_ends_the_run_before_it_begins() {
     let mut packed = packed.finish().unwrap();
     packed.truncate(packed.len() / 2);
     for (name, text, says) in [
-        ("cut.ndjson", cut.into_bytes(), "cut short"),
-        ("cut.ndjson.gz", packed, "cut short"),
+        ("cut.ndjson", cut.into_bytes(), "without its totals"),
+        ("cut.ndjson.gz", packed, "not a complete truth file"),
         ("later.ndjson", whole.replace("truth\":1", "truth\":2").into_bytes(), "version 2"),
-        (FILE, std::fs::read(history.scene.path(FILE)).unwrap(), "no truth file"),
+        (FILE, std::fs::read(history.scene.path(FILE)).unwrap(), "not a truth file"),
         ("no-id.ndjson", whole.replacen("\"id\"", "\"od\"", 1).into_bytes(), "line 2: has no id"),
     ] {
         std::fs::write(history.scene.path(name), text).unwrap();

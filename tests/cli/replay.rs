@@ -42,7 +42,7 @@ fn a_dry_run_says_what_it_takes_and_changes_nothing() {
     assert_eq!(plan.json["classes"]["STANDARD"]["objects"].as_u64(), Some(52), "{plan:?}");
     assert!(plan.json["method"].as_str().unwrap().contains("INSERT"));
     let text = scene.text(&["replay", "--dry-run", "--into-new-table"]).stdout;
-    for part in ["nothing was changed", "one RENAME", "their price", "objects/s", "class STANDARD: 52 objects"] {
+    for part in ["(dry run)", "one RENAME", "request cost", "objects/s", "class STANDARD: 52 objects"] {
         assert!(text.contains(part), "{part}: {text}");
     }
     scene.run(&["replay"]).expect(0, &[("inserted", 52)]);
@@ -222,7 +222,7 @@ fn a_run_waits_and_says_why_and_its_limits_follow_the_settings_file() {
         scene.command(&args).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let output = lines.find(|line| line.as_ref().is_ok_and(|line| line.contains("paused"))).unwrap().unwrap();
-    assert!(output.contains("the file pause is there"), "{output}");
+    assert!(output.contains("pause file pause exists"), "{output}");
     std::fs::remove_file(scene.path("pause")).unwrap();
     std::thread::sleep(Duration::from_secs(2));
     std::fs::write(scene.path("ruminate.toml"), "rows-per-second = 5000\n").unwrap();

@@ -150,15 +150,15 @@ fn an_undo_file_of_other_stores_or_none_at_all_changes_nothing() {
     let number = rows[0].replacen("\"peso_medio\":", "\"peso_medio\":\"x\",\"era\":", 1);
     assert!(number != rows[0] && table != rows[0]);
     let cases = [
-        ("garbage", "a,b\n1,2\n".to_owned(), "no line is of the form"),
-        ("binary", "\u{1}\u{0}\u{7f}".repeat(500), "no line is of the form"),
+        ("garbage", "a,b\n1,2\n".to_owned(), "not an undo file"),
+        ("binary", "\u{1}\u{0}\u{7f}".repeat(500), "not an undo file"),
         ("drift", "{\"kind\":\"lake_only\",\"id\":\"x\"}\n".to_owned(), "line 1"),
         ("last", lines(&[rows[0], "{\"kind\":\"lake_only\"}"]), "line 2"),
-        ("table", lines(&[rows[0], &table]), "about table historico_velho, not historico_consumo"),
+        ("table", lines(&[rows[0], &table]), "is for table historico_velho, not historico_consumo"),
         ("kind", lines(&[rows[1], &number]), "peso_medio"),
-        ("lake", foreign.clone(), "give --lake"),
-        ("lake and rows", lines(&[&foreign, rows[0], rows[1]]), "give --lake"),
-        ("rows and lake", lines(&[rows[0], objects[1], &foreign]), "give --lake"),
+        ("lake", foreign.clone(), "check --lake"),
+        ("lake and rows", lines(&[&foreign, rows[0], rows[1]]), "check --lake"),
+        ("rows and lake", lines(&[rows[0], objects[1], &foreign]), "check --lake"),
     ];
     for (name, text, why) in cases {
         std::fs::write(scene.path("odd"), text).unwrap();
@@ -216,10 +216,10 @@ fn what_is_not_to_be_guessed_is_left_alone_with_reasons() {
         for why in [
             "2 duplicate_object: objects of the lake are never deleted",
             "1 rule_break: which side is wrong is not to be guessed",
-            "1 logical_duplicate: which reading is right is not to be guessed",
+            "1 logical_duplicate: ambiguous: ask the farm",
             "1 misfiled: objects of the lake are never moved",
-            "1 unreadable: objects of the lake are never overwritten",
-            "1 rejected: objects of the lake are never overwritten",
+            "1 unreadable: lake objects are not overwritten",
+            "1 rejected: lake objects are not overwritten",
         ] {
             assert!(reasons.contains(why), "{why} in {reasons}");
         }

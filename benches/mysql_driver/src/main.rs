@@ -44,7 +44,7 @@ impl Row {
         Self {
             id: Uuid::from_u128((n as u128).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)).to_string(),
             texts: [text("fazenda", 20), text("curral", 400), text("dieta", 9), text("equipamento", 30), None],
-            weights: [Some(seed * 0.37), Some(seed * 1.1), (n % 7 != 0).then_some(seed), Some(0.1)],
+            weights: [Some(seed * 0.37), Some(seed * 1.1), (!n.is_multiple_of(7)).then_some(seed), Some(0.1)],
             count: (n % 300) as i64,
             times: [at(n), at(n + 60)],
         }

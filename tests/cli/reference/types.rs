@@ -121,6 +121,10 @@ impl Sources {
                 Item::Enum(item) => self.add(module, &item.ident, Kind::Enum(item.clone())),
                 Item::Type(item) => self.add(module, &item.ident, Kind::Alias(item.clone())),
                 Item::Macro(item) if item.mac.path.is_ident("counters") => {
+                    // `counters! { impl Outcome { .. } }` gives access to counters that are declared elsewhere.
+                    if item.mac.tokens.to_string().starts_with("impl") {
+                        continue;
+                    }
                     let counters: Counters = item.mac.parse_body().unwrap();
                     self.add(module, &counters.name, Kind::Counters(counters.list));
                 }
