@@ -117,7 +117,7 @@ fn what_cannot_run_says_so_in_one_line_and_exits_with_2() {
     let watch = ["in.json", "--watch", "--warehouse", "sqlite:w.db", "--truth", "cut.truth"];
     let cases: [(&[&str], &str); 12] = [
         (&["none.json"], "none.json: No such file"),
-        (&["."], "is a directory"),
+        (&["in.service"], "in.service"),
         (&["in.json", "--topic", "arn:aws:sns:us-east-1:123456789012:other"], "no such topic"),
         (&["in.json", "--topic", "other"], "arn:aws:sns"),
         (&["in.json", "--topic", "local"], "give --lake URL"),
