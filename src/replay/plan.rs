@@ -86,7 +86,7 @@ impl PlannedObjects {
             && self.since.is_none_or(|since| object.last_modified >= since)
     }
 
-    /// Returns the same if the object is to be read now, and records that it was read.
+    /// Returns true if the plan includes that object and this run reads it; remembers objects close to the cutoff.
     fn takes(&self, object: &ObjectMeta) -> bool {
         self.has(object) && self.round.as_ref().is_none_or(|round| round.takes(object, self.cutoff))
     }
