@@ -1,6 +1,6 @@
 //! Repair: fixes findings in the requested direction, and verifies each by reading it again.
 //!
-//! | finding | repaired by 
+//! | finding | repaired by |
 //! | --- | --- |
 //! | lake_only | inserting the row |
 //! | warehouse_only | writing the object, never over another |
