@@ -53,7 +53,7 @@ pub trait Page {
     fn page(&self, findings_bytes: usize) -> impl Serialize;
 }
 
-/// Renders the report as HTML, always below [`MOST_BYTES`].
+/// Renders the report as HTML, always smaller than 2 MB.
 ///
 /// # Errors
 /// Returns an error if the template cannot be rendered, which is a bug in this program.
