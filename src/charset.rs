@@ -1,10 +1,10 @@
-//! Output for terminals and logs whose locale is not UTF-8: the program's own symbols as ASCII.
+//! Converts the program's own symbols to ASCII, for terminals and logs whose locale is not UTF-8.
 //!
-//! Values from files and stores, such as the names of farms, are left as they are.
+//! Values from files and stores, such as the names of farms, are not changed.
 
 use std::borrow::Cow;
 
-/// Symbols that the program prints, and what stands for them.
+/// Symbols that the program prints, with their ASCII replacements.
 const SYMBOLS: [(char, &str); 20] = [
     ('…', "..."),
     ('–', "-"),
@@ -28,20 +28,20 @@ const SYMBOLS: [(char, &str); 20] = [
     ('█', "@"),
 ];
 
-/// Returns true if the locale of the environment is UTF-8; a locale that is not set is not.
+/// Returns true if the locale of the environment is UTF-8; false if no locale is set.
 pub fn is_utf8() -> bool {
     is_utf8_locale(|name| std::env::var(name).ok())
 }
 
 fn is_utf8_locale(variable: impl Fn(&str) -> Option<String>) -> bool {
     let set = |name| variable(name).filter(|value| !value.is_empty());
-    // The first that is set decides (POSIX, 8.2 Internationalization Variables).
+    // The first variable that is set determines the locale (POSIX, 8.2 Internationalization Variables).
     let locale = set("LC_ALL").or_else(|| set("LC_CTYPE")).or_else(|| set("LANG")).unwrap_or_default();
     let locale = locale.to_ascii_uppercase();
     locale.ends_with("UTF-8") || locale.ends_with("UTF8")
 }
 
-/// A text as the locale can show it.
+/// Returns a text in the form that the locale can display.
 pub fn shown(text: &str) -> Cow<'_, str> {
     if text.is_ascii() || is_utf8() { Cow::Borrowed(text) } else { Cow::Owned(ascii(text)) }
 }

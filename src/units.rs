@@ -1,17 +1,17 @@
-//! Durations and sizes as people write them: a number with its unit, on the command line and in the config file.
+//! Parses durations and sizes with units, as in flags and the config file.
 //!
-//! A number without a unit is an error that shows how it is written.
+//! A number without a unit is an error that shows the expected format.
 
 use std::time::Duration;
 
 use bytesize::ByteSize;
 
-/// The longest duration, in seconds.
+/// Maximum duration, in seconds.
 const LONGEST: f64 = 1e9;
 
-/// Reads `500ms`, `1.5s`, `5m`, `2h` or `1d`. Zero needs no unit.
+/// Parses a duration such as `500ms`, `1.5s`, `5m`, `2h` or `1d`. Zero needs no unit.
 ///
-/// `humantime` would refuse fractions, which load tests use.
+/// The `humantime` crate rejects fractions, which load tests use.
 ///
 /// # Errors
 /// Returns an error that shows how a duration is written.
@@ -39,7 +39,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_secs_f64(number * seconds))
 }
 
-/// Reads `64MB`, `1.5GB` or `512MiB`.
+/// Parses a size such as `64MB`, `1.5GB` or `512MiB`.
 ///
 /// # Errors
 /// Returns an error that shows how a size is written.

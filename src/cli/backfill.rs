@@ -1,4 +1,4 @@
-//! `ruminate backfill`: history files through the intake into lake and warehouse, without SNS.
+//! `ruminate backfill`: processes history files into lake and warehouse with the intake, without SNS.
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! `ruminate bundle`: the Lambda as a folder to deploy.
+//! `ruminate bundle`: creates a deployable directory for the Lambda.
 
 use std::path::PathBuf;
 

@@ -1,7 +1,7 @@
-//! The command line of this run as it can be pasted into a shell, derived from clap's matches.
+//! Command line of this run in a form that can be pasted into a shell, derived from clap's matches.
 //!
-//! It has what the user gave: on the command line, in the environment or in the config file. Defaults are left out, and
-//! passwords are replaced by `***`.
+//! It contains the values given on the command line, in the environment or in the config file. Defaults are omitted,
+//! and passwords are replaced by `***`.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -13,10 +13,10 @@ use url::Url;
 use super::config::Config;
 use pipeline::warehouse::WarehouseUrl;
 
-/// What stands for a password.
+/// Replacement for a password.
 const MASK: &str = "***";
 
-/// A command with the options that were given.
+/// Command with the options that were given.
 #[derive(Debug, Clone, Default)]
 pub struct CommandLine {
     command: String,
@@ -24,16 +24,16 @@ pub struct CommandLine {
     options: Vec<Given>,
 }
 
-/// An option that was given.
+/// Option that was given.
 #[derive(Debug, Clone)]
 struct Given {
     flag: String,
-    /// One for each time that it was given; none for a switch.
+    /// One value for each occurrence; empty for a switch.
     values: Vec<String>,
 }
 
 impl CommandLine {
-    /// The command line of these matches. The command must have been built, which parsing does.
+    /// Returns the command line of these matches. The command must have been built, which parsing does.
     pub(super) fn of(command: &Command, matches: &ArgMatches, config: &Config) -> Self {
         let Some((name, matches)) = matches.subcommand() else { return Self::default() };
         let mut line = Self { command: name.to_owned(), ..Self::default() };
@@ -55,7 +55,7 @@ impl CommandLine {
         self.options.push(Given { flag: flag.to_owned(), values });
     }
 
-    /// Adds an option that was not given, whose value came from elsewhere.
+    /// Adds an option that was not given, with a value from elsewhere.
     #[must_use]
     pub(super) fn or(mut self, flag: &str, value: impl fmt::Display) -> Self {
         if !self.options.iter().any(|option| option.flag == flag) {
@@ -64,7 +64,7 @@ impl CommandLine {
         self
     }
 
-    /// The command that reverts what this run writes to an undo file, on the same stores.
+    /// Returns the command that reverts an undo file of this run, on the same stores.
     pub(super) fn undo(&self, file: &str) -> String {
         let of_undo = <super::undo::Args as clap::Args>::augment_args(Command::new("undo"));
         let shared = |option: &&Given| {
@@ -78,7 +78,7 @@ impl CommandLine {
 impl fmt::Display for CommandLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut words = vec!["ruminate".to_owned(), self.command.clone()];
-        // An operand that looks like a flag has to follow `--`, behind all flags.
+        // An operand that looks like a flag must follow `--`, after all flags.
         let late = self.operands.iter().any(|operand| operand.starts_with('-') && operand != "-");
         if !late {
             words.extend(self.operands.iter().cloned());
@@ -112,15 +112,15 @@ fn is_given(arg: &Arg, command: &str, matches: &ArgMatches, config: &Config) -> 
     }
 }
 
-/// The values as they were given, without passwords.
+/// Returns the values as they were given, without passwords.
 fn values(arg: &Arg, matches: &ArgMatches) -> Vec<String> {
-    // The values of these are not shown in the help either.
+    // These values are not shown in the help either.
     let is_secret = arg.is_hide_env_values_set();
     let shown = |value: &OsStr| without_password(&value.to_string_lossy(), is_secret);
     matches.get_raw(arg.get_id().as_str()).into_iter().flatten().map(shown).collect()
 }
 
-/// A value without the password of a URL; of an address that may be secret and cannot be read, nothing is left.
+/// Returns a value without the password of a URL; a possibly secret address that cannot be parsed is masked completely.
 fn without_password(value: &str, is_secret: bool) -> String {
     if is_secret && value.parse::<WarehouseUrl>().is_err() {
         return MASK.to_owned();
@@ -139,7 +139,7 @@ fn without_password(value: &str, is_secret: bool) -> String {
     }
 }
 
-/// Masks parameters whose names tell that they are secret.
+/// Masks parameters whose names indicate a secret.
 fn mask_query(url: &mut Url) {
     let is_secret = |name: &str| ["pass", "pwd", "secret", "token"].iter().any(|part| name.contains(part));
     if !url.query_pairs().any(|(name, _)| is_secret(&name.to_lowercase())) {
@@ -210,7 +210,7 @@ mod tests {
         assert_eq!(line(&["reconcile", "--farm", "c"]), "ruminate reconcile --lake l --farm c");
     }
 
-    /// Arguments that each command needs with any flag.
+    /// Returns the required arguments of each command.
     fn needed(command: &str) -> &'static [&'static str] {
         match command {
             "replay" | "reconcile" => &["--lake", "l"],
@@ -223,7 +223,7 @@ mod tests {
         }
     }
 
-    /// A value of each flag that its type accepts, and not its default.
+    /// Returns a valid value of each flag that is not its default.
     fn sample(command: &str, flag: &str) -> &'static str {
         match flag {
             "lake" => "s3://bucket/a-b",
@@ -281,7 +281,7 @@ mod tests {
         numbers.contains(&flag)
     }
 
-    /// What has to be given with a flag, or cannot be.
+    /// Returns the arguments that a flag requires.
     fn with(flag: &str) -> &'static [&'static str] {
         match flag {
             "trust" | "max-repairs" | "undo-file" => &["--repair", "both"],
@@ -292,7 +292,7 @@ mod tests {
         }
     }
 
-    /// Parsing the printed command gives the same arguments, for every flag of every command by itself.
+    /// Parsing the printed command gives the same arguments, for every single flag of every command.
     #[test]
     fn every_flag_of_every_command_is_printed_and_read_back() {
         let parse =

@@ -1,4 +1,4 @@
-//! `ruminate completions`: a script for the shell.
+//! `ruminate completions`: prints a completion script for a shell.
 
 use clap_complete::Shell;
 

@@ -1,7 +1,8 @@
-//! Where flags get their values besides the command line: environment variables, then `ruminate.toml`, then defaults.
+//! Values of flags from outside the command line: environment variables, then `ruminate.toml`, then defaults.
 //!
-//! A key of the file is a flag. At the top it is for every command that has the flag; in a section `[COMMAND]` it is for
-//! that command and wins over the top. `[profile.NAME]` and `[profile.NAME.COMMAND]` win over both if the profile is chosen.
+//! A key of the file is a flag. At the top level, it applies to every command that has the flag. In a section
+//! `[COMMAND]`, it applies to that command and overrides the top level. `[profile.NAME]` and `[profile.NAME.COMMAND]`
+//! override both if the profile is selected.
 
 use std::path::PathBuf;
 
@@ -19,18 +20,18 @@ pub(super) use watched::ConfigWatcher;
 
 const FILE: &str = "ruminate.toml";
 
-/// Flags that change or delete data, or agree to it: accepted on the command line only.
+/// Flags that change or delete data, or confirm it: accepted only on the command line.
 const TYPED_ONLY: [&str; 6] = ["repair", "trust", "on-conflict", "into-new-table", "force", "yes"];
 
-/// How alike two names are for one to be proposed for the other; clap's own threshold.
+/// Minimum similarity of two names for a suggestion; clap's own threshold.
 const ALIKE: f64 = 0.7;
 
-/// Gives every flag its variable `RUMINATE_<FLAG>`, except for those that have to be typed.
+/// Gives every flag its variable `RUMINATE_<FLAG>`, except for those that must be typed.
 pub(super) fn with_environment(command: Command) -> Command {
     let named = |arg: Arg| match (arg.get_long(), arg.get_action()) {
         (Some(long), ArgAction::Set | ArgAction::Append | ArgAction::SetTrue) if !TYPED_ONLY.contains(&long) => {
             let variable = variable(long);
-            // Shown once in the help's last line instead of with each flag.
+            // Shown once in the last line of the help instead of with each flag.
             arg.env(variable).hide_env(true)
         }
         _ => arg,
@@ -38,10 +39,10 @@ pub(super) fn with_environment(command: Command) -> Command {
     command.mut_args(named).mut_subcommands(with_environment)
 }
 
-/// Fails if a variable is set that would change or delete data.
+/// Rejects variables that would change or delete data.
 ///
 /// # Errors
-/// Returns an error that names the flag to type instead.
+/// Returns an error that names the flag to type instead if such a variable is set.
 pub(super) fn refuse_variables(is_set: impl Fn(&str) -> bool) -> Result<(), Error> {
     match TYPED_ONLY.into_iter().find(|flag| is_set(&variable(flag))) {
         None => Ok(()),
@@ -55,29 +56,29 @@ fn typed_only(flag: &str) -> String {
     format!("--{flag} is accepted on the command line only")
 }
 
-/// The values of the config file.
+/// Values of the config file.
 #[derive(Debug, Clone, Default)]
 pub struct Config {
     path: PathBuf,
     profile: Option<String>,
-    /// The strongest last.
+    /// Sorted by ascending precedence.
     entries: Vec<Entry>,
 }
 
-/// A key with its values.
+/// Key with its values.
 #[derive(Debug, Clone)]
 struct Entry {
-    /// The command that it is for; `None` for all that have the flag.
+    /// Command of the key. `None` for all commands with the flag.
     section: Option<String>,
     flag: String,
     values: Vec<String>,
 }
 
 impl Config {
-    /// Reads the file that `--config` names, or `ruminate.toml` if it exists.
+    /// Reads the file given with `--config`, or `ruminate.toml` if it exists.
     ///
     /// # Errors
-    /// Returns an error if the file cannot be read, is not TOML, or has a key that no command knows.
+    /// Returns an error if the file cannot be read, is not TOML, or has a key that no command has.
     pub(super) fn load(typed: &Typed) -> Result<Self, Error> {
         let named: Option<PathBuf> = typed.global("config");
         let profile: Option<String> = typed.global("profile");
@@ -96,10 +97,10 @@ impl Config {
         Ok(Self { path, profile, ..config })
     }
 
-    /// Reads the text of a file.
+    /// Parses the text of a file.
     ///
     /// # Errors
-    /// Returns an error if it is not TOML, or has a key that no command knows.
+    /// Returns an error if it is not TOML, or has a key that no command has.
     pub(super) fn parse(text: &str, profile: Option<&str>) -> Result<Self, String> {
         let mut table: Table = text.parse().map_err(|e: toml::de::Error| e.to_string())?;
         let mut profiles = match table.remove("profile") {
@@ -113,7 +114,7 @@ impl Config {
             Some((name, _)) => return Err(format!("there is no [profile.{name}]")),
         };
         let mut config = Self::default();
-        // The other profiles are read too: a mistake in them is found before they are needed.
+        // The other profiles are parsed too, to find mistakes in them before they are used.
         for (_, other) in profiles {
             if let Value::Table(other) = other {
                 config.add(other)?;
@@ -125,7 +126,7 @@ impl Config {
         Ok(config)
     }
 
-    /// Adds a table: first its own keys, then those of its sections, which win over them.
+    /// Adds a table: first its own keys, then those of its sections, which override them.
     fn add(&mut self, table: Table) -> Result<(), String> {
         let command = super::command();
         let mut sections = Vec::new();
@@ -143,20 +144,20 @@ impl Config {
         Ok(())
     }
 
-    /// The values of a command's flag.
+    /// Returns the values of a command's flag. `None` if the file has none.
     pub(super) fn value(&self, command: &str, flag: &str) -> Option<&[String]> {
         let is_meant =
             |entry: &&Entry| entry.flag == flag && entry.section.as_deref().is_none_or(|section| section == command);
         self.entries.iter().rfind(is_meant).map(|entry| &*entry.values)
     }
 
-    /// Takes the values as defaults of the flags.
+    /// Sets the values as defaults of the flags.
     pub(super) fn apply(&self, command: Command, typed: &Typed) -> Command {
         let selected = typed.subcommand().map(|(command, _)| command.get_name().to_owned()).unwrap_or_default();
         let set = |command: &str, arg: Arg| match arg.get_long().and_then(|flag| self.value(command, flag)) {
             Some(values) => {
                 let arg = arg.required(false).default_values(values.to_vec());
-                // A value of the file may be an address with a password, which is not for the help.
+                // A value of the file may be an address with a password, which must not appear in the help.
                 if arg.get_action().takes_values() { arg.hide_default_value(true) } else { arg }
             }
             None => arg,
@@ -169,7 +170,7 @@ impl Config {
 }
 
 impl Entry {
-    /// A key of a section, or of no section, if a command has such a flag.
+    /// Returns a key of a section, or of the top level, if a command has such a flag.
     fn new(command: &Command, section: Option<&str>, key: &str, value: Value) -> Result<Self, String> {
         let flag = key.replace('_', "-");
         let place = section.map(|section| format!(" in [{section}]")).unwrap_or_default();
@@ -197,7 +198,7 @@ impl Entry {
     }
 }
 
-/// The commands that have a flag; an empty name for a flag of all commands.
+/// Returns the commands that have a flag; an empty name stands for a flag of all commands.
 fn commands_with(command: &Command, flag: &str) -> Vec<String> {
     let has = |command: &Command| command.get_arguments().any(|arg| arg.get_long() == Some(flag));
     if has(command) {
@@ -206,7 +207,7 @@ fn commands_with(command: &Command, flag: &str) -> Vec<String> {
     command.get_subcommands().filter(|sub| has(sub)).map(|sub| sub.get_name().to_owned()).collect()
 }
 
-/// What may be meant by an unknown key.
+/// Returns a suggestion for an unknown key.
 fn hint(command: &Command, section: Option<&str>, flag: &str, of: &[String]) -> String {
     if !of.is_empty() {
         return format!(": --{flag} is a flag of {}", of.join(", "));

@@ -1,4 +1,4 @@
-//! `ruminate demo`: the whole loop with no server.
+//! `ruminate demo`: the complete pipeline without servers.
 
 use std::path::PathBuf;
 

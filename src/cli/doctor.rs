@@ -1,4 +1,4 @@
-//! `ruminate doctor`: is everything ready?
+//! `ruminate doctor`: checks that everything is ready.
 
 use anyhow::{Context as _, anyhow};
 use chrono::Utc;
@@ -63,7 +63,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Rendered> {
     Ok(Rendered::of(&outcome))
 }
 
-/// The topic that a flag or the older function's variable names.
+/// Returns the topic from the flag, or from the variable of the legacy Lambda.
 fn topic(flag: Option<TopicAddress>) -> anyhow::Result<Option<TopicAddress>> {
     match (flag, variable("SNS_TOPIC_ARN")) {
         (None, Some(arn)) => arn.parse().map(Some).map_err(|e: String| anyhow!(e)).context("SNS_TOPIC_ARN"),

@@ -1,4 +1,4 @@
-//! Flags that several commands share, declared once, and how they open what they name.
+//! Flags shared by several commands, and functions that open the stores they name.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -68,25 +68,26 @@ impl GlobalFlags {
     }
 }
 
-/// The form of log lines.
+/// Format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum LogFormat {
     Text,
     Json,
 }
 
-/// Fails where a file cannot be written: found out now, not after an hour of work.
+/// Returns an error if a file cannot be written, so that this is found before hours of work.
 pub(super) fn check_writable(flag: &str, path: &Path) -> anyhow::Result<()> {
     let opened = std::fs::File::options().append(true).create(true).open(path);
     opened.map(drop).with_context(|| format!("{flag} {} cannot be written", path.display()))
 }
 
-/// A file to be written or kept beside the run; `-` is none, and would be made under that name.
+/// Parser for an output file; rejects `-`, which would create a file of that name.
 pub(super) fn output_path() -> impl TypedValueParser<Value = PathBuf> {
     a_path().try_map(|path| if path == Path::new("-") { Err("expected a file name") } else { Ok(path) })
 }
 
-/// A path of this machine that may be made: an address such as `s3://bucket` would become a directory `s3:` here.
+/// Parser for a local path that may be created; rejects URLs such as `s3://bucket`, which would create a directory
+/// `s3:`.
 pub(super) fn a_path() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().try_map(|path| path.to_str().map_or(Ok(path.clone()), pipeline::place::local))
 }
@@ -107,12 +108,12 @@ impl LakeFlags {
         self.open_for(Unconditional::default()).await
     }
 
-    /// Opens the lake for reading and for writes by those flags.
+    /// Opens the lake for reading, with these settings for writes.
     pub(super) async fn open_for(&self, writes: Unconditional) -> Arc<dyn Lake> {
         open_lake(&self.lake, RetryPolicy { max_attempts: self.max_attempts, ..RetryPolicy::default() }, writes).await
     }
 
-    /// Opens the lake for writing: a directory is made, a bucket must be there.
+    /// Opens the lake for writing: a directory is created, a bucket must exist.
     pub(super) async fn open_to_write(&self, writes: WriteFlags) -> anyhow::Result<Arc<dyn Lake>> {
         if let LakeUrl::Dir(path) = &self.lake {
             Dir::new(path).create()?;
@@ -124,12 +125,12 @@ impl LakeFlags {
     }
 }
 
-/// The endpoint of a lake's store, if it is not that of AWS.
+/// Returns the endpoint of a lake's store. `None` for AWS.
 pub(super) fn endpoint(lake: &dyn Lake) -> Option<String> {
     lake.identity().strip_prefix(&format!("{} at ", lake.address())).map(str::to_owned)
 }
 
-/// The lake at an address.
+/// Returns the lake at an address.
 pub(super) async fn open_lake(url: &LakeUrl, retry: RetryPolicy, writes: Unconditional) -> Arc<dyn Lake> {
     match url {
         LakeUrl::S3 { bucket, prefix } => {
@@ -156,7 +157,7 @@ impl WriteFlags {
         if self.require_conditional_writes { Unconditional::Refuse } else { Unconditional::Emulate }
     }
 
-    /// Fails if conditional writes are required and the store does not honour what is needed of them.
+    /// Returns an error if conditional writes are required and the store does not support the needed ones.
     pub(super) async fn demand(
         self,
         lake: &dyn Lake,
@@ -182,7 +183,7 @@ pub(super) struct WarehouseFlags {
     ///
     /// Falls back to DATABASE_URL, then to RDS_HOST, RDS_PORT, RDS_USER, RDS_PASSWORD and RDS_DATABASE. RDS_SECRET_ARN or
     /// RDS_IAM_AUTH=true replaces the password; RDS_CA_FILE turns on verified TLS.
-    // Text until it is opened: a value that clap refuses is printed, password and all.
+    // Stored as text until it is opened: clap would print a rejected value, including its password.
     #[arg(long, value_name = "URL", hide_env_values = true)]
     pub warehouse: Option<String>,
     /// Warehouse table
@@ -193,7 +194,7 @@ pub(super) struct WarehouseFlags {
     pub connections: u32,
 }
 
-/// The warehouse that is meant.
+/// Warehouse selected by the flags and variables.
 enum WarehouseTarget {
     Url(WarehouseUrl),
     Rds(Rds),
@@ -204,7 +205,7 @@ impl WarehouseFlags {
         Ok(self.open_bulk(None).await?)
     }
 
-    /// The same for `init`, which makes a SQLite file that is not there.
+    /// Opens the warehouse for `init`, which creates a missing SQLite file.
     pub(super) async fn open_to_init(&self) -> anyhow::Result<Arc<dyn Warehouse>> {
         match self.target()? {
             WarehouseTarget::Url(WarehouseUrl::Sqlite(path)) => {
@@ -214,7 +215,7 @@ impl WarehouseFlags {
         }
     }
 
-    /// The same for loading in bulk, by that method where one is named.
+    /// Opens the warehouse for bulk loading, with a load method if given.
     pub(super) async fn open_bulk(&self, method: Option<LoadMethod>) -> anyhow::Result<Arc<dyn BulkWarehouse>> {
         match self.target()? {
             WarehouseTarget::Url(url) => self.open_url(&url, method),
@@ -240,12 +241,12 @@ impl WarehouseFlags {
         })
     }
 
-    /// A replica of the warehouse, which is only asked how far behind it is.
+    /// Opens a replica of the warehouse, which is only used to read its lag.
     pub(super) fn replica(&self, url: &str) -> anyhow::Result<Arc<dyn BulkWarehouse>> {
         self.open_url(&replica(url)?, None)
     }
 
-    /// Whether a flag or one of the variables names a warehouse.
+    /// Returns true if a flag or variable gives a warehouse.
     pub(super) fn is_named(&self) -> bool {
         let variables = ["DATABASE_URL", "RDS_HOST", "RDS_SECRET_ARN"];
         self.warehouse.is_some() || variables.into_iter().any(|name| variable(name).is_some())
@@ -271,12 +272,12 @@ impl WarehouseFlags {
     }
 }
 
-/// A replica's address.
+/// Parses a replica's address.
 fn replica(url: &str) -> anyhow::Result<WarehouseUrl> {
     url.parse().map_err(|e: String| anyhow!(e)).context("--replica")
 }
 
-/// A variable that is set to something.
+/// Returns the value of a variable. `None` if it is unset or empty.
 pub(super) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.trim().is_empty())
 }
@@ -311,7 +312,7 @@ impl SpanFlags {
     }
 }
 
-/// A day as the flags write it.
+/// Parses a day in the format of the flags.
 pub(super) fn day(text: &str) -> Result<NaiveDate, String> {
     text.parse().map_err(|_| format!("{text:?} is not a date: write YYYY-MM-DD, such as 2026-11-01"))
 }
@@ -320,12 +321,12 @@ fn slug(text: &str) -> Result<Slug, String> {
     Slug::of(text).map_err(|e| e.to_string())
 }
 
-/// How many objects are read at once: as many as is asked for, else as the lake likes it.
+/// Returns the number of concurrent object reads: as requested, otherwise as the lake recommends.
 pub(super) fn read_concurrency(requested: Option<u32>, hints: ReadHints) -> usize {
     requested.map_or(hints.concurrent_reads, |asked| asked as usize)
 }
 
-/// Where changes are written down: where it is asked for, else under a name of this moment.
+/// Returns the path of the undo file: as requested, otherwise with the current time in its name.
 pub(super) fn undo_file(requested: Option<&PathBuf>) -> PathBuf {
     let stamp = Utc::now().format("%Y%m%dT%H%M%SZ");
     requested.cloned().unwrap_or_else(|| format!("ruminate-undo-{stamp}.ndjson").into())
@@ -349,7 +350,7 @@ fn rate(share: &str) -> Result<f64, String> {
     Rules::from_share(share).map(|rules| rules.meta_rate)
 }
 
-/// How rows get into the warehouse, as it is typed.
+/// Load method as given on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum LoadMethodArg {
     /// LOAD DATA LOCAL INFILE, streamed from memory

@@ -1,4 +1,4 @@
-//! `ruminate generate`: synthetic histories as files, or as a stream on stdout.
+//! `ruminate generate`: generates synthetic histories as files, or as a stream on stdout.
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -46,7 +46,7 @@ pub(super) struct Args {
     force: bool,
 }
 
-/// What describes a history.
+/// Flags that describe a history.
 #[derive(Debug, Clone, PartialEq, clap::Args)]
 pub(super) struct HerdFlags {
     /// Number of farms
@@ -77,7 +77,7 @@ pub(super) struct HerdFlags {
 }
 
 impl HerdFlags {
-    /// The history meant, on this day.
+    /// Returns the herd of these flags on that day.
     pub(super) fn herd(&self, today: NaiveDate) -> anyhow::Result<Herd> {
         let ends_yesterday = today.checked_sub_days(Days::new(u64::from(self.days))).unwrap_or_default();
         let start = self.start.unwrap_or(ends_yesterday);
@@ -96,7 +96,7 @@ impl Args {
         Ok((GeneratePlan { part, faults, form, compression, threads, truth, ..GeneratePlan::new(herd) }, out))
     }
 
-    /// Where it goes, in which form and how packed: one file says so by its endings.
+    /// Returns destination, file format and compression; the extensions of a single file determine both.
     fn place(&self) -> anyhow::Result<(Destination, FileFormat, CompressionFormat)> {
         let (form, compression) = (self.format.unwrap_or_default(), self.compress.unwrap_or_default());
         if self.out == Path::new("-") {
@@ -133,7 +133,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
     if !to_stdout {
         return Ok(Rendered::of(&outcome));
     }
-    // stdout is the history's: the outcome goes to the log, unless nobody listens any more.
+    // stdout is used for the history, so the outcome is logged, unless the reader has closed the stream.
     if !outcome.unread {
         tracing::info!("{}", line(&outcome));
     }

@@ -1,8 +1,8 @@
-//! What `-h` and `--help` show: the flags of the short help, headings, and examples.
+//! Content of `-h` and `--help`: the flags of the short help, headings, and examples.
 
 use clap::{Arg, Command};
 
-/// The flags of each command's `-h`, besides its operands and the global ones; `--help` shows all.
+/// Flags of each command's `-h`, in addition to its operands and the global flags; `--help` shows all.
 const SHORT: &[(&str, &[&str])] = &[
     ("demo", &["dir", "keep", "start"]),
     ("init", &["warehouse", "table"]),
@@ -28,7 +28,7 @@ const SHORT: &[(&str, &[&str])] = &[
     ("man", &["out"]),
 ];
 
-/// The global flags of `-h`.
+/// Global flags of `-h`.
 const SHORT_GLOBAL: [&str; 4] = ["output", "verbose", "quiet", "help"];
 
 /// Flags by heading; a flag has the same heading in every command.
@@ -64,7 +64,7 @@ const HEADINGS: &[(&str, &[&str])] = &[
     ("Resources", &["concurrency", "threads", "sort-memory", "sort-dir"]),
 ];
 
-/// Examples of each command: what for, and the command line.
+/// Examples of each command: purpose and command line.
 const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
     (
         "demo",
@@ -248,7 +248,7 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
     ),
 ];
 
-/// Adds headings and examples, and hides from `-h` what is not in its list.
+/// Adds headings and examples, and hides flags that are not in the short list from `-h`.
 pub(super) fn with_help(command: Command) -> Command {
     let command = command.mut_args(|arg| arg_of(&SHORT_GLOBAL, arg));
     command.mut_subcommands(|sub| {
@@ -284,12 +284,12 @@ mod tests {
     use super::super::{command, parse_from};
     use super::*;
 
-    /// The most flags of `-h`, besides the global ones.
+    /// Maximum number of flags in `-h`, without the global ones.
     const MOST_FLAGS: usize = 15;
-    /// The most lines of `-h` on a terminal of 100 columns.
+    /// Maximum number of lines of `-h` on a terminal of 100 columns.
     const MOST_LINES: usize = 50;
 
-    /// Flags whose texts differ between commands, each with the reason; the meaning is the same.
+    /// Flags whose texts differ between commands, with the reason; the meaning is the same.
     const VARIES: [(&str, &str); 10] = [
         ("dry-run", "shows what would be done: each command does something else"),
         ("concurrency", "requests in flight at once: each command sends another kind"),

@@ -1,4 +1,4 @@
-//! `ruminate init`: the warehouse's schema.
+//! `ruminate init`: creates the warehouse's schema.
 
 use super::flags::WarehouseFlags;
 use crate::init;

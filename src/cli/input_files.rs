@@ -1,4 +1,4 @@
-//! History files as they are named on the command line: a directory stands for its files.
+//! History files given on the command line; a directory is replaced by its files.
 
 use std::path::{Path, PathBuf};
 
@@ -6,10 +6,10 @@ use anyhow::{Context as _, ensure};
 
 use crate::compression::CompressionFormat;
 
-/// Extensions of history files, which may have `.gz` or `.zst` behind them.
+/// Extensions of history files, optionally followed by `.gz` or `.zst`.
 const EXTENSIONS: [&str; 4] = ["json", "ndjson", "jsonl", "csv"];
 
-/// Replaces each directory by its history files, in the order of their names; directories in it are not searched.
+/// Replaces each directory by its history files, sorted by name; subdirectories are not searched.
 ///
 /// # Errors
 /// Returns an error if a directory cannot be read or has no history file.

@@ -1,4 +1,4 @@
-//! Logs on stderr, above the progress bars; and the one line an error ends with.
+//! Logs on stderr, above the progress bars, and the error message at the end of a run.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -10,7 +10,7 @@ use crate::charset;
 use crate::outcome::Exit;
 use crate::progress::Progress;
 
-/// Begins logging as the flags say; `RUST_LOG` says it more finely.
+/// Starts logging as configured by the flags; `RUST_LOG` allows finer settings.
 pub(super) fn begin(common: &GlobalFlags, progress: &Progress) {
     let level = match (common.quiet, common.verbose) {
         (true, _) => "error",
@@ -21,7 +21,7 @@ pub(super) fn begin(common: &GlobalFlags, progress: &Progress) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .log_internal_errors(false) // a log that is full or closed must not end the run: the library would panic
+        .log_internal_errors(false) // a full or closed log must not end the run: the library would panic
         .with_writer(ProgressAwareWriter(progress.clone()))
         .with_ansi(has_colors());
     match common.log_format {
@@ -30,22 +30,22 @@ pub(super) fn begin(common: &GlobalFlags, progress: &Progress) {
     }
 }
 
-/// Returns true if stderr is a terminal that shows colors, and they are wanted (https://no-color.org).
+/// Returns true if stderr is a terminal with color support, and colors are not disabled (https://no-color.org).
 fn has_colors() -> bool {
     let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     io::stderr().is_terminal() && !is_set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
-/// Says why it could not run: the chain of causes in one line on stderr.
+/// Prints why the program could not run: the chain of causes in one line on stderr.
 pub(super) fn fail(e: &anyhow::Error) -> Exit {
     let message = format!("{e:#}").replace('\n', " ");
     let message = charset::shown(&message);
-    // stderr may be closed too; then there is nobody to tell.
+    // If stderr is closed too, the error cannot be reported.
     let _ = writeln!(io::stderr(), "error: {message}");
     Exit::CouldNotRun
 }
 
-/// Writes whole lines while the bars stand aside.
+/// Writes complete lines while the progress bars are hidden.
 #[derive(Debug, Clone)]
 struct ProgressAwareWriter(Progress);
 

@@ -1,4 +1,4 @@
-//! `ruminate man`: manual pages.
+//! `ruminate man`: prints or writes manual pages.
 
 use std::path::PathBuf;
 

@@ -1,7 +1,8 @@
-//! The command line: one file a subcommand, each with its `Args` and a `run` that wires rooms together. No algorithms.
+//! Command line: one file per subcommand, each with its `Args` and a `run` that connects modules. It contains no
+//! algorithms.
 //!
-//! Flags that several commands share are declared once in `flags`; `config` gives every flag its environment variable and
-//! its key in `ruminate.toml`; `help` has headings, examples, and what `-h` shows.
+//! Flags shared by several commands are declared once in `flags`. `config` gives every flag its environment variable
+//! and its key in `ruminate.toml`. `help` defines headings, examples, and the content of `-h`.
 
 use std::ffi::OsString;
 
@@ -73,28 +74,28 @@ enum Command {
     Man(man::Args),
 }
 
-/// What every command is given besides its arguments.
+/// Context of every command in addition to its arguments.
 #[derive(Debug, Clone)]
 pub struct Context {
-    /// Where progress is shown.
+    /// Progress display.
     pub progress: Progress,
-    /// The wish to stop.
+    /// Cancelled when the user stops the run.
     pub cancel: CancellationToken,
-    /// The command line of this run.
+    /// Command line of this run.
     pub command_line: CommandLine,
-    /// The values of the config file.
+    /// Values of the config file.
     pub config: Config,
 }
 
-/// Returns the complete command with its environment variables, as `completions`, `man` and the reference describe it.
+/// Returns the complete command with its environment variables, as used by `completions`, `man` and the reference.
 pub fn command() -> clap::Command {
     help::with_help(config::with_environment(Cli::command()))
 }
 
-/// Threads for files and disks at most: each keeps memory of its own, and a few are as fast as many.
+/// Maximum number of threads for blocking file access: each has its own memory, and a few are as fast as many.
 const BLOCKING: usize = 8;
 
-/// Parses the command line, runs the command and prints its outcome; errors go to stderr in one line.
+/// Parses the command line, runs the command and prints its outcome; errors are printed to stderr in one line.
 pub fn main() -> Exit {
     let Parsed { cli, command_line, config } = match parse() {
         Ok(parsed) => parsed,
@@ -114,14 +115,14 @@ pub fn main() -> Exit {
         context.cancel.cancel_on_signals(pipeline::warehouse::sqlite::close_all);
         cli.command.run(&context).await
     });
-    runtime.shutdown_background(); // a read of stdin may be stuck in its thread
+    runtime.shutdown_background(); // a read of stdin may block its thread
     match outcome.and_then(|printed| Ok(printed.print(form).map(|()| printed.exit)?)) {
         Ok(exit) => exit,
         Err(e) => log::fail(&e),
     }
 }
 
-/// Closes what is left open, on every way out: also after an error and a panic.
+/// Closes open warehouse files on every exit, including errors and panics.
 struct Closing;
 
 impl Drop for Closing {
@@ -130,7 +131,7 @@ impl Drop for Closing {
     }
 }
 
-/// What is known before a command runs.
+/// Values known before a command runs.
 struct Parsed {
     cli: Cli,
     command_line: CommandLine,
@@ -157,7 +158,7 @@ fn parse_from<T: Clone + Into<OsString>>(args: &[T], config: &Config) -> Result<
     Ok((Cli::from_arg_matches(&matches)?, command_line))
 }
 
-/// Help and version are what was asked for; anything else is wrong usage.
+/// Help and version are successful; anything else is a usage error.
 fn usage(e: &clap::Error) -> Exit {
     let written = if charset::is_utf8() { e.print() } else { print_ascii(e) };
     if e.use_stderr() || written.is_err() { Exit::CouldNotRun } else { Exit::Clean }

@@ -1,4 +1,4 @@
-//! `ruminate process`: the Lambda's intake here, on one event file or behind an HTTP endpoint.
+//! `ruminate process`: runs the Lambda's intake locally, on an event file or behind an HTTP endpoint.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use crate::topic::arn::Arn;
 use pipeline::intake::Intake;
 use pipeline::intake::event::Event;
 
-/// The largest event file, in bytes: ten times what Lambda hands over.
+/// Maximum size of an event file, in bytes: ten times the limit of Lambda.
 const MAX_EVENT_BYTES: u64 = 60 * 1024 * 1024;
 
 /// Process messages as the Lambda does, from an SNS or SQS event file or an HTTP endpoint
@@ -82,7 +82,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
         Ok(Intake::open(lake.open_to_write(writes).await?, warehouse, rules.rules()).await?)
     };
     let outcome = match (event, listen) {
-        // A file's default for the other does not stand in the way of the one that was typed.
+        // A value in the config file for the other option does not conflict with a typed one.
         (Some(path), _) => {
             let event = Event::parse(&read(&path)?).with_context(|| path.display().to_string())?;
             process::run(event, &open().await?).await?

@@ -1,4 +1,4 @@
-//! `ruminate reconcile`: lake against warehouse.
+//! `ruminate reconcile`: compares lake and warehouse.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -149,7 +149,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
 }
 
 impl Args {
-    /// Whether objects may be written or changed.
+    /// Returns true if objects may be written or changed.
     fn writes_lake(&self) -> bool {
         let repairs = matches!(self.repair, Some(RepairTarget::Lake | RepairTarget::Both));
         repairs && !self.dry_run
@@ -167,7 +167,7 @@ impl Args {
         }
     }
 
-    /// What is asked, for the report.
+    /// Returns the options of the audit, for the report.
     fn raw_flag_value(&self, audit: &Audit, command_line: &CommandLine) -> AuditOptions {
         let span = &audit.span;
         let settings = AuditSettings::default()
@@ -195,7 +195,7 @@ impl Args {
         }
     }
 
-    /// The truth files; none where there is none.
+    /// Returns the truth files. `None` if there are none.
     fn truth_files(&self) -> Option<Vec<String>> {
         let files = self.truth.iter().map(|path| path.display().to_string()).collect();
         (!self.truth.is_empty()).then_some(files)

@@ -1,9 +1,9 @@
-//! Former names of flags, variables and config keys: each is an error that names the new one.
+//! Previous names of flags, variables and config keys: using one is an error that gives the new name.
 
 use clap::Error;
 use clap::error::{ContextKind, ErrorKind};
 
-/// Former and present names of flags, without the dashes.
+/// Previous and current names of flags, without the dashes.
 const FLAGS: [(&str, &str); 7] = [
     ("attempts", "max-attempts"),
     ("patience", "unavailable-timeout"),
@@ -14,20 +14,20 @@ const FLAGS: [(&str, &str); 7] = [
     ("watch-for", "watch-timeout"),
 ];
 
-/// The present name of a flag.
+/// Returns the current name of a flag. `None` if it was not renamed.
 pub(super) fn new_name(flag: &str) -> Option<&'static str> {
     FLAGS.iter().find(|(old, _)| *old == flag).map(|(_, new)| *new)
 }
 
-/// The variable of a flag.
+/// Returns the environment variable of a flag.
 pub(super) fn variable(flag: &str) -> String {
     format!("RUMINATE_{}", flag.replace('-', "_").to_uppercase())
 }
 
-/// Fails if a variable is set under a former name.
+/// Rejects variables under a previous name.
 ///
 /// # Errors
-/// Returns an error that names the new variable.
+/// Returns an error that names the new variable if such a variable is set.
 pub(super) fn refuse_variables(is_set: impl Fn(&str) -> bool) -> Result<(), Error> {
     for (old, new) in FLAGS {
         if is_set(&variable(old)) {
@@ -40,7 +40,7 @@ pub(super) fn refuse_variables(is_set: impl Fn(&str) -> bool) -> Result<(), Erro
     Ok(())
 }
 
-/// Names the new flag if an unknown one is a former one.
+/// Adds the new name to the error for an unknown flag if it is a previous name.
 pub(super) fn explain(e: Error) -> Error {
     if e.kind() != ErrorKind::UnknownArgument {
         return e;

@@ -1,4 +1,4 @@
-//! `ruminate replay`: lake → warehouse.
+//! `ruminate replay`: loads the lake into the warehouse.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -106,13 +106,13 @@ impl FilterFlags {
 }
 
 impl Args {
-    /// Where overwritten rows are written down, where any are.
+    /// Returns the undo file for overwritten rows. `None` if rows are not overwritten.
     fn undo(&self) -> Option<UndoFile> {
         let file = || UndoFile::new(undo_file(self.undo_file.as_ref()), self.warehouse.table.to_string());
         (self.on_conflict == Policy::Overwrite).then(file)
     }
 
-    /// The journal that is kept, if one is: that of an earlier run where it is to go on.
+    /// Returns the journal to write: that of an earlier run with `--resume`. `None` with `--no-journal`.
     async fn journal(&self, bulk: &dyn BulkWarehouse, plan: &Plan) -> anyhow::Result<Option<JournalMode>> {
         if self.no_journal {
             return Ok(None);
@@ -132,14 +132,14 @@ impl Args {
         read_concurrency(self.concurrency, plan.read_hints())
     }
 
-    /// Refuses a lake that has nothing of what is asked for, before anything is changed.
+    /// Returns an error if the lake contains nothing that was requested, before anything is changed.
     async fn refuse_empty(&self, plan: &Plan, into: &ReplayTarget, cancel: &CancellationToken) -> anyhow::Result<()> {
         if self.span.allow_empty {
             return Ok(());
         }
         let Some(empty) = cancel.run_until_cancelled(plan.empty()).await.transpose()?.flatten() else { return Ok(()) };
         if !self.dry_run && !self.into_new_table {
-            into.bulk.table_schema().await?; // that there is no table comes first
+            into.bulk.table_schema().await?; // a missing table is reported first
         }
         let then = self.limit.as_of.map(|at| format!(" as it was at {}", at.to_rfc3339())).unwrap_or_default();
         let lake = &self.lake.lake;
@@ -199,7 +199,7 @@ impl Args {
     }
 }
 
-/// The table that is meant, and the one that is loaded: its shadow where that is to take its place.
+/// Target table, and the table to load: its shadow if the target is to be replaced.
 struct ReplayTarget {
     table: Arc<dyn BulkWarehouse>,
     bulk: Arc<dyn BulkWarehouse>,

@@ -1,4 +1,4 @@
-//! Flags of what a run sorts, in memory and on disk.
+//! Flags for sorting in memory and on disk.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use clap::Args;
 use crate::sort::SortSettings;
 use crate::units;
 
-/// What a run sorts, in memory and on disk.
+/// Flags for sorting in memory and on disk.
 #[derive(Debug, Clone, Args)]
 pub(super) struct SortFlags {
     /// Memory for sorting; larger sorts spill to --sort-dir
@@ -19,10 +19,10 @@ pub(super) struct SortFlags {
     pub sort_dir: Option<PathBuf>,
 }
 
-/// Default memory for sorting.
+/// Default memory limit for sorting.
 const SORT_MEMORY: &str = "64MB";
 
-/// Memory for sorting, from 1 MB to 64 GiB.
+/// Parses the memory limit for sorting, from 1 MB to 64 GiB.
 fn sort_memory(text: &str) -> Result<ByteSize, String> {
     let size = units::size(text)?;
     let range = ByteSize::mb(1)..=ByteSize::gib(64);

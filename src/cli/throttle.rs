@@ -1,4 +1,4 @@
-//! Throttling flags of replay, for servers that others use, and their changes from the config file during a run.
+//! Throttling flags of replay for shared servers, and their changes in the config file during a run.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,7 +12,7 @@ use crate::replay::{ReloadLimits, ThrottleLimits};
 use crate::units;
 use pipeline::warehouse::BulkWarehouse;
 
-/// Default wait for an unavailable warehouse.
+/// Default timeout for an unavailable warehouse.
 const UNAVAILABLE_TIMEOUT: &str = "5m";
 
 /// Throttling flags of replay.
@@ -25,7 +25,7 @@ pub(super) struct ThrottleFlags {
     #[arg(long, value_name = "DURATION", value_parser = units::duration)]
     max_replica_lag: Option<Duration>,
     /// Replica URL whose lag to monitor, as for --warehouse (repeatable)
-    // Text until it is opened: a value that clap refuses is printed, password and all.
+    // Stored as text until it is opened: clap would print a rejected value, including its password.
     #[arg(long = "replica", value_name = "URL", hide_env_values = true)]
     replicas: Vec<String>,
     /// Maximum average rows per second
@@ -47,19 +47,19 @@ const WATCHED: [&str; 5] =
     ["max-threads-running", "max-replica-lag", "rows-per-second", "pause-file", "throttle-query"];
 
 impl ThrottleFlags {
-    /// Refuses limits that would protect nothing.
+    /// Rejects limits that would have no effect.
     pub(super) fn check(&self) -> anyhow::Result<()> {
         let watched = self.max_replica_lag.is_none() || !self.replicas.is_empty();
         ensure!(watched, "--max-replica-lag needs a replica to monitor: add --replica URL");
         Ok(())
     }
 
-    /// The replicas, opened.
+    /// Opens the replicas.
     pub(super) fn open(&self, warehouse: &WarehouseFlags) -> anyhow::Result<Vec<Arc<dyn BulkWarehouse>>> {
         self.replicas.iter().map(|url| warehouse.replica(url)).collect()
     }
 
-    /// The limits as the config file changes them during the run; a key that is removed gets its value of the start again.
+    /// Returns a hook that reads changed limits from the config file; a removed key restores its initial value.
     pub(super) fn reload(&self, config: &Config) -> ReloadLimits {
         let (started, watches) = (self.limits(), !self.replicas.is_empty());
         let state = Mutex::new((ConfigWatcher::new(config, "replay", &WATCHED), started.clone()));
@@ -113,7 +113,7 @@ fn apply_change(
     Ok(())
 }
 
-/// The value as the flag takes it; what the run was begun with where there is none.
+/// Parses a value like the flag, or returns the initial value if the key is missing.
 fn parse_or_initial<T>(
     value: Option<&str>,
     started: Option<T>,

@@ -1,4 +1,4 @@
-//! Flags that name a topic, and how it is opened: the one place that knows every topic.
+//! Flags for a topic, and functions that open it; the only module that lists all types of topics.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use pipeline::intake::Intake;
 use pipeline::lake::LakeUrl;
 use pipeline::retry::{RetryPolicy, TimeoutProfile};
 
-/// The topic.
+/// Flags for a topic.
 #[derive(Debug, Clone, Args)]
 pub(super) struct TopicFlags {
     /// SNS topic ARN, or "local" to run the intake in-process [default: $SNS_TOPIC_ARN]
@@ -32,7 +32,7 @@ pub(super) struct TopicFlags {
 }
 
 impl TopicFlags {
-    /// The topic that is meant.
+    /// Returns the address of the topic.
     pub(super) fn address(&self) -> anyhow::Result<TopicAddress> {
         if let Some(address) = &self.topic {
             return Ok(address.clone());
@@ -43,7 +43,7 @@ impl TopicFlags {
         arn.parse().map_err(|e: String| anyhow!(e)).context("SNS_TOPIC_ARN")
     }
 
-    /// Opens it.
+    /// Opens the topic.
     pub(super) async fn open(&self, address: &TopicAddress) -> anyhow::Result<Arc<dyn Topic>> {
         match open_service(address).await {
             Some(topic) => Ok(topic),
@@ -60,7 +60,7 @@ impl TopicFlags {
     }
 }
 
-/// Opens a topic that is a service; `None` if it is in this process.
+/// Opens a topic that is a service. `None` if it is in-process.
 pub(super) async fn open_service(address: &TopicAddress) -> Option<Arc<dyn Topic>> {
     match address {
         TopicAddress::Sns(arn) => {

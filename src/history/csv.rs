@@ -1,32 +1,32 @@
-//! Rows of CSV as messages: JSON objects of the header's names.
+//! Converts CSV rows to messages: JSON objects with the names of the header.
 //!
-//! Owns what a CSV file may look like: its delimiter (comma, semicolon, tab, bar, or what a `sep=` line says), the decimal mark of
-//! its numbers, and where its header is.
+//! It detects the format of a CSV file: its delimiter (comma, semicolon, tab, bar, or as set by a `sep=` line), the
+//! decimal mark of its numbers, and the position of its header.
 
 use std::borrow::Cow;
 
 use crate::herd::COLUMNS;
 
-/// The delimiters that are tried, the likeliest first.
+/// Delimiters that are tried, the most probable first.
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 
-/// Of the ten names, so many tell a header.
+/// Minimum number of the ten names in a header.
 const NAMES_OF_A_HEADER: usize = 6;
 
-/// The columns that hold numbers.
+/// Columns with numbers.
 const NUMBERS: [&str; 5] = ["peso_entrada", "peso_medio", "quantidade_animais", "dia_confinamento", "consumo_real"];
 
-/// The mark between whole and fraction of a number.
+/// Decimal mark of the numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum DecimalMark {
     /// `234.941`
     #[default]
     Point,
-    /// `234,941`, as spreadsheets write in Brazil.
+    /// `234,941`, as written by spreadsheets in Brazil.
     Comma,
 }
 
-/// How a CSV file is written.
+/// Format of a CSV file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Csv {
     pub delimiter: u8,
@@ -39,9 +39,10 @@ impl Default for Csv {
     }
 }
 
-/// The CSV that begins with these bytes; `None` where they look like none.
+/// Detects the CSV format of a file from its first bytes. `None` if it does not look like CSV.
 ///
-/// A decimal comma is told by the numbers of the first rows. Where the delimiter is a comma it is not looked for: `"234,941"` may as well be
+/// A decimal comma is detected from the numbers of the first rows. It is not considered if the delimiter is a comma:
+/// `"234,941"` could then have grouped digits, and the row is rejected.
 /// grouped digits there, and is rejected by its row.
 pub(super) fn detect(head: &[u8]) -> Option<Csv> {
     let mut lines = head.split(|byte| matches!(byte, b'\n' | b'\r')).filter(|line| !line.trim_ascii().is_empty());
@@ -65,7 +66,7 @@ pub(super) fn detect(head: &[u8]) -> Option<Csv> {
     Some(Csv { delimiter, decimal: if comma { DecimalMark::Comma } else { DecimalMark::Point } })
 }
 
-/// The delimiter that a first line `sep=;` names, as Excel writes and reads it.
+/// Returns the delimiter in a first line `sep=;`, as written and read by Excel.
 fn separator(line: &[u8]) -> Option<u8> {
     match line.trim_ascii_end().strip_prefix(b"sep=").or_else(|| line.strip_prefix(b"SEP="))? {
         [delimiter] => Some(*delimiter),
@@ -74,7 +75,7 @@ fn separator(line: &[u8]) -> Option<u8> {
     }
 }
 
-/// Whether it is a header, or a row without one, with this delimiter.
+/// Returns true if the line is a header, or a row without one, with this delimiter.
 fn is_row_of(line: &[u8], delimiter: u8) -> bool {
     let cells = cells(line, delimiter);
     names_in(&cells) >= NAMES_OF_A_HEADER || cells.len() >= COLUMNS.len()
@@ -89,7 +90,7 @@ fn has_decimal_comma(cell: &[u8]) -> bool {
     cell.contains(&b',') && cell.iter().all(|byte| byte.is_ascii_digit() || matches!(byte, b',' | b'.' | b'-'))
 }
 
-/// The names of the cells of a row, and how rows are written.
+/// Column names, and the format of the rows.
 #[derive(Debug)]
 pub(super) struct Rows {
     csv: Csv,
@@ -98,29 +99,29 @@ pub(super) struct Rows {
 
 #[derive(Debug)]
 enum Names {
-    /// There are no rows so far.
+    /// No rows so far.
     None,
-    /// There are rows, and the first line should say it.
+    /// Rows are expected, and the first line should be the header.
     Expected,
-    /// The header said it, or the first row had the usual ones.
+    /// Columns from the header, or the standard ones if the first row has their number.
     Known(Vec<Vec<u8>>),
 }
 
 impl Rows {
-    /// Rows among lines of JSON: only where a header says so.
+    /// Returns a state for JSON lines, in which rows are only accepted after a header.
     pub(super) fn none() -> Self {
         Self { csv: Csv::default(), names: Names::None }
     }
 
-    /// Rows from the first line on.
+    /// Returns a state in which rows start at the first line.
     pub(super) fn of(csv: Csv) -> Self {
         Self { csv, names: Names::Expected }
     }
 
-    /// Takes a line as a header, where it is one, or a line that names the delimiter.
+    /// Returns true if a line is a header, whose names are then used, or a line that sets the delimiter.
     ///
-    /// The first line of a CSV file is one unless it looks like data: that file is then the later part of another, with the
-    /// usual columns. Anywhere else a header has all ten names.
+    /// The first line of a CSV file is a header unless it looks like data: the file is then a later part of another,
+    /// with the standard columns. Elsewhere, a header must have all ten names.
     pub(super) fn take_header(&mut self, line: &[u8]) -> bool {
         if matches!(self.names, Names::Expected | Names::None) && separator(line).is_some() {
             return true;
@@ -139,12 +140,12 @@ impl Rows {
         is_header
     }
 
-    /// Whether lines are rows.
+    /// Returns true if lines are rows.
     pub(super) fn are_there(&self) -> bool {
         matches!(self.names, Names::Known(_))
     }
 
-    /// A row as a JSON object; a short row lacks its last fields, a long one has `column_N` more.
+    /// Returns a row as a JSON object; a short row lacks its last fields, a long one has additional `column_N` fields.
     pub(super) fn message(&self, row: &[u8]) -> Vec<u8> {
         let names = match &self.names {
             Names::Known(names) => &names[..],
@@ -169,8 +170,8 @@ impl Rows {
     }
 }
 
-/// A number of a file with decimal commas, with a point: `1.234,5` is `1234.5`. Where a file has decimal commas, a point alone may
-/// group digits or be a slip, so such a number is left with a mark that its rejection shows.
+/// Converts a number with a decimal comma to a decimal point: `1.234,5` to `1234.5`. In such a file, a single point may
+/// group digits or be a mistake. Such a number keeps a marker that is visible in its rejection.
 fn with_point(cell: &[u8]) -> Vec<u8> {
     let cell = cell.trim_ascii();
     if !has_decimal_comma(cell) {
@@ -180,7 +181,8 @@ fn with_point(cell: &[u8]) -> Vec<u8> {
     cell.iter().filter(|byte| **byte != b'.').map(|&byte| if byte == b',' { b'.' } else { byte }).collect()
 }
 
-/// Whether no header would look so: none of the names, and a cell that begins with a digit, or no letter at all.
+/// Returns true if the line cannot be a header: it has none of the names, and a cell that starts with a digit or no
+/// letter at all.
 fn is_data(line: &[u8], delimiter: u8) -> bool {
     let cells = cells(line, delimiter);
     let is_number = |cell: &Cow<'_, [u8]>| cell.first().is_some_and(u8::is_ascii_digit);
@@ -188,7 +190,7 @@ fn is_data(line: &[u8], delimiter: u8) -> bool {
 }
 
 fn has_all_names(line: &[u8], delimiter: u8) -> bool {
-    // Rows begin otherwise, and there are many of them.
+    // A cheap check comes first, because there are many rows: they usually start with another character.
     let begin = line.trim_ascii_start().first();
     if !begin.is_some_and(|&byte| byte == b'"' || byte.is_ascii_alphabetic()) {
         return false;
@@ -196,7 +198,7 @@ fn has_all_names(line: &[u8], delimiter: u8) -> bool {
     names_in(&cells(line, delimiter)) == COLUMNS.len()
 }
 
-/// The cells of a row; delimiters and quotes within quotes belong to their cell.
+/// Returns the cells of a row; delimiters and quotes within quotes are part of the cell.
 fn cells(row: &[u8], delimiter: u8) -> Vec<Cow<'_, [u8]>> {
     if !row.contains(&b'"') {
         return row.split(|&byte| byte == delimiter).map(Cow::Borrowed).collect();
@@ -208,14 +210,14 @@ fn cells(row: &[u8], delimiter: u8) -> Vec<Cow<'_, [u8]>> {
         .buffer_capacity(row.len())
         .from_reader(row);
     let mut record = csv::ByteRecord::new();
-    // Bytes in memory can be read, and any of them are a row.
+    // Reading from memory cannot fail, and any bytes form a row.
     match reader.read_byte_record(&mut record) {
         Ok(true) => record.iter().map(|cell| Cow::Owned(cell.to_vec())).collect(),
         Ok(false) | Err(_) => vec![Cow::Borrowed(row)],
     }
 }
 
-/// A JSON string of these bytes; what is no UTF-8 stays so, and is refused where the message is parsed.
+/// Appends these bytes as a JSON string; invalid UTF-8 is kept, and rejected when the message is parsed.
 fn push_string(out: &mut Vec<u8>, bytes: &[u8]) {
     match std::str::from_utf8(bytes) {
         Ok(text) => out.extend_from_slice(serde_json::Value::from(text).to_string().as_bytes()),

@@ -1,6 +1,6 @@
-//! The dialect of a file, told from its first bytes: what the bytes are, and how readings are laid out in them.
+//! Detects the dialect of a file from its first bytes: what kind of file it is, and the layout of its readings.
 //!
-//! Decides once for a file; reading by it is the other files' of this module.
+//! The dialect is detected once per file; other modules read the file accordingly.
 
 use std::fmt;
 
@@ -8,18 +8,18 @@ use super::csv::{self, Csv};
 use super::objects;
 use crate::herd::LineFormat;
 
-/// How readings are laid out.
+/// Layout of readings in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Layout {
-    /// A JSON object a line; rows of CSV between them have their own header.
+    /// One JSON object per line; CSV rows among them need their own header.
     Lines,
-    /// JSON objects in an array, over several lines each, or behind one another without a line feed.
+    /// JSON objects in an array, on several lines each, or consecutive without line feeds.
     Objects,
-    /// Rows of CSV; lines of JSON may stand between them.
+    /// CSV rows; JSON lines may be among them.
     Csv(Csv),
 }
 
-/// What a file that holds no readings as text is, by its first bytes.
+/// Kind of a file that does not contain readings as text, by its first bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Foreign {
     Parquet,
@@ -31,7 +31,7 @@ pub(super) enum Foreign {
 }
 
 impl Foreign {
-    /// Finds out what it is; `None` where it may be text.
+    /// Detects the kind. `None` if the file may be text.
     pub(super) fn of(head: &[u8]) -> Option<Self> {
         let starts = |mark: &[u8]| head.starts_with(mark);
         Some(match () {
@@ -65,7 +65,7 @@ impl fmt::Display for Foreign {
     }
 }
 
-/// The layout of what begins with these bytes, by what they look like and by the name where they do not tell.
+/// Returns the layout by the first bytes of a file, or by its name if they are inconclusive.
 pub(super) fn layout(head: &[u8], named: LineFormat) -> Layout {
     let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
     match text.first() {

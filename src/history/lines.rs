@@ -1,33 +1,34 @@
-//! Lines of a file, one by one and in bounded memory; a row of CSV may go over several.
+//! Reads the lines of a file one by one, in bounded memory; a CSV row may span several lines.
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead};
 
-/// The longest line kept; the limit of a message is far below, so a longer line is refused as too large anyway.
+/// Maximum length of a line in memory. The limit of a message is far lower, so longer lines are rejected as too large
+/// anyway.
 pub(super) const MAX_LINE_BYTES: usize = 4 * 1024 * 1024;
 
-/// How many lines a row may go over, and how many bytes: a quote that is never closed takes no more than itself.
+/// Maximum number of lines and bytes of a row, so that an unclosed quote affects only its own line.
 const MAX_ROW_LINES: usize = 100;
 const MAX_ROW_BYTES: usize = 256 * 1024;
 
-/// A line that is not blank.
+/// Line that is not blank.
 #[derive(Debug)]
 pub(super) struct Line {
-    /// Which one of its file, from 1.
+    /// Number of the line in its file, from 1.
     pub number: u64,
-    /// What stands in it, without white space at its end.
+    /// Text without trailing white space.
     pub text: Vec<u8>,
 }
 
 impl Line {
-    /// Whether it begins as an object of JSON does, or an array of such.
+    /// Returns true if the line starts like a JSON object, or an array of objects.
     pub(super) fn is_json(&self) -> bool {
         let text = self.text.trim_ascii_start();
         text.starts_with(b"{") || text.strip_prefix(b"[").is_some_and(|text| text.trim_ascii_start().starts_with(b"{"))
     }
 }
 
-/// The lines of a file.
+/// Lines of a file.
 pub(super) struct Lines<R> {
     input: R,
     number: u64,
@@ -40,7 +41,7 @@ impl<R: BufRead> Lines<R> {
         Self { input, number: 0, ahead: VecDeque::new(), ended: false }
     }
 
-    /// The next line that is not blank; after an error there is none.
+    /// Returns the next line that is not blank; `None` after an error.
     pub(super) fn next(&mut self) -> Option<io::Result<Line>> {
         if let Some(line) = self.ahead.pop_front() {
             return Some(Ok(line));
@@ -71,12 +72,13 @@ impl<R: BufRead> Lines<R> {
             text.clear();
         }
         if text.starts_with(b"\xef\xbb\xbf") {
-            text.drain(..3); // the mark some editors put before UTF-8, also where files were joined
+            text.drain(..3); // byte order mark, also in the middle of joined files
         }
         Ok(Some(Line { number: self.number, text }))
     }
 
-    /// The row that begins with this line: with the lines after it as long as a quote is open, if it is closed at all.
+    /// Returns the row that starts with this line. It includes the following lines while a quote is open, if the quote
+    /// is closed at all.
     pub(super) fn read_csv_row(&mut self, line: Line) -> io::Result<Vec<u8>> {
         let mut row = line.text;
         if is_closed(&row) {
@@ -104,7 +106,7 @@ fn is_closed(row: &[u8]) -> bool {
     row.iter().filter(|&&byte| byte == b'"').count() % 2 == 0
 }
 
-/// What ends a file that was whole once. What it held up to there has been handed over.
+/// Returns the error for a file that ends unexpectedly; its content up to there was already returned.
 pub(super) fn truncated_error(e: io::Error, line: u64) -> io::Error {
     let why = format!(
         "it cannot be read on after line {line}, it was cut short or damaged ({e}): get it whole and run again"
@@ -112,7 +114,7 @@ pub(super) fn truncated_error(e: io::Error, line: u64) -> io::Error {
     io::Error::new(e.kind(), why)
 }
 
-/// A line up to its end, which is LF, CRLF or a lone CR; of a longer one than is kept, the beginning. `None` at the end.
+/// Reads a line up to LF, CRLF or a lone CR; a line that is too long is truncated. `None` at the end.
 fn read_line(input: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
     let mut text = Vec::new();
     let mut any = false;

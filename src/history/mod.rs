@@ -1,9 +1,11 @@
-//! Files of readings as farms deliver them: NDJSON or CSV, a message each, packed as gzip or zstd or not at all.
+//! Reads history files as farms deliver them: NDJSON or CSV with one message per reading, plain or compressed with gzip
+//! or zstd.
 //!
-//! Owns the reading of such files in bounded memory, however they were put together: lines that end in LF, CRLF or CR, with a mark
-//! before UTF-8, without the last line feed, with headers in the middle where files were joined, or none where they were cut apart,
-//! with lines of JSON among rows of CSV, JSON in arrays, over several lines or without line feeds, any usual delimiter, decimal commas.
-//! `dialect` tells once what a file is. What a message means is [`pipeline::record`]'s.
+//! Files are read in bounded memory. Supported are lines that end in LF, CRLF or CR, byte order marks, a missing last
+//! line feed, and any usual delimiter or decimal commas. Joined files may have headers in the middle, and split files
+//! may have none. JSON lines may be among CSV rows. JSON may be in arrays, on several lines, or without line feeds.
+//!
+//! `dialect` detects the format once per file. [`pipeline::record`] interprets the messages.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -26,10 +28,10 @@ use dialect::{Foreign, Layout};
 use lines::{Line, Lines};
 use objects::Objects;
 
-/// How much of a file is looked at to tell what it is.
+/// Number of bytes examined to detect the dialect of a file.
 const HEAD_BYTES: usize = 64 * 1024;
 
-/// The form of a file by its name's ending, in front of `.gz` or `.zst`: `.csv` is CSV, anything else NDJSON.
+/// Returns the format of a file by its extension, before `.gz` or `.zst`: `.csv` is CSV, anything else NDJSON.
 pub fn format_of(path: &Path) -> LineFormat {
     let (_, path) = CompressionFormat::from_path(path);
     if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv")) {
@@ -39,18 +41,18 @@ pub fn format_of(path: &Path) -> LineFormat {
     }
 }
 
-/// A message with the place it was read from.
+/// Message with its location in the input.
 #[derive(Debug, Clone)]
 pub struct InputMessage {
-    /// The file, `-` for standard input.
+    /// Name of the file, `-` for standard input.
     pub file: Arc<str>,
-    /// The line, from 1.
+    /// Number of the line, from 1.
     pub line: u64,
-    /// The message.
+    /// Content of the message.
     pub body: Bytes,
 }
 
-/// A file could not be read.
+/// Error for a file that cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {source}", file.display())]
 pub struct Error {
@@ -58,10 +60,10 @@ pub struct Error {
     source: io::Error,
 }
 
-/// The messages of a file, `-` for standard input; blank lines are passed over.
+/// Returns the messages of a file, `-` for standard input; blank lines are skipped.
 ///
 /// # Errors
-/// The file cannot be opened; a later item is an error, and the last one, where it cannot be read on.
+/// Returns an error if the file cannot be opened. If reading fails later, the last item is an error.
 pub fn messages(
     path: &Path,
     format: Option<LineFormat>,
@@ -77,7 +79,7 @@ pub fn messages(
         Box::new(file)
     };
     let mut input = BufReader::with_capacity(HEAD_BYTES, open_decompressed(input).map_err(failed)?);
-    // One read: a pipe gives what it has, and is not waited for.
+    // A single read returns what a pipe has, without waiting for more.
     let head = match input.fill_buf() {
         Ok(head) => head,
         Err(source) => return Ok(Box::new(std::iter::once(Err(failed(lines::truncated_error(source, 0)))))),
@@ -102,15 +104,15 @@ pub fn messages(
     })))
 }
 
-/// A file that is being read.
+/// File that is being read.
 struct Messages<R> {
     file: Arc<str>,
     body: Body<R>,
-    /// Messages of a line that holds several.
+    /// Remaining messages of a line with several.
     ready: VecDeque<InputMessage>,
 }
 
-/// What stands in a file.
+/// Reader for the layout of a file.
 enum Body<R> {
     Lines(Lines<R>, Rows),
     Objects(Objects<R>),
@@ -128,7 +130,7 @@ impl<R: BufRead> Messages<R> {
                     Ok(line) => line,
                     Err(e) => return Some(Err(e)),
                 };
-                // A line of JSON is one in any file, and in one of NDJSON all lines are but headers.
+                // A JSON line is a message in any file; in NDJSON, so is every line except CSV headers and rows.
                 if line.is_json() {
                     let parts = objects::split(&line.text);
                     let part = |text: &[u8]| message(&self.file, Line { number: line.number, text: text.to_vec() });

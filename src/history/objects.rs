@@ -1,12 +1,12 @@
-//! JSON objects wherever they stand: in an array, over several lines, or behind one another without a line feed.
+//! Finds JSON objects in any arrangement: in an array, on several lines, or consecutive without line feeds.
 //!
-//! An object that is not closed ends where a line begins with the next one, so that a cut message takes no other with it.
+//! An unclosed object ends where a line starts the next object, so that a truncated message does not affect others.
 
 use std::io::{self, BufRead};
 
 use super::lines::{Line, MAX_LINE_BYTES, truncated_error};
 
-/// Where a scan is within an object.
+/// State of a scan within an object.
 #[derive(Debug, Default)]
 struct Scan {
     depth: u32,
@@ -15,13 +15,13 @@ struct Scan {
 }
 
 impl Scan {
-    /// Takes the next byte; whether the object ends with it.
+    /// Processes the next byte; returns true if the object ends with it.
     fn ends_with(&mut self, byte: u8) -> bool {
         if self.in_text {
             match byte {
                 _ if self.escaped => self.escaped = false,
                 b'\\' => self.escaped = true,
-                // A text cannot hold a line feed: its end is missing.
+                // JSON strings cannot contain a line feed: the closing quote is missing.
                 b'"' | b'\n' => self.in_text = false,
                 _ => {}
             }
@@ -37,7 +37,7 @@ impl Scan {
     }
 }
 
-/// Whether an object does not end with its line, or another one begins behind it on the same line.
+/// Returns true if an object does not end on its line, or another one starts after it on the same line.
 pub(super) fn goes_beyond_a_line(text: &[u8]) -> bool {
     let mut scan = Scan::default();
     for (at, &byte) in text.iter().enumerate() {
@@ -52,17 +52,18 @@ pub(super) fn goes_beyond_a_line(text: &[u8]) -> bool {
     false
 }
 
-/// Whether the next line goes on with an object rather than beginning one: the line before may only have been cut.
+/// Returns true if the next line continues an object instead of starting one; otherwise the line before may be
+/// truncated.
 fn begins_a_member(rest: &[u8]) -> bool {
     matches!(rest.trim_ascii_start().first(), Some(b'"' | b'}'))
 }
 
-/// The first byte that is neither white space nor a comma.
+/// Returns the first byte that is neither white space nor a comma.
 fn first_of(text: &[u8]) -> Option<u8> {
     text.iter().copied().find(|byte| !byte.is_ascii_whitespace() && *byte != b',')
 }
 
-/// The objects of a line that holds more than one; none where it is one message, whatever it is.
+/// Returns the objects of a line with several; empty if the line is a single message of any kind.
 pub(super) fn split(line: &[u8]) -> Vec<&[u8]> {
     let (mut found, mut rest) = (Vec::new(), line);
     let is_array = line.trim_ascii_start().starts_with(b"[");
@@ -84,11 +85,11 @@ pub(super) fn split(line: &[u8]) -> Vec<&[u8]> {
     }
 }
 
-/// The objects of an input, one by one and in bounded memory.
+/// Objects of an input, read one by one in bounded memory.
 #[derive(Debug)]
 pub(super) struct Objects<R> {
     input: R,
-    /// The line, from 1.
+    /// Current line, from 1.
     line: u64,
     ended: bool,
 }
@@ -98,7 +99,7 @@ impl<R: BufRead> Objects<R> {
         Self { input, line: 1, ended: false }
     }
 
-    /// The next object, or whatever stands in its place up to the end of its line; after an error there is none.
+    /// Returns the next object, or other content up to the end of its line; `None` after an error.
     pub(super) fn next(&mut self) -> Option<io::Result<Line>> {
         if self.ended {
             return None;
@@ -114,13 +115,13 @@ impl<R: BufRead> Objects<R> {
         let (mut text, mut scan, mut line_begins) = (Vec::new(), Scan::default(), false);
         while let Some(byte) = self.peek()? {
             if (line_begins && byte == b'{') || (!is_object && byte == b'\n') {
-                break; // the object was cut, and here is the next; what is no object is a line
+                break; // a truncated object before the next one, or a line that is not an object
             }
             line_begins = byte == b'\n';
             self.line += u64::from(line_begins);
             self.input.consume(1);
             if text.len() < MAX_LINE_BYTES {
-                text.push(byte); // one that is longer is rejected for its length
+                text.push(byte); // a text that is too long is rejected later
             }
             if is_object && scan.ends_with(byte) {
                 break;
@@ -129,7 +130,7 @@ impl<R: BufRead> Objects<R> {
         Ok(Some(Line { number, text: text.trim_ascii_end().to_vec() }))
     }
 
-    /// Passes over what stands between objects, and says what comes then.
+    /// Skips the bytes between objects, and returns the byte that follows.
     fn skip_between(&mut self) -> io::Result<Option<u8>> {
         while let Some(byte) = self.peek()? {
             let between =

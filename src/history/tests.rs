@@ -1,4 +1,4 @@
-//! Files as they come, each with its messages.
+//! Tests of files in all supported formats, each with the expected messages.
 
 use super::*;
 use pipeline::record::Reading;
@@ -37,7 +37,7 @@ fn an_endless_line_is_cut_and_the_next_one_is_read() {
     assert_eq!(&found[1].body[..], b"{\"a\":1}");
 }
 
-/// A reading with this pen, as JSON and as a row.
+/// Returns a reading with this pen, as JSON; `row` returns it as a CSV row.
 fn json(pen: u32) -> String {
     format!(
         r#"{{"id_curral":"{pen}","id_raca":"2","id_lote":"3","peso_entrada":450.5,"peso_medio":451,"data":"2023-01-01 00:00:00 UTC","quantidade_animais":"51","dia_confinamento":"66","consumo_real":9.5,"cod_cliente":"FazendaUm"}}"#
@@ -50,7 +50,7 @@ fn row(pen: u32) -> String {
 
 const HEADER: &str = "id_curral,id_raca,id_lote,peso_entrada,peso_medio,data,quantidade_animais,dia_confinamento,consumo_real,cod_cliente";
 
-/// The pens of the readings, `?` for what is none, each with its line.
+/// Returns the pens of the readings with their lines; `?` for a message that is not a reading.
 fn pens(name: &str, content: &str) -> String {
     let pen = |m: &InputMessage| Reading::parse(&m.body).map_or("?".into(), |reading| reading.id_curral);
     read(name, content.as_bytes()).iter().map(|m| format!("{}:{} ", m.line, pen(m))).collect()
@@ -143,7 +143,7 @@ fn the_form_is_told_by_the_ending_in_front_of_the_packing() {
     }
 }
 
-/// The readings of ten columns with this delimiter, numbers with a decimal comma.
+/// Returns readings of ten columns with this delimiter, and decimal commas.
 fn with_commas(delimiter: &str, line_end: &str) -> String {
     let row = |pen: u32| {
         [&pen.to_string(), "2", "3", "450,5", "451", "2023-01-01 00:00:00 UTC", "51", "66", "9,5", "FazendaUm"]

@@ -1,4 +1,4 @@
-//! Findings held against those of an earlier audit: new, persisting, resolved.
+//! Compares findings with those of an earlier audit: new, persisting, resolved.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::drift::Drift;
 use super::outcome::BaselineDiff;
 
-/// Findings of an earlier audit that were not met again yet, by a hash of what they are about: 16 bytes each.
+/// Findings of an earlier audit that were not found again yet, as hashes of 16 bytes each.
 #[derive(Debug)]
 pub struct Baseline {
     open: HashSet<[u8; 16]>,
@@ -19,10 +19,10 @@ pub struct Baseline {
 }
 
 impl Baseline {
-    /// Reads a drift file, or an audit's JSON, which must hold all its findings.
+    /// Reads a drift file or an audit's JSON, which must contain all its findings.
     ///
     /// # Errors
-    /// The file cannot be read, is neither, or lacks findings.
+    /// Returns an error if the file cannot be read, has another format, or lacks findings.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
         let shown = path.display();
         let file = File::open(path).with_context(|| format!("--baseline {shown} cannot be read"))?;
@@ -34,7 +34,7 @@ impl Baseline {
                 match serde_json::from_str::<Drift>(&line) {
                     Ok(drift) if text.is_empty() => drop(open.insert(about(&drift))),
                     _ => {
-                        text.push_str(&line); // an outcome, perhaps over many lines
+                        text.push_str(&line); // an outcome, possibly on many lines
                         text.push('\n');
                     }
                 }
@@ -50,7 +50,7 @@ impl Baseline {
         Ok(Self { open, since: BaselineDiff { baseline: shown.to_string(), ..BaselineDiff::default() } })
     }
 
-    /// Takes a finding of this audit.
+    /// Compares a finding of this audit with the baseline.
     pub fn observe(&mut self, drift: &Drift) {
         if self.open.remove(&about(drift)) {
             self.since.persisting += 1;
@@ -59,7 +59,7 @@ impl Baseline {
         }
     }
 
-    /// What it comes to once all findings were met.
+    /// Returns the comparison, after all findings were observed.
     pub fn finish(self) -> BaselineDiff {
         BaselineDiff { resolved: self.open.len() as u64, ..self.since }
     }
@@ -88,7 +88,7 @@ fn of_outcome(text: &str) -> anyhow::Result<HashSet<[u8; 16]>> {
     Ok(audit.samples.iter().map(about).collect())
 }
 
-/// What a finding is about: its kind, its record, and its object where the kind is about objects.
+/// Returns the hash that identifies a finding: its kind, its record, and its object if the kind concerns objects.
 fn about(drift: &Drift) -> [u8; 16] {
     let text = serde_json::json!([drift.kind, drift.id, drift.key]).to_string();
     let mut hash = [0; 16];

@@ -1,21 +1,21 @@
-//! How much drift an audit may find and still pass.
+//! Amount of drift that an audit accepts.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Drift that is let pass: so many findings, or such a share of the ids on both sides.
+/// Accepted drift: a number of findings, or a fraction of the ids on both sides.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Budget {
-    /// Findings.
+    /// Maximum number of findings.
     Count(u64),
-    /// Findings by ids that were compared, 0 to 1.
+    /// Maximum number of findings per compared id, 0 to 1.
     Share(f64),
 }
 
 impl Budget {
-    /// Whether so many findings among so many ids are within it.
+    /// Returns true if `findings` among `ids` are within the budget.
     #[allow(clippy::cast_precision_loss, reason = "counts of rows")]
     pub fn allows(self, findings: u64, ids: u64) -> bool {
         match self {

@@ -16,31 +16,31 @@ use std::fmt;
 
 use pipeline::record::row::{Difference, Value};
 
-/// A plain reason for a difference; its text is how reports group by it.
+/// Probable cause of a difference; reports group findings by its text.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Cause {
-    /// In six significant digits, as text protocols and tools that copy FLOAT as text leave it.
+    /// Rounded to six significant digits, as by text protocols and tools that copy FLOAT as text.
     SixDigits,
-    /// Rounded to so many decimals.
+    /// Rounded to this number of decimals.
     Rounded(u32),
-    /// Cut to so many decimals.
+    /// Truncated to this number of decimals.
     Truncated(u32),
-    /// The next or the last binary f32.
+    /// The next or previous binary f32 value.
     OneUlp,
-    /// The warehouse's value is the lake's times this.
+    /// The warehouse's value is the lake's value multiplied by this factor.
     Unit(&'static str),
-    /// The warehouse's time is so many minutes after the lake's; before where negative.
+    /// The warehouse's time is this number of minutes after the lake's; negative if before.
     TimeShift(i64),
-    /// The same text but for case and outer space.
+    /// The texts differ only in case, or in leading and trailing white space.
     CaseOrWhitespace,
-    /// The warehouse has the beginning of the lake's text.
+    /// The warehouse has a prefix of the lake's text.
     TextTruncated,
     /// The warehouse has NULL.
     Null,
 }
 
-/// Factors between units of weight: gram, tonne, pound (exactly 0.45359237 kg), and the arroba of Brazil's cattle trade
-/// (15 kg).
+/// Factors between units of weight: gram, tonne, pound (exactly 0.45359237 kg), and the arroba of the Brazilian cattle
+/// trade (15 kg).
 const UNITS: [(f64, &str); 6] = [
     (1_000.0, "grams for kilograms"),
     (0.001, "tonnes for kilograms"),
@@ -50,11 +50,11 @@ const UNITS: [(f64, &str); 6] = [
     (15.0, "kilograms taken for arrobas"),
 ];
 
-/// Zones reach from 12 hours behind UTC to 14 hours before it.
+/// Maximum difference of a time zone: offsets range from UTC−12 to UTC+14.
 const MOST_MINUTES: i64 = 14 * 60;
 
 impl Cause {
-    /// The one cause of all these differences, if there is one.
+    /// Returns the cause that explains all these differences, or `None`.
     pub fn of(differences: &[Difference]) -> Option<Self> {
         let mut causes = differences.iter().map(|d| Self::of_values(&d.lake, &d.warehouse));
         let first = causes.next()??;
@@ -87,7 +87,7 @@ impl Cause {
     }
 }
 
-/// The cause for two numbers in their shortest decimals.
+/// Returns the cause for two numbers in their shortest decimal form.
 fn number(lake: &str, warehouse: &str) -> Option<Cause> {
     let (of_lake, of_warehouse): (f64, f64) = (lake.parse().ok()?, warehouse.parse().ok()?);
     let (kept, had) = (decimals(warehouse), decimals(lake));
@@ -116,7 +116,7 @@ fn decimals(text: &str) -> u32 {
     text.split_once('.').map_or(0, |(_, fraction)| u32::try_from(fraction.len()).unwrap_or(u32::MAX))
 }
 
-/// Significant digits.
+/// Returns the number of significant digits.
 fn digits(text: &str) -> usize {
     let digits: String = text.chars().filter(char::is_ascii_digit).collect();
     digits.trim_start_matches('0').len()
@@ -174,7 +174,7 @@ mod tests {
         Cause::of(&differences)
     }
 
-    /// The table of the module's docs, row by row, and what lies next to each.
+    /// Tests every row of the table in the module documentation, with values just outside of each.
     #[test]
     fn the_table_of_causes_holds() {
         let noon = "2023-01-01 12:00:00 UTC";

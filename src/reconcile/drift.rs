@@ -1,4 +1,4 @@
-//! One finding as JSON: a line of the drift file, a sample in the outcome.
+//! JSON form of a finding: a line of the drift file, a sample in the outcome.
 
 use std::collections::BTreeMap;
 
@@ -9,43 +9,43 @@ use super::finding::{Finding, Stability};
 use super::truth_location::TruthLocation;
 use super::verdict::DriftKind;
 
-/// A finding: its kind, the id and key it is about, and the fields with the lake's and the warehouse's value.
+/// Finding as JSON: its kind, id and key, and the fields with the values of lake and warehouse.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Drift {
-    /// What kind of finding.
+    /// Kind of finding.
     pub kind: DriftKind,
-    /// The record's id, where it is known.
+    /// Id of the record. `None` if not known.
     pub id: Option<String>,
-    /// The object's key, where there is an object.
+    /// Key of the object. `None` without an object.
     pub key: Option<String>,
-    /// The fields at issue: name → [lake, warehouse].
+    /// Fields that differ: name → [lake, warehouse].
     pub fields: BTreeMap<String, [Value; 2]>,
-    /// What plainly explains every field that differs.
+    /// Cause that explains every difference. `None` if there is no single cause.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
-    /// A word on why, where the fields do not say it.
+    /// Short reason, if the fields do not show it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Where a truth file tells of it.
+    /// Location in a truth file. `None` without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(rename = "told")]
     pub truth: Option<TruthLocation>,
 }
 
 impl Drift {
-    /// A finding about a record.
+    /// Returns a finding about a record.
     pub fn new(kind: DriftKind, id: impl Into<String>, key: Option<String>) -> Self {
         Self { kind, id: Some(id.into()), key, fields: BTreeMap::new(), cause: None, reason: None, truth: None }
     }
 
-    /// The same with a reason.
+    /// Returns the finding with a reason.
     #[must_use]
     pub fn with_reason(mut self, reason: impl Into<String>) -> Self {
         self.reason = Some(reason.into());
         self
     }
 
-    /// The same with one more field.
+    /// Returns the finding with one more field.
     #[must_use]
     pub fn with_field(mut self, name: &str, lake: Value, warehouse: Value) -> Self {
         self.fields.insert(name.to_owned(), [lake, warehouse]);
@@ -75,5 +75,5 @@ impl From<&Finding> for Drift {
     }
 }
 
-/// The reason of a finding that was different on every recheck.
+/// Reason of a finding that was different on every recheck.
 const UNSTABLE: &str = "unstable: different at every recheck";

@@ -1,5 +1,5 @@
-//! Whether a side of an audit is empty, which is an error unless it is meant: of a mistyped lake every row would be a finding,
-//! and a repair would write all of them into it.
+//! Rejects an audit in which one side is empty, unless this is explicitly allowed. With a mistyped lake address, every
+//! row would be a finding, and a repair would write all of them into that lake.
 
 use anyhow::bail;
 use futures::StreamExt;
@@ -10,13 +10,13 @@ use crate::reconcile::{Counter, Outcome};
 use pipeline::lake::{Partition, PartitionScan, Span, scan_partitions};
 use pipeline::record::row::TableSchema;
 
-/// What says that it is meant.
+/// Hint for an audit in which an empty side is intended.
 const MEANT: &str = "if that is intended, add --allow-empty";
 
-/// Refuses an empty warehouse before either side is read.
+/// Checks that the warehouse is not empty, before either side is read.
 ///
 /// # Errors
-/// It has no row, or cannot be read.
+/// Returns an error if the warehouse has no rows or cannot be read.
 pub(super) async fn refuse_warehouse(audit: &Audit, schema: &TableSchema) -> anyhow::Result<()> {
     if audit.allow_empty || has_rows(audit, schema).await? {
         return Ok(());
@@ -33,10 +33,10 @@ pub(super) async fn refuse_warehouse(audit: &Audit, schema: &TableSchema) -> any
     }
 }
 
-/// Refuses a lake of which nothing that is asked for can be there, before it is read.
+/// Checks that the lake can contain a part of the audit, before it is read.
 ///
 /// # Errors
-/// There is nothing, or the lake cannot be listed.
+/// Returns an error if it contains nothing in the span or cannot be listed.
 pub(super) async fn refuse_lake(audit: &Audit, span: &Span, found: &PartitionScan) -> anyhow::Result<()> {
     if audit.allow_empty {
         return Ok(());
@@ -47,10 +47,10 @@ pub(super) async fn refuse_lake(audit: &Audit, span: &Span, found: &PartitionSca
     }
 }
 
-/// Refuses an audit that came to its end without an object of the lake: those that were listed belong to other days or farms.
+/// Checks that a completed audit found an object of the lake; listed objects may all belong to other days or farms.
 ///
 /// # Errors
-/// There was none.
+/// Returns an error if there was none.
 pub(super) async fn refuse_nothing_judged(audit: &Audit, outcome: &Outcome) -> anyhow::Result<()> {
     if audit.allow_empty
         || outcome[Counter::LakeObjects] > outcome[Skip::Unrecognized]
@@ -75,7 +75,7 @@ async fn why(
     why_empty(&*audit.lake, span, partitions, &found.unrecognized).await
 }
 
-/// Whether the warehouse has any row at all, of whatever farm and day.
+/// Returns true if the warehouse has any row, of any farm and day.
 async fn has_rows(audit: &Audit, schema: &TableSchema) -> anyhow::Result<bool> {
     let mut snapshot = audit.warehouse.snapshot(schema).await?;
     let mut pages = snapshot.scan(None, 1, 1, &[]);

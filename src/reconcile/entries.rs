@@ -1,4 +1,4 @@
-//! What an audit sorts and puts on disk: the lake's entries by id, the warehouse's rows, natural keys by their hash.
+//! Entries that an audit sorts on disk: lake objects by id, warehouse rows, and natural keys by hash.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -10,18 +10,18 @@ use crate::sort::{OrderedId, SortOrder};
 use pipeline::record::row::{Row, Value};
 use pipeline::record::{Column, Record};
 
-/// What is known of an object.
+/// State of an object.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) enum ObjectState {
-    /// Its record.
+    /// The object contains this record.
     Record(Box<Record>),
-    /// Its name only: it was not opened, and need not be.
+    /// Only the name is known: the object was not opened, and need not be.
     IdOnly,
-    /// Nothing that can be judged: it is unreadable, rejected, archived or too new.
+    /// The object cannot be compared: it is unreadable, rejected, archived or too new.
     Unavailable,
 }
 
-/// What the lake has under an id.
+/// Object of the lake with an id.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct LakeEntry {
     pub id: OrderedId,
@@ -29,14 +29,14 @@ pub(super) struct LakeEntry {
     pub state: ObjectState,
 }
 
-/// A row under the id that puts it in its place.
+/// Row of the warehouse with the id by which it is sorted.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct WarehouseEntry {
     pub id: OrderedId,
     pub row: SpooledRow,
 }
 
-/// A natural key's hash, with an id and where it was seen.
+/// Hash of a natural key, with an id and its location.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct NaturalKeyEntry {
     pub hash: u128,
@@ -62,11 +62,11 @@ impl SortOrder for NaturalKeyEntry {
     }
 }
 
-/// A row that comes back from a disk bit by bit.
+/// Row in a serialized form without loss.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct SpooledRow(pub Row);
 
-/// A value on the disk.
+/// Serialized value.
 #[derive(Serialize, Deserialize)]
 pub(super) enum Packed<'a> {
     Null,
@@ -74,7 +74,7 @@ pub(super) enum Packed<'a> {
     Single(f32),
     Double(f64),
     Integer(i64),
-    /// Microseconds: no DATETIME holds more digits.
+    /// Time in microseconds, the maximum precision of DATETIME.
     Instant(i64),
 }
 

@@ -1,10 +1,10 @@
-//! Something of each farm and day, found by a farm's name without taking a copy of it: once for every row.
+//! Map by farm and day. A lookup does not copy the farm's name, because it happens once per row.
 
 use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 
-/// Values by farm and day, in that order.
+/// Values by farm and day, sorted in that order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FarmDays<T>(BTreeMap<String, BTreeMap<NaiveDate, T>>);
 
@@ -15,7 +15,7 @@ impl<T> Default for FarmDays<T> {
 }
 
 impl<T> FarmDays<T> {
-    /// The value of a farm's day, made where there is none.
+    /// Returns the value of a farm's day; inserts the default if it is missing.
     pub fn of(&mut self, farm: &str, day: NaiveDate) -> &mut T
     where
         T: Default,
@@ -26,22 +26,22 @@ impl<T> FarmDays<T> {
         self.0.get_mut(farm).expect("it was put there").entry(day).or_default()
     }
 
-    /// All of them.
+    /// Returns an iterator over all values.
     pub fn iter(&self) -> impl Iterator<Item = (&str, NaiveDate, &T)> {
         self.farms().flat_map(|(farm, days)| days.iter().map(move |(day, value)| (farm, *day, value)))
     }
 
-    /// The farms with their days.
+    /// Returns an iterator over the farms with their days.
     pub fn farms(&self) -> impl Iterator<Item = (&str, &BTreeMap<NaiveDate, T>)> {
         self.0.iter().map(|(farm, days)| (farm.as_str(), days))
     }
 
-    /// How many farm-days there are.
+    /// Returns the number of farm-days.
     pub fn count(&self) -> usize {
         self.0.values().map(BTreeMap::len).sum()
     }
 
-    /// Adds the values of another, day by day.
+    /// Merges the values of another map, day by day.
     pub fn merge(&mut self, other: &Self, merge: impl Fn(&mut T, &T))
     where
         T: Default,
@@ -49,7 +49,7 @@ impl<T> FarmDays<T> {
         other.iter().for_each(|(farm, day, value)| merge(self.of(farm, day), value));
     }
 
-    /// Keeps those that are wanted.
+    /// Keeps only the values for which `wanted` returns true.
     pub fn retain(&mut self, wanted: impl Fn(&T) -> bool) {
         self.0.values_mut().for_each(|days| days.retain(|_, value| wanted(value)));
         self.0.retain(|_, days| !days.is_empty());

@@ -1,8 +1,7 @@
-//! A finding on its way from the audit to the repair: its kind, whether it held still, and the values of both sides.
+//! Finding of an audit as a repair needs it: its kind, its stability, and the values of both sides.
 //!
-//! Values are those of the record and the row, in the types of the columns. Findings go through a file on the disk in a
-//! binary form that gives them back bit by bit. Their form as JSON is [`super::Drift`], for what people and other programs
-//! read.
+//! Values are those of the record and the row, in the types of the columns. Findings are stored on disk in a lossless
+//! binary form. Their JSON form for users and other programs is [`super::Drift`].
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -13,73 +12,73 @@ use super::verdict::DriftKind;
 use pipeline::record::Column;
 use pipeline::record::row::{Difference, Value};
 
-/// Whether rechecks saw the same.
+/// Whether rechecks found the same difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Stability {
-    /// It was the same on a recheck, or needs none.
+    /// A recheck found the same difference, or none is required.
     Confirmed,
-    /// It was different on every recheck.
+    /// Every recheck found a different state.
     Unstable,
 }
 
-/// A finding of an audit.
+/// Finding of an audit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
-    /// What kind of finding.
+    /// Kind of finding.
     pub kind: DriftKind,
-    /// Whether rechecks saw the same.
+    /// Whether rechecks found the same difference.
     pub stability: Stability,
-    /// The record's id; `None` if it is not known.
+    /// Id of the record. `None` if not known.
     pub id: Option<String>,
-    /// The object's key; `None` without an object.
+    /// Key of the object. `None` without an object.
     pub key: Option<String>,
-    /// The columns at issue with the values of record and row; NULL for a side that has none.
+    /// Columns that differ, with the values of record and row; NULL for a missing side.
     #[serde(with = "fields")]
     pub fields: Vec<Difference>,
-    /// Why it is one, if the fields do not show it.
+    /// Reason, if the fields do not show it.
     pub reason: Option<String>,
-    /// Where a truth file has it.
+    /// Location in a truth file. `None` without one.
     #[serde(with = "location")]
     pub truth: Option<TruthLocation>,
 }
 
 impl Finding {
-    /// A finding about a record.
+    /// Returns a finding about a record.
     pub(super) fn new(kind: DriftKind, id: impl Into<String>, key: Option<String>) -> Self {
         Self { id: Some(id.into()), ..Self::without_id(kind, key) }
     }
 
-    /// A finding about an object or message whose record is not known.
+    /// Returns a finding about an object or message whose record is not known.
     pub(super) const fn without_id(kind: DriftKind, key: Option<String>) -> Self {
         let stability = Stability::Confirmed;
         Self { kind, stability, id: None, key, fields: Vec::new(), reason: None, truth: None }
     }
 
-    /// The same with a reason.
+    /// Returns the finding with a reason.
     #[must_use]
     pub(super) fn with_reason(mut self, reason: impl Into<String>) -> Self {
         self.reason = Some(reason.into());
         self
     }
 
-    /// The same with one more column.
+    /// Returns the finding with one more column.
     #[must_use]
     pub(super) fn with_field(mut self, column: Column, lake: Value, warehouse: Value) -> Self {
         self.fields.push(Difference { column, lake, warehouse });
         self
     }
 
-    /// The values of a column on both sides.
+    /// Returns the values of a column on both sides.
     pub fn field(&self, column: Column) -> Option<&Difference> {
         self.fields.iter().find(|field| field.column == column)
     }
 
-    /// What explains every field in which a record and its row differ.
+    /// Returns the cause that explains every field in which a record and its row differ.
     pub fn cause(&self) -> Option<Cause> {
         if self.kind == DriftKind::Differing { Cause::of(&self.fields) } else { None }
     }
 
-    /// The id of its row, which may have another spelling than that of its record.
+    /// Returns the id of its row, which may be spelled differently from that of its record.
     pub(super) fn row_id(&self) -> &str {
         match self.field(Column::IdTreatedData).map(|field| &field.warehouse) {
             Some(Value::Text(id)) => id,
@@ -87,14 +86,14 @@ impl Finding {
         }
     }
 
-    /// Whether both sides still differ as the audit saw it: in the same columns, with the same values.
+    /// Returns true if both sides still differ as in the audit: in the same columns, with the same values.
     pub(super) fn is_unchanged(&self, now: &[Difference]) -> bool {
-        // Columns within a tolerance are no part of the finding.
+        // Columns within a tolerance are not part of the finding.
         !self.fields.is_empty() && self.fields.iter().all(|field| now.contains(field))
     }
 }
 
-/// Fields on the disk: the column by its place in the table, and both values.
+/// Serialized fields: the index of the column in the table, and both values.
 mod fields {
     use super::{Column, Deserialize, Deserializer, Difference, Packed, Serializer};
 
@@ -116,7 +115,7 @@ mod fields {
     }
 }
 
-/// A location on the disk: all its members, while its JSON leaves out those that are not there.
+/// Serialized location with all its members; its JSON omits those that are missing.
 mod location {
     use super::{Deserialize, Deserializer, Serialize, Serializer, TruthLocation};
 

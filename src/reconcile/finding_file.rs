@@ -1,7 +1,7 @@
-//! Where findings are written as they come: the drift file for people, if they want one, and a file for the repair.
+//! Files to which findings are written during an audit: the optional drift file, and a file for the repair.
 //!
-//! The drift file is JSON, one finding per line; it is a temporary file, which gets its name once it is whole. The other
-//! one has the findings in their binary form and no name.
+//! The drift file is JSON, one finding per line. It is a temporary file until it is complete, and then renamed. The
+//! file for the repair has no name, and contains the findings in binary form.
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
@@ -15,7 +15,7 @@ use super::finding::Finding;
 use super::outcome::BaselineDiff;
 use pipeline::atomic_file::temp_file_in;
 
-/// Writes findings.
+/// Writes findings to both files.
 #[derive(Debug)]
 pub struct DriftWriter {
     findings: BufWriter<File>,
@@ -23,7 +23,7 @@ pub struct DriftWriter {
     baseline: Option<Baseline>,
 }
 
-/// A drift file on its way to its name.
+/// Drift file that is not yet complete.
 #[derive(Debug)]
 struct DriftFile {
     file: BufWriter<File>,
@@ -32,7 +32,7 @@ struct DriftFile {
 }
 
 impl DriftWriter {
-    /// Writes the drift file of that name too, if there is one.
+    /// Creates a writer, which also writes the drift file `path` if it is given.
     ///
     /// # Errors
     /// Returns an error if a file cannot be created.
@@ -43,7 +43,7 @@ impl DriftWriter {
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, "is not a regular file"));
             }
             Some(path) => {
-                // Where the name is a link, it is the file behind it that is written.
+                // If the path is a symbolic link, its target is replaced, not the link.
                 let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
                 let dir = path.parent().filter(|folder| !folder.as_os_str().is_empty());
                 let folder = dir.unwrap_or(Path::new("."));
@@ -55,13 +55,13 @@ impl DriftWriter {
         Ok(Self { findings: BufWriter::new(findings), drift, baseline: None })
     }
 
-    /// The same, with every finding compared with those of an earlier audit.
+    /// Returns the writer with a baseline to compare every finding with.
     #[must_use]
     pub fn with_baseline(self, baseline: Option<Baseline>) -> Self {
         Self { baseline, ..self }
     }
 
-    /// Writes a finding, which is also given as JSON.
+    /// Writes a finding; `drift` is its JSON form.
     ///
     /// # Errors
     /// Returns an error if a file cannot be written.
@@ -79,7 +79,7 @@ impl DriftWriter {
         self.findings.write_all(&bytes)
     }
 
-    /// Ends the writing: now the drift file has its name.
+    /// Completes the files, and renames the drift file.
     ///
     /// # Errors
     /// Returns an error if a file cannot be written.
@@ -94,16 +94,16 @@ impl DriftWriter {
     }
 }
 
-/// All findings of an audit, which can be read more than once.
+/// All findings of an audit; they can be read repeatedly.
 #[derive(Debug)]
 pub struct WrittenFindings {
     file: File,
-    /// The comparison with an earlier audit, if there is one; true of a whole audit only.
+    /// Comparison with an earlier audit, if requested; only correct for a complete audit.
     pub since: Option<BaselineDiff>,
 }
 
 impl WrittenFindings {
-    /// The findings from the first to the last; only one reader at a time.
+    /// Returns the findings in order; supports only one reader at a time.
     ///
     /// # Errors
     /// Returns an error if the file cannot be read.
@@ -115,7 +115,7 @@ impl WrittenFindings {
     }
 }
 
-/// The next finding; `None` after the last.
+/// Returns the next finding, or `None` after the last.
 fn next(file: &mut impl Read) -> io::Result<Option<Finding>> {
     let mut length = [0; 4];
     match file.read_exact(&mut length) {

@@ -1,4 +1,4 @@
-//! What is missing from both sides, so that neither can tell: days of a farm without a record between days that have some.
+//! Gaps that both sides have in common: days of a farm without a record between days with records.
 
 use std::collections::BTreeMap;
 
@@ -7,20 +7,20 @@ use serde::{Deserialize, Serialize};
 
 use super::farm_days::FarmDays;
 
-/// Days in a row on which a farm has nothing, on neither side, though it has before and after.
+/// Consecutive days without data of a farm on both sides, with data before and after.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gap {
-    /// The farm's folder.
+    /// Directory of the farm.
     pub farm: String,
-    /// The first day without anything.
+    /// First day without data.
     pub from: NaiveDate,
-    /// The last one.
+    /// Last day without data.
     pub to: NaiveDate,
-    /// How many they are.
+    /// Number of days.
     pub days: u64,
 }
 
-/// The gaps between the days on which farms have something.
+/// Returns the gaps between the days on which farms have data.
 pub fn gaps<T>(days: &FarmDays<T>, has: impl Fn(&T) -> bool) -> Vec<Gap> {
     let of_farm = |(farm, days): (&str, &BTreeMap<NaiveDate, T>)| {
         let gap = |(before, after): (&NaiveDate, &NaiveDate)| {

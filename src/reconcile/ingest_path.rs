@@ -1,8 +1,8 @@
-//! How a history came into the stores, which decides where its lines must be.
+//! Ingest path of a history, which determines where its lines must be stored.
 
 use serde::{Deserialize, Serialize};
 
-/// How a history came into the stores.
+/// Ingest path of a history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum IngestPath {
@@ -15,7 +15,7 @@ pub enum IngestPath {
 }
 
 impl IngestPath {
-    /// The command, as people name it.
+    /// Returns the command of the path.
     pub const fn as_command(self) -> &'static str {
         match self {
             Self::Publish => "publish",

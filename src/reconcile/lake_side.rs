@@ -1,4 +1,4 @@
-//! The lake's side of an audit: read everything once, count what cannot be judged, sort the rest by id.
+//! Lake side of an audit: reads everything once, counts objects that cannot be compared, and sorts the rest by id.
 
 use std::sync::Arc;
 
@@ -20,24 +20,24 @@ use crate::sort::{OrderedId, Sorted, Sorter};
 use pipeline::lake::{self, Depth, Key, Reason, Span, head, scan_partitions};
 use pipeline::record::Record;
 
-/// Objects of a day that are asked what their path follows.
+/// Objects per day that are examined for the date in their path.
 const VOTERS: usize = 20;
-/// Days that are asked where the window's own do not tell.
+/// Days that are examined if the window's own days are not conclusive.
 const SAMPLES: usize = 16;
 
-/// What was read of the lake, in the order of ids.
+/// Content of the lake in id order.
 pub(super) struct LakeSide {
     pub entries: Sorted<LakeEntry>,
-    /// What the paths of older names follow.
+    /// Which date the paths of legacy names follow.
     pub votes: PathDateVotes,
-    /// The wish to stop came while reading.
+    /// True if the audit was cancelled while reading.
     pub stopped: bool,
 }
 
-/// Objects that could not be read, looked at again together.
+/// Unreadable objects that are retried together.
 const DOUBTS: usize = 500;
 
-/// Reads the lake's side.
+/// Reads the lake side of an audit.
 pub(super) async fn read(
     audit: &Audit,
     mut sorter: Sorter<LakeEntry>,
@@ -102,7 +102,7 @@ pub(super) async fn read(
     Ok(LakeSide { entries: sorter.finish().context(FULL)?, votes, stopped })
 }
 
-/// What earlier audits learnt of objects; `None` where no folder is given for it.
+/// Opens the cache of earlier audits' objects; `None` if no directory is configured.
 fn open_cache(audit: &Audit, cutoff: Cutoff) -> anyhow::Result<Option<Arc<Cache>>> {
     let Some(dir) = &audit.cache else { return Ok(None) };
     let cache = Cache::open(dir, &audit.lake.identity(), cutoff.instant())
@@ -110,7 +110,8 @@ fn open_cache(audit: &Audit, cutoff: Cutoff) -> anyhow::Result<Option<Arc<Cache>
     Ok(Some(Arc::new(cache)))
 }
 
-/// What the paths of older names follow, learnt from days all over the lake: for a window in which no object tells.
+/// Determines which date the paths of legacy names follow from days of the complete lake; used if the window's objects
+/// are not conclusive.
 async fn sample_path_dates(audit: &Audit, cutoff: Cutoff) -> anyhow::Result<PathDateVotes> {
     let reader = Reader::new(Arc::clone(&audit.lake), ReadSettings { concurrency: audit.reads, cutoff });
     let everywhere = scan_partitions(&*audit.lake, &Span::default()).await?.partitions;
@@ -131,7 +132,7 @@ async fn sample_path_dates(audit: &Audit, cutoff: Cutoff) -> anyhow::Result<Path
     Ok(votes)
 }
 
-/// Takes objects as they are found: counts what cannot be judged, passes on what has an id.
+/// Collects objects: counts those that cannot be compared, and passes on those with an id.
 struct LakeCollector<'a> {
     audit: &'a Audit,
     findings: &'a mut FindingCollector,
@@ -162,14 +163,14 @@ impl LakeCollector<'_> {
         }
     }
 
-    /// Looks again at what could not be read: it may have been deleted or written over meanwhile.
+    /// Retries unreadable objects, which may have been deleted or overwritten in the meantime.
     async fn retry_unreadable(&mut self) -> anyhow::Result<Vec<LakeEntry>> {
         let (audit, mut entries) = (self.audit, Vec::new());
         let mut looked = stream::iter(std::mem::take(&mut self.to_retry))
             .map(|found| async move {
                 let now = audit.lake.get(&found.meta.key).await;
                 let gone = now.as_ref().is_err_and(|e| e.reason == Reason::NotFound);
-                // A store that goes on listing what it does not give is no store that has deleted it.
+                // An object that is still listed but returns not found is unreadable, not deleted.
                 let gone = gone && head(&*audit.lake, &found.meta.key).await?.is_none();
                 Ok::<_, lake::Error>((now, gone, found))
             })
@@ -198,7 +199,7 @@ impl LakeCollector<'_> {
         Ok(entries)
     }
 
-    /// Counts an object without a record. Without content, the path says whether it belongs to the audit.
+    /// Counts an object without a record. Without content, the path determines if it belongs to the audit.
     fn count_skipped(&mut self, found: ReadObject) -> anyhow::Result<Option<LakeEntry>> {
         let ReadObject { meta, key, item } = found;
         let findings = &mut *self.findings;

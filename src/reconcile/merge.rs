@@ -1,4 +1,4 @@
-//! The merge: ids in order from both sides, each group judged by the table in the room's docs.
+//! Merge of both sides in id order; each group is classified by the table in the documentation of [`super`].
 
 use anyhow::Context as _;
 
@@ -16,19 +16,19 @@ use crate::sort::{OrderedId, Sorted};
 use pipeline::record::Record;
 use pipeline::record::row::{Row, TableSchema};
 
-/// The merge of one audit.
+/// Merge of one audit.
 pub(super) struct Merge<'a> {
     pub audit: &'a Audit,
     pub schema: TableSchema,
     pub inside: Option<AuditWindow>,
     pub findings: &'a mut FindingCollector,
     pub stage: Stage,
-    /// The truth that is proved on the way.
+    /// Truth that is checked during the merge.
     pub truth_check: Option<TruthCheck>,
 }
 
 impl Merge<'_> {
-    /// Judges every id of both sides; returns whether it came to the end.
+    /// Classifies every id of both sides; returns true if it reached the end.
     pub(super) async fn run(
         &mut self,
         lake: Sorted<LakeEntry>,
@@ -67,7 +67,7 @@ impl Merge<'_> {
         }
     }
 
-    /// Holds an id against the truth, where there is one.
+    /// Compares an id with the truth, if there is one.
     fn check_truth(&mut self, id: &OrderedId, group: &[LakeEntry], row: bool) -> anyhow::Result<()> {
         let Some(truth_check) = &mut self.truth_check else { return Ok(()) };
         let inside = |entry: &LakeEntry| match (&self.inside, &entry.state) {
@@ -80,7 +80,7 @@ impl Merge<'_> {
     }
 
     fn compare_group(&mut self, id: &OrderedId, group: &mut Vec<LakeEntry>, row: Option<Row>) -> anyhow::Result<()> {
-        // By far the most.
+        // By far the most frequent case.
         if let ([LakeEntry { key, state: ObjectState::Record(record), .. }], Some(row)) = (group.as_slice(), &row)
             && self.is_plain(key, record, row)
         {
@@ -97,7 +97,7 @@ impl Merge<'_> {
             }
         }
         if let (Some(inside), None) = (&self.inside, &row) {
-            // Only for a row inside does a record outside speak.
+            // A record outside of the window counts only if the row is inside.
             opened.retain(|(key, record)| inside.has_record(key, record));
             names.retain(|key| inside.has_name(key));
         }
@@ -119,14 +119,14 @@ impl Merge<'_> {
         }
     }
 
-    /// Whether nothing at all is wrong.
+    /// Returns true if record and row agree and have no other problem.
     fn is_plain(&self, key: &str, record: &Record, row: &Row) -> bool {
         self.audit.differences(record, row, &self.schema).is_empty()
             && record_findings(self.audit, key, record).is_empty()
     }
 }
 
-/// The object that lies where it belongs is the one that is judged; others of its id are copies.
+/// Returns the candidate for an id. The object with the canonical key is compared; others with the same id are copies.
 fn suspicion(id: &str, mut opened: Vec<(String, Record)>, names: Vec<String>, row: Option<Row>) -> Candidate {
     opened.sort_by(|a, b| (!has_canonical_key(&a.0, &a.1), &a.0).cmp(&(!has_canonical_key(&b.0, &b.1), &b.0)));
     let unopened = !names.is_empty();

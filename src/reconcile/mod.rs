@@ -1,8 +1,8 @@
-//! Reconcile: lake against warehouse, record by record and field by field, with repair.
+//! Reconcile: compares lake and warehouse, record by record and field by field, and repairs differences.
 //!
-//! The lake side is read once and sorted by id (on disk past a memory setting) while the warehouse is scanned once in the
-//! order of ids, out of a consistent snapshot, and the two are merged. What looks like drift is looked at again before it
-//! is reported. [`repair()`] mends what can be mended.
+//! The lake is read once and sorted by id, on disk above a memory limit. At the same time, the warehouse is scanned
+//! once in id order from a consistent snapshot. Both are merged. Apparent drift is rechecked before it is reported.
+//! [`repair()`] repairs what can be repaired.
 //!
 //! | id in the lake | id in the warehouse | verdict |
 //! | --- | --- | --- |
@@ -10,10 +10,10 @@
 //! | a record | a row with other values | differing |
 //! | a record | none | lake_only |
 //! | none | a row | warehouse_only |
-//! | an id | the same but for case or outer space | differing, in `id_treated_data` |
-//! | more than one object | any | one is judged as above, each further one is a duplicate_object |
+//! | an id | the same id except for case or outer white space | differing, in `id_treated_data` |
+//! | more than one object | any | one is compared as above, each other one is a duplicate_object |
 //! | the name of an object that was not opened (`quick`) | a row | present |
-//! | only in the name of an object that cannot be judged (unreadable, rejected, archived, too new) | a row | unjudged |
+//! | only in the name of an object that cannot be compared (unreadable, rejected, archived, too new) | a row | unjudged |
 
 mod baseline;
 mod budget;
@@ -76,37 +76,37 @@ pub use truth::TruthOptions as TruthAsked;
 pub use truth_location::TruthLocation;
 pub use verdict::{Counter, DriftKind, Side};
 
-/// The two stores, what of them is audited, and how.
+/// Two stores to compare, with the scope and settings of the audit.
 #[derive(Debug, Clone)]
 pub struct Audit {
-    /// The lake.
+    /// Lake to compare.
     pub lake: Arc<dyn Lake>,
-    /// The warehouse.
+    /// Warehouse to compare.
     pub warehouse: Arc<dyn BulkWarehouse>,
-    /// Farms and days; membership is decided by content (DESIGN §7).
+    /// Farms and days; the content of a record decides if it belongs (DESIGN §7).
     pub span: Span,
-    /// The rules that `consumo_meta` must follow.
+    /// Rules that `consumo_meta` must follow.
     pub rules: Rules,
-    /// Objects read at once.
+    /// Number of concurrent object reads.
     pub reads: usize,
-    /// So many findings settle the matter: the audit ends with them.
+    /// Number of findings after which the audit stops. `None` for no limit.
     pub halt_after: Option<u64>,
-    /// Objects whose names have their ids are not opened: only whether both sides have an id is told.
+    /// If true, objects with an id in their name are not opened: only the presence of ids is compared.
     pub quick: bool,
-    /// How far values may be apart and still pass.
+    /// Accepted differences of values.
     pub tolerances: Vec<Tolerance>,
-    /// How much is sorted in memory, and where the rest goes.
+    /// Memory limit of the sort, and the directory for what exceeds it.
     pub sort: SortSettings,
-    /// The folder of what earlier audits learnt of objects.
+    /// Cache directory for objects of earlier audits. `None` for no cache.
     pub cache: Option<PathBuf>,
-    /// What is known of the history that the stores should hold.
+    /// Truth of the history that the stores should contain.
     pub truth: TruthAsked,
-    /// An empty side is meant: otherwise it is an error, for most often an address is mistyped.
+    /// If true, an empty side is accepted. Otherwise it is an error, because it usually means a mistyped address.
     pub allow_empty: bool,
 }
 
 impl Audit {
-    /// Where a row is not what the record says, beyond what is let pass.
+    /// Returns the differences between a record and its row, except those within the tolerances.
     pub(crate) fn differences(&self, record: &Record, row: &Row, schema: &TableSchema) -> Vec<Difference> {
         let mut differences = record.differences(row, schema);
         differences.retain(|difference| !self.tolerances.iter().any(|tolerance| tolerance.forgives(difference)));

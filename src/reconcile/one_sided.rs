@@ -1,5 +1,5 @@
-//! Ids that one side has and the other has not, until both sides have been gone through: only then can it be told which
-//! of them are one id in two spellings, which servers that fold case or space take for the same.
+//! Candidates of one side only, collected until both sides were read. Only then is it known which of them are one id in
+//! two spellings, which some servers consider equal (case, trailing spaces).
 
 use std::cmp::Ordering;
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::recheck::{Candidate, fold_id};
 use crate::sort::{OrderedId, SortOrder, Sorted, Sorter};
 
-/// A suspicion of one side, in the order of folded ids.
+/// Candidate of one side, sorted by folded id.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct OneSidedEntry {
     folded: OrderedId,
@@ -23,7 +23,7 @@ impl SortOrder for OneSidedEntry {
     }
 }
 
-/// Gathers them.
+/// Collects candidates of one side.
 pub(super) struct OneSided {
     sorter: Sorter<OneSidedEntry>,
     pub count: u64,
@@ -34,23 +34,23 @@ impl OneSided {
         Self { sorter, count: 0 }
     }
 
-    /// Takes one: it has objects or a row, not both.
+    /// Adds a candidate with objects or a row, but not both.
     pub(super) fn push(&mut self, candidate: Candidate) -> std::io::Result<()> {
         self.count += 1;
         self.sorter.push(OneSidedEntry { folded: OrderedId::new(&fold_id(&candidate.id)), candidate })
     }
 
-    /// All of them, with those that are two spellings of one id made one.
+    /// Returns all candidates; two spellings of one id are combined into one.
     pub(super) fn paired(self) -> std::io::Result<PairedEntries> {
         Ok(PairedEntries { singles: self.sorter.finish()?, next: None, lakes: Vec::new().into_iter(), folded: None })
     }
 }
 
-/// Suspicions in the order of folded ids.
+/// Candidates in the order of folded ids.
 pub(super) struct PairedEntries {
     singles: Sorted<OneSidedEntry>,
     next: Option<OneSidedEntry>,
-    /// Those of the lake with the folded id at hand that have found no row yet.
+    /// Lake candidates with the current folded id that have no row yet.
     lakes: std::vec::IntoIter<Candidate>,
     folded: Option<OrderedId>,
 }

@@ -1,8 +1,8 @@
-//! The second look: S3 and MySQL share no snapshot, so that what differs may only have been on its way.
+//! Rechecks candidates. S3 and MySQL have no common snapshot, so a difference may be a record in transit.
 //!
-//! Every suspicion is looked at again: its objects by GET, its row by SELECT. What is as it was is *confirmed*; what has
-//! come to agree is *settled*; what differs in another way than before is looked at once more after a pause, and if it
-//! never holds still it is reported as *moving*.
+//! The objects of every candidate are read again by GET, and its row by SELECT. An unchanged difference is *confirmed*,
+//! and one that has disappeared is *resolved*. One that has changed is read again after a pause. If it changes on every
+//! read, it is reported as *unstable*.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -16,26 +16,26 @@ use pipeline::lake::{Key, Reason};
 use pipeline::record::Record;
 use pipeline::record::row::{Row, TableSchema};
 
-/// The pauses before further looks at what moves.
+/// Pauses before further rechecks of changing candidates.
 const PAUSES: [Duration; 3] = [Duration::from_millis(200), Duration::from_millis(600), Duration::from_millis(1_800)];
 
-/// Something that looks like a finding.
+/// Candidate for a finding.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Candidate {
-    /// The id in the lake, else in the warehouse.
+    /// Id in the lake, or in the warehouse without an object.
     pub id: String,
-    /// The objects with the id, the one that is judged first.
+    /// Keys of the objects with the id; the first is the one that is compared.
     pub keys: Vec<String>,
-    /// The record of the first one; `None` also where it was not opened.
+    /// Record of the first object. `None` if it was not opened.
     pub record: Option<Record>,
-    /// The objects were not opened.
+    /// True if the objects were not opened.
     pub unopened: bool,
-    /// The row, perhaps under another spelling of the id.
+    /// Row of the warehouse, possibly with another spelling of the id.
     pub row: Option<SpooledRow>,
 }
 
 impl Candidate {
-    /// Of a row without an object.
+    /// Returns a candidate for a row without an object.
     pub(super) fn of_row(row: Row) -> Self {
         Self { id: row.id().to_owned(), keys: Vec::new(), record: None, unopened: false, row: Some(SpooledRow(row)) }
     }
@@ -44,7 +44,7 @@ impl Candidate {
         self.row.as_ref().map_or(&*self.id, |row| row.0.id())
     }
 
-    /// Whether it is what was seen before.
+    /// Returns true if the observation equals the candidate.
     fn matches(&self, observation: &Observation) -> bool {
         let whole = observation.lost.is_empty() && observation.copies.len() + 1 == self.keys.len().max(1);
         let home = observation.primary.as_ref().map(|(_, record)| record);
@@ -53,35 +53,35 @@ impl Candidate {
     }
 }
 
-/// What is there now.
+/// Current state of both sides.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Observation {
-    /// The object that is judged, and its record.
+    /// Object that is compared, with its record.
     pub primary: Option<(String, Record)>,
-    /// Further objects with its id.
+    /// Other objects with its id.
     pub copies: Vec<(String, Record)>,
-    /// Objects that hold this record no more, with what became of them.
+    /// Objects that no longer contain this record, with the reason.
     pub lost: Vec<(String, LostObject)>,
-    /// The row.
+    /// Row of the warehouse.
     pub row: Option<Row>,
-    /// A row that the warehouse takes for the same although its id is spelled otherwise.
+    /// Differently spelled id that the warehouse considers equal.
     pub id_variant: Option<String>,
-    /// It was never twice the same.
+    /// True if every read was different.
     pub unstable: bool,
 }
 
-/// Why an object says nothing of a record any more.
+/// Reason why an object no longer contains a record.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum LostObject {
-    /// It is in an archive tier.
+    /// The object is in an archive tier.
     Archived,
-    /// It is not JSON, or cannot be fetched.
+    /// The object is not JSON, or cannot be fetched.
     Unreadable(String),
-    /// It is no valid record, or another one.
+    /// The object contains an invalid or another record.
     Rejected(String),
 }
 
-/// Looks at suspicions until they hold still.
+/// Rechecks candidates until they are stable.
 pub(super) async fn recheck(
     audit: &Audit,
     schema: &TableSchema,
@@ -111,7 +111,7 @@ pub(super) async fn recheck(
     Ok(candidates.into_iter().zip(looks).collect())
 }
 
-/// Whether both sides agree, or neither has anything.
+/// Returns true if both sides agree, or both are empty.
 pub(super) fn agrees(audit: &Audit, schema: &TableSchema, observation: &Observation) -> bool {
     match (&observation.primary, &observation.row) {
         (Some((_, record)), Some(row)) => audit.differences(record, row, schema).is_empty(),
@@ -131,7 +131,7 @@ async fn observe(audit: &Audit, schema: &TableSchema, candidates: &[Candidate]) 
         let near = near.get(&fold_id(id)).filter(|near| *near != id).cloned();
         looks.push(Observation { row, id_variant: near, ..Observation::default() });
     }
-    // A flat list, so that many copies of one id do not stand in a row.
+    // All keys are read as one flat list, so that the copies of one id are read concurrently.
     let wanted = candidates.iter().zip(&looks).enumerate().flat_map(|(at, (suspicion, observation))| {
         let keys = if suspicion.keys.is_empty() { observation.row.as_ref().and_then(likely_key) } else { None };
         let keys = suspicion.keys.iter().cloned().chain(keys);
@@ -148,7 +148,7 @@ async fn observe(audit: &Audit, schema: &TableSchema, candidates: &[Candidate]) 
             Some(Ok(record)) if look.primary.is_none() => look.primary = Some((key, record)),
             Some(Ok(record)) => look.copies.push((key, record)),
             Some(Err(spoilt)) if known => look.lost.push((key, spoilt)),
-            Some(Err(_)) => {} // another's object, under a name that this one might have had
+            Some(Err(_)) => {} // belongs to another id; the name was only a guess
         }
     }
     looks.iter_mut().for_each(Observation::choose_primary);
@@ -156,7 +156,7 @@ async fn observe(audit: &Audit, schema: &TableSchema, candidates: &[Candidate]) 
 }
 
 impl Observation {
-    /// The object that lies where it belongs is the one that is judged; the first of them where several do.
+    /// Selects the object to compare: the first one with a canonical key.
     fn choose_primary(&mut self) {
         let Some(home) = self.primary.take() else { return };
         let mut all = std::mem::take(&mut self.copies);
@@ -168,12 +168,12 @@ impl Observation {
     }
 }
 
-/// The name under which this toolkit writes the record of a row.
+/// Returns the key under which this toolkit writes the record of a row.
 fn likely_key(row: &Row) -> Option<String> {
     row.to_record().as_ref().and_then(Key::of).map(|key| key.to_string())
 }
 
-/// What an object holds of a record now; `None` where there is no object.
+/// Returns the record that an object now contains, or why it does not; `None` without an object.
 async fn object(audit: &Audit, key: &str, id: &str) -> anyhow::Result<Option<Result<Record, LostObject>>> {
     let body = match audit.lake.get(key).await {
         Ok(body) => body,
@@ -190,13 +190,13 @@ async fn object(audit: &Audit, key: &str, id: &str) -> anyhow::Result<Option<Res
     }))
 }
 
-/// Whether an object lies under the very name that its record has.
+/// Returns true if the key of an object is the canonical key of its record.
 pub(super) fn has_canonical_key(key: &str, record: &Record) -> bool {
     let Some(path) = Key::parse(key) else { return false };
     path.fits(record) && path.id.as_ref().is_none_or(|id| *id == record.id_treated_data)
 }
 
-/// An id as collations that fold case and trailing space see it.
+/// Returns an id in the form compared by collations that ignore case and trailing spaces.
 pub(super) fn fold_id(id: &str) -> String {
     id.trim_end().to_lowercase()
 }

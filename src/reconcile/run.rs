@@ -1,4 +1,4 @@
-//! The audit as a whole: both sides, the merge, the second look, the natural keys.
+//! Runs an audit: both sides, the merge, the rechecks, and the natural keys.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -23,13 +23,13 @@ use crate::sort::Sorted;
 use pipeline::record::Column;
 use pipeline::record::row::Value;
 
-/// What is said of an audit that somebody stopped.
+/// Reason in the outcome of a cancelled audit.
 const STOPPED: &str = "interrupted: the counts are those of a part";
 
-/// Audits lake against warehouse; findings go to the sink as they come.
+/// Compares lake and warehouse; findings are written as they are found.
 ///
 /// # Errors
-/// A store cannot be read, or the disk cannot hold what is sorted.
+/// Returns an error if a store cannot be read, or if the disk cannot store the sorted entries.
 pub async fn run(
     audit: &Audit,
     sink: DriftWriter,
@@ -89,7 +89,7 @@ pub async fn run(
     end(audit, findings, ended, started).await
 }
 
-/// Ends an audit: why it did not come to its end, or the checks of one that did, and what follows from the counts.
+/// Completes an audit: sets the reason of an early stop, or runs the final checks, and derives values from the counts.
 async fn end(
     audit: &Audit,
     findings: FindingCollector,
@@ -115,8 +115,8 @@ async fn end(
     Ok((outcome, sink))
 }
 
-/// Ids that share a natural key: each one after the first is a finding, but where the truth tells that one of both is a
-/// correction; how often it does.
+/// Finds ids with the same natural key. Each one after the first is a finding, unless the truth shows that one of the
+/// two is a correction; these are counted.
 fn natural_keys(
     entries: Sorted<NaturalKeyEntry>,
     corrected: &Corrected,

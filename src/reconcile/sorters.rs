@@ -1,4 +1,4 @@
-//! The sorters of an audit: all in one folder, sharing one memory setting.
+//! Sorters of an audit, which share one directory and one memory limit.
 
 use std::io;
 
@@ -7,15 +7,15 @@ use super::one_sided::{OneSided, OneSidedEntry};
 use super::truth_entries::{HashEntry, IdEntry, QuarantinedHash, Unresolved};
 use crate::sort::{SortDir, SortOrder, SortSettings, Sorter};
 
-/// Sorters that are filled at the same time: of four, the lake's is done before those of findings begin.
+/// Number of sorters filled at the same time; the lake's sorter is done before those of findings start.
 const AT_ONCE: usize = 3;
-/// Those of a truth that are filled, or hold what fits into memory, while those are.
+/// Additional sorters of a truth that are filled, or stay in memory, at the same time.
 const OF_A_TRUTH: usize = 3;
 
-/// What is said when the disk cannot hold what an audit found.
+/// Error message if the disk cannot store the findings of an audit.
 pub(super) const FULL: &str = "cannot store findings on disk: set --sort-dir to a directory with free space";
 
-/// Makes them.
+/// Creates the sorters.
 #[derive(Debug, Clone)]
 pub(super) struct Sorters {
     dir: SortDir,
@@ -24,13 +24,13 @@ pub(super) struct Sorters {
 }
 
 impl Sorters {
-    /// Sorters for an audit, with a truth to prove or without.
+    /// Returns a factory for the sorters of an audit, with or without a truth.
     pub(super) fn new(settings: &SortSettings, truth: bool) -> io::Result<Self> {
         let at_once = if truth { AT_ONCE + OF_A_TRUTH } else { AT_ONCE };
         Ok(Self { dir: SortDir::in_dir(&settings.dir)?, memory: settings.memory, at_once })
     }
 
-    /// A sorter of entries that take so many bytes each in memory, measured.
+    /// Returns a sorter for entries of `bytes` bytes each in memory (measured).
     fn of<T: SortOrder>(&self, bytes: usize) -> io::Result<Sorter<T>> {
         Sorter::in_dir((self.memory / self.at_once / bytes).max(1_000), &self.dir)
     }

@@ -1,7 +1,7 @@
-//! Between a stream that must not wait and a reader that may be slow: some pieces in memory, the others on disk.
+//! Buffer between a stream that must not wait and a reader that may be slow: some pages in memory, the rest on disk.
 //!
-//! The warehouse is read while the lake is: its snapshot ends as soon as the server has given everything, however slow
-//! the lake is, and no row stream stalls until the server cuts it (`net_write_timeout`).
+//! The warehouse is read at the same time as the lake. With the buffer, its snapshot ends once the server has sent all
+//! rows, even if the lake is slow. No row stream waits until the server aborts it (`net_write_timeout`).
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -13,10 +13,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
 
-/// Pieces that wait in memory.
+/// Maximum number of pages in memory.
 const READY: usize = 4;
 
-/// A spool of pieces; clones are the same one.
+/// Spool of pages; clones share the same spool.
 #[derive(Debug)]
 pub(super) struct Spool<T>(Arc<Shared<T>>);
 
@@ -30,7 +30,7 @@ struct Shared<T> {
 struct State<T> {
     ready: VecDeque<Vec<T>>,
     dir: PathBuf,
-    /// Pieces that did not fit, each behind its length.
+    /// Pages that exceed the memory limit, each after its length.
     file: Option<File>,
     written: u64,
     read: u64,
@@ -44,7 +44,7 @@ impl<T> Clone for Spool<T> {
 }
 
 impl<T: Serialize + DeserializeOwned> Spool<T> {
-    /// An empty one, whose file will be in that folder.
+    /// Returns an empty spool, whose file is created in that directory.
     pub(super) fn in_folder(dir: PathBuf) -> Self {
         let state = State { ready: VecDeque::new(), dir, file: None, written: 0, read: 0, ended: false };
         Self(Arc::new(Shared { state: Mutex::new(state), changed: Notify::new() }))
@@ -54,10 +54,10 @@ impl<T: Serialize + DeserializeOwned> Spool<T> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a piece, without waiting for the reader.
+    /// Adds a page, without waiting for the reader.
     ///
     /// # Errors
-    /// The disk cannot hold it.
+    /// Returns an error if the disk cannot store it.
     pub(super) fn push(&self, piece: Vec<T>) -> io::Result<()> {
         let mut state = self.state();
         if state.ready.len() < READY && state.written == state.read {
@@ -70,16 +70,16 @@ impl<T: Serialize + DeserializeOwned> Spool<T> {
         Ok(())
     }
 
-    /// No more pieces come.
+    /// Marks the end of the pages.
     pub(super) fn end(&self) {
         self.state().ended = true;
         self.0.changed.notify_one();
     }
 
-    /// The next piece, in the order in which they came; waits for it. `None` after the last.
+    /// Waits for the next page, in order; returns `None` after the last.
     ///
     /// # Errors
-    /// The disk does not give back what it took.
+    /// Returns an error if a page cannot be read from disk.
     pub(super) async fn next(&self) -> io::Result<Option<Vec<T>>> {
         loop {
             let changed = self.0.changed.notified();
@@ -124,7 +124,7 @@ impl<T: Serialize + DeserializeOwned> State<T> {
         file.read_exact(&mut bytes)?;
         self.read += 8 + length;
         if self.read == self.written {
-            // All is read: what comes now begins at the front again.
+            // Everything was read: new pages start at the beginning of the file again.
             file.set_len(0)?;
             (self.read, self.written) = (0, 0);
         }

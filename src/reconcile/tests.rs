@@ -1,4 +1,4 @@
-//! Audits of the memory twins: what is told of both sides when ids are spelled otherwise, things move, or windows are mixed.
+//! Tests of audits with in-memory stores: ids with different spellings, changing data, and mixed windows.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -18,7 +18,7 @@ use pipeline::record::{Column, timestamp};
 use pipeline::warehouse::Warehouse;
 use pipeline::warehouse::memory::Memory;
 
-/// A record of that number, processed long ago.
+/// Returns a record with that number, processed long ago.
 pub(super) fn record(n: u32) -> Record {
     Record { row_ts: timestamp::parse("2025-06-01T12:00:00.5").unwrap(), ..conformance::record(n) }
 }
@@ -37,7 +37,7 @@ impl Scene {
         Self { lake: Arc::new(MemoryLake::default()), warehouse, home: tempfile::tempdir().unwrap() }
     }
 
-    /// A record in the lake under its own name.
+    /// Adds a record to the lake under its canonical key.
     pub(super) fn object(&self, record: &Record) {
         self.object_at(&Key::of(record).unwrap().to_string(), record);
     }
@@ -140,12 +140,12 @@ async fn a_row_that_strayed_to_another_year_makes_no_gap_of_the_years_between() 
     assert_eq!(gaps, [("2024-01-03".to_owned(), 1)]);
 }
 
-/// A lake whose object is another at every reading.
+/// Lake whose object changes on every read.
 #[derive(Debug)]
 struct Restless {
     lake: Arc<MemoryLake>,
     readings: AtomicU32,
-    /// From this reading on it holds still, as the row has it.
+    /// From this read on, the object stays as in the row.
     until: u32,
 }
 
@@ -216,7 +216,7 @@ async fn a_row_processed_after_the_fence_is_not_judged_without_an_object() {
     );
 }
 
-/// Under an older name, with a random id, filed under the day of processing.
+/// Returns an object with a legacy name, a random id, and the path of the day of processing.
 fn older(n: u32, data: NaiveDate, processed: &str) -> (String, Record) {
     let mut record = record(n);
     record.reading.id_curral = "older".into();
@@ -233,7 +233,7 @@ fn older(n: u32, data: NaiveDate, processed: &str) -> (String, Record) {
 async fn in_a_lake_of_both_layouts_each_name_is_judged_by_the_day_that_made_its_path() {
     let scene = Scene::new().await;
     let first = NaiveDate::from_ymd_opt(2023, 1, 1).unwrap();
-    // Thirty days of newer names, all processed far later; older ones of the same days, processed in another month.
+    // 30 days of new names, all processed far later, and legacy names of the same days, processed in another month.
     for n in 0..30 {
         scene.object(&record(n));
         scene.row(&record(n));
@@ -256,7 +256,7 @@ async fn in_a_lake_of_both_layouts_each_name_is_judged_by_the_day_that_made_its_
         let counts = (outcome[Counter::Matched], outcome[Counter::LakeRecords], outcome[Counter::WarehouseRows]);
         assert_eq!(counts, (matched, matched, matched), "{from} {to}");
     }
-    // What is missing inside is missed, and only that.
+    // Only the missing record inside of the window is a finding.
     let (key, lost) = older(3, first + Days::new(3), "2023-03-04T10:00:00");
     scene.lake.remove(&key).unwrap();
     scene.warehouse.remove(&record(4).id_treated_data).unwrap();

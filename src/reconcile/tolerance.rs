@@ -1,4 +1,4 @@
-//! How far apart two values may be and still pass, where the user says so; off by default.
+//! Accepted differences between two values, as set by the user; off by default.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,17 +7,17 @@ use crate::units;
 use pipeline::record::row::{Difference, Value};
 use pipeline::record::{Column, ColumnKind};
 
-/// A column and how far its values may be apart: in the column's own unit, times in seconds.
+/// Column with the accepted difference of its values, in the column's unit; in seconds for times.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Tolerance {
-    /// A column of numbers or times.
+    /// Column with numbers or times.
     pub column: Column,
-    /// The most that is let pass, itself included.
+    /// Maximum difference, inclusive.
     pub max: f64,
 }
 
 impl Tolerance {
-    /// Whether a difference is within it.
+    /// Returns true if a difference is accepted.
     pub fn forgives(&self, difference: &Difference) -> bool {
         difference.column == self.column
             && distance(&difference.lake, &difference.warehouse).is_some_and(|distance| distance <= self.max)
@@ -27,7 +27,7 @@ impl Tolerance {
 #[allow(clippy::cast_precision_loss, reason = "counts of head and days, and seconds")]
 fn distance(lake: &Value, warehouse: &Value) -> Option<f64> {
     match (lake, warehouse) {
-        // In the shortest decimals of both, which is what people see and give tolerances for.
+        // Compares the shortest decimal forms, which users see and specify tolerances for.
         (Value::Float(a), Value::Float(b)) => {
             let decimal = |value: &f32| value.to_string().parse::<f64>().ok();
             Some(rounded(decimal(a)? - decimal(b)?))
@@ -41,7 +41,7 @@ fn distance(lake: &Value, warehouse: &Value) -> Option<f64> {
     }
 }
 
-/// A distance without what subtracting adds in the last places: 374.92 − 374.91 is 0.01.
+/// Returns a distance without the rounding error of the subtraction: 374.92 − 374.91 is 0.01.
 fn rounded(distance: f64) -> f64 {
     (distance.abs() * 1e9).round() / 1e9
 }

@@ -1,4 +1,4 @@
-//! What of a truth file is sorted and put on disk: ids, hashes of broken messages, and what is to be looked at again.
+//! Entries of truth files that are sorted on disk: ids, hashes of invalid messages, and unresolved ids.
 
 use std::cmp::Ordering;
 
@@ -8,7 +8,7 @@ use super::truth_location::TruthLocation;
 use crate::sort::{OrderedId, SortOrder};
 use crate::truth::Expectation;
 
-/// An id that a truth file tells of.
+/// Id in a truth file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct IdEntry {
     pub id: OrderedId,
@@ -16,28 +16,28 @@ pub(super) struct IdEntry {
     pub at: PackedTruthLocation,
 }
 
-/// A broken message, by the SHA-256 of its bytes.
+/// Invalid message, identified by the SHA-256 of its bytes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct HashEntry {
     pub hash: [u8; 32],
     pub at: PackedTruthLocation,
 }
 
-/// An object of the quarantine.
+/// Object of the quarantine.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct QuarantinedHash(pub [u8; 32]);
 
-/// An id that was not in both stores, or of which only the end tells whether it should be.
+/// Id that was not in both stores, or whose expectation is only known at the end.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Unresolved {
     pub entry: IdEntry,
-    /// Its object, where there is one.
+    /// Key of its object. `None` without an object.
     pub key: Option<String>,
-    /// Whether it has a row.
+    /// True if it has a row.
     pub row: bool,
 }
 
-/// [`TruthLocation`] in a form that disks take.
+/// Serialized form of [`TruthLocation`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct PackedTruthLocation(String, u64, String, String);
 
@@ -54,7 +54,7 @@ impl PackedTruthLocation {
 }
 
 impl SortOrder for IdEntry {
-    /// By id; of one id, what asks for the most comes first.
+    /// Compares by id; for one id, the strictest requirement comes first.
     fn compare(&self, other: &Self) -> Ordering {
         self.id.cmp(&other.id).then(self.expect.cmp(&other.expect))
     }

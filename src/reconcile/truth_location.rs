@@ -1,22 +1,22 @@
-//! Where a truth file has what a finding is about.
+//! Location of a finding in a truth file.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Where a truth file has something: the line of the history, and the fault that was applied to it.
+/// Location in a truth file: the line of the history, and the fault that was applied to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TruthLocation {
-    /// The file of the line; `None` if it was delivered nowhere.
+    /// File of the line. `None` if it was not delivered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
-    /// The line, from 1; 0 if there is none.
+    /// Number of the line, from 1; 0 if there is none.
     #[serde(default)]
     pub line: u64,
-    /// The name of the fault, if there was one.
+    /// Name of the fault. `None` without a fault.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<String>,
-    /// Which of the fault's kinds, if it has several.
+    /// Kind of the fault, if it has several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
 }

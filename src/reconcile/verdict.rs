@@ -1,14 +1,14 @@
-//! The verdicts of an audit: what it counts of objects and rows, and the kinds of findings.
+//! Verdicts of an audit: its counters of objects and rows, and the kinds of findings.
 //!
-//! A new verdict is one line in each of the two tables here, plus its words for people in
-//! `render/html/reconcile/labels.rs`. Sums, checks, JSON, text and the default answer of a repair follow from them.
+//! A new verdict is one line in each of the two tables here, and a label in `render/html/reconcile/labels.rs`. Sums,
+//! checks, JSON, text and the default handling by a repair follow from them.
 
 use serde::{Deserialize, Serialize};
 
 use crate::outcome::{Counter as _, counters};
 
 counters! {
-    /// What an audit counts of objects, rows and findings, besides what [`Skip`](crate::reader::Skip) names.
+    /// Counter of an audit for objects, rows and findings, in addition to those of [`Skip`](crate::reader::Skip).
     pub enum Counter {
         LakeObjects: "lake_objects", "lake objects", Input, "Objects in the window.";
         LakeRecords: "lake_records", "lake records", Detail, "Objects that are valid records.";
@@ -39,7 +39,7 @@ counters! {
     }
 }
 
-/// The sums that a counter is a part of.
+/// Sums that include a counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
     /// A record of the lake and its row: part of objects, records and rows.
@@ -50,12 +50,12 @@ pub enum Side {
     Object,
     /// A row of the warehouse: part of rows.
     Row,
-    /// One of the sums themselves, or a count of something else.
+    /// One of the sums, or a count of something else.
     None,
 }
 
 impl Counter {
-    /// The sums that it is a part of.
+    /// Returns the sums that include it.
     pub const fn side(self) -> Side {
         match self {
             Self::Matched | Self::Differing | Self::Present => Side::Both,
@@ -77,10 +77,10 @@ impl Counter {
     }
 }
 
-/// Declares the kinds of findings: `Variant: "name", counter, "why repair leaves it to people", "what it is";`.
+/// Declares the kinds of findings: `Variant: "name", counter, "why repair leaves it unchanged", "what it is";`.
 macro_rules! kinds {
     ($($kind:ident: $name:literal, $counter:ident, $left:literal, $help:literal;)+) => {
-        /// What kind of finding it is.
+        /// Kind of finding.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(rename_all = "snake_case")]
         pub enum DriftKind { $(#[doc = $help] $kind,)+ }
@@ -89,17 +89,17 @@ macro_rules! kinds {
             /// All kinds, in the order of the outcome.
             pub const ALL: [Self; [$($name),+].len()] = [$(Self::$kind),+];
 
-            /// The kind's name, as in the drift file.
+            /// Returns the kind's name, as in the drift file.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$kind => $name,)+ }
             }
 
-            /// What counts its findings.
+            /// Returns the counter of its findings.
             pub const fn counter(self) -> Counter {
                 match self { $(Self::$kind => Counter::$counter,)+ }
             }
 
-            /// Why repair leaves such a finding as it is, unless it was asked for what repairs it.
+            /// Returns why a repair leaves such a finding unchanged, unless an option enables its repair.
             pub(super) const fn left_because(self) -> &'static str {
                 match self { $(Self::$kind => $left,)+ }
             }
@@ -139,12 +139,12 @@ kinds! {
 }
 
 impl DriftKind {
-    /// Whether only a truth file shows it.
+    /// Returns true if only a truth file reveals it.
     pub const fn is_truth_kind(self) -> bool {
         matches!(self, Self::TruthMissing | Self::TruthSurplus)
     }
 
-    /// The name of its count in the outcome.
+    /// Returns the name of its count in the outcome.
     pub fn counter_name(self) -> &'static str {
         self.counter().spec().name
     }

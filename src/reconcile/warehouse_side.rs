@@ -1,7 +1,7 @@
-//! The warehouse's side of an audit: every row once, out of one snapshot, in the order of the merge.
+//! Warehouse side of an audit: reads every row once, from one snapshot, in the order of the merge.
 //!
-//! The scan goes on by itself while the lake is read, into a [`Spool`]. A session that is lost takes its snapshot with it:
-//! the scan goes on after the last id in a later one, and the audit says how many there were.
+//! The scan runs while the lake is read, and writes to a [`Spool`]. A lost connection also loses its snapshot. The scan
+//! then continues after the last id in a new snapshot, and the audit reports the number of snapshots.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,20 +20,20 @@ use pipeline::warehouse::{BulkWarehouse, Error, TimeWindow};
 
 use super::spool::Spool;
 
-/// Rows a statement: servers drop a stream that lasts for hours.
+/// Rows per statement, because servers drop a stream that lasts for hours.
 const CHUNK: u32 = 500_000;
-/// Rows a piece of the spool.
+/// Rows per page of the spool.
 const PAGE: usize = 4_000;
-/// Rows that go to the merge together.
+/// Rows per batch for the merge.
 const BATCH: usize = 1_000;
-/// Batches that wait for the merge.
+/// Number of batches prepared for the merge.
 const AHEAD: usize = 2;
-/// What is said when the disk cannot hold the rows.
+/// Error message if the disk cannot store the rows.
 const FULL: &str = "cannot store warehouse rows on disk: set --sort-dir to a directory with free space";
-/// Sessions lost in a row, without a page between them, after which the scan fails.
+/// Number of consecutive lost connections without a page after which the scan fails.
 const LOST: u32 = 5;
 
-/// A scan under way.
+/// Scan in progress.
 pub(super) struct WarehouseScan {
     task: JoinHandle<anyhow::Result<()>>,
     spool: Spool<SpooledRow>,
@@ -41,7 +41,7 @@ pub(super) struct WarehouseScan {
 }
 
 impl WarehouseScan {
-    /// Begins to read the rows of these windows; all where there are none.
+    /// Starts to read the rows of these windows; an empty list reads all rows.
     pub(super) fn begin(
         warehouse: Arc<dyn BulkWarehouse>,
         schema: TableSchema,
@@ -58,7 +58,7 @@ impl WarehouseScan {
         Self { task, spool, snapshots }
     }
 
-    /// Its rows, of those that are inside.
+    /// Returns the rows of the scan that are inside of the window.
     pub(super) fn into_rows(self, inside: Option<AuditWindow>, late: Sorter<WarehouseEntry>) -> RowStream {
         let (to, from) = mpsc::channel(AHEAD);
         let snapshots = Arc::clone(&self.snapshots);
@@ -117,7 +117,7 @@ async fn scan(
     }
 }
 
-/// Rows in the order of the merge, placed by a task of their own ahead of whoever takes them.
+/// Rows in the order of the merge, prepared by a separate task.
 pub(super) struct RowStream {
     batch: std::vec::IntoIter<WarehouseEntry>,
     from: mpsc::Receiver<anyhow::Result<Vec<WarehouseEntry>>>,
@@ -126,12 +126,12 @@ pub(super) struct RowStream {
 }
 
 impl RowStream {
-    /// How many moments the rows show: more than one where a session was lost.
+    /// Returns the number of snapshots: more than 1 if a connection was lost.
     pub(super) fn snapshots(&self) -> u64 {
         self.snapshots.load(Ordering::Relaxed)
     }
 
-    /// The next row.
+    /// Returns the next row.
     pub(super) async fn next(&mut self) -> anyhow::Result<Option<WarehouseEntry>> {
         loop {
             if let Some(row) = self.batch.next() {
@@ -151,7 +151,7 @@ impl Drop for RowStream {
     }
 }
 
-/// Places rows: those with plain ids as the server sorts them, then the odd ones, sorted here.
+/// Orders rows: plain ids as the server sorts them, other ids sorted here.
 struct RowFeed {
     scan: WarehouseScan,
     inside: Option<AuditWindow>,
@@ -167,7 +167,7 @@ enum UnorderedRows {
 }
 
 impl RowFeed {
-    /// Sends all rows on, and an empty batch after them.
+    /// Sends all rows, and an empty batch after them.
     async fn send(mut self, to: mpsc::Sender<anyhow::Result<Vec<WarehouseEntry>>>) {
         loop {
             let batch = self.batch().await;
@@ -188,7 +188,7 @@ impl RowFeed {
         Ok(batch)
     }
 
-    /// The next row.
+    /// Returns the next row.
     async fn next(&mut self) -> anyhow::Result<Option<WarehouseEntry>> {
         loop {
             while let Some(row) = self.ready.next() {
@@ -206,14 +206,14 @@ impl RowFeed {
         }
     }
 
-    /// The row, if it is its turn.
+    /// Returns the row if it is next in order.
     fn place(&mut self, row: SpooledRow) -> anyhow::Result<Option<WarehouseEntry>> {
         if self.inside.as_ref().is_some_and(|inside| !inside.has_row(&row.0)) {
             return Ok(None);
         }
         let id = OrderedId::new(row.0.id());
         if id.is_other() {
-            // Not yet its turn: the server sorts it somewhere among the plain ones.
+            // Deferred: the server sorts other ids somewhere among the plain ones.
             if let UnorderedRows::Gathering(late) = &mut self.late {
                 late.push(WarehouseEntry { id, row }).context(FULL)?;
             }

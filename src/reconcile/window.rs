@@ -1,11 +1,11 @@
-//! Which records and rows belong to an audit of some farms and days: by their content (DESIGN §7).
+//! Selection of the records and rows in an audit of some farms and days, by their content (DESIGN §7).
 //!
 //! | object or row | the column that decides |
 //! | --- | --- |
 //! | a name with the id in it | `data`: such paths are made from it |
-//! | an older name | `row_ts` or `data`, whichever the paths of this lake's older names follow |
-//! | a row with an id of version 8, or in a lake without older names | `data` |
-//! | any other row | as an older name |
+//! | a legacy name | `row_ts` or `data`, depending on which the paths of this lake's legacy names follow |
+//! | a row with an id of version 8, or in a lake without legacy names | `data` |
+//! | any other row | as a legacy name |
 
 use chrono::{Datelike, Days, NaiveDate, NaiveDateTime, NaiveTime};
 
@@ -14,17 +14,17 @@ use pipeline::record::row::Row;
 use pipeline::record::{Column, Record, RecordId, Slug};
 use pipeline::warehouse::TimeWindow;
 
-/// What the paths of older names follow, as their records tell.
+/// Number of records whose path follows each date, for legacy names.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct PathDateVotes {
     pub data: u64,
     pub row_ts: u64,
-    /// Older names that were met, whether they tell or not.
+    /// Number of legacy names, conclusive or not.
     pub older: u64,
 }
 
 impl PathDateVotes {
-    /// Takes a record in its path.
+    /// Counts a record and its path.
     pub(super) fn count(&mut self, key: &Key, record: &Record) {
         if key.id.is_some() {
             return;
@@ -38,34 +38,34 @@ impl PathDateVotes {
         }
     }
 
-    /// Whether nothing tells.
+    /// Returns true if no record is conclusive.
     pub(super) fn is_empty(&self) -> bool {
         self.data + self.row_ts == 0
     }
 }
 
-/// Which records and rows belong to the audit.
+/// Selects the records and rows that belong to the audit.
 #[derive(Debug, Clone)]
 pub(super) struct AuditWindow {
     span: Span,
     from: Option<NaiveDateTime>,
     until: Option<NaiveDateTime>,
-    /// What decides for older names.
+    /// Column that decides for legacy names.
     older: Column,
 }
 
 impl AuditWindow {
-    /// Of a span; `None` where it is everything.
+    /// Returns the window of a span; `None` if it includes everything.
     pub(super) fn of(span: &Span, votes: PathDateVotes) -> Option<Self> {
         let midnight = |day: NaiveDate| day.and_time(NaiveTime::MIN);
         let until = span.to.and_then(|day| day.checked_add_days(Days::new(1)));
-        let until = until.filter(|day| day.year() <= 9999).map(midnight); // no DATETIME lies beyond
+        let until = until.filter(|day| day.year() <= 9999).map(midnight); // DATETIME has no later value
         let older = if votes.row_ts > votes.data { Column::RowTs } else { Column::Data };
         let inside = || Self { span: span.clone(), from: span.from.map(midnight), until, older };
         (!span.is_everything()).then(inside)
     }
 
-    /// The windows that hold every row of a span, whatever decides; none where the span has no days.
+    /// Returns the time windows that contain every row of a span, for either column; empty if the span has no days.
     pub(super) fn windows(span: &Span) -> Vec<TimeWindow> {
         let Some(inside) = Self::of(span, PathDateVotes::default()) else { return Vec::new() };
         if inside.from.is_none() && inside.until.is_none() {
@@ -78,7 +78,7 @@ impl AuditWindow {
         TimeWindow { column, from: self.from, until: self.until }
     }
 
-    /// What decided, in words.
+    /// Returns a description of the deciding column.
     pub(super) fn column(&self) -> &'static str {
         match self.older {
             Column::RowTs => "row_ts for names without id, data for all others",
@@ -86,7 +86,7 @@ impl AuditWindow {
         }
     }
 
-    /// Whether a record under that name belongs to the audit.
+    /// Returns true if a record with that key belongs to the audit.
     pub(super) fn has_record(&self, key: &str, record: &Record) -> bool {
         let named = Key::parse(key).is_some_and(|key| key.id.is_some());
         let at = match self.older {
@@ -96,12 +96,12 @@ impl AuditWindow {
         self.window(Column::Data).has(at) && self.span.has_farm(record.reading.slug().as_str())
     }
 
-    /// Whether an object that was not opened belongs to it, by its name.
+    /// Returns true if an unopened object belongs to the audit, by its name.
     pub(super) fn has_name(&self, key: &str) -> bool {
         Key::parse(key).is_some_and(|key| self.span.has_day(key.day) && self.span.has_farm(key.farm.as_str()))
     }
 
-    /// Whether a row belongs to it.
+    /// Returns true if a row belongs to the audit.
     pub(super) fn has_row(&self, row: &Row) -> bool {
         let farm = row.text(Column::CodCliente).and_then(|farm| Slug::of(farm).ok());
         let of_farm = self.span.farms.is_empty() || farm.is_some_and(|farm| self.span.has_farm(farm.as_str()));

@@ -5,7 +5,7 @@ use std::fmt;
 use super::{LabelledRows, count, duration, rows};
 use crate::generate::{Count, Outcome};
 
-/// The outcome in one line, for the log.
+/// Returns the outcome as one line for the log.
 pub fn line(outcome: &Outcome) -> String {
     let [readings, files] = [Count::Readings, Count::Files].map(|counter| count(outcome.counts[counter]));
     let took = duration(outcome.seconds);

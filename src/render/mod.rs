@@ -1,7 +1,6 @@
-//! Outcomes as text, JSON and HTML: functions of an outcome, which decide, count and store nothing.
+//! Renders outcomes as text, JSON and HTML. The functions only format an outcome: they decide, count and store nothing.
 //!
-//! Printing happens here and in [`crate::progress`], nowhere else. What an outcome is belongs to its job and to
-//! [`crate::outcome`].
+//! Only this module and [`crate::progress`] print. Outcomes are defined by their jobs and by [`crate::outcome`].
 
 use std::fmt;
 use std::io::{self, Write};
@@ -25,7 +24,7 @@ pub mod reconcile;
 pub mod replay;
 pub mod undo;
 
-/// The form of an outcome on stdout.
+/// Output format of an outcome on stdout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum OutputFormat {
     /// Human-readable text
@@ -35,36 +34,36 @@ pub enum OutputFormat {
     Json,
 }
 
-/// An outcome ready to be printed.
+/// Outcome that is ready to be printed.
 #[derive(Debug, Clone)]
 pub struct Rendered {
     pub(crate) text: String,
     pub(crate) json: serde_json::Value,
-    /// How the run ended.
+    /// Exit status of the run.
     pub exit: Exit,
 }
 
 impl Rendered {
-    /// Takes an outcome's two forms.
+    /// Returns both formats of an outcome.
     pub fn of(outcome: &impl CommandOutcome) -> Self {
         let json = serde_json::to_value(outcome).unwrap_or_else(|e| serde_json::json!({ "error": e.to_string() }));
         Self { text: outcome.to_string(), json, exit: outcome.exit() }
     }
 
-    /// Text that goes to stdout as it is, whatever the form: scripts, manual pages.
+    /// Returns text that is printed unchanged in every format, such as scripts and manual pages.
     pub fn verbatim(text: String) -> Self {
         Self { json: serde_json::Value::Null, text, exit: Exit::Clean }
     }
 
-    /// Nothing: the command has written its output itself.
+    /// Returns empty output, for a command that has written its own.
     pub fn nothing() -> Self {
         Self::verbatim(String::new())
     }
 
-    /// Prints to stdout; a closed stdout ends quietly.
+    /// Prints to stdout; a closed stdout is not an error.
     ///
     /// # Errors
-    /// stdout cannot be written for another reason.
+    /// Returns an error if stdout cannot be written for another reason.
     pub fn print(&self, form: OutputFormat) -> io::Result<()> {
         let text = match form {
             OutputFormat::Json if !self.json.is_null() => format!("{}\n", self.json),
@@ -78,7 +77,7 @@ impl Rendered {
     }
 }
 
-/// Writes a report to a temporary name first: HTML, or JSON if the name ends in `.json`.
+/// Writes a report as HTML, or as JSON if the name ends in `.json`; the file is replaced only once it is complete.
 ///
 /// # Errors
 /// Returns an error if the file cannot be written.
@@ -93,7 +92,7 @@ pub fn write_report(path: &Path, outcome: &(impl html::Page + Serialize)) -> io:
     file.persist(path).map(drop).map_err(|e| e.error)
 }
 
-/// A table of two columns, the first padded: names and counts.
+/// Table of two columns, the first padded: names and counts.
 pub(crate) struct LabelledRows<'a>(pub &'a [(&'a str, String)]);
 
 impl fmt::Display for LabelledRows<'_> {
@@ -111,18 +110,18 @@ impl fmt::Display for LabelledRows<'_> {
     }
 }
 
-/// The counts of a job as lines, in the order of their table: but for those that the text `said` already, and those that
-/// are `rare` and zero.
+/// Returns the counts of a job as lines, in the order of their table. Counts in `message`, which the text already
+/// contains, are omitted, as are zero counts in `rare`.
 pub(crate) fn rows<C: Counter>(counts: &Counts<C>, message: &[C], rare: &[C]) -> Vec<(&'static str, String)> {
     let shown = |counter: &C, n: u64| !message.contains(counter) && (n > 0 || !rare.contains(counter));
     let rows = counts.iter().filter(|(counter, n)| shown(counter, *n));
     rows.map(|(counter, n)| (counter.spec().title, count(n))).collect()
 }
 
-/// The most operands of a command that are shown.
+/// Maximum number of operands of a command that are displayed.
 const SHOWN_OPERANDS: usize = 6;
 
-/// A command as it is displayed: a long list of files is shortened, which the JSON keeps.
+/// Returns a command for display: a long list of files is shortened; the JSON contains all of it.
 pub(crate) fn short_command(command: &str) -> String {
     let Some(words) = shlex::split(command) else { return command.to_owned() };
     let operands = words.iter().skip(2).take_while(|word| !word.starts_with("--")).count();
@@ -135,7 +134,7 @@ pub(crate) fn short_command(command: &str) -> String {
     format!("{} … ({} more files) {}", joined(first), count(omitted as u64), joined(rest)).trim_end().to_owned()
 }
 
-/// What to say behind a printed command whose address has no password.
+/// Returns the hint that follows a printed command whose address has no password.
 pub(crate) fn password_hint(command: &str) -> &'static str {
     if command.contains("***") { " (replace *** with the password)" } else { "" }
 }
@@ -144,7 +143,7 @@ fn is_count(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || b == b',')
 }
 
-/// How many problems the text shows.
+/// Maximum number of problems in the text.
 const SHOWN: usize = 20;
 
 impl fmt::Display for Problems {

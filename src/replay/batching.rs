@@ -1,6 +1,7 @@
-//! Fills batches up to a size at which a transaction takes the time it should.
+//! Fills batches, and adjusts their size so that a transaction takes about 1 second.
 //!
-//! Records come in the order of ids. Records of one id are never torn apart: one batch decides which of them is the row.
+//! Records arrive in id order. All records with one id go into the same batch, which decides which of them becomes the
+//! row.
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -11,68 +12,68 @@ use chrono::NaiveDate;
 use super::order::{IdOrder, ReplayEntry};
 use pipeline::lake::Partition;
 
-/// Rows a transaction has at least, and at most: more gains nothing (benches/RESULTS.md).
+/// Minimum and maximum rows per transaction; larger ones gain nothing (benches/RESULTS.md).
 const ROWS: RangeInclusive<usize> = 500..=20_000;
 
-/// Rows of the first batches.
+/// Rows in the first batches.
 const FIRST: usize = 10_000;
 
-/// How long a transaction should take.
+/// Target duration of a transaction.
 const TARGET: Duration = Duration::from_millis(1_000);
 
-/// The batch that is being filled.
+/// Batch that is being filled.
 #[derive(Debug)]
 pub(super) struct Batching {
     current: Vec<ReplayEntry>,
     order: IdOrder,
-    /// Rows a batch should have now.
+    /// Rows that a batch should currently have.
     target: usize,
 }
 
 impl Batching {
-    /// Nothing yet; a batch has at most `most` rows.
+    /// Returns an empty batch of at most `max` rows.
     pub(super) fn new(max: usize) -> Self {
         let mut batching = Self { current: Vec::new(), order: IdOrder::TimeOrdered, target: FIRST };
         batching.limit(max);
         batching
     }
 
-    /// What comes from here on is in that order.
+    /// Starts a new order; records pushed from here on are in it.
     pub(super) fn begin(&mut self, order: IdOrder) {
         self.order = order;
     }
 
-    /// The order of what is filled.
+    /// Returns the order of the current records.
     pub(super) fn order(&self) -> IdOrder {
         self.order
     }
 
-    /// Whether the batch is to be taken before this record is added.
+    /// Returns true if the batch must be taken before this record is added.
     pub(super) fn is_full_before(&self, next: &ReplayEntry) -> bool {
         self.current.len() >= self.target && self.current.last().is_some_and(|last| last.id != next.id)
     }
 
-    /// Adds a record.
+    /// Adds a record to the batch.
     pub(super) fn push(&mut self, entry: ReplayEntry) {
         self.current.push(entry);
     }
 
-    /// Whether there is nothing to take.
+    /// Returns true if the batch is empty.
     pub(super) fn is_empty(&self) -> bool {
         self.current.is_empty()
     }
 
-    /// Takes what is filled.
+    /// Takes the records of the batch, and leaves it empty.
     pub(super) fn take(&mut self) -> Vec<ReplayEntry> {
         std::mem::take(&mut self.current)
     }
 
-    /// The days of which time-ordered records wait for their batch to be full.
+    /// Returns the days whose time-ordered records wait for their batch to be filled.
     pub(super) fn waiting_days(&self, places: &[Partition]) -> BTreeSet<NaiveDate> {
         days(self.order, &self.current, places)
     }
 
-    /// Sizes the next batches by how long the transactions of one took; a batch has at most `most` rows.
+    /// Adjusts the size of the next batches to the duration of the last transactions; a batch has at most `max` rows.
     pub(super) fn retarget(&mut self, rows: u64, elapsed: Duration, transactions: u64, max: usize) {
         if rows >= *ROWS.start() as u64 && transactions > 0 {
             let per_transaction = elapsed.as_secs_f64() / transactions as f64;
@@ -87,7 +88,7 @@ impl Batching {
     }
 }
 
-/// The days of time-ordered records; none of others.
+/// Returns the days of time-ordered records; an empty set for other orders.
 pub(super) fn days(order: IdOrder, entries: &[ReplayEntry], places: &[Partition]) -> BTreeSet<NaiveDate> {
     let entries = entries.iter().filter(|_| order == IdOrder::TimeOrdered);
     entries.map(|entry| places[entry.place as usize].day).collect()

@@ -1,7 +1,7 @@
-//! The loading side of a run: takes what the reading side hands over, and gives batches of it to the workers.
+//! Loading side of a run: receives records from the reading side, and passes them to the workers in batches.
 //!
-//! What is a batch, what an earlier session has done, and when a day is done is decided by [`super::batching`],
-//! [`super::matching`] and [`super::days`]; this file carries records between them and keeps the account.
+//! [`super::batching`], [`super::matching`] and [`super::days`] decide what a batch is, what an earlier session has
+//! loaded, and when a day is complete. This module passes records between them and counts the results.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -31,7 +31,7 @@ use pipeline::lake::{ObjectMeta, Partition};
 
 const INTERRUPTED: &str = "interrupted";
 
-/// A run on its way.
+/// Run in progress.
 pub(super) struct ReplayRun {
     loader: Arc<Loader>,
     workers: Workers<WorkerResult>,
@@ -39,24 +39,24 @@ pub(super) struct ReplayRun {
     stage: Stage,
     cancel: CancellationToken,
     tally: Tally,
-    /// Objects that are to be accounted for.
+    /// Number of objects that must be accounted for.
     seen: u64,
     pending: PendingRecords,
     matching: Matching,
     batching: Batching,
     days: DayLedger,
-    /// What is to be written to the journal with the next batch.
+    /// Journal changes to write with the next batch.
     pending_journal: PendingJournal,
     outcome: Outcome,
-    /// Something was loaded or counted: what fails from here on is an outcome.
+    /// True once anything was loaded or counted; a later failure is then an outcome.
     has_progress: bool,
-    /// Why it could not even begin.
+    /// Failure before the first progress.
     startup_error: Option<anyhow::Error>,
 }
 
-/// A batch at the end of its way.
+/// Result of one batch.
 struct WorkerResult {
-    /// The days of its records, where they are time-ordered.
+    /// Days of its time-ordered records; empty for other orders.
     days: BTreeSet<NaiveDate>,
     order: IdOrder,
     loaded: LoadedBatch,
@@ -64,7 +64,7 @@ struct WorkerResult {
 }
 
 impl ReplayRun {
-    /// A run that begins, or goes on where its session's earlier ones have stopped.
+    /// Returns a new run, or one that continues the earlier sessions in `session`.
     pub(super) async fn new(
         loader: Loader,
         load_concurrency: usize,
@@ -93,7 +93,7 @@ impl ReplayRun {
         }
     }
 
-    /// Counts objects that lie where none belong.
+    /// Counts objects whose path is not one of the lake.
     pub(super) fn count_unrecognized(&mut self, objects: Vec<ObjectMeta>) {
         for object in objects {
             self.seen += 1;
@@ -101,7 +101,7 @@ impl ReplayRun {
         }
     }
 
-    /// Lets the reader run, and takes everything it hands over; `halt` ends the reader where this side cannot go on.
+    /// Runs the reader and processes everything it sends; `halt` stops the reader if this side cannot continue.
     pub(super) async fn take_all(&mut self, reader: LakeReader, halt: &CancellationToken) -> anyhow::Result<()> {
         let (events, mut incoming) = mpsc::channel(2);
         let reader = tokio::spawn(reader.run(events));
@@ -125,12 +125,12 @@ impl ReplayRun {
         self.outcome.stopped.is_some() || self.startup_error.is_some()
     }
 
-    /// Ends the run; the first reason stays.
+    /// Stops the run; the first reason is kept.
     fn stop_because(&mut self, why: impl Into<String>) {
         self.outcome.stopped.get_or_insert_with(|| why.into());
     }
 
-    /// Takes a day: counts it, and sends its records on their way.
+    /// Processes a day: counts its objects, and sends its records on.
     async fn take_day(&mut self, read: ReadDay) {
         let ReadDay { day, mut tally, sorted, timed, unordered } = read;
         for (&number, &count) in &timed {
@@ -148,7 +148,7 @@ impl ReplayRun {
         self.days.open(day, tally, again);
         self.send_all(sorted, IdOrder::TimeOrdered).await;
         if !self.has_stopped() {
-            // The last of its records may wait for a batch that is full.
+            // Its last records may still wait for a full batch.
             self.stage.set_fraction(self.days.complete(day));
             self.journal_finished_days();
         }
@@ -161,7 +161,7 @@ impl ReplayRun {
             self.pending.add(&self.loader.places[number as usize], IdOrder::Unordered, count);
         }
         if !matches!(end.error, Some(ReadError::Stopped)) && !self.has_stopped() {
-            self.dispatch_batch().await; // also where the lake fails: what was read of whole days is not read again
+            self.dispatch_batch().await; // also if the lake fails, so that complete days are not read again
         }
         match end.error {
             None => {}
@@ -176,7 +176,7 @@ impl ReplayRun {
         }
         if let (Some(unordered), false) = (end.unordered, self.has_stopped()) {
             while !self.workers.are_idle() {
-                self.join_worker().await; // a row that two objects claim is the time-ordered one's
+                self.join_worker().await; // if two objects claim a row, the time-ordered one wins
             }
             self.send_all(unordered, IdOrder::Unordered).await;
             if !self.has_stopped() {
@@ -185,7 +185,7 @@ impl ReplayRun {
         }
     }
 
-    /// Cuts sorted records into batches; a last one that is not full waits for more.
+    /// Cuts sorted records into batches; the last one waits for more records if it is not full.
     async fn send_all(&mut self, sorted: Sorted<ReplayEntry>, order: IdOrder) {
         self.matching.begin(order);
         self.batching.begin(order);
@@ -210,7 +210,7 @@ impl ReplayRun {
         }
     }
 
-    /// Counts what an earlier session has loaded, and loads what it has not.
+    /// Counts what an earlier session has loaded, and loads the rest.
     async fn take_matched(&mut self, matched: Matched, order: IdOrder) {
         match matched {
             Matched::Loaded { seq, entries, tally } => {
@@ -248,7 +248,7 @@ impl ReplayRun {
         self.batching.push(entry);
     }
 
-    /// Counts records that are in or refused, by partition.
+    /// Counts records that were loaded or rejected, by partition.
     fn settle(&mut self, order: IdOrder, places: &HashMap<u32, u64>, tally: Tally) {
         for (&number, &count) in places {
             self.pending.remove(&self.loader.places[number as usize], order, count);
@@ -259,7 +259,7 @@ impl ReplayRun {
         self.tally.merge(tally);
     }
 
-    /// Sends what is filled as a batch, once there is a worker for it.
+    /// Sends the current batch once a worker is free.
     async fn dispatch_batch(&mut self) {
         if self.cancel.is_cancelled() {
             self.stop_because(INTERRUPTED);
@@ -317,7 +317,7 @@ impl ReplayRun {
         }
     }
 
-    /// Notes the days that are done; the entries go with the next batch.
+    /// Records the complete days; their entries are written with the next batch.
     fn journal_finished_days(&mut self) {
         let waiting = self.batching.waiting_days(&self.loader.places);
         let done = self.days.take_done(&waiting);
@@ -327,7 +327,7 @@ impl ReplayRun {
         }
     }
 
-    /// Waits for what is in flight, writes the last entries, and closes the account.
+    /// Waits for running batches, writes the last journal entries, and returns the outcome.
     pub(super) async fn finish(mut self, plan: &Plan, started: Instant) -> anyhow::Result<Outcome> {
         while !self.workers.are_idle() {
             self.join_worker().await;

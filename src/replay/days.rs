@@ -1,6 +1,6 @@
-//! When a day is done: all its records are in batches, all its batches are in.
+//! Determines when a day is complete: all its records are in batches, and all these batches are loaded.
 //!
-//! A day that is done has an entry in the journal, and a session that resumes the run does not read it again.
+//! A complete day has a journal entry, and a resumed run does not read it again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use chrono::NaiveDate;
 use super::journal::DayEntry;
 use super::tally::Tally;
 
-/// The days that were read and are not done.
+/// Days that were read and are not complete.
 #[derive(Debug)]
 pub(super) struct DayLedger {
     days: BTreeMap<NaiveDate, DayProgress>,
@@ -17,31 +17,31 @@ pub(super) struct DayLedger {
     read: usize,
 }
 
-/// A day that was read to its end.
+/// State of a day that was read completely.
 #[derive(Debug)]
 struct DayProgress {
-    /// Batches that are not in.
+    /// Number of its batches that are not loaded.
     batches: usize,
-    /// All its records are in batches, or wait for one to be full.
+    /// True if all its records are in batches, or wait for a batch to be filled.
     complete: bool,
-    /// A session that goes on has to read it again: for its unordered records, or for what may be readable by then.
+    /// True if a resumed run must read it again: for unordered records, or for objects that may be readable by then.
     again: bool,
     entry: DayEntry,
 }
 
 impl DayLedger {
-    /// Of a run that reads so many days.
+    /// Returns the ledger of a run that reads `total` days.
     pub(super) fn new(total: usize) -> Self {
         Self { days: BTreeMap::new(), total, read: 0 }
     }
 
-    /// Opens a day; `again` where no session may take it as done.
+    /// Opens a day; with `again`, no later session skips it.
     pub(super) fn open(&mut self, day: NaiveDate, tally: Tally, again: bool) {
         let entry = DayEntry { day, batches: BTreeSet::new(), tally };
         self.days.insert(day, DayProgress { batches: 0, complete: false, again, entry });
     }
 
-    /// All records of a day are on their way; the share of days that are read.
+    /// Marks that all records of a day were sent on, and returns the fraction of days that are read.
     pub(super) fn complete(&mut self, day: NaiveDate) -> f64 {
         if let Some(day) = self.days.get_mut(&day) {
             day.complete = true;
@@ -50,14 +50,14 @@ impl DayLedger {
         self.read as f64 / self.total.max(1) as f64
     }
 
-    /// A batch of an earlier session stands for records of that day.
+    /// Records that a batch of an earlier session contains records of that day.
     pub(super) fn resumed(&mut self, day: NaiveDate, seq: u64) {
         if let Some(day) = self.days.get_mut(&day) {
             day.entry.batches.insert(seq);
         }
     }
 
-    /// A batch with records of these days is on its way.
+    /// Records that a batch with records of these days was sent.
     pub(super) fn batch_sent(&mut self, days: &BTreeSet<NaiveDate>) {
         for day in days {
             if let Some(day) = self.days.get_mut(day) {
@@ -66,8 +66,8 @@ impl DayLedger {
         }
     }
 
-    /// A batch with records of these days has ended, with the numbers of its entries by day; one that is not in keeps its
-    /// days open for ever.
+    /// Records that a batch with records of these days has ended, with the numbers of its entries by day. A batch that
+    /// was not loaded keeps its days open for the rest of the run.
     pub(super) fn batch_ended(&mut self, days: &BTreeSet<NaiveDate>, seqs: &[(NaiveDate, u64)], is_in: bool) {
         for day in days {
             if let Some(progress) = self.days.get_mut(day) {
@@ -77,8 +77,8 @@ impl DayLedger {
         }
     }
 
-    /// Takes the days that are done, but for those of which records wait for a batch; the entries of those that need not be
-    /// read again.
+    /// Takes the complete days, except those with records that wait for a batch. Returns the entries of those that need
+    /// not be read again.
     pub(super) fn take_done(&mut self, waiting: &BTreeSet<NaiveDate>) -> Vec<DayEntry> {
         let done = |day: &NaiveDate, of: &DayProgress| of.complete && of.batches == 0 && !waiting.contains(day);
         let done: Vec<NaiveDate> = self.days.iter().filter(|(day, of)| done(day, of)).map(|(day, _)| *day).collect();

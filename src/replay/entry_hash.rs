@@ -1,11 +1,11 @@
-//! What a replay saw of objects, told by one number.
+//! Hash of the objects that a replay read.
 
 use super::order::ReplayEntry;
 
 pub(super) use crate::multiset_hash::MultisetHash;
 
 impl MultisetHash {
-    /// All entries with everything that they hold.
+    /// Returns the hash of all entries, with their complete content.
     pub(super) fn of<'a>(entries: impl IntoIterator<Item = &'a ReplayEntry>) -> Self {
         let (mut seen, mut bytes) = (Self::default(), Vec::new());
         for entry in entries {

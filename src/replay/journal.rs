@@ -1,10 +1,10 @@
-//! What a run has done, written down in the warehouse itself, in the same transactions as the rows it speaks of.
+//! Journal of a run in the warehouse, written in the same transactions as the rows it describes.
 //!
-//! The journal is a list of entries: a *header* with what the run was asked for, an entry for every batch of rows of one
-//! day (its range of ids, the rows it left there, the objects they came from, what happened to these), and one for every
-//! day whose batches are all in. An entry is there exactly when its rows are, also after the database was set back.
+//! The journal is a list of entries. A *header* contains the run's options. Each batch has one entry per day, with its
+//! range of ids, its rows, their objects and the results. Each day whose batches are all loaded has an entry too. An
+//! entry exists exactly if its rows do, also after the database was restored.
 //!
-//! What a run that is resumed makes of the entries is [`super::resume`]'s.
+//! [`super::resume`] interprets the entries when a run is resumed.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -21,29 +21,29 @@ use super::tally::Tally;
 use crate::sort::OrderedId;
 use pipeline::warehouse::JournalEntry;
 
-/// The first entry of a run.
+/// First entry of a run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct RunHeader {
-    /// Which lake, however its address was written.
+    /// Identity of the lake, independent of how its address was written.
     pub lake: String,
     #[serde(rename = "asked")]
     pub options: ReplayOptions,
-    /// What tells the objects of `--only` from others.
+    /// Digest of the objects of `--only`. `None` without that flag.
     pub only: Option<String>,
     #[serde(rename = "fence")]
     pub cutoff: DateTime<Utc>,
     #[serde(rename = "begun")]
     pub started_at: DateTime<Utc>,
     pub version: String,
-    /// Where the run's sessions wrote down what they overwrote.
+    /// Undo files of the run's sessions.
     #[serde(default)]
     pub undo: Vec<String>,
-    /// The counts of the whole run, once it has ended.
+    /// Counts of the complete run. `None` until it has ended.
     pub ended: Option<serde_json::Value>,
 }
 
 impl RunHeader {
-    /// What another header of the same lake was asked for otherwise, in words.
+    /// Returns the options that differ from those of another header of the same lake, as text.
     pub(super) fn changed_options(&self, now: &Self) -> Vec<String> {
         let (then, new) = (json(&self.options), json(&now.options));
         let mut differs: Vec<String> = new
@@ -68,7 +68,7 @@ fn json(options: &ReplayOptions) -> serde_json::Map<String, serde_json::Value> {
     }
 }
 
-/// An entry after the header.
+/// Entry that follows the header.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "note", rename_all = "snake_case")]
 pub(super) enum RunEntry {
@@ -77,33 +77,33 @@ pub(super) enum RunEntry {
     Day(DayEntry),
 }
 
-/// Rows that are in: those of a batch that are of one day, or all of an unordered one.
+/// Loaded rows: those of one day in a batch, or all rows of an unordered batch.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct BatchEntry {
     #[serde(rename = "way")]
     pub order: IdOrder,
     pub first: OrderedId,
     pub last: OrderedId,
-    /// The ids of the rows it left in its range.
+    /// Ids of the rows that it left in its range.
     pub rows: MultisetHash,
-    /// The objects it stands for.
+    /// Objects that it covers.
     pub objects: MultisetHash,
     pub tally: Tally,
 }
 
-/// A day whose objects were all read and whose records are all in; days with unordered records have no such entry, since they
-/// are read again for these anyway.
+/// Day whose objects were all read and whose records are all loaded. Days with unordered records have no such entry,
+/// because they are read again for these records.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct DayEntry {
     pub day: NaiveDate,
-    /// The numbers of the batches that hold its rows.
+    /// Numbers of the batches that contain its rows.
     #[serde(rename = "slices")]
     pub batches: BTreeSet<u64>,
-    /// Of what brought no row of the day's batches.
+    /// Counts of the objects without a row in the day's batches.
     pub tally: Tally,
 }
 
-/// A run's place in the journal.
+/// Location of a run in the journal.
 #[derive(Debug, Clone)]
 pub(super) struct Journal {
     pub run: Uuid,
@@ -111,18 +111,18 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    /// A new run's.
+    /// Returns the journal of a new run.
     pub(super) fn new(now: DateTime<Utc>) -> Self {
         Self::session(crate::outcome::run_id(now))
     }
 
-    /// A session of a run.
+    /// Returns the journal of a new session of a run.
     pub(super) fn session(run: Uuid) -> Self {
         let first = u64::from(fastrand::u32(..)) * SESSION + 1;
         Self { run, next: Arc::new(AtomicU64::new(first)) }
     }
 
-    /// The number of the next entry.
+    /// Returns the number of the next entry.
     pub(super) fn seq(&self) -> u64 {
         self.next.fetch_add(1, Ordering::Relaxed)
     }
@@ -133,6 +133,6 @@ impl Journal {
     }
 }
 
-/// Numbers of a session's notes begin anywhere, so that two sessions of one run that know nothing of each other do not
-/// write over each other's; below this many are a session's own.
+/// Entry numbers per session. Each session starts at a random multiple, so that two concurrent sessions of one run do
+/// not overwrite each other's entries.
 const SESSION: u64 = 1 << 24;

@@ -1,6 +1,6 @@
-//! Counts as the journal stores them: under the names they have had since its first version, and only those that are not 0.
+//! Counts in the journal's format: with the names of its first version, and only if they are not 0.
 //!
-//! An entry with a counter that nobody here knows is not read: what it says is then done again, which is safe.
+//! An entry with an unknown counter is ignored: its records are loaded again, which is safe.
 
 use serde::de::Error as _;
 use serde::ser::SerializeMap as _;
@@ -11,7 +11,7 @@ use super::outcome::{Counter, ObjectCounts};
 use crate::outcome::{Counter as _, Spec};
 use crate::reader::Skip;
 
-/// A counter's name in the journal.
+/// Returns a counter's name in the journal.
 fn name(spec: &Spec) -> &'static str {
     match spec.short_name() {
         "after_fence" => "after_cutoff",

@@ -1,7 +1,7 @@
-//! Matches what a resumed run reads with what an earlier session has loaded, batch by batch.
+//! Matches the records that a resumed run reads with the batches of an earlier session.
 //!
-//! Records that lie in the range of an earlier batch are kept back until the range is passed. They are done where the batch
-//! was made of just these objects; else they are loaded again.
+//! Records in the id range of an earlier batch are buffered until the range is complete. If the batch consisted of
+//! exactly these objects, they are done. Otherwise they are loaded again.
 
 use std::sync::Arc;
 
@@ -9,42 +9,42 @@ use super::order::{IdOrder, ReplayEntry};
 use super::resume::ResumeState;
 use super::tally::Tally;
 
-/// Records in the range of an earlier batch, once all of them are read.
+/// Complete set of records in the range of an earlier batch.
 #[derive(Debug)]
 pub(super) enum Matched {
-    /// The batch was made of just these objects, and its rows are there.
+    /// The batch consisted of exactly these objects, and its rows exist.
     Loaded {
-        /// The number of its entry.
+        /// Number of its entry.
         seq: u64,
         entries: Vec<ReplayEntry>,
         tally: Box<Tally>,
     },
-    /// It was made of others: they are loaded again, and its entry no longer holds.
+    /// The batch consisted of other objects: the records are loaded again, and its entry is no longer valid.
     Stale { seq: u64, entries: Vec<ReplayEntry> },
 }
 
-/// Compares what is read, in the order of ids, with the batches of an earlier session.
+/// Compares records, read in id order, with the batches of an earlier session.
 #[derive(Debug)]
 pub(super) struct Matching {
     state: Option<Arc<ResumeState>>,
     order: IdOrder,
     buffer: Vec<ReplayEntry>,
-    /// The batch in whose range the buffer lies.
+    /// Batch whose range contains the buffered records.
     batch: Option<u64>,
 }
 
 impl Matching {
-    /// With an earlier session, if there was one.
+    /// Returns a matcher for an earlier session; `None` matches nothing.
     pub(super) fn new(state: Option<Arc<ResumeState>>) -> Self {
         Self { state, order: IdOrder::TimeOrdered, buffer: Vec::new(), batch: None }
     }
 
-    /// What comes from here on is in that order.
+    /// Starts a new order; records pushed from here on are in it.
     pub(super) fn begin(&mut self, order: IdOrder) {
         self.order = order;
     }
 
-    /// Takes a record: gives back the records of a range that is passed, and the record itself where it is in none.
+    /// Adds a record. Returns the records of a range that is now complete, and the record itself if it is in no range.
     pub(super) fn push(&mut self, entry: ReplayEntry) -> (Option<Matched>, Option<ReplayEntry>) {
         let batch = self.state.as_ref().and_then(|state| state.batch_containing(self.order, &entry.id));
         let passed = if batch == self.batch { None } else { self.finish() };
@@ -58,7 +58,7 @@ impl Matching {
         }
     }
 
-    /// Gives back the records of the last range, where there are no more.
+    /// Returns the records of the last range, if there are any.
     pub(super) fn finish(&mut self) -> Option<Matched> {
         let entries = std::mem::take(&mut self.buffer);
         let (state, seq) = (self.state.as_ref()?, self.batch.take()?);
@@ -76,7 +76,7 @@ mod tests {
     use super::super::tests::entry;
     use super::*;
 
-    /// An earlier session with a batch of the entries 2 to 4 and one of the entry 6.
+    /// Returns an earlier session with a batch of entries 2 to 4 and one of entry 6.
     fn earlier() -> Matching {
         let batch = |of: &[u32]| {
             let entries: Vec<_> = of.iter().map(|n| entry(*n, 0)).collect();
@@ -93,7 +93,8 @@ mod tests {
         Matching::new(Some(Arc::new(ResumeState::of_batches(vec![(20, batch(&[2, 3, 4])), (60, batch(&[6]))]))))
     }
 
-    /// What becomes of entries: those that go on at once as `+n`, loaded batches as `=seq`, others as `!seq`.
+    /// Returns the results as text: `+n` for entries returned at once, `=seq` for loaded batches, `!seq` for stale
+    /// ones.
     fn told(matching: &mut Matching, read: &[u32]) -> Vec<String> {
         let mut told = Vec::new();
         let mut tell = |matched: Option<Matched>| match matched {

@@ -1,10 +1,12 @@
-//! Replay: the lake brings a lost or damaged warehouse back. Plan → read → order → load → verify.
+//! Replay: rebuilds a lost or damaged warehouse from the lake. Plan → read → sort → load → verify.
 //!
-//! One side reads partitions by day, farms interleaved, and sorts by primary key (`reader`, `order`); the other loads batches
-//! of a second or so (`coordinator`, `batching`, `workers`), each with the journal's entry about it in one transaction
-//! (`load`, `journal`), no faster than the server may be strained (`throttle`). A run that is resumed does not do again what
-//! is done (`resume`, `matching`, `days`). Replaying again changes nothing; what happens to a row that holds other values is
-//! [`Policy`]'s. What a run came to is its [`Outcome`]; text and HTML are the renderer's.
+//! One side reads partitions by day, with farms interleaved, and sorts by primary key (`reader`, `order`). The other
+//! side loads batches of about 1 second (`coordinator`, `batching`, `workers`). Each batch and its journal entry are
+//! one transaction (`load`, `journal`), and the server's load is limited (`throttle`).
+//!
+//! A resumed run does not repeat completed work (`resume`, `matching`, `days`). Running a replay again changes nothing.
+//! [`Policy`] decides what happens to a row with other values. The result of a run is its [`Outcome`]; the renderer
+//! creates text and HTML.
 
 mod batching;
 mod coordinator;

@@ -1,9 +1,9 @@
-//! Rows reach the warehouse in the order of their primary key: what a day holds is sorted within it, what follows no day
-//! is sorted as a whole, on disk past the memory it may take.
+//! Sorts records, so that rows reach the warehouse in primary key order.
 //!
-//! A record is *timed* where its id's time lies in the day of its path (ids of version 7 and 8 begin with their time in
-//! milliseconds, RFC 9562): days in order then are ids in order. All others, such as the random ids of older lakes, are
-//! *loose* and are loaded in one sweep at the end.
+//! A record is *timed* if the time in its id is in the day of its path (ids of version 7 and 8 begin with a time in
+//! milliseconds, RFC 9562). Timed records are sorted per day: if days are in order, ids are too. All others, such as
+//! the random ids of legacy lakes, are *loose*: they are sorted as one set and loaded at the end. Sorting uses the disk
+//! above a memory limit.
 
 use std::cmp::Ordering;
 use std::io;
@@ -14,15 +14,15 @@ use serde::{Deserialize, Serialize};
 use crate::sort::{OrderedId, SortDir, SortOrder, SortSettings, Sorter};
 use pipeline::record::{Record, RecordId};
 
-/// What an entry takes in memory while it is sorted, in bytes, measured.
+/// Memory of one entry during the sort, in bytes; measured.
 const ENTRY_BYTES: usize = 700;
 
-/// A record on its way, with where it was found.
+/// Record to load, with its location.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct ReplayEntry {
     pub id: OrderedId,
     pub key: String,
-    /// Its partition's number in the plan.
+    /// Number of its partition in the plan.
     pub place: u32,
     pub record: Box<Record>,
 }
@@ -39,7 +39,7 @@ impl SortOrder for ReplayEntry {
     }
 }
 
-/// Which way a record goes.
+/// Order in which a record is loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum IdOrder {
     #[serde(rename = "timed")]
@@ -49,13 +49,13 @@ pub(super) enum IdOrder {
 }
 
 impl IdOrder {
-    /// The way of a record in the path of that day.
+    /// Returns the order of a record whose path has that day.
     pub(super) fn of(id: &OrderedId, day: NaiveDate) -> Self {
         if id_day(id) == Some(day) { Self::TimeOrdered } else { Self::Unordered }
     }
 }
 
-/// The day that an id itself tells, in whose path its record is timed.
+/// Returns the day in the id's time: a record in the path of that day is timed. `None` if the id contains no time.
 pub(super) fn id_day(id: &OrderedId) -> Option<NaiveDate> {
     match id {
         OrderedId::Uuid(bytes) => RecordId::Uuid(*bytes).day(),
@@ -63,7 +63,7 @@ pub(super) fn id_day(id: &OrderedId) -> Option<NaiveDate> {
     }
 }
 
-/// Makes the sorters of a run.
+/// Creates the sorters of a run.
 pub(super) struct Sorters {
     run: usize,
     dir: SortDir,
@@ -71,7 +71,7 @@ pub(super) struct Sorters {
 
 impl Sorters {
     pub(super) fn new(settings: &SortSettings) -> io::Result<Self> {
-        // A day that is read, a day that waits and the loose records share the memory.
+        // Three sorts share the memory: the day being read, the day that waits, and the loose records.
         let run = (settings.memory / 3 / ENTRY_BYTES).max(100);
         Ok(Self { run, dir: SortDir::in_dir(&settings.dir)? })
     }

@@ -1,4 +1,4 @@
-//! What a replay is about to do, as a value: which partitions, from where to where, up to which cutoff.
+//! Plan of a replay: the partitions to read, the span, and the cutoff.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,64 +14,64 @@ use crate::reader::{Empty, why_empty};
 use pipeline::lake::{self, Lake, ObjectMeta, Partition, ReadHints, Span, scan_partitions};
 use pipeline::warehouse::BulkWarehouse;
 
-/// Objects that old at a run's cutoff are looked at again by the run that catches up with it: a store's times have whole
-/// seconds, and clocks differ.
+/// Age at a run's cutoff of objects that the next catch-up run reads again. Store times have whole seconds, and clocks
+/// differ.
 const OVERLAP: TimeDelta = TimeDelta::seconds(60);
 
-/// Where records come from: the lake, the span of it, and the objects named one by one.
+/// Source of a replay: the lake, the span, and individually selected objects.
 #[derive(Debug, Clone)]
 pub struct ReplaySource {
-    /// The lake.
+    /// Lake to read.
     pub lake: Arc<dyn Lake>,
-    /// The partitions, by path date.
+    /// Partitions to read, by path date.
     pub span: Span,
-    /// Only these objects, where it is set.
+    /// If set, only these objects are read.
     pub only: Option<ObjectSelection>,
-    /// Only records within these limits.
+    /// Limits on the content of the records.
     pub filter: RecordFilter,
-    /// The lake as it was at that time, where it is set.
+    /// If set, the lake is read in its state at that time.
     pub versions_at: Option<DateTime<Utc>>,
 }
 
 impl ReplaySource {
-    /// All of a lake.
+    /// Returns the source for a complete lake.
     pub fn of(lake: Arc<dyn Lake>) -> Self {
         Self { lake, span: Span::default(), only: None, filter: RecordFilter::default(), versions_at: None }
     }
 }
 
-/// The partitions and strays a replay will read, as they were when it was planned.
+/// Partitions and stray objects that a replay reads, as listed when it was planned.
 #[derive(Debug, Clone)]
 pub struct Plan {
     pub(super) lake: Arc<dyn Lake>,
     pub(super) cutoff: Cutoff,
     pub(super) partitions: Vec<Partition>,
     pub(super) unrecognized: Vec<ObjectMeta>,
-    /// The objects that are named and lie in the span.
+    /// Selected objects that are in the span.
     pub(super) only: Option<Arc<ObjectSelection>>,
-    /// How many are named and do not.
+    /// Number of selected objects outside of the span.
     outside: u64,
     pub(super) filter: RecordFilter,
     span: Span,
     versions_at: Option<DateTime<Utc>>,
-    /// Only objects that the store took in no earlier than this.
+    /// If set, older objects (by the store's time) are not read.
     since: Option<DateTime<Utc>>,
-    /// Its place among runs that catch up with one another.
+    /// Position among runs that catch up with one another.
     round: Option<CatchUpRound>,
 }
 
-/// The objects about the cutoff that were taken, by the store's time and their key.
+/// Objects close to the cutoff that were read, by the store's time and key.
 type LoadedObjects = BTreeSet<(DateTime<Utc>, String)>;
 
-/// A run's place among several that take every object once: each leaves to the next what is newer than its cutoff.
+/// Position of a run among several that read every object once: each leaves objects newer than its cutoff to the next.
 #[derive(Debug, Clone, Default)]
 struct CatchUpRound {
     taken: Arc<Mutex<LoadedObjects>>,
-    /// Whether there is no next one.
+    /// True if no run follows.
     last: bool,
 }
 
-/// Which listed objects a plan is about.
+/// Selects the listed objects that are in a plan.
 #[derive(Debug, Clone)]
 struct PlannedObjects {
     only: Option<Arc<ObjectSelection>>,
@@ -86,7 +86,7 @@ impl PlannedObjects {
             && self.since.is_none_or(|since| object.last_modified >= since)
     }
 
-    /// The same for an object that is taken now, if it is.
+    /// Returns true if the plan includes that object and this run reads it; remembers objects close to the cutoff.
     fn takes(&self, object: &ObjectMeta) -> bool {
         self.has(object) && self.round.as_ref().is_none_or(|round| round.takes(object, self.cutoff))
     }
@@ -104,7 +104,7 @@ impl CatchUpRound {
         taken.insert((object.last_modified, object.key.clone()))
     }
 
-    /// The next one, which looks at nothing older than that.
+    /// Returns the next round, which reads nothing older than `since`.
     fn next(&self, since: DateTime<Utc>, last: bool) -> Self {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         *taken = taken.split_off(&(since, String::new()));
@@ -113,15 +113,15 @@ impl CatchUpRound {
 }
 
 impl Plan {
-    /// How the lake that is planned with likes to be read.
+    /// Returns the read hints of the planned lake.
     pub fn read_hints(&self) -> ReadHints {
         self.lake.read_hints()
     }
 
-    /// Looks at the lake: its clock for the cutoff, then its partitions.
+    /// Creates a plan: reads the lake's clock for the cutoff, and lists its partitions.
     ///
     /// # Errors
-    /// The lake cannot be reached or listed.
+    /// Returns an error if the lake cannot be reached or listed.
     pub async fn new(source: ReplaySource) -> Result<Self, lake::Error> {
         let cutoff = Cutoff::of(&*source.lake).await?;
         let lake = match source.versions_at {
@@ -155,17 +155,18 @@ impl Plan {
         })
     }
 
-    /// The same, where another run catches up with it: what is newer than its cutoff is left to that one.
+    /// Returns the same plan for a run that a catch-up run follows: objects newer than its cutoff are left to that run.
     pub(super) fn with_catch_up(self) -> Self {
         Self { round: Some(CatchUpRound::default()), ..self }
     }
 
-    /// The same plan made anew for what came after a run with that cutoff; after the `last` one no other comes.
+    /// Returns a new plan for the objects that arrived after a run with that cutoff; no run follows the `last` one.
     ///
-    /// A run that went on from an earlier session did not list all of the [`OVERLAP`] again: what it left out is met as
-    /// identical.
+    /// A resumed run did not list all objects of the [`OVERLAP`] again. Those that it omitted are found again and count
+    /// as identical.
     ///
     /// # Errors
+    /// Returns an error for the reasons of [`Plan::new`].
     /// As for [`Plan::new`].
     pub(super) async fn for_catch_up(&self, cutoff: DateTime<Utc>, last: bool) -> Result<Self, lake::Error> {
         let since = cutoff - OVERLAP;
@@ -181,12 +182,12 @@ impl Plan {
         Ok(Self { unrecognized: Vec::new(), since: Some(since), round, ..anew })
     }
 
-    /// Whether it is about the lake as it was, to which nothing comes any more.
+    /// Returns true if the plan reads a past state of the lake, which does not change.
     pub(super) fn is_historical(&self) -> bool {
         self.versions_at.is_some()
     }
 
-    /// Whether it is about every object of the lake.
+    /// Returns true if the plan includes every object of the lake.
     pub fn is_whole(&self) -> bool {
         self.span.is_everything()
             && self.only.is_none()
@@ -194,16 +195,17 @@ impl Plan {
             && self.filter.data_to.is_none()
     }
 
-    /// Why the lake has nothing that is planned to be read, if it has not; a plan of no object by name is not asked about.
+    /// Returns why the lake contains nothing that is planned, or `None` if it contains something. A plan of selected
+    /// objects is only checked for an empty lake.
     ///
     /// # Errors
-    /// The lake cannot be listed.
+    /// Returns an error if the lake cannot be listed.
     pub async fn empty(&self) -> Result<Option<Empty>, lake::Error> {
         let lake = &*self.lake;
         match &self.only {
             None => why_empty(lake, &self.span, &self.partitions, &self.unrecognized).await,
             Some(only) if only.0.is_empty() => Ok(None),
-            // Objects by name may be gone one by one, which is counted; a lake that has none at all is another one.
+            // Selected objects may be missing, which is counted; a lake without any object is probably the wrong one.
             Some(_) => {
                 if !self.partitions.is_empty() && why_empty(lake, &self.span, &self.partitions, &[]).await?.is_none() {
                     return Ok(None);
@@ -214,7 +216,7 @@ impl Plan {
         }
     }
 
-    /// The outcome without a run, where the drift file names no object that is meant.
+    /// Returns the outcome without a run if the drift file selects no object; `None` otherwise.
     pub fn empty_outcome(&self, bulk: &dyn BulkWarehouse, policy: Policy) -> Option<Outcome> {
         self.only.as_ref().filter(|only| only.0.is_empty())?;
         Some(Outcome {
@@ -226,7 +228,7 @@ impl Plan {
         })
     }
 
-    /// What is asked for.
+    /// Returns the options of the run.
     pub(super) fn options(&self, policy: Policy) -> ReplayOptions {
         ReplayOptions {
             farms: self.span.farms.iter().map(|farm| farm.as_str().to_owned()).collect(),
@@ -242,7 +244,7 @@ impl Plan {
         }
     }
 
-    /// The first note of a run of this plan.
+    /// Returns the journal header of a run of this plan.
     pub(super) fn run_header(&self, policy: Policy) -> RunHeader {
         RunHeader {
             lake: self.lake.identity(),
@@ -260,14 +262,14 @@ impl Plan {
         PlannedObjects { only: self.only.clone(), since: self.since, cutoff: self.cutoff, round: self.round.clone() }
     }
 
-    /// A reader of the objects that are meant.
+    /// Returns a reader of the planned objects.
     pub(super) fn reader(&self, reads: usize) -> Reader {
         let choice = self.planned_objects();
         Reader::new(Arc::clone(&self.lake), ReadSettings { concurrency: reads, cutoff: self.cutoff })
             .filtered(move |object| choice.takes(object))
     }
 
-    /// Whether the plan is about that object.
+    /// Returns true if the plan includes that object.
     pub(super) fn has(&self, object: &ObjectMeta) -> bool {
         self.planned_objects().has(object)
     }

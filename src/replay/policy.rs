@@ -1,8 +1,8 @@
-//! What is to be done where the warehouse holds other values than the lake.
+//! Handling of rows whose values differ from the lake.
 
 use std::fmt;
 
-/// What to do where a row holds other values than the lake.
+/// Handling of a row whose values differ from the lake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Policy {
     /// Keep the row and report both values

@@ -1,4 +1,4 @@
-//! The plan, looked at closely: everything is listed and a sample read, nothing is changed.
+//! Dry run of a replay: lists every object and reads a sample, without changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -13,17 +13,17 @@ use crate::reader::{Age, ObjectContent};
 use pipeline::lake::{self, Depth, Key, ObjectMeta, Partition};
 use pipeline::warehouse::{BulkWarehouse, Reason};
 
-/// Listings under way at once.
+/// Number of concurrent listings.
 const LISTINGS: usize = 16;
 
-/// Objects read as a sample, and how long that may take.
+/// Number of objects in the sample, and the time limit for reading them.
 const SAMPLE: usize = 2_000;
 const SAMPLE_TIME: Duration = Duration::from_secs(5);
 
-/// US dollars for a thousand listings, in every class (S3's price list for us-east-1, 2025).
+/// US dollars per 1,000 list requests, in every class (S3's price list for us-east-1, 2025).
 const LISTING_PRICE: f64 = 0.005;
 
-/// US dollars for a thousand reads and for a gigabyte that is read, by storage class (S3's price list for us-east-1, 2025).
+/// Returns US dollars per 1,000 reads and per gigabyte read, by storage class (S3's price list for us-east-1, 2025).
 fn read_price(class: &str) -> (f64, f64) {
     match class {
         "STANDARD_IA" | "ONEZONE_IA" => (0.001, 0.01),
@@ -32,7 +32,7 @@ fn read_price(class: &str) -> (f64, f64) {
     }
 }
 
-/// What one partition's listing comes to.
+/// Totals of one partition's listing.
 #[derive(Default)]
 struct ListingTotals {
     objects: u64,
@@ -47,10 +47,10 @@ struct ListingTotals {
 }
 
 impl Plan {
-    /// Lists what is planned, reads a sample of it, and asks the warehouse how it would be loaded: the dry run.
+    /// Performs the dry run: lists the planned objects, reads a sample, and checks how the warehouse would be loaded.
     ///
     /// # Errors
-    /// The lake cannot be listed. What the warehouse lacks is part of what is said.
+    /// Returns an error if the lake cannot be listed. Problems of the warehouse are part of the preview.
     pub async fn preview(
         &self,
         bulk: &dyn BulkWarehouse,
@@ -85,7 +85,7 @@ impl Plan {
         reads: usize,
     ) -> Result<(), lake::Error> {
         let sample = self.list(preview).await?;
-        // Folders are listed on the way down: a farm's years, months and days.
+        // Each farm's years, months and days are listed too, to find the partitions.
         let months: BTreeSet<_> = self.partitions.iter().map(|p| (&p.farm, p.day.format("%Y%m").to_string())).collect();
         preview.list_requests += 1 + preview.farms.len() as u64 * 2 + months.len() as u64;
         preview.get_requests =
@@ -179,7 +179,7 @@ impl Plan {
     }
 }
 
-/// Asks the warehouse what is there, how rows would get in, and what would be changed.
+/// Adds the current rows of the warehouse, the loading method, and the changes to the preview.
 async fn ask(bulk: &dyn BulkWarehouse, policy: Policy, preview: &mut Preview) {
     match bulk.table_schema().await {
         Ok(_) => {}

@@ -1,4 +1,4 @@
-//! The reading side of a run: from the lake into sorters, a day at a time, with everything counted that brings no record.
+//! Reading side of a run: reads the lake day by day into sorters, and counts all objects without a record to load.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -16,49 +16,49 @@ use crate::reader::{ObjectContent, ReadEvent, ReadObject, Reader};
 use crate::sort::{OrderedId, Sorted, Sorter};
 use pipeline::lake::{self, Partition};
 
-/// How soon a wish to stop is seen while the lake says nothing.
+/// How often cancellation is checked while the lake does not respond.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// What the reading side hands to the loading side, in this order: days as they close, then the end.
+/// Event sent to the loading side: the days in the order in which they are complete, then the end.
 pub(super) enum ReaderEvent {
     Day(Box<ReadDay>),
     End(Box<ReadEnd>),
 }
 
-/// What a day holds.
+/// Content of a day.
 pub(super) struct ReadDay {
     pub day: NaiveDate,
-    /// Objects that bring no record to load.
+    /// Counts of the objects without a record to load.
     pub tally: Tally,
-    /// Its timed records; `None` where reading stopped before the day was read to its end.
+    /// Its timed records. `None` if reading stopped before the day was complete.
     pub sorted: Option<Sorted<ReplayEntry>>,
-    /// Records read, by partition; the unordered ones are counted here and loaded at the end.
+    /// Number of records read per partition; unordered records are counted here and loaded at the end.
     pub timed: HashMap<u32, u64>,
     pub unordered: HashMap<u32, u64>,
 }
 
-/// How reading ended.
+/// End of reading.
 pub(super) struct ReadEnd {
-    /// The unordered records; `None` where reading did not come to its end.
+    /// Unordered records. `None` if reading stopped early.
     pub unordered: Option<Sorted<ReplayEntry>>,
-    /// How many they are, by partition; also where reading did not come to its end.
+    /// Number of unordered records per partition; also set if reading stopped early.
     pub waiting: HashMap<u32, u64>,
-    /// Why it did not.
+    /// Reason for an early stop.
     pub error: Option<ReadError>,
     pub seconds: f64,
-    /// Objects that came from the listings.
+    /// Number of objects in the listings.
     pub seen: u64,
 }
 
-/// Why reading ended before its end.
+/// Reason why reading stopped early.
 pub(super) enum ReadError {
     Stopped,
     Lake(lake::Error),
-    /// The disk, while sorting.
+    /// The disk failed during a sort.
     Sort(std::io::Error),
 }
 
-/// A day that is being read.
+/// Day that is being read.
 struct DayInProgress {
     tally: Tally,
     sorter: Sorter<ReplayEntry>,
@@ -66,19 +66,19 @@ struct DayInProgress {
     unordered: HashMap<u32, u64>,
 }
 
-/// Reads a plan's partitions.
+/// Reads the partitions of a plan.
 pub(super) struct LakeReader {
     pub reader: Reader,
     pub places: Arc<Vec<Partition>>,
     pub filter: RecordFilter,
     pub sorters: Sorters,
     pub cancel: CancellationToken,
-    /// The loading side cannot go on.
+    /// Cancelled if the loading side cannot continue.
     pub halt: CancellationToken,
 }
 
 impl LakeReader {
-    /// Reads everything, handing each day over when it is read; a receiver that went away ends it.
+    /// Reads everything, and sends each day once it is read; stops if the receiver is dropped.
     pub(super) async fn run(self, parts: Sender<ReaderEvent>) {
         let started = Instant::now();
         let mut run = ReaderState {
@@ -101,7 +101,7 @@ impl LakeReader {
         for (day, open) in std::mem::take(&mut run.open) {
             let DayInProgress { tally, timed, unordered, .. } = open;
             let _ =
-                parts.send(ReaderEvent::Day(Box::new(ReadDay { day, tally, sorted: None, timed, unordered }))).await; // nobody left to tell
+                parts.send(ReaderEvent::Day(Box::new(ReadDay { day, tally, sorted: None, timed, unordered }))).await; // ignored: the receiver is gone
         }
         let end = ReadEnd {
             unordered,
@@ -110,7 +110,7 @@ impl LakeReader {
             seconds: started.elapsed().as_secs_f64(),
             seen: run.seen,
         };
-        let _ = parts.send(ReaderEvent::End(Box::new(end))).await; // nobody left to tell
+        let _ = parts.send(ReaderEvent::End(Box::new(end))).await; // ignored: the receiver is gone
     }
 }
 

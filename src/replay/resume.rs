@@ -1,9 +1,8 @@
-//! What an earlier session of a run has done, as far as the rows still hold it.
+//! Progress of an earlier session of a run, as far as its rows still exist.
 //!
-//! An entry of the journal counts only if the very rows it speaks of are in its range, and no others. What was read of a
-//! day that is not whole is read again, and a batch stands for its objects only if they are the same ones: an object that
-//! could not be read then and can be now changes what its range has to hold ([`super::matching`]). Whatever does not hold is
-//! done again, which changes no row that is right.
+//! A journal entry is valid only if its id range contains exactly its rows. Days that are not complete are read again.
+//! A batch covers its objects only if they are the same ones: an object that has become readable changes the required
+//! rows of its range ([`super::matching`]). Invalid entries are loaded again, which does not change correct rows.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,18 +17,18 @@ use crate::sort::OrderedId;
 use pipeline::record::row::{Row, TableSchema};
 use pipeline::warehouse::{self, BulkWarehouse};
 
-/// Batches by the first id of their range, none overlapping another.
+/// Batches by the first id of their range; ranges do not overlap.
 #[derive(Debug, Clone, Default)]
 pub(super) struct BatchIndex(BTreeMap<OrderedId, (u64, BatchEntry)>);
 
 impl BatchIndex {
-    /// The number of the batch in whose range an id lies.
+    /// Returns the number of the batch whose range contains an id.
     fn at(&self, id: &OrderedId) -> Option<u64> {
         let (_, (seq, batch)) = self.0.range(..=id).next_back()?;
         (*id <= batch.last).then_some(*seq)
     }
 
-    /// Takes a batch, where its range is free.
+    /// Adds a batch, and returns true, if its range is free.
     fn insert(&mut self, seq: u64, batch: BatchEntry) -> bool {
         let before = self.0.range(..=&batch.last).next_back();
         let free = before.is_none_or(|(_, (_, before))| before.last < batch.first);
@@ -40,26 +39,27 @@ impl BatchIndex {
     }
 }
 
-/// What an earlier session of a run has done, as far as the rows still hold it.
+/// Progress of an earlier session of a run, as far as its rows still exist.
 #[derive(Debug)]
 pub(super) struct ResumeState {
     pub journal: Journal,
     pub header: RunHeader,
-    /// Of the days that are in.
+    /// Counts of the completed days.
     pub tally: Tally,
-    /// Days that are in, and are not read again.
+    /// Completed days, which are not read again.
     pub days: BTreeSet<NaiveDate>,
-    /// Batches of other days and of loose records; whether they stand shows when their objects are read.
+    /// Batches of other days and of loose records; they are validated when their objects are read.
     time_ordered: BatchIndex,
     unordered: BatchIndex,
-    /// Notes that no longer hold.
+    /// Entries that are no longer valid.
     pub stale_entries: Vec<(Uuid, u64)>,
 }
 
-/// The newest run from that lake, where it has not ended: an older one is worth nothing after a newer one.
+/// Returns the newest run from that lake if it has not ended. Older runs are ignored, because the newest one replaces
+/// them.
 ///
 /// # Errors
-/// The journal cannot be read.
+/// Returns an error if the journal cannot be read.
 pub(super) async fn find_unfinished_run(
     bulk: &dyn BulkWarehouse,
     lake: &str,
@@ -91,11 +91,11 @@ impl ResumeState {
         }
     }
 
-    /// Reads what a run has noted, and looks whether its rows are there; with `verify` a batch counts only if it was read
+    /// Reads the journal of a run, and checks that its rows exist. With `verify`, a batch is valid only if it was read
     /// back.
     ///
     /// # Errors
-    /// The warehouse cannot be asked.
+    /// Returns an error if the warehouse cannot be read.
     pub(super) async fn read(
         bulk: &dyn BulkWarehouse,
         run: Uuid,
@@ -135,7 +135,7 @@ impl ResumeState {
         Ok(before)
     }
 
-    /// Counts the days that are whole, and keeps the batches of all others for matching.
+    /// Counts the complete days, and keeps the batches of all other days for matching.
     fn adopt(&mut self, mut batches: BTreeMap<u64, BatchEntry>, days: Vec<(u64, DayEntry)>) {
         let run = self.journal.run;
         for (seq, day) in days {
@@ -152,12 +152,12 @@ impl ResumeState {
         for (seq, batch) in batches {
             let ranges = if batch.order == IdOrder::TimeOrdered { &mut self.time_ordered } else { &mut self.unordered };
             if !ranges.insert(seq, batch) {
-                self.stale_entries.push((run, seq)); // two sessions did the same
+                self.stale_entries.push((run, seq)); // two sessions loaded the same records
             }
         }
     }
 
-    /// An earlier session that has loaded these batches.
+    /// Returns the state of an earlier session that loaded these batches.
     #[cfg(test)]
     pub(super) fn of_batches(batches: Vec<(u64, BatchEntry)>) -> Self {
         let header = RunHeader {
@@ -175,12 +175,12 @@ impl ResumeState {
         state
     }
 
-    /// The number of the batch that may stand for a record.
+    /// Returns the number of the batch whose range contains a record.
     pub(super) fn batch_containing(&self, order: IdOrder, id: &OrderedId) -> Option<u64> {
         self.of(order).at(id)
     }
 
-    /// What a batch came to, if it speaks of just those entries.
+    /// Returns the tally of a batch if it consisted of exactly these entries.
     pub(super) fn matching_batch(&self, order: IdOrder, entries: &[ReplayEntry]) -> Option<&Tally> {
         let first = &entries.first()?.id;
         let (_, (_, batch)) = self.of(order).0.range(..=first).next_back()?;
@@ -195,8 +195,8 @@ impl ResumeState {
     }
 }
 
-/// Whether the very rows of a batch are in its range, and no others. Ids that are no plain UUIDs are sorted differently by
-/// the server, so that nothing can be said of them.
+/// Returns true if the range of a batch contains exactly its rows. Ids that are not plain UUIDs never match, because
+/// the server sorts them differently.
 async fn rows_match(
     bulk: &dyn BulkWarehouse,
     batch: &BatchEntry,

@@ -1,6 +1,6 @@
-//! The work of a replay: one side reads and sorts, the other loads, and every object is accounted for.
+//! Runs a replay: one side reads and sorts, the other loads, and every object is accounted for.
 //!
-//! This file puts the parts together. The loading side is [`super::coordinator`]'s, the reading side [`super::reader`]'s.
+//! This module connects the parts. [`super::coordinator`] is the loading side, [`super::reader`] the reading side.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -18,11 +18,11 @@ use crate::cancellation::CancellationToken;
 use crate::progress::Progress;
 use crate::sort::SortSettings;
 
-/// Reads what is planned and loads it.
+/// Reads the planned objects and loads them.
 ///
 /// # Errors
-/// The warehouse's table cannot hold records, or a store refuses before anything was loaded. A failure later on is an
-/// outcome that says where it stopped.
+/// Returns an error if the warehouse's table cannot store records, or if a store fails before anything was loaded. A
+/// later failure is an outcome that states where the run stopped.
 pub async fn run(replay: Replay, progress: &Progress, cancel: &CancellationToken) -> anyhow::Result<Outcome> {
     let started = Instant::now();
     let Replay { mut plan, bulk, policy, verify, undo_file, journal, .. } = replay;

@@ -1,4 +1,4 @@
-//! Which records a run is about: objects named one by one, and limits on what they hold.
+//! Selection of the records of a run: individual objects, and limits on their content.
 
 use std::collections::BTreeSet;
 
@@ -9,16 +9,16 @@ use super::outcome::Counter;
 use pipeline::lake::{Partition, Span};
 use pipeline::record::Record;
 
-/// The objects a run is limited to.
+/// Objects that a run is limited to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ObjectSelection(pub BTreeSet<String>);
 
 impl ObjectSelection {
-    /// The keys that a drift file names, one JSON object a line; none where the audit was clean, or found only rows that no
-    /// object has.
+    /// Parses the keys in a drift file, with one JSON object per line. The result is empty if the audit was clean, or
+    /// found only rows without an object.
     ///
     /// # Errors
-    /// A line is no JSON, or no line names a key and one is no finding of an audit either.
+    /// Returns an error if a line is not JSON, or if no line has a key and a line is not a finding of an audit.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut keys = BTreeSet::new();
         let mut findings_only = true;
@@ -34,16 +34,16 @@ impl ObjectSelection {
         Ok(Self(keys))
     }
 
-    /// Leaves out the objects whose path is outside of the span, and says how many they are.
+    /// Removes the objects whose path is outside of the span, and returns their number.
     pub(super) fn restrict_to(&mut self, span: &Span) -> u64 {
         let before = self.0.len();
-        // A key that is no path of the lake stays: it will not be found.
+        // A key that is not a path of the lake is kept; it is then reported as missing.
         let inside = |place: Partition| span.has_day(place.day) && span.has_farm(&place.farm);
         self.0.retain(|key| Partition::of_key(key).is_none_or(inside));
         (before - self.0.len()) as u64
     }
 
-    /// What tells these objects from others: a hash over their keys.
+    /// Returns a hash of the keys, which identifies the selection.
     pub(super) fn digest(&self) -> String {
         let mut hash = Sha256::new();
         for key in &self.0 {
@@ -54,19 +54,19 @@ impl ObjectSelection {
     }
 }
 
-/// Limits on what a record holds; without any, every record is meant.
+/// Limits on the content of a record; without limits, every record is included.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RecordFilter {
-    /// Processed no later than this (`row_ts`).
+    /// Only records processed no later than this (`row_ts`).
     pub until: Option<DateTime<Utc>>,
-    /// `data` on this day or later.
+    /// Only records with `data` on this day or later.
     pub data_from: Option<NaiveDate>,
-    /// `data` on this day or earlier.
+    /// Only records with `data` on this day or earlier.
     pub data_to: Option<NaiveDate>,
 }
 
 impl RecordFilter {
-    /// What a record that is left out is counted as, if it is left out.
+    /// Returns the counter of the limit that excludes the record, or `None` if it is included.
     pub(super) fn filtered_by(&self, record: &Record) -> Option<Counter> {
         let day = record.reading.data.date_naive();
         if self.until.is_some_and(|until| record.row_ts > until) {

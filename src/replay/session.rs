@@ -1,4 +1,4 @@
-//! The journal of a run from its first entry to its last: a new run's, or that of a run that is resumed.
+//! Journal of a run in one session, from opening to closing; the run is new or resumed.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,20 +12,20 @@ use crate::undo::UndoFile;
 use pipeline::record::row::TableSchema;
 use pipeline::warehouse::{BulkWarehouse, ChangeSet};
 
-/// A session of a run.
+/// Session of a run.
 #[derive(Debug)]
 pub(super) struct Session {
-    /// Where its entries go; `None` where no journal is kept.
+    /// Destination of its entries. `None` if no journal is written.
     pub journal: Option<Journal>,
-    /// What earlier sessions of the run have done.
+    /// Progress of earlier sessions of the run.
     pub resume: Option<Arc<ResumeState>>,
     pub header: RunHeader,
-    /// Where earlier sessions wrote down what they overwrote.
+    /// Undo files of earlier sessions.
     pub undo_earlier: Vec<String>,
 }
 
 impl Session {
-    /// Opens the journal and writes the header. What an earlier session has done is taken out of the plan.
+    /// Opens the journal and writes the header. Removes the days that an earlier session completed from the plan.
     pub(super) async fn open(
         mode: Option<JournalMode>,
         plan: &mut Plan,
@@ -60,7 +60,7 @@ impl Session {
         Ok(session)
     }
 
-    /// Names the undo files that are there, and this session's own in the header.
+    /// Records the existing undo files, and adds this session's own to the header.
     fn name_undo_files(&mut self, undo_file: Option<&UndoFile>) {
         let there = self.header.undo.iter().filter(|path| Path::new(path).exists());
         self.undo_earlier = there.cloned().collect();
@@ -73,14 +73,14 @@ impl Session {
         }
     }
 
-    /// The run's id; empty where no journal is kept.
+    /// Returns the run's id; empty if no journal is written.
     pub(super) fn run_id(&self) -> String {
         self.journal.as_ref().map(|journal| journal.run.to_string()).unwrap_or_default()
     }
 
-    /// Writes what is pending; of a run that has ended only the header stays, with its counts.
+    /// Writes pending entries. If the run has ended, only the header remains, with its counts.
     ///
-    /// The rows are in whatever becomes of this: without these entries some days are read again when the run goes on.
+    /// The rows are stored even if this fails: without these entries, a resumed run reads some days again.
     pub(super) async fn close(
         &mut self,
         ended: Option<serde_json::Value>,

@@ -1,4 +1,4 @@
-//! A replay ready to run: what to read, where to load it, and how gently.
+//! Settings of a replay: what to read, where to load it, and the throttle.
 
 use std::sync::Arc;
 
@@ -10,32 +10,32 @@ use crate::sort::SortSettings;
 use crate::undo::UndoFile;
 use pipeline::warehouse::BulkWarehouse;
 
-/// A replay ready to run.
+/// Replay that is ready to run.
 pub struct Replay {
-    /// What to read.
+    /// Objects to read.
     pub plan: Plan,
-    /// Where to load.
+    /// Warehouse to load into.
     pub bulk: Arc<dyn BulkWarehouse>,
-    /// What to do with conflicts.
+    /// Handling of conflicts.
     pub policy: Policy,
-    /// Whether to read every loaded row back and compare it.
+    /// If true, every loaded row is read back and compared.
     pub verify: bool,
-    /// Reads at once.
+    /// Number of concurrent reads.
     pub read_concurrency: usize,
-    /// Batches loaded at once.
+    /// Number of batches loaded concurrently.
     pub load_concurrency: usize,
-    /// How much is sorted in memory, and where the rest goes.
+    /// Memory limit of the sort, and the directory for what exceeds it.
     pub sort: SortSettings,
-    /// Where overwritten rows are written down.
+    /// File in which overwritten rows are recorded. `None` records nothing.
     pub undo_file: Option<UndoFile>,
-    /// Whether a journal is kept, and a run found in it.
+    /// Journal of the run. `None` if no journal is written.
     pub journal: Option<JournalMode>,
-    /// What the run waits for.
+    /// Limits that the run must not exceed.
     pub throttle: ThrottleSettings,
 }
 
 impl Replay {
-    /// A replay as it is without any flag.
+    /// Returns a replay with the default settings.
     pub fn new(plan: Plan, bulk: Arc<dyn BulkWarehouse>) -> Self {
         Self {
             plan,
@@ -52,23 +52,23 @@ impl Replay {
     }
 }
 
-/// The journal a run keeps.
+/// Journal that a run writes.
 #[derive(Debug)]
 pub enum JournalMode {
-    /// A new run's.
+    /// Journal of a new run.
     New,
-    /// That of a run that goes on.
+    /// Journal of a run that is resumed.
     Resume(Box<ResumableRun>),
 }
 
-/// An earlier session of a run, as the journal has it.
+/// Earlier session of a run, read from the journal.
 #[derive(Debug)]
 pub struct ResumableRun(pub(super) Arc<ResumeState>);
 
-/// The run that `--resume` goes on with: the newest one of that lake and table that has not ended.
+/// Returns the run that `--resume` continues: the newest unfinished run of that lake and table.
 ///
 /// # Errors
-/// There is one and it was asked for other things; the journal cannot be read.
+/// Returns an error if that run has different settings, or if the journal cannot be read.
 pub async fn find_resumable_run(
     bulk: &dyn BulkWarehouse,
     plan: &Plan,

@@ -1,8 +1,8 @@
-//! A new table in place of a damaged one: loaded beside it, verified, caught up with the stream, then swapped in.
+//! Replaces a damaged table: loads a new table, verifies it, catches up with new objects, and swaps it in.
 //!
-//! Nobody sees the new table before it is whole: the swap is one RENAME, the old table is kept under another name, and
-//! what came into the lake meanwhile is read once more before the swap and once after it. It is not swapped in while
-//! records are missing that should be there.
+//! The new table is not visible before it is complete. The swap is one RENAME, and the old table is kept under another
+//! name. Objects that arrive during the load are read before the swap and again after it. There is no swap while
+//! expected records are missing.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -22,13 +22,13 @@ use crate::sort::SortSettings;
 use pipeline::lake::ThrottleStats;
 use pipeline::warehouse::{BulkWarehouse, TableName};
 
-/// Times the new table catches up before it is swapped in, at most; the last time is after the swap anyway.
+/// Maximum number of catch-up runs before the swap; one more follows it in any case.
 const CATCH_UPS: u32 = 3;
 
-/// The name under which a table's successor is loaded.
+/// Returns the name under which the replacement of a table is loaded.
 ///
 /// # Errors
-/// The table's name is too long for it.
+/// Returns an error if the table's name is too long for the suffix.
 pub fn shadow_table_name(table: &TableName) -> anyhow::Result<TableName> {
     named(table, "_ruminate_new")
 }
@@ -38,25 +38,27 @@ fn named(table: &TableName, suffix: &str) -> anyhow::Result<TableName> {
     name.parse().map_err(|e: String| anyhow::anyhow!(e)).with_context(|| format!("the name {name} is too long"))
 }
 
-/// The table whose place a new one is to take.
+/// Table to replace, and the conditions of the swap.
 #[derive(Debug)]
 pub struct SwapOptions<'a> {
-    /// The table.
+    /// Table to replace.
     pub table: Arc<dyn BulkWarehouse>,
-    /// Its name.
+    /// Name of the table.
     pub name: &'a TableName,
-    /// So many records may be missing from the new one.
+    /// Number of records that may be missing from the new table.
     pub accept_missing: u64,
-    /// Whether the shadow of an earlier attempt is gone on with.
+    /// If true, the shadow table of an earlier attempt is reused.
     pub resume: bool,
 }
 
-/// Loads all that `replay` is about into a new table and swaps it in, keeping the old one.
+/// Loads all objects of `replay` into a new table and swaps it in; the old table is kept.
 ///
-/// `replay` is about the shadow. What fails once the load is done is an outcome that says where it stopped.
+/// The warehouse of `replay` is the shadow table. A failure after the load is an outcome that states where the run
+/// stopped.
 ///
 /// # Errors
-/// Something stands against the swap, or the shadow of an earlier attempt is in the way; else as for [`run`].
+/// Returns an error if the swap is blocked, if the shadow table of an earlier attempt exists, or for the reasons of
+/// [`run`].
 pub async fn replay_into_new_table(
     replay: Replay,
     swap: SwapOptions<'_>,
@@ -92,18 +94,18 @@ pub async fn replay_into_new_table(
     Ok(outcome)
 }
 
-/// How the run was to go about it, for the runs that catch up with it.
+/// Settings of the run, for the catch-up runs that follow it.
 struct CatchUpSettings {
     read_concurrency: usize,
     load_concurrency: usize,
     sort: SortSettings,
-    /// The limits as they are now.
+    /// Current limits.
     limits: Arc<Mutex<ThrottleLimits>>,
     throttle: ThrottleSettings,
 }
 
 impl CatchUpSettings {
-    /// Those of a run, whose changes of the limits are followed from here on.
+    /// Returns the settings of a run, and follows changes of its limits from here on.
     fn of(replay: &mut Replay) -> Self {
         let limits = Arc::new(Mutex::new(replay.throttle.limits.clone()));
         let (inner, newest) = (Arc::clone(&replay.throttle.reload), Arc::clone(&limits));
@@ -121,7 +123,7 @@ impl CatchUpSettings {
         }
     }
 
-    /// A run of that plan into that table; what it finds taken stays, and nothing of it is resumed.
+    /// Returns a replay of `plan` into `bulk` that keeps existing rows and is not resumed.
     fn replay(&self, plan: Plan, bulk: Arc<dyn BulkWarehouse>) -> Replay {
         let limits = self.limits.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Replay {
@@ -137,13 +139,13 @@ impl CatchUpSettings {
     }
 }
 
-/// A cut-over whose table is loaded.
+/// Table swap whose new table is loaded.
 struct TableSwapRun<'a> {
     swap: &'a SwapOptions<'a>,
     shadow_name: TableName,
     shadow: Arc<dyn BulkWarehouse>,
     settings: CatchUpSettings,
-    /// The plan of the newest run.
+    /// Plan of the newest run.
     plan: Plan,
     progress: &'a Progress,
     cancel: &'a CancellationToken,
@@ -152,7 +154,7 @@ struct TableSwapRun<'a> {
 }
 
 impl TableSwapRun<'_> {
-    /// Catches up, swaps the table in unless something speaks against it, and catches up once more.
+    /// Catches up, swaps the table in unless the swap is blocked, and catches up once more.
     async fn catch_up_and_swap(&mut self) -> anyhow::Result<()> {
         let catches_up = !self.plan.is_historical();
         for _ in 0..if catches_up { CATCH_UPS } else { 0 } {
@@ -194,7 +196,7 @@ impl TableSwapRun<'_> {
         Ok(())
     }
 
-    /// Swaps the tables; an answer that was lost on the way does not hide that they were.
+    /// Swaps the tables. If the response is lost, the tables are checked to find out if the swap took place.
     async fn rename(&mut self, old: &TableName) -> anyhow::Result<()> {
         let Err(e) = self.swap.table.swap_tables(&self.shadow_name, old).await else {
             self.cut_over.swapped = true;
@@ -213,9 +215,10 @@ impl TableSwapRun<'_> {
         }
     }
 
-    /// Loads what came into the lake since the plan was made, adds it to the account, and says how many rows are new.
+    /// Loads the objects that arrived since the plan was made, adds them to the outcome, and returns the number of new
+    /// rows.
     ///
-    /// After the `last` time nothing is left for another.
+    /// The `last` catch-up leaves no objects to another one.
     async fn catch_up(&mut self, last: bool) -> anyhow::Result<u64> {
         let cutoff = self.outcome.cutoff.unwrap_or(self.plan.cutoff.instant());
         let plan = self.plan.for_catch_up(cutoff, last).await?;
@@ -226,7 +229,7 @@ impl TableSwapRun<'_> {
         let (inserted, stopped) = (more.counts[Counter::Inserted], more.stopped.take());
         self.outcome.cutoff = more.cutoff;
         self.cut_over.caught_up += inserted;
-        self.outcome.pressure = ThrottleStats::default(); // the lake counts from its opening on
+        self.outcome.pressure = ThrottleStats::default(); // the lake's counts are cumulative
         self.outcome.merge(more);
         match stopped {
             Some(why) => bail!(why),
@@ -235,10 +238,10 @@ impl TableSwapRun<'_> {
     }
 }
 
-/// Where it failed.
+/// Stage of a failure before the swap.
 const BEFORE: &str = "before the swap, with the new table loaded";
 
-/// What stands against swapping the table in.
+/// Returns the reasons not to swap the table in.
 fn swap_blockers(outcome: &Outcome, cut_over: &TableSwap, accept_missing: u64) -> Vec<String> {
     let mut against = Vec::new();
     let unread = (outcome.counts[Counter::Inserted] + outcome.counts[Counter::Identical])

@@ -1,4 +1,4 @@
-//! What happened to objects, counted: of a day, of a batch, of a run. Tallies merge, and are stored in the journal.
+//! Counts of objects by result: per day, per batch and per run. Tallies are merged, and stored in the journal.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -12,7 +12,7 @@ use crate::reader::ObjectContent;
 use pipeline::lake::Partition;
 use pipeline::warehouse::{Conflict, LoadResult};
 
-/// What happened to objects: the same counts as an outcome has, with the partitions and problems they come from.
+/// Counts of objects by result, with their partitions and problems; the same counts as in an outcome.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Tally {
@@ -24,7 +24,7 @@ pub(super) struct Tally {
     pub problems: Problems,
 }
 
-/// PartitionCounts by partition, as a list of farm, day and cell where they are written down.
+/// Counts by partition, serialized as a list of farm, day and counts.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(from = "Vec<(String, NaiveDate, DayCounts)>", into = "Vec<(String, NaiveDate, DayCounts)>")]
 pub(super) struct PartitionCounts(pub BTreeMap<Partition, DayCounts>);
@@ -57,7 +57,7 @@ impl PartitionCounts {
 }
 
 impl Tally {
-    /// Adds what another counted.
+    /// Adds the counts of another tally.
     pub(super) fn merge(&mut self, other: Self) {
         self.counts.merge(&other.counts);
         self.newest_row_ts = self.newest_row_ts.max(other.newest_row_ts);
@@ -66,12 +66,12 @@ impl Tally {
         self.problems.merge(other.problems);
     }
 
-    /// Whether every row it counts was read back.
+    /// Returns true if every counted row was read back.
     pub(super) fn is_read_back(&self) -> bool {
         self.counts[Counter::Verified] + self.counts[Counter::Unverified] >= self.counts.recovered()
     }
 
-    /// Whether there is something that another run may be able to read.
+    /// Returns true if there are objects that another run may be able to read.
     pub(super) fn has_unread(&self) -> bool {
         self.counts[Counter::Unreadable] + self.counts[Counter::Archived] > 0
     }
@@ -81,7 +81,7 @@ impl Tally {
         self.problems.add(counter.spec().name, key, reason);
     }
 
-    /// Records an object that brings no record to load.
+    /// Records an object that contains no record to load.
     pub(super) fn record_object(&mut self, partition: Option<&Partition>, key: String, item: ObjectContent) {
         let mut day = DayCounts { listed: 1, ..DayCounts::default() };
         self.counts[Counter::Listed] += 1;
@@ -113,14 +113,14 @@ impl Tally {
         }
     }
 
-    /// Records a record that a limit leaves out.
+    /// Records a record that a limit excludes.
     pub(super) fn record_filtered(&mut self, partition: &Partition, limit: Counter) {
         self.counts[Counter::Listed] += 1;
         self.counts[limit] += 1;
         self.cells.at(partition).merge(&DayCounts { listed: 1, skipped: 1, ..DayCounts::default() });
     }
 
-    /// Records what happened to a record that was to be loaded.
+    /// Records the result of loading a record.
     pub(super) fn record_loaded(&mut self, key: &str, loaded: &LoadResult) {
         self.counts[Counter::Listed] += 1;
         match loaded {
@@ -135,13 +135,13 @@ impl Tally {
         }
     }
 
-    /// Hands the counts to the outcome; `pending` are records that were read and not loaded.
+    /// Adds the counts to the outcome; `pending` are records that were read and not loaded.
     pub(super) fn close(self, pending: &PendingRecords, outcome: &mut Outcome) {
         let Self { mut counts, newest_row_ts, newest_data, mut cells, problems } = self;
         for (partition, pending) in pending.iter() {
             let cell = cells.at(partition);
             cell.pending += pending.timed + pending.loose;
-            cell.listed += pending.timed; // a loose one was listed with its day
+            cell.listed += pending.timed; // a loose object was listed with its day
             counts[Counter::Listed] += pending.timed + pending.loose;
             counts[Counter::Pending] += pending.timed + pending.loose;
         }
@@ -152,7 +152,7 @@ impl Tally {
     }
 }
 
-/// Records of each partition that were read and are not in yet.
+/// Number of records per partition that were read and are not yet loaded.
 #[derive(Debug, Default)]
 pub(super) struct PendingRecords(HashMap<Partition, PendingPartition>);
 
@@ -168,12 +168,12 @@ impl PendingRecords {
         }
     }
 
-    /// So many records were read.
+    /// Adds `count` records that were read.
     pub(super) fn add(&mut self, partition: &Partition, order: IdOrder, count: u64) {
         *self.at(partition, order) += count;
     }
 
-    /// So many records are in, or refused.
+    /// Removes `count` records that were loaded or rejected.
     pub(super) fn remove(&mut self, partition: &Partition, order: IdOrder, count: u64) {
         let left = self.at(partition, order);
         *left = left.saturating_sub(count);
@@ -184,14 +184,14 @@ impl PendingRecords {
     }
 }
 
-/// Records of one partition that are not in yet.
+/// Number of records of one partition that are not yet loaded.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct PendingPartition {
     timed: u64,
     loose: u64,
 }
 
-/// Both values of every field that differs.
+/// Returns both values of every field that differs.
 fn explain(conflict: &Conflict) -> String {
     let differs = conflict.differences.iter().map(|d| {
         let show = |value| serde_json::to_string(value).unwrap_or_default();

@@ -18,7 +18,7 @@ use pipeline::record::{Reading, Record, Rules, timestamp};
 use pipeline::warehouse::memory::Memory;
 use pipeline::warehouse::{BulkWarehouse, Warehouse};
 
-/// So many records of that day, under new names.
+/// Returns `count` records of that day, with new names.
 fn day(day: u32, count: u32) -> Vec<(String, Record)> {
     (0..count).map(|n| new_style(day, n)).collect()
 }
@@ -41,7 +41,7 @@ fn new_style(day: u32, n: u32) -> (String, Record) {
     (Key::of(&record).unwrap().to_string(), record)
 }
 
-/// As the older Lambda wrote them: a random id, filed under the day of processing.
+/// Returns an object as the legacy Lambda wrote it: a random id, stored under the day of processing.
 fn old_style(day: u32, n: u32) -> (String, Record) {
     let (_, mut record) = new_style(day, n);
     let random = u128::from(n).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835) ^ u128::from(day) << 64;
@@ -50,7 +50,7 @@ fn old_style(day: u32, n: u32) -> (String, Record) {
     (format!("fazenda_dois/{}/historico_consumo_{stamp}.json", processed(day).format("%Y/%m/%d")), record)
 }
 
-/// A record with an id that follows that of a smaller number, in the partition of that number.
+/// Returns a record whose id grows with `n`, in the partition numbered `place`.
 pub(super) fn entry(n: u32, place: u32) -> order::ReplayEntry {
     let (_, mut record) = new_style(0, n);
     record.id_treated_data = format!("01856aa0-{n:04x}-883a-837a-29fe66bbec99");
@@ -228,8 +228,8 @@ async fn two_objects_of_one_id_are_one_row_and_only_the_first_may_overwrite() {
     );
 }
 
-/// The row is the timed object's, in every run, also of a run that goes on; a loose object of a day that is not in the
-/// plan has nobody beside it.
+/// The row comes from the time-ordered object in every run, also in a resumed one. A loose object whose day is not in
+/// the plan has no such competitor.
 #[tokio::test]
 async fn a_copy_under_another_day_s_path_never_takes_the_row_and_runs_come_to_rest() {
     let mut records = [day(0, 40), day(1, 40)].concat();
@@ -283,7 +283,7 @@ async fn a_new_table_takes_the_old_one_s_place_once_it_is_whole() {
         let swap = SwapOptions { table, name: &name, accept_missing: accept, resume };
         replay_into_new_table(replay, swap, &Progress::Silent, &scene.cancel).await
     };
-    // A row that is in no object of the lake would be lost: nothing is swapped.
+    // A row without an object in the lake would be lost, so the tables are not swapped.
     let stranger = new_style(9, 1).1.to_row(&schema);
     scene.warehouse.overwrite(stranger.clone());
     let kept = cut(0, false).await.unwrap().cut_over.unwrap();

@@ -1,7 +1,7 @@
-//! Gentle on a live server: before every batch each signal is looked at, and any one of them makes the run wait.
+//! Throttles a run on a live server: checks all signals before each batch, and waits while any limit is exceeded.
 //!
-//! The signals are those of gh-ost (its `doc/throttle.md`): running threads, the lag of replicas, a query of the
-//! operator's, a file, and a rate of rows. Limits can change while the run goes on.
+//! The signals are those of gh-ost (its `doc/throttle.md`): running threads, replica lag, a custom query, a pause file,
+//! and a row rate. Limits can change during the run.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -16,43 +16,43 @@ use crate::cancellation::CancellationToken;
 use crate::progress::Stage;
 use pipeline::warehouse::{self, BulkWarehouse, Reason};
 
-/// How long a look at the server's signals holds.
+/// How long the result of a signal check is reused.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// How long a look may take: a signal that takes longer says nothing of this moment.
+/// Timeout of a signal check; a slower result no longer describes the current load.
 const PROMPT: Duration = Duration::from_secs(10);
 
-/// The pause between two looks while the run waits.
+/// Pause between two checks while the run waits.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// What a run must not exceed; without any, it never waits.
+/// Limits that a run must not exceed; without limits it never waits.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ThrottleLimits {
-    /// Running threads of the server, this run's own among them.
+    /// Maximum number of running threads on the server, including those of this run.
     pub max_threads_running: Option<u64>,
-    /// Seconds that a replica may be behind.
+    /// Maximum replica lag, in seconds.
     pub max_replica_lag: Option<f64>,
-    /// Rows a second, on average.
+    /// Maximum average rate, in rows per second.
     pub rows_per_second: Option<u64>,
-    /// While this file is there the run waits.
+    /// The run waits while this file exists.
     pub pause_file: Option<PathBuf>,
-    /// While this query answers more than 0 the run waits.
+    /// The run waits while this query returns more than 0.
     pub throttle_query: Option<String>,
 }
 
-/// The newest word on the limits, where there is one since the last time it was asked.
+/// Returns the newest limits, or `None` if they did not change since the last call.
 pub type ReloadLimits = Arc<dyn Fn() -> Option<ThrottleLimits> + Send + Sync>;
 
-/// What a run waits for before it loads more.
+/// Limits and replicas that a run is throttled by.
 #[derive(Clone)]
 pub struct ThrottleSettings {
-    /// What the run must not exceed.
+    /// Limits at the start of the run.
     pub limits: ThrottleLimits,
-    /// The newest word on them.
+    /// Hook that returns changed limits.
     pub reload: ReloadLimits,
-    /// The warehouse's replicas, whose lag is watched.
+    /// Replicas of the warehouse whose lag is checked.
     pub replicas: Vec<Arc<dyn BulkWarehouse>>,
-    /// How long a warehouse that is gone is waited for.
+    /// How long to wait for an unavailable warehouse.
     pub unavailable_timeout: Duration,
 }
 
@@ -67,14 +67,14 @@ impl Default for ThrottleSettings {
     }
 }
 
-/// Looks at the signals before each batch.
+/// Checks the signals before each batch.
 pub struct Throttle {
     bulk: Arc<dyn BulkWarehouse>,
     replicas: Vec<Arc<dyn BulkWarehouse>>,
     reload: ReloadLimits,
     cancel: CancellationToken,
     stage: Stage,
-    /// Batches pass one at a time, so that a wait counts once.
+    /// Locked for the complete check, so that batches pass one at a time and a wait counts once.
     state: Mutex<State>,
 }
 
@@ -82,14 +82,14 @@ pub struct Throttle {
 struct State {
     limits: ThrottleLimits,
     looked: Option<(Instant, Option<WaitReason>)>,
-    /// Since when no signal can be had.
+    /// Start of the period without any readable signal. `None` if signals can be read.
     unavailable_since: Option<Instant>,
-    /// When the next batch may pass at the rate of rows.
+    /// Time at which the row rate allows the next batch.
     next: Instant,
     pauses: BTreeMap<&'static str, (u64, Duration)>,
 }
 
-/// Why to wait: the signal, and what it says.
+/// Reason for a wait: the signal and its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct WaitReason {
     signal: &'static str,
@@ -109,10 +109,10 @@ impl std::fmt::Debug for Throttle {
 }
 
 impl Throttle {
-    /// A brake of that warehouse and its replicas.
+    /// Returns a throttle for that warehouse and its replicas.
     ///
     /// # Errors
-    /// A signal that is to be watched cannot be asked for, or is none: then the limit would protect nothing.
+    /// Returns an error if a required signal cannot be read or is invalid, because its limit would have no effect.
     pub async fn new(
         bulk: Arc<dyn BulkWarehouse>,
         settings: ThrottleSettings,
@@ -130,16 +130,16 @@ impl Throttle {
         }
     }
 
-    /// How many rows a batch may have at most, so that it takes no more than a second of the rate.
+    /// Returns the maximum rows per batch, so that a batch uses at most 1 second of the rate.
     pub(super) async fn max_batch_rows(&self) -> usize {
         let rate = self.state.lock().await.limits.rows_per_second;
         rate.and_then(|rate| usize::try_from(rate).ok()).unwrap_or(usize::MAX).max(1)
     }
 
-    /// Waits until so many rows may be loaded.
+    /// Waits until `rows` rows may be loaded.
     ///
     /// # Errors
-    /// The run is to stop, or no signal was to be had for longer than `unavailable_timeout`.
+    /// Returns an error if the run was cancelled, or if no signal could be read for longer than `unavailable_timeout`.
     pub(super) async fn acquire(&self, rows: usize, unavailable_timeout: Duration) -> Result<(), LoadError> {
         let mut state = self.state.lock().await;
         let mut waited: Option<(&'static str, Instant)> = None;
@@ -179,7 +179,7 @@ impl Throttle {
         Ok(())
     }
 
-    /// Takes over limits that were changed.
+    /// Applies changed limits.
     fn reload_limits(&self, state: &mut State) {
         if let Some(limits) = (self.reload)() {
             tracing::info!("throttle limits changed: {limits:?}");
@@ -187,7 +187,7 @@ impl Throttle {
         }
     }
 
-    /// The end of a wait for a signal, as an error that another try can help.
+    /// Returns the timeout of a wait for a signal, as a retryable error.
     fn timed_out(&self, wait: &WaitReason, unavailable_timeout: Duration) -> warehouse::Error {
         let message = format!(
             "a throttling signal was unavailable for {} s (--unavailable-timeout): {}",
@@ -197,7 +197,7 @@ impl Throttle {
         warehouse::Error { reason: Reason::Busy, about: self.bulk.address(), message }
     }
 
-    /// Waits a moment because a server is gone; `false` where the run is to stop instead.
+    /// Waits for `moment` because a server is unavailable; returns false if the run was cancelled instead.
     pub(super) async fn wait_for_server(&self, why: &warehouse::Error, moment: Duration) -> bool {
         self.stage.waiting(Some(&format!("waiting for the warehouse: {why}")));
         let until = Instant::now() + moment;
@@ -208,12 +208,12 @@ impl Throttle {
         !self.cancel.is_cancelled()
     }
 
-    /// Takes down a wait that happened elsewhere.
+    /// Records a wait that happened elsewhere.
     pub(super) async fn record_wait(&self, signal: &'static str, how_long: Duration) {
         self.state.lock().await.waited(signal, how_long);
     }
 
-    /// What was waited for in all.
+    /// Returns all waits so far.
     pub(super) async fn pauses(&self) -> Vec<Pause> {
         let state = self.state.lock().await;
         let pauses = state.pauses.iter().map(|(reason, (times, total))| Pause {
@@ -229,7 +229,7 @@ impl Throttle {
             && file.exists()
         {
             let says = format!("pause file {} exists", file.display());
-            state.unavailable_since = None; // nobody is asked meanwhile
+            state.unavailable_since = None; // no signal is checked during this wait
             return WaitReason::new("pause file", says);
         }
         let fresh = state.looked.as_ref().filter(|(at, _)| at.elapsed() < FRESH).map(|(_, wait)| wait.clone());
@@ -238,7 +238,7 @@ impl Throttle {
             None => {
                 let looked = self.check_signals(&state.limits).await;
                 state.unavailable_since = looked.is_err().then(|| state.unavailable_since.unwrap_or_else(Instant::now));
-                // What cannot be asked may be overloaded.
+                // A server that cannot be checked may be overloaded.
                 let wait = looked.unwrap_or_else(|e| WaitReason::new(NONE, self.says(e)));
                 state.looked = Some((Instant::now(), wait.clone()));
                 wait
@@ -255,7 +255,7 @@ impl Throttle {
         }
     }
 
-    /// Asks the servers, which must answer soon.
+    /// Reads the signals of the servers, within [`PROMPT`].
     async fn check_signals(&self, limits: &ThrottleLimits) -> Result<Option<WaitReason>, warehouse::Error> {
         let requested = tokio::time::timeout(PROMPT, async {
             Ok(match self.check_load(limits).await? {
@@ -271,7 +271,7 @@ impl Throttle {
         requested.await.unwrap_or_else(|_| Err(slow()))
     }
 
-    /// What a failure says; where it is the warehouse's own its address is said with the rest.
+    /// Returns the text of an error; an error of the warehouse also contains its address.
     fn says(&self, e: warehouse::Error) -> String {
         if e.about == self.bulk.address() { e.message } else { e.to_string() }
     }
@@ -320,7 +320,7 @@ impl Throttle {
 }
 
 impl State {
-    /// Takes over new limits; what was let pass already is paid for at the new rate.
+    /// Applies new limits; rows that already passed are charged at the new rate.
     fn change(&mut self, limits: ThrottleLimits) {
         let now = Instant::now();
         let left = self.next.saturating_duration_since(now).as_secs_f64();
@@ -336,7 +336,7 @@ impl State {
         *total += how_long;
     }
 
-    /// Says that a wait begins: aloud the first time, and each time that a signal cannot be had.
+    /// Logs that a wait begins: as a warning the first time, and each time that a signal cannot be read.
     fn tell(&self, wait: &WaitReason) {
         if wait.signal == NONE || (wait.signal != RATE && !self.pauses.contains_key(wait.signal)) {
             tracing::warn!("paused: {}", wait.detail);
@@ -346,7 +346,7 @@ impl State {
     }
 }
 
-/// How long so many rows take at that many a second.
+/// Returns how long `rows` rows take at `rate` rows per second.
 fn at_rate(rows: f64, rate: u64) -> Duration {
     Duration::from_secs_f64(rows / rate.max(1) as f64)
 }

@@ -1,8 +1,8 @@
-//! Runs a bounded number of tasks beside each other, and hands back what each came to as it ends.
+//! Runs a bounded number of concurrent tasks, and returns each result as it completes.
 
 use tokio::task::{JoinError, JoinSet};
 
-/// Tasks under way.
+/// Running tasks.
 #[derive(Debug)]
 pub(super) struct Workers<T> {
     tasks: JoinSet<T>,
@@ -10,28 +10,28 @@ pub(super) struct Workers<T> {
 }
 
 impl<T: Send + 'static> Workers<T> {
-    /// So many at once; at least one.
+    /// Returns a pool of `concurrency` tasks; at least 1.
     pub(super) fn new(concurrency: usize) -> Self {
         Self { tasks: JoinSet::new(), concurrency: concurrency.max(1) }
     }
 
-    /// Whether one has to end before another may start.
+    /// Returns true if a task must end before another can start.
     pub(super) fn are_busy(&self) -> bool {
         self.tasks.len() >= self.concurrency
     }
 
-    /// Whether there are none.
+    /// Returns true if no task is running.
     pub(super) fn are_idle(&self) -> bool {
         self.tasks.is_empty()
     }
 
-    /// Starts one.
+    /// Starts a task.
     pub(super) fn start(&mut self, task: impl Future<Output = T> + Send + 'static) {
         debug_assert!(!self.are_busy());
         self.tasks.spawn(task);
     }
 
-    /// What the next one came to; `None` where there are none. One that panicked is an error, and ends no other.
+    /// Returns the next result, or `None` if no task is running. A panic is an error, and does not end the other tasks.
     pub(super) async fn next(&mut self) -> Option<Result<T, JoinError>> {
         self.tasks.join_next().await
     }

@@ -126,7 +126,7 @@ pub trait BulkWarehouse: Warehouse {
     /// Starts a consistent read of the table.
     ///
     /// # Errors
-    /// The server cannot be reached or refuses.
+    /// Returns an error if the server cannot be reached or rejects the query.
     async fn snapshot(&self, schema: &TableSchema) -> Result<Box<dyn Snapshot>, Error>;
 
     /// Applies all of `change` or nothing.
@@ -138,14 +138,15 @@ pub trait BulkWarehouse: Warehouse {
     /// its own rows.
     ///
     /// # Errors
-    /// [`super::Reason::BadRow`] where a column refuses a value, [`super::Reason::Locked`] where others hold rows for
-    /// too long, [`super::Reason::NoTable`] where there are notes and no journal; the server cannot be reached or refuses.
+    /// Returns [`super::Reason::BadRow`] if a column rejects a value, [`super::Reason::Locked`] if others lock rows for
+    /// too long, [`super::Reason::NoTable`] if there are journal entries and no journal, or another error if the server
+    /// cannot be reached or rejects a statement.
     async fn apply(&self, change: &ChangeSet<'_>, schema: &TableSchema) -> Result<InsertResult, Error>;
 
     /// Returns up to `limit` rows with ids from `first` to `last`, both inclusive, in the server's id order.
     ///
     /// # Errors
-    /// The server cannot be reached or refuses.
+    /// Returns an error if the server cannot be reached or rejects the query.
     async fn range(&self, first: &str, last: &str, limit: u32, schema: &TableSchema) -> Result<Vec<Row>, Error>;
 
     /// Returns the number of rows with ids from `first` to `last`, both inclusive.

@@ -1,4 +1,4 @@
-//! Who logs in to a server: user and password that may change while the program runs.
+//! Credentials of a server, which may change while the program runs.
 
 use std::fmt;
 
@@ -6,18 +6,18 @@ use async_trait::async_trait;
 
 use super::Error;
 
-/// A user with its password, which is never shown, and the server where they name one.
+/// User and password, which is never displayed, and optionally the server.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
-    /// The user.
+    /// User name.
     pub user: String,
-    /// The password, or a token in its place.
+    /// Password, or a token in its place.
     pub password: String,
-    /// The server, in place of the address's.
+    /// Host that overrides that of the address.
     pub host: Option<String>,
-    /// Its port, in place of the address's.
+    /// Port that overrides that of the address.
     pub port: Option<u16>,
-    /// The database, in place of the address's.
+    /// Database that overrides that of the address.
     pub database: Option<String>,
 }
 
@@ -27,14 +27,14 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// What a new session logs in with, where that is not the address's own user and password.
+/// Provider of credentials for new sessions, in place of those in the address.
 #[async_trait]
 pub trait CredentialProvider: Send + Sync + fmt::Debug {
-    /// User and password for a session that is opened now.
+    /// Returns the credentials for a session that is opened now.
     ///
-    /// `refused` says that the server has just refused what this returned: what is remembered of it is old.
+    /// `refused` is true if the server has just rejected the returned credentials: cached ones are outdated.
     ///
     /// # Errors
-    /// They cannot be had.
+    /// Returns an error if they cannot be read.
     async fn credentials(&self, refused: bool) -> Result<Credentials, Error>;
 }

@@ -1,71 +1,72 @@
-//! What the columns of a real table refuse, so that a row can be judged before it is sent.
+//! Limits of a real table's columns, so that a row can be checked before it is sent.
 //!
-//! What is refused here the servers refuse too, in strict mode; they may refuse more (a CHECK, a foreign key, a trigger).
+//! The servers also reject what is rejected here, in strict mode. They may reject more (a CHECK, a foreign key, a
+//! trigger).
 
 use chrono::{NaiveDate, NaiveDateTime};
 
 use crate::record::Column;
 use crate::record::row::{Row, Value};
 
-/// The most characters, numbers, digits or years of one column.
+/// Limit of one column: characters, numbers, digits or years.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub enum ColumnLimit {
-    /// None that is known.
+    /// No known limit.
     #[default]
     Unknown,
-    /// Text.
+    /// Limit of a text column.
     Text {
-        /// Characters.
+        /// Maximum number of characters.
         chars: u64,
-        /// Which characters.
+        /// Supported characters.
         set: Charset,
     },
-    /// Whole numbers, both ends included.
+    /// Limits of an integer column, both inclusive.
     Integer {
-        /// The least.
+        /// Minimum.
         least: i64,
-        /// The most.
+        /// Maximum.
         max: i64,
     },
-    /// Numbers whose size is at most this, after rounding to so many decimals.
+    /// Limits of a column whose values are rounded to `decimals` and then limited in size.
     Number {
-        /// The largest.
+        /// Maximum absolute value.
         max: f64,
-        /// Decimals that are kept; `None` for binary numbers.
+        /// Number of decimals. `None` for binary numbers.
         decimals: Option<u8>,
-        /// Whether they may be negative.
+        /// True if values may be negative.
         signed: bool,
     },
-    /// Times, both ends included.
+    /// Limits of a time column, both inclusive.
     Instant {
-        /// The first.
+        /// Minimum.
         first: NaiveDateTime,
-        /// The last.
+        /// Maximum.
         last: NaiveDateTime,
     },
 }
 
-/// Characters that a column can hold.
+/// Characters that a column can store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Charset {
-    /// All.
+    /// All characters.
     Any,
-    /// The first 65,536: no emoji.
+    /// Unicode up to U+FFFF: no emoji.
     Utf8mb3,
     /// MySQL's latin1, which is Windows-1252.
     Latin1,
-    /// Plain ASCII.
+    /// ASCII only.
     Ascii,
 }
 
-/// Windows-1252 has these in place of the control characters U+0080 to U+009F.
+/// Characters of Windows-1252 in place of the control characters U+0080 to U+009F.
 const WINDOWS_1252: &str = "€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ";
 
-/// The control characters for which Windows-1252 has nothing else, and MySQL's latin1 keeps them.
+/// Control characters that are undefined in Windows-1252, and stored unchanged by MySQL's latin1.
 const KEPT: [char; 5] = ['\u{81}', '\u{8d}', '\u{8f}', '\u{90}', '\u{9d}'];
 
 impl Charset {
-    /// The characters of a character set by its name; any where it is not known.
+    /// Returns the character set of that name; [`Charset::Any`] if it is unknown.
     pub fn named(name: &str) -> Self {
         match name {
             "utf8" | "utf8mb3" | "ucs2" => Self::Utf8mb3,
@@ -75,7 +76,7 @@ impl Charset {
         }
     }
 
-    /// Whether a character can be held.
+    /// Returns true if a column can store the character.
     pub fn has(self, c: char) -> bool {
         match self {
             Self::Any => true,
@@ -88,12 +89,12 @@ impl Charset {
     }
 }
 
-/// The limits of the thirteen columns, in table order.
+/// Limits of the thirteen columns, in table order.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct ColumnLimits(pub [ColumnLimit; Column::COUNT]);
 
 impl ColumnLimits {
-    /// Why a row does not fit, with the column's name; `None` where nothing is known against it.
+    /// Returns why a row exceeds a limit, with the column's name. `None` if no limit is known to be exceeded.
     pub fn violation(&self, row: &Row) -> Option<String> {
         let columns = Column::ALL.into_iter().zip(&self.0).zip(&row.0);
         columns.filter_map(|((column, limit), value)| limit.violation(column, value)).next()
@@ -125,7 +126,7 @@ impl ColumnLimit {
 
     fn refuse_number(self, column: Column, number: f64) -> Option<String> {
         let Self::Number { max, decimals, signed } = self else { return None };
-        // Half a unit of the last decimal is rounded away, or over the edge.
+        // A value less than half a unit of the last decimal above the maximum is rounded down to it.
         let half = decimals.map_or(0.0, |decimals| 0.5 * 10_f64.powi(-i32::from(decimals)));
         if !number.is_finite() || number.abs() >= max + half && number.abs() > max {
             return Some(format!("{column} is {number}, and its column holds no more than {max}"));
@@ -134,7 +135,7 @@ impl ColumnLimit {
     }
 }
 
-/// What a TIMESTAMP holds: seconds in 31 bits, of which 0 is taken. MariaDB since 11.5 holds more, which is not relied upon.
+/// Returns the range of TIMESTAMP: seconds in 31 bits, without 0. The larger range of MariaDB since 11.5 is not used.
 fn timestamp() -> ColumnLimit {
     let at =
         |date: Option<NaiveDate>, hour, minute, second| date.and_then(|date| date.and_hms_opt(hour, minute, second));
@@ -143,14 +144,14 @@ fn timestamp() -> ColumnLimit {
     first.zip(last).map_or(ColumnLimit::Unknown, |(first, last)| ColumnLimit::Instant { first, last })
 }
 
-/// A column as `information_schema` describes its limits.
+/// Limits of a column in `information_schema`.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ColumnSizes {
-    /// `varchar`, `decimal`, … in lower case.
+    /// Type in lower case: `varchar`, `decimal`, …
     pub kind: String,
     pub unsigned: bool,
     pub chars: Option<u64>,
-    /// Its character set's name.
+    /// Name of its character set.
     pub set: Option<String>,
     pub digits: Option<u64>,
     pub decimals: Option<u64>,

@@ -1,7 +1,8 @@
 //! The warehouse: the table `historico_consumo` in MySQL, MariaDB or SQLite.
 //!
-//! [`Warehouse`] is the small IO trait with its back ends [`mysql`] and `sqlite`, and for tests `memory`, and `BulkWarehouse` what a replay
-//! needs beyond it; [`mod@load`] is the one way by which records become rows, and says of each what became of it. Comparison of values is [`crate::record::row`]'s.
+//! [`Warehouse`] is the IO trait with the back ends [`mysql`] and `sqlite`, and `memory` for tests. `BulkWarehouse` adds
+//! the operations that a replay needs. [`mod@load`] loads records into rows, and returns the result of each.
+//! [`crate::record::row`] compares values.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -89,13 +90,14 @@ pub trait Warehouse: Send + Sync + fmt::Debug {
     /// Inserts all rows or none, in one statement. Values must have the types of [`Warehouse::table_schema`].
     ///
     /// # Errors
-    /// [`Reason::BadRow`] where a column refuses a value; the server cannot be reached or refuses.
+    /// Returns [`Reason::BadRow`] if a column rejects a value, or another error if the server cannot be reached or
+    /// rejects the statement.
     async fn insert(&self, rows: &[Row], schema: &TableSchema) -> Result<InsertResult, Error>;
 
     /// Returns the rows with these ids, in any order; ids without a row are omitted.
     ///
     /// # Errors
-    /// The server cannot be reached or refuses.
+    /// Returns an error if the server cannot be reached or rejects the query.
     async fn fetch(&self, ids: &[String], schema: &TableSchema) -> Result<Vec<Row>, Error>;
 
     /// Replaces the values of `old` by those of `new` under the same id, only if the row still equals `old`.
@@ -103,7 +105,7 @@ pub trait Warehouse: Send + Sync + fmt::Debug {
     /// Returns true if the row was replaced.
     ///
     /// # Errors
-    /// The server cannot be reached or refuses.
+    /// Returns an error if the server cannot be reached or rejects the statement.
     async fn replace(&self, old: &Row, new: &Row, schema: &TableSchema) -> Result<bool, Error>;
 
     /// Returns information about the server.

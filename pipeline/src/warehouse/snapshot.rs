@@ -1,4 +1,4 @@
-//! A table as it is at one moment: what is written meanwhile does not show.
+//! Snapshot of a table at one point in time, which does not include later writes.
 
 use chrono::NaiveDateTime;
 use futures::stream::BoxStream;
@@ -7,26 +7,26 @@ use super::Error;
 use crate::record::Column;
 use crate::record::row::Row;
 
-/// Rows whose time in one column lies in a window.
+/// Rows whose time in one column is in a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TimeWindow {
     /// [`Column::Data`] or [`Column::RowTs`].
     pub column: Column,
-    /// The first instant inside; `None` for no limit.
+    /// Start of the window, inclusive. `None` for no limit.
     pub from: Option<NaiveDateTime>,
-    /// The first instant past the end; `None` for no limit.
+    /// End of the window, exclusive. `None` for no limit.
     pub until: Option<NaiveDateTime>,
 }
 
 impl TimeWindow {
-    /// Whether a time lies in the window.
+    /// Returns true if a time is in the window.
     pub fn has(&self, at: NaiveDateTime) -> bool {
         self.from.is_none_or(|from| from <= at) && self.until.is_none_or(|until| at < until)
     }
 }
 
-/// What SQL asks of a row that is to lie in a window and come after an id, with `?` for the times and then the id; empty
-/// where that is nothing.
+/// Returns the SQL condition for rows in any of the windows and after an id, with `?` for the times and then the id.
+/// The condition is empty if there are no limits.
 pub(super) fn filter(windows: &[TimeWindow], after: bool) -> (String, Vec<NaiveDateTime>) {
     let mut times = Vec::new();
     let mut edge = |column, sign, at: Option<NaiveDateTime>| {
@@ -47,15 +47,15 @@ pub(super) fn filter(windows: &[TimeWindow], after: bool) -> (String, Vec<NaiveD
     (if conditions.is_empty() { String::new() } else { format!("WHERE {}", conditions.join(" AND ")) }, times)
 }
 
-/// Pages of rows in the server's order of ids, as they come.
+/// Stream of pages of rows in the server's order of ids.
 pub type Pages<'a> = BoxStream<'a, Result<Vec<Row>, Error>>;
 
-/// A reading of a table as it was when the reading began; it ends with its session.
+/// Snapshot of a table; it ends with its connection.
 pub trait Snapshot: Send {
-    /// At most `limit` rows with ids after `after` that lie in any of the windows, in pages of at most `page`; all rows
-    /// where there are no windows.
+    /// Reads at most `limit` rows with ids after `after` in any of the windows, in pages of at most `page` rows.
+    /// Without windows, it reads all rows.
     ///
-    /// A page that is an error is the last: the session is lost, and the reading with it, so that another shows a later
-    /// moment; or the server refuses.
+    /// An error is the last item. If the connection is lost, the snapshot is lost too, and another one shows a later
+    /// point in time.
     fn scan(&mut self, after: Option<String>, limit: u32, page: usize, windows: &[TimeWindow]) -> Pages<'_>;
 }

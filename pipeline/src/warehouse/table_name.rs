@@ -1,17 +1,17 @@
-//! Names that go into SQL text: the table's, and the addresses that are shown.
+//! Names used in SQL text: the table's name, and the displayed address.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// The longest table name; leaves room for the names of views within MySQL's 64.
+/// Maximum length of a table name, so that names of views stay within MySQL's limit of 64.
 const MAX_CHARS: usize = 48;
 
-/// A table name that is safe in SQL text: letters, digits and `_`, not beginning with a digit.
+/// Table name that is safe in SQL text: letters, digits and `_`, not starting with a digit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableName(String);
 
 impl TableName {
-    /// The name.
+    /// Returns the name.
     pub fn as_str(&self) -> &str {
         &self.0
     }

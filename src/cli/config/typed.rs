@@ -1,18 +1,18 @@
-//! What the command line and the environment say before the config file is read.
+//! Values of the command line and the environment, before the config file is read.
 
 use std::ffi::OsString;
 
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command};
 
-/// What the command line and the environment say, before the file is read.
+/// Values of the command line and the environment, before the file is read.
 pub(in crate::cli) struct Typed {
     command: Command,
     matches: Option<ArgMatches>,
 }
 
 impl Typed {
-    /// Parses leniently: what is wrong is reported later, when the file's values are known.
+    /// Parses leniently: errors are reported later, when the file's values are known.
     pub(in crate::cli) fn new(command: &Command, args: &[OsString]) -> Self {
         let mut command = command.clone().ignore_errors(true);
         let matches = command.try_get_matches_from_mut(args).ok();
@@ -28,7 +28,7 @@ impl Typed {
         Some((self.command.find_subcommand(name)?, matches))
     }
 
-    /// Returns true if an argument cannot be used with one that was typed, so that a value of the file has to give way.
+    /// Returns true if an argument conflicts with a typed one, so that the file's value must be ignored.
     pub(super) fn excludes(&self, arg: &Arg) -> bool {
         let Some((command, matches)) = self.subcommand() else { return false };
         let conflicts = |one: &Arg, other: &Arg| command.get_arg_conflicts_with(one).contains(&other);

@@ -1,4 +1,4 @@
-//! The config file during a run: which values of it have changed.
+//! Watches the config file during a run for changed values.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -6,19 +6,19 @@ use std::time::SystemTime;
 
 use super::Config;
 
-/// The config file during a run: an edited value wins over the command line.
+/// Config file during a run: an edited value overrides the command line.
 #[derive(Debug)]
 pub(in crate::cli) struct ConfigWatcher {
     path: PathBuf,
     profile: Option<String>,
     command: &'static str,
     seen: Option<(SystemTime, u64)>,
-    /// The values of the watched keys when they were last looked at.
+    /// Values of the watched keys at the last poll.
     values: BTreeMap<&'static str, Option<String>>,
 }
 
 impl ConfigWatcher {
-    /// Watches these flags of a command.
+    /// Returns a watcher for these flags of a command.
     pub(in crate::cli) fn new(config: &Config, command: &'static str, watched: &[&'static str]) -> Self {
         let values = watched.iter().map(|flag| (*flag, None)).collect();
         let (path, profile) = (config.path.clone(), config.profile.clone());
@@ -27,9 +27,9 @@ impl ConfigWatcher {
         this
     }
 
-    /// The keys whose values have changed since they were last asked for, with their new ones; `None` for one that is gone.
+    /// Returns the keys whose values have changed since the last poll, with the new values; `None` for a removed key.
     ///
-    /// A file that cannot be read or understood changes nothing, and a warning says so once.
+    /// If the file cannot be read or parsed, nothing changes, and one warning is logged.
     pub(in crate::cli) fn poll_changes(&mut self) -> Vec<(&'static str, Option<String>)> {
         let seen = std::fs::metadata(&self.path).and_then(|meta| Ok((meta.modified()?, meta.len()))).ok();
         if seen == self.seen {

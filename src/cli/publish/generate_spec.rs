@@ -1,4 +1,4 @@
-//! A history in one argument: `--generate farms=2,lots=100,days=30`.
+//! History in one argument: `--generate farms=2,lots=100,days=30`.
 
 use std::str::FromStr;
 
@@ -7,10 +7,10 @@ use anyhow::anyhow;
 use super::super::generate::HerdFlags;
 use crate::herd::{Fault, Faults, Part};
 
-/// The keys that are no faults.
+/// Keys that are not faults.
 const FIGURES: [&str; 6] = ["farms", "lots", "days", "start", "seed", "part"];
 
-/// A history in one argument.
+/// History in one argument.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct GenerateSpec(pub HerdFlags);
 
@@ -61,7 +61,7 @@ fn is_fault(key: &str) -> bool {
     key.starts_with("malformed.") || Fault::ALL.map(Fault::name).contains(&key)
 }
 
-/// What may be meant by an unknown key.
+/// Returns a suggestion for an unknown key.
 fn hint(key: &str) -> String {
     let known = FIGURES.into_iter().chain(Fault::ALL.map(Fault::name));
     let alike = known.map(|known| (strsim::jaro(key, known), known)).filter(|(alike, _)| *alike > 0.7);

@@ -1,4 +1,4 @@
-//! `ruminate publish`: history files, or a history made on the way, to the topic.
+//! `ruminate publish`: publishes history files or a generated history to the topic.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -30,17 +30,17 @@ mod truth;
 use generate_spec::GenerateSpec;
 use reports::ReportFlags;
 
-/// Batches in flight at once without a schedule, of which more only wait at the topic.
+/// Concurrent batches without a schedule; more would only wait at the topic.
 const CLOSED: usize = 16;
-/// The same with a schedule: an answer that is late must hold up nothing that is due.
+/// Concurrent batches with a schedule: a late response must not delay other messages.
 const OPEN: usize = 512;
-/// The same with the intake in this process, which the warehouse's connections bound.
+/// Concurrent batches with the in-process intake, limited by the warehouse's connections.
 const LOCAL: usize = 3;
-/// How long a batch that is not full waits for more.
+/// Default wait for a batch to be filled.
 const LINGER: &str = "20ms";
-/// How long the watch waits for the rest.
+/// Default wait for outstanding readings.
 const WATCH_TIMEOUT: &str = "60s";
-/// How late a generated message may be sent: a load test that is later than that tests something else.
+/// Default maximum delay of generated messages: a later message would invalidate the load test.
 const DROP_AFTER: Duration = Duration::from_secs(1);
 
 /// Publish history files or generated readings to the topic, as a bulk load or a load test
@@ -97,7 +97,7 @@ pub(super) struct Args {
     topic: TopicFlags,
 }
 
-/// Whether arrival is watched, and what has to arrive.
+/// Flags for watching the arrival of readings.
 #[derive(Debug, clap::Args)]
 struct WatchFlags {
     /// Poll the warehouse for published readings and report the publish-to-row lag
@@ -113,7 +113,7 @@ struct WatchFlags {
     truth: Option<PathBuf>,
 }
 
-/// When messages go.
+/// Flags for the schedule.
 #[derive(Debug, clap::Args)]
 struct ScheduleFlags {
     /// Constant rate: 500/s, 30000/m or 1000/h [default: as fast as possible]
@@ -159,7 +159,7 @@ impl ScheduleFlags {
     }
 }
 
-/// Adds what to do where a rate and stages are both asked for.
+/// Adds a hint to the error if both a rate and stages are given.
 pub(super) fn with_tip(mut e: clap::Error) -> clap::Error {
     let named = |kind| e.get(kind).map(ToString::to_string).unwrap_or_default();
     let both = named(ContextKind::InvalidArg) + &named(ContextKind::PriorArg);
@@ -171,7 +171,7 @@ pub(super) fn with_tip(mut e: clap::Error) -> clap::Error {
     e
 }
 
-/// How late a message may be sent.
+/// Maximum delay of a message. `None` for no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct DropAfter(Option<Duration>);
 
@@ -221,7 +221,7 @@ impl Args {
         }
     }
 
-    /// Where the journal is kept: what cannot be read again needs none.
+    /// Returns the location of the journal; input that cannot be read again has no journal.
     fn journal_location(&self, source: &Source) -> JournalLocation {
         match (&self.journal, state_dir()) {
             _ if !source.is_repeatable() => JournalLocation::Disabled,
@@ -232,7 +232,7 @@ impl Args {
     }
 }
 
-/// The folder for what runs leave for later ones (XDG Base Directory Specification), if it can be made.
+/// Returns the directory for state of later runs (XDG Base Directory Specification). `None` if it cannot be created.
 fn state_dir() -> Option<PathBuf> {
     let set = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let base = set("XDG_STATE_HOME").or_else(|| set("HOME").map(|home| home.join(".local/state")))?;

@@ -1,4 +1,4 @@
-//! What is said before a run starts, and the question where it is a large one.
+//! Messages before a run starts, and the confirmation of a large run.
 
 use std::io::{BufRead, IsTerminal, Write};
 
@@ -10,10 +10,10 @@ use crate::render::count;
 use crate::topic::Terms;
 use pipeline::retry::TimeoutProfile;
 
-/// Says what the run will take and what will get in its way; a large one is to be agreed to.
+/// Logs the estimated size of the run and possible problems; a large run must be confirmed.
 ///
 /// # Errors
-/// It is large, and nobody agreed.
+/// Returns an error if the run is large and was not confirmed.
 pub(super) async fn announce_and_confirm(terms: Terms, args: &Args, source: &Source) -> anyhow::Result<()> {
     let schedule = args.pace.schedule();
     let Terms { quota, endpoint_variable, .. } = terms;
@@ -35,10 +35,10 @@ pub(super) async fn announce_and_confirm(terms: Terms, args: &Args, source: &Sou
     Ok(())
 }
 
-/// Says that the schedule ends before the files do, unless that is meant.
+/// Logs that the schedule ends before the files do, unless this is intended.
 pub(super) fn tell_of_the_rest(args: &Args, source: &Source) {
     let left = Estimate::left_out(source, &args.pace.schedule(), args.skip);
-    // How much an earlier run has settled is in its journal: what is left is then said at the end.
+    // The progress of an earlier run is only in its journal, so the rest is reported at the end.
     if let Some(left) = left.filter(|_| !args.pace.stop_at_schedule_end && !args.resume) {
         tracing::warn!(
             "the schedule ends before the files do: about {} messages will not be published; a last stage without a time \
@@ -48,7 +48,7 @@ pub(super) fn tell_of_the_rest(args: &Args, source: &Source) {
     }
 }
 
-/// Whether the endpoint is on this machine: nobody pays for that.
+/// Returns true if the endpoint is on this machine, where requests cost nothing.
 async fn is_local_endpoint(variable: &str) -> bool {
     let named = std::env::var(variable).ok();
     let endpoint = match named {

@@ -1,4 +1,4 @@
-//! What a run leaves behind: the page, and percentiles as text.
+//! Output files of a run: the report, and percentiles as text.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use super::super::flags::{check_writable, output_path};
 use crate::publish::{Outcome, hdr};
 use crate::render::{html, write_report};
 
-/// Files that tell of the run.
+/// Flags for reports of the run.
 #[derive(Debug, clap::Args)]
 pub(super) struct ReportFlags {
     /// Write a report: HTML, or JSON if the name ends in .json
@@ -20,7 +20,7 @@ pub(super) struct ReportFlags {
 }
 
 impl ReportFlags {
-    /// Whether the files can be written, told before the first message is sent.
+    /// Returns an error if a file cannot be written, before the first message is sent.
     pub(super) fn check(&self) -> anyhow::Result<()> {
         if let Some(path) = &self.report {
             html::can_write(path).with_context(|| format!("--report {} cannot be written", path.display()))?;
@@ -32,7 +32,7 @@ impl ReportFlags {
         Ok(())
     }
 
-    /// Writes them; one that cannot be written is told, and the outcome is not lost with it.
+    /// Writes the files; a failure is logged and does not affect the outcome.
     pub(super) fn write(&self, outcome: &Outcome) {
         if let Some(Err(e)) = self.report.as_ref().map(|path| write_report(path, outcome)) {
             tracing::error!("--report cannot be written: {e}");

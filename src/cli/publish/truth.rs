@@ -1,4 +1,4 @@
-//! The truth of a history that is made on the way.
+//! Truth file of a generated history.
 
 use anyhow::Context as _;
 
@@ -7,10 +7,11 @@ use super::Args;
 use crate::generate::{self, Destination, GeneratePlan, IfExists};
 use crate::publish::Source;
 
-/// Writes the truth of what will be published, where it is asked for and made on the way: the same file as that of
+/// Writes the truth of the readings to publish, if requested for a generated history. The file is the same as that of
 /// `ruminate generate` with the same flags.
 ///
 /// # Errors
+/// Returns an error if the file cannot be written, or exists with other content.
 /// The file cannot be written, or is there and tells of something else.
 pub(super) async fn write(args: &Args, source: &Source, context: &Context) -> anyhow::Result<()> {
     let (Some(path), &Source::Herd { herd, part, faults }) = (&args.watch.truth, source) else { return Ok(()) };

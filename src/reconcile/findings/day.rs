@@ -1,4 +1,4 @@
-//! The farm and day that a finding is counted under.
+//! Farm and day under which a finding is counted.
 
 use chrono::NaiveDate;
 

@@ -1,7 +1,7 @@
-//! What an audit finds: candidates that are rechecked, findings that are reported, and the counts of both sides.
+//! Findings of an audit: candidates that are rechecked, findings that are reported, and the counts of both sides.
 //!
-//! Here are the counts and the reporting. [`recheck`] has the second look and what it makes of a candidate, [`rules`] what
-//! can be wrong with a record or a row alone, [`day`] the farm and day that a finding is counted under.
+//! This module counts and reports. [`recheck`] rechecks candidates and classifies them, [`rules`] checks single records
+//! and rows, and [`day`] determines the farm and day of a finding.
 
 use std::io;
 
@@ -29,14 +29,14 @@ mod rules;
 pub(super) use day::FindingDay;
 pub(super) use rules::record_findings;
 
-/// What has been found so far.
+/// Findings of an audit so far.
 pub(super) struct FindingCollector {
     pub outcome: Outcome,
     sink: DriftWriter,
     found: u64,
-    /// What has both sides, and is to be looked at again.
+    /// Candidates with both sides that wait for a recheck.
     candidates: Vec<Candidate>,
-    /// What has one side.
+    /// Candidates with one side.
     one_sided: OneSided,
     naturals: Sorter<NaturalKeyEntry>,
     sorters: Sorters,
@@ -48,7 +48,7 @@ impl FindingCollector {
         Ok(Self { outcome, sink, found: 0, candidates: Vec::new(), one_sided, naturals, sorters })
     }
 
-    /// Takes a finding down: counted, kept as a sample, written to the drift file.
+    /// Reports a finding: counts it, stores it as a sample, and writes it to the drift file.
     pub(super) fn report(&mut self, finding: Finding, place: Option<FindingDay>) -> anyhow::Result<()> {
         self.found += 1;
         let drift = Drift::from(&finding);
@@ -57,12 +57,12 @@ impl FindingCollector {
         self.sink.write(&finding, &drift).context("a finding cannot be written to the drift file")
     }
 
-    /// Whether so much was found that the rest changes nothing.
+    /// Returns true if so many findings exist that more do not change the result.
     pub(super) fn reached_limit(&self, audit: &Audit) -> bool {
         audit.halt_after.is_some_and(|max| self.found >= max)
     }
 
-    /// Takes something that looks like a finding.
+    /// Adds a candidate for a finding.
     pub(super) fn add_candidate(&mut self, candidate: Candidate) -> io::Result<()> {
         if candidate.row.is_some() && !candidate.keys.is_empty() {
             self.candidates.push(candidate);
@@ -71,27 +71,27 @@ impl FindingCollector {
         self.one_sided.push(candidate)
     }
 
-    /// A record and its row agree, and nothing else is wrong.
+    /// Counts a record and a row that agree and have no other problem.
     pub(super) fn matched(&mut self, key: &str, record: &Record, row: &Row) -> anyhow::Result<()> {
         self.saw_both(row);
         self.outcome[Counter::Matched] += 1;
         self.natural(record, Some(key))
     }
 
-    /// An object that was not opened has a row: no value of it was compared, so that it is in no total.
+    /// Counts a row with an unopened object. No value was compared, so it is not in the totals.
     pub(super) fn present(&mut self, key: &str, row: &Row) {
         self.count_record(FindingDay::of_key(key).as_ref());
         self.count_row(FindingDay::of_row(row).as_ref());
         self.outcome[Counter::Present] += 1;
     }
 
-    /// A row whose object is there and cannot be judged.
+    /// Counts a row whose object exists and cannot be compared.
     pub(super) fn add_not_compared(&mut self, row: &Row) {
         self.saw_row(row);
         self.outcome[Counter::NotCompared] += 1;
     }
 
-    /// Both sides have this: what is stored is the row that the record should be.
+    /// Counts the stored row for both sides, because the record should be exactly this row.
     fn saw_both(&mut self, row: &Row) {
         let place = FindingDay::of_row(row);
         self.outcome.add_matched(row, place.as_ref().map(FindingDay::named));
@@ -131,18 +131,18 @@ impl FindingCollector {
         self.naturals.push(NaturalKeyEntry { hash: natural_key(record), id, key: key.map(str::to_owned) }).context(FULL)
     }
 
-    /// Ends the findings: the counts, and the file of them.
+    /// Completes the findings, and returns the outcome with the writer of the finding files.
     pub(super) fn into_parts(self) -> (Outcome, DriftWriter) {
         (self.outcome, self.sink)
     }
 
-    /// Takes the natural keys out, in their order.
+    /// Takes the natural keys, in their order.
     pub(super) fn naturals(&mut self) -> anyhow::Result<Sorted<NaturalKeyEntry>> {
         std::mem::replace(&mut self.naturals, self.sorters.naturals()?).finish().context(FULL)
     }
 }
 
-/// The hash of what is unique in the real files: farm, pen, lot and time (DESIGN §2); XXH3, 128 bits.
+/// Returns the XXH3 hash (128 bits) of the natural key: farm, pen, lot and time (DESIGN §2).
 fn natural_key(record: &Record) -> u128 {
     let reading = &record.reading;
     let mut bytes = Vec::with_capacity(96);

@@ -1,4 +1,4 @@
-//! The second look at candidates, and what is reported of each.
+//! Rechecks candidates, and reports the result of each.
 
 use anyhow::Context as _;
 use chrono::{NaiveDateTime, TimeDelta, Utc};
@@ -15,13 +15,13 @@ use crate::reconcile::verdict::{Counter, DriftKind};
 use pipeline::record::row::{Row, TableSchema, Value};
 use pipeline::record::{Column, Record, reading_id};
 
-/// Suspicions looked at again together.
+/// Number of candidates that are rechecked together.
 const RECHECK: usize = 1_000;
-/// How far the clocks of those who process records may be ahead.
+/// Maximum clock difference between the machines that process records.
 const CLOCKS_APART: TimeDelta = TimeDelta::minutes(15);
 
 impl FindingCollector {
-    /// Looks again at what has gathered, once it is a batch, or would be enough to end with.
+    /// Rechecks the collected candidates if they are a full batch, or enough to stop the audit.
     pub(in crate::reconcile) async fn recheck_full(
         &mut self,
         audit: &Audit,
@@ -43,7 +43,7 @@ impl FindingCollector {
         Ok(())
     }
 
-    /// Looks again at everything that is suspected; returns whether it came to the end.
+    /// Rechecks all candidates; returns true if it reached the end.
     pub(in crate::reconcile) async fn recheck_all(
         &mut self,
         audit: &Audit,
@@ -82,7 +82,7 @@ impl FindingCollector {
         Ok(())
     }
 
-    /// Says what a suspicion comes to, and counts what is there now.
+    /// Reports the result of a candidate, and counts the current state.
     fn resolve_candidate(
         &mut self,
         audit: &Audit,
@@ -139,7 +139,7 @@ impl FindingCollector {
         }
     }
 
-    /// Reports with what the second look adds.
+    /// Reports a finding with the context from its recheck.
     fn report_observed(
         &mut self,
         finding: Finding,
@@ -159,7 +159,7 @@ impl FindingCollector {
         self.report(Finding { stability: Stability::Unstable, ..finding }, place)
     }
 
-    /// An object that says nothing of its record any more.
+    /// Reports an object that no longer contains its record.
     fn report_lost_object(&mut self, before: &Candidate, key: &str, how: &LostObject) -> anyhow::Result<()> {
         self.outcome[Counter::LakeObjects] += 1;
         let finding = |kind, why: &str| Finding::new(kind, &before.id, Some(key.to_owned())).with_reason(why);
@@ -173,7 +173,7 @@ impl FindingCollector {
         }
     }
 
-    /// What can be said of a record by itself: its place, its rule, its copies.
+    /// Checks a single record: its location, its rule, its copies.
     fn check_record(
         &mut self,
         audit: &Audit,
@@ -195,7 +195,7 @@ impl FindingCollector {
         Ok(())
     }
 
-    /// A row for which no object speaks.
+    /// Checks a row without an object.
     fn check_row_without_object(
         &mut self,
         audit: &Audit,
@@ -204,7 +204,8 @@ impl FindingCollector {
         spoilt: bool,
         now: &Observation,
     ) -> anyhow::Result<()> {
-        // Its object may be one of those that were too new to be read; nothing is so new that it is still to come.
+        // Its object may be too new to be read. A row dated further ahead than clocks differ cannot have such an
+        // object.
         let cutoff = self.outcome.cutoff.map_or(NaiveDateTime::MAX, |fence| fence.naive_utc());
         let latest = (Utc::now() + CLOCKS_APART).naive_utc();
         let too_new = row.instant(Column::RowTs).is_some_and(|at| cutoff <= at && at <= latest);
@@ -231,7 +232,7 @@ impl FindingCollector {
     }
 }
 
-/// Who and when, so that a reader of the finding file need not look the id up.
+/// Adds farm, lot and time, so that a reader of the finding need not look up the id.
 fn with_context(mut finding: Finding, record: Option<&Record>, row: Option<&Row>, schema: &TableSchema) -> Finding {
     for column in [Column::CodCliente, Column::IdCurral, Column::IdLote, Column::Data, Column::RowTs] {
         let lake = record.map_or(Value::Null, |record| record.value(column, schema));

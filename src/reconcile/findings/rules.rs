@@ -1,4 +1,4 @@
-//! What can be wrong with a record or a row alone: its place, and the rule of `consumo_meta`.
+//! Checks of a single record or row: its location, and the rule of `consumo_meta`.
 
 use crate::reconcile::Audit;
 use crate::reconcile::finding::Finding;
@@ -7,7 +7,7 @@ use pipeline::lake::Key;
 use pipeline::record::row::{Row, TableSchema, Value};
 use pipeline::record::{Column, Record};
 
-/// What is wrong with a record by itself: its place, its rule.
+/// Returns the findings about a single record: its location, its rule.
 pub(in crate::reconcile) fn record_findings(audit: &Audit, key: &str, record: &Record) -> Vec<Finding> {
     let mut found = Vec::new();
     let finding = |kind| Finding::new(kind, &record.id_treated_data, Some(key.to_owned()));
@@ -25,12 +25,12 @@ pub(in crate::reconcile) fn record_findings(audit: &Audit, key: &str, record: &R
     found
 }
 
-/// Equal up to the last bits: older lakes may have multiplied in another order.
+/// Returns true if both values are equal except for the last bits; legacy lakes may have multiplied in another order.
 fn same_rule(found: f64, due: f64) -> bool {
     (found - due).abs() <= due.abs() * 4.0 * f64::EPSILON
 }
 
-/// A row that no object speaks for is held against the rule at the precision of its own columns.
+/// Checks the rule for a row without an object, at the precision of the row's columns.
 pub(super) fn rule_of_row(audit: &Audit, schema: &TableSchema, row: &Row, record: &Record) -> Option<Finding> {
     let due = Record { consumo_meta: audit.rules.consumo_meta(record.reading.peso_medio), ..record.clone() };
     let number = |value: &Value| match value {
@@ -39,7 +39,7 @@ pub(super) fn rule_of_row(audit: &Audit, schema: &TableSchema, row: &Row, record
         _ => f64::NAN,
     };
     let (found, should) = (number(row.get(Column::ConsumoMeta)), number(&due.value(Column::ConsumoMeta, schema)));
-    // Weight, target and what is due are each rounded to f32: three half units of the last place.
+    // Weight, target and expected value are each rounded to f32: three half units in the last place.
     let breaks = (found - should).abs() > should.abs() * 2.0 * f64::from(f32::EPSILON);
     let finding = || {
         Finding::new(DriftKind::RuleBreak, row.id(), None)

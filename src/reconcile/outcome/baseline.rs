@@ -1,22 +1,22 @@
-//! What an audit says of the findings of an earlier one.
+//! Comparison of an audit's findings with those of an earlier audit.
 
 use serde::{Deserialize, Serialize};
 
-/// What became of findings since an earlier audit.
+/// Changes of the findings since an earlier audit.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BaselineDiff {
-    /// The file that was held against.
+    /// File of the earlier audit.
     pub baseline: String,
-    /// Findings that it has not.
+    /// Number of findings that are not in the earlier audit.
     pub new: u64,
-    /// Findings that it has too.
+    /// Number of findings in both audits.
     pub persisting: u64,
-    /// Findings that it has, and that are no more.
+    /// Number of findings that are only in the earlier audit.
     pub resolved: u64,
 }
 
 impl BaselineDiff {
-    /// Adds the comparison of another part with the same baseline, whose findings are all resolved in this part.
+    /// Adds the comparison of another part with the same baseline; each part counts the other's findings as resolved.
     pub(super) fn merge(&mut self, other: &Self) {
         self.new += other.new;
         self.resolved = self.resolved.saturating_sub(other.persisting);

@@ -1,26 +1,26 @@
-//! What of an outcome is in its JSON for a merge only: no page and no text shows it.
+//! State of an outcome that its JSON contains only for merging; it is not displayed.
 
 use serde::{Deserialize, Serialize};
 
 use crate::reconcile::FindingCounts;
 
-/// State that the merge of outcomes needs beyond what they show.
+/// State for merging outcomes that is not displayed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Carry {
-    /// Findings of each kind and cause by farm and day, from which patterns are derived.
+    /// Number of findings per kind and cause, by farm and day; patterns are derived from it.
     pub places: FindingCounts,
-    /// What was processed within minutes before the audit began.
+    /// Records processed within minutes before the audit started.
     pub(super) late: RecentlyProcessed,
-    /// Whether a repair was requested.
+    /// True if a repair was requested.
     pub repair_asked: bool,
 }
 
-/// What was processed so shortly before the audit that its row may be on the way.
+/// Records processed so shortly before the audit that their rows may be in transit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct RecentlyProcessed {
-    /// Records of the lake.
+    /// Number of these records in the lake.
     pub records: u64,
-    /// Of these, findings of the lake only.
+    /// Number of these without a row.
     pub lake_only: u64,
 }
 

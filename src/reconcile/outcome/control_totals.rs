@@ -1,4 +1,4 @@
-//! The control totals of an audit: by farm and month, and of the whole, which is their sum.
+//! Control totals of an audit, by farm and month, and their sum.
 
 use std::collections::BTreeMap;
 
@@ -11,21 +11,21 @@ use super::totals::{Store, Totals, hash};
 use crate::multiset_hash::MultisetHash;
 use pipeline::record::row::Row;
 
-/// ControlTotals totals by farm and month. A call of `add` costs some hundred nanoseconds: it is made for every row.
+/// Control totals by farm and month. A call of `add` takes several hundred nanoseconds, and happens for every row.
 #[derive(Debug, Clone, Default)]
 pub struct ControlTotals {
     farms: BTreeMap<String, BTreeMap<Month, Totals>>,
-    /// What has no farm or no day.
+    /// Totals of rows without a farm or day.
     nowhere: Totals,
     bytes: Vec<u8>,
 }
 
-/// A month of a year.
+/// Month of a year.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Month(i32, u32);
 
 impl ControlTotals {
-    /// Adds a row to one side, or to both where they agree.
+    /// Adds a row to one side, or to both if they agree.
     pub(super) fn add(&mut self, sides: &[Store], row: &Row, place: Option<(&str, NaiveDate)>) {
         let hash = hash(row, &mut self.bytes);
         let Some((farm, day)) = place else { return self.nowhere.add(sides, row, hash) };
@@ -48,14 +48,14 @@ impl ControlTotals {
         }
     }
 
-    /// The totals of the whole.
+    /// Returns the sum of all totals.
     pub fn whole(&self) -> Totals {
         let mut whole = self.nowhere.clone();
         self.farms.values().flat_map(BTreeMap::values).for_each(|totals| whole.merge(totals));
         whole
     }
 
-    /// The hash totals of the whole: lake, warehouse.
+    /// Returns the hash totals of lake and warehouse.
     pub fn hashes(&self) -> [MultisetHash; 2] {
         let mut hashes = self.nowhere.hashes();
         for totals in self.farms.values().flat_map(BTreeMap::values) {
@@ -64,13 +64,13 @@ impl ControlTotals {
         hashes
     }
 
-    /// The totals of each farm's months (`2024-02`), in order.
+    /// Returns the totals of each farm's months (`2024-02`), in order.
     pub fn months(&self) -> impl Iterator<Item = (&str, String, &Totals)> {
         let month = |Month(year, month): &Month| format!("{year:04}-{month:02}");
         self.farms.iter().flat_map(move |(farm, months)| months.iter().map(move |(at, of)| (&**farm, month(at), of)))
     }
 
-    /// How many farm-months have other hash totals on either side, and how many there are.
+    /// Returns the number of farm-months whose hash totals differ, and the number of all farm-months.
     pub fn differing_months(&self) -> [u64; 2] {
         let months = || self.farms.values().flat_map(BTreeMap::values);
         let differ = |totals: &&Totals| totals.hashes()[0] != totals.hashes()[1];
@@ -100,7 +100,7 @@ impl Serialize for ControlTotals {
     }
 }
 
-/// The totals of the months come back as they were, and those of what has no place from the rest of the whole.
+/// Restores the totals of the months; those of rows without a place are the rest of the sum.
 impl<'de> Deserialize<'de> for ControlTotals {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
@@ -136,7 +136,7 @@ impl<'de> Deserialize<'de> for Month {
     }
 }
 
-/// The hash totals of both sides, as the JSON has them.
+/// Hash totals of both sides, in JSON.
 #[derive(Debug, Serialize, Deserialize)]
 struct HashTotals {
     same: bool,

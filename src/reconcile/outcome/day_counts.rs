@@ -1,4 +1,4 @@
-//! What an audit counts of one farm's day, and the list of days in the JSON.
+//! Counts of one farm's day, and their list in the JSON.
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::is_zero;
 use crate::reconcile::FarmDays;
 
-/// One farm's day, on both sides.
+/// Counts of one farm's day, on both sides.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DayCounts {
     /// Records of the lake.
@@ -18,13 +18,13 @@ pub struct DayCounts {
     /// Objects in an archive tier.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub archived: u64,
-    /// Rows whose records are of other days or farms: they do not show that this day should have any.
+    /// Rows whose records belong to other days or farms; they do not show that this day should have records.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub out_of_window: u64,
 }
 
 impl DayCounts {
-    /// Whether anything is there that belongs there.
+    /// Returns true if anything exists that belongs to this day.
     pub(super) fn is_a_day_of_its_farm(&self) -> bool {
         self.lake + self.drift + self.archived > 0 || self.warehouse > self.out_of_window
     }
@@ -41,9 +41,9 @@ impl DayCounts {
 
 #[derive(Serialize)]
 struct WrittenDay<'a> {
-    /// The farm's folder.
+    /// Directory of the farm.
     farm: &'a str,
-    /// The day of `data`.
+    /// Day of `data`.
     day: NaiveDate,
     #[serde(flatten)]
     counts: &'a DayCounts,

@@ -1,25 +1,26 @@
-//! Sums that do not depend on the order of adding: the same inputs give the same report, to the last digit.
+//! Exact sums that do not depend on the order of addition, so that the same inputs give exactly the same report.
 //!
-//! Every value is taken as a whole number of 2⁻⁶⁴, what is finer is cut off, and whole numbers are added. A FLOAT from
-//! 2⁻⁴¹ on and a DOUBLE from 2⁻¹² on are such a number exactly, so that the sum is that of the values, rounded once, when
-//! it is shown. Values from 2³⁰ on, which no animal weighs, are added by their power of two, exactly too.
+//! Every value is converted to an integer multiple of 2⁻⁶⁴ (finer bits are truncated), and integers are added. A FLOAT
+//! of at least 2⁻⁴¹ and a DOUBLE of at least 2⁻¹² are exact multiples, so the sum is exact, and rounded once for
+//! display. Values of at least 2³⁰, which no animal weighs, are summed per power of two, also exactly.
 
 use std::collections::BTreeMap;
 
-/// 2⁶⁴.
+/// 2⁶⁴, the number of units per 1.
 const UNIT: f64 = 18_446_744_073_709_551_616.0;
-/// The bits of a significand after its first.
+/// Number of explicit significand bits.
 const FRACTION: u32 = 52;
-/// What the exponent of a significand that is a whole number is off by.
+/// Exponent bias for an integer significand.
 const BIAS: i32 = 1_023 + 52;
-/// Values whose significands count fewer units than 2 to this are below 2³⁰: an `i128` has room for 2³³ of them.
+/// Limit for a value below 2³⁰: its significand counts units of less than 2 to this power. An `i128` can sum 2³³ of
+/// them.
 const ROOM: i32 = 42;
 
-/// A sum of finite values.
+/// Sum of finite values.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct ExactSum {
     units: i128,
-    /// Sums of whole significands, by the power of two that each counts.
+    /// Sums of integer significands, by their power of two.
     large: BTreeMap<i32, i128>,
 }
 
@@ -49,7 +50,7 @@ impl ExactSum {
         self.large.retain(|_, sum| *sum != 0);
     }
 
-    /// Takes another sum away.
+    /// Subtracts another sum.
     pub(super) fn subtract(&mut self, other: &Self) {
         self.units -= other.units;
         for (power, significands) in &other.large {
@@ -58,20 +59,20 @@ impl ExactSum {
         self.large.retain(|_, sum| *sum != 0);
     }
 
-    /// The sum of one value.
+    /// Returns the sum of one value.
     pub(super) fn of(value: f64) -> Self {
         let mut sum = Self::default();
         sum.add(value);
         sum
     }
 
-    /// The sum as text that loses nothing: units, then large values with the power of two that each counts, all in decimal.
+    /// Returns the sum as lossless text in decimal: units, then large values with their power of two.
     pub(super) fn text(&self) -> String {
         let large = self.large.iter().map(|(power, sum)| format!(" {sum}p{power}"));
         std::iter::once(self.units.to_string()).chain(large).collect()
     }
 
-    /// The sum of that text.
+    /// Parses that text.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let mut words = text.split(' ');
         let units = words.next()?.parse().ok()?;
@@ -82,7 +83,7 @@ impl ExactSum {
         Some(Self { units, large: large.collect::<Option<_>>()? })
     }
 
-    /// The sum as the nearest `f64`; where there are large values, near it.
+    /// Returns the sum as the nearest `f64`; with large values, an approximation.
     #[allow(clippy::cast_precision_loss, reason = "the one rounding")]
     pub(super) fn value(&self) -> f64 {
         let large: f64 = self.large.iter().map(|(power, sum)| *sum as f64 * 2_f64.powi(*power)).sum();

@@ -1,11 +1,11 @@
-//! The outcome of a whole out of the outcomes of its parts: audits of disjoint parts of the same two stores.
+//! Merges the outcomes of audits of disjoint parts of the same two stores.
 //!
-//! Counts, days, control totals, causes and problems add up. Samples are again the first of all. What is derived from
-//! these (gaps, patterns, what was not checked) is derived again. What is the same for all parts (run, options, stores) is
-//! taken from the first one. The order and the grouping of the parts do not matter otherwise.
+//! Counts, days, control totals, causes and problems are added. Samples are the first ones of all parts. Derived values
+//! (gaps, patterns, unchecked items) are derived again. Values common to all parts (run, options, stores) come from the
+//! first one. Otherwise the order and grouping of the parts do not matter.
 //!
-//! An outcome that came back from its JSON is merged as if it had never left: sums that were rounded have their exact value
-//! next to them, and what is not shown is in [`Carry`](super::Carry).
+//! Merging an outcome that was read from JSON gives the same result. Rounded sums have their exact value next to them,
+//! and state that is not displayed is in [`Carry`](super::Carry).
 
 use super::Outcome;
 use crate::reader::cache::CacheStats;
@@ -46,7 +46,7 @@ impl Outcome {
     }
 }
 
-/// Adds up how the caches of two parts served.
+/// Adds the cache statistics of another part.
 fn add_served(mine: &mut CacheStats, theirs: &CacheStats) {
     mine.hits += theirs.hits;
     mine.read += theirs.read;
@@ -55,7 +55,7 @@ fn add_served(mine: &mut CacheStats, theirs: &CacheStats) {
     mine.not_written += theirs.not_written;
 }
 
-/// The smaller of two reasons, so that it does not matter which part had which.
+/// Returns the smaller of two reasons, so that the order of the parts does not matter.
 pub(super) fn first(one: Option<String>, other: Option<String>) -> Option<String> {
     [one, other].into_iter().flatten().min()
 }

@@ -1,7 +1,7 @@
-//! The outcome of an audit: counts that must add up, control totals, samples, and what repair did.
+//! Outcome of an audit: counts that must add up, control totals, samples, and the results of a repair.
 //!
-//! It owns what is counted and what that means (clean, within budget, exit code), its check, its merge with the outcome
-//! of another part of the same stores, and its JSON in both directions. Text and HTML belong to `render`.
+//! It defines what is counted and what that means (clean, within budget, exit code), its check, its merge with the
+//! outcome of another part of the same stores, and its JSON in both directions. `render` creates text and HTML.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -46,80 +46,80 @@ pub use samples::Samples;
 pub use totals::{ColumnTotal, Store, Totals};
 pub use truth::{TruthCounter, TruthResult};
 
-/// The outcome of an audit.
+/// Outcome of an audit.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Outcome {
-    /// The run.
+    /// Information about the run.
     pub run: RunInfo,
-    /// What was requested.
+    /// Options of the audit.
     #[serde(rename = "asked")]
     pub options: AuditOptions,
-    /// The lake's address.
+    /// Address of the lake.
     pub lake: String,
-    /// The endpoint of the lake's store if it is not that of AWS.
+    /// Endpoint of the lake's store. `None` for AWS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lake_endpoint: Option<String>,
-    /// The warehouse's address, without secrets.
+    /// Address of the warehouse, without secrets.
     pub warehouse: String,
-    /// The warehouse's server.
+    /// Server of the warehouse.
     pub server: String,
-    /// What of the warehouse decides what it holds and how it was read.
+    /// Properties of the warehouse that determine its content and how it was read.
     pub stores: StoreInfo,
-    /// The cutoff: later objects were not compared.
+    /// Cutoff: later objects were not compared.
     #[serde(rename = "fence")]
     pub cutoff: Option<DateTime<Utc>>,
-    /// The column by which membership in the window was decided.
+    /// Column that determined which records belong to the window.
     pub window_column: Cow<'static, str>,
-    /// Objects, rows and findings.
+    /// Number of objects, rows and findings.
     #[serde(flatten)]
     pub counts: Counts<Counter>,
-    /// Objects that the reader left aside: parts of the objects.
+    /// Number of objects that the reader skipped; they are part of the objects.
     #[serde(flatten)]
     pub skips: Counts<Skip>,
-    /// The check against the truth files; `None` if none was given, and if the audit did not come to its end.
+    /// Result of the check against the truth files. `None` without truth files, or if the audit did not complete.
     pub truth: Option<TruthResult>,
-    /// Whether objects were not opened if their names have their ids.
+    /// True if objects with an id in their name were not opened.
     pub quick: bool,
-    /// Cache statistics; `None` without a cache.
+    /// Cache statistics. `None` without a cache.
     pub cache: Option<CacheStats>,
-    /// Moments that the rows show: 1, and one more for each time that the warehouse's snapshot was lost.
+    /// Number of snapshots of the warehouse: 1, plus 1 for each time that the snapshot was lost.
     pub snapshots: u64,
-    /// Audits that it was merged from; 0 if it is of one.
+    /// Number of audits that it was merged from; 0 for a single audit.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub parts: u64,
-    /// What repair did.
+    /// Result of the repair.
     pub repaired: RepairOutcome,
-    /// Time of the whole run.
+    /// Duration of the complete run, in seconds.
     pub seconds: f64,
-    /// Why it stopped early.
+    /// Reason for an early stop. `None` if there was none.
     pub stopped: Option<String>,
-    /// Why it ended before its end although nobody stopped it: so much was found that the rest changes nothing.
+    /// Reason for stopping automatically, if more findings would not have changed the result.
     pub halted: Option<String>,
-    /// How much drift passes.
+    /// Accepted drift. `None` if no budget was set.
     pub max_drift: Option<Budget>,
-    /// Findings compared with those of an earlier audit.
+    /// Comparison with the findings of an earlier audit.
     pub since: Option<BaselineDiff>,
-    /// Control totals, of the whole and by farm and month: `hash_totals`, `totals` and `months` in the JSON.
+    /// Control totals, in total and by farm and month: `hash_totals`, `totals` and `months` in the JSON.
     #[serde(flatten)]
     pub control: ControlTotals,
     /// Counts by farm and day.
     #[serde(with = "day_counts")]
     pub days: FarmDays<DayCounts>,
-    /// What plainly explains findings, with how many.
+    /// Number of findings per cause.
     pub causes: BTreeMap<String, u64>,
-    /// Where findings concentrate, and since when.
+    /// Places and periods in which findings are concentrated.
     pub patterns: Vec<Pattern>,
-    /// Days of farms that are missing from both sides, between days that are not.
+    /// Days of farms without data on both sides, between days with data.
     pub gaps: Vec<Gap>,
-    /// What was not checked, and why.
+    /// Items that were not checked, with the reasons.
     pub unchecked: Vec<NotChecked>,
-    /// What the audit does not prove.
+    /// Statements that the audit does not prove.
     pub not_proved: Vec<String>,
-    /// The first findings.
+    /// First findings.
     pub samples: Samples,
-    /// Objects that were skipped.
+    /// Skipped objects.
     pub problems: Problems,
-    /// What only a merge needs.
+    /// State that only a merge needs.
     pub carry: Carry,
 }
 
@@ -131,12 +131,12 @@ fn is_zero(count: &u64) -> bool {
 counters! { impl Outcome { counts: Counter, skips: Skip } }
 
 impl Outcome {
-    /// The count of a kind of finding.
+    /// Returns the count of a kind of finding.
     pub fn of(&self, kind: DriftKind) -> u64 {
         self[kind.counter()]
     }
 
-    /// Counts a finding, and keeps it as a sample while it is one of the first.
+    /// Counts a finding, and stores it as a sample if it is one of the first.
     pub fn count(&mut self, drift: &Drift, place: Option<(String, NaiveDate)>) {
         self.counts.add(drift.kind.counter());
         if let Some((farm, day)) = place {
@@ -149,29 +149,29 @@ impl Outcome {
         self.samples.take(drift);
     }
 
-    /// Counts whether a finding may be of a record whose row was on its way.
+    /// Counts a finding if the row of its record may have been in transit.
     pub(super) fn count_late(&mut self, finding: &Finding) {
         let Some(Value::DateTime(at)) = finding.field(Column::RowTs).map(|field| &field.lake) else { return };
         self.carry.late.lake_only += u64::from(finding.kind == DriftKind::LakeOnly && self.is_late(at.and_utc()));
     }
 
-    /// Whether a record was processed within minutes before the audit began.
+    /// Returns true if a record was processed within minutes before the audit started.
     fn is_late(&self, at: DateTime<Utc>) -> bool {
         self.cutoff.is_some_and(|cutoff| at > cutoff - LATE)
     }
 
-    /// The counts of a farm's day.
+    /// Returns the counts of a farm's day.
     pub fn cell(&mut self, farm: impl AsRef<str>, day: NaiveDate) -> &mut DayCounts {
         self.days.of(farm.as_ref(), day)
     }
 
-    /// Adds a row to the control totals of one store: of the whole, and of its farm's month.
+    /// Adds a row to the control totals of one store, in total and for its farm's month.
     pub fn add(&mut self, store: Store, row: &Row, place: Option<(&str, NaiveDate)>) {
         self.count_recent(row, store == Store::Lake);
         self.control.add(&[store], row, place);
     }
 
-    /// Adds a row that its record agrees with: it is the row that the record should be, so that both sides have it.
+    /// Adds a row that agrees with its record, and so counts for both stores.
     pub fn add_matched(&mut self, row: &Row, place: Option<(&str, NaiveDate)>) {
         self.count_recent(row, true);
         self.control.add(&[Store::Lake, Store::Warehouse], row, place);
@@ -183,13 +183,13 @@ impl Outcome {
         }
     }
 
-    /// Looks for days that both sides lack.
+    /// Finds days that both sides lack.
     pub fn find_gaps(&mut self) {
         self.days.retain(|cell| *cell != DayCounts::default());
         self.gaps = gaps(&self.days, DayCounts::is_a_day_of_its_farm);
     }
 
-    /// Derives what follows from the counts: patterns, what was not checked, what is not proved.
+    /// Derives values from the counts: patterns, unchecked items, and statements that are not proved.
     pub fn finalize(&mut self) {
         self.patterns = self.carry.places.patterns(&self.days, |cell| cell.lake.max(cell.warehouse));
         let [lake, _] = self.control.hashes().map(|seen| seen.count);
@@ -201,34 +201,34 @@ impl Outcome {
         self.not_proved = self.not_proved();
     }
 
-    /// Whether it came to its end.
+    /// Returns true if the audit completed.
     pub const fn is_whole(&self) -> bool {
         self.stopped.is_none() && self.halted.is_none()
     }
 
-    /// All findings together.
+    /// Returns the number of all findings.
     pub fn drift(&self) -> u64 {
         DriftKind::ALL.into_iter().map(|kind| self.of(kind)).sum()
     }
 
-    /// Whether nothing is wrong and everything was judged.
+    /// Returns true if nothing is wrong and everything was compared.
     pub fn is_clean(&self) -> bool {
         self.findings() == 0
     }
 
-    /// How much there is for somebody to look at: findings, and objects that were left aside and should not have been there.
+    /// Returns the number of items that need attention: findings, and unexpected objects that were skipped.
     pub fn findings(&self) -> u64 {
         self.counts.findings() + self.skips.findings()
     }
 
-    /// Whether what was found is within the budget; never if something was not looked at, or a truth does not hold.
+    /// Returns true if the findings are within the budget; false if anything was not read, or a truth does not hold.
     pub fn is_within_budget(&self) -> bool {
         let holds = self.truth.as_ref().is_none_or(|truth| truth.holds);
         let within = |budget: Budget| budget.allows(self.findings(), self.ids());
         self.halted.is_none() && holds && self.max_drift.is_some_and(within)
     }
 
-    /// Ids that one side has or both have.
+    /// Returns the number of ids that one or both sides have.
     pub fn ids(&self) -> u64 {
         let one_sided = self[Counter::LakeOnly] + self[Counter::WarehouseOnly];
         self.sum_of(&[Side::Both]) + one_sided
@@ -241,7 +241,7 @@ impl Outcome {
     /// Checks that every object and every row is accounted for.
     ///
     /// # Errors
-    /// Returns an error of this program if the counts do not add up.
+    /// Returns an error if the counts do not add up, which is a bug in this program.
     pub fn check(&self) -> anyhow::Result<()> {
         let sums = [
             (Counter::LakeObjects, self.sum_of(&[Side::Both, Side::Record, Side::Object]) + self.skips.parts()),

@@ -1,4 +1,4 @@
-//! What an audit did not check, and why: said even where it is nothing, so that nobody has to wonder.
+//! Items that an audit did not check, with the reasons. They are reported even if there are none.
 
 use std::borrow::Cow;
 
@@ -9,21 +9,21 @@ use crate::outcome::Counter as _;
 use crate::reader::Skip;
 use crate::reconcile::Counter;
 
-/// Something that was not checked.
+/// Item that was not checked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotChecked {
-    /// What it is.
+    /// Description of the item.
     pub what: Cow<'static, str>,
-    /// How many there were.
+    /// Number of items.
     pub count: u64,
-    /// Why they were not checked; flags between backticks.
+    /// Reason why they were not checked; flags between backticks.
     pub why: Cow<'static, str>,
-    /// What to do about it; flags between backticks.
+    /// Suggested action; flags between backticks.
     pub todo: Cow<'static, str>,
 }
 
 impl Outcome {
-    /// Everything that can be left unchecked, with its count.
+    /// Returns everything that can be left unchecked, with its count.
     pub fn unchecked(&self) -> Vec<NotChecked> {
         let of = |what: &'static str, count, why: &'static str, todo: &'static str| NotChecked {
             what: what.into(),
@@ -64,7 +64,8 @@ impl Outcome {
         unchecked
     }
 
-    /// What no audit of two stores can tell, and this one could not for what was asked: a sentence each.
+    /// Returns statements that an audit of two stores cannot prove, or that this audit's options excluded, one sentence
+    /// each.
     pub fn not_proved(&self) -> Vec<String> {
         let mut not = Vec::new();
         if self.parts > 1 {
@@ -95,8 +96,8 @@ impl Outcome {
     }
 }
 
-/// Objects that were left aside: what they are, why they were not checked, and what to do. A reason that is not in the table is
-/// described by its own.
+/// Returns the description, reason and action for skipped objects. A reason that is not in the table uses its own
+/// description.
 fn skipped(skip: Skip) -> (&'static str, &'static str, &'static str) {
     let words = SKIPPED.iter().find(|(of, ..)| *of == skip).map(|(_, what, why, todo)| (*what, *why, *todo));
     words.unwrap_or((skip.spec().title, skip.spec().help, "Look at the reason of each."))

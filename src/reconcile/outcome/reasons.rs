@@ -1,4 +1,4 @@
-//! Why repair left findings as they are, by kind.
+//! Reasons why a repair left findings unchanged, by kind.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,19 +7,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::reconcile::DriftKind;
 
-/// Findings that were left, counted by kind and reason.
+/// Number of findings that were left unchanged, by kind and reason.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<String>", into = "Vec<String>")]
 pub struct Reasons(BTreeMap<(DriftKind, String), u64>);
 
-/// A kind with a reason, and how many findings it is of: one line.
+/// Kind with a reason, and the number of its findings: one line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reason<'a> {
-    /// How many.
+    /// Number of findings.
     pub count: u64,
-    /// Of which kind.
+    /// Kind of finding.
     pub kind: DriftKind,
-    /// Why they were left.
+    /// Why they were left unchanged.
     pub why: &'a str,
 }
 
@@ -30,22 +30,22 @@ impl fmt::Display for Reason<'_> {
 }
 
 impl Reasons {
-    /// Counts findings of a kind that are left.
+    /// Adds findings of a kind that are left unchanged.
     pub fn add(&mut self, kind: DriftKind, why: impl Into<String>, count: u64) {
         *self.0.entry((kind, why.into())).or_default() += count;
     }
 
-    /// Adds those of another part.
+    /// Adds the findings of another part.
     pub(super) fn merge(&mut self, other: Self) {
         other.0.into_iter().for_each(|((kind, why), count)| self.add(kind, why, count));
     }
 
-    /// All of them, in the order of kinds.
+    /// Returns all reasons, in the order of kinds.
     pub fn iter(&self) -> impl Iterator<Item = Reason<'_>> {
         self.0.iter().map(|((kind, why), count)| Reason { count: *count, kind: *kind, why })
     }
 
-    /// How many findings were left.
+    /// Returns the number of findings that were left unchanged.
     pub fn total(&self) -> u64 {
         self.0.values().sum()
     }

@@ -1,4 +1,4 @@
-//! What repair did about the findings, or would do.
+//! Results of a repair or of its dry run.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,7 @@ use crate::outcome::{Counts, Problems, counters};
 use pipeline::lake::{ConditionalWrites, Conditions};
 
 counters! {
-    /// What a repair counts.
+    /// Counter of a repair.
     pub enum RepairCounter {
         Inserted: "inserted", "rows inserted", Detail, "Rows inserted.";
         Updated: "updated", "rows updated", Detail, "Rows updated.";
@@ -20,24 +20,24 @@ counters! {
     }
 }
 
-/// What is done about a finding.
+/// Action of a repair for a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
-    /// A row is inserted.
+    /// Inserts a row.
     Insert,
-    /// A row gets other values.
+    /// Updates a row.
     Update,
-    /// An object is written.
+    /// Writes an object.
     WriteObject,
-    /// An object gets other values.
+    /// Overwrites values of an object.
     ReplaceObject,
 }
 
 impl Action {
-    /// All of them.
+    /// All actions.
     pub const ALL: [Self; 4] = [Self::Insert, Self::Update, Self::WriteObject, Self::ReplaceObject];
 
-    /// What counts it.
+    /// Returns the counter of the action.
     pub const fn counter(self) -> RepairCounter {
         match self {
             Self::Insert => RepairCounter::Inserted,
@@ -48,39 +48,39 @@ impl Action {
     }
 }
 
-/// What repair did, or would do.
+/// Result of a repair or of its dry run.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct RepairOutcome {
-    /// Only planned: nothing was changed.
+    /// True for a dry run: nothing was changed.
     pub dry_run: bool,
-    /// What was counted.
+    /// Counts of the repair.
     #[serde(flatten)]
     pub counts: Counts<RepairCounter>,
-    /// Why nothing was changed: it would have been more than was allowed.
+    /// Reason why nothing was changed, if the changes exceed the limit.
     pub over_budget: Option<String>,
-    /// The undo file, which `ruminate undo` reverts.
+    /// Undo file, which `ruminate undo` reverts. `None` if nothing was written.
     pub undo_file: Option<String>,
-    /// The command that reverts it, without secrets; `None` if nothing was written.
+    /// Command that reverts it, without secrets. `None` if nothing was written.
     #[serde(default)]
     pub undo_command: Option<String>,
-    /// Support of the lake's store for conditional writes; `None` if no object was to be written.
+    /// Support for conditional writes by the lake's store. `None` if no object was to be written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conditional_writes: Option<ConditionalWrites>,
-    /// Why it ended early.
+    /// Reason for an early stop. `None` if there was none.
     pub stopped: Option<String>,
-    /// Why findings were left, one line per kind.
+    /// Reasons why findings were left unchanged, one line per kind.
     pub reasons: Reasons,
-    /// What failed, each with its key or id.
+    /// Failed repairs, each with its key or id.
     pub problems: Problems,
 }
 
 impl RepairOutcome {
-    /// All changes.
+    /// Returns the number of all changes.
     pub fn changes(&self) -> u64 {
         Action::ALL.into_iter().map(|action| self[action.counter()]).sum()
     }
 
-    /// Adds what repair did in another part of the same stores.
+    /// Adds the repair of another part of the same stores.
     pub fn merge(&mut self, other: Self) {
         self.dry_run |= other.dry_run;
         self.counts += &other.counts;

@@ -1,4 +1,4 @@
-//! Which run it was, what it was asked, and of which stores: what somebody needs to repeat an audit and compare.
+//! Identification of a run, its options, and its stores: everything needed to repeat and compare an audit.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -12,14 +12,15 @@ use pipeline::hex::hex;
 use pipeline::record::Column;
 use pipeline::record::row::{ColumnType, TableSchema};
 
-/// A run of the program: what differs between reports of the same inputs, beside the cutoff and the time taken.
+/// Run of the program. In addition to the cutoff and the duration, only this differs between reports of the same
+/// inputs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunInfo {
-    /// A UUID of its own (version 7: ordered by time); empty where nobody asked for one.
+    /// UUID of the run (version 7: ordered by time); empty if not requested.
     pub id: String,
-    /// When it began, by the clock of the machine that it ran on.
+    /// Start time, by the local clock.
     pub began: Option<DateTime<Utc>>,
-    /// The program's version.
+    /// Version of the program.
     pub version: Cow<'static, str>,
 }
 
@@ -30,7 +31,7 @@ impl Default for RunInfo {
 }
 
 impl RunInfo {
-    /// A run that begins now.
+    /// Returns the information for a run that starts now.
     pub fn begin() -> Self {
         let began = Utc::now();
         let id = crate::outcome::run_id(began).to_string();
@@ -38,34 +39,34 @@ impl RunInfo {
     }
 }
 
-/// What was asked of an audit, so that its report can say so and it can be repeated.
+/// Options of an audit, for its report and for repeating it.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct AuditOptions {
-    /// Folders of the farms; empty for all.
+    /// Directories of the farms; empty for all farms.
     pub farms: Vec<String>,
-    /// The first day.
+    /// First day.
     pub from: Option<NaiveDate>,
-    /// The last day.
+    /// Last day.
     pub to: Option<NaiveDate>,
-    /// Target intake as a share of live weight.
+    /// Target intake as a fraction of live weight.
     pub meta_rate: f64,
-    /// The command that repeats it, without secrets.
+    /// Command that repeats the audit, without secrets.
     pub command: String,
-    /// The file of all findings.
+    /// File with all findings. `None` if not written.
     pub drift_file: Option<String>,
-    /// Everything that can change what is found, by the name of its flag.
+    /// All settings that can change the findings, by flag name.
     pub settings: AuditSettings,
-    /// The SHA-256 of the settings.
+    /// SHA-256 of the settings.
     pub settings_sha256: String,
 }
 
-/// AuditSettings by the names of their flags.
+/// Settings of an audit by flag name.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct AuditSettings(BTreeMap<Cow<'static, str>, Value>);
 
 impl AuditSettings {
-    /// The same with one more; what serializes to null was not set, and is left out.
+    /// Returns the settings with one more; a value that serializes to null is not set, and is omitted.
     #[must_use]
     pub fn with(mut self, flag: &'static str, value: impl Serialize) -> Self {
         let value = serde_json::to_value(value).unwrap_or(Value::Null);
@@ -75,24 +76,25 @@ impl AuditSettings {
         self
     }
 
-    /// The SHA-256 of their canonical JSON: names sorted, nothing between the signs, as `jq -cSj .asked.settings` writes it.
+    /// Returns the SHA-256 of the canonical JSON: sorted names, no white space, as written by `jq -cSj
+    /// .asked.settings`.
     pub fn sha256(&self) -> String {
-        let json = serde_json::to_vec(self).unwrap_or_default(); // names and plain values cannot fail
+        let json = serde_json::to_vec(self).unwrap_or_default(); // names and plain values always serialize
         hex(&Sha256::digest(json))
     }
 }
 
-/// What of the stores decides what they hold and how it was read.
+/// Properties of the stores that determine their content and how it was read.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct StoreInfo {
-    /// The warehouse's settings by name: `sql_mode`, time zone, collation.
+    /// Settings of the warehouse by name: `sql_mode`, time zone, collation.
     pub server_settings: BTreeMap<String, String>,
-    /// What each column holds, and is compared as.
+    /// Type of each column, which determines how it is compared.
     pub columns: BTreeMap<Cow<'static, str>, String>,
 }
 
 impl StoreInfo {
-    /// What the columns of a table hold, and what its server is set to.
+    /// Returns the column types of a table, and the settings of its server.
     pub fn of(schema: &TableSchema, server_settings: BTreeMap<String, String>) -> Self {
         let columns = Column::ALL.into_iter().map(|column| (column.name().into(), said(schema.of(column)))).collect();
         Self { server_settings, columns }

@@ -1,4 +1,4 @@
-//! Findings kept for the text, the JSON and the HTML: which ones does not depend on the order in which they were found.
+//! Samples of findings for text, JSON and HTML; the selection does not depend on the order of the findings.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -7,19 +7,19 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::reconcile::{Drift, DriftKind};
 
-/// Findings of a kind that are kept; all are in the drift file.
+/// Maximum number of samples per kind; the drift file contains all findings.
 const OF_A_KIND: usize = 1_000;
-/// Findings of a cause that are kept even then, so that no cause hides another.
+/// Minimum number of samples per cause beyond that limit, so that no cause hides another.
 const OF_A_CAUSE: usize = 20;
 
-/// The first findings of every kind and of every cause, in the order of their ids and keys.
+/// First findings of every kind and cause, ordered by id and key.
 #[derive(Debug, Clone, Default)]
 pub struct Samples {
     kinds: BTreeMap<DriftKind, FirstN<OF_A_KIND>>,
     causes: BTreeMap<(DriftKind, String), FirstN<OF_A_CAUSE>>,
 }
 
-/// The first `MOST` findings.
+/// First `MOST` findings.
 #[derive(Debug, Clone, Default)]
 struct FirstN<const MOST: usize>(Vec<Drift>);
 
@@ -32,19 +32,19 @@ impl<const MOST: usize> FirstN<MOST> {
         }
     }
 
-    /// Whether it has no room for this one.
+    /// Returns true if this finding would be after the last of a full list.
     fn is_past(&self, drift: &Drift) -> bool {
         self.0.len() == MOST && self.0.last().is_some_and(|last| order(last, drift) == Ordering::Less)
     }
 }
 
-/// The order of findings, which is that of `drift.ndjson` in the evidence too.
+/// Compares findings by the order of `drift.ndjson` in the evidence.
 fn order(a: &Drift, b: &Drift) -> Ordering {
     (a.kind, &a.id, &a.key, &a.reason, &a.cause).cmp(&(b.kind, &b.id, &b.key, &b.reason, &b.cause))
 }
 
 impl Samples {
-    /// Keeps a finding if it is one of the first.
+    /// Adds a finding if it is one of the first.
     pub(super) fn take(&mut self, drift: &Drift) {
         self.kinds.entry(drift.kind).or_default().take(drift);
         if let Some(cause) = &drift.cause {
@@ -52,7 +52,7 @@ impl Samples {
         }
     }
 
-    /// Keeps those of another part that are among the first of both.
+    /// Adds the findings of another part that are among the first of both.
     pub(super) fn merge(&mut self, other: &Self) {
         for (kind, first) in &other.kinds {
             let mine = self.kinds.entry(*kind).or_default();
@@ -64,7 +64,7 @@ impl Samples {
         }
     }
 
-    /// Those of a kind.
+    /// Returns the samples of a kind.
     pub fn of(&self, kind: DriftKind) -> impl Iterator<Item = &Drift> {
         let first = self.kinds.get(&kind);
         let further = self.causes.iter().filter(move |((of, _), _)| *of == kind).flat_map(|(_, drifts)| &drifts.0);
@@ -72,7 +72,7 @@ impl Samples {
         first.into_iter().flat_map(|first| &first.0).chain(further)
     }
 
-    /// All of them.
+    /// Returns all samples.
     pub fn iter(&self) -> impl Iterator<Item = &Drift> {
         DriftKind::ALL.into_iter().flat_map(|kind| self.of(kind))
     }

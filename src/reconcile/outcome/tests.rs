@@ -1,4 +1,4 @@
-//! Outcomes merged and read back: parts make the whole in any order and grouping, and JSON loses nothing of it.
+//! Tests that outcomes merge in any order and grouping, and are read from JSON without loss.
 
 use chrono::Days as DayCount;
 use proptest::prelude::*;
@@ -11,13 +11,13 @@ use crate::reconcile::tests::{Scene, record};
 use pipeline::lake::{Key, Span};
 use pipeline::record::row::TableSchema;
 
-/// One thing that an audit comes across.
+/// Event of an audit.
 #[derive(Debug, Clone)]
 struct Event {
     n: u32,
     farm: u8,
     day: u64,
-    /// A finding of that kind, with or without a cause; a match if `None`.
+    /// Kind of the finding, with or without a cause. `None` for a match.
     finding: Option<(DriftKind, Option<u8>)>,
     has_place: bool,
 }
@@ -32,7 +32,7 @@ fn first_day() -> NaiveDate {
     NaiveDate::from_ymd_opt(2024, 1, 1).unwrap()
 }
 
-/// The outcome of an audit that comes across these.
+/// Returns the outcome of an audit with these events.
 fn outcome(events: &[Event]) -> Outcome {
     let cutoff = record(0).row_ts + chrono::TimeDelta::minutes(5);
     let run = RunInfo { id: "one".into(), ..RunInfo::default() };
@@ -65,7 +65,7 @@ fn outcome(events: &[Event]) -> Outcome {
     outcome
 }
 
-/// Everything that is the same for the whole and for its parts together.
+/// Returns the JSON of everything that is equal for the complete audit and the merged parts.
 fn json(outcome: &Outcome) -> Json {
     let mut json = serde_json::to_value(outcome).unwrap();
     for name in ["parts", "snapshots", "seconds", "run", "fence", "window_column", "not_proved"] {

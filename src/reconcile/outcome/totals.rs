@@ -1,7 +1,7 @@
-//! ControlTotals totals of one place: what auditors add up on both sides, and one number that tells all values.
+//! Control totals of one place: sums that auditors compare on both sides, and a hash of all values.
 //!
-//! The hash total is the sum of the XXH3 hashes (128 bits) of the records, which no order changes. What is hashed of a
-//! record are its thirteen values in the order of the table, each as one byte for its kind and then
+//! The hash total is the sum of the XXH3 hashes (128 bits) of the records, independent of their order. The hash of a
+//! record covers its thirteen values in the order of the table, each as one byte for its kind, followed by
 //!
 //! | kind | byte | then |
 //! | --- | --- | --- |
@@ -12,9 +12,9 @@
 //! | integer | 4 | `i64` |
 //! | DATETIME | 5 | microseconds since 1970 as `i64` |
 //!
-//! all little-endian. The lake's record is hashed as the row that it should be. Where its row agrees, that row *is* the
-//! one it should be, also where a column lets two values pass (a DATETIME truncated or rounded, decimals of a FLOAT(m,d)):
-//! so both hash totals are the same exactly when all records and rows agree.
+//! all little-endian. The lake's record is hashed as the row that it should be. If its row agrees, exactly that row is
+//! hashed, because some columns accept two values (a DATETIME truncated or rounded, decimals of a FLOAT(m,d)).
+//! Therefore both hash totals are equal exactly if all records and rows agree.
 
 use std::collections::BTreeMap;
 
@@ -28,15 +28,15 @@ use crate::multiset_hash::MultisetHash;
 use pipeline::record::Column;
 use pipeline::record::row::{Row, Value};
 
-/// Count, sum, smallest and largest value of a numeric column on one side.
+/// Count, sum, minimum and maximum of a numeric column on one side.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ColumnTotal {
-    /// Values.
+    /// Number of values.
     pub count: u64,
     sum: ExactSum,
-    /// The smallest.
+    /// Minimum.
     pub min: f64,
-    /// The largest.
+    /// Maximum.
     pub max: f64,
 }
 
@@ -47,7 +47,7 @@ impl Default for ColumnTotal {
 }
 
 impl ColumnTotal {
-    /// The sum of the values, which does not depend on their order.
+    /// Returns the sum of the values, which does not depend on their order.
     pub fn sum(&self) -> f64 {
         self.sum.value()
     }
@@ -75,7 +75,7 @@ impl<'de> Deserialize<'de> for ColumnTotal {
             sum: f64,
             #[serde(default)]
             exact: Option<String>,
-            /// JSON has no number for the smallest of none.
+            /// `None` without values, because JSON has no number for the minimum of an empty set.
             min: Option<f64>,
             max: Option<f64>,
         }
@@ -96,7 +96,7 @@ impl Serialize for ColumnTotal {
         let mut total = serializer.serialize_struct("Total", 5)?;
         total.serialize_field("count", &self.count)?;
         total.serialize_field("sum", &self.sum())?;
-        // What a merge needs if the sum was rounded.
+        // The exact sum is only written if `sum` was rounded, for a merge.
         if ExactSum::of(self.sum()) == self.sum {
             total.skip_field("exact")?;
         } else {
@@ -108,35 +108,35 @@ impl Serialize for ColumnTotal {
     }
 }
 
-/// One of the two stores that totals are kept of.
+/// One of the two stores with totals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Store {
-    /// The lake's records, as the rows they should be.
+    /// Records of the lake, as the rows they should be.
     Lake,
-    /// The warehouse's rows.
+    /// Rows of the warehouse.
     Warehouse,
 }
 
-/// ControlTotals totals of one place, on both sides.
+/// Control totals of one place, on both sides.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Totals {
-    /// By column, in the order of [`Self::COLUMNS`]: lake, warehouse.
+    /// Totals by column, in the order of [`Self::COLUMNS`]: lake, warehouse.
     columns: [[ColumnTotal; 2]; Self::COLUMNS.len()],
-    /// Of the lake and of the warehouse.
+    /// Hash totals: lake, warehouse.
     hash: [MultisetHash; 2],
 }
 
 impl Totals {
-    /// The columns that are added up.
+    /// Columns with totals.
     pub const COLUMNS: [Column; Column::NUMBERS.len()] = Column::NUMBERS;
 
-    /// Each column with its total in the lake and in the warehouse; none where neither side has anything.
+    /// Returns each column with its totals in lake and warehouse; empty if both sides are empty.
     pub fn columns(&self) -> impl Iterator<Item = (Column, &[ColumnTotal; 2])> {
         let any = self.hash.iter().any(|side| side.count > 0);
         Self::COLUMNS.into_iter().zip(&self.columns).filter(move |_| any)
     }
 
-    /// The hash totals of lake and warehouse.
+    /// Returns the hash totals of lake and warehouse.
     pub const fn hashes(&self) -> [MultisetHash; 2] {
         self.hash
     }
@@ -161,9 +161,9 @@ impl Totals {
         }
     }
 
-    /// What is left of these totals of a whole without those of its parts.
+    /// Subtracts the totals of parts from these totals.
     ///
-    /// The smallest and largest values stay those of the whole, as nothing else is known of them.
+    /// Minimum and maximum are not changed, because those of the rest are unknown.
     pub(super) fn without<'a>(mut self, parts: impl Iterator<Item = &'a Self>) -> Self {
         for part in parts {
             for (mine, theirs) in self.hash.iter_mut().zip(part.hash) {
@@ -180,13 +180,13 @@ impl Totals {
         self
     }
 
-    /// The same with these hash totals, which the JSON has beside them.
+    /// Returns the totals with these hash totals, which the JSON stores separately.
     pub(super) fn with_hashes(self, hash: [MultisetHash; 2]) -> Self {
         Self { hash, ..self }
     }
 }
 
-/// Totals as they are in the JSON: without their hash totals.
+/// Reads totals from the JSON, without their hash totals.
 impl<'de> Deserialize<'de> for Totals {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut by_name = BTreeMap::<String, [ColumnTotal; 2]>::deserialize(deserializer)?;
@@ -218,7 +218,7 @@ fn number(value: &Value) -> Option<f64> {
     }
 }
 
-/// The hash of a row, over the bytes that the table above gives; `bytes` is room to write them in.
+/// Returns the hash of a row over the bytes in the table above; `bytes` is a reusable buffer.
 pub(super) fn hash(row: &Row, bytes: &mut Vec<u8>) -> u128 {
     bytes.clear();
     for value in &row.0 {
@@ -260,7 +260,7 @@ mod tests {
         hash(row, &mut Vec::new())
     }
 
-    /// The table above, byte by byte, so that others can make the same number.
+    /// Tests the table above byte by byte, so that other programs can compute the same hash.
     #[test]
     fn what_is_hashed_is_what_the_table_says() {
         let mut row = Row::nulls();

@@ -1,4 +1,4 @@
-//! The check of a history against its truth files: which of what must be there was found.
+//! Check of a history against its truth files: expected items, and those that were found.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use crate::outcome::{Counts, counters};
 use crate::reconcile::ingest_path::IngestPath;
 
 counters! {
-    /// What the check against truth files counts.
+    /// Counter of the check against truth files.
     pub enum TruthCounter {
         Lines: "lines", "lines", Detail, "Lines that were delivered.";
         Expected: "expected", "ids expected", Input, "Distinct ids that must be in both stores.";
@@ -40,32 +40,33 @@ counters! {
     }
 }
 
-/// The check of a history: every id and every broken line of its truth files, compared with both stores and the quarantine.
+/// Check of a history: every id and every invalid line of its truth files, compared with both stores and the
+/// quarantine.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TruthResult {
-    /// The truth files.
+    /// Truth files.
     pub files: Vec<String>,
-    /// How the history was ingested, as given or as inferred from the stores; `None` if nothing shows it.
+    /// Ingest path of the history, as given or as inferred from the stores. `None` if it cannot be inferred.
     #[serde(rename = "door")]
     pub ingest_path: Option<IngestPath>,
-    /// Whether that was given.
+    /// True if the ingest path was given.
     pub door_said: bool,
-    /// How often each fault was applied.
+    /// Number of uses of each fault.
     pub faults: BTreeMap<String, u64>,
-    /// What was counted.
+    /// Counts of the check.
     #[serde(flatten)]
     pub counts: Counts<TruthCounter>,
-    /// Whether everything is as it must be.
+    /// True if everything is as expected.
     pub holds: bool,
 }
 
 impl TruthResult {
-    /// Whether everything is as it must be, by its counts.
+    /// Sets `holds` from the counts.
     pub fn finalize(&mut self) {
         self.holds = self.counts.findings() == 0;
     }
 
-    /// Adds the result of another part, whose truth files have other ids than this one's.
+    /// Adds the result of another part, whose truth files contain other ids.
     pub fn merge(&mut self, other: Self) {
         self.files.extend(other.files);
         self.files.sort();

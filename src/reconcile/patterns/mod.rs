@@ -1,4 +1,4 @@
-//! Patterns: where and since when the findings of a kind or cause concentrate.
+//! Patterns: farms and days in which the findings of a kind or cause are concentrated.
 //!
 //! | pattern | reported if |
 //! | --- | --- |
@@ -7,9 +7,10 @@
 //! | since, until, between | all belong to days from, up to, or between certain days |
 //! | late arrival | at least 90 % of the `lake_only` records were processed within ten minutes before the audit |
 //!
-//! and if chance does not explain it: with findings spread like the compared records, such a concentration would occur in
-//! fewer than one of a thousand audits (Chernoff bound, `exp(−n·KL(q‖p))` for a fraction `q` of `n` findings in a place with
-//! a fraction `p` of the records). So neither an audit of one farm nor three findings make a pattern.
+//! A pattern must also be significant. If findings were distributed like the compared records, such a concentration
+//! would occur in fewer than one of 1,000 audits. The test is the Chernoff bound `exp(−n·KL(q‖p))`, for a fraction `q`
+//! of `n` findings in a place with a fraction `p` of the records. For example, an audit of one farm or three findings
+//! make no pattern.
 //!
 //! Findings are grouped by kind, and by cause if a kind has several.
 
@@ -22,23 +23,23 @@ use serde::{Deserialize, Serialize};
 use super::farm_days::FarmDays;
 use super::verdict::DriftKind;
 
-/// The least share of the findings.
+/// Minimum fraction of the findings.
 const SHARE: f64 = 0.9;
-/// The greatest chance of coincidence.
+/// Maximum probability of coincidence.
 const CHANCE: f64 = 0.001;
 
-/// So long a row may take from the lake to the warehouse: the Lambda's retries and a queue before it.
+/// Maximum time for a row to get from the lake to the warehouse: the Lambda's retries, and a queue before it.
 pub const LATE: TimeDelta = TimeDelta::minutes(10);
 
-/// Findings of each kind and cause by farm and day.
+/// Number of findings per kind and cause, by farm and day.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Vec<Place>", into = "Vec<Place>")]
 pub struct FindingCounts(BTreeMap<DriftKind, BTreeMap<Option<String>, FindingsByDay>>);
 
-/// Findings by farm and day.
+/// Number of findings by farm and day.
 type FindingsByDay = BTreeMap<String, BTreeMap<NaiveDate, u64>>;
 
-/// Findings of a kind and cause on a farm's day, as they are written.
+/// Serialized number of findings of a kind and cause on a farm's day.
 #[derive(Serialize, Deserialize)]
 struct Place {
     kind: DriftKind,
@@ -77,64 +78,64 @@ impl From<Vec<Place>> for FindingCounts {
     }
 }
 
-/// What the findings of a kind have in common.
+/// Common property of the findings of a kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pattern {
-    /// The kind of finding.
+    /// Kind of finding.
     pub kind: DriftKind,
-    /// What explains them, where the pattern is one of a cause.
+    /// Cause of the findings. `None` if the pattern applies to the complete kind.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
-    /// What they have in common.
+    /// Common property.
     #[serde(flatten)]
     pub shape: PatternKind,
-    /// Findings of the kind, or of the cause, that have it.
+    /// Number of findings of the kind or cause with this property.
     pub findings: u64,
-    /// Findings of the kind, or of the cause.
+    /// Number of all findings of the kind or cause.
     pub of: u64,
-    /// Ids compared there.
+    /// Number of compared ids with this property.
     pub compared: u64,
-    /// Ids compared elsewhere.
+    /// Number of compared ids without it.
     pub compared_elsewhere: u64,
 }
 
-/// What findings can have in common.
+/// Common properties of findings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "pattern")]
 pub enum PatternKind {
-    /// A farm.
+    /// The findings belong to one farm.
     OneFarm {
-        /// Its folder.
+        /// Directory of the farm.
         farm: String,
     },
-    /// A day of `data`.
+    /// The findings belong to one day of `data`.
     OneDay {
-        /// The day.
+        /// Day of the findings.
         day: NaiveDate,
     },
-    /// The days from one on.
+    /// The findings begin on a day.
     Since {
-        /// The first of them.
+        /// First day.
         day: NaiveDate,
     },
-    /// The days up to one.
+    /// The findings end on a day.
     Until {
-        /// The last of them.
+        /// Last day.
         day: NaiveDate,
     },
-    /// The days from one to another.
+    /// The findings are between two days.
     Between {
-        /// The first of them.
+        /// First day.
         from: NaiveDate,
-        /// The last of them.
+        /// Last day.
         to: NaiveDate,
     },
-    /// Processed within minutes before the audit began.
+    /// The records were processed within minutes before the audit started.
     LateArrival,
 }
 
 impl FindingCounts {
-    /// Takes a finding.
+    /// Adds a finding.
     pub fn take(&mut self, kind: DriftKind, cause: Option<&str>, farm: &str, day: NaiveDate) {
         let found = self.0.entry(kind).or_default().entry(cause.map(str::to_owned)).or_default();
         *found.entry(farm.to_owned()).or_default().entry(day).or_default() += 1;
@@ -152,7 +153,7 @@ impl FindingCounts {
         }
     }
 
-    /// The plain patterns of findings among records that lie on `farm_days`: as many as `weight` says of each.
+    /// Returns the significant patterns among the findings; `weight` returns the number of records of a farm's day.
     pub fn patterns<T>(&self, days: &FarmDays<T>, weight: impl Fn(&T) -> u64) -> Vec<Pattern> {
         let mut records = Records::default();
         for (farm, day, cell) in days.iter() {
@@ -170,7 +171,7 @@ impl FindingCounts {
             let several = causes.len() > 1;
             let of_causes = causes.iter().filter(|(cause, _)| several && cause.is_some());
             let of_causes = of_causes.flat_map(|(cause, found)| records.patterns(*kind, cause.as_ref(), found));
-            // What is true of all findings of the kind is not said again of each cause.
+            // A pattern of the complete kind is not repeated for each cause.
             let of_causes: Vec<Pattern> =
                 of_causes.filter(|pattern| of_kind.iter().all(|of_kind| of_kind.shape != pattern.shape)).collect();
             patterns.extend(of_kind);
@@ -184,7 +185,7 @@ fn each(found: &FindingsByDay) -> impl Iterator<Item = (&str, NaiveDate, u64)> {
     found.iter().flat_map(|(farm, days)| days.iter().map(move |(day, n)| (farm.as_str(), *day, *n)))
 }
 
-/// The records among which findings are.
+/// Number of records by farm and day that findings are compared with.
 #[derive(Debug, Default)]
 struct Records<'a> {
     farms: BTreeMap<&'a str, u64>,
@@ -226,13 +227,14 @@ impl Records<'_> {
     }
 }
 
-/// The first of the greatest.
+/// Returns the first of the largest counts.
 fn most<K>(counts: impl Iterator<Item = (K, u64)>) -> Option<(K, u64)> {
     counts.fold(None, |max, next| if max.as_ref().is_some_and(|(_, n)| *n >= next.1) { max } else { Some(next) })
 }
 
 impl Pattern {
-    /// What only the lake has and came within minutes of the audit, among all records that came then and before.
+    /// Returns the late arrival pattern: `lake_only` records from minutes before the audit, compared with all such
+    /// records.
     pub fn late(findings: u64, of: u64, [compared, all]: [u64; 2]) -> Option<Self> {
         let compared_elsewhere = all.saturating_sub(compared);
         let (kind, shape) = (DriftKind::LakeOnly, PatternKind::LateArrival);
@@ -245,18 +247,18 @@ impl Pattern {
         self.findings as f64 / self.of.max(1) as f64
     }
 
-    /// Whether enough of the findings have it, and not by chance.
+    /// Returns true if the fraction of the findings is large enough, and not a coincidence.
     #[allow(clippy::cast_precision_loss, reason = "shares")]
     fn is_significant(&self) -> bool {
         let share = self.share();
-        // Findings without records among them, as objects that cannot be read are: one record each.
+        // Findings without a compared record (such as unreadable objects) count as one record each.
         let there = self.compared.max(self.findings) as f64;
         let place = there / (there + self.compared_elsewhere as f64);
         share >= SHARE && share > place && (-(self.of as f64) * divergence(share, place)).exp() < CHANCE
     }
 }
 
-/// Kullback and Leibler's divergence of two shares.
+/// Returns the Kullback-Leibler divergence of two fractions.
 fn divergence(share: f64, expected: f64) -> f64 {
     let part = |share: f64, expected: f64| if share == 0.0 { 0.0 } else { share * (share / expected).ln() };
     part(share, expected) + part(1.0 - share, 1.0 - expected)

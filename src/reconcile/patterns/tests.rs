@@ -1,4 +1,4 @@
-//! Each pattern at its threshold: what is plain, and what lies just beside it.
+//! Tests each pattern at its threshold, and with values just below it.
 
 use super::*;
 
@@ -6,7 +6,7 @@ fn day(n: u64) -> NaiveDate {
     NaiveDate::from_ymd_opt(2024, 1, 1).unwrap() + chrono::Days::new(n)
 }
 
-/// Ten farms with a hundred records on each of ten days.
+/// Returns 10 farms with 100 records on each of 10 days.
 fn records() -> FarmDays<u64> {
     let mut days = FarmDays::default();
     for (farm, at) in (0..10).flat_map(|farm| (0..10).map(move |at| (farm, at))) {
@@ -47,7 +47,7 @@ fn since_and_until_need_days_before_and_after() {
     assert_eq!(spread(0, 10, 30), []);
 }
 
-/// Half of the records lie on the days from the sixth on: 0.5⁹ is more than one in a thousand, 0.5¹⁰ is less.
+/// Half of the records are on the sixth day or later: 0.5⁹ is more than 1/1000, 0.5¹⁰ is less.
 #[test]
 fn what_chance_explains_is_no_pattern() {
     let since = |n: u64| found((0..n).map(|at| (at, 5 + at % 5)));

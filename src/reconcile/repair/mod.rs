@@ -1,14 +1,14 @@
-//! Repair: what of the findings can be mended, in the direction that was asked for; then a second reading of each.
+//! Repair: fixes findings in the requested direction, and verifies each by reading it again.
 //!
-//! | finding | mended by |
+//! | finding | repaired by |
 //! | --- | --- |
 //! | lake_only | inserting the row |
 //! | warehouse_only | writing the object, never over another |
-//! | differing, the lake is trusted | writing the lake's values into the row, if it still is as the audit saw it |
-//! | differing, the warehouse is trusted | writing the row's values into the object, if it still is as the audit saw it |
+//! | differing, the lake is trusted | writing the lake's values into the row, if it has not changed since the audit |
+//! | differing, the warehouse is trusted | writing the row's values into the object, if it has not changed since the audit |
 //!
-//! Everything else is said, not guessed: objects of the lake are never moved or deleted, and only written over where the
-//! user says that the warehouse is to be trusted. Each change is in the undo file, on the disk, before it is made.
+//! All other findings are reported and left unchanged. Objects of the lake are never moved or deleted, and only
+//! overwritten if the user trusts the warehouse. Each change is flushed to the undo file before it is made.
 
 use std::path::PathBuf;
 
@@ -27,10 +27,10 @@ use pipeline::record::row::TableSchema;
 mod objects;
 mod rows;
 
-/// Findings that are mended together.
+/// Number of findings that are repaired together.
 const BATCH: usize = 500;
 
-/// Which side is mended.
+/// Side to repair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum RepairTarget {
     /// Insert and update rows from the lake
@@ -41,7 +41,7 @@ pub enum RepairTarget {
     Both,
 }
 
-/// Which side is right where both have other values.
+/// Side whose values are used if both sides differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Trust {
     /// Use the lake's values
@@ -61,30 +61,31 @@ impl RepairTarget {
     }
 }
 
-/// What a repair may do, and what the audit before it saw.
+/// Scope of a repair, with the results of the audit before it.
 #[derive(Debug, Clone)]
 pub struct RepairPlan {
-    /// Which side is mended.
+    /// Side to repair.
     pub direction: RepairTarget,
-    /// Which side is right where both have other values.
+    /// Side whose values are used if both sides differ.
     pub trust: Trust,
-    /// Only count what would be done.
+    /// If true, only counts the changes.
     pub dry_run: bool,
-    /// Objects that could not be judged and do not name their record: any of them may be that of a row without one.
+    /// Number of objects that could not be compared and have no id in their name; any of them may belong to a row
+    /// without an object.
     pub unidentified: u64,
-    /// Nothing at all is done where it would be more than that.
+    /// Maximum number of changes; if the repair would exceed it, nothing is changed.
     pub max_changes: Option<Budget>,
-    /// Ids on both sides, of which the budget may be a share.
+    /// Number of ids on both sides, for a relative limit.
     pub ids: u64,
-    /// The undo file, and the table that its lines are about.
+    /// Undo file, and the table of its lines.
     pub undo: (PathBuf, String),
 }
 
-/// Why no object is written while such objects are about.
+/// Reason for not writing objects while such objects exist.
 const UNIDENTIFIED_OBJECTS: &str = "objects without an id in their names could not be compared, and one of them may belong to this row: fix or restore them, then audit again";
 
 impl RepairPlan {
-    /// What is done about a finding, or why nothing is.
+    /// Returns the action for a finding, or the reason to leave it unchanged.
     fn action(&self, finding: &Finding) -> Result<Action, &'static str> {
         let direction = self.direction;
         match finding.kind {
@@ -105,11 +106,13 @@ impl RepairPlan {
     }
 }
 
-/// Mends what the findings name, or only counts what would be done.
+/// Repairs the findings, or only counts the changes in a dry run.
 ///
-/// A store that fails on the way, or the wish to stop, ends it early; the account says so, and repairing again goes on.
+/// A failure of a store during the repair, or a cancellation, ends it early. The outcome contains the reason, and
+/// another repair continues.
 ///
 /// # Errors
+/// Returns an error if the warehouse cannot be reached at the start, or if the findings cannot be read back.
 /// The warehouse cannot be reached to begin with, or the findings cannot be read back.
 pub async fn repair(
     audit: &Audit,
@@ -142,7 +145,7 @@ pub async fn repair(
     };
     let ended = work.all(findings, plan, cancel).await;
     let mut repaired = work.repaired;
-    // What was mended until now is told, whatever comes in between.
+    // Repairs completed so far are reported, regardless of the failure.
     if let Err(e) = ended {
         repaired.stopped = Some(format!("{e:#}"));
     }
@@ -158,7 +161,7 @@ pub async fn repair(
     Ok(repaired)
 }
 
-/// What would be done, and what is left with why.
+/// Counts the changes, and the findings to leave unchanged with their reasons.
 fn plan_repairs(findings: &WrittenFindings, plan: &RepairPlan) -> anyhow::Result<RepairOutcome> {
     let mut repaired = RepairOutcome { dry_run: plan.dry_run, ..RepairOutcome::default() };
     for finding in findings.read()? {
@@ -172,18 +175,18 @@ fn plan_repairs(findings: &WrittenFindings, plan: &RepairPlan) -> anyhow::Result
     Ok(repaired)
 }
 
-/// A repair under way.
+/// Repair in progress.
 struct Repairer<'a> {
     audit: &'a Audit,
     schema: TableSchema,
-    /// What tells the lake from others.
+    /// Identity of the lake.
     lake: String,
     undo_file: UndoFile,
     repaired: RepairOutcome,
     stage: Stage,
 }
 
-/// What became of a finding that was to be mended: done, or why not.
+/// Result of the repair of a finding: done, or the reason why not.
 type RepairResult = Result<(), String>;
 
 impl Repairer<'_> {
@@ -247,7 +250,7 @@ impl Repairer<'_> {
     }
 }
 
-/// The undo file's failure: nothing is changed without its line.
+/// Converts a failure of the undo file into an error: nothing is changed without its line.
 fn require_undo_entry<T>(done: std::io::Result<T>) -> anyhow::Result<T> {
     done.context("the undo file cannot be written, and nothing is changed without it")
 }

@@ -1,4 +1,5 @@
-//! The lake's side of a repair: objects that are missing are written, others get a row's values where it is trusted.
+//! Lake side of a repair: writes missing objects, and overwrites others with a row's values if the warehouse is
+//! trusted.
 
 use anyhow::Context as _;
 use bytes::Bytes;
@@ -11,7 +12,7 @@ use pipeline::record::row::Row;
 use pipeline::record::{Column, Record, RecordId};
 
 impl Repairer<'_> {
-    /// Writes the object of a row that has none.
+    /// Writes the object of a row without an object.
     pub(super) async fn write_object(&mut self, finding: &Finding) -> anyhow::Result<RepairResult> {
         let Some(row) = self.row(finding).await? else { return Ok(Err("the row no longer exists".into())) };
         let record = match self.record_of(&row) {
@@ -42,7 +43,7 @@ impl Repairer<'_> {
         Ok(self.by_id(std::slice::from_ref(&id)).await?.remove(&id))
     }
 
-    /// The record that an object of a row is to hold, or why there is to be none.
+    /// Returns the record for the object of a row, or the reason not to write one.
     fn record_of(&self, row: &Row) -> Result<Record, &'static str> {
         let record = row.to_record().ok_or("the row has NULLs or values that no record can have")?;
         if !id_matches_data(&record) {
@@ -56,19 +57,20 @@ impl Repairer<'_> {
         Ok(self.apply_rule(record, row))
     }
 
-    /// The f32 of a FLOAT column is not what the rule gave; where the rule gives that f32, its own value is taken.
+    /// Recomputes the exact value of the rule, because FLOAT columns store it as f32; used only if it rounds to the
+    /// stored f32.
     fn apply_rule(&self, record: Record, row: &Row) -> Record {
         let due = self.audit.rules.consumo_meta(record.reading.peso_medio);
         let due = Record { consumo_meta: due, ..record.clone() };
         if due.differences(row, &self.schema).is_empty() { due } else { record }
     }
 
-    /// Gives an object the values of its row in the fields that differ, if both are still as the audit saw them.
+    /// Writes the differing values of a row into its object, if both have not changed since the audit.
     pub(super) async fn replace_object(&mut self, finding: &Finding) -> anyhow::Result<RepairResult> {
         let (Some(id), Some(key)) = (&finding.id, &finding.key) else {
             return Ok(Err("it has no id or no key".into()));
         };
-        // The token is asked for first: what comes between it and the reading is met by the guard.
+        // The version token is read first: the conditional write then detects any change after it.
         let Some(meta) = head(&*self.audit.lake, key).await? else {
             return Ok(Err("the object no longer exists".into()));
         };
@@ -103,7 +105,7 @@ impl Repairer<'_> {
         })
     }
 
-    /// The record with a row's values, and the columns that change; `None` where nothing is to be done.
+    /// Returns the record with a row's values, and the changed columns. `None` if nothing changes.
     fn with_values_of(
         &self,
         finding: &Finding,
@@ -142,12 +144,13 @@ impl Repairer<'_> {
     }
 }
 
-/// Whether the id is of version 8, which says where the object lies.
+/// Returns true if the id is of version 8, which determines the object's key.
 fn has_content_id(record: &Record) -> bool {
     RecordId::new(&record.id_treated_data).is_made_here()
 }
 
-/// Whether an id of this toolkit (version 8) and the row's `data` speak of the same second; other ids say nothing.
+/// Returns true if the time in an id of this toolkit (version 8) is the second of the row's `data`; other ids always
+/// match.
 fn id_matches_data(record: &Record) -> bool {
     let millis = RecordId::new(&record.id_treated_data).data_millis();
     millis.is_none_or(|millis| millis / 1_000 == record.reading.data.timestamp())

@@ -1,4 +1,4 @@
-//! The warehouse's side of a repair: rows are inserted and updated in batches, and read again.
+//! Warehouse side of a repair: inserts and updates rows in batches, and reads them again.
 
 use std::collections::HashMap;
 
@@ -13,21 +13,21 @@ use pipeline::record::Record;
 use pipeline::record::row::Row;
 use pipeline::warehouse::{self, ChangeSet, InsertResult};
 
-/// A finding on its way: the record, and the row before and after; `None` where it is as it should be already.
+/// Row to repair: the record, and the row before and after. `None` if the row is already correct.
 struct RowRepair {
     record: Record,
     change: Option<(Option<Row>, Row)>,
 }
 
 impl RowRepair {
-    /// The row before and after.
+    /// Returns the row before and after.
     fn pair(&self) -> Option<RowChange<'_>> {
         self.change.as_ref().map(|(before, after)| (before.as_ref(), after))
     }
 }
 
 impl Repairer<'_> {
-    /// Mends findings by changing rows; one fate each.
+    /// Repairs findings by changing rows; returns one result per finding.
     pub(super) async fn rows(&mut self, batch: &[(Finding, Action)]) -> anyhow::Result<Vec<RepairResult>> {
         let mut repairs = self.prepare(batch).await?;
         let mut taken_down = RecordedChanges::default();
@@ -49,7 +49,7 @@ impl Repairer<'_> {
         self.verify(repairs).await
     }
 
-    /// What is to be done about each, after another look at its object and its row.
+    /// Reads object and row of each finding again, and prepares the changes.
     async fn prepare(&self, batch: &[(Finding, Action)]) -> anyhow::Result<Vec<Result<RowRepair, String>>> {
         let records: Vec<_> = stream::iter(batch)
             .map(|(finding, _)| self.read_record(finding))
@@ -83,7 +83,7 @@ impl Repairer<'_> {
         Ok(RowRepair { record, change })
     }
 
-    /// The record of a finding's object, or why it has none any more.
+    /// Returns the record in a finding's object, or why there is none.
     async fn read_record(&self, finding: &Finding) -> anyhow::Result<Result<Record, String>> {
         let (Some(id), Some(key)) = (&finding.id, &finding.key) else {
             return Ok(Err("it has no id or no key".into()));
@@ -104,7 +104,7 @@ impl Repairer<'_> {
         Ok(rows.into_iter().map(|row| (row.id().to_owned(), row)).collect())
     }
 
-    /// Does everything in one transaction; whether it could be done.
+    /// Applies all changes in one transaction; returns true if it succeeded.
     async fn apply_all(&self, repairs: impl Iterator<Item = &RowRepair>) -> anyhow::Result<bool> {
         let (mut insert, replace) = split_inserts(repairs);
         insert.sort_by(|a, b| a.id().cmp(b.id()));
@@ -116,7 +116,7 @@ impl Repairer<'_> {
         }
     }
 
-    /// Does one by itself; why it was refused, if it was.
+    /// Applies a single change; returns the reason if it was rejected.
     async fn apply_one(
         &self,
         repair: &mut RowRepair,
@@ -127,14 +127,14 @@ impl Repairer<'_> {
         let (insert, replace) = split_inserts(std::iter::once(&*repair));
         let change = ChangeSet { insert: &insert, replace: &replace, ..ChangeSet::default() };
         match self.audit.warehouse.apply(&change, &self.schema).await {
-            // Taken may speak of our own row, after a lost answer: reading it again tells.
+            // After a lost response, `Taken` may mean our own row; the verification reads it again.
             Ok(_) => Ok(None),
             Err(e) if e.reason == warehouse::Reason::BadRow => Ok(Some(e.message)),
             Err(e) => Err(e.into()),
         }
     }
 
-    /// Reads everything again and judges it again.
+    /// Reads all rows again and compares them.
     async fn verify(&self, repairs: Vec<Result<RowRepair, String>>) -> anyhow::Result<Vec<RepairResult>> {
         let ids: Vec<String> = repairs.iter().flatten().map(|repair| repair.record.id_treated_data.clone()).collect();
         let rows = self.by_id(&ids).await?;
@@ -147,7 +147,7 @@ impl Repairer<'_> {
     }
 }
 
-/// Rows that are new, and rows that get other values.
+/// Returns the rows to insert, and the rows to update.
 fn split_inserts<'a>(repairs: impl Iterator<Item = &'a RowRepair>) -> (Vec<Row>, Vec<(Row, Row)>) {
     let (mut insert, mut replace) = (Vec::new(), Vec::new());
     for (before, after) in repairs.filter_map(|repair| repair.change.clone()) {

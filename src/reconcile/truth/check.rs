@@ -1,4 +1,4 @@
-//! The truth's place in the merge: each id that it tells of, and each that it does not, with what both sides have of it.
+//! Checks the truth during the merge: for each id in the truth files or in a store, the state of both sides.
 
 use anyhow::Context as _;
 use chrono::{DateTime, NaiveDate};
@@ -19,14 +19,14 @@ use pipeline::lake::Span;
 use pipeline::record::row::Value;
 use pipeline::record::{Column, RecordId};
 
-/// What both sides have of an id when its turn in the merge comes.
+/// State of an id in both stores when the merge reaches it.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::reconcile) struct Observed<'a> {
-    /// Its first object.
+    /// Key of its first object.
     pub key: Option<&'a str>,
-    /// Whether that is one of this audit, where there is no row to say so.
+    /// True if that object belongs to this audit; only used without a row.
     pub inside: bool,
-    /// Whether it has a row.
+    /// True if it has a row.
     pub row: bool,
 }
 
@@ -36,7 +36,7 @@ impl Observed<'_> {
     }
 }
 
-/// A truth that is held against both sides.
+/// Compares a truth with both sides.
 pub(in crate::reconcile) struct TruthCheck {
     ids: std::iter::Peekable<Sorted<IdEntry>>,
     pub(super) hashes: Sorted<HashEntry>,
@@ -69,7 +69,7 @@ impl TruthCheck {
         })
     }
 
-    /// The next id that is told of.
+    /// Returns the next id in the truth.
     pub(in crate::reconcile) fn next(&mut self) -> anyhow::Result<Option<&OrderedId>> {
         match self.ids.peek() {
             None => Ok(None),
@@ -78,7 +78,7 @@ impl TruthCheck {
         }
     }
 
-    /// Holds an id, which may not come before [`TruthCheck::next`], against what there is of it.
+    /// Compares an id, which must not precede [`TruthCheck::next`], with the truth.
     pub(in crate::reconcile) fn check_id(
         &mut self,
         id: &OrderedId,
@@ -118,11 +118,11 @@ impl TruthCheck {
                 }
                 self.report_unexpected(id, seen, Some(entry.at.into_location()), "it was delivered nowhere", findings)
             }
-            Expectation::Quarantined => Ok(()), // it has no id
+            Expectation::Quarantined => Ok(()), // a quarantined message has no id
         }
     }
 
-    /// What is told of an id: of several lines, that which asks for the most.
+    /// Takes the entry of an id; of several lines, the one with the strictest requirement.
     fn take(&mut self, id: &OrderedId) -> anyhow::Result<Option<IdEntry>> {
         let mut first = None;
         while let Some(entry) = self.ids.next_if(|entry| entry.as_ref().is_ok_and(|entry| entry.id == *id)) {
@@ -131,7 +131,7 @@ impl TruthCheck {
         Ok(first)
     }
 
-    /// Whether the day that an id speaks of was audited.
+    /// Returns true if the day in an id was audited.
     fn is_audited(&self, id: &OrderedId) -> bool {
         day_of(id).is_none_or(|day| self.span.has_day(day))
     }
@@ -140,7 +140,7 @@ impl TruthCheck {
         self.unresolved.push(Unresolved { entry, key: seen.key.map(str::to_owned), row: seen.row }).context(FULL)
     }
 
-    /// An id that is there and must not be.
+    /// Reports an id that exists and must not.
     pub(super) fn report_unexpected(
         &mut self,
         id: &OrderedId,
@@ -156,14 +156,14 @@ impl TruthCheck {
     }
 }
 
-/// A finding about an id, with the sides that have it.
+/// Returns a finding about an id, with the sides that have it.
 pub(super) fn of_id(kind: DriftKind, id: &OrderedId, key: Option<String>, [lake, warehouse]: [bool; 2]) -> Finding {
     let text = id.text().into_owned();
     let side = |has: bool| if has { Value::Text(text.clone()) } else { Value::Null };
     Finding::new(kind, text.as_str(), key).with_field(Column::IdTreatedData, side(lake), side(warehouse))
 }
 
-/// The day of `data` that an id of version 8 carries.
+/// Returns the day of `data` in an id of version 8.
 fn day_of(id: &OrderedId) -> Option<NaiveDate> {
     let OrderedId::Uuid(bytes) = id else { return None };
     DateTime::from_timestamp_millis(RecordId::Uuid(*bytes).data_millis()?).map(|at| at.date_naive())

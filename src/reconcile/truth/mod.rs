@@ -1,4 +1,4 @@
-//! The truth check: which records both stores and the quarantine must have, and which they must not.
+//! Truth check: which records the stores and the quarantine must contain, and which they must not.
 //!
 //! | fate | through `publish` | through `publish --send-invalid` | through `backfill` |
 //! | --- | --- | --- | --- |
@@ -7,8 +7,8 @@
 //! | refused | in no store | the same | in both stores: files have no such limit |
 //! | never | in no store | the same | the same |
 //!
-//! Ids and hashes are sorted on disk like the lake's and go through the same merge, so only one batch of them is in memory. If
-//! the ingest path ([`IngestPath`]) is not given, it is inferred from the stores.
+//! Ids and hashes are sorted on disk like those of the lake and use the same merge, so only one batch of them is in
+//! memory. If the ingest path ([`IngestPath`]) is not given, it is inferred from the stores.
 
 mod check;
 mod quarantine;
@@ -24,11 +24,11 @@ pub(super) use read::{Corrected, read};
 
 use crate::reconcile::ingest_path::IngestPath;
 
-/// The truth files of a history, and how it came in.
+/// Truth files of a history, and its ingest path.
 #[derive(Debug, Clone, Default)]
 pub struct TruthOptions {
-    /// The files: of several parts, all of them. None: no truth is asked for.
+    /// Truth files, of all parts. If empty, no truth is checked.
     pub files: Vec<PathBuf>,
-    /// How the history came in; told by what is there where it is `None`.
+    /// Ingest path of the history. If `None`, it is inferred from the stores.
     pub ingest_path: Option<IngestPath>,
 }

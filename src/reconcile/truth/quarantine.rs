@@ -1,4 +1,4 @@
-//! The quarantine's side: the objects beside the lake, by the SHA-256 in their names, against the broken lines told of.
+//! Compares the quarantine next to the lake with the invalid lines in the truth, by the SHA-256 in object names.
 
 use anyhow::Context as _;
 
@@ -14,7 +14,7 @@ use pipeline::lake::{Depth, Lake};
 use pipeline::record::QUARANTINE;
 
 impl TruthCheck {
-    /// Counts what the quarantine has of the broken messages; those it has not, or `None` where it is to stop.
+    /// Counts the invalid messages in the quarantine, and returns the missing ones; `None` if the run was cancelled.
     pub(super) async fn quarantine(
         &mut self,
         lake: &dyn Lake,
@@ -29,7 +29,7 @@ impl TruthCheck {
         for entry in told {
             let entry = entry.context("the sorted truth cannot be read back")?;
             if last.replace(entry.hash) == Some(entry.hash) {
-                continue; // the same bytes again are the same object
+                continue; // the same bytes are stored as the same object
             }
             self.truth[TruthCounter::QuarantinedExpected] += 1;
             while let Some(object) = has.take_if(|object| object.0 < entry.hash) {
@@ -51,7 +51,7 @@ impl TruthCheck {
         missing.finish().context(FULL).map(Some)
     }
 
-    /// The hashes in the names of all that is kept.
+    /// Lists the hashes in the names of all quarantined objects.
     async fn list(
         &self,
         quarantine: &dyn Lake,
@@ -78,7 +78,7 @@ impl TruthCheck {
     }
 }
 
-/// The next that is another: a message that came on several days is kept once a day.
+/// Returns the next different object: a message that arrived on several days is stored once per day.
 fn skip_same(kept: &mut Sorted<QuarantinedHash>, object: QuarantinedHash) -> anyhow::Result<Option<QuarantinedHash>> {
     for next in kept {
         let next = next.context("what the quarantine has cannot be read back from disk")?;
@@ -89,7 +89,7 @@ fn skip_same(kept: &mut Sorted<QuarantinedHash>, object: QuarantinedHash) -> any
     Ok(None)
 }
 
-/// The hash in `<YYYY>/<MM>/<DD>/<sha256>.json`.
+/// Returns the hash in `<YYYY>/<MM>/<DD>/<sha256>.json`.
 fn hash_of(key: &str) -> Option<[u8; 32]> {
     unhex(key.rsplit('/').next()?.strip_suffix(".json")?)
 }

@@ -1,4 +1,4 @@
-//! Truth files, read whole before anything else: what cannot prove anything ends the run at once.
+//! Reads truth files completely before anything else; an unusable file ends the run at once.
 
 use anyhow::Context as _;
 
@@ -11,12 +11,13 @@ use crate::sort::{OrderedId, Sorted};
 use crate::truth::{self, Expectation};
 use pipeline::hex::unhex;
 
-/// Ids of corrected readings that are kept in memory, 16 bytes each; those beyond are findings like any other.
+/// Maximum number of ids of corrected readings in memory, 16 bytes each; further ones are reported as ordinary
+/// findings.
 const CORRECTED: usize = 1_000_000;
-/// Lines that are told to the progress together.
+/// Number of lines per progress update.
 const STEP: u64 = 1_000;
 
-/// The ids of corrected readings: each shares its natural key with the reading it corrects.
+/// Ids of corrected readings: each has the same natural key as the reading it corrects.
 #[derive(Debug, Clone, Default)]
 pub(in crate::reconcile) struct Corrected(Vec<[u8; 16]>);
 
@@ -26,16 +27,16 @@ impl Corrected {
     }
 }
 
-/// What the files tell, in the order of the merge.
+/// Content of the truth files, in the order of the merge.
 pub(in crate::reconcile) struct TruthData {
     pub ids: Sorted<IdEntry>,
     pub(super) hashes: Sorted<HashEntry>,
     pub corrected: Corrected,
-    /// The sums of the files, and nothing found yet.
+    /// Totals of the files, before any result.
     pub(super) truth: TruthResult,
 }
 
-/// Reads truth files; `None` where none is asked for.
+/// Reads truth files; returns `None` if none are given.
 pub(in crate::reconcile) fn read(
     options: &TruthOptions,
     sorters: &Sorters,

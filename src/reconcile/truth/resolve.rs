@@ -1,4 +1,4 @@
-//! The end of a proof: what was doubtful is looked at again, and judged by the door through which the history came.
+//! Last step of a truth check: rechecks unresolved ids, and judges them by the ingest path of the history.
 
 use std::collections::HashMap;
 
@@ -21,11 +21,11 @@ use pipeline::hex::hex;
 use pipeline::lake::{Key, head};
 use pipeline::record::row::{Row, TableSchema};
 
-/// Ids looked at again together.
+/// Number of ids that are rechecked together.
 const BATCH: usize = 1_000;
 
 impl TruthCheck {
-    /// Judges everything that only the end can tell; `None` where it was to stop before.
+    /// Resolves everything that depends on the complete result; returns `None` if the run was cancelled.
     pub(in crate::reconcile) async fn resolve(
         mut self,
         audit: &Audit,
@@ -59,7 +59,7 @@ impl TruthCheck {
         Ok(Some(self.truth))
     }
 
-    /// What the quarantine lacks: nothing is missing where nothing was sent.
+    /// Checks messages missing from the quarantine; none are missing if none were sent.
     fn check_quarantine(&mut self, missing: Sorted<HashEntry>, findings: &mut FindingCollector) -> anyhow::Result<()> {
         for entry in missing {
             let HashEntry { hash, at } = entry.context("what the quarantine lacks cannot be read back from disk")?;
@@ -110,8 +110,8 @@ impl TruthCheck {
     }
 }
 
-/// The door that what is there tells: only a backfill brings in what is too large for a topic, and only `publish` alone leaves the
-/// quarantine empty. `None` where nothing was broken or too large.
+/// Infers the ingest path: only a backfill stores messages too large for a topic, and only plain `publish` leaves the
+/// quarantine empty. `None` if no message was invalid or too large.
 pub(super) fn infer_ingest_path(truth: &TruthResult) -> Option<IngestPath> {
     let any = |counter: TruthCounter| truth[counter] > 0;
     if any(TruthCounter::RefusedStored) {
@@ -123,7 +123,7 @@ pub(super) fn infer_ingest_path(truth: &TruthResult) -> Option<IngestPath> {
     }
 }
 
-/// Looks once more for what the merge did not find: it may have been on its way.
+/// Rechecks what the merge did not find, because it may have been in transit.
 async fn recheck_missing(audit: &Audit, schema: &TableSchema, unresolved: &mut [Unresolved]) -> anyhow::Result<()> {
     let wanted = |doubt: &Unresolved| !doubt.row || doubt.key.is_none();
     let ids: Vec<String> = unresolved.iter().filter(|doubt| wanted(doubt)).map(|d| d.entry.id.text().into()).collect();
@@ -135,7 +135,7 @@ async fn recheck_missing(audit: &Audit, schema: &TableSchema, unresolved: &mut [
     for doubt in unresolved.iter_mut().filter(|doubt| wanted(doubt)) {
         let row = rows.get(&*doubt.entry.id.text());
         doubt.row = row.is_some();
-        // Its object lies where its values say, if it lies anywhere.
+        // The values of the row determine the key of its object.
         let key = row.and_then(|row| row.to_record()).as_ref().and_then(Key::of);
         if let (None, Some(key)) = (&doubt.key, key) {
             doubt.key = head(&*audit.lake, &key.to_string()).await?.map(|meta| meta.key);

@@ -1,4 +1,4 @@
-//! Proofs over the memory twins.
+//! Tests of the truth check with in-memory stores.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::reconcile::{Audit, TruthCounter, TruthResult};
 use crate::truth::{Entry, Expectation, Writer};
 use pipeline::lake::{self, Depth, Lake, ListPage, PutResult};
 
-/// A truth that tells these ids with their fates.
+/// Returns a truth with these ids and their expectations.
 fn truth(scene: &Scene, told: &[(Uuid, Expectation)]) -> TruthOptions {
     let path: PathBuf = scene.home.path().join("truth.ndjson");
     let mut writer = Writer::new(std::fs::File::create(&path).unwrap(), Default::default()).unwrap();
@@ -75,7 +75,7 @@ async fn more_ids_than_fit_into_memory_are_proved_one_by_one() {
     assert_eq!(of(super::super::DriftKind::TruthSurplus).collect::<Vec<_>>(), [id(50).to_string()]);
 }
 
-/// A lake into which a message comes while it is audited.
+/// Lake that receives a message during the audit.
 #[derive(Debug)]
 struct Late {
     scene: Scene,
@@ -104,7 +104,7 @@ impl Lake for Late {
         self.scene.lake.clock().await
     }
 
-    /// The quarantine is looked at when both sides have been.
+    /// The quarantine is read after both sides.
     fn sibling(&self, name: &str) -> Arc<dyn Lake> {
         self.scene.object(&record(self.n));
         self.scene.row(&record(self.n));

@@ -1,11 +1,11 @@
-//! The account: what there was, what became of each, and what every verdict means.
+//! Breakdown of the input into categories, and the table of verdicts with their meaning.
 
 use serde::Serialize;
 
 use super::findings::KindLabels;
 use super::numbers;
 
-/// The account of one side: the whole, and the parts that add up to it.
+/// Breakdown of one side: the total, and the parts that add up to it.
 #[derive(Debug, Serialize)]
 pub(super) struct Breakdown {
     side: &'static str,
@@ -13,7 +13,7 @@ pub(super) struct Breakdown {
     parts: Vec<Segment>,
 }
 
-/// A share of a side.
+/// Part of a side.
 #[derive(Debug, Serialize)]
 struct Segment {
     name: &'static str,
@@ -24,18 +24,18 @@ struct Segment {
 }
 
 impl Breakdown {
-    /// A whole, and its parts with their name, class and count; those of none are left out.
+    /// Returns a total with its parts, given as name, class and count; empty parts are omitted.
     pub(super) fn of(side: &'static str, whole: String, parts: Vec<(&'static str, &'static str, u64)>) -> Self {
         let part = |(name, class, n)| Segment { name, class, n, count: numbers::count(n) };
         Self { side, whole, parts: parts.into_iter().filter(|(.., n)| *n > 0).map(part).collect() }
     }
 }
 
-/// A line of the table of verdicts.
+/// Row in the table of verdicts.
 #[derive(Debug, Serialize)]
 pub(super) struct CategoryRow {
     name: &'static str,
-    /// The section that has more, if there is one.
+    /// Section with more details; empty without one.
     anchor: &'static str,
     title: &'static str,
     count: String,
@@ -45,12 +45,12 @@ pub(super) struct CategoryRow {
 }
 
 impl CategoryRow {
-    /// So many of a kind, with a section of its own.
+    /// Returns a row with a link to the section of its kind.
     pub(super) fn with_section(n: u64, name: &'static str, words: &KindLabels) -> Self {
         Self { anchor: if n > 0 { name } else { "" }, ..Self::of(n, name, words) }
     }
 
-    /// So many of a kind.
+    /// Returns a row without a section.
     pub(super) fn of(n: u64, name: &'static str, words: &KindLabels) -> Self {
         let KindLabels { title, meaning, todo, .. } = *words;
         Self { name, anchor: "", title, count: numbers::count(n), any: n > 0, meaning, todo }

@@ -1,12 +1,12 @@
-//! The calendar of farms and days: numbers where there are few days, squares where there are many.
+//! Calendar of farms and days: numbers for few days, squares for many.
 //!
 //! | days from first to last | shown as |
 //! | --- | --- |
 //! | up to [`FEW_DAYS`] | a table of farms and days with the counts in it |
 //! | up to [`SOME_DAYS`] | a table of farms and days, as squares |
-//! | more | a calendar a farm and year; past [`FEW_STRIPS`] of them, a table of farms and months before it |
+//! | more | one calendar per farm and year; above [`FEW_STRIPS`] of them, preceded by a table of farms and months |
 //!
-//! Whatever the form, the days on which something is off follow as a list, which is also what a reader without a pointer uses.
+//! In every form, a list of the days with problems follows, which is also usable without a pointing device.
 
 use std::collections::BTreeMap;
 
@@ -18,48 +18,48 @@ use super::heatmap::Heatmap;
 use super::year_calendar::{self, FarmCalendar};
 use super::{numbers, sanitize};
 
-/// The most days that are shown with their numbers.
+/// Maximum number of days that are shown with their numbers.
 const FEW_DAYS: i64 = 14;
-/// The most days that are squares in one table.
+/// Maximum number of days that are squares in one table.
 const SOME_DAYS: i64 = 62;
-/// The most farms in the table of days.
+/// Maximum number of farms in the table of days.
 const FEW_FARMS: usize = 120;
-/// The most calendars of a year that need no overview.
+/// Maximum number of year calendars without an overview.
 const FEW_STRIPS: usize = 3;
-/// Days that are off and are listed.
+/// Maximum number of days in the list of days with problems.
 const LISTED: usize = 200;
 
-/// The section.
+/// Section of the calendar.
 #[derive(Debug, Serialize)]
 pub(super) struct Calendar {
     words: CalendarLabels,
-    /// Where and since when something is off.
+    /// Where problems are concentrated, and since when.
     note: String,
     table: Option<Table>,
     overview: Option<Heatmap>,
     farms: Vec<FarmCalendar>,
-    /// What is not drawn; empty if nothing.
+    /// What is not drawn; empty if everything is.
     undrawn: String,
     days: Vec<Day>,
-    /// How many days are off besides those listed; empty if none.
+    /// Number of days with problems beyond those in the list; empty if none.
     more: String,
 }
 
-/// A few days with their numbers.
+/// Table of few days with their numbers.
 #[derive(Debug, Serialize)]
 struct Table {
     days: Vec<[String; 2]>,
     rows: Vec<Row>,
 }
 
-/// A farm in the table of days.
+/// Farm in the table of days.
 #[derive(Debug, Serialize)]
 struct Row {
     farm: String,
     cells: Vec<Square>,
 }
 
-/// A day that is off.
+/// Day with problems.
 #[derive(Debug, Serialize)]
 struct Day {
     day: String,
@@ -68,7 +68,7 @@ struct Day {
 }
 
 impl Calendar {
-    /// Draws the days; `more` is added to the note.
+    /// Returns the calendar of the days; `more` is added to the note.
     pub(super) fn of<C: CalendarCell>(days: &BTreeMap<(String, NaiveDate), C>, window: DayRange, more: &str) -> Self {
         let mut farms = Farms::<C>::new();
         for ((farm, day), cell) in days {
@@ -109,7 +109,7 @@ impl Calendar {
     }
 }
 
-/// The days that are off, each with its place in the list, and how many more there are.
+/// Returns the days with problems, each with its index in the list, and the number of days beyond the list.
 fn listed<C: CalendarCell>(days: &BTreeMap<(String, NaiveDate), C>) -> (DayLinks<'_>, usize) {
     let mut found: Vec<_> = days.iter().filter(|(_, cell)| cell.is_off()).collect();
     let more = found.len().saturating_sub(LISTED);
@@ -143,7 +143,7 @@ fn note<C: CalendarCell>(all: &BTreeMap<(String, NaiveDate), C>) -> String {
     format!("{} of {number} {verb}, {when} on {day} in {farm} ({max}).{where_most}", numbers::count(bad))
 }
 
-/// The farm where most is off, where there are several.
+/// Returns the farm with the most problems; empty with a single farm.
 fn concentration<C: CalendarCell>(days: &BTreeMap<(String, NaiveDate), C>) -> String {
     let mut farms = BTreeMap::<&str, u64>::new();
     for ((farm, _), cell) in days {

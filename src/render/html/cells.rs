@@ -1,4 +1,4 @@
-//! The cells of a calendar: what an outcome counts for a farm's day, and how one of them is shown as a square.
+//! Cells of a calendar: the counts of a farm's day, and their form as a square.
 
 use std::collections::BTreeMap;
 
@@ -7,93 +7,93 @@ use serde::Serialize;
 
 use super::numbers;
 
-/// What an outcome counts for a farm's day, as the calendar sees it.
+/// Counts of a farm's day, in the form used by the calendar.
 pub(super) trait CalendarCell: Copy + Default {
-    /// How the page speaks of it.
+    /// Labels of the calendar.
     const WORDS: CalendarLabels;
 
-    /// What the lake has and what the warehouse has: even where nothing is off.
+    /// Returns the counts of lake and warehouse, also without problems.
     fn sides(&self) -> [u64; 2];
-    /// How much is off.
+    /// Returns the number of problems.
     fn off(&self) -> u64;
-    /// What is on neither side, and is not to be.
+    /// Returns the number of objects that are on neither side, as intended.
     fn aside(&self) -> u64 {
         0
     }
-    /// Adds another day's counts.
+    /// Adds the counts of another day.
     fn add(&mut self, other: &Self);
-    /// The counts in words, where something is off.
+    /// Describes the problems as text; only used if there are any.
     fn details(&self) -> String;
-    /// The counts as the list of days has them, under [`CalendarLabels::head`].
+    /// Returns the counts for the list of days, under [`CalendarLabels::head`].
     fn line(&self) -> [String; 4];
-    /// The one or two numbers in the table of days.
+    /// Returns the one or two numbers for the table of days.
     fn shown(&self) -> [String; 2];
 
-    /// Whether something is off.
+    /// Returns true if there are problems.
     fn is_off(&self) -> bool {
         self.off() > 0 || self.sides()[0] != self.sides()[1]
     }
 }
 
-/// The words of a calendar.
+/// Labels of a calendar.
 #[derive(Debug, Serialize)]
 pub(super) struct CalendarLabels {
-    /// Of the table of days.
+    /// Caption of the table of days.
     pub caption: &'static str,
-    /// Squares and what they mean.
+    /// Squares with their meanings.
     pub legend: &'static [(&'static [&'static str], &'static str)],
-    /// Between the two numbers of a day in the table.
+    /// Separator of the two numbers of a day in the table.
     pub between: &'static str,
-    /// What the squares' days are days of.
+    /// Kind of days that the squares show.
     pub days: &'static str,
-    /// Of the list of days that are off.
+    /// Title of the list of days with problems.
     pub list: &'static str,
-    /// The list's columns after day and farm.
+    /// Columns of the list after day and farm.
     pub head: [&'static str; 4],
-    /// What is off, one and more of them.
+    /// Name of a problem, singular and plural.
     pub off: [&'static str; 2],
-    /// A day on which something is off, and several: `disagrees`, `disagree`.
+    /// Predicate for days with problems, singular and plural: `disagrees`, `disagree`.
     pub is_off: [&'static str; 2],
-    /// No day on which something is off.
+    /// Text if no day has problems.
     pub none: &'static str,
-    /// All days are right, after their number.
+    /// Text after the number of days, if all are correct.
     pub fine: &'static str,
-    /// Farms or days that are most off.
+    /// Text for the farms or days with the most problems.
     #[serde(rename = "most")]
     pub max: &'static str,
 }
 
 /// Cells by farm and day.
 pub(super) type Farms<'a, C> = BTreeMap<&'a str, BTreeMap<NaiveDate, C>>;
-/// The place of a day in the list of those that are off.
+/// Index of each day in the list of days with problems.
 pub(super) type DayLinks<'a> = BTreeMap<(&'a str, NaiveDate), usize>;
-/// The first and the last day on which something may be expected, where that is known.
+/// First and last day on which data is expected, if known.
 pub(super) type DayRange = [Option<NaiveDate>; 2];
 
-/// A farm's day, or month, as it is shown.
+/// Farm's day or month, as displayed.
 #[derive(Debug, Serialize)]
 pub(super) struct Square {
     pub class: &'static str,
     pub shown: [String; 2],
     pub off: String,
     pub tip: String,
-    /// The line in the list of days that are off.
+    /// Line in the list of days with problems. `None` if it is not in the list.
     pub link: Option<usize>,
 }
 
-/// The records of a cell: of the side that has more.
+/// Returns the number of records of a cell, of the side with more.
 pub(super) fn records<C: CalendarCell>(cell: &C) -> u64 {
     let [lake, warehouse] = cell.sides();
     lake.max(warehouse)
 }
 
-/// The largest count of some cells.
+/// Returns the largest count among cells.
 pub(super) fn most<'a, C: CalendarCell + 'a>(cells: impl Iterator<Item = &'a C>) -> u64 {
     cells.map(records).max().unwrap_or(0)
 }
 
 impl Square {
-    /// A cell under its name, shaded against the farm's largest.
+    /// Returns the square of a cell, shaded relative to the farm's maximum.
     pub(super) fn of<C: CalendarCell>(name: &str, cell: &C, max: u64) -> Self {
         let [one, many] = C::WORDS.off;
         let off = if cell.off() > 0 { numbers::of(cell.off(), one, many) } else { String::new() };
@@ -101,12 +101,12 @@ impl Square {
     }
 }
 
-/// How much is off in some cells.
+/// Returns the number of problems in cells.
 pub(super) fn off<'a, C: CalendarCell + 'a>(cells: impl Iterator<Item = &'a C>) -> u64 {
     cells.map(CalendarCell::off).sum()
 }
 
-/// What hovering or focusing shows; where nothing is off, the style sheet ends the sentence.
+/// Returns the tooltip; without problems, the style sheet completes the sentence.
 pub(super) fn tip<C: CalendarCell>(name: &str, cell: &C) -> String {
     if cell.is_off() {
         return format!("{name} · {}", cell.details());
@@ -118,8 +118,8 @@ pub(super) fn tip<C: CalendarCell>(name: &str, cell: &C) -> String {
     }
 }
 
-/// The shade: `a1`–`a4` right, by volume; `d1`–`d3` off, by its share; `u` other counts and nothing off; `s` only what
-/// is left aside; `g` a gap.
+/// Returns the shade: `a1`–`a4` for correct cells, by volume; `d1`–`d3` for problems, by their fraction; `u` for
+/// differing counts without problems; `s` for skipped objects only; `g` for a gap.
 pub(super) fn class<C: CalendarCell>(cell: &C, max: u64) -> &'static str {
     let n = records(cell);
     if cell.off() > 0 {

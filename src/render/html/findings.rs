@@ -1,38 +1,38 @@
-//! Findings of a kind under their heading, with as many samples as the page has room for.
+//! Findings of a kind under their heading, with as many samples as fit on the page.
 
 use serde::Serialize;
 
 use super::numbers;
 use super::sanitize::weight;
 
-/// Samples of a kind that are seen at once; the others unfold.
+/// Number of samples per kind that are visible without expanding.
 const AT_ONCE: usize = 8;
-/// Bytes of markup around a sample and around each of its fields.
+/// Bytes of markup for a sample and for each of its fields.
 const MARKUP: usize = 220;
 
-/// The words for one kind.
+/// Labels of a kind.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct KindLabels {
-    /// The heading.
+    /// Heading.
     pub title: &'static str,
-    /// One of them, in the summary.
+    /// Singular, for the summary.
     pub one: &'static str,
-    /// More of them, in the summary.
+    /// Plural, for the summary.
     pub many: &'static str,
-    /// What it means; names between backticks.
+    /// Meaning; names between backticks.
     pub meaning: &'static str,
-    /// What to do; flags between backticks.
+    /// Suggested action; flags between backticks.
     pub todo: &'static str,
 }
 
 impl KindLabels {
-    /// A sentence about a number of them, without the number.
+    /// Returns the phrase for a number of findings, without the number.
     pub(super) const fn phrase(&self, n: u64) -> &'static str {
         if n == 1 { self.one } else { self.many }
     }
 }
 
-/// One kind.
+/// Section of a kind.
 #[derive(Debug, Serialize)]
 pub(super) struct KindSection {
     name: &'static str,
@@ -43,45 +43,45 @@ pub(super) struct KindSection {
     parts: Vec<FindingGroup>,
 }
 
-/// The findings of a kind, or those of one cause.
+/// Findings of a kind, or those with one cause.
 #[derive(Debug, Serialize)]
 pub(super) struct FindingGroup {
-    /// The cause; empty where findings are not told apart by cause.
+    /// Cause; empty if findings are not grouped by cause.
     title: String,
     count: String,
     first: Vec<Sample>,
     rest: Vec<Sample>,
-    /// How many unfold.
+    /// Number of collapsed samples.
     rest_count: String,
-    /// How many are not on the page; empty if none.
+    /// Number of findings that are not on the page; empty if none.
     more: String,
 }
 
 impl KindSection {
-    /// A kind without its findings.
+    /// Returns the section of a kind, without its findings.
     pub(super) fn titled(name: &'static str, words: &KindLabels, total: u64) -> Self {
         let KindLabels { title, meaning, todo, .. } = *words;
         Self { name, title, count: numbers::count(total), meaning, todo, parts: Vec::new() }
     }
 
-    /// Adds a part.
+    /// Adds a group.
     pub(super) fn part(&mut self, part: FindingGroup) {
         self.parts.push(part);
     }
 }
 
-/// One finding.
+/// Sample of one finding.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Sample {
     pub id: String,
     pub key: String,
-    /// The side that the fields are of, where only one side has them.
+    /// Side of the fields, if only one side has them.
     pub side: &'static str,
     pub fields: Vec<Field>,
     pub reason: String,
 }
 
-/// A field's name, its two values and their difference.
+/// Name of a field, its two values and their difference.
 #[derive(Debug, Serialize)]
 pub(super) struct Field {
     pub name: String,
@@ -90,7 +90,7 @@ pub(super) struct Field {
     pub difference: String,
 }
 
-/// Room for findings, shared out between the kinds that there are.
+/// Size budget for findings, shared among the kinds that occurred.
 #[derive(Debug)]
 pub(super) struct SizeBudget {
     bytes: usize,
@@ -102,7 +102,7 @@ impl SizeBudget {
         Self { bytes, kinds }
     }
 
-    /// A kind with as many of its samples as its share of the room takes; the rest of the share is the next kind's.
+    /// Returns a kind with as many samples as fit into its share; the rest of the share goes to the next kind.
     pub(super) fn group(
         &mut self,
         name: &'static str,
@@ -115,7 +115,7 @@ impl SizeBudget {
         group
     }
 
-    /// The samples of a kind or of a cause, as many as a share of the room takes.
+    /// Returns as many samples of a kind or cause as fit into a share of the budget.
     pub(super) fn part(&mut self, title: String, total: u64, all: impl Iterator<Item = Sample>) -> FindingGroup {
         let share = self.bytes / self.kinds.max(1);
         let mut used = 0;

@@ -1,4 +1,4 @@
-//! The head of a page: the verdict, what was found, what it rests on, and how to repeat it.
+//! Head of a page: the verdict, the findings, the facts behind it, and the command to repeat it.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
@@ -7,19 +7,19 @@ use super::{numbers, sanitize};
 use crate::outcome::Exit;
 use crate::render::short_command;
 
-/// The verdict and its evidence.
+/// Verdict with its facts.
 #[derive(Debug, Serialize)]
 pub(super) struct Headline {
-    /// `clean`, `found` or `stopped`: the colour.
+    /// `clean`, `found` or `stopped`, which selects the color.
     pub state: &'static str,
     pub title: String,
     pub lead: String,
-    /// What was found, a line a kind.
+    /// Findings, one line per kind.
     pub points: Vec<Highlight>,
     pub evidence: Vec<Fact>,
 }
 
-/// A number and what it is a number of.
+/// Number with its description.
 #[derive(Debug, Serialize)]
 pub(super) struct Highlight {
     count: String,
@@ -28,34 +28,34 @@ pub(super) struct Highlight {
 }
 
 impl Highlight {
-    /// The points of those kinds that occurred.
+    /// Returns the highlights of the kinds that occurred.
     pub(super) fn list(found: Vec<(u64, &'static str, &'static str)>) -> Vec<Self> {
         let occurred = found.into_iter().filter(|(n, ..)| *n > 0);
         occurred.map(|(n, phrase, anchor)| Self { count: numbers::count(n), phrase, anchor }).collect()
     }
 }
 
-/// One line of the evidence.
+/// Fact in one line.
 #[derive(Debug, Serialize)]
 pub(super) struct Fact {
     name: &'static str,
     pub value: String,
-    /// Whether it is an address, to be copied.
+    /// True if the value is an address, to be copied.
     code: bool,
 }
 
 impl Fact {
-    /// Something in words.
+    /// Returns a fact with text.
     pub(super) fn said(name: &'static str, value: impl AsRef<str>) -> Self {
         Self { name, value: sanitize::shown(value.as_ref(), sanitize::KEY), code: false }
     }
 
-    /// An address or a name, to be copied.
+    /// Returns a fact with an address or name, to be copied.
     pub(super) fn code(name: &'static str, value: impl AsRef<str>) -> Self {
         Self { code: true, ..Self::said(name, value) }
     }
 
-    /// The program's version and how it ended.
+    /// Returns the program's version and how it ended.
     pub(super) fn program(exit: Exit, found: &str) -> Self {
         let meaning = match exit {
             Exit::Clean => "clean",
@@ -68,13 +68,13 @@ impl Fact {
     }
 }
 
-/// The facts that have a value.
+/// Returns the facts that have a value.
 pub(super) fn stated(mut facts: Vec<Fact>) -> Vec<Fact> {
     facts.retain(|fact| !fact.value.is_empty());
     facts
 }
 
-/// The colour of the verdict.
+/// Returns the state of the verdict, which selects the color.
 pub(super) const fn state(exit: Exit) -> &'static str {
     match exit {
         Exit::Stopped => "stopped",
@@ -83,13 +83,13 @@ pub(super) const fn state(exit: Exit) -> &'static str {
     }
 }
 
-/// Farms and days that were asked for.
+/// Returns the requested farms and days as text.
 pub(super) fn window(farms: &[String], from: Option<NaiveDate>, to: Option<NaiveDate>) -> String {
     let farms = if farms.is_empty() { "all farms".to_owned() } else { farms.join(", ") };
     format!("{farms}, {}", days(from, to))
 }
 
-/// A span of days, both ends inclusive.
+/// Returns a range of days as text, both ends inclusive.
 pub(super) fn days(from: Option<NaiveDate>, to: Option<NaiveDate>) -> String {
     match (from, to) {
         (None, None) => "all days".to_owned(),
@@ -100,16 +100,16 @@ pub(super) fn days(from: Option<NaiveDate>, to: Option<NaiveDate>) -> String {
     }
 }
 
-/// An instant, to the second.
+/// Returns an instant as text, to the second.
 pub(super) fn instant(at: DateTime<Utc>) -> String {
     format!("{} UTC", at.format("%Y-%m-%d %H:%M:%S"))
 }
 
-/// How to repeat the run.
+/// Command to repeat the run.
 #[derive(Debug, Serialize)]
 pub(super) struct ReproduceCommand {
     command: String,
-    /// Whether the command's address has its password left out.
+    /// True if the password in the command's address was removed.
     masked: bool,
 }
 

@@ -1,4 +1,4 @@
-//! A table of squares: farms down, days or months across.
+//! Table of squares: farms in rows, days or months in columns.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -9,26 +9,26 @@ use serde::Serialize;
 use super::cells::{CalendarCell, DayLinks, Farms, Square, most, off, records};
 use super::{numbers, sanitize};
 
-/// The most squares.
+/// Maximum number of squares.
 const SQUARES: usize = 4_000;
-/// The most farms.
+/// Maximum number of farms.
 const ROWS: usize = 400;
-/// The most months in a row with the empty ones among them.
+/// Maximum number of consecutive months that are shown including empty ones.
 const MONTHS_IN_A_ROW: usize = 120;
 
-/// Farms and days, or farms and months.
+/// Heatmap of farms by day or by month.
 #[derive(Debug, Serialize)]
 pub(super) struct Heatmap {
     /// `day` or `month`.
     unit: &'static str,
-    /// What columns have in common, and how many have it: years of months, months of days.
+    /// Column groups with their number of columns: years of months, months of days.
     groups: Vec<(String, usize)>,
     rows: Vec<Row>,
-    /// What is not in it; empty if nothing.
+    /// What was omitted; empty if nothing.
     left: String,
 }
 
-/// A farm's squares.
+/// Squares of a farm.
 #[derive(Debug, Serialize)]
 struct Row {
     farm: String,
@@ -39,7 +39,7 @@ struct Row {
 type Month = (i32, u32);
 
 impl Heatmap {
-    /// Farms and months.
+    /// Returns the heatmap of farms by month.
     pub(super) fn months<C: CalendarCell>(farms: &Farms<'_, C>) -> Self {
         let sums: BTreeMap<&str, BTreeMap<Month, C>> =
             farms.iter().map(|(farm, days)| (*farm, by_month(days))).collect();
@@ -50,7 +50,7 @@ impl Heatmap {
         Self::of("month", &sums, &columns, |_, _| None)
     }
 
-    /// Farms and days, each with its place in the list of those that are off.
+    /// Returns the heatmap of farms by day, with links to the list of days with problems.
     pub(super) fn days<C: CalendarCell>(
         farms: &Farms<'_, C>,
         days: RangeInclusive<NaiveDate>,
@@ -102,7 +102,7 @@ impl Heatmap {
     }
 }
 
-/// A column and its name.
+/// Column with its name.
 struct Column<K> {
     at: K,
     group: String,
@@ -128,7 +128,7 @@ fn by_month<C: CalendarCell>(days: &BTreeMap<NaiveDate, C>) -> BTreeMap<Month, C
     months
 }
 
-/// The months from the first to the last, or only those that have something where that is too many.
+/// Returns the months from the first to the last, or only those with data if there are too many.
 fn all_months<C>(sums: &BTreeMap<&str, BTreeMap<Month, C>>) -> Vec<Month> {
     let mut months: Vec<Month> = sums.values().flat_map(|cells| cells.keys().copied()).collect();
     months.sort_unstable();

@@ -1,15 +1,15 @@
-//! What a run found, as one self-contained HTML file: no script, no network, everything from the data escaped.
+//! Renders an outcome as one self-contained HTML file: no scripts, no network, all data escaped.
 //!
-//! | here | what it is |
+//! | module or file | content |
 //! | --- | --- |
-//! | `reconcile`, `replay`, `publish` | a page each: outcome → ready text, a file a section; their `page.html.j2` lays it out |
-//! | `calendar`, `heatmap`, `year_calendar` | farms and days, of any `cells` that say what is wrong with them |
-//! | `findings`, `headline`, `breakdown`, `problem_list`, `skips` | the pieces that the pages share |
+//! | `reconcile`, `replay`, `publish` | one page each, with one file per section; `page.html.j2` is its layout |
+//! | `calendar`, `heatmap`, `year_calendar` | farms and days, of any type of `cells` |
+//! | `findings`, `headline`, `breakdown`, `problem_list`, `skips` | components shared by the pages |
 //! | `plot` | lines over time or percentiles, as inline SVG |
-//! | `sanitize`, `numbers` | how data is made fit to be read |
-//! | `base.html.j2`, `parts.html.j2`, `plot.html.j2`, `style.css` | the frame, the pieces' markup, the dress |
+//! | `sanitize`, `numbers` | formatting of data |
+//! | `base.html.j2`, `parts.html.j2`, `plot.html.j2`, `style.css` | the frame, the components' markup, the style |
 //!
-//! Nothing here counts or judges: that is the outcomes'.
+//! Nothing here counts or judges: the outcomes do.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -37,33 +37,33 @@ mod sanitize;
 mod skips;
 mod year_calendar;
 
-/// A page stays below this, so that a browser and a mail server take it.
+/// Maximum size of a page, acceptable for browsers and mail servers.
 const MOST_BYTES: usize = 2_000_000;
-/// What findings may take of it, tried in this order; most pages pass with the first.
+/// Limits for the size of findings, tried in this order; most pages fit with the first.
 const FINDINGS_BYTES: [usize; 4] = [1_200_000, 600_000, 200_000, 20_000];
 
-/// An outcome that has a page.
+/// Outcome with an HTML page.
 pub trait Page {
-    /// The file of its layout.
+    /// Template of its layout.
     #[doc(hidden)]
     const LAYOUT: &'static str;
 
-    /// Everything that the layout lays out, with no more than so many bytes of findings.
+    /// Returns the data for the layout, with at most `findings_bytes` bytes of findings.
     #[doc(hidden)]
     fn page(&self, findings_bytes: usize) -> impl Serialize;
 }
 
-/// The report as HTML, below two megabytes whatever was found.
+/// Renders the report as HTML, always smaller than 2 MB.
 ///
 /// # Errors
-/// The template cannot be filled: an error of this program.
+/// Returns an error if the template cannot be rendered, which is a bug in this program.
 pub fn render<P: Page>(outcome: &P) -> Result<String, minijinja::Error> {
     let mut templates = Environment::new();
     templates.set_undefined_behavior(UndefinedBehavior::Strict);
     templates.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
     templates.add_template("style.css", include_str!("style.css"))?;
     for (name, source) in [
-        ("base.html.j2", include_str!("base.html.j2")), // .html: escapes by itself
+        ("base.html.j2", include_str!("base.html.j2")), // the extension .html enables escaping
         ("parts.html.j2", include_str!("parts.html.j2")),
         ("plot.html.j2", include_str!("plot.html.j2")),
         (publish::LAYOUT, include_str!("publish/page.html.j2")),
@@ -83,10 +83,10 @@ pub fn render<P: Page>(outcome: &P) -> Result<String, minijinja::Error> {
     Ok(html)
 }
 
-/// Whether a report can be written there, told before hours of work.
+/// Checks that a report can be written to a path, before hours of work.
 ///
 /// # Errors
-/// It cannot.
+/// Returns an error if it cannot be written.
 pub fn can_write(path: &Path) -> io::Result<()> {
     if path.exists() && !path.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "is not a regular file"));
@@ -94,10 +94,10 @@ pub fn can_write(path: &Path) -> io::Result<()> {
     temp_file_beside(path).map(drop)
 }
 
-/// Writes the report: to a temporary name beside it, then renamed.
+/// Writes the report to a temporary file in the same directory, then renames it.
 ///
 /// # Errors
-/// The file cannot be written.
+/// Returns an error if the file cannot be written.
 pub fn write<P: Page>(path: &Path, outcome: &P) -> io::Result<()> {
     let html = render(outcome).map_err(io::Error::other)?;
     let mut half = temp_file_beside(path)?;

@@ -1,10 +1,10 @@
-//! Numbers as the report shows them: thousands separators, a true minus, plurals.
+//! Number formats of the report: thousands separators, a proper minus sign, plurals.
 
 use serde_json::Value;
 
 pub(super) use crate::render::count;
 
-/// A number with so many decimals and separators: `-1,234.500`.
+/// Returns a number with `decimals` decimals and separators: `-1,234.500`.
 pub(super) fn decimal(value: f64, decimals: usize) -> String {
     if !value.is_finite() {
         return "–".into();
@@ -28,7 +28,7 @@ pub(super) fn decimal(value: f64, decimals: usize) -> String {
     out
 }
 
-/// A difference with its sign; what so many decimals would hide is shown by its order.
+/// Returns a difference with its sign; one that would be rounded to 0 is shown in scientific notation.
 pub(super) fn signed(value: f64, decimals: usize) -> String {
     let text = decimal(value, decimals);
     let nothing = text.bytes().all(|b| !b.is_ascii_digit() || b == b'0');
@@ -40,12 +40,12 @@ pub(super) fn signed(value: f64, decimals: usize) -> String {
     }
 }
 
-/// `1 row`, `2 rows`.
+/// Returns a count with its noun: `1 row`, `2 rows`.
 pub(super) fn of(n: u64, one: &str, many: &str) -> String {
     format!("{} {}", count(n), if n == 1 { one } else { many })
 }
 
-/// A share in per cent, never rounded up to all or down to none.
+/// Returns a percentage, never rounded up to 100 % or down to 0 %.
 #[allow(clippy::cast_precision_loss, reason = "a share to one decimal")]
 pub(super) fn share(part: u64, whole: u64) -> String {
     if part == whole {
@@ -54,7 +54,7 @@ pub(super) fn share(part: u64, whole: u64) -> String {
     format!("{:.1} %", (part as f64 / whole.max(1) as f64 * 100.0).clamp(0.1, 99.9))
 }
 
-/// The lake's and the warehouse's value of a field, short where short still tells them apart, and their difference.
+/// Returns the values of lake and warehouse for a field, short if they stay distinguishable, and their difference.
 pub(super) fn pair(lake: &Value, warehouse: &Value) -> [String; 3] {
     let (Some(a), Some(b)) = (lake.as_f64(), warehouse.as_f64()) else {
         return [plain(lake), plain(warehouse), String::new()];
@@ -69,7 +69,7 @@ pub(super) fn pair(lake: &Value, warehouse: &Value) -> [String; 3] {
     [short_a, short_b, difference.into()]
 }
 
-/// A value as text; an f32 that JSON has widened is shown by its own digits.
+/// Returns a value as text; an f32 that JSON has widened is shown with its own digits.
 pub(super) fn plain(value: &Value) -> String {
     match value {
         Value::Null => "NULL".into(),

@@ -1,4 +1,4 @@
-//! Problems with their places, as many as a page lists.
+//! List of problems with their locations, limited in length.
 
 use serde::Serialize;
 
@@ -6,19 +6,19 @@ use super::numbers;
 use super::sanitize::{self, KEY, VALUE};
 use crate::outcome::Problems;
 
-/// Problems that a page lists.
+/// Maximum number of problems in the list.
 const LISTED: usize = 50;
 
-/// Problems, each with its place; as many as the page lists.
+/// List of problems, each with its location.
 #[derive(Debug, Serialize)]
 pub(super) struct ProblemList {
     items: Vec<[String; 2]>,
-    /// How many more; empty if none.
+    /// Number of problems beyond the list; empty if none.
     more: String,
 }
 
 impl ProblemList {
-    /// The problems of the kinds that are wanted.
+    /// Returns the problems of the wanted kinds.
     pub(super) fn of(problems: &Problems, wanted: impl Fn(&str) -> bool) -> Self {
         let items = problems.kept().iter().filter(|p| wanted(&p.kind)).take(LISTED);
         let items: Vec<_> =

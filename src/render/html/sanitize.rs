@@ -1,13 +1,13 @@
-//! Text that came from data, made fit to be read: nothing invisible, nothing endless. Escaping is the template's.
+//! Makes text from data readable: shows invisible characters, and limits its length. The template escapes it.
 
-/// A key is shown whole: S3 allows 1,024 bytes.
+/// Maximum length of a key in bytes, as in S3: keys are never cut.
 pub(super) const KEY: usize = 1_024;
-/// Names of farms, of which a page may have many, are cut past this many.
+/// Maximum length of a farm name in characters; a page may contain many.
 pub(super) const NAME: usize = 80;
-/// Reasons and values are cut in the middle past this many characters.
+/// Maximum length of reasons and values in characters; longer ones are cut in the middle.
 pub(super) const VALUE: usize = 300;
 
-/// The text with control and direction characters made visible, and cut in the middle past `most` characters.
+/// Returns the text with visible control and direction characters, cut in the middle if longer than `max` characters.
 pub(super) fn shown(text: &str, max: usize) -> String {
     let chars = text.chars().count();
     if chars <= max {
@@ -19,7 +19,7 @@ pub(super) fn shown(text: &str, max: usize) -> String {
     format!("{start} […{} characters…] {end}", super::numbers::count((chars - head - tail) as u64))
 }
 
-/// Control characters as their pictures; characters that turn the direction of writing as `�`.
+/// Returns the picture of a control character, and `�` for a character that changes the writing direction.
 fn visible(c: char) -> char {
     match c {
         '\0'..='\u{1f}' => char::from_u32(0x2400 + u32::from(c)).unwrap_or('�'),
@@ -30,7 +30,7 @@ fn visible(c: char) -> char {
     }
 }
 
-/// The bytes that a text takes once it is escaped.
+/// Returns the size of a text after escaping, in bytes.
 pub(super) fn weight(text: &str) -> usize {
     text.chars()
         .map(|c| match c {

@@ -1,16 +1,16 @@
-//! Objects that the reader skipped, for every page: their category in the breakdown, and their labels.
+//! Objects that the reader skipped, on every page: their category in the breakdown, and their labels.
 
 use super::findings::KindLabels;
 use crate::outcome::Counter as _;
 use crate::reader::Skip;
 
-/// Name and class in the account.
+/// Returns name and class in the breakdown.
 pub(super) fn part(skip: Skip) -> (&'static str, &'static str) {
     let class = if skip.hides_a_record() { "drift" } else { "aside" };
     (if skip == Skip::Unrecognized { "unrecognized" } else { skip.spec().title }, class)
 }
 
-/// The words of a reason; one that has none here is described by its own table.
+/// Returns the labels of a skip reason; one without an entry here uses its description in [`Skip`].
 pub(super) fn words(skip: Skip) -> KindLabels {
     let own = WORDS.iter().find(|(of, _)| *of == skip).map(|(_, words)| *words);
     own.unwrap_or_else(|| KindLabels {

@@ -1,4 +1,4 @@
-//! Many days: a calendar of squares a farm and year.
+//! Calendar for many days: squares per farm and year.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -9,44 +9,44 @@ use serde::Serialize;
 use super::cells::{CalendarCell, DayLinks, DayRange, Farms, class, most, off, records, tip};
 use super::{numbers, sanitize};
 
-/// The most squares of days on a page.
+/// Maximum number of squares of days on a page.
 const SQUARES: usize = 11_500;
-/// The most farms whose calendars are drawn, however few their days.
+/// Maximum number of farms with calendars, regardless of their number of days.
 const FARMS: usize = 200;
-/// Farms whose calendars are unfolded from the start, where there are many.
+/// Number of farms whose calendars are expanded initially, if there are many.
 const UNFOLDED: usize = 3;
 
-/// A farm's calendars.
+/// Calendars of a farm.
 #[derive(Debug, Serialize)]
 pub(super) struct FarmCalendar {
     name: String,
-    /// Records, days that are off, gaps.
+    /// Number of records, days with problems, and gaps.
     about: String,
     open: bool,
     years: Vec<Year>,
-    /// Years between the first and the last with nothing at all; empty if none.
+    /// Years without data between the first and the last; empty if none.
     silent: String,
 }
 
-/// The calendar of a year: columns are weeks, rows are weekdays from Monday.
+/// Calendar of a year: columns are weeks, rows are weekdays from Monday.
 #[derive(Debug, Serialize)]
 struct Year {
     year: i32,
-    /// The row of the first square, 1 to 7.
+    /// Row of the first square, 1 to 7.
     start: u32,
     wide: bool,
-    /// Column and name of the months.
+    /// Column and name of each month.
     months: Vec<(u32, String)>,
     days: Vec<Mark>,
     label: String,
 }
 
-/// One square.
+/// Square of a day.
 #[derive(Debug, Serialize)]
 struct Mark {
     class: &'static str,
     tip: String,
-    /// The line in the list of days that are off.
+    /// Line in the list of days with problems. `None` if it is not in the list.
     link: Option<usize>,
 }
 
@@ -75,7 +75,7 @@ impl FarmCalendar {
     }
 }
 
-/// The farms' calendars, those that are most off first in line for the room there is, and what is not drawn.
+/// Returns the farms' calendars, farms with the most problems first if not all fit, and a note on what is not drawn.
 pub(super) fn draw<C: CalendarCell>(
     farms: &Farms<'_, C>,
     window: DayRange,
@@ -103,7 +103,7 @@ pub(super) fn draw<C: CalendarCell>(
     (drawn.into_iter().map(|(_, farm)| farm).collect(), undrawn)
 }
 
-/// The days on which something may be expected: the window where it is known, else from first to last.
+/// Returns the days on which data is expected: the window if known, otherwise from the first to the last day.
 pub(super) fn range<C: CalendarCell>(
     cells: &BTreeMap<NaiveDate, C>,
     [from, to]: DayRange,
@@ -166,7 +166,7 @@ impl Year {
     }
 }
 
-/// The columns in which months begin; a name with no room before the next is left out.
+/// Returns the columns in which months begin; a name that would overlap the next is omitted.
 fn months(days: &[NaiveDate], start: u32) -> Vec<(u32, String)> {
     let mut months: Vec<(u32, String)> = Vec::new();
     for (at, day) in (0..).zip(days) {

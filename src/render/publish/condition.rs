@@ -1,17 +1,17 @@
-//! Text of a condition: what was measured, and what would fail.
+//! Text of a condition: the measured value and its limit.
 
 use std::fmt;
 
 use crate::publish::ConditionResult;
 
-/// What is measured, and the bound above which the run counts as failed: `p99` and `> 500ms`.
+/// Splits a condition into the metric and the limit above which the run fails: `p99` and `> 500ms`.
 fn parts(condition: &str) -> (&str, &str) {
     let at = condition.find(['>', '<']).unwrap_or(condition.len());
     let (metric, bound) = condition.split_at(at);
     (metric.trim(), bound.trim())
 }
 
-/// `p99 21.7 ms (fails if > 500ms)`.
+/// Example: `p99 21.7 ms (fails if > 500ms)`.
 impl fmt::Display for ConditionResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (metric, bound) = parts(&self.text);

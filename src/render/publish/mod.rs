@@ -1,4 +1,4 @@
-//! Text of a run of `publish`.
+//! Text of the outcome of `publish`.
 
 use std::fmt;
 
@@ -61,7 +61,7 @@ impl fmt::Display for Outcome {
 }
 
 impl Outcome {
-    /// How many messages were not reached, in words, where there are any.
+    /// Returns the number of messages that were not reached, as text. `None` if there are none.
     pub(super) fn left_over(&self) -> Option<String> {
         match (&self.rest.not_counted, self.rest.known()) {
             (None, 0) => None,
@@ -71,7 +71,7 @@ impl Outcome {
         }
     }
 
-    /// What to do next, where there is something to do.
+    /// Writes the suggested next steps, if any.
     fn write_next_steps(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(behind) = self.fell_behind() {
             writeln!(f, "finished {} behind schedule: raise --concurrency or lower the rate", duration(behind))?;
@@ -103,7 +103,7 @@ impl Outcome {
         }
     }
 
-    /// How a schedule is asked for that ends with the input, where this one ended before.
+    /// Returns the option that extends the schedule to the end of the input. `None` if the schedule did not end first.
     pub(super) fn to_the_end(&self) -> Option<String> {
         let rate = self.pacing.last_rate.filter(|_| self.pacing.schedule_ended)?;
         Some(format!(

@@ -1,4 +1,4 @@
-//! An audit as text for a terminal.
+//! Text of the outcome of an audit.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ mod pattern;
 mod repair;
 mod truth;
 
-/// Findings the text shows.
+/// Maximum number of findings in the text.
 const SHOWN: usize = 20;
 
 impl fmt::Display for Outcome {
@@ -74,7 +74,7 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// Causes, patterns and hash totals.
+/// Writes causes, patterns and hash totals.
 fn patterns(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     for (cause, n) in &outcome.causes {
         writeln!(f, "  likely cause ({}): {cause}", count(*n))?;
@@ -92,7 +92,7 @@ fn patterns(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     Ok(())
 }
 
-/// Days that both sides lack.
+/// Writes the days that both sides lack.
 fn gaps(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     for gap in outcome.gaps.iter().take(SHOWN) {
         write!(f, "  gap on both sides: {} {}", gap.farm, gap.from)?;
@@ -107,7 +107,7 @@ fn gaps(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     Ok(())
 }
 
-/// What there is of findings and of skipped objects, with its count.
+/// Returns the kinds of findings and skipped objects that occurred, with their counts.
 fn found(outcome: &Outcome) -> impl Iterator<Item = (&'static str, String)> {
     let is_shown = |counter: Counter| {
         let role = counter.spec().role;
@@ -119,7 +119,7 @@ fn found(outcome: &Outcome) -> impl Iterator<Item = (&'static str, String)> {
     lines.map(|(spec, n)| (spec.title, count(n)))
 }
 
-/// What a budget makes of what was found, as the end of a sentence; `None` without one.
+/// Returns whether the findings are within the budget, as the end of a sentence. `None` without a budget.
 pub(crate) fn budget_verdict(outcome: &Outcome) -> Option<String> {
     let budget = outcome.max_drift.as_ref()?;
     Some(match &outcome.truth {
@@ -131,7 +131,7 @@ pub(crate) fn budget_verdict(outcome: &Outcome) -> Option<String> {
     })
 }
 
-/// A finding in one line.
+/// Finding in one line.
 struct Line<'a>(&'a Drift);
 
 impl fmt::Display for Line<'_> {

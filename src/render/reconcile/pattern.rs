@@ -1,4 +1,4 @@
-//! A pattern of findings in a sentence.
+//! Text of a pattern of findings.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use crate::reconcile::{Pattern, PatternKind};
 use crate::render::count;
 
 impl Pattern {
-    /// How many of the findings, and what they have in common.
+    /// Returns how many of the findings have the pattern, and what they have in common.
     pub(crate) fn description(&self) -> String {
         let all = count(self.of);
         let some =
@@ -21,7 +21,7 @@ impl Pattern {
         }
     }
 
-    /// The share of the ids compared that lie there, in per cent; never rounded down to none.
+    /// Returns the percentage of the compared ids in the same place; never rounded down to 0.
     #[allow(clippy::cast_precision_loss, reason = "a share to one decimal")]
     pub(crate) fn base_rate(&self) -> String {
         let all = (self.compared + self.compared_elsewhere).max(1);

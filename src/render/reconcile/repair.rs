@@ -1,4 +1,4 @@
-//! What repair did, as text.
+//! Text of the outcome of a repair.
 
 use std::fmt;
 

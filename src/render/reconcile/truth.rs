@@ -1,4 +1,4 @@
-//! The check against truth files, as text.
+//! Text of the check against truth files.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use crate::reconcile::{IngestPath, TruthCounter, TruthResult};
 use crate::render::count;
 
 impl TruthResult {
-    /// The command, or the commands, through which the history came in as far as anything tells; empty where nothing does.
+    /// Returns the command or commands of the ingest path, as far as it is known; empty if unknown.
     pub(crate) fn ingest_path_text(&self) -> &'static str {
         match self.ingest_path {
             Some(IngestPath::SendInvalid) if self[TruthCounter::Refused] == 0 => "publish --send-invalid or backfill",
@@ -15,7 +15,7 @@ impl TruthResult {
         }
     }
 
-    /// What became of the broken lines, in a sentence; empty where there were none.
+    /// Returns the result for the invalid lines, as a sentence; empty if there were none.
     pub(crate) fn quarantine_text(&self) -> String {
         let (expected, found) =
             (count(self[TruthCounter::QuarantinedExpected]), count(self[TruthCounter::QuarantinedFound]));

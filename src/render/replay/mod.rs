@@ -1,4 +1,4 @@
-//! What `replay` did, as text and as a file of JSON.
+//! Text of the outcome of `replay`, and its JSON file.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use crate::replay::{Counter, Outcome, Pause, SKIPPED, TableSwap};
 
 mod preview;
 
-/// The counts: all parts, then of reasons to leave objects aside and of details those that occurred.
+/// Returns the counts: all parts, then the skip reasons and details that occurred.
 fn lines(outcome: &Outcome) -> Vec<(String, String)> {
     let counts = &outcome.counts;
     let read_back = counts[Counter::Verified] + counts[Counter::Unverified] > 0;
@@ -38,7 +38,7 @@ fn lines(outcome: &Outcome) -> Vec<(String, String)> {
     lines
 }
 
-/// How rows got in, what it waited for, how recent the warehouse is again, and what can be taken back.
+/// Writes the loading method, the waits, the recovery point, and how to revert changes.
 fn write_course(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     if !outcome.method.is_empty() {
         writeln!(f, "load method: {}; {} transactions", outcome.method, count(outcome.transactions))?;

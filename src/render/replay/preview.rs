@@ -1,4 +1,4 @@
-//! What `replay` is about to do, as text.
+//! Text of a dry run of `replay`.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! What is written down of a part: a journal entry for the records of each day, with their tally.
+//! Journal entries of a part: one entry per day, with the tally of its records.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -13,7 +13,7 @@ use crate::sort::OrderedId;
 use pipeline::warehouse::{JournalEntry, LoadResult};
 
 impl Loader {
-    /// A part cut by days where it is time-ordered, so that a day that is done again takes no other with it.
+    /// Splits a time-ordered part by days, so that loading one day again does not affect another.
     pub(super) fn by_day(&self, order: IdOrder, part: &[ReplayEntry]) -> Vec<Range<usize>> {
         let day = |entry: &ReplayEntry| (order == IdOrder::TimeOrdered).then(|| self.places[entry.place as usize].day);
         let mut from = 0;
@@ -25,14 +25,14 @@ impl Loader {
         ranges.collect()
     }
 
-    /// The entries as the journal takes them, with these numbers; none where no journal is kept.
+    /// Returns the entries in the journal's format, with these numbers; empty if no journal is written.
     pub(super) fn numbered(&self, seqs: &[u64], entries: &[BatchEntry]) -> Vec<JournalEntry> {
         let Some(journal) = &self.journal else { return Vec::new() };
         let numbered = seqs.iter().zip(entries);
         numbered.map(|(&seq, entry)| journal.entry(seq, &RunEntry::Batch(entry.clone()))).collect()
     }
 
-    /// What the records of a day came to.
+    /// Returns the entry for the records of a day.
     pub(super) fn batch_entry(
         &self,
         order: IdOrder,
@@ -45,7 +45,7 @@ impl Loader {
         BatchEntry { order, first: id(entries.first()), last: id(entries.last()), rows, objects, tally }
     }
 
-    /// What these entries come to, and the ids of the rows that are then there.
+    /// Returns the tally of these entries, and the ids of the rows that exist after loading.
     fn tally(&self, order: IdOrder, entries: &[ReplayEntry], results: &[Option<LoadResult>]) -> (Tally, MultisetHash) {
         let mut tally = Tally::default();
         let mut rows = MultisetHash::default();
@@ -71,7 +71,7 @@ impl Loader {
         }
         for (place, mut day) in days {
             if order == IdOrder::Unordered {
-                day.listed = 0; // its day has listed it
+                day.listed = 0; // already counted with its day
             }
             if day != DayCounts::default() {
                 *tally.cells.at(&self.places[place as usize]) = day;

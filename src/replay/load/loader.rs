@@ -1,4 +1,4 @@
-//! What a batch needs on its way, and what it comes to.
+//! Input and result of loading a batch.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -17,27 +17,27 @@ use pipeline::lake::Partition;
 use pipeline::record::row::TableSchema;
 use pipeline::warehouse::{BulkWarehouse, ColumnLimits, JournalEntry};
 
-/// What a batch needs on its way.
+/// Shared state for loading batches.
 #[derive(Debug)]
 pub(in crate::replay) struct Loader {
     pub bulk: Arc<dyn BulkWarehouse>,
     pub schema: TableSchema,
-    /// What the columns refuse.
+    /// Limits of the columns.
     pub limits: ColumnLimits,
     pub policy: Policy,
     pub verify: bool,
     pub undo_file: Option<UndoFile>,
     pub journal: Option<Journal>,
     pub throttle: Arc<Throttle>,
-    /// How long a server that is gone is waited for.
+    /// How long to wait for an unavailable server.
     pub unavailable_timeout: Duration,
-    /// The partitions to be read, by their numbers.
+    /// Partitions to read, indexed by number.
     pub places: Arc<Vec<Partition>>,
-    /// The days of the plan, with those that an earlier session has settled.
+    /// Days of the plan, including those that an earlier session completed.
     pub days: BTreeSet<NaiveDate>,
 }
 
-/// Records in the order of ids, and what of the journal is pending with them.
+/// Records in id order, with the journal changes to write with them.
 #[derive(Debug)]
 pub(in crate::replay) struct Batch {
     pub order: IdOrder,
@@ -45,12 +45,12 @@ pub(in crate::replay) struct Batch {
     pub pending: PendingJournal,
 }
 
-/// What is to be done to the journal with the next change.
+/// Journal changes to write with the next transaction.
 #[derive(Debug, Default)]
 pub(in crate::replay) struct PendingJournal {
     /// Entries to write.
     pub writes: Vec<JournalEntry>,
-    /// Entries that no longer hold.
+    /// Entries that are no longer valid.
     pub deletes: Vec<(Uuid, u64)>,
 }
 
@@ -61,15 +61,15 @@ impl PendingJournal {
     }
 }
 
-/// What a batch came to.
+/// Result of a batch.
 #[derive(Debug, Default)]
 pub(in crate::replay) struct LoadedBatch {
     pub tally: Tally,
-    /// The numbers of its entries, with the days of whose rows they speak.
+    /// Numbers of its entries, with the days of their rows.
     pub seqs: Vec<(NaiveDate, u64)>,
-    /// Its records by partition.
+    /// Number of its records per partition.
     pub places: HashMap<u32, u64>,
-    /// What is pending for a later batch: entries that say more than those that are written, and what did not come to pass.
+    /// Journal changes for a later batch: deferred entries, and changes that were not written.
     pub pending: PendingJournal,
     pub transactions: u64,
     pub elapsed: Duration,

@@ -1,8 +1,8 @@
-//! A batch of records into the warehouse, each part of it in one transaction with the journal's entries about it.
+//! Loads a batch of records into the warehouse; each part and its journal entries share one transaction.
 //!
-//! The engine is [`pipeline::warehouse::load`]: look what is there, classify, apply, and bisect what is refused. This module is its
-//! [`sink`], with the journal's entries ([`entries`]), the undo file, reading back ([`verify`]), throttling, and waiting for a
-//! server ([`wait`]).
+//! [`pipeline::warehouse::load`] reads the existing rows, classifies the records, writes them, and bisects a batch that
+//! is rejected. This module is its [`sink`]. It adds the journal entries ([`entries`]), the undo file, the comparison
+//! with rows read back ([`verify`]), the throttle, and waiting for a server ([`wait`]).
 
 mod entries;
 mod loader;
@@ -16,7 +16,7 @@ use pipeline::warehouse::load;
 use sink::BatchSink;
 
 impl Loader {
-    /// Loads a batch; it may come apart into several transactions where rows are refused.
+    /// Loads a batch; it is split into several transactions if rows are rejected.
     pub(super) async fn load(&self, batch: Batch, loaded: &mut LoadedBatch) -> Result<(), LoadError> {
         let Batch { order, entries, pending } = batch;
         let mut sink = BatchSink::new(self, order, pending, loaded);

@@ -1,5 +1,4 @@
-//! The sink of a batch: the warehouse, with the journal's entries in the same transaction, the undo file before it, and
-//! reading back after it.
+//! Sink of a batch: writes the undo file, then rows and journal entries in one transaction, then reads rows back.
 
 use std::time::{Duration, Instant};
 
@@ -15,24 +14,25 @@ use pipeline::record::row::{Row, TableSchema};
 use pipeline::warehouse::load::{Classified, Fault, LookOrder, Rows, Sink};
 use pipeline::warehouse::{self, ChangeSet, IdempotencyToken, InsertResult, LoadResult, Reason};
 
-/// Entries about records whose place another row has, and which so change nothing, that may wait for the next transaction.
+/// Maximum number of entries without row changes (another row exists for the record) that wait for the next
+/// transaction.
 const WAITING: usize = 100;
 
-/// How long the pieces of a batch go on before the throttle is asked again.
+/// How long the parts of a batch continue before the throttle is checked again.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// What the parts of a batch share.
+/// State shared by the parts of a batch.
 pub(super) struct BatchSink<'a> {
     loader: &'a Loader,
     order: IdOrder,
-    /// What waits for a transaction.
+    /// Journal changes that wait for a transaction.
     pending: PendingJournal,
     recorded: RecordedChanges,
-    /// The numbers of the part's entries, a day each.
+    /// Numbers of the part's entries, one per day.
     seqs: Vec<u64>,
-    /// When the throttle last let a part pass.
+    /// Time at which the throttle last accepted a part.
     passed: Option<Instant>,
-    /// When the part began.
+    /// Start of the part.
     started: Option<Instant>,
     loaded: &'a mut LoadedBatch,
 }
@@ -48,7 +48,7 @@ impl<'a> BatchSink<'a> {
         Self { loader, order, pending, recorded, seqs: Vec::new(), passed: None, started: None, loaded }
     }
 
-    /// Ends the batch, wholly or not; what was pending still is.
+    /// Ends the batch, completely loaded or not; pending journal changes are kept.
     pub(super) fn abort(mut self) {
         self.end_part();
         self.loaded.pending.append(self.pending);
@@ -58,7 +58,8 @@ impl<'a> BatchSink<'a> {
         self.loaded.elapsed += self.started.take().map(|started| started.elapsed()).unwrap_or_default();
     }
 
-    /// Does what is to be done and writes the entries, in one transaction: once, however often the server is waited for.
+    /// Writes the rows and the entries in one transaction. They are written once, even if the server must be waited
+    /// for.
     async fn send(&self, classified: &Classified) -> Result<InsertResult, LoadError> {
         let token = IdempotencyToken::unique();
         let change = ChangeSet {
@@ -78,7 +79,7 @@ impl<'a> BatchSink<'a> {
         }
     }
 
-    /// Counts a part that is in, and the numbers of its entries.
+    /// Counts a part that was loaded, and the numbers of its entries.
     fn record_loaded(&mut self, part: &[ReplayEntry], entries: Vec<BatchEntry>) {
         let days = self.loader.by_day(self.order, part).into_iter();
         let days = days.map(|range| self.loader.places[part[range.start].place as usize].day);
@@ -87,7 +88,7 @@ impl<'a> BatchSink<'a> {
         entries.into_iter().for_each(|entry| self.loaded.tally.merge(entry.tally));
     }
 
-    /// Takes down the conflict that ends the load.
+    /// Records the conflict that ends the load.
     fn conflict(&mut self, entry: &ReplayEntry, conflict: &LoadResult) {
         let mut tally = Tally::default();
         tally.record_loaded(&entry.key, conflict);
@@ -98,7 +99,7 @@ impl<'a> BatchSink<'a> {
     }
 }
 
-/// There was nothing but a journal entry to be written, and it was refused.
+/// Returns the error for a rejected transaction that contained only journal entries.
 fn entry_refused(e: warehouse::Error) -> LoadError {
     let message = format!(
         "the journal takes no note, as if ruminate_journal was altered: drop that table, or replay with --no-journal: {}",
@@ -119,11 +120,11 @@ impl Sink for BatchSink<'_> {
         &self.loader.schema
     }
 
-    /// Whether a record may take the place of a row: one of two objects that claim the same row, and in every run the same.
+    /// Returns true if the record may overwrite a row that another object also claims; the decision is the same in
+    /// every run.
     ///
-    /// The records of one id are in one batch, where the first of them is meant, but for a time-ordered one and unordered
-    /// ones. The row is then the time-ordered one's; and such a one may be wherever the day that the id tells is in the
-    /// plan.
+    /// Records of one id are in one batch, which uses the first of them, unless one is time-ordered and others are not.
+    /// In that case the time-ordered one wins. It may exist if the day in the id is in the plan.
     fn may_overwrite(&self, entry: &ReplayEntry) -> bool {
         let is_planned = |day| self.loader.days.contains(&day);
         self.loader.policy == Policy::Overwrite
@@ -141,11 +142,11 @@ impl Sink for BatchSink<'_> {
         }
     }
 
-    /// Waits for the throttle, and numbers the entries of the part, which keep these numbers however often it is tried.
+    /// Waits for the throttle, and numbers the entries of the part; a retry uses the same numbers.
     async fn begin(&mut self, part: &[ReplayEntry]) -> Result<(), LoadError> {
         self.end_part();
         if self.passed.is_none_or(|at| at.elapsed() >= LOOK) {
-            // The rows of a batch count once, however many pieces it comes apart into.
+            // The rows of a batch count once, regardless of the number of parts.
             let rows = if self.passed.is_none() { part.len() } else { 0 };
             self.loader.throttle.acquire(rows, self.loader.unavailable_timeout).await?;
             self.passed = Some(Instant::now());

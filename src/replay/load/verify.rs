@@ -1,4 +1,4 @@
-//! Reads rows back once they are in, and compares them.
+//! Reads loaded rows back, and compares them.
 
 use super::loader::Loader;
 use crate::replay::journal::BatchEntry;
@@ -11,13 +11,13 @@ use pipeline::warehouse::LoadResult;
 use pipeline::warehouse::load::{Classified, Rows, existing_rows};
 
 impl Loader {
-    /// The rows that are there under the ids of these records, and perhaps others of their range.
+    /// Returns the existing rows with the ids of these records; other rows in their range may be included.
     pub(super) async fn existing(&self, part: &[ReplayEntry]) -> Result<Rows, LoadError> {
         self.retry_while_unavailable(|| existing_rows(&*self.bulk, part, &self.schema)).await
     }
 
-    /// Reads the rows of a part again and counts them in its entries; a record whose row was kept as it is is no part of
-    /// this. The entries are those of the part, day by day.
+    /// Reads the rows of a part again and counts them in its entries. Records whose row was kept are not compared. The
+    /// entries are those of the part, one per day.
     pub(super) async fn verify_rows(
         &self,
         part: &[ReplayEntry],

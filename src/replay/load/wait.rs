@@ -1,4 +1,4 @@
-//! Waits for a server that is gone, as long as the run is told to.
+//! Waits for an unavailable server, up to the configured timeout.
 
 use std::time::{Duration, Instant};
 
@@ -6,11 +6,11 @@ use super::loader::Loader;
 use crate::replay::load_error::LoadError;
 use pipeline::warehouse;
 
-/// The pause between two tries of a server that is gone.
+/// Pause between two attempts to reach an unavailable server.
 const AWAY: Duration = Duration::from_secs(1);
 
 impl Loader {
-    /// Does something that may be done again, as often as the server is away.
+    /// Runs a repeatable operation until the server is available.
     pub(super) async fn retry_while_unavailable<T, F>(&self, mut work: impl FnMut() -> F) -> Result<T, LoadError>
     where
         F: Future<Output = Result<T, warehouse::Error>>,

@@ -1,4 +1,4 @@
-//! What a replay counts of objects: its own counters, and the reader's reasons for leaving an object aside.
+//! Counts of the objects of a replay: its own counters, and the reader's reasons for skipping an object.
 //!
 //! A new counter is one line of [`Counter`], a new skip reason one line of [`Skip`]. Sums, the check, JSON, text, HTML
 //! and the exit code follow from their roles.
@@ -10,7 +10,7 @@ use crate::outcome::{Counter as Table, Counts, Spec, counters};
 use crate::reader::Skip;
 
 counters! {
-    /// What a replay counts, besides what [`Skip`] names.
+    /// Counter of a replay, in addition to those of [`Skip`].
     pub enum Counter {
         Listed: "listed", "listed", Input, "Objects listed.";
         Inserted: "inserted", "inserted", Part, "New rows.";
@@ -32,10 +32,10 @@ counters! {
     }
 }
 
-/// The name of the sum of everything that is left aside.
+/// Name of the sum of all skipped objects.
 pub(crate) const SKIPPED: &str = "skipped";
 
-/// How many objects there were, by what happened to them; every listed one is in exactly one part.
+/// Number of objects by result; every listed object is in exactly one part.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 pub struct ObjectCounts {
     #[serde(flatten)]
@@ -45,13 +45,13 @@ pub struct ObjectCounts {
 }
 
 impl ObjectCounts {
-    /// Adds those of another.
+    /// Adds the counts of another.
     pub fn merge(&mut self, other: &Self) {
         self.own.merge(&other.own);
         self.skips.merge(&other.skips);
     }
 
-    /// Every counter with its count, in the order in which they are shown.
+    /// Returns every counter with its count, in display order.
     pub fn iter(&self) -> impl Iterator<Item = (Spec, u64)> + '_ {
         let first = Counter::ALL.iter().position(|counter| counter.spec().role.is_skipped()).unwrap_or_default();
         let own = |counter: &Counter| (counter.spec(), self[*counter]);
@@ -64,28 +64,28 @@ impl ObjectCounts {
         self.iter().filter(|(spec, _)| wanted(*spec)).map(|(_, n)| n).sum()
     }
 
-    /// Objects that were left aside, for whatever reason.
+    /// Returns the number of objects that were skipped for any reason.
     pub fn skipped(&self) -> u64 {
         self.total(|spec| spec.role.is_skipped())
     }
 
-    /// Records that are in the warehouse with the lake's values.
+    /// Returns the number of records that are in the warehouse with the lake's values.
     pub fn recovered(&self) -> u64 {
         self[Counter::Inserted] + self[Counter::Identical] + self[Counter::Overwritten]
     }
 
-    /// Rows that hold other values than the lake, and were kept.
+    /// Returns the number of rows that have other values than the lake, and were kept.
     pub fn kept(&self) -> u64 {
         self[Counter::Conflicting].saturating_sub(self[Counter::Overwritten])
     }
 
-    /// How much there is for somebody to look at.
+    /// Returns the number of findings that need attention.
     pub fn findings(&self) -> u64 {
-        // A row that was overwritten is settled.
+        // An overwritten row needs no attention.
         self.total(|spec| spec.role.is_finding()).saturating_sub(self[Counter::Overwritten])
     }
 
-    /// Whether every listed object is in one of the parts.
+    /// Returns true if every listed object is in one of the parts.
     pub fn add_up(&self) -> bool {
         self[Counter::Listed] == self.total(|spec| spec.role.is_part())
     }
@@ -93,7 +93,7 @@ impl ObjectCounts {
 
 counters! { impl ObjectCounts { own: Counter, skips: Skip } }
 
-/// A map of names and counts, with the sum of what was left aside before its parts.
+/// Serializes to a map of names and counts; the sum of the skipped objects precedes its parts.
 impl Serialize for ObjectCounts {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let mut map = to.serialize_map(None)?;

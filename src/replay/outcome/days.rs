@@ -1,23 +1,23 @@
-//! What happened to the objects of each farm's day.
+//! Results of the objects per farm and day.
 
 use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Counts by farm and day, in that order.
+/// Counts by farm and day, sorted in that order.
 pub type Days = BTreeMap<(String, NaiveDate), DayCounts>;
 
-/// What happened to the objects of one partition.
+/// Results of the objects of one partition.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DayCounts {
     /// Objects listed.
     pub listed: u64,
-    /// Of these, rows that were there with other values, and were kept.
+    /// Of these, rows with other values that were kept.
     #[serde(skip_serializing_if = "is_zero")]
     pub conflicting: u64,
-    /// Objects that hold no valid record, and records that the table refuses.
+    /// Objects without a valid record, and records that the table rejects.
     #[serde(skip_serializing_if = "is_zero")]
     pub rejected: u64,
     /// Objects in an archive tier.
@@ -26,7 +26,7 @@ pub struct DayCounts {
     /// Objects that could not be fetched or are not JSON.
     #[serde(skip_serializing_if = "is_zero")]
     pub unreadable: u64,
-    /// Objects left aside.
+    /// Skipped objects.
     #[serde(skip_serializing_if = "is_zero")]
     pub skipped: u64,
     /// Records read and not loaded, because the run stopped early.
@@ -40,12 +40,12 @@ fn is_zero(n: &u64) -> bool {
 }
 
 impl DayCounts {
-    /// Records that are in the warehouse now, with the lake's values.
+    /// Returns the number of records that are now in the warehouse with the lake's values.
     pub fn recovered(&self) -> u64 {
         self.listed.saturating_sub(self.missing() + self.skipped)
     }
 
-    /// Objects whose records are not in the warehouse with the lake's values, although they should be.
+    /// Returns the number of objects whose records should be in the warehouse with the lake's values, and are not.
     pub fn missing(&self) -> u64 {
         self.conflicting + self.rejected + self.archived + self.unreadable + self.pending
     }
@@ -62,13 +62,13 @@ impl DayCounts {
     }
 }
 
-/// Writes the days as a list of objects with their farm, day and what is back.
+/// Serializes the days to a list of objects with farm, day, and number of recovered records.
 pub(super) fn serialize<S: Serializer>(days: &Days, to: S) -> Result<S::Ok, S::Error> {
     #[derive(Serialize)]
     struct Day<'a> {
-        /// The farm's folder.
+        /// Directory of the farm.
         farm: &'a str,
-        /// The day of the partition.
+        /// Day of the partition.
         day: NaiveDate,
         /// Records that are in the warehouse with the lake's values.
         back: u64,
@@ -78,7 +78,7 @@ pub(super) fn serialize<S: Serializer>(days: &Days, to: S) -> Result<S::Ok, S::E
     to.collect_seq(days.iter().map(|((farm, day), counts)| Day { farm, day: *day, back: counts.recovered(), counts }))
 }
 
-/// Reads that list; what is back follows from the counts.
+/// Deserializes that list; the number of recovered records follows from the counts.
 pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Days, D::Error> {
     #[derive(Deserialize)]
     struct Day {

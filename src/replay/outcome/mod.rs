@@ -1,7 +1,7 @@
-//! What a replay did: every listed object in one count, and what the run took.
+//! Outcome of a replay: every listed object in one count, with the time and resources of the run.
 //!
-//! The outcome checks itself, merges with that of a run that caught up with it, and comes back from its JSON. Its text and
-//! HTML are the renderer's.
+//! The outcome checks itself, merges with that of a catch-up run, and can be read from its JSON. The renderer creates
+//! its text and HTML.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -25,72 +25,72 @@ pub use options::ReplayOptions;
 pub use preview::{ClassCounts, Preview, ReadSample};
 pub use table_swap::TableSwap;
 
-/// A reason for which a run waited, and for how long in all.
+/// Reason for which a run waited, with the total duration.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Pause {
-    /// What it waited for: `threads running`, `replica lag`, `pause file`, `throttle query`, `rows per second`, `no server`.
+    /// Reason: `threads running`, `replica lag`, `pause file`, `throttle query`, `rows per second`, `no server`.
     pub reason: String,
-    /// How often.
+    /// Number of waits.
     pub times: u64,
-    /// How long in all.
+    /// Total duration, in seconds.
     pub seconds: f64,
 }
 
-/// What happened to every listed object.
+/// Outcome of a replay, with the result of every listed object.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Outcome {
-    /// The run's id, which `--resume` finds; empty where no journal is kept.
+    /// Id of the run, for `--resume`; empty if no journal is written.
     pub run: String,
-    /// The lake's address.
+    /// Address of the lake.
     pub lake: String,
-    /// The endpoint of the lake's store if it is not that of AWS.
+    /// Endpoint of the lake's store. `None` for AWS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lake_endpoint: Option<String>,
-    /// The warehouse's address with its table, without secrets.
+    /// Address of the warehouse with its table, without secrets.
     pub warehouse: String,
-    /// What was asked for.
+    /// Options of the run.
     #[serde(rename = "asked")]
     pub options: ReplayOptions,
-    /// The command that repeats it, without secrets; empty where there is none to repeat.
+    /// Command that repeats the run, without secrets; empty if there is none.
     pub command: String,
-    /// When the run began, by the lake's clock: what came later is not read.
+    /// Start of the run, by the lake's clock; newer objects are not read.
     #[serde(rename = "fence")]
     pub cutoff: Option<DateTime<Utc>>,
-    /// How rows got in, and why so.
+    /// Method of loading rows, and the reason for it.
     pub method: String,
-    /// How many objects there were, and what happened to them.
+    /// Number of objects by result.
     #[serde(flatten)]
     pub counts: ObjectCounts,
-    /// Time of the whole run.
+    /// Duration of the complete run, in seconds.
     pub seconds: f64,
-    /// Whether it went on from where an earlier run stopped.
+    /// True if the run continued an earlier session.
     pub resumed: bool,
-    /// Why it stopped early.
+    /// Reason for an early stop. `None` if the run is complete.
     pub stopped: Option<String>,
-    /// How the lake's limits were felt, in this session.
+    /// Throttling by the lake in this session.
     pub pressure: ThrottleStats,
     /// Transactions committed by this run.
     pub transactions: u64,
-    /// Time in which the lake was read, of this session; loading goes on beside it.
+    /// Duration of reading the lake in this session, in seconds; it overlaps with loading.
     pub reading_seconds: f64,
-    /// Time the sessions of the warehouse spent loading, added up, of this session.
+    /// Total loading time of all warehouse connections in this session, in seconds.
     pub loading_seconds: f64,
-    /// What it waited for.
+    /// Waits of the run, by reason.
     pub pauses: Vec<Pause>,
-    /// The newest processing time among the records that are back: the recovery point that was achieved.
+    /// Newest processing time of the recovered records: the achieved recovery point.
     pub newest_row_ts: Option<DateTime<Utc>>,
-    /// The newest `data` among the records that are back.
+    /// Newest `data` of the recovered records.
     pub newest_data: Option<DateTime<Utc>>,
-    /// The file that takes overwritten values back.
+    /// Undo file with the overwritten values. `None` if none was written.
     pub undo: Option<String>,
-    /// Where earlier sessions of the same run wrote them.
+    /// Undo files of earlier sessions of the same run.
     pub undo_earlier: Vec<String>,
-    /// The commands that revert these files, the newest last, without secrets.
+    /// Commands that revert these files, the newest last, without secrets.
     pub undo_commands: Vec<String>,
-    /// The cut-over to a new table, where one was asked for.
+    /// Swap to a new table. `None` if not requested.
     pub cut_over: Option<TableSwap>,
-    /// What happened to each farm's day, in the order of farms and days.
+    /// Results per farm and day, sorted in that order.
     #[serde(with = "days")]
     pub days: Days,
     /// Problems, each with its key.
@@ -98,7 +98,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// The counts of the contract by name, for a journal that keeps them.
+    /// Returns the counts of the JSON contract by name, for the journal.
     pub fn contract(&self) -> serde_json::Value {
         let is_part = |spec: &Spec| !spec.role.is_skipped() && (spec.role.is_part() || spec.role == Role::Input);
         let wanted = |spec: &Spec| is_part(spec) || *spec == Counter::Overwritten.spec();
@@ -109,7 +109,7 @@ impl Outcome {
     /// Checks that every listed object is accounted for.
     ///
     /// # Errors
-    /// The counts do not add up: an error of this program.
+    /// Returns an error if the counts do not add up, which is a bug in this program.
     pub fn check(&self) -> anyhow::Result<()> {
         anyhow::ensure!(
             self.counts.add_up(),
@@ -119,7 +119,7 @@ impl Outcome {
         Ok(())
     }
 
-    /// Adds the outcome of a run about other objects of the same lake, which went into the same table.
+    /// Adds the outcome of a run that loaded other objects of the same lake into the same table.
     pub fn merge(&mut self, other: Self) {
         self.counts.merge(&other.counts);
         self.seconds += other.seconds;
@@ -160,17 +160,17 @@ impl Outcome {
         }
     }
 
-    /// Whether a drift file was given that names no object, or none in the span.
+    /// Returns true if a drift file was given that selects no object, or none in the span.
     pub fn selects_nothing(&self) -> bool {
         self.options.only == Some(self.options.only_outside)
     }
 
-    /// Whether a new table was loaded and did not take the place of the old one.
+    /// Returns true if a new table was loaded and did not replace the old one.
     pub fn is_not_swapped(&self) -> bool {
         self.cut_over.as_ref().is_some_and(|swap| !swap.swapped)
     }
 
-    /// What to do after it stopped early, as the end of a sentence.
+    /// Returns what to do after an early stop, as the end of a sentence.
     pub fn resume_hint(&self) -> &'static str {
         if self.cut_over.as_ref().is_some_and(|cut_over| cut_over.swapped) {
             "run a plain `ruminate replay`, without --into-new-table: the new table is in its place already, and that \

@@ -1,4 +1,4 @@
-//! What `replay` is about to do: the outcome of a dry run.
+//! Result of a dry run of `replay`.
 
 use std::collections::BTreeMap;
 
@@ -11,18 +11,18 @@ use crate::outcome::Exit;
 /// Objects of one storage class.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct ClassCounts {
-    /// How many.
+    /// Number of objects.
     pub objects: u64,
-    /// Their bytes.
+    /// Total size, in bytes.
     pub bytes: u64,
-    /// Of these, archived ones that are restored and can be read.
+    /// Number of archived objects that are restored and can be read.
     pub restored: u64,
-    /// Of these, those that cannot be read before they are restored.
+    /// Number of objects that must be restored before they can be read.
     pub archived: u64,
 }
 
 impl ClassCounts {
-    /// Adds what another counted.
+    /// Adds the counts of another.
     pub fn merge(&mut self, more: &Self) {
         self.objects += more.objects;
         self.bytes += more.bytes;
@@ -30,83 +30,83 @@ impl ClassCounts {
         self.archived += more.archived;
     }
 
-    /// What reading them costs, in the currency of the prices: for a thousand reads, and for a gigabyte.
+    /// Returns the cost of reading them, in the currency of the prices: per 1,000 reads, and per gigabyte.
     pub fn cost(&self, (reads, gigabyte): (f64, f64)) -> f64 {
         let share = (self.objects - self.archived) as f64 / self.objects.max(1) as f64;
         (self.objects - self.archived) as f64 / 1_000.0 * reads + self.bytes as f64 * share / 1e9 * gigabyte
     }
 }
 
-/// A few objects, read as the run would read them.
+/// Sample of objects, read as in a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct ReadSample {
-    /// How many.
+    /// Number of objects.
     pub objects: u64,
-    /// Of these, those that hold a valid record.
+    /// Number of objects with a valid record.
     pub records: u64,
-    /// Objects a second.
+    /// Read rate, in objects per second.
     pub per_second: f64,
 }
 
-/// The dry run of a replay.
+/// Dry run of a replay.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Preview {
-    /// The lake's address.
+    /// Address of the lake.
     pub lake: String,
-    /// The warehouse's address with its table, without secrets.
+    /// Address of the warehouse with its table, without secrets.
     pub warehouse: String,
-    /// What is asked for.
+    /// Options of the run.
     #[serde(rename = "asked")]
     pub options: ReplayOptions,
-    /// When it would begin, by the lake's clock.
+    /// Time at which the run would start, by the lake's clock.
     #[serde(rename = "fence")]
     pub cutoff: Option<DateTime<Utc>>,
-    /// Partitions to be read.
+    /// Number of partitions to read.
     pub partitions: u64,
-    /// The first day.
+    /// First day.
     pub first_day: Option<NaiveDate>,
-    /// The last day.
+    /// Last day.
     pub last_day: Option<NaiveDate>,
-    /// Objects in them, and in places where none belong.
+    /// Number of objects in them, and of stray objects.
     pub objects: u64,
-    /// Their bytes.
+    /// Total size, in bytes.
     pub bytes: u64,
-    /// Those in an archive tier that are not restored.
+    /// Number of objects in an archive tier that are not restored.
     pub archived: u64,
-    /// Those written after the run began.
+    /// Number of objects written after the cutoff.
     pub after_fence: u64,
-    /// Of these, objects whose time is in the future.
+    /// Number of these whose time is in the future.
     pub future_dated: u64,
-    /// Objects whose names are not of this lake.
+    /// Number of objects whose path is not one of the lake.
     pub foreign: u64,
     /// Objects by storage class.
     pub classes: BTreeMap<String, ClassCounts>,
-    /// Objects by farm.
+    /// Number of objects per farm.
     pub farms: BTreeMap<String, u64>,
-    /// Listings it takes.
+    /// Number of list requests.
     pub list_requests: u64,
-    /// Reads it takes, if none has to be repeated.
+    /// Number of read requests, without retries.
     pub get_requests: u64,
-    /// What these requests cost in US dollars by S3's price list for us-east-1; a store of one's own costs nothing.
+    /// Cost of these requests in US dollars (S3 prices, us-east-1); 0 for self-hosted stores.
     pub price_usd: f64,
-    /// What a sample shows; `None` where there is nothing to read.
+    /// Result of a sample. `None` if there is nothing to read.
     pub sample: Option<ReadSample>,
-    /// How long reading takes at the sample's rate, in seconds; loading goes on beside it.
+    /// Estimated duration of reading at the sample's rate, in seconds; it overlaps with loading.
     pub seconds: Option<f64>,
-    /// Rows in the table now; `None` where there is no table.
+    /// Current number of rows in the table. `None` if the table does not exist.
     pub rows_now: Option<u64>,
-    /// How rows would get in, and why so.
+    /// Method of loading rows, and the reason for it.
     pub method: String,
-    /// What would be changed or locked, a line each.
+    /// Changes and locks of the run, one per line.
     pub changes: Vec<String>,
-    /// What stands against it, a line each.
+    /// Reasons why the run would fail, one per line.
     pub obstacles: Vec<String>,
-    /// Why it stopped early; what is said is then of the partitions that were listed until then.
+    /// Reason for an early stop; the counts then include only the partitions listed before it.
     pub stopped: Option<String>,
 }
 
 impl Preview {
-    /// Says what comes of loading into a new table: its making, the swap, and what stands against it.
+    /// Adds the changes and obstacles of loading into a new table: its creation and the swap.
     pub fn swaps(&mut self, table: &str, shadow: String, obstacles: Vec<String>) {
         self.changes = vec![
             format!("create and load the shadow table {shadow}"),

@@ -1,29 +1,29 @@
-//! What happened when a new table was to take the place of a damaged one.
+//! Result of replacing a damaged table with a new one.
 
 use serde::{Deserialize, Serialize};
 
-/// The swap of a new table for the old one.
+/// Swap of a new table for the old one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TableSwap {
-    /// The table that was loaded.
+    /// Name under which the new table was loaded.
     pub shadow: String,
-    /// The table's name that it took, once it was swapped in.
+    /// Table name that it received in the swap.
     pub table: String,
-    /// What the old table is called now; `None` where there was none, or nothing was swapped.
+    /// New name of the old table. `None` if there was no old table, or no swap.
     pub old: Option<String>,
-    /// Whether the tables were swapped.
+    /// True if the tables were swapped.
     pub swapped: bool,
-    /// Why they were not, and what to do.
+    /// Why they were not swapped, and what to do.
     pub why_not: Option<String>,
-    /// Rows of the old table that the new one lacks: they are in no object of the lake.
+    /// Rows of the old table that the new one lacks: no object in the lake contains them.
     pub only_in_old: u64,
-    /// Objects that came into the lake while it was loaded and were loaded too; the outcome's counts have them as well.
+    /// Objects that arrived during the load and were also loaded; they are included in the outcome's counts.
     pub caught_up: u64,
 }
 
 impl TableSwap {
-    /// Adds what another swap of the same table found; the newer one says where the tables are.
+    /// Adds the result of another swap of the same table; the newer one determines where the tables are.
     pub(super) fn merge(&mut self, newer: Self) {
         let (only_in_old, caught_up) = (newer.only_in_old, self.caught_up + newer.caught_up);
         *self = Self { only_in_old, caught_up, ..newer };

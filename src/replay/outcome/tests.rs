@@ -1,4 +1,4 @@
-//! An outcome adds up, merges, and comes back from its JSON whole.
+//! Tests that an outcome adds up, merges, and is read from its JSON without loss.
 
 use chrono::NaiveDate;
 use proptest::prelude::*;
@@ -7,7 +7,7 @@ use super::*;
 use crate::outcome::{Unread, read_back, through_json};
 use crate::reader::Skip;
 
-/// An outcome in which nothing is left at its default.
+/// Returns an outcome in which every field differs from its default.
 fn full() -> Outcome {
     let at = |text: &str| Some(text.parse().unwrap());
     let mut counts = ObjectCounts::default();
@@ -117,7 +117,7 @@ fn the_counts_of_the_contract_have_their_names() {
     );
 }
 
-/// What happened to an object: the number of a part or skip reason, and its day.
+/// Result of an object: the number of a part or skip reason, and its day.
 type Object = (usize, u64);
 
 fn outcome(objects: &[Object]) -> Outcome {

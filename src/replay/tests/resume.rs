@@ -1,8 +1,8 @@
-//! Runs that stop and go on: in all exactly one of everything.
+//! Tests of runs that stop and are resumed: every record is loaded and counted exactly once.
 
 use super::*;
 
-/// A run that is stopped while it waits at the rate of rows, taken on again: in all exactly one of everything.
+/// A run is stopped while it waits at the row rate, then resumed: every record counts exactly once.
 #[tokio::test]
 async fn a_stopped_run_goes_on_and_its_counts_are_exact() {
     let mut records: Vec<_> = (0..12).flat_map(|n| day(n, 300)).collect();
@@ -30,7 +30,7 @@ async fn a_stopped_run_goes_on_and_its_counts_are_exact() {
     assert_eq!(scene.rows().await, total);
 }
 
-/// Stops a run at a thousand rows a second once some of it is in.
+/// Starts a run at 1,000 rows per second, and stops it once some rows are loaded.
 async fn stopped_midway(scene: Scene, replay: Replay) -> (Scene, Outcome) {
     let limits = ThrottleLimits { rows_per_second: Some(1_000), ..ThrottleLimits::default() };
     let cancel = scene.cancel.clone();
@@ -46,7 +46,7 @@ async fn stopped_midway(scene: Scene, replay: Replay) -> (Scene, Outcome) {
     (Scene { cancel: CancellationToken::default(), ..scene }, outcome)
 }
 
-/// Objects that could not be read in the first session lie in ranges that it has settled: they come in with the second.
+/// Objects that were unreadable in the first session are in ranges that it completed; the second session loads them.
 #[tokio::test]
 async fn what_becomes_readable_between_two_sessions_is_loaded() {
     let timed: Vec<_> = (0..2).flat_map(|n| day(n, 1_500)).collect();
@@ -76,7 +76,7 @@ async fn what_becomes_readable_between_two_sessions_is_loaded() {
     }
 }
 
-/// As many rows as there were are not the rows that there were.
+/// The same number of rows does not prove that they are the same rows.
 #[tokio::test]
 async fn strangers_in_a_range_do_not_stand_for_rows_that_are_lost() {
     let records: Vec<_> = day(0, 3_000);

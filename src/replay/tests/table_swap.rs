@@ -1,4 +1,4 @@
-//! A cut-over while the lake goes on growing, or fails.
+//! Tests of a table swap while the lake grows or fails.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -9,7 +9,7 @@ use crate::outcome::{CommandOutcome as _, Exit};
 use pipeline::lake::{Depth, Error, ListPage, PutResult, Reason};
 use pipeline::warehouse::TableName;
 
-/// A lake that tells its clock so many times, and then fails.
+/// Lake whose clock can be read a given number of times and then fails.
 #[derive(Debug)]
 struct Failing {
     lake: Arc<MemoryLake>,
@@ -49,7 +49,7 @@ fn throttled(limits: ThrottleLimits, reload: ReloadLimits) -> ThrottleSettings {
     ThrottleSettings { limits, reload, ..ThrottleSettings::default() }
 }
 
-/// Puts these into the lake once rows go in.
+/// Returns a reload hook that puts these objects into the lake once rows are loaded.
 fn arriving(scene: &Scene, objects: Vec<(String, Vec<u8>)>) -> ReloadLimits {
     let (lake, objects) = (Arc::clone(&scene.lake), std::sync::Mutex::new(Some(objects)));
     Arc::new(move || {

@@ -1,18 +1,18 @@
-//! A part with what is to be done about each of its records.
+//! Part with the decision for each of its records.
 
 use super::result::LoadResult;
 use crate::record::row::Row;
 
-/// A part with what is to be done.
+/// Part with the decision for each of its records.
 #[derive(Debug)]
 pub struct Classified {
-    /// What happens to each record; `None` for those that are inserted.
+    /// Result of each record. `None` for records to insert.
     pub results: Vec<Option<LoadResult>>,
     /// New rows.
     pub insert: Vec<Row>,
-    /// Rows as they were found and what replaces them, in the order of their records.
+    /// Existing rows with their replacements, in the order of the records.
     pub replace: Vec<(Row, Row)>,
-    /// It is a single record whose place another row has, so that nothing is changed.
+    /// True for a single record whose id is used by another row, so that nothing is changed.
     pub place_taken: bool,
 }
 
@@ -22,12 +22,12 @@ impl Classified {
         Self { results, insert: Vec::with_capacity(inserts), replace: Vec::new(), place_taken: false }
     }
 
-    /// A single record whose result is known.
+    /// Returns the classification of a single record with a known result.
     pub(super) fn single(loaded: LoadResult, place_taken: bool) -> Self {
         Self { results: vec![Some(loaded)], place_taken, ..Self::with_capacity(0, 0) }
     }
 
-    /// Rows that are changed.
+    /// Returns the number of rows to change.
     pub fn changes(&self) -> usize {
         self.insert.len() + self.replace.len()
     }

@@ -1,4 +1,4 @@
-//! Decides what to do with each record, by the rows that are there: nothing here asks a server.
+//! Decides what to do with each record from the existing rows, without access to a server.
 
 use super::classified::Classified;
 use super::result::{Conflict, LoadResult};
@@ -6,7 +6,7 @@ use super::sink::{Rows, Sink};
 use crate::record::Record;
 use crate::record::row::{Row, TableSchema};
 
-/// The row of an id once a part is in.
+/// Row of an id after a part was written.
 #[derive(Clone, Copy)]
 enum ResultingRow<'a> {
     None,
@@ -35,11 +35,11 @@ pub fn compare(record: &Record, row: &Row, schema: &TableSchema) -> LoadResult {
     LoadResult::Conflicting(Box::new(Conflict { differences, row: row.clone() }))
 }
 
-/// Decides for each record of a part. Records of one id stand next to each other: the first becomes the row or replaces it, the
+/// Classifies each record of a part. Records of one id are adjacent: the first becomes the row or replaces it, the
 /// others are compared with it.
 pub(super) fn classify<S: Sink>(part: &[S::Entry], rows: &Rows, sink: &S) -> Classified {
     let mut classified = Classified::with_capacity(part.len(), part.len().saturating_sub(rows.len()));
-    // The row of the record before, for further records of the same id.
+    // Row of the previous record, for further records with the same id.
     let mut last: Option<(&str, ResultingRow<'_>)> = None;
     for entry in part {
         let record: &Record = entry.as_ref();
@@ -62,7 +62,7 @@ pub(super) fn classify<S: Sink>(part: &[S::Entry], rows: &Rows, sink: &S) -> Cla
     classified
 }
 
-/// A record whose id has no row.
+/// Classifies a record whose id has no row.
 fn insert<'r, S: Sink>(
     record: &Record,
     classified: &mut Classified,
@@ -76,7 +76,7 @@ fn insert<'r, S: Sink>(
     (None, ResultingRow::Inserted(classified.insert.len() - 1))
 }
 
-/// A record that may replace the row of its id.
+/// Classifies a record that may replace the row of its id.
 fn overwrite<'r, S: Sink>(
     record: &Record,
     row: &'r Row,

@@ -1,4 +1,4 @@
-//! The engine: a part is classified and written; what is refused is bisected, and what is taken is looked at again.
+//! Load engine: classifies and writes a part; bisects a rejected part, and reads rows again if their ids exist.
 
 use std::collections::VecDeque;
 
@@ -9,25 +9,25 @@ use super::sink::{Fault, LookOrder, Rows, Sink};
 use crate::record::Record;
 use crate::warehouse::{Error, InsertResult, Reason};
 
-/// Records per part of a load that looks only when an id is taken: fixed sizes, because each size is a statement that the
+/// Part sizes of a load that looks only if an id exists. Sizes are fixed, because each size is a statement that the
 /// server prepares once.
 pub(super) const BATCH_SIZES: [usize; 4] = [1_000, 100, 10, 1];
 
-/// How often a part is looked at again because others write into it.
+/// Maximum number of attempts for a part that other writers change.
 const ATTEMPTS: u32 = 4;
 
-/// How often a single row that others have locked is tried again.
+/// Maximum number of attempts for a single row that others have locked.
 const LOCKED: u32 = 4;
 
-/// If so many rows in sequence fail for an unknown reason, the reason is not the rows': the load ends.
+/// Number of consecutive rows with an unknown error after which the load ends, because the rows are not the cause.
 const UNKNOWN: usize = 20;
 
-/// Loads records; the sink takes down what happens to each.
+/// Loads records; the sink records the result of each.
 ///
-/// Records of one id stand next to each other, and each of them is accounted for. Loading the same records again changes nothing.
+/// Records of one id must be adjacent, and each of them gets a result. Loading the same records again changes nothing.
 ///
 /// # Errors
-/// A fault of the sink that is not of a single row; what was not taken down then may be loaded again.
+/// Returns a fault of the sink that is not caused by a single row. Records without a result may then be loaded again.
 pub async fn run<S: Sink>(entries: Vec<S::Entry>, sink: &mut S) -> Result<(), S::Error> {
     let mut load = Loader { queue: VecDeque::new(), unknown: 0 };
     let parts = match sink.look() {
@@ -44,21 +44,21 @@ pub async fn run<S: Sink>(entries: Vec<S::Entry>, sink: &mut S) -> Result<(), S:
 /// Records that are written together.
 struct Part<E> {
     entries: Vec<E>,
-    /// How often it was found locked.
+    /// Number of attempts at which it was locked.
     tries: u32,
-    /// The rows that are there, if they were looked at.
+    /// Existing rows. `None` if they were not read.
     rows: Option<Rows>,
 }
 
-/// A load on its way.
+/// Load in progress.
 struct Loader<E> {
     queue: VecDeque<Part<E>>,
-    /// Rows in sequence that failed for a reason that is not known to be a row's.
+    /// Number of consecutive rows with an unknown error.
     unknown: usize,
 }
 
 impl<E: AsRef<Record> + Send + Sync> Loader<E> {
-    /// Loads a part, or puts its pieces into the queue.
+    /// Loads a part, or splits it into parts that are put into the queue.
     async fn load<S: Sink<Entry = E>>(&mut self, part: Part<E>, sink: &mut S) -> Result<(), S::Error> {
         let Part { entries, tries, rows } = part;
         sink.begin(&entries).await?;
@@ -80,7 +80,8 @@ impl<E: AsRef<Record> + Send + Sync> Loader<E> {
                     if let [entry] = &*entries {
                         given = place_taken(entry, &now, sink);
                     } else if now == rows && entries.len() > 1 {
-                        // Nobody has changed the rows of these ids: another key is taken, and the server does not say of which.
+                        // The rows of these ids have not changed: another key exists, and the server does not report
+                        // which one.
                         self.split(entries, tries, sink.look());
                         return Ok(());
                     } else if sink.look() == LookOrder::WhenTaken {
@@ -104,7 +105,7 @@ impl<E: AsRef<Record> + Send + Sync> Loader<E> {
         fail(&entries, Error::new(Reason::Locked, about.unwrap_or_default(), message).into(), sink)
     }
 
-    /// Goes on after an error.
+    /// Handles an error of a part.
     fn failed<S: Sink<Entry = E>>(
         &mut self,
         entries: Vec<E>,
@@ -118,7 +119,7 @@ impl<E: AsRef<Record> + Send + Sync> Loader<E> {
                 self.split(entries, tries, sink.look());
                 Ok(())
             }
-            // What is not locked goes first.
+            // Parts that are not locked go first.
             Fault::Locked if is_several || tries < LOCKED => {
                 let parts = pieces(entries, sink.look()).into_iter();
                 self.queue.extend(parts.map(|entries| Part { entries, tries: tries + 1, rows: None }));
@@ -133,12 +134,13 @@ impl<E: AsRef<Record> + Send + Sync> Loader<E> {
         }
     }
 
-    /// Puts the pieces of a part in its place.
+    /// Replaces a part with smaller ones.
     fn split(&mut self, entries: Vec<E>, tries: u32, look: LookOrder) {
         self.next(pieces(entries, look), tries);
     }
 
-    /// Puts those whose rows were found and the others in the place of a part, so that the others again fill whole batches.
+    /// Replaces a part with the records whose rows exist and the other records, so that the others fill complete
+    /// batches.
     fn divide(&mut self, entries: Vec<E>, tries: u32, rows: Rows) {
         let (found, left): (Vec<E>, Vec<E>) =
             entries.into_iter().partition(|entry| rows.contains_key(&entry.as_ref().id_treated_data));
@@ -149,13 +151,13 @@ impl<E: AsRef<Record> + Send + Sync> Loader<E> {
         self.queue.push_front(Part { entries: found, tries, rows: Some(rows) });
     }
 
-    /// Puts parts before all others, in their order.
+    /// Puts parts at the front of the queue, in order.
     fn next(&mut self, parts: Vec<Vec<E>>, tries: u32) {
         parts.into_iter().rev().for_each(|entries| self.queue.push_front(Part { entries, tries, rows: None }));
     }
 }
 
-/// A part of one record, or none, fails.
+/// Reports the failure of a part with one record or none.
 fn fail<S: Sink>(entries: &[S::Entry], e: S::Error, sink: &mut S) -> Result<(), S::Error> {
     match entries.first() {
         Some(entry) => sink.fail(entry, e),
@@ -163,9 +165,9 @@ fn fail<S: Sink>(entries: &[S::Entry], e: S::Error, sink: &mut S) -> Result<(), 
     }
 }
 
-/// What is known of a single record that was not inserted: `None` if the row of its id is there now.
+/// Returns the result of a single record that was not inserted. `None` if the row of its id exists now.
 ///
-/// If no row has its id, the server takes another spelling of it for the same, or the table has another unique key.
+/// If no row has its id, the server considers another spelling equal, or the table has another unique key.
 fn place_taken<S: Sink>(entry: &S::Entry, rows: &Rows, sink: &S) -> Option<Classified> {
     let record: &Record = entry.as_ref();
     if rows.contains_key(&record.id_treated_data) {
@@ -182,7 +184,7 @@ fn place_taken<S: Sink>(entry: &S::Entry, rows: &Rows, sink: &S) -> Option<Class
     Some(Classified::single(loaded, true))
 }
 
-/// Cuts a part into smaller ones; one that has a single record stays as it is.
+/// Splits a part into smaller ones; a single record is not split.
 fn pieces<E: AsRef<Record>>(entries: Vec<E>, look: LookOrder) -> Vec<Vec<E>> {
     match look {
         LookOrder::First => in_halves(entries),
@@ -193,7 +195,7 @@ fn pieces<E: AsRef<Record>>(entries: Vec<E>, look: LookOrder) -> Vec<Vec<E>> {
     }
 }
 
-/// Cuts a part in two, not between records of one id if that can be avoided.
+/// Splits a part into halves, if possible not between records of one id.
 fn in_halves<E: AsRef<Record>>(mut entries: Vec<E>) -> Vec<Vec<E>> {
     let middle = entries.len() / 2;
     let id = |at: usize| &entries[at].as_ref().id_treated_data;
@@ -203,7 +205,7 @@ fn in_halves<E: AsRef<Record>>(mut entries: Vec<E>) -> Vec<Vec<E>> {
     vec![entries, second]
 }
 
-/// Cuts records into batches of the fixed sizes, none larger than `most`.
+/// Splits records into batches of the fixed sizes, none larger than `max`.
 fn in_batches<E>(entries: Vec<E>, max: usize) -> Vec<Vec<E>> {
     let mut rest = entries.into_iter();
     let mut batches = Vec::new();

@@ -1,18 +1,18 @@
-//! The rows that are there: by the range of ids if most of it is the part's own, else one by one.
+//! Reads existing rows: by id range if most of its rows belong to the part, otherwise by single ids.
 
 use super::sink::Rows;
 use crate::record::row::{Row, TableSchema};
 use crate::record::{Record, RecordId};
 use crate::warehouse::{BulkWarehouse, Error};
 
-/// Rows of a range that are read although the part has no record for them, as a multiple of the part.
+/// Maximum number of unrelated rows to read in a range, as a multiple of the part's size.
 const UNRELATED_ROWS: u64 = 4;
 
-/// The rows that are there under the ids of these records, and perhaps others of their range; the records are in the order of
-/// their ids.
+/// Returns the existing rows with the ids of these records, which must be sorted by id. The result may include other
+/// rows in their range.
 ///
 /// # Errors
-/// The server cannot be reached or refuses.
+/// Returns an error if the server cannot be reached or rejects the query.
 pub async fn existing_rows(
     bulk: &dyn BulkWarehouse,
     part: &[impl AsRef<Record> + Sync],
@@ -30,7 +30,7 @@ pub async fn existing_rows(
                 by_ids(bulk, part, schema).await?
             } else {
                 let rows = bulk.range(first, last, limit, schema).await?;
-                // More were written in the meantime.
+                // A full result may be incomplete, because more rows were written in the meantime.
                 if rows.len() < limit as usize { rows } else { by_ids(bulk, part, schema).await? }
             }
         }
@@ -38,7 +38,7 @@ pub async fn existing_rows(
     Ok(rows.into_iter().map(|row| (row.id().to_owned(), row)).collect())
 }
 
-/// The first and the last id; `None` if the server may sort them in another way, or there are not two.
+/// Returns the first and the last id. `None` if the server may sort them differently, or if there are fewer than two.
 fn range<R: AsRef<Record>>(part: &[R]) -> Option<(&str, &str)> {
     let [first, .., last] = part else { return None };
     let [first, last] = [first, last].map(|record| record.as_ref().id_treated_data.as_str());

@@ -1,4 +1,4 @@
-//! Loading into a plain warehouse: batches are inserted, and looked at only if an id is taken.
+//! Loads into a plain warehouse: inserts batches, and reads existing rows only if an id exists.
 
 use std::collections::HashMap;
 
@@ -11,16 +11,17 @@ use crate::record::Record;
 use crate::record::row::TableSchema;
 use crate::warehouse::{Error, InsertResult, Reason, Warehouse};
 
-/// Results of the records of a load: `None` for those it has not come to, the error of a row that is at fault alone.
+/// Results of the records of a load: `None` for records that were not reached, an error for a row that failed alone.
 pub type LoadResults = Vec<Option<Result<LoadResult, Error>>>;
 
-/// Loads records and returns the result of each, in their order.
+/// Loads records and returns their results, in order.
 ///
-/// Loading the same records again changes nothing. Of records that share an id the first becomes the row, or replaces it; the
-/// others are compared with it.
+/// Loading the same records again changes nothing. Of records with the same id, the first becomes the row or replaces
+/// it. The others are compared with it.
 ///
 /// # Errors
-/// The server cannot be reached or refuses, or fails at one of the rows; the others may be in, and loading again is safe.
+/// Returns an error if the server cannot be reached, rejects a statement, or fails at one of the rows. Other rows may
+/// be stored, and loading again is safe.
 pub async fn load(
     warehouse: &dyn Warehouse,
     records: &[Record],
@@ -34,11 +35,11 @@ pub async fn load(
     settled.into_iter().map(|one| one.unwrap_or_else(missed)).collect()
 }
 
-/// Loads records and puts the result of each into `settled` as soon as it is known, also for a caller that ends the load in the
-/// middle.
+/// Loads records and stores each result in `settled` once it is known, also for a caller that cancels the load.
 ///
 /// # Errors
-/// The server cannot be reached or refuses; what is not settled then may be loaded again.
+/// Returns an error if the server cannot be reached or rejects a statement. Records without a result may be loaded
+/// again.
 pub async fn load_into(
     warehouse: &dyn Warehouse,
     records: &[Record],
@@ -60,7 +61,7 @@ pub async fn load_into(
             let id = record.id_treated_data.as_str();
             sink.settled[at] = match rows.get(id) {
                 Some(row) => Some(Ok(compare(record, row, schema))),
-                // The first of its id found no way in, and neither does this one.
+                // The first record of its id failed, so this one fails in the same way.
                 None => sink.settled[first[id]].clone(),
             };
         }
@@ -68,7 +69,7 @@ pub async fn load_into(
     Ok(())
 }
 
-/// A record with its place among those that are loaded.
+/// Record with its index.
 #[derive(Clone, Copy)]
 struct Numbered<'a> {
     at: usize,
@@ -81,7 +82,7 @@ impl AsRef<Record> for Numbered<'_> {
     }
 }
 
-/// The sink of a plain warehouse.
+/// Sink of a plain warehouse.
 struct Inserting<'a> {
     warehouse: &'a dyn Warehouse,
     schema: &'a TableSchema,
@@ -115,7 +116,8 @@ impl<'a> Sink for Inserting<'a> {
         Ok(rows.into_iter().map(|row| (row.id().to_owned(), row)).collect())
     }
 
-    /// Inserts in one statement. Rows are replaced one by one, each guarded by what it was: parts that replace insert nothing.
+    /// Inserts rows in one statement. Rows are replaced one by one, each guarded by its previous values: a part with
+    /// replacements inserts nothing.
     async fn apply(&mut self, part: &[Self::Entry], classified: Classified) -> Result<InsertResult, Error> {
         let Classified { results, insert, replace, .. } = classified;
         if !insert.is_empty() && self.warehouse.insert(&insert, self.schema).await? == InsertResult::IdTaken {

@@ -1,10 +1,11 @@
-//! The one way by which records become rows: classify, write, bisect what is refused, and recheck what is taken.
+//! Loads records into rows: classify, write, bisect rejected parts, and recheck existing ids.
 //!
-//! [`run`] is the engine. What it writes into is a [`Sink`], which also says whether rows are looked at first or only when an id
-//! is taken. [`load`] is the engine over a plain [`Warehouse`](super::Warehouse), as the intake and a backfill use it. A replay
-//! has a sink of its own, with the journal's entries in the same transaction, throttling, an undo file and reading back.
+//! [`run`] is the engine. It writes into a [`Sink`], which also determines if rows are read before writing or only if
+//! an id exists. [`load`] runs the engine on a plain [`Warehouse`](super::Warehouse), for the intake and backfills. A
+//! replay has its own sink, with journal entries in the same transaction, a throttle, an undo file, and reading rows
+//! back.
 //!
-//! Nothing here uses `INSERT IGNORE`, which would turn bad values into warnings.
+//! This module never uses `INSERT IGNORE`, which would turn invalid values into warnings.
 
 mod classified;
 mod classify;

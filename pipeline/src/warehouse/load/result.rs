@@ -2,27 +2,27 @@
 
 use crate::record::row::{Difference, Row};
 
-/// What to do if a row with the same id holds other values.
+/// Handling of a row with the same id and other values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnConflict {
-    /// The row stays; the conflict is reported with both values.
+    /// The row is kept, and the conflict is reported with both values.
     #[default]
     Keep,
-    /// The record's values replace the row's, guarded by the old ones.
+    /// The record's values replace those of the row, if the row has not changed.
     Overwrite,
 }
 
-/// A row that holds other values than the record of its id.
+/// Row whose values differ from the record of its id.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Conflict {
-    /// The fields that differ, with both values.
+    /// Fields that differ, with both values.
     pub differences: Vec<Difference>,
-    /// The row as it was found.
+    /// Existing row.
     pub row: Row,
 }
 
 impl Conflict {
-    /// The names of the fields that differ, for a sentence.
+    /// Returns the names of the fields that differ, as text.
     pub fn fields(&self) -> String {
         self.differences.iter().map(|difference| difference.column.name()).collect::<Vec<_>>().join(", ")
     }
@@ -31,14 +31,14 @@ impl Conflict {
 /// Result of loading one record.
 #[derive(Debug, Clone, PartialEq)]
 pub enum LoadResult {
-    /// A new row.
+    /// A new row was inserted.
     Inserted,
-    /// A row with the same values was there.
+    /// A row with the same values existed.
     Identical,
-    /// A row with other values was there, and stays.
+    /// A row with other values existed, and was kept.
     Conflicting(Box<Conflict>),
-    /// A row with other values was there, and now holds the record's.
+    /// A row with other values existed, and was overwritten with the record's values.
     Overwritten(Box<Conflict>),
-    /// A column refuses one of its values.
+    /// A column rejects one of the values, with the reason.
     Refused(String),
 }

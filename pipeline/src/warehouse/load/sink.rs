@@ -1,4 +1,4 @@
-//! What the engine writes into: rows are looked up and written, and errors are given a meaning.
+//! Interface that the engine writes to: it reads and writes rows, and classifies errors.
 
 use std::collections::HashMap;
 
@@ -7,30 +7,31 @@ use crate::record::Record;
 use crate::record::row::{Row, TableSchema};
 use crate::warehouse::{Error, InsertResult, Reason};
 
-/// Rows by their ids.
+/// Rows by id.
 pub type Rows = HashMap<String, Row>;
 
-/// When the rows that are there are looked at.
+/// When existing rows are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LookOrder {
-    /// Before a part is written. The part is one transaction of any size; if it is refused, its halves are tried.
+    /// Before a part is written. The part is one transaction of any size; if it is rejected, its halves are tried.
     ///
-    /// For loads in which many rows are there already, or that write down what they do in the same transaction.
+    /// For loads in which many rows exist, or that record their changes in the same transaction.
     First,
-    /// Only if an id of a part is taken. Parts have fixed sizes, each of which is a statement that the server prepares once.
+    /// Only if an id of a part exists. Parts have fixed sizes, each of which is a statement that the server prepares
+    /// once.
     ///
     /// For loads in which nearly every row is new: one statement per part.
     WhenTaken,
 }
 
-/// What an error of [`Sink::apply`] means for the part.
+/// Meaning of an error of [`Sink::apply`] for the part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
-    /// A column refuses a value of one of its rows, with the server's words: the row is found by bisection.
+    /// A column rejects a value of one of its rows, with the server's message; bisection finds the row.
     RefusedRow(String),
-    /// Others hold one of its rows: it is tried again after the other parts.
+    /// Other sessions have locked one of its rows; it is tried again after the other parts.
     Locked,
-    /// The reason is not known to be a row's. It is searched for by bisection; the load ends if too many rows fail so.
+    /// Unknown reason. Bisection searches for a row that causes it; the load ends if too many rows fail.
     Unknown,
     /// The load ends.
     Fatal,
@@ -47,50 +48,50 @@ impl From<&Error> for Fault {
     }
 }
 
-/// Where rows go.
+/// Destination of rows.
 pub trait Sink: Send {
-    /// A record with what the sink knows of it.
+    /// Record with additional information of the sink.
     type Entry: AsRef<Record> + Send + Sync;
-    /// Why the load ends.
+    /// Error that ends the load.
     type Error: From<Error> + Send;
 
-    /// When the rows that are there are looked at.
+    /// Returns when existing rows are read.
     fn look(&self) -> LookOrder;
 
-    /// What the columns hold.
+    /// Returns the types of the table's columns.
     fn shape(&self) -> &TableSchema;
 
-    /// Whether the record may replace a row of its id that holds other values.
+    /// Returns true if the record may replace a row of its id with other values.
     fn may_overwrite(&self, entry: &Self::Entry) -> bool;
 
-    /// Why a column would refuse a new row, if that is known before it is sent.
+    /// Returns why a column would reject a new row. `None` if this is not known before it is sent.
     fn refusal(&self, _row: &Row) -> Option<String> {
         None
     }
 
-    /// What an error of [`Self::apply`] means.
+    /// Returns the meaning of an error of [`Self::apply`].
     fn fault(&self, e: &Self::Error) -> Fault;
 
-    /// Prepares a part, once, however often it is then tried.
+    /// Prepares a part. Called once per part, also if it is tried several times.
     fn begin(&mut self, _part: &[Self::Entry]) -> impl Future<Output = Result<(), Self::Error>> + Send {
         std::future::ready(Ok(()))
     }
 
-    /// The rows that the server finds under the ids of a part, and perhaps others of their range; of a single record only those
-    /// found under its id, which may be another spelling of it.
+    /// Returns the rows that the server finds for the ids of a part; other rows in their range may be included. For a
+    /// single record, it returns only rows found with its id, which may be another spelling of it.
     fn existing(&mut self, part: &[Self::Entry]) -> impl Future<Output = Result<Rows, Self::Error>> + Send;
 
-    /// Writes a part and takes down its results; nothing is written if an id is taken or a row is no longer as it was found.
+    /// Writes a part and records its results; writes nothing if an id exists or a row has changed since it was read.
     fn apply(
         &mut self,
         part: &[Self::Entry],
         classified: Classified,
     ) -> impl Future<Output = Result<InsertResult, Self::Error>> + Send;
 
-    /// Takes down that a record fails alone, while the others go on.
+    /// Records the failure of a single record; the others continue.
     ///
     /// # Errors
-    /// The load is to end.
+    /// Returns an error if the load must end.
     fn fail(&mut self, _entry: &Self::Entry, e: Self::Error) -> Result<(), Self::Error> {
         Err(e)
     }

@@ -1,4 +1,4 @@
-//! The engine over a warehouse in memory on which statements fail as a server's do, in both orders of looking.
+//! Tests of the engine with an in-memory warehouse whose statements fail like those of a server, in both look orders.
 
 use std::collections::BTreeSet;
 
@@ -33,7 +33,7 @@ fn row(record: &Record) -> Row {
     record.to_row(&TableSchema::standard())
 }
 
-/// A sink that looks first, and applies a part as one change.
+/// Sink that looks first, and applies a part as one change.
 struct LookFirst<'a> {
     warehouse: &'a Faulty,
     schema: TableSchema,
@@ -99,7 +99,7 @@ impl AsRef<Record> for Entry {
     }
 }
 
-/// Loads by a sink that looks first; the results and the number of parts it took.
+/// Loads with a sink that looks first; returns the results and the number of parts.
 async fn look_first(
     warehouse: &Faulty,
     records: Vec<Record>,
@@ -115,7 +115,7 @@ async fn insert_first(warehouse: &Faulty, records: &[Record]) -> Result<Vec<Load
     load(warehouse, records, &TableSchema::standard(), OnConflict::Keep).await
 }
 
-/// New, identical, conflicting or overwritten, refused.
+/// Returns the number of inserted, identical, conflicting or overwritten, and refused records.
 fn counts(results: &[LoadResult]) -> [usize; 4] {
     let count = |wanted: fn(&LoadResult) -> bool| results.iter().filter(|one| wanted(one)).count();
     [
@@ -272,7 +272,7 @@ async fn rows_that_change_at_every_look_end_the_load() {
     warehouse.rows.overwrite(row(&record(1)));
     let (ended, _) = look_first(&warehouse, vec![record(0), record(1)], OnConflict::Keep).await;
     assert!(ended.is_ok(), "a row with another spelling may be in the way: {ended:?}");
-    // The row of the id is there whenever it is looked for, and still the statement finds its id taken.
+    // The row can always be found by its id, but the statement still reports that the id exists.
     struct Restless<'a>(LookFirst<'a>);
     impl Sink for Restless<'_> {
         type Entry = Entry;

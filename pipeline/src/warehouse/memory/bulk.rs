@@ -1,4 +1,4 @@
-//! The memory twin of [`BulkWarehouse`].
+//! In-memory implementation of [`BulkWarehouse`].
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::warehouse::bulk::{BulkWarehouse, ChangeSet, JournalEntry, LoadMethod,
 use crate::warehouse::limits::{Charset, ColumnLimit, ColumnLimits};
 use crate::warehouse::{Error, InsertResult, Reason, Snapshot, TableName};
 
-/// Notes by table, run and number.
+/// Journal entries by table, run and number.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Journal {
     entries: BTreeMap<(String, Uuid, u64), StoredEntry>,
@@ -23,7 +23,7 @@ pub(super) struct Journal {
 
 #[derive(Debug, Clone)]
 struct StoredEntry {
-    /// How many were written before it.
+    /// Number of entries written before it.
     order: u64,
     text: String,
 }
@@ -40,7 +40,7 @@ fn no_journal() -> Error {
     Error::new(Reason::NoTable, "memory", "there is no journal")
 }
 
-/// Nothing is changed before all of it is known to be possible.
+/// Checks the complete change before anything is changed.
 fn apply(database: &mut Database, name: &str, change: &ChangeSet<'_>) -> Result<InsertResult, Error> {
     let speaks = !change.journal_writes.is_empty() || !change.journal_deletes.is_empty();
     if speaks && database.journal.is_none() {

@@ -1,4 +1,4 @@
-//! The warehouse's memory twin, for tests of everything that stands on a warehouse.
+//! In-memory warehouse for tests.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -40,7 +40,7 @@ impl Memory {
         self.database().tables.get_mut(self.table.as_str()).ok_or_else(no_table).and_then(work)
     }
 
-    /// Another table of the same memory.
+    /// Returns another table in the same memory.
     #[must_use]
     pub fn renamed(&self, table: &TableName) -> Self {
         Self { table: table.clone(), ..self.clone() }
@@ -56,7 +56,7 @@ impl Memory {
         self.database().tables.get_mut(self.table.as_str())?.remove(id)
     }
 
-    /// Writes a row whatever was there.
+    /// Writes a row, and overwrites an existing one.
     pub fn overwrite(&self, row: Row) {
         self.database().tables.entry(self.table.to_string()).or_default().insert(row.id().to_owned(), row);
     }
@@ -66,7 +66,7 @@ fn no_table() -> Error {
     Error::new(Reason::NoTable, "memory", "no table: run `ruminate init`")
 }
 
-/// Adds all rows or none.
+/// Inserts all rows or none.
 fn insert(table: &mut Table, rows: &[Row]) -> Result<InsertResult, Error> {
     if rows.iter().any(|row| table.contains_key(row.id())) {
         return Ok(InsertResult::IdTaken);

@@ -1,13 +1,13 @@
-//! The drivers' errors in one line that says what to do.
+//! Converts driver errors to one-line messages with a suggested action.
 
 use super::Reason;
 use crate::warehouse::TableName;
 
-/// The reason and one line for an error of sqlx.
+/// Returns the reason and the message for an error of sqlx.
 pub(super) fn classify(e: &sqlx::Error, table: &TableName) -> (Reason, String) {
     let sqlx::Error::Database(database) = e else {
         return match e {
-            // So rustls hands on what it holds against a certificate.
+            // rustls reports certificate errors in this form.
             sqlx::Error::Io(io) if io.kind() == std::io::ErrorKind::InvalidData => tls_error(io),
             sqlx::Error::Io(io) => (
                 Reason::Unreachable,
@@ -25,7 +25,7 @@ pub(super) fn classify(e: &sqlx::Error, table: &TableName) -> (Reason, String) {
     classify_code(number, database.message(), table)
 }
 
-/// The reason and one line for what a server says; the numbers are MySQL's and MariaDB's error codes.
+/// Returns the reason and the message for a server error; the numbers are MySQL's and MariaDB's error codes.
 pub(super) fn classify_code(number: u16, message: &str, table: &TableName) -> (Reason, String) {
     let said = format!("{message} (error {number})");
     match number {
@@ -55,7 +55,7 @@ pub(super) fn tls_error(why: &dyn std::fmt::Display) -> (Reason, String) {
     (Reason::Untrusted, format!("no TLS with a server that can be trusted: {check}: {why}"))
 }
 
-/// The reason and one line for an error of mysql_async.
+/// Returns the reason and the message for an error of mysql_async.
 #[cfg(feature = "bulk")]
 pub(super) fn explain_async(e: &mysql_async::Error, table: &TableName) -> (Reason, String) {
     use mysql_async::{DriverError, Error, IoError};

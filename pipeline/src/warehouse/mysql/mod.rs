@@ -1,7 +1,7 @@
-//! A warehouse in MySQL or MariaDB, through sqlx: sessions in UTC and strict mode, values bound in their binary types.
+//! Warehouse in MySQL or MariaDB, with sqlx. Sessions use UTC and strict mode, and values are bound in binary form.
 //!
-//! Every statement that reads values has a bound argument, because sqlx sends one without over the text protocol,
-//! which shows FLOAT in six digits. TLS is as the address asks (`ssl-mode`, `ssl-ca`).
+//! Every statement that reads values has a bound argument: without one, sqlx uses the text protocol, which returns
+//! FLOAT with six digits. TLS is configured by the address (`ssl-mode`, `ssl-ca`).
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -34,20 +34,20 @@ mod reuse;
 mod snapshot;
 mod values;
 
-/// Ids a lookup: one statement of a fixed size, filled up with its last id.
+/// Number of ids per lookup. The statement has a fixed size; unused places repeat the last id.
 const LOOKUP: usize = 1_000;
 
-/// How a server is used.
+/// Access options of a server.
 #[derive(Debug)]
 pub struct AccessOptions {
-    /// What sessions log in with, where that is not the address's user and password.
+    /// Provider of credentials. `None` for the user and password of the address.
     pub credentials: Option<Arc<dyn CredentialProvider>>,
-    /// Connections at once.
+    /// Maximum number of connections.
     pub connections: u32,
-    /// How failures are met.
+    /// Retry policy for failures.
     pub retry: RetryPolicy,
-    /// How long locks are waited for. With [`TimeoutProfile::Streaming`] a server that cannot be reached at first is tried again
-    /// like one that was reached before.
+    /// Lock timeouts. With [`TimeoutProfile::Streaming`], a server that cannot be reached at first is retried, as after
+    /// a lost connection.
     pub timeout_profile: TimeoutProfile,
 }
 
@@ -57,7 +57,7 @@ impl Default for AccessOptions {
     }
 }
 
-/// A table in MySQL.
+/// Table in MySQL or MariaDB.
 #[derive(Debug, Clone)]
 pub struct MySql {
     sessions: SessionPool,
@@ -72,25 +72,25 @@ pub struct MySql {
 }
 
 impl MySql {
-    /// The table at that address; connects when first used, with at most so many connections.
+    /// Returns the table at that address, with at most `connections` connections; connects on first use.
     ///
     /// # Errors
-    /// [`Reason::BadAddress`] where sqlx cannot read the address's options.
+    /// Returns [`Reason::BadAddress`] if sqlx cannot parse the address's options.
     pub fn new(url: &Url, table: TableName, connections: u32, retry: RetryPolicy) -> Result<Self, Error> {
         Self::open(url, table, AccessOptions { connections, retry, ..AccessOptions::default() })
     }
 
-    /// The same with all that can be said of how it is used.
+    /// Returns the table at that address, with all access options; connects on first use.
     ///
     /// # Errors
-    /// As for [`MySql::new`].
+    /// Returns an error for the reasons of [`MySql::new`].
     pub fn open(url: &Url, table: TableName, access: AccessOptions) -> Result<Self, Error> {
         let AccessOptions { credentials, connections, retry, timeout_profile } = access;
         let shown = super::WarehouseUrl::MySql(url.clone()).to_string();
         let options = MySqlConnectOptions::from_str(url.as_str())
             .map_err(|e| Error::new(Reason::BadAddress, &shown, format!("the address cannot be read: {e}")))?
             .disable_statement_logging();
-        // RDS asks for a token in clear text: given only to a server whose name was verified.
+        // RDS requires a token in clear text: it is only sent to a server whose name was verified.
         let verified = matches!(options.get_ssl_mode(), MySqlSslMode::VerifyIdentity);
         let options = options.enable_cleartext_plugin(verified);
         let address = format!("{shown} table {table}");
@@ -111,7 +111,7 @@ impl MySql {
         })
     }
 
-    /// Fails at once where the server cannot be reached at all; once it was, only retries say that it is gone.
+    /// Fails at once if the server was never reached; later failures are retried.
     async fn reach(&self) -> Result<(), Error> {
         if !self.reached.load(Ordering::Relaxed) {
             self.sessions.ping().await?;
@@ -120,7 +120,7 @@ impl MySql {
         Ok(())
     }
 
-    /// The one number that a statement answers with.
+    /// Returns the single number in the result of a statement.
     async fn number(&self, query: Query<'_, Db, MySqlArguments>) -> Result<i64, Error> {
         let rows = self.sessions.rows(query).await?;
         let number = rows.first().ok_or(sqlx::Error::RowNotFound).and_then(|row| row.try_get(0));
@@ -161,7 +161,7 @@ impl MySql {
         described.map_err(|e| self.sessions.failure(&e))
     }
 
-    /// Whether an index makes `id_treated_data` unique by itself.
+    /// Returns true if an index makes `id_treated_data` alone unique.
     async fn ids_are_unique(&self) -> Result<bool, Error> {
         let query = sqlx::query(
             "SELECT COUNT(*) FROM information_schema.statistics one WHERE table_schema = DATABASE() AND table_name = ? \
@@ -173,7 +173,7 @@ impl MySql {
         Ok(self.number(query).await? > 0)
     }
 
-    /// Ids a lookup: fewer where the server takes only small packets.
+    /// Returns the number of ids per lookup; fewer if the server accepts only small packets.
     #[cfg(feature = "bulk")]
     async fn lookup(&self) -> Result<usize, Error> {
         let packet = self.retry.run(Error::kind, |_| self.packet()).await?;
@@ -239,24 +239,24 @@ fn remove_sql(table: &TableName, schema: &TableSchema) -> String {
     format!("DELETE FROM `{table}` WHERE {}", guard(schema))
 }
 
-/// What finds a row that still holds these values: its id, then all values, one argument each.
+/// Returns the condition for a row that still has these values: its id, then all values, one argument each.
 fn guard(schema: &TableSchema) -> String {
-    // A FLOAT is compared as the server's own f32: bound as f32, cast back, never as decimal text.
+    // A FLOAT is compared as the server's own f32: bound as f32 and cast, never as decimal text.
     let guard = Column::ALL.map(|column| match schema.of(column) {
         ColumnType::Double { decimals: Some(_) } => format!("CAST(`{column}` AS DOUBLE) <=> ?"),
         ColumnType::Text { .. } => format!("BINARY CONVERT(`{column}` USING utf8mb4) <=> BINARY ?"),
         _ => format!("`{column}` <=> ?"),
     });
-    // The plain id finds the row by its key, which the guard's own forms of it cannot.
+    // The plain id uses the key to find the row, which the other conditions cannot.
     format!("`{}` = ? AND {}", Column::IdTreatedData, guard.join(" AND "))
 }
 
-/// The values of [`replace_sql`], in its order.
+/// Returns the values of [`replace_sql`], in its order.
 fn replace_values<'a>(old: &'a Row, new: &'a Row) -> impl Iterator<Item = &'a Value> {
     new.0.iter().chain(guard_values(old))
 }
 
-/// The values of [`guard`], in its order.
+/// Returns the values of [`guard`], in its order.
 fn guard_values(row: &Row) -> impl Iterator<Item = &Value> {
     std::iter::once(row.get(Column::IdTreatedData)).chain(&row.0)
 }
@@ -307,7 +307,7 @@ impl Warehouse for MySql {
                 Err(e) => Err(e),
             }
         };
-        // Rows that are locked are tried apart from each other.
+        // The engine retries locked rows, one by one.
         let kind = |e: &Error| if e.reason == Reason::Locked { Kind::Permanent } else { e.kind() };
         self.retry.run(kind, run).await
     }
@@ -354,7 +354,7 @@ impl Warehouse for MySql {
             "collation_database",
             "system_time_zone",
             "time_zone",
-            "global.sql_mode", // of others' sessions: this program's own are stricter, and in UTC
+            "global.sql_mode", // the default of other sessions; this program's own are stricter, and in UTC
             "global.time_zone",
             "version_comment",
         ] {

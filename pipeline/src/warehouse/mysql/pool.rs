@@ -1,4 +1,4 @@
-//! Sessions of sqlx, and the statements that they run; opened and kept as [`super::reuse`] does it.
+//! Sessions of sqlx, and the statements that they run; [`super::reuse`] opens and reuses them.
 
 use std::sync::Arc;
 
@@ -12,9 +12,9 @@ use crate::retry::TimeoutProfile;
 use crate::warehouse::credentials::{CredentialProvider, Credentials};
 use crate::warehouse::{Error, Reason, TableName};
 
-/// What a session is set to: strict, in UTC; and what keeps a statement whose sender has gone from waiting for a lock, and
-/// a session whose sender has gone from being held, for hours: seconds for locks on rows, for locks on the table, and
-/// for a session that says nothing.
+/// Returns the settings of a session: strict mode, UTC, and short timeouts for row locks, table locks and idle
+/// sessions. With the timeouts, an abandoned statement does not wait for a lock for hours, and an abandoned session is
+/// closed.
 pub(super) fn settings(timeout_profile: TimeoutProfile) -> String {
     let (rows, table, silence) = match timeout_profile {
         TimeoutProfile::Bulk => (50, 60, 8 * 3_600),
@@ -27,7 +27,7 @@ pub(super) fn settings(timeout_profile: TimeoutProfile) -> String {
     )
 }
 
-/// How sessions are opened.
+/// Opens and checks sessions.
 pub(super) struct SessionManager {
     pub options: MySqlConnectOptions,
     pub credentials: Option<Arc<dyn CredentialProvider>>,
@@ -35,15 +35,15 @@ pub(super) struct SessionManager {
     pub timeout_profile: TimeoutProfile,
 }
 
-/// At most so many sessions at once, in UTC and strict mode.
+/// Pool of sessions in UTC and strict mode.
 #[derive(Debug, Clone)]
 pub(super) struct SessionPool {
     pool: Pool<SessionManager>,
-    /// What errors are about: the table and its address.
+    /// Subject of errors: the table and its address.
     about: (TableName, String),
 }
 
-/// A session in use.
+/// Session in use.
 pub(super) type Session = reuse::Session<SessionManager>;
 
 impl SessionPool {
@@ -52,34 +52,34 @@ impl SessionPool {
         Self { pool: Pool::new(manager, max), about }
     }
 
-    /// The same sessions for another table.
+    /// Returns the same pool for another table.
     #[cfg(feature = "bulk")]
     pub fn about(&self, table: TableName, address: String) -> Self {
         Self { pool: self.pool.clone(), about: (table, address) }
     }
 
-    /// The rows of a statement.
+    /// Returns the rows of a statement.
     pub async fn rows(&self, query: Query<'_, Db, MySqlArguments>) -> Result<Vec<MySqlRow>, Error> {
         let mut session = self.get().await?;
         let done = query.fetch_all(session.connection()).await;
         self.after(session, done)
     }
 
-    /// Runs a statement; how many rows it changed.
+    /// Runs a statement; returns the number of changed rows.
     pub async fn execute(&self, query: Query<'_, Db, MySqlArguments>) -> Result<u64, Error> {
         let mut session = self.get().await?;
         let done = query.execute(session.connection()).await;
         self.after(session, done).map(|done| done.rows_affected())
     }
 
-    /// Runs text that no statement can be prepared from.
+    /// Runs SQL text that cannot be prepared.
     pub async fn run(&self, sql: String) -> Result<(), Error> {
         let mut session = self.get().await?;
         let done = session.connection().execute(sqlx::raw_sql(AssertSqlSafe(sql))).await;
         self.after(session, done).map(drop)
     }
 
-    /// The rows of a statement as the text protocol shows them, in which every value is a text.
+    /// Returns the rows of a statement with the text protocol, in which every value is text.
     #[cfg(feature = "bulk")]
     pub async fn query_text(&self, sql: String) -> Result<Vec<MySqlRow>, Error> {
         let mut session = self.get().await?;
@@ -87,7 +87,7 @@ impl SessionPool {
         self.after(session, done)
     }
 
-    /// Fails where no session can be had.
+    /// Returns an error if no session can be opened.
     pub async fn ping(&self) -> Result<(), Error> {
         let session = self.get().await?;
         self.after(session, Ok(()))
@@ -98,12 +98,12 @@ impl SessionPool {
         Error::new(reason, &self.about.1, message)
     }
 
-    /// A session that works, new or used; waits for one where all are in use.
+    /// Returns a working session, new or reused; waits if all are in use.
     pub async fn get(&self) -> Result<Session, Error> {
         self.pool.get(&self.about.1).await
     }
 
-    /// Ends a use; a session that never comes here is closed.
+    /// Ends the use of a session; a session that is not passed here is closed.
     pub fn after<T>(&self, mut session: Session, done: Result<T, sqlx::Error>) -> Result<T, Error> {
         let from_server = matches!(&done, Ok(_) | Err(sqlx::Error::Database(_)));
         let done = done.map_err(|e| self.failure(&e));

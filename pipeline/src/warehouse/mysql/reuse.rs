@@ -1,8 +1,8 @@
-//! Sessions of a server, of any driver: opened when first needed, checked before they serve again, closed when anything broke.
+//! Pool of sessions for any driver: opened on demand, checked before they are reused, closed after any failure.
 //!
-//! A session goes back to the pool only from a use that ended: one whose future was dropped in the middle, that met an
-//! error other than the server's own word, or that finds its server demoted, is closed. Nothing runs in the background,
-//! so that a process that is frozen between two uses (as Lambda does it) finds nothing half done when it goes on.
+//! A session returns to the pool only after a completed use. It is closed if its future was dropped, if an error other
+//! than a server message occurred, or if its server was demoted. Nothing runs in the background. A process that is
+//! frozen between two uses (as by Lambda) therefore has no unfinished work when it continues.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,31 +14,32 @@ use tokio::time::timeout;
 use crate::warehouse::credentials::{CredentialProvider, Credentials};
 use crate::warehouse::{Error, Reason};
 
-/// How long it may take to open a session.
+/// Timeout for opening a session.
 const OPEN: Duration = Duration::from_secs(5);
 
-/// How long a session that is checked may take to answer.
+/// Timeout for checking a session.
 const CHECK: Duration = Duration::from_secs(1);
 
-/// A session that served within this time is not checked, by the wall clock, which goes on while a process is frozen.
+/// A session used within this time is not checked. Measured with the wall clock, which continues while a process is
+/// frozen.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// Opens and checks connections; its errors are about nothing, which the pool fills in.
+/// Opens and checks connections; the pool adds the address to its errors.
 pub(super) trait Driver: Send + Sync + 'static {
-    /// A connection.
+    /// Connection of the driver.
     type Connection: Send;
 
-    /// What connections log in with; `None` if it is always the same.
+    /// Returns the provider of credentials. `None` if they never change.
     fn login(&self) -> Option<&Arc<dyn CredentialProvider>>;
 
-    /// Opens a connection and sets it up.
+    /// Opens a connection and configures it.
     fn connect(&self, with: Option<Credentials>) -> impl Future<Output = Result<Self::Connection, Error>> + Send;
 
-    /// Asks the server for a sign of life.
+    /// Checks that the server responds.
     fn ping(&self, connection: &mut Self::Connection) -> impl Future<Output = Result<(), Error>> + Send;
 }
 
-/// At most so many sessions at once.
+/// Pool with a maximum number of sessions.
 pub(super) struct Pool<D: Driver>(managed::Pool<Sessions<D>>);
 
 impl<D: Driver> Clone for Pool<D> {
@@ -54,14 +55,14 @@ impl<D: Driver> fmt::Debug for Pool<D> {
 }
 
 impl<D: Driver> Pool<D> {
-    /// A pool of at most so many, and at least one.
+    /// Returns a pool of at most `max` sessions; at least 1.
     pub fn new(driver: D, max: u32) -> Self {
         let pool = managed::Pool::builder(Sessions(driver));
         let pool = pool.max_size(usize::try_from(max.max(1)).unwrap_or(usize::MAX)).build();
         Self(pool.expect("only time-outs need a runtime, and the pool has none"))
     }
 
-    /// A session that works, new or used; waits for one if all are in use. Errors are about that address.
+    /// Returns a working session, new or reused; waits if all are in use. Errors contain that address.
     pub async fn get(&self, address: &str) -> Result<Session<D>, Error> {
         match self.0.get().await {
             Ok(held) => Ok(Session { held: Some(held), is_reusable: false }),
@@ -72,10 +73,10 @@ impl<D: Driver> Pool<D> {
     }
 }
 
-/// A session in use; it is closed after it unless it is said to be reusable.
+/// Session in use; it is closed afterwards unless it is marked as reusable.
 pub(super) struct Session<D: Driver> {
     held: Option<managed::Object<Sessions<D>>>,
-    /// Whether it may serve again.
+    /// True if it may be reused.
     pub is_reusable: bool,
 }
 
@@ -95,13 +96,13 @@ impl<D: Driver> Drop for Session<D> {
     }
 }
 
-/// A connection of the pool, and when it last served.
+/// Connection of the pool, with the time of its last use.
 struct Pooled<C> {
     connection: C,
     used: SystemTime,
 }
 
-/// How the pool opens and checks sessions.
+/// Opens and checks the sessions of the pool.
 struct Sessions<D>(D);
 
 impl<D: Driver> Sessions<D> {
@@ -125,7 +126,7 @@ impl<D: Driver> managed::Manager for Sessions<D> {
 
     async fn create(&self) -> Result<Self::Type, Error> {
         match self.open(false).await {
-            // A password may have changed since it was read.
+            // The password may have changed since it was read.
             Err(e) if e.reason == Reason::Denied && self.0.login().is_some() => self.open(true).await,
             opened => opened,
         }

@@ -1,5 +1,5 @@
-//! [`Snapshot`] on MySQL and MariaDB: a session of the pool in a transaction that only reads, REPEATABLE READ whatever the
-//! server's default is, since any other isolation shows each statement another moment.
+//! [`Snapshot`] on MySQL and MariaDB: a session in a read-only transaction. It is always REPEATABLE READ, because with
+//! other isolation levels each statement would show a different point in time.
 
 use std::sync::Arc;
 
@@ -13,11 +13,11 @@ use crate::record::row::TableSchema;
 use crate::warehouse::snapshot::filter;
 use crate::warehouse::{Error, Pages, Snapshot, TimeWindow};
 
-/// What begins a reading, one statement each: the first is about the next transaction only.
+/// Statements that start a snapshot; the first applies to the next transaction only.
 const BEGIN: [&str; 2] =
     ["SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"];
 
-/// A session in such a transaction; it is closed with it, never used again.
+/// Session in a snapshot transaction; it is closed afterwards, never reused.
 struct SnapshotSession {
     of: MySql,
     session: Session,
@@ -25,7 +25,7 @@ struct SnapshotSession {
 }
 
 impl MySql {
-    /// Begins one.
+    /// Starts a snapshot.
     pub(super) async fn reading(&self, schema: &TableSchema) -> Result<Box<dyn Snapshot>, Error> {
         let mut session = self.sessions.get().await?;
         for statement in BEGIN {

@@ -1,4 +1,4 @@
-//! Values between a table's columns and the toolkit's few kinds, always in their binary types.
+//! Converts values between the table's column types and the toolkit's value types, always in binary form.
 
 use chrono::{DateTime, Utc};
 use sqlx::mysql::{MySqlArguments, MySqlRow};
@@ -8,7 +8,7 @@ use sqlx::{MySql as Db, Row as _};
 use crate::record::Column;
 use crate::record::row::{ColumnType, Row, TableSchema, Value};
 
-/// The select list, with what sqlx cannot decode into our few kinds cast by the server.
+/// Returns the select list; the server casts types that sqlx cannot decode into our value types.
 pub(super) fn select_list(schema: &TableSchema) -> String {
     let columns = Column::ALL.map(|column| match schema.of(column) {
         ColumnType::Integer => format!("CAST(`{column}` AS SIGNED)"),
@@ -33,7 +33,7 @@ pub(super) fn decode(row: &MySqlRow, schema: &TableSchema) -> Result<Row, sqlx::
     Ok(decoded)
 }
 
-/// DATETIME and TIMESTAMP alike: the session is in UTC, and sqlx decodes a TIMESTAMP only with its zone.
+/// Converts DATETIME and TIMESTAMP: the session is in UTC, and sqlx decodes a TIMESTAMP only with its zone.
 fn instant(at: Option<DateTime<Utc>>) -> Value {
     at.map_or(Value::Null, |at| Value::DateTime(at.naive_utc()))
 }

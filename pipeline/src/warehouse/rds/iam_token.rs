@@ -1,7 +1,7 @@
-//! IAM database authentication: a signed request to connect stands in for the password.
+//! IAM database authentication: a signed connect request in place of the password.
 //!
-//! The token is a presigned `GET https://<host>:<port>/?Action=connect&DBUser=<user>` of service `rds-db` without its
-//! scheme, good for 15 minutes, and only for opening a session: «IAM database authentication», RDS User Guide.
+//! The token is a presigned `GET https://<host>:<port>/?Action=connect&DBUser=<user>` of service `rds-db`, without its
+//! scheme. It is valid for 15 minutes, and only for opening a session («IAM database authentication», RDS User Guide).
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -17,7 +17,7 @@ use url::Url;
 use crate::warehouse::credentials::Credentials;
 use crate::warehouse::{CredentialProvider, Error, Reason};
 
-/// How long a token is good.
+/// Validity of a token.
 const GOOD: Duration = Duration::from_secs(15 * 60);
 
 /// Signs tokens for one user of one server.
@@ -35,7 +35,7 @@ impl fmt::Debug for IamToken {
 }
 
 impl IamToken {
-    /// Fails where no region or no credentials are configured.
+    /// Returns an error if no region or no credentials are configured.
     pub fn try_new(aws: &SdkConfig, host: &str, port: u16, user: &str) -> Result<Self, String> {
         let region = aws.region().ok_or("RDS_IAM_AUTH needs the server's region: set AWS_REGION")?.to_string();
         let credentials = aws.credentials_provider().ok_or("RDS_IAM_AUTH needs credentials of AWS")?;
@@ -78,7 +78,7 @@ impl CredentialProvider for IamToken {
 mod tests {
     use super::*;
 
-    /// The tokens are those of botocore 1.44.5 (`generate_db_auth_token`) for the same keys and time.
+    /// The expected tokens are those of botocore 1.44.5 (`generate_db_auth_token`) for the same keys and time.
     #[test]
     fn tokens_are_those_that_awss_own_library_makes() {
         let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_341_600); // 2026-11-22T10:00:00Z

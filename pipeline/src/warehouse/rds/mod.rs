@@ -1,12 +1,12 @@
-//! A warehouse on Amazon RDS, as the older function's environment names it: `RDS_HOST`, `RDS_PORT`, `RDS_USER`,
-//! `RDS_PASSWORD`, `RDS_DATABASE`; and what RDS has for logging in without a password in the environment.
+//! Warehouse on Amazon RDS, configured by the environment of the legacy Lambda (`RDS_HOST`, `RDS_PORT`, `RDS_USER`,
+//! `RDS_PASSWORD`, `RDS_DATABASE`), and by variables for RDS logins without a password in the environment.
 //!
 //! | variable | meaning |
 //! | --- | --- |
-//! | `RDS_SECRET_ARN` | user and password come from this secret, and are read again when they are refused; host, port and database too, where their variables are not set |
-//! | `RDS_IAM_AUTH=true` | a token in place of the password, signed anew for each session |
+//! | `RDS_SECRET_ARN` | secret with user and password, read again if they are rejected; also with host, port and database if their variables are not set |
+//! | `RDS_IAM_AUTH=true` | a token in place of the password, signed for each session |
 //! | `RDS_CA_FILE` | TLS, with the server's certificate and name verified against this bundle |
-//! | `RDS_SSL_MODE` | another of MySQL's modes, such as `VERIFY_CA` for a server behind a name of one's own |
+//! | `RDS_SSL_MODE` | another of MySQL's modes, such as `VERIFY_CA` for a server behind a custom name |
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,10 +21,10 @@ use secret::{EnvOverrides, Secret};
 mod iam_token;
 mod secret;
 
-/// TLS, with the server's certificate and its name verified.
+/// TLS mode that verifies the server's certificate and name.
 const VERIFIED: &str = "VERIFY_IDENTITY";
 
-/// What a session proves who it is with.
+/// Authentication method of sessions.
 #[derive(Clone, PartialEq, Eq)]
 enum AuthMethod {
     Password(String),
@@ -32,7 +32,7 @@ enum AuthMethod {
     Token,
 }
 
-/// A warehouse on RDS.
+/// Warehouse on RDS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rds {
     host: Option<String>,
@@ -55,16 +55,16 @@ impl fmt::Debug for AuthMethod {
 }
 
 impl Rds {
-    /// What the variables say; `None` where neither `RDS_HOST` nor `RDS_SECRET_ARN` is set. A variable that is empty is
-    /// not set.
+    /// Returns the warehouse in the variables. `None` if neither `RDS_HOST` nor `RDS_SECRET_ARN` is set. Empty
+    /// variables count as not set.
     ///
     /// # Errors
-    /// A variable makes no sense, or two contradict each other.
+    /// Returns an error if a variable is invalid, or if two variables contradict each other.
     pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Option<Self>, String> {
         let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
         let host = variable("RDS_HOST");
         if host.as_deref().is_some_and(|host| !is_host(host)) {
-            // Not shown: who writes an address here may have written a password with it.
+            // The value is not shown: an address entered here may contain a password.
             return Err(
                 "RDS_HOST is no host's name or number: the port goes into RDS_PORT, the user into RDS_USER".into()
             );
@@ -91,16 +91,16 @@ impl Rds {
         Ok(Some(rds))
     }
 
-    /// Whether [`Rds::open`] needs to know region and credentials of AWS.
+    /// Returns true if [`Rds::open`] requires a region and credentials of AWS.
     pub fn needs_aws(&self) -> bool {
         !matches!(self.proof, AuthMethod::Password(_))
     }
 
-    /// Its address; without a password, and with a stand-in for the host, where these are had only when a session is
-    /// opened.
+    /// Returns the address. Without `RDS_PASSWORD` it contains no password, and a placeholder if the host is only in the
+    /// secret.
     ///
     /// # Errors
-    /// Host, or another part, cannot stand in an address.
+    /// Returns an error if the host or another part is not valid in an address.
     pub fn address(&self) -> Result<WarehouseUrl, String> {
         let password = if let AuthMethod::Password(password) = &self.proof { password } else { "" };
         let database = self.database.as_deref().unwrap_or("fazendas");
@@ -129,10 +129,11 @@ impl Rds {
         self.port.unwrap_or(3306)
     }
 
-    /// The table there; connects when first used. What sessions log in with is found here, whatever `access` says.
+    /// Returns the table; connects on first use. `access.credentials` is ignored and replaced.
     ///
     /// # Errors
-    /// [`Reason::BadAddress`], also where a token is to be signed and no region is known.
+    /// Returns [`Reason::BadAddress`] if the address is invalid, or if a token must be signed and no region is
+    /// configured.
     pub fn open(&self, aws: &SdkConfig, table: TableName, access: AccessOptions) -> Result<MySql, Error> {
         let bad = |message: String| Error::new(Reason::BadAddress, self.host(), message);
         let credentials: Option<Arc<dyn CredentialProvider>> = match &self.proof {
@@ -152,13 +153,13 @@ impl Rds {
     }
 }
 
-/// Whether it is a name or a number; more is cut off by the address's parser in silence.
+/// Returns true for a host name or IP address; the URL parser would silently truncate other text.
 fn is_host(text: &str) -> bool {
     let number = text.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>().is_ok();
     number || text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
 }
 
-/// Whether a file holds certificates; better known now than at the first session.
+/// Returns an error if a file contains no certificates, so that this is found before the first session.
 fn check(path: &str) -> Result<(), String> {
     let text = std::fs::read(path).map_err(|e| e.to_string())?;
     let mark = b"-----BEGIN CERTIFICATE-----";

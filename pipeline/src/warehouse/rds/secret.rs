@@ -1,5 +1,5 @@
-//! User and password from a secret of Secrets Manager, kept until the server refuses them; and the server, where the
-//! variables name none.
+//! Reads user and password from a secret of Secrets Manager, and caches them until the server rejects them. The secret
+//! also provides the server if the variables do not.
 
 use std::fmt;
 
@@ -13,18 +13,18 @@ use tokio::sync::Mutex;
 use crate::warehouse::credentials::Credentials;
 use crate::warehouse::{CredentialProvider, Error, Reason};
 
-/// What the variables say; the secret fills in the rest.
+/// Values of the variables; the secret provides the rest.
 #[derive(Debug, Clone)]
 pub(super) struct EnvOverrides {
-    /// Logs in where the secret names no user.
+    /// User if the secret contains none.
     pub user: String,
     pub host: bool,
     pub port: bool,
     pub database: bool,
 }
 
-/// A secret: the JSON object that RDS makes (`username`, `password`, and perhaps `host`, `port`,
-/// `dbname`), or the bare password.
+/// Secret of an ARN: the JSON object created by RDS (`username`, `password`, and optionally `host`, `port`, `dbname`),
+/// or only the password.
 pub(super) struct Secret {
     client: Client,
     arn: String,
@@ -48,7 +48,7 @@ struct SecretFields {
     dbname: Option<String>,
 }
 
-/// A port, which some write as text.
+/// Port, which may be stored as text.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Port {
@@ -57,7 +57,7 @@ enum Port {
 }
 
 impl Secret {
-    /// The secret of that ARN or name.
+    /// Returns the secret of that ARN or name.
     pub fn new(aws: &SdkConfig, arn: &str, cached: EnvOverrides) -> Self {
         Self { client: Client::new(aws), arn: arn.to_owned(), cached, read: Mutex::default() }
     }

@@ -1,4 +1,4 @@
-//! [`BulkWarehouse`] on a SQLite file.
+//! [`BulkWarehouse`] in a SQLite file.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,11 +15,11 @@ use crate::warehouse::limits::ColumnLimits;
 use crate::warehouse::schema::{self, SchemaObject};
 use crate::warehouse::{Error, InsertResult, Reason, Snapshot, TableName};
 
-/// Rows a statement; SQLite takes 32,766 values.
+/// Rows per statement; SQLite accepts 32,766 values.
 const ROWS: usize = 1_000;
 
 impl Sqlite {
-    /// Does what a change says within a transaction, which the caller ends.
+    /// Executes the statements of a change within a transaction, which the caller ends.
     async fn change(&self, within: &mut Transaction<'_, Db>, change: &ChangeSet<'_>) -> Result<InsertResult, Error> {
         for (run, seq) in change.journal_deletes {
             let sql = "DELETE FROM ruminate_journal WHERE table_name = ? AND run_id = ? AND seq = ?";
@@ -48,7 +48,7 @@ impl Sqlite {
             }
         }
         for entry in change.journal_writes {
-            // A row that is replaced gets a new rowid: the order of writing.
+            // A replaced row gets a new rowid, which keeps the order of writing.
             let sql = "INSERT OR REPLACE INTO ruminate_journal (table_name, run_id, seq, at, note) \
                        VALUES (?, ?, ?, strftime('%Y-%m-%d %H:%M:%f', 'now'), ?)";
             let query = sqlx::query(sql).bind(self.table.as_str()).bind(entry.run_id.to_string());
@@ -78,7 +78,7 @@ impl Sqlite {
         rows.iter().map(|row| note(row).map_err(|e| self.failure(&e))).collect()
     }
 
-    /// Renames within one transaction, and gives each table the schema's index under its own name.
+    /// Renames tables within one transaction, and recreates the schema's index for each under its own name.
     async fn rename(&self, connection: &mut SqliteConnection, names: &[[&TableName; 2]]) -> Result<(), sqlx::Error> {
         let mut within = connection.begin().await?;
         for [from, to] in names {
@@ -101,7 +101,7 @@ fn note(row: &SqliteRow) -> Result<JournalEntry, sqlx::Error> {
     Ok(JournalEntry { run_id: run, seq: row.try_get::<i64, _>(1)?.unsigned_abs(), text: row.try_get(2)? })
 }
 
-/// A value as a number, whatever its type.
+/// Returns a value as a number, regardless of its type.
 fn number(row: &SqliteRow) -> Option<f64> {
     let value = row.try_get_unchecked::<String, _>(0).ok().and_then(|text| text.trim().parse().ok());
     value.or_else(|| row.try_get_unchecked::<f64, _>(0).ok())
@@ -122,7 +122,7 @@ impl BulkWarehouse for Sqlite {
     }
 
     async fn apply(&self, change: &ChangeSet<'_>, _: &TableSchema) -> Result<InsertResult, Error> {
-        // A writer from the start: one that begins as a reader cannot wait for another writer.
+        // Starts as a writer: a transaction that starts as a reader cannot wait for another writer.
         let mut within = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(|e| self.failure(&e))?;
         let done = self.change(&mut within, change).await;
         let ended =
@@ -207,7 +207,7 @@ impl BulkWarehouse for Sqlite {
         if self.exists(shadow.as_str()).await? {
             return Ok(false);
         }
-        // SQLite keeps each table's own statement: what follows the name is the same for the shadow.
+        // SQLite stores each table's CREATE statement; the text after the name is the same for the shadow table.
         let sql = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?";
         let made = self.query_strings(sql, &[self.table.as_str()]).await?;
         let like = made.first().and_then(|made| made.find('(').map(|at| &made[at..]));
@@ -232,7 +232,7 @@ impl BulkWarehouse for Sqlite {
         let both = [[&self.table, old], [shadow, &self.table]];
         let names = if self.exists(self.table.as_str()).await? { &both[..] } else { &both[1..] };
         let mut connection = self.pool.acquire().await.map_err(|e| self.failure(&e))?;
-        // As SQLite renamed before 3.25: without it, views follow the old table to its new name.
+        // Rename behavior before SQLite 3.25: otherwise, views would follow the old table to its new name.
         let legacy = |on: &str| AssertSqlSafe(format!("PRAGMA legacy_alter_table = {on}"));
         connection.execute(legacy("ON")).await.map_err(|e| self.failure(&e))?;
         let renamed = self.rename(&mut connection, names).await;

@@ -1,7 +1,8 @@
-//! A warehouse is one file once its command has ended: what lies in `-wal` is written into it, and the file leaves WAL mode.
+//! Closes SQLite warehouses, so that each is a single file after a command: `-wal` is written into it, and it leaves
+//! WAL mode.
 //!
-//! While a command runs, the file is in WAL mode: an audit reads beside a writer, and a batch needs no more than one
-//! sync. Every file that is opened is noted here, and [`close_all`] closes those that are left, however the command ends.
+//! During a command, the file is in WAL mode: an audit can read next to a writer, and a batch needs only one sync.
+//! Every opened file is registered, and [`close_all`] closes the remaining ones, regardless of how the command ends.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,33 +15,33 @@ use sqlx::{ConnectOptions, Connection};
 
 use super::{Sqlite, file};
 
-/// Tries to leave WAL mode, which fails as long as anybody else has the file open.
+/// Attempts to leave WAL mode, which fails while another process has the file open.
 const TRIES: u32 = 25;
-/// Between two of them.
+/// Pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(20);
-/// How long a statement in flight is waited for.
+/// Maximum wait for a running statement.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The files that are open, with their pools.
+/// Open files, with their pools.
 static OPEN: Mutex<BTreeMap<PathBuf, Vec<SqlitePool>>> = Mutex::new(BTreeMap::new());
-/// Set once the process ends: readings that are under way end.
+/// Set when the process ends: running reads then stop.
 static ENDING: AtomicBool = AtomicBool::new(false);
 
-/// Notes that a file is open.
+/// Registers an open file.
 pub(super) fn note(path: &Path, pool: &SqlitePool) {
     let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
     open.entry(path.to_owned()).or_default().push(pool.clone());
 }
 
-/// Whether the process ends.
+/// Returns true if the process is ending.
 pub(super) fn is_ending() -> bool {
     ENDING.load(Ordering::Relaxed)
 }
 
 impl Sqlite {
-    /// Closes the file, which then is a database by itself unless another process has it open, too.
+    /// Closes the file, which is then a single-file database unless another process has it open.
     ///
-    /// Closes it for everybody in this process; what was opened before fails afterwards.
+    /// This closes it for all users in this process; their later statements fail.
     pub async fn close(&self) {
         let path = self.options.get_filename();
         let pools = OPEN.lock().unwrap_or_else(PoisonError::into_inner).remove(path).unwrap_or_default();
@@ -48,9 +49,9 @@ impl Sqlite {
     }
 }
 
-/// Closes every file that is open; for the end of the process, from any thread.
+/// Closes every open file; for the end of the process, from any thread.
 ///
-/// Blocks, for some seconds at most. What cannot be closed stays in WAL mode; nothing that was committed is lost by that.
+/// Blocks for a few seconds at most. A file that cannot be closed stays in WAL mode, without loss of committed data.
 pub fn close_all() {
     let open = std::mem::take(&mut *OPEN.lock().unwrap_or_else(PoisonError::into_inner));
     if open.is_empty() {
@@ -66,7 +67,7 @@ pub fn close_all() {
             }
         });
     };
-    // A thread of its own: this one may belong to a runtime.
+    // Uses a separate thread, because the current one may belong to a runtime.
     if let Ok(thread) = std::thread::Builder::new().spawn(work) {
         let _ = thread.join();
     }

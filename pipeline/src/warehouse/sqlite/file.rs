@@ -1,12 +1,13 @@
-//! The warehouse's file before SQLite opens it: is it there, is it a database, and do `-wal` and `-journal` belong to it?
+//! Checks a warehouse file before SQLite opens it: it must exist and be a database, and `-wal` and `-journal` must
+//! belong to it.
 //!
-//! SQLite applies whatever lies beside a database under these names. A command that ends leaves neither; one that was
-//! killed leaves its own, and a backup that is then restored in the file's place must not be mixed with them.
-//! What can be told, and how:
-//! - A file that a command closed says so in its header (version 1): no `-wal` belongs to it. This is exact.
-//! - A file in WAL mode: its first page is one of those in the `-wal`, or the one before the first of them by its
-//!   change counter, schema and size. A backup from an older ruminate of the same size and counter is not told apart.
-//! - A `-journal` has the first page as it was: the file has the same, or the next change counter.
+//! SQLite applies any file next to a database with these names. A completed command leaves neither; one that was killed
+//! leaves its own. If a backup is then restored in the file's place, they must not be combined. The following is
+//! detected:
+//! - A file closed by a command is marked in its header (version 1): no `-wal` belongs to it. This is exact.
+//! - A file in WAL mode: its first page is one of those in the `-wal`, or precedes the first of them by change counter,
+//!   schema and size. A backup from an older ruminate with the same size and counter is not detected.
+//! - A `-journal` contains the previous first page: the file has the same one, or the next change counter.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -17,49 +18,49 @@ use std::time::Duration;
 use crate::atomic_file::folder_of;
 use crate::warehouse::Reason;
 
-/// How every SQLite database begins.
+/// First bytes of a SQLite database.
 const MAGIC: &[u8] = b"SQLite format 3\0";
-/// How a rollback journal begins.
+/// First bytes of a rollback journal.
 const JOURNAL_MAGIC: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
-/// Looks at files that do not fit each other, because a process that has them open may just be changing them.
+/// Attempts to check files that do not match, because another process may be changing them.
 const LOOKS: u32 = 20;
-/// Between two of them.
+/// Pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(10);
-/// Bytes of a database's header.
+/// Size of a database header, in bytes.
 const HEADER: usize = 100;
 
-/// What to do where there is no file.
+/// Handling of a missing file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Missing {
-    /// It is an error: the path is mistyped.
+    /// Missing files are an error, because the path is probably mistyped.
     Refused,
-    /// The command makes it.
+    /// The command creates the file.
     Made,
 }
 
-/// Checks the file and what lies beside it.
+/// Checks the file and the files next to it.
 ///
 /// # Errors
-/// What is wrong with it, and what to do.
+/// Returns the reason and a message with a suggested action if the file cannot be used.
 pub(super) fn check(path: &Path, missing: Missing) -> Result<(), (Reason, String)> {
     look(path, missing).map_err(|message| (Reason::BadAddress, message))
 }
 
-/// The file beside it of that ending.
+/// Returns the path of the file with that suffix next to it.
 pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(ending);
     name.into()
 }
 
-/// Whether the file's header says WAL, or a `-wal` lies beside it.
+/// Returns true if the file's header shows WAL mode, or a `-wal` file exists.
 pub(super) fn is_open_or_left(path: &Path) -> bool {
     let mut header = [0; HEADER];
     let read = File::open(path).and_then(|mut file| file.read_exact(&mut header));
     read.is_ok() && header[18] == 2 || beside(&real(path), "-wal").exists()
 }
 
-/// SQLite names the files beside by the path without links.
+/// Returns the path with symbolic links resolved, from which SQLite derives the names of the other files.
 fn real(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
@@ -107,7 +108,8 @@ fn no_directory(path: &Path) -> String {
     format!("{} is no directory: create it, or check --warehouse", dir.display())
 }
 
-/// A database that is to be made has nothing beside it: SQLite would delete what may be the only copy of its rows.
+/// Rejects a new database next to existing `-wal` or `-journal` files: SQLite would delete what may be the only copy of
+/// its rows.
 fn alone(path: &Path) -> Result<(), String> {
     let left = ["-wal", "-journal"].map(|ending| beside(path, ending));
     match left.iter().find(|left| fs::metadata(left).is_ok_and(|meta| meta.len() > 0)) {
@@ -129,7 +131,7 @@ fn foreign(stray: &Path, path: &Path) -> String {
     )
 }
 
-/// The file beside the database that is another's.
+/// Returns the file next to the database that belongs to another database. `None` if both belong to it.
 fn fits(path: &Path) -> io::Result<Option<PathBuf>> {
     let (wal, journal) = (beside(path, "-wal"), beside(path, "-journal"));
     let mut stray = None;
@@ -146,17 +148,17 @@ fn fits(path: &Path) -> io::Result<Option<PathBuf>> {
     Ok(stray)
 }
 
-/// A number of four bytes at that place; 0 past the end.
+/// Returns the 4-byte number at that offset; 0 beyond the end.
 fn number(bytes: &[u8], at: usize) -> u32 {
     bytes.get(at..at + 4).and_then(|four| four.try_into().ok()).map_or(0, u32::from_be_bytes)
 }
 
-/// Pages a database has, as its header says.
+/// Returns the number of pages according to a database's header.
 fn pages(first: &[u8]) -> u32 {
     number(first, 28)
 }
 
-/// Opens a file that may be missing; `None` also where it has less than so many bytes.
+/// Opens a file. `None` if it is missing or smaller than `least` bytes.
 fn of_size(path: &Path, least: u64) -> io::Result<Option<File>> {
     match File::open(path) {
         Ok(file) if file.metadata()?.len() > least => Ok(Some(file)),
@@ -173,7 +175,7 @@ fn page_size(header: &[u8]) -> usize {
     }
 }
 
-/// A database's first page; shorter where the file is.
+/// Returns a database's first page; shorter if the file is.
 fn first_page(path: &Path) -> io::Result<Vec<u8>> {
     let mut page = vec![0; HEADER];
     let mut file = File::open(path)?;
@@ -182,12 +184,12 @@ fn first_page(path: &Path) -> io::Result<Vec<u8>> {
     Ok(page)
 }
 
-/// What a `-wal` says that SQLite would apply.
+/// Content of a `-wal` that SQLite would apply.
 #[derive(Debug, Default)]
 struct Wal {
-    /// Every first page of its transactions, oldest first.
+    /// All first pages in its transactions, oldest first.
     firsts: Vec<Vec<u8>>,
-    /// The database's pages after each transaction.
+    /// Size of the database in pages after each transaction.
     sizes: Vec<u32>,
 }
 
@@ -198,7 +200,7 @@ impl Wal {
         file.read_exact(&mut header)?;
         let (mut whole, mut open) = (Self::default(), Vec::new());
         if number(&header, 0) & !1 != 0x377f_0682 || number(&header, 8) as usize != page {
-            return Ok(whole); // SQLite takes nothing of it
+            return Ok(whole); // SQLite ignores it
         }
         let skip = i64::try_from(page).map_err(io::Error::other)?;
         while file.read_exact(&mut frame).is_ok() && frame[8..16] == header[16..24] {
@@ -240,7 +242,7 @@ fn journal_fits(path: &Path, journal: &Path) -> io::Result<bool> {
     let (mut header, first) = ([0; 28], first_page(path)?);
     file.read_exact(&mut header)?;
     if header[..8] != JOURNAL_MAGIC {
-        return Ok(true); // SQLite takes nothing of it
+        return Ok(true); // SQLite ignores it
     }
     let page = number(&header, 24) as usize;
     let length = fs::metadata(path)?.len();
@@ -255,7 +257,7 @@ fn journal_fits(path: &Path, journal: &Path) -> io::Result<bool> {
             return Ok(first == was || number(&first, 24) == number(was, 24).wrapping_add(1));
         }
     }
-    Ok(true) // nothing in it tells
+    Ok(true) // it contains no evidence against it
 }
 
 #[cfg(test)]

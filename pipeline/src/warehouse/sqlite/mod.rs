@@ -1,6 +1,6 @@
-//! A warehouse in a SQLite file: embedded, for the demo and for work without a server.
+//! Warehouse in a SQLite file: embedded, for the demo and for use without a server.
 //!
-//! Weights are kept as f64 and times as text to the microsecond, so that nothing a record says is lost.
+//! Weights are stored as f64 and times as text with microseconds, so that records are stored without loss.
 
 use std::path::Path;
 use std::time::Duration;
@@ -27,10 +27,10 @@ mod snapshot;
 pub use closing::close_all;
 use file::Missing;
 
-/// Ids a lookup.
+/// Ids per lookup.
 const LOOKUP: usize = 1_000;
 
-/// A table in a SQLite file.
+/// Table in a SQLite file.
 #[derive(Debug, Clone)]
 pub struct Sqlite {
     pool: SqlitePool,
@@ -40,18 +40,19 @@ pub struct Sqlite {
 }
 
 impl Sqlite {
-    /// The table in that file, which must be there.
+    /// Opens the table in an existing file.
     ///
     /// # Errors
-    /// There is no such file, or it is no database, or what lies beside it is another's.
+    /// Returns an error if the file does not exist, is not a database, or has a `-wal` or `-journal` of another
+    /// database.
     pub fn open(path: &Path, table: TableName) -> Result<Self, Error> {
         Self::checked(path, table, Missing::Refused)
     }
 
-    /// The table in that file, which [`Warehouse::init`] makes when it is not there.
+    /// Opens the table in a file that [`Warehouse::init`] creates if it is missing.
     ///
     /// # Errors
-    /// The file cannot be made there; else as [`Sqlite::open`].
+    /// Returns an error if the file cannot be created there, or for the reasons of [`Sqlite::open`].
     pub fn create(path: &Path, table: TableName) -> Result<Self, Error> {
         Self::checked(path, table, Missing::Made)
     }
@@ -62,7 +63,7 @@ impl Sqlite {
         Ok(Self::new(path, table))
     }
 
-    /// The same, without a look at the file; [`Sqlite::close`] or [`close_all`] make it one file again.
+    /// Returns the table without a check of the file; [`Sqlite::close`] or [`close_all`] make it a single file again.
     pub fn new(path: &Path, table: TableName) -> Self {
         let options = SqliteConnectOptions::new()
             .filename(path)
@@ -70,7 +71,7 @@ impl Sqlite {
             .synchronous(SqliteSynchronous::Normal)
             .busy_timeout(Duration::from_secs(30))
             .disable_statement_logging();
-        // One connection: SQLite has one writer, and a second would only wait for the first.
+        // One connection: SQLite supports one writer, so a second would only wait for the first.
         let pool = SqlitePoolOptions::new().max_connections(1).connect_lazy_with(options.clone());
         closing::note(path, &pool);
         Self::at(options, pool, table)
@@ -80,7 +81,7 @@ impl Sqlite {
         Self { address: format!("sqlite:{} table {table}", options.get_filename().display()), pool, options, table }
     }
 
-    /// The pool, for tests and for the demo's damage.
+    /// Returns the pool, for tests and for the faults in the demo.
     pub fn pool(&self) -> &SqlitePool {
         &self.pool
     }
@@ -168,7 +169,7 @@ fn remove_sql(table: &TableName) -> String {
     format!("DELETE FROM \"{table}\" WHERE {}", guard())
 }
 
-/// All values of a row, one argument each.
+/// Returns the condition on all values of a row, one argument each.
 fn guard() -> String {
     Column::ALL.map(|column| format!("{column} IS ?")).join(" AND ")
 }

@@ -1,4 +1,4 @@
-//! [`Snapshot`] on SQLite: a connection of its own in a transaction, beside which the file can be written (WAL).
+//! [`Snapshot`] on SQLite: a separate connection in a transaction; the file can be written at the same time (WAL).
 
 use futures::stream::{StreamExt, TryStreamExt};
 use sqlx::sqlite::SqliteConnection;
@@ -9,7 +9,7 @@ use crate::record::row::TableSchema;
 use crate::warehouse::snapshot::filter;
 use crate::warehouse::{Error, Pages, Reason, Snapshot, TimeWindow};
 
-/// A transaction that only reads.
+/// Connection in a read-only transaction.
 struct SnapshotConnection {
     of: Sqlite,
     connection: SqliteConnection,
@@ -17,17 +17,17 @@ struct SnapshotConnection {
 }
 
 impl Sqlite {
-    /// Begins one.
+    /// Starts a snapshot.
     pub(super) async fn reading(&self, schema: &TableSchema) -> Result<Box<dyn Snapshot>, Error> {
         self.goes_on()?;
         let mut connection = self.options.clone().connect().await.map_err(|e| self.failure(&e))?;
-        // The first statement that reads is what fixes the moment.
+        // The snapshot is taken by the first statement that reads.
         let begin = format!("BEGIN; SELECT 1 FROM \"{}\" LIMIT 1", self.table);
         connection.execute(sqlx::raw_sql(AssertSqlSafe(begin))).await.map_err(|e| self.failure(&e))?;
         Ok(Box::new(SnapshotConnection { of: self.clone(), connection, schema: *schema }))
     }
 
-    /// Fails once the process ends: a reading that went on would keep the file from being closed.
+    /// Returns an error once the process is ending: a running read would prevent closing the file.
     fn goes_on(&self) -> Result<(), Error> {
         if closing::is_ending() { Err(Error::new(Reason::Other, &self.address, "the command ends")) } else { Ok(()) }
     }

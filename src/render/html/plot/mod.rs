@@ -1,7 +1,7 @@
-//! Plots as inline SVG: stepped lines over columns, each column with its figures for whoever points at it.
+//! Plots as inline SVG: stepped lines over columns, each column with a tooltip for its figures.
 //!
-//! The drawing is stretched to the room there is; axes are text beside it and keep their size. What is measured over a stretch is drawn
-//! as a step over that stretch, and where nothing was measured there is a gap: no line tells what was not seen.
+//! The drawing is stretched to the available space; axes are separate text of a fixed size. A measurement over an
+//! interval is drawn as a step over that interval. An interval without measurements is a gap, never a line.
 
 use std::fmt::Write as _;
 
@@ -14,15 +14,15 @@ pub(super) use scale::{Scale, Tick, millis, moment, nines, since};
 /// Width and height of the drawing, before it is stretched.
 const SIZE: (f64, f64) = (1_000.0, 300.0);
 
-/// A plot, ready to be laid out.
+/// Plot in the form for the template.
 #[derive(Debug, Serialize)]
 pub(super) struct Plot {
     title: &'static str,
-    /// What is measured, and in what.
+    /// Measured quantity and its unit.
     unit: String,
-    /// What the horizontal axis is.
+    /// Quantity of the horizontal axis.
     across: String,
-    /// The whole in a sentence, for who cannot see it.
+    /// Summary in one sentence, for screen readers.
     told: String,
     lines: Vec<SeriesPath>,
     grid: String,
@@ -31,7 +31,7 @@ pub(super) struct Plot {
     columns: Vec<ColumnMarkup>,
 }
 
-/// A column of all lines: from where to where, and what it says.
+/// Column of all lines: its range, and its tooltip.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Column {
     pub from: f64,
@@ -39,16 +39,16 @@ pub(super) struct Column {
     pub tip: String,
 }
 
-/// A line: a value a column, if there is one.
+/// Line with an optional value per column.
 #[derive(Debug)]
 pub(super) struct Series {
-    /// Its colour and stroke in the style sheet.
+    /// Class in the style sheet, for color and stroke.
     pub class: &'static str,
     pub name: &'static str,
     pub values: Vec<Option<f64>>,
 }
 
-/// The words of a plot.
+/// Labels of a plot.
 #[derive(Debug)]
 pub(super) struct PlotLabels {
     pub title: &'static str,
@@ -57,7 +57,7 @@ pub(super) struct PlotLabels {
     pub told: String,
 }
 
-/// A line as a path.
+/// Line as an SVG path.
 #[derive(Debug, Serialize)]
 struct SeriesPath {
     class: &'static str,
@@ -65,16 +65,16 @@ struct SeriesPath {
     path: String,
 }
 
-/// A column as it is laid out.
+/// Column in the form for the template.
 #[derive(Debug, Serialize)]
 struct ColumnMarkup {
-    /// Its share of the width; empty if it is as wide as most.
+    /// Percentage of the width; empty for the most common width.
     wide: String,
     tip: String,
 }
 
 impl Plot {
-    /// Lines over columns, on scales that hold them.
+    /// Returns a plot of lines over columns, on scales that contain them.
     pub(super) fn of(words: PlotLabels, (x, y): (&Scale, &Scale), columns: &[Column], lines: Vec<Series>) -> Self {
         let PlotLabels { title, unit, across, told } = words;
         let drawn =
@@ -99,7 +99,7 @@ impl Plot {
     }
 }
 
-/// The path of a stepped line; equal neighbours are one step.
+/// Returns the path of a stepped line; equal neighbors are one step.
 fn steps(columns: &[Column], values: &[Option<f64>], x: &Scale, y: &Scale) -> String {
     let (wide, high) = SIZE;
     let mut path = String::new();
@@ -131,7 +131,7 @@ fn grid(y: &Scale) -> String {
     y.ticks().iter().map(|tick| format!("M0 {}H{wide}", short((1.0 - tick.place) * high))).collect()
 }
 
-/// A length with no more digits than can be seen.
+/// Returns a length with only the visible digits.
 fn short(length: f64) -> String {
     let text = format!("{length:.1}");
     text.strip_suffix(".0").map_or(text.clone(), str::to_owned)

@@ -1,22 +1,22 @@
-//! Scales of plots: where a value is, and which values are written beside the axis.
+//! Scales of plots: positions of values, and the tick labels of the axis.
 
 use serde::Serialize;
 
 use crate::render::html::numbers;
 
-/// Marks beside an axis, about.
+/// Approximate number of ticks per axis.
 const MARKS: f64 = 5.0;
-/// From this ratio of the greatest to the least on, a scale of latencies is logarithmic.
+/// Minimum ratio of maximum to minimum for a logarithmic scale of latencies.
 const WIDE: f64 = 30.0;
-/// The least latency that can be measured, milliseconds.
+/// Minimum measurable latency, in milliseconds.
 const LEAST_MS: f64 = 0.001;
-/// Lengths of time that a clock's marks are apart, seconds.
+/// Distances between the ticks of a time axis, in seconds.
 const CLOCK: [f64; 23] = [
     0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1_800.0, 3_600.0, 7_200.0,
     10_800.0, 21_600.0, 43_200.0, 86_400.0, 172_800.0, 604_800.0,
 ];
 
-/// An axis.
+/// Axis.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::render::html) struct Scale {
     low: f64,
@@ -25,24 +25,24 @@ pub(in crate::render::html) struct Scale {
     marks: Vec<(f64, String)>,
 }
 
-/// A mark beside an axis.
+/// Tick of an axis.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(in crate::render::html) struct Tick {
-    /// Where, from 0 to 1.
+    /// Position from 0 to 1.
     #[serde(skip)]
     pub place: f64,
-    /// The same in per cent of the axis.
+    /// Position in percent of the axis.
     at: String,
     text: String,
 }
 
 impl Scale {
-    /// Counts and rates from nought to at least that.
+    /// Returns a scale for counts and rates, from 0 to at least `max`.
     pub(in crate::render::html) fn from_nought(max: f64) -> Self {
         Self::linear(max, |value, step| numbers::decimal(value, decimals(step)))
     }
 
-    /// Latencies, milliseconds: from nought, or logarithmic where they are far apart.
+    /// Returns a scale for latencies in milliseconds: from 0, or logarithmic for a large range.
     pub(in crate::render::html) fn latencies(least: f64, max: f64) -> Self {
         let least = least.max(LEAST_MS);
         if max / least < WIDE {
@@ -60,7 +60,7 @@ impl Scale {
         Self { low, high, logarithmic: true, marks }
     }
 
-    /// Time since the run began.
+    /// Returns a scale for the time since the start of the run.
     pub(in crate::render::html) fn seconds(all: f64) -> Self {
         let all = all.max(1e-3);
         let step = CLOCK.into_iter().find(|step| all / step <= MARKS + 1.0).unwrap_or(all / MARKS);
@@ -69,7 +69,8 @@ impl Scale {
         Self { low: 0.0, high: all, logarithmic: false, marks }
     }
 
-    /// Percentiles by their nines, so that the few that took longest have the room: 90 %, 99 %, 99.9 %.
+    /// Returns a scale for percentiles by the number of their nines, which gives the slowest ones the most space: 90 %,
+    /// 99 %, 99.9 %.
     pub(in crate::render::html) fn nines(all: f64) -> Self {
         let all = all.max(1.0);
         let mut marks = vec![(nines(50.0), "50".to_owned())];
@@ -92,7 +93,7 @@ impl Scale {
         Self { low: 0.0, high: f64::from(steps) * step, logarithmic: false, marks }
     }
 
-    /// Where a value is, from 0 to 1; what is outside is at the edge.
+    /// Returns the position of a value from 0 to 1; values outside are placed at the edge.
     pub(in crate::render::html) fn place(&self, value: f64) -> f64 {
         let place = if self.logarithmic {
             (value.max(self.low) / self.low).ln() / (self.high / self.low).ln()
@@ -102,12 +103,12 @@ impl Scale {
         if place.is_finite() { place.clamp(0.0, 1.0) } else { 0.0 }
     }
 
-    /// Whether equal lengths are equal ratios.
+    /// Returns true if the scale is logarithmic.
     pub(in crate::render::html) const fn is_logarithmic(&self) -> bool {
         self.logarithmic
     }
 
-    /// The marks.
+    /// Returns the ticks.
     pub(in crate::render::html) fn ticks(&self) -> Vec<Tick> {
         let tick = |(value, text): &(f64, String)| {
             let place = self.place(*value);
@@ -117,12 +118,12 @@ impl Scale {
     }
 }
 
-/// How many nines a percentile has: 1 for 90, 2 for 99, 0.3 for 50.
+/// Returns the number of nines of a percentile: 1 for 90, 2 for 99, 0.3 for 50.
 pub(in crate::render::html) fn nines(percentile: f64) -> f64 {
     -(1.0 - percentile / 100.0).max(1e-12).log10()
 }
 
-/// A latency with three digits: `0.412 ms`, `46.1 ms`, `1.02 s`.
+/// Returns a latency with three digits: `0.412 ms`, `46.1 ms`, `1.02 s`.
 pub(in crate::render::html) fn millis(ms: f64) -> String {
     let (value, unit) = if ms < 999.5 { (ms, "ms") } else { (ms / 1e3, "s") };
     let places = match value {
@@ -134,7 +135,7 @@ pub(in crate::render::html) fn millis(ms: f64) -> String {
     format!("{} {unit}", numbers::decimal(value, places))
 }
 
-/// A mark of latencies, without the noughts that say nothing.
+/// Returns the label of a latency tick, without trailing zeros.
 fn round_millis(ms: f64) -> String {
     let text = millis(ms);
     let (value, unit) = text.split_once(' ').unwrap_or((&text, ""));
@@ -142,7 +143,7 @@ fn round_millis(ms: f64) -> String {
     format!("{value} {unit}")
 }
 
-/// A moment of a run of that length: `12 s`, `3:20`, `2:05 h`.
+/// Returns a time in a run of length `all`: `12 s`, `3:20`, `2:05 h`.
 pub(in crate::render::html) fn moment(at: f64, all: f64, decimals: usize) -> String {
     let whole = at.round() as u64;
     if all <= 120.0 {
@@ -154,7 +155,7 @@ pub(in crate::render::html) fn moment(at: f64, all: f64, decimals: usize) -> Str
     }
 }
 
-/// What the axis of the moments of such a run is.
+/// Returns the name of the time axis for a run of length `all`.
 pub(in crate::render::html) fn since(all: f64) -> String {
     let unit = if all <= 120.0 {
         "seconds"
@@ -166,7 +167,7 @@ pub(in crate::render::html) fn since(all: f64) -> String {
     format!("time since the run began, {unit}")
 }
 
-/// Decimals that tell marks so far apart from each other.
+/// Returns the number of decimals that distinguish ticks at this distance.
 fn decimals(step: f64) -> usize {
     if step >= 1.0 { 0 } else { (-step.log10()).ceil().max(0.0) as usize }
 }

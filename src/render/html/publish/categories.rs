@@ -1,11 +1,11 @@
-//! What became of messages: its count, its words, and its part of the account.
+//! Categories of messages on the page: counts, labels, and part of the breakdown.
 
 use crate::publish::{Count as Counter, Outcome};
 use crate::render::html::breakdown::{Breakdown, CategoryRow};
 use crate::render::html::findings::KindLabels;
 use crate::render::html::numbers;
 
-/// What became of a message, or what was done with it on the way.
+/// Result of a message, or an event before its result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum MessageCategory {
     Published,
@@ -19,7 +19,7 @@ pub(super) enum MessageCategory {
 }
 
 impl MessageCategory {
-    /// All, in the order of the page.
+    /// All categories, in the order of the page.
     pub(super) const ALL: [Self; 8] = [
         Self::Published,
         Self::Failed,
@@ -30,10 +30,10 @@ impl MessageCategory {
         Self::Retried,
         Self::Skipped,
     ];
-    /// Those on account of which the topic does not have a message.
+    /// Categories of messages that are missing from the topic.
     pub(super) const MISSING: [Self; 5] = [Self::Failed, Self::Invalid, Self::Dropped, Self::Unsent, Self::NotReached];
 
-    /// Its name, as the outcome has it.
+    /// Returns its name, as in the outcome.
     const fn name(self) -> &'static str {
         match self {
             Self::Published => "published",
@@ -47,7 +47,7 @@ impl MessageCategory {
         }
     }
 
-    /// How many had it.
+    /// Returns the number of messages in it.
     pub(super) fn of(self, outcome: &Outcome) -> u64 {
         match self {
             Self::Published => outcome.counts[Counter::Published],
@@ -61,7 +61,7 @@ impl MessageCategory {
         }
     }
 
-    /// The class of its part of the account; none if it is not one.
+    /// Returns the class of its part in the breakdown. `None` if it is not a part.
     const fn part(self) -> Option<&'static str> {
         match self {
             Self::Published => Some("same"),
@@ -71,7 +71,7 @@ impl MessageCategory {
         }
     }
 
-    /// Its words.
+    /// Returns its labels.
     pub(super) const fn words(self) -> KindLabels {
         let (title, [one, many], meaning, todo) = match self {
             Self::Published => {
@@ -124,7 +124,7 @@ impl MessageCategory {
     }
 }
 
-/// The messages read or not reached, and what became of them.
+/// Returns the breakdown of the messages that were read or not reached.
 pub(super) fn account(outcome: &Outcome) -> Breakdown {
     let whole = outcome.counts[Counter::Read] + outcome.rest.known();
     let part = |category: MessageCategory| Some((category.name(), category.part()?, category.of(outcome)));
@@ -133,7 +133,7 @@ pub(super) fn account(outcome: &Outcome) -> Breakdown {
     Breakdown::of(side, numbers::of(whole, "message", "messages"), parts)
 }
 
-/// The table of fates.
+/// Returns the table of categories.
 pub(super) fn counts(outcome: &Outcome) -> Vec<CategoryRow> {
     MessageCategory::ALL
         .map(|category| CategoryRow::of(category.of(outcome), category.name(), &category.words()))

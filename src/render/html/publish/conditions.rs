@@ -1,11 +1,11 @@
-//! What the run was asked to keep to.
+//! Conditions of the run (`--fail-if`).
 
 use serde::Serialize;
 
 use crate::publish::Outcome;
 use crate::render::html::sanitize;
 
-/// A condition and what was measured.
+/// Condition with the measured value.
 #[derive(Debug, Serialize)]
 pub(super) struct Condition {
     text: String,
@@ -13,7 +13,7 @@ pub(super) struct Condition {
     held: bool,
 }
 
-/// All of them, those that failed first.
+/// Returns all conditions, those that failed first.
 pub(super) fn of(outcome: &Outcome) -> Vec<Condition> {
     let mut verdicts: Vec<_> = outcome.verdicts.iter().collect();
     verdicts.sort_by_key(|verdict| verdict.passed);

@@ -1,4 +1,4 @@
-//! Failures and refusals by the topic's code, or the warehouse's reason.
+//! Failures and rejections by the topic's error code, or by the warehouse's reason.
 
 use std::collections::BTreeMap;
 
@@ -6,19 +6,19 @@ use serde::Serialize;
 
 use crate::render::html::{numbers, sanitize};
 
-/// Codes that are shown.
+/// Maximum number of codes on the page.
 const SHOWN: usize = 50;
 
-/// A code and how often it came.
+/// Code with its number of occurrences.
 #[derive(Debug, Serialize)]
 pub(super) struct ErrorCount {
     code: String,
     count: String,
-    /// Of the most frequent, per cent.
+    /// Percentage relative to the most frequent code.
     share: u64,
 }
 
-/// The most frequent, the most first.
+/// Returns the most frequent codes in descending order.
 pub(super) fn of(errors: &BTreeMap<String, u64>) -> Vec<ErrorCount> {
     let mut all: Vec<_> = errors.iter().collect();
     all.sort_by_key(|(code, times)| (std::cmp::Reverse(**times), *code));

@@ -1,4 +1,4 @@
-//! From publish to row, where the warehouse was watched.
+//! Lag from publish to row, if the warehouse was watched.
 
 use serde::Serialize;
 
@@ -8,7 +8,7 @@ use crate::publish::{Lag, MissingReading, TruthDelivery};
 use crate::render::html::plot::{Plot, millis};
 use crate::render::html::{numbers, sanitize};
 
-/// The section.
+/// Section of the lag.
 #[derive(Debug, Serialize)]
 pub(super) struct DeliveryLag {
     lead: String,
@@ -21,7 +21,7 @@ pub(super) struct DeliveryLag {
     truth: Option<TruthDeliverySection>,
 }
 
-/// What the truth file says must arrive.
+/// Expected readings according to the truth file.
 #[derive(Debug, Serialize)]
 struct TruthDeliverySection {
     lead: String,
@@ -30,7 +30,7 @@ struct TruthDeliverySection {
     readings: Vec<Reading>,
 }
 
-/// A reading that never arrived.
+/// Reading that never arrived.
 #[derive(Debug, Serialize)]
 struct Reading {
     id: String,

@@ -1,4 +1,4 @@
-//! Latency from when a message was due, and service time beside it: over time, and by percentile.
+//! Latency from the scheduled time, next to the service time: over time, and by percentile.
 
 use serde::Serialize;
 
@@ -8,20 +8,20 @@ use crate::publish::{Count, Interval, Outcome, PercentilePoint, Percentiles};
 use crate::render::html::numbers;
 use crate::render::html::plot::{Column, Plot, PlotLabels, Scale, Series, millis, nines, since};
 
-/// A wait worth a word, milliseconds: filling a batch takes half of it.
+/// Minimum wait to report, in milliseconds: filling a batch takes half of it.
 const A_WAIT_MS: f64 = 40.0;
 
-/// The section.
+/// Section of the latencies.
 #[derive(Debug, Serialize)]
 pub(super) struct Latency {
-    /// What the figures are of, and what the difference between them tells.
+    /// Explanation of the figures, and of the difference between them.
     note: String,
     percentiles: Vec<Percentile>,
     over_time: Pair,
     curve: Option<Plot>,
 }
 
-/// A line of the table of percentiles.
+/// Row in the table of percentiles.
 #[derive(Debug, Serialize)]
 pub(super) struct Percentile {
     name: &'static str,
@@ -99,7 +99,8 @@ fn note(outcome: &Outcome) -> String {
     )
 }
 
-/// The percentile in which latency and service time differ most, where that tells something: a batch that fills makes waiting, too.
+/// Returns the percentile with the largest difference between latency and service time, if it is relevant: filling a
+/// batch also causes waits.
 fn widest(outcome: &Outcome) -> Option<(&'static str, f64, f64)> {
     let (due, call) = (outcome.times.latency_ms, outcome.times.service_ms);
     [
@@ -112,7 +113,7 @@ fn widest(outcome: &Outcome) -> Option<(&'static str, f64, f64)> {
     .max_by(|a, b| (a.1 / a.2).total_cmp(&(b.1 / b.2)))
 }
 
-/// A line of latencies over time: its class, its name, and which of an interval's percentiles it is.
+/// Line of latencies over time: its class, its name, and the percentile of an interval.
 type Quantile = (&'static str, &'static str, fn(&Percentiles) -> f64);
 
 const QUANTILES: [Quantile; 4] = [
@@ -122,7 +123,7 @@ const QUANTILES: [Quantile; 4] = [
     ("max", "longest", |ms| ms.max),
 ];
 
-/// Latency and service time on the same scale, so that their difference is seen.
+/// Returns latency and service time on the same scale, so that their difference is visible.
 fn over_time(outcome: &Outcome) -> Pair {
     let measured = || outcome.times.intervals.iter().filter(|one| one.published > 0);
     let least = measured().map(|one| one.latency_ms.p50.min(one.service_ms.p50)).fold(f64::INFINITY, f64::min);
@@ -152,14 +153,14 @@ fn unit(name: &str, scale: &Scale) -> String {
     if scale.is_logarithmic() { format!("{name}, logarithmic") } else { name.to_owned() }
 }
 
-/// Curves of percentiles on one scale: class, name, points. None where nothing was measured.
+/// Returns percentile curves on one scale: class, name, points. Empty without measurements.
 pub(super) fn curves(
     title: &'static str,
     curves: &[(&'static str, &'static str, &Vec<PercentilePoint>)],
 ) -> Option<Plot> {
     let points = || curves.iter().flat_map(|(.., points)| points.iter());
     let count = points().map(|point| point.count).max().filter(|count| *count > 0)?;
-    // The last message is drawn as the last share that can be told among so many.
+    // The maximum is drawn at the highest percentile that this number of messages can resolve.
     let all = (count as f64).log10().max(1.0) + 0.15;
     let mut ends: Vec<f64> = points().map(|point| nines(point.percentile).min(all)).filter(|end| *end > 0.0).collect();
     ends.push(all);

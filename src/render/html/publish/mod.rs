@@ -1,6 +1,6 @@
-//! The page of a load test: did it hold, at what rate, how long it took, and what went wrong when.
+//! Page of a load test: whether it passed, at what rate, the latencies, and when problems occurred.
 //!
-//! The first screen is for whoever asks "does it hold?"; the plots are for who must find out why not.
+//! The first screen answers if the system kept up; the plots help to find out why not.
 
 use serde::Serialize;
 
@@ -23,7 +23,7 @@ mod verdict;
 
 pub(super) const LAYOUT: &str = "publish/page.html.j2";
 
-/// Everything the template lays out.
+/// Data for the template.
 #[derive(Debug, Serialize)]
 struct Publish {
     version: &'static str,
@@ -37,9 +37,9 @@ struct Publish {
     problems: ProblemList,
     lag: Option<lag::DeliveryLag>,
     dead_letters: Option<String>,
-    /// The flag that goes on, where it stopped.
+    /// Flag that continues a stopped run. `None` if it did not stop.
     to_go_on: Option<String>,
-    /// How to publish the whole input, where the schedule ended before it.
+    /// How to publish the complete input. `None` if the schedule did not end first.
     to_the_end: Option<String>,
     stopped: bool,
     repeat: ReproduceCommand,
@@ -69,5 +69,5 @@ impl Page for Outcome {
     }
 }
 
-/// Plots side by side: of the same time or on the same scale.
+/// Plots next to each other, with the same time axis or scale.
 type Pair = Vec<Plot>;

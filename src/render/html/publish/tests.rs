@@ -1,4 +1,4 @@
-//! The page as a whole: held, not held, stopped, empty, hostile data, much data.
+//! Tests of the page: passed, failed, stopped, empty, hostile data, large data.
 
 use uuid::Uuid;
 
@@ -13,7 +13,7 @@ use crate::render::html::{MOST_BYTES, render, write};
 const MS: Percentiles = Percentiles { p50: 12.0, p90: 30.0, p99: 812.0, max: 1_900.0 };
 const CALL: Percentiles = Percentiles { p50: 9.0, p90: 18.0, p99: 46.0, max: 1_010.0 };
 
-/// A run of so many stretches of which everything was published.
+/// Returns a run of `stretches` intervals in which everything was published.
 fn held(stretches: u64) -> Outcome {
     let interval = |n: u64| Interval {
         begin: n as f64,
@@ -53,7 +53,7 @@ fn held(stretches: u64) -> Outcome {
     outcome
 }
 
-/// Everything that can go wrong in a run that went on to its end, with the same text for whatever comes from data.
+/// Returns a completed run with every kind of problem, with `text` in all places for data.
 fn every_fate(text: &str) -> Outcome {
     let mut outcome = held(60);
     (

@@ -1,4 +1,4 @@
-//! The run over time: what was due and what went out, what went wrong, what was in flight.
+//! Run over time: scheduled and sent messages, problems, and messages in flight.
 
 use serde::Serialize;
 
@@ -8,13 +8,13 @@ use crate::render::duration;
 use crate::render::html::numbers;
 use crate::render::html::plot::{Column, Plot, PlotLabels, Scale, Series, millis, moment, since};
 
-/// The section.
+/// Section of the timeline.
 #[derive(Debug, Serialize)]
 pub(super) struct Timeline {
     notes: Vec<String>,
     rate: Option<Plot>,
     beside: Pair,
-    /// The figures of each stretch.
+    /// Figures of each interval.
     table: Vec<Vec<String>>,
 }
 
@@ -63,7 +63,7 @@ fn notes(outcome: &Outcome, wrong: bool) -> Vec<String> {
     notes
 }
 
-/// The stretches as columns, each with what it says.
+/// Returns the intervals as columns, each with a tooltip.
 pub(super) fn tipped(outcome: &Outcome, message: impl Fn(&Interval) -> String) -> Vec<Column> {
     let column = |one: &Interval| Column {
         from: one.begin,
@@ -77,7 +77,7 @@ fn when(one: &Interval, all: f64) -> String {
     moment(one.begin, all, usize::from(one.begin.fract() > 0.01))
 }
 
-/// A line over time: its class, its name, and which of an interval's figures it is.
+/// Line over time: its class, its name, and the figure of an interval.
 type Figure = (&'static str, &'static str, fn(&Interval) -> f64);
 
 fn lines(outcome: &Outcome, of: &[Figure]) -> (Vec<Series>, f64) {
@@ -87,7 +87,7 @@ fn lines(outcome: &Outcome, of: &[Figure]) -> (Vec<Series>, f64) {
     (of.iter().map(line).collect(), most)
 }
 
-/// A stretch that is hardly one, at the end of a run, has no rate to speak of.
+/// Returns a rate; a very short interval at the end of a run has none.
 fn per_second(n: u64, one: &Interval) -> f64 {
     n as f64 / one.seconds.max(0.05)
 }

@@ -1,4 +1,4 @@
-//! The head of the page: does it hold, and if not, what did not.
+//! Head of the page: whether the run passed, and if not, what failed.
 
 use super::categories::MessageCategory;
 use crate::outcome::{CommandOutcome as _, Exit};
@@ -18,7 +18,7 @@ fn broken(outcome: &Outcome) -> u64 {
     outcome.verdicts.iter().filter(|verdict| !verdict.passed).count() as u64
 }
 
-/// Messages that were read and that the topic does not have.
+/// Returns the number of messages that were read and are missing from the topic.
 fn missing(outcome: &Outcome) -> u64 {
     outcome.counts[Count::Read].saturating_sub(outcome.counts[Count::Published])
 }
@@ -53,7 +53,7 @@ fn title(outcome: &Outcome) -> String {
     }
 }
 
-/// What of the input the run ended before; nothing where it came to its end.
+/// Returns the input that was not reached before the end of the run; empty if everything was read.
 fn left_over(outcome: &Outcome) -> String {
     let known = outcome.rest.known();
     let counted = numbers::of(known, "message of the input was", "messages of the input were");
@@ -110,7 +110,7 @@ fn lead(outcome: &Outcome) -> String {
     )
 }
 
-/// What went wrong, and what else asks to be looked at.
+/// Returns the problems, and other points that need attention.
 fn points(outcome: &Outcome) -> Vec<Highlight> {
     let point = |category: MessageCategory, anchor| {
         (category.of(outcome), category.words().phrase(category.of(outcome)), anchor)

@@ -1,4 +1,4 @@
-//! The audit's calendar: the days of `data`, and whether both sides have the same.
+//! Calendar of an audit: the days of `data`, and whether both sides agree.
 
 use crate::reconcile::{self, Outcome};
 use crate::render::html::calendar::Calendar;
@@ -6,9 +6,9 @@ use crate::render::html::cells::{CalendarCell, CalendarLabels};
 use crate::render::html::numbers;
 use pipeline::record::Column;
 
-/// The audit's days.
+/// Returns the calendar of the audit.
 pub(super) fn calendar(outcome: &Outcome) -> Calendar {
-    // Only where the window is one of `data` are days without records known to be gaps.
+    // Days without records are known to be gaps only if the window applies to `data`.
     let window = if outcome.window_column == Column::Data.name() {
         let to = outcome.options.to.map(|to| outcome.cutoff.map_or(to, |cutoff| to.min(cutoff.date_naive())));
         [outcome.options.from, to]

@@ -1,4 +1,4 @@
-//! The findings by kind.
+//! Findings by kind.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -10,22 +10,22 @@ use crate::render::html::findings::{Field, KindSection, Sample, SizeBudget};
 use crate::render::html::numbers;
 use crate::render::html::sanitize::{self, KEY, VALUE};
 
-/// Patterns that the page tells.
+/// Maximum number of patterns on the page.
 const PATTERNS: usize = 12;
 
-/// The section.
+/// Section of the findings.
 #[derive(Debug, Serialize)]
 pub(super) struct Findings {
     groups: Vec<KindSection>,
-    /// The file that has all of them, if one was asked for.
+    /// File with all findings, if requested.
     file: String,
 }
 
 impl Findings {
-    /// The findings within so many bytes, shared out between the kinds that there are.
+    /// Returns the findings within a number of bytes, shared among the kinds that occurred.
     pub(super) fn of(outcome: &Outcome, bytes: usize) -> Self {
         let kinds: Vec<DriftKind> = DriftKind::ALL.into_iter().filter(|kind| outcome.of(*kind) > 0).collect();
-        // Each cause of differences is a group of its own, and so is what no cause explains.
+        // Each cause of differences is a separate group, and so are differences without a cause.
         let causes: Vec<(DriftKind, Vec<Option<&str>>)> =
             kinds.into_iter().map(|kind| (kind, causes(outcome, kind))).collect();
         let mut room = SizeBudget::new(bytes, causes.iter().map(|(_, causes)| causes.len()).sum());
@@ -66,7 +66,7 @@ fn sample(drift: &Drift) -> Sample {
     Sample { id: named(&drift.id, KEY), key: named(&drift.key, KEY), side, fields, reason: named(&drift.reason, VALUE) }
 }
 
-/// The side that has the fields, or both.
+/// Returns the side with the fields, or both.
 fn side(drift: &Drift) -> &'static str {
     let none = |side: usize| drift.fields.values().all(|values| values[side].is_null());
     match drift.kind {
@@ -82,7 +82,8 @@ fn field(name: &str, lake: &Value, warehouse: &Value) -> Field {
     Field { name: sanitize::shown(name, VALUE), lake, warehouse, difference }
 }
 
-/// The causes of a kind's findings, the most frequent first and none last; only `None` where nothing has a cause.
+/// Returns the causes of a kind's findings, the most frequent first and `None` last; only `None` if there are no
+/// causes.
 fn causes(outcome: &Outcome, kind: DriftKind) -> Vec<Option<&str>> {
     let mut causes: Vec<Option<&str>> = Vec::new();
     if kind == DriftKind::Differing {
@@ -96,17 +97,17 @@ fn causes(outcome: &Outcome, kind: DriftKind) -> Vec<Option<&str>> {
     causes
 }
 
-/// What findings of a kind or cause have in common.
+/// Common property of the findings of a kind or cause.
 #[derive(Debug, Serialize)]
 pub(super) struct PatternText {
     title: &'static str,
     anchor: &'static str,
     cause: String,
-    /// What that is, and how many of all ids compared have it too.
+    /// Descriptions of the property, with the fraction of all compared ids that also have it.
     told: Vec<[String; 2]>,
 }
 
-/// Where findings concentrate, and since when.
+/// Returns where and since when findings are concentrated.
 pub(super) fn patterns(outcome: &Outcome) -> Vec<PatternText> {
     let of_one = |a: &Pattern, b: &Pattern| (a.kind, &a.cause) == (b.kind, &b.cause);
     let told = |pattern: &Pattern| {

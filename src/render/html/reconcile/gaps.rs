@@ -5,10 +5,10 @@ use serde::Serialize;
 use crate::reconcile::Outcome;
 use crate::render::html::{numbers, sanitize};
 
-/// Gaps that the page lists.
+/// Maximum number of gaps on the page.
 const SHOWN: usize = 100;
 
-/// The section of gaps.
+/// Section of the gaps.
 #[derive(Debug, Serialize)]
 pub(super) struct Gaps {
     lead: String,

@@ -1,9 +1,9 @@
-//! What each verdict means in a short phrase, and what to do about it.
+//! Short description of each verdict, and the suggested action.
 
 use crate::reconcile::DriftKind;
 use crate::render::html::findings::KindLabels;
 
-/// The words for records that agree.
+/// Labels of records that agree.
 pub(super) const MATCHED: KindLabels = KindLabels {
     title: "The same on both sides",
     one: "record is the same on both sides",
@@ -12,7 +12,7 @@ pub(super) const MATCHED: KindLabels = KindLabels {
     todo: "Nothing.",
 };
 
-/// The words for a kind.
+/// Returns the labels of a kind.
 #[allow(clippy::too_many_lines, reason = "a table")]
 pub(super) const fn of(kind: DriftKind) -> KindLabels {
     match kind {

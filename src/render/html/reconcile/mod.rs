@@ -1,4 +1,4 @@
-//! The audit's page: lake against warehouse.
+//! Page of an audit: the comparison of lake and warehouse.
 
 use serde::Serialize;
 
@@ -23,7 +23,7 @@ mod verdict;
 
 pub(super) const LAYOUT: &str = "reconcile/page.html.j2";
 
-/// Everything the template lays out.
+/// Data for the template.
 #[derive(Debug, Serialize)]
 struct Audit {
     version: &'static str,
@@ -33,18 +33,18 @@ struct Audit {
     calendar: Calendar,
     totals: totals::Totals,
     gaps: gaps::Gaps,
-    /// Where findings concentrate, and since when: a sentence each.
+    /// Places and periods in which findings are concentrated, one sentence each.
     patterns: Vec<findings::PatternText>,
     findings: findings::Findings,
     truth: Option<truth::TruthSection>,
     unchecked: Vec<repair::Unchecked>,
-    /// What the audit does not prove: a sentence each.
+    /// Statements that the audit does not prove, one sentence each.
     not_proved: Vec<String>,
     about: run_details::RunDetails,
     aside: ProblemList,
     repair: repair::Repair,
     repeat: ReproduceCommand,
-    /// Suspicions that a second look settled; empty if none.
+    /// Candidates that were resolved on a recheck; empty if none.
     settled: String,
 }
 

@@ -1,4 +1,4 @@
-//! What comes after the findings: what was not checked, and what repair did or could do.
+//! Items that were not checked, and the results or options of a repair.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use crate::render::html::numbers;
 use crate::render::html::problem_list::ProblemList;
 use crate::render::html::sanitize::{self, VALUE};
 
-/// Something that was not checked, and why.
+/// Item that was not checked, with the reason.
 #[derive(Debug, Serialize)]
 pub(super) struct Unchecked {
     title: Cow<'static, str>,
@@ -19,7 +19,7 @@ pub(super) struct Unchecked {
     todo: Cow<'static, str>,
 }
 
-/// Everything that can be left unchecked, with its count.
+/// Returns everything that can be left unchecked, with its count.
 pub(super) fn unchecked(outcome: &Outcome) -> Vec<Unchecked> {
     let line = |of: NotChecked| Unchecked {
         title: of.what,
@@ -31,16 +31,16 @@ pub(super) fn unchecked(outcome: &Outcome) -> Vec<Unchecked> {
     outcome.unchecked().into_iter().map(line).collect()
 }
 
-/// The section on repair.
+/// Section of the repair.
 #[derive(Debug, Serialize)]
 pub(super) struct Repair {
     /// `done`, `planned`, `possible` or `none`.
     state: &'static str,
     lines: Vec<(&'static str, String)>,
-    /// What is left as it is, and why: number and kind, then the reason.
+    /// Findings left unchanged: number and kind, then the reason.
     left: Vec<[String; 2]>,
     failed: ProblemList,
-    /// The flags that would mend what can be mended.
+    /// Flags for a repair of what can be repaired.
     flags: &'static str,
 }
 

@@ -1,4 +1,4 @@
-//! What an engineer needs to repeat the audit and compare: the run, its settings, the server's, the columns.
+//! Details for repeating and comparing an audit: the run, its settings, those of the server, and the columns.
 
 use serde::Serialize;
 
@@ -6,11 +6,11 @@ use crate::reconcile::Outcome;
 use crate::render::html::headline::{self, Fact};
 use crate::render::html::sanitize;
 
-/// The facts.
+/// Section of the details.
 #[derive(Debug, Serialize)]
 pub(super) struct RunDetails {
     facts: Vec<Fact>,
-    /// What each column holds, and is compared as.
+    /// Type of each column, which determines how it is compared.
     columns: Vec<[String; 2]>,
 }
 

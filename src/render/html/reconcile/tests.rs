@@ -1,4 +1,4 @@
-//! The page as a whole: every kind of drift, hostile data, much data.
+//! Tests of the page: every kind of drift, hostile data, large data.
 
 use chrono::{DateTime, Days, NaiveDate};
 use serde_json::json;
@@ -52,7 +52,7 @@ fn clean() -> Outcome {
     outcome
 }
 
-/// One finding of each kind, all with the same text for whatever comes from data.
+/// Returns an outcome with one finding of each kind, with `text` in all places for data.
 fn every_kind(text: &str) -> Outcome {
     let mut outcome = clean();
     for kind in DriftKind::ALL {
@@ -142,7 +142,7 @@ fn hostile_text_stays_text() {
     outcome.add(Store::Lake, &row, Some((hostile, day("2023-01-02"))));
     for long in [false, true] {
         if long {
-            outcome.cell(hostile, day("2023-12-30")).lake = 3; // calendars instead of the table
+            outcome.cell(hostile, day("2023-12-30")).lake = 3; // enough days for calendars
         }
         let html = render(&outcome).unwrap();
         for raw in ["<script", "alert(1)</", "<!--", "'>", "\u{202e}", "\0"] {
@@ -246,7 +246,7 @@ fn days_that_both_sides_lack_and_what_explains_differences_have_their_place() {
     assert!(page.contains("<h4><span class=\"tally\">1</span> 3 h earlier</h4>"), "{page}");
 }
 
-/// Three years of twenty farms, ten thousand differences of several causes, and every farm-month apart.
+/// Three years of 20 farms, 10,000 differences with several causes, and a difference in every farm-month.
 #[test]
 fn a_large_audit_with_ten_thousand_differences_fits() {
     let mut outcome = clean();

@@ -1,4 +1,4 @@
-//! Control totals: count, sum, smallest and largest value of each numeric column, the lake's above the warehouse's.
+//! Control totals: count, sum, minimum and maximum of each numeric column, for lake and warehouse.
 
 use serde::Serialize;
 
@@ -7,31 +7,31 @@ use crate::reconcile::{ColumnTotal, Counter, Outcome, Totals as Sums};
 use crate::render::html::{numbers, sanitize};
 use pipeline::record::Column;
 
-/// The section.
+/// Section of the control totals.
 #[derive(Debug, Serialize)]
 pub(super) struct Totals {
     columns: Vec<Lines>,
     /// Columns whose totals differ.
     differing: String,
-    /// Why totals may differ without a finding, where that can be.
+    /// Explanation of totals that may differ without a finding; empty if this is impossible.
     note: String,
     hashes: Hashes,
 }
 
-/// The hash totals: of the whole, and of the farm-months where they differ.
+/// Hash totals: overall, and of the farm-months that differ.
 #[derive(Debug, Serialize)]
 struct Hashes {
-    /// Whether both are the same.
+    /// True if both hashes are equal.
     same: bool,
     /// Number of records and hash: lake, warehouse.
     whole: [[String; 2]; 2],
     lead: String,
     months: Vec<Month>,
-    /// How many more differ; empty if none.
+    /// Number of differing farm-months beyond the list; empty if none.
     more: String,
 }
 
-/// A farm's month whose hash totals differ.
+/// Farm's month whose hash totals differ.
 #[derive(Debug, Serialize)]
 struct Month {
     farm: String,
@@ -39,7 +39,7 @@ struct Month {
     sides: [[String; 2]; 2],
 }
 
-/// Farm-months that the page lists.
+/// Maximum number of farm-months on the page.
 const MONTHS: usize = 60;
 
 impl Hashes {
@@ -73,14 +73,14 @@ impl Hashes {
     }
 }
 
-/// One column: its name, its unit and the three lines.
+/// Column with its name, unit and three lines.
 #[derive(Debug, Serialize)]
 struct Lines {
     name: &'static str,
     unit: &'static str,
     lake: [String; 4],
     warehouse: [String; 4],
-    /// Differences, empty where there is none; `None` where no total differs.
+    /// Differences, empty for equal values. `None` if no total differs.
     difference: Option<[String; 4]>,
 }
 
@@ -123,7 +123,7 @@ fn four(total: &ColumnTotal, decimals: usize) -> [String; 4] {
 fn difference(lake: f64, warehouse: f64, decimals: usize) -> String {
     let difference = warehouse - lake;
     if difference.is_nan() || difference == 0.0 {
-        String::new() // the same, or no value on either side
+        String::new() // equal, or a side has no value
     } else if difference.is_finite() {
         numbers::signed(difference, decimals)
     } else {
@@ -136,7 +136,7 @@ const fn as_float(n: u64) -> f64 {
     n as f64
 }
 
-/// The unit of a column, and the decimals worth showing.
+/// Returns the unit of a column, and the number of useful decimals.
 fn unit(column: Column) -> (&'static str, usize) {
     column.unit().map_or(("", 0), |unit| (unit.name, unit.decimals))
 }

@@ -1,4 +1,4 @@
-//! The truth of a history, where one was proved: what had to be there, and what of it is.
+//! Result of the truth check: expected items, and those that were found.
 
 use serde::Serialize;
 
@@ -7,20 +7,20 @@ use crate::render::html::breakdown::Breakdown;
 use crate::render::html::headline::{self, Fact};
 use crate::render::html::{numbers, sanitize};
 
-/// The section.
+/// Section of the truth check.
 #[derive(Debug, Serialize)]
 pub(super) struct TruthSection {
     holds: bool,
-    /// What it comes to, in a sentence.
+    /// Result in one sentence.
     lead: String,
     accounts: Vec<Breakdown>,
     facts: Vec<Fact>,
-    /// What was done to the history, and how often.
+    /// Faults applied to the history, and their number.
     faults: Vec<[String; 2]>,
 }
 
 impl TruthSection {
-    /// The section; `None` where no truth was given, or the audit did not come to its end.
+    /// Returns the section. `None` without a truth, or if the audit did not complete.
     pub(super) fn of(outcome: &Outcome) -> Option<Self> {
         outcome.truth.as_ref().map(|truth| Self {
             holds: truth.holds,
@@ -36,7 +36,7 @@ impl TruthSection {
     }
 }
 
-/// What the truth comes to.
+/// Returns the result of the truth check as a sentence.
 pub(super) fn lead(truth: &TruthResult) -> String {
     let (found, expected) =
         (numbers::count(truth[TruthCounter::Found]), numbers::of(truth[TruthCounter::Expected], "id", "ids"));

@@ -1,4 +1,4 @@
-//! The head of the report: the verdict, what it rests on, and the account of every object and row.
+//! Head of the report: the verdict, its facts, and the breakdown of all objects and rows.
 
 use super::{labels, truth};
 use crate::outcome::{CommandOutcome as _, Counter as _, Exit};
@@ -91,7 +91,7 @@ fn lead(outcome: &Outcome) -> String {
     lead
 }
 
-/// What was found: the number, the phrase and the place on the page.
+/// Returns the findings: the number, the phrase and the anchor on the page.
 fn found(outcome: &Outcome) -> Vec<(u64, &'static str, &'static str)> {
     let mut found: Vec<_> = DriftKind::ALL
         .into_iter()
@@ -130,7 +130,7 @@ fn evidence(outcome: &Outcome) -> Vec<Fact> {
     ])
 }
 
-/// Every verdict with its count, whether it occurred or not.
+/// Returns every verdict with its count, including 0.
 pub(super) fn counts(outcome: &Outcome) -> Vec<CategoryRow> {
     let mut counts = vec![CategoryRow::of(outcome[Counter::Matched], "matched", &labels::MATCHED)];
     let of = |kind: DriftKind| CategoryRow::with_section(outcome.of(kind), kind.name(), &labels::of(kind));
@@ -139,7 +139,7 @@ pub(super) fn counts(outcome: &Outcome) -> Vec<CategoryRow> {
     counts
 }
 
-/// Both sides accounted for; empty where the audit stopped early and the sums need not hold.
+/// Returns the breakdowns of both sides; empty if the audit stopped early, because the sums may then differ.
 pub(super) fn accounts(outcome: &Outcome) -> Vec<Breakdown> {
     if outcome.stopped.is_some() {
         return Vec::new();

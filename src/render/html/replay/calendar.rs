@@ -1,4 +1,4 @@
-//! The calendar of what came back: the days of the lake's folders.
+//! Calendar of the recovered records, by the days in the lake's paths.
 
 use std::collections::BTreeSet;
 
@@ -7,13 +7,13 @@ use crate::render::html::cells::{CalendarCell, CalendarLabels};
 use crate::render::html::{numbers, sanitize};
 use crate::replay::{DayCounts, Outcome};
 
-/// The most farms without anything that are named.
+/// Maximum number of farms without data that are named.
 const NAMED: usize = 12;
 
-/// The days of the run.
+/// Returns the calendar of the run.
 pub(super) fn calendar(outcome: &Outcome) -> Calendar {
     let options = &outcome.options;
-    // A file of keys, or days yet to come, leave no gap.
+    // With a file of keys, or for future days, missing days are not gaps.
     let window = if options.only.is_some() {
         [None, None]
     } else {
@@ -22,7 +22,7 @@ pub(super) fn calendar(outcome: &Outcome) -> Calendar {
     Calendar::of(&outcome.days, window, &nothing(outcome))
 }
 
-/// What is not known yet, or the farms that were asked for and have nothing.
+/// Returns what is not known yet, or the requested farms without data.
 fn nothing(outcome: &Outcome) -> String {
     if outcome.stopped.is_some() {
         return " Days that had not been listed when it stopped are not shown.".into();
@@ -90,7 +90,7 @@ impl CalendarCell for DayCounts {
     }
 }
 
-/// The kinds of what is missing.
+/// Returns the kinds of missing records.
 fn why(cell: &DayCounts) -> String {
     let kinds = [
         (cell.conflicting, "conflicting"),

@@ -1,7 +1,7 @@
-//! The categories of objects on the page: counts, words and place in the account.
+//! Categories of objects on the page: counts, labels and part of the breakdown.
 //!
-//! Every counter of the outcome that is a part of the account or a finding is a category. A counter that is not named here
-//! is shown with the words of its own table.
+//! Every counter of the outcome that is a part or a finding is a category. A counter that is not listed here uses the
+//! description of its own table.
 
 use crate::outcome::{Counter as _, Role, Spec};
 use crate::reader::Skip;
@@ -12,16 +12,16 @@ use crate::replay::{Counter, Outcome};
 
 use ObjectCategory::{Own, Skip as Left};
 
-/// What happened to an object.
+/// Result of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ObjectCategory {
-    /// As the replay counts it.
+    /// Counter of the replay.
     Own(Counter),
-    /// Left aside by the reader.
+    /// Skipped by the reader.
     Skip(Skip),
 }
 
-/// The first categories of the page, in their order; others follow as they are declared.
+/// First categories of the page, in order; others follow in the order of their declaration.
 const ORDER: [ObjectCategory; 15] = [
     Own(Counter::Inserted),
     Own(Counter::Identical),
@@ -41,7 +41,7 @@ const ORDER: [ObjectCategory; 15] = [
 ];
 
 impl ObjectCategory {
-    /// All, in the order of the page.
+    /// Returns all categories, in the order of the page.
     pub(super) fn all() -> Vec<Self> {
         let own = Counter::ALL.iter().map(|counter| Own(*counter));
         let declared = own.chain(Skip::ALL.iter().map(|skip| Left(*skip)));
@@ -50,7 +50,7 @@ impl ObjectCategory {
         ORDER.into_iter().chain(others).collect()
     }
 
-    /// Those on account of which a record is not in the warehouse as the lake has it.
+    /// Returns the categories of records that are not in the warehouse with the lake's values.
     pub(super) fn missing() -> Vec<Self> {
         Self::all().into_iter().filter(|category| category.is_missing()).collect()
     }
@@ -70,12 +70,12 @@ impl ObjectCategory {
         }
     }
 
-    /// Its name, as problems and anchors have it.
+    /// Returns its name, as in problems and anchors.
     pub(super) fn name(self) -> &'static str {
         self.spec().short_name()
     }
 
-    /// How many there are.
+    /// Returns the number of its objects.
     pub(super) fn of(self, outcome: &Outcome) -> u64 {
         match self {
             Own(Counter::Conflicting) => outcome.counts.kept(),
@@ -84,8 +84,8 @@ impl ObjectCategory {
         }
     }
 
-    /// Its part of the account, if it is one: a key that is not there was not listed, and a row read back wrong is in
-    /// another part too.
+    /// Returns its part in the breakdown. `None` for a missing key, which was not listed, and for a row read back with
+    /// other values, which is also in another part.
     fn part(self) -> Option<(&'static str, &'static str)> {
         let role = self.spec().role;
         if !role.is_part() && self != Own(Counter::Overwritten) {
@@ -106,7 +106,7 @@ impl ObjectCategory {
         Some((name, class))
     }
 
-    /// Its words.
+    /// Returns its labels.
     pub(super) fn words(self) -> KindLabels {
         let counter = match self {
             Own(counter) => counter,
@@ -123,10 +123,10 @@ impl ObjectCategory {
     }
 }
 
-/// Title, one and more of them, meaning, and what to do.
+/// Title, singular and plural, meaning, and suggested action.
 type Texts = (&'static str, [&'static str; 2], &'static str, &'static str);
 
-/// The words of the counters that have some of their own.
+/// Returns the texts of the counters with texts of their own.
 #[allow(clippy::too_many_lines, reason = "a table")]
 const fn words(counter: Counter) -> Option<Texts> {
     Some(match counter {
@@ -209,7 +209,7 @@ const fn words(counter: Counter) -> Option<Texts> {
     })
 }
 
-/// Every listed object, in parts that add up.
+/// Returns the breakdown of all listed objects; its parts add up.
 pub(super) fn account(outcome: &Outcome) -> Breakdown {
     let parts = ObjectCategory::all().into_iter().filter_map(|category| {
         let (name, class) = category.part()?;
@@ -218,7 +218,7 @@ pub(super) fn account(outcome: &Outcome) -> Breakdown {
     Breakdown::of("Listed", numbers::of(outcome.counts[Counter::Listed], "object", "objects"), parts.collect())
 }
 
-/// Every category with its count, whether it occurred or not.
+/// Returns every category with its count, including 0.
 pub(super) fn counts(outcome: &Outcome) -> Vec<CategoryRow> {
     let count = |category: ObjectCategory| {
         let (n, name, words) = (category.of(outcome), category.name(), category.words());

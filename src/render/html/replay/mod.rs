@@ -1,6 +1,6 @@
-//! The page of a replay: what came back, what did not and what to do about it.
+//! Page of a replay: what was recovered, what was not, and what to do about it.
 //!
-//! The first screen is for whoever asks "is it back?"; the rest is for who was on call.
+//! The first screen answers if the data was recovered; the rest is for the engineer on call.
 
 use serde::Serialize;
 
@@ -24,7 +24,7 @@ mod verdict;
 
 pub(super) const LAYOUT: &str = "replay/page.html.j2";
 
-/// Everything the template lays out.
+/// Data for the template.
 #[derive(Debug, Serialize)]
 struct Replay {
     version: &'static str,
@@ -40,12 +40,12 @@ struct Replay {
     swap: Option<recovery::TableSwapSection>,
     undo: Vec<UndoFile>,
     stopped: bool,
-    /// What to do where it stopped.
+    /// What to do if the run stopped.
     to_go_on: &'static str,
     repeat: ReproduceCommand,
 }
 
-/// An undo file and the command that reverts it.
+/// Undo file with the command that reverts it.
 #[derive(Debug, Serialize)]
 struct UndoFile {
     file: String,
@@ -53,7 +53,7 @@ struct UndoFile {
 }
 
 impl UndoFile {
-    /// All files, the newest last.
+    /// Returns all undo files, the newest last.
     fn list(outcome: &Outcome) -> Vec<Self> {
         let files = outcome.undo_earlier.iter().chain(&outcome.undo);
         let commands = outcome.undo_commands.iter().map(String::as_str).chain(std::iter::repeat(""));

@@ -1,4 +1,4 @@
-//! What is not back, by kind, each with its keys and reasons; and what was left aside.
+//! Objects that were not recovered, by kind, with keys and reasons; and skipped objects.
 
 use super::category::ObjectCategory;
 use crate::outcome::Problem;
@@ -9,7 +9,7 @@ use crate::replay::{Counter, Outcome};
 
 const OVERWRITTEN: ObjectCategory = ObjectCategory::Own(Counter::Overwritten);
 
-/// What is not back, and what was changed, within so many bytes.
+/// Returns the kinds of missing records and of changes, within a number of bytes.
 pub(super) fn groups(outcome: &Outcome, bytes: usize) -> (Vec<KindSection>, Vec<KindSection>) {
     let occurred = |category: &ObjectCategory| category.of(outcome) > 0;
     let missing: Vec<_> = ObjectCategory::missing().into_iter().filter(occurred).collect();
@@ -28,7 +28,7 @@ fn sample(problem: &Problem) -> Sample {
     Sample { key, reason, ..Sample::default() }
 }
 
-/// Objects left aside, and whatever else was noted.
+/// Returns the skipped objects, and other notes.
 pub(super) fn aside(outcome: &Outcome) -> ProblemList {
     let sections: Vec<_> =
         ObjectCategory::missing().into_iter().chain([OVERWRITTEN]).map(ObjectCategory::name).collect();

@@ -1,4 +1,4 @@
-//! How recent the warehouse is again, and what can be taken back: recovery point, cut-over, undo.
+//! Recovery point, table swap, and undo files.
 
 use serde::Serialize;
 
@@ -8,7 +8,7 @@ use crate::render::html::headline::{Fact, instant, stated};
 use crate::render::html::{numbers, sanitize};
 use crate::replay::{Outcome, TableSwap};
 
-/// The recovery point that was achieved.
+/// Achieved recovery point.
 #[derive(Debug, Serialize)]
 pub(super) struct Recovery {
     facts: Vec<Fact>,
@@ -51,17 +51,17 @@ fn note(outcome: &Outcome) -> String {
     }
 }
 
-/// The cut-over to a new table.
+/// Swap to a new table.
 #[derive(Debug, Serialize)]
 pub(super) struct TableSwapSection {
     swapped: bool,
     shadow: String,
     table: String,
-    /// What the old table is called now; empty where there was none.
+    /// New name of the old table; empty if there was none.
     old: String,
     only_in_old: String,
     caught_up: String,
-    /// Why it was not swapped in; empty where nobody knows.
+    /// Reason why it was not swapped in; empty if unknown.
     why_not: String,
 }
 

@@ -1,4 +1,4 @@
-//! The page as a whole: back, not back, stopped, resumed, hostile data, much data.
+//! Tests of the page: recovered, not recovered, stopped, resumed, hostile data, large data.
 
 use chrono::{DateTime, Days, NaiveDate, Utc};
 
@@ -55,7 +55,7 @@ fn back() -> Outcome {
     outcome
 }
 
-/// Five of every fate, all with the same text for whatever comes from data.
+/// Returns an outcome with five objects of every result, with `text` in all places for data.
 fn every_fate(text: &str) -> Outcome {
     let mut outcome = back();
     outcome.counts[Counter::Conflicting] = 10;

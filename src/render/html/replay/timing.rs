@@ -1,4 +1,4 @@
-//! The course of the run: what took the time, at what rate, and what it waited for.
+//! Timing of the run: phases, rates, and waits.
 
 use serde::Serialize;
 
@@ -6,25 +6,25 @@ use crate::render::duration;
 use crate::render::html::{numbers, sanitize};
 use crate::replay::{Counter, Outcome};
 
-/// The most reasons for pauses that are shown.
+/// Maximum number of reasons for waits on the page.
 const PAUSES: usize = 50;
 
-/// The section.
+/// Section of the timing.
 #[derive(Debug, Serialize)]
 pub(super) struct Timing {
     lines: Vec<Line>,
-    /// What the figures are of.
+    /// Explanation of the figures.
     note: &'static str,
 }
 
-/// Something that took time.
+/// Phase of the run.
 #[derive(Debug, Serialize)]
 struct Line {
     what: String,
     time: String,
-    /// Of the whole run's time, in per cent; at most 100.
+    /// Percentage of the complete run's time; at most 100.
     share: u32,
-    /// The bar: `same` for work, `aside` for waiting.
+    /// Class of the bar: `same` for work, `aside` for waiting.
     class: &'static str,
     detail: String,
 }
@@ -41,7 +41,7 @@ impl Timing {
         let rows = outcome.counts.recovered() + outcome.counts.kept();
         let objects = rate(outcome.counts[Counter::Listed], outcome.seconds, "object", "objects");
         let mut lines = vec![line("The whole run", outcome.seconds, "same", objects)];
-        // What an earlier session read and loaded is in the counts, its time is not.
+        // The counts include earlier sessions, the time does not.
         let of_session =
             |n, seconds, one, many| if outcome.resumed { String::new() } else { rate(n, seconds, one, many) };
         if outcome.reading_seconds > 0.0 {

@@ -1,4 +1,4 @@
-//! The head of the page: is it back, and if not, what is missing.
+//! Head of the page: whether the data was recovered, and if not, what is missing.
 
 use super::category::ObjectCategory;
 use crate::outcome::{CommandOutcome as _, Exit};
@@ -13,17 +13,17 @@ pub(super) fn of(outcome: &Outcome) -> Headline {
     Headline { state, title: title(outcome), lead: lead(outcome), points: points(outcome), evidence: evidence(outcome) }
 }
 
-/// Whether nothing is wrong, and yet it is no success: nothing came back, or the new table was not swapped in.
+/// Returns true if nothing failed, but nothing was recovered or the new table was not swapped in.
 fn unsettled(outcome: &Outcome) -> bool {
     outcome.exit() == Exit::Clean && (wanted(outcome) == 0 || outcome.is_not_swapped())
 }
 
-/// Records that should be in the warehouse.
+/// Returns the number of records that should be in the warehouse.
 fn wanted(outcome: &Outcome) -> u64 {
     (outcome.counts[Counter::Listed] + outcome.counts[Counter::Pending]).saturating_sub(outcome.counts.skipped())
 }
 
-/// Records that should be in the warehouse and are not.
+/// Returns the number of records that should be in the warehouse and are not.
 pub(super) fn missing(outcome: &Outcome) -> u64 {
     wanted(outcome).saturating_sub(outcome.counts.recovered()) + outcome.counts[Counter::NotFound]
 }
@@ -92,7 +92,7 @@ fn lead(outcome: &Outcome) -> String {
     format!("{back} of {wanted} records{share} are in the warehouse as the lake has them{newest}.{verified}")
 }
 
-/// What is missing, and what else asks to be looked at.
+/// Returns what is missing, and other points that need attention.
 fn points(outcome: &Outcome) -> Vec<Highlight> {
     let point = |category: ObjectCategory, anchor| {
         let n = category.of(outcome);

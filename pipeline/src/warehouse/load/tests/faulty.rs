@@ -1,4 +1,4 @@
-//! A warehouse in memory on which statements fail as a server's do.
+//! In-memory warehouse whose statements fail like those of a server.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -9,22 +9,22 @@ use crate::record::row::{Row, TableSchema};
 use crate::warehouse::memory::Memory;
 use crate::warehouse::{Error, InsertResult, Reason, ServerStatus, Warehouse};
 
-/// What goes wrong.
+/// Faults of the warehouse.
 #[derive(Debug, Default)]
 pub(super) struct Faults {
-    /// Ids of which a column refuses a value.
+    /// Ids for which a column rejects a value.
     pub refused: BTreeSet<String>,
-    /// Ids at which a statement fails without a known reason.
+    /// Ids for which a statement fails with an unknown reason.
     pub unknown: BTreeSet<String>,
-    /// Ids that others hold, for so many statements.
+    /// Ids that are locked by others, with the number of statements that fail.
     pub locked: BTreeMap<String, u32>,
-    /// Ids that are taken by a row that is not found under them; the row that the server finds instead, if it finds one.
+    /// Ids used by a row with another spelling. The value is the row that the server finds for the id, if any.
     pub folded: BTreeMap<String, Option<Row>>,
-    /// Others write into the rows at every statement.
+    /// If true, other writers change the rows at every statement.
     pub is_moving: bool,
 }
 
-/// A warehouse with faults that takes down how many rows each statement was about.
+/// Warehouse with faults that records the number of rows of each statement.
 #[derive(Debug, Default)]
 pub(super) struct Faulty {
     pub rows: Memory,
@@ -40,7 +40,7 @@ impl Faulty {
         faulty
     }
 
-    /// What a statement with these new rows meets.
+    /// Returns the result of a statement with these new rows.
     pub(super) fn meet(&self, rows: &[Row]) -> Result<InsertResult, Error> {
         if rows.is_empty() {
             return Ok(InsertResult::Inserted);

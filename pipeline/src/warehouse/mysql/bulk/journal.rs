@@ -1,4 +1,4 @@
-//! The journal's notes: written in the session of the rows they speak of, read back whole.
+//! Journal entries: written in the same session as the rows they describe, and reassembled when read.
 
 use std::sync::Arc;
 
@@ -13,10 +13,10 @@ use crate::warehouse::bulk::{ChangeSet, JournalEntry};
 use crate::warehouse::schema;
 use crate::warehouse::{Error, Reason, TableName};
 
-/// A note's part, in bytes; never more than a quarter of a packet.
+/// Maximum size of an entry's part, in bytes; also at most a quarter of a packet.
 const PART: usize = 48 * 1024;
 
-/// Forgets and writes what a change says of notes.
+/// Deletes and writes the journal entries of a change.
 pub(super) async fn write(
     session: &mut Session<'_>,
     table: &TableName,
@@ -24,7 +24,7 @@ pub(super) async fn write(
     id: &str,
 ) -> Result<(), Error> {
     let whole: Arc<str> = "DELETE FROM ruminate_journal WHERE table_name = ? AND run_id = ? AND seq = ?".into();
-    // By its whole key only the row itself is locked, and not the place after it where others write.
+    // With the complete key, only the row itself is locked, and not the gap after it where others insert.
     let single: Arc<str> = format!("{whole} AND part = 0 AND parts = 1").into();
     for (run, seq) in change.journal_deletes {
         let key = [text(table.as_str()), text(run), Value::Integer(seq.cast_signed())];
@@ -54,7 +54,7 @@ pub(super) async fn write(
     Ok(())
 }
 
-/// The table that is missing is the journal, not the table of records.
+/// Changes the error for a missing table: it is the journal, not the table of records.
 fn of_journal(e: Error) -> Error {
     match e.reason {
         Reason::NoTable => Error { message: "there is no journal".into(), ..e },
@@ -66,7 +66,7 @@ fn text(shown: impl ToString) -> Value {
     Value::Text(shown.to_string())
 }
 
-/// Cuts a text between characters into parts of at most so many bytes; at least one part.
+/// Splits a text between characters into parts of at most `max` bytes; at least one part.
 fn parts(text: &str, max: usize) -> Vec<&str> {
     let (mut parts, mut rest) = (Vec::new(), text);
     while rest.len() > max {
@@ -99,7 +99,7 @@ impl MySql {
         })
     }
 
-    /// Whether a note was written by that change.
+    /// Returns true if an entry was written by that change.
     pub(super) async fn noted(&self, entry: &JournalEntry, id: &str) -> Result<bool, Error> {
         let sql = "SELECT COUNT(*) FROM ruminate_journal \
                    WHERE table_name = ? AND run_id = ? AND seq = ? AND part = 0 AND change_id = ?";
@@ -107,7 +107,7 @@ impl MySql {
         Ok(self.number(query).await.map_err(of_journal)? > 0)
     }
 
-    /// Notes of this table that a condition holds for, in the order that it ends with.
+    /// Returns the entries of this table that match a condition, sorted by its ORDER BY.
     pub(super) async fn read_notes(&self, filter: &str, run: &str) -> Result<Vec<JournalEntry>, Error> {
         if !self.journal_is_there().await? {
             return Ok(Vec::new());
@@ -128,7 +128,7 @@ impl MySql {
     }
 }
 
-/// Puts parts together; what is left of an older, longer text is left out.
+/// Reassembles parts; remaining parts of an older, longer text are omitted.
 fn whole(rows: &[MySqlRow]) -> Result<Vec<JournalEntry>, sqlx::Error> {
     let mut entries: Vec<JournalEntry> = Vec::new();
     let mut parts = 0;

@@ -1,4 +1,4 @@
-//! The limits of a real table's columns, as `information_schema` tells them.
+//! Reads the limits of a real table's columns from `information_schema`.
 
 use sqlx::Row as _;
 use sqlx::mysql::MySqlRow;

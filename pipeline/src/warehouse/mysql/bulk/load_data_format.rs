@@ -1,14 +1,14 @@
-//! Rows as the text that LOAD DATA reads: fields between tabs, lines between newlines, escapes by backslash.
+//! Encodes rows as text for LOAD DATA: fields separated by tabs, lines by newlines, escapes with backslash.
 //!
-//! A FLOAT is written in the shortest decimal that gives back its bits also when it is read as f64 and rounded, as
-//! the servers do; a value of a column with decimals is rounded as the server would round it, who would warn otherwise.
+//! A FLOAT is written as the shortest decimal that keeps its bits if it is read as f64 and rounded, as the servers do.
+//! A value of a column with decimals is rounded like the server would, because otherwise the server would warn.
 
 use chrono::{Datelike, NaiveDateTime, Timelike};
 
 use crate::record::Column;
 use crate::record::row::{ColumnType, Row, TableSchema, Value};
 
-/// Appends a row with its line's end.
+/// Appends a row with its line end.
 pub(super) fn encode(row: &Row, schema: &TableSchema, out: &mut Vec<u8>) {
     for (at, (value, column)) in row.0.iter().zip(Column::ALL).enumerate() {
         if at > 0 {
@@ -51,7 +51,8 @@ fn single(value: f32, out: &mut Vec<u8>) {
     if text.parse::<f64>().is_ok_and(|read| (read as f32).to_bits() == value.to_bits()) {
         out.extend_from_slice(text.as_bytes());
     } else {
-        // The shortest lies so near the middle of two f32 that two roundings go astray; or it is a negative zero.
+        // Either the shortest decimal is so close to the middle of two f32 that double rounding fails, or it is a
+        // negative zero.
         out.extend_from_slice(format!("{value:.8e}").as_bytes());
     }
 }
@@ -63,7 +64,7 @@ fn double(value: f64, out: &mut Vec<u8>) {
     out.extend_from_slice(ryu_js::Buffer::new().format(value).as_bytes());
 }
 
-/// The shortest decimal of a value, its digits past so many decimals rounded off, halves away from zero.
+/// Appends the shortest decimal of a value, rounded to `decimals` decimals, halves away from zero.
 fn rounded(value: f64, decimals: usize, out: &mut Vec<u8>) {
     let text = value.to_string();
     let Some((whole, fraction)) = text.split_once('.').filter(|(_, fraction)| fraction.len() > decimals) else {
@@ -89,7 +90,7 @@ fn rounded(value: f64, decimals: usize, out: &mut Vec<u8>) {
     }
 }
 
-/// Digits, with zeros before them where there are fewer than `least`.
+/// Appends an integer with at least `least` digits, padded with zeros.
 fn integer(value: i64, least: usize, out: &mut Vec<u8>) {
     let (mut digits, mut at, mut left) = ([b'0'; 20], 20, value.unsigned_abs());
     while left > 0 || at == 20 || 20 - at < least {
@@ -173,7 +174,7 @@ mod tests {
         }
     }
 
-    /// Every value is read as the servers read it: as f64, then rounded.
+    /// Every value is read like the servers do: as f64, then rounded.
     #[test]
     #[allow(clippy::cast_possible_truncation, reason = "what the server does")]
     fn floats_keep_their_bits() {

@@ -1,4 +1,4 @@
-//! Signs of a server's strain, and how far a replica is behind.
+//! Load metrics of a server, and replica lag.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ impl MySql {
         Ok(LoadMetrics { threads_running, query_value: query })
     }
 
-    /// The number that a query of the user's answers with.
+    /// Returns the number in the result of a custom query.
     async fn ask(&self, query: &str) -> Result<f64, Error> {
         let failed = |reason, what: String| Error::new(reason, &self.address, format!("the query {query:?} {what}"));
         let rows = self.sessions.query_text(query.to_owned()).await;
@@ -31,7 +31,7 @@ impl MySql {
 
     pub(super) async fn lag(&self) -> Result<Option<Duration>, Error> {
         let rows = match self.sessions.query_text("SHOW REPLICA STATUS".into()).await {
-            // Servers from before 2020 know no other word.
+            // Servers from before 2020 only support the older statement.
             Err(e) if e.reason == Reason::Other => self.sessions.query_text("SHOW SLAVE STATUS".into()).await?,
             rows => rows?,
         };
@@ -40,19 +40,19 @@ impl MySql {
     }
 }
 
-/// A value as the text protocol shows it.
+/// Returns a value as text, as received with the text protocol.
 fn text(row: &MySqlRow, at: usize) -> Option<String> {
     row.try_get_unchecked::<Option<String>, _>(at).ok().flatten()
 }
 
-/// One channel's columns, by name.
+/// Columns of one channel, by name.
 type Status = Vec<(String, Option<String>)>;
 
 fn status(row: &MySqlRow) -> Status {
     row.columns().iter().map(|column| (column.name().to_owned(), text(row, column.ordinal()))).collect()
 }
 
-/// The longest lag of all channels.
+/// Returns the longest lag of all channels.
 fn lag(channels: &[Status]) -> Result<Option<Duration>, String> {
     let mut longest = None;
     for channel in channels {

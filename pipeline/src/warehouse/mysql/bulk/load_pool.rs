@@ -1,6 +1,6 @@
-//! Sessions of mysql_async, which can send a file that is none; opened and kept as [`super::super::reuse`] does it.
+//! Sessions of mysql_async, which supports LOAD DATA from memory; [`super::super::reuse`] opens and reuses them.
 //!
-//! They log in with the same user to the same server, with TLS as the address's `ssl-mode` asks.
+//! They log in as the same user to the same server, with TLS as configured by the address's `ssl-mode`.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,11 +21,11 @@ use crate::retry::TimeoutProfile;
 use crate::warehouse::credentials::{CredentialProvider, Credentials};
 use crate::warehouse::{Error, TableName};
 
-/// Beyond what every session is set to: all warnings are kept, and a session whose sender has gone soon ends, with what it
-/// holds; a batch is ready before its transaction begins.
+/// Settings in addition to those of every session: all warnings are stored, and an abandoned session ends soon, with
+/// its locks. A batch is ready before its transaction starts, so it never waits that long.
 const SETTINGS: [&str; 2] = ["SET NAMES utf8mb4", "SET SESSION max_error_count = 65535, wait_timeout = 600"];
 
-/// How sessions are opened.
+/// Opens and checks sessions.
 pub(super) struct LoadSessionManager {
     options: OptsBuilder,
     mode: MySqlSslMode,
@@ -33,16 +33,16 @@ pub(super) struct LoadSessionManager {
     credentials: Option<Arc<dyn CredentialProvider>>,
 }
 
-/// At most so many sessions at once.
+/// Pool with a maximum number of sessions.
 pub(super) type LoadSessionPool = Pool<LoadSessionManager>;
 
-/// A connection, and the largest packet that it takes, in bytes.
+/// Connection with its maximum packet size, in bytes.
 pub(super) struct Dialed {
     pub connection: Conn,
     pub packet: usize,
 }
 
-/// A session in use.
+/// Session in use.
 pub(super) type LoadSession = reuse::Session<LoadSessionManager>;
 
 impl LoadSessionManager {
@@ -75,12 +75,12 @@ impl LoadSessionManager {
             .socket(socket)
             .client_found_rows(true)
             .tcp_keepalive(Some(Duration::from_secs(60)))
-            // RDS asks for a token in clear text: given only to a server whose name was verified.
+            // RDS requires a token in clear text: it is only sent to a server whose name was verified.
             .enable_cleartext_plugin(matches!(mode, MySqlSslMode::VerifyIdentity));
         Pool::new(Self { options, mode, tls, credentials }, max)
     }
 
-    /// Opens a connection, and sets it up.
+    /// Opens a connection, and configures it.
     async fn open(&self, options: OptsBuilder) -> Result<Dialed, mysql_async::Error> {
         let mut connection = self.secured(options).await?;
         connection.query_drop(settings(TimeoutProfile::Bulk)).await?;
@@ -92,7 +92,7 @@ impl LoadSessionManager {
         Ok(Dialed { connection, packet })
     }
 
-    /// With TLS as the mode asks, as sqlx does it.
+    /// Opens a connection with the TLS mode of the address, like sqlx.
     async fn secured(&self, options: OptsBuilder) -> Result<Conn, mysql_async::Error> {
         let with = |tls: SslOpts| Conn::new(options.clone().ssl_opts(tls));
         let any = || self.tls.clone().with_danger_accept_invalid_certs(true);
@@ -105,7 +105,7 @@ impl LoadSessionManager {
                 other => other,
             },
             MySqlSslMode::VerifyCa => match with(self.tls.clone()).await {
-                // The chain is good, and the name may be any that the certificate has.
+                // The chain is valid, and the mode accepts any name in the certificate.
                 Err(e) => match other_name(&e) {
                     Some(name) => with(self.tls.clone().with_danger_tls_hostname_override(Some(name))).await,
                     None => Err(e),
@@ -116,13 +116,13 @@ impl LoadSessionManager {
     }
 }
 
-/// A name that the server's certificate is valid for, if it is valid and only not for the server's name.
+/// Returns a name in the server's certificate, if the certificate is valid except for the server's name.
 fn other_name(e: &mysql_async::Error) -> Option<String> {
     let tls = chain(e).find_map(|e| e.downcast_ref::<rustls::Error>())?;
     let rustls::Error::InvalidCertificate(CertificateError::NotValidForNameContext { presented, .. }) = tls else {
         return None;
     };
-    // Each name is as rustls shows it: `DnsName("*.example")`, `IpAddress(::1)`.
+    // rustls formats each name like `DnsName("*.example")`, `IpAddress(::1)`.
     let name = presented.first()?.strip_suffix(')')?;
     let name = name.strip_prefix("DnsName(").or_else(|| name.strip_prefix("IpAddress("))?.trim_matches('"');
     Some(name.trim_start_matches("*.").to_owned())
@@ -167,7 +167,7 @@ mod tests {
             let presented = names.iter().map(|&name| name.to_owned()).collect();
             let invalid = CertificateError::NotValidForNameContext { expected, presented };
             let e = rustls::Error::InvalidCertificate(invalid);
-            // As the driver of the protocol hands it on.
+            // The same form as in errors of the driver.
             mysql_async::Error::from(std::io::Error::new(std::io::ErrorKind::InvalidData, e))
         };
         let name = |names: &[&str]| other_name(&error(names));

@@ -1,8 +1,8 @@
 //! [`BulkWarehouse`] on MySQL and MariaDB.
 //!
-//! Rows go in by LOAD DATA LOCAL INFILE over mysql_async, which can send a file from memory, where the server takes one;
-//! else, and for the precise word on rows that do not all go in, by INSERT. Everything else, and all where mysql_async
-//! finds no way in, goes over the sessions of sqlx.
+//! If the server allows it, rows are loaded by LOAD DATA LOCAL INFILE with mysql_async, which can send a file from
+//! memory. Otherwise rows are loaded by INSERT, which is also used for exact errors if some rows fail. All other
+//! statements use the sessions of sqlx, and so does everything if mysql_async cannot connect.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,17 +32,17 @@ mod session;
 mod table_swap;
 mod transaction;
 
-/// A packet that is smaller does not hold a thousand ids, in bytes.
+/// Packet size below which a lookup of 1,000 ids does not fit, in bytes.
 pub(super) const SMALL_PACKET: usize = 128 * 1024;
 
-/// What loading in bulk keeps of a server: sessions of its own, and what is known of the ways in.
+/// State of bulk loading on a server: its own sessions, and the detected load method.
 #[derive(Debug, Clone)]
 pub(super) struct LoadState {
     dialers: LoadSessionPool,
-    /// The method that the user asks for.
+    /// Load method requested by the user.
     requested: Option<LoadMethod>,
     strategy: Arc<Mutex<Option<LoadStrategy>>>,
-    /// The largest packet that the server takes, in bytes; 0 while it was not asked.
+    /// Maximum packet size of the server, in bytes; 0 before it was read.
     packet: Arc<AtomicUsize>,
 }
 
@@ -67,7 +67,7 @@ impl LoadState {
         method
     }
 
-    /// Takes the other way, for good, where no file is wanted; unless just this way was asked for.
+    /// Switches permanently to INSERT if LOAD DATA is rejected, unless LOAD DATA was explicitly requested.
     fn fall_back_to_insert(&self, why: String, address: &str) -> Result<LoadStrategy, Error> {
         if self.requested == Some(LoadMethod::LoadData) {
             let message = format!("{} is asked for, and not to be had: {why}", LoadMethod::LoadData);
@@ -78,7 +78,7 @@ impl LoadState {
 }
 
 impl MySql {
-    /// The same, where rows get in by no other method than this.
+    /// Returns the same table, restricted to one load method.
     #[must_use]
     pub fn with_load_method(mut self, method: Option<LoadMethod>) -> Self {
         self.loader.requested = method;
@@ -105,14 +105,14 @@ impl MySql {
                 Ok(self.loader.set_strategy(LoadMethod::LoadData, "local_infile is ON on the server".into()))
             }
             Err(e) if e.kind().is_transient() => Err(e),
-            // The other driver is in already.
+            // The other driver could connect.
             Err(e) => self
                 .loader
                 .fall_back_to_insert(format!("no session for LOAD DATA can be had: {}", e.message), &self.address),
         }
     }
 
-    /// The largest packet that the server takes, in bytes.
+    /// Returns the maximum packet size of the server, in bytes.
     pub(super) async fn packet(&self) -> Result<usize, Error> {
         let known = self.loader.packet.load(Ordering::Relaxed);
         if known > 0 {
@@ -125,7 +125,7 @@ impl MySql {
     }
 }
 
-/// The whole numbers in a text.
+/// Returns the integers in a text.
 fn numbers(text: &str) -> Vec<u64> {
     text.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok()).collect()
 }

@@ -1,4 +1,4 @@
-//! One session, of either driver, while it does one change.
+//! Session of either driver during one change.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -16,24 +16,24 @@ use super::{load_data_format, numbers};
 use crate::record::row::{Row, TableSchema, Value};
 use crate::warehouse::{Error, LoadMethod, Reason};
 
-/// Text that is sent at a time, in bytes; never more than half a packet.
+/// Maximum size of text that is sent at once, in bytes; also at most half a packet.
 const PIECE: usize = 128 * 1024;
 
-/// What the server's codes for a row that is already there are.
+/// Error codes of the server for an existing row.
 const TAKEN: [u16; 4] = [1022, 1062, 1169, 1586];
 
-/// What the server's and the protocol's codes for a LOCAL file that is not wanted are: switched off here, there, by privilege.
+/// Error codes of server and protocol for a rejected LOCAL file: disabled by client, by server, or by privilege.
 const UNWANTED: [u16; 5] = [1148, 1235, 2068, 3948, 4166];
 
-/// What became of rows that were sent.
+/// Result of sending rows.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum SendResult {
     Inserted,
-    /// At least one id was taken.
+    /// At least one id exists.
     IdTaken,
-    /// Not all went in as they were, and why is only said by INSERT.
+    /// Some rows failed or were changed; only INSERT reports the reason.
     NeedsInsert,
-    /// The server takes no file: in its words.
+    /// The server rejects LOCAL files, with its message.
     LocalInfileRefused(String),
 }
 
@@ -42,13 +42,13 @@ enum DriverSession {
     Sqlx(pool::Session),
 }
 
-/// A session of a warehouse.
+/// Session of a warehouse.
 pub(super) struct Session<'a> {
     warehouse: &'a MySql,
     line: DriverSession,
-    /// The largest packet that it takes, in bytes.
+    /// Maximum packet size, in bytes.
     pub packet: usize,
-    /// Whether an error was met after which no session goes on.
+    /// True after an error that makes the session unusable.
     broken: bool,
 }
 
@@ -61,7 +61,7 @@ impl<'a> Session<'a> {
                 (DriverSession::MysqlAsync(fast), packet)
             }
             LoadMethod::Insert => {
-                // Asked for first: it takes a session of its own, and there may be but one.
+                // Read before a session is taken: it needs a session, and the limit may be one.
                 let packet = warehouse.packet().await?;
                 (DriverSession::Sqlx(warehouse.sessions.get().await?), packet)
             }
@@ -69,7 +69,7 @@ impl<'a> Session<'a> {
         Ok(Self { warehouse, line, packet, broken: false })
     }
 
-    /// Gives the session back, where nothing broke.
+    /// Returns the session to the pool, unless it is broken.
     pub fn close(self) {
         match self.line {
             DriverSession::MysqlAsync(mut fast) => fast.is_reusable = !self.broken,
@@ -78,7 +78,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Text that has no values.
+    /// Runs SQL text without values.
     pub async fn execute_static(&mut self, sql: &'static str) -> Result<(), Error> {
         let message = match &mut self.line {
             DriverSession::MysqlAsync(fast) => {
@@ -89,7 +89,7 @@ impl<'a> Session<'a> {
         message.map_err(|e| self.failure(&e))
     }
 
-    /// A statement with its values; how many rows it found.
+    /// Runs a statement with its values; returns the number of matched rows.
     pub async fn run(&mut self, sql: &Arc<str>, values: impl Iterator<Item = &Value> + Send) -> Result<u64, Error> {
         let done = match &mut self.line {
             DriverSession::MysqlAsync(fast) => {
@@ -107,7 +107,7 @@ impl<'a> Session<'a> {
         done.map_err(|e| self.failure(&e))
     }
 
-    /// Sends rows as the lines of a file that is made while it is read.
+    /// Sends rows as the lines of a file that is generated while it is read.
     pub async fn load(&mut self, rows: &[Row], schema: &TableSchema) -> Result<SendResult, Error> {
         let DriverSession::MysqlAsync(fast) = &mut self.line else {
             return Ok(SendResult::LocalInfileRefused("this session sends no file".into()));
@@ -164,7 +164,7 @@ enum DriverError {
     Plain(sqlx::Error),
 }
 
-/// Writes rows as text while the server reads, one piece ahead of it; then waits for the end of it all.
+/// Encodes rows while the server reads, one piece ahead, then waits for the result.
 async fn stream_rows(
     rows: &[Row],
     schema: &TableSchema,
@@ -179,7 +179,7 @@ async fn stream_rows(
             while !bytes.is_empty() {
                 let part = bytes.split_to(piece.min(bytes.len()));
                 if sender.send(Ok(part)).await.is_err() {
-                    // The server has answered before the end: what it says is heard by the other side.
+                    // The server has responded before the end; the other future returns its response.
                     return std::future::pending().await;
                 }
             }
@@ -189,7 +189,7 @@ async fn stream_rows(
     std::future::pending().await
 }
 
-/// A value in mysql_async's terms.
+/// Converts a value to the type of mysql_async.
 fn driver(value: &Value) -> mysql_async::Value {
     match value {
         Value::Null => mysql_async::Value::NULL,
@@ -210,7 +210,7 @@ fn date(at: chrono::NaiveDateTime) -> mysql_async::Value {
     mysql_async::Value::Date(year, small(at.month()), small(at.day()), hour, minute, second, micros)
 }
 
-/// Roughly how many bytes a value takes in a statement.
+/// Returns the approximate size of a value in a statement, in bytes.
 pub(super) fn size(value: &Value) -> usize {
     match value {
         Value::Text(text) => text.len() + 9,

@@ -1,4 +1,4 @@
-//! A table that takes another's place, and what stands against it.
+//! Swaps a new table for another, and finds the obstacles to a swap.
 
 use sqlx::mysql::MySqlRow;
 use sqlx::{AssertSqlSafe, Row as _};
@@ -40,7 +40,7 @@ impl MySql {
         self.sessions.run(sql).await
     }
 
-    /// One text a row.
+    /// Returns one text per row.
     async fn query_strings(&self, sql: &'static str) -> Result<Vec<String>, Error> {
         let rows = self.sessions.rows(sqlx::query(sql).bind(self.table.as_str())).await?;
         let texts: Result<Vec<String>, sqlx::Error> = rows.iter().map(|row| row.try_get(0)).collect();
@@ -76,7 +76,7 @@ impl MySql {
         Ok(found)
     }
 
-    /// The privileges that a swap needs and the account is seen to lack.
+    /// Returns the privileges required for a swap that the account is known to lack.
     async fn lacking(&self) -> Result<Vec<String>, Error> {
         let grants = self.sessions.rows(sqlx::query(AssertSqlSafe("SHOW GRANTS".to_owned()))).await?;
         let grants: Vec<String> = grants.iter().filter_map(|row: &MySqlRow| row.try_get(0).ok()).collect();
@@ -91,7 +91,8 @@ impl MySql {
     }
 }
 
-/// Whether no grant that speaks of all tables gives a privilege; a role may give any, so with one it is not said.
+/// Returns true if no grant on all tables includes a privilege; false if there is a role, which may include any
+/// privilege.
 fn lacks(grants: &[String], database: &str, privilege: &str) -> bool {
     let mut lacks = true;
     for grant in grants {

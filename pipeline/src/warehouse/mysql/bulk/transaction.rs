@@ -1,4 +1,4 @@
-//! One change: everything in one transaction, tried again where that is safe, and looked for where a COMMIT was lost.
+//! Applies a change in one transaction. It is retried if this is safe; after a lost COMMIT, its result is looked up.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -11,13 +11,13 @@ use crate::record::row::{Row, TableSchema};
 use crate::warehouse::bulk::{ChangeSet, IdempotencyToken, LoadMethod};
 use crate::warehouse::{Error, InsertResult, Reason};
 
-/// Rows a statement: fixed sizes, because each size is a statement that the server prepares once.
+/// Rows per statement. Sizes are fixed, because each size is a statement that the server prepares once.
 const BATCH_SIZES: [usize; 4] = [1_000, 100, 10, 1];
 
-/// Bytes of a row in an INSERT's text: `(?, ?, …), `.
+/// Bytes of a row in the text of an INSERT: `(?, ?, …), `.
 const MARKS: usize = 41;
 
-/// How often rows that somebody else has locked are tried.
+/// Maximum number of attempts for rows that others have locked.
 const LOCKED: u32 = 4;
 
 impl MySql {
@@ -39,7 +39,7 @@ impl MySql {
             match &done {
                 Err(e) if e.reason == Reason::Unreachable => token.mark_lost(),
                 Err(e) if e.reason == Reason::Locked => drop(locked.fetch_add(1, Ordering::Relaxed)),
-                // The lost session may have gone on until its rows were in the way of this one.
+                // The lost session may have committed, so that its own rows now exist.
                 Ok(InsertResult::IdTaken) if was_lost && self.noted(&change.journal_writes[0], id).await? => {
                     return Ok(InsertResult::Inserted);
                 }
@@ -79,7 +79,7 @@ impl MySql {
         }
     }
 
-    /// All that a change says, between the transaction's begin and its end.
+    /// Executes all parts of a change, between the begin and the end of its transaction.
     async fn fill(
         &self,
         session: &mut Session<'_>,
@@ -128,7 +128,7 @@ impl MySql {
     }
 }
 
-/// The largest of the batch sizes whose statement and whose values are within so many bytes; one row always goes.
+/// Returns the largest batch size whose statement and values fit into `bytes`; at least 1.
 fn fits(rows: &[Row], bytes: usize) -> usize {
     let within = |count: usize| {
         let values = || rows[..count].iter().flat_map(|row| &row.0).map(size).sum::<usize>();
@@ -142,7 +142,7 @@ mod tests {
     use super::*;
     use crate::record::{Reading, Record, Rules};
 
-    /// Record number `n` of a made-up lot.
+    /// Returns record number `n` of a synthetic lot.
     fn record(n: u32) -> Record {
         let reading = format!(
             r#"{{"id_curral":"25994051003275","id_raca":"9000001","id_lote":"7357874101{n:04}","peso_entrada":234.941,
