@@ -1,5 +1,5 @@
-//! Tests that a herd matches the real data in its aggregates and over time: the real figures (DESIGN.md §2) and the
-//! other sources (ANCHORS.md). The calibrated constants are in `lot.rs` and the files next to it.
+//! Tests that a herd matches the real data in its aggregates and over time: the real figures and the
+//! other sources (docs/herd.md). The calibrated constants are in `lot.rs` and the files next to it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use super::random::KeyedRng;
 use super::{Faults, Herd, LineFormat, Raca, Reading, feeding, weather};
 use pipeline::record;
 
-/// Means over readings, in the units of DESIGN.md §2.
+/// Means over readings, of the real files (docs/herd.md).
 #[derive(Debug, Default)]
 struct Means {
     readings: f64,

@@ -2,8 +2,8 @@
 //! `pens` owns entry and exit, `health` illness and death, `weighing` the reported weight, and `weather` and `feeding`
 //! what the lots of a farm share on a day.
 //!
-//! Sources: *real* is DESIGN.md §2 (912 readings, 228 lots), and for day-to-day changes the 52 available readings of 13
-//! of those lots. *Anchors* is ANCHORS.md, "Making histories". If they disagree, the real means take precedence:
+//! Sources: *real* is the real files (docs/herd.md: 912 readings, 228 lots), and for day-to-day changes the 52 available readings of 13
+//! of those lots. *Anchors* is the literature in docs/herd.md. If they disagree, the real means take precedence:
 //!
 //! - **Gain.** Anchors give 1.48 kg/day; the real files (506 − 347) / 105 = 1.51, with 1.9 in young lots and less
 //!   later. Here the mean gain since entry falls linearly, following the gains that the real farm uses (`weighing`).

@@ -5,28 +5,28 @@
 //! or at times two that stay half as long, and ends with cleaning the pen. The periods of pens start evenly distributed
 //! over those days, so on any day the herd has lots of all ages.
 //!
-//! The lengths of stay reconcile two sources. Commercial lots stay 90 to 120 days (ANCHORS.md, "Making histories"), but
-//! then a lot on a random day would have been on feed for about 55 days. The real files (DESIGN.md §2) have 105 on
+//! The lengths of stay reconcile two sources. Commercial lots stay 90 to 120 days (docs/herd.md), but
+//! then a lot on a random day would have been on feed for about 55 days. The real files (docs/herd.md) have 105 on
 //! average and at most 213, which matches stays of 204 to 213 days. The real figures take precedence: 6 % of periods
 //! hold two lots of 90 to 120 days, all others one lot of 204 to 213.
 
 use super::random::{KeyedRng, spread_lots, spread_pens};
 
-/// Days on feed of a lot's first reading: the minimum in the real files (DESIGN.md §2). A farm does not report the days
+/// Days on feed of a lot's first reading: the minimum in the real files (docs/herd.md). A farm does not report the days
 /// on which the lot is still being assembled.
 pub(super) const FIRST_REPORTED_DAY: u32 = 6;
 
-/// Longest stay in days: the maximum in the real files (DESIGN.md §2).
+/// Longest stay in days: the maximum in the real files (docs/herd.md).
 pub(super) const LONGEST_STAY: u32 = 213;
 
-/// Shortest stay in days of a lot that is alone in its period. Sets the mean of days on feed to 105 (DESIGN.md §2).
+/// Shortest stay in days of a lot that is alone in its period. Sets the mean of days on feed to 105 (docs/herd.md).
 const SHORTEST_LONG_STAY: u32 = 204;
 
-/// Total stay in days of two lots that share a period, and the range of the first: 90 to 120 each (ANCHORS.md).
+/// Total stay in days of two lots that share a period, and the range of the first: 90 to 120 each (docs/herd.md).
 const SHARED_STAY: u32 = 210;
 const SHARED_FIRST_STAY: (u32, u32) = (90, 120);
 
-/// Number of periods out of 1,000 that hold two lots. Small, to keep the mean days on feed at 105 (DESIGN.md §2).
+/// Number of periods out of 1,000 that hold two lots. Small, to keep the mean days on feed at 105 (docs/herd.md).
 const SHARED_PER_MILLE: u32 = 60;
 
 /// Length of a period in days: the longest stay, a late entry and at least a day of cleaning.

@@ -1,6 +1,6 @@
 //! The breed of a lot.
 
-/// The two breeds of the real files (DESIGN.md §2). Which id is which breed is unknown: the names are an assumption.
+/// The two breeds of the real files (docs/herd.md). Which id is which breed is unknown: the names are an assumption.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Raca {
     /// `9000001`, 63 % of real lots, assumed to be Nellore.

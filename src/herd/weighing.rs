@@ -18,7 +18,7 @@ const SECOND_GAIN_G: u32 = 1_900;
 
 /// The later weighings: mean day on feed, maximum deviation in days, and gain since entry of a lot of growth 1 in grams
 /// per day. The second (day 81, 1.75) and the third (after day 92, by day 103, 1.55) are real. No real lot is older
-/// than 106 days; the remaining values bring the mean weight of all readings to 506 kg (DESIGN.md §2).
+/// than 106 days; the remaining values bring the mean weight of all readings to 506 kg (docs/herd.md).
 const LATER: [(u32, u32, f64); 4] = [(81, 4, 1_750.0), (98, 4, 1_550.0), (126, 8, 1_450.0), (166, 8, LAST_GAIN_G)];
 
 /// Gain since entry of a lot of growth 1 at the last weighing, in grams per day.

@@ -1,7 +1,7 @@
 //! The read path of the lake: lists partitions, gets objects with bounded concurrency, and yields parsed records or the
 //! reason why there is none.
 //!
-//! Replay, reconcile and compaction all read through [`Reader`]. Objects in a [`Cache`] with the same `(key, etag,
+//! Replay and reconcile both read through [`Reader`]. Objects in a [`Cache`] with the same `(key, etag,
 //! size)` are not fetched again.
 
 use std::sync::Arc;

@@ -14,6 +14,40 @@
 //! | more than one object | any | one is compared as above, each other one is a duplicate_object |
 //! | the name of an object that was not opened (`quick`) | a row | present |
 //! | only in the name of an object that cannot be compared (unreadable, rejected, archived, too new) | a row | unjudged |
+//!
+//! # Files
+//!
+//! | file | content |
+//! | --- | --- |
+//! | `baseline` | Compares findings with those of an earlier audit: new, persisting, resolved |
+//! | `budget` | Amount of drift that an audit accepts |
+//! | `cause` | Likely causes of a difference, inferred from the two values alone |
+//! | `drift` | JSON form of a finding: a line of the drift file, a sample in the outcome |
+//! | `emptiness` | Rejects an audit in which one side is empty, unless this is explicitly allowed |
+//! | `entries` | Entries that an audit sorts on disk: lake objects by id, warehouse rows, and natural keys by hash |
+//! | `farm_days` | Map by farm and day |
+//! | `finding` | Finding of an audit as a repair needs it: its kind, its stability, and the values of both sides |
+//! | `finding_file` | Files to which findings are written during an audit: the optional drift file, and a file for the repair |
+//! | `findings` | Findings of an audit: candidates that are rechecked, findings that are reported, and the counts of both sides |
+//! | `gaps` | Gaps that both sides have in common: days of a farm without a record between days with records |
+//! | `ingest_path` | Ingest path of a history, which determines where its lines must be stored |
+//! | `lake_side` | Lake side of an audit: reads everything once, counts objects that cannot be compared, and sorts the rest by id |
+//! | `merge` | Merge of both sides in id order; each group is classified by the table in the documentation of this module |
+//! | `one_sided` | Candidates of one side only, collected until both sides were read |
+//! | `outcome` | Outcome of an audit: counts that must add up, control totals, samples, and the results of a repair |
+//! | `patterns` | Patterns: farms and days in which the findings of a kind or cause are concentrated |
+//! | `recheck` | Rechecks candidates |
+//! | `repair` | Repair: fixes findings in the requested direction, and verifies each by reading it again |
+//! | `run` | Runs an audit: both sides, the merge, the rechecks, and the natural keys |
+//! | `sorters` | Sorters of an audit, which share one directory and one memory limit |
+//! | `spool` | Buffer between a stream that must not wait and a reader that may be slow: some pages in memory, the rest on disk |
+//! | `tolerance` | Accepted differences between two values, as set by the user; off by default |
+//! | `truth` | Truth check: which records the stores and the quarantine must contain, and which they must not |
+//! | `truth_entries` | Entries of truth files that are sorted on disk: ids, hashes of invalid messages, and unresolved ids |
+//! | `truth_location` | Location of a finding in a truth file |
+//! | `verdict` | Verdicts of an audit: its counters of objects and rows, and the kinds of findings |
+//! | `warehouse_side` | Warehouse side of an audit: reads every row once, from one snapshot, in the order of the merge |
+//! | `window` | Selection of the records and rows in an audit of some farms and days, by their content |
 
 mod baseline;
 mod budget;
@@ -83,7 +117,7 @@ pub struct Audit {
     pub lake: Arc<dyn Lake>,
     /// Warehouse to compare.
     pub warehouse: Arc<dyn BulkWarehouse>,
-    /// Farms and days; the content of a record decides if it belongs (DESIGN §7).
+    /// Farms and days; the content of a record decides if it belongs.
     pub span: Span,
     /// Rules that `consumo_meta` must follow.
     pub rules: Rules,

@@ -1,4 +1,4 @@
-//! Selection of the records and rows in an audit of some farms and days, by their content (DESIGN §7).
+//! Selection of the records and rows in an audit of some farms and days, by their content.
 //!
 //! | object or row | the column that decides |
 //! | --- | --- |

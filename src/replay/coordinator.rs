@@ -171,7 +171,7 @@ impl ReplayRun {
             }
             Some(ReadError::Lake(e)) => self.stop_because(e.to_string()),
             Some(ReadError::Sort(e)) => self.stop_because(format!(
-                "the records cannot be sorted on disk: {e}: make room, or name another folder with --sort-dir"
+                "the records cannot be sorted on disk: {e}: free some space, or use another directory with --sort-dir"
             )),
         }
         if let (Some(unordered), false) = (end.unordered, self.has_stopped()) {

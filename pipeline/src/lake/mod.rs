@@ -192,7 +192,7 @@ pub trait Lake: Send + Sync + fmt::Debug {
     async fn put_new(&self, key: &str, body: Bytes) -> Result<PutResult, Error>;
 
     /// Replaces an object's body, or deletes the object if `body` is `None`, only if it still has the change token.
-    /// Used only for explicitly requested changes (DESIGN §3, 5).
+    /// Used only for explicitly requested changes.
     ///
     /// # Errors
     /// Returns [`Reason::ReadOnly`] if the lake is read-only, or another error if the store cannot be reached or

@@ -40,7 +40,7 @@ impl Span {
     }
 
     /// Returns the span with `days` more at both ends and the legacy Lambda's catch-all folder. A record that belongs
-    /// to this span by its content may be anywhere in the widened span (DESIGN §7).
+    /// to this span by its content may be anywhere in the widened span.
     pub fn widened(&self, days: u64) -> Self {
         let mut farms = self.farms.clone();
         if !farms.is_empty() {

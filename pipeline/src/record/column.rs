@@ -3,6 +3,14 @@
 //! All column-by-column code is derived from it: schema checks, SELECT lists, bindings, LOAD DATA text, the Parquet
 //! schema, hashes, control totals and the comparison. `columns` reads records by it and checks each kind against the
 //! Rust type of the field.
+//!
+//! # Adding a column
+//!
+//! 1. One line in the table of this file, with kind, unit and whether it is optional, and in `Column::READING` if farms send it.
+//! 2. The field of `Reading` and its line in `Reading::read` (`reading.rs`), or the field of `Record` (`enriched.rs`).
+//! 3. A migration in `sql/mysql/` and `sql/sqlite/`, listed in `warehouse/schema.rs`. A table without the column is
+//!    rejected, so migrate before a new Lambda is deployed.
+//! 4. If it is a number in CSV files: `NUMBERS` in the toolkit's `history/csv.rs`.
 
 use std::fmt;
 
@@ -80,7 +88,7 @@ macro_rules! declare {
     ($($variant:ident: $name:literal, $kind:ident, $need:ident, $unit:expr, $origin:ident.$field:ident;)*) => {
         /// A column of the warehouse table, which is also the name of a field in the lake's JSON.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        #[allow(missing_docs, reason = "the variants are the column names; DESIGN §2 gives their meaning")]
+        #[allow(missing_docs, reason = "the variants are the column names; docs/reference/data.md gives their meaning")]
         pub enum Column {
             $($variant,)*
         }

@@ -48,7 +48,7 @@ impl TableSchema {
         self.0[column.index()]
     }
 
-    /// Returns the schema that `init` creates on MySQL: VARCHAR(255), FLOAT, INT, DATETIME (DESIGN §2).
+    /// Returns the schema that `init` creates on MySQL: VARCHAR(255), FLOAT, INT, DATETIME.
     pub fn standard() -> Self {
         Self(Column::ALL.map(|column| match column.kind() {
             ColumnKind::Text => ColumnType::Text { chars: super::MAX_TEXT_CHARS as u64 },

@@ -8,7 +8,7 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// Default target: 1.76 % of live weight (DESIGN §2). One source document states 1.81 %, so the rate is
+    /// Default target: 1.76 % of live weight. One source document states 1.81 %, so the rate is
     /// configurable.
     pub const DEFAULT_META_RATE: f64 = 0.0176;
 

@@ -142,7 +142,7 @@ impl FindingCollector {
     }
 }
 
-/// Returns the XXH3 hash (128 bits) of the natural key: farm, pen, lot and time (DESIGN §2).
+/// Returns the XXH3 hash (128 bits) of the natural key: farm, pen, lot and time.
 fn natural_key(record: &Record) -> u128 {
     let reading = &record.reading;
     let mut bytes = Vec::with_capacity(96);
