@@ -43,7 +43,6 @@ impl Default for Csv {
 ///
 /// A decimal comma is detected from the numbers of the first rows. It is not considered if the delimiter is a comma:
 /// `"234,941"` could then have grouped digits, and the row is rejected.
-/// grouped digits there, and is rejected by its row.
 pub(super) fn detect(head: &[u8]) -> Option<Csv> {
     let mut lines = head.split(|byte| matches!(byte, b'\n' | b'\r')).filter(|line| !line.trim_ascii().is_empty());
     let first = lines.next()?;
@@ -103,7 +102,7 @@ enum Names {
     None,
     /// Rows are expected, and the first line should be the header.
     Expected,
-    /// Columns from the header, or the standard ones if the first row has their number.
+    /// Columns from the header, or the standard ones without a header.
     Known(Vec<Vec<u8>>),
 }
 

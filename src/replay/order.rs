@@ -1,9 +1,9 @@
 //! Sorts records, so that rows reach the warehouse in primary key order.
 //!
-//! A record is *timed* if the time in its id is in the day of its path (ids of version 7 and 8 begin with a time in
-//! milliseconds, RFC 9562). Timed records are sorted per day: if days are in order, ids are too. All others, such as
-//! the random ids of legacy lakes, are *loose*: they are sorted as one set and loaded at the end. Sorting uses the disk
-//! above a memory limit.
+//! A record is *time-ordered* if the time in its id is in the day of its path. Ids of version 7 and 8 begin with a time
+//! in milliseconds (RFC 9562). Time-ordered records are sorted per day: if days are in order, ids are too. All others,
+//! such as the random ids of legacy lakes, are *unordered*: they are sorted as one set and loaded at the end. Sorting
+//! uses the disk above a memory limit.
 
 use std::cmp::Ordering;
 use std::io;
@@ -55,7 +55,7 @@ impl IdOrder {
     }
 }
 
-/// Returns the day in the id's time: a record in the path of that day is timed. `None` if the id contains no time.
+/// Returns the day in the id's time: a record in the path of that day is time-ordered. `None` without a time.
 pub(super) fn id_day(id: &OrderedId) -> Option<NaiveDate> {
     match id {
         OrderedId::Uuid(bytes) => RecordId::Uuid(*bytes).day(),
@@ -71,7 +71,7 @@ pub(super) struct Sorters {
 
 impl Sorters {
     pub(super) fn new(settings: &SortSettings) -> io::Result<Self> {
-        // Three sorts share the memory: the day being read, the day that waits, and the loose records.
+        // Three sorts share the memory: the day being read, the day that waits, and the unordered records.
         let run = (settings.memory / 3 / ENTRY_BYTES).max(100);
         Ok(Self { run, dir: SortDir::in_dir(&settings.dir)? })
     }

@@ -40,7 +40,7 @@ impl ReplaySource {
     }
 }
 
-/// Partitions and stray objects that a replay reads, as listed when it was planned.
+/// Partitions and unrecognized objects that a replay reads, as listed when it was planned.
 #[derive(Debug, Clone)]
 pub struct Plan {
     pub(super) lake: Arc<dyn Lake>,
@@ -167,7 +167,6 @@ impl Plan {
     ///
     /// # Errors
     /// Returns an error for the reasons of [`Plan::new`].
-    /// As for [`Plan::new`].
     pub(super) async fn for_catch_up(&self, cutoff: DateTime<Utc>, last: bool) -> Result<Self, lake::Error> {
         let since = cutoff - OVERLAP;
         let source = ReplaySource {

@@ -30,7 +30,7 @@ pub(super) struct ReadDay {
     pub day: NaiveDate,
     /// Counts of the objects without a record to load.
     pub tally: Tally,
-    /// Its timed records. `None` if reading stopped before the day was complete.
+    /// Its time-ordered records. `None` if reading stopped before the day was complete.
     pub sorted: Option<Sorted<ReplayEntry>>,
     /// Number of records read per partition; unordered records are counted here and loaded at the end.
     pub timed: HashMap<u32, u64>,
@@ -101,7 +101,7 @@ impl LakeReader {
         for (day, open) in std::mem::take(&mut run.open) {
             let DayInProgress { tally, timed, unordered, .. } = open;
             let _ =
-                parts.send(ReaderEvent::Day(Box::new(ReadDay { day, tally, sorted: None, timed, unordered }))).await; // ignored: the receiver is gone
+                parts.send(ReaderEvent::Day(Box::new(ReadDay { day, tally, sorted: None, timed, unordered }))).await; // ignored: no receiver
         }
         let end = ReadEnd {
             unordered,

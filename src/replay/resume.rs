@@ -48,7 +48,7 @@ pub(super) struct ResumeState {
     pub tally: Tally,
     /// Completed days, which are not read again.
     pub days: BTreeSet<NaiveDate>,
-    /// Batches of other days and of loose records; they are validated when their objects are read.
+    /// Batches of other days and of unordered records; they are validated when their objects are read.
     time_ordered: BatchIndex,
     unordered: BatchIndex,
     /// Entries that are no longer valid.

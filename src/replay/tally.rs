@@ -141,7 +141,7 @@ impl Tally {
         for (partition, pending) in pending.iter() {
             let cell = cells.at(partition);
             cell.pending += pending.timed + pending.loose;
-            cell.listed += pending.timed; // a loose object was listed with its day
+            cell.listed += pending.timed; // unordered objects were listed with their day
             counts[Counter::Listed] += pending.timed + pending.loose;
             counts[Counter::Pending] += pending.timed + pending.loose;
         }

@@ -1,3 +1,5 @@
+//! Tests of complete replays with in-memory stores.
+
 mod resume;
 mod table_swap;
 
@@ -228,8 +230,8 @@ async fn two_objects_of_one_id_are_one_row_and_only_the_first_may_overwrite() {
     );
 }
 
-/// The row comes from the time-ordered object in every run, also in a resumed one. A loose object whose day is not in
-/// the plan has no such competitor.
+/// The row comes from the time-ordered object in every run, also in a resumed one. An unordered object whose day is not
+/// in the plan has no such competitor.
 #[tokio::test]
 async fn a_copy_under_another_day_s_path_never_takes_the_row_and_runs_come_to_rest() {
     let mut records = [day(0, 40), day(1, 40)].concat();

@@ -12,7 +12,6 @@ use crate::publish::Source;
 ///
 /// # Errors
 /// Returns an error if the file cannot be written, or exists with other content.
-/// The file cannot be written, or is there and tells of something else.
 pub(super) async fn write(args: &Args, source: &Source, context: &Context) -> anyhow::Result<()> {
     let (Some(path), &Source::Herd { herd, part, faults }) = (&args.watch.truth, source) else { return Ok(()) };
     let plan = GeneratePlan { part, faults, truth: Some(path.clone()), ..GeneratePlan::new(herd) };

@@ -232,7 +232,7 @@ impl FindingCollector {
     }
 }
 
-/// Adds farm, lot and time, so that a reader of the finding need not look up the id.
+/// Adds farm, pen, lot and times, so that a reader of the finding need not look up the id.
 fn with_context(mut finding: Finding, record: Option<&Record>, row: Option<&Row>, schema: &TableSchema) -> Finding {
     for column in [Column::CodCliente, Column::IdCurral, Column::IdLote, Column::Data, Column::RowTs] {
         let lake = record.map_or(Value::Null, |record| record.value(column, schema));

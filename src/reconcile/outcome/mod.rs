@@ -1,7 +1,8 @@
 //! Outcome of an audit: counts that must add up, control totals, samples, and the results of a repair.
 //!
-//! It defines what is counted and what that means (clean, within budget, exit code), its check, its merge with the
-//! outcome of another part of the same stores, and its JSON in both directions. `render` creates text and HTML.
+//! It defines what is counted and what that means (clean, within budget, exit code). It also checks that the counts add
+//! up, merges with the outcome of another part of the same stores, and is written to and read from JSON. `render`
+//! creates text and HTML.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -76,8 +76,8 @@ impl AuditSettings {
         self
     }
 
-    /// Returns the SHA-256 of the canonical JSON: sorted names, no white space, as written by `jq -cSj
-    /// .asked.settings`.
+    /// Returns the SHA-256 of the canonical JSON: sorted names, no white space, as written by
+    /// `jq -cSj .asked.settings`.
     pub fn sha256(&self) -> String {
         let json = serde_json::to_vec(self).unwrap_or_default(); // names and plain values always serialize
         hex(&Sha256::digest(json))

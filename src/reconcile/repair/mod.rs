@@ -113,7 +113,6 @@ impl RepairPlan {
 ///
 /// # Errors
 /// Returns an error if the warehouse cannot be reached at the start, or if the findings cannot be read back.
-/// The warehouse cannot be reached to begin with, or the findings cannot be read back.
 pub async fn repair(
     audit: &Audit,
     findings: &WrittenFindings,

@@ -1,11 +1,11 @@
 //! Truth check: which records the stores and the quarantine must contain, and which they must not.
 //!
-//! | fate | through `publish` | through `publish --send-invalid` | through `backfill` |
+//! | expectation | through `publish` | through `publish --send-invalid` | through `backfill` |
 //! | --- | --- | --- | --- |
 //! | stored | in both stores | the same | the same |
 //! | quarantined | nowhere: it is not sent | in the quarantine | in the quarantine |
-//! | refused | in no store | the same | in both stores: files have no such limit |
-//! | never | in no store | the same | the same |
+//! | `refused` (oversized) | in no store | the same | in both stores: files have no such limit |
+//! | `never` (undelivered) | in no store | the same | the same |
 //!
 //! Ids and hashes are sorted on disk like those of the lake and use the same merge, so only one batch of them is in
 //! memory. If the ingest path ([`IngestPath`]) is not given, it is inferred from the stores.

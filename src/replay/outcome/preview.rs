@@ -67,7 +67,7 @@ pub struct Preview {
     pub first_day: Option<NaiveDate>,
     /// Last day.
     pub last_day: Option<NaiveDate>,
-    /// Number of objects in them, and of stray objects.
+    /// Number of objects in them, and of unrecognized objects.
     pub objects: u64,
     /// Total size, in bytes.
     pub bytes: u64,

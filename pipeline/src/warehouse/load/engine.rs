@@ -1,4 +1,4 @@
-//! Load engine: classifies and writes a part; bisects a rejected part, and reads rows again if their ids exist.
+//! Load engine: classifies and writes a part, bisects a rejected part, and reads rows again if their ids are taken.
 
 use std::collections::VecDeque;
 
@@ -9,8 +9,8 @@ use super::sink::{Fault, LookOrder, Rows, Sink};
 use crate::record::Record;
 use crate::warehouse::{Error, InsertResult, Reason};
 
-/// Part sizes of a load that looks only if an id exists. Sizes are fixed, because each size is a statement that the
-/// server prepares once.
+/// Part sizes of a load that reads existing rows only if an id is taken. Sizes are fixed, because each size is a
+/// statement that the server prepares once.
 pub(super) const BATCH_SIZES: [usize; 4] = [1_000, 100, 10, 1];
 
 /// Maximum number of attempts for a part that other writers change.

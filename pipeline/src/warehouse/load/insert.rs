@@ -1,4 +1,4 @@
-//! Loads into a plain warehouse: inserts batches, and reads existing rows only if an id exists.
+//! Loads into a plain warehouse: inserts batches, and reads existing rows only if an id is taken.
 
 use std::collections::HashMap;
 

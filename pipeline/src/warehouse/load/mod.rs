@@ -1,7 +1,7 @@
-//! Loads records into rows: classify, write, bisect rejected parts, and recheck existing ids.
+//! Loads records into rows: classify, write, bisect rejected parts, and recheck taken ids.
 //!
 //! [`run`] is the engine. It writes into a [`Sink`], which also determines if rows are read before writing or only if
-//! an id exists. [`load`] runs the engine on a plain [`Warehouse`](super::Warehouse), for the intake and backfills. A
+//! an id is taken. [`load`] runs the engine on a plain [`Warehouse`](super::Warehouse), for the intake and backfills. A
 //! replay has its own sink, with journal entries in the same transaction, a throttle, an undo file, and reading rows
 //! back.
 //!

@@ -17,8 +17,8 @@ pub enum LookOrder {
     ///
     /// For loads in which many rows exist, or that record their changes in the same transaction.
     First,
-    /// Only if an id of a part exists. Parts have fixed sizes, each of which is a statement that the server prepares
-    /// once.
+    /// Only if an id of a part is already taken. Parts have fixed sizes, each of which is a statement that the server
+    /// prepares once.
     ///
     /// For loads in which nearly every row is new: one statement per part.
     WhenTaken,
@@ -81,7 +81,7 @@ pub trait Sink: Send {
     /// single record, it returns only rows found with its id, which may be another spelling of it.
     fn existing(&mut self, part: &[Self::Entry]) -> impl Future<Output = Result<Rows, Self::Error>> + Send;
 
-    /// Writes a part and records its results; writes nothing if an id exists or a row has changed since it was read.
+    /// Writes a part and records its results; writes nothing if an id is taken or a row has changed since.
     fn apply(
         &mut self,
         part: &[Self::Entry],

@@ -272,7 +272,7 @@ async fn rows_that_change_at_every_look_end_the_load() {
     warehouse.rows.overwrite(row(&record(1)));
     let (ended, _) = look_first(&warehouse, vec![record(0), record(1)], OnConflict::Keep).await;
     assert!(ended.is_ok(), "a row with another spelling may be in the way: {ended:?}");
-    // The row can always be found by its id, but the statement still reports that the id exists.
+    // The row can always be found by its id, but the statement still reports that the id is taken.
     struct Restless<'a>(LookFirst<'a>);
     impl Sink for Restless<'_> {
         type Entry = Entry;

@@ -111,7 +111,7 @@ impl MySql {
         })
     }
 
-    /// Fails at once if the server was never reached; later failures are retried.
+    /// Checks before the first use that the server can be reached, without retries.
     async fn reach(&self) -> Result<(), Error> {
         if !self.reached.load(Ordering::Relaxed) {
             self.sessions.ping().await?;

@@ -1,5 +1,7 @@
-//! Warehouse on Amazon RDS, configured by the environment of the legacy Lambda (`RDS_HOST`, `RDS_PORT`, `RDS_USER`,
-//! `RDS_PASSWORD`, `RDS_DATABASE`), and by variables for RDS logins without a password in the environment.
+//! Warehouse on Amazon RDS, configured by environment variables.
+//!
+//! The legacy Lambda's variables are `RDS_HOST`, `RDS_PORT`, `RDS_USER`, `RDS_PASSWORD` and `RDS_DATABASE`. Others
+//! support logins without a password in the environment:
 //!
 //! | variable | meaning |
 //! | --- | --- |

@@ -87,7 +87,7 @@ fn lines(outcome: &Outcome, of: &[Figure]) -> (Vec<Series>, f64) {
     (of.iter().map(line).collect(), most)
 }
 
-/// Returns a rate; a very short interval at the end of a run has none.
+/// Returns the rate of an interval, which counts as at least 50 ms: a shorter one at the end has no meaningful rate.
 fn per_second(n: u64, one: &Interval) -> f64 {
     n as f64 / one.seconds.max(0.05)
 }

@@ -29,7 +29,7 @@ const UNWANTED: [u16; 5] = [1148, 1235, 2068, 3948, 4166];
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum SendResult {
     Inserted,
-    /// At least one id exists.
+    /// At least one id is already taken.
     IdTaken,
     /// Some rows failed or were changed; only INSERT reports the reason.
     NeedsInsert,
