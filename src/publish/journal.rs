@@ -294,9 +294,9 @@ mod tests {
         assert!(refused.contains("has changed since"), "{refused}");
         std::fs::write(&path, "{").unwrap();
         assert!(open(&one, Resume::Yes).unwrap_err().to_string().contains("--skip"));
-        let anew = open(&one, Resume::No).unwrap();
-        assert_eq!(anew.completed().count(), 0);
-        assert_eq!(anew.close(true), None);
+        let restarted = open(&one, Resume::No).unwrap();
+        assert_eq!(restarted.completed().count(), 0);
+        assert_eq!(restarted.close(true), None);
         assert!(!path.exists(), "a completed run deletes its journal");
     }
 }

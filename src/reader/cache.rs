@@ -119,7 +119,7 @@ impl Cache {
                 }
                 Err(e) if e.kind() == io::ErrorKind::NotFound => {}
                 Err(e) => {
-                    tracing::warn!("the cache of {} is not believed and made anew: {e}", partition.prefix());
+                    tracing::warn!("cache file for {} is invalid, rebuilding: {e}", partition.prefix());
                     self.counts.not_believed.fetch_add(1, Ordering::Relaxed);
                 }
             }

@@ -176,9 +176,9 @@ impl Plan {
             filter: self.filter,
             versions_at: None,
         };
-        let anew = Self::new(source).await?;
+        let updated = Self::new(source).await?;
         let round = self.round.as_ref().map(|round| round.next(since, last));
-        Ok(Self { unrecognized: Vec::new(), since: Some(since), round, ..anew })
+        Ok(Self { unrecognized: Vec::new(), since: Some(since), round, ..updated })
     }
 
     /// Returns true if the plan reads a past state of the lake, which does not change.

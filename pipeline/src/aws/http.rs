@@ -138,7 +138,7 @@ impl ApiResponse {
 }
 
 impl SignedHttpClient {
-    /// A client of `http://HOST` or `https://HOST`; `None` where that is none, or there is no TLS to be had.
+    /// Returns a client of `http://HOST` or `https://HOST`; `None` if the scheme is another one, or TLS cannot be set up.
     pub fn try_new(scheme: &str, host: String, credentials: CredentialCache, timeouts: Timeouts) -> Option<Self> {
         let mut http = HttpConnector::new();
         http.set_nodelay(true);
@@ -155,7 +155,7 @@ impl SignedHttpClient {
         })
     }
 
-    /// One request and its answer. Credentials that have expired before their time are asked for anew, once.
+    /// Sends a request and returns its response. Credentials that were rejected as expired are renewed once.
     pub async fn send(&self, requested: &ApiRequest<'_>) -> Result<ApiResponse, TransportError> {
         let work = async {
             match self.signed_exchange(requested).await? {

@@ -152,7 +152,7 @@ pub(super) fn table_schema(address: &str, columns: &[ColumnInfo]) -> Result<Tabl
     if problems.is_empty() {
         return Ok(TableSchema(holds));
     }
-    Err(Error::new(Reason::BadSchema, address, format!("{}: choose another --table or mend it", problems.join("; "))))
+    Err(Error::new(Reason::BadSchema, address, format!("{}: choose another --table or fix it", problems.join("; "))))
 }
 
 fn column_type(column: &ColumnInfo) -> Option<ColumnType> {

@@ -20,7 +20,7 @@ pub struct Percentiles {
 pub struct PercentilePoint {
     /// Share of messages, per cent: 99.9.
     pub percentile: f64,
-    /// So many milliseconds at most.
+    /// Latency in milliseconds, at most.
     pub ms: f64,
     /// Messages up to there.
     pub count: u64,

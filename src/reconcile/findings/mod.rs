@@ -57,7 +57,7 @@ impl FindingCollector {
         self.sink.write(&finding, &drift).context("a finding cannot be written to the drift file")
     }
 
-    /// Returns true if so many findings exist that more do not change the result.
+    /// Returns true if there are enough findings that more do not change the result.
     pub(super) fn reached_limit(&self, audit: &Audit) -> bool {
         audit.halt_after.is_some_and(|max| self.found >= max)
     }

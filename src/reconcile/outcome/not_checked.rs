@@ -46,7 +46,7 @@ impl Outcome {
                 "Unreadable or invalid objects",
                 self[Counter::Unreadable] + self[Counter::Rejected],
                 "They cannot be read or are not valid records, so their values could not be compared. Each is a finding.",
-                "Mend them as their finding says.",
+                "Fix them as described in their findings.",
             ),
             of(
                 "Objects not opened",
@@ -58,7 +58,7 @@ impl Outcome {
                 "Rows not compared",
                 self[Counter::NotCompared],
                 "Their object is there, but it is archived, too new, unreadable or invalid.",
-                "Mend the object first.",
+                "Fix the object first.",
             ),
         ]);
         unchecked

@@ -37,7 +37,7 @@ impl Repairer<'_> {
             if !self.apply_all(repairs.iter().flatten()).await? {
                 for repair in &mut repairs {
                     let refused = match repair {
-                        Ok(mending) => self.apply_one(mending, &mut taken_down).await?,
+                        Ok(repair) => self.apply_one(repair, &mut taken_down).await?,
                         Err(_) => None,
                     };
                     if let Some(why) = refused {
@@ -143,7 +143,7 @@ impl Repairer<'_> {
             Some(_) => Err("verification failed: another process is writing; audit again".to_owned()),
             None => Err("verification failed: another process deletes rows; audit again".to_owned()),
         };
-        Ok(repairs.into_iter().map(|mending| mending.and_then(judge)).collect())
+        Ok(repairs.into_iter().map(|repair| repair.and_then(judge)).collect())
     }
 }
 

@@ -177,7 +177,7 @@ impl Outcome {
              loads what came meanwhile"
         } else if self.counts[Counter::Conflicting] > 0 && self.options.on_conflict == Policy::Fail.to_string() {
             "look at the conflict above, then run the same command with --on-conflict keep or --on-conflict overwrite \
-             instead; --resume with --on-conflict fail only helps once the row or the object is mended"
+             instead; --resume with --on-conflict fail only helps once the row or the object is fixed"
         } else if self.run.is_empty() {
             "run the same command again"
         } else {

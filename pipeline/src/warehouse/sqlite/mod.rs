@@ -211,7 +211,7 @@ impl Warehouse for Sqlite {
             return Err(Error::new(Reason::NoTable, &self.address, message));
         }
         if let Some(missing) = Column::ALL.into_iter().find(|column| !found.iter().any(|name| name == column.name())) {
-            let message = format!("column {missing} is missing: choose another --table or mend it");
+            let message = format!("column {missing} is missing: choose another --table or fix it");
             return Err(Error::new(Reason::BadSchema, &self.address, message));
         }
         let unique: i64 = sqlx::query_scalar(
