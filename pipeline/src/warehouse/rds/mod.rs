@@ -148,10 +148,10 @@ impl Rds {
         if let Some(path) = &self.ca_file {
             check(path).map_err(|e| bad(format!("RDS_CA_FILE {path}: {e}")))?;
         }
-        match self.address().map_err(bad)? {
-            WarehouseUrl::MySql(url) => MySql::open(&url, table, AccessOptions { credentials, ..access }),
-            WarehouseUrl::Sqlite(_) => Err(bad("the variables RDS_… name a file".into())),
-        }
+        let WarehouseUrl::MySql(url) = self.address().map_err(bad)? else {
+            return Err(bad("the variables RDS_… name no MySQL server".into()));
+        };
+        MySql::open(&url, table, AccessOptions { credentials, ..access })
     }
 }
 
