@@ -104,6 +104,11 @@ pub(super) struct LakeFlags {
 }
 
 impl LakeFlags {
+    /// The flags of a lake of which only the address is given.
+    pub(super) fn of(lake: LakeUrl) -> Self {
+        Self { lake, max_attempts: RetryPolicy::default().max_attempts }
+    }
+
     pub(super) async fn open(&self) -> Arc<dyn Lake> {
         self.open_for(Unconditional::default()).await
     }

@@ -12,7 +12,7 @@ use crate::topic::local::Local;
 use crate::topic::sns::Sns;
 use pipeline::intake::Intake;
 use pipeline::lake::LakeUrl;
-use pipeline::retry::{RetryPolicy, TimeoutProfile};
+use pipeline::retry::TimeoutProfile;
 
 /// Flags for a topic.
 #[derive(Debug, Clone, Args)]
@@ -52,8 +52,7 @@ impl TopicFlags {
                     anyhow!("--topic local delivers to a lake and a warehouse: pass --lake URL and --warehouse URL")
                 })?;
                 let warehouse = self.warehouse.open().await.context("--topic local")?;
-                let lake = LakeFlags { lake, max_attempts: RetryPolicy::default().max_attempts };
-                let lake = lake.open_to_write(self.writes).await?;
+                let lake = LakeFlags::of(lake).open_to_write(self.writes).await?;
                 Ok(Arc::new(Local::new(Intake::open(lake, warehouse, self.rules.rules()).await?)))
             }
         }
