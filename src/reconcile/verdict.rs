@@ -56,6 +56,11 @@ pub enum Side {
 }
 
 impl Counter {
+    /// Returns the findings about an id that is on both sides.
+    pub fn found_on_both_sides() -> impl Iterator<Item = Self> {
+        Self::ALL.iter().copied().filter(|counter| counter.side() == Side::Both && counter.spec().role.is_finding())
+    }
+
     /// Returns the sums that include it.
     pub const fn side(self) -> Side {
         match self {

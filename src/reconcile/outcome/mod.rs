@@ -262,8 +262,8 @@ impl Outcome {
             );
         }
         let [lake, warehouse] = self.control.hashes();
-        let distance = [Counter::Differing, Counter::LakeOnly, Counter::WarehouseOnly, Counter::NotCompared];
-        let agree = distance.into_iter().all(|counter| self[counter] == 0);
+        let one_sided = [Counter::LakeOnly, Counter::WarehouseOnly, Counter::NotCompared];
+        let agree = one_sided.into_iter().chain(Counter::found_on_both_sides()).all(|counter| self[counter] == 0);
         anyhow::ensure!(
             agree == (lake == warehouse),
             "the hash totals of lake ({lake}) and warehouse ({warehouse}) do not match the counts; this is a bug in ruminate"

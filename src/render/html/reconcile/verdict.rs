@@ -63,7 +63,7 @@ fn lead(outcome: &Outcome) -> String {
     }
     let proved = outcome.truth.as_ref().map(|truth| format!(" {}", truth::lead(truth))).unwrap_or_default();
     let ids = outcome[Counter::Matched]
-        + outcome[Counter::Differing]
+        + Counter::found_on_both_sides().map(|counter| outcome[counter]).sum::<u64>()
         + outcome[Counter::LakeOnly]
         + outcome[Counter::WarehouseOnly];
     if outcome.quick {
@@ -145,27 +145,25 @@ pub(super) fn accounts(outcome: &Outcome) -> Vec<Breakdown> {
         return Vec::new();
     }
     let o = outcome;
-    let mut lake = vec![
-        ("matched", "same", o[Counter::Matched]),
-        ("not opened", "aside", o[Counter::Present]),
-        ("differing", "drift", o[Counter::Differing]),
+    let mut both = vec![("matched", "same", o[Counter::Matched]), ("not opened", "aside", o[Counter::Present])];
+    both.extend(Counter::found_on_both_sides().map(|counter| (counter.spec().title, "drift", o[counter])));
+    let mut lake = both.clone();
+    lake.extend([
         ("only here", "drift", o[Counter::LakeOnly]),
         ("duplicate", "drift", o[Counter::DuplicateObjects]),
         ("unreadable", "drift", o[Counter::Unreadable]),
         ("invalid", "drift", o[Counter::Rejected]),
         ("archived", "aside", o[Counter::Archived]),
-    ];
+    ]);
     lake.extend(o.skips.iter().map(|(skip, n)| {
         let (name, class) = skips::part(skip);
         (name, class, n)
     }));
-    let warehouse = vec![
-        ("matched", "same", o[Counter::Matched]),
-        ("not opened", "aside", o[Counter::Present]),
-        ("differing", "drift", o[Counter::Differing]),
+    let mut warehouse = both;
+    warehouse.extend([
         ("only here", "drift", o[Counter::WarehouseOnly]),
         ("not compared", "aside", o[Counter::NotCompared]),
-    ];
+    ]);
     vec![
         Breakdown::of("Lake", numbers::of(o[Counter::LakeObjects], "object", "objects"), lake),
         Breakdown::of("Warehouse", numbers::of(o[Counter::WarehouseRows], "row", "rows"), warehouse),

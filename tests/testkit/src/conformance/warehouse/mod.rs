@@ -1,6 +1,7 @@
-//! The suite for [`Warehouse`]: what every back end does alike, checked on an empty database; [`bulk()`] for [`Bulk`].
+//! Suite for [`Warehouse`]: the behaviour that all back ends share, checked on an empty database; [`bulk()`] for
+//! [`BulkWarehouse`].
 //!
-//! [`Bulk`]: pipeline::warehouse::Bulk
+//! [`BulkWarehouse`]: pipeline::warehouse::BulkWarehouse
 
 use chrono::DateTime;
 
