@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use pipeline::record::Column;
+
 use crate::herd::COLUMNS;
 
 /// Delimiters that are tried, the most probable first.
@@ -13,8 +15,10 @@ const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 /// Minimum number of the ten names in a header.
 const NAMES_OF_A_HEADER: usize = 6;
 
-/// Columns with numbers.
-const NUMBERS: [&str; 5] = ["peso_entrada", "peso_medio", "quantidade_animais", "dia_confinamento", "consumo_real"];
+/// Returns true if the column with that name holds numbers.
+fn is_number(name: &[u8]) -> bool {
+    Column::READING.iter().any(|column| column.kind().is_number() && column.name().as_bytes() == name)
+}
 
 /// Decimal mark of the numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -52,10 +56,9 @@ pub(super) fn detect(head: &[u8]) -> Option<Csv> {
     };
     let names = cells(header, delimiter);
     let at: Vec<usize> = if names_in(&names) > 0 {
-        let is_number = |cell: &Cow<'_, [u8]>| NUMBERS.iter().any(|name| name.as_bytes() == cell.trim_ascii());
-        (0..names.len()).filter(|&at| is_number(&names[at])).collect()
+        (0..names.len()).filter(|&at| is_number(names[at].trim_ascii())).collect()
     } else {
-        (0..COLUMNS.len()).filter(|&at| NUMBERS.contains(&COLUMNS[at])).collect()
+        (0..COLUMNS.len()).filter(|&at| is_number(COLUMNS[at].as_bytes())).collect()
     };
     let is_comma = |line: &[u8]| {
         let cells = cells(line, delimiter);
@@ -158,9 +161,9 @@ impl Rows {
                 None => push_string(&mut body, format!("column_{}", at + 1).as_bytes()),
             }
             body.push(b':');
-            let is_number = || names.get(at).is_some_and(|name| NUMBERS.iter().any(|number| number.as_bytes() == name));
+            let holds_number = || names.get(at).is_some_and(|name| is_number(name));
             match self.csv.decimal {
-                DecimalMark::Comma if is_number() => push_string(&mut body, &with_point(value)),
+                DecimalMark::Comma if holds_number() => push_string(&mut body, &with_point(value)),
                 DecimalMark::Comma | DecimalMark::Point => push_string(&mut body, value),
             }
         }

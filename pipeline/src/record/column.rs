@@ -10,7 +10,6 @@
 //! 2. The field of `Reading` and its line in `Reading::read` (`reading.rs`), or the field of `Record` (`enriched.rs`).
 //! 3. A migration in `sql/mysql/` and `sql/sqlite/`, listed in `warehouse/schema.rs`. A table without the column is
 //!    rejected, so migrate before a new Lambda is deployed.
-//! 4. If it is a number in CSV files: `NUMBERS` in the toolkit's `history/csv.rs`.
 
 use std::fmt;
 
