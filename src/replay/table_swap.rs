@@ -16,6 +16,7 @@ use super::run::run;
 use super::settings::Replay;
 use super::throttle::{ThrottleLimits, ThrottleSettings};
 use crate::cancellation::CancellationToken;
+use crate::outcome::Counter as _;
 use crate::progress::Progress;
 use crate::reader::Skip;
 use crate::sort::SortSettings;
@@ -252,15 +253,15 @@ fn swap_blockers(outcome: &Outcome, cut_over: &TableSwap, accept_missing: u64) -
     if outcome.counts[Counter::Unverified] > 0 {
         against.push(format!("{} rows do not match the lake", outcome.counts[Counter::Unverified]));
     }
-    let missing = outcome.counts[Counter::Archived]
-        + outcome.counts[Counter::Unreadable]
-        + outcome.counts[Skip::FutureDated]
-        + cut_over.only_in_old;
+    let read = [Counter::Archived, Counter::Unreadable].map(|counter| (counter.spec().title, outcome.counts[counter]));
+    let hidden = Skip::ALL.iter().filter(|skip| skip.hides_a_record());
+    let hidden = hidden.map(|skip| (skip.spec().title, outcome.counts[*skip]));
+    let parts: Vec<_> =
+        read.into_iter().chain(hidden).chain([("only in the old table", cut_over.only_in_old)]).collect();
+    let missing: u64 = parts.iter().map(|(_, n)| n).sum();
     if missing > accept_missing {
-        against.push(format!(
-            "{missing} records would be missing ({} archived, {} unreadable, {} dated in the future, {} only in the old table)",
-            outcome.counts[Counter::Archived], outcome.counts[Counter::Unreadable], outcome.counts[Skip::FutureDated], cut_over.only_in_old
-        ));
+        let parts: Vec<String> = parts.iter().map(|(title, n)| format!("{n} {title}")).collect();
+        against.push(format!("{missing} records would be missing ({})", parts.join(", ")));
     }
     against
 }
