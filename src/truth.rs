@@ -276,7 +276,7 @@ pub(crate) mod tests {
         assert!(message("").contains("not a truth file") && message("{}\n").contains("not a truth file"));
         assert!(message(&whole.replacen("truth\":1", "truth\":2", 1)).contains("version 2"));
         let cut: String = whole.split_inclusive('\n').take(4).collect();
-        assert!(message(&cut).contains("cut short"));
+        assert!(message(&cut).contains("without its totals"));
         let lost: String = whole.split_inclusive('\n').enumerate().filter(|(n, _)| *n != 2).map(|(_, l)| l).collect();
         assert!(message(&lost).contains("do not match"));
         assert!(message(&whole.replacen("stored", "lost", 1)).starts_with("line 2"));

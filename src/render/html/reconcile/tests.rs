@@ -353,7 +353,7 @@ fn a_truth_says_first_whether_it_holds() {
     outcome[Counter::TruthMissing] = 5;
     let html = render(&outcome).unwrap();
     assert!(
-        html.contains("It does not hold.") && html.contains("3 are missing, 0 are surplus; the quarantine lacks 2"),
+        html.contains("Failed.</b>") && html.contains("3 are missing, 0 are unexpected; the quarantine lacks 2"),
         "{html}"
     );
     assert!(html.contains("<h1>5 findings</h1>"));

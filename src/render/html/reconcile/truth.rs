@@ -44,7 +44,7 @@ pub(super) fn lead(truth: &TruthResult) -> String {
     match (truth[TruthCounter::Missing], truth[TruthCounter::Surplus]) {
         (0, 0) => lead.push_str(", and nothing is there that must not be"),
         (missing, surplus) => lead.push_str(&format!(
-            "; {} missing, {} surplus",
+            "; {} missing, {} unexpected",
             numbers::of(missing, "is", "are"),
             numbers::of(surplus, "is", "are")
         )),
