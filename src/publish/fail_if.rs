@@ -350,7 +350,7 @@ mod tests {
         assert!(message("p98 > 5ms").contains("p98 is not a metric: use p50, p90"));
         assert!(message("service_failed > 0").contains("is not a metric"));
         assert!(message("p99 > 500").contains("500 has no unit: write 500s, 500m or 500ms"));
-        assert!(message("p99 > 5%").contains("unknown unit"));
+        assert!(message("p99 > 5%").contains("is not a duration"));
         assert!(message("failed > 5ms").contains("number of messages"));
         assert!(message("failed > -1").contains("number of messages"));
         assert!(message("rate < fast").contains("500/s"));

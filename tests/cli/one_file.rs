@@ -32,7 +32,7 @@ fn signal(child: &Child, name: &str) {
 fn under_way(s3: &S3Server, scene: &Scene) -> Child {
     scene.history(2, 500, 15);
     scene.run(&["init"]).expect(0, &[]);
-    s3.dials().change(|dials| dials.latency = Duration::from_millis(100));
+    s3.dials().change(|dials| dials.latency = Duration::from_millis(250));
     let child = scene.start(&["backfill", "history.json", "--output", "json"]);
     let started = Instant::now();
     let wal = || std::fs::metadata(scene.path("w.db-wal")).map_or(0, |meta| meta.len());

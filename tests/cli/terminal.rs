@@ -32,6 +32,8 @@ fn on_terminal(scene: &Scene, columns: u32, variables: &[(&str, &str)], args: &[
             None => script.env_remove(name),
         };
     }
+    // With `CI` set, colors are printed on any terminal.
+    script.env_remove("CI");
     let output = script.envs(variables.iter().copied()).stdin(std::process::Stdio::null()).output().unwrap();
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
