@@ -215,7 +215,7 @@ async fn killed_in_the_scan(server: Server) {
         let ran = Ran::of(&child.wait_with_output().unwrap());
         damage.is_said_by(&ran, &found_in(&stores.scene.path("drift.ndjson")), world, "killed in the scan");
         assert_eq!(ran.json["snapshots"], 2, "{ran:?}");
-        let last: Vec<_> = ran.stderr.lines().filter(|line| line.contains("going on after")).collect();
+        let last: Vec<_> = ran.stderr.lines().filter(|line| line.contains("continuing after")).collect();
         assert_eq!((last.len(), last[0].contains("after nothing")), (1, !goes_on_after_something), "{ran:?}");
     }
     stores.database.drop().await;

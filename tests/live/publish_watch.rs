@@ -77,7 +77,7 @@ async fn watched_to_its_end(server: Server) {
     assert_eq!(readings.len() as u64, two.ids.min(100));
     assert!(readings.iter().all(|reading| reading["file"].as_str().unwrap().starts_with("FazendaDois_Consumo_2026")));
     let page = std::fs::read_to_string(sender.path("page.html")).unwrap();
-    assert!(page.contains("By the truth file") && page.contains(readings[0]["id"].as_str().unwrap()));
+    assert!(page.contains("<h3>Ground truth</h3>") && page.contains(readings[0]["id"].as_str().unwrap()));
 
     // Both are, from the files that were written: what is there already says nothing of the lag, and all arrive.
     let (listener, address) = listen(&stores, one.delivered + two.delivered);

@@ -117,7 +117,7 @@ async fn a_row_that_changes_meanwhile_is_not_written_over(server: Server) {
     ran.expect(1, &[("differing", 30)]);
     assert_eq!((repaired(&ran, "updated"), repaired(&ran, "failed")), (29, 1), "{ran:?}");
     let problem = ran.json["repaired"]["problems"].to_string();
-    assert!(problem.contains(&ids[7]) && problem.contains("somebody else"), "{problem}");
+    assert!(problem.contains(&ids[7]) && problem.contains("another process"), "{problem}");
     assert_eq!(rows(&stores.database).await[&ids[7]], theirs);
     stores.scene.run(&["reconcile"]).expect(1, &[("differing", 1), ("matched", stores.count - 1)]);
     stores.scene.run(&UNDO).expect(1, &[("restored", 29), ("changed_since", 1)]);

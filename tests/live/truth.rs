@@ -146,7 +146,7 @@ async fn proved_whole_and_damaged(server: Server) {
     found.remove(&key);
     assert!(found == expected, "{found:#?}\n{expected:#?}");
     let page = std::fs::read_to_string(history.scene.path("page.html")).unwrap();
-    assert!(page.contains("It does not hold.") && page.contains(never), "the page tells it");
+    assert!(page.contains("Failed.</b>") && page.contains(never), "the page tells it");
 
     // All of it is healed by sending the history again, but for what nobody may delete.
     history.publish(&["--send-invalid"]);
