@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::json::{Fields, MAX_OBJECT_BYTES, Origin};
-use super::{Column, Field, FieldType, Reading, Rejection, Rules, Source, reading_id, timestamp};
+use super::{Column, Field, FieldType, Reading, Rejection, Rules, Source, compressed, reading_id, timestamp};
 
 /// A reading enriched with its id, target intake and processing time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -36,12 +36,14 @@ impl Record {
         }
     }
 
-    /// Parses a lake object written by this toolkit or by the legacy Lambda.
+    /// Parses a lake object written by this toolkit or by the legacy Lambda, also if somebody compressed it with gzip or
+    /// zstd.
     ///
     /// # Errors
     /// Returns an error if the object is not a valid record.
     pub fn parse(object: &[u8]) -> Result<Self, Rejection> {
-        Self::read(&mut Fields::parse(object, MAX_OBJECT_BYTES, Origin::Lake)?)
+        let object = compressed::plain(object, MAX_OBJECT_BYTES)?;
+        Self::read(&mut Fields::parse(&object, MAX_OBJECT_BYTES, Origin::Lake)?)
     }
 
     /// Reads all columns from a source.
@@ -100,12 +102,14 @@ impl Record {
         self.close(out)
     }
 
-    /// Returns `object` with the given columns replaced by this record's values; everything else is unchanged.
+    /// Returns `object` with the given columns replaced by this record's values; everything else is unchanged. The result
+    /// is not compressed, even if `object` is.
     ///
     /// # Errors
     /// Returns an error if `object` is not a JSON object.
     pub fn object_with_columns(&self, object: &[u8], columns: &[Column]) -> Result<Vec<u8>, serde_json::Error> {
-        let members: Members = serde_json::from_slice(without_mark(object))?;
+        let object = compressed::plain(object, MAX_OBJECT_BYTES).map_err(serde::de::Error::custom)?;
+        let members: Members = serde_json::from_slice(without_mark(&object))?;
         let mut out = Vec::with_capacity(object.len() + 32);
         for (name, value) in &members.0 {
             match columns.iter().find(|column| column.name() == name) {
