@@ -7,7 +7,7 @@ fn read(name: &str, content: &[u8]) -> Vec<InputMessage> {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join(name);
     std::fs::write(&path, content).unwrap();
-    messages(&path, None).unwrap().collect::<Result<_, _>>().unwrap()
+    InputFile::open(&path, InputSettings::default()).unwrap().collect::<Result<_, _>>().unwrap()
 }
 
 #[test]
@@ -101,7 +101,8 @@ fn packed_files_are_read_whatever_their_name_and_what_is_cut_short_is_said_after
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("x.json.gz");
         std::fs::write(&path, &packed).unwrap();
-        let (whole, failed): (Vec<_>, Vec<_>) = messages(&path, None).unwrap().partition(Result::is_ok);
+        let (whole, failed): (Vec<_>, Vec<_>) =
+            InputFile::open(&path, InputSettings::default()).unwrap().partition(Result::is_ok);
         assert_eq!(failed.len(), 1);
         let why = failed[0].as_ref().unwrap_err().to_string();
         assert!(why.contains(&format!("x.json.gz: it cannot be read on after line {}", whole.len())), "{why}");
@@ -127,7 +128,7 @@ fn a_file_in_utf_16_is_named_as_that_and_not_as_a_thousand_broken_messages() {
         let unit = if begin[0] == 0xff { u16::to_le_bytes } else { u16::to_be_bytes };
         let bytes: Vec<u8> = begin.into_iter().chain(text.encode_utf16().flat_map(unit)).collect();
         std::fs::write(&path, bytes).unwrap();
-        let found: Vec<_> = messages(&path, None).unwrap().collect();
+        let found: Vec<_> = InputFile::open(&path, InputSettings::default()).unwrap().collect();
         assert_eq!(found.len(), 1);
         let why = found[0].as_ref().unwrap_err().to_string();
         assert!(why.contains("x.csv: it is UTF-16") && why.contains("iconv"), "{why}");
@@ -227,7 +228,7 @@ fn what_is_no_text_is_rejected_once_with_what_to_do() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join(name);
         std::fs::write(&path, content).unwrap();
-        let found: Vec<_> = messages(&path, None).unwrap().collect();
+        let found: Vec<_> = InputFile::open(&path, InputSettings::default()).unwrap().collect();
         assert_eq!(found.len(), 1, "{name}");
         assert!(found[0].as_ref().unwrap_err().to_string().contains(todo), "{name}");
     }
