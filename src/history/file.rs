@@ -160,7 +160,7 @@ fn open_text(
     input = match order {
         Some(order) if has_mark || settings.encoding == Some(order) => {
             report.encoding = Some(order);
-            Box::new(BufReader::with_capacity(HEAD_BYTES, ToUtf8::new(input, order)))
+            Box::new(ToUtf8::new(input, order))
         }
         Some(order) => {
             return Err(Cause::Rejected(format!("it is UTF-16 without a byte order mark: pass --encoding {order}")));

@@ -39,10 +39,17 @@ pub(super) fn detect(head: &[u8]) -> Option<Utf16> {
     }
 }
 
+/// Size of the buffer of converted text, in bytes.
+const ROOM: usize = 64 * 1024;
+
 /// Reader that converts UTF-16 to UTF-8 and removes the byte order mark.
 pub(super) struct ToUtf8<R> {
     input: R,
     decoder: Decoder,
+    /// Converted text, of which the part from `at` to `end` is not read yet.
+    text: Box<[u8]>,
+    at: usize,
+    end: usize,
     ended: bool,
 }
 
@@ -50,29 +57,41 @@ impl<R: BufRead> ToUtf8<R> {
     /// Creates a reader of UTF-16 with this byte order.
     pub(super) fn new(input: R, order: Encoding) -> Self {
         let encoding = if order == Encoding::Utf16Be { UTF_16BE } else { UTF_16LE };
-        Self { input, decoder: encoding.new_decoder_with_bom_removal(), ended: false }
+        let decoder = encoding.new_decoder_with_bom_removal();
+        Self { input, decoder, text: vec![0; ROOM].into(), at: 0, end: 0, ended: false }
     }
 }
 
-impl<R: BufRead> Read for ToUtf8<R> {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        while !self.ended {
+impl<R: BufRead> BufRead for ToUtf8<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        while self.at == self.end && !self.ended {
             let buffer = match self.input.fill_buf() {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
                 buffer => buffer?,
             };
             let is_last = buffer.is_empty();
-            let (result, used, written) = self.decoder.decode_to_utf8_without_replacement(buffer, out, is_last);
+            let (result, used, written) =
+                self.decoder.decode_to_utf8_without_replacement(buffer, &mut self.text, is_last);
             self.input.consume(used);
             if let DecoderResult::Malformed(..) = result {
                 return Err(io::Error::new(io::ErrorKind::InvalidData, "it is not valid UTF-16"));
             }
             self.ended = is_last && result == DecoderResult::InputEmpty;
-            if written > 0 {
-                return Ok(written);
-            }
+            (self.at, self.end) = (0, written);
         }
-        Ok(0)
+        Ok(&self.text[self.at..self.end])
+    }
+
+    fn consume(&mut self, bytes: usize) {
+        self.at += bytes;
+    }
+}
+
+impl<R: BufRead> Read for ToUtf8<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let read = self.fill_buf()?.read(out)?;
+        self.consume(read);
+        Ok(read)
     }
 }
 
@@ -91,8 +110,7 @@ mod tests {
         for order in [Encoding::Utf16Le, Encoding::Utf16Be] {
             for mark in ["", "\u{feff}"] {
                 let bytes = encoded(&format!("{mark}{text}"), order);
-                let input = io::BufReader::with_capacity(7, &bytes[..]);
-                let mut reader = io::BufReader::with_capacity(16, ToUtf8::new(input, order));
+                let mut reader = ToUtf8::new(io::BufReader::with_capacity(7, &bytes[..]), order);
                 let mut found = String::new();
                 reader.read_to_string(&mut found).unwrap();
                 assert!(found == text);

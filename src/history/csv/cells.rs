@@ -117,7 +117,7 @@ mod tests {
             assert_eq!(cells(row.as_bytes(), b','), [&b"1"[..], b"a, b", b"2"], "{row}");
             assert_eq!(quotes(row.as_bytes(), b','), Quotes::Closed, "{row}");
         }
-        assert_eq!(cells(br#""a "" b", c "d" "#, b','), [&br#"a " b"#[..], br#" c "d" "#]);
+        assert_eq!(cells(br#""a "" b", c "d""#, b','), [&br#"a " b"#[..], br#" c "d""#]);
         assert_eq!(cells(br#"12" south,"a, ""b""""#, b','), [&br#"12" south"#[..], br#"a, "b""#]);
     }
 }

@@ -41,10 +41,11 @@ pub(in super::super) fn detect(head: &[u8], is_named_csv: bool) -> Result<Option
         let header = Header::of(&cells(first, delimiter));
         return Ok(Some(Csv { delimiter, decimal: decimal_mark(&header, &lines[1..], delimiter), header: true }));
     }
-    if let Some(csv) = without_header(lines, delimiters).filter(|csv| !is_header_of_others(first, csv.delimiter)) {
+    let header = (1..lines.len()).find(|&at| delimiters.iter().any(|&d| known(lines[at], d) == COLUMNS.len()));
+    let before = &lines[..header.unwrap_or(lines.len())];
+    if let Some(csv) = without_header(before, delimiters).filter(|csv| !is_header_of_others(first, csv.delimiter)) {
         return Ok(Some(csv));
     }
-    let header = (1..lines.len()).find(|&at| delimiters.iter().any(|&d| known(lines[at], d) == COLUMNS.len()));
     let is_table = delimiters.iter().any(|&delimiter| is_header_of_others(first, delimiter));
     match header {
         Some(at) if is_named_csv || is_table || stated.is_some() => Err(format!(
