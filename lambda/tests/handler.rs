@@ -60,7 +60,7 @@ impl Stores {
 #[track_caller]
 fn counts(answer: &Result<Value, RetryableFailure>, expected: &[(&str, u64)]) {
     let answer = answer.as_ref().unwrap();
-    for name in ["processed", "duplicates", "quarantined", "refused", "failed", "conflicting"] {
+    for name in ["processed", "duplicates", "quarantined", "rows_refused", "failed", "conflicting"] {
         let count = expected.iter().find(|(known, _)| *known == name).map_or(0, |(_, count)| *count);
         assert_eq!(answer[name], json!(count), "{name}: {answer}");
     }

@@ -181,10 +181,10 @@ impl Args {
         if !self.into_new_table {
             return crate::replay::run(replay, progress, cancel).await;
         }
-        let (name, accept_missing) = (&self.warehouse.table, self.max_missing);
+        let (name, max_missing) = (&self.warehouse.table, self.max_missing);
         replay_into_new_table(
             replay,
-            SwapOptions { table, name, accept_missing, resume: self.resume },
+            SwapOptions { table, name, max_missing, resume: self.resume },
             progress,
             cancel,
         )
@@ -221,7 +221,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
         false => Arc::clone(&table),
     };
     let lake_endpoint = endpoint(&*lake);
-    let source = ReplaySource { lake, span, only, filter: args.limit.filter(), versions_at: args.limit.as_of };
+    let source = ReplaySource { lake, span, only, filter: args.limit.filter(), as_of: args.limit.as_of };
     let into = ReplayTarget { table, bulk };
     let plan = context.cancel.run_until_cancelled(Plan::new(source)).await.transpose()?;
     ensure!(
@@ -245,7 +245,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
             None => args.load(plan, into, context).await?,
         },
     };
-    let undo_commands = outcome.undo_earlier.iter().chain(&outcome.undo).map(|file| command_line.undo(file)).collect();
+    let undo_commands = outcome.earlier_undo_files.iter().chain(&outcome.undo_file).map(|file| command_line.undo(file)).collect();
     let outcome = Outcome { command: command_line.to_string(), undo_commands, lake_endpoint, ..outcome };
     args.write_report(&outcome);
     Ok(Rendered::of(&outcome))

@@ -61,7 +61,7 @@ pub struct Spec {
 }
 
 impl Spec {
-    /// Returns its name without the prefix for skipped inputs: `foreign` for `skipped_foreign`.
+    /// Returns its name without the prefix for skipped inputs: `unrecognized` for `skipped_unrecognized`.
     pub fn short_name(&self) -> &'static str {
         self.name.strip_prefix("skipped_").unwrap_or(self.name)
     }

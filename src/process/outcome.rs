@@ -24,8 +24,8 @@ counters! {
     pub enum Requests {
         Subscribed: "subscribed", "subscriptions confirmed", Detail, "Subscriptions confirmed.";
         Unsubscribed: "unsubscribed", "subscriptions removed", Detail, "Notices that a subscription ended.";
-        Refused: "requests_refused", "requests rejected", Detail, "Requests refused: no SNS message, a bad signature, another topic, too large.";
-        PutOff: "requests_put_off", "requests deferred", Detail, "Requests told to come again without their message having reached the intake.";
+        Rejected: "requests_rejected", "requests rejected", Detail, "Rejected requests: no SNS message, a bad signature, another topic, too large.";
+        Deferred: "requests_deferred", "requests deferred", Detail, "Requests answered with "retry later", before their message reached the intake.";
     }
 }
 

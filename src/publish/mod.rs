@@ -184,7 +184,7 @@ pub async fn run(
     let fail_if = settings.fail_if.clone();
     let parts = run::RunParts { topic, settings, dead, journal, watch };
     let mut outcome = run::PublishRun::new(parts, progress, cancel).run(source).await?;
-    outcome.verdicts = fail_if.evaluate(&outcome);
+    outcome.conditions = fail_if.evaluate(&outcome);
     Ok(outcome)
 }
 

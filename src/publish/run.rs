@@ -214,7 +214,7 @@ impl PublishRun {
         if let Some(due) = entries.last().and_then(|last| last.due) {
             let behind = now.saturating_duration_since(due).as_secs_f64();
             self.outcome.pacing.behind_seconds = Some(behind);
-            self.outcome.pacing.most_behind_seconds = self.outcome.pacing.most_behind_seconds.max(behind);
+            self.outcome.pacing.max_behind_seconds = self.outcome.pacing.max_behind_seconds.max(behind);
         }
         if entries.is_empty() {
             return;

@@ -8,8 +8,8 @@ use crate::outcome::{Counter as _, counters};
 counters! {
     /// Why a readable object was not read.
     pub enum Skip {
-        Unrecognized: "skipped_foreign", "unrecognized names", SkippedFinding, "not a name of this lake";
-        AfterCutoff: "skipped_after_fence", "after the cutoff", Skipped, "written after the run started";
+        Unrecognized: "skipped_unrecognized", "unrecognized names", SkippedFinding, "not a name of this lake";
+        AfterCutoff: "skipped_after_cutoff", "after the cutoff", Skipped, "written after the run started";
         FutureDated: "skipped_future_dated", "dated in the future", SkippedFinding,
             "its time is in the future, so it was left out: the clock that set it was wrong; give the file today's time (`touch`), or copy the S3 object onto itself, then run this again";
     }

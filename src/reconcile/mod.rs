@@ -13,7 +13,7 @@
 //! | an id | the same id except for case or outer white space | differing, in `id_treated_data` |
 //! | more than one object | any | one is compared as above, each other one is a duplicate_object |
 //! | the name of an object that was not opened (`quick`) | a row | present |
-//! | only in the name of an object that cannot be compared (unreadable, rejected, archived, too new) | a row | unjudged |
+//! | only in the name of an object that cannot be compared (unreadable, rejected, archived, too new) | a row | not compared |
 //!
 //! # Files
 //!

@@ -26,18 +26,15 @@ use pipeline::warehouse::JournalEntry;
 pub(super) struct RunHeader {
     /// Identity of the lake, independent of how its address was written.
     pub lake: String,
-    #[serde(rename = "asked")]
     pub options: ReplayOptions,
     /// Digest of the objects of `--only`. `None` without that flag.
     pub only: Option<String>,
-    #[serde(rename = "fence")]
     pub cutoff: DateTime<Utc>,
-    #[serde(rename = "begun")]
     pub started_at: DateTime<Utc>,
     pub version: String,
     /// Undo files of the run's sessions.
     #[serde(default)]
-    pub undo: Vec<String>,
+    pub undo_files: Vec<String>,
     /// Counts of the complete run. `None` until it has ended.
     pub ended: Option<serde_json::Value>,
 }
@@ -55,7 +52,7 @@ impl RunHeader {
             })
             .collect();
         if differs.is_empty() && self.only != now.only {
-            differs.push("only named other objects".to_owned());
+            differs.push("--only selected other objects".to_owned());
         }
         differs
     }
@@ -72,7 +69,6 @@ fn json(options: &ReplayOptions) -> serde_json::Map<String, serde_json::Value> {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "note", rename_all = "snake_case")]
 pub(super) enum RunEntry {
-    #[serde(rename = "slice")]
     Batch(BatchEntry),
     Day(DayEntry),
 }
@@ -80,7 +76,6 @@ pub(super) enum RunEntry {
 /// Loaded rows: those of one day in a batch, or all rows of an unordered batch.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct BatchEntry {
-    #[serde(rename = "way")]
     pub order: IdOrder,
     pub first: OrderedId,
     pub last: OrderedId,
@@ -97,7 +92,6 @@ pub(super) struct BatchEntry {
 pub(super) struct DayEntry {
     pub day: NaiveDate,
     /// Numbers of the batches that contain its rows.
-    #[serde(rename = "slices")]
     pub batches: BTreeSet<u64>,
     /// Counts of the objects without a row in the day's batches.
     pub tally: Tally,

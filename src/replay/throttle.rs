@@ -218,7 +218,7 @@ impl Throttle {
         let state = self.state.lock().await;
         let pauses = state.pauses.iter().map(|(reason, (times, total))| Pause {
             reason: (*reason).to_owned(),
-            times: *times,
+            count: *times,
             seconds: total.as_secs_f64(),
         });
         pauses.collect()

@@ -77,7 +77,7 @@ fn a_bundle_has_its_files_and_says_what_lambda_will_say() {
     assert_eq!(json["code_sha256"], aws_smithy_types::base64::encode(Sha256::digest(zip)));
     assert_eq!(json["zip_bytes"], zip.len());
     assert_eq!((&json["zip"], &json["arch"]), (&"bundle/bootstrap.zip".into(), &"arm64".into()));
-    assert_eq!((&json["glibc"], &json["needed"][1]), (&"2.34".into(), &"libc.so.6".into()));
+    assert_eq!((&json["glibc"], &json["needed_libraries"][1]), (&"2.34".into(), &"libc.so.6".into()));
     let listed: Vec<_> = json["files"].as_array().unwrap().iter().map(|file| file["path"].as_str().unwrap()).collect();
     assert_eq!(listed, FILES);
     assert!(json["seconds"].is_f64() && json["stopped"].is_null());

@@ -122,7 +122,7 @@ fn the_doctor_tells_what_the_store_honours_and_leaves_nothing() {
         let ran = Scene::embedded().with_s3(s3).run(&[&["doctor"], more].concat());
         let checks = ran.json["checks"].as_array().unwrap();
         let check = checks.iter().find(|check| check["name"] == "lake conditional writes").unwrap();
-        (check["health"].as_str().unwrap().to_owned(), check["detail"].as_str().unwrap().to_owned())
+        (check["status"].as_str().unwrap().to_owned(), check["detail"].as_str().unwrap().to_owned())
     };
     let honours = S3Server::with_bucket(BUCKET);
     assert_eq!(check(&honours, &[]).0, "ok");

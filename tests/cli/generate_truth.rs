@@ -24,7 +24,7 @@ fn lines(path: &Path) -> Vec<Value> {
 
 /// What the lines of one fate say in this field.
 fn told(truth: &[Value], outcome: &str, field: &str) -> BTreeSet<String> {
-    truth.iter().filter(|line| line["fate"] == outcome).map(|line| line[field].as_str().unwrap().to_owned()).collect()
+    truth.iter().filter(|line| line["expect"] == outcome).map(|line| line[field].as_str().unwrap().to_owned()).collect()
 }
 
 fn rows(scene: &Scene) -> BTreeSet<String> {
@@ -70,7 +70,7 @@ fn what_the_truth_file_expects_is_what_the_pipeline_stores() {
         let publish = ["publish", "--topic", "local", "--send-invalid", "--output", "json"];
         let published = ran(&scene, &publish, &files(&scene.path("h")));
         assert_eq!(published.json["read"], totals["lines"], "{published:#?}");
-        assert_eq!(published.json["invalid"], totals["refused"], "{published:#?}");
+        assert_eq!(published.json["invalid"], totals["oversized"], "{published:#?}");
         assert_eq!(
             published.json["published"].as_u64(),
             totals["stored"].as_u64().zip(totals["quarantined"].as_u64()).map(|(a, b)| a + b)
@@ -134,8 +134,8 @@ fn reconcile_proves_a_history_with_all_faults_from_the_truth_of_its_parts_and_se
     ran(&scene, &publish, &[]);
     let reconcile = ["reconcile", "--truth", "1-2.truth.gz", "--truth", "2-2.truth.zst", "--output", "json"];
     let proved = ran(&scene, &reconcile, &[]);
-    assert_eq!(proved.json["truth"]["holds"], true, "{:#}", proved.json["truth"]);
+    assert_eq!(proved.json["truth"]["passed"], true, "{:#}", proved.json["truth"]);
     assert_eq!(scene.sql("DELETE FROM historico_consumo WHERE id_treated_data IN (SELECT MIN(id_treated_data) FROM historico_consumo)"), 1);
     let lost = ran(&scene, &reconcile, &[]);
-    assert_eq!((&lost.json["truth"]["holds"], &lost.json["truth"]["missing"]), (&false.into(), &1.into()));
+    assert_eq!((&lost.json["truth"]["passed"], &lost.json["truth"]["missing"]), (&false.into(), &1.into()));
 }

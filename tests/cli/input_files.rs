@@ -35,7 +35,7 @@ fn problems(ran: &Ran) -> Vec<String> {
     let output = |problem: &Value| {
         format!("{}: {}", problem["key"].as_str().unwrap_or("?"), problem["reason"].as_str().unwrap_or("?"))
     };
-    ran.json["problems"]["kept"].as_array().map(|all| all.iter().map(output).collect()).unwrap_or_default()
+    ran.json["problems"]["items"].as_array().map(|all| all.iter().map(output).collect()).unwrap_or_default()
 }
 
 #[test]

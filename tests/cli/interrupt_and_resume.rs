@@ -84,13 +84,13 @@ fn a_stopped_replay_resumes_where_it_was() {
     assert!(inserted > 0 && inserted < count, "{stopped:?}");
     s3.dials().change(|dials| dials.outage_after = None);
     let refused = scene.run(&["replay", "--resume", "--processed-until", "2024-01-03T00:00:00Z"]);
-    assert!(refused.code == Some(2) && refused.stderr.contains("until was null and is"), "{refused:?}");
+    assert!(refused.code == Some(2) && refused.stderr.contains("processed-until was null and is"), "{refused:?}");
     // Counts are those of the run as a whole: nothing is inserted twice, and nothing is found that it had inserted itself.
     let resumed = scene.run(&["replay", "--resume"]);
     resumed.expect(0, &[("listed", count), ("inserted", count), ("identical", 0)]);
-    assert!(resumed.json["resumed"].as_bool() == Some(true) && resumed.json["run"] == stopped.json["run"]);
+    assert!(resumed.json["resumed"].as_bool() == Some(true) && resumed.json["run_id"] == stopped.json["run_id"]);
     let days = resumed.json["days"].as_array().unwrap();
-    assert!(days.iter().all(|day| day["back"] == day["listed"]) && days.len() == 20, "{resumed:?}");
+    assert!(days.iter().all(|day| day["recovered"] == day["listed"]) && days.len() == 20, "{resumed:?}");
     scene.run(&["reconcile"]).expect(0, &[("matched", count)]);
     forget_rows(&scene);
     s3.dials().change(|dials| dials.outage_after = Some(count * 3 / 4));

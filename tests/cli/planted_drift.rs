@@ -49,10 +49,10 @@ fn is_found(cases: &[Case], share: f64, gaps: usize) {
     apply(&scene, &damage);
     damage.is_found_by(&scene, &world, &[]);
     let cold = damage.is_found_by(&scene, &world, &["--cache", "cache"]);
-    assert_eq!(cold.json["cache"]["known"], 0);
+    assert_eq!(cold.json["cache"]["hits"], 0);
     let warm = damage.is_found_by(&scene, &world, &["--cache", "cache"]);
     // What cannot be read is not kept.
-    assert_eq!(warm.json["cache"]["read"], warm.json["unreadable"]);
+    assert_eq!(warm.json["cache"]["misses"], warm.json["unreadable"]);
     assert_eq!(warm.json["hash_totals"], cold.json["hash_totals"]);
     scene.run(&["reconcile", "--quick", "--drift", "quick.ndjson"]);
     let told = damage.findings.iter().filter(|finding| finding.shows_in_names()).cloned().collect();
@@ -138,8 +138,8 @@ fn a_cache_of_another_lake_is_not_believed_even_under_this_ones_name() {
     std::fs::remove_dir_all(&of_other).unwrap();
     std::fs::rename(of_lake, of_other).unwrap();
     let audit = damage.is_found_by(&scene, &world, &other);
-    assert_eq!(audit.json["cache"]["not_believed"], count, "{:?}", audit.json["cache"]);
-    assert_eq!(damage.is_found_by(&scene, &world, &other).json["cache"]["read"], 0);
+    assert_eq!(audit.json["cache"]["invalid_files"], count, "{:?}", audit.json["cache"]);
+    assert_eq!(damage.is_found_by(&scene, &world, &other).json["cache"]["misses"], 0);
 }
 
 #[test]
@@ -157,13 +157,13 @@ fn a_cache_on_a_full_disk_costs_the_audit_nothing() {
     damage.is_said_by(&audit, &found_in(&drift), &world, "on a full disk");
     let fits = sizes.iter().filter(|&&size| size <= max).count() as u64;
     let of = |name: &str| audit.json["cache"][name].as_u64().unwrap();
-    assert!(of("not_written") > 0 && of("not_written") + of("written") == sizes.len() as u64, "{audit:?}");
-    assert_eq!(of("written"), fits, "{sizes:?} {max}");
+    assert!(of("write_failures") > 0 && of("write_failures") + of("files_written") == sizes.len() as u64, "{audit:?}");
+    assert_eq!(of("files_written"), fits, "{sizes:?} {max}");
     let left = files(&scene.path("cache"));
     assert_eq!(left.len() as u64, fits, "nothing half-written is left: {left:?}");
     let again = damage.is_found_by(&scene, &world, &["--cache", "cache"]);
     assert_eq!(
-        (again.json["cache"]["not_written"].as_u64(), again.json["cache"]["not_believed"].as_u64()),
+        (again.json["cache"]["write_failures"].as_u64(), again.json["cache"]["invalid_files"].as_u64()),
         (Some(0), Some(0))
     );
 }

@@ -135,7 +135,7 @@ fn several_faults_of_one_record_are_each_found_once() {
     for more in [&[][..], &["--cache", "cache"], &["--cache", "cache"], &["--from", "2023-12-01"]] {
         scene
             .run(&[&["reconcile", "--drift", "drift.ndjson"], more].concat())
-            .expect(1, &[("moving", 0), ("settled", 0)]);
+            .expect(1, &[("unstable", 0), ("resolved_on_recheck", 0)]);
         assert_same(&found_in(&scene.path("drift.ndjson")), &mixed.findings, &format!("{more:?}"));
     }
     scene.run(&["reconcile", "--quick", "--drift", "quick.ndjson"]);

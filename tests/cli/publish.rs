@@ -165,11 +165,11 @@ fn invalid_messages_are_withheld_and_named_or_sent_where_they_are_wanted() {
     let run = Ran::by(publish(home.path(), &sns).arg("in.json"));
     let outcome = run.json;
     assert_eq!((run.code, &outcome["invalid"], &outcome["published"]), (Some(1), &2.into(), &1.into()));
-    assert_eq!(outcome["problems"]["kept"][0]["key"], "in.json:1");
+    assert_eq!(outcome["problems"]["items"][0]["key"], "in.json:1");
     let run = Ran::by(publish(home.path(), &sns).args(["in.json", "--send-invalid"]));
     let outcome = run.json;
     assert_eq!((run.code, &outcome["invalid"], &outcome["published"]), (Some(1), &1.into(), &2.into()));
-    assert!(outcome["problems"]["kept"][0]["reason"].as_str().unwrap().contains("262144 at most"));
+    assert!(outcome["problems"]["items"][0]["reason"].as_str().unwrap().contains("262144 at most"));
 }
 
 #[test]

@@ -286,9 +286,9 @@ fn a_check_that_passed_reads_as_one() {
     for output in ["PASS  p99 ", " ms (fails if > 50s)", "PASS  failed 0 (fails if > 0)", "FAIL  rate "] {
         assert!(run.stdout.contains(output), "{output}\n{}", run.stdout);
     }
-    let verdicts = Ran::by(publish(home.path(), &sns).args(["in.json", "--fail-if", "p99 > 50s"])).json;
+    let ran = Ran::by(publish(home.path(), &sns).args(["in.json", "--fail-if", "p99 > 50s"])).json;
     assert_eq!(
-        (&verdicts["verdicts"][0]["passed"], &verdicts["verdicts"][0]["text"]),
+        (&ran["conditions"][0]["passed"], &ran["conditions"][0]["condition"]),
         (&true.into(), &"p99 > 50s".into())
     );
 }

@@ -108,7 +108,7 @@ fn findings_are_new_persisting_or_resolved() {
     for baseline in ["before.ndjson", "before.json"] {
         let audit = scene.run(&["reconcile", "--baseline", baseline]);
         let since = serde_json::json!({"baseline": baseline, "new": more, "persisting": back, "resolved": gone - back});
-        assert_eq!(audit.json["since"], since, "{audit:?}");
+        assert_eq!(audit.json["since_baseline"], since, "{audit:?}");
     }
     let told = scene.text(&["reconcile", "--baseline", "before.json"]).stdout;
     assert!(told.contains(&format!("since before.json: {more} new, {back} persisting")), "{told}");
@@ -136,20 +136,20 @@ fn the_same_inputs_give_the_same_report() {
         let mut json: serde_json::Value = serde_json::from_str(&read("audit.json")).unwrap();
         let mut page = read("report.html");
         let run = json["run"]["id"].as_str().unwrap().to_owned();
-        assert!(page.contains(&run) && page.contains(json["asked"]["settings_sha256"].as_str().unwrap()));
+        assert!(page.contains(&run) && page.contains(json["options"]["settings_sha256"].as_str().unwrap()));
         let second = |time: &str| time[..19].replace('T', " ");
         let seconds = format!("{:.2} s", json["seconds"].as_f64().unwrap());
         for time in
-            [run, second(json["fence"].as_str().unwrap()), second(json["run"]["began"].as_str().unwrap()), seconds]
+            [run, second(json["cutoff"].as_str().unwrap()), second(json["run"]["started_at"].as_str().unwrap()), seconds]
         {
             page = page.replace(&time, "…");
         }
         // How many objects are read at once changes their order, and is all that is not the same here.
-        let command = json["asked"]["command"].take();
+        let command = json["options"]["command"].take();
         page = page.replace(&format!("--concurrency {concurrency}"), "…").replace(&format!("--evidence {folder}"), "…");
         assert!(command.as_str().unwrap().contains("--concurrency"));
         json["run"] = serde_json::Value::Null;
-        (json["fence"], json["seconds"]) = Default::default();
+        (json["cutoff"], json["seconds"]) = Default::default();
         let sums = read("SHA256SUMS");
         let sums: Vec<String> = sums
             .lines()
@@ -160,7 +160,7 @@ fn the_same_inputs_give_the_same_report() {
         (json, page, sums)
     };
     let (one, other) = (audited("one", "64"), audited("other", "3"));
-    assert!(one.0 == other.0, "audit.json differs beyond its run, fence and time");
+    assert!(one.0 == other.0, "audit.json differs beyond its run, cutoff and time");
     assert_eq!(one.2, other.2);
     let differ: Vec<_> = one.1.lines().zip(other.1.lines()).filter(|(a, b)| a != b).collect();
     assert!(differ.is_empty() && one.1.len() == other.1.len(), "{differ:?}");

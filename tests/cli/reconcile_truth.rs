@@ -141,7 +141,7 @@ fn expect(ran: &Ran, code: i32, counts: &[(&str, u64)]) {
     for (name, count) in counts {
         assert_eq!(truth[*name].as_u64(), Some(*count), "{name}: {truth:#}");
     }
-    assert_eq!(truth["holds"], code == 0, "{truth:#}");
+    assert_eq!(truth["passed"], code == 0, "{truth:#}");
 }
 
 #[test]
@@ -153,9 +153,9 @@ fn a_history_that_was_taken_in_is_proved_and_what_is_lost_or_added_is_told_by_it
     let totals = history.write();
     history.scene.run(&["backfill", FILE]).expect(0, &[]);
     let clean = history.prove(&[]);
-    let all = [("expected", totals.ids), ("found", totals.ids), ("missing", 0), ("surplus", 0), ("never", 1)];
+    let all = [("expected", totals.ids), ("found", totals.ids), ("missing", 0), ("unexpected", 0), ("undelivered", 1)];
     expect(&clean, 0, &all);
-    assert_eq!(clean.json["truth"]["door"], Value::Null, "nothing was broken, so nothing tells");
+    assert_eq!(clean.json["truth"]["ingest_path"], Value::Null, "nothing was broken, so nothing tells");
     assert!(history.findings().is_empty());
 
     // A row, an object, and both of a third are lost; one comes that never was.
@@ -173,23 +173,23 @@ fn a_history_that_was_taken_in_is_proved_and_what_is_lost_or_added_is_told_by_it
     std::fs::write(&gone, never + "\n" + &other(&history.lines[1], "nobody") + "\n").unwrap();
     history.scene.run(&["backfill", "gone.ndjson"]).expect(0, &[("inserted", 2)]);
     let ran = history.prove(&["--report", "page.html"]);
-    let lost = [("missing", 3), ("missing_in_lake", 2), ("missing_in_warehouse", 2), ("surplus", 2)];
+    let lost = [("missing", 3), ("missing_in_lake", 2), ("missing_in_warehouse", 2), ("unexpected", 2)];
     expect(&ran, 1, &lost);
-    expect(&ran, 1, &[("expected", totals.ids), ("found", totals.ids - 3), ("surplus_unknown", 1)]);
-    ran.expect(1, &[("lake_only", 1), ("warehouse_only", 1), ("truth_missing", 3), ("truth_surplus", 2)]);
+    expect(&ran, 1, &[("expected", totals.ids), ("found", totals.ids - 3), ("unexpected_unlisted", 1)]);
+    ran.expect(1, &[("lake_only", 1), ("warehouse_only", 1), ("truth_missing", 3), ("truth_unexpected", 2)]);
     let found = history.told_findings();
     let missing: std::collections::BTreeMap<String, (u64, [bool; 2])> = found
         .iter()
         .filter(|drift| drift["kind"] == "truth_missing")
         .map(|drift| {
             let sides = [0, 1].map(|side| !drift["fields"]["id_treated_data"][side].is_null());
-            (drift["id"].as_str().unwrap().to_owned(), (drift["told"]["line"].as_u64().unwrap(), sides))
+            (drift["id"].as_str().unwrap().to_owned(), (drift["truth"]["line"].as_u64().unwrap(), sides))
         })
         .collect();
     let expected = [(3, [true, false]), (5, [false, true]), (7, [false, false])];
     assert_eq!(missing, expected.map(|(at, sides)| (ids[at].to_string(), (at as u64 + 1, sides))).into());
-    let surplus: Vec<&Value> = found.iter().filter(|drift| drift["kind"] == "truth_surplus").collect();
-    assert!(surplus.iter().any(|drift| drift["told"]["fault"] == "missing"), "{surplus:?}");
+    let surplus: Vec<&Value> = found.iter().filter(|drift| drift["kind"] == "truth_unexpected").collect();
+    assert!(surplus.iter().any(|drift| drift["truth"]["fault"] == "missing"), "{surplus:?}");
     let text = history.scene.text(&["reconcile", "--truth", "truth.ndjson"]).stdout;
     assert!(text.contains("ground truth: FAILED") && text.contains("3 missing (2 from the lake, 2 from"), "{text}");
     let page = std::fs::read_to_string(history.scene.path("page.html")).unwrap();
@@ -212,9 +212,9 @@ fn what_a_backfill_takes_in_and_publish_withholds_is_judged_by_the_door() {
     std::fs::write(history.scene.path("sent.json"), sent.join("\n")).unwrap();
     history.scene.run(&["backfill", "sent.json"]).expect(0, &[("inserted", totals.ids)]);
     let published = prove(&[]);
-    let counts = [("expected", totals.ids), ("quarantined_expected", 2), ("quarantined_withheld", 2), ("refused", 1)];
+    let counts = [("expected", totals.ids), ("quarantined_expected", 2), ("quarantined_withheld", 2), ("oversized", 1)];
     expect(&published, 0, &counts);
-    assert_eq!(published.json["truth"]["door"], "publish");
+    assert_eq!(published.json["truth"]["ingest_path"], "publish");
     let text = history.scene.text(&["reconcile", "--truth", "truth.ndjson"]).stdout;
     assert!(
         text.contains("does not send them without --send-invalid") && text.contains("ground truth: passed"),
@@ -225,17 +225,17 @@ fn what_a_backfill_takes_in_and_publish_withholds_is_judged_by_the_door() {
 
     history.scene.run(&["backfill", FILE]).expect(1, &[("inserted", 1), ("rejected", 3)]);
     let filled = prove(&[]);
-    let counts = [("expected", totals.ids + 1), ("found", totals.ids + 1), ("quarantined_found", 2), ("surplus", 0)];
+    let counts = [("expected", totals.ids + 1), ("found", totals.ids + 1), ("quarantined_found", 2), ("unexpected", 0)];
     expect(&filled, 0, &counts);
-    assert_eq!(filled.json["truth"]["door"], "backfill", "only a file brings in what is too large");
-    expect(&prove(&["--ingest-path", "publish"]), 1, &[("surplus", 1), ("refused_stored", 1)]);
+    assert_eq!(filled.json["truth"]["ingest_path"], "backfill", "only a file brings in what is too large");
+    expect(&prove(&["--ingest-path", "publish"]), 1, &[("unexpected", 1), ("oversized_stored", 1)]);
 
     let kept = walk(&history.scene.path("quarentena"));
     assert_eq!(kept.len(), 2, "the same bytes are one object");
     std::fs::remove_file(&kept[0]).unwrap();
     expect(&prove(&[]), 1, &[("quarantined_found", 1), ("quarantined_missing", 1), ("missing", 0)]);
     let lost = history.told_findings();
-    assert_eq!((lost.len(), &lost[0]["told"]["kind"]), (1, &"cut_off".into()), "{lost:?}");
+    assert_eq!((lost.len(), &lost[0]["truth"]["kind"]), (1, &"cut_off".into()), "{lost:?}");
 }
 
 /// Every file below.
@@ -258,7 +258,7 @@ fn corrections_that_the_truth_foretells_are_no_findings() {
     history.scene.run(&["backfill", FILE]).expect(0, &[]);
     history.scene.run(&["reconcile"]).expect(1, &[("logical_duplicates", 1)]);
     let ran = history.prove(&[]);
-    expect(&ran, 0, &[("corrections", 1), ("missing", 0), ("surplus", 0)]);
+    expect(&ran, 0, &[("corrections", 1), ("missing", 0), ("unexpected", 0)]);
     ran.expect(0, &[("logical_duplicates", 0)]);
 }
 
@@ -281,7 +281,7 @@ fn no_budget_lets_a_truth_pass_that_does_not_hold() {
     history.stored(json.to_string(), None);
     history.write();
     history.scene.run(&["backfill", FILE]).expect(0, &[("inserted", 1)]);
-    expect(&history.prove(&["--max-drift", "10"]), 0, &[("missing", 0), ("surplus", 0)]);
+    expect(&history.prove(&["--max-drift", "10"]), 0, &[("missing", 0), ("unexpected", 0)]);
 }
 
 #[test]
@@ -300,12 +300,12 @@ fn parts_are_proved_together_and_days_that_were_not_audited_are_left_out() {
     expect(
         &part,
         1,
-        &[("expected", 7), ("found", 7), ("surplus", totals.ids - 7), ("surplus_unknown", totals.ids - 7)],
+        &[("expected", 7), ("found", 7), ("unexpected", totals.ids - 7), ("unexpected_unlisted", totals.ids - 7)],
     );
     let day = history.scene.run(&[&both[..], &["--from", "2024-01-03", "--to", "2024-01-03"]].concat());
     let expected = day.json["truth"]["expected"].as_u64().unwrap();
     assert!(expected > 0 && expected < totals.ids);
-    expect(&day, 0, &[("found", expected), ("outside", totals.ids - expected), ("surplus", 0)]);
+    expect(&day, 0, &[("found", expected), ("out_of_window", totals.ids - expected), ("unexpected", 0)]);
 }
 
 #[test]

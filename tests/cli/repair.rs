@@ -68,7 +68,7 @@ fn a_dry_run_changes_nothing_and_says_what_the_repair_then_does_and_undo_gives_e
         ("updated", done.differing),
         ("objects_written", done.warehouse_only),
         ("objects_replaced", 0),
-        ("left", 0),
+        ("not_repaired", 0),
         ("failed", 0),
     ];
     let planned = scene.run(&[&repair[..], &["--dry-run"]].concat());
@@ -88,12 +88,12 @@ fn a_dry_run_changes_nothing_and_says_what_the_repair_then_does_and_undo_gives_e
     assert_eq!(lines as u64, done.all());
 
     let undo = ["undo", "undo.ndjson"];
-    let counts = [("changes", done.all()), ("restored", done.all()), ("already", 0), ("changed_since", 0)];
+    let counts = [("changes", done.all()), ("restored", done.all()), ("already_restored", 0), ("modified_since", 0)];
     scene.run(&[&undo[..], &["--dry-run"]].concat()).expect(0, &counts);
     assert!(State::of(&scene) == mended, "a dry run of undo changed something");
     scene.run(&undo).expect(0, &counts);
     assert!(State::of(&scene) == damaged, "not all is as it was");
-    scene.run(&undo).expect(0, &[("restored", 0), ("already", done.all()), ("changed_since", 0)]);
+    scene.run(&undo).expect(0, &[("restored", 0), ("already_restored", done.all()), ("modified_since", 0)]);
     assert!(State::of(&scene) == damaged, "a second undo changed something");
     scene.run(&["reconcile"]).expect(1, &found);
 }
@@ -105,7 +105,7 @@ fn one_side_is_mended_without_the_other() {
     let done = damage(&scene);
     let damaged = State::of(&scene);
     let ran = scene.run(&["reconcile", "--repair", "lake"]);
-    expect_repaired(&ran, &[("objects_written", done.warehouse_only), ("left", done.lake_only + done.differing)]);
+    expect_repaired(&ran, &[("objects_written", done.warehouse_only), ("not_repaired", done.lake_only + done.differing)]);
     let undo_file = ran.json["repaired"]["undo_file"].as_str().unwrap();
     assert!(undo_file.starts_with("ruminate-undo-"), "{undo_file}");
     let lake_mended = State::of(&scene);
@@ -114,7 +114,7 @@ fn one_side_is_mended_without_the_other() {
         (0, done.warehouse_only)
     );
     let ran = scene.run(&["reconcile", "--repair", "warehouse", "--undo-file", "rows.ndjson"]);
-    expect_repaired(&ran, &[("inserted", done.lake_only), ("updated", done.differing), ("left", 0)]);
+    expect_repaired(&ran, &[("inserted", done.lake_only), ("updated", done.differing), ("not_repaired", 0)]);
     assert_eq!(State::of(&scene).changed_files(&lake_mended), 0);
     scene.run(&["reconcile"]).expect(0, &[("matched", count)]);
     scene.run(&["undo", undo_file]).expect(0, &[("restored", done.warehouse_only)]);
@@ -173,7 +173,7 @@ fn a_trusted_warehouse_writes_its_values_into_objects_and_leaves_all_else_in_the
     assert_eq!(changed, objects.len() as u64);
     let damaged = State::of(&scene);
     let lake = scene.run(&["reconcile", "--repair", "warehouse", "--trust", "warehouse"]);
-    expect_repaired(&lake, &[("updated", 0), ("objects_replaced", 0), ("left", changed)]);
+    expect_repaired(&lake, &[("updated", 0), ("objects_replaced", 0), ("not_repaired", changed)]);
     let reasons = lake.json["repaired"]["reasons"].to_string();
     assert!(reasons.contains("the warehouse is trusted"), "{reasons}");
     assert!(State::of(&scene) == damaged);
@@ -217,7 +217,7 @@ fn a_trusted_warehouse_with_values_that_no_object_can_have_changes_nothing() {
     let problems = ran.json["repaired"]["problems"].to_string();
     for (at, why) in [(0, "NULL"), (1, "path"), (2, "path"), (3, "values that no record can have")] {
         let id = id_of(&objects[at]);
-        let kept = ran.json["repaired"]["problems"]["kept"].as_array().unwrap();
+        let kept = ran.json["repaired"]["problems"]["items"].as_array().unwrap();
         let told = kept.iter().find(|problem| problem.to_string().contains(&id));
         assert!(told.is_some_and(|problem| problem.to_string().contains(why)), "{why}: {problems}");
     }

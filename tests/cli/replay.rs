@@ -35,8 +35,8 @@ fn a_dry_run_says_what_it_takes_and_changes_nothing() {
     let scene = Scene::embedded().with_s3(&s3);
     fill(&scene);
     let plan = scene.run(&["replay", "--dry-run"]);
-    plan.expect(0, &[("objects", 52), ("get_requests", 52), ("rows_now", 0), ("partitions", 4)]);
-    assert!(number(&plan, "list_requests") >= 4.0 && number(&plan, "price_usd") > 0.000_04, "{plan:?}");
+    plan.expect(0, &[("objects", 52), ("get_requests", 52), ("current_rows", 0), ("partitions", 4)]);
+    assert!(number(&plan, "list_requests") >= 4.0 && number(&plan, "request_cost_usd") > 0.000_04, "{plan:?}");
     assert_eq!(plan.json["sample"]["records"].as_u64(), Some(52));
     assert!(number(&plan, "seconds") > 0.0);
     assert_eq!(plan.json["classes"]["STANDARD"]["objects"].as_u64(), Some(52), "{plan:?}");
@@ -76,7 +76,7 @@ fn the_report_is_a_page_or_json_and_tells_of_every_day() {
     let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
     let days = json["days"].as_array().unwrap();
     assert_eq!(days.len(), 4);
-    let back: Vec<u64> = days.iter().map(|day| day["back"].as_u64().unwrap()).collect();
+    let back: Vec<u64> = days.iter().map(|day| day["recovered"].as_u64().unwrap()).collect();
     assert_eq!((back.iter().sum::<u64>(), days[1]["unreadable"].as_u64()), (52, Some(1)));
     assert!(json["newest_row_ts"].as_str().is_some() && json["newest_data"].as_str() == Some("2023-01-04T00:00:00Z"));
     let refused = scene.run(&["replay", "--report", "no/such/dir.html"]);
@@ -87,9 +87,9 @@ fn the_report_is_a_page_or_json_and_tells_of_every_day() {
 fn limits_on_time_and_place_leave_records_out() {
     let scene = lost();
     let ran = scene.run(&["replay", "--data-from", "2023-01-02", "--data-to", "2023-01-03"]);
-    ran.expect(0, &[("listed", 52), ("inserted", 26), ("skipped", 26), ("skipped_data", 26)]);
+    ran.expect(0, &[("listed", 52), ("inserted", 26), ("skipped", 26), ("skipped_data_range", 26)]);
     let ran = scene.run(&["replay", "--processed-until", "2020-01-01T00:00:00Z"]);
-    ran.expect(0, &[("skipped_until", 52), ("inserted", 0), ("identical", 0)]);
+    ran.expect(0, &[("skipped_processed_later", 52), ("inserted", 0), ("identical", 0)]);
     let swapped = scene.run(&["replay", "--data-from", "2026-01-05", "--data-to", "2026-01-01"]);
     assert!(swapped.code == Some(2) && swapped.stderr.contains("--data-from 2026-01-05 is after"), "{swapped:?}");
     let refused = scene.run(&["replay", "--processed-until", "yesterday"]);
@@ -105,7 +105,7 @@ fn what_was_overwritten_can_be_put_back_unless_it_changed_since() {
     assert_eq!(sql(&scene, changed), 4);
     let over = scene.run(&["replay", "--on-conflict", "overwrite", "--undo-file", "undo.ndjson"]);
     over.expect(0, &[("overwritten", 4)]);
-    assert_eq!(over.json["undo"].as_str(), Some("undo.ndjson"));
+    assert_eq!(over.json["undo_file"].as_str(), Some("undo.ndjson"));
     let look = scene.run(&["undo", "undo.ndjson", "--dry-run"]);
     look.expect(0, &[("changes", 4), ("restored", 4)]);
     scene.run(&["replay"]).expect(0, &[("identical", 52)]);
@@ -114,9 +114,9 @@ fn what_was_overwritten_can_be_put_back_unless_it_changed_since() {
         "UPDATE historico_consumo SET id_raca = '7' WHERE data LIKE '2023-01-01%' AND id_curral = '25994051003275'",
     );
     let undone = scene.run(&["undo", "undo.ndjson"]);
-    undone.expect(1, &[("changes", 4), ("restored", 3), ("changed_since", 1)]);
+    undone.expect(1, &[("changes", 4), ("restored", 3), ("modified_since", 1)]);
     scene.run(&["replay"]).expect(1, &[("conflicting", 4), ("identical", 48)]);
-    scene.run(&["undo", "undo.ndjson"]).expect(1, &[("already", 3), ("changed_since", 1)]);
+    scene.run(&["undo", "undo.ndjson"]).expect(1, &[("already_restored", 3), ("modified_since", 1)]);
 }
 
 #[test]
@@ -132,8 +132,8 @@ fn an_undo_file_that_broke_off_takes_back_the_rest() {
     sql(&scene, "UPDATE historico_consumo SET quantidade_animais = 2 WHERE id_curral <> '25994051003275'");
     scene.run(&over).expect(0, &[("overwritten", 48)]);
     let undone = scene.run(&["undo", "undo.ndjson"]);
-    undone.expect(1, &[("changes", 51), ("restored", 51), ("broken", 1), ("changed_since", 0)]);
-    let problem = &undone.json["problems"]["kept"][0];
+    undone.expect(1, &[("changes", 51), ("restored", 51), ("truncated_lines", 1), ("modified_since", 0)]);
+    let problem = &undone.json["problems"]["items"][0];
     assert_eq!(problem["key"].as_str(), Some("line 4"), "{undone:?}");
     scene.run(&["replay"]).expect(1, &[("conflicting", 51), ("identical", 1)]);
 }
@@ -145,7 +145,7 @@ fn rows_that_another_key_refuses_are_named_and_count_once_at_the_rate() {
     sql(&scene, "CREATE UNIQUE INDEX strange ON historico_consumo (data)");
     let ran = scene.run(&["replay", "--rows-per-second", "26"]);
     ran.expect(1, &[("inserted", 4), ("rejected", 48)]);
-    let reason = ran.json["problems"]["kept"][0]["reason"].as_str().unwrap();
+    let reason = ran.json["problems"]["items"][0]["reason"].as_str().unwrap();
     assert!(reason.contains("another unique index"), "{reason}");
     assert!(number(&ran, "seconds") < 4.0, "52 rows at 26 a second: {ran:?}");
     scene.run(&["replay"]).expect(1, &[("identical", 4), ("rejected", 48)]);
@@ -182,7 +182,7 @@ fn two_objects_of_one_id_do_not_take_turns() {
     for (inserted, identical) in [(52, 0), (0, 52), (0, 52)] {
         let ran = scene.run(&["replay", "--on-conflict", "overwrite", "--undo-file", "undo.ndjson", "--verify"]);
         let counts = [("inserted", inserted), ("identical", identical), ("conflicting", 1)];
-        ran.expect(1, &counts).expect(1, &[("overwritten", 0), ("verified", 52), ("unverified", 0)]);
+        ran.expect(1, &counts).expect(1, &[("overwritten", 0), ("verified", 52), ("mismatched", 0)]);
     }
 }
 
@@ -193,15 +193,15 @@ fn a_new_table_is_swapped_in_and_the_old_one_kept() {
     sql(&scene, "UPDATE historico_consumo SET quantidade_animais = 1");
     let ran = scene.run(&["replay", "--into-new-table"]);
     ran.expect(0, &[("inserted", 52), ("verified", 52)]);
-    assert_eq!(ran.json["cut_over"]["swapped"].as_bool(), Some(true), "{ran:?}");
+    assert_eq!(ran.json["table_swap"]["swapped"].as_bool(), Some(true), "{ran:?}");
     scene.run(&["replay"]).expect(0, &[("identical", 52)]);
-    let old = ran.json["cut_over"]["old"].as_str().unwrap().to_owned();
+    let old = ran.json["table_swap"]["old"].as_str().unwrap().to_owned();
     scene.run(&["replay", "--table", &old]).expect(1, &[("conflicting", 52)]);
     scene.run(&["reconcile"]).expect(0, &[("matched", 52)]);
     // With no table at all it is simply made.
     sql(&scene, "DROP TABLE historico_consumo");
     let ran = scene.run(&["replay", "--into-new-table"]);
-    assert!(ran.code == Some(0) && ran.json["cut_over"]["swapped"].as_bool() == Some(true), "{ran:?}");
+    assert!(ran.code == Some(0) && ran.json["table_swap"]["swapped"].as_bool() == Some(true), "{ran:?}");
     scene.run(&["replay"]).expect(0, &[("identical", 52)]);
     let partial = ["replay", "--into-new-table", "--farm", "fazenda_um", "--dry-run"];
     for flags in [&partial[..4], &partial] {
@@ -374,7 +374,7 @@ fn a_drift_file_s_objects_outside_of_the_span_are_counted_as_such() {
     let only = ["replay", "--only", "drift.ndjson"];
     let ran = scene.run(&[&only[..], &["--from", "2023-01-02", "--to", "2023-01-02"]].concat());
     ran.expect(0, &[("listed", 13), ("inserted", 13), ("not_found", 0)]);
-    assert_eq!((ran.json["asked"]["only"].as_u64(), ran.json["asked"]["only_outside"].as_u64()), (Some(52), Some(39)));
+    assert_eq!((ran.json["options"]["selected_objects"].as_u64(), ran.json["options"]["selected_out_of_span"].as_u64()), (Some(52), Some(39)));
     scene.run(&[&only[..], &["--farm", "nenhuma"]].concat()).expect(0, &[("listed", 0), ("not_found", 0)]);
 }
 

@@ -31,7 +31,7 @@ fn undo_leaves_alone_what_has_changed_since_and_names_it() {
     std::fs::remove_file(&written[1]).unwrap();
     let since = State::of(&scene);
     // The object that is gone was not there before: that is as it was.
-    let counts = [("changes", done.all()), ("restored", done.all() - 5), ("changed_since", 4), ("already", 1)];
+    let counts = [("changes", done.all()), ("restored", done.all() - 5), ("modified_since", 4), ("already_restored", 1)];
     scene.run(&[&UNDO[..], &["--dry-run"]].concat()).expect(1, &counts);
     assert!(State::of(&scene) == since);
     let undone = scene.run(&UNDO);
@@ -47,7 +47,7 @@ fn undo_leaves_alone_what_has_changed_since_and_names_it() {
     }
     assert_eq!(now.files.get(&written[0]), since.files.get(&written[0]));
     assert_eq!((now.changed_rows(&damaged), now.changed_files(&damaged)), (3, 1), "all else is as it was");
-    scene.run(&UNDO).expect(1, &[("restored", 0), ("already", done.all() - 4), ("changed_since", 4)]);
+    scene.run(&UNDO).expect(1, &[("restored", 0), ("already_restored", done.all() - 4), ("modified_since", 4)]);
     assert!(State::of(&scene) == now);
 }
 
@@ -96,7 +96,7 @@ fn a_disk_that_fills_up_on_the_way_stops_the_repair_before_the_change_without_a_
     let rest = lost.len() as u64 - written;
     expect_repaired(&scene.run(&REPAIR), &[("objects_written", rest), ("verified", rest)]);
     scene.run(&["reconcile"]).expect(0, &[("matched", count)]);
-    scene.run(&UNDO).expect(1, &[("restored", lost.len() as u64), ("broken", 1), ("changed_since", 0)]);
+    scene.run(&UNDO).expect(1, &[("restored", lost.len() as u64), ("truncated_lines", 1), ("modified_since", 0)]);
     assert!(State::of(&scene) == damaged);
 }
 
@@ -124,13 +124,13 @@ fn a_last_line_that_broke_off_costs_no_other() {
     let text = std::fs::read(scene.path("undo.ndjson")).unwrap();
     std::fs::write(scene.path("undo.ndjson"), &text[..text.len() - 40]).unwrap();
     let undone = scene.run(&UNDO);
-    undone.expect(1, &[("restored", done.all() - 1), ("broken", 1), ("changed_since", 0)]);
+    undone.expect(1, &[("restored", done.all() - 1), ("truncated_lines", 1), ("modified_since", 0)]);
     assert!(undone.json["problems"].to_string().contains(&format!("line {}", done.all())), "{undone:?}");
     let now = State::of(&scene);
     assert_eq!(now.changed_rows(&damaged) + now.changed_files(&damaged), 1, "only that of the line");
     // A line end that is missing is no line that is missing.
     std::fs::write(scene.path("undo.ndjson"), &text[..text.len() - 1]).unwrap();
-    scene.run(&UNDO).expect(0, &[("restored", 1), ("already", done.all() - 1), ("broken", 0)]);
+    scene.run(&UNDO).expect(0, &[("restored", 1), ("already_restored", done.all() - 1), ("truncated_lines", 0)]);
     assert!(State::of(&scene) == damaged);
 }
 
@@ -211,7 +211,7 @@ fn what_is_not_to_be_guessed_is_left_alone_with_reasons() {
     ];
     for trust in ["lake", "warehouse"] {
         let ran = scene.run(&[&REPAIR[..], &["--trust", trust]].concat());
-        expect_repaired(ran.expect(1, &counts), &[("left", 7), ("failed", 0), ("verified", 0)]);
+        expect_repaired(ran.expect(1, &counts), &[("not_repaired", 7), ("failed", 0), ("verified", 0)]);
         let reasons = ran.json["repaired"]["reasons"].to_string();
         for why in [
             "2 duplicate_object: objects of the lake are never deleted",

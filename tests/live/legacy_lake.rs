@@ -68,9 +68,9 @@ async fn no_object_is_made_for_one_that_is_only_archived(server: Server, s3: &S3
     scene.run(&["replay"]).expect(0, &[("inserted", 52)]);
     s3.store().set_storage_class(BUCKET, &keys[7], StorageClass::DeepArchive);
     let ran = scene.run(&["reconcile", "--repair", "both"]);
-    ran.expect(1, &[("archived", 1), ("warehouse_only", 1), ("nameless", 1), ("matched", 51)]);
+    ran.expect(1, &[("archived", 1), ("warehouse_only", 1), ("unidentified", 1), ("matched", 51)]);
     assert_eq!(ran.json["repaired"]["objects_written"].as_u64(), Some(0), "{ran:?}");
-    assert_eq!(ran.json["repaired"]["left"].as_u64(), Some(1), "{ran:?}");
+    assert_eq!(ran.json["repaired"]["not_repaired"].as_u64(), Some(1), "{ran:?}");
     database.drop().await;
 }
 

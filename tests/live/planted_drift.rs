@@ -52,9 +52,9 @@ async fn one_percent(server: Server) {
     let damage = stores.damaged(1, 2).await;
     damage.is_found_by(scene, world, &[]);
     let cold = damage.is_found_by(scene, world, &["--cache", "cache"]);
-    assert_eq!(cold.json["cache"]["known"], 0);
+    assert_eq!(cold.json["cache"]["hits"], 0);
     let warm = damage.is_found_by(scene, world, &["--cache", "cache"]);
-    assert_eq!(warm.json["cache"]["read"], warm.json["unreadable"]);
+    assert_eq!(warm.json["cache"]["misses"], warm.json["unreadable"]);
     scene.run(&["reconcile", "--quick", "--drift", "quick.ndjson"]);
     let told = damage.findings.iter().filter(|finding| finding.shows_in_names()).cloned().collect();
     assert_same(&found_in(&scene.path("quick.ndjson")), &told, "--quick");

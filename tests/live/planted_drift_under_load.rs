@@ -51,8 +51,8 @@ async fn two_at_once(server: Server) {
     }
     let cache = &damage.is_found_by(scene, world, &["--cache", "cache"]).json["cache"];
     let left = |name: &str| cache[name].as_u64().unwrap();
-    assert_eq!(left("read"), damage.findings.iter().filter(|finding| finding.kind == "unreadable").count() as u64);
-    assert_eq!((left("not_believed"), left("written"), left("not_written")), (0, 0, 0));
+    assert_eq!(left("misses"), damage.findings.iter().filter(|finding| finding.kind == "unreadable").count() as u64);
+    assert_eq!((left("invalid_files"), left("files_written"), left("write_failures")), (0, 0, 0));
     stores.database.drop().await;
 }
 
@@ -119,11 +119,11 @@ async fn writers(server: Server) {
         (rounds, left) = (rounds + 1, child.try_wait().unwrap().is_none());
     }
     let ran = Ran::of(&child.wait_with_output().unwrap());
-    ran.expect(1, &[("moving", 0)]);
+    ran.expect(1, &[("unstable", 0)]);
     assert_same(&found_in(&scene.path("drift.ndjson")), &damage.findings, "while others write");
-    assert!(rounds > 5 && ran.json["settled"].as_u64() >= Some(60), "{rounds} {ran:?}");
+    assert!(rounds > 5 && ran.json["resolved_on_recheck"].as_u64() >= Some(60), "{rounds} {ran:?}");
     s3.dials().change(|settings| settings.latency = Duration::ZERO);
-    scene.run(&["reconcile", "--drift", "drift.ndjson"]).expect(1, &[("moving", 0), ("settled", 0)]);
+    scene.run(&["reconcile", "--drift", "drift.ndjson"]).expect(1, &[("unstable", 0), ("resolved_on_recheck", 0)]);
     assert_same(&found_in(&scene.path("drift.ndjson")), &damage.findings, "once they have ended");
     stores.database.drop().await;
 }

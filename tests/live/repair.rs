@@ -26,9 +26,9 @@ async fn a_thousand_last_bits_are_mended_and_given_back(server: Server) {
         assert_eq!([&row[4], &row[5], &row[8], &row[9]], [&weights[0], &weights[1], &weights[2], &weights[3]], "{id}");
     }
     stores.is_clean();
-    scene.run(&UNDO).expect(0, &[("restored", 1_000), ("changed_since", 0)]);
+    scene.run(&UNDO).expect(0, &[("restored", 1_000), ("modified_since", 0)]);
     assert!(rows(database).await == damaged, "not every bit was given back");
-    scene.run(&UNDO).expect(0, &[("restored", 0), ("already", 1_000)]);
+    scene.run(&UNDO).expect(0, &[("restored", 0), ("already_restored", 1_000)]);
     stores.database.drop().await;
 }
 
@@ -49,7 +49,7 @@ async fn ids_in_capitals_are_mended_and_given_back(server: Server) {
     stores.is_clean();
     scene.run(&UNDO).expect(0, &[("restored", changed)]);
     assert!(rows(database).await == damaged);
-    scene.run(&UNDO).expect(0, &[("restored", 0), ("already", changed), ("changed_since", 0)]);
+    scene.run(&UNDO).expect(0, &[("restored", 0), ("already_restored", changed), ("modified_since", 0)]);
     assert!(rows(database).await == damaged);
     stores.database.drop().await;
 }
@@ -94,9 +94,9 @@ async fn columns_of_every_type_are_mended_and_given_back(server: Server) {
     assert_eq!((repaired(&ran, "verified"), repaired(&ran, "failed")), (changed, 0), "{ran:?}");
     assert!(rows(database).await == whole, "not every bit came back");
     stores.is_clean();
-    scene.run(&UNDO).expect(0, &[("restored", changed), ("changed_since", 0)]);
+    scene.run(&UNDO).expect(0, &[("restored", changed), ("modified_since", 0)]);
     assert!(rows(database).await == damaged, "not every bit was given back");
-    scene.run(&UNDO).expect(0, &[("already", changed), ("restored", 0)]);
+    scene.run(&UNDO).expect(0, &[("already_restored", changed), ("restored", 0)]);
     stores.database.drop().await;
 }
 
@@ -120,7 +120,7 @@ async fn a_row_that_changes_meanwhile_is_not_written_over(server: Server) {
     assert!(problem.contains(&ids[7]) && problem.contains("another process"), "{problem}");
     assert_eq!(rows(&stores.database).await[&ids[7]], theirs);
     stores.scene.run(&["reconcile"]).expect(1, &[("differing", 1), ("matched", stores.count - 1)]);
-    stores.scene.run(&UNDO).expect(1, &[("restored", 29), ("changed_since", 1)]);
+    stores.scene.run(&UNDO).expect(1, &[("restored", 29), ("modified_since", 1)]);
     assert_eq!(rows(&stores.database).await[&ids[7]], theirs);
     stores.database.drop().await;
 }
@@ -149,7 +149,7 @@ async fn an_object_that_changes_meanwhile_is_not_written_over(server: Server) {
     assert_eq!((repaired(&ran, "objects_replaced"), repaired(&ran, "failed")), (0, 1), "{ran:?}");
     assert!(ran.json["repaired"]["problems"].to_string().contains("the object changed meanwhile"), "{ran:?}");
     assert_eq!(stores.s3.store().get(BUCKET, &key).unwrap(), theirs);
-    stores.scene.run(&UNDO).expect(1, &[("changed_since", 1), ("restored", 0)]);
+    stores.scene.run(&UNDO).expect(1, &[("modified_since", 1), ("restored", 0)]);
     assert_eq!(stores.s3.store().get(BUCKET, &key).unwrap(), theirs);
     // With nobody in between it goes through, even where the answer to the change is lost.
     stores.remove("undo.ndjson");

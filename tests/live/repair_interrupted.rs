@@ -33,7 +33,7 @@ async fn a_repair_killed_at_any_moment_can_go_on_and_be_undone(server: Server, k
     let length = started.elapsed();
     let mended = stores.state().await;
     stores.is_clean();
-    stores.scene.run(&UNDO).expect(0, &[("changed_since", 0)]);
+    stores.scene.run(&UNDO).expect(0, &[("modified_since", 0)]);
     assert!(stores.state().await == damaged);
     let mut parts = 0;
     for n in 0..kills {
@@ -55,7 +55,7 @@ async fn a_repair_killed_at_any_moment_can_go_on_and_be_undone(server: Server, k
         assert!(stores.state().await == mended, "moment {n}: the second run ends with something else");
         let undone = stores.scene.run(&UNDO);
         assert!(matches!(undone.code, Some(0 | 1)), "{undone:?}");
-        assert_eq!((&undone.json["changed_since"], &undone.json["left"]), (&0.into(), &0.into()), "{undone:?}");
+        assert_eq!((&undone.json["modified_since"], &undone.json["not_processed"]), (&0.into(), &0.into()), "{undone:?}");
         assert!(stores.state().await == damaged, "moment {n}: not all is as it was");
     }
     assert!(parts >= 2, "only {parts} kills came while it was changing things");
@@ -112,7 +112,7 @@ async fn a_repair_that_is_cut_off_ends_honestly_or_goes_on(server: Server) {
     }
     stores.scene.run(&REPAIR);
     stores.is_clean();
-    stores.scene.run(&UNDO).expect(0, &[("changed_since", 0)]);
+    stores.scene.run(&UNDO).expect(0, &[("modified_since", 0)]);
     assert!(stores.state().await == damaged);
     stores.database.drop().await;
 }
@@ -135,7 +135,7 @@ async fn two_repairs_at_once_end_with_the_right_values(server: Server) {
         assert_eq!(now.other_objects(&mended), Vec::<String>::new(), "{told:#?}");
         stores.is_clean();
         for file in ["one", "two"].into_iter().filter(|file| stores.scene.path(file).exists()) {
-            stores.scene.run(&["undo", file]).expect(0, &[("changed_since", 0)]);
+            stores.scene.run(&["undo", file]).expect(0, &[("modified_since", 0)]);
             stores.remove(file);
         }
         assert!(stores.state().await == damaged);

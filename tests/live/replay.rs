@@ -148,7 +148,7 @@ async fn live_mysql_a_new_table_takes_the_place_of_a_damaged_one() {
     database.run("DROP TRIGGER vigia").await;
     let ran = scene.run(&["replay", "--into-new-table"]);
     ran.expect(0, &[("inserted", count), ("verified", count)]);
-    let old = ran.json["cut_over"]["old"].as_str().unwrap().to_owned();
+    let old = ran.json["table_swap"]["old"].as_str().unwrap().to_owned();
     assert_eq!(database.count(&format!("SELECT COUNT(*) FROM {old}")).await.unsigned_abs(), count);
     scene.run(&["reconcile"]).expect(0, &[("matched", count)]);
     // A row that is in no object would be lost with the old table.
@@ -157,7 +157,7 @@ async fn live_mysql_a_new_table_takes_the_place_of_a_damaged_one() {
         .await;
     let kept = scene.run(&["replay", "--into-new-table"]);
     kept.expect(1, &[("inserted", count)]);
-    assert_eq!(kept.json["cut_over"]["only_in_old"].as_u64(), Some(1), "{kept:?}");
+    assert_eq!(kept.json["table_swap"]["only_in_old"].as_u64(), Some(1), "{kept:?}");
     assert_eq!(database.count("SELECT COUNT(*) FROM historico_consumo").await.unsigned_abs(), count + 1);
     database.drop().await;
 }
@@ -194,7 +194,7 @@ async fn timestamps(server: Server) {
     for method in ["load-data", "insert"] {
         let first = scene.run(&["replay", "--verify", "--load-method", method]);
         first.expect(1, &[("inserted", count), ("verified", count), ("rejected", 1)]);
-        let reason = first.json["problems"]["kept"][0]["reason"].as_str().unwrap();
+        let reason = first.json["problems"]["items"][0]["reason"].as_str().unwrap();
         assert!(reason.contains("data is 2040-01-01") && reason.contains("2038"), "{reason}");
         let again = [("identical", count), ("conflicting", 0), ("rejected", 1)];
         scene.run(&["replay", "--load-method", method]).expect(1, &again);
@@ -230,13 +230,13 @@ async fn rounded(server: Server) {
         .await;
     for method in ["load-data", "insert"] {
         let first = scene.run(&["replay", "--verify", "--load-method", method]);
-        first.expect(0, &[("inserted", count), ("verified", count), ("unverified", 0)]);
+        first.expect(0, &[("inserted", count), ("verified", count), ("mismatched", 0)]);
         let changed = database.run("UPDATE historico_consumo SET id_raca = '7' LIMIT 60").await;
         let over = ["replay", "--on-conflict", "overwrite", "--undo-file", "undo.ndjson", "--load-method", method];
         scene.run(&over).expect(0, &[("overwritten", changed)]);
         scene.run(&over).expect(0, &[("overwritten", 0), ("identical", count)]);
         scene.run(&["undo", "undo.ndjson"]).expect(0, &[("restored", changed)]);
-        scene.run(&["undo", "undo.ndjson"]).expect(0, &[("already", changed)]);
+        scene.run(&["undo", "undo.ndjson"]).expect(0, &[("already_restored", changed)]);
         std::fs::remove_file(scene.path("undo.ndjson")).unwrap();
         database.run("DELETE FROM historico_consumo").await;
     }
@@ -305,7 +305,7 @@ async fn live_mysql_a_table_that_cannot_hold_records_is_refused_before_anything_
     let number = |name: &str| ran.json[name].as_u64().unwrap();
     assert_eq!(number("inserted") + number("rejected"), count);
     assert!(number("inserted") > 0 && number("rejected") > 0, "{ran:?}");
-    let reason = ran.json["problems"]["kept"][0]["reason"].as_str().unwrap();
+    let reason = ran.json["problems"]["items"][0]["reason"].as_str().unwrap();
     assert!(reason.contains("cod_cliente has"), "{reason}");
     database.drop().await;
 }

@@ -21,7 +21,7 @@ async fn taken_in_lost_and_brought_back(server: Server) {
     assert!(refused.stderr.contains("no table historico_consumo: run `ruminate init`"), "{refused:?}");
     refused.expect(2, &[]);
     scene.run(&["init"]).expect(0, &[]);
-    scene.run(&["replay", "--dry-run"]).expect(0, &[("objects", 52), ("rows_now", 0)]);
+    scene.run(&["replay", "--dry-run"]).expect(0, &[("objects", 52), ("current_rows", 0)]);
     scene.run(&["replay", "--verify"]).expect(0, &[("listed", 52), ("inserted", 52), ("verified", 52)]);
     scene.run(&["replay"]).expect(0, &[("listed", 52), ("identical", 52), ("inserted", 0)]);
     assert_eq!(database.ids().await, before);

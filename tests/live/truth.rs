@@ -65,12 +65,12 @@ impl Proved {
         let sums = [
             ("lines", self.totals.lines),
             ("expected", self.of(Expectation::Stored)),
-            ("never", self.of(Expectation::Undelivered)),
+            ("undelivered", self.of(Expectation::Undelivered)),
         ];
         for (name, count) in sums.iter().chain(more) {
             assert_eq!(found[name], *count, "{name}: {found:#}");
         }
-        assert_eq!((ran.code, found["holds"].as_bool()), (Some(code), Some(code == 0)), "{ran:?}");
+        assert_eq!((ran.code, found["passed"].as_bool()), (Some(code), Some(code == 0)), "{ran:?}");
         found.clone()
     }
 
@@ -83,7 +83,7 @@ impl Proved {
             .filter(|drift| drift["kind"].as_str().unwrap().starts_with("truth_"))
             .map(|drift| {
                 let name = own(&drift["id"]).or_else(|| own(&drift["reason"])).unwrap();
-                let told = &drift["told"];
+                let told = &drift["truth"];
                 let at = (own(&told["file"]), told["line"].as_u64().unwrap_or_default(), own(&told["fault"]));
                 ((own(&drift["kind"]).unwrap(), name), at)
             })
@@ -101,10 +101,10 @@ async fn proved_whole_and_damaged(server: Server) {
     let Some(history) = Proved::new(server, "25").await else { return };
     let (broken, refused) = (history.of(Expectation::Quarantined), history.of(Expectation::Oversized));
     history.publish(&[]);
-    let withheld = [("quarantined_expected", broken), ("quarantined_withheld", broken), ("refused", refused)];
-    assert_eq!(history.prove(0, &withheld)["door"], "publish");
+    let withheld = [("quarantined_expected", broken), ("quarantined_withheld", broken), ("oversized", refused)];
+    assert_eq!(history.prove(0, &withheld)["ingest_path"], "publish");
     history.publish(&["--send-invalid"]);
-    assert_eq!(history.prove(0, &[("quarantined_found", broken), ("refused_stored", 0)])["door"], "send-invalid");
+    assert_eq!(history.prove(0, &[("quarantined_found", broken), ("oversized_stored", 0)])["ingest_path"], "send-invalid");
 
     // Every tenth id: in turn its row, its object, or both are gone.
     let mut expected = BTreeMap::new();
@@ -126,7 +126,7 @@ async fn proved_whole_and_damaged(server: Server) {
                     consumo_real, consumo_meta, data, cod_cliente, row_ts";
         let from = format!("SELECT '{id}', {rest} FROM historico_consumo LIMIT 1");
         history.database.run(&format!("INSERT INTO historico_consumo (id_treated_data, {rest}) {from}")).await;
-        expected.insert(("truth_surplus".to_owned(), id.to_owned()), at);
+        expected.insert(("truth_unexpected".to_owned(), id.to_owned()), at);
     }
     let (hash, at) = history.told[&Expectation::Quarantined].last_key_value().unwrap();
     history.s3.store().remove(BUCKET, &history.key(hash)).unwrap();
@@ -134,8 +134,8 @@ async fn proved_whole_and_damaged(server: Server) {
         ("missing", lost),
         ("missing_in_warehouse", lost - (lost + 1) / 3),
         ("missing_in_lake", lost - lost.div_ceil(3)),
-        ("surplus", 2),
-        ("surplus_unknown", 1),
+        ("unexpected", 2),
+        ("unexpected_unlisted", 1),
         ("quarantined_missing", 1),
     ];
     history.prove(1, &counts);
@@ -150,7 +150,7 @@ async fn proved_whole_and_damaged(server: Server) {
 
     // All of it is healed by sending the history again, but for what nobody may delete.
     history.publish(&["--send-invalid"]);
-    history.prove(1, &[("missing", 0), ("quarantined_missing", 0), ("surplus", 2)]);
+    history.prove(1, &[("missing", 0), ("quarantined_missing", 0), ("unexpected", 2)]);
     assert!(!history.s3.store().list(BUCKET, PREFIX).is_empty());
     history.database.drop().await;
 }
@@ -176,8 +176,8 @@ async fn live_moto_a_history_with_every_fault_that_streamed_is_proved() {
     let taken = ended(listener);
     assert_eq!(taken.json["messages"], messages, "{taken:?}");
     let broken = history.of(Expectation::Quarantined);
-    let found = history.prove(0, &[("quarantined_found", broken), ("refused", history.of(Expectation::Oversized))]);
-    assert_eq!(found["door"], "send-invalid");
+    let found = history.prove(0, &[("quarantined_found", broken), ("oversized", history.of(Expectation::Oversized))]);
+    assert_eq!(found["ingest_path"], "send-invalid");
     assert!(history.s3.store().list(BUCKET, "").iter().filter(|key| key.contains(QUARANTINE)).count() as u64 == broken);
     sns(&moto).delete_topic().topic_arn(&topic).send().await.unwrap();
     history.database.drop().await;

@@ -73,7 +73,7 @@ async fn a_subscription_is_confirmed_at_its_address_and_its_end_is_noted() {
     let requested = endpoint.network.requests.lock().unwrap().clone();
     assert_eq!(requested.iter().filter(|url| url.contains("Action=ConfirmSubscription")).count(), 1, "{requested:?}");
     let outcome = endpoint.stop().await;
-    let others = [(Requests::Subscribed, 1), (Requests::Unsubscribed, 1), (Requests::Refused, 1)].into();
+    let others = [(Requests::Subscribed, 1), (Requests::Unsubscribed, 1), (Requests::Rejected, 1)].into();
     assert_eq!((outcome.endpoint, outcome.counts[Count::Messages]), (Some(others), 0));
 }
 
@@ -101,7 +101,7 @@ async fn what_is_not_from_sns_is_refused_and_nothing_of_it_is_stored() {
     }
     assert_eq!(endpoint.ask("GET /health", "", "").await, (200, "ok".into()));
     let outcome = endpoint.stop().await;
-    assert_eq!((outcome.counts[Count::Messages], outcome.endpoint.unwrap()[Requests::Refused]), (0, 7));
+    assert_eq!((outcome.counts[Count::Messages], outcome.endpoint.unwrap()[Requests::Rejected]), (0, 7));
     assert_eq!((lake.keys().len(), count(&rows).await), (0, 0));
 }
 

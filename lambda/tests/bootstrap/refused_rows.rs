@@ -88,7 +88,7 @@ async fn live_mysql_a_row_that_no_partition_takes_is_refused_alone_and_an_unknow
     let sandbox = Sandbox::start(&built("bootstrap"), &stores.env()).await;
     refuse(&stores, "NEW.id_curral = '3'", 1526).await;
     assert_eq!(sandbox.api.invoke(batch(0..10)).await.unwrap(), items(&[]));
-    assert_eq!((stores.held().await, sandbox.metric("refused")), ((10, 0, 9), 1));
+    assert_eq!((stores.held().await, sandbox.metric("rows_refused")), ((10, 0, 9), 1));
     stores.database.run("DROP TRIGGER refuse").await;
     refuse(&stores, "NEW.id_curral = '13'", 1999).await;
     assert_eq!(sandbox.api.invoke(batch(10..20)).await.unwrap(), items(&["13"]));

@@ -247,7 +247,7 @@ class Shape(Role, unittest.TestCase):
             ("AWS/SNS", "NumberOfNotificationsFailedToRedriveToDlq", "Sum", 0, str({"TopicName": self.topic.split(":")[-1]})),
             ("AWS/Lambda", "Errors", "Sum", 0, str(function)),
             ("ruminate", "quarantined", "Sum", 0, str(own)),
-            ("ruminate", "refused", "Sum", 0, str(own)),
+            ("ruminate", "rows_refused", "Sum", 0, str(own)),
             ("ruminate", "failed", "Sum", 0, str(own)),
         }
         if self.buffered:

@@ -13,35 +13,35 @@ use crate::reconcile::Counter;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotChecked {
     /// Description of the item.
-    pub what: Cow<'static, str>,
+    pub item: Cow<'static, str>,
     /// Number of items.
     pub count: u64,
     /// Reason why they were not checked; flags between backticks.
-    pub why: Cow<'static, str>,
+    pub reason: Cow<'static, str>,
     /// Suggested action; flags between backticks.
-    pub todo: Cow<'static, str>,
+    pub action: Cow<'static, str>,
 }
 
 impl Outcome {
-    /// Returns everything that can be left unchecked, with its count.
-    pub fn unchecked(&self) -> Vec<NotChecked> {
-        let of = |what: &'static str, count, why: &'static str, todo: &'static str| NotChecked {
-            what: what.into(),
+    /// Returns everything that was possibly not checked, with its count.
+    pub fn not_checked(&self) -> Vec<NotChecked> {
+        let of = |item: &'static str, count, reason: &'static str, action: &'static str| NotChecked {
+            item: item.into(),
             count,
-            why: why.into(),
-            todo: todo.into(),
+            reason: reason.into(),
+            action: action.into(),
         };
-        let mut unchecked = vec![of(
+        let mut items = vec![of(
             "Archived objects",
             self[Counter::Archived],
             "They are in an archive tier and cannot be read until they are restored.",
             "Restore them and audit again.",
         )];
-        unchecked.extend(self.skips.iter().map(|(skip, n)| {
-            let (what, why, todo) = skipped(skip);
-            of(what, n, why, todo)
+        items.extend(self.skips.iter().map(|(skip, n)| {
+            let (item, reason, action) = skipped(skip);
+            of(item, n, reason, action)
         }));
-        unchecked.extend([
+        items.extend([
             of(
                 "Unreadable or invalid objects",
                 self[Counter::Unreadable] + self[Counter::Rejected],
@@ -61,12 +61,12 @@ impl Outcome {
                 "Fix the object first.",
             ),
         ]);
-        unchecked
+        items
     }
 
     /// Returns statements that an audit of two stores cannot prove, or that this audit's options excluded, one sentence
     /// each.
-    pub fn not_proved(&self) -> Vec<String> {
+    pub fn limitations(&self) -> Vec<String> {
         let mut not = Vec::new();
         if self.parts > 1 {
             not.push(format!(
@@ -99,7 +99,7 @@ impl Outcome {
 /// Returns the description, reason and action for skipped objects. A reason that is not in the table uses its own
 /// description.
 fn skipped(skip: Skip) -> (&'static str, &'static str, &'static str) {
-    let words = SKIPPED.iter().find(|(of, ..)| *of == skip).map(|(_, what, why, todo)| (*what, *why, *todo));
+    let words = SKIPPED.iter().find(|(of, ..)| *of == skip).map(|(_, item, reason, action)| (*item, *reason, *action));
     words.unwrap_or((skip.spec().title, skip.spec().help, "Look at the reason of each."))
 }
 

@@ -19,23 +19,23 @@ pub struct RunInfo {
     /// UUID of the run (version 7: ordered by time); empty if not requested.
     pub id: String,
     /// Start time, by the local clock.
-    pub began: Option<DateTime<Utc>>,
+    pub started_at: Option<DateTime<Utc>>,
     /// Version of the program.
     pub version: Cow<'static, str>,
 }
 
 impl Default for RunInfo {
     fn default() -> Self {
-        Self { id: String::new(), began: None, version: env!("CARGO_PKG_VERSION").into() }
+        Self { id: String::new(), started_at: None, version: env!("CARGO_PKG_VERSION").into() }
     }
 }
 
 impl RunInfo {
     /// Returns the information for a run that starts now.
     pub fn begin() -> Self {
-        let began = Utc::now();
-        let id = crate::outcome::run_id(began).to_string();
-        Self { id, began: Some(began), ..Self::default() }
+        let started_at = Utc::now();
+        let id = crate::outcome::run_id(started_at).to_string();
+        Self { id, started_at: Some(started_at), ..Self::default() }
     }
 }
 
@@ -77,7 +77,7 @@ impl AuditSettings {
     }
 
     /// Returns the SHA-256 of the canonical JSON: sorted names, no white space, as written by
-    /// `jq -cSj .asked.settings`.
+    /// `jq -cSj .options.settings`.
     pub fn sha256(&self) -> String {
         let json = serde_json::to_vec(self).unwrap_or_default(); // names and plain values always serialize
         hex(&Sha256::digest(json))

@@ -92,7 +92,7 @@ pub struct Pattern {
     /// Number of findings of the kind or cause with this property.
     pub findings: u64,
     /// Number of all findings of the kind or cause.
-    pub of: u64,
+    pub total: u64,
     /// Number of compared ids with this property.
     pub compared: u64,
     /// Number of compared ids without it.
@@ -244,7 +244,7 @@ impl Pattern {
 
     #[allow(clippy::cast_precision_loss, reason = "shares")]
     fn share(&self) -> f64 {
-        self.findings as f64 / self.of.max(1) as f64
+        self.findings as f64 / self.total.max(1) as f64
     }
 
     /// Returns true if the fraction of the findings is large enough, and not a coincidence.
@@ -254,7 +254,7 @@ impl Pattern {
         // Findings without a compared record (such as unreadable objects) count as one record each.
         let there = self.compared.max(self.findings) as f64;
         let place = there / (there + self.compared_elsewhere as f64);
-        share >= SHARE && share > place && (-(self.of as f64) * divergence(share, place)).exp() < CHANCE
+        share >= SHARE && share > place && (-(self.total as f64) * divergence(share, place)).exp() < CHANCE
     }
 }
 

@@ -133,7 +133,7 @@ pub async fn repair(
     let (path, table) = plan.undo.clone();
     let planned = std::mem::take(&mut repaired);
     let mut started = RepairOutcome { reasons: planned.reasons, ..RepairOutcome::default() };
-    started[RepairCounter::Left] = planned.counts[RepairCounter::Left];
+    started[RepairCounter::NotRepaired] = planned.counts[RepairCounter::NotRepaired];
     let mut work = Repairer {
         audit,
         schema: audit.warehouse.table_schema().await?,
@@ -170,7 +170,7 @@ fn plan_repairs(findings: &WrittenFindings, plan: &RepairPlan) -> anyhow::Result
             Err(why) => repaired.reasons.add(finding.kind, why, 1),
         }
     }
-    repaired[RepairCounter::Left] = repaired.reasons.total();
+    repaired[RepairCounter::NotRepaired] = repaired.reasons.total();
     Ok(repaired)
 }
 

@@ -62,7 +62,7 @@ impl TruthCheck {
             ingest_path: options.ingest_path,
             truth: TruthResult {
                 ingest_path: options.ingest_path,
-                door_said: options.ingest_path.is_some(),
+                ingest_path_given: options.ingest_path.is_some(),
                 ..truth_data.truth
             },
             span: span.clone(),
@@ -90,11 +90,11 @@ impl TruthCheck {
             if !is_audited {
                 return Ok(());
             }
-            self.truth[TruthCounter::SurplusUnknown] += 1;
+            self.truth[TruthCounter::UnexpectedUnlisted] += 1;
             return self.report_unexpected(id, seen, None, "no truth file tells of it", findings);
         };
         if !self.is_audited(id) {
-            self.truth[TruthCounter::Outside] += 1;
+            self.truth[TruthCounter::OutOfWindow] += 1;
             return Ok(());
         }
         match entry.expect {
@@ -107,12 +107,12 @@ impl TruthCheck {
                 self.defer(entry, seen)
             }
             Expectation::Oversized => {
-                self.truth[TruthCounter::Refused] += 1;
-                self.truth[TruthCounter::RefusedStored] += u64::from(seen.is_anywhere());
+                self.truth[TruthCounter::Oversized] += 1;
+                self.truth[TruthCounter::OversizedStored] += u64::from(seen.is_anywhere());
                 self.defer(entry, seen)
             }
             Expectation::Undelivered => {
-                self.truth[TruthCounter::Never] += 1;
+                self.truth[TruthCounter::Undelivered] += 1;
                 if !seen.is_anywhere() {
                     return Ok(());
                 }
@@ -149,8 +149,8 @@ impl TruthCheck {
         why: &str,
         findings: &mut FindingCollector,
     ) -> anyhow::Result<()> {
-        self.truth[TruthCounter::Surplus] += 1;
-        let finding = of_id(DriftKind::TruthSurplus, id, seen.key.map(str::to_owned), [seen.key.is_some(), seen.row]);
+        self.truth[TruthCounter::Unexpected] += 1;
+        let finding = of_id(DriftKind::TruthUnexpected, id, seen.key.map(str::to_owned), [seen.key.is_some(), seen.row]);
         let why = location.as_ref().map_or_else(|| why.to_owned(), |told| format!("{why}: {told}"));
         findings.report(Finding { truth: location, ..finding.with_reason(why) }, None)
     }

@@ -33,7 +33,7 @@ impl TruthCheck {
             }
             self.truth[TruthCounter::QuarantinedExpected] += 1;
             while let Some(object) = has.take_if(|object| object.0 < entry.hash) {
-                self.truth[TruthCounter::QuarantinedUnknown] += 1;
+                self.truth[TruthCounter::QuarantinedUnlisted] += 1;
                 has = skip_same(&mut kept, object)?;
             }
             match has.take_if(|object| object.0 == entry.hash) {
@@ -45,7 +45,7 @@ impl TruthCheck {
             }
         }
         while let Some(object) = has {
-            self.truth[TruthCounter::QuarantinedUnknown] += 1;
+            self.truth[TruthCounter::QuarantinedUnlisted] += 1;
             has = skip_same(&mut kept, object)?;
         }
         missing.finish().context(FULL).map(Some)

@@ -114,12 +114,12 @@ impl TruthCheck {
 /// quarantine empty. `None` if no message was invalid or too large.
 pub(super) fn infer_ingest_path(truth: &TruthResult) -> Option<IngestPath> {
     let any = |counter: TruthCounter| truth[counter] > 0;
-    if any(TruthCounter::RefusedStored) {
+    if any(TruthCounter::OversizedStored) {
         Some(IngestPath::Backfill)
     } else if any(TruthCounter::QuarantinedFound) {
         Some(IngestPath::SendInvalid)
     } else {
-        (any(TruthCounter::QuarantinedExpected) || any(TruthCounter::Refused)).then_some(IngestPath::Publish)
+        (any(TruthCounter::QuarantinedExpected) || any(TruthCounter::Oversized)).then_some(IngestPath::Publish)
     }
 }
 

@@ -56,13 +56,13 @@ async fn more_ids_than_fit_into_memory_are_proved_one_by_one() {
             truth[TruthCounter::Expected],
             truth[TruthCounter::Found],
             truth[TruthCounter::Missing],
-            truth[TruthCounter::Surplus]
+            truth[TruthCounter::Unexpected]
         ),
         (4_500, 4_498, 2, 1),
         "{truth:?}"
     );
     assert_eq!(
-        (truth[TruthCounter::MissingInLake], truth[TruthCounter::MissingInWarehouse], truth[TruthCounter::Never]),
+        (truth[TruthCounter::MissingInLake], truth[TruthCounter::MissingInWarehouse], truth[TruthCounter::Undelivered]),
         (1, 1, 500)
     );
     assert_eq!(outcome.exit(), crate::outcome::Exit::Findings);
@@ -72,7 +72,7 @@ async fn more_ids_than_fit_into_memory_are_proved_one_by_one() {
     let mut lost = [id(4_321), id(1_234)].map(|id| id.to_string());
     lost.sort();
     assert_eq!(missing, lost);
-    assert_eq!(of(super::super::DriftKind::TruthSurplus).collect::<Vec<_>>(), [id(50).to_string()]);
+    assert_eq!(of(super::super::DriftKind::TruthUnexpected).collect::<Vec<_>>(), [id(50).to_string()]);
 }
 
 /// Lake that receives a message during the audit.
@@ -137,9 +137,9 @@ fn what_is_there_tells_the_door() {
     let told = |quarantined_found, refused_stored| {
         let mut there = TruthResult::default();
         there[TruthCounter::QuarantinedFound] = quarantined_found;
-        there[TruthCounter::RefusedStored] = refused_stored;
+        there[TruthCounter::OversizedStored] = refused_stored;
         there[TruthCounter::QuarantinedExpected] = 5;
-        there[TruthCounter::Refused] = 5;
+        there[TruthCounter::Oversized] = 5;
         resolve::infer_ingest_path(&there)
     };
     assert_eq!(told(0, 0), Some(IngestPath::Publish));

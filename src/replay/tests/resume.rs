@@ -21,11 +21,11 @@ async fn a_stopped_run_goes_on_and_its_counts_are_exact() {
     });
     let e =
         find_resumable_run(&scene.warehouse, &other.await.unwrap(), Policy::Keep, false).await.unwrap_err().to_string();
-    assert!(e.contains("until was null"), "{e}");
+    assert!(e.contains("processed-until was null"), "{e}");
     let second = scene.resumed().await;
-    assert!(second.resumed && second.stopped.is_none() && second.run == first.run);
+    assert!(second.resumed && second.stopped.is_none() && second.run_id == first.run_id);
     assert_eq!(counts(&second), [total, 0, 0, 1, 0, 0], "{second}");
-    assert!(second.days.values().all(|cell| cell.pending == 0));
+    assert!(second.days.values().all(|cell| cell.not_loaded == 0));
     assert_eq!(second.days.values().map(|cell| cell.recovered()).sum::<u64>(), total);
     assert_eq!(scene.rows().await, total);
 }
@@ -119,7 +119,7 @@ async fn every_session_s_undo_file_is_named() {
     };
     let replay = over(scene.replay().await, "first");
     let (scene, first) = stopped_midway(scene, replay).await;
-    assert_eq!(first.undo, Some(path("first").display().to_string()));
+    assert_eq!(first.undo_file, Some(path("first").display().to_string()));
     let plan = scene.plan().await;
     let earlier = find_resumable_run(&scene.warehouse, &plan, Policy::Overwrite, false)
         .await
@@ -128,8 +128,8 @@ async fn every_session_s_undo_file_is_named() {
     let again = Replay::new(plan, Arc::new(scene.warehouse.clone()));
     let again = over(Replay { journal: Some(JournalMode::Resume(Box::new(earlier))), ..again }, "second");
     let second = scene.run(again).await;
-    assert_eq!((second.counts[Counter::Overwritten], second.undo), (3_000, Some(path("second").display().to_string())));
-    assert_eq!(second.undo_earlier, [path("first").display().to_string()]);
+    assert_eq!((second.counts[Counter::Overwritten], second.undo_file), (3_000, Some(path("second").display().to_string())));
+    assert_eq!(second.earlier_undo_files, [path("first").display().to_string()]);
 }
 
 #[tokio::test]
@@ -138,7 +138,7 @@ async fn a_journal_that_claims_more_than_is_there_is_not_believed() {
     let replay = scene.replay().await;
     let (scene, first) = stopped_midway(scene, replay).await;
     assert!(first.counts[Counter::Inserted] >= 1_000 && first.counts[Counter::Inserted] < 3_600, "{first}");
-    let entries = scene.warehouse.run_entries(Uuid::parse_str(&first.run).unwrap()).await.unwrap();
+    let entries = scene.warehouse.run_entries(Uuid::parse_str(&first.run_id).unwrap()).await.unwrap();
     assert!(!entries.is_empty());
     assert!(scene.warehouse.remove(&new_style(0, 3).1.id_treated_data).is_some());
     let second = scene.resumed().await;
@@ -150,4 +150,24 @@ async fn a_journal_that_claims_more_than_is_there_is_not_believed() {
         (second.counts[Counter::Inserted] + second.counts[Counter::Identical], scene.rows().await),
         (3_600, 3_600)
     );
+}
+
+#[tokio::test]
+async fn an_unfinished_run_in_another_journal_format_is_an_error_that_names_its_version() {
+    use pipeline::warehouse::{ChangeSet, JournalEntry};
+    let scene = Scene::of(&day(0, 10)).await;
+    let schema = scene.warehouse.table_schema().await.unwrap();
+    let lake = scene.lake.identity();
+    for (ended, is_error) in [(serde_json::Value::Null, true), (serde_json::json!({"listed": 10}), false)] {
+        let header = serde_json::json!({"lake": lake, "version": "0.0.9", "asked": {}, "ended": ended});
+        let entry = JournalEntry { run_id: Uuid::now_v7(), seq: 0, text: header.to_string() };
+        let change = ChangeSet { journal_writes: &[entry], ..ChangeSet::default() };
+        scene.warehouse.open_journal(true).await.unwrap();
+        scene.warehouse.apply(&change, &schema).await.unwrap();
+        let found = find_resumable_run(&scene.warehouse, &scene.plan().await, Policy::Keep, false).await;
+        match found {
+            Err(e) => assert!(is_error && e.to_string().contains("recorded by ruminate 0.0.9 in another format"), "{e}"),
+            Ok(run) => assert!(!is_error && run.is_none(), "{run:?}"),
+        }
+    }
 }

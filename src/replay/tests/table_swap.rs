@@ -60,16 +60,16 @@ fn arriving(scene: &Scene, objects: Vec<(String, Vec<u8>)>) -> ReloadLimits {
     })
 }
 
-async fn cut(scene: &Scene, replay: Replay, accept_missing: u64) -> Outcome {
+async fn cut(scene: &Scene, replay: Replay, max_missing: u64) -> Outcome {
     let name = TableName::default();
     let bulk = scene.warehouse.with_table(shadow_table_name(&name).unwrap());
     let table: Arc<dyn BulkWarehouse> = Arc::new(scene.warehouse.clone());
-    let swap = SwapOptions { table, name: &name, accept_missing, resume: true };
+    let swap = SwapOptions { table, name: &name, max_missing, resume: true };
     replay_into_new_table(Replay { bulk, ..replay }, swap, &Progress::Silent, &scene.cancel).await.unwrap()
 }
 
 fn swapped(outcome: &Outcome) -> &TableSwap {
-    outcome.cut_over.as_ref().unwrap()
+    outcome.table_swap.as_ref().unwrap()
 }
 
 #[tokio::test]
@@ -94,7 +94,7 @@ async fn what_comes_meanwhile_is_in_the_account_and_speaks_against_the_swap() {
         "{kept}"
     );
     assert_eq!(kept.days.values().map(|cell| cell.listed).sum::<u64>(), 53);
-    assert!(!swapped(&kept).swapped && swapped(&kept).why_not.as_ref().unwrap().contains("1 unreadable"), "{kept}");
+    assert!(!swapped(&kept).swapped && swapped(&kept).reason.as_ref().unwrap().contains("1 unreadable"), "{kept}");
     assert_eq!((kept.exit(), scene.rows().await), (Exit::Findings, 50));
     let done = cut(&scene, scene.replay().await, 1).await;
     assert_eq!(counts(&done), [0, 51, 0, 1, 1, 0], "every object is listed once: {done}");

@@ -70,19 +70,19 @@ fn every_fate(text: &str) -> Outcome {
     (0..5).for_each(|_| outcome.problems.add("failed", text, text));
     outcome.times.intervals[3] =
         Interval { failed: 5, dropped: 7, retries: 8, published: 0, ..outcome.times.intervals[3] };
-    outcome.verdicts = vec![
-        ConditionResult { text: text.into(), passed: true, measured: text.into() },
-        ConditionResult { text: "p99 > 500ms".into(), passed: false, measured: "812.0 ms".into() },
+    outcome.conditions = vec![
+        ConditionResult { condition: text.into(), passed: true, measured: text.into() },
+        ConditionResult { condition: "p99 > 500ms".into(), passed: false, measured: "812.0 ms".into() },
     ];
     outcome.lag = Some(Lag {
         watched: 30_000,
-        unwatched: 1,
+        not_watched: 1,
         arrived: 29_990,
-        already: 2,
+        already_present: 2,
         missing: 8,
-        ms: MS,
+        lag_ms: MS,
         resolution_ms: 100.0,
-        curve: outcome.times.latency_curve.clone(),
+        lag_curve: outcome.times.latency_curve.clone(),
         missing_ids: vec![Uuid::from_u128(7); 8],
         errors: [(text.to_owned(), 3)].into(),
         waited_seconds: 60.0,
@@ -91,8 +91,8 @@ fn every_fate(text: &str) -> Outcome {
             file: text.into(),
             ids: 30_001,
             missing: 9,
-            missing_of: [(text.to_owned(), 9)].into(),
-            readings: vec![
+            missing_by_fault: [(text.to_owned(), 9)].into(),
+            missing_readings: vec![
                 MissingReading {
                     id: Uuid::from_u128(8),
                     file: text.into(),
@@ -156,7 +156,7 @@ fn conditions_come_before_counts_and_those_not_kept_before_those_kept() {
     let at = |text: &str| html.find(text).unwrap_or_else(|| panic!("{text}"));
     assert!(at("row\"><code>p99 &gt; 500ms</code>") < at("row\"><code>failed &gt; 1%</code>"));
     assert!(at("✗ FAIL") < at("✓ PASS") && at("✓ PASS") < at("id=\"account\""));
-    outcome.verdicts.iter_mut().for_each(|verdict| verdict.passed = true);
+    outcome.conditions.iter_mut().for_each(|verdict| verdict.passed = true);
     let html = render(&outcome).unwrap();
     assert!(head(&html).contains("All 2 checks passed") && html.contains("verdict clean"));
     assert!(head(&html).contains("messages failed"), "what failed is told all the same");
@@ -165,7 +165,7 @@ fn conditions_come_before_counts_and_those_not_kept_before_those_kept() {
 #[test]
 fn what_went_wrong_is_in_the_account_which_adds_up() {
     let mut outcome = every_fate("x");
-    outcome.verdicts.clear();
+    outcome.conditions.clear();
     let html = render(&outcome).unwrap();
     assert!(head(&html).contains("18 messages were not published"), "{}", head(&html));
     for category in MessageCategory::ALL {
@@ -197,7 +197,7 @@ fn a_run_that_stopped_claims_nothing() {
     (outcome.end.stopped, outcome.counts[Count::Unsent], outcome.end.resume_skip) =
         (Some("the token has expired".into()), 3, Some(1_234));
     outcome.counts[Count::Read] += 3;
-    outcome.verdicts.iter_mut().for_each(|verdict| verdict.passed = true);
+    outcome.conditions.iter_mut().for_each(|verdict| verdict.passed = true);
     outcome.check().unwrap();
     for (journal, how) in [(Some("j".to_owned()), "--resume"), (None, "--skip 1234")] {
         outcome.end.journal = journal;

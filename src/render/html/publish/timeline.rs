@@ -50,10 +50,10 @@ fn notes(outcome: &Outcome, wrong: bool) -> Vec<String> {
              for less."
         ));
     }
-    if outcome.pacing.behind_seconds.is_some() && outcome.pacing.most_behind_seconds > 0.1 {
+    if outcome.pacing.behind_seconds.is_some() && outcome.pacing.max_behind_seconds > 0.1 {
         notes.push(format!(
             "The latest batch went out {} after it was due.",
-            duration(outcome.pacing.most_behind_seconds)
+            duration(outcome.pacing.max_behind_seconds)
         ));
     }
     if outcome.pacing.starved_seconds > 0.1 {

@@ -15,7 +15,7 @@ pub(super) fn of(outcome: &Outcome) -> Headline {
 }
 
 fn broken(outcome: &Outcome) -> u64 {
-    outcome.verdicts.iter().filter(|verdict| !verdict.passed).count() as u64
+    outcome.conditions.iter().filter(|verdict| !verdict.passed).count() as u64
 }
 
 /// Returns the number of messages that were read and are missing from the topic.
@@ -28,7 +28,7 @@ fn not_arrived(outcome: &Outcome) -> u64 {
 }
 
 fn title(outcome: &Outcome) -> String {
-    let (all, broken, missing) = (outcome.verdicts.len() as u64, broken(outcome), missing(outcome));
+    let (all, broken, missing) = (outcome.conditions.len() as u64, broken(outcome), missing(outcome));
     if outcome.end.stopped.is_some() {
         "Stopped early".into()
     } else if broken > 0 {

@@ -86,7 +86,7 @@ pub(super) const fn of(kind: DriftKind) -> KindLabels {
             meaning: "The history has it; a store, or the quarantine, has it not.",
             todo: "Wait if messages are still on their way; else send the history again: repeats change nothing.",
         },
-        DriftKind::TruthSurplus => KindLabels {
+        DriftKind::TruthUnexpected => KindLabels {
             title: "Unexpected (ground truth)",
             one: "id is in a store although the truth file does not put it there",
             many: "ids are in a store although the truth file does not put them there",

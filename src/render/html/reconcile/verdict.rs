@@ -83,7 +83,7 @@ fn lead(outcome: &Outcome) -> String {
     if let Some(message) = budget_verdict(outcome) {
         lead.push_str(&format!(" What was found is {message}."));
     }
-    if let Some(since) = &outcome.since {
+    if let Some(since) = &outcome.since_baseline {
         let [new, persisting, resolved] = [since.new, since.persisting, since.resolved].map(numbers::count);
         let baseline = sanitize::shown(&since.baseline, sanitize::KEY);
         lead.push_str(&format!(" Since {baseline}: {new} new, {persisting} persisting, {resolved} resolved."));

@@ -30,14 +30,14 @@ const ORDER: [ObjectCategory; 15] = [
     Own(Counter::Rejected),
     Own(Counter::Archived),
     Own(Counter::Unreadable),
-    Own(Counter::Pending),
+    Own(Counter::NotLoaded),
     Own(Counter::NotFound),
-    Own(Counter::Unverified),
+    Own(Counter::Mismatched),
     Left(Skip::Unrecognized),
     Left(Skip::AfterCutoff),
     Left(Skip::FutureDated),
-    Own(Counter::Until),
-    Own(Counter::Data),
+    Own(Counter::ProcessedLater),
+    Own(Counter::DataRange),
 ];
 
 impl ObjectCategory {
@@ -57,7 +57,7 @@ impl ObjectCategory {
 
     fn is_missing(self) -> bool {
         match self {
-            Own(Counter::Pending) => true,
+            Own(Counter::NotLoaded) => true,
             Own(counter) => counter.spec().role.is_finding(),
             Left(skip) => skip.hides_a_record(),
         }
@@ -92,9 +92,9 @@ impl ObjectCategory {
             return None;
         }
         let name = match self {
-            Own(Counter::Pending) => "pending",
-            Own(Counter::Until) => "after the requested time",
-            Own(Counter::Data) => "outside the data range",
+            Own(Counter::NotLoaded) => "not loaded",
+            Own(Counter::ProcessedLater) => "after the requested time",
+            Own(Counter::DataRange) => "outside the data range",
             Left(skip) => skips::part(skip).0,
             Own(_) => self.spec().title,
         };
@@ -175,7 +175,7 @@ const fn words(counter: Counter) -> Option<Texts> {
             "Look at the reason: access and network pass, so replay again; a damaged object needs an older version of it \
                  (`--as-of`) or the source's file.",
         ),
-        Counter::Pending => (
+        Counter::NotLoaded => (
             "Read and not loaded",
             ["record was read and not loaded", "records were read and not loaded"],
             "The run stopped before these were loaded.",
@@ -187,19 +187,19 @@ const fn words(counter: Counter) -> Option<Texts> {
             "The file given with `--only` names objects that the lake does not have.",
             "Check that the file was made for this lake; an object that was deleted may be in `--as-of`.",
         ),
-        Counter::Unverified => (
+        Counter::Mismatched => (
             "Mismatched",
             ["row was read back wrong", "rows were read back wrong"],
             "After loading, the row did not hold what was written: something else writes to the table, or a trigger does.",
             "Stop other writers, look for triggers, then replay again with `--verify`.",
         ),
-        Counter::Until => (
+        Counter::ProcessedLater => (
             "After the requested time",
             ["record was processed after the requested time", "records were processed after the requested time"],
             "Processed after `--processed-until`.",
             "None: it was requested.",
         ),
-        Counter::Data => (
+        Counter::DataRange => (
             "Outside the data range",
             ["record is outside the data range", "records are outside the data range"],
             "`data` lies outside of `--data-from` and `--data-to`.",

@@ -55,7 +55,7 @@ struct UndoFile {
 impl UndoFile {
     /// Returns all undo files, the newest last.
     fn list(outcome: &Outcome) -> Vec<Self> {
-        let files = outcome.undo_earlier.iter().chain(&outcome.undo);
+        let files = outcome.earlier_undo_files.iter().chain(&outcome.undo_file);
         let commands = outcome.undo_commands.iter().map(String::as_str).chain(std::iter::repeat(""));
         let shown = |(file, command): (&String, &str)| Self {
             file: sanitize::shown(file, sanitize::KEY),
@@ -81,7 +81,7 @@ impl Page for Outcome {
             aside: not_recovered::aside(self),
             recovery: recovery::Recovery::of(self),
             course: timing::Timing::of(self),
-            swap: self.cut_over.as_ref().map(recovery::TableSwapSection::of),
+            swap: self.table_swap.as_ref().map(recovery::TableSwapSection::of),
             undo: UndoFile::list(self),
             stopped: self.stopped.is_some(),
             to_go_on: self.resume_hint(),

@@ -194,19 +194,19 @@ impl Damage {
             }
             Case::Unreadable => {
                 self.object(key, record.object_from_values()[..40].to_vec());
-                self.unjudged();
+                self.not_compared();
                 self.found(Finding::new("unreadable", id, Some(key), &[]));
             }
             Case::Rejected => {
                 let mut fields: Value = serde_json::from_slice(&record.object_from_values()).unwrap();
                 fields["peso_medio"] = "heavy".into();
                 self.object(key, fields.to_string().into_bytes());
-                self.unjudged();
+                self.not_compared();
                 self.found(Finding::new("rejected", id, Some(key), &[]));
             }
             Case::Archived => {
                 self.archived.push(key.into());
-                self.unjudged();
+                self.not_compared();
                 self.count(&["archived"], 1);
             }
         }
@@ -252,9 +252,9 @@ impl Damage {
         self.found(Finding::new("logical_duplicate", &further.id_treated_data, Some(&key), &["id_treated_data"]));
     }
 
-    fn unjudged(&mut self) {
+    fn not_compared(&mut self) {
         self.count(&["lake_records", "matched"], -1);
-        self.count(&["unjudged"], 1);
+        self.count(&["not_compared"], 1);
     }
 
     fn object(&mut self, key: &str, body: Vec<u8>) {

@@ -28,7 +28,7 @@ const COUNTERS: [(&str, &str); 11] = [
     ("unreadable", "unreadable"),
     ("rejected", "rejected"),
     ("truth_missing", "truth_missing"),
-    ("truth_surplus", "truth_surplus"),
+    ("truth_unexpected", "truth_unexpected"),
 ];
 
 impl World {
@@ -68,7 +68,7 @@ impl Damage {
             let of_kind = self.findings.iter().filter(|finding| finding.kind == kind);
             counts.insert(counter, of_kind.count() as i64);
         }
-        counts.extend(["archived", "unjudged", "settled", "moving", "skipped_after_fence"].map(|name| (name, 0)));
+        counts.extend(["archived", "not_compared", "resolved_on_recheck", "unstable", "skipped_after_cutoff"].map(|name| (name, 0)));
         self.counts.iter().for_each(|(name, more)| *counts.get_mut(name).unwrap() += more);
         for (name, count) in counts {
             assert_eq!(audit.json[name].as_i64(), Some(count), "{name} of {what}: {audit:#?}");
