@@ -130,7 +130,7 @@ fn reject_unknown_fields(line: &Json) -> Result<(), String> {
     match names.find(|name| !FIELDS.contains(&name.as_str())) {
         None => Ok(()),
         Some(name) => Err(format!(
-            "has the unknown field `{name}`: it was written by another version of ruminate; revert it with that version"
+            "has the unknown field `{name}`: it is not an undo file, or one of another version of ruminate"
         )),
     }
 }
