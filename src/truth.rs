@@ -212,7 +212,7 @@ pub fn read<R: BufRead>(
                     bail!("totals do not match its lines: the file is corrupt");
                 }
                 if next_line(&mut from, &mut line, number + 1)? {
-                    bail!("goes on after its totals: give the truth files of several parts one by one");
+                    bail!("continues after its totals: pass the truth files of several parts one by one");
                 }
                 return Ok((head, sums));
             }
@@ -275,6 +275,6 @@ pub(crate) mod tests {
         let lost: String = whole.split_inclusive('\n').enumerate().filter(|(n, _)| *n != 2).map(|(_, l)| l).collect();
         assert!(message(&lost).contains("do not match"));
         assert!(message(&whole.replacen("stored", "lost", 1)).starts_with("line 2"));
-        assert!(message(&(whole.clone() + &whole)).contains("goes on after"));
+        assert!(message(&(whole.clone() + &whole)).contains("continues after"));
     }
 }

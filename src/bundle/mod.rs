@@ -130,7 +130,7 @@ pub fn run(order: &BundleOptions, cancel: &CancellationToken) -> anyhow::Result<
     let written = dir.write(&files)?;
     made.files = written.files;
     made.warnings
-        .extend(written.left.iter().map(|name| format!("{name} is left of a former bundle: nothing uses it now")));
+        .extend(written.left.iter().map(|name| format!("{name} is from a previous bundle and no longer used")));
     Ok(Outcome { made: Some(made), out, stopped: None, seconds: seconds(started) })
 }
 

@@ -200,7 +200,7 @@ mod tests {
             let mut merged = read.next().unwrap();
             read.for_each(|part| merged.merge(part));
             let json = |mut outcome: Outcome| {
-                outcome.truth.as_mut().unwrap().file.clear(); // each part has a file of its own
+                outcome.truth.as_mut().unwrap().file.clear(); // each part has another file
                 serde_json::to_value(&outcome).unwrap()
             };
             prop_assert_eq!(json(merged), json(outcome(&files)));

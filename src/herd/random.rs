@@ -54,7 +54,7 @@ impl KeyedRng {
 
     /// Returns an approximately normal number with mean 0 and standard deviation 1, within ±3.47.
     ///
-    /// The sum of four uniform 16-bit lanes (Irwin–Hall, n = 4), which is close to normal and needs no logarithm.
+    /// The sum of four uniform 16-bit parts (Irwin–Hall, n = 4), which is close to normal and needs no logarithm.
     #[inline]
     pub(super) fn bell(self) -> f64 {
         /// Mean of the sum: 4 × 65535 / 2.

@@ -265,7 +265,7 @@ mod tests {
             Read: "read", "read", Input, "Letters read.";
             Sent: "sent", "sent", Part, "Letters sent.";
             Lost: "lost", "lost", Finding, "Letters lost.";
-            Left: "left", "left out", Skipped, "Letters left out.";
+            Left: "left", "omitted", Skipped, "Letters omitted.";
             Again: "again", "retries", Detail, "Letters sent again.";
         }
     }

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use super::outcome::Latencies;
 use super::{Interval, Times};
 
-/// Digits exact of a stretch's histograms.
+/// Significant digits of an interval's histograms.
 const DIGITS: u8 = 2;
-/// Stretches at most.
+/// Maximum number of intervals.
 const STRETCHES: usize = 600;
 /// Initial length of an interval.
 const FIRST_LENGTH: Duration = Duration::from_secs(1);

@@ -139,7 +139,7 @@ impl fmt::Display for Empty {
             }
             Self::Days { first, last } => write!(
                 f,
-                "no partition of the lake lies in this span: its days are {first} to {last}: check --from and --to"
+                "the lake has no partition in this span: its days are {first} to {last}: check --from and --to"
             ),
             Self::Partitions { partitions, names } => {
                 let of = if *partitions == 1 { "partition of the lake is" } else { "partitions of the lake are" };
@@ -203,7 +203,7 @@ mod tests {
         );
         assert_eq!(
             why(&[OBJECT, "fazenda_um/2026/01/05/a.json"], from("2027-01-01")).await.unwrap(),
-            "no partition of the lake lies in this span: its days are 2026-01-02 to 2026-01-05: check --from and --to"
+            "the lake has no partition in this span: its days are 2026-01-02 to 2026-01-05: check --from and --to"
         );
     }
 

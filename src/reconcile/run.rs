@@ -101,7 +101,7 @@ async fn end(
     if hopeless {
         outcome.halted = audit
             .halt_after
-            .map(|max| format!("after {max} findings, as --halt-after asks: the counts are those of a part"));
+            .map(|max| format!("stopped by --halt-after after {max} findings: the counts cover only a part"));
     } else if !ended {
         outcome.stopped = Some(STOPPED.into());
     }

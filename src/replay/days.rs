@@ -131,7 +131,7 @@ mod tests {
             ledger.complete(day);
         }
         assert!(ledger.take_done(&none()).is_empty());
-        assert_eq!(ledger.days.len(), 1, "only the one that is to be read again is settled");
+        assert_eq!(ledger.days.len(), 1, "only the day that is read again is complete");
     }
 
     #[test]

@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_no_range_goes_on_at_once() {
+    fn entries_in_no_range_are_passed_on_immediately() {
         assert_eq!(told(&mut Matching::new(None), &[1, 2, 3]), ["+3"]);
         let mut unordered = earlier();
         unordered.begin(IdOrder::Unordered);

@@ -218,7 +218,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_price_is_of_requests_and_of_bytes_where_the_class_asks_for_them() {
+    fn a_cost_consists_of_requests_and_of_bytes_if_the_class_bills_them() {
         let class = |objects, archived, bytes| ClassCounts { objects, archived, bytes, restored: 0 };
         assert!((class(1_000_000, 0, 400_000_000).cost(read_price("STANDARD")) - 0.4).abs() < 1e-9);
         assert!((class(1_000_000, 0, 1_000_000_000).cost(read_price("STANDARD_IA")) - 1.01).abs() < 1e-9);

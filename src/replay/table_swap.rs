@@ -155,7 +155,7 @@ struct TableSwapRun<'a> {
 }
 
 impl TableSwapRun<'_> {
-    /// Catches up, swaps the table in unless the swap is blocked, and catches up once more.
+    /// Catches up, swaps the table in unless the swap is blocked, and catches up again.
     async fn catch_up_and_swap(&mut self) -> anyhow::Result<()> {
         let catches_up = !self.plan.is_historical();
         for _ in 0..if catches_up { CATCH_UPS } else { 0 } {
@@ -189,7 +189,7 @@ impl TableSwapRun<'_> {
             let kept = if there_is_one { format!("; the old table is {old}") } else { String::new() };
             self.catch_up(true).await.with_context(|| {
                 format!(
-                    "after the swap, while what came meanwhile was read ({name} is the new table{kept}; what is not \
+                    "after the swap, while catching up with new objects ({name} is the new table{kept}; what is not \
                      read yet is loaded by a plain `ruminate replay`)"
                 )
             })?;

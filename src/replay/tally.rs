@@ -87,7 +87,7 @@ impl Tally {
         self.counts[Counter::Listed] += 1;
         match item {
             ObjectContent::Record(_) | ObjectContent::Unopened => {
-                debug_assert!(false, "a record is loaded, or left out by a limit")
+                debug_assert!(false, "a record is loaded, or skipped by a filter")
             }
             ObjectContent::Rejected(why) => {
                 day.rejected = 1;
@@ -113,7 +113,7 @@ impl Tally {
         }
     }
 
-    /// Records a record that a limit excludes.
+    /// Records a record that a filter excludes.
     pub(super) fn record_filtered(&mut self, partition: &Partition, limit: Counter) {
         self.counts[Counter::Listed] += 1;
         self.counts[limit] += 1;

@@ -202,7 +202,7 @@ async fn a_conflict_is_kept_overwritten_or_ends_the_run_and_what_was_overwritten
 }
 
 #[tokio::test]
-async fn limits_leave_records_out_and_say_so() {
+async fn filters_skip_records_and_report_them() {
     let scene = Scene::of(&(0..4).flat_map(|n| day(n, 10)).collect::<Vec<_>>()).await;
     let date = |d| NaiveDate::from_ymd_opt(2023, 1, d);
     let filter = RecordFilter { until: Some(processed(2)), data_from: date(2), data_to: None };

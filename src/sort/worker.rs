@@ -17,7 +17,7 @@ pub(crate) struct Sorter<T: SortOrder> {
 
 /// Where the sorting happens.
 enum SortWorker<T: SortOrder> {
-    /// Whoever pushes: there was no whole batch yet.
+    /// Sorts in the pushing thread: there was no complete batch yet.
     Inline(Box<RunWriter<T>>),
     Thread {
         to: SyncSender<Vec<T>>,

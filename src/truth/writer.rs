@@ -75,7 +75,7 @@ impl<W: Write> Writer<W> {
         Ok(writer)
     }
 
-    /// Writes a header or trailer line, as a chunk of its own.
+    /// Writes a header or trailer line, as a separate chunk.
     fn line(&mut self, line: &impl Serialize) -> anyhow::Result<()> {
         let mut bytes = serde_json::to_vec(line)?;
         bytes.push(b'\n');
@@ -151,7 +151,7 @@ impl Entry<'_> {
                 member(out, name, text);
             }
         }
-        out.extend_from_slice(b"\"fate\":\"");
+        out.extend_from_slice(b"\"expect\":\"");
         out.extend_from_slice(self.expect.name().as_bytes());
         out.extend_from_slice(b"\"}");
     }

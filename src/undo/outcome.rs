@@ -9,13 +9,13 @@ counters! {
     /// Counters of an undo.
     pub enum UndoCounter {
         Changes: "changes", "changes", Input, "Changes that the file has.";
-        Restored: "restored", "restored", Part, "Rows and objects that are again as they were.";
-        AlreadyRestored: "already_restored", "already restored", Part, "Rows and objects that were so already.";
+        Restored: "restored", "restored", Part, "Rows and objects that were restored.";
+        AlreadyRestored: "already_restored", "already restored", Part, "Rows and objects that already had the old values.";
         ModifiedSince: "modified_since", "modified since", Finding,
-            "Rows and objects that were changed since, or are gone, and stay as they are.";
+            "Rows and objects that were modified or deleted since the change; they are not touched.";
         TruncatedLines: "truncated_lines", "truncated lines", DetailFinding,
-            "Lines that broke off before their changes were made, which are none of the changes.";
-        NotProcessed: "not_processed", "not processed", Skipped, "Changes that were not looked at, because the run was stopped.";
+            "Truncated lines, whose changes were not made; they do not count as changes.";
+        NotProcessed: "not_processed", "not processed", Skipped, "Changes that were not processed, because the run was stopped.";
     }
 }
 

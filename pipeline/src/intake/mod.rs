@@ -175,7 +175,7 @@ impl Intake {
                 Ok(Some(Err(e))) => tracing::error!("the work on a message was ended: {e}"),
                 Ok(None) => return written,
                 Err(_) => {
-                    tracing::warn!("the time for objects is up: {} messages have to come again", work.len());
+                    tracing::warn!("deadline exceeded while writing objects: {} messages must be retried", work.len());
                     return written;
                 }
             }

@@ -56,7 +56,7 @@ pub struct Times {
     pub latency_stats: HistogramStats,
     /// Mean and standard deviation of the service time.
     pub service_stats: HistogramStats,
-    /// What only a merge needs.
+    /// State that only a merge needs.
     pub carry: Carry,
 }
 
@@ -75,7 +75,7 @@ impl Times {
         self.measure(&latency, &service);
     }
 
-    /// Takes over what the histograms tell.
+    /// Sets the statistics from the histograms.
     pub(in crate::publish) fn measure(&mut self, latency: &Latencies, service: &Latencies) {
         (self.latency_ms, self.latency_p999_ms) = (latency.percentiles(), latency.at(0.999));
         (self.service_ms, self.service_p999_ms) = (service.percentiles(), service.at(0.999));
@@ -85,7 +85,7 @@ impl Times {
     }
 }
 
-/// The histograms, for a merge: microseconds with how often they were measured, in ascending order.
+/// Histograms for a merge: values in microseconds with their counts, in ascending order.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Carry {
     /// Latencies.

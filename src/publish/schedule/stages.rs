@@ -198,7 +198,7 @@ impl FromStr for Stages {
                 _ => {
                     return Err(wrong(
                         "give hold:RATE:TIME, ramp:FROM-TO:TIME, spike:RATE:TIME or sine:LOW-HIGH:PERIOD:TIME, such \
-                         as ramp:0-5000/s:60s,hold:5000/s:5m; hold:RATE as the last one goes on until the input ends",
+                         as ramp:0-5000/s:60s,hold:5000/s:5m; hold:RATE as the last one continues until the input ends",
                     ));
                 }
             }

@@ -226,7 +226,7 @@ impl FindingCollector {
             Some(record) if reading_id(&record.reading).to_string() == row.id() => {
                 "the row is intact: its id matches its values"
             }
-            _ => "its id is not that of its values: written by hand or by an older Lambda?",
+            _ => "its id does not match its values: written manually or by the legacy Lambda?",
         };
         self.report_observed(finding.with_reason(why), now, place)
     }

@@ -122,7 +122,7 @@ pub struct Outcome {
     pub carry: Carry,
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde requires it")]
 fn is_zero(count: &u64) -> bool {
     *count == 0
 }

@@ -51,7 +51,7 @@ impl Outcome {
             of(
                 "Objects not opened",
                 self[Counter::Present],
-                "`--quick` asks only whether both sides have an id: no value of these was compared.",
+                "`--quick` only checks whether both sides have an id: values were not compared.",
                 "Audit without `--quick`.",
             ),
             of(
@@ -70,28 +70,28 @@ impl Outcome {
         let mut not = Vec::new();
         if self.parts > 1 {
             not.push(format!(
-                "The {} parts were audited one by one: the rows are those of {} moments, not of one.",
+                "The {} parts were audited separately: their rows are from {} snapshots, not one.",
                 self.parts, self.snapshots
             ));
         } else if self.snapshots > 1 {
             not.push(format!(
-                "The warehouse's snapshot was lost: its rows are those of {} moments, not of one.",
+                "The warehouse snapshot was lost: its rows are from {} snapshots, not one.",
                 self.snapshots
             ));
         }
         if let Some(why) = self.stopped.as_ref().or(self.halted.as_ref()) {
-            not.push(format!("The audit did not come to its end ({why}): what it had not reached was not compared."));
+            not.push(format!("The audit stopped early ({why}): the rest was not compared."));
         }
         let options = &self.options;
         if !options.farms.is_empty() || options.from.is_some() || options.to.is_some() {
-            not.push("Farms and days outside of the window were not looked at.".to_owned());
+            not.push("Farms and days outside of the window were not audited.".to_owned());
         }
         not.push(match &self.truth {
-            Some(_) => "What no truth file tells of and neither side has cannot be found missing.".to_owned(),
-            None => "What neither side has cannot be found missing; whole days that a farm lacks between others are listed as gaps, and `--truth` proves a history that `generate` made.".to_owned(),
+            Some(_) => "Readings that are in no truth file and on neither side cannot be found missing.".to_owned(),
+            None => "Readings that are on neither side cannot be found missing. Complete days that a farm lacks between others are listed as gaps; `--truth` verifies a history from `generate`.".to_owned(),
         });
         not.push("A value that is wrong in the same way on both sides agrees.".to_owned());
-        not.push("Fields that an object has beside the thirteen columns were not compared: the warehouse has no place for them.".to_owned());
+        not.push("Fields of an object other than the thirteen columns were not compared: the warehouse does not store them.".to_owned());
         not
     }
 }
@@ -100,7 +100,7 @@ impl Outcome {
 /// description.
 fn skipped(skip: Skip) -> (&'static str, &'static str, &'static str) {
     let words = SKIPPED.iter().find(|(of, ..)| *of == skip).map(|(_, item, reason, action)| (*item, *reason, *action));
-    words.unwrap_or((skip.spec().title, skip.spec().help, "Look at the reason of each."))
+    words.unwrap_or((skip.spec().title, skip.spec().help, "See the reason for each."))
 }
 
 const SKIPPED: [(Skip, &str, &str, &str); 3] = [
@@ -113,13 +113,13 @@ const SKIPPED: [(Skip, &str, &str, &str); 3] = [
     (
         Skip::AfterCutoff,
         "After the cutoff",
-        "They were written after the audit began; their rows may still be on the way.",
-        "The next audit judges them.",
+        "They were written after the audit began; their rows may still be in transit.",
+        "The next audit compares them.",
     ),
     (
         Skip::FutureDated,
         "Dated in the future",
-        "Their time is later than the lake's clock, so nothing tells whether they were written before the audit started.",
-        "Give the files today's time (touch), or copy the S3 objects onto themselves, then audit again.",
+        "Their time is later than the lake's clock, so it is unknown whether they were written before the audit started.",
+        "Set the files' time to now (`touch`), or copy the S3 objects onto themselves, then audit again.",
     ),
 ];

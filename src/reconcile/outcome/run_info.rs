@@ -96,18 +96,18 @@ pub struct StoreInfo {
 impl StoreInfo {
     /// Returns the column types of a table, and the settings of its server.
     pub fn of(schema: &TableSchema, server_settings: BTreeMap<String, String>) -> Self {
-        let columns = Column::ALL.into_iter().map(|column| (column.name().into(), said(schema.of(column)))).collect();
+        let columns = Column::ALL.into_iter().map(|column| (column.name().into(), description(schema.of(column)))).collect();
         Self { server_settings, columns }
     }
 }
 
-fn said(holds: ColumnType) -> String {
+fn description(column: ColumnType) -> String {
     let rounded = |decimals: Option<u8>| match decimals {
         None => String::new(),
         Some(1) => ", rounded to 1 decimal".to_owned(),
         Some(n) => format!(", rounded to {n} decimals"),
     };
-    match holds {
+    match column {
         ColumnType::Text { chars } => format!("text of at most {chars} characters"),
         ColumnType::Float { decimals } => format!("FLOAT (32-bit){}", rounded(decimals)),
         ColumnType::Double { decimals } => format!("DOUBLE (64-bit){}", rounded(decimals)),
@@ -122,30 +122,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn settings_hash_to_what_anybody_can_compute() {
+    fn settings_have_the_hash_of_their_canonical_json() {
         let settings =
             AuditSettings::default().with("to", "2024-01-31").with("halt-after", None::<u64>).with("meta-rate", 0.0176);
         assert_eq!(serde_json::to_string(&settings).unwrap(), r#"{"meta-rate":0.0176,"to":"2024-01-31"}"#);
         // printf '{"meta-rate":0.0176,"to":"2024-01-31"}' | sha256sum
         assert_eq!(settings.sha256(), hex(&Sha256::digest(br#"{"meta-rate":0.0176,"to":"2024-01-31"}"#)));
         let other = AuditSettings::default().with("meta-rate", 0.0176).with("to", "2024-01-31");
-        assert_eq!(other, settings, "in whatever order they are given");
+        assert_eq!(other, settings, "in any order");
         assert_ne!(other.with("quick", true).sha256(), settings.sha256());
     }
 
     #[test]
-    fn every_run_is_one_of_its_own() {
+    fn every_run_has_its_own_id() {
         let (one, other) = (RunInfo::begin(), RunInfo::begin());
         assert_ne!(one.id, other.id);
         assert_eq!(uuid::Uuid::parse_str(&one.id).unwrap().get_version_num(), 7);
     }
 
     #[test]
-    fn columns_say_what_they_are_compared_as() {
+    fn columns_have_the_type_by_which_they_are_compared() {
         let stores = StoreInfo::of(&TableSchema::standard(), BTreeMap::new());
         assert_eq!(stores.columns.len(), 13);
         assert_eq!(stores.columns["peso_medio"], "FLOAT (32-bit)");
         assert_eq!(stores.columns["data"], "time to the second, UTC");
-        assert_eq!(said(ColumnType::Double { decimals: Some(2) }), "DOUBLE (64-bit), rounded to 2 decimals");
+        assert_eq!(description(ColumnType::Double { decimals: Some(2) }), "DOUBLE (64-bit), rounded to 2 decimals");
     }
 }

@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hash_tells_every_value_apart() {
+    fn a_hash_distinguishes_all_values() {
         let row = record(1).to_row(&TableSchema::standard());
         for column in Column::ALL {
             let mut other = row.clone();

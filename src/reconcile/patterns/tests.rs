@@ -34,7 +34,7 @@ fn one_farm_is_plain_from_nine_of_ten_on() {
 }
 
 #[test]
-fn one_day_is_plain_and_then_since_is_not_said() {
+fn one_day_is_significant_and_since_is_not_reported_with_it() {
     assert_eq!(found((0..10).map(|farm| (farm, 4))), [PatternKind::OneDay { day: day(4) }]);
     assert_eq!(found((0..7).map(|farm| (farm, 4)).chain((0..3).map(|farm| (farm, 2 + farm * 3)))), []);
 }

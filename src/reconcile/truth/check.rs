@@ -91,7 +91,7 @@ impl TruthCheck {
                 return Ok(());
             }
             self.truth[TruthCounter::UnexpectedUnlisted] += 1;
-            return self.report_unexpected(id, seen, None, "no truth file tells of it", findings);
+            return self.report_unexpected(id, seen, None, "in no truth file", findings);
         };
         if !self.is_audited(id) {
             self.truth[TruthCounter::OutOfWindow] += 1;
@@ -151,7 +151,7 @@ impl TruthCheck {
     ) -> anyhow::Result<()> {
         self.truth[TruthCounter::Unexpected] += 1;
         let finding = of_id(DriftKind::TruthUnexpected, id, seen.key.map(str::to_owned), [seen.key.is_some(), seen.row]);
-        let why = location.as_ref().map_or_else(|| why.to_owned(), |told| format!("{why}: {told}"));
+        let why = location.as_ref().map_or_else(|| why.to_owned(), |location| format!("{why}: {location}"));
         findings.report(Finding { truth: location, ..finding.with_reason(why) }, None)
     }
 }
@@ -174,11 +174,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_tells_its_day() {
+    fn an_id_contains_its_day() {
         // 2023-01-01 in docs/ids.md
         let id = OrderedId::new("01856aa0-c800-883a-837a-29fe66bbec99");
         assert_eq!(day_of(&id), "2023-01-01".parse().ok());
-        assert_eq!(day_of(&OrderedId::new("01856aa0-c800-483a-837a-29fe66bbec99")), None, "another version tells none");
+        assert_eq!(day_of(&OrderedId::new("01856aa0-c800-483a-837a-29fe66bbec99")), None, "another version has no day");
         assert_eq!(day_of(&OrderedId::new("x")), None);
     }
 }

@@ -133,7 +133,7 @@ async fn what_comes_while_it_is_audited_is_not_missing() {
 }
 
 #[test]
-fn what_is_there_tells_the_door() {
+fn the_ingest_path_is_inferred_from_the_stores() {
     let told = |quarantined_found, refused_stored| {
         let mut there = TruthResult::default();
         there[TruthCounter::QuarantinedFound] = quarantined_found;

@@ -24,7 +24,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_verdict_says_what_was_measured_first_and_then_what_would_fail() {
+    fn a_condition_shows_the_measured_value_and_then_the_bound() {
         let message = |text: &str, measured: &str| {
             ConditionResult { condition: text.into(), passed: true, measured: measured.into() }.to_string()
         };

@@ -41,14 +41,14 @@ impl TruthResult {
 impl fmt::Display for TruthResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let word = if self.passed { "passed" } else { "FAILED" };
-        let door = match self.ingest_path {
+        let ingest_path = match self.ingest_path {
             Some(ingest_path) if self.ingest_path_given => format!(" via {}", ingest_path.as_command()),
             Some(_) => format!(", inferred ingest path: {}", self.ingest_path_text()),
             None => String::new(),
         };
         writeln!(
             f,
-            "ground truth: {word} ({} lines of {}{door})",
+            "ground truth: {word} ({} lines of {}{ingest_path})",
             count(self[TruthCounter::Lines]),
             self.files.join(", ")
         )?;

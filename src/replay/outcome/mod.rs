@@ -171,10 +171,10 @@ impl Outcome {
     /// Returns what to do after an early stop, as the end of a sentence.
     pub fn resume_hint(&self) -> &'static str {
         if self.table_swap.as_ref().is_some_and(|swap| swap.swapped) {
-            "run a plain `ruminate replay`, without --into-new-table: the new table is in its place already, and that \
-             loads what came meanwhile"
+            "run a plain `ruminate replay`, without --into-new-table: the tables are already swapped, and it loads the \
+             objects that arrived since"
         } else if self.counts[Counter::Conflicting] > 0 && self.options.on_conflict == Policy::Fail.to_string() {
-            "look at the conflict above, then run the same command with --on-conflict keep or --on-conflict overwrite \
+            "check the conflict above, then run the same command with --on-conflict keep or --on-conflict overwrite \
              instead; --resume with --on-conflict fail only helps once the row or the object is fixed"
         } else if self.run_id.is_empty() {
             "run the same command again"

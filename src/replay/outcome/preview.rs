@@ -108,8 +108,8 @@ impl Preview {
     pub fn swaps(&mut self, table: &str, shadow: String, blockers: Vec<String>) {
         self.planned_changes = vec![
             format!("create and load the shadow table {shadow}"),
-            "every row of it is read back, and what came into the lake meanwhile is loaded too".to_owned(),
-            format!("one RENAME puts it in the place of {table}, under a brief lock on both; the old table is kept"),
+            "verify every row and catch up with new objects".to_owned(),
+            format!("swap it with {table} in one RENAME (brief lock on both); the old table is kept"),
         ];
         self.blockers.extend(blockers);
     }

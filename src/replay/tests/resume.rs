@@ -4,7 +4,7 @@ use super::*;
 
 /// A run is stopped while it waits at the row rate, then resumed: every record counts exactly once.
 #[tokio::test]
-async fn a_stopped_run_goes_on_and_its_counts_are_exact() {
+async fn a_resumed_run_has_exact_counts() {
     let mut records: Vec<_> = (0..12).flat_map(|n| day(n, 300)).collect();
     records.extend((0..12).flat_map(|d| (0..100).map(move |n| old_style(d, n))));
     let scene = Scene::of(&records).await;
@@ -48,7 +48,7 @@ async fn stopped_midway(scene: Scene, replay: Replay) -> (Scene, Outcome) {
 
 /// Objects that were unreadable in the first session are in ranges that it completed; the second session loads them.
 #[tokio::test]
-async fn what_becomes_readable_between_two_sessions_is_loaded() {
+async fn objects_that_become_readable_between_two_sessions_are_loaded() {
     let timed: Vec<_> = (0..2).flat_map(|n| day(n, 1_500)).collect();
     let loose: Vec<_> = (0..3).flat_map(|d| (0..1_000).map(move |n| old_style(d, n))).collect();
     for records in [timed, loose] {
@@ -133,7 +133,7 @@ async fn every_session_s_undo_file_is_named() {
 }
 
 #[tokio::test]
-async fn a_journal_that_claims_more_than_is_there_is_not_believed() {
+async fn journal_entries_without_their_rows_are_ignored() {
     let scene = Scene::of(&(0..6).flat_map(|n| day(n, 600)).collect::<Vec<_>>()).await;
     let replay = scene.replay().await;
     let (scene, first) = stopped_midway(scene, replay).await;
@@ -144,7 +144,7 @@ async fn a_journal_that_claims_more_than_is_there_is_not_believed() {
     let second = scene.resumed().await;
     assert!(
         second.stopped.is_none() && second.counts[Counter::Identical] > 0,
-        "what was done again was there: {second}"
+        "reloaded rows are identical: {second}"
     );
     assert_eq!(
         (second.counts[Counter::Inserted] + second.counts[Counter::Identical], scene.rows().await),

@@ -73,7 +73,7 @@ fn swapped(outcome: &Outcome) -> &TableSwap {
 }
 
 #[tokio::test]
-async fn what_comes_meanwhile_is_in_the_account_and_speaks_against_the_swap() {
+async fn objects_that_arrive_during_the_load_are_counted_and_can_block_the_swap() {
     let scene = Scene::of(&day(0, 50)).await;
     scene.run(scene.replay().await).await;
     let (key, record) = new_style(0, 90);
@@ -102,7 +102,7 @@ async fn what_comes_meanwhile_is_in_the_account_and_speaks_against_the_swap() {
 }
 
 #[tokio::test]
-async fn a_failure_around_the_swap_keeps_the_account_and_says_where_the_tables_are() {
+async fn a_failure_around_the_swap_keeps_the_counts_and_names_the_tables() {
     let scene = Scene::of(&day(0, 50)).await;
     scene.run(scene.replay().await).await;
     for (clocks, before) in [(1, true), (2, false)] {

@@ -44,7 +44,7 @@ impl S3 {
                 (Reason::WrongRegion, format!("the bucket is in another region: set AWS_REGION ({said})"))
             }
             ("SlowDown" | "Throttling" | "ThrottlingException" | "RequestLimitExceeded" | "TooManyRequests", _)
-            | (_, Some(429 | 503)) => (Reason::SlowDown, format!("the store asks to slow down ({said})")),
+            | (_, Some(429 | 503)) => (Reason::SlowDown, format!("throttled by the store ({said})")),
             // Permanent: a retry does not add a missing feature.
             ("NotImplemented", _) | (_, Some(501)) => {
                 (Reason::Other, format!("the store does not implement this request ({said})"))
@@ -62,7 +62,7 @@ impl S3 {
     }
 }
 
-/// What is said where there are no credentials to sign with.
+/// Error text if there are no credentials to sign with.
 pub(super) fn no_credentials(message: &str) -> String {
     format!(
         "no usable credentials or region: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and AWS_REGION: {message}"
@@ -80,7 +80,7 @@ fn sdk_failure<E: std::error::Error + 'static>(e: &SdkError<E, HttpResponse>) ->
         }
         SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) => (Reason::Denied, no_credentials(said)),
         SdkError::ResponseError(_) => {
-            (Reason::Network, format!("the answer makes no sense, is this an S3 endpoint? {said}"))
+            (Reason::Network, format!("unexpected response: is this an S3 endpoint? {said}"))
         }
         _ => (Reason::Other, said.to_owned()),
     }

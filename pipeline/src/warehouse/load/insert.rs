@@ -35,7 +35,7 @@ pub async fn load(
     settled.into_iter().map(|one| one.unwrap_or_else(missed)).collect()
 }
 
-/// Loads records and stores each result in `settled` once it is known, also for a caller that cancels the load.
+/// Loads records and stores each result in `results` as soon as it is known, also for a caller that cancels the load.
 ///
 /// # Errors
 /// Returns an error if the server cannot be reached or rejects a statement. Records without a result may be loaded

@@ -138,7 +138,7 @@ impl BulkWarehouse for Memory {
         match query {
             None => Ok(LoadMetrics::default()),
             Some(query) => {
-                Err(Error::new(Reason::Other, "memory", format!("there is nobody to answer the query {query:?}")))
+                Err(Error::new(Reason::Other, "memory", format!("queries are not supported: {query:?}")))
             }
         }
     }

@@ -105,7 +105,7 @@ fn notes(lag: &Lag) -> Vec<String> {
     let mut notes = Vec::new();
     if lag.already_present > 0 {
         let n = numbers::of(lag.already_present, "reading was", "readings were");
-        notes.push(format!("{n} in the warehouse before the run published them: they say nothing of the lag."));
+        notes.push(format!("{n} in the warehouse before the run published them; they are not part of the lag."));
     }
     if lag.not_watched > 0 {
         let n = numbers::of(lag.not_watched, "reading was", "readings were");

@@ -76,7 +76,7 @@ fn note(outcome: &Outcome) -> String {
         ),
     };
     if outcome.pacing.behind_seconds.is_none() {
-        return "Without a schedule, latency counts from a message's first call, and nothing is sent while there is no room: a stall \
+        return "Without a schedule, latency starts at a message's first request, and nothing is sent while all slots are in use: a stall \
                 holds back what it would have hit. For percentiles that users would see, ask for a rate."
             .into();
     }
@@ -85,11 +85,11 @@ fn note(outcome: &Outcome) -> String {
             let [due, call] = [due, call].map(millis);
             format!(
                 "Here {name} is {due}, and {call} of the calls alone: the rest was spent waiting for its turn, which a tool that \
-                 measures calls would not have told."
+                 measures only requests would not show."
             )
         }
         None if outcome.counts[Count::Dropped] == 0 => {
-            "Here both tell nearly the same: the sender kept to its schedule.".into()
+            "Here both are nearly the same: the sender kept to its schedule.".into()
         }
         None => String::new(),
     };

@@ -114,14 +114,14 @@ fn head(html: &str) -> &str {
 }
 
 #[test]
-fn a_run_that_held_says_so_first() {
+fn a_run_that_passed_shows_it_first() {
     let html = render(&held(60)).unwrap();
     let head = head(&html);
     assert!(head.contains("Every message was published"), "{head}");
     assert!(head.contains("30,000 of 30,000 messages published in 60.00 s: 500 per second of 500 requested"), "{head}");
     assert!(head.contains("Half took at most 12.0 ms, 99 % at most 812 ms"), "{head}");
     assert!(html.contains("verdict clean") && html.contains("Nothing was dropped, failed or sent again"));
-    assert!(html.contains("Here p99 is 812 ms, and 46.0 ms of the calls alone"), "omission is told");
+    assert!(html.contains("Here p99 is 812 ms, and 46.0 ms of the calls alone"), "omission is reported");
     for absent in ["id=\"conditions\"", "id=\"lag\"", "What went wrong"] {
         assert!(!html.contains(absent), "{absent}");
     }
@@ -159,7 +159,7 @@ fn conditions_come_before_counts_and_those_not_kept_before_those_kept() {
     outcome.conditions.iter_mut().for_each(|verdict| verdict.passed = true);
     let html = render(&outcome).unwrap();
     assert!(head(&html).contains("All 2 checks passed") && html.contains("verdict clean"));
-    assert!(head(&html).contains("messages failed"), "what failed is told all the same");
+    assert!(head(&html).contains("messages failed"), "failures are reported nevertheless");
 }
 
 #[test]

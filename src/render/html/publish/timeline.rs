@@ -46,7 +46,7 @@ fn notes(outcome: &Outcome, wrong: bool) -> Vec<String> {
     if let Some(behind) = outcome.fell_behind() {
         let behind = duration(behind);
         notes.push(format!(
-            "It ended {behind} behind its schedule, so that its latencies tell of this sender too: raise `--concurrency`, or ask \
+            "It ended {behind} behind its schedule, so its latencies include delays of this sender: raise `--concurrency`, or ask \
              for less."
         ));
     }

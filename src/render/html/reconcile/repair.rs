@@ -84,7 +84,7 @@ fn done(repaired: &RepairOutcome) -> Vec<(&'static str, String)> {
         lines.push(("Read back and found right", numbers::count(repaired[RepairCounter::Verified])));
         lines.push(("Failed", numbers::count(repaired[RepairCounter::Failed])));
     }
-    lines.push(("Left as they are", numbers::count(repaired[RepairCounter::NotRepaired])));
+    lines.push(("Not repaired", numbers::count(repaired[RepairCounter::NotRepaired])));
     lines
 }
 
@@ -95,6 +95,6 @@ fn possible(outcome: &Outcome) -> Vec<(&'static str, String)> {
         ("Rows it could insert", numbers::count(outcome[Counter::LakeOnly])),
         ("Rows it could update", numbers::count(outcome[Counter::Differing])),
         ("Objects it could write", numbers::count(outcome[Counter::WarehouseOnly])),
-        ("Findings for people to settle", numbers::count(left)),
+        ("Findings to resolve manually", numbers::count(left)),
     ]
 }

@@ -43,14 +43,14 @@ pub(super) fn lead(truth: &TruthResult) -> String {
     let mut lead = format!("Of {expected} that the history must have left, {found} are in both stores");
     match (truth[TruthCounter::Missing], truth[TruthCounter::Unexpected]) {
         (0, 0) => lead.push_str(", and nothing is there that must not be"),
-        (missing, surplus) => lead.push_str(&format!(
+        (missing, unexpected) => lead.push_str(&format!(
             "; {} missing, {} unexpected",
             numbers::of(missing, "is", "are"),
-            numbers::of(surplus, "is", "are")
+            numbers::of(unexpected, "is", "are")
         )),
     }
     if truth[TruthCounter::QuarantinedMissing] > 0 {
-        let broken = numbers::of(truth[TruthCounter::QuarantinedMissing], "broken message", "broken messages");
+        let broken = numbers::of(truth[TruthCounter::QuarantinedMissing], "malformed message", "malformed messages");
         lead.push_str(&format!("; the quarantine lacks {broken}"));
     }
     lead.push('.');
@@ -71,7 +71,7 @@ fn accounts(truth: &TruthResult) -> Vec<Breakdown> {
             ("missing", "drift", truth[TruthCounter::QuarantinedMissing]),
             ("withheld", "aside", truth[TruthCounter::QuarantinedWithheld]),
         ];
-        let whole = numbers::of(truth[TruthCounter::QuarantinedExpected], "broken message", "broken messages");
+        let whole = numbers::of(truth[TruthCounter::QuarantinedExpected], "malformed message", "malformed messages");
         accounts.push(Breakdown::of("Quarantine", whole, parts));
     }
     accounts
@@ -79,9 +79,9 @@ fn accounts(truth: &TruthResult) -> Vec<Breakdown> {
 
 fn facts(truth: &TruthResult) -> Vec<Fact> {
     let some = |n: u64, message: String| if n > 0 { message } else { String::new() };
-    let door = match truth.ingest_path {
+    let ingest_path = match truth.ingest_path {
         Some(ingest_path) if truth.ingest_path_given => ingest_path.as_command().to_owned(),
-        Some(_) => format!("{}, as what is there tells", truth.ingest_path_text()),
+        Some(_) => format!("{} (inferred)", truth.ingest_path_text()),
         None => String::new(),
     };
     let refused = format!(
@@ -96,7 +96,7 @@ fn facts(truth: &TruthResult) -> Vec<Fact> {
     headline::stated(vec![
         Fact::code("Truth", truth.files.join(", ")),
         Fact::said("Lines delivered", numbers::count(truth[TruthCounter::Lines])),
-        Fact::said("Ingest path", door),
+        Fact::said("Ingest path", ingest_path),
         Fact::said("Quarantine", truth.quarantine_text()),
         Fact::said("Too large", some(truth[TruthCounter::Oversized], refused)),
         Fact::said(
@@ -115,7 +115,7 @@ fn facts(truth: &TruthResult) -> Vec<Fact> {
             "Corrections",
             some(
                 truth[TruthCounter::Corrections],
-                numbers::of(truth[TruthCounter::Corrections], "second id, as foretold", "second ids, as foretold"),
+                numbers::of(truth[TruthCounter::Corrections], "second id, as expected", "second ids, as expected"),
             ),
         ),
     ])

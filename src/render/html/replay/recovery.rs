@@ -39,13 +39,13 @@ fn note(outcome: &Outcome) -> String {
         return "No record was recovered, so there is no recovery point.".into();
     }
     if let Some(until) = outcome.options.processed_until {
-        return format!("As asked, nothing that was processed after {} was brought back.", instant(until));
+        return format!("Records processed after {} were not replayed, as requested.", instant(until));
     }
     match verdict::missing(outcome) {
         0 => "Nothing that had reached the lake here by the cutoff is missing: the recovery point is the lake's own."
             .into(),
         n => format!(
-            "{} among which there may be newer ones: the recovery point holds once they are settled.",
+            "{} which may include newer ones: the recovery point is final once they are resolved.",
             numbers::of(n, "record not recovered,", "records not recovered,")
         ),
     }

@@ -98,7 +98,7 @@ fn head(html: &str) -> &str {
 }
 
 #[test]
-fn a_warehouse_that_is_back_says_so_first() {
+fn a_recovered_warehouse_is_shown_first() {
     let html = render(&back()).unwrap();
     let head = head(&html);
     assert!(head.contains("Warehouse recovered"), "{head}");
@@ -121,7 +121,7 @@ fn a_part_that_was_asked_for_is_not_the_whole() {
 }
 
 #[test]
-fn every_fate_is_in_the_account_and_what_is_missing_has_its_section() {
+fn every_category_is_in_the_breakdown_and_missing_records_have_a_section() {
     let outcome = every_fate("fazenda_dois/2026/11/20/x.json");
     let html = render(&outcome).unwrap();
     assert!(head(&html).contains("30 records not recovered"), "{}", head(&html));
@@ -132,7 +132,7 @@ fn every_fate_is_in_the_account_and_what_is_missing_has_its_section() {
         assert_eq!(html.contains(&section), expected, "{}", category.name());
         assert_eq!(html.contains(&format!("href=\"#{}\"", category.name())), expected, "{}", category.name());
     }
-    for text in ["25 of 50", "5 conflicting, 5 rejected", "left aside", "Waiting: fazenda_dois", "RENAME TABLE"] {
+    for text in ["25 of 50", "5 conflicting, 5 rejected", "skipped", "Waiting: fazenda_dois", "RENAME TABLE"] {
         let text = text.replace("25 of 50", "<b>5</b> <span class=\"bar\">of</span> <b>30</b>");
         assert!(html.contains(&text), "{text}");
     }
@@ -305,7 +305,7 @@ fn a_file_is_whole_or_not_there() {
 }
 
 #[test]
-fn the_terminal_tells_what_the_page_tells() {
+fn the_terminal_shows_the_same_as_the_page() {
     let text = every_fate("x").to_string();
     for line in [
         "  after --processed-until",

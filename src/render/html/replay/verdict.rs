@@ -137,6 +137,6 @@ fn evidence(outcome: &Outcome) -> Vec<Fact> {
         Fact::said("Method", &outcome.method),
         Fact::code("Run", run),
         Fact::said("Time taken", duration(outcome.seconds)),
-        Fact::program(outcome.exit(), "something is missing, or asks to be looked at"),
+        Fact::program(outcome.exit(), "something is missing or needs attention"),
     ])
 }

@@ -70,7 +70,7 @@ impl MySql {
                    FROM information_schema.referential_constraints \
                    WHERE unique_constraint_schema = DATABASE() AND referenced_table_name = ?";
         for name in self.query_strings(sql).await? {
-            found.push(format!("foreign key {name} would go on with the old table"));
+            found.push(format!("foreign key {name} would still refer to the old table"));
         }
         found.extend(self.lacking().await?);
         Ok(found)
