@@ -193,7 +193,10 @@ pub fn read<R: BufRead>(
     next_line(&mut from, &mut line, number)?;
     let head: Header = serde_json::from_slice(&line).context("is not a truth file of ruminate generate --truth")?;
     if head.ruminate_truth != VERSION {
-        bail!("is a truth file of version {}, and this program reads version {VERSION}: generate it again with this version", head.ruminate_truth);
+        bail!(
+            "is a truth file of version {}, and this program reads version {VERSION}: generate it again with this version",
+            head.ruminate_truth
+        );
     }
     let mut sums = Totals::default();
     loop {
@@ -224,7 +227,7 @@ pub fn read<R: BufRead>(
 pub(crate) mod tests {
     use super::*;
 
-    pub(super) fn told(line: u64, fault: Option<&'static str>, expect: Expectation) -> Entry<'static> {
+    pub(super) fn entry(line: u64, fault: Option<&'static str>, expect: Expectation) -> Entry<'static> {
         let id = (expect != Expectation::Quarantined).then(|| Uuid::from_u128(u128::from(line)));
         let sha256 = (expect == Expectation::Quarantined).then(|| "ab".repeat(32).into());
         let file = (expect != Expectation::Undelivered).then_some("FazendaUm_Consumo_20260101.json".into());
@@ -233,11 +236,11 @@ pub(crate) mod tests {
 
     pub(super) fn lines() -> Vec<Entry<'static>> {
         vec![
-            told(1, None, Expectation::Stored),
-            told(1, Some("duplicate"), Expectation::Stored),
-            told(2, Some("malformed"), Expectation::Quarantined),
-            told(3, Some("oversized"), Expectation::Oversized),
-            told(0, Some("missing_day"), Expectation::Undelivered),
+            entry(1, None, Expectation::Stored),
+            entry(1, Some("duplicate"), Expectation::Stored),
+            entry(2, Some("malformed"), Expectation::Quarantined),
+            entry(3, Some("oversized"), Expectation::Oversized),
+            entry(0, Some("missing_day"), Expectation::Undelivered),
         ]
     }
 
@@ -259,7 +262,7 @@ pub(crate) mod tests {
         })
         .unwrap();
         assert_eq!(head.history["farms"], "2");
-        assert_eq!(found, lines().iter().map(|told| format!("{told:?}")).collect::<Vec<_>>());
+        assert_eq!(found, lines().iter().map(|entry| format!("{entry:?}")).collect::<Vec<_>>());
         assert_eq!((totals.lines, totals.stored, totals.ids, totals.quarantined), (4, 2, 1, 1));
         assert_eq!((totals.oversized, totals.undelivered, totals.faults["duplicate"]), (1, 1, 1));
     }

@@ -124,8 +124,8 @@ async fn process_event(
     failures
 }
 
-fn log(message_id: &str, fate: MessageOutcome, verdict: &Verdict) {
-    let outcome = fate.name();
+fn log(message_id: &str, result: MessageOutcome, verdict: &Verdict) {
+    let outcome = result.name();
     match verdict.meaning() {
         Meaning::RowRefused { id, why } => {
             tracing::error!(message_id, outcome, id, why, "stored in the lake, but the table refused its row");
@@ -137,7 +137,9 @@ fn log(message_id: &str, fate: MessageOutcome, verdict: &Verdict) {
         Meaning::Quarantined { reason, key } => {
             tracing::warn!(message_id, outcome, key, %reason, "not processable: quarantined");
         }
-        Meaning::Failed(failure) => tracing::error!(message_id, outcome, why = failure.message, "failed, will be retried"),
+        Meaning::Failed(failure) => {
+            tracing::error!(message_id, outcome, why = failure.message, "failed, will be retried")
+        }
     }
 }
 
@@ -151,15 +153,15 @@ async fn quarantine_event(
 ) -> Vec<FailedItem> {
     let event = Bytes::copy_from_slice(event.as_bytes());
     let kept = clients.intake.keep_event(&event, why, Utc::now(), until).await;
-    let fate = if kept.is_ok() { MessageOutcome::Quarantined } else { MessageOutcome::Failed };
-    counts.count(fate);
+    let result = if kept.is_ok() { MessageOutcome::Quarantined } else { MessageOutcome::Failed };
+    counts.count(result);
     match kept {
         Ok(key) => {
-            tracing::error!(outcome = fate.name(), key, %why, "unsupported event: quarantined");
+            tracing::error!(outcome = result.name(), key, %why, "unsupported event: quarantined");
             Vec::new()
         }
         Err(failure) => {
-            tracing::error!(outcome = fate.name(), why = failure.message, "failed, will be retried");
+            tracing::error!(outcome = result.name(), why = failure.message, "failed, will be retried");
             vec![FailedItem { id: "event".into(), why: failure.message }]
         }
     }

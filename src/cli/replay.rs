@@ -182,13 +182,8 @@ impl Args {
             return crate::replay::run(replay, progress, cancel).await;
         }
         let (name, max_missing) = (&self.warehouse.table, self.max_missing);
-        replay_into_new_table(
-            replay,
-            SwapOptions { table, name, max_missing, resume: self.resume },
-            progress,
-            cancel,
-        )
-        .await
+        replay_into_new_table(replay, SwapOptions { table, name, max_missing, resume: self.resume }, progress, cancel)
+            .await
     }
 
     fn write_report(&self, outcome: &Outcome) {
@@ -245,7 +240,8 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
             None => args.load(plan, into, context).await?,
         },
     };
-    let undo_commands = outcome.earlier_undo_files.iter().chain(&outcome.undo_file).map(|file| command_line.undo(file)).collect();
+    let undo_commands =
+        outcome.earlier_undo_files.iter().chain(&outcome.undo_file).map(|file| command_line.undo(file)).collect();
     let outcome = Outcome { command: command_line.to_string(), undo_commands, lake_endpoint, ..outcome };
     args.write_report(&outcome);
     Ok(Rendered::of(&outcome))

@@ -25,7 +25,7 @@ counters! {
         Subscribed: "subscribed", "subscriptions confirmed", Detail, "Subscriptions confirmed.";
         Unsubscribed: "unsubscribed", "subscriptions removed", Detail, "Notices that a subscription ended.";
         Rejected: "requests_rejected", "requests rejected", Detail, "Rejected requests: no SNS message, a bad signature, another topic, too large.";
-        Deferred: "requests_deferred", "requests deferred", Detail, "Requests answered with "retry later", before their message reached the intake.";
+        Deferred: "requests_deferred", "requests deferred", Detail, "Requests deferred before their message reached the intake.";
     }
 }
 

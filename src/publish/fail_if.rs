@@ -143,7 +143,7 @@ impl Metric {
                 let Percentiles { p50, p90, p99, max } = match of {
                     LatencyKind::Latency => outcome.times.latency_ms,
                     LatencyKind::Service => outcome.times.service_ms,
-                    LatencyKind::Lag => outcome.lag.as_ref()?.ms,
+                    LatencyKind::Lag => outcome.lag.as_ref()?.lag_ms,
                 };
                 millis(match share {
                     Quantile::P50 => p50,
@@ -320,11 +320,18 @@ mod tests {
         assert_eq!(fail_if.needs_watch(), Some("lag_p99 > 5s"));
         assert_eq!("failed > 0".parse::<FailIf>().unwrap().needs_watch(), None);
         let ms = Percentiles { p99: 4_000.0, ..Percentiles::default() };
-        let watched = Outcome { lag: Some(Lag { watched: 200, missing: 1, ms, ..Lag::default() }), ..outcome() };
-        assert_eq!(passed("lag_p99 > 5s; lag_p99 > 3s; missing > 0; missing > 1%", &watched), [true, false, false, true]);
+        let watched =
+            Outcome { lag: Some(Lag { watched: 200, missing: 1, lag_ms: ms, ..Lag::default() }), ..outcome() };
+        assert_eq!(
+            passed("lag_p99 > 5s; lag_p99 > 3s; missing > 0; missing > 1%", &watched),
+            [true, false, false, true]
+        );
         let looked_up =
             |truth| Outcome { lag: Some(Lag { missing: 1, truth: Some(truth), ..Lag::default() }), ..outcome() };
-        assert_eq!(passed("missing > 2", &looked_up(TruthDelivery { missing: 3, ..TruthDelivery::default() })), [false]);
+        assert_eq!(
+            passed("missing > 2", &looked_up(TruthDelivery { missing: 3, ..TruthDelivery::default() })),
+            [false]
+        );
         assert_eq!(passed("missing > 3", &looked_up(TruthDelivery { missing: 3, ..TruthDelivery::default() })), [true]);
         let broken_off = TruthDelivery { stopped: Some("away".into()), ..TruthDelivery::default() };
         assert_eq!(passed("missing > 0", &looked_up(broken_off)), [false], "a lookup that stopped early does not pass");

@@ -161,7 +161,8 @@ impl Journal {
             JournalLocation::File(path) => Some(path.clone()),
             JournalLocation::Folder(dir) => Some(dir.join(format!("publish-{}.json", of.digest()))),
         };
-        let mut held = JournalFile { ruminate_publish_journal: VERSION, run: of, completed: CompletedRanges::below(skip) };
+        let mut held =
+            JournalFile { ruminate_publish_journal: VERSION, run: of, completed: CompletedRanges::below(skip) };
         let Some(path) = path else {
             anyhow::ensure!(resume == Resume::No, "--resume needs a journal, which this run does not keep: use --skip");
             return Ok(Self { path: None, held, written: Instant::now(), warned: false });

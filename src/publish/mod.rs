@@ -189,7 +189,7 @@ pub async fn run(
 }
 
 /// Returns when the run is cancelled.
-async fn wished(cancel: &CancellationToken) {
+async fn stop_requested(cancel: &CancellationToken) {
     while !cancel.is_cancelled() {
         tokio::time::sleep(LOOK).await;
     }

@@ -248,7 +248,7 @@ impl Plan {
         RunHeader {
             lake: self.lake.identity(),
             options: self.options(policy),
-            selected_objects: self.only.as_ref().map(|only| only.digest()),
+            only: self.only.as_ref().map(|only| only.digest()),
             cutoff: self.cutoff.instant(),
             started_at: Utc::now(),
             version: env!("CARGO_PKG_VERSION").to_owned(),

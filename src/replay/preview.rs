@@ -66,7 +66,7 @@ impl Plan {
             partitions: self.partitions.len() as u64,
             first_day: self.partitions.first().map(|p| p.day),
             last_day: self.partitions.last().map(|p| p.day),
-            foreign: self.unrecognized.len() as u64,
+            unrecognized: self.unrecognized.len() as u64,
             objects: self.unrecognized.len() as u64,
             ..Preview::default()
         };

@@ -78,7 +78,9 @@ pub(super) async fn find_unfinished_run(
                 other.version
             ),
             (Ok(_), _) | (Err(_), Ok(_)) => {}
-            (Err(e), Err(_)) => tracing::warn!("journal header of run {run} cannot be read, so the run is ignored: {e}"),
+            (Err(e), Err(_)) => {
+                tracing::warn!("journal header of run {run} cannot be read, so the run is ignored: {e}")
+            }
         }
     }
     Ok(None)
@@ -137,10 +139,7 @@ impl ResumeState {
                     before.stale_entries.push((run, entry.seq));
                 }
                 Err(e) => {
-                    tracing::warn!(
-                        "journal entry {} cannot be read, so its records are loaded again: {e}",
-                        entry.seq
-                    );
+                    tracing::warn!("journal entry {} cannot be read, so its records are loaded again: {e}", entry.seq);
                     before.stale_entries.push((run, entry.seq));
                 }
             }

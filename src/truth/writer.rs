@@ -159,18 +159,18 @@ impl Entry<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{lines, told};
+    use super::super::tests::{entry, lines};
     use super::*;
     use crate::truth::Expectation;
 
     #[test]
     fn a_line_equals_that_of_serde() {
-        let odd = Entry {
+        let escaped = Entry {
             file: Some("a \"b\" \u{e7}.json".into()),
             kind: Some("text".into()),
-            ..told(7, Some("late"), Expectation::Stored)
+            ..entry(7, Some("late"), Expectation::Stored)
         };
-        for entry in lines().into_iter().chain([odd, told(0, None, Expectation::Undelivered)]) {
+        for entry in lines().into_iter().chain([escaped, entry(0, None, Expectation::Undelivered)]) {
             let mut printed = Vec::new();
             entry.write_json(&mut printed);
             assert_eq!(String::from_utf8(printed).unwrap(), serde_json::to_string(&entry).unwrap());

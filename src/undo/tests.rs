@@ -51,8 +51,8 @@ fn doubles_are_read_back_exactly() {
     let weights = [400.67699999999996, 532.899 + f64::EPSILON * 512.0, 5e-324, f64::MAX, 0.1 + 0.2];
     let changes = weights.map(|weight| (double(weight), double(weight + 1.0)));
     scene.write(&changes);
-    let mut told = ChangeReader::open(&scene.path, "t", Some("lake".into()), &schema).unwrap();
-    let read = told.next().unwrap().unwrap().into_iter().rev();
+    let mut reader = ChangeReader::open(&scene.path, "t", Some("lake".into()), &schema).unwrap();
+    let read = reader.next().unwrap().unwrap().into_iter().rev();
     for (change, (before, after)) in read.zip(changes) {
         assert_eq!(change, Change::Row(Box::new((Some(before), after))));
     }
@@ -152,7 +152,11 @@ async fn a_long_file_is_reverted_change_by_change() {
             .await
             .unwrap();
     let gone = all.iter().filter(|(_, after)| after.id() == "5").count() as u64;
-    assert_eq!((undone[UndoCounter::Changes], undone[UndoCounter::ModifiedSince]), (all.len() as u64, gone), "{undone}");
+    assert_eq!(
+        (undone[UndoCounter::Changes], undone[UndoCounter::ModifiedSince]),
+        (all.len() as u64, gone),
+        "{undone}"
+    );
     assert_eq!(
         (undone[UndoCounter::Restored], undone[UndoCounter::AlreadyRestored], undone[UndoCounter::TruncatedLines]),
         (all.len() as u64 - gone, 0, 0),

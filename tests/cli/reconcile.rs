@@ -139,9 +139,12 @@ fn the_same_inputs_give_the_same_report() {
         assert!(page.contains(&run) && page.contains(json["options"]["settings_sha256"].as_str().unwrap()));
         let second = |time: &str| time[..19].replace('T', " ");
         let seconds = format!("{:.2} s", json["seconds"].as_f64().unwrap());
-        for time in
-            [run, second(json["cutoff"].as_str().unwrap()), second(json["run"]["started_at"].as_str().unwrap()), seconds]
-        {
+        for time in [
+            run,
+            second(json["cutoff"].as_str().unwrap()),
+            second(json["run"]["started_at"].as_str().unwrap()),
+            seconds,
+        ] {
             page = page.replace(&time, "…");
         }
         // How many objects are read at once changes their order, and is all that is not the same here.

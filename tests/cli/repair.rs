@@ -105,7 +105,10 @@ fn one_side_is_mended_without_the_other() {
     let done = damage(&scene);
     let damaged = State::of(&scene);
     let ran = scene.run(&["reconcile", "--repair", "lake"]);
-    expect_repaired(&ran, &[("objects_written", done.warehouse_only), ("not_repaired", done.lake_only + done.differing)]);
+    expect_repaired(
+        &ran,
+        &[("objects_written", done.warehouse_only), ("not_repaired", done.lake_only + done.differing)],
+    );
     let undo_file = ran.json["repaired"]["undo_file"].as_str().unwrap();
     assert!(undo_file.starts_with("ruminate-undo-"), "{undo_file}");
     let lake_mended = State::of(&scene);

@@ -190,6 +190,9 @@ fn objects_of_a_drift_file_outside_of_the_span_are_counted() {
     let only = ["replay", "--only", "drift.ndjson"];
     let ran = scene.run(&[&only[..], &["--from", "2023-01-02", "--to", "2023-01-02"]].concat());
     ran.expect(0, &[("listed", 13), ("inserted", 13), ("not_found", 0)]);
-    assert_eq!((ran.json["options"]["selected_objects"].as_u64(), ran.json["options"]["selected_out_of_span"].as_u64()), (Some(52), Some(39)));
+    assert_eq!(
+        (ran.json["options"]["selected_objects"].as_u64(), ran.json["options"]["selected_out_of_span"].as_u64()),
+        (Some(52), Some(39))
+    );
     scene.run(&[&only[..], &["--farm", "nenhuma"]].concat()).expect(0, &[("listed", 0), ("not_found", 0)]);
 }

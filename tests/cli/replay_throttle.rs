@@ -33,10 +33,7 @@ fn a_run_reports_its_pauses_and_follows_limits_in_the_config_file() {
     let pauses = json["pauses"].as_array().unwrap();
     let reasons: Vec<&str> = pauses.iter().map(|pause| pause["reason"].as_str().unwrap()).collect();
     assert_eq!(reasons, ["pause file", "rows per second"]);
-    assert!(
-        started.elapsed() < Duration::from_secs(30),
-        "the raised limit was not applied"
-    );
+    assert!(started.elapsed() < Duration::from_secs(30), "the raised limit was not applied");
 }
 
 #[test]

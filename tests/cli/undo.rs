@@ -31,7 +31,8 @@ fn undo_leaves_alone_what_has_changed_since_and_names_it() {
     std::fs::remove_file(&written[1]).unwrap();
     let since = State::of(&scene);
     // The object that is gone was not there before: that is as it was.
-    let counts = [("changes", done.all()), ("restored", done.all() - 5), ("modified_since", 4), ("already_restored", 1)];
+    let counts =
+        [("changes", done.all()), ("restored", done.all() - 5), ("modified_since", 4), ("already_restored", 1)];
     scene.run(&[&UNDO[..], &["--dry-run"]].concat()).expect(1, &counts);
     assert!(State::of(&scene) == since);
     let undone = scene.run(&UNDO);

@@ -55,7 +55,11 @@ async fn a_repair_killed_at_any_moment_can_go_on_and_be_undone(server: Server, k
         assert!(stores.state().await == mended, "moment {n}: the second run ends with something else");
         let undone = stores.scene.run(&UNDO);
         assert!(matches!(undone.code, Some(0 | 1)), "{undone:?}");
-        assert_eq!((&undone.json["modified_since"], &undone.json["not_processed"]), (&0.into(), &0.into()), "{undone:?}");
+        assert_eq!(
+            (&undone.json["modified_since"], &undone.json["not_processed"]),
+            (&0.into(), &0.into()),
+            "{undone:?}"
+        );
         assert!(stores.state().await == damaged, "moment {n}: not all is as it was");
     }
     assert!(parts >= 2, "only {parts} kills came while it was changing things");

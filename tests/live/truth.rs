@@ -104,7 +104,10 @@ async fn proved_whole_and_damaged(server: Server) {
     let withheld = [("quarantined_expected", broken), ("quarantined_withheld", broken), ("oversized", refused)];
     assert_eq!(history.prove(0, &withheld)["ingest_path"], "publish");
     history.publish(&["--send-invalid"]);
-    assert_eq!(history.prove(0, &[("quarantined_found", broken), ("oversized_stored", 0)])["ingest_path"], "send-invalid");
+    assert_eq!(
+        history.prove(0, &[("quarantined_found", broken), ("oversized_stored", 0)])["ingest_path"],
+        "send-invalid"
+    );
 
     // Every tenth id: in turn its row, its object, or both are gone.
     let mut expected = BTreeMap::new();

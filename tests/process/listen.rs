@@ -127,7 +127,7 @@ async fn what_fails_is_to_come_again_and_what_never_can_is_kept() {
         (4, 2, 1, 1)
     );
     assert_eq!(outcome.exit(), Exit::Findings);
-    let places: Vec<_> = outcome.problems.kept().iter().map(|p| (p.kind.as_ref(), p.place.as_str())).collect();
+    let places: Vec<_> = outcome.problems.items().iter().map(|p| (p.kind.as_ref(), p.place.as_str())).collect();
     assert_eq!(places, [("failed", "22b80b92-fdea-4c2c-8f9d-bdfb0c7bf322"), ("quarantined", "m-1")]);
     assert_eq!((lake.keys().len(), count(&rows).await), (3, 2));
 }

@@ -27,7 +27,7 @@ use crate::error::with_causes;
 const IDLE: Duration = Duration::from_secs(15);
 
 /// Maximum size read from an error response, in bytes.
-const MOST_SAID: usize = 64 << 10;
+const MAX_ERROR_BODY: usize = 64 << 10;
 
 /// Timeouts of a connection attempt and of a complete exchange.
 #[derive(Debug, Clone, Copy)]
@@ -265,7 +265,7 @@ impl SignedHttpClient {
 /// Reads the body. The flag is true if it was read to its end, so that the connection can be reused.
 async fn receive(response: Response<Incoming>) -> Result<(ApiResponse, bool), hyper::Error> {
     let (head, mut body) = response.into_parts();
-    let max = if head.status == StatusCode::OK { usize::MAX } else { MOST_SAID };
+    let max = if head.status == StatusCode::OK { usize::MAX } else { MAX_ERROR_BODY };
     let length = head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     let (mut first, mut rest) = (Bytes::new(), BytesMut::new());
     while first.len() + rest.len() < max {

@@ -183,7 +183,7 @@ mod tests {
         }
         let mut back = Latencies::of(&one.recorded());
         back.merge(&Latencies::of(&other.recorded()));
-        let told = |of: &Latencies| (of.percentiles(), of.at(0.999), of.curve(), of.shape(), of.recorded());
-        assert_eq!(told(&back), told(&all));
+        let statistics = |of: &Latencies| (of.percentiles(), of.at(0.999), of.curve(), of.shape(), of.recorded());
+        assert_eq!(statistics(&back), statistics(&all));
     }
 }

@@ -38,7 +38,7 @@ fn full() -> Outcome {
         ids: 3,
         arrived: 2,
         missing: 1,
-        readings: vec![missing],
+        missing_readings: vec![missing],
         ..TruthDelivery::default()
     };
     let mut outcome = Outcome {
@@ -61,7 +61,7 @@ fn full() -> Outcome {
         },
         times,
         errors: [("Throttling".into(), 7)].into(),
-        lag: Some(Lag { watched: 3, arrived: 2, missing: 1, curve, truth: Some(truth), ..Lag::default() }),
+        lag: Some(Lag { watched: 3, arrived: 2, missing: 1, lag_curve: curve, truth: Some(truth), ..Lag::default() }),
         conditions: vec![ConditionResult { condition: "p99 > 5s".into(), passed: false, measured: "6 s".into() }],
         dead_letters: Some("dead".into()),
         end: End { stopped: Some("why".into()), journal: Some("j".into()), resume_skip: Some(5), source_failed: true },

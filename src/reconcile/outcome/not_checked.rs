@@ -91,7 +91,10 @@ impl Outcome {
             None => "Readings that are on neither side cannot be found missing. Complete days that a farm lacks between others are listed as gaps; `--truth` verifies a history from `generate`.".to_owned(),
         });
         not.push("A value that is wrong in the same way on both sides agrees.".to_owned());
-        not.push("Fields of an object other than the thirteen columns were not compared: the warehouse does not store them.".to_owned());
+        not.push(
+            "Fields of an object other than the thirteen columns were not compared: the warehouse does not store them."
+                .to_owned(),
+        );
         not
     }
 }

@@ -96,7 +96,8 @@ pub struct StoreInfo {
 impl StoreInfo {
     /// Returns the column types of a table, and the settings of its server.
     pub fn of(schema: &TableSchema, server_settings: BTreeMap<String, String>) -> Self {
-        let columns = Column::ALL.into_iter().map(|column| (column.name().into(), description(schema.of(column)))).collect();
+        let columns =
+            Column::ALL.into_iter().map(|column| (column.name().into(), description(schema.of(column)))).collect();
         Self { server_settings, columns }
     }
 }

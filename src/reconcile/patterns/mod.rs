@@ -200,8 +200,15 @@ impl Records<'_> {
         let of: u64 = by_day.values().sum();
         let plain = |shape, findings, there: u64| {
             let compared_elsewhere = self.all.saturating_sub(there);
-            let pattern =
-                Pattern { kind, cause: cause.cloned(), shape, findings, of, compared: there, compared_elsewhere };
+            let pattern = Pattern {
+                kind,
+                cause: cause.cloned(),
+                shape,
+                findings,
+                total: of,
+                compared: there,
+                compared_elsewhere,
+            };
             pattern.is_significant().then_some(pattern)
         };
         let mut patterns = Vec::new();
@@ -238,7 +245,7 @@ impl Pattern {
     pub fn late(findings: u64, of: u64, [compared, all]: [u64; 2]) -> Option<Self> {
         let compared_elsewhere = all.saturating_sub(compared);
         let (kind, shape) = (DriftKind::LakeOnly, PatternKind::LateArrival);
-        let pattern = Self { kind, cause: None, shape, findings, of, compared, compared_elsewhere };
+        let pattern = Self { kind, cause: None, shape, findings, total: of, compared, compared_elsewhere };
         (of > 0 && pattern.is_significant()).then_some(pattern)
     }
 

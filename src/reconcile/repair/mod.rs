@@ -224,11 +224,11 @@ impl Repairer<'_> {
         }
         for (finding, action) in std::mem::take(of_objects) {
             anyhow::ensure!(!cancel.is_cancelled(), "interrupted: the rest is unchanged");
-            let fate = match action {
+            let result = match action {
                 Action::ReplaceObject => self.replace_object(&finding).await?,
                 _ => self.write_object(&finding).await?,
             };
-            self.record(&finding, action, fate);
+            self.record(&finding, action, result);
         }
         Ok(())
     }

@@ -47,7 +47,9 @@ impl Repairer<'_> {
     fn record_of(&self, row: &Row) -> Result<Record, &'static str> {
         let record = row.to_record().ok_or("the row has NULLs or values that no record can have")?;
         if !id_matches_data(&record) {
-            return Err("the time in its id differs from its data: the row was changed, and its object has another path");
+            return Err(
+                "the time in its id differs from its data: the row was changed, and its object has another path",
+            );
         }
         if !self.audit.span.is_everything() && !has_content_id(&record) {
             return Err(

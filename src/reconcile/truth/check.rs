@@ -57,7 +57,7 @@ impl TruthCheck {
         Ok(Self {
             ids: truth_data.ids.peekable(),
             hashes: truth_data.hashes,
-            unresolved: sorters.doubts()?,
+            unresolved: sorters.unresolved()?,
             sorters,
             ingest_path: options.ingest_path,
             truth: TruthResult {
@@ -150,7 +150,8 @@ impl TruthCheck {
         findings: &mut FindingCollector,
     ) -> anyhow::Result<()> {
         self.truth[TruthCounter::Unexpected] += 1;
-        let finding = of_id(DriftKind::TruthUnexpected, id, seen.key.map(str::to_owned), [seen.key.is_some(), seen.row]);
+        let finding =
+            of_id(DriftKind::TruthUnexpected, id, seen.key.map(str::to_owned), [seen.key.is_some(), seen.row]);
         let why = location.as_ref().map_or_else(|| why.to_owned(), |location| format!("{why}: {location}"));
         findings.report(Finding { truth: location, ..finding.with_reason(why) }, None)
     }

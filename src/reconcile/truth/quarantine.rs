@@ -24,9 +24,9 @@ impl TruthCheck {
         let Some(mut kept) = self.list(&*lake.sibling(QUARANTINE), progress, cancel).await? else { return Ok(None) };
         let mut missing = self.sorters.told_hashes()?;
         let nothing = self.sorters.told_hashes()?.finish()?;
-        let told = std::mem::replace(&mut self.hashes, nothing);
+        let entries = std::mem::replace(&mut self.hashes, nothing);
         let (mut last, mut has) = (None, kept.next().transpose()?);
-        for entry in told {
+        for entry in entries {
             let entry = entry.context("the sorted truth cannot be read back")?;
             if last.replace(entry.hash) == Some(entry.hash) {
                 continue; // the same bytes are stored as the same object

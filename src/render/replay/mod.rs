@@ -48,7 +48,7 @@ fn write_course(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let limit = min_concurrency.map_or(String::new(), |limit| format!(", concurrency down to {limit}"));
         writeln!(f, "lake requests retried {} times ({} throttled{limit})", count(retries), count(slow_downs))?;
     }
-    for Pause { reason, times, seconds } in &outcome.pauses {
+    for Pause { reason, count: times, seconds } in &outcome.pauses {
         writeln!(f, "paused {} for {reason} ({} times)", duration(*seconds), count(*times))?;
     }
     if let Some(newest) = outcome.newest_row_ts {

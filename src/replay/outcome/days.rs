@@ -75,7 +75,12 @@ pub(super) fn serialize<S: Serializer>(days: &Days, to: S) -> Result<S::Ok, S::E
         #[serde(flatten)]
         counts: &'a DayCounts,
     }
-    to.collect_seq(days.iter().map(|((farm, day), counts)| Day { farm, day: *day, recovered: counts.recovered(), counts }))
+    to.collect_seq(days.iter().map(|((farm, day), counts)| Day {
+        farm,
+        day: *day,
+        recovered: counts.recovered(),
+        counts,
+    }))
 }
 
 /// Deserializes that list; the number of recovered records follows from the counts.

@@ -128,7 +128,10 @@ async fn every_session_s_undo_file_is_named() {
     let again = Replay::new(plan, Arc::new(scene.warehouse.clone()));
     let again = over(Replay { journal: Some(JournalMode::Resume(Box::new(earlier))), ..again }, "second");
     let second = scene.run(again).await;
-    assert_eq!((second.counts[Counter::Overwritten], second.undo_file), (3_000, Some(path("second").display().to_string())));
+    assert_eq!(
+        (second.counts[Counter::Overwritten], second.undo_file),
+        (3_000, Some(path("second").display().to_string()))
+    );
     assert_eq!(second.earlier_undo_files, [path("first").display().to_string()]);
 }
 
@@ -142,10 +145,7 @@ async fn journal_entries_without_their_rows_are_ignored() {
     assert!(!entries.is_empty());
     assert!(scene.warehouse.remove(&new_style(0, 3).1.id_treated_data).is_some());
     let second = scene.resumed().await;
-    assert!(
-        second.stopped.is_none() && second.counts[Counter::Identical] > 0,
-        "reloaded rows are identical: {second}"
-    );
+    assert!(second.stopped.is_none() && second.counts[Counter::Identical] > 0, "reloaded rows are identical: {second}");
     assert_eq!(
         (second.counts[Counter::Inserted] + second.counts[Counter::Identical], scene.rows().await),
         (3_600, 3_600)
@@ -166,7 +166,9 @@ async fn an_unfinished_run_in_another_journal_format_is_an_error_that_names_its_
         scene.warehouse.apply(&change, &schema).await.unwrap();
         let found = find_resumable_run(&scene.warehouse, &scene.plan().await, Policy::Keep, false).await;
         match found {
-            Err(e) => assert!(is_error && e.to_string().contains("recorded by ruminate 0.0.9 in another format"), "{e}"),
+            Err(e) => {
+                assert!(is_error && e.to_string().contains("recorded by ruminate 0.0.9 in another format"), "{e}")
+            }
             Ok(run) => assert!(!is_error && run.is_none(), "{run:?}"),
         }
     }

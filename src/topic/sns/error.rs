@@ -24,7 +24,7 @@ impl Sns {
         let (code, status) =
             (e.code().unwrap_or_default(), e.raw_response().map(|response| response.status().as_u16()));
         let (kind, message) =
-            status.and_then(|status| judge(code, e.message(), status)).unwrap_or_else(|| unanswered(e));
+            status.and_then(|status| classify(code, e.message(), status)).unwrap_or_else(|| unanswered(e));
         let id = e.raw_response().and_then(|response| request_id(|name| response.headers().get(name)));
         self.error(kind, code, &with_request_id(message, id))
     }
@@ -33,8 +33,8 @@ impl Sns {
     pub(super) fn refused(&self, answer: &ApiResponse) -> Error {
         let said = String::from_utf8_lossy(&answer.body);
         let code = element(&said, "Code").unwrap_or_default();
-        let judged = judge(&code, element(&said, "Message").as_deref(), answer.status.as_u16());
-        let (kind, message) = judged.unwrap_or_else(|| (Kind::Transient, no_sense(answer.status.as_str())));
+        let classified = classify(&code, element(&said, "Message").as_deref(), answer.status.as_u16());
+        let (kind, message) = classified.unwrap_or_else(|| (Kind::Transient, no_sense(answer.status.as_str())));
         self.error(kind, &code, &with_request_id(message, answer.request_id.as_deref()))
     }
 
@@ -48,7 +48,7 @@ impl Sns {
 }
 
 /// Returns the kind of an error and a message with a suggested fix; `None` if the response has no usable content.
-fn judge(code: &str, message: Option<&str>, status: u16) -> Option<(Kind, String)> {
+fn classify(code: &str, message: Option<&str>, status: u16) -> Option<(Kind, String)> {
     let said = message.map_or_else(|| code.to_owned(), |message| format!("{code}: {message}"));
     Some(match (code, status) {
         _ if is_throttling(code) => (Kind::Transient, format!("throttled: publish more slowly ({said})")),

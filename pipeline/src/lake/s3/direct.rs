@@ -115,8 +115,8 @@ impl DirectReader {
         let said = String::from_utf8_lossy(&answer.body);
         let code = element(&said, "Code").unwrap_or_default();
         let status = answer.status.as_u16();
-        let judged = s3.classify_response(&code, element(&said, "Message").as_deref(), Some(status));
-        let (reason, message) = judged
+        let classified = s3.classify_response(&code, element(&said, "Message").as_deref(), Some(status));
+        let (reason, message) = classified
             .unwrap_or_else(|| (Reason::Other, format!("the answer makes no sense, is this an S3 endpoint? {status}")));
         Err(s3.error(key, reason, with_request_id(message, answer.request_id.as_deref())))
     }

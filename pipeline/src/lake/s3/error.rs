@@ -79,9 +79,7 @@ fn sdk_failure<E: std::error::Error + 'static>(e: &SdkError<E, HttpResponse>) ->
             (Reason::Network, format!("cannot connect: check the network and AWS_ENDPOINT_URL: {said}"))
         }
         SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) => (Reason::Denied, no_credentials(said)),
-        SdkError::ResponseError(_) => {
-            (Reason::Network, format!("unexpected response: is this an S3 endpoint? {said}"))
-        }
+        SdkError::ResponseError(_) => (Reason::Network, format!("unexpected response: is this an S3 endpoint? {said}")),
         _ => (Reason::Other, said.to_owned()),
     }
 }

@@ -27,7 +27,7 @@ struct TruthDeliverySection {
     lead: String,
     note: Option<String>,
     missing_by_fault: Vec<ErrorCount>,
-    readings: Vec<Reading>,
+    missing_readings: Vec<Reading>,
 }
 
 /// Reading that never arrived.
@@ -66,7 +66,8 @@ impl TruthDeliverySection {
 impl DeliveryLag {
     pub(super) fn of(lag: &Lag) -> Self {
         let seen = lag.arrived > 0;
-        let percentiles = [("p50", lag.lag_ms.p50), ("p90", lag.lag_ms.p90), ("p99", lag.lag_ms.p99), ("longest", lag.lag_ms.max)];
+        let percentiles =
+            [("p50", lag.lag_ms.p50), ("p90", lag.lag_ms.p90), ("p99", lag.lag_ms.p99), ("longest", lag.lag_ms.max)];
         Self {
             lead: lead(lag),
             notes: notes(lag),

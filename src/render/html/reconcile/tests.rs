@@ -133,7 +133,7 @@ fn hostile_text_stays_text() {
         cause: cause.clone(),
         shape,
         findings: 1,
-        of: 1,
+        total: 1,
         compared: 1,
         compared_elsewhere: 9,
     });
@@ -321,7 +321,7 @@ fn a_truth_says_first_whether_it_holds() {
     let mut truth = TruthResult {
         files: vec!["herd/truth.ndjson".into()],
         faults: [("duplicate".to_owned(), 12), ("<b>".to_owned(), 1)].into(),
-        holds: true,
+        passed: true,
         ..TruthResult::default()
     };
     for (counter, n) in [
@@ -338,7 +338,7 @@ fn a_truth_says_first_whether_it_holds() {
     assert!(html.contains("Ground truth verified</h1>"));
     assert!(html.contains("Passed.") && html.contains("Of 1,300 ids that the history must have left, 1,300 are"));
     assert!(html.contains("does not send them without --send-invalid") && html.contains("&lt;b&gt;"));
-    let mut lost = TruthResult { holds: false, ..truth };
+    let mut lost = TruthResult { passed: false, ..truth };
     for (counter, n) in [
         (TruthCounter::Found, 1_297),
         (TruthCounter::Missing, 3),

@@ -95,23 +95,26 @@ fn facts(truth: &TruthResult) -> Vec<Fact> {
     );
     headline::stated(vec![
         Fact::code("Truth", truth.files.join(", ")),
-        Fact::said("Lines delivered", numbers::count(truth[TruthCounter::Lines])),
-        Fact::said("Ingest path", ingest_path),
-        Fact::said("Quarantine", truth.quarantine_text()),
-        Fact::said("Too large", some(truth[TruthCounter::Oversized], refused)),
-        Fact::said(
+        Fact::text("Lines delivered", numbers::count(truth[TruthCounter::Lines])),
+        Fact::text("Ingest path", ingest_path),
+        Fact::text("Quarantine", truth.quarantine_text()),
+        Fact::text("Too large", some(truth[TruthCounter::Oversized], refused)),
+        Fact::text(
             "Never delivered",
-            some(truth[TruthCounter::Undelivered], numbers::of(truth[TruthCounter::Undelivered], "reading", "readings")),
+            some(
+                truth[TruthCounter::Undelivered],
+                numbers::of(truth[TruthCounter::Undelivered], "reading", "readings"),
+            ),
         ),
-        Fact::said("Unknown", some(truth[TruthCounter::UnexpectedUnlisted], unknown)),
-        Fact::said(
+        Fact::text("Unknown", some(truth[TruthCounter::UnexpectedUnlisted], unknown)),
+        Fact::text(
             "Other days",
             some(
                 truth[TruthCounter::OutOfWindow],
                 numbers::of(truth[TruthCounter::OutOfWindow], "id, not audited", "ids, not audited"),
             ),
         ),
-        Fact::said(
+        Fact::text(
             "Corrections",
             some(
                 truth[TruthCounter::Corrections],

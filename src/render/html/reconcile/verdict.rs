@@ -120,12 +120,12 @@ fn evidence(outcome: &Outcome) -> Vec<Fact> {
         Fact::code("Lake", &outcome.lake),
         Fact::code("Endpoint", outcome.lake_endpoint.as_deref().unwrap_or_default()),
         Fact::code("Warehouse", &outcome.warehouse),
-        Fact::said("Server", &outcome.server),
-        Fact::said("Window", format!("{window}{column}{}", outcome.window_column)),
-        Fact::said("Cutoff", cutoff),
+        Fact::text("Server", &outcome.server),
+        Fact::text("Window", format!("{window}{column}{}", outcome.window_column)),
+        Fact::text("Cutoff", cutoff),
         Fact::code("Run", &outcome.run.id),
-        Fact::said("Rule", if options.meta_rate > 0.0 { rule } else { String::new() }),
-        Fact::said("Time taken", duration(outcome.seconds)),
+        Fact::text("Rule", if options.meta_rate > 0.0 { rule } else { String::new() }),
+        Fact::text("Time taken", duration(outcome.seconds)),
         Fact::program(outcome.exit(), "findings"),
     ])
 }

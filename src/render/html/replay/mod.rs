@@ -41,7 +41,7 @@ struct Replay {
     undo: Vec<UndoFile>,
     stopped: bool,
     /// What to do if the run stopped.
-    to_go_on: &'static str,
+    resume_hint: &'static str,
     repeat: ReproduceCommand,
 }
 
@@ -84,7 +84,7 @@ impl Page for Outcome {
             swap: self.table_swap.as_ref().map(recovery::TableSwapSection::of),
             undo: UndoFile::list(self),
             stopped: self.stopped.is_some(),
-            to_go_on: self.resume_hint(),
+            resume_hint: self.resume_hint(),
             repeat: ReproduceCommand::of(&self.command),
         }
     }

@@ -26,9 +26,9 @@ impl Recovery {
             format!("{}{before}", instant(at))
         });
         let facts = stated(vec![
-            Fact::said("Newest record recovered", newest.unwrap_or_default()),
-            Fact::said("Newest reading back", outcome.newest_data.map_or_else(String::new, instant)),
-            Fact::said("Cutoff", outcome.cutoff.map_or_else(String::new, instant)),
+            Fact::text("Newest record recovered", newest.unwrap_or_default()),
+            Fact::text("Newest reading back", outcome.newest_data.map_or_else(String::new, instant)),
+            Fact::text("Cutoff", outcome.cutoff.map_or_else(String::new, instant)),
         ]);
         Self { facts, note: note(outcome) }
     }

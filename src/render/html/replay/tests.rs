@@ -69,7 +69,8 @@ fn every_fate(text: &str) -> Outcome {
         (5, 5, 99_000);
     (outcome.counts[Counter::NotLoaded], outcome.counts[Skip::Unrecognized], outcome.counts[Skip::AfterCutoff]) =
         (5, 5, 5);
-    (outcome.counts[Counter::ProcessedLater], outcome.counts[Counter::DataRange], outcome.counts[Skip::FutureDated]) = (5, 5, 5);
+    (outcome.counts[Counter::ProcessedLater], outcome.counts[Counter::DataRange], outcome.counts[Skip::FutureDated]) =
+        (5, 5, 5);
     outcome.counts[Counter::Listed] += 10 + 15 + 30;
     for kind in ObjectCategory::all().into_iter().map(ObjectCategory::name).chain(["skipped"]) {
         (0..5).for_each(|_| outcome.problems.add(kind, text, text));
@@ -259,8 +260,8 @@ fn ten_thousand_problems_fit_and_no_kind_hides_another() {
     outcome.check().unwrap();
     let html = render(&outcome).unwrap();
     assert!(html.len() < MOST_BYTES, "{}", html.len());
-    for fate in ObjectCategory::missing() {
-        assert!(html.contains(&format!("<code class=\"key\">{} 0 ", fate.name())), "{}", fate.name());
+    for category in ObjectCategory::missing() {
+        assert!(html.contains(&format!("<code class=\"key\">{} 0 ", category.name())), "{}", category.name());
     }
     let rejected = html.matches("<code class=\"key\">rejected ").count();
     let more = crate::render::count(10_000 - rejected as u64);

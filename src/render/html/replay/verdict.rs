@@ -113,8 +113,9 @@ fn evidence(outcome: &Outcome) -> Vec<Fact> {
         (None, None) => String::new(),
         (from, to) => format!("only records whose reading is dated {}", headline::days(from, to)),
     };
-    let only =
-        options.selected_objects.map_or_else(String::new, |n| format!("{} named in a file", numbers::of(n, "object", "objects")));
+    let only = options
+        .selected_objects
+        .map_or_else(String::new, |n| format!("{} named in a file", numbers::of(n, "object", "objects")));
     let run = match (outcome.run_id.as_str(), outcome.resumed) {
         (run, true) if !run.is_empty() => format!("{run}, resumed"),
         ("", true) => "resumed".into(),
@@ -124,19 +125,19 @@ fn evidence(outcome: &Outcome) -> Vec<Fact> {
         Fact::code("Lake", &outcome.lake),
         Fact::code("Endpoint", outcome.lake_endpoint.as_deref().unwrap_or_default()),
         Fact::code("Warehouse", &outcome.warehouse),
-        Fact::said("Window", headline::window(&options.farms, options.from, options.to)),
-        Fact::said("Only", only),
-        Fact::said("Until", message(options.processed_until, ", by the time of processing")),
-        Fact::said("Readings", data),
-        Fact::said("Lake as of", message(options.as_of, "")),
-        Fact::said(
+        Fact::text("Window", headline::window(&options.farms, options.from, options.to)),
+        Fact::text("Only", only),
+        Fact::text("Until", message(options.processed_until, ", by the time of processing")),
+        Fact::text("Readings", data),
+        Fact::text("Lake as of", message(options.as_of, "")),
+        Fact::text(
             "Cutoff",
             message(outcome.cutoff, ", the lake's clock when the run started; later objects were skipped"),
         ),
-        Fact::said("Conflicts", &options.on_conflict),
-        Fact::said("Method", &outcome.method),
+        Fact::text("Conflicts", &options.on_conflict),
+        Fact::text("Method", &outcome.method),
         Fact::code("Run", run),
-        Fact::said("Time taken", duration(outcome.seconds)),
+        Fact::text("Time taken", duration(outcome.seconds)),
         Fact::program(outcome.exit(), "something is missing or needs attention"),
     ])
 }

@@ -68,7 +68,10 @@ impl Damage {
             let of_kind = self.findings.iter().filter(|finding| finding.kind == kind);
             counts.insert(counter, of_kind.count() as i64);
         }
-        counts.extend(["archived", "not_compared", "resolved_on_recheck", "unstable", "skipped_after_cutoff"].map(|name| (name, 0)));
+        counts.extend(
+            ["archived", "not_compared", "resolved_on_recheck", "unstable", "skipped_after_cutoff"]
+                .map(|name| (name, 0)),
+        );
         self.counts.iter().for_each(|(name, more)| *counts.get_mut(name).unwrap() += more);
         for (name, count) in counts {
             assert_eq!(audit.json[name].as_i64(), Some(count), "{name} of {what}: {audit:#?}");
