@@ -1,4 +1,4 @@
-//! Chromium without a window, driven over its DevTools pipe: JSON messages with a zero byte after each.
+//! Headless Chromium, controlled over its DevTools pipe: JSON messages, each terminated by a zero byte.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
@@ -21,7 +21,7 @@ pub struct Browser {
     from: Receiver<Value>,
     session: Option<String>,
     last: u64,
-    /// Everything that it told without being asked.
+    /// All events received so far.
     pub events: Vec<Value>,
     _home: tempfile::TempDir,
 }
@@ -124,7 +124,7 @@ impl Browser {
         self.call("Input.dispatchKeyEvent", event);
     }
 
-    /// What it told that a good page gives no reason for: errors, warnings, dialogs, requests for anything else.
+    /// Returns the events that a correct page does not cause: errors, warnings, dialogs, requests for other resources.
     pub fn complaints(&mut self) -> Vec<String> {
         self.eval("new Promise(done => setTimeout(done, 200))"); // what is on its way comes in
         let requested = |event: &Value| event["params"]["request"]["url"].as_str().unwrap_or_default().to_owned();
@@ -141,7 +141,7 @@ impl Browser {
 }
 
 impl Drop for Browser {
-    /// Asks it to go, so that it leaves nothing behind, and does not ask twice.
+    /// Closes the browser so that it can clean up; kills it if it does not react.
     fn drop(&mut self) {
         let requested = self.to.write_all(b"{\"id\":0,\"method\":\"Browser.close\"}\0").is_ok();
         let until = Instant::now() + Duration::from_secs(10);

@@ -1,4 +1,4 @@
-//! The page of a load test: opens without a word, tells figures to whoever points, fits a telephone, and hostile data is text.
+//! The load test page in a real browser: no console messages, tooltips with figures, a narrow screen, and hostile data.
 
 use std::path::PathBuf;
 
@@ -42,7 +42,7 @@ fn a_load_test_opens_without_a_word_and_has_its_plots() {
         "[...document.querySelectorAll('.cols')].every(c => [...c.children].every(i => i.dataset.t.includes(': ')) && \
          Math.abs(c.clientWidth - [...c.children].reduce((sum, i) => sum + i.getBoundingClientRect().width, 0)) < 1)",
     );
-    assert_eq!(told, true, "columns fill the plot and each tells its figures");
+    assert_eq!(told, true, "columns fill the plot and each shows its figures");
     let links = browser.eval(
         "[...document.querySelectorAll('a')].every(a => !!document.getElementById(a.getAttribute('href').slice(1)))",
     );

@@ -1,4 +1,4 @@
-//! Bad input: one line that says what to do and exit 2, or counted and named while the rest goes on.
+//! Bad input: either one line that suggests a fix and exit code 2, or counted and reported while the run continues.
 
 use std::io::Write;
 use std::process::Stdio;
@@ -61,7 +61,7 @@ fn what_cannot_be_reached_is_named_with_what_to_do() {
 }
 
 #[test]
-fn no_warehouse_at_all_says_how_to_name_one() {
+fn a_missing_warehouse_is_an_error_with_the_ways_to_set_one() {
     let scene = Scene::new().with("RUMINATE_LAKE", ".");
     refused(&scene.run(&["replay"]), &["--warehouse", "DATABASE_URL", "RDS_HOST"]);
 }

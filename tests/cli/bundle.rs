@@ -1,5 +1,4 @@
-//! `ruminate bundle`: what it writes and what it refuses. Programs are small ELF files; how they are built is
-//! `bundle_source`'s.
+//! `ruminate bundle`: the written files, and rejected programs. The programs are small ELF files; `bundle_source` tests builds.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -67,7 +66,7 @@ fn with_program(elf: &Elf) -> Scene {
 const GIVEN: [&str; 3] = ["bundle", "--bootstrap", "program"];
 
 #[test]
-fn a_bundle_has_its_files_and_says_what_lambda_will_say() {
+fn a_bundle_has_its_files_and_the_hash_that_lambda_reports() {
     let scene = with_program(&Elf::arm64());
     let ran = scene.run(&GIVEN);
     ran.expect(0, &[("unzipped_bytes", Elf::arm64().bytes().len() as u64)]);
@@ -162,7 +161,7 @@ fn what_lambda_could_not_run_is_refused_with_the_reason() {
     let newer = Elf::x86_64().needing(need("libc.so.6", "GLIBC_2.36", "arc4random"));
     let needed = vec!["libssl.so.3", "libc.so.6"];
     let cases: [(Vec<u8>, &[&str], &[&str]); 6] = [
-        (Elf::arm64().bytes(), &["--arch", "x86_64"], &["refused: program is for arm64", "--arch says x86_64"]),
+        (Elf::arm64().bytes(), &["--arch", "x86_64"], &["refused: program is for arm64", "--arch is x86_64"]),
         (
             newer.bytes(),
             &[],

@@ -1,4 +1,4 @@
-//! Where flags get their values: command line over environment over file over default.
+//! Precedence of flag values: command line, environment, config file, default.
 
 use testkit::{Scene, real_files, with_real};
 
@@ -18,7 +18,7 @@ fn the_command_line_wins_over_the_environment_and_that_over_the_file() {
     scene.run(&profile).expect(1, &[("written", 52), ("conflicting", 52)]);
     assert!(made("from-profile"));
     let scene = scene.with("RUMINATE_LAKE", "from-environment");
-    // The same warehouse, another lake: its objects were processed at another time than the rows say.
+    // The same warehouse, another lake: its objects have another processing time than the rows.
     scene.run(&backfill).expect(1, &[("written", 52), ("conflicting", 52)]);
     assert!(scene.path("from-environment").is_dir());
     let flag = [&backfill[..], &["--lake", "from-flag"]].concat();

@@ -1,4 +1,4 @@
-//! The cutoff of a run: everything written before the command started is part of it, whatever the clocks show.
+//! The cutoff of a run: everything written before the command started is part of it, even if clocks differ.
 
 use std::time::{Duration, SystemTime};
 
@@ -29,7 +29,7 @@ fn what_was_written_in_the_same_second_is_replayed_and_audited() {
     scene.run(&["backfill", "history.json"]).expect(0, &[("inserted", count)]);
     scene.run(&["reconcile"]).expect(0, &[("matched", count), ("skipped_after_cutoff", 0)]);
     scene = with_empty_warehouse(scene);
-    // Objects whose times are the very end of the second in which the next command starts.
+    // Objects whose times are exactly the end of the second in which the next command starts.
     for key in s3.store().list(BUCKET, PREFIX) {
         let now = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
         s3.store().set_last_modified(BUCKET, &key, SystemTime::UNIX_EPOCH + Duration::from_millis(now * 1_000 + 999));
@@ -107,7 +107,7 @@ fn first_file(dir: &std::path::Path) -> std::path::PathBuf {
 }
 
 #[test]
-fn an_object_written_while_the_run_goes_on_is_left_to_the_next() {
+fn an_object_written_during_a_run_is_left_to_the_next_run() {
     let s3 = S3Server::with_bucket(BUCKET);
     let scene = scene_on(&s3);
     let count = scene.history(1, 3, 2);

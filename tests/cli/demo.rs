@@ -1,4 +1,4 @@
-//! The demo: what a newcomer runs first, and again.
+//! The demo: a first run, and a second run in the same directory.
 
 use testkit::Scene;
 

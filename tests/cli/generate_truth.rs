@@ -1,4 +1,4 @@
-//! `ruminate generate --truth`: what the truth file expects is what the pipeline does.
+//! `ruminate generate --truth`: the expectations of the truth file match the results of the pipeline.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -22,7 +22,7 @@ fn lines(path: &Path) -> Vec<Value> {
     std::fs::read_to_string(path).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// What the lines of one fate say in this field.
+/// Returns the values of this field in the lines with one expectation.
 fn told(truth: &[Value], outcome: &str, field: &str) -> BTreeSet<String> {
     truth.iter().filter(|line| line["expect"] == outcome).map(|line| line[field].as_str().unwrap().to_owned()).collect()
 }
@@ -85,7 +85,7 @@ fn what_the_truth_file_expects_is_what_the_pipeline_stores() {
 }
 
 #[test]
-fn each_part_tells_its_own_truth_and_together_they_tell_the_whole_packed_or_not() {
+fn the_truth_files_of_all_parts_equal_that_of_the_whole_compressed_or_not() {
     let scene = Scene::embedded();
     let make = |more: &[&str]| {
         let flags: Vec<String> = ["--faults", FAULTS].iter().chain(more).map(|&flag| flag.to_owned()).collect();

@@ -1,4 +1,4 @@
-//! A run that stops can go on: Ctrl-C ends it in order, `kill -9` loses and doubles nothing.
+//! Interrupted runs are resumed: Ctrl-C ends a run in order, and `kill -9` neither loses nor duplicates anything.
 
 use std::process::Child;
 use std::time::{Duration, Instant};
@@ -21,7 +21,7 @@ fn signal(child: &Child, name: &str) {
 }
 
 #[test]
-fn ctrl_c_finishes_what_is_in_flight_and_says_how_to_go_on() {
+fn ctrl_c_finishes_in_flight_work_and_prints_how_to_resume() {
     let s3 = S3Server::with_bucket(BUCKET);
     let scene = Scene::embedded().with_s3(&s3);
     let count = more_readings(&scene);
@@ -96,11 +96,11 @@ fn a_stopped_replay_resumes_where_it_was() {
     s3.dials().change(|dials| dials.outage_after = Some(count * 3 / 4));
     scene.run(&["replay", "--connections", "1", "--max-attempts", "2", "--concurrency", "8"]).expect(3, &[]);
     s3.dials().change(|dials| dials.outage_after = Some(20));
-    forget_rows(&scene); // lost once more, and the next run is stopped before it has loaded anything
+    forget_rows(&scene); // deleted again, and the next run is stopped before it has loaded anything
     scene.run(&["replay", "--connections", "1", "--max-attempts", "2", "--concurrency", "8"]);
     s3.dials().change(|dials| dials.outage_after = None);
     let anew = scene.run(&["replay", "--resume"]);
-    // The journal went with its table: what the lost one said is worth nothing.
+    // The journal was lost with its table: entries of the lost rows are invalid.
     anew.expect(0, &[("listed", count), ("inserted", count), ("identical", 0)]);
     scene.run(&["reconcile"]).expect(0, &[("matched", count)]);
     let again = scene.run(&["replay", "--resume"]);
@@ -138,9 +138,9 @@ fn a_replay_killed_at_any_moment_loses_and_doubles_nothing() {
     for n in 0..50 {
         forget_rows(&scene);
         scene.kill(&["replay"], whole.mul_f64(moment(n)));
-        // A run that goes on tells of all it has done, before and after it was killed.
+        // A resumed run reports everything that it has done, before and after the kill.
         let exact = scene.run(&["replay", "--resume"]);
-        // Only one that had ended before it was killed leaves nothing to go on with, and all its rows.
+        // Only a run that ended before the kill leaves nothing to resume, and all its rows.
         let ended = exact.json["resumed"] == false && exact.json["inserted"] == 0;
         let (inserted, identical) = if ended { (0, count) } else { (count, 0) };
         exact.expect(0, &[("listed", count), ("inserted", inserted), ("identical", identical)]);

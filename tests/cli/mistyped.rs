@@ -1,4 +1,4 @@
-//! A mistyped place is an error that says how it is written; nothing is made under the wrong name.
+//! A mistyped address is an error that shows the right form; nothing is created under the wrong name.
 
 use testkit::Scene;
 
@@ -16,7 +16,7 @@ fn refused(scene: &Scene, args: &[&str], says: &str) {
     let before = names(scene);
     let ran = scene.run(args);
     assert_eq!(ran.code, Some(2), "{args:?}: {ran:?}");
-    assert!(ran.stderr.contains(says), "{args:?} does not say {says:?}: {}", ran.stderr);
+    assert!(ran.stderr.contains(says), "{args:?} lacks {says:?}: {}", ran.stderr);
     assert_eq!(names(scene), before, "{args:?}");
 }
 
@@ -140,9 +140,9 @@ fn a_misspelt_warehouse_is_refused_wherever_it_is_read_and_no_password_is_shown(
         ("sqlite3:w.db", "a SQLite file is written sqlite:PATH"),
         ("mysql:/ana:segredo@h/x", "two slashes"),
         ("postgres://ana:segredo@h/x", "is not known"),
-        ("jdbc:mysql://h/x?password=segredo", "leave out"),
+        ("jdbc:mysql://h/x?password=segredo", "omit"),
         ("sqlite:s3://b/x", "./s3:…"),
-        ("sqlite:w.db?mode=rwc", "leave out ?"),
+        ("sqlite:w.db?mode=rwc", "omit ?"),
         ("'sqlite:w.db'", "remove the quotes"),
         ("", "is empty"),
     ] {

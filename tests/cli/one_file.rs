@@ -1,4 +1,4 @@
-//! A SQLite warehouse is one file once a command has ended, however it ended; what is left of another is never mixed in.
+//! A SQLite warehouse is a single file after every command, however it ended; files of another database are never used.
 
 use std::path::Path;
 use std::process::Child;

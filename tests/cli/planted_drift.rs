@@ -1,4 +1,4 @@
-//! Truth planted in a lake and its warehouse, and found again: all of it, and nothing else.
+//! Drift planted in a lake and its warehouse: an audit finds all of it, and nothing else.
 
 use pipeline::record::Column;
 use pipeline::record::row::{ColumnType, TableSchema};
@@ -41,7 +41,7 @@ fn apply(scene: &Scene, damage: &Damage) {
     to_sqlite(&scene.path("w.db"), &damage.sql);
 }
 
-/// Found without a cache, with a cold one and a warm one; and by names alone what names tell.
+/// Finds it without a cache, with a cold and a warm one, and with `--quick` as far as names suffice.
 fn is_found(cases: &[Case], share: f64, gaps: usize) {
     let (scene, world) = scene();
     let times = (world.0.len() as f64 * share) as usize / cases.len().max(1);
@@ -168,7 +168,7 @@ fn a_cache_on_a_full_disk_costs_the_audit_nothing() {
     );
 }
 
-/// Whatever is being sorted when the disk is full, the audit says so and what to do, and claims nothing.
+/// A full disk during any sort ends the audit with a suggestion and without findings.
 #[test]
 fn a_full_disk_to_sort_on_ends_the_audit_with_a_word_on_it() {
     let (scene, world) = scene();

@@ -1,4 +1,4 @@
-//! `ruminate publish` against a stub of SNS.
+//! `ruminate publish` to the SNS stub.
 
 use std::collections::HashSet;
 use std::io::Write;
@@ -84,7 +84,7 @@ fn what_is_refused_for_good_is_a_dead_letter_that_can_be_sent_again() {
 }
 
 #[test]
-fn the_page_and_the_text_of_the_histogram_tell_what_the_outcome_tells() {
+fn the_page_and_the_histogram_text_agree_with_the_outcome() {
     let (home, sns) = (tempfile::tempdir().unwrap(), stub());
     history(home.path(), "in.json");
     let flags = ["in.json", "--rate", "300/s", "--report", "p.html", "--hdr", "p.hdr", "--fail-if", "p99 > 0ms"];
@@ -108,7 +108,7 @@ fn the_page_and_the_text_of_the_histogram_tell_what_the_outcome_tells() {
 }
 
 #[test]
-fn what_cannot_run_says_so_in_one_line_and_exits_with_2() {
+fn a_run_that_cannot_start_prints_one_line_and_exits_with_2() {
     let (home, sns) = (tempfile::tempdir().unwrap(), stub());
     history(home.path(), "in.json");
     std::fs::create_dir(home.path().join("in.service")).unwrap();
@@ -148,7 +148,7 @@ fn what_cannot_run_says_so_in_one_line_and_exits_with_2() {
 }
 
 #[test]
-fn an_account_that_may_not_look_at_the_topic_may_publish_all_the_same() {
+fn an_account_without_get_topic_attributes_can_publish() {
     let sns = stub_with(|d| d.may_not_look = true);
     let home = tempfile::tempdir().unwrap();
     let run = Ran::by(publish(home.path(), &sns).args(["--generate", SPEC]));
@@ -244,7 +244,7 @@ fn a_history_is_replayed_by_its_own_times() {
 }
 
 #[test]
-fn what_a_slow_topic_cannot_take_in_time_is_dropped_counted_and_kept() {
+fn messages_that_a_slow_topic_cannot_accept_in_time_are_dropped_counted_and_stored() {
     let home = tempfile::tempdir().unwrap();
     let sns = stub_with(|d| d.latency_ms = 200.0);
     let flags = ["--generate", SPEC, "--rate", "1000/s", "--concurrency", "1", "--drop-after", "100ms"];

@@ -1,4 +1,4 @@
-//! `ruminate publish` against every dial of the SNS stub: what the topic has afterwards, and that the account says so.
+//! `ruminate publish` with every fault of the SNS stub: the messages that the topic received, and the reported counts.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -32,7 +32,7 @@ fn all_arrived(sns: &SnsStub, lines: &[String]) -> u64 {
     stats.repeats
 }
 
-/// Publishes the history with those dials, all of which another try can help; what the outcome says, and repeats.
+/// Publishes the history with faults that a retry can resolve. Returns the outcome, and the number of repeated messages.
 fn published(dials: impl FnOnce(&mut testkit::sns::Settings)) -> (Value, SnsStub, u64) {
     let (home, sns) = (tempfile::tempdir().unwrap(), stub_with(dials));
     let lines = history(home.path());
@@ -49,7 +49,7 @@ fn lost_answers_make_repeats_that_are_known_by_their_ids() {
     let (outcome, sns, repeats) = published(|d| d.lost_answer = 0.2);
     let stats = sns.stats();
     assert!(stats.lost_answers > 0 && repeats > 0);
-    assert_eq!(outcome["retries"], repeats, "each repeat is a retry, and said to be one");
+    assert_eq!(outcome["retries"], repeats, "each repeat is counted as a retry");
     assert_eq!(outcome["errors"]["NoAnswer"], repeats);
 }
 

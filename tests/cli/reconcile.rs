@@ -1,4 +1,4 @@
-//! What an audit says of both sides beyond counts.
+//! Audits beyond counts: gaps, halting, baselines, reproducibility, patterns and evidence.
 
 use testkit::Scene;
 
@@ -18,7 +18,7 @@ fn gaps_and_plain_causes_are_named() {
     let audit = scene.run(&["reconcile"]);
     audit.expect(0, &[("matched", count - lost)]);
     let gap = serde_json::json!([{"farm": "fazenda_um", "from": "2024-01-05", "to": "2024-01-05", "days": 1}]);
-    assert_eq!(audit.json["gaps"], gap, "both sides agree, and say what both lack");
+    assert_eq!(audit.json["gaps"], gap, "both sides agree, and the gap of both is reported");
     let sql = "UPDATE historico_consumo SET data = datetime(data, '-3 hours') WHERE cod_cliente = 'FazendaDois'";
     let changed = scene.sql(sql);
     let audit = scene.run(&["reconcile"]);
@@ -60,7 +60,7 @@ fn evidence_can_be_checked_by_others_and_is_never_mixed() {
     assert!(refused.code == Some(2) && refused.stderr.contains("not empty"), "{refused:?}");
 }
 
-/// A lake of so many records, one day of the warehouse lost.
+/// Returns a lake of N records whose warehouse lacks one day.
 fn damaged() -> (Scene, u64, u64) {
     let scene = Scene::embedded();
     let count = scene.history(2, 10, 20);
@@ -89,7 +89,7 @@ fn a_budget_lets_drift_pass_and_an_audit_can_end_when_it_knows_enough() {
     scene.sql("DELETE FROM historico_consumo");
     let halted =
         scene.run(&["reconcile", "--halt-after", "7", "--max-drift", "100%", "--repair", "warehouse", "--allow-empty"]);
-    assert_eq!(halted.code, Some(1), "what was not looked at is not let pass: {halted:?}");
+    assert_eq!(halted.code, Some(1), "an audit that halted does not pass: {halted:?}");
     let found = halted.json["lake_only"].as_u64().unwrap();
     assert!(found >= 7 && halted.json["halted"].as_str().unwrap().contains("7 findings"), "{halted:?}");
     assert!(found == count || found <= 1_000, "{halted:?}");
@@ -119,7 +119,7 @@ fn findings_are_new_persisting_or_resolved() {
     }
 }
 
-/// The same stores audited twice: only what says which run it was, and when, may differ.
+/// Two audits of the same stores may differ only in the run's id and times.
 #[test]
 fn the_same_inputs_give_the_same_report() {
     let (scene, ..) = damaged();
@@ -127,7 +127,7 @@ fn the_same_inputs_give_the_same_report() {
     let objects: Vec<_> = files(&scene.path("lake")).into_iter().step_by(7).collect();
     objects.iter().for_each(|object| std::fs::write(object, "{\"id_curral\":").unwrap());
     for (n, object) in objects.iter().enumerate().step_by(3) {
-        std::fs::write(object.with_file_name(format!("foreign {}", 1_000 - n)), "").unwrap();
+        std::fs::write(object.with_file_name(format!("unrecognized {}", 1_000 - n)), "").unwrap();
     }
     let audited = |folder: &str, concurrency: &str| {
         let ran = scene.run(&["reconcile", "--evidence", folder, "--concurrency", concurrency]);
@@ -206,7 +206,7 @@ fn hash_totals_are_the_same_exactly_when_every_value_is() {
 }
 
 #[test]
-fn what_findings_have_in_common_is_said() {
+fn patterns_of_findings_are_reported() {
     let scene = Scene::embedded();
     let count = scene.history(4, 10, 20);
     scene.run(&["init"]).expect(0, &[]);
@@ -243,7 +243,7 @@ fn what_cannot_be_written_is_said_before_the_audit() {
 
 /// The disk is full: a file that would grow past a limit cannot be written.
 #[test]
-fn a_full_disk_is_said_and_leaves_nothing_that_passes_as_whole() {
+fn a_full_disk_is_reported_and_leaves_no_file_that_looks_complete() {
     let scene = Scene::embedded();
     let count = scene.history(2, 10, 20);
     scene.run(&["init"]).expect(0, &[]);

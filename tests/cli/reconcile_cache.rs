@@ -1,4 +1,4 @@
-//! What an audit keeps of objects for the next one.
+//! The object cache of an audit, which the next audit uses.
 
 use std::path::{Path, PathBuf};
 
@@ -40,11 +40,11 @@ fn an_unchanged_lake_is_listed_and_not_read() {
     let (scene, count) = scene();
     let first = served(&scene, 0, count);
     assert_eq!((first["hits"].as_u64(), first["misses"].as_u64()), (Some(0), Some(count)));
-    assert_eq!(first["files_written"], 20, "a file a farm and day");
+    assert_eq!(first["files_written"], 20, "one file per farm and day");
     let again = served(&scene, 0, count);
     assert_eq!((again["hits"].as_u64(), again["misses"].as_u64()), (Some(count), Some(0)));
     assert_eq!(again["files_written"], 0);
-    // What the audit says is the same, but for what differs from run to run.
+    // The outcome is the same, except for the fields that differ from run to run.
     let without = scene.run(&["reconcile"]);
     let with = scene.run(&CACHED);
     for name in ["matched", "totals", "months", "days", "lake_objects"] {
@@ -85,7 +85,7 @@ fn files_that_were_damaged_or_put_there_from_another_lake_are_made_anew() {
     let ran = served(&scene, 0, count);
     assert_eq!((ran["invalid_files"].as_u64(), ran["files_written"].as_u64()), (Some(3), Some(3)), "{ran}");
     assert_eq!(served(&scene, 0, count)["misses"], 0, "they are whole again");
-    assert_eq!(files(&scene.path("cache")), cached, "nothing is left beside them");
+    assert_eq!(files(&scene.path("cache")), cached, "no other file remains");
 
     let (other, more) = self::scene();
     std::fs::remove_file(&files(&other.path("lake"))[0]).unwrap();

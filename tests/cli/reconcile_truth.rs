@@ -1,4 +1,4 @@
-//! A history proved by its truth file: what was lost, added or refused is told by file and line, and nothing else is.
+//! `reconcile --truth`: lost, added and oversized readings are reported by file and line, and nothing else is.
 
 use std::io::Write as _;
 
@@ -83,13 +83,13 @@ impl Proved {
         self.scene.run(&[&["reconcile", "--truth", "truth.ndjson", "--drift", "drift.ndjson"], more].concat())
     }
 
-    /// The findings of the last audit: kind, id, and what the truth says of it.
+    /// Returns the findings of the last audit: kind, id, and location in the truth file.
     fn findings(&self) -> Vec<Value> {
         let text = std::fs::read_to_string(self.scene.path("drift.ndjson")).unwrap();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    /// The findings that only the truth tells.
+    /// Returns the findings that only the truth file reveals.
     fn told_findings(&self) -> Vec<Value> {
         let of_truth = |drift: &Value| drift["kind"].as_str().unwrap().starts_with("truth_");
         self.findings().into_iter().filter(of_truth).collect()
@@ -145,7 +145,7 @@ fn expect(ran: &Ran, code: i32, counts: &[(&str, u64)]) {
 }
 
 #[test]
-fn a_history_that_was_taken_in_is_proved_and_what_is_lost_or_added_is_told_by_its_line() {
+fn an_ingested_history_passes_and_lost_or_added_readings_are_reported_by_line() {
     let mut history = Proved::new();
     let first = history.lines[0].clone();
     history.stored(first, Some("duplicate"));
@@ -155,7 +155,7 @@ fn a_history_that_was_taken_in_is_proved_and_what_is_lost_or_added_is_told_by_it
     let clean = history.prove(&[]);
     let all = [("expected", totals.ids), ("found", totals.ids), ("missing", 0), ("unexpected", 0), ("undelivered", 1)];
     expect(&clean, 0, &all);
-    assert_eq!(clean.json["truth"]["ingest_path"], Value::Null, "nothing was broken, so nothing tells");
+    assert_eq!(clean.json["truth"]["ingest_path"], Value::Null, "without malformed lines the path cannot be inferred");
     assert!(history.findings().is_empty());
 
     // A row, an object, and both of a third are lost; one comes that never was.
@@ -197,7 +197,7 @@ fn a_history_that_was_taken_in_is_proved_and_what_is_lost_or_added_is_told_by_it
 }
 
 #[test]
-fn what_a_backfill_takes_in_and_publish_withholds_is_judged_by_the_door() {
+fn oversized_and_malformed_lines_are_judged_by_the_ingest_path() {
     let mut history = Proved::new();
     history.broken("{\"cut");
     history.broken("{\"cut");
@@ -227,7 +227,7 @@ fn what_a_backfill_takes_in_and_publish_withholds_is_judged_by_the_door() {
     let filled = prove(&[]);
     let counts = [("expected", totals.ids + 1), ("found", totals.ids + 1), ("quarantined_found", 2), ("unexpected", 0)];
     expect(&filled, 0, &counts);
-    assert_eq!(filled.json["truth"]["ingest_path"], "backfill", "only a file brings in what is too large");
+    assert_eq!(filled.json["truth"]["ingest_path"], "backfill", "only backfill ingests oversized lines");
     expect(&prove(&["--ingest-path", "publish"]), 1, &[("unexpected", 1), ("oversized_stored", 1)]);
 
     let kept = walk(&history.scene.path("quarentena"));
@@ -334,5 +334,5 @@ fn a_truth_file_that_proves_nothing_ends_the_run_before_it_begins() {
     let ran = history.scene.run(&["reconcile", "--truth", "none.ndjson"]);
     assert!(ran.code == Some(2) && ran.stderr.contains("--truth none.ndjson: cannot be read"), "{ran:?}");
     let ran = history.scene.run(&["reconcile", "--truth", "truth.ndjson", "--farm", "fazenda_um"]);
-    assert!(ran.code == Some(2) && ran.stderr.contains("--farm"), "a truth does not say whose ids they are: {ran:?}");
+    assert!(ran.code == Some(2) && ran.stderr.contains("--farm"), "a truth file does not contain the farm of an id: {ran:?}");
 }

@@ -1,4 +1,4 @@
-//! Repair and undo on a lake in a directory and a warehouse in SQLite: what they change, to the bit, and what they leave.
+//! Repair and undo with a directory lake and SQLite: exactly the intended changes, compared bit for bit.
 
 use testkit::{Ran, Scene};
 
@@ -100,7 +100,7 @@ fn a_dry_run_changes_nothing_and_says_what_the_repair_then_does_and_undo_gives_e
 
 /// `--repair warehouse` and `--repair lake` touch their side only, and each run goes into its own undo file.
 #[test]
-fn one_side_is_mended_without_the_other() {
+fn one_side_is_repaired_without_the_other() {
     let (scene, count) = whole();
     let done = damage(&scene);
     let damaged = State::of(&scene);
@@ -126,7 +126,7 @@ fn one_side_is_mended_without_the_other() {
 }
 
 #[test]
-fn a_repair_over_its_budget_changes_nothing_and_says_so() {
+fn a_repair_over_its_budget_changes_nothing_and_reports_it() {
     let (scene, count) = whole();
     let all = damage(&scene).all();
     let damaged = State::of(&scene);
@@ -227,7 +227,7 @@ fn a_trusted_warehouse_with_values_that_no_object_can_have_changes_nothing() {
     let now = State::of(&scene);
     assert_eq!((now.changed_rows(&damaged), now.changed_files(&damaged)), (0, 1));
     assert!(now.files[&objects[4]] != damaged.files[&objects[4]]);
-    // The lake's values mend what the warehouse's could not.
+    // The lake's values repair what the warehouse's could not.
     scene.run(&["reconcile", "--repair", "both"]);
     scene.run(&["reconcile"]).expect(0, &[]);
 }

@@ -1,4 +1,4 @@
-//! The undo file: what it holds when things go wrong, what it refuses to put back, and what repair leaves alone.
+//! The undo file: its content after failures, changes that it does not revert, and findings that a repair does not touch.
 
 use std::path::PathBuf;
 
@@ -93,7 +93,7 @@ fn a_disk_that_fills_up_on_the_way_stops_the_repair_before_the_change_without_a_
     let lines = text.lines().filter(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()).count() as u64;
     assert!(!text.ends_with('\n') && written > 10 && written < lost.len() as u64, "{written}");
     assert_eq!((lines, State::of(&scene).changed_files(&damaged) as u64), (written, written));
-    // Room again: the repair goes on in the same file, and all of it goes back.
+    // With space again, the repair continues in the same file, and everything can be reverted.
     let rest = lost.len() as u64 - written;
     expect_repaired(&scene.run(&REPAIR), &[("objects_written", rest), ("verified", rest)]);
     scene.run(&["reconcile"]).expect(0, &[("matched", count)]);
@@ -101,7 +101,7 @@ fn a_disk_that_fills_up_on_the_way_stops_the_repair_before_the_change_without_a_
     assert!(State::of(&scene) == damaged);
 }
 
-/// Runs the binary where no file can grow past so many bytes.
+/// Runs the binary with a limit on the size of files, in bytes.
 fn limited(scene: &Scene, max: u64, args: &[&str]) -> Ran {
     let ran = scene.command(args);
     let script = format!("trap '' XFSZ; ulimit -f {}; exec \"$@\"", max / 512);

@@ -1,4 +1,4 @@
-//! The old lake into tables as they were made before: FLOAT, DOUBLE, VARCHAR(36) keys, on both servers.
+//! The legacy lake into tables with legacy types (FLOAT, DOUBLE, VARCHAR(36) keys), on both servers.
 
 use testkit::s3::{S3Server, StorageClass};
 use testkit::{BUCKET, Database, MARIADB, MYSQL, PREFIX, Scene, Server, old_lake};
@@ -45,7 +45,7 @@ async fn every_old_table_takes_the_old_lake(server: Server) {
     assert_eq!(s3.store().list(BUCKET, PREFIX), keys, "the old lake stays as it is");
 }
 
-/// Both layouts in one lake, audited by the window of the newer one: what it misjudges, it must not mend.
+/// Both layouts in one lake, audited by the window of the newer one: wrong findings must not be repaired.
 async fn a_window_of_a_mixed_lake_makes_no_object(server: Server, s3: &S3Server) {
     let Some(database) = Database::new(server).await else { return };
     let scene = Scene::new().with_s3(s3).with("RUMINATE_WAREHOUSE", &database.url());
@@ -60,7 +60,7 @@ async fn a_window_of_a_mixed_lake_makes_no_object(server: Server, s3: &S3Server)
     database.drop().await;
 }
 
-/// Its name does not say whose it is, so a row without an object may be its.
+/// Its name does not contain its id, so it may belong to a row without an object.
 async fn no_object_is_made_for_one_that_is_only_archived(server: Server, s3: &S3Server, keys: &[String]) {
     let Some(database) = Database::new(server).await else { return };
     let scene = Scene::new().with_s3(s3).with("RUMINATE_WAREHOUSE", &database.url());

@@ -1,4 +1,4 @@
-//! Truth planted, and found in spite of writers, killed sessions, storms of 503 and each other.
+//! Planted drift is found despite concurrent writers, killed sessions, bursts of 503 and concurrent audits.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -89,7 +89,7 @@ async fn writers(server: Server) {
     let put = |key: &str, record: &Record| s3.store().put(BUCKET, &at(key), record.object_from_values());
     let delete =
         |record: &Record| format!("DELETE FROM historico_consumo WHERE id_treated_data = '{}'", record.id_treated_data);
-    // What the writers will mend, and what is not there yet.
+    // Differences that the writers will remove, and records that are not written yet.
     database.run_all(&without_row.iter().chain(&churned).map(|(_, record)| delete(record)).collect::<Vec<_>>()).await;
     for (key, _) in without_object.iter().chain(&churned) {
         s3.store().remove(BUCKET, &at(key)).unwrap();
@@ -129,12 +129,12 @@ async fn writers(server: Server) {
 }
 
 #[tokio::test]
-async fn live_mysql_what_others_write_meanwhile_is_no_finding() {
+async fn live_mysql_concurrent_writes_are_not_findings() {
     writers(MYSQL).await;
 }
 
 #[tokio::test]
-async fn live_mariadb_what_others_write_meanwhile_is_no_finding() {
+async fn live_mariadb_concurrent_writes_are_not_findings() {
     writers(MARIADB).await;
 }
 
@@ -148,7 +148,7 @@ struct Way {
 }
 
 impl Way {
-    /// To that port; the first session that is answered with so many bytes stalls.
+    /// A proxy to that port; the first session that receives N bytes stalls.
     fn to(port: u16, max: usize) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let own = listener.local_addr().unwrap().port();
@@ -191,7 +191,7 @@ fn forward(mut from: TcpStream, mut to: TcpStream, mut may: impl FnMut(usize) ->
     let _ = (from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both));
 }
 
-/// The scan's session is killed: another goes on behind the last page.
+/// The scan's session is killed: another continues after the last page.
 async fn killed_in_the_scan(server: Server) {
     let Some(stores) = Stores::of(server, None, (3, 50, 45)).await else { return };
     let damage = stores.damaged(2, 1).await;
@@ -222,11 +222,11 @@ async fn killed_in_the_scan(server: Server) {
 }
 
 #[tokio::test]
-async fn live_mysql_a_scan_whose_session_is_killed_goes_on_and_finds_the_same() {
+async fn live_mysql_a_scan_whose_session_is_killed_continues_and_finds_the_same() {
     killed_in_the_scan(MYSQL).await;
 }
 
 #[tokio::test]
-async fn live_mariadb_a_scan_whose_session_is_killed_goes_on_and_finds_the_same() {
+async fn live_mariadb_a_scan_whose_session_is_killed_continues_and_finds_the_same() {
     killed_in_the_scan(MARIADB).await;
 }

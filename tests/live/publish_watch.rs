@@ -1,5 +1,5 @@
-//! A load test watched to its end: `publish` → SNS (the stub, which delivers) → `process --listen` → S3 and a server, and back:
-//! `publish` looks for what it sent.
+//! `publish --watch` over the complete stream: `publish` → SNS (the stub, which delivers) → `process --listen` → S3 and a server,
+//! whose rows `publish` polls.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::end_to_end::{ended, listen};
 const HERD: [&str; 4] = ["farms=2", "lots=30", "days=4", "start=2026-01-01"];
 const FAULTS: &str = "duplicate=0.05,corrected=0.1,late=0.1,malformed=0.05,missing=0.05";
 
-/// What the truth says of a farm: lines that are delivered, distinct ids, and those by fault.
+/// Expectations of the truth file for a farm: delivered lines, distinct ids, and ids by fault.
 #[derive(Debug, Default, PartialEq)]
 struct Told {
     delivered: u64,
@@ -54,7 +54,7 @@ async fn watched_to_its_end(server: Server) {
     let herd = herd.iter().map(String::as_str).chain(["--faults", FAULTS, "--out", "history", "--truth", "first.gz"]);
     sender.run(&["generate"].into_iter().chain(herd).collect::<Vec<_>>()).expect(0, &[]);
 
-    // Only one farm is delivered: what is of the other never arrives, and each of its readings is told.
+    // Only one farm is delivered: the other's readings never arrive, and each is reported.
     let (one, two) = (told(&sender, "FazendaUm"), told(&sender, "FazendaDois"));
     assert!(one.ids > 50 && two.ids > 50 && two.faults.len() == 3, "{one:?} {two:?}");
     let (listener, address) = listen(&stores, one.delivered);
@@ -79,7 +79,7 @@ async fn watched_to_its_end(server: Server) {
     let page = std::fs::read_to_string(sender.path("page.html")).unwrap();
     assert!(page.contains("<h3>Ground truth</h3>") && page.contains(readings[0]["id"].as_str().unwrap()));
 
-    // Both are, from the files that were written: what is there already says nothing of the lag, and all arrive.
+    // Both are delivered from the written files: existing rows are not part of the lag, and all readings arrive.
     let (listener, address) = listen(&stores, one.delivered + two.delivered);
     sns.delete_topic(TOPIC);
     sns.create_topic(TOPIC).unwrap();

@@ -1,4 +1,4 @@
-//! Every kind of damage, planted, found exactly, and healed where it can be.
+//! Planted damage of every kind: found exactly, and repaired if possible.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -68,7 +68,7 @@ fn drift(path: &std::path::Path) -> (Planted, Vec<Value>) {
     (found, lines)
 }
 
-#[allow(clippy::too_many_lines, reason = "one story, told in order")]
+#[allow(clippy::too_many_lines, reason = "one sequence of steps")]
 async fn damage_is_found_exactly_and_healed(server: Server) {
     let Some(database) = Database::new(server).await else { return };
     let s3 = S3Server::with_bucket(BUCKET);

@@ -1,4 +1,4 @@
-//! Repair and undo against real servers: to the last bit, and never over what another writes meanwhile.
+//! Repair and undo on real servers: exact to the bit, and never over concurrent changes.
 
 use std::time::{Duration, Instant};
 
@@ -32,7 +32,7 @@ async fn a_thousand_last_bits_are_mended_and_given_back(server: Server) {
     stores.database.drop().await;
 }
 
-/// Servers find `ABC` under `abc`: the row gets the lake's spelling, and its own back.
+/// Servers find `ABC` under `abc`: the row gets the lake's spelling, and undo restores its own.
 async fn ids_in_capitals_are_mended_and_given_back(server: Server) {
     let Some(stores) = Stores::new(server, 5, 5).await else { return };
     let (scene, database) = (&stores.scene, &stores.database);
@@ -54,7 +54,7 @@ async fn ids_in_capitals_are_mended_and_given_back(server: Server) {
     stores.database.drop().await;
 }
 
-/// Tables as others made them: what each column keeps is mended and given back, whatever its type.
+/// Tables with other column types: every value is repaired and restored, regardless of its type.
 async fn columns_of_every_type_are_mended_and_given_back(server: Server) {
     let Some(stores) = Stores::new(server, 5, 6).await else { return };
     let (scene, database) = (&stores.scene, &stores.database);
@@ -101,7 +101,7 @@ async fn columns_of_every_type_are_mended_and_given_back(server: Server) {
 }
 
 /// A row that another changes after the audit has read it, before the repair can: the other's value stays.
-async fn a_row_that_changes_meanwhile_is_not_written_over(server: Server) {
+async fn a_concurrently_changed_row_is_not_overwritten(server: Server) {
     let Some(stores) = Stores::new(server, 5, 10).await else { return };
     let ids = stores.database.ids().await;
     nudge(&stores.database, &ids[..30]).await;
@@ -125,8 +125,8 @@ async fn a_row_that_changes_meanwhile_is_not_written_over(server: Server) {
     stores.database.drop().await;
 }
 
-/// An object that another writes between the look at it and the change: `If-Match` refuses, and theirs stays.
-async fn an_object_that_changes_meanwhile_is_not_written_over(server: Server) {
+/// Another process writes the object between the check and the change: `If-Match` fails, and its version stays.
+async fn a_concurrently_changed_object_is_not_overwritten(server: Server) {
     let Some(stores) = Stores::new(server, 5, 5).await else { return };
     let id = &stores.database.ids().await[3];
     let set = format!("UPDATE historico_consumo SET consumo_real = 3.5 WHERE id_treated_data = '{id}'");
@@ -147,11 +147,11 @@ async fn an_object_that_changes_meanwhile_is_not_written_over(server: Server) {
     let ran = ended(child);
     ran.expect(1, &[("differing", 1)]);
     assert_eq!((repaired(&ran, "objects_replaced"), repaired(&ran, "failed")), (0, 1), "{ran:?}");
-    assert!(ran.json["repaired"]["problems"].to_string().contains("the object changed meanwhile"), "{ran:?}");
+    assert!(ran.json["repaired"]["problems"].to_string().contains("the object changed in the meantime"), "{ran:?}");
     assert_eq!(stores.s3.store().get(BUCKET, &key).unwrap(), theirs);
     stores.scene.run(&UNDO).expect(1, &[("modified_since", 1), ("restored", 0)]);
     assert_eq!(stores.s3.store().get(BUCKET, &key).unwrap(), theirs);
-    // With nobody in between it goes through, even where the answer to the change is lost.
+    // Without a concurrent change it succeeds, even if the response is lost.
     stores.remove("undo.ndjson");
     stores.s3.dials().change(|dials| dials.lost_answer = Fault::first(1).on(&[Op::Put]));
     let ran = stores.scene.run(&trusted[..trusted.len() - 2]);
@@ -168,6 +168,6 @@ on_both! {
     columns_of_every_type_are_mended_and_given_back: live_mysql_columns_of_every_type_are_mended_and_given_back, live_mariadb_columns_of_every_type_are_mended_and_given_back;
     a_thousand_last_bits_are_mended_and_given_back: live_mysql_a_thousand_last_bits_are_mended_and_given_back, live_mariadb_a_thousand_last_bits_are_mended_and_given_back;
     ids_in_capitals_are_mended_and_given_back: live_mysql_ids_in_capitals_are_mended_and_given_back, live_mariadb_ids_in_capitals_are_mended_and_given_back;
-    a_row_that_changes_meanwhile_is_not_written_over: live_mysql_a_row_that_changes_meanwhile_is_not_written_over, live_mariadb_a_row_that_changes_meanwhile_is_not_written_over;
-    an_object_that_changes_meanwhile_is_not_written_over: live_mysql_an_object_that_changes_meanwhile_is_not_written_over, live_mariadb_an_object_that_changes_meanwhile_is_not_written_over;
+    a_concurrently_changed_row_is_not_overwritten: live_mysql_a_concurrently_changed_row_is_not_overwritten, live_mariadb_a_concurrently_changed_row_is_not_overwritten;
+    a_concurrently_changed_object_is_not_overwritten: live_mysql_a_concurrently_changed_object_is_not_overwritten, live_mariadb_a_concurrently_changed_object_is_not_overwritten;
 }

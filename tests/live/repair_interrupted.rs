@@ -1,4 +1,5 @@
-//! A repair that is killed, cut off, or meets another: nothing half done, nothing without its line, and another run goes on.
+//! Repairs that are killed, disconnected or concurrent: no partial change, every change has its undo line, and another run
+//! completes the repair.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -21,7 +22,7 @@ fn told(path: &Path) -> BTreeSet<String> {
     lines.map(name).collect()
 }
 
-/// Every moment leaves each row and object as it was or as it should be, with its line; the rest is mended by another run,
+/// At every moment each row and object has its old or its new value, with an undo line; another run repairs the rest,
 /// and one undo file of both gives all of it back.
 async fn a_repair_killed_at_any_moment_can_go_on_and_be_undone(server: Server, kills: u32) {
     let Some(stores) = Stores::new(server, 20, 15).await else { return };

@@ -1,4 +1,4 @@
-//! A replay on real servers that are strained, restarted, or do not allow everything.
+//! Replays on real servers that are under load, restarted, or restricted.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::Child;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use testkit::{Database, MARIADB, MYSQL, PrivateMariaDb, Ran, Scene, Server};
 
-/// A lake in a directory with so many readings, made with no server.
+/// Returns a directory lake with N readings, created without a server.
 fn lake(warehouse: &str) -> (Scene, u64) {
     let scene = Scene::embedded();
     let count = scene.history(2, 120, 15);
@@ -58,7 +58,7 @@ async fn signals(server: Server) {
     let ran = ended(child, stderr);
     ran.expect(0, &[("inserted", count)]);
     assert_eq!(reasons(&ran), ["throttle query"]);
-    // Another thread works beside the one that asks.
+    // Another thread runs in addition to the one that queries.
     let url = database.url();
     let busy = tokio::spawn(async move {
         let mut connection = <sqlx::MySqlConnection as sqlx::Connection>::connect(&url).await.unwrap();
@@ -222,7 +222,7 @@ async fn live_mariadb_times_may_be_timestamps() {
     timestamps(MARIADB).await;
 }
 
-/// Columns that keep fewer decimals than the lake: nothing is a conflict, and what was overwritten can be put back.
+/// Columns that keep fewer decimals than the lake: nothing is a conflict, and overwritten values can be restored.
 async fn rounded(server: Server) {
     let Some((database, scene, count)) = scene(server).await else { return };
     database
@@ -323,7 +323,7 @@ async fn live_mariadb_a_server_that_restarts_is_waited_for() {
     let ran = ended(child, stderr);
     ran.expect(0, &[("listed", count), ("inserted", count), ("identical", 0)]);
     scene.run(&["reconcile"]).expect(0, &[("matched", count)]);
-    // And one that stays away ends the run, which says how to go on.
+    // A signal that remains unavailable ends the run, which prints how to resume.
     let mut child =
         scene.start(&["replay", "--output", "json", "--rows-per-second", "1200", "--unavailable-timeout", "1s"]);
     tokio::time::sleep(Duration::from_millis(1_200)).await;

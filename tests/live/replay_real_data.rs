@@ -1,4 +1,4 @@
-//! The real readings into S3 and MySQL, the table lost, and brought back.
+//! The real readings in S3 and MySQL: the table is dropped and recovered.
 
 use testkit::s3::S3Server;
 use testkit::{BUCKET, Database, MARIADB, MYSQL, PREFIX, Scene, Server, real_files, with_real};

@@ -1,4 +1,4 @@
-//! Histories with every fault, proved by their truth files: sent into S3 and a server, whole and then damaged.
+//! Histories with every fault, checked with their truth files: ingested into S3 and a server, first intact and then damaged.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::moto::sns;
 const FAULTS: &str = "duplicate=0.03,late=0.05,out_of_order=0.05,missing_day=0.05,malformed=0.06,corrected=0.05,\
                       oversized=0.004,unknown_farm=0.03,missing=0.05,zero=0.03";
 
-/// Where the truth tells of something: its file and line, and the fault.
+/// Location in the truth file: file, line and fault.
 type At = (Option<String>, u64, Option<String>);
 
 /// A history with its truth, and empty stores.
@@ -23,7 +23,7 @@ struct Proved {
     s3: S3Server,
     database: Database,
     scene: Scene,
-    /// By fate: id, or hash where it is broken.
+    /// By expectation: ids, or hashes of malformed messages.
     told: BTreeMap<Expectation, BTreeMap<String, At>>,
     totals: Totals,
 }
@@ -74,7 +74,7 @@ impl Proved {
         found.clone()
     }
 
-    /// What only the truth tells, of the last audit: kind and id, or the reason where there is none; and where it is told.
+    /// Findings of the last audit that only the truth file reveals: kind and id (or reason, without an id), with the location.
     fn findings(&self) -> BTreeMap<(String, String), At> {
         let text = std::fs::read_to_string(self.scene.path("drift.ndjson")).unwrap();
         let drifts = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
@@ -122,7 +122,7 @@ async fn proved_whole_and_damaged(server: Server) {
         expected.insert(("truth_missing".to_owned(), id.clone()), at.clone());
     }
     let lost = expected.len() as u64;
-    // Somebody made a row of what was never delivered, and of what the truth does not know.
+    // Rows are inserted for an undelivered reading and for one that is in no truth file.
     let (never, at) = history.told[&Expectation::Undelivered].first_key_value().unwrap();
     for (id, at) in [(never.as_str(), at.clone()), ("0189a0f0-0000-8000-8000-000000000000", (None, 0, None))] {
         let rest = "id_curral, id_raca, id_lote, peso_entrada, peso_medio, quantidade_animais, dia_confinamento, \
@@ -149,9 +149,9 @@ async fn proved_whole_and_damaged(server: Server) {
     found.remove(&key);
     assert!(found == expected, "{found:#?}\n{expected:#?}");
     let page = std::fs::read_to_string(history.scene.path("page.html")).unwrap();
-    assert!(page.contains("Failed.</b>") && page.contains(never), "the page tells it");
+    assert!(page.contains("Failed.</b>") && page.contains(never), "the page reports it");
 
-    // All of it is healed by sending the history again, but for what nobody may delete.
+    // Ingesting the history again repairs everything except the unexpected rows, which are never deleted.
     history.publish(&["--send-invalid"]);
     history.prove(1, &[("missing", 0), ("quarantined_missing", 0), ("unexpected", 2)]);
     assert!(!history.s3.store().list(BUCKET, PREFIX).is_empty());

@@ -1,4 +1,4 @@
-//! The endpoint: what it believes, what it answers, what it counts.
+//! The endpoint: accepted requests, responses and counts.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -106,7 +106,7 @@ async fn what_is_not_from_sns_is_refused_and_nothing_of_it_is_stored() {
 }
 
 #[tokio::test]
-async fn what_fails_is_to_come_again_and_what_never_can_is_kept() {
+async fn failed_messages_are_retried_and_unprocessable_ones_are_quarantined() {
     let (lake, rows, intake) = stores().await;
     let endpoint = Running::start(believing(), intake).await;
     rows.drop_table();
@@ -160,13 +160,13 @@ async fn it_stops_by_itself_after_so_many_messages() {
 }
 
 #[tokio::test]
-async fn of_more_messages_than_asked_for_the_rest_are_told_to_come_again() {
+async fn messages_above_the_maximum_are_deferred() {
     let (_, rows, intake) = stores().await;
     let endpoint = Running::start(Settings { max_messages: Some(5), ..believing() }, intake).await;
     let bodies: Vec<String> = REAL.lines().map(notification).collect();
     let answers = futures::future::join_all(bodies.iter().map(|body| endpoint.post(body))).await;
     let taken = answers.iter().filter(|(status, _)| *status == 200).count();
-    // One that connects after the end finds nobody, which SNS meets as it does 503.
+    // A connection after the end is refused, which SNS handles like a 503.
     assert!(answers.iter().all(|(status, _)| [200, 503, 0].contains(status)), "{answers:?}");
     assert_eq!((taken, endpoint.ended().await.counts[Count::Messages]), (5, 5));
     assert_eq!(count(&rows).await, 5);
@@ -185,7 +185,7 @@ async fn a_message_whose_sender_has_gone_is_taken_in_and_counted() {
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    // A request may be gone before it was read, but none that was taken in is missing in the counts.
+    // A request may be lost before it was read, but no accepted one is missing in the counts.
     let taken = count(&rows).await;
     assert_eq!(endpoint.stop().await.counts[Count::Messages], taken);
 }

@@ -50,7 +50,7 @@ fn says(failed: Result<Value, Value>, what: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn live_mysql_a_password_that_changed_fails_messages_until_it_is_mended() {
+async fn live_mysql_a_changed_password_fails_messages_until_it_is_updated() {
     let Some(stores) = Stores::new(MYSQL).await else { return };
     let user = User::new(&stores, "IDENTIFIED BY 'velha'").await;
     let env = with(stores.env(), &[("RDS_USER", user.name), ("RDS_PASSWORD", "velha")]);
@@ -122,7 +122,7 @@ async fn tls_is_verified(server: Server) {
         with(verified, &[("RDS_CA_FILE", concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/sns/certificate.pem"))]);
     let stranger = start(&other_authority).await;
     says(stranger.api.invoke(message(2)).await, "RDS_CA_FILE");
-    assert_eq!(stores.held().await, (3, 0, 2), "what has to come again is in the lake");
+    assert_eq!(stores.held().await, (3, 0, 2), "failed messages are in the lake");
     for sandbox in [&other_name, &stranger] {
         assert!(!sandbox.said().contains("senha"), "{}", sandbox.said());
     }

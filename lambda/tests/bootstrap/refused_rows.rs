@@ -111,16 +111,16 @@ async fn live_mysql_a_server_that_was_demoted_is_left_for_the_new_one_within_the
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn live_mysql_a_column_that_needs_what_no_record_has_fails_messages_until_it_is_mended() {
+async fn live_mysql_a_required_unknown_column_fails_messages_until_it_is_fixed() {
     let Some(stores) = Stores::new(MYSQL).await else { return };
     stores.database.run("ALTER TABLE historico_consumo ADD origem VARCHAR(9) NOT NULL").await;
     let sandbox = Sandbox::start(&built("bootstrap"), &stores.env()).await;
     assert_eq!(sandbox.api.invoke(batch(0..2)).await.unwrap(), items(&["0", "1"]));
     assert!(sandbox.said().contains("column origem needs a value"), "{}", sandbox.said());
     stores.database.run("ALTER TABLE historico_consumo ALTER origem SET DEFAULT ''").await;
-    assert_eq!(sandbox.api.invoke(batch(0..2)).await.unwrap(), items(&[]), "looked at again at once");
+    assert_eq!(sandbox.api.invoke(batch(0..2)).await.unwrap(), items(&[]), "the schema is checked again immediately");
     stores.database.run("ALTER TABLE historico_consumo ADD destino VARCHAR(9) NOT NULL").await;
-    assert_eq!(sandbox.api.invoke(batch(2..4)).await.unwrap(), items(&["2", "3"]), "also where it was added meanwhile");
+    assert_eq!(sandbox.api.invoke(batch(2..4)).await.unwrap(), items(&["2", "3"]), "also if the column was added in the meantime");
     stores.database.drop().await;
 }
 

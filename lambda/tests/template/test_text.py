@@ -1,4 +1,4 @@
-"""What can be said of the template without deploying it."""
+"""Checks of the template that need no deployment."""
 
 import json
 import subprocess

@@ -297,7 +297,7 @@ impl Sources {
                 return self.kind(&declared.module, &inner.ty);
             }
             Kind::Struct(item) => {
-                // Another declared type has fields of its own, which are listed; a type of Rust has not.
+                // The fields of another declared type are listed; a standard type has none.
                 let other = serde(&item.attrs).into.filter(|other| self.resolve(&declared.module, other).is_none());
                 if let Some(other) = other {
                     return self.kind(&declared.module, &syn::parse_str(&other).unwrap());

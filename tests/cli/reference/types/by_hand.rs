@@ -1,6 +1,6 @@
 //! Types with a hand-written `Serialize`, or that another macro declares.
 
-/// A type with a `Serialize` of its own.
+/// A type with a hand-written `Serialize`.
 pub struct ByHand {
     pub name: &'static str,
     /// The fields that it writes, as name, type and meaning; without a name it is the type itself.

@@ -1,4 +1,4 @@
-//! Declarations that need a parser of their own: the macro `counters!`, and structs that a module only serializes.
+//! Declarations that need a special parser: the macro `counters!`, and structs that a module only serializes.
 
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;

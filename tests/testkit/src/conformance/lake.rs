@@ -1,11 +1,11 @@
-//! The suite for [`Lake`]: what every back end does alike, checked on an empty lake.
+//! Suite for [`Lake`]: the behaviour that all back ends share, checked on an empty lake.
 
 use bytes::Bytes;
 use futures::stream::{self, StreamExt};
 
 use pipeline::lake::{ChangeResult, Depth, Lake, PutResult, Reason, head, list_all, list_whole};
 
-/// Keys that have broken readers of S3 elsewhere: space, colon, plus, percent, accents, an escape that is none.
+/// Keys that S3 clients often handle incorrectly: space, colon, plus, percent, accents, an invalid escape.
 pub const STRANGE_KEYS: [&str; 7] = [
     "strange/historico_consumo_2026-11-22 18:49:03.457.json",
     "strange/a+b.json",

@@ -1,4 +1,4 @@
-//! A sandbox: the real binary, alone with its environment, served by a Runtime API of its own.
+//! A sandbox: the real binary with its own environment and Runtime API.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -65,7 +65,7 @@ impl Sandbox {
         self.lines().iter().filter(|line| line["_aws"].is_object()).map(|line| line[name].as_u64().unwrap()).sum()
     }
 
-    /// Stops the process where it is, as Lambda does between two events, or lets it go on.
+    /// Freezes the process, as Lambda does between two events, or lets it continue.
     pub fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());

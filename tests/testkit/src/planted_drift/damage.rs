@@ -1,4 +1,4 @@
-//! What is damaged, and all that an audit must say of it.
+//! Damage to both stores, with the findings that an audit must report.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -54,7 +54,7 @@ impl Case {
         ]
     }
 
-    /// The same, and every column differing by itself.
+    /// The same, and a difference in each single column.
     pub fn all() -> Vec<Self> {
         Self::verdicts().into_iter().chain(comparable().map(Self::Differing)).collect()
     }
@@ -81,7 +81,7 @@ impl World {
     }
 }
 
-/// What is to be done to both sides, and what an audit must say afterwards.
+/// Changes to both sides, and the findings that an audit must report.
 #[derive(Debug, Default)]
 pub struct Damage {
     /// Objects to be written, and removed.
@@ -96,7 +96,7 @@ pub struct Damage {
 }
 
 impl Damage {
-    /// Each case so many times, and so many gaps; of columns as that shape holds them.
+    /// Plants each case N times, and N gaps; values match the column types of that schema.
     pub fn plant(world: &World, schema: &TableSchema, cases: &[Case], times: usize, gaps: usize) -> Self {
         let mut damage = Self::default();
         let lost = damage.lose_days(world, gaps);
@@ -282,7 +282,7 @@ impl Damage {
     }
 }
 
-/// The value beside what a column holds of a record, as SQL: as near as can be told.
+/// Returns the nearest other value of a column as SQL.
 fn beside(record: &Record, column: Column, schema: &TableSchema) -> String {
     match record.value(column, schema) {
         Stored::Null => unreachable!(),

@@ -1,4 +1,4 @@
-//! Truth planted in a lake and its warehouse: what is damaged, and all that an audit must say of it.
+//! Drift planted in a lake and its warehouse, with the findings that an audit must report.
 
 use std::collections::BTreeMap;
 
@@ -32,7 +32,7 @@ const COUNTERS: [(&str, &str); 11] = [
 ];
 
 impl World {
-    /// A history of so many farms, pens and days.
+    /// A history of N farms, pens and days.
     pub fn of(scene: &Scene, farms: u32, lots: u32, days: u32) -> Self {
         scene.history(farms, lots, days);
         let text = std::fs::read_to_string(scene.path("history.json")).unwrap();

@@ -1,5 +1,5 @@
-//! What every request meets, in this order: the dials of the connection, the latency, who asks, what it asks for, and for
-//! messages the limits, the throttle and the faults. What a topic does is `topics`', what the dials say is `fault_control`'.
+//! Processing of every request, in this order: connection faults, latency, authentication, action, and for messages the limits,
+//! the throttle and the faults. `topics` performs the actions, `fault_control` chooses the faults.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError};
@@ -221,7 +221,7 @@ impl Front {
             _ => {}
         }
         if turned.strikes(turned.settings.internal_error, Drawn::InternalError, content, tries) {
-            return Err(Refused::new(500, "InternalFailure", "as the dial says").into());
+            return Err(Refused::new(500, "InternalFailure", "injected by a test").into());
         }
         let outcomes = self.take(&sent, planned);
         self.deliver(&sent, &outcomes).await;
@@ -241,7 +241,7 @@ impl Front {
         Ok(response::answer(&call.action, Some(&output), sent.id))
     }
 
-    /// What becomes of each entry: taken, and whether that was new; or failed.
+    /// Result of each entry: accepted, and whether it was new; or failed.
     fn take(&self, sent: &Sent<'_>, planned: Option<Fault>) -> Vec<Result<(Taken, bool), Failed>> {
         let settings = &sent.turned.settings;
         let one = |(at, entry): (usize, &Entry<'_>)| {
@@ -254,7 +254,7 @@ impl Front {
                 let (content, tries) = self.known(entry.message.as_deref().unwrap_or_default().as_bytes());
                 if sent.turned.strikes(settings.fail_entries, Drawn::Entry, content, tries) {
                     let (code, sender) = (settings.fail_code.clone(), settings.fail_sender);
-                    return Err(Failed { code, sender, message: "as the dial says".into() });
+                    return Err(Failed { code, sender, message: "injected by a test".into() });
                 }
             }
             let new = Taken { message_id: self.topics.id(), sequence: None };
