@@ -161,14 +161,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_kind_has_a_counter_of_its_own_that_is_a_finding() {
+    fn every_kind_has_its_own_counter_that_is_a_finding() {
         let counters: std::collections::BTreeSet<_> = DriftKind::ALL.into_iter().map(DriftKind::counter).collect();
         assert_eq!(counters.len(), DriftKind::ALL.len());
         assert!(counters.iter().all(|counter| counter.spec().role.is_finding()));
     }
 
     #[test]
-    fn a_counter_is_a_part_of_a_side_exactly_if_its_role_says_so() {
+    fn a_counter_is_a_part_of_a_side_exactly_if_its_role_is_a_part() {
         for counter in Counter::ALL {
             assert_eq!(counter.side() != Side::None, counter.spec().role.is_part(), "{counter:?}");
         }

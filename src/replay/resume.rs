@@ -232,7 +232,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_lies_in_a_range_with_its_ends_and_ranges_do_not_overlap() {
+    fn ranges_include_their_ends_and_do_not_overlap() {
         let id = |text: &str| OrderedId::new(text);
         let batch = |first, last| BatchEntry {
             order: IdOrder::TimeOrdered,

@@ -220,7 +220,7 @@ impl Outcome {
         self.counts.findings() + self.skips.findings()
     }
 
-    /// Returns true if the findings are within the budget; false if anything was not read, or a truth does not hold.
+    /// Returns true if the findings are within the budget; false if anything was not read, or the ground truth check failed.
     pub fn is_within_budget(&self) -> bool {
         let passed = self.truth.as_ref().is_none_or(|truth| truth.passed);
         let within = |budget: Budget| budget.allows(self.findings(), self.ids());

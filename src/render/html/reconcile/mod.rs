@@ -45,7 +45,7 @@ struct Audit {
     repair: repair::Repair,
     repeat: ReproduceCommand,
     /// Candidates that were resolved on a recheck; empty if none.
-    settled: String,
+    resolved: String,
 }
 
 impl Page for Outcome {
@@ -69,7 +69,7 @@ impl Page for Outcome {
             aside: ProblemList::of(&self.problems, |_| true),
             repair: repair::Repair::of(self),
             repeat: ReproduceCommand::of(&self.options.command),
-            settled: match self[Counter::ResolvedOnRecheck] {
+            resolved: match self[Counter::ResolvedOnRecheck] {
                 0 => String::new(),
                 n => numbers::of(n, "suspicion was", "suspicions were"),
             },
