@@ -1,7 +1,7 @@
 //! Verdicts of an audit: its counters of objects and rows, and the kinds of findings.
 //!
 //! A new verdict is one line in each of the two tables here and in `Counter::side`, a label in
-//! `render/html/reconcile/labels.rs`, and its detection: in `findings/rules.rs` for a single record or row, in
+//! `render/html/reconcile/labels.rs`, and its detection: in `findings/single_record.rs` for a single record or row, in
 //! `findings/recheck.rs` for a pair. Sums, checks, JSON, text and the default handling by a repair follow from them.
 
 use serde::{Deserialize, Serialize};

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::entry_hash::MultisetHash;
-use super::journal::{BatchEntry, DayEntry, Journal, RunEntry, RunHeader};
+use super::journal_entries::{BatchEntry, DayEntry, Journal, RunEntry, RunHeader};
 use super::order::{IdOrder, ReplayEntry};
 use super::tally::Tally;
 use crate::sort::OrderedId;

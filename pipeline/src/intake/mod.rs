@@ -20,13 +20,13 @@ use schema_cache::SchemaCache;
 
 pub mod envelope;
 pub mod event;
+mod message_verdict;
 mod outcome;
 mod quarantine;
 mod schema_cache;
-mod verdict;
 
+pub use message_verdict::{Meaning, StoreFailure, Verdict};
 pub use outcome::MessageOutcome;
-pub use verdict::{Meaning, StoreFailure, Verdict};
 
 /// Default number of concurrent object writes.
 pub const WRITES: usize = 64;

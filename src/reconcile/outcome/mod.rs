@@ -1,8 +1,8 @@
 //! Outcome of an audit: counts that must add up, control totals, samples, and the results of a repair.
 //!
-//! It defines what is counted and what that means (clean, within budget, exit code). It also checks that the counts add
-//! up, merges with the outcome of another part of the same stores, and is written to and read from JSON. `render`
-//! creates text and HTML.
+//! It defines what is counted and what that means (clean, within budget, exit code), checks that the counts add up, and
+//! is written to and read from JSON. `merge` adds the outcome of another part of the same stores. `render` creates text
+//! and HTML.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -13,13 +13,13 @@ mod calendar;
 mod findings;
 mod gaps;
 mod labels;
+mod page_head;
 mod repair;
 mod run_details;
 #[cfg(test)]
 mod tests;
 mod totals;
 mod truth;
-mod verdict;
 
 pub(super) const LAYOUT: &str = "reconcile/page.html.j2";
 
@@ -54,9 +54,9 @@ impl Page for Outcome {
     fn page(&self, findings_bytes: usize) -> impl Serialize {
         Audit {
             version: env!("CARGO_PKG_VERSION"),
-            verdict: verdict::of(self),
-            counts: verdict::counts(self),
-            accounts: verdict::accounts(self),
+            verdict: page_head::of(self),
+            counts: page_head::counts(self),
+            accounts: page_head::accounts(self),
             calendar: calendar::calendar(self),
             totals: totals::Totals::of(self),
             gaps: gaps::Gaps::of(self),

@@ -1,4 +1,5 @@
-//! Result of one message, and the cause of a failure.
+//! Verdict of the intake on one message, and the cause of a failure. The verdicts of an audit are in `reconcile/verdict.rs`
+//! of the toolkit.
 
 use std::fmt;
 
