@@ -1,5 +1,5 @@
-//! Objects read without the SDK, against a server that answers byte for byte what a test wants: what no S3 that behaves
-//! would show.
+//! Objects read without the SDK, from a server whose responses a test defines byte by byte, including ones that no S3 service
+//! would send.
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use pipeline::retry::RetryPolicy;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-/// What the server says to a request, and whether it closes the connection then.
+/// Response to a request, and whether the server closes the connection afterwards.
 type Script = fn(u32) -> (&'static str, bool);
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
@@ -102,7 +102,7 @@ async fn reads_one_after_the_other_share_a_connection() {
 
 #[tokio::test]
 async fn a_connection_that_died_while_it_was_idle_costs_no_try() {
-    let server = Server::start(|_| (OK, true)).await; // closed after each answer, and never said so
+    let server = Server::start(|_| (OK, true)).await; // closed after each response, without announcing it
     let lake = server.lake();
     for _ in 0..10 {
         assert_eq!(lake.get("a.json").await.unwrap(), "{}", "with one try");
@@ -156,5 +156,5 @@ async fn credentials_that_were_renewed_before_their_time_cost_no_object() {
     assert_eq!(read(|number| (if number == 0 { EXPIRED } else { OK }, false)).await.unwrap(), "{}");
     let server = Server::start(|_| (EXPIRED, false)).await;
     assert_eq!(server.lake().get("a.json").await.unwrap_err().reason, Reason::Denied);
-    assert_eq!(server.seen().1, 2, "once more and no oftener");
+    assert_eq!(server.seen().1, 2, "retried exactly once");
 }

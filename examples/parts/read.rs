@@ -60,8 +60,8 @@ impl Read {
                 }
             }
         }
-        let ThrottleStats { slow_downs, retries, min_concurrency: lowest_limit } = requested.throttle_stats();
-        let detail = format!("{retries} retries, {slow_downs} to slow down, lowest limit {lowest_limit:?}");
+        let ThrottleStats { slow_downs, retries, min_concurrency } = requested.throttle_stats();
+        let detail = format!("{retries} retries, {slow_downs} to slow down, minimum concurrency {min_concurrency:?}");
         ensure!(
             records == self.expect && others == 0,
             "{records} records and {others} others, not {}: {first}",

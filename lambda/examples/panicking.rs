@@ -1,4 +1,4 @@
-//! The bootstrap with a lake that panics where a message asks for it: what tests run to see the process survive.
+//! The bootstrap with a lake that panics if a message requests it, for the test that the process survives.
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
 use std::sync::Arc;

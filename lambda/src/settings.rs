@@ -172,7 +172,7 @@ mod tests {
         assert_eq!(
             template.matches(&format!("/{QUARANTINE}/*")).count(),
             3,
-            "of a lake made here and of one given, and in the former's policy"
+            "of a new lake, of a given lake, and in the policy of the new one"
         );
     }
 }

@@ -204,7 +204,7 @@ fn record_result(taken: &mut Taken, place: String, verdict: &Verdict) {
             LoadResult::Inserted => Count::Inserted,
             LoadResult::Identical => Count::Identical,
             LoadResult::Conflicting(_) | LoadResult::Overwritten(_) => Count::Conflicting,
-            LoadResult::Refused(_) => Count::Refused,
+            LoadResult::Refused(_) => Count::RowsRefused,
         });
     }
     let meaning = verdict.meaning();

@@ -15,7 +15,7 @@ counters! {
         Identical: "identical", "identical rows", Detail, "Rows that were there with the same values.";
         Conflicting: "conflicting", "conflicting rows", DetailFinding, "Rows that were there with other values; they stay.";
         Rejected: "rejected", "rejected", Finding, "Messages that are not valid readings; they are quarantined.";
-        Refused: "refused", "rows refused by the table", DetailFinding, "Rows that a column of the table refuses; their objects are in the lake.";
+        RowsRefused: "rows_refused", "rows refused by the table", DetailFinding, "Rows that a column of the table refuses; their objects are in the lake.";
         Failed: "failed", "failed", Finding, "Messages that a store failed to take; run again.";
     }
 }
@@ -47,7 +47,7 @@ impl Outcome {
     pub fn check(&self) -> anyhow::Result<()> {
         let of = |count| self.counts[count];
         let objects = of(Count::Written) + of(Count::Existing);
-        let rows = of(Count::Inserted) + of(Count::Identical) + of(Count::Conflicting) + of(Count::Refused);
+        let rows = of(Count::Inserted) + of(Count::Identical) + of(Count::Conflicting) + of(Count::RowsRefused);
         anyhow::ensure!(
             of(Count::Read) == self.counts.parts() && objects == rows,
             "the counts do not add up; this is a bug in ruminate: {}",

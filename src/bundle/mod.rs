@@ -119,9 +119,9 @@ pub fn run(order: &BundleOptions, cancel: &CancellationToken) -> anyhow::Result<
         code_sha256: aws_smithy_types::base64::encode(Sha256::digest(&zip)),
         arch: executable.arch.to_string(),
         glibc: executable.glibc.map(|version| version.to_string()),
-        needed: executable.needed,
+        needed_libraries: executable.needed,
         files: Vec::new(),
-        hints: executable.hints,
+        warnings: executable.hints,
     };
     let mut files = sql;
     files.insert(TEMPLATE.into(), template::render(executable.arch, authorities.is_some())?.into_bytes());
@@ -129,8 +129,8 @@ pub fn run(order: &BundleOptions, cancel: &CancellationToken) -> anyhow::Result<
     files.insert(ZIP.into(), zip);
     let written = dir.write(&files)?;
     made.files = written.files;
-    made.hints
-        .extend(written.left.iter().map(|name| format!("{name} is left of a former bundle: nothing uses it now")));
+    made.warnings
+        .extend(written.left.iter().map(|name| format!("{name} is from a previous bundle and no longer used")));
     Ok(Outcome { made: Some(made), out, stopped: None, seconds: seconds(started) })
 }
 

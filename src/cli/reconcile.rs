@@ -130,7 +130,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
     outcome.lake_endpoint = endpoint(&*to_audit.lake);
     outcome.max_drift = args.max_drift;
     let findings = sink.finish().context("cannot write the findings")?;
-    outcome.since = findings.since.clone().filter(|_| outcome.is_whole());
+    outcome.since_baseline = findings.since.clone().filter(|_| outcome.is_whole());
     if let Some(direction) = args.repair.filter(|_| outcome.is_whole()) {
         outcome.carry.repair_asked = true;
         let plan = args.plan(direction, &outcome);

@@ -121,7 +121,7 @@ fn prepare(dir: &Path, earlier: PreviousRun) -> anyhow::Result<()> {
 }
 
 /// Returns a command's outcome as text and JSON.
-fn told(outcome: &impl crate::outcome::CommandOutcome) -> (String, serde_json::Value) {
+fn rendered(outcome: &impl crate::outcome::CommandOutcome) -> (String, serde_json::Value) {
     let Rendered { text, json, .. } = Rendered::of(outcome);
     (text, json)
 }
@@ -149,7 +149,7 @@ impl Demo<'_> {
         let (progress, cancel) = (self.progress.clone(), self.cancel.clone());
         let work = move || generate::run(&plan, Destination::Dir(out), IfExists::Replace, &progress, &cancel);
         let made = tokio::task::spawn_blocking(work).await??;
-        self.outcome.step("Generate four weeks of history for two farms", command, told(&made));
+        self.outcome.step("Generate four weeks of history for two farms", command, rendered(&made));
         Ok(())
     }
 
@@ -169,13 +169,13 @@ impl Demo<'_> {
         let published = publish::run(source, topic, settings, self.progress, self.cancel).await?;
         let more = format!("--topic local --send-invalid {}/histories/*", self.dir.display());
         let title = "Publish them; the intake stores them in lake and warehouse and quarantines malformed ones";
-        let mut told = told(&published);
+        let mut rendered = rendered(&published);
         let aside = list_all(&*self.lake.sibling(QUARANTINE), "").await?.len();
-        told.0.push_str(&format!(
+        rendered.0.push_str(&format!(
             "  {aside} malformed messages were quarantined in {}/{QUARANTINE}\n",
             self.dir.display()
         ));
-        self.outcome.step(title, self.command("publish", &more), told);
+        self.outcome.step(title, self.command("publish", &more), rendered);
         Ok(())
     }
 
@@ -183,7 +183,7 @@ impl Demo<'_> {
         let rows = self.rows().await?;
         self.warehouse().close().await; // leaves a single file, without a write-ahead log
         fs::remove_file(self.dir.join("warehouse.db"))?;
-        self.outcome.told("Delete the warehouse", &[format!("{rows} rows were deleted with the file")]);
+        self.outcome.add_text("Delete the warehouse", &[format!("{rows} rows were deleted with the file")]);
         Ok(())
     }
 
@@ -198,7 +198,7 @@ impl Demo<'_> {
         let replay = Replay { verify: true, ..Replay::new(plan, warehouse) };
         let replayed = crate::replay::run(replay, self.progress, self.cancel).await?;
         let command = self.command("replay", "--verify");
-        self.outcome.step("Replay the lake and verify every row", command, told(&replayed));
+        self.outcome.step("Replay the lake and verify every row", command, rendered(&replayed));
         Ok(())
     }
 
@@ -227,7 +227,7 @@ impl Demo<'_> {
             format!("{deleted} rows deleted, {changed} weights changed by a gram"),
             "2 objects removed, 1 truncated".to_owned(),
         ];
-        self.outcome.told("Damage both stores", &lines);
+        self.outcome.add_text("Damage both stores", &lines);
         Ok(())
     }
 
@@ -252,7 +252,7 @@ impl Demo<'_> {
         let (mut found, sink) = crate::reconcile::run(&audit, sink, self.progress, self.cancel).await?;
         let clean = found.is_clean();
         match look {
-            AuditMode::Check => self.outcome.step(title, self.command("reconcile", ""), told(&found)),
+            AuditMode::Check => self.outcome.step(title, self.command("reconcile", ""), rendered(&found)),
             AuditMode::Repair => {
                 found.repaired = {
                     let plan = Repair {
@@ -266,15 +266,15 @@ impl Demo<'_> {
                     };
                     repair(&audit, &sink.finish()?, &plan, self.progress, self.cancel).await?
                 };
-                let told = (found.repaired.to_string(), told(&found).1);
-                self.outcome.step(title, self.command("reconcile", "--repair both"), told);
+                let rendered = (found.repaired.to_string(), rendered(&found).1);
+                self.outcome.step(title, self.command("reconcile", "--repair both"), rendered);
             }
             AuditMode::Report => {
                 drop(sink.finish()?); // flushes the file
                 found.options.command = self.command("reconcile", "");
                 html::write(&self.dir.join("audit.html"), &found)?;
                 let more = format!("--report {0}/audit.html --drift {0}/drift.ndjson", self.dir.display());
-                self.outcome.step(title, self.command("reconcile", &more), told(&found));
+                self.outcome.step(title, self.command("reconcile", &more), rendered(&found));
             }
         }
         Ok(clean)
@@ -293,7 +293,7 @@ impl Demo<'_> {
                 moved.push(format!("moved {} out of the lake", object.key));
             }
         }
-        self.outcome.told("Move the unreadable object away by hand", &moved);
+        self.outcome.add_text("Move the unreadable object away by hand", &moved);
         Ok(())
     }
 }

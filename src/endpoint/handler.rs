@@ -85,11 +85,11 @@ impl Handler {
             Reply::Done(_) | Reply::Failed | Reply::NotFound | Reply::BadMethod => {}
             Reply::NotSns(_) | Reply::Forbidden(_) | Reply::TooLarge => {
                 tracing::warn!("request rejected: {}", answer.text());
-                self.counted(Requests::Refused);
+                self.counted(Requests::Rejected);
             }
             Reply::RetryLater(why) => {
                 tracing::warn!("request deferred: {why}");
-                self.counted(Requests::PutOff);
+                self.counted(Requests::Deferred);
             }
         }
     }

@@ -194,8 +194,8 @@ mod tests {
         assert!(lines.to_string().ends_with("(a message group takes 300/s unless that was raised for this account)"));
         let rows = of(&write("a.csv", "a,b\n1,2\n3,4".as_bytes()));
         assert!(rows.to_string().starts_with("about 2 messages in 1 requests"), "{rows}");
-        let packed = of(&write("a.json.gz", &[0x1f, 0x8b, 8, 0]));
-        assert!(!packed.is_large() && packed.to_string().contains("not known beforehand"), "{packed}");
+        let compressed = of(&write("a.json.gz", &[0x1f, 0x8b, 8, 0]));
+        assert!(!compressed.is_large() && compressed.to_string().contains("not known beforehand"), "{compressed}");
         let piped = of(&Source::Files { paths: vec!["-".into()], format: None });
         assert!(piped.to_string().contains("not known beforehand"), "{piped}");
     }

@@ -2,7 +2,7 @@
 //!
 //! A run may end before its input does: its stages end, it is interrupted, the topic refuses, a file is damaged. What is
 //! left is then read without being sent, so that the account covers the whole input. A pipe may be endless: its rest is
-//! not read, and the account says so.
+//! not read, and the outcome reports it.
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use super::batch::ReadResult;
 use super::entry;
 use super::estimate;
-use super::journal::CompletedRanges;
+use super::journal_file::CompletedRanges;
 use super::{OnInvalid, Settings, Source};
 use crate::cancellation::CancellationToken;
 use crate::outcome::count;

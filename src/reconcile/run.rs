@@ -5,11 +5,11 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 
+use super::comparison::Merge;
 use super::entries::NaturalKeyEntry;
 use super::finding::Finding;
 use super::finding_file::DriftWriter;
 use super::findings::FindingCollector;
-use super::merge::Merge;
 use super::outcome::{Outcome, RunInfo, StoreInfo, TruthCounter};
 use super::sorters::Sorters;
 use super::truth::{self, Corrected, TruthCheck};
@@ -54,9 +54,9 @@ pub async fn run(
         quick: audit.quick,
         ..Outcome::default()
     };
-    let corrected = truth_data.as_ref().map(|told| told.corrected.clone()).unwrap_or_default();
+    let corrected = truth_data.as_ref().map(|data| data.corrected.clone()).unwrap_or_default();
     let truth_check =
-        truth_data.map(|told| TruthCheck::new(told, &audit.truth, &audit.span, sorters.clone())).transpose()?;
+        truth_data.map(|data| TruthCheck::new(data, &audit.truth, &audit.span, sorters.clone())).transpose()?;
     let mut findings = FindingCollector::new(outcome, sink, sorters.clone())?;
     let windows = AuditWindow::windows(&audit.span);
     let scan = WarehouseScan::begin(Arc::clone(&audit.warehouse), schema, windows, audit.sort.dir.clone());
@@ -96,12 +96,12 @@ async fn end(
     ended: bool,
     started: Instant,
 ) -> anyhow::Result<(Outcome, DriftWriter)> {
-    let hopeless = !ended && findings.reached_limit(audit);
+    let limit_reached = !ended && findings.reached_limit(audit);
     let (mut outcome, sink) = findings.into_parts();
-    if hopeless {
+    if limit_reached {
         outcome.halted = audit
             .halt_after
-            .map(|max| format!("after {max} findings, as --halt-after asks: the counts are those of a part"));
+            .map(|max| format!("stopped by --halt-after after {max} findings: the counts cover only a part"));
     } else if !ended {
         outcome.stopped = Some(STOPPED.into());
     }

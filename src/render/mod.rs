@@ -148,10 +148,10 @@ const SHOWN: usize = 20;
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for problem in self.kept().iter().take(SHOWN) {
+        for problem in self.items().iter().take(SHOWN) {
             writeln!(f, "  {} {}: {}", problem.kind, problem.place, problem.reason)?;
         }
-        let rest = self.kept().len().saturating_sub(SHOWN) as u64 + self.more();
+        let rest = self.items().len().saturating_sub(SHOWN) as u64 + self.omitted();
         if rest > 0 {
             writeln!(f, "  … and {} more (--output json has the first {}, -v logs all)", count(rest), Self::KEPT)?;
         }

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use super::batching::{self, Batching};
 use super::days::DayLedger;
-use super::journal::RunEntry;
+use super::journal_entries::RunEntry;
 use super::load::{Batch, LoadedBatch, Loader, PendingJournal};
 use super::load_error::LoadError;
 use super::matching::{Matched, Matching};
@@ -335,9 +335,9 @@ impl ReplayRun {
         self.journal_finished_days();
         let (loader, mut outcome) = (self.loader, self.outcome);
         outcome.seconds = started.elapsed().as_secs_f64();
-        outcome.pressure = plan.lake.throttle_stats();
+        outcome.lake_throttling = plan.lake.throttle_stats();
         outcome.pauses = loader.throttle.pauses().await;
-        outcome.undo =
+        outcome.undo_file =
             loader.undo_file.as_ref().and_then(|undo_file| undo_file.written()).map(|path| path.display().to_string());
         self.tally.close(&self.pending, &mut outcome);
         let listed = outcome.counts[Counter::Listed];

@@ -33,14 +33,14 @@ pub async fn run(replay: Replay, progress: &Progress, cancel: &CancellationToken
     let header = plan.run_header(policy);
     let session = Session::open(journal, &mut plan, header, undo_file.as_ref(), (&*bulk, &schema)).await?;
     let outcome = Outcome {
-        run: session.run_id(),
+        run_id: session.run_id(),
         lake: plan.lake.address(),
         warehouse: bulk.address(),
         options: plan.options(policy),
         cutoff: Some(plan.cutoff.instant()),
         method: format!("{}: {}", method.kind, method.reason),
         resumed: session.resume.is_some(),
-        undo_earlier: session.undo_earlier.clone(),
+        earlier_undo_files: session.earlier_undo_files.clone(),
         ..Outcome::default()
     };
     let sorters = sorters(&replay.sort)?;

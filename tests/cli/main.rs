@@ -1,4 +1,4 @@
-//! The real binary as its users run it, against a directory or the in-process S3 service and SQLite; no server needed.
+//! Tests of the real binary, with a directory or the in-process S3 service and SQLite; no server is needed.
 #![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs, reason = "tests")]
 
 mod bad_input;
@@ -30,6 +30,9 @@ mod reference;
 mod repair;
 mod replay;
 mod replay_as_of;
+mod replay_resume;
+mod replay_throttle;
+mod replay_undo;
 mod sns_stub;
 mod store_state;
 mod terminal;

@@ -1,4 +1,4 @@
-//! The S3 lake on the wire, against the in-process S3 service: the checks that every lake passes, and faults.
+//! The S3 lake over HTTP with the in-process S3 service: the conformance suite for lakes, and faults.
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
 use std::time::{Duration, SystemTime};
@@ -90,9 +90,9 @@ async fn passing_faults(direct: bool) {
     assert!(throttling.retries >= 24, "{throttling:?}");
 }
 
-/// A store that bears so many requests a second: all arrive, and fewer are under way at once than were asked for.
+/// A store with a rate limit: all requests succeed, with less concurrency than requested.
 #[tokio::test]
-async fn a_store_that_bears_less_is_asked_for_less_until_it_bears_more() {
+async fn concurrency_adapts_to_the_capacity_of_a_store() {
     let s3 = S3Server::with_bucket(BUCKET);
     // The store's second is not the limit's: what is refused must outlast both, and a bounded count of tries is spent
     // within a second by pauses as short as QUICK's.
@@ -120,7 +120,7 @@ async fn a_store_that_bears_less_is_asked_for_less_until_it_bears_more() {
     );
 }
 
-/// Somebody's XML in the lake is what was listed, and no error of the store's, by either way of asking.
+/// An XML object in the lake is an object, not an error document of the store, with both clients.
 #[tokio::test]
 async fn an_object_is_itself_however_it_looks() {
     let s3 = S3Server::with_bucket(BUCKET);
@@ -155,18 +155,18 @@ async fn what_will_not_pass_is_named() {
         for direct in WAYS {
             let e = open(&config(&s3, region, secret), bucket, "x", direct).get("a").await.unwrap_err();
             assert_eq!(e.reason, reason, "{e}");
-            // Each request has an id of its own, which AWS asks for.
+            // Each request has its own id, which AWS support requires.
             let text = e.to_string();
             let (text, id) = text.split_once(" (request id ").unwrap_or_else(|| panic!("no request id: {text}"));
             assert!(id.len() > 1, "{id}");
             output.push(text.to_owned());
         }
-        assert_eq!(output[0], output[1], "both ways say the same");
+        assert_eq!(output[0], output[1], "both clients report the same");
     }
 }
 
 #[tokio::test]
-async fn archived_objects_are_told_apart_and_restored_ones_read() {
+async fn archived_objects_are_detected_and_restored_ones_read() {
     let s3 = S3Server::with_bucket(BUCKET);
     let (lake, direct) = (lake(&s3, false), lake(&s3, true));
     for key in ["cold.json", "thawed.json", "warm.json"] {
@@ -213,7 +213,7 @@ async fn the_lake_as_it_was_has_each_key_s_version_of_then() {
     }
 }
 
-#[allow(clippy::too_many_lines, reason = "one story, told in order")]
+#[allow(clippy::too_many_lines, reason = "one sequence of steps")]
 async fn as_it_was(direct: bool) {
     let s3 = S3Server::with_bucket(BUCKET);
     let lake = lake(&s3, direct);
@@ -284,7 +284,7 @@ async fn as_it_was(direct: bool) {
 }
 
 #[tokio::test]
-async fn versions_over_many_pages_are_settled_once_each() {
+async fn versions_over_many_pages_are_resolved_once_each() {
     let s3 = S3Server::with_bucket(BUCKET);
     s3.store().set_versioning(BUCKET, Versioning::Enabled);
     // 7 versions of each key: pages of 1,000 break off within a key, before and after its version of then.

@@ -1,4 +1,4 @@
-//! The toolkit logs in as the Lambda does: with a secret, over TLS that is verified.
+//! Authentication of the toolkit as in the Lambda: a secret, and verified TLS.
 
 use serde_json::json;
 use testkit::{Database, MOTO, MYSQL, Scene, server};

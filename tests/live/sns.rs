@@ -1,6 +1,6 @@
-//! SNS as moto plays it: what is published arrives in a queue that is subscribed to the topic, with its farm.
+//! Publishing to SNS as simulated by moto: messages arrive in a queue that is subscribed to the topic, with their attributes.
 //!
-//! Moto is an oracle for correctness only: it keeps neither quotas nor limits of size.
+//! Moto is used for correctness only: it has neither quotas nor size limits.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -62,7 +62,7 @@ impl Moto {
         Sns::new(&self.config, self.arn().parse().unwrap())
     }
 
-    /// One request of SQS's JSON protocol, without an SDK of its own.
+    /// Sends one request of the SQS JSON protocol, without an SDK.
     async fn sqs(&self, action: &str, request: Value) -> Value {
         let host = self.endpoint.trim_start_matches("http://");
         let body = request.to_string();

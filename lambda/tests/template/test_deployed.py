@@ -28,7 +28,7 @@ def rules(group, side):
 
 
 class Direct(Shape):
-    """As little as one can say: a secret that names the database. Outside a VPC."""
+    """The fewest parameters: a secret that names the database. Outside a VPC."""
 
     @classmethod
     def before(cls):
@@ -53,7 +53,7 @@ class Deleted(unittest.TestCase):
 
 
 class Buffered(Shape):
-    """With a queue, keys of one's own, an unreserved function and somebody to tell."""
+    """With a queue, customer-managed keys, no reserved concurrency, and an alarm topic."""
 
     buffered = True
     reserved = None
@@ -123,8 +123,8 @@ class Existing(Shape):
         self.assertEqual((s3["VpcEndpointType"], s3["RouteTableIds"]), ("Gateway", [self.network["table"]]))
         self.assertEqual((secrets["VpcEndpointType"], secrets["SubnetIds"]), ("Interface", self.network["subnets"]))
         self.assertTrue(self.stack.sent["SecretEndpoint"]["PrivateDnsEnabled"])
-        (door,) = self.stack.sent["SecretEndpoint"]["SecurityGroupIds"]
-        self.assertEqual(rules(door, "IpPermissions"), [(443, 443, [group], [])])
+        (group_of_endpoint,) = self.stack.sent["SecretEndpoint"]["SecurityGroupIds"]
+        self.assertEqual(rules(group_of_endpoint, "IpPermissions"), [(443, 443, [group], [])])
 
 
 class ByIam(Shape):
@@ -224,7 +224,7 @@ class Created(Shape):
 
 
 class CreatedByIam(Created):
-    """The database is new, and the function logs in by IAM; the secret is for whoever sets the account up."""
+    """The database is new, and the function logs in by IAM; the secret is for the administrator who creates the account."""
 
     buffered = False
 

@@ -1,4 +1,4 @@
-"""Parameters that contradict each other are refused before anything is created, and say why."""
+"""Contradictory parameters are rejected with a reason before anything is created."""
 
 import unittest
 
@@ -80,7 +80,7 @@ class Rules(unittest.TestCase):
             ("LakePrefix", ""),
             ("TableName", "historico-consumo"),
             ("TableName", "1x"),
-            ("TableName", "a" * 49),  # the longest that leaves room for its views' names
+            ("TableName", "a" * 49),  # the longest that leaves space for the names of its views
             ("TableName", ""),
             ("SubnetIds", "subnet-0a"),  # one zone
             ("SubnetIds", "subnet-0a, subnet-0b"),

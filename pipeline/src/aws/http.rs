@@ -27,7 +27,7 @@ use crate::error::with_causes;
 const IDLE: Duration = Duration::from_secs(15);
 
 /// Maximum size read from an error response, in bytes.
-const MOST_SAID: usize = 64 << 10;
+const MAX_ERROR_BODY: usize = 64 << 10;
 
 /// Timeouts of a connection attempt and of a complete exchange.
 #[derive(Debug, Clone, Copy)]
@@ -174,7 +174,7 @@ impl SignedHttpClient {
     /// An exchange, again over a new connection where a kept one was dead; and by whose signature.
     async fn signed_exchange(&self, requested: &ApiRequest<'_>) -> Result<(ApiResponse, Arc<Signer>), TransportError> {
         let signer = self.credentials.signer().await.map_err(TransportError::Credentials)?;
-        let broke = || TransportError::Network("the connection broke".into());
+        let broke = || TransportError::Network("connection lost".into());
         let mut over = requested.over;
         loop {
             over = match self.exchange(&signer, requested, over).await {
@@ -209,7 +209,7 @@ impl SignedHttpClient {
             }
         })?;
         let (answer, at_end) =
-            receive(response).await.map_err(|e| TransportError::Network(format!("body broke off: {e}")))?;
+            receive(response).await.map_err(|e| TransportError::Network(format!("response body truncated: {e}")))?;
         if at_end && !connection.is_closed() {
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push((connection, Instant::now()));
         }
@@ -265,7 +265,7 @@ impl SignedHttpClient {
 /// Reads the body. The flag is true if it was read to its end, so that the connection can be reused.
 async fn receive(response: Response<Incoming>) -> Result<(ApiResponse, bool), hyper::Error> {
     let (head, mut body) = response.into_parts();
-    let max = if head.status == StatusCode::OK { usize::MAX } else { MOST_SAID };
+    let max = if head.status == StatusCode::OK { usize::MAX } else { MAX_ERROR_BODY };
     let length = head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     let (mut first, mut rest) = (Bytes::new(), BytesMut::new());
     while first.len() + rest.len() < max {

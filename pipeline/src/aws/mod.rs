@@ -6,7 +6,7 @@
 //! | `credentials.rs` | the credentials that sign them |
 //! | `sigv4.rs` | SigV4 |
 //! | `request_id.rs` | the id of a request that failed |
-//! | `xml.rs` | what an answer's elements say |
+//! | `xml.rs` | the elements of a response |
 
 use std::fmt;
 use std::sync::{PoisonError, RwLock};

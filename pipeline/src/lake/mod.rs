@@ -251,7 +251,6 @@ pub struct ThrottleStats {
     /// Number of retried requests, for any reason.
     pub retries: u64,
     /// The lowest limit on concurrent requests; `None` if requests were never limited.
-    #[serde(rename = "lowest_limit")]
     pub min_concurrency: Option<u64>,
 }
 

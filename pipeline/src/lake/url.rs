@@ -31,7 +31,7 @@ impl FromStr for LakeUrl {
         let text = place::tidy(text).map_err(|e| format!("the lake's address {e}: {EXAMPLE}"))?;
         // The quarantine is next to the lake. Used as a lake, it would mix rejected messages with records.
         if text.trim_end_matches('/').rsplit('/').next() == Some(QUARANTINE) {
-            return Err(format!("{text:?} is the quarantine's folder, which lies beside the lake: give another"));
+            return Err(format!("{text:?} is the quarantine's folder, which is next to the lake: use another name"));
         }
         if let Some(rest) = text.strip_prefix("s3://") {
             return s3(text, rest);
@@ -40,7 +40,7 @@ impl FromStr for LakeUrl {
             return Ok(Self::Dir(path.into()));
         }
         match place::scheme(text) {
-            Some(scheme) => Err(misspelt(text, scheme)),
+            Some(scheme) => Err(mistyped(text, scheme)),
             None => place::local(text).map(Self::Dir),
         }
     }
@@ -68,14 +68,14 @@ fn no_bucket(name: &str) -> Option<&'static str> {
     } else if !at_ends(name.bytes().next()) || !at_ends(name.bytes().last()) || name.contains("..") {
         Some("a bucket's name begins and ends with a letter or digit, and has no two dots together")
     } else if name.parse::<std::net::Ipv4Addr>().is_ok() {
-        Some("an IP address is none")
+        Some("an IP address is not a bucket name")
     } else {
         None
     }
 }
 
-/// Returns an error message with the correct spelling of a misspelt lake URL.
-fn misspelt(text: &str, scheme: &str) -> String {
+/// Returns an error message with the correct spelling of a mistyped lake URL.
+fn mistyped(text: &str, scheme: &str) -> String {
     let rest = text[scheme.len() + 1..].trim_start_matches('/');
     match scheme.to_ascii_lowercase().as_str() {
         "s3" | "s3a" | "s3n" if !rest.is_empty() => format!("{text:?} is no address of a lake: write s3://{rest}"),
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_misspelt_lake_is_rejected_with_the_correct_spelling() {
+    fn a_mistyped_lake_is_rejected_with_the_correct_spelling() {
         let cases = [
             ("s3:/bucket/prefix", "write s3://bucket/prefix"),
             ("s3:bucket/prefix", "write s3://bucket/prefix"),

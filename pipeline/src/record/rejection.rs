@@ -4,7 +4,7 @@ use super::Column;
 
 /// Reason why a message or object was rejected. The message names the field and the value found.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[allow(missing_docs, reason = "the message of each variant says what it and its parts mean")]
+#[allow(missing_docs, reason = "the message of each variant documents it and its fields")]
 pub enum Rejection {
     #[error("message of {bytes} bytes is over the limit of {limit}")]
     TooLarge { bytes: usize, limit: usize },
@@ -46,7 +46,7 @@ pub enum Rejection {
     TimeOutOfRange { field: Column, found: String },
     #[error("field cod_cliente gives no usable folder name: {why}: {found}")]
     InvalidFarm { why: &'static str, found: String },
-    #[error("the lake has something else in its place, {key}: {why}")]
+    #[error("key {key} is already taken: {why}")]
     KeyTaken { key: String, why: String },
 }
 
@@ -80,7 +80,7 @@ impl Rejection {
 
     /// Returns true if the bytes are not JSON, as opposed to JSON that is not a valid record.
     ///
-    /// The outcome of a run counts the former as `unreadable` and the latter as `rejected`.
+    /// The outcome of a run counts the first as `unreadable` and the second as `rejected`.
     pub fn is_unreadable(&self) -> bool {
         matches!(self, Self::NotUtf8 { .. } | Self::NotJson { .. })
     }

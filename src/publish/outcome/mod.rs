@@ -79,7 +79,7 @@ pub struct Pacing {
     /// How late the last batch was sent, in seconds; `None` without a schedule.
     pub behind_seconds: Option<f64>,
     /// Maximum delay of a batch behind its schedule, in seconds.
-    pub most_behind_seconds: f64,
+    pub max_behind_seconds: f64,
     /// How far the schedule was delayed because there was nothing to send, in seconds.
     pub starved_seconds: f64,
 }
@@ -132,7 +132,7 @@ pub struct Outcome {
     /// Lag from publish to row; `None` if the warehouse was not watched.
     pub lag: Option<Lag>,
     /// The conditions of `--fail-if`, and whether they were met.
-    pub verdicts: Vec<ConditionResult>,
+    pub conditions: Vec<ConditionResult>,
     /// Path of the dead-letter file.
     pub dead_letters: Option<String>,
     /// The end of the run.
@@ -177,7 +177,7 @@ impl Outcome {
         self.pacing = Pacing {
             schedule_ended: self.pacing.schedule_ended || other.pacing.schedule_ended,
             behind_seconds: other.pacing.behind_seconds.or(self.pacing.behind_seconds),
-            most_behind_seconds: self.pacing.most_behind_seconds.max(other.pacing.most_behind_seconds),
+            max_behind_seconds: self.pacing.max_behind_seconds.max(other.pacing.max_behind_seconds),
             starved_seconds: self.pacing.starved_seconds + other.pacing.starved_seconds,
             ..std::mem::take(&mut self.pacing)
         };
@@ -186,7 +186,7 @@ impl Outcome {
             *self.errors.entry(code).or_default() += n;
         }
         self.lag = None;
-        self.verdicts.clear();
+        self.conditions.clear();
         self.end = End { stopped: self.end.stopped.take().or(other.end.stopped), ..End::default() };
         self.problems.merge(other.problems);
     }
@@ -224,8 +224,8 @@ impl crate::outcome::CommandOutcome for Outcome {
     fn exit(&self) -> Exit {
         if self.end.stopped.is_some() {
             Exit::Stopped
-        } else if !self.verdicts.is_empty() {
-            if self.verdicts.iter().all(|verdict| verdict.passed) { Exit::Clean } else { Exit::Findings }
+        } else if !self.conditions.is_empty() {
+            if self.conditions.iter().all(|verdict| verdict.passed) { Exit::Clean } else { Exit::Findings }
         } else if self.counts.findings() > 0
             || self.lag.as_ref().is_some_and(|lag| lag.never_arrived() > 0 || !lag.is_whole())
         {

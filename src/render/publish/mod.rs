@@ -48,7 +48,7 @@ impl fmt::Display for Outcome {
             lines.push(("error", format!("{} × {code}", count(*times))));
         }
         write!(f, "{}", LabelledRows(&lines))?;
-        for verdict in &self.verdicts {
+        for verdict in &self.conditions {
             let message = if verdict.passed { "PASS" } else { "FAIL" };
             writeln!(f, "  {message}  {verdict}")?;
         }

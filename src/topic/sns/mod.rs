@@ -96,7 +96,7 @@ impl Topic for Sns {
             Ok(_) => Ok(()),
             Err(e) if is_denied(e.code().unwrap_or_default()) => {
                 tracing::warn!(
-                    "cannot look at topic {} beforehand: allow sns:GetTopicAttributes for that; publishing all the same",
+                    "cannot check topic {} before publishing: allow sns:GetTopicAttributes; publishing continues",
                     self.arn
                 );
                 Ok(())

@@ -1,9 +1,9 @@
-//! What the tests, benchmarks and examples of the workspace share.
+//! Shared code of the tests, benchmarks and examples of the workspace.
 //!
-//! - [`s3`] and [`sns`]: servers in the test's own process, with faults on demand; as programs they are `ruminate-test-s3` and
+//! - [`s3`] and [`sns`]: servers in the test process, with faults on demand; as programs they are `ruminate-test-s3` and
 //!   `ruminate-test-sns`.
 //! - [`scene`]: the real binary in a directory and an environment of the test's own, and the outcome of a run.
-//! - [`servers`] and [`private_mariadb`]: databases on real servers, which environment variables name.
+//! - [`servers`] and [`private_mariadb`]: databases on real servers, whose addresses are in environment variables.
 //! - [`samples`]: the real readings and the legacy lake of the repository.
 //! - [`planted_drift`]: drift planted in a lake and its table, with what an audit must find.
 //! - [`conformance`]: the suites that every back end of a lake and of a warehouse passes.

@@ -182,7 +182,7 @@ impl S3 {
             .body
             .collect()
             .await
-            .map_err(|e| Error::new(Reason::Network, key, format!("body broke off: {e}")))?;
+            .map_err(|e| Error::new(Reason::Network, key, format!("response body truncated: {e}")))?;
         let body = body.into_bytes();
         match length {
             Some(length) if length != body.len() => {
@@ -284,7 +284,7 @@ impl Lake for S3 {
                 self.change_once(key, etag, body.clone())
             })
             .await?;
-        // After a lost answer it may be our own change that is in the way.
+        // After a lost response, the conflicting object may be our own change.
         if changed == ChangeResult::Conflict && tries > 0 {
             let as_asked = match (self.get(key).await, &body) {
                 (Ok(there), Some(body)) => there == *body,
@@ -304,7 +304,7 @@ impl Lake for S3 {
                 self.put_once(key, body.clone())
             })
             .await?;
-        // After a lost answer the object that is in the way may be our own.
+        // After a lost response, the existing object may be our own.
         if put == PutResult::AlreadyExists && tries > 0 && self.get(key).await? == body {
             return Ok(PutResult::Created);
         }

@@ -181,7 +181,7 @@ impl MySql {
     }
 
     #[cfg(not(feature = "bulk"))]
-    #[allow(clippy::unused_async, reason = "asks the server where it can")]
+    #[allow(clippy::unused_async, reason = "queries the server on other back ends")]
     async fn lookup(&self) -> Result<usize, Error> {
         Ok(LOOKUP)
     }
@@ -291,7 +291,7 @@ impl Warehouse for MySql {
             return Err(Error::new(
                 Reason::BadSchema,
                 &self.address,
-                "id_treated_data has no primary or unique NOT NULL key of its own: add one",
+                "id_treated_data has no primary key or unique NOT NULL key: add one",
             ));
         }
         Ok(schema)

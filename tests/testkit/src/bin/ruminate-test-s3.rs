@@ -1,4 +1,5 @@
-//! The test server by hand and for benchmark scripts: starts, prints its endpoint on one line, serves until told to stop.
+//! The in-process S3 service as a program, for manual use and benchmark scripts: prints its endpoint on one line, and serves until
+//! it is stopped.
 
 use std::io::Write as _;
 use std::path::PathBuf;

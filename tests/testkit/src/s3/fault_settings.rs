@@ -1,8 +1,8 @@
-//! The positions of the dials, and whom a fault hits.
+//! Settings of the faults (dials), and the choice of the requests that they hit.
 //!
-//! A fault is drawn from the seed, the kind of fault, the request (method, path, query) and how many times that request
-//! was made before: never from the order of arrival. So the same requests meet the same faults however many workers send
-//! them, and a retry is drawn anew. Counting the tries is `fault_control`', carrying the fault out is `middleware`'s.
+//! A fault is drawn from the seed, the kind of fault, the request (method, path, query) and the number of earlier attempts of
+//! that request; the order of arrival does not matter. So the same requests meet the same faults with any number of workers,
+//! and a retry is drawn again. `fault_control` counts the attempts, `middleware` applies the faults.
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -45,7 +45,7 @@ pub struct Settings {
     pub reject_conditions: bool,
     /// HEAD of an object gets 403, as without the right to look.
     pub forbid_head: bool,
-    /// Keys, of any bucket, that are listed but that GET and HEAD say do not exist.
+    /// Keys of any bucket that are listed, but for which GET and HEAD answer 404.
     pub vanish: HashSet<String>,
 }
 
@@ -117,7 +117,7 @@ pub(crate) struct Request<'a> {
     pub op: Op,
     /// `bucket/key`, decoded.
     pub path: &'a str,
-    /// What else tells it apart: a page from the next.
+    /// Further identification of the request, such as the page of a listing.
     pub query: &'a str,
 }
 

@@ -1,5 +1,5 @@
-//! What every request meets before S3 does: it is counted, waits out the latency, may be struck by a fault, and must be
-//! signed for the right region. Which fault is `fault_control`' to say, what the operation does is `service`'s.
+//! Processing of every request before its operation: counting, latency, faults, and the signature's region. `fault_control`
+//! chooses the fault, `service` performs the operation.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};

@@ -70,7 +70,7 @@ impl LoadState {
     /// Switches permanently to INSERT if LOAD DATA is rejected, unless LOAD DATA was explicitly requested.
     fn fall_back_to_insert(&self, why: String, address: &str) -> Result<LoadStrategy, Error> {
         if self.requested == Some(LoadMethod::LoadData) {
-            let message = format!("{} is asked for, and not to be had: {why}", LoadMethod::LoadData);
+            let message = format!("{} was requested but is unavailable: {why}", LoadMethod::LoadData);
             return Err(Error::new(Reason::Other, address, message));
         }
         Ok(self.set_strategy(LoadMethod::Insert, why))
@@ -91,11 +91,11 @@ impl MySql {
             return Ok(cached);
         }
         if self.loader.requested == Some(LoadMethod::Insert) {
-            return Ok(self.loader.set_strategy(LoadMethod::Insert, "it is asked for".into()));
+            return Ok(self.loader.set_strategy(LoadMethod::Insert, "requested by --load-method".into()));
         }
         let ask = |_| async { self.number(sqlx::query("SELECT CAST(@@GLOBAL.local_infile AS SIGNED)")).await };
         if self.retry.run(Error::kind, ask).await? == 0 {
-            let why = "local_infile is OFF on the server: SET GLOBAL local_infile = ON lets LOAD DATA in";
+            let why = "local_infile is OFF: SET GLOBAL local_infile = ON enables LOAD DATA";
             return self.loader.fall_back_to_insert(why.into(), &self.address);
         }
         let open = |_| self.loader.dialers.get(&self.address);

@@ -15,7 +15,7 @@ pub(super) fn of(outcome: &Outcome) -> Headline {
 }
 
 fn broken(outcome: &Outcome) -> u64 {
-    outcome.verdicts.iter().filter(|verdict| !verdict.passed).count() as u64
+    outcome.conditions.iter().filter(|verdict| !verdict.passed).count() as u64
 }
 
 /// Returns the number of messages that were read and are missing from the topic.
@@ -28,7 +28,7 @@ fn not_arrived(outcome: &Outcome) -> u64 {
 }
 
 fn title(outcome: &Outcome) -> String {
-    let (all, broken, missing) = (outcome.verdicts.len() as u64, broken(outcome), missing(outcome));
+    let (all, broken, missing) = (outcome.conditions.len() as u64, broken(outcome), missing(outcome));
     if outcome.end.stopped.is_some() {
         "Stopped early".into()
     } else if broken > 0 {
@@ -117,8 +117,8 @@ fn points(outcome: &Outcome) -> Vec<Highlight> {
     };
     let broken = broken(outcome);
     let mut found = vec![(broken, if broken == 1 { "check failed" } else { "checks failed" }, "conditions")];
-    let counts = |fate: &MessageCategory| *fate != MessageCategory::NotReached || outcome.end.stopped.is_some();
-    found.extend(MessageCategory::MISSING.into_iter().filter(counts).map(|fate| point(fate, "account")));
+    let counts = |category: &MessageCategory| *category != MessageCategory::NotReached || outcome.end.stopped.is_some();
+    found.extend(MessageCategory::MISSING.into_iter().filter(counts).map(|category| point(category, "account")));
     let lost = not_arrived(outcome);
     let phrase = ["reading was not delivered to the warehouse", "readings were not delivered to the warehouse"];
     found.push((lost, phrase[usize::from(lost != 1)], "lag"));
@@ -135,9 +135,9 @@ fn evidence(outcome: &Outcome) -> Vec<Fact> {
     headline::stated(vec![
         Fact::code("Topic", &outcome.topic),
         Fact::code("Endpoint", outcome.endpoint.as_deref().unwrap_or_default()),
-        Fact::said("Schedule", &outcome.pacing.schedule),
-        Fact::said("Time taken", duration(outcome.times.seconds)),
-        Fact::said("Resumed", resumed),
+        Fact::text("Schedule", &outcome.pacing.schedule),
+        Fact::text("Time taken", duration(outcome.times.seconds)),
+        Fact::text("Resumed", resumed),
         Fact::code("Dead letters", written(&outcome.dead_letters).as_str()),
         Fact::code("Journal", written(&outcome.end.journal).as_str()),
         Fact::program(outcome.exit(), "a check failed, or a message is missing"),

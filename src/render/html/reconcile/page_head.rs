@@ -83,7 +83,7 @@ fn lead(outcome: &Outcome) -> String {
     if let Some(message) = budget_verdict(outcome) {
         lead.push_str(&format!(" What was found is {message}."));
     }
-    if let Some(since) = &outcome.since {
+    if let Some(since) = &outcome.since_baseline {
         let [new, persisting, resolved] = [since.new, since.persisting, since.resolved].map(numbers::count);
         let baseline = sanitize::shown(&since.baseline, sanitize::KEY);
         lead.push_str(&format!(" Since {baseline}: {new} new, {persisting} persisting, {resolved} resolved."));
@@ -102,9 +102,9 @@ fn found(outcome: &Outcome) -> Vec<(u64, &'static str, &'static str)> {
         1 => "object is archived and was not read",
         _ => "objects are archived and were not read",
     };
-    found.push((archived, phrase, "unchecked"));
+    found.push((archived, phrase, "not-checked"));
     let skips = outcome.skips.iter().filter(|(skip, _)| skip.spec().role.is_finding());
-    found.extend(skips.map(|(skip, n)| (n, skips::words(skip).phrase(n), "unchecked")));
+    found.extend(skips.map(|(skip, n)| (n, skips::words(skip).phrase(n), "not-checked")));
     found
 }
 
@@ -120,12 +120,12 @@ fn evidence(outcome: &Outcome) -> Vec<Fact> {
         Fact::code("Lake", &outcome.lake),
         Fact::code("Endpoint", outcome.lake_endpoint.as_deref().unwrap_or_default()),
         Fact::code("Warehouse", &outcome.warehouse),
-        Fact::said("Server", &outcome.server),
-        Fact::said("Window", format!("{window}{column}{}", outcome.window_column)),
-        Fact::said("Cutoff", cutoff),
+        Fact::text("Server", &outcome.server),
+        Fact::text("Window", format!("{window}{column}{}", outcome.window_column)),
+        Fact::text("Cutoff", cutoff),
         Fact::code("Run", &outcome.run.id),
-        Fact::said("Rule", if options.meta_rate > 0.0 { rule } else { String::new() }),
-        Fact::said("Time taken", duration(outcome.seconds)),
+        Fact::text("Rule", if options.meta_rate > 0.0 { rule } else { String::new() }),
+        Fact::text("Time taken", duration(outcome.seconds)),
         Fact::program(outcome.exit(), "findings"),
     ])
 }
