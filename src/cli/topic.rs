@@ -1,4 +1,4 @@
-//! Flags for a topic, and functions that open it; the only module that lists all types of topics.
+//! Flags for a topic, and functions that open it. The types of topics are those of `crate::topic::TopicAddress`.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Content of a file: injects faults, delivers late and out-of-order readings, and writes the lines of a unit. `faults`
+//! Content of a file: injects faults, delivers late and out-of-order readings, and writes the lines of a unit. `fault_rates`
 //! chooses the fault of a reading, `malformed` breaks lines, and `encode` formats them.
 //!
 //! A unit is a pure function of the herd, the faults, its farm and its day. The cost is the same for any day; only late

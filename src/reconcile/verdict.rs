@@ -1,8 +1,10 @@
 //! Verdicts of an audit: its counters of objects and rows, and the kinds of findings.
 //!
-//! A new verdict is one line in each of the two tables here and in `Counter::side`, a label in
+//! A new verdict is one line in each of the two tables here and its arm in `Counter::side`, a label in
 //! `render/html/reconcile/labels.rs`, and its detection: in `findings/single_record.rs` for a single record or row, in
-//! `findings/recheck.rs` for a pair. Sums, checks, JSON, text and the default handling by a repair follow from them.
+//! `findings/recheck.rs` for a pair, in `lake_side.rs` for an object that is no record, in `truth/` for truth files. A
+//! verdict about ids that only one side has is also named in `Outcome::ids` and `Outcome::check`. Sums, JSON, text, HTML
+//! and the default handling by a repair follow from the tables.
 
 use serde::{Deserialize, Serialize};
 

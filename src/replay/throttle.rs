@@ -1,4 +1,5 @@
-//! Throttles a run on a live server: checks all signals before each batch, and waits while any limit is exceeded.
+//! Throttles loading on a live server: checks all signals before each batch, and waits while any limit is exceeded. How fast
+//! the lake is read is up to `crate::reader` (`ReadSettings`).
 //!
 //! The signals are those of gh-ost (its `doc/throttle.md`): running threads, replica lag, a custom query, a pause file,
 //! and a row rate. Limits can change during the run.
