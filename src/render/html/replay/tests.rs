@@ -117,7 +117,7 @@ fn a_requested_part_is_not_shown_as_the_whole() {
     outcome.options.processed_until = at("2026-11-22T18:50:00Z");
     let html = render(&outcome).unwrap();
     assert!(head(&html).contains("Everything requested was recovered"));
-    assert!(html.contains("nothing that was processed after 2026-11-22 18:50:00 UTC was brought back"));
+    assert!(html.contains("Records processed after 2026-11-22 18:50:00 UTC were not replayed"));
     assert!(!html.contains("Warehouse recovered"));
 }
 
