@@ -3,16 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, anyhow};
 use aws_config::SdkConfig;
 use chrono::{NaiveDate, Utc};
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{ArgAction, Args, ValueEnum};
 
+use super::write_flags::{WriteFlags, WriteOptions};
 use crate::render::OutputFormat;
 use pipeline::lake::dir::Dir;
 use pipeline::lake::s3::S3;
-use pipeline::lake::{ConditionalWrites, Conditions, Lake, LakeUrl, ReadHints, Span, Unconditional};
+use pipeline::lake::{Lake, LakeUrl, ReadHints, Span};
 use pipeline::record::{Rules, Slug};
 use pipeline::retry::{RetryPolicy, TimeoutProfile};
 use pipeline::warehouse::mysql::{AccessOptions, MySql};
@@ -109,21 +110,21 @@ impl LakeFlags {
         Self { lake, max_attempts: RetryPolicy::default().max_attempts }
     }
 
-    pub(super) async fn open(&self) -> Arc<dyn Lake> {
-        self.open_for(Unconditional::default()).await
+    pub(super) async fn open(&self) -> anyhow::Result<Arc<dyn Lake>> {
+        self.open_for(WriteOptions::default()).await
     }
 
     /// Opens the lake for reading, with these settings for writes.
-    pub(super) async fn open_for(&self, writes: Unconditional) -> Arc<dyn Lake> {
+    pub(super) async fn open_for(&self, writes: WriteOptions) -> anyhow::Result<Arc<dyn Lake>> {
         open_lake(&self.lake, RetryPolicy { max_attempts: self.max_attempts, ..RetryPolicy::default() }, writes).await
     }
 
     /// Opens the lake for writing: a directory is created, a bucket must exist.
-    pub(super) async fn open_to_write(&self, writes: WriteFlags) -> anyhow::Result<Arc<dyn Lake>> {
+    pub(super) async fn open_to_write(&self, writes: &WriteFlags) -> anyhow::Result<Arc<dyn Lake>> {
         if let LakeUrl::Dir(path) = &self.lake {
             Dir::new(path).create()?;
         }
-        let lake = self.open_for(writes.unconditional()).await;
+        let lake = self.open_for(writes.options()?).await?;
         lake.clock().await?;
         writes.demand(&*lake, |conditions| conditions.create).await?;
         Ok(lake)
@@ -136,45 +137,18 @@ pub(super) fn endpoint(lake: &dyn Lake) -> Option<String> {
 }
 
 /// Returns the lake at an address.
-pub(super) async fn open_lake(url: &LakeUrl, retry: RetryPolicy, writes: Unconditional) -> Arc<dyn Lake> {
+pub(super) async fn open_lake(
+    url: &LakeUrl,
+    retry: RetryPolicy,
+    writes: WriteOptions,
+) -> anyhow::Result<Arc<dyn Lake>> {
     match url {
         LakeUrl::S3 { bucket, prefix } => {
-            let aws = pipeline::aws::config(TimeoutProfile::Bulk).await;
-            Arc::new(S3::new(&aws, bucket, prefix, retry).direct(&aws).with_unconditional(writes))
+            let aws = pipeline::aws::config(TimeoutProfile::Bulk).await?;
+            let lake = S3::new(&aws, bucket, prefix, retry).direct(&aws, &aws.network);
+            Ok(Arc::new(lake.with_unconditional(writes.unconditional).with_encryption(writes.encryption)))
         }
-        LakeUrl::Dir(path) => Arc::new(Dir::new(path)),
-    }
-}
-
-/// How the lake is written.
-#[derive(Debug, Clone, Copy, Default, Args)]
-pub(super) struct WriteFlags {
-    /// Write nothing if the store does not honour If-None-Match and If-Match
-    ///
-    /// Without it, objects of such a store are looked up before they are written. AWS S3 and directories honour both. Other
-    /// stores are tested first, with an object next to the lake that is removed again.
-    #[arg(long)]
-    pub require_conditional_writes: bool,
-}
-
-impl WriteFlags {
-    pub(super) fn unconditional(self) -> Unconditional {
-        if self.require_conditional_writes { Unconditional::Refuse } else { Unconditional::Emulate }
-    }
-
-    /// Returns an error if conditional writes are required and the store does not support the needed ones.
-    pub(super) async fn demand(
-        self,
-        lake: &dyn Lake,
-        needed: impl Fn(Conditions) -> ConditionalWrites,
-    ) -> anyhow::Result<()> {
-        if !self.require_conditional_writes || needed(lake.test_conditions().await?) == ConditionalWrites::Honoured {
-            return Ok(());
-        }
-        bail!(
-            "the store of {} does not honour conditional writes: nothing was written; without --require-conditional-writes each object is looked up before it is written, which is safe with a single writer",
-            lake.address()
-        )
+        LakeUrl::Dir(path) => Ok(Arc::new(Dir::new(path))),
     }
 }
 
@@ -226,7 +200,7 @@ impl WarehouseFlags {
             WarehouseTarget::Url(url) => self.open_url(&url, method),
             WarehouseTarget::Rds(rds) => {
                 let aws = if rds.needs_aws() {
-                    pipeline::aws::config(TimeoutProfile::Bulk).await
+                    pipeline::aws::config(TimeoutProfile::Bulk).await?.sdk
                 } else {
                     SdkConfig::builder().build()
                 };

@@ -8,10 +8,11 @@ use anyhow::Context as _;
 use super::Context;
 use super::command_line::CommandLine;
 use super::flags::{
-    LakeFlags, RulesFlags, SpanFlags, WarehouseFlags, WriteFlags, a_path, endpoint, output_path, read_concurrency,
+    LakeFlags, RulesFlags, SpanFlags, WarehouseFlags, a_path, endpoint, output_path, read_concurrency,
     undo_file,
 };
 use super::sort_flags::SortFlags;
+use super::write_flags::WriteFlags;
 use crate::evidence::Evidence;
 use crate::reconcile::{
     Audit, AuditOptions, AuditSettings, Baseline, Budget, Counter, Drift, DriftWriter, IngestPath, Outcome, RepairPlan,
@@ -96,7 +97,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
         "--dry-run shows what a repair would change: add --repair warehouse, lake or both, or remove --dry-run (an audit \
          without --repair changes nothing)"
     );
-    let lake = args.lake.open_for(args.writes.unconditional()).await;
+    let lake = args.lake.open_for(args.writes.options()?).await?;
     if args.writes_lake() {
         args.writes.demand(&*lake, Conditions::weakest).await?;
     }

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use super::Context;
-use super::flags::{WarehouseFlags, WriteFlags, open_lake};
+use super::flags::{WarehouseFlags, open_lake};
+use super::write_flags::WriteFlags;
 use crate::render::Rendered;
 use pipeline::lake::{Conditions, LakeUrl};
 use pipeline::retry::RetryPolicy;
@@ -30,7 +31,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendered> {
     let lake = match &args.lake {
-        Some(url) => Some(open_lake(url, RetryPolicy::default(), args.writes.unconditional()).await),
+        Some(url) => Some(open_lake(url, RetryPolicy::default(), args.writes.options()?).await?),
         None => None,
     };
     if let Some(lake) = lake.as_deref().filter(|_| !args.dry_run) {
