@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use aws_config::SdkConfig;
@@ -11,6 +12,7 @@ use clap::{ArgAction, Args, ValueEnum};
 
 use super::write_flags::{WriteFlags, WriteOptions};
 use crate::render::OutputFormat;
+use crate::units;
 use pipeline::lake::dir::Dir;
 use pipeline::lake::s3::S3;
 use pipeline::lake::{Lake, LakeUrl, ReadHints, Span};
@@ -155,13 +157,17 @@ pub(super) async fn open_lake(
 /// Default number of warehouse connections.
 const CONNECTIONS: u32 = 4;
 
+/// Default of --connect-timeout. Aurora Serverless needs about 15 s to resume.
+const CONNECT_TIMEOUT: &str = "30s";
+
 /// The warehouse.
 #[derive(Debug, Clone, Args)]
 pub(super) struct WarehouseFlags {
     /// Warehouse URL: mysql://user:pass@host:port/db or sqlite:PATH
     ///
     /// Falls back to DATABASE_URL, then to RDS_HOST, RDS_PORT, RDS_USER, RDS_PASSWORD and RDS_DATABASE. RDS_SECRET_ARN or
-    /// RDS_IAM_AUTH=true replaces the password; RDS_CA_FILE turns on verified TLS.
+    /// RDS_IAM_AUTH=true replaces the password. A server on another machine must prove its name with TLS: ?ssl-mode=… and
+    /// ?ssl-ca=FILE, or RDS_SSL_MODE and RDS_CA_FILE, change that.
     // Stored as text until it is opened: clap would print a rejected value, including its password.
     #[arg(long, value_name = "URL", hide_env_values = true)]
     pub warehouse: Option<String>,
@@ -171,6 +177,9 @@ pub(super) struct WarehouseFlags {
     /// Maximum number of warehouse connections
     #[arg(long, value_name = "N", default_value_t = CONNECTIONS, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub connections: u32,
+    /// How long to wait for a connection to the warehouse
+    #[arg(long, value_name = "DURATION", default_value = CONNECT_TIMEOUT, value_parser = units::duration)]
+    pub connect_timeout: Duration,
 }
 
 /// Warehouse selected by the flags and variables.
@@ -204,8 +213,7 @@ impl WarehouseFlags {
                 } else {
                     SdkConfig::builder().build()
                 };
-                let access = AccessOptions { connections: self.connections, ..AccessOptions::default() };
-                Ok(Arc::new(rds.open(&aws, self.table.clone(), access)?.with_load_method(method)))
+                Ok(Arc::new(rds.open(&aws, self.table.clone(), self.access())?.with_load_method(method)))
             }
         }
     }
@@ -213,11 +221,14 @@ impl WarehouseFlags {
     fn open_url(&self, url: &WarehouseUrl, method: Option<LoadMethod>) -> anyhow::Result<Arc<dyn BulkWarehouse>> {
         let table = self.table.clone();
         Ok(match url {
-            WarehouseUrl::MySql(url) => {
-                Arc::new(MySql::new(url, table, self.connections, RetryPolicy::default())?.with_load_method(method))
-            }
+            WarehouseUrl::MySql(url) => Arc::new(MySql::open(url, table, self.access())?.with_load_method(method)),
             WarehouseUrl::Sqlite(path) => Arc::new(Sqlite::open(path, table)?),
         })
+    }
+
+    fn access(&self) -> AccessOptions {
+        let (connections, connect_timeout) = (self.connections, self.connect_timeout);
+        AccessOptions { connections, connect_timeout, ..AccessOptions::default() }
     }
 
     /// Opens a replica of the warehouse, which is only used to read its lag.

@@ -114,7 +114,8 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
 
 async fn bind(address: &str, settings: Settings) -> anyhow::Result<Endpoint> {
     let (signatures, topics) = (settings.signatures, settings.topics.join(", "));
-    let endpoint = Endpoint::bind(address, settings, Arc::new(HttpsFetcher::new(&Network::from_environment().await?))).await?;
+    let endpoint =
+        Endpoint::bind(address, settings, Arc::new(HttpsFetcher::new(&Network::from_environment().await?))).await?;
     tracing::info!("listening on http://{}", endpoint.address());
     if signatures == Signatures::Skip {
         tracing::warn!("signature verification is off: any client can submit messages");

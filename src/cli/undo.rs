@@ -38,6 +38,9 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
         args.writes.demand(lake, Conditions::weakest).await?;
     }
     let warehouse = args.warehouse.open_bulk(None).await?;
+    if !args.dry_run {
+        warehouse.check_writable().await?;
+    }
     let table = args.warehouse.table.as_str();
     let undone =
         crate::undo::revert(&*warehouse, lake.as_deref(), &args.file, table, args.dry_run, &context.cancel).await?;

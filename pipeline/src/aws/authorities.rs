@@ -38,7 +38,8 @@ impl Authorities {
     /// Returns an error if the file cannot be read, has no certificate, or has one that cannot be decoded.
     pub fn read(source: &str, path: &Path) -> Result<Self, String> {
         let about = format!("{source} {}", path.display());
-        let bytes = std::fs::read(path).map_err(|e| format!("{about} cannot be read: {e}: give a file of PEM certificates"))?;
+        let bytes =
+            std::fs::read(path).map_err(|e| format!("{about} cannot be read: {e}: give a file of PEM certificates"))?;
         let bundle = parse(&String::from_utf8_lossy(&bytes)).map_err(|e| format!("{about} {e}"))?;
         let (pem, roots) = bundle;
         Ok(Self(Some(Arc::new(Bundle { path: path.to_owned(), pem, roots }))))
@@ -70,7 +71,8 @@ fn parse(text: &str) -> Result<(Vec<String>, RootCertStore), String> {
     while let Some(at) = rest.find(BEGIN) {
         count += 1;
         let block = &rest[at..];
-        let end = block.find(END).ok_or_else(|| format!("ends within certificate {count}: the file is not complete"))?;
+        let end =
+            block.find(END).ok_or_else(|| format!("ends within certificate {count}: the file is not complete"))?;
         let (block, after) = block.split_at(end + END.len());
         rest = after;
         let certificate = CertificateDer::from_pem_slice(block.as_bytes())

@@ -26,12 +26,18 @@ use crate::error::chain;
 pub(super) fn https(network: &Network, kept: usize) -> SharedHttpClient {
     let through = |proxy: &Proxy| client(network, kept, Some(proxy));
     let [http, https] = network.proxies.by_scheme().map(|proxy| proxy.map(through));
-    SharedHttpClient::new(RoutingClient { direct: client(network, kept, None), http, https, proxies: network.proxies.clone() })
+    SharedHttpClient::new(RoutingClient {
+        direct: client(network, kept, None),
+        http,
+        https,
+        proxies: network.proxies.clone(),
+    })
 }
 
 /// Creates a connector for requests that are not an SDK's.
 pub fn connector(network: &Network) -> SharedHttpConnector {
-    let over = |proxy: Option<&Proxy>| SharedHttpConnector::new(Settings::of(network, proxy).build(Connector::builder()));
+    let over =
+        |proxy: Option<&Proxy>| SharedHttpConnector::new(Settings::of(network, proxy).build(Connector::builder()));
     let [http, https] = network.proxies.by_scheme().map(|proxy| proxy.map(|proxy| over(Some(proxy))));
     SharedHttpConnector::new(RoutingConnector { direct: over(None), http, https, proxies: network.proxies.clone() })
 }

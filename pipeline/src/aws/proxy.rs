@@ -137,7 +137,8 @@ impl Proxies {
         let is_listed = |hosts: &DirectHosts| {
             hosts.port.is_none_or(|listed| listed == port) && hosts.hosts.intercept(uri).is_none()
         };
-        let is_metadata = uri.authority().is_some_and(|place| rules.metadata.iter().any(|known| known == place.as_str()));
+        let is_metadata =
+            uri.authority().is_some_and(|place| rules.metadata.iter().any(|known| known == place.as_str()));
         (!is_metadata && !rules.direct.iter().any(is_listed)).then_some(proxy)
     }
 
@@ -243,7 +244,8 @@ mod tests {
     fn metadata_services_are_reached_directly() {
         let moved = "http://127.0.0.1:8080/credentials";
         let variables = [("http_proxy", "http://p:1"), ("AWS_CONTAINER_CREDENTIALS_FULL_URI", moved)];
-        for url in ["http://169.254.169.254/latest", "http://169.254.170.2/v2", "http://[fd00:ec2::254]/latest", moved] {
+        for url in ["http://169.254.169.254/latest", "http://169.254.170.2/v2", "http://[fd00:ec2::254]/latest", moved]
+        {
             assert_eq!(through(&variables, url), None, "{url}");
         }
         assert!(through(&variables, "http://127.0.0.1:8081/credentials").is_some());
@@ -272,7 +274,9 @@ mod tests {
 
     #[test]
     fn what_is_not_a_proxy_is_rejected_without_its_value() {
-        for value in ["socks5://ana:segredo@p:1", "http://ana:seg redo@p:1", "http://ana:segredo#x@p:1", "http://", "ftp://p"] {
+        for value in
+            ["socks5://ana:segredo@p:1", "http://ana:seg redo@p:1", "http://ana:segredo#x@p:1", "http://", "ftp://p"]
+        {
             let e = proxies(&[("HTTPS_PROXY", value)]).unwrap_err();
             assert!(e.starts_with("HTTPS_PROXY") && !e.contains("segredo") && !e.contains("seg "), "{value}: {e}");
         }

@@ -110,7 +110,11 @@ mod tests {
             let tls = rustls::Error::InvalidCertificate(fault);
             let e = Unreachable::new(&to, None, io::Error::new(io::ErrorKind::InvalidData, tls));
             assert!(explain(&e).contains(words), "{}", explain(&e));
-            assert!(explain(&e).starts_with("cannot connect to s3.example:443: invalid peer certificate"), "{}", explain(&e));
+            assert!(
+                explain(&e).starts_with("cannot connect to s3.example:443: invalid peer certificate"),
+                "{}",
+                explain(&e)
+            );
         }
     }
 }

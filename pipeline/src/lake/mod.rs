@@ -329,11 +329,9 @@ impl Error {
     pub fn kind(&self) -> Kind {
         match self.reason {
             Reason::SlowDown | Reason::Network => Kind::Transient,
-            Reason::BadKey
-            | Reason::NoVersions
-            | Reason::ReadOnly
-            | Reason::Unconditional
-            | Reason::Settings => Kind::Usage,
+            Reason::BadKey | Reason::NoVersions | Reason::ReadOnly | Reason::Unconditional | Reason::Settings => {
+                Kind::Usage
+            }
             _ => Kind::Permanent,
         }
     }

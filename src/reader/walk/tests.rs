@@ -237,7 +237,9 @@ async fn denied_objects_end_the_run_only_if_the_lake_is_denied_too() {
         match denied {
             None => assert!(count == 260 && ended.is_none(), "{count} {ended:?}"),
             // As with a session that has expired: none of the objects is at fault.
-            Some(_) => assert!(count == 0 && ended.is_some_and(|e| e.reason == Reason::Credentials), "{count} {ended:?}"),
+            Some(_) => {
+                assert!(count == 0 && ended.is_some_and(|e| e.reason == Reason::Credentials), "{count} {ended:?}")
+            }
         }
     }
 }

@@ -97,8 +97,7 @@ impl BatchClient {
                 None => url.host_str()?.to_owned(),
             };
             let credentials = CredentialCache::new(self.credentials.clone()?, region, "sns");
-            let client =
-                SignedHttpClient::try_new(url.scheme(), host, credentials, self.timeouts, &self.network)?;
+            let client = SignedHttpClient::try_new(url.scheme(), host, credentials, self.timeouts, &self.network)?;
             Some((client, url.path().to_owned()))
         };
         found().ok_or_else(|| no_way(sns))

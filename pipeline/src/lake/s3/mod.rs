@@ -21,8 +21,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use percent_encoding::percent_decode_str;
 
 use super::{
-    ChangeResult, Conditions, Depth, Encryption, Error, Lake, ListPage, ObjectMeta, PutResult, Reason, StorageClass, ThrottleStats,
-    Unconditional,
+    ChangeResult, Conditions, Depth, Encryption, Error, Lake, ListPage, ObjectMeta, PutResult, Reason, StorageClass,
+    ThrottleStats, Unconditional,
 };
 use crate::aws;
 use crate::retry::RetryPolicy;
