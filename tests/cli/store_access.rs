@@ -103,8 +103,7 @@ fn credentials_that_expire_stop_a_run_that_can_be_resumed() {
         let stopped = scene.run(&["replay"]);
         stopped.expect(3, &[("unreadable", 0)]);
         assert!(stopped.json["stopped"].as_str().is_some_and(|why| why.contains("log in again")), "{stopped:#?}");
-        let text = scene.text(&["reconcile", "--allow-empty"]);
-        assert!(text.code == Some(2) || text.code == Some(3), "{text:#?}");
+        assert!(stopped.json["stopped"].as_str().is_some_and(|why| why.contains("--resume")), "{stopped:#?}");
         policy(&s3, Policy::default());
         scene.run(&["replay", "--resume"]).expect(0, &[("listed", count), ("unreadable", 0)]);
 
@@ -115,9 +114,8 @@ fn credentials_that_expire_stop_a_run_that_can_be_resumed() {
         assert!(audit.json["stopped"].as_str().is_some_and(|why| why.contains("log in again")), "{audit:#?}");
         policy(&s3, Policy::default());
         scene.run(&["reconcile"]).expect(0, &[("matched", count)]);
-        let from_the_start = (s3.dials().counts().requests(Op::Get), end);
+        // Expired from the start: nothing was done that could be resumed.
         policy(&s3, Policy { session_ends: Some((0, end)), ..Policy::default() });
-        assert!(from_the_start.0 > 0);
         let ran = scene.text(&["replay"]);
         assert_eq!(ran.code, Some(2), "{ran:#?}");
     }
