@@ -9,6 +9,7 @@ use std::time::Duration;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
+use pipeline::aws::Network;
 use pipeline::lake::s3::S3;
 use pipeline::lake::{Lake, Reason};
 use pipeline::retry::RetryPolicy;
@@ -52,7 +53,7 @@ impl Server {
             .credentials_provider(SharedCredentialsProvider::new(key))
             .timeout_config(timeouts)
             .build(); // no HTTP client: the SDK itself could not even ask
-        S3::new(&config, "lake", "p", RetryPolicy::NO_RETRY).direct(&config)
+        S3::new(&config, "lake", "p", RetryPolicy::NO_RETRY).direct(&config, &Network::default())
     }
 
     fn seen(&self) -> (u32, u32) {

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::flags::{LakeFlags, RulesFlags, WarehouseFlags, WriteFlags};
+use super::flags::{LakeFlags, RulesFlags, WarehouseFlags};
+use super::write_flags::WriteFlags;
 use super::{Context, input_files};
 use crate::backfill;
 use crate::herd::LineFormat;
@@ -35,7 +36,7 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendered> {
     let paths = input_files::expanded(args.files)?;
     let warehouse = args.warehouse.open().await?;
-    let lake = args.lake.open_to_write(args.writes).await?;
+    let lake = args.lake.open_to_write(&args.writes).await?;
     let intake = Intake::open(lake, Arc::clone(&warehouse), args.rules.rules()).await?.with_writes(args.concurrency);
     let files = backfill::InputFiles { paths, format: args.format };
     let outcome = backfill::run(files, intake, &context.progress, &context.cancel).await?;

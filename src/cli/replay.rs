@@ -210,7 +210,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
         check_writable("--report", path)?;
     }
     let (lake, table) =
-        (args.lake.open().await, args.warehouse.open_bulk(args.load_method.map(LoadMethodArg::into)).await?);
+        (args.lake.open().await?, args.warehouse.open_bulk(args.load_method.map(LoadMethodArg::into)).await?);
     let bulk = match args.into_new_table {
         true => table.with_table(shadow_table_name(&args.warehouse.table)?),
         false => Arc::clone(&table),

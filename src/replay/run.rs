@@ -26,6 +26,7 @@ use crate::sort::SortSettings;
 pub async fn run(replay: Replay, progress: &Progress, cancel: &CancellationToken) -> anyhow::Result<Outcome> {
     let started = Instant::now();
     let Replay { mut plan, bulk, policy, verify, undo_file, journal, .. } = replay;
+    bulk.check_writable().await?;
     let schema = bulk.table_schema().await?;
     let method = bulk.load_strategy().await?;
     warn_of_nothing(&plan, journal.as_ref());

@@ -71,6 +71,7 @@ pub async fn replay_into_new_table(
     let blockers = table.swap_blockers().await?;
     ensure!(blockers.is_empty(), "cannot swap table {name}: {}", blockers.join("; "));
     let shadow = Arc::clone(&replay.bulk);
+    table.check_writable().await?;
     if !table.create_like(&shadow_name).await? && !swap.resume && shadow.status().await?.rows != Some(0) {
         bail!("shadow table {shadow_name} exists from an earlier attempt: use --resume, or drop it");
     }

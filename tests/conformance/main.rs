@@ -7,6 +7,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use pipeline::aws::Network;
 use pipeline::lake::s3::S3;
 use pipeline::lake::{Depth, Lake, PutResult, Reason, list_all};
 use pipeline::retry::RetryPolicy;
@@ -35,7 +36,7 @@ const WAYS: [bool; 2] = [false, true];
 
 fn open(config: &SdkConfig, bucket: &str, prefix: &str, direct: bool) -> S3 {
     let lake = S3::new(config, bucket, prefix, QUICK);
-    if direct { lake.direct(config) } else { lake }
+    if direct { lake.direct(config, &Network::default()) } else { lake }
 }
 
 fn lake(s3: &S3Server, direct: bool) -> S3 {
@@ -98,7 +99,7 @@ async fn concurrency_adapts_to_the_capacity_of_a_store() {
     // within a second by pauses as short as QUICK's.
     let patient = RetryPolicy { max_attempts: 200, max_backoff: Duration::from_millis(200), ..QUICK };
     let config = config(&s3, REGION, SECRET_KEY);
-    let lake = std::sync::Arc::new(S3::new(&config, BUCKET, "x", patient).direct(&config));
+    let lake = std::sync::Arc::new(S3::new(&config, BUCKET, "x", patient).direct(&config, &Network::default()));
     for n in 0..50 {
         s3.store().put(BUCKET, &format!("x/{n}"), "{}");
     }

@@ -24,6 +24,7 @@ mod end_to_end;
 mod kill_and_resume;
 mod legacy_lake;
 mod moto;
+mod networks;
 mod planted_drift;
 mod planted_drift_under_load;
 mod publish_watch;

@@ -34,8 +34,8 @@ struct Moto {
 impl Moto {
     async fn new(test: &str, fifo: bool) -> Option<Self> {
         let endpoint = server("RUMINATE_TEST_MOTO", "live_moto")?;
-        let shared =
-            pipeline::aws::config(pipeline::retry::TimeoutProfile::Bulk).await.into_builder().endpoint_url(&endpoint);
+        let shared = pipeline::aws::config(pipeline::retry::TimeoutProfile::Bulk).await.unwrap();
+        let shared = shared.sdk.into_builder().endpoint_url(&endpoint);
         // Another region than the topic's: the topic's wins.
         let credentials = Credentials::new("x", "y", None, None, "test");
         let provider = aws_sdk_sns::config::SharedCredentialsProvider::new(credentials);
@@ -59,7 +59,7 @@ impl Moto {
     }
 
     fn topic(&self) -> Sns {
-        Sns::new(&self.config, self.arn().parse().unwrap())
+        Sns::new(&self.config, &pipeline::aws::Network::default(), self.arn().parse().unwrap())
     }
 
     /// Sends one request of the SQS JSON protocol, without an SDK.

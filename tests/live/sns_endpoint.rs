@@ -49,7 +49,7 @@ struct Running {
 
 async fn start(moto: &str, settings: Settings, lake: &Objects, rows: &Rows) -> Running {
     let intake = Intake::open(Arc::new(lake.clone()), Arc::new(rows.clone()), Rules::default()).await.unwrap();
-    let get = Arc::new(AtMoto { moto: moto.to_owned(), https: HttpsFetcher::new() });
+    let get = Arc::new(AtMoto { moto: moto.to_owned(), https: HttpsFetcher::new(&pipeline::aws::Network::default()) });
     let endpoint = Endpoint::bind("127.0.0.1:0", settings, get).await.unwrap();
     let (address, cancel) = (format!("http://{}/consumo", endpoint.address()), CancellationToken::default());
     let wish = cancel.clone();

@@ -130,12 +130,29 @@ class Existing(Shape):
 class ByIam(Shape):
     """Logs in to an existing database by IAM; the database's security group lets the function in."""
 
-    environment = {"RDS_HOST": "db.example", "RDS_USER": "intake", "RDS_IAM_AUTH": "true", "RDS_CA_FILE": "rds-ca.pem"}
+    environment = {
+        "RDS_HOST": "db.example",
+        "RDS_USER": "intake",
+        "RDS_IAM_AUTH": "true",
+        "RDS_CA_FILE": "rds-ca.pem",
+        "RDS_SSL_MODE": "VERIFY_IDENTITY",
+        "RUMINATE_SSE": "aws:kms",
+        "RUMINATE_SSE_KMS_KEY_ID": "alias/lake",
+        "HTTPS_PROXY": "http://proxy.example:3128",
+        "NO_PROXY": "10.0.0.0/8,.example",
+        "AWS_CA_BUNDLE": "/var/task/ca.pem",
+    }
 
     @classmethod
     def before(cls):
         cls.network = vpc()
         return {
+            "DatabaseSslMode": "VERIFY_IDENTITY",
+            "LakeSse": "aws:kms",
+            "LakeSseKmsKeyId": "alias/lake",
+            "HttpsProxy": "http://proxy.example:3128",
+            "NoProxy": "10.0.0.0/8,.example",
+            "AwsCaBundle": "/var/task/ca.pem",
             "UseIamAuth": "true",
             "DatabaseHost": "db.example",
             "DatabaseUser": "intake",

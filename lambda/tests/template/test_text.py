@@ -23,6 +23,12 @@ VARIABLES = {
     "RDS_SECRET_ARN",
     "RDS_IAM_AUTH",
     "RDS_CA_FILE",
+    "RDS_SSL_MODE",
+    "RUMINATE_SSE",
+    "RUMINATE_SSE_KMS_KEY_ID",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "AWS_CA_BUNDLE",
 }
 
 

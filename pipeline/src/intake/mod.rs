@@ -75,6 +75,7 @@ impl Intake {
         warehouse: Arc<dyn Warehouse>,
         rules: Rules,
     ) -> Result<Self, warehouse::Error> {
+        warehouse.check_writable().await?;
         let intake = Self::new(lake, warehouse, rules);
         intake.table.shape(Utc::now()).await?;
         Ok(intake)

@@ -16,6 +16,7 @@ use crate::error::Kind;
 
 mod conditional;
 pub mod dir;
+mod encryption;
 mod key;
 #[cfg(any(test, feature = "testing"))]
 pub mod memory;
@@ -24,6 +25,7 @@ pub mod s3;
 mod url;
 
 pub use conditional::{ConditionalWrites, Conditions, Unconditional};
+pub use encryption::{Encryption, SseAlgorithm};
 pub use key::Key;
 pub use partition::{Partition, PartitionScan, Span, scan_partitions};
 pub use url::LakeUrl;
@@ -272,8 +274,16 @@ pub enum Reason {
     NoLake,
     /// The object is in an archive tier.
     Archived,
-    /// Credentials are missing, invalid or lack a permission.
+    /// The credentials are valid and lack a permission.
     Denied,
+    /// Credentials are missing, invalid or expired, or cannot be renewed.
+    Credentials,
+    /// This machine's clock differs so much from the store's that requests are rejected.
+    ClockSkew,
+    /// The settings do not yield a valid request.
+    Settings,
+    /// The store has the object and cannot return it: for example, its encryption key is disabled.
+    Unreadable,
     /// The bucket is in another region.
     WrongRegion,
     /// The store keeps no versions.
@@ -318,14 +328,21 @@ impl Error {
     pub fn kind(&self) -> Kind {
         match self.reason {
             Reason::SlowDown | Reason::Network => Kind::Transient,
-            Reason::BadKey | Reason::NoVersions | Reason::ReadOnly | Reason::Unconditional => Kind::Usage,
+            Reason::BadKey | Reason::NoVersions | Reason::ReadOnly | Reason::Unconditional | Reason::Settings => {
+                Kind::Usage
+            }
             _ => Kind::Permanent,
         }
     }
 
     /// Returns true if the failure concerns only this object, so that the run can continue with the others.
     pub fn concerns_one_object(&self) -> bool {
-        matches!(self.reason, Reason::NotFound | Reason::Archived | Reason::BadKey)
+        matches!(self.reason, Reason::NotFound | Reason::Archived | Reason::BadKey | Reason::Unreadable)
+    }
+
+    /// Returns true if every further request will fail too, until the credentials are renewed or the clock is set.
+    pub fn ends_access(&self) -> bool {
+        matches!(self.reason, Reason::Credentials | Reason::ClockSkew)
     }
 }
 

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use url::Url;
 
+use super::options;
 use crate::place;
 
 /// Hint on valid warehouse URLs, for error messages.
@@ -15,7 +16,7 @@ const EXAMPLE: &str = "write mysql://user:pass@host:port/database or sqlite:PATH
 /// Location of a warehouse.
 #[derive(Clone, PartialEq, Eq)]
 pub enum WarehouseUrl {
-    /// `mysql://user:pass@host:port/db`, with sqlx's options (`?ssl-mode=VERIFY_IDENTITY&ssl-ca=…`).
+    /// `mysql://user:pass@host:port/db`, with options in one spelling (`?ssl-mode=VERIFY_IDENTITY&ssl-ca=…`).
     MySql(Url),
     /// `sqlite:PATH`.
     Sqlite(PathBuf),
@@ -101,7 +102,8 @@ fn server(text: &str) -> Result<WarehouseUrl, String> {
     if url.host_str().is_none_or(str::is_empty) || url.path().trim_matches('/').is_empty() {
         return Err(format!("the warehouse's address {} lacks a host or a database: {EXAMPLE}", shown(&url)));
     }
-    Ok(WarehouseUrl::MySql(url))
+    let canonical = options::canonical(&url);
+    canonical.map(WarehouseUrl::MySql).map_err(|e| format!("the warehouse's address {}: {e}", shown(&url)))
 }
 
 fn shown(url: &Url) -> String {

@@ -138,6 +138,7 @@ mod tests {
             let answer = ApiResponse {
                 status: hyper::StatusCode::from_u16(status).unwrap(),
                 etag: None,
+                date: None,
                 request_id: Some("r-1".into()),
                 body,
             };
@@ -158,6 +159,7 @@ mod tests {
             let answer = ApiResponse {
                 status: hyper::StatusCode::from_u16(status).unwrap(),
                 etag: None,
+                date: None,
                 request_id: None,
                 body: body.into(),
             };

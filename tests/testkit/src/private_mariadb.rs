@@ -66,6 +66,16 @@ impl PrivateMariaDb {
         self.answers().await;
     }
 
+    /// Stopped in order, and started again with further settings.
+    pub async fn restart_with(&mut self, settings: &[&str]) {
+        let mut connection = MySqlConnection::connect(&self.url()).await.unwrap();
+        let _ = connection.execute("SHUTDOWN").await;
+        self.child.wait().unwrap();
+        self.command.args(settings);
+        self.child = self.command.spawn().unwrap();
+        self.answers().await;
+    }
+
     async fn answers(&self) {
         let until = Instant::now() + Duration::from_secs(60);
         while MySqlConnection::connect(&self.url()).await.is_err() {

@@ -12,7 +12,22 @@ pub const BUCKET: &str = "historico-consumo-fazendas";
 pub const PREFIX: &str = "historico_diario";
 
 /// How the variables begin that mean something to the binary, or to the cargo that it starts.
-const OURS: [&str; 8] = ["RUMINATE_", "AWS_", "RDS_", "DATABASE_URL", "SNS_", "XDG_", "CARGO_", "RUSTFLAGS"];
+const OURS: [&str; 14] = [
+    "RUMINATE_",
+    "AWS_",
+    "RDS_",
+    "DATABASE_URL",
+    "SNS_",
+    "XDG_",
+    "CARGO_",
+    "RUSTFLAGS",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+];
 
 /// A run of the binary: its exit code, its JSON and its stderr.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use testkit::s3::{ACCESS_KEY, Config, Fault, REGION, S3Server, SECRET_KEY, Settings};
+use testkit::s3::{ACCESS_KEY, Config, Fault, Policy, REGION, S3Server, SECRET_KEY, Settings};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// An S3 server in memory, for tests: path-style addresses, one key pair, faults on demand.
@@ -112,6 +112,7 @@ impl From<DialArgs> for Settings {
             reject_conditions: args.reject_conditions,
             forbid_head: args.forbid_head,
             vanish: args.vanish.into_iter().collect(),
+            policy: Policy::default(),
         }
     }
 }

@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
+use crate::s3::policy::Policy;
 use crate::s3::stats::{Injected, Op};
 
 /// The positions of every dial. The default is a server that behaves.
@@ -47,6 +48,8 @@ pub struct Settings {
     pub forbid_head: bool,
     /// Keys of any bucket that are listed, but for which GET and HEAD answer 404.
     pub vanish: HashSet<String>,
+    /// What is rejected although the request is well formed.
+    pub policy: Policy,
 }
 
 /// When one kind of fault strikes.

@@ -15,6 +15,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::MySql;
+use super::tls::Tls;
 use super::values::select_list;
 use crate::record::row::{Row, TableSchema};
 use crate::warehouse::bulk::{BulkWarehouse, ChangeSet, JournalEntry, LoadMethod, LoadMetrics, LoadStrategy};
@@ -50,10 +51,11 @@ impl LoadState {
     pub fn new(
         url: &Url,
         options: &MySqlConnectOptions,
-        credentials: Option<Arc<dyn CredentialProvider>>,
+        tls: &Tls,
+        access: (Option<Arc<dyn CredentialProvider>>, Duration),
         max: u32,
     ) -> Self {
-        let dialers = LoadSessionManager::pool(url, options, credentials, max);
+        let dialers = LoadSessionManager::pool(url, options, tls, access, max);
         Self { dialers, requested: None, strategy: Arc::default(), packet: Arc::default() }
     }
 
@@ -217,6 +219,6 @@ impl BulkWarehouse for MySql {
     fn with_table(&self, table: TableName) -> Arc<dyn BulkWarehouse> {
         let address = format!("{} table {table}", self.server);
         let sessions = self.sessions.about(table.clone(), address.clone());
-        Arc::new(Self { sessions, table, address, ..self.clone() })
+        Arc::new(Self { sessions, table, address, id_key: Arc::default(), ..self.clone() })
     }
 }
