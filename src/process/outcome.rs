@@ -26,6 +26,7 @@ counters! {
         Unsubscribed: "unsubscribed", "subscriptions removed", Detail, "Notices that a subscription ended.";
         Refused: "requests_refused", "requests rejected", Detail, "Requests refused: no SNS message, a bad signature, another topic, too large.";
         PutOff: "requests_put_off", "requests deferred", Detail, "Requests told to come again without their message having reached the intake.";
+        ConnectionsClosed: "connections_closed", "connections closed", Detail, "Connections closed without a complete request: too slow, or too many at once.";
     }
 }
 
