@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::connections::{Connections, Phase};
+use super::connections::Connections;
 
 /// How long a body waits for memory.
 const WAIT: Duration = Duration::from_secs(1);
@@ -37,7 +37,7 @@ impl BodyBudget {
         let more = match free().try_acquire_many_owned(bytes) {
             Ok(more) => Some(more),
             Err(_) => {
-                self.connections.close_oldest(Phase::Reading);
+                self.connections.close_slowest_body();
                 tokio::time::timeout(WAIT, free().acquire_many_owned(bytes)).await.ok().and_then(Result::ok)
             }
         };
@@ -57,6 +57,7 @@ mod tests {
     use futures::FutureExt as _;
 
     use super::*;
+    use crate::endpoint::connections::Phase;
 
     #[tokio::test]
     async fn the_body_that_arrives_for_longest_gives_way_and_the_limit_holds() {

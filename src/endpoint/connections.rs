@@ -96,6 +96,14 @@ impl Connections {
         self.close_one(&mut self.lock(), phase)
     }
 
+    /// Closes the connection whose body has been arriving for longest, if there are several.
+    pub(super) fn close_slowest_body(&self) {
+        let mut open = self.lock();
+        if open.entries.values().filter(|entry| entry.phase == Phase::Reading && !entry.closing).count() > 1 {
+            self.close_one(&mut open, Phase::Reading);
+        }
+    }
+
     /// Closes the connections that have been silent or sending for too long.
     pub(super) fn close_overdue(&self, now: Instant) {
         for entry in self.lock().entries.values_mut() {

@@ -15,6 +15,7 @@ counters! {
         Quarantined: "quarantined", "quarantined", Finding, "Messages that can never be processed; they are in the quarantine.";
         Failed: "failed", "failed", Finding, "Messages that are not in both stores: a store failed, or the table refuses the row.";
         RowsRefused: "rows_refused", "rows refused by the table", Detail, "Of those that failed: in the lake, but the table refuses the row.";
+        Unverifiable: "unverifiable", "existing objects not readable", DetailFinding, "Of those processed or duplicates: the object exists and cannot be read; its row was checked.";
         Conflicting: "conflicting", "conflicting rows", DetailFinding, "Of those processed or duplicates: the row holds other values, and stays.";
     }
 }

@@ -34,3 +34,4 @@ mod sns_stub;
 mod store_state;
 mod terminal;
 mod undo;
+mod unverifiable;

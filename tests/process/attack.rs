@@ -86,7 +86,7 @@ async fn deliver(address: SocketAddr, message: &str) -> u16 {
 async fn slow_senders_and_silent_connections_do_not_delay_a_genuine_sender() {
     let scene = Scene::embedded();
     let count = RATE * seconds();
-    let generated = scene.history(1, u32::try_from(count.div_ceil(10)).unwrap(), 10);
+    let generated = scene.history(1, u32::try_from(count.div_ceil(8)).unwrap(), 10);
     assert!(generated >= count, "{generated} readings");
     scene.run(&["init"]).expect(0, &[]);
     let (child, address) = start(&scene);

@@ -70,8 +70,8 @@ impl Dir {
         Ok(page)
     }
 
-    /// Reads a file's bytes.
-    fn read(&self, key: &str) -> Result<Bytes, Error> {
+    /// Reads a file's bytes, if there are at most `max`.
+    fn read(&self, key: &str, max: usize) -> Result<Bytes, Error> {
         let path = self.path(key)?;
         let unfit = |e: io::Error| match failure(key, &e) {
             e if e.reason == Reason::Other => Error { reason: Reason::BadKey, ..e }, // a cycle of links
@@ -81,6 +81,9 @@ impl Dir {
         let meta = file.metadata().map_err(unfit)?;
         if !meta.is_file() {
             return Err(Error::new(Reason::BadKey, key, "is no regular file"));
+        }
+        if meta.len() > max as u64 {
+            return Err(Error::too_large(key, meta.len(), max));
         }
         let body = usize::try_from(meta.len()).map_err(io::Error::other).and_then(|size| first(&mut file, size));
         body.map(Bytes::from).map_err(|e| failure(key, &e))
@@ -190,14 +193,18 @@ impl Lake for Dir {
     }
 
     async fn get(&self, key: &str) -> Result<Bytes, Error> {
+        self.get_within(key, usize::MAX).await
+    }
+
+    async fn get_within(&self, key: &str, max: usize) -> Result<Bytes, Error> {
         let (this, key) = (self.clone(), key.to_owned());
-        blocking(move || this.read(&key)).await
+        blocking(move || this.read(&key, max)).await
     }
 
     async fn get_many(&self, listed: &[&ObjectMeta]) -> Vec<Result<Bytes, Error>> {
-        let (this, keys) = (self.clone(), listed.iter().map(|meta| meta.key.clone()).collect::<Vec<_>>());
-        let count = keys.len();
-        match blocking(move || Ok(keys.iter().map(|key| this.read(key)).collect())).await {
+        let (this, keys) = (self.clone(), listed.iter().map(|meta| (meta.key.clone(), meta.max_bytes())));
+        let (count, keys) = (listed.len(), keys.collect::<Vec<_>>());
+        match blocking(move || Ok(keys.iter().map(|(key, max)| this.read(key, *max)).collect())).await {
             Ok(bodies) => bodies,
             Err(e) => vec![Err(e); count],
         }

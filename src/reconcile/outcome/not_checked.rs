@@ -49,9 +49,15 @@ impl Outcome {
                 "Fix them as described in their findings.",
             ),
             of(
+                "Ids of objects that a repair has changed",
+                self[Counter::FromWarehouse],
+                "Their values are those of the warehouse, so their ids of version 8 prove nothing about them.",
+                "Nothing, if the repair was intended: the undo file has the values before.",
+            ),
+            of(
                 "Objects not opened",
                 self[Counter::Present],
-                "`--quick` asks only whether both sides have an id: no value of these was compared.",
+                "`--quick` asks only whether both sides have an id: no value of these was compared, and no id was checked against its content.",
                 "Audit without `--quick`.",
             ),
             of(
@@ -90,6 +96,10 @@ impl Outcome {
             Some(_) => "What no truth file tells of and neither side has cannot be found missing.".to_owned(),
             None => "What neither side has cannot be found missing; whole days that a farm lacks between others are listed as gaps, and `--truth` proves a history that `generate` made.".to_owned(),
         });
+        if self.quick {
+            not.push("Ids were not checked against the content of objects that `--quick` did not open.".to_owned());
+        }
+        not.push("Ids of other versions than 8 prove nothing about the content of their objects.".to_owned());
         not.push("A value that is wrong in the same way on both sides agrees.".to_owned());
         not.push("Fields that an object has beside the thirteen columns were not compared: the warehouse has no place for them.".to_owned());
         not

@@ -43,6 +43,9 @@ impl Sns {
         match broken {
             TransportError::Credentials(message) => self.error(Kind::Permanent, NO_ANSWER, &no_credentials(message)),
             TransportError::Network(said) => self.error(Kind::Transient, NO_ANSWER, said),
+            TransportError::TooLarge(bytes) => {
+                self.error(Kind::Transient, NO_ANSWER, &format!("the answer has {bytes} bytes"))
+            }
         }
     }
 }

@@ -45,6 +45,8 @@ pub struct Settings {
     pub reject_conditions: bool,
     /// HEAD of an object gets 403, as without the right to look.
     pub forbid_head: bool,
+    /// Keys, of any bucket, whose GET gets 403, as without the right to their KMS key.
+    pub forbid_get: HashSet<String>,
     /// Keys, of any bucket, that are listed but that GET and HEAD say do not exist.
     pub vanish: HashSet<String>,
 }
