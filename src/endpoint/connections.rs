@@ -1,8 +1,8 @@
 //! Open connections: what each is doing, for how long, and which one is closed when there are too many.
 //!
 //! A connection that has not sent a complete request costs its sender nothing, so there is a limit on connections, and
-//! a new one closes the one that has been silent for longest. A genuine request is complete within milliseconds and is
-//! never the oldest. Requests that are complete are never closed.
+//! a new one closes the one that has been silent for longest. A genuine request arrives with its connection, is complete
+//! within milliseconds and is never the oldest. Requests that are complete are never closed.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,8 +20,10 @@ pub(super) const BODY: Duration = Duration::from_secs(10);
 /// What a connection is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// No complete request head has arrived since it was opened, or since its last request.
+    /// Nothing has arrived since it was opened, or since its last request.
     Silent,
+    /// The head of a request is arriving.
+    Starting,
     /// The body of a request is arriving.
     Reading,
     /// A complete request is being handled.
@@ -32,7 +34,7 @@ impl Phase {
     /// Returns the maximum duration of the phase; `None` if the handler limits it.
     const fn limit(self) -> Option<Duration> {
         match self {
-            Self::Silent => Some(HEAD),
+            Self::Silent | Self::Starting => Some(HEAD),
             Self::Reading => Some(BODY),
             Self::Working => None,
         }
@@ -81,7 +83,8 @@ impl Connections {
     pub(super) fn open(self: &Arc<Self>, now: Instant) -> Option<Connection> {
         let mut open = self.lock();
         let live = open.entries.values().filter(|entry| !entry.closing).count();
-        if live >= self.max && !self.close_one(&mut open, Phase::Silent) && !self.close_one(&mut open, Phase::Reading) {
+        let incomplete = [Phase::Silent, Phase::Starting, Phase::Reading];
+        if live >= self.max && !incomplete.into_iter().any(|phase| self.close_one(&mut open, phase)) {
             return None;
         }
         let (number, close) = (open.next, Arc::new(Notify::new()));
@@ -116,7 +119,7 @@ impl Connections {
 
     /// Returns true if no connection has a request, complete or arriving.
     pub(super) fn is_idle(&self) -> bool {
-        self.lock().entries.values().all(|entry| entry.phase == Phase::Silent)
+        self.lock().entries.values().all(|entry| matches!(entry.phase, Phase::Silent | Phase::Starting))
     }
 
     /// Returns true if there is no connection.

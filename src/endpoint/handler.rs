@@ -28,7 +28,7 @@ use pipeline::intake::MessageOutcome;
 use pipeline::intake::envelope::Envelope;
 
 /// How long a message waits for a free slot before it is deferred with 503. SNS times out after 15 s.
-const TURN: Duration = Duration::from_secs(4);
+const TURN: Duration = Duration::from_secs(10);
 
 /// Age above which a message is logged. SNS retries for an hour by default.
 const OLD: TimeDelta = TimeDelta::hours(1);
@@ -68,15 +68,14 @@ impl Handler {
 
     /// Handles one request of a connection.
     pub(super) async fn answer<B: Body>(&self, connection: &Connection, request: Request<B>) -> Reply {
-        let path = request.uri().path();
-        match *request.method() {
-            Method::GET | Method::HEAD if path == "/health" => return self.health(),
-            Method::GET | Method::HEAD => return Reply::NotFound,
-            Method::POST => {}
-            _ => return Reply::BadMethod,
-        }
         connection.enter(Phase::Reading);
-        let answer = self.receive(connection, request).await.unwrap_or_else(|answer| answer);
+        let is_health = request.uri().path() == "/health";
+        let answer = match *request.method() {
+            Method::GET | Method::HEAD if is_health => self.health(),
+            Method::GET | Method::HEAD => Reply::NotFound,
+            Method::POST => self.receive(connection, request).await.unwrap_or_else(|answer| answer),
+            _ => Reply::BadMethod,
+        };
         self.count(&answer);
         connection.enter(Phase::Silent);
         answer

@@ -95,6 +95,15 @@ fn is_of_the_client(e: &io::Error) -> bool {
 /// Serves the requests of a connection until its end, or until it must be closed.
 async fn serve(stream: TcpStream, handler: Arc<Handler>, connection: Arc<Connection>, mut stop: watch::Receiver<bool>) {
     let _ = stream.set_nodelay(true); // only faster
+    let mut first = [0];
+    tokio::select! {
+        first = stream.peek(&mut first) => match first {
+            Ok(1..) => connection.enter(Phase::Starting),
+            Ok(0) | Err(_) => return,
+        },
+        () = connection.closed() => return,
+        () = stopped(&mut stop) => return,
+    }
     let of_requests = Arc::clone(&connection);
     let service = service_fn(move |request: Request<Incoming>| {
         let (handler, connection) = (Arc::clone(&handler), Arc::clone(&of_requests));

@@ -45,7 +45,7 @@ fn start(scene: &Scene) -> (Child, SocketAddr) {
     (child, address.split_whitespace().next().unwrap().parse().unwrap())
 }
 
-/// Opens a connection again and again, and uses each until the endpoint closes it.
+/// Opens a connection, uses it until the endpoint closes it, and opens another one a second later.
 async fn attack(address: SocketAddr, head: &'static str, drip: bool, over: Arc<AtomicBool>, opened: Arc<AtomicU64>) {
     while !over.load(Ordering::Relaxed) {
         let Ok(mut stream) = TcpStream::connect(address).await else {
@@ -58,6 +58,12 @@ async fn attack(address: SocketAddr, head: &'static str, drip: bool, over: Arc<A
             let mut byte = [0];
             let closed = tokio::time::timeout(Duration::from_millis(200), stream.read(&mut byte)).await.is_ok();
             is_open = !closed && (!drip || stream.write_all(b"x").await.is_ok());
+        }
+        drop(stream);
+        for _ in 0..10 {
+            if !over.load(Ordering::Relaxed) {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
         }
     }
 }

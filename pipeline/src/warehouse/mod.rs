@@ -29,6 +29,8 @@ mod snapshot;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 mod table_name;
+#[cfg(feature = "bulk")]
+pub mod throttle_query;
 mod url;
 
 #[cfg(feature = "bulk")]
