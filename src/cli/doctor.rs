@@ -3,13 +3,13 @@
 use anyhow::{Context as _, anyhow};
 use chrono::Utc;
 
-use super::flags::{WarehouseFlags, open_lake, variable};
+use super::flags::{WarehouseFlags, WriteFlags, open_lake, variable};
 use super::topic::open_service;
 use crate::doctor;
 use crate::doctor::{CheckStatus, Outcome};
 use crate::render::Rendered;
 use crate::topic::address::TopicAddress;
-use pipeline::lake::{LakeUrl, Unconditional};
+use pipeline::lake::LakeUrl;
 use pipeline::retry::RetryPolicy;
 
 /// Check access to the lake, warehouse and topic, with a fix for each failure; changes neither store
@@ -34,7 +34,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Rendered> {
     let mut outcome = Outcome::default();
     match &args.lake {
         Some(url) => {
-            let lake = open_lake(url, RetryPolicy::NO_RETRY, Unconditional::default()).await;
+            let lake = open_lake(url, RetryPolicy::NO_RETRY, WriteFlags::default()).await;
             doctor::lake(&*lake, Utc::now, args.read_only, &mut outcome).await;
         }
         None => {

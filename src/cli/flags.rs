@@ -10,7 +10,7 @@ use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{ArgAction, Args, ValueEnum};
 
 use crate::render::OutputFormat;
-use pipeline::lake::dir::Dir;
+use pipeline::lake::dir::{Dir, Durability};
 use pipeline::lake::s3::S3;
 use pipeline::lake::{ConditionalWrites, Conditions, Lake, LakeUrl, ReadHints, Span, Unconditional};
 use pipeline::record::{Rules, Slug};
@@ -110,11 +110,11 @@ impl LakeFlags {
     }
 
     pub(super) async fn open(&self) -> Arc<dyn Lake> {
-        self.open_for(Unconditional::default()).await
+        self.open_for(WriteFlags::default()).await
     }
 
     /// Opens the lake for reading, with these settings for writes.
-    pub(super) async fn open_for(&self, writes: Unconditional) -> Arc<dyn Lake> {
+    pub(super) async fn open_for(&self, writes: WriteFlags) -> Arc<dyn Lake> {
         open_lake(&self.lake, RetryPolicy { max_attempts: self.max_attempts, ..RetryPolicy::default() }, writes).await
     }
 
@@ -123,7 +123,7 @@ impl LakeFlags {
         if let LakeUrl::Dir(path) = &self.lake {
             Dir::new(path).create()?;
         }
-        let lake = self.open_for(writes.unconditional()).await;
+        let lake = self.open_for(writes).await;
         lake.clock().await?;
         writes.demand(&*lake, |conditions| conditions.create).await?;
         Ok(lake)
@@ -136,13 +136,13 @@ pub(super) fn endpoint(lake: &dyn Lake) -> Option<String> {
 }
 
 /// Returns the lake at an address.
-pub(super) async fn open_lake(url: &LakeUrl, retry: RetryPolicy, writes: Unconditional) -> Arc<dyn Lake> {
+pub(super) async fn open_lake(url: &LakeUrl, retry: RetryPolicy, writes: WriteFlags) -> Arc<dyn Lake> {
     match url {
         LakeUrl::S3 { bucket, prefix } => {
             let aws = pipeline::aws::config(TimeoutProfile::Bulk).await;
-            Arc::new(S3::new(&aws, bucket, prefix, retry).direct(&aws).with_unconditional(writes))
+            Arc::new(S3::new(&aws, bucket, prefix, retry).direct(&aws).with_unconditional(writes.unconditional()))
         }
-        LakeUrl::Dir(path) => Arc::new(Dir::new(path)),
+        LakeUrl::Dir(path) => Arc::new(Dir::new(path).with_durability(writes.durability())),
     }
 }
 
@@ -155,10 +155,17 @@ pub(super) struct WriteFlags {
     /// stores are tested first, with an object next to the lake that is removed again.
     #[arg(long)]
     pub require_conditional_writes: bool,
+    /// In a directory lake, sync each object and its folder to disk before it counts as written (slow)
+    #[arg(long)]
+    pub fsync: bool,
 }
 
 impl WriteFlags {
-    pub(super) fn unconditional(self) -> Unconditional {
+    fn durability(self) -> Durability {
+        if self.fsync { Durability::Disk } else { Durability::System }
+    }
+
+    fn unconditional(self) -> Unconditional {
         if self.require_conditional_writes { Unconditional::Refuse } else { Unconditional::Emulate }
     }
 

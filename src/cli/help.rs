@@ -33,7 +33,10 @@ const SHORT_GLOBAL: [&str; 4] = ["output", "verbose", "quiet", "help"];
 
 /// Flags by heading; a flag has the same heading in every command.
 const HEADINGS: &[(&str, &[&str])] = &[
-    ("Stores", &["lake", "warehouse", "table", "topic", "connections", "max-attempts", "require-conditional-writes"]),
+    (
+        "Stores",
+        &["lake", "warehouse", "table", "topic", "connections", "max-attempts", "require-conditional-writes", "fsync"],
+    ),
     ("Span", &["farm", "from", "to", "allow-empty"]),
     ("Record selection", &["only", "processed-until", "data-from", "data-to", "as-of"]),
     ("History", &["farms", "lots", "days", "start", "seed", "part", "faults", "generate"]),

@@ -96,7 +96,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
         "--dry-run shows what a repair would change: add --repair warehouse, lake or both, or remove --dry-run (an audit \
          without --repair changes nothing)"
     );
-    let lake = args.lake.open_for(args.writes.unconditional()).await;
+    let lake = args.lake.open_for(args.writes).await;
     if args.writes_lake() {
         args.writes.demand(&*lake, Conditions::weakest).await?;
     }

@@ -30,7 +30,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendered> {
     let lake = match &args.lake {
-        Some(url) => Some(open_lake(url, RetryPolicy::default(), args.writes.unconditional()).await),
+        Some(url) => Some(open_lake(url, RetryPolicy::default(), args.writes).await),
         None => None,
     };
     if let Some(lake) = lake.as_deref().filter(|_| !args.dry_run) {
