@@ -116,6 +116,7 @@ async fn process_event(
     for ((id, verdict), outcome) in ids.into_iter().zip(taken.verdicts).zip(outcomes) {
         counts.count(outcome);
         counts.conflicting += u64::from(matches!(verdict.meaning(), Meaning::Conflicting { .. }));
+        counts.unverifiable += u64::from(verdict.unverifiable().is_some());
         log(&id, outcome, &verdict);
         if let Meaning::Failed(failure) = verdict.meaning() {
             failures.push(FailedItem { id, why: failure.message.clone() });
@@ -132,6 +133,9 @@ fn log(message_id: &str, result: MessageOutcome, verdict: &Verdict) {
         }
         Meaning::Conflicting { id, conflict } => {
             tracing::warn!(message_id, outcome, id, fields = conflict.fields(), "the existing row has other values");
+        }
+        Meaning::Unverifiable { id, why } => {
+            tracing::warn!(message_id, outcome, id, why, "its object exists and cannot be read; its row was checked");
         }
         Meaning::Stored { id } => tracing::info!(message_id, outcome, id, "stored"),
         Meaning::Quarantined { reason, key } => {

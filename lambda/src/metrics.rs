@@ -27,8 +27,10 @@ pub struct Counts {
     pub rows_refused: u64,
     /// Messages to be redelivered.
     pub failed: u64,
-    /// Duplicates whose row has other values.
+    /// Messages whose row has other values.
     pub conflicting: u64,
+    /// Messages whose object exists and cannot be read.
+    pub unverifiable: u64,
     /// Time spent on the lake, in milliseconds.
     pub lake_ms: f64,
     /// Time spent on the warehouse, in milliseconds.
@@ -131,7 +133,7 @@ mod tests {
             (&json!(1_700_000_000_123_i64), &json!([["function"]]))
         );
         let metrics = directive["Metrics"].as_array().unwrap();
-        assert_eq!(metrics.len(), 9);
+        assert_eq!(metrics.len(), 10);
         for metric in metrics {
             assert!(line[metric["Name"].as_str().unwrap()].is_number(), "{metric}");
         }

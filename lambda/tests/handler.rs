@@ -11,7 +11,7 @@ use pipeline::warehouse::Warehouse;
 use pipeline::warehouse::memory::Memory as Rows;
 use ruminate_lambda::{Clients, RetryableFailure, Settings, handle};
 use serde_json::{Value, json};
-use testkit::faulty_lake::{Faulty, PANIC, SLOW, UNLUCKY};
+use testkit::faulty_lake::{DENIED, Faulty, PANIC, SLOW, UNLUCKY};
 use testkit::lambda::events::{envelope, reading, reading_with, sns, sqs};
 
 /// Both stores and the clients that use them.
@@ -60,7 +60,7 @@ impl Stores {
 #[track_caller]
 fn counts(answer: &Result<Value, RetryableFailure>, expected: &[(&str, u64)]) {
     let answer = answer.as_ref().unwrap();
-    for name in ["processed", "duplicates", "quarantined", "rows_refused", "failed", "conflicting"] {
+    for name in ["processed", "duplicates", "quarantined", "rows_refused", "failed", "conflicting", "unverifiable"] {
         let count = expected.iter().find(|(known, _)| *known == name).map_or(0, |(_, count)| *count);
         assert_eq!(answer[name], json!(count), "{name}: {answer}");
     }
@@ -210,4 +210,20 @@ async fn a_panic_is_reported_with_its_message() {
     let stores = Stores::new().await;
     let failed = stores.handle(&sns("a", &reading_with(1, PANIC))).await.unwrap_err();
     assert!(failed.first.contains("the test's own panic"), "{failed}");
+}
+
+#[tokio::test]
+async fn an_existing_object_that_cannot_be_read_is_a_success_with_a_metric() {
+    let stores = Stores::new().await;
+    let message = reading_with(1, DENIED);
+    counts(&stores.handle(&sns("a", &message)).await, &[("processed", 1)]);
+    counts(&stores.handle(&sns("b", &message)).await, &[("duplicates", 1), ("unverifiable", 1)]);
+    assert_eq!(
+        stores.handle(&sqs([("1", message.as_str())])).await.unwrap(),
+        items(&[]),
+        "not for the dead-letter queue"
+    );
+    assert_eq!(stores.held().await, (1, 0, 1));
+    let last = stores.metrics.lock().unwrap().last().cloned().unwrap();
+    assert_eq!(last["unverifiable"], 1);
 }

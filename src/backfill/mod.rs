@@ -207,6 +207,9 @@ fn record_result(taken: &mut Taken, place: String, verdict: &Verdict) {
             LoadResult::Refused(_) => Count::RowsRefused,
         });
     }
+    if verdict.unverifiable().is_some() {
+        outcome.counts.add(Count::Unverifiable);
+    }
     let meaning = verdict.meaning();
     let kind = match meaning {
         Meaning::Quarantined { .. } => {
@@ -221,7 +224,10 @@ fn record_result(taken: &mut Taken, place: String, verdict: &Verdict) {
             }
             meaning.problem()
         }
-        Meaning::Stored { .. } | Meaning::Conflicting { .. } | Meaning::RowRefused { .. } => meaning.problem(),
+        Meaning::Stored { .. }
+        | Meaning::Unverifiable { .. }
+        | Meaning::Conflicting { .. }
+        | Meaning::RowRefused { .. } => meaning.problem(),
     };
     if let Some(kind) = kind {
         outcome.problems.add(kind, place, meaning.to_string());

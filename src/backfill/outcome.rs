@@ -11,6 +11,7 @@ counters! {
         Read: "read", "readings", Input, "Messages read.";
         Written: "written", "new objects", Part, "New objects.";
         Existing: "existing", "existing objects", Part, "Objects that were there.";
+        Unverifiable: "unverifiable", "existing objects not readable", DetailFinding, "Of the existing objects: archived, denied or no object; their rows were checked.";
         Inserted: "inserted", "inserted rows", Detail, "New rows.";
         Identical: "identical", "identical rows", Detail, "Rows that were there with the same values.";
         Conflicting: "conflicting", "conflicting rows", DetailFinding, "Rows that were there with other values; they stay.";
@@ -49,7 +50,7 @@ impl Outcome {
         let objects = of(Count::Written) + of(Count::Existing);
         let rows = of(Count::Inserted) + of(Count::Identical) + of(Count::Conflicting) + of(Count::RowsRefused);
         anyhow::ensure!(
-            of(Count::Read) == self.counts.parts() && objects == rows,
+            of(Count::Read) == self.counts.parts() && objects == rows && of(Count::Unverifiable) <= of(Count::Existing),
             "the counts do not add up; this is a bug in ruminate: {}",
             serde_json::to_string(self)?
         );

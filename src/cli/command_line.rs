@@ -264,6 +264,7 @@ mod tests {
     fn is_number(flag: &str) -> bool {
         let numbers = [
             "connections",
+            "max-connections",
             "max-attempts",
             "concurrency",
             "max-missing",

@@ -150,7 +150,7 @@ pub(super) async fn open_lake(
             let lake = S3::new(&aws, bucket, prefix, retry).direct(&aws, &aws.network);
             Ok(Arc::new(lake.with_unconditional(writes.unconditional).with_encryption(writes.encryption)))
         }
-        LakeUrl::Dir(path) => Ok(Arc::new(Dir::new(path))),
+        LakeUrl::Dir(path) => Ok(Arc::new(Dir::new(path).with_durability(writes.durability))),
     }
 }
 

@@ -13,7 +13,7 @@ const SHORT: &[(&str, &[&str])] = &[
         &["topic", "generate", "rate", "stages", "concurrency", "dead-letters", "resume", "fail-if", "watch", "report"],
     ),
     ("backfill", &["format", "lake", "warehouse", "table", "concurrency"]),
-    ("process", &["event", "listen", "lake", "warehouse", "table", "topic", "max-messages"]),
+    ("process", &["event", "listen", "lake", "warehouse", "table", "topic", "any-topic", "max-messages"]),
     (
         "replay",
         &["lake", "warehouse", "farm", "from", "to", "only", "dry-run", "on-conflict", "verify", "resume", "report"],
@@ -44,6 +44,7 @@ const HEADINGS: &[(&str, &[&str])] = &[
             "connect-timeout",
             "max-attempts",
             "require-conditional-writes",
+            "fsync",
             "sse",
             "sse-kms-key-id",
         ],
@@ -51,7 +52,20 @@ const HEADINGS: &[(&str, &[&str])] = &[
     ("Span", &["farm", "from", "to", "allow-empty"]),
     ("Record selection", &["only", "processed-until", "data-from", "data-to", "as-of"]),
     ("History", &["farms", "lots", "days", "start", "seed", "part", "faults", "generate"]),
-    ("Input", &["format", "event", "listen", "max-messages", "insecure-skip-signature", "skip", "send-invalid"]),
+    (
+        "Input",
+        &[
+            "format",
+            "event",
+            "listen",
+            "any-topic",
+            "max-messages",
+            "max-connections",
+            "insecure-skip-signature",
+            "skip",
+            "send-invalid",
+        ],
+    ),
     ("Run", &["dry-run", "resume", "journal", "no-journal", "yes", "meta-rate", "read-only"]),
     ("Schedule", &["rate", "stages", "speed", "stop-at-schedule-end", "linger", "drop-after"]),
     ("Loading", &["on-conflict", "verify", "load-method", "into-new-table", "max-missing"]),
@@ -175,7 +189,7 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
             ),
             (
                 "A local test: accept anything, stop after ten messages",
-                "ruminate process --listen 127.0.0.1:0 --insecure-skip-signature --max-messages 10 --lake lake \
+                "ruminate process --listen 127.0.0.1:0 --any-topic --insecure-skip-signature --max-messages 10 --lake lake \
                  --warehouse sqlite:warehouse.db",
             ),
         ],

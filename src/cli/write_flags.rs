@@ -3,12 +3,14 @@
 use anyhow::{anyhow, bail};
 use clap::Args;
 
+use pipeline::lake::dir::Durability;
 use pipeline::lake::{ConditionalWrites, Conditions, Encryption, Lake, SseAlgorithm, Unconditional};
 
 /// How a lake is written.
 #[derive(Debug, Clone, Default)]
 pub(super) struct WriteOptions {
     pub unconditional: Unconditional,
+    pub durability: Durability,
     pub encryption: Encryption,
 }
 
@@ -21,6 +23,9 @@ pub(super) struct WriteFlags {
     /// stores are tested first, with an object next to the lake that is removed again.
     #[arg(long)]
     pub require_conditional_writes: bool,
+    /// In a directory lake, sync each object and its folder to disk before it counts as written (slow)
+    #[arg(long)]
+    pub fsync: bool,
     #[command(flatten)]
     pub encryption: EncryptionFlags,
 }
@@ -43,7 +48,7 @@ impl EncryptionFlags {
     pub(super) fn options(&self) -> anyhow::Result<WriteOptions> {
         let encryption = Encryption::try_new(self.sse, self.sse_kms_key_id.clone());
         let encryption = encryption.map_err(|e| anyhow!("--sse, --sse-kms-key-id: {e}"))?;
-        Ok(WriteOptions { unconditional: Unconditional::default(), encryption })
+        Ok(WriteOptions { encryption, ..WriteOptions::default() })
     }
 }
 
@@ -51,7 +56,8 @@ impl WriteFlags {
     pub(super) fn options(&self) -> anyhow::Result<WriteOptions> {
         let unconditional =
             if self.require_conditional_writes { Unconditional::Refuse } else { Unconditional::Emulate };
-        Ok(WriteOptions { unconditional, ..self.encryption.options()? })
+        let durability = if self.fsync { Durability::Disk } else { Durability::System };
+        Ok(WriteOptions { unconditional, durability, ..self.encryption.options()? })
     }
 
     /// Returns an error if conditional writes are required and the store does not support the needed ones.

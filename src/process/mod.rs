@@ -44,7 +44,13 @@ pub(crate) fn record_results(outcome: &mut Outcome, ids: impl IntoIterator<Item 
         match meaning {
             Meaning::RowRefused { .. } => outcome.counts.add(Count::RowsRefused),
             Meaning::Conflicting { .. } => outcome.counts.add(Count::Conflicting),
-            Meaning::Stored { .. } | Meaning::Quarantined { .. } | Meaning::Failed(_) => {}
+            Meaning::Stored { .. }
+            | Meaning::Unverifiable { .. }
+            | Meaning::Quarantined { .. }
+            | Meaning::Failed(_) => {}
+        }
+        if verdict.unverifiable().is_some() {
+            outcome.counts.add(Count::Unverifiable);
         }
         if let Some(kind) = meaning.problem() {
             outcome.problems.add(kind, place, meaning.to_string());

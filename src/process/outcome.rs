@@ -15,6 +15,7 @@ counters! {
         Quarantined: "quarantined", "quarantined", Finding, "Messages that can never be processed; they are in the quarantine.";
         Failed: "failed", "failed", Finding, "Messages that are not in both stores: a store failed, or the table refuses the row.";
         RowsRefused: "rows_refused", "rows refused by the table", Detail, "Of those that failed: in the lake, but the table refuses the row.";
+        Unverifiable: "unverifiable", "existing objects not readable", DetailFinding, "Of those processed or duplicates: the object exists and cannot be read; its row was checked.";
         Conflicting: "conflicting", "conflicting rows", DetailFinding, "Of those processed or duplicates: the existing row has other values, and stays.";
     }
 }
@@ -26,6 +27,7 @@ counters! {
         Unsubscribed: "unsubscribed", "subscriptions removed", Detail, "Notices that a subscription ended.";
         Rejected: "requests_rejected", "requests rejected", Detail, "Rejected requests: no SNS message, a bad signature, another topic, too large.";
         Deferred: "requests_deferred", "requests deferred", Detail, "Requests deferred before their message reached the intake.";
+        ConnectionsClosed: "connections_closed", "connections closed", Detail, "Connections closed without a complete request: too slow, or too many at once.";
     }
 }
 

@@ -13,8 +13,8 @@ use super::window::AuditWindow;
 use crate::cancellation::CancellationToken;
 use crate::progress::Stage;
 use crate::sort::{OrderedId, Sorted};
-use pipeline::record::Record;
 use pipeline::record::row::{Row, TableSchema};
+use pipeline::record::{IdCheck, Record};
 
 /// Merge of one audit.
 pub(super) struct Merge<'a> {
@@ -119,9 +119,10 @@ impl Merge<'_> {
         }
     }
 
-    /// Returns true if record and row agree and have no other problem.
+    /// Returns true if record and row agree and have no other problem, and no repair has changed the object.
     fn is_plain(&self, key: &str, record: &Record, row: &Row) -> bool {
         self.audit.differences(record, row, &self.schema).is_empty()
+            && matches!(record.check_id(), IdCheck::Proven | IdCheck::Unproven)
             && record_findings(self.audit, key, record).is_empty()
     }
 }

@@ -18,7 +18,7 @@ use crate::reader::cache::Cache;
 use crate::reader::{Cutoff, ObjectContent, ReadEvent, ReadObject, ReadSettings, Reader, Skip};
 use crate::sort::{OrderedId, Sorted, Sorter};
 use pipeline::lake::{self, Depth, Key, Reason, Span, head, scan_partitions};
-use pipeline::record::Record;
+use pipeline::record::{MAX_OBJECT_BYTES, Record};
 
 /// Objects per day that are examined for the date in their path.
 const VOTERS: usize = 20;
@@ -168,7 +168,7 @@ impl LakeCollector<'_> {
         let (audit, mut entries) = (self.audit, Vec::new());
         let mut looked = stream::iter(std::mem::take(&mut self.to_retry))
             .map(|found| async move {
-                let now = audit.lake.get(&found.meta.key).await;
+                let now = audit.lake.get_within(&found.meta.key, MAX_OBJECT_BYTES).await;
                 let gone = now.as_ref().is_err_and(|e| e.reason == Reason::NotFound);
                 // An object that is still listed but returns not found is unreadable, not deleted.
                 let gone = gone && head(&*audit.lake, &found.meta.key).await?.is_none();

@@ -26,6 +26,8 @@ counters! {
             "Further ids on a natural key that another id has.";
         Misfiled: "misfiled", "misfiled", DetailFinding, "Objects whose path does not agree with their content.";
         RuleBreaks: "rule_breaks", "rule breaks", DetailFinding, "Values of `consumo_meta` that break the rule.";
+        ForgedIds: "forged_ids", "forged ids", DetailFinding,
+            "Objects whose content is not the one that their version-8 id was computed from.";
         Unreadable: "unreadable", "unreadable", Finding, "Objects that could not be fetched or are not JSON.";
         Rejected: "rejected", "rejected", Finding, "Objects that are JSON, but no valid record.";
         TruthMissing: "truth_missing", "missing (ground truth)", DetailFinding,
@@ -38,6 +40,8 @@ counters! {
             "Objects that could not be compared and have no id in their names: each may belong to a row without an object.";
         ResolvedOnRecheck: "resolved_on_recheck", "resolved on recheck", Detail, "Differences that were gone on the recheck.";
         Unstable: "unstable", "unstable", Detail, "Findings that were different on every recheck.";
+        FromWarehouse: "from_warehouse", "repaired from the warehouse", Detail,
+            "Objects whose values a repair took from the warehouse, so that their ids are those of the earlier values.";
         Present: "present", "present on both sides", Part, "Ids on both sides whose objects were not opened.";
     }
 }
@@ -76,6 +80,8 @@ impl Counter {
             | Self::LogicalDuplicates
             | Self::Misfiled
             | Self::RuleBreaks
+            | Self::ForgedIds
+            | Self::FromWarehouse
             | Self::TruthMissing
             | Self::TruthUnexpected
             | Self::Unidentified
@@ -85,9 +91,12 @@ impl Counter {
     }
 }
 
+/// Why a repair does not copy the values of an object with a forged id.
+pub(super) const FORGED: &str = "the object was changed after it was written: restore it from a version or a backup, or repair it with --trust warehouse";
+
 /// Declares the kinds of findings: `Variant: "name", counter, "why repair leaves it unchanged", "what it is";`.
 macro_rules! kinds {
-    ($($kind:ident: $name:literal, $counter:ident, $left:literal, $help:literal;)+) => {
+    ($($kind:ident: $name:literal, $counter:ident, $left:expr, $help:literal;)+) => {
         /// Kind of finding.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(rename_all = "snake_case")]
@@ -133,6 +142,8 @@ kinds! {
     RuleBreak: "rule_break", RuleBreaks,
         "which side is wrong is not to be guessed: check the rule and who wrote it",
         "`consumo_meta` is not what the rules make of `peso_medio`.";
+    ForgedId: "forged_id", ForgedIds, FORGED,
+        "The object's content is not the one that its version-8 id was computed from.";
     Unreadable: "unreadable", Unreadable,
         "lake objects are not overwritten: move it away manually; if the warehouse has its row, repair then writes it again",
         "The object could not be fetched or is not JSON.";

@@ -14,7 +14,7 @@ impl fmt::Display for Outcome {
             count(self.counts[Count::Read]),
             duration(self.seconds)
         )?;
-        let lines = rows(&self.counts, &[Count::Read], &[Count::RowsRefused, Count::Failed]);
+        let lines = rows(&self.counts, &[Count::Read], &[Count::Unverifiable, Count::RowsRefused, Count::Failed]);
         write!(f, "{}", LabelledRows(&lines))?;
         write!(f, "{}", self.problems)?;
         if self.counts[Count::Rejected] > 0 {

@@ -18,6 +18,9 @@ impl fmt::Display for Outcome {
         )?;
         let lines = rows(&self.counts, &[UndoCounter::Changes], &[UndoCounter::NotProcessed]);
         write!(f, "{}{}", LabelledRows(&lines), self.problems)?;
+        if self[UndoCounter::Restored] > 0 && !self.dry_run {
+            writeln!(f, "  not checked: ids against the content of what was restored; `ruminate reconcile` does")?;
+        }
         if let Some(warning) = self.conditional_writes.and_then(ConditionalWrites::warning) {
             writeln!(f, "  {warning}")?;
         }

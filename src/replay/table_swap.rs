@@ -2,7 +2,7 @@
 //!
 //! The new table is not visible before it is complete. The swap is one RENAME, and the old table is kept under another
 //! name. Objects that arrive during the load are read before the swap and again after it. There is no swap while
-//! expected records are missing.
+//! expected records are missing. After it, rows that others added to the old table in the meantime are counted.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -174,7 +174,8 @@ impl TableSwapRun<'_> {
             };
             self.table_swap.only_in_old = only_in_old;
         }
-        let against = swap_blockers(&self.outcome, &self.table_swap, self.swap.max_missing);
+        let mut against = swap_blockers(&self.outcome, &self.table_swap, self.swap.max_missing);
+        against.extend(table.swap_blockers().await.context(BEFORE)?); // it may have been altered during the load
         if !against.is_empty() {
             self.table_swap.reason = Some(format!(
                 "{}: it stays as {}; fix that and use --resume, or swap anyway with --max-missing N",
@@ -195,6 +196,17 @@ impl TableSwapRun<'_> {
                 )
             })?;
         }
+        if there_is_one {
+            self.find_added(&old).await.with_context(|| format!("after the swap, while {old} was compared"))?;
+        }
+        Ok(())
+    }
+
+    /// Finds rows that others added to the old table after its rows were counted: a row is in its object's catch-up, or
+    /// it has no object.
+    async fn find_added(&mut self, old: &TableName) -> anyhow::Result<()> {
+        let only_in_old = self.swap.table.count_rows_only_in(old).await?;
+        self.table_swap.added_before_swap = only_in_old.saturating_sub(self.table_swap.only_in_old);
         Ok(())
     }
 

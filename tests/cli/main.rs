@@ -40,3 +40,4 @@ mod store_access;
 mod store_state;
 mod terminal;
 mod undo;
+mod unverifiable;

@@ -143,7 +143,7 @@ fn the_warehouse_is_one_file_after_an_endpoint_and_concurrent_commands() {
     let scene = Scene::embedded();
     let count = scene.history(1, 20, 2);
     scene.run(&["init"]).expect(0, &[]);
-    let listen = ["process", "--listen", "127.0.0.1:0", "--insecure-skip-signature", "--output", "json"];
+    let listen = ["process", "--listen", "127.0.0.1:0", "--any-topic", "--output", "json"];
     let child = scene.start(&listen);
     std::thread::sleep(Duration::from_millis(800));
     scene.run(&["backfill", "history.json"]).expect(0, &[]);

@@ -11,8 +11,10 @@ use crate::moto::sns;
 
 /// Starts a listener on a free port that ends after N messages. Returns its address.
 pub fn listen(scene: &Scene, messages: u64) -> (Child, String) {
-    let (messages, skip) = (messages.to_string(), "--insecure-skip-signature");
-    let args = ["process", "--listen", "127.0.0.1:0", "--max-messages", &messages, skip, "--output", "json"];
+    let messages = messages.to_string();
+    let accept = ["--any-topic", "--insecure-skip-signature"];
+    let args = [&["process", "--listen", "127.0.0.1:0", "--max-messages", &messages, "--output", "json"], &accept[..]]
+        .concat();
     let mut child = scene.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let address = lines.find_map(|line| Some(line.unwrap().split_once("listening on ")?.1.to_owned())).unwrap();

@@ -10,7 +10,7 @@ use pipeline::warehouse::Warehouse;
 use pipeline::warehouse::memory::Memory as Rows;
 use ruminate::cancellation::CancellationToken;
 use ruminate::endpoint::fetch::{Fetch, FetchResponse, HttpsFetcher};
-use ruminate::endpoint::{Endpoint, Settings, Signatures};
+use ruminate::endpoint::{Endpoint, Settings, Signatures, Topics};
 use ruminate::outcome::{CommandOutcome as _, Exit};
 use ruminate::process::{Count, Outcome, Requests};
 use ruminate::progress::Progress;
@@ -66,7 +66,7 @@ async fn delivered_twice(signatures: Signatures, name: &str) {
     let topic = sns.create_topic().name(name).send().await.unwrap().topic_arn.unwrap();
     let (lake, rows) = (Objects::default(), Rows::default());
     rows.init().await.unwrap();
-    let settings = Settings { topics: vec![topic.clone()], signatures, ..Settings::default() };
+    let settings = Settings { signatures, ..Settings::of(Topics::Only(vec![topic.clone()])) };
     let running = start(&moto, settings, &lake, &rows).await;
     sns.subscribe().topic_arn(&topic).protocol("http").endpoint(&running.address).send().await.unwrap();
     let readings = real_readings();
@@ -103,7 +103,7 @@ async fn live_moto_confirms_a_subscription_at_its_address() {
     let topic = sns(&moto).create_topic().name("listen-confirm").send().await.unwrap().topic_arn.unwrap();
     let (lake, rows) = (Objects::default(), Rows::default());
     rows.init().await.unwrap();
-    let believing = Settings { signatures: Signatures::Skip, ..Settings::default() };
+    let believing = Settings { signatures: Signatures::Skip, ..Settings::of(Topics::Any) };
     let running = start(&moto, believing, &lake, &rows).await;
     let confirmation = |address: &str| {
         serde_json::json!({"Type": "SubscriptionConfirmation", "MessageId": "m", "TopicArn": topic, "Token": "t",

@@ -73,6 +73,8 @@ pub struct ApiRequest<'a> {
     pub content_type: Option<&'static str>,
     /// Connection to use.
     pub over: ConnectionReuse,
+    /// Maximum size of a successful response's body, in bytes.
+    pub max_body: usize,
 }
 
 /// Choice between a reused and a new connection.
@@ -108,6 +110,8 @@ pub enum TransportError {
     Credentials(String),
     /// Network failure, while sending or receiving.
     Network(String),
+    /// The body has more bytes than accepted, this many; it was not read.
+    TooLarge(u64),
 }
 
 /// Error of one attempt, by whether a new connection could help.
@@ -201,8 +205,7 @@ impl SignedHttpClient {
                 e => TransportError::Network(format!("no answer: {}", with_causes(&e))).into(),
             }
         })?;
-        let (answer, at_end) =
-            receive(response).await.map_err(|e| TransportError::Network(format!("response body truncated: {e}")))?;
+        let (answer, at_end) = receive(response, requested.max_body).await?;
         if at_end && !connection.is_closed() {
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push((connection, Instant::now()));
         }
@@ -251,15 +254,23 @@ impl SignedHttpClient {
     }
 }
 
-/// Reads the body. The flag is true if it was read to its end, so that the connection can be reused.
-async fn receive(response: Response<Incoming>) -> Result<(ApiResponse, bool), hyper::Error> {
+/// Reads the body, of at most `max` bytes. The flag is true if it was read to its end, so that the connection can be
+/// reused.
+async fn receive(response: Response<Incoming>, max: usize) -> Result<(ApiResponse, bool), TransportError> {
     let (head, mut body) = response.into_parts();
-    let max = if head.status == StatusCode::OK { usize::MAX } else { MAX_ERROR_BODY };
+    let is_ok = head.status == StatusCode::OK;
     let length = head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if let Some(length) = length.filter(|length| is_ok && *length > max) {
+        return Err(TransportError::TooLarge(length as u64));
+    }
     let (mut first, mut rest) = (Bytes::new(), BytesMut::new());
-    while first.len() + rest.len() < max {
+    while is_ok || first.len() + rest.len() < MAX_ERROR_BODY {
         let Some(frame) = body.frame().await else { break };
-        let Ok(data) = frame?.into_data() else { continue };
+        let frame = frame.map_err(|e| TransportError::Network(format!("response body truncated: {e}")))?;
+        let Ok(data) = frame.into_data() else { continue };
+        if is_ok && first.len() + rest.len() + data.len() > max {
+            return Err(TransportError::TooLarge((first.len() + rest.len() + data.len()) as u64));
+        }
         if first.is_empty() {
             first = data;
             if length == Some(first.len()) {

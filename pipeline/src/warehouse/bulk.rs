@@ -108,6 +108,14 @@ pub struct LoadMetrics {
     pub query_value: Option<f64>,
 }
 
+/// Returns the obstacle to a swap for a column with values that no object of the lake has.
+pub(super) fn lost_column(name: &str) -> String {
+    format!(
+        "column {name} has values that the lake lacks, and they would be lost: copy them to another table by \
+         id_treated_data, and drop the column"
+    )
+}
+
 /// A warehouse that supports bulk loads.
 #[async_trait]
 pub trait BulkWarehouse: Warehouse {

@@ -31,6 +31,8 @@ mod snapshot;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 mod table_name;
+#[cfg(feature = "bulk")]
+pub mod throttle_query;
 mod tls_mode;
 mod url;
 

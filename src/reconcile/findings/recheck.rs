@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use chrono::{NaiveDateTime, TimeDelta, Utc};
 
-use super::single_record::{record_findings, rule_of_row};
+use super::single_record::{forged_id, record_findings, rule_of_row};
 use super::{FindingCollector, FindingDay};
 use crate::cancellation::CancellationToken;
 use crate::progress::Progress;
@@ -13,7 +13,7 @@ use crate::reconcile::recheck::{Candidate, LostObject, Observation, agrees, rech
 use crate::reconcile::sorters::FULL;
 use crate::reconcile::verdict::{Counter, DriftKind};
 use pipeline::record::row::{Row, TableSchema, Value};
-use pipeline::record::{Column, Record, reading_id};
+use pipeline::record::{Column, IdCheck, Record, reading_id};
 
 /// Number of candidates that are rechecked together.
 const RECHECK: usize = 1_000;
@@ -127,10 +127,12 @@ impl FindingCollector {
             }
             (Some((key, record)), Some(_)) => {
                 let finding = Finding::new(DriftKind::Differing, &record.id_treated_data, Some(key.clone()));
+                let finding = finding.of_record(record);
                 self.report_observed(Finding { fields: differences, ..finding }, &now, Some(FindingDay::of(record)))
             }
             (Some((key, record)), None) => {
                 let finding = Finding::new(DriftKind::LakeOnly, &record.id_treated_data, Some(key.clone()));
+                let finding = finding.of_record(record);
                 let finding = with_context(finding, Some(record), None, schema);
                 self.report_observed(finding, &now, Some(FindingDay::of(record)))
             }
@@ -173,7 +175,7 @@ impl FindingCollector {
         }
     }
 
-    /// Checks a single record: its location, its rule, its copies.
+    /// Checks a single record: its id, its location, its rule, its copies.
     fn check_record(
         &mut self,
         audit: &Audit,
@@ -182,7 +184,8 @@ impl FindingCollector {
         copies: &[(String, Record)],
     ) -> anyhow::Result<()> {
         self.natural(record, Some(key))?;
-        for finding in record_findings(audit, key, record) {
+        self.outcome[Counter::FromWarehouse] += u64::from(record.check_id() == IdCheck::Repaired);
+        for finding in forged_id(key, record).into_iter().chain(record_findings(audit, key, record)) {
             self.report(finding, Some(FindingDay::of(record)))?;
         }
         for (copy, other) in copies {

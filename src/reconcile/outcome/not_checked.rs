@@ -49,9 +49,15 @@ impl Outcome {
                 "Fix them as described in their findings.",
             ),
             of(
+                "Ids of objects that a repair has changed",
+                self[Counter::FromWarehouse],
+                "Their values are those of the warehouse, so their ids of version 8 prove nothing about them.",
+                "Nothing, if the repair was intended: the undo file has the values before.",
+            ),
+            of(
                 "Objects not opened",
                 self[Counter::Present],
-                "`--quick` only checks whether both sides have an id: values were not compared.",
+                "`--quick` only checks whether both sides have an id: values were not compared, and ids were not checked against the content.",
                 "Audit without `--quick`.",
             ),
             of(
@@ -90,6 +96,10 @@ impl Outcome {
             Some(_) => "Readings that are in no truth file and on neither side cannot be found missing.".to_owned(),
             None => "Readings that are on neither side cannot be found missing. Complete days that a farm lacks between others are listed as gaps; `--truth` verifies a history from `generate`.".to_owned(),
         });
+        if self.quick {
+            not.push("Ids were not checked against the content of objects that `--quick` did not open.".to_owned());
+        }
+        not.push("Ids of other versions than 8 prove nothing about the content of their objects.".to_owned());
         not.push("A value that is wrong in the same way on both sides agrees.".to_owned());
         not.push(
             "Fields of an object other than the thirteen columns were not compared: the warehouse does not store them."

@@ -9,8 +9,8 @@ use crate::reconcile::finding::Finding;
 use crate::reconcile::outcome::Action;
 use crate::undo::{RecordedChanges, RowChange};
 use pipeline::lake::Reason;
-use pipeline::record::Record;
 use pipeline::record::row::Row;
+use pipeline::record::{MAX_OBJECT_BYTES, Record};
 use pipeline::warehouse::{self, ChangeSet, InsertResult};
 
 /// Row to repair: the record, and the row before and after. `None` if the row is already correct.
@@ -88,13 +88,14 @@ impl Repairer<'_> {
         let (Some(id), Some(key)) = (&finding.id, &finding.key) else {
             return Ok(Err("it has no id or no key".into()));
         };
-        Ok(match self.audit.lake.get(key).await {
+        Ok(match self.audit.lake.get_within(key, MAX_OBJECT_BYTES).await {
             Ok(body) => match Record::parse(&body) {
                 Ok(record) if record.id_treated_data == *id => Ok(record),
                 Ok(_) => Err("the object now holds another record".into()),
                 Err(why) => Err(format!("the object can no longer be read: {why}")),
             },
             Err(e) if e.reason == Reason::NotFound => Err("the object no longer exists".into()),
+            Err(e) if e.concerns_one_object() => Err(format!("the object can no longer be read: {}", e.message)),
             Err(e) => return Err(e.into()),
         })
     }

@@ -35,6 +35,9 @@ impl fmt::Display for Outcome {
         if self.quick {
             lines.push(("present on both sides", count(self[Counter::Present])));
         }
+        if self[Counter::FromWarehouse] > 0 {
+            lines.push((Counter::FromWarehouse.spec().title, count(self[Counter::FromWarehouse])));
+        }
         lines.extend(found(self));
         write!(f, "{}", LabelledRows(&lines))?;
         if let Some(truth) = &self.truth {
@@ -62,6 +65,9 @@ impl fmt::Display for Outcome {
         }
         patterns(self, f)?;
         gaps(self, f)?;
+        if self.quick {
+            writeln!(f, "  not checked (--quick): values, and ids against the content of objects")?;
+        }
         write!(f, "{}", self.problems)?;
         if !self.carry.repair_asked {
             return Ok(());

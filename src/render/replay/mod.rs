@@ -74,6 +74,14 @@ fn write_course(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if *only_in_old > 0 {
             writeln!(f, "{} rows exist only in the old table", count(*only_in_old))?;
         }
+        let added = outcome.rows_added_before_swap();
+        if let (1.., Some(old)) = (added, old) {
+            writeln!(
+                f,
+                "{} rows were added to the old table shortly before the swap and have no object: `ruminate reconcile --table {old} --repair lake` writes them as objects, and a replay loads these",
+                count(added)
+            )?;
+        }
     }
     if !outcome.run_id.is_empty() {
         writeln!(f, "run {}", outcome.run_id)?;

@@ -168,6 +168,11 @@ impl Outcome {
         self.table_swap.as_ref().is_some_and(|swap| !swap.swapped)
     }
 
+    /// Returns the number of rows that are only in the old table because others added them shortly before the swap.
+    pub fn rows_added_before_swap(&self) -> u64 {
+        self.table_swap.as_ref().map_or(0, |swap| swap.added_before_swap)
+    }
+
     /// Returns what to do after an early stop, as the end of a sentence.
     pub fn resume_hint(&self) -> &'static str {
         if self.table_swap.as_ref().is_some_and(|swap| swap.swapped) {
@@ -188,7 +193,7 @@ impl crate::outcome::CommandOutcome for Outcome {
     fn exit(&self) -> Exit {
         if self.stopped.is_some() {
             Exit::Stopped
-        } else if self.counts.findings() > 0 || self.is_not_swapped() {
+        } else if self.counts.findings() > 0 || self.is_not_swapped() || self.rows_added_before_swap() > 0 {
             Exit::Findings
         } else {
             Exit::Clean

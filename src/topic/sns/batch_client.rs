@@ -25,6 +25,9 @@ use pipeline::aws::credentials::CredentialCache;
 use pipeline::aws::http::{ApiRequest, ApiResponse, ConnectionReuse, SignedHttpClient, Timeouts};
 use pipeline::error::Kind;
 
+/// Maximum size of a response, in bytes; that of a full batch has about 4,000.
+const MAX_RESPONSE_BYTES: usize = 1024 * 1024;
+
 /// Content type of a form.
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -75,6 +78,7 @@ impl BatchClient {
             body: body.clone(),
             content_type: Some(FORM),
             over: ConnectionReuse::Reuse, // The sender counts and retries a batch whose response was lost.
+            max_body: MAX_RESPONSE_BYTES,
         };
         let answer = client.send(&requested).await;
         drop(requested);

@@ -43,6 +43,9 @@ impl Sns {
         match broken {
             TransportError::Credentials(message) => self.error(Kind::Permanent, NO_ANSWER, &no_credentials(message)),
             TransportError::Network(details) => self.error(Kind::Transient, NO_ANSWER, details),
+            TransportError::TooLarge(bytes) => {
+                self.error(Kind::Transient, NO_ANSWER, &format!("the response has {bytes} bytes"))
+            }
         }
     }
 }

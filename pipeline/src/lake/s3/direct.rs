@@ -97,13 +97,14 @@ impl DirectReader {
 
     /// Attempts once to read an object, over a new connection if `fresh` is set.
     pub(super) async fn get(&self, s3: &S3, wanted: GetTarget<'_>, whole: &str, fresh: bool) -> Result<Bytes, Error> {
-        let GetTarget { key, version, .. } = wanted;
+        let GetTarget { key, version, max, .. } = wanted;
         let requested = ApiRequest {
             method: Method::GET,
             path: &url_encode::path(&self.base, whole),
             query: &url_encode::query(version),
             body: Bytes::new(),
             content_type: None,
+            max_body: max,
             over: if fresh { ConnectionReuse::Fresh } else { ConnectionReuse::ReuseOrRetry },
         };
         let answer = match self.client.send(&requested).await {
@@ -112,6 +113,7 @@ impl DirectReader {
                 return Err(s3.error(key, Reason::Credentials, no_credentials(&details)));
             }
             Err(TransportError::Network(details)) => return Err(s3.error(key, Reason::Network, details)),
+            Err(TransportError::TooLarge(bytes)) => return Err(Error::too_large(key, bytes, max)),
         };
         if answer.status == StatusCode::OK {
             let etag = answer.etag.as_ref().and_then(|etag| etag.to_str().ok());

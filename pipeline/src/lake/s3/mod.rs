@@ -178,7 +178,7 @@ impl S3 {
     }
 
     async fn get_once(&self, wanted: GetTarget<'_>, this: Attempt) -> Result<Bytes, Error> {
-        let GetTarget { key, version, .. } = wanted;
+        let GetTarget { key, version, max, .. } = wanted;
         let whole = format!("{}{key}", self.prefix);
         #[cfg(feature = "direct")]
         if let Some(direct) = &self.direct
@@ -192,6 +192,9 @@ impl S3 {
         let object = request.send().await.map_err(|e| self.get_failure(key, &e))?;
         let etag = object.e_tag().map(str::to_owned);
         let length = object.content_length().and_then(|length| usize::try_from(length).ok());
+        if let Some(length) = length.filter(|length| *length > max) {
+            return Err(Error::too_large(key, length as u64, max));
+        }
         let body = object
             .body
             .collect()
@@ -233,11 +236,13 @@ struct GetTarget<'a> {
     key: &'a str,
     version: Option<&'a str>,
     listed: Option<&'a ObjectMeta>,
+    /// Maximum number of bytes to accept.
+    max: usize,
 }
 
 impl<'a> GetTarget<'a> {
     fn listed(meta: &'a ObjectMeta) -> Self {
-        Self { key: &meta.key, version: meta.version.as_deref(), listed: Some(meta) }
+        Self { key: &meta.key, version: meta.version.as_deref(), listed: Some(meta), max: meta.max_bytes() }
     }
 }
 
@@ -271,7 +276,11 @@ impl Lake for S3 {
     }
 
     async fn get(&self, key: &str) -> Result<Bytes, Error> {
-        self.get_wanted(GetTarget { key, version: None, listed: None }).await
+        self.get_within(key, usize::MAX).await
+    }
+
+    async fn get_within(&self, key: &str, max: usize) -> Result<Bytes, Error> {
+        self.get_wanted(GetTarget { key, version: None, listed: None, max }).await
     }
 
     async fn get_many(&self, listed: &[&ObjectMeta]) -> Vec<Result<Bytes, Error>> {
@@ -318,8 +327,11 @@ impl Lake for S3 {
                 self.put_once(key, body.clone())
             })
             .await?;
-        // After a lost response, the existing object may be our own.
-        if put == PutResult::AlreadyExists && tries > 0 && self.get(key).await? == body {
+        // After a lost response, the existing object may be our own. If it cannot be read, the caller finds out.
+        if put == PutResult::AlreadyExists
+            && tries > 0
+            && self.get_within(key, body.len()).await.is_ok_and(|existing| existing == body)
+        {
             return Ok(PutResult::Created);
         }
         Ok(put)

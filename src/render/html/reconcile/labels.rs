@@ -65,6 +65,13 @@ pub(super) const fn of(kind: DriftKind) -> KindLabels {
             meaning: "`consumo_meta` is not `peso_medio` times the rate of this audit.",
             todo: "Check the rate (`--meta-rate`) and who wrote the record before changing anything.",
         },
+        DriftKind::ForgedId => KindLabels {
+            title: "Forged ids",
+            one: "object was changed after its id was computed",
+            many: "objects were changed after their ids were computed",
+            meaning: "The id of version 8 is a hash of the reading, and the object's reading has another one.",
+            todo: "Restore the object from a version or a backup, or take the row's values: `--repair lake --trust warehouse`.",
+        },
         DriftKind::Unreadable => KindLabels {
             title: "Unreadable objects",
             one: "object cannot be fetched or is not JSON",

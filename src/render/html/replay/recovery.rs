@@ -60,6 +60,7 @@ pub(super) struct TableSwapSection {
     /// New name of the old table; empty if there was none.
     old: String,
     only_in_old: String,
+    added: String,
     caught_up: String,
     /// Reason why it was not swapped in; empty if unknown.
     reason: String,
@@ -75,6 +76,7 @@ impl TableSwapSection {
             table: name(&swap.table),
             old: swap.old.as_deref().map_or_else(String::new, name),
             only_in_old: many(swap.only_in_old, "row of the old table is", "rows of the old table are"),
+            added: many(swap.added_before_swap, "row was", "rows were"),
             reason: swap.reason.as_deref().map_or_else(String::new, name),
             caught_up: many(swap.caught_up, "object that came", "objects that came"),
         }

@@ -88,6 +88,7 @@ fn every_fate(text: &str) -> Outcome {
         old: Some(text.into()),
         swapped: true,
         only_in_old: 2,
+        added_before_swap: 0,
         caught_up: 7,
     });
     outcome.check().unwrap();

@@ -87,6 +87,9 @@ struct DialArgs {
     /// Answer HEAD of an object with 403
     #[arg(long)]
     forbid_head: bool,
+    /// Key whose GET is answered with 403; can be repeated
+    #[arg(long, value_name = "KEY")]
+    forbid_get: Vec<String>,
     /// Key that is listed but cannot be read; can be repeated
     #[arg(long, value_name = "KEY")]
     vanish: Vec<String>,
@@ -111,6 +114,7 @@ impl From<DialArgs> for Settings {
             ignore_if_match: args.ignore_if_match,
             reject_conditions: args.reject_conditions,
             forbid_head: args.forbid_head,
+            forbid_get: args.forbid_get.into_iter().collect(),
             vanish: args.vanish.into_iter().collect(),
             policy: Policy::default(),
         }

@@ -31,6 +31,8 @@ pub enum Case {
     Rejected,
     /// The row has the id in upper case.
     Respelled,
+    /// Both sides have a value that is not the one of the id.
+    Forged,
     /// The object is in an archive tier: on S3 only.
     Archived,
 }
@@ -51,6 +53,7 @@ impl Case {
             Self::Unreadable,
             Self::Rejected,
             Self::Respelled,
+            Self::Forged,
         ]
     }
 
@@ -179,6 +182,13 @@ impl Damage {
                 self.count(&["matched"], -1);
                 self.found(Finding::differing(id, key, &["id_treated_data"]));
             }
+            Case::Forged => {
+                let mut forged = record.clone();
+                forged.reading.quantidade_animais += 1;
+                self.object(key, forged.object_from_values());
+                self.set(id, "quantidade_animais", f64::from(forged.reading.quantidade_animais));
+                self.found(Finding::new("forged_id", id, Some(key), &[]));
+            }
             Case::Copy => self.copy(key, record),
             Case::OtherCopy => {
                 let mut other = record.clone();
@@ -215,6 +225,7 @@ impl Damage {
     /// A field of the object that was changed by hand.
     pub fn add_differing(&mut self, record: &Record, key: &str, field: &str) {
         self.count(&["matched"], -1);
+        self.found(Finding::new("forged_id", &record.id_treated_data, Some(key), &[]));
         self.found(Finding::differing(&record.id_treated_data, key, &[field]));
     }
 

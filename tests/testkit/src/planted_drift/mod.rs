@@ -17,7 +17,7 @@ pub use findings::{Finding, Findings, assert_same, found_in};
 pub use stores::{archive, insert, long_ago, to_folder, to_s3, to_sqlite};
 
 /// Every kind of finding, with the counter of the audit's JSON that it adds to.
-const COUNTERS: [(&str, &str); 11] = [
+const COUNTERS: [(&str, &str); 12] = [
     ("lake_only", "lake_only"),
     ("warehouse_only", "warehouse_only"),
     ("differing", "differing"),
@@ -25,6 +25,7 @@ const COUNTERS: [(&str, &str); 11] = [
     ("logical_duplicate", "logical_duplicates"),
     ("misfiled", "misfiled"),
     ("rule_break", "rule_breaks"),
+    ("forged_id", "forged_ids"),
     ("unreadable", "unreadable"),
     ("rejected", "rejected"),
     ("truth_missing", "truth_missing"),

@@ -61,6 +61,7 @@ impl Quick {
         if found.storage_class != StorageClass::Standard
             || found.restore != Restore::None
             || self.dials.settings().vanish.contains(key)
+            || self.dials.settings().forbid_get.contains(key)
         {
             return None;
         }

@@ -46,6 +46,8 @@ pub struct Settings {
     pub reject_conditions: bool,
     /// HEAD of an object gets 403, as without the right to look.
     pub forbid_head: bool,
+    /// Keys, of any bucket, whose GET gets 403, as without access to their KMS key.
+    pub forbid_get: HashSet<String>,
     /// Keys of any bucket that are listed, but for which GET and HEAD answer 404.
     pub vanish: HashSet<String>,
     /// What is rejected although the request is well formed.

@@ -167,6 +167,9 @@ impl S3 for Service {
     async fn get_object(&self, req: S3Request<GetObjectInput>) -> Answer<GetObjectOutput> {
         let input = req.input;
         let found = self.find_version(&input.bucket, &input.key, input.version_id.as_deref())?;
+        if self.dials.settings().forbid_get.contains(&input.key) {
+            return Err(s3_error!(AccessDenied, "Access Denied"));
+        }
         demand_readable(&found)?;
         demand_match(&found, input.if_match.as_ref(), input.if_none_match.as_ref())?;
         let whole = found.bytes.len() as u64;
