@@ -112,7 +112,7 @@ fn a_run_that_cannot_start_prints_one_line_and_exits_with_2() {
     let (home, sns) = (tempfile::tempdir().unwrap(), stub());
     history(home.path(), "in.json");
     std::fs::create_dir(home.path().join("in.service")).unwrap();
-    std::fs::write(home.path().join("cut.truth"), "{\"ruminate_truth\":1,\"history\":{}}\n").unwrap();
+    std::fs::write(home.path().join("cut.truth"), "{\"ruminate_truth\":2,\"history\":{}}\n").unwrap();
     assert!(ruminate(home.path()).args(["init", "--warehouse", "sqlite:w.db"]).output().unwrap().status.success());
     let watch = ["in.json", "--watch", "--warehouse", "sqlite:w.db", "--truth", "cut.truth"];
     let cases: [(&[&str], &str); 12] = [

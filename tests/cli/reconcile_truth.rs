@@ -324,7 +324,11 @@ fn a_truth_file_that_proves_nothing_ends_the_run_before_it_begins() {
     for (name, text, expected) in [
         ("cut.ndjson", cut.into_bytes(), "without its totals"),
         ("cut.ndjson.gz", packed, "not a complete truth file"),
-        ("later.ndjson", whole.replace("truth\":1", "truth\":2").into_bytes(), "version 2"),
+        (
+            "earlier.ndjson",
+            whole.replace("truth\":2", "truth\":1").into_bytes(),
+            "version 1, and this program reads version 2",
+        ),
         (FILE, std::fs::read(history.scene.path(FILE)).unwrap(), "not a truth file"),
         ("no-id.ndjson", whole.replacen("\"id\"", "\"od\"", 1).into_bytes(), "line 2: has no id"),
     ] {
