@@ -145,7 +145,7 @@ async fn refusals_are_read_from_the_answer() {
     })
     .await
     .unwrap_err();
-    assert_eq!((reason, output.as_str()), (Reason::Other, "Odd: a <b> & c"));
+    assert_eq!((reason, output.as_str()), (Reason::Unreadable, "Odd: a <b> & c"));
     let (reason, _) =
         read(|_| ("HTTP/1.1 200 OK\r\ncontent-length: 15\r\n\r\n<Error></Error>", false)).await.unwrap_err();
     assert_eq!(reason, Reason::SlowDown, "an error document under a 200");
@@ -156,6 +156,6 @@ async fn credentials_that_were_renewed_before_their_time_cost_no_object() {
     const EXPIRED: &str = "HTTP/1.1 400 x\r\ncontent-length: 40\r\n\r\n<Error><Code>ExpiredToken</Code></Error>";
     assert_eq!(read(|number| (if number == 0 { EXPIRED } else { OK }, false)).await.unwrap(), "{}");
     let server = Server::start(|_| (EXPIRED, false)).await;
-    assert_eq!(server.lake().get("a.json").await.unwrap_err().reason, Reason::Denied);
+    assert_eq!(server.lake().get("a.json").await.unwrap_err().reason, Reason::Credentials);
     assert_eq!(server.seen().1, 2, "retried exactly once");
 }

@@ -339,6 +339,12 @@ impl ReplayRun {
         self.journal_finished_days();
         let (loader, mut outcome) = (self.loader, self.outcome);
         outcome.seconds = started.elapsed().as_secs_f64();
+        // The method may have changed: a proxy on the way to the server may not support LOAD DATA.
+        if self.has_progress
+            && let Ok(method) = loader.bulk.load_strategy().await
+        {
+            outcome.method = method.to_string();
+        }
         outcome.lake_throttling = plan.lake.throttle_stats();
         outcome.pauses = loader.throttle.pauses().await;
         outcome.undo_file =

@@ -144,10 +144,10 @@ async fn what_will_not_pass_is_named() {
     let e = reason(S3::new(&config(&s3, REGION, SECRET_KEY), "nobody", "x", QUICK)).await;
     assert_eq!(e.reason, Reason::NoLake, "{e}");
     let e = reason(S3::new(&config(&s3, REGION, "wrong"), BUCKET, "x", QUICK)).await;
-    assert_eq!(e.reason, Reason::Denied, "{e}");
+    assert_eq!(e.reason, Reason::Credentials, "{e}");
     let cases = [
         ("sa-east-1", SECRET_KEY, BUCKET, Reason::WrongRegion),
-        (REGION, "wrong", BUCKET, Reason::Denied),
+        (REGION, "wrong", BUCKET, Reason::Credentials),
         (REGION, SECRET_KEY, "nobody", Reason::NoLake),
         (REGION, SECRET_KEY, BUCKET, Reason::NotFound),
     ];

@@ -77,7 +77,10 @@ impl Proxy {
         }
         let invalid = || format!("{variable} is not the address of a proxy: {WRITE}");
         let parsed: Uri = url.parse().map_err(|_| invalid())?;
-        if parsed.host().is_none_or(str::is_empty) {
+        // The parser ends the address at `#`, and reads anything after the last colon as a port.
+        let place = parsed.authority().map_or("", |place| place.as_str()).rsplit('@').next().unwrap_or_default();
+        let has_bad_port = !place.ends_with(']') && place.contains(':') && parsed.port_u16().is_none();
+        if url.contains('#') || has_bad_port || parsed.host().is_none_or(str::is_empty) {
             return Err(invalid());
         }
         let any = Uri::from_static("http://any.invalid");

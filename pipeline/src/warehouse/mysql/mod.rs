@@ -286,6 +286,9 @@ impl Warehouse for MySql {
 
     async fn init(&self) -> Result<Vec<String>, Error> {
         self.reach().await?;
+        if self.exists(schema::SchemaObject::Table, self.table.as_str()).await? {
+            self.check_table().await?;
+        }
         let mut created = Vec::new();
         for step in schema::MYSQL {
             if !self.exists(step.creates, &step.name(&self.table)).await? {

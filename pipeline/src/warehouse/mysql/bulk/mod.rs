@@ -75,6 +75,7 @@ impl LoadState {
             let message = format!("{} was requested but is unavailable: {why}", LoadMethod::LoadData);
             return Err(Error::new(Reason::Other, address, message));
         }
+        tracing::warn!("rows are loaded by {}: {why}", LoadMethod::Insert);
         Ok(self.set_strategy(LoadMethod::Insert, why))
     }
 }
