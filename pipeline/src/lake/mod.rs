@@ -22,12 +22,14 @@ pub mod memory;
 mod partition;
 pub mod s3;
 mod storage_class;
+mod strays;
 mod url;
 
 pub use conditional::{ConditionalWrites, Conditions, Unconditional};
 pub use key::Key;
 pub use partition::{Partition, PartitionScan, Span, scan_partitions};
 pub use storage_class::StorageClass;
+pub use strays::Strays;
 pub use url::LakeUrl;
 
 /// Metadata of an object in a listing.
