@@ -9,6 +9,11 @@ use std::path::{Path, PathBuf};
 use flate2::bufread::MultiGzDecoder;
 use flate2::write::GzEncoder;
 
+mod expansion;
+
+pub use expansion::MaxExpansion;
+use expansion::{Counted, Limited};
+
 /// gzip level, 1 to 9. Level 3 takes about as long as generating the lines; 6 would take twice that for a tenth less
 /// size.
 const GZIP_LEVEL: u32 = 3;
@@ -91,16 +96,32 @@ impl std::str::FromStr for CompressionFormat {
 /// Returns an error if `input` cannot be read. For a truncated input, the reader returns an error after the complete
 /// data.
 pub fn open_decompressed(input: impl Read + Send + 'static) -> io::Result<Box<dyn BufRead + Send>> {
+    open_decompressed_within(input, MaxExpansion::DEFAULT)
+}
+
+/// Returns a reader as [`open_decompressed`], with a limit on the size of the decompressed content.
+///
+/// # Errors
+///
+/// As [`open_decompressed`]. If the limit is exceeded, the reader returns an error.
+pub fn open_decompressed_within(
+    input: impl Read + Send + 'static,
+    max: MaxExpansion,
+) -> io::Result<Box<dyn BufRead + Send>> {
     const ROOM: usize = 1 << 16;
     let mut input = BufReader::with_capacity(ROOM, input);
     let begin = input.fill_buf()?;
-    Ok(if begin.starts_with(b"\x1f\x8b") {
-        Box::new(BufReader::with_capacity(ROOM, MultiGzDecoder::new(input)))
-    } else if begin.starts_with(b"\x28\xb5\x2f\xfd") {
-        Box::new(BufReader::with_capacity(ROOM, zstd::Decoder::with_buffer(input)?))
-    } else {
-        Box::new(input)
-    })
+    let format = match begin {
+        [0x1f, 0x8b, ..] => CompressionFormat::Gzip,
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => CompressionFormat::Zstd,
+        _ => return Ok(Box::new(input)),
+    };
+    let (input, used) = Counted::new(input);
+    let content: Box<dyn Read + Send> = match format {
+        CompressionFormat::Zstd => Box::new(zstd::Decoder::with_buffer(input)?),
+        CompressionFormat::Gzip | CompressionFormat::None => Box::new(MultiGzDecoder::new(input)),
+    };
+    Ok(Box::new(BufReader::with_capacity(ROOM, Limited::new(content, used, max))))
 }
 
 #[cfg(test)]
@@ -135,6 +156,26 @@ mod tests {
             packed.truncate(packed.len() - 100);
             let (found, done) = read(packed);
             assert!(done.is_err() && found.len() > 1_000 && text.as_bytes().starts_with(&found), "{compression:?}");
+        }
+    }
+
+    #[test]
+    fn content_that_is_too_large_for_its_file_is_an_error() {
+        const MIB: usize = 1 << 20;
+        let zeros = vec![b'0'; 100 * MIB];
+        for compression in PACKED {
+            let mut packed = Vec::new();
+            compression.compress(&zeros, &mut packed).unwrap();
+            let length = |max| {
+                let mut content = open_decompressed_within(io::Cursor::new(packed.clone()), MaxExpansion(max)).unwrap();
+                io::copy(&mut content, &mut io::sink())
+            };
+            let e = length(250).unwrap_err().to_string();
+            assert!(e.contains("more than 250 times") && e.contains("--max-decompression-ratio"), "{e}");
+            assert_eq!(length(1_000_000).unwrap(), 100 * MIB as u64, "{compression:?}");
+            let mut small = Vec::new();
+            compression.compress(&zeros[..50 * MIB], &mut small).unwrap();
+            assert_eq!(read(small).0.len(), 50 * MIB, "{compression:?}: a small content needs no limit");
         }
     }
 

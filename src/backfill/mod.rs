@@ -1,9 +1,9 @@
 //! Backfill: history files that never went through the stream, processed by the intake in bulk.
 //!
-//! Batches of a fixed size, a few of them in progress at once. The intake is idempotent, so a run can always be
+//! Batches of bounded size, a few of them in progress at once. The intake is idempotent, so a run can always be
 //! repeated from the start.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::cancellation::CancellationToken;
-use crate::compression::CompressionFormat;
+use crate::compression::{CompressionFormat, MaxExpansion};
 use crate::herd::LineFormat;
 use crate::history::{self, InputMessage};
 use crate::progress::{Progress, Stage};
@@ -20,12 +20,12 @@ use pipeline::intake::{Intake, Meaning, Verdict};
 use pipeline::lake::PutResult;
 use pipeline::warehouse::LoadResult;
 
+mod batch;
 mod outcome;
 
+use batch::MessageBatch;
 pub use outcome::{Count, Outcome};
 
-/// Messages per batch.
-const BATCH: usize = 1_000;
 /// Batches in progress at once: while one waits for the warehouse, the next writes its objects.
 const BATCHES: usize = 3;
 
@@ -36,6 +36,8 @@ pub struct InputFiles {
     pub paths: Vec<PathBuf>,
     /// Format of the files; `None` to detect it from the file extension.
     pub format: Option<LineFormat>,
+    /// Limit on the size of decompressed content.
+    pub max_expansion: MaxExpansion,
 }
 
 /// A batch in progress: the places of its messages, and its task.
@@ -144,16 +146,19 @@ type Batches = mpsc::Receiver<Result<Vec<InputMessage>, history::Error>>;
 fn read(files: InputFiles, cancel: CancellationToken) -> (Batches, JoinHandle<bool>) {
     let (send, receive) = mpsc::channel(BATCHES);
     let reading = tokio::task::spawn_blocking(move || {
-        let mut batch = Vec::with_capacity(BATCH);
+        let mut batch = MessageBatch::default();
         for path in &files.paths {
-            if let Err(e) = read_file(path, files.format, &cancel, &mut batch, &send) {
+            let messages = history::messages_within(path, files.format, files.max_expansion).map_err(Some);
+            let read = messages.and_then(|messages| read_file(messages, &cancel, &mut batch, &send));
+            if let Err(e) = read {
                 // The receiver is gone if the run has ended.
-                let _ = send.blocking_send(Ok(std::mem::take(&mut batch)));
+                let _ = send.blocking_send(Ok(batch.take()));
                 let _ = e.map(|e| send.blocking_send(Err(e)));
                 return false;
             }
         }
-        batch.is_empty() || send.blocking_send(Ok(batch)).is_ok()
+        let last = batch.take();
+        last.is_empty() || send.blocking_send(Ok(last)).is_ok()
     });
     (receive, reading)
 }
@@ -164,20 +169,17 @@ fn read(files: InputFiles, cancel: CancellationToken) -> (Batches, JoinHandle<bo
 ///
 /// Returns an error if the file cannot be read, or `None` as the error if the run must stop.
 fn read_file(
-    path: &Path,
-    format: Option<LineFormat>,
+    messages: history::MessageIter,
     cancel: &CancellationToken,
-    batch: &mut Vec<InputMessage>,
+    batch: &mut MessageBatch,
     send: &mpsc::Sender<Result<Vec<InputMessage>, history::Error>>,
 ) -> Result<(), Option<history::Error>> {
-    for message in history::messages(path, format)? {
+    for message in messages {
         if cancel.is_cancelled() {
-            batch.clear(); // not started yet: the next run reads it again
+            batch.take(); // not started yet: the next run reads it again
             return Err(None);
         }
-        batch.push(message?);
-        if batch.len() == BATCH {
-            let full = std::mem::replace(batch, Vec::with_capacity(BATCH));
+        if let Some(full) = batch.push(message?) {
             send.blocking_send(Ok(full)).map_err(|_| None)?;
         }
     }

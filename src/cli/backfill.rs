@@ -21,6 +21,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "FORMAT")]
     format: Option<LineFormat>,
     #[command(flatten)]
+    expansion: input_files::ExpansionFlags,
+    #[command(flatten)]
     lake: LakeFlags,
     #[command(flatten)]
     writes: WriteFlags,
@@ -38,7 +40,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
     let warehouse = args.warehouse.open().await?;
     let lake = args.lake.open_to_write(&args.writes).await?;
     let intake = Intake::open(lake, Arc::clone(&warehouse), args.rules.rules()).await?.with_writes(args.concurrency);
-    let files = backfill::InputFiles { paths, format: args.format };
+    let files = backfill::InputFiles { paths, format: args.format, max_expansion: args.expansion.max() };
     let outcome = backfill::run(files, intake, &context.progress, &context.cancel).await?;
     Ok(Rendered::of(&outcome))
 }

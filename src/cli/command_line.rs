@@ -265,6 +265,7 @@ mod tests {
         let numbers = [
             "connections",
             "max-connections",
+            "max-decompression-ratio",
             "max-attempts",
             "concurrency",
             "max-missing",

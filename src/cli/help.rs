@@ -64,6 +64,7 @@ const HEADINGS: &[(&str, &[&str])] = &[
             "insecure-skip-signature",
             "skip",
             "send-invalid",
+            "max-decompression-ratio",
         ],
     ),
     ("Run", &["dry-run", "resume", "journal", "no-journal", "yes", "meta-rate", "read-only"]),

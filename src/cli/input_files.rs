@@ -4,10 +4,24 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
 
-use crate::compression::CompressionFormat;
+use crate::compression::{CompressionFormat, MaxExpansion};
 
 /// Extensions of history files, optionally followed by `.gz` or `.zst`.
 const EXTENSIONS: [&str; 4] = ["json", "ndjson", "jsonl", "csv"];
+
+/// Limits on input files.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(super) struct ExpansionFlags {
+    /// Maximum ratio of decompressed to compressed size of a file; the first 64 MiB are always read
+    #[arg(long, value_name = "N", default_value_t = MaxExpansion::DEFAULT.0, value_parser = clap::value_parser!(u64).range(1..))]
+    max_decompression_ratio: u64,
+}
+
+impl ExpansionFlags {
+    pub(super) fn max(self) -> MaxExpansion {
+        MaxExpansion(self.max_decompression_ratio)
+    }
+}
 
 /// Replaces each directory by its history files, sorted by name; subdirectories are not searched.
 ///

@@ -254,8 +254,8 @@ fn interrupted_before_start() -> Outcome {
 }
 
 fn read_only(path: &PathBuf) -> anyhow::Result<ObjectSelection> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("--only {}", path.display()))?;
-    ObjectSelection::parse(&text)
+    let file = std::fs::File::open(path).with_context(|| format!("--only {}", path.display()))?;
+    ObjectSelection::read(std::io::BufReader::new(file))
         .map_err(|e| anyhow!("--only {}: {e}: pass a drift file of `ruminate reconcile`", path.display()))
 }
 

@@ -83,8 +83,7 @@ impl Connections {
     pub(super) fn open(self: &Arc<Self>, now: Instant) -> Option<Connection> {
         let mut open = self.lock();
         let live = open.entries.values().filter(|entry| !entry.closing).count();
-        let incomplete = [Phase::Silent, Phase::Starting, Phase::Reading];
-        if live >= self.max && !incomplete.into_iter().any(|phase| self.close_one(&mut open, phase)) {
+        if live >= self.max && !self.close_incomplete(&mut open) {
             return None;
         }
         let (number, close) = (open.next, Arc::new(Notify::new()));
@@ -94,9 +93,9 @@ impl Connections {
         Some(Connection { number, all: Arc::clone(self), close })
     }
 
-    /// Closes the connection that has been in that phase for longest; false if there is none.
-    pub(super) fn close_oldest(&self, phase: Phase) -> bool {
-        self.close_one(&mut self.lock(), phase)
+    /// Closes the connection that has been without a complete request for longest, if there is one.
+    pub(super) fn close_oldest(&self) {
+        self.close_incomplete(&mut self.lock());
     }
 
     /// Closes the connection whose body has been arriving for longest, if there are several.
@@ -135,6 +134,11 @@ impl Connections {
     /// Returns the number of connections that were closed before they had sent a complete request.
     pub(super) fn closed(&self) -> u64 {
         self.closed.load(Ordering::Relaxed)
+    }
+
+    /// Closes the oldest connection without a complete request: a silent one, or one that has sent the least.
+    fn close_incomplete(&self, open: &mut Open) -> bool {
+        [Phase::Silent, Phase::Starting, Phase::Reading].into_iter().any(|phase| self.close_one(open, phase))
     }
 
     fn close_one(&self, open: &mut Open, phase: Phase) -> bool {

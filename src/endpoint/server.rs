@@ -53,7 +53,10 @@ impl Server {
                 () = stopped(&mut stop) => return,
                 _ = sweep.tick() => self.connections.close_overdue(Instant::now()),
                 accepted = self.listener.accept() => match accepted {
-                    Ok((stream, _)) => self.begin(stream),
+                    Ok((stream, _)) => {
+                        self.begin(stream);
+                        tokio::task::yield_now().await; // so that it can show its request before others are accepted
+                    }
                     Err(e) if is_of_the_client(&e) => {}
                     Err(e) => self.recover(&e).await,
                 }
@@ -70,15 +73,31 @@ impl Server {
         }
         // Without a place for it, it is closed at once: every other connection has a complete request.
         let Some(connection) = connection else { return };
+        if has_data(&stream) {
+            connection.enter(Phase::Starting);
+        }
         tokio::spawn(serve(stream, Arc::clone(&self.handler), Arc::new(connection), self.stop.clone()));
     }
 
     /// Frees a file descriptor, which is usually what is missing, and pauses.
     async fn recover(&self, e: &io::Error) {
         self.warnings.log(Warning::Accept, || format!("cannot accept a connection: {e}"));
-        self.connections.close_oldest(Phase::Silent);
+        self.connections.close_oldest();
         tokio::time::sleep(ACCEPT_PAUSE).await;
     }
+}
+
+/// Returns true if something has arrived already, as with a genuine request that waited for its turn to be accepted. Asks
+/// the kernel, because the runtime does not know the new connection yet.
+#[cfg(unix)]
+fn has_data(stream: &TcpStream) -> bool {
+    use rustix::net::{RecvFlags, recv};
+    recv(stream, &mut [0_u8][..], RecvFlags::PEEK | RecvFlags::DONTWAIT).is_ok_and(|(count, _)| count > 0)
+}
+
+#[cfg(not(unix))]
+fn has_data(_: &TcpStream) -> bool {
+    false
 }
 
 /// Returns when the endpoint is about to stop.

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::compression::{CompressionFormat, open_decompressed};
+use crate::compression::{CompressionFormat, MaxExpansion, open_decompressed_within};
 use crate::herd::LineFormat;
 
 mod csv;
@@ -64,10 +64,18 @@ pub struct Error {
 ///
 /// # Errors
 /// Returns an error if the file cannot be opened. If reading fails later, the last item is an error.
-pub fn messages(
-    path: &Path,
-    format: Option<LineFormat>,
-) -> Result<Box<dyn Iterator<Item = Result<InputMessage, Error>> + Send>, Error> {
+pub fn messages(path: &Path, format: Option<LineFormat>) -> Result<MessageIter, Error> {
+    messages_within(path, format, MaxExpansion::DEFAULT)
+}
+
+/// Messages of a file.
+pub type MessageIter = Box<dyn Iterator<Item = Result<InputMessage, Error>> + Send>;
+
+/// Returns the messages of a file as [`messages`], with a limit on the size of its decompressed content.
+///
+/// # Errors
+/// As [`messages`]. If the limit is exceeded, the last item is an error.
+pub fn messages_within(path: &Path, format: Option<LineFormat>, max: MaxExpansion) -> Result<MessageIter, Error> {
     let failed = |source| Error { file: path.to_owned(), source };
     let input: Box<dyn Read + Send> = if path == Path::new("-") {
         Box::new(io::stdin())
@@ -78,7 +86,7 @@ pub fn messages(
         }
         Box::new(file)
     };
-    let mut input = BufReader::with_capacity(HEAD_BYTES, open_decompressed(input).map_err(failed)?);
+    let mut input = BufReader::with_capacity(HEAD_BYTES, open_decompressed_within(input, max).map_err(failed)?);
     // A single read returns what a pipe has, without waiting for more.
     let head = match input.fill_buf() {
         Ok(head) => head,

@@ -62,6 +62,14 @@ impl Problems {
         self.keep(problem);
     }
 
+    /// Adds problems of which only the number is known.
+    pub fn add_unnamed(&mut self, kind: &'static str, number: u64) {
+        if number > 0 {
+            *self.kinds.entry(kind.into()).or_default() += number;
+            self.more += number;
+        }
+    }
+
     /// Adds the problems of another run, which are logged already.
     pub fn merge(&mut self, other: Self) {
         self.omitted += other.omitted;

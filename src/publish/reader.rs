@@ -24,6 +24,9 @@ use crate::topic::BatchLimits;
 /// Number of groups of messages read ahead: enough to fill batches, with bounded memory.
 const AHEAD: usize = 16;
 
+/// Number of bytes above which messages are handed over, however few they are: a file can have lines of megabytes.
+const TOGETHER_BYTES: usize = 512 * 1024;
+
 /// Maximum time to count the rest after cancellation. Supervisors kill a process after 30 s, and then nothing would be
 /// reported.
 const ASKED: Duration = Duration::from_secs(10);
@@ -81,6 +84,7 @@ pub(super) fn start(
         cancel,
         tally: Arc::clone(&tally),
         lot: Vec::new(),
+        lot_bytes: 0,
         together: source.batch_size(),
         index: 0,
         over: false,
@@ -126,6 +130,8 @@ struct Thread {
     cancel: CancellationToken,
     tally: Arc<Tally>,
     lot: Vec<ReadResult>,
+    /// Size of the collected messages, in bytes.
+    lot_bytes: usize,
     /// Number of messages handed over together.
     together: usize,
     index: u64,
@@ -180,8 +186,9 @@ impl Thread {
         } else if self.over {
             self.tally.not_reached.fetch_add(1, Ordering::SeqCst);
         } else {
+            self.lot_bytes += message.body.len();
             self.lot.push(Ok(entry::prepare(this, message, self.on_invalid, self.limits)));
-            if self.lot.len() >= self.together {
+            if self.lot.len() >= self.together || self.lot_bytes >= TOGETHER_BYTES {
                 self.hand_over();
             }
         }
@@ -191,6 +198,7 @@ impl Thread {
     /// Hands the collected messages over. If the receiver is gone, they count as not reached.
     fn hand_over(&mut self) {
         let lot = std::mem::take(&mut self.lot);
+        self.lot_bytes = 0;
         if lot.is_empty() {
             return;
         }

@@ -10,7 +10,7 @@ use std::fmt;
 use chrono::NaiveDate;
 
 use crate::outcome::count;
-use pipeline::lake::{Depth, Error, Key, Lake, ObjectMeta, Partition, Span, scan_partitions};
+use pipeline::lake::{Depth, Error, Key, Lake, ObjectMeta, Partition, Span, Strays, scan_partitions};
 
 /// Maximum number of object names shown.
 const SHOWN: usize = 3;
@@ -68,6 +68,10 @@ impl Unrecognised {
         "check --lake".into()
     }
 
+    fn of(strays: &Strays) -> Self {
+        Self { count: strays.count(), first: strays.keys().take(SHOWN).map(str::to_owned).collect() }
+    }
+
     fn add(&mut self, objects: &[ObjectMeta]) {
         self.count += objects.len() as u64;
         let room = SHOWN - self.first.len();
@@ -85,10 +89,9 @@ pub async fn why_empty(
     lake: &dyn Lake,
     span: &Span,
     partitions: &[Partition],
-    unrecognized: &[ObjectMeta],
+    unrecognized: &Strays,
 ) -> Result<Option<Empty>, Error> {
-    let mut names = Unrecognised::default();
-    names.add(unrecognized);
+    let mut names = Unrecognised::of(unrecognized);
     for partition in partitions {
         let (prefix, mut after): (_, Option<String>) = (partition.prefix(), None);
         loop {
@@ -116,11 +119,7 @@ async fn outside(lake: &dyn Lake, span: &Span) -> Result<Empty, Error> {
         found.partitions.iter().filter(|one| span.has_farm(&one.farm)).map(|one| one.day).collect();
     Ok(match (of_farms.first(), of_farms.last()) {
         (Some(&first), Some(&last)) => Empty::Days { first, last },
-        _ if found.partitions.is_empty() => {
-            let mut names = Unrecognised::default();
-            names.add(&found.unrecognized);
-            Empty::Lake(names)
-        }
+        _ if found.partitions.is_empty() => Empty::Lake(Unrecognised::of(&found.unrecognized)),
         _ => {
             let farms: BTreeSet<String> = found.partitions.into_iter().map(|one| one.farm).collect();
             let requested = span.farms.iter().map(|farm| farm.as_str().to_owned()).collect();

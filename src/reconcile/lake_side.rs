@@ -59,10 +59,11 @@ pub(super) async fn read(
     reader = reader.with_cache(cache.clone());
     let stage = progress.stage("lake", None);
     let (days, mut closed) = (found.days().len(), 0);
-    for stray in found.unrecognized {
-        findings.outcome[Counter::LakeObjects] += 1;
-        skipped(findings, stray.key, Skip::Unrecognized);
-    }
+    let strays = &found.unrecognized;
+    strays.keys().for_each(|key| skipped(findings, key.to_owned(), Skip::Unrecognized));
+    findings.outcome[Counter::LakeObjects] += strays.count();
+    findings.outcome[Skip::Unrecognized] += strays.unnamed();
+    findings.outcome.problems.add_unnamed("skipped", strays.unnamed());
     let mut collector = LakeCollector { audit, findings, votes: PathDateVotes::default(), to_retry: Vec::new() };
     let (mut read, mut stopped) = (std::pin::pin!(reader.read(found.partitions)), false);
     while let Some(step) = read.next().await {

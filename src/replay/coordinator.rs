@@ -25,9 +25,8 @@ use super::tally::{PendingRecords, Tally};
 use super::workers::Workers;
 use crate::cancellation::CancellationToken;
 use crate::progress::Stage;
-use crate::reader::{ObjectContent, Skip};
 use crate::sort::Sorted;
-use pipeline::lake::{ObjectMeta, Partition};
+use pipeline::lake::{Partition, Strays};
 
 const INTERRUPTED: &str = "interrupted";
 
@@ -94,11 +93,9 @@ impl ReplayRun {
     }
 
     /// Counts objects whose path is not one of the lake.
-    pub(super) fn count_unrecognized(&mut self, objects: Vec<ObjectMeta>) {
-        for object in objects {
-            self.seen += 1;
-            self.tally.record_object(None, object.key, ObjectContent::Skipped(Skip::Unrecognized));
-        }
+    pub(super) fn count_unrecognized(&mut self, strays: &Strays) {
+        self.seen += strays.count();
+        self.tally.record_strays(strays);
     }
 
     /// Runs the reader and processes everything it sends; `halt` stops the reader if this side cannot continue.
@@ -352,7 +349,7 @@ impl ReplayRun {
         self.tally.close(&self.pending, &mut outcome);
         let listed = outcome.counts[Counter::Listed];
         if let (Some(only), None) = (&plan.only, &outcome.stopped) {
-            outcome.counts[Counter::NotFound] = (only.0.len() as u64).saturating_sub(listed);
+            outcome.counts[Counter::NotFound] = only.len().saturating_sub(listed);
         }
         let has_ended = outcome.stopped.is_none() && self.startup_error.is_none();
         let ended = has_ended.then(|| outcome.contract());

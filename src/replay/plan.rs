@@ -11,7 +11,7 @@ use super::policy::Policy;
 use super::selection::{ObjectSelection, RecordFilter};
 use crate::reader::{Age, Cutoff, ReadSettings, Reader};
 use crate::reader::{Empty, why_empty};
-use pipeline::lake::{self, Lake, ObjectMeta, Partition, ReadHints, Span, scan_partitions};
+use pipeline::lake::{self, Lake, ObjectMeta, Partition, ReadHints, Span, Strays, scan_partitions};
 use pipeline::warehouse::BulkWarehouse;
 
 /// Age at a run's cutoff of objects that the next catch-up run reads again. Store times have whole seconds, and clocks
@@ -46,7 +46,7 @@ pub struct Plan {
     pub(super) lake: Arc<dyn Lake>,
     pub(super) cutoff: Cutoff,
     pub(super) partitions: Vec<Partition>,
-    pub(super) unrecognized: Vec<ObjectMeta>,
+    pub(super) unrecognized: Strays,
     /// Selected objects that are in the span.
     pub(super) only: Option<Arc<ObjectSelection>>,
     /// Number of selected objects outside of the span.
@@ -82,7 +82,7 @@ struct PlannedObjects {
 
 impl PlannedObjects {
     fn has(&self, object: &ObjectMeta) -> bool {
-        self.only.as_ref().is_none_or(|only| only.0.contains(&object.key))
+        self.only.as_ref().is_none_or(|only| only.contains(&object.key))
             && self.since.is_none_or(|since| object.last_modified >= since)
     }
 
@@ -135,10 +135,7 @@ impl Plan {
                 let found = scan_partitions(&*lake, &span).await?;
                 (found.partitions, found.unrecognized)
             }
-            Some(only) => {
-                let named: BTreeSet<Partition> = only.0.iter().filter_map(|key| Partition::of_key(key)).collect();
-                (named.into_iter().collect(), Vec::new())
-            }
+            Some(only) => (only.partitions().cloned().collect(), Strays::default()),
         };
         Ok(Self {
             lake,
@@ -178,7 +175,7 @@ impl Plan {
         };
         let updated = Self::new(source).await?;
         let round = self.round.as_ref().map(|round| round.next(since, last));
-        Ok(Self { unrecognized: Vec::new(), since: Some(since), round, ..updated })
+        Ok(Self { unrecognized: Strays::default(), since: Some(since), round, ..updated })
     }
 
     /// Returns true if the plan reads a past state of the lake, which does not change.
@@ -203,10 +200,12 @@ impl Plan {
         let lake = &*self.lake;
         match &self.only {
             None => why_empty(lake, &self.span, &self.partitions, &self.unrecognized).await,
-            Some(only) if only.0.is_empty() => Ok(None),
+            Some(only) if only.is_empty() => Ok(None),
             // Selected objects may be missing, which is counted; a lake without any object is probably the wrong one.
             Some(_) => {
-                if !self.partitions.is_empty() && why_empty(lake, &self.span, &self.partitions, &[]).await?.is_none() {
+                if !self.partitions.is_empty()
+                    && why_empty(lake, &self.span, &self.partitions, &Strays::default()).await?.is_none()
+                {
                     return Ok(None);
                 }
                 let all = scan_partitions(lake, &Span::default()).await?;
@@ -217,7 +216,7 @@ impl Plan {
 
     /// Returns the outcome without a run if the drift file selects no object; `None` otherwise.
     pub fn empty_outcome(&self, bulk: &dyn BulkWarehouse, policy: Policy) -> Option<Outcome> {
-        self.only.as_ref().filter(|only| only.0.is_empty())?;
+        self.only.as_ref().filter(|only| only.is_empty())?;
         Some(Outcome {
             lake: self.lake.address(),
             warehouse: bulk.address(),
@@ -237,7 +236,7 @@ impl Plan {
             data_from: self.filter.data_from,
             data_to: self.filter.data_to,
             as_of: self.as_of,
-            selected_objects: self.only.as_ref().map(|only| only.0.len() as u64 + self.outside),
+            selected_objects: self.only.as_ref().map(|only| only.len() + self.outside),
             selected_out_of_span: self.outside,
             on_conflict: policy.to_string(),
         }

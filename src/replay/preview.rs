@@ -66,8 +66,8 @@ impl Plan {
             partitions: self.partitions.len() as u64,
             first_day: self.partitions.first().map(|p| p.day),
             last_day: self.partitions.last().map(|p| p.day),
-            unrecognized: self.unrecognized.len() as u64,
-            objects: self.unrecognized.len() as u64,
+            unrecognized: self.unrecognized.count(),
+            objects: self.unrecognized.count(),
             ..Preview::default()
         };
         let looked = cancel.run_until_cancelled(self.fill_preview(&mut preview, bulk, policy, reads)).await;

@@ -66,7 +66,7 @@ pub async fn run(replay: Replay, progress: &Progress, cancel: &CancellationToken
     let reader = plan.reader(replay.read_concurrency);
     let reader = LakeReader { reader, places, filter: plan.filter, sorters, cancel: stop.clone(), halt: halt.clone() };
     let mut run = ReplayRun::new(loader, replay.load_concurrency, session, outcome, (stage, stop)).await;
-    run.count_unrecognized(std::mem::take(&mut plan.unrecognized));
+    run.count_unrecognized(&plan.unrecognized);
     run.take_all(reader, &halt).await?;
     run.finish(&plan, started).await
 }

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::order::IdOrder;
 use super::outcome::{Counter, DayCounts, ObjectCounts, Outcome, SKIPPED};
 use crate::outcome::{Counter as _, Problems};
-use crate::reader::ObjectContent;
-use pipeline::lake::Partition;
+use crate::reader::{ObjectContent, Skip};
+use pipeline::lake::{Partition, Strays};
 use pipeline::warehouse::{Conflict, LoadResult};
 
 /// Counts of objects by result, with their partitions and problems; the same counts as in an outcome.
@@ -111,6 +111,16 @@ impl Tally {
         if let Some(partition) = partition {
             self.cells.at(partition).merge(&day);
         }
+    }
+
+    /// Records objects at unexpected places of the lake.
+    pub(super) fn record_strays(&mut self, strays: &Strays) {
+        for key in strays.keys() {
+            self.record_object(None, key.to_owned(), ObjectContent::Skipped(Skip::Unrecognized));
+        }
+        self.counts[Counter::Listed] += strays.unnamed();
+        self.counts[Skip::Unrecognized] += strays.unnamed();
+        self.problems.add_unnamed(SKIPPED, strays.unnamed());
     }
 
     /// Records a record that a filter excludes.

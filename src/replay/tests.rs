@@ -264,7 +264,7 @@ async fn a_copy_under_another_day_s_path_never_takes_the_row_and_runs_come_to_re
     scene.warehouse.overwrite(copy.1.to_row(&schema));
     assert_eq!(over().await.counts[Counter::Overwritten], 1, "the timed one takes it back");
     assert_eq!((over().await.counts[Counter::Overwritten], row().await), (0, vec![record.to_row(&schema)]));
-    let only = ObjectSelection::parse(&format!(r#"{{"kind":"misfiled","key":"{}"}}"#, copy.0)).unwrap();
+    let only = ObjectSelection::read(format!(r#"{{"kind":"misfiled","key":"{}"}}"#, copy.0).as_bytes()).unwrap();
     let source = ReplaySource { only: Some(only), ..ReplaySource::of(Arc::clone(&scene.lake) as Arc<dyn Lake>) };
     let replay = Replay::new(Plan::new(source).await.unwrap(), Arc::new(scene.warehouse.clone()));
     assert_eq!(scene.run(Replay { policy: Policy::Overwrite, ..replay }).await.counts[Counter::Overwritten], 1);

@@ -23,6 +23,7 @@ pub mod memory;
 mod partition;
 pub mod s3;
 mod storage_class;
+mod strays;
 mod url;
 
 pub use conditional::{ConditionalWrites, Conditions, Unconditional};
@@ -30,6 +31,7 @@ pub use encryption::{Encryption, SseAlgorithm};
 pub use key::Key;
 pub use partition::{Partition, PartitionScan, Span, scan_partitions};
 pub use storage_class::StorageClass;
+pub use strays::Strays;
 pub use url::LakeUrl;
 
 /// Metadata of an object in a listing.
