@@ -158,6 +158,23 @@ async fn of_a_mixed_batch_only_failed_messages_are_retried() {
 }
 
 #[tokio::test]
+async fn an_array_of_eventbridge_pipes_is_its_records_and_only_failed_ones_are_retried() {
+    let stores = Stores::new().await;
+    let (unlucky, good) = (reading_with(2, UNLUCKY), envelope(&reading(1)));
+    let event: Value = serde_json::from_str(&sqs([("good", &*good), ("bad", "{"), ("unlucky", &*unlucky)])).unwrap();
+    let bare = event["Records"].to_string();
+    assert_eq!(stores.handle(&bare).await.unwrap(), items(&["unlucky"]));
+    assert_eq!(stores.held().await, (1, 1, 1));
+    assert_eq!(stores.handle("[]").await.unwrap()["messages"], json!(0), "a pipe without records is nothing");
+    // Without the ids of records nothing can fail alone: the array comes again as a unit.
+    let transformed = json!([good, unlucky]).to_string();
+    let failed = stores.handle(&transformed).await.unwrap_err();
+    assert_eq!((failed.failed, failed.messages), (1, 2));
+    counts(&stores.handle(&json!([good]).to_string()).await, &[("duplicates", 1)]);
+    assert_eq!(stores.held().await, (1, 1, 1));
+}
+
+#[tokio::test]
 async fn what_takes_too_long_comes_again_and_the_rest_is_stored_in_time() {
     let stores = Stores::new().await;
     let (good, slow) = (reading(1), reading_with(2, SLOW));

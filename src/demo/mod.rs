@@ -13,6 +13,7 @@ use sqlx::AssertSqlSafe;
 use crate::cancellation::CancellationToken;
 use crate::generate::{self, Destination, GeneratePlan as Histories, IfExists};
 use crate::herd::Herd;
+use crate::history::{InputSettings, Inputs};
 use crate::progress::Progress;
 use crate::publish::{self, OnInvalid, Source as Messages};
 use crate::reconcile::{Audit, Counter, DriftWriter, RepairPlan as Repair, RepairTarget, Trust, TruthAsked, repair};
@@ -164,7 +165,7 @@ impl Demo<'_> {
         paths.sort();
         let settings =
             publish::Settings { concurrency: 3, on_invalid: OnInvalid::Send, ..publish::Settings::default() };
-        let source = Messages::Files { paths, format: None };
+        let source = Messages::Files(Inputs::unchecked(paths, InputSettings::default()));
         let topic = Arc::new(Local::new(intake));
         let published = publish::run(source, topic, settings, self.progress, self.cancel).await?;
         let more = format!("--topic local --send-invalid {}/histories/*", self.dir.display());

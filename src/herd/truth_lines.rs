@@ -160,7 +160,9 @@ mod tests {
         let (mut ids, mut bodies) = (HashSet::new(), HashSet::new());
         for unit in herd().files() {
             let name = unit.name(&herd(), format);
-            for message in history::messages(&home.path().join(&name), None).unwrap() {
+            for message in
+                history::InputFile::open(&home.path().join(&name), history::InputSettings::default()).unwrap()
+            {
                 let message = message.unwrap();
                 let entry = extra.remove(&(name.clone(), message.line)).expect("every line has an entry");
                 let (id, expect) = expected(&message.body);

@@ -65,8 +65,8 @@ impl Problems {
     /// Adds problems of which only the number is known.
     pub fn add_unnamed(&mut self, kind: &'static str, number: u64) {
         if number > 0 {
-            *self.kinds.entry(kind.into()).or_default() += number;
-            self.more += number;
+            *self.by_kind.entry(kind.into()).or_default() += number;
+            self.omitted += number;
         }
     }
 

@@ -291,7 +291,8 @@ mod tests {
     fn of(home: &Path, content: &str) -> (RunIdentity, JournalLocation) {
         let path = home.join("in.json");
         std::fs::write(&path, content).unwrap();
-        let source = Source::Files { paths: vec![path], format: None };
+        let source =
+            Source::Files(crate::history::Inputs::unchecked(vec![path], crate::history::InputSettings::default()));
         (RunIdentity::new("t", &source), JournalLocation::Folder(home.join("state")))
     }
 

@@ -16,7 +16,6 @@
 //! | `batch.rs` | batches within the topic's limits |
 //! | `sender.rs` | one batch in flight: requests and retries |
 //! | `rate_limiter.rs` | the temporary rate limit after throttling |
-//! | `dead_letter.rs` | the format of a dead letter |
 //! | `dead_letters.rs` | the dead-letter file |
 //! | `journal_file.rs` | completed messages, on disk |
 //! | `telemetry.rs` | counts and histograms over time |
@@ -40,7 +39,6 @@ use dead_letters::DeadLetters;
 use journal_file::Journal;
 
 mod batch;
-mod dead_letter;
 mod dead_letters;
 mod entry;
 mod estimate;

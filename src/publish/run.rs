@@ -88,6 +88,7 @@ impl PublishRun {
         let started = Instant::now();
         let pace = Pacer::new(&self.settings.schedule);
         let generated = source.is_generated();
+        source.reports().for_each(|report| self.outcome.add_input(report.clone()));
         let completed = self.journal.completed().clone();
         let (messages, reader) = reader::start(source, &self.settings, self.limits, completed, self.cancel.clone());
         let mut batches = Batcher::new(messages, self.limits, &self.settings, pace);
@@ -185,6 +186,7 @@ impl PublishRun {
         let outcome = &mut self.outcome;
         outcome.input = counted.input;
         outcome.counts[Count::Skipped] = counted.skipped;
+        counted.found.into_iter().for_each(|report| outcome.add_input(report));
         outcome.rest = Rest::new(left + counted.not_reached, counted.not_counted);
         if let (true, Schedule::Stages(stages)) = (outcome.pacing.schedule_ended, &self.settings.schedule) {
             outcome.pacing.last_rate = Some(stages.last_rate());

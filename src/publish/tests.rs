@@ -7,6 +7,7 @@ use std::time::Instant;
 use async_trait::async_trait;
 
 use super::*;
+use crate::history::{InputSettings, Inputs};
 use crate::topic::memory::{Fault, Memory};
 use crate::topic::{BatchLimits, EntryError, Message};
 use pipeline::error::Kind;
@@ -36,7 +37,7 @@ async fn publish(
     settings: Settings,
     cancel: &CancellationToken,
 ) -> anyhow::Result<Outcome> {
-    let source = Source::Files { paths: vec![path.to_owned()], format: None };
+    let source = Source::Files(Inputs::unchecked(vec![path.to_owned()], InputSettings::default()));
     run(source, Arc::new(topic), settings, &Progress::Silent, cancel).await
 }
 

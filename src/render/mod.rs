@@ -9,6 +9,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::charset;
+use crate::history::InputReports;
 use crate::outcome::{CommandOutcome, Counter, Counts, Exit, Problems};
 pub(crate) use crate::outcome::{between, count, duration};
 
@@ -137,6 +138,24 @@ pub(crate) fn short_command(command: &str) -> String {
 /// Returns the hint that follows a printed command whose address has no password.
 pub(crate) fn password_hint(command: &str) -> &'static str {
     if command.contains("***") { " (replace *** with the password)" } else { "" }
+}
+
+/// Maximum number of dialects in the text.
+const SHOWN_DIALECTS: usize = 4;
+
+/// Returns the line with the dialects of the input files that were read: `3 files NDJSON; 1 file CSV, delimiter ;`. `None`
+/// without files.
+pub(crate) fn input_line(inputs: &InputReports) -> Option<(&'static str, String)> {
+    let dialects = inputs.dialects();
+    let shown = |(dialect, files): &(String, u64)| {
+        format!("{} {} {dialect}", count(*files), if *files == 1 { "file" } else { "files" })
+    };
+    let mut parts: Vec<String> = dialects.iter().take(SHOWN_DIALECTS).map(shown).collect();
+    let others = dialects.iter().skip(SHOWN_DIALECTS).map(|(_, files)| files).sum::<u64>() + inputs.inputs_omitted;
+    if others > 0 {
+        parts.push(format!("{} more", count(others)));
+    }
+    (!parts.is_empty()).then(|| ("input", parts.join("; ")))
 }
 
 fn is_count(text: &str) -> bool {

@@ -81,7 +81,7 @@ fn files_of_a_directory_are_compressed_one_by_one_and_can_be_read() {
         for day in 1..=3 {
             let name = format!("FazendaUm_Consumo_2026010{day}.csv");
             let messages = |path: std::path::PathBuf| {
-                let messages = ruminate::history::messages(&path, None).unwrap();
+                let messages = ruminate::history::InputFile::open(&path, Default::default()).unwrap();
                 messages.map(|message| message.unwrap().body).collect::<Vec<_>>()
             };
             let plain = messages(home.path().join("plain").join(&name));

@@ -72,6 +72,22 @@ fn what_is_no_event_could_not_run() {
 }
 
 #[test]
+fn an_array_of_eventbridge_pipes_is_read_like_the_records_of_a_queue() {
+    let event: Value = serde_json::from_slice(&std::fs::read(sample("sqs-event.json")).unwrap()).unwrap();
+    let home = home();
+    let file = |name: &str, event: &Value| {
+        std::fs::write(home.path().join(name), event.to_string()).unwrap();
+        home.path().join(name).display().to_string()
+    };
+    let bare = file("bare.json", &event["Records"]);
+    assert_eq!(counts(home.path(), &bare, 0), [3, 3, 0, 0, 0]);
+    assert_eq!(counts(home.path(), &sample("sqs-event.json"), 0), [3, 0, 3, 0, 0]);
+    let bodies: Vec<&Value> = event["Records"].as_array().unwrap().iter().map(|record| &record["body"]).collect();
+    let transformed = file("transformed.json", &serde_json::json!(bodies));
+    assert_eq!(counts(home.path(), &transformed, 0), [3, 0, 3, 0, 0]);
+}
+
+#[test]
 fn a_missing_table_could_not_run() {
     let home = tempfile::tempdir().unwrap();
     let sample = sample("sns-event.json");

@@ -47,6 +47,7 @@ fn full() -> Outcome {
         command: "ruminate publish a.json".into(),
         conditional_writes: Some(ConditionalWrites::Emulated),
         input: Some(120),
+        inputs: InputReports::default(),
         counts: Counts::from(counts),
         rest: Rest::new(6, None),
         resumed: true,

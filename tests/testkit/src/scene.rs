@@ -1,5 +1,6 @@
 //! The real binary in a directory and an environment of a single test, and the result of a run.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
@@ -169,6 +170,16 @@ impl Scene {
     pub fn run(&self, args: &[&str]) -> Ran {
         let output = self.command(args).args(["--output", "json"]).output().unwrap();
         Ran::of(&output)
+    }
+
+    /// Runs to the end with `--output json`, with these bytes on standard input.
+    pub fn run_with_stdin(&self, args: &[&str], bytes: &[u8]) -> Ran {
+        let mut command = self.command(args);
+        command.args(["--output", "json"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        // A binary that rejects the input does not read the rest of it.
+        let _ = child.stdin.take().unwrap().write_all(bytes);
+        Ran::of(&child.wait_with_output().unwrap())
     }
 
     /// Runs to the end on a disk that is full as soon as a file has more bytes than that.

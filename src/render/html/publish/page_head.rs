@@ -3,10 +3,10 @@
 use super::categories::MessageCategory;
 use crate::outcome::{CommandOutcome as _, Exit};
 use crate::publish::{Count, Lag, Outcome};
-use crate::render::duration;
 use crate::render::html::headline::{self, Fact, Headline, Highlight};
 use crate::render::html::plot::millis;
 use crate::render::html::{numbers, sanitize};
+use crate::render::{duration, input_line};
 
 pub(super) fn of(outcome: &Outcome) -> Headline {
     let nothing = outcome.counts[Count::Published] == 0 && outcome.exit() == Exit::Clean;
@@ -17,6 +17,9 @@ pub(super) fn of(outcome: &Outcome) -> Headline {
 fn broken(outcome: &Outcome) -> u64 {
     outcome.conditions.iter().filter(|verdict| !verdict.passed).count() as u64
 }
+
+/// Phrases for one and several rejected files.
+const REJECTED: [&str; 2] = ["input file was rejected", "input files were rejected"];
 
 /// Returns the number of messages that were read and are missing from the topic.
 fn missing(outcome: &Outcome) -> u64 {
@@ -34,6 +37,8 @@ fn title(outcome: &Outcome) -> String {
     } else if broken > 0 {
         let of = if all == broken { String::new() } else { format!(" of {}", numbers::count(all)) };
         format!("{}{of} {} failed", numbers::count(broken), if all == 1 { "check" } else { "checks" })
+    } else if missing == 0 && outcome.counts[Count::FilesRejected] > 0 {
+        numbers::of(outcome.counts[Count::FilesRejected], REJECTED[0], REJECTED[1])
     } else if outcome.counts[Count::Read] == 0 {
         "There was nothing to publish".into()
     } else if all > 0 && outcome.counts[Count::Published] > 0 {
@@ -117,6 +122,8 @@ fn points(outcome: &Outcome) -> Vec<Highlight> {
     };
     let broken = broken(outcome);
     let mut found = vec![(broken, if broken == 1 { "check failed" } else { "checks failed" }, "conditions")];
+    let rejected = outcome.counts[Count::FilesRejected];
+    found.push((rejected, REJECTED[usize::from(rejected != 1)], "errors"));
     let counts = |category: &MessageCategory| *category != MessageCategory::NotReached || outcome.end.stopped.is_some();
     found.extend(MessageCategory::MISSING.into_iter().filter(counts).map(|category| point(category, "account")));
     let lost = not_arrived(outcome);
@@ -135,6 +142,7 @@ fn evidence(outcome: &Outcome) -> Vec<Fact> {
     headline::stated(vec![
         Fact::code("Topic", &outcome.topic),
         Fact::code("Endpoint", outcome.endpoint.as_deref().unwrap_or_default()),
+        Fact::text("Input", input_line(&outcome.inputs).map_or_else(String::new, |(_, dialects)| dialects)),
         Fact::text("Schedule", &outcome.pacing.schedule),
         Fact::text("Time taken", duration(outcome.times.seconds)),
         Fact::text("Resumed", resumed),
