@@ -169,7 +169,7 @@ mod tests {
         let lines = of(inspected("a.json", line.repeat(10_000).as_bytes()));
         assert!(lines.starts_with("about 10,000 messages in 1,000 requests"), "{lines}");
         assert!(lines.ends_with("(a message group takes 300/s unless that was raised for this account)"));
-        let mut packed = Vec::new();
+        let mut compressed = Vec::new();
         crate::compression::CompressionFormat::Gzip.compress(line.repeat(20).as_bytes(), &mut compressed).unwrap();
         let compressed = of(inspected("a.json.gz", &compressed));
         assert!(compressed.starts_with("about 20 messages in 2 requests"), "{compressed}");
