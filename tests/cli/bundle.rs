@@ -69,7 +69,8 @@ const GIVEN: [&str; 3] = ["bundle", "--bootstrap", "program"];
 fn a_bundle_has_its_files_and_the_hash_that_lambda_reports() {
     let scene = with_program(&Elf::arm64());
     let ran = scene.run(&GIVEN);
-    ran.expect(0, &[("unzipped_bytes", Elf::arm64().bytes().len() as u64)]);
+    let unzipped = Elf::arm64().bytes().len() + pipeline::warehouse::RDS_AUTHORITIES.len();
+    ran.expect(0, &[("unzipped_bytes", unzipped as u64)]);
     let files = held(&scene.path("bundle"));
     assert_eq!(files.keys().collect::<Vec<_>>(), FILES);
     let (zip, json) = (&files["bootstrap.zip"], &ran.json);
@@ -84,7 +85,15 @@ fn a_bundle_has_its_files_and_the_hash_that_lambda_reports() {
     let code_sha256 = json["code_sha256"].as_str().unwrap();
     assert_eq!(page.matches(code_sha256).count(), 2, "{page}");
     assert!(page.contains("is the Lambda for arm64") && page.contains("curl -O https://truststore"), "{page}");
-    assert!(text(&scene, "bundle/template.yaml").contains("Default: arm64 # bundle: architecture"));
+    let template = text(&scene, "bundle/template.yaml");
+    assert!(template.contains("Default: arm64 # bundle: architecture"));
+    // Without a flag the authorities are those of RDS.
+    assert!(template.contains("Default: /var/task/rds-ca.pem # bundle: rds-ca-file"));
+    let mut archive = zip::ZipArchive::new(fs::File::open(scene.path("bundle/bootstrap.zip")).unwrap()).unwrap();
+    let mut authorities = String::new();
+    archive.by_name("rds-ca.pem").unwrap().read_to_string(&mut authorities).unwrap();
+    assert_eq!(authorities, pipeline::warehouse::RDS_AUTHORITIES);
+    assert_eq!(authorities.matches("Amazon RDS sa-east-1 Root CA").count(), 3);
     for words in ["`FunctionResponseTypes: [ReportBatchItemFailures]`", "at most 64 characters"] {
         assert!(page.contains(words), "{words}: {page}");
     }
