@@ -62,7 +62,7 @@ pub async fn run(
         let meta = meta.map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
         anyhow::ensure!(!meta.is_dir(), "{} is a directory: pass its files", path.display());
     }
-    let stage = progress.stage("backfill", None);
+    let stage = progress.stage("backfill", "messages", None);
     let whole = size(&files);
     let (messages, reading) = read(files, cancel.clone());
     let Taken { mut outcome, permanent } = take_all(messages, &intake, &stage, whole, cancel).await?;

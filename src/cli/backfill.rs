@@ -1,9 +1,9 @@
 //! `ruminate backfill`: processes history files into lake and warehouse with the intake, without SNS.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use super::flags::{LakeFlags, RulesFlags, WarehouseFlags, WriteFlags};
+use super::ingest::{NewLakeFlags, open_lake_to_write};
 use super::{Context, input_files};
 use crate::backfill;
 use crate::herd::LineFormat;
@@ -24,6 +24,8 @@ pub(super) struct Args {
     #[command(flatten)]
     writes: WriteFlags,
     #[command(flatten)]
+    new_lake: NewLakeFlags,
+    #[command(flatten)]
     warehouse: WarehouseFlags,
     #[command(flatten)]
     rules: RulesFlags,
@@ -34,9 +36,9 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendered> {
     let paths = input_files::expanded(args.files)?;
-    let warehouse = args.warehouse.open().await?;
-    let lake = args.lake.open_to_write(args.writes).await?;
-    let intake = Intake::open(lake, Arc::clone(&warehouse), args.rules.rules()).await?.with_writes(args.concurrency);
+    let warehouse = args.warehouse.open_bulk(None).await?;
+    let lake = open_lake_to_write(&args.lake, args.writes, &*warehouse, args.new_lake).await?;
+    let intake = Intake::open(lake, warehouse, args.rules.rules()).await?.with_writes(args.concurrency);
     let files = backfill::InputFiles { paths, format: args.format };
     let outcome = backfill::run(files, intake, &context.progress, &context.cancel).await?;
     Ok(Rendered::of(&outcome))

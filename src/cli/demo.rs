@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use chrono::NaiveDate;
 
 use super::Context;
-use super::flags::{a_path, day};
+use super::flags::a_path;
+use super::times::day;
 use crate::demo::{self, PreviousRun};
 use crate::render::Rendered;
 

@@ -1,5 +1,7 @@
 //! Content of `-h` and `--help`: the flags of the short help, headings, and examples.
 
+use std::ffi::OsString;
+
 use clap::{Arg, Command};
 
 /// Flags of each command's `-h`, in addition to its operands and the global flags; `--help` shows all.
@@ -33,8 +35,20 @@ const SHORT_GLOBAL: [&str; 4] = ["output", "verbose", "quiet", "help"];
 
 /// Flags by heading; a flag has the same heading in every command.
 const HEADINGS: &[(&str, &[&str])] = &[
-    ("Stores", &["lake", "warehouse", "table", "topic", "connections", "max-attempts", "require-conditional-writes"]),
-    ("Span", &["farm", "from", "to", "allow-empty"]),
+    (
+        "Stores",
+        &[
+            "lake",
+            "warehouse",
+            "table",
+            "topic",
+            "connections",
+            "max-attempts",
+            "require-conditional-writes",
+            "allow-empty",
+        ],
+    ),
+    ("Span", &["farm", "from", "to"]),
     ("Record selection", &["only", "processed-until", "data-from", "data-to", "as-of"]),
     ("History", &["farms", "lots", "days", "start", "seed", "part", "faults", "generate"]),
     ("Input", &["format", "event", "listen", "max-messages", "insecure-skip-signature", "skip", "send-invalid"]),
@@ -248,6 +262,16 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
     ),
 ];
 
+/// Replaces `help` and `help COMMAND` by the flag `--help`.
+pub(super) fn expanded(mut args: Vec<OsString>) -> Vec<OsString> {
+    if args.get(1).is_some_and(|word| word == "help") {
+        args.remove(1);
+        let at = args.len().min(2);
+        args.insert(at, "--help".into());
+    }
+    args
+}
+
 /// Adds headings and examples, and hides flags that are not in the short list from `-h`.
 pub(super) fn with_help(command: Command) -> Command {
     let command = command.mut_args(|arg| arg_of(&SHORT_GLOBAL, arg));
@@ -290,13 +314,17 @@ mod tests {
     const MOST_LINES: usize = 50;
 
     /// Flags whose texts differ between commands, with the reason; the meaning is the same.
-    const VARIES: [(&str, &str); 10] = [
+    const VARIES: [(&str, &str); 11] = [
         ("dry-run", "shows what would be done: each command does something else"),
         ("concurrency", "requests in flight at once: each command sends another kind"),
         ("lake", "the lake; some commands need it in some cases only"),
         ("topic", "an SNS topic; an endpoint accepts several, and `local` has no deliveries to accept"),
         ("truth", "the ground-truth file: one command writes it, another reads it"),
         ("format", "the form of history files: read by two commands, written by one"),
+        (
+            "allow-empty",
+            "an empty store is accepted: commands that write accept an empty lake, others also an empty span",
+        ),
         ("out", "where the output goes: a directory, or also one file or stdout"),
         ("force", "overwrite what is there: a bundle knows its own files"),
         ("start", "the first day of a generated history: the demo has a fixed one"),
@@ -307,6 +335,15 @@ mod tests {
         let mut command = command().term_width(100);
         command.build();
         command
+    }
+
+    #[test]
+    fn help_is_a_flag_in_the_place_of_a_command() {
+        let of = |words: &[&str]| expanded(words.iter().map(OsString::from).collect());
+        assert_eq!(of(&["ruminate", "help"]), ["ruminate", "--help"]);
+        assert_eq!(of(&["ruminate", "help", "replay"]), ["ruminate", "replay", "--help"]);
+        assert_eq!(of(&["ruminate", "publish", "help"]), ["ruminate", "publish", "help"]);
+        assert_eq!(of(&["ruminate"]), ["ruminate"]);
     }
 
     #[test]
@@ -340,7 +377,7 @@ mod tests {
             }
         }
         for flag in HEADINGS.iter().flat_map(|(_, flags)| *flags) {
-            assert!(headed.iter().any(|headed| headed == flag), "--{flag} is no flag");
+            assert!(headed.iter().any(|headed| headed == flag), "--{flag} is not a flag");
         }
     }
 

@@ -61,10 +61,7 @@ impl Write for ProgressAwareWriter {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(line);
         let shown = charset::shown(&text);
-        match &self.0 {
-            Progress::Bars(bars) => bars.suspend(|| io::stderr().write_all(shown.as_bytes()))?,
-            Progress::Silent | Progress::Lines => io::stderr().write_all(shown.as_bytes())?,
-        }
+        self.0.suspend(|| io::stderr().write_all(shown.as_bytes()))?;
         Ok(line.len())
     }
 

@@ -8,11 +8,12 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use super::Context;
 use super::flags::{
-    LakeFlags, LoadMethodArg, SpanFlags, WarehouseFlags, check_writable, day, endpoint, output_path, read_concurrency,
+    LakeFlags, LoadMethodArg, SpanFlags, WarehouseFlags, check_writable, endpoint, output_path, read_concurrency,
     undo_file,
 };
 use super::sort_flags::SortFlags;
 use super::throttle::ThrottleFlags;
+use super::times::{day, end_of_period, timestamp};
 use crate::cancellation::CancellationToken;
 use crate::render::{Rendered, write_report};
 use crate::replay::{
@@ -78,8 +79,8 @@ struct FilterFlags {
     /// Only objects listed in a drift file
     #[arg(long, value_name = "FILE")]
     only: Option<PathBuf>,
-    /// Only records processed (row_ts) at or before this RFC 3339 timestamp
-    #[arg(long, value_name = "TIMESTAMP", value_parser = format_duration)]
+    /// Only records processed (row_ts) at or before this RFC 3339 timestamp, or on or before this day
+    #[arg(long, value_name = "TIMESTAMP|DATE", value_parser = end_of_period)]
     processed_until: Option<DateTime<Utc>>,
     /// Only records whose field `data` (the reading's date) is on or after this day, whatever their path
     #[arg(long, value_name = "DATE", value_parser = day)]
@@ -88,7 +89,7 @@ struct FilterFlags {
     #[arg(long, value_name = "DATE", value_parser = day)]
     data_to: Option<NaiveDate>,
     /// Read a versioned bucket as it was at this RFC 3339 timestamp, including objects deleted since
-    #[arg(long, value_name = "TIMESTAMP", value_parser = format_duration)]
+    #[arg(long, value_name = "TIMESTAMP", value_parser = timestamp)]
     as_of: Option<DateTime<Utc>>,
 }
 
@@ -242,7 +243,8 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
     };
     let undo_commands =
         outcome.earlier_undo_files.iter().chain(&outcome.undo_file).map(|file| command_line.undo(file)).collect();
-    let outcome = Outcome { command: command_line.to_string(), undo_commands, lake_endpoint, ..outcome };
+    let (command, allow_empty) = (command_line.to_string(), args.span.allow_empty);
+    let outcome = Outcome { command, undo_commands, lake_endpoint, allow_empty, ..outcome };
     args.write_report(&outcome);
     Ok(Rendered::of(&outcome))
 }
@@ -257,8 +259,4 @@ fn read_only(path: &PathBuf) -> anyhow::Result<ObjectSelection> {
     let text = std::fs::read_to_string(path).with_context(|| format!("--only {}", path.display()))?;
     ObjectSelection::parse(&text)
         .map_err(|e| anyhow!("--only {}: {e}: pass a drift file of `ruminate reconcile`", path.display()))
-}
-
-fn format_duration(text: &str) -> Result<DateTime<Utc>, String> {
-    pipeline::record::timestamp::parse(text).ok_or_else(|| "write a timestamp such as 2026-11-22T18:00:00Z".to_owned())
 }

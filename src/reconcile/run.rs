@@ -65,7 +65,7 @@ pub async fn run(
     if ended {
         let inside = AuditWindow::of(&audit.span, lake.votes);
         findings.outcome.window_column = inside.as_ref().map_or("", AuditWindow::column).into();
-        let stage = progress.stage("warehouse", status.rows.filter(|_| inside.is_none()));
+        let stage = progress.stage("warehouse", "rows", status.rows.filter(|_| inside.is_none()));
         let mut rows = scan.into_rows(inside.clone(), sorters.late()?);
         let mut merge = Merge { audit, schema, inside, findings: &mut findings, stage, truth_check };
         ended = merge.run(lake.entries, &mut rows, cancel).await?;

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::charset;
 use crate::outcome::{CommandOutcome, Counter, Counts, Exit, Problems};
-pub(crate) use crate::outcome::{between, count, duration};
+pub(crate) use crate::outcome::{between, count, counted, duration, millis, rate};
 
 pub mod backfill;
 pub mod bundle;
@@ -93,13 +93,14 @@ pub fn write_report(path: &Path, outcome: &(impl html::Page + Serialize)) -> io:
 }
 
 /// Table of two columns, the first padded: names and counts.
-pub(crate) struct LabelledRows<'a>(pub &'a [(&'a str, String)]);
+pub(crate) struct LabelledRows<'a, S>(pub &'a [(S, String)]);
 
-impl fmt::Display for LabelledRows<'_> {
+impl<S: AsRef<str>> fmt::Display for LabelledRows<'_, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let width = self.0.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+        let width = self.0.iter().map(|(name, _)| name.as_ref().chars().count()).max().unwrap_or(0);
         let digits = self.0.iter().filter(|(_, v)| is_count(v)).map(|(_, v)| v.len()).max().unwrap_or(0);
         for (name, value) in self.0 {
+            let name = name.as_ref();
             if is_count(value) {
                 writeln!(f, "  {name:<width$}  {value:>digits$}")?;
             } else {

@@ -334,5 +334,8 @@ fn a_truth_file_that_proves_nothing_ends_the_run_before_it_begins() {
     let ran = history.scene.run(&["reconcile", "--truth", "none.ndjson"]);
     assert!(ran.code == Some(2) && ran.stderr.contains("--truth none.ndjson: cannot be read"), "{ran:?}");
     let ran = history.scene.run(&["reconcile", "--truth", "truth.ndjson", "--farm", "fazenda_um"]);
-    assert!(ran.code == Some(2) && ran.stderr.contains("--farm"), "a truth file does not contain the farm of an id: {ran:?}");
+    assert!(
+        ran.code == Some(2) && ran.stderr.contains("--farm"),
+        "a truth file does not contain the farm of an id: {ran:?}"
+    );
 }

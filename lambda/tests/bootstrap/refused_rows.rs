@@ -120,7 +120,11 @@ async fn live_mysql_a_required_unknown_column_fails_messages_until_it_is_fixed()
     stores.database.run("ALTER TABLE historico_consumo ALTER origem SET DEFAULT ''").await;
     assert_eq!(sandbox.api.invoke(batch(0..2)).await.unwrap(), items(&[]), "the schema is checked again immediately");
     stores.database.run("ALTER TABLE historico_consumo ADD destino VARCHAR(9) NOT NULL").await;
-    assert_eq!(sandbox.api.invoke(batch(2..4)).await.unwrap(), items(&["2", "3"]), "also if the column was added in the meantime");
+    assert_eq!(
+        sandbox.api.invoke(batch(2..4)).await.unwrap(),
+        items(&["2", "3"]),
+        "also if the column was added in the meantime"
+    );
     stores.database.drop().await;
 }
 

@@ -119,13 +119,13 @@ mod tests {
                 "field data is outside 1970 to 9999: 1969-12-31 00:00:00 UTC",
             ),
             (r#""FazendaUm""#, r#""""#, "field cod_cliente is empty"),
-            ("FazendaUm", "../", "field cod_cliente gives no usable folder name: it climbs out of its folder: ../"),
+            ("FazendaUm", "../", "field cod_cliente is not usable as a folder name: it climbs out of its folder: ../"),
             (
                 "FazendaUm",
                 "a\\u0000b",
-                "field cod_cliente gives no usable folder name: it has control characters: a\\u{0}b",
+                "field cod_cliente is not usable as a folder name: it has control characters: a\\u{0}b",
             ),
-            ("FazendaUm", "--", "field cod_cliente gives no usable folder name: no letters or digits are left: --"),
+            ("FazendaUm", "--", "field cod_cliente is not usable as a folder name: no letters or digits are left: --"),
             (r#""peso_medio""#, r#""peso_entrada""#, "field peso_entrada appears more than once"),
         ];
         for (from, to, reason) in cases {

@@ -140,7 +140,7 @@ pub async fn repair(
         lake: audit.lake.identity(),
         undo_file: UndoFile::new(path, table),
         repaired: started,
-        stage: progress.stage("repair", Some(changes)),
+        stage: progress.stage("repair", "changes", Some(changes)),
     };
     let ended = work.all(findings, plan, cancel).await;
     let mut repaired = work.repaired;

@@ -87,9 +87,7 @@ impl fmt::Display for Outcome {
         let rate = listed as f64 / self.seconds.max(1e-3);
         let resumed = if self.resumed { ", resumed" } else { "" };
         writeln!(f, "replay: {} objects in {} ({rate:.0}/s{resumed})", count(listed), duration(self.seconds))?;
-        let lines = lines(self);
-        let lines: Vec<_> = lines.iter().map(|(title, n)| (title.as_str(), n.clone())).collect();
-        write!(f, "{}", LabelledRows(&lines))?;
+        write!(f, "{}", LabelledRows(&lines(self)))?;
         if self.selects_nothing() {
             writeln!(f, "the drift file lists no object in this span: nothing to load")?;
         }

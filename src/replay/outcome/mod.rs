@@ -51,6 +51,9 @@ pub struct Outcome {
     pub warehouse: String,
     /// Options of the run.
     pub options: ReplayOptions,
+    /// Whether it was accepted that nothing is loaded (`--allow-empty`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub allow_empty: bool,
     /// Command that repeats the run, without secrets; empty if there is none.
     pub command: String,
     /// Start of the run, by the lake's clock; newer objects are not read.
@@ -163,6 +166,13 @@ impl Outcome {
         self.options.selected_objects == Some(self.options.selected_out_of_span)
     }
 
+    /// Returns true if records were read, and the filters by processing time and by `data` left none to load.
+    pub fn excludes_everything(&self) -> bool {
+        let excluded = self.counts[Counter::ProcessedLater] + self.counts[Counter::DataRange];
+        let rows = self.counts[Counter::Inserted] + self.counts[Counter::Identical] + self.counts[Counter::Conflicting];
+        excluded > 0 && rows == 0 && self.stopped.is_none()
+    }
+
     /// Returns true if a new table was loaded and did not replace the old one.
     pub fn is_not_swapped(&self) -> bool {
         self.table_swap.as_ref().is_some_and(|swap| !swap.swapped)
@@ -188,7 +198,10 @@ impl crate::outcome::CommandOutcome for Outcome {
     fn exit(&self) -> Exit {
         if self.stopped.is_some() {
             Exit::Stopped
-        } else if self.counts.findings() > 0 || self.is_not_swapped() {
+        } else if self.counts.findings() > 0
+            || self.is_not_swapped()
+            || (self.excludes_everything() && !self.allow_empty)
+        {
             Exit::Findings
         } else {
             Exit::Clean

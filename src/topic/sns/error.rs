@@ -92,7 +92,7 @@ fn no_credentials(message: &str) -> String {
 }
 
 pub(super) fn no_sense(message: &str) -> String {
-    format!("the answer makes no sense, is this an SNS endpoint? {message}")
+    format!("unexpected response: is this an SNS endpoint? {message}")
 }
 
 /// Returns the innermost cause, such as `Connection refused`; the outer ones only state that something failed.

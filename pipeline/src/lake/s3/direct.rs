@@ -117,7 +117,7 @@ impl DirectReader {
         let status = answer.status.as_u16();
         let classified = s3.classify_response(&code, element(&said, "Message").as_deref(), Some(status));
         let (reason, message) = classified
-            .unwrap_or_else(|| (Reason::Other, format!("the answer makes no sense, is this an S3 endpoint? {status}")));
+            .unwrap_or_else(|| (Reason::Other, format!("unexpected response: is this an S3 endpoint? {status}")));
         Err(s3.error(key, reason, with_request_id(message, answer.request_id.as_deref())))
     }
 }

@@ -115,7 +115,7 @@ fn rate(outcome: &Outcome) -> Plot {
         across: since(outcome.times.seconds),
         description,
     };
-    Plot::of(words, (&Scale::seconds(outcome.times.seconds), &Scale::from_nought(max)), &columns, lines)
+    Plot::of(words, (&Scale::seconds(outcome.times.seconds), &Scale::from_zero(max)), &columns, lines)
 }
 
 fn trouble(outcome: &Outcome) -> Plot {
@@ -143,7 +143,7 @@ fn trouble(outcome: &Outcome) -> Plot {
         across: since(outcome.times.seconds),
         description,
     };
-    Plot::of(words, (&Scale::seconds(outcome.times.seconds), &Scale::from_nought(max)), &columns, lines)
+    Plot::of(words, (&Scale::seconds(outcome.times.seconds), &Scale::counts(max)), &columns, lines)
 }
 
 fn in_flight(outcome: &Outcome) -> Plot {
@@ -156,7 +156,7 @@ fn in_flight(outcome: &Outcome) -> Plot {
         across: since(outcome.times.seconds),
         description,
     };
-    Plot::of(words, (&Scale::seconds(outcome.times.seconds), &Scale::from_nought(max)), &columns, lines)
+    Plot::of(words, (&Scale::seconds(outcome.times.seconds), &Scale::counts(max)), &columns, lines)
 }
 
 fn figures(one: &Interval, all: f64) -> Vec<String> {
