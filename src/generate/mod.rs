@@ -180,7 +180,7 @@ pub enum Destination {
     File(PathBuf),
     /// One stream on stdout.
     Stdout,
-    /// Nowhere: only the truth file is written.
+    /// No output: only the truth file is written.
     Discard,
 }
 

@@ -6,7 +6,7 @@
 
 use super::encode::LineFormat;
 use super::fault::Fault;
-use super::faults::{FaultCounts, Faults, InjectedFault};
+use super::fault_rates::{FaultCounts, Faults, InjectedFault};
 use super::random::KeyedRng;
 use super::reading::{Farm, Reading};
 use super::{FileUnit, Herd};

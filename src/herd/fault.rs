@@ -1,4 +1,4 @@
-//! The types of faults, [`Fault`] and [`Malformed`]: their names and expected results. `faults` holds rates and chooses
+//! The types of faults, [`Fault`] and [`Malformed`]: their names and expected results. `fault_rates` has the rates and chooses
 //! faults, `delivery` injects them. The help of `--faults` in `cli/generate.rs` lists them too; a test compares the two.
 
 use std::fmt;

@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stretch_has_room_for_its_lots_and_a_day_of_cleaning() {
+    fn a_period_contains_its_lots_and_a_day_of_cleaning() {
         let alone = LATEST_ENTRY + LONGEST_STAY;
         let shared = LATEST_ENTRY + SHARED_STAY + 1 + SHARED_CLEANING.1;
         // Days are counted from 0: the last of a period is PERIOD - 1, and must be empty.

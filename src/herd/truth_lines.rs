@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use sha2::{Digest, Sha256};
 
 use super::encode::LineFormat;
-use super::faults::Faults;
+use super::fault_rates::Faults;
 use super::{DeliveredLine, FileStats, FileUnit, Herd, line_message};
 use crate::truth::{EncodedLines, Entry, Expectation};
 use pipeline::hex::hex;
@@ -156,13 +156,13 @@ mod tests {
     /// Reads the history as `publish` does, and compares every line with the truth file.
     fn check(faults: &str, format: LineFormat) -> (Totals, FileStats) {
         let home = tempfile::tempdir().unwrap();
-        let (mut said, undelivered, totals, stats) = written(faults, format, home.path());
+        let (mut extra, undelivered, totals, stats) = written(faults, format, home.path());
         let (mut ids, mut bodies) = (HashSet::new(), HashSet::new());
         for unit in herd().files() {
             let name = unit.name(&herd(), format);
             for message in history::messages(&home.path().join(&name), None).unwrap() {
                 let message = message.unwrap();
-                let entry = said.remove(&(name.clone(), message.line)).expect("every line has an entry");
+                let entry = extra.remove(&(name.clone(), message.line)).expect("every line has an entry");
                 let (id, expect) = expected(&message.body);
                 assert_eq!((entry.id, entry.expect), (id, expect), "{faults} {entry:?} {}", message.body.len());
                 let sha256 = hex(&Sha256::digest(&message.body));
@@ -172,7 +172,7 @@ mod tests {
                 assert_eq!(is_new, entry.fault.as_deref() != Some("duplicate"), "{faults} {}", message.line);
             }
         }
-        assert!(said.is_empty(), "{faults}: entries for lines that do not exist: {said:?}");
+        assert!(extra.is_empty(), "{faults}: entries for lines that do not exist: {extra:?}");
         for owned in undelivered {
             assert!(owned.expect == Expectation::Undelivered && !ids.contains(&owned.id) && owned.id.is_some());
         }

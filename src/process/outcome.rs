@@ -15,7 +15,7 @@ counters! {
         Quarantined: "quarantined", "quarantined", Finding, "Messages that can never be processed; they are in the quarantine.";
         Failed: "failed", "failed", Finding, "Messages that are not in both stores: a store failed, or the table refuses the row.";
         RowsRefused: "rows_refused", "rows refused by the table", Detail, "Of those that failed: in the lake, but the table refuses the row.";
-        Conflicting: "conflicting", "conflicting rows", DetailFinding, "Of those processed or duplicates: the row holds other values, and stays.";
+        Conflicting: "conflicting", "conflicting rows", DetailFinding, "Of those processed or duplicates: the existing row has other values, and stays.";
     }
 }
 

@@ -212,8 +212,8 @@ mod tests {
         assert!(lines.to_string().ends_with("(quota of a message group: 300/s, unless raised for this account)"));
         let rows = of(&write("a.csv", "a,b\n1,2\n3,4".as_bytes()));
         assert!(rows.to_string().starts_with("about 2 messages in 1 request"), "{rows}");
-        let packed = of(&write("a.json.gz", &[0x1f, 0x8b, 8, 0]));
-        assert!(!packed.is_large() && packed.to_string().contains("not known in advance"), "{packed}");
+        let compressed = of(&write("a.json.gz", &[0x1f, 0x8b, 8, 0]));
+        assert!(!compressed.is_large() && compressed.to_string().contains("not known in advance"), "{compressed}");
         let piped = of(&Source::Files { paths: vec!["-".into()], format: None });
         assert!(piped.to_string().contains("not known in advance"), "{piped}");
     }

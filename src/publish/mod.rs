@@ -18,7 +18,7 @@
 //! | `rate_limiter.rs` | the temporary rate limit after throttling |
 //! | `dead_letter.rs` | the format of a dead letter |
 //! | `dead_letters.rs` | the dead-letter file |
-//! | `journal.rs` | completed messages, on disk |
+//! | `journal_file.rs` | completed messages, on disk |
 //! | `telemetry.rs` | counts and histograms over time |
 //! | `fail_if.rs` | [`FailIf`], conditions under which a run counts as failed |
 //! | `outcome/` | [`Outcome`], its counters and measurements |
@@ -39,7 +39,7 @@ use crate::topic::{Error, Topic};
 use pipeline::retry::RetryPolicy;
 
 use dead_letters::DeadLetters;
-use journal::Journal;
+use journal_file::Journal;
 
 mod batch;
 mod dead_letter;
@@ -48,7 +48,7 @@ mod entry;
 mod estimate;
 mod fail_if;
 pub mod hdr;
-mod journal;
+mod journal_file;
 mod live_view;
 mod outcome;
 mod pacer;
@@ -67,7 +67,7 @@ pub use dead_letters::IfNotEmpty;
 pub use entry::OnInvalid;
 pub use estimate::Estimate;
 pub use fail_if::FailIf;
-pub use journal::{JournalLocation, Resume};
+pub use journal_file::{JournalLocation, Resume};
 pub use outcome::{
     Carry, ConditionResult, Count, End, HistogramStats, Interval, Lag, MissingReading, Outcome, Pacing,
     PercentilePoint, Percentiles, Rest, Times, TruthDelivery,
@@ -172,7 +172,7 @@ pub async fn run(
     if let Some(path) = settings.dead_letters.as_deref().filter(|path| source.reads(path)) {
         anyhow::bail!("dead-letter file {} is also an input: use another file", path.display());
     }
-    let of = journal::RunIdentity::new(&topic.address(), &source);
+    let of = journal_file::RunIdentity::new(&topic.address(), &source);
     let goes_on = settings.skip > 0 || settings.resume == Resume::Yes;
     let dead = DeadLetters::open(
         settings.dead_letters.as_deref(),

@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use super::batch::ReadResult;
 use super::entry;
 use super::estimate;
-use super::journal::CompletedRanges;
+use super::journal_file::CompletedRanges;
 use super::{OnInvalid, Settings, Source};
 use crate::cancellation::CancellationToken;
 use crate::outcome::count;

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use super::batch::{Batch, Batcher};
 use super::dead_letters::DeadLetters;
 use super::entry::Entry;
-use super::journal::Journal;
+use super::journal_file::Journal;
 use super::live_view::{LiveStats, LiveView};
 use super::pacer::Pacer;
 use super::reader::{self, Counted};

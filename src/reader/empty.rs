@@ -215,15 +215,16 @@ mod tests {
             message.contains("4 objects with unrecognised names (a.txt, b.txt, c/d.txt, …): check --lake"),
             "{message}"
         );
-        let said = why(&["fazenda_um/2026/01/02/readme.txt"], Span::default()).await.unwrap();
+        let reason = why(&["fazenda_um/2026/01/02/readme.txt"], Span::default()).await.unwrap();
         assert!(
-            said.starts_with("1 partition of the lake is empty but for 1 object with an unrecognised name (fazenda_um"),
-            "{said}"
+            reason
+                .starts_with("1 partition of the lake is empty but for 1 object with an unrecognised name (fazenda_um"),
+            "{reason}"
         );
         assert_eq!(why(&["fazenda_um/2026/01/02/readme.txt", OBJECT], Span::default()).await, None);
-        let said = why(&[&format!("hist/{OBJECT}")], Span::default()).await.unwrap();
-        assert!(said.ends_with("the lake seems to be in hist/ below it: check --lake"), "{said}");
-        let said = why(&[OBJECT.strip_prefix("fazenda_um/").unwrap()], Span::default()).await.unwrap();
-        assert!(said.ends_with("it seems to be a farm's folder: give the folder above it as --lake"), "{said}");
+        let reason = why(&[&format!("hist/{OBJECT}")], Span::default()).await.unwrap();
+        assert!(reason.ends_with("the lake seems to be in hist/ below it: check --lake"), "{reason}");
+        let reason = why(&[OBJECT.strip_prefix("fazenda_um/").unwrap()], Span::default()).await.unwrap();
+        assert!(reason.ends_with("it seems to be a farm's folder: give the folder above it as --lake"), "{reason}");
     }
 }

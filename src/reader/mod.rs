@@ -166,7 +166,7 @@ impl Reader {
             Some(item) => item,
             None => match self.lake.get_many(&[&meta]).await.pop() {
                 Some(got) => self.parse_body(got).await?,
-                None => ObjectContent::Unreadable("the lake gave no answer".into()),
+                None => ObjectContent::Unreadable("no response from the lake".into()),
             },
         };
         Ok(ReadObject { meta, key, item })
@@ -196,7 +196,7 @@ impl Reader {
                 Some(item) => Ok(item),
                 None => match bodies.next() {
                     Some(got) => self.parse_body(got).await,
-                    None => Ok(ObjectContent::Unreadable("the lake gave no answer".into())),
+                    None => Ok(ObjectContent::Unreadable("no response from the lake".into())),
                 },
             };
             read.push(item.map(|item| ReadObject { meta, key, item }));
@@ -250,7 +250,7 @@ impl Reader {
         }
         match e.reason {
             Reason::Archived => Ok(ObjectContent::Archived),
-            Reason::NotFound => Ok(ObjectContent::Unreadable("vanished after it was listed".into())),
+            Reason::NotFound => Ok(ObjectContent::Unreadable("deleted after listing".into())),
             // The retries of this object are exhausted, or access to it alone is denied: it is reported, and the run
             // continues.
             _ if e.concerns_one_object() || failing(&e) => Ok(ObjectContent::Unreadable(e.message)),

@@ -32,7 +32,7 @@
 //! | `gaps` | Gaps that both sides have in common: days of a farm without a record between days with records |
 //! | `ingest_path` | Ingest path of a history, which determines where its lines must be stored |
 //! | `lake_side` | Lake side of an audit: reads everything once, counts objects that cannot be compared, and sorts the rest by id |
-//! | `merge` | Merge of both sides in id order; each group is classified by the table in the documentation of this module |
+//! | `comparison` | Merge of both sides in id order; each group is classified by the table in the documentation of this module |
 //! | `one_sided` | Candidates of one side only, collected until both sides were read |
 //! | `outcome` | Outcome of an audit: counts that must add up, control totals, samples, and the results of a repair |
 //! | `patterns` | Patterns: farms and days in which the findings of a kind or cause are concentrated |
@@ -52,6 +52,7 @@
 mod baseline;
 mod budget;
 mod cause;
+mod comparison;
 mod drift;
 mod emptiness;
 mod entries;
@@ -62,7 +63,6 @@ mod findings;
 mod gaps;
 mod ingest_path;
 mod lake_side;
-mod merge;
 mod one_sided;
 pub mod outcome;
 mod patterns;

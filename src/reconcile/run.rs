@@ -5,11 +5,11 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 
+use super::comparison::Merge;
 use super::entries::NaturalKeyEntry;
 use super::finding::Finding;
 use super::finding_file::DriftWriter;
 use super::findings::FindingCollector;
-use super::merge::Merge;
 use super::outcome::{Outcome, RunInfo, StoreInfo, TruthCounter};
 use super::sorters::Sorters;
 use super::truth::{self, Corrected, TruthCheck};

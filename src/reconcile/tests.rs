@@ -200,7 +200,7 @@ async fn a_changing_difference_is_rechecked_until_it_is_stable_or_reported_as_un
 }
 
 #[tokio::test]
-async fn a_row_processed_after_the_fence_is_not_judged_without_an_object() {
+async fn a_row_processed_after_the_cutoff_is_not_compared_without_an_object() {
     let scene = Scene::new().await;
     let (mut new, mut old) = (record(1), record(2));
     new.row_ts = Utc::now() + TimeDelta::minutes(1);

@@ -1,7 +1,7 @@
 //! Verdicts of an audit: its counters of objects and rows, and the kinds of findings.
 //!
 //! A new verdict is one line in each of the two tables here and in `Counter::side`, a label in
-//! `render/html/reconcile/labels.rs`, and its detection: in `findings/rules.rs` for a single record or row, in
+//! `render/html/reconcile/labels.rs`, and its detection: in `findings/single_record.rs` for a single record or row, in
 //! `findings/recheck.rs` for a pair. Sums, checks, JSON, text and the default handling by a repair follow from them.
 
 use serde::{Deserialize, Serialize};
@@ -161,14 +161,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_kind_has_a_counter_of_its_own_that_is_a_finding() {
+    fn every_kind_has_its_own_counter_that_is_a_finding() {
         let counters: std::collections::BTreeSet<_> = DriftKind::ALL.into_iter().map(DriftKind::counter).collect();
         assert_eq!(counters.len(), DriftKind::ALL.len());
         assert!(counters.iter().all(|counter| counter.spec().role.is_finding()));
     }
 
     #[test]
-    fn a_counter_is_a_part_of_a_side_exactly_if_its_role_says_so() {
+    fn a_counter_is_a_part_of_a_side_exactly_if_its_role_is_a_part() {
         for counter in Counter::ALL {
             assert_eq!(counter.side() != Side::None, counter.spec().role.is_part(), "{counter:?}");
         }

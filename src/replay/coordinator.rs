@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use super::batching::{self, Batching};
 use super::days::DayLedger;
-use super::journal::RunEntry;
+use super::journal_entries::RunEntry;
 use super::load::{Batch, LoadedBatch, Loader, PendingJournal};
 use super::load_error::LoadError;
 use super::matching::{Matched, Matching};

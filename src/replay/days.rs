@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 
-use super::journal::DayEntry;
+use super::journal_entries::DayEntry;
 use super::tally::Tally;
 
 /// Days that were read and are not complete.

@@ -72,7 +72,7 @@ impl Matching {
 #[cfg(test)]
 mod tests {
     use super::super::entry_hash::MultisetHash;
-    use super::super::journal::BatchEntry;
+    use super::super::journal_entries::BatchEntry;
     use super::super::tests::entry;
     use super::*;
 

@@ -16,7 +16,7 @@
 //! | `coordinator` | Loading side of a run: receives records from the reading side, and passes them to the workers in batches |
 //! | `days` | Determines when a day is complete: all its records are in batches, and all these batches are loaded |
 //! | `entry_hash` | Hash of the objects that a replay read |
-//! | `journal` | Journal of a run in the warehouse, written in the same transactions as the rows it describes |
+//! | `journal_entries` | Journal of a run in the warehouse, written in the same transactions as the rows it describes |
 //! | `journal_counts` | Counts in the journal's format: with the names of its first version, and only if they are not 0 |
 //! | `load` | Loads a batch of records into the warehouse; each part and its journal entries share one transaction |
 //! | `load_error` | Reasons why a batch was not loaded |
@@ -41,8 +41,8 @@ mod batching;
 mod coordinator;
 mod days;
 mod entry_hash;
-mod journal;
 mod journal_counts;
+mod journal_entries;
 mod load;
 mod load_error;
 mod matching;

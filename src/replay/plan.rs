@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::journal::RunHeader;
+use super::journal_entries::RunHeader;
 use super::outcome::{Outcome, ReplayOptions};
 use super::policy::Policy;
 use super::selection::{ObjectSelection, RecordFilter};

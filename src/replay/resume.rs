@@ -11,7 +11,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::entry_hash::MultisetHash;
-use super::journal::{BatchEntry, DayEntry, Journal, RunEntry, RunHeader};
+use super::journal_entries::{BatchEntry, DayEntry, Journal, RunEntry, RunHeader};
 use super::order::{IdOrder, ReplayEntry};
 use super::tally::Tally;
 use crate::sort::OrderedId;
@@ -232,7 +232,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_lies_in_a_range_with_its_ends_and_ranges_do_not_overlap() {
+    fn ranges_include_their_ends_and_do_not_overlap() {
         let id = |text: &str| OrderedId::new(text);
         let batch = |first, last| BatchEntry {
             order: IdOrder::TimeOrdered,

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::journal::{Journal, RunHeader};
+use super::journal_entries::{Journal, RunHeader};
 use super::load::PendingJournal;
 use super::plan::Plan;
 use super::resume::ResumeState;

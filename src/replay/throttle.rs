@@ -359,7 +359,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rate_that_is_raised_holds_for_what_was_let_pass_before() {
+    fn a_raised_rate_also_applies_to_rows_that_already_passed() {
         let limits = |rate| ThrottleLimits { rows_per_second: rate, ..ThrottleLimits::default() };
         let left = |state: &State| state.next.saturating_duration_since(Instant::now()).as_secs_f64();
         let next = Instant::now() + Duration::from_secs(7_200);

@@ -23,7 +23,7 @@ enum SortWorker<T: SortOrder> {
         to: SyncSender<Vec<T>>,
         thread: JoinHandle<io::Result<RunWriter<T>>>,
     },
-    /// Nowhere, after an error.
+    /// No worker, after an error.
     Failed,
 }
 
@@ -81,7 +81,7 @@ impl<T: SortOrder> Sorter<T> {
             SortWorker::Inline(sorter) => Ok(*sorter),
             SortWorker::Thread { to, thread } => {
                 drop(to);
-                thread.join().unwrap_or_else(|_| Err(io::Error::other("the sorting broke off")))
+                thread.join().unwrap_or_else(|_| Err(io::Error::other("the sort ended unexpectedly")))
             }
             SortWorker::Failed => Err(io::Error::other("the sorting failed before")),
         }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 /// The names it goes by; `RUMINATE_TEST_CHROMIUM` names another.
 const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 /// So long it may take over one thing on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(120);
+const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// A browser with one page.
 pub struct Browser {
@@ -75,10 +75,10 @@ impl Browser {
             message["sessionId"] = session.clone().into();
         }
         self.to.write_all(format!("{message}\0").as_bytes()).unwrap();
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + TIMEOUT;
         loop {
             let answer = self.from.recv_timeout(until.saturating_duration_since(Instant::now()));
-            let mut answer = answer.unwrap_or_else(|_| panic!("no answer to {method} in {PATIENCE:?}"));
+            let mut answer = answer.unwrap_or_else(|_| panic!("no answer to {method} in {TIMEOUT:?}"));
             if answer["id"] != self.last {
                 self.events.push(answer);
                 continue;
@@ -94,7 +94,7 @@ impl Browser {
         self.events.clear();
         self.call("Page.navigate", json!({"url": format!("file://{}", file.display())}));
         let loaded = |event: &Value| event["method"] == "Page.loadEventFired";
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + TIMEOUT;
         while !self.events.iter().any(loaded) {
             let event = self.from.recv_timeout(until.saturating_duration_since(Instant::now()));
             self.events.push(event.expect("the page does not come to be loaded"));

@@ -67,7 +67,7 @@ fn a_missing_warehouse_is_an_error_with_the_ways_to_set_one() {
 }
 
 #[test]
-fn bad_objects_are_counted_and_named_and_the_rest_goes_on() {
+fn bad_objects_are_counted_and_reported_and_the_rest_continues() {
     let s3 = S3Server::with_bucket(BUCKET);
     let scene = Scene::embedded().with_s3(&s3);
     let files = real_files();
@@ -109,7 +109,7 @@ fn bad_objects_are_counted_and_named_and_the_rest_goes_on() {
         "são joão.json",
         "a b:c.json",
         "readme.txt",
-        "vanished",
+        "deleted after listing",
         "field id_lote is missing",
     ] {
         assert!(problems.contains(name), "{name}: {problems}");
@@ -165,7 +165,7 @@ fn walk(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
 
 #[test]
 #[cfg(unix)]
-fn pipes_loops_and_giants_in_a_lake_are_named_and_the_rest_goes_on() {
+fn pipes_loops_and_huge_files_in_a_lake_are_reported_and_the_rest_continues() {
     let scene = Scene::embedded();
     let files = real_files();
     scene.run(&["init"]).expect(0, &[]);

@@ -201,7 +201,7 @@ fn what_is_no_file_is_refused_at_once() {
 }
 
 #[test]
-fn a_folder_of_somebody_else_stays_as_it_is_unless_forced() {
+fn a_directory_with_other_files_is_unchanged_unless_forced() {
     let scene = with_program(&Elf::x86_64());
     fs::create_dir(scene.path("mine")).unwrap();
     fs::write(scene.path("mine/template.yaml"), "mine").unwrap();

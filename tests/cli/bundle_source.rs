@@ -101,7 +101,7 @@ fn another_processor_and_another_glibc_take_zigbuild() {
 }
 
 #[test]
-fn a_build_against_too_new_a_glibc_says_how_to_build_against_lambdas() {
+fn a_build_with_a_newer_glibc_suggests_how_to_build_for_lambda() {
     let workshop = Workshop::new(BUILDS);
     let newer = need("libc.so.6", "GLIBC_2.38", "strlcpy");
     let elf = if workshop.native == "arm64" { Elf::arm64() } else { Elf::x86_64() };
@@ -158,10 +158,10 @@ fn a_place_without_the_lambdas_source_is_named() {
     let workshop = Workshop::new(BUILDS);
     let scene = &workshop.scene;
     // The test's own folder may lie in a checkout, whose source would be found.
-    let nowhere = Ran::of(&scene.command(&["bundle", "--out", "tree/out"]).current_dir("/").output().unwrap());
-    assert_eq!(nowhere.code, Some(2), "{nowhere:#?}");
+    let elsewhere = Ran::of(&scene.command(&["bundle", "--out", "tree/out"]).current_dir("/").output().unwrap());
+    assert_eq!(elsewhere.code, Some(2), "{elsewhere:#?}");
     for word in ["source was not found", "--source DIR", "--bootstrap FILE"] {
-        assert!(nowhere.stderr.contains(word), "{nowhere:#?}");
+        assert!(elsewhere.stderr.contains(word), "{elsewhere:#?}");
     }
     refused(scene, &["--source", "bin"], &["--source bin", "ruminate-lambda"]);
     refused(scene, &["--source", "none"], &["--source none"]);

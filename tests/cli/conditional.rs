@@ -117,7 +117,7 @@ fn who_requires_conditional_writes_is_refused_before_anything_is_written() {
 }
 
 #[test]
-fn the_doctor_tells_what_the_store_honours_and_leaves_nothing() {
+fn the_doctor_reports_what_the_store_honours_and_leaves_no_files() {
     let check = |s3: &S3Server, more: &[&str]| {
         let ran = Scene::embedded().with_s3(s3).run(&[&["doctor"], more].concat());
         let checks = ran.json["checks"].as_array().unwrap();

@@ -66,13 +66,13 @@ fn a_section_of_the_file_is_for_its_command_only() {
 
 #[test]
 fn a_variable_that_would_change_data_or_has_a_former_name_is_refused() {
-    for (name, says) in [
+    for (name, expected) in [
         ("RUMINATE_REPAIR", "--repair is accepted on the command line only"),
         ("RUMINATE_YES", "--yes is accepted on the command line only"),
         ("RUMINATE_ATTEMPTS", "RUMINATE_ATTEMPTS is now RUMINATE_MAX_ATTEMPTS"),
         ("RUMINATE_UNDO", "ruminate undo FILE"),
     ] {
         let ran = Scene::embedded().with(name, "1").run(&["reconcile"]);
-        assert!(ran.code == Some(2) && ran.stderr.contains(says), "{ran:?}");
+        assert!(ran.code == Some(2) && ran.stderr.contains(expected), "{ran:?}");
     }
 }

@@ -70,7 +70,7 @@ fn rows_that_are_all_lost_of_one_farm_are_drift_and_not_an_empty_warehouse() {
 }
 
 #[test]
-fn a_replay_of_an_empty_lake_is_refused_however_it_is_asked_for() {
+fn a_replay_of_an_empty_lake_is_rejected_with_any_flags() {
     let (scene, count) = both();
     let ways: [&[&str]; 5] =
         [&[], &["--dry-run"], &["--into-new-table"], &["--resume"], &["--on-conflict", "overwrite"]];

@@ -61,13 +61,13 @@ fn parts_of_a_stream_or_of_one_file_join_to_the_whole_in_every_form() {
             }
             assert!(stream == whole.stdout, "{format} {of}");
             std::fs::write(home.path().join("joined"), packed).unwrap();
-            assert!(unpacked("joined") == whole.stdout.as_bytes(), "{format} {of} packed");
+            assert!(unpacked("joined") == whole.stdout.as_bytes(), "{format} {of} compressed");
         }
     }
 }
 
 #[test]
-fn files_of_a_directory_are_packed_one_by_one_and_read_again() {
+fn files_of_a_directory_are_compressed_one_by_one_and_can_be_read() {
     let home = tempfile::tempdir().unwrap();
     let make = |more: &[&str]| {
         let flags = ["generate", "--lots", "20", "--days", "3", "--start", "2026-01-01", "--format", "csv"];

@@ -23,7 +23,7 @@ fn lines(path: &Path) -> Vec<Value> {
 }
 
 /// Returns the values of this field in the lines with one expectation.
-fn told(truth: &[Value], outcome: &str, field: &str) -> BTreeSet<String> {
+fn values(truth: &[Value], outcome: &str, field: &str) -> BTreeSet<String> {
     truth.iter().filter(|line| line["expect"] == outcome).map(|line| line[field].as_str().unwrap().to_owned()).collect()
 }
 
@@ -75,12 +75,12 @@ fn what_the_truth_file_expects_is_what_the_pipeline_stores() {
             published.json["published"].as_u64(),
             totals["stored"].as_u64().zip(totals["quarantined"].as_u64()).map(|(a, b)| a + b)
         );
-        let ids = told(&truth[1..truth.len() - 1], "stored", "id");
+        let ids = values(&truth[1..truth.len() - 1], "stored", "id");
         let rows = rows(&scene);
         assert!(rows == ids, "{format}: {} rows, {} ids expected", rows.len(), ids.len());
         assert_eq!(made.json["truth"]["ids"], ids.len() as u64);
-        let aside = told(&truth[1..truth.len() - 1], "quarantined", "sha256");
-        assert_eq!(quarantined(&scene.path("quarentena")), aside, "{format}");
+        let expected = values(&truth[1..truth.len() - 1], "quarantined", "sha256");
+        assert_eq!(quarantined(&scene.path("quarentena")), expected, "{format}");
     }
 }
 
@@ -99,9 +99,9 @@ fn the_truth_files_of_all_parts_equal_that_of_the_whole_compressed_or_not() {
     for part in 1..=3 {
         let (name, part) = (format!("{part}.truth"), format!("{part}/3"));
         make(&["--out", "part.ndjson", "--truth", &name, "--part", &part, "--force", "--threads", "3"]);
-        let told = lines(&scene.path(&name));
-        assert_eq!(told[0]["history"]["part"], part);
-        joined.extend(told[1..told.len() - 1].to_vec());
+        let part_lines = lines(&scene.path(&name));
+        assert_eq!(part_lines[0]["history"]["part"], part);
+        joined.extend(part_lines[1..part_lines.len() - 1].to_vec());
     }
     assert!(joined == whole[1..whole.len() - 1]);
     for name in ["x.truth.gz", "x.truth.zst"] {

@@ -55,8 +55,8 @@ fn is_found(cases: &[Case], share: f64, gaps: usize) {
     assert_eq!(warm.json["cache"]["misses"], warm.json["unreadable"]);
     assert_eq!(warm.json["hash_totals"], cold.json["hash_totals"]);
     scene.run(&["reconcile", "--quick", "--drift", "quick.ndjson"]);
-    let told = damage.findings.iter().filter(|finding| finding.shows_in_names()).cloned().collect();
-    assert_same(&found_in(&scene.path("quick.ndjson")), &told, "--quick");
+    let in_names = damage.findings.iter().filter(|finding| finding.shows_in_names()).cloned().collect();
+    assert_same(&found_in(&scene.path("quick.ndjson")), &in_names, "--quick");
 }
 
 #[test]
@@ -103,9 +103,9 @@ fn files(dir: &Path) -> Vec<PathBuf> {
     entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
 
-/// A lake whose objects have the names, sizes and times of another's, and a cache of that other put in its place.
+/// A lake whose objects have the names, sizes and times of another lake, with the cache of that other lake.
 #[test]
-fn a_cache_of_another_lake_is_not_believed_even_under_this_ones_name() {
+fn a_cache_of_another_lake_is_ignored_even_under_the_name_of_this_one() {
     let (scene, world) = scene();
     assert!(
         std::process::Command::new("cp")
@@ -187,6 +187,6 @@ fn a_full_disk_to_sort_on_ends_the_audit_with_a_word_on_it() {
     objects[900..].iter().for_each(|object| std::fs::remove_file(object).unwrap());
     full("rows without an object");
     scene.sql("UPDATE historico_consumo SET id_treated_data = 'by hand ' || id_treated_data");
-    full("odd ids");
+    full("other ids");
     assert!(world.0.len() > 2_000);
 }

@@ -56,7 +56,7 @@ fn every_field_is_there_and_every_reading_arrives() {
 }
 
 #[test]
-fn what_is_refused_for_good_is_a_dead_letter_that_can_be_sent_again() {
+fn permanently_rejected_messages_are_dead_letters_that_can_be_sent_again() {
     let faults = [
         Fault::Entry(2, "InvalidParameter", true),
         Fault::Entry(4, "InternalError", false),
@@ -93,8 +93,8 @@ fn the_page_and_the_histogram_text_agree_with_the_outcome() {
     assert_eq!(run.code, Some(1), "{}", run.stderr);
     let read = |name: &str| std::fs::read_to_string(home.path().join(name)).unwrap();
     let page = read("p.html");
-    for told in ["1 check failed", "exit code 1", "ruminate publish in.json --rate 300", "--fail-if"] {
-        assert!(page.contains(told), "{told}");
+    for text in ["1 check failed", "exit code 1", "ruminate publish in.json --rate 300", "--fail-if"] {
+        assert!(page.contains(text), "{text}");
     }
     for (file, of) in [("p.hdr", "latency"), ("p.hdr.service", "service")] {
         let max = format!("#[Max     = {:>12.3},", outcome[format!("{of}_ms")]["max"].as_f64().unwrap());
@@ -211,7 +211,7 @@ fn messages_piped_in_slowly_are_sent_as_they_come() {
 }
 
 #[test]
-fn a_rate_over_the_quota_is_said_before_it_starts() {
+fn a_rate_over_the_quota_is_reported_before_it_starts() {
     let (home, sns) = (tempfile::tempdir().unwrap(), stub());
     let run = Ran::by(publish(home.path(), &sns).args(["--generate", SPEC, "--rate", "40000/s"]));
     assert!(run.code == Some(0) && run.stderr.contains("quota of us-east-1, 30000 messages/s"), "{}", run.stderr);

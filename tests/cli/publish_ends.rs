@@ -108,7 +108,7 @@ fn a_schedule_whose_end_is_meant_is_clean_and_counts_what_is_left_all_the_same()
     );
     assert_eq!(sns.bodies().len(), 40, "none twice");
     let first: HashSet<String> = lines.into_iter().take(40).collect();
-    assert!(sns.bodies().into_iter().collect::<HashSet<_>>() == first, "the second went on with the 21st");
+    assert!(sns.bodies().into_iter().collect::<HashSet<_>>() == first, "the second run continued with the 21st");
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn a_schedule_with_room_for_exactly_what_there_is_reaches_all_of_it() {
 }
 
 #[test]
-fn the_rest_of_a_pipe_is_said_to_be_unread_and_never_waited_for() {
+fn the_rest_of_a_pipe_is_reported_as_unread_and_never_waited_for() {
     let (home, sns) = (tempfile::tempdir().unwrap(), stub());
     let lines = history(home.path(), "in.json");
     for meant in [false, true] {
@@ -241,7 +241,7 @@ fn a_damaged_file_leaves_itself_uncounted_and_the_files_after_it_counted() {
 }
 
 #[test]
-fn more_to_pass_over_than_there_is_is_not_said_to_have_been_passed_over() {
+fn skipping_more_messages_than_exist_counts_only_existing_ones() {
     let (home, sns) = (tempfile::tempdir().unwrap(), stub());
     history(home.path(), "in.json");
     let over = Ran::by(publish(home.path(), &sns).args(["in.json", "--skip", "1234567"]));

@@ -107,7 +107,7 @@ fn entries_that_are_the_senders_fault_are_dead_letters_and_only_they() {
 /// Credentials from a process, each time with another token, of which the stub lets each have a while.
 #[cfg(unix)]
 #[test]
-fn credentials_that_expire_in_mid_run_are_asked_for_anew() {
+fn credentials_that_expire_during_a_run_are_renewed() {
     use std::os::unix::fs::PermissionsExt as _;
 
     let (home, sns) = (tempfile::tempdir().unwrap(), stub_with(|d| d.expire_after = Some(12)));
@@ -142,7 +142,7 @@ fn credentials_that_expire_in_mid_run_are_asked_for_anew() {
 }
 
 #[test]
-fn a_topic_that_goes_away_in_mid_run_stops_it_and_resume_goes_on() {
+fn a_topic_deleted_during_a_run_stops_it_and_resume_continues() {
     let (home, sns) = (tempfile::tempdir().unwrap(), stub_with(|d| d.latency_ms = 20.0));
     let lines = history(home.path());
     let mut command = publish(home.path(), &sns);

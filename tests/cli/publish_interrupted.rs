@@ -93,7 +93,7 @@ fn a_killed_run_is_resumed_from_its_journal() {
 }
 
 #[test]
-fn credentials_that_expire_in_mid_run_stop_it_and_resume_goes_on() {
+fn credentials_that_expire_during_a_run_stop_it_and_resume_continues() {
     let home = tempfile::tempdir().unwrap();
     let lines = history(home.path(), "in.json");
     let fine = || Fault::Entry(99, "", true); // no entry has this number: a call that succeeds
@@ -163,7 +163,7 @@ fn a_damaged_file_stops_the_run_and_after_its_repair_the_printed_command_resumes
 }
 
 #[test]
-fn more_to_pass_over_than_there_is_is_no_run_that_went_well() {
+fn skipping_more_messages_than_exist_is_not_a_success() {
     let home = tempfile::tempdir().unwrap();
     let lines = history(home.path(), "in.json");
     let sns = stub();

@@ -24,8 +24,11 @@ fn gaps_and_plain_causes_are_named() {
     let audit = scene.run(&["reconcile"]);
     audit.expect(1, &[("differing", changed), ("matched", count - lost - changed)]);
     assert_eq!(audit.json["causes"]["3 h earlier in the warehouse: another time zone"], changed, "{audit:?}");
-    let told = scene.text(&["reconcile"]).stdout;
-    assert!(told.contains("gap on both sides: fazenda_um 2024-01-05") && told.contains("another time zone"), "{told}");
+    let printed = scene.text(&["reconcile"]).stdout;
+    assert!(
+        printed.contains("gap on both sides: fazenda_um 2024-01-05") && printed.contains("another time zone"),
+        "{printed}"
+    );
 }
 
 #[test]
@@ -110,12 +113,12 @@ fn findings_are_new_persisting_or_resolved() {
         let since = serde_json::json!({"baseline": baseline, "new": more, "persisting": back, "resolved": gone - back});
         assert_eq!(audit.json["since_baseline"], since, "{audit:?}");
     }
-    let told = scene.text(&["reconcile", "--baseline", "before.json"]).stdout;
-    assert!(told.contains(&format!("since before.json: {more} new, {back} persisting")), "{told}");
+    let printed = scene.text(&["reconcile", "--baseline", "before.json"]).stdout;
+    assert!(printed.contains(&format!("since before.json: {more} new, {back} persisting")), "{printed}");
     std::fs::write(scene.path("odd"), "odd").unwrap();
-    for (file, says) in [("odd", "neither a drift file nor"), ("none", "cannot be read")] {
+    for (file, expected) in [("odd", "neither a drift file nor"), ("none", "cannot be read")] {
         let refused = scene.run(&["reconcile", "--baseline", file]);
-        assert!(refused.code == Some(2) && refused.stderr.contains(says), "{refused:?}");
+        assert!(refused.code == Some(2) && refused.stderr.contains(expected), "{refused:?}");
     }
 }
 
@@ -219,15 +222,16 @@ fn patterns_of_findings_are_reported() {
     assert_eq!((&of("one_farm")["farm"], &of("one_farm")["findings"]), (&"fazenda_um".into(), &gone.into()));
     assert_eq!(of("one_day")["day"], "2024-01-01", "{patterns:?}");
     assert!(of("late_arrival").is_null(), "all records came within minutes, and most have their rows: {patterns:?}");
-    let (told, page) = (scene.text(&["reconcile"]).stdout, std::fs::read_to_string(scene.path("page.html")).unwrap());
-    assert!(told.contains("lake only: all") && told.contains("are of fazenda_um, as are"), "{told}");
+    let (printed, page) =
+        (scene.text(&["reconcile"]).stdout, std::fs::read_to_string(scene.path("page.html")).unwrap());
+    assert!(printed.contains("lake only: all") && printed.contains("are of fazenda_um, as are"), "{printed}");
     assert!(page.contains("Patterns") && page.contains("are of 2024-01-01</b>, as are"));
     scene.run(&["replay"]).expect(0, &[("inserted", gone)]);
     assert_eq!(scene.run(&["reconcile"]).json["patterns"], serde_json::json!([]));
 }
 
 #[test]
-fn what_cannot_be_written_is_said_before_the_audit() {
+fn an_unwritable_output_is_reported_before_the_audit() {
     let (scene, ..) = damaged();
     std::fs::write(scene.path("file"), "").unwrap();
     for flag in ["--drift", "--report", "--evidence"] {

@@ -72,7 +72,7 @@ fn what_changed_in_the_lake_is_read_and_what_is_gone_is_forgotten() {
 }
 
 #[test]
-fn files_that_were_damaged_or_put_there_from_another_lake_are_made_anew() {
+fn damaged_files_and_files_of_another_lake_are_rebuilt() {
     let (scene, count) = scene();
     served(&scene, 0, count);
     let cached = files(&scene.path("cache"));

@@ -15,7 +15,7 @@ use uuid::Uuid;
 struct Proved {
     scene: Scene,
     lines: Vec<String>,
-    told: Vec<Entry<'static>>,
+    entries: Vec<Entry<'static>>,
 }
 
 const FILE: &str = "history.json";
@@ -25,30 +25,33 @@ impl Proved {
         let scene = Scene::embedded();
         scene.history(2, 3, 10);
         let text = std::fs::read_to_string(scene.path(FILE)).unwrap();
-        let mut this = Self { scene, lines: Vec::new(), told: Vec::new() };
+        let mut this = Self { scene, lines: Vec::new(), entries: Vec::new() };
         text.lines().for_each(|line| this.stored(line.to_owned(), None));
         this.scene.run(&["init"]).expect(0, &[]);
         this
     }
 
-    fn tell(&mut self, line: Option<String>, entry: Entry<'static>) {
+    fn add(&mut self, line: Option<String>, entry: Entry<'static>) {
         let at = self.lines.len() as u64 + 1;
         let delivered = line.is_some();
         self.lines.extend(line);
         let (file, line) = if delivered { (Some(FILE.into()), at) } else { (None, 0) };
-        self.told.push(Entry { file, line, ..entry });
+        self.entries.push(Entry { file, line, ..entry });
     }
 
     fn stored(&mut self, line: String, fault: Option<&'static str>) {
         let id = Some(id_of(&line));
-        self.tell(Some(line), Entry { id, fault: fault.map(Into::into), ..told(Expectation::Stored) });
+        self.add(Some(line), Entry { id, fault: fault.map(Into::into), ..expecting(Expectation::Stored) });
     }
 
     fn broken(&mut self, line: &str) {
         let sha256 = Sha256::digest(line).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        let of =
-            Entry { sha256: Some(sha256.into()), fault: Some("malformed".into()), ..told(Expectation::Quarantined) };
-        self.tell(Some(line.to_owned()), Entry { kind: Some("cut_off".into()), ..of });
+        let of = Entry {
+            sha256: Some(sha256.into()),
+            fault: Some("malformed".into()),
+            ..expecting(Expectation::Quarantined)
+        };
+        self.add(Some(line.to_owned()), Entry { kind: Some("cut_off".into()), ..of });
     }
 
     /// A valid reading that no topic takes.
@@ -58,15 +61,15 @@ impl Proved {
         let room = 262_144 - line.len() - "\"note\":\"\",".len();
         let line = line.replacen('{', &format!("{{\"note\":\"{}\",", "x".repeat(room)), 1);
         let id = Some(id_of(&line));
-        self.tell(Some(line), Entry { id, fault: Some("oversized".into()), ..told(Expectation::Oversized) });
+        self.add(Some(line), Entry { id, fault: Some("oversized".into()), ..expecting(Expectation::Oversized) });
     }
 
-    /// A reading of the herd that is delivered nowhere; its line.
+    /// Adds a reading that is never delivered. Returns its line.
     fn never(&mut self) -> String {
         let line = other(&self.lines[0], "never");
-        self.tell(
+        self.add(
             None,
-            Entry { id: Some(id_of(&line)), fault: Some("missing".into()), ..told(Expectation::Undelivered) },
+            Entry { id: Some(id_of(&line)), fault: Some("missing".into()), ..expecting(Expectation::Undelivered) },
         );
         line
     }
@@ -74,7 +77,7 @@ impl Proved {
     /// Writes the history and its truth.
     fn write(&self) -> Totals {
         std::fs::write(self.scene.path(FILE), self.lines.join("\n") + "\n").unwrap();
-        let (totals, text) = truth(&self.told);
+        let (totals, text) = truth(&self.entries);
         std::fs::write(self.scene.path("truth.ndjson"), text).unwrap();
         totals
     }
@@ -113,7 +116,7 @@ impl Proved {
     }
 }
 
-const fn told(expect: Expectation) -> Entry<'static> {
+const fn expecting(expect: Expectation) -> Entry<'static> {
     Entry { file: None, line: 0, id: None, fault: None, kind: None, sha256: None, expect }
 }
 
@@ -159,7 +162,7 @@ fn an_ingested_history_passes_and_lost_or_added_readings_are_reported_by_line() 
     assert!(history.findings().is_empty());
 
     // A row, an object, and both of a third are lost; one comes that never was.
-    let ids: Vec<Uuid> = history.told.iter().map(|entry| entry.id.unwrap()).collect();
+    let ids: Vec<Uuid> = history.entries.iter().map(|entry| entry.id.unwrap()).collect();
     let gone = history.scene.path("gone.ndjson");
     for (at, row, object) in [(3, true, false), (5, false, true), (7, true, true)] {
         if object {
@@ -188,8 +191,8 @@ fn an_ingested_history_passes_and_lost_or_added_readings_are_reported_by_line() 
         .collect();
     let expected = [(3, [true, false]), (5, [false, true]), (7, [false, false])];
     assert_eq!(missing, expected.map(|(at, sides)| (ids[at].to_string(), (at as u64 + 1, sides))).into());
-    let surplus: Vec<&Value> = found.iter().filter(|drift| drift["kind"] == "truth_unexpected").collect();
-    assert!(surplus.iter().any(|drift| drift["truth"]["fault"] == "missing"), "{surplus:?}");
+    let unexpected: Vec<&Value> = found.iter().filter(|drift| drift["kind"] == "truth_unexpected").collect();
+    assert!(unexpected.iter().any(|drift| drift["truth"]["fault"] == "missing"), "{unexpected:?}");
     let text = history.scene.text(&["reconcile", "--truth", "truth.ndjson"]).stdout;
     assert!(text.contains("ground truth: FAILED") && text.contains("3 missing (2 from the lake, 2 from"), "{text}");
     let page = std::fs::read_to_string(history.scene.path("page.html")).unwrap();
@@ -285,11 +288,11 @@ fn no_budget_lets_a_truth_pass_that_does_not_hold() {
 }
 
 #[test]
-fn parts_are_proved_together_and_days_that_were_not_audited_are_left_out() {
+fn parts_are_checked_together_without_days_that_were_not_audited() {
     let history = Proved::new();
     let totals = history.write();
     history.scene.run(&["backfill", FILE]).expect(0, &[]);
-    let (one, other) = history.told.split_at(7);
+    let (one, other) = history.entries.split_at(7);
     let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
     packed.write_all(&truth(other).1).unwrap();
     std::fs::write(history.scene.path("one.ndjson"), truth(one).1).unwrap();
@@ -318,7 +321,7 @@ fn a_truth_file_that_proves_nothing_ends_the_run_before_it_begins() {
     packed.write_all(whole.as_bytes()).unwrap();
     let mut packed = packed.finish().unwrap();
     packed.truncate(packed.len() / 2);
-    for (name, text, says) in [
+    for (name, text, expected) in [
         ("cut.ndjson", cut.into_bytes(), "without its totals"),
         ("cut.ndjson.gz", packed, "not a complete truth file"),
         ("later.ndjson", whole.replace("truth\":1", "truth\":2").into_bytes(), "version 2"),
@@ -329,7 +332,7 @@ fn a_truth_file_that_proves_nothing_ends_the_run_before_it_begins() {
         let ran = history.scene.run(&["reconcile", "--truth", name]);
         assert_eq!(ran.code, Some(2), "{name}: {ran:?}");
         let output = ran.stderr.trim();
-        assert!(output.contains(name) && output.contains(says) && output.lines().count() == 1, "{name}: {output}");
+        assert!(output.contains(name) && output.contains(expected) && output.lines().count() == 1, "{name}: {output}");
     }
     let ran = history.scene.run(&["reconcile", "--truth", "none.ndjson"]);
     assert!(ran.code == Some(2) && ran.stderr.contains("--truth none.ndjson: cannot be read"), "{ran:?}");

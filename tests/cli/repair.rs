@@ -57,7 +57,7 @@ pub(crate) fn expect_repaired(ran: &Ran, counts: &[(&str, u64)]) {
 }
 
 #[test]
-fn a_dry_run_changes_nothing_and_says_what_the_repair_then_does_and_undo_gives_every_bit_back() {
+fn a_dry_run_changes_nothing_and_shows_the_repair_and_undo_restores_every_bit() {
     let (scene, count) = whole();
     let done = damage(&scene);
     let damaged = State::of(&scene);
@@ -81,16 +81,16 @@ fn a_dry_run_changes_nothing_and_says_what_the_repair_then_does_and_undo_gives_e
     expect_repaired(&ran, &[("verified", done.all())]);
     assert_eq!(ran.json["repaired"]["undo_file"], "undo.ndjson");
     scene.run(&["reconcile"]).expect(0, &[("matched", count)]);
-    let mended = State::of(&scene);
-    assert_eq!(mended.changed_rows(&damaged) as u64, done.lake_only + done.differing);
-    assert_eq!(mended.changed_files(&damaged) as u64, done.warehouse_only);
+    let repaired_state = State::of(&scene);
+    assert_eq!(repaired_state.changed_rows(&damaged) as u64, done.lake_only + done.differing);
+    assert_eq!(repaired_state.changed_files(&damaged) as u64, done.warehouse_only);
     let lines = std::fs::read_to_string(scene.path("undo.ndjson")).unwrap().lines().count();
     assert_eq!(lines as u64, done.all());
 
     let undo = ["undo", "undo.ndjson"];
     let counts = [("changes", done.all()), ("restored", done.all()), ("already_restored", 0), ("modified_since", 0)];
     scene.run(&[&undo[..], &["--dry-run"]].concat()).expect(0, &counts);
-    assert!(State::of(&scene) == mended, "a dry run of undo changed something");
+    assert!(State::of(&scene) == repaired_state, "a dry run of undo changed something");
     scene.run(&undo).expect(0, &counts);
     assert!(State::of(&scene) == damaged, "not all is as it was");
     scene.run(&undo).expect(0, &[("restored", 0), ("already_restored", done.all()), ("modified_since", 0)]);
@@ -139,8 +139,8 @@ fn a_repair_over_its_budget_changes_nothing_and_reports_it() {
         expect_repaired(&refused, &[("verified", 0)]);
         assert!(State::of(&scene) == damaged && !scene.path("u").exists(), "{most}");
     }
-    let told = scene.text(&["reconcile", "--repair", "both", "--max-repairs", "1"]).stdout;
-    assert!(told.contains("more than --max-repairs 1: nothing was changed"), "{told}");
+    let printed = scene.text(&["reconcile", "--repair", "both", "--max-repairs", "1"]).stdout;
+    assert!(printed.contains("more than --max-repairs 1: nothing was changed"), "{printed}");
     // The edge is within it.
     expect_repaired(&repair(&all.to_string()), &[("verified", all)]);
     scene.run(&["reconcile"]).expect(0, &[]);
@@ -186,13 +186,13 @@ fn a_trusted_warehouse_writes_its_values_into_objects_and_leaves_all_else_in_the
     expect_repaired(&planned, &[("objects_replaced", changed), ("updated", 0)]);
     assert!(State::of(&scene) == damaged);
     expect_repaired(&scene.run(&repair), &[("objects_replaced", changed), ("verified", changed), ("failed", 0)]);
-    let mended = State::of(&scene);
-    assert_eq!((mended.changed_rows(&damaged), mended.changed_files(&damaged) as u64), (0, changed));
+    let repaired_state = State::of(&scene);
+    assert_eq!((repaired_state.changed_rows(&damaged), repaired_state.changed_files(&damaged) as u64), (0, changed));
     for object in &objects {
         let before = String::from_utf8(damaged.files[object].clone()).unwrap();
         let values =
             [("consumo_real", "7.123456789012345"), ("quantidade_animais", "\"50\""), ("id_raca", r#""a\"b""#)];
-        let after = String::from_utf8(mended.files[object].clone()).unwrap();
+        let after = String::from_utf8(repaired_state.files[object].clone()).unwrap();
         assert_eq!(after, with_members(&before, &values));
     }
     scene.run(&["reconcile"]).expect(0, &[("matched", count)]);
@@ -221,8 +221,8 @@ fn a_trusted_warehouse_with_values_that_no_object_can_have_changes_nothing() {
     for (at, why) in [(0, "NULL"), (1, "path"), (2, "path"), (3, "values that no record can have")] {
         let id = id_of(&objects[at]);
         let kept = ran.json["repaired"]["problems"]["items"].as_array().unwrap();
-        let told = kept.iter().find(|problem| problem.to_string().contains(&id));
-        assert!(told.is_some_and(|problem| problem.to_string().contains(why)), "{why}: {problems}");
+        let printed = kept.iter().find(|problem| problem.to_string().contains(&id));
+        assert!(printed.is_some_and(|problem| problem.to_string().contains(why)), "{why}: {problems}");
     }
     let now = State::of(&scene);
     assert_eq!((now.changed_rows(&damaged), now.changed_files(&damaged)), (0, 1));

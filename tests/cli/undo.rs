@@ -37,9 +37,9 @@ fn undo_leaves_alone_what_has_changed_since_and_names_it() {
     assert!(State::of(&scene) == since);
     let undone = scene.run(&UNDO);
     undone.expect(1, &counts);
-    let told = undone.json["problems"].to_string();
+    let printed = undone.json["problems"].to_string();
     for object in [&inserted, &updated, &gone, &written[0]] {
-        assert!(told.contains(&id_of(object)), "{object:?} in {told}");
+        assert!(printed.contains(&id_of(object)), "{object:?} in {printed}");
     }
     let now = State::of(&scene);
     for object in [&inserted, &updated, &gone] {
@@ -62,13 +62,13 @@ fn nothing_is_changed_without_its_line() {
         for side in ["warehouse", "lake", "both"] {
             let ran = scene.run(&["reconcile", "--repair", side, "--undo-file", file]);
             expect_repaired(ran.expect(3, &[]), &[("verified", 0), ("inserted", 0), ("updated", 0)]);
-            let told = ran.json["repaired"]["stopped"].as_str().unwrap();
-            assert!(told.contains("the undo file cannot be written") && told.contains(why), "{told}");
+            let printed = ran.json["repaired"]["stopped"].as_str().unwrap();
+            assert!(printed.contains("the undo file cannot be written") && printed.contains(why), "{printed}");
             assert!(State::of(&scene) == damaged, "{file} {side}");
             assert_eq!(ran.json["repaired"]["undo_file"], json!(null), "nothing is in it");
         }
-        let told = scene.text(&["reconcile", "--repair", "both", "--undo-file", file]).stdout;
-        assert!(told.contains("nothing is changed without it"), "{told}");
+        let printed = scene.text(&["reconcile", "--repair", "both", "--undo-file", file]).stdout;
+        assert!(printed.contains("nothing is changed without it"), "{printed}");
     }
 }
 
@@ -86,8 +86,8 @@ fn a_disk_that_fills_up_on_the_way_stops_the_repair_before_the_change_without_a_
     assert!(State::of(&scene) == damaged);
     let full = limited(&scene, whole_size * 2 / 3, &[&REPAIR[..], &["--output", "json"]].concat());
     full.expect(3, &[]);
-    let told = full.json["repaired"]["stopped"].as_str().unwrap();
-    assert!(told.contains("the undo file cannot be written"), "{told}");
+    let printed = full.json["repaired"]["stopped"].as_str().unwrap();
+    assert!(printed.contains("the undo file cannot be written"), "{printed}");
     let written = full.json["repaired"]["objects_written"].as_u64().unwrap();
     let text = std::fs::read_to_string(scene.path("undo.ndjson")).unwrap();
     let lines = text.lines().filter(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()).count() as u64;
@@ -140,7 +140,7 @@ fn an_undo_file_of_other_stores_or_none_at_all_changes_nothing() {
     let (scene, _) = whole();
     damage(&scene);
     scene.run(&REPAIR);
-    let mended = State::of(&scene);
+    let repaired_state = State::of(&scene);
     let text = std::fs::read_to_string(scene.path("undo.ndjson")).unwrap();
     let (rows, objects): (Vec<&str>, Vec<&str>) = text.lines().partition(|line| line.contains("\"table\":"));
     let lines = |lines: &[&str]| lines.join("\n");
@@ -166,13 +166,13 @@ fn an_undo_file_of_other_stores_or_none_at_all_changes_nothing() {
         let refused = scene.run(&["undo", "odd"]);
         assert!(refused.code == Some(2) && refused.stderr.contains(why), "{name}: {refused:?}");
         assert!(refused.stderr.contains("odd"), "{name} names its file: {refused:?}");
-        assert!(State::of(&scene) == mended, "{name} changed something");
+        assert!(State::of(&scene) == repaired_state, "{name} changed something");
     }
     let refused = scene.run(&["undo", "none"]);
     assert!(refused.code == Some(2) && refused.stderr.contains("none"), "{refused:?}");
     std::fs::write(scene.path("odd"), "").unwrap();
     scene.run(&["undo", "odd"]).expect(0, &[("changes", 0)]);
-    assert!(State::of(&scene) == mended);
+    assert!(State::of(&scene) == repaired_state);
 }
 
 /// Everything that repair must not guess about is named, with why, and left as it is to the byte.
@@ -235,9 +235,9 @@ fn the_printed_undo_command_can_be_pasted() {
     let (scene, _) = whole();
     let done = damage(&scene);
     let damaged = State::of(&scene);
-    let told = scene.text(&["reconcile", "--repair", "both", "--undo-file", "my undo.ndjson"]);
-    let line = told.stdout.lines().find_map(|line| line.trim().strip_prefix("to revert, run: ruminate ")).unwrap();
-    assert!(told.stdout.contains("exit code 1: the audit before the repair found drift"), "{}", told.stdout);
+    let printed = scene.text(&["reconcile", "--repair", "both", "--undo-file", "my undo.ndjson"]);
+    let line = printed.stdout.lines().find_map(|line| line.trim().strip_prefix("to revert, run: ruminate ")).unwrap();
+    assert!(printed.stdout.contains("exit code 1: the audit before the repair found drift"), "{}", printed.stdout);
     let binary = scene.command(&[]).get_program().to_owned().into_string().unwrap();
     let mut shell = std::process::Command::new("sh");
     shell.args(["-c", &format!("{binary} {line} --output json")]).current_dir(scene.home.path());
@@ -248,7 +248,7 @@ fn the_printed_undo_command_can_be_pasted() {
 }
 
 #[test]
-fn an_undo_file_of_rows_needs_no_lake_and_one_of_objects_says_so() {
+fn an_undo_file_of_rows_needs_no_lake_and_one_of_objects_reports_that() {
     let (scene, _) = whole();
     damage(&scene);
     scene.run(&["reconcile", "--repair", "warehouse", "--undo-file", "rows"]).expect(1, &[]);
@@ -263,7 +263,7 @@ fn an_undo_file_of_rows_needs_no_lake_and_one_of_objects_says_so() {
 }
 
 #[test]
-fn a_dry_run_without_a_repair_says_what_to_do() {
+fn a_dry_run_without_a_repair_suggests_what_to_do() {
     let (scene, _) = whole();
     let refused = scene.run(&["reconcile", "--dry-run"]);
     assert_eq!(refused.code, Some(2), "{refused:?}");

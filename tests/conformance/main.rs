@@ -92,7 +92,7 @@ async fn passing_faults(direct: bool) {
 
 /// A store with a rate limit: all requests succeed, with less concurrency than requested.
 #[tokio::test]
-async fn a_store_that_bears_less_is_asked_for_less_until_it_bears_more() {
+async fn concurrency_adapts_to_the_capacity_of_a_store() {
     let s3 = S3Server::with_bucket(BUCKET);
     // The store's second is not the limit's: what is refused must outlast both, and a bounded count of tries is spent
     // within a second by pauses as short as QUICK's.
@@ -166,7 +166,7 @@ async fn what_will_not_pass_is_named() {
 }
 
 #[tokio::test]
-async fn archived_objects_are_told_apart_and_restored_ones_read() {
+async fn archived_objects_are_detected_and_restored_ones_read() {
     let s3 = S3Server::with_bucket(BUCKET);
     let (lake, direct) = (lake(&s3, false), lake(&s3, true));
     for key in ["cold.json", "thawed.json", "warm.json"] {

@@ -11,7 +11,7 @@ fn table(weight: &str, key: &str) -> String {
     )
 }
 
-async fn every_old_table_takes_the_old_lake(server: Server) {
+async fn every_legacy_table_accepts_the_legacy_lake(server: Server) {
     let s3 = S3Server::with_bucket(BUCKET);
     let unpacked = tempfile::tempdir().unwrap();
     old_lake(unpacked.path());
@@ -42,7 +42,7 @@ async fn every_old_table_takes_the_old_lake(server: Server) {
         database.drop().await;
     }
     no_object_is_made_for_one_that_is_only_archived(server, &s3, &keys).await;
-    assert_eq!(s3.store().list(BUCKET, PREFIX), keys, "the old lake stays as it is");
+    assert_eq!(s3.store().list(BUCKET, PREFIX), keys, "the legacy lake is unchanged");
 }
 
 /// Both layouts in one lake, audited by the window of the newer one: wrong findings must not be repaired.
@@ -75,7 +75,7 @@ async fn no_object_is_made_for_one_that_is_only_archived(server: Server, s3: &S3
 }
 
 #[tokio::test]
-async fn live_mysql_a_mixed_lake_is_not_mended_by_a_window() {
+async fn live_mysql_a_mixed_lake_is_not_repaired_by_a_window() {
     let s3 = S3Server::with_bucket(BUCKET);
     let unpacked = tempfile::tempdir().unwrap();
     old_lake(unpacked.path());
@@ -84,11 +84,11 @@ async fn live_mysql_a_mixed_lake_is_not_mended_by_a_window() {
 }
 
 #[tokio::test]
-async fn live_mysql_takes_the_old_lake() {
-    every_old_table_takes_the_old_lake(MYSQL).await;
+async fn live_mysql_accepts_the_legacy_lake() {
+    every_legacy_table_accepts_the_legacy_lake(MYSQL).await;
 }
 
 #[tokio::test]
-async fn live_mariadb_takes_the_old_lake() {
-    every_old_table_takes_the_old_lake(MARIADB).await;
+async fn live_mariadb_accepts_the_legacy_lake() {
+    every_legacy_table_accepts_the_legacy_lake(MARIADB).await;
 }

@@ -56,8 +56,8 @@ async fn one_percent(server: Server) {
     let warm = damage.is_found_by(scene, world, &["--cache", "cache"]);
     assert_eq!(warm.json["cache"]["misses"], warm.json["unreadable"]);
     scene.run(&["reconcile", "--quick", "--drift", "quick.ndjson"]);
-    let told = damage.findings.iter().filter(|finding| finding.shows_in_names()).cloned().collect();
-    assert_same(&found_in(&scene.path("quick.ndjson")), &told, "--quick");
+    let in_names = damage.findings.iter().filter(|finding| finding.shows_in_names()).cloned().collect();
+    assert_same(&found_in(&scene.path("quick.ndjson")), &in_names, "--quick");
     stores.database.drop().await;
 }
 

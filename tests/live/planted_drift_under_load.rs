@@ -152,8 +152,8 @@ impl Way {
     fn to(port: u16, max: usize) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let own = listener.local_addr().unwrap().port();
-        let ((says, stalled), (go_on, waits)) = (channel(), channel());
-        let once = Arc::new(Mutex::new(Some((says, waits))));
+        let ((expected, stalled), (go_on, waits)) = (channel(), channel());
+        let once = Arc::new(Mutex::new(Some((expected, waits))));
         std::thread::spawn(move || {
             for client in listener.incoming() {
                 let (client, once) = (client.unwrap(), Arc::clone(&once));
@@ -163,10 +163,11 @@ impl Way {
                 std::thread::spawn(move || {
                     let local = server.local_addr().unwrap().port();
                     forward(server, client, |bytes| {
-                        let Some((says, waits)) = (bytes > max).then(|| once.lock().unwrap().take()).flatten() else {
+                        let Some((expected, waits)) = (bytes > max).then(|| once.lock().unwrap().take()).flatten()
+                        else {
                             return true;
                         };
-                        says.send(local).unwrap();
+                        expected.send(local).unwrap();
                         let _ = waits.recv();
                         false
                     });
@@ -201,7 +202,7 @@ async fn killed_in_the_scan(server: Server) {
     let (before, after) = url.rsplit_once(':').unwrap();
     let (port, name) = after.split_once('/').unwrap();
     // Killed before the first page is whole, and after it.
-    for (max, goes_on_after_something) in [(40_000, false), (world.0.len() * 110, true)] {
+    for (max, continues_after_something) in [(40_000, false), (world.0.len() * 110, true)] {
         let way = Way::to(port.parse().unwrap(), max);
         let around = format!("{before}:{}/{name}", way.port);
         let args = ["reconcile", "--drift", "drift.ndjson", "--output", "json", "--warehouse", &around];
@@ -216,7 +217,7 @@ async fn killed_in_the_scan(server: Server) {
         damage.is_said_by(&ran, &found_in(&stores.scene.path("drift.ndjson")), world, "killed in the scan");
         assert_eq!(ran.json["snapshots"], 2, "{ran:?}");
         let last: Vec<_> = ran.stderr.lines().filter(|line| line.contains("continuing after")).collect();
-        assert_eq!((last.len(), last[0].contains("after nothing")), (1, !goes_on_after_something), "{ran:?}");
+        assert_eq!((last.len(), last[0].contains("after nothing")), (1, !continues_after_something), "{ran:?}");
     }
     stores.database.drop().await;
 }

@@ -15,27 +15,27 @@ const FAULTS: &str = "duplicate=0.05,corrected=0.1,late=0.1,malformed=0.05,missi
 
 /// Expectations of the truth file for a farm: delivered lines, distinct ids, and ids by fault.
 #[derive(Debug, Default, PartialEq)]
-struct Told {
+struct Expected {
     delivered: u64,
     ids: u64,
     faults: BTreeMap<String, u64>,
 }
 
-fn told(scene: &Scene, farm: &str) -> Told {
-    let mut told = Told::default();
+fn expected_of(scene: &Scene, farm: &str) -> Expected {
+    let mut expected = Expected::default();
     let read = truth::read_file(&scene.path("first.gz"), |line| {
         let is_of = line.file.as_deref().is_some_and(|file| file.starts_with(farm));
         if is_of && line.expect == Expectation::Stored {
-            told.delivered += 1;
+            expected.delivered += 1;
             if line.fault.as_deref() != Some("duplicate") {
-                told.ids += 1;
-                *told.faults.entry(line.fault.as_deref().unwrap_or("none").to_owned()).or_default() += 1;
+                expected.ids += 1;
+                *expected.faults.entry(line.fault.as_deref().unwrap_or("none").to_owned()).or_default() += 1;
             }
         }
         Ok(())
     });
     read.unwrap();
-    told
+    expected
 }
 
 async fn watched_to_its_end(server: Server) {
@@ -55,7 +55,7 @@ async fn watched_to_its_end(server: Server) {
     sender.run(&["generate"].into_iter().chain(herd).collect::<Vec<_>>()).expect(0, &[]);
 
     // Only one farm is delivered: the other's readings never arrive, and each is reported.
-    let (one, two) = (told(&sender, "FazendaUm"), told(&sender, "FazendaDois"));
+    let (one, two) = (expected_of(&sender, "FazendaUm"), expected_of(&sender, "FazendaDois"));
     assert!(one.ids > 50 && two.ids > 50 && two.faults.len() == 3, "{one:?} {two:?}");
     let (listener, address) = listen(&stores, one.delivered);
     sns.subscribe(TOPIC, &address, &[("FilterPolicy", r#"{"cod_cliente": ["FazendaUm"]}"#)]).unwrap();

@@ -8,7 +8,7 @@ use testkit::{BUCKET, PREFIX, Server};
 
 use crate::store_state::{REPAIR, Stores, UNDO, ended, holding, nudge, repaired, rows, weights_in};
 
-async fn a_thousand_last_bits_are_mended_and_given_back(server: Server) {
+async fn a_thousand_last_bits_are_repaired_and_restored(server: Server) {
     let Some(stores) = Stores::new(server, 40, 15).await else { return };
     let (scene, database) = (&stores.scene, &stores.database);
     let ids = database.ids().await;
@@ -19,10 +19,10 @@ async fn a_thousand_last_bits_are_mended_and_given_back(server: Server) {
     let ran = scene.run(&["reconcile", "--repair", "warehouse", "--undo-file", "undo.ndjson"]);
     ran.expect(1, &[("differing", 1_000)]);
     assert_eq!((repaired(&ran, "updated"), repaired(&ran, "verified"), repaired(&ran, "failed")), (1_000, 1_000, 0));
-    let mended = rows(database).await;
-    assert!(mended == whole, "not every bit came back");
+    let repaired_rows = rows(database).await;
+    assert!(repaired_rows == whole, "not every bit came back");
     for (id, weights) in weights_in(&stores.s3) {
-        let row = &mended[&id];
+        let row = &repaired_rows[&id];
         assert_eq!([&row[4], &row[5], &row[8], &row[9]], [&weights[0], &weights[1], &weights[2], &weights[3]], "{id}");
     }
     stores.is_clean();
@@ -33,7 +33,7 @@ async fn a_thousand_last_bits_are_mended_and_given_back(server: Server) {
 }
 
 /// Servers find `ABC` under `abc`: the row gets the lake's spelling, and undo restores its own.
-async fn ids_in_capitals_are_mended_and_given_back(server: Server) {
+async fn ids_in_capitals_are_repaired_and_restored(server: Server) {
     let Some(stores) = Stores::new(server, 5, 5).await else { return };
     let (scene, database) = (&stores.scene, &stores.database);
     let whole = rows(database).await;
@@ -55,7 +55,7 @@ async fn ids_in_capitals_are_mended_and_given_back(server: Server) {
 }
 
 /// Tables with other column types: every value is repaired and restored, regardless of its type.
-async fn columns_of_every_type_are_mended_and_given_back(server: Server) {
+async fn columns_of_every_type_are_repaired_and_restored(server: Server) {
     let Some(stores) = Stores::new(server, 5, 6).await else { return };
     let (scene, database) = (&stores.scene, &stores.database);
     let columns = [
@@ -165,9 +165,9 @@ async fn a_concurrently_changed_object_is_not_overwritten(server: Server) {
 }
 
 on_both! {
-    columns_of_every_type_are_mended_and_given_back: live_mysql_columns_of_every_type_are_mended_and_given_back, live_mariadb_columns_of_every_type_are_mended_and_given_back;
-    a_thousand_last_bits_are_mended_and_given_back: live_mysql_a_thousand_last_bits_are_mended_and_given_back, live_mariadb_a_thousand_last_bits_are_mended_and_given_back;
-    ids_in_capitals_are_mended_and_given_back: live_mysql_ids_in_capitals_are_mended_and_given_back, live_mariadb_ids_in_capitals_are_mended_and_given_back;
+    columns_of_every_type_are_repaired_and_restored: live_mysql_columns_of_every_type_are_repaired_and_restored, live_mariadb_columns_of_every_type_are_repaired_and_restored;
+    a_thousand_last_bits_are_repaired_and_restored: live_mysql_a_thousand_last_bits_are_repaired_and_restored, live_mariadb_a_thousand_last_bits_are_repaired_and_restored;
+    ids_in_capitals_are_repaired_and_restored: live_mysql_ids_in_capitals_are_repaired_and_restored, live_mariadb_ids_in_capitals_are_repaired_and_restored;
     a_concurrently_changed_row_is_not_overwritten: live_mysql_a_concurrently_changed_row_is_not_overwritten, live_mariadb_a_concurrently_changed_row_is_not_overwritten;
     a_concurrently_changed_object_is_not_overwritten: live_mysql_a_concurrently_changed_object_is_not_overwritten, live_mariadb_a_concurrently_changed_object_is_not_overwritten;
 }

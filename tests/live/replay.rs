@@ -28,7 +28,7 @@ fn wait_for(child: &mut Child, what: &str) -> BufReader<std::process::ChildStder
     let mut output = String::new();
     while !output.contains(what) {
         output.clear();
-        assert!(stderr.read_line(&mut output).unwrap() > 0, "it ended without a word of {what:?}");
+        assert!(stderr.read_line(&mut output).unwrap() > 0, "it ended without printing {what:?}");
     }
     stderr
 }
@@ -86,7 +86,7 @@ async fn signals(server: Server) {
     database.drop().await;
 }
 
-/// A query that stops to answer is waited for as long as the patience lasts, and Ctrl-C does not wait for a slow one.
+/// A query that stops responding is waited for until the timeout, and Ctrl-C does not wait for a slow query.
 async fn signals_that_fail(server: Server) {
     let Some((database, scene, count)) = scene(server).await else { return };
     database.run("CREATE TABLE pausa (n INT, s INT)").await;
@@ -116,12 +116,12 @@ async fn signals_that_fail(server: Server) {
 }
 
 #[tokio::test]
-async fn live_mysql_a_signal_that_fails_or_is_slow_holds_nobody_up() {
+async fn live_mysql_a_failing_or_slow_signal_does_not_block_the_run() {
     signals_that_fail(MYSQL).await;
 }
 
 #[tokio::test]
-async fn live_mariadb_a_signal_that_fails_or_is_slow_holds_nobody_up() {
+async fn live_mariadb_a_failing_or_slow_signal_does_not_block_the_run() {
     signals_that_fail(MARIADB).await;
 }
 
@@ -291,12 +291,12 @@ async fn live_mysql_a_table_that_cannot_hold_records_is_refused_before_anything_
             "origem needs a value",
         ),
     ];
-    for (change, says) in cases {
+    for (change, expected) in cases {
         database.run(change).await;
         let refused = scene.run(&["replay"]);
-        assert!(refused.code == Some(2) && refused.stderr.contains(says), "{says}: {refused:?}");
+        assert!(refused.code == Some(2) && refused.stderr.contains(expected), "{expected}: {refused:?}");
         let journal = "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = 'ruminate_journal'";
-        assert_eq!(database.count(journal).await, 0, "{says}");
+        assert_eq!(database.count(journal).await, 0, "{expected}");
     }
     // A narrower column takes what fits; each record that does not is named before it is sent.
     database.run("ALTER TABLE historico_consumo DROP COLUMN origem, MODIFY quantidade_animais TINYINT, MODIFY cod_cliente VARCHAR(9)").await;

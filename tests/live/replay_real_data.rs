@@ -3,7 +3,7 @@
 use testkit::s3::S3Server;
 use testkit::{BUCKET, Database, MARIADB, MYSQL, PREFIX, Scene, Server, real_files, with_real};
 
-async fn taken_in_lost_and_brought_back(server: Server) {
+async fn ingested_deleted_and_recovered(server: Server) {
     let Some(database) = Database::new(server).await else { return };
     let s3 = S3Server::with_bucket(BUCKET);
     let scene = Scene::new().with_s3(&s3).with("RUMINATE_WAREHOUSE", &database.url());
@@ -31,10 +31,10 @@ async fn taken_in_lost_and_brought_back(server: Server) {
 
 #[tokio::test]
 async fn live_mysql_is_lost_and_brought_back() {
-    taken_in_lost_and_brought_back(MYSQL).await;
+    ingested_deleted_and_recovered(MYSQL).await;
 }
 
 #[tokio::test]
 async fn live_mariadb_is_lost_and_brought_back() {
-    taken_in_lost_and_brought_back(MARIADB).await;
+    ingested_deleted_and_recovered(MARIADB).await;
 }

@@ -92,7 +92,7 @@ async fn live_moto_delivers_and_its_signatures_are_good() {
 }
 
 #[tokio::test]
-async fn live_moto_delivers_to_an_endpoint_that_believes_anybody() {
+async fn live_moto_delivers_to_an_endpoint_without_signature_checks() {
     delivered_twice(Signatures::Skip, "listen-skip").await;
 }
 

@@ -24,7 +24,7 @@ struct Proved {
     database: Database,
     scene: Scene,
     /// By expectation: ids, or hashes of malformed messages.
-    told: BTreeMap<Expectation, BTreeMap<String, At>>,
+    by_expectation: BTreeMap<Expectation, BTreeMap<String, At>>,
     totals: Totals,
 }
 
@@ -37,21 +37,21 @@ impl Proved {
         let herd = ["generate", "--farms", "3", "--lots", lots, "--days", "10", "--start", "2026-01-01", "--seed", "6"];
         let made = ["--faults", FAULTS, "--out", "history.ndjson.zst", "--truth", "truth.ndjson.gz"];
         scene.run(&[&herd[..], &made].concat()).expect(0, &[]);
-        let mut told: BTreeMap<Expectation, BTreeMap<String, At>> = BTreeMap::new();
+        let mut by_expectation: BTreeMap<Expectation, BTreeMap<String, At>> = BTreeMap::new();
         let text = |text: &Option<std::borrow::Cow<'_, str>>| text.as_ref().map(ToString::to_string);
         let (_, totals) = truth::read_file(&scene.path("truth.ndjson.gz"), |line| {
             let name = line.id.map(|id| id.to_string()).or_else(|| text(&line.sha256)).unwrap();
             let at = (text(&line.file), line.line, text(&line.fault));
-            told.entry(line.expect).or_default().entry(name).or_insert(at);
+            by_expectation.entry(line.expect).or_default().entry(name).or_insert(at);
             Ok(())
         })
         .unwrap();
         assert_eq!(totals.faults.len(), FAULTS.split(',').count(), "too few readings for every fault: {totals:?}");
-        Some(Self { s3, database, scene, told, totals })
+        Some(Self { s3, database, scene, by_expectation, totals })
     }
 
     fn of(&self, expect: Expectation) -> u64 {
-        self.told[&expect].len() as u64
+        self.by_expectation[&expect].len() as u64
     }
 
     fn publish(&self, more: &[&str]) -> Ran {
@@ -83,8 +83,12 @@ impl Proved {
             .filter(|drift| drift["kind"].as_str().unwrap().starts_with("truth_"))
             .map(|drift| {
                 let name = own(&drift["id"]).or_else(|| own(&drift["reason"])).unwrap();
-                let told = &drift["truth"];
-                let at = (own(&told["file"]), told["line"].as_u64().unwrap_or_default(), own(&told["fault"]));
+                let by_expectation = &drift["truth"];
+                let at = (
+                    own(&by_expectation["file"]),
+                    by_expectation["line"].as_u64().unwrap_or_default(),
+                    own(&by_expectation["fault"]),
+                );
                 ((own(&drift["kind"]).unwrap(), name), at)
             })
             .collect()
@@ -111,7 +115,7 @@ async fn proved_whole_and_damaged(server: Server) {
 
     // Every tenth id: in turn its row, its object, or both are gone.
     let mut expected = BTreeMap::new();
-    for (n, (id, at)) in history.told[&Expectation::Stored].iter().step_by(10).enumerate() {
+    for (n, (id, at)) in history.by_expectation[&Expectation::Stored].iter().step_by(10).enumerate() {
         if n % 3 != 1 {
             let sql = format!("DELETE FROM historico_consumo WHERE id_treated_data = '{id}'");
             assert_eq!(history.database.run(&sql).await, 1);
@@ -123,7 +127,7 @@ async fn proved_whole_and_damaged(server: Server) {
     }
     let lost = expected.len() as u64;
     // Rows are inserted for an undelivered reading and for one that is in no truth file.
-    let (never, at) = history.told[&Expectation::Undelivered].first_key_value().unwrap();
+    let (never, at) = history.by_expectation[&Expectation::Undelivered].first_key_value().unwrap();
     for (id, at) in [(never.as_str(), at.clone()), ("0189a0f0-0000-8000-8000-000000000000", (None, 0, None))] {
         let rest = "id_curral, id_raca, id_lote, peso_entrada, peso_medio, quantidade_animais, dia_confinamento, \
                     consumo_real, consumo_meta, data, cod_cliente, row_ts";
@@ -131,7 +135,7 @@ async fn proved_whole_and_damaged(server: Server) {
         history.database.run(&format!("INSERT INTO historico_consumo (id_treated_data, {rest}) {from}")).await;
         expected.insert(("truth_unexpected".to_owned(), id.to_owned()), at);
     }
-    let (hash, at) = history.told[&Expectation::Quarantined].last_key_value().unwrap();
+    let (hash, at) = history.by_expectation[&Expectation::Quarantined].last_key_value().unwrap();
     history.s3.store().remove(BUCKET, &history.key(hash)).unwrap();
     let counts = [
         ("missing", lost),

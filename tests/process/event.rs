@@ -29,7 +29,7 @@ fn counts(home: &Path, event: &str, code: i32) -> [u64; 5] {
 }
 
 #[test]
-fn the_samples_do_what_their_page_says() {
+fn the_samples_have_the_documented_results() {
     let home = home();
     assert_eq!(counts(home.path(), &sample("sns-event.json"), 0), [1, 1, 0, 0, 0]);
     assert_eq!(counts(home.path(), &sample("sns-event.json"), 0), [1, 0, 1, 0, 0]);

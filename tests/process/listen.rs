@@ -149,7 +149,7 @@ async fn many_at_once_are_all_answered_and_counted() {
 }
 
 #[tokio::test]
-async fn it_stops_by_itself_after_so_many_messages() {
+async fn it_stops_after_the_maximum_number_of_messages() {
     let (_, rows, intake) = stores().await;
     let endpoint = Running::start(Settings { max_messages: Some(5), ..believing() }, intake).await;
     for (at, line) in REAL.lines().take(5).enumerate() {
@@ -173,7 +173,7 @@ async fn messages_above_the_maximum_are_deferred() {
 }
 
 #[tokio::test]
-async fn a_message_whose_sender_has_gone_is_taken_in_and_counted() {
+async fn a_message_whose_sender_has_disconnected_is_processed_and_counted() {
     let (_, rows, intake) = stores().await;
     let endpoint = Running::start(believing(), intake).await;
     for line in REAL.lines() {

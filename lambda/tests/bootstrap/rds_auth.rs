@@ -59,7 +59,7 @@ async fn live_mysql_a_changed_password_fails_messages_until_it_is_updated() {
     user.change_password("nova").await;
     user.disconnect().await;
     says(sandbox.api.invoke(message(2)).await, "login refused");
-    assert!(!sandbox.said().contains("velha"), "{}", sandbox.said());
+    assert!(!sandbox.logged().contains("velha"), "{}", sandbox.logged());
     user.change_password("velha").await;
     assert_eq!(sandbox.api.invoke(message(2)).await.unwrap()["processed"], 1);
     assert_eq!(stores.held().await, (2, 0, 2));
@@ -89,7 +89,7 @@ async fn live_moto_a_secret_that_changed_is_read_again_and_costs_nothing() {
     secrets.put_secret_value().secret_id(&arn).secret_string(text("nova")).send().await.unwrap();
     assert_eq!(sandbox.api.invoke(message(2)).await.unwrap()["processed"], 1, "in the same process");
     assert_eq!(stores.held().await, (2, 0, 2));
-    assert!(!sandbox.said().contains("velha") && !sandbox.said().contains("nova"), "{}", sandbox.said());
+    assert!(!sandbox.logged().contains("velha") && !sandbox.logged().contains("nova"), "{}", sandbox.logged());
 
     let server = json!({"username": user.name, "password": "nova", "host": "127.0.0.1", "port": of(&env, "RDS_PORT").parse::<u16>().unwrap()});
     secrets.put_secret_value().secret_id(&arn).secret_string(server.to_string()).send().await.unwrap();
@@ -124,7 +124,7 @@ async fn tls_is_verified(server: Server) {
     says(stranger.api.invoke(message(2)).await, "RDS_CA_FILE");
     assert_eq!(stores.held().await, (3, 0, 2), "failed messages are in the lake");
     for sandbox in [&other_name, &stranger] {
-        assert!(!sandbox.said().contains("senha"), "{}", sandbox.said());
+        assert!(!sandbox.logged().contains("senha"), "{}", sandbox.logged());
     }
     assert_eq!(of(&stores.env(), "RDS_HOST"), "127.0.0.1");
     user.drop().await;

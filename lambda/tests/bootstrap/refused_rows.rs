@@ -116,7 +116,7 @@ async fn live_mysql_a_required_unknown_column_fails_messages_until_it_is_fixed()
     stores.database.run("ALTER TABLE historico_consumo ADD origem VARCHAR(9) NOT NULL").await;
     let sandbox = Sandbox::start(&built("bootstrap"), &stores.env()).await;
     assert_eq!(sandbox.api.invoke(batch(0..2)).await.unwrap(), items(&["0", "1"]));
-    assert!(sandbox.said().contains("column origem needs a value"), "{}", sandbox.said());
+    assert!(sandbox.logged().contains("column origem needs a value"), "{}", sandbox.logged());
     stores.database.run("ALTER TABLE historico_consumo ALTER origem SET DEFAULT ''").await;
     assert_eq!(sandbox.api.invoke(batch(0..2)).await.unwrap(), items(&[]), "the schema is checked again immediately");
     stores.database.run("ALTER TABLE historico_consumo ADD destino VARCHAR(9) NOT NULL").await;
@@ -134,7 +134,7 @@ async fn live_mysql_a_full_server_fails_messages_until_it_has_room() {
     let sandbox = Sandbox::start(&built("bootstrap"), &stores.env()).await;
     refuse(&stores, "TRUE", 1114).await;
     assert_eq!(sandbox.api.invoke(batch(0..2)).await.unwrap(), items(&["0", "1"]));
-    assert!(sandbox.said().contains("no space left"), "{}", sandbox.said());
+    assert!(sandbox.logged().contains("no space left"), "{}", sandbox.logged());
     stores.database.run("DROP TRIGGER refuse").await;
     assert_eq!(sandbox.api.invoke(batch(0..2)).await.unwrap(), items(&[]));
     assert_eq!(stores.held().await, (2, 0, 2));
@@ -149,7 +149,7 @@ async fn live_mysql_a_row_with_other_values_stays_and_is_counted() {
     stores.database.run("UPDATE historico_consumo SET peso_medio = 1").await;
     assert_eq!(sandbox.api.invoke(batch(0..1)).await.unwrap(), items(&[]));
     assert_eq!((sandbox.metric("conflicting"), sandbox.metric("duplicates")), (1, 1));
-    assert!(sandbox.lines().iter().any(|line| line["fields"] == "peso_medio"), "{}", sandbox.said());
+    assert!(sandbox.lines().iter().any(|line| line["fields"] == "peso_medio"), "{}", sandbox.logged());
     assert_eq!(stores.database.count("SELECT COUNT(*) FROM historico_consumo WHERE peso_medio = 1").await, 1);
     stores.database.drop().await;
 }

@@ -3,7 +3,7 @@ which parameters it is deployed, and what is particular to it.
 
 Not to be had from moto's APIs, and looked up in `stack.sent` instead, the properties as CloudFormation would send
 them: architecture and logging of the function; versioning, public access, ownership and lifecycle of the bucket;
-egress written inside a security group; of the database what `describe_db_instances` is not asked for in test_deployed.
+egress written inside a security group; properties of the database that test_deployed does not query with `describe_db_instances`.
 """
 
 import json

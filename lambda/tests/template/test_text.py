@@ -11,7 +11,7 @@ import yaml
 
 from stack import PATH, Template, transformed
 
-# What the function reads, and nothing else: a misspelt name would be a setting without effect.
+# What the function reads, and nothing else: a mistyped name would be a setting without effect.
 VARIABLES = {
     "RUMINATE_LAKE",
     "RUMINATE_META_RATE",

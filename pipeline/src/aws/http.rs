@@ -174,7 +174,7 @@ impl SignedHttpClient {
     /// An exchange, again over a new connection where a kept one was dead; and by whose signature.
     async fn signed_exchange(&self, requested: &ApiRequest<'_>) -> Result<(ApiResponse, Arc<Signer>), TransportError> {
         let signer = self.credentials.signer().await.map_err(TransportError::Credentials)?;
-        let broke = || TransportError::Network("the connection broke".into());
+        let broke = || TransportError::Network("connection lost".into());
         let mut over = requested.over;
         loop {
             over = match self.exchange(&signer, requested, over).await {
@@ -209,7 +209,7 @@ impl SignedHttpClient {
             }
         })?;
         let (answer, at_end) =
-            receive(response).await.map_err(|e| TransportError::Network(format!("body broke off: {e}")))?;
+            receive(response).await.map_err(|e| TransportError::Network(format!("response body truncated: {e}")))?;
         if at_end && !connection.is_closed() {
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push((connection, Instant::now()));
         }

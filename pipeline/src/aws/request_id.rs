@@ -1,4 +1,8 @@
-//! Request ids, by which AWS support finds a request; part of every error message about a response.
+//! Request ids, by which AWS support finds a request.
+//!
+//! They are not logged separately: the message of every error about an S3 or SNS response ends with `(request id …)`, and is
+//! logged and reported with it. Successful requests are not recorded. The Lambda's own request id, which identifies an
+//! invocation, is in the span of its log lines and in its metrics (`lambda/src/logs.rs`).
 
 /// Headers with the request id: S3's, and the one of all other services.
 const HEADERS: [&str; 2] = ["x-amz-request-id", "x-amzn-requestid"];

@@ -48,7 +48,7 @@ pub enum Rejection {
     TimeOutOfRange { field: Column, found: String },
     #[error("field cod_cliente is not usable as a folder name: {why}: {found}")]
     InvalidFarm { why: &'static str, found: String },
-    #[error("the lake has something else in its place, {key}: {why}")]
+    #[error("key {key} is already taken: {why}")]
     KeyTaken { key: String, why: String },
 }
 

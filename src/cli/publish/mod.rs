@@ -248,7 +248,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
     if let Some(terms) = address.terms() {
         preflight::announce_and_confirm(terms, &args, &source).await?;
     }
-    preflight::tell_of_the_rest(&args, &source);
+    preflight::announce_unreached_messages(&args, &source);
     let topic = args.topic.open(&address).await?;
     let mut settings = args.settings(&address, &source);
     if args.watch.watch {

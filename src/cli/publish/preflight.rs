@@ -40,7 +40,7 @@ pub(super) async fn announce_and_confirm(terms: Terms, args: &Args, source: &Sou
 }
 
 /// Logs that the schedule ends before the input does, unless this is intended.
-pub(super) fn tell_of_the_rest(args: &Args, source: &Source) {
+pub(super) fn announce_unreached_messages(args: &Args, source: &Source) {
     let left = Estimate::left_out(source, &args.pace.schedule(), args.skip);
     // The progress of an earlier run is only in its journal, so the rest is reported at the end.
     let Some(left) = left.filter(|_| !args.pace.stop_at_schedule_end && !args.resume) else { return };

@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn the_text_of_a_histogram_is_what_the_histogram_says() {
+    fn the_text_of_a_histogram_matches_the_histogram() {
         let mut latencies = Latencies::new();
         for n in 1..=20_000_u64 {
             latencies.add(Duration::from_micros(n * n % 7_919 + 40));

@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use chrono::{NaiveDateTime, TimeDelta, Utc};
 
-use super::rules::{record_findings, rule_of_row};
+use super::single_record::{record_findings, rule_of_row};
 use super::{FindingCollector, FindingDay};
 use crate::cancellation::CancellationToken;
 use crate::progress::Progress;

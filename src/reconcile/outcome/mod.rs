@@ -1,8 +1,8 @@
 //! Outcome of an audit: counts that must add up, control totals, samples, and the results of a repair.
 //!
-//! It defines what is counted and what that means (clean, within budget, exit code). It also checks that the counts add
-//! up, merges with the outcome of another part of the same stores, and is written to and read from JSON. `render`
-//! creates text and HTML.
+//! It defines what is counted and what that means (clean, within budget, exit code), checks that the counts add up, and
+//! is written to and read from JSON. `merge` adds the outcome of another part of the same stores. `render` creates text
+//! and HTML.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -220,7 +220,7 @@ impl Outcome {
         self.counts.findings() + self.skips.findings()
     }
 
-    /// Returns true if the findings are within the budget; false if anything was not read, or a truth does not hold.
+    /// Returns true if the findings are within the budget; false if anything was not read, or the ground truth check failed.
     pub fn is_within_budget(&self) -> bool {
         let passed = self.truth.as_ref().is_none_or(|truth| truth.passed);
         let within = |budget: Budget| budget.allows(self.findings(), self.ids());

@@ -114,7 +114,7 @@ proptest! {
 }
 
 #[test]
-fn everything_that_an_audit_can_say_comes_back_from_its_json() {
+fn every_field_of_an_outcome_comes_back_from_its_json() {
     let mut outcome = outcome(&[]);
     outcome.options.settings = AuditSettings::default().with("meta-rate", 0.0176);
     outcome.stores = StoreInfo::of(&TableSchema::standard(), [("sql_mode".to_owned(), String::new())].into());

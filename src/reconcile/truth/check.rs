@@ -116,7 +116,7 @@ impl TruthCheck {
                 if !seen.is_anywhere() {
                     return Ok(());
                 }
-                self.report_unexpected(id, seen, Some(entry.at.into_location()), "it was delivered nowhere", findings)
+                self.report_unexpected(id, seen, Some(entry.at.into_location()), "it was never delivered", findings)
             }
             Expectation::Quarantined => Ok(()), // a quarantined message has no id
         }

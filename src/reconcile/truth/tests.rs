@@ -150,7 +150,7 @@ fn the_ingest_path_is_inferred_from_the_stores() {
 }
 
 #[test]
-fn the_page_on_audits_has_the_table_of_fates() {
+fn the_page_on_audits_has_the_table_of_expectations() {
     let page = include_str!("../../../docs/audit.md");
     let code = include_str!("mod.rs");
     for line in code.lines().filter_map(|line| line.strip_prefix("//! | ")).skip(2) {

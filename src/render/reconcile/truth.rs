@@ -79,7 +79,7 @@ impl fmt::Display for TruthResult {
         }
         match self.quarantine_text() {
             message if message.is_empty() => Ok(()),
-            said => writeln!(f, "  {said}"),
+            line => writeln!(f, "  {line}"),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Reads loaded rows back, and compares them.
 
 use super::loader::Loader;
-use crate::replay::journal::BatchEntry;
+use crate::replay::journal_entries::BatchEntry;
 use crate::replay::load_error::LoadError;
 use crate::replay::order::ReplayEntry;
 use crate::replay::outcome::Counter;

@@ -153,7 +153,7 @@ impl HttpConnector for CapturingClient {
         let authorization = request.headers().get("authorization").unwrap_or_default().to_owned();
         let uri = request.uri().to_owned();
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(CapturedRequest { uri, authorization });
-        HttpConnectorFuture::ready(Err(ConnectorError::other("taken down".into(), None)))
+        HttpConnectorFuture::ready(Err(ConnectorError::other("recorded".into(), None)))
     }
 }
 

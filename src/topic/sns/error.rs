@@ -31,9 +31,9 @@ impl Sns {
 
     /// Converts a response with an error status.
     pub(super) fn refused(&self, answer: &ApiResponse) -> Error {
-        let said = String::from_utf8_lossy(&answer.body);
-        let code = element(&said, "Code").unwrap_or_default();
-        let classified = classify(&code, element(&said, "Message").as_deref(), answer.status.as_u16());
+        let details = String::from_utf8_lossy(&answer.body);
+        let code = element(&details, "Code").unwrap_or_default();
+        let classified = classify(&code, element(&details, "Message").as_deref(), answer.status.as_u16());
         let (kind, message) = classified.unwrap_or_else(|| (Kind::Transient, no_sense(answer.status.as_str())));
         self.error(kind, &code, &with_request_id(message, answer.request_id.as_deref()))
     }
@@ -42,33 +42,33 @@ impl Sns {
     pub(super) fn broken(&self, broken: &TransportError) -> Error {
         match broken {
             TransportError::Credentials(message) => self.error(Kind::Permanent, NO_ANSWER, &no_credentials(message)),
-            TransportError::Network(said) => self.error(Kind::Transient, NO_ANSWER, said),
+            TransportError::Network(details) => self.error(Kind::Transient, NO_ANSWER, details),
         }
     }
 }
 
 /// Returns the kind of an error and a message with a suggested fix; `None` if the response has no usable content.
 fn classify(code: &str, message: Option<&str>, status: u16) -> Option<(Kind, String)> {
-    let said = message.map_or_else(|| code.to_owned(), |message| format!("{code}: {message}"));
+    let details = message.map_or_else(|| code.to_owned(), |message| format!("{code}: {message}"));
     Some(match (code, status) {
-        _ if is_throttling(code) => (Kind::Transient, format!("throttled: publish more slowly ({said})")),
+        _ if is_throttling(code) => (Kind::Transient, format!("throttled: publish more slowly ({details})")),
         ("NotFound" | "NotFoundException" | "ResourceNotFoundException", _) => {
             (Kind::Permanent, "no such topic: check --topic, its region and account".into())
         }
         ("ExpiredToken" | "ExpiredTokenException", _) => {
-            (Kind::Permanent, format!("the credentials have expired: log in again ({said})"))
+            (Kind::Permanent, format!("the credentials have expired: log in again ({details})"))
         }
         _ if is_denied(code) => {
-            (Kind::Permanent, format!("refused: allow sns:Publish on this topic to this account ({said})"))
+            (Kind::Permanent, format!("refused: allow sns:Publish on this topic to this account ({details})"))
         }
-        (_, 401 | 403) => (Kind::Permanent, format!("refused: check the AWS credentials ({said})")),
+        (_, 401 | 403) => (Kind::Permanent, format!("refused: check the AWS credentials ({details})")),
         ("InvalidParameter" | "InvalidParameterException", _) => {
-            (Kind::Permanent, format!("refused: check --topic, its region and account ({said})"))
+            (Kind::Permanent, format!("refused: check --topic, its region and account ({details})"))
         }
         (_, 408 | 429 | 500..=599) => {
-            (Kind::Transient, format!("the service failed for now ({})", format!("{status} {said}").trim_end()))
+            (Kind::Transient, format!("the service failed for now ({})", format!("{status} {details}").trim_end()))
         }
-        _ if !said.is_empty() => (Kind::Permanent, said),
+        _ if !details.is_empty() => (Kind::Permanent, details),
         _ => return None,
     })
 }
@@ -129,12 +129,12 @@ mod tests {
             ("InvalidParameter", 400, Kind::Permanent, "check --topic"),
         ];
         for (code, status, kind, words) in cases {
-            let meta = ErrorMetadata::builder().code(code).message("said so").build();
+            let meta = ErrorMetadata::builder().code(code).message("details so").build();
             let mut response = HttpResponse::new(status.try_into().unwrap(), SdkBody::empty());
             response.headers_mut().insert("x-amzn-requestid", "r-1");
             let by_sdk = sns("a").failure(&SdkError::service_error(GetTopicAttributesError::generic(meta), response));
             let body =
-                format!("<E><Error><Type>x</Type><Code>{code}</Code><Message>said\nso</Message></Error></E>").into();
+                format!("<E><Error><Type>x</Type><Code>{code}</Code><Message>details\nso</Message></Error></E>").into();
             let answer = ApiResponse {
                 status: hyper::StatusCode::from_u16(status).unwrap(),
                 etag: None,
@@ -152,7 +152,9 @@ mod tests {
 
     #[test]
     fn a_response_that_is_not_from_sns_is_transient() {
-        for (status, body, words) in [(404, "<html>", "makes no sense"), (502, "Bad Gateway", "failed for now (502")] {
+        for (status, body, words) in
+            [(404, "<html>", "unexpected response"), (502, "Bad Gateway", "failed for now (502")]
+        {
             let answer = ApiResponse {
                 status: hyper::StatusCode::from_u16(status).unwrap(),
                 etag: None,

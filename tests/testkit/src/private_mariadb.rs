@@ -53,13 +53,13 @@ impl PrivateMariaDb {
         Some(server)
     }
 
-    /// Killed without a word.
+    /// Kills the server with SIGKILL.
     pub fn stop(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// Killed without a word, and started again on what it left.
+    /// Kills the server with SIGKILL and starts it again on its files.
     pub async fn restart(&mut self) {
         self.stop();
         self.child = self.command.spawn().unwrap();

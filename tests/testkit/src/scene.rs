@@ -52,7 +52,7 @@ impl Ran {
 
 /// The path of a program that cargo built for this test, example or benchmark: this package's or another's.
 ///
-/// With a selection of tests cargo builds only the programs of their own package; `cargo test --workspace`, or a build
+/// With a selection of tests cargo builds only the programs of its package; `cargo test --workspace`, or a build
 /// before, makes all of them new.
 pub fn built(name: &str) -> PathBuf {
     let this = std::env::current_exe().unwrap();

@@ -236,8 +236,8 @@ mod tests {
     #[test]
     fn requests_exceed_the_capacity_of_a_store_only_slightly() {
         let limits = play(300, 256.0, |requested| (requested.min(1_000.0), (requested - 1_000.0).max(0.0)));
-        let settled = &limits[60..];
-        assert!(settled.iter().all(|limit| (14.0..=40.0).contains(limit)), "{settled:?}"); // 20 × 50 = 1,000
+        let stable = &limits[60..];
+        assert!(stable.iter().all(|limit| (14.0..=40.0).contains(limit)), "{stable:?}"); // 20 × 50 = 1,000
     }
 
     #[test]

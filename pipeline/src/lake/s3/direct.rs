@@ -105,17 +105,19 @@ impl DirectReader {
         };
         let answer = match self.client.send(&requested).await {
             Ok(answer) => answer,
-            Err(TransportError::Credentials(said)) => return Err(s3.error(key, Reason::Denied, no_credentials(&said))),
-            Err(TransportError::Network(said)) => return Err(s3.error(key, Reason::Network, said)),
+            Err(TransportError::Credentials(details)) => {
+                return Err(s3.error(key, Reason::Denied, no_credentials(&details)));
+            }
+            Err(TransportError::Network(details)) => return Err(s3.error(key, Reason::Network, details)),
         };
         if answer.status == StatusCode::OK {
             let etag = answer.etag.as_ref().and_then(|etag| etag.to_str().ok());
             return reject_error_document(wanted, etag, answer.body);
         }
-        let said = String::from_utf8_lossy(&answer.body);
-        let code = element(&said, "Code").unwrap_or_default();
+        let details = String::from_utf8_lossy(&answer.body);
+        let code = element(&details, "Code").unwrap_or_default();
         let status = answer.status.as_u16();
-        let classified = s3.classify_response(&code, element(&said, "Message").as_deref(), Some(status));
+        let classified = s3.classify_response(&code, element(&details, "Message").as_deref(), Some(status));
         let (reason, message) = classified
             .unwrap_or_else(|| (Reason::Other, format!("unexpected response: is this an S3 endpoint? {status}")));
         Err(s3.error(key, reason, with_request_id(message, answer.request_id.as_deref())))

@@ -34,29 +34,29 @@ impl S3 {
         message: Option<&str>,
         status: Option<u16>,
     ) -> Option<(Reason, String)> {
-        let said = message.map_or_else(|| code.to_owned(), |message| format!("{code}: {message}"));
+        let details = message.map_or_else(|| code.to_owned(), |message| format!("{code}: {message}"));
         Some(match (code, status) {
             ("NoSuchKey" | "NoSuchVersion", _) => (Reason::NotFound, "no such object".to_owned()),
             ("NoSuchBucket", _) => (Reason::NoLake, format!("no such bucket {:?}: check --lake", self.bucket)),
             ("InvalidObjectState", _) => (Reason::Archived, "in an archive tier: restore it first".to_owned()),
             ("PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException", _)
             | (_, Some(301)) => {
-                (Reason::WrongRegion, format!("the bucket is in another region: set AWS_REGION ({said})"))
+                (Reason::WrongRegion, format!("the bucket is in another region: set AWS_REGION ({details})"))
             }
             ("SlowDown" | "Throttling" | "ThrottlingException" | "RequestLimitExceeded" | "TooManyRequests", _)
-            | (_, Some(429 | 503)) => (Reason::SlowDown, format!("throttled by the store ({said})")),
+            | (_, Some(429 | 503)) => (Reason::SlowDown, format!("throttled by the store ({details})")),
             // Permanent: a retry does not add a missing feature.
             ("NotImplemented", _) | (_, Some(501)) => {
-                (Reason::Other, format!("the store does not implement this request ({said})"))
+                (Reason::Other, format!("the store does not implement this request ({details})"))
             }
             ("ConditionalRequestConflict" | "OperationAborted" | "RequestTimeout" | "InternalError", _)
-            | (_, Some(408 | 409 | 500..=599)) => (Reason::Network, said),
-            ("KeyTooLongError", _) => (Reason::BadKey, said),
+            | (_, Some(408 | 409 | 500..=599)) => (Reason::Network, details),
+            ("KeyTooLongError", _) => (Reason::BadKey, details),
             ("ExpiredToken" | "TokenRefreshRequired" | "InvalidToken", _) | (_, Some(401 | 403)) => {
-                (Reason::Denied, format!("refused: check credentials and policy ({said})"))
+                (Reason::Denied, format!("refused: check credentials and policy ({details})"))
             }
             (_, Some(404)) => (Reason::NotFound, "not found".to_owned()),
-            (_, Some(400..=499)) if !code.is_empty() => (Reason::Other, said),
+            (_, Some(400..=499)) if !code.is_empty() => (Reason::Other, details),
             _ => return None,
         })
     }
@@ -72,15 +72,17 @@ pub(super) fn no_credentials(message: &str) -> String {
 /// Classifies a failure without a response: no credentials, no connection, a timeout.
 fn sdk_failure<E: std::error::Error + 'static>(e: &SdkError<E, HttpResponse>) -> (Reason, String) {
     let message = DisplayErrorContext(e).to_string();
-    let said = message.split(" (").next().unwrap_or(&message);
+    let details = message.split(" (").next().unwrap_or(&message);
     match e {
-        SdkError::TimeoutError(_) => (Reason::Network, format!("timed out: {said}")),
+        SdkError::TimeoutError(_) => (Reason::Network, format!("timed out: {details}")),
         SdkError::DispatchFailure(failure) if failure.is_io() || failure.is_timeout() => {
-            (Reason::Network, format!("cannot connect: check the network and AWS_ENDPOINT_URL: {said}"))
+            (Reason::Network, format!("cannot connect: check the network and AWS_ENDPOINT_URL: {details}"))
         }
-        SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) => (Reason::Denied, no_credentials(said)),
-        SdkError::ResponseError(_) => (Reason::Network, format!("unexpected response: is this an S3 endpoint? {said}")),
-        _ => (Reason::Other, said.to_owned()),
+        SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) => (Reason::Denied, no_credentials(details)),
+        SdkError::ResponseError(_) => {
+            (Reason::Network, format!("unexpected response: is this an S3 endpoint? {details}"))
+        }
+        _ => (Reason::Other, details.to_owned()),
     }
 }
 

@@ -182,7 +182,7 @@ impl S3 {
             .body
             .collect()
             .await
-            .map_err(|e| Error::new(Reason::Network, key, format!("body broke off: {e}")))?;
+            .map_err(|e| Error::new(Reason::Network, key, format!("response body truncated: {e}")))?;
         let body = body.into_bytes();
         match length {
             Some(length) if length != body.len() => {

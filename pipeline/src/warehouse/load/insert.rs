@@ -31,7 +31,7 @@ pub async fn load(
     let mut settled = vec![None; records.len()];
     load_into(warehouse, records, schema, policy, &mut settled).await?;
     let missed =
-        || Err(Error::new(Reason::Other, warehouse.address(), "a load ended without a word on one of its rows"));
+        || Err(Error::new(Reason::Other, warehouse.address(), "a load returned no result for one of its rows"));
     settled.into_iter().map(|one| one.unwrap_or_else(missed)).collect()
 }
 

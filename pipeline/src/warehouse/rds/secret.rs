@@ -65,15 +65,15 @@ impl Secret {
     async fn fetch(&self) -> Result<Credentials, Error> {
         let answer = self.client.get_secret_value().secret_id(&self.arn).send().await;
         let answer = answer.map_err(|e| {
-            let said = match (e.code(), e.message()) {
+            let details = match (e.code(), e.message()) {
                 (Some(code), message) => format!("{code}: {}", message.unwrap_or_default()),
                 _ => DisplayErrorContext(&e).to_string(),
             };
             match e.code() {
                 Some("ThrottlingException" | "InternalServiceError") | None => {
-                    self.failure(Reason::Unreachable, format!("the secret cannot be read now: {said}"))
+                    self.failure(Reason::Unreachable, format!("the secret cannot be read now: {details}"))
                 }
-                _ => self.failure(Reason::Denied, format!("the secret cannot be read: check RDS_SECRET_ARN, and that secretsmanager:GetSecretValue is allowed: {said}")),
+                _ => self.failure(Reason::Denied, format!("the secret cannot be read: check RDS_SECRET_ARN, and that secretsmanager:GetSecretValue is allowed: {details}")),
             }
         })?;
         let text = answer.secret_string().unwrap_or_default();

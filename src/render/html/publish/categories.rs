@@ -93,7 +93,7 @@ impl MessageCategory {
                 "Dropped",
                 ["message was dropped: the sender was behind", "messages were dropped: the sender was behind"],
                 "It was due and could not be sent in time (`--drop-after`), because too much was in flight.",
-                "The topic, or this sender, does not hold this rate: raise `--concurrency`, or ask for less.",
+                "The topic, or this sender, cannot sustain this rate: raise `--concurrency`, or ask for less.",
             ),
             Self::Unsent => (
                 "Unsent",

@@ -16,10 +16,10 @@ mod conditions;
 mod errors;
 mod lag;
 mod latency;
+mod page_head;
 #[cfg(test)]
 mod tests;
 mod timeline;
-mod verdict;
 
 pub(super) const LAYOUT: &str = "publish/page.html.j2";
 
@@ -51,7 +51,7 @@ impl Page for Outcome {
     fn page(&self, _: usize) -> impl Serialize {
         Publish {
             version: env!("CARGO_PKG_VERSION"),
-            verdict: verdict::of(self),
+            verdict: page_head::of(self),
             conditions: conditions::of(self),
             accounts: vec![categories::account(self)],
             counts: categories::counts(self),

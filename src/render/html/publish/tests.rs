@@ -235,7 +235,7 @@ fn a_run_that_ended_before_its_input_claims_only_what_was_due() {
     let message = "At least 3 messages of the input were not reached: the rest of standard input was not read.";
     assert!(head(&html).contains(message), "{}", head(&html));
     let wrong = Outcome { input: Some(30_071), ..known.clone() };
-    assert!(wrong.check().is_err(), "one message is nowhere");
+    assert!(wrong.check().is_err(), "one message is in no count");
     let mut unsaid = known;
     unsaid.pacing.schedule_ended = false;
     assert!(unsaid.check().is_err(), "a run that neither stopped nor ended its schedule reached everything");
@@ -252,7 +252,7 @@ fn an_empty_run_is_no_success_and_has_no_plots() {
 }
 
 #[test]
-fn one_stretch_and_six_hundred_are_drawn() {
+fn one_interval_and_six_hundred_are_drawn() {
     for intervals in [1, 2, 600] {
         let html = render(&passed(intervals)).unwrap();
         assert!(html.len() < MOST_BYTES / 2, "{intervals}: {}", html.len());

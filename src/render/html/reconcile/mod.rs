@@ -13,13 +13,13 @@ mod calendar;
 mod findings;
 mod gaps;
 mod labels;
+mod page_head;
 mod repair;
 mod run_details;
 #[cfg(test)]
 mod tests;
 mod totals;
 mod truth;
-mod verdict;
 
 pub(super) const LAYOUT: &str = "reconcile/page.html.j2";
 
@@ -45,7 +45,7 @@ struct Audit {
     repair: repair::Repair,
     repeat: ReproduceCommand,
     /// Candidates that were resolved on a recheck; empty if none.
-    settled: String,
+    resolved: String,
 }
 
 impl Page for Outcome {
@@ -54,9 +54,9 @@ impl Page for Outcome {
     fn page(&self, findings_bytes: usize) -> impl Serialize {
         Audit {
             version: env!("CARGO_PKG_VERSION"),
-            verdict: verdict::of(self),
-            counts: verdict::counts(self),
-            accounts: verdict::accounts(self),
+            verdict: page_head::of(self),
+            counts: page_head::counts(self),
+            accounts: page_head::accounts(self),
             calendar: calendar::calendar(self),
             totals: totals::Totals::of(self),
             gaps: gaps::Gaps::of(self),
@@ -69,7 +69,7 @@ impl Page for Outcome {
             aside: ProblemList::of(&self.problems, |_| true),
             repair: repair::Repair::of(self),
             repeat: ReproduceCommand::of(&self.options.command),
-            settled: match self[Counter::ResolvedOnRecheck] {
+            resolved: match self[Counter::ResolvedOnRecheck] {
                 0 => String::new(),
                 n => numbers::of(n, "suspicion was", "suspicions were"),
             },

@@ -317,7 +317,7 @@ fn an_audit_of_ids_alone_claims_no_more() {
 }
 
 #[test]
-fn a_truth_says_first_whether_it_holds() {
+fn a_truth_section_shows_first_whether_the_check_passed() {
     let mut truth = TruthResult {
         files: vec!["herd/truth.ndjson".into()],
         faults: [("duplicate".to_owned(), 12), ("<b>".to_owned(), 1)].into(),

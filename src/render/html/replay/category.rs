@@ -189,7 +189,7 @@ const fn words(counter: Counter) -> Option<Texts> {
         ),
         Counter::Mismatched => (
             "Mismatched",
-            ["row was read back wrong", "rows were read back wrong"],
+            ["row differs from the lake", "rows differ from the lake"],
             "After loading, the row did not hold what was written: something else writes to the table, or a trigger does.",
             "Stop other writers, look for triggers, then replay again with `--verify`.",
         ),

@@ -16,11 +16,11 @@ use crate::replay::Outcome;
 mod calendar;
 mod category;
 mod not_recovered;
+mod page_head;
 mod recovery;
 #[cfg(test)]
 mod tests;
 mod timing;
-mod verdict;
 
 pub(super) const LAYOUT: &str = "replay/page.html.j2";
 
@@ -72,7 +72,7 @@ impl Page for Outcome {
         let (missing, changed) = not_recovered::groups(self, findings_bytes);
         Replay {
             version: env!("CARGO_PKG_VERSION"),
-            verdict: verdict::of(self),
+            verdict: page_head::of(self),
             calendar: calendar::calendar(self),
             accounts: vec![category::account(self)],
             counts: category::counts(self),

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::verdict;
+use super::page_head;
 use crate::render::between;
 use crate::render::html::headline::{Fact, instant, stated};
 use crate::render::html::{numbers, sanitize};
@@ -41,7 +41,7 @@ fn note(outcome: &Outcome) -> String {
     if let Some(until) = outcome.options.processed_until {
         return format!("Records processed after {} were not replayed, as requested.", instant(until));
     }
-    match verdict::missing(outcome) {
+    match page_head::missing(outcome) {
         0 => "Nothing that had reached the lake here by the cutoff is missing: the recovery point is the lake's own."
             .into(),
         n => format!(

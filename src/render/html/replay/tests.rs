@@ -112,7 +112,7 @@ fn a_recovered_warehouse_is_shown_first() {
 }
 
 #[test]
-fn a_part_that_was_asked_for_is_not_the_whole() {
+fn a_requested_part_is_not_shown_as_the_whole() {
     let mut outcome = back();
     outcome.options.processed_until = at("2026-11-22T18:50:00Z");
     let html = render(&outcome).unwrap();
@@ -206,7 +206,7 @@ fn a_new_table_that_was_not_swapped_in_is_no_success() {
 }
 
 #[test]
-fn a_farm_that_was_asked_for_and_has_nothing_is_named() {
+fn a_requested_farm_without_data_is_named() {
     let mut outcome = back();
     outcome.options.farms = vec!["fazenda_um".into(), "<b>fazenda_zero".into()];
     let html = render(&outcome).unwrap();

@@ -25,7 +25,7 @@ pub async fn check(lake: &dyn Lake) {
     listings_page_and_fold(lake).await;
     one_of_many_writers_wins(lake).await;
     only_the_object_that_is_meant_is_changed(lake).await;
-    the_folder_beside_is_outside(lake).await;
+    the_sibling_folder_is_outside(lake).await;
 }
 
 async fn clock_is_near_ours(lake: &dyn Lake) {
@@ -111,7 +111,7 @@ async fn only_the_object_that_is_meant_is_changed(lake: &dyn Lake) {
     assert_eq!(lake.get(key).await.unwrap_err().reason, Reason::NotFound);
 }
 
-async fn the_folder_beside_is_outside(lake: &dyn Lake) {
+async fn the_sibling_folder_is_outside(lake: &dyn Lake) {
     let beside = lake.sibling("quarentena");
     assert_eq!(beside.put_new("2026/11/22/x.json", Bytes::from_static(b"{}")).await.unwrap(), PutResult::Created);
     assert_eq!(beside.get("2026/11/22/x.json").await.unwrap(), "{}");

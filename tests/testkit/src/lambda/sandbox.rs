@@ -37,7 +37,7 @@ impl Sandbox {
     }
 
     /// All that it wrote so far; waits for the metrics of what it has answered, which are what it writes last.
-    pub fn said(&self) -> String {
+    pub fn logged(&self) -> String {
         let answered = self.api.answered();
         let complete = |output: &str| output.matches("\"_aws\":").count() >= answered;
         let started = Instant::now();
@@ -54,7 +54,7 @@ impl Sandbox {
 
     /// Its log lines and metrics, each a JSON object.
     pub fn lines(&self) -> Vec<Value> {
-        self.said()
+        self.logged()
             .lines()
             .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}")))
             .collect()

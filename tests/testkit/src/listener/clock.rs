@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn waits_end_in_their_own_time_whatever_their_order() {
+    async fn waits_end_at_their_own_times_in_any_order() {
         let clock = Clock::default();
         let started = Instant::now();
         let wait = async |milliseconds: u64| {

@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn an_outage_begins_after_so_many_requests_and_a_cap_starts_again_each_second() {
+    fn an_outage_begins_after_n_requests_and_a_rate_limit_restarts_each_second() {
         let dials = Dials::default();
         dials.change(|d| d.outage_after = Some(3));
         assert_eq!(drawn(&dials, 0..5).iter().filter(|(_, kind)| *kind == Some(Injected::Outage)).count(), 2);

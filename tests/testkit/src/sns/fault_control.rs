@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn credentials_expire_after_so_many_requests_and_others_do_not() {
+    fn credentials_expire_after_n_requests_and_others_do_not() {
         let dials = Dials::default();
         let of = |credentials| dials.has_expired(credentials, 2);
         assert_eq!([of(1), of(1), of(1), of(2), of(1), of(2)], [false, false, true, false, true, false]);

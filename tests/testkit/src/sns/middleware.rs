@@ -231,8 +231,8 @@ impl Front {
             return Err(No::Reset);
         }
         let output = match outcomes.into_iter().map(|outcome| outcome.map(|(taken, _)| taken)).collect::<Vec<_>>() {
-            fates if batch => response::batch(call.entries.iter().map(|entry| &*entry.id).zip(fates)),
-            fates => match fates.into_iter().next() {
+            results if batch => response::batch(call.entries.iter().map(|entry| &*entry.id).zip(results)),
+            results => match results.into_iter().next() {
                 Some(Ok(taken)) => response::published(&taken),
                 Some(Err(failed)) => return Err(Refused::new(500, failed.code, failed.message).into()),
                 None => return Err(Refused::invalid("Empty message").into()),
@@ -277,8 +277,8 @@ impl Front {
         let both = || sent.call.entries.iter().zip(&outcomes);
         let accepted = both().filter(|(_, outcome)| matches!(outcome, Ok((_, true)))).map(|(entry, _)| entry);
         self.account.accept(&sent.topic.arn, accepted, settings);
-        let failed = outcomes.iter().filter(|fate| fate.is_err()).count() as u64;
-        let known = outcomes.iter().filter(|fate| matches!(fate, Ok((_, false)))).count() as u64;
+        let failed = outcomes.iter().filter(|result| result.is_err()).count() as u64;
+        let known = outcomes.iter().filter(|result| matches!(result, Ok((_, false)))).count() as u64;
         if failed + known > 0 {
             self.account.count(|stats| {
                 stats.failed_entries += failed;

@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_malformed() {
+    fn an_invalid_request_is_malformed() {
         for body in
             ["Message=%ff", "PublishBatchRequestEntries.member.x.Id=1", "PublishBatchRequestEntries.member.900.Id=1"]
         {

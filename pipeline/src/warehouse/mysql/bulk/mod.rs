@@ -95,7 +95,7 @@ impl MySql {
         }
         let ask = |_| async { self.number(sqlx::query("SELECT CAST(@@GLOBAL.local_infile AS SIGNED)")).await };
         if self.retry.run(Error::kind, ask).await? == 0 {
-            let why = "local_infile is OFF on the server: SET GLOBAL local_infile = ON lets LOAD DATA in";
+            let why = "local_infile is OFF: SET GLOBAL local_infile = ON enables LOAD DATA";
             return self.loader.fall_back_to_insert(why.into(), &self.address);
         }
         let open = |_| self.loader.dialers.get(&self.address);

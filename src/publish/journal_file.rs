@@ -1,4 +1,5 @@
-//! The journal of a run: which messages are completed, on disk, so that any interrupted run can be resumed.
+//! The journal of a publish run, a file: which messages are completed, so that any interrupted run can be resumed. The
+//! journal of a replay is in the warehouse (`replay/journal_entries.rs`).
 //!
 //! A small file, rewritten every second under a temporary name and renamed. `kill -9` loses at most the last second.
 //! Messages sent again after it have the same id, so nothing is stored twice. A run that completes deletes its journal.

@@ -1,4 +1,5 @@
-//! Journal of a run in the warehouse, written in the same transactions as the rows it describes.
+//! Entries of the journal of a replay, which is in the warehouse and written in the same transactions as the rows it
+//! describes. The journal of `publish` is a file (`publish/journal_file.rs`).
 //!
 //! The journal is a list of entries. A *header* contains the run's options. Each batch has one entry per day, with its
 //! range of ids, its rows, their objects and the results. Each day whose batches are all loaded has an entry too. An

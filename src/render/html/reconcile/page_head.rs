@@ -102,9 +102,9 @@ fn found(outcome: &Outcome) -> Vec<(u64, &'static str, &'static str)> {
         1 => "object is archived and was not read",
         _ => "objects are archived and were not read",
     };
-    found.push((archived, phrase, "unchecked"));
+    found.push((archived, phrase, "not-checked"));
     let skips = outcome.skips.iter().filter(|(skip, _)| skip.spec().role.is_finding());
-    found.extend(skips.map(|(skip, n)| (n, skips::words(skip).phrase(n), "unchecked")));
+    found.extend(skips.map(|(skip, n)| (n, skips::words(skip).phrase(n), "not-checked")));
     found
 }
 
