@@ -52,7 +52,7 @@ async fn refuse_second_lake(url: &LakeUrl, lake: &dyn Lake, warehouse: &dyn Bulk
     if has_rows(warehouse).await? {
         let what = if is_missing { "does not exist" } else { "is empty" };
         bail!(
-            "lake {url} {what}, and the warehouse {} has rows: check --lake; to start a new lake for this warehouse, add \
+            "lake \"{url}\" {what}, and the warehouse {} has rows: check --lake; to start a new lake for this warehouse, add \
              --allow-empty",
             warehouse.address()
         );

@@ -31,7 +31,7 @@ pub(super) struct LiveView {
     next: Instant,
     schedule: String,
     read: u64,
-    /// Number of messages of the source, as text: exact or `about` so many; empty if unknown.
+    /// Number of messages of the source, as text: exact or `about N`; empty if unknown.
     total: String,
 }
 

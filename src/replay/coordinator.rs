@@ -295,6 +295,7 @@ impl ReplayRun {
         self.settle(order, &loaded.places, loaded.tally);
         self.has_progress |= loaded.transactions > 0;
         self.pending_journal.append(loaded.pending);
+        self.outcome.session_records += rows;
         self.outcome.transactions += loaded.transactions;
         self.outcome.loading_seconds += loaded.elapsed.as_secs_f64();
         self.days.batch_ended(&days, &loaded.seqs, ended.is_ok());

@@ -38,7 +38,7 @@ pub async fn run(replay: Replay, progress: &Progress, cancel: &CancellationToken
         warehouse: bulk.address(),
         options: plan.options(policy),
         cutoff: Some(plan.cutoff.instant()),
-        method: format!("{}: {}", method.kind, method.reason),
+        method: method.to_string(),
         resumed: session.resume.is_some(),
         earlier_undo_files: session.earlier_undo_files.clone(),
         ..Outcome::default()

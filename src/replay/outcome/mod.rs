@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::policy::Policy;
-use crate::outcome::{Counter as _, Exit, Problems, Role, Spec};
+use crate::outcome::{Counter as _, Exit, Problems, Role, Spec, counted};
 use pipeline::lake::ThrottleStats;
 
 mod counts;
@@ -71,6 +71,8 @@ pub struct Outcome {
     pub stopped: Option<String>,
     /// Throttling by the lake in this session.
     pub lake_throttling: ThrottleStats,
+    /// Records loaded in this session; the counts include those of earlier sessions.
+    pub session_records: u64,
     /// Transactions committed by this run.
     pub transactions: u64,
     /// Duration of reading the lake in this session, in seconds; it overlaps with loading.
@@ -124,6 +126,7 @@ impl Outcome {
     pub fn merge(&mut self, other: Self) {
         self.counts.merge(&other.counts);
         self.seconds += other.seconds;
+        self.session_records += other.session_records;
         self.transactions += other.transactions;
         self.reading_seconds += other.reading_seconds;
         self.loading_seconds += other.loading_seconds;
@@ -171,6 +174,17 @@ impl Outcome {
         let excluded = self.counts[Counter::ProcessedLater] + self.counts[Counter::DataRange];
         let rows = self.counts[Counter::Inserted] + self.counts[Counter::Identical] + self.counts[Counter::Conflicting];
         excluded > 0 && rows == 0 && self.stopped.is_none()
+    }
+
+    /// Returns which filters excluded everything, and what to check.
+    pub fn excluded_by(&self) -> String {
+        let (later, dates) = (self.counts[Counter::ProcessedLater], self.counts[Counter::DataRange]);
+        let records = |n| counted(n, "record", "records");
+        let later = (later > 0).then(|| format!("{} processed after --processed-until", records(later)));
+        let dates = (dates > 0).then(|| format!("{} with `data` outside --data-from and --data-to", records(dates)));
+        let excluded = later.into_iter().chain(dates).collect::<Vec<_>>().join(" and ");
+        let accepted = if self.allow_empty { "" } else { "; if that is intended, add --allow-empty" };
+        format!("the filters exclude {excluded}{accepted}")
     }
 
     /// Returns true if a new table was loaded and did not replace the old one.
