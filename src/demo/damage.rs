@@ -14,9 +14,7 @@ const MOVED: &str = "moved-away";
 
 /// Returns the condition for `count` rows from the position `from` in the order of ids.
 fn rows(from: u32, count: u32) -> String {
-    format!(
-        "id_treated_data IN (SELECT id_treated_data FROM historico_consumo ORDER BY 1 LIMIT {count} OFFSET {from})"
-    )
+    format!("id_treated_data IN (SELECT id_treated_data FROM historico_consumo ORDER BY 1 LIMIT {count} OFFSET {from})")
 }
 
 impl Demo<'_> {

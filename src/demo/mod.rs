@@ -12,10 +12,10 @@ use chrono::NaiveDate;
 use crate::cancellation::CancellationToken;
 use crate::generate::{self, Destination, GeneratePlan as Histories, IfExists};
 use crate::herd::Herd;
+use crate::outcome::{CommandOutcome, counted};
 use crate::progress::Progress;
 use crate::publish::{self, OnInvalid, Source as Messages};
 use crate::reconcile::{Audit, Counter, DriftWriter, RepairPlan as Repair, RepairTarget, Trust, TruthAsked, repair};
-use crate::outcome::{CommandOutcome, counted};
 use crate::render::reconcile::repair_text;
 use crate::render::{Rendered, html};
 use crate::replay::{Plan, Replay, ReplaySource};
@@ -172,7 +172,10 @@ impl Demo<'_> {
 
     async fn publish(&mut self) -> anyhow::Result<()> {
         let commands = vec![self.commands.init(), self.commands.publish()];
-        self.begin("Publish them; the intake stores them in lake and warehouse and quarantines malformed ones", commands);
+        self.begin(
+            "Publish them; the intake stores them in lake and warehouse and quarantines malformed ones",
+            commands,
+        );
         self.lake.create()?;
         let warehouse = self.warehouse();
         warehouse.init().await?;

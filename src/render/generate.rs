@@ -21,8 +21,7 @@ impl fmt::Display for Outcome {
         lines.extend(self.faults.iter().filter(|(_, n)| **n > 0).map(|(kind, n)| (&**kind, count(*n))));
         write!(f, "{}", LabelledRows(&lines))?;
         if let Some(truth) = &self.truth {
-            let (ids, never) =
-                (counted(truth.ids, "id", "ids"), counted(truth.undelivered, "reading", "readings"));
+            let (ids, never) = (counted(truth.ids, "id", "ids"), counted(truth.undelivered, "reading", "readings"));
             let (quarantined, oversized) =
                 (counted(truth.quarantined, "line", "lines"), counted(truth.oversized, "line", "lines"));
             writeln!(f, "  truth file {}: {ids} to store, {quarantined} to quarantine", truth.file)?;

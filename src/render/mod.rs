@@ -8,9 +8,9 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::{charset, terminal};
 use crate::outcome::{CommandOutcome, Counter, Counts, Exit, Problems};
 pub(crate) use crate::outcome::{between, count, counted, duration, millis, rate};
+use crate::{charset, terminal};
 
 pub mod backfill;
 pub mod bundle;

@@ -42,6 +42,8 @@ pub(super) struct ReplayRun {
     /// Number of objects that must be accounted for.
     seen: u64,
     pending: PendingRecords,
+    /// Number of unordered records that are loaded after all days were read.
+    unordered_waiting: u64,
     matching: Matching,
     batching: Batching,
     days: DayLedger,
@@ -81,6 +83,7 @@ impl ReplayRun {
             seen: tally.counts[Counter::Listed],
             tally,
             pending: PendingRecords::default(),
+            unordered_waiting: 0,
             matching: Matching::new(session.resume.clone()),
             batching: Batching::new(loader.throttle.max_batch_rows().await),
             days: DayLedger::new(days.len()),
@@ -138,6 +141,7 @@ impl ReplayRun {
         }
         for (&number, &count) in &unordered {
             tally.cells.at(self.place(number)).listed += count;
+            self.unordered_waiting += count;
         }
         let listed = tally.counts[Counter::Listed];
         self.stage.add(listed);
@@ -149,7 +153,8 @@ impl ReplayRun {
         self.send_all(sorted, IdOrder::TimeOrdered).await;
         if !self.has_stopped() {
             // Its last records may still wait for a full batch.
-            self.stage.set_fraction(self.days.complete(day));
+            self.days.complete(day);
+            self.show_progress();
             self.journal_finished_days();
         }
     }
@@ -157,6 +162,7 @@ impl ReplayRun {
     async fn take_end(&mut self, end: ReadEnd) {
         self.outcome.reading_seconds = end.seconds;
         self.seen += end.seen;
+        self.unordered_waiting = 0; // now among the pending ones
         for (&number, &count) in &end.waiting {
             self.pending.add(&self.loader.places[number as usize], IdOrder::Unordered, count);
         }
@@ -257,6 +263,14 @@ impl ReplayRun {
         self.stage.add(rows);
         self.has_progress |= rows > 0;
         self.tally.merge(tally);
+        self.show_progress();
+    }
+
+    /// Shows the fraction done: that of the days read, less what is read and not yet loaded.
+    fn show_progress(&self) {
+        let done = self.tally.counts[Counter::Listed] as f64;
+        let left = (self.pending.total() + self.unordered_waiting) as f64;
+        self.stage.set_fraction(self.days.fraction() * done / (done + left).max(1.0));
     }
 
     /// Sends the current batch once a worker is free.

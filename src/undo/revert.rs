@@ -196,10 +196,13 @@ impl Reverter<'_> {
             let body = before.as_ref().map(|before| Bytes::from(before.clone()));
             if self.undone.dry_run || lake.change_if_match(key, &meta.etag, body).await? == ChangeResult::Done {
                 self.undone.conditional_writes = (!self.undone.dry_run).then(|| lake.conditions().change);
-                self.count(match before {
-                    Some(_) => UndoCounter::ObjectsReverted,
-                    None => UndoCounter::ObjectsDeleted,
-                }, 1);
+                self.count(
+                    match before {
+                        Some(_) => UndoCounter::ObjectsReverted,
+                        None => UndoCounter::ObjectsDeleted,
+                    },
+                    1,
+                );
                 return Ok(());
             }
         }

@@ -145,15 +145,15 @@ fn found(outcome: &Outcome) -> impl Iterator<Item = (&'static str, String)> {
     lines.map(|(spec, n)| (spec.title, count(n)))
 }
 
-/// Returns whether the findings are within the budget, as the end of a sentence. `None` without a budget.
+/// Returns whether the findings are within the budget, as a sentence. `None` without a budget.
 pub(crate) fn budget_verdict(outcome: &Outcome) -> Option<String> {
     let budget = outcome.max_drift.as_ref()?;
     Some(match &outcome.truth {
-        _ if outcome.is_within_budget() => format!("within the budget of {budget}"),
+        _ if outcome.is_within_budget() => format!("findings are within the budget of {budget}"),
         Some(truth) if !truth.passed => {
             format!("the budget of {budget} does not apply: the ground truth check failed")
         }
-        _ => format!("over the budget of {budget}"),
+        _ => format!("findings exceed the budget of {budget}"),
     })
 }
 

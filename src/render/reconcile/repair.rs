@@ -32,7 +32,8 @@ impl RepairText<'_> {
         let is_planned = self.repaired.dry_run || self.repaired.over_budget.is_some();
         let (title, [inserted, updated, written, replaced]) = match is_planned {
             true => {
-                let title = if self.repaired.dry_run { "planned repair (dry run)" } else { "planned repair (not made)" };
+                let title =
+                    if self.repaired.dry_run { "planned repair (dry run)" } else { "planned repair (not made)" };
                 (title, ["insert rows", "update rows", "write objects", "replace objects"])
             }
             false => ("repaired", ["rows inserted", "rows updated", "objects written", "objects replaced"]),

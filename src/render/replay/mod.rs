@@ -108,7 +108,12 @@ impl fmt::Display for Outcome {
         let rate = |records: u64| rate(records as f64 / self.seconds.max(1e-3));
         if self.resumed {
             let loaded = self.session_records;
-            writeln!(f, "replay: {objects}, {} of them in this session in {took} ({}), resumed", count(loaded), rate(loaded))?;
+            writeln!(
+                f,
+                "replay: {objects}, {} of them in this session in {took} ({}), resumed",
+                count(loaded),
+                rate(loaded)
+            )?;
         } else {
             writeln!(f, "replay: {objects} in {took} ({})", rate(listed))?;
         }

@@ -29,7 +29,8 @@ impl fmt::Display for Preview {
             lines.push(("request cost", format!("{:.2} US$ (S3, us-east-1)", self.request_cost_usd)));
         }
         if let (Some(sample), Some(seconds)) = (&self.sample, self.seconds) {
-            let rate = format!("{} (sample of {})", rate(sample.per_second), counted(sample.objects, "object", "objects"));
+            let rate =
+                format!("{} (sample of {})", rate(sample.per_second), counted(sample.objects, "object", "objects"));
             lines.push(("reading", format!("{} at {rate}", duration(seconds))));
         }
         if !self.method.is_empty() {
