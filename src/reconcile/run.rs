@@ -18,6 +18,7 @@ use super::warehouse_side::WarehouseScan;
 use super::window::AuditWindow;
 use super::{Audit, emptiness, lake_side};
 use crate::cancellation::CancellationToken;
+use crate::outcome::counted;
 use crate::progress::Progress;
 use crate::sort::Sorted;
 use pipeline::record::Column;
@@ -99,9 +100,9 @@ async fn end(
     let limit_reached = !ended && findings.reached_limit(audit);
     let (mut outcome, sink) = findings.into_parts();
     if limit_reached {
-        outcome.halted = audit
-            .halt_after
-            .map(|max| format!("stopped by --halt-after after {max} findings: the counts cover only a part"));
+        outcome.halted = audit.halt_after.map(|max| {
+            format!("by --halt-after after {}: the counts cover only a part", counted(max, "finding", "findings"))
+        });
     } else if !ended {
         outcome.stopped = Some(STOPPED.into());
     }

@@ -48,8 +48,13 @@ fn full() -> Outcome {
         command: "ruminate publish a.json".into(),
         conditional_writes: Some(ConditionalWrites::Emulated),
         local: Some(Deliveries {
-            counts: [(Delivery::Stored, 95), (Delivery::Existing, 2), (Delivery::Conflicting, 1), (Delivery::Quarantined, 2)]
-                .into(),
+            counts: [
+                (Delivery::Stored, 95),
+                (Delivery::Existing, 2),
+                (Delivery::Conflicting, 1),
+                (Delivery::Quarantined, 2),
+            ]
+            .into(),
             quarantine: "quarentena".into(),
             problems: Problems::default(),
         }),
