@@ -129,6 +129,7 @@ fn hostile_text_stays_text() {
     let shape = PatternKind::OneFarm { farm: hostile.into() };
     let (cause, kind) = (Some(hostile.to_owned()), DriftKind::Differing);
     outcome.patterns.push(Pattern {
+        also_one_farm: None,
         kind,
         cause: cause.clone(),
         shape,
