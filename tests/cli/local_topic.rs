@@ -24,7 +24,7 @@ fn expect_local(ran: &Ran, counts: &[(&str, u64)]) {
 }
 
 #[test]
-fn new_and_repeated_messages_are_told_apart_and_are_no_findings() {
+fn new_and_repeated_messages_are_counted_separately_and_are_not_findings() {
     let (scene, readings) = ready();
     let first = scene.run(&PUBLISH);
     first.expect(0, &[("published", readings)]);
