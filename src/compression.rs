@@ -9,6 +9,11 @@ use std::path::{Path, PathBuf};
 use flate2::bufread::GzDecoder;
 use flate2::write::GzEncoder;
 
+mod expansion;
+
+pub use expansion::MaxExpansion;
+use expansion::{Counted, Limited};
+
 /// gzip level, 1 to 9. Level 3 takes about as long as generating the lines; 6 would take twice that for a tenth less
 /// size.
 const GZIP_LEVEL: u32 = 3;
@@ -91,7 +96,7 @@ impl std::str::FromStr for CompressionFormat {
 /// Returns an error if `input` cannot be read. For a truncated input, the reader returns an error after the complete
 /// data.
 pub fn open_decompressed(input: impl Read + Send + 'static) -> io::Result<Box<dyn BufRead + Send>> {
-    decompress(BufReader::with_capacity(ROOM, input)).map(|(_, input)| input)
+    decompress(BufReader::with_capacity(ROOM, input), MaxExpansion::DEFAULT).map(|(_, input)| input)
 }
 
 /// Size of the buffers before and after decompression, in bytes.
@@ -101,19 +106,24 @@ const ROOM: usize = 1 << 16;
 ///
 /// # Errors
 ///
-/// As [`open_decompressed`]. Other data after the end of the gzip data is an error of the reader, of the kind
-/// [`io::ErrorKind::InvalidData`]; zero bytes are ignored, as gzip does.
+/// As [`open_decompressed`]. Other data after the end of the gzip data, and content that exceeds the limit, are errors of the
+/// reader, of the kind [`io::ErrorKind::InvalidData`]; zero bytes are ignored, as gzip does.
 pub fn decompress(
     mut input: impl BufRead + Send + 'static,
+    max: MaxExpansion,
 ) -> io::Result<(CompressionFormat, Box<dyn BufRead + Send>)> {
     let begin = input.fill_buf()?;
-    Ok(if begin.starts_with(b"\x1f\x8b") {
-        (CompressionFormat::Gzip, Box::new(BufReader::with_capacity(ROOM, GzipMembers(Some(GzDecoder::new(input))))))
-    } else if begin.starts_with(b"\x28\xb5\x2f\xfd") {
-        (CompressionFormat::Zstd, Box::new(BufReader::with_capacity(ROOM, zstd::Decoder::with_buffer(input)?)))
-    } else {
-        (CompressionFormat::None, Box::new(input))
-    })
+    let format = match begin {
+        [0x1f, 0x8b, ..] => CompressionFormat::Gzip,
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => CompressionFormat::Zstd,
+        _ => return Ok((CompressionFormat::None, Box::new(input))),
+    };
+    let (input, used) = Counted::new(input);
+    let content: Box<dyn Read + Send> = match format {
+        CompressionFormat::Zstd => Box::new(zstd::Decoder::with_buffer(input)?),
+        CompressionFormat::Gzip | CompressionFormat::None => Box::new(GzipMembers(Some(GzDecoder::new(input)))),
+    };
+    Ok((format, Box::new(BufReader::with_capacity(ROOM, Limited::new(content, used, max)))))
 }
 
 /// The content of consecutive gzip members; `None` after the last one.
@@ -189,6 +199,26 @@ mod tests {
             packed.truncate(packed.len() - 100);
             let (found, done) = read(packed);
             assert!(done.is_err() && found.len() > 1_000 && text.as_bytes().starts_with(&found), "{compression:?}");
+        }
+    }
+
+    #[test]
+    fn content_that_is_too_large_for_its_file_is_an_error() {
+        const MIB: usize = 1 << 20;
+        let zeros = vec![b'0'; 100 * MIB];
+        for compression in PACKED {
+            let mut packed = Vec::new();
+            compression.compress(&zeros, &mut packed).unwrap();
+            let length = |max| {
+                let mut content = decompress(io::Cursor::new(packed.clone()), MaxExpansion(max)).unwrap().1;
+                io::copy(&mut content, &mut io::sink())
+            };
+            let e = length(250).unwrap_err().to_string();
+            assert!(e.contains("more than 250 times") && e.contains("--max-decompression-ratio"), "{e}");
+            assert_eq!(length(1_000_000).unwrap(), 100 * MIB as u64, "{compression:?}");
+            let mut small = Vec::new();
+            compression.compress(&zeros[..50 * MIB], &mut small).unwrap();
+            assert_eq!(read(small).0.len(), 50 * MIB, "{compression:?}: a small content needs no limit");
         }
     }
 

@@ -1,6 +1,6 @@
 //! Backfill: history files that never went through the stream, processed by the intake in bulk.
 //!
-//! Batches of a fixed size, a few of them in progress at once. The intake is idempotent, so a run can always be
+//! Batches of bounded size, a few of them in progress at once. The intake is idempotent, so a run can always be
 //! repeated from the start.
 
 use std::time::Instant;
@@ -17,12 +17,12 @@ use pipeline::intake::{Intake, Meaning, Verdict};
 use pipeline::lake::PutResult;
 use pipeline::warehouse::LoadResult;
 
+mod batch;
 mod outcome;
 
+use batch::MessageBatch;
 pub use outcome::{Count, Outcome};
 
-/// Messages per batch.
-const BATCH: usize = 1_000;
 /// Batches in progress at once: while one waits for the warehouse, the next writes its objects.
 const BATCHES: usize = 3;
 
@@ -45,7 +45,7 @@ pub async fn run(
     cancel: &CancellationToken,
 ) -> anyhow::Result<Outcome> {
     let started = Instant::now();
-    let stage = progress.stage("backfill", None);
+    let stage = progress.stage("backfill", "messages", None);
     let whole = files.size().map(|(messages, bytes)| messages + bytes);
     let reports: Vec<InputReport> = (0..files.len()).filter_map(|at| files.report(at).cloned()).collect();
     let (messages, reading) = read(files, cancel.clone());
@@ -125,7 +125,7 @@ struct ReadEnd {
 fn read(files: Inputs, cancel: CancellationToken) -> (Batches, JoinHandle<ReadEnd>) {
     let (send, receive) = mpsc::channel(BATCHES);
     let reading = tokio::task::spawn_blocking(move || {
-        let mut reader = FileReader { files, cancel, send, batch: Vec::with_capacity(BATCH), found: Vec::new() };
+        let mut reader = FileReader { files, cancel, send, batch: MessageBatch::default(), found: Vec::new() };
         let complete = reader.read();
         ReadEnd { complete, found: reader.found }
     });
@@ -137,7 +137,7 @@ struct FileReader {
     files: Inputs,
     cancel: CancellationToken,
     send: mpsc::Sender<Result<Vec<InputMessage>, history::Error>>,
-    batch: Vec<InputMessage>,
+    batch: MessageBatch,
     found: Vec<InputReport>,
 }
 
@@ -149,12 +149,13 @@ impl FileReader {
                 && let Err(e) = self.read_file(at)
             {
                 // The receiver is gone if the run has ended.
-                let _ = self.send.blocking_send(Ok(std::mem::take(&mut self.batch)));
+                let _ = self.send.blocking_send(Ok(self.batch.take()));
                 let _ = e.map(|e| self.send.blocking_send(Err(e)));
                 return false;
             }
         }
-        self.batch.is_empty() || self.send.blocking_send(Ok(std::mem::take(&mut self.batch))).is_ok()
+        let last = self.batch.take();
+        last.is_empty() || self.send.blocking_send(Ok(last)).is_ok()
     }
 
     /// Reads one file.
@@ -180,12 +181,10 @@ impl FileReader {
         let mut file = self.files.open(at)?;
         for message in &mut file {
             if self.cancel.is_cancelled() {
-                self.batch.clear(); // not started yet: the next run reads it again
+                self.batch.take(); // not started yet: the next run reads it again
                 return Err(None);
             }
-            self.batch.push(message?);
-            if self.batch.len() == BATCH {
-                let full = std::mem::replace(&mut self.batch, Vec::with_capacity(BATCH));
+            if let Some(full) = self.batch.push(message?) {
                 self.send.blocking_send(Ok(full)).map_err(|_| None)?;
                 *any_sent = true;
             }
@@ -217,8 +216,11 @@ fn record_result(taken: &mut Taken, place: String, verdict: &Verdict) {
             LoadResult::Inserted => Count::Inserted,
             LoadResult::Identical => Count::Identical,
             LoadResult::Conflicting(_) | LoadResult::Overwritten(_) => Count::Conflicting,
-            LoadResult::Refused(_) => Count::Refused,
+            LoadResult::Refused(_) => Count::RowsRefused,
         });
+    }
+    if verdict.unverifiable().is_some() {
+        outcome.counts.add(Count::Unverifiable);
     }
     let meaning = verdict.meaning();
     let kind = match meaning {
@@ -234,7 +236,10 @@ fn record_result(taken: &mut Taken, place: String, verdict: &Verdict) {
             }
             meaning.problem()
         }
-        Meaning::Stored { .. } | Meaning::Conflicting { .. } | Meaning::RowRefused { .. } => meaning.problem(),
+        Meaning::Stored { .. }
+        | Meaning::Unverifiable { .. }
+        | Meaning::Conflicting { .. }
+        | Meaning::RowRefused { .. } => meaning.problem(),
     };
     if let Some(kind) = kind {
         outcome.problems.add(kind, place, meaning.to_string());

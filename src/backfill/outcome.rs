@@ -12,11 +12,12 @@ counters! {
         Read: "read", "readings", Input, "Messages read.";
         Written: "written", "new objects", Part, "New objects.";
         Existing: "existing", "existing objects", Part, "Objects that were there.";
+        Unverifiable: "unverifiable", "existing objects not readable", DetailFinding, "Of the existing objects: archived, denied or no object; their rows were checked.";
         Inserted: "inserted", "inserted rows", Detail, "New rows.";
         Identical: "identical", "identical rows", Detail, "Rows that were there with the same values.";
         Conflicting: "conflicting", "conflicting rows", DetailFinding, "Rows that were there with other values; they stay.";
         Rejected: "rejected", "rejected", Finding, "Messages that are not valid readings; they are quarantined.";
-        Refused: "refused", "rows refused by the table", DetailFinding, "Rows that a column of the table refuses; their objects are in the lake.";
+        RowsRefused: "rows_refused", "rows refused by the table", DetailFinding, "Rows that a column of the table refuses; their objects are in the lake.";
         FilesRejected: "files_rejected", "files rejected", DetailFinding, "Input files that were rejected as a whole; nothing of them was stored.";
         Failed: "failed", "failed", Finding, "Messages that a store failed to take; run again.";
     }
@@ -52,9 +53,9 @@ impl Outcome {
     pub fn check(&self) -> anyhow::Result<()> {
         let of = |count| self.counts[count];
         let objects = of(Count::Written) + of(Count::Existing);
-        let rows = of(Count::Inserted) + of(Count::Identical) + of(Count::Conflicting) + of(Count::Refused);
+        let rows = of(Count::Inserted) + of(Count::Identical) + of(Count::Conflicting) + of(Count::RowsRefused);
         anyhow::ensure!(
-            of(Count::Read) == self.counts.parts() && objects == rows,
+            of(Count::Read) == self.counts.parts() && objects == rows && of(Count::Unverifiable) <= of(Count::Existing),
             "the counts do not add up; this is a bug in ruminate: {}",
             serde_json::to_string(self)?
         );

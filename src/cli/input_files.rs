@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
 
-use crate::compression::CompressionFormat;
+use crate::compression::{CompressionFormat, MaxExpansion};
 use crate::herd::LineFormat;
 use crate::history::{Encoding, InputSettings};
 use pipeline::record::DateOrder;
@@ -30,12 +30,20 @@ pub(super) struct InputFlags {
     /// Order of day and month in dates such as 05/03/2023: dmy or mdy [default: reject such dates]
     #[arg(long, value_name = "ORDER")]
     date_order: Option<DateOrder>,
+    /// Maximum ratio of decompressed to compressed size of a file; the first 64 MiB are always read
+    #[arg(long, value_name = "N", default_value_t = MaxExpansion::DEFAULT.0, value_parser = clap::value_parser!(u64).range(1..))]
+    max_decompression_ratio: u64,
 }
 
 impl InputFlags {
     /// Returns the settings for all input files.
     pub(super) fn settings(&self) -> InputSettings {
-        InputSettings { format: self.format, encoding: self.encoding, date_order: self.date_order }
+        InputSettings {
+            format: self.format,
+            encoding: self.encoding,
+            date_order: self.date_order,
+            max_expansion: MaxExpansion(self.max_decompression_ratio),
+        }
     }
 }
 

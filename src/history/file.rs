@@ -129,7 +129,7 @@ fn open(path: &Path, settings: InputSettings, report: &mut InputReport) -> Resul
     } else if is_parquet {
         return Err(Cause::Rejected(Unsupported::ParquetInStream.to_string()));
     }
-    let (compression, input) = decompress(input)?;
+    let (compression, input) = decompress(input, settings.max_expansion)?;
     report.container = Some(match compression {
         CompressionFormat::None => Container::Plain,
         CompressionFormat::Gzip => Container::Gzip,

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use pipeline::record::DateOrder;
 use serde::{Deserialize, Serialize};
 
+use crate::compression::MaxExpansion;
 use crate::herd::LineFormat;
 
 /// Settings of the user for all input files of a run.
@@ -17,6 +18,8 @@ pub struct InputSettings {
     pub encoding: Option<Encoding>,
     /// Order of day and month in dates such as `05/03/2023`; `None` to reject such dates.
     pub date_order: Option<DateOrder>,
+    /// Limit on the size of decompressed content.
+    pub max_expansion: MaxExpansion,
 }
 
 impl InputSettings {

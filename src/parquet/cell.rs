@@ -90,7 +90,7 @@ impl CellType {
         })
     }
 
-    /// Interprets an integer of so many bits.
+    /// Interprets an integer of a number of bits.
     pub(super) fn of_int(self, value: i64, bits: u32) -> Cell {
         match self {
             Self::Decimal { scale } => Cell::Decimal(decimal(i128::from(value), scale)),

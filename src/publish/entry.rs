@@ -82,7 +82,7 @@ pub(super) fn prepare(
         }
         Err(why) if on_invalid == OnInvalid::Withhold => return Err(refuse(why.to_string())),
         Err(_) if body.is_empty() || std::str::from_utf8(&body).is_err() => {
-            return Err(refuse("a topic takes text only, and this is none".into()));
+            return Err(refuse("a topic accepts only text, and this is not UTF-8".into()));
         }
         Err(_) => {
             let dedup = hex(&Sha256::digest(&body));

@@ -2,7 +2,7 @@
 //!
 //! A run may end before its input does: its stages end, it is interrupted, the topic refuses, a file is damaged. What is
 //! left is then read without being sent, so that the account covers the whole input. A pipe may be endless: its rest is
-//! not read, and the account says so.
+//! not read, and the outcome reports it.
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use super::batch::ReadResult;
 use super::entry;
 use super::estimate;
-use super::journal::CompletedRanges;
+use super::journal_file::CompletedRanges;
 use super::{OnInvalid, Settings, Source};
 use crate::cancellation::CancellationToken;
 use crate::history::{InputMessage, InputReport};
@@ -24,6 +24,9 @@ use crate::topic::BatchLimits;
 
 /// Number of groups of messages read ahead: enough to fill batches, with bounded memory.
 const AHEAD: usize = 16;
+
+/// Number of bytes above which messages are handed over, however few they are: a file can have lines of megabytes.
+const TOGETHER_BYTES: usize = 512 * 1024;
 
 /// Maximum time to count the rest after cancellation. Supervisors kill a process after 30 s, and then nothing would be
 /// reported.
@@ -86,6 +89,7 @@ pub(super) fn start(
         cancel,
         tally: Arc::clone(&tally),
         lot: Vec::new(),
+        lot_bytes: 0,
         together: source.batch_size(),
         index: 0,
         over: false,
@@ -132,6 +136,8 @@ struct Thread {
     cancel: CancellationToken,
     tally: Arc<Tally>,
     lot: Vec<ReadResult>,
+    /// Size of the collected messages, in bytes.
+    lot_bytes: usize,
     /// Number of messages handed over together.
     together: usize,
     index: u64,
@@ -190,8 +196,9 @@ impl Thread {
         } else if self.over {
             self.tally.not_reached.fetch_add(1, Ordering::SeqCst);
         } else {
+            self.lot_bytes += message.body.len();
             self.lot.push(Ok(entry::prepare(this, message, self.on_invalid, self.limits)));
-            if self.lot.len() >= self.together {
+            if self.lot.len() >= self.together || self.lot_bytes >= TOGETHER_BYTES {
                 self.hand_over();
             }
         }
@@ -201,6 +208,7 @@ impl Thread {
     /// Hands the collected messages over. If the receiver is gone, they count as not reached.
     fn hand_over(&mut self) {
         let lot = std::mem::take(&mut self.lot);
+        self.lot_bytes = 0;
         if lot.is_empty() {
             return;
         }

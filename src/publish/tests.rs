@@ -113,7 +113,7 @@ async fn every_message_is_accounted_for() {
         (2, 0, None)
     );
     assert_eq!(topic.published().len(), 94);
-    let problems: Vec<_> = outcome.problems.kept().iter().map(|one| (one.kind.as_ref(), one.place.as_str())).collect();
+    let problems: Vec<_> = outcome.problems.items().iter().map(|one| (one.kind.as_ref(), one.place.as_str())).collect();
     assert!(problems.iter().any(|(kind, place)| *kind == "invalid" && place.ends_with("in.json:8")), "{problems:?}");
     assert!(problems.iter().any(|(kind, _)| *kind == "failed"), "reported even without a dead-letter file");
     assert!(outcome.times.latency_ms.max >= outcome.times.latency_ms.p50 && outcome.times.latency_ms.p50 > 0.0);

@@ -1,4 +1,4 @@
-//! B13: lake objects that somebody compressed, with `Content-Encoding` or in place, are read everywhere.
+//! B13: lake objects that were compressed, with `Content-Encoding` or in place, are read everywhere.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! History files as they come: packed, cut short, mixed, too long. One clear line each, counted, nothing lost.
+//! Input files that are compressed, truncated, mixed or too long: one clear line per problem, all counted, nothing lost.
 
 use std::io::Write;
 
@@ -35,7 +35,7 @@ fn problems(ran: &Ran) -> Vec<String> {
     let output = |problem: &Value| {
         format!("{}: {}", problem["key"].as_str().unwrap_or("?"), problem["reason"].as_str().unwrap_or("?"))
     };
-    ran.json["problems"]["kept"].as_array().map(|all| all.iter().map(output).collect()).unwrap_or_default()
+    ran.json["problems"]["items"].as_array().map(|all| all.iter().map(output).collect()).unwrap_or_default()
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn files_put_together_in_any_way_are_read_whole_by_publish_and_backfill() {
 }
 
 #[test]
-fn a_file_that_is_cut_short_is_taken_in_up_to_there_and_whole_when_it_is_there() {
+fn a_truncated_file_is_ingested_up_to_its_end_and_completely_later() {
     let text: String = (0..5_000).map(|pen| json(pen) + "\n").collect();
     let whole = gzipped(&text);
     for command in [&["publish", "--topic", "local"][..], &["backfill"]] {

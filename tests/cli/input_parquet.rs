@@ -29,7 +29,7 @@ fn b10_what_generate_writes_as_parquet_is_read_as_the_lines_that_it_writes() {
     scene.run(&["reconcile"]).expect(0, &[("matched", read), ("lake_objects", read)]);
 }
 
-/// Writes a file of three readings whose columns have these types, with so many as of `--rows` per row group.
+/// Writes a file of three readings whose columns have these types, with the number of rows in `--rows` per row group.
 struct Columns<'a> {
     ids: &'a str,
     weights: &'a str,

@@ -86,7 +86,7 @@ fn b4_an_empty_stream_and_an_empty_file_of_a_directory_are_named() {
 }
 
 #[test]
-fn b10_what_is_no_text_is_rejected_once_whatever_its_name() {
+fn b10_what_is_not_text_is_rejected_once_under_any_name() {
     let mut tar = vec![0; 1024];
     tar[..5].copy_from_slice(b"a.csv");
     tar[257..262].copy_from_slice(b"ustar");

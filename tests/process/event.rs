@@ -29,7 +29,7 @@ fn counts(home: &Path, event: &str, code: i32) -> [u64; 5] {
 }
 
 #[test]
-fn the_samples_do_what_their_page_says() {
+fn the_samples_have_the_documented_results() {
     let home = home();
     assert_eq!(counts(home.path(), &sample("sns-event.json"), 0), [1, 1, 0, 0, 0]);
     assert_eq!(counts(home.path(), &sample("sns-event.json"), 0), [1, 0, 1, 0, 0]);
@@ -42,7 +42,7 @@ fn messages_that_a_store_fails_to_take_are_failed_and_code_1() {
     let home = home();
     // A file where the farm's folder must go.
     std::fs::create_dir_all(home.path().join("lake")).unwrap();
-    std::fs::write(home.path().join("lake/fazenda_um"), "in the way").unwrap();
+    std::fs::write(home.path().join("lake/fazenda_um"), "not a directory").unwrap();
     assert_eq!(counts(home.path(), &sample("sqs-event.json"), 1), [3, 0, 0, 0, 3]);
 }
 

@@ -79,7 +79,7 @@ pub struct Event {
 
 /// Reason why an event is invalid. None of its messages were processed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[allow(missing_docs, reason = "the message of each variant says what it and its parts mean")]
+#[allow(missing_docs, reason = "the message of each variant documents it and its fields")]
 pub enum Error {
     #[error("the event is not JSON: {0}")]
     NotJson(String),

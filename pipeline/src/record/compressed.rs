@@ -1,4 +1,4 @@
-//! Lake objects that somebody compressed: with `Content-Encoding`, or by compressing a lake in place.
+//! Compressed lake objects: with `Content-Encoding`, or by compressing a lake in place.
 //!
 //! An object is recognized by its first bytes, because listings have no headers and directories have none at all. A record
 //! starts with `{` or a byte order mark, so no record is mistaken for compressed data.

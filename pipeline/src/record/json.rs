@@ -14,12 +14,17 @@ use serde_json::value::RawValue;
 
 use super::spelling::{self, Lost};
 use super::{Column, Rejection, Slug, Source, date_order, timestamp};
+use crate::printable;
 
 /// Maximum size of a message, in bytes: the SNS and SQS limit of 256 KiB.
 pub const MAX_MESSAGE_BYTES: usize = 256 * 1024;
 
 /// Maximum size of a lake object, in bytes: the largest message plus the computed fields.
 pub const MAX_OBJECT_BYTES: usize = MAX_MESSAGE_BYTES + 4 * 1024;
+
+/// Member that a repair adds to an object when it writes values of the warehouse that are not those of the object's id:
+/// the id that these values have. It shows who changed the object, and that it was not changed again.
+pub const REPAIRED_ID: &str = "repaired_id";
 
 /// Maximum length of a text column, in characters: VARCHAR(255).
 pub const MAX_TEXT_CHARS: usize = 255;
@@ -41,6 +46,7 @@ pub(super) struct Fields<'a> {
     origin: Origin,
     slots: [Option<&'a RawValue>; Column::COUNT],
     repeated: [bool; Column::COUNT],
+    repaired_id: Option<&'a RawValue>,
 }
 
 impl<'a> Fields<'a> {
@@ -56,6 +62,11 @@ impl<'a> Fields<'a> {
         let text = text.trim_start_matches('\u{feff}'); // byte order mark of some editors
         let fields: Self = serde_json::from_str(text).map_err(|e| refuse_json(text, &e))?;
         Ok(Self { origin, ..fields })
+    }
+
+    /// Returns the member that a repair from the warehouse adds to an object; `None` if it is missing or no text.
+    pub(super) fn repaired_id(&self) -> Option<String> {
+        serde_json::from_str(self.repaired_id?.get()).ok()
     }
 
     fn raw(&self, field: Column) -> Result<&'a str, Rejection> {
@@ -208,9 +219,11 @@ fn digits(raw: &str, field: Column) -> Result<String, Rejection> {
     Ok(whole.to_owned())
 }
 
+/// Returns a value for a rejection message: shortened, and without control characters.
 fn quoted(text: &str) -> String {
-    let mut out: String = text.chars().take(QUOTED_CHARS).collect();
-    if out.len() < text.len() {
+    let short: String = text.chars().take(QUOTED_CHARS).collect();
+    let mut out = printable::line(&short).into_owned();
+    if short.len() < text.len() {
         out.push('…');
     }
     out
@@ -240,14 +253,20 @@ impl<'de> Deserialize<'de> for Fields<'de> {
             }
 
             fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Fields<'de>, M::Error> {
-                let mut fields =
-                    Fields { origin: Origin::Message, slots: [None; Column::COUNT], repeated: [false; Column::COUNT] };
+                let mut fields = Fields {
+                    origin: Origin::Message,
+                    slots: [None; Column::COUNT],
+                    repeated: [false; Column::COUNT],
+                    repaired_id: None,
+                };
                 while let Some(name) = map.next_key::<Name<'de>>()? {
                     let value: &RawValue = map.next_value()?;
-                    if let Some(column) = Column::from_name(&name.0)
-                        && fields.slots[column.index()].replace(value).is_some()
-                    {
-                        fields.repeated[column.index()] = true;
+                    match Column::from_name(&name.0) {
+                        Some(column) if fields.slots[column.index()].replace(value).is_some() => {
+                            fields.repeated[column.index()] = true;
+                        }
+                        None if name.0 == REPAIRED_ID => fields.repaired_id = Some(value),
+                        Some(_) | None => {}
                     }
                 }
                 Ok(fields)

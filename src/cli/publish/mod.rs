@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use chrono::Utc;
-use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::flags::output_path;
 use super::topic::TopicFlags;
@@ -158,18 +157,6 @@ impl ScheduleFlags {
     }
 }
 
-/// Adds a hint to the error if both a rate and stages are given.
-pub(super) fn with_tip(mut e: clap::Error) -> clap::Error {
-    let named = |kind| e.get(kind).map(ToString::to_string).unwrap_or_default();
-    let both = named(ContextKind::InvalidArg) + &named(ContextKind::PriorArg);
-    if e.kind() == ErrorKind::ArgumentConflict && both.contains("--stages") && both.contains("--rate") {
-        let tip = "stages have their own rates; a last one without a time lasts until the input ends: \
-                   --stages ramp:0-200/s:5s,hold:200/s";
-        e.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
-    }
-    e
-}
-
 /// Maximum delay of a message. `None` for no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct DropAfter(Option<Duration>);
@@ -279,7 +266,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
     if let Some(terms) = address.terms() {
         preflight::announce_and_confirm(terms, &args, &source).await?;
     }
-    preflight::tell_of_the_rest(&args, &source);
+    preflight::announce_unreached_messages(&args, &source);
     let topic = args.topic.open(&address).await?;
     let mut settings = args.settings(&address, &source);
     if args.watch.watch {

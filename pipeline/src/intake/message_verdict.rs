@@ -1,4 +1,5 @@
-//! Result of one message, and the cause of a failure.
+//! Verdict of the intake on one message, and the cause of a failure. The verdicts of an audit are in `reconcile/verdict.rs`
+//! of the toolkit.
 
 use std::fmt;
 
@@ -18,6 +19,8 @@ pub enum Verdict {
         object: PutResult,
         /// Result of the row.
         row: LoadResult,
+        /// Why the existing object could not be read; `None` if it was read, or is new.
+        unverifiable: Option<String>,
     },
     /// The message can never be processed and is in the quarantine.
     Quarantined {
@@ -37,6 +40,13 @@ pub enum Meaning<'a> {
     Stored {
         /// Id of the record.
         id: &'a str,
+    },
+    /// In both stores, with equal values as far as the id shows: the existing object cannot be read. A retry cannot help.
+    Unverifiable {
+        /// Id of the record.
+        id: &'a str,
+        /// Error message of the lake.
+        why: &'a str,
     },
     /// In both stores, but the existing row has other values.
     Conflicting {
@@ -68,6 +78,7 @@ impl Meaning<'_> {
     pub const fn problem(&self) -> Option<&'static str> {
         match self {
             Self::Stored { .. } => None,
+            Self::Unverifiable { .. } => Some("unverifiable"),
             Self::Conflicting { .. } => Some("conflicting"),
             Self::RowRefused { .. } => Some("refused"),
             Self::Quarantined { .. } => Some("quarantined"),
@@ -81,7 +92,10 @@ impl fmt::Display for Meaning<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Stored { id } => write!(f, "{id} is stored"),
-            Self::Conflicting { id, conflict } => write!(f, "the row {id} holds other values of {}", conflict.fields()),
+            Self::Unverifiable { id, why } => write!(f, "the object of {id} exists and cannot be read: {why}"),
+            Self::Conflicting { id, conflict } => {
+                write!(f, "the existing row {id} has other values of {}", conflict.fields())
+            }
             Self::RowRefused { id, why } => write!(f, "in the lake, but the warehouse refuses row {id}: {why}"),
             Self::Quarantined { reason, .. } => reason.fmt(f),
             Self::Failed(failure) => failure.fmt(f),
@@ -97,9 +111,18 @@ impl Verdict {
             Self::Stored { id, row: LoadResult::Conflicting(conflict) | LoadResult::Overwritten(conflict), .. } => {
                 Meaning::Conflicting { id, conflict }
             }
+            Self::Stored { id, unverifiable: Some(why), .. } => Meaning::Unverifiable { id, why },
             Self::Stored { id, row: LoadResult::Inserted | LoadResult::Identical, .. } => Meaning::Stored { id },
             Self::Quarantined { reason, key } => Meaning::Quarantined { reason, key },
             Self::Failed(failure) => Meaning::Failed(failure),
+        }
+    }
+
+    /// Returns why the existing object could not be read; `None` if it was read, or is new.
+    pub fn unverifiable(&self) -> Option<&str> {
+        match self {
+            Self::Stored { unverifiable, .. } => unverifiable.as_deref(),
+            Self::Quarantined { .. } | Self::Failed(_) => None,
         }
     }
 

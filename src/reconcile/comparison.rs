@@ -13,8 +13,8 @@ use super::window::AuditWindow;
 use crate::cancellation::CancellationToken;
 use crate::progress::Stage;
 use crate::sort::{OrderedId, Sorted};
-use pipeline::record::Record;
 use pipeline::record::row::{Row, TableSchema};
+use pipeline::record::{IdCheck, Record};
 
 /// Merge of one audit.
 pub(super) struct Merge<'a> {
@@ -88,12 +88,12 @@ impl Merge<'_> {
             group.clear();
             return Ok(());
         }
-        let (mut opened, mut names, mut unjudged) = (Vec::new(), Vec::new(), false);
+        let (mut opened, mut names, mut not_compared) = (Vec::new(), Vec::new(), false);
         for entry in group.drain(..) {
             match entry.state {
                 ObjectState::Record(record) => opened.push((entry.key, *record)),
                 ObjectState::IdOnly => names.push(entry.key),
-                ObjectState::Unavailable => unjudged = true,
+                ObjectState::Unavailable => not_compared = true,
             }
         }
         if let (Some(inside), None) = (&self.inside, &row) {
@@ -103,7 +103,7 @@ impl Merge<'_> {
         }
         match (opened.as_slice(), names.as_slice(), row) {
             ([], [], None) => Ok(()),
-            ([], [], Some(row)) if unjudged => {
+            ([], [], Some(row)) if not_compared => {
                 self.findings.add_not_compared(&row);
                 Ok(())
             }
@@ -119,9 +119,10 @@ impl Merge<'_> {
         }
     }
 
-    /// Returns true if record and row agree and have no other problem.
+    /// Returns true if record and row agree and have no other problem, and no repair has changed the object.
     fn is_plain(&self, key: &str, record: &Record, row: &Row) -> bool {
         self.audit.differences(record, row, &self.schema).is_empty()
+            && matches!(record.check_id(), IdCheck::Proven | IdCheck::Unproven)
             && record_findings(self.audit, key, record).is_empty()
     }
 }

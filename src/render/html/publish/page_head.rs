@@ -15,7 +15,7 @@ pub(super) fn of(outcome: &Outcome) -> Headline {
 }
 
 fn broken(outcome: &Outcome) -> u64 {
-    outcome.verdicts.iter().filter(|verdict| !verdict.passed).count() as u64
+    outcome.conditions.iter().filter(|verdict| !verdict.passed).count() as u64
 }
 
 /// Phrases for one and several rejected files.
@@ -31,7 +31,7 @@ fn not_arrived(outcome: &Outcome) -> u64 {
 }
 
 fn title(outcome: &Outcome) -> String {
-    let (all, broken, missing) = (outcome.verdicts.len() as u64, broken(outcome), missing(outcome));
+    let (all, broken, missing) = (outcome.conditions.len() as u64, broken(outcome), missing(outcome));
     if outcome.end.stopped.is_some() {
         "Stopped early".into()
     } else if broken > 0 {
@@ -42,7 +42,11 @@ fn title(outcome: &Outcome) -> String {
     } else if outcome.counts[Count::Read] == 0 {
         "There was nothing to publish".into()
     } else if all > 0 && outcome.counts[Count::Published] > 0 {
-        if all == 1 { "The check passed".into() } else { format!("All {} checks passed", numbers::count(all)) }
+        match all {
+            1 => "The check passed".into(),
+            2 => "Both checks passed".into(),
+            all => format!("All {} checks passed", numbers::count(all)),
+        }
     } else if outcome.counts[Count::Published] == 0 {
         "Nothing was published".into()
     } else if missing > 0 {
@@ -78,7 +82,7 @@ fn lead(outcome: &Outcome) -> String {
         let go_on =
             outcome.resume_flag().map_or_else(String::new, |how| format!("; the same command with {how} resumes it"));
         let why = sanitize::shown(why, sanitize::VALUE);
-        return format!("{why}. {so_far} published so far{go_on}.{}", left_over(outcome));
+        return format!("{}. {so_far} published so far{go_on}.{}", sanitize::sentence(&why), left_over(outcome));
     }
     if outcome.counts[Count::Read] == 0 {
         return match outcome.counts[Count::Skipped] {
@@ -124,8 +128,8 @@ fn points(outcome: &Outcome) -> Vec<Highlight> {
     let mut found = vec![(broken, if broken == 1 { "check failed" } else { "checks failed" }, "conditions")];
     let rejected = outcome.counts[Count::FilesRejected];
     found.push((rejected, REJECTED[usize::from(rejected != 1)], "errors"));
-    let counts = |fate: &MessageCategory| *fate != MessageCategory::NotReached || outcome.end.stopped.is_some();
-    found.extend(MessageCategory::MISSING.into_iter().filter(counts).map(|fate| point(fate, "account")));
+    let counts = |category: &MessageCategory| *category != MessageCategory::NotReached || outcome.end.stopped.is_some();
+    found.extend(MessageCategory::MISSING.into_iter().filter(counts).map(|category| point(category, "account")));
     let lost = not_arrived(outcome);
     let phrase = ["reading was not delivered to the warehouse", "readings were not delivered to the warehouse"];
     found.push((lost, phrase[usize::from(lost != 1)], "lag"));
@@ -142,10 +146,11 @@ fn evidence(outcome: &Outcome) -> Vec<Fact> {
     headline::stated(vec![
         Fact::code("Topic", &outcome.topic),
         Fact::code("Endpoint", outcome.endpoint.as_deref().unwrap_or_default()),
-        Fact::said("Input", input_line(&outcome.inputs).map_or_else(String::new, |(_, dialects)| dialects)),
-        Fact::said("Schedule", &outcome.pacing.schedule),
-        Fact::said("Time taken", duration(outcome.times.seconds)),
-        Fact::said("Resumed", resumed),
+        Fact::text("Input", input_line(&outcome.inputs).map_or_else(String::new, |(_, dialects)| dialects)),
+        Fact::text("Started", outcome.started.map_or_else(String::new, headline::instant)),
+        Fact::text("Schedule", &outcome.pacing.schedule),
+        Fact::text("Time taken", duration(outcome.times.seconds)),
+        Fact::text("Resumed", resumed),
         Fact::code("Dead letters", written(&outcome.dead_letters).as_str()),
         Fact::code("Journal", written(&outcome.end.journal).as_str()),
         Fact::program(outcome.exit(), "a check failed, or a message is missing"),

@@ -1,13 +1,22 @@
-//! Checks of a single record or row: its location, and the rule of `consumo_meta`.
+//! Checks of a single record or row: its id, its location, and the rule of `consumo_meta`.
 
 use crate::reconcile::Audit;
 use crate::reconcile::finding::Finding;
 use crate::reconcile::verdict::DriftKind;
 use pipeline::lake::Key;
 use pipeline::record::row::{Row, TableSchema, Value};
-use pipeline::record::{Column, Record};
+use pipeline::record::{Column, IdCheck, Record, reading_id};
 
-/// Returns the findings about a single record: its location, its rule.
+/// Returns the finding about an id of version 8 that is not the one of its record's content.
+pub(super) fn forged_id(key: &str, record: &Record) -> Option<Finding> {
+    let finding = || {
+        let why = format!("the id of its content is {}", reading_id(&record.reading));
+        Finding::new(DriftKind::ForgedId, &record.id_treated_data, Some(key.to_owned())).with_reason(why)
+    };
+    (record.check_id() == IdCheck::Forged).then(finding)
+}
+
+/// Returns the other findings about a single record: its location, its rule.
 pub(in crate::reconcile) fn record_findings(audit: &Audit, key: &str, record: &Record) -> Vec<Finding> {
     let mut found = Vec::new();
     let finding = |kind| Finding::new(kind, &record.id_treated_data, Some(key.to_owned()));

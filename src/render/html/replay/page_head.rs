@@ -20,7 +20,7 @@ fn unsettled(outcome: &Outcome) -> bool {
 
 /// Returns the number of records that should be in the warehouse.
 fn wanted(outcome: &Outcome) -> u64 {
-    (outcome.counts[Counter::Listed] + outcome.counts[Counter::Pending]).saturating_sub(outcome.counts.skipped())
+    (outcome.counts[Counter::Listed] + outcome.counts[Counter::NotLoaded]).saturating_sub(outcome.counts.skipped())
 }
 
 /// Returns the number of records that should be in the warehouse and are not.
@@ -42,9 +42,9 @@ fn title(outcome: &Outcome) -> String {
     if missing > 0 {
         return numbers::of(missing, "record not recovered", "records not recovered");
     }
-    if outcome.counts[Counter::Unverified] > 0 {
-        let n = outcome.counts[Counter::Unverified];
-        return format!("{} {}", numbers::count(n), ObjectCategory::Own(Counter::Unverified).words().phrase(n));
+    if outcome.counts[Counter::Mismatched] > 0 {
+        let n = outcome.counts[Counter::Mismatched];
+        return format!("{} {}", numbers::count(n), ObjectCategory::Own(Counter::Mismatched).words().phrase(n));
     }
     let options = ReplayOptions { on_conflict: String::new(), ..outcome.options.clone() };
     match options == ReplayOptions::default() {
@@ -59,18 +59,23 @@ fn lead(outcome: &Outcome) -> String {
     if let Some(why) = &outcome.stopped {
         let why = sanitize::shown(why, sanitize::VALUE);
         let so_far = numbers::of(back, "record is", "records are");
-        return format!("{why}. {so_far} recovered so far; to resume, {}.", outcome.resume_hint());
+        return format!(
+            "{}. {so_far} recovered so far; to resume, {}.",
+            sanitize::sentence(&why),
+            outcome.resume_hint()
+        );
     }
     if outcome.selects_nothing() {
         return "The drift file lists no object in this span.".into();
     }
     if wanted == 0 && outcome.counts[Counter::NotFound] > 0 {
-        return "The lake has none of the requested objects: was the file made for this lake?".into();
+        return "The lake has none of the requested objects: check that the file was written for this lake.".into();
     }
     if wanted == 0 {
         return match (outcome.counts[Counter::Listed], outcome.counts[Skip::Unrecognized]) {
-            (0, _) => "The lake has no object here: check the address, the prefix and the window.".into(),
-            (n, foreign) if n == foreign => "No object has a name of this lake: is the prefix right?".into(),
+            (0, _) => "The lake has no object in this window: check the address, the prefix and the window.".into(),
+            (n, foreign) if n == foreign => "No object has a recognized name: check the prefix.".into(),
+            _ if outcome.excludes_everything() => format!("{}.", sanitize::sentence(&outcome.excluded_by())),
             (n, _) => {
                 format!("All of {} were skipped: check the options.", numbers::of(n, "object", "objects"))
             }
@@ -113,9 +118,10 @@ fn evidence(outcome: &Outcome) -> Vec<Fact> {
         (None, None) => String::new(),
         (from, to) => format!("only records whose reading is dated {}", headline::days(from, to)),
     };
-    let only =
-        options.only.map_or_else(String::new, |n| format!("{} named in a file", numbers::of(n, "object", "objects")));
-    let run = match (outcome.run.as_str(), outcome.resumed) {
+    let only = options
+        .selected_objects
+        .map_or_else(String::new, |n| format!("{} named in a file", numbers::of(n, "object", "objects")));
+    let run = match (outcome.run_id.as_str(), outcome.resumed) {
         (run, true) if !run.is_empty() => format!("{run}, resumed"),
         ("", true) => "resumed".into(),
         (run, _) => run.to_owned(),
@@ -124,19 +130,19 @@ fn evidence(outcome: &Outcome) -> Vec<Fact> {
         Fact::code("Lake", &outcome.lake),
         Fact::code("Endpoint", outcome.lake_endpoint.as_deref().unwrap_or_default()),
         Fact::code("Warehouse", &outcome.warehouse),
-        Fact::said("Window", headline::window(&options.farms, options.from, options.to)),
-        Fact::said("Only", only),
-        Fact::said("Until", message(options.until, ", by the time of processing")),
-        Fact::said("Readings", data),
-        Fact::said("Lake as of", message(options.versions_at, "")),
-        Fact::said(
+        Fact::text("Window", headline::window(&options.farms, options.from, options.to)),
+        Fact::text("Only", only),
+        Fact::text("Until", message(options.processed_until, ", by the time of processing")),
+        Fact::text("Readings", data),
+        Fact::text("Lake as of", message(options.as_of, "")),
+        Fact::text(
             "Cutoff",
             message(outcome.cutoff, ", the lake's clock when the run started; later objects were skipped"),
         ),
-        Fact::said("Conflicts", &options.on_conflict),
-        Fact::said("Method", &outcome.method),
+        Fact::text("Conflicts", &options.on_conflict),
+        Fact::text("Method", &outcome.method),
         Fact::code("Run", run),
-        Fact::said("Time taken", duration(outcome.seconds)),
-        Fact::program(outcome.exit(), "something is missing, or asks to be looked at"),
+        Fact::text("Time taken", duration(outcome.seconds)),
+        Fact::program(outcome.exit(), "something is missing or needs attention"),
     ])
 }
