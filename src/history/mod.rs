@@ -44,6 +44,8 @@ mod lines;
 mod messages;
 mod objects;
 mod parquet;
+#[cfg(test)]
+mod property_tests;
 mod report;
 mod settings;
 mod tally;
