@@ -96,7 +96,7 @@ mod tests {
     fn lines_are_wrapped_at_spaces_and_indented() {
         let text =
             "publish: 3,093 messages in 0.84 s to local\n  stored      3,054\n  latency     p50 427 ms, p90 628 ms\n";
-        let expected = "publish: 3,093 messages in\n  0.84 s to local\n  stored      3,054\n  latency     p50 427 ms, p90\n              628 ms\n";
+        let expected = "publish: 3,093 messages in\n  0.84 s to local\n  stored      3,054\n  latency     p50 427 ms,\n              p90 628 ms\n";
         assert_eq!(wrapped(text, 28), expected);
         assert!(wrapped(text, 28).lines().all(|line| line.len() <= 28));
         assert_eq!(wrapped(text, 200), text);

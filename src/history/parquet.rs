@@ -7,9 +7,9 @@ use parquet::errors::ParquetError;
 use pipeline::hex::hex;
 use pipeline::record::{Column, ColumnKind, DateOrder, timestamp};
 
+use super::cause::Cause;
 use super::csv::column;
 use super::dates;
-use super::error::Cause;
 use super::{InputMessage, InputSettings};
 use crate::herd::{COLUMNS, FIELDS};
 use crate::parquet::{self as columns, Cell, CellType, TableColumn};

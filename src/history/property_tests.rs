@@ -113,7 +113,12 @@ impl Dialect {
     }
 
     fn settings(&self) -> InputSettings {
-        InputSettings { format: None, encoding: Some(self.encoding), date_order: self.order }
+        InputSettings {
+            format: None,
+            encoding: Some(self.encoding),
+            date_order: self.order,
+            ..InputSettings::default()
+        }
     }
 }
 
@@ -208,7 +213,8 @@ proptest! {
     fn a_damaged_parquet_file_is_rejected_or_read_but_never_panics(at in 0.0..1.0, byte in any::<u8>(), cut in any::<bool>()) {
         let mut content = parquet_file();
         let at = 4 + (at * (content.len() - 4) as f64) as usize;
-        if cut { content.truncate(at) } else { content[at.min(content.len() - 1)] = byte }
+        let last = content.len() - 1;
+        if cut { content.truncate(at) } else { content[at.min(last)] = byte }
         let _ = open(&content, "x.parquet", InputSettings::default());
     }
 }

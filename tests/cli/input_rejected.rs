@@ -13,7 +13,7 @@ pub fn rejected(name: &str, content: impl AsRef<[u8]>, flags: &[&str], words: &[
         std::fs::write(scene.path(name), content.as_ref()).unwrap();
         let ran = scene.run(&[command, &[name], flags].concat());
         ran.expect(1, &[("read", 0), ("files_rejected", 1)]);
-        let (input, problem) = (&ran.json["inputs"][0], &ran.json["problems"]["kept"][0]);
+        let (input, problem) = (&ran.json["inputs"][0], &ran.json["problems"]["items"][0]);
         assert_eq!((&input["rejected"], &problem["key"]), (&problem["reason"], &name.into()), "{ran:#?}");
         assert_eq!(problem["kind"], "rejected_file");
         let why = input["rejected"].as_str().unwrap();
@@ -72,7 +72,7 @@ fn b4_an_empty_stream_and_an_empty_file_of_a_directory_are_named() {
         for content in [&b""[..], HEADER.as_bytes(), &gzipped("")] {
             let ran = scene.run_with_stdin(&[command, &["-"]].concat(), content);
             ran.expect(1, &[("read", 0), ("files_rejected", 1)]);
-            assert_eq!(ran.json["problems"]["kept"][0]["key"], "-");
+            assert_eq!(ran.json["problems"]["items"][0]["key"], "-");
         }
         std::fs::create_dir(scene.path("in")).unwrap();
         std::fs::write(scene.path("in/a.json"), json(1)).unwrap();
@@ -80,7 +80,7 @@ fn b4_an_empty_stream_and_an_empty_file_of_a_directory_are_named() {
         std::fs::write(scene.path("in/c.xlsx"), "PK\x03\x04").unwrap();
         let ran = scene.run(&[command, &["in"]].concat());
         ran.expect(1, &[("read", 1), ("files_rejected", 1)]);
-        assert_eq!(ran.json["problems"]["kept"][0]["key"], "in/b.csv");
+        assert_eq!(ran.json["problems"]["items"][0]["key"], "in/b.csv");
         assert!(ran.stderr.contains("c.xlsx not read"), "{}", ran.stderr);
     }
 }
@@ -156,7 +156,7 @@ fn b11_a_date_that_ends_with_the_year_rejects_its_file_once_and_names_the_flag()
     std::fs::write(scene.path("x.csv"), one).unwrap();
     let ran = scene.run(&["backfill", "x.csv"]);
     ran.expect(1, &[("read", 6), ("written", 5), ("rejected", 1)]);
-    assert!(ran.json["problems"]["kept"][0]["reason"].as_str().unwrap().contains("--date-order"), "{ran:#?}");
+    assert!(ran.json["problems"]["items"][0]["reason"].as_str().unwrap().contains("--date-order"), "{ran:#?}");
 }
 
 #[test]

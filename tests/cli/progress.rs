@@ -40,7 +40,8 @@ fn no_progress_line_remains_on_the_screen() {
         let expected: Vec<String> = redirected.stdout.lines().map(plain).collect();
         for locale in ["C.UTF-8", "C"] {
             let output = on_terminal(&scene, 300, &[("TERM", "xterm-256color"), ("LC_ALL", locale)], args);
-            assert!(output.contains("\x1b["), "progress was drawn: {args:?}");
+            // A dry run of a small lake is over before anything is drawn.
+            assert!(args.contains(&"--dry-run") || output.contains("\x1b["), "progress was drawn: {args:?}");
             for line in screen(&output, 300) {
                 let same = expected.contains(&plain(&line)) || line.contains(" INFO ") || line.contains("-> ");
                 assert!(same || locale == "C", "{args:?}: {line:?} is not a result");

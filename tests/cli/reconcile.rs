@@ -88,7 +88,7 @@ fn a_budget_lets_drift_pass_and_an_audit_can_end_when_it_knows_enough() {
         scene.run(&["reconcile", "--max-drift", budget, "--report", "page.html"]);
         std::fs::read_to_string(scene.path("page.html")).unwrap()
     };
-    assert!(page("10%").contains("within budget") && page("1").contains("over the budget of 1"));
+    assert!(page("10%").contains("within budget") && page("1").contains("exceed the budget of 1"));
     scene.sql("DELETE FROM historico_consumo");
     let halted =
         scene.run(&["reconcile", "--halt-after", "7", "--max-drift", "100%", "--repair", "warehouse", "--allow-empty"]);
