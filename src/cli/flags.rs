@@ -9,6 +9,7 @@ use chrono::{NaiveDate, Utc};
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{ArgAction, Args, ValueEnum};
 
+use crate::parts::PartsMode;
 use crate::render::OutputFormat;
 use pipeline::lake::dir::Dir;
 use pipeline::lake::s3::S3;
@@ -178,6 +179,14 @@ impl WriteFlags {
     }
 }
 
+/// Use of the lake's Parquet parts.
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct PartsFlags {
+    /// Read records from the Parquet parts of `ruminate compact`
+    #[arg(long, value_enum, default_value = "auto", value_name = "WHEN")]
+    pub parts: PartsMode,
+}
+
 /// Default number of warehouse connections.
 const CONNECTIONS: u32 = 4;
 
@@ -322,7 +331,7 @@ pub(super) fn day(text: &str) -> Result<NaiveDate, String> {
     text.parse().map_err(|_| format!("{text:?} is not a date: write YYYY-MM-DD, such as 2026-11-01"))
 }
 
-fn slug(text: &str) -> Result<Slug, String> {
+pub(super) fn slug(text: &str) -> Result<Slug, String> {
     Slug::of(text).map_err(|e| e.to_string())
 }
 

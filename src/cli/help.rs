@@ -23,6 +23,12 @@ const SHORT: &[(&str, &[&str])] = &[
         &["lake", "warehouse", "farm", "from", "to", "repair", "dry-run", "drift", "report", "max-drift", "evidence"],
     ),
     ("undo", &["lake", "warehouse", "table", "dry-run"]),
+    (
+        "compact",
+        &["lake", "farm", "from", "to", "dry-run", "verify", "deep", "without-bodies", "drop-deleted", "concurrency"],
+    ),
+    ("restore", &["lake", "to", "farm", "month", "only", "dry-run"]),
+    ("ddl", &["engine", "lake", "farm", "since", "table", "database"]),
     ("bundle", &["arch", "bootstrap", "source", "zigbuild", "rds-ca", "out", "force"]),
     ("completions", &[]),
     ("man", &["out"]),
@@ -34,7 +40,8 @@ const SHORT_GLOBAL: [&str; 4] = ["output", "verbose", "quiet", "help"];
 /// Flags by heading; a flag has the same heading in every command.
 const HEADINGS: &[(&str, &[&str])] = &[
     ("Stores", &["lake", "warehouse", "table", "topic", "connections", "max-attempts", "require-conditional-writes"]),
-    ("Span", &["farm", "from", "to", "allow-empty"]),
+    ("Span", &["farm", "from", "to", "month", "since", "allow-empty"]),
+    ("Parts", &["parts", "without-bodies", "drop-deleted", "deep"]),
     ("Record selection", &["only", "processed-until", "data-from", "data-to", "as-of"]),
     ("History", &["farms", "lots", "days", "start", "seed", "part", "faults", "generate"]),
     ("Input", &["format", "event", "listen", "max-messages", "insecure-skip-signature", "skip", "send-invalid"]),
@@ -60,6 +67,7 @@ const HEADINGS: &[(&str, &[&str])] = &[
         "Output",
         &["out", "dir", "keep", "compress", "force", "undo-file", "report", "drift", "evidence", "dead-letters", "hdr"],
     ),
+    ("Query engine", &["engine", "database"]),
     ("Build", &["arch", "bootstrap", "source", "zigbuild", "rds-ca"]),
     ("Resources", &["concurrency", "threads", "sort-memory", "sort-dir"]),
 ];
@@ -223,6 +231,39 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "compact",
+        &[
+            ("Show what a compaction would read", "ruminate compact --lake s3://bucket/prefix --dry-run"),
+            ("Write or update the parts, and verify them", "ruminate compact --lake s3://bucket/prefix --verify"),
+            (
+                "One farm's November, comparing every body with its ETag",
+                "ruminate compact --lake s3://bucket/prefix --farm fazenda_um --from 2026-11-01 --to 2026-11-30 --deep",
+            ),
+        ],
+    ),
+    (
+        "restore",
+        &[
+            ("Restore a month of objects that were deleted", "ruminate restore --lake lake --to lake --month 2026-11"),
+            (
+                "Only the objects of an audit's findings",
+                "ruminate restore --lake s3://bucket/prefix --to s3://bucket/prefix --only drift.ndjson",
+            ),
+            ("Into another directory", "ruminate restore --lake s3://bucket/prefix --to restored --farm fazenda_um"),
+        ],
+    ),
+    (
+        "ddl",
+        &[
+            (
+                "For Athena, with known farms",
+                "ruminate ddl --engine athena --lake s3://bucket/prefix --farm fazenda_um --farm fazenda_dois",
+            ),
+            ("For DuckDB, over a directory", "ruminate ddl --engine duckdb --lake lake"),
+            ("For Trino", "ruminate ddl --engine trino --lake s3://bucket/prefix --database hive.fazendas"),
+        ],
+    ),
+    (
         "bundle",
         &[
             ("Build and bundle the Lambda", "ruminate bundle --out bundle"),
@@ -271,8 +312,8 @@ fn arg_of(short: &[&str], arg: Arg) -> Arg {
     let heading = HEADINGS.iter().find(|(_, flags)| flags.contains(&&*flag)).map(|(heading, _)| *heading);
     let arg = arg.hide_short_help(!short.contains(&&*flag));
     match heading {
-        Some(heading) => arg.help_heading(heading),
-        None => arg,
+        Some(heading) if arg.get_help_heading().is_none() => arg.help_heading(heading),
+        _ => arg,
     }
 }
 
@@ -290,7 +331,11 @@ mod tests {
     const MOST_LINES: usize = 50;
 
     /// Flags whose texts differ between commands, with the reason; the meaning is the same.
-    const VARIES: [(&str, &str); 10] = [
+    const VARIES: [(&str, &str); 14] = [
+        ("verify", "reads back what was written: rows, or parts"),
+        ("to", "the last day of the span; of a restore, where objects go"),
+        ("only", "findings of a drift file: objects to load, or to restore"),
+        ("farm", "farms of the span; those of a table's partitions"),
         ("dry-run", "shows what would be done: each command does something else"),
         ("concurrency", "requests in flight at once: each command sends another kind"),
         ("lake", "the lake; some commands need it in some cases only"),

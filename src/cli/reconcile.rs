@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use super::Context;
 use super::command_line::CommandLine;
 use super::flags::{
-    LakeFlags, RulesFlags, SpanFlags, WarehouseFlags, WriteFlags, a_path, endpoint, output_path, read_concurrency,
+    LakeFlags, PartsFlags, RulesFlags, SpanFlags, WarehouseFlags, WriteFlags, a_path, endpoint, output_path, read_concurrency,
     undo_file,
 };
 use super::sort_flags::SortFlags;
@@ -74,6 +74,8 @@ pub(super) struct Args {
     /// Cache object contents in this directory, so that the next audit reads only new or changed objects
     #[arg(long, value_name = "DIR", value_parser = a_path())]
     cache: Option<PathBuf>,
+    #[command(flatten)]
+    parts: PartsFlags,
     /// Accept differences up to AMOUNT in this column; a duration such as 1s for times (repeatable)
     #[arg(long = "tolerance", value_name = "COLUMN=AMOUNT")]
     tolerances: Vec<Tolerance>,
@@ -111,6 +113,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
         tolerances: args.tolerances.clone(),
         sort: args.sort.settings(),
         cache: args.cache.clone(),
+        parts: args.parts.parts,
         truth: TruthAsked { files: args.truth.clone(), ingest_path: args.ingest_path },
         allow_empty: args.span.allow_empty,
     };

@@ -8,7 +8,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use super::Context;
 use super::flags::{
-    LakeFlags, LoadMethodArg, SpanFlags, WarehouseFlags, check_writable, day, endpoint, output_path, read_concurrency,
+    LakeFlags, LoadMethodArg, PartsFlags, SpanFlags, WarehouseFlags, check_writable, day, endpoint, output_path, read_concurrency,
     undo_file,
 };
 use super::sort_flags::SortFlags;
@@ -64,6 +64,8 @@ pub(super) struct Args {
     /// Concurrent object reads [default: 256; 64 for a directory]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
     concurrency: Option<u32>,
+    #[command(flatten)]
+    parts: PartsFlags,
     #[command(flatten)]
     limit: FilterFlags,
     #[command(flatten)]
@@ -221,7 +223,8 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
         false => Arc::clone(&table),
     };
     let lake_endpoint = endpoint(&*lake);
-    let source = ReplaySource { lake, span, only, filter: args.limit.filter(), versions_at: args.limit.as_of };
+    let (filter, versions_at) = (args.limit.filter(), args.limit.as_of);
+    let source = ReplaySource { lake, span, only, filter, versions_at, parts: args.parts.parts };
     let into = ReplayTarget { table, bulk };
     let plan = context.cancel.run_until_cancelled(Plan::new(source)).await.transpose()?;
     ensure!(

@@ -13,6 +13,7 @@ use sqlx::AssertSqlSafe;
 use crate::cancellation::CancellationToken;
 use crate::generate::{self, Destination, GeneratePlan as Histories, IfExists};
 use crate::herd::Herd;
+use crate::parts::PartsMode;
 use crate::progress::Progress;
 use crate::publish::{self, OnInvalid, Source as Messages};
 use crate::reconcile::{Audit, Counter, DriftWriter, RepairPlan as Repair, RepairTarget, Trust, TruthAsked, repair};
@@ -244,6 +245,7 @@ impl Demo<'_> {
             tolerances: Vec::new(),
             sort: SortSettings { memory: 64_000_000, dir: std::env::temp_dir() },
             cache: None,
+            parts: PartsMode::default(),
             truth: TruthAsked::default(),
             allow_empty: false,
         };

@@ -82,6 +82,7 @@ mod window;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::parts::PartsMode;
 use crate::sort::SortSettings;
 use pipeline::lake::{Lake, Span};
 use pipeline::record::row::{Difference, Row, TableSchema};
@@ -133,6 +134,8 @@ pub struct Audit {
     pub sort: SortSettings,
     /// Cache directory for objects of earlier audits. `None` for no cache.
     pub cache: Option<PathBuf>,
+    /// Whether records are read from parts.
+    pub parts: PartsMode,
     /// Truth of the history that the stores should contain.
     pub truth: TruthAsked,
     /// If true, an empty side is accepted. Otherwise it is an error, because it usually means a mistyped address.

@@ -62,6 +62,7 @@ impl Scene {
             tolerances: Vec::new(),
             sort: SortSettings { memory: 1_000_000, dir: self.home.path().into() },
             cache: None,
+            parts: PartsMode::default(),
             truth: TruthAsked::default(),
             allow_empty: true,
         }

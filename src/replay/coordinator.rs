@@ -336,6 +336,7 @@ impl ReplayRun {
         let (loader, mut outcome) = (self.loader, self.outcome);
         outcome.seconds = started.elapsed().as_secs_f64();
         outcome.pressure = plan.lake.throttle_stats();
+        outcome.from_parts = plan.parts_stats();
         outcome.pauses = loader.throttle.pauses().await;
         outcome.undo =
             loader.undo_file.as_ref().and_then(|undo_file| undo_file.written()).map(|path| path.display().to_string());

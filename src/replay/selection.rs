@@ -1,58 +1,9 @@
-//! Selection of the records of a run: individual objects, and limits on their content.
-
-use std::collections::BTreeSet;
+//! Selection of the records of a run by limits on their content.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use sha2::{Digest, Sha256};
 
 use super::outcome::Counter;
-use pipeline::lake::{Partition, Span};
 use pipeline::record::Record;
-
-/// Objects that a run is limited to.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ObjectSelection(pub BTreeSet<String>);
-
-impl ObjectSelection {
-    /// Parses the keys in a drift file, with one JSON object per line. The result is empty if the audit was clean, or
-    /// found only rows without an object.
-    ///
-    /// # Errors
-    /// Returns an error if a line is not JSON, or if no line has a key and a line is not a finding of an audit.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let mut keys = BTreeSet::new();
-        let mut findings_only = true;
-        for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-            let value: serde_json::Value = serde_json::from_str(line).map_err(|e| format!("line {}: {e}", at + 1))?;
-            let member = |name| value.get(name).and_then(serde_json::Value::as_str);
-            findings_only &= member("kind").is_some();
-            keys.extend(member("key").map(str::to_owned));
-        }
-        if keys.is_empty() && !findings_only {
-            return Err("no line names a key".into());
-        }
-        Ok(Self(keys))
-    }
-
-    /// Removes the objects whose path is outside of the span, and returns their number.
-    pub(super) fn restrict_to(&mut self, span: &Span) -> u64 {
-        let before = self.0.len();
-        // A key that is not a path of the lake is kept; it is then reported as missing.
-        let inside = |place: Partition| span.has_day(place.day) && span.has_farm(&place.farm);
-        self.0.retain(|key| Partition::of_key(key).is_none_or(inside));
-        (before - self.0.len()) as u64
-    }
-
-    /// Returns a hash of the keys, which identifies the selection.
-    pub(super) fn digest(&self) -> String {
-        let mut hash = Sha256::new();
-        for key in &self.0 {
-            hash.update(key);
-            hash.update([0]);
-        }
-        pipeline::hex::hex(&hash.finalize())
-    }
-}
 
 /// Limits on the content of a record; without limits, every record is included.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -6,6 +6,8 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -16,7 +18,9 @@ use crate::error::Kind;
 
 mod conditional;
 pub mod dir;
+mod files;
 mod key;
+mod listing;
 #[cfg(any(test, feature = "testing"))]
 pub mod memory;
 mod partition;
@@ -25,6 +29,7 @@ mod url;
 
 pub use conditional::{ConditionalWrites, Conditions, Unconditional};
 pub use key::Key;
+pub use listing::{head, list_all, list_whole};
 pub use partition::{Partition, PartitionScan, Span, scan_partitions};
 pub use url::LakeUrl;
 
@@ -175,6 +180,15 @@ pub trait Lake: Send + Sync + fmt::Debug {
         bodies
     }
 
+    /// Returns a range of the bytes of a listed object, only if it still has the listed change token.
+    ///
+    /// # Errors
+    /// Returns [`Reason::NotFound`] if the object changed or disappeared, or another error if the range is not in the
+    /// object, or if the store cannot be reached or rejects the request.
+    async fn get_range(&self, listed: &ObjectMeta, range: Range<u64>) -> Result<Bytes, Error> {
+        files::slice(listed, &self.get(&listed.key).await?, range)
+    }
+
     /// Returns how the lake should be read; by default as a store behind a network.
     fn read_hints(&self) -> ReadHints {
         ReadHints { concurrent_listings: 16, batch_size: 1, concurrent_reads: 256 }
@@ -199,6 +213,25 @@ pub trait Lake: Send + Sync + fmt::Debug {
     /// rejects the request.
     async fn change_if_match(&self, key: &str, _etag: &str, _body: Option<Bytes>) -> Result<ChangeResult, Error> {
         Err(Error::new(Reason::ReadOnly, key, "this lake can be read only"))
+    }
+
+    /// Writes a file as an object, without loading it into memory. Without a change token the key must not exist; with
+    /// one, the object must still have it.
+    ///
+    /// # Errors
+    /// Returns an error if the file cannot be read, if the store does not check these conditions itself, cannot be
+    /// reached or rejects the request.
+    async fn put_file(&self, key: &str, file: &Path, replaces: Option<&str>) -> Result<ChangeResult, Error> {
+        files::put(self, key, file, replaces).await
+    }
+
+    /// Writes an object that was lost, only if its key does not exist, with its former change token if the store
+    /// derives it from something that can be restored.
+    ///
+    /// # Errors
+    /// Returns an error for the reasons of [`Lake::put_new`].
+    async fn put_back(&self, listed: &ObjectMeta, body: Bytes) -> Result<PutResult, Error> {
+        self.put_new(&listed.key, body).await
     }
 
     /// Returns the store's support for conditional writes, as far as it is known.
@@ -236,6 +269,11 @@ pub trait Lake: Send + Sync + fmt::Debug {
             self.address(),
             "keeps no earlier versions: only an S3 bucket with versioning does",
         ))
+    }
+
+    /// Returns a text that identifies the lake on every host: its identity without the endpoint of its store.
+    fn location(&self) -> String {
+        self.identity()
     }
 
     /// Returns the folder `name` next to the lake's prefix, as a separate lake.
@@ -327,37 +365,5 @@ impl Error {
     /// Returns true if the failure concerns only this object, so that the run can continue with the others.
     pub fn concerns_one_object(&self) -> bool {
         matches!(self.reason, Reason::NotFound | Reason::Archived | Reason::BadKey)
-    }
-}
-
-/// Returns an object's current listing entry; `None` if it does not exist.
-///
-/// # Errors
-/// Returns an error if [`Lake::list`] fails.
-pub async fn head(lake: &dyn Lake, key: &str) -> Result<Option<ObjectMeta>, Error> {
-    let page = lake.list(key, Depth::Recursive, None).await?;
-    Ok(page.objects.into_iter().find(|meta| meta.key == key))
-}
-
-/// Returns every object below a prefix.
-///
-/// # Errors
-/// Returns an error if [`Lake::list`] fails.
-pub async fn list_all(lake: &dyn Lake, prefix: &str) -> Result<Vec<ObjectMeta>, Error> {
-    Ok(list_whole(lake, prefix, Depth::Recursive).await?.objects)
-}
-
-/// Returns all pages of a listing as one page.
-pub async fn list_whole(lake: &dyn Lake, prefix: &str, depth: Depth) -> Result<ListPage, Error> {
-    let mut whole = ListPage::default();
-    let mut after = None;
-    loop {
-        let page = lake.list(prefix, depth, after.as_deref()).await?;
-        whole.objects.extend(page.objects);
-        whole.folders.extend(page.folders);
-        match page.next {
-            Some(next) => after = Some(next),
-            None => return Ok(whole),
-        }
     }
 }

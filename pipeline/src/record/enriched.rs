@@ -121,6 +121,17 @@ impl Record {
         Ok(out)
     }
 
+    /// Returns the members of an object that are no columns, as a JSON object; `None` if there are none.
+    pub fn unknown_members(object: &[u8]) -> Option<String> {
+        let members: Members = serde_json::from_slice(without_mark(object)).ok()?;
+        let mut out = Vec::new();
+        for (name, value) in members.0.iter().filter(|(name, _)| Column::from_name(name).is_none()) {
+            push_member(&mut out, name, value.get());
+        }
+        out.push(b'}');
+        String::from_utf8(out).ok().filter(|text| text.starts_with('{'))
+    }
+
     /// Returns a column's value as JSON in the form farms write; `None` if the record has no value.
     fn member(&self, column: Column) -> Option<String> {
         let text = |text: &str| serde_json::Value::from(text).to_string();

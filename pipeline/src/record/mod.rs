@@ -31,4 +31,4 @@ pub use reading::Reading;
 pub use record_id::RecordId;
 pub use rejection::Rejection;
 pub use rules::Rules;
-pub use slug::{InvalidFarmName, QUARANTINE, Slug};
+pub use slug::{InvalidFarmName, PARTS, QUARANTINE, Slug};

@@ -14,6 +14,7 @@ use super::finding::Finding;
 use super::verdict::{Counter, DriftKind, Side};
 use super::{Budget, Drift, FarmDays, Gap, LATE, Pattern, gaps};
 use crate::outcome::{Counter as _, Counts, Exit, Problems, counters};
+use crate::parts::PartsStats;
 use crate::reader::Skip;
 use crate::reader::cache::CacheStats;
 use pipeline::record::Column;
@@ -83,6 +84,9 @@ pub struct Outcome {
     pub quick: bool,
     /// Cache statistics. `None` without a cache.
     pub cache: Option<CacheStats>,
+    /// Where the objects came from. `None` if parts were not to be used.
+    #[serde(default)]
+    pub from_parts: Option<PartsStats>,
     /// Number of snapshots of the warehouse: 1, plus 1 for each time that the snapshot was lost.
     pub snapshots: u64,
     /// Number of audits that it was merged from; 0 for a single audit.

@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::outcome::{CommandOutcome as _, Counter as _, Exit, Role};
 use crate::reconcile::{Counter, Drift, DriftKind, Outcome, Side};
+use crate::render::parts::FromParts;
 use crate::render::{LabelledRows, count, duration};
 
 mod pattern;
@@ -62,6 +63,7 @@ impl fmt::Display for Outcome {
         }
         patterns(self, f)?;
         gaps(self, f)?;
+        write!(f, "{}", FromParts(self.from_parts.as_ref()))?;
         write!(f, "{}", self.problems)?;
         if !self.carry.repair_asked {
             return Ok(());

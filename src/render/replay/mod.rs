@@ -4,6 +4,7 @@ use std::fmt;
 
 use pipeline::lake::ThrottleStats;
 
+use super::parts::FromParts;
 use super::{LabelledRows, between, count, duration, password_hint};
 use crate::outcome::{Counter as _, Role};
 use crate::replay::{Counter, Outcome, Pause, SKIPPED, TableSwap};
@@ -48,6 +49,7 @@ fn write_course(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let limit = lowest_limit.map_or(String::new(), |limit| format!(", concurrency down to {limit}"));
         writeln!(f, "lake requests retried {} times ({} throttled{limit})", count(retries), count(slow_downs))?;
     }
+    write!(f, "{}", FromParts(outcome.from_parts.as_ref()))?;
     for Pause { reason, times, seconds } in &outcome.pauses {
         writeln!(f, "paused {} for {reason} ({} times)", duration(*seconds), count(*times))?;
     }

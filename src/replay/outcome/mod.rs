@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::policy::Policy;
 use crate::outcome::{Counter as _, Exit, Problems, Role, Spec};
+use crate::parts::PartsStats;
 use pipeline::lake::ThrottleStats;
 
 mod counts;
@@ -70,6 +71,8 @@ pub struct Outcome {
     pub stopped: Option<String>,
     /// Throttling by the lake in this session.
     pub pressure: ThrottleStats,
+    /// Where the objects of this session came from. `None` if parts were not to be used.
+    pub from_parts: Option<PartsStats>,
     /// Transactions committed by this run.
     pub transactions: u64,
     /// Duration of reading the lake in this session, in seconds; it overlaps with loading.
@@ -129,6 +132,7 @@ impl Outcome {
         self.newest_row_ts = self.newest_row_ts.max(other.newest_row_ts);
         self.newest_data = self.newest_data.max(other.newest_data);
         self.pressure.merge(other.pressure);
+        PartsStats::merge_some(&mut self.from_parts, other.from_parts);
         self.resumed |= other.resumed;
         other.pauses.into_iter().for_each(|pause| self.waited(pause));
         for (place, counts) in &other.days {

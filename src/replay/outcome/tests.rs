@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::outcome::{Unread, read_back, through_json};
+use crate::parts::PartsStats;
 use crate::reader::Skip;
 
 /// Returns an outcome in which every field differs from its default.
@@ -41,6 +42,7 @@ fn full() -> Outcome {
         resumed: true,
         stopped: Some("why".into()),
         pressure: ThrottleStats { slow_downs: 1, retries: 2, min_concurrency: Some(3) },
+        from_parts: Some(PartsStats { rows: 7, fetched: 1, parts: 1, ..PartsStats::default() }),
         transactions: 4,
         reading_seconds: 0.25,
         loading_seconds: 0.75,
@@ -104,6 +106,7 @@ fn merged_outcomes_add_up_by_counter_day_and_pause() {
     assert_eq!(merged.problems.of("rejected"), 2);
     assert_eq!(merged.undo_earlier, ["earlier"]);
     assert_eq!(merged.cut_over.unwrap().caught_up, 2);
+    assert_eq!(merged.from_parts.unwrap().rows, 14);
     assert_eq!(merged.pressure, ThrottleStats { slow_downs: 2, retries: 4, min_concurrency: Some(3) });
 }
 
