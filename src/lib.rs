@@ -28,7 +28,7 @@
 //! history                            input files
 //! herd                               what a history contains
 //! reader · topic · truth · undo      the lake's read path, publishing, and files that jobs share
-//! parts                              Parquet snapshots of the lake that prove themselves
+//! inventory · parts                  listings from S3 Inventory, Parquet snapshots that prove themselves
 //! compression · ddl · parquet · progress · sort
 //!                                    compression, SQL of query engines, live display, sorting on disk
 //! cancellation · charset · multiset_hash · outcome · units
@@ -64,6 +64,7 @@
 //! - [`history`]: input files of readings, NDJSON or CSV, line by line.
 //! - [`reader`]: the one read path of the lake: list, fetch, parse, yield records and rejects.
 //! - [`parts`]: Parquet snapshots of a farm's month: format, proof, and what of a file is trusted.
+//! - [`inventory`]: a lake whose partitions are listed from an S3 Inventory.
 //! - [`topic`]: the trait of topics; SNS, `local` (the intake in this process), memory.
 //! - [`truth`]: the truth file: each reading's fault and expected result.
 //! - [`undo`]: the undo file: rows and objects before and after each change.
@@ -133,6 +134,7 @@ pub mod generate;
 pub mod herd;
 pub mod history;
 pub mod init;
+pub mod inventory;
 pub mod multiset_hash;
 pub mod outcome;
 mod parquet;

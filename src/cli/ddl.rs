@@ -4,9 +4,9 @@ use super::flags::{day, slug};
 use crate::ddl::{self, Engine, Tables};
 use crate::render::Rendered;
 use chrono::NaiveDate;
+use pipeline::lake::Lake as _;
 use pipeline::lake::LakeUrl;
 use pipeline::lake::dir::Dir;
-use pipeline::lake::Lake as _;
 use pipeline::record::{PARTS, Slug};
 use pipeline::warehouse::TableName;
 

@@ -41,7 +41,7 @@ const SHORT_GLOBAL: [&str; 4] = ["output", "verbose", "quiet", "help"];
 const HEADINGS: &[(&str, &[&str])] = &[
     ("Stores", &["lake", "warehouse", "table", "topic", "connections", "max-attempts", "require-conditional-writes"]),
     ("Span", &["farm", "from", "to", "month", "since", "allow-empty"]),
-    ("Parts", &["parts", "without-bodies", "drop-deleted", "deep"]),
+    ("Listing and parts", &["listing", "parts", "without-bodies", "drop-deleted", "deep"]),
     ("Record selection", &["only", "processed-until", "data-from", "data-to", "as-of"]),
     ("History", &["farms", "lots", "days", "start", "seed", "part", "faults", "generate"]),
     ("Input", &["format", "event", "listen", "max-messages", "insecure-skip-signature", "skip", "send-invalid"]),

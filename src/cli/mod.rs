@@ -30,6 +30,7 @@ mod generate;
 mod help;
 mod init;
 mod input_files;
+mod listing;
 mod log;
 mod man;
 mod process;

@@ -8,9 +8,10 @@ use anyhow::Context as _;
 use super::Context;
 use super::command_line::CommandLine;
 use super::flags::{
-    LakeFlags, PartsFlags, RulesFlags, SpanFlags, WarehouseFlags, WriteFlags, a_path, endpoint, output_path, read_concurrency,
-    undo_file,
+    LakeFlags, PartsFlags, RulesFlags, SpanFlags, WarehouseFlags, WriteFlags, a_path, endpoint, output_path,
+    read_concurrency, undo_file,
 };
+use super::listing::ListingFlags;
 use super::sort_flags::SortFlags;
 use crate::evidence::Evidence;
 use crate::reconcile::{
@@ -76,6 +77,8 @@ pub(super) struct Args {
     cache: Option<PathBuf>,
     #[command(flatten)]
     parts: PartsFlags,
+    #[command(flatten)]
+    listing: ListingFlags,
     /// Accept differences up to AMOUNT in this column; a duration such as 1s for times (repeatable)
     #[arg(long = "tolerance", value_name = "COLUMN=AMOUNT")]
     tolerances: Vec<Tolerance>,
@@ -102,6 +105,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
     if args.writes_lake() {
         args.writes.demand(&*lake, Conditions::weakest).await?;
     }
+    let (lake, listing) = args.listing.apply(lake, &args.lake, &args.sort).await?;
     let to_audit = Audit {
         reads: read_concurrency(args.concurrency, lake.read_hints()),
         lake,
@@ -114,6 +118,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
         sort: args.sort.settings(),
         cache: args.cache.clone(),
         parts: args.parts.parts,
+        listing,
         truth: TruthAsked { files: args.truth.clone(), ingest_path: args.ingest_path },
         allow_empty: args.span.allow_empty,
     };

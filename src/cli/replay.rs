@@ -8,9 +8,10 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use super::Context;
 use super::flags::{
-    LakeFlags, LoadMethodArg, PartsFlags, SpanFlags, WarehouseFlags, check_writable, day, endpoint, output_path, read_concurrency,
-    undo_file,
+    LakeFlags, LoadMethodArg, PartsFlags, SpanFlags, WarehouseFlags, check_writable, day, endpoint, output_path,
+    read_concurrency, undo_file,
 };
+use super::listing::ListingFlags;
 use super::sort_flags::SortFlags;
 use super::throttle::ThrottleFlags;
 use crate::cancellation::CancellationToken;
@@ -67,6 +68,8 @@ pub(super) struct Args {
     #[command(flatten)]
     parts: PartsFlags,
     #[command(flatten)]
+    listing: ListingFlags,
+    #[command(flatten)]
     limit: FilterFlags,
     #[command(flatten)]
     gentle: ThrottleFlags,
@@ -90,7 +93,7 @@ struct FilterFlags {
     #[arg(long, value_name = "DATE", value_parser = day)]
     data_to: Option<NaiveDate>,
     /// Read a versioned bucket as it was at this RFC 3339 timestamp, including objects deleted since
-    #[arg(long, value_name = "TIMESTAMP", value_parser = format_duration)]
+    #[arg(long, value_name = "TIMESTAMP", value_parser = format_duration, conflicts_with = "listing")]
     as_of: Option<DateTime<Utc>>,
 }
 
@@ -223,6 +226,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
         false => Arc::clone(&table),
     };
     let lake_endpoint = endpoint(&*lake);
+    let (lake, listing) = args.listing.apply(lake, &args.lake, &args.sort).await?;
     let (filter, versions_at) = (args.limit.filter(), args.limit.as_of);
     let source = ReplaySource { lake, span, only, filter, versions_at, parts: args.parts.parts };
     let into = ReplayTarget { table, bulk };
@@ -249,7 +253,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
         },
     };
     let undo_commands = outcome.undo_earlier.iter().chain(&outcome.undo).map(|file| command_line.undo(file)).collect();
-    let outcome = Outcome { command: command_line.to_string(), undo_commands, lake_endpoint, ..outcome };
+    let outcome = Outcome { command: command_line.to_string(), undo_commands, lake_endpoint, listing, ..outcome };
     args.write_report(&outcome);
     Ok(Rendered::of(&outcome))
 }

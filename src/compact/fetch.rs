@@ -88,7 +88,12 @@ impl Fetcher {
 
 impl Fetched {
     /// Counts the object; returns its row if it has one.
-    pub(super) fn into_row(self, name: &PartName, tally: &mut Outcome, without_row: &mut WithoutRow) -> Option<PartRow> {
+    pub(super) fn into_row(
+        self,
+        name: &PartName,
+        tally: &mut Outcome,
+        without_row: &mut WithoutRow,
+    ) -> Option<PartRow> {
         let meta = match self {
             Self::Row(row) => return Some(*row),
             Self::Archived(meta) => {

@@ -64,7 +64,8 @@ impl Rewrite<'_> {
         let Encoded { writer, file, object_bytes } = encoded?;
         let dropped = source.finish().await?;
         let Source { mut tally, without_row, .. } = source;
-        let footer = tokio::task::spawn_blocking(move || finish(writer, &without_row)).await.map_err(|e| failed(&e))??;
+        let footer =
+            tokio::task::spawn_blocking(move || finish(writer, &without_row)).await.map_err(|e| failed(&e))??;
         let rejected: u64 = footer.days.iter().map(|day| day.rejected).sum();
         tally.object_bytes = object_bytes;
         tally[Counter::InParts] += footer.rows - rejected;

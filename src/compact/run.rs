@@ -50,14 +50,10 @@ pub async fn run(settings: &Compaction, progress: &Progress, cancel: &Cancellati
     let reader = Reader::new(Arc::clone(lake), ReadSettings { concurrency: settings.reads, cutoff });
     let stage = progress.stage("compact", None);
     let rewrite =
-        Rewrite { settings, reader: &reader, settle: Settle::new(cutoff.instant()), stage: &stage, cancel };
+        Rewrite { settings, reader: &reader, settle: Settle::new(&**lake, cutoff.instant()), stage: &stage, cancel };
     let run = Run { rewrite, parts: &parts, location: &location, existing: &plan.existing };
-    let mut outcome = Outcome {
-        lake: lake.address(),
-        parts: parts.address(),
-        dry_run: settings.dry_run,
-        ..Outcome::default()
-    };
+    let mut outcome =
+        Outcome { lake: lake.address(), parts: parts.address(), dry_run: settings.dry_run, ..Outcome::default() };
     for stray in &plan.unrecognized {
         outcome[Counter::Listed] += 1;
         outcome[Skip::Unrecognized] += 1;
@@ -113,9 +109,13 @@ fn not_writable(parts: &dyn Lake) -> String {
 fn error(e: NotWritten, parts: &dyn Lake) -> anyhow::Error {
     let denied = |e: &Error| matches!(e.reason, Reason::Denied | Reason::NoSpace | Reason::ReadOnly);
     match e {
-        NotWritten::Lake(e) if denied(&e) && e.about.contains(PARTS) => anyhow::Error::new(e).context(not_writable(parts)),
+        NotWritten::Lake(e) if denied(&e) && e.about.contains(PARTS) => {
+            anyhow::Error::new(e).context(not_writable(parts))
+        }
         NotWritten::Lake(e) => e.into(),
-        NotWritten::Io(e) => anyhow::Error::new(e).context("a part cannot be written to a temporary file: check TMPDIR"),
+        NotWritten::Io(e) => {
+            anyhow::Error::new(e).context("a part cannot be written to a temporary file: check TMPDIR")
+        }
         NotWritten::TooManyRows | NotWritten::Cancelled => anyhow::anyhow!("a part was not written; this is a bug"),
     }
 }

@@ -3,12 +3,11 @@
 //! A directory's token is a time and a size, and file systems have clocks of some milliseconds, some of seconds. An object
 //! that is read when it is older than that cannot be replaced under the same token any more.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
-/// Precision of the clocks of file systems.
-const PRECISION: Duration = Duration::from_secs(2);
+use pipeline::lake::Lake;
 
 /// The age of objects in a run.
 #[derive(Debug, Clone, Copy)]
@@ -21,9 +20,9 @@ pub(super) struct Settle {
 
 impl Settle {
     /// Starts a run with that cutoff.
-    pub(super) fn new(cutoff: DateTime<Utc>) -> Self {
-        let precision = TimeDelta::from_std(PRECISION).unwrap_or_default();
-        Self { young: cutoff - precision, until: Instant::now() + PRECISION }
+    pub(super) fn new(lake: &dyn Lake, cutoff: DateTime<Utc>) -> Self {
+        let precision = lake.token_precision();
+        Self { young: cutoff - precision, until: Instant::now() + precision.to_std().unwrap_or_default() }
     }
 
     /// Waits until an object with that time can be read.

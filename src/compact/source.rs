@@ -8,9 +8,7 @@ use chrono::NaiveDate;
 use super::listing::{Fate, UnitListing, day_of};
 use super::not_written::{NotWritten, failed};
 use super::{Compaction, Counter, Outcome};
-use crate::parts::{
-    CompleteRows, Content, Matching, Part, PartName, PartRow, PartRows, RULES, Wanted, WindowCache,
-};
+use crate::parts::{CompleteRows, Content, Matching, Part, PartName, PartRow, PartRows, RULES, Wanted, WindowCache};
 use crate::reader::Reader;
 use pipeline::lake::{Error, ObjectMeta};
 

@@ -90,12 +90,7 @@ fn confirmed(mut survey: Survey, part: &Part) -> Survey {
 }
 
 /// Compares the listed objects with the rows of a part one by one.
-async fn compare(
-    settings: &Compaction,
-    reader: &Reader,
-    name: &PartName,
-    part: &Arc<Part>,
-) -> Result<Survey, Error> {
+async fn compare(settings: &Compaction, reader: &Reader, name: &PartName, part: &Arc<Part>) -> Result<Survey, Error> {
     let mut survey = Survey::default();
     if let Err(why) = part.load(part.all_rows(), Wanted::Data).await {
         tracing::warn!("part {name} is not trusted, its objects are read again: {why}");

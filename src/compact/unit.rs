@@ -162,7 +162,11 @@ impl Unit<'_> {
         };
         if let Err(why) = verified {
             tally[Counter::Mismatched] += 1;
-            tally.problems.add("mismatched", self.name.key(), format!("the store does not hold what was written: {why}"));
+            tally.problems.add(
+                "mismatched",
+                self.name.key(),
+                format!("the store does not hold what was written: {why}"),
+            );
         }
         Ok(())
     }

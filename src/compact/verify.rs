@@ -29,8 +29,7 @@ pub(super) async fn verify(settings: &Compaction, part: &Arc<Part>, tally: &mut 
     for facts in &part.footer().days {
         part.load(part.rows_of(facts), Wanted::Everything).await?;
         let windows = Arc::new(WindowCache::default());
-        let mut rows =
-            CompleteRows(PartRows::new(Arc::clone(part), windows, part.rows_of(facts), Wanted::Everything));
+        let mut rows = CompleteRows(PartRows::new(Arc::clone(part), windows, part.rows_of(facts), Wanted::Everything));
         let (mut objects, mut records) = (MultisetHash::default(), MultisetHash::default());
         loop {
             let read = tokio::task::spawn_blocking(move || (rows.by_ref().take(PIECE).collect::<Vec<_>>(), rows));

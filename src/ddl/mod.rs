@@ -147,7 +147,10 @@ pub fn sql(engine: Engine, tables: &Tables) -> anyhow::Result<String> {
     environment.add_template("views", include_str!("../../sql/ddl/views.sql.j2"))?;
     environment.add_template("ddl", engine.template())?;
     let values = Values { columns, types: engine.types(), tables };
-    environment.get_template("ddl")?.render(Serde(values)).context("the SQL cannot be written; this is a bug in ruminate")
+    environment
+        .get_template("ddl")?
+        .render(Serde(values))
+        .context("the SQL cannot be written; this is a bug in ruminate")
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! The complete loop without servers: generate → publish → intake → delete the warehouse → replay → damage both stores
-//! → reconcile → repair → clean audit. The lake is a directory, the warehouse a SQLite file, and the topic is `local`.
+//! The complete loop without servers: generate → publish → intake → compact → delete the warehouse → replay → damage both
+//! stores → reconcile → repair → clean audit. The lake is a directory, the warehouse a SQLite file, and the topic is `local`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,6 +11,7 @@ use chrono::NaiveDate;
 use sqlx::AssertSqlSafe;
 
 use crate::cancellation::CancellationToken;
+use crate::compact::Compaction;
 use crate::generate::{self, Destination, GeneratePlan as Histories, IfExists};
 use crate::herd::Herd;
 use crate::parts::PartsMode;
@@ -92,6 +93,7 @@ pub async fn run(
     let mut demo = Demo { dir: dir.to_owned(), lake, progress, cancel, outcome };
     demo.make_histories(start).await?;
     demo.publish().await?;
+    demo.compact().await?;
     demo.lose_the_warehouse().await?;
     demo.replay().await?;
     demo.damage().await?;
@@ -180,6 +182,14 @@ impl Demo<'_> {
         Ok(())
     }
 
+    async fn compact(&mut self) -> anyhow::Result<()> {
+        let compaction = Compaction::of(Arc::clone(&self.lake) as Arc<dyn Lake>);
+        let compacted = crate::compact::run(&compaction, self.progress, self.cancel).await?;
+        let command = format!("ruminate compact --lake {}/lake", self.dir.display());
+        self.outcome.step("Compact the lake into Parquet parts, from which it is read from now on", command, told(&compacted));
+        Ok(())
+    }
+
     async fn lose_the_warehouse(&mut self) -> anyhow::Result<()> {
         let rows = self.rows().await?;
         self.warehouse().close().await; // leaves a single file, without a write-ahead log
@@ -246,6 +256,7 @@ impl Demo<'_> {
             sort: SortSettings { memory: 64_000_000, dir: std::env::temp_dir() },
             cache: None,
             parts: PartsMode::default(),
+            listing: None,
             truth: TruthAsked::default(),
             allow_empty: false,
         };

@@ -14,7 +14,7 @@ use parquet::file::metadata::{KeyValue, RowGroupMetaData};
 use parquet::file::properties::{WriterProperties, WriterPropertiesPtr};
 use parquet::file::writer::{SerializedFileWriter, SerializedPageWriter, TrackedWrite};
 use parquet::schema::parser::parse_message_type;
-use parquet::schema::types::SchemaDescriptor;
+use parquet::schema::types::{SchemaDescriptor, Type as SchemaType};
 use pipeline::record::{Column, ColumnKind};
 
 mod buffer;
@@ -111,9 +111,8 @@ impl Layout {
     ///
     /// Returns an error if a name cannot be used in a schema.
     pub(crate) fn new(name: &str, fields: &[Field], properties: WriterProperties) -> io::Result<Self> {
-        let lines: Vec<String> = fields.iter().map(Field::line).collect();
-        let message = parse_message_type(&format!("message {name} {{ {} }}", lines.join(" "))).map_err(io_error)?;
-        Ok(Self { schema: SchemaDescriptor::new(Arc::new(message)), properties: Arc::new(properties) })
+        let schema = SchemaDescriptor::new(Arc::new(schema(name, fields)?));
+        Ok(Self { schema, properties: Arc::new(properties) })
     }
 
     /// Encodes a row group, one buffer per column, and empties the buffers.
@@ -163,6 +162,16 @@ impl Layout {
         let closed = column.close()?;
         Ok((out.into_inner()?.into(), closed))
     }
+}
+
+/// Returns the schema of files with that message name and these columns.
+///
+/// # Errors
+///
+/// Returns an error if a name cannot be used in a schema.
+pub(crate) fn schema(name: &str, fields: &[Field]) -> io::Result<SchemaType> {
+    let lines: Vec<String> = fields.iter().map(Field::line).collect();
+    parse_message_type(&format!("message {name} {{ {} }}", lines.join(" "))).map_err(io_error)
 }
 
 /// An encoded row group that is not in a file yet.

@@ -84,7 +84,10 @@ impl Catalog {
     /// Returns an error for the reasons of [`Catalog::create`].
     pub async fn split(parts: &dyn Lake, lake: &str, farm: &str, month: Month) -> Result<(), Error> {
         let entry = FarmMonth { farm: farm.to_owned(), month };
-        Self::change(parts, lake, |catalog| drop(catalog.by_day.insert(entry.clone()))).await
+        let add = |catalog: &mut Self| {
+            catalog.by_day.insert(entry.clone());
+        };
+        Self::change(parts, lake, add).await
     }
 
     async fn change(parts: &dyn Lake, lake: &str, change: impl Fn(&mut Self)) -> Result<(), Error> {

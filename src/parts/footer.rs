@@ -10,8 +10,7 @@ use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
-use super::columns::PartColumn;
-use super::layout::{FORMAT, RULES};
+use super::layout::{FORMAT, RULES, part_schema};
 use super::name::{Month, PartName};
 use super::part::Distrust;
 use crate::multiset_hash::MultisetHash;
@@ -185,8 +184,8 @@ impl Footer {
         if self.rules != RULES && !self.bodies {
             return Err(Distrust::OtherRules(self.rules.clone()));
         }
-        let names = file.file_metadata().schema_descr().columns().iter().map(|column| column.name());
-        if !names.eq(PartColumn::all().into_iter().map(PartColumn::name)) {
+        let schema = part_schema().map_err(|e| Distrust::Damaged(e.to_string()))?;
+        if *file.file_metadata().schema_descr().root_schema() != schema {
             return damaged("its columns are others");
         }
         if hash_of_places(file.row_groups()) != self.places || file.num_row_groups() != self.groups.len() {

@@ -8,10 +8,10 @@ use std::io;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder, WriterVersion};
-use parquet::schema::types::ColumnPath;
+use parquet::schema::types::{ColumnPath, Type};
 
 use super::columns::PartColumn;
-use crate::parquet::{Field, Layout};
+use crate::parquet::{Field, Layout, schema};
 use pipeline::record::Column;
 
 /// Version of the format of parts. A part of another version is not trusted.
@@ -32,6 +32,9 @@ pub(super) const PAGE_ROWS: usize = 1_024;
 
 /// Compression level: a higher one takes longer to write, and is read at the same speed.
 const ZSTD: i32 = 6;
+
+/// Name of the schema.
+const NAME: &str = "partes";
 
 /// Name of the writer in the file. It does not change with the version of this program.
 const WRITER: &str = "ruminate version 1.0.0 (build partes)";
@@ -81,7 +84,12 @@ pub(super) fn part_layout(ids: IdFilter) -> io::Result<Layout> {
         let id = path(PartColumn::Record(Column::IdTreatedData));
         properties = properties.set_column_bloom_filter_enabled(id, true);
     }
-    layout("partes", &columns, properties)
+    layout(NAME, &columns, properties)
+}
+
+/// Returns the schema of parts.
+pub(super) fn part_schema() -> io::Result<Type> {
+    schema(NAME, &fields(&PartColumn::all()))
 }
 
 /// Returns the columns of a cache file: those of a part without the original object.
@@ -117,6 +125,9 @@ fn path(column: PartColumn) -> ColumnPath {
 }
 
 fn layout(name: &str, columns: &[PartColumn], properties: WriterPropertiesBuilder) -> io::Result<Layout> {
-    let fields: Vec<Field> = columns.iter().map(|column| column.field()).collect();
-    Layout::new(name, &fields, properties.build())
+    Layout::new(name, &fields(columns), properties.build())
+}
+
+fn fields(columns: &[PartColumn]) -> Vec<Field> {
+    columns.iter().map(|column| column.field()).collect()
 }

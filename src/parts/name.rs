@@ -136,10 +136,9 @@ mod tests {
 
     #[test]
     fn names_parse_and_print_alike() {
-        for key in [
-            "fazenda=fazenda_um/mes=2026-11/parte.parquet",
-            "fazenda=fazenda_um/mes=2024-02/dia=29/parte.parquet",
-        ] {
+        for key in
+            ["fazenda=fazenda_um/mes=2026-11/parte.parquet", "fazenda=fazenda_um/mes=2024-02/dia=29/parte.parquet"]
+        {
             assert_eq!(PartName::parse(key).unwrap().key(), key);
         }
         for key in [

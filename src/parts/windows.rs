@@ -147,12 +147,7 @@ impl std::fmt::Debug for WindowRows {
 }
 
 impl PartRows {
-    pub(crate) fn new(
-        part: Arc<Part>,
-        cache: Arc<WindowCache>,
-        rows: std::ops::Range<u64>,
-        wanted: Wanted,
-    ) -> Self {
+    pub(crate) fn new(part: Arc<Part>, cache: Arc<WindowCache>, rows: std::ops::Range<u64>, wanted: Wanted) -> Self {
         Self { part, cache, wanted, at: rows.start, end: rows.end, window: None }
     }
 

@@ -130,7 +130,8 @@ impl<W: Write + Send> PartWriter<W> {
         let missing = || io::Error::other("the row group that was written is missing");
         let columns = self.writer.groups().last().ok_or_else(missing)?.columns();
         let chunk = |from: usize, to: usize, xxh3: String| {
-            let range = columns.get(from).zip(columns.get(to - 1)).map(|(first, last)| (first.byte_range(), last.byte_range()));
+            let range =
+                columns.get(from).zip(columns.get(to - 1)).map(|(first, last)| (first.byte_range(), last.byte_range()));
             range.map(|((start, _), (last, bytes))| Chunk { start, bytes: last + bytes - start, xxh3 })
         };
         let split = columns.len() - PartColumn::BODY.len();

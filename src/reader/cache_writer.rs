@@ -56,9 +56,7 @@ impl CacheWriter {
         let Some(partition) = Partition::of_key(&found.meta.key) else { return };
         let Some(open) = self.open.get_mut(&partition) else { return };
         open.unfound = open.unfound.saturating_sub(1);
-        if let Some(cached) =
-            to_cache(&found.meta, &found.item).filter(|_| self.cache.is_cacheable(&found.meta))
-        {
+        if let Some(cached) = to_cache(&found.meta, &found.item).filter(|_| self.cache.is_cacheable(&found.meta)) {
             open.cached.push(cached);
             open.changed = true;
         }

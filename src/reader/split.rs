@@ -128,8 +128,7 @@ fn split(
     if let Some(parts) = reader.parts() {
         parts.count(split.from_part, split.unread.len() - split.skipped);
     }
-    let is_unchanged =
-        is_first && split.next.is_none() && split.unread.is_empty() && known.is_cache_used_up();
+    let is_unchanged = is_first && split.next.is_none() && split.unread.is_empty() && known.is_cache_used_up();
     if !is_unchanged && split.from_cache > 0 {
         split.cached = split.found.iter().filter_map(|found| to_cache(&found.meta, &found.item)).collect();
     }

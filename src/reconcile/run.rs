@@ -52,6 +52,7 @@ pub async fn run(
         stores: StoreInfo::of(&schema, status.settings),
         run: RunInfo::begin(),
         quick: audit.quick,
+        listing: audit.listing.clone(),
         ..Outcome::default()
     };
     let corrected = truth_data.as_ref().map(|told| told.corrected.clone()).unwrap_or_default();

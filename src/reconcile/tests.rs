@@ -63,6 +63,7 @@ impl Scene {
             sort: SortSettings { memory: 1_000_000, dir: self.home.path().into() },
             cache: None,
             parts: PartsMode::default(),
+            listing: None,
             truth: TruthAsked::default(),
             allow_empty: true,
         }

@@ -43,7 +43,8 @@ impl fmt::Display for Outcome {
         let lines: Vec<_> = rows(&self.counts, &[Counter::Listed], &RARE).into_iter().chain(skips).collect();
         write!(f, "{}{}", LabelledRows(&lines), self.problems)?;
         if self.part_bytes > 0 {
-            let (parts, objects) = (ByteSize::b(self.part_bytes).display().si(), ByteSize::b(self.object_bytes).display().si());
+            let (parts, objects) =
+                (ByteSize::b(self.part_bytes).display().si(), ByteSize::b(self.object_bytes).display().si());
             writeln!(f, "parts: {parts} for {objects} of objects, in {}", self.parts)?;
         }
         if let Some(why) = &self.stopped {

@@ -8,8 +8,7 @@ use super::{LabelledRows, count, duration, rows};
 use crate::restore::{Counter, Outcome};
 
 /// Counters that are shown only if they are not 0.
-const RARE: [Counter; 5] =
-    [Counter::NoBody, Counter::Left, Counter::NotTrusted, Counter::Proved, Counter::NotFound];
+const RARE: [Counter; 5] = [Counter::NoBody, Counter::Left, Counter::NotTrusted, Counter::Proved, Counter::NotFound];
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

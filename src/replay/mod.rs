@@ -64,6 +64,7 @@ mod tests;
 mod throttle;
 mod workers;
 
+pub use crate::reader::ObjectSelection;
 pub use crate::sort::SortSettings;
 pub(crate) use outcome::SKIPPED;
 pub use outcome::{
@@ -72,7 +73,6 @@ pub use outcome::{
 pub use plan::{Plan, ReplaySource};
 pub use policy::Policy;
 pub use run::run;
-pub use crate::reader::ObjectSelection;
 pub use selection::RecordFilter;
 pub use settings::{JournalMode, Replay, ResumableRun, find_resumable_run};
 pub use table_swap::{SwapOptions, replay_into_new_table, shadow_table_name};

@@ -4,6 +4,7 @@
 mod bad_input;
 mod bundle;
 mod bundle_source;
+mod compact;
 mod conditional;
 mod config;
 mod cutoff;

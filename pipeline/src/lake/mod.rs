@@ -258,6 +258,12 @@ pub trait Lake: Send + Sync + fmt::Debug {
         TimeDelta::zero()
     }
 
+    /// Returns how old an object must be so that no later write can have its change token; by default the precision of
+    /// the coarsest clocks of file systems, because a token may be a time and a size.
+    fn token_precision(&self) -> TimeDelta {
+        TimeDelta::seconds(2)
+    }
+
     /// Returns a read-only view of the lake as it was at `at`.
     ///
     /// # Errors

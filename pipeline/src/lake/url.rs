@@ -35,7 +35,9 @@ impl FromStr for LakeUrl {
             return Err(format!("{text:?} is the quarantine's folder, which lies beside the lake: give another"));
         }
         if last == Some(PARTS) {
-            return Err(format!("{text:?} is the folder of the Parquet parts, which lies beside the lake: give another"));
+            return Err(format!(
+                "{text:?} is the folder of the Parquet parts, which lies beside the lake: give another"
+            ));
         }
         if let Some(rest) = text.strip_prefix("s3://") {
             return s3(text, rest);

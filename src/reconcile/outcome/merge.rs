@@ -24,6 +24,7 @@ impl Outcome {
         self.quick |= other.quick;
         merge_some(&mut self.cache, other.cache, |mine, theirs| add_served(mine, &theirs));
         PartsStats::merge_some(&mut self.from_parts, other.from_parts);
+        merge_some(&mut self.listing, other.listing, |mine, theirs| mine.merge(&theirs));
         self.snapshots += other.snapshots;
         self.parts = self.parts.max(1) + other.parts.max(1);
         self.repaired.merge(other.repaired);

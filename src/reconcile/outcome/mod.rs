@@ -14,6 +14,7 @@ use super::finding::Finding;
 use super::verdict::{Counter, DriftKind, Side};
 use super::{Budget, Drift, FarmDays, Gap, LATE, Pattern, gaps};
 use crate::outcome::{Counter as _, Counts, Exit, Problems, counters};
+use crate::inventory::InventoryInfo;
 use crate::parts::PartsStats;
 use crate::reader::Skip;
 use crate::reader::cache::CacheStats;
@@ -87,6 +88,9 @@ pub struct Outcome {
     /// Where the objects came from. `None` if parts were not to be used.
     #[serde(default)]
     pub from_parts: Option<PartsStats>,
+    /// Inventory that the lake was listed from. `None` if it was listed itself.
+    #[serde(default)]
+    pub listing: Option<InventoryInfo>,
     /// Number of snapshots of the warehouse: 1, plus 1 for each time that the snapshot was lost.
     pub snapshots: u64,
     /// Number of audits that it was merged from; 0 for a single audit.

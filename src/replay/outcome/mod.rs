@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::policy::Policy;
+use crate::inventory::InventoryInfo;
 use crate::outcome::{Counter as _, Exit, Problems, Role, Spec};
 use crate::parts::PartsStats;
 use pipeline::lake::ThrottleStats;
@@ -73,6 +74,8 @@ pub struct Outcome {
     pub pressure: ThrottleStats,
     /// Where the objects of this session came from. `None` if parts were not to be used.
     pub from_parts: Option<PartsStats>,
+    /// Inventory that the lake was listed from. `None` if it was listed itself.
+    pub listing: Option<InventoryInfo>,
     /// Transactions committed by this run.
     pub transactions: u64,
     /// Duration of reading the lake in this session, in seconds; it overlaps with loading.
@@ -133,6 +136,11 @@ impl Outcome {
         self.newest_data = self.newest_data.max(other.newest_data);
         self.pressure.merge(other.pressure);
         PartsStats::merge_some(&mut self.from_parts, other.from_parts);
+        match (&mut self.listing, other.listing) {
+            (Some(mine), Some(theirs)) => mine.merge(&theirs),
+            (none @ None, theirs) => *none = theirs,
+            (Some(_), None) => {}
+        }
         self.resumed |= other.resumed;
         other.pauses.into_iter().for_each(|pause| self.waited(pause));
         for (place, counts) in &other.days {
